@@ -41,13 +41,13 @@ const FIFO_DEPTH = 16;
 const TRIGGER_LEVELS = [2, 4, 8, 12, 14, 8, 8, 8];
 /**
  * A guest that reads FR this often in a row, without sending, polls for input. Sending takes one or
- * two reads a character.
+ * two reads per character.
  */
 const POLLS_FOR_INPUT = 16;
 const CR_RESET = 0x300;
 const IFLS_RESET = 0x12;
 
-/** How far above the data the errors of a character stand in DR: RSR has them from bit 0 on. */
+/** The distance of a character's errors from the data in DR: RSR has them from bit 0 on. */
 const ERRORS_SHIFT = 8;
 
 /** State of a `Pl011`: plain data. */
@@ -211,7 +211,7 @@ export class Pl011 {
         this.#updateLine();
         break;
       case Pl011Register.RSR:
-        // Whatever is written to ECR, which stands here, clears the errors.
+        // Any write to ECR, which has this offset, clears the errors.
         this.#rsr = 0;
         break;
       case Pl011Register.ILPR:

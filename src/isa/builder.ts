@@ -453,7 +453,7 @@ export class Builder {
     this.#list.push({ kind: "store", size, address, value, options });
   }
   /**
-   * Loads two neighbours of `size` bytes each (4 or 8 as i32 or i64, 16 as v128). May fault; then
+   * Loads two neighbors of `size` bytes each (4 or 8 as i32 or i64, 16 as v128). May fault; then
    * neither is loaded.
    */
   loadPair(type: Type, size: number, address: Node, options: AccessOptions = {}): [Node, Node] {

@@ -230,7 +230,7 @@ export const dataProcessingRegister: Instruction[] = [
     { shape: "sf", cold: true },
     (f) => `cls\t${r(f.sf, f.Rd)}, ${r(f.sf, f.Rn)}`,
     ({ sf, Rn, Rd }, $) => {
-      // Bits that differ from their upper neighbour; the lowest bit set stops the count one short
+      // Bits that differ from their upper neighbor; the lowest bit set stops the count one short
       // of the width.
       const value = $.R(sf, Rn);
       $.setR(Rd, $.clz($.or($.lsl($.eor(value, $.asr(value, 1)), 1), 1)));

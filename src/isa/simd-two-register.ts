@@ -62,7 +62,7 @@ const reverseBits: Operation = ($, _, a) => {
   return value;
 };
 
-/** SADDLP and UADDLP: sums of neighbours in lanes of twice the width. */
+/** SADDLP and UADDLP: sums of neighbors in lanes of twice the width. */
 const addPairs = (letter: "s" | "u"): Operation => ($, size, a) => {
   if (size < 2) return $.op(`${LANES[size + 1]}.extadd_pairwise_${LANES[size]}_${letter}`, a);
   const shift = `i64x2.shr_${letter}`;
@@ -245,7 +245,7 @@ const acrossLanes = ACROSS.map(({ name, U, opcode, instruction }) =>
   )
 );
 
-/** SADDLV and UADDLV: neighbours are added into wide lanes first. */
+/** SADDLV and UADDLV: neighbors are added into wide lanes first. */
 const acrossLong = (["s", "u"] as const).map((letter, U) =>
   insn(
     `${letter.toUpperCase()}ADDLV`,

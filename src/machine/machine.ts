@@ -79,7 +79,7 @@ export class Machine {
   }
 
   /**
-   * Where time and turns stand, saved or loaded; whose the events are saves them. A machine that
+   * The position of time and turns, saved or loaded; the owners of events save them. A machine that
    * has stopped is not saved.
    */
   archive(archive: Archive): void {

@@ -20,7 +20,7 @@ const Tag = {
   Object: 9,
   Map: 10,
   Set: 11,
-  /** An object that stood before: its number, from 0, in the order in which objects begin. */
+  /** An object that came before: its number, from 0, in the order in which objects begin. */
   Again: 12,
 } as const;
 

@@ -180,7 +180,7 @@ function sumError(code: Code, a: Value, b: Value, r: Value): Value {
   return a.sub(r.sub(fromB)).add(b.sub(fromB));
 }
 
-/** a + b (f64) rounded to odd: where inexact, the neighbour with an odd last bit. */
+/** a + b (f64) rounded to odd: where inexact, the neighbor with an odd last bit. */
 function addToOdd(code: Code, a: Value, b: Value): Value {
   const r = code.let(a.add(b));
   const error = code.let(sumError(code, a, b, r));

@@ -434,7 +434,7 @@ export class Emitter {
 
   /**
    * Evaluates the address and compares it with its TLB entry: `hit` emits the access, given a local
-   * and the distance of the Wasm address from what is in it. A group of `count` neighbours is
+   * and the distance of the Wasm address from what is in it. A group of `count` neighbors is
    * checked at its last element; see `TlbSet`.
    */
   protected access(

@@ -126,7 +126,7 @@ const Descriptor = {
 } as const;
 const TableControl = { Pxn: 1, Xn: 2, NoUser: 4, NoWrite: 8, Mask: 0xf } as const;
 
-/** TCR_EL1. The fields of TTBR1 stand 16 bits above those of TTBR0, but for TBI. */
+/** TCR_EL1. The fields of TTBR1 are 16 bits above those of TTBR0, but for TBI. */
 const Tcr = { SizeMask: 0x3f, EpdShift: 7, HalfShift: 16, IpsShift: 32, Tbi0Shift: 37 } as const;
 
 const SMALLEST_TSZ = 16;

@@ -417,7 +417,7 @@ function defineSystemSyndrome(library: Library) {
   const f = library.define("systemSyndrome", [], ["i32"]);
   const c = new Code(f);
   const word = c.let(c.call(callee(library, "currentWord")));
-  /** Bits of the instruction from `lowest`, and where they stand in the ISS. */
+  /** Bits of the instruction from `lowest`, and their place in the ISS. */
   const layout = [[19, 3, 20], [5, 7, 17], [16, 7, 14], [12, 15, 10], [0, 31, 5], [8, 15, 1], [21, 1, 0]];
   const iss = layout.map(([lowest, mask, at]) => word.shrU(lowest).and(mask).shl(at)).reduce((sum, part) => sum.or(part));
   c.result(iss.or(syndrome(ExceptionClass.SystemRegister, 0)));

@@ -278,7 +278,7 @@ export const Pending = {
  * An entry of Read or Write is one i64: VA[63:24] in bits 63:24, and bits 31:12 of (Wasm address -
  * virtual address) in bits 23:4. An access hits when `(va ^ entry) & (-1 << 24 | size - 1)` is
  * zero: one load and one test. The Wasm address is then `i32(va) + (i32(entry) << 8)`. The last of
- * several neighbours has to be in the same page besides. VA[24] is known from an entry's place: one
+ * several neighbors has to be in the same page besides. VA[24] is known from an entry's place: one
  * that has it the other way round matches nothing.
  */
 export const TlbSet = {

@@ -1,5 +1,6 @@
 // The functions by which the parts of the core's Wasm module meet: who defines them, what they take
-// and return. Each signature stands here once; `declare` turns it into a function of a `Library`.
+// and return. Each signature is declared here once; `declare` turns it into a function of a
+// `Library`.
 //
 // Faults: a function that takes an exception or leaves the core sets `CPU.PENDING` (and `CPU.PC`,
 // `CPU.EXIT_*`) and returns any value; its caller looks at PENDING and does nothing more. Callers

@@ -74,8 +74,8 @@ export const TlbFlags = {
 export const DISABLING_BIT = 1 << 24;
 
 /**
- * Low bits of what is in a space's list. Entries of Read and Write have one kind a regime, as their
- * flags lie apart.
+ * Low bits of what is in a space's list. Entries of Read and Write have one kind per regime, as
+ * their flags lie apart.
  */
 export const ListKind = { Fetch: 0, Read: 1, Write: 1 + REGIMES, Mask: 7 } as const;
 

@@ -1,4 +1,4 @@
-// Loads and stores of a block that go to neighbouring addresses, such as the fields of a structure
+// Loads and stores of a block that go to neighboring addresses, such as the fields of a structure
 // or the slots of a stack frame: one compare with the TLB serves all of them. docs/design/core.md
 // §T2 ("one TLB check for several accesses off the same base").
 
@@ -18,7 +18,7 @@ interface Sum {
 
 /** The effects of an instruction on addresses that are known up to a constant. */
 export interface AddressEffects {
-  /** Its only access: `count` neighbours of `size` bytes. */
+  /** Its only access: `count` neighbors of `size` bytes. */
   readonly access: Sum & { readonly size: number; readonly count: number; readonly write: boolean } | undefined;
   /**
    * The general registers that the address of its only access is computed from, as in

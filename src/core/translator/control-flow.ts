@@ -22,7 +22,7 @@ export interface ControlFlow {
 }
 
 /**
- * Analyses a graph; edges that make it irreducible are taken out. `switches` are nodes that jump by
+ * Analyzes a graph; edges that make it irreducible are taken out. `switches` are nodes that jump by
  * a table.
  */
 export function controlFlow(graph: readonly (readonly number[])[], switches: ReadonlySet<number> = new Set()): ControlFlow {

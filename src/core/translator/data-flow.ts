@@ -21,7 +21,7 @@ export interface DataFlow {
 }
 
 /**
- * Analyses the blocks of a region; `order` is one in which most come after those that lead to them.
+ * Analyzes the blocks of a region; `order` is one in which most come after those that lead to them.
  */
 export function dataFlow(blocks: readonly FlowBlock[], order: readonly number[]): DataFlow {
   const dirty = blocks.map(noRegisters), needed = blocks.map(noRegisters);

@@ -57,13 +57,13 @@ const KNOWN_AT_MOST = 0x4000;
 export function translatable(word: number): Instruction | undefined {
   let instruction = known.get(word);
   if (instruction || known.has(word)) return instruction;
-  instruction = analyse(word);
+  instruction = analyze(word);
   if (known.size >= KNOWN_AT_MOST) known.clear();
   known.set(word, instruction);
   return instruction;
 }
 
-function analyse(word: number): Instruction | undefined {
+function analyze(word: number): Instruction | undefined {
   const encoding = decode(word);
   if (!encoding) return undefined;
   const { index } = encoding;

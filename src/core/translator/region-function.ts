@@ -34,7 +34,7 @@ export const ENTER = "enter";
 /**
  * A page of the region beside the head's: it must follow on in virtual memory when the region runs.
  */
-export interface NeighbourPage {
+export interface NeighborPage {
   /** Pages from the head's. */
   readonly offset: number;
   /** Address of its decoded page. */
@@ -65,7 +65,7 @@ export interface Callee {
 export interface RegionOptions {
   /** The number of its handler. */
   readonly handler: number;
-  readonly neighbours: readonly NeighbourPage[];
+  readonly neighbors: readonly NeighborPage[];
   /** Regions of the module in pages of this one, by the number of their heads here. */
   readonly callees: ReadonlyMap<number, Callee>;
   /** Appends a call of a region at a place in the table. */
@@ -211,7 +211,7 @@ class RegionFunction {
       f.i32(0).memory("i32.load", CPU.FP_TRAP);
       leaveIf();
     }
-    for (const { offset, decoded } of this.options.neighbours) {
+    for (const { offset, decoded } of this.options.neighbors) {
       // The address of the page, which is the tag as well.
       const page = () => f.get(this.#base).i64(-PAGE_SIZE).op("i64.and").i64(PAGE_SIZE * offset).op("i64.add");
       const entry = () => {

@@ -27,7 +27,7 @@ import { emitEnter, emitFind, FIND, FIND_PARAMETERS, FIND_RESULTS } from "./ente
 import { hasFusedMultiplyAdd } from "./fused-multiply-add.ts";
 import { emitHead } from "./head-function.ts";
 import { translatable } from "./instruction.ts";
-import { type Callee, emitRegion, ENTER, type NeighbourPage } from "./region-function.ts";
+import { type Callee, emitRegion, ENTER, type NeighborPage } from "./region-function.ts";
 import { type Block, discover } from "./region.ts";
 import { numberOf } from "./static-values.ts";
 
@@ -294,7 +294,7 @@ export class Translator {
     const functions = drafts.map(({ code, blocks }, i) => {
       const head = new FunctionBuilder(-1, "head", ["i32"], []);
       emitHead(head, library, blocks[0].instructions[0]);
-      const beside = neighbours(code, blocks), callees = new Map<number, Callee>();
+      const beside = neighbors(code, blocks), callees = new Map<number, Callee>();
       for (const { ending } of blocks) {
         if (ending.kind !== "call" || ending.to === undefined || !code.has(ending.to)) continue;
         const offset = Math.floor(ending.to / INSTRUCTIONS_PER_PAGE), callee = byHead.get(code.decodedAt(ending.to));
@@ -302,7 +302,7 @@ export class Translator {
       }
       const region = emitRegion(library, blocks, {
         handler: FIRST_REGION_HANDLER + numbers[i],
-        neighbours: beside,
+        neighbors: beside,
         callees,
         callIndirect: (f) => module.callIndirect(f, REGION_PARAMETERS, REGION_RESULTS),
         fusedMultiplyAdd: hasFusedMultiplyAdd(),
@@ -404,7 +404,7 @@ export class Translator {
 }
 
 /** The pages of a region beside that of instruction 0. */
-function neighbours(code: CodeView, blocks: readonly Block[]): NeighbourPage[] {
+function neighbors(code: CodeView, blocks: readonly Block[]): NeighborPage[] {
   const offsets = new Set<number>();
   for (const { first, instructions } of blocks) {
     for (const at of [first, first + instructions.length - 1]) offsets.add(Math.floor(at / INSTRUCTIONS_PER_PAGE));

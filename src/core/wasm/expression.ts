@@ -1,5 +1,5 @@
 // Expressions and statements over the WebAssembly assembler, so that a hand-written Wasm function
-// reads like one. A `Value` is a tree that is emitted where it stands; whatever is used twice is
+// reads like one. A `Value` is a tree that is emitted where it is used; whatever is used twice is
 // bound to a local by `Code.let`.
 
 import type { FunctionBuilder, Label, ValueType } from "./module.ts";

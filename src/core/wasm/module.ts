@@ -356,7 +356,7 @@ export class WasmModule {
     return builder;
   }
 
-  /** Makes a function of a fragment that stands alone, and exports it under this name. */
+  /** Makes a function of a fragment that is complete, and exports it under this name. */
   place(fragment: FunctionBuilder, name = fragment.name, functions: Readonly<Record<string, FunctionBuilder>> = {}): FunctionBuilder {
     const f = this.function(name, fragment.parameters, fragment.results, true);
     f.locals.push(...fragment.locals);
@@ -469,7 +469,7 @@ export class WasmModule {
   }
 
   /**
-   * Appends the custom section with branch hints; it stands before the code. Offsets count from the
+   * Appends the custom section with branch hints; it comes before the code. Offsets count from the
    * start of a function's locals.
    */
   #branchHints(out: Bytes, locals: readonly Bytes[]): void {

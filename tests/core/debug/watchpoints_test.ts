@@ -71,7 +71,7 @@ for (const [tier, options] of [["interp", {}], ["jit", EAGER]] as const) {
       assert.equal(reason, ExitReason.Watchpoint, `${line[0]}, ${kind}`);
       assert.equal(vcpu.pc, BigInt(CODE));
       assert.deepEqual(core.watchHit, { kind, address: BigInt(watched) }, line[0]);
-      // The neighbours are in the same page, and not watched.
+      // The neighbors are in the same page, and not watched.
       core.removeWatchpoint(vcpu.stage2, BigInt(watched), 1, kind);
       core.insertWatchpoint(vcpu.stage2, BigInt(base + 128), 8, "access");
       core.insertWatchpoint(vcpu.stage2, BigInt(base - 64), 8, "access");

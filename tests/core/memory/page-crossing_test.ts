@@ -1,4 +1,4 @@
-// Accesses of several neighbours over the end of a page whose successor lies elsewhere in RAM:
+// Accesses of several neighbors over the end of a page whose successor lies elsewhere in RAM:
 // every byte is of its own page, in both tiers.
 
 import assert from "node:assert/strict";
@@ -10,7 +10,7 @@ import { assemble, type Line } from "../program.ts";
 const RAM_BASE = 0x4000_0000;
 const RAM_SIZE = 0x10_0000;
 const CODE = RAM_BASE + 0x1000;
-/** Two neighbours, as the guest sees them, and where they are. */
+/** Two neighbors, as the guest sees them, and where they are. */
 const FIRST = 0x5000_0000, SECOND = FIRST + 0x1000;
 const FIRST_RAM = RAM_BASE + 0x8000, SECOND_RAM = RAM_BASE + 0x3_0000;
 const RIGHTS = Stage2Flags.Read | Stage2Flags.Write | Stage2Flags.ExecuteEl1;

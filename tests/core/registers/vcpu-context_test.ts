@@ -157,7 +157,7 @@ Deno.test("an access without a syndrome cannot be completed", () => {
   assert.throws(() => storeValue(cpu, 0x9200_0046), RangeError);
 });
 
-Deno.test("registers are read and written by halves, and their neighbours stay", () => {
+Deno.test("registers are read and written by halves, and their neighbors stay", () => {
   const { vcpu: cpu } = vcpu();
   for (let i = 0; i < 31; i++) cpu.setX(i, 0x1122_3344_f566_7788n + BigInt(i));
   assert.deepEqual([cpu.getLow(3), cpu.getHigh(3)], [0xf566_778b, 0x1122_3344]);
