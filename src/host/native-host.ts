@@ -6,7 +6,7 @@ import type { Vmid } from "../abi/numbers.ts";
 import { Pl011Data } from "../devices/pl011.ts";
 import { RmError, rmErrorName } from "../abi/rpc/errors.ts";
 import { decodeReply, encodeRequest } from "../abi/rpc/message.ts";
-import { VM_STOP } from "../abi/rpc/messages/vm.ts";
+import { VM_STOP } from "../abi/rpc/messages/lifecycle.ts";
 import type { NativeGuestFactory } from "../abi/native-guest.ts";
 import type { ConsoleInput, HostInput, LockedMemory, StartWanted } from "./console-input.ts";
 import { endedByOwnWill, exitReason, type HostEvents, type VmExitReason, type VmState } from "./events.ts";

@@ -3,7 +3,8 @@
 import type { Reason, TraceEvent, TraceFields, TraceKind } from "../abi/trace.ts";
 import { TRACE_KINDS } from "../abi/trace.ts";
 import { errnoName } from "../abi/ioctl/errno.ts";
-import { VM_STATUS, Vmid } from "../abi/rpc/messages/vm.ts";
+import { VM_STATUS } from "../abi/rpc/messages/queries.ts";
+import { Vmid } from "../abi/rpc/messages/vm.ts";
 import { ErrorCode } from "../abi/errors.ts";
 import { RmError } from "../abi/rpc/errors.ts";
 import { hypercallErrno, rmErrno } from "../host/gunyah/rm-errors.ts";

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { RPC_MESSAGES } from "../../src/abi/rpc/messages/all.ts";
-import { VM_EXITED } from "../../src/abi/rpc/messages/vm.ts";
+import { VM_EXITED } from "../../src/abi/rpc/messages/lifecycle.ts";
 import { Errno } from "../../src/abi/ioctl/errno.ts";
 import { GZVM_MAGIC, GZVM_REQUESTS } from "../../src/abi/ioctl/geniezone.ts";
 import { FN_IOEVENTFD_ARG, FN_IRQFD_ARG, FN_VCPU_ARG, FunctionType } from "../../src/abi/ioctl/gunyah.ts";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { RmError } from "../../src/abi/rpc/errors.ts";
 import { encodeRequest } from "../../src/abi/rpc/message.ts";
-import { ExitType, VM_GET_STATE } from "../../src/abi/rpc/messages/vm.ts";
+import { VM_GET_STATE } from "../../src/abi/rpc/messages/queries.ts";
+import { ExitType } from "../../src/abi/rpc/messages/vm.ts";
 import { VcpuRunState } from "../../src/abi/words.ts";
 import { readDevicetree } from "../../src/devicetree/reader.ts";
 import { findNode, readString } from "../../src/devicetree/tree.ts";

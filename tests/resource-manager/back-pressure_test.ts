@@ -3,7 +3,8 @@
 
 import assert from "node:assert/strict";
 import { VM_CONSOLE_OPEN, VM_CONSOLE_WRITE } from "../../src/abi/rpc/messages/console.ts";
-import { VM_GET_ID, VM_GET_VMID, VM_SET_CRASH_MSG, VM_STOP } from "../../src/abi/rpc/messages/vm.ts";
+import { VM_STOP } from "../../src/abi/rpc/messages/lifecycle.ts";
+import { VM_GET_ID, VM_GET_VMID, VM_SET_CRASH_MSG } from "../../src/abi/rpc/messages/queries.ts";
 import { encodePackets, PacketType, RPC_PACKET_SIZE, type RpcMessage } from "../../src/abi/rpc/packet.ts";
 import type { Link } from "../../src/resource-manager/state/state.ts";
 import type { Client } from "./client.ts";

@@ -3,9 +3,15 @@
 
 import assert from "node:assert/strict";
 import { Hypercall } from "../../src/abi/hypercalls.ts";
-import { AddressRange, VM_SET_ADDRESS_LAYOUT, VM_SET_BOOT_CONTEXT, VM_SET_DEMAND_PAGING } from "../../src/abi/rpc/messages/demand.ts";
+import {
+  AddressRange,
+  VM_SET_ADDRESS_LAYOUT,
+  VM_SET_BOOT_CONTEXT,
+  VM_SET_DEMAND_PAGING,
+} from "../../src/abi/rpc/messages/configuration.ts";
 import { ExtentLabel, ResourceType, VM_GET_HYP_RESOURCES } from "../../src/abi/rpc/messages/resources.ts";
-import { VM_INIT, VM_START } from "../../src/abi/rpc/messages/vm.ts";
+import { VM_INIT } from "../../src/abi/rpc/messages/configuration.ts";
+import { VM_START } from "../../src/abi/rpc/messages/lifecycle.ts";
 import { Access, DonateType, mapAttributes, MapFlags, MemoryType, RegisterSet } from "../../src/abi/words.ts";
 import { readDevicetree } from "../../src/devicetree/reader.ts";
 import { cells64, findNode } from "../../src/devicetree/tree.ts";

@@ -8,7 +8,9 @@ import { UNREACHABLE_RPC_ERRORS } from "../../src/abi/rpc/unreachable-errors.ts"
 import { RPC_MESSAGES, RPC_UNIMPLEMENTED } from "../../src/abi/rpc/messages/all.ts";
 import type { RpcRequest } from "../../src/abi/rpc/message.ts";
 import { MEM_RECLAIM } from "../../src/abi/rpc/messages/memory.ts";
-import { VM_DEALLOCATE, VM_GET_STATE, VmState } from "../../src/abi/rpc/messages/vm.ts";
+import { VM_DEALLOCATE } from "../../src/abi/rpc/messages/lifecycle.ts";
+import { VM_GET_STATE } from "../../src/abi/rpc/messages/queries.ts";
+import { VmState } from "../../src/abi/rpc/messages/vm.ts";
 import { dumpSystem } from "./dump.ts";
 import type { Case, Cases } from "./errors/case.ts";
 import { MEMORY_CASES } from "./errors/memory.ts";

@@ -12,21 +12,10 @@ import { encodeRequest, type RpcRequest } from "../../src/abi/rpc/message.ts";
 import { MEM_ACCEPT, MEM_APPEND, MEM_DONATE, MEM_LEND, MEM_NOTIFY, MEM_RECLAIM, MEM_SHARE } from "../../src/abi/rpc/messages/memory.ts";
 import { FW_MILESTONE, FW_SET_VM_FIRMWARE, VM_SET_FIRMWARE_MEM } from "../../src/abi/rpc/messages/platform.ts";
 import { VM_GET_HYP_RESOURCES } from "../../src/abi/rpc/messages/resources.ts";
-import {
-  AuthType,
-  VM_ALLOCATE,
-  VM_AUTH_IMAGE,
-  VM_CONFIG_IMAGE,
-  VM_DEALLOCATE,
-  VM_EXIT,
-  VM_GET_STATE,
-  VM_INIT,
-  VM_RESET,
-  VM_SET_CRASH_MSG,
-  VM_START,
-  VM_STOP,
-  VmState,
-} from "../../src/abi/rpc/messages/vm.ts";
+import { VM_AUTH_IMAGE, VM_CONFIG_IMAGE, VM_INIT } from "../../src/abi/rpc/messages/configuration.ts";
+import { VM_ALLOCATE, VM_DEALLOCATE, VM_EXIT, VM_RESET, VM_START, VM_STOP } from "../../src/abi/rpc/messages/lifecycle.ts";
+import { VM_GET_STATE, VM_SET_CRASH_MSG } from "../../src/abi/rpc/messages/queries.ts";
+import { AuthType, VmState } from "../../src/abi/rpc/messages/vm.ts";
 import { encodePackets, PacketType } from "../../src/abi/rpc/packet.ts";
 import { Cspace } from "../../src/hypervisor/capabilities/cspace.ts";
 import { cells64, devicetree, type DevicetreeNode, findNode, node, setProperties } from "../../src/devicetree/tree.ts";

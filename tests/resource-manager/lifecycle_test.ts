@@ -9,18 +9,10 @@ import { RPC_MESSAGES } from "../../src/abi/rpc/messages/all.ts";
 import { FW_MILESTONE, FW_SET_VM_FIRMWARE, VM_SET_FIRMWARE_MEM } from "../../src/abi/rpc/messages/platform.ts";
 import { MEM_APPEND, MEM_DONATE, MEM_LEND, MEM_NOTIFY, MEM_RECLAIM, MEM_SHARE } from "../../src/abi/rpc/messages/memory.ts";
 import { ResourceType, VM_GET_HYP_RESOURCES } from "../../src/abi/rpc/messages/resources.ts";
-import {
-  VM_ALLOCATE,
-  VM_DEALLOCATE,
-  VM_EXIT,
-  VM_GET_STATE,
-  VM_GET_VMID,
-  VM_INIT,
-  VM_RESET,
-  VM_START,
-  VM_STOP,
-  VmState,
-} from "../../src/abi/rpc/messages/vm.ts";
+import { VM_INIT } from "../../src/abi/rpc/messages/configuration.ts";
+import { VM_ALLOCATE, VM_DEALLOCATE, VM_EXIT, VM_RESET, VM_START, VM_STOP } from "../../src/abi/rpc/messages/lifecycle.ts";
+import { VM_GET_STATE, VM_GET_VMID } from "../../src/abi/rpc/messages/queries.ts";
+import { VmState } from "../../src/abi/rpc/messages/vm.ts";
 import { encodeRequest } from "../../src/abi/rpc/message.ts";
 import { encodePackets, PacketType } from "../../src/abi/rpc/packet.ts";
 import { readDevicetree } from "../../src/devicetree/reader.ts";

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { MEM_LEND, MEM_RECLAIM } from "../../src/abi/rpc/messages/memory.ts";
-import { VM_ALLOCATE, VM_DEALLOCATE } from "../../src/abi/rpc/messages/vm.ts";
+import { VM_ALLOCATE, VM_DEALLOCATE } from "../../src/abi/rpc/messages/lifecycle.ts";
 import { bell, guestTree, Machine, rmRpc } from "./machine.ts";
 
 function use(machine: Machine, what: string, vmid?: number): { used: number; limit: number } {

@@ -5,17 +5,10 @@ import assert from "node:assert/strict";
 import type { ErrorCode } from "../../src/abi/errors.ts";
 import type { HypercallName } from "../../src/abi/hypercalls.ts";
 import { MEM_LEND, MEM_RECLAIM } from "../../src/abi/rpc/messages/memory.ts";
-import {
-  VM_ALLOCATE,
-  VM_CONFIG_IMAGE,
-  VM_DEALLOCATE,
-  VM_GET_STATE,
-  VM_INIT,
-  VM_RESET,
-  VM_START,
-  VM_STOP,
-  VmState,
-} from "../../src/abi/rpc/messages/vm.ts";
+import { VM_CONFIG_IMAGE, VM_INIT } from "../../src/abi/rpc/messages/configuration.ts";
+import { VM_ALLOCATE, VM_DEALLOCATE, VM_RESET, VM_START, VM_STOP } from "../../src/abi/rpc/messages/lifecycle.ts";
+import { VM_GET_STATE } from "../../src/abi/rpc/messages/queries.ts";
+import { VmState } from "../../src/abi/rpc/messages/vm.ts";
 import { cells64, devicetree, type DevicetreeNode, node } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { Client, PRIMARY_LINK } from "./client.ts";

@@ -5,7 +5,7 @@ import { asPa } from "../../src/abi/numbers.ts";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { MEM_APPEND, MEM_LEND, MEM_RECLAIM, MEM_SHARE } from "../../src/abi/rpc/messages/memory.ts";
-import { VM_ALLOCATE } from "../../src/abi/rpc/messages/vm.ts";
+import { VM_ALLOCATE } from "../../src/abi/rpc/messages/lifecycle.ts";
 import { setText } from "../../src/resource-manager/memory/memory-assignment.ts";
 import { parseFaultRule } from "../../src/inspection/fault-rules.ts";
 import { checkInvariants } from "../hypervisor/invariants.ts";

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { AcceptFlags, MEM_ACCEPT, MEM_DONATE, MEM_LEND, MEM_RECLAIM, MEM_RELEASE } from "../../src/abi/rpc/messages/memory.ts";
-import { VM_DEALLOCATE, VM_STOP } from "../../src/abi/rpc/messages/vm.ts";
+import { VM_DEALLOCATE, VM_STOP } from "../../src/abi/rpc/messages/lifecycle.ts";
 import { checkInvariants } from "../hypervisor/invariants.ts";
 import { guestTree, HOST_BASE, Machine, MEMORY, rmRpc } from "./machine.ts";
 

@@ -5,16 +5,9 @@
 
 import assert from "node:assert/strict";
 import { MEM_LEND, MEM_RECLAIM, MEM_SHARE } from "../../src/abi/rpc/messages/memory.ts";
-import {
-  VM_ALLOCATE,
-  VM_CONFIG_IMAGE,
-  VM_DEALLOCATE,
-  VM_GET_STATE,
-  VM_INIT,
-  VM_RESET,
-  VM_START,
-  VM_STOP,
-} from "../../src/abi/rpc/messages/vm.ts";
+import { VM_CONFIG_IMAGE, VM_INIT } from "../../src/abi/rpc/messages/configuration.ts";
+import { VM_ALLOCATE, VM_DEALLOCATE, VM_RESET, VM_START, VM_STOP } from "../../src/abi/rpc/messages/lifecycle.ts";
+import { VM_GET_STATE } from "../../src/abi/rpc/messages/queries.ts";
 import { Client, PRIMARY_LINK } from "./client.ts";
 import { bell, DT_OFFSET, DT_SIZE, guestTree, HOST_BASE, MEMORY, pair, rmRpc } from "./machine.ts";
 import { System } from "./system.ts";

@@ -5,7 +5,8 @@
 import assert from "node:assert/strict";
 import type { TraceEvent, TraceKind } from "../../src/abi/trace.ts";
 import { MEM_LEND, MEM_RECLAIM } from "../../src/abi/rpc/messages/memory.ts";
-import { VM_GET_VMID, VM_LOOKUP_NAME, VM_START, VM_STOP } from "../../src/abi/rpc/messages/vm.ts";
+import { VM_START, VM_STOP } from "../../src/abi/rpc/messages/lifecycle.ts";
+import { VM_GET_VMID, VM_LOOKUP_NAME } from "../../src/abi/rpc/messages/queries.ts";
 import { encodePackets, PacketType } from "../../src/abi/rpc/packet.ts";
 import { RmError } from "../../src/abi/rpc/errors.ts";
 import { BASE, guestTree, HOST_BASE, Machine, MEMORY, rmRpc } from "./machine.ts";

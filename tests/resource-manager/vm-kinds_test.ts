@@ -3,19 +3,10 @@
 import assert from "node:assert/strict";
 import { MEM_DONATE, MEM_LEND, MEM_RECLAIM, MEM_SHARE } from "../../src/abi/rpc/messages/memory.ts";
 import { FW_MILESTONE, FW_SET_VM_FIRMWARE, VM_SET_FIRMWARE_MEM } from "../../src/abi/rpc/messages/platform.ts";
-import {
-  AuthType,
-  VM_ALLOCATE,
-  VM_AUTH_IMAGE,
-  VM_CONFIG_IMAGE,
-  VM_DEALLOCATE,
-  VM_GET_STATE,
-  VM_INIT,
-  VM_SET_STATUS,
-  VM_START,
-  VM_STOP,
-  VmState,
-} from "../../src/abi/rpc/messages/vm.ts";
+import { VM_AUTH_IMAGE, VM_CONFIG_IMAGE, VM_INIT } from "../../src/abi/rpc/messages/configuration.ts";
+import { VM_ALLOCATE, VM_DEALLOCATE, VM_START, VM_STOP } from "../../src/abi/rpc/messages/lifecycle.ts";
+import { VM_GET_STATE, VM_SET_STATUS } from "../../src/abi/rpc/messages/queries.ts";
+import { AuthType, VmState } from "../../src/abi/rpc/messages/vm.ts";
 import { readDevicetree } from "../../src/devicetree/reader.ts";
 import { cells, cells64, devicetree, type DevicetreeNode, findNode, node, readCell, setProperties } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";

@@ -4,7 +4,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { MEM_RECLAIM } from "../../src/abi/rpc/messages/memory.ts";
-import { VM_DEALLOCATE, VM_INIT, VM_START, VM_STOP } from "../../src/abi/rpc/messages/vm.ts";
+import { VM_INIT } from "../../src/abi/rpc/messages/configuration.ts";
+import { VM_DEALLOCATE, VM_START, VM_STOP } from "../../src/abi/rpc/messages/lifecycle.ts";
 import { cells64, devicetree, findNode, node, type PropertyValue, setProperties } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { lintVm } from "../../src/configuration/vm-lint.ts";

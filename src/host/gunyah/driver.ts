@@ -3,7 +3,8 @@
 
 import { RmError } from "../../abi/rpc/errors.ts";
 import { decodeReply, encodeRequest } from "../../abi/rpc/message.ts";
-import { AuthType, VM_GET_VMID } from "../../abi/rpc/messages/vm.ts";
+import { VM_GET_VMID } from "../../abi/rpc/messages/queries.ts";
+import { AuthType } from "../../abi/rpc/messages/vm.ts";
 import { explainUnknown } from "../../abi/ioctl/decode.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";
 import {

@@ -9,19 +9,9 @@ import { decodeReply, encodeRequest, type RpcRequest } from "../../abi/rpc/messa
 import { AppendFlags, CreateFlags, MEM_APPEND, MEM_LEND, MEM_RECLAIM, MEM_SHARE, MemType } from "../../abi/rpc/messages/memory.ts";
 import { VM_SET_FIRMWARE_MEM } from "../../abi/rpc/messages/platform.ts";
 import { VM_GET_HYP_RESOURCES } from "../../abi/rpc/messages/resources.ts";
-import {
-  AuthType,
-  StopFlags,
-  VM_ALLOCATE,
-  VM_AUTH_IMAGE,
-  VM_CONFIG_IMAGE,
-  VM_DEALLOCATE,
-  VM_INIT,
-  VM_RESET,
-  VM_START,
-  VM_STOP,
-  Vmid,
-} from "../../abi/rpc/messages/vm.ts";
+import { VM_AUTH_IMAGE, VM_CONFIG_IMAGE, VM_INIT } from "../../abi/rpc/messages/configuration.ts";
+import { StopFlags, VM_ALLOCATE, VM_DEALLOCATE, VM_RESET, VM_START, VM_STOP } from "../../abi/rpc/messages/lifecycle.ts";
+import { AuthType, Vmid } from "../../abi/rpc/messages/vm.ts";
 import type { BrokenRule } from "../../abi/trace.ts";
 import { Access } from "../../abi/words.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";
@@ -30,7 +20,7 @@ import { type StartStep, type TeardownStep, VM_PERSONAS } from "../../abi/ioctl/
 import type { HostKernel } from "../kernel/kernel.ts";
 import { PAGE_SIZE, type PageRange } from "../kernel/page-allocator.ts";
 import { bindingOf, isPaged, pinRange } from "./bindings.ts";
-import { AddressRange, VM_SET_ADDRESS_LAYOUT, VM_SET_BOOT_CONTEXT, VM_SET_DEMAND_PAGING } from "../../abi/rpc/messages/demand.ts";
+import { AddressRange, VM_SET_ADDRESS_LAYOUT, VM_SET_BOOT_CONTEXT, VM_SET_DEMAND_PAGING } from "../../abi/rpc/messages/configuration.ts";
 import { givePages, takePages } from "./paging.ts";
 import { hypercallErrno, rmErrno } from "./rm-errors.ts";
 import {

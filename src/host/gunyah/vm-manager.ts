@@ -5,7 +5,9 @@
 import type { HypercallResults } from "../../abi/hypercalls.ts";
 import type { NativeVcpu } from "../../abi/native-guest.ts";
 import { ResourceType } from "../../abi/rpc/messages/resources.ts";
-import { AuthType, VM_EXITED, VM_STATUS, VmState } from "../../abi/rpc/messages/vm.ts";
+import { VM_EXITED } from "../../abi/rpc/messages/lifecycle.ts";
+import { VM_STATUS } from "../../abi/rpc/messages/queries.ts";
+import { AuthType, VmState } from "../../abi/rpc/messages/vm.ts";
 import type { BrokenRule } from "../../abi/trace.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";
 import { VM_PERSONAS, type VmPersonaName } from "../../abi/ioctl/personas.ts";

@@ -2,8 +2,9 @@
 // (docs/spec/resource-manager.md §3.8).
 
 import { RmError } from "../../abi/rpc/errors.ts";
-import { VM_SET_ADDRESS_LAYOUT, VM_SET_BOOT_CONTEXT, VM_SET_DEMAND_PAGING } from "../../abi/rpc/messages/demand.ts";
-import { AUTH_NAMES, AuthType, VM_AUTH_IMAGE, VM_CONFIG_IMAGE, VM_INIT, VmState } from "../../abi/rpc/messages/vm.ts";
+import { VM_SET_ADDRESS_LAYOUT, VM_SET_BOOT_CONTEXT, VM_SET_DEMAND_PAGING } from "../../abi/rpc/messages/configuration.ts";
+import { VM_AUTH_IMAGE, VM_CONFIG_IMAGE, VM_INIT } from "../../abi/rpc/messages/configuration.ts";
+import { AUTH_NAMES, AuthType, VmState } from "../../abi/rpc/messages/vm.ts";
 import type { Context } from "../state/context.ts";
 import { setBootRegister, setLayout, setPagedRanges } from "../memory/demand-paging.ts";
 import { parcelSize } from "../memory/memparcels.ts";

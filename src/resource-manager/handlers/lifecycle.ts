@@ -3,8 +3,6 @@
 import { asVmid } from "../../abi/numbers.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
 import {
-  ExitCode,
-  ExitType,
   StopFlags,
   VM_ALLOCATE,
   VM_DEALLOCATE,
@@ -13,9 +11,8 @@ import {
   VM_SHUTDOWN,
   VM_START,
   VM_STOP,
-  Vmid,
-  VmState,
-} from "../../abi/rpc/messages/vm.ts";
+} from "../../abi/rpc/messages/lifecycle.ts";
+import { ExitCode, ExitType, Vmid, VmState } from "../../abi/rpc/messages/vm.ts";
 import type { RpcMessage } from "../../abi/rpc/packet.ts";
 import type { Context } from "../state/context.ts";
 import { beginExit, exitReason, isEnded } from "../vm/exit.ts";

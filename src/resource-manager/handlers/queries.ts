@@ -16,8 +16,8 @@ import {
   VM_LOOKUP_URI,
   VM_SET_CRASH_MSG,
   VM_SET_STATUS,
-  VmState,
-} from "../../abi/rpc/messages/vm.ts";
+} from "../../abi/rpc/messages/queries.ts";
+import { VmState } from "../../abi/rpc/messages/vm.ts";
 import type { RpcMessage } from "../../abi/rpc/packet.ts";
 import type { Context } from "../state/context.ts";
 import { require } from "../calls/refusals.ts";

@@ -7,7 +7,7 @@
 
 import { asIpa, type CapId } from "../../abi/numbers.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
-import { AddressRange } from "../../abi/rpc/messages/demand.ts";
+import { AddressRange } from "../../abi/rpc/messages/configuration.ts";
 import { ExtentLabel, ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { AuthType, VmState } from "../../abi/rpc/messages/vm.ts";
 import { AddrspaceRight, MemextentRight } from "../../abi/rights.ts";

@@ -1,6 +1,7 @@
 // Changes of a VM's state and who is told (docs/spec/resource-manager.md §4.2).
 
-import { VM_STATUS, VmState } from "../../abi/rpc/messages/vm.ts";
+import { VM_STATUS } from "../../abi/rpc/messages/queries.ts";
+import { VmState } from "../../abi/rpc/messages/vm.ts";
 import type { Context } from "../state/context.ts";
 import { notify } from "./link.ts";
 import type { Vm } from "../state/state.ts";

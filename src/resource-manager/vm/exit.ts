@@ -4,7 +4,8 @@
 
 import { ErrorCode } from "../../abi/errors.ts";
 import type { HypercallResults } from "../../abi/hypercalls.ts";
-import { ExitCode, ExitFlags, ExitType, VM_EXITED, VmState } from "../../abi/rpc/messages/vm.ts";
+import { VM_EXITED } from "../../abi/rpc/messages/lifecycle.ts";
+import { ExitCode, ExitFlags, ExitType, VmState } from "../../abi/rpc/messages/vm.ts";
 import { VcpuRunState } from "../../abi/words.ts";
 import type { Context } from "../state/context.ts";
 import { notify } from "../rpc/link.ts";

@@ -6,7 +6,9 @@ import { RmError } from "../../../src/abi/rpc/errors.ts";
 import { decodeReply, encodeError, encodeReply } from "../../../src/abi/rpc/message.ts";
 import { printMessage, RPC_MESSAGES, rpcName } from "../../../src/abi/rpc/messages/all.ts";
 import { MEM_ACCEPT, MEM_APPEND, MEM_LEND, MEM_RELEASE } from "../../../src/abi/rpc/messages/memory.ts";
-import { VM_ALLOCATE, VM_EXITED, VM_LOOKUP_NAME, VM_STATUS, VmState } from "../../../src/abi/rpc/messages/vm.ts";
+import { VM_ALLOCATE, VM_EXITED } from "../../../src/abi/rpc/messages/lifecycle.ts";
+import { VM_LOOKUP_NAME, VM_STATUS } from "../../../src/abi/rpc/messages/queries.ts";
+import { VmState } from "../../../src/abi/rpc/messages/vm.ts";
 import { PacketType } from "../../../src/abi/rpc/packet.ts";
 
 const bytes = (hex: string) => Uint8Array.from(hex.split(" ").map((byte) => parseInt(byte, 16)));

@@ -5,7 +5,7 @@
 import type { HostServices } from "../../../src/host/host-guest.ts";
 import { errnoName } from "../../../src/abi/ioctl/errno.ts";
 import { RPC_MESSAGES } from "../../../src/abi/rpc/messages/all.ts";
-import { VM_GET_VMID } from "../../../src/abi/rpc/messages/vm.ts";
+import { VM_GET_VMID } from "../../../src/abi/rpc/messages/queries.ts";
 import type { Exchange, HostStack } from "../../host/host-stack.ts";
 import type { Case, Item, Step, Value } from "./ghioctl.ts";
 

@@ -1,7 +1,8 @@
 // Lines 58 to 71 of the checklist of docs/spec/vm-manager.md §17: vCPUs.
 
 import assert from "node:assert/strict";
-import { ExitType, VM_EXITED } from "../../../src/abi/rpc/messages/vm.ts";
+import { VM_EXITED } from "../../../src/abi/rpc/messages/lifecycle.ts";
+import { ExitType } from "../../../src/abi/rpc/messages/vm.ts";
 import { VcpuRunState } from "../../../src/abi/words.ts";
 import { GH, RUN_MMIO, RUN_PAGE, RUN_PAGE_FAULT, RUN_STATUS } from "../../../src/abi/ioctl/gunyah.ts";
 import type { PersonaName } from "../../../src/abi/ioctl/personas.ts";

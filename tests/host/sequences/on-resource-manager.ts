@@ -5,10 +5,18 @@
 import assert from "node:assert/strict";
 import { Hypercall } from "../../../src/abi/hypercalls.ts";
 import type { PersonaName } from "../../../src/abi/ioctl/personas.ts";
-import { VM_SET_ADDRESS_LAYOUT, VM_SET_BOOT_CONTEXT, VM_SET_DEMAND_PAGING } from "../../../src/abi/rpc/messages/demand.ts";
+import {
+  VM_CONFIG_IMAGE,
+  VM_INIT,
+  VM_SET_ADDRESS_LAYOUT,
+  VM_SET_BOOT_CONTEXT,
+  VM_SET_DEMAND_PAGING,
+} from "../../../src/abi/rpc/messages/configuration.ts";
 import { MEM_APPEND, MEM_LEND, MEM_RECLAIM, MEM_SHARE } from "../../../src/abi/rpc/messages/memory.ts";
 import { ResourceType, VM_GET_HYP_RESOURCES } from "../../../src/abi/rpc/messages/resources.ts";
-import * as vm from "../../../src/abi/rpc/messages/vm.ts";
+import { StopFlags, VM_ALLOCATE, VM_DEALLOCATE, VM_EXITED, VM_RESET, VM_START, VM_STOP } from "../../../src/abi/rpc/messages/lifecycle.ts";
+import { VM_GET_VMID, VM_STATUS } from "../../../src/abi/rpc/messages/queries.ts";
+import { ExitType, Vmid, VmState } from "../../../src/abi/rpc/messages/vm.ts";
 import { Access, DonateType, mapAttributes, MapFlags, MemoryType, VcpuRunState } from "../../../src/abi/words.ts";
 import { checkInvariants } from "../../hypervisor/invariants.ts";
 import { BASE, DT_OFFSET, DT_SIZE, guestTree, HOST_BASE, Machine, MEMORY, rmRpc } from "../../resource-manager/machine.ts";
@@ -56,17 +64,17 @@ class LinuxVm {
     const parcel = { mem_type: 0, flags: 0, label: 0, sgl: [this.paged ? dt : memory], attributes: [] };
     switch (name) {
       case "VM_ALLOCATE":
-        return void (this.vmid = linux.get(vm.VM_ALLOCATE, { vmid: 0 }).vmid);
+        return void (this.vmid = linux.get(VM_ALLOCATE, { vmid: 0 }).vmid);
       case "VM_GET_VMID":
-        return assert.equal(linux.get(vm.VM_GET_VMID, {}).vmid, vm.Vmid.Hlos);
+        return assert.equal(linux.get(VM_GET_VMID, {}).vmid, Vmid.Hlos);
       case "MEM_LEND":
         return void (this.handle = linux.get(MEM_LEND, { ...parcel, acl: [{ vmid, rights: Access.RWX }] }).handle);
       case "MEM_SHARE": {
-        const acl = [{ vmid, rights: Access.RWX }, { vmid: vm.Vmid.Hlos, rights: Access.RWX }];
+        const acl = [{ vmid, rights: Access.RWX }, { vmid: Vmid.Hlos, rights: Access.RWX }];
         return void (this.handle = linux.get(MEM_SHARE, { ...parcel, acl }).handle);
       }
       case "VM_CONFIG_IMAGE":
-        return void linux.get(vm.VM_CONFIG_IMAGE, {
+        return void linux.get(VM_CONFIG_IMAGE, {
           ...{ vmid, auth_type: 0, handle: this.handle, image_offset: 0n, image_size: 0n, dt_size: BigInt(DT_SIZE) },
           dt_offset: this.paged ? 0n : BigInt(DT_OFFSET),
         });
@@ -75,25 +83,25 @@ class LinuxVm {
       case "VM_SET_ADDRESS_LAYOUT":
         return void linux.get(VM_SET_ADDRESS_LAYOUT, { vmid, range_id: 0, base: BigInt(BASE + DT_OFFSET), size: BigInt(DT_SIZE) });
       case "VM_INIT":
-        return void linux.get(vm.VM_INIT, { vmid });
+        return void linux.get(VM_INIT, { vmid });
       case "VM_SET_BOOT_CONTEXT":
         return void linux.get(VM_SET_BOOT_CONTEXT, { vmid, register_set: 1, register_index: 0, value: BigInt(BASE) });
       case "VM_GET_HYP_RESOURCES":
         return void (this.resources = linux.get(VM_GET_HYP_RESOURCES, { vmid }).resources);
       case "VM_START":
-        return void linux.get(vm.VM_START, { vmid });
+        return void linux.get(VM_START, { vmid });
       case "VM_STOP": {
-        linux.get(vm.VM_STOP, { vmid, flags: vm.StopFlags.Force, reason: 3 });
-        const exited = vm.VM_EXITED.layout.decode(linux.notified(vm.VM_EXITED.id, (payload) => payload[0] === vmid));
-        return assert.ok(exited.ok && exited.value.exit_type === vm.ExitType.VmStopForced);
+        linux.get(VM_STOP, { vmid, flags: StopFlags.Force, reason: 3 });
+        const exited = VM_EXITED.layout.decode(linux.notified(VM_EXITED.id, (payload) => payload[0] === vmid));
+        return assert.ok(exited.ok && exited.value.exit_type === ExitType.VmStopForced);
       }
       case "VM_RESET":
-        linux.get(vm.VM_RESET, { vmid });
-        return void linux.notified(vm.VM_STATUS.id, (payload) => payload[0] === vmid && payload[4] === vm.VmState.Reset);
+        linux.get(VM_RESET, { vmid });
+        return void linux.notified(VM_STATUS.id, (payload) => payload[0] === vmid && payload[4] === VmState.Reset);
       case "MEM_RECLAIM":
         return void linux.get(MEM_RECLAIM, { handle: this.handle, flags: 0 });
       case "VM_DEALLOCATE":
-        return void linux.get(vm.VM_DEALLOCATE, { vmid });
+        return void linux.get(VM_DEALLOCATE, { vmid });
       default:
         assert.fail(`${name} is no request of these sequences`);
     }
@@ -147,7 +155,7 @@ export function mailboxTest(): void {
   Deno.test("a message longer than the queue is sent one packet at a time, each after the end of the one before", () => {
     const { machine, linux } = setUp();
     const before = machine.usage();
-    const { vmid } = linux.get(vm.VM_ALLOCATE, { vmid: 0 });
+    const { vmid } = linux.get(VM_ALLOCATE, { vmid: 0 });
     const page = (index: number) => ({ address: BigInt(HOST_BASE) + 2n * PAGE * BigInt(index), size: PAGE });
     const sgl = Array.from({ length: FRAGMENTS }, (_, index) => page(index));
     const acl = [{ vmid, rights: Access.RWX }];
@@ -155,7 +163,7 @@ export function mailboxTest(): void {
     linux.get(MEM_APPEND, { handle, flags: 1, sgl: sgl.slice(512) });
     assert.ok(linux.waits > 0, "the queue was full, and its vIRQ ended a message");
     linux.get(MEM_RECLAIM, { handle, flags: 0 });
-    linux.get(vm.VM_DEALLOCATE, { vmid });
+    linux.get(VM_DEALLOCATE, { vmid });
     assert.deepEqual(machine.usage(), before);
   });
 }

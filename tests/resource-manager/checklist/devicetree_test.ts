@@ -3,7 +3,10 @@
 
 import assert from "node:assert/strict";
 import { MEM_SHARE } from "../../../src/abi/rpc/messages/memory.ts";
-import { VM_GET_STATE, VM_INIT, VM_START, VmState } from "../../../src/abi/rpc/messages/vm.ts";
+import { VM_INIT } from "../../../src/abi/rpc/messages/configuration.ts";
+import { VM_START } from "../../../src/abi/rpc/messages/lifecycle.ts";
+import { VM_GET_STATE } from "../../../src/abi/rpc/messages/queries.ts";
+import { VmState } from "../../../src/abi/rpc/messages/vm.ts";
 import { readDevicetree } from "../../../src/devicetree/reader.ts";
 import {
   cells64,

@@ -20,7 +20,7 @@ import {
 } from "../../../src/abi/rpc/messages/interrupts.ts";
 import { AcceptFlags, MEM_ACCEPT, MEM_LEND } from "../../../src/abi/rpc/messages/memory.ts";
 import { IPA_RESERVE } from "../../../src/abi/rpc/messages/platform.ts";
-import { VM_STOP } from "../../../src/abi/rpc/messages/vm.ts";
+import { VM_STOP } from "../../../src/abi/rpc/messages/lifecycle.ts";
 import type { Client } from "../client.ts";
 import { guestTree, HOST_BASE, Machine, MEMORY, rmRpc } from "../machine.ts";
 

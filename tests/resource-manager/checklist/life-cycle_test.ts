@@ -3,19 +3,10 @@
 
 import assert from "node:assert/strict";
 import { MEM_LEND, MEM_RECLAIM } from "../../../src/abi/rpc/messages/memory.ts";
-import {
-  VM_ALLOCATE,
-  VM_CONFIG_IMAGE,
-  VM_DEALLOCATE,
-  VM_EXIT,
-  VM_GET_STATE,
-  VM_INIT,
-  VM_RESET,
-  VM_SET_CRASH_MSG,
-  VM_START,
-  VM_STOP,
-  VmState,
-} from "../../../src/abi/rpc/messages/vm.ts";
+import { VM_CONFIG_IMAGE, VM_INIT } from "../../../src/abi/rpc/messages/configuration.ts";
+import { VM_ALLOCATE, VM_DEALLOCATE, VM_EXIT, VM_RESET, VM_START, VM_STOP } from "../../../src/abi/rpc/messages/lifecycle.ts";
+import { VM_GET_STATE, VM_SET_CRASH_MSG } from "../../../src/abi/rpc/messages/queries.ts";
+import { VmState } from "../../../src/abi/rpc/messages/vm.ts";
 import { encodeRequest } from "../../../src/abi/rpc/message.ts";
 import { encodePackets, PacketType } from "../../../src/abi/rpc/packet.ts";
 import { Hypercall } from "../../../src/abi/hypercalls.ts";

@@ -2,8 +2,8 @@
 // know of others.
 
 import assert from "node:assert/strict";
+import { VM_ALLOCATE } from "../../../src/abi/rpc/messages/lifecycle.ts";
 import {
-  VM_ALLOCATE,
   VM_GET_CRASH_MSG,
   VM_GET_ID,
   VM_GET_OWNER,
@@ -15,10 +15,11 @@ import {
   VM_LOOKUP_NAME,
   VM_SET_CRASH_MSG,
   VM_SET_STATUS,
-  VmState,
-} from "../../../src/abi/rpc/messages/vm.ts";
+} from "../../../src/abi/rpc/messages/queries.ts";
+import { VmState } from "../../../src/abi/rpc/messages/vm.ts";
 import { MEM_LEND } from "../../../src/abi/rpc/messages/memory.ts";
-import { VM_CONFIG_IMAGE, VM_INIT, VM_START } from "../../../src/abi/rpc/messages/vm.ts";
+import { VM_CONFIG_IMAGE, VM_INIT } from "../../../src/abi/rpc/messages/configuration.ts";
+import { VM_START } from "../../../src/abi/rpc/messages/lifecycle.ts";
 import type { Client } from "../client.ts";
 import { DT_OFFSET, DT_SIZE, guestTree, HOST_BASE, Machine, MEMORY, rmRpc } from "../machine.ts";
 

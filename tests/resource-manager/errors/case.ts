@@ -4,7 +4,7 @@ import type { ErrorCode } from "../../../src/abi/errors.ts";
 import type { HypercallName } from "../../../src/abi/hypercalls.ts";
 import * as memory from "../../../src/abi/rpc/messages/memory.ts";
 import * as platform from "../../../src/abi/rpc/messages/platform.ts";
-import * as vm from "../../../src/abi/rpc/messages/vm.ts";
+import { VM_ALLOCATE } from "../../../src/abi/rpc/messages/lifecycle.ts";
 import type { Fields, Values } from "../../../src/abi/rpc/layout.ts";
 import type { RpcRequest } from "../../../src/abi/rpc/message.ts";
 import type { Client } from "../client.ts";
@@ -68,7 +68,7 @@ export function running(machine: Machine): { vmid: number; handle: number; clien
 
 /** A VM in the state LOAD. */
 export function allocated(machine: Machine): number {
-  return machine.primary.get(vm.VM_ALLOCATE, { vmid: 0 }).vmid;
+  return machine.primary.get(VM_ALLOCATE, { vmid: 0 }).vmid;
 }
 
 /** The request that makes a parcel of one page for a VM. */

@@ -6,7 +6,7 @@ import * as consoles from "../../../src/abi/rpc/messages/console.ts";
 import * as interrupts from "../../../src/abi/rpc/messages/interrupts.ts";
 import * as memory from "../../../src/abi/rpc/messages/memory.ts";
 import * as platform from "../../../src/abi/rpc/messages/platform.ts";
-import * as vm from "../../../src/abi/rpc/messages/vm.ts";
+import { AuthType } from "../../../src/abi/rpc/messages/vm.ts";
 import type { Client } from "../client.ts";
 import { guestTree, HOST_BASE, type Machine, MEMORY, rmRpc } from "../machine.ts";
 import {
@@ -216,7 +216,7 @@ export const OTHER_CASES: Readonly<Record<string, Cases>> = {
     MSG_INVALID: malformed(),
     NORESOURCE: () => ({ ...firmwarePlace(UNKNOWN_VMID, 0), rule: "there is no VM of this id", object: "vm:0x99" }),
     DENIED: (machine) => {
-      const { vmid, handle } = machine.configured(guestTree("early", []), vm.AuthType.Android);
+      const { vmid, handle } = machine.configured(guestTree("early", []), AuthType.Android);
       return { ...firmwarePlace(vmid, handle), rule: "no firmware image is loaded", object: "vm:0x80" };
     },
     VM_STATE: (machine) => ({ ...firmwarePlace(allocated(machine), 0), rule: "the VM is not in the state INIT", object: "vm:0x80" }),
@@ -226,7 +226,7 @@ export const OTHER_CASES: Readonly<Record<string, Cases>> = {
     },
     MEM_INVALID: (machine) => {
       firmware(machine);
-      const { vmid } = machine.configured(guestTree("protected", []), vm.AuthType.Android);
+      const { vmid } = machine.configured(guestTree("protected", []), AuthType.Android);
       return { ...firmwarePlace(vmid, UNKNOWN_HANDLE), rule: "no parcel of this handle is for the VM", object: "parcel:0x77" };
     },
   },

@@ -2,11 +2,26 @@
 
 import assert from "node:assert/strict";
 import { ErrorCode } from "../../../src/abi/errors.ts";
-import * as demand from "../../../src/abi/rpc/messages/demand.ts";
 import * as platform from "../../../src/abi/rpc/messages/platform.ts";
 import * as resources from "../../../src/abi/rpc/messages/resources.ts";
-import * as vm from "../../../src/abi/rpc/messages/vm.ts";
-import { VmState } from "../../../src/abi/rpc/messages/vm.ts";
+import {
+  VM_AUTH_IMAGE,
+  VM_CONFIG_IMAGE,
+  VM_INIT,
+  VM_SET_ADDRESS_LAYOUT,
+  VM_SET_BOOT_CONTEXT,
+  VM_SET_DEMAND_PAGING,
+} from "../../../src/abi/rpc/messages/configuration.ts";
+import { VM_ALLOCATE, VM_DEALLOCATE, VM_EXIT, VM_RESET, VM_START, VM_STOP } from "../../../src/abi/rpc/messages/lifecycle.ts";
+import {
+  VM_GET_CRASH_MSG,
+  VM_GET_ID,
+  VM_GET_STATE,
+  VM_LOOKUP_NAME,
+  VM_LOOKUP_URI,
+  VM_SET_STATUS,
+} from "../../../src/abi/rpc/messages/queries.ts";
+import { AuthType, VmState } from "../../../src/abi/rpc/messages/vm.ts";
 import { cells, devicetree, type DevicetreeNode, findNode, node } from "../../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../../src/devicetree/writer.ts";
 import type { Client } from "../client.ts";
@@ -57,7 +72,7 @@ function changedTree(change: (config: DevicetreeNode) => void, vdevices: Devicet
 
 const attribute = (text: string) => changedTree((config) => config.properties.set("vm-attrs", new TextEncoder().encode(`${text}\0`)));
 
-const lookup = (message: typeof vm.VM_LOOKUP_NAME): Cases => ({
+const lookup = (message: typeof VM_LOOKUP_NAME): Cases => ({
   MSG_INVALID: malformed(Uint8Array.of(1, 0, 0, 0, 0x41)),
   ARGUMENT_INVALID: () => ({
     ...encode(message, { text: new Uint8Array(80) }),
@@ -66,13 +81,12 @@ const lookup = (message: typeof vm.VM_LOOKUP_NAME): Cases => ({
   }),
 });
 
-const bootRegister = (vmid: number, register_set = 0) =>
-  encode(demand.VM_SET_BOOT_CONTEXT, { vmid, register_set, register_index: 1, value: 7n });
+const bootRegister = (vmid: number, register_set = 0) => encode(VM_SET_BOOT_CONTEXT, { vmid, register_set, register_index: 1, value: 7n });
 
 const paged = (vmid: number, ranges: [bigint, bigint][]) =>
-  encode(demand.VM_SET_DEMAND_PAGING, { vmid, ranges: ranges.map(([base, size]) => ({ base, size })) });
+  encode(VM_SET_DEMAND_PAGING, { vmid, ranges: ranges.map(([base, size]) => ({ base, size })) });
 
-const layout = (vmid: number, range_id = 0) => encode(demand.VM_SET_ADDRESS_LAYOUT, { vmid, range_id, base: 0x9000_0000n, size: PAGE });
+const layout = (vmid: number, range_id = 0) => encode(VM_SET_ADDRESS_LAYOUT, { vmid, range_id, base: 0x9000_0000n, size: PAGE });
 
 /** Cases of the requests between VM_CONFIG_IMAGE and VM_INIT. */
 function prepared(request: (vmid: number) => { payload: Uint8Array }): Cases {
@@ -88,36 +102,36 @@ function prepared(request: (vmid: number) => { payload: Uint8Array }): Cases {
 }
 
 function config(vmid: number, handle: number) {
-  return encode(vm.VM_CONFIG_IMAGE, { vmid, auth_type: 0, handle, ...image });
+  return encode(VM_CONFIG_IMAGE, { vmid, auth_type: 0, handle, ...image });
 }
 
 function initialised(machine: Machine, tree: Uint8Array, more: Partial<Attempt>): Attempt {
   const { vmid } = machine.configured(tree);
-  return { ...encode(vm.VM_INIT, { vmid }), ruins: vmid, ...more };
+  return { ...encode(VM_INIT, { vmid }), ruins: vmid, ...more };
 }
 
 /** A running VM with a platform VMID, which alone may report its status. */
 function platformVm(machine: Machine): Client {
   const vmid = 5;
-  assert.equal(machine.primary.ask(vm.VM_ALLOCATE, { vmid }).error, "OK");
+  assert.equal(machine.primary.ask(VM_ALLOCATE, { vmid }).error, "OK");
   machine.system.act((vcpu) => vcpu.write(HOST_BASE + DT_OFFSET, guestTree("platform", [rmRpc()])));
   const handle = lent(machine, vmid, { sgl: [{ address: BigInt(HOST_BASE), size: BigInt(MEMORY) }] });
-  assert.equal(machine.primary.ask(vm.VM_CONFIG_IMAGE, { vmid, auth_type: 0, handle, ...image }).error, "OK");
-  for (const message of [vm.VM_INIT, vm.VM_START]) assert.equal(machine.primary.ask(message, { vmid }).error, "OK");
+  assert.equal(machine.primary.ask(VM_CONFIG_IMAGE, { vmid, auth_type: 0, handle, ...image }).error, "OK");
+  for (const message of [VM_INIT, VM_START]) assert.equal(machine.primary.ask(message, { vmid }).error, "OK");
   return machine.guest(vmid);
 }
 
 /** By the name of the request. */
 export const VM_CASES: Readonly<Record<string, Cases>> = {
   VM_ALLOCATE: {
-    DENIED: (machine) => ({ ...encode(vm.VM_ALLOCATE, { vmid: 0 }), by: onGuestSide(machine), rule: "only the primary VM may do this" }),
+    DENIED: (machine) => ({ ...encode(VM_ALLOCATE, { vmid: 0 }), by: onGuestSide(machine), rule: "only the primary VM may do this" }),
     MSG_INVALID: malformed(),
-    NORESOURCE: () => ({ ...encode(vm.VM_ALLOCATE, { vmid: 64 }), rule: "the VMID is not to be had", values: { wanted: 64 } }),
+    NORESOURCE: () => ({ ...encode(VM_ALLOCATE, { vmid: 64 }), rule: "the VMID is not to be had", values: { wanted: 64 } }),
   },
   VM_DEALLOCATE: {
     ...aboutVm(4, { foreign: "DENIED" }),
     VM_STATE: (machine) => ({
-      ...encode(vm.VM_DEALLOCATE, { vmid: running(machine).vmid }),
+      ...encode(VM_DEALLOCATE, { vmid: running(machine).vmid }),
       rule: "the VM is not in the state LOAD or RESET",
       object: "vm:0x80",
       values: { state: VmState.Running },
@@ -126,7 +140,7 @@ export const VM_CASES: Readonly<Record<string, Cases>> = {
   VM_START: {
     ...aboutVm(4, { foreign: "DENIED" }),
     VM_STATE: (machine) => ({
-      ...encode(vm.VM_START, { vmid: allocated(machine) }),
+      ...encode(VM_START, { vmid: allocated(machine) }),
       rule: "the VM is not in the state READY",
       values: { state: VmState.Load },
     }),
@@ -135,27 +149,27 @@ export const VM_CASES: Readonly<Record<string, Cases>> = {
         node("memory", { label: 1, base: cells(0, 0x9000_0000) }),
       ]);
       const { vmid } = machine.ready(guestTree("poor", [shm]));
-      return { ...encode(vm.VM_START, { vmid }), ruins: vmid, section: "7.4", object: "vm:0x80" };
+      return { ...encode(VM_START, { vmid }), ruins: vmid, section: "7.4", object: "vm:0x80" };
     },
     MEM_INVALID: (machine) => {
       firmware(machine);
       const usage = machine.usage();
-      const { vmid, handle } = machine.configured(guestTree("protected", []), vm.AuthType.Android);
+      const { vmid, handle } = machine.configured(guestTree("protected", []), AuthType.Android);
       machine.primary.get(platform.VM_SET_FIRMWARE_MEM, { vmid, handle, offset: 0n, size: PAGE });
       machine.primary.get(platform.FW_MILESTONE, {});
-      machine.primary.get(vm.VM_INIT, { vmid });
-      return { ...encode(vm.VM_START, { vmid }), ruins: vmid, usage, rule: "the firmware image is larger than its place" };
+      machine.primary.get(VM_INIT, { vmid });
+      return { ...encode(VM_START, { vmid }), ruins: vmid, usage, rule: "the firmware image is larger than its place" };
     },
   },
   VM_STOP: {
     ...aboutVm(8, { foreign: "VMID_INVALID" }),
     VM_STATE: (machine) => ({
-      ...encode(vm.VM_STOP, { vmid: allocated(machine), flags: 1, reason: 0 }),
+      ...encode(VM_STOP, { vmid: allocated(machine), flags: 1, reason: 0 }),
       rule: "the VM is not in the state RUNNING",
       object: "vm:0x80",
     }),
     NORESOURCE: (machine) => ({
-      ...encode(vm.VM_STOP, { vmid: machine.start(guestTree("mute", [])).vmid, flags: 0, reason: 0 }),
+      ...encode(VM_STOP, { vmid: machine.start(guestTree("mute", [])).vmid, flags: 0, reason: 0 }),
       rule: "the VM has no link to be told by",
       object: "vm:0x80",
     }),
@@ -163,29 +177,29 @@ export const VM_CASES: Readonly<Record<string, Cases>> = {
   VM_RESET: {
     ...aboutVm(4, { foreign: "VMID_INVALID" }),
     DENIED: (machine) => ({
-      ...encode(vm.VM_RESET, { vmid: machine.ready(attribute("no-reset")).vmid }),
+      ...encode(VM_RESET, { vmid: machine.ready(attribute("no-reset")).vmid }),
       rule: "the VM's configuration forbids to reset it",
       object: "vm:0x80",
     }),
     VM_STATE: (machine) => ({
-      ...encode(vm.VM_RESET, { vmid: running(machine).vmid }),
+      ...encode(VM_RESET, { vmid: running(machine).vmid }),
       rule: "the VM is not in the state EXITED, READY, INIT_FAILED, AUTH or INIT",
       object: "vm:0x80",
     }),
   },
   VM_EXIT: {
     MSG_INVALID: (machine) => ({
-      ...encode(vm.VM_EXIT, { exit_flags: 0, exit_code: 2 }),
+      ...encode(VM_EXIT, { exit_flags: 0, exit_code: 2 }),
       by: onGuestSide(machine),
       rule: "there is no such exit code for a VM",
       values: { exit_code: 2 },
     }),
-    DENIED: () => ({ ...encode(vm.VM_EXIT, { exit_flags: 0, exit_code: 0 }), rule: "the primary VM cannot exit this way" }),
+    DENIED: () => ({ ...encode(VM_EXIT, { exit_flags: 0, exit_code: 0 }), rule: "the primary VM cannot exit this way" }),
     VM_STATE: (machine) => {
       const { vmid } = running(machine);
-      machine.primary.get(vm.VM_STOP, { vmid, flags: 1, reason: 0 });
+      machine.primary.get(VM_STOP, { vmid, flags: 1, reason: 0 });
       return {
-        ...encode(vm.VM_EXIT, { exit_flags: 0, exit_code: 0 }),
+        ...encode(VM_EXIT, { exit_flags: 0, exit_code: 0 }),
         by: machine.guest(vmid),
         rule: "the VM has ended already",
         object: "vm:0x80",
@@ -195,7 +209,7 @@ export const VM_CASES: Readonly<Record<string, Cases>> = {
   VM_CONFIG_IMAGE: {
     ...aboutVm(40, { foreign: "DENIED", onlyHlos: true }),
     VM_STATE: (machine) => ({
-      ...encode(vm.VM_CONFIG_IMAGE, { vmid: running(machine).vmid, auth_type: 0, handle: 0, ...image }),
+      ...encode(VM_CONFIG_IMAGE, { vmid: running(machine).vmid, auth_type: 0, handle: 0, ...image }),
       rule: "the VM is not in the state LOAD or RESET",
       object: "vm:0x80",
     }),
@@ -216,7 +230,7 @@ export const VM_CASES: Readonly<Record<string, Cases>> = {
   VM_AUTH_IMAGE: {
     ...aboutVm(4, { foreign: "DENIED", onlyHlos: true }),
     VM_STATE: (machine) => ({
-      ...encode(vm.VM_AUTH_IMAGE, { vmid: allocated(machine), parameters: [] }),
+      ...encode(VM_AUTH_IMAGE, { vmid: allocated(machine), parameters: [] }),
       rule: "the VM is not in the state AUTH",
       object: "vm:0x80",
     }),
@@ -224,7 +238,7 @@ export const VM_CASES: Readonly<Record<string, Cases>> = {
   VM_INIT: {
     ...aboutVm(4, { foreign: "DENIED", onlyHlos: true }),
     VM_STATE: (machine) => ({
-      ...encode(vm.VM_INIT, { vmid: allocated(machine) }),
+      ...encode(VM_INIT, { vmid: allocated(machine) }),
       rule: "the VM is not in the state INIT",
       object: "vm:0x80",
     }),
@@ -238,9 +252,9 @@ export const VM_CASES: Readonly<Record<string, Cases>> = {
     VMID_INVALID: () => ({ ...bootRegister(UNKNOWN_VMID), rule: "there is no VM of this id", object: "vm:0x99" }),
     DENIED: (machine) => {
       firmware(machine);
-      const { vmid, handle } = machine.configured(guestTree("protected", []), vm.AuthType.Android);
+      const { vmid, handle } = machine.configured(guestTree("protected", []), AuthType.Android);
       machine.primary.get(platform.VM_SET_FIRMWARE_MEM, { vmid, handle, offset: 0n, size: 2n * PAGE });
-      machine.primary.get(vm.VM_INIT, { vmid });
+      machine.primary.get(VM_INIT, { vmid });
       return { ...bootRegister(vmid), rule: "a protected VM's registers are its firmware's to know", object: "vm:0x80" };
     },
     VM_STATE: (machine) => ({ ...bootRegister(allocated(machine)), rule: "the VM is not in the state READY", object: "vm:0x80" }),
@@ -270,15 +284,15 @@ export const VM_CASES: Readonly<Record<string, Cases>> = {
   },
   VM_GET_ID: {
     MSG_INVALID: malformed(),
-    NORESOURCE: () => ({ ...encode(vm.VM_GET_ID, { vmid: UNKNOWN_VMID }), rule: "there is no VM of this id", object: "vm:0x99" }),
+    NORESOURCE: () => ({ ...encode(VM_GET_ID, { vmid: UNKNOWN_VMID }), rule: "there is no VM of this id", object: "vm:0x99" }),
     VM_STATE: (machine) => ({
-      ...encode(vm.VM_GET_ID, { vmid: allocated(machine) }),
+      ...encode(VM_GET_ID, { vmid: allocated(machine) }),
       rule: "the VM has no identity in this state",
       object: "vm:0x80",
     }),
   },
-  VM_LOOKUP_URI: lookup(vm.VM_LOOKUP_URI),
-  VM_LOOKUP_NAME: lookup(vm.VM_LOOKUP_NAME),
+  VM_LOOKUP_URI: lookup(VM_LOOKUP_URI),
+  VM_LOOKUP_NAME: lookup(VM_LOOKUP_NAME),
   VM_LOOKUP_GUID: {
     MSG_INVALID: malformed(),
     ARGUMENT_INVALID: () => ({ payload: new Uint8Array(0), rule: "the request says nothing to look for" }),
@@ -286,17 +300,17 @@ export const VM_CASES: Readonly<Record<string, Cases>> = {
   VM_GET_OWNER: { MSG_INVALID: surplus },
   VM_GET_STATE: {
     MSG_INVALID: malformed(),
-    NORESOURCE: () => ({ ...encode(vm.VM_GET_STATE, { vmid: UNKNOWN_VMID }), rule: "there is no VM of this id", object: "vm:0x99" }),
+    NORESOURCE: () => ({ ...encode(VM_GET_STATE, { vmid: UNKNOWN_VMID }), rule: "there is no VM of this id", object: "vm:0x99" }),
     DENIED: (machine) => {
       const { client } = running(machine);
       const vmid = allocated(machine);
       const rule = "the caller is neither the VM nor its owner nor a peer";
-      return { ...encode(vm.VM_GET_STATE, { vmid }), by: client, rule, object: "vm:0x81" };
+      return { ...encode(VM_GET_STATE, { vmid }), by: client, rule, object: "vm:0x81" };
     },
   },
   VM_GET_CRASH_MSG: {
     MSG_INVALID: malformed(),
-    VMID_INVALID: () => ({ ...encode(vm.VM_GET_CRASH_MSG, { vmid: UNKNOWN_VMID }), rule: "there is no VM of this id" }),
+    VMID_INVALID: () => ({ ...encode(VM_GET_CRASH_MSG, { vmid: UNKNOWN_VMID }), rule: "there is no VM of this id" }),
   },
   VM_GET_VMID: { MSG_INVALID: surplus },
   VM_GET_PEERS: { MSG_INVALID: surplus },
@@ -304,12 +318,12 @@ export const VM_CASES: Readonly<Record<string, Cases>> = {
   VM_SET_CRASH_MSG: { MSG_INVALID: malformed() },
   VM_SET_STATUS: {
     DENIED: () => ({
-      ...encode(vm.VM_SET_STATUS, { vm_status: 0, os_status: 1, app_status: 0 }),
+      ...encode(VM_SET_STATUS, { vm_status: 0, os_status: 1, app_status: 0 }),
       rule: "only VMs with a platform VMID report their status",
     }),
     MSG_INVALID: (machine) => ({ payload: new Uint8Array(3), by: platformVm(machine), rule: /too short/ }),
     ARGUMENT_INVALID: (machine) => ({
-      ...encode(vm.VM_SET_STATUS, { vm_status: 0, os_status: 8, app_status: 0 }),
+      ...encode(VM_SET_STATUS, { vm_status: 0, os_status: 8, app_status: 0 }),
       by: platformVm(machine),
       rule: "there is no such OS status",
       values: { os_status: 8 },
@@ -336,8 +350,8 @@ export const VM_CASES: Readonly<Record<string, Cases>> = {
       const vmid = allocated(machine);
       machine.system.act((vcpu) => vcpu.write(HOST_BASE, guestTree("bells", bells)));
       const handle = lent(machine, vmid, { sgl: [{ address: BigInt(HOST_BASE), size: BigInt(MEMORY) }] });
-      machine.primary.get(vm.VM_CONFIG_IMAGE, { vmid, auth_type: 0, handle, ...image, dt_offset: 0n, dt_size: 0x4_0000n });
-      machine.primary.get(vm.VM_INIT, { vmid });
+      machine.primary.get(VM_CONFIG_IMAGE, { vmid, auth_type: 0, handle, ...image, dt_offset: 0n, dt_size: 0x4_0000n });
+      machine.primary.get(VM_INIT, { vmid });
       const rule = "the reply does not fit into one message";
       return { ...encode(resources.VM_GET_HYP_RESOURCES, { vmid }), rule, section: "1.3", values: { maximum: 14616 } };
     },

@@ -3,20 +3,21 @@
 import { rmErrorName } from "../errors.ts";
 import type { Decoded, Fields, Layout } from "../layout.ts";
 import { decodeReply, type RpcNotification, type RpcRequest } from "../message.ts";
-import * as demand from "./demand.ts";
+import * as configuration from "./configuration.ts";
 import * as console from "./console.ts";
 import * as interrupts from "./interrupts.ts";
+import * as lifecycle from "./lifecycle.ts";
 import * as memory from "./memory.ts";
 import * as platform from "./platform.ts";
+import * as queries from "./queries.ts";
 import * as resources from "./resources.ts";
-import * as vm from "./vm.ts";
 import type { TraceFields } from "../../trace.ts";
 import { PacketType, type RpcMessage } from "../packet.ts";
 
 /** A declared message of either kind. */
 export type AnyMessage = RpcRequest<Fields, Fields> | RpcNotification<Fields>;
 
-const exported: unknown[] = [memory, vm, resources, interrupts, console, platform, demand].flatMap((group) =>
+const exported: unknown[] = [lifecycle, configuration, queries, resources, memory, interrupts, console, platform].flatMap((group) =>
   Object.values<unknown>(group)
 );
 

@@ -1,10 +1,32 @@
-// Requests of host drivers that give a VM its memory page by page and its boot vCPU registers of
-// their choice (docs/spec/resource-manager.md §3.15). The open Resource Manager has none of them;
-// the semantics follow from what the drivers expect.
+// Messages that say what a VM is made of (docs/spec/resource-manager.md §3.8), and those of host
+// drivers that give a VM its memory page by page and its boot vCPU registers of their choice
+// (§3.15). The open Resource Manager has none of the latter; the semantics follow from what the
+// drivers expect.
 
 import { RmError } from "../errors.ts";
-import { list32, reserved, u16, u32, u64, u8 } from "../layout.ts";
+import { list16, list32, mustBeZero, reserved, u16, u32, u64, u8 } from "../layout.ts";
 import { request } from "../message.ts";
+
+/** Offsets are from the start of the parcel, bytes. */
+export const VM_CONFIG_IMAGE = request("VM_CONFIG_IMAGE", 0x5600_0009, {
+  vmid: u16,
+  auth_type: u16,
+  handle: u32,
+  image_offset: u64,
+  image_size: u64,
+  dt_offset: u64,
+  dt_size: u64,
+}, { section: "3.8", errors: ["DENIED", "MSG_INVALID", "VMID_INVALID", "VM_STATE", "MEM_INVALID", "ARGUMENT_INVALID", "NOMEM"] });
+/** What the platform needs to authenticate the image. */
+export const VM_AUTH_IMAGE = request("VM_AUTH_IMAGE", 0x5600_000a, { vmid: u16, parameters: list16({ type: u32, value: u32 }) }, {
+  section: "3.8",
+  errors: ["DENIED", "MSG_INVALID", "VMID_INVALID", "VM_STATE"],
+});
+/** Makes a VM's objects as its devicetree says. */
+export const VM_INIT = request("VM_INIT", 0x5600_000b, { vmid: u16, reserved: mustBeZero(2) }, {
+  section: "3.8",
+  errors: ["DENIED", "MSG_INVALID", "VMID_INVALID", "VM_STATE", "MEM_INVALID", "ARGUMENT_INVALID", "NORESOURCE", "NOMEM"],
+});
 
 /**
  * A register of the boot vCPUs, between VM_INIT and VM_START: sets and indexes are those of
