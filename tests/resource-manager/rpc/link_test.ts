@@ -2,19 +2,19 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ErrorCode } from "../../src/abi/errors.ts";
-import { printMessage, RPC_MESSAGES } from "../../src/abi/rpc/messages/all.ts";
-import { VM_ALLOCATE } from "../../src/abi/rpc/messages/lifecycle.ts";
-import { VM_GET_VMID, VM_LOOKUP_NAME } from "../../src/abi/rpc/messages/queries.ts";
-import { VM_CONSOLE_CHARS } from "../../src/abi/rpc/messages/console.ts";
-import { encodePackets, PacketType, Reassembler, type RpcMessage } from "../../src/abi/rpc/packet.ts";
-import { flush, notify } from "../../src/resource-manager/rpc/link.ts";
-import { Context } from "../../src/resource-manager/state/context.ts";
-import { boot } from "../../src/resource-manager/vm/boot.ts";
-import { serve } from "../../src/resource-manager/dispatch.ts";
-import { handlers } from "../../src/resource-manager/handlers/all.ts";
-import type { Vm } from "../../src/resource-manager/state/state.ts";
-import { ENVIRONMENT_IPA, type FakeVcpu, recordedVcpu } from "./fake-vcpu.ts";
+import { ErrorCode } from "../../../src/abi/errors.ts";
+import { printMessage, RPC_MESSAGES } from "../../../src/abi/rpc/messages/all.ts";
+import { VM_ALLOCATE } from "../../../src/abi/rpc/messages/lifecycle.ts";
+import { VM_GET_VMID, VM_LOOKUP_NAME } from "../../../src/abi/rpc/messages/queries.ts";
+import { VM_CONSOLE_CHARS } from "../../../src/abi/rpc/messages/console.ts";
+import { encodePackets, PacketType, Reassembler, type RpcMessage } from "../../../src/abi/rpc/packet.ts";
+import { flush, notify } from "../../../src/resource-manager/rpc/link.ts";
+import { Context } from "../../../src/resource-manager/state/context.ts";
+import { boot } from "../../../src/resource-manager/vm/boot.ts";
+import { serve } from "../../../src/resource-manager/dispatch.ts";
+import { handlers } from "../../../src/resource-manager/handlers/all.ts";
+import type { Vm } from "../../../src/resource-manager/state/state.ts";
+import { ENVIRONMENT_IPA, type FakeVcpu, recordedVcpu } from "../fake-vcpu.ts";
 
 /** A booted Resource Manager and the primary's ends of its link. */
 class Primary {

@@ -2,15 +2,24 @@
 // what stands in the devicetree.
 
 import assert from "node:assert/strict";
-import { Hypercall } from "../../src/abi/hypercalls.ts";
-import { MEM_RECLAIM, MEM_SHARE } from "../../src/abi/rpc/messages/memory.ts";
-import { ResourceType, VM_GET_HYP_RESOURCES } from "../../src/abi/rpc/messages/resources.ts";
-import { VM_INIT } from "../../src/abi/rpc/messages/configuration.ts";
-import { VM_START } from "../../src/abi/rpc/messages/lifecycle.ts";
-import { readDevicetree } from "../../src/devicetree/reader.ts";
-import { cells64, type DevicetreeNode, findNode, findPhandle, node, readCell, readCells, readStrings } from "../../src/devicetree/tree.ts";
-import { checkInvariants } from "../hypervisor/invariants.ts";
-import { BASE, DT_OFFSET, DT_SIZE, guestTree, Machine, rmRpc } from "./machine.ts";
+import { Hypercall } from "../../../src/abi/hypercalls.ts";
+import { MEM_RECLAIM, MEM_SHARE } from "../../../src/abi/rpc/messages/memory.ts";
+import { ResourceType, VM_GET_HYP_RESOURCES } from "../../../src/abi/rpc/messages/resources.ts";
+import { VM_INIT } from "../../../src/abi/rpc/messages/configuration.ts";
+import { VM_START } from "../../../src/abi/rpc/messages/lifecycle.ts";
+import { readDevicetree } from "../../../src/devicetree/reader.ts";
+import {
+  cells64,
+  type DevicetreeNode,
+  findNode,
+  findPhandle,
+  node,
+  readCell,
+  readCells,
+  readStrings,
+} from "../../../src/devicetree/tree.ts";
+import { checkInvariants } from "../../hypervisor/invariants.ts";
+import { BASE, DT_OFFSET, DT_SIZE, guestTree, Machine, rmRpc } from "../machine.ts";
 
 /** A vdevice with a buffer of this label. */
 function buffered(type: string, label: number, more: Record<string, string | number | true> = {}): DevicetreeNode {

@@ -1,15 +1,15 @@
 // The platform's hook on lend and reclaim: a firmware that assigns memory between sets of VMs, and
 // what becomes of a request that it refuses.
 
-import { asPa } from "../../src/abi/numbers.ts";
+import { asPa } from "../../../src/abi/numbers.ts";
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { MEM_APPEND, MEM_LEND, MEM_RECLAIM, MEM_SHARE } from "../../src/abi/rpc/messages/memory.ts";
-import { VM_ALLOCATE } from "../../src/abi/rpc/messages/lifecycle.ts";
-import { setText } from "../../src/resource-manager/memory/memory-assignment.ts";
-import { parseFaultRule } from "../../src/inspection/fault-rules.ts";
-import { checkInvariants } from "../hypervisor/invariants.ts";
-import { Machine } from "./machine.ts";
+import { MEM_APPEND, MEM_LEND, MEM_RECLAIM, MEM_SHARE } from "../../../src/abi/rpc/messages/memory.ts";
+import { VM_ALLOCATE } from "../../../src/abi/rpc/messages/lifecycle.ts";
+import { setText } from "../../../src/resource-manager/memory/memory-assignment.ts";
+import { parseFaultRule } from "../../../src/inspection/fault-rules.ts";
+import { checkInvariants } from "../../hypervisor/invariants.ts";
+import { Machine } from "../machine.ts";
 
 const range = (address: number, pages = 1) => ({ address: BigInt(address), size: BigInt(pages * 0x1000) });
 const give = { mem_type: 0, flags: 0, label: 0, attributes: [] };

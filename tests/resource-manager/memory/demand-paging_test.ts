@@ -2,22 +2,22 @@
 // (docs/spec/resource-manager.md §3.15).
 
 import assert from "node:assert/strict";
-import { Hypercall } from "../../src/abi/hypercalls.ts";
+import { Hypercall } from "../../../src/abi/hypercalls.ts";
 import {
   AddressRange,
   VM_SET_ADDRESS_LAYOUT,
   VM_SET_BOOT_CONTEXT,
   VM_SET_DEMAND_PAGING,
-} from "../../src/abi/rpc/messages/configuration.ts";
-import { ExtentLabel, ResourceType, VM_GET_HYP_RESOURCES } from "../../src/abi/rpc/messages/resources.ts";
-import { VM_INIT } from "../../src/abi/rpc/messages/configuration.ts";
-import { VM_START } from "../../src/abi/rpc/messages/lifecycle.ts";
-import { Access, DonateType, mapAttributes, MapFlags, MemoryType, RegisterSet } from "../../src/abi/words.ts";
-import { readDevicetree } from "../../src/devicetree/reader.ts";
-import { cells64, findNode } from "../../src/devicetree/tree.ts";
-import { checkInvariants } from "../hypervisor/invariants.ts";
-import { Client } from "./client.ts";
-import { DT_OFFSET, DT_SIZE, guestTree, Machine, MEMORY, rmRpc } from "./machine.ts";
+} from "../../../src/abi/rpc/messages/configuration.ts";
+import { ExtentLabel, ResourceType, VM_GET_HYP_RESOURCES } from "../../../src/abi/rpc/messages/resources.ts";
+import { VM_INIT } from "../../../src/abi/rpc/messages/configuration.ts";
+import { VM_START } from "../../../src/abi/rpc/messages/lifecycle.ts";
+import { Access, DonateType, mapAttributes, MapFlags, MemoryType, RegisterSet } from "../../../src/abi/words.ts";
+import { readDevicetree } from "../../../src/devicetree/reader.ts";
+import { cells64, findNode } from "../../../src/devicetree/tree.ts";
+import { checkInvariants } from "../../hypervisor/invariants.ts";
+import { Client } from "../client.ts";
+import { DT_OFFSET, DT_SIZE, guestTree, Machine, MEMORY, rmRpc } from "../machine.ts";
 
 /** Where the image parcel lies, and the memory that comes page by page. */
 const IMAGE = 0x9000_0000;

@@ -2,14 +2,14 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { rmErrorName } from "../../src/abi/rpc/errors.ts";
-import { readDevicetree } from "../../src/devicetree/reader.ts";
-import { cells, cells64, type DevicetreeNode, findNode, node, setProperties, walk } from "../../src/devicetree/tree.ts";
-import { Refusal } from "../../src/resource-manager/calls/refusals.ts";
-import { guidText, readVmConfig, type VmConfig } from "../../src/resource-manager/config/vm-config.ts";
+import { rmErrorName } from "../../../src/abi/rpc/errors.ts";
+import { readDevicetree } from "../../../src/devicetree/reader.ts";
+import { cells, cells64, type DevicetreeNode, findNode, node, setProperties, walk } from "../../../src/devicetree/tree.ts";
+import { Refusal } from "../../../src/resource-manager/calls/refusals.ts";
+import { guidText, readVmConfig, type VmConfig } from "../../../src/resource-manager/config/vm-config.ts";
 
 function recorded(name: string): DevicetreeNode {
-  const read = readDevicetree(Deno.readFileSync(new URL(`../conformance/dtb/${name}.dtb`, import.meta.url)));
+  const read = readDevicetree(Deno.readFileSync(new URL(`../../conformance/dtb/${name}.dtb`, import.meta.url)));
   assert.ok(read.ok);
   return read.tree.root;
 }

@@ -3,16 +3,16 @@
 // calls as the driver's source has it).
 
 import assert from "node:assert/strict";
-import { GH_LEGACY, LEGACY_EXIT, LEGACY_NAME, LEGACY_REGION } from "../../src/abi/ioctl/gunyah.ts";
-import { RmError } from "../../src/abi/rpc/errors.ts";
-import { signedVms } from "../../src/host/signed-vms.ts";
-import type { VmPlan } from "../../src/host/plan.ts";
-import { checkInvariants } from "../hypervisor/invariants.ts";
-import { Client } from "./client.ts";
-import { FakeHost } from "./fake-host.ts";
-import { HostStack, type Visitor } from "./host-stack.ts";
-import { MIB, vmPlan } from "./plans.ts";
-import type { Script } from "./scripted-core.ts";
+import { GH_LEGACY, LEGACY_EXIT, LEGACY_NAME, LEGACY_REGION } from "../../../src/abi/ioctl/gunyah.ts";
+import { RmError } from "../../../src/abi/rpc/errors.ts";
+import { signedVms } from "../../../src/host/signed-vms.ts";
+import type { VmPlan } from "../../../src/host/plan.ts";
+import { checkInvariants } from "../../hypervisor/invariants.ts";
+import { Client } from "../client.ts";
+import { FakeHost } from "../fake-host.ts";
+import { HostStack, type Visitor } from "../host-stack.ts";
+import { MIB, vmPlan } from "../plans.ts";
+import type { Script } from "../scripted-core.ts";
 
 const EINTR = -4;
 const OFF = 0x8400_0008n, RESET = 0x8400_0009n;

@@ -3,19 +3,19 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Hypercall } from "../../src/abi/hypercalls.ts";
-import type { NativeVcpu } from "../../src/abi/native-guest.ts";
-import { RPC_MESSAGES } from "../../src/abi/rpc/messages/all.ts";
-import { FW_MILESTONE, FW_SET_VM_FIRMWARE, VM_SET_FIRMWARE_MEM } from "../../src/abi/rpc/messages/platform.ts";
-import { MEM_APPEND, MEM_DONATE, MEM_LEND, MEM_NOTIFY, MEM_RECLAIM, MEM_SHARE } from "../../src/abi/rpc/messages/memory.ts";
-import { ResourceType, VM_GET_HYP_RESOURCES } from "../../src/abi/rpc/messages/resources.ts";
-import { VM_INIT } from "../../src/abi/rpc/messages/configuration.ts";
-import { VM_ALLOCATE, VM_DEALLOCATE, VM_EXIT, VM_RESET, VM_START, VM_STOP } from "../../src/abi/rpc/messages/lifecycle.ts";
-import { VM_GET_STATE, VM_GET_VMID } from "../../src/abi/rpc/messages/queries.ts";
-import { VmState } from "../../src/abi/rpc/messages/vm.ts";
-import { encodeRequest } from "../../src/abi/rpc/message.ts";
-import { encodePackets, PacketType } from "../../src/abi/rpc/packet.ts";
-import { readDevicetree } from "../../src/devicetree/reader.ts";
+import { Hypercall } from "../../../src/abi/hypercalls.ts";
+import type { NativeVcpu } from "../../../src/abi/native-guest.ts";
+import { RPC_MESSAGES } from "../../../src/abi/rpc/messages/all.ts";
+import { FW_MILESTONE, FW_SET_VM_FIRMWARE, VM_SET_FIRMWARE_MEM } from "../../../src/abi/rpc/messages/platform.ts";
+import { MEM_APPEND, MEM_DONATE, MEM_LEND, MEM_NOTIFY, MEM_RECLAIM, MEM_SHARE } from "../../../src/abi/rpc/messages/memory.ts";
+import { ResourceType, VM_GET_HYP_RESOURCES } from "../../../src/abi/rpc/messages/resources.ts";
+import { VM_INIT } from "../../../src/abi/rpc/messages/configuration.ts";
+import { VM_ALLOCATE, VM_DEALLOCATE, VM_EXIT, VM_RESET, VM_START, VM_STOP } from "../../../src/abi/rpc/messages/lifecycle.ts";
+import { VM_GET_STATE, VM_GET_VMID } from "../../../src/abi/rpc/messages/queries.ts";
+import { VmState } from "../../../src/abi/rpc/messages/vm.ts";
+import { encodeRequest } from "../../../src/abi/rpc/message.ts";
+import { encodePackets, PacketType } from "../../../src/abi/rpc/packet.ts";
+import { readDevicetree } from "../../../src/devicetree/reader.ts";
 import {
   cells,
   cells64,
@@ -27,12 +27,12 @@ import {
   readNumber,
   setProperties,
   walk,
-} from "../../src/devicetree/tree.ts";
-import { writeDevicetree } from "../../src/devicetree/writer.ts";
-import { ResourceManager } from "../../src/resource-manager/resource-manager.ts";
-import { checkInvariants } from "../hypervisor/invariants.ts";
-import type { Client } from "./client.ts";
-import { BASE, bell, DT_OFFSET, DT_SIZE, guestRoot, guestTree, Machine, MEMORY, pair, rmRpc } from "./machine.ts";
+} from "../../../src/devicetree/tree.ts";
+import { writeDevicetree } from "../../../src/devicetree/writer.ts";
+import { ResourceManager } from "../../../src/resource-manager/resource-manager.ts";
+import { checkInvariants } from "../../hypervisor/invariants.ts";
+import type { Client } from "../client.ts";
+import { BASE, bell, DT_OFFSET, DT_SIZE, guestRoot, guestTree, Machine, MEMORY, pair, rmRpc } from "../machine.ts";
 
 Deno.test("a VM that is made, started, stopped and freed leaves nothing behind, again and again", () => {
   const machine = new Machine();

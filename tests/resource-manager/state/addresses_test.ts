@@ -1,10 +1,10 @@
 // Allocation of IPAs and of vIRQ numbers.
 
-import { asIpa } from "../../src/abi/numbers.ts";
+import { asIpa } from "../../../src/abi/numbers.ts";
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Addresses, addresses, allocateRange, freeRange, takeRange } from "../../src/resource-manager/state/addresses.ts";
-import { allocateNumber, numbers, takeNumber } from "../../src/resource-manager/state/numbers.ts";
+import { type Addresses, addresses, allocateRange, freeRange, takeRange } from "../../../src/resource-manager/state/addresses.ts";
+import { allocateNumber, numbers, takeNumber } from "../../../src/resource-manager/state/numbers.ts";
 
 const LIMIT = 64;
 

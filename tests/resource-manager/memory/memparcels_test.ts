@@ -14,11 +14,11 @@ import {
   MEM_RELEASE,
   MEM_SHARE,
   ReturnFlags,
-} from "../../src/abi/rpc/messages/memory.ts";
-import { ANYWHERE, IPA_RESERVE, IpaReserveType } from "../../src/abi/rpc/messages/platform.ts";
-import type { Values } from "../../src/abi/rpc/layout.ts";
-import { checkInvariants } from "../hypervisor/invariants.ts";
-import { guestTree, Machine, rmRpc } from "./machine.ts";
+} from "../../../src/abi/rpc/messages/memory.ts";
+import { ANYWHERE, IPA_RESERVE, IpaReserveType } from "../../../src/abi/rpc/messages/platform.ts";
+import type { Values } from "../../../src/abi/rpc/layout.ts";
+import { checkInvariants } from "../../hypervisor/invariants.ts";
+import { guestTree, Machine, rmRpc } from "../machine.ts";
 
 const PA = 0x4700_0000;
 const PAGE = 0x1000;

@@ -2,10 +2,10 @@
 // (docs/spec/vm-manager.md §5.1 and §5.3).
 
 import assert from "node:assert/strict";
-import { errnoName } from "../../src/abi/ioctl/errno.ts";
-import { CREATE_MEM_ARGS, GH, MAP_MEM_ARGS } from "../../src/abi/ioctl/gunyah.ts";
-import { BASE, Client } from "./client.ts";
-import { HostStack } from "./host-stack.ts";
+import { errnoName } from "../../../src/abi/ioctl/errno.ts";
+import { CREATE_MEM_ARGS, GH, MAP_MEM_ARGS } from "../../../src/abi/ioctl/gunyah.ts";
+import { BASE, Client } from "../client.ts";
+import { HostStack } from "../host-stack.ts";
 
 const RW = { read: true, write: true };
 

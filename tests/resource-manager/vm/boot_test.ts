@@ -1,9 +1,9 @@
 // The Resource Manager's boot against the recorded order of hypercalls (docs/spec/observed.md §7).
 
 import assert from "node:assert/strict";
-import { ErrorCode } from "../../src/abi/errors.ts";
-import { HYPERVISOR_NODES, type HypervisorNode } from "../../src/abi/hypervisor-node.ts";
-import { readDevicetree } from "../../src/devicetree/reader.ts";
+import { ErrorCode } from "../../../src/abi/errors.ts";
+import { HYPERVISOR_NODES, type HypervisorNode } from "../../../src/abi/hypervisor-node.ts";
+import { readDevicetree } from "../../../src/devicetree/reader.ts";
 import {
   cells64,
   devicetree,
@@ -15,10 +15,10 @@ import {
   readString,
   readStrings,
   walk,
-} from "../../src/devicetree/tree.ts";
-import { writeDevicetree } from "../../src/devicetree/writer.ts";
-import { ResourceManager } from "../../src/resource-manager/resource-manager.ts";
-import { ENVIRONMENT_IPA, type FakeVcpu, recordedVcpu } from "./fake-vcpu.ts";
+} from "../../../src/devicetree/tree.ts";
+import { writeDevicetree } from "../../../src/devicetree/writer.ts";
+import { ResourceManager } from "../../../src/resource-manager/resource-manager.ts";
+import { ENVIRONMENT_IPA, type FakeVcpu, recordedVcpu } from "../fake-vcpu.ts";
 
 const DT = 0x40f0_0000;
 
