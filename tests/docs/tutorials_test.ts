@@ -1,5 +1,5 @@
-// The commands of the tutorials: each names a command and options that there are; with EL2_LONG
-// each is run, and prints what is shown.
+// The commands of the tutorials and of README: each names a command and options that exist; with
+// EL2_LONG each is run, and prints what is shown.
 
 import assert from "node:assert/strict";
 import { type CommandNode, commandTree } from "../../src/cli/command-tree.ts";
@@ -20,12 +20,15 @@ interface Block {
 }
 
 const FILES = [...Deno.readDirSync(FOLDER)].map(({ name }) => name).filter((name) => /^\d\d-.*\.md$/.test(name)).sort();
+const README = "../../README.md";
+/** Lines of README that install el2, which tests start from the sources. */
+const INSTALLS = /^(?:npx|export PATH).*\n/gm;
 
 function blocksOf(file: string): Block[] {
   const text = Deno.readTextFileSync(new URL(file, FOLDER));
   const blocks: Block[] = [];
   for (const [, language, body] of text.matchAll(/^```(sh|text)\n([\s\S]*?)^```$/gm)) {
-    if (language === "sh") blocks.push({ script: body, shows: [] });
+    if (language === "sh") blocks.push({ script: body.replaceAll(INSTALLS, ""), shows: [] });
     else blocks.push({ ...blocks.pop()!, shows: body.trim().split("\n").map((line) => line.trim()).filter((line) => line !== "..") });
   }
   return blocks;
@@ -48,10 +51,10 @@ Deno.test("there is a tour, and a tutorial for each of the ten jobs, and the lis
   }
 });
 
-Deno.test("every command of the tutorials exists, with its options", () => {
+Deno.test("every command of the tutorials and of README exists, with its options", () => {
   const tree = commandTree(makeProgram(new URL(import.meta.url), () => {}));
   let count = 0;
-  for (const file of FILES) {
+  for (const file of [...FILES, README]) {
     for (const { script } of blocksOf(file)) {
       for (const words of commandsOf(script)) {
         count++;
@@ -80,7 +83,7 @@ Deno.test("every command of the tutorials exists, with its options", () => {
  */
 function scriptOf({ script }: Block, port: number): string {
   const lines = script.replaceAll(PORT, String(port))
-    .replaceAll(/^(.*?) # exit (\d+)$/gm, (_, command, wanted) => `code=0; ${command} || code=$?; [ $code -eq ${wanted} ]`);
+    .replaceAll(/^(.*?) +# exit (\d+)(?:: .*)?$/gm, (_, command, wanted) => `code=0; ${command} || code=$?; [ $code -eq ${wanted} ]`);
   return `set -e\n${lines}`;
 }
 
@@ -94,6 +97,7 @@ function freePort(): number {
 
 async function runTutorial(file: string, folder: string): Promise<void> {
   await Deno.mkdir(`${folder}/bin`);
+  await Deno.symlink(new URL("examples", ROOT), `${folder}/examples`);
   await Deno.writeTextFile(`${folder}/bin/el2`, `#!/bin/sh\nexec ${el2Command().map((word) => `'${word}'`).join(" ")} "$@"\n`, {
     mode: 0o755,
   });
@@ -111,15 +115,17 @@ async function runTutorial(file: string, folder: string): Promise<void> {
       stderr: "piped",
     });
     const { code, stdout, stderr } = await shell.output();
-    const shown = new TextDecoder().decode(stdout);
-    assert.equal(code, 0, `${file}:\n${block.script}\n${shown}\n${new TextDecoder().decode(stderr)}`);
-    for (const line of block.shows) assert.ok(plain(shown).includes(plain(line)), `${file}: ${JSON.stringify(line)} is not in\n${shown}`);
+    const shown = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+    assert.equal(code, 0, `${file}:\n${block.script}\n${shown}`);
+    for (const part of block.shows.flatMap((line) => line.split(" … "))) {
+      assert.ok(plain(shown).includes(plain(part)), `${file}: ${JSON.stringify(part)} is not in\n${shown}`);
+    }
   }
 }
 
 if (LONG) {
-  for (const file of FILES) {
-    Deno.test(`docs/tutorials/${file} does what it says`, async () => {
+  for (const file of [...FILES, README]) {
+    Deno.test(`${file === README ? "README.md" : `docs/tutorials/${file}`} does what it says`, async () => {
       const folder = await Deno.makeTempDir({ prefix: "el2-tutorial-" });
       try {
         await runTutorial(file, folder);
