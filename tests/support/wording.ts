@@ -97,7 +97,8 @@ export const PATTERNS: readonly WordingPattern[] = [
   { pattern: /\b(?:are|is) told (?:at once|by|in|how|that)\b/, advice: "is reported", bad: "errors are told at once", good: "the told" },
   { pattern: /^let\b/, advice: "the verb itself", bad: "let operations fail", good: "outlet" },
   {
-    pattern: /(?:^|[.!?] )(?:What|Who|Whoever|Whatever) (?!happens\b)(?:is|are|has|had|would|\w+s)\b[^?.]*\.(?= |$)/,
+    pattern:
+      /(?:^|[.!?] )(?:What|Who|Whoever|Whatever) (?!happens\b)(?:is|are|has|had|would|\w+s|[\w']+ (?:has|had|may|must|can|does|did))\b[^?.]*\.(?= |$)/,
     advice: "begin the sentence with a noun",
     bad: "What misses the table is slow.",
     good: "What is a parcel? A range that a VM lends.",
