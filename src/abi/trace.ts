@@ -22,6 +22,11 @@ export const TRACE_KINDS = [
 ] as const;
 export type TraceKind = typeof TRACE_KINDS[number];
 
+/** Whether a kind of events has this name. */
+export function isTraceKind(name: string): name is TraceKind {
+  return TRACE_KINDS.some((kind) => kind === name);
+}
+
 /** What events of each kind tell, for people. */
 export const TRACE_KIND_DOCS: Readonly<Record<TraceKind, string>> = {
   hvc: "a hypercall, from its decoding to its answer: name and arguments as the ABI declares them, results, the error",

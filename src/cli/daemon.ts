@@ -20,9 +20,10 @@ import { documentText, SESSIONS } from "../queries/documents.ts";
 import type { Json } from "../queries/table.ts";
 import { SessionHub } from "../control/hub.ts";
 import { defaultName, isSessionName, sessionFolder, sessionNames, socketPath } from "../control/places.ts";
-import { answers, NoSession, sessionInfo } from "../control/remote.ts";
+import { answers, NoSession, ownerOf, sessionInfo } from "../control/remote.ts";
 import { SessionServer, SocketInUse } from "../control/server.ts";
 import { type Behaviour, type SessionPlan, TIERS } from "../plans/plan.ts";
+import { ownFolder, removeIfThere } from "../support/own-files.ts";
 import { warn } from "../support/warn.ts";
 import { isSnapshot } from "../snapshots/file.ts";
 
@@ -128,7 +129,7 @@ async function sessionPlan(what: string, { inject, allowHost, ...behaviour }: Be
 /** The process of a session: until it is told to end. */
 async function serveSession(machine: SessionClient, name: string, what: string, plan: SessionPlan): Promise<number> {
   const logs = `${sessionFolder()}/${name}.consoles`;
-  await Deno.mkdir(logs, { recursive: true, mode: 0o700 });
+  ownFolder(logs);
   const hub = new SessionHub(machine, { name, what, started: new Date().toISOString(), logs });
   const ended = Promise.withResolvers<number>();
   hub.onDown = () => ended.resolve(ExitCode.Done);
@@ -167,9 +168,11 @@ async function down(named: string | undefined, force: boolean): Promise<number> 
   } catch (error) {
     if (!(error instanceof Failure) || !force || named === undefined) throw error;
     path = socketPath(named);
-    await Deno.remove(path).catch((failure) => {
-      if (!(failure instanceof Deno.errors.NotFound)) throw failure;
-    });
+    const owner = ownerOf(path);
+    if (owner) {
+      throw new Failure(`the session at ${path} lives in process ${owner.pid}; kill ${owner.pid} ends it`, ExitCode.Failed);
+    }
+    removeIfThere(path);
     console.error(`el2: removed ${path}`);
     return ExitCode.Done;
   }

@@ -10,9 +10,9 @@ import { registerTraceExport } from "./trace-export.ts";
 import { plannedOf } from "./run.ts";
 import { checkedFilter, parseDuration, parseWhole } from "./values.ts";
 import { reasonLines } from "../queries/reason-text.ts";
-import { TRACE_KINDS, type TraceKind } from "../abi/trace.ts";
+import { isTraceKind, TRACE_KINDS, type TraceKind } from "../abi/trace.ts";
 import { allOf } from "../queries/filter.ts";
-import type { RowOf } from "../queries/table.ts";
+import { rowsOf } from "../queries/query.ts";
 import { EVENTS, REASONS } from "../queries/tables.ts";
 
 /** Pause between two looks at what is new, ms. */
@@ -69,9 +69,9 @@ export function registerEvents(program: Command, entry: URL, exit: (code: number
 function parseKinds(text: string): TraceKind[] {
   if (text === "all") return [...TRACE_KINDS];
   const names = text.split(",");
-  const wrong = names.find((name) => !(TRACE_KINDS as readonly string[]).includes(name));
+  const wrong = names.find((name) => !isTraceKind(name));
   if (wrong !== undefined) throw new Failure(`--kinds ${wrong}: no kind of events; there are ${TRACE_KINDS.join(", ")}`);
-  return names as TraceKind[];
+  return names.filter(isTraceKind);
 }
 
 interface EventOptions {
@@ -127,7 +127,7 @@ async function why(reason: string, { json = false, socket, list, vm, about, filt
   if (answer.error !== undefined) throw new Failure(answer.error);
   if (!answer.rows.length && vm) await checkVm(open, vm);
   if (json || list) printAnswer(open.session.info.name, answer, json, nothingPasses(terms));
-  else for (const row of answer.rows) output(reasonLines(row as unknown as RowOf<typeof REASONS>).map(({ text }) => `${text}\n`).join(""));
+  else for (const row of rowsOf(REASONS, answer)) output(reasonLines(row).map(({ text }) => `${text}\n`).join(""));
   if (!answer.rows.length && !list) {
     throw new Failure(number ? `no why:${number} is kept` : "nothing like that was refused", ExitCode.Failed);
   }

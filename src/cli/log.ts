@@ -5,8 +5,8 @@ import type { TraceKind } from "../abi/trace.ts";
 import type { SessionClient } from "../session/client.ts";
 import { Asker } from "../control/asker.ts";
 import { BUSY_KINDS, QUIET_KINDS } from "../inspection/event-log.ts";
-import type { RowOf } from "../queries/table.ts";
-import type { EVENTS } from "../queries/tables.ts";
+import { rowsOf } from "../queries/query.ts";
+import { EVENTS } from "../queries/tables.ts";
 import { cannotWrite } from "../support/named-file.ts";
 import { writeAll, WriteFailure } from "../support/write-all.ts";
 import { type MachineEvent, type Request, SESSION, type SessionEvent } from "../protocol/protocol.ts";
@@ -172,9 +172,9 @@ class AskedEvents {
   async #ask(): Promise<Line[]> {
     const got = await this.#asker.ask({ table: "events", args: { after: this.#after, kinds: this.kinds.join(), limit: ALL } });
     this.#after = got.cursor ?? this.#after;
-    const rows = got.rows as unknown as RowOf<typeof EVENTS>[];
+    const rows = rowsOf(EVENTS, got);
     const ended = rows.map(({ t, end, kind, vcpu, vm, text, refused }) => {
-      const line: Line = { time: Number(t), kind: kind as TraceKind, vcpu: vcpu?.slice("vcpu:".length) ?? vm ?? "machine", text, refused };
+      const line: Line = { time: Number(t), kind, vcpu: vcpu?.slice("vcpu:".length) ?? vm ?? "machine", text, refused };
       return { end: Number(end), line };
     });
     const told = this.#told.splice(0).map((line) => ({ end: line.time, line }));

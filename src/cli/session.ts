@@ -45,8 +45,8 @@ export async function openSession(options: SessionOptions, onConsole?: (console:
     session.send({ kind: "taken", bytes: event.bytes.length });
     onConsole?.(event.console, event.bytes);
   };
-  session.onGone = () => {
-    console.error("el2: the session is gone; el2 ls shows what there is");
+  session.onGone = (reason) => {
+    console.error(`el2: ${reason ?? "the session is gone"}; el2 ls shows what there is`);
     Deno.exit(ExitCode.NoSession);
   };
   session.onRefused = (message) => {

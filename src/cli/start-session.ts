@@ -6,7 +6,8 @@ import type { Start } from "../tui/other-sessions.ts";
 import type { Fork } from "../tui/time-menu.ts";
 import { isOfSystem } from "../support/cache.ts";
 import { defaultName, NoPlace, sessionFolder, sessionNames, socketPath } from "../control/places.ts";
-import { answers, sessionInfo } from "../control/remote.ts";
+import { answers, NoSession, ownerOf, sessionInfo } from "../control/remote.ts";
+import { openOwn } from "../support/own-files.ts";
 
 /** How long a session may take to listen, ms of wall time. */
 const START_TIME = 30_000;
@@ -23,8 +24,15 @@ export async function startSession(entry: URL, name: string, args: string[]): Pr
   const path = socketPath(name);
   const taken = () => new Failure(`a session ${name} runs already; el2 attach ${name} shows it, el2 down ${name} ends it`, ExitCode.Failed);
   if (await answers(path)) throw taken();
+  const owner = ownerOf(path);
+  if (owner) {
+    throw new Failure(
+      `session ${name} does not answer, but its process ${owner.pid} lives; kill -CONT ${owner.pid} continues it, kill ${owner.pid} ends it`,
+      ExitCode.Failed,
+    );
+  }
   const log = `${sessionFolder()}/${name}.log`;
-  await Deno.writeTextFile(log, "", { mode: 0o600 });
+  openOwn(log, { truncate: true }).close();
   const runtime = Deno.build.standalone ? [] : ["run", "-q", "--no-prompt", "--allow-all", entry.href];
   const child = new Deno.Command(shellPath(), {
     // The shell gives the process a log for what it says last, which Deno's own pipes would not
@@ -51,9 +59,14 @@ export async function startSession(entry: URL, name: string, args: string[]): Pr
     }
     await new Promise((resolve) => setTimeout(resolve, POLL));
   }
-  // Somebody else has started one of this name at the same time.
-  if ((await sessionInfo(path)).pid !== child.pid) throw taken();
-  await firstVms(path);
+  try {
+    // Somebody else has started one of this name at the same time.
+    if ((await sessionInfo(path)).pid !== child.pid) throw taken();
+    await firstVms(path);
+  } catch (error) {
+    if (!(error instanceof NoSession)) throw error;
+    throw new Failure(`session ${name} ended while it started: ${error.message}; its log: ${log}`, ExitCode.Failed);
+  }
 }
 
 /**
@@ -76,7 +89,10 @@ function shellPath(): string {
 /** The name of a session, with a number behind it where another session has that. */
 export async function freeName(wanted: string): Promise<string> {
   try {
-    for (let name = wanted, number = 2;; name = `${wanted}-${number++}`) if (!await answers(socketPath(name))) return name;
+    for (let name = wanted, number = 2;; name = `${wanted}-${number++}`) {
+      const path = socketPath(name);
+      if (!ownerOf(path) && !await answers(path)) return name;
+    }
   } catch (error) {
     if (error instanceof NoPlace || isOfSystem(error)) return wanted;
     throw error;

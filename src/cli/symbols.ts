@@ -8,8 +8,8 @@ import { openSession, withSessionOptions } from "./session.ts";
 import { parseWhole } from "./values.ts";
 import type { Asker } from "../control/asker.ts";
 import { readElfSymbols, writeElfSymbols } from "../symbols/elf-symbols.ts";
-import type { RowOf } from "../queries/table.ts";
-import type { SYMBOLS } from "../queries/tables.ts";
+import { rowsOf } from "../queries/query.ts";
+import { SYMBOLS } from "../queries/tables.ts";
 
 /** Rows of a list where nothing else is asked. */
 const ROWS = 1000;
@@ -57,7 +57,7 @@ Examples:
 export async function writeSymbols(asker: Asker, vm: string, path: string): Promise<string> {
   const got = await asker.ask({ table: "symbols", args: { vm } });
   if (got.error !== undefined) throw new Failure(got.error, ExitCode.Failed);
-  const rows = got.rows as unknown as readonly RowOf<typeof SYMBOLS>[];
+  const rows = rowsOf(SYMBOLS, got);
   if (!rows.length) {
     throw new Failure(`vm:${vm} has no symbols: no Linux kernel with kallsyms runs there; --add FILE names an ELF file`, ExitCode.Failed);
   }

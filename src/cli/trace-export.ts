@@ -10,11 +10,12 @@ import { parseDuration } from "./values.ts";
 import { TRACE_KINDS, type TraceKind } from "../abi/trace.ts";
 import { connectEmbedded } from "../session/client.ts";
 import { Asker } from "../control/asker.ts";
-import type { EventRow } from "../queries/event-row.ts";
+import { type EventRow, eventRowsOf } from "../queries/event-row.ts";
 import { EXPORT_FORMATS, type ExportFormat, exportTrace, type Recorded } from "../export/mod.ts";
-import { isMessage, type QueueEnds } from "../export/message-capture.ts";
+import { isMessage } from "../export/message-capture.ts";
 import { cannotWrite } from "../support/named-file.ts";
-import type { TableName } from "../queries/tables.ts";
+import { rowsOf } from "../queries/query.ts";
+import { QUEUES, VMS } from "../queries/tables.ts";
 
 /** Events of one question. */
 const PAGE = 20_000;
@@ -168,7 +169,7 @@ class Pages {
       const got = await this.asker.ask({ table: "trace.events", args: { after: this.#after, limit: PAGE, filter: this.filter } });
       if (got.error !== undefined) throw new Failure(got.error);
       if (got.dropped) console.error(`el2: ${got.dropped} events were lost: there was no room for more`);
-      this.events.push(...got.rows as unknown as EventRow[]);
+      this.events.push(...eventRowsOf(got));
       if (got.cursor === undefined || got.cursor === this.#after) return;
       this.#after = got.cursor;
     }
@@ -176,9 +177,10 @@ class Pages {
 
   /** These, with what names mean. */
   async recorded(): Promise<Recorded> {
-    const rows = async (table: TableName) => (await this.asker.ask({ table, args: {} })).rows;
-    const vmids = new Map((await rows("vm.ls")).map((row) => [row.id.slice("vm:".length), Number(row.vmid)]));
-    const queues = new Map((await rows("queue.ls")).map((row) => [row.id, { from: row.from, to: row.to } as QueueEnds]));
+    const vms = rowsOf(VMS, await this.asker.ask({ table: "vm.ls", args: {} }));
+    const vmids = new Map(vms.map(({ id, vmid }) => [id.slice("vm:".length), Number(vmid)]));
+    const ends = rowsOf(QUEUES, await this.asker.ask({ table: "queue.ls", args: {} }));
+    const queues = new Map(ends.map(({ id, from, to }) => [id, { from, to }]));
     return { events: this.events, vmids, queues };
   }
 }

@@ -3,7 +3,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import { output } from "./print.ts";
 import { ABOUT, documentText } from "../queries/documents.ts";
-import { PROTOCOL_VERSION } from "../control/wire.ts";
+import { PROTOCOL_VERSION } from "../control/conversation.ts";
 import { VERSION } from "../support/version.ts";
 
 /** Adds the command. */

@@ -1,85 +1,142 @@
 // What a client and a session's socket say beside requests and events: who they are, and what was
 // refused or lost.
 
-import type { Request, SessionEvent } from "../protocol/protocol.ts";
+import * as v from "valibot";
+import { count, firstIssue, text } from "../queries/fields.ts";
+import { sessionEvent } from "../protocol/events.ts";
+import type { Request } from "../protocol/protocol.ts";
+import { REQUESTS } from "../protocol/requests.ts";
+import { BadFrame } from "./wire.ts";
 
-/** First message of a client. */
-export interface Hello {
-  readonly kind: "hello";
-  readonly version: number;
-  /** It will change nothing; what would is refused. */
-  readonly readOnly: boolean;
+/** Version of the conversation, and the oldest that is still understood. */
+export const PROTOCOL_VERSION = 5;
+export const OLDEST_VERSION = 5;
+
+/** Bytes of a token, and characters that it has in hexadecimal. */
+export const TOKEN_BYTES = 32;
+const TOKEN_MAX = 256;
+
+/**
+ * First message of a client. What later versions add to it is ignored, so that versions can be
+ * compared.
+ */
+const hello = v.object({
+  kind: v.literal("hello"),
+  /** The newest version that it speaks. */
+  version: count(),
+  /** The oldest that it speaks; the same where it says none. */
+  oldest: v.optional(count()),
+  /** What the token file beside the socket holds. */
+  token: v.optional(text(TOKEN_MAX), ""),
+  /** It will change nothing; requests that would are refused. */
+  readOnly: v.boolean(),
   /** It wants console output and samples, not only answers. */
-  readonly follow: boolean;
-}
+  follow: v.boolean(),
+});
+export type Hello = Readonly<v.InferOutput<typeof hello>>;
 
-/** A session, for people. */
-export interface SessionInfo {
-  readonly name: string;
+/** A session, for display. */
+const sessionInfo = v.object({
+  name: v.string(),
   /** What runs: a file, an image, `demo`. */
-  readonly what: string;
+  what: v.string(),
   /** Its process. */
-  readonly pid: number;
+  pid: count(),
   /** When it began, ISO 8601. */
-  readonly started: string;
+  started: v.string(),
   /** Clients that are attached. */
-  readonly clients: number;
+  clients: count(),
   /** How it ended, once it did. */
-  readonly ended: string | undefined;
-  readonly paused: boolean;
+  ended: v.optional(v.string()),
+  paused: v.boolean(),
   /** Folder of the console logs. */
-  readonly logs: string | undefined;
-}
+  logs: v.optional(v.string()),
+});
+export type SessionInfo = Readonly<v.InferOutput<typeof sessionInfo>>;
 
-/** First message of a session. */
-export interface Welcome {
-  readonly kind: "welcome";
-  readonly version: number;
-  readonly info: SessionInfo;
-}
+/** First message of a session, as every version has sent it. */
+const greeting = v.object({ kind: v.literal("welcome"), version: count(), info: v.object({ name: v.string() }) });
+export type Greeting = Readonly<v.InferOutput<typeof greeting>>;
 
-/** What a client says. */
-export type ClientMessage =
-  | Hello
-  | Request
-  /** Ends the session: its machine, then the process. */
-  | { readonly kind: "down" };
-
-/** What a session says. */
-export type ServerMessage =
-  | Welcome
-  | SessionEvent
+/** What a session says, beside a greeting of another version. */
+const serverMessage = v.variant("kind", [
+  v.object({ kind: v.literal("welcome"), version: count(), info: sessionInfo }),
+  sessionEvent,
   /** A request that a read-only client may not make. */
-  | { readonly kind: "refused"; readonly request: string; readonly message: string }
+  v.object({ kind: v.literal("refused"), request: v.string(), message: v.string() }),
   /** Console output that this client was too slow for. */
-  | { readonly kind: "lost"; readonly console: string; readonly bytes: number };
+  v.object({ kind: v.literal("lost"), console: v.string(), bytes: count() }),
+  /** The session ends this connection, and why. */
+  v.object({ kind: v.literal("closed"), reason: v.string() }),
+]);
+export type ServerMessage = v.InferOutput<typeof serverMessage>;
 
-/** Requests that change the machine. */
-const CHANGING: ReadonlySet<string> = new Set(
-  [
-    "start",
-    "input",
-    "input-ended",
-    "pause",
-    "resume",
-    "stop",
-    "act",
-    "move",
-    "snapshot",
-    "save-recording",
-    "debug-attach",
-    "debug",
-    "debug-stop",
-    "debug-continue",
-    "debug-back",
-    "debug-detach",
-    "debug-release",
-    "stop-rule",
-    "down",
-  ],
-);
+/** Bytes of a frame that opens or ends a conversation. */
+const SHORT_FRAME = 4096;
 
-/** Whether a request changes the machine: read-only clients may not make it. */
-export function changes(request: ClientMessage): boolean {
-  return CHANGING.has(request.kind);
+/** Every message that the socket takes, by kind: its schema, its right and its largest frame. */
+const CLIENT_MESSAGES = {
+  hello: { right: "reads", frame: SHORT_FRAME, schema: hello },
+  ...REQUESTS,
+  /** Ends the session: its machine, then the process. */
+  down: { right: "changes", frame: SHORT_FRAME, schema: v.strictObject({ kind: v.literal("down") }) },
+} as const;
+
+type ClientKind = keyof typeof CLIENT_MESSAGES;
+
+/** What comes over the socket. */
+export type SocketMessage = { [K in ClientKind]: v.InferOutput<typeof CLIENT_MESSAGES[K]["schema"]> }[ClientKind];
+
+/** What the hub takes: the process of a session also starts its machine. */
+export type ClientMessage = SocketMessage | Request;
+
+function isClientKind(kind: unknown): kind is ClientKind {
+  return typeof kind === "string" && Object.hasOwn(CLIENT_MESSAGES, kind);
+}
+
+export const CLIENT_KINDS: readonly ClientKind[] = Object.keys(CLIENT_MESSAGES).filter(isClientKind);
+
+/** Largest frame of a kind; undefined where there is no such kind. */
+export function largestFrame(kind: string): number | undefined {
+  return isClientKind(kind) ? CLIENT_MESSAGES[kind].frame : undefined;
+}
+
+/**
+ * Whether a request changes the machine: read-only clients may not make it. One that does not say
+ * otherwise does.
+ */
+export function changes({ kind }: ClientMessage): boolean {
+  return !isClientKind(kind) || CLIENT_MESSAGES[kind].right !== "reads";
+}
+
+/** The message of a client that a frame holds. @throws BadFrame */
+export function readClientMessage(value: unknown): SocketMessage {
+  const kind = typeof value === "object" && value !== null && "kind" in value ? value.kind : undefined;
+  if (!isClientKind(kind)) {
+    throw new BadFrame(`no such kind of message: ${typeof kind === "string" ? JSON.stringify(kind.slice(0, SHOWN)) : typeof kind}`);
+  }
+  const { success, output, issues } = v.safeParse<v.GenericSchema<unknown, SocketMessage>>(CLIENT_MESSAGES[kind].schema, value);
+  if (!success) throw new BadFrame(`${kind}: ${firstIssue(issues)}`);
+  return output;
+}
+
+/** Characters of what a client sent that go into a reason. */
+const SHOWN = 80;
+
+/**
+ * The message of a session that a frame holds; its greeting may be of another version. @throws
+ * BadFrame
+ */
+export function readServerMessage(value: unknown): ServerMessage | Greeting {
+  const greeted = v.safeParse(greeting, value);
+  if (greeted.success && greeted.output.version !== PROTOCOL_VERSION) return greeted.output;
+  const { success, output, issues } = v.safeParse(serverMessage, value);
+  if (!success) throw new BadFrame(firstIssue(issues));
+  return output;
+}
+
+/** The newest version that both sides speak; undefined where there is none. */
+export function commonVersion({ version, oldest = version }: Pick<Hello, "version" | "oldest">): number | undefined {
+  const common = Math.min(version, PROTOCOL_VERSION);
+  return common >= Math.max(oldest, OLDEST_VERSION) ? common : undefined;
 }

@@ -6,6 +6,7 @@ import type { TraceKind } from "../abi/trace.ts";
 import type { SessionClient } from "../session/client.ts";
 import { noAnswer } from "../queries/query.ts";
 import { type MachineSample, ORDERLY_END, type Request, type SessionEnd, type SessionEvent } from "../protocol/protocol.ts";
+import { openOwn } from "../support/own-files.ts";
 import { warn } from "../support/warn.ts";
 import { ConsoleLog } from "../outside/console-log.ts";
 import { ConsoleRing } from "./console-ring.ts";
@@ -14,6 +15,9 @@ import { MiB } from "../support/sizes.ts";
 
 /** Bytes of console output that may be under way to one client. */
 const UNDER_WAY = MiB;
+
+/** Requests of one client behind a socket that may wait for answers. */
+const ASKED_MAX = 1024;
 
 /** How a client takes part. */
 export interface ClientOptions {
@@ -33,6 +37,8 @@ class HubClient {
   readonly lost = new Map<string, number>();
   watched: readonly TraceKind[] = [];
   budget = Infinity;
+  /** Requests that wait for answers. */
+  asked = 0;
 
   constructor(readonly options: ClientOptions, readonly listener: Listener) {}
 }
@@ -121,7 +127,9 @@ export class SessionHub {
   connect(readOnly = false): SessionClient {
     const client: SessionClient = { send: () => {}, onEvent() {}, close: () => leave() };
     const { send, leave } = this.join({ readOnly, follow: true, patient: true }, (message) => {
-      if (message.kind !== "welcome" && message.kind !== "refused" && message.kind !== "lost") client.onEvent(message);
+      if (message.kind !== "welcome" && message.kind !== "refused" && message.kind !== "lost" && message.kind !== "closed") {
+        client.onEvent(message);
+      }
     });
     client.send = send;
     return client;
@@ -155,6 +163,9 @@ export class SessionHub {
     if (client.options.readOnly && changes(message)) {
       client.listener({ kind: "refused", request: message.kind, message: `${message.kind}: --read-only forbids it` });
       return;
+    }
+    if ("id" in message && message.kind !== "forget" && !client.options.patient && client.asked >= ASKED_MAX) {
+      return client.listener({ kind: "answer", id: message.id, answer: noAnswer(`${ASKED_MAX} requests wait for answers already`) });
     }
     switch (message.kind) {
       case "hello":
@@ -202,12 +213,14 @@ export class SessionHub {
 
   /** Notes who waits for answers. Gives the number here. */
   #ask(client: HubClient, id: number, more = 0): number {
+    client.asked++;
     this.#asked.set(++this.#nextId, { client, id, more, answered: false });
     return this.#nextId;
   }
 
   /** Nobody waits for a request's answers any more. */
-  #forget(id: number, { more }: Asked): void {
+  #forget(id: number, { client, more }: Asked): void {
+    client.asked--;
     this.#asked.delete(id);
     if (more > 0 && !this.#end) this.machine.send({ kind: "forget", id });
   }
@@ -233,7 +246,10 @@ export class SessionHub {
         if (!asked) return;
         asked.answered = true;
         const last = event.kind !== "snapshotted" || event.whole || event.error !== undefined;
-        if (last && asked.more-- === 0) this.#asked.delete(event.id);
+        if (last && asked.more-- === 0) {
+          asked.client.asked--;
+          this.#asked.delete(event.id);
+        }
         return asked.client.listener({ ...event, id: asked.id });
       }
       case "debug-attached":
@@ -271,6 +287,7 @@ export class SessionHub {
   #finish(end: SessionEnd): void {
     this.#end ??= end;
     for (const { client, id, more, answered } of this.#asked.values()) {
+      client.asked--;
       // Who was answered keeps what it was told last.
       if (more > 0 && answered) continue;
       const answer = noAnswer(`the machine has ended: ${end.message}`);
@@ -284,7 +301,14 @@ export class SessionHub {
     let ring = this.#rings.get(console);
     if (!ring) {
       this.#rings.set(console, ring = new ConsoleRing());
-      if (this.session.logs !== undefined) this.#logs.set(console, new ConsoleLog(`${this.session.logs}/${console}.log`));
+      if (this.session.logs !== undefined) {
+        // A VM's name must not lead out of the folder.
+        const file = `${console.replaceAll(/[^A-Za-z0-9_.-]/g, "-")}.log`;
+        this.#logs.set(
+          console,
+          new ConsoleLog(`${this.session.logs}/${file}`, undefined, undefined, (path) => openOwn(path, { truncate: true })),
+        );
+      }
     }
     ring.add(bytes);
     this.#log(console, bytes);

@@ -1,6 +1,8 @@
 // Where sessions meet: a folder of the person's own, with a socket and logs for each session by its
 // name.
 
+import { NotOurs, ownFolder } from "../support/own-files.ts";
+
 /** A name that can be a file's: letters, digits, `-`, `_` and `.`, not hidden. */
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
 
@@ -14,20 +16,23 @@ export function defaultName(what: string): string {
   return (what.split("/").at(-1) ?? what).replace(/\.toml$/, "").replaceAll(/[^A-Za-z0-9_.-]/g, "-").replace(/^[.-]+/, "") || "session";
 }
 
-/** There is no folder for sessions, and none can be made. */
+/** There is no folder for sessions that is the person's own, and none can be made. */
 export class NoPlace extends Error {}
 
-/** The folder, which is made with mode 0700 when it is not there. @throws NoPlace */
+/**
+ * The folder, which is made with mode 0700 when it is not there. @throws NoPlace, also where others
+ * have made it or have rights there
+ */
 export function sessionFolder(environment: (name: string) => string | undefined = (name) => Deno.env.get(name)): string {
   const runtime = environment("XDG_RUNTIME_DIR");
   const folder = runtime ? `${runtime}/el2` : `${environment("TMPDIR") ?? "/tmp"}/el2-${environment("USER") ?? "user"}`;
   try {
-    Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    return ownFolder(folder);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    throw new NoPlace(`sessions need ${folder}: ${error.message.split(",")[0]}; set XDG_RUNTIME_DIR to a folder of your own`);
+    const message = error instanceof NotOurs ? error.message : `sessions need ${folder}: ${error.message.split(",")[0]}`;
+    throw new NoPlace(`${message}; or set XDG_RUNTIME_DIR to a folder of your own`);
   }
-  return folder;
 }
 
 /** Bytes of a socket's path (`sun_path` with the zero at its end). */
@@ -46,6 +51,20 @@ export function socketPath(session: string): string {
     );
   }
   return path;
+}
+
+/** The files beside a session's socket. */
+export interface BesideSocket {
+  /** Locked by the session's process for life; holds its process id. */
+  readonly lock: string;
+  /** What clients prove themselves with. */
+  readonly token: string;
+}
+
+/** The files beside a socket. */
+export function besideSocket(socket: string): BesideSocket {
+  const stem = socket.replace(/\.sock$/, "");
+  return { lock: `${stem}.lock`, token: `${stem}.token` };
 }
 
 /** Names of the sessions whose sockets are there, whether somebody listens or not. */

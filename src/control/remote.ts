@@ -1,8 +1,19 @@
 // A session in another process, through its socket.
 
+import { dirname } from "node:path";
 import type { SessionClient } from "../session/client.ts";
-import type { ClientMessage, ServerMessage, SessionInfo } from "./conversation.ts";
-import { encodeMessage, MessageReader, PROTOCOL_VERSION } from "./wire.ts";
+import {
+  type ClientMessage,
+  type Greeting,
+  OLDEST_VERSION,
+  PROTOCOL_VERSION,
+  readServerMessage,
+  type ServerMessage,
+  type SessionInfo,
+} from "./conversation.ts";
+import { besideSocket } from "./places.ts";
+import { BadFrame, encodeMessage, MessageReader } from "./wire.ts";
+import { checkOwnFolder, checkOwnSocket, NotOurs, readOwnText, takeLock } from "../support/own-files.ts";
 
 /** No session answers there. */
 export class NoSession extends Error {
@@ -18,8 +29,8 @@ export interface RemoteSession extends SessionClient {
   readonly readOnly: boolean;
   /** Asks the session's process to end. */
   down(): void;
-  /** Called once when the connection is gone without `close`. */
-  onGone: () => void;
+  /** Called once when the connection is gone without `close`; `reason` where one is known. */
+  onGone: (reason?: string) => void;
   /** Called when a request was refused. */
   onRefused: (message: string) => void;
   /** Called when output of a console was lost. */
@@ -38,9 +49,15 @@ export async function connectSession(
   options: { readonly readOnly: boolean; readonly follow: boolean },
 ): Promise<RemoteSession> {
   let connection: Deno.UnixConn;
+  let token = "";
   try {
+    // Nobody else can have put a socket into a folder that is ours alone.
+    checkOwnFolder(dirname(path));
+    checkOwnSocket(path);
+    token = readOwnText(besideSocket(path).token) ?? "";
     connection = await Deno.connect({ transport: "unix", path });
   } catch (error) {
+    if (error instanceof NotOurs) throw new NoSession(error.message);
     if (error instanceof Deno.errors.NotFound) throw new NoSession(`no session at ${path}`);
     if (error instanceof Deno.errors.ConnectionRefused) throw new NoSession(`the session at ${path} is gone`);
     if (error instanceof Deno.errors.PermissionDenied) throw new NoSession(`the session at ${path} belongs to somebody else`);
@@ -49,7 +66,7 @@ export async function connectSession(
   const session = new Connection(connection, options.readOnly);
   const welcome = session.welcome.promise;
   const late = setTimeout(() => session.welcome.reject(new NoSession(`the session at ${path} does not answer`)), PATIENCE);
-  session.write({ kind: "hello", version: PROTOCOL_VERSION, ...options });
+  session.write({ kind: "hello", version: PROTOCOL_VERSION, oldest: OLDEST_VERSION, token, ...options });
   try {
     await welcome;
   } catch (error) {
@@ -82,15 +99,27 @@ export async function answers(path: string): Promise<boolean> {
   }
 }
 
+/** Whether a process lives that owns the socket at a path, whether it answers or not; its id. */
+export function ownerOf(path: string): { readonly pid: string } | undefined {
+  const file = besideSocket(path).lock;
+  const pid = readOwnText(file);
+  if (pid === undefined) return undefined;
+  const lock = takeLock(file, false);
+  lock?.close();
+  return lock ? undefined : { pid: pid.trim() };
+}
+
 class Connection implements RemoteSession {
   readonly welcome = Promise.withResolvers<void>();
-  onGone = () => {};
+  onGone: (reason?: string) => void = () => {};
   onRefused: (message: string) => void = () => {};
   onLost: (console: string, bytes: number) => void = () => {};
   #info: SessionInfo | undefined;
   #listener: SessionClient["onEvent"] | undefined;
   /** Events that came before somebody listened. */
   #early: Parameters<SessionClient["onEvent"]>[0][] = [];
+  /** Why the session has ended the connection, once it has said so. */
+  #reason: string | undefined;
   #closed = false;
   #last: Promise<void> = Promise.resolve();
 
@@ -141,22 +170,28 @@ class Connection implements RemoteSession {
     const buffer = new Uint8Array(65536);
     try {
       for (let count = await this.connection.read(buffer); count !== null; count = await this.connection.read(buffer)) {
-        for (const message of reader.push(buffer.subarray(0, count)) as ServerMessage[]) this.#take(message);
+        for (const value of reader.push(buffer.subarray(0, count))) this.#take(readServerMessage(value));
       }
     } catch (error) {
-      if (!this.#closed && !(error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BadResource)) throw error;
+      if (error instanceof BadFrame) this.#reason = `what it sent is not a message: ${error.message}`;
+      else if (!this.#closed && !(error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BadResource)) throw error;
     }
     this.#gone();
   }
 
-  #take(message: ServerMessage): void {
+  #take(message: ServerMessage | Greeting): void {
     switch (message.kind) {
-      case "welcome":
-        this.#info = message.info;
-        if (message.version === PROTOCOL_VERSION) return this.welcome.resolve();
-        return this.welcome.reject(
-          new NoSession(`session ${message.info.name} speaks version ${message.version}, this el2 ${PROTOCOL_VERSION}`, true),
-        );
+      case "welcome": {
+        const { version, info } = message;
+        if (!("pid" in info)) {
+          return this.welcome.reject(new NoSession(`session ${info.name} speaks version ${version}, this el2 ${PROTOCOL_VERSION}`, true));
+        }
+        this.#info = info;
+        return this.welcome.resolve();
+      }
+      case "closed":
+        this.#reason = message.reason;
+        return;
       case "refused":
         return this.onRefused(message.message);
       case "lost":
@@ -168,9 +203,9 @@ class Connection implements RemoteSession {
   }
 
   #gone(): void {
-    this.welcome.reject(new NoSession("the session closed the connection"));
+    this.welcome.reject(new NoSession(`the session closed the connection${this.#reason === undefined ? "" : `: ${this.#reason}`}`));
     if (this.#closed) return;
     this.close();
-    this.onGone();
+    this.onGone(this.#reason);
   }
 }

@@ -1,84 +1,178 @@
 // The socket of a session: lets clients of the same person in, each with its own way to the hub.
-// Mode 0600.
+// Mode 0600, in a folder of the person's own; one process owns it, as long as it lives.
 
+import { timingSafeEqual } from "node:crypto";
 import { dirname } from "node:path";
-import { type ClientMessage, type ServerMessage } from "./conversation.ts";
+import {
+  commonVersion,
+  type Greeting,
+  type Hello,
+  largestFrame,
+  PROTOCOL_VERSION,
+  readClientMessage,
+  type ServerMessage,
+  TOKEN_BYTES,
+} from "./conversation.ts";
 import type { SessionHub } from "./hub.ts";
-import { answers } from "./remote.ts";
-import { encodeMessage, MessageReader, PROTOCOL_VERSION } from "./wire.ts";
-import { KiB } from "../support/sizes.ts";
+import { type BesideSocket, besideSocket } from "./places.ts";
+import { BadFrame, encodeMessage, MessageReader } from "./wire.ts";
+import { warn } from "../support/warn.ts";
+import { checkOwnFolder, lstatIfThere, removeIfThere, takeLock, writeOwnText } from "../support/own-files.ts";
 
 /** Bytes that may wait for a client that does not read; what it can do without is dropped then. */
-const WAITING = 256 * KiB;
+const WAITING = 256 * 1024;
+/** Bytes beyond which no more is read from such a client, and beyond which it is let go. */
+const FULL = 4 * 1024 * 1024;
+const TOO_MUCH = 512 * 1024 * 1024;
+/** Messages of one client in so many ms; more have to wait. */
+const RATE = 4000;
+const RATE_TIME = 100;
+/** Clients at a time. */
+const CLIENTS = 64;
+/** How long a client may take for its first message, and to read why it is let go, ms. */
+const HELLO_TIME = 10_000;
+const PARTING_TIME = 1000;
+/** How long another process may hold the lock just to look, ms. */
+const LOCK_TIME = 1000;
+const LOCK_POLL = 20;
 
-/** A session has this name already. */
+/** Another process owns this session's name. */
 export class SocketInUse extends Error {}
 
 /** A listening socket. */
 export class SessionServer {
   readonly #listener: Deno.UnixListener;
+  readonly #inode: number | null;
   readonly #connections = new Set<Deno.Conn>();
+  readonly #beside: BesideSocket;
+  readonly #token: Uint8Array;
 
-  private constructor(readonly hub: SessionHub, readonly path: string) {
+  private constructor(readonly hub: SessionHub, readonly path: string, readonly lock: Deno.FsFile) {
+    this.#beside = besideSocket(path);
+    const token = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES)).toHex();
+    this.#token = new TextEncoder().encode(token);
+    writeOwnText(this.#beside.token, token);
     this.#listener = Deno.listen({ transport: "unix", path });
     Deno.chmodSync(path, 0o600);
+    this.#inode = Deno.lstatSync(path).ino;
     this.#accept();
   }
 
   /**
-   * Listens at a path. A socket that nobody answers is taken over. One process at a time looks and
-   * listens: of two that start at once the second must not take the socket of the first, which
-   * nobody could reach any more.
-   * @throws SocketInUse where a session answers.
+   * Listens at a path whose lock nobody else holds: what is there then was left by a process that
+   * is no more.
+   * @throws SocketInUse where another process lives that owns it; NotOurs
    */
   static async listen(hub: SessionHub, path: string): Promise<SessionServer> {
-    using folder = await Deno.open(dirname(path));
-    await folder.lock(true);
-    if (await answers(path)) throw new SocketInUse(`a session listens at ${path}`);
-    removeIfThere(path);
-    return new SessionServer(hub, path);
+    checkOwnFolder(dirname(path));
+    const lock = await lockOf(besideSocket(path).lock);
+    if (!lock) throw new SocketInUse(`another process owns ${path}`);
+    try {
+      lock.truncateSync();
+      lock.writeSync(new TextEncoder().encode(`${Deno.pid}\n`));
+      removeIfThere(path);
+      return new SessionServer(hub, path, lock);
+    } catch (error) {
+      lock.close();
+      throw error;
+    }
   }
 
-  /** Ends all connections and takes the socket away. */
+  /** Ends all connections and takes the socket away, if it is still this one. */
   close(): void {
     this.#listener.close();
     for (const connection of this.#connections) connection.close();
     this.#connections.clear();
-    removeIfThere(this.path);
+    // Deno's listener has removed the path already where it can.
+    if (lstatIfThere(this.path)?.ino === this.#inode) removeIfThere(this.path);
+    removeIfThere(this.#beside.token);
+    this.lock.close();
   }
 
   async #accept(): Promise<void> {
     for await (const connection of this.#listener) {
       this.#connections.add(connection);
-      serve(this.hub, connection).finally(() => {
+      const writer = new Writer(connection);
+      if (this.#connections.size > CLIENTS) writer.send({ kind: "closed", reason: `this session has ${CLIENTS} clients already` });
+      const served = this.#connections.size > CLIENTS ? Promise.resolve() : this.#serve(connection, writer);
+      served.then(() => writer.settled()).finally(() => {
         if (this.#connections.delete(connection)) connection.close();
       });
     }
   }
+
+  /** Talks with one client until it goes, or sends something that is not a message. */
+  async #serve(connection: Deno.Conn, writer: Writer): Promise<void> {
+    const reader = new MessageReader(largestFrame);
+    let client: ReturnType<SessionHub["join"]> | undefined;
+    const late = setTimeout(() => !client && connection.close(), HELLO_TIME);
+    const pace = new Pace();
+    const buffer = new Uint8Array(65536);
+    try {
+      for (let count = await connection.read(buffer); count !== null; count = await connection.read(buffer)) {
+        for (const value of reader.push(buffer.subarray(0, count))) {
+          const message = readClientMessage(value);
+          if (client) client.send(message);
+          else if (message.kind !== "hello") throw new BadFrame("the first message is hello");
+          else if (this.#welcome(message, writer)) {
+            const { readOnly, follow } = message;
+            client = this.hub.join({ readOnly, follow, patient: false }, (event) => writer.send(event));
+          } else return;
+          await pace.message();
+        }
+        await writer.below(FULL);
+      }
+    } catch (error) {
+      if (error instanceof BadFrame) writer.send({ kind: "closed", reason: error.message });
+      else if (!isGone(error)) {
+        // A bug of ours costs this client its connection, not everybody the session.
+        warn(`a client's connection ended: ${error instanceof Error ? error.stack : error}`);
+        writer.send({ kind: "closed", reason: "el2 has failed to serve this connection; its log says more" });
+      }
+    } finally {
+      clearTimeout(late);
+      client?.leave();
+    }
+  }
+
+  /** Answers a client's first message. False where it may not come in. */
+  #welcome(hello: Hello, writer: Writer): boolean {
+    const { info } = this.hub;
+    const version = commonVersion(hello);
+    if (version === undefined) {
+      writer.send({ kind: "welcome", version: PROTOCOL_VERSION, info: { name: info.name } });
+      return false;
+    }
+    const token = new TextEncoder().encode(hello.token);
+    if (token.length !== this.#token.length || !timingSafeEqual(token, this.#token)) {
+      writer.send({ kind: "closed", reason: `the token is not that of ${this.#beside.token}` });
+      return false;
+    }
+    writer.send({ kind: "welcome", version, info });
+    return true;
+  }
 }
 
-/** Talks with one client until it goes. */
-async function serve(hub: SessionHub, connection: Deno.Conn): Promise<void> {
-  const writer = new Writer(connection);
-  const reader = new MessageReader();
-  let client: ReturnType<SessionHub["join"]> | undefined;
-  const buffer = new Uint8Array(65536);
-  try {
-    for (let count = await connection.read(buffer); count !== null; count = await connection.read(buffer)) {
-      for (const message of reader.push(buffer.subarray(0, count)) as ClientMessage[]) {
-        if (client) client.send(message);
-        else if (message.kind === "hello") {
-          writer.send({ kind: "welcome", version: PROTOCOL_VERSION, info: hub.info });
-          if (message.version !== PROTOCOL_VERSION) return;
-          client = hub.join({ readOnly: message.readOnly, follow: message.follow, patient: false }, (event) => writer.send(event));
-        }
-      }
-    }
-  } catch (error) {
-    if (!isGone(error)) throw error;
-  } finally {
-    client?.leave();
-    await writer.settled();
+/** The lock, once nobody just looks at it. */
+async function lockOf(path: string): Promise<Deno.FsFile | undefined> {
+  for (const limit = Date.now() + LOCK_TIME;;) {
+    const lock = takeLock(path);
+    if (lock || Date.now() > limit) return lock;
+    await new Promise((resolve) => setTimeout(resolve, LOCK_POLL));
+  }
+}
+
+/** Makes a client wait that sends more than it may. */
+class Pace {
+  #since = performance.now();
+  #count = 0;
+
+  async message(): Promise<void> {
+    if (++this.#count < RATE) return;
+    const left = this.#since + RATE_TIME - performance.now();
+    if (left > 0) await new Promise((resolve) => setTimeout(resolve, left));
+    this.#since = performance.now();
+    this.#count = 0;
   }
 }
 
@@ -90,11 +184,12 @@ class Writer {
 
   constructor(readonly connection: Deno.Conn) {}
 
-  send(message: ServerMessage): void {
+  send(message: ServerMessage | Greeting): void {
     const spare = message.kind === "sample" || message.kind === "events";
     if (this.#gone || spare && this.#waiting > WAITING) return;
     const bytes = encodeMessage(message);
     this.#waiting += bytes.length;
+    if (this.#waiting > TOO_MUCH) return this.#end();
     this.#last = this.#last.then(async () => {
       if (this.#gone) return;
       try {
@@ -107,9 +202,25 @@ class Writer {
     });
   }
 
-  /** Everything that was sent is written, or nobody reads any more. */
-  settled(): Promise<void> {
-    return this.#last;
+  /** Until fewer bytes wait, or nobody reads any more. */
+  async below(bytes: number): Promise<void> {
+    while (this.#waiting > bytes && !this.#gone) await this.#last;
+  }
+
+  /** Until everything that was sent is written, or nobody reads any more, or not soon enough. */
+  async settled(): Promise<void> {
+    const late = setTimeout(() => this.#end(), PARTING_TIME);
+    await this.#last;
+    clearTimeout(late);
+  }
+
+  #end(): void {
+    this.#gone = true;
+    try {
+      this.connection.close();
+    } catch (error) {
+      if (!isGone(error)) throw error;
+    }
   }
 }
 
@@ -118,12 +229,4 @@ function isGone(error: unknown): boolean {
   return error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.ConnectionReset ||
     error instanceof Deno.errors.BadResource ||
     error instanceof Deno.errors.Interrupted || error instanceof Deno.errors.NotConnected;
-}
-
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }

@@ -1,15 +1,27 @@
-// Messages on a session's socket: four bytes of length (little-endian), then JSON, in which bytes
-// and 64-bit numbers are marked.
+// Frames on a session's socket: four bytes of length (little-endian), then JSON, in which bytes and
+// 64-bit numbers are marked. The kind comes first, so that a long frame can be refused before it
+// has arrived.
 
 import { decodePlain, encodePlain } from "../support/plain-json.ts";
-import { MiB } from "../support/sizes.ts";
 
-/** Version of what is said; clients and sessions of different versions do not talk. */
-export const PROTOCOL_VERSION = 4;
+/** What arrived is not a message; the reason is for whoever sent it. */
+export class BadFrame extends Error {}
 
-/** Longest message, in bytes: an answer with 100,000 rows stays far below. */
-const LONGEST = 256 * MiB;
+/** Longest frame of all, in bytes: an answer with 100,000 rows stays far below. */
+const LONGEST = 256 * 1024 * 1024;
+/** Frames up to this length are read whole before their kind is looked at. */
+const SHORT = 4096;
 const HEADER = 4;
+/** Objects and arrays inside each other: rows with details have six. */
+const DEEPEST = 32;
+/** The start of a frame, and the bytes that it takes at most. */
+const KIND = /^\{"kind":"([a-z-]{1,32})"/;
+const KIND_BYTES = 48;
+
+/** Characters of a reason that come from elsewhere. */
+const SHOWN = 200;
+
+const QUOTE = 0x22, BACKSLASH = 0x5c;
 
 /** The bytes of a message. */
 export function encodeMessage(message: unknown): Uint8Array<ArrayBuffer> {
@@ -20,25 +32,125 @@ export function encodeMessage(message: unknown): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** Cuts what arrives into messages. */
+/** Cuts what arrives into messages, in time that is linear in the bytes. */
 export class MessageReader {
-  #pending: Uint8Array = new Uint8Array(0);
+  /** What has arrived and is not a whole message. */
+  #chunks: Uint8Array[] = [];
+  #size = 0;
+  /** Length of the frame that is arriving, and whether its kind may be so long; once known. */
+  #length: number | undefined;
+  #allowed = false;
 
-  /** The messages that `chunk` completes. @throws Error at what is no message. */
-  push(chunk: Uint8Array): unknown[] {
-    const all = new Uint8Array(this.#pending.length + chunk.length);
-    all.set(this.#pending);
-    all.set(chunk, this.#pending.length);
-    const messages: unknown[] = [];
-    let at = 0;
-    while (all.length - at >= HEADER) {
-      const length = new DataView(all.buffer, at).getUint32(0, true);
-      if (length > LONGEST) throw new Error(`a message of ${length} bytes`);
-      if (all.length - at - HEADER < length) break;
-      messages.push(decodePlain(new TextDecoder().decode(all.subarray(at + HEADER, at + HEADER + length))));
-      at += HEADER + length;
+  /** @param largest longest frame of a kind; undefined where there is no such kind */
+  constructor(readonly largest: (kind: string) => number | undefined = () => LONGEST) {}
+
+  /**
+   * The messages that `chunk` completes, as the bytes are read: those before a bad one are given
+   * first.
+   * @throws BadFrame
+   */
+  *push(chunk: Uint8Array): Generator<unknown, void, undefined> {
+    // Who reads from the connection uses the same buffer again.
+    if (chunk.length) this.#chunks.push(chunk.slice());
+    this.#size += chunk.length;
+    for (;;) {
+      if (this.#length === undefined) {
+        if (this.#size < HEADER) return;
+        const header = this.#take(HEADER);
+        this.#length = new DataView(header.buffer, header.byteOffset).getUint32(0, true);
+        this.#allowed = this.#length <= SHORT;
+        if (this.#length > LONGEST) throw new BadFrame(`a frame of ${this.#length} bytes; at most ${LONGEST} are possible`);
+      }
+      if (!this.#allowed) {
+        if (this.#size < KIND_BYTES) return;
+        this.#checkKind(this.#length);
+      }
+      if (this.#size < this.#length) return;
+      const body = this.#take(this.#length);
+      this.#length = undefined;
+      yield decodeBody(body);
     }
-    this.#pending = all.subarray(at);
-    return messages;
+  }
+
+  /** Looks at the kind of a long frame, before it is kept. */
+  #checkKind(length: number): void {
+    const start = new Uint8Array(KIND_BYTES);
+    let at = 0;
+    for (const chunk of this.#chunks) {
+      start.set(chunk.subarray(0, KIND_BYTES - at), at);
+      at += chunk.length;
+      if (at >= KIND_BYTES) break;
+    }
+    const kind = KIND.exec(new TextDecoder().decode(start))?.[1];
+    if (kind === undefined) throw new BadFrame('a long message begins with {"kind":"..');
+    const most = this.largest(kind);
+    if (most === undefined) throw new BadFrame(`no such kind of message: ${kind}`);
+    if (length > most) throw new BadFrame(`${kind}: a frame of ${length} bytes; at most ${most} are possible`);
+    this.#allowed = true;
+  }
+
+  /** Takes bytes from the front: of one chunk, as they are; of several, put together once. */
+  #take(count: number): Uint8Array {
+    this.#size -= count;
+    const [first] = this.#chunks;
+    if (first && first.length > count) {
+      this.#chunks[0] = first.subarray(count);
+      return first.subarray(0, count);
+    }
+    const taken = new Uint8Array(count);
+    let at = 0, used = 0;
+    while (at < count) {
+      const chunk = this.#chunks[used], part = chunk.subarray(0, count - at);
+      taken.set(part, at);
+      at += part.length;
+      if (part.length < chunk.length) this.#chunks[used] = chunk.subarray(part.length);
+      else used++;
+    }
+    this.#chunks.splice(0, used);
+    return taken;
+  }
+}
+
+/** @throws BadFrame */
+function decodeBody(body: Uint8Array): unknown {
+  checkNesting(body);
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(body);
+    const value = decodePlain(text);
+    // A second kind would escape the limit of the first.
+    if (body.length > SHORT && KIND.exec(text.slice(0, KIND_BYTES))?.[1] !== kindOf(value)) throw new BadFrame("a message has two kinds");
+    return value;
+  } catch (error) {
+    if (error instanceof BadFrame || !(error instanceof Error)) throw error;
+    // A SyntaxError or TypeError of UTF-8, JSON, BigInt or base64.
+    throw new BadFrame(`a message is not JSON as expected: ${error.message.slice(0, SHOWN)}`);
+  }
+}
+
+function kindOf(value: unknown): unknown {
+  return typeof value === "object" && value !== null && "kind" in value ? value.kind : undefined;
+}
+
+/** Refuses what is nested too deep for a parser that calls itself. @throws BadFrame */
+function checkNesting(body: Uint8Array): void {
+  let depth = 0;
+  for (let at = 0; at < body.length; at++) {
+    const byte = body[at];
+    if (byte === QUOTE) at = endOfString(body, at);
+    // `{` and `[` differ from `}` and `]` by two.
+    else if (byte === 0x7b || byte === 0x5b) {
+      if (++depth > DEEPEST) throw new BadFrame(`a message is nested deeper than ${DEEPEST}`);
+    } else if (byte === 0x7d || byte === 0x5d) depth--;
+  }
+}
+
+/** Where the string that begins at `start` ends. */
+function endOfString(body: Uint8Array, start: number): number {
+  for (let at = start;;) {
+    at = body.indexOf(QUOTE, at + 1);
+    if (at < 0) return body.length;
+    let escapes = 0;
+    while (body[at - 1 - escapes] === BACKSLASH) escapes++;
+    if (escapes % 2 === 0) return at;
   }
 }

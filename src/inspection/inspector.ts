@@ -21,7 +21,7 @@ import { readPlaces } from "./read-places.ts";
 import { readStops } from "./read-stops.ts";
 import { readStack } from "./read-stack.ts";
 import { readCode, readSymbols } from "./read-symbols.ts";
-import type { Row } from "../queries/table.ts";
+import type { Row, RowOf } from "../queries/table.ts";
 import { type TableName, TABLES } from "../queries/tables.ts";
 
 /** Rows of an answer, where nothing else is asked. */
@@ -34,7 +34,14 @@ const DEFAULT_CODE = 16;
  */
 const KEPT_FILTERS = 32;
 
-type Reader = (view: View, args: QueryArguments, filter: Filter) => { rows: readonly object[]; dropped?: number; cursor?: string };
+/** What a reader finds, and where to continue. */
+interface Found<R = Row> {
+  readonly rows: readonly R[];
+  readonly dropped?: number;
+  readonly cursor?: string;
+}
+
+type Reader<N extends TableName> = (view: View, args: QueryArguments, filter: Filter) => Found<RowOf<typeof TABLES[N]>>;
 
 /** Answers queries about one system. */
 export class Inspector {
@@ -57,7 +64,7 @@ export class Inspector {
       const { rows, dropped = 0, cursor } = this.#read(query.table, view, query.args, filter);
       const { after } = query.args;
       const places = { ...cursor !== undefined && { cursor }, ...after !== undefined && { after } };
-      return { table: query.table, at, rows: rows as Row[], dropped, ...places };
+      return { table: query.table, at, rows, dropped, ...places };
     } catch (error) {
       if (!(error instanceof QueryError || error instanceof FilterError)) throw error;
       const message = error instanceof FilterError ? `--filter: ${error.marked}` : error.message;
@@ -90,7 +97,7 @@ export class Inspector {
     const stop = this.system.hypervisor.trace.listen(TRACE_KINDS, (event) => {
       if (this.reached !== undefined) return;
       const row = eventRow(event);
-      if (!filter.matches(row as unknown as Row)) return;
+      if (!filter.matches(row)) return;
       this.reached = `${row.id} ${row.vcpu ?? ""} ${row.text}`;
       // The listener may not take itself away while it is called.
       queueMicrotask(stop);
@@ -118,11 +125,11 @@ export class Inspector {
     return filter;
   }
 
-  #read(name: TableName, view: View, args: QueryArguments, filter: Filter): ReturnType<Reader> {
+  #read(name: TableName, view: View, args: QueryArguments, filter: Filter): Found {
     if (name === "hash") return { rows: this.hashes() };
-    const result = READERS[name](view, args, filter);
+    const result: Found = READERS[name](view, args, filter);
     if (STREAMS.has(name)) return result;
-    const rows = (result.rows as Row[]).filter((row) => filter.matches(row));
+    const rows = result.rows.filter((row) => filter.matches(row));
     return { ...result, rows: rows.slice(0, args.limit ?? Infinity) };
   }
 }
@@ -130,7 +137,7 @@ export class Inspector {
 /** Tables whose readers filter by themselves, as they look at no more than they need. */
 const STREAMS: ReadonlySet<TableName> = new Set(["events", "trace.events", "rpc.ls", "why", "sched.ls"]);
 
-const READERS: Readonly<Record<Exclude<TableName, "hash">, Reader>> = {
+const READERS: { readonly [N in Exclude<TableName, "hash">]: Reader<N> } = {
   "vm.ls": (view) => ({ rows: readVms(view) }),
   "vm.devices": (view, args) => ({ rows: readDevices(view, view.findSpace(required(args, "vm"))) }),
   "vcpu.ls": (view) => ({ rows: readVcpus(view) }),
@@ -169,7 +176,7 @@ const READERS: Readonly<Record<Exclude<TableName, "hash">, Reader>> = {
   "trace.events": (view, args, filter) => {
     const { events, end, dropped } = view.system.recorder.page(Number(args.after ?? 0), args.limit ?? DEFAULT_LIMIT);
     const nameOf = (vm: string, address: bigint) => view.system.symbols.nameOf(vm, address);
-    const rows = events.map((event) => eventRow(event, nameOf)).filter((row) => filter.matches(row as unknown as Row));
+    const rows = events.map((event) => eventRow(event, nameOf)).filter((row) => filter.matches(row));
     return { rows, dropped, cursor: String(end) };
   },
   "rpc.ls": (view, args, filter) => fromLog(view, args, filter, new Set<TraceKind>(["rpc"]), (event) => rpcRow(view, event)),
@@ -187,19 +194,19 @@ const READERS: Readonly<Record<Exclude<TableName, "hash">, Reader>> = {
 };
 
 /** The newest events that a filter lets through, oldest first. */
-function fromLog(
+function fromLog<R extends Row>(
   view: View,
   args: QueryArguments,
   filter: Filter,
   kinds: ReadonlySet<TraceKind>,
-  make: (event: TraceEvent) => Row | object | undefined,
-): { rows: object[]; dropped: number; cursor: string } {
-  const rows: object[] = [];
+  make: (event: TraceEvent) => R | undefined,
+): { rows: R[]; dropped: number; cursor: string } {
+  const rows: R[] = [];
   const limit = args.limit ?? DEFAULT_LIMIT;
   for (const event of view.system.log.newest(kinds, args.after)) {
     if (args.since !== undefined && event.end < args.since) break;
     const row = make(event);
-    if (row && filter.matches(row as Row)) rows.push(row);
+    if (row && filter.matches(row)) rows.push(row);
     if (rows.length >= limit) break;
   }
   return { rows: rows.reverse(), dropped: view.system.log.lostSince(args.after ?? "0.0"), cursor: view.system.log.cursor };

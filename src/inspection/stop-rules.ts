@@ -11,7 +11,6 @@ import { type Filter, FilterError, parseFilter } from "../queries/filter.ts";
 import { QueryError, withPrefix } from "./inspected.ts";
 import { eventRow } from "./read-trace.ts";
 import type { BreakPlace, StopChange, StopHit, StopRule } from "../queries/stop-rule.ts";
-import type { Row } from "../queries/table.ts";
 import { TABLES } from "../queries/tables.ts";
 
 /** What the rules need of the system. */
@@ -198,7 +197,7 @@ export class StopRules {
   #see(event: TraceEvent): void {
     if (this.#muted || this.#pending) return;
     const row = eventRow(event);
-    const rule = this.#rules.find((one) => one.kind === "event" && one.filter.matches(row as unknown as Row));
+    const rule = this.#rules.find((one) => one.kind === "event" && one.filter.matches(row));
     if (!rule) return;
     this.#hit(rule, eventText(row));
     const { machine, scheduler } = this.system.hypervisor();
@@ -232,7 +231,7 @@ export function stopAtEvents(control: DebugControl, filter: string | undefined):
       const parsed = parseFilter(filter, TABLES.events);
       control.stopAtEvents((event) => {
         const row = eventRow(event);
-        return parsed.matches(row as unknown as Row) ? eventText(row) : undefined;
+        return parsed.matches(row) ? eventText(row) : undefined;
       });
     } catch (error) {
       if (!(error instanceof FilterError)) throw error;

@@ -13,8 +13,8 @@ export class ConsoleLog {
   #size = 0;
   #failed: string | undefined;
 
-  /** Begins a new log, or fails: see `failed`. */
-  constructor(readonly path: string, readonly largest = LARGEST, readonly kept = KEPT) {
+  /** Begins a new log, or fails: see `failed`. `open` empties what is there. */
+  constructor(readonly path: string, readonly largest = LARGEST, readonly kept = KEPT, readonly open = openNamed) {
     this.#try(() => this.#file = open(path));
   }
 
@@ -57,14 +57,15 @@ export class ConsoleLog {
       const from = number === 1 ? this.path : `${this.path}.${number - 1}`;
       if (exists(from)) Deno.renameSync(from, `${this.path}.${number}`);
     }
-    const next = open(this.path);
+    const next = this.open(this.path);
     full.close();
     this.#size = 0;
     return next;
   }
 }
 
-function open(path: string): Deno.FsFile {
+/** Opens a file that the person has named, whatever it is. */
+function openNamed(path: string): Deno.FsFile {
   return Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 });
 }
 

@@ -1,39 +1,51 @@
 // What people can do to a machine beside typing: plain data, the same in process and over a socket.
 
-import type { InputEvent } from "../virtio/input/input.ts";
+import * as v from "valibot";
+import { bytes, count, listOf, name, text, unsigned, whole } from "./fields.ts";
+
+/** Bytes of a message: more than any queue or request to the resource manager takes. */
+const MESSAGE_MAX = 1 << 16;
+/** Events of a keyboard or tablet in one action, and those that happen at once. */
+const EVENTS_MAX = 1 << 16;
+const AT_ONCE = 64;
+
+/** An event of Linux's input layer; the value is 32 bits. */
+const inputEvent = v.strictObject({ type: count(0xffff), code: count(0xffff), value: whole });
 
 /** An action on an object. */
-export type Action =
+export const action = v.variant("kind", [
   /** Asks the VM's owner to stop it (VM_STOP); `force` does not wait for the guest. */
-  | { readonly kind: "vm.stop"; readonly vm: string; readonly force: boolean }
+  v.strictObject({ kind: v.literal("vm.stop"), vm: name, force: v.boolean() }),
   /** Makes and starts a VM of the configuration that is not there, or that `create` has made. */
-  | { readonly kind: "vm.start"; readonly vm: string }
+  v.strictObject({ kind: v.literal("vm.start"), vm: name }),
   /** Makes a VM of the configuration, as far as VM_INIT: it is ready, and does not run. */
-  | { readonly kind: "vm.create"; readonly vm: string }
+  v.strictObject({ kind: v.literal("vm.create"), vm: name }),
   /** Ends a VM at once, and makes and starts it anew. */
-  | { readonly kind: "vm.reset"; readonly vm: string }
+  v.strictObject({ kind: v.literal("vm.reset"), vm: name }),
   /** A break on the line of a console. */
-  | { readonly kind: "console.break"; readonly console: string }
+  v.strictObject({ kind: v.literal("console.break"), console: name }),
   /**
    * Sends a request to the resource manager in the host's name: a message by its id, with its
    * payload.
    */
-  | { readonly kind: "rpc.send"; readonly id: number; readonly payload: Uint8Array }
+  v.strictObject({ kind: v.literal("rpc.send"), id: count(0xffff_ffff), payload: bytes(MESSAGE_MAX) }),
   /** Puts a message into a queue, as its sender would. */
-  | { readonly kind: "queue.send"; readonly queue: string; readonly bytes: Uint8Array }
+  v.strictObject({ kind: v.literal("queue.send"), queue: name, bytes: bytes(MESSAGE_MAX) }),
   /** Takes all messages out of a queue. */
-  | { readonly kind: "queue.flush"; readonly queue: string }
+  v.strictObject({ kind: v.literal("queue.flush"), queue: name }),
   /** Sets flags of a doorbell, as its sender would. */
-  | { readonly kind: "doorbell.ring"; readonly doorbell: string; readonly flags: bigint }
+  v.strictObject({ kind: v.literal("doorbell.ring"), doorbell: name, flags: unsigned(64) }),
   /** Gives an interrupt a pulse (GICD_ISPENDR). */
-  | { readonly kind: "irq.raise"; readonly irq: string }
+  v.strictObject({ kind: v.literal("irq.raise"), irq: name }),
   /** Wants a VM's balloon to have this many bytes. */
-  | { readonly kind: "balloon.set"; readonly vm: string; readonly bytes: number }
-  /** Events of a VM's keyboard or tablet: what stands together happens at once. */
-  | { readonly kind: "input.send"; readonly vm: string; readonly events: readonly (readonly InputEvent[])[] }
+  v.strictObject({ kind: v.literal("balloon.set"), vm: name, bytes: count() }),
+  /** Events of a VM's keyboard or tablet: those in one list happen at once. */
+  v.strictObject({ kind: v.literal("input.send"), vm: name, events: listOf(listOf(inputEvent, AT_ONCE), EVENTS_MAX) }),
   /** A rule of injected faults holds from now on (`fault-rules.ts`). */
-  | { readonly kind: "inject.add"; readonly rule: string }
+  v.strictObject({ kind: v.literal("inject.add"), rule: text() }),
   /** It holds no more: `inject:N`, or `all`. */
-  | { readonly kind: "inject.remove"; readonly rule: string }
+  v.strictObject({ kind: v.literal("inject.remove"), rule: name }),
   /** Ends the life of a vCPU (vcpu_kill). */
-  | { readonly kind: "vcpu.kill"; readonly vcpu: string };
+  v.strictObject({ kind: v.literal("vcpu.kill"), vcpu: name }),
+]);
+export type Action = Readonly<v.InferOutput<typeof action>>;

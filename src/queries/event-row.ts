@@ -1,7 +1,18 @@
 // What is recorded of an event, as exports take it: the row of the table that people see.
 
-import type { RowOf } from "./table.ts";
-import type { EVENTS } from "./tables.ts";
+import { type Answer, rowsOf } from "./query.ts";
+import type { Json, RowOf } from "./table.ts";
+import { type EVENTS, TABLES } from "./tables.ts";
 
 /** A row of `events`, with the fields as an object. */
 export type EventRow = Omit<RowOf<typeof EVENTS>, "fields"> & { readonly fields: Readonly<Record<string, unknown>> };
+
+/** The rows of an answer from the recorded trace. */
+export function eventRowsOf(answer: Answer): EventRow[] {
+  return rowsOf(TABLES["trace.events"], answer).map((row) => ({ ...row, fields: fieldsOf(row.fields) }));
+}
+
+function fieldsOf(fields: Json): EventRow["fields"] {
+  if (typeof fields !== "object" || fields === null) throw new Error("the fields of an event are an object");
+  return { ...fields };
+}

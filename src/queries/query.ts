@@ -1,68 +1,96 @@
 // A question about a session's machine, and its answer: plain data, the same in process and over a
 // socket.
 
-import type { Row } from "./table.ts";
-import type { TableName } from "./tables.ts";
+import * as v from "valibot";
+import { amount, count, listOf, name, text } from "./fields.ts";
+import type { Row, RowOf, Table } from "./table.ts";
+import { TABLE_NAMES, TABLES } from "./tables.ts";
+import { areRowsOf, rowIssue } from "./rows.ts";
+
+const tableName = v.picklist(TABLE_NAMES);
 
 /** What a query may say beside the table. */
-export interface QueryArguments {
+export const queryArguments = v.strictObject({
   /** Only rows that this filter lets through. */
-  readonly filter?: string;
+  filter: v.optional(text()),
   /** At most so many rows; for what happened, the newest. */
-  readonly limit?: number;
+  limit: v.optional(count()),
   /** Only what has happened since an answer with this `cursor`. */
-  readonly after?: string;
+  after: v.optional(name),
   /** Only events that ended at this virtual time (ns) or later. */
-  readonly since?: number;
+  since: v.optional(amount),
   /** Kinds of events, with commas. */
-  readonly kinds?: string;
+  kinds: v.optional(name),
   /** `vm:NAME`. */
-  readonly vm?: string;
+  vm: v.optional(name),
   /** `vcpu:VM/INDEX`. */
-  readonly vcpu?: string;
+  vcpu: v.optional(name),
   /** `mq:NUMBER`. */
-  readonly queue?: string;
+  queue: v.optional(name),
   /** `pa:ADDRESS` or `ipa:VM/ADDRESS`; of code `VM:ADDRESS`, `VM:SYMBOL` or `VM/INDEX:pc`. */
-  readonly at?: string;
+  at: v.optional(text()),
   /** Bytes, or instructions. */
-  readonly size?: number;
-}
+  size: v.optional(count()),
+});
+export type QueryArguments = Readonly<v.InferOutput<typeof queryArguments>>;
 
 /** A question. */
-export interface Query {
-  readonly table: TableName;
-  readonly args: QueryArguments;
-}
+export const query = v.strictObject({ table: tableName, args: queryArguments });
+export type Query = Readonly<v.InferOutput<typeof query>>;
 
 /** How often a question is answered again, each time with a sample. */
-export interface Repeat {
-  readonly times: number;
+export const repeat = v.strictObject({
+  times: count(),
   /** At least so long (wall ms) after the answer before. */
-  readonly every: number;
+  every: v.pipe(amount, v.minValue(0)),
   /**
-   * Of what happens, each answer but the first has only what is behind the `cursor` of the one
+   * Of what happens, each answer but the first has only what is after the `cursor` of the one
    * before, which it names.
    */
-  readonly onward?: boolean;
-}
+  onward: v.optional(v.boolean()),
+});
+export type Repeat = Readonly<v.InferOutput<typeof repeat>>;
+
+/** The answer. */
+export const answer = v.pipe(
+  v.object({
+    table: tableName,
+    /** When the rows were true: virtual time in ns, and instructions retired; decimal. */
+    at: v.object({ ns: v.string(), insn: v.string() }),
+    rows: listOf(v.custom<Row>((row) => typeof row === "object" && row !== null)),
+    /** Rows that were lost before they could be read. */
+    dropped: count(),
+    /** For what happens: where to continue. */
+    cursor: v.optional(v.string()),
+    /** The rows are only those after this cursor, as the query said. */
+    after: v.optional(v.string()),
+    /** What the query named that does not exist, or what is wrong with it. */
+    error: v.optional(v.string()),
+  }),
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    const { table, rows } = dataset.value;
+    for (const row of rows) {
+      const message = rowIssue(TABLES[table], row);
+      if (message !== undefined) return addIssue({ message });
+    }
+  }),
+);
+export type Answer = Readonly<v.InferOutput<typeof answer>>;
 
 /** The answer of a machine that is not there (any more). */
 export function noAnswer(error: string): Answer {
   return { table: "vm.ls", at: { ns: "0", insn: "0" }, rows: [], dropped: 0, error };
 }
 
-/** The answer. */
-export interface Answer {
-  readonly table: TableName;
-  /** When the rows were true: virtual time in ns, and instructions retired; decimal. */
-  readonly at: { readonly ns: string; readonly insn: string };
-  readonly rows: readonly Row[];
-  /** Rows that were lost before they could be read. */
-  readonly dropped: number;
-  /** For what happens: where to go on. */
-  readonly cursor?: string;
-  /** The rows are only those behind this cursor, as the query said. */
-  readonly after?: string;
-  /** What the query named that does not exist, or what is wrong with it. */
-  readonly error?: string;
+/**
+ * The rows of an answer to a query of `table`; none where it says what is wrong instead.
+ * @throws Error where it answers another one
+ */
+export function rowsOf<T extends Table>(table: T, { table: answered, rows }: Pick<Answer, "table" | "rows">): readonly RowOf<T>[] {
+  // A session that has ended answers everything alike.
+  if (!rows.length) return [];
+  if (answered !== table.name) throw new Error(`an answer to ${answered}, not to ${table.name}`);
+  if (!areRowsOf(table, rows)) throw new Error(`these are not rows of ${table.name}`);
+  return rows;
 }

@@ -1,6 +1,7 @@
 // A reason as docs/design/workstation.md §4 draws it: who asked, the chain from the outside in, the
 // rule, the values and the way out. `el2 why` prints these lines, the screen of reasons wraps them.
 
+import * as v from "valibot";
 import { askedByText, plainText, timeText } from "./format.ts";
 import type { Json, RowOf } from "./table.ts";
 import type { REASONS } from "./tables.ts";
@@ -17,18 +18,19 @@ export interface ReasonLine {
 /** Columns of the names of fields. */
 export const REASON_MARGIN = 9;
 
-interface Step {
-  readonly id: string;
-  readonly kind: string;
-  readonly name: string;
-  readonly args: Json;
-  readonly result: { readonly code: number; readonly name: string };
-}
+const step = v.object({
+  id: v.string(),
+  kind: v.string(),
+  name: v.string(),
+  args: v.custom<Json>((value) => value !== undefined),
+  result: v.object({ code: v.number(), name: v.string() }),
+});
+const steps = v.array(step);
 
 /** The lines of a reason. */
 export function reasonLines(row: RowOf<typeof REASONS>): ReasonLine[] {
   const lines: ReasonLine[] = [{ kind: "asked", text: `${row.id}  t=${timeText(Number(row.t))}s  asked by ${askedByText(row)}` }];
-  const chain = row.chain as unknown as readonly Step[];
+  const chain = v.parse(steps, row.chain);
   const branch = (depth: number) => `  ${depth === 0 ? "" : `${"   ".repeat(depth - 1)}\`- `}`;
   chain.forEach(({ id, kind, name, args, result }, depth) => {
     lines.push({ kind: "step", text: `${branch(depth)}${id} ${kind} ${name} ${plainText(args)} -> ${result.code} ${result.name}` });

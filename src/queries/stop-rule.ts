@@ -1,15 +1,20 @@
 // Stop rules as people write them and read them: plain data, the same in process and over a socket.
 
+import * as v from "valibot";
+import { count, name, text } from "./fields.ts";
+
 /** What a person wants of the stop rules. */
-export type StopChange =
+export const stopChange = v.variant("kind", [
   /** A filter of events. */
-  | { readonly kind: "event"; readonly filter: string }
+  v.strictObject({ kind: v.literal("event"), filter: text() }),
   /** A place of code: `VM:SYMBOL`, `VM:ADDRESS` or `VM/INDEX:pc`. */
-  | { readonly kind: "place"; readonly at: string }
+  v.strictObject({ kind: v.literal("place"), at: text() }),
   /** Once: when the vCPU has executed so many instructions from now on. */
-  | { readonly kind: "step"; readonly vcpu: string; readonly count: number }
+  v.strictObject({ kind: v.literal("step"), vcpu: name, count: count() }),
   /** `stop:N`, or `all`. */
-  | { readonly kind: "remove"; readonly rule: string };
+  v.strictObject({ kind: v.literal("remove"), rule: name }),
+]);
+export type StopChange = Readonly<v.InferOutput<typeof stopChange>>;
 
 /** Where a breakpoint is. */
 export interface BreakPlace {

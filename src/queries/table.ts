@@ -69,10 +69,13 @@ export interface Table {
   readonly columns: Readonly<Record<string, Column>> & { readonly id: Column };
 }
 
+/** What a column holds where it holds something. */
+type Held<C extends Column> = C extends { readonly words: readonly (infer W)[] } ? W : ColumnTypes[C["kind"]];
+
 /** A row of a table: plain data, in JSON's form already. */
 export type RowOf<T extends Table> = {
-  readonly [N in keyof T["columns"]]: T["columns"][N] extends { readonly optional: true } ? ColumnTypes[T["columns"][N]["kind"]] | null
-    : ColumnTypes[T["columns"][N]["kind"]];
+  readonly [N in keyof T["columns"]]: T["columns"][N] extends { readonly optional: true } ? Held<T["columns"][N]> | null
+    : Held<T["columns"][N]>;
 };
 
 /** A row whose table is known at run time only. */

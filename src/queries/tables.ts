@@ -584,3 +584,10 @@ export const TABLES = {
 } as const satisfies Readonly<Record<string, Table>>;
 
 export type TableName = keyof typeof TABLES;
+
+/** Whether a table has this name. */
+export function isTableName(name: string): name is TableName {
+  return Object.hasOwn(TABLES, name);
+}
+
+export const TABLE_NAMES: readonly TableName[] = Object.keys(TABLES).filter(isTableName);

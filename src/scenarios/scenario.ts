@@ -10,7 +10,7 @@ import { parseDuration, parseSize } from "../support/units.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
 import { FaultRuleError, parseFaultRule } from "../inspection/fault-rules.ts";
 import { FilterError, parseFilter } from "../queries/filter.ts";
-import { type TableName, TABLES } from "../queries/tables.ts";
+import { TABLE_NAMES, type TableName, TABLES } from "../queries/tables.ts";
 
 /** Virtual time (ns) that a step waits where it does not say. */
 const DEFAULT_WITHIN = 10e9;
@@ -50,7 +50,7 @@ const size = v.pipe(
   v.transform((source) => parseSize(source) ?? NaN),
   v.check((bytes) => bytes > 0, 'is no size; write one such as "64MiB"'),
 );
-const tableName = v.picklist(Object.keys(TABLES) as TableName[], ({ input }) => {
+const tableName = v.picklist(TABLE_NAMES, ({ input }) => {
   const names = Object.keys(TABLES);
   return `is no table${didYouMean(String(input), names)}; el2 schema lists them`;
 });

@@ -4,7 +4,6 @@ import { TRACE_KINDS, type TraceEvent, type TraceKind } from "../abi/trace.ts";
 import type { TraceHub } from "../hypervisor/trace/trace-hub.ts";
 import { type Filter, parseFilter } from "../queries/filter.ts";
 import { eventRow } from "../inspection/read-trace.ts";
-import type { Row } from "../queries/table.ts";
 import { EVENTS } from "../queries/tables.ts";
 import type { Step } from "./scenario.ts";
 
@@ -74,7 +73,7 @@ export class WatchedEvents {
 
   #take(event: TraceEvent): void {
     const step = this.#steps[this.#next];
-    if (step && step.barrier <= this.#done && step.filter.matches(eventRow(event) as unknown as Row)) this.#next++;
+    if (step && step.barrier <= this.#done && step.filter.matches(eventRow(event))) this.#next++;
   }
 }
 

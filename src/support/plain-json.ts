@@ -12,11 +12,17 @@ export function encodePlain(value: unknown): string {
   });
 }
 
-/** The value. @throws SyntaxError where the text is no JSON or a marked number is none. */
+/** Digits of a marked number: registers have 128 bits. Reading takes the square of them. */
+const DIGITS_MAX = 64;
+
+/** The value. @throws SyntaxError where the text is not JSON or a marked number is not one. */
 export function decodePlain(text: string): unknown {
   return JSON.parse(text, (_name, part) => {
     if (typeof part?.$bytes === "string") return decodeBase64(part.$bytes);
-    if (typeof part?.$bigint === "string") return BigInt(part.$bigint);
+    if (typeof part?.$bigint === "string") {
+      if (part.$bigint.length > DIGITS_MAX) throw new SyntaxError(`a number of ${part.$bigint.length} digits`);
+      return BigInt(part.$bigint);
+    }
     return part;
   });
 }

@@ -6,8 +6,9 @@ import { bar, type Glyphs } from "./glyphs.ts";
 import type { Line } from "./pane.ts";
 import type { Look } from "./theme.ts";
 import { countText, sizeText } from "../queries/format.ts";
-import type { Answer, Query } from "../queries/query.ts";
-import type { Row } from "../queries/table.ts";
+import { type Answer, type Query, rowsOf } from "../queries/query.ts";
+import type { RowOf } from "../queries/table.ts";
+import { PARCELS, QUEUES } from "../queries/tables.ts";
 
 const QUERIES: readonly Query[] = [
   // Those of the resource manager are every VM's; their requests are on screen 7.
@@ -23,17 +24,17 @@ const GAP = 4;
 
 /** The lines. */
 export class LinkLines {
-  #queues: readonly Row[] = [];
-  #parcels: readonly Row[] = [];
+  #queues: readonly RowOf<typeof QUEUES>[] = [];
+  #parcels: readonly RowOf<typeof PARCELS>[] = [];
 
   /** What has to be asked. */
   wants(): readonly Query[] {
     return QUERIES;
   }
 
-  take({ table, rows }: Answer): void {
-    if (table === "queue.ls") this.#queues = rows;
-    else this.#parcels = rows;
+  take(answer: Answer): void {
+    if (answer.table === QUEUES.name) this.#queues = rowsOf(QUEUES, answer);
+    else this.#parcels = rowsOf(PARCELS, answer);
   }
 
   /**
@@ -71,7 +72,7 @@ function packed(pieces: readonly Line[], width: number, most: number, screen: st
   return [...shown.slice(0, -1), [...last, more()]];
 }
 
-function queueText({ id, from, to, count, depth, full, rate, flags, enable }: Row, glyphs: Glyphs): Line {
+function queueText({ id, from, to, count, depth, full, rate, flags, enable }: RowOf<typeof QUEUES>, glyphs: Glyphs): Line {
   const name = (vm: unknown) => typeof vm === "string" ? vm.slice("vm:".length) : "?";
   if (flags !== null) {
     const pending = (BigInt(String(flags)) & BigInt(String(enable))) !== 0n;
@@ -82,9 +83,9 @@ function queueText({ id, from, to, count, depth, full, rate, flags, enable }: Ro
   return { text, role: full ? "warning" : count === 0 ? "waiting" : "text" };
 }
 
-function parcelText({ id, kind, size, owner, held_by }: Row): Line {
+function parcelText({ id, kind, size, owner, held_by }: RowOf<typeof PARCELS>): Line {
   const names = (vms: readonly unknown[]) => vms.map((vm) => String(vm).slice("vm:".length)).join(" ");
-  const text = `!${id} ${kind} ${sizeText(Number(size))} of ${names([owner])}  held by ${names(held_by as string[])}  reclaim refused`;
+  const text = `!${id} ${kind} ${sizeText(Number(size))} of ${names([owner])}  held by ${names(held_by)}  reclaim refused`;
   return { text, role: "refused" };
 }
 

@@ -7,8 +7,8 @@ import type { Pane } from "./pane.ts";
 import { type Cell, type Letters, MEMORY_VIEWS, type MemoryView, ROLE_ORDER } from "./memory-views.ts";
 import type { Look } from "./theme.ts";
 import { sizeText } from "../queries/format.ts";
-import type { Answer, Query } from "../queries/query.ts";
-import type { Json, Row, Table } from "../queries/table.ts";
+import { type Answer, type Query, rowsOf } from "../queries/query.ts";
+import type { Json, RowOf, Table } from "../queries/table.ts";
 import { MEMORY } from "../queries/tables.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
@@ -21,7 +21,7 @@ const SMALLEST_CELL = PAGE_SIZE;
 /** The map. */
 export class MemoryPane implements Pane {
   readonly name = "map";
-  #rows: readonly Row[] = [];
+  #rows: readonly RowOf<typeof MEMORY>[] = [];
   /** Index of the selected run of pages. */
   #selected: string | undefined;
   #cell = SMALLEST_CELL;
@@ -51,11 +51,11 @@ export class MemoryPane implements Pane {
   }
 
   take(answer: Answer): void {
-    this.#rows = answer.rows.filter(({ pa }) => Number(pa) >= RAM_START);
+    this.#rows = rowsOf(MEMORY, answer).filter(({ pa }) => Number(pa) >= RAM_START);
     this.#selected ??= this.#rows[0]?.id;
   }
 
-  get selection(): { table: Table; row: Row } | undefined {
+  get selection(): { table: Table; row: RowOf<typeof MEMORY> } | undefined {
     const row = this.#rows.find(({ id }) => id === this.#selected);
     return row && { table: MEMORY, row };
   }
@@ -68,7 +68,7 @@ export class MemoryPane implements Pane {
   select(id: string): void {
     const [kind] = id.split(":");
     const found = this.#rows.find((row) => {
-      if (kind === "ipa") return (row.mapped as string[]).some((one) => one.startsWith(`${id} `));
+      if (kind === "ipa") return row.mapped.some((one) => one.startsWith(`${id} `));
       const at = Number(id.slice(3)), pa = Number(row.pa);
       return at >= pa && at < pa + Number(row.size);
     });
@@ -86,7 +86,7 @@ export class MemoryPane implements Pane {
     if (!this.#rows.length) return void screen.text(area.x + 1, area.y, fit(MEMORY.empty, area.width - 1), look.style("dim"));
     const columns = Math.max(GROUP, Math.floor((area.width - ADDRESS_COLUMNS) / (GROUP + 1)) * GROUP);
     const rows = Math.max(area.height - 2, 1);
-    const letters = letterOf([...new Set(this.#rows.flatMap(({ vm, owner_vm }) => [...vm as string[], ...ownerOf(owner_vm)]))]);
+    const letters = letterOf([...new Set(this.#rows.flatMap(({ vm, owner_vm }) => [...vm, ...ownerOf(owner_vm)]))]);
     this.#cell = SMALLEST_CELL;
     let lines = this.#lines(columns);
     for (; lines.length > rows; lines = this.#lines(columns)) this.#cell *= 2;
@@ -96,7 +96,7 @@ export class MemoryPane implements Pane {
     screen.text(area.x, y, fit(` ${this.#view.legend(letters, this.#rows)}`, area.width), look.style("dim"));
     const { row } = this.selection ?? {};
     if (row) {
-      const words = [row.id, sizeText(Number(row.size)), this.#view.text(row), (row.mapped as string[]).join("  "), row.parcel ?? ""];
+      const words = [row.id, sizeText(Number(row.size)), this.#view.text(row), row.mapped.join("  "), row.parcel ?? ""];
       screen.text(area.x, y + 1, fit(`> ${words.join(" ")}`, area.width), look.style("focusedHeading"));
     }
   }

@@ -2,7 +2,10 @@
 // (docs/design/workstation.md §4).
 
 import type { Role } from "./theme.ts";
-import type { Row } from "../queries/table.ts";
+import type { RowOf } from "../queries/table.ts";
+import type { MEMORY } from "../queries/tables.ts";
+
+type Row = RowOf<typeof MEMORY>;
 
 /** What a cell shows. */
 export interface Cell {
@@ -36,7 +39,7 @@ const ACCESS: MemoryView = {
   name: "access",
   legend: (letters) => `${lettersText(letters)}small: with the host  * three or more  # hypervisor  . free`,
   cell(row, letters) {
-    const vms = row.vm as string[];
+    const vms = row.vm;
     switch (row.access) {
       case "hypervisor":
         return HYPERVISOR;

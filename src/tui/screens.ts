@@ -11,8 +11,8 @@ import { RegisterLines } from "./registers.ts";
 import { TablePane } from "./table-pane.ts";
 import { TextPane } from "./text-pane.ts";
 import type { TreePane } from "./tree-pane.ts";
-import { type REASONS, REGISTERS } from "../queries/tables.ts";
-import type { RowOf } from "../queries/table.ts";
+import { REASONS, REGISTERS } from "../queries/tables.ts";
+import { rowsOf } from "../queries/query.ts";
 
 /** A pane and its place. */
 export interface Placed {
@@ -268,7 +268,8 @@ function whyScreen(): ScreenModel {
   const text = new TextPane({
     name: "reason",
     title: () => `${reasons.selectedId ?? "why"}  the chain, the rule, the way out`,
-    lines: (width) => reasons.selection ? reasonLines(reasons.selection.row as unknown as RowOf<typeof REASONS>, width) : [],
+    lines: (width) =>
+      rowsOf(REASONS, { table: "why", rows: reasons.selection ? [reasons.selection.row] : [] }).flatMap((row) => reasonLines(row, width)),
   });
   return listScreen("0", reasons, [text], 0.35);
 }

@@ -284,7 +284,7 @@ export class TreePane implements FilteredPane {
 
 /** A row as filters see it. */
 function filteredRow({ id, vm, vcpu, device }: TreeRow): Row {
-  const vcpus = device ? [] : vcpu ? [vcpu] : vm.vcpus;
+  const vcpus: readonly VcpuSample[] = device ? [] : vcpu ? [vcpu] : vm.vcpus;
   const sum = (of: (one: VcpuSample) => number) => device ? null : vcpus.reduce((total, one) => total + of(one), 0);
   const instructions = sum((one) => one.instructions);
   return {

@@ -474,7 +474,7 @@ Deno.test("of two that start a session of one name at once, one does, the other 
 
 Deno.test("a socket that nobody answers is taken over", async () => {
   await using place = new Place();
-  Deno.mkdirSync(`${place.folder}/el2`);
+  Deno.mkdirSync(`${place.folder}/el2`, { mode: 0o700 });
   Deno.writeTextFileSync(`${place.folder}/el2/dead.sock`, "");
   await place.up("dead");
   assert.equal((await place.el2("vm", "ls", "--socket", "dead")).code, 0);

@@ -1,0 +1,47 @@
+// Whether rows are what their table says: each column with a value of its kind.
+
+import type { Column, ColumnKind, RowOf, Table } from "./table.ts";
+
+/** What the values of a kind are in JSON; `detail` is anything. */
+const TYPES: Readonly<Record<Exclude<ColumnKind, "list" | "detail">, "string" | "number" | "boolean">> = {
+  id: "string",
+  word: "string",
+  text: "string",
+  number: "number",
+  rate: "number",
+  size: "number",
+  share: "number",
+  count: "string",
+  time: "string",
+  duration: "string",
+  address: "string",
+  flag: "boolean",
+};
+
+/** Whether a value is one of a column. */
+function fits({ kind, optional, words }: Column, value: unknown): boolean {
+  if (value === null && optional) return true;
+  if (kind === "detail") return value !== undefined;
+  if (kind === "list") return Array.isArray(value) && value.every((one) => typeof one === "string");
+  if (words && !words.some((word) => word === value)) return false;
+  switch (TYPES[kind]) {
+    case "string":
+      return typeof value === "string";
+    case "number":
+      return typeof value === "number";
+    case "boolean":
+      return typeof value === "boolean";
+  }
+}
+
+/** What is wrong with a row of a table; undefined where nothing is. */
+export function rowIssue({ name, columns }: Table, row: unknown): string | undefined {
+  if (typeof row !== "object" || row === null) return `a row of ${name} is not an object`;
+  const wrong = Object.entries(columns).find(([column, declared]) => !fits(declared, Reflect.get(row, column)));
+  return wrong && `a row of ${name} has no ${wrong[1].kind} ${wrong[0]}`;
+}
+
+/** Whether rows are those of a table. */
+export function areRowsOf<T extends Table>(table: T, rows: readonly unknown[]): rows is readonly RowOf<T>[] {
+  return rows.every((row) => rowIssue(table, row) === undefined);
+}

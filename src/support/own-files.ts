@@ -1,0 +1,163 @@
+// Folders and files that are ours alone: what another user of this computer made, linked or can
+// change is refused, never used and never removed.
+
+import { dirname } from "node:path";
+
+/** A folder or file that el2 does not trust. The message says why, and what to do. */
+export class NotOurs extends Error {}
+
+/** Rights of the group and of others, and those to write. */
+const OTHERS = 0o077;
+const OTHERS_WRITE = 0o022;
+const STICKY = 0o1000;
+const ROOT = 0;
+
+let known: number | null | undefined;
+
+/**
+ * The user whose files we make. Asking the system takes a permission that el2 does not have, so
+ * that a file of ours tells.
+ */
+export function ownUid(): number | null {
+  if (known !== undefined) return known;
+  const probe = Deno.makeTempFileSync({ prefix: "el2-" });
+  try {
+    return known = Deno.lstatSync(probe).uid;
+  } finally {
+    Deno.removeSync(probe);
+  }
+}
+
+/** How a path stands in the file system, without following a link; undefined where nothing does. */
+export function lstatIfThere(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.lstatSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Makes a folder, mode 0700, where there is none, and checks that it is ours alone.
+ * @throws NotOurs; an error of the system where it cannot be made
+ */
+export function ownFolder(path: string): string {
+  Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
+  checkOwnFolder(path);
+  return path;
+}
+
+/**
+ * The same for folders that earlier versions made with mode 0755: others lose their right to read.
+ * @throws NotOurs where others could write, as they may have planted what is in it
+ */
+export function ownCacheFolder(path: string): string {
+  Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
+  const { uid, mode, isDirectory } = Deno.lstatSync(path);
+  if (isDirectory && uid === ownUid() && mode !== null && (mode & OTHERS) !== 0 && (mode & OTHERS_WRITE) === 0) {
+    Deno.chmodSync(path, 0o700);
+  }
+  checkOwnFolder(path);
+  return path;
+}
+
+/** Checks that a folder is real, ours, and nobody else's business. @throws NotOurs */
+export function checkOwnFolder(path: string): void {
+  const info = Deno.lstatSync(path);
+  if (info.isSymlink) throw new NotOurs(`${path} is a symbolic link; remove it`);
+  if (!info.isDirectory) throw new NotOurs(`${path} is not a folder; remove it`);
+  checkOwner(path, info);
+  if (((info.mode ?? 0) & OTHERS) !== 0) throw new NotOurs(`${path} has mode ${octal(info)}, others have rights there; chmod 700 ${path}`);
+  const parent = dirname(path), above = Deno.statSync(parent);
+  // Who may write in the parent can rename the folder, and put another one there.
+  const writable = ((above.mode ?? 0) & OTHERS_WRITE) !== 0 && ((above.mode ?? 0) & STICKY) === 0;
+  if (writable) throw new NotOurs(`${parent} has mode ${octal(above)}: others can replace ${path}; chmod go-w ${parent}`);
+  if (above.uid !== null && above.uid !== ROOT && above.uid !== ownUid()) {
+    throw new NotOurs(`${parent} belongs to user ${above.uid}, who can replace ${path}`);
+  }
+}
+
+/** Checks that a socket is ours and nobody else's business. @throws NotOurs */
+export function checkOwnSocket(path: string): void {
+  const info = lstatIfThere(path);
+  if (!info) return;
+  if (!info.isSocket) throw new NotOurs(`${path} is not a socket`);
+  checkOwner(path, info);
+}
+
+function checkOwner(path: string, { uid }: Deno.FileInfo): void {
+  if (uid !== ownUid()) throw new NotOurs(`${path} belongs to user ${uid}, not to you (${ownUid()})`);
+}
+
+function octal({ mode }: Deno.FileInfo): string {
+  return ((mode ?? 0) & 0o7777).toString(8).padStart(4, "0");
+}
+
+/**
+ * Opens a file of ours for writing, or makes it with mode 0600: what is there must be a regular
+ * file of ours, and still be that when it is open.
+ * @throws NotOurs
+ */
+export function openOwn(path: string, { append = false, truncate = false } = {}): Deno.FsFile {
+  const before = lstatIfThere(path);
+  if (!before) {
+    try {
+      return Deno.openSync(path, { read: true, write: true, createNew: true, mode: 0o600 });
+    } catch (error) {
+      // Another process of ours was faster.
+      if (error instanceof Deno.errors.AlreadyExists && lstatIfThere(path)) return openOwn(path, { append, truncate });
+      throw error;
+    }
+  }
+  if (!before.isFile) throw new NotOurs(`${path} is not a regular file; remove it`);
+  checkOwner(path, before);
+  const file = Deno.openSync(path, { read: true, write: true, append });
+  try {
+    const now = file.statSync();
+    if (now.dev !== before.dev || now.ino !== before.ino || now.uid !== before.uid) throw new NotOurs(`${path} was replaced meanwhile`);
+    if (((now.mode ?? 0) & OTHERS) !== 0) Deno.chmodSync(path, 0o600);
+    if (truncate) file.truncateSync(0);
+    return file;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+/** The text of a file of ours; undefined where there is none. @throws NotOurs */
+export function readOwnText(path: string): string | undefined {
+  const before = lstatIfThere(path);
+  if (!before) return undefined;
+  if (!before.isFile) throw new NotOurs(`${path} is not a regular file`);
+  checkOwner(path, before);
+  return Deno.readTextFileSync(path);
+}
+
+/** Writes a file of ours, mode 0600, that was not there or is replaced. */
+export function writeOwnText(path: string, text: string): void {
+  removeIfThere(path);
+  Deno.writeTextFileSync(path, text, { createNew: true, mode: 0o600 });
+}
+
+/** Removes a file or link, if it is there. */
+export function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/**
+ * Takes a lock that the kernel releases when this process ends, however it ends.
+ * @param exclusive else others may hold it too, who just look whether somebody has it exclusively
+ * @returns the open file, which holds it, or undefined where another process does
+ * @throws NotOurs
+ */
+export function takeLock(path: string, exclusive = true): Deno.FsFile | undefined {
+  const file = openOwn(path);
+  if (file.tryLockSync(exclusive)) return file;
+  file.close();
+  return undefined;
+}

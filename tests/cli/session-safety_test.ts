@@ -1,0 +1,171 @@
+// Who owns a session: one process, as long as it lives, and one user. The other user here is uid
+// 65534, which takes root.
+
+import assert from "node:assert/strict";
+import { el2Command } from "../support/el2.ts";
+
+const OTHER = 65534;
+const text = new TextDecoder();
+
+interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/**
+ * Runs el2 with sessions in a folder; without `runtime` in TMPDIR, as where XDG_RUNTIME_DIR is not
+ * set.
+ */
+async function el2(env: Record<string, string>, ...args: string[]): Promise<Outcome> {
+  const [program, ...rest] = el2Command(...args);
+  const { code, stdout, stderr } = await new Deno.Command(program, {
+    args: rest,
+    stdin: "null",
+    env: { NO_COLOR: "1", EL2_SOCKET: "", XDG_RUNTIME_DIR: "", USER: "alice", ...env },
+  }).output();
+  return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+}
+
+/** A shell command as the other user; whether it worked. */
+async function asOther(command: string): Promise<boolean> {
+  assert.equal(Deno.uid(), 0, "this test needs root, to be another user");
+  const { success } = await new Deno.Command("/bin/sh", { args: ["-c", command], uid: OTHER, gid: OTHER, stderr: "null" }).output();
+  return success;
+}
+
+/** A folder like /tmp: everybody may write, nobody may remove what others made. */
+function shared(): string {
+  const folder = Deno.makeTempDirSync({ prefix: "el2-test-" });
+  Deno.chmodSync(folder, 0o1777);
+  return folder;
+}
+
+Deno.test("D1: a session folder that another user made first is refused, and nothing is written through its links", async () => {
+  const tmp = shared(), precious = `${tmp}/precious`;
+  Deno.writeTextFileSync(precious, "keep me\n", { mode: 0o600 });
+  assert.ok(await asOther(`mkdir -m 777 ${tmp}/el2-alice && ln -s ${precious} ${tmp}/el2-alice/v.log`));
+  const { code, stderr } = await el2({ TMPDIR: tmp }, "up", "demo", "--name", "v");
+  assert.equal(code, 2, stderr);
+  assert.match(stderr, /el2-alice belongs to user 65534, not to you .*set XDG_RUNTIME_DIR to a folder of your own/);
+  assert.equal(Deno.readTextFileSync(precious), "keep me\n");
+  for (const command of [["ls"], ["vm", "ls", "--socket", "v"], ["down", "v"]]) {
+    assert.match((await el2({ TMPDIR: tmp }, ...command)).stderr, /belongs to user 65534/, command.join(" "));
+  }
+  Deno.removeSync(tmp, { recursive: true });
+});
+
+Deno.test("D1: a link in the folder's place, a folder that others may enter, and one in a folder that others may change are refused", async () => {
+  const tmp = shared(), mine = `${tmp}/mine`;
+  Deno.mkdirSync(mine, { mode: 0o700 });
+  Deno.symlinkSync(mine, `${tmp}/el2-alice`);
+  assert.match((await el2({ TMPDIR: tmp }, "ls")).stderr, /is a symbolic link; remove it/);
+  Deno.removeSync(`${tmp}/el2-alice`);
+  Deno.mkdirSync(`${tmp}/el2-alice`);
+  Deno.chmodSync(`${tmp}/el2-alice`, 0o750);
+  assert.match((await el2({ TMPDIR: tmp }, "ls")).stderr, /has mode 0750, others have rights there; chmod 700/);
+  Deno.chmodSync(`${tmp}/el2-alice`, 0o700);
+  assert.equal((await el2({ TMPDIR: tmp }, "ls")).code, 0);
+  Deno.chmodSync(tmp, 0o777);
+  assert.match((await el2({ TMPDIR: tmp }, "ls")).stderr, /others can replace/);
+  Deno.removeSync(tmp, { recursive: true });
+});
+
+Deno.test("another user can neither read, write, connect to, replace nor stop a session", async () => {
+  const tmp = shared(), folder = `${tmp}/el2-alice`;
+  try {
+    const up = await el2({ TMPDIR: tmp }, "up", "demo", "--name", "v");
+    assert.equal(up.code, 0, up.stderr);
+    const names = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+    assert.deepEqual(names, ["v.consoles", "v.lock", "v.log", "v.sock", "v.token"]);
+    for (const name of names) assert.equal(Deno.lstatSync(`${folder}/${name}`).mode! & 0o077, 0, name);
+    const pid = Deno.readTextFileSync(`${folder}/v.lock`).trim();
+    const connect = (path: string) => `perl -MSocket -e 'socket(S,PF_UNIX,SOCK_STREAM,0); connect(S,sockaddr_un("${path}")) or exit 1'`;
+    assert.ok(await asOther("perl -MSocket -e 1"));
+    for (
+      const attempt of [
+        ...[
+          `ls ${folder}`,
+          `cat ${folder}/v.log`,
+          `cat ${folder}/v.token`,
+          `cat ${folder}/v.consoles/ping.log`,
+          connect(`${folder}/v.sock`),
+        ],
+        ...[`rm ${folder}/v.sock`, `mv ${folder}/v.sock ${folder}/w.sock`, `ln -s /etc/passwd ${folder}/w.log`, `mv ${folder} ${tmp}/gone`],
+        ...[`rmdir ${folder}`, `kill ${pid}`, `kill -STOP ${pid}`, `flock -n ${folder}/v.lock true`],
+      ]
+    ) assert.equal(await asOther(attempt), false, attempt);
+    // The same attempts by its owner, to see that they would do something.
+    assert.equal((await new Deno.Command("/bin/sh", { args: ["-c", connect(`${folder}/v.sock`)] }).output()).success, true);
+    assert.equal((await el2({ TMPDIR: tmp }, "vm", "ls")).code, 0);
+  } finally {
+    await el2({ TMPDIR: tmp }, "down", "v");
+    Deno.removeSync(tmp, { recursive: true });
+  }
+});
+
+Deno.test("a client does not speak with a socket that another user has put into the place of a session's", async () => {
+  const tmp = shared();
+  const heard: Deno.Conn[] = [];
+  const fake = Deno.listen({ transport: "unix", path: `${tmp}/v.sock` });
+  fake.accept().then((connection) => heard.push(connection), () => {});
+  Deno.chownSync(`${tmp}/v.sock`, OTHER, OTHER);
+  const refused = async (reason: RegExp) => {
+    const { code, stderr } = await el2({ XDG_RUNTIME_DIR: "/nowhere" }, "vm", "ls", "--socket", `${tmp}/v.sock`);
+    assert.equal(code, 3, stderr);
+    assert.match(stderr, reason);
+  };
+  try {
+    await refused(/has mode 1777, others have rights there/);
+    Deno.chmodSync(tmp, 0o700);
+    await refused(/v\.sock belongs to user 65534, not to you/);
+    assert.equal(heard.length, 0);
+  } finally {
+    fake.close();
+    Deno.removeSync(tmp, { recursive: true });
+  }
+});
+
+Deno.test("D6: a session that is suspended keeps its name, and one that was killed leaves it", async () => {
+  const tmp = shared(), env = { TMPDIR: tmp };
+  try {
+    assert.equal((await el2(env, "up", "demo", "--name", "k")).code, 0);
+    const pid = Number(Deno.readTextFileSync(`${tmp}/el2-alice/k.lock`));
+    Deno.kill(pid, "SIGSTOP");
+    const second = await el2(env, "up", "demo", "--name", "k");
+    assert.equal(second.code, 1);
+    assert.match(second.stderr, new RegExp(`session k does not answer, but its process ${pid} lives; kill -CONT ${pid}`));
+    const forced = await el2(env, "down", "k", "--force");
+    assert.equal(forced.code, 1);
+    assert.match(forced.stderr, new RegExp(`lives in process ${pid}; kill ${pid} ends it`));
+    Deno.kill(pid, "SIGCONT");
+    assert.equal((await el2(env, "vm", "ls", "--socket", "k")).code, 0, "nobody has taken its socket");
+    Deno.kill(pid, "SIGKILL");
+    assert.equal((await el2(env, "up", "demo", "--name", "k")).code, 0);
+    assert.notEqual(Number(Deno.readTextFileSync(`${tmp}/el2-alice/k.lock`)), pid);
+  } finally {
+    await el2(env, "down", "k");
+    Deno.removeSync(tmp, { recursive: true });
+  }
+});
+
+Deno.test("a process that ends removes its own socket only", async () => {
+  const tmp = shared(), env = { TMPDIR: tmp };
+  try {
+    assert.equal((await el2(env, "up", "demo", "--name", "k")).code, 0);
+    const socket = `${tmp}/el2-alice/k.sock`, pid = Number(Deno.readTextFileSync(`${tmp}/el2-alice/k.lock`));
+    Deno.removeSync(socket);
+    using successor = Deno.listen({ transport: "unix", path: socket });
+    assert.equal(successor.addr.path, socket);
+    const { ino } = Deno.lstatSync(socket);
+    Deno.kill(pid, "SIGTERM");
+    const there = () => [...Deno.readDirSync(`${tmp}/el2-alice`)].some(({ name }) => name === "k.token");
+    for (const limit = Date.now() + 20_000; there();) {
+      assert.ok(Date.now() < limit, "the session has not ended");
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    assert.equal(Deno.lstatSync(socket).ino, ino);
+  } finally {
+    Deno.removeSync(tmp, { recursive: true });
+  }
+});
