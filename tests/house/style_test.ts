@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 const ROOT = new URL("../../", import.meta.url);
 const FOLDERS = ["assets", "bench", "docs", "examples", "scripts", "src", "tests"];
 /** Programs; data and documents of tests are recordings of others. */
-const SOURCE = /\.(?:ts|js|c|h|S|sh)$/;
+const SOURCE = /\.(?:ts|js|c|h|S|sh)$|^(?:assets|examples)\/.*\.toml$/;
 const COLUMNS = 100;
 
 function* filesIn(folder: string): Generator<string> {
@@ -19,8 +19,8 @@ function* filesIn(folder: string): Generator<string> {
 const FILES = FOLDERS.flatMap((folder) => [...filesIn(folder)]);
 
 /** Whether a line is a comment, or ends in one. Text in quotes does not count. */
-function hasComment(line: string, shell: boolean): boolean {
-  if (shell) return /^\s*#/.test(line);
+function hasComment(line: string, hash: boolean): boolean {
+  if (hash) return /^\s*#/.test(line);
   const code = line.replaceAll(/"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`/g, "");
   return /^\s*(?:\/\/|\/\*|\* |\*\/)/.test(code) || /\s\/\/\s|\s\/\*/.test(code);
 }
@@ -29,7 +29,7 @@ Deno.test("comments, and lines that end in one, have at most 100 columns", () =>
   const long: string[] = [];
   for (const file of [...FILES, "main.ts", "mod.ts"].filter((file) => SOURCE.test(file))) {
     for (const [index, line] of Deno.readTextFileSync(new URL(file, ROOT)).split("\n").entries()) {
-      if (line.length > COLUMNS && hasComment(line, file.endsWith(".sh"))) long.push(`${file}:${index + 1}: ${line.length} columns`);
+      if (line.length > COLUMNS && hasComment(line, /\.(?:sh|toml)$/.test(file))) long.push(`${file}:${index + 1}: ${line.length} columns`);
     }
   }
   assert.deepEqual(long, []);

@@ -15,9 +15,8 @@ function* documents(folder: string): Generator<string> {
 /** The pages of docs/reference are generated: their texts are those of the help and the tables. */
 const ELSEWHERE = ["docs/reference/", "docs/spec/", "docs/design/"];
 
-const PAGES = ["README.md", "CONTRIBUTING.md", ...documents("docs/")].filter((path) =>
-  !ELSEWHERE.some((folder) => path.startsWith(folder))
-);
+const PAGES = ["README.md", "CONTRIBUTING.md", ...["docs/", "assets/", "tests/conformance/"].flatMap((folder) => [...documents(folder)])]
+  .filter((path) => !ELSEWHERE.some((folder) => path.startsWith(folder)));
 
 Deno.test("no document has a phrase that its readers should not have to read", () => {
   const findings: string[] = [];
