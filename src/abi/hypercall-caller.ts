@@ -24,7 +24,7 @@ type Methods = { readonly [N in FallibleCall]: (args: HypercallArguments<N>) => 
 export interface HypercallMethods extends Methods {}
 export abstract class HypercallMethods {
   /** Makes a call. */
-  protected abstract invoke<N extends FallibleCall>(name: N, args: HypercallArguments<N>): HypercallResults<N>;
+  protected abstract invoke<N extends FallibleCall>(call: CallShape<N>, args: HypercallArguments<N>): HypercallResults<N>;
 }
 
 /** Makes hypercalls. A refusal is only in their results. */
@@ -33,51 +33,105 @@ export class HypercallCaller extends HypercallMethods {
   vcpu!: NativeVcpu;
 
   hypervisor_identify(): HypercallResults<"hypervisor_identify"> {
-    return readResults("hypervisor_identify", this.vcpu.hvc(HYPERCALLS.hypervisor_identify.number));
+    return CALL_SHAPES.hypervisor_identify.read(this.vcpu.hvc(HYPERCALLS.hypervisor_identify.number));
   }
 
-  override invoke<N extends FallibleCall>(name: N, args: HypercallArguments<N>): HypercallResults<N> {
-    return readResults(name, this.vcpu.hvc(HYPERCALLS[name].number, ...encodeArguments(name, args)));
+  override invoke<N extends FallibleCall>(call: CallShape<N>, args: HypercallArguments<N>): HypercallResults<N> {
+    return call.read(this.vcpu.hvc(call.number, ...call.encode(args)));
   }
 }
 
 const ALL_ONES = 0xffff_ffff_ffff_ffffn;
 
-interface Shape {
-  /** In register order, without reserved ones at the end that are zero, as absent ones are. */
-  readonly arguments: readonly (readonly [name: string, kind: ArgumentKind])[];
-  readonly results: { values: HypercallResult };
+type Argument = number | bigint | boolean;
+
+/**
+ * The registers of calls that are made often, written out: a loop over the table takes ten times as
+ * long. A test holds them to the table.
+ */
+const WRITTEN_OUT: { readonly [N in HypercallName]?: (args: HypercallArguments<N>) => bigint[] } = {
+  vcpu_run: ({ cap, resume_data_0, resume_data_1, resume_data_2 }) => [
+    cap,
+    BigInt(resume_data_0),
+    BigInt(resume_data_1),
+    BigInt(resume_data_2),
+  ],
+  doorbell_send: ({ doorbell, new_flags }) => [doorbell, BigInt(new_flags)],
+  msgqueue_send: ({ msgqueue, size, data, send_flags }) => [msgqueue, BigInt(size), BigInt(data), BigInt(send_flags)],
+  msgqueue_receive: ({ msgqueue, buffer, buf_size }) => [msgqueue, BigInt(buffer), BigInt(buf_size)],
+};
+
+/** The results of a call, read from the registers that hold them. */
+interface View {
+  values: HypercallResult;
 }
 
-const SHAPES = Object.fromEntries(
-  Object.entries(HYPERCALLS).map(([name, signature]) => [name, shapeOf(name as HypercallName, signature)]),
-) as Readonly<Record<HypercallName, Shape>>;
+/** How a call's arguments and results lie in registers. */
+export class CallShape<N extends HypercallName = HypercallName> {
+  readonly number: number;
+  /**
+   * In register order, without reserved ones at the end that are zero, as absent ones are.
+   */
+  readonly #arguments: readonly string[];
+  readonly #kinds: readonly ArgumentKind[];
+  readonly #view: View;
+  readonly #writtenOut: ((args: HypercallArguments<N>) => bigint[]) | undefined;
 
-for (const name of Object.keys(HYPERCALLS) as HypercallName[]) {
-  if (name === "vcpu_run" || name === "hypervisor_identify") continue;
-  Object.defineProperty(HypercallMethods.prototype, name, {
-    value(this: HypercallCaller, args: HypercallArguments<typeof name>) {
-      return this.invoke(name, args);
+  constructor(readonly name: N) {
+    const { number, arguments: args, results }: HypercallSignature = HYPERCALLS[name];
+    this.number = number;
+    const kinds = Object.values(args);
+    while (kinds.at(-1) === "res0") kinds.pop();
+    this.#kinds = kinds;
+    this.#arguments = Object.keys(args).slice(0, kinds.length);
+    this.#writtenOut = WRITTEN_OUT[name];
+    this.#view = viewOf(name === "hypervisor_identify" ? results : { error: "error", ...results });
+  }
+
+  /** The registers from X0 on; later ones are zero. */
+  encode(args: HypercallArguments<N>): bigint[] {
+    return this.#writtenOut?.(args) ?? this.#encodeByTable(args);
+  }
+
+  #encodeByTable(args: HypercallArguments<N>): bigint[] {
+    const all = args as Readonly<Record<string, Argument>>;
+    const names = this.#arguments, kinds = this.#kinds;
+    const values = new Array<bigint>(names.length);
+    for (let index = 0; index < names.length; index++) values[index] = encode(kinds[index], all[names[index]]);
+    return values;
+  }
+
+  /** Results by name, of the registers from X0 on. One object serves all calls of this name. */
+  read(values: HypercallResult): HypercallResults<N> {
+    this.#view.values = values;
+    return this.#view as unknown as HypercallResults<N>;
+  }
+}
+
+/** All calls by name. */
+export const CALL_SHAPES = Object.fromEntries(
+  (Object.keys(HYPERCALLS) as HypercallName[]).map((name) => [name, new CallShape(name)]),
+) as { readonly [N in HypercallName]: CallShape<N> };
+
+for (const shape of Object.values(CALL_SHAPES) as CallShape<FallibleCall>[]) {
+  if (shape.name as HypercallName === "vcpu_run" || shape.name as HypercallName === "hypervisor_identify") continue;
+  Object.defineProperty(HypercallMethods.prototype, shape.name, {
+    value(this: HypercallCaller, args: HypercallArguments<FallibleCall>) {
+      return this.invoke(shape, args);
     },
   });
 }
 
-function shapeOf(name: HypercallName, { arguments: args, results }: HypercallSignature): Shape {
-  const kinds = Object.entries(args);
-  while (kinds.at(-1)?.[1] === "res0") kinds.pop();
-  // A prototype per call makes a hidden class per call: reading a result is no search.
+/** A prototype per call makes a hidden class per call: reading a result is no search. */
+function viewOf(results: Readonly<Record<string, ResultKind | "error">>): View {
   const prototype = {};
-  const named: [string, ResultKind | "error"][] = Object.entries(results);
-  if (name !== "hypervisor_identify") named.unshift(["error", "error"]);
-  for (const [index, [result, kind]] of named.entries()) {
-    Object.defineProperty(prototype, result, { get: reader(result, kind, index), enumerable: true });
+  for (const [index, [name, kind]] of Object.entries(results).entries()) {
+    Object.defineProperty(prototype, name, { get: reader(name, kind, index), enumerable: true });
   }
-  const view: Shape["results"] = Object.create(prototype);
+  const view: View = Object.create(prototype);
   view.values = [];
-  return { arguments: kinds, results: view };
+  return view;
 }
-
-type View = Shape["results"];
 
 function reader(name: string, kind: ResultKind | "error", index: number): (this: View) => unknown {
   switch (kind) {
@@ -106,21 +160,7 @@ function reader(name: string, kind: ResultKind | "error", index: number): (this:
   }
 }
 
-/**
- * The registers from X0 on that hold a call's arguments, without zeros at the end that are
- * reserved.
- */
-export function encodeArguments<N extends HypercallName>(name: N, args: HypercallArguments<N>): bigint[] {
-  const kinds = SHAPES[name].arguments;
-  const values = new Array<bigint>(kinds.length);
-  for (let index = 0; index < kinds.length; index++) {
-    const [argument, kind] = kinds[index];
-    values[index] = encode(kind, (args as Readonly<Record<string, number | bigint | boolean>>)[argument]);
-  }
-  return values;
-}
-
-function encode(kind: ArgumentKind, value: number | bigint | boolean): bigint {
+function encode(kind: ArgumentKind, value: Argument): bigint {
   switch (kind) {
     case "res0":
       return 0n;
@@ -133,13 +173,6 @@ function encode(kind: ArgumentKind, value: number | bigint | boolean): bigint {
     case "cap":
     case "u64":
     case "user_ptr":
-      return BigInt.asUintN(64, typeof value === "bigint" ? value : BigInt(value));
+      return typeof value === "bigint" ? value : BigInt(value);
   }
-}
-
-/** The results of a call by name, of the registers from X0 on. */
-export function readResults<N extends HypercallName>(name: N, values: HypercallResult): HypercallResults<N> {
-  const view = SHAPES[name].results;
-  view.values = values;
-  return view as unknown as HypercallResults<N>;
 }

@@ -5,7 +5,7 @@
 // docs/spec/resource-manager.md §3.10, type 6).
 
 import { ErrorCode, errorName } from "../abi/errors.ts";
-import { type FallibleCall, HypercallMethods } from "../abi/hypercall-caller.ts";
+import { type CallShape, type FallibleCall, HypercallMethods } from "../abi/hypercall-caller.ts";
 import type { HypercallArguments, HypercallResults } from "../abi/hypercalls.ts";
 import type { NativeVcpu } from "../abi/native-guest.ts";
 import { ResourceType } from "../abi/rpc/messages/resources.ts";
@@ -293,9 +293,9 @@ class ReportedCalls extends HypercallMethods {
     super();
   }
 
-  override invoke<N extends FallibleCall>(name: N, args: HypercallArguments<N>): HypercallResults<N> {
-    const results = this.backend.host.kernel.calls.invoke(name, args);
-    this.report(name, results.error);
+  override invoke<N extends FallibleCall>(call: CallShape<N>, args: HypercallArguments<N>): HypercallResults<N> {
+    const results = this.backend.host.kernel.calls.invoke(call, args);
+    this.report(call.name, results.error);
     return results;
   }
 

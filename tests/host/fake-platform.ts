@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { NO_FAULTS } from "../../src/abi/faults.ts";
 import { ErrorCode } from "../../src/abi/errors.ts";
-import { encodeArguments, readResults } from "../../src/abi/hypercall-caller.ts";
+import { CALL_SHAPES } from "../../src/abi/hypercall-caller.ts";
 import { hypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import type { HypercallResult, NativeGuest, NativeVcpu } from "../../src/abi/native-guest.ts";
 import { RmError } from "../../src/abi/rpc/errors.ts";
@@ -150,7 +150,7 @@ export class FakePlatform {
   /** vcpu_run of host vCPU `index` comes back. */
   returnRun(host: NativeGuest, index: number, state: number, data0 = 0n, data1 = 0n, data2 = 0n, error = 0n): void {
     assert.ok(this.inside.delete(index), `host vCPU ${index} is not inside vcpu_run`);
-    host.runReturned(this.vcpu(index), readResults("vcpu_run", [error, BigInt(state), data0, data1, data2]));
+    host.runReturned(this.vcpu(index), CALL_SHAPES.vcpu_run.read([error, BigInt(state), data0, data1, data2]));
     this.settle(host);
   }
 
@@ -178,7 +178,7 @@ export class FakePlatform {
       },
       vcpuRun: (args) => {
         assert.ok(!this.inside.has(index), "vcpu_run inside vcpu_run");
-        const [cap, resume, action] = encodeArguments("vcpu_run", args);
+        const [cap, resume, action] = CALL_SHAPES.vcpu_run.encode(args);
         this.inside.set(index, { cap, resume, action });
       },
       read: (ipa, length) => ipa >= RAM && ipa + length <= RAM + this.size ? this.memory.slice(ipa - RAM, ipa - RAM + length) : undefined,

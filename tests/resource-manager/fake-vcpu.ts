@@ -3,7 +3,7 @@
 // It checks nothing: what a call may not do is the hypervisor's to test.
 
 import { ErrorCode } from "../../src/abi/errors.ts";
-import { encodeArguments } from "../../src/abi/hypercall-caller.ts";
+import { CALL_SHAPES } from "../../src/abi/hypercall-caller.ts";
 import { type HypercallArguments, type HypercallName, hypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import type { HypercallResult, NativeVcpu } from "../../src/abi/native-guest.ts";
 import { NO_FAULTS } from "../../src/abi/faults.ts";
@@ -105,7 +105,7 @@ export class FakeVcpu implements NativeVcpu {
 
   vcpuRun(args: HypercallArguments<"vcpu_run">): void {
     if (this.running !== undefined) throw new Error("vcpu_run is under way");
-    this.running = encodeArguments("vcpu_run", args);
+    this.running = CALL_SHAPES.vcpu_run.encode(args);
   }
 
   readInto(ipa: number, into: Uint8Array): boolean {

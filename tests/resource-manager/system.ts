@@ -5,7 +5,7 @@
 import { asCapId } from "../../src/abi/numbers.ts";
 import assert from "node:assert/strict";
 import { type ErrorCode, errorName } from "../../src/abi/errors.ts";
-import { encodeArguments } from "../../src/abi/hypercall-caller.ts";
+import { CALL_SHAPES } from "../../src/abi/hypercall-caller.ts";
 import { Hypercall, type HypercallArguments, type HypercallName, hypercallName, type HypercallResults } from "../../src/abi/hypercalls.ts";
 import type { HypercallResult, NativeGuest, NativeVcpu } from "../../src/abi/native-guest.ts";
 import type { FaultPort } from "../../src/abi/faults.ts";
@@ -102,7 +102,7 @@ class FaultyVcpu implements NativeVcpu {
 
   vcpuRun(args: HypercallArguments<"vcpu_run">): void {
     // Its answer comes in a later event: seen here, and not to be made to fail.
-    this.fail(Hypercall.vcpu_run, encodeArguments("vcpu_run", args));
+    this.fail(Hypercall.vcpu_run, CALL_SHAPES.vcpu_run.encode(args));
     this.vcpu.vcpuRun(args);
   }
 

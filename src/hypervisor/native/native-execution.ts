@@ -4,7 +4,7 @@
 
 import { type HypercallResult, type NativeGuest, NativePanic, type NativeVcpu } from "../../abi/native-guest.ts";
 import type { FaultPort } from "../../abi/faults.ts";
-import { encodeArguments, readResults } from "../../abi/hypercall-caller.ts";
+import { CALL_SHAPES } from "../../abi/hypercall-caller.ts";
 import { Hypercall, type HypercallArguments } from "../../abi/hypercalls.ts";
 import type { TracePort } from "../../abi/trace.ts";
 import { Stage2Flags } from "../../core/interface.ts";
@@ -156,7 +156,7 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
   hvc(number: number, ...args: bigint[]): HypercallResult {
     if (number === Hypercall.vcpu_run) throw new Error("vcpu_run takes time: use vcpuRun");
     this.#accesses++;
-    const results = this.services.hypercalls.dispatch(this.vcpu, number, args.map((arg) => BigInt.asUintN(64, arg)), "native");
+    const results = this.services.hypercalls.dispatch(this.vcpu, number, unsigned(args), "native");
     if (results === undefined) return UNASSIGNED;
     return results === DEFERRED ? NOTHING : results.values;
   }
@@ -172,7 +172,8 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
     if (this.#insideRun || this.#pending) throw new Error("this vCPU is inside vcpu_run");
     this.#accesses++;
     this.#insideRun = true;
-    const results = this.services.hypercalls.dispatch(this.vcpu, Hypercall.vcpu_run, encodeArguments("vcpu_run", run), "native");
+    const args = CALL_SHAPES.vcpu_run.encode(run);
+    const results = this.services.hypercalls.dispatch(this.vcpu, Hypercall.vcpu_run, unsigned(args), "native");
     if (results === undefined) throw new Error("vcpu_run has no entry in the table");
     if (results !== DEFERRED) this.completeRun(results);
   }
@@ -274,7 +275,7 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
   }
 
   #runReturned(results: readonly bigint[]): void {
-    this.guest.runReturned(this, readResults("vcpu_run", results));
+    this.guest.runReturned(this, CALL_SHAPES.vcpu_run.read(results));
   }
 
   /** Acknowledges and handles one interrupt; false when none was left. */
@@ -324,4 +325,10 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
 /** Bytes from `address` on, of `length`, that lie in its page. */
 function pieceAt(address: number, length: number): number {
   return Math.min(length, PAGE_SIZE - address % PAGE_SIZE);
+}
+
+/** Cuts registers to 64 bits, in place. */
+function unsigned(values: bigint[]): bigint[] {
+  for (let index = 0; index < values.length; index++) values[index] = BigInt.asUintN(64, values[index]);
+  return values;
 }

@@ -3,7 +3,7 @@
 
 import { asCapId, type CapId } from "../../abi/numbers.ts";
 import { ErrorCode, errorName } from "../../abi/errors.ts";
-import { encodeArguments, type FallibleCall, HypercallCaller, HypercallMethods } from "../../abi/hypercall-caller.ts";
+import { type CallShape, type FallibleCall, HypercallCaller, HypercallMethods } from "../../abi/hypercall-caller.ts";
 import type { HypercallArguments, HypercallName, HypercallResults } from "../../abi/hypercalls.ts";
 import type { NativeVcpu } from "../../abi/native-guest.ts";
 import type { ObjectType } from "../../abi/rights.ts";
@@ -64,9 +64,9 @@ export class Calls extends HypercallMethods {
     return this.vcpu.trace;
   }
 
-  override invoke<N extends FallibleCall>(name: N, args: HypercallArguments<N>): HypercallResults<N> {
-    const results = this.try.invoke(name, args);
-    if (results.error !== ErrorCode.OK) throw new HypercallFailure(name, results.error, encodeArguments(name, args));
+  override invoke<N extends FallibleCall>(call: CallShape<N>, args: HypercallArguments<N>): HypercallResults<N> {
+    const results = this.try.invoke(call, args);
+    if (results.error !== ErrorCode.OK) throw new HypercallFailure(call.name, results.error, call.encode(args));
     return results;
   }
 
@@ -95,13 +95,13 @@ export class UndoCalls extends HypercallMethods {
     super();
   }
 
-  override invoke<N extends FallibleCall>(name: N, args: HypercallArguments<N>): HypercallResults<N> {
+  override invoke<N extends FallibleCall>(call: CallShape<N>, args: HypercallArguments<N>): HypercallResults<N> {
     for (let attempt = 1;; attempt++) {
-      const results = this.calls.try.invoke(name, args);
+      const results = this.calls.try.invoke(call, args);
       const { error } = results;
       if (error === ErrorCode.OK || UNDONE.includes(error)) return results;
       if (attempt < UNDO_ATTEMPTS) continue;
-      this.log(new HypercallFailure(name, error, encodeArguments(name, args)).message);
+      this.log(new HypercallFailure(call.name, error, call.encode(args)).message);
       return results;
     }
   }
