@@ -75,7 +75,7 @@ function assembleWith(
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const core = new WasmCore(memory, ramLayout(map), {
     tier: plan.tier ?? DEFAULT_TIER,
-    onUndefined: (instruction) => system.undefinedInstruction(instruction),
+    onUndefined: (instruction) => system.events.undefinedInstruction(instruction),
   });
   const machine = new Machine(memory, map, core, plan.cpus);
   const manager = new ResourceManager({ hypervisorNode: plan.behaviour?.hypervisorNode, auth: plan.behaviour?.auth });
@@ -101,28 +101,32 @@ function furnish(plan: SessionPlan, map: MemoryMap, system: GuestSystem, core: W
   system.install(hypervisor);
   for (const rule of plan.inject ?? []) hypervisor.faults.add(parseFaultRule(rule));
   giveSymbols(plan, system);
-  if (plan.debug !== undefined) system.debugVm(plan.debug, true);
+  if (plan.debug !== undefined) system.debugger.give(plan.debug, true);
   attachUart(machine, system, plan.what.kind === "boot");
   if (plan.what.kind === "boot") attachDevices(plan, plan.what, machine, system);
   if (plan.what.kind === "run") startHost(plan.what, plan, map, machine, system, random, own);
 }
 
 /** Names of addresses: those of ELF images, and what the plan brings beside them. */
-function giveSymbols({ what, symbols = {} }: SessionPlan, system: GuestSystem): void {
+function giveSymbols({ what, symbols = {} }: SessionPlan, system: Pick<GuestSystem, "symbols">): void {
   const image = what.kind === "boot" && what.image ? compactSymbols(what.image) : undefined;
   if (image) system.symbols.give(PRIMARY_CONSOLE, image, "image");
   for (const [vm, file] of Object.entries(symbols)) system.symbols.give(vm, file, "symbols");
 }
 
 /** Makes the devices of a system's VMs. `outside` is how what comes from outside reaches them. */
-function deviceMaker({ seed }: SessionPlan, system: GuestSystem, outside: OutsideDoor): DeviceMaker {
+function deviceMaker(
+  { seed }: SessionPlan,
+  system: Pick<GuestSystem, "machine" | "consoles" | "events">,
+  outside: OutsideDoor,
+): DeviceMaker {
   return new DeviceMaker(seed ^ 0x0de5_1ce5, outside, {
     now: () => system.machine.time,
     output: (console, bytes) => {
       for (const byte of bytes) system.consoles.transmit(console, byte);
     },
     input: (console, type) => system.consoles.add(console, { type }),
-    problem: (device, message) => system.deviceProblem(device, message),
+    problem: (device, message) => system.events.deviceProblem(device, message),
   });
 }
 
@@ -133,7 +137,7 @@ function attachDevices(plan: SessionPlan, boot: BootPlan, machine: Machine, syst
   system.parts.push(...system.hypervisor.flash.map(savedFlash));
   const maker = deviceMaker(plan, system, system.outside);
   const devices = boot.devices?.map((device, index) => maker.make(device, PRIMARY_CONSOLE, index)) ?? [];
-  const places = attachVirtio(machine, system.hypervisor, Vmid.Primary, devices, (id, message) => system.deviceProblem(id, message));
+  const places = attachVirtio(machine, system.hypervisor, Vmid.Primary, devices, (id, message) => system.events.deviceProblem(id, message));
   for (const { transport, ...place } of places) {
     system.parts.push(savedTransport(place.id, transport));
     system.virtio.push({ vm: PRIMARY_CONSOLE, device: transport.device, ...place });
@@ -220,13 +224,13 @@ function startHost(
   for (const { name, console } of run.host.vms) {
     if (console) system.consoles.add(name, { type: (bytes) => input.push(name, bytes), sendBreak: () => input.pushBreak(name) });
   }
-  system.host = input;
+  system.control.host = input;
   system.parts.push({
     name: "console input",
     save: () => v.parse(SAVED_INPUT, input.save()),
     restore: (state) => input.restore(v.parse(SAVED_INPUT, state)),
   });
-  system.configured = run.host.vms.map(({ name }) => name);
+  system.control.configured = run.host.vms.map(({ name }) => name);
   // What comes from outside reaches the devices as the host's program, whose memory and interrupts
   // they have.
   const outside = system.outside.through((taker, data) => input.forDevice(taker, data));
@@ -245,7 +249,7 @@ function startHost(
 }
 
 /** The virtio devices of a secondary VM, in the order of their slots. */
-function vmDevices({ name: vm, devices = [], schedule }: VmPlan, maker: DeviceMaker, system: GuestSystem): VirtioDevice[] {
+function vmDevices({ name: vm, devices = [], schedule }: VmPlan, maker: DeviceMaker, system: Pick<GuestSystem, "virtio">): VirtioDevice[] {
   return devices.map((plan, slot) => {
     const device = maker.make(plan, vm, slot);
     const object = schedule !== "proxy";

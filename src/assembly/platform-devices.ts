@@ -22,7 +22,7 @@ const SAVED_CLOCK = v.strictObject({
 /**
  * The platform's clock, which starts at `start` (seconds since 1970) and goes with virtual time.
  */
-export function attachClock(machine: Machine, system: GuestSystem, start: number): void {
+export function attachClock(machine: Machine, system: Pick<GuestSystem, "parts">, start: number): void {
   const alarm = new SavedEvent(machine.events);
   const clock = new Pl031({
     seconds: () => Math.floor(machine.time / 1e9),
@@ -64,7 +64,7 @@ const SAVED_UART = v.strictObject({
 const UART_SETTLE_TIME = 1_000_000;
 
 /** The platform's PL011: the console of the primary VM, where that has one (`input`). */
-export function attachUart(machine: Machine, system: GuestSystem, input: boolean): void {
+export function attachUart(machine: Machine, system: Pick<GuestSystem, "parts" | "consoles">, input: boolean): void {
   const settling = new SavedEvent(machine.events);
   const uart = new Pl011((action) => settling.schedule(machine.time + UART_SETTLE_TIME, action));
   uart.onTransmit = (byte) => system.consoles.transmit(PRIMARY_CONSOLE, byte);

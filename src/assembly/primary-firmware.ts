@@ -46,7 +46,7 @@ export function firmwareImages({ memory }: FirmwareLayout): PrimaryImages {
 const SAVED_FW_CFG = v.strictObject({ key: whole(0x3fff), offset: whole(), dmaHigh: whole(0xffff_ffff) });
 
 /** Puts fw_cfg on the bus, with the kernel that firmware may boot by itself. */
-export function attachFwCfg(machine: Machine, system: GuestSystem, boot: BootPlan): void {
+export function attachFwCfg(machine: Machine, system: Pick<GuestSystem, "parts" | "hypervisor">, boot: BootPlan): void {
   const items = { cpus: machine.cpus.length, kernel: boot.image, initrd: boot.initrd, commandLine: boot.append, files: new Map() };
   const device = new FwCfg(items, new VmMemory(system.hypervisor, Vmid.Primary));
   machine.bus.attach({ name: "fw_cfg", base: FW_CFG_BASE, size: FW_CFG_SIZE, device });

@@ -1,5 +1,5 @@
-// What the engine needs of an assembled system: the machine, its consoles, its picture and its
-// hashes.
+// What a session needs of an assembled machine, an interface per service: who runs it, shows it,
+// debugs it or saves it takes the one that it needs.
 
 import type { DebugCore } from "../core/interface.ts";
 import type { DebugControl } from "../hypervisor/debug/debug-control.ts";
@@ -14,36 +14,9 @@ import type { VmSymbols } from "../symbols/vm-symbols.ts";
 import type { SystemState } from "../state/system-state.ts";
 import type { MachineEvent, SessionEnd, VmSample } from "../protocol/protocol.ts";
 
-/** A machine with everything on it, ready to run. */
-export interface System {
-  /** What executes the guests' instructions. */
-  readonly core: DebugCore;
+/** A machine that runs. */
+export interface RunningSystem {
   readonly machine: Machine;
-  /** The door for what comes from sockets and timers. */
-  readonly outside: Outside;
-  /** The stops of the VM that a debugger has. */
-  readonly debug: DebugControl | undefined;
-  /** Gives a VM to a debugger while the machine runs. Says why not. */
-  attachDebugger(vm: string): string | undefined;
-  /** The debugger is gone: nothing of it stops the VM. */
-  releaseDebugger(): void;
-  /**
-   * Gives a VM to a debugger, before the machine runs; with `fromStart` it stops before its first
-   * instruction.
-   */
-  debugVm(vm: string, fromStart: boolean): DebugControl;
-  /** The VM that a debugger has. */
-  readonly debuggedVm: string | undefined;
-  /** Answers questions about it. */
-  readonly inspector: Inspector;
-  /** What is recorded to be taken away. */
-  readonly recorder: TraceRecorder;
-  /** What the machine stops for, for people to look. */
-  readonly stops: StopRules;
-  /** Places of the run, which the session knows. */
-  places: () => readonly RunPlace[];
-  /** Names of the guests' addresses. */
-  readonly symbols: VmSymbols;
   /** Instructions that guests have retired, all vCPUs together. */
   instructions(): number;
   /**
@@ -51,14 +24,66 @@ export interface System {
    * Infinity: it is not.
    */
   stopAt(instructions: number): void;
-  /** Bytes typed into a console. False where there is no such console. */
-  input(console: string, bytes: Uint8Array): boolean;
-  /** Console output since the last call, in order. */
-  takeOutput(): { console: string; bytes: Uint8Array }[];
-  /** Events since the last call; the ring is bounded. */
-  takeEvents(): { events: MachineEvent[]; dropped: number };
+  /** How the session has ended by its guests' doing, once it has. */
+  ended(): SessionEnd | undefined;
+  /** What every vCPU waits for. */
+  describeWaits(): string[];
+}
+
+/** Consoles in both directions. */
+export interface ConsoleAccess {
+  /** Bytes typed. False where there is no such console. */
+  type(console: string, bytes: Uint8Array): boolean;
+  /** Output since the last call, in order. */
+  take(): { console: string; bytes: Uint8Array }[];
+}
+
+/** Events since they were last taken, and how many were lost: the ring is bounded. */
+export interface TakenEvents {
+  readonly events: MachineEvent[];
+  readonly dropped: number;
+}
+
+/** Events for the client. */
+export interface EventAccess {
+  take(): TakenEvents;
+  /** Something about the session itself that people should know: an event of kind `log`. */
+  sessionProblem(message: string): void;
+}
+
+/** The debugger of a machine. */
+export interface DebuggerAccess {
+  /** The stops of the VM that a debugger has. */
+  readonly control: DebugControl | undefined;
+  /** The VM that a debugger has. */
+  readonly vm: string | undefined;
+  /** Gives a VM to a debugger while the machine runs. Says why not. */
+  attach(vm: string): string | undefined;
+  /** The debugger is gone: nothing of it stops the VM. */
+  release(): void;
+  /**
+   * Gives a VM to a debugger, before the machine runs; with `fromStart` it stops before its first
+   * instruction.
+   */
+  give(vm: string, fromStart: boolean): DebugControl;
+}
+
+/** Samples of VMs. */
+export interface VmSampler {
   /** The VMs now. `elapsed` is the virtual time (ns) since the last call, for loads. */
-  sample(elapsed: number): VmSample[];
+  take(elapsed: number): VmSample[];
+}
+
+/** Digests of the state, hexadecimal. */
+export interface StateHashes {
+  /** Of all vCPU registers, in order. */
+  registers(): string;
+  /** Of all RAM by content. */
+  memory(): string;
+}
+
+/** A machine that can be saved. */
+export interface SavableSystem {
   /**
    * The whole state, for `load`; it shares pages of RAM with an earlier one. The machine may be in
    * the middle of a turn.
@@ -72,14 +97,31 @@ export interface System {
    * @throws ArchiveError that names what is wrong with it.
    */
   load(state: SystemState, trusted: boolean, loaded?: FieldListener): void;
-  /** Something about the session itself that people should know: an event of kind `log`. */
-  sessionProblem(message: string): void;
-  /** How the session has ended by its guests' doing, once it has. */
-  ended(): SessionEnd | undefined;
-  /** Digest of all vCPU registers, in order. */
-  hashRegisters(): string;
-  /** Digest of all RAM by content. */
-  hashMemory(): string;
-  /** What every vCPU waits for. */
-  describeWaits(): string[];
+}
+
+/** What people look at, and what they set up for that. */
+export interface VisibleSystem {
+  /** Answers questions about it. */
+  readonly inspector: Inspector;
+  /** What is recorded to be taken away. */
+  readonly recorder: TraceRecorder;
+  /** What the machine stops for, for people to look. */
+  readonly stops: StopRules;
+  /** Places of the run, which the session knows. */
+  places: () => readonly RunPlace[];
+  /** Names of the guests' addresses. */
+  readonly symbols: VmSymbols;
+}
+
+/** A machine with everything on it, ready to run. */
+export interface System extends RunningSystem, SavableSystem, VisibleSystem {
+  /** What executes the guests' instructions. */
+  readonly core: DebugCore;
+  /** The door for what comes from sockets and timers. */
+  readonly outside: Outside;
+  readonly consoles: ConsoleAccess;
+  readonly events: EventAccess;
+  readonly debugger: DebuggerAccess;
+  readonly samples: VmSampler;
+  readonly hashes: StateHashes;
 }

@@ -44,9 +44,9 @@ export function registerVmm(program: Command, exit: (code: number) => void): voi
         if (event.result !== undefined && (event.kind === "ioctl" || RUN.includes(event.name))) print(event, json);
       });
       runHere(system, end, () => {
-        for (const { bytes } of system.takeOutput()) if (!json) Deno.stdout.writeSync(bytes);
+        for (const { bytes } of system.consoles.take()) if (!json) Deno.stdout.writeSync(bytes);
       });
-      for (const { text, refused } of system.takeEvents().events) if (refused) console.error(`el2: ${text}`);
+      for (const { text, refused } of system.events.take().events) if (refused) console.error(`el2: ${text}`);
       exit(system.ended()?.code ?? ExitCode.Done);
     });
 }

@@ -36,11 +36,11 @@ export class Debugging {
   take(request: DebugRequest): void {
     const { loop, loop: { shown, port } } = this;
     if (request.kind === "debug-attach") {
-      const error = loop.done() ? "the machine has ended" : shown.system.attachDebugger(request.vm);
+      const error = loop.done() ? "the machine has ended" : shown.system.debugger.attach(request.vm);
       return port.post({ kind: "debug-attached", error });
     }
     if (loop.done()) return;
-    const control = shown.system.debug;
+    const control = shown.system.debugger.control;
     if (!control) throw new Error("no VM of this session is for a debugger");
     switch (request.kind) {
       case "debug":
@@ -58,11 +58,11 @@ export class Debugging {
         return this.#back(control, request.step);
       case "debug-detach":
         shown.past = undefined;
-        shown.present.debug?.clear();
+        shown.present.debugger.control?.clear();
         return this.#release();
       case "debug-release":
         shown.past = undefined;
-        shown.present.releaseDebugger();
+        shown.present.debugger.release();
         return this.#release();
     }
   }
@@ -93,16 +93,16 @@ export class Debugging {
   /** Goes back to where the debugger wants, in another machine. */
   #back(control: DebugControl, step: number | undefined): void {
     const { shown, shown: { system }, run } = this.loop;
-    const { debuggedVm } = system;
+    const { vm } = system.debugger;
     const stay = (note: string) => this.#hold({ ...standing(control, "asked"), note });
-    if (!this.#held || debuggedVm === undefined) return;
+    if (!this.#held || vm === undefined) return;
     if (this.loop.replays) return stay("a replay goes forward only");
     if (this.#changed) return stay("memory or registers were written with the debugger: there is no way back to before that");
     if (control.debuggee.all && step === undefined) {
       const filter = this.#events;
       return filter === undefined ? stay("there is no event to go back to: monitor events FILTER") : this.#backTo(control, filter);
     }
-    const way = wayBack({ rerun: run, instructions: system.instructions(), vm: debuggedVm, control }, step);
+    const way = wayBack({ rerun: run, instructions: system.instructions(), vm, control }, step);
     this.#goPiecewise(() => {
       const stop = way.advance(MOVE_SLICE);
       if (stop) shown.past = way.past;
@@ -121,7 +121,7 @@ export class Debugging {
         return { ...standing(control, "history-start"), note: `nothing like that is between ${run.start} and here` };
       }
       shown.show(reached);
-      const there = reached.past.system.debugVm(EVERY_VM, false);
+      const there = reached.past.system.debugger.give(EVERY_VM, false);
       there.adopt(control);
       const vcpu = there.vcpus().find((one) => reached.text.includes(` vcpu:${there.services.names.vcpu(one)} `));
       return { ...standing(there, "event", vcpu), note: reached.text };
@@ -133,17 +133,17 @@ export class Debugging {
     const { shown } = this.loop;
     let stop: DebugStopped | undefined;
     past.onStop = (reached) => {
-      stop = stoppedAt(reached, past.system.debug!);
+      stop = stoppedAt(reached, past.system.debugger.control!);
       return true;
     };
     this.#goPiecewise(() => {
       const there = past.advance(shown.present.instructions(), MOVE_SLICE);
       if (stop || !there) return stop;
-      const { debug: control } = shown.present;
+      const { control } = shown.present.debugger;
       shown.past = undefined;
       if (!control) throw new Error("a debugger has gone on in the past of a machine that it does not have");
       control.clear();
-      if (past.system.debug) control.adopt(past.system.debug);
+      if (past.system.debugger.control) control.adopt(past.system.debugger.control);
       return standing(control, "history-end");
     });
   }

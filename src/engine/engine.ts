@@ -320,9 +320,9 @@ export class Engine {
         if (machine.time >= end) this.#endOfTime(end);
         return true;
       case "suspended": {
-        const { debug } = this.system, stop = debug?.takeStop();
-        if (!debug || !stop) throw new Error("the machine was suspended for nobody");
-        this.#debugging.stopped(stop, debug);
+        const { control } = this.system.debugger, stop = control?.takeStop();
+        if (!control || !stop) throw new Error("the machine was suspended for nobody");
+        this.#debugging.stopped(stop, control);
         return false;
       }
       case "stopped":
@@ -381,7 +381,7 @@ export class Engine {
   }
 
   #instantFailed(why: string): void {
-    this.present.sessionProblem(`no instant snapshot: ${why}`);
+    this.present.events.sessionProblem(`no instant snapshot: ${why}`);
     this.#output.flush();
   }
 

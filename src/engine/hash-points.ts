@@ -1,14 +1,19 @@
 // Hashes of a run's state at wanted instruction counts (`--hash-at`).
 
 import type { SessionEvent } from "../protocol/protocol.ts";
-import type { System } from "../assembly/system.ts";
+import type { RunningSystem, System } from "../assembly/system.ts";
 import type { Output } from "./output.ts";
 
 /** The counts that are still to come. */
 export class HashPoints {
   readonly #wanted: number[];
 
-  constructor(readonly system: System, wanted: readonly number[], readonly output: Output, readonly post: (event: SessionEvent) => void) {
+  constructor(
+    readonly system: RunningSystem & Pick<System, "hashes">,
+    wanted: readonly number[],
+    readonly output: Output,
+    readonly post: (event: SessionEvent) => void,
+  ) {
     this.#wanted = [...wanted];
   }
 
@@ -32,8 +37,8 @@ export class HashPoints {
         hash: {
           at: this.#wanted.shift()!,
           instructions: this.system.instructions(),
-          registers: this.system.hashRegisters(),
-          memory: this.system.hashMemory(),
+          registers: this.system.hashes.registers(),
+          memory: this.system.hashes.memory(),
           console: this.output.digest,
         },
       });

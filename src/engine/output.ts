@@ -51,7 +51,7 @@ export class Output {
   /** What has come since the last call goes out. */
   flush(): void {
     const { system } = this.shown;
-    for (const { console, bytes } of system.takeOutput()) {
+    for (const { console, bytes } of system.consoles.take()) {
       this.instant?.see(bytes);
       this.#console.update(bytes);
       this.#underWay += bytes.length;
@@ -59,7 +59,7 @@ export class Output {
       this.post({ kind: "console", console, bytes });
     }
     this.#lookAtLogs();
-    const { events, dropped } = system.takeEvents();
+    const { events, dropped } = system.events.take();
     if (events.length || dropped) this.post({ kind: "events", events, dropped });
   }
 
@@ -73,7 +73,7 @@ export class Output {
     for (const [console, { failed }] of this.#logs) {
       if (failed === undefined) continue;
       this.#logs.delete(console);
-      this.shown.present.sessionProblem(`log of console vm:${console}: ${failed}; the console goes on without it`);
+      this.shown.present.events.sessionProblem(`log of console vm:${console}: ${failed}; the console goes on without it`);
     }
   }
 }

@@ -5,7 +5,7 @@ import type { Check, EndState, Input } from "../plans/recorded-run.ts";
 import { RecordingWriter } from "../recordings/recording.ts";
 import { saveRecording } from "../recordings/save.ts";
 import type { SessionPlan } from "../plans/plan.ts";
-import type { System } from "../assembly/system.ts";
+import type { RunningSystem, System } from "../assembly/system.ts";
 import type { Output } from "./output.ts";
 import type { SessionRun } from "./session-run.ts";
 
@@ -18,7 +18,12 @@ export class RunRecord {
   #nextCheck = CHECK_INTERVAL;
 
   /** @throws WriteFailure */
-  constructor({ record }: SessionPlan, readonly present: System, readonly run: SessionRun, readonly output: Output) {
+  constructor(
+    { record }: SessionPlan,
+    readonly present: RunningSystem & Pick<System, "hashes" | "stops">,
+    readonly run: SessionRun,
+    readonly output: Output,
+  ) {
     this.#writer = record && new RecordingWriter(record.path, record.header);
   }
 
@@ -53,12 +58,12 @@ export class RunRecord {
 
   /** Registers now. */
   state(): Check {
-    return { instructions: this.present.instructions(), registers: this.present.hashRegisters() };
+    return { instructions: this.present.instructions(), registers: this.present.hashes.registers() };
   }
 
   /** Everything now, at an end; `own`: the machine's, not one from outside. */
   endState(code: number, message: string, own: boolean): EndState {
-    return { ...this.state(), code, message, own, memory: this.present.hashMemory(), console: this.output.digest };
+    return { ...this.state(), code, message, own, memory: this.present.hashes.memory(), console: this.output.digest };
   }
 
   /** The run is over, at a virtual time (ns). @throws WriteFailure */

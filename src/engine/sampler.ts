@@ -51,7 +51,7 @@ export class Sampler {
         mips: seconds > 0 ? (instructions - last.instructions) / seconds / 1e6 : 0,
         physicalCpus: machine.cpus.length,
         ...system.core.translatorCounters && { translator: { ...system.core.translatorCounters } },
-        vms: system.sample(time - last.time),
+        vms: system.samples.take(time - last.time),
       },
     });
   }

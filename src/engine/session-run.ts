@@ -9,7 +9,7 @@ import type { RunPlace } from "../inspection/run-place.ts";
 import { History, type Milestone } from "../recordings/history.ts";
 import { UnsavableError } from "../state/parts.ts";
 import type { SystemState } from "../state/system-state.ts";
-import type { System } from "../assembly/system.ts";
+import type { RunningSystem, SavableSystem, System, VisibleSystem } from "../assembly/system.ts";
 
 /**
  * Wall time (ms) between two states that are kept, and how many times as long as keeping one takes.
@@ -38,7 +38,11 @@ export class SessionRun implements Rerun {
    * @param again another machine of the same plan, at its start or in a state
    * @param origin the state that the session began with, where that is not its plan's start
    */
-  constructor(readonly present: System, readonly again: (state?: SystemState) => System, readonly origin: SystemState | undefined) {
+  constructor(
+    readonly present: RunningSystem & SavableSystem & Pick<VisibleSystem, "symbols">,
+    readonly again: (state?: SystemState) => System,
+    readonly origin: SystemState | undefined,
+  ) {
     this.#history = new History(origin);
     this.first = origin ? present.instructions() : 0;
     this.#firstTime = present.machine.time;
@@ -97,7 +101,7 @@ export class SessionRun implements Rerun {
   }
 
   /** The run up to where a machine stands: the present, or one of its past. */
-  upTo(system: System): RunUpTo {
+  upTo(system: RunningSystem): RunUpTo {
     return { rerun: this, moment: momentOf(system), instructions: system.instructions(), at: system.machine.boundary };
   }
 
@@ -115,7 +119,7 @@ export class SessionRun implements Rerun {
    * Keeps a state of the run, for going back. A machine that cannot be saved now keeps none: going
    * back takes longer then.
    */
-  keep(system: System, inputs: number): void {
+  keep(system: RunningSystem & SavableSystem, inputs: number): void {
     const instructions = system.instructions();
     try {
       const state = system.save(this.#history.stateBefore(instructions));
@@ -143,6 +147,6 @@ export class SessionRun implements Rerun {
 }
 
 /** Where a machine stands; with `file`, the snapshot of that. */
-export function placeOf(kind: RunPlace["kind"], system: System, file?: string): RunPlace {
+export function placeOf(kind: RunPlace["kind"], system: RunningSystem, file?: string): RunPlace {
   return { kind, instructions: system.instructions(), time: system.machine.time, ...file !== undefined && { file } };
 }

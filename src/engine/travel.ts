@@ -235,11 +235,11 @@ export class Travel {
   }
 
   /** Lets the paused machine go on a little; false where it cannot. */
-  #stepped({ machine, debug }: System): boolean {
+  #stepped({ machine, debugger: { control } }: Pick<System, "machine" | "debugger">): boolean {
     const result = machine.run(Infinity, TURNS);
     if (result.kind === "idle" && result.next !== Infinity) machine.skipTo(result.next);
-    const stop = result.kind === "suspended" ? debug?.takeStop() : undefined;
-    if (debug && stop) this.debugging.stopped(stop, debug);
+    const stop = result.kind === "suspended" ? control?.takeStop() : undefined;
+    if (control && stop) this.debugging.stopped(stop, control);
     return !stop && result.kind !== "stopped" && !(result.kind === "idle" && result.next === Infinity);
   }
 }

@@ -13,17 +13,17 @@ import { QueryError, type View, withPrefix } from "./inspected.ts";
 export function act(view: View, action: Action): void {
   switch (action.kind) {
     case "vm.stop":
-      return view.system.stopVm(withPrefix("vm", action.vm).slice("vm:".length), action.force);
+      return view.system.control.stop(withPrefix("vm", action.vm).slice("vm:".length), action.force);
     case "vm.start":
-      return view.system.startVm(withPrefix("vm", action.vm).slice("vm:".length), "start");
+      return view.system.control.start(withPrefix("vm", action.vm).slice("vm:".length), "start");
     case "vm.create":
-      return view.system.startVm(withPrefix("vm", action.vm).slice("vm:".length), "create");
+      return view.system.control.start(withPrefix("vm", action.vm).slice("vm:".length), "create");
     case "vm.reset":
-      return view.system.startVm(withPrefix("vm", action.vm).slice("vm:".length), "reset");
+      return view.system.control.start(withPrefix("vm", action.vm).slice("vm:".length), "reset");
     case "console.break":
-      return view.system.sendBreak(action.console);
+      return view.system.control.sendBreak(action.console);
     case "rpc.send":
-      return view.system.sendRpc(action.id, action.payload);
+      return view.system.control.sendRpc(action.id, action.payload);
     case "queue.send": {
       const queue = findQueue(view, action.queue);
       if (queue.isFull) throw new QueryError(`${action.queue} is full: ${queue.count} of ${queue.depth}`);
@@ -87,7 +87,7 @@ function findQueue(view: View, id: string) {
 function devicesOf<D>(view: View, vm: string, type: new (...args: never[]) => D, option: string): D[] {
   const name = withPrefix("vm", vm).slice("vm:".length);
   const found = view.system.virtio.filter((slot) => slot.vm === name).flatMap(({ device }) => device instanceof type ? [device] : []);
-  const known = [...view.system.knownVms.values()];
+  const known = [...view.system.vms.names.values()];
   if (!known.includes(name)) throw new QueryError(`no vm:${name}; there are ${known.map((one) => `vm:${one}`).join(", ")}`);
   if (found.length === 0) throw new QueryError(`vm:${name} has no such device; give it one with ${option}`);
   return found;

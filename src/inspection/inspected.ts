@@ -52,22 +52,32 @@ export interface Inspected {
   readonly places: () => readonly RunPlace[];
   /** Names of the guests' addresses. */
   readonly symbols: VmSymbols;
-  /** Whether the VM of this name has a console. */
-  hasConsole(vm: string): boolean;
+  /** The consoles of its VMs, by their names. */
+  readonly consoles: { has(vm: string): boolean };
+  readonly control: VmControl;
+  readonly vms: KnownVms;
+}
+
+/** What people have VMs do. */
+export interface VmControl {
   /** A break on a console's line. @throws QueryError where there is none */
   sendBreak(console: string): void;
   /** Has a VM's owner stop it. @throws QueryError where nobody can */
-  stopVm(vm: string, force: boolean): void;
+  stop(vm: string, force: boolean): void;
   /** Has the native host start a VM, make it, or start it anew. @throws QueryError */
-  startVm(vm: string, how: StartWanted["start"]): void;
+  start(vm: string, how: StartWanted["start"]): void;
   /** What the host's VMMs have locked; nothing where the host is an image. */
   lockedMemory(): readonly LockedMemory[];
   /**
    * Has the native host send a request to the resource manager. @throws QueryError where nobody can
    */
   sendRpc(id: number, payload: Uint8Array): void;
-  /** VMs that were, by VMID: their VMID may be another's by now, or nobody's. */
-  readonly knownVms: ReadonlyMap<number, string>;
+}
+
+/** What is known of VMs, also of those that are gone. */
+export interface KnownVms {
+  /** Names by VMID: the VMID of a VM that is gone may be another's by now, or nobody's. */
+  readonly names: ReadonlyMap<number, string>;
   /** Whether the VM of this VMID could not be made or started. */
   hasFailed(vmid: number): boolean;
   /** Why the VM of this name ended, if it did. */

@@ -66,7 +66,7 @@ export function readLimits(view: View): RowOf<typeof LIMITS>[] {
   for (const { what, vmid, used, limit, unit } of view.system.manager.limits) {
     add(what, vmid === undefined ? null : view.vm(vmid), used, limit, unit);
   }
-  for (const { vm, used, limit } of view.system.lockedMemory()) {
+  for (const { vm, used, limit } of view.system.control.lockedMemory()) {
     add("locked memory", `vm:${vm}`, used, limit === Number.MAX_SAFE_INTEGER ? null : limit, "bytes");
   }
   for (const space of hypervisor.addressSpaces.values()) {

@@ -22,8 +22,8 @@ export function readVms(view: View): RowOf<typeof VMS>[] {
   const { state } = view.system.manager;
   const vmids = new Set([...view.hypervisor.addressSpaces.keys(), ...state.vms.map((vm) => vm.vmid)]);
   // What has ended or failed keeps its row, for how it ended.
-  for (const [vmid, name] of view.system.knownVms) {
-    if (vmid !== 0 && (view.system.exitOf(name) !== undefined || view.system.hasFailed(vmid))) vmids.add(vmid);
+  for (const [vmid, name] of view.system.vms.names) {
+    if (vmid !== 0 && (view.system.vms.exitOf(name) !== undefined || view.system.vms.hasFailed(vmid))) vmids.add(vmid);
   }
   const vcpus = view.vcpus();
   return [...vmids].sort((a, b) => a - b).map((vmid) => {
@@ -42,8 +42,8 @@ export function readVms(view: View): RowOf<typeof VMS>[] {
       cpu: own.reduce((sum, vcpu) => sum + view.rate(`${view.vcpu(vcpu)} time`, vcpu.time), 0) / 1e9,
       instructions: String(own.reduce((sum, vcpu) => sum + vcpu.instructions, 0)),
       memory: vm?.memorySize || null,
-      exit: view.system.exitOf(name) ?? null,
-      console: view.system.hasConsole(name) ? `con:${name}/0` : null,
+      exit: view.system.vms.exitOf(name) ?? null,
+      console: view.system.consoles.has(name) ? `con:${name}/0` : null,
     };
   });
 }
@@ -51,7 +51,7 @@ export function readVms(view: View): RowOf<typeof VMS>[] {
 /** The state of a VM that the resource manager does not know. */
 function goneState(view: View, vmid: number): string {
   if (view.hypervisor.addressSpaces.has(vmid)) return "running";
-  return view.system.hasFailed(vmid) ? "failed" : "stopped";
+  return view.system.vms.hasFailed(vmid) ? "failed" : "stopped";
 }
 
 /** Who schedules a VM's vCPUs. */

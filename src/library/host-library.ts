@@ -33,7 +33,7 @@ const PATIENCE = 1e12;
  * returns them.
  */
 export class HostMachine {
-  readonly #system: GuestSystem;
+  readonly #system: Pick<GuestSystem, "machine" | "hypervisor">;
   readonly #host = new VisitedHost(() => this.#system.machine);
   readonly #pid: number;
 

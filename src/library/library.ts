@@ -4,7 +4,7 @@
 import { assemble } from "../assembly/assemble.ts";
 import { checkBootPlan } from "../assembly/boot-plan.ts";
 import { type DevicePlan, PRIMARY_CONSOLE, type SessionPlan } from "../plans/plan.ts";
-import type { System } from "../assembly/system.ts";
+import type { RunningSystem, System } from "../assembly/system.ts";
 import { GiB } from "../support/sizes.ts";
 
 /** What a `PrimaryMachine` is made of. */
@@ -44,7 +44,7 @@ export type PrimaryMachineState =
  * instruction.
  */
 export class PrimaryMachine {
-  readonly #system: System;
+  readonly #system: RunningSystem & Pick<System, "consoles">;
   readonly #decoder = new TextDecoder();
 
   /**
@@ -103,12 +103,12 @@ export class PrimaryMachine {
 
   /** Types into the VM's console. */
   type(text: string): void {
-    this.#system.input(PRIMARY_CONSOLE, new TextEncoder().encode(text));
+    this.#system.consoles.type(PRIMARY_CONSOLE, new TextEncoder().encode(text));
   }
 
   /** What the VM's console has printed since the last call. */
   takeOutput(): string {
-    const bytes = this.#system.takeOutput().filter(({ console }) => console === PRIMARY_CONSOLE);
+    const bytes = this.#system.consoles.take().filter(({ console }) => console === PRIMARY_CONSOLE);
     return bytes.map((output) => this.#decoder.decode(output.bytes, { stream: true })).join("");
   }
 }

@@ -108,7 +108,7 @@ export class BackTo {
   }
 
   #breakAt(past: Past, { vm, address }: BreakPlace): void {
-    const control = past.system.debugVm(vm, false);
+    const control = past.system.debugger.give(vm, false);
     control.insertAhead(address);
     past.onStop = ({ cause, vcpu }) => {
       const text = `vm:${vm} at 0x${address.toString(16).padStart(16, "0")}`;
@@ -141,5 +141,5 @@ function isSame(a: Sought, b: Sought): boolean {
 
 function release(past: Past, control: DebugControl): void {
   control.clear();
-  past.system.releaseDebugger();
+  past.system.debugger.release();
 }

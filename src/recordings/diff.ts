@@ -2,7 +2,7 @@
 // the same.
 
 import type { VmSample } from "../protocol/protocol.ts";
-import type { System } from "../assembly/system.ts";
+import type { RunningSystem, System } from "../assembly/system.ts";
 import { beginSystem } from "../snapshots/begin.ts";
 import { Past } from "./past.ts";
 import { type Recording, RecordingError } from "./recording.ts";
@@ -49,7 +49,7 @@ export function diffRecordings(first: Recording, second: Recording, progress: (i
       compared = Math.max(compared, Math.min(...runs.map(({ system }) => system.instructions())));
       progress(compared);
       const systems = [runs[0].system, runs[1].system] as const;
-      if (systems[0].instructions() !== systems[1].instructions() || systems[0].hashRegisters() !== systems[1].hashRegisters()) {
+      if (systems[0].instructions() !== systems[1].instructions() || systems[0].hashes.registers() !== systems[1].hashes.registers()) {
         if (stride === 1 || count === from) return { compared, cut, difference: describe(systems) };
         from = count - stride;
         break;
@@ -68,9 +68,12 @@ function begin({ plan, inputs, checks, end }: Recording): Past {
   return new Past(begun.system, inputs, last?.at ?? 0);
 }
 
-function describe([first, second]: readonly [System, System]): RunDifference {
-  const seconds = new Map(vcpusOf(second.sample(0)));
-  const vcpus = vcpusOf(first.sample(0)).map(([id, text]) => ({ id, first: text, second: seconds.get(id) ?? "none" }));
+/** What differs is said of. */
+type Compared = RunningSystem & Pick<System, "samples">;
+
+function describe([first, second]: readonly [Compared, Compared]): RunDifference {
+  const seconds = new Map(vcpusOf(second.samples.take(0)));
+  const vcpus = vcpusOf(first.samples.take(0)).map(([id, text]) => ({ id, first: text, second: seconds.get(id) ?? "none" }));
   return {
     instructions: Math.min(first.instructions(), second.instructions()),
     times: [first.machine.time, second.machine.time],

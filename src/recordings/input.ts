@@ -8,10 +8,10 @@ import type { Input } from "../plans/recorded-run.ts";
  * Lets an input into the machine, which stands between two turns. What went wrong with an action,
  * or undefined.
  */
-export function letIn(system: System, input: Input): string | undefined {
+export function letIn(system: Pick<System, "consoles" | "outside" | "inspector">, input: Input): string | undefined {
   switch (input.kind) {
     case "console":
-      system.input(input.console, input.bytes);
+      system.consoles.type(input.console, input.bytes);
       return undefined;
     case "outside":
       system.outside.deliver(input.source, input.data);

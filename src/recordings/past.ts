@@ -4,7 +4,7 @@
 
 import type { DebugStop } from "../hypervisor/debug/debug-control.ts";
 import type { StopHit } from "../queries/stop-rule.ts";
-import type { System } from "../assembly/system.ts";
+import type { RunningSystem, System } from "../assembly/system.ts";
 import { letIn } from "./input.ts";
 import type { Place, RecordedInput } from "../plans/recorded-run.ts";
 
@@ -19,7 +19,7 @@ const TURNS = 64;
 export type Moment = number | Place;
 
 /** Where a machine is now. */
-export function momentOf(system: Pick<System, "machine" | "instructions">): Moment {
+export function momentOf(system: Pick<RunningSystem, "machine" | "instructions">): Moment {
   const { machine } = system;
   return machine.inTurn ? system.instructions() : { at: machine.boundary, settled: machine.settled };
 }
@@ -64,8 +64,8 @@ export class Past {
       if (!machine.inTurn && machine.boundary >= this.end) return true;
       const result = machine.run(upTo, TURNS);
       // Nobody wants output of the past a second time.
-      system.takeOutput();
-      system.takeEvents();
+      system.consoles.take();
+      system.events.take();
       if (result.kind === "stopped") return true;
       if (result.kind === "suspended" && this.#suspended()) return true;
       if (result.kind !== "idle") continue;
@@ -82,7 +82,7 @@ export class Past {
   #suspended(): boolean {
     const hit = this.system.stops.take();
     if (hit && hit !== "passed") return this.onHit(hit);
-    const stop = this.system.debug?.takeStop();
+    const stop = this.system.debugger.control?.takeStop();
     return stop !== undefined && this.onStop(stop);
   }
 

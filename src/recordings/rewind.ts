@@ -48,7 +48,7 @@ export function standing(control: DebugControl, cause: DebugStopped["cause"], vc
 /** A machine at a milestone whose VM is the debugger's. */
 function begin({ rerun, vm }: RunSoFar, milestone: Milestone | undefined, fromStart = false): { past: Past; control: DebugControl } {
   const past = rerun.pastAt(milestone);
-  return { past, control: past.system.debugVm(vm, fromStart) };
+  return { past, control: past.system.debugger.give(vm, fromStart) };
 }
 
 /** To before the VM's first instruction, or to the state that the session began with. */

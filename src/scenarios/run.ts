@@ -111,8 +111,8 @@ export class ScenarioRun {
     const own = system.ended();
     const end: EndState = {
       instructions: system.instructions(),
-      registers: system.hashRegisters(),
-      memory: system.hashMemory(),
+      registers: system.hashes.registers(),
+      memory: system.hashes.memory(),
       console: this.#hash.copy().digest("hex"),
       code: own?.code ?? 1,
       message: own?.message ?? message,
@@ -218,12 +218,12 @@ export class ScenarioRun {
   }
 
   #takeOutput(): void {
-    for (const { console, bytes } of this.#system.takeOutput()) {
+    for (const { console, bytes } of this.#system.consoles.take()) {
       this.#hash.update(bytes);
       this.#consoles.add(console, bytes);
     }
     // Nobody else takes them.
-    this.#system.takeEvents();
+    this.#system.events.take();
   }
 
   #enter(input: Input): void {

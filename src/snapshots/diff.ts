@@ -140,7 +140,7 @@ function partsOf({ path, snapshot: { header, plan, state } }: { path: string; sn
   }
 }
 
-function rowsOf(system: GuestSystem, table: TableName): ReadonlyMap<string, Row> {
+function rowsOf(system: Pick<GuestSystem, "inspector">, table: TableName): ReadonlyMap<string, Row> {
   const ask = (args: { vcpu?: string }) => {
     const { error, rows } = system.inspector.answer({ table, args });
     if (error !== undefined) throw new Error(`${table}: ${error}`);

@@ -1,12 +1,12 @@
 // A system as a snapshot, and a snapshot as a system.
 
 import { bare, type SessionPlan } from "../plans/plan.ts";
-import type { System } from "../assembly/system.ts";
+import type { RunningSystem, SavableSystem } from "../assembly/system.ts";
 import { type Snapshot, SnapshotError, snapshotHeader } from "./file.ts";
 import { UnsavableError } from "../state/parts.ts";
 
 /** A system with its plan. @throws UnsavableError */
-export function snapshotOf(system: System, plan: SessionPlan, title: string): Snapshot {
+export function snapshotOf(system: RunningSystem & SavableSystem, plan: SessionPlan, title: string): Snapshot {
   const state = system.save();
   const header = snapshotHeader({
     title,

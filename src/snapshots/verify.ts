@@ -2,14 +2,14 @@
 
 import { Buffer } from "node:buffer";
 import { ArchiveError } from "../machine/archive.ts";
-import type { System } from "../assembly/system.ts";
+import type { SavableSystem } from "../assembly/system.ts";
 import { assembleFrom } from "./begin.ts";
 import type { Snapshot } from "./file.ts";
 import type { SystemState } from "../state/system-state.ts";
 
 /** What is wrong with a snapshot that was read; undefined where it is good. */
 export function verifySnapshot({ plan, state }: Pick<Snapshot, "plan" | "state">): string | undefined {
-  let system: System;
+  let system: SavableSystem;
   try {
     system = assembleFrom(plan);
     system.load(state, false);

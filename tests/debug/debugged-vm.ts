@@ -44,7 +44,7 @@ export class DebuggedVm {
 
   constructor(words: readonly number[], cpus = 1) {
     this.system = machineWith(words, cpus);
-    const { debug } = this.system;
+    const { control: debug } = this.system.debugger;
     if (!debug) throw new Error("the machine has no debugger");
     const target: GdbTarget = {
       ask: (access) => Promise.resolve(answerDebugger(debug, access)),
@@ -104,7 +104,7 @@ export class DebuggedVm {
   }
 
   #run(patience: number) {
-    const { machine, debug } = this.system;
+    const { machine, debugger: { control: debug } } = this.system;
     const end = machine.time + patience;
     for (;;) {
       const result = machine.run(end);

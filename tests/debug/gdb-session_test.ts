@@ -62,7 +62,7 @@ Deno.test("watchpoints stop before the access, and say which bytes", async () =>
 
 Deno.test("breakpoints and watchpoints follow the VM to the tables of stage 2 that it has after a reset", async () => {
   const vm = new DebuggedVm(STORE), place = 0x4030_0000;
-  const { core } = vm.system as GuestSystem, [vcpu] = vm.system.debug!.vcpus();
+  const { core } = vm.system as GuestSystem, [vcpu] = vm.system.debugger.control!.vcpus();
   await vm.ask(`Z0,${hex(CODE + 16)},4`, `Z2,${hex(place)},8`);
   assert.equal(await vm.ask("c"), `T05thread:1;watch:${hex(place)};`);
   assert.equal(await vm.ask("s", "c"), "T05thread:1;");
@@ -79,7 +79,7 @@ Deno.test("breakpoints and watchpoints follow the VM to the tables of stage 2 th
   vcpu.registers.stage2 = before;
   assert.equal(await vm.ask("D"), "OK");
   vm.system.machine.run(vm.system.machine.time + 1_000_000);
-  assert.equal(vm.system.debug!.takeStop(), undefined);
+  assert.equal(vm.system.debugger.control!.takeStop(), undefined);
 });
 
 Deno.test("a step in a range ends where PC leaves it, or at what stops in it, but not where it begins", async () => {
@@ -201,8 +201,8 @@ Deno.test("a run with a debugger is the same run: registers, memory and time", a
   }
   assert.equal(vm.system.machine.time, plain.machine.time);
   assert.equal(vm.system.instructions(), plain.instructions());
-  assert.equal(vm.system.hashRegisters(), plain.hashRegisters());
-  assert.equal(vm.system.hashMemory(), plain.hashMemory());
+  assert.equal(vm.system.hashes.registers(), plain.hashes.registers());
+  assert.equal(vm.system.hashes.memory(), plain.hashes.memory());
 });
 
 Deno.test("no packet breaks the session or the machine", async () => {

@@ -14,9 +14,11 @@ function still(time: number, instructions: number): { readonly system: System; r
     core: {},
     inspector: { renew: () => {} },
     instructions: () => instructions,
-    sample: (since: number) => {
-      elapsed.push(since);
-      return [];
+    samples: {
+      take: (since: number) => {
+        elapsed.push(since);
+        return [];
+      },
     },
   } as unknown as System;
   return { system, elapsed };

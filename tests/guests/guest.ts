@@ -59,7 +59,7 @@ export class Guests {
       const { busy } = this.system.outside;
       await Promise.resolve();
       if (result.kind === "idle" && !busy) machine.skipTo(Math.min(result.next, limit));
-      for (const { console, bytes } of this.system.takeOutput()) this.console(console).show(bytes);
+      for (const { console, bytes } of this.system.consoles.take()) this.console(console).show(bytes);
     }
     return undefined;
   }
@@ -116,7 +116,7 @@ export class GuestConsole {
 
   /** Types a line. */
   type(line: string): void {
-    assert.ok(this.guests.system.input(this.name, new TextEncoder().encode(`${line}\n`)), `no console ${this.name}`);
+    assert.ok(this.guests.system.consoles.type(this.name, new TextEncoder().encode(`${line}\n`)), `no console ${this.name}`);
   }
 
   /** Types a command of a shell that waits, and expects what it prints, then the prompt. */

@@ -30,14 +30,14 @@ const hits = (system: GuestSystem) => system.hypervisor.faults.entries.map((entr
 Deno.test("without rules nothing is asked, and the table of hypercalls is as it was", async () => {
   const system = await demo(50);
   const { faults } = system.hypervisor;
-  const plain = system.hashMemory();
+  const plain = system.hashes.memory();
   assert.deepEqual(Object.values(faults.armed), Object.values(faults.armed).map(() => false));
   const touched = await demoSystem();
   const id = touched.hypervisor.faults.add(parseFaultRule("hvc -> BUSY"));
   assert.ok(touched.hypervisor.faults.remove(id));
   runUntil(touched, 50e6);
-  assert.equal(touched.hashMemory(), plain);
-  assert.equal(touched.hashRegisters(), system.hashRegisters());
+  assert.equal(touched.hashes.memory(), plain);
+  assert.equal(touched.hashes.registers(), system.hashes.registers());
 });
 
 Deno.test("a rule that counts and never hits changes nothing", async () => {
@@ -50,8 +50,8 @@ Deno.test("a rule that counts and never hits changes nothing", async () => {
     "alloc nth=1000000 -> NOMEM",
   );
   assert.ok(counted.hypervisor.faults.entries.every(({ seen }) => seen > 0), "each counts");
-  assert.equal(counted.hashRegisters(), plain.hashRegisters());
-  assert.equal(counted.hashMemory(), plain.hashMemory());
+  assert.equal(counted.hashes.registers(), plain.hashes.registers());
+  assert.equal(counted.hashes.memory(), plain.hashes.memory());
 });
 
 Deno.test("the same rules give the same run", async () => {
@@ -59,8 +59,8 @@ Deno.test("the same rules give the same run", async () => {
   const [a, b] = [await demo(80, ...rules), await demo(80, ...rules)];
   assert.ok(hits(a).every((count) => count > 0), String(hits(a)));
   assert.deepEqual(hits(a), hits(b));
-  assert.equal(a.hashRegisters(), b.hashRegisters());
-  assert.notEqual(a.hashRegisters(), (await demo(80)).hashRegisters());
+  assert.equal(a.hashes.registers(), b.hashes.registers());
+  assert.notEqual(a.hashes.registers(), (await demo(80)).hashes.registers());
 });
 
 Deno.test("a request that is refused by a rule tells its rule as event and as reason", async () => {

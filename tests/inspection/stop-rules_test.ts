@@ -27,7 +27,7 @@ function runToStop(system: GuestSystem, until: number): StopHit | undefined {
   return undefined;
 }
 
-const hashes = (system: GuestSystem) => [system.instructions(), system.hashRegisters(), system.hashMemory()];
+const hashes = (system: GuestSystem) => [system.instructions(), system.hashes.registers(), system.hashes.memory()];
 
 Deno.test("the machine stops at each event that a filter lets through, and the run is the same run", async () => {
   const plain = await demoSystem();
@@ -60,13 +60,13 @@ Deno.test("the machine stops before an instruction, and goes on from there", asy
     assert.equal(rows(system, "vcpu.ls", { filter: "id=vcpu:ping/0" })[0].pc, pc);
   }
   assert.throws(() => system.stops.change({ kind: "place", at: "pong:0x80000000" }), /vm:ping has breakpoints; one VM at a time/);
-  assert.match(system.attachDebugger("pong") ?? "", /vm:ping has breakpoints of el2 break/);
+  assert.match(system.debugger.attach("pong") ?? "", /vm:ping has breakpoints of el2 break/);
   system.stops.change({ kind: "remove", rule: "all" });
   assert.deepEqual(rows(system, "stop.ls"), []);
-  assert.equal(system.debug, undefined, "the VM is nobody's again");
-  assert.equal(system.attachDebugger("pong"), undefined);
+  assert.equal(system.debugger.control, undefined, "the VM is nobody's again");
+  assert.equal(system.debugger.attach("pong"), undefined);
   assert.throws(() => system.stops.change({ kind: "place", at: "ping:0x80000000" }), /a debugger has vm:pong/);
-  system.releaseDebugger();
+  system.debugger.release();
   system.stops.change({ kind: "place", at: "pong:0x80000000" });
   assert.equal(runToStop(system, END), undefined, "nothing comes by there");
   assert.deepEqual(hashes(system), hashes(plain));
@@ -117,7 +117,7 @@ Deno.test("a rule that is wrong says so, and is none", async () => {
   runUntil(system, STARTED);
   assert.throws(() => system.stops.change({ kind: "place", at: "ping:0x80000002" }), /no instruction can be there/);
   assert.throws(() => system.stops.change({ kind: "remove", rule: "stop:7" }), /no stop:7; el2 break --list/);
-  assert.equal(system.debug, undefined, "no VM is held for a rule that is none");
+  assert.equal(system.debugger.control, undefined, "no VM is held for a rule that is none");
   assert.deepEqual(rows(system, "stop.ls"), []);
 });
 
@@ -126,8 +126,8 @@ Deno.test("a debugger of all VMs stops behind each exit with an event that it wa
   runUntil(plain, END);
   const system = await demoSystem();
   runUntil(system, STARTED);
-  assert.equal(system.attachDebugger(EVERY_VM), undefined);
-  const control = system.debug!;
+  assert.equal(system.debugger.attach(EVERY_VM), undefined);
+  const control = system.debugger.control!;
   assert.deepEqual(control.vcpus().map((vcpu) => system.hypervisor.names.vcpu(vcpu)), ["hello/0", "ping/0", "pong/0"]);
   assert.equal(control.insert(0x8000_0000n), false, "an address is one VM's");
   assert.equal(stopAtEvents(control, "kynd=hvc").kind, "refused");

@@ -99,7 +99,7 @@ function outputOf(system: GuestSystem, console: string, instructions: number): s
     system.stopAt(count + 500);
     while (system.instructions() < count + 500) {
       const result = system.machine.run(Infinity, 8);
-      for (const { console: name, bytes } of system.takeOutput()) if (name === console) text += new TextDecoder().decode(bytes);
+      for (const { console: name, bytes } of system.consoles.take()) if (name === console) text += new TextDecoder().decode(bytes);
       if (result.kind === "idle") system.machine.skipTo(result.next);
     }
   }
@@ -177,7 +177,7 @@ Deno.test("what was typed into a console port and has not reached its VM yet is 
     const system = assemble(plan);
     runTo(system, 20_000);
     const { fields: before } = system.save();
-    assert.ok(system.input("a/hvc0", new TextEncoder().encode("typed ahead")));
+    assert.ok(system.consoles.type("a/hvc0", new TextEncoder().encode("typed ahead")));
     assert.notEqual(Buffer.compare(system.save().fields, before), 0);
     saveAndCompare(system, plan, 20_001);
   }));

@@ -29,8 +29,8 @@ export function runTo(system: System, instructions: number): void {
   system.stopAt(instructions);
   while (system.instructions() < instructions) {
     const result = system.machine.run(Infinity, 64);
-    system.takeOutput();
-    system.takeEvents();
+    system.consoles.take();
+    system.events.take();
     assert.notEqual(result.kind, "stopped");
     if (result.kind !== "idle") continue;
     assert.notEqual(result.next, Infinity);
@@ -42,5 +42,5 @@ export function runTo(system: System, instructions: number): void {
 /** All that two machines in the same state have in common. */
 export function hashesOf(system: System): string {
   const { boundary, time, settled } = system.machine;
-  return [system.instructions(), boundary, settled, time, system.hashRegisters(), system.hashMemory()].join(" ");
+  return [system.instructions(), boundary, settled, time, system.hashes.registers(), system.hashes.memory()].join(" ");
 }

@@ -58,5 +58,5 @@ Deno.test("a machine from a snapshot knows what was written", async () => {
   runTo(again, 3_000_000);
   runTo(system, 3_000_000);
   check(again, 10_000);
-  assert.equal(again.hashMemory(), system.hashMemory());
+  assert.equal(again.hashes.memory(), system.hashes.memory());
 });

@@ -62,7 +62,7 @@ Deno.test("what was typed ahead and not read yet is in the state", async () => {
   const plan = await bootPlan();
   const system = assemble(plan);
   runTo(system, 1_000);
-  system.input("host", new TextEncoder().encode("typed ahead"));
+  system.consoles.type("host", new TextEncoder().encode("typed ahead"));
   const copy = copyOf(plan, system);
   runTo(copy, 200_000);
   runTo(system, 200_000);

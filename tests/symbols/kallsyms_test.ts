@@ -148,9 +148,9 @@ if (LONG) {
   for (const release of ["bookworm", "trixie", "sid"]) {
     Deno.test(`every symbol of Debian ${release} is what its own /proc/kallsyms says`, async () => {
       const system = await booted(release, 1e9);
-      const type = (text: string) => system.input("host", new TextEncoder().encode(`${text}\n`));
+      const type = (text: string) => system.consoles.type("host", new TextEncoder().encode(`${text}\n`));
       let shown = "";
-      const take = () => shown += system.takeOutput().map(({ bytes }) => new TextDecoder("latin1").decode(bytes)).join("");
+      const take = () => shown += system.consoles.take().map(({ bytes }) => new TextDecoder("latin1").decode(bytes)).join("");
       for (let end = 1e9; !shown.includes("EL2-READY") && end < 60e9; end += 1e9) {
         runTo(system, end);
         take();

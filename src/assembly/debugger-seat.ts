@@ -1,0 +1,95 @@
+// Who has a VM's stops: a debugger that the plan names, one that attaches while the machine runs,
+// or the stop rules. There is one at a time.
+
+import type { DebugCore } from "../core/interface.ts";
+import { DebugControl, type Debuggee } from "../hypervisor/debug/debug-control.ts";
+import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import { EVERY_VM } from "../inspection/guest-names.ts";
+import { QueryError } from "../inspection/inspected.ts";
+import type { DebuggerAccess } from "./system.ts";
+
+/** What it needs of the system. */
+export interface DebuggerSeatSystem {
+  readonly core: DebugCore;
+  readonly hypervisor: Hypervisor;
+  /** Name of a VM. */
+  nameOf(vmid: number): string;
+  /** The VM that has breakpoints of stop rules. */
+  brokenVm(): string | undefined;
+}
+
+/** The one debugger of a machine. */
+export class DebuggerSeat implements DebuggerAccess {
+  /** The VM that the plan gives to a debugger. */
+  #planned: string | undefined;
+  #vm: string | undefined;
+
+  constructor(readonly system: DebuggerSeatSystem) {}
+
+  get control(): DebugControl | undefined {
+    return this.system.hypervisor.debug;
+  }
+
+  get vm(): string | undefined {
+    return this.#vm;
+  }
+
+  give(vm: string, fromStart: boolean): DebugControl {
+    return this.system.hypervisor.debug = this.#make(vm, fromStart);
+  }
+
+  attach(vm: string): string | undefined {
+    const { hypervisor } = this.system, broken = this.system.brokenVm();
+    if (this.#planned !== undefined) return `vm:${this.#planned} was given to a debugger with --gdb; one VM at a time`;
+    if (broken !== undefined) return `vm:${broken} has breakpoints of el2 break; el2 break --remove all takes them back`;
+    const control = this.#make(vm, false);
+    if (control.vcpus().length || vm === EVERY_VM) {
+      hypervisor.debug?.clear();
+      hypervisor.debug = control;
+      return undefined;
+    }
+    const guests = [...hypervisor.scheduler.vcpus].filter(({ native, life }) => !native && life !== "exited");
+    const names = new Set(guests.flatMap(({ addressSpace }) => addressSpace ? [`vm:${this.system.nameOf(addressSpace.vmid)}`] : []));
+    return `no vm:${vm} that executes instructions; there are ${[...names].join(", ") || "none"}`;
+  }
+
+  release(): void {
+    this.system.hypervisor.debug?.clear();
+    if (this.#planned === undefined) this.system.hypervisor.debug = undefined;
+  }
+
+  /** The stops of a VM, for stop rules. @throws QueryError where a debugger has one */
+  forRules(vm: string): DebugControl {
+    if (this.control) throw new QueryError(`a debugger has vm:${this.#vm}; set breakpoints there`);
+    return this.give(vm, false);
+  }
+
+  /** The stop rules need no VM any more. */
+  rulesEnded(): void {
+    this.system.hypervisor.debug = undefined;
+  }
+
+  #make(vm: string, fromStart: boolean): DebugControl {
+    this.#vm = vm;
+    if (fromStart) this.#planned = vm;
+    return new DebugControl(this.system.hypervisor, this.system.core, vm === EVERY_VM ? EVERYBODY : this.#vcpusOf(vm), fromStart);
+  }
+
+  #vcpusOf(vm: string): Debuggee {
+    const has = ({ addressSpace }: Vcpu) => addressSpace !== undefined && this.system.nameOf(addressSpace.vmid) === vm;
+    return { has, numberOf: ({ index }) => index, all: false };
+  }
+}
+
+/** Bits of a vCPU's index in its number among those of all VMs. */
+const INDEX_BITS = 8;
+/**
+ * The vCPUs of all VMs: their numbers have the VMID in front, so that they are the same in another
+ * machine of the plan.
+ */
+const EVERYBODY: Debuggee = {
+  has: ({ addressSpace }) => addressSpace !== undefined,
+  numberOf: ({ addressSpace, index }) => (addressSpace?.vmid ?? 0) << INDEX_BITS | index,
+  all: true,
+};

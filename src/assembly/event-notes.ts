@@ -1,0 +1,98 @@
+// Events for the client of a session: refusals, states of VMs, accesses to nothing, problems. They
+// wait here between two slices.
+
+import type { UndefinedInstruction } from "../core/core.ts";
+import { endedByOwnWill, type HostEvent } from "../host/events.ts";
+import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import { fieldsText } from "../inspection/read-trace.ts";
+import type { Machine } from "../machine/machine.ts";
+import { type MachineEvent, SESSION } from "../protocol/protocol.ts";
+import type { TakenEvents } from "./system.ts";
+
+/** Events kept between two slices. */
+const EVENT_RING = 1000;
+
+/** The events of one machine. */
+export class EventNotes {
+  #events: MachineEvent[] = [];
+  #dropped = 0;
+  /** Number of the newest refusal that was told. */
+  #reasons = 0;
+
+  constructor(readonly machine: Pick<Machine, "time">, readonly hypervisor: () => Hypervisor) {}
+
+  /** Listens to the hypervisor. */
+  install(): void {
+    const hypervisor = this.hypervisor();
+    hypervisor.trace.listen(
+      ["rule"],
+      ({ time, vcpu, name, fields }) => this.#tell(time, "rule", vcpu, `${name} ${fieldsText(fields)}`, true),
+    );
+    hypervisor.onUnmappedDevice = (vcpu, pa) => this.#unmapped(vcpu, `pa:0x${pa.toString(16)}`);
+    hypervisor.onUnmappedMemory = (vcpu, ipa) => this.#unmapped(vcpu, `ipa:0x${ipa.toString(16)}`);
+  }
+
+  take(): TakenEvents {
+    this.#takeReasons();
+    const taken = { events: this.#events.sort((a, b) => a.time - b.time), dropped: this.#dropped };
+    this.#events = [];
+    this.#dropped = 0;
+    return taken;
+  }
+
+  /** An instruction took an UNDEFINED exception for the first time. */
+  undefinedInstruction({ word, text, pc, pa }: UndefinedInstruction): void {
+    const place = `PC 0x${pc.toString(16).padStart(16, "0")}, pa:0x${pa.toString(16)}`;
+    const what = `instruction 0x${word.toString(16).padStart(8, "0")} (${text.replace("\t", " ")}) is UNDEFINED at ${place}`;
+    this.#note(this.machine.time, "trap", this.hypervisor().trace.actor?.name() ?? "core", what, true);
+  }
+
+  /** Something about a device that people should know. */
+  deviceProblem(device: string, message: string): void {
+    this.#note(this.machine.time, "dev", device, message, true);
+  }
+
+  sessionProblem(message: string): void {
+    this.#note(this.machine.time, "log", SESSION, message, true);
+  }
+
+  /** A VM of the host has another state. */
+  vmState({ at, vm, state, exit }: Extract<HostEvent, { kind: "state" }>): void {
+    const refused = state === "failed" || exit !== undefined && !endedByOwnWill(exit);
+    this.#note(at, "state", `vm:${vm}`, `${state}${exit ? ` (${exit})` : ""}`, refused);
+  }
+
+  /** The host has reported an error. */
+  hostError({ at, vm, message }: Extract<HostEvent, { kind: "error" }>): void {
+    this.#note(at, "log", `vm:${vm ?? "host"}`, message, true);
+  }
+
+  /** A guest's access to nothing, which it takes as a synchronous external abort. */
+  #unmapped(vcpu: Vcpu, address: string): void {
+    const text = `access to ${address}, where nothing is, at PC 0x${vcpu.registers.pc.toString(16).padStart(16, "0")}`;
+    this.#note(this.machine.time, "mmio", vcpu.name, text, true);
+  }
+
+  #takeReasons(): void {
+    const { reasons } = this.hypervisor().trace;
+    const fresh = reasons.list(this.#reasons);
+    this.#dropped += reasons.count - this.#reasons - fresh.length;
+    this.#reasons = reasons.count;
+    for (const { time, askedBy, rule, chain } of fresh) {
+      const { name, result } = chain[chain.length - 1];
+      this.#note(time, "hvc", askedBy, `${name} -> ${result.name}: ${rule}`, true);
+    }
+  }
+
+  #note(time: number, kind: MachineEvent["kind"], vcpu: string, text: string, refused: boolean): void {
+    // A refused call is in the trace already.
+    if (kind !== "hvc") this.hypervisor().trace.event(kind, text, refused ? { about: vcpu, refused } : { about: vcpu });
+    this.#tell(time, kind, vcpu, text, refused);
+  }
+
+  #tell(time: number, kind: MachineEvent["kind"], vcpu: string, text: string, refused: boolean): void {
+    if (this.#events.length >= EVENT_RING) this.#dropped++;
+    else this.#events.push({ time, pcpu: undefined, kind, vcpu, text, refused });
+  }
+}

@@ -1,0 +1,125 @@
+// What a session knows of its VMs: names by VMID, states as their host reports them, and how they
+// ended. VMs that are gone keep their entries.
+
+import * as v from "valibot";
+import { type HostEvent, VM_EXIT_REASONS, type VmExitReason } from "../host/events.ts";
+import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import { Vmid } from "../inspection/guest-names.ts";
+import type { KnownVms } from "../inspection/inspected.ts";
+import type { SessionEnd } from "../protocol/protocol.ts";
+
+const byVmid = v.array(v.tuple([v.number(), v.string()]));
+const SAVED = v.strictObject({
+  names: byVmid,
+  states: byVmid,
+  exits: v.array(v.tuple([v.string(), v.picklist(VM_EXIT_REASONS)])),
+  firstError: v.optional(v.string()),
+  crashed: v.optional(v.array(v.string())),
+});
+
+/** The VMs of one session. */
+export class SessionVms implements KnownVms {
+  readonly #names = new Map<number, string>([[Vmid.Primary, "host"], [Vmid.ResourceManager, "rm"]]);
+  readonly #states = new Map<number, string>();
+  readonly #exits = new Map<string, VmExitReason>();
+  #firstError: string | undefined;
+  #crashed: readonly string[] | undefined;
+
+  constructor(readonly hypervisor: () => Pick<Hypervisor, "names">) {}
+
+  get names(): ReadonlyMap<number, string> {
+    return this.#names;
+  }
+
+  /** Name of a VM. */
+  nameOf(vmid: number): string {
+    return this.#names.get(vmid) ?? `vm-0x${vmid.toString(16)}`;
+  }
+
+  /** Whether the host reports states: its VMs are not an image's own. */
+  get reported(): boolean {
+    return this.#states.size > 0;
+  }
+
+  /** State of a VM as the resource manager calls it. */
+  stateOf(vmid: number): string {
+    return this.#states.get(vmid) ?? "RUNNING";
+  }
+
+  hasFailed(vmid: number): boolean {
+    return this.#states.get(vmid) === "FAILED";
+  }
+
+  exitOf(vm: string): string | undefined {
+    return this.#exits.get(vm);
+  }
+
+  /** VMIDs of VMs that have ended or failed. */
+  gone(): number[] {
+    return [...this.#names].filter(([vmid, name]) => vmid !== 0 && (this.#exits.has(name) || this.hasFailed(vmid))).map(([vmid]) => vmid);
+  }
+
+  /** The names that it begins with are the hypervisor's. */
+  install(): void {
+    for (const [vmid, name] of this.#names) this.hypervisor().names.set(vmid, name);
+  }
+
+  /** A VM has another state. */
+  changed({ vm, vmid, state, exit }: Extract<HostEvent, { kind: "state" }>): void {
+    // Who is being created has no VMID yet, and its life before is over.
+    if (state === "creating") this.#forget(vm);
+    if (state !== "creating" || vmid !== 0) {
+      this.#name(vmid, vm);
+      this.#states.set(vmid, state.toUpperCase());
+    }
+    if (exit) this.#exits.set(vm, exit);
+  }
+
+  /** The host has reported an error. */
+  failed({ vm, message }: Extract<HostEvent, { kind: "error" }>): void {
+    this.#firstError ??= vm === undefined ? message : `${vm}: ${message}`;
+  }
+
+  /** All VMs have ended; `crashed` names those that did not by themselves. */
+  finished(crashed: readonly string[]): void {
+    this.#crashed = crashed;
+  }
+
+  /** How the session ended, where its VMs have ended. */
+  ended(): SessionEnd | undefined {
+    if (!this.#crashed) return undefined;
+    if (!this.#crashed.length) return { code: 0, message: "every VM has ended" };
+    const how = this.#crashed.map((vm) => `${vm}${this.#exits.has(vm) ? ` (${this.#exits.get(vm)})` : ""}`).join(", ");
+    return { code: 1, message: `crashed: ${how}${this.#firstError === undefined ? "" : `; first error: ${this.#firstError}`}` };
+  }
+
+  save(): unknown {
+    return v.parse(SAVED, {
+      names: [...this.#names],
+      states: [...this.#states],
+      exits: [...this.#exits],
+      firstError: this.#firstError,
+      crashed: this.#crashed && [...this.#crashed],
+    });
+  }
+
+  restore(saved: unknown): void {
+    const { names, states, exits, firstError, crashed } = v.parse(SAVED, saved);
+    for (const [vmid, name] of names) this.#name(vmid, name);
+    for (const [vmid, state] of states) this.#states.set(vmid, state);
+    for (const [vm, reason] of exits) this.#exits.set(vm, reason);
+    this.#firstError = firstError;
+    this.#crashed = crashed;
+  }
+
+  #name(vmid: number, name: string): void {
+    this.#names.set(vmid, name);
+    this.hypervisor().names.set(vmid, name);
+  }
+
+  /** A VM is made anew: how it ended or failed before is over. */
+  #forget(vm: string): void {
+    this.#exits.delete(vm);
+    for (const [vmid, name] of this.#names) if (name === vm && this.hasFailed(vmid)) this.#states.delete(vmid);
+  }
+}

@@ -1,0 +1,53 @@
+// What people have VMs do: start, stop, a break on a console's line, a request to the resource
+// manager. A native host does it; an image has its VMs for itself.
+
+import type { ConsoleInput, LockedMemory, StartWanted } from "../host/console-input.ts";
+import { QueryError, type VmControl } from "../inspection/inspected.ts";
+import type { Consoles } from "./consoles.ts";
+import type { SessionVms } from "./session-vms.ts";
+
+/** The control of one session's VMs. */
+export class SessionControl implements VmControl {
+  /** The door to the native host, where there is one. */
+  host: ConsoleInput | undefined;
+  /** VMs of the configuration. */
+  configured: readonly string[] = [];
+
+  constructor(readonly vms: SessionVms, readonly consoles: Consoles) {}
+
+  stop(vm: string, force: boolean): void {
+    const host = this.#hostFor(vm), names = [...this.vms.names.values()];
+    if (!names.includes(vm)) throw new QueryError(`no vm:${vm}; there are ${names.join(", ")}`);
+    if (!this.vms.reported || vm === "host" || vm === "rm") {
+      throw new QueryError(`vm:${vm} is what the others need; el2 down ends the session`);
+    }
+    host.stop(vm, force);
+  }
+
+  sendBreak(console: string): void {
+    const sent = this.consoles.sendBreak(console);
+    if (sent === undefined) throw new QueryError(`no console ${console}; there are ${this.consoles.names.join(", ") || "none"}`);
+    if (!sent) throw new QueryError(`${console} is a virtio console, which is no serial line and has no break; Linux takes ctrl-o there`);
+  }
+
+  start(vm: string, how: StartWanted["start"]): void {
+    const host = this.#hostFor(vm);
+    if (!this.configured.includes(vm)) throw new QueryError(`no vm:${vm} in the configuration; there are ${this.configured.join(", ")}`);
+    host.start(vm, how);
+  }
+
+  sendRpc(id: number, payload: Uint8Array): void {
+    this.#hostFor("rpc send").request(id, payload);
+  }
+
+  lockedMemory(): readonly LockedMemory[] {
+    return this.host?.locked() ?? [];
+  }
+
+  #hostFor(what: string): ConsoleInput {
+    if (!this.host) {
+      throw new QueryError(`${what}: the primary VM is an image, which has its VMs and its link to the resource manager for itself`);
+    }
+    return this.host;
+  }
+}

@@ -1,0 +1,74 @@
+// The VMs of a machine in a sample: what each vCPU does, and what devices have done.
+
+import { VcpuOption } from "../abi/words.ts";
+import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import { vcpuWord } from "../inspection/guest-names.ts";
+import type { VirtioSlot } from "../inspection/inspected.ts";
+import type { VcpuSample, VmSample } from "../protocol/protocol.ts";
+import type { Consoles } from "./consoles.ts";
+import type { SessionVms } from "./session-vms.ts";
+import type { VmSampler } from "./system.ts";
+
+/** What it needs of the system. */
+export interface SampledSystem {
+  readonly hypervisor: Pick<Hypervisor, "scheduler">;
+  readonly vms: SessionVms;
+  readonly consoles: Pick<Consoles, "has">;
+  readonly virtio: readonly VirtioSlot[];
+}
+
+/** The samples of one machine. */
+export class VmSamples implements VmSampler {
+  readonly #times = new WeakMap<Vcpu, number>();
+
+  constructor(readonly system: SampledSystem) {}
+
+  take(elapsed: number): VmSample[] {
+    const { hypervisor, vms: known, consoles, virtio } = this.system;
+    const vms = new Map<number, Vcpu[]>(known.gone().map((vmid) => [vmid, []]));
+    for (const vcpu of hypervisor.scheduler.vcpus) {
+      const vmid = vcpu.addressSpace?.vmid;
+      if (vmid === undefined) continue;
+      const of = vms.get(vmid) ?? [];
+      vms.set(vmid, of);
+      of.push(vcpu);
+    }
+    return [...vms].sort(([a], [b]) => a - b).map(([vmid, vcpus]) => {
+      const name = known.nameOf(vmid);
+      return {
+        name,
+        vmid,
+        state: known.stateOf(vmid),
+        schedule: scheduleOf(vcpus),
+        console: consoles.has(name) ? name : undefined,
+        vcpus: vcpus.sort((a, b) => a.index - b.index).map((vcpu) => this.#sample(vcpu, elapsed)),
+        devices: virtio.filter(({ vm }) => vm === name)
+          .map(({ id, device }) => ({ id, kind: `virtio-${device.name}`, metrics: device.metrics() })),
+      };
+    });
+  }
+
+  #sample(vcpu: Vcpu, elapsed: number): VcpuSample {
+    const time = vcpu.time, before = this.#times.get(vcpu) ?? 0;
+    this.#times.set(vcpu, time);
+    return {
+      index: vcpu.index,
+      state: vcpuWord(vcpu),
+      pcpu: this.system.hypervisor.scheduler.hasCpu(vcpu.affinity) ? vcpu.affinity : undefined,
+      instructions: vcpu.instructions,
+      load: elapsed > 0 ? (time - before) / elapsed : 0,
+      waitsFor: vcpu.waits,
+      pc: vcpu.native ? "" : `0x${vcpu.registers.pc.toString(16).padStart(16, "0")}`,
+    };
+  }
+}
+
+/**
+ * Who schedules a VM's vCPUs: they are native, somebody runs them by vcpu_run, or the hypervisor
+ * does.
+ */
+function scheduleOf(vcpus: readonly Vcpu[]): VmSample["schedule"] {
+  if (vcpus.some((vcpu) => vcpu.native)) return "native";
+  return vcpus.some((vcpu) => vcpu.options & VcpuOption.VcpuRunScheduled) ? "proxy" : "own";
+}

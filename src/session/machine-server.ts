@@ -1,0 +1,115 @@
+// The machine of a session, from its first request to its end, and the lives that follow where it
+// starts again.
+
+import { assemble, prepare } from "../assembly/assemble.ts";
+import { readVars } from "../assembly/firmware-layout.ts";
+import { Engine } from "../engine/engine.ts";
+import { Standing } from "../engine/standing.ts";
+import type { SessionPlan } from "../plans/plan.ts";
+import type { Request, SessionEvent } from "../protocol/protocol.ts";
+import { noAnswer } from "../queries/query.ts";
+import { beginSystem, loaded } from "../snapshots/begin.ts";
+import type { SystemState } from "../state/system-state.ts";
+import { WriteFailure } from "../support/write-all.ts";
+import type { Outbox } from "./outbox.ts";
+import { serveRequest } from "./requests.ts";
+
+/** Exit code for a snapshot that cannot be loaded. */
+const UNUSABLE = 2;
+const NOTHING_RECORDED = { inputs: [], checks: [], end: undefined };
+
+/** Serves the requests of one client. */
+export class MachineServer {
+  #engine: Engine | undefined;
+  #plan: SessionPlan | undefined;
+  #inputEnded = false;
+  readonly #standing = new Standing();
+
+  /** @param requested whether a request waits to be let in */
+  constructor(readonly outbox: Outbox, readonly requested: () => boolean) {}
+
+  /**
+   * Requests that came in one message; what they are answered goes in one.
+   * @param taken is called before each
+   */
+  take(requests: readonly Request[], taken: () => void): void {
+    this.outbox.together(() => {
+      for (const request of requests) {
+        taken();
+        this.#guarded(() => this.#handle(request));
+      }
+    });
+  }
+
+  /** Does something; a bug of ours ends the machine and is reported. */
+  #guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#engine?.halt();
+      if (error instanceof WriteFailure) return this.#post({ kind: "ended", end: { code: 1, message: error.message } });
+      this.#post({ kind: "failed", message: error instanceof Error ? error.stack ?? error.message : String(error) });
+    }
+  }
+
+  #handle(request: Request): void {
+    switch (request.kind) {
+      case "prepare":
+        return prepare(request.memory);
+      case "start":
+        if (this.#engine) throw new Error("the machine was started already");
+        return this.#begin(request.plan);
+      case "forget":
+        return this.#standing.forget(request.id);
+      case "input-ended":
+        this.#inputEnded = true;
+        break;
+      case "query":
+        if (request.repeat) this.#standing.add(request.id, request.query, request.repeat, performance.now());
+    }
+    if (this.#engine) return serveRequest(this.#engine, request);
+    if (request.kind === "stop") this.#post({ kind: "ended", end: { code: 0, message: "stopped before it began" } });
+    // Nobody is to wait for an answer.
+    if ("id" in request) this.#post({ kind: "answer", id: request.id, answer: noAnswer("there is no machine") });
+  }
+
+  #begin(plan: SessionPlan): void {
+    this.#plan = plan;
+    // A second machine beside the first has what is recorded for its outside.
+    const alone = { ...plan, record: undefined, replay: { recording: NOTHING_RECORDED, verify: false, to: undefined } };
+    const begun = beginSystem(plan);
+    if ("refused" in begun) return this.#post({ kind: "ended", end: { code: UNUSABLE, message: begun.refused } });
+    const port = {
+      post: (event: SessionEvent) => this.#post(event),
+      together: (work: () => void) => this.outbox.together(work),
+      standing: this.#standing,
+      guarded: (work: () => void) => this.#guarded(work),
+      requested: this.requested,
+      again: (state?: SystemState) => state ? loaded(alone, state) : assemble(alone),
+    };
+    this.#engine = new Engine(begun.system, begun.plan, port, begun.state);
+    if (this.#inputEnded) this.#engine.endInput();
+    this.#engine.start();
+  }
+
+  #post(event: SessionEvent): void {
+    if (event.kind === "ended" && event.end.reset && this.#plan?.reboot) return this.#reboot(this.#plan, event.end.message);
+    this.outbox.tell(event);
+  }
+
+  /** The machine that has ended is behind us when it returns. */
+  #reboot(ended: SessionPlan, why: string): void {
+    const note = { time: 0, pcpu: undefined, kind: "state", vcpu: "vm:host", text: `${why}: it starts again`, refused: false } as const;
+    this.outbox.tell({ kind: "events", events: [note], dropped: 0 });
+    setTimeout(() => this.#guarded(() => this.#begin(rebooted(ended))), 0);
+  }
+}
+
+/** The plan of a machine's next life: from its start, with what its firmware has stored. */
+function rebooted(plan: SessionPlan): SessionPlan {
+  const { from: _from, instant: _instant, ...next } = plan;
+  const { what } = plan;
+  const vars = what.kind === "boot" ? what.firmware?.vars : undefined;
+  if (what.kind !== "boot" || !what.firmware || !vars) return { ...next, hashAt: [] };
+  return { ...next, hashAt: [], what: { ...what, firmware: { ...what.firmware, vars: readVars(vars.path) } } };
+}
