@@ -1,6 +1,7 @@
 // The hypervisor: what its objects share, and its face to the machine. Objects and hypercalls are
 // in files of their own.
 
+import { asPa } from "../abi/numbers.ts";
 import type { NativeGuestFactory } from "../abi/native-guest.ts";
 import { Vmid } from "../abi/rpc/messages/vm.ts";
 import type { Core } from "../core/interface.ts";
@@ -105,10 +106,10 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
     this.privatePartition = new Partition(this, true, PRIVATE_HEAP);
     this.rootPartition = new Partition(this, true, ROOT_HEAP);
     const { map } = machine;
-    this.memory.insert(this.privatePartition, 0, DEVICE_END);
-    this.memory.insert(this.rootPartition, RAM_BASE, map.primarySize);
-    this.memory.insert(this.privatePartition, map.hypervisorBase, map.rootBase - map.hypervisorBase);
-    this.memory.insert(this.rootPartition, map.rootBase, map.ramEnd - map.rootBase);
+    this.memory.insert(this.privatePartition, asPa(0), DEVICE_END);
+    this.memory.insert(this.rootPartition, asPa(RAM_BASE), map.primarySize);
+    this.memory.insert(this.privatePartition, asPa(map.hypervisorBase), map.rootBase - map.hypervisorBase);
+    this.memory.insert(this.rootPartition, asPa(map.rootBase), map.ramEnd - map.rootBase);
     this.scheduler = new Scheduler(this);
     machine.install(this);
   }

@@ -2,7 +2,7 @@
 // block (docs/spec/hypervisor.md §8, docs/spec/observed.md §7). The order in which capabilities are
 // made is the recorded one, so ids are as well.
 
-import { asCapId, asIpa, type CapId } from "../abi/numbers.ts";
+import { asCapId, asIpa, asPa, type CapId } from "../abi/numbers.ts";
 import type { NativeGuestFactory } from "../abi/native-guest.ts";
 import { encodeRootEnvironment, NO_CAP, ROOT_ENVIRONMENT_SIZE } from "../abi/root-environment.ts";
 import { ErrorCode, errorName } from "../abi/errors.ts";
@@ -264,7 +264,7 @@ function createDevices(hypervisor: Hypervisor, flash: readonly FlashPlan[]): { a
   const sparse = memextentAttributes(Access.RW, ExtentMemoryType.Device, ExtentType.Sparse);
   expectOk(all.configure(0n, BigInt(DEVICE_END), sparse), "memextent_configure of the devices");
   expectOk(all.activate(), "activation of the devices' extent");
-  if (!Memextent.move(hypervisor, privatePartition, all, 0, DEVICE_END)) throw new Error("device memory has another owner");
+  if (!Memextent.move(hypervisor, privatePartition, all, asPa(0), DEVICE_END)) throw new Error("device memory has another owner");
   const derive = (base: number, size: number) => {
     const extent = create(rootPartition.create(Memextent));
     const basic = memextentAttributes(Access.RW, ExtentMemoryType.Device, ExtentType.Basic);

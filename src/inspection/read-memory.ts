@@ -1,5 +1,6 @@
 // Rows about physical memory: who owns which pages, where they are mapped, and what they contain.
 
+import { asPa } from "../abi/numbers.ts";
 import { MapAttributes } from "../abi/words.ts";
 import type { AddressSpace } from "../hypervisor/memory/addrspace.ts";
 import { describeViolation } from "../hypervisor/check/violation.ts";
@@ -68,7 +69,7 @@ function* pieces(view: View): Generator<Piece> {
           ipa: range.ipa + edges[i] - range.offset,
           attributes: range.attributes,
         }));
-      yield { pa: owner.base + edges[i], size: edges[i + 1] - edges[i], owner, mappings };
+      yield { pa: asPa(owner.base + edges[i]), size: edges[i + 1] - edges[i], owner, mappings };
     }
   }
 }

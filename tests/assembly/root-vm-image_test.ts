@@ -1,6 +1,7 @@
 // A root VM that is a real AArch64 program: what it finds at its start (docs/spec/observed.md §7),
 // and files that cannot be one.
 
+import { asPa } from "../../src/abi/numbers.ts";
 import assert from "node:assert/strict";
 import { buildRootGuest } from "../../bench/root-guests.ts";
 import { Stage2Flags } from "../../src/core/interface.ts";
@@ -89,7 +90,7 @@ Deno.test("the checker finds what the core's TLBs keep of pages that their owner
   const space = hypervisor.addressSpaces.get(255)!;
   const cached = [...machine.core.cachedPages!(space.stage2.id)].map(({ pa }) => pa);
   // The block and the stack, which lie in the root VM's own extent, have just been read.
-  const own = [0x7000, 0xe000].map((offset) => 0x8048_0000 + offset);
+  const own = [0x7000, 0xe000].map((offset) => asPa(0x8048_0000 + offset));
   for (const pa of own) assert.ok(cached.includes(pa), `0x${pa.toString(16)} is cached`);
   const checker = new Checker(hypervisor);
   assert.deepEqual(checker.sweep(), []);

@@ -1,6 +1,7 @@
 // The invariant checker finds each thing that can break, right after the operation and in a sweep,
 // and says what and by whom.
 
+import { asPa } from "../../src/abi/numbers.ts";
 import assert from "node:assert/strict";
 import { ErrorCode } from "../../src/abi/errors.ts";
 import { Access } from "../../src/abi/words.ts";
@@ -91,7 +92,7 @@ for (const [what, act, object, rule] of SABOTAGE) {
 
 Deno.test("the checker finds pages that leave an extent and stay in the tables", () => {
   const { hypervisor, checker, extent } = setup();
-  assert.ok(hypervisor.memory.transfer(extent, hypervisor.rootPartition, RAM_BASE, 0x1000));
+  assert.ok(hypervisor.memory.transfer(extent, hypervisor.rootPartition, asPa(RAM_BASE), 0x1000));
   checker.touchPages(extent, RAM_BASE, 0x1000);
   assert.equal(checker.verify()?.rule, "what is mapped belongs to an extent");
   assert.equal(checker.verify(), undefined, "each change is looked at once");
@@ -111,7 +112,7 @@ Deno.test("the checker finds table entries that nobody has recorded", () => {
 
 Deno.test("the checker finds owners outside of their range", () => {
   const { hypervisor, checker, extent } = setup();
-  assert.ok(hypervisor.memory.transfer(hypervisor.rootPartition, extent, RAM_BASE + 0x10_0000, 0x2000));
+  assert.ok(hypervisor.memory.transfer(hypervisor.rootPartition, extent, asPa(RAM_BASE + 0x10_0000), 0x2000));
   checker.touchPages(hypervisor.rootPartition, RAM_BASE + 0x10_0000, 0x2000);
   assert.equal(checker.verify()?.rule, "an extent owns memory inside its range only");
 });

@@ -1,6 +1,7 @@
 // Doorbells, message queues, VICs, hardware interrupts and VPM groups through their hypercalls
 // (docs/spec/hypervisor.md §4.2, 4.3, §4.5, §4.10, §6.3; section 10 lines 53 to 91, 168, 169).
 
+import { asIpa, asPa } from "../../src/abi/numbers.ts";
 import assert from "node:assert/strict";
 import { errorName } from "../../src/abi/errors.ts";
 import { type HypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
@@ -29,7 +30,7 @@ class Caller {
 
   constructor() {
     const rw = Access.RW | Access.RW << 4 | MemoryType.NormalWB << 16;
-    this.vm.addressSpace.install(RAM_BASE, RAM_BASE, 0x2000, rw);
+    this.vm.addressSpace.install(asIpa(RAM_BASE), asPa(RAM_BASE), 0x2000, rw);
     this.vic = this.vm.grant(this.vm.vic);
   }
 

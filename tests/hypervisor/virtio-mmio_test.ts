@@ -1,6 +1,7 @@
 // virtio-mmio devices: the frontend's writes, the backend's calls (docs/spec/hypervisor.md §4.11,
 // §7.1; section 10 lines 172 to 179).
 
+import { asIpa, asPa } from "../../src/abi/numbers.ts";
 import assert from "node:assert/strict";
 import { errorName } from "../../src/abi/errors.ts";
 import { type HypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
@@ -45,7 +46,7 @@ class Rig {
     this.ok("object_activate", this.device);
     this.ok("virtio_mmio_frontend_bind_virq", this.device, this.vic, 40n);
     this.ok("virtio_mmio_backend_bind_virq", this.device, this.vic, 41n);
-    this.backend.addressSpace.install(BUFFER, BUFFER, 0x1000, Access.RW | Access.RW << 4 | MemoryType.NormalWB << 16);
+    this.backend.addressSpace.install(asIpa(BUFFER), asPa(BUFFER), 0x1000, Access.RW | Access.RW << 4 | MemoryType.NormalWB << 16);
   }
 
   extent(base: number, size: number, type: number = ExtentType.Basic, access: number = Access.RW): bigint {
@@ -102,7 +103,7 @@ class Rig {
       yield* script(registers);
       ended = true;
     }]);
-    vm.addressSpace.install(IPA, PAGE, 0x1000, Access.R | Access.R << 4 | MemoryType.NormalWB << 16);
+    vm.addressSpace.install(asIpa(IPA), asPa(PAGE), 0x1000, Access.R | Access.R << 4 | MemoryType.NormalWB << 16);
     vm.start();
     this.machine.run(200_000);
     assert.ok(ended, "the script has ended");

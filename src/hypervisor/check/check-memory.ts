@@ -1,6 +1,7 @@
 // What must hold of memory: every page has one owner, and page tables and TLBs lead only where a
 // page's owner has recorded a mapping (docs/spec/hypervisor.md §4.6, §4.8, §8.6).
 
+import { asIpa, asPa, type Ipa, type Pa } from "../../abi/numbers.ts";
 import { Stage2Flags } from "../../core/interface.ts";
 import { DEVICE_END, PAGE_SIZE } from "../../machine/memory-map.ts";
 import type { HypervisorObject } from "../capabilities/object.ts";
@@ -38,7 +39,7 @@ function isRightOwner(hypervisor: CheckedServices, owner: MemoryOwner, pa: numbe
 /** The owners of a range of physical memory. */
 export function* checkOwners(hypervisor: CheckedServices, pa: number, size: number): Generator<Violation> {
   for (let at = pa; at < pa + size;) {
-    const owner = hypervisor.memory.ownerOf(at);
+    const owner = hypervisor.memory.ownerOf(asPa(at));
     if (owner instanceof Partition) {
       at += PAGE_SIZE;
       continue;
@@ -74,7 +75,7 @@ export function* checkTables(space: AddressSpace, ipa = 0, size = ADDRESS_SPACE_
   if (size <= LOOKED_UP) {
     for (let at = ipa; at < end; at += PAGE_SIZE) {
       const page = space.stage2.lookup(at);
-      const wrong = page && wrongPage(space, at, page.pa, page.flags);
+      const wrong = page && wrongPage(space, asIpa(at), asPa(page.pa), page.flags);
       if (wrong) yield wrong;
     }
     return;
@@ -82,9 +83,9 @@ export function* checkTables(space: AddressSpace, ipa = 0, size = ADDRESS_SPACE_
   for (const entry of space.stage2.entries()) {
     const first = Math.max(entry.ipa, ipa), last = Math.min(entry.ipa + entry.size, end);
     for (let at = first; at < last;) {
-      const pa = entry.pa + at - entry.ipa;
-      const right = rightBytes(space, at, pa, last - at, entry.flags);
-      const wrong = right ? undefined : wrongPage(space, at, pa, entry.flags);
+      const pa = asPa(entry.pa + at - entry.ipa);
+      const right = rightBytes(space, asIpa(at), pa, last - at, entry.flags);
+      const wrong = right ? undefined : wrongPage(space, asIpa(at), pa, entry.flags);
       if (wrong) yield wrong;
       at += right || PAGE_SIZE;
     }
@@ -92,7 +93,7 @@ export function* checkTables(space: AddressSpace, ipa = 0, size = ADDRESS_SPACE_
 }
 
 /** How much of a run of the page tables is right, from its start. */
-function rightBytes(space: AddressSpace, ipa: number, pa: number, size: number, flags: number): number {
+function rightBytes(space: AddressSpace, ipa: Ipa, pa: Pa, size: number, flags: number): number {
   const { memory } = space.services;
   const owner = memory.ownerOf(pa);
   if (!(owner instanceof Memextent)) return 0;
@@ -101,7 +102,7 @@ function rightBytes(space: AddressSpace, ipa: number, pa: number, size: number, 
 }
 
 /** What is wrong with an entry of the page tables. */
-function wrongPage(space: AddressSpace, ipa: number, pa: number, flags: number): Violation | undefined {
+function wrongPage(space: AddressSpace, ipa: Ipa, pa: Pa, flags: number): Violation | undefined {
   if (rightBytes(space, ipa, pa, PAGE_SIZE, flags)) return undefined;
   const owner = space.services.memory.ownerOf(pa);
   const values = { ipa: hex(ipa), pa: hex(pa), owner: owner?.name };
@@ -117,7 +118,7 @@ export function* checkCachedPages(space: AddressSpace): Generator<Violation> {
   const { core, memory } = space.services;
   if (space.state !== "active" || !core.cachedPages) return;
   for (const { va, pa, write } of core.cachedPages(space.stage2.id)) {
-    const owner = memory.ownerOf(pa);
+    const owner = memory.ownerOf(asPa(pa));
     const needs = write ? Stage2Flags.Write : Stage2Flags.Read;
     const mapped = owner instanceof Memextent && [...owner.mappings.within(pa - owner.base, PAGE_SIZE)]
       .some(({ addressSpace, range }) => addressSpace === space && stage2Flags(range.attributes) & needs);

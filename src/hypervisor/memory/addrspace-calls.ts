@@ -1,5 +1,6 @@
 // The hypercalls on address spaces (docs/spec/hypervisor.md §4.6).
 
+import { asIpa, asPa } from "../../abi/numbers.ts";
 import { AddrspaceRight, MemextentRight, VicRight } from "../../abi/rights.ts";
 import { ExtentType, MapAttributes, MapFlags, MemoryType } from "../../abi/words.ts";
 import { ErrorCode } from "../../abi/errors.ts";
@@ -73,11 +74,11 @@ function lookUp(call: Call, addressSpace: AddressSpace, extent: Memextent, ipa: 
     const next = stage2.lookup(first + length);
     if (next?.pa !== start.pa + length || next.flags !== start.flags) break;
   }
-  if (!services.memory.owns(extent, start.pa, length)) {
+  if (!services.memory.owns(extent, asPa(start.pa), length)) {
     return call.refuse(ErrorCode.MEMDB_NOT_OWNER, "the extent owns what is mapped", values);
   }
   const offset = start.pa - extent.base;
-  const attributes = extent.attributesAt(addressSpace, offset, first, start.flags);
+  const attributes = extent.attributesAt(addressSpace, offset, asIpa(first), start.flags);
   if (attributes === undefined) throw new Error(`${extent.name} has no record of its mapping at 0x${ipa.toString(16)}`);
   return { offset: BigInt(offset), size: BigInt(length), map_attrs: attributes };
 }

@@ -1,6 +1,7 @@
 // Address spaces: a VM's stage 2, its info area, its virtual devices and the ranges that its VMM
 // emulates (docs/spec/hypervisor.md §4.6, §4.7).
 
+import { asIpa, asPa, type Ipa, type Pa } from "../../abi/numbers.ts";
 import { Access, ExtentMemoryType, ExtentType, VmmioOperation } from "../../abi/words.ts";
 import { ErrorCode } from "../../abi/errors.ts";
 import type { Core, Stage2Table } from "../../core/interface.ts";
@@ -244,12 +245,12 @@ export class AddressSpace extends HypervisorObject {
   /**
    * Enters pages into the tables in place of what was there. They are in a range that is paid for.
    */
-  install(ipa: number, pa: number, size: number, attributes: number): void {
+  install(ipa: Ipa, pa: Pa, size: number, attributes: number): void {
     if (!this.#map(ipa, pa, size, attributes)) throw new Error(`${this.name}: a page table was not paid for`);
   }
 
   /** Takes the pages out of the tables that map to `pa` onward; others in the range stay. */
-  uninstall(ipa: number, pa: number, size: number): void {
+  uninstall(ipa: Ipa, pa: Pa, size: number): void {
     this.#eachMapped(ipa, pa, size, (at, _pa, length) => {
       if (!this.stage2.unmap(at, length)) throw new Error(`${this.name}: a page table was not paid for`);
       this.#trace("unmap", at, { size: length });
@@ -258,7 +259,7 @@ export class AddressSpace extends HypervisorObject {
   }
 
   /** Gives the pages new attributes that map to `pa` onward; others in the range stay. */
-  reinstall(ipa: number, pa: number, size: number, attributes: number): void {
+  reinstall(ipa: Ipa, pa: Pa, size: number, attributes: number): void {
     this.#eachMapped(ipa, pa, size, (at, to, length) => this.install(at, to, length, attributes));
   }
 
@@ -355,16 +356,16 @@ export class AddressSpace extends HypervisorObject {
   }
 
   /** Calls `act` for each run of pages in the range that are mapped to `pa` onward. */
-  #eachMapped(ipa: number, pa: number, size: number, act: (ipa: number, pa: number, size: number) => void): void {
+  #eachMapped(ipa: Ipa, pa: Pa, size: number, act: (ipa: Ipa, pa: Pa, size: number) => void): void {
     for (let done = 0; done < size;) {
       const first = done;
       while (done < size && this.stage2.lookup(ipa + done)?.pa === pa + done) done += PAGE_SIZE;
-      if (done > first) act(ipa + first, pa + first, done - first);
+      if (done > first) act(asIpa(ipa + first), asPa(pa + first), done - first);
       else done += PAGE_SIZE;
     }
   }
 
-  #map(ipa: number, pa: number, size: number, attributes: number): boolean {
+  #map(ipa: Ipa, pa: Pa, size: number, attributes: number): boolean {
     if (!this.stage2.map(ipa, pa, size, stage2Flags(attributes))) return false;
     this.#trace("map", ipa, { pa: `pa:0x${pa.toString(16)}`, size, map_attrs: attributes });
     this.#invalidate(ipa, size);

@@ -2,6 +2,7 @@
 // and executable where the flash is, as long as reads give the array; every other access is the
 // device's. No part of Gunyah: platforms of firmware have flash below their hypervisor.
 
+import { asIpa } from "../../abi/numbers.ts";
 import { ErrorCode, errorName } from "../../abi/errors.ts";
 import { Access, ExtentMemoryType, ExtentType, mapAttributes, memextentAttributes, MemoryType } from "../../abi/words.ts";
 import { Vmid } from "../../abi/rpc/messages/vm.ts";
@@ -58,7 +59,7 @@ export class FlashBank implements VirtualDevice {
    */
   get isMappedRight(): boolean {
     const { device, ipa, size } = this.plan;
-    const mapped = this.#space !== undefined && this.#extent.mappings.has(this.#space, 0, size, ipa);
+    const mapped = this.#space !== undefined && this.#extent.mappings.has(this.#space, 0, size, asIpa(ipa));
     return mapped === (this.#space !== undefined && device.readsArray);
   }
 

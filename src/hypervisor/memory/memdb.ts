@@ -2,6 +2,7 @@
 // there is no memory (docs/spec/hypervisor.md §8.6). A page belongs to a partition, to a
 // partition's heap, or to the deepest extent that claimed it.
 
+import { asPa, type Pa } from "../../abi/numbers.ts";
 import type { Archive } from "../../machine/archive.ts";
 import { PAGE_SHIFT, PAGE_SIZE, PHYSICAL_END } from "../../machine/memory-map.ts";
 
@@ -14,7 +15,7 @@ export interface MemoryOwner {
 
 /** A run of pages: physical address and size in bytes. */
 export interface PageRun {
-  readonly pa: number;
+  readonly pa: Pa;
   readonly size: number;
 }
 
@@ -28,7 +29,7 @@ export class MemoryDatabase {
   readonly #bySerial = new Map<number, MemoryOwner>();
 
   /** Enters memory that has no owner so far. For the platform's start. */
-  insert(owner: MemoryOwner, pa: number, size: number): void {
+  insert(owner: MemoryOwner, pa: Pa, size: number): void {
     for (let page = pa / PAGE_SIZE; page < (pa + size) / PAGE_SIZE; page++) {
       if (this.#owners[page] !== 0) throw new Error(`page 0x${(page * PAGE_SIZE).toString(16)} has an owner already`);
       this.#owners[page] = owner.serial;
@@ -37,12 +38,12 @@ export class MemoryDatabase {
   }
 
   /** The owner of the page at `pa`. */
-  ownerOf(pa: number): MemoryOwner | undefined {
+  ownerOf(pa: Pa): MemoryOwner | undefined {
     return this.#bySerial.get(this.#owners[Math.floor(pa / PAGE_SIZE)]);
   }
 
   /** Whether `owner` owns every page of the range. */
-  owns(owner: MemoryOwner, pa: number, size: number): boolean {
+  owns(owner: MemoryOwner, pa: Pa, size: number): boolean {
     if (pa + size > PHYSICAL_END) return false;
     const end = (pa + size) >>> PAGE_SHIFT || PHYSICAL_END / PAGE_SIZE;
     for (let page = pa >>> PAGE_SHIFT; page < end; page++) if (this.#owners[page] !== owner.serial) return false;
@@ -50,7 +51,7 @@ export class MemoryDatabase {
   }
 
   /** How many bytes from `pa` on `owner` owns, at most `size`. */
-  ownedBytes(owner: MemoryOwner, pa: number, size: number): number {
+  ownedBytes(owner: MemoryOwner, pa: Pa, size: number): number {
     const first = pa / PAGE_SIZE, end = Math.min(pa + size, PHYSICAL_END) / PAGE_SIZE;
     let page = first;
     while (page < end && this.#owners[page] === owner.serial) page++;
@@ -61,7 +62,7 @@ export class MemoryDatabase {
    * Moves a whole range from one owner to another; false, and nothing moves, unless `from` owns all
    * of it.
    */
-  transfer(from: MemoryOwner, to: MemoryOwner, pa: number, size: number): boolean {
+  transfer(from: MemoryOwner, to: MemoryOwner, pa: Pa, size: number): boolean {
     if (!this.owns(from, pa, size)) return false;
     this.#bySerial.set(to.serial, to);
     this.#owners.fill(to.serial, pa / PAGE_SIZE, (pa + size) / PAGE_SIZE);
@@ -69,7 +70,7 @@ export class MemoryDatabase {
   }
 
   /** The runs of pages in the range that `owner` owns, from low to high. */
-  *runs(owner: MemoryOwner, pa: number, size: number): Generator<PageRun> {
+  *runs(owner: MemoryOwner, pa: Pa, size: number): Generator<PageRun> {
     const end = Math.min(pa + size, PHYSICAL_END) / PAGE_SIZE;
     // Most ranges are all memory and most owners own little of it: the engine searches much faster
     // than a loop.
@@ -79,7 +80,7 @@ export class MemoryDatabase {
       if (first < 0) return;
       page = first + 1;
       while (page < end && owners[page] === owner.serial) page++;
-      yield { pa: first * PAGE_SIZE, size: (page - first) * PAGE_SIZE };
+      yield { pa: asPa(first * PAGE_SIZE), size: (page - first) * PAGE_SIZE };
     }
   }
 
@@ -122,7 +123,7 @@ export class MemoryDatabase {
       if (serial === 0) continue;
       const owner = this.#bySerial.get(serial);
       if (!owner) throw new Error(`pages from 0x${(first * PAGE_SIZE).toString(16)} belong to a forgotten owner ${serial}`);
-      yield { pa: first * PAGE_SIZE, size: (page - first) * PAGE_SIZE, owner };
+      yield { pa: asPa(first * PAGE_SIZE), size: (page - first) * PAGE_SIZE, owner };
     }
   }
 }

@@ -1,5 +1,6 @@
 // The hypercalls on memory extents (docs/spec/hypervisor.md §4.8).
 
+import { asPa } from "../../abi/numbers.ts";
 import { MemextentRight, PartitionRight } from "../../abi/rights.ts";
 import { Access, DonateOptions, DonateType, ExtentMemoryType, ExtentType, ModifyFlags, ModifyOperation } from "../../abi/words.ts";
 import { ErrorCode } from "../../abi/errors.ts";
@@ -90,7 +91,7 @@ function donate(call: Call, type: number, from: Donor, to: Donor, offset: bigint
   if (other instanceof Memextent && other.kind !== ExtentType.Sparse) {
     return call.refuse(ErrorCode.ARGUMENT_INVALID, "both extents are SPARSE", values);
   }
-  const pa = child.base + Number(offset);
+  const pa = asPa(child.base + Number(offset));
   const end = pa + Number(size);
   const outside = [child, other].some((one) => one instanceof Memextent && (pa < one.base || end > one.base + one.extentSize));
   if (outside) return call.refuse(ErrorCode.ARGUMENT_INVALID, "the range lies inside both extents", values);

@@ -2,6 +2,7 @@
 // §4.6). What is recorded here covers pages whether the extent owns them now or not; only owned
 // pages are in the page tables.
 
+import { asIpa, type Ipa } from "../../abi/numbers.ts";
 import { ErrorCode } from "../../abi/errors.ts";
 import { PAGE_SIZE } from "../../machine/memory-map.ts";
 import type { AddressSpace } from "./addrspace.ts";
@@ -18,7 +19,7 @@ export interface MappedRange {
   readonly offset: number;
   readonly size: number;
   /** IPA of `offset`. */
-  readonly ipa: number;
+  readonly ipa: Ipa;
   /** `map_attrs` word. */
   readonly attributes: number;
 }
@@ -34,7 +35,7 @@ function clip(range: MappedRange, offset: number, size: number): MappedRange | u
   const start = Math.max(range.offset, offset);
   const end = Math.min(range.offset + range.size, offset + size);
   if (start >= end) return undefined;
-  return { offset: start, size: end - start, ipa: range.ipa + (start - range.offset), attributes: range.attributes };
+  return { offset: start, size: end - start, ipa: asIpa(range.ipa + (start - range.offset)), attributes: range.attributes };
 }
 
 /**
@@ -88,19 +89,19 @@ export class ExtentMappings {
   }
 
   /** Whether some slot maps all of [offset, offset + size) to `ipa` onward. */
-  has(addressSpace: AddressSpace, offset: number, size: number, ipa: number): boolean {
+  has(addressSpace: AddressSpace, offset: number, size: number, ipa: Ipa): boolean {
     return this.#find(addressSpace, offset, size, ipa) !== undefined;
   }
 
   /**
    * Takes a recorded mapping out; ranges that reach further are cut. The caller has asked `has`.
    */
-  remove(addressSpace: AddressSpace, offset: number, size: number, ipa: number): void {
+  remove(addressSpace: AddressSpace, offset: number, size: number, ipa: Ipa): void {
     this.#replace(addressSpace, offset, size, ipa, () => []);
   }
 
   /** Changes the attributes of a recorded mapping. The caller has asked `has`. */
-  update(addressSpace: AddressSpace, offset: number, size: number, ipa: number, change: (attributes: number) => number): void {
+  update(addressSpace: AddressSpace, offset: number, size: number, ipa: Ipa, change: (attributes: number) => number): void {
     this.#replace(addressSpace, offset, size, ipa, (part) => [{ ...part, attributes: change(part.attributes) }]);
   }
 
@@ -114,7 +115,7 @@ export class ExtentMappings {
   /**
    * How many bytes from an offset on are recorded at `ipa` by one mapping whose attributes pass.
    */
-  recordedBytes(addressSpace: AddressSpace, offset: number, ipa: number, passes: (attributes: number) => boolean): number {
+  recordedBytes(addressSpace: AddressSpace, offset: number, ipa: Ipa, passes: (attributes: number) => boolean): number {
     for (const slot of this.#slots) {
       if (slot.addressSpace !== addressSpace) continue;
       const range = slot.ranges[firstAbove(slot.ranges, offset)];
@@ -146,7 +147,7 @@ export class ExtentMappings {
       const ranges = archive.list("ranges", slot?.ranges ?? [], (range) => ({
         offset: archive.multiple("offset", range?.offset, PAGE_SIZE, 0, extentSize),
         size: archive.multiple("size", range?.size, PAGE_SIZE, PAGE_SIZE, extentSize),
-        ipa: archive.multiple("ipa", range?.ipa, PAGE_SIZE),
+        ipa: asIpa(archive.multiple("ipa", range?.ipa, PAGE_SIZE)),
         attributes: archive.integer("attributes", range?.attributes, 0, 0xffff_ffff),
       }));
       for (let index = 0; index < ranges.length; index++) {
@@ -159,7 +160,7 @@ export class ExtentMappings {
     }, SLOTS);
   }
 
-  #find(addressSpace: AddressSpace, offset: number, size: number, ipa: number): Slot | undefined {
+  #find(addressSpace: AddressSpace, offset: number, size: number, ipa: Ipa): Slot | undefined {
     return this.#slots.find((slot) => {
       if (slot.addressSpace !== addressSpace) return false;
       const parts = [...partsOf(slot.ranges, offset, size)];
@@ -167,7 +168,7 @@ export class ExtentMappings {
     });
   }
 
-  #replace(addressSpace: AddressSpace, offset: number, size: number, ipa: number, change: (part: MappedRange) => MappedRange[]): void {
+  #replace(addressSpace: AddressSpace, offset: number, size: number, ipa: Ipa, change: (part: MappedRange) => MappedRange[]): void {
     const slot = this.#find(addressSpace, offset, size, ipa);
     if (!slot) throw new Error("no such mapping is recorded");
     const { ranges } = slot;

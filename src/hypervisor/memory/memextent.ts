@@ -2,6 +2,7 @@
 // derived from one another (docs/spec/hypervisor.md §4.8). Page tables always hold what the records
 // say: a page is mapped where the extent that owns it is mapped.
 
+import { asIpa, asPa, type Ipa, type Pa } from "../../abi/numbers.ts";
 import { Access, ExtentMemoryType, ExtentType, MapAttributes, MemextentAttributes, MemoryType } from "../../abi/words.ts";
 import { ErrorCode } from "../../abi/errors.ts";
 import { PAGE_SIZE } from "../../machine/memory-map.ts";
@@ -29,7 +30,7 @@ export class Memextent extends HypervisorObject {
   declare readonly services: MemoryServices;
   readonly type = "memextent";
   /** Physical address of offset 0. */
-  base = 0;
+  base = asPa(0);
   extentSize = 0;
   /** Bits of `Access`: the most that a mapping may allow. */
   access: number = Access.None;
@@ -61,7 +62,7 @@ export class Memextent extends HypervisorObject {
     const error = this.#setAttributes(attributes);
     if (error !== ErrorCode.OK) return error;
     this.#setParent(undefined);
-    this.base = Number(base);
+    this.base = asPa(Number(base));
     this.extentSize = Number(size);
     this.#configured = true;
     return ErrorCode.OK;
@@ -83,7 +84,7 @@ export class Memextent extends HypervisorObject {
     const error = this.#setAttributes(attributes);
     if (error !== ErrorCode.OK) return error;
     this.#setParent(parent);
-    this.base = parent.base + Number(offset);
+    this.base = asPa(parent.base + Number(offset));
     this.extentSize = Number(size);
     this.#configured = true;
     return ErrorCode.OK;
@@ -106,7 +107,7 @@ export class Memextent extends HypervisorObject {
 
   /** The owned pages in [offset, offset + size). */
   ownedRuns(offset = 0, size = this.extentSize): Generator<PageRun> {
-    return this.services.memory.runs(this, this.base + offset, size);
+    return this.services.memory.runs(this, asPa(this.base + offset), size);
   }
 
   /** Zeroes the owned pages in [offset, offset + size) that are RAM. */
@@ -126,7 +127,7 @@ export class Memextent extends HypervisorObject {
     } else if (end > BigInt(SPARSE_IPA_END)) {
       return this.refuse(ErrorCode.ADDR_INVALID, "the range leaves 48 bits", values);
     }
-    const at = Number(ipa);
+    const at = asIpa(Number(ipa));
     const runs = [...this.ownedRuns(offset, size)];
     for (const run of runs) {
       const start = at + run.pa - this.base - offset;
@@ -138,13 +139,13 @@ export class Memextent extends HypervisorObject {
     if (added === ErrorCode.MEMEXTENT_MAPPINGS_FULL) return this.refuse(added, "every mapping slot of the extent is in use", values);
     if (added !== ErrorCode.OK) return added;
     addressSpace.noteExtent(this);
-    for (const run of runs) addressSpace.install(at + run.pa - this.base - offset, run.pa, run.size, attributes);
+    for (const run of runs) addressSpace.install(asIpa(at + run.pa - this.base - offset), run.pa, run.size, attributes);
     return ErrorCode.OK;
   }
 
   /** Takes a recorded mapping away. ADDR_INVALID when there is none like it. */
   unmap(addressSpace: AddressSpace, ipa: bigint, offset: number, size: number): ErrorCode {
-    const at = Number(ipa);
+    const at = asIpa(Number(ipa));
     if (!this.mappings.has(addressSpace, offset, size, at)) return this.#notMapped(addressSpace, ipa, size);
     this.#forget(addressSpace, offset, size, at);
     this.#leave(addressSpace, { offset, size, ipa: at });
@@ -153,7 +154,7 @@ export class Memextent extends HypervisorObject {
 
   /** Changes the access of a recorded mapping; its memory type stays. */
   updateAccess(addressSpace: AddressSpace, ipa: bigint, offset: number, size: number, access: number): ErrorCode {
-    const at = Number(ipa);
+    const at = asIpa(Number(ipa));
     if (!this.mappings.has(addressSpace, offset, size, at)) return this.#notMapped(addressSpace, ipa, size);
     this.mappings.update(addressSpace, offset, size, at, (old) => old & ~MapAttributes.AccessDefined | access);
     for (const { addressSpace: space, range } of this.mappings.within(offset, size)) {
@@ -190,7 +191,7 @@ export class Memextent extends HypervisorObject {
    * `map_attrs` of the recorded mapping that puts `offset` at `ipa` with these stage-2 flags;
    * undefined where none does.
    */
-  attributesAt(addressSpace: AddressSpace, offset: number, ipa: number, flags: number): number | undefined {
+  attributesAt(addressSpace: AddressSpace, offset: number, ipa: Ipa, flags: number): number | undefined {
     for (const { addressSpace: space, range } of this.mappings.within(offset, PAGE_SIZE)) {
       if (space === addressSpace && range.ipa === ipa && stage2Flags(range.attributes) === flags) return range.attributes;
     }
@@ -202,14 +203,14 @@ export class Memextent extends HypervisorObject {
    * ownership, and with it what is mapped. False, and nothing moves, unless the giver owns them
    * all.
    */
-  static move(services: MemoryServices, giver: MemoryOwner, receiver: MemoryOwner, pa: number, size: number): boolean {
+  static move(services: MemoryServices, giver: MemoryOwner, receiver: MemoryOwner, pa: Pa, size: number): boolean {
     if (!services.memory.transfer(giver, receiver, pa, size)) return false;
     const { trace } = services;
     services.checker?.touchPages(giver, pa, size);
     if (trace.wants("mem")) trace.event("mem", "own", { pa: `pa:0x${pa.toString(16)}`, size, from: giver.name, to: receiver.name });
     if (giver instanceof Memextent) {
       for (const { addressSpace, range } of giver.mappings.within(pa - giver.base, size)) {
-        addressSpace.uninstall(range.ipa, giver.base + range.offset, range.size);
+        addressSpace.uninstall(range.ipa, asPa(giver.base + range.offset), range.size);
       }
     }
     if (receiver instanceof Memextent) receiver.#installAll(pa, size);
@@ -221,7 +222,7 @@ export class Memextent extends HypervisorObject {
   }
 
   protected archiveFields(archive: ObjectArchive): void {
-    this.base = archive.multiple("base", this.base, PAGE_SIZE);
+    this.base = asPa(archive.multiple("base", this.base, PAGE_SIZE));
     this.extentSize = archive.multiple("extentSize", this.extentSize, PAGE_SIZE);
     this.access = archive.integer("access", this.access, 0, Access.RWX);
     this.memoryType = archive.integer("memoryType", this.memoryType, 0, 3);
@@ -283,7 +284,7 @@ export class Memextent extends HypervisorObject {
   }
 
   /** Takes a recorded mapping out. */
-  #forget(addressSpace: AddressSpace, offset: number, size: number, ipa: number): void {
+  #forget(addressSpace: AddressSpace, offset: number, size: number, ipa: Ipa): void {
     this.mappings.remove(addressSpace, offset, size, ipa);
     if (!this.mappings.includes(addressSpace)) addressSpace.forgetExtent(this);
   }
@@ -297,7 +298,7 @@ export class Memextent extends HypervisorObject {
 
   #uninstall(addressSpace: AddressSpace, range: Pick<MappedRange, "offset" | "size" | "ipa">): void {
     for (const run of this.ownedRuns(range.offset, range.size)) {
-      addressSpace.uninstall(range.ipa + run.pa - this.base - range.offset, run.pa, run.size);
+      addressSpace.uninstall(asIpa(range.ipa + run.pa - this.base - range.offset), run.pa, run.size);
     }
   }
 
@@ -312,28 +313,28 @@ export class Memextent extends HypervisorObject {
       .sort((a, b) => a.offset - b.offset);
     let done = offset;
     for (const other of others) {
-      if (other.offset > done) this.#uninstall(addressSpace, { offset: done, size: other.offset - done, ipa: ipa + done - offset });
+      if (other.offset > done) this.#uninstall(addressSpace, { offset: done, size: other.offset - done, ipa: asIpa(ipa + done - offset) });
       this.#reinstall(addressSpace, other);
       done = Math.max(done, other.offset + other.size);
     }
     const end = offset + size;
-    if (done < end) this.#uninstall(addressSpace, { offset: done, size: end - done, ipa: ipa + done - offset });
+    if (done < end) this.#uninstall(addressSpace, { offset: done, size: end - done, ipa: asIpa(ipa + done - offset) });
   }
 
   /** Enters pages that came in wherever the extent is mapped. */
-  #installAll(pa: number, size: number): void {
+  #installAll(pa: Pa, size: number): void {
     for (const { addressSpace, range } of this.mappings.within(pa - this.base, size)) {
       // A SPARSE record may reach over the end of the address space; pages there are in no table.
       const inside = Math.min(range.size, ADDRESS_SPACE_SIZE - range.ipa);
       if (inside <= 0) continue;
-      addressSpace.install(range.ipa, this.base + range.offset, inside, range.attributes);
+      addressSpace.install(range.ipa, asPa(this.base + range.offset), inside, range.attributes);
     }
   }
 
   /** Gives the pages of a range that are mapped here the range's attributes. */
   #reinstall(addressSpace: AddressSpace, range: MappedRange): void {
     for (const run of this.ownedRuns(range.offset, range.size)) {
-      addressSpace.reinstall(range.ipa + run.pa - this.base - range.offset, run.pa, run.size, range.attributes);
+      addressSpace.reinstall(asIpa(range.ipa + run.pa - this.base - range.offset), run.pa, run.size, range.attributes);
     }
   }
 
