@@ -10,8 +10,8 @@ import { FW_MILESTONE, FW_SET_VM_FIRMWARE } from "../abi/rpc/messages/platform.t
 import { AuthType, Vmid } from "../abi/rpc/messages/vm.ts";
 import { Access } from "../abi/words.ts";
 import type { HostServices } from "./host-guest.ts";
-import { PAGE_SIZE } from "./kernel/page-allocator.ts";
 import { wholePages } from "./vm-layout.ts";
+import { PAGE_SIZE } from "../support/sizes.ts";
 
 /** The request whose reply is awaited; `done` when there is none. */
 export type FirmwareStep = "donate" | "set" | "milestone" | "done";

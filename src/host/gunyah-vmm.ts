@@ -33,8 +33,9 @@ import { RegisterSet } from "../abi/words.ts";
 import type { HostKernel, IoctlResult } from "./kernel/kernel.ts";
 import type { VmPlan } from "./plan.ts";
 import type { VmDevices } from "./vm-devices.ts";
-import { bellLabel, DEVICETREE_SIZE, layoutVm, PAGE_SIZE, wholePages } from "./vm-layout.ts";
+import { bellLabel, DEVICETREE_SIZE, layoutVm, wholePages } from "./vm-layout.ts";
 import { newVmmData, Refused, Vmm, type VmmData, type VmmEvents, type VmmExit, type VmmVcpu } from "./vmm-process.ts";
+import { PAGE_SIZE } from "../support/sizes.ts";
 
 /** Label of the VM's memory. */
 const MEMORY_LABEL = 0;

@@ -22,8 +22,9 @@ import { GzvmDevice, SlotPurpose } from "./geniezone/el2.ts";
 import type { HostKernel, IoctlResult } from "./kernel/kernel.ts";
 import type { VmPlan } from "./plan.ts";
 import type { VmDevices } from "./vm-devices.ts";
-import { DEVICETREE_SIZE, layoutVm, PAGE_SIZE, VM_GICD_BASE, VM_GICD_SIZE, VM_GICR_BASE, VM_GICR_SIZE } from "./vm-layout.ts";
+import { DEVICETREE_SIZE, layoutVm, VM_GICD_BASE, VM_GICD_SIZE, VM_GICR_BASE, VM_GICR_SIZE } from "./vm-layout.ts";
 import { newVmmData, Refused, Vmm, type VmmData, type VmmEvents, type VmmExit, type VmmVcpu } from "./vmm-process.ts";
+import { PAGE_SIZE } from "../support/sizes.ts";
 
 /** Ids of 64-bit core registers: X0 and PC. */
 const X0 = 0x6030_0000_0010_0000n, PC = X0 + 64n;

@@ -18,9 +18,9 @@ import { GzvmDriver } from "./geniezone/driver.ts";
 import { type GzvmState, newGzvmState } from "./geniezone/state.ts";
 import type { PersonaName } from "../abi/ioctl/personas.ts";
 import { HostKernel, type KernelState, newKernelState } from "./kernel/kernel.ts";
-import { PAGE_SIZE } from "./kernel/page-allocator.ts";
 import { type HostPlatform, readAvailable, readPlatform } from "./platform.ts";
 import { RmClient, type RmClientState } from "./rm-client.ts";
+import { PAGE_SIZE } from "../support/sizes.ts";
 
 const PSCI_CPU_ON = 0xc400_0003;
 /** Registers of the distributor. */

@@ -23,15 +23,16 @@ import type { DevicePlan } from "../virtio/plan.ts";
 import { SharedBuffers, type SharedBuffersState } from "./shared-buffers.ts";
 import { VendorVmm } from "./vendor-vmm.ts";
 import { VmDevices, type VmDevicesState } from "./vm-devices.ts";
-import { DEVICE_BUFFER_LABEL, PAGE_SIZE } from "./vm-layout.ts";
+import { DEVICE_BUFFER_LABEL } from "./vm-layout.ts";
 import type { VmmEvents, VmmProcess } from "./vmm-process.ts";
+import { MiB, PAGE_SIZE } from "../support/sizes.ts";
 
 const PSCI_SYSTEM_OFF = 0x8400_0008;
 /**
  * What of the host's own memory is not for processes: its image and devicetree lie in the first 16
  * MiB. Bytes.
  */
-const RESERVED = 18 * 2 ** 20;
+const RESERVED = 18 * MiB;
 /**
  * Accesses to no device and other complaints of a VM that are reported; the rest would flood the
  * log.

@@ -6,7 +6,7 @@ import { FIRST_SPI } from "../devicetree/gic.ts";
 import { readDevicetree } from "../devicetree/reader.ts";
 import { type DevicetreeNode, findNode, readCell, readCells, readRanges, readStrings, walk } from "../devicetree/tree.ts";
 import type { NativeVcpu } from "../abi/native-guest.ts";
-import { PAGE_SIZE } from "./vm-layout.ts";
+import { PAGE_SIZE } from "../support/sizes.ts";
 
 /** The host VM's two message queues to and from the resource manager. */
 export interface RmLink {

@@ -9,8 +9,8 @@ import { MEM_RECLAIM, MEM_SHARE, MemType } from "../abi/rpc/messages/memory.ts";
 import { Vmid } from "../abi/rpc/messages/vm.ts";
 import { Access } from "../abi/words.ts";
 import type { HostServices } from "./host-guest.ts";
-import { PAGE_SIZE } from "./kernel/page-allocator.ts";
 import type { SharedBuffer } from "./plan.ts";
+import { PAGE_SIZE } from "../support/sizes.ts";
 
 /** One buffer: plain data. */
 interface BufferState {

@@ -14,9 +14,8 @@
 
 import { FIRST_SPI } from "../devicetree/gic.ts";
 import type { VmPlan } from "./plan.ts";
+import { PAGE_SIZE } from "../support/sizes.ts";
 
-/** Pages, the unit of parcels. */
-export const PAGE_SIZE = 4096;
 /** Bytes for the devicetree and what the resource manager adds to it. */
 export const DEVICETREE_SIZE = 0x1_0000;
 

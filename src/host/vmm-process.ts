@@ -10,8 +10,9 @@ import type { VmPlan } from "./plan.ts";
 import { vmContents } from "./vm-contents.ts";
 import { VmConsole, type VmConsoleState } from "./vm-console.ts";
 import type { VmDevices } from "./vm-devices.ts";
-import { layoutVm, PAGE_SIZE, virtioBase, VM_PL011_BASE, VM_PL011_SIZE, VM_PL011_SPI, VM_VIRTIO_SPI } from "./vm-layout.ts";
+import { layoutVm, virtioBase, VM_PL011_BASE, VM_PL011_SIZE, VM_PL011_SPI, VM_VIRTIO_SPI } from "./vm-layout.ts";
 import { VirtioMmioRegister } from "../devices/virtio-mmio-registers.ts";
+import { PAGE_SIZE } from "../support/sizes.ts";
 
 /** What a VMM tells whoever runs it. */
 export interface VmmEvents {

@@ -35,6 +35,7 @@ import { TraceHub } from "./trace/trace-hub.ts";
 import { TraceNames } from "./trace/trace-names.ts";
 import { handleExit } from "./traps/traps.ts";
 import type { VirtioMmio } from "./virtio/virtio-mmio.ts";
+import { MiB } from "../support/sizes.ts";
 
 /** What the hypervisor is made with. */
 export interface HypervisorOptions {
@@ -48,9 +49,9 @@ export interface HypervisorOptions {
  * Heap of the root partition in bytes: as much as the real platform has for heap and trace
  * together.
  */
-const ROOT_HEAP = 35 * 1024 * 1024;
+const ROOT_HEAP = 35 * MiB;
 /** Heap of the hypervisor's own partition in bytes. */
-const PRIVATE_HEAP = 1024 * 1024;
+const PRIVATE_HEAP = MiB;
 
 /** The hypervisor of one machine. */
 export class Hypervisor implements El2, EveryService, ExecutionServices, NativeServices {

@@ -2,7 +2,7 @@
 // application, which the runtime starts (docs/spec/hypervisor.md §8.1). Both are
 // position-independent; where they lie follows from their sizes.
 
-import { PAGE_SIZE } from "../machine/memory-map.ts";
+import { PAGE_SIZE } from "../support/sizes.ts";
 
 /** A loadable segment of an image. Addresses are relative to the image. */
 export interface RootSegment {

@@ -17,8 +17,6 @@
 
 import { MiB } from "../support/sizes.ts";
 
-export { PAGE_SHIFT, PAGE_SIZE } from "../support/sizes.ts";
-
 /** Physical address of the first byte of RAM. */
 export const RAM_BASE = 0x4000_0000;
 /** Physical addresses end below 2^32. */

@@ -37,10 +37,10 @@ import { ExitReason, IOEVENTFD_LENGTHS, RUN_MMIO, RUN_PAGE, RUN_PAGE_FAULT, RUN_
 import type { Struct, StructFields, StructValues } from "../../abi/ioctl/struct.ts";
 import type { FileOperations } from "../kernel/files.ts";
 import { type HostKernel, NO_DESCRIPTOR } from "../kernel/kernel.ts";
-import { PAGE_SIZE } from "../kernel/page-allocator.ts";
 import { GzvmEl2, type GzvmResult } from "./el2.ts";
 import { type GzvmArguments, gzvmErrno, gzvmRegisters, packTuple, type ServedCall } from "./hypercalls.ts";
 import type { GzvmIrqfd, GzvmState, GzvmVm } from "./state.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 const SECTION = "geniezone 3.3";
 /** Why calls on a vCPU whose VM is closed are ENODEV. */

@@ -8,10 +8,10 @@ import { writeDevicetree } from "../../devicetree/writer.ts";
 import type { VmManager } from "../gunyah/vm-manager.ts";
 import type { Vm } from "../gunyah/state.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
-import { PAGE_SIZE } from "../kernel/page-allocator.ts";
 import { GZVM_SPIS, gzvmConfigTree } from "./config-tree.ts";
 import { functionId, type GzvmArguments, GzvmError, gzvmRegisters, type ServedCall } from "./hypercalls.ts";
 import type { GzvmState, GzvmVm, Slot } from "./state.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** What a call gives: an error of EL2, and the registers behind it. */
 export interface GzvmResult {

@@ -7,8 +7,8 @@ import { CREATE_MEM_ARGS, GuestMemFlags, MAP_CMA_MEM_ARGS, MAP_MEM_ARGS, MapFlag
 import { VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import { type HostKernel, NO_DESCRIPTOR } from "../kernel/kernel.ts";
 import type { Pinned } from "../kernel/memory.ts";
-import { PAGE_SIZE } from "../kernel/page-allocator.ts";
 import type { Binding, GunyahState, Vm } from "./state.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 const SECTION = "vm-manager 5.3";
 const U64 = 1n << 64n;

@@ -28,7 +28,6 @@ import type { DescriptorKind } from "../../abi/ioctl/request.ts";
 import type { Struct, StructFields, StructValues } from "../../abi/ioctl/struct.ts";
 import type { FileOperations } from "../kernel/files.ts";
 import { type HostKernel, NO_DESCRIPTOR } from "../kernel/kernel.ts";
-import { PAGE_SIZE } from "../kernel/page-allocator.ts";
 import { bindingOf, createGuestMemory, mapCmaMemory, mapMemory } from "./bindings.ts";
 import type { VmDriver, VmManager } from "./vm-manager.ts";
 import { addIoeventfd, addIrqfd, removeIoeventfds, removeIrqfds, wrongSize } from "./functions.ts";
@@ -38,6 +37,7 @@ import { prepareRegion, releaseRegion } from "./regions.ts";
 import type { SignedVm } from "./signed-vm.ts";
 import { VendorRequests } from "./vendor-requests.ts";
 import type { GunyahState, Sequence, VcpuFunction, Vm } from "./state.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 const U64 = 1n << 64n;
 /** Bits of hypervisor_identify's first feature word. */

@@ -8,8 +8,9 @@ import type { HypercallName } from "../../abi/hypercalls.ts";
 import { ExtentLabel, ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { Access, DonateType, mapAttributes, MapFlags, MemoryType } from "../../abi/words.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
-import { PAGE_SIZE, type PageRange } from "../kernel/page-allocator.ts";
+import { type PageRange } from "../kernel/page-allocator.ts";
 import type { GivenPages, Resource, Vm } from "./state.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** How pages are given. */
 export interface Giving {

@@ -6,8 +6,8 @@ import { RegionFlags, USER_MEM_REGION } from "../../abi/ioctl/gunyah.ts";
 import { type Persona, VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { StructValues } from "../../abi/ioctl/struct.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
-import { PAGE_SIZE } from "../kernel/page-allocator.ts";
 import type { Binding, Region, Vm } from "./state.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 const U64 = 1n << 64n;
 /** A driver keeps eight bytes for each page of a region, in one allocation of at most 4 MiB. */

@@ -18,7 +18,7 @@ import { Errno } from "../../abi/ioctl/errno.ts";
 import { MapFlagsV17, RegionFlags } from "../../abi/ioctl/gunyah.ts";
 import { type StartStep, type TeardownStep, VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
-import { PAGE_SIZE, type PageRange } from "../kernel/page-allocator.ts";
+import { type PageRange } from "../kernel/page-allocator.ts";
 import { bindingOf, isPaged, pinRange } from "./bindings.ts";
 import { AddressRange, VM_SET_ADDRESS_LAYOUT, VM_SET_BOOT_CONTEXT, VM_SET_DEMAND_PAGING } from "../../abi/rpc/messages/configuration.ts";
 import { givePages, takePages } from "./paging.ts";
@@ -33,6 +33,7 @@ import {
   type SequenceFailure,
   type Vm,
 } from "./state.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** Entries of a memory list in one request. */
 const ENTRIES_MAX = 512;

@@ -11,10 +11,10 @@ import { ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { AuthType } from "../../abi/rpc/messages/vm.ts";
 import type { OpenFile } from "../kernel/files.ts";
 import { type HostKernel, NO_DESCRIPTOR } from "../kernel/kernel.ts";
-import { PAGE_SIZE } from "../kernel/page-allocator.ts";
 import type { VmManager } from "./vm-manager.ts";
 import { SIGNED_NAME_SIZE, type SignedVm } from "./signed-vm.ts";
 import type { SignedLoad, VcpuFunction, Vm } from "./state.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 const SECTION = "vm-manager 2.1";
 /** vCPUs of a VM. */

@@ -14,8 +14,9 @@ import { GH } from "../../abi/ioctl/gunyah.ts";
 import type { Request } from "../../abi/ioctl/request.ts";
 import { Errno, errnoName } from "../../abi/ioctl/errno.ts";
 import { type Access, HostMemory, type MemoryState, type UserSpace } from "./memory.ts";
-import { newPageAllocatorState, PAGE_SIZE } from "./page-allocator.ts";
+import { newPageAllocatorState } from "./page-allocator.ts";
 import { Eventfds, type EventfdState, type FileKind, type FileOperations, type OpenFile, Poll } from "./files.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** Why a call that opens a file is refused where its process has as many as it may. */
 export const NO_DESCRIPTOR = "the process has no free descriptor";

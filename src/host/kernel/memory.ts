@@ -5,7 +5,8 @@
 import { asIpa, type Ipa } from "../../abi/numbers.ts";
 import type { NativeVcpu } from "../../abi/native-guest.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";
-import { PAGE_SIZE, PageAllocator, type PageAllocatorState, type PageRange } from "./page-allocator.ts";
+import { PageAllocator, type PageAllocatorState, type PageRange } from "./page-allocator.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** Signals that an access raises. */
 export const Signal = { SIGBUS: 7, SIGSEGV: 11 } as const;

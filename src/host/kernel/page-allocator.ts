@@ -3,9 +3,7 @@
 // physically contiguous runs (docs/spec/vm-manager.md §5.1).
 
 import { asIpa, type Ipa } from "../../abi/numbers.ts";
-
-/** Bytes of a page of the host. */
-export const PAGE_SIZE = 4096;
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** Pages that follow each other: IPA of the first, and how many. */
 export interface PageRange {

@@ -3,7 +3,7 @@
 
 import { asIpa, asPa, type Ipa, type Pa } from "../../abi/numbers.ts";
 import { Stage2Flags } from "../../core/interface.ts";
-import { DEVICE_END, PAGE_SIZE } from "../../machine/memory-map.ts";
+import { DEVICE_END } from "../../machine/memory-map.ts";
 import type { HypervisorObject } from "../capabilities/object.ts";
 import type { AddressSpace } from "../memory/addrspace.ts";
 import type { MemoryOwner } from "../memory/memdb.ts";
@@ -11,6 +11,7 @@ import { Memextent } from "../memory/memextent.ts";
 import { Partition } from "../memory/partition.ts";
 import { ADDRESS_SPACE_SIZE, stage2Flags } from "../memory/stage2.ts";
 import type { CheckedServices, Violation } from "./violation.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** Ranges up to this size are looked up page by page, larger ones by going through the tables. */
 const LOOKED_UP = 0x100_0000;

@@ -7,10 +7,10 @@ import type { RegisterName } from "../../core/interface.ts";
 import type { WatchKind } from "../../core/debug/watchpoints.ts";
 import type { DebugControl } from "./debug-control.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** Bytes in one `read` or `write`. */
 const MAXIMUM_ACCESS = 0x4000;
-const PAGE_SIZE = 4096;
 /** Stage 2 knows addresses of 36 bits. */
 const MAXIMUM_PHYSICAL = (1n << 36n) - 1n;
 const VECTORS = 32;

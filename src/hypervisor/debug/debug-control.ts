@@ -13,12 +13,13 @@ import type { VcpuDebugger } from "../scheduling/execution.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 import type { TraceHub } from "../trace/trace-hub.ts";
 import type { TraceNames } from "../trace/trace-names.ts";
+import { MiB } from "../../support/sizes.ts";
 
 const INSTRUCTION_SIZE = 4n;
 /** Breakpoints that a VM may have. */
 const MAXIMUM_BREAKPOINTS = 1000;
 /** Watchpoints that a VM may have, and the bytes of one. */
-const MAXIMUM_WATCHPOINTS = 64, MAXIMUM_WATCHED = 1 << 20;
+const MAXIMUM_WATCHPOINTS = 64, MAXIMUM_WATCHED = MiB;
 
 interface Watchpoint {
   readonly address: bigint;

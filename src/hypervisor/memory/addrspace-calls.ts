@@ -4,7 +4,6 @@ import { asIpa, asPa } from "../../abi/numbers.ts";
 import { AddrspaceRight, MemextentRight, VicRight } from "../../abi/rights.ts";
 import { ExtentType, MapAttributes, MapFlags, MemoryType } from "../../abi/words.ts";
 import { ErrorCode } from "../../abi/errors.ts";
-import { PAGE_SIZE } from "../../machine/memory-map.ts";
 import { active, ANY_CAP, anyState, configurable } from "../capabilities/capability-rules.ts";
 import { creation } from "../capabilities/hypercall-create.ts";
 import { type Call, hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
@@ -12,6 +11,7 @@ import type { ObjectOf } from "../capabilities/object-types.ts";
 import { AddressSpace } from "./addrspace.ts";
 import type { Memextent } from "./memextent.ts";
 import { ADDRESS_SPACE_SIZE } from "./stage2.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** What of an extent a call on its mapping means. Bytes. */
 interface Part {

@@ -6,7 +6,7 @@ import { Access, ExtentMemoryType, ExtentType, VmmioOperation } from "../../abi/
 import { ErrorCode } from "../../abi/errors.ts";
 import type { Core, Stage2Table } from "../../core/interface.ts";
 import type { Machine } from "../../machine/machine.ts";
-import { MAX_CPUS, PAGE_SIZE, PHYSICAL_END } from "../../machine/memory-map.ts";
+import { MAX_CPUS, PHYSICAL_END } from "../../machine/memory-map.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import { type Heap, HypervisorObject } from "../capabilities/object.ts";
 import type { ObjectOf } from "../capabilities/object-types.ts";
@@ -15,6 +15,7 @@ import type { MemoryDatabase } from "./memdb.ts";
 import type { Memextent } from "./memextent.ts";
 import type { PageTables } from "./page-tables.ts";
 import { ADDRESS_SPACE_SIZE, ALL_STAGE2_FLAGS, mappedRuns, stage2Flags, TABLE_REACH, tablesOf } from "./stage2.ts";
+import { KiB, PAGE_SIZE } from "../../support/sizes.ts";
 
 declare module "../capabilities/object-types.ts" {
   interface ObjectTypes {
@@ -42,7 +43,7 @@ const VMMIO_RANGES = 128;
 /**
  * Heap bytes of a page table. The table itself is in the machine's pool, where the core walks it.
  */
-const TABLE_SIZE = 16 * 1024;
+const TABLE_SIZE = 16 * KiB;
 /** A device that answers a VM's accesses instead of memory: a GIC frame. */
 export interface VirtualDevice {
   readonly name: string;

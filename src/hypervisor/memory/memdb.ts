@@ -4,7 +4,8 @@
 
 import { asPa, type Pa } from "../../abi/numbers.ts";
 import type { Archive } from "../../machine/archive.ts";
-import { PAGE_SHIFT, PAGE_SIZE, PHYSICAL_END } from "../../machine/memory-map.ts";
+import { PHYSICAL_END } from "../../machine/memory-map.ts";
+import { PAGE_SHIFT, PAGE_SIZE } from "../../support/sizes.ts";
 
 /** Who can own pages. */
 export interface MemoryOwner {

@@ -4,12 +4,12 @@ import { asPa } from "../../abi/numbers.ts";
 import { MemextentRight, PartitionRight } from "../../abi/rights.ts";
 import { Access, DonateOptions, DonateType, ExtentMemoryType, ExtentType, ModifyFlags, ModifyOperation } from "../../abi/words.ts";
 import { ErrorCode } from "../../abi/errors.ts";
-import { PAGE_SIZE } from "../../machine/memory-map.ts";
 import { active, configurable } from "../capabilities/capability-rules.ts";
 import { creation } from "../capabilities/hypercall-create.ts";
 import { type Call, hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
 import { Memextent } from "./memextent.ts";
 import { Partition } from "./partition.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /**
  * Checks [offset, offset + size) of an extent: whole pages, not empty, no wrap, inside; each

@@ -4,9 +4,9 @@
 
 import { asIpa, type Ipa } from "../../abi/numbers.ts";
 import { ErrorCode } from "../../abi/errors.ts";
-import { PAGE_SIZE } from "../../machine/memory-map.ts";
 import type { AddressSpace } from "./addrspace.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** How many slots an extent has. */
 const SLOTS = 4;

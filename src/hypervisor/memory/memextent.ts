@@ -5,13 +5,13 @@
 import { asIpa, asPa, type Ipa, type Pa } from "../../abi/numbers.ts";
 import { Access, ExtentMemoryType, ExtentType, MapAttributes, MemextentAttributes, MemoryType } from "../../abi/words.ts";
 import { ErrorCode } from "../../abi/errors.ts";
-import { PAGE_SIZE } from "../../machine/memory-map.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import { type Heap, HypervisorObject } from "../capabilities/object.ts";
 import type { AddressSpace, MemoryServices } from "./addrspace.ts";
 import type { MemoryOwner, PageRun } from "./memdb.ts";
 import { ExtentMappings, type MappedRange } from "./memextent-mappings.ts";
 import { ADDRESS_SPACE_SIZE, stage2Flags } from "./stage2.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 declare module "../capabilities/object-types.ts" {
   interface ObjectTypes {

@@ -2,10 +2,10 @@
 // (docs/spec/hypervisor.md §1.3).
 
 import { ErrorCode } from "../../abi/errors.ts";
-import { PAGE_SIZE } from "../../machine/memory-map.ts";
 import type { Translation } from "../../core/interface.ts";
 import type { Machine } from "../../machine/machine.ts";
 import type { Services } from "../services/services.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** Whose buffers are copied: a vCPU. */
 export interface UserMemory {

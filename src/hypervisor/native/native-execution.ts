@@ -9,7 +9,7 @@ import { Hypercall, type HypercallArguments } from "../../abi/hypercalls.ts";
 import type { TracePort } from "../../abi/trace.ts";
 import { Stage2Flags } from "../../core/interface.ts";
 import { NS_PER_TICK } from "../../machine/clock.ts";
-import { GICD_BASE, GICR_BASE, GICR_STRIDE, PAGE_SIZE } from "../../machine/memory-map.ts";
+import { GICD_BASE, GICR_BASE, GICR_STRIDE } from "../../machine/memory-map.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import { DEFERRED } from "../capabilities/hypercall-definition.ts";
 import { smccc } from "../firmware/smccc.ts";
@@ -19,6 +19,7 @@ import { TimerPpi } from "../scheduling/timer.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 import type { EncodedResults, VcpuProgram, VcpuServices } from "../scheduling/vcpu-services.ts";
 import { traceInterrupt } from "../traps/traps-trace.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** What native guests need of the hypervisor. */
 export interface NativeServices extends VcpuServices {

@@ -3,12 +3,12 @@
 
 import type { NativeGuest, NativeGuestFactory } from "../../abi/native-guest.ts";
 import { Stage2Flags } from "../../core/interface.ts";
-import { PAGE_SIZE } from "../../machine/memory-map.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import type { AddressSpace } from "../memory/addrspace.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 import type { VcpuPrograms } from "../scheduling/vcpu-services.ts";
 import { NativeExecution, type NativeServices } from "./native-execution.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** Which programs stand at which physical addresses. */
 export class NativePrograms implements VcpuPrograms {

@@ -22,6 +22,7 @@ import { DEEPEST_POWER_STATE, type SystemReset } from "./power-state.ts";
 import { TimerPpi, VcpuTimers } from "./timer.ts";
 import type { Entrance, VcpuProgram, VcpuServices } from "./vcpu-services.ts";
 import type { VpmGroup } from "./vpm-group.ts";
+import { KiB } from "../../support/sizes.ts";
 
 declare module "../capabilities/object-types.ts" {
   interface ObjectTypes {
@@ -97,9 +98,9 @@ export class Vcpu extends HypervisorObject {
   /**
    * Its context. The root partition's heap has room for no more vCPUs than the core has contexts.
    */
-  static readonly SIZE = 40 * 1024;
+  static readonly SIZE = 40 * KiB;
   /** Bytes of the stack that it gets at activation. */
-  static readonly STACK_SIZE = 8 * 1024;
+  static readonly STACK_SIZE = 8 * KiB;
   declare readonly services: VcpuServices;
   readonly type = "thread";
   cspace: Cspace | undefined;

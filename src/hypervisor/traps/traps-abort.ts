@@ -4,10 +4,10 @@
 
 import { AbortSyndrome, Pstate, Vector } from "../../core/architecture/exceptions.ts";
 import type { Exit } from "../../core/interface.ts";
-import { PAGE_SIZE } from "../../machine/memory-map.ts";
 import { traceMmio } from "./traps-trace.ts";
 import { takeExternalAbort } from "../scheduling/external-abort.ts";
 import { Block, type Vcpu } from "../scheduling/vcpu.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** A load or store of one general-purpose register, which is all that can be emulated. */
 interface Access {

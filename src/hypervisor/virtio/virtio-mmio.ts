@@ -5,13 +5,13 @@
 import { ErrorCode } from "../../abi/errors.ts";
 import { Access, ExtentType } from "../../abi/words.ts";
 import { VirtioMmioRegister, VirtioStatus } from "../../devices/virtio-mmio-registers.ts";
-import { PAGE_SIZE } from "../../machine/memory-map.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import { type Heap, HypervisorObject } from "../capabilities/object.ts";
 import { VirqSource } from "../gic/vic-source.ts";
 import type { MemoryServices } from "../memory/addrspace.ts";
 import type { Memextent } from "../memory/memextent.ts";
 import { VirtioInput } from "./virtio-input.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 declare module "../capabilities/object-types.ts" {
   interface ObjectTypes {

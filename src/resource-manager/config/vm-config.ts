@@ -19,6 +19,7 @@ import {
 import { RmError } from "../../abi/rpc/errors.ts";
 import { Refusal, require } from "../calls/refusals.ts";
 import { isVdevice, readVdevice, type VdeviceConfig } from "./vdevice-config.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** Where the configuration stands, by its usual name. */
 export const CONFIG_PATH = "/gunyah-vm-config";
@@ -41,7 +42,6 @@ const DEFAULT_SIZE_MAX = 0x07ff_ffff;
 export const DEFAULT_FIRMWARE_SIZE_MAX = 0x40_0000;
 /** The image parcel begins at a multiple of this. */
 export const IMAGE_ALIGNMENT = 0x20_0000;
-const PAGE = 0x1000;
 
 /** GIC frames, bytes. */
 export const GICD_SIZE = 0x1_0000;
@@ -191,7 +191,7 @@ function readMemory(config: DevicetreeNode): Pick<VmConfig, "baseAddress" | "siz
   const base = memory && readNumber(memory, "base-address", addressCells);
   const max = memory && readNumber(memory, "size-max", sizeCells);
   const given = base ?? BigInt(DEFAULT_BASE_ADDRESS);
-  const aligned = given % BigInt(PAGE) === 0n && given < BigInt(VM_ADDRESS_LIMIT);
+  const aligned = given % BigInt(PAGE_SIZE) === 0n && given < BigInt(VM_ADDRESS_LIMIT);
   require(aligned, RmError.MEM_INVALID, "base-address is not page aligned or out of range", {
     path: `${CONFIG_PATH}/memory`,
     property: "base-address",

@@ -18,10 +18,10 @@ import { VmState } from "../../abi/rpc/messages/vm.ts";
 import { type AddressRange, allocateRange, freeRange, takeRange } from "../state/addresses.ts";
 import type { Context } from "../state/context.ts";
 import { setFirmware, setFirmwareMemory } from "../vm/firmware.ts";
-import { PAGE_SIZE } from "../state/memory-layout.ts";
 import { Refusal, require } from "../calls/refusals.ts";
 import type { Vm } from "../state/state.ts";
 import { existing, handle, type Handler, mayQuery, onlyHlos, visible } from "./handler.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 function beforeMilestone(context: Context, caller: Vm): void {
   require(!context.state.firmwareLocked, RmError.DENIED, "the firmware milestone has passed");

@@ -5,12 +5,12 @@ import { RmError } from "../../abi/rpc/errors.ts";
 import { type resourceEntry, ResourceType, VIRQ_INVALID, VM_GET_HYP_RESOURCES } from "../../abi/rpc/messages/resources.ts";
 import type { Values } from "../../abi/rpc/layout.ts";
 import { Vmid } from "../../abi/rpc/messages/vm.ts";
-import { PAGE_SIZE } from "../state/memory-layout.ts";
 import { pagingCaps } from "../memory/demand-paging.ts";
 import { require } from "../calls/refusals.ts";
 import type { SharedObject, Vdevice, VdeviceEnd, Vm } from "../state/state.ts";
 import type { VdeviceType } from "../config/vdevice-config.ts";
 import { existing, handle, type Handler } from "./handler.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** Kinds of vdevices that are never listed. */
 const UNLISTED: readonly VdeviceType[] = ["rm-rpc", "shm", "shm-doorbell", "iomem", "vrtc-pl031"];

@@ -15,10 +15,10 @@ import { PoweronFlags, RegisterSet, VmmioOperation } from "../../abi/words.ts";
 import type { AddressRange as Range } from "../state/addresses.ts";
 import type { Context } from "../state/context.ts";
 import { PARTIAL, READ_WRITE } from "../state/mapping.ts";
-import { PAGE_SIZE } from "../state/memory-layout.ts";
 import { require } from "../calls/refusals.ts";
 import type { OwnerCap, Vm } from "../state/state.ts";
 import { FIRST_RAM_ADDRESS, VM_ADDRESS_LIMIT, type VmConfig } from "../config/vm-config.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /**
  * Sets a register of the boot vCPUs, which VM_START then keeps. @throws Refusal, HypercallFailure

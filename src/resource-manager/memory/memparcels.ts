@@ -12,9 +12,10 @@ import type { Context } from "../state/context.ts";
 import { notify } from "../rpc/link.ts";
 import { PARTIAL } from "../state/mapping.ts";
 import { assignMemory, resetAssignment } from "./memory-assignment.ts";
-import { EXTENT_SIZE, PAGE_SIZE } from "../state/memory-layout.ts";
+import { EXTENT_SIZE } from "../state/memory-layout.ts";
 import { Refusal, refuseAs, require } from "../calls/refusals.ts";
 import type { AssignedVm, Borrower, Parcel, ParcelRegion, PhysicalRange, Vm } from "../state/state.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** Most parcels of one owner. */
 export const PARCELS_MAX = 64;

@@ -4,8 +4,9 @@
 import { asIpa, asPa, type Ipa, type Pa } from "../../abi/numbers.ts";
 import type { Context } from "../state/context.ts";
 import { PARTIAL, READ_WRITE } from "../state/mapping.ts";
-import { DEVICETREE_WINDOW, DEVICETREE_WINDOW_SIZE, PAGE_SIZE } from "../state/memory-layout.ts";
+import { DEVICETREE_WINDOW, DEVICETREE_WINDOW_SIZE } from "../state/memory-layout.ts";
 import type { Parcel } from "../state/state.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** Pages of a parcel that are mapped: where, and which part of its extent. */
 interface Piece {

@@ -10,11 +10,12 @@ import { AUTH_NAMES, type AuthName } from "../../abi/rpc/messages/vm.ts";
 import { Access, ExtentMemoryType, ExtentType, memextentAttributes, ModifyFlags, ModifyOperation } from "../../abi/words.ts";
 import { Calls, type CreatableObject, UndoCalls } from "../calls/calls.ts";
 import { Log } from "./log.ts";
-import { EXTENT_SIZE, LOG_OFFSET, LOG_SIZE, PAGE_SIZE, PAGES_OFFSET } from "./memory-layout.ts";
+import { EXTENT_SIZE, LOG_OFFSET, LOG_SIZE, PAGES_OFFSET } from "./memory-layout.ts";
 import { allocateNumber } from "./numbers.ts";
 import type { TraceId } from "../../abi/trace.ts";
 import { Refusal } from "../calls/refusals.ts";
 import { findVm, newState, type RmState, type Vm } from "./state.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 const ZEROS = new Uint8Array(PAGE_SIZE);
 

@@ -17,7 +17,6 @@ export const LOG_OFFSET = 0x8000;
 export const LOG_SIZE = 0x2000;
 /** First of the pages. */
 export const PAGES_OFFSET = 0xd000;
-export const PAGE_SIZE = 0x1000;
 
 /**
  * Where a VM's devicetree is mapped while the Resource Manager reads and writes it: above the

@@ -9,10 +9,10 @@ import { AuthType, Vmid } from "../../abi/rpc/messages/vm.ts";
 import { Access, RegisterSet } from "../../abi/words.ts";
 import type { Context } from "../state/context.ts";
 import { acceptParcel, borrowerOf, parcelSize } from "../memory/memparcels.ts";
-import { PAGE_SIZE } from "../state/memory-layout.ts";
 import { withParcel } from "../memory/parcel-window.ts";
 import { require } from "../calls/refusals.ts";
 import type { Parcel, Vm, VmVcpu } from "../state/state.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /**
  * Takes the firmware image: memory that is donated to the Resource Manager for good. @throws

@@ -11,9 +11,9 @@ import { Vmid } from "../../abi/rpc/messages/vm.ts";
 import type { Context } from "../state/context.ts";
 import type { NewLink } from "../rpc/link.ts";
 import { PARTIAL, READ_WRITE } from "../state/mapping.ts";
-import { PAGE_SIZE } from "../state/memory-layout.ts";
 import { VM_FIRST_VIRQ } from "../state/numbers.ts";
 import type { VmObjects } from "../state/state.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** What is mapped of the devicetree at first, and at most: the platform's window. Bytes. */
 const MAPPED_SIZE = 0x4000;

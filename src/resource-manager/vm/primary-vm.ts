@@ -22,11 +22,12 @@ import { addresses, takeRange } from "../state/addresses.ts";
 import type { Context } from "../state/context.ts";
 import { createLink, type NewLink } from "../rpc/link.ts";
 import { PARTIAL, READ_ONLY } from "../state/mapping.ts";
-import { LOG_OFFSET, LOG_SIZE, PAGE_SIZE, VIRTIO_WINDOW } from "../state/memory-layout.ts";
+import { LOG_OFFSET, LOG_SIZE, VIRTIO_WINDOW } from "../state/memory-layout.ts";
 import { takeNumber, VM_FIRST_VIRQ } from "../state/numbers.ts";
 import { patchPrimaryDevicetree } from "./primary-devicetree.ts";
 import { newVcpu, newVm, type Vm, type VmObjects, type VmVcpu } from "../state/state.ts";
 import { GICD_SIZE, GICR_SIZE, VM_ADDRESS_LIMIT } from "../config/vm-config.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 const PRIMARY_MAX_CAPS = 1024;
 /** Scheduling of the primary's vCPUs: priority, and timeslice in ns. */

@@ -23,7 +23,6 @@ import type { Context } from "../state/context.ts";
 import { placedConfig, preparePaging } from "../memory/demand-paging.ts";
 import { READ_ONLY } from "../state/mapping.ts";
 import { parcelOf } from "../memory/memparcels.ts";
-import { PAGE_SIZE } from "../state/memory-layout.ts";
 import { allocateNumber } from "../state/numbers.ts";
 import { withParcel } from "../memory/parcel-window.ts";
 import { Refusal, refuseAs, require } from "../calls/refusals.ts";
@@ -41,6 +40,7 @@ import {
   VM_ADDRESS_LIMIT,
   type VmConfig,
 } from "../config/vm-config.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 const VM_MAX_CAPS = 1024;
 const VIRQ_COUNT = 988;

@@ -3,9 +3,9 @@
 
 import { cells64, type DevicetreeNode, ensureNode, findNode, node, type PropertyValue, setProperties } from "../../devicetree/tree.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
-import { PAGE_SIZE } from "../state/memory-layout.ts";
 import { require } from "../calls/refusals.ts";
 import type { Parcel, PlacedParcel, Vdevice, VdeviceEnd, Vm } from "../state/state.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** What a vdevice's node refers to. */
 export interface NodeContext {

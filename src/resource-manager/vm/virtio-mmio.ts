@@ -7,11 +7,12 @@ import { VirtioMmioRight } from "../../abi/rights.ts";
 import { Access, ExtentMemoryType, mapAttributes, MapFlags, MemoryType, VirtioMmioFlags } from "../../abi/words.ts";
 import { allocateRange, freeRange } from "../state/addresses.ts";
 import type { Context } from "../state/context.ts";
-import { PAGE_SIZE, VIRTIO_WINDOW } from "../state/memory-layout.ts";
+import { VIRTIO_WINDOW } from "../state/memory-layout.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
 import { require } from "../calls/refusals.ts";
 import type { Vdevice, VirtioMmioRecord, Vm } from "../state/state.ts";
 import { takeVirq } from "./vdevice-virqs.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 const FRONTEND = mapAttributes(Access.R, Access.R, MemoryType.DeviceNGnRE);
 const BACKEND = mapAttributes(Access.RW, Access.RW, MemoryType.DeviceNGnRE);
