@@ -21,7 +21,8 @@ const PER =
 
 export const PATTERNS: readonly WordingPattern[] = [
   {
-    pattern: /(?<!\b[tT]here )\b(?:is|are|was|were) no (?!longer\b|more\b|less\b|fewer\b|different\b|better\b|one\b)\w+/,
+    pattern:
+      /(?<!\b[tT]here )\b(?:is|are|was|were) no (?!longer\b|more\b|less\b|fewer\b|different\b|better\b|one\b|evidence\b|proof\b|guarantee\b)\w+/,
     advice: "is not a …",
     bad: "a mapped address that is no RAM",
     good: "There is no ramdisk, and there are no modules; it is no longer open",
@@ -60,7 +61,13 @@ export const PATTERNS: readonly WordingPattern[] = [
     bad: "what is then to be seen",
     good: "it has to be seen",
   },
-  { pattern: /\bof (?:its|their) own\b/, advice: "its own …", bad: "a process of its own", good: "its own process" },
+  {
+    pattern:
+      /\bof (?:its|their) own(?=$|[.,;:)]| (?:and|or|the|in|on|at|to|for|with|which|that|is|are|here|there|beside|by|from|as|than)\b)/,
+    advice: "its own …",
+    bad: "a process of its own",
+    good: "its own process; the mapping of its own extent",
+  },
   {
     pattern: /\bwhat would (?:is|are)\b/,
     advice: "name the thing: anything that would change it is refused",
