@@ -7,7 +7,7 @@ import { documentText, FINDINGS } from "../queries/documents.ts";
 import { sessionFolder } from "../control/places.ts";
 import { catalogEntries } from "../catalog/catalog.ts";
 import { MINIMUM } from "../tui/frame.ts";
-import { colourDepth } from "../tui/run.ts";
+import { colorDepth } from "../tui/run.ts";
 import { GiB, WASM_PAGE_SIZE } from "../support/sizes.ts";
 
 /** One thing that was looked at. */
@@ -52,7 +52,7 @@ function terminal(): Finding {
 }
 
 function colours(): Finding {
-  const depth = colourDepth((name) => Deno.env.get(name));
+  const depth = colorDepth((name) => Deno.env.get(name));
   const says = `${depth === "none" ? "no colours (NO_COLOR or TERM=dumb)" : `${depth} colours`}, TERM=${Deno.env.get("TERM") ?? ""}`;
   return { id: "colours", ok: true, says, remedy: "" };
 }

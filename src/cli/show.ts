@@ -5,7 +5,7 @@ import { withGdb } from "./gdb.ts";
 import { runHeadless } from "./headless.ts";
 import { printable } from "./print.ts";
 import { ExitCode, Failure } from "./failure.ts";
-import { colourDepth, runTui, type TuiOptions } from "../tui/run.ts";
+import { colorDepth, runTui, type TuiOptions } from "../tui/run.ts";
 import { runConfigErrors } from "../tui/run-config-errors.ts";
 import type { UnseenStart } from "../tui/starts.ts";
 import { ProcessTerminal } from "../tui/terminal.ts";
@@ -256,7 +256,7 @@ function surroundings(look: { ascii?: boolean; color?: boolean; mouse?: boolean;
   }
   const locale = environment("LC_ALL") || environment("LC_CTYPE") || environment("LANG") || "";
   return {
-    depth: look.color === false ? "none" : colourDepth(environment),
+    depth: look.color === false ? "none" : colorDepth(environment),
     theme: theme ?? look.theme,
     ascii: look.ascii ?? !/utf-?8/i.test(locale),
     mouse: look.mouse ?? true,

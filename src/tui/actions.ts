@@ -15,27 +15,32 @@ export interface Action {
   readonly help: string;
   /** One or two words for the hint row, where it is shown there. */
   readonly hint?: string;
-  /** Only wide terminals have room for the hint. */
-  readonly wide?: true;
 }
 
 const SCREENS = [
-  ["1", "over", "overview: VMs, a console, events"],
-  ["2", "vcpu", "vCPUs: what each does, waits for, its registers"],
-  ["3", "irq", "interrupts, and what is wrong with them"],
-  ["4", "mem", "memory: who owns and maps what, parcels, limits"],
-  ["5", "caps", "capabilities and objects"],
-  ["6", "queue", "message queues and doorbells"],
-  ["7", "rpc", "requests to the resource manager"],
-  ["8", "sched", "who ran where when"],
-  ["9", "event", "everything that happened"],
-  ["0", "why", "why operations were refused"],
+  ["1", "over", "Overview", "Over", "overview: VMs, a console, events"],
+  ["2", "vcpu", "vCPUs", "vCPU", "vCPUs: what each does, waits for, its registers"],
+  ["3", "irq", "Interrupts", "IRQ", "interrupts, and what is wrong with them"],
+  ["4", "mem", "Memory", "Mem", "memory: who owns and maps what, parcels, limits"],
+  ["5", "caps", "Rights", "Rights", "capabilities and objects"],
+  ["6", "queue", "Queues", "Queue", "message queues and doorbells"],
+  ["7", "rpc", "RPC", "RPC", "requests to the resource manager"],
+  ["8", "sched", "Scheduler", "Sched", "scheduler timeline"],
+  ["9", "event", "Events", "Event", "all events"],
+  ["0", "why", "Why", "Why", "why operations were refused"],
 ] as const;
 
+/** A screen: its key, its name in actions, on its tab and on a narrow one, and what it is for. */
+export interface ScreenEntry {
+  readonly key: string;
+  readonly name: string;
+  readonly title: string;
+  readonly short: string;
+  readonly help: string;
+}
+
 /** Keys, names and purposes of the screens. */
-export const SCREEN_LIST: readonly { readonly key: string; readonly name: string; readonly help: string }[] = SCREENS.map((
-  [key, name, help],
-) => ({ key, name, help }));
+export const SCREEN_LIST: readonly ScreenEntry[] = SCREENS.map(([key, name, title, short, help]) => ({ key, name, title, short, help }));
 
 /** The table. A key stands once in a context (a test holds that). */
 export const ACTIONS: readonly Action[] = [
@@ -48,10 +53,16 @@ export const ACTIONS: readonly Action[] = [
   { name: "list.page-up", context: "lists", keys: ["PgUp", "ctrl-u"], help: "a page back" },
   { name: "tree.fold", context: "lists", keys: ["h", "Left"], help: "fold the VM; in lists columns further left" },
   { name: "tree.unfold", context: "lists", keys: ["l", "Right"], help: "unfold the VM; in lists columns further right" },
-  { name: "object.go", context: "lists", keys: ["Enter"], help: "go to the object that the row names", hint: "go" },
+  { name: "object.go", context: "lists", keys: ["Enter"], help: "go to the object that the row names", hint: "open" },
   { name: "object.back", context: "lists", keys: ["Backspace", "["], help: "back to where you came from" },
   { name: "object.forward", context: "lists", keys: ["]"], help: "forward again" },
-  { name: "object.references", context: "lists", keys: ["x"], help: "what refers to the object: events that name it" },
+  {
+    name: "object.references",
+    context: "lists",
+    keys: ["x"],
+    help: "what refers to the object: events that name it",
+    hint: "what refers to it",
+  },
   { name: "object.inspect", context: "lists", keys: ["i"], help: "every field of the row" },
   { name: "pane.next", context: "lists", keys: ["Tab"], help: "focus the next pane", hint: "pane" },
   { name: "pane.previous", context: "lists", keys: ["S-Tab"], help: "focus the pane before" },
@@ -72,7 +83,6 @@ export const ACTIONS: readonly Action[] = [
     keys: ["y"],
     help: "copy the row, its id, JSON, its command; what a console shows",
     hint: "copy",
-    wide: true,
   },
   {
     name: "filter.edit",
@@ -80,31 +90,55 @@ export const ACTIONS: readonly Action[] = [
     keys: ["/"],
     help: "show only rows that a filter lets through; search a console",
     hint: "filter",
-    wide: true,
   },
   { name: "console.next", context: "lists", keys: ["n"], help: "show the next console" },
   { name: "console.previous", context: "lists", keys: ["N"], help: "show the console before" },
   { name: "list.sort", context: "lists", keys: ["s"], help: "sort by the next column" },
   { name: "list.sort-reverse", context: "lists", keys: ["S"], help: "turn the order round" },
-  { name: "list.view", context: "lists", keys: ["v"], help: "the next view of the pane" },
-  { name: "list.follow", context: "lists", keys: ["f"], help: "follow what comes in, or stop" },
+  { name: "list.view", context: "lists", keys: ["v"], help: "the next view of the pane", hint: "view" },
+  { name: "list.follow", context: "lists", keys: ["f"], help: "follow what comes in, or stop", hint: "follow" },
   { name: "list.mark", context: "lists", keys: ["m"], help: "mark the row, or take the mark away" },
   { name: "list.compare", context: "lists", keys: ["="], help: "show in which fields the marked rows differ" },
   { name: "list.export", context: "lists", keys: ["e"], help: "write the rows of the list to a file, a line of JSON each" },
-  { name: "list.wider", context: "lists", keys: ["+"], help: "more time in a column of the timeline, more memory in a cell" },
-  { name: "list.closer", context: "lists", keys: ["-"], help: "less time in a column of the timeline, less memory in a cell" },
-  { name: "machine.pause", context: "lists", keys: ["p"], help: "pause the machine, or let it go on" },
+  {
+    name: "list.wider",
+    context: "lists",
+    keys: ["+"],
+    help: "more time in a column of the timeline, more memory in a cell",
+    hint: "zoom out",
+  },
+  {
+    name: "list.closer",
+    context: "lists",
+    keys: ["-"],
+    help: "less time in a column of the timeline, less memory in a cell",
+    hint: "closer",
+  },
+  { name: "machine.pause", context: "lists", keys: ["p"], help: "pause the machine, or let it go on", hint: "pause" },
   {
     name: "machine.stop-rule",
     context: "lists",
     keys: ["b"],
     help: "stop at events like the selected one, or before an instruction",
+    hint: "stop rule",
   },
-  { name: "time.on", context: "lists", keys: ["."], help: "an instruction on, the machine paused" },
-  { name: "time.back", context: "lists", keys: [","], help: "an instruction back: the past, which takes no input" },
+  { name: "time.on", context: "lists", keys: ["."], help: "an instruction on, the machine paused", hint: "step" },
+  { name: "time.back", context: "lists", keys: [","], help: "an instruction back: the past, which takes no input", hint: "step back" },
   { name: "time.event-back", context: "lists", keys: ["<"], help: "back to the event before that passes the filter of the events" },
-  { name: "time.event-on", context: "lists", keys: [">"], help: "on to the next one; from now on the machine runs until it happens" },
-  { name: "time.travel", context: "lists", keys: ["t"], help: "elsewhere in the run: go to, back to, now, list; snapshot, fork" },
+  {
+    name: "time.event-on",
+    context: "lists",
+    keys: [">"],
+    help: "on to the next one; from now on the machine runs until it happens",
+    hint: "next event",
+  },
+  {
+    name: "time.travel",
+    context: "lists",
+    keys: ["t"],
+    help: "elsewhere in the run: go to, back to, now, list; snapshot, fork",
+    hint: "time",
+  },
   { name: "display.freeze", context: "lists", keys: ["Space"], help: "freeze the display alone, and count what comes meanwhile" },
   {
     name: "danger.menu",
@@ -112,11 +146,10 @@ export const ACTIONS: readonly Action[] = [
     keys: ["!"],
     help: "actions that change the machine, each asks first",
     hint: "danger",
-    wide: true,
   },
   { name: "palette.show", context: "lists", keys: [":"], help: "find any action, screen or object by its name" },
   { name: "help.show", context: "lists", keys: ["?"], help: "show this help", hint: "help" },
-  { name: "leave", context: "lists", keys: ["q"], help: "leave; a session in the background goes on", hint: "leave" },
+  { name: "leave", context: "lists", keys: ["q"], help: "leave; a session in the background goes on", hint: "quit" },
   { name: "step.out", context: "lists", keys: ["Esc"], help: "one step out: the filter, the zoom, then the first pane" },
   { name: "object.open", context: "lists", keys: ["o"], help: "show the object that the row names beside this screen" },
   { name: "window.prefix", context: "lists", keys: ["ctrl-w"], help: "then a key for splits" },

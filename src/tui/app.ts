@@ -7,8 +7,8 @@ import type { Screen } from "./cells.ts";
 import { LONGEST_COPY } from "./clipboard.ts";
 import { ConsoleActions } from "./console-actions.ts";
 import { ConsolePane } from "./console-pane.ts";
-import { drawFrame, type FrameState } from "./frame.ts";
-import { hintsOf, LOST_HINTS, typingHints } from "./hints.ts";
+import { drawScreen, type FrameState } from "./frame.ts";
+import { type Hint, hintsOf, LOST_HINTS, typingHints } from "./hints.ts";
 import type { Host } from "./host.ts";
 import type { Key } from "./keys.ts";
 import { ListActions } from "./list-actions.ts";
@@ -23,10 +23,12 @@ import { type FilteredPane, isFiltered, type Line, type Pane } from "./pane.ts";
 import { Questions } from "./questions.ts";
 import { makeScreens } from "./screens.ts";
 import { SessionState } from "./session-state.ts";
-import { Look, type ThemeName } from "./theme.ts";
+import { Look } from "./theme.ts";
+import { type Theme, type ThemeName, themeOf } from "./themes.ts";
 import { TreePane } from "./tree-pane.ts";
 import { WindowActions } from "./window-actions.ts";
 import { Windows } from "./windows.ts";
+import { Activity } from "./activity.ts";
 import type { UiState } from "./ui-state.ts";
 import { Asker } from "../control/asker.ts";
 import type { MachineSample, Move, Request, SessionEnd, SessionEvent } from "../protocol/protocol.ts";
@@ -72,8 +74,12 @@ export interface AppOptions {
    * Which screens are shown at the start where there is no `state`, as `Windows.layout` says it.
    */
   readonly layout?: string;
-  /** Timelines have finer steps, in dots. */
+  /** Graphs have braille; without it they have blocks. */
   readonly braille?: boolean;
+  /** Only what every console draws: no rounded corners, no braille. */
+  readonly blocks?: boolean;
+  /** The page has the theme's background. */
+  readonly painted?: boolean;
   readonly fork?: Fork;
   readonly start?: Start;
   /** What the message row says first. */
@@ -88,9 +94,13 @@ export interface AppOptions {
 /** The application. */
 export class App {
   readonly #asker: Asker;
+  readonly #clock: () => number;
   readonly #keymap: Keymap;
   #look: Look;
-  readonly #tree = new TreePane();
+  /** The theme that a person has chosen. */
+  #theme: ThemeName | undefined;
+  readonly #activity = new Activity();
+  readonly #tree = new TreePane(this.#activity);
   readonly #console: ConsolePane;
   readonly #windows: Windows;
   readonly #questions: Questions;
@@ -111,10 +121,17 @@ export class App {
   #message: Line = { text: "" };
 
   constructor(readonly options: AppOptions, readonly port: AppPort) {
-    const clock = options.clock ?? (() => performance.now());
+    const clock = this.#clock = options.clock ?? (() => performance.now());
     this.#asker = new Asker(port);
     this.#keymap = new Keymap(options.keys);
-    this.#look = new Look(options.theme ?? "terminal", options.ascii ?? false, options.braille);
+    this.#theme = options.theme;
+    this.#look = new Look({
+      theme: themeOf(options.theme ?? "dark"),
+      depth: "direct",
+      glyphs: options.ascii ? "ascii" : options.blocks ? "blocks" : "full",
+      braille: options.braille ?? true,
+      painted: options.painted ?? true,
+    });
     this.#session = new SessionState(clock, (text, role) => this.#say(text, role));
     this.#console = new ConsolePane(this.#keymap.keyOf("console.prefix"), () => port.changed(false), (console, bytes) => {
       if (!this.end && !options.readOnly) port.send({ kind: "input", console, bytes });
@@ -172,11 +189,13 @@ export class App {
       ...{ layout, layouts: this.#windowActions.layouts, screen: screen.key, sizes },
       filters: Object.fromEntries(filters),
       folded: this.#tree.folded,
-      theme: this.#look.theme,
+      theme: this.#theme,
+      vms: this.#look.vms.kept,
     };
   }
 
-  #restore({ layout, layouts, screen, sizes, filters, folded, theme }: UiState): void {
+  #restore({ layout, layouts, screen, sizes, filters, folded, theme, vms }: UiState): void {
+    this.#look.vms.restore(vms);
     this.#windowActions.layouts = layouts;
     this.#windows.load(layout);
     this.#windows.show(screen);
@@ -184,7 +203,7 @@ export class App {
     this.#tree.foldAll(folded);
     for (const [name, pane] of this.#filteredPanes()) if (filters[name] !== undefined) pane.setFilter(filters[name]);
     // What the environment says beats what was kept.
-    if (!this.options.theme) this.#look = this.#look.with(theme);
+    if (!this.options.theme && theme !== undefined) this.setTheme(theme);
   }
 
   #filteredPanes(): [string, FilteredPane][] {
@@ -236,6 +255,8 @@ export class App {
   }
 
   #takeSample(sample: MachineSample): void {
+    this.#look.vms.take(sample.vms);
+    this.#activity.take(this.#clock(), sample);
     this.#tree.update(sample);
     this.#console.settle();
     for (const vm of sample.vms) if (vm.console !== undefined) this.#console.open(vm.console);
@@ -287,10 +308,10 @@ export class App {
 
   #input(bytes: Uint8Array): void {
     if (this.options.replay) {
-      return this.#say("a replay takes no input: what was typed then is typed again; ctrl-] d takes the keys back", "refused");
+      return this.#say("a replay takes no input: what was typed then is typed again; ctrl-] d takes the keys back", "bad");
     }
     if (this.#session.past) {
-      return this.#say("this is the past, which takes no input; leave the console and press t to go to now", "refused");
+      return this.#say("this is the past, which takes no input; leave the console and press t to go to now", "bad");
     }
     if (this.#console.shown) this.port.send({ kind: "input", console: this.#console.shown, bytes });
   }
@@ -396,10 +417,20 @@ export class App {
 
   // ---- looks and files ----
 
-  /** Takes other colours. */
+  /** Takes other colors. */
   setTheme(theme: ThemeName): void {
-    this.#look = this.#look.with(theme);
-    this.port.redraw();
+    this.#theme = theme;
+    this.#wear(themeOf(theme));
+  }
+
+  /** The terminal's background is bright, or dark: who has chosen no theme gets one for it. */
+  setBackground(bright: boolean): void {
+    if (this.#theme === undefined) this.#wear(themeOf(bright ? "light" : "dark"));
+  }
+
+  #wear(theme: Theme): void {
+    this.#look = this.#look.with({ theme });
+    this.port.changed(true);
   }
 
   #freeze(): void {
@@ -419,7 +450,7 @@ export class App {
 
   #toFile(name: string, text: string, what: string): void {
     this.port.save(name, text).then((saved) => {
-      this.#say("path" in saved ? `${what} in ${saved.path}` : `${name}: ${saved.error}`, "path" in saved ? "text" : "refused");
+      this.#say("path" in saved ? `${what} in ${saved.path}` : `${name}: ${saved.error}`, "path" in saved ? "text" : "bad");
       this.port.changed(true);
     });
   }
@@ -448,11 +479,12 @@ export class App {
 
   /** Draws everything. */
   draw(screen: Screen): void {
-    drawFrame(screen, this.#look, this.#frameState(screen.width), (body) => this.#windows.place(body));
+    this.#look = this.#look.with({ depth: screen.depth });
+    drawScreen(screen, this.#look, this.#frameState(), (body) => this.#windows.place(body));
   }
 
-  #frameState(width: number): FrameState {
-    const { lost, sample, speed, dropped } = this.#session;
+  #frameState(): FrameState {
+    const { lost, sample, speed, dropped, past, now } = this.#session;
     return {
       title: this.options.title,
       screen: this.#windows.screen.key,
@@ -461,17 +493,19 @@ export class App {
       frozen: this.#frozen?.missed,
       ...{ lost, sample, speed, dropped },
       newReasons: this.#questions.newReasons,
+      past: past && sample ? Math.max(now - sample.time, 0) : undefined,
+      timeline: past && sample ? { here: sample.time, now: Math.max(now, sample.time), snapshots: [], refusals: [] } : undefined,
       focus: this.#focus,
       typing: this.#console.typing,
-      hints: this.#hints(width),
+      hints: this.#hints(),
       overlay: this.#overlay,
       message: this.#message,
     };
   }
 
-  #hints(width: number): string {
+  #hints(): readonly Hint[] {
     if (this.#session.lost && !this.#overlay) return LOST_HINTS;
     if (this.#console.typing && !this.#prefix) return typingHints(this.#keymap);
-    return hintsOf(this.#keymap, this.#context(), width);
+    return hintsOf(this.#keymap, this.#context(), this.#windows.screen.key);
   }
 }

@@ -1,39 +1,19 @@
 // The screen as cells, and the bytes that turn one screen into the next. A cell holds one grapheme
-// cluster; wide ones are followed by a continuation cell. Colours follow `Colour`.
+// cluster; wide ones are followed by a continuation cell. Colors are roles until a frame is made.
 
-import { eastAsianWidth } from "get-east-asian-width";
-
-/**
- * A colour in one number: 0 is the terminal's own, 1..256 is palette entry 0..255, and 0x1000000 |
- * rgb is a direct colour.
- */
-export type Colour = number;
-
-/** Palette entry as a colour. */
-export const palette = (index: number): Colour => index + 1;
-
-/** Direct colour. */
-export const rgb = (value: number): Colour => 0x1000000 | value;
-
-/** Bits of `Style.attributes`. */
-export const Attribute = { Bold: 1, Dim: 2, Italic: 4, Underline: 8, Reverse: 16, Strike: 32 } as const;
-
-/** How a cell looks. */
-export interface Style {
-  readonly foreground?: Colour;
-  readonly background?: Colour;
-  /** Bits of `Attribute`. */
-  readonly attributes?: number;
-}
-
-/** How many colours the terminal shows. */
-export type ColourDepth = "none" | "16" | "256" | "direct";
+import { ColorMap, PAGE } from "./color-map.ts";
+import { Attribute, type Color, type ColorDepth, roleColor, type Style } from "./color.ts";
+import { FrameWriter } from "./frame-writer.ts";
+import { type SetName, swap } from "./glyphs.ts";
+import { clusters as clustersOf, clusterWidth, isAscii, isDrawing } from "./graphemes.ts";
+import type { Role } from "./roles.ts";
+import { themeOf } from "./themes.ts";
 
 /** A cell as it was drawn. */
 export interface DrawnCell {
   readonly text: string;
-  readonly foreground: Colour;
-  readonly background: Colour;
+  readonly foreground: Color;
+  readonly background: Color;
   /** Bits of `Attribute`. */
   readonly attributes: number;
 }
@@ -52,6 +32,10 @@ const SPACE = 32;
 const CLUSTER = 0x80000000;
 /** Unchanged cells that are cheaper to write again than to jump over. */
 const REWRITTEN_GAP = 3;
+/** Attributes that show on a blank cell. */
+const SHOWN_ON_BLANKS = Attribute.Underline | Attribute.Reverse | Attribute.Strike;
+/** Text on what is there. */
+const PAGE_INK: Style = { foreground: PAGE.foreground };
 
 /**
  * Clusters of more than one code point, interned for the life of the program; guests can make many,
@@ -71,42 +55,6 @@ function intern(cluster: string): number {
   return (CLUSTER | id) >>> 0;
 }
 
-const segmenter = new Intl.Segmenter();
-
-/** Lines, blocks and braille: one column everywhere. */
-function isBoxDrawing(character: number): boolean {
-  return character >= 0x2500 && character < 0x2600 || character >= 0x2800 && character < 0x2900;
-}
-
-/** Columns of one grapheme cluster: 0, 1 or 2. */
-function clusterWidth(cluster: string): number {
-  const code = cluster.codePointAt(0)!;
-  if (code < 0x7f) return 1;
-  return eastAsianWidth(code) === 2 || cluster.includes("\ufe0f") ? 2 : 1;
-}
-
-/** Columns of a text as `Screen.text` draws it. */
-export function textWidth(text: string): number {
-  if (/^[\x20-\x7e]*$/.test(text)) return text.length;
-  let width = 0;
-  for (const { segment } of segmenter.segment(text)) width += clusterWidth(segment);
-  return width;
-}
-
-/** `text` in at most `width` columns; a cut text ends in `~`. */
-export function fit(text: string, width: number): string {
-  if (textWidth(text) <= width) return text;
-  if (width <= 0) return "";
-  let out = "", used = 0;
-  for (const { segment } of segmenter.segment(text)) {
-    const columns = clusterWidth(segment);
-    if (used + columns > width - 1) break;
-    out += segment;
-    used += columns;
-  }
-  return out + "~";
-}
-
 /** A drawing surface of the terminal's size, and what the terminal shows now. */
 export class Screen {
   #width = 0;
@@ -118,11 +66,17 @@ export class Screen {
   /** The terminal shows something of this size. */
   #shown = false;
   #repaint = true;
+  #map: ColorMap;
+  #glyphs: SetName = "full";
   /** Where the terminal's own cursor stands, or undefined to hide it. */
   cursor: { x: number; y: number } | undefined;
-  #shownCursor = "";
+  #shownCursor: { x: number; y: number } | undefined;
+  #cursorKnown = false;
+  /** The terminal takes a frame as one (DECSET 2026). */
+  synchronized = false;
 
-  constructor(width: number, height: number, readonly depth: ColourDepth) {
+  constructor(width: number, height: number, readonly depth: ColorDepth) {
+    this.#map = new ColorMap(themeOf("dark"), depth);
     this.resize(width, height);
   }
 
@@ -132,6 +86,19 @@ export class Screen {
 
   get height(): number {
     return this.#height;
+  }
+
+  /** How roles become colors. */
+  get map(): ColorMap {
+    return this.#map;
+  }
+
+  /** Takes a set of glyphs, and how roles become colors; other colors paint everything anew. */
+  wear(map: ColorMap, glyphs: SetName): void {
+    this.#glyphs = glyphs;
+    if (map === this.#map) return;
+    this.#map = map;
+    this.#repaint = true;
   }
 
   /** Takes a new size; the next frame paints everything. */
@@ -153,7 +120,7 @@ export class Screen {
   /** Blanks everything that will be drawn. */
   clear(): void {
     this.#kept = undefined;
-    this.#back.blank();
+    this.#back.page();
     this.cursor = undefined;
   }
 
@@ -168,44 +135,65 @@ export class Screen {
       this.#kept.copy(this.#front);
     }
     if (this.#kept) this.#back.copy(this.#kept);
-    else this.#back.blank();
+    else this.#back.page();
     return this.#kept !== undefined;
   }
 
-  /** Fills a rectangle with blanks of a style. */
-  fill(area: Rectangle, style: Style = {}): void {
+  /** Fills a rectangle with blanks on a background; the page where nothing is said. */
+  fill(area: Rectangle, background: Role = "bg"): void {
+    const style = { ...PAGE, background: roleColor(background) };
     for (let y = area.y; y < area.y + area.height; y++) {
       for (let x = area.x; x < area.x + area.width; x++) this.#put(x, y, SPACE, style);
     }
   }
 
-  /** Takes the colours out of a rectangle and dims what it shows. */
+  /** Lays a background under a rectangle; what stands there stays. */
+  tint(area: Rectangle, background: Role): void {
+    const color = roleColor(background);
+    for (let y = Math.max(area.y, 0); y < Math.min(area.y + area.height, this.#height); y++) {
+      const end = Math.min(area.x + area.width, this.#width);
+      for (let x = Math.max(area.x, 0); x < end; x++) this.#back.background[y * this.#width + x] = color;
+    }
+  }
+
+  /** Gives the text of a rectangle an ink. */
+  stain(area: Rectangle, ink: Role): void {
+    const color = roleColor(ink);
+    for (let y = Math.max(area.y, 0); y < Math.min(area.y + area.height, this.#height); y++) {
+      const end = Math.min(area.x + area.width, this.#width);
+      for (let x = Math.max(area.x, 0); x < end; x++) this.#back.foreground[y * this.#width + x] = color;
+    }
+  }
+
+  /** Takes the colors out of a rectangle and dims what it shows. */
   dim(area: Rectangle): void {
     for (let y = area.y; y < area.y + area.height; y++) {
       for (let x = area.x; x < area.x + area.width; x++) {
         const at = y * this.#width + x;
-        this.#back.foreground[at] = this.#back.background[at] = 0;
+        this.#back.foreground[at] = PAGE.foreground;
+        this.#back.background[at] = PAGE.background;
         this.#back.attributes[at] = Attribute.Dim;
       }
     }
   }
 
   /**
-   * Draws a text from (x, y) in at most `width` columns, cut hard at the end. Control characters
-   * become `?`, so that no text can carry an escape sequence. Returns the columns used.
+   * Draws a text from (x, y) in at most `width` columns, cut hard at the end, on the background that
+   * is there where the style has none. Control characters become `?`, so that no text can carry an
+   * escape sequence. Returns the columns used.
    */
-  text(x: number, y: number, text: string, style: Style = {}, width = this.#width - x): number {
+  text(x: number, y: number, text: string, style: Style = PAGE_INK, width = this.#width - x): number {
     let used = 0;
-    if (/^[\x20-\x7e]*$/.test(text)) {
+    if (isAscii(text)) {
       for (; used < text.length && used < width; used++) this.#put(x + used, y, text.charCodeAt(used), style);
       return used;
     }
-    for (const { segment } of segmenter.segment(text)) {
-      const code = segment.codePointAt(0)!;
-      const columns = clusterWidth(segment);
+    for (const cluster of clustersOf(swap(text, this.#glyphs))) {
+      const code = cluster.codePointAt(0)!;
+      const columns = clusterWidth(cluster);
       if (used + columns > width) break;
       if (code < 32 || code >= 0x7f && code < 0xa0) this.#put(x + used, y, 63, style);
-      else this.cluster(x + used, y, segment, columns, style);
+      else this.cluster(x + used, y, cluster, columns, style);
       used += columns;
     }
     return used;
@@ -229,60 +217,100 @@ export class Screen {
     if (plane.character[at] === CONTINUATION && character !== CONTINUATION && x > 0) plane.character[at - 1] = SPACE;
     if (x + 1 < this.#width && plane.character[at + 1] === CONTINUATION) plane.character[at + 1] = SPACE;
     plane.character[at] = character;
-    plane.foreground[at] = style.foreground ?? 0;
-    plane.background[at] = style.background ?? 0;
+    plane.foreground[at] = style.foreground ?? PAGE.foreground;
+    if (style.background !== undefined) plane.background[at] = style.background;
     plane.attributes[at] = style.attributes ?? 0;
   }
 
   /**
    * The bytes that change what the terminal shows into what was drawn, inside one synchronized
-   * update (DECSET 2026); empty when nothing changed.
+   * update where the terminal has them; empty when nothing changed.
    */
   frame(): string {
-    const out = new FrameText(this.depth);
+    const out = new FrameWriter(this.#map);
     const back = this.#back, front = this.#front;
     if (this.#repaint) {
       out.raw("\x1b[0m\x1b[2J");
       front.blank();
+      this.#cursorKnown = false;
     }
     for (let y = 0; y < this.#height; y++) this.#row(out, y, back, front);
     this.#back = front;
     this.#front = back;
     this.#repaint = false;
     this.#shown = true;
-    const cursor = this.cursor ? `\x1b[${this.cursor.y + 1};${this.cursor.x + 1}H\x1b[?25h` : "\x1b[?25l";
-    if (out.empty && cursor === this.#shownCursor) return "";
-    this.#shownCursor = cursor;
-    return `\x1b[?2026h\x1b[?25l${out.text}\x1b[0m${cursor}\x1b[?2026l`;
+    const text = this.#withCursor(out);
+    return text === "" || !this.synchronized ? text : `\x1b[?2026h${text}\x1b[?2026l`;
   }
 
-  #row(out: FrameText, y: number, back: Plane, front: Plane): void {
+  /** The frame with what it takes to hide the cursor while cells change, and to put it back. */
+  #withCursor(out: FrameWriter): string {
+    const { cursor } = this, before = this.#shownCursor, known = this.#cursorKnown;
+    this.#shownCursor = cursor && { ...cursor };
+    this.#cursorKnown = true;
+    const changed = !out.empty;
+    if (known && !changed && cursor?.x === before?.x && cursor?.y === before?.y) return "";
+    const visible = !known || before !== undefined;
+    const hide = visible && (changed || !cursor) ? "\x1b[?25l" : "";
+    out.reset();
+    const show = visible && !hide ? "" : "\x1b[?25h";
+    return `${hide}${out.text}${cursor ? `\x1b[${cursor.y + 1};${cursor.x + 1}H${show}` : ""}`;
+  }
+
+  #row(out: FrameWriter, y: number, back: Plane, front: Plane): void {
     const start = y * this.#width;
-    let written = -1;
     for (let x = 0; x < this.#width; x++) {
       const at = start + x;
-      if (back.same(front, at)) continue;
+      if (back.same(front, at) || this.#looksSame(back, front, at)) continue;
       // A change of the second half of a wide cluster is a change of the cluster.
       const first = back.character[at] === CONTINUATION && x > 0 ? x - 1 : x;
-      if (first <= written) continue;
-      const gap = first - written - 1;
-      if (written < 0 || gap > REWRITTEN_GAP) out.move(first, y);
-      else for (let skipped = written + 1; skipped < first; skipped++) this.#cell(out, back, start + skipped);
+      this.#reach(out, first, y, back);
       this.#cell(out, back, start + first);
-      written = first + (x + 1 < this.#width && back.character[start + first + 1] === CONTINUATION ? 1 : 0);
-      // Terminals disagree about the width of what is not ASCII: never rely on where the cursor is
-      // after it.
-      if (back.character[start + first] >= 0x80 && !isBoxDrawing(back.character[start + first])) {
-        if (written + 1 < this.#width) out.move(written + 1, y);
-      }
+      if (x + 1 < this.#width && back.character[start + first + 1] === CONTINUATION) x = first + 1;
     }
   }
 
-  #cell(out: FrameText, plane: Plane, at: number): void {
+  /** Takes the cursor to a cell: over a few cells that are as they should be, or by a jump. */
+  #reach(out: FrameWriter, x: number, y: number, plane: Plane): void {
+    const from = out.columnIn(y);
+    if (from >= 0 && from < x && x - from <= REWRITTEN_GAP) {
+      for (let column = from; column < x; column++) if (!this.#goesOn(out, plane, y * this.#width + column)) return out.move(x, y);
+      for (let column = from; column < x; column++) this.#cell(out, plane, y * this.#width + column);
+      return;
+    }
+    out.move(x, y);
+  }
+
+  /** Whether a cell can be written again in a byte. */
+  #goesOn(out: FrameWriter, plane: Plane, at: number): boolean {
+    const character = plane.character[at];
+    if (character < SPACE || character > 0x7e) return false;
+    this.#map.map(plane.foreground[at], plane.background[at], plane.attributes[at]);
+    return out.has(this.#map.foreground, this.#map.background, this.#map.attributes, character === SPACE);
+  }
+
+  /** Whether cells differ only in what this terminal does not show. */
+  #looksSame(back: Plane, front: Plane, at: number): boolean {
+    const character = back.character[at];
+    if (character !== front.character[at]) return false;
+    const map = this.#map;
+    map.map(front.foreground[at], front.background[at], front.attributes[at]);
+    const { foreground, background, attributes } = map;
+    map.map(back.foreground[at], back.background[at], back.attributes[at]);
+    if (background !== map.background) return false;
+    if (character === SPACE) return ((attributes ^ map.attributes) & SHOWN_ON_BLANKS) === 0;
+    return foreground === map.foreground && attributes === map.attributes;
+  }
+
+  #cell(out: FrameWriter, plane: Plane, at: number): void {
     const character = plane.character[at];
     if (character === CONTINUATION) return;
-    out.style(plane.foreground[at], plane.background[at], plane.attributes[at]);
-    out.raw((character & CLUSTER) !== 0 ? clusters[character & 0x7fffffff] : String.fromCodePoint(character));
+    const map = this.#map;
+    map.map(plane.foreground[at], plane.background[at], plane.attributes[at]);
+    out.style(map.foreground, map.background, map.attributes, character === SPACE);
+    // Terminals disagree about the width of what is neither ASCII nor drawn by el2: where the cursor
+    // is after it is not relied on.
+    out.put(textOf(character), character < 0x80 || isDrawing(character) ? 1 : 0);
   }
 
   /** The drawn text, a string a row without trailing blanks: for tests. */
@@ -290,15 +318,14 @@ export class Screen {
     return this.#lines(this.#back);
   }
 
-  /** The cells of a drawn row, continuations of wide clusters left out: for pictures. */
+  /** The cells of a drawn row, continuations of wide clusters left out: for pictures and tests. */
   cells(y: number): DrawnCell[] {
     const cells: DrawnCell[] = [];
     const plane = this.#back;
     for (let at = y * this.#width; at < (y + 1) * this.#width; at++) {
-      const character = plane.character[at];
-      if (character === CONTINUATION) continue;
-      const text = (character & CLUSTER) !== 0 ? clusters[character & 0x7fffffff] : String.fromCodePoint(character);
-      cells.push({ text, foreground: plane.foreground[at], background: plane.background[at], attributes: plane.attributes[at] });
+      if (plane.character[at] === CONTINUATION) continue;
+      const [foreground, background] = [plane.foreground[at], plane.background[at]];
+      cells.push({ text: textOf(plane.character[at]), foreground, background, attributes: plane.attributes[at] });
     }
     return cells;
   }
@@ -314,13 +341,17 @@ export class Screen {
       let line = "";
       for (let x = 0; x < this.#width; x++) {
         const character = plane.character[y * this.#width + x];
-        if (character === CONTINUATION) continue;
-        line += (character & CLUSTER) !== 0 ? clusters[character & 0x7fffffff] : String.fromCodePoint(character);
+        if (character !== CONTINUATION) line += textOf(character);
       }
       lines.push(line.trimEnd());
     }
     return lines;
   }
+}
+
+/** The cluster of a cell. */
+function textOf(character: number): string {
+  return (character & CLUSTER) !== 0 ? clusters[character & 0x7fffffff] : String.fromCodePoint(character);
 }
 
 /** One screenful, a typed array a property. */
@@ -332,16 +363,24 @@ class Plane {
 
   constructor(cells: number) {
     this.character = new Uint32Array(cells).fill(SPACE);
-    this.foreground = new Uint32Array(cells);
-    this.background = new Uint32Array(cells);
+    this.foreground = new Uint32Array(cells).fill(PAGE.foreground);
+    this.background = new Uint32Array(cells).fill(PAGE.background);
     this.attributes = new Uint16Array(cells);
   }
 
+  /** As a terminal is that was cleared. */
   blank(): void {
     this.character.fill(SPACE);
     this.foreground.fill(0);
     this.background.fill(0);
     this.attributes.fill(0);
+  }
+
+  /** As a page without anything on it. */
+  page(): void {
+    this.blank();
+    this.foreground.fill(PAGE.foreground);
+    this.background.fill(PAGE.background);
   }
 
   copy(other: Plane): void {
@@ -355,73 +394,4 @@ class Plane {
     return this.character[at] === other.character[at] && this.foreground[at] === other.foreground[at] &&
       this.background[at] === other.background[at] && this.attributes[at] === other.attributes[at];
   }
-}
-
-/** Text of a frame under construction, with the terminal's current style. */
-class FrameText {
-  text = "";
-  #foreground = 0;
-  #background = 0;
-  #attributes = 0;
-
-  constructor(readonly depth: ColourDepth) {}
-
-  get empty(): boolean {
-    return this.text === "";
-  }
-
-  raw(text: string): void {
-    this.text += text;
-  }
-
-  move(x: number, y: number): void {
-    this.text += `\x1b[${y + 1};${x + 1}H`;
-  }
-
-  style(foreground: Colour, background: Colour, attributes: number): void {
-    if (this.depth === "none") foreground = background = 0;
-    if (foreground === this.#foreground && background === this.#background && attributes === this.#attributes) return;
-    const codes: string[] = [];
-    // Attributes are switched off by a reset only: terminals agree best on that.
-    const reset = (this.#attributes & ~attributes) !== 0;
-    if (reset) codes.push("0");
-    if (reset || attributes !== this.#attributes) {
-      [1, 2, 3, 4, 7, 9].forEach((code, bit) => attributes & 1 << bit && codes.push(String(code)));
-    }
-    if (reset ? foreground !== 0 : foreground !== this.#foreground) codes.push(colourCode(foreground, 30, this.depth));
-    if (reset ? background !== 0 : background !== this.#background) codes.push(colourCode(background, 40, this.depth));
-    this.#foreground = foreground;
-    this.#background = background;
-    this.#attributes = attributes;
-    this.text += `\x1b[${codes.join(";")}m`;
-  }
-}
-
-/** SGR parameters of a colour; `base` is 30 for the foreground, 40 for the background. */
-function colourCode(colour: Colour, base: number, depth: ColourDepth): string {
-  if (colour === 0) return String(base + 9);
-  if (colour >= 0x1000000) {
-    const value = colour & 0xffffff;
-    if (depth === "direct") return `${base + 8};2;${value >> 16};${value >> 8 & 255};${value & 255}`;
-    colour = palette(nearestCube(value));
-  }
-  let index = colour - 1;
-  if (depth === "16" && index > 15) index = nearestBasic(index);
-  if (index < 8) return String(base + index);
-  if (index < 16) return String(base + 60 + index - 8);
-  return `${base + 8};5;${index}`;
-}
-
-/** Entry of the 6x6x6 cube nearest to a direct colour. */
-function nearestCube(value: number): number {
-  const step = (channel: number) => Math.round((channel & 255) / 51);
-  return 16 + 36 * step(value >> 16) + 6 * step(value >> 8) + step(value);
-}
-
-/** One of the sixteen basic colours for an entry of the cube or the grey ramp. */
-function nearestBasic(index: number): number {
-  if (index >= 232) return index < 238 ? 0 : index < 244 ? 8 : index < 250 ? 7 : 15;
-  const cube = index - 16, red = Math.floor(cube / 36), green = Math.floor(cube / 6) % 6, blue = cube % 6;
-  const bright = Math.max(red, green, blue) > 3 ? 8 : 0;
-  return (red > 2 ? 1 : 0) + (green > 2 ? 2 : 0) + (blue > 2 ? 4 : 0) + bright;
 }

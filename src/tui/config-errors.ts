@@ -1,8 +1,14 @@
 // The screen of a configuration that is wrong: each error below its line, with a mark under the
 // place (docs/design/workstation.md §4).
 
-import { fit, type Screen } from "./cells.ts";
+import { drawFrame } from "./box.ts";
+import type { Screen } from "./cells.ts";
+import { drawHints } from "./foot.ts";
+import { fit } from "./graphemes.ts";
+import { beginRow } from "./row.ts";
 import type { Look } from "./theme.ts";
+
+const HINTS = [{ key: "Enter", word: "open $EDITOR here" }, { key: "r", word: "check again" }, { key: "q", word: "quit" }] as const;
 
 /** An error and where it is: line and column from 1; both 0 where it is nowhere in the text. */
 export interface PlacedError {
@@ -47,29 +53,26 @@ export class ConfigErrorScreen {
   draw(screen: Screen, look: Look): void {
     screen.clear();
     const count = this.#errors.length;
-    const heading = `-- ${this.file} has ${count} error${count === 1 ? "" : "s"}; nothing was started`;
-    screen.text(0, 0, fit(heading, screen.width), look.style("focusedHeading"));
+    const heading = `${this.file} has ${count} error${count === 1 ? "" : "s"}; nothing was started`;
+    look.dress(screen);
+    drawFrame(screen, look, { x: 0, y: 0, width: screen.width, height: 1 }, false, { text: heading }, "danger", false);
     let y = 1;
     this.#errors.forEach((error, index) => {
       if (y + 2 > screen.height - 2) return;
       const { line, column, message } = error;
       const place = line ? `${line}:${column}` : "";
-      const mark = index === this.#at ? ">" : " ";
       const source = line ? this.#lines[line - 1] ?? "" : "";
-      screen.text(
-        0,
-        y++,
-        fit(`${mark}${place.padEnd(7)} ${source}`, screen.width),
-        index === this.#at ? look.selected("text") : look.style("text"),
-      );
+      const row = { x: 0, y: y++, width: screen.width, height: 1 };
+      beginRow(screen, look, row, { selected: index === this.#at ? "here" : undefined }, false);
+      screen.text(1, row.y, fit(`${place.padEnd(7)} ${source}`, screen.width - 1));
       const margin = line ? 9 + column - 1 : 1;
       screen.text(
         0,
         y++,
         fit(`${" ".repeat(Math.min(margin, screen.width >> 1))}${line ? "^ " : "! "}${message}`, screen.width),
-        look.style("refused"),
+        look.style("bad"),
       );
     });
-    screen.text(0, screen.height - 2, fit(" Enter opens $EDITOR here   r check again   q leave", screen.width), look.style("dim"));
+    drawHints(screen, look, screen.height - 2, HINTS);
   }
 }

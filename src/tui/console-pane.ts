@@ -3,7 +3,9 @@
 import type { Rectangle, Screen } from "./cells.ts";
 import { ConsoleView } from "./console-view.ts";
 import { MergedConsoles } from "./merged-consoles.ts";
-import type { Pane } from "./pane.ts";
+import type { Title } from "./box.ts";
+import type { Pane, PaneState } from "./pane.ts";
+import type { Piece } from "./pieces.ts";
 import type { Look } from "./theme.ts";
 
 /** All consoles, one of them shown. */
@@ -94,11 +96,19 @@ export class ConsolePane implements Pane {
   }
 
   /** The console's name, and where its view stands or who has the keys. */
-  title(): string {
+  title(): Title {
     const { view } = this;
-    if (!view) return "no console yet";
-    if (this.all) return `all consoles  ${view.position}`;
-    return `con:${view.name}  ${this.typing ? `KEYS GO TO THE GUEST  ${this.prefix} then d takes them back` : view.position}`;
+    if (!view) return { text: "Console", right: [[{ text: "no console yet" }]] };
+    const about: Title = this.all ? { text: "Consoles", count: "all" } : { text: "Console", vm: view.name };
+    if (this.typing) return { ...about, right: [[{ text: " KEYS GO TO THE GUEST ", role: "ink", fill: "ok", bold: true }]] };
+    const { back, unseen } = view.position;
+    if (back === 0) return { ...about, right: [[{ text: "● ", role: "ok" }, { text: "follows", role: "dim" }]] };
+    const away: Piece[] = [{ text: `${back} rows back`, role: "dim" }];
+    const follow: Piece[] = [{ text: `${unseen} new, `, role: "dim" }, { text: "G", role: "accent", bold: true }, {
+      text: " follows",
+      role: "dim",
+    }];
+    return { ...about, right: [away, follow] };
   }
 
   /** It asks nothing of the session: output comes by itself. */
@@ -123,8 +133,10 @@ export class ConsolePane implements Pane {
   }
 
   /** Draws the console that is shown, with its cursor where the keys go to the guest. */
-  draw(screen: Screen, area: Rectangle, _look: Look): void {
+  draw(screen: Screen, area: Rectangle, _look: Look, { boxed, past }: PaneState): void {
     this.#height = area.height;
-    this.view?.draw(screen, area, this.typing);
+    const inside = boxed ? { ...area, x: area.x + 1, width: Math.max(area.width - 2, 1) } : area;
+    this.view?.draw(screen, inside, this.typing);
+    if (past) screen.stain(inside, "dim");
   }
 }

@@ -2,7 +2,9 @@
 // guest's escape sequences end here: they can change cells of this pane and nothing else.
 
 import { type IBufferCell, Terminal } from "./xterm.ts";
-import { Attribute, type Colour, palette, type Rectangle, rgb, type Screen, type Style } from "./cells.ts";
+import { PAGE } from "./color-map.ts";
+import { Attribute, type Color, palette, rgb, type Style } from "./color.ts";
+import type { Rectangle, Screen } from "./cells.ts";
 
 /** Rows kept above the screen. */
 const SCROLLBACK = 4096;
@@ -86,9 +88,9 @@ export class ConsoleView {
     return text.join("").trimEnd();
   }
 
-  /** What the pane's title says: `follow`, or how far back and how much is new below. */
-  get position(): string {
-    return this.#back === 0 ? "follow" : `scrolled back ${this.#back} rows, ${this.#unseen} new below, G follows`;
+  /** Rows that it is scrolled back, and how many are new below. */
+  get position(): { readonly back: number; readonly unseen: number } {
+    return { back: this.#back, unseen: this.#unseen };
   }
 
   /** Copies the visible cells; sets the screen's cursor where `focused`. */
@@ -121,11 +123,11 @@ function cellStyle(cell: IBufferCell): Style {
     (cell.isStrikethrough() ? Attribute.Strike : 0);
   return {
     attributes,
-    foreground: colour(cell.isFgDefault(), cell.isFgRGB(), cell.getFgColor()),
-    background: colour(cell.isBgDefault(), cell.isBgRGB(), cell.getBgColor()),
+    foreground: color(cell.isFgDefault(), cell.isFgRGB(), cell.getFgColor(), PAGE.foreground),
+    background: color(cell.isBgDefault(), cell.isBgRGB(), cell.getBgColor(), PAGE.background),
   };
 }
 
-function colour(isDefault: boolean, isRgb: boolean, value: number): Colour {
-  return isDefault ? 0 : isRgb ? rgb(value) : palette(value);
+function color(isDefault: boolean, isRgb: boolean, value: number, usual: Color): Color {
+  return isDefault ? usual : isRgb ? rgb(value) : palette(value);
 }

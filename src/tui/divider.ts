@@ -4,15 +4,22 @@
 import type { Rectangle } from "./cells.ts";
 
 /** Columns that a part keeps at the least. */
-export const LEAST_COLUMNS = 20;
+export const LEAST_COLUMNS = 24;
 /** Share of a place by which a key moves a divider. */
 const STEP = 0.1;
+
+/** A place: boxes in it abut; otherwise a column stands between panes side by side. */
+export interface Place extends Rectangle {
+  readonly boxed?: boolean;
+}
+
+const gapOf = ({ boxed }: Place) => boxed ? 0 : 1;
 
 /** A divider. */
 export class Divider {
   /** Share of the first part where a person has put it. */
   #share: number | undefined;
-  #place: Rectangle | undefined;
+  #place: Place | undefined;
   /** Columns or rows of the first part. */
   #first = 0;
 
@@ -38,13 +45,13 @@ export class Divider {
   }
 
   /** Cuts a place; `wanted` is for the first part, columns or rows, where nobody has moved it. */
-  cut(place: Rectangle, wanted: number): [Rectangle, Rectangle] {
-    const length = this.#length(place);
+  cut(place: Place, wanted: number): [Place, Place] {
+    const length = this.#length(place), gap = gapOf(place);
     const first = this.#share === undefined ? Math.floor(wanted) : Math.round(length * this.#share);
     this.#place = place;
     this.#first = Math.max(Math.min(first, length - this.least[1]), Math.min(this.least[0], length));
     const at = this.#first;
-    if (this.sideBySide) return [{ ...place, width: at }, { ...place, x: place.x + at + 1, width: length - at }];
+    if (this.sideBySide) return [{ ...place, width: at }, { ...place, x: place.x + at + gap, width: length - at }];
     return [{ ...place, height: at }, { ...place, y: place.y + at, height: length - at }];
   }
 
@@ -57,7 +64,9 @@ export class Divider {
   isAt(x: number, y: number): boolean {
     const place = this.#place;
     if (!place || x < place.x || y < place.y || x >= place.x + place.width || y >= place.y + place.height) return false;
-    return this.sideBySide ? x === place.x + this.#first : y === place.y + this.#first;
+    if (!this.sideBySide) return y === place.y + this.#first;
+    // Boxes have a border of each part here.
+    return x === place.x + this.#first || place.boxed === true && x === place.x + this.#first - 1;
   }
 
   /** Puts it where a cell is, as near as the parts may come. */
@@ -72,13 +81,13 @@ export class Divider {
     if (place) this.#put(this.#first + Math.round(by * STEP * this.#length(place)), place);
   }
 
-  #put(first: number, place: Rectangle): void {
+  #put(first: number, place: Place): void {
     const length = this.#length(place);
     if (length > 0) this.#share = Math.max(this.least[0], Math.min(first, length - this.least[1])) / length;
   }
 
   /** Columns that both parts share, or rows. */
-  #length(place: Rectangle): number {
-    return this.sideBySide ? place.width - 1 : place.height;
+  #length(place: Place): number {
+    return this.sideBySide ? place.width - gapOf(place) : place.height;
   }
 }

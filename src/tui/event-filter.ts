@@ -35,7 +35,7 @@ export function filterPrompt(
 
 /** A filter that is wrong, with a mark before the character. */
 export function markedLine(sign: string, text: string, { at, message }: FilterError): Line {
-  return { text: `${sign}${text.slice(0, at)}>${text.slice(at)}   ${message}`, role: "refused" };
+  return { text: `${sign}${text.slice(0, at)}>${text.slice(at)}   ${message}`, role: "bad" };
 }
 
 /** What a text names: a place of code behind `at`, else events by a filter. */

@@ -2,25 +2,50 @@
 
 import type { Context, Keymap } from "./actions.ts";
 
-/** From this width on all hints are shown. */
-const WIDE = 104;
-
-/** While the connection to the session is gone. */
-export const LOST_HINTS = "r retry now  l log  s last snapshot  q leave";
-
-/** While a guest gets the keys. */
-export function typingHints(keymap: Keymap): string {
-  return `keys go to the guest; ${keymap.keyOf("console.prefix")} then d takes them back`;
+/** A key, and what it does in a word or two. */
+export interface Hint {
+  readonly key: string;
+  readonly word: string;
 }
 
-/** The keys of a context, as far as a row of so many columns has room for them. */
-export function hintsOf(keymap: Keymap, context: Context, width: number): string {
-  const hints = keymap.actions.filter((action) =>
-    action.context === context && action.hint !== undefined && (width >= WIDE || !action.wide)
-  );
+/** While the connection to the session is gone. */
+export const LOST_HINTS: readonly Hint[] = [
+  { key: "r", word: "retry now" },
+  { key: "l", word: "log" },
+  { key: "s", word: "open last snapshot" },
+  { key: "q", word: "quit (exit 3)" },
+];
+
+/** What people do on a screen, by its key, in the order of use; the rest follows. */
+const FIRST: Readonly<Record<string, readonly string[]>> = {
+  "1": ["object.go", "pane.next", "console.enter", "object.why", "object.actions", "filter.edit", "machine.pause", "time.travel"],
+  "2": ["object.go", "pane.next", "time.on", "time.back", "machine.stop-rule", "list.view", "object.why", "filter.edit", "copy.menu"],
+  "4": ["object.go", "pane.next", "list.view", "list.closer", "list.wider", "object.why", "object.actions", "filter.edit", "copy.menu"],
+  "8": ["object.go", "pane.next", "list.closer", "list.wider", "time.travel", "filter.edit", "copy.menu"],
+  "9": ["object.go", "pane.next", "list.follow", "time.event-on", "machine.stop-rule", "time.travel", "object.why", "filter.edit"],
+  "0": ["object.go", "pane.next", "time.travel", "copy.menu", "object.references", "filter.edit"],
+};
+
+/** On the other screens. */
+const USUAL = ["object.go", "pane.next", "object.why", "object.actions", "filter.edit", "list.view", "copy.menu"] as const;
+const LATER = ["copy.menu", "danger.menu", "pane.zoom", "leave"] as const;
+
+/** While a guest gets the keys. */
+export function typingHints(keymap: Keymap): Hint[] {
+  return [{ key: `${keymap.keyOf("console.prefix")} d`, word: "take the keys back" }];
+}
+
+/** The keys of a context on a screen, most useful first; `? help` is always the last. */
+export function hintsOf(keymap: Keymap, context: Context, screen: string): Hint[] {
+  const hinted = keymap.actions.filter((action) => action.context === context && action.hint !== undefined);
+  const hint = ({ keys, hint = "" }: { keys: readonly string[]; hint?: string }): Hint => ({ key: keys[0], word: hint });
   if (context === "window" || context === "prefix") {
     const prefix = keymap.keyOf(context === "window" ? "window.prefix" : "console.prefix");
-    return `${prefix} then  ${hints.map(({ hint }) => hint).join("  ")}`;
+    const own = hinted.map(({ hint: text = "" }): Hint => ({ key: text.split(" ", 1)[0], word: text.slice(text.indexOf(" ") + 1) }));
+    return [{ key: prefix, word: "then" }, ...own];
   }
-  return hints.map(({ keys, hint }) => `${keys[0]} ${hint}`).join("  ");
+  if (context !== "lists") return hinted.map(hint);
+  const names = [...new Set([...FIRST[screen] ?? USUAL, ...LATER])];
+  const found = names.flatMap((name) => hinted.filter((action) => action.name === name));
+  return [...found, ...hinted.filter(({ name }) => name === "help.show")].map(hint);
 }

@@ -1,11 +1,15 @@
 // The scheduler's timeline: a lane for each physical CPU, a letter for each VM, `_` for idle; a
 // column is a span of virtual time.
 
-import { fit, type Rectangle, type Screen } from "./cells.ts";
-import { dots } from "./glyphs.ts";
+import type { Rectangle, Screen } from "./cells.ts";
+import { fit } from "./graphemes.ts";
+import type { Title } from "./box.ts";
+import { graph, samplesOf } from "./glyphs.ts";
 import type { Pane } from "./pane.ts";
+import type { Piece } from "./pieces.ts";
 import type { Look } from "./theme.ts";
-import { durationText, timeText } from "../queries/format.ts";
+import { durationText } from "./numbers.ts";
+import { timeText } from "../queries/format.ts";
 import type { Answer, Query } from "../queries/query.ts";
 import type { Row, Table } from "../queries/table.ts";
 import { SLICES } from "../queries/tables.ts";
@@ -13,6 +17,10 @@ import { SLICES } from "../queries/tables.ts";
 /** Slices that are asked for. */
 const ROWS = 20_000;
 const SCALES = [1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6, 5e6, 1e7, 5e7, 1e8] as const;
+
+/** Columns of a lane's name, and its rows. */
+const LABEL = 6;
+const LANE_ROWS = 2;
 
 /** The lanes. */
 export class LanesPane implements Pane {
@@ -23,8 +31,18 @@ export class LanesPane implements Pane {
   #back = 0;
   #width = 60;
 
-  title(): string {
-    return `physical CPUs  1 col = ${durationText(SCALES[this.#scale])}  (+ - scale, h l move)${this.#back ? "" : "  follow"}`;
+  title(): Title {
+    const keys: Piece[] = [{ text: "+ -", role: "accent", bold: true }, { text: " scale  ", role: "dim" }, {
+      text: "h l",
+      role: "accent",
+      bold: true,
+    }, { text: " move", role: "dim" }];
+    const follows: Piece[] = [{ text: "● ", role: "ok" }, { text: "follows", role: "dim" }];
+    return {
+      text: "Physical CPUs",
+      right: [[{ text: `1 column = ${durationText(SCALES[this.#scale])}`, role: "dim" }], ...this.#back ? [] : [follows]],
+      bottom: keys,
+    };
   }
 
   wants(): Query {
@@ -63,20 +81,22 @@ export class LanesPane implements Pane {
   click(): void {}
 
   draw(screen: Screen, area: Rectangle, look: Look): void {
-    const width = this.#width = Math.max(area.width - 6, 1);
+    const width = this.#width = Math.max(area.width - LABEL, 1);
     const step = SCALES[this.#scale], end = this.#end(), start = end - width * step;
     this.#drawScale(screen, area, start, step, look);
     const cpus = [...new Set(this.#rows.map(({ pcpu }) => Number(pcpu)))].sort((a, b) => a - b);
-    const letters = letterOf([...new Set(this.#rows.flatMap(({ vm }) => typeof vm === "string" ? [vm] : []))]);
-    // With dots there is a second line for each: how much of each half of a column it was busy.
-    const height = look.glyphs.dots ? 2 : 1;
-    cpus.slice(0, Math.floor((area.height - 2) / height)).forEach((cpu, index) => {
-      const y = area.y + 1 + index * height;
-      screen.text(area.x, y, ` p${cpu}`.padEnd(6), look.style("heading"));
-      screen.text(area.x + 6, y, this.#lane(cpu, start, step, width, letters));
-      if (look.glyphs.dots) screen.text(area.x + 6, y + 1, dots(this.#load(cpu, start, step / 2, width * 2)), look.style("dim"));
+    const vms = new Set(this.#rows.flatMap(({ vm }) => typeof vm === "string" ? [vm] : []));
+    const letters = new Map([...vms].map((vm): [string, string] => [vm, look.vm(vm).letter]));
+    // Below each: how much of the time it was busy.
+    const half = samplesOf(look.glyphs, 1);
+    cpus.slice(0, Math.floor((area.height - 2) / LANE_ROWS)).forEach((cpu, index) => {
+      const y = area.y + 1 + index * LANE_ROWS;
+      screen.text(area.x, y, ` p${cpu}`.padEnd(LABEL), look.style("dim"));
+      screen.text(area.x + LABEL, y, this.#lane(cpu, start, step, width, letters));
+      const load = this.#load(cpu, start, step / half, width * half);
+      screen.text(area.x + LABEL, y + 1, graph(look.glyphs, load, width, 1)[0], look.style("g1"));
     });
-    const y = area.y + 2 + cpus.length * height;
+    const y = area.y + 2 + cpus.length * LANE_ROWS;
     const legend = [...letters].map(([vm, letter]) => `${letter} ${vm}`).join("   ");
     if (y < area.y + area.height) {
       screen.text(area.x, y, fit(cpus.length ? ` ${legend}   _ idle` : ` ${SLICES.empty}`, area.width), look.style("dim"));
@@ -102,7 +122,7 @@ export class LanesPane implements Pane {
   #drawScale(screen: Screen, area: Rectangle, start: number, step: number, look: Look): void {
     for (let column = 0; column < this.#width; column += 20) {
       const at = start + column * step;
-      if (at >= 0) screen.text(area.x + 6 + column, area.y, fit(timeText(at), Math.min(18, this.#width - column)), look.style("dim"));
+      if (at >= 0) screen.text(area.x + LABEL + column, area.y, fit(timeText(at), Math.min(18, this.#width - column)), look.style("dim"));
     }
   }
 
@@ -141,22 +161,4 @@ export class LanesPane implements Pane {
     });
     return spent;
   }
-}
-
-const PLATFORM: ReadonlySet<string> = new Set(["vm:host", "vm:rm"]);
-
-/**
- * A letter for each VM: its first that is free. Those that every machine has come first, so that
- * their letters are always the same.
- */
-export function letterOf(vms: readonly string[]): Map<string, string> {
-  const found = new Map<string, string>();
-  const taken = new Set<string>();
-  for (const vm of [...vms].sort((a, b) => Number(PLATFORM.has(b)) - Number(PLATFORM.has(a)) || a.localeCompare(b))) {
-    const candidates = [...vm.replace(/^vm:/, "").toUpperCase().replaceAll(/[^A-Z]/g, ""), ..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"];
-    const letter = candidates.find((one) => !taken.has(one)) ?? "?";
-    taken.add(letter);
-    found.set(vm, letter);
-  }
-  return found;
 }

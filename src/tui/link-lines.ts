@@ -1,8 +1,9 @@
 // What VMs have in common, below the tree of VMs: how full their queues are, what their doorbells
 // say, parcels that cannot be taken back.
 
-import { fit, type Rectangle, type Screen } from "./cells.ts";
-import { bar, type Glyphs } from "./glyphs.ts";
+import type { Rectangle, Screen } from "./cells.ts";
+import { fit } from "./graphemes.ts";
+import { gauge, type Glyphs } from "./glyphs.ts";
 import type { Line } from "./pane.ts";
 import type { Look } from "./theme.ts";
 import { countText, sizeText } from "../queries/format.ts";
@@ -76,21 +77,21 @@ function queueText({ id, from, to, count, depth, full, rate, flags, enable }: Ro
   const name = (vm: unknown) => typeof vm === "string" ? vm.slice("vm:".length) : "?";
   if (flags !== null) {
     const pending = (BigInt(String(flags)) & BigInt(String(enable))) !== 0n;
-    return { text: `${id} ${name(from)}=>${name(to)} ${flags}${pending ? " pending" : ""}`, role: pending ? "text" : "waiting" };
+    return { text: `${id} ${name(from)}=>${name(to)} ${flags}${pending ? " pending" : ""}`, role: pending ? "text" : "dim" };
   }
-  const fill = bar(glyphs, Number(count) / Number(depth), BAR);
+  const fill = gauge(glyphs.slot, Number(count) / Number(depth), BAR);
   const text = `${id} ${name(from)}->${name(to)} [${fill}] ${count}/${depth}${full ? "!" : ""}  ${countText(Number(rate))}/s`;
-  return { text, role: full ? "warning" : count === 0 ? "waiting" : "text" };
+  return { text, role: full ? "warn" : count === 0 ? "dim" : "text" };
 }
 
 function parcelText({ id, kind, size, owner, held_by }: RowOf<typeof PARCELS>): Line {
   const names = (vms: readonly unknown[]) => vms.map((vm) => String(vm).slice("vm:".length)).join(" ");
   const text = `!${id} ${kind} ${sizeText(Number(size))} of ${names([owner])}  held by ${names(held_by)}  reclaim refused`;
-  return { text, role: "refused" };
+  return { text, role: "bad" };
 }
 
 /** Draws a line of pieces, as far as there is room. */
-export function drawPieces(screen: Screen, area: Rectangle, look: Look, pieces: readonly Line[]): void {
+export function drawLinks(screen: Screen, area: Rectangle, look: Look, pieces: readonly Line[]): void {
   const end = area.x + area.width;
   let x = area.x + MARGIN;
   for (const { text, role = "text" } of pieces) {

@@ -127,7 +127,7 @@ export class ListActions {
         },
         accept: (text) => {
           // The rows are still those of the last good one.
-          if (pane.filterError) say(`/${text}: ${pane.filterError.message}`, "refused");
+          if (pane.filterError) say(`/${text}: ${pane.filterError.message}`, "bad");
         },
         leave: () => {
           pane.setFilter("");

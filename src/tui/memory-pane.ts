@@ -1,8 +1,9 @@
 // Physical memory as cells: who can reach which part, whose it is, or in what state
 // (`memory-views.ts`).
 
-import { fit, type Rectangle, type Screen } from "./cells.ts";
-import { letterOf } from "./lanes-pane.ts";
+import type { Rectangle, Screen } from "./cells.ts";
+import { fit } from "./graphemes.ts";
+import type { Title } from "./box.ts";
 import type { Pane } from "./pane.ts";
 import { type Cell, type Letters, MEMORY_VIEWS, type MemoryView, ROLE_ORDER } from "./memory-views.ts";
 import type { Look } from "./theme.ts";
@@ -29,8 +30,16 @@ export class MemoryPane implements Pane {
   /** How often cells are halved from the size at which all memory fits. */
   #closer = 0;
 
-  title(): string {
-    return `physical by ${this.#view.name}, 1 cell = ${sizeText(this.#cell)}  (v view, + - scale)`;
+  title(): Title {
+    return {
+      text: "Physical memory",
+      detail: `by ${this.#view.name}`,
+      right: [[{ text: `1 cell = ${sizeText(this.#cell)}`, role: "dim" }]],
+      bottom: [{ text: "v", role: "accent", bold: true }, { text: " view  ", role: "dim" }, { text: "+ -", role: "accent", bold: true }, {
+        text: " scale",
+        role: "dim",
+      }],
+    };
   }
 
   /** The next of its views; false where that is the first again. */
@@ -86,7 +95,8 @@ export class MemoryPane implements Pane {
     if (!this.#rows.length) return void screen.text(area.x + 1, area.y, fit(MEMORY.empty, area.width - 1), look.style("dim"));
     const columns = Math.max(GROUP, Math.floor((area.width - ADDRESS_COLUMNS) / (GROUP + 1)) * GROUP);
     const rows = Math.max(area.height - 2, 1);
-    const letters = letterOf([...new Set(this.#rows.flatMap(({ vm, owner_vm }) => [...vm, ...ownerOf(owner_vm)]))]);
+    const vms = new Set(this.#rows.flatMap(({ vm, owner_vm }) => [...vm, ...ownerOf(owner_vm)]));
+    const letters = new Map([...vms].map((vm): [string, string] => [vm, look.vm(vm).letter]));
     this.#cell = SMALLEST_CELL;
     let lines = this.#lines(columns);
     for (; lines.length > rows; lines = this.#lines(columns)) this.#cell *= 2;
@@ -97,7 +107,7 @@ export class MemoryPane implements Pane {
     const { row } = this.selection ?? {};
     if (row) {
       const words = [row.id, sizeText(Number(row.size)), this.#view.text(row), row.mapped.join("  "), row.parcel ?? ""];
-      screen.text(area.x, y + 1, fit(`> ${words.join(" ")}`, area.width), look.style("focusedHeading"));
+      screen.text(area.x, y + 1, fit(`> ${words.join(" ")}`, area.width), look.style("strong"));
     }
   }
 
@@ -148,7 +158,7 @@ export class MemoryPane implements Pane {
       const from = base + column * this.#cell;
       const { letter, role, selected } = this.#cellAt(from, from + this.#cell, letters);
       const x = area.x + ADDRESS_COLUMNS + column + Math.floor(column / GROUP);
-      screen.text(x, area.y, letter, selected ? look.selected(role) : look.style(role));
+      screen.text(x, area.y, letter, selected ? look.on("sel", role, true) : look.style(role));
     }
   }
 

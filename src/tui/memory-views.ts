@@ -51,7 +51,7 @@ const ACCESS: MemoryView = {
       case "host":
         return { letter: (letters.get(vms.find((vm) => vm !== "vm:host") ?? "") ?? "?").toLowerCase(), role: "link" };
       default:
-        return { letter: "*", role: "warning" };
+        return { letter: "*", role: "warn" };
     }
   },
   text: (row) => String(row.access),
@@ -72,9 +72,9 @@ const OWNER: MemoryView = {
 
 /** By what matters most. */
 const STATES: Readonly<Record<string, Cell>> = {
-  blocked: { letter: "!", role: "refused" },
-  offered: { letter: "?", role: "warning" },
-  open: { letter: "o", role: "warning" },
+  blocked: { letter: "!", role: "bad" },
+  offered: { letter: "?", role: "warn" },
+  open: { letter: "o", role: "warn" },
   accepted: { letter: "a", role: "link" },
   private: { letter: "P", role: "text" },
   unmapped: { letter: "-", role: "dim" },
@@ -103,4 +103,4 @@ export const MEMORY_VIEWS: readonly MemoryView[] = [ACCESS, OWNER, STATE];
  * Of several runs in a cell, the one that comes first here is shown: what can go wrong before what
  * is as usual.
  */
-export const ROLE_ORDER: readonly Role[] = ["refused", "warning", "link", "text", "dim"];
+export const ROLE_ORDER: readonly Role[] = ["bad", "warn", "link", "text", "dim"];

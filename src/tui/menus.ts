@@ -126,7 +126,7 @@ export class Menus {
       stopFilter(host.windows.focus),
       this.#stopHistory,
       (filter) => this.#stopAt(filter),
-      (message) => host.say(message, "refused"),
+      (message) => host.say(message, "bad"),
     );
     host.show(prompt);
   }
@@ -145,7 +145,7 @@ export class Menus {
 
   #answered(answer: Promise<string | undefined>, done: string): void {
     answer.then((error) => {
-      this.host.say(error ?? done, error === undefined ? "text" : "refused");
+      this.host.say(error ?? done, error === undefined ? "text" : "bad");
       this.host.changed();
     });
   }
@@ -166,7 +166,7 @@ export class Menus {
     if (!act || !question) throw new Error(`${action.name} has no code`);
     const ask = (text: string) => {
       const done = act(id, text);
-      if (done === undefined) return host.say(`${text}: ${prompt?.wrong}`, "refused");
+      if (done === undefined) return host.say(`${text}: ${prompt?.wrong}`, "bad");
       host.show(new ConfirmOverlay(question(id, text), () => this.#perform(done, `${action.name} ${id}: done`)));
     };
     if (prompt) host.show(new TextOverlay({ sign: `${prompt.sign(id)}: `, accept: ask }));
@@ -178,7 +178,7 @@ export class Menus {
     const { host } = this;
     const { rows, error } = await host.asker.ask(query);
     const text = error ?? listText(TABLES[query.table], rows, host.windows.width - 1);
-    if (error !== undefined) host.say(text.split("\n", 1)[0], "refused");
+    if (error !== undefined) host.say(text.split("\n", 1)[0], "bad");
     else host.show(new LinesOverlay(heading, text.trimEnd().split("\n").map((text) => ({ text }))));
     host.changed();
   }
@@ -196,7 +196,7 @@ export class Menus {
       return {
         text,
         detail: "off: --read-only",
-        run: () => host.say("inject changes the machine; --read-only forbids it", "refused"),
+        run: () => host.say("inject changes the machine; --read-only forbids it", "bad"),
       };
     }
     try {
@@ -209,7 +209,7 @@ export class Menus {
     } catch (error) {
       if (!(error instanceof FaultRuleError)) throw error;
       const { message } = error;
-      return { text, detail: message, run: () => host.say(message, "refused") };
+      return { text, detail: message, run: () => host.say(message, "bad") };
     }
   }
 
@@ -220,10 +220,10 @@ export class Menus {
 
   async #showDifference(a: string, b: string): Promise<void> {
     const { host } = this;
-    if (!host.program) return host.say("nobody can run el2 diff here", "refused");
+    if (!host.program) return host.say("nobody can run el2 diff here", "bad");
     host.say(`comparing ${a} and ${b} ..`);
     const { answer, complaint } = await host.program(["diff", a, b]);
-    if (answer === "") host.say(complaint.trim().split("\n").at(-1) ?? "", "refused");
+    if (answer === "") host.say(complaint.trim().split("\n").at(-1) ?? "", "bad");
     else host.show(new LinesOverlay(`diff ${a} ${b}`, answer.trimEnd().split("\n").map((text) => ({ text }))));
     host.changed();
   }
@@ -236,7 +236,7 @@ export class Menus {
       return {
         text,
         detail: "off: --read-only",
-        run: () => host.say("a recording is not written: --read-only", "refused"),
+        run: () => host.say("a recording is not written: --read-only", "bad"),
       };
     }
     const done = `${file}: the run until now; el2 replay ${file} --verify goes through it again`;
@@ -304,7 +304,7 @@ export class Menus {
       run: () => this.#changeStops({ kind: "remove", rule: "all" }, "nothing stops the machine"),
     });
     offers.push(...this.#objectOffers());
-    for (const theme of THEME_NAMES) offers.push({ text: `theme ${theme}`, detail: "colours", run: () => host.theme(theme) });
+    for (const theme of THEME_NAMES) offers.push({ text: `theme ${theme}`, detail: "colors", run: () => host.theme(theme) });
     for (const { pane } of host.windows.visible) {
       if (!(pane instanceof TablePane)) continue;
       for (const { id } of pane.rows.slice(0, OFFERED_ROWS)) offers.push({ text: id, detail: "go to it", run: () => host.jump(id) });

@@ -11,12 +11,12 @@ const LONGEST_SEQUENCE = 256;
 
 /**
  * Control sequences, strings (OSC, DCS, APC, PM, SOS), other escapes, and C0 and C1 characters.
- * Colours are let through, and what stays within a line: the rest would write over lines of others.
+ * Colors are let through, and what stays within a line: the rest would write over lines of others.
  */
 // deno-lint-ignore no-control-regex
 const CONTROLS = /\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]P_^X][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]|[\x00-\x1f\x7f-\x9f]/g;
 // deno-lint-ignore no-control-regex
-const COLOUR = /^\x1b\[[0-9;:]*m$/;
+const COLOR = /^\x1b\[[0-9;:]*m$/;
 /** The beginning of a sequence at the end of a text. */
 // deno-lint-ignore no-control-regex
 const UNFINISHED = /\x1b(?:\[[0-?]*[ -/]*|[\]P_^X][^\x07\x1b]*\x1b?|[ -/]*)$/;
@@ -42,7 +42,7 @@ class Source {
     this.#rest = text.slice(whole.length);
     const kept = whole.replaceAll("\r\n", "\n").replaceAll(
       CONTROLS,
-      (found) => found === "\n" || found === "\t" || COLOUR.test(found) ? found : found === "\r" ? "\n" : "",
+      (found) => found === "\n" || found === "\t" || COLOR.test(found) ? found : found === "\r" ? "\n" : "",
     );
     const lines = (this.line + kept).split("\n");
     this.line = lines.pop()!;

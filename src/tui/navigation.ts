@@ -108,7 +108,7 @@ export class Navigation {
     if (!selected) return;
     const { row } = selected;
     if (typeof row.why === "string") return this.jump(row.why);
-    if (typeof row.finding === "string") return say(`${row.id} ${row.finding}`, "warning");
+    if (typeof row.finding === "string") return say(`${row.id} ${row.finding}`, "warn");
     if (typeof row.waits === "string" && row.waits) return say(`${row.id} waits for ${row.waits}`);
     asker.ask({ table: "why", args: { filter: `"${row.id}"`, limit: 1 } }).then(({ rows }) => {
       if (rows[0]) this.jump(rows[0].id);

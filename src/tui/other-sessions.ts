@@ -53,7 +53,7 @@ export class OtherSessions {
     return {
       text: text.trim(),
       detail: off ?? `another session, which is shown; q comes back to ${this.host.title}`,
-      run: () => off === undefined ? void this.run(what, allowHost !== undefined) : this.host.say(`run: ${off}`, "refused"),
+      run: () => off === undefined ? void this.run(what, allowHost !== undefined) : this.host.say(`run: ${off}`, "bad"),
     };
   }
 
@@ -84,7 +84,7 @@ export class OtherSessions {
     const { host } = this;
     if (file === undefined) return host.say("no snapshot of this session is known; t s saves one while it runs");
     const off = this.#off();
-    if (off !== undefined) return host.say(`${file}: ${off}`, "refused");
+    if (off !== undefined) return host.say(`${file}: ${off}`, "bad");
     host.show(
       new MenuOverlay(`last snapshot: ${file}`, [
         { key: "s", label: "go on from it in another session", run: () => void this.run(file) },
@@ -101,12 +101,12 @@ export class OtherSessions {
   #refuse(heading: string, message: string): void {
     const { host } = this;
     const lines = message.split("\n").map((line) => line.trim());
-    if (lines.length === 1 && message.length < host.width()) return host.say(message, "refused");
-    host.say(`${heading}: nothing was started`, "refused");
+    if (lines.length === 1 && message.length < host.width()) return host.say(message, "bad");
+    host.say(`${heading}: nothing was started`, "bad");
     host.show(
       new LinesOverlay(
         `${heading}: nothing was started`,
-        lines.flatMap((line) => wrap(line, 2, host.width() - 1)).map((text): Line => ({ text, role: "refused" })),
+        lines.flatMap((line) => wrap(line, 2, host.width() - 1)).map((text): Line => ({ text, role: "bad" })),
       ),
     );
   }

@@ -1,9 +1,15 @@
 // What lies over a screen and takes the keys until it goes: help, menus, questions, a line of text.
 
 import { type Action, type Context, type Keymap } from "./actions.ts";
-import { fit, type Rectangle, type Screen } from "./cells.ts";
+import { drawFrame, drawLine, drawThumb, insideOf } from "./box.ts";
+import type { Rectangle, Screen } from "./cells.ts";
+import { fit } from "./graphemes.ts";
 import { type Key, keyText } from "./keys.ts";
 import type { Line } from "./pane.ts";
+import { drawOverlay } from "./overlay-box.ts";
+import { drawPieces, type Piece, piecesWidth } from "./pieces.ts";
+import { wrap } from "./records.ts";
+import { beginRow } from "./row.ts";
 import type { Look } from "./theme.ts";
 
 /** Something over the screen. */
@@ -19,6 +25,11 @@ export interface Overlay {
   /** Where the cursor stands in the prompt. */
   readonly cursor: number | undefined;
 }
+
+/** Rows of choices that a prompt shows: as many however few there are, so that nothing jumps. */
+const CHOICES = 10;
+/** Rows in which the chosen one is explained. */
+const EXPLAINED = 2;
 
 /** Terminals at least so wide have room for the names of actions in the help. */
 const NAMES_FROM = 104;
@@ -51,12 +62,7 @@ export class HelpOverlay implements Overlay {
 
   draw(screen: Screen, area: Rectangle, look: Look): void {
     const lines = this.#lines(area.width >= NAMES_FROM);
-    screen.text(area.x, area.y, fit("== help  (type to search, arrows scroll, Esc leaves)", area.width), look.style("focusedHeading"));
-    const height = area.height - 1;
-    this.#top = Math.min(this.#top, Math.max(lines.length - height, 0));
-    lines.slice(this.#top, this.#top + height).forEach(({ text, role = "text" }, row) => {
-      screen.text(area.x + 1, area.y + 1 + row, fit(text, area.width - 1), look.style(role));
-    });
+    this.#top = drawScrolled(screen, look, area, "Help", lines, this.#top);
   }
 
   /** @param names with the actions' names, by which keys can be changed */
@@ -65,7 +71,7 @@ export class HelpOverlay implements Overlay {
     const lines: Line[] = [];
     for (const context of ["lists", "window", "everywhere", "console", "prefix", "menu", "text", "help"] as const) {
       const actions = this.keymap.actions.filter((action) => action.context === context && matches(action, wanted));
-      if (actions.length) lines.push({ text: this.keymap.titleOf(context), role: "changed" });
+      if (actions.length) lines.push({ text: this.keymap.titleOf(context), role: "strong" });
       for (const { keys, name, help } of actions) {
         lines.push({ text: ` ${keys.join("  ").padEnd(16)} ${names ? `${help.padEnd(66)} ${name}` : help}` });
       }
@@ -99,12 +105,8 @@ export class LinesOverlay implements Overlay {
   }
 
   draw(screen: Screen, area: Rectangle, look: Look): void {
-    screen.text(area.x, area.y, fit(`== ${this.heading}`, area.width), look.style("focusedHeading"));
-    this.#page = area.height - 1;
-    this.#top = Math.max(Math.min(this.#top, this.lines.length - this.#page), 0);
-    this.lines.slice(this.#top, this.#top + this.#page).forEach(({ text, role = "text" }, row) => {
-      screen.text(area.x + 1, area.y + 1 + row, fit(text, area.width - 1), look.style(role));
-    });
+    this.#page = insideOf(area, true).height;
+    this.#top = drawScrolled(screen, look, area, this.heading, this.lines, this.#top);
   }
 }
 
@@ -133,7 +135,7 @@ export class MenuOverlay implements Overlay {
   }
 
   get prompt(): Line {
-    return { text: this.#said || "a letter or Enter does it, Esc leaves", role: this.#said ? "warning" : "dim" };
+    return { text: this.#said || "press a letter or Enter; Esc cancels", role: this.#said ? "warn" : "dim" };
   }
 
   key(key: Key, action: Action | undefined): boolean {
@@ -152,7 +154,7 @@ export class MenuOverlay implements Overlay {
     }
     const item = this.items.find((one) => one.key === key.name);
     if (item) return this.#choose(item);
-    this.#said = `${key.name}: no such line`;
+    this.#said = `no action on "${key.name}"`;
     return true;
   }
 
@@ -167,21 +169,51 @@ export class MenuOverlay implements Overlay {
   }
 
   draw(screen: Screen, area: Rectangle, look: Look): void {
-    const rows = Math.min(this.items.length, area.height - 1);
-    const y = area.y + area.height - rows - 1;
-    screen.fill({ ...area, y, height: rows + 1 });
-    screen.text(area.x, y, fit(`== ${this.heading}`, area.width), look.style("focusedHeading"));
-    const top = Math.max(0, this.#at - rows + 1);
-    this.items.slice(top, top + rows).forEach((item, index) => {
-      const chosen = top + index === this.#at;
-      const text = `${chosen ? ">" : " "} ${(item.key ?? "").padEnd(2)} ${item.danger ? "! " : ""}${item.label}${
-        item.reason ? `   ${item.reason}` : ""
-      }`;
-      const role = item.reason ? "dim" : "text";
-      if (chosen) screen.fill({ ...area, y: y + 1 + index, height: 1 }, look.selected("text"));
-      screen.text(area.x, y + 1 + index, fit(text, area.width), chosen ? look.selected(role) : look.style(role));
+    const inside = drawOverlay(screen, look, area, {
+      title: { text: this.heading },
+      rows: this.items.length,
+      columns: Math.max(...this.items.map((item) => itemWidth(item))) + 2,
+    });
+    const top = Math.max(0, this.#at - inside.height + 1);
+    this.items.slice(top, top + inside.height).forEach((item, index) => {
+      const row = { ...inside, y: inside.y + index, height: 1 };
+      beginRow(screen, look, row, { selected: top + index === this.#at ? "here" : undefined }, false);
+      drawPieces(screen, look, row.x + 1, row.y, itemPieces(item), row.width - 2);
     });
   }
+}
+
+/** A line of a menu: its key, what it does, why it cannot be done. */
+function itemPieces({ key = "", danger, label, reason }: MenuItem): Piece[] {
+  return [
+    { text: ` ${key.padEnd(2)} `, role: reason ? "dim" : "accent", bold: !reason },
+    ...danger ? [{ text: "! ", role: "bad" } as const] : [],
+    { text: label, role: reason ? "dim" : "text" },
+    ...reason ? [{ text: `   ${reason}`, role: "warn" } as const] : [],
+  ];
+}
+
+const itemWidth = (item: MenuItem) => piecesWidth(itemPieces(item));
+
+/** Draws lines in a box, from one of them on; gives from which, so that the last page is full. */
+function drawScrolled(screen: Screen, look: Look, area: Rectangle, heading: string, lines: readonly Line[], top: number): number {
+  const { height } = insideOf(area, true);
+  const first = Math.max(Math.min(top, lines.length - height), 0), last = Math.min(first + height, lines.length);
+  screen.fill(area, "overlay");
+  const inside = drawFrame(
+    screen,
+    look,
+    area,
+    true,
+    { text: heading, bottom: lines.length > height ? [{ text: `${last} of ${lines.length}`, role: "dim" }] : undefined },
+    "focused",
+    true,
+  );
+  drawThumb(screen, look, area, true, { top: first, height, count: lines.length }, "focused");
+  lines.slice(first, last).forEach(({ text, role = "text" }, row) => {
+    screen.text(inside.x + 1, inside.y + row, fit(text, inside.width - 2), look.style(role));
+  });
+  return first;
 }
 
 /** A question that only `y` answers with yes. */
@@ -193,7 +225,7 @@ export class ConfirmOverlay implements Overlay {
   constructor(readonly question: string, readonly yes: () => void) {}
 
   get prompt(): Line {
-    return { text: `${this.question} y/N`, role: "warning" };
+    return { text: `${this.question} y/N`, role: "warn" };
   }
 
   key(key: Key): boolean {
@@ -321,20 +353,22 @@ export class TextOverlay implements Overlay {
   draw(screen: Screen, area: Rectangle, look: Look): void {
     const choices = this.options.choices?.(this.#text);
     if (!choices) return;
-    const rows = Math.min(choices.length, 10, area.height - 1);
-    const y = area.y + area.height - rows - 1;
-    screen.fill({ ...area, y, height: rows + 1 });
-    screen.text(area.x, y, fit("== palette  (type, arrows choose, Enter does it)", area.width), look.style("focusedHeading"));
+    const inside = drawOverlay(screen, look, area, { title: { text: "Palette" }, rows: CHOICES + EXPLAINED + 1, columns: Infinity });
+    const rows = Math.max(inside.height - EXPLAINED - 1, 1);
     const top = Math.max(0, this.#choice - rows + 1);
     choices.slice(top, top + rows).forEach(({ text, detail }, index) => {
-      const chosen = top + index === this.#choice;
-      if (chosen) screen.fill({ ...area, y: y + 1 + index, height: 1 }, look.selected("text"));
-      screen.text(
-        area.x,
-        y + 1 + index,
-        fit(`${chosen ? ">" : " "} ${text.padEnd(28)} ${detail}`, area.width),
-        chosen ? look.selected("text") : look.style("text"),
-      );
+      const row = { ...inside, y: inside.y + index, height: 1 };
+      beginRow(screen, look, row, { selected: top + index === this.#choice ? "here" : undefined }, false);
+      const used = screen.text(row.x + 2, row.y, fit(text, row.width - 3), look.style("text"));
+      const at = Math.max(used + 2, 30);
+      screen.text(row.x + 2 + at, row.y, fit(detail, row.width - at - 3), look.style("dim"));
+    });
+    const chosen = choices[this.#choice];
+    if (!chosen || inside.height <= rows) return;
+    const below = { ...inside, y: inside.y + rows, height: 1 };
+    drawLine(screen, look, below);
+    wrap(chosen.detail, 0, inside.width - 2).slice(0, EXPLAINED).forEach((line, index) => {
+      screen.text(inside.x + 2, below.y + 1 + index, fit(line, inside.width - 3), look.style("text"));
     });
   }
 }

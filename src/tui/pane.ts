@@ -2,17 +2,31 @@
 // and move their selection.
 
 import type { Rectangle, Screen } from "./cells.ts";
+import type { Scroll, Title } from "./box.ts";
+import type { Hint } from "./hints.ts";
 import type { Look, Role } from "./theme.ts";
 import type { FilterError } from "../queries/filter.ts";
 import type { Answer, Query } from "../queries/query.ts";
 import type { Row, Table } from "../queries/table.ts";
 
+/** How a pane stands on its screen. */
+export interface PaneState {
+  /** It has the keys. */
+  readonly focused: boolean;
+  /** Panes have boxes; else rules. */
+  readonly boxed: boolean;
+  /** What is shown is an earlier place of the run. */
+  readonly past: boolean;
+}
+
 /** A pane of a screen. */
 export interface Pane {
   /** Unique in its screen. */
   readonly name: string;
-  /** What its title says behind `==` or `--`. */
-  title(): string;
+  /** What its box says. */
+  title(): Title;
+  /** Which of its rows it shows, where it has more than room. */
+  readonly scroll?: Scroll;
   /** What it wants to know now. */
   wants(): Query | readonly Query[] | undefined;
   /**
@@ -26,8 +40,10 @@ export interface Pane {
    * Takes the answer to one of its queries; with `after`, what comes behind the rows that it has.
    */
   take(answer: Answer): void;
-  /** Draws below the title. */
-  draw(screen: Screen, area: Rectangle, look: Look): void;
+  /** Draws inside its box. */
+  draw(screen: Screen, area: Rectangle, look: Look, state: PaneState): void;
+  /** It draws its own boxes, and never has the keys. */
+  readonly bare?: true;
   /** Moves the selection, or scrolls; Infinity is the end. */
   move(by: number): void;
   /**
@@ -62,11 +78,13 @@ export function isFiltered(pane: Pane): pane is FilteredPane {
 
 /** What a pane says while its filter lets no row through. */
 export function nothingPasses(filter: string): string {
-  return `nothing passes /${filter}; Esc clears it`;
+  return `no rows match /${filter} (Esc clears)`;
 }
 
 /** A line of text and what it means. */
 export interface Line {
   readonly text: string;
   readonly role?: Role;
+  /** Keys that help, behind a message. */
+  readonly key?: readonly Hint[];
 }

@@ -1,76 +1,115 @@
-// A screen as a picture (SVG), for documentation: what was drawn, cell by cell, in fixed colours.
+// A screen as a picture (SVG), for documentation: what was drawn, cell by cell, in the colors of its
+// theme. Lines, blocks and braille are shapes, so that every font shows them alike.
 
-import { Attribute, type DrawnCell, type Screen } from "./cells.ts";
+import type { DrawnCell, Screen } from "./cells.ts";
+import { ColorMap } from "./color-map.ts";
+import { Attribute, type Color, rgbOf } from "./color.ts";
+import { shapesOf } from "./picture-shapes.ts";
 
 /** Pixels of a cell, and of the letters in it. */
-const WIDTH = 8;
-const HEIGHT = 17;
+export const CELL = { width: 8, height: 17 } as const;
 const BASELINE = 13;
 const FONT = 13;
 const MARGIN = 10;
 
-/** The page, and the sixteen colours. */
-const BACKGROUND = "#16181d";
-const FOREGROUND = "#d7dae0";
-const DIM = "#8a919e";
-const PALETTE = ["#3b4048", "#e06c75", "#98c379", "#e5c07b", "#61afef", "#c678dd", "#56b6c2", "#abb2bf"];
+/** The sixteen colors of a terminal: guests use them. */
+const PALETTE = [
+  ...["#3b4048", "#e06c75", "#98c379", "#e5c07b", "#61afef", "#c678dd", "#56b6c2", "#abb2bf"],
+  ...["#5c6370", "#ff7a88", "#b5e890", "#ffd787", "#82c4ff", "#dd9bf5", "#7fdbe6", "#ffffff"],
+];
 
-/** The picture of what was drawn last. */
+/** A cell as it is painted. */
+interface Painted {
+  readonly text: string;
+  readonly ink: string;
+  readonly paper: string;
+  readonly bold: boolean;
+  readonly faint: boolean;
+}
+
+/** The picture of what was drawn last, in direct color. */
 export function picture(screen: Screen, title: string): string {
-  const width = screen.width * WIDTH + 2 * MARGIN, height = screen.height * HEIGHT + 2 * MARGIN;
+  const map = new ColorMap(screen.map.theme, "direct");
+  map.map(0x2000000, 0x2000000, 0);
+  const page = hexOf(map.background) ?? "#000000";
+  const width = screen.width * CELL.width + 2 * MARGIN, height = screen.height * CELL.height + 2 * MARGIN;
   const out = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">`,
     `<title>${escape(title)}</title>`,
-    `<rect width="100%" height="100%" rx="6" fill="${BACKGROUND}"/>`,
+    `<rect width="100%" height="100%" rx="6" fill="${page}"/>`,
     `<g font-family="ui-monospace, Menlo, Consolas, monospace" font-size="${FONT}" xml:space="preserve">`,
   ];
-  for (let y = 0; y < screen.height; y++) for (const run of runs(screen.cells(y))) out.push(...drawRun(run, y));
+  for (let y = 0; y < screen.height; y++) {
+    const cells = screen.cells(y).map((cell) => painted(cell, map, page));
+    out.push(...papers(cells, y, page), ...texts(cells, y));
+  }
   out.push("</g>", "</svg>", "");
   return out.join("\n");
 }
 
-interface Run {
-  readonly x: number;
-  text: string;
-  readonly cell: DrawnCell;
+function painted({ text, foreground, background, attributes }: DrawnCell, map: ColorMap, page: string): Painted {
+  map.map(foreground, background, attributes);
+  let ink = hexOf(map.foreground) ?? "#d7dae0", paper = hexOf(map.background) ?? page;
+  if (map.attributes & Attribute.Reverse) [ink, paper] = [paper, ink];
+  return { text, ink, paper, bold: (map.attributes & Attribute.Bold) !== 0, faint: (map.attributes & Attribute.Dim) !== 0 };
 }
 
-/** Neighbours that look alike, together. */
-function runs(cells: readonly DrawnCell[]): Run[] {
-  const found: Run[] = [];
-  cells.forEach((cell, x) => {
-    const last = found.at(-1);
-    const same = last && last.cell.foreground === cell.foreground && last.cell.background === cell.background &&
-      last.cell.attributes === cell.attributes;
-    if (same) last.text += cell.text;
-    else found.push({ x, text: cell.text, cell });
+/** Neighbors of one kind, together: where each begins, and how long it is. */
+function* runs<T>(cells: readonly T[], same: (a: T, b: T) => boolean): Generator<readonly [from: number, cells: readonly T[]]> {
+  for (let from = 0; from < cells.length;) {
+    let to = from + 1;
+    while (to < cells.length && same(cells[from], cells[to])) to++;
+    yield [from, cells.slice(from, to)];
+    from = to;
+  }
+}
+
+function papers(cells: readonly Painted[], y: number, page: string): string[] {
+  return [...runs(cells, (a, b) => a.paper === b.paper)].filter(([, [{ paper }]]) => paper !== page).map(([x, run]) => {
+    const { width, height } = CELL;
+    return `<rect x="${MARGIN + x * width}" y="${MARGIN + y * height}" width="${run.length * width}" height="${height}" fill="${
+      run[0].paper
+    }"/>`;
   });
-  return found;
 }
 
-function drawRun({ x, text, cell }: Run, y: number): string[] {
-  const { foreground, background, attributes } = cell;
-  const reverse = (attributes & Attribute.Reverse) !== 0;
-  let ink = colour(foreground) ?? (attributes & Attribute.Dim ? DIM : FOREGROUND), paper = colour(background);
-  if (reverse) [ink, paper] = [paper ?? BACKGROUND, ink];
-  const left = MARGIN + x * WIDTH, top = MARGIN + y * HEIGHT;
+function texts(cells: readonly Painted[], y: number): string[] {
   const out: string[] = [];
-  if (paper) out.push(`<rect x="${left}" y="${top}" width="${text.length * WIDTH}" height="${HEIGHT}" fill="${paper}"/>`);
-  if (text.trim()) {
-    const start = text.length - text.trimStart().length;
-    const shown = text.trim();
-    const weight = attributes & Attribute.Bold ? ' font-weight="bold"' : "";
-    const at = `x="${left + start * WIDTH}" y="${top + BASELINE}" textLength="${shown.length * WIDTH}"`;
-    out.push(`<text ${at} fill="${ink}"${weight}>${escape(shown)}</text>`);
+  const opacity = ({ faint }: Painted) => faint ? ' opacity="0.65"' : "";
+  const alike = (a: Painted, b: Painted) => a.ink === b.ink && a.bold === b.bold && a.faint === b.faint;
+  const top = MARGIN + y * CELL.height;
+  for (const [x, run] of runs(cells, alike)) {
+    const left = MARGIN + x * CELL.width, [first] = run;
+    const path = run.map(({ text }, index) => isShape(text) ? shapesOf(text, left + index * CELL.width, top, CELL.width, CELL.height) : "")
+      .join("");
+    if (path) out.push(`<path d="${path}" fill="${first.ink}"${opacity(first)}/>`);
+    const text = run.map((cell) => isShape(cell.text) ? " " : cell.text).join(""), shown = text.trim();
+    if (!shown) continue;
+    const at = left + (text.length - text.trimStart().length) * CELL.width;
+    const weight = first.bold ? ' font-weight="bold"' : "";
+    const place = `x="${at}" y="${top + BASELINE}" textLength="${shown.length * CELL.width}"`;
+    out.push(`<text ${place} fill="${first.ink}"${weight}${opacity(first)}>${escape(shown)}</text>`);
   }
   return out;
 }
 
-/** A colour of `cells.ts`; undefined for the terminal's own. */
-function colour(value: number): string | undefined {
-  if (value === 0) return undefined;
-  if (value >= 0x1000000) return `#${(value & 0xffffff).toString(16).padStart(6, "0")}`;
-  return PALETTE[(value - 1) % PALETTE.length];
+/** Lines, blocks, shapes and braille are drawn. */
+function isShape(text: string): boolean {
+  const code = text.codePointAt(0)!;
+  return code >= 0x2500 && code <= 0x25ff || code >= 0x2800 && code <= 0x28ff;
+}
+
+/** A mapped color; undefined for the terminal's own. */
+function hexOf(color: Color): string | undefined {
+  const direct = rgbOf(color);
+  if (direct !== undefined) return `#${direct.toString(16).padStart(6, "0")}`;
+  if (color === 0) return undefined;
+  const index = color - 1;
+  if (index < 16) return PALETTE[index];
+  if (index >= 232) return `#${(8 + 10 * (index - 232)).toString(16).padStart(2, "0").repeat(3)}`;
+  const level = (step: number) => (step === 0 ? 0 : 55 + 40 * step).toString(16).padStart(2, "0");
+  const at = index - 16;
+  return `#${level(Math.floor(at / 36))}${level(Math.floor(at / 6) % 6)}${level(at % 6)}`;
 }
 
 function escape(text: string): string {

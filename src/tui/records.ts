@@ -79,6 +79,6 @@ export function wrap(text: string, margin: number, width: number): string[] {
 export function reasonLines(row: RowOf<typeof REASONS>, width: number): Line[] {
   return linesOfReason(row).flatMap(({ kind, text }): Line[] => {
     if (kind === "field") return wrap(text, REASON_MARGIN, width).map((one) => ({ text: one }));
-    return [kind === "asked" ? { text, role: "changed" } : kind === "step" ? { text, role: "link" } : { text }];
+    return [kind === "asked" ? { text, role: "strong" } : kind === "step" ? { text, role: "link" } : { text }];
   });
 }

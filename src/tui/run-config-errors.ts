@@ -1,16 +1,18 @@
 // Shows a configuration that is wrong on a terminal until it is right or the person leaves.
 
-import { type ColourDepth, Screen } from "./cells.ts";
+import { Screen } from "./cells.ts";
+import type { ColorDepth } from "./color.ts";
 import { ConfigErrorScreen, placedError } from "./config-errors.ts";
 import { KeyParser } from "./keys.ts";
 import { FramePump, TerminalMode, type TerminalPort } from "./terminal.ts";
-import { Look } from "./theme.ts";
+import { plainLook, type ThemeName } from "./theme.ts";
 
 /** What the screen needs. */
 export interface ConfigErrorOptions {
   readonly file: string;
-  readonly depth: ColourDepth;
+  readonly depth: ColorDepth;
   readonly ascii: boolean;
+  readonly theme?: ThemeName;
   /** Text and errors of the file now. */
   readonly check: () => Promise<{ readonly text: string; readonly errors: readonly string[] }>;
   /** Opens an editor at a line and comes back when it has ended. */
@@ -20,7 +22,7 @@ export interface ConfigErrorOptions {
 /** True once the configuration is right; false when the person leaves. */
 export async function runConfigErrors(port: TerminalPort, options: ConfigErrorOptions): Promise<boolean> {
   const { file } = options;
-  const look = new Look("terminal", options.ascii);
+  const look = plainLook(options.theme ?? "dark", options.depth, options.ascii ? "ascii" : "full");
   const { columns, rows } = port.size();
   const screen = new Screen(columns, rows, options.depth);
   const mode = new TerminalMode(port, false);

@@ -2,7 +2,8 @@
 // signals, and gives the terminal back whatever happens.
 
 import { App, type AppOptions } from "./app.ts";
-import { type ColourDepth, Screen } from "./cells.ts";
+import { Screen } from "./cells.ts";
+import type { ColorDepth } from "./color.ts";
 import { copySequence } from "./clipboard.ts";
 import { type Client, Connection } from "./connection.ts";
 import { ESCAPE_WAIT, KeyParser } from "./keys.ts";
@@ -13,8 +14,8 @@ import type { Fork } from "./time-menu.ts";
 import type { UiState } from "./ui-state.ts";
 import type { SessionEnd } from "../protocol/protocol.ts";
 
-/** The colours that the environment promises. */
-export function colourDepth(environment: (name: string) => string | undefined): ColourDepth {
+/** The colors that the environment promises. */
+export function colorDepth(environment: (name: string) => string | undefined): ColorDepth {
   if (environment("NO_COLOR") || environment("TERM") === "dumb") return "none";
   if (/truecolor|24bit/.test(environment("COLORTERM") ?? "")) return "direct";
   return /256/.test(environment("TERM") ?? "") ? "256" : "16";
@@ -22,7 +23,7 @@ export function colourDepth(environment: (name: string) => string | undefined): 
 
 /** Options of `runTui`. */
 export interface TuiOptions extends Omit<AppOptions, "clock"> {
-  readonly depth: ColourDepth;
+  readonly depth: ColorDepth;
   /** Nothing but ASCII outside of guests' text. */
   readonly ascii: boolean;
   readonly mouse: boolean;

@@ -1,9 +1,12 @@
 // The ten screens: which panes each has, and where they stand (docs/design/workstation.md §4).
 
 import type { Rectangle } from "./cells.ts";
+import type { Title } from "./box.ts";
 import type { ConsolePane } from "./console-pane.ts";
 import { Divider, LEAST_COLUMNS } from "./divider.ts";
 import { LanesPane } from "./lanes-pane.ts";
+import { columnsOf, type ListColumn } from "./list.ts";
+import { countText } from "./numbers.ts";
 import { MemoryPane } from "./memory-pane.ts";
 import type { Line, Pane } from "./pane.ts";
 import { packetLines, reasonLines, recordLines } from "./records.ts";
@@ -11,8 +14,15 @@ import { RegisterLines } from "./registers.ts";
 import { TablePane } from "./table-pane.ts";
 import { TextPane } from "./text-pane.ts";
 import type { TreePane } from "./tree-pane.ts";
-import { REASONS, REGISTERS } from "../queries/tables.ts";
 import { rowsOf } from "../queries/query.ts";
+import { REASONS, REGISTERS, TABLES } from "../queries/tables.ts";
+import type { Row } from "../queries/table.ts";
+import { sizeText } from "../queries/format.ts";
+
+/** Where panes stand: with boxes, which abut, or with rules, and a line between those side by side. */
+export interface Body extends Rectangle {
+  readonly boxed?: boolean;
+}
 
 /** A pane and its place. */
 export interface Placed {
@@ -29,7 +39,7 @@ export interface ScreenModel {
   /** What stands between its panes, in this layout or another. */
   readonly dividers: readonly Divider[];
   /** Where panes stand; `focused` decides where there is no room for all. */
-  layout(body: Rectangle, focused: Pane): Placed[];
+  layout(body: Body, focused: Pane): Placed[];
 }
 
 /**
@@ -75,7 +85,7 @@ function overview(tree: TreePane, console: ConsolePane): ScreenModel {
   const events = new TablePane({
     name: "events",
     table: "events",
-    title: "events, some of the newest (9: all)",
+    title: "Events",
     stream: true,
     filter: "kind!=sched",
   });
@@ -92,7 +102,7 @@ function overview(tree: TreePane, console: ConsolePane): ScreenModel {
         const [left, right] = besideTree.cut(upper, body.width * 0.5);
         return [{ pane: tree, area: left }, { pane: console, area: right }, { pane: events, area: lower }];
       }
-      const links = tree.linkLines(body.width), wanted = tree.length + links + 2;
+      const links = tree.linkLines(body.width), wanted = tree.length + links + (body.boxed ? 3 : 2);
       if (body.height < TALL - 4) {
         const [upper, lower] = underTree.cut(body, Math.min(Math.max(wanted, 4), body.height / 2));
         return [{ pane: tree, area: upper }, { pane: focused === events ? events : console, area: lower }];
@@ -120,7 +130,7 @@ function listScreen(
     panes: [list, ...lower],
     views,
     dividers: [divider],
-    layout(body: Rectangle, focused: Pane): Placed[] {
+    layout(body: Body, focused: Pane): Placed[] {
       const at = lower.indexOf(focused);
       if (at >= 0) shown = at;
       const [above, under] = divider.cut(body, body.height * share);
@@ -134,9 +144,28 @@ function listScreen(
 function inspector(name: string, of: { readonly selection: Pane["selection"] }): TextPane {
   return new TextPane({
     name,
-    title: () => `${of.selection?.row.id ?? "nothing selected"}  every field`,
+    title: () => ({ text: of.selection?.row.id ?? "Nothing selected", right: [[{ text: "every field", role: "dim" }]] }),
     lines: (width) => of.selection ? recordLines(of.selection.table, of.selection.row, width) : [],
   });
+}
+
+/** What is limited, how much of it is used, and which share that is. */
+function limitColumns(width: number): ListColumn[] {
+  const amount = (row: Row, name: string) => row.unit === "bytes" ? sizeText(Number(row[name])) : countText(Number(row[name]));
+  const used = (row: Row) => row.limit === null ? amount(row, "used") : `${amount(row, "used")} of ${amount(row, "limit")}`;
+  const own = columnsOf(TABLES["mem.limits"]);
+  const share = own.find(({ name }) => name === "share")!;
+  return [
+    { ...own[0], width: Math.max(Math.min(32, width - 24), 12) },
+    { name: "used", title: "Used", width: 14, right: true, pieces: (row) => [{ text: used(row) }] },
+    share,
+  ];
+}
+
+/** The VM and vCPU that a pane is about. */
+function ofVcpu(id: string | undefined): Pick<Title, "vm" | "vmDetail"> {
+  const match = /^vcpu:([^/]+)(\/\d+)$/.exec(id ?? "");
+  return match ? { vm: match[1], vmDetail: match[2] } : {};
 }
 
 function vcpuScreen(): ScreenModel {
@@ -145,7 +174,12 @@ function vcpuScreen(): ScreenModel {
   let asked = "";
   const pane = new TextPane({
     name: "registers",
-    title: () => `registers of ${vcpus.selectedId ?? "-"}  * changed  (v: stack, code, PSCI, fields)`,
+    title: () => ({
+      text: "Registers",
+      ...ofVcpu(vcpus.selectedId),
+      right: [[{ text: "*", role: "warn" }, { text: " changed since the last stop", role: "dim" }]],
+      bottom: [{ text: "v", role: "accent", bold: true }, { text: " stack, code, PSCI, fields", role: "dim" }],
+    }),
     lines: (width) => registers.lines(width).length ? registers.lines(width) : [{ text: REGISTERS.empty, role: "dim" }],
     wants() {
       asked = vcpus.selectedId ?? "";
@@ -156,33 +190,33 @@ function vcpuScreen(): ScreenModel {
   const stack = new TablePane({
     name: "stack",
     table: "vcpu.stack",
-    title: "call frames by frame pointers, the innermost first",
+    title: "Call stack",
     args: () => vcpus.selectedId ? { vcpu: vcpus.selectedId } : undefined,
   });
   const code = new TablePane({
     name: "code",
     table: "code",
-    title: "instructions from the PC on",
+    title: "Code",
     args: () => vcpus.selectedId ? { at: `${vcpus.selectedId.slice("vcpu:".length)}:pc` } : undefined,
   });
   const psci = new TablePane({
     name: "psci",
     table: "events",
-    title: "power: its PSCI calls",
+    title: "PSCI calls",
     args: () => vcpus.selectedId ? { kinds: "psci", filter: `vcpu=${vcpus.selectedId}`, limit: HISTORY } : undefined,
   });
   return listScreen("2", vcpus, [pane, stack, code, psci, inspector("fields", vcpus)]);
 }
 
 function irqScreen(): ScreenModel {
-  const irqs = new TablePane({ name: "irqs", table: "irq.ls", title: "interrupts" });
+  const irqs = new TablePane({ name: "irqs", table: "irq.ls", title: "Interrupts" });
   const findings = new TextPane({
     name: "findings",
-    title: () => "findings: storms, and interrupts that cannot come  (v: fields)",
+    title: () => ({ text: "Findings", right: [[{ text: "storms, and interrupts that cannot be delivered", role: "dim" }]] }),
     lines: () => {
       const found = irqs.rows.filter((row) => row.finding !== null).map((row): Line => ({
         text: `${row.id} ${row.finding}`,
-        role: "refused",
+        role: "bad",
       }));
       return found.length ? found : [{ text: "nothing is wrong with the interrupts shown", role: "dim" }];
     },
@@ -192,9 +226,9 @@ function irqScreen(): ScreenModel {
 
 function memoryScreen(): ScreenModel {
   const map = new MemoryPane();
-  const list = new TablePane({ name: "runs", table: "mem.map", title: "physical memory, runs of pages" });
-  const limits = new TablePane({ name: "limits", table: "mem.limits", title: "limits" });
-  const parcels = new TablePane({ name: "parcels", table: "mem.parcels", title: "parcels" });
+  const list = new TablePane({ name: "runs", table: "mem.map", title: "Physical memory" });
+  const limits = new TablePane({ name: "limits", table: "mem.limits", title: "Limits", columns: limitColumns });
+  const parcels = new TablePane({ name: "parcels", table: "mem.parcels", title: "Parcels" });
   const fields = inspector("fields", parcels);
   let upper: Pane = map, lower: Pane = parcels;
   const underMap = below("under-map"), besideMap = beside("beside-map");
@@ -208,24 +242,24 @@ function memoryScreen(): ScreenModel {
       if (focused === parcels || focused === fields) lower = focused;
       const [above, under] = underMap.cut(body, body.height * 0.55);
       if (body.width < TWO_COLUMNS) return [{ pane: focused === limits ? limits : upper, area: above }, { pane: lower, area: under }];
-      const [left, right] = besideMap.cut(above, body.width * 0.55);
+      const [left, right] = besideMap.cut(above, body.width * 0.58);
       return [{ pane: upper, area: left }, { pane: limits, area: right }, { pane: lower, area: under }];
     },
   };
 }
 
 function capsScreen(): ScreenModel {
-  const caps = new TablePane({ name: "caps", table: "caps.ls", title: "capabilities", filter: "type!=hwirq" });
-  const objects = new TablePane({ name: "objects", table: "obj.ls", title: "objects", filter: "type!=hwirq" });
+  const caps = new TablePane({ name: "caps", table: "caps.ls", title: "Capabilities", filter: "type!=hwirq" });
+  const objects = new TablePane({ name: "objects", table: "obj.ls", title: "Objects", filter: "type!=hwirq" });
   return listScreen("5", caps, [inspector("fields", caps), objects], 0.6);
 }
 
 function queueScreen(): ScreenModel {
-  const queues = new TablePane({ name: "queues", table: "queue.ls", title: "message queues and doorbells" });
+  const queues = new TablePane({ name: "queues", table: "queue.ls", title: "Message queues and doorbells" });
   const messages = new TablePane({
     name: "messages",
     table: "queue.ring",
-    title: "messages, oldest first  (v: RM RPC)",
+    title: "Messages",
     unasked: "select a message queue: a doorbell has flags, no messages",
     args: () => queues.selectedId?.startsWith("mq:") ? { queue: queues.selectedId } : undefined,
   });
@@ -236,7 +270,7 @@ function queueScreen(): ScreenModel {
 function rpcFields(messages: TablePane): TextPane {
   return new TextPane({
     name: "rpc",
-    title: () => "RM RPC: what the messages say  (v: fields of the queue)",
+    title: () => ({ text: "RM RPC", right: [[{ text: "what the messages say", role: "dim" }]] }),
     lines(width) {
       const lines = packetLines(messages.rows, width);
       if (lines.length) return lines;
@@ -248,26 +282,26 @@ function rpcFields(messages: TablePane): TextPane {
 }
 
 function rpcScreen(): ScreenModel {
-  const rpcs = new TablePane({ name: "rpcs", table: "rpc.ls", title: "requests to the resource manager", stream: true });
+  const rpcs = new TablePane({ name: "rpcs", table: "rpc.ls", title: "Requests to the resource manager", stream: true });
   return listScreen("7", rpcs, [inspector("fields", rpcs)], 0.6);
 }
 
 function schedScreen(): ScreenModel {
   const lanes = new LanesPane();
-  const list = new TablePane({ name: "slices", table: "sched.ls", title: "who ran when", stream: true });
+  const list = new TablePane({ name: "slices", table: "sched.ls", title: "Switches", stream: true });
   return listScreen("8", lanes, [list], 0.45);
 }
 
 function eventScreen(): ScreenModel {
-  const events = new TablePane({ name: "events", table: "events", title: "events", stream: true });
+  const events = new TablePane({ name: "events", table: "events", title: "Events", stream: true });
   return listScreen("9", events, [inspector("fields", events)], 0.65);
 }
 
 function whyScreen(): ScreenModel {
-  const reasons = new TablePane({ name: "reasons", table: "why", title: "refused, newest first" });
+  const reasons = new TablePane({ name: "reasons", table: "why", title: "Refusals" });
   const text = new TextPane({
     name: "reason",
-    title: () => `${reasons.selectedId ?? "why"}  the chain, the rule, the way out`,
+    title: () => ({ text: reasons.selectedId ?? "Why", right: [[{ text: "the chain, the rule, the way out", role: "dim" }]] }),
     lines: (width) =>
       rowsOf(REASONS, { table: "why", rows: reasons.selection ? [reasons.selection.row] : [] }).flatMap((row) => reasonLines(row, width)),
   });

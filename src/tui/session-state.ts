@@ -12,6 +12,7 @@ export const RETRY = 3000;
 export class SessionState {
   #sample: MachineSample | undefined;
   #sampledAt = 0;
+  #now = 0;
   #speed: number | undefined;
   #dropped = 0;
   #paused = false;
@@ -41,6 +42,11 @@ export class SessionState {
   /** Events that were lost on their way. */
   get dropped(): number {
     return this.#dropped;
+  }
+
+  /** The newest virtual time (ns) of the run. */
+  get now(): number {
+    return this.#now;
   }
 
   get paused(): boolean {
@@ -133,21 +139,21 @@ export class SessionState {
         this.#snapshot = event.path;
         return false;
       case "stopped":
-        this.say(`${event.rule} stopped the machine: ${event.text}`, "warning");
+        this.say(`${event.rule} stopped the machine: ${event.text}`, "warn");
         return true;
       case "moved":
         this.#moving = Math.max(0, this.#moving - 1);
         if (event.error === undefined) this.say(`at ${event.instructions} instructions${event.text ? `: ${event.text}` : ""}`);
-        else this.say(event.error, "refused");
+        else this.say(event.error, "bad");
         return true;
       case "ended":
         this.#end ??= event.end;
-        this.say(`ended: ${event.end.message}; q leaves`, event.end.code ? "refused" : "text");
+        this.say(`ended: ${event.end.message}; q leaves`, event.end.code ? "bad" : "text");
         return true;
       case "failed":
         this.#failed = true;
         this.#end ??= { code: 1, message: event.message };
-        this.say(`the machine failed: ${event.message.split("\n", 1)[0]}`, "refused");
+        this.say(`the machine failed: ${event.message.split("\n", 1)[0]}`, "bad");
         return true;
       default:
         return false;
@@ -161,5 +167,6 @@ export class SessionState {
     }
     this.#sample = sample;
     this.#sampledAt = now;
+    if (!this.#past) this.#now = sample.time;
   }
 }

@@ -1,7 +1,6 @@
 // Two screens at a time: which is where, and how much room each has.
 
-import type { Rectangle } from "./cells.ts";
-import { Divider, LEAST_COLUMNS } from "./divider.ts";
+import { Divider, LEAST_COLUMNS, type Place } from "./divider.ts";
 import type { ScreenModel } from "./screens.ts";
 
 /** Rows that each half keeps. */
@@ -21,7 +20,7 @@ export class Split {
   }
 
   /** The places of the focused screen and of the other one. */
-  places(body: Rectangle): { readonly focused: Rectangle; readonly other: Rectangle } {
+  places(body: Place): { readonly focused: Place; readonly other: Place } {
     const [first, second] = this.divider.cut(body, (this.sideBySide ? body.width : body.height) / 2);
     return this.focusedFirst ? { focused: first, other: second } : { focused: second, other: first };
   }

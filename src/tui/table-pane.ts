@@ -1,14 +1,18 @@
 // A list of rows of one table: filter, sort, selection by id, marks. Rows come from the session;
 // the selection follows its id while they move.
 
-import { fit, type Rectangle, type Screen } from "./cells.ts";
-import { type FilteredPane, nothingPasses } from "./pane.ts";
+import type { Rectangle, Screen } from "./cells.ts";
+import type { Scroll, Title } from "./box.ts";
+import { fit } from "./graphemes.ts";
+import { columnsOf, drawCell, drawHeadings, fittingColumns, type ListColumn, placeColumns, type Placement } from "./list.ts";
+import { type FilteredPane, nothingPasses, type PaneState } from "./pane.ts";
 import { PaneFilter } from "./pane-filter.ts";
-import type { Look, Role } from "./theme.ts";
-import { alignsRight, cellText } from "../queries/format.ts";
+import type { Piece } from "./pieces.ts";
+import { beginRow, ROW_MARGIN } from "./row.ts";
+import type { Look } from "./theme.ts";
 import type { FilterError } from "../queries/filter.ts";
 import type { Answer, Query, QueryArguments } from "../queries/query.ts";
-import { type Column, isAlarm, type Json, type Row, type Table } from "../queries/table.ts";
+import { type Json, type Row, type Table } from "../queries/table.ts";
 import { type TableName, TABLES } from "../queries/tables.ts";
 
 /** What a list shows. */
@@ -24,6 +28,12 @@ export interface TablePaneOptions {
   readonly stream?: true;
   /** A filter from the start. */
   readonly filter?: string;
+  /** Columns in place of the table's; `width` is that of the pane. */
+  readonly columns?: (width: number) => readonly ListColumn[];
+  /** What stands at the right of its title. */
+  readonly right?: () => readonly Piece[] | undefined;
+  /** Which row is selected at first, where there are several to choose from. */
+  readonly first?: (rows: readonly Row[]) => Row | undefined;
 }
 
 /** Rows of a stream that are asked for: by who has moved away from its end, and by who follows. */
@@ -64,13 +74,32 @@ export class TablePane implements FilteredPane {
     if (options.filter !== undefined) this.setFilter(options.filter);
   }
 
-  title(): string {
-    const sorted = this.#sort ? `  by ${this.#sort.column}${this.#sort.reverse ? " down" : ""}` : "";
-    const hidden = this.filterText ? `  /${this.filterText}  ${this.#shown.length} of ${this.#rows.length}` : "";
-    const followed = this.options.stream ? this.#following ? "  follow" : "  G follows" : "";
-    const dropped = this.#dropped ? `  ${this.#dropped} lost` : "";
-    const panned = this.#left ? `  ${this.#left} column${this.#left > 1 ? "s" : ""} left` : "";
-    return `${this.options.title}${sorted}${hidden}${followed}${dropped}${panned}`;
+  title(): Title {
+    const { title, stream } = this.options;
+    const shown = this.#shown.length;
+    const right: Piece[][] = [];
+    if (this.#sort) right.push([{ text: `by ${this.#sort.column}${this.#sort.reverse ? ", reversed" : ""}`, role: "dim" }]);
+    if (this.#left) right.push([{ text: `${this.#left} column${this.#left > 1 ? "s" : ""} left`, role: "dim" }]);
+    if (this.filterText) {
+      right.push([{ text: `/${this.filterText}`, role: "accent" }, { text: ` ${shown} of ${this.#rows.length}`, role: "dim" }]);
+    }
+    if (this.#dropped) right.push([{ text: `${this.#dropped} lost`, role: "warn" }]);
+    const own = this.options.right?.();
+    if (own) right.push([...own]);
+    if (stream) {
+      right.push(
+        this.#following ? [{ text: "● ", role: "ok" }, { text: "follows", role: "dim" }] : [{ text: "G", role: "accent", bold: true }, {
+          text: " follows",
+          role: "dim",
+        }],
+      );
+    }
+    const position = shown > 0 && !stream ? [{ text: `${this.#index() + 1} of ${shown}`, role: "dim" } as const] : undefined;
+    return { text: title, count: stream || !shown ? undefined : shown, right, bottom: position };
+  }
+
+  get scroll(): Scroll {
+    return { top: this.#top, height: this.#height, count: this.#shown.length };
   }
 
   wants(): Query | undefined {
@@ -210,22 +239,18 @@ export class TablePane implements FilteredPane {
     if (hit) this.select(hit.id);
   }
 
-  draw(screen: Screen, area: Rectangle, look: Look): void {
+  draw(screen: Screen, area: Rectangle, look: Look, { focused }: PaneState): void {
     this.#height = Math.max(area.height - 1, 1);
-    const columns = this.#columns(area.width);
-    screen.text(
-      area.x,
-      area.y,
-      fit(` ${columns.map(([name, column]) => aligned(column, column.title ?? name)).join(" ")}`, area.width),
-      look.style("dim"),
-    );
+    const place = this.#place(area.width - ROW_MARGIN);
+    drawHeadings(screen, look, { ...area, x: area.x + ROW_MARGIN }, place);
     const at = this.#index();
     this.#top = Math.min(Math.max(this.#top, at - this.#height + 1), Math.max(at, 0), Math.max(this.#shown.length - this.#height, 0));
     this.#shown.slice(this.#top, this.#top + this.#height).forEach((row, index) => {
-      this.#drawRow(screen, { ...area, y: area.y + 1 + index, height: 1 }, look, columns, row);
+      this.#drawRow(screen, { ...area, y: area.y + 1 + index, height: 1 }, look, place, row, focused);
     });
     if (!this.#shown.length) {
-      screen.text(area.x + 1, area.y + 1, fit(this.emptyText, area.width - 1), look.style(this.#error ? "refused" : "dim"));
+      const ink = look.style(this.#error ? "bad" : "dim");
+      screen.text(area.x + ROW_MARGIN, area.y + 1, fit(this.emptyText, area.width - ROW_MARGIN), ink);
     }
   }
 
@@ -237,45 +262,31 @@ export class TablePane implements FilteredPane {
     return this.#rows.length || this.filterText ? nothingPasses(this.filterText) : this.table.empty;
   }
 
-  #columns(width: number): [string, Column][] {
-    const all = Object.entries(this.table.columns).filter(([, column]) => column.width !== undefined);
+  #place(width: number): Placement {
+    const all = this.options.columns?.(width) ?? columnsOf(this.table);
     // Who looks further right sees what narrow terminals leave out, too.
-    const listed = this.#left === 0 ? all.filter(([, { from = 0 }]) => from <= width) : all;
-    const columns = listed.map(([name, column]): [string, Column] => [
-      name,
-      { ...column, width: Math.max(column.width ?? 0, (column.title ?? name).length) },
-    ]);
-    const [first, ...rest] = columns;
+    const listed = this.#left === 0 ? fittingColumns(all.filter(({ from = 0 }) => from <= width + ROW_MARGIN), width) : all;
+    const [first, ...rest] = listed;
     this.#left = Math.min(this.#left, Math.max(rest.length - 1, 0));
     const shown = first ? [first, ...rest.slice(this.#left)] : rest;
-    const wanted = shown.reduce((sum, [, column]) => sum + (column.width ?? 0) + 1, 0);
-    this.#cut = rest.length > this.#left + 1 && (wanted > width || listed.length < all.length);
-    return shown;
+    const place = placeColumns(shown, width);
+    this.#cut = rest.length > this.#left + 1 && (place.cut || listed.length < all.length);
+    return place;
   }
 
-  #drawRow(screen: Screen, area: Rectangle, look: Look, columns: readonly [string, Column][], row: Row): void {
-    const selected = row.id === this.selectedId;
+  #drawRow(screen: Screen, area: Rectangle, look: Look, { columns }: Placement, row: Row, focused: boolean): void {
     const bad = isBad(row);
-    const base: Role = bad ? "refused" : rowRole(row);
-    const styleOf = (role: Role) => selected ? look.selected(role) : look.style(role);
-    if (selected) screen.fill(area, look.selected("text"));
-    const mark = bad ? "!" : selected ? ">" : this.#marked.has(row.id) ? "+" : " ";
-    screen.text(area.x, area.y, mark, styleOf(bad ? "refused" : "text"));
-    let x = area.x + 1;
-    const end = area.x + area.width;
-    columns.forEach(([name, column], index) => {
-      if (x >= end) return;
-      const last = index === columns.length - 1;
-      const alarm = isAlarm(column, row[name]);
-      const room = end - x - (alarm ? 1 : 0);
-      const width = Math.min(last ? room : column.width ?? 0, room);
-      const text = fit(cellText(column, row[name]), width);
-      const changed = column.kind === "word" && performance.now() - (this.#changes.get(`${row.id} ${name}`) ?? -CHANGED) < CHANGED;
-      const role: Role = alarm ? "warning" : bad ? "refused" : changed ? "changed" : column.kind === "id" ? "link" : base;
-      screen.text(x, area.y, alignsRight(column) ? text.padStart(width) : text, styleOf(role));
-      if (alarm) screen.text(x + width, area.y, "!", styleOf(role));
-      if (changed && index > 0) screen.text(x - 1, area.y, "*", styleOf("changed"));
-      x += width + 1;
+    const selected = row.id === this.selectedId ? focused ? "here" : "elsewhere" : undefined;
+    beginRow(screen, look, area, { selected, bad, marked: this.#marked.has(row.id) });
+    const now = performance.now();
+    columns.forEach(({ column, x: offset, width: room }, index) => {
+      const x = area.x + ROW_MARGIN + offset, { name } = column;
+      const kind = this.table.columns[name];
+      const width = column.right ? Math.min(column.width, room) : room;
+      const pieces = column.pieces(row, { look, width, bad, first: index === 0 });
+      const changed = kind?.kind === "word" && now - (this.#changes.get(`${row.id} ${name}`) ?? -CHANGED) < CHANGED;
+      drawCell(screen, look, x, area.y, width, changed ? pieces.map((piece) => ({ ...piece, bold: true })) : pieces, column.right);
+      if (changed && index > 0) screen.text(x - 1, area.y, "*", look.bold("warn"));
     });
   }
 
@@ -294,7 +305,9 @@ export class TablePane implements FilteredPane {
     if (at >= 0) {
       this.#at = at;
       this.#selected = rows[at].id;
-    } else if (this.#selected === undefined) this.#selected = rows[Math.min(this.#at, rows.length - 1)].id;
+    } else if (this.#selected === undefined) {
+      this.#selected = (this.options.first?.(rows) ?? rows[Math.min(this.#at, rows.length - 1)]).id;
+    }
   }
 
   #noteChanges(rows: readonly Row[]): void {
@@ -310,11 +323,6 @@ export class TablePane implements FilteredPane {
   }
 }
 
-function aligned(column: Column, text: string): string {
-  const width = column.width ?? 0;
-  return alignsRight(column) ? fit(text, width).padStart(width) : fit(text, width).padEnd(width);
-}
-
 /** A refused or broken row: `!` stands before it. */
 function isBad(row: Row): boolean {
   return row.refused === true || row.err === true || typeof row.finding === "string" ||
@@ -322,13 +330,6 @@ function isBad(row: Row): boolean {
 }
 
 const BAD_STATES: ReadonlySet<string> = new Set(["blocked", "fault", "failed", "init_failed", "killed"]);
-
-function rowRole(row: Row): Role {
-  if (row.state === "run" || row.state === "ready") return "running";
-  return typeof row.state === "string" && WAITING.has(row.state) ? "waiting" : "text";
-}
-
-const WAITING: ReadonlySet<string> = new Set(["wfi", "suspend", "off", "proxy", "vmmio", "new", "exited"]);
 
 function sortRows(rows: Row[], table: Table, name: string, reverse: boolean): void {
   const numeric = ["number", "rate", "size", "share", "count", "time", "duration", "address"].includes(table.columns[name].kind);

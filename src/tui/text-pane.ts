@@ -1,6 +1,8 @@
 // A pane of lines that something else gives, scrolled by rows: inspectors, findings, reasons.
 
-import { fit, type Rectangle, type Screen } from "./cells.ts";
+import type { Rectangle, Screen } from "./cells.ts";
+import { fit } from "./graphemes.ts";
+import type { Scroll, Title } from "./box.ts";
 import type { Line, Pane } from "./pane.ts";
 import type { Look } from "./theme.ts";
 import type { Answer, Query } from "../queries/query.ts";
@@ -8,7 +10,7 @@ import type { Answer, Query } from "../queries/query.ts";
 /** What a pane of text shows. */
 export interface TextPaneOptions {
   readonly name: string;
-  readonly title: () => string;
+  readonly title: () => Title;
   readonly lines: (width: number, look: Look) => readonly Line[];
   /** What its lines are made from, where it has to be asked. */
   readonly wants?: () => Query | undefined;
@@ -27,9 +29,14 @@ export class TextPane implements Pane {
     this.name = options.name;
   }
 
-  title(): string {
+  title(): Title {
+    const title = this.options.title();
     const below = this.#count - this.#top - this.#height;
-    return `${this.options.title()}${below > 0 ? `  ${below} below` : ""}`;
+    return below > 0 ? { ...title, bottom: [{ text: `${below} below`, role: "dim" }] } : title;
+  }
+
+  get scroll(): Scroll {
+    return { top: this.#top, height: this.#height, count: this.#count };
   }
 
   wants(): Query | undefined {

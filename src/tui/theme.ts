@@ -1,94 +1,95 @@
-// Roles of the screen and how they look. Meaning is never in the colour alone: each role has a mark
-// or word as well (docs/design/workstation.md §6).
+// How everything looks: styles by role, glyphs, and the marks of VMs. Meaning is never in the color
+// alone: each role has a mark or a word as well.
 
-import { Attribute, type Colour, palette, rgb, type Style } from "./cells.ts";
-import { THEMES } from "../configuration/schema.ts";
-import { ASCII_GLYPHS, BRAILLE_GLYPHS, type Glyphs, UNICODE_GLYPHS } from "./glyphs.ts";
+import { ColorMap } from "./color-map.ts";
+import { Attribute, type ColorDepth, roleColor, type Style } from "./color.ts";
+import type { Screen } from "./cells.ts";
+import { type Glyphs, glyphsOf, type SetName } from "./glyphs.ts";
+import { type Role, ROLES } from "./roles.ts";
+import { type Theme, THEME_NAMES, type ThemeName, themeOf } from "./themes.ts";
+import { type VmMark, VmMarks } from "./vm-marks.ts";
 
-/** What a piece of text means. */
-export type Role =
-  | "text"
-  | "dim"
-  | "heading"
-  | "focusedHeading"
-  | "bar"
-  | "selected"
-  | "running"
-  | "waiting"
-  | "refused"
-  | "warning"
-  | "link"
-  | "changed"
-  | "guest"
-  | "lost";
+export { THEME_NAMES, type ThemeName };
+export type { Role };
 
-/** The colours of a theme, by role; attributes are the same in all. 0 is the terminal's own. */
-interface Colours {
-  readonly running: Colour;
-  readonly refused: Colour;
-  readonly warning: Colour;
-  readonly link: Colour;
+/** What a look is made of. */
+export interface LookOptions {
+  readonly theme: Theme;
+  readonly depth: ColorDepth;
+  readonly glyphs: SetName;
+  /** Graphs have braille; else blocks. */
+  readonly braille?: boolean;
+  /** The page has the theme's background; else the terminal's own. */
+  readonly painted?: boolean;
+  readonly vms?: VmMarks;
 }
 
-/** Names of the themes: configurations name them too. */
-export type ThemeName = typeof THEMES[number];
-export const THEME_NAMES: readonly ThemeName[] = THEMES;
+const STYLES = Object.fromEntries(
+  ROLES.map((role): [Role, Style] => [role, { foreground: roleColor(role), attributes: role === "strong" ? Attribute.Bold : 0 }]),
+) as Readonly<Record<Role, Style>>;
 
-const THEME_COLOURS = {
-  /** The terminal's own sixteen colours: right on dark and on light, as the person has set them. */
-  terminal: { running: palette(2), refused: palette(1), warning: palette(3), link: palette(6) },
-  dark: { running: rgb(0x7fd88f), refused: rgb(0xff7b7b), warning: rgb(0xe6c86e), link: rgb(0x6fc3df) },
-  light: { running: rgb(0x1f6f2f), refused: rgb(0xb3141c), warning: rgb(0x7a5200), link: rgb(0x005f87) },
-  "high-contrast": { running: rgb(0x00ff5f), refused: rgb(0xff5f5f), warning: rgb(0xffff00), link: rgb(0x00ffff) },
-  solarized: { running: rgb(0x8fa300), refused: rgb(0xf0524f), warning: rgb(0xc49a00), link: rgb(0x2aa198) },
-  gruvbox: { running: rgb(0xb8bb26), refused: rgb(0xfb4934), warning: rgb(0xfabd2f), link: rgb(0x8ec07c) },
-  nord: { running: rgb(0xa3be8c), refused: rgb(0xe07a84), warning: rgb(0xebcb8b), link: rgb(0x88c0d0) },
-  deuteranopia: { running: rgb(0x56b4e9), refused: rgb(0xe69f00), warning: rgb(0xf0e442), link: rgb(0xcc79a7) },
-} as const satisfies Readonly<Record<ThemeName, Colours>>;
+const KEY: Style = { foreground: roleColor("accent"), attributes: Attribute.Bold };
 
-/** How everything looks: styles by role, and the glyphs. */
+/** It. */
 export class Look {
-  readonly #styles: Readonly<Record<Role, Style>>;
   readonly glyphs: Glyphs;
+  readonly map: ColorMap;
+  readonly vms: VmMarks;
 
-  /**
-   * @param ascii nothing but ASCII, whatever else is asked for
-   * @param dots timelines have dots
-   */
-  constructor(readonly theme: ThemeName, readonly ascii: boolean, readonly dots = false) {
-    const { running, refused, warning, link } = THEME_COLOURS[theme];
-    this.glyphs = ascii ? ASCII_GLYPHS : dots ? BRAILLE_GLYPHS : UNICODE_GLYPHS;
-    this.#styles = {
-      text: {},
-      dim: { attributes: Attribute.Dim },
-      heading: { attributes: Attribute.Dim },
-      focusedHeading: { attributes: Attribute.Bold },
-      bar: { attributes: Attribute.Reverse },
-      selected: { attributes: Attribute.Reverse },
-      running: { foreground: running },
-      waiting: { attributes: Attribute.Dim },
-      refused: { foreground: refused, attributes: Attribute.Bold },
-      warning: { foreground: warning },
-      link: { foreground: link },
-      changed: { attributes: Attribute.Bold },
-      guest: { attributes: Attribute.Reverse | Attribute.Bold },
-      lost: { attributes: Attribute.Dim },
-    };
+  constructor(readonly options: LookOptions) {
+    this.glyphs = glyphsOf(options.glyphs, options.braille);
+    this.map = new ColorMap(options.theme, options.depth, options.painted);
+    this.vms = options.vms ?? new VmMarks();
   }
 
-  /** The same in other colours. */
-  with(theme: ThemeName): Look {
-    return new Look(theme, this.ascii, this.dots);
+  /** The same with some of it otherwise; itself where nothing is. */
+  with(changes: Partial<LookOptions>): Look {
+    const names = Object.keys(changes) as (keyof LookOptions)[];
+    return names.every((name) => this.options[name] === changes[name]) ? this : new Look({ ...this.options, vms: this.vms, ...changes });
   }
 
-  /** The style of a role. */
+  /** Colors cannot be the only mark: letters stand in bars and lanes. */
+  get letters(): boolean {
+    return this.options.depth === "none" || this.options.glyphs === "ascii";
+  }
+
+  /** The pane with the keys has other lines: a color alone would not show. */
+  get otherLines(): boolean {
+    return this.options.depth === "none" || this.options.glyphs !== "full";
+  }
+
+  /** A screen shows this look from its next frame on. */
+  dress(screen: Screen): void {
+    screen.wear(this.map, this.glyphs.name);
+  }
+
+  /** The style of an ink, on the background that is there. */
   style(role: Role): Style {
-    return this.#styles[role];
+    return STYLES[role];
   }
 
-  /** The style of a role in a selected row. */
-  selected(role: Role): Style {
-    const style = this.#styles[role];
-    return { ...style, attributes: (style.attributes ?? 0) & ~Attribute.Dim | Attribute.Reverse };
+  /** The style of an ink in bold. */
+  bold(role: Role): Style {
+    return { ...STYLES[role], attributes: Attribute.Bold };
   }
+
+  /** The style of a key in hints. */
+  get key(): Style {
+    return KEY;
+  }
+
+  /** The style of an ink on a background of its own. */
+  on(background: Role, role: Role, bold = false): Style {
+    return { foreground: roleColor(role), background: roleColor(background), attributes: bold ? Attribute.Bold : 0 };
+  }
+
+  /** The mark of a VM, by its name or `vm:NAME`. */
+  vm(name: string): VmMark {
+    return this.vms.of(name.startsWith("vm:") ? name.slice("vm:".length) : name);
+  }
+}
+
+/** The look of a theme for tests and for screens without a session. */
+export function plainLook(theme: ThemeName, depth: ColorDepth, glyphs: SetName): Look {
+  return new Look({ theme: themeOf(theme), depth, glyphs });
 }

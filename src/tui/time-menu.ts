@@ -65,10 +65,10 @@ export class TimeMenu {
     const sign = forward ? "on to: " : "back to: ";
     host.show(
       filterPrompt(sign, stopFilter(focus), this.#events, (text) => {
-        if (targetOf(text).kind === "place") return host.say(`${text} is no filter of events; t b goes back to an instruction`, "refused");
+        if (targetOf(text).kind === "place") return host.say(`${text} is no filter of events; t b goes back to an instruction`, "bad");
         if (text === "") return host.say("a filter of events, such as kind=state vm=debian");
         this.#goToEvent(text, forward);
-      }, (message) => host.say(message, "refused")),
+      }, (message) => host.say(message, "bad")),
     );
   }
 
@@ -82,7 +82,7 @@ export class TimeMenu {
   async #list(): Promise<void> {
     const { host } = this;
     const { rows, error } = await host.asker.ask({ table: "time.ls", args: {} });
-    if (error !== undefined || rows.length === 0) return this.#tell(error ?? PLACES.empty, "refused");
+    if (error !== undefined || rows.length === 0) return this.#tell(error ?? PLACES.empty, "bad");
     const items = rows.map((row): MenuItem => {
       const [kind, t, file] = ["kind", "t", "file"].map((name) => cellText(PLACES.columns[name as keyof typeof PLACES.columns], row[name]));
       return {
@@ -103,7 +103,7 @@ export class TimeMenu {
         history: this.#places,
         accept: (text) => {
           const count = Number(text.replaceAll(/[_, ]/g, "") || NaN);
-          if (!Number.isSafeInteger(count) || count < 0) return host.say(`${text}: no count of instructions; such as 120000`, "refused");
+          if (!Number.isSafeInteger(count) || count < 0) return host.say(`${text}: no count of instructions; such as 120000`, "bad");
           host.move({ kind: "instructions", count });
         },
       }),
@@ -119,7 +119,7 @@ export class TimeMenu {
         if (target.kind === "event") this.#filter = filter;
         host.say("going back ..");
         host.move(target);
-      }, (message) => host.say(message, "refused")),
+      }, (message) => host.say(message, "bad")),
     );
   }
 
@@ -130,9 +130,9 @@ export class TimeMenu {
   }
 
   async #save(path: string): Promise<void> {
-    if (path.trim() === "") return this.#tell("a snapshot needs a file", "refused");
+    if (path.trim() === "") return this.#tell("a snapshot needs a file", "bad");
     const error = await this.#written(path);
-    this.#tell(error === undefined ? `${path}: the snapshot is whole` : `${path}: ${error}`, error === undefined ? "text" : "refused");
+    this.#tell(error === undefined ? `${path}: the snapshot is whole` : `${path}: ${error}`, error === undefined ? "text" : "bad");
   }
 
   /**
@@ -149,11 +149,11 @@ export class TimeMenu {
       const name = await this.host.fork!((path) => this.#written(path, true));
       this.#tell(`session ${name} goes on from here; el2 attach ${name} shows it`);
     } catch (error) {
-      this.#tell(error instanceof Error ? error.message : String(error), "refused");
+      this.#tell(error instanceof Error ? error.message : String(error), "bad");
     }
   }
 
-  #tell(text: string, role?: "text" | "refused"): void {
+  #tell(text: string, role?: "text" | "bad"): void {
     this.host.say(text, role);
     this.host.changed();
   }

@@ -2,14 +2,23 @@
 // people want it a row a virtio device with its counters. Selection goes by identity, not by row.
 // Of what a filter lets through, the VM is shown too.
 
-import { fit, type Rectangle, type Screen } from "./cells.ts";
-import { ASCII_GLYPHS, sparkline } from "./glyphs.ts";
-import { drawPieces, LinkLines } from "./link-lines.ts";
-import { type FilteredPane, nothingPasses } from "./pane.ts";
+import type { Scroll, Title } from "./box.ts";
+import type { Rectangle, Screen } from "./cells.ts";
+import { stateMark } from "./chip.ts";
+import { glyphsOf, history } from "./glyphs.ts";
+import { fit } from "./graphemes.ts";
+import { drawLinks, LinkLines } from "./link-lines.ts";
+import { drawCell, drawHeadings, type ListColumn, placeColumns } from "./list.ts";
+import { countText, isQuiet, shareMark, shareText } from "./numbers.ts";
+import { type FilteredPane, nothingPasses, type PaneState } from "./pane.ts";
 import { PaneFilter } from "./pane-filter.ts";
-import type { Look, Role } from "./theme.ts";
+import { chipPiece, type Piece, statePiece } from "./pieces.ts";
+import { beginRow } from "./row.ts";
+import type { Look } from "./theme.ts";
+import { waitText } from "./waits.ts";
+import type { Activity } from "./activity.ts";
 import type { FilterError } from "../queries/filter.ts";
-import { countText } from "../queries/format.ts";
+import { sizeText } from "../queries/format.ts";
 import type { Answer, Query } from "../queries/query.ts";
 import { defineTable, hex, type Row, type Table } from "../queries/table.ts";
 import { DEVICES, VCPUS, VMS } from "../queries/tables.ts";
@@ -40,13 +49,25 @@ const TREE = defineTable({
 interface TreeRow {
   readonly id: string;
   readonly vm: VmSample;
+  /** The vCPU that it is about, also where it stands for a VM that has no other. */
   readonly vcpu: VcpuSample | undefined;
   readonly device: DeviceSample | undefined;
+  /** It stands below the row of its VM, as the last one there or not. */
+  readonly below?: "more" | "last";
 }
 
-/** Loads that a sparkline shows. */
-const LOADS = 4;
-const WIDE = 100;
+/** What lists of VMs and vCPUs say beside the samples. */
+interface Details {
+  readonly memory: ReadonlyMap<string, number>;
+  readonly vcpus: ReadonlyMap<string, Row>;
+}
+
+const QUERIES: readonly Query[] = [{ table: "vm.ls", args: {} }, { table: "vcpu.ls", args: {} }];
+/** Columns before a row's text: the selection's mark. */
+const MARGIN = 1;
+/** From this width on names have wide chips, and there are all usual columns. */
+const WIDE = 96;
+const VERY_WIDE = 190;
 /**
  * The tree itself is drawn from pictures of the machine; what VMs have in common is asked for every
  * other second (ms).
@@ -59,7 +80,6 @@ export class TreePane implements FilteredPane {
   readonly staysGood = LINKS_STAY_GOOD;
   #rows: TreeRow[] = [];
   readonly #folded = new Set<string>();
-  readonly #loads = new Map<string, number[]>();
   #selected = "";
   /** The row that a person has chosen, which a filter or a fold may hide. */
   #chosen: string | undefined;
@@ -72,25 +92,45 @@ export class TreePane implements FilteredPane {
   #top = 0;
   #height = 1;
   #sample: MachineSample | undefined;
+  #details: Details = { memory: new Map(), vcpus: new Map() };
 
-  title(): string {
-    const below = this.#rows.length - this.#top - this.#height;
-    const filter = this.filterText && `  /${this.filterText}  ${this.#passing} of ${this.#all}`;
-    return `VMs${this.#devices ? " and devices" : ""}  by vmid${filter}${below > 0 ? `  ${below} below` : ""}`;
+  /** @param activity what the machine has done lately */
+  constructor(readonly activity: Activity) {}
+
+  title(): Title {
+    const right: Piece[][] = [[{ text: "by VMID", role: "dim" }]];
+    if (this.filterText) {
+      right.push([{ text: `/${this.filterText}`, role: "accent" }, { text: ` ${this.#passing} of ${this.#all}`, role: "dim" }]);
+    }
+    const at = this.#rows.findIndex(({ id }) => id === this.#selected);
+    return {
+      text: `Virtual machines${this.#devices ? " and devices" : ""}`,
+      count: this.#sample?.vms.length,
+      right,
+      bottom: at < 0 ? undefined : [{ text: `${at + 1} of ${this.#rows.length}`, role: "dim" }],
+    };
+  }
+
+  get scroll(): Scroll {
+    return { top: this.#top, height: this.#height, count: this.#rows.length };
   }
 
   wants(): readonly Query[] {
-    return this.#links.wants();
+    return [...this.#links.wants(), ...QUERIES];
   }
 
   take(answer: Answer): void {
-    this.#links.take(answer);
+    const { table, rows } = answer;
+    if (table === "vm.ls") {
+      const sized = rows.flatMap(({ id, memory }): [string, number][] => memory === null ? [] : [[id, Number(memory)]]);
+      this.#details = { ...this.#details, memory: new Map(sized) };
+    } else if (table === "vcpu.ls") this.#details = { ...this.#details, vcpus: new Map(rows.map((row) => [row.id, row])) };
+    else this.#links.take(answer);
   }
 
   /** Takes a new sample; the selected id stays selected while it exists. */
   update(sample: MachineSample): void {
     this.#sample = sample;
-    for (const vm of sample.vms) for (const vcpu of vm.vcpus) this.#noteLoad(`vcpu:${vm.name}/${vcpu.index}`, vcpu.load);
     this.#arrange();
   }
 
@@ -131,7 +171,10 @@ export class TreePane implements FilteredPane {
     if (!row) return undefined;
     const { id, vm, vcpu, device } = row;
     if (device) return { table: DEVICES, row: { id, vm: `vm:${vm.name}`, kind: device.kind, metrics: { ...device.metrics } } };
-    if (!vcpu) return { table: VMS, row: { id, state: vm.state.toLowerCase(), console: vm.console ? `con:${vm.name}/0` : null } };
+    if (!id.startsWith("vcpu:") || !vcpu) {
+      const row = { id, state: vm.state.toLowerCase(), console: vm.console ? `con:${vm.name}/0` : null };
+      return { table: VMS, row: vcpu ? { ...row, waits: vcpu.waitsFor } : row };
+    }
     return { table: VCPUS, row: { id, state: vcpu.state.toLowerCase(), waits: vcpu.waitsFor, vcpu: id } };
   }
 
@@ -163,7 +206,7 @@ export class TreePane implements FilteredPane {
    * room for them.
    */
   linkLines(width: number): number {
-    return this.#links.lines(width, Infinity, ASCII_GLYPHS).length;
+    return this.#links.lines(width, Infinity, glyphsOf("ascii")).length;
   }
 
   /** Selects a row by id. */
@@ -195,43 +238,111 @@ export class TreePane implements FilteredPane {
     if (hit) this.select(hit.id);
   }
 
-  draw(screen: Screen, area: Rectangle, look: Look): void {
+  draw(screen: Screen, area: Rectangle, look: Look, { focused }: PaneState): void {
     const below = Math.max(this.#rows.length, 1);
     const links = this.#links.lines(area.width, area.height - 1 - below, look.glyphs);
     this.#height = Math.max(area.height - 1 - links.length, 1);
-    const wide = area.width >= WIDE;
-    const heading = wide
-      ? "  vm         id   state    schedule pcpu  cpu       instr waits for                  pc"
-      : "  vm         id   state    pcpu  cpu  instr waits for";
-    screen.text(area.x, area.y, fit(heading, area.width), look.style("dim"));
+    const place = placeColumns(this.#columns(area.width), area.width - MARGIN);
+    drawHeadings(screen, look, { ...area, x: area.x + MARGIN }, place);
     const at = this.#rows.findIndex((row) => row.id === this.#selected);
     this.#top = Math.min(Math.max(this.#top, at - this.#height + 1), Math.max(at, 0), Math.max(this.#rows.length - this.#height, 0));
     this.#rows.slice(this.#top, this.#top + this.#height).forEach((row, index) => {
       const y = area.y + 1 + index, chosen = row.id === this.#selected;
-      const role = rowRole(row);
-      const text = this.#rowText(row, wide, look);
-      if (chosen) screen.fill({ ...area, y, height: 1 }, look.selected("text"));
-      const mark = role === "refused" ? "!" : chosen ? ">" : " ";
-      screen.text(area.x, y, fit(`${mark} ${text}`, area.width), chosen ? look.selected(role) : look.style(role));
+      const bad = stateMark(row.vcpu?.state ?? row.vm.state).ink === "bad";
+      beginRow(screen, look, { ...area, y, height: 1 }, { selected: chosen ? focused ? "here" : "elsewhere" : undefined, bad }, false);
+      for (const { column, x, width } of place.columns) {
+        const own = column.right ? Math.min(column.width, width) : width;
+        drawCell(screen, look, area.x + MARGIN + x, y, own, column.pieces(row, { look, width: own, bad, first: false }), column.right);
+      }
     });
-    links.forEach((pieces, line) => drawPieces(screen, { ...area, y: area.y + 1 + below + line, height: 1 }, look, pieces));
+    links.forEach((pieces, line) => drawLinks(screen, { ...area, y: area.y + 1 + below + line, height: 1 }, look, pieces));
     if (this.#rows.length) return;
     const empty = this.#all ? nothingPasses(this.filterText) : TREE.empty;
     screen.text(area.x + 2, area.y + 1, fit(empty, area.width - 2), look.style("dim"));
   }
 
-  #noteLoad(id: string, load: number): void {
-    const loads = this.#loads.get(id) ?? [];
-    this.#loads.set(id, [...loads.slice(1 - LOADS), load]);
+  #columns(width: number): ListColumn<TreeRow>[] {
+    const wide = width >= WIDE, samples = width >= VERY_WIDE ? 30 : wide ? 16 : 8;
+    const quiet = (text: string): Piece[] => [{ text, role: isQuiet(text) ? "dim" : "text" }];
+    const column = (title: string, width: number, pieces: ListColumn<TreeRow>["pieces"], right = false): ListColumn<TreeRow> => {
+      return { name: title, title, width, pieces, right };
+    };
+    return [
+      column("VM", wide ? 14 : 13, (row, { look, width }) => this.#name(row, look, wide, width)),
+      ...wide ? [column("VMID", 4, ({ vm, below }) => below ? [] : [{ text: `0x${vm.vmid.toString(16)}`, role: "dim" }])] : [],
+      column("State", 11, ({ vm, vcpu, device }, { look }) => device ? [] : [statePiece(look, (vcpu ?? vm).state)]),
+      column("CPU ", 6, (row) => row.device ? [] : loadPieces(loadOf(row)), true),
+      column(wide ? "last 30 s" : "last 8 s", samples, (row, { look, width }) => this.#history(row, look, width)),
+      ...wide
+        ? [
+          column("RAM", 5, ({ vm, below }) => below ? [] : this.#memory(vm), true),
+          column("exits/s", 7, (row) => row.device ? [] : quiet(this.#exits(row)), true),
+        ]
+        : [],
+      ...width >= VERY_WIDE
+        ? [
+          column("instr", 6, (row) => row.device ? [] : quiet(countText(instructionsOf(row)) || "-"), true),
+          column("pCPU", 4, ({ vcpu }) => vcpu ? [{ text: vcpu.pcpu === undefined ? "-" : `p${vcpu.pcpu}`, role: "dim" }] : []),
+          column("PC", 18, ({ vcpu }) => vcpu ? [{ text: vcpu.pc || "native", role: "dim" }] : []),
+        ]
+        : [],
+      column("What it does or waits for", 25, (row) => this.#doing(row)),
+    ];
+  }
+
+  #name({ vm, vcpu, device, below }: TreeRow, look: Look, wide: boolean, width: number): Piece[] {
+    const { glyphs } = look;
+    if (below) {
+      const [more, last] = glyphs.branch;
+      const branch = below === "last" ? last : more;
+      const name = device ? device.id.slice(device.id.indexOf("/") + 1) : `vCPU ${vcpu?.index}`;
+      return [{ text: `${wide ? " " : ""}${wide ? branch : branch[0]} `, role: "faint" }, { text: name, role: device ? "dim" : "text" }];
+    }
+    const mark = look.vm(vm.name);
+    const folds = vm.vcpus.length > 1 || this.#devices && vm.devices.length > 0;
+    const arrow = folds ? ` ${this.#folded.has(vm.name) ? glyphs.folded : glyphs.unfolded}` : "";
+    const room = width - (wide ? 4 : 2) - arrow.length;
+    return [chipPiece(mark, wide), { text: ` ${fit(vm.name, room)}`, role: mark.ink, bold: true }, { text: arrow, role: "dim" }];
+  }
+
+  #history(row: TreeRow, look: Look, width: number): Piece[] {
+    if (row.device) return [];
+    const values = this.activity.histories.of(row.id);
+    return [{ text: history(look.glyphs, values, width), role: look.vm(row.vm.name).fill }];
+  }
+
+  #memory(vm: VmSample): Piece[] {
+    const bytes = this.#details.memory.get(`vm:${vm.name}`);
+    return [bytes === undefined ? { text: "-", role: "dim" } : { text: sizeText(bytes) }];
+  }
+
+  #exits({ vm, vcpu }: TreeRow): string {
+    const rows = (vcpu ? [vcpu] : vm.vcpus).map(({ index }) => this.#details.vcpus.get(`vcpu:${vm.name}/${index}`));
+    const known = rows.filter((row) => row !== undefined);
+    return known.length ? countText(Math.round(known.reduce((sum, row) => sum + Number(row.exits_rate), 0))) : "-";
+  }
+
+  /** Where it runs, or what it waits for. */
+  #doing({ vm, vcpu, device }: TreeRow): Piece[] {
+    if (device) return [{ text: deviceText(device), role: "dim" }];
+    if (!vcpu) return [];
+    const { ink } = stateMark(vcpu.state);
+    const known = this.#details.vcpus.get(`vcpu:${vm.name}/${vcpu.index}`);
+    if (ink === "ok") return [{ text: String(known?.symbol ?? "") || vcpu.pc || "el2's own code" }];
+    const wakes = Array.isArray(known?.wakes) && known.wakes.length ? known.wakes.map(String) : vcpu.waitsFor ? [vcpu.waitsFor] : [];
+    return [{ text: waitText(wakes), role: ink === "warn" || ink === "bad" ? ink : "dim" }];
   }
 
   #arrange(): void {
-    const all = (this.#sample?.vms ?? []).map((vm): [TreeRow, ...TreeRow[]] => [
-      { id: `vm:${vm.name}`, vm, vcpu: undefined, device: undefined },
-      ...vm.vcpus.map((vcpu) => ({ id: `vcpu:${vm.name}/${vcpu.index}`, vm, vcpu, device: undefined })),
-      ...this.#devices ? vm.devices.map((device) => ({ id: device.id, vm, vcpu: undefined, device })) : [],
-    ]);
-    const passing = new Set(all.flat().filter((row) => this.#filter.passes(filteredRow(row))));
+    const all = (this.#sample?.vms ?? []).map((vm): [TreeRow, ...TreeRow[]] => {
+      const single = vm.vcpus.length === 1 ? vm.vcpus[0] : undefined;
+      const vcpus = single ? [] : vm.vcpus.map((vcpu) => ({ id: `vcpu:${vm.name}/${vcpu.index}`, vm, vcpu, device: undefined }));
+      const devices = this.#devices ? vm.devices.map((device) => ({ id: device.id, vm, vcpu: undefined, device })) : [];
+      const below = [...vcpus, ...devices];
+      const placed = below.map((row, index): TreeRow => ({ ...row, below: index === below.length - 1 ? "last" : "more" }));
+      return [{ id: `vm:${vm.name}`, vm, vcpu: single, device: undefined }, ...placed];
+    });
+    const passing = new Set(all.flat().filter((row) => filteredRows(row).some((one) => this.#filter.passes(one))));
     this.#all = all.flat().length;
     this.#passing = passing.size;
     this.#rows = all.flatMap(([vm, ...inside]) => {
@@ -239,50 +350,40 @@ export class TreePane implements FilteredPane {
       if (!passing.has(vm) && !found.length) return [];
       return [vm, ...this.#folded.has(vm.vm.name) ? [] : found];
     });
-    const chosen = all.flat().find(({ id }) => id === this.#chosen);
-    if (!chosen) this.#chosen = undefined;
+    const chosen = all.flat().find(({ id }) => id === this.#chosen) ??
+      all.map(([vm]) => vm).find(({ vm, vcpu }) => vcpu && `vcpu:${vm.name}/${vcpu.index}` === this.#chosen);
+    this.#chosen = chosen?.id;
     // What is hidden is chosen again when it comes back; until then its VM stands for it.
     const shown = chosen && (this.#rows.find(({ id }) => id === chosen.id) ?? this.#rows.find(({ vm }) => vm === chosen.vm));
     this.#selected = (shown ?? this.#rows.find(({ vm }) => vm.console !== undefined) ?? this.#rows[0])?.id ?? "";
   }
-
-  #rowText({ id, vm, vcpu, device }: TreeRow, wide: boolean, look: Look): string {
-    return device ? deviceText(device) : vcpu ? this.#vcpuText(id, vcpu, wide, look) : this.#vmText(vm, wide);
-  }
-
-  #vmText(vm: VmSample, wide: boolean): string {
-    const instructions = vm.vcpus.reduce((sum, vcpu) => sum + vcpu.instructions, 0);
-    const load = vm.vcpus.reduce((sum, vcpu) => sum + vcpu.load, 0);
-    return [
-      `${this.#folded.has(vm.name) ? "+" : "v"} ${fit(vm.name, 8)}`.padEnd(10),
-      `0x${vm.vmid.toString(16)}`.padEnd(4),
-      fit(vm.state, 8).padEnd(8),
-      ...(wide ? [vm.schedule.padEnd(8)] : []),
-      "    ",
-      percent(load),
-      ...(wide ? ["    "] : []),
-      (instructions ? countText(instructions) : "-").padStart(6),
-    ].join(" ");
-  }
-
-  #vcpuText(id: string, vcpu: VcpuSample, wide: boolean, look: Look): string {
-    const waits = vcpu.waitsFor || "-";
-    return [
-      `   ${vcpu.index}`.padEnd(10),
-      "    ",
-      vcpu.state.padEnd(8),
-      ...(wide ? ["        "] : []),
-      (vcpu.pcpu === undefined ? "-" : `p${vcpu.pcpu}`).padEnd(4),
-      percent(vcpu.load),
-      ...(wide ? [sparkline(look.glyphs, this.#loads.get(id) ?? []).padStart(4)] : []),
-      (vcpu.instructions ? countText(vcpu.instructions) : "-").padStart(6),
-      wide ? fit(waits, 26).padEnd(26) : waits,
-      ...(wide ? [vcpu.pc] : []),
-    ].join(" ");
-  }
 }
 
-/** A row as filters see it. */
+/** CPU time of a row, as a share of one physical CPU. */
+function loadOf({ vm, vcpu }: TreeRow): number {
+  return (vcpu ? [vcpu] : vm.vcpus).reduce((sum, { load }) => sum + load, 0);
+}
+
+function instructionsOf({ vm, vcpu }: TreeRow): number {
+  return (vcpu ? [vcpu] : vm.vcpus).reduce((sum, { instructions }) => sum + instructions, 0);
+}
+
+/** A share of a CPU, with a cell for `!` behind it. */
+function loadPieces(load: number): Piece[] {
+  const share = Math.max(load, 0), { role, alarm } = shareMark(Math.min(share, 1));
+  const [number, unit] = shareText(share).split(" ");
+  const mark: Piece = { text: alarm ? "!" : " ", role: "warn" };
+  // A CPU in full use is nothing bad.
+  return [{ text: number, role: role === "bad" ? "warn" : role }, { text: ` ${unit}`, role: "dim" }, mark];
+}
+
+/** A row as filters see it. One that stands for a VM and its only vCPU is both. */
+function filteredRows(row: TreeRow): Row[] {
+  const { id, vm, vcpu } = row;
+  if (!vcpu || id.startsWith("vcpu:")) return [filteredRow(row)];
+  return [filteredRow({ ...row, vcpu: undefined }), filteredRow({ ...row, id: `vcpu:${vm.name}/${vcpu.index}` })];
+}
+
 function filteredRow({ id, vm, vcpu, device }: TreeRow): Row {
   const vcpus: readonly VcpuSample[] = device ? [] : vcpu ? [vcpu] : vm.vcpus;
   const sum = (of: (one: VcpuSample) => number) => device ? null : vcpus.reduce((total, one) => total + of(one), 0);
@@ -290,7 +391,7 @@ function filteredRow({ id, vm, vcpu, device }: TreeRow): Row {
   return {
     id,
     vm: `vm:${vm.name}`,
-    kind: device?.kind ?? (vcpu ? "vcpu" : "vm"),
+    kind: device?.kind ?? (id.startsWith("vcpu:") ? "vcpu" : "vm"),
     vmid: hex(vm.vmid),
     state: device ? null : (vcpu ?? vm).state.toLowerCase(),
     schedule: vm.schedule,
@@ -302,19 +403,8 @@ function filteredRow({ id, vm, vcpu, device }: TreeRow): Row {
   };
 }
 
-/** `blk0  virtio-block  reads 12  writes 3`: counters that are not 0. */
-function deviceText({ id, kind, metrics }: DeviceSample): string {
+/** `virtio-block  reads 12  writes 3`: counters that are not 0. */
+function deviceText({ kind, metrics }: DeviceSample): string {
   const counters = Object.entries(metrics).filter(([, value]) => value !== 0).map(([name, value]) => `${name} ${countText(value)}`);
-  return `   ${id.slice(id.indexOf("/") + 1).padEnd(8)} ${kind.padEnd(14)} ${counters.join("  ") || "-"}`;
-}
-
-function rowRole({ vm, vcpu, device }: TreeRow): Role {
-  if (device) return "waiting";
-  if (!vcpu) return /FAIL|CRASH/.test(vm.state) ? "refused" : "text";
-  return vcpu.state === "RUN" || vcpu.state === "READY" ? "running" : vcpu.state === "FAULT" ? "refused" : "waiting";
-}
-
-/** A share as a percentage of three columns and the sign. */
-function percent(share: number): string {
-  return `${Math.round(Math.min(Math.max(share, 0), 1) * 100)}%`.padStart(4);
+  return `${kind}  ${counters.join("  ") || "-"}`;
 }

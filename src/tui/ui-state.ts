@@ -1,7 +1,8 @@
 // What a person has made of the screens of a session, kept by its name from one time to the next:
-// screen, filters, folds, colours.
+// screen, filters, folds, colors.
 
-import { THEME_NAMES, type ThemeName } from "./theme.ts";
+import { THEME_NAMES, type ThemeName } from "./themes.ts";
+import type { KeptMark } from "./vm-marks.ts";
 
 /** It. Plain data. */
 export interface UiState {
@@ -15,7 +16,10 @@ export interface UiState {
   /** Filters by screen and pane: `2/vcpus`. */
   readonly filters: Readonly<Record<string, string>>;
   readonly folded: readonly string[];
-  readonly theme: ThemeName;
+  /** Undefined where nobody has chosen one. */
+  readonly theme: ThemeName | undefined;
+  /** Letters and colors of VMs, by name. */
+  readonly vms: Readonly<Record<string, KeptMark>>;
 }
 
 /** The state that a file's text says; undefined where it says none. */
@@ -36,7 +40,11 @@ export function parseUiState(text: string): UiState | undefined {
   // Files of before there were layouts have none.
   const layout = typeof value.layout === "string" ? value.layout : value.screen;
   const layouts = Object.entries(value.layouts ?? {}).filter(([digit, saved]) => /^[1-9]$/.test(digit) && typeof saved === "string");
-  return theme && {
+  const isMark = (mark: unknown): mark is KeptMark => {
+    return Array.isArray(mark) && typeof mark[0] === "string" && mark[0].length === 1 && Number.isInteger(mark[1]) && mark[1] >= 0;
+  };
+  const vms = Object.entries(value.vms ?? {}).filter(([, mark]) => isMark(mark));
+  return {
     screen: value.screen,
     layout,
     layouts: Object.fromEntries(layouts),
@@ -44,5 +52,6 @@ export function parseUiState(text: string): UiState | undefined {
     filters: Object.fromEntries(filters),
     folded,
     theme,
+    vms: Object.fromEntries(vms),
   };
 }

@@ -1,9 +1,8 @@
 // Which screen is shown, which pane has the keys, what is zoomed, and where everything stands.
 
-import type { Rectangle } from "./cells.ts";
 import type { Divider } from "./divider.ts";
 import type { Pane } from "./pane.ts";
-import type { Placed, ScreenModel } from "./screens.ts";
+import type { Body, Placed, ScreenModel } from "./screens.ts";
 import { Split } from "./split.ts";
 
 /** The screens of a terminal: one, or two at a time. */
@@ -12,7 +11,7 @@ export class Windows {
   #split: Split | undefined;
   #zoomed = false;
   #visible: readonly Placed[] = [];
-  #body: Rectangle = { x: 0, y: 0, width: 0, height: 0 };
+  #body: Body = { x: 0, y: 0, width: 0, height: 0 };
   readonly #focused = new Map<ScreenModel, Pane>();
 
   /** @param changed called when other panes are visible than before: they have to be asked for */
@@ -86,7 +85,7 @@ export class Windows {
 
   /** Gives the keys to the next pane. In a low terminal some have no place until then. */
   cycle(by: number): void {
-    const visible = this.#visible.map(({ pane }) => pane);
+    const visible = this.#visible.map(({ pane }) => pane).filter(({ bare }) => !bare);
     const all = [...this.#screen.panes, ...this.#split?.other.panes ?? []];
     const panes = all.filter((pane) => visible.includes(pane) || this.#screen.panes.includes(pane) && !this.#isOtherView(pane));
     const at = panes.indexOf(this.focus);
@@ -184,7 +183,7 @@ export class Windows {
   }
 
   /** Places the panes in a body, which may have another size than before. */
-  place(body: Rectangle): readonly Placed[] {
+  place(body: Body): readonly Placed[] {
     const before = this.#visible.map(({ pane }) => pane);
     this.#body = body;
     this.#arrange();

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Attribute, fit, palette, rgb, Screen, textWidth } from "../../src/tui/cells.ts";
+import { Screen } from "../../src/tui/cells.ts";
+import { Attribute, palette, rgb } from "../../src/tui/color.ts";
+import { fit, textWidth } from "../../src/tui/graphemes.ts";
 import { Terminal } from "../../src/tui/xterm.ts";
 
 function emulator(columns: number, rows: number) {
@@ -19,7 +21,7 @@ Deno.test("a terminal that gets the frames shows what was drawn, whatever was th
       y: fc.integer({ min: 0, max: 7 }),
       text: fc.oneof(fc.string({ maxLength: 12 }), fc.constantFrom("漢字", "é", "│─┌", "⣿⣀", "日本 ok")),
       bold: fc.boolean(),
-      colour: fc.constantFrom(0, palette(1), palette(200), rgb(0x123456)),
+      color: fc.constantFrom(0, palette(1), palette(200), rgb(0x123456)),
     }),
     { maxLength: 6 },
   );
@@ -30,7 +32,7 @@ Deno.test("a terminal that gets the frames shows what was drawn, whatever was th
       for (const frame of frames) {
         screen.clear();
         for (const p of frame) {
-          screen.text(p.x, p.y, p.text, { foreground: p.colour, attributes: p.bold ? Attribute.Bold : 0 });
+          screen.text(p.x, p.y, p.text, { foreground: p.color, attributes: p.bold ? Attribute.Bold : 0 });
         }
         await terminal.write(screen.frame());
         assert.deepEqual(terminal.lines(), screen.shownLines());
@@ -66,7 +68,7 @@ Deno.test("W27: text cannot carry an escape sequence", () => {
   assert.equal(screen.toLines()[0], "a?[31mb??");
 });
 
-Deno.test("NO_COLOR keeps attributes and drops colours", () => {
+Deno.test("NO_COLOR keeps attributes and drops colors", () => {
   const screen = new Screen(10, 1, "none");
   screen.text(0, 0, "x", { foreground: palette(1), attributes: Attribute.Bold });
   const frame = screen.frame();
@@ -74,7 +76,7 @@ Deno.test("NO_COLOR keeps attributes and drops colours", () => {
   assert.ok(!/\x1b\[[0-9;]*3[0-7]m/.test(frame));
 });
 
-Deno.test("direct colours become palette entries where the terminal has 16 or 256", async () => {
+Deno.test("direct colors become palette entries where the terminal has 16 or 256", async () => {
   for (const [depth, expected] of [["256", 196], ["16", 9]] as const) {
     const screen = new Screen(4, 1, depth);
     screen.text(0, 0, "r", { foreground: rgb(0xff0000) });
@@ -115,9 +117,9 @@ Deno.test("W79: wide, combining and ZWJ text keep columns aligned, also where th
   }
 });
 
-Deno.test("W79: fit() cuts with ~ and measures wide characters", () => {
-  assert.equal(fit("abcdef", 4), "abc~");
+Deno.test("W79: fit() cuts with … and measures wide characters", () => {
+  assert.equal(fit("abcdef", 4), "abc…");
   assert.equal(fit("abc", 4), "abc");
   assert.equal(textWidth("漢字"), 4);
-  assert.equal(fit("漢字漢", 5), "漢字~");
+  assert.equal(fit("漢字漢", 5), "漢字…");
 });

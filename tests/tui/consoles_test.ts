@@ -31,7 +31,7 @@ Deno.test("W27: guest escapes cannot leave the pane, set the title or the clipbo
   await rig.lines();
   const frame = rig.frame();
   assert.doesNotMatch(frame, /\x1b\]|\x9b|1049/);
-  assert.match((await rig.lines())[0], /^ el2 phone/);
+  assert.match((await rig.lines())[0], /^ el2 {2}phone/);
 });
 
 Deno.test("W28: scrolling stops follow and counts, G follows", async () => {
@@ -41,9 +41,9 @@ Deno.test("W28: scrolling stops follow and counts, G follows", async () => {
   await rig.press("tab");
   await rig.type("kkk");
   rig.apply({ kind: "console", console: "debian", bytes: textBytes("new\r\nnew\r\n") });
-  assert.match(await rig.text(), /scrolled back 5 rows, 2 new below/);
+  assert.match(await rig.text(), /5 rows back {2}2 new, G follows/);
   await rig.type("G");
-  assert.match(await rig.text(), /con:debian {2}follow/);
+  assert.match(await rig.text(), /Console D debian =+ o follows/);
 });
 
 Deno.test("W29: search covers the scrollback and counts matches", async () => {
@@ -103,7 +103,7 @@ Deno.test("another console prefix takes the keys back, sends itself, and stands 
   const rig = new Rig(120, 36, { keys: withPrefix({}, "ctrl-a") });
   await rig.type("cx\x1d\x01\x01");
   assert.deepEqual(rig.typed, [...textBytes("x\x1d\x01")]);
-  assert.match(await rig.text(), /KEYS GO TO THE GUEST {2}ctrl-a then d/);
+  assert.match(await rig.text(), /KEYS GO TO THE GUEST[^]*ctrl-a d take the keys back/);
   await rig.type("\x01");
   assert.match(await rig.text(), /ctrl-a then {2}d leave.*ctrl-a send it/);
   await rig.type("d?");

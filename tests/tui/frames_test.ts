@@ -25,7 +25,7 @@ for (const [name, begin] of STATES) {
     });
   }
   for (const depth of ["16", "none"] as const) {
-    Deno.test(`${name} ${depth === "16" ? "in 16 colours" : "without colour"}, every byte`, async (t) => {
+    Deno.test(`${name} ${depth === "16" ? "in 16 colors" : "without color"}, every byte`, async (t) => {
       const rig = new Rig(80, 24, {}, depth);
       await rig.lines();
       rig.frame();
@@ -37,7 +37,7 @@ for (const [name, begin] of STATES) {
   }
 }
 
-for (const [depth, name] of [["16", "in 16 colours"], ["none", "without colour"]] as const) {
+for (const [depth, name] of [["16", "in 16 colors"], ["none", "without color"]] as const) {
   for (const key of SCREENS) {
     Deno.test(`screen ${key} ${name}, every byte`, async (t) => {
       const rig = new Rig(80, 24, {}, depth);
@@ -55,7 +55,7 @@ for (
     "high-contrast",
   ]] as const
 ) {
-  Deno.test(`W81: interrupts in ${depth} colours, theme ${theme}`, async (t) => {
+  Deno.test(`W81: interrupts in ${depth} colors, theme ${theme}`, async (t) => {
     const rig = new Rig(80, 24, { theme }, depth);
     await rig.type("3");
     await rig.lines();

@@ -10,9 +10,9 @@ const PARCEL = phoneRows("mem.parcels")[0];
 
 /** What stands between the last row of the tree and the console. */
 async function links(rig: Rig): Promise<string[]> {
-  const lines = await rig.lines();
-  const tree = lines.slice(0, lines.findIndex((line) => /^(==|--) con:/.test(line)));
-  return tree.slice(tree.findLastIndex((line) => line.includes("irq:rm/33")) + 1);
+  const lines = await rig.inside();
+  const tree = lines.slice(0, lines.findIndex((line) => /^\+?[=-] Console/.test(line)));
+  return tree.slice(tree.findLastIndex((line) => line.includes("irq:rm/33")) + 1).filter((line) => !/^$|^\+/.test(line));
 }
 
 /** A session with other queues and parcels. */
@@ -69,16 +69,17 @@ Deno.test("what two lines below the tree have no room for is counted, with the s
 });
 
 Deno.test("where there is room for one line below the tree, what it leaves out is counted", async () => {
-  const rig = await ready(rigWith([QUEUE, { ...QUEUE, id: "mq:8" }, { ...QUEUE, id: "mq:9" }], [], 80, 24));
-  await rig.keys("ghjjjjh");
-  assert.match((await rig.lines()).join("\n"), /irq:rm\/33.*\n mq:7 debian->rt \[###\.\.\.\.\.\] 3\/8 {2}12\/s {4}2 more: 6\n--/);
+  const rig = await ready(rigWith([QUEUE, { ...QUEUE, id: "mq:8" }, { ...QUEUE, id: "mq:9" }], [], 80, 23));
+  await rig.keys("gh");
+  assert.match((await rig.lines()).join("\n"), /irq:rm\/33.*\n mq:7 debian->rt \[###\.\.\.\.\.\] 3\/8 {2}12\/s {4}2 more: 6\n-/);
 });
 
 Deno.test("in a low terminal the rows of VMs come first, the lines below them where room is left", async () => {
   const low = await ready(new Rig(80, 24));
   assert.doesNotMatch((await low.lines()).join("\n"), /mq:7 debian|parcel:0x12/);
-  // host and rt folded: one line, and what cannot be taken back is more than how full a queue is.
-  await low.keys("ghjjjjh");
+  // host folded: one line, and what cannot be taken back is more than how full a queue is.
+  await low.lines(80, 23);
+  await low.keys("gh");
   assert.match((await low.lines()).join("\n"), /irq:rm\/33.*\n!parcel:0x12 share 64K of host/);
   await low.keys("gjh");
   assert.match((await low.lines()).join("\n"), /irq:rm\/33.*\n mq:7 debian->rt .*\n!parcel:0x12 share 64K of host/);
@@ -117,7 +118,7 @@ Deno.test("the lines below the tree are asked for every other second, and at onc
   rig.time += 2000;
   rig.sample();
   await rig.lines();
-  assert.deepEqual(asked(), ["events", "mem.parcels", "queue.ls"]);
+  assert.deepEqual(asked(), ["events", "mem.parcels", "queue.ls", "vcpu.ls", "vm.ls"]);
   for (let picture = 0; picture < 9; picture++) {
     rig.time += 200;
     rig.sample();
@@ -126,5 +127,5 @@ Deno.test("the lines below the tree are asked for every other second, and at onc
   }
   rig.apply({ kind: "paused", paused: true });
   await rig.lines();
-  assert.deepEqual(asked(), ["events", "mem.parcels", "queue.ls"]);
+  assert.deepEqual(asked(), ["events", "mem.parcels", "queue.ls", "vcpu.ls", "vm.ls"]);
 });

@@ -18,7 +18,7 @@ const PICTURES: readonly (readonly [file: string, title: string, keys: string])[
 export async function drawPictures(): Promise<{ file: string; svg: string }[]> {
   const drawn: { file: string; svg: string }[] = [];
   for (const [file, title, keys] of PICTURES) {
-    const rig = new Rig(WIDTH, HEIGHT, { ascii: false });
+    const rig = new Rig(WIDTH, HEIGHT, { ascii: false }, "direct");
     if (keys) await rig.type(keys);
     await rig.lines();
     drawn.push({ file, svg: picture(rig.screen, title) });

@@ -1,7 +1,8 @@
 // The application before the session of `phone.ts`: keys in, frames out.
 
 import { App, type AppOptions } from "../../src/tui/app.ts";
-import { type ColourDepth, Screen } from "../../src/tui/cells.ts";
+import { Screen } from "../../src/tui/cells.ts";
+import type { ColorDepth } from "../../src/tui/color.ts";
 import { KeyParser, textBytes } from "../../src/tui/keys.ts";
 import type { Action } from "../../src/queries/action.ts";
 import type { Answer, Query } from "../../src/queries/query.ts";
@@ -40,8 +41,9 @@ export class Rig {
   readonly #parser = new KeyParser();
   readonly #standing = new Standing();
 
-  constructor(width = 120, height = 36, options: Partial<AppOptions> = {}, depth: ColourDepth = "16") {
+  constructor(width = 120, height = 36, options: Partial<AppOptions> = {}, depth: ColorDepth = "16") {
     this.screen = new Screen(width, height, depth);
+    this.screen.synchronized = true;
     this.app = new App({ title: "phone", ascii: true, clock: () => this.time, ...options }, {
       send: (request) => this.#send(request),
       changed() {},
@@ -111,6 +113,16 @@ export class Rig {
   /** The same as one text. */
   async text(): Promise<string> {
     return (await this.lines()).join("\n");
+  }
+
+  /** What stands in boxes as wide as the screen, without their sides. */
+  async inside(): Promise<string[]> {
+    return (await this.lines()).map((line) => /^\|(.*)\|$/.exec(line)?.[1].trimEnd() ?? line);
+  }
+
+  /** The key of the screen that has the keys. */
+  get shown(): string {
+    return this.app.state.screen;
   }
 
   /** The bytes of the next frame. */

@@ -13,6 +13,10 @@ function answer(numbers: readonly number[], after?: string, dropped = 0): Answer
   return { table: "events", at: { ns: "0", insn: "0" }, rows, dropped, cursor: "x", ...after !== undefined && { after } };
 }
 
+function titleText(pane: TablePane): string {
+  return JSON.stringify(pane.title());
+}
+
 function numbers(pane: TablePane): number[] {
   return pane.rows.map(({ id }) => Number(id.slice("ev:".length)));
 }
@@ -27,13 +31,13 @@ Deno.test("who follows events sees those that come behind the others, and as man
   pane.take(answer([3, 4], "1.1", 7));
   pane.take(answer([], "1.2"));
   assert.deepEqual(numbers(pane), [0, 1, 2, 3, 4]);
-  assert.match(pane.title(), /7 lost/);
+  assert.match(titleText(pane), /7 lost/);
   pane.take(answer(range(5, limit), "1.2"));
   assert.deepEqual(numbers(pane), range(5, limit));
   assert.equal(pane.selectedId, `ev:${limit + 4}`);
   pane.take(answer([100]));
   assert.deepEqual(numbers(pane), [100], "an answer from the start replaces what was there");
-  assert.doesNotMatch(pane.title(), /lost/);
+  assert.doesNotMatch(titleText(pane), /lost/);
 });
 
 Deno.test("who looks around in events keeps more of them than who follows", () => {

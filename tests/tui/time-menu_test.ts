@@ -107,7 +107,7 @@ Deno.test("t l lists the places of the run, and goes to the one that is chosen",
   rig.answer = (query) => query.table === "time.ls" ? { ...answer(query), table: "time.ls", rows: places } : answer(query);
   await rig.keys("tl");
   const shown = await rig.text();
-  assert.match(shown, /== places of the run; Enter goes there/);
+  assert.match(shown, /= places of the run; Enter goes there/);
   assert.match(shown, /snapshot t=0\.914207s +120000 instructions {2}\/home\/me\/phone\.snap/);
   assert.match(shown, /shown +t=1\.914207s .*here/);
   await rig.press("down", "enter");

@@ -2,32 +2,33 @@ import assert from "node:assert/strict";
 import { parseUiState } from "../../src/tui/ui-state.ts";
 import { Rig } from "./rig.ts";
 
-/** The rows of the tree: mark, and name of the VM or index of the vCPU. */
+/** The rows of the tree: mark, and name of the VM with its fold, or index of the vCPU. */
 async function tree(rig: Rig): Promise<string[]> {
-  const lines = await rig.lines();
-  const from = lines.findIndex((line) => /^(==|--) VMs/.test(line)), to = lines.findIndex((line) => /^(==|--) con:/.test(line));
-  const rows = lines.slice(from + 2, to).filter((line) => !/^( mq:|!parcel:)/.test(line));
-  return rows.map((line) => line.slice(0, 11).trim().replaceAll(/ +/g, " ")).filter(Boolean);
+  const lines = await rig.inside();
+  const from = lines.findIndex((line) => /^\+?[=-] Virtual machines/.test(line));
+  const to = lines.findIndex((line) => /^\+?[=-] Console/.test(line));
+  const rows = lines.slice(from + 2, to).filter((line) => !/^( mq:|!parcel:|\+)/.test(line));
+  return rows.map((line) => line.slice(0, 15).replaceAll(/ ([|`])  | [A-Z] |vCPU/g, "").trim().replaceAll(/ +/g, " ")).filter(Boolean);
 }
 
 Deno.test("/ on the tree of VMs leaves rows that pass, each with its VM, and the title says how many", async () => {
   const rig = new Rig();
   await rig.keys("/state=wfi\r");
-  assert.deepEqual(await tree(rig), ["v host", "0", "> v rt", "0", "v rm", "0"]);
-  assert.match(await rig.text(), /== VMs {2}by vmid {2}\/state=wfi {2}3 of 10/);
+  assert.deepEqual(await tree(rig), ["host v", "0", "> rt", "rm"]);
+  assert.match(await rig.text(), /by VMID {2}\/state=wfi 3 of 8/);
   await rig.press("esc");
-  assert.equal((await tree(rig)).length, 10);
-  assert.match(await rig.text(), /== VMs {2}by vmid\n/);
+  assert.equal((await tree(rig)).length, 8);
+  assert.match(await rig.text(), /by VMID =\+\n/);
 });
 
 for (
   const [filter, left] of [
-    ["debian", ["> v debian", "0", "1"]],
-    ["schedule=own", ["> v rt", "0"]],
-    ["kind=vm", ["v host", "> v debian", "v rt", "v rm"]],
-    ["cpu>0.5", ["> v debian", "0"]],
-    ["waits~mq", ["> v host", "0", "v rm", "0"]],
-    ["!vm=debian kind=vcpu pcpu=1", ["v host", "1", "> v rt", "0"]],
+    ["debian", ["> debian v", "0", "1"]],
+    ["schedule=own", ["> rt"]],
+    ["kind=vm", ["host v", "> debian v", "rt", "rm"]],
+    ["cpu>0.5", ["> debian v", "0"]],
+    ["waits~mq", ["> host v", "0", "rm"]],
+    ["!vm=debian kind=vcpu pcpu=1", ["host v", "1", "> rt"]],
   ] as const
 ) {
   Deno.test(`the tree filtered by ${filter}`, async () => {
@@ -44,12 +45,12 @@ Deno.test("a row of the tree that a filter hides is selected again behind it; un
   const before = await tree(rig);
   assert.equal(before[5], "> 1");
   await rig.keys("/state=run\r");
-  assert.deepEqual(await tree(rig), ["v host", "1", "> v debian", "0"]);
+  assert.deepEqual(await tree(rig), ["host v", "1", "> debian v", "0"]);
   await rig.press("esc");
   assert.deepEqual(await tree(rig), before);
   await rig.keys("/rt\r");
   rig.sample();
-  assert.deepEqual(await tree(rig), ["> v rt", "0"]);
+  assert.deepEqual(await tree(rig), ["> rt"]);
   await rig.press("esc");
   assert.deepEqual(await tree(rig), before);
 });
@@ -57,27 +58,27 @@ Deno.test("a row of the tree that a filter hides is selected again behind it; un
 Deno.test("the tree says that nothing passes, and marks what is wrong with a filter while the last good one holds", async () => {
   const rig = new Rig();
   await rig.keys("/state=off\r");
-  assert.match(await rig.text(), /nothing passes \/state=off; Esc clears it/);
+  assert.match(await rig.text(), /no rows match \/state=off \(Esc clears\)/);
   await rig.keys("jw");
   assert.match(await rig.text(), /nothing is selected/);
   await rig.press("esc");
   await rig.keys("/rt\r/ cpu>x");
   const lines = await rig.lines();
   assert.match(lines.at(-1)!, /rt cpu>>x {3}/);
-  assert.deepEqual(await tree(rig), ["> v rt", "0"]);
+  assert.deepEqual(await tree(rig), ["> rt"]);
 });
 
 Deno.test("a filter on the tree goes with folds and devices, and who goes to a VM that it hides takes it away", async () => {
   const rig = new Rig();
   await rig.keys("/kind~virtio\r");
-  assert.match(await rig.text(), /nothing passes/);
+  assert.match(await rig.text(), /no rows match/);
   await rig.keys("v");
-  assert.match(await rig.text(), /VMs and devices {2}by vmid {2}\/kind~virtio {2}2 of 12/);
-  assert.deepEqual(await tree(rig), ["> v debian", "blk0", "net1"]);
+  assert.match(await rig.text(), /Virtual machines and devices 4 .*by VMID {2}\/kind~virtio 2 of 10/);
+  assert.deepEqual(await tree(rig), ["> debian v", "blk0", "net1"]);
   await rig.keys("h");
-  assert.deepEqual(await tree(rig), ["> + debian"]);
+  assert.deepEqual(await tree(rig), ["> debian >"]);
   await rig.type(":vm:rt\r");
-  assert.match((await tree(rig)).join(), /> v rt/);
+  assert.match((await tree(rig)).join(), /> rt/);
   assert.doesNotMatch(await rig.text(), /kind~virtio/);
 });
 
@@ -85,5 +86,5 @@ Deno.test("a filter on the tree survives leave and attach", async () => {
   const rig = new Rig();
   await rig.keys("/rt\r");
   const state = parseUiState(JSON.stringify(rig.app.state));
-  assert.deepEqual(await tree(new Rig(120, 36, { state })), ["> v rt", "0"]);
+  assert.deepEqual(await tree(new Rig(120, 36, { state })), ["> rt"]);
 });

@@ -1,0 +1,108 @@
+// From the roles of cells to what a terminal can show. Every role has an entry for each depth, and
+// nothing is searched; only colors of guests that the terminal lacks are rounded.
+
+import { Attribute, type Color, type ColorDepth, palette, rgb, rgbOf, roleColor, roleOf } from "./color.ts";
+import { GROUNDS, type Role, ROLES, TINTS, VM_FILLS } from "./roles.ts";
+import { BASIC, type Theme } from "./themes.ts";
+
+const { Bold, Dim, Reverse } = Attribute;
+
+/** Backgrounds that only terminals with many colors show. */
+const SHADES: ReadonlySet<Role> = new Set<Role>([...GROUNDS, ...TINTS].filter((role) => role !== "sel" && role !== "hitbg"));
+const FILLS: ReadonlySet<Role> = new Set<Role>(VM_FILLS);
+/** Inks of less weight where there are no colors to say so. */
+const WEAK: ReadonlySet<Role> = new Set<Role>(["dim", "faint", "border"]);
+
+const BLACK = 0, GREY = 8, WHITE = 15;
+
+/** The mapping of one theme at one depth. The fields hold what was mapped last. */
+export class ColorMap {
+  foreground: Color = 0;
+  background: Color = 0;
+  /** Bits of `Attribute`. */
+  attributes = 0;
+  /** Colors by role, where each role is a color of its own. */
+  readonly #colors: readonly Color[] | undefined;
+
+  /** @param painted whether the page has the theme's background, or the terminal's own */
+  constructor(readonly theme: Theme, readonly depth: ColorDepth, readonly painted = true) {
+    const column = depth === "direct" ? rgb : depth === "256" ? palette : undefined;
+    if (!column || !theme.colors) return;
+    const { colors } = theme;
+    this.#colors = ROLES.map((role) => role === "bg" && !painted ? 0 : column(colors[role][depth === "direct" ? 0 : 1]));
+  }
+
+  /** Maps the colors and attributes of a cell. */
+  map(foreground: Color, background: Color, attributes: number): void {
+    this.attributes = attributes;
+    if (this.#colors) {
+      this.foreground = this.#color(foreground, this.#colors);
+      this.background = this.#color(background, this.#colors);
+    } else if (this.depth === "none") {
+      this.#none(roleOf(foreground), roleOf(background));
+    } else {
+      this.#basic(foreground, background);
+    }
+  }
+
+  #color(color: Color, colors: readonly Color[]): Color {
+    return color >= 0x2000000 ? colors[color & 0xff] : this.#ofGuest(color);
+  }
+
+  /** Sixteen colors, the terminal's own: tints are left out, the selection is reverse. */
+  #basic(foreground: Color, background: Color): void {
+    const ink = roleOf(foreground), ground = roleOf(background);
+    this.foreground = ink === undefined ? this.#ofGuest(foreground) : basicColor(ink);
+    this.background = 0;
+    if (ink === "dim") this.attributes |= Dim;
+    if (ground === undefined) {
+      this.background = this.#ofGuest(background);
+    } else if (ground === "sel") {
+      this.foreground = 0;
+      this.attributes = this.attributes & ~Dim | Reverse;
+    } else if (!SHADES.has(ground)) {
+      this.background = basicColor(ground);
+      this.attributes &= ~Dim;
+      if (ink === undefined || !FILLS.has(ink)) this.foreground = palette(BASIC[ground] === GREY ? WHITE : BLACK);
+    }
+  }
+
+  /** Attributes alone. */
+  #none(ink: Role | undefined, ground: Role | undefined): void {
+    this.foreground = this.background = 0;
+    if (ink === "strong") this.attributes |= Bold;
+    if (ink !== undefined && WEAK.has(ink)) this.attributes |= Dim;
+    if (ground !== undefined && !SHADES.has(ground)) this.attributes = this.attributes & ~Dim | Reverse;
+  }
+
+  #ofGuest(color: Color): Color {
+    const direct = rgbOf(color);
+    if (this.depth === "direct") return color;
+    const index = direct === undefined ? color - 1 : cube(direct);
+    if (index < 0) return 0;
+    return palette(this.depth === "16" && index > 15 ? basicOf(index) : index);
+  }
+}
+
+/** The terminal's own color for a role, of its sixteen. */
+function basicColor(role: Role): Color {
+  const index = BASIC[role];
+  return index === undefined ? 0 : palette(index);
+}
+
+/** Entry of the 6x6x6 cube for a direct color. */
+function cube(value: number): number {
+  const step = (channel: number) => Math.round((channel & 255) / 51);
+  return 16 + 36 * step(value >> 16) + 6 * step(value >> 8) + step(value);
+}
+
+/** One of the sixteen basic colors for an entry of the cube or the grey ramp. */
+function basicOf(index: number): number {
+  if (index >= 232) return index < 238 ? 0 : index < 244 ? 8 : index < 250 ? 7 : 15;
+  const at = index - 16, red = Math.floor(at / 36), green = Math.floor(at / 6) % 6, blue = at % 6;
+  const bright = Math.max(red, green, blue) > 3 ? 8 : 0;
+  return (red > 2 ? 1 : 0) + (green > 2 ? 2 : 0) + (blue > 2 ? 4 : 0) + bright;
+}
+
+/** The page: what a cleared screen consists of. */
+export const PAGE = { foreground: roleColor("text"), background: roleColor("bg"), attributes: 0 } as const;

@@ -1,0 +1,48 @@
+// Colors and styles of cells. Those of el2 are roles; those of guests are what the guests said.
+
+import { type Role, ROLES } from "./roles.ts";
+
+/**
+ * A color in one number: 0 is the terminal's own, 1..256 is palette entry 0..255, 0x1000000 | rgb
+ * is a direct color, 0x2000000 | index is a role.
+ */
+export type Color = number;
+
+const DIRECT = 0x1000000;
+const ROLE = 0x2000000;
+
+/** Palette entry as a color. */
+export const palette = (index: number): Color => index + 1;
+
+/** Direct color. */
+export const rgb = (value: number): Color => DIRECT | value;
+
+const BY_ROLE = Object.fromEntries(ROLES.map((role, index) => [role, ROLE | index])) as Readonly<Record<Role, Color>>;
+
+/** Role as a color. */
+export const roleColor = (role: Role): Color => BY_ROLE[role];
+
+/** The role of a color; undefined for colors of guests and the terminal's own. */
+export function roleOf(color: Color): Role | undefined {
+  return color >= ROLE ? ROLES[color & 0xff] : undefined;
+}
+
+/** The bits of a direct color; undefined for others. */
+export function rgbOf(color: Color): number | undefined {
+  return color >= DIRECT && color < ROLE ? color & 0xffffff : undefined;
+}
+
+/** Bits of `Style.attributes`. */
+export const Attribute = { Bold: 1, Dim: 2, Italic: 4, Underline: 8, Reverse: 16, Strike: 32 } as const;
+
+/** How text looks. */
+export interface Style {
+  readonly foreground?: Color;
+  /** Undefined: what is there. */
+  readonly background?: Color;
+  /** Bits of `Attribute`. */
+  readonly attributes?: number;
+}
+
+/** How many colors the terminal shows. */
+export type ColorDepth = "none" | "16" | "256" | "direct";

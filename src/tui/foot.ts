@@ -1,0 +1,57 @@
+// The two rows at the bottom: what keys do here, and what there is to say.
+
+import type { Screen } from "./cells.ts";
+import { fit, textWidth } from "./graphemes.ts";
+import type { Hint } from "./hints.ts";
+import type { Line } from "./pane.ts";
+import type { Look, Role } from "./theme.ts";
+
+/** Draws hints in one row: those that have no room are left out from the right, but the last. */
+export function drawHints(screen: Screen, look: Look, y: number, hints: readonly Hint[]): void {
+  const width = ({ key, word }: Hint) => textWidth(key) + (word ? 1 + textWidth(word) : 0) + 2;
+  const last = hints.at(-1);
+  let room = screen.width - 1 - (last ? width(last) - 2 : 0);
+  const shown = hints.slice(0, -1).filter((hint) => {
+    const fits = width(hint) <= room;
+    room = fits ? room - width(hint) : 0;
+    return fits;
+  });
+  let x = 1;
+  for (const { key, word } of last ? [...shown, last] : shown) {
+    x += screen.text(x, y, key, look.key);
+    if (word) x += screen.text(x, y, ` ${word}`, look.style("dim"));
+    x += 2;
+  }
+}
+
+/** What a message is about. */
+interface Toast {
+  readonly chip: string;
+  readonly fill: Role;
+  readonly tint: Role;
+}
+
+const TOASTS: Partial<Record<Role, Toast>> = {
+  bad: { chip: " ! REFUSED ", fill: "bad", tint: "badbg" },
+  ok: { chip: " DONE ", fill: "ok", tint: "okbg" },
+  accent: { chip: " NOTE ", fill: "accent", tint: "accbg" },
+  warn: { chip: " NOTE ", fill: "warn", tint: "warnbg" },
+};
+
+/** Draws the message: a chip and a tint where it is about something, else dim. */
+export function drawMessage(screen: Screen, look: Look, y: number, { text, role, key }: Line): void {
+  if (text === "") return;
+  const toast = role && TOASTS[role];
+  if (!toast) return void screen.text(1, y, fit(text, screen.width - 1), look.style(role ?? "text"));
+  screen.tint({ x: 0, y, width: screen.width, height: 1 }, toast.tint);
+  const x = screen.text(0, y, toast.chip, look.on(toast.fill, "ink", true)) + 1;
+  let end = screen.width - 1;
+  for (const { key: name, word } of [...key ?? []].reverse()) {
+    const width = name.length + word.length + 1;
+    if (x + textWidth(text) + 2 + width > end) break;
+    screen.text(end - width, y, name, look.key);
+    screen.text(end - width + name.length + 1, y, word, look.style("dim"));
+    end -= width + 2;
+  }
+  screen.text(x, y, fit(text, end - x), look.style("strong"));
+}

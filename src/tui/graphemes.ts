@@ -1,0 +1,62 @@
+// Text in columns: grapheme clusters, how wide they are, and cuts between them.
+
+import { eastAsianWidth } from "get-east-asian-width";
+
+const segmenter = new Intl.Segmenter();
+const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
+/** What ends a text that was cut. */
+const CUT = "…";
+
+/** Whether a text has nothing but printable ASCII: a column a character. */
+export function isAscii(text: string): boolean {
+  return PRINTABLE_ASCII.test(text);
+}
+
+/** The grapheme clusters of a text. */
+export function* clusters(text: string): Generator<string> {
+  for (const { segment } of segmenter.segment(text)) yield segment;
+}
+
+/**
+ * What el2 itself draws outside of ASCII: lines, blocks, shapes, braille, and a few marks. One
+ * column in every terminal that el2 was tried in.
+ */
+export function isDrawing(code: number): boolean {
+  return code >= 0x2500 && code < 0x2600 || code >= 0x2800 && code < 0x2900 || code === 0xb5 || code === 0xb7 || code === 0xd7 ||
+    code === 0x2013 || code === 0x2026 || code >= 0x2190 && code <= 0x2193;
+}
+
+/** Columns of one grapheme cluster: 1 or 2. */
+export function clusterWidth(cluster: string): number {
+  const code = cluster.codePointAt(0)!;
+  if (code < 0x7f) return 1;
+  return eastAsianWidth(code) === 2 || cluster.includes("\ufe0f") ? 2 : 1;
+}
+
+/** Columns of a text as `Screen.text` draws it. */
+export function textWidth(text: string): number {
+  if (isAscii(text)) return text.length;
+  let width = 0;
+  for (const cluster of clusters(text)) width += clusterWidth(cluster);
+  return width;
+}
+
+/** `text` in at most `width` columns; a cut text ends in `…`. */
+export function fit(text: string, width: number): string {
+  if (textWidth(text) <= width) return text;
+  if (width <= 0) return "";
+  let out = "", used = 0;
+  for (const cluster of clusters(text)) {
+    const columns = clusterWidth(cluster);
+    if (used + columns > width - 1) break;
+    out += cluster;
+    used += columns;
+  }
+  return out + CUT;
+}
+
+/** `text` in exactly `width` columns, at the left, or at the right. */
+export function pad(text: string, width: number, right = false): string {
+  const shown = fit(text, width), blanks = " ".repeat(Math.max(width - textWidth(shown), 0));
+  return right ? blanks + shown : shown + blanks;
+}

@@ -1,0 +1,122 @@
+// The two rows at the top: what session this is and how it goes, and the tabs of the screens.
+
+import { SCREEN_LIST } from "./actions.ts";
+import type { Screen } from "./cells.ts";
+import type { FrameState, StateWord } from "./frame.ts";
+import type { Glyphs } from "./glyphs.ts";
+import { fit } from "./graphemes.ts";
+import { grouped, secondsText } from "./numbers.ts";
+import { drawPieces, type Piece, piecesWidth } from "./pieces.ts";
+import type { Look, Role } from "./theme.ts";
+
+/** Columns of a session's name. */
+const LONGEST_NAME = 16;
+/** Blanks between parts. */
+const GAP = 3;
+/** Tabs have whole names from this width on, and names at all. */
+const WHOLE_TABS = 106;
+const SHORT_TABS = 80;
+
+/** How a state looks: the shape of its chip, and its fill. */
+const STATE_CHIPS: Readonly<Record<StateWord, readonly [mark: keyof Glyphs["marks"], fill: Role]>> = {
+  LIVE: ["live", "ok"],
+  PAUSED: ["paused", "warn"],
+  PAST: ["past", "past"],
+  REPLAY: ["replay", "accent"],
+  ENDED: ["paused", "raised"],
+  LOST: ["lost", "bad"],
+};
+
+/** A part of row 1, in the forms that it has: each shorter than the one before; empty: left out. */
+type Part = readonly (readonly Piece[])[];
+
+const value = (text: string): Piece => ({ text });
+const unit = (text: string): Piece => ({ text, role: "dim" });
+
+/** Draws row 1. */
+export function drawHeader(screen: Screen, look: Look, state: FrameState): void {
+  const ground: Role = state.state === "PAST" ? "pastbg" : state.state === "LOST" ? "badbg" : "raised";
+  screen.fill({ x: 0, y: 0, width: screen.width, height: 1 }, ground);
+  const left = leftParts(look, state), right = rightParts(state);
+  // What goes first when there is no room: physical CPUs, VMs, speed of the core, speed of time.
+  const forms = shorten([...left, ...right], [right[0], right[1], left[3], left[2], ...right.slice(2)], screen.width);
+  let x = drawPieces(screen, look, 0, 0, forms[0], screen.width);
+  for (const pieces of forms.slice(1, left.length)) {
+    if (pieces.length) x += GAP + drawPieces(screen, look, x + GAP, 0, pieces, screen.width - x - GAP);
+  }
+  let end = screen.width - 1;
+  for (const pieces of forms.slice(left.length).reverse()) {
+    if (!pieces.length) continue;
+    const at = end - piecesWidth(pieces);
+    if (at <= x) continue;
+    drawPieces(screen, look, at, 0, pieces, end - at);
+    end = at - GAP;
+  }
+}
+
+/** Takes shorter forms of parts, in this order, until all fit. */
+function shorten(parts: readonly Part[], order: readonly Part[], width: number): (readonly Piece[])[] {
+  const form = new Map(parts.map((part) => [part, 0]));
+  const shown = () => parts.map((part) => part[form.get(part)!] ?? []);
+  const needed = () => shown().reduce((sum, pieces) => sum + (pieces.length ? piecesWidth(pieces) + GAP : 0), 0);
+  for (const part of order) {
+    while (needed() > width && form.get(part)! < part.length - 1) form.set(part, form.get(part)! + 1);
+  }
+  return shown();
+}
+
+function leftParts(look: Look, state: FrameState): Part[] {
+  const { sample, speed, frozen } = state;
+  const [mark, fill] = STATE_CHIPS[state.state];
+  const ink: Role = fill === "raised" ? "strong" : "ink";
+  const name: Piece[] = [
+    { text: " el2 ", role: "ink", fill: "accent", bold: true },
+    { text: ` ${fit(state.title, LONGEST_NAME)}  `, role: "strong", bold: true },
+    { text: ` ${look.glyphs.marks[mark]} ${state.state} `, role: ink, fill, bold: true },
+    ...state.readOnly ? [value(" "), { text: " READ-ONLY ", role: "ink", fill: "warn", bold: true } as const] : [],
+    ...frozen === undefined ? [] : [value(" "), { text: ` FROZEN +${frozen} `, role: "ink", fill: "warn", bold: true } as const],
+  ];
+  if (!sample) return [[name], [[unit("starting")]], [[]], [[]]];
+  const time: Piece[] = [{ text: secondsText(sample.time), role: "strong", bold: true }, unit(" s")];
+  const factor = speed === undefined ? "" : `×${speed < 10 ? speed.toFixed(2) : grouped(String(Math.round(speed)))}`;
+  const mips = [value(grouped(String(Math.round(sample.mips)))), unit(" MIPS")];
+  return [[name], [time], factor ? [[unit("speed "), value(factor)], [value(factor)], []] : [[]], [mips, []]];
+}
+
+function rightParts({ sample, dropped, newReasons, past }: FrameState): Part[] {
+  if (past !== undefined) {
+    const before: Piece = { text: ` ${secondsText(past)} s before now `, role: "ink", fill: "past", bold: true };
+    return [[[{ text: "no input reaches guests", role: "past" }], []], [[before]]];
+  }
+  if (!sample) return [[[]], [[]]];
+  const runs = sample.vms.filter(({ vcpus }) => vcpus.some(({ state }) => state === "RUN" || state === "READY")).length;
+  const cpus = sample.physicalCpus;
+  const plural = newReasons === 1 ? "refusal" : "refusals";
+  const refusal = (text: string): Piece[] => [{ text, role: "bad", fill: "badbg", bold: true }];
+  return [
+    [[value(String(cpus)), unit(cpus === 1 ? " pCPU" : " pCPUs")], []],
+    [[value(String(runs)), unit(` of ${sample.vms.length} VMs run`)], []],
+    ...dropped ? [[[{ text: `${grouped(String(dropped))} lost`, role: "warn" } as const]]] : [],
+    newReasons ? [refusal(` ! ${newReasons} new ${plural} `), refusal(` ! ${newReasons} `)] : [[unit("no new refusal")], []],
+  ];
+}
+
+/** Draws the tabs. */
+export function drawTabs(screen: Screen, look: Look, { screen: shown, newReasons }: FrameState): void {
+  let x = screen.width >= WHOLE_TABS ? 1 : 0;
+  for (const { key, title, short } of SCREEN_LIST) {
+    const here = key === shown;
+    const whole = here || screen.width >= WHOLE_TABS;
+    const word = whole ? title : screen.width >= SHORT_TABS ? short : "";
+    const width = (whole ? 4 : word ? 3 : 2) + word.length;
+    const from = x;
+    if (here) screen.tint({ x, y: 1, width, height: 1 }, "sel");
+    x += whole ? 1 : 0;
+    x += screen.text(x, 1, key, here ? look.key : look.style("accent"));
+    if (word) x += screen.text(x, 1, ` ${word}`, here ? look.bold("strong") : look.style("dim"));
+    if (key === "0" && newReasons) {
+      screen.text(x + (whole && !here ? 1 : 0), 1, look.options.glyphs === "full" ? "●" : "!", look.bold("bad"));
+    }
+    x = from + width;
+  }
+}

@@ -1,0 +1,65 @@
+// Histories: what amounts were in the last minute, a sample a second, by what they are of. They are
+// fed from what comes anyway.
+
+/** Samples that are kept. */
+export const KEPT = 60;
+/** Between two samples, ms. */
+const STEP = 1000;
+
+/** Rings of samples by id. */
+export class Histories {
+  readonly #rings = new Map<string, number[]>();
+  readonly #sums = new Map<string, { sum: number; count: number }>();
+  #from: number | undefined;
+
+  /** Takes amounts at a wall time (ms). In the second that goes on they are averaged. */
+  take(now: number, amounts: Iterable<readonly [id: string, amount: number]>): void {
+    this.#from ??= now;
+    const steps = Math.floor((now - this.#from) / STEP);
+    if (steps > 0) {
+      this.#close(Math.min(steps, KEPT));
+      this.#from += steps * STEP;
+    }
+    for (const [id, amount] of amounts) {
+      const sum = this.#sums.get(id);
+      if (sum) {
+        sum.sum += amount;
+        sum.count++;
+      } else this.#sums.set(id, { sum: amount, count: 1 });
+    }
+    // What is new shows at once.
+    for (const [id, { sum, count }] of this.#sums) if (!this.#rings.has(id)) this.#rings.set(id, [sum / count]);
+  }
+
+  /** Samples of an id, the newest last. */
+  of(id: string): readonly number[] {
+    return this.#rings.get(id) ?? [];
+  }
+
+  /** Forgets what is not among these. */
+  keep(ids: ReadonlySet<string>): void {
+    for (const id of this.#rings.keys()) if (!ids.has(id)) this.#rings.delete(id);
+  }
+
+  /** Forgets all: another place of the run is shown. */
+  clear(): void {
+    this.#rings.clear();
+    this.#sums.clear();
+    this.#from = undefined;
+  }
+
+  /** The second is over; in those that nobody saw nothing changed. */
+  #close(steps: number): void {
+    for (const [id, { sum, count }] of this.#sums) {
+      const ring = this.#rings.get(id) ?? [];
+      for (let step = 0; step < steps; step++) ring.push(sum / count);
+      this.#rings.set(id, ring.slice(-KEPT));
+    }
+    this.#sums.clear();
+  }
+}
+
+/** Amounts as shares of the largest that is shown. */
+export function scaled(values: readonly number[], peak = Math.max(...values, 0)): number[] {
+  return values.map((value) => peak > 0 ? value / peak : 0);
+}

@@ -1,0 +1,34 @@
+// Boxes over a screen: centered, opaque, as large as they need to be (LOOK section 4, "Overlay").
+
+import { drawFrame, type FrameKind, type Title } from "./box.ts";
+import type { Rectangle, Screen } from "./cells.ts";
+import { drawPieces, type Piece, piecesWidth } from "./pieces.ts";
+import type { Look } from "./theme.ts";
+
+/** Columns at the most, and what stays of the body at each side and in all above and below. */
+const WIDEST = 96;
+const ASIDE = 2;
+const ABOVE_AND_BELOW = 4;
+
+/** What a box over the screen has. */
+export interface OverlayBox {
+  readonly title: Title;
+  readonly kind?: FrameKind;
+  readonly lines?: readonly (readonly Piece[])[];
+  /** Rows and columns inside, where they are not those of the lines. */
+  readonly rows?: number;
+  readonly columns?: number;
+}
+
+/** Draws a box over what is there, with its lines. Gives what is inside, without a margin at the left. */
+export function drawOverlay(screen: Screen, look: Look, body: Rectangle, box: OverlayBox): Rectangle {
+  const { title, kind = "focused", lines = [] } = box;
+  const columns = box.columns ?? Math.max(...lines.map((line) => piecesWidth(line) + 2), 0);
+  const width = Math.min(Math.max(columns + 2, 40), WIDEST, body.width - 2 * ASIDE);
+  const height = Math.min((box.rows ?? lines.length) + 2, Math.max(body.height - ABOVE_AND_BELOW, 5));
+  const area = { x: body.x + ((body.width - width) >> 1), y: body.y + ((body.height - height) >> 1), width, height };
+  screen.fill(area, "overlay");
+  const inside = drawFrame(screen, look, area, true, title, kind, kind === "focused");
+  lines.slice(0, inside.height).forEach((pieces, row) => drawPieces(screen, look, inside.x + 1, inside.y + row, pieces, inside.width - 2));
+  return inside;
+}

@@ -1,0 +1,49 @@
+// Pieces of a line: text with an ink, or on a fill. Rows, titles and hints are made of them.
+
+import type { Screen } from "./cells.ts";
+import { fit, textWidth } from "./graphemes.ts";
+import type { Look, Role } from "./theme.ts";
+import type { VmMark } from "./vm-marks.ts";
+import { stateMark } from "./chip.ts";
+
+/** A piece of a line. */
+export interface Piece {
+  readonly text: string;
+  /** Its ink; `text` where nothing is said. */
+  readonly role?: Role;
+  readonly bold?: boolean;
+  /** A background of its own: a chip, a bar. */
+  readonly fill?: Role;
+}
+
+/** Columns of pieces. */
+export function piecesWidth(pieces: readonly Piece[]): number {
+  return pieces.reduce((sum, { text }) => sum + textWidth(text), 0);
+}
+
+/** Draws pieces one after the other in at most `width` columns, cut with `…`; gives the columns used. */
+export function drawPieces(screen: Screen, look: Look, x: number, y: number, pieces: readonly Piece[], width: number): number {
+  let used = 0;
+  for (const { text, role = "text", bold, fill } of pieces) {
+    if (used >= width) break;
+    const style = fill ? look.on(fill, role, bold) : bold ? look.bold(role) : look.style(role);
+    used += screen.text(x + used, y, fit(text, width - used), style);
+  }
+  return used;
+}
+
+/** The letter of a VM on its fill, in one cell or three. */
+export function chipPiece({ letter, fill }: VmMark, wide = false): Piece {
+  return { text: wide ? ` ${letter} ` : letter, role: "fink", fill, bold: true };
+}
+
+/** The letter of a VM, a blank, and its name or an id of its own, in its ink. */
+export function vmPieces(mark: VmMark, name: string, wide = false): Piece[] {
+  return [chipPiece(mark, wide), { text: ` ${name}`, role: mark.ink }];
+}
+
+/** A state of a VM or vCPU: shape and word. */
+export function statePiece(look: Look, state: string): Piece {
+  const { shape, word, ink } = stateMark(state);
+  return { text: `${look.glyphs.shapes[shape]} ${word}`, role: ink };
+}

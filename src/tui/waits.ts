@@ -1,0 +1,34 @@
+// What a vCPU waits for, in words, from the ids of what wakes it.
+
+import { durationText } from "./numbers.ts";
+
+/** Names that are listed before they are counted. */
+const LISTED = 3;
+const UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9 };
+
+/** `timer irq 27 in 0.6 ms`, `irq 960, 961`, `irq 32 to 39`. */
+export function waitText(wakes: readonly string[]): string {
+  const timers: string[] = [], others: string[] = [], irqs: number[] = [];
+  for (const wake of wakes) {
+    const match = /^irq:[^/]+\/(\d+)(?: \+([\d.]+)([a-z]+))?$/.exec(wake);
+    if (!match) others.push(OTHER_WORDS[wake] ?? wake);
+    else if (match[2] === undefined) irqs.push(Number(match[1]));
+    else timers.push(`timer irq ${match[1]} in ${durationText(Number(match[2]) * (UNITS[match[3]] ?? 1))}`);
+  }
+  return [...timers, ...irqs.length ? [irqText(irqs)] : [], ...others].join(", ");
+}
+
+const OTHER_WORDS: Readonly<Record<string, string>> = {
+  "an interrupt; none of its own is enabled": "an interrupt, but none is enabled",
+  "its VMM answers the device access": "its VMM (MMIO)",
+  "its VMM (device access)": "its VMM (MMIO)",
+  vcpu_run: "its VMM calls vcpu_run",
+  "an interrupt (WFI)": "an interrupt",
+};
+
+function irqText(irqs: readonly number[]): string {
+  const sorted = [...irqs].sort((a, b) => a - b);
+  if (sorted.length > 2 && sorted.at(-1)! - sorted[0] === sorted.length - 1) return `irq ${sorted[0]} to ${sorted.at(-1)}`;
+  if (sorted.length <= LISTED) return `irq ${sorted.join(", ")}`;
+  return `irq ${sorted.slice(0, LISTED).join(", ")}, ${sorted.length - LISTED} more`;
+}

@@ -1,0 +1,26 @@
+// The look has 55 numbered checks (docs/design/drawing.md): each has a test named after its number,
+// or stands here until it has.
+
+import assert from "node:assert/strict";
+
+const LAST = 55;
+
+/** Checks without a test yet. The list may only become shorter. */
+const TO_BUILD: readonly number[] = [
+  ...[1, 2, 3, 4, 5, 6, 7, 8, 12, 15, 16, 17, 18, 19, 20, 21, 22, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39],
+  ...[40, 41, 42, 43, 44, 45, 46, 48, 52, 53, 54, 55],
+];
+
+Deno.test("every check of the look has a test named after its number, or is still to be built", async () => {
+  const tested = new Set<number>();
+  for await (const { name } of Deno.readDir(new URL(".", import.meta.url))) {
+    if (!name.endsWith("_test.ts")) continue;
+    const text = await Deno.readTextFile(new URL(name, import.meta.url));
+    for (const [, numbers] of text.matchAll(/["'`]((?:L\d+(?:, )?)+): /g)) {
+      for (const [, number] of numbers.matchAll(/L(\d+)/g)) tested.add(Number(number));
+    }
+  }
+  const all = Array.from({ length: LAST }, (_, index) => index + 1);
+  assert.deepEqual(all.filter((number) => !tested.has(number) && !TO_BUILD.includes(number)), [], "neither tested nor to be built");
+  assert.deepEqual(TO_BUILD.filter((number) => tested.has(number)), [], "tested: take it off the list");
+});

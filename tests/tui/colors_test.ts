@@ -1,0 +1,150 @@
+// What colors promise: contrast, explicit entries, and few codes where a terminal has few colors.
+
+import assert from "node:assert/strict";
+import { ColorMap } from "../../src/tui/color-map.ts";
+import { type ColorDepth, palette, rgbOf, roleColor, roleOf } from "../../src/tui/color.ts";
+import { GROUNDS, type Role, ROLES, VM_FILLS, VM_INKS } from "../../src/tui/roles.ts";
+import { THEME_NAMES, type ThemeName, themeOf } from "../../src/tui/themes.ts";
+import { everyFrame } from "./every-frame.ts";
+import { Rig, SCREENS } from "./rig.ts";
+
+const READ: readonly Role[] = ["strong", "text", "dim", "accent", "ok", "warn", "bad", "past", "link", ...VM_INKS];
+
+/** Which inks stand on which backgrounds. */
+const DRAWN_ON = new Map<Role, readonly Role[]>([
+  ...GROUNDS.map((ground): [Role, readonly Role[]] => [ground, READ]),
+  ["badbg", ["strong", "text", "dim", "bad", "link", "accent"]],
+  ["warnbg", ["strong", "text", "dim", "warn"]],
+  ["okbg", ["strong", "text", "ok", "link", "accent"]],
+  ["pastbg", ["strong", "text", "dim", "past", "accent", "warn", "bad", "link"]],
+  ["accbg", ["strong", "text", "link", "accent"]],
+  ["hitbg", ["strong"]],
+  ...(["accent", "ok", "warn", "bad", "past"] as const).map((chip): [Role, readonly Role[]] => [chip, ["ink"]]),
+  ...VM_FILLS.map((fill): [Role, readonly Role[]] => [fill, ["fink"]]),
+]);
+
+const COLORED = THEME_NAMES.filter((name) => name !== "terminal");
+
+/** Bits of what a terminal shows for a mapped color. */
+function bitsOf(color: number): number {
+  const direct = rgbOf(color);
+  if (direct !== undefined) return direct;
+  const index = color - 1;
+  assert.ok(index >= 16, "the sixteen are the terminal's own");
+  if (index >= 232) return (8 + 10 * (index - 232)) * 0x010101;
+  const level = (step: number) => step === 0 ? 0 : 55 + 40 * step;
+  const at = index - 16;
+  return level(Math.floor(at / 36)) << 16 | level(Math.floor(at / 6) % 6) << 8 | level(at % 6);
+}
+
+/** Contrast of WCAG 2: 1 to 21. */
+function contrast(a: number, b: number): number {
+  const channel = (value: number) => value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4;
+  const luminance = (bits: number) => 0.2126 * channel(bits >> 16 & 255) + 0.7152 * channel(bits >> 8 & 255) + 0.0722 * channel(bits & 255);
+  const [x, y] = [luminance(a), luminance(b)];
+  return (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05);
+}
+
+function contrastOf(theme: ThemeName, depth: ColorDepth, ink: Role, ground: Role): number {
+  const map = new ColorMap(themeOf(theme), depth);
+  map.map(roleColor(ink), roleColor(ground), 0);
+  return contrast(bitsOf(map.foreground), bitsOf(map.background));
+}
+
+for (const theme of COLORED) {
+  for (const depth of ["direct", "256"] as const) {
+    Deno.test(`every ink of theme ${theme} has a contrast of 4.5 on what it is drawn on, in ${depth} color`, () => {
+      for (const [ground, inks] of DRAWN_ON) {
+        for (const ink of inks) {
+          const found = contrastOf(theme, depth, ink, ground);
+          assert.ok(found >= 4.5, `${ink} on ${ground}: ${found.toFixed(2)}`);
+        }
+      }
+    });
+  }
+}
+
+Deno.test("L9: every pair of ink and background that is drawn has a contrast of 4.5, in every theme", async () => {
+  const pairs = new Set<string>();
+  for (const [width, height] of [[80, 24], [120, 36]] as const) {
+    for await (const [name, rig] of everyFrame(width, height, "direct")) {
+      for (let y = 0; y < height; y++) {
+        for (const { text, foreground, background } of rig.screen.cells(y)) {
+          if (text.trim() === "") continue;
+          const ink = roleOf(foreground), ground = roleOf(background);
+          assert.ok(ink && ground, `${name}: ${text} in row ${y} has no role`);
+          // Decoration, and amounts as shapes.
+          if (ink === "faint" || ink === "border") assert.doesNotMatch(text, /[A-Za-z]/, `${name} row ${y}: ${ink} is no ink for ${text}`);
+          else if (/^[A-Za-z0-9]/.test(text)) pairs.add(`${ink} ${ground}`);
+        }
+      }
+    }
+  }
+  for (const theme of COLORED) {
+    for (const depth of ["direct", "256"] as const) {
+      for (const pair of pairs) {
+        const [ink, ground] = pair.split(" ") as [Role, Role];
+        const found = contrastOf(theme, depth, ink, ground);
+        assert.ok(found >= 4.5, `${theme} ${depth} ${pair}: ${found.toFixed(2)}`);
+      }
+    }
+  }
+});
+
+Deno.test("L10: in 256 colors a role is the entry that its theme has for it", () => {
+  for (const name of COLORED) {
+    const theme = themeOf(name), map = new ColorMap(theme, "256");
+    for (const role of ROLES) {
+      map.map(roleColor(role), roleColor("bg"), 0);
+      assert.equal(map.foreground, palette(theme.colors![role][1]), `${name} ${role}`);
+    }
+  }
+});
+
+/** Parameters of every SGR sequence of a text. */
+function codesOf(frame: string): number[] {
+  // deno-lint-ignore no-control-regex
+  return [...frame.matchAll(/\x1b\[([0-9;]*)m/g)].flatMap(([, list]) => list.split(";").map(Number));
+}
+
+Deno.test("L11: with 16 colors only codes of 16 colors and of bold, dim and reverse are written", async () => {
+  const isAllowed = (code: number) =>
+    code >= 30 && code <= 37 || code >= 39 && code <= 47 || code === 49 || code >= 90 && code <= 97 || code >= 100 && code <= 107 ||
+    [0, 1, 2, 7, 22, 27].includes(code);
+  for await (const [name, rig] of everyFrame(120, 36, "16")) {
+    rig.screen.invalidate();
+    assert.deepEqual(codesOf(rig.frame()).filter((code) => !isAllowed(code)), [], name);
+  }
+});
+
+Deno.test("L47: a frame resets the terminal's style at most twice", async () => {
+  for (const depth of ["direct", "256", "16", "none"] as const) {
+    for await (const [name, rig] of everyFrame(120, 36, depth)) {
+      rig.screen.invalidate();
+      // deno-lint-ignore no-control-regex
+      assert.ok((rig.frame().match(/\x1b\[0m/g) ?? []).length <= 2, `${name} ${depth}`);
+    }
+  }
+});
+
+Deno.test("L50: with the terminal's own background no code paints the page", async () => {
+  for (const [depth, code] of [["direct", "48;2;15;19;27"], ["256", "48;5;233"]] as const) {
+    for (const painted of [true, false]) {
+      const rig = new Rig(80, 24, { painted }, depth);
+      await rig.lines();
+      rig.screen.invalidate();
+      assert.equal(rig.frame().includes(code), painted, depth);
+    }
+  }
+});
+
+Deno.test("L51: light and dark have the same text", async () => {
+  for (const key of SCREENS) {
+    const [dark, light] = await Promise.all((["dark", "light"] as const).map(async (theme) => {
+      const rig = new Rig(120, 36, { theme }, "direct");
+      await rig.type(key);
+      return await rig.lines();
+    }));
+    assert.deepEqual(light, dark, key);
+  }
+});

@@ -1,0 +1,29 @@
+// Every state of every screen, drawn: what checks of all frames run over.
+
+import type { AppOptions } from "../../src/tui/app.ts";
+import type { ColorDepth } from "../../src/tui/color.ts";
+import { Rig, SCREENS } from "./rig.ts";
+import { STATES } from "./states.ts";
+
+/** Names of the states, and applications that are in them. */
+export async function* everyFrame(
+  width: number,
+  height: number,
+  depth: ColorDepth,
+  options: Partial<AppOptions> = {},
+): AsyncGenerator<readonly [name: string, rig: Rig]> {
+  for (const key of SCREENS) {
+    const rig = new Rig(width, height, options, depth);
+    await rig.type(key);
+    await rig.lines();
+    yield [`screen ${key}`, rig];
+  }
+  for (const [name, begin] of STATES) {
+    const rig = new Rig(width, height, options, depth);
+    await rig.lines();
+    rig.frame();
+    await begin(rig);
+    await rig.lines();
+    yield [name, rig];
+  }
+}
