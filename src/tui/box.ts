@@ -1,5 +1,5 @@
-// Boxes and rules around panes: a title at the left, what modifies it at the right, a position below
-// (LOOK section 4).
+// Boxes and rules around panes: a title at the left, what modifies it at the right, a position
+// below (LOOK section 4).
 
 import type { Rectangle, Screen } from "./cells.ts";
 import type { Frame } from "./glyphs.ts";
@@ -141,7 +141,9 @@ function drawRight(screen: Screen, look: Look, area: Rectangle, parts: readonly 
   screen.text(x, area.y, " ");
 }
 
-/** Draws the thumb of a scrollbar on the right border where there are more rows than the box has. */
+/**
+ * Draws the thumb of a scrollbar on the right border where there are more rows than the box has.
+ */
 export function drawThumb(screen: Screen, look: Look, area: Rectangle, boxed: boolean, scroll: Scroll, kind: FrameKind): void {
   const { top, height, count } = scroll;
   if (!isBox(area, boxed) || count <= height || height < 1) return;

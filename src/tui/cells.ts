@@ -178,9 +178,9 @@ export class Screen {
   }
 
   /**
-   * Draws a text from (x, y) in at most `width` columns, cut hard at the end, on the background that
-   * is there where the style has none. Control characters become `?`, so that no text can carry an
-   * escape sequence. Returns the columns used.
+   * Draws a text from (x, y) in at most `width` columns, cut hard at the end, on the background
+   * that is there where the style has none. Control characters become `?`, so that no text can
+   * carry an escape sequence. Returns the columns used.
    */
   text(x: number, y: number, text: string, style: Style = PAGE_INK, width = this.#width - x): number {
     let used = 0;
@@ -308,8 +308,8 @@ export class Screen {
     const map = this.#map;
     map.map(plane.foreground[at], plane.background[at], plane.attributes[at]);
     out.style(map.foreground, map.background, map.attributes, character === SPACE);
-    // Terminals disagree about the width of what is neither ASCII nor drawn by el2: where the cursor
-    // is after it is not relied on.
+    // Terminals disagree about the width of what is neither ASCII nor drawn by el2: where the
+    // cursor is after it is not relied on.
     out.put(textOf(character), character < 0x80 || isDrawing(character) ? 1 : 0);
   }
 

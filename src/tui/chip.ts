@@ -53,7 +53,9 @@ export function stateMark(state: string): StateMark {
   return STATES[state.toLowerCase()] ?? mark("off", state.toLowerCase().replaceAll("_", " "), "dim");
 }
 
-/** Draws a state: shape, blank, word. `quiet`: in the ink of the row, where states are not colored. */
+/**
+ * Draws a state: shape, blank, word. `quiet`: in the ink of the row, where states are not colored.
+ */
 export function drawState(screen: Screen, look: Look, x: number, y: number, state: string, width: number): number {
   const { shape, word, ink } = stateMark(state);
   return screen.text(x, y, `${look.glyphs.shapes[shape]} ${word}`, look.style(ink), width);

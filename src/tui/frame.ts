@@ -1,7 +1,7 @@
 // The frame around a screen: header, tabs, panes in their boxes, hints, message (LOOK section 4).
 
 import { drawFrame, drawThumb, type FrameKind, hasBoxes } from "./box.ts";
-import type { Rectangle, Screen } from "./cells.ts";
+import type { Screen } from "./cells.ts";
 import { drawHints, drawMessage } from "./foot.ts";
 import { fit } from "./graphemes.ts";
 import { drawOverlay } from "./overlay-box.ts";

@@ -167,7 +167,9 @@ export function history(glyphs: Glyphs, values: readonly number[], width: number
   return values.slice(-width).map((value) => levelOf(glyphs.levels, value)).join("").padStart(width);
 }
 
-/** A bar of `width` cells that is filled to `share`, 0 to 1. What is more than nothing has a cell. */
+/**
+ * A bar of `width` cells that is filled to `share`, 0 to 1. What is more than nothing has a cell.
+ */
 export function gauge([full, empty]: readonly [string, string], share: number, width: number): string {
   const filled = Math.min(width, Math.max(share > 0 ? 1 : 0, Math.round(share * width)));
   return full.repeat(filled) + empty.repeat(width - filled);
@@ -215,7 +217,10 @@ function brailleRow(values: readonly number[], columns: number, rows: number, be
   }).join("");
 }
 
-/** Cells of parts by their shares, each above 0 with at least one, of `width` in all; the rest is free. */
+/**
+ * Cells of parts by their shares, each above 0 with at least one, of `width` in all; the rest is
+ * free.
+ */
 export function cellsOf(shares: readonly number[], width: number): number[] {
   const total = shares.reduce((sum, share) => sum + share, 0);
   const whole = Math.max(total, 1);

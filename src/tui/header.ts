@@ -89,7 +89,7 @@ function rightParts({ sample, dropped, newReasons, past }: FrameState): Part[] {
     return [[[{ text: "no input reaches guests", role: "past" }], []], [[before]]];
   }
   if (!sample) return [[[]], [[]]];
-  const runs = sample.vms.filter(({ vcpus }) => vcpus.some(({ state }) => state === "RUN" || state === "READY")).length;
+  const runs = sample.vms.filter(({ state }) => state === "RUNNING").length;
   const cpus = sample.physicalCpus;
   const plural = newReasons === 1 ? "refusal" : "refusals";
   const refusal = (text: string): Piece[] => [{ text, role: "bad", fill: "badbg", bold: true }];

@@ -108,7 +108,10 @@ export interface Placement<R = Row> {
   readonly cut: boolean;
 }
 
-/** Columns that a width has room for: those that need most go first, as the table declares it (`from`). */
+/**
+ * Columns that a width has room for: those that need most go first, as the table declares it
+ * (`from`).
+ */
 export function fittingColumns<R>(columns: readonly ListColumn<R>[], width: number): ListColumn<R>[] {
   const shown = [...columns];
   const needed = () => shown.reduce((sum, column) => sum + column.width + 1, -1);
@@ -120,7 +123,10 @@ export function fittingColumns<R>(columns: readonly ListColumn<R>[], width: numb
   return shown;
 }
 
-/** Places columns in a width: two blanks apart where all have room then, else one; the last takes the rest. */
+/**
+ * Places columns in a width: two blanks apart where all have room then, else one; the last takes
+ * the rest.
+ */
 export function placeColumns<R = Row>(columns: readonly ListColumn<R>[], width: number): Placement<R> {
   const sum = (gap: number) => columns.reduce((all, column) => all + column.width + gap, -gap);
   const gap = sum(GAP) <= width ? GAP : 1;

@@ -20,7 +20,10 @@ export interface OverlayBox {
   readonly columns?: number;
 }
 
-/** Draws a box over what is there, with its lines. Gives what is inside, without a margin at the left. */
+/**
+ * Draws a box over what is there, with its lines. Gives what is inside, without a margin at the
+ * left.
+ */
 export function drawOverlay(screen: Screen, look: Look, body: Rectangle, box: OverlayBox): Rectangle {
   const { title, kind = "focused", lines = [] } = box;
   const columns = box.columns ?? Math.max(...lines.map((line) => piecesWidth(line) + 2), 0);

@@ -21,7 +21,10 @@ export function piecesWidth(pieces: readonly Piece[]): number {
   return pieces.reduce((sum, { text }) => sum + textWidth(text), 0);
 }
 
-/** Draws pieces one after the other in at most `width` columns, cut with `…`; gives the columns used. */
+/**
+ * Draws pieces one after the other in at most `width` columns, cut with `…`; gives the columns
+ * used.
+ */
 export function drawPieces(screen: Screen, look: Look, x: number, y: number, pieces: readonly Piece[], width: number): number {
   let used = 0;
   for (const { text, role = "text", bold, fill } of pieces) {

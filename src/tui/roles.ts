@@ -1,5 +1,5 @@
-// Roles: what a color on the screen means. Cells keep roles; `color-map.ts` turns them into what the
-// terminal can show, `themes.ts` has the colors.
+// Roles: what a color on the screen means. Cells keep roles; `color-map.ts` turns them into what
+// the terminal can show, `themes.ts` has the colors.
 
 /** Backgrounds that rows stand on. */
 export const GROUNDS = ["bg", "raised", "overlay", "sel", "selq"] as const;

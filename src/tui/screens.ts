@@ -19,7 +19,9 @@ import { REASONS, REGISTERS, TABLES } from "../queries/tables.ts";
 import type { Row } from "../queries/table.ts";
 import { sizeText } from "../queries/format.ts";
 
-/** Where panes stand: with boxes, which abut, or with rules, and a line between those side by side. */
+/**
+ * Where panes stand: with boxes, which abut, or with rules, and a line between those side by side.
+ */
 export interface Body extends Rectangle {
   readonly boxed?: boolean;
 }

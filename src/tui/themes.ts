@@ -23,8 +23,8 @@ export interface Theme {
 }
 
 /**
- * The terminal's own sixteen colors by role, in all themes. Undefined is its ink, or its background:
- * bright white would be unreadable on a white page.
+ * The terminal's own sixteen colors by role, in all themes. Undefined is its ink, or its
+ * background: bright white would be unreadable on a white page.
  */
 export const BASIC: Readonly<Record<Role, number | undefined>> = {
   bg: undefined,

@@ -43,7 +43,7 @@ Deno.test("W67, W8, W78: two attached clients show what one types; q and kill -9
   await one.until(/typed 'x'/);
   await two.until(/typed 'x'/);
   await one.keys("C-]", "d");
-  await one.until(/follow/);
+  await one.until(/follows/);
   await one.keys("q");
   const left = await one.until(/left with 0/);
   assert.match(left, /session s goes on; el2 attach s shows it/);
@@ -66,8 +66,8 @@ Deno.test("W51, W72: p stops virtual time and panes keep working; nothing is wri
   const at = async () => JSON.parse((await run(s.folder, "vm", "ls", "--json")).stdout).at;
   const stopped = await at();
   const SCREENS: readonly (readonly [key: string, shown: RegExp])[] = [
-    ...[["2", /== vCPUs[^]*vcpu:hello\/0/], ["3", /== interrupts[^]*irq:rm\/33/], ["7", /== requests[^]*rpc:/]] as const,
-    ["1", /== VMs[^]*v hello/],
+    ...[["2", /[─=-] vCPUs \d[^]*hello\/0/], ["3", /[─=-] Interrupts \d[^]*rm\/33/], ["7", /[─=-] Requests[^]*rpc:/]] as const,
+    ["1", /[─=-] Virtual machines[^]*hello/],
   ];
   for (const [key, shown] of SCREENS) {
     await terminal.keys(key);
@@ -98,7 +98,7 @@ Deno.test("a screen whose session's name another one has is a session of the nex
   assert.equal((await run(s.folder, "up", "demo")).code, 0);
   try {
     await using terminal = await TmuxTerminal.start(`${shell(s.folder, "run", DEMO)}; echo "left with $?"; exec sleep 1000`, 120, 36);
-    await terminal.until(/el2 demo-2 {2}LIVE[\s\S]*hello from EL1/);
+    await terminal.until(/el2 {2}demo-2 {3}. LIVE[\s\S]*hello from EL1/);
     const listed = JSON.parse((await run(s.folder, "ls", "--json")).stdout) as { data: { id: string; name: string }[] };
     assert.deepEqual(listed.data.map(({ id, name }) => [id, name]), ["demo", "demo-2", "s"].map((name) => [`session:${name}`, name]));
     await terminal.keys("q");
@@ -167,21 +167,21 @@ Deno.test(":run shows another session, also from an attached screen, and q comes
   await Deno.copyFile(new URL("../../assets/guests/hello.bin", import.meta.url), `${there}/Image`);
   const attach = `cd '${there}'; ${shell(s.folder, "attach", "s")}; echo "left with $?"; exec sleep 1000`;
   await using terminal = await TmuxTerminal.start(attach, 120, 36);
-  await terminal.until(/el2 s [\s\S]*hello from EL1/);
+  await terminal.until(/el2 {2}s [\s\S]*hello from EL1/);
   await terminal.keys(":run debain", "Enter");
   await terminal.until(/image debain: no such file, and no guest has this name; did you mean "debian"\?/);
   await terminal.keys(":run Image", "Enter");
   try {
-    await terminal.until(/el2 Image [\s\S]*con:guest[\s\S]*hello from EL1[\s\S]*session Image runs; q comes back to s/);
+    await terminal.until(/el2 {2}Image [\s\S]*Console . guest[\s\S]*hello from EL1[\s\S]*session Image runs; q comes back to s/);
     await terminal.keys("c", "x");
     await terminal.until(/typed 'x'/);
     await terminal.keys("C-]", "d", ":run demo", "Enter");
-    await terminal.until(/el2 demo [\s\S]*session demo runs; q comes back to Image/);
+    await terminal.until(/el2 {2}demo [\s\S]*session demo runs; q comes back to Image/);
     await terminal.keys("q");
-    await terminal.until(/el2 Image [\s\S]*session demo goes on; el2 attach demo shows it/);
+    await terminal.until(/el2 {2}Image [\s\S]*session demo goes on; el2 attach demo shows it/);
     await terminal.keys("q");
     // What its console has shown is there again, and what is typed goes to it.
-    await terminal.until(/el2 s [\s\S]*hello from EL1[\s\S]*session Image goes on; el2 attach Image shows it/);
+    await terminal.until(/el2 {2}s [\s\S]*hello from EL1[\s\S]*session Image goes on; el2 attach Image shows it/);
     await terminal.keys("c", "y");
     await terminal.until(/typed 'y'/);
     assert.match((await run(s.folder, "console", "guest", "--socket", "Image")).stdout, /typed 'x'/);
@@ -240,12 +240,12 @@ Deno.test("q while :run still starts a session, or t f a fork, names what comes,
 Deno.test("W83: when the session goes, the screen says LOST, counts, and q leaves with 3", async () => {
   await using s = await session();
   await using terminal = await TmuxTerminal.start(`${shell(s.folder, "attach", "s")}; echo "left with $?"; exec sleep 1000`, 100, 30);
-  await terminal.until(/VMs[\s\S]*con:/);
+  await terminal.until(/Virtual machines[\s\S]*Console/);
   await run(s.folder, "down", "s");
   await terminal.until(/LOST[\s\S]*connection lost \d+s ago/);
   assert.equal((await run(s.folder, "up", "demo", "--name", "s")).code, 0);
   await terminal.keys("r");
-  await terminal.until(/LIVE[\s\S]*VMs/);
+  await terminal.until(/LIVE[\s\S]*Virtual machines/);
   await run(s.folder, "down", "s");
   await terminal.until(/LOST/);
   await terminal.keys("q");
@@ -265,7 +265,7 @@ Deno.test("W83: a lost session goes on from its last snapshot, whoever saved tha
   await terminal.until(/last snapshot: .*\/last\.snap/);
   await terminal.keys("s");
   try {
-    await terminal.until(/el2 last\.snap +LIVE[\s\S]*typed 'x'[\s\S]*session last\.snap runs/);
+    await terminal.until(/el2 {2}last\.snap +. LIVE[\s\S]*typed 'x'[\s\S]*session last\.snap runs/);
     await terminal.keys("c", "y");
     await terminal.until(/typed 'y'/);
     await terminal.keys("C-]", "d", "q");
@@ -279,7 +279,7 @@ Deno.test("W83: a lost session goes on from its last snapshot, whoever saved tha
 Deno.test("W62: attach --read-only lets no key through to a guest", async () => {
   await using s = await session();
   await using terminal = await TmuxTerminal.start(`exec env ${shell(s.folder, "attach", "s", "--read-only")}`, 100, 30);
-  await terminal.until(/READ-ONLY[\s\S]*VMs/);
+  await terminal.until(/READ-ONLY[\s\S]*Virtual machines/);
   await terminal.keys("c");
   await terminal.until(/no key reaches a guest: --read-only/);
 });
@@ -290,7 +290,7 @@ Deno.test("W76: ctrl-z gives a sane terminal to the shell, fg paints again", asy
     await using terminal = await TmuxTerminal.start("env PS1='ready> ' bash --norc --noprofile -i", 120, 36);
     await terminal.until(/ready>/);
     await terminal.keys(`${shell(folder)}`, "Enter");
-    await terminal.until(/con:[\s\S]*events/);
+    await terminal.until(/Console[\s\S]*Events/);
     await terminal.keys("C-z");
     await terminal.until(/Stopped/);
     assert.deepEqual(await terminal.modes(), { cursor: true, alternate: false });
@@ -298,7 +298,7 @@ Deno.test("W76: ctrl-z gives a sane terminal to the shell, fg paints again", asy
     const modes = await terminal.until(/^icanon[\s\S]*^echo/m);
     assert.doesNotMatch(modes, /^-icanon/m);
     await terminal.keys("fg", "Enter");
-    await terminal.until(/^ el2 demo[\s\S]*con:[\s\S]*events/);
+    await terminal.until(/^ el2 {2}demo[\s\S]*Console[\s\S]*Events/);
     await terminal.keys("q");
     await terminal.until(/ready>\s*$/);
   } finally {
@@ -325,12 +325,12 @@ Deno.test("W71: a wrong configuration is a screen: Enter opens the editor at the
     const text = await Deno.readTextFile(`${folder}/bad.toml`);
     await Deno.writeTextFile(`${folder}/bad.toml`, text.replace("99", "98"));
     await terminal.keys("j", "r");
-    await terminal.until(/cpus 98 is outside 1\.\.8[^]*>6:9/);
+    await terminal.until(/cpus 98 is outside 1\.\.8[^]*[▌>]6:9/);
     await Deno.writeTextFile(`${folder}/bad.toml`, text);
     await terminal.keys("Enter");
     await terminal.until(/editor \+6/);
     await terminal.keys("Enter");
-    await terminal.until(/VMs[\s\S]*hello/);
+    await terminal.until(/Virtual machines[\s\S]*hello/);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

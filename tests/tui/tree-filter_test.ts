@@ -8,7 +8,7 @@ async function tree(rig: Rig): Promise<string[]> {
   const from = lines.findIndex((line) => /^\+?[=-] Virtual machines/.test(line));
   const to = lines.findIndex((line) => /^\+?[=-] Console/.test(line));
   const rows = lines.slice(from + 2, to).filter((line) => !/^( mq:|!parcel:|\+)/.test(line));
-  return rows.map((line) => line.slice(0, 15).replaceAll(/ ([|`])  | [A-Z] |vCPU/g, "").trim().replaceAll(/ +/g, " ")).filter(Boolean);
+  return rows.map((line) => line.slice(0, 15).replaceAll(/ [|`] {2}| [A-Z] |vCPU/g, "").trim().replaceAll(/ +/g, " ")).filter(Boolean);
 }
 
 Deno.test("/ on the tree of VMs leaves rows that pass, each with its VM, and the title says how many", async () => {
