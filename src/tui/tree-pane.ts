@@ -316,10 +316,10 @@ export class TreePane implements FilteredPane {
     return [bytes === undefined ? { text: "-", role: "dim" } : { text: sizeText(bytes) }];
   }
 
-  #exits({ vm, vcpu }: TreeRow): string {
-    const rows = (vcpu ? [vcpu] : vm.vcpus).map(({ index }) => this.#details.vcpus.get(`vcpu:${vm.name}/${index}`));
+  #exits(row: TreeRow): string {
+    const rows = vcpusOf(row).map(({ index }) => this.#details.vcpus.get(`vcpu:${row.vm.name}/${index}`));
     const known = rows.filter((row) => row !== undefined);
-    return known.length ? countText(Math.round(known.reduce((sum, row) => sum + Number(row.exits_rate), 0))) : "-";
+    return known.length ? countText(Math.round(known.reduce((sum, { exits_rate }) => sum + Number(exits_rate), 0))) : "-";
   }
 
   /** Where it runs, or what it waits for. */
@@ -359,13 +359,18 @@ export class TreePane implements FilteredPane {
   }
 }
 
-/** CPU time of a row, as a share of one physical CPU. */
-function loadOf({ vm, vcpu }: TreeRow): number {
-  return (vcpu ? [vcpu] : vm.vcpus).reduce((sum, { load }) => sum + load, 0);
+/** The vCPUs that a row is about. */
+function vcpusOf({ vm, vcpu }: TreeRow): readonly VcpuSample[] {
+  return vcpu ? [vcpu] : vm.vcpus;
 }
 
-function instructionsOf({ vm, vcpu }: TreeRow): number {
-  return (vcpu ? [vcpu] : vm.vcpus).reduce((sum, { instructions }) => sum + instructions, 0);
+/** CPU time of a row, as a share of one physical CPU. */
+function loadOf(row: TreeRow): number {
+  return vcpusOf(row).reduce((sum, { load }) => sum + load, 0);
+}
+
+function instructionsOf(row: TreeRow): number {
+  return vcpusOf(row).reduce((sum, { instructions }) => sum + instructions, 0);
 }
 
 /** A share of a CPU, with a cell for `!` behind it. */
