@@ -14,7 +14,7 @@ export function stateHashes(hypervisor: () => Pick<Hypervisor, "scheduler" | "ma
       const hash = createHash("sha256");
       for (const vcpu of hypervisor().scheduler.vcpus) {
         const { registers } = vcpu;
-        const words: unknown[] = [vcpu.name, registers.pc, registers.pstate, vcpu.instructions];
+        const words: unknown[] = [vcpu.name, registers.pc, registers.pstate, vcpu.usage.instructions];
         for (let i = 0; i < 31; i++) words.push(registers.getX(i));
         for (let i = 0; i < 32; i++) words.push(...registers.getV(i));
         for (const name of REGISTER_NAMES) words.push(registers.getRegister(name));

@@ -50,13 +50,13 @@ export class VmSamples implements VmSampler {
   }
 
   #sample(vcpu: Vcpu, elapsed: number): VcpuSample {
-    const time = vcpu.time, before = this.#times.get(vcpu) ?? 0;
+    const time = vcpu.usage.time, before = this.#times.get(vcpu) ?? 0;
     this.#times.set(vcpu, time);
     return {
       index: vcpu.index,
       state: vcpuWord(vcpu),
-      pcpu: this.system.hypervisor.scheduler.hasCpu(vcpu.affinity) ? vcpu.affinity : undefined,
-      instructions: vcpu.instructions,
+      pcpu: this.system.hypervisor.scheduler.hasCpu(vcpu.settings.affinity) ? vcpu.settings.affinity : undefined,
+      instructions: vcpu.usage.instructions,
       load: elapsed > 0 ? (time - before) / elapsed : 0,
       waitsFor: vcpu.waits,
       pc: vcpu.native ? "" : `0x${vcpu.registers.pc.toString(16).padStart(16, "0")}`,
@@ -70,5 +70,5 @@ export class VmSamples implements VmSampler {
  */
 function scheduleOf(vcpus: readonly Vcpu[]): VmSample["schedule"] {
   if (vcpus.some((vcpu) => vcpu.native)) return "native";
-  return vcpus.some((vcpu) => vcpu.options & VcpuOption.VcpuRunScheduled) ? "proxy" : "own";
+  return vcpus.some((vcpu) => vcpu.settings.options & VcpuOption.VcpuRunScheduled) ? "proxy" : "own";
 }

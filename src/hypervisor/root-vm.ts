@@ -132,8 +132,8 @@ export function createRootVm(
   vcpu.cspace = cspace;
   expectOk(addressSpace.attachThread(vcpu), "addrspace_attach_thread");
   vcpu.attachVic(vic, 0);
-  vcpu.options = VcpuOption.Critical;
-  vcpu.affinity = BOOT_CPU;
+  vcpu.settings.options = VcpuOption.Critical;
+  vcpu.settings.affinity = BOOT_CPU;
   expectOk(vcpu.activate(), "activation of the root vCPU");
   attachFrame(addressSpace, vic, 0, 0n, GICD_BASE, GICD_SIZE);
   attachFrame(addressSpace, vic, 1, VdeviceFlags.LastValid | VdeviceFlags.Last, GICR_BASE, GICR_STRIDE);

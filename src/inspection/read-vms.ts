@@ -39,8 +39,8 @@ export function readVms(view: View): RowOf<typeof VMS>[] {
       schedule: scheduleOf(own, vm),
       owner: vm && !isPlatform ? view.vm(vm.owner) : null,
       vcpus: own.length,
-      cpu: own.reduce((sum, vcpu) => sum + view.rate(`${view.vcpu(vcpu)} time`, vcpu.time), 0) / 1e9,
-      instructions: String(own.reduce((sum, vcpu) => sum + vcpu.instructions, 0)),
+      cpu: own.reduce((sum, vcpu) => sum + view.rate(`${view.vcpu(vcpu)} time`, vcpu.usage.time), 0) / 1e9,
+      instructions: String(own.reduce((sum, vcpu) => sum + vcpu.usage.instructions, 0)),
       memory: vm?.memorySize || null,
       exit: view.system.vms.exitOf(name) ?? null,
       console: view.system.consoles.has(name) ? `con:${name}/0` : null,
@@ -57,7 +57,7 @@ function goneState(view: View, vmid: number): string {
 /** Who schedules a VM's vCPUs. */
 export function scheduleOf(vcpus: readonly Vcpu[], vm?: Vm): "native" | "proxy" | "own" {
   if (vcpus.some((vcpu) => vcpu.native)) return "native";
-  const proxy = vcpus.length ? vcpus.some((vcpu) => vcpu.options & VcpuOption.VcpuRunScheduled) : vm?.config?.affinity === "proxy";
+  const proxy = vcpus.length ? vcpus.some((vcpu) => vcpu.settings.options & VcpuOption.VcpuRunScheduled) : vm?.config?.affinity === "proxy";
   return proxy ? "proxy" : "own";
 }
 

@@ -110,7 +110,7 @@ class StepBack implements WayBack {
     const end = performance.now() + milliseconds;
     while (performance.now() < end) {
       const vcpu = this.#control.vcpu(this.number);
-      const left = this.own - (vcpu?.instructions ?? 0);
+      const left = this.own - (vcpu?.usage.instructions ?? 0);
       if (left < 0) {
         // The milestone is behind the place, or there is nothing before it.
         if (isFirst(this.#from)) this.#start = new ToStart(this.run);
@@ -126,8 +126,8 @@ class StepBack implements WayBack {
   /** A vCPU retires no more than all do: as many as it lacks lead no further than to the place. */
   #approach(vcpu: Vcpu | undefined, left: number, milliseconds: number): void {
     const here = this.#past.system.instructions();
-    const sleeps = vcpu !== undefined && vcpu.instructions === this.#before && left <= NEAR;
-    this.#before = vcpu?.instructions ?? -1;
+    const sleeps = vcpu !== undefined && vcpu.usage.instructions === this.#before && left <= NEAR;
+    this.#before = vcpu?.usage.instructions ?? -1;
     if (!sleeps) return void this.#past.advance(here + left, milliseconds);
     this.#control.goOn(vcpu);
     this.#stepped = false;
@@ -199,7 +199,7 @@ class ContinueBack implements WayBack {
     const at = this.#past.system.instructions();
     if (cause === "step") this.#control.goOn(undefined);
     else {
-      if (at < this.#end) this.#last = { at, vcpu: vcpu.index, own: vcpu.instructions };
+      if (at < this.#end) this.#last = { at, vcpu: vcpu.index, own: vcpu.usage.instructions };
       this.#control.goOn(vcpu);
     }
     return false;
@@ -225,7 +225,7 @@ class ContinueBack implements WayBack {
     this.#control = control;
     past.onStop = (stop) => {
       if (stop.cause === "step") control.goOn(undefined);
-      else if (stop.vcpu.index === last.vcpu && stop.vcpu.instructions === last.own) {
+      else if (stop.vcpu.index === last.vcpu && stop.vcpu.usage.instructions === last.own) {
         this.#found = stoppedAt(stop, control);
         return true;
       } else control.goOn(stop.vcpu);
@@ -241,5 +241,5 @@ class ContinueBack implements WayBack {
 export function wayBack(run: RunSoFar, step: number | undefined): WayBack {
   if (step === undefined) return new ContinueBack(run);
   const vcpu = run.control.vcpu(step);
-  return new StepBack(run, step, (vcpu?.instructions ?? 0) - 1);
+  return new StepBack(run, step, (vcpu?.usage.instructions ?? 0) - 1);
 }

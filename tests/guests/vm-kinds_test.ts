@@ -76,7 +76,7 @@ Deno.test("a VM that the hypervisor schedules runs behind the host's back and en
   assert.ok(stack.log().includes("rt exited system-off"), stack.log().join("\n"));
   assert.match(stack.console("proxied"), /tick 2\r\n$/);
   assert.equal(stack.log().at(-1), "finished");
-  const vcpu = [...stack.hypervisor.scheduler.vcpus].find(({ priority }) => priority === 28);
+  const vcpu = [...stack.hypervisor.scheduler.vcpus].find(({ settings }) => settings.priority === 28);
   assert.equal(vcpu, undefined, "its vCPU is gone with it");
 });
 

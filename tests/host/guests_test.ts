@@ -69,6 +69,6 @@ Deno.test("the demo runs twice the same, to the instruction", async () => {
   }));
   assert.ok(runs[0].events.length > 100);
   assert.deepEqual(runs[0].events, runs[1].events);
-  const instructions = (stack: Stack) => [...stack.hypervisor.scheduler.vcpus].map(({ instructions }) => instructions);
+  const instructions = (stack: Stack) => [...stack.hypervisor.scheduler.vcpus].map(({ usage }) => usage.instructions);
   assert.deepEqual(instructions(runs[0]), instructions(runs[1]));
 });

@@ -172,11 +172,11 @@ Deno.test("the checker finds vCPUs that are lost, queued twice, or lent by nobod
   ]);
   machine.hypervisor.scheduler.add(vcpu);
   machine.hypervisor.scheduler.ready(vcpu);
-  vcpu.queued = false;
+  vcpu.turn.queued = false;
   machine.hypervisor.scheduler.ready(vcpu);
   checker.touch(vcpu);
   assert.equal(checker.verify()?.rule, "a vCPU that is queued is in one queue, once");
-  vcpu.donor = vcpu;
+  vcpu.turn.donor = vcpu;
   assert.ok(checker.sweep().some(({ rule }) => rule === "who lends it time yields to it"));
 });
 

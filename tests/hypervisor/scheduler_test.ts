@@ -19,11 +19,11 @@ Deno.test("vCPUs of one priority share a CPU slice by slice", () => {
   a.start();
   b.start();
   machine.run(5_000_000);
-  assert.equal(a.vcpus[0].time, 5_000_000);
-  assert.equal(b.vcpus[0].time, 0);
+  assert.equal(a.vcpus[0].usage.time, 5_000_000);
+  assert.equal(b.vcpus[0].usage.time, 0);
   machine.run(35_000_000);
-  assert.equal(a.vcpus[0].time, 20_000_000);
-  assert.equal(b.vcpus[0].time, 20_000_000);
+  assert.equal(a.vcpus[0].usage.time, 20_000_000);
+  assert.equal(b.vcpus[0].usage.time, 20_000_000);
 });
 
 Deno.test("a higher priority preempts at once, and the lower one goes on with the rest of its slice", () => {
@@ -36,12 +36,12 @@ Deno.test("a higher priority preempts at once, and the lower one goes on with th
   machine.run(2_000_000);
   high.start();
   machine.run(1_000_000);
-  assert.equal(high.vcpus[0].time, 1_000_000);
+  assert.equal(high.vcpus[0].usage.time, 1_000_000);
   high.vcpus[0].powerOff();
   machine.run(3_000_000);
-  assert.equal(low.vcpus[0].time, 5_000_000);
+  assert.equal(low.vcpus[0].usage.time, 5_000_000);
   machine.run(1_000_000);
-  assert.equal(peer.vcpus[0].time, 1_000_000);
+  assert.equal(peer.vcpus[0].usage.time, 1_000_000);
 });
 
 Deno.test("WFI sleeps until an interrupt is signalled, and falls through when one is", () => {
@@ -113,7 +113,7 @@ Deno.test("WFE gives up the rest of the turn and no more", () => {
   vm.start(1);
   machine.run(10 * machine.machine.quantum);
   assert.equal(passes, 10 - 1, "the tenth pass is in the next turn");
-  assert.equal(vm.vcpus[1].time, 10 * machine.machine.quantum);
+  assert.equal(vm.vcpus[1].usage.time, 10 * machine.machine.quantum);
 });
 
 Deno.test("a vCPU that waits for another CPU pays with its slice", () => {
@@ -125,7 +125,7 @@ Deno.test("a vCPU that waits for another CPU pays with its slice", () => {
   spins.start();
   works.start();
   machine.run(10_000_000);
-  assert.ok(works.vcpus[0].time >= 4_900_000, `${works.vcpus[0].time}`);
+  assert.ok(works.vcpus[0].usage.time >= 4_900_000, `${works.vcpus[0].usage.time}`);
 });
 
 Deno.test("scheduler_yield gives the CPU to the next of the same priority", () => {
@@ -167,7 +167,7 @@ Deno.test("a directed yield runs its target in the caller's place until it sleep
   caller.start();
   machine.run(10 * EXIT_COST);
   assert.deepEqual(log, ["caller", "target", "back"]);
-  assert.equal(target.vcpus[0].instructions, 50);
+  assert.equal(target.vcpus[0].usage.instructions, 50);
 });
 
 Deno.test("a killed vCPU exits when it runs next, whatever it waited for", () => {
@@ -198,7 +198,7 @@ Deno.test("a killed vCPU exits on a CPU that it would never get", () => {
   }
   machine.run(1_000);
   assert.deepEqual([low, asleep].map(({ vcpus: [vcpu] }) => vcpu.life), ["exited", "exited"]);
-  assert.equal(high.vcpus[0].time, 1_001_000, "it takes no time");
+  assert.equal(high.vcpus[0].usage.time, 1_001_000, "it takes no time");
 });
 
 Deno.test("a loop of nothing but exits takes virtual time", () => {
@@ -208,7 +208,7 @@ Deno.test("a loop of nothing but exits takes virtual time", () => {
   }]);
   vm.start();
   assert.equal(machine.run(100 * EXIT_COST).kind, "time");
-  assert.equal(vm.vcpus[0].exits, 100);
+  assert.equal(vm.vcpus[0].usage.exits, 100);
 });
 
 /** X0 and X1 of a yield to a thread, and the call. */
@@ -295,10 +295,10 @@ Deno.test("a vCPU that is moved to another CPU leaves the place that it runs in"
   machine.hypervisor.scheduler.migrate(target.vcpus[0], 1);
   machine.run(100_000);
   assert.ok(back);
-  assert.equal(target.vcpus[0].donor, undefined);
-  const before = target.vcpus[0].time;
+  assert.equal(target.vcpus[0].turn.donor, undefined);
+  const before = target.vcpus[0].usage.time;
   machine.run(100_000);
-  assert.equal(target.vcpus[0].time - before, 100_000, "it has the other CPU for itself");
+  assert.equal(target.vcpus[0].usage.time - before, 100_000, "it has the other CPU for itself");
 });
 
 Deno.test("a vCPU that somebody yielded to who is scheduled no more wakes by itself", () => {
@@ -318,7 +318,7 @@ Deno.test("a vCPU that somebody yielded to who is scheduled no more wakes by its
   target.start();
   caller.start();
   machine.run(10_000);
-  assert.equal(target.vcpus[0].donor, caller.vcpus[0]);
+  assert.equal(target.vcpus[0].turn.donor, caller.vcpus[0]);
   machine.hypervisor.scheduler.migrate(caller.vcpus[0], CPU_INVALID);
   machine.run(200_000);
   assert.equal(woken, 0);

@@ -213,10 +213,10 @@ export class ScriptedVm {
     assert.equal(this.addressSpace.attachThread(vcpu), ErrorCode.OK);
     vcpu.attachVic(this.vic, index);
     if (this.group) vcpu.attachVpmGroup(this.group, index);
-    vcpu.options = options.options ?? 0n;
-    vcpu.priority = options.priority ?? vcpu.priority;
-    vcpu.timeslice = options.timeslice ?? vcpu.timeslice;
-    vcpu.affinity = options.affinity ? options.affinity(index) : index;
+    vcpu.settings.options = options.options ?? 0n;
+    vcpu.settings.priority = options.priority ?? vcpu.settings.priority;
+    vcpu.settings.timeslice = options.timeslice ?? vcpu.settings.timeslice;
+    vcpu.settings.affinity = options.affinity ? options.affinity(index) : index;
     this.state(vcpu).script = script;
     assert.equal(vcpu.activate(), ErrorCode.OK);
     // What a guest's GIC driver does, and its interrupt is SPI 40.

@@ -126,7 +126,7 @@ Deno.test("a run with every kind of event wanted is the same run", () => {
   };
   const times = [[], TRACE_KINDS].map((kinds) => {
     const { machine, vm } = run(kinds, script);
-    return [machine.machine.time, vm.vcpus[0].exits, vm.vcpus[0].time, vm.vcpus[0].registers.getX(0)];
+    return [machine.machine.time, vm.vcpus[0].usage.exits, vm.vcpus[0].usage.time, vm.vcpus[0].registers.getX(0)];
   });
   assert.deepEqual(times[0], times[1]);
 });

@@ -43,7 +43,7 @@ function pair(
     finished = true;
   }], { timeslice: hostSlice });
   const cap = hostVm.grant(guest);
-  hostVm.vcpus[0].affinity = 0;
+  hostVm.vcpus[0].settings.affinity = 0;
   return {
     machine,
     guestVm,
@@ -69,13 +69,13 @@ Deno.test("a vCPU that is not powered on is powered off", () => {
 
 Deno.test("a proxy-scheduled vCPU runs inside vcpu_run only, for a slice", () => {
   const test = pair(function* () {}, function* (run, guest) {
-    assert.equal(guest.instructions, 0);
+    assert.equal(guest.usage.instructions, 0);
     yield { compute: 1_000_000 };
-    assert.equal(guest.instructions, 0);
+    assert.equal(guest.usage.instructions, 0);
     assert.deepEqual(yield* run(), [0n, 0n, 0n, 0n, 0n]);
-    assert.equal(guest.instructions, 100_000);
+    assert.equal(guest.usage.instructions, 100_000);
     assert.deepEqual(yield* run(), [0n, 0n, 0n, 0n, 0n]);
-    assert.equal(guest.instructions, 200_000);
+    assert.equal(guest.usage.instructions, 200_000);
   });
   test.go();
 });
@@ -84,7 +84,7 @@ Deno.test("the caller's slice ends what is lent from it", () => {
   const test = pair(function* () {}, function* (run, guest) {
     yield { compute: 100_000 };
     assert.deepEqual(yield* run(), [0n, 0n, 0n, 0n, 0n]);
-    assert.ok(guest.instructions > 0 && guest.instructions <= 50_000, `${guest.instructions}`);
+    assert.ok(guest.usage.instructions > 0 && guest.usage.instructions <= 50_000, `${guest.usage.instructions}`);
   }, 150_000);
   test.go();
 });
@@ -99,7 +99,7 @@ Deno.test("WFI expects a wakeup, and the wakeup vIRQ tells of it when its interr
     test.guestVm.vic.gic.setPending(guest.gic, 40);
     assert.ok(test.hostVm.vcpus[0].gic.irq);
     assert.deepEqual(yield* run(), [0n, 0n, 0n, 0n, 0n], "the host's own interrupt comes first");
-    assert.equal(guest.instructions, 0);
+    assert.equal(guest.usage.instructions, 0);
   });
   test.hostVm.vic.gic.update(test.hostVm.vcpus[0].gic, 40, Irq.Edge, 0);
   assert.equal(test.hostVm.vic.bindShared(test.guest.wakeupVirq, 40), 0);
@@ -225,7 +225,7 @@ Deno.test("an interrupt of the caller ends the run", () => {
     assert.fail("the caller goes first");
   }, function* (run, guest) {
     assert.deepEqual(yield* run(), [0n, 0n, 0n, 0n, 0n]);
-    assert.equal(guest.instructions, 6_000);
+    assert.equal(guest.usage.instructions, 6_000);
   });
   const bell = test.machine.create(Doorbell);
   bell.activate();
@@ -271,7 +271,7 @@ Deno.test("vcpu_run_check of a vCPU that can run is BUSY", () => {
   guest.start();
   host.start();
   machine.run(100_000);
-  assert.equal(host.vcpus[0].exits, 1);
+  assert.equal(host.vcpus[0].usage.exits, 1);
 });
 
 Deno.test("a pinned vCPU is not run on another CPU, and its access waits on", () => {
@@ -309,13 +309,13 @@ Deno.test("a vCPU that sleeps in another's place becomes proxy-scheduled by its 
   sleeper.start();
   caller.start();
   machine.run(EXIT_COST + 1);
-  assert.ok(vcpu.isBlockedBy(Block.Wfi) && vcpu.donor === caller.vcpus[0], "it sleeps, and the yield is not over");
+  assert.ok(vcpu.isBlockedBy(Block.Wfi) && vcpu.turn.donor === caller.vcpus[0], "it sleeps, and the yield is not over");
   const { hypercalls, scheduler } = machine.hypervisor;
   const bound = hypercalls.dispatch(caller.vcpus[0], HYPERCALLS.vcpu_bind_virq.number, [cap, vic, 42n, 1n, 0n], "native");
   assert.ok(bound !== undefined && bound !== DEFERRED && bound.values[0] === 0n);
-  assert.equal(vcpu.donor, undefined, "who calls vcpu_run finds it free");
+  assert.equal(vcpu.turn.donor, undefined, "who calls vcpu_run finds it free");
   sleeper.vic.gic.setPending(vcpu.gic, 40);
   scheduler.migrate(vcpu, 0);
   machine.run(10_000_000);
-  assert.equal(vcpu.instructions, 0, "nobody called vcpu_run");
+  assert.equal(vcpu.usage.instructions, 0, "nobody called vcpu_run");
 });

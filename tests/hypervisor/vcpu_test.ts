@@ -57,8 +57,8 @@ Deno.test("options", () => {
   const activation = (options: bigint, affinity: number, partition?: Partition) => {
     const { vcpu } = spare(partition);
     vcpu.attachVic(vm.vic, 0);
-    vcpu.options = options;
-    vcpu.affinity = affinity;
+    vcpu.settings.options = options;
+    vcpu.settings.affinity = affinity;
     const error = errorName(vcpu.activate());
     // An attachment counts against the address space's limit.
     vcpu.holders[0].cspace.delete(vcpu.holders[0].cspace.idOf(vcpu.holders[0]));
@@ -81,8 +81,8 @@ Deno.test("one vCPU of the primary VM has a physical CPU", () => {
   other.cspace = vm.cspace;
   vm.addressSpace.attachThread(other);
   other.attachVic(vm.vic, 0);
-  other.options = options;
-  other.affinity = 0;
+  other.settings.options = options;
+  other.settings.affinity = 0;
   assert.equal(errorName(other.activate()), "OBJECT_CONFIG");
 });
 
@@ -138,7 +138,7 @@ Deno.test("a running vCPU moves to another CPU", () => {
   machine.run(50_000);
   assert.equal(error("vcpu_set_affinity", cap, 1), "OK");
   machine.run(50_000);
-  assert.equal(vm.vcpus[0].time, 100_000);
+  assert.equal(vm.vcpus[0].usage.time, 100_000);
   assert.equal(machine.machine.cpus[0].idle, 50_000);
 });
 
@@ -178,11 +178,11 @@ Deno.test("vIRQs of a vCPU; a wakeup vIRQ makes it proxy-scheduled for good", ()
   assert.equal(error("vcpu_bind_virq", cap, vic, 42, 1), "OK");
   vm.start();
   machine.run(10_000);
-  assert.equal(vm.vcpus[0].time, 0);
+  assert.equal(vm.vcpus[0].usage.time, 0);
   assert.match(vm.vcpus[0].waits, /vcpu_run/);
   assert.equal(error("vcpu_unbind_virq", cap, 1), "OK");
   machine.run(10_000);
-  assert.equal(vm.vcpus[0].time, 0);
+  assert.equal(vm.vcpus[0].usage.time, 0);
   const running = setup();
   running.vm.start();
   assert.equal(running.error("vcpu_bind_virq", running.cap, running.vm.grant(running.vm.vic), 42, 1), "BUSY");
@@ -195,7 +195,7 @@ Deno.test("a vCPU whose capabilities are gone runs on, and its memory comes back
   vm.cspace.delete(cap);
   const used = partition.heapUsed;
   machine.run(10_000);
-  assert.equal(vm.vcpus[0].time, 10_000);
+  assert.equal(vm.vcpus[0].usage.time, 10_000);
   vm.vcpus[0].kill();
   machine.run(10_000);
   assert.equal(partition.heapUsed, used - Vcpu.SIZE - Vcpu.STACK_SIZE);

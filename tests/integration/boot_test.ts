@@ -113,7 +113,7 @@ Deno.test("vCPUs of the primary start by CPU_ON, each on its own physical CPU", 
   });
   const { hypervisor } = boot(3, primary);
   assert.deepEqual(primary.started.sort(), [[0, 0x40f0_0000n], [1, 101n], [2, 102n]]);
-  const affinities = [...hypervisor.scheduler.vcpus].filter((vcpu) => vcpu.addressSpace?.vmid === 3).map((vcpu) => vcpu.affinity);
+  const affinities = [...hypervisor.scheduler.vcpus].filter((vcpu) => vcpu.addressSpace?.vmid === 3).map((vcpu) => vcpu.settings.affinity);
   assert.deepEqual(affinities.sort(), [0, 1, 2]);
 });
 

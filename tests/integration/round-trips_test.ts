@@ -25,7 +25,11 @@ Deno.test("a run under the checker, which looks again after every exit who runs,
       const { machine, hypervisor, hash } = start({ cpus: 2, root, what });
       if (checked) hypervisor.checker = new Checker(hypervisor);
       machine.run(Infinity);
-      return { time: machine.time, hash: hash(), exits: [...hypervisor.scheduler.vcpus].map((vcpu) => [vcpu.name, vcpu.exits, vcpu.time]) };
+      return {
+        time: machine.time,
+        hash: hash(),
+        exits: [...hypervisor.scheduler.vcpus].map((vcpu) => [vcpu.name, vcpu.usage.exits, vcpu.usage.time]),
+      };
     });
     assert.deepEqual(ends[0], ends[1]);
   } finally {

@@ -174,7 +174,7 @@ Deno.test("vm-attrs reach the vCPUs, and what only trusted VMs may have is refus
 
 /** Options of a VM's boot vCPU. */
 function system(machine: Machine, vmid: number): bigint {
-  return machine.system.vcpu(vmid).options;
+  return machine.system.vcpu(vmid).settings.options;
 }
 
 Deno.test("what VM_INIT refuses in a devicetree has its rule, its place in the parcel, and a way out", () => {

@@ -135,20 +135,20 @@ function* checkVic(vic: Vic, objects: CheckedServices["objects"], extent: "touch
 
 function* checkVcpu(vcpu: Vcpu, scheduler: CheckedScheduler): Generator<Violation> {
   const broken = violationsOf(vcpu);
-  const { donor, yieldTo } = vcpu;
-  if (donor && donor.yieldTo !== vcpu) yield broken("who lends it time yields to it", { donor: donor.name });
-  if (yieldTo && yieldTo.donor !== vcpu) yield broken("who it yields to has it as donor", { yieldTo: yieldTo.name });
-  if (vcpu.insideRun && !yieldTo) yield broken("a vCPU inside vcpu_run runs another", {});
+  const { donor, yieldTo } = vcpu.turn;
+  if (donor && donor.turn.yieldTo !== vcpu) yield broken("who lends it time yields to it", { donor: donor.name });
+  if (yieldTo && yieldTo.turn.donor !== vcpu) yield broken("who it yields to has it as donor", { yieldTo: yieldTo.name });
+  if (vcpu.turn.insideRun && !yieldTo) yield broken("a vCPU inside vcpu_run runs another", {});
   const { queued, current } = scheduler.placesOf(vcpu);
-  if (queued !== Number(vcpu.queued)) yield broken("a vCPU that is queued is in one queue, once", { queued, flag: vcpu.queued });
-  if (current && vcpu.queued) yield broken("the vCPU whose turn it is does not wait in the queue", {});
+  if (queued !== Number(vcpu.turn.queued)) yield broken("a vCPU that is queued is in one queue, once", { queued, flag: vcpu.turn.queued });
+  if (current && vcpu.turn.queued) yield broken("the vCPU whose turn it is does not wait in the queue", {});
   if (vcpu.state !== "active") {
-    if (vcpu.queued || current) yield broken("only active vCPUs are scheduled", { state: vcpu.state });
+    if (vcpu.turn.queued || current) yield broken("only active vCPUs are scheduled", { state: vcpu.state });
     return;
   }
   if (!scheduler.vcpus.has(vcpu)) yield broken("an active vCPU is known to the scheduler", {});
-  if (vcpu.isRunnable && vcpu.affinity !== CPU_INVALID && !donor?.insideRun && !vcpu.queued && !current) {
-    yield broken("a vCPU that can run has the turn, or waits for it", { affinity: vcpu.affinity });
+  if (vcpu.isRunnable && vcpu.settings.affinity !== CPU_INVALID && !donor?.turn.insideRun && !vcpu.turn.queued && !current) {
+    yield broken("a vCPU that can run has the turn, or waits for it", { affinity: vcpu.settings.affinity });
   }
   const { vic, vpmGroup, addressSpace, index } = vcpu;
   if (vic?.vcpu(index) !== vcpu) yield broken("an active vCPU has its index in its VIC", { index });

@@ -213,7 +213,7 @@ export class DebugControl implements VcpuDebugger {
   holds(vcpu: Vcpu): boolean {
     if (!this.debuggee.has(vcpu)) return false;
     if (!this.debuggee.all) this.#follow(vcpu);
-    if (!this.#awaitsStart || vcpu.instructions > 0) return false;
+    if (!this.#awaitsStart || vcpu.usage.instructions > 0) return false;
     this.#awaitsStart = false;
     this.#suspend({ vcpu, cause: "start" });
     return true;

@@ -83,7 +83,7 @@ export class Execution implements ExitHandler {
     do {
       this.#runOnce(cpu, vcpu, floor, watched ? undefined : this);
     } while (this.#goesOn() && debug === undefined && checker === undefined);
-    vcpu.instructions += this.retired - before;
+    vcpu.usage.instructions += this.retired - before;
   }
 
   /** An exit in the middle of a run of the core. */
@@ -92,7 +92,7 @@ export class Execution implements ExitHandler {
     const { retired } = exit;
     this.retired += retired;
     cpu.position += retired + EXIT_COST;
-    vcpu.exits++;
+    vcpu.usage.exits++;
     this.#handleExit(vcpu, exit);
     return this.#goesOn() ? Math.ceil(this.#limit - cpu.position) : 0;
   }
@@ -125,7 +125,7 @@ export class Execution implements ExitHandler {
       machine.suspend();
     }
     if (reason !== ExitReason.Budget && reason !== ExitReason.Breakpoint && reason !== ExitReason.Watchpoint) {
-      vcpu.exits++;
+      vcpu.usage.exits++;
       if (reason === ExitReason.Trap || reason === ExitReason.Bus) cpu.position += EXIT_COST;
       this.#handleExit(vcpu, exit);
     }

@@ -2,7 +2,8 @@
 // most often (docs/spec/hypervisor.md §5.1).
 
 import type { ObjectArchive } from "../archive/archive.ts";
-import { PRIORITY_END, type Vcpu } from "./vcpu.ts";
+import type { Vcpu } from "./vcpu.ts";
+import { PRIORITY_END } from "./vcpu-settings.ts";
 
 /** vCPUs that wait for one physical CPU. The one that runs is not in it. */
 export class RunQueue {
@@ -14,7 +15,7 @@ export class RunQueue {
     const queue = this.#queues[vcpu.rank];
     if (where === "head") queue.unshift(vcpu);
     else queue.push(vcpu);
-    vcpu.queued = true;
+    vcpu.turn.queued = true;
     this.#size++;
   }
 
@@ -22,7 +23,7 @@ export class RunQueue {
   remove(vcpu: Vcpu): void {
     const queue = this.#queues[vcpu.rank];
     queue.splice(queue.indexOf(vcpu), 1);
-    vcpu.queued = false;
+    vcpu.turn.queued = false;
     this.#size--;
   }
 

@@ -59,7 +59,7 @@ export class Scheduler implements VcpuScheduler {
   add(vcpu: Vcpu): void {
     this.vcpus.add(vcpu);
     this.deadlineChanged(vcpu);
-    if (vcpu.isPrimary) this.#cpus[vcpu.affinity].primary = vcpu;
+    if (vcpu.isPrimary) this.#cpus[vcpu.settings.affinity].primary = vcpu;
   }
 
   /** A vCPU is being destroyed. */
@@ -85,16 +85,16 @@ export class Scheduler implements VcpuScheduler {
   ready(vcpu: Vcpu): void {
     this.disturb();
     // Who yielded to it may never have the CPU again; what vcpu_run lends it is all that it has.
-    if (!vcpu.isRunnable || vcpu.queued || vcpu.donor?.insideRun || vcpu.affinity === CPU_INVALID) return;
-    const cpu = this.#cpus[vcpu.affinity];
+    if (!vcpu.isRunnable || vcpu.turn.queued || vcpu.turn.donor?.turn.insideRun || vcpu.settings.affinity === CPU_INVALID) return;
+    const cpu = this.#cpus[vcpu.settings.affinity];
     if (cpu.current === vcpu) return;
-    vcpu.sliceLeft = vcpu.timeslice;
+    vcpu.turn.sliceLeft = vcpu.settings.timeslice;
     cpu.queue.add(vcpu, "tail");
   }
 
   /** Makes a change of a vCPU that moves it in the queue where it waits. */
   requeue(vcpu: Vcpu, change: () => void): void {
-    const queue = vcpu.queued ? this.#cpus[vcpu.affinity].queue : undefined;
+    const queue = vcpu.turn.queued ? this.#cpus[vcpu.settings.affinity].queue : undefined;
     queue?.remove(vcpu);
     change();
     queue?.add(vcpu, "tail");
@@ -105,13 +105,13 @@ export class Scheduler implements VcpuScheduler {
     this.disturb();
     this.#dequeue(vcpu);
     this.deadlineChanged(vcpu);
-    vcpu.affinity = affinity;
+    vcpu.settings.affinity = affinity;
     this.deadlineChanged(vcpu);
     if (vcpu.state === "active") this.ready(vcpu);
   }
 
   /** The deadline of a vCPU's timers, or its physical CPU, changed. */
-  deadlineChanged({ affinity }: Vcpu): void {
+  deadlineChanged({ settings: { affinity } }: Vcpu): void {
     this.disturb();
     if (affinity < this.#cpus.length) this.#cpus[affinity].deadline = undefined;
   }
@@ -121,7 +121,7 @@ export class Scheduler implements VcpuScheduler {
    * caller is wanted.
    */
   lend(caller: Vcpu, target: Vcpu): void {
-    this.migrate(target, caller.affinity);
+    this.migrate(target, caller.settings.affinity);
     this.#yieldTo(caller, target, true);
     target.unblock(Block.Run);
   }
@@ -132,20 +132,20 @@ export class Scheduler implements VcpuScheduler {
    */
   yield(caller: Vcpu): void {
     this.disturb();
-    caller.sliceLeft = 0;
+    caller.turn.sliceLeft = 0;
   }
 
   /** scheduler_yield to a thread. */
   yieldToThread(caller: Vcpu, target: Vcpu): void {
     // Who runs in the place of another that yielded redirects that yield, or gives the place back.
     // What vcpu_run lends stays the lender's.
-    const donor = caller.donor?.insideRun === false ? caller.donor : undefined;
+    const donor = caller.turn.donor?.turn.insideRun === false ? caller.turn.donor : undefined;
     if (donor && target === donor) {
       this.#endYield(donor, caller);
       return;
     }
     const from = donor ?? caller;
-    const eligible = target !== caller && isHere(target, from) && !target.donor && !target.yieldTo && target.isRunnable;
+    const eligible = target !== caller && isHere(target, from) && !target.turn.donor && !target.turn.yieldTo && target.isRunnable;
     if (!eligible || from.hasInterrupt) return;
     if (donor) this.#endYield(donor, caller);
     this.#yieldTo(from, target, false);
@@ -153,8 +153,8 @@ export class Scheduler implements VcpuScheduler {
 
   /** A vCPU runs in the place of no vCPU any more that yielded to it. */
   leavePlace(vcpu: Vcpu): void {
-    const { donor } = vcpu;
-    if (donor?.insideRun === false) this.#endYield(donor, vcpu);
+    const { donor } = vcpu.turn;
+    if (donor?.turn.insideRun === false) this.#endYield(donor, vcpu);
   }
 
   /** Whether a CPU has anything to run. */
@@ -227,7 +227,7 @@ export class Scheduler implements VcpuScheduler {
       if (target.life === "killed") this.#exit(state, target);
       else this.#execute(cpu, until, thread, target);
       // Waiting for another CPU takes the rest of the turn, and is paid with the slice.
-      if (this.#turnOver) thread.sliceLeft -= until - cpu.position;
+      if (this.#turnOver) thread.turn.sliceLeft -= until - cpu.position;
     }
   }
 
@@ -252,7 +252,7 @@ export class Scheduler implements VcpuScheduler {
     const best = cpu.queue.best;
     const current = cpu.current?.isRunnable ? cpu.current : undefined;
     if (current) {
-      const over = current.sliceLeft <= 0;
+      const over = current.turn.sliceLeft <= 0;
       if (over) this.#renewSlice(current);
       if (!best || best.rank < current.rank || best.rank === current.rank && !over) return current;
       cpu.queue.add(current, over ? "tail" : "head");
@@ -264,8 +264,8 @@ export class Scheduler implements VcpuScheduler {
 
   /** A slice is over, and with it what is lent from it. */
   #renewSlice(vcpu: Vcpu): void {
-    vcpu.sliceLeft = vcpu.timeslice;
-    if (vcpu.yieldTo) this.#endYield(vcpu, vcpu.yieldTo);
+    vcpu.turn.sliceLeft = vcpu.settings.timeslice;
+    if (vcpu.turn.yieldTo) this.#endYield(vcpu, vcpu.turn.yieldTo);
   }
 
   /**
@@ -274,9 +274,9 @@ export class Scheduler implements VcpuScheduler {
    */
   #follow(thread: Vcpu): Vcpu {
     let target = thread;
-    while (target.yieldTo) {
-      const next = target.yieldTo;
-      const over = next.sliceLeft <= 0 || target.hasInterrupt || target.isDead;
+    while (target.turn.yieldTo) {
+      const next = target.turn.yieldTo;
+      const over = next.turn.sliceLeft <= 0 || target.hasInterrupt || target.isDead;
       if (over || !next.isRunnable || !isHere(next, target)) {
         this.#endYield(target, next);
         break;
@@ -287,7 +287,7 @@ export class Scheduler implements VcpuScheduler {
   }
 
   #execute(cpu: PhysicalCpu, until: number, thread: Vcpu, target: Vcpu): void {
-    const slice = target === thread ? thread.sliceLeft : Math.min(thread.sliceLeft, target.sliceLeft);
+    const slice = target === thread ? thread.turn.sliceLeft : Math.min(thread.turn.sliceLeft, target.turn.sliceLeft);
     const limit = Math.min(until, cpu.position + slice, this.#nextDeadline(cpu));
     const start = cpu.position;
     this.services.trace.actor = target.trace;
@@ -296,10 +296,10 @@ export class Scheduler implements VcpuScheduler {
     this.services.trace.actor = undefined;
     this.services.checker?.verifyAfter(() => `a run of ${this.services.names.vcpu(target)}`);
     const spent = cpu.position - start;
-    target.time += spent;
-    target.ranUntil = cpu.position;
-    target.sliceLeft -= spent;
-    if (target !== thread) thread.sliceLeft -= spent;
+    target.usage.time += spent;
+    target.usage.ranUntil = cpu.position;
+    target.turn.sliceLeft -= spent;
+    if (target !== thread) thread.turn.sliceLeft -= spent;
     this.#updateTimers(cpu);
   }
 
@@ -326,7 +326,7 @@ export class Scheduler implements VcpuScheduler {
     const state = this.#cpus[cpu.index];
     if (state.deadline !== undefined) return state.deadline;
     let next = Infinity;
-    for (const vcpu of this.vcpus) if (vcpu.affinity === cpu.index) next = Math.min(next, vcpu.timers.deadline);
+    for (const vcpu of this.vcpus) if (vcpu.settings.affinity === cpu.index) next = Math.min(next, vcpu.timers.deadline);
     return state.deadline = next;
   }
 
@@ -336,7 +336,7 @@ export class Scheduler implements VcpuScheduler {
     if (deadline === Infinity) return;
     const { time } = this.services.machine;
     if (deadline > time) return;
-    for (const vcpu of this.vcpus) if (vcpu.affinity === cpu.index && vcpu.timers.deadline <= time) vcpu.timers.update(time);
+    for (const vcpu of this.vcpus) if (vcpu.settings.affinity === cpu.index && vcpu.timers.deadline <= time) vcpu.timers.update(time);
   }
 
   #runNative(cpu: PhysicalCpu, vcpu: Vcpu, native: VcpuProgram): void {
@@ -344,11 +344,11 @@ export class Scheduler implements VcpuScheduler {
       if (!native.insideRun) vcpu.waitForInterrupt();
       // Nothing to handle although an interrupt is signalled (a group it does not take): the next
       // turn looks again.
-      if (vcpu.isRunnable && !vcpu.yieldTo) this.endTurn();
+      if (vcpu.isRunnable && !vcpu.turn.yieldTo) this.endTurn();
       return;
     }
     cpu.position += Math.max(native.step(), EXIT_COST);
-    vcpu.exits++;
+    vcpu.usage.exits++;
     if (vcpu.native === native) vcpu.timers.reload(this.services.now);
   }
 
@@ -356,19 +356,19 @@ export class Scheduler implements VcpuScheduler {
     this.disturb();
     target.retain();
     this.services.checker?.touch(caller);
-    target.donor = caller;
-    target.sliceLeft = target.timeslice;
-    caller.yieldTo = target;
-    caller.insideRun = insideRun;
+    target.turn.donor = caller;
+    target.turn.sliceLeft = target.settings.timeslice;
+    caller.turn.yieldTo = target;
+    caller.turn.insideRun = insideRun;
   }
 
   #endYield(caller: Vcpu, target: Vcpu): void {
     this.services.checker?.touch(caller);
-    caller.yieldTo = undefined;
-    target.donor = undefined;
-    target.sliceLeft = target.timeslice;
-    if (caller.insideRun) {
-      caller.insideRun = false;
+    caller.turn.yieldTo = undefined;
+    target.turn.donor = undefined;
+    target.turn.sliceLeft = target.settings.timeslice;
+    if (caller.turn.insideRun) {
+      caller.turn.insideRun = false;
       const results = runState(target);
       target.block(Block.Run);
       if (caller.isDead) caller.trace.abandonCall();
@@ -380,19 +380,19 @@ export class Scheduler implements VcpuScheduler {
   }
 
   #exit(cpu: CpuState, vcpu: Vcpu): void {
-    if (vcpu.yieldTo) this.#endYield(vcpu, vcpu.yieldTo);
+    if (vcpu.turn.yieldTo) this.#endYield(vcpu, vcpu.turn.yieldTo);
     if (cpu.current === vcpu) cpu.current = undefined;
     this.#dequeue(vcpu);
     vcpu.exit();
   }
 
   #dequeue(vcpu: Vcpu): void {
-    if (vcpu.queued) this.#cpus[vcpu.affinity].queue.remove(vcpu);
+    if (vcpu.turn.queued) this.#cpus[vcpu.settings.affinity].queue.remove(vcpu);
     for (const cpu of this.#cpus) if (cpu.current === vcpu) cpu.current = undefined;
   }
 }
 
 /** Whether a vCPU may run on the CPU of another. */
 function isHere(vcpu: Vcpu, other: Vcpu): boolean {
-  return vcpu.affinity === other.affinity || vcpu.affinity === CPU_INVALID;
+  return vcpu.settings.affinity === other.settings.affinity || vcpu.settings.affinity === CPU_INVALID;
 }

@@ -42,7 +42,7 @@ function setAffinity(call: Call, vcpu: Vcpu, affinity: number): ErrorCode {
   if (affinity !== CPU_INVALID && !scheduler.hasCpu(affinity)) {
     return call.refuse(ErrorCode.ARGUMENT_INVALID, "there is no such CPU", values);
   }
-  if (affinity === vcpu.affinity) return ErrorCode.OK;
+  if (affinity === vcpu.settings.affinity) return ErrorCode.OK;
   if (vcpu.state === "active" && vcpu.isPinned) return call.refuse(ErrorCode.DENIED, "a pinned vCPU stays", values);
   scheduler.migrate(vcpu, affinity);
   return ErrorCode.OK;
@@ -72,7 +72,7 @@ function bindVirq(call: Call, vcpu: Vcpu, vic: Vic, virq: number, kind: number):
       }
       const error = vic.bindShared(vcpu.wakeupVirq, virq);
       // Inside vcpu_run it is proxy-scheduled already, and blocked again when that comes back.
-      if (error !== ErrorCode.OK || vcpu.donor?.insideRun) return error;
+      if (error !== ErrorCode.OK || vcpu.turn.donor?.turn.insideRun) return error;
       vcpu.block(Block.Run);
       vcpu.services.scheduler.leavePlace(vcpu);
       return error;
@@ -90,7 +90,7 @@ export const calls: readonly HypercallDefinition[] = [
       vcpu_options & ~KNOWN_OPTIONS ? call.refuse(ErrorCode.ARGUMENT_INVALID, "unknown options", { vcpu_options }) : ErrorCode.OK,
     caps: { cap: configurable("thread") },
     handler(_call, { cap, vcpu_options }) {
-      cap.options = vcpu_options;
+      cap.settings.options = vcpu_options;
       return ErrorCode.OK;
     },
   }),
@@ -121,7 +121,7 @@ export const calls: readonly HypercallDefinition[] = [
     handler(call, { cap, priority }) {
       if (priority > HIGHEST_PRIORITY) return call.refuse(ErrorCode.DENIED, "priorities of vCPUs are 0 to 62", { priority });
       if (cap.state !== "init") return call.refuse(ErrorCode.OBJECT_STATE, "the vCPU is no longer configurable", { target: cap.name });
-      cap.priority = priority;
+      cap.settings.priority = priority;
       return ErrorCode.OK;
     },
   }),
@@ -132,7 +132,7 @@ export const calls: readonly HypercallDefinition[] = [
         return call.refuse(ErrorCode.ARGUMENT_INVALID, "timeslices are 100 us to 100 ms", { timeslice });
       }
       if (cap.state !== "init") return call.refuse(ErrorCode.OBJECT_STATE, "the vCPU is no longer configurable", { target: cap.name });
-      cap.timeslice = Number(timeslice);
+      cap.settings.timeslice = Number(timeslice);
       return ErrorCode.OK;
     },
   }),

@@ -48,8 +48,8 @@ function run(call: Call, vcpu: Vcpu, value: bigint, action: bigint): ErrorCode |
     return call.refuse(ErrorCode.BUSY, "the vCPU is not proxy-scheduled, or somebody runs it", { target: vcpu.name });
   }
   const canRun = vcpu.isRunnableByProxy || vcpu.vmmio !== undefined;
-  if (canRun && vcpu.isPinned && vcpu.affinity !== caller.affinity) {
-    return call.refuse(ErrorCode.DENIED, "a pinned vCPU stays", { affinity: vcpu.affinity, caller: caller.affinity });
+  if (canRun && vcpu.isPinned && vcpu.settings.affinity !== caller.settings.affinity) {
+    return call.refuse(ErrorCode.DENIED, "a pinned vCPU stays", { affinity: vcpu.settings.affinity, caller: caller.settings.affinity });
   }
   if (vcpu.vmmio && !vcpu.isDead) resume(vcpu, vcpu.vmmio, value, action);
   if (!vcpu.isRunnableByProxy || !vcpu.isDead && caller.hasInterrupt) return runState(vcpu);

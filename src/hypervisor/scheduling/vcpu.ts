@@ -6,7 +6,6 @@ import { ErrorCode } from "../../abi/errors.ts";
 import { CPU_INVALID, VcpuOption } from "../../abi/words.ts";
 import { Pstate, Sctlr } from "../../core/architecture/exceptions.ts";
 import type { Translation, VcpuState } from "../../core/interface.ts";
-import { DOUBLE } from "../../machine/clock.ts";
 import { MAX_CPUS } from "../../machine/memory-map.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import { archiveRegisters } from "../archive/registers-archive.ts";
@@ -21,6 +20,9 @@ import type { VcpuTrace } from "../trace/trace-hub.ts";
 import { DEEPEST_POWER_STATE, type SystemReset } from "./power-state.ts";
 import { TimerPpi, VcpuTimers } from "./timer.ts";
 import type { Entrance, VcpuProgram, VcpuServices } from "./vcpu-services.ts";
+import { PRIORITY_END, VcpuSettings } from "./vcpu-settings.ts";
+import { VcpuTurn } from "./vcpu-turn.ts";
+import { VcpuUsage } from "./vcpu-usage.ts";
 import type { VpmGroup } from "./vpm-group.ts";
 import { KiB } from "../../support/sizes.ts";
 
@@ -84,14 +86,10 @@ export interface VmmioAccess {
 const LIVES = ["ready", "killed", "exited"] as const;
 const ALL_BLOCKS = Object.values(Block).reduce<number>((all, bit) => all | bit, 0);
 
-const DEFAULT_PRIORITY = 32;
-export const PRIORITY_END = 64;
 /** MIDR_EL1 of pinned vCPUs: what the platform's CPU calls itself. */
 const MIDR_PINNED = 0x000f_0510n;
 /** MIDR_EL1 of all other vCPUs: a CPU of no implementer, part 0x48. */
 const MIDR_DEFAULT = 0x000f_0480n;
-/** ns. */
-const DEFAULT_TIMESLICE = 5_000_000;
 
 /** A vCPU. */
 export class Vcpu extends HypervisorObject {
@@ -113,12 +111,9 @@ export class Vcpu extends HypervisorObject {
   /** The native program that runs in place of instructions, while the vCPU is powered on at one. */
   native: VcpuProgram | undefined;
 
-  options = 0n;
-  priority = DEFAULT_PRIORITY;
-  /** ns. */
-  timeslice = DEFAULT_TIMESLICE;
-  /** Index of its physical CPU, or CPU_INVALID. */
-  affinity: number = CPU_INVALID;
+  readonly settings = new VcpuSettings();
+  readonly turn = new VcpuTurn();
+  readonly usage = new VcpuUsage();
 
   vic: Vic | undefined;
   /** VIC index, and index of the vCPU in its VM. */
@@ -140,30 +135,12 @@ export class Vcpu extends HypervisorObject {
   readonly haltVirq = new VirqSource(this, "halted", () => false, true);
   readonly wakeupVirq = new VirqSource(this, "wants to run", () => false);
 
-  /** What is left of its timeslice, ns. */
-  sliceLeft = DEFAULT_TIMESLICE;
-  /** Whether it waits in a run queue. */
-  queued = false;
-  /** The vCPU that runs in its place (directed yield, vcpu_run), and whose place it runs in. */
-  yieldTo: Vcpu | undefined;
-  donor: Vcpu | undefined;
-  /** Whether the yield in progress is a vcpu_run, which has results. */
-  insideRun = false;
   /** How its hypercall in progress came in. */
   entrance: Entrance = "native";
 
   readonly entropy = new EntropyBudget();
-  /** Instructions that it has retired, and virtual time (ns) that it has run. */
-  instructions = DOUBLE;
-  time = DOUBLE;
-  /** Virtual time (ns) at which it ran last. */
-  ranUntil = DOUBLE;
-  /** Exits to the hypervisor. */
-  exits = 0;
-
   constructor(services: VcpuServices, partition: Heap) {
     super(services, partition, Vcpu.SIZE);
-    this.instructions = this.time = this.ranUntil = 0;
     this.registers = services.core.createVcpu();
     this.timers = new VcpuTimers(this, this.registers, services.machine, () => services.scheduler.deadlineChanged(this));
     this.trace = services.trace.port(() => services.names.vcpu(this));
@@ -189,7 +166,7 @@ export class Vcpu extends HypervisorObject {
    * comes before all others.
    */
   get rank(): number {
-    return this.life === "killed" ? PRIORITY_END - 1 : this.priority;
+    return this.life === "killed" ? PRIORITY_END - 1 : this.settings.priority;
   }
 
   /** Killed or exited: it will never run a guest's instruction again. */
@@ -204,16 +181,16 @@ export class Vcpu extends HypervisorObject {
 
   /** A vCPU of the primary VM (option hlos_vm). */
   get isPrimary(): boolean {
-    return (this.options & VcpuOption.HlosVm) !== 0n;
+    return (this.settings.options & VcpuOption.HlosVm) !== 0n;
   }
 
   /** Without it the system cannot go on; its power-off is the platform's. */
   get isCritical(): boolean {
-    return (this.options & (VcpuOption.Critical | VcpuOption.HlosVm)) !== 0n;
+    return (this.settings.options & (VcpuOption.Critical | VcpuOption.HlosVm)) !== 0n;
   }
 
   get isPinned(): boolean {
-    return (this.options & (VcpuOption.Pinned | VcpuOption.HlosVm)) !== 0n;
+    return (this.settings.options & (VcpuOption.Pinned | VcpuOption.HlosVm)) !== 0n;
   }
 
   /** Whether an interrupt is signalled to it, taken or not. */
@@ -354,7 +331,7 @@ export class Vcpu extends HypervisorObject {
   }
 
   override held(): HypervisorObject[] {
-    const attachments = [this.cspace, this.addressSpace, this.vic, this.vpmGroup, this.yieldTo];
+    const attachments = [this.cspace, this.addressSpace, this.vic, this.vpmGroup, this.turn.yieldTo];
     const self = this.state === "active" && this.life !== "exited" ? this : undefined;
     return [...super.held(), ...[...attachments, self].filter((object) => object !== undefined)];
   }
@@ -364,10 +341,7 @@ export class Vcpu extends HypervisorObject {
   }
 
   protected archiveFields(archive: ObjectArchive): void {
-    this.options = archive.word("options", this.options);
-    this.priority = archive.integer("priority", this.priority, 0, PRIORITY_END - 1);
-    this.timeslice = archive.integer("timeslice", this.timeslice, 1);
-    this.affinity = archive.integer("affinity", this.affinity, 0, CPU_INVALID);
+    this.settings.archive(archive);
     this.index = archive.integer("index", this.index, 0, MAX_CPUS - 1);
     this.vpmIndex = archive.integer("vpmIndex", this.vpmIndex, 0, MAX_CPUS - 1);
     this.cspace = archive.objectOrNone("cspace", this.cspace, "cspace");
@@ -420,16 +394,9 @@ export class Vcpu extends HypervisorObject {
 
   /** What the scheduler notes of it. */
   #archiveTurn(archive: ObjectArchive): void {
-    this.sliceLeft = archive.float("sliceLeft", this.sliceLeft);
-    this.queued = archive.bool("queued", this.queued);
-    this.yieldTo = archive.objectOrNone("yieldTo", this.yieldTo, "thread");
-    this.donor = archive.objectOrNone("donor", this.donor, "thread");
-    this.insideRun = archive.bool("insideRun", this.insideRun);
+    this.turn.archive(archive);
     this.entrance = archive.choice("entrance", this.entrance, ["native", "smccc"]);
-    this.instructions = archive.integer("instructions", this.instructions);
-    this.time = archive.float("time", this.time);
-    this.ranUntil = archive.float("ranUntil", this.ranUntil);
-    this.exits = archive.integer("exits", this.exits);
+    this.usage.archive(archive);
   }
 
   /** It was active when it was saved: it has its places again. */
@@ -491,13 +458,16 @@ export class Vcpu extends HypervisorObject {
   }
 
   #checkOptions(): ErrorCode {
-    const config = (rule: string) => this.refuse(ErrorCode.OBJECT_CONFIG, rule, { options: this.options, affinity: this.affinity });
+    const config = (rule: string) =>
+      this.refuse(ErrorCode.OBJECT_CONFIG, rule, { options: this.settings.options, affinity: this.settings.affinity });
     const { scheduler } = this.services;
-    if (this.affinity !== CPU_INVALID && !scheduler.hasCpu(this.affinity)) return config("the CPU of its affinity does not exist");
+    if (this.settings.affinity !== CPU_INVALID && !scheduler.hasCpu(this.settings.affinity)) {
+      return config("the CPU of its affinity does not exist");
+    }
     if (this.isCritical && !this.partition!.privileged) return config("critical vCPUs belong to a privileged partition");
-    if (this.isPinned && this.affinity === CPU_INVALID) return config("a pinned vCPU needs an affinity");
-    if (this.options & VcpuOption.SveAllowed && !this.isPrimary) return config("SVE is for the primary VM only");
-    if (this.isPrimary && scheduler.hasPrimary(this.affinity)) return config("another vCPU of the primary VM has this CPU");
+    if (this.isPinned && this.settings.affinity === CPU_INVALID) return config("a pinned vCPU needs an affinity");
+    if (this.settings.options & VcpuOption.SveAllowed && !this.isPrimary) return config("SVE is for the primary VM only");
+    if (this.isPrimary && scheduler.hasPrimary(this.settings.affinity)) return config("another vCPU of the primary VM has this CPU");
     return ErrorCode.OK;
   }
 
@@ -523,7 +493,7 @@ export class Vcpu extends HypervisorObject {
     this.registers.setRegister("MIDR_EL1", this.isPinned ? MIDR_PINNED : MIDR_DEFAULT);
     this.registers.setRegister("MPIDR_EL1", vic.mpidr(this.index));
     this.#blocks &= ~Block.Lifecycle;
-    if (this.options & VcpuOption.VcpuRunScheduled) this.#blocks |= Block.Run;
+    if (this.settings.options & VcpuOption.VcpuRunScheduled) this.#blocks |= Block.Run;
     // It holds itself until it exits: capabilities may go, a running vCPU stays.
     this.retain();
     this.services.scheduler.add(this);

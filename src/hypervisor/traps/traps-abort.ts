@@ -136,7 +136,7 @@ function writeVirtioPage(vcpu: Vcpu, exit: Exit, { write, size }: Access): boole
  * A vCPU that somebody runs by vcpu_run leaves its accesses in the ranges of the VMM to that one.
  */
 function leaveToVmm(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
-  if (!vcpu.donor?.insideRun || !vcpu.addressSpace!.isVmmio(exit.ipa, size)) return false;
+  if (!vcpu.turn.donor?.turn.insideRun || !vcpu.addressSpace!.isVmmio(exit.ipa, size)) return false;
   const value = write ? vcpu.registers.getX(exit.esr >>> AbortSyndrome.SrtShift & 0x1f) : 0n;
   if (vcpu.services.trace.wanted.mmio) traceMmio(vcpu, exit.ipa, { write, size }, write ? value : undefined, "vmm");
   vcpu.vmmio = { write, ipa: exit.ipa, size, value, esr: exit.esr, far: exit.far };

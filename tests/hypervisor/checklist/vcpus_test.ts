@@ -191,7 +191,7 @@ Deno.test("H147: a vCPU with a bound wakeup vIRQ runs inside vcpu_run only", () 
   assert.ok(reply !== undefined && typeof reply === "object" && reply.values[0] === 0n);
   guest.start();
   machine.run(1_000_000);
-  assert.equal(guest.vcpus[0].instructions, 0);
+  assert.equal(guest.vcpus[0].usage.instructions, 0);
 });
 
 Deno.test("H148: vcpu_run of a vCPU that is not proxy-scheduled is BUSY", () => {
@@ -291,7 +291,7 @@ Deno.test("H159: vCPUs of one priority on one CPU alternate every 5 ms", () => {
   for (const vm of vms) vm.start();
   for (const [first, second] of [[5, 0], [5, 5], [10, 5], [10, 10]]) {
     machine.run(5_000_000);
-    assert.deepEqual(vms.map(({ vcpus }) => Math.round(vcpus[0].time / 1e6)), [first, second]);
+    assert.deepEqual(vms.map(({ vcpus }) => Math.round(vcpus[0].usage.time / 1e6)), [first, second]);
   }
 });
 
@@ -303,7 +303,7 @@ Deno.test("H160: a vCPU of higher priority preempts as soon as it can run", () =
   machine.run(1_000_000);
   high.start();
   machine.run(1_000_000);
-  assert.deepEqual([low.vcpus[0].time, high.vcpus[0].time], [1_000_000, 1_000_000]);
+  assert.deepEqual([low.vcpus[0].usage.time, high.vcpus[0].usage.time], [1_000_000, 1_000_000]);
 });
 
 /** A rig whose caller's group has a second vCPU, powered off. */

@@ -182,8 +182,8 @@ export class World {
     const index = vcpu === this.caller || !this.caller ? 0 : this.#index++;
     vcpu.attachVic(this.get<Vic>(this.vic), index);
     vcpu.attachVpmGroup(this.get<VpmGroup>(this.group), index);
-    vcpu.options = options;
-    vcpu.affinity = affinity;
+    vcpu.settings.options = options;
+    vcpu.settings.affinity = affinity;
   }
 
   /** What a vCPU executes from its next power-on. */

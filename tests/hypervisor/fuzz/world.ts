@@ -258,7 +258,7 @@ export class HostileWorld {
   /** Exits of all vCPUs of the epoch. */
   #actions(): number {
     let sum = 0;
-    for (const vcpu of this.#mine(Vcpu)) sum += vcpu.exits;
+    for (const vcpu of this.#mine(Vcpu)) sum += vcpu.usage.exits;
     return sum;
   }
 
@@ -266,7 +266,7 @@ export class HostileWorld {
   #revive(): void {
     for (const vcpu of this.#mine(Vcpu)) {
       if (vcpu.state !== "active" || vcpu.isDead) continue;
-      if (vcpu.affinity === CPU_INVALID && !vcpu.isBlockedBy(Block.Run)) this.hypervisor.scheduler.migrate(vcpu, 0);
+      if (vcpu.settings.affinity === CPU_INVALID && !vcpu.isBlockedBy(Block.Run)) this.hypervisor.scheduler.migrate(vcpu, 0);
       if (vcpu.isPoweredOff) vcpu.powerOn(BigInt(Ipa.Ram), 0n);
       else if (vcpu.isBlockedBy(Block.Wfi | Block.Suspend)) vcpu.unblock(Block.Wfi | Block.Suspend);
     }
@@ -282,12 +282,14 @@ export class HostileWorld {
     for (const vcpu of this.#mine(Vcpu)) {
       if (vcpu.state !== "active") continue;
       vcpu.kill();
-      if (vcpu.affinity === CPU_INVALID) scheduler.migrate(vcpu, 0);
-      if (!vcpu.donor) vcpu.unblock(Block.Run);
+      if (vcpu.settings.affinity === CPU_INVALID) scheduler.migrate(vcpu, 0);
+      if (!vcpu.turn.donor) vcpu.unblock(Block.Run);
     }
     for (let round = 0; round < 100 && [...this.#mine(Vcpu)].some((vcpu) => vcpu.state === "active" && vcpu.life !== "exited"); round++) {
       this.machine.run(1_000_000);
-      for (const vcpu of this.#mine(Vcpu)) if (vcpu.state === "active" && !vcpu.donor && vcpu.life === "killed") vcpu.unblock(Block.Run);
+      for (const vcpu of this.#mine(Vcpu)) {
+        if (vcpu.state === "active" && !vcpu.turn.donor && vcpu.life === "killed") vcpu.unblock(Block.Run);
+      }
     }
     for (const cspace of this.#mine(Cspace)) for (const [slot] of [...cspace.capabilities()]) cspace.delete(BigInt(slot));
     const { cspace } = this.#keeper;

@@ -104,7 +104,7 @@ Deno.test("R78: VM_INIT of such a VM at its owner's priority is NORESOURCE, and 
 Deno.test("R79: VM_INIT of a proxy-scheduled VM makes vCPUs of priority 0", () => {
   const [error, state, machine] = init(guestTree("proxy", []));
   assert.deepEqual([error, state], ["OK", VmState.Ready]);
-  assert.equal(machine.system.vcpu(0x80).priority, 0);
+  assert.equal(machine.system.vcpu(0x80).settings.priority, 0);
 });
 
 Deno.test("R80: VM_INIT of a VM with more CPUs than cores is NORESOURCE", () => {
