@@ -1,5 +1,6 @@
 // `el2 back`, `el2 on`: another place in the run of a session.
 
+import { output } from "./print.ts";
 import type { Command } from "@commander-js/extra-typings";
 import { answer } from "./answer.ts";
 import { ExitCode, Failure } from "./failure.ts";
@@ -69,6 +70,6 @@ async function move(options: { socket?: string; json?: boolean }, to: Move): Pro
   if ("error" in moved) throw new Failure(moved.error, ExitCode.Failed);
   const { instructions, text } = moved;
   const place = documentText(PLACE, { insn: String(instructions), reached: text ?? null });
-  console.log(options.json ? place : `at ${instructions} instructions${text === undefined ? "" : `: ${text}`}`);
+  output(`${options.json ? place : `at ${instructions} instructions${text === undefined ? "" : `: ${text}`}`}\n`);
   return ExitCode.Done;
 }

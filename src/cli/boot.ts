@@ -16,7 +16,7 @@ import {
   vsockOption,
 } from "./devices.ts";
 import { Failure, readNamedFile } from "./failure.ts";
-import { asciiOption, logLevelOption, logOption, noColorOption, readOnlyOption } from "./look-options.ts";
+import { asciiOption, logLevelOption, logOption, noColorOption, rawOption, readOnlyOption } from "./look-options.ts";
 import { recorded, recordOption } from "./record.ts";
 import { showSession } from "./show.ts";
 import { readSymbolFile } from "./symbols.ts";
@@ -124,6 +124,7 @@ export function registerBoot(program: Command, entry: URL, exit: (code: number) 
     .option("--reboot", "start again when the guest asks for a reset (default: the run ends with 1); changes of overlay disks are lost")
     .addOption(logOption)
     .addOption(logLevelOption)
+    .addOption(rawOption)
     .addOption(readOnlyOption)
     .addOption(noColorOption)
     .addOption(asciiOption)
@@ -196,6 +197,7 @@ Examples:
           instant: options.instant,
           title: name.split("/").at(-1) ?? name,
           stdio: options.stdio ?? false,
+          raw: options.raw,
           log: options.log,
           logLevel: options.logLevel,
           look: options,

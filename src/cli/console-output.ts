@@ -1,26 +1,47 @@
 // What consoles show, on stdout.
 
+import { TerminalBytes } from "../support/terminal-text.ts";
+
+/**
+ * What stdout gets of the bytes of consoles: on a terminal control characters as text, unless
+ * somebody wants them raw.
+ */
+export function shownOnStdout(raw: boolean): (console: string, bytes: Uint8Array) => Uint8Array {
+  if (raw || !Deno.stdout.isTerminal()) return (_console, bytes) => bytes;
+  const consoles = new Map<string, TerminalBytes>();
+  return (console, bytes) => {
+    let one = consoles.get(console);
+    if (!one) consoles.set(console, one = new TerminalBytes());
+    return one.shown(bytes);
+  };
+}
+
 /**
  * Console bytes to stdout in order, one write at a time; with names, whole lines behind `name| `.
  */
 export class ConsoleOutput {
   readonly #writer = Deno.stdout.writable.getWriter();
   readonly #partial = new Map<string, number[]>();
+  readonly #shown: (console: string, bytes: Uint8Array) => Uint8Array;
   #last: Promise<void> = Promise.resolve();
   /** Nothing can be written any more, and that was said. */
   #full = false;
 
+  /** @param raw bytes go to a terminal too as they are; else it shows control characters as text */
   constructor(
     readonly names: boolean,
+    raw: boolean,
     /** Tells how many bytes of output are dealt with. */
     readonly taken: (bytes: number) => void,
     /** Nobody reads stdout any more. */
     readonly closed: () => void,
-  ) {}
+  ) {
+    this.#shown = shownOnStdout(raw);
+  }
 
   write(console: string, bytes: Uint8Array): void {
-    if (!this.names) this.#put(bytes);
-    else this.#lines(console, bytes);
+    if (this.names) this.#lines(console, bytes);
+    else this.#put(this.#shown(console, bytes));
     this.#last = this.#last.then(() => this.taken(bytes.length));
   }
 
@@ -41,10 +62,11 @@ export class ConsoleOutput {
   }
 
   #named(console: string, line: readonly number[]): Uint8Array {
+    const text = this.#shown(console, Uint8Array.from(line));
     const name = new TextEncoder().encode(`${console}| `);
-    const bytes = new Uint8Array(name.length + line.length);
+    const bytes = new Uint8Array(name.length + text.length);
     bytes.set(name);
-    bytes.set(line, name.length);
+    bytes.set(text, name.length);
     return bytes;
   }
 

@@ -2,7 +2,9 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
-import { output } from "./print.ts";
+import { rawOption } from "./look-options.ts";
+import { output, outputBytes, report } from "./print.ts";
+import { shownOnStdout } from "./console-output.ts";
 import { openSession } from "./session.ts";
 import { parseDuration } from "./values.ts";
 import type { Asker } from "../control/asker.ts";
@@ -20,6 +22,7 @@ export function registerConsole(parent: Command, exit: (code: number) => void): 
     .option("--send <text>", "type this; \\n is Enter, \\xNN a byte")
     .option("--expect <regex>", "wait until what comes from now on matches, print the match")
     .option("--follow", "print what comes until interrupted")
+    .addOption(rawOption)
     .option("--timeout <time>", "wall time for --expect; exit code 4 after it", parseDuration)
     .option("--socket <session>", "the session: its name, or the path of its socket")
     .option("--read-only", "change nothing; --send and --break are refused with exit code 5")
@@ -39,6 +42,7 @@ interface ConsoleOptions {
   readonly send?: string;
   readonly expect?: string;
   readonly follow?: boolean;
+  readonly raw?: true;
   readonly timeout?: number;
   readonly socket?: string;
   readonly readOnly?: boolean;
@@ -48,13 +52,17 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
   const name = vm.replace(/^(vm|con):/, "").replace(/\/0$/, "");
   const pattern = options.expect === undefined ? undefined : regex(options.expect);
   const decoder = new TextDecoder();
-  let shown = "", fresh = "", live = false, over = false;
+  // On a terminal what a guest wrote is shown as text, unless somebody wants it raw.
+  const visible = shownOnStdout(options.raw ?? false);
+  const put = (bytes: Uint8Array) => outputBytes(visible(name, bytes));
+  const shown: Uint8Array[] = [];
+  let fresh = "", live = false, over = false;
   const matched = Promise.withResolvers<number>();
   using open = await openSession({ ...options, follow: true }, (console_, bytes) => {
     if (console_ !== name) return;
     const text = decoder.decode(bytes, { stream: true });
-    if (!live) shown += text;
-    else if (options.follow) output(text);
+    if (!live) shown.push(bytes);
+    else if (options.follow) put(bytes);
     fresh += live ? text : "";
     const match = pattern?.exec(fresh.replaceAll("\r", ""));
     // More may come before the program has ended: the match is printed once.
@@ -65,12 +73,12 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
     }
   });
   const { session, asker } = open;
-  session.onLost = (console_, bytes) => console_ === name && console.error(`el2: ${bytes} bytes of output were lost`);
+  session.onLost = (console_, bytes) => console_ === name && report(`el2: ${bytes} bytes of output were lost`);
   // What was shown before arrives before the answer.
   const answer = await asker.ask({ table: "vm.ls", args: {} });
   const found = answer.rows.find(({ id }) => id === `vm:${name}`);
   if (!found) throw new Failure(`no vm:${name}; there are ${answer.rows.map(({ id }) => id).join(", ")}`, ExitCode.Failed);
-  if (found.console === null && shown === "") throw new Failure(`vm:${name} has no console`, ExitCode.Failed);
+  if (found.console === null && !shown.length) throw new Failure(`vm:${name} has no console`, ExitCode.Failed);
   live = true;
   if (options.break) {
     const error = await asker.act({ kind: "console.break", console: name });
@@ -88,14 +96,14 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
     const code = await matched.promise;
     clearTimeout(late);
     if (code === ExitCode.TimedOut) {
-      console.error(`el2: nothing matched ${options.expect} within ${timeout / 1000} s; the console ends with:\n${fresh.slice(-500)}`);
+      report(`el2: nothing matched ${options.expect} within ${timeout / 1000} s; the console ends with:\n${fresh.slice(-500)}`);
     }
     return code;
   }
   if (options.follow) {
-    output(shown);
+    shown.forEach(put);
     await new Promise(() => {}); // until interrupted
-  } else if (options.send === undefined && !options.break) output(shown);
+  } else if (options.send === undefined && !options.break) shown.forEach(put);
   return ExitCode.Done;
 }
 

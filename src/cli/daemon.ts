@@ -8,7 +8,7 @@ import { hypervisorNodeOption } from "./hypervisor-node-option.ts";
 import { ExitCode, Failure } from "./failure.ts";
 import { withLog } from "./log.ts";
 import { asciiOption, logLevelOption, logOption, noColorOption, readOnlyOption } from "./look-options.ts";
-import { output } from "./print.ts";
+import { output, report } from "./print.ts";
 import { type Planned, plannedOf } from "./run.ts";
 import { recorded } from "./record.ts";
 import { connectNamed, openSession, withSessionOptions } from "./session.ts";
@@ -51,7 +51,7 @@ Examples:
     await sessionPlan(what, options);
     const log = options.log === undefined ? undefined : resolve(options.log);
     await startSession(entry, name, [what, ...argumentsOf(up.options, { ...options, name, log })]);
-    console.error(`el2: session ${name} runs; el2 attach ${name} shows it, el2 down ${name} ends it`);
+    report(`el2: session ${name} runs; el2 attach ${name} shows it, el2 down ${name} ends it`);
   });
   withBeginOptions(program.command("serve", { hidden: true }))
     .description("be the process of a session")
@@ -173,7 +173,7 @@ async function down(named: string | undefined, force: boolean): Promise<number> 
       throw new Failure(`the session at ${path} lives in process ${owner.pid}; kill ${owner.pid} ends it`, ExitCode.Failed);
     }
     removeIfThere(path);
-    console.error(`el2: removed ${path}`);
+    report(`el2: removed ${path}`);
     return ExitCode.Done;
   }
   if (await answers(path)) {
@@ -193,7 +193,7 @@ async function list(json: boolean): Promise<number> {
     }
   }
   if (json) output(`${documentText(SESSIONS, { data: rows as Json })}\n`);
-  else if (!rows.length) console.error("el2: no session runs; el2 up WHAT starts one");
+  else if (!rows.length) report("el2: no session runs; el2 up WHAT starts one");
   else {
     for (const { name, what, clients, ended, paused, started, logs } of rows) {
       const state = ended ? `ended: ${ended}` : paused ? "paused" : "runs";

@@ -3,7 +3,7 @@
 import { useCoreCache } from "./machines-here.ts";
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
-import { inline, output, printable } from "./print.ts";
+import { inline, output, report } from "./print.ts";
 import { readNamedRecording } from "./record.ts";
 import { checkHost, hostOption, readNamedSnapshot } from "./snapshot.ts";
 import { parseWhole } from "./values.ts";
@@ -111,9 +111,9 @@ async function diffRecorded(a: string, b: string, { json }: DiffOptions): Promis
   const { compared, cut, difference } = diffRecordings(first, second, (instructions) => {
     if (performance.now() - told < PROGRESS) return;
     told = performance.now();
-    console.error(`el2: compared ${instructions} instructions`);
+    report(`el2: compared ${instructions} instructions`);
   });
-  if (cut) console.error("el2: a recording is cut off, its program was killed: runs are compared up to the last thing that it says");
+  if (cut) report("el2: a recording is cut off, its program was killed: runs are compared up to the last thing that it says");
   if (json) {
     const places = difference && { insn: String(difference.instructions), ns: difference.times.map(String), vcpus: difference.vcpus };
     output(`${documentText(DIFF, { compared: String(compared), cut, difference: places ?? null })}\n`);
@@ -173,7 +173,7 @@ function snapshotText({ equal, headers: [first, second], groups, memory }: Snaps
     const bytes = [first, second].map((byte) => `0x${byte.toString(16).padStart(2, "0")}`).join(" | ");
     lines.push(`  ${vms.join(" ") || "mapped by nobody"}  ${pages} pages, first at ${[...ipas, pa].join(" ")}  ${bytes}`);
   }
-  return printable(lines.map((line) => `${line}\n`).join(""));
+  return lines.map((line) => `${line}\n`).join("");
 }
 
 async function diffTraced(a: string, b: string, { json }: DiffOptions): Promise<boolean> {
@@ -202,7 +202,7 @@ function traceText({ events: [first, second], difference, otherEvent, kinds }: T
   if (!otherEvent) lines.push("they differ in times and CPUs only: the events are the same");
   else if (otherEvent.event > difference.event) lines.push(...differenceLines("first event that is another one", otherEvent));
   lines.push(...kinds.map(({ kind, first, second }) => `${kind.padEnd(6)} ${first} | ${second}`));
-  return printable(lines.map((line) => `${line}\n`).join(""));
+  return lines.map((line) => `${line}\n`).join("");
 }
 
 function differenceLines(title: string, { event, fields, before, first, second }: TraceDifference): string[] {

@@ -1,6 +1,7 @@
 // `el2 disasm FILE|HEX`: instructions as text, from a file (ELF, arm64 Image with or without
 // container, raw) or from words.
 
+import { output } from "./print.ts";
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure, readNamedFile } from "./failure.ts";
 import type { disassemble } from "../isa/disassemble.ts";
@@ -100,7 +101,7 @@ function print({ address, bytes }: Code, start: number, limit: number, text: typ
   let lines: string[] = [];
   let printed = 0;
   const flush = () => {
-    if (lines.length > 0) console.log(lines.join("\n"));
+    if (lines.length > 0) output(`${lines.join("\n")}\n`);
     lines = [];
   };
   const first = Math.max(0, Math.ceil((start - address) / 4) * 4);

@@ -3,7 +3,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
-import { nothingPasses, output, printAnswer, printStreamRow } from "./print.ts";
+import { nothingPasses, output, printAnswer, printStreamRow, report } from "./print.ts";
 import { checkVm, openSession, withSessionOptions } from "./session.ts";
 import { traceCalls } from "./trace-calls.ts";
 import { registerTraceExport } from "./trace-export.ts";
@@ -94,7 +94,7 @@ async function events({ json = false, socket, filter, kinds, follow = false, sin
   for (;;) {
     const answer = await asker.ask({ table: "events", args: { filter, since, after, kinds: kinds?.join(","), limit: BATCH } });
     if (answer.error !== undefined) throw new Failure(answer.error);
-    if (after !== undefined && answer.dropped) console.error(`el2: ${answer.dropped} events were lost`);
+    if (after !== undefined && answer.dropped) report(`el2: ${answer.dropped} events were lost`);
     for (const row of answer.rows) {
       if (left-- <= 0) break;
       printStreamRow(session.info.name, answer, row, json);

@@ -1,6 +1,7 @@
 // `--gdb`, and `el2 gdb VM`: gdb servers for a VM of a session of this process, or of one that runs
 // in the background.
 
+import { report } from "./print.ts";
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
 import { connectNamed } from "./session.ts";
@@ -204,7 +205,7 @@ class DebugLink {
   }
 
   #announce(): void {
-    if (this.#announces) console.error(`el2: gdb-multiarch -ex 'target remote ${this.#server?.connections.name}'`);
+    if (this.#announces) report(`el2: gdb-multiarch -ex 'target remote ${this.#server?.connections.name}'`);
     this.#announces = false;
   }
 

@@ -4,7 +4,8 @@ import { cacheFolder } from "../support/cache.ts";
 import { type Command, Option } from "@commander-js/extra-typings";
 import { catalogEntries, damagedFiles, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, type Manifest } from "../catalog/catalog.ts";
 import { ExitCode, Failure, readNamedFile } from "./failure.ts";
-import { output } from "./print.ts";
+import { output, report } from "./print.ts";
+import { terminalWord } from "../support/terminal-text.ts";
 import { documentText, GUEST } from "../queries/documents.ts";
 import { addGuest, wrongGuestName } from "../catalog/add.ts";
 import { fetchDebian } from "../catalog/debian.ts";
@@ -26,7 +27,7 @@ export function registerGuests(program: Command): void {
       const manifest = await fetch({ release: options.release, mirror: options.mirror, progress: progressLine() }).catch((error) =>
         refused("fetch", error)
       );
-      console.log(options.json ? guestText(manifest) : describe(manifest).join("\n"));
+      output(`${options.json ? guestText(manifest) : describe(manifest).join("\n")}\n`);
     });
   guests.command("add")
     .description("keep a guest of your own in the cache under a name that el2 run takes")
@@ -63,13 +64,11 @@ Examples:
     .option("--json", "print manifests as JSON, one a line")
     .action(async (options) => {
       for (const entry of await catalogEntries()) {
-        console.log(
-          options.json ? guestText(entry.manifest, entry.folder) : describe(entry.manifest, entry.folder).join("\n"),
-        );
+        output(`${options.json ? guestText(entry.manifest, entry.folder) : describe(entry.manifest, entry.folder).join("\n")}\n`);
         if (!options.check) continue;
         const damaged = await damagedFiles(entry);
         if (damaged.length === 0) continue;
-        console.error(`el2: ${entry.manifest.name}: ${damaged.join(", ")} differ from the manifest; fetch it again`);
+        report(`el2: ${entry.manifest.name}: ${damaged.join(", ")} differ from the manifest; fetch it again`);
         Deno.exitCode = ExitCode.Failed;
       }
     });
@@ -124,10 +123,10 @@ function progressLine(): (percent: number, what: string) => void {
       const line = `fetching ${what}: ${percent} %`;
       if (line === last) return;
       last = line;
-      Deno.stderr.writeSync(text.encode(`\r\x1b[K${line}${percent === 100 ? "\n" : ""}`));
+      Deno.stderr.writeSync(text.encode(`\r\x1b[K${terminalWord(line)}${percent === 100 ? "\n" : ""}`));
     } else if (what !== last) {
       last = what;
-      console.error(`fetching ${what}`);
+      report(`fetching ${what}`);
     }
   };
 }

@@ -4,7 +4,7 @@
 import { controlByte, DEFAULT_PREFIX, readInput } from "./console-input.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { ExitCode } from "./failure.ts";
-import { printable } from "./print.ts";
+import { report } from "./print.ts";
 import type { SessionClient } from "../session/client.ts";
 import { type MachineEvent, type MachineSample, ORDERLY_END, SESSION, type SessionEnd, type SessionEvent } from "../protocol/protocol.ts";
 import { warn } from "../support/warn.ts";
@@ -22,6 +22,8 @@ export interface HeadlessOptions {
   readonly names: boolean;
   /** Wall time (ms) after which the run ends with code 4. */
   readonly timeout: number | undefined;
+  /** Escape sequences of guests go to a terminal as they are. */
+  readonly raw?: boolean;
   /** The one console that is shown; all where none is named. */
   readonly only?: string;
   /** Print what the core did at the end, as a line of JSON on stderr. */
@@ -57,6 +59,7 @@ class HeadlessRun {
   constructor(readonly client: SessionClient, readonly options: HeadlessOptions) {
     this.#out = new ConsoleOutput(
       options.names,
+      options.stdio || (options.raw ?? false),
       (bytes) => client.send({ kind: "taken", bytes }),
       () => this.#ended.resolve(ExitCode.Failed),
     );
@@ -93,7 +96,7 @@ class HeadlessRun {
   #join(raw: boolean): void {
     const { client, options: { prefix = DEFAULT_PREFIX, console: joined } } = this;
     if (raw) {
-      console.error(`el2: the keys go to the guest; ${prefix} d ends the run`);
+      report(`el2: the keys go to the guest; ${prefix} d ends the run`);
       Deno.stdin.setRaw(true);
     }
     const left = { prefix: controlByte(prefix), call: () => this.#leave(ExitCode.Interrupted, `left by ${prefix} d`) };
@@ -107,7 +110,7 @@ class HeadlessRun {
       case "console":
         return this.#show(event.console, event.bytes);
       case "hash":
-        return console.error(JSON.stringify({ schema: "el2.hash/1", ...event.hash }));
+        return report(JSON.stringify({ schema: "el2.hash/1", ...event.hash }));
       case "events":
         return this.#note(event.events);
       case "sample":
@@ -115,7 +118,7 @@ class HeadlessRun {
         return;
       case "ended": {
         const { instructions, translator } = this.#last ?? {};
-        if (this.options.stats && this.#last) console.error(JSON.stringify({ schema: "el2.core/1", instructions, translator }));
+        if (this.options.stats && this.#last) report(JSON.stringify({ schema: "el2.core/1", instructions, translator }));
         const { code, message } = this.#cut ?? event.end;
         return this.#finish(code, message);
       }
@@ -133,9 +136,9 @@ class HeadlessRun {
   /** Of all events, those that nobody else can tell. */
   #note(events: readonly MachineEvent[]): void {
     for (const { vcpu, kind, text, refused } of events) {
-      if (vcpu === SESSION) warn(printable(text));
+      if (vcpu === SESSION) warn(text);
       else if (kind === "log" && refused) {
-        this.#untold.push(printable(`${vcpu.replace(/^vm:/, "")}: ${text}`));
+        this.#untold.push(`${vcpu.replace(/^vm:/, "")}: ${text}`);
         this.#telling ??= setTimeout(() => this.#tell(), TELL_AFTER);
       }
     }
@@ -171,7 +174,7 @@ class HeadlessRun {
     this.#finished = true;
     this.#tell(message);
     this.#out.drain().then(() => {
-      console.error(`el2: ${printable(message)}`);
+      report(`el2: ${message}`);
       this.#ended.resolve(code);
     });
   }

@@ -1,6 +1,7 @@
 // `el2 vm|vcpu|irq|mem|caps|queue|rpc ..`: commands that look into a session, and the few that
 // change something there.
 
+import { report } from "./print.ts";
 import type { Command } from "@commander-js/extra-typings";
 import { answer } from "./answer.ts";
 import { ExitCode, Failure } from "./failure.ts";
@@ -176,7 +177,7 @@ export function registerInspect(program: Command, exit: (code: number) => void):
       using open = await openSession(command.opts());
       const error = await open.asker.act(action);
       if (error !== undefined) throw new Failure(error, ExitCode.Failed);
-      console.error(`el2: ${one.done(...values)}`);
+      report(`el2: ${one.done(...values)}`);
     });
   }
   registerRead(group("mem"));

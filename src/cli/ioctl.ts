@@ -1,6 +1,7 @@
 // `el2 ioctl decode CODE`: what a request code is in every generation of the drivers of Gunyah and
 // GenieZone, and which structure it takes.
 
+import { output } from "./print.ts";
 import type { Command } from "@commander-js/extra-typings";
 import { documentText, type FieldsOf, IOCTL_DECODED } from "../queries/documents.ts";
 import { Failure } from "./failure.ts";
@@ -19,7 +20,7 @@ export function registerIoctl(program: Command): void {
     .addHelpText("after", "\nExamples:\n  el2 ioctl decode 0xB201\n  el2 ioctl decode 0x40204701")
     .action((text, { json }) => {
       const code = parseCode(text);
-      console.log(json ? documentText(IOCTL_DECODED, decodedAsJson(code)) : decodedAsText(code));
+      output(`${json ? documentText(IOCTL_DECODED, decodedAsJson(code)) : decodedAsText(code)}\n`);
     });
 }
 

@@ -6,6 +6,10 @@ import { LOG_LEVELS } from "./log.ts";
 
 export const noColorOption = new Option("--no-color", "no colour: marks and words say everything");
 export const asciiOption = new Option("--ascii", "nothing but ASCII outside of guests' text");
+export const rawOption = new Option(
+  "--raw",
+  "without a screen: pass guests' escape sequences to this terminal instead of showing them as text",
+);
 export const readOnlyOption = new Option("--read-only", "look only: no key reaches a guest, nothing can be changed");
 export const logOption = new Option("--log <file>", "write a line for each event: refusals, accesses to nothing, undefined instructions");
 export const logLevelOption = new Option(

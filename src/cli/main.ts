@@ -20,7 +20,7 @@ import { registerGuests } from "./guests.ts";
 import { registerIoctl } from "./ioctl.ts";
 import { registerInject } from "./inject.ts";
 import { asciiOption, logLevelOption, logOption, noColorOption, readOnlyOption } from "./look-options.ts";
-import { output, printable } from "./print.ts";
+import { output, report } from "./print.ts";
 import { registerPersonas } from "./personas.ts";
 import { groupCommands } from "./help-groups.ts";
 import { registerInspect } from "./inspect.ts";
@@ -116,17 +116,17 @@ export async function main(args: readonly string[], entry: URL): Promise<number>
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.Done : ExitCode.Usage;
     if (error instanceof WriteFailure) {
-      console.error(`el2: ${printable(error.message)}`);
+      report(`el2: ${error.message}`);
       return ExitCode.Failed;
     }
     if (error instanceof PlanError || error instanceof Failure || error instanceof NoPlace || error instanceof NoCacheFolder) {
       const code = error instanceof Failure ? error.code : ExitCode.Usage;
-      console.error(args.includes("--json") ? errorJson(code, error.message) : `el2: ${printable(error.message)}`);
+      report(args.includes("--json") ? errorJson(code, error.message) : `el2: ${error.message}`);
       return code;
     }
     // The surroundings refuse something that nobody has asked them for by name.
     if (error instanceof Error && isOfSystem(error)) {
-      console.error(args.includes("--json") ? errorJson(ExitCode.Failed, error.message) : `el2: ${printable(error.message)}`);
+      report(args.includes("--json") ? errorJson(ExitCode.Failed, error.message) : `el2: ${error.message}`);
       return ExitCode.Failed;
     }
     throw error;

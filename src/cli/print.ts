@@ -5,25 +5,31 @@ import type { Answer } from "../queries/query.ts";
 import { cellText } from "../queries/format.ts";
 import { listed, listText, rowText } from "../queries/list-text.ts";
 import { type Json, type Row, schemaName, type Table } from "../queries/table.ts";
+import { terminalText } from "../support/terminal-text.ts";
 import { writeAll } from "../support/write-all.ts";
 import { TABLES } from "../queries/tables.ts";
 
-/** Writes to stdout; when nobody reads any more, the program ends quietly. */
+/**
+ * Writes to stdout; when nobody reads any more, the program ends quietly. On a terminal control
+ * characters are shown as text; elsewhere bytes stay as they are.
+ */
 export function output(text: string): void {
+  outputBytes(new TextEncoder().encode(Deno.stdout.isTerminal() ? terminalText(text) : text));
+}
+
+/** Writes bytes to stdout as they are: only what a person asked for raw. */
+export function outputBytes(bytes: Uint8Array): void {
   try {
-    writeAll(Deno.stdout, new TextEncoder().encode(text), "stdout");
+    writeAll(Deno.stdout, bytes, "stdout");
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) Deno.exit(0);
     throw error;
   }
 }
 
-/**
- * Text that may be anybody's, for a terminal: control characters, which could move its cursor,
- * become U+FFFD. Line breaks stay.
- */
-export function printable(text: string): string {
-  return text.replaceAll(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/g, "\ufffd");
+/** A line on stderr, where control characters are always shown as text. */
+export function report(line: string): void {
+  console.error(terminalText(line));
 }
 
 /**

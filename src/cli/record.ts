@@ -1,6 +1,7 @@
 // `el2 record F -- WHAT`, `el2 replay F`: a run with everything that enters it, and the same run
 // again.
 
+import { report } from "./print.ts";
 import { type Command, Option } from "@commander-js/extra-typings";
 import { resolve } from "node:path";
 import { ExitCode, Failure } from "./failure.ts";
@@ -120,7 +121,7 @@ async function saveRun(file: string, socket: string | undefined): Promise<number
   using open = await openSession({ socket });
   const error = await open.asker.saveRecording(resolve(file));
   if (error !== undefined) throw new Failure(`record ${file}: ${error}`, ExitCode.Failed);
-  console.error(`el2: ${file}: the run until now; el2 replay ${file} goes through it again`);
+  report(`el2: ${file}: the run until now; el2 replay ${file} goes through it again`);
   return ExitCode.Done;
 }
 

@@ -6,7 +6,7 @@ import { hypervisorNodeOption } from "./hypervisor-node-option.ts";
 import { shareOption } from "./devices.ts";
 import { Failure } from "./failure.ts";
 import type { LogLevel } from "./log.ts";
-import { asciiOption, logLevelOption, logOption, noColorOption, readOnlyOption } from "./look-options.ts";
+import { asciiOption, logLevelOption, logOption, noColorOption, rawOption, readOnlyOption } from "./look-options.ts";
 import { recorded, recordOption } from "./record.ts";
 import { showConfigErrors, showSession } from "./show.ts";
 import { checkedEventFilter, parseDuration, parsePort } from "./values.ts";
@@ -58,6 +58,7 @@ export function registerRun(program: Command, entry: URL, exit: (code: number) =
     .addOption(injectOption())
     .addOption(logOption)
     .addOption(logLevelOption)
+    .addOption(rawOption)
     .addOption(readOnlyOption)
     .addOption(noColorOption)
     .addOption(asciiOption)
@@ -95,6 +96,7 @@ Examples:
           instant: options.instant,
           title: what.split("/").at(-1) ?? what,
           stdio: options.stdio ?? false,
+          raw: options.raw,
           log: options.log,
           logLevel: options.logLevel,
           look: options,

@@ -1,6 +1,7 @@
 // Which session a command talks to: `--socket PATH|NAME`, else EL2_SOCKET, else the only one that
 // is there.
 
+import { report } from "./print.ts";
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
 import { Asker } from "../control/asker.ts";
@@ -46,11 +47,11 @@ export async function openSession(options: SessionOptions, onConsole?: (console:
     onConsole?.(event.console, event.bytes);
   };
   session.onGone = (reason) => {
-    console.error(`el2: ${reason ?? "the session is gone"}; el2 ls shows what there is`);
+    report(`el2: ${reason ?? "the session is gone"}; el2 ls shows what there is`);
     Deno.exit(ExitCode.NoSession);
   };
   session.onRefused = (message) => {
-    console.error(`el2: ${message}`);
+    report(`el2: ${message}`);
     Deno.exit(ExitCode.ReadOnly);
   };
   const next = <T>(make: (event: SessionEvent) => T | undefined): Promise<T> => {

@@ -3,7 +3,7 @@
 
 import { withGdb } from "./gdb.ts";
 import { runHeadless } from "./headless.ts";
-import { printable } from "./print.ts";
+import { report } from "./print.ts";
 import { ExitCode, Failure } from "./failure.ts";
 import { colorDepth, runTui, type TuiOptions } from "../tui/run.ts";
 import { runConfigErrors } from "../tui/run-config-errors.ts";
@@ -53,6 +53,8 @@ export interface ShowOptions {
   readonly headless?: boolean;
   /** Without a screen: the one console that is shown. */
   readonly only?: string;
+  /** Without a screen, escape sequences of guests go to a terminal as they are. */
+  readonly raw?: true;
   /** What the configuration says of the screens. */
   readonly ui?: FileUi;
   /** The console that `stdio` joins. */
@@ -88,6 +90,7 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
       interactive: terminal,
       prefix: options.ui?.console_prefix,
       only: options.only,
+      raw: options.raw,
       stats: options.stats,
     });
     start();
@@ -120,14 +123,14 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
       });
       if (first) start();
       const { end, state, next, over, unseen } = await shown;
-      if (over !== undefined) console.error(`el2: ${over}`);
+      if (over !== undefined) report(`el2: ${over}`);
       await nameUnseen(unseen);
       here.close();
       await saveUiState(called, state);
       const ended = over !== undefined || next !== undefined && (await visit(next, options.title, options.look ?? {}, entry)).over;
       if (next === undefined || ended) {
         // The screen is gone: what it said last must not be.
-        if (end) console.error(`el2: ${end.message}`);
+        if (end) report(`el2: ${end.message}`);
         return end?.code ?? (ended ? ExitCode.Interrupted : ExitCode.Done);
       }
       greeting = goesOn(next);
@@ -187,29 +190,29 @@ async function showAttached(
       reconnect: async () => current = await connect(),
       ...surroundings(look),
     }).catch((error) => {
-      console.error(`el2: the screens have failed; ${goesOn(info.name)}`);
+      report(`el2: the screens have failed; ${goesOn(info.name)}`);
       throw error;
     });
     const over = by !== undefined;
-    if (over) console.error(`el2: ${by}`);
+    if (over) report(`el2: ${by}`);
     await saveUiState(info.name, state);
     await nameUnseen(unseen);
     current.close();
     if (lost) {
-      console.error(`el2: connection to ${info.name} lost; el2 ls shows what there is`);
+      report(`el2: connection to ${info.name} lost; el2 ls shows what there is`);
       // There is nothing to come back to but where it was come from.
       return next === undefined || over ? { code: ExitCode.NoSession, over } : await visit(next, arrival?.from, look, entry);
     }
     const ended = over || next !== undefined && (await visit(next, info.name, look, entry)).over;
     if (next === undefined || ended) {
-      console.error(`el2: ${goesOn(info.name)}`);
+      report(`el2: ${goesOn(info.name)}`);
       return { code: ended ? ExitCode.Interrupted : ExitCode.Done, over: ended };
     }
     try {
       current = await connect();
     } catch (error) {
       if (!(error instanceof NoSession)) throw error;
-      console.error(`el2: session ${info.name} has ended meanwhile; el2 ls shows what there is`);
+      report(`el2: session ${info.name} has ended meanwhile; el2 ls shows what there is`);
       return { code: ExitCode.NoSession, over: false };
     }
     greeting = goesOn(next);
@@ -227,11 +230,11 @@ async function visit(name: string, from: string | undefined, look: { ascii?: boo
  */
 async function nameUnseen(unseen: readonly UnseenStart[]): Promise<void> {
   for (const { what, started } of unseen) {
-    console.error(`el2: ${what} is being started ..`);
+    report(`el2: ${what} is being started ..`);
     try {
-      console.error(`el2: ${goesOn(await started)}`);
+      report(`el2: ${goesOn(await started)}`);
     } catch (error) {
-      console.error(`el2: ${what}: nothing was started: ${printable(error instanceof Error ? error.message : String(error))}`);
+      report(`el2: ${what}: nothing was started: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
 }

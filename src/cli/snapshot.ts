@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import { type Command, Option } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
 import { logLevelOption, logOption } from "./look-options.ts";
-import { printable } from "./print.ts";
+import { output, report } from "./print.ts";
 import { recorded, recordOption } from "./record.ts";
 import { openSession, withSessionOptions } from "./session.ts";
 import { showSession } from "./show.ts";
@@ -76,7 +76,7 @@ Examples:
     .action(async (file, { json }) => {
       const header = await readNamedSnapshot(file, readSnapshotHeader);
       const { schema: _, ...fields } = header;
-      console.log(json ? documentText(SNAPSHOT, fields) : describe(header));
+      output(`${json ? documentText(SNAPSHOT, fields) : describe(header)}\n`);
       exit(ExitCode.Done);
     });
   group.command("verify").description("load a snapshot and look whether all that must hold does; exit code 1 where it does not")
@@ -90,8 +90,8 @@ Examples:
       const { verifySnapshot } = await import("../snapshots/verify.ts");
       await useCoreCache();
       const wrong = verifySnapshot(snapshot);
-      if (json) console.log(documentText(SNAPSHOT_VERIFIED, { good: wrong === undefined, rule: wrong ?? null }));
-      else console.log(wrong === undefined ? `${file} is whole: ${describe(snapshot.header)}` : printable(`${file}: ${wrong}`));
+      if (json) output(`${documentText(SNAPSHOT_VERIFIED, { good: wrong === undefined, rule: wrong ?? null })}\n`);
+      else output(`${wrong === undefined ? `${file} is whole: ${describe(snapshot.header)}` : `${file}: ${wrong}`}\n`);
       exit(wrong === undefined ? ExitCode.Done : ExitCode.Failed);
     });
 }
@@ -123,7 +123,7 @@ export function checkHost(file: string, plan: SessionPlan, allowed: true | undef
 
 function describe({ title, ns, insn, cpus, memory, pages, version }: SnapshotHeader): string {
   const time = (Number(ns) / 1e9).toFixed(6);
-  return `${printable(title)} at t=${time}, ${insn} instructions; ${cpus} CPUs, ${memory / MiB} MiB, ${pages} pages in use; el2 ${version}`;
+  return `${title} at t=${time}, ${insn} instructions; ${cpus} CPUs, ${memory / MiB} MiB, ${pages} pages in use; el2 ${version}`;
 }
 
 async function save(file: string, options: { socket?: string; json?: boolean }): Promise<number> {
@@ -133,11 +133,11 @@ async function save(file: string, options: { socket?: string; json?: boolean }):
   const error = await open.asker.snapshot(resolve(file), open.session.info.what, (done, total) => {
     if (performance.now() - told < PROGRESS) return;
     told = performance.now();
-    console.error(`el2: ${done} of ${total} pages`);
+    report(`el2: ${done} of ${total} pages`);
   });
   if (error !== undefined) throw new Failure(`snapshot ${file}: ${error}`, ExitCode.Failed);
   const { size } = await Deno.stat(file);
-  console.log(options.json ? documentText(SNAPSHOT_SAVED, { file, bytes: size }) : `${file}: ${size} bytes`);
+  output(`${options.json ? documentText(SNAPSHOT_SAVED, { file, bytes: size }) : `${file}: ${size} bytes`}\n`);
   return ExitCode.Done;
 }
 

@@ -1,6 +1,7 @@
 // `el2 symbols VM`: names of a VM's addresses, and an ELF file of them for debuggers. `--symbols`
 // of commands that run a machine.
 
+import { report } from "./print.ts";
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure, readNamedFile } from "./failure.ts";
 import { answer } from "./answer.ts";
@@ -42,7 +43,7 @@ Examples:
         if (error !== undefined) throw new Failure(error, ExitCode.Failed);
       }
       if (options.output !== undefined) {
-        console.error(`el2: ${await writeSymbols(open.asker, name, options.output)}`);
+        report(`el2: ${await writeSymbols(open.asker, name, options.output)}`);
         return exit(ExitCode.Done);
       }
       await answer(open, { table: "symbols", args: { vm: name, filter, limit: options.limit } }, options.json ?? false);

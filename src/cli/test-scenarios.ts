@@ -3,7 +3,7 @@
 import { useCoreCache } from "./machines-here.ts";
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
-import { output } from "./print.ts";
+import { output, report } from "./print.ts";
 import { junitReport } from "./test-junit.ts";
 import { parseDuration, parseWhole } from "./values.ts";
 import { documentText, TESTED } from "../queries/documents.ts";
@@ -78,7 +78,7 @@ async function runOne(scenario: Scenario, { seed, timeout, recordings }: RunOpti
   try {
     run = new ScenarioRun(scenario, await planScenario(scenario, seed), {
       timeout: timeout === undefined ? undefined : timeout / 1e6,
-      onProgress: ({ line }, at) => console.error(`el2: ${scenario.file}:${line}: t=${(at / 1e9).toFixed(3)}s`),
+      onProgress: ({ line }, at) => report(`el2: ${scenario.file}:${line}: t=${(at / 1e9).toFixed(3)}s`),
     });
   } catch (error) {
     if (!(error instanceof ScenarioError)) throw error;
@@ -93,7 +93,7 @@ async function runOne(scenario: Scenario, { seed, timeout, recordings }: RunOpti
     await run.record(recording, `${failed.text}: ${failed.message}`);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    console.error(`el2: --recordings ${recordings}: ${error.message}; name another folder`);
+    report(`el2: --recordings ${recordings}: ${error.message}; name another folder`);
     return { result, recording: undefined };
   }
   return { result, recording };

@@ -1,6 +1,7 @@
 // `el2 trace start|stop|stats|export`: events of a session, or of a recording that is run again, in
 // formats of others.
 
+import { report } from "./print.ts";
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
 import { answer } from "./answer.ts";
@@ -105,7 +106,7 @@ async function write(path: string, recorded: Recorded, format: ExportFormat): Pr
     throw new Failure(`trace export ${path}: ${cannotWrite(error)}`, ExitCode.Failed);
   }
   const written = format === "pcapng" ? `${recorded.events.filter(isMessage).length} messages` : `${recorded.events.length} events`;
-  console.error(`el2: ${written}, ${bytes} bytes in ${path}`);
+  report(`el2: ${written}, ${bytes} bytes in ${path}`);
 }
 
 /** What a session has recorded. */
@@ -168,7 +169,7 @@ class Pages {
     for (;;) {
       const got = await this.asker.ask({ table: "trace.events", args: { after: this.#after, limit: PAGE, filter: this.filter } });
       if (got.error !== undefined) throw new Failure(got.error);
-      if (got.dropped) console.error(`el2: ${got.dropped} events were lost: there was no room for more`);
+      if (got.dropped) report(`el2: ${got.dropped} events were lost: there was no room for more`);
       this.events.push(...eventRowsOf(got));
       if (got.cursor === undefined || got.cursor === this.#after) return;
       this.#after = got.cursor;

@@ -6,7 +6,8 @@ import { type Command, Option } from "@commander-js/extra-typings";
 import type { TraceEvent, TraceFields } from "../abi/trace.ts";
 import { PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
 import { ExitCode, Failure } from "./failure.ts";
-import { output } from "./print.ts";
+import { shownOnStdout } from "./console-output.ts";
+import { output, outputBytes, report } from "./print.ts";
 import { documentText, type FieldsOf, IOCTL } from "../queries/documents.ts";
 import { eventRow } from "../inspection/read-trace.ts";
 import { plannedOf } from "./run.ts";
@@ -43,10 +44,11 @@ export function registerVmm(program: Command, exit: (code: number) => void): voi
       system.hypervisor.trace.listen(run ? ["ioctl", "sched"] : ["ioctl"], (event) => {
         if (event.result !== undefined && (event.kind === "ioctl" || RUN.includes(event.name))) print(event, json);
       });
+      const visible = shownOnStdout(false);
       runHere(system, end, () => {
-        for (const { bytes } of system.consoles.take()) if (!json) Deno.stdout.writeSync(bytes);
+        for (const { console, bytes } of system.consoles.take()) if (!json) outputBytes(visible(console, bytes));
       });
-      for (const { text, refused } of system.events.take().events) if (refused) console.error(`el2: ${text}`);
+      for (const { text, refused } of system.events.take().events) if (refused) report(`el2: ${text}`);
       exit(system.ended()?.code ?? ExitCode.Done);
     });
 }

@@ -1,6 +1,7 @@
 // Values as lists show them (docs/design/workstation.md §6): binary sizes, virtual seconds with six
 // decimals, `-` for none.
 
+import { terminalWord } from "../support/terminal-text.ts";
 import { Access } from "../abi/words.ts";
 import type { Column, Json } from "./table.ts";
 
@@ -57,11 +58,11 @@ export function cellText(column: Column, value: Json | undefined): string {
     case "flag":
       return value ? "yes" : "-";
     case "list":
-      return Array.isArray(value) && value.length ? value.join(" ") : "-";
+      return Array.isArray(value) && value.length ? terminalWord(value.join(" ")) : "-";
     case "detail":
-      return JSON.stringify(value);
+      return terminalWord(JSON.stringify(value));
     default:
-      return String(value);
+      return terminalWord(String(value));
   }
 }
 

@@ -1,6 +1,7 @@
 // What goes wrong beside a run, in a line for people.
 
 import { isOfSystem } from "./cache.ts";
+import { terminalText } from "./terminal-text.ts";
 
 /**
  * Says it on stderr. Where that cannot be written, such as a log on a full disk, nobody hears it,
@@ -8,7 +9,7 @@ import { isOfSystem } from "./cache.ts";
  */
 export function warn(text: string): void {
   try {
-    console.error(`el2: ${text}`);
+    console.error(`el2: ${terminalText(text)}`);
   } catch (error) {
     if (!isOfSystem(error)) throw error;
   }

@@ -24,7 +24,14 @@ export class ConsoleView {
     /** Answers of the emulator to the guest (cursor position reports). */
     answer: (bytes: Uint8Array) => void,
   ) {
-    this.#terminal = new Terminal({ cols: 80, rows: 24, scrollback: SCROLLBACK, allowProposedApi: true, convertEol: false });
+    this.#terminal = new Terminal({
+      cols: 80,
+      rows: 24,
+      scrollback: SCROLLBACK,
+      allowProposedApi: true,
+      convertEol: false,
+      logLevel: "off",
+    });
     this.#terminal.onWriteParsed(changed);
     const encoder = new TextEncoder();
     this.#terminal.onData((data) => answer(encoder.encode(data)));

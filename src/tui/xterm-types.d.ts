@@ -38,7 +38,9 @@ export interface IBuffer {
 
 /** A terminal emulator without a screen. */
 export class Terminal {
-  constructor(options: { cols: number; rows: number; scrollback: number; allowProposedApi: boolean; convertEol: boolean });
+  constructor(
+    options: { cols: number; rows: number; scrollback: number; allowProposedApi: boolean; convertEol: boolean; logLevel?: "off" },
+  );
   readonly cols: number;
   readonly rows: number;
   readonly buffer: { readonly active: IBuffer };

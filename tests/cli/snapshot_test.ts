@@ -142,7 +142,7 @@ Deno.test("what a snapshot wants of the computer is named, and needs a word", ()
     const hostile = [{ kind: "9p", folder: "/\x1b]0;mine\x07\u009b2J", mode: "ro", tag: "t" } as const];
     const other = `${folder}/y.snap`;
     for (const _done of writeSnapshot(other, { ...snapshot, plan: { ...plan, what: { ...what, devices: hostile } } }));
-    assert.match((await run("snapshot", "load", other)).stderr, /folder \/\ufffd\]0;mine\ufffd\ufffd2J \(ro\); --allow-host/);
+    assert.match((await run("snapshot", "load", other)).stderr, /folder \/\^\[\]0;mine\^G<U\+009B>2J \(ro\); --allow-host/);
     for (const devices of [[{ kind: "tape" }], [{ kind: "net" }], [null]]) {
       const unknown = { ...plan, what: { ...what, devices } } as unknown as SessionPlan;
       for (const _done of writeSnapshot(other, { ...snapshot, plan: unknown }));

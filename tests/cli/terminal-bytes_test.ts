@@ -1,0 +1,151 @@
+// What a guest or a file may have chosen reaches a terminal as text only, unless somebody asks for
+// it raw; where stdout is not a terminal, bytes stay as they are. The terminal is a pty of
+// util-linux's script.
+
+import assert from "node:assert/strict";
+import { A64, el2, imageOf, SYSTEM_OFF } from "./program.ts";
+import { el2Command } from "../support/el2.ts";
+import { ConsoleView } from "../../src/tui/console-view.ts";
+import { writeElfSymbols } from "../../src/symbols/elf-symbols.ts";
+import { terminalText, terminalWord } from "../../src/support/terminal-text.ts";
+
+/**
+ * Title, clipboard, a question that the terminal would answer, reset, 8-bit CSI, text turned round.
+ */
+const HOSTILE = "\x1b]0;PWN\x07\x1b]52;c;ZXZpbA==\x07\x1b[6n\x1bc\u009b2J\u202eabc\u200b\x7f end\n";
+const SHOWN = "^[]0;PWN^G^[]52;c;ZXZpbA==^G^[[6n^[c<U+009B>2J<U+202E>abc<U+200B>^? end";
+
+/** An image that prints bytes on its PL011 and ends. */
+function printing(text: string): Uint8Array<ArrayBuffer> {
+  const words = [A64.loadX1High(0x0900)];
+  for (const byte of new TextEncoder().encode(text)) words.push(A64.loadW2(byte), A64.storeByte);
+  return imageOf([...words, ...A64.loadW0(SYSTEM_OFF), A64.hvc]);
+}
+
+/** What `el2 ARGS` writes to a terminal. */
+async function onTerminal(env: Record<string, string>, ...args: string[]): Promise<string> {
+  const quoted = el2Command(...args).map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+  const file = await Deno.makeTempFile();
+  await new Deno.Command("script", {
+    args: ["-qec", `${quoted} </dev/null`, file],
+    env: { NO_COLOR: "1", ...env },
+    stdin: "null",
+    stdout: "null",
+  })
+    .output();
+  const text = await Deno.readTextFile(file);
+  await Deno.remove(file);
+  // script's own first and last line.
+  return text.replace(/^Script started.*\n/, "").replace(/\nScript done.*\n$/, "");
+}
+
+/** What a terminal must not get from a command. */
+function assertHarmless(text: string, what: string): void {
+  // deno-lint-ignore no-control-regex
+  const wrong = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u200b]/.exec(text);
+  assert.equal(wrong, null, `${what}: ${JSON.stringify(text.slice(Math.max(0, (wrong?.index ?? 0) - 40), (wrong?.index ?? 0) + 20))}`);
+}
+
+Deno.test("control, bidirectional and zero-width characters are shown as text; a word stays in its line", () => {
+  assert.equal(terminalText(HOSTILE), `${SHOWN}\n`);
+  assert.equal(terminalText("a\tb\r\n\u00e4\u65e5"), "a\tb\r\n\u00e4\u65e5");
+  assert.equal(terminalWord("a\nb\tc"), "a^Jb^Ic");
+});
+
+Deno.test("D3: consoles on a terminal show escape sequences as text; --raw and pipes have the bytes", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
+  const image = `${folder}/emit.bin`;
+  await Deno.writeFile(image, printing(HOSTILE));
+  const env = { XDG_RUNTIME_DIR: folder };
+  try {
+    for (const command of ["boot", "run"]) {
+      // `boot` has no screen where stdin is not a terminal.
+      const args = [command, image, "--turbo", ...command === "run" ? ["--headless", "--for", "1s"] : []];
+      const shown = await onTerminal(env, ...args);
+      assert.ok(shown.includes(SHOWN), `${command}: ${JSON.stringify(shown)}`);
+      assertHarmless(shown, command);
+      const raw = await onTerminal(env, ...args, "--raw");
+      assert.ok(raw.includes(HOSTILE.trimEnd()), `${command} --raw: ${JSON.stringify(raw)}`);
+      const piped = await el2(...args);
+      assert.ok(piped.stdout.includes(HOSTILE.trimEnd()), `${command}, piped`);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("D3, D8: commands of a session on a terminal: consoles, symbols, disasm, stacks", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
+  const image = `${folder}/emit.bin`, elf = `${folder}/names.elf`;
+  await Deno.writeFile(
+    image,
+    imageOf([
+      ...[...new TextEncoder().encode(HOSTILE)].flatMap((
+        byte,
+        i,
+      ) => [...i ? [] : [A64.loadX1High(0x0900)], A64.loadW2(byte), A64.storeByte]),
+      A64.branch(0),
+    ]),
+  );
+  await Deno.writeFile(elf, writeElfSymbols([{ name: `A${HOSTILE}B`, type: "T", address: 0x8000_0000n }]));
+  const env = { XDG_RUNTIME_DIR: folder, EL2_SOCKET: "" };
+  const run = async (...args: string[]) => {
+    const [program, ...rest] = el2Command(...args);
+    return await new Deno.Command(program, { args: rest, env, stdin: "null" }).output();
+  };
+  try {
+    assert.equal((await run("up", image, "--name", "s")).code, 0);
+    assert.equal((await run("symbols", "guest", "--add", elf, "--socket", "s")).code, 0);
+    for (let tries = 0;; tries++) {
+      const { stdout } = await run("console", "guest");
+      if (new TextDecoder().decode(stdout).includes(HOSTILE.trimEnd())) break;
+      assert.ok(tries < 50, new TextDecoder().decode(stdout));
+    }
+    const commands = [
+      ["console", "guest"],
+      ["symbols", "guest"],
+      ["disasm", "guest:0x80000000"],
+      ["vcpu", "stack", "vcpu:guest/0"],
+      ["vcpu", "ls"],
+      [
+        "ls",
+      ],
+      ["events"],
+      ["vm", "devices", "guest"],
+      ["break", `guest:${HOSTILE}`],
+      ["why", "--filter", HOSTILE],
+    ];
+    for (const command of commands) assertHarmless(await onTerminal(env, ...command), command.join(" "));
+    assert.ok((await onTerminal(env, "console", "guest")).includes(SHOWN));
+    assert.ok((await onTerminal(env, "console", "guest", "--raw")).includes(HOSTILE.trimEnd()));
+    assert.match(await onTerminal(env, "symbols", "guest"), /A\^\[\]0;PWN\^G/);
+  } finally {
+    await run("down", "s");
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("D7: the console's emulator says nothing about sequences that it does not know", async () => {
+  const said: unknown[][] = [];
+  const own = { warn: console.warn, error: console.error, info: console.info, log: console.log };
+  const hear = (...words: unknown[]) => void said.push(words);
+  Object.assign(console, { warn: hear, error: hear, info: hear, log: hear });
+  try {
+    const view = new ConsoleView("a", () => {}, () => {});
+    for (const text of ["\x1b[\u202eA", "\x1b[\u{1f600}", "\x1bP\u{1f600}", "\x1b(\u{1f600}"]) {
+      await new Promise<void>((resolve) => view.write(new TextEncoder().encode(text), resolve));
+    }
+  } finally {
+    Object.assign(console, own);
+  }
+  assert.deepEqual(said, []);
+});
+
+Deno.test("no command writes to stdout or stderr past the one place that makes text harmless", async () => {
+  const allowed = new Map([["print.ts", 3], ["console-output.ts", 2], ["guests.ts", 1]]);
+  for await (const { name } of Deno.readDir(new URL("../../src/cli/", import.meta.url))) {
+    const text = await Deno.readTextFile(new URL(`../../src/cli/${name}`, import.meta.url));
+    const writes = text.match(/console\.(log|error|warn|info)\(|Deno\.std(out|err)\.(write|writable)|writeAll\(Deno\.std/g) ?? [];
+    assert.ok(writes.length <= (allowed.get(name) ?? 0), `${name}: ${writes.join(" ")}`);
+  }
+});
