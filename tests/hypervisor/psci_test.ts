@@ -152,6 +152,16 @@ Deno.test("CPU_ON and AFFINITY_INFO refuse affinities that no vCPU can have, or 
   assert.equal(call(cpu, 0xc400_0004n, 0n, 1n)[0], BigInt.asUintN(64, -2n));
 });
 
+Deno.test("AFFINITY_INFO and CPU_ON ignore bits of the MPIDR outside its affinity, and the upper half of the level", () => {
+  const { cpu } = vm(2);
+  for (const bits of [1n << 24n, 1n << 30n, 1n << 31n, 1n << 40n, 0xffff_ff00_4000_0000n]) {
+    assert.equal(call(cpu, 0xc400_0004n, bits, 0n)[0], 0n, bits.toString(16));
+    assert.equal(call(cpu, 0xc400_0004n, bits | 1n, 0n)[0], 1n);
+  }
+  assert.equal(call(cpu, 0xc400_0004n, 0n, 1n << 32n)[0], 0n);
+  assert.equal(call(cpu, 0xc400_0003n, 1n << 40n, 0n, 0n)[0], BigInt.asUintN(64, -4n), "ALREADY_ON");
+});
+
 Deno.test("the 32-bit convention cuts arguments, and writes them back", () => {
   const { cpu } = vm(1);
   assert.deepEqual(call(cpu, 0x8400_0004n, 1n << 32n, 0n, 7n), [0n, 0n, 0n, 7n]);

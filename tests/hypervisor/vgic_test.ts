@@ -38,7 +38,7 @@ class Rig {
     assert.ok(this.redistributors[cpu].write(Gicr.SgiFrame + offset, size, BigInt(value)));
   }
   readSgiFrame(offset: number, cpu = 0): number {
-    return Number(this.redistributors[cpu].read(Gicr.SgiFrame + offset, 4));
+    return Number(this.redistributors[cpu].read(this.gic.cpus[cpu], Gicr.SgiFrame + offset, 4));
   }
   /** Group 1, priority 0x80, enabled, routed to vCPU 0. */
   spi(intid: number, edge: boolean): void {
@@ -99,6 +99,53 @@ Deno.test("an SGI to an index without a vCPU is not there for the vCPU that come
   assert.equal(rig.readSgiFrame(Gicd.ISPENDR, 5), 0);
   rig.cpu.writeRegister(Icc.SGI0R, 4n << 24n | 1n << 5n);
   assert.equal(rig.readSgiFrame(Gicd.ISPENDR, 5), 1 << 4);
+});
+
+Deno.test("SGI1R raises SGIs of both groups, SGI0R only those of group 0", () => {
+  const rig = new Rig().on();
+  for (const group of [0, 1]) {
+    rig.sgiFrame(Gicd.IGROUPR, group << 5);
+    rig.cpu.writeRegister(Icc.SGI0R, 5n << 24n | 1n);
+    assert.equal(rig.readSgiFrame(Gicd.ISPENDR), group === 0 ? 0x20 : 0);
+    rig.sgiFrame(Gicd.ICPENDR, 0x20);
+    rig.cpu.writeRegister(Icc.SGI1R, 5n << 24n | 1n);
+    assert.equal(rig.readSgiFrame(Gicd.ISPENDR), 0x20);
+    rig.sgiFrame(Gicd.ICPENDR, 0x20);
+  }
+});
+
+Deno.test("an edge that another vCPU is about to take does not show as pending, one that it cannot take does", () => {
+  const rig = new Rig().on();
+  const [, other] = rig.gic.cpus;
+  const pending = (reader: number) => Number(rig.redistributors[1].read(rig.gic.cpus[reader], Gicr.SgiFrame + Gicd.ISPENDR, 4));
+  rig.private(4, 0x80, 1);
+  rig.cpu.writeRegister(Icc.SGI1R, 4n << 24n | 2n);
+  assert.deepEqual([pending(0), pending(1)], [0, 0x10]);
+  other.writeRegister(Icc.IGRPEN1, 0n);
+  assert.deepEqual([pending(0), pending(1)], [0x10, 0x10]);
+  assert.equal(rig.redistributors[1].read(undefined, Gicr.SgiFrame + Gicd.ISPENDR, 4), 0x10n);
+});
+
+Deno.test("a level that ISPENDR raised does not show while it is active, and is taken again after its end", () => {
+  const rig = new Rig().on();
+  rig.spi(64, false);
+  rig.gicd(Gicd.ISPENDR + 8, 1);
+  assert.equal(rig.readGicd(Gicd.ISPENDR + 8), 1);
+  assert.equal(rig.icc(Icc.IAR1), 64);
+  assert.equal(rig.readGicd(Gicd.ISPENDR + 8), 0);
+  rig.eoi(64);
+  assert.equal(rig.readGicd(Gicd.ISPENDR + 8), 1);
+  assert.equal(rig.icc(Icc.IAR1), 64);
+});
+
+Deno.test("IROUTER begins at the first SPI; GICR_CTLR has 32 and 64 bits", () => {
+  const rig = new Rig();
+  assert.ok(!rig.distributor.write(rig.cpu, Gicd.IROUTER, 4, 0xffff_ffffn));
+  assert.equal(rig.readGicd(Gicd.IROUTER), 0);
+  assert.ok(rig.distributor.write(rig.cpu, Gicd.IROUTER + 0x100, 4, 0n));
+  const [frame] = rig.redistributors;
+  assert.deepEqual([1, 2, 4, 8].map((size) => frame.read(rig.cpu, Gicr.CTLR, size)), [undefined, undefined, 0n, 0n]);
+  assert.deepEqual([1, 2, 4, 8].map((size) => frame.write(Gicr.CTLR, size, 0n)), [false, false, true, true]);
 });
 
 Deno.test("a level SPI is pending as long as its source holds the line", () => {
@@ -266,12 +313,12 @@ Deno.test("GICD's first word shows the caller's own SGIs and PPIs and does not c
 
 Deno.test("GICR identifies its vCPU and the last one", () => {
   const rig = new Rig();
-  assert.equal(rig.redistributors[5].read(Gicr.TYPER, 8), 0x5_0000_0500n);
-  assert.equal(rig.redistributors[7].read(Gicr.TYPER, 8), 0x7_0000_0710n);
-  assert.equal(rig.redistributors[7].read(Gicr.TYPER + 4, 4), 7n);
-  assert.equal(rig.redistributors[0].read(Gicr.WAKER, 4), 0n);
+  assert.equal(rig.redistributors[5].read(rig.gic.cpus[5], Gicr.TYPER, 8), 0x5_0000_0500n);
+  assert.equal(rig.redistributors[7].read(rig.gic.cpus[7], Gicr.TYPER, 8), 0x7_0000_0710n);
+  assert.equal(rig.redistributors[7].read(rig.gic.cpus[7], Gicr.TYPER + 4, 4), 7n);
+  assert.equal(rig.redistributors[0].read(rig.gic.cpus[0], Gicr.WAKER, 4), 0n);
   assert.ok(rig.redistributors[0].write(Gicr.WAKER, 4, 0xffff_ffffn));
-  assert.equal(rig.redistributors[0].read(Gicr.WAKER, 4), 6n);
+  assert.equal(rig.redistributors[0].read(rig.gic.cpus[0], Gicr.WAKER, 4), 6n);
   assert.equal(rig.readSgiFrame(Gicd.ICFGR), 0xaaaa_aaaa);
 });
 
@@ -308,7 +355,7 @@ Deno.test("no sequence of register accesses throws or signals an interrupt that 
           if (write) rig.distributor.write(rig.cpu, aligned & 0xffff, size, cut);
           else rig.distributor.read(rig.cpu, aligned & 0xffff, size);
         } else if (write) rig.redistributors[0].write(aligned, size, cut);
-        else rig.redistributors[0].read(aligned, size);
+        else rig.redistributors[0].read(rig.gic.cpus[0], aligned, size);
         const best = rig.cpu.irq ? rig.icc(Icc.HPPIR1)! : undefined;
         if (best !== undefined) assert.ok(rig.gic.bank(rig.cpu, best).flags[best] & Irq.Enabled);
       }

@@ -20,7 +20,8 @@ export function dumpSystem({ hypervisor, rm }: System): unknown {
     // Who has ever owned memory is known until it goes.
     return [[name, Object.entries(fields).filter(([field]) => !(name === "memory" && field.startsWith("owners")))]];
   });
-  const { nextHandle: _handle, notificationSequence: _sequence, entropy: _entropy, vms, ...rest } = structuredClone(rm.state);
+  const { nextHandle: _handle, nextVdeviceHandle: _vdeviceHandle, notificationSequence: _sequence, entropy: _entropy, vms, ...rest } =
+    structuredClone(rm.state);
   const settled = vms.map(({ link, ...vm }) => ({ ...vm, link: link?.receiveQueue }));
   return { objects, rm: { ...rest, vms: settled } };
 }

@@ -72,7 +72,7 @@ class PayloadMaker {
     const skipped = this.random.below(2);
     for (const [name, shape] of Object.entries(shapes)) {
       if (shape.kind !== "when") this.#field(name, shape);
-      else if (shape.value !== skipped) this.#field(name, shape.shape);
+      else if (!shape.values.includes(skipped)) this.#field(name, shape.shape);
     }
   }
 

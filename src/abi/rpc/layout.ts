@@ -106,8 +106,8 @@ export type Shape =
     readonly entry: Shapes;
     readonly rpcList?: { readonly maximum: number; readonly annotated: boolean };
   }
-  /** There only when the field `selector` before it has this value. */
-  | { readonly kind: "when"; readonly selector: string; readonly value: number; readonly shape: Shape };
+  /** There only when the field `selector` before it has one of these values. */
+  | { readonly kind: "when"; readonly selector: string; readonly values: readonly number[]; readonly shape: Shape };
 
 /** Shapes of fields by name, in wire order. */
 export type Shapes = Readonly<Record<string, Shape>>;
@@ -281,15 +281,16 @@ function group<const F extends Fields>(fields: F): Group<F> {
 }
 
 /**
- * A list that is there only when the field `selector` before it has this value; empty otherwise,
- * and not written.
+ * A list that is there only when the field `selector` before it has one of these values; empty
+ * otherwise, and not written.
  */
-export function listWhen<T>(selector: string, value: number, field: Field<T[]>): Field<T[]> {
+export function listWhen<T>(selector: string, values: readonly number[], field: Field<T[]>): Field<T[]> {
+  const applies = (fields: Readonly<Record<string, unknown>>) => values.some((value) => value === fields[selector]);
   return {
-    shape: { kind: "when", selector, value, shape: field.shape },
-    decode: (input, before) => before[selector] === value ? field.decode(input, before) : [],
+    shape: { kind: "when", selector, values, shape: field.shape },
+    decode: (input, before) => applies(before) ? field.decode(input, before) : [],
     encode: (output, entries, before) => {
-      if (before[selector] === value) field.encode(output, entries, before);
+      if (applies(before)) field.encode(output, entries, before);
     },
     print: (entries) => entries.length === 0 ? undefined : field.print(entries),
   };

@@ -118,7 +118,7 @@ function perform(vcpu: Vcpu, group: VpmGroup | undefined, fn: number, wide: bool
     case Psci.CpuOn:
       return cpuOn(group, args[0], args[1], args[2]);
     case Psci.AffinityInfo:
-      return affinityInfo(group, args[0], args[1]);
+      return affinityInfo(group, args[0], Number(args[1] & 0xffff_ffffn));
     case Psci.SystemOff:
       return systemOff(vcpu, group);
     case Psci.SystemReset:
@@ -158,16 +158,18 @@ function cpuOn(group: VpmGroup, mpidr: bigint, entry: bigint, context: bigint): 
   return Status.Success;
 }
 
-function affinityInfo(group: VpmGroup, mpidr: bigint, level: bigint): bigint {
+function affinityInfo(group: VpmGroup, mpidr: bigint, level: number): bigint {
   const target = find(group, mpidr);
-  if (level !== 0n || target === "invalid" || !target) return Status.InvalidParameters;
+  if (level !== 0 || target === "invalid" || !target) return Status.InvalidParameters;
   return target.isPoweredOff ? Affinity.Off : Affinity.On;
 }
 
-/** The vCPU with this MPIDR; undefined where it could exist and does not. */
+/**
+ * The vCPU with this MPIDR; undefined where it could exist and does not. Bits of the MPIDR outside
+ * its affinity are ignored.
+ */
 function find(group: VpmGroup, mpidr: bigint): Vcpu | undefined | "invalid" {
-  const first = group.vcpus[0];
-  const index = mpidr & MPIDR_RESERVED ? undefined : first?.vic?.gic.indexOf(affinityOfMpidr(mpidr));
+  const index = group.vcpus[0]?.vic?.gic.indexOf(affinityOfMpidr(mpidr));
   return index === undefined ? "invalid" : group.vcpus.find((vcpu) => vcpu.index === index);
 }
 

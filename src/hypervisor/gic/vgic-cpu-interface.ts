@@ -70,6 +70,12 @@ export class VgicCpu {
     return this.#groupEnable[0] || this.#groupEnable[1];
   }
 
+  /** Whether an interrupt is pending and enabled here, and its group is on. */
+  takes(intid: number): boolean {
+    const group = this.gic.bank(this, intid).flags[intid] & Irq.Group1 ? 1 : 0;
+    return (this.#ready[intid >> 5] >>> (intid & 31) & 1) !== 0 && this.#isGroupOn(group);
+  }
+
   /** The state, saved or loaded; `derive` follows when the whole VIC is loaded. */
   archive(archive: Archive): void {
     archive.within("bank", () => this.bank.archive(archive));

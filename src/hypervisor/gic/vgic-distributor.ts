@@ -38,7 +38,7 @@ export class Distributor {
    */
   write(cpu: VgicCpu, offset: number, size: number, value: bigint): boolean {
     if (!isAllowed(offset, size)) return false;
-    if (offset >= Gicd.IROUTER && offset < Gicd.IROUTER_End) return this.#writeRoute(offset, size, value);
+    if (isRoute(offset)) return this.#writeRoute(offset, size, value);
     if (size === 1) return this.#writeByte(cpu, offset, Number(value));
     return this.#writeWord(cpu, offset, Number(value));
   }
@@ -81,7 +81,7 @@ export class Distributor {
         return this.#flagWord(cpu, first, Irq.Enabled);
       case Gicd.ISPENDR:
       case Gicd.ICPENDR:
-        return this.#word(first, (intid) => this.gic.bank(cpu, intid).isPending(intid));
+        return this.#word(first, (intid) => this.gic.isPending(cpu, cpu, intid));
       case Gicd.ISACTIVER:
       case Gicd.ICACTIVER:
         return this.#word(first, (intid) => this.gic.isActive(cpu, intid));
@@ -163,13 +163,10 @@ export class Distributor {
     return false;
   }
 
-  /**
-   * IROUTER: accepted up to the end of its range, with effect on SPIs only. The high half alone has
-   * no effect.
-   */
+  /** IROUTER: accepted up to the end of its range. The high half alone has no effect. */
   #writeRoute(offset: number, size: number, value: bigint): boolean {
     const intid = (offset - Gicd.IROUTER) / 8;
-    if (size >= 4 && Number.isInteger(intid) && intid >= Intid.PrivateEnd && intid < Intid.SpiEnd) {
+    if (size >= 4 && Number.isInteger(intid) && intid < Intid.SpiEnd) {
       this.gic.setRoute(intid, affinityOfMpidr(value));
     }
     return true;
@@ -213,20 +210,24 @@ export class Distributor {
   }
 }
 
+/** The range of IROUTER begins at the first SPI. */
+function isRoute(offset: number): boolean {
+  return offset >= Gicd.IROUTER + Intid.PrivateEnd * 8 && offset < Gicd.IROUTER_End;
+}
+
 /** Which sizes a register allows: 32 bits everywhere, others where the frame has such registers. */
 function isAllowed(offset: number, size: number): boolean {
   if (offset % size !== 0) return false;
-  const route = offset >= Gicd.IROUTER + Intid.PrivateEnd * 8 && offset < Gicd.IROUTER_End;
   switch (size) {
     case 1:
-      return route || offset >= Gicd.IPRIORITYR && offset < Gicd.IPRIORITYR + Intid.SpiEnd ||
+      return isRoute(offset) || offset >= Gicd.IPRIORITYR && offset < Gicd.IPRIORITYR + Intid.SpiEnd ||
         offset >= Gicd.ITARGETSR && offset < Gicd.ICFGR || offset >= Gicd.CPENDSGIR && offset < Gicd.SPENDSGIR_End;
     case 2:
       return offset === Gicd.SETSPI_NSR || offset === Gicd.CLRSPI_NSR;
     case 4:
       return true;
     default:
-      return route;
+      return isRoute(offset);
   }
 }
 

@@ -21,17 +21,17 @@ export class Redistributor {
   constructor(readonly gic: Vgic, readonly cpu: VgicCpu, readonly last: () => boolean) {}
 
   /**
-   * A load of `size` bytes.
+   * A load of `size` bytes by the vCPU `reader`, undefined where that is none of the VIC's.
    * @returns the value, or undefined for an external abort
    */
-  read(offset: number, size: number): bigint | undefined {
+  read(reader: VgicCpu | undefined, offset: number, size: number): bigint | undefined {
     if (!isAllowed(offset, size)) return undefined;
     if (offset === Gicr.TYPER || offset === Gicr.TYPER + 4) {
       const type = this.#type() >> BigInt(offset - Gicr.TYPER) * 8n;
       return size === 8 ? type : type & 0xffff_ffffn;
     }
     if (size === 1) return BigInt(this.cpu.bank.priority[offset - SGI - Gicd.IPRIORITYR]);
-    return BigInt(this.#readWord(offset) >>> 0);
+    return BigInt(this.#readWord(reader, offset) >>> 0);
   }
 
   /**
@@ -52,7 +52,7 @@ export class Redistributor {
     return BigInt(this.gic.affinityOf(index)) << 32n | BigInt(index) << 8n | (this.last() ? TYPER_LAST : 0n);
   }
 
-  #readWord(offset: number): number {
+  #readWord(reader: VgicCpu | undefined, offset: number): number {
     switch (offset) {
       case Gicr.CTLR:
       case Gicr.PROPBASER:
@@ -82,7 +82,7 @@ export class Redistributor {
         return this.#word((intid) => (this.cpu.bank.flags[intid] & Irq.Enabled) !== 0);
       case SGI + Gicd.ISPENDR:
       case SGI + Gicd.ICPENDR:
-        return this.#word((intid) => this.cpu.bank.isPending(intid));
+        return this.#word((intid) => this.gic.isPending(reader, this.cpu, intid));
       case SGI + Gicd.ISACTIVER:
       case SGI + Gicd.ICACTIVER:
         return this.#word((intid) => (this.cpu.bank.flags[intid] & Irq.Active) !== 0);
@@ -190,7 +190,7 @@ function isAllowed(offset: number, size: number): boolean {
     case 4:
       return true;
     case 8:
-      return offset >= Gicr.TYPER && offset < Gicr.SYNCR;
+      return offset < Gicr.SYNCR;
     default:
       return false;
   }

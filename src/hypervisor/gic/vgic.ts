@@ -229,8 +229,26 @@ export class Vgic {
   }
 
   /**
-   * ICC_SGI0R, SGI1R: `group` is the register's; SGIs that their target has in the other group are
-   * not raised, and none are where there is no vCPU.
+   * Pending as `reader` sees it, for an interrupt of `owner` (or an SPI). As on the real hypervisor,
+   * which holds what it delivers in list registers: a level that `reader` has acknowledged does not
+   * show until its end, and an edge does not show while another vCPU is about to take it.
+   */
+  isPending(reader: VgicCpu | undefined, owner: VgicCpu, intid: number): boolean {
+    const bank = this.bank(owner, intid);
+    if (!bank.isPending(intid)) return false;
+    const isPrivate = intid < Intid.PrivateEnd;
+    if (bank.flags[intid] & Irq.Edge) {
+      const target = isPrivate ? owner : this.cpus[this.#route[intid]];
+      return target === undefined || target === reader || !target.takes(intid);
+    }
+    if (isPrivate) return owner !== reader || !this.#isAcknowledged(owner, intid);
+    return reader === undefined || this.#acknowledgedBy[intid] !== reader.index;
+  }
+
+  /**
+   * ICC_SGI0R, SGI1R: `group` is the register's. As on the real hypervisor, SGI0R raises no SGI that
+   * its target has in group 1, and SGI1R raises SGIs of both groups; none are raised where there is
+   * no vCPU.
    */
   sendSgi(from: VgicCpu, group: 0 | 1, value: bigint): void {
     const intid = Number(value >> 24n & 0xfn);
@@ -250,7 +268,7 @@ export class Vgic {
   #raiseSgi(cpu: VgicCpu, group: 0 | 1, intid: number): void {
     if (!this.isAttached(cpu.index)) return;
     const isGroup1 = (cpu.bank.flags[intid] & Irq.Group1) !== 0;
-    if (isGroup1 === (group === 1)) this.update(cpu, intid, Irq.Latched, 0);
+    if (group === 1 || !isGroup1) this.update(cpu, intid, Irq.Latched, 0);
   }
 
   #isAcknowledged(cpu: VgicCpu, intid: number): boolean {

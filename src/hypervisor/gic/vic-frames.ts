@@ -150,7 +150,7 @@ function distributorDevice(vic: FramedVic, frame: Distributor, detach: () => voi
 function redistributorDevice(vic: FramedVic, frame: Redistributor, index: number, detach: () => void): VirtualDevice {
   return {
     name: `GICR ${index} of ${vic.name}`,
-    read: (_thread, offset, size) => frame.read(offset, size),
+    read: (thread, offset, size) => frame.read(thread.vic === vic ? vic.gic.cpus[thread.index] : undefined, offset, size),
     write: (_thread, offset, size, value) => frame.write(offset, size, value),
     detach,
   };

@@ -163,7 +163,6 @@ const accept = handle(MEM_ACCEPT, (context, caller, request) => {
     require((flags & flag) === 0 || holds, RmError.VALIDATE_FAILED, rule, { handle });
   };
   validated(AcceptFlags.ValidateSanitized, parcel.sanitizedAtCreate, "the parcel was not sanitised");
-  if (flags & AcceptFlags.ValidateAclAttributes) invalid(acl.length > 0, "there is no ACL to compare");
   validated(AcceptFlags.ValidateAclAttributes, sameEntries(parcel, acl, attributes), "the ACL or the attributes are others");
   validated(AcceptFlags.ValidateLabel, request.label === parcel.label, "the label is another");
   const mapOther = (flags & AcceptFlags.MapOther) !== 0;

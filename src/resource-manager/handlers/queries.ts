@@ -17,7 +17,7 @@ import {
   VM_SET_CRASH_MSG,
   VM_SET_STATUS,
 } from "../../abi/rpc/messages/queries.ts";
-import { VmState } from "../../abi/rpc/messages/vm.ts";
+import { Vmid, VmState } from "../../abi/rpc/messages/vm.ts";
 import type { RpcMessage } from "../../abi/rpc/packet.ts";
 import type { Context } from "../state/context.ts";
 import { require } from "../calls/refusals.ts";
@@ -38,6 +38,7 @@ const utf8 = new TextEncoder();
 const IDENTIFIED: readonly VmState[] = [VmState.Ready, VmState.Running, VmState.Paused];
 
 const getId = handle(VM_GET_ID, (context, caller, { vmid }) => {
+  require(vmid !== Vmid.ResourceManager, RmError.VM_STATE, "the resource manager has no identity", { vmid });
   const vm = vmid === 0 ? caller : context.vm(vmid);
   require(vm !== undefined, RmError.NORESOURCE, "there is no VM of this id", { vmid });
   require(IDENTIFIED.includes(vm.state), RmError.VM_STATE, "the VM has no identity in this state", { vmid, state: vm.state });

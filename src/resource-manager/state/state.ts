@@ -74,8 +74,8 @@ export interface VdeviceEnd {
 /** A virtual device of a VM, as far as it is made. */
 export interface Vdevice {
   readonly config: VdeviceConfig;
-  /** qcom,vdevice-handle. */
-  readonly handle: number;
+  /** qcom,vdevice-handle: both ends of shared objects have one; 0 where there are no such objects. */
+  handle: number;
   /** The VM at the other end; undefined while it has not come. */
   peer: number | undefined;
   /** Where both ends are vdevices, both have the same objects. */
@@ -176,6 +176,8 @@ export interface Vm {
   direct: boolean;
   virqs: Numbers;
   vdevices: Vdevice[];
+  /** Handles of the parcels that it has accepted, in that order. */
+  accepted: number[];
   link: Link | undefined;
   console: ConsoleRecord | undefined;
   reset: ResetStage | undefined;
@@ -208,6 +210,7 @@ export function newVm(vmid: Vmid, owner: Vmid): Vm {
     direct: false,
     virqs: numbers(VM_FIRST_VIRQ, VM_LAST_VIRQ),
     vdevices: [],
+    accepted: [],
     link: undefined,
     console: undefined,
     reset: undefined,
@@ -324,7 +327,9 @@ export interface RmState {
   readonly parcels: Parcel[];
   /** What the platform's firmware has assigned to others than the primary. */
   readonly assigned: AssignedRange[];
+  /** Handles of parcels. */
   nextHandle: number;
+  nextVdeviceHandle: number;
   readonly loans: IrqLoan[];
   /** Handles of loans are this plus the interrupt's number. */
   irqHandleBase: number;
@@ -357,6 +362,7 @@ export function newState(): RmState {
     parcels: [],
     assigned: [],
     nextHandle: 0,
+    nextVdeviceHandle: 0,
     loans: [],
     irqHandleBase: 0,
     notificationSequence: 0,

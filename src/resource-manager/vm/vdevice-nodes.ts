@@ -73,8 +73,8 @@ export function describeVdevice(root: DevicetreeNode, device: Vdevice, context: 
       return add("qcom,doorbell-source", tx!.cap, ["qcom,gunyah-doorbell-source", CAPABILITY], { reg: cells64(tx!.cap), ...labels });
     case "shm":
     case "shm-doorbell": {
+      // The node of an optional buffer that was not lent has no memory.
       const buffer = bufferOf(device, context);
-      if (buffer === undefined) return;
       const bells: Record<string, PropertyValue> = {};
       if (tx !== undefined && rx !== undefined) {
         const [txHandle, rxHandle] = [context.phandle(), context.phandle()];

@@ -39,7 +39,7 @@ export function createVdevices(context: Context, vm: Vm, owner: Vm): void {
   for (const types of ORDER) {
     for (const config of configs.filter(({ type }) => types.includes(type))) {
       const peer = config.peerDefault || config.peer === undefined ? owner : namedVm(context, config.peer);
-      const device: Vdevice = { config, handle: vm.vdevices.length, peer: peer?.vmid, objects: [], virtio: undefined, virqs: [] };
+      const device: Vdevice = { config, handle: 0, peer: peer?.vmid, objects: [], virtio: undefined, virqs: [] };
       vm.vdevices.push(device);
       refuseAs(RmError.NORESOURCE, `the objects of ${config.path} cannot be made`, () => createVdevice(context, vm, owner, device));
     }
@@ -61,6 +61,7 @@ function createVdevice(context: Context, vm: Vm, owner: Vm, device: Vdevice): vo
     case "doorbell-source":
       return createDoorbell(context, vm, owner, device);
     case "message-queue":
+      device.handle = nextVdeviceHandle(context);
       device.objects.push(createQueue(context, config));
       attachEnd(context, device, 0, vm, config.isSender ? "send" : "receive", takeVirq(device, vm, true, 0));
       attachEnd(context, device, 0, owner, config.isSender ? "receive" : "send", takeVirq(device, owner, false, 0));
@@ -70,6 +71,7 @@ function createVdevice(context: Context, vm: Vm, owner: Vm, device: Vdevice): vo
     case "shm-doorbell":
       return createBufferDoorbells(context, vm, owner, device);
     case "virtio-mmio":
+      device.handle = nextVdeviceHandle(context);
       return createVirtioMmio(context, vm, owner, device);
     // Buffers have no object: their parcels are mapped when the VM starts. Of a vSMMU the open
     // platform reads the node and makes nothing.
@@ -134,6 +136,7 @@ function createRmRpc(context: Context, vm: Vm, device: Vdevice): void {
 function createDoorbell(context: Context, vm: Vm, owner: Vm, device: Vdevice): void {
   const { config } = device;
   const counterpart = config.peerDefault ? undefined : joinCounterpart(context, vm, device);
+  device.handle = counterpart?.handle ?? nextVdeviceHandle(context);
   if (counterpart !== undefined) {
     device.objects.push(...counterpart.objects);
   } else {
@@ -152,6 +155,8 @@ function createDoorbell(context: Context, vm: Vm, owner: Vm, device: Vdevice): v
 /** One doorbell that the VM rings, and one that its owner rings. */
 function createBufferDoorbells(context: Context, vm: Vm, owner: Vm, device: Vdevice): void {
   for (const [source, receiver] of [[vm, owner], [owner, vm]]) {
+    // Each doorbell has one, which nothing shows.
+    nextVdeviceHandle(context);
     const index = device.objects.push({ kind: "doorbell", cap: context.build("doorbell", () => {}), ends: [], gone: false }) - 1;
     attachEnd(context, device, index, source, "send", undefined);
     // The node asks for the VM's interrupt, not for the owner's.
@@ -163,6 +168,7 @@ function createBufferDoorbells(context: Context, vm: Vm, owner: Vm, device: Vdev
 function createQueuePair(context: Context, vm: Vm, owner: Vm, device: Vdevice): void {
   const { config } = device;
   const counterpart = config.peerDefault ? undefined : joinCounterpart(context, vm, device);
+  device.handle = counterpart?.handle ?? nextVdeviceHandle(context);
   if (counterpart !== undefined) device.objects.push(counterpart.objects[1], counterpart.objects[0]);
   else for (let count = 0; count < 2; count++) device.objects.push(createQueue(context, config));
   const [tx, rx] = [takeVirq(device, vm, true, 0), takeVirq(device, vm, true, 1)];
@@ -172,6 +178,13 @@ function createQueuePair(context: Context, vm: Vm, owner: Vm, device: Vdevice): 
   const [ownerTx, ownerRx] = [takeVirq(device, owner, false, 0), takeVirq(device, owner, false, 1)];
   attachEnd(context, device, 1, owner, "send", ownerTx);
   attachEnd(context, device, 0, owner, "receive", ownerRx);
+}
+
+/** The next vdevice handle: a counter over the vdevices of all VMs. */
+function nextVdeviceHandle({ state }: Context): number {
+  const handle = state.nextVdeviceHandle;
+  state.nextVdeviceHandle = (handle + 1) >>> 0;
+  return handle;
 }
 
 function createQueue(context: Context, { queueDepth, messageSize }: VdeviceConfig): SharedObject {

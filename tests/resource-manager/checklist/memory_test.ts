@@ -287,7 +287,7 @@ Deno.test("R113: MEM_ACCEPT with VALIDATE_ACL_ATTR and a permuted ACL returns VA
   const flags = AcceptFlags.Done | AcceptFlags.ValidateAclAttributes;
   assert.equal(parties.acceptError(handle, { flags, acl: [...acl].reverse() }), "VALIDATE_FAILED");
   assert.equal(parties.acceptError(handle, { flags, acl: [acl[0]] }), "VALIDATE_FAILED");
-  assert.equal(parties.acceptError(handle, { flags }), "ARGUMENT_INVALID");
+  assert.equal(parties.acceptError(handle, { flags }), "VALIDATE_FAILED");
   assert.equal(parties.acceptError(handle, { flags, acl }), "OK");
 });
 

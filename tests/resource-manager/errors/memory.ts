@@ -228,7 +228,11 @@ export const MEMORY_CASES: Readonly<Record<string, Cases>> = {
   },
   MEM_NOTIFY: {
     MSG_INVALID: malformed(new Uint8Array(11)),
-    NORESOURCE: () => ({ payload: LIST_513(12), rule: "a list of 513 entries exceeds 512", section: "1.6" }),
+    NORESOURCE: () => ({
+      payload: LIST_513(12).fill(memory.NotifyFlags.Shared, 4, 5),
+      rule: "a list of 513 entries exceeds 512",
+      section: "1.6",
+    }),
     HANDLE_INVALID: () => ({ ...notify(UNKNOWN_HANDLE, 2), rule: "there is no parcel of this handle", object: "parcel:0x77" }),
     ARGUMENT_INVALID: (machine) => ({
       ...notify(lent(machine, 255), 3),

@@ -153,3 +153,19 @@ Deno.test("either spelling of source-can-clear lets the owner take a doorbell's 
     assert.deepEqual([error, flags], [0n, 5n], spelling);
   }
 });
+
+Deno.test("vdevice handles count the vdevices with objects of all VMs; the RM's link has 0", () => {
+  const machine = new Machine();
+  const pair = (label: number) =>
+    node("pair", { "vdevice-type": "message-queue-pair", "peer-default": true, "qcom,label": label, "message-size": 64, "queue-depth": 2 });
+  const bell = node("bell", { "vdevice-type": "doorbell", "peer-default": true, "qcom,label": 1 });
+  const handles = ["first", "second"].map((name) => {
+    const made = machine.start(guestTree(name, [rmRpc(), pair(2), bell]));
+    const hypervisor = findNode(treeOf(machine, made.vmid), "/hypervisor")!;
+    const queues = hypervisor.children.filter((child) => child.properties.has("qcom,vdevice-handle"));
+    machine.end(made);
+    return queues.map((child) => [child.name.split("@")[0], readCell(child, "qcom,vdevice-handle")]);
+  });
+  // Doorbells are made before pairs of queues, whatever the order of the nodes.
+  assert.deepEqual(handles, [[["rm-rpc", 0], ["qcom,message-queue-pair", 1]], [["rm-rpc", 0], ["qcom,message-queue-pair", 3]]]);
+});

@@ -1,6 +1,6 @@
 // Messages about memory parcels (docs/spec/resource-manager.md §3.1 to §3.6).
 
-import { annotatedList, list, reserved, u16, u32, u64, u8 } from "../layout.ts";
+import { annotatedList, list, listWhen, reserved, u16, u32, u64, u8 } from "../layout.ts";
 import { notification, request } from "../message.ts";
 
 /** mem_type: any value but `Io` is taken as normal memory. */
@@ -110,21 +110,23 @@ export const MEM_RELEASE = request("MEM_RELEASE", 0x5100_0014, { handle: u32, fl
 export const MEM_RECLAIM = request("MEM_RECLAIM", 0x5100_0015, { handle: u32, flags: u8, reserved: reserved(3) }, {
   section: "3.4",
   errors: ["MSG_INVALID", "HANDLE_INVALID", "DENIED", "MEM_INUSE", "ARGUMENT_INVALID", "MEM_INVALID"],
+  rules: { longer: "ignored" },
 });
 
-/** Tells the other side about the parcel; `vmids` only with SHARED and RECALL. */
+/** Tells the other side about the parcel. */
 export const MEM_NOTIFY = request("MEM_NOTIFY", 0x5100_0017, {
   handle: u32,
   flags: u8,
   reserved: reserved(3),
   mem_info_tag: u32,
-  vmids: list({ vmid: u16, reserved: reserved(2) }),
+  vmids: listWhen("flags", [NotifyFlags.Shared, NotifyFlags.Recall], list({ vmid: u16, reserved: reserved(2) })),
 }, {
   section: "3.5",
   errors: [
     ...["MSG_INVALID", "NORESOURCE", "HANDLE_INVALID", "ARGUMENT_INVALID", "DENIED"] as const,
     ...["VMID_INVALID", "MEM_INUSE", "MEM_RELEASED"] as const,
   ],
+  rules: { longer: "ignored" },
 });
 
 /** Finds a parcel of the caller by what it holds. */

@@ -54,10 +54,10 @@ export const IPA_RESERVE = request("IPA_RESERVE", 0x5600_00b0, {
   reserved: reserved(3),
   generic_constraints: u32,
   platform_constraints: u32,
-  fixed: listWhen("type", IpaReserveType.Fixed, list({ base: u64, size: u64 }, IPA_RESERVE_MAX)),
+  fixed: listWhen("type", [IpaReserveType.Fixed], list({ base: u64, size: u64 }, IPA_RESERVE_MAX)),
   requested: listWhen(
     "type",
-    IpaReserveType.Allocate,
+    [IpaReserveType.Allocate],
     list({ region_base: u64, region_size: u64, size: u64, alignment: u64 }, IPA_RESERVE_MAX),
   ),
 }, {

@@ -7,11 +7,8 @@ import { notification, request } from "../message.ts";
 /** Entries of VM_GET_ID: `type`. */
 export const IdType = { Guid: 0, Uri: 1, Name: 2, SignAuth: 3 } as const;
 
-/**
- * Answer to VM_HOST_GET_TYPE, by bytes from the lowest: AArch64, Gunyah with RM, 1, 0 (as observed;
- * the digest has the version on top).
- */
-export const HOST_TYPE = 0x0001_0164;
+/** Answer to VM_HOST_GET_TYPE, by bytes from the lowest: AArch64, Gunyah with RM, 0, version 1. */
+export const HOST_TYPE = 0x0100_0164;
 
 const vmidOnly = { vmid: u16, reserved: reserved(2) } as const;
 

@@ -52,7 +52,7 @@ class Walker {
     return Object.entries(shapes).every(([name, shape]) => {
       if (shape.kind !== "when") return this.#field(prefix + name, shape);
       const selector = this.fields.findLast((field) => field.name === prefix + shape.selector);
-      return Number(selector?.value) !== shape.value || this.#field(prefix + name, shape.shape);
+      return !shape.values.includes(Number(selector?.value)) || this.#field(prefix + name, shape.shape);
     });
   }
 

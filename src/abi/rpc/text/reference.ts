@@ -31,7 +31,7 @@ function fieldLines(shapes: Shapes, start: number, indent = ""): string[] {
 }
 
 function noteOf(shape: Shape): string {
-  if (shape.kind === "when") return ` (when ${shape.selector} is ${shape.value})${noteOf(shape.shape)}`;
+  if (shape.kind === "when") return ` (when ${shape.selector} is ${shape.values.join(" or ")})${noteOf(shape.shape)}`;
   if (shape.kind === "counted") return `: length${shape.gap > 0 ? ", u16 of nothing" : ""}, bytes${shape.padded ? ", zeros up to 4" : ""}`;
   if (shape.kind !== "list") return "";
   if (shape.rpcList === undefined) return ": count and entries";
