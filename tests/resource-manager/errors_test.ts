@@ -105,7 +105,8 @@ function check(message: RpcRequest, error: string, prepare: Case): void {
 function checkRuined(machine: Machine, vmid: number, usage: unknown): void {
   const { primary, system: { rm } } = machine;
   assert.equal(primary.get(VM_GET_STATE, { vmid }).vm_state, VmState.InitFailed);
-  if (rm.state.vms.find((each) => each.vmid === vmid)!.objects !== undefined) machine.reset(vmid);
+  assert.equal(primary.ask(VM_DEALLOCATE, { vmid }).error, "VM_STATE");
+  machine.reset(vmid);
   for (const { handle } of [...rm.state.parcels]) primary.get(MEM_RECLAIM, { handle, flags: 0 });
   primary.get(VM_DEALLOCATE, { vmid });
   assert.deepEqual(machine.usage(), usage);

@@ -44,8 +44,6 @@ const Affinity = { On: 0n, Off: 1n } as const;
 
 /** CPU_SUSPEND's feature flag: the extended StateID format. */
 const FEATURE_EXTENDED_STATE_ID = 2n;
-/** Bits of an MPIDR argument that are no affinity; bit 31 is tolerated. */
-const MPIDR_RESERVED = ~0xff_80ff_ffffn;
 
 /** Functions that exist, with whether they do in the 32-bit and in the 64-bit convention. */
 const IMPLEMENTED = new Map<number, { readonly narrow: boolean; readonly wide: boolean }>([

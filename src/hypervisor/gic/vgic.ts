@@ -229,8 +229,8 @@ export class Vgic {
   }
 
   /**
-   * Pending as `reader` sees it, for an interrupt of `owner` (or an SPI). As on the real hypervisor,
-   * which holds what it delivers in list registers: a level that `reader` has acknowledged does not
+   * Pending as `reader` sees it, for an interrupt of `owner` (or an SPI). The real hypervisor holds
+   * what it delivers in list registers. Therefore a level that `reader` has acknowledged does not
    * show until its end, and an edge does not show while another vCPU is about to take it.
    */
   isPending(reader: VgicCpu | undefined, owner: VgicCpu, intid: number): boolean {
@@ -246,9 +246,9 @@ export class Vgic {
   }
 
   /**
-   * ICC_SGI0R, SGI1R: `group` is the register's. As on the real hypervisor, SGI0R raises no SGI that
-   * its target has in group 1, and SGI1R raises SGIs of both groups; none are raised where there is
-   * no vCPU.
+   * ICC_SGI0R, SGI1R: `group` is the register's. As on the real hypervisor, SGI0R does not raise an
+   * SGI that its target has in group 1, and SGI1R raises SGIs of both groups. An index without a
+   * vCPU gets none.
    */
   sendSgi(from: VgicCpu, group: 0 | 1, value: bigint): void {
     const intid = Number(value >> 24n & 0xfn);

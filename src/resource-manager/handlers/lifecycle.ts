@@ -46,9 +46,7 @@ function lowestFreeVmid(context: Context): Vmid | undefined {
 
 const deallocate = handle(VM_DEALLOCATE, (context, caller, { vmid }) => {
   const vm = owned(context, caller, vmid, RmError.VMID_INVALID, RmError.DENIED);
-  // A VM whose configuration failed before it had anything would else never go.
-  const empty = vm.state === VmState.InitFailed && vm.objects === undefined;
-  const idle = vm.state === VmState.Load || vm.state === VmState.Reset || empty;
+  const idle = vm.state === VmState.Load || vm.state === VmState.Reset;
   require(idle, RmError.VM_STATE, "the VM is not in the state LOAD or RESET", { vmid, state: vm.state });
   unfriend(context, vm);
   context.state.vms.splice(context.state.vms.indexOf(vm), 1);
@@ -75,17 +73,19 @@ const stop = handle(VM_STOP, (context, caller, { vmid, flags, reason }, request)
 });
 
 /**
- * AUTH and INIT are el2's own: a VM whose configuration is not finished could never be given back
- * (docs/differences.md).
+ * AUTH, INIT, and INIT_FAILED of a VM without objects are el2's own: a VM whose configuration is
+ * not finished, or was refused, could never be given back (docs/differences.md).
  */
 const resettable: readonly VmState[] = [VmState.Exited, VmState.Ready, VmState.InitFailed, VmState.Auth, VmState.Init];
 
 const reset = handle(VM_RESET, (context, caller, { vmid }, request) => {
   const vm = owned(context, caller, vmid, RmError.VMID_INVALID, RmError.VMID_INVALID);
   require(vm.config?.noReset !== true, RmError.DENIED, "the VM's configuration forbids to reset it", { vmid });
-  const ready = resettable.includes(vm.state) && vm.objects !== undefined;
-  require(ready, RmError.VM_STATE, "the VM is not in the state EXITED, READY, INIT_FAILED, AUTH or INIT", { vmid, state: vm.state });
-  if (vm.state === VmState.Exited) {
+  require(resettable.includes(vm.state), RmError.VM_STATE, "the VM is not in the state EXITED, READY, INIT_FAILED, AUTH or INIT", {
+    vmid,
+    state: vm.state,
+  });
+  if (vm.state === VmState.Exited || vm.objects === undefined) {
     beginReset(context, vm);
     return;
   }

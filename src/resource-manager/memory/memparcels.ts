@@ -21,7 +21,7 @@ import { PAGE_SIZE } from "../../support/sizes.ts";
 export const PARCELS_MAX = 64;
 /** Most regions of a parcel, and most that get an address in one request. */
 export const REGIONS_MAX = 2 ** 20;
-export const ASSIGNED_MAX = 512;
+const ASSIGNED_MAX = 512;
 /** Owner of a parcel whose owner was reset. */
 const NOBODY = asVmid(0xffff);
 /** Most mappings that a reason lists. */
@@ -283,9 +283,13 @@ export function acceptParcel(context: Context, vm: Vm, parcel: Parcel, acceptanc
     throw failure;
   }
   if (sanitize) parcel.sanitizeAtReclaim = true;
+  if (!borrower.accepted) vm.accepted.push(parcel.handle);
   borrower.accepted = true;
   borrower.contiguous = contiguous;
-  if (borrower.mapped && parcel.transType === TransType.Donate) removeParcel(context, parcel);
+  if (borrower.mapped && parcel.transType === TransType.Donate) {
+    removeAccepted(vm, parcel);
+    removeParcel(context, parcel);
+  }
   return given;
 }
 
@@ -443,8 +447,14 @@ export function forceRelease(context: Context, vm: Vm, parcel: Parcel, borrower:
   forget(context, vm, parcel, borrower);
 }
 
+function removeAccepted(vm: Vm, parcel: Parcel): void {
+  const index = vm.accepted.indexOf(parcel.handle);
+  if (index >= 0) vm.accepted.splice(index, 1);
+}
+
 function forget(context: Context, vm: Vm, parcel: Parcel, borrower: Borrower): void {
   unassign(vm, parcel, borrower, 0);
+  removeAccepted(vm, parcel);
   borrower.mapped = false;
   borrower.accepted = false;
   borrower.contiguous = false;

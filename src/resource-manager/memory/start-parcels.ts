@@ -6,7 +6,7 @@ import { AcceptFlags, MemAttribute, MemType, TransType } from "../../abi/rpc/mes
 import { AuthType } from "../../abi/rpc/messages/vm.ts";
 import { Access } from "../../abi/words.ts";
 import type { Context } from "../state/context.ts";
-import { acceptParcel, ASSIGNED_MAX, borrowerOf, forceRelease, parcelSize } from "./memparcels.ts";
+import { acceptParcel, borrowerOf, parcelSize } from "./memparcels.ts";
 import { asRefusal, require } from "../calls/refusals.ts";
 import { isSensitive, type Parcel, type Vm } from "../state/state.ts";
 import type { VdeviceConfig, VdeviceType } from "../config/vdevice-config.ts";
@@ -153,18 +153,16 @@ function acceptPrivate(context: Context, vm: Vm, parcel: Parcel): void {
   vm.memorySize += size;
 }
 
-/** More regions than a request may place are placed by several. What has no place is left out. */
+/**
+ * A parcel that has no place is left out. So is one of more regions than one request may place, as
+ * the real Resource Manager does.
+ */
 function acceptAnywhere(context: Context, vm: Vm, parcel: Parcel): void {
-  const borrower = borrowerOf(parcel, vm.vmid)!;
   const sanitize = sanitizedBuffer(context, vm, parcel);
   try {
-    do {
-      const last = parcel.regions.length - borrower.ipas.length <= ASSIGNED_MAX;
-      acceptParcel(context, vm, parcel, { sgl: [], flags: (last ? AcceptFlags.Done : 0) | sanitize });
-    } while (!borrower.mapped);
+    acceptParcel(context, vm, parcel, { sgl: [], flags: AcceptFlags.Done | sanitize });
   } catch (failure) {
     const { rule } = asRefusal(failure);
-    if (borrower.accepted) forceRelease(context, vm, parcel, borrower);
     context.log(`VM ${vm.vmid}: parcel ${parcel.handle} is left out: ${rule}`);
   }
 }

@@ -74,7 +74,7 @@ export interface VdeviceEnd {
 /** A virtual device of a VM, as far as it is made. */
 export interface Vdevice {
   readonly config: VdeviceConfig;
-  /** qcom,vdevice-handle: both ends of shared objects have one; 0 where there are no such objects. */
+  /** qcom,vdevice-handle: both ends of shared objects have the same; 0 where there are none. */
   handle: number;
   /** The VM at the other end; undefined while it has not come. */
   peer: number | undefined;

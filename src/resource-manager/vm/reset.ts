@@ -6,7 +6,7 @@ import { VcpuVirqType } from "../../abi/words.ts";
 import type { Context } from "../state/context.ts";
 import { dropPaging } from "../memory/demand-paging.ts";
 import { releaseLoansOf } from "./irq-lending.ts";
-import { forceRelease, notifyReleased, orphanParcelsOf } from "../memory/memparcels.ts";
+import { borrowerOf, forceRelease, notifyReleased, orphanParcelsOf, parcelOf } from "../memory/memparcels.ts";
 import { newVm, type Vm } from "../state/state.ts";
 import { enterState, unfriend } from "../rpc/status.ts";
 import { destroyVdevice } from "./vdevices.ts";
@@ -43,7 +43,7 @@ function step(context: Context, vm: Vm): void {
       return;
     }
     case "release-parcels":
-      if (releaseNewest(context, vm)) return;
+      if (releaseLast(context, vm)) return;
       orphanParcelsOf(context, vm);
       vm.reset = "release-irqs";
       return;
@@ -67,16 +67,14 @@ function step(context: Context, vm: Vm): void {
   }
 }
 
-/** Releases the newest parcel that the VM has. False when it has none. */
-function releaseNewest(context: Context, vm: Vm): boolean {
-  for (const parcel of [...context.state.parcels].reverse()) {
-    const borrower = parcel.borrowers.find(({ vmid, accepted }) => vmid === vm.vmid && accepted);
-    if (borrower === undefined) continue;
-    forceRelease(context, vm, parcel, borrower);
-    notifyReleased(context, parcel, vm.vmid);
-    return true;
-  }
-  return false;
+/** Releases the parcel that the VM accepted last. False when it has none. */
+function releaseLast(context: Context, vm: Vm): boolean {
+  const handle = vm.accepted.at(-1);
+  if (handle === undefined) return false;
+  const parcel = parcelOf(context, handle);
+  forceRelease(context, vm, parcel, borrowerOf(parcel, vm.vmid)!);
+  notifyReleased(context, parcel, vm.vmid);
+  return true;
 }
 
 function destroyObjects(context: Context, vm: Vm): void {

@@ -8,3 +8,8 @@ export const DIFFERENT_STEPS: Readonly<Record<string, { readonly reason: string;
   "run-shared-visible": { reason: "Completed devicetree: the same nodes, packed more tightly", steps: [14] },
   "x-vmexit-ok-lend": { reason: "VM_EXIT: the resource manager acts before the VM's next exit", steps: [15] },
 };
+
+/** Reasons by case why the notifications differ. */
+export const DIFFERENT_NOTIFICATIONS: Readonly<Record<string, string>> = {
+  "x-append-lend": "the recorded region had 985 pieces, more than a VM is given at START (tests/resource-manager); here it has one",
+};

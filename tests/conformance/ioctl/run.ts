@@ -302,13 +302,18 @@ export function inOnePiece(lines: readonly string[]): boolean {
   return !lines.some((line) => / entries=(?!1 )/.test(line));
 }
 
+/** VMIDs by the order in which a case's calls name them, and handles by theirs in their VM. */
+export class Names {
+  readonly vmids = new Map<string, string>();
+  readonly handles = new Map<string, string>();
+  readonly counts = new Map<string, number>();
+}
+
 /**
- * The lines with VMIDs by the order of their appearance, and handles by theirs in their VM. `whole`
- * keeps counts of entries.
+ * The lines with `names` instead of VMIDs and handles. `whole` keeps counts of entries. The
+ * notifications of a case have the names that its calls gave.
  */
-export function canonical(lines: readonly string[], whole: boolean): string[] {
-  const vmids = new Map<string, string>(), handles = new Map<string, string>();
-  const counts = new Map<string, number>();
+export function canonical(lines: readonly string[], whole: boolean, { vmids, handles, counts }: Names): string[] {
   const vm = (raw: string) => {
     const key = raw.padStart(2, "0").slice(0, 2);
     if (!vmids.has(key)) vmids.set(key, `V${vmids.size}`);

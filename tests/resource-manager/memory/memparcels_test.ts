@@ -15,6 +15,7 @@ import {
   MEM_SHARE,
   ReturnFlags,
 } from "../../../src/abi/rpc/messages/memory.ts";
+import { VM_START, VM_STOP } from "../../../src/abi/rpc/messages/lifecycle.ts";
 import { ANYWHERE, IPA_RESERVE, IpaReserveType } from "../../../src/abi/rpc/messages/platform.ts";
 import type { Values } from "../../../src/abi/rpc/layout.ts";
 import { checkInvariants } from "../../hypervisor/invariants.ts";
@@ -76,6 +77,25 @@ Deno.test("a parcel of more than 512 regions is appended to, accepted in parts a
   parties.primary.get(MEM_RECLAIM, { handle, flags: 0 });
   assert.equal(parties.read(PA + 2 * 599 * PAGE), 99);
   checkInvariants(parties.machine.system.hypervisor);
+});
+
+Deno.test("a VM that starts gets parcels of up to 512 regions; a reset releases the last one that it got first", () => {
+  const machine = new Machine();
+  const { primary } = machine;
+  const { vmid, handle: image } = machine.ready(guestTree("fragments", [rmRpc()]));
+  const lend = (sgl: { address: bigint; size: bigint }[], flags = 0) =>
+    primary.get(MEM_LEND, { mem_type: 0, flags, label: 2, acl: [{ vmid, rights: 7 }], sgl, attributes: [] }).handle;
+  const small = lend(scattered(300), CreateFlags.Append), large = lend(scattered(512, 512), CreateFlags.Append);
+  primary.get(MEM_APPEND, { handle: small, flags: 1, sgl: scattered(212, 300) });
+  primary.get(MEM_APPEND, { handle: large, flags: 1, sgl: scattered(1, 1024) });
+  const one = lend([range(PA - PAGE)]);
+  primary.get(VM_START, { vmid });
+  primary.get(VM_STOP, { vmid, flags: 1, reason: 0 });
+  machine.reset(vmid);
+  const released = primary.notifications.flatMap((text) => /^MEM_RELEASED handle=(\S+)/.exec(text)?.[1] ?? []);
+  assert.deepEqual(released.map(Number), [one, small, image]);
+  for (const handle of [image, small, large, one]) primary.get(MEM_RECLAIM, { handle, flags: 0 });
+  checkInvariants(machine.system.hypervisor);
 });
 
 Deno.test("a parcel that was accepted in part can be given up", () => {
