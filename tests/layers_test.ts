@@ -133,6 +133,13 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     geniezone: ["gunyah", "kernel"],
     ".": ["geniezone", "gunyah", "kernel"],
   },
+  cli: {
+    common: [],
+    start: ["common"],
+    options: ["start", "common"],
+    commands: ["options", "start", "common"],
+    ".": ["commands", "options", "start", "common"],
+  },
 };
 
 const SOURCE = new URL("../src/", import.meta.url);

@@ -1,45 +1,86 @@
-// The command line: every command is a file of this folder that registers itself here.
+// The command line: every command is a file of src/cli/commands that is listed here.
 
-import { registerDiff } from "./diff.ts";
 import { Command, CommanderError } from "@commander-js/extra-typings";
-import { registerBack } from "./back.ts";
-import { registerSnapshot } from "./snapshot.ts";
-import { registerBench } from "./bench.ts";
-import { registerBoot } from "./boot.ts";
-import { commandTree } from "./command-tree.ts";
-import { registerCompletion } from "./completion.ts";
-import { registerConsole } from "./console.ts";
-import { registerDaemon } from "./daemon.ts";
-import { registerDisasm } from "./disasm.ts";
-import { registerDoctor } from "./doctor.ts";
-import { ExitCode, Failure } from "./failure.ts";
-import { addExamples } from "./examples.ts";
-import { registerEvents } from "./events.ts";
-import { registerGdb } from "./gdb.ts";
-import { registerGuests } from "./guests.ts";
-import { registerIoctl } from "./ioctl.ts";
-import { registerInject } from "./inject.ts";
-import { asciiOption, logLevelOption, logOption, noColorOption, readOnlyOption } from "./look-options.ts";
-import { output, report } from "./print.ts";
-import { registerPersonas } from "./personas.ts";
-import { groupCommands } from "./help-groups.ts";
-import { registerInspect } from "./inspect.ts";
-import { registerMan } from "./man.ts";
-import { registerRecord } from "./record.ts";
-import { registerRun, runDemo } from "./run.ts";
-import { registerSpec } from "./spec.ts";
-import { registerSymbols } from "./symbols.ts";
-import { registerSchema } from "./schema.ts";
-import { registerTest } from "./test-scenarios.ts";
-import { registerVersion } from "./version.ts";
-import { registerVmm } from "./vmm.ts";
+import { registerAttach } from "./commands/attach.ts";
+import { registerBack } from "./commands/back.ts";
+import { registerBench } from "./commands/bench.ts";
+import { registerBoot } from "./commands/boot.ts";
+import { registerBreak } from "./commands/break.ts";
+import { registerCaps } from "./commands/caps.ts";
+import { registerCompletion } from "./commands/completion.ts";
+import { registerConsole } from "./commands/console.ts";
+import { registerDiff } from "./commands/diff.ts";
+import { registerDisasm } from "./commands/disasm.ts";
+import { registerDoctor } from "./commands/doctor.ts";
+import { registerDown } from "./commands/down.ts";
+import { registerEvents } from "./commands/events.ts";
+import { registerGdb } from "./commands/gdb.ts";
+import { registerGuests } from "./commands/guests.ts";
+import { registerInject } from "./commands/inject.ts";
+import { registerInput } from "./commands/input.ts";
+import { registerIoctl } from "./commands/ioctl.ts";
+import { registerIrq } from "./commands/irq.ts";
+import { registerLs } from "./commands/ls.ts";
+import { registerMan } from "./commands/man.ts";
+import { registerMem } from "./commands/mem.ts";
+import { registerOn } from "./commands/on.ts";
+import { registerPause } from "./commands/pause.ts";
+import { registerPersonas } from "./commands/personas.ts";
+import { registerQueue } from "./commands/queue.ts";
+import { registerRecord } from "./commands/record.ts";
+import { registerReplay } from "./commands/replay.ts";
+import { registerResume } from "./commands/resume.ts";
+import { registerRpc } from "./commands/rpc.ts";
+import { registerRun, runDemo } from "./commands/run.ts";
+import { registerSchema } from "./commands/schema.ts";
+import { registerSnapshot } from "./commands/snapshot.ts";
+import { registerSpec } from "./commands/spec.ts";
+import { registerState } from "./commands/state.ts";
+import { registerSymbols } from "./commands/symbols.ts";
+import { registerTest } from "./commands/test.ts";
+import { registerTrace } from "./commands/trace.ts";
+import { registerUp } from "./commands/up.ts";
+import { registerVcpu } from "./commands/vcpu.ts";
+import { registerVersion } from "./commands/version.ts";
+import { registerVm } from "./commands/vm.ts";
+import { registerVmm } from "./commands/vmm.ts";
+import { registerWhy } from "./commands/why.ts";
+import { commandTree } from "./common/command-tree.ts";
+import type { CommandContext, Register } from "./common/command.ts";
+import { ExitCode, Failure } from "./common/failure.ts";
+import { output, report } from "./common/print.ts";
+import { asciiOption, logLevelOption, logOption, noColorOption, readOnlyOption } from "./options/look.ts";
+import { NoPlace } from "../control/places.ts";
+import { PlanError } from "../plans/plan.ts";
+import { documentText, ERROR } from "../queries/documents.ts";
 import { isOfSystem, NoCacheFolder } from "../support/cache.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
-import { NoPlace } from "../control/places.ts";
-import { documentText, ERROR } from "../queries/documents.ts";
-import { PlanError } from "../plans/plan.ts";
-import { WriteFailure } from "../support/write-all.ts";
 import { VERSION } from "../support/version.ts";
+import { WriteFailure } from "../support/write-all.ts";
+
+/** The commands, below the headings of `el2 --help`. */
+const COMMANDS: readonly (readonly [heading: string, commands: readonly Register[]])[] = [
+  ["Run:", [registerBoot, registerRun, registerUp, registerAttach, registerDown, registerLs, registerGuests, registerVmm]],
+  ["Look at a session:", [
+    registerVm,
+    registerVcpu,
+    registerIrq,
+    registerMem,
+    registerCaps,
+    registerQueue,
+    registerRpc,
+    registerConsole,
+    registerEvents,
+    registerWhy,
+    registerTrace,
+    registerSymbols,
+    registerDisasm,
+  ]],
+  ["Stop, change, debug:", [registerBreak, registerPause, registerResume, registerInject, registerInput, registerGdb]],
+  ["Record, go back, compare:", [registerRecord, registerReplay, registerDiff, registerBack, registerOn, registerSnapshot, registerState]],
+  ["Test and measure:", [registerTest, registerBench, registerDoctor]],
+  ["Reference:", [registerSpec, registerSchema, registerIoctl, registerPersonas, registerCompletion, registerMan, registerVersion]],
+];
 
 /**
  * The program with all its commands. `entry` is its module, for the machine's worker; `exit` takes
@@ -69,34 +110,16 @@ Examples:
     .addOption(noColorOption)
     .addOption(asciiOption)
     .action(async (options) => exit(await runDemo(entry, options)));
-  registerBoot(program, entry, exit);
-  registerRun(program, entry, exit);
-  registerRecord(program, entry, exit, async (args) => void await makeProgram(entry, exit).parseAsync(args, { from: "user" }));
-  registerDiff(program, exit);
-  registerDaemon(program, entry, exit);
-  registerInspect(program, exit);
-  registerInject(program);
-  registerTest(program, exit);
-  registerConsole(program, exit);
-  registerBack(program, exit);
-  registerSnapshot(program, entry, exit);
-  registerEvents(program, entry, exit);
-  registerGdb(program, exit);
-  registerSymbols(program, exit);
-  registerSpec(program);
-  registerSchema(program);
-  registerGuests(program);
-  registerDisasm(program, exit);
-  registerIoctl(program);
-  registerPersonas(program);
-  registerVmm(program, exit);
-  registerBench(program, entry, exit);
-  registerVersion(program);
-  registerCompletion(program);
-  registerMan(program);
-  registerDoctor(program, exit);
-  addExamples(program);
-  groupCommands(program);
+  const context: CommandContext = {
+    entry,
+    exit,
+    run: async (args) => void await makeProgram(entry, exit).parseAsync(args, { from: "user" }),
+  };
+  for (const [heading, commands] of COMMANDS) {
+    const before = program.commands.length;
+    for (const register of commands) register(program, context);
+    for (const command of program.commands.slice(before)) command.helpGroup(heading);
+  }
   strict(program.commands);
   return program;
 }

@@ -1,20 +1,20 @@
 // The reference pages that follow from tables: commands, keys, rows of --json, hypercalls, ioctls,
 // keys of configurations, events, faults.
 
+import { commandReference } from "./commands/man.ts";
+import { commandTree } from "./common/command-tree.ts";
+import { configurationReference } from "./config-reference.ts";
+import { makeProgram } from "./main.ts";
 import { hypercallReference } from "../abi/hypercall-reference.ts";
 import { ioctlReference } from "../abi/ioctl/reference.ts";
 import { TRACE_KIND_DOCS } from "../abi/trace.ts";
-import { commandTree } from "./command-tree.ts";
-import { configurationReference } from "./config-reference.ts";
-import { makeProgram } from "./main.ts";
-import { commandReference } from "./man.ts";
-import { ACTIONS, type Context, CONTEXT_TITLES } from "../tui/actions.ts";
-import { OBJECT_ACTIONS } from "../tui/object-actions.ts";
+import { QUIET_KINDS } from "../inspection/event-log.ts";
+import { FAULTS } from "../inspection/fault-rules.ts";
 import { DOCUMENTS } from "../queries/documents.ts";
 import { type Column, schemaName, type Table } from "../queries/table.ts";
-import { FAULTS } from "../inspection/fault-rules.ts";
-import { QUIET_KINDS } from "../inspection/event-log.ts";
 import { EVENTS, TABLES } from "../queries/tables.ts";
+import { ACTIONS, type Context, CONTEXT_TITLES } from "../tui/actions.ts";
+import { OBJECT_ACTIONS } from "../tui/object-actions.ts";
 
 /** The pages: file name in docs/reference, and what makes the text. */
 export const WORKSTATION_REFERENCES: readonly { readonly file: string; readonly text: () => string }[] = [

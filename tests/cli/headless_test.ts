@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { runHeadless } from "../../src/cli/headless.ts";
+import { runHeadless } from "../../src/cli/start/headless.ts";
 import type { SessionClient } from "../../src/session/client.ts";
 
 Deno.test("a session ends once: what comes while its output drains is no second end", async () => {

@@ -1,8 +1,8 @@
 // `el2 ioctl decode` and `el2 personas`: what they print follows from the declared layouts.
 
 import assert from "node:assert/strict";
-import { decodedAsJson, decodedAsText } from "../../src/cli/ioctl.ts";
-import { personaAsJson, personasAsText } from "../../src/cli/personas.ts";
+import { decodedAsJson, decodedAsText } from "../../src/cli/commands/ioctl.ts";
+import { personaAsJson, personasAsText } from "../../src/cli/commands/personas.ts";
 import { PERSONA_NAMES, PERSONAS } from "../../src/abi/ioctl/personas.ts";
 
 Deno.test("the vendor driver's CREATE_VM is decoded and named", () => {

@@ -2,7 +2,7 @@
 // run is the same.
 
 import assert from "node:assert/strict";
-import { LOG_LEVELS } from "../../src/cli/log.ts";
+import { LOG_LEVELS } from "../../src/cli/start/log.ts";
 import { TRACE_KINDS } from "../../src/abi/trace.ts";
 import { el2Command } from "../support/el2.ts";
 import { el2 } from "./program.ts";

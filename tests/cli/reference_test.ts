@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { type CommandNode, commandTree } from "../../src/cli/command-tree.ts";
-import { complete } from "../../src/cli/completion.ts";
+import { type CommandNode, commandTree } from "../../src/cli/common/command-tree.ts";
+import { complete } from "../../src/cli/commands/completion.ts";
 import { makeProgram } from "../../src/cli/main.ts";
-import { manualPage } from "../../src/cli/man.ts";
+import { manualPage } from "../../src/cli/commands/man.ts";
 import { WORKSTATION_REFERENCES } from "../../src/cli/reference.ts";
 import { ACTIONS } from "../../src/tui/actions.ts";
 import { KNOWN_KEYS } from "../../src/configuration/schema.ts";

@@ -4,10 +4,10 @@
 import assert from "node:assert/strict";
 import { readPackets } from "../formats/read-pcapng.ts";
 import { el2Command } from "../support/el2.ts";
-import { type CommandNode, commandTree } from "../../src/cli/command-tree.ts";
+import { type CommandNode, commandTree } from "../../src/cli/common/command-tree.ts";
 import { makeProgram } from "../../src/cli/main.ts";
-import { ACTION_COMMANDS } from "../../src/cli/inspect.ts";
-import { QUERY_COMMANDS } from "../../src/cli/queries.ts";
+import { ACTION_COMMANDS } from "../../src/cli/groups.ts";
+import { QUERY_COMMANDS } from "../../src/cli/groups.ts";
 import { writeElfSymbols } from "../../src/symbols/elf-symbols.ts";
 import { TABLES } from "../../src/queries/tables.ts";
 import type { Outcome } from "./program.ts";

@@ -1,7 +1,7 @@
 // `el2 trace export --recording` of runs that go wrong.
 
 import assert from "node:assert/strict";
-import { ExitCode, Failure } from "../../src/cli/failure.ts";
+import { ExitCode, Failure } from "../../src/cli/common/failure.ts";
 import { makeProgram } from "../../src/cli/main.ts";
 import { el2 } from "./program.ts";
 

@@ -2,7 +2,7 @@
 // EL2_LONG each is run, and prints what is shown.
 
 import assert from "node:assert/strict";
-import { type CommandNode, commandTree } from "../../src/cli/command-tree.ts";
+import { type CommandNode, commandTree } from "../../src/cli/common/command-tree.ts";
 import { makeProgram } from "../../src/cli/main.ts";
 import { gdbCommand } from "../../scripts/native-tools.ts";
 import { el2Command } from "../support/el2.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { keyEvents, placeEvents, textEvents, wheelEvents } from "../../src/cli/input-events.ts";
+import { keyEvents, placeEvents, textEvents, wheelEvents } from "../../src/cli/commands/input-events.ts";
 import { assemble } from "../../src/assembly/assemble.ts";
 import type { DevicePlan } from "../../src/plans/plan.ts";
 import { A64, imageOf } from "../cli/program.ts";

@@ -15,7 +15,7 @@ import { HYPERCALL_ERRORS } from "../../src/abi/hypercall-errors.ts";
 import { RPC_MESSAGES } from "../../src/abi/rpc/messages/all.ts";
 import { ErrorCode } from "../../src/abi/errors.ts";
 import { HVC_BASE, HYPERCALLS } from "../../src/abi/hypercalls.ts";
-import { QUERY_COMMANDS } from "../../src/cli/queries.ts";
+import { QUERY_COMMANDS } from "../../src/cli/groups.ts";
 import { reasonLines } from "../../src/queries/reason-text.ts";
 import { A64 } from "../cli/program.ts";
 import { CODE, machineWith } from "../debug/debugged-vm.ts";

@@ -1,0 +1,30 @@
+// `el2 attach`: the screens of a session that runs in the background.
+
+import type { Command } from "@commander-js/extra-typings";
+import { type CommandContext, examplesText } from "../common/command.ts";
+import { Failure } from "../common/failure.ts";
+import { connectNamed } from "../common/session.ts";
+import { asciiOption, noColorOption, readOnlyOption } from "../options/look.ts";
+import { showRemote } from "../start/show.ts";
+
+/** Adds the command. */
+export function registerAttach(program: Command, { entry, exit }: CommandContext): void {
+  const attach = program.command("attach")
+    .description("show a session that runs in the background")
+    .argument("[session]", "its name, or the path of its socket")
+    .addOption(readOnlyOption)
+    .addOption(noColorOption)
+    .addOption(asciiOption)
+    .addHelpText("after", examplesText(["attach", "attach phone --read-only"]));
+  attach.action(async (session, options) => {
+    if (!Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) {
+      throw new Failure("attach needs a terminal; without one: el2 console VM --log, el2 events --follow, el2 vm ls");
+    }
+    exit(
+      await showRemote(await connectNamed({ socket: session, readOnly: options.readOnly, follow: true, naming: "el2 attach NAME" }), {
+        ascii: options.ascii,
+        color: options.color,
+      }, entry),
+    );
+  });
+}

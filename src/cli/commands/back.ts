@@ -1,0 +1,68 @@
+// `el2 back`: an earlier place in the run of a session.
+
+import type { Command } from "@commander-js/extra-typings";
+import { answer } from "../common/answer.ts";
+import type { CommandContext } from "../common/command.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
+import { output } from "../common/print.ts";
+import { openSession, withSessionOptions } from "../common/session.ts";
+import { checkedEventFilter, parseWhole } from "../common/values.ts";
+import type { Move } from "../../protocol/protocol.ts";
+import { documentText, PLACE } from "../../queries/documents.ts";
+
+const COUNT = parseWhole(1, Number.MAX_SAFE_INTEGER);
+
+/** Adds the command. */
+export function registerBack(program: Command, { exit }: CommandContext): void {
+  withSessionOptions(
+    program.command("back").description("show an earlier place of a session's run; the machine is paused; changes the machine"),
+  )
+    .option("--by <n>", "so many instructions back (default 1)", COUNT)
+    .option("--to <n>", "the place where so many instructions had been retired", parseWhole(0, Number.MAX_SAFE_INTEGER))
+    .option("--event <filter>", "to the last event before that the filter lets through; again: to the one before that")
+    .option("--at <place>", "to the last time that this instruction was about to be executed: VM:SYMBOL, VM:ADDRESS")
+    .option("--now", "where the machine really is")
+    .option("--list", "go nowhere: list where the run began, its snapshots, what is shown and now")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  el2 back                  one instruction back
+  el2 back --to 120000
+  el2 back --event 'kind=rpc refused=yes'
+  el2 back --event 'kind=state vm=debian'
+  el2 back --at debian:vfs_open && el2 vcpu stack debian/0
+  el2 back --now`,
+    )
+    .action(async (options) => exit(options.list ? await list(options) : await move(options, wantedPlace(options))));
+}
+
+/** The place that the options name. @throws Failure where they name several, or none that can be */
+function wantedPlace(options: { by?: number; to?: number; event?: string; at?: string; now?: true }): Move {
+  const places: readonly (Move | undefined)[] = [
+    options.by === undefined ? undefined : { kind: "step", by: -options.by },
+    options.to === undefined ? undefined : { kind: "instructions", count: options.to },
+    options.event === undefined ? undefined : { kind: "event", filter: checkedEventFilter("--event", options.event) },
+    options.at === undefined ? undefined : { kind: "place", at: options.at },
+    options.now && { kind: "now" },
+  ];
+  const [place = { kind: "step", by: -1 }, ...others] = places.filter((one) => one !== undefined);
+  if (others.length) throw new Failure("back: --by, --to, --event, --at and --now exclude each other; give one");
+  return place;
+}
+
+async function list(options: { socket?: string; json?: boolean }): Promise<number> {
+  using open = await openSession(options);
+  return (await answer(open, { table: "time.ls", args: {} }, options.json ?? false)) ? ExitCode.Done : ExitCode.Failed;
+}
+
+/** Moves to another place in the run of a session, and prints where it is. */
+export async function move(options: { socket?: string; json?: boolean }, to: Move): Promise<number> {
+  using open = await openSession(options);
+  const moved = await open.asker.move(to);
+  if ("error" in moved) throw new Failure(moved.error, ExitCode.Failed);
+  const { instructions, text } = moved;
+  const place = documentText(PLACE, { insn: String(instructions), reached: text ?? null });
+  output(`${options.json ? place : `at ${instructions} instructions${text === undefined ? "" : `: ${text}`}`}\n`);
+  return ExitCode.Done;
+}

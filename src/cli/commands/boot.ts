@@ -1,0 +1,222 @@
+// `el2 boot IMAGE`: IMAGE becomes the primary VM; resource manager and hypervisor run beneath it.
+
+import { type Command, Option } from "@commander-js/extra-typings";
+import { InvalidArgumentError } from "commander";
+import type { CommandContext } from "../common/command.ts";
+import { Failure, readNamedFile } from "../common/failure.ts";
+import { parseCounts, parseDuration, parsePort, parseSize, parseWhole } from "../common/values.ts";
+import {
+  behaviourOf,
+  capIdsOption,
+  checkOption,
+  hypervisorNodeOption,
+  injectOption,
+  quirksOption,
+  strictOption,
+} from "../options/behavior.ts";
+import {
+  balloonOption,
+  type DeviceOptions,
+  devicesOf,
+  diskOption,
+  forwardOption,
+  inputOption,
+  netOption,
+  shareOption,
+  vsockOption,
+} from "../options/devices.ts";
+import { asciiOption, logLevelOption, logOption, noColorOption, rawOption, readOnlyOption } from "../options/look.ts";
+import { recordOption } from "../options/record.ts";
+import { recorded } from "../start/recordings.ts";
+import { showSession } from "../start/show.ts";
+import { readSymbolFile } from "../start/symbol-files.ts";
+import { checkBootPlan } from "../../assembly/boot-plan.ts";
+import { readVars } from "../../assembly/firmware-layout.ts";
+import { diskGuestBoot, isDiskGuest } from "../../catalog/boot.ts";
+import { MAX_CPUS } from "../../machine/memory-map.ts";
+import { DEFAULT_TIER, type FirmwarePlan, PRIMARY_CONSOLE, type RootPlan, TIERS } from "../../plans/plan.ts";
+import { exists } from "../../support/cache.ts";
+import { MiB } from "../../support/sizes.ts";
+
+/** The images of the root VM, where they are named. */
+function rootOf(runtime: string | undefined, app: string | undefined): RootPlan | undefined {
+  if (runtime === undefined && app === undefined) return undefined;
+  if (runtime === undefined || app === undefined) throw new Failure("boot: --root-runtime and --root-app need one another; name both");
+  return { runtime: readNamedFile(runtime, "root runtime"), app: readNamedFile(app, "root application") };
+}
+
+/** Options that say what a guest of the catalogue has by itself. */
+const IMAGES = ["initrd", "dtb", "firmware", "rootRuntime"] as const;
+
+/**
+ * The guest of the catalogue that is named in place of an image; undefined where it names none that
+ * is there.
+ */
+async function guestOf(
+  name: string,
+  options: DeviceOptions & { [option in typeof IMAGES[number]]?: string } & { append?: string; rtc?: number },
+) {
+  const guest = await diskGuestBoot(name, { append: options.append, more: devicesOf(options) });
+  if (!guest && isDiskGuest(name) && !await exists(name)) {
+    throw new Failure(
+      `boot ${name}: the cache has no such guest with a disk; el2 guests fetch debian --disk makes one, el2 run debian needs none`,
+    );
+  }
+  const extra = guest && IMAGES.find((option) => options[option] !== undefined);
+  if (extra) throw new Failure(`boot ${name}: the guest has its own images; leave --${extra.toLowerCase()} out`);
+  return guest && { ...guest, clock: options.rtc ?? guest.clock };
+}
+
+/** The firmware and the file of its variables, where they are named. */
+function firmwareOf(code: string | undefined, vars: string | undefined): FirmwarePlan | undefined {
+  if (code === undefined) {
+    if (vars !== undefined) throw new Failure("boot: --firmware-vars needs --firmware");
+    return undefined;
+  }
+  try {
+    return { code: readNamedFile(code, "firmware"), vars: vars === undefined ? undefined : readVars(vars) };
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    throw new Failure(`boot: --firmware-vars: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** `--rtc TIME`. */
+function clockOption() {
+  return new Option(
+    "--rtc <time>",
+    "a real time clock that starts at this time: now, or a date such as 2026-01-31T12:00:00Z (with --firmware: now)",
+  )
+    .argParser(parseClock);
+}
+
+function parseClock(text: string): number {
+  const seconds = text === "now" ? now() : Math.floor(Date.parse(text) / 1000);
+  if (!(seconds >= 0 && seconds < 2 ** 32)) throw new InvalidArgumentError(`"${text}" is no time; write now or 2026-01-31T12:00:00Z.`);
+  return seconds;
+}
+
+/** Seconds since 1970. */
+function now(): number {
+  return Math.floor(Date.now() / 1000);
+}
+
+/**
+ * Adds the command. `entry` is the program's module, for the machine's worker; `exit` takes the
+ * exit code.
+ */
+export function registerBoot(program: Command, { entry, exit }: CommandContext): void {
+  program.command("boot")
+    .description("boot an arm64 Linux Image or ELF as the primary VM")
+    .argument("[image]", "arm64 Linux Image (also gzip or EFI zboot) or ELF, or debian: the catalogue's with a disk")
+    .option("--initrd <file>", "initial ramdisk")
+    .option("--dtb <file>", "devicetree to use instead of the generated one")
+    .addOption(hypervisorNodeOption)
+    .option("--append <string>", "kernel command line")
+    .option("--firmware <file>", "start from this firmware (U-Boot, EDK2) in flash; the image, if any, is what it is offered by fw_cfg")
+    .option("--firmware-vars <file>", "keep the firmware's variables in this file (default: they are lost at the end)")
+    .addOption(clockOption())
+    .option("--root-runtime <file>", "AArch64 program that runs in the root VM in place of our resource manager: position-independent ELF")
+    .option("--root-app <file>", "the application that the root runtime starts: position-independent ELF")
+    .addOption(new Option("--memory <size>", "RAM of the primary VM").argParser(parseSize).default(1024 * MiB, "1GiB"))
+    .option("--cpus <n>", "physical CPUs, each with one vCPU of the primary VM", parseWhole(1, MAX_CPUS), 1)
+    .addOption(diskOption())
+    .addOption(netOption())
+    .addOption(forwardOption())
+    .addOption(vsockOption())
+    .addOption(shareOption())
+    .addOption(balloonOption())
+    .addOption(inputOption())
+    .option("--stdio", "join the console to stdin and stdout byte for byte (on a terminal ctrl-] d ends it)")
+    .option("--turbo", "skip idle time instead of sleeping through it")
+    .option("--instant", "begin at the first prompt: the first run leaves a snapshot of it in the cache")
+    .option("--reboot", "start again when the guest asks for a reset (default: the run ends with 1); changes of overlay disks are lost")
+    .addOption(logOption)
+    .addOption(logLevelOption)
+    .addOption(rawOption)
+    .addOption(readOnlyOption)
+    .addOption(noColorOption)
+    .addOption(asciiOption)
+    .addOption(recordOption)
+    .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
+    .option("--symbols <file>", "ELF file with symbols, such as a kernel's vmlinux", readSymbolFile)
+    .option("--seed <n>", "seed of all randomness that the guest sees", parseWhole(0, 2 ** 32 - 1), 1)
+    .option("--gdb <port>", "a gdb server on this port of 127.0.0.1 (0: a free one); the VM waits for gdb", parsePort)
+    .addOption(
+      new Option("--tier <tier>", "what executes instructions; guests see no difference").choices(TIERS).default(DEFAULT_TIER),
+    )
+    .addOption(capIdsOption)
+    .addOption(quirksOption)
+    .addOption(strictOption)
+    .addOption(checkOption)
+    .addOption(injectOption())
+    .option("--hash-at <n,...>", "print a hash of the state at these instruction counts (JSON on stderr)", parseCounts)
+    .addOption(new Option("--stats", "print what the core did at the end (JSON on stderr)"))
+    .addHelpText(
+      "after",
+      `
+Exit codes: 0 SYSTEM_OFF; 1 SYSTEM_RESET without --reboot, a crash, or nothing can ever happen again; 2 usage; 4 --timeout passed.
+
+Examples:
+  el2 boot Image --initrd initrd --append console=ttyAMA0 --stdio
+  el2 boot guest.elf --cpus 4 --memory 256MiB --stdio --turbo --timeout 60s
+  el2 boot Image --initrd initrd --disk debian.img --net user --forward 2222:22 --append console=ttyAMA0
+  el2 boot Image --initrd initrd --share sources,ro --share out,tag=out --net user,capture=net.pcapng
+  el2 boot guest.elf --gdb 1234                    and: gdb-multiarch -ex 'target remote 127.0.0.1:1234'`,
+    )
+    .action(async (image, options) => {
+      if (options.reboot && options.record !== undefined) {
+        throw new Failure("boot: a recording is one life of a machine: --record or --reboot");
+      }
+      const root = rootOf(options.rootRuntime, options.rootApp);
+      const firmware = firmwareOf(options.firmware, options.firmwareVars);
+      if (image === undefined && !root && !firmware) {
+        throw new Failure("boot: an image is missing; name one, or --firmware, or --root-runtime and --root-app");
+      }
+      const guest = image === undefined ? undefined : await guestOf(image, options);
+      const plan = {
+        cpus: options.cpus,
+        memory: options.memory,
+        turbo: options.turbo ?? false,
+        seed: options.seed,
+        tier: options.tier,
+        behaviour: behaviourOf(options),
+        inject: options.inject,
+        duration: undefined,
+        hashAt: options.hashAt ?? [],
+        debug: options.gdb === undefined ? undefined : PRIMARY_CONSOLE,
+        root,
+        ...options.reboot && { reboot: true },
+        ...options.symbols && { symbols: { [PRIMARY_CONSOLE]: options.symbols } },
+        what: guest ?? {
+          kind: "boot",
+          image: image === undefined ? undefined : readNamedFile(image, "image"),
+          initrd: options.initrd === undefined ? undefined : readNamedFile(options.initrd, "initrd"),
+          dtb: options.dtb === undefined ? undefined : readNamedFile(options.dtb, "devicetree"),
+          append: options.append,
+          firmware,
+          clock: options.rtc ?? (firmware && now()),
+          devices: devicesOf(options),
+        },
+      } as const;
+      const name = options.firmware ?? image ?? options.rootApp ?? "";
+      checkBootPlan(plan, plan.what, name);
+      exit(
+        await showSession(entry, await recorded(plan, options.record), {
+          instant: options.instant,
+          title: name.split("/").at(-1) ?? name,
+          stdio: options.stdio ?? false,
+          raw: options.raw,
+          log: options.log,
+          logLevel: options.logLevel,
+          look: options,
+          readOnly: options.readOnly,
+          timeout: options.timeout === undefined ? undefined : options.timeout / 1e6,
+          gdb: options.gdb,
+          names: false,
+          stats: options.stats,
+          console: PRIMARY_CONSOLE,
+        }),
+      );
+    });
+}

@@ -1,0 +1,59 @@
+// `el2 break`: where a session's machine stops.
+
+import type { Command } from "@commander-js/extra-typings";
+import { answer } from "../common/answer.ts";
+import type { CommandContext } from "../common/command.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
+import { openSession, withSessionOptions } from "../common/session.ts";
+import { changeStops, firstStop, within } from "../common/stops.ts";
+import { checkedEventFilter, parseDuration } from "../common/values.ts";
+import type { StopChange } from "../../queries/stop-rule.ts";
+
+/** Adds the command. */
+export function registerBreak(program: Command, { exit }: CommandContext): void {
+  withSessionOptions(
+    program.command("break").description(
+      "stop a session's machine at the next event that a filter lets through, or before an instruction; changes nothing in it",
+    ),
+  )
+    .argument("[rule...]", "filters of events, each as one argument; without one, the rules that hold")
+    .option("--at <place>", "stop before this instruction: VM:SYMBOL, VM:ADDRESS; repeatable", collectPlaces, [])
+    .option("--list", "the rules that hold, and what they have stopped at")
+    .option("--remove <id>", "end a rule: stop:NUMBER, or all")
+    .option("--wait", "wait until a rule stops the machine, and print which and where")
+    .option("--timeout <time>", "wall time for --wait; exit code 4 after it", parseDuration)
+    .addHelpText(
+      "after",
+      `
+el2 resume lets the machine go on. Symbols are those of el2 symbols; one VM at a time has breakpoints, or a gdb.
+
+Examples:
+  el2 break 'kind=rpc refused=yes' --wait         the next request that the resource manager refuses
+  el2 break 'kind=hvc name=addrspace_map vm=rm'
+  el2 break --at debian:vfs_open --wait --timeout 60s && el2 vcpu stack debian/0
+  el2 break --remove all && el2 resume`,
+    )
+    .action(async (rules, options) => {
+      if (options.remove !== undefined && rules.length + options.at.length > 0) {
+        throw new Failure("break: --remove takes no rule beside it");
+      }
+      const changes: StopChange[] = [
+        ...rules.map((filter): StopChange => ({ kind: "event", filter: checkedEventFilter("break", filter) })),
+        ...options.at.map((at): StopChange => ({ kind: "place", at })),
+        ...options.remove === undefined ? [] : [{ kind: "remove", rule: options.remove } as const],
+      ];
+      using open = await openSession(options);
+      const stopped = firstStop(open);
+      for (const change of changes) await changeStops(open, change);
+      // Without a new rule, a machine that stands still is what was waited for.
+      const waits = options.wait && (rules.length + options.at.length > 0 || !open.session.info.paused);
+      const stop = waits ? await within(stopped, options.timeout, "no rule has stopped the machine") : undefined;
+      const filter = stop && `id=${stop.rule}`;
+      await answer(open, { table: "stop.ls", args: { filter } }, options.json ?? false);
+      exit(ExitCode.Done);
+    });
+}
+
+function collectPlaces(text: string, before: string[]): string[] {
+  return [...before, text];
+}

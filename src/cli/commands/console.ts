@@ -1,0 +1,138 @@
+// `el2 console VM`: reads, types into and waits for a guest's console in a session, for scripts.
+
+import type { Command } from "@commander-js/extra-typings";
+import type { CommandContext } from "../common/command.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
+import { output, outputBytes, report } from "../common/print.ts";
+import { openSession } from "../common/session.ts";
+import { parseDuration } from "../common/values.ts";
+import { rawOption } from "../options/look.ts";
+import { shownOnStdout } from "../start/console-output.ts";
+import type { Asker } from "../../control/asker.ts";
+import { PAST } from "../../engine/loop.ts";
+
+const DEFAULT_TIMEOUT = 5e9;
+
+/** Adds the command. */
+export function registerConsole(program: Command, context: CommandContext): void {
+  addConsole(program, context);
+}
+
+/** Adds it to the program or to the group `vm`. */
+export function addConsole(parent: Command, { exit }: CommandContext): void {
+  parent.command("console")
+    .description("a guest's console in a session: what it shows, typing into it, waiting for what it says")
+    .argument("<vm>", "the VM: NAME, vm:NAME or con:NAME/0")
+    .option("--log", "print what the console has shown so far (the default)")
+    .option("--break", "send a break on its line first, which Linux takes as SysRq: the key behind it says what to do")
+    .option("--send <text>", "type this; \\n is Enter, \\xNN a byte")
+    .option("--expect <regex>", "wait until what comes from now on matches, print the match")
+    .option("--follow", "print what comes until interrupted")
+    .addOption(rawOption)
+    .option("--timeout <time>", "wall time for --expect; exit code 4 after it", parseDuration)
+    .option("--socket <session>", "the session: its name, or the path of its socket")
+    .option("--read-only", "change nothing; --send and --break are refused with exit code 5")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  el2 console debian
+  el2 console debian --send 'root\\n' --expect '# $' --timeout 60s
+  el2 console debian --break --send h --expect 'sysrq: HELP'`,
+    )
+    .action(async (vm, options) => exit(await console_(vm, options)));
+}
+
+interface ConsoleOptions {
+  readonly break?: boolean;
+  readonly send?: string;
+  readonly expect?: string;
+  readonly follow?: boolean;
+  readonly raw?: true;
+  readonly timeout?: number;
+  readonly socket?: string;
+  readonly readOnly?: boolean;
+}
+
+async function console_(vm: string, options: ConsoleOptions): Promise<number> {
+  const name = vm.replace(/^(vm|con):/, "").replace(/\/0$/, "");
+  const pattern = options.expect === undefined ? undefined : regex(options.expect);
+  const decoder = new TextDecoder();
+  // On a terminal what a guest wrote is shown as text, unless somebody wants it raw.
+  const visible = shownOnStdout(options.raw ?? false);
+  const put = (bytes: Uint8Array) => outputBytes(visible(name, bytes));
+  const shown: Uint8Array[] = [];
+  let fresh = "", live = false, over = false;
+  const matched = Promise.withResolvers<number>();
+  using open = await openSession({ ...options, follow: true }, (console_, bytes) => {
+    if (console_ !== name) return;
+    const text = decoder.decode(bytes, { stream: true });
+    if (!live) shown.push(bytes);
+    else if (options.follow) put(bytes);
+    fresh += live ? text : "";
+    const match = pattern?.exec(fresh.replaceAll("\r", ""));
+    // More may come before the program has ended: the match is printed once.
+    if (live && match && !over) {
+      over = true;
+      output(`${match[0]}\n`);
+      matched.resolve(ExitCode.Done);
+    }
+  });
+  const { session, asker } = open;
+  session.onLost = (console_, bytes) => console_ === name && report(`el2: ${bytes} bytes of output were lost`);
+  // What was shown before arrives before the answer.
+  const answer = await asker.ask({ table: "vm.ls", args: {} });
+  const found = answer.rows.find(({ id }) => id === `vm:${name}`);
+  if (!found) throw new Failure(`no vm:${name}; there are ${answer.rows.map(({ id }) => id).join(", ")}`, ExitCode.Failed);
+  if (found.console === null && !shown.length) throw new Failure(`vm:${name} has no console`, ExitCode.Failed);
+  live = true;
+  if (options.break) {
+    const error = await asker.act({ kind: "console.break", console: name });
+    if (error !== undefined) throw new Failure(error, ExitCode.Failed);
+  }
+  if (options.send !== undefined) {
+    await checkPresent(asker);
+    session.send({ kind: "input", console: name, bytes: unescape(options.send) });
+    // A refusal comes before this answer.
+    await asker.ask({ table: "vm.ls", args: { limit: 1 } });
+  }
+  if (pattern) {
+    const timeout = (options.timeout ?? DEFAULT_TIMEOUT) / 1e6;
+    const late = setTimeout(() => matched.resolve(ExitCode.TimedOut), timeout);
+    const code = await matched.promise;
+    clearTimeout(late);
+    if (code === ExitCode.TimedOut) {
+      report(`el2: nothing matched ${options.expect} within ${timeout / 1000} s; the console ends with:\n${fresh.slice(-500)}`);
+    }
+    return code;
+  }
+  if (options.follow) {
+    shown.forEach(put);
+    await new Promise(() => {}); // until interrupted
+  } else if (options.send === undefined && !options.break) shown.forEach(put);
+  return ExitCode.Done;
+}
+
+/** What is typed while the past is shown reaches nobody. @throws Failure */
+async function checkPresent(asker: Asker): Promise<void> {
+  const { rows } = await asker.ask({ table: "time.ls", args: { filter: "kind=shown" } });
+  if (rows.length) throw new Failure(PAST, ExitCode.Failed);
+}
+
+function regex(text: string): RegExp {
+  try {
+    return new RegExp(text, "m");
+  } catch (error) {
+    throw new Failure(`--expect ${text}: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** `\n`, `\r`, `\t`, `\\` and `\xNN`. */
+function unescape(text: string): Uint8Array {
+  const plain: Record<string, string> = { n: "\n", r: "\r", t: "\t", "\\": "\\" };
+  const replaced = text.replaceAll(
+    /\\(?:x([0-9a-fA-F]{2})|(.))/g,
+    (_, hex, one) => hex ? String.fromCharCode(parseInt(hex, 16)) : plain[one] ?? one,
+  );
+  return new TextEncoder().encode(replaced);
+}

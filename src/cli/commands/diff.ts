@@ -1,0 +1,216 @@
+// `el2 diff A B`: two runs, two states or two traces side by side.
+
+import type { Command } from "@commander-js/extra-typings";
+import type { CommandContext } from "../common/command.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
+import { useCoreCache } from "../common/machines-here.ts";
+import { inline, output, report } from "../common/print.ts";
+import { parseWhole } from "../common/values.ts";
+import { hostOption } from "../options/host.ts";
+import { readNamedRecording } from "../start/recordings.ts";
+import { checkHost, readNamedSnapshot } from "../start/snapshots.ts";
+import { diffTraces, TRACE_START, type TraceDiff, type TraceDifference, TraceError } from "../../export/diff.ts";
+import { ArchiveError } from "../../machine/archive.ts";
+import { DIFF, documentText, SNAPSHOT_DIFF, TRACE_DIFF } from "../../queries/documents.ts";
+import type { EventRow } from "../../queries/event-row.ts";
+import { timeText } from "../../queries/format.ts";
+import type { Json } from "../../queries/table.ts";
+import { RECORDING_START } from "../../recordings/recording.ts";
+import type { SnapshotDiff } from "../../snapshots/diff.ts";
+import { readSnapshot, SNAPSHOT_START } from "../../snapshots/file.ts";
+import { cannotRead } from "../../support/named-file.ts";
+
+/** Wall time (ms) between two lines of progress. */
+const PROGRESS = 1000;
+/** Differences of each kind that are told, where nothing is said. */
+const ROWS = 20;
+
+const KINDS = ["recording", "snapshot", "trace"] as const;
+type Kind = typeof KINDS[number];
+
+interface DiffOptions {
+  readonly json?: true | undefined;
+  readonly rows: number;
+  readonly allowHost?: true | undefined;
+}
+
+/** Adds `el2 diff`. */
+export function registerDiff(program: Command, { exit }: CommandContext): void {
+  program.command("diff")
+    .description("compare two recordings, two snapshots or two traces, and name where they differ first")
+    .argument("<a>", `${KINDS.join(", ")} (el2 trace export FILE.ndjson)`)
+    .argument("<b>", "another one of the same kind")
+    .option("--rows <number>", "of snapshots: differences of each kind that are told; all are counted", parseWhole(0, 1e9), ROWS)
+    .addOption(hostOption())
+    .option("--json", "the answer as JSON")
+    .addHelpText(
+      "after",
+      `
+Recordings are run, and the first instruction is named after which the runs differ. Snapshots are loaded: what differs is told by object,
+then by page of memory, then by field of the saved state. Traces are read: the first event that is not the same, and what stands around it.
+
+Exit codes: 0 they are equal; 1 they differ; 2 one of them cannot be read, or they are of different kinds.
+
+Examples:
+  el2 diff good.rec bad.rec
+  el2 diff before.snap after.snap --rows 100
+  el2 diff monday.ndjson tuesday.ndjson --json`,
+    )
+    .action(async (a, b, options) => {
+      const kind = sameKind(a, b);
+      const equal = await ({ recording: diffRecorded, snapshot: diffSaved, trace: diffTraced })[kind](a, b, options);
+      exit(equal ? ExitCode.Done : ExitCode.Failed);
+    });
+}
+
+/** What both files are. @throws Failure where they are nothing to compare, or not of one kind */
+function sameKind(a: string, b: string): Kind {
+  const kinds = [a, b].map((file) => ({ file, kind: kindOf(file) }));
+  const [first, second] = kinds;
+  // A trace that nothing got into is empty.
+  const kind = first.kind === "empty" ? second.kind : first.kind;
+  if (kind === "empty") throw new Failure(`diff: ${a} and ${b} are empty`);
+  for (const one of kinds) {
+    if (one.kind === "empty" && kind !== "trace") throw new Failure(`diff: ${one.file} is empty`);
+    if (one.kind !== "empty" && one.kind !== kind) {
+      throw new Failure(`diff: ${a} is a ${first.kind}, ${b} is a ${second.kind}; two of one kind can be compared`);
+    }
+  }
+  return kind;
+}
+
+const STARTS: readonly (readonly [Kind, string])[] = [
+  ["recording", RECORDING_START],
+  ["snapshot", SNAPSHOT_START],
+  ["trace", TRACE_START],
+];
+
+function kindOf(file: string): Kind | "empty" {
+  const start = firstBytes(file);
+  if (start.length === 0) return "empty";
+  const text = new TextDecoder().decode(start);
+  const found = STARTS.find(([, begins]) => text.startsWith(begins));
+  if (found) return found[0];
+  throw new Failure(`diff: ${file} is no ${KINDS.join(", no ")}; of traces those that el2 trace export FILE.ndjson writes can be compared`);
+}
+
+function firstBytes(file: string): Uint8Array {
+  const bytes = new Uint8Array(Math.max(...STARTS.map(([, begins]) => begins.length)));
+  try {
+    using opened = Deno.openSync(file);
+    return bytes.subarray(0, opened.readSync(bytes) ?? 0);
+  } catch (error) {
+    throw new Failure(`diff: ${file}: ${cannotRead(error)}`);
+  }
+}
+
+async function diffRecorded(a: string, b: string, { json }: DiffOptions): Promise<boolean> {
+  const [first, second] = [await readNamedRecording(a), await readNamedRecording(b)];
+  let told = performance.now();
+  // Two machines in this thread: what they are made of is loaded by who needs it.
+  const { diffRecordings } = await import("../../recordings/diff.ts");
+  await useCoreCache();
+  const { compared, cut, difference } = diffRecordings(first, second, (instructions) => {
+    if (performance.now() - told < PROGRESS) return;
+    told = performance.now();
+    report(`el2: compared ${instructions} instructions`);
+  });
+  if (cut) report("el2: a recording is cut off, its program was killed: runs are compared up to the last thing that it says");
+  if (json) {
+    const places = difference && { insn: String(difference.instructions), ns: difference.times.map(String), vcpus: difference.vcpus };
+    output(`${documentText(DIFF, { compared: String(compared), cut, difference: places ?? null })}\n`);
+  } else if (difference) {
+    const [t1, t2] = difference.times.map(timeText);
+    output(`the runs differ after ${difference.instructions} instructions, t=${t1}${t1 === t2 ? "" : ` and t=${t2}`}\n`);
+    for (const { id, first, second } of difference.vcpus) output(` ${id}  ${first}  |  ${second}\n`);
+  } else {
+    output(`the runs are equal: ${compared} instructions\n`);
+  }
+  return difference === undefined;
+}
+
+async function diffSaved(a: string, b: string, { json, rows, allowHost }: DiffOptions): Promise<boolean> {
+  const read = async (path: string) => {
+    const snapshot = await readNamedSnapshot(path, readSnapshot);
+    checkHost(path, snapshot.plan, allowHost);
+    return { path, snapshot };
+  };
+  const [first, second] = [await read(a), await read(b)];
+  const { diffSnapshots } = await import("../../snapshots/diff.ts");
+  await useCoreCache();
+  let diff: SnapshotDiff;
+  try {
+    diff = diffSnapshots(first, second, rows);
+  } catch (error) {
+    if (error instanceof ArchiveError) throw new Failure(`diff: ${error.message}`);
+    throw error;
+  }
+  const { equal, headers, groups, memory } = diff;
+  if (json) {
+    const [ns, insn] = [headers.map((header) => header.ns), headers.map((header) => header.insn)];
+    output(`${documentText(SNAPSHOT_DIFF, { equal, ns, insn, groups: groups as unknown as Json, memory: memory as unknown as Json })}\n`);
+  } else {
+    output(snapshotText(diff));
+  }
+  return equal;
+}
+
+function snapshotText({ equal, headers: [first, second], groups, memory }: SnapshotDiff): string {
+  if (equal) return `the snapshots are equal: t=${timeText(Number(first.ns))}, ${first.insn} instructions, ${first.pages} pages\n`;
+  const lines = [
+    `the snapshots differ: t=${timeText(Number(first.ns))} and t=${
+      timeText(Number(second.ns))
+    }, ${first.insn} and ${second.insn} instructions`,
+  ];
+  for (const { name, differ, of, rows } of groups.filter((group) => group.differ > 0)) {
+    lines.push(`${name}: ${differ} of ${of} differ`);
+    for (const { id, field, first, second } of rows) {
+      lines.push(`  ${[id, ...field === null ? [] : [field]].join("  ")}  ${inline(first)} | ${inline(second)}`);
+    }
+    const shown = new Set(rows.map(({ id }) => id)).size;
+    if (shown < differ) lines.push(`  and ${differ - shown} more; --rows NUMBER tells more of them`);
+  }
+  if (memory.differ) lines.push(`memory: ${memory.differ} of ${memory.of} pages differ`);
+  for (const { vms, pages, ipas, pa, first, second } of memory.places) {
+    const bytes = [first, second].map((byte) => `0x${byte.toString(16).padStart(2, "0")}`).join(" | ");
+    lines.push(`  ${vms.join(" ") || "mapped by nobody"}  ${pages} pages, first at ${[...ipas, pa].join(" ")}  ${bytes}`);
+  }
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+async function diffTraced(a: string, b: string, { json }: DiffOptions): Promise<boolean> {
+  let diff: TraceDiff;
+  try {
+    diff = await diffTraces(a, b);
+  } catch (error) {
+    if (error instanceof TraceError) throw new Failure(`diff: ${error.message}`);
+    throw error;
+  }
+  const { events, difference = null, otherEvent = null, kinds } = diff;
+  const plain = (value: unknown) => value as Json;
+  if (json) {
+    output(
+      `${documentText(TRACE_DIFF, { events, difference: plain(difference), other_event: plain(otherEvent), kinds: plain(kinds) })}\n`,
+    );
+  } else {
+    output(traceText(diff));
+  }
+  return difference === null;
+}
+
+function traceText({ events: [first, second], difference, otherEvent, kinds }: TraceDiff): string {
+  if (!difference) return `the traces are equal: ${first} events\n`;
+  const lines = [`the traces differ: ${first} and ${second} events`, ...differenceLines("first difference", difference)];
+  if (!otherEvent) lines.push("they differ in times and CPUs only: the events are the same");
+  else if (otherEvent.event > difference.event) lines.push(...differenceLines("first event that is another one", otherEvent));
+  lines.push(...kinds.map(({ kind, first, second }) => `${kind.padEnd(6)} ${first} | ${second}`));
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+function differenceLines(title: string, { event, fields, before, first, second }: TraceDifference): string[] {
+  const line = (mark: string, { t, vcpu, kind, text }: EventRow) =>
+    `  ${mark} t=${timeText(Number(t))} ${[vcpu, kind, text].filter((word) => word !== null).join(" ")}`;
+  const side = (mark: string, rows: readonly EventRow[]) => rows.length ? rows.map((row) => line(mark, row)) : [`  ${mark} the trace ends`];
+  const what = fields.length ? `: ${fields.join(", ")}` : "";
+  return [`${title} at event ${event}${what}`, ...before.map((row) => line(" ", row)), ...side("a", first), ...side("b", second)];
+}

@@ -1,0 +1,112 @@
+// `el2 doctor`: what el2 needs of its surroundings, and what to do where something is missing.
+
+import type { Command } from "@commander-js/extra-typings";
+import { type CommandContext, examplesText } from "../common/command.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
+import { output } from "../common/print.ts";
+import { catalogEntries } from "../../catalog/catalog.ts";
+import { sessionFolder } from "../../control/places.ts";
+import { documentText, FINDINGS } from "../../queries/documents.ts";
+import { GiB, WASM_PAGE_SIZE } from "../../support/sizes.ts";
+import { MINIMUM } from "../../tui/frame.ts";
+import { colorDepth } from "../../tui/run.ts";
+
+/** One thing that was looked at. */
+interface Finding {
+  readonly id: string;
+  readonly ok: boolean;
+  readonly says: string;
+  /** What to do; empty where all is well. */
+  readonly remedy: string;
+}
+
+/** Wasm memory of a machine with 1 GiB for its guests, bytes. */
+const MACHINE_SIZE = 1.25 * GiB;
+
+/** Adds the command. */
+export function registerDoctor(program: Command, { exit }: CommandContext): void {
+  program.command("doctor")
+    .description("look at terminal, memory, sockets and images, and say what to do where something is missing")
+    .option("--json", "print JSON")
+    .addHelpText("after", examplesText(["doctor", "doctor --json"]))
+    .action(async ({ json }) => {
+      const found = [terminal(), colours(), locale(), memory(), sockets(), await images()];
+      if (json) output(`${documentText(FINDINGS, { data: found.map((one) => ({ ...one })) })}\n`);
+      else {for (const { id, ok, says, remedy } of found) {
+          output(`${ok ? "ok " : "!! "} ${id.padEnd(9)} ${says}${remedy ? `\n              ${remedy}` : ""}\n`);
+        }}
+      exit(found.every(({ ok }) => ok) ? ExitCode.Done : ExitCode.Failed);
+    });
+}
+
+function terminal(): Finding {
+  if (!Deno.stdout.isTerminal()) {
+    return { id: "terminal", ok: true, says: "stdout is no terminal: run and boot are headless here", remedy: "" };
+  }
+  const { columns, rows } = Deno.consoleSize();
+  const ok = columns >= MINIMUM.columns && rows >= MINIMUM.rows;
+  return {
+    id: "terminal",
+    ok,
+    says: `${columns}x${rows}`,
+    remedy: ok ? "" : `the screens need ${MINIMUM.columns}x${MINIMUM.rows}: make it larger`,
+  };
+}
+
+function colours(): Finding {
+  const depth = colorDepth((name) => Deno.env.get(name));
+  const says = `${depth === "none" ? "no colours (NO_COLOR or TERM=dumb)" : `${depth} colours`}, TERM=${Deno.env.get("TERM") ?? ""}`;
+  return { id: "colours", ok: true, says, remedy: "" };
+}
+
+function locale(): Finding {
+  const value = Deno.env.get("LC_ALL") || Deno.env.get("LC_CTYPE") || Deno.env.get("LANG") || "";
+  const unicode = /utf-?8/i.test(value);
+  return { id: "locale", ok: true, says: unicode ? value : `${value || "none"}: the screens use ASCII only`, remedy: "" };
+}
+
+function memory(): Finding {
+  try {
+    const pages = MACHINE_SIZE / WASM_PAGE_SIZE;
+    new WebAssembly.Memory({ initial: pages, maximum: pages });
+    return { id: "memory", ok: true, says: "a machine with 1 GiB for its guests fits", remedy: "" };
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return {
+      id: "memory",
+      ok: false,
+      says: "a machine with 1 GiB for its guests does not fit",
+      remedy: "use --memory 512MiB, or raise the limit of virtual memory: ulimit -v unlimited",
+    };
+  }
+}
+
+function sockets(): Finding {
+  try {
+    const folder = sessionFolder();
+    const mode = Deno.statSync(folder).mode ?? 0;
+    const ok = (mode & 0o077) === 0;
+    return { id: "sockets", ok, says: folder, remedy: ok ? "" : `others can look into it: chmod 700 ${folder}` };
+  } catch (error) {
+    if (
+      !(error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable)
+    ) throw error;
+    return {
+      id: "sockets",
+      ok: false,
+      says: error.message,
+      remedy: "set XDG_RUNTIME_DIR to a folder of your own: commands and attach need it",
+    };
+  }
+}
+
+async function images(): Promise<Finding> {
+  try {
+    const entries = await catalogEntries();
+    if (entries.length) return { id: "images", ok: true, says: `${entries.length} in the cache: el2 guests ls`, remedy: "" };
+    return { id: "images", ok: true, says: "none fetched yet; the demo needs none", remedy: "el2 guests fetch debian gets a Debian" };
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    return { id: "images", ok: false, says: error.message, remedy: "set EL2_CACHE to a folder that can be written" };
+  }
+}

@@ -1,0 +1,53 @@
+// `el2 down`: ends a session.
+
+import type { Command } from "@commander-js/extra-typings";
+import { type CommandContext, examplesText } from "../common/command.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
+import { report } from "../common/print.ts";
+import { openSession } from "../common/session.ts";
+import { socketPath } from "../../control/places.ts";
+import { answers, ownerOf } from "../../control/remote.ts";
+import { removeIfThere } from "../../support/own-files.ts";
+
+/** How long `down` waits for the session to end, ms. */
+const END_TIME = 5_000;
+
+/** Adds the command. */
+export function registerDown(program: Command, { exit }: CommandContext): void {
+  program.command("down")
+    .description("end a session: its VMs stop, its process ends")
+    .argument("[session]", "its name, or the path of its socket")
+    .option("--force", "remove the socket of a session that does not answer")
+    .addHelpText("after", examplesText(["down", "down phone", "down phone --force"]))
+    .action(async (session, options) => exit(await down(session, options.force ?? false)));
+}
+
+async function down(named: string | undefined, force: boolean): Promise<number> {
+  let path: string, pid: number;
+  try {
+    using open = await openSession({ socket: named, naming: "el2 down NAME" });
+    const { session } = open;
+    pid = session.info.pid;
+    path = socketPath((named ?? Deno.env.get("EL2_SOCKET")) || session.info.name);
+    const gone = Promise.withResolvers<void>();
+    session.onGone = () => gone.resolve();
+    session.down();
+    const late = setTimeout(() => gone.resolve(), END_TIME);
+    await gone.promise;
+    clearTimeout(late);
+  } catch (error) {
+    if (!(error instanceof Failure) || !force || named === undefined) throw error;
+    path = socketPath(named);
+    const owner = ownerOf(path);
+    if (owner) {
+      throw new Failure(`the session at ${path} lives in process ${owner.pid}; kill ${owner.pid} ends it`, ExitCode.Failed);
+    }
+    removeIfThere(path);
+    report(`el2: removed ${path}`);
+    return ExitCode.Done;
+  }
+  if (await answers(path)) {
+    throw new Failure(`the session at ${path} has not ended after ${END_TIME / 1000} s; kill ${pid} ends its process`, ExitCode.Failed);
+  }
+  return ExitCode.Done;
+}

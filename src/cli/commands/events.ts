@@ -1,0 +1,61 @@
+// `el2 events`: what happened in a session.
+
+import type { Command } from "@commander-js/extra-typings";
+import type { CommandContext } from "../common/command.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
+import { printStreamRow, report } from "../common/print.ts";
+import { openSession, withSessionOptions } from "../common/session.ts";
+import { checkedFilter, parseDuration, parseKinds, parseWhole } from "../common/values.ts";
+import { TRACE_KINDS, type TraceKind } from "../../abi/trace.ts";
+import { EVENTS } from "../../queries/tables.ts";
+
+/** Pause between two looks at what is new, ms. */
+const POLL = 50;
+/** Events of one look. */
+const BATCH = 20_000;
+
+/** Adds the command. */
+export function registerEvents(program: Command, { exit }: CommandContext): void {
+  withSessionOptions(program.command("events").description("what happened in a session, oldest first"))
+    .option("--filter <filter>", "only events that it lets through, such as kind=rpc or vm=debian")
+    .option("--kinds <kinds>", `kinds to record: ${TRACE_KINDS.join(",")}, or all`, parseKinds)
+    .option("--follow", "go on with what happens from now on")
+    .option("--since <time>", "from this virtual time on", parseDuration)
+    .option("--count <events>", "end after so many", parseWhole(1, 1e9))
+    .addHelpText(
+      "after",
+      "\nExamples:\n  el2 events --filter 'kind=rpc res!=ok'\n  el2 events --follow --kinds hvc,virq --filter vm=debian --count 100",
+    )
+    .action(async (options) => exit(await events(options)));
+}
+
+interface EventOptions {
+  readonly json?: boolean;
+  readonly socket?: string;
+  readonly filter?: string;
+  readonly kinds?: readonly TraceKind[];
+  readonly follow?: boolean;
+  readonly since?: number;
+  readonly count?: number;
+}
+
+async function events({ json = false, socket, filter, kinds, follow = false, since, count = Infinity }: EventOptions): Promise<number> {
+  if (filter !== undefined) checkedFilter("--filter", filter, EVENTS);
+  using open = await openSession({ socket });
+  const { session, asker } = open;
+  if (kinds) session.send({ kind: "watch", kinds });
+  let left = count, after: string | undefined;
+  if (follow && since === undefined) after = (await asker.ask({ table: "events", args: { limit: 1 } })).cursor;
+  for (;;) {
+    const answer = await asker.ask({ table: "events", args: { filter, since, after, kinds: kinds?.join(","), limit: BATCH } });
+    if (answer.error !== undefined) throw new Failure(answer.error);
+    if (after !== undefined && answer.dropped) report(`el2: ${answer.dropped} events were lost`);
+    for (const row of answer.rows) {
+      if (left-- <= 0) break;
+      printStreamRow(session.info.name, answer, row, json);
+    }
+    if (left <= 0 || !follow) return ExitCode.Done;
+    after = answer.cursor;
+    await new Promise((resolve) => setTimeout(resolve, POLL));
+  }
+}

@@ -1,0 +1,79 @@
+// `el2 gdb VM`: a gdb server for a VM of a session that runs in the background.
+
+import type { Command } from "@commander-js/extra-typings";
+import type { CommandContext } from "../common/command.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
+import { connectNamed } from "../common/session.ts";
+import { checkedEventFilter, parsePort } from "../common/values.ts";
+import { DebugLink } from "../start/gdb-link.ts";
+import { EVERY_VM } from "../../inspection/guest-names.ts";
+
+/**
+ * What of all events is the hypervisor's own doing: calls, requests, power, life cycles, and
+ * whatever is refused.
+ */
+const HYPERVISOR_EVENTS = "kind=hvc | kind=rpc | kind=psci | kind=state | refused=yes";
+
+/** Adds the command. */
+export function registerGdb(program: Command, { exit }: CommandContext): void {
+  program.command("gdb")
+    .description("a gdb server for a VM of a session, until it is interrupted")
+    .argument("<vm>", "the VM: NAME or vm:NAME; el2: all vCPUs, and continue stops at the hypervisor's events")
+    .option("--port <n>", "port of 127.0.0.1 (default: a free one)", parsePort, 0)
+    .option("--stdio", "speak with gdb on stdin and stdout instead of a port: target remote | el2 gdb VM --stdio")
+    .option(
+      "--events <filter>",
+      `with el2: events at which continue stops (default: ${HYPERVISOR_EVENTS})`,
+      (text) => checkedEventFilter("--events", text),
+    )
+    .option("--socket <session>", "the session: its name, or the path of its socket")
+    .addHelpText(
+      "after",
+      `
+The VM goes on until gdb connects, and when it has gone. A VM that is called el2 is vm:el2.
+
+Examples:
+  el2 gdb debian --port 1234
+  gdb-multiarch -ex 'target remote | el2 gdb debian --stdio'
+  el2 gdb el2 --events 'refused=yes'               then in gdb: continue, monitor events kind=rpc`,
+    )
+    .action(async (vm, options) => {
+      if (vm !== "el2" && options.events !== undefined) {
+        throw new Failure("gdb: --events is for el2 gdb el2; el2 break stops a session at events");
+      }
+      exit(await serveGdb(vm === "el2" ? EVERY_VM : vm.replace(/^vm:/, ""), options));
+    });
+}
+
+interface ServeOptions {
+  readonly port: number;
+  readonly stdio?: boolean;
+  readonly events?: string;
+  readonly socket?: string;
+}
+
+async function serveGdb(vm: string, { port, stdio, events, socket }: ServeOptions): Promise<number> {
+  const session = await connectNamed({ socket });
+  const attached = Promise.withResolvers<void>(), ended = Promise.withResolvers<number>();
+  const link = new DebugLink(session, vm);
+  session.onEvent = (event) => {
+    if (event.kind !== "debug-attached") link.take(event);
+    else if (event.error === undefined) attached.resolve();
+    else attached.reject(new Failure(event.error, ExitCode.Failed));
+    if (event.kind === "ended" || event.kind === "failed") ended.resolve(ExitCode.Done);
+  };
+  session.onGone = () => {
+    attached.reject(new Failure("the session is gone", ExitCode.NoSession));
+    ended.resolve(ExitCode.NoSession);
+  };
+  session.send({ kind: "debug-attach", vm });
+  try {
+    await attached.promise;
+    if (vm === EVERY_VM) await link.stopAtEvents(events ?? HYPERVISOR_EVENTS);
+    link.serve(stdio ? "stdio" : port, false);
+    return await Promise.race([ended.promise, link.served.then(() => ExitCode.Done)]);
+  } finally {
+    link.end(0);
+    session.close();
+  }
+}

@@ -1,0 +1,135 @@
+// `el2 guests`: fetches guests into the catalogue and lists them (docs/design/workstation.md §2).
+
+import { type Command, Option } from "@commander-js/extra-typings";
+import { examplesText } from "../common/command.ts";
+import { ExitCode, Failure, readNamedFile } from "../common/failure.ts";
+import { output, report } from "../common/print.ts";
+import { addGuest, wrongGuestName } from "../../catalog/add.ts";
+import { catalogEntries, damagedFiles, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, type Manifest } from "../../catalog/catalog.ts";
+import { fetchDebian } from "../../catalog/debian.ts";
+import { documentText, GUEST } from "../../queries/documents.ts";
+import { cacheFolder } from "../../support/cache.ts";
+import { terminalWord } from "../../support/terminal-text.ts";
+
+/** Adds `guests fetch` and `guests ls` to the program. */
+export function registerGuests(program: Command): void {
+  const guests = program.command("guests").description("fetch and list guests");
+  guests.command("fetch")
+    .description("fetch an unmodified guest: kernel and busybox initramfs by apt in a private folder, no root needed")
+    .argument("<guest>", "what to fetch: debian")
+    .addOption(new Option("--release <name>", "Debian release").choices(DEBIAN_RELEASES).default(DEFAULT_DEBIAN_RELEASE))
+    .option("--disk", "make the guest with a disk: the ordinary kernel and a root file system of packages, configured in a first boot")
+    .option("--mirror <url>", "Debian mirror (default: the one of this machine's apt; https where there is no apt)")
+    .option("--json", "print the manifest as JSON")
+    .addHelpText("after", examplesText(["guests fetch debian", "guests fetch debian --release trixie --disk"]))
+    .action(async (guest, options) => {
+      if (guest !== "debian") throw new Failure(`guest ${guest}: nothing of that name can be fetched; there is: debian`);
+      // The one with a disk boots it, and needs the machine.
+      const fetch = options.disk ? (await import("../../catalog/debian-disk.ts")).fetchDebianDisk : fetchDebian;
+      const manifest = await fetch({ release: options.release, mirror: options.mirror, progress: progressLine() }).catch((error) =>
+        refused("fetch", error)
+      );
+      output(`${options.json ? guestText(manifest) : describe(manifest).join("\n")}\n`);
+    });
+  guests.command("add")
+    .description("keep a guest of your own in the cache under a name that el2 run takes")
+    .argument("<name>", "its name, and its VM's")
+    .argument("<image>", "arm64 Linux Image (also gzip or EFI zboot), ELF or raw image")
+    .option("--initrd <file>", "initial ramdisk")
+    .option("--append <string>", "kernel command line (default: console=ttyAMA0)")
+    .option("--about <text>", "one line about it")
+    .option("--json", "print the manifest as JSON")
+    .addHelpText(
+      "after",
+      `
+Configurations name its files as catalog:NAME/image and catalog:NAME/initrd. A guest of the same name is replaced.
+
+Examples:
+  el2 guests add mine Image --initrd rootfs.cpio.gz && el2 run mine
+  el2 guests add rtos rtos.elf --about "our RTOS, nightly"`,
+    )
+    .action(async (name, image, options) => {
+      const wrong = wrongGuestName(name);
+      if (wrong) throw new Failure(`guests add ${name}: ${wrong}`);
+      const manifest = await addGuest({
+        name,
+        about: options.about ?? image.split("/").at(-1)!,
+        image: readNamedFile(image, "image"),
+        initrd: options.initrd === undefined ? undefined : readNamedFile(options.initrd, "initrd"),
+        cmdline: options.append,
+      }).catch((error) => refused("add", error));
+      output(options.json ? `${guestText(manifest)}\n` : `${describe(manifest).join("\n")}\n`);
+    });
+  guests.command("ls")
+    .description("list the guests in the cache with sizes and hashes")
+    .option("--check", "read every file and compare it with its hash; exit 1 where one differs")
+    .option("--json", "print manifests as JSON, one a line")
+    .addHelpText("after", examplesText(["guests ls", "guests ls --check"]))
+    .action(async (options) => {
+      for (const entry of await catalogEntries()) {
+        output(`${options.json ? guestText(entry.manifest, entry.folder) : describe(entry.manifest, entry.folder).join("\n")}\n`);
+        if (!options.check) continue;
+        const damaged = await damagedFiles(entry);
+        if (damaged.length === 0) continue;
+        report(`el2: ${entry.manifest.name}: ${damaged.join(", ")} differ from the manifest; fetch it again`);
+        Deno.exitCode = ExitCode.Failed;
+      }
+    });
+}
+
+/** Whatever stops it (network, apt, disk) is the user's to mend. */
+function refused(command: "fetch" | "add", error: unknown): never {
+  const { NotFound, NotADirectory, PermissionDenied } = Deno.errors;
+  const nowhere = [NotFound, NotADirectory, PermissionDenied].some((kind) => error instanceof kind) ||
+    error instanceof Error && /read-only file system|no space left/i.test(error.message);
+  if (nowhere) {
+    const reason = (error as Error).message;
+    throw new Failure(
+      `guests ${command}: cannot write to ${cacheFolder()}: ${reason}; name another folder with EL2_CACHE`,
+      ExitCode.Failed,
+    );
+  }
+  throw new Failure(`guests ${command}: ${error instanceof Error ? error.message : error}`, ExitCode.Failed);
+}
+
+/** A guest for programs. */
+function guestText({ name, about, fetched, files, packages, added }: Manifest, folder: string | null = null): string {
+  const rows = (list: readonly object[]) => list.map((one) => ({ ...one }));
+  return documentText(GUEST, {
+    name,
+    about,
+    fetched,
+    files: rows(files),
+    packages: rows(packages),
+    added: added ? { ...added } : null,
+    folder,
+  });
+}
+
+function describe(manifest: Manifest, folder = ""): string[] {
+  return [
+    `${manifest.name}  ${manifest.about}${folder && `  ${folder}`}`,
+    ...manifest.files.map(({ name, size, sha256 }) => `  ${name.padEnd(8)} ${String(size).padStart(10)}  ${sha256}`),
+  ];
+}
+
+/**
+ * A progress callback that writes to stderr: one line rewritten on a terminal, one line a file
+ * elsewhere.
+ */
+function progressLine(): (percent: number, what: string) => void {
+  const terminal = Deno.stderr.isTerminal();
+  const text = new TextEncoder();
+  let last = "";
+  return (percent, what) => {
+    if (terminal) {
+      const line = `fetching ${what}: ${percent} %`;
+      if (line === last) return;
+      last = line;
+      Deno.stderr.writeSync(text.encode(`\r\x1b[K${terminalWord(line)}${percent === 100 ? "\n" : ""}`));
+    } else if (what !== last) {
+      last = what;
+      report(`fetching ${what}`);
+    }
+  };
+}

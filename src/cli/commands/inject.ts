@@ -1,0 +1,52 @@
+// `el2 inject`: rules of injected faults in a session.
+
+import type { Command } from "@commander-js/extra-typings";
+import { answer } from "../common/answer.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
+import { openSession, withSessionOptions } from "../common/session.ts";
+import { checkedRule } from "../options/behavior.ts";
+import { FAULTS } from "../../inspection/fault-rules.ts";
+import type { Action } from "../../queries/action.ts";
+
+/** Adds the command. */
+export function registerInject(program: Command): void {
+  const command = withSessionOptions(
+    program.command("inject").description("let operations of a session's machine go wrong: the n-th call, request, allocation, interrupt"),
+  )
+    .argument("[rule...]", "KIND FIELD=VALUE .. -> EFFECT, each as one argument; without one, the rules that hold")
+    .option("--list", "the rules that hold, and what has come of them")
+    .option("--remove <id>", "end a rule: inject:NUMBER, or all")
+    .addHelpText("after", helpText());
+  command.action(async (rules) => {
+    const options = command.opts();
+    if (options.remove !== undefined && rules.length > 0) throw new Failure("inject: --remove takes no rule beside it");
+    const actions: Action[] = rules.map((text) => ({ kind: "inject.add", rule: checkedRule(text) }));
+    if (options.remove !== undefined) actions.push({ kind: "inject.remove", rule: options.remove });
+    using open = await openSession(options);
+    for (const action of actions) {
+      const error = await open.asker.act(action);
+      if (error !== undefined) throw new Failure(`inject: ${error}`, ExitCode.Failed);
+    }
+    await answer(open, { table: "inject.ls", args: {} }, options.json ?? false);
+  });
+}
+
+/** Kinds, fields and effects, from their table. */
+function helpText(): string {
+  const kinds = Object.entries(FAULTS).map(([kind, { doc, fields }]) =>
+    `  ${kind.padEnd(7)} ${doc}\n          ${Object.keys(fields).join("= ")}=`
+  );
+  return `
+A rule is KIND FIELD=VALUE .. -> EFFECT. FIELD!=VALUE is the opposite, a value may have commas and *. nth=3 means the third one alone,
+nth=3.. from the third on, nth=3..5 these, every=10 each tenth. EFFECT is an error by its name, delay TIME, lose, double or die.
+
+${kinds.join("\n")}
+
+Examples:
+  el2 inject 'rpc msg=MEM_LEND nth=3 -> NOMEM'
+  el2 inject 'hvc name=addrspace_map vm=rm nth=1 -> BUSY'
+  el2 inject 'virq vm=debian intid=48 every=100 -> lose'
+  el2 inject 'dev=host/blk0 op=write nth=1000.. -> IOERR'
+  el2 inject --list
+  el2 inject --remove all`;
+}

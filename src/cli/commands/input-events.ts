@@ -1,0 +1,56 @@
+// What people write for the keyboard and the tablet of a VM, as events.
+
+import { InvalidArgumentError } from "commander";
+import { Abs, BUTTONS, EventType, type InputEvent, keyOf, KEYS, Rel, TABLET_MAX } from "../../queries/input-events.ts";
+
+type Together = readonly InputEvent[];
+
+const press = (code: number, value: 0 | 1): InputEvent => ({ type: EventType.KEY, code, value });
+
+const chord = (codes: readonly number[]): Together[] => [
+  ...codes.map((code) => [press(code, 1)]),
+  ...codes.toReversed().map((code) => [press(code, 0)]),
+];
+
+/** Keys that are held together, joined by `+`: pressed in order, released in reverse. */
+export function keyEvents(text: string): Together[] {
+  const codes = text.split("+").map((name) => {
+    const code = KEYS.get(name.toLowerCase());
+    if (code === undefined) throw new InvalidArgumentError(`"${name}" is no key; there are ${[...KEYS.keys()].join(" ")}.`);
+    return code;
+  });
+  return chord(codes);
+}
+
+/** Text, on a keyboard of the US. */
+export function textEvents(text: string): Together[] {
+  return [...text].flatMap((character) => {
+    const key = keyOf(character);
+    if (!key) throw new InvalidArgumentError(`${JSON.stringify(character)} is on no key of a keyboard of the US.`);
+    const shift = key.shift ? [KEYS.get("leftshift")!] : [];
+    return chord([...shift, key.code]);
+  });
+}
+
+/** A place on the tablet: `X,Y`. */
+export function placeEvents(text: string): Together[] {
+  const match = /^(\d+),(\d+)$/.exec(text);
+  const [x, y] = match ? [Number(match[1]), Number(match[2])] : [NaN, NaN];
+  if (!(x <= TABLET_MAX && y <= TABLET_MAX)) {
+    throw new InvalidArgumentError(`"${text}" is no place; write it like 16384,8192: 0..${TABLET_MAX} from the left and from above.`);
+  }
+  return [[{ type: EventType.ABS, code: Abs.X, value: x }, { type: EventType.ABS, code: Abs.Y, value: y }]];
+}
+
+/** A press and release of a button. */
+export function clickEvents(name: string): Together[] {
+  const code = Object.entries(BUTTONS).find(([one]) => one === name)?.[1];
+  if (code === undefined) throw new InvalidArgumentError(`"${name}" is no button; there are ${Object.keys(BUTTONS).join(", ")}.`);
+  return [[press(code, 1)], [press(code, 0)]];
+}
+
+/** Steps of the wheel, up or (negative) down. */
+export function wheelEvents(text: string): Together[] {
+  if (!/^-?\d{1,3}$/.test(text)) throw new InvalidArgumentError(`"${text}" are no steps of a wheel; write 3, or -- -3 for down.`);
+  return [[{ type: EventType.REL, code: Rel.WHEEL, value: Number(text) }]];
+}

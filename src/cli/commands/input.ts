@@ -1,0 +1,66 @@
+// `el2 input`: keyboard and tablet of a VM.
+
+import type { Command } from "@commander-js/extra-typings";
+import { clickEvents, keyEvents, placeEvents, textEvents, wheelEvents } from "./input-events.ts";
+import type { CommandContext } from "../common/command.ts";
+import { type ActionCommand, type Group, registerGroup, VM_ARGUMENT } from "../common/group.ts";
+import type { InputEvent } from "../../queries/input-events.ts";
+
+/** A command that makes events of a keyboard or tablet. */
+function inputCommand(
+  name: string,
+  help: string,
+  argument: ActionCommand["arguments"][number],
+  events: (text: string) => readonly (readonly InputEvent[])[],
+  examples: readonly string[],
+): ActionCommand {
+  return {
+    name,
+    help,
+    arguments: [VM_ARGUMENT, argument],
+    action: (vm, text) => ({ kind: "input.send", vm, events: events(text) }),
+    done: (vm) => `${vm} has it`,
+    examples,
+  };
+}
+
+export const INPUT: Group = {
+  name: "input",
+  help: "keyboard and tablet of a VM (boot --input)",
+  queries: [],
+  actions: [
+    inputCommand("key", "press and release keys", { name: "keys", help: "a key, or several joined by +: leftctrl+c" }, keyEvents, [
+      "input key host leftctrl+c",
+    ]),
+    inputCommand("text", "type text on a keyboard of the US", { name: "text", help: "the text" }, textEvents, [
+      "input text host 'uname -a'",
+    ]),
+    inputCommand(
+      "move",
+      "move to a place of the tablet",
+      { name: "place", help: "X,Y: 0..32767 from the left and from above" },
+      placeEvents,
+      [
+        "input move host 16384,8192",
+      ],
+    ),
+    inputCommand(
+      "click",
+      "press and release a button of the tablet",
+      { name: "button", help: "left, right, middle or touch" },
+      clickEvents,
+      [
+        "input click host left",
+      ],
+    ),
+    inputCommand("wheel", "turn the tablet's wheel", { name: "steps", help: "up, or behind -- negative for down" }, wheelEvents, [
+      "input wheel host 3",
+      "input wheel host -- -3",
+    ]),
+  ],
+};
+
+/** Adds the commands. */
+export function registerInput(program: Command, context: CommandContext): void {
+  registerGroup(program, context, INPUT);
+}

@@ -1,0 +1,68 @@
+// `el2 ioctl decode CODE`: what a request code is in every generation of the drivers of Gunyah and
+// GenieZone, and which structure it takes.
+
+import type { Command } from "@commander-js/extra-typings";
+import { requestAsJson } from "./personas.ts";
+import { Failure } from "../common/failure.ts";
+import { output } from "../common/print.ts";
+import { decodeRequest } from "../../abi/ioctl/decode.ts";
+import { personasWith } from "../../abi/ioctl/personas.ts";
+import { describeCode, type Request } from "../../abi/ioctl/request.ts";
+import { documentText, type FieldsOf, IOCTL_DECODED } from "../../queries/documents.ts";
+
+/** Adds the command. */
+export function registerIoctl(program: Command): void {
+  const ioctl = program.command("ioctl").description("about ioctls of /dev/gunyah and /dev/gzvm");
+  ioctl.command("decode")
+    .description("say what a request code is, who answers it, and which structure it takes")
+    .argument("<code>", "request code, as strace or an EINVAL report shows it")
+    .option("--json", "as JSON", false)
+    .addHelpText("after", "\nExamples:\n  el2 ioctl decode 0xB201\n  el2 ioctl decode 0x40204701")
+    .action((text, { json }) => {
+      const code = parseCode(text);
+      output(`${json ? documentText(IOCTL_DECODED, decodedAsJson(code)) : decodedAsText(code)}\n`);
+    });
+}
+
+/** A 32-bit number. @throws Failure for anything else */
+function parseCode(text: string): number {
+  const code = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : NaN;
+  if (!(code <= 0xffff_ffff)) throw new Failure(`ioctl decode ${text}: not a request code of 32 bits, such as 0x40204701`);
+  return code;
+}
+
+/** What is known of a code, as plain data. */
+export function decodedAsJson(code: number): FieldsOf<typeof IOCTL_DECODED> {
+  const { request, personas, geniezone, near } = decodeRequest(code);
+  return {
+    code: `0x${code.toString(16).padStart(8, "0")}`,
+    request: request ? requestAsJson(request) : null,
+    personas,
+    geniezone,
+    near: near.map(requestAsJson),
+  };
+}
+
+/** What is known of a code, in words. */
+export function decodedAsText(code: number): string {
+  const { request, geniezone, near } = decodeRequest(code);
+  const lines = [describeCode(code)];
+  if (request) lines.push(...requestLines(request, geniezone));
+  else if (near.length === 0) lines.push("no driver that el2 knows has it");
+  for (const each of near) lines.push("not a request; magic and number are those of", ...requestLines(each, false));
+  return lines.join("\n");
+}
+
+function requestLines(request: Request, geniezone: boolean): string[] {
+  const { name, code, on, struct } = request;
+  const who = geniezone || personasWith(code).length === 0 ? "/dev/gzvm" : `/dev/gunyah of ${personasWith(code).join(", ")}`;
+  const lines = [`${name} (0x${code.toString(16)}) on the ${on} descriptor: ${who}`];
+  if (struct === undefined) return lines;
+  lines.push(`struct ${struct.name}, ${struct.size} bytes`);
+  for (const { name, offset, type } of struct.fields) {
+    lines.push(
+      `  ${String(offset).padStart(3)}  ${(typeof type === "string" ? type : `${type.array}[${type.length}]`).padEnd(7)}  ${name}`,
+    );
+  }
+  return lines;
+}

@@ -1,0 +1,39 @@
+// `el2 ls`: the sessions.
+
+import type { Command } from "@commander-js/extra-typings";
+import { type CommandContext, examplesText } from "../common/command.ts";
+import { ExitCode } from "../common/failure.ts";
+import { output, report } from "../common/print.ts";
+import { withSessionOptions } from "../common/session.ts";
+import { sessionNames, socketPath } from "../../control/places.ts";
+import { NoSession, sessionInfo } from "../../control/remote.ts";
+import { documentText, SESSIONS } from "../../queries/documents.ts";
+import type { Json } from "../../queries/table.ts";
+
+/** Adds the command. */
+export function registerLs(program: Command, { exit }: CommandContext): void {
+  withSessionOptions(program.command("ls").description("list the sessions"))
+    .addHelpText("after", examplesText(["ls", "ls --json"]))
+    .action(async (options) => exit(await list(options.json ?? false)));
+}
+
+async function list(json: boolean): Promise<number> {
+  const rows: Record<string, unknown>[] = [];
+  for (const name of sessionNames()) {
+    try {
+      rows.push({ id: `session:${name}`, ...await sessionInfo(socketPath(name)) });
+    } catch (error) {
+      if (!(error instanceof NoSession)) throw error;
+      if (error.otherVersion) rows.push({ id: `session:${name}`, name, what: "?", ended: error.message });
+    }
+  }
+  if (json) output(`${documentText(SESSIONS, { data: rows as Json })}\n`);
+  else if (!rows.length) report("el2: no session runs; el2 up WHAT starts one");
+  else {
+    for (const { name, what, clients, ended, paused, started, logs } of rows) {
+      const state = ended ? `ended: ${ended}` : paused ? "paused" : "runs";
+      output(`${name}  ${what}  ${state}  clients ${clients}  since ${started}${logs === undefined ? "" : `  consoles in ${logs}`}\n`);
+    }
+  }
+  return ExitCode.Done;
+}

@@ -1,0 +1,83 @@
+// `el2 mem`: the memory of a session.
+
+import type { Command } from "@commander-js/extra-typings";
+import { answer } from "../common/answer.ts";
+import { type CommandContext, examplesText } from "../common/command.ts";
+import { BY_ID, type Group, registerGroup, VM_FILTER } from "../common/group.ts";
+import { openSession, withSessionOptions } from "../common/session.ts";
+import { parseWhole } from "../common/values.ts";
+
+const ADDRESS_ARGUMENT = { name: "address", help: "pa:ADDRESS or ipa:VM/ADDRESS" } as const;
+
+export const MEM: Group = {
+  name: "mem",
+  help: "the memory of a session: owners, parcels, limits",
+  queries: [
+    {
+      ...VM_FILTER,
+      name: "map",
+      help: "physical memory: owners and mappings",
+      table: "mem.map",
+      examples: ["mem map", "mem map ping"],
+    },
+    {
+      ...BY_ID,
+      name: "owner",
+      help: "who owns a page, through which extents, and where it is mapped",
+      table: "mem.owner",
+      argument: ADDRESS_ARGUMENT,
+      query: (at) => ({ at: at! }),
+      examples: ["mem owner pa:0x40000000", "mem owner ipa:ping/0x80000000"],
+    },
+    {
+      ...VM_FILTER,
+      name: "parcels",
+      help: "memory parcels",
+      table: "mem.parcels",
+      examples: ["mem parcels", "mem parcels --filter state=blocked"],
+    },
+    {
+      ...BY_ID,
+      name: "parcel",
+      help: "everything about a parcel",
+      table: "mem.parcels",
+      argument: { name: "parcel", help: "parcel:HANDLE" },
+      examples: ["mem parcel parcel:0x1"],
+    },
+    {
+      name: "blocked",
+      help: "parcels that cannot be reclaimed, and who holds them",
+      table: "mem.parcels",
+      query: () => ({ filter: "state=blocked" }),
+      none: "no parcel is blocked: no reclaim of one was refused",
+      examples: ["mem blocked"],
+    },
+    { name: "limits", help: "what can run out", table: "mem.limits", examples: ["mem limits"] },
+    {
+      name: "check",
+      help: "the invariants of memory ownership; exit code 1 on a violation",
+      table: "mem.check",
+      failsOnRows: true,
+      examples: ["mem check"],
+    },
+  ],
+  actions: [],
+  more: addRead,
+};
+
+/** Adds the commands. */
+export function registerMem(program: Command, context: CommandContext): void {
+  registerGroup(program, context, MEM);
+}
+
+/** Adds `mem read`. */
+function addRead(group: Command): void {
+  const command = withSessionOptions(group.command("read").description("bytes of memory"))
+    .argument("<address>", ADDRESS_ARGUMENT.help)
+    .argument("[size]", "bytes", parseWhole(1, 65536))
+    .addHelpText("after", examplesText(["mem read ipa:ping/0x80000000 64", "mem read pa:0x40000000"]));
+  command.action(async (at, size) => {
+    using open = await openSession(command.opts());
+    await answer(open, { table: "mem.read", args: { at, size } }, command.opts().json ?? false);
+  });
+}

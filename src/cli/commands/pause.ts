@@ -1,0 +1,27 @@
+// `el2 pause`: stops virtual time.
+
+import type { Command } from "@commander-js/extra-typings";
+import { answer } from "../common/answer.ts";
+import type { CommandContext } from "../common/command.ts";
+import { ExitCode } from "../common/failure.ts";
+import { openSession, withSessionOptions } from "../common/session.ts";
+
+/** Adds the command. */
+export function registerPause(program: Command, { exit }: CommandContext): void {
+  withSessionOptions(program.command("pause").description("pause a session's machine: virtual time stands still; changes the machine"))
+    .addHelpText("after", "\nExamples:\n  el2 pause && el2 vcpu ls && el2 resume")
+    .action(async (options) => exit(await setPaused(options, true)));
+}
+
+/** Pauses the machine of a session or resumes it, and prints the vCPUs. */
+export async function setPaused(options: { socket?: string; readOnly?: boolean; json?: boolean }, paused: boolean): Promise<number> {
+  using open = await openSession(options);
+  const { session } = open;
+  const done = session.info.paused === paused
+    ? undefined
+    : open.next((event) => event.kind === "paused" && event.paused === paused ? event : undefined);
+  // Also where it is so already: who may not change it hears that.
+  session.send({ kind: paused ? "pause" : "resume" });
+  await done;
+  return await answer(open, { table: "vcpu.ls", args: {} }, options.json ?? false) > 0 ? ExitCode.Done : ExitCode.Failed;
+}

@@ -1,0 +1,69 @@
+// `el2 queue`: the message queues and doorbells of a session.
+
+import type { Command } from "@commander-js/extra-typings";
+import type { CommandContext } from "../common/command.ts";
+import { BY_ID, type Group, registerGroup, VM_FILTER } from "../common/group.ts";
+import { parseBytes } from "../common/values.ts";
+
+const QUEUE_ARGUMENT = { name: "queue", help: "mq:NUMBER" } as const;
+
+export const QUEUE: Group = {
+  name: "queue",
+  help: "the message queues and doorbells of a session",
+  queries: [
+    {
+      ...VM_FILTER,
+      name: "ls",
+      help: "message queues and doorbells",
+      table: "queue.ls",
+      examples: ["queue ls", "queue ls --filter full=yes"],
+    },
+    {
+      ...BY_ID,
+      name: "show",
+      help: "everything about a queue or doorbell",
+      table: "queue.ls",
+      argument: { name: "queue", help: "mq:NUMBER or db:NUMBER" },
+      examples: ["queue show mq:289"],
+    },
+    {
+      name: "ring",
+      help: "the messages in a queue, oldest first",
+      table: "queue.ring",
+      argument: QUEUE_ARGUMENT,
+      query: (id) => ({ queue: id! }),
+      examples: ["queue ring mq:289"],
+    },
+  ],
+  actions: [
+    {
+      name: "send",
+      help: "put a message into a queue as its sender would",
+      arguments: [QUEUE_ARGUMENT, { name: "bytes", help: "hexadecimal, or text behind text:" }],
+      action: (queue, bytes) => ({ kind: "queue.send", queue, bytes: parseBytes(bytes) }),
+      done: (queue, bytes) => `${parseBytes(bytes).length} bytes are in ${queue}`,
+      examples: ["queue send mq:289 00112233", "queue send mq:289 text:hello"],
+    },
+    {
+      name: "flush",
+      help: "take all messages out of a queue",
+      arguments: [QUEUE_ARGUMENT],
+      action: (queue) => ({ kind: "queue.flush", queue }),
+      done: (queue) => `${queue} is empty`,
+      examples: ["queue flush mq:289"],
+    },
+    {
+      name: "ring-bell",
+      help: "set flags of a doorbell as its sender would",
+      arguments: [{ name: "doorbell", help: "db:NUMBER" }, { name: "flags", help: "0x.." }],
+      action: (doorbell, flags) => ({ kind: "doorbell.ring", doorbell, flags: BigInt(flags) }),
+      done: (doorbell) => `${doorbell} is rung`,
+      examples: ["queue ring-bell db:288 0x1"],
+    },
+  ],
+};
+
+/** Adds the commands. */
+export function registerQueue(program: Command, context: CommandContext): void {
+  registerGroup(program, context, QUEUE);
+}

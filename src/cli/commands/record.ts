@@ -1,0 +1,42 @@
+// `el2 record F -- WHAT`: a run with everything that enters it.
+
+import type { Command } from "@commander-js/extra-typings";
+import { resolve } from "node:path";
+import type { CommandContext } from "../common/command.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
+import { report } from "../common/print.ts";
+import { openSession } from "../common/session.ts";
+
+/** Adds the command. */
+export function registerRecord(program: Command, { exit, run }: CommandContext): void {
+  program.command("record")
+    .description("run WHAT and record everything that enters it (run --record, boot --record); without WHAT the run of a session until now")
+    .argument("<file>", "recording to write")
+    .argument("[what...]", "behind --: what el2 run takes, or a whole command: boot IMAGE .., snapshot load FILE ..")
+    .option("--socket <session>", "the session whose run it is: its name, or the path of its socket")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  el2 record bug.rec -- phone.toml --for 10s
+  el2 record bug.rec -- boot Image --initrd initrd --stdio
+  el2 record bug.rec -- snapshot load before.snap --stdio
+  el2 record bug.rec --socket phone
+  el2 replay bug.rec --verify`,
+    )
+    .action(async (file, what, { socket }) => {
+      if (what.length === 0) return exit(await saveRun(file, socket));
+      if (socket !== undefined) throw new Failure("record: --socket is for the run of a session, which has no WHAT; leave one out");
+      const command = ["run", "boot", "snapshot"].includes(what[0]) ? what : ["run", ...what];
+      await run([...command, "--record", file]);
+    });
+}
+
+/** Writes the run of a session until now to a file. */
+async function saveRun(file: string, socket: string | undefined): Promise<number> {
+  using open = await openSession({ socket });
+  const error = await open.asker.saveRecording(resolve(file));
+  if (error !== undefined) throw new Failure(`record ${file}: ${error}`, ExitCode.Failed);
+  report(`el2: ${file}: the run until now; el2 replay ${file} goes through it again`);
+  return ExitCode.Done;
+}

@@ -1,0 +1,58 @@
+// `el2 replay F`: a recorded run again.
+
+import type { Command } from "@commander-js/extra-typings";
+import type { CommandContext } from "../common/command.ts";
+import { Failure } from "../common/failure.ts";
+import { parseDuration } from "../common/values.ts";
+import { asciiOption, logLevelOption, logOption, noColorOption } from "../options/look.ts";
+import { readNamedRecording } from "../start/recordings.ts";
+import { showSession } from "../start/show.ts";
+import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../plans/plan.ts";
+
+/** Adds the command. */
+export function registerReplay(program: Command, { entry, exit }: CommandContext): void {
+  program.command("replay")
+    .description("run a recording again: the same run, instruction for instruction")
+    .argument("<file>", "recording")
+    .option("--verify", "compare with what was recorded, every 10,000,000 instructions and at the end; exit code 1 at the first difference")
+    .option("--to <time>", "stop at this virtual time", parseDuration)
+    .option("--tui", "show it on the screen, also without --verify; otherwise consoles as text")
+    .option("--tier <tier>", `what executes instructions (${TIERS.join(", ")}); recordings know no difference`)
+    .addOption(logOption)
+    .addOption(logLevelOption)
+    .addOption(noColorOption)
+    .addOption(asciiOption)
+    .option("--timeout <time>", "wall time after which the replay ends with exit code 4", parseDuration)
+    .addHelpText(
+      "after",
+      `
+Exit codes: that of the recorded run; 1 the runs differ (--verify), or the recording was cut off; 2 it cannot be read.
+
+Examples:
+  el2 replay bug.rec --verify
+  el2 replay bug.rec --to 12.5s --tui`,
+    )
+    .action(async (file, options) => {
+      const tier = TIERS.find((one) => one === options.tier);
+      if (options.tier !== undefined && tier === undefined) throw new Failure(`--tier ${options.tier}: there are ${TIERS.join(", ")}`);
+      const { plan, ...recording } = await readNamedRecording(file);
+      const replayed: SessionPlan = {
+        ...plan,
+        ...tier && { tier },
+        replay: { recording, verify: options.verify ?? false, to: options.to },
+      };
+      exit(
+        await showSession(entry, replayed, {
+          title: `replay ${file.split("/").at(-1)}`,
+          stdio: false,
+          log: options.log,
+          logLevel: options.logLevel,
+          timeout: options.timeout === undefined ? undefined : options.timeout / 1e6,
+          names: plan.what.kind === "run",
+          headless: !options.tui,
+          look: options,
+          console: plan.what.kind === "boot" ? PRIMARY_CONSOLE : undefined,
+        }),
+      );
+    });
+}

@@ -1,0 +1,98 @@
+// `el2 rpc send MESSAGE FIELD=VALUE ..`: a request to the resource manager in the name of the host
+// VM.
+
+import type { Command } from "@commander-js/extra-typings";
+import type { CommandContext } from "../common/command.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
+import { output, printAnswer, recordText } from "../common/print.ts";
+import { openSession, withSessionOptions } from "../common/session.ts";
+import { parseBytes, parseDuration } from "../common/values.ts";
+import { ComposeError, composeRequest, fieldNames, findRequest, requestNames, UnknownRequestError } from "../../abi/rpc/text/compose.ts";
+import { TABLES } from "../../queries/tables.ts";
+import { didYouMean } from "../../support/did-you-mean.ts";
+
+/** Wall time (ns) for which the answer is waited for. */
+const ANSWER_TIME = 10e9;
+/** Wall time (ms) between two looks. */
+const LOOK = 20;
+
+/** Adds the command to the group `rpc`. */
+export function addSend(rpc: Command, { exit }: CommandContext): void {
+  const command = withSessionOptions(
+    rpc.command("send").description("send a request to the resource manager as the host VM, and print the answer; changes the machine"),
+  )
+    .argument("<message>", "its name or id, such as VM_GET_STATE")
+    .argument("[fields...]", "FIELD=VALUE: numbers, bytes in hexadecimal or text:TEXT, lists as JSON; all that it has where none is given")
+    .option("--payload <hex>", "the payload's bytes, right or wrong, in the place of fields", parseBytes)
+    .option("--timeout <time>", `wall time for the answer; exit code 4 after it (default: ${ANSWER_TIME / 1e9}s)`, parseDuration)
+    .addHelpText(
+      "after",
+      `
+Exit code 1 where the request is refused; el2 why says why. What it changes, it changes behind the back of the host's drivers.
+
+Examples:
+  el2 rpc send VM_GET_STATE vmid=0x80
+  el2 rpc send VM_SET_NAME                         which fields it has
+  el2 rpc send MEM_RECLAIM handle=0x3 flags=0
+  el2 rpc send 0x56000001 --payload 80000000`,
+    );
+  command.action(async (name, fields) => exit(await sendRpc(name, fields, command.opts())));
+}
+
+interface SendOptions {
+  readonly payload?: Uint8Array;
+  readonly timeout?: number;
+  readonly json?: boolean;
+  readonly socket?: string;
+  readonly readOnly?: boolean;
+}
+
+async function sendRpc(name: string, fields: readonly string[], options: SendOptions): Promise<number> {
+  const { timeout = ANSWER_TIME } = options;
+  const { message, payload } = composed(name, fields, options.payload);
+  using open = await openSession(options);
+  const { asker, session } = open;
+  if (session.info.paused) throw new Failure("the machine is paused, and nobody would answer; el2 resume lets it go on", ExitCode.Failed);
+  const newest = async (after?: string) => await asker.ask({ table: "rpc.ls", args: { filter: `vm=host msg=${message}`, after } });
+  const { cursor } = await newest();
+  const error = await asker.act({ kind: "rpc.send", ...payload });
+  if (error !== undefined) throw new Failure(error, ExitCode.Failed);
+  for (const limit = performance.now() + timeout / 1e6;;) {
+    const answer = await newest(cursor);
+    const [row] = answer.rows;
+    if (row) {
+      if (options.json) printAnswer(session.info.name, { ...answer, rows: [row] }, true);
+      else output(recordText(TABLES["rpc.ls"], row));
+      return row.refused ? ExitCode.Failed : ExitCode.Done;
+    }
+    if (performance.now() > limit) throw new Failure(`no answer within ${timeout / 1e9} s`, ExitCode.TimedOut);
+    await new Promise((resolve) => setTimeout(resolve, LOOK));
+  }
+}
+
+/** @throws Failure that says what is wrong */
+function composed(name: string, fields: readonly string[], bytes: Uint8Array | undefined) {
+  try {
+    const message = findRequest(name);
+    if (bytes) {
+      if (fields.length) throw new Failure("rpc send: --payload stands in the place of fields; give one of them");
+      return { message: message.name, payload: { id: message.id, payload: bytes } };
+    }
+    const takes = fieldNames(message);
+    if (!fields.length && takes.length) throw new Failure(`rpc send ${message.name}: its fields are ${takes.join(", ")}`);
+    const given = new Map(fields.map((text): [string, string] => {
+      const at = text.indexOf("=");
+      if (at < 1) {
+        throw new Failure(`rpc send: ${JSON.stringify(text)}: write FIELD=VALUE; ${message.name} has ${takes.join(", ") || "no fields"}`);
+      }
+      return [text.slice(0, at), text.slice(at + 1)];
+    }));
+    return { message: message.name, payload: { id: message.id, payload: composeRequest(message, given) } };
+  } catch (error) {
+    if (!(error instanceof ComposeError)) throw error;
+    const meant = error instanceof UnknownRequestError
+      ? `${didYouMean(name.toUpperCase(), requestNames())}; el2 rpc send VM_GET_STATE vmid=0x80 is one`
+      : "";
+    throw new Failure(`rpc send: ${error.message}${meant}`);
+  }
+}

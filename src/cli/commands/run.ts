@@ -1,0 +1,202 @@
+// `el2 run WHAT` and bare `el2`: VMs under the native host.
+
+import { type Command, Option } from "@commander-js/extra-typings";
+import type { CommandContext } from "../common/command.ts";
+import { Failure } from "../common/failure.ts";
+import { checkedEventFilter, parseDuration, parsePort } from "../common/values.ts";
+import {
+  capIdsOption,
+  checkOption,
+  hypervisorNodeOption,
+  injectOption,
+  quirksOption,
+  strictOption,
+  withBehaviour,
+} from "../options/behavior.ts";
+import { shareOption } from "../options/devices.ts";
+import { asciiOption, logLevelOption, logOption, noColorOption, rawOption, readOnlyOption } from "../options/look.ts";
+import { recordOption } from "../options/record.ts";
+import type { LogLevel } from "../start/log.ts";
+import { checked, diskGuest, mended } from "../start/planned.ts";
+import { recorded } from "../start/recordings.ts";
+import { showSession } from "../start/show.ts";
+import { collectSymbols } from "../start/symbol-files.ts";
+import { planDemo, planRun } from "../../configuration/plan.ts";
+import type { FileUi } from "../../configuration/schema.ts";
+import { DEFAULT_TIER, PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../plans/plan.ts";
+import { exists } from "../../support/cache.ts";
+import { didYouMean } from "../../support/did-you-mean.ts";
+import { KeyClash, Keymap, withPrefix } from "../../tui/actions.ts";
+
+/** What bare `el2` runs where it is there. */
+const OWN_CONFIGURATION = "el2.toml";
+/** Virtual time (ns) that bare `el2` runs without a terminal. */
+const DEMO_TIME = 5e9;
+
+/** Adds the command. */
+export function registerRun(program: Command, { entry, exit }: CommandContext): void {
+  program.command("run")
+    .description("run the VMs of a configuration, an image, or a guest of the catalogue under the native host")
+    .argument(
+      "<what>",
+      "FILE.toml, an image (arm64 Linux Image, ELF, raw), demo, or debian: with a disk, where guests fetch --disk has made one",
+    )
+    .option("--stdio", "join the console of the first VM to stdin and stdout byte for byte")
+    .option("--for <time>", "end after this much virtual time", parseDuration)
+    .option(
+      "--until <filter>",
+      "end when an event passes this filter; with --for, exit code 4 when none does before",
+      (text) => checkedEventFilter("--until", text),
+    )
+    .option("--headless", "no screen: consoles as text, also on a terminal")
+    .option("--console <vm>", "show, or with --stdio join, the console of this VM alone")
+    .option("--set <key=value>", "change a value of the configuration, such as vm.rt.memory=8MiB; may be repeated", collect)
+    .option("--symbols <vm=file>", "ELF file with symbols of a VM, such as rt=rt.elf; repeatable", collectSymbols)
+    .addOption(shareOption())
+    .option("--turbo", "skip idle time instead of sleeping through it")
+    .option("--instant", "begin at the first prompt: the first run leaves a snapshot of it in the cache")
+    .addOption(
+      new Option("--tier <tier>", "what executes instructions; guests see no difference").choices(TIERS).default(DEFAULT_TIER),
+    )
+    .option("--gdb <[vm:]port>", "a gdb server for a VM, else the first, on this port of 127.0.0.1; the VM waits for gdb", parseGdb)
+    .addOption(hypervisorNodeOption)
+    .addOption(capIdsOption)
+    .addOption(quirksOption)
+    .addOption(strictOption)
+    .addOption(checkOption)
+    .addOption(injectOption())
+    .addOption(logOption)
+    .addOption(logLevelOption)
+    .addOption(rawOption)
+    .addOption(readOnlyOption)
+    .addOption(noColorOption)
+    .addOption(asciiOption)
+    .addOption(recordOption)
+    .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
+    .addHelpText(
+      "after",
+      `
+Exit codes: 0 --for or --until was reached or each VM ended by its own will; 1 a VM crashed; 2 usage or configuration; 4 --timeout passed, or --for before --until.
+
+Examples:
+  el2 run phone.toml
+  el2 run debian --stdio --share .
+  el2 run guest.bin --for 10s --turbo`,
+    )
+    .action(async (what, options) => {
+      const headless = options.headless || options.stdio || options.console !== undefined;
+      const { plan: run, ui, record } = await diskGuest(what, options) ??
+        (headless ? checked(await planRun(what, options.set)) : await mended(what, options.set ?? []));
+      if (options.console !== undefined) checkConsole(run, options.console);
+      const debug = options.gdb && debuggedVm(run, options.gdb.vm);
+      const turbo = run.turbo || (options.turbo ?? false);
+      const plan: SessionPlan = {
+        ...withBehaviour(run, options),
+        turbo,
+        tier: options.tier,
+        inject: options.inject,
+        duration: options.for,
+        until: options.until,
+        debug,
+        symbols: { ...run.symbols, ...options.symbols },
+      };
+      exit(
+        await showSession(entry, await recorded(plan, options.record ?? record), {
+          instant: options.instant,
+          title: what.split("/").at(-1) ?? what,
+          stdio: options.stdio ?? false,
+          raw: options.raw,
+          log: options.log,
+          logLevel: options.logLevel,
+          look: options,
+          readOnly: options.readOnly,
+          timeout: options.timeout === undefined ? undefined : options.timeout / 1e6,
+          gdb: options.gdb?.port,
+          names: options.console === undefined,
+          headless: options.headless ?? options.console !== undefined,
+          only: options.console,
+          console: options.console ?? firstConsole(plan),
+          ui: checkedUi(what, ui),
+        }),
+      );
+    });
+}
+
+function collect(text: string, before: string[] = []): string[] {
+  if (!/^[^=]+=./.test(text)) throw new Failure(`--set ${text}: write KEY=VALUE, such as vm.rt.memory=8MiB`);
+  return [...before, text];
+}
+
+/** `--gdb`: a port, behind a VM's name or not. */
+function parseGdb(text: string): { vm: string | undefined; port: number } {
+  const at = text.lastIndexOf(":");
+  return { vm: at < 0 ? undefined : text.slice(0, at), port: parsePort(text.slice(at + 1)) };
+}
+
+/** Names of the VMs of a plan that its primary VM is not. */
+function vmNames({ what }: SessionPlan): string[] {
+  return what.kind === "run" ? what.host.vms.map((vm) => vm.name) : [];
+}
+
+/** `--console`: a console that there will be. */
+function checkConsole(plan: SessionPlan, name: string): void {
+  const names = [...vmNames(plan), PRIMARY_CONSOLE, ...plan.root ? ["rm"] : []];
+  if (!names.includes(name)) throw new Failure(`--console ${name}: no such VM${didYouMean(name, names)}; there are ${names.join(", ")}`);
+}
+
+/** The VM that `--gdb` names, or the first. */
+function debuggedVm(plan: SessionPlan, name: string | undefined): string {
+  const names = plan.what.kind === "run" ? vmNames(plan) : [PRIMARY_CONSOLE];
+  if (name === undefined) return names[0];
+  if (!names.includes(name)) throw new Failure(`--gdb ${name}: no such VM${didYouMean(name, names)}; there are ${names.join(", ")}`);
+  return name;
+}
+
+/** Options of `el2` alone. */
+export interface BareOptions {
+  /** A configuration in the place of `./el2.toml`. */
+  readonly config?: string;
+  readonly log?: string;
+  readonly logLevel?: LogLevel;
+  readonly readOnly?: boolean;
+  readonly color?: boolean;
+  readonly ascii?: boolean;
+}
+
+/**
+ * `./el2.toml`, else the embedded demo: on a terminal until the person leaves, elsewhere for five
+ * virtual seconds.
+ */
+export async function runDemo(entry: URL, options: BareOptions): Promise<number> {
+  const own = options.config ?? (await exists(OWN_CONFIGURATION) ? OWN_CONFIGURATION : undefined);
+  const { plan, ui, record } = own === undefined ? checked(await planDemo()) : await mended(own, []);
+  const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
+  return await showSession(entry, await recorded(terminal ? plan : { ...plan, turbo: true, duration: DEMO_TIME }, record), {
+    title: own?.split("/").at(-1) ?? "demo",
+    stdio: false,
+    log: options.log,
+    logLevel: options.logLevel,
+    look: options,
+    readOnly: options.readOnly,
+    timeout: undefined,
+    names: true,
+    console: firstConsole(plan),
+    ui: checkedUi(own ?? "demo", ui),
+  });
+}
+
+/** Keys that clash, or belong to no action, are errors of the configuration. */
+function checkedUi(file: string, ui: FileUi): FileUi {
+  try {
+    new Keymap(withPrefix(ui.keys, ui.console_prefix));
+    return ui;
+  } catch (error) {
+    if (!(error instanceof KeyClash)) throw error;
+    throw new Failure(`${file}: [ui] ${ui.console_prefix === undefined ? "keys" : "keys and console_prefix"}: ${error.message}`);
+  }
+}
+
+/** The console that `--stdio` joins: that of the first VM that has one. */
+function firstConsole(plan: SessionPlan): string | undefined {
+  return plan.what.kind === "run" ? plan.what.host.vms.find((vm) => vm.console)?.name : PRIMARY_CONSOLE;
+}

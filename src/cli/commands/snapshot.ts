@@ -1,0 +1,121 @@
+// `el2 snapshot save|load|info|verify`: the whole state of a machine as a file.
+
+import { type Command, Option } from "@commander-js/extra-typings";
+import { resolve } from "node:path";
+import { type CommandContext, examplesText } from "../common/command.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
+import { useCoreCache } from "../common/machines-here.ts";
+import { output, report } from "../common/print.ts";
+import { openSession, withSessionOptions } from "../common/session.ts";
+import { parseDuration } from "../common/values.ts";
+import { hostOption } from "../options/host.ts";
+import { logLevelOption, logOption } from "../options/look.ts";
+import { recordOption } from "../options/record.ts";
+import { recorded } from "../start/recordings.ts";
+import { showSession } from "../start/show.ts";
+import { checkHost, planOfSnapshot, readNamedSnapshot } from "../start/snapshots.ts";
+import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../plans/plan.ts";
+import { documentText, SNAPSHOT, SNAPSHOT_SAVED, SNAPSHOT_VERIFIED } from "../../queries/documents.ts";
+import { readSnapshot, readSnapshotHeader, type SnapshotHeader } from "../../snapshots/file.ts";
+import { MiB } from "../../support/sizes.ts";
+
+/** Wall time (ms) between two lines of progress. */
+const PROGRESS = 1000;
+
+/** Adds the commands. */
+export function registerSnapshot(program: Command, { entry, exit }: CommandContext): void {
+  const group = program.command("snapshot").description("the whole state of a machine as a file");
+  withSessionOptions(group.command("save").description("save the machine of a session; it goes on meanwhile"))
+    .argument("<file>", "snapshot to write")
+    .addHelpText("after", "\nExamples:\n  el2 snapshot save before.snap\n  el2 snapshot load before.snap")
+    .action(async (file, options) => exit(await save(file, options)));
+  group.command("load").description("start a session with the machine of a snapshot, which goes on to the instruction")
+    .argument("<file>", "snapshot")
+    .addOption(hostOption())
+    .option("--stdio", "join the console of the first VM to stdin and stdout byte for byte")
+    .option("--headless", "no screen: consoles as text, also on a terminal")
+    .option("--for <time>", "end after this much virtual time more", parseDuration)
+    .option("--turbo", "skip idle time instead of sleeping through it")
+    .addOption(new Option("--tier <tier>", "what executes instructions; snapshots know no difference").choices(TIERS))
+    .addOption(recordOption)
+    .addOption(logOption)
+    .addOption(logLevelOption)
+    .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
+    .addHelpText(
+      "after",
+      `
+Exit codes: as of el2 run; 2 the snapshot cannot be loaded.
+
+Examples:
+  el2 snapshot load before.snap
+  el2 snapshot load before.snap --stdio --tier interp`,
+    )
+    .action(async (file, { for: more, turbo, tier, timeout, stdio, headless, allowHost, record, log, logLevel }) => {
+      const { header, plan } = await planOfSnapshot(file, allowHost);
+      const loaded: SessionPlan = {
+        ...plan,
+        turbo: turbo ?? plan.turbo,
+        ...tier && { tier },
+        duration: more === undefined ? undefined : Number(header.ns) + more,
+      };
+      const single = plan.what.kind === "boot";
+      exit(
+        await showSession(entry, await recorded(loaded, record), {
+          title: header.title,
+          stdio: stdio ?? false,
+          log,
+          logLevel,
+          timeout: timeout === undefined ? undefined : timeout / 1e6,
+          names: !single,
+          headless,
+          console: plan.what.kind === "boot" ? PRIMARY_CONSOLE : plan.what.host.vms.find((vm) => vm.console)?.name,
+        }),
+      );
+    });
+  group.command("info").description("what a snapshot says of itself")
+    .argument("<file>", "snapshot")
+    .option("--json", "print JSON")
+    .addHelpText("after", examplesText(["snapshot info before.snap"]))
+    .action(async (file, { json }) => {
+      const header = await readNamedSnapshot(file, readSnapshotHeader);
+      const { schema: _, ...fields } = header;
+      output(`${json ? documentText(SNAPSHOT, fields) : describe(header)}\n`);
+      exit(ExitCode.Done);
+    });
+  group.command("verify").description("load a snapshot and look whether all that must hold does; exit code 1 where it does not")
+    .argument("<file>", "snapshot")
+    .addOption(hostOption())
+    .option("--json", "print JSON")
+    .addHelpText("after", examplesText(["snapshot verify before.snap"]))
+    .action(async (file, { json, allowHost }) => {
+      const snapshot = await readNamedSnapshot(file, readSnapshot, ExitCode.Failed);
+      checkHost(file, snapshot.plan, allowHost);
+      // It has a machine of its own.
+      const { verifySnapshot } = await import("../../snapshots/verify.ts");
+      await useCoreCache();
+      const wrong = verifySnapshot(snapshot);
+      if (json) output(`${documentText(SNAPSHOT_VERIFIED, { good: wrong === undefined, rule: wrong ?? null })}\n`);
+      else output(`${wrong === undefined ? `${file} is whole: ${describe(snapshot.header)}` : `${file}: ${wrong}`}\n`);
+      exit(wrong === undefined ? ExitCode.Done : ExitCode.Failed);
+    });
+}
+
+function describe({ title, ns, insn, cpus, memory, pages, version }: SnapshotHeader): string {
+  const time = (Number(ns) / 1e9).toFixed(6);
+  return `${title} at t=${time}, ${insn} instructions; ${cpus} CPUs, ${memory / MiB} MiB, ${pages} pages in use; el2 ${version}`;
+}
+
+async function save(file: string, options: { socket?: string; json?: boolean }): Promise<number> {
+  using open = await openSession(options);
+  const began = performance.now();
+  let told = began;
+  const error = await open.asker.snapshot(resolve(file), open.session.info.what, (done, total) => {
+    if (performance.now() - told < PROGRESS) return;
+    told = performance.now();
+    report(`el2: ${done} of ${total} pages`);
+  });
+  if (error !== undefined) throw new Failure(`snapshot ${file}: ${error}`, ExitCode.Failed);
+  const { size } = await Deno.stat(file);
+  output(`${options.json ? documentText(SNAPSHOT_SAVED, { file, bytes: size }) : `${file}: ${size} bytes`}\n`);
+  return ExitCode.Done;
+}

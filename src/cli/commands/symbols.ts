@@ -1,0 +1,49 @@
+// `el2 symbols VM`: names of a VM's addresses, and an ELF file of them for debuggers.
+
+import type { Command } from "@commander-js/extra-typings";
+import { answer } from "../common/answer.ts";
+import type { CommandContext } from "../common/command.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
+import { report } from "../common/print.ts";
+import { openSession, withSessionOptions } from "../common/session.ts";
+import { parseWhole } from "../common/values.ts";
+import { readSymbolFile, writeSymbols } from "../start/symbol-files.ts";
+
+/** Rows of a list where nothing else is asked. */
+const ROWS = 1000;
+
+/** Adds the command. */
+export function registerSymbols(program: Command, { exit }: CommandContext): void {
+  withSessionOptions(
+    program.command("symbols").description("names of a VM's addresses: of its ELF files, and of the Linux kernel that runs there"),
+  )
+    .argument("<vm>", "the VM: NAME or vm:NAME")
+    .argument("[filter]", "only rows that it lets through: a word of the name, name~^vfs_, type=T")
+    .option("--limit <rows>", "at most so many rows", parseWhole(1, 10_000_000), ROWS)
+    .option("--add <file>", "first take the symbols of this ELF file for the VM")
+    .option("-o, --output <file>", "write an ELF file with all symbols, for gdb's symbol-file")
+    .addHelpText(
+      "after",
+      `
+A kernel's own table (kallsyms) is found in its memory; it need not help, and the VM goes on.
+
+Examples:
+  el2 symbols debian vfs_open
+  el2 symbols debian -o kernel.elf                 then in gdb: symbol-file kernel.elf
+  el2 symbols rt --add rt.elf`,
+    )
+    .action(async (vm, filter, options) => {
+      using open = await openSession(options);
+      const name = vm.replace(/^vm:/, "");
+      if (options.add !== undefined) {
+        const error = await open.asker.symbols(name, readSymbolFile(options.add));
+        if (error !== undefined) throw new Failure(error, ExitCode.Failed);
+      }
+      if (options.output !== undefined) {
+        report(`el2: ${await writeSymbols(open.asker, name, options.output)}`);
+        return exit(ExitCode.Done);
+      }
+      await answer(open, { table: "symbols", args: { vm: name, filter, limit: options.limit } }, options.json ?? false);
+      exit(ExitCode.Done);
+    });
+}

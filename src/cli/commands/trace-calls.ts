@@ -1,0 +1,79 @@
+// `el2 trace calls --vm VM WHAT`: runs a configuration from its first instruction to its end, here
+// and without a session, and prints the hypercalls that one VM made, under the requests that it
+// made them for. With `--vm rm` this is the Resource Manager's boot and how it creates, starts,
+// stops and resets VMs (docs/spec/observed.md §7, §8).
+
+import { PATIENCE, runHere, useCoreCache } from "../common/machines-here.ts";
+import { output } from "../common/print.ts";
+import type { TraceEvent } from "../../abi/trace.ts";
+import type { SessionPlan } from "../../plans/plan.ts";
+
+/** Calls that carry messages: as many as there are messages, and nobody asks for them. */
+const TRANSPORT: readonly string[] = ["msgqueue_send", "msgqueue_receive"];
+
+/** How the calls are printed. */
+export interface TraceCallsOptions {
+  /** Whose calls. */
+  readonly vm: string;
+  readonly json: boolean;
+  /** Virtual time to run, ns; else until all VMs have ended. */
+  readonly duration: number | undefined;
+}
+
+/** Runs the plan and prints the calls. */
+export async function traceCalls(plan: SessionPlan, options: TraceCallsOptions): Promise<void> {
+  // A machine in this thread: what it is made of is loaded by who needs it.
+  const { assemble } = await import("../../assembly/assemble.ts");
+  await useCoreCache();
+  const system = assemble(plan);
+  /** Calls of requests in progress, by the request's event. */
+  const pending = new Map<number, TraceEvent[]>();
+  let section = "";
+  const print = (event: TraceEvent, heading: string) => {
+    if (options.json) return output(`${JSON.stringify(row(event, heading))}\n`);
+    if (heading !== section) output(`${heading}\n`);
+    section = heading;
+    output(`${line(event)}\n`);
+  };
+  system.hypervisor.trace.listen(["hvc", "rpc"], (event) => {
+    if (event.vcpu.split("/")[0] !== options.vm) return;
+    if (event.kind === "hvc" && !TRANSPORT.includes(event.name)) {
+      if (event.parent === undefined) print(event, section === "" || section === "at its start" ? "at its start" : "between requests");
+      else pending.set(event.parent, [...pending.get(event.parent) ?? [], event]);
+    } else if (event.kind === "rpc") {
+      const calls = pending.get(event.id) ?? [];
+      pending.delete(event.id);
+      const of = event.fields.vmid === undefined ? "" : ` of VM ${hexadecimal(event.fields.vmid)}`;
+      const heading = `${event.name}${of}${event.result?.refused ? ` -> ${event.result.name}` : ""}`;
+      for (const call of calls) print(call, heading);
+    }
+  });
+  runHere(system, options.duration ?? PATIENCE);
+}
+
+function row({ id, time, vcpu, name, fields, result }: TraceEvent, request: string): unknown {
+  return {
+    id: `ev:${id}`,
+    t: String(time),
+    vcpu,
+    call: name,
+    args: plain(fields),
+    result: result?.name,
+    values: plain(result?.fields),
+    request,
+  };
+}
+
+function plain(fields: TraceEvent["fields"] | undefined): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields ?? {}).map(([name, value]) => [name, hexadecimal(value)]));
+}
+
+function line({ time, name, fields, result }: TraceEvent): string {
+  const text = (values: TraceEvent["fields"]) => Object.entries(values).map(([key, value]) => `${key} ${hexadecimal(value)}`).join(", ");
+  const answer = result === undefined ? "" : ` -> ${result.name.toLowerCase()}${result.fields ? ` ${text(result.fields)}` : ""}`;
+  return `  ${(time / 1e9).toFixed(6)}  ${name} ${text(fields)}`.trimEnd() + answer.trimEnd();
+}
+
+function hexadecimal(value: unknown): unknown {
+  return typeof value === "bigint" || typeof value === "number" ? `0x${BigInt.asUintN(64, BigInt(value)).toString(16)}` : value;
+}

@@ -1,0 +1,186 @@
+// `el2 trace start|stop|stats|export`: events of a session, or of a recording that is run again, in
+// formats of others.
+
+import type { Command } from "@commander-js/extra-typings";
+import { answer } from "../common/answer.ts";
+import { type CommandContext, examplesText } from "../common/command.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
+import { report } from "../common/print.ts";
+import { openSession, withSessionOptions } from "../common/session.ts";
+import { parseDuration, parseKinds } from "../common/values.ts";
+import { readNamedRecording } from "../start/recordings.ts";
+import { TRACE_KINDS, type TraceKind } from "../../abi/trace.ts";
+import { Asker } from "../../control/asker.ts";
+import { isMessage } from "../../export/message-capture.ts";
+import { EXPORT_FORMATS, type ExportFormat, exportTrace, type Recorded } from "../../export/mod.ts";
+import { type EventRow, eventRowsOf } from "../../queries/event-row.ts";
+import { rowsOf } from "../../queries/query.ts";
+import { QUEUES, VMS } from "../../queries/tables.ts";
+import { connectEmbedded } from "../../session/client.ts";
+import { cannotWrite } from "../../support/named-file.ts";
+
+/** Events of one question. */
+const PAGE = 20_000;
+/** Formats by the end of a file's name. */
+const BY_ENDING: Readonly<Record<string, ExportFormat>> = {
+  ".pftrace": "perfetto",
+  ".perfetto-trace": "perfetto",
+  ".json": "chrome",
+  ".ndjson": "ndjson",
+  ".pcapng": "pcapng",
+};
+/** Wall time (ms) between two looks at a recording that runs. */
+const POLL = 100;
+
+/** Adds `trace start`, `stop`, `stats` and `export`. */
+export function addRecorded(trace: Command, { entry, exit }: CommandContext): void {
+  withSessionOptions(trace.command("start").description("record events from now on, to be exported; what was recorded before goes"))
+    .option("--kinds <kinds>", `kinds to record: ${TRACE_KINDS.join(",")}; all where nothing is said`, parseKinds, [...TRACE_KINDS])
+    .addHelpText("after", examplesText(["trace start", "trace start --kinds hvc,msg"]))
+    .action(async (options) => {
+      using open = await openSession(options);
+      open.session.send({ kind: "trace", kinds: options.kinds });
+      await answer(open, { table: "trace.stats", args: { filter: "recorded=yes" } }, options.json ?? false);
+    });
+  withSessionOptions(trace.command("stop").description("record no more; what there is can be exported"))
+    .addHelpText("after", examplesText(["trace stop"]))
+    .action(async (options) => {
+      using open = await openSession(options);
+      open.session.send({ kind: "trace", kinds: [] });
+      await answer(open, { table: "trace.stats", args: { filter: "events>0" } }, options.json ?? false);
+    });
+  withSessionOptions(trace.command("stats").description("what is recorded, by kind"))
+    .addHelpText("after", examplesText(["trace stats"]))
+    .action(async (options) => {
+      using open = await openSession(options);
+      await answer(open, { table: "trace.stats", args: {} }, options.json ?? false);
+    });
+  withSessionOptions(trace.command("export").description("write what is recorded, or the events of a recording, to a file"))
+    .argument("<file>", `file to write: ${Object.keys(BY_ENDING).join(", ")} say the format`)
+    .option("--format <format>", `format: ${EXPORT_FORMATS.join(", ")}`, parseFormat)
+    .option("--recording <file>", "run this recording again, from its start, and take its events")
+    .option("--kinds <kinds>", "with --recording: kinds to record; all where nothing is said", parseKinds)
+    .option("--to <time>", "with --recording: as far as this virtual time", parseDuration)
+    .option("--filter <filter>", "only events that it lets through")
+    .addHelpText(
+      "after",
+      `
+perfetto is for ui.perfetto.dev, chrome for chrome://tracing; pcapng has the messages of all queues, RM RPC among them (docs/captures.md).
+
+Examples:
+  el2 trace start; sleep 5; el2 trace stop; el2 trace export phone.pftrace
+  el2 trace export rpc.pcapng --recording bug.rec --kinds msg`,
+    )
+    .action(async (file, options) => {
+      const format = options.format ?? Object.entries(BY_ENDING).find(([ending]) => file.endsWith(ending))?.[1];
+      if (!format) throw new Failure(`trace export ${file}: no format; --format ${EXPORT_FORMATS.join("|")}`);
+      if (options.recording === undefined && (options.kinds || options.to !== undefined)) {
+        throw new Failure("trace export: --kinds and --to are for --recording; el2 trace start --kinds says what a session records");
+      }
+      const recorded = options.recording === undefined
+        ? await ofSession(options)
+        : await ofRecording(entry, options.recording, options.kinds ?? [...TRACE_KINDS], options.to, options.filter);
+      await write(file, recorded, format);
+      exit(ExitCode.Done);
+    });
+}
+
+function parseFormat(text: string): ExportFormat {
+  const format = EXPORT_FORMATS.find((one) => one === text);
+  if (!format) throw new Failure(`--format ${text}: there are ${EXPORT_FORMATS.join(", ")}`);
+  return format;
+}
+
+async function write(path: string, recorded: Recorded, format: ExportFormat): Promise<void> {
+  let bytes = 0;
+  try {
+    using file = await Deno.open(path, { write: true, create: true, truncate: true });
+    const writer = file.writable.getWriter();
+    for (const piece of exportTrace(recorded, format)) {
+      await writer.write(piece as Uint8Array<ArrayBuffer>);
+      bytes += piece.length;
+    }
+    await writer.close();
+  } catch (error) {
+    throw new Failure(`trace export ${path}: ${cannotWrite(error)}`, ExitCode.Failed);
+  }
+  const written = format === "pcapng" ? `${recorded.events.filter(isMessage).length} messages` : `${recorded.events.length} events`;
+  report(`el2: ${written}, ${bytes} bytes in ${path}`);
+}
+
+/** What a session has recorded. */
+async function ofSession(options: { readonly socket?: string; readonly filter?: string }): Promise<Recorded> {
+  using open = await openSession(options);
+  const pages = new Pages(open.asker, options.filter);
+  await pages.take();
+  if (!pages.events.length) throw new Failure("nothing is recorded; el2 trace start begins", ExitCode.Failed);
+  return await pages.recorded();
+}
+
+/** The events of a recording, which is run again. */
+async function ofRecording(
+  entry: URL,
+  path: string,
+  kinds: readonly TraceKind[],
+  to: number | undefined,
+  filter: string | undefined,
+): Promise<Recorded> {
+  const { plan, ...recording } = await readNamedRecording(path);
+  const client = connectEmbedded(entry);
+  const asker = new Asker(client), pages = new Pages(asker, filter);
+  let over = false;
+  const failed = Promise.withResolvers<never>();
+  // It may fail while nobody waits.
+  failed.promise.catch(() => {});
+  client.onEvent = (event) => {
+    if (asker.take(event)) return;
+    if (event.kind === "console") client.send({ kind: "taken", bytes: event.bytes.length });
+    if (event.kind === "ended") over = true;
+    if (event.kind === "ended" && event.end.code === ExitCode.Usage) failed.reject(new Failure(event.end.message));
+    if (event.kind === "failed") failed.reject(new Failure(`trace export: ${path}: bug: ${event.message}`, ExitCode.Failed));
+  };
+  try {
+    client.send({ kind: "start", plan: { ...plan, replay: { recording, verify: false, to } } });
+    client.send({ kind: "trace", kinds });
+    const all = async () => {
+      while (!over) {
+        await new Promise((resolve) => setTimeout(resolve, POLL));
+        await pages.take();
+      }
+      await pages.take();
+      return await pages.recorded();
+    };
+    return await Promise.race([all(), failed.promise]);
+  } finally {
+    client.close();
+  }
+}
+
+/** Takes events page by page. */
+class Pages {
+  readonly events: EventRow[] = [];
+  #after = "0";
+
+  constructor(readonly asker: Asker, readonly filter: string | undefined) {}
+
+  /** All that there is now. */
+  async take(): Promise<void> {
+    for (;;) {
+      const got = await this.asker.ask({ table: "trace.events", args: { after: this.#after, limit: PAGE, filter: this.filter } });
+      if (got.error !== undefined) throw new Failure(got.error);
+      if (got.dropped) report(`el2: ${got.dropped} events were lost: there was no room for more`);
+      this.events.push(...eventRowsOf(got));
+      if (got.cursor === undefined || got.cursor === this.#after) return;
+      this.#after = got.cursor;
+    }
+  }
+
+  /** These, with what names mean. */
+  async recorded(): Promise<Recorded> {
+    const vms = rowsOf(VMS, await this.asker.ask({ table: "vm.ls", args: {} }));
+    const vmids = new Map(vms.map(({ id, vmid }) => [id.slice("vm:".length), Number(vmid)]));
+    const ends = rowsOf(QUEUES, await this.asker.ask({ table: "queue.ls", args: {} }));
+    const queues = new Map(ends.map(({ id, from, to }) => [id, { from, to }]));
+    return { events: this.events, vmids, queues };
+  }
+}

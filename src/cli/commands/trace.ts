@@ -1,0 +1,40 @@
+// `el2 trace`: what a session records, and the hypercalls of a VM.
+
+import type { Command } from "@commander-js/extra-typings";
+import { traceCalls } from "./trace-calls.ts";
+import { addRecorded } from "./trace-export.ts";
+import type { CommandContext } from "../common/command.ts";
+import { printAnswer } from "../common/print.ts";
+import { checkVm, openSession, withSessionOptions } from "../common/session.ts";
+import { parseDuration, parseWhole } from "../common/values.ts";
+import { plannedOf } from "../start/planned.ts";
+import { allOf } from "../../queries/filter.ts";
+
+/** Calls that are printed at most. */
+const CALLS = 20_000;
+
+/** Adds the commands. */
+export function registerTrace(program: Command, context: CommandContext): void {
+  const trace = program.command("trace").description("calls of a VM, and what is recorded");
+  addRecorded(trace as unknown as Command, context);
+  withSessionOptions(
+    trace.command("calls").description(
+      "hypercalls in order, with arguments and results: that a session recorded, or of a run from its start",
+    ),
+  )
+    .argument("[what]", "a configuration or image to run here to its end, as el2 run takes it; its calls stand under their requests")
+    .option("--vm <vm>", "only this VM's; with WHAT rm, if nothing is said")
+    .option("--for <time>", "with WHAT: end after this much virtual time", parseDuration)
+    .option("--count <calls>", "at most so many", parseWhole(1, 1e9))
+    .addHelpText("after", "\nExample:\n  el2 trace calls --vm rm assets/guests/hello.bin --for 100ms")
+    .action(async (what, options) => {
+      if (what !== undefined) {
+        return traceCalls((await plannedOf(what)).plan, { vm: options.vm ?? "rm", json: options.json ?? false, duration: options.for });
+      }
+      using open = await openSession(options);
+      const filter = allOf(["kind=hvc", options.vm && `vm=${options.vm}`]);
+      const answer = await open.asker.ask({ table: "events", args: { filter, kinds: "hvc", limit: options.count ?? CALLS } });
+      if (!answer.rows.length && options.vm) await checkVm(open, options.vm);
+      printAnswer(open.session.info.name, answer, options.json ?? false);
+    });
+}

@@ -1,0 +1,130 @@
+// `el2 up`, and the hidden `serve` that it starts: a session without a terminal, in its own process
+// behind a Unix socket.
+
+import { type Command, Option } from "@commander-js/extra-typings";
+import { resolve } from "node:path";
+import type { CommandContext } from "../common/command.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
+import { report } from "../common/print.ts";
+import {
+  argumentsOf,
+  capIdsOption,
+  checkOption,
+  hypervisorNodeOption,
+  injectOption,
+  quirksOption,
+  strictOption,
+  withBehaviour,
+} from "../options/behavior.ts";
+import { hostOption } from "../options/host.ts";
+import { logLevelOption, logOption } from "../options/look.ts";
+import { withLog } from "../start/log.ts";
+import { type Planned, plannedOf } from "../start/planned.ts";
+import { recorded } from "../start/recordings.ts";
+import { planOfSnapshot } from "../start/snapshots.ts";
+import { startSession } from "../start/start-session.ts";
+import { SessionHub } from "../../control/hub.ts";
+import { defaultName, isSessionName, sessionFolder, socketPath } from "../../control/places.ts";
+import { SessionServer, SocketInUse } from "../../control/server.ts";
+import { type Behaviour, type SessionPlan, TIERS } from "../../plans/plan.ts";
+import { connectEmbedded, type SessionClient } from "../../session/client.ts";
+import { isSnapshot } from "../../snapshots/file.ts";
+import { ownFolder } from "../../support/own-files.ts";
+import { warn } from "../../support/warn.ts";
+
+/** Adds the commands. */
+export function registerUp(program: Command, { entry, exit }: CommandContext): void {
+  const up = withBeginOptions(program.command("up"))
+    .description("start a session in the background; el2 attach shows it, el2 down ends it")
+    .addHelpText(
+      "after",
+      `
+Consoles are logged beside the socket; el2 ls says where.
+
+Examples:
+  el2 up phone.toml --name phone
+  el2 attach phone
+  el2 up before.snap --name again`,
+    );
+  up.action(async (what, options) => {
+    const name = options.name ?? defaultName(what);
+    if (!isSessionName(name)) throw new Failure(`--name ${name}: letters, digits, "-", "_" and "." only`);
+    // All that can be wrong with the configuration is said here, before anything starts.
+    await sessionPlan(what, options);
+    const log = options.log === undefined ? undefined : resolve(options.log);
+    await startSession(entry, name, [what, ...argumentsOf(up.options, { ...options, name, log })]);
+    report(`el2: session ${name} runs; el2 attach ${name} shows it, el2 down ${name} ends it`);
+  });
+  withBeginOptions(program.command("serve", { hidden: true }))
+    .description("be the process of a session")
+    .action(async (what, { name = defaultName(what), turbo, tier, log, logLevel, ...options }) => {
+      const { plan, record } = await sessionPlan(what, options);
+      const whole: SessionPlan = { ...plan, turbo: turbo ?? plan.turbo, ...tier && { tier } };
+      exit(await serveSession(withLog(connectEmbedded(entry), log, logLevel), name, what, await recorded(whole, record)));
+    });
+}
+
+/** Adds what `up` takes, and the process that it starts. */
+function withBeginOptions(command: Command) {
+  return command
+    .argument("<what>", "FILE.toml, an image, debian, demo, or a snapshot")
+    .option("--name <session>", "name of the session (default: from WHAT)")
+    .option("--turbo", "skip idle time instead of sleeping through it")
+    .addOption(new Option("--tier <tier>", "what executes instructions").choices(TIERS))
+    .addOption(capIdsOption)
+    .addOption(quirksOption)
+    .addOption(strictOption)
+    .addOption(checkOption)
+    .addOption(injectOption())
+    .addOption(hypervisorNodeOption)
+    .addOption(hostOption())
+    .addOption(logOption)
+    .addOption(logLevelOption);
+}
+
+/** What says how a machine begins. */
+interface BeginOptions extends Partial<Behaviour> {
+  readonly inject?: string[];
+  readonly allowHost?: true;
+}
+
+/**
+ * The plan of what a session runs, and where it is to be recorded. @throws Failure that says all
+ * that is wrong with it
+ */
+async function sessionPlan(what: string, { inject, allowHost, ...behaviour }: BeginOptions): Promise<Pick<Planned, "plan" | "record">> {
+  if (!isSnapshot(what)) {
+    const { plan, record } = await plannedOf(what);
+    return { plan: { ...withBehaviour(plan, behaviour), inject }, record };
+  }
+  const fixed = [capIdsOption, quirksOption, hypervisorNodeOption, strictOption, checkOption, injectOption()];
+  const [extra] = argumentsOf(fixed, { ...behaviour, inject });
+  if (extra) throw new Failure(`${extra}: snapshot ${what} has what its machine began with; leave it out`);
+  return { plan: (await planOfSnapshot(what, allowHost)).plan, record: undefined };
+}
+
+/** The process of a session: until it is told to end. */
+async function serveSession(machine: SessionClient, name: string, what: string, plan: SessionPlan): Promise<number> {
+  const logs = `${sessionFolder()}/${name}.consoles`;
+  ownFolder(logs);
+  const hub = new SessionHub(machine, { name, what, started: new Date().toISOString(), logs });
+  const ended = Promise.withResolvers<number>();
+  hub.onDown = () => ended.resolve(ExitCode.Done);
+  hub.onEnd = ({ message }) => warn(message);
+  for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(signal, () => ended.resolve(ExitCode.Interrupted));
+  // A terminal that goes away is none of its business.
+  Deno.addSignalListener("SIGHUP", () => {});
+  let server: SessionServer;
+  try {
+    server = await SessionServer.listen(hub, socketPath(name));
+  } catch (error) {
+    if (!(error instanceof SocketInUse)) throw error;
+    throw new Failure(`a session ${name} runs already`, ExitCode.Failed);
+  }
+  machine.send({ kind: "start", plan: { ...plan, history: true } });
+  const code = await ended.promise;
+  // `down` waits until the socket is gone: by then the recording is whole.
+  await hub.endInOrder();
+  server.close();
+  return code;
+}

@@ -1,0 +1,89 @@
+// `el2 vcpu`: the vCPUs of a session.
+
+import type { Command } from "@commander-js/extra-typings";
+import { answer } from "../common/answer.ts";
+import type { CommandContext } from "../common/command.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
+import { BY_ID, type Group, registerGroup, VM_FILTER } from "../common/group.ts";
+import { openSession, withSessionOptions } from "../common/session.ts";
+import { changeStops, firstStop, within } from "../common/stops.ts";
+import { parseDuration, parseWhole } from "../common/values.ts";
+
+/** Wall time (ns) that a vCPU has for its instructions. */
+const STEP_TIMEOUT = 30e9;
+
+const VCPU_ARGUMENT = { name: "vcpu", help: "vcpu:VM/INDEX or VM/INDEX" } as const;
+
+export const VCPU: Group = {
+  name: "vcpu",
+  help: "the vCPUs of a session",
+  queries: [
+    {
+      ...VM_FILTER,
+      name: "ls",
+      help: "what each vCPU does and waits for",
+      table: "vcpu.ls",
+      examples: ["vcpu ls", "vcpu ls ping", "vcpu ls --filter state=wfi"],
+    },
+    { ...BY_ID, name: "show", help: "everything about a vCPU", table: "vcpu.ls", argument: VCPU_ARGUMENT, examples: ["vcpu show ping/0"] },
+    {
+      name: "regs",
+      help: "registers of a vCPU",
+      table: "vcpu.regs",
+      argument: VCPU_ARGUMENT,
+      query: (id) => ({ vcpu: id! }),
+      examples: ["vcpu regs ping/0", "vcpu regs ping/0 --filter group=system"],
+    },
+    {
+      name: "stack",
+      help: "call frames of a vCPU, by its frame pointers",
+      table: "vcpu.stack",
+      argument: VCPU_ARGUMENT,
+      query: (id) => ({ vcpu: id! }),
+      examples: ["vcpu stack ping/0"],
+    },
+    { ...VM_FILTER, name: "exits", help: "exits to the hypervisor, by vCPU", table: "vcpu.ls", examples: ["vcpu exits"] },
+  ],
+  actions: [
+    {
+      name: "kill",
+      help: "end the life of a vCPU (vcpu_kill)",
+      arguments: [{ name: "vcpu", help: "vcpu:VM/INDEX" }],
+      action: (vcpu) => ({ kind: "vcpu.kill", vcpu }),
+      done: (vcpu) => `${vcpu} is killed`,
+      examples: ["vcpu kill hello/0"],
+    },
+  ],
+  more: addStep,
+};
+
+/** Adds the commands. */
+export function registerVcpu(program: Command, context: CommandContext): void {
+  registerGroup(program, context, VCPU);
+}
+
+/** Adds `vcpu step`. */
+function addStep(group: Command, { exit }: CommandContext): void {
+  withSessionOptions(
+    group.command("step").description(
+      "let the machine go on until a vCPU has executed so many instructions, then pause it; changes the machine",
+    ),
+  )
+    .argument("<vcpu>", VCPU_ARGUMENT.help)
+    .option("--count <n>", "instructions", parseWhole(1, 1_000_000), 1)
+    .option(
+      "--timeout <time>",
+      `wall time, as the vCPU may wait for something; exit code 4 after it (default: ${STEP_TIMEOUT / 1e9}s)`,
+      parseDuration,
+    )
+    .addHelpText("after", "\nExamples:\n  el2 vcpu step debian/0\n  el2 vcpu step debian/0 --count 100 && el2 vcpu regs debian/0")
+    .action(async (id, options) => {
+      using open = await openSession(options);
+      const stopped = firstStop(open);
+      await changeStops(open, { kind: "step", vcpu: id, count: options.count });
+      const { rule, text } = await within(stopped, options.timeout ?? STEP_TIMEOUT, `${id} has not executed ${options.count} instructions`);
+      if (rule !== "step") throw new Failure(`${rule} stopped the machine before: ${text}`, ExitCode.Failed);
+      await answer(open, { table: "vcpu.ls", args: { filter: `id=${id}` } }, options.json ?? false);
+      exit(ExitCode.Done);
+    });
+}

@@ -1,0 +1,26 @@
+// `el2 version`: which el2 this is, and what it runs on.
+
+import type { Command } from "@commander-js/extra-typings";
+import { output } from "../common/print.ts";
+import { PROTOCOL_VERSION } from "../../control/conversation.ts";
+import { ABOUT, documentText } from "../../queries/documents.ts";
+import { VERSION } from "../../support/version.ts";
+
+/** Adds the command. */
+export function registerVersion(program: Command): void {
+  program.command("version")
+    .description("the version, of what it runs on too: for reports of bugs")
+    .option("--json", "as JSON")
+    .addHelpText("after", "\nExamples:\n  el2 version --json")
+    .action(({ json }) => {
+      const about = {
+        el2: VERSION,
+        protocol: PROTOCOL_VERSION,
+        deno: Deno.version.deno,
+        v8: Deno.version.v8,
+        target: Deno.build.target,
+      };
+      if (json) output(`${documentText(ABOUT, about)}\n`);
+      else output(Object.entries(about).map(([name, value]) => `${name.padEnd(9)}${value}\n`).join(""));
+    });
+}

@@ -1,0 +1,33 @@
+// `el2 vm lint DTB`: what the Resource Manager would refuse, change or ignore in the devicetree of
+// a VM.
+
+import type { Command } from "@commander-js/extra-typings";
+import type { CommandContext } from "../common/command.ts";
+import { ExitCode, readNamedFile } from "../common/failure.ts";
+import { output } from "../common/print.ts";
+import { lintVm } from "../../configuration/vm-lint.ts";
+import { documentText, LINT } from "../../queries/documents.ts";
+
+/** Adds the command to the group `vm`. */
+export function addLint(vm: Command, { exit }: CommandContext): void {
+  vm.command("lint")
+    .description("what the resource manager would refuse, change or ignore in a VM's devicetree")
+    .argument("<dtb...>", "flattened devicetrees, as VMMs put them into a VM's memory")
+    .option("--json", "a JSON document for each finding, one a line")
+    .addHelpText("after", "\nExit codes: 0 nothing is wrong; 1 there are findings.\n\nExample:\n  el2 vm lint guest.dtb")
+    .action((files, options) => {
+      let found = 0;
+      for (const file of files) {
+        for (const finding of lintVm(readNamedFile(file, "vm lint"))) {
+          found++;
+          const { kind, path, property, offset, what, does } = finding;
+          if (options.json) {
+            output(`${documentText(LINT, { file, path, property: property ?? null, offset, kind, what, does })}\n`);
+          } else {output(
+              `${file}:0x${offset.toString(16)}: ${kind}: ${path}${property === undefined ? "" : ` ${property}`}: ${what}; ${does}\n`,
+            );}
+        }
+      }
+      exit(found > 0 ? ExitCode.Failed : ExitCode.Done);
+    });
+}

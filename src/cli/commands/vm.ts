@@ -1,0 +1,103 @@
+// `el2 vm`: the VMs of a session.
+
+import type { Command } from "@commander-js/extra-typings";
+import { addConsole } from "./console.ts";
+import { addLint } from "./vm-lint.ts";
+import type { CommandContext } from "../common/command.ts";
+import { BY_ID, type Group, registerGroup, VM_ARGUMENT } from "../common/group.ts";
+import { parseSize } from "../common/values.ts";
+
+const nameOf = (vm: string | undefined) => vm!.replace(/^vm:/, "");
+
+export const VM: Group = {
+  name: "vm",
+  help: "the VMs of a session",
+  queries: [
+    { name: "ls", help: "list the VMs", table: "vm.ls", examples: ["vm ls", "vm ls --filter state=running --json"] },
+    {
+      ...BY_ID,
+      name: "show",
+      help: "everything about a VM",
+      table: "vm.ls",
+      argument: VM_ARGUMENT,
+      query: (vm) => ({ filter: `id=vm:${nameOf(vm)}` }),
+      examples: ["vm show hello"],
+    },
+    {
+      name: "devices",
+      help: "the devices that a VM sees",
+      table: "vm.devices",
+      argument: VM_ARGUMENT,
+      query: (vm) => ({ vm: vm! }),
+      examples: ["vm devices host"],
+    },
+    {
+      name: "timeline",
+      help: "how a VM came to be, step by step: requests about it, and its states",
+      table: "rpc.ls",
+      argument: VM_ARGUMENT,
+      query: (vm) => ({ filter: `about=${nameOf(vm)}` }),
+      ofVm: true,
+      examples: ["vm timeline ping"],
+    },
+  ],
+  actions: [
+    {
+      name: "start",
+      help: 'start a VM of the configuration that is not running, such as one with start = "manual"',
+      arguments: [VM_ARGUMENT],
+      action: (vm) => ({ kind: "vm.start", vm }),
+      done: (vm) => `${vm} is being started`,
+      examples: ["vm start hello"],
+    },
+    {
+      name: "create",
+      help: "make a VM of the configuration as far as VM_INIT, ready to look at; vm start lets it run",
+      arguments: [VM_ARGUMENT],
+      action: (vm) => ({ kind: "vm.create", vm }),
+      done: (vm) => `${vm} is being made; el2 vm timeline ${vm} shows how far it is`,
+      examples: ["vm create hello"],
+    },
+    {
+      name: "reset",
+      help: "end a VM at once, and make and start it anew",
+      arguments: [VM_ARGUMENT],
+      action: (vm) => ({ kind: "vm.reset", vm }),
+      done: (vm) => `${vm} is being ended, and starts anew`,
+      examples: ["vm reset hello"],
+    },
+    {
+      name: "stop",
+      help: "ask a VM to shut down (VM_STOP)",
+      arguments: [VM_ARGUMENT],
+      action: (vm) => ({ kind: "vm.stop", vm, force: false }),
+      done: (vm) => `${vm} was asked to shut down`,
+      examples: ["vm stop hello"],
+    },
+    {
+      name: "kill",
+      help: "end a VM at once (VM_STOP with force)",
+      arguments: [VM_ARGUMENT],
+      action: (vm) => ({ kind: "vm.stop", vm, force: true }),
+      done: (vm) => `${vm} is being ended`,
+      examples: ["vm kill hello"],
+    },
+    {
+      name: "balloon",
+      help: "have the guest give memory back, or take it again: the size of its balloon",
+      arguments: [VM_ARGUMENT, { name: "size", help: "bytes that the guest shall give, such as 128MiB; 0: none" }],
+      action: (vm, size) => ({ kind: "balloon.set", vm, bytes: parseSize(size) }),
+      done: (vm, size) => `${vm} was asked for a balloon of ${size}; el2 vm devices ${vm} --json shows what it has given`,
+      examples: ["vm balloon host 64MiB", "vm balloon host 0"],
+    },
+  ],
+  more(group, context) {
+    addLint(group, context);
+    addConsole(group, context);
+  },
+};
+
+/** Adds the commands. */
+export function registerVm(program: Command, context: CommandContext): void {
+  registerGroup(program, context, VM);
+}

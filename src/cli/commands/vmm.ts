@@ -1,0 +1,77 @@
+// `el2 vmm FILE`: the sample VMM with every ioctl that it makes printed as it ends, beside what the
+// guest prints. The run is made here, without a session, from its first instruction to its end.
+
+import { type Command, Option } from "@commander-js/extra-typings";
+import type { CommandContext } from "../common/command.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
+import { PATIENCE, runHere, useCoreCache } from "../common/machines-here.ts";
+import { output, outputBytes, report } from "../common/print.ts";
+import { parseDuration } from "../common/values.ts";
+import { shownOnStdout } from "../start/console-output.ts";
+import { plannedOf } from "../start/planned.ts";
+import { PERSONA_NAMES, PERSONAS } from "../../abi/ioctl/personas.ts";
+import type { TraceEvent, TraceFields } from "../../abi/trace.ts";
+import { eventRow } from "../../inspection/read-trace.ts";
+import { documentText, type FieldsOf, IOCTL } from "../../queries/documents.ts";
+
+/**
+ * RUN ends as often as a guest touches a device: it is an event of another kind, and printed only
+ * with --run.
+ */
+const RUN = ["GH_VCPU_RUN", "GZVM_RUN"];
+
+/** Adds the command. */
+export function registerVmm(program: Command, { exit }: CommandContext): void {
+  const devices = PERSONA_NAMES.filter((name) => PERSONAS[name].device);
+  program.command("vmm")
+    .description("run the VMs of a configuration by the sample VMM, a process each, and print its ioctls")
+    .argument("<what>", "FILE.toml, an image (arm64 Linux Image, ELF, raw), demo, or debian")
+    .addOption(new Option("--device <generation>", "generation of /dev/gunyah").choices(devices))
+    .option("--for <time>", `end after this much virtual time (default: ${PATIENCE / 1e9}s)`, parseDuration)
+    .option("--run", "print each RUN too")
+    .option("--json", "a line of JSON for each ioctl, and no console")
+    .addHelpText("after", "\nExamples:\n  el2 vmm phone.toml --device v14\n  el2 vmm guest.bin --run --for 100ms")
+    .action(async (what, options) => {
+      const { run = false, json = false, for: end = PATIENCE } = options;
+      const { plan } = await plannedOf(what);
+      if (plan.what.kind !== "run") throw new Failure(`vmm ${what}: no VMs`);
+      const { host } = plan.what;
+      const device = options.device ?? host.driver.device;
+      const driver = { ...host.driver, device };
+      // A machine in this thread: what it is made of is loaded by who needs it.
+      const { assemble } = await import("../../assembly/assemble.ts");
+      await useCoreCache();
+      const system = assemble({ ...plan, what: { kind: "run", host: { ...host, driver } } });
+      system.hypervisor.trace.listen(run ? ["ioctl", "sched"] : ["ioctl"], (event) => {
+        if (event.result !== undefined && (event.kind === "ioctl" || RUN.includes(event.name))) print(event, json);
+      });
+      const visible = shownOnStdout(false);
+      runHere(system, end, () => {
+        for (const { console, bytes } of system.consoles.take()) if (!json) outputBytes(visible(console, bytes));
+      });
+      for (const { text, refused } of system.events.take().events) if (refused) report(`el2: ${text}`);
+      exit(system.ended()?.code ?? ExitCode.Done);
+    });
+}
+
+/** One ioctl with its result. */
+function print(event: TraceEvent, json: boolean): void {
+  const { end, name, fields, result } = event;
+  if (json) return output(`${documentText(IOCTL, ioctlAsJson(event))}\n`);
+  const answer = result!.code < 0 ? `-1 ${result!.name}` : `${result!.code}`;
+  output(`[${(end / 1e9).toFixed(6)}] ${name}(${argumentText(fields)}) = ${answer}\n`);
+}
+
+function argumentText({ fd, ...rest }: TraceFields): string {
+  const fields = Object.entries(rest).filter(([, value]) => !Array.isArray(value)).map(([name, value]) => `${name}: ${shown(value)}`);
+  return [`fd ${fd}`, ...fields].join(", ");
+}
+
+function shown(value: unknown): string {
+  return (typeof value === "number" || typeof value === "bigint") && value > 9 ? `0x${value.toString(16)}` : String(value);
+}
+
+function ioctlAsJson(event: TraceEvent): FieldsOf<typeof IOCTL> {
+  const { id, t, end, name, fields, res, refused, why } = eventRow(event);
+  return { id, t, end, name, fields, returned: event.result!.code, res: res!, refused, why };
+}

@@ -1,0 +1,55 @@
+// `el2 why`: why something was refused.
+
+import type { Command } from "@commander-js/extra-typings";
+import { type CommandContext, examplesText } from "../common/command.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
+import { nothingPasses, output, printAnswer } from "../common/print.ts";
+import { checkVm, openSession, withSessionOptions } from "../common/session.ts";
+import { checkedFilter } from "../common/values.ts";
+import { allOf } from "../../queries/filter.ts";
+import { rowsOf } from "../../queries/query.ts";
+import { reasonLines } from "../../queries/reason-text.ts";
+import { REASONS } from "../../queries/tables.ts";
+
+/** Adds the command. */
+export function registerWhy(program: Command, { exit }: CommandContext): void {
+  withSessionOptions(
+    program.command("why").description("why something was refused: who asked, the chain, the rule, the values, the way out"),
+  )
+    .argument("[reason]", "last, or why:NUMBER", "last")
+    .option("--list", "list the reasons, newest first")
+    .option("--vm <vm>", "only what this VM asked")
+    .option("--about <id>", "only what is about this object")
+    .option("--filter <filter>", "only reasons that it lets through")
+    .addHelpText("after", examplesText(["why", "why why:3", "why --list --vm host"]))
+    .action(async (reason, options) => exit(await why(reason, options)));
+}
+
+interface WhyOptions {
+  readonly json?: boolean;
+  readonly socket?: string;
+  readonly list?: true;
+  readonly vm?: string;
+  readonly about?: string;
+  readonly filter?: string;
+}
+
+async function why(reason: string, { json = false, socket, list, vm, about, filter }: WhyOptions): Promise<number> {
+  const number = reason === "last" ? undefined : /^(?:why:)?(\d+)$/.exec(reason)?.[1];
+  if (reason !== "last" && number === undefined) throw new Failure(`${reason} is no reason; write last or why:NUMBER`);
+  if (filter !== undefined) checkedFilter("--filter", filter, REASONS);
+  using open = await openSession({ socket });
+  const terms = allOf([filter, vm && `vm=${vm}`, about && `"${about}"`, number && `id=why:${number}`]);
+  const ask = (filter: string) => open.asker.ask({ table: "why", args: { filter, limit: list ? undefined : 1 } });
+  // What was refused on the way to a success is seldom what somebody asks for.
+  const failed = reason === "last" && !list ? await ask(allOf([terms, "failed=yes"])) : undefined;
+  const answer = failed?.rows.length ? failed : await ask(terms);
+  if (answer.error !== undefined) throw new Failure(answer.error);
+  if (!answer.rows.length && vm) await checkVm(open, vm);
+  if (json || list) printAnswer(open.session.info.name, answer, json, nothingPasses(terms));
+  else for (const row of rowsOf(REASONS, answer)) output(reasonLines(row).map(({ text }) => `${text}\n`).join(""));
+  if (!answer.rows.length && !list) {
+    throw new Failure(number ? `no why:${number} is kept` : "nothing like that was refused", ExitCode.Failed);
+  }
+  return ExitCode.Done;
+}

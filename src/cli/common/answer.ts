@@ -1,0 +1,31 @@
+// What a session answers to a query, printed.
+
+import { ExitCode, Failure } from "./failure.ts";
+import { nothingPasses, output, printAnswer, recordText } from "./print.ts";
+import { checkVm, type OpenSession } from "./session.ts";
+import type { Query } from "../../queries/query.ts";
+import { TABLES } from "../../queries/tables.ts";
+
+/** How an answer is printed. */
+interface AnswerOptions {
+  /** Each row in full, not as a list. */
+  readonly record?: boolean;
+  /** What is said where there are no rows. */
+  readonly none?: string;
+  /** The VM that the rows are of. */
+  readonly vm?: string;
+}
+
+/**
+ * Asks and prints. Gives the number of rows. @throws Failure when the query is wrong, or there is
+ * no such VM
+ */
+export async function answer(open: OpenSession, query: Query, json: boolean, options: AnswerOptions = {}): Promise<number> {
+  const { record = false, none = nothingPasses(query.args.filter), vm } = options;
+  const got = await open.asker.ask(query);
+  if (got.error !== undefined) throw new Failure(got.error, got.error.startsWith("--filter") ? ExitCode.Usage : ExitCode.Failed);
+  if (!got.rows.length && vm !== undefined) await checkVm(open, vm);
+  if (record && !json) output(got.rows.map((row) => recordText(TABLES[query.table], row)).join("\n"));
+  else printAnswer(open.session.info.name, got, json, none);
+  return got.rows.length;
+}

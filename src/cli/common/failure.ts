@@ -1,0 +1,22 @@
+// How a command fails: one line `el2: what: rule; way out` on stderr, and the exit code.
+
+import { cannotRead, readToEnd } from "../../support/named-file.ts";
+
+/** Exit codes (docs/design/workstation.md §2). */
+export const ExitCode = { Done: 0, Failed: 1, Usage: 2, NoSession: 3, TimedOut: 4, ReadOnly: 5, Interrupted: 130 } as const;
+
+/** An error that is the user's to mend; anything else that is thrown is a bug of ours. */
+export class Failure extends Error {
+  constructor(message: string, readonly code: number = ExitCode.Usage) {
+    super(message);
+  }
+}
+
+/** Reads a file that a flag or argument names. Throws a Failure that names both. */
+export function readNamedFile(path: string, what: string): Uint8Array<ArrayBuffer> {
+  try {
+    return readToEnd(path);
+  } catch (error) {
+    throw new Failure(`${what} ${path}: ${cannotRead(error)}`);
+  }
+}

@@ -1,0 +1,133 @@
+// Groups of commands that look into a session or change something there: `el2 vm ls`,
+// `el2 irq raise`. The commands of a group are rows, which help, completion and tests follow.
+
+import type { Command } from "@commander-js/extra-typings";
+import { answer } from "./answer.ts";
+import { type CommandContext, examplesText } from "./command.ts";
+import { ExitCode, Failure } from "./failure.ts";
+import { report } from "./print.ts";
+import { openSession, withSessionOptions } from "./session.ts";
+import { checkedFilter, parseWhole } from "./values.ts";
+import type { Action } from "../../queries/action.ts";
+import { allOf } from "../../queries/filter.ts";
+import type { Query, QueryArguments } from "../../queries/query.ts";
+import { type TableName, TABLES } from "../../queries/tables.ts";
+
+/** A command that prints the rows of a query. */
+export interface QueryCommand {
+  /** Its name in the group. */
+  readonly name: string;
+  readonly help: string;
+  readonly table: TableName;
+  /** What it takes beside options; in brackets where it may be left out. */
+  readonly argument?: { readonly name: string; readonly help: string; readonly optional?: true };
+  /** The query that the argument makes. */
+  readonly query?: (argument: string | undefined) => QueryArguments;
+  /** The argument is a VM: where there are no rows, one that does not exist is an error. */
+  readonly ofVm?: true;
+  /**
+   * What it prints if there are no rows and no filter was given; by default what the table says, or
+   * that no rows match.
+   */
+  readonly none?: string;
+  /** Each row in full, not as a list. */
+  readonly record?: true;
+  /** Exit code 1 when there are rows (`mem check`). */
+  readonly failsOnRows?: true;
+  /** Exit code 1 when there are none: the object that was named does not exist. */
+  readonly failsOnNone?: true;
+  /** For its help, without `el2`. */
+  readonly examples: readonly string[];
+}
+
+/** A command that changes something. */
+export interface ActionCommand {
+  /** Its name in the group. */
+  readonly name: string;
+  readonly help: string;
+  readonly arguments: readonly { readonly name: string; readonly help: string }[];
+  readonly action: (...values: string[]) => Action;
+  readonly done: (...values: string[]) => string;
+  /** For its help, without `el2`. */
+  readonly examples: readonly string[];
+}
+
+/** A command with commands below it that ask a session, or change something there. */
+export interface Group {
+  readonly name: string;
+  /** What it is about. */
+  readonly help: string;
+  readonly queries: readonly QueryCommand[];
+  readonly actions: readonly ActionCommand[];
+  /** Commands of the group that are not rows. */
+  readonly more?: (group: Command, context: CommandContext) => void;
+}
+
+const vmName = (name: string) => name.replace(/^vm:/, "");
+const ofVm = (name: string | undefined): QueryArguments => name === undefined ? {} : { filter: `vm=${vmName(name)}` };
+
+/** A list of all rows, or of those of one VM. */
+export const VM_FILTER = { argument: { name: "vm", help: "only this VM's", optional: true }, query: ofVm, ofVm: true } as const;
+/** A VM that has to be named. */
+export const VM_ARGUMENT = { name: "vm", help: "vm:NAME or NAME" } as const;
+/** Everything about one object, by its id. */
+export const BY_ID = { query: (id: string | undefined) => ({ filter: `id=${id!}` }), record: true, failsOnNone: true } as const;
+
+/** Adds a group with its commands. */
+export function registerGroup(program: Command, context: CommandContext, group: Group): void {
+  const parent = program.command(group.name).description(group.help) as unknown as Command;
+  for (const query of group.queries) addQuery(parent, context, query);
+  for (const action of group.actions) addAction(parent, action);
+  group.more?.(parent, context);
+}
+
+function addQuery(parent: Command, { exit }: CommandContext, query: QueryCommand): void {
+  const command = withSessionOptions(parent.command(query.name).description(query.help))
+    .option("--filter <filter>", "only rows that it lets through, such as state=blocked or size>1M")
+    .option("--limit <rows>", "at most so many rows", parseWhole(1, 1_000_000))
+    .addHelpText("after", examplesText(query.examples));
+  if (query.argument) {
+    command.argument(query.argument.optional ? `[${query.argument.name}]` : `<${query.argument.name}>`, query.argument.help);
+  }
+  command.action(async (...args: unknown[]) => {
+    const argument = query.argument ? args[0] as string | undefined : undefined;
+    exit(await runQuery(parent.name(), query, argument, command.opts()));
+  });
+}
+
+function addAction(parent: Command, one: ActionCommand): void {
+  const command = withSessionOptions(parent.command(one.name).description(`${one.help}; changes the machine`))
+    .addHelpText("after", examplesText(one.examples));
+  for (const argument of one.arguments) command.argument(`<${argument.name}>`, argument.help);
+  command.action(async (...args: unknown[]) => {
+    const values = args.slice(0, one.arguments.length) as string[];
+    const action = one.action(...values);
+    using open = await openSession(command.opts());
+    const error = await open.asker.act(action);
+    if (error !== undefined) throw new Failure(error, ExitCode.Failed);
+    report(`el2: ${one.done(...values)}`);
+  });
+}
+
+interface QueryOptions {
+  readonly json?: boolean;
+  readonly socket?: string;
+  readonly readOnly?: boolean;
+  readonly filter?: string;
+  readonly limit?: number;
+}
+
+async function runQuery(group: string, command: QueryCommand, argument: string | undefined, options: QueryOptions): Promise<number> {
+  const args = command.query?.(argument) ?? {};
+  if (options.filter !== undefined) checkedFilter("--filter", options.filter, TABLES[command.table]);
+  const filter = allOf([args.filter, options.filter]);
+  using open = await openSession(options);
+  const query: Query = { table: command.table, args: { ...args, filter: filter || undefined, limit: options.limit } };
+  const none = options.filter === undefined ? command.none : undefined;
+  const vm = command.ofVm && argument;
+  const rows = await answer(open, query, options.json ?? false, { record: command.record, none, vm });
+  if (rows === 0 && command.failsOnNone) {
+    throw new Failure(`no ${argument}; el2 ${group} ls shows what there is`, ExitCode.Failed);
+  }
+  return rows > 0 && command.failsOnRows ? ExitCode.Failed : ExitCode.Done;
+}

@@ -1,0 +1,94 @@
+// Answers on stdout: aligned columns for people, one JSON document or a row a line for programs
+// (docs/design/workstation.md §2, "JSON").
+
+import { cellText } from "../../queries/format.ts";
+import { listed, listText, rowText } from "../../queries/list-text.ts";
+import type { Answer } from "../../queries/query.ts";
+import { type Json, type Row, schemaName, type Table } from "../../queries/table.ts";
+import { TABLES } from "../../queries/tables.ts";
+import { terminalText } from "../../support/terminal-text.ts";
+import { writeAll } from "../../support/write-all.ts";
+
+/**
+ * Writes to stdout; when nobody reads any more, the program ends quietly. On a terminal control
+ * characters are shown as text; elsewhere bytes stay as they are.
+ */
+export function output(text: string): void {
+  outputBytes(new TextEncoder().encode(Deno.stdout.isTerminal() ? terminalText(text) : text));
+}
+
+/** Writes bytes to stdout as they are: only what a person asked for raw. */
+export function outputBytes(bytes: Uint8Array): void {
+  try {
+    writeAll(Deno.stdout, bytes, "stdout");
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) Deno.exit(0);
+    throw error;
+  }
+}
+
+/** A line on stderr, where control characters are always shown as text. */
+export function report(line: string): void {
+  console.error(terminalText(line));
+}
+
+/**
+ * Prints an answer. On a terminal lists are as wide as it is; elsewhere nothing is cut.
+ * @param none what is said where there are no rows; else what the table says
+ */
+export function printAnswer(session: string, answer: Answer, json: boolean, none?: string): void {
+  const table: Table = TABLES[answer.table];
+  if (json) return output(`${JSON.stringify(answerJson(session, answer))}\n`);
+  if (!answer.rows.length && none !== undefined) output(`${none}\n`);
+  else output(listText(table, answer.rows, terminalWidth()));
+  if (answer.dropped) report(`el2: ${answer.dropped} rows were lost before they could be read`);
+}
+
+/** What a list without rows says where a filter let none through. */
+export const nothingPasses = (filter: string | undefined): string | undefined => filter ? `nothing passes ${filter}` : undefined;
+
+/** The document of `--json`. */
+function answerJson(session: string, { table, at, rows, dropped }: Answer): Json {
+  return { schema: schemaName(TABLES[table]), session, at, data: rows, dropped };
+}
+
+/** One row of a stream. */
+export function printStreamRow(session: string, answer: Answer, row: Row, json: boolean): void {
+  const table: Table = TABLES[answer.table];
+  if (json) output(`${JSON.stringify(answerJson(session, { ...answer, rows: [row] }))}\n`);
+  else output(rowText(listed(table, terminalWidth()), row, terminalWidth()));
+}
+
+/** Width of the terminal on stdout; undefined where there is none. */
+function terminalWidth(): number | undefined {
+  return Deno.stdout.isTerminal() ? Deno.consoleSize().columns : undefined;
+}
+
+/** A row in full, a field a line. */
+export function recordText(table: Table, row: Row): string {
+  const names = Object.keys(table.columns);
+  const width = Math.max(...names.map((name) => name.length));
+  const lines = names.flatMap((name) => {
+    const value = row[name], column = table.columns[name];
+    if (column.kind === "detail") return detailLines(name.padEnd(width), value);
+    const exact = column.kind === "size" && value !== null ? ` (${value} bytes)` : "";
+    return [`${name.padEnd(width)}  ${cellText(column, value)}${exact}`];
+  });
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+function detailLines(name: string, value: Json): string[] {
+  if (value === null) return [`${name}  -`];
+  if (Array.isArray(value)) {
+    return value.length ? value.map((one, index) => `${index ? " ".repeat(name.length) : name}  ${inline(one)}`) : [`${name}  -`];
+  }
+  return [`${name}  ${inline(value) || "-"}`];
+}
+
+/** Structured data in a line. */
+export function inline(value: Json): string {
+  if (value !== null && typeof value === "object" && !Array.isArray(value)) {
+    return Object.entries(value).map(([name, field]) => `${name}=${inline(field)}`).join(" ");
+  }
+  return Array.isArray(value) ? `[${value.map(inline).join(", ")}]` : String(value);
+}

@@ -1,0 +1,126 @@
+// Which session a command talks to: `--socket PATH|NAME`, else EL2_SOCKET, else the only one that
+// is there.
+
+import type { Command } from "@commander-js/extra-typings";
+import { ExitCode, Failure } from "./failure.ts";
+import { report } from "./print.ts";
+import { Asker } from "../../control/asker.ts";
+import { sessionNames, socketPath } from "../../control/places.ts";
+import { connectSession, NoSession, type RemoteSession } from "../../control/remote.ts";
+import type { SessionEvent } from "../../protocol/protocol.ts";
+import { didYouMean } from "../../support/did-you-mean.ts";
+
+/** A session, and questions to it. */
+export interface OpenSession extends Disposable {
+  readonly session: RemoteSession;
+  readonly asker: Asker;
+  /**
+   * The first event of the session from now on of which something can be made. Rejects when the
+   * machine ends.
+   */
+  next<T>(make: (event: SessionEvent) => T | undefined): Promise<T>;
+}
+
+/** How a command connects. */
+export interface SessionOptions {
+  readonly socket?: string;
+  readonly readOnly?: boolean;
+  /** It wants console output and samples too. */
+  readonly follow?: boolean;
+  /** How one of several sessions is named, for the error that says so. */
+  readonly naming?: string;
+}
+
+/**
+ * Connects, to ask. `onConsole` hears what consoles show, with `follow`.
+ * @throws Failure with exit code 3 where there is no session.
+ */
+export async function openSession(options: SessionOptions, onConsole?: (console: string, bytes: Uint8Array) => void): Promise<OpenSession> {
+  const session = await connectNamed(options);
+  const asker = new Asker(session);
+  const waiting = new Set<(event: SessionEvent) => void>();
+  session.onEvent = (event) => {
+    if (asker.take(event)) return;
+    for (const hear of [...waiting]) hear(event);
+    if (event.kind !== "console") return;
+    session.send({ kind: "taken", bytes: event.bytes.length });
+    onConsole?.(event.console, event.bytes);
+  };
+  session.onGone = (reason) => {
+    report(`el2: ${reason ?? "the session is gone"}; el2 ls shows what there is`);
+    Deno.exit(ExitCode.NoSession);
+  };
+  session.onRefused = (message) => {
+    report(`el2: ${message}`);
+    Deno.exit(ExitCode.ReadOnly);
+  };
+  const next = <T>(make: (event: SessionEvent) => T | undefined): Promise<T> => {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    // Who does not wait for it any more has no use for its end.
+    promise.catch(() => {});
+    const hear = (event: SessionEvent) => {
+      const made = make(event);
+      if (made !== undefined) resolve(made);
+      else if (event.kind === "ended") reject(new Failure(`the machine has ended: ${event.end.message}`, ExitCode.Failed));
+      else return;
+      waiting.delete(hear);
+    };
+    waiting.add(hear);
+    return promise;
+  };
+  return { session, asker, next, [Symbol.dispose]: () => session.close() };
+}
+
+/**
+ * Whether a session has a VM of this name, for who found nothing about it. @throws Failure where it
+ * has none
+ */
+export async function checkVm({ asker }: OpenSession, named: string): Promise<void> {
+  const { rows } = await asker.ask({ table: "vm.ls", args: {} });
+  const vm = `vm:${named.replace(/^vm:/, "")}`, there = rows.map(({ id }) => id);
+  if (there.includes(vm)) return;
+  throw new Failure(`no ${vm}${didYouMean(vm, there)}; there are ${there.join(", ")}`, ExitCode.Failed);
+}
+
+/**
+ * Connects; events wait until somebody listens. @throws Failure with exit code 3 where there is no
+ * session.
+ */
+export async function connectNamed(options: SessionOptions): Promise<RemoteSession> {
+  return await connectTo((options.socket ?? Deno.env.get("EL2_SOCKET")) || undefined, options);
+}
+
+async function connectTo(
+  named: string | undefined,
+  { readOnly = false, follow = false, naming = "--socket NAME or EL2_SOCKET=NAME" }: SessionOptions,
+): Promise<RemoteSession> {
+  if (named !== undefined) {
+    try {
+      return await connectSession(socketPath(named), { readOnly, follow });
+    } catch (error) {
+      if (!(error instanceof NoSession)) throw error;
+      throw new Failure(`${error.message}; el2 ls shows the sessions, el2 up WHAT starts one`, ExitCode.NoSession);
+    }
+  }
+  const alive: RemoteSession[] = [];
+  for (const name of sessionNames()) {
+    try {
+      alive.push(await connectSession(socketPath(name), { readOnly, follow }));
+    } catch (error) {
+      if (!(error instanceof NoSession)) throw error;
+    }
+  }
+  if (alive.length === 1) return alive[0];
+  for (const session of alive) session.close();
+  if (alive.length === 0) throw new Failure("no session runs; el2 up WHAT starts one", ExitCode.NoSession);
+  const names = alive.map(({ info }) => info.name).join(", ");
+  throw new Failure(`several sessions run: ${names}; name one: ${naming}`, ExitCode.NoSession);
+}
+
+/** Adds the options of all commands that talk to a session. */
+export function withSessionOptions<Args extends unknown[], Opts extends Record<string, unknown>>(command: Command<Args, Opts>) {
+  return command
+    .option("--json", "print JSON: el2 schema NAME describes it")
+    .option("--socket <session>", "the session: its name, or the path of its socket")
+    .option("--read-only", "change nothing; what would is refused with exit code 5");
+}

@@ -1,0 +1,91 @@
+// Values on the command line: sizes, durations, counts. Each parser says what is wrong and what
+// would be right.
+
+import { InvalidArgumentError } from "commander";
+import { Failure } from "./failure.ts";
+import { isTraceKind, TRACE_KINDS, type TraceKind } from "../../abi/trace.ts";
+import { bytesOf } from "../../queries/bytes.ts";
+import { FilterError, parseFilter } from "../../queries/filter.ts";
+import type { Table } from "../../queries/table.ts";
+import { EVENTS } from "../../queries/tables.ts";
+
+const UNITS: Record<string, number> = { "": 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 };
+const TIMES: Record<string, number> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
+
+/** A size in bytes: a number with K, M, G or KiB, MiB, GiB, all binary. */
+export function parseSize(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)([KMG]?)(?:iB|B)?$/.exec(text);
+  const bytes = match ? Number(match[1]) * UNITS[match[2]] : NaN;
+  if (!Number.isInteger(bytes)) throw new InvalidArgumentError(`"${text}" is no size; write it like 512MiB or 1GiB.`);
+  return bytes;
+}
+
+/** A duration in ns: a number with ns, us, ms, s, m or h. */
+export function parseDuration(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)$/.exec(text);
+  if (!match) throw new InvalidArgumentError(`"${text}" is no duration; write it like 10s or 500ms.`);
+  return Math.round(Number(match[1]) * TIMES[match[2]]);
+}
+
+/** A whole number in a range. */
+export function parseWhole(minimum: number, maximum: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : NaN;
+    if (!(value >= minimum && value <= maximum)) throw new InvalidArgumentError(`"${text}" is outside ${minimum}..${maximum}.`);
+    return value;
+  };
+}
+
+/**
+ * A filter of events. @param flag what it is for @throws Failure that marks the character that is
+ * wrong
+ */
+export const checkedEventFilter = (flag: string, text: string): string => checkedFilter(flag, text, EVENTS);
+
+/**
+ * A filter of a table's rows. @param flag what it is for @throws Failure that marks the character
+ * that is wrong
+ */
+export function checkedFilter(flag: string, text: string, table: Table): string {
+  try {
+    return parseFilter(text, table).text;
+  } catch (error) {
+    if (!(error instanceof FilterError)) throw error;
+    throw new Failure(`${flag}: ${error.marked}`);
+  }
+}
+
+/** A TCP port; 0 is any that is free. */
+export const parsePort = parseWhole(0, 65535);
+
+/** Ascending instruction counts, separated by commas. */
+export function parseCounts(text: string): number[] {
+  const counts = text.split(",").map((part) => /^\d+$/.test(part) ? Number(part) : NaN);
+  if (counts.some((n, i) => !Number.isSafeInteger(n) || i > 0 && n <= counts[i - 1])) {
+    throw new InvalidArgumentError(`"${text}" is no ascending list of instruction counts; write it like 1000000,2000000.`);
+  }
+  return counts;
+}
+
+/** An address: decimal, or hexadecimal behind 0x. */
+export function parseAddress(text: string): number {
+  const value = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : NaN;
+  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError(`"${text}" is no address; write it like 0x40080000.`);
+  return value;
+}
+
+/** Bytes: hexadecimal digits, blanks between allowed, or text behind `text:`. */
+export function parseBytes(text: string): Uint8Array {
+  const bytes = bytesOf(text);
+  if (!bytes) throw new InvalidArgumentError(`"${text}" are no bytes; write them like 21010f00 or text:hello.`);
+  return bytes;
+}
+
+/** Kinds of events, separated by commas; `all`. */
+export function parseKinds(text: string): TraceKind[] {
+  if (text === "all") return [...TRACE_KINDS];
+  const names = text.split(",");
+  const wrong = names.find((name) => !isTraceKind(name));
+  if (wrong !== undefined) throw new Failure(`--kinds ${wrong}: no kind of events; there are ${TRACE_KINDS.join(", ")}`);
+  return names.filter(isTraceKind);
+}

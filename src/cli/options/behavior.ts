@@ -1,0 +1,66 @@
+// The options of `boot`, `run` and `up` that choose how the hypervisor behaves (`Behaviour`).
+
+import { Option } from "@commander-js/extra-typings";
+import { Failure } from "../common/failure.ts";
+import { checkHypervisorNode } from "../../assembly/boot-plan.ts";
+import { FaultRuleError, parseFaultRule } from "../../inspection/fault-rules.ts";
+import { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, HYPERVISOR_NODES, QUIRKS, type SessionPlan } from "../../plans/plan.ts";
+
+export const capIdsOption = new Option("--cap-ids <kind>", `how capability ids look (default: "${DEFAULT_BEHAVIOUR.capIds}")`)
+  .choices(CAP_IDS);
+export const quirksOption = new Option(
+  "--quirks <kind>",
+  `defects of the recorded hypervisor against its document (default: "${DEFAULT_BEHAVIOUR.quirks}")`,
+).choices(QUIRKS);
+export const strictOption = new Option("--strict", "stop at the first call or access of a guest that no rule covers");
+export const checkOption = new Option("--check", "check the hypervisor's invariants after every operation, and stop where one is broken");
+
+/** How the primary's drivers find the hypervisor. */
+export const hypervisorNodeOption = new Option(
+  "--hypervisor-node <form>",
+  `form of /hypervisor in the primary's devicetree: the platform's, or one of the Linux series (default: "${DEFAULT_BEHAVIOUR.hypervisorNode}")`,
+).choices(HYPERVISOR_NODES);
+
+/** Rules of injected faults that hold from the start. */
+export function injectOption(): Option<"--inject <rule>", undefined, string[], undefined, false, string[] | undefined> {
+  return new Option("--inject <rule>", "a fault from the start, such as 'rpc msg=MEM_LEND nth=3 -> NOMEM'; may be repeated")
+    .argParser((text: string, before: string[] | undefined) => [...before ?? [], checkedRule(text)]);
+}
+
+/** A rule of injected faults. @throws Failure that says what is wrong with it */
+export function checkedRule(text: string): string {
+  try {
+    return parseFaultRule(text).text;
+  } catch (error) {
+    if (!(error instanceof FaultRuleError)) throw error;
+    throw new Failure(`inject ${error.message}; el2 inject --help shows rules`);
+  }
+}
+
+/** Options with the values that were given, as arguments of another command line. */
+export function argumentsOf(options: readonly Option[], values: Readonly<Record<string, unknown>>): string[] {
+  return options.flatMap((option) => {
+    const value = values[option.attributeName()];
+    if (value === undefined) return [];
+    return [value].flat().flatMap((one) => one === true ? [option.long!] : [option.long!, String(one)]);
+  });
+}
+
+/** A plan with what the options choose. @throws PlanError where its root VM has no such choice */
+export function withBehaviour<P extends Pick<SessionPlan, "root" | "behaviour">>(plan: P, options: Partial<Behaviour>): P {
+  const chosen = { ...plan, behaviour: { ...plan.behaviour, ...behaviourOf(options) } };
+  checkHypervisorNode(chosen);
+  return chosen;
+}
+
+/** What the options that were given choose. */
+export function behaviourOf(options: Partial<Behaviour>): Partial<Behaviour> {
+  const { capIds, quirks, hypervisorNode, strict, check } = options;
+  return {
+    ...capIds && { capIds },
+    ...quirks && { quirks },
+    ...hypervisorNode && { hypervisorNode },
+    ...strict && { strict },
+    ...check && { check },
+  };
+}

@@ -1,0 +1,145 @@
+// Virtio devices on the command line: `--disk FILE[,MODE]`, `--net BACKEND`,
+// `--forward HOST:GUEST`, `--share DIR` and so on.
+
+import { Option } from "@commander-js/extra-typings";
+import { InvalidArgumentError } from "commander";
+import { Failure } from "../common/failure.ts";
+import {
+  DEFAULT_TAG,
+  type DevicePlan,
+  INPUT_TYPES,
+  type InputType,
+  isTag,
+  parseForward,
+  type PortForward,
+  PRIMARY_CID,
+  TAG_LENGTH,
+} from "../../plans/plan.ts";
+
+const MODES = ["rw", "ro", "overlay"] as const;
+
+/** `--disk FILE[,rw|ro|overlay]`, once for each disk. */
+export function diskOption() {
+  return new Option(
+    "--disk <file[,mode]>",
+    "raw disk image as a virtio disk, mode rw (default), ro or overlay (changes stay in memory); repeatable",
+  )
+    .argParser((text: string, before: DevicePlan[] | undefined): DevicePlan[] => [...before ?? [], parseDisk(text)]);
+}
+
+/** `--net user|none[,capture=FILE]`. */
+export function netOption() {
+  return new Option(
+    "--net <backend[,capture=file]>",
+    "a network card: user (NAT to the host's network, no root) or none (no cable); capture: a pcapng file of its frames",
+  ).argParser(parseNet);
+}
+
+/** `--forward HOST:GUEST`, once for each port. */
+export function forwardOption() {
+  return new Option(
+    "--forward <[udp:]host:guest>",
+    "with --net user: a TCP (or UDP) port of 127.0.0.1 that leads to one of the guest; repeatable",
+  )
+    .argParser((text: string, before: PortForward[] | undefined): PortForward[] => [...before ?? [], forwardOf(text)]);
+}
+
+/** `--vsock PATH`. */
+export function vsockOption() {
+  return new Option(
+    "--vsock <path>",
+    "a socket device: port P of the host is the Unix socket PATH_P; PATH takes CONNECT P for the guest's ports",
+  );
+}
+
+/** `--share DIR[,ro][,tag=NAME]`, once for each folder. */
+export function shareOption() {
+  return new Option(
+    "--share <dir[,ro][,tag=name]>",
+    `a folder that the guest may mount: mount -t 9p -o trans=virtio ${DEFAULT_TAG} /mnt; ro: it changes nothing; repeatable with tags`,
+  ).argParser((text: string, before: DevicePlan[] | undefined): DevicePlan[] => [...before ?? [], parseShare(text)]);
+}
+
+/** `--balloon`. */
+export function balloonOption() {
+  return new Option("--balloon", "a memory balloon: el2 vm balloon sets its size");
+}
+
+/** `--input keyboard|tablet`, once for each. */
+export function inputOption() {
+  return new Option("--input <type>", "an input device, keyboard or tablet, for el2 input; repeatable")
+    .argParser((text: string, before: InputType[] | undefined): InputType[] => {
+      const type = INPUT_TYPES.find((one) => one === text);
+      if (!type) throw new InvalidArgumentError(`"${text}" is no input device; there are ${INPUT_TYPES.join(" and ")}.`);
+      return [...before ?? [], type];
+    });
+}
+
+/** What the device options of `boot` say. */
+export interface DeviceOptions {
+  readonly disk?: DevicePlan[];
+  readonly share?: DevicePlan[];
+  readonly vsock?: string;
+  readonly balloon?: true;
+  readonly input?: InputType[];
+  readonly net?: NetChoice;
+  readonly forward?: PortForward[];
+}
+
+/** What the options ask for, in the order of their slots. */
+export function devicesOf(options: DeviceOptions): DevicePlan[] {
+  if (options.forward && options.net?.backend !== "user") throw new Failure("boot: --forward needs --net user");
+  const shares = options.share ?? [];
+  const tags = shares.map((share) => share.kind === "9p" ? share.tag : "");
+  const twice = tags.find((tag, index) => tags.indexOf(tag) !== index);
+  if (twice !== undefined) throw new Failure(`boot: two shares have the tag "${twice}"; name one with --share DIR,tag=NAME`);
+  return [
+    ...options.disk ?? [],
+    ...shares,
+    ...options.vsock ? [{ kind: "vsock", cid: PRIMARY_CID, path: options.vsock } as const] : [],
+    ...options.balloon ? [{ kind: "balloon" } as const] : [],
+    ...(options.input ?? []).map((type) => ({ kind: "input", type }) as const),
+    ...options.net ? [{ kind: "net", ...options.net, forward: options.forward ?? [] } as const] : [],
+  ];
+}
+
+function parseDisk(text: string): DevicePlan {
+  const mode = MODES.find((one) => text.endsWith(`,${one}`));
+  const image = mode ? text.slice(0, -mode.length - 1) : text;
+  if (!image) throw new InvalidArgumentError(`"${text}" names no file; write it like disk.img or disk.img,overlay.`);
+  return { kind: "block", image, mode: mode ?? "rw" };
+}
+
+function forwardOf(text: string): PortForward {
+  const forward = parseForward(text);
+  if (!forward) throw new InvalidArgumentError(`"${text}" is no pair of ports; write it like 2222:22 or udp:5353:53.`);
+  return forward;
+}
+
+/** The card that `--net` asks for. */
+interface NetChoice {
+  readonly backend: "user" | "none";
+  readonly capture?: string;
+}
+
+function parseNet(text: string): NetChoice {
+  const match = /^(user|none)(?:,capture=(.+))?$/.exec(text);
+  if (!match) throw new InvalidArgumentError(`"${text}" is no network; write it like user, none or user,capture=frames.pcapng.`);
+  return { backend: match[1] as "user" | "none", ...match[2] !== undefined && { capture: match[2] } };
+}
+
+function parseShare(text: string): DevicePlan {
+  const [, folder, mode, tag] = /^(.*?)(,ro|,rw)?(?:,tag=([^,]*))?$/s.exec(text)!;
+  if (!folder) throw new InvalidArgumentError(`"${text}" names no folder; write it like . or results,tag=out or sources,ro.`);
+  if (tag !== undefined && !isTag(tag)) {
+    throw new InvalidArgumentError(`"${tag}" is no tag; it has up to ${TAG_LENGTH} letters, digits, and . _ -`);
+  }
+  let isFolder: boolean;
+  try {
+    isFolder = Deno.statSync(folder).isDirectory;
+  } catch (error) {
+    throw new InvalidArgumentError(`${folder} cannot be shared: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if (!isFolder) throw new InvalidArgumentError(`${folder} is no folder.`);
+  return { kind: "9p", folder, mode: mode === ",ro" ? "ro" : "rw", tag: tag ?? DEFAULT_TAG };
+}

@@ -1,0 +1,20 @@
+// Options of the commands that show a session: how the screens look, what they may do, and what is
+// logged beside them.
+
+import { Option } from "@commander-js/extra-typings";
+import { LOG_LEVELS } from "../start/log.ts";
+
+export const noColorOption = new Option("--no-color", "no colour: marks and words say everything");
+export const asciiOption = new Option("--ascii", "nothing but ASCII outside of guests' text");
+export const rawOption = new Option(
+  "--raw",
+  "without a screen: pass guests' escape sequences to this terminal instead of showing them as text",
+);
+export const readOnlyOption = new Option("--read-only", "look only: no key reaches a guest, nothing can be changed");
+export const logOption = new Option("--log <file>", "write a line for each event: refusals, accesses to nothing, undefined instructions");
+export const logLevelOption = new Option(
+  "--log-level <level>",
+  "with --log: error, what was refused or is wrong; warn, also faults that were injected and logs that ended; info, also states; " +
+    "debug, also each call and message; trace, everything (default: info)",
+)
+  .choices(LOG_LEVELS);

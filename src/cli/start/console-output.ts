@@ -1,0 +1,82 @@
+// What consoles show, on stdout.
+
+import { report } from "../common/print.ts";
+import { TerminalBytes } from "../../support/terminal-text.ts";
+
+/**
+ * What stdout gets of the bytes of consoles: on a terminal control characters as text, unless
+ * somebody wants them raw.
+ */
+export function shownOnStdout(raw: boolean): (console: string, bytes: Uint8Array) => Uint8Array {
+  if (raw || !Deno.stdout.isTerminal()) return (_console, bytes) => bytes;
+  const consoles = new Map<string, TerminalBytes>();
+  return (console, bytes) => {
+    let one = consoles.get(console);
+    if (!one) consoles.set(console, one = new TerminalBytes());
+    return one.shown(bytes);
+  };
+}
+
+/**
+ * Console bytes to stdout in order, one write at a time; with names, whole lines behind `name| `.
+ */
+export class ConsoleOutput {
+  readonly #writer = Deno.stdout.writable.getWriter();
+  readonly #partial = new Map<string, number[]>();
+  readonly #shown: (console: string, bytes: Uint8Array) => Uint8Array;
+  #last: Promise<void> = Promise.resolve();
+  /** Nothing can be written any more, and that was said. */
+  #full = false;
+
+  /** @param raw bytes go to a terminal too as they are; else it shows control characters as text */
+  constructor(
+    readonly names: boolean,
+    raw: boolean,
+    /** Tells how many bytes of output are dealt with. */
+    readonly taken: (bytes: number) => void,
+    /** Nobody reads stdout any more. */
+    readonly closed: () => void,
+  ) {
+    this.#shown = shownOnStdout(raw);
+  }
+
+  write(console: string, bytes: Uint8Array): void {
+    if (this.names) this.#lines(console, bytes);
+    else this.#put(this.#shown(console, bytes));
+    this.#last = this.#last.then(() => this.taken(bytes.length));
+  }
+
+  #lines(console: string, bytes: Uint8Array): void {
+    const line = this.#partial.get(console) ?? [];
+    this.#partial.set(console, line);
+    for (const byte of bytes) {
+      if (byte === 13) continue;
+      line.push(byte);
+      if (byte === 10) this.#put(this.#named(console, line.splice(0)));
+    }
+  }
+
+  /** Writes unfinished lines and waits until everything is out. */
+  async drain(): Promise<void> {
+    for (const [console, line] of this.#partial) if (line.length) this.#put(this.#named(console, [...line.splice(0), 10]));
+    await this.#last;
+  }
+
+  #named(console: string, line: readonly number[]): Uint8Array {
+    const text = this.#shown(console, Uint8Array.from(line));
+    const name = new TextEncoder().encode(`${console}| `);
+    const bytes = new Uint8Array(name.length + text.length);
+    bytes.set(name);
+    bytes.set(text, name.length);
+    return bytes;
+  }
+
+  #put(bytes: Uint8Array): void {
+    const written = this.#writer.write(bytes).catch((error: Error) => {
+      if (!(error instanceof Deno.errors.BrokenPipe) && !this.#full) report(`el2: stdout: ${error.message}; the run is over`);
+      this.#full = true;
+      this.closed();
+    });
+    this.#last = this.#last.then(() => written);
+  }
+}

@@ -1,0 +1,154 @@
+// A gdb server joined to a session: `--gdb` of commands that run a machine, and `el2 gdb`.
+
+import { writeSymbols } from "./symbol-files.ts";
+import { Failure } from "../common/failure.ts";
+import { report } from "../common/print.ts";
+import { Asker } from "../../control/asker.ts";
+import { LoopbackPort, StandardStreams } from "../../debug/gdb-connections.ts";
+import { GdbServer } from "../../debug/gdb-server.ts";
+import type { GdbTarget } from "../../debug/gdb-session.ts";
+import { EVERY_VM } from "../../inspection/guest-names.ts";
+import type { DebugAnswer, SessionDebugAccess, SessionEvent } from "../../protocol/protocol.ts";
+import type { SessionClient } from "../../session/client.ts";
+
+/** Others may ask through the same client, with numbers of their own. */
+const FIRST_QUESTION = 1e9;
+/**
+ * The client with a gdb server between it and the machine; as it is without a port. Says on stderr
+ * where gdb finds it.
+ */
+export function withGdb(client: SessionClient, port: number | undefined, vm: string): SessionClient {
+  if (port === undefined) return client;
+  const link = new DebugLink(client, vm);
+  link.serve(port, true);
+  const joined: SessionClient = {
+    send: (request) => client.send(request),
+    onEvent() {},
+    close() {
+      link.end(0);
+      client.close();
+    },
+  };
+  client.onEvent = (event: SessionEvent) => {
+    link.take(event);
+    joined.onEvent(event);
+  };
+  return joined;
+}
+
+/** A gdb server and a session, joined. */
+export class DebugLink {
+  readonly #answers: ((answer: DebugAnswer) => void)[] = [];
+  #server: GdbServer | undefined;
+  /** Whether it is still to be said where gdb finds the server. */
+  #announces = false;
+  #gone = false;
+  /** Events at which the machine stops. */
+  #events: string | undefined;
+
+  readonly #asker: Asker;
+  /** Nobody will be served any more. */
+  served: Promise<void> = Promise.resolve();
+
+  /** @param vm the VM that gdb has */
+  constructor(readonly session: SessionClient, readonly vm: string) {
+    this.#asker = new Asker(session, FIRST_QUESTION);
+  }
+
+  /**
+   * Starts the server, and says on stderr where gdb finds it, with `fromStart` once the VM stands
+   * before its first instruction.
+   * @param where a port, or stdin and stdout
+   */
+  serve(where: number | "stdio", fromStart: boolean): void {
+    const { session } = this;
+    const target: GdbTarget = {
+      ask: (access) => this.#ask(access),
+      stop: () => session.send({ kind: "debug-stop" }),
+      go: (step, range) => session.send({ kind: "debug-continue", step, range }),
+      back: (step) => session.send({ kind: "debug-back", step }),
+      monitor: (command, ...args) => this.#monitor(command, args),
+      detach: () => session.send({ kind: "debug-detach" }),
+      kill: () => session.send({ kind: "stop" }),
+    };
+    this.#server = new GdbServer(where === "stdio" ? new StandardStreams() : listen(where), target);
+    // gdb asks again when it hears nothing for two seconds, and is confused by the second answer:
+    // it comes when there is one.
+    this.#announces = where !== "stdio";
+    if (!fromStart) this.#announce();
+    this.served = this.#server.serve(fromStart);
+  }
+
+  /** What the session says. */
+  take(event: SessionEvent): void {
+    if (this.#asker.take(event)) return;
+    if (event.kind === "debug-answer") this.#answers.shift()?.(event.answer);
+    else if (event.kind === "debug-stopped") {
+      this.#announce();
+      this.#server?.stopped(event.stop);
+    } else if (event.kind === "ended") this.end(event.end.code);
+    else if (event.kind === "failed") this.end(1);
+  }
+
+  #ask(access: SessionDebugAccess): Promise<DebugAnswer> {
+    if (this.#gone) return Promise.resolve<DebugAnswer>({ kind: "refused", message: "the machine is gone" });
+    const { promise, resolve } = Promise.withResolvers<DebugAnswer>();
+    this.#answers.push(resolve);
+    this.session.send({ kind: "debug", access });
+    return promise;
+  }
+
+  /**
+   * Which events stop the machine from now on; undefined: none. What is wrong with the filter, or
+   * undefined.
+   */
+  async stopAtEvents(filter: string | undefined): Promise<string | undefined> {
+    const answer = await this.#ask({ kind: "stop-at-events", filter });
+    if (answer.kind === "refused") return answer.message;
+    this.#events = filter;
+    return undefined;
+  }
+
+  /** `monitor events`. */
+  async #monitorEvents(words: readonly string[]): Promise<string> {
+    if (this.vm !== EVERY_VM) return "monitor events: this is one VM's gdb; el2 gdb el2 stops at events\n";
+    const filter = words.join(" ");
+    const error = filter === "" ? undefined : await this.stopAtEvents(filter === "off" ? undefined : filter);
+    if (error !== undefined) return `monitor events: ${error}\n`;
+    return this.#events === undefined ? "continue stops at no event\n" : `continue stops at events with ${this.#events}\n`;
+  }
+
+  async #monitor(command: string, args: readonly string[]): Promise<string | undefined> {
+    if (command === "events") return await this.#monitorEvents(args);
+    if (command !== "symbols") return undefined;
+    if (args.length !== 1) return "monitor symbols FILE: name one file to write\n";
+    try {
+      return `${await writeSymbols(this.#asker, this.vm, args[0])}; now: symbol-file ${args[0]}\n`;
+    } catch (error) {
+      if (error instanceof Failure) return `monitor symbols: ${error.message}\n`;
+      throw error;
+    }
+  }
+
+  #announce(): void {
+    if (this.#announces) report(`el2: gdb-multiarch -ex 'target remote ${this.#server?.connections.name}'`);
+    this.#announces = false;
+  }
+
+  /** The machine is gone; `code` is what its process would exit with. */
+  end(code: number): void {
+    this.#gone = true;
+    for (const answer of this.#answers.splice(0)) answer({ kind: "refused", message: "the machine is gone" });
+    this.#server?.ended(code);
+  }
+}
+
+function listen(port: number): LoopbackPort {
+  try {
+    return new LoopbackPort(port);
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) throw new Failure(`port ${port} of 127.0.0.1 is in use: 0 takes any that is free`);
+    if (error instanceof Deno.errors.NotCapable) throw new Failure("a gdb server needs the permission to listen: --allow-net");
+    throw error;
+  }
+}

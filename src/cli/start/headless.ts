@@ -1,0 +1,197 @@
+// A session without a screen: consoles to stdout, one line about the end to stderr, input from
+// stdin where asked.
+
+import { controlByte, DEFAULT_PREFIX, readInput } from "./console-input.ts";
+import { ConsoleOutput } from "./console-output.ts";
+import { ExitCode } from "../common/failure.ts";
+import { report } from "../common/print.ts";
+import {
+  type MachineEvent,
+  type MachineSample,
+  ORDERLY_END,
+  SESSION,
+  type SessionEnd,
+  type SessionEvent,
+} from "../../protocol/protocol.ts";
+import type { SessionClient } from "../../session/client.ts";
+import { warn } from "../../support/warn.ts";
+
+/** Wall time (ms) in which the end of the run may say what has gone wrong. */
+const TELL_AFTER = 300;
+
+/** How a headless session talks. */
+export interface HeadlessOptions {
+  /** Join one console to stdin and stdout byte for byte. */
+  readonly stdio: boolean;
+  /** Name of the console that `stdio` joins. */
+  readonly console: string | undefined;
+  /** Put the console's name before each line (several VMs). */
+  readonly names: boolean;
+  /** Wall time (ms) after which the run ends with code 4. */
+  readonly timeout: number | undefined;
+  /** Escape sequences of guests go to a terminal as they are. */
+  readonly raw?: boolean;
+  /** The one console that is shown; all where none is named. */
+  readonly only?: string;
+  /** Print what the core did at the end, as a line of JSON on stderr. */
+  readonly stats?: boolean;
+  /** It is on a terminal: a prefix and `d` end it. */
+  readonly interactive: boolean;
+  /** The prefix, `ctrl-]` where nothing is said. */
+  readonly prefix?: string;
+}
+
+/** Runs a started session to its end and returns the exit code. */
+export function runHeadless(client: SessionClient, options: HeadlessOptions): Promise<number> {
+  return new HeadlessRun(client, options).run();
+}
+
+/** One session on its way to its end. */
+class HeadlessRun {
+  readonly #ended = Promise.withResolvers<number>();
+  readonly #out: ConsoleOutput;
+  /**
+   * What went wrong with a VM while others may go on. It is told a little later, as the end may
+   * follow at once and say it.
+   */
+  readonly #untold: string[] = [];
+  #telling: ReturnType<typeof setTimeout> | undefined;
+  #last: MachineSample | undefined;
+  /** How the run was ended from here. */
+  #cut: Pick<SessionEnd, "code" | "message"> | undefined;
+  #late: ReturnType<typeof setTimeout> | undefined;
+  #finished = false;
+  #interrupted = false;
+
+  constructor(readonly client: SessionClient, readonly options: HeadlessOptions) {
+    this.#out = new ConsoleOutput(
+      options.names,
+      options.stdio || (options.raw ?? false),
+      (bytes) => client.send({ kind: "taken", bytes }),
+      () => this.#ended.resolve(ExitCode.Failed),
+    );
+    client.onEvent = (event) => this.#take(event);
+  }
+
+  async run(): Promise<number> {
+    const { client, options: { timeout, stdio, interactive } } = this;
+    const timer = timeout === undefined
+      ? undefined
+      : setTimeout(() => this.#leave(ExitCode.TimedOut, `timeout: ${timeout / 1000} s of wall time passed`), timeout);
+    const signals = endingSignals().map((signal) => {
+      const call = () => this.#interrupt(signal === "SIGINT" ? "interrupted" : `ended by ${signal}`);
+      Deno.addSignalListener(signal, call);
+      return { signal, call };
+    });
+    const raw = stdio && interactive;
+    if (stdio) this.#join(raw);
+    else client.send({ kind: "input-ended" });
+    try {
+      return await this.#ended.promise;
+    } finally {
+      clearTimeout(timer);
+      clearTimeout(this.#late);
+      if (raw) Deno.stdin.setRaw(false);
+      for (const { signal, call } of signals) Deno.removeSignalListener(signal, call);
+      client.close();
+    }
+  }
+
+  /**
+   * Joins stdin to the console; `raw`: it is a terminal, whose keys go to the guest as they are.
+   */
+  #join(raw: boolean): void {
+    const { client, options: { prefix = DEFAULT_PREFIX, console: joined } } = this;
+    if (raw) {
+      report(`el2: the keys go to the guest; ${prefix} d ends the run`);
+      Deno.stdin.setRaw(true);
+    }
+    const left = { prefix: controlByte(prefix), call: () => this.#leave(ExitCode.Interrupted, `left by ${prefix} d`) };
+    readInput(raw ? left : undefined, (bytes) => {
+      if (joined !== undefined) client.send({ kind: "input", console: joined, bytes });
+    }).then(() => client.send({ kind: "input-ended" }));
+  }
+
+  #take(event: SessionEvent): void {
+    switch (event.kind) {
+      case "console":
+        return this.#show(event.console, event.bytes);
+      case "hash":
+        return report(JSON.stringify({ schema: "el2.hash/1", ...event.hash }));
+      case "events":
+        return this.#note(event.events);
+      case "sample":
+        this.#last = event.sample;
+        return;
+      case "ended": {
+        const { instructions, translator } = this.#last ?? {};
+        if (this.options.stats && this.#last) report(JSON.stringify({ schema: "el2.core/1", instructions, translator }));
+        const { code, message } = this.#cut ?? event.end;
+        return this.#finish(code, message);
+      }
+      case "failed":
+        return this.#finish(ExitCode.Failed, `bug: ${event.message}`);
+    }
+  }
+
+  #show(name: string, bytes: Uint8Array): void {
+    const { stdio, console: joined, only = name } = this.options;
+    if (name === (stdio ? joined : only)) this.#out.write(name, bytes);
+    else this.client.send({ kind: "taken", bytes: bytes.length });
+  }
+
+  /** Of all events, those that nobody else can tell. */
+  #note(events: readonly MachineEvent[]): void {
+    for (const { vcpu, kind, text, refused } of events) {
+      if (vcpu === SESSION) warn(text);
+      else if (kind === "log" && refused) {
+        this.#untold.push(`${vcpu.replace(/^vm:/, "")}: ${text}`);
+        this.#telling ??= setTimeout(() => this.#tell(), TELL_AFTER);
+      }
+    }
+  }
+
+  #tell(end = ""): void {
+    clearTimeout(this.#telling);
+    this.#telling = undefined;
+    for (const note of this.#untold.splice(0)) if (!end.includes(note)) warn(note);
+  }
+
+  /**
+   * Ends the run from here: the machine ends in order, which seals its recording; one that does not
+   * answer in time is left.
+   */
+  #leave(code: number, message: string): void {
+    if (this.#cut) return;
+    this.#cut = { code, message };
+    this.client.send({ kind: "stop" });
+    this.#late = setTimeout(() => this.#finish(code, message), ORDERLY_END);
+  }
+
+  #interrupt(by: string): void {
+    if (this.#interrupted) Deno.exit(ExitCode.Interrupted);
+    this.#interrupted = true;
+    this.#leave(ExitCode.Interrupted, by);
+  }
+
+  #finish(code: number, message: string): void {
+    // One line says how it ended: what comes while output drains, such as the machine's answer to
+    // `stop`, is not another end.
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#tell(message);
+    this.#out.drain().then(() => {
+      report(`el2: ${message}`);
+      this.#ended.resolve(code);
+    });
+  }
+}
+
+/**
+ * Signals that end a run in order. What hangs up is a terminal: a run that has none may have been
+ * started to go on without (nohup).
+ */
+function endingSignals(): readonly ("SIGINT" | "SIGTERM" | "SIGHUP")[] {
+  const terminal = [Deno.stdin, Deno.stdout, Deno.stderr].some((stream) => stream.isTerminal());
+  return terminal ? ["SIGINT", "SIGTERM", "SIGHUP"] : ["SIGINT", "SIGTERM"];
+}

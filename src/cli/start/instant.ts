@@ -1,0 +1,20 @@
+// `--instant`, of commands that run a machine.
+
+import { Failure } from "../common/failure.ts";
+import type { SessionPlan } from "../../plans/plan.ts";
+import { instantPath } from "../../snapshots/instant.ts";
+import { exists } from "../../support/cache.ts";
+
+/**
+ * The plan, beginning at its first prompt where the cache has that; else it leaves it there.
+ * @throws Failure where a run cannot begin so.
+ */
+export async function instantly(plan: SessionPlan, instant: boolean | undefined): Promise<SessionPlan> {
+  if (!instant) return plan;
+  if (plan.record) throw new Failure("--instant with --record: a recording begins at the start; leave one out");
+  if (plan.debug !== undefined) {
+    throw new Failure("--instant with --gdb: gdb waits at the start; leave one out, or use el2 gdb in the session");
+  }
+  const path = await instantPath(plan);
+  return await exists(path) ? { ...plan, from: { path, spare: true } } : { ...plan, instant: path };
+}

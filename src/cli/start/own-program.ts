@@ -1,0 +1,14 @@
+// This program once more, for what a screen has it do aside.
+
+import type { OwnProgram } from "../../tui/own-program.ts";
+
+/** Runs commands of this program, which is started as `entry` is. */
+export function ownProgram(entry: URL): OwnProgram {
+  return async (args) => {
+    const runtime = Deno.build.standalone ? [] : ["run", "-q", "--no-prompt", "--allow-all", entry.href];
+    const env = { NO_COLOR: "1" };
+    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args: [...runtime, ...args], stdin: "null", env }).output();
+    const text = new TextDecoder();
+    return { answer: text.decode(stdout), complaint: text.decode(stderr) };
+  };
+}

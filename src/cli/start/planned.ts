@@ -1,0 +1,64 @@
+// What a person names to run: a configuration, an image, a guest of the catalog, as a plan.
+
+import { showConfigErrors } from "./show.ts";
+import { Failure } from "../common/failure.ts";
+import { DISK_GUEST_MEMORY, diskGuestBoot } from "../../catalog/boot.ts";
+import { planRun, type RunResult } from "../../configuration/plan.ts";
+import { DEFAULT_UI, type FileUi } from "../../configuration/schema.ts";
+import type { DevicePlan, SessionPlan } from "../../plans/plan.ts";
+
+/**
+ * What `el2 up` names: as for `run`. Nothing is written yet. @throws Failure that says all that is
+ * wrong
+ */
+export async function plannedOf(what: string): Promise<Planned> {
+  return await diskGuest(what, {}) ?? checked(await planRun(what));
+}
+
+/**
+ * A Debian with a disk, which is the primary VM. Undefined where `what` names none that is in the
+ * cache.
+ */
+export async function diskGuest(
+  what: string,
+  { set = [], share }: { set?: readonly string[]; share?: DevicePlan[] },
+): Promise<Planned | undefined> {
+  const boot = await diskGuestBoot(what, { more: share });
+  if (!boot) {
+    if (share) throw new Failure(`--share: ${what} is no guest with a disk that is here; el2 guests fetch debian --disk makes one`);
+    return undefined;
+  }
+  if (set.length > 0) throw new Failure(`--set ${set[0]}: ${what} has no configuration; el2 boot ${what} has options for its machine`);
+  const machine = { cpus: 1, memory: DISK_GUEST_MEMORY, turbo: false, seed: 1, duration: undefined, hashAt: [] };
+  return { plan: { ...machine, what: boot }, ui: DEFAULT_UI, record: undefined };
+}
+
+/**
+ * The plan of a configuration; on a terminal its errors are a screen, from which the person can
+ * mend them.
+ */
+export async function mended(what: string, changes: readonly string[]): Promise<Planned> {
+  const first = await planRun(what, changes);
+  if (first.ok || !what.endsWith(".toml") || !Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) return checked(first);
+  const right = await showConfigErrors(what, async () => {
+    const result = await planRun(what, changes);
+    return result.ok ? [] : result.errors;
+  });
+  if (!right) throw new Failure(first.errors.join("\n     "));
+  return checked(await planRun(what, changes));
+}
+
+/** A machine, and what its configuration says of the screens and of a recording. */
+export interface Planned {
+  readonly plan: SessionPlan;
+  readonly ui: FileUi;
+  /** File that the run is to be recorded to, by `recorded` once the plan is complete. */
+  readonly record: string | undefined;
+}
+
+export function checked(result: RunResult): Planned {
+  if (!result.ok) throw new Failure(result.errors.join("\n     "));
+  const { ui, recordTo: record, ...machine } = result.run;
+  const plan: SessionPlan = { ...machine, duration: undefined, hashAt: [] };
+  return { plan, ui, record };
+}

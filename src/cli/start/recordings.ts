@@ -1,0 +1,43 @@
+// Recordings of runs: the plan of a run that is recorded, and recordings that a person names.
+
+import { Failure } from "../common/failure.ts";
+import { type SessionPlan, writtenDisk } from "../../plans/plan.ts";
+import { readRecording, RecordingError, recordingHeader } from "../../recordings/recording.ts";
+import { cannotRead, cannotWrite } from "../../support/named-file.ts";
+
+/**
+ * The plan, recorded to `path`.
+ * @throws Failure where a run cannot be recorded: its state is not all inside.
+ */
+export async function recorded(plan: SessionPlan, path: string | undefined): Promise<SessionPlan> {
+  if (path === undefined) return plan;
+  if (plan.debug !== undefined) throw new Failure("--record with --gdb: what a debugger does is not recorded; leave one out");
+  const disk = writtenDisk(plan);
+  if (disk !== undefined) {
+    const overlay = plan.what.kind === "boot" ? `--disk ${disk},overlay` : 'mode = "overlay"';
+    throw new Failure(`--record: disk ${disk} is written to, and would be another one at the replay; use ${overlay}`);
+  }
+  const { from } = plan;
+  // The snapshot goes into the recording, as whoever runs that again has no other.
+  const whole = from && !from.bytes
+    ? { ...plan, from: { ...from, path: from.path.split("/").at(-1)!, bytes: await Deno.readFile(from.path) } }
+    : plan;
+  const header = await recordingHeader(whole);
+  try {
+    // The worker opens it again; what is wrong with the path is said here.
+    Deno.openSync(path, { write: true, create: true }).close();
+  } catch (error) {
+    throw new Failure(`--record ${path}: ${cannotWrite(error)}`);
+  }
+  return { ...whole, record: { path, header } };
+}
+
+/** A recording that a person names. @throws Failure where it is none */
+export async function readNamedRecording(file: string) {
+  try {
+    return await readRecording(file);
+  } catch (error) {
+    if (error instanceof RecordingError) throw new Failure(error.message);
+    throw new Failure(`recording ${file}: ${cannotRead(error)}`);
+  }
+}

@@ -1,0 +1,290 @@
+// Shows a session in the way that the surroundings allow: the TUI on a terminal, consoles as text
+// elsewhere.
+
+import { withGdb } from "./gdb-link.ts";
+import { runHeadless } from "./headless.ts";
+import { instantly } from "./instant.ts";
+import { type LogLevel, withLog } from "./log.ts";
+import { ownProgram } from "./own-program.ts";
+import { forkOf, freeName, starter } from "./start-session.ts";
+import { loadUiState, saveUiState } from "./ui-state-file.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
+import { report } from "../common/print.ts";
+import type { FileUi } from "../../configuration/schema.ts";
+import { SessionHub } from "../../control/hub.ts";
+import { defaultName, NoPlace, sessionFolder, socketPath } from "../../control/places.ts";
+import { connectSession, NoSession, type RemoteSession } from "../../control/remote.ts";
+import { SessionServer, SocketInUse } from "../../control/server.ts";
+import type { SessionPlan } from "../../plans/plan.ts";
+import { connectEmbedded } from "../../session/client.ts";
+import { isOfSystem } from "../../support/cache.ts";
+import { didYouMean } from "../../support/did-you-mean.ts";
+import { withPrefix } from "../../tui/actions.ts";
+import { runConfigErrors } from "../../tui/run-config-errors.ts";
+import { colorDepth, runTui, type TuiOptions } from "../../tui/run.ts";
+import type { UnseenStart } from "../../tui/starts.ts";
+import { ProcessTerminal } from "../../tui/terminal.ts";
+import { THEME_NAMES, type ThemeName } from "../../tui/theme.ts";
+
+/** How a session is shown. */
+export interface ShowOptions {
+  readonly title: string;
+  /** Join the (first) console to stdin and stdout. */
+  readonly stdio: boolean;
+  /** File that gets a line for each event. */
+  readonly log: string | undefined;
+  /** What of the events. */
+  readonly logLevel?: LogLevel;
+  /** What the command line says of the screens. */
+  readonly look?: { readonly ascii?: boolean; readonly color?: boolean };
+  /** The screens only look. */
+  readonly readOnly?: boolean;
+  /** Begin at the first prompt, where the cache has that (`instant.ts`). */
+  readonly instant?: boolean;
+  /** Wall time in ms. */
+  readonly timeout: number | undefined;
+  /** Without a screen: print what the core did at the end. */
+  readonly stats?: boolean;
+  /** Port of the gdb server for the VM that the plan gives to a debugger. */
+  readonly gdb?: number;
+  /** Whether consoles on stdout have their names before each line. */
+  readonly names: boolean;
+  /** No screen, also on a terminal. */
+  readonly headless?: boolean;
+  /** Without a screen: the one console that is shown. */
+  readonly only?: string;
+  /** Without a screen, escape sequences of guests go to a terminal as they are. */
+  readonly raw?: true;
+  /** What the configuration says of the screens. */
+  readonly ui?: FileUi;
+  /** The console that `stdio` joins. */
+  readonly console: string | undefined;
+}
+
+let process: ProcessTerminal | undefined;
+
+/** The terminal, of which there is one. */
+function terminalOfProcess(): ProcessTerminal {
+  return process ??= new ProcessTerminal();
+}
+
+/** Runs the plan in a worker and returns the exit code. */
+export async function showSession(entry: URL, planned: SessionPlan, options: ShowOptions): Promise<number> {
+  const machine = connectEmbedded(entry);
+  if (options.instant) machine.send({ kind: "prepare", memory: planned.memory });
+  const plan = await instantly(planned, options.instant).catch((error) => {
+    machine.close();
+    throw error;
+  });
+  const client = withGdb(withLog(machine, options.log, options.logLevel), options.gdb, plan.debug ?? "");
+  const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
+  const headless = options.stdio || options.headless || !terminal;
+  // Without a screen or gdb nobody can go back.
+  const start = () => client.send({ kind: "start", plan: { ...plan, history: !headless || options.gdb !== undefined } });
+  if (headless) {
+    const ended = runHeadless(client, {
+      stdio: options.stdio,
+      console: options.console,
+      names: !options.stdio && options.names,
+      timeout: options.timeout,
+      interactive: terminal,
+      prefix: options.ui?.console_prefix,
+      only: options.only,
+      raw: options.raw,
+      stats: options.stats,
+    });
+    start();
+    return await ended;
+  }
+  const called = defaultName(options.title);
+  const name = await freeName(called);
+  const hub = new SessionHub(client, { name, what: options.title, started: new Date().toISOString(), logs: undefined });
+  const server = await listen(hub, name);
+  try {
+    for (let greeting: string | undefined, first = true;; first = false) {
+      const here = hub.connect(options.readOnly);
+      const shown = runTui(here, terminalOfProcess(), {
+        // Of several of one name each says which it is.
+        title: name === called ? options.title : name,
+        greeting,
+        readOnly: options.readOnly,
+        ...beside(entry, name),
+        replay: plan.replay !== undefined,
+        state: await loadUiState(called),
+        keys: options.ui && withPrefix(options.ui.keys, options.ui.console_prefix),
+        layout: options.ui?.layout,
+        braille: options.ui?.braille,
+        ...surroundings({
+          ascii: options.look?.ascii ?? options.ui?.ascii,
+          color: options.look?.color,
+          mouse: options.ui?.mouse,
+          theme: options.ui?.theme,
+        }),
+      });
+      if (first) start();
+      const { end, state, next, over, unseen } = await shown;
+      if (over !== undefined) report(`el2: ${over}`);
+      await nameUnseen(unseen);
+      here.close();
+      await saveUiState(called, state);
+      const ended = over !== undefined || next !== undefined && (await visit(next, options.title, options.look ?? {}, entry)).over;
+      if (next === undefined || ended) {
+        // The screen is gone: what it said last must not be.
+        if (end) report(`el2: ${end.message}`);
+        return end?.code ?? (ended ? ExitCode.Interrupted : ExitCode.Done);
+      }
+      greeting = goesOn(next);
+    }
+  } finally {
+    server?.close();
+    await hub.endInOrder();
+  }
+}
+
+/** Commands find a session on this terminal too, where sockets can be had. */
+async function listen(hub: SessionHub, name: string): Promise<SessionServer | undefined> {
+  try {
+    return await SessionServer.listen(hub, socketPath(name));
+  } catch (error) {
+    if (error instanceof SocketInUse || error instanceof NoPlace || isOfSystem(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Shows a session that runs elsewhere; leaving leaves it running. */
+export async function showRemote(session: RemoteSession, look: { ascii?: boolean; color?: boolean }, entry: URL): Promise<number> {
+  return (await showAttached(session, look, entry)).code;
+}
+
+/**
+ * How a session that runs elsewhere was left: the exit code; `over`: nothing more is to be shown.
+ */
+interface Visit {
+  readonly code: number;
+  readonly over: boolean;
+}
+
+/** Where the person has come from, where that was another session that is there to come back to. */
+interface Arrival {
+  readonly from: string | undefined;
+}
+
+async function showAttached(
+  session: RemoteSession,
+  look: { ascii?: boolean; color?: boolean },
+  entry: URL,
+  arrival?: Arrival,
+): Promise<Visit> {
+  const { info, readOnly } = session;
+  const connect = () => connectSession(socketPath(info.name), { readOnly, follow: true });
+  let current = session;
+  for (let greeting = arrival && `session ${info.name} runs${arrival.from === undefined ? "" : `; q comes back to ${arrival.from}`}`;;) {
+    const { lost, state, next, over: by, unseen } = await runTui(current, terminalOfProcess(), {
+      title: info.name,
+      greeting,
+      readOnly,
+      ...beside(entry, info.name),
+      logs: info.logs,
+      log: `${sessionFolder()}/${info.name}.log`,
+      state: await loadUiState(info.name),
+      reconnect: async () => current = await connect(),
+      ...surroundings(look),
+    }).catch((error) => {
+      report(`el2: the screens have failed; ${goesOn(info.name)}`);
+      throw error;
+    });
+    const over = by !== undefined;
+    if (over) report(`el2: ${by}`);
+    await saveUiState(info.name, state);
+    await nameUnseen(unseen);
+    current.close();
+    if (lost) {
+      report(`el2: connection to ${info.name} lost; el2 ls shows what there is`);
+      // There is nothing to come back to but where it was come from.
+      return next === undefined || over ? { code: ExitCode.NoSession, over } : await visit(next, arrival?.from, look, entry);
+    }
+    const ended = over || next !== undefined && (await visit(next, info.name, look, entry)).over;
+    if (next === undefined || ended) {
+      report(`el2: ${goesOn(info.name)}`);
+      return { code: ended ? ExitCode.Interrupted : ExitCode.Done, over: ended };
+    }
+    try {
+      current = await connect();
+    } catch (error) {
+      if (!(error instanceof NoSession)) throw error;
+      report(`el2: session ${info.name} has ended meanwhile; el2 ls shows what there is`);
+      return { code: ExitCode.NoSession, over: false };
+    }
+    greeting = goesOn(next);
+  }
+}
+
+/** Shows a session that a screen has started; `from` is the session to come back to. */
+async function visit(name: string, from: string | undefined, look: { ascii?: boolean; color?: boolean }, entry: URL): Promise<Visit> {
+  return await showAttached(await connectSession(socketPath(name), { readOnly: false, follow: true }), look, entry, { from });
+}
+
+/**
+ * Waits for sessions that still started when their screen was left, and says what they are called,
+ * or what is wrong.
+ */
+async function nameUnseen(unseen: readonly UnseenStart[]): Promise<void> {
+  for (const { what, started } of unseen) {
+    report(`el2: ${what} is being started ..`);
+    try {
+      report(`el2: ${goesOn(await started)}`);
+    } catch (error) {
+      report(`el2: ${what}: nothing was started: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+}
+
+/** That a session goes on which is not shown any more. */
+function goesOn(name: string): string {
+  return `session ${name} goes on; el2 attach ${name} shows it, el2 down ${name} ends it`;
+}
+
+/** What the screens of a session can start beside it. */
+function beside(entry: URL, name: string): Pick<TuiOptions, "fork" | "start" | "program"> {
+  return { fork: forkOf(entry, name), start: starter(entry), program: ownProgram(entry) };
+}
+
+/** What the environment says of the terminal. */
+function surroundings(look: { ascii?: boolean; color?: boolean; mouse?: boolean; theme?: ThemeName }): Omit<TuiOptions, "title"> {
+  const environment = (name: string) => Deno.env.get(name);
+  const wanted = environment("EL2_THEME") || undefined;
+  const theme = THEME_NAMES.find((name) => name === wanted);
+  if (wanted !== undefined && !theme) {
+    throw new Failure(`EL2_THEME=${wanted}: no such theme${didYouMean(wanted, THEME_NAMES)}; there are ${THEME_NAMES.join(", ")}`);
+  }
+  const locale = environment("LC_ALL") || environment("LC_CTYPE") || environment("LANG") || "";
+  return {
+    depth: look.color === false ? "none" : colorDepth(environment),
+    theme: theme ?? look.theme,
+    ascii: look.ascii ?? !/utf-?8/i.test(locale),
+    mouse: look.mouse ?? true,
+    slowLink: environment("SSH_CONNECTION") !== undefined,
+    tmux: environment("TMUX") !== undefined,
+  };
+}
+
+/** Shows what is wrong with a configuration until it is right, or the person leaves: false. */
+export async function showConfigErrors(file: string, check: () => Promise<readonly string[]>): Promise<boolean> {
+  const { depth, ascii } = surroundings({});
+  return await runConfigErrors(terminalOfProcess(), {
+    file,
+    depth,
+    ascii,
+    check: async () => {
+      const errors = await check();
+      // A file that is not there has no text to show; the error says so.
+      const text = await Deno.readTextFile(file).catch(() => "");
+      return { text, errors };
+    },
+    async edit(line) {
+      const editor = Deno.env.get("VISUAL") || Deno.env.get("EDITOR") || "vi";
+      const inherit = { stdin: "inherit", stdout: "inherit", stderr: "inherit" } as const;
+      await new Deno.Command("/bin/sh", { args: ["-c", `exec ${editor} "$@"`, "sh", `+${line}`, file], ...inherit }).output();
+    },
+  });
+}

@@ -1,0 +1,38 @@
+// Snapshots that a person names.
+
+import { resolve } from "node:path";
+import { ExitCode, Failure } from "../common/failure.ts";
+import type { SessionPlan } from "../../plans/plan.ts";
+import { readSnapshot, SnapshotError, type SnapshotHeader } from "../../snapshots/file.ts";
+import { hostResources } from "../../snapshots/host-resources.ts";
+import { cannotRead } from "../../support/named-file.ts";
+
+/**
+ * The plan of a session that begins with a snapshot.
+ * @throws Failure where it cannot be read, or wants something of this computer that is not allowed.
+ */
+export async function planOfSnapshot(file: string, allowHost: true | undefined): Promise<{ header: SnapshotHeader; plan: SessionPlan }> {
+  const { header, plan } = await readNamedSnapshot(file, readSnapshot);
+  checkHost(file, plan, allowHost);
+  return { header, plan: { ...plan, from: { path: resolve(file), spare: false } } };
+}
+
+/**
+ * A snapshot may be anybody's, and its plan name any file. @throws Failure where that is not
+ * allowed
+ */
+export function checkHost(file: string, plan: SessionPlan, allowed: true | undefined): void {
+  const wanted = hostResources(plan);
+  if (allowed || wanted.length === 0) return;
+  throw new Failure(`snapshot ${file}: its machine wants of this computer: ${wanted.join(", ")}; --allow-host lets it`);
+}
+
+/** What a reader gives of a snapshot. @throws Failure where it is none */
+export async function readNamedSnapshot<T>(file: string, reader: (path: string) => T, code: number = ExitCode.Usage): Promise<T> {
+  try {
+    return await reader(file);
+  } catch (error) {
+    if (error instanceof SnapshotError) throw new Failure(error.message, code);
+    throw new Failure(`snapshot ${file}: ${cannotRead(error)}`);
+  }
+}

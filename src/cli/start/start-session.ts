@@ -1,0 +1,130 @@
+// Sessions in the background: their processes, and forks of what a screen shows.
+
+import { ExitCode, Failure } from "../common/failure.ts";
+import { openSession } from "../common/session.ts";
+import { defaultName, NoPlace, sessionFolder, sessionNames, socketPath } from "../../control/places.ts";
+import { answers, NoSession, ownerOf, sessionInfo } from "../../control/remote.ts";
+import { isOfSystem } from "../../support/cache.ts";
+import { openOwn } from "../../support/own-files.ts";
+import type { Start } from "../../tui/other-sessions.ts";
+import type { Fork } from "../../tui/time-menu.ts";
+
+/** How long a session may take to listen, ms of wall time. */
+const START_TIME = 30_000;
+/** How long is waited for the first VM, ms. */
+const FIRST_VMS = 2_000;
+const POLL = 50;
+
+/**
+ * Starts the process of a session and waits until it listens.
+ * @param args what it is called with, behind `serve`
+ * @throws Failure that says why there is none
+ */
+export async function startSession(entry: URL, name: string, args: string[]): Promise<void> {
+  const path = socketPath(name);
+  const taken = () => new Failure(`a session ${name} runs already; el2 attach ${name} shows it, el2 down ${name} ends it`, ExitCode.Failed);
+  if (await answers(path)) throw taken();
+  const owner = ownerOf(path);
+  if (owner) {
+    throw new Failure(
+      `session ${name} does not answer, but its process ${owner.pid} lives; kill -CONT ${owner.pid} continues it, kill ${owner.pid} ends it`,
+      ExitCode.Failed,
+    );
+  }
+  const log = `${sessionFolder()}/${name}.log`;
+  openOwn(log, { truncate: true }).close();
+  const runtime = Deno.build.standalone ? [] : ["run", "-q", "--no-prompt", "--allow-all", entry.href];
+  const child = new Deno.Command(shellPath(), {
+    // The shell gives the process a log for what it says last, which Deno's own pipes would not
+    // outlive.
+    args: ["-c", `exec "$@" >>"$0" 2>&1 </dev/null`, log, Deno.execPath(), ...runtime, "serve", ...args],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+    detached: true,
+  }).spawn();
+  child.unref();
+  let ended: number | undefined;
+  child.status.then(({ code }) => ended = code);
+  const limit = Date.now() + START_TIME;
+  while (!await answers(path)) {
+    if (ended !== undefined) {
+      throw new Failure(
+        (await Deno.readTextFile(log)).replace(/^el2: /, "").trim() || `the session ended at once (${ended})`,
+        ended || ExitCode.Failed,
+      );
+    }
+    if (Date.now() > limit) {
+      throw new Failure(`session ${name} does not listen after ${START_TIME / 1000} s; its log: ${log}`, ExitCode.Failed);
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL));
+  }
+  try {
+    // Somebody else has started one of this name at the same time.
+    if ((await sessionInfo(path)).pid !== child.pid) throw taken();
+    await firstVms(path);
+  } catch (error) {
+    if (!(error instanceof NoSession)) throw error;
+    throw new Failure(`session ${name} ended while it started: ${error.message}; its log: ${log}`, ExitCode.Failed);
+  }
+}
+
+/**
+ * Waits until the host has made a VM, so that who asks next finds what was started; not for long,
+ * as not every host makes one.
+ */
+async function firstVms(path: string): Promise<void> {
+  using open = await openSession({ socket: path, readOnly: true });
+  for (const limit = Date.now() + FIRST_VMS; Date.now() < limit;) {
+    const { rows } = await open.asker.ask({ table: "vm.ls", args: { filter: "via=gunyah state=running" } });
+    if (rows.length > 0) return;
+    await new Promise((resolve) => setTimeout(resolve, POLL));
+  }
+}
+
+function shellPath(): string {
+  return "/bin/sh";
+}
+
+/** The name of a session, with a number behind it where another session has that. */
+export async function freeName(wanted: string): Promise<string> {
+  try {
+    for (let name = wanted, number = 2;; name = `${wanted}-${number++}`) {
+      const path = socketPath(name);
+      if (!ownerOf(path) && !await answers(path)) return name;
+    }
+  } catch (error) {
+    if (error instanceof NoPlace || isOfSystem(error)) return wanted;
+    throw error;
+  }
+}
+
+/** Starts sessions of what a person names on a screen; its process says what is wrong with that. */
+export function starter(entry: URL): Start {
+  return async (what, allowHost) => {
+    const name = await freeName(defaultName(what));
+    await startSession(entry, name, ["--name", name, ...allowHost ? ["--allow-host"] : [], "--", what]);
+    return name;
+  };
+}
+
+/** Starts forks of session `of`, which may have what that has of this computer. */
+export function forkOf(entry: URL, of: string): Fork {
+  return async (save) => {
+    const taken = sessionNames();
+    let number = 1;
+    while (taken.includes(`${of}-fork${number}`)) number++;
+    const name = `${of}-fork${number}`, file = `${sessionFolder()}/${name}.snap`;
+    try {
+      const error = await save(file);
+      if (error !== undefined) throw new Failure(error, ExitCode.Failed);
+      await startSession(entry, name, [file, "--name", name, "--allow-host"]);
+    } finally {
+      // The session has read it.
+      await Deno.remove(file).catch((error) => {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      });
+    }
+    return name;
+  };
+}

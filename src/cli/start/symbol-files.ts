@@ -1,0 +1,47 @@
+// ELF files of symbols: those that `--symbols` names, and those written for debuggers.
+
+import { ExitCode, Failure, readNamedFile } from "../common/failure.ts";
+import type { Asker } from "../../control/asker.ts";
+import { rowsOf } from "../../queries/query.ts";
+import { SYMBOLS } from "../../queries/tables.ts";
+import { readElfSymbols, writeElfSymbols } from "../../symbols/elf-symbols.ts";
+
+/**
+ * Writes an ELF file with all symbols of a VM; says how many. @throws Failure where there are none,
+ * or the file cannot be written
+ */
+export async function writeSymbols(asker: Asker, vm: string, path: string): Promise<string> {
+  const got = await asker.ask({ table: "symbols", args: { vm } });
+  if (got.error !== undefined) throw new Failure(got.error, ExitCode.Failed);
+  const rows = rowsOf(SYMBOLS, got);
+  if (!rows.length) {
+    throw new Failure(`vm:${vm} has no symbols: no Linux kernel with kallsyms runs there; --add FILE names an ELF file`, ExitCode.Failed);
+  }
+  const file = writeElfSymbols(rows.map(({ name, address, type }) => ({ name, address: BigInt(address), type })));
+  try {
+    await Deno.writeFile(path, file);
+  } catch (error) {
+    throw new Failure(`${path}: ${error instanceof Error ? error.message : error}`);
+  }
+  return `${rows.length} symbols in ${path}`;
+}
+
+/**
+ * The symbols of a file that a flag names, as an ELF file that has nothing else. @throws Failure
+ * that says what is wrong with it
+ */
+export function readSymbolFile(path: string): Uint8Array<ArrayBuffer> {
+  const file = readNamedFile(path, "symbols");
+  try {
+    return writeElfSymbols(readElfSymbols(file));
+  } catch (error) {
+    throw new Failure(`symbols ${path}: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** `--symbols VM=FILE`, repeatable. */
+export function collectSymbols(text: string, before: Record<string, Uint8Array> = {}): Record<string, Uint8Array> {
+  const at = text.indexOf("=");
+  if (at < 1 || at === text.length - 1) throw new Failure(`--symbols ${text}: write VM=FILE, such as rt=rt.elf`);
+  return { ...before, [text.slice(0, at)]: readSymbolFile(text.slice(at + 1)) };
+}
