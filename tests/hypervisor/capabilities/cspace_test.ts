@@ -1,10 +1,10 @@
 // Capability spaces and the life of objects (docs/spec/hypervisor.md §10, lines 25-52).
 
 import assert from "node:assert/strict";
-import { ACTIVATE, allRights, CspaceRight, DoorbellRight, PartitionRight } from "../../src/abi/rights.ts";
-import { Cspace } from "../../src/hypervisor/capabilities/cspace.ts";
-import { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
-import { createTestHypervisor, TestGuest } from "./fixture.ts";
+import { ACTIVATE, allRights, CspaceRight, DoorbellRight } from "../../../src/abi/rights.ts";
+import { Cspace } from "../../../src/hypervisor/capabilities/cspace.ts";
+import { Hypervisor } from "../../../src/hypervisor/hypervisor.ts";
+import { createTestHypervisor, TestGuest } from "../fixture.ts";
 
 const ALL = 0xffff_ffffn;
 
@@ -70,19 +70,6 @@ Deno.test("an id of one cspace means nothing in another", () => {
   const other = new TestGuest(hypervisor);
   const doorbell = guest.create("doorbell");
   assert.equal(other.error("object_activate", doorbell), "CSPACE_CAP_NULL");
-});
-
-Deno.test("partition_create_partition is unimplemented and gives no capability", () => {
-  const { guest } = setup();
-  assert.deepEqual(guest.raw(0x01, [0x77n, 0x77n, 0n]), [0xffff_ffffn, 0xffff_ffff_ffff_ffffn, 0n, 0n, 0n, 0n, 0n, 0n]);
-});
-
-Deno.test("creation needs object_create on the partition and cap_create on the cspace", () => {
-  const { guest } = setup();
-  const partition = guest.one("cspace_copy_cap_from", 0n, 1n, 0n, BigInt(PartitionRight.Donate));
-  assert.equal(guest.error("partition_create_doorbell", partition, 0n), "CSPACE_INSUFFICIENT_RIGHTS");
-  const cspace = guest.one("cspace_copy_cap_from", 0n, 0n, 0n, BigInt(CspaceRight.CapCopy));
-  assert.equal(guest.error("partition_create_doorbell", 1n, cspace), "CSPACE_INSUFFICIENT_RIGHTS");
 });
 
 Deno.test("creation into a full cspace gives CSPACE_FULL and leaks nothing", () => {

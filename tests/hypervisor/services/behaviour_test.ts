@@ -3,16 +3,16 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { errorName } from "../../src/abi/errors.ts";
-import { CapabilityIds } from "../../src/hypervisor/capabilities/capability-ids.ts";
-import { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
-import { RandomGenerator } from "../../src/hypervisor/random/random-generator.ts";
-import { VirtioMmioRegister, VirtioStatus } from "../../src/devices/virtio-mmio-registers.ts";
-import type { VirtioMmio } from "../../src/hypervisor/virtio/virtio-mmio.ts";
-import { filled } from "./errors/recipes.ts";
-import { createTestHypervisor } from "./fixture.ts";
-import { Rig } from "./checklist/rig.ts";
-import { dataAbort, sysreg } from "./scripted.ts";
+import { errorName } from "../../../src/abi/errors.ts";
+import { CapabilityIds } from "../../../src/hypervisor/capabilities/capability-ids.ts";
+import { Hypervisor } from "../../../src/hypervisor/hypervisor.ts";
+import { RandomGenerator } from "../../../src/hypervisor/random/random-generator.ts";
+import { VirtioMmioRegister, VirtioStatus } from "../../../src/devices/virtio-mmio-registers.ts";
+import type { VirtioMmio } from "../../../src/hypervisor/virtio/virtio-mmio.ts";
+import { filled } from "../errors/recipes.ts";
+import { createTestHypervisor } from "../fixture.ts";
+import { Rig } from "../checklist/rig.ts";
+import { dataAbort, sysreg } from "../scripted.ts";
 
 const ALL_ONES = 0xffff_ffff_ffff_ffffn;
 const QUIRKS = { quirks: "as-observed" } as const;

@@ -2,12 +2,12 @@
 // 4, 10, 19-26).
 
 import assert from "node:assert/strict";
-import { HYPERCALL_COUNT, hypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
-import { DEFERRED } from "../../src/hypervisor/capabilities/hypercall-definition.ts";
-import { HypercallTable } from "../../src/hypervisor/calls/hypercalls.ts";
-import { DEFINITIONS } from "../../src/hypervisor/calls/hypercall-list.ts";
-import { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
-import { createTestHypervisor, TestGuest } from "./fixture.ts";
+import { HYPERCALL_COUNT, hypercallName, HYPERCALLS } from "../../../src/abi/hypercalls.ts";
+import { DEFERRED } from "../../../src/hypervisor/capabilities/hypercall-definition.ts";
+import { HypercallTable } from "../../../src/hypervisor/calls/hypercalls.ts";
+import { DEFINITIONS } from "../../../src/hypervisor/calls/hypercall-list.ts";
+import { Hypervisor } from "../../../src/hypervisor/hypervisor.ts";
+import { createTestHypervisor, TestGuest } from "../fixture.ts";
 
 function setup() {
   const { machine, options } = createTestHypervisor();

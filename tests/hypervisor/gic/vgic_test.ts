@@ -3,13 +3,13 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { dumpFields } from "../../src/hypervisor/hypervisor-dump.ts";
-import { Gicd, Gicr, Icc, Intid } from "../../src/hypervisor/gic/gic-registers.ts";
-import { Distributor } from "../../src/hypervisor/gic/vgic-distributor.ts";
-import { Redistributor } from "../../src/hypervisor/gic/vgic-redistributor.ts";
-import { Irq } from "../../src/hypervisor/gic/irq-bank.ts";
-import { Vgic } from "../../src/hypervisor/gic/vgic.ts";
-import type { VgicCpu } from "../../src/hypervisor/gic/vgic-cpu-interface.ts";
+import { dumpFields } from "../../../src/hypervisor/hypervisor-dump.ts";
+import { Gicd, Gicr, Icc, Intid } from "../../../src/hypervisor/gic/gic-registers.ts";
+import { Distributor } from "../../../src/hypervisor/gic/vgic-distributor.ts";
+import { Redistributor } from "../../../src/hypervisor/gic/vgic-redistributor.ts";
+import { Irq } from "../../../src/hypervisor/gic/irq-bank.ts";
+import { Vgic } from "../../../src/hypervisor/gic/vgic.ts";
+import type { VgicCpu } from "../../../src/hypervisor/gic/vgic-cpu-interface.ts";
 
 class Rig {
   /** Indices without a vCPU. */

@@ -1,21 +1,21 @@
 // The invariant checker finds each thing that can break, right after the operation and in a sweep,
 // and says what and by whom.
 
-import { asPa } from "../../src/abi/numbers.ts";
+import { asPa } from "../../../src/abi/numbers.ts";
 import assert from "node:assert/strict";
-import { ErrorCode } from "../../src/abi/errors.ts";
-import { Access } from "../../src/abi/words.ts";
-import { Stage2Flags } from "../../src/core/interface.ts";
-import { Checker } from "../../src/hypervisor/check/check.ts";
-import { describeViolation } from "../../src/hypervisor/check/violation.ts";
-import { Doorbell } from "../../src/hypervisor/ipc/doorbell.ts";
-import { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
-import { Memextent } from "../../src/hypervisor/memory/memextent.ts";
-import { Msgqueue } from "../../src/hypervisor/ipc/msgqueue.ts";
-import { Irq } from "../../src/hypervisor/gic/irq-bank.ts";
-import { RAM_BASE } from "../../src/machine/memory-map.ts";
-import { createTestHypervisor, RWX_NORMAL, TestGuest } from "./fixture.ts";
-import { ScriptedMachine, ScriptedVm } from "./scripted.ts";
+import { ErrorCode } from "../../../src/abi/errors.ts";
+import { Access } from "../../../src/abi/words.ts";
+import { Stage2Flags } from "../../../src/core/interface.ts";
+import { Checker } from "../../../src/hypervisor/check/check.ts";
+import { describeViolation } from "../../../src/hypervisor/check/violation.ts";
+import { Doorbell } from "../../../src/hypervisor/ipc/doorbell.ts";
+import { Hypervisor } from "../../../src/hypervisor/hypervisor.ts";
+import { Memextent } from "../../../src/hypervisor/memory/memextent.ts";
+import { Msgqueue } from "../../../src/hypervisor/ipc/msgqueue.ts";
+import { Irq } from "../../../src/hypervisor/gic/irq-bank.ts";
+import { RAM_BASE } from "../../../src/machine/memory-map.ts";
+import { createTestHypervisor, RWX_NORMAL, TestGuest } from "../fixture.ts";
+import { ScriptedMachine, ScriptedVm } from "../scripted.ts";
 
 const ANY = { type: "any", rights: 0, untyped: true, state: "any" } as const;
 

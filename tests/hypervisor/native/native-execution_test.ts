@@ -1,11 +1,11 @@
 // Native guests: what a program can do, and what it cannot (src/abi/native-guest.ts).
 
-import { asCapId } from "../../src/abi/numbers.ts";
+import { asCapId } from "../../../src/abi/numbers.ts";
 import assert from "node:assert/strict";
-import { Hypercall } from "../../src/abi/hypercalls.ts";
-import type { NativeGuest, NativeVcpu } from "../../src/abi/native-guest.ts";
-import { createHypervisor } from "../../src/hypervisor/create-hypervisor.ts";
-import { createTestHypervisor, NO_SYNC, R_NORMAL } from "./fixture.ts";
+import { Hypercall } from "../../../src/abi/hypercalls.ts";
+import type { NativeGuest, NativeVcpu } from "../../../src/abi/native-guest.ts";
+import { createHypervisor } from "../../../src/hypervisor/create-hypervisor.ts";
+import { createTestHypervisor, NO_SYNC, R_NORMAL } from "../fixture.ts";
 
 /** Base of the root VM's memory, and a page of it that nothing uses. */
 const MEMORY = 0x8048_0000;

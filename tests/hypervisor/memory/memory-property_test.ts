@@ -3,13 +3,13 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Access, ExtentType } from "../../src/abi/words.ts";
-import { DEFERRED } from "../../src/hypervisor/capabilities/hypercall-definition.ts";
-import { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
-import { type HypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
-import { RAM_BASE } from "../../src/machine/memory-map.ts";
-import { attributes, createTestHypervisor, NO_SYNC, PARTIAL, R_NORMAL, RW_NORMAL, RWX_NORMAL, TestGuest } from "./fixture.ts";
-import { checkInvariants } from "./invariants.ts";
+import { Access, ExtentType } from "../../../src/abi/words.ts";
+import { DEFERRED } from "../../../src/hypervisor/capabilities/hypercall-definition.ts";
+import { Hypervisor } from "../../../src/hypervisor/hypervisor.ts";
+import { type HypercallName, HYPERCALLS } from "../../../src/abi/hypercalls.ts";
+import { RAM_BASE } from "../../../src/machine/memory-map.ts";
+import { attributes, createTestHypervisor, NO_SYNC, PARTIAL, R_NORMAL, RW_NORMAL, RWX_NORMAL, TestGuest } from "../fixture.ts";
+import { checkInvariants } from "../invariants.ts";
 
 /**
  * Capabilities after the setup: 0 cspace, 1 partition, 2 and 3 address spaces, then extents, of

@@ -2,17 +2,16 @@
 // §5.6; section 10 lines 86 to 89, 133 to 146).
 
 import assert from "node:assert/strict";
-import { ErrorCode, errorName } from "../../src/abi/errors.ts";
-import { type HypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
-import { CPU_INVALID, VcpuOption } from "../../src/abi/words.ts";
-import { DEFERRED } from "../../src/hypervisor/capabilities/hypercall-definition.ts";
-import type { HypervisorObject } from "../../src/hypervisor/capabilities/object.ts";
-import { Partition } from "../../src/hypervisor/memory/partition.ts";
-import { Vcpu } from "../../src/hypervisor/scheduling/vcpu.ts";
-import { RandomGenerator } from "../../src/hypervisor/random/random-generator.ts";
-import { EntropyBudget } from "../../src/hypervisor/random/entropy-budget.ts";
-import { CONTEXTS } from "../../src/core/state/layout.ts";
-import { RESET_PSTATE, ScriptedMachine, ScriptedVm } from "./scripted.ts";
+import { ErrorCode, errorName } from "../../../src/abi/errors.ts";
+import { type HypercallName, HYPERCALLS } from "../../../src/abi/hypercalls.ts";
+import { CPU_INVALID, VcpuOption } from "../../../src/abi/words.ts";
+import { DEFERRED } from "../../../src/hypervisor/capabilities/hypercall-definition.ts";
+import type { HypervisorObject } from "../../../src/hypervisor/capabilities/object.ts";
+import { Partition } from "../../../src/hypervisor/memory/partition.ts";
+import { Vcpu } from "../../../src/hypervisor/scheduling/vcpu.ts";
+import { RandomGenerator } from "../../../src/hypervisor/random/random-generator.ts";
+import { EntropyBudget } from "../../../src/hypervisor/random/entropy-budget.ts";
+import { RESET_PSTATE, ScriptedMachine, ScriptedVm } from "../scripted.ts";
 
 function setup(cpus = 2) {
   const machine = new ScriptedMachine(cpus);
@@ -217,16 +216,4 @@ Deno.test("random numbers repeat with their seed, and differ without", () => {
   assert.deepEqual(draw(5), draw(5));
   assert.notDeepEqual(draw(5), draw(6));
   assert.ok(draw(1).every((word) => word >= 0 && word < 2 ** 32));
-});
-
-Deno.test("a partition's heap is exhausted before the core's contexts are", () => {
-  const machine = new ScriptedMachine();
-  const { rootPartition } = machine.hypervisor;
-  const created: Vcpu[] = [];
-  for (;;) {
-    const vcpu = rootPartition.create(Vcpu);
-    if (typeof vcpu === "number") break;
-    created.push(vcpu);
-  }
-  assert.ok(created.length < CONTEXTS.count, `${created.length} vCPUs, ${CONTEXTS.count} contexts`);
 });

@@ -1,16 +1,16 @@
 // virtio-mmio devices: the frontend's writes, the backend's calls (docs/spec/hypervisor.md §4.11,
 // §7.1; section 10 lines 172 to 179).
 
-import { asIpa, asPa } from "../../src/abi/numbers.ts";
+import { asIpa, asPa } from "../../../src/abi/numbers.ts";
 import assert from "node:assert/strict";
-import { errorName } from "../../src/abi/errors.ts";
-import { type HypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
-import { Access, ExtentType, memextentAttributes, MemoryType } from "../../src/abi/words.ts";
-import { RAM_BASE } from "../../src/machine/memory-map.ts";
-import { DEFERRED } from "../../src/hypervisor/capabilities/hypercall-definition.ts";
-import { Memextent } from "../../src/hypervisor/memory/memextent.ts";
-import { VirtioMmioRegister as R } from "../../src/devices/virtio-mmio-registers.ts";
-import { dataAbort, type Script, ScriptedMachine, type ScriptedState, ScriptedVm, type Step } from "./scripted.ts";
+import { errorName } from "../../../src/abi/errors.ts";
+import { type HypercallName, HYPERCALLS } from "../../../src/abi/hypercalls.ts";
+import { Access, ExtentType, memextentAttributes, MemoryType } from "../../../src/abi/words.ts";
+import { RAM_BASE } from "../../../src/machine/memory-map.ts";
+import { DEFERRED } from "../../../src/hypervisor/capabilities/hypercall-definition.ts";
+import { Memextent } from "../../../src/hypervisor/memory/memextent.ts";
+import { VirtioMmioRegister as R } from "../../../src/devices/virtio-mmio-registers.ts";
+import { dataAbort, type Script, ScriptedMachine, type ScriptedState, ScriptedVm, type Step } from "../scripted.ts";
 
 const PAGE = RAM_BASE;
 /** Where frontends see the page. */

@@ -2,11 +2,11 @@
 // (docs/spec/hypervisor.md §5.1 to §5.5).
 
 import assert from "node:assert/strict";
-import { CPU_INVALID } from "../../src/abi/words.ts";
-import { Doorbell } from "../../src/hypervisor/ipc/doorbell.ts";
-import { EXIT_COST } from "../../src/hypervisor/scheduling/execution.ts";
-import { checkInvariants } from "./invariants.ts";
-import { hvc, type Script, ScriptedMachine, type ScriptedState, ScriptedVm, type Step, timerWritten, wfe, wfi } from "./scripted.ts";
+import { CPU_INVALID } from "../../../src/abi/words.ts";
+import { Doorbell } from "../../../src/hypervisor/ipc/doorbell.ts";
+import { EXIT_COST } from "../../../src/hypervisor/scheduling/execution.ts";
+import { checkInvariants } from "../invariants.ts";
+import { hvc, type Script, ScriptedMachine, type ScriptedState, ScriptedVm, type Step, timerWritten, wfe, wfi } from "../scripted.ts";
 
 /** Computes in pieces, for ever. */
 function* busy(): Generator<Step, void, void> {

@@ -2,10 +2,10 @@
 // docs/spec/observed.md §4).
 
 import assert from "node:assert/strict";
-import { VcpuOption } from "../../src/abi/words.ts";
-import { smccc } from "../../src/hypervisor/firmware/smccc.ts";
-import type { Vcpu } from "../../src/hypervisor/scheduling/vcpu.ts";
-import { hvc, RESET_PSTATE, ScriptedMachine, type ScriptedState, ScriptedVm, smc, wfi } from "./scripted.ts";
+import { VcpuOption } from "../../../src/abi/words.ts";
+import { smccc } from "../../../src/hypervisor/firmware/smccc.ts";
+import type { Vcpu } from "../../../src/hypervisor/scheduling/vcpu.ts";
+import { hvc, RESET_PSTATE, ScriptedMachine, type ScriptedState, ScriptedVm, smc, wfi } from "../scripted.ts";
 
 const ALL_ONES = 0xffff_ffff_ffff_ffffn;
 const PRIMARY = VcpuOption.HlosVm | VcpuOption.Critical | VcpuOption.Pinned;

@@ -2,11 +2,11 @@
 // what a refusal leaves.
 
 import assert from "node:assert/strict";
-import { MsgqueueRight } from "../../src/abi/rights.ts";
-import type { BrokenRule, TraceEvent, TraceResult } from "../../src/abi/trace.ts";
-import { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
-import { TraceHub } from "../../src/hypervisor/trace/trace-hub.ts";
-import { createTestHypervisor, TestGuest } from "./fixture.ts";
+import { MsgqueueRight } from "../../../src/abi/rights.ts";
+import type { BrokenRule, TraceEvent, TraceResult } from "../../../src/abi/trace.ts";
+import { Hypervisor } from "../../../src/hypervisor/hypervisor.ts";
+import { TraceHub } from "../../../src/hypervisor/trace/trace-hub.ts";
+import { createTestHypervisor, TestGuest } from "../fixture.ts";
 
 const OK: TraceResult = { code: 0, name: "OK", refused: false };
 const REFUSED: TraceResult = { code: 31, name: "BUSY", refused: true };

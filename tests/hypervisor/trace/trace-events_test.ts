@@ -2,11 +2,11 @@
 // memory, states, PSCI.
 
 import assert from "node:assert/strict";
-import { ErrorCode } from "../../src/abi/errors.ts";
-import { TRACE_KINDS, type TraceEvent, type TraceKind } from "../../src/abi/trace.ts";
-import { Doorbell } from "../../src/hypervisor/ipc/doorbell.ts";
-import { GICD_BASE } from "../../src/machine/memory-map.ts";
-import { dataAbort, hvc, type Script, ScriptedMachine, ScriptedVm, smc, sysreg, wfi } from "./scripted.ts";
+import { ErrorCode } from "../../../src/abi/errors.ts";
+import { TRACE_KINDS, type TraceEvent, type TraceKind } from "../../../src/abi/trace.ts";
+import { Doorbell } from "../../../src/hypervisor/ipc/doorbell.ts";
+import { GICD_BASE } from "../../../src/machine/memory-map.ts";
+import { dataAbort, hvc, type Script, ScriptedMachine, ScriptedVm, smc, sysreg, wfi } from "../scripted.ts";
 
 /** Runs a script on vCPU 0 of a VM named `rt`, for a millisecond. */
 function run(kinds: readonly TraceKind[], script: Script, prepare: (vm: ScriptedVm, machine: ScriptedMachine) => void = () => {}) {

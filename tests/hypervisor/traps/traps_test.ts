@@ -2,12 +2,12 @@
 // §6.7, §6.8).
 
 import assert from "node:assert/strict";
-import { VcpuOption } from "../../src/abi/words.ts";
-import { ExceptionClass, syndrome } from "../../src/core/architecture/exceptions.ts";
-import { IDENTIFICATION } from "../../src/core/architecture/features.ts";
-import { ExitReason } from "../../src/core/interface.ts";
-import { GICD_BASE } from "../../src/machine/memory-map.ts";
-import { dataAbort, type Script, ScriptedMachine, type ScriptedState, ScriptedVm, type Step, sysreg } from "./scripted.ts";
+import { VcpuOption } from "../../../src/abi/words.ts";
+import { ExceptionClass, syndrome } from "../../../src/core/architecture/exceptions.ts";
+import { IDENTIFICATION } from "../../../src/core/architecture/features.ts";
+import { ExitReason } from "../../../src/core/interface.ts";
+import { GICD_BASE } from "../../../src/machine/memory-map.ts";
+import { dataAbort, type Script, ScriptedMachine, type ScriptedState, ScriptedVm, type Step, sysreg } from "../scripted.ts";
 
 const UNDEFINED = { esr: 0x0200_0000, far: undefined };
 

@@ -1,12 +1,12 @@
 // Buffers of guests (docs/spec/hypervisor.md §1.3).
 
 import assert from "node:assert/strict";
-import { errorName } from "../../src/abi/errors.ts";
-import type { Translation } from "../../src/core/interface.ts";
-import { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
-import { readUser, writeUser } from "../../src/hypervisor/memory/user-access.ts";
-import { RAM_BASE } from "../../src/machine/memory-map.ts";
-import { createTestHypervisor, TestGuest } from "./fixture.ts";
+import { errorName } from "../../../src/abi/errors.ts";
+import type { Translation } from "../../../src/core/interface.ts";
+import { Hypervisor } from "../../../src/hypervisor/hypervisor.ts";
+import { readUser, writeUser } from "../../../src/hypervisor/memory/user-access.ts";
+import { RAM_BASE } from "../../../src/machine/memory-map.ts";
+import { createTestHypervisor, TestGuest } from "../fixture.ts";
 
 /**
  * A vCPU whose page n of virtual addresses translates as `pages[n]` says: to a physical page, or

@@ -2,14 +2,14 @@
 // (docs/spec/hypervisor.md §5.4, docs/spec/observed.md §8).
 
 import assert from "node:assert/strict";
-import { HYPERCALLS } from "../../src/abi/hypercalls.ts";
-import { VcpuOption, VcpuResume, VcpuRunState } from "../../src/abi/words.ts";
-import { DEFERRED } from "../../src/hypervisor/capabilities/hypercall-definition.ts";
-import { Doorbell } from "../../src/hypervisor/ipc/doorbell.ts";
-import { Irq } from "../../src/hypervisor/gic/irq-bank.ts";
-import { EXIT_COST } from "../../src/hypervisor/scheduling/execution.ts";
-import { Block, type Vcpu } from "../../src/hypervisor/scheduling/vcpu.ts";
-import { dataAbort, hvc, type Script, ScriptedMachine, type ScriptedState, ScriptedVm, smc, type Step, wfi } from "./scripted.ts";
+import { HYPERCALLS } from "../../../src/abi/hypercalls.ts";
+import { VcpuOption, VcpuResume, VcpuRunState } from "../../../src/abi/words.ts";
+import { DEFERRED } from "../../../src/hypervisor/capabilities/hypercall-definition.ts";
+import { Doorbell } from "../../../src/hypervisor/ipc/doorbell.ts";
+import { Irq } from "../../../src/hypervisor/gic/irq-bank.ts";
+import { EXIT_COST } from "../../../src/hypervisor/scheduling/execution.ts";
+import { Block, type Vcpu } from "../../../src/hypervisor/scheduling/vcpu.ts";
+import { dataAbort, hvc, type Script, ScriptedMachine, type ScriptedState, ScriptedVm, smc, type Step, wfi } from "../scripted.ts";
 
 const RUN = 0x6065;
 const CHECK = 0x6068;

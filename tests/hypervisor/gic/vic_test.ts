@@ -1,0 +1,80 @@
+// VICs through their hypercalls (docs/spec/hypervisor.md §4.5).
+
+import assert from "node:assert/strict";
+import { errorName } from "../../../src/abi/errors.ts";
+import type { AddressSpace } from "../../../src/hypervisor/memory/addrspace.ts";
+import { Vic } from "../../../src/hypervisor/gic/vic.ts";
+import { Rig } from "../checklist/rig.ts";
+import { Caller } from "../caller.ts";
+
+Deno.test("configuration of a VIC, and MPIDRs that follow from indices", () => {
+  const caller = new Caller();
+  const vic = caller.machine.create(Vic);
+  const cap = caller.grant(vic);
+  for (const args of [[0n, 0n, 0n, 0n], [9n, 0n, 0n, 0n], [1n, 989n, 0n, 0n], [1n, 0n, 4n, 0n], [1n, 0n, 1n, 1n]]) {
+    assert.equal(caller.error("vic_configure", cap, ...args), "ARGUMENT_INVALID", `${args}`);
+  }
+  assert.equal(caller.error("vic_configure", cap, 8n, 988n, 2n, 77n), "OK", "84: max_msis is not valid here");
+  const map = (mask: bigint, ...shift: bigint[]) => caller.error("vgic_set_mpidr_mapping", cap, mask, ...shift, 0n);
+  assert.equal(map(0x0707n, 0n, 0n, 0n, 0n), "ARGUMENT_INVALID", "overlap");
+  assert.equal(map(0x0007n, 1n, 0n, 0n, 0n), "ARGUMENT_INVALID", "a gap below");
+  assert.equal(map(0x0007n, 0n, 32n, 0n, 0n), "ARGUMENT_INVALID");
+  assert.equal(map(0x0103n, 0n, 2n, 8n, 8n), "OK");
+  assert.equal(caller.error("object_activate", cap), "OK");
+  assert.equal(vic.mpidr(6), 0x8000_0102n);
+  assert.equal(vic.gic.indexOf(0x102), 6);
+  assert.equal(vic.gic.indexOf(0x104), undefined);
+});
+
+Deno.test("a frame is attached once, and only for a vCPU that is there", () => {
+  const { vm, vcpu } = new Caller();
+  const attach = (index: number, flags: bigint, ipa = 0x1000_0000) =>
+    errorName(vm.vic.attachVdevice(vm.addressSpace, index, flags, ipa, 0x2_0000));
+  assert.equal(attach(0, 0n), "OK");
+  assert.equal(attach(0, 0n), "BUSY");
+  assert.equal(attach(0, 1n), "ARGUMENT_INVALID");
+  assert.equal(attach(1, 4n), "ARGUMENT_INVALID");
+  assert.equal(attach(2, 0n), "ARGUMENT_INVALID");
+  assert.equal(attach(1, 3n, 0x2000_0000), "OK");
+  assert.equal(vm.addressSpace.deviceAt(0x2000_0000)?.device.read(vcpu, 8, 8), 0x10n, "the last one");
+});
+
+Deno.test("a vCPU of another VIC finds no SGIs of its own in a distributor: an external abort", () => {
+  const w = new Rig();
+  const vcpu = w.object("thread");
+  w.equip(vcpu);
+  vcpu.attachVic(w.get<Vic>(w.active("vic")), 3);
+  vcpu.vpmGroup!.release();
+  vcpu.vpmGroup = undefined;
+  assert.equal(vcpu.activate(), 0);
+  assert.equal(w.gicd.read(w.caller, 4, 4), 0x0349_001fn);
+  assert.equal(w.gicd.read(vcpu, 4, 4), undefined);
+  assert.equal(w.gicd.write(vcpu, 0, 4, 3n), false);
+});
+
+Deno.test("at the platform's addresses there are frames of the vCPUs that there are, and the last of them is Last", () => {
+  const w = new Rig();
+  const { addressSpace } = w.caller;
+  const frames = () => addressSpace!.devices.map(({ device }) => device.name.split(" of ")[0]);
+  const isLast = (index: number) => w.gicr(index).read(w.caller, 8, 4)! >> 4n & 1n;
+  assert.deepEqual([frames(), isLast(0)], [["GICD", "GICR 0"], 1n]);
+  const second = w.vcpu();
+  assert.deepEqual([frames(), isLast(0), isLast(1)], [["GICD", "GICR 0", "GICR 1"], 0n, 1n]);
+  second.powerOn(0n, 0n);
+  second.kill();
+  // It exits when its turn comes, which is when the caller's slice is over.
+  w.machine.run(10_000_000);
+  w.ok("cspace_delete_cap_from", { cspace: w.self, cap: w.cap(second) });
+  assert.equal(second.state, "destroying");
+  assert.deepEqual([frames(), isLast(0)], [["GICD", "GICR 0"], 1n]);
+});
+
+Deno.test("a VIC that goes takes its frames out of the address spaces", () => {
+  const w = new Rig();
+  const vic = w.active("vic");
+  const space = w.active("addrspace");
+  w.ok("addrspace_attach_vdevice", { addrspace: space, vdevice: vic, index: 0n, vbase: 0x1000_0000n, size: 0x1_0000n, flags: 0n });
+  assert.ok(w.get<AddressSpace>(space).deviceAt(0x1000_0000));
+  w.ok("cspace_delete_cap_from", { cspace: w.self, cap: vic });
+  assert.equal(w.get<AddressSpace>(space).deviceAt(0x1000_0000), undefined);
+});
