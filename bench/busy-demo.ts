@@ -4,7 +4,7 @@
 import { runTui } from "../src/tui/run.ts";
 import type { TerminalPort } from "../src/tui/terminal.ts";
 import { connectEmbedded, type SessionClient } from "../src/session/client.ts";
-import { planText } from "../src/configuration/plan.ts";
+import { planText } from "../src/configuration/plan-run.ts";
 import { Asker } from "../src/control/asker.ts";
 import { SessionHub } from "../src/control/hub.ts";
 import type { SessionPlan } from "../src/plans/plan.ts";

@@ -41,7 +41,7 @@ import { PAGE_SIZE, WASM_PAGE_SIZE } from "../support/sizes.ts";
 
 /**
  * Makes the system of a plan, ready to run. The plan has been checked (`boot-plan.ts`,
- * `configuration/plan.ts`).
+ * `configuration/plan-run.ts`).
  * @param own the host's program in place of what the plan of a `run` asks for
  */
 export function assemble(plan: SessionPlan, own?: NativeGuestFactory): GuestSystem {

@@ -13,7 +13,7 @@ import { Inspector } from "../inspection/inspector.ts";
 import { codePlace } from "../inspection/read-symbols.ts";
 import type { RunPlace } from "../inspection/run-place.ts";
 import { StopRules } from "../inspection/stop-rules.ts";
-import { TraceRecorder } from "../inspection/trace-recorder.ts";
+import { TraceBuffer } from "../inspection/trace-buffer.ts";
 import type { FieldListener } from "../machine/archive.ts";
 import type { Machine, StopReason } from "../machine/machine.ts";
 import { Outside } from "../outside/outside.ts";
@@ -45,7 +45,7 @@ export class GuestSystem implements System, Inspected {
   readonly hashes: StateHashes = stateHashes(() => this.hypervisor);
   readonly virtio: VirtioSlot[] = [];
   readonly symbols: VmSymbols;
-  readonly recorder: TraceRecorder = new TraceRecorder(() => this.hypervisor.trace);
+  readonly traceBuffer: TraceBuffer = new TraceBuffer(() => this.hypervisor.trace);
   readonly stops: StopRules;
   readonly inspector: Inspector;
   /** What of it is saved beside the hypervisor, in order. */

@@ -7,7 +7,7 @@ import type { FieldListener } from "../machine/archive.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Inspector } from "../inspection/inspector.ts";
 import type { RunPlace } from "../inspection/run-place.ts";
-import type { TraceRecorder } from "../inspection/trace-recorder.ts";
+import type { TraceBuffer } from "../inspection/trace-buffer.ts";
 import type { Outside } from "../outside/outside.ts";
 import type { StopRules } from "../inspection/stop-rules.ts";
 import type { VmSymbols } from "../symbols/vm-symbols.ts";
@@ -103,8 +103,8 @@ export interface SavableSystem {
 export interface VisibleSystem {
   /** Answers questions about it. */
   readonly inspector: Inspector;
-  /** What is recorded to be taken away. */
-  readonly recorder: TraceRecorder;
+  /** The events that `el2 trace` takes away. */
+  readonly traceBuffer: TraceBuffer;
   /** What the machine stops for, for people to look. */
   readonly stops: StopRules;
   /** Places of the run, which the session knows. */

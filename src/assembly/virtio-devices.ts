@@ -20,12 +20,12 @@ import { type RandomBytes, RngDevice } from "../virtio/rng/rng.ts";
 import { captureFile, captureFrames } from "../outside/capture.ts";
 import { DiskFile } from "../outside/disk-file.ts";
 import { SessionFabric } from "../virtio/vsock/fabric.ts";
-import { HostEndpoint } from "../virtio/vsock/host-endpoint.ts";
+import { OutsideEndpoint } from "../virtio/vsock/outside-endpoint.ts";
 import { VsockDevice } from "../virtio/vsock/vsock.ts";
 import { outsideNetwork, outsideUnixSockets } from "../outside/network.ts";
 import { OutsideShare } from "../outside/share.ts";
 import type { OutsideDoor } from "../outside/outside.ts";
-import { HostFolder } from "../outside/shared-folder.ts";
+import { ComputerFolder } from "../outside/shared-folder.ts";
 
 /** Locally administered, and nobody else's: the last two bytes number VM and device. */
 const MAC_PREFIX = [0x52, 0x54, 0x00, 0xe1];
@@ -71,7 +71,7 @@ export class DeviceMaker {
         return new RngDevice(bytesOf(new RandomGenerator(this.seed + number >>> 0)));
       case "vsock": {
         const device = new VsockDevice(plan.cid);
-        const host = plan.path === undefined ? undefined : new HostEndpoint({
+        const host = plan.path === undefined ? undefined : new OutsideEndpoint({
           cid: plan.cid,
           path: plan.path,
           sockets: outsideUnixSockets(this.outside),
@@ -117,7 +117,7 @@ export class DeviceMaker {
         return device;
       }
       case "9p": {
-        const server = this.outside.replayed ? undefined : new P9Server(new HostFolder(plan.folder), plan.mode === "ro");
+        const server = this.outside.replayed ? undefined : new P9Server(new ComputerFolder(plan.folder), plan.mode === "ro");
         const share = new OutsideShare(this.outside, server);
         const device = new P9Device(plan.tag, share);
         share.answer = (ticket, bytes) => device.answer(ticket, bytes);

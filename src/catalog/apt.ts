@@ -179,8 +179,8 @@ export class Apt implements PackageArchive {
    */
   async closure(names: readonly string[], required = false): Promise<string[]> {
     const wanted = required ? [REQUIRED, ...names] : names;
-    const plan = await this.#apt("apt-get", ["install", "--simulate", ...wanted], "dependencies");
-    return [...plan.matchAll(/^Inst (\S+)/gm)].map(([, name]) => name);
+    const simulated = await this.#apt("apt-get", ["install", "--simulate", ...wanted], "dependencies");
+    return [...simulated.matchAll(/^Inst (\S+)/gm)].map(([, name]) => name);
   }
 
   #locked<T>(work: () => Promise<T>): Promise<T> {

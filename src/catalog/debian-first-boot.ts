@@ -2,7 +2,7 @@
 // scripts, in the guest, under el2.
 
 import { ARCHITECTURE } from "./debian.ts";
-import { PrimaryMachine } from "../library/library.ts";
+import { PrimaryMachine } from "../library/primary-machine.ts";
 import { MiB } from "../support/sizes.ts";
 
 /** Where the disk holds the script until it has run. */

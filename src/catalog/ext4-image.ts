@@ -19,7 +19,7 @@ export interface DeviceNode {
 }
 
 /** What goes into a file system. */
-export interface Ext4Plan {
+export interface Ext4Contents {
   /** Folder whose content becomes the root's. */
   readonly tree: string;
   /** Owners other than 0:0, by path from the root. */
@@ -37,12 +37,12 @@ const S_IFCHR = 0o020000;
 const VERSION_LINE = /^debugfs \d.*$/m;
 
 /** Makes the file `image`. @throws Error with the words of the tool that failed */
-export async function makeExt4(tools: Ext4Tools, image: string, plan: Ext4Plan): Promise<void> {
-  const options = ["-q", "-F", "-t", "ext4", "-L", plan.label, "-N", String(plan.inodes), "-m", "0", "-b", "4096"];
+export async function makeExt4(tools: Ext4Tools, image: string, contents: Ext4Contents): Promise<void> {
+  const options = ["-q", "-F", "-t", "ext4", "-L", contents.label, "-N", String(contents.inodes), "-m", "0", "-b", "4096"];
   const extended = ["-E", "root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0"];
-  await runTool([tools.mke2fs, ...options, ...extended, "-d", plan.tree, image, `${plan.size / 1024}k`]);
+  await runTool([tools.mke2fs, ...options, ...extended, "-d", contents.tree, image, `${contents.size / 1024}k`]);
   const script = `${image}.debugfs`;
-  await Deno.writeTextFile(script, [...await ownerCommands(plan), ...deviceCommands(plan)].map((line) => `${line}\n`).join(""));
+  await Deno.writeTextFile(script, [...await ownerCommands(contents), ...deviceCommands(contents)].map((line) => `${line}\n`).join(""));
   // debugfs goes on after a command that fails, and says so on stderr alone.
   const { success, stderr } = await new Deno.Command(tools.debugfs, { args: ["-w", "-f", script, image], stdout: "null", stderr: "piped" })
     .output();
@@ -52,7 +52,7 @@ export async function makeExt4(tools: Ext4Tools, image: string, plan: Ext4Plan):
 }
 
 /** Commands for what belongs to others than in the tree, where everything is whoever's made it. */
-async function ownerCommands({ tree, owners }: Ext4Plan): Promise<string[]> {
+async function ownerCommands({ tree, owners }: Ext4Contents): Promise<string[]> {
   const commands: string[] = [];
   const visit = async (folder: string): Promise<void> => {
     for (const { name, isDirectory } of (await Array.fromAsync(Deno.readDir(tree + folder))).sort((a, b) => a.name < b.name ? -1 : 1)) {
@@ -69,7 +69,7 @@ async function ownerCommands({ tree, owners }: Ext4Plan): Promise<string[]> {
   return commands;
 }
 
-function deviceCommands({ devices }: Ext4Plan): string[] {
+function deviceCommands({ devices }: Ext4Contents): string[] {
   return devices.flatMap(({ path, major, minor, permissions }) => {
     const slash = path.lastIndexOf("/");
     const name = path.slice(slash + 1);

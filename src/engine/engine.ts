@@ -20,7 +20,7 @@ import { Debugging } from "./debugging.ts";
 import { HashPoints } from "./hash-points.ts";
 import { type EnginePort, type Loop, PAST } from "./loop.ts";
 import { Output } from "./output.ts";
-import { RunRecord } from "./run-record.ts";
+import { RunRecording } from "./run-recording.ts";
 import { Sampler } from "./sampler.ts";
 import { Saving } from "./saving.ts";
 import { SessionRun } from "./session-run.ts";
@@ -53,7 +53,7 @@ export class Engine {
   readonly #output: Output;
   readonly #sampler: Sampler;
   readonly #hashes: HashPoints;
-  readonly #record: RunRecord;
+  readonly #recording: RunRecording;
   readonly #replay: Replay | undefined;
   readonly #debugging: Debugging;
   readonly #travel: Travel;
@@ -76,7 +76,7 @@ export class Engine {
     this.#output = new Output(this.#shown, plan, port.post, this.#instant);
     this.#sampler = new Sampler(this.#shown, port, (id, query) => this.query(id, query));
     this.#hashes = new HashPoints(present, plan.hashAt, this.#output, port.post);
-    this.#record = new RunRecord(plan, present, this.#sessionRun, this.#output);
+    this.#recording = new RunRecording(plan, present, this.#sessionRun, this.#output);
     this.#replay = plan.replay && new Replay(plan.replay);
     const loop: Loop = {
       ...{ plan, port, shown: this.#shown, run: this.#sessionRun },
@@ -90,7 +90,7 @@ export class Engine {
     };
     this.#debugging = new Debugging(loop);
     this.#travel = new Travel(loop, this.#debugging);
-    this.#saving = new Saving(loop, this.#record, () => this.#debugging.changed);
+    this.#saving = new Saving(loop, this.#recording, () => this.#debugging.changed);
     present.places = () => this.#done ? [] : this.#sessionRun.places(this.#shown.past);
     present.outside.enter = (source, data) => port.guarded(() => this.#enter({ kind: "outside", source, data }));
     this.#channel.port1.onmessage = () => port.guarded(() => this.#scheduledSlice());
@@ -128,7 +128,7 @@ export class Engine {
     // A socket goes on in the present; what a person types was meant for what is shown.
     if (this.#shown.past && input.kind === "console") return;
     this.#wake();
-    this.#record.enter(input);
+    this.#recording.enter(input);
     letIn(this.present, input);
     this.#schedule();
   }
@@ -170,9 +170,9 @@ export class Engine {
 
   /** Which events are recorded to be taken away. */
   trace(kinds: readonly TraceKind[]): void {
-    const { recorder } = this.present;
-    if (kinds.length) recorder.start(kinds);
-    else recorder.stop();
+    const { traceBuffer } = this.present;
+    if (kinds.length) traceBuffer.start(kinds);
+    else traceBuffer.stop();
   }
 
   /** Takes an ELF file's symbols for a VM. */
@@ -214,7 +214,7 @@ export class Engine {
     if (this.#shown.past) return this.port.post({ kind: "acted", id, error: PAST });
     if (this.#replay) return this.port.post({ kind: "acted", id, error: "a replay takes no input; el2 run starts a machine that does" });
     this.#wake();
-    this.#record.enter({ kind: "act", action });
+    this.#recording.enter({ kind: "act", action });
     this.port.post({ kind: "acted", id, error: this.system.inspector.act(action) });
     this.#schedule();
   }
@@ -243,7 +243,7 @@ export class Engine {
     if (this.#done) return;
     // What ends is the machine, wherever in its past somebody looks.
     this.#shown.past = undefined;
-    if (this.#record.written) this.#record.endTurn();
+    if (this.#recording.written) this.#recording.endTurn();
     this.#end(0, "stopped");
   }
 
@@ -296,7 +296,7 @@ export class Engine {
     const limit = Math.min(end, this.#replay?.next ?? Infinity);
     const result = machine.run(Math.min(limit, this.#hashes.next), TURNS);
     this.#hashes.take();
-    this.#record.check();
+    this.#recording.check();
     const hit = this.present.stops.take();
     if (hit === "passed") return true;
     if (hit) {
@@ -409,7 +409,7 @@ export class Engine {
       if (input.settled) machine.settle();
       letIn(this.system, input.input);
     }
-    const divergence = replay.compare(now, () => this.#record.state());
+    const divergence = replay.compare(now, () => this.#recording.state());
     if (divergence) return this.#diverged(divergence);
     if (!replay.finished(now) || this.system.ended()) return false;
     const { recording, to } = replay.plan;
@@ -432,10 +432,10 @@ export class Engine {
     const { machine } = this.present, { boundary } = machine;
     // Where somebody else ends it, events of that very time may have happened or not: in the
     // recording and its replay they all have.
-    if (!own && (this.#record.written || this.#replay)) machine.settle();
-    this.#record.end(boundary, code, message, own);
+    if (!own && (this.#recording.written || this.#replay)) machine.settle();
+    this.#recording.end(boundary, code, message, own);
     const verify = this.plan.replay?.verify;
-    const divergence = verify ? this.#replay?.compareEnd(boundary, this.#record.endState(code, message, own)) : undefined;
+    const divergence = verify ? this.#replay?.compareEnd(boundary, this.#recording.endState(code, message, own)) : undefined;
     if (divergence) this.#diverged(divergence);
     else this.#finish(code, verify ? `${message}; the same as recorded (places compared: ${this.#replay?.compared})` : message);
   }

@@ -6,13 +6,13 @@ import { RecordingError } from "../recordings/recording.ts";
 import { cannotWrite } from "../support/named-file.ts";
 import { savedHeader } from "../recordings/save.ts";
 import { writeSnapshot } from "../snapshots/file.ts";
-import { isHostError, snapshotOf } from "../snapshots/save.ts";
+import { isForTheUser, snapshotOf } from "../snapshots/save.ts";
 import { WriteFailure } from "../support/write-all.ts";
 import { inPieces, type Loop, PAST } from "./loop.ts";
-import type { RunRecord } from "./run-record.ts";
+import type { RunRecording } from "./run-recording.ts";
 import { placeOf } from "./session-run.ts";
 
-/** Told of pages that are written, of the end, and of what the host has refused. */
+/** Told of pages that are written, of the end, and of what the computer has refused. */
 type Progress = (done: number, whole: boolean, error?: string) => void;
 
 /** What is being saved of one session. */
@@ -21,7 +21,7 @@ export class Saving {
   readonly #writing = new Set<() => boolean>();
 
   /** @param changed whether a debugger has changed the machine */
-  constructor(readonly loop: Loop, readonly record: RunRecord, readonly changed: () => boolean) {}
+  constructor(readonly loop: Loop, readonly record: RunRecording, readonly changed: () => boolean) {}
 
   /**
    * Writes a snapshot of what is shown, a piece at a time. The machine goes on meanwhile. A
@@ -46,7 +46,7 @@ export class Saving {
     });
   }
 
-  /** Lets a snapshot be written between slices. What the host refuses is told, not thrown. */
+  /** Lets a snapshot be written between slices. What the computer refuses is told, not thrown. */
   write(begin: () => Generator<number>, tell: Progress): void {
     let steps: Generator<number> | undefined;
     const step = () => {
@@ -56,7 +56,7 @@ export class Saving {
         tell(value ?? 0, done === true);
         return done === true;
       } catch (error) {
-        if (!isHostError(error)) throw error;
+        if (!isForTheUser(error)) throw error;
         tell(0, false, isOfSystem(error) ? cannotWrite(error) : error.message);
         return true;
       }
@@ -84,7 +84,7 @@ export class Saving {
     if (off !== undefined) return acted(off);
     savedHeader(plan).then((header) => port.guarded(() => acted(this.#recorded(path, header))), (error) => {
       port.guarded(() => {
-        if (!(error instanceof RecordingError) && !isHostError(error)) throw error;
+        if (!(error instanceof RecordingError) && !isForTheUser(error)) throw error;
         acted(error.message);
       });
     });
@@ -107,7 +107,7 @@ export class Saving {
       this.record.save(path, header);
       return undefined;
     } catch (error) {
-      if (!(error instanceof WriteFailure) && !isHostError(error)) throw error;
+      if (!(error instanceof WriteFailure) && !isForTheUser(error)) throw error;
       return isOfSystem(error) ? cannotWrite(error) : error.message;
     }
   }

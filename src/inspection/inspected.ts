@@ -17,7 +17,7 @@ import type { VmSymbols } from "../symbols/vm-symbols.ts";
 import type { EventLog } from "./event-log.ts";
 import type { RunPlace } from "./run-place.ts";
 import { RefusedReclaims } from "./refused-reclaims.ts";
-import type { TraceRecorder } from "./trace-recorder.ts";
+import type { TraceBuffer } from "./trace-buffer.ts";
 
 /** A virtio device where a VM sees it. */
 export interface VirtioSlot {
@@ -44,8 +44,8 @@ export interface Inspected {
   readonly virtio: readonly VirtioSlot[];
   /** The driver through which VMs are run: what it makes of errors. */
   readonly driver: Persona;
-  /** What is recorded to be taken away. */
-  readonly recorder: TraceRecorder;
+  /** The events that `el2 trace` takes away. */
+  readonly traceBuffer: TraceBuffer;
   /** What the machine stops for. */
   readonly stops: { readonly rules: readonly StopRule[] };
   /** Places of the session's run. */

@@ -168,13 +168,18 @@ const READERS: { readonly [N in Exclude<TableName, "hash">]: Reader<N> } = {
     return fromLog(view, args, filter, kindsOf(args.kinds), (event) => eventRow(event, nameOf));
   },
   "trace.stats": (view) => {
-    const { recorder } = view.system;
+    const { traceBuffer } = view.system;
     return {
-      rows: recorder.counts().map(({ kind, recorded, events }) => ({ id: `trace:${kind}`, recorded, events, lost: recorder.dropped })),
+      rows: traceBuffer.counts().map(({ kind, recorded, events }) => ({
+        id: `trace:${kind}`,
+        recorded,
+        events,
+        lost: traceBuffer.dropped,
+      })),
     };
   },
   "trace.events": (view, args, filter) => {
-    const { events, end, dropped } = view.system.recorder.page(Number(args.after ?? 0), args.limit ?? DEFAULT_LIMIT);
+    const { events, end, dropped } = view.system.traceBuffer.page(Number(args.after ?? 0), args.limit ?? DEFAULT_LIMIT);
     const nameOf = (vm: string, address: bigint) => view.system.symbols.nameOf(vm, address);
     const rows = events.map((event) => eventRow(event, nameOf)).filter((row) => filter.matches(row));
     return { rows, dropped, cursor: String(end) };

@@ -1,8 +1,15 @@
-// The host's sockets and timers as sources of the machine's door: whatever they say enters as data.
-// In a replay there are no sockets; the recording says what they said.
+// The computer's sockets and timers as sources of the machine's door: whatever they say enters as
+// data. In a replay there are no sockets; the recording says what they said.
 
-import type { DatagramPeer, HostListener, HostNetwork, HostStream, StreamListener, UnixSockets } from "../virtio/host-network.ts";
-import { hostSockets, unixSockets } from "./host-sockets.ts";
+import type {
+  DatagramPeer,
+  OutsideListener,
+  OutsideNetwork,
+  OutsideStream,
+  StreamListener,
+  UnixSockets,
+} from "../virtio/outside-network.ts";
+import { computerSockets, unixSockets } from "./sockets.ts";
 import type { OutsideDoor, OutsideSource } from "./outside.ts";
 
 /** What a stream says, as data. */
@@ -11,12 +18,12 @@ type StreamWord =
   | { readonly kind: "data"; readonly bytes: Uint8Array }
   | { readonly kind: "closed"; readonly problem: string | undefined };
 
-const NO_STREAM: HostStream = { write: () => {}, end: () => {}, destroy: () => {}, pause: () => {}, resume: () => {} };
-const NO_LISTENER: HostListener = { close: () => {} };
+const NO_STREAM: OutsideStream = { write: () => {}, end: () => {}, destroy: () => {}, pause: () => {}, resume: () => {} };
+const NO_LISTENER: OutsideListener = { close: () => {} };
 
-/** The host's network through the door. */
-export function outsideNetwork(outside: OutsideDoor): HostNetwork {
-  const sockets = outside.replayed ? undefined : hostSockets();
+/** The computer's network through the door. */
+export function outsideNetwork(outside: OutsideDoor): OutsideNetwork {
+  const sockets = outside.replayed ? undefined : computerSockets();
   return {
     connect(address, port, listener) {
       const source = streamSource(outside, listener);
@@ -63,7 +70,7 @@ export function outsideNetwork(outside: OutsideDoor): HostNetwork {
   };
 }
 
-/** The host's Unix sockets through the door. */
+/** The computer's Unix sockets through the door. */
 export function outsideUnixSockets(outside: OutsideDoor): UnixSockets {
   const sockets = outside.replayed ? undefined : unixSockets();
   return {
@@ -107,11 +114,11 @@ function speaker(source: OutsideSource): StreamListener {
  */
 function listenOutside(
   outside: OutsideDoor,
-  accept: (stream: HostStream) => StreamListener,
-  listen: ((take: (stream: HostStream) => StreamListener) => HostListener) | undefined,
-): HostListener {
+  accept: (stream: OutsideStream) => StreamListener,
+  listen: ((take: (stream: OutsideStream) => StreamListener) => OutsideListener) | undefined,
+): OutsideListener {
   /** Connections that have not entered yet, oldest first. */
-  const waiting: { readonly stream: HostStream; source: OutsideSource | undefined; readonly early: StreamWord[] }[] = [];
+  const waiting: { readonly stream: OutsideStream; source: OutsideSource | undefined; readonly early: StreamWord[] }[] = [];
   const door = outside.open(() => {
     const connection = waiting.shift();
     const source = streamSource(outside, accept(connection?.stream ?? NO_STREAM));

@@ -1,6 +1,6 @@
-// A folder of the host that a guest shares. Deno has no openat: each folder on a path is looked at
-// before and after what is done below it, so that a symbolic link, whoever puts it there and when,
-// leads nowhere (what remains of a race stands in docs/differences.md).
+// A folder of the computer that a guest shares. Deno has no openat: each folder on a path is looked
+// at before and after what is done below it, so that a symbolic link, whoever puts it there and
+// when, leads nowhere (what remains of a race stands in docs/differences.md).
 
 import fs from "node:fs";
 import {
@@ -16,7 +16,7 @@ import {
 
 /**
  * Bits of a mode that a guest may set: set-user-ID and set-group-ID would mean something to the
- * host.
+ * computer.
  */
 const SETTABLE = 0o1777;
 /** Who is neither the owner of the shared folder nor in its group is this to the guest. */
@@ -24,8 +24,8 @@ const NOBODY = 65_534;
 const OWNER_IN_GUEST = 0;
 const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_NONBLOCK } = fs.constants;
 
-/** A folder of the host. Its owner and group are the guest's root. */
-export class HostFolder implements SharedFolder {
+/** A folder of the computer. Its owner and group are the guest's root. */
+export class ComputerFolder implements SharedFolder {
   readonly #root: string;
   readonly #device: bigint;
   readonly #uid: bigint;
@@ -45,7 +45,7 @@ export class HostFolder implements SharedFolder {
     return this.#within(path, (file) => this.#statusOf(fs.lstatSync(file, { bigint: true })));
   }
 
-  /** What the host cannot name in UTF-8 is not there for the guest. */
+  /** What the computer cannot name in UTF-8 is not there for the guest. */
   list(path: SharePath): string[] {
     return this.#within([...path, ""], () => fs.readdirSync(this.#place(path)).filter((name) => !name.includes("\ufffd")));
   }
@@ -201,7 +201,7 @@ export class HostFolder implements SharedFolder {
     };
   }
 
-  /** Owners stay as they are: to give files away is a right of the host's root. */
+  /** Owners stay as they are: to give files away is a right of the computer's root. */
   #mayOwn(status: FileStatus, { uid, gid }: FileChange): void {
     if (uid !== undefined && uid !== status.uid || gid !== undefined && gid !== status.gid) {
       throw new ShareError("EPERM", "owner and group of a file of the host stay as they are");
@@ -215,7 +215,7 @@ function timesOf(status: FileStatus, change: FileChange): [number, number] {
   return [seconds(change.accessed ?? status.accessed), seconds(change.modified ?? status.modified)];
 }
 
-/** Does something; what the host refuses becomes an error of the share. */
+/** Does something; what the computer refuses becomes an error of the share. */
 function translated<T>(work: () => T): T {
   try {
     return work();
@@ -229,8 +229,8 @@ function translated<T>(work: () => T): T {
 }
 
 /**
- * The host's error that a message names by its number, as in `File too large (os error 27)`: Deno
- * has names for the more common ones only.
+ * The computer's error that a message names by its number, as in `File too large (os error 27)`:
+ * Deno has names for the more common ones only.
  */
 function codeOf(message: string): string | undefined {
   const number = /\(os error (\d+)\)/.exec(message)?.[1];

@@ -8,7 +8,7 @@ import { letIn } from "../recordings/input.ts";
 import type { EndState, Input, RecordedInput } from "../plans/recorded-run.ts";
 import { recordingHeader, RecordingWriter } from "../recordings/recording.ts";
 import type { SessionPlan } from "../plans/plan.ts";
-import { consolesOf } from "./plan.ts";
+import { consolesOf } from "./plan-scenario.ts";
 import { describeStep, type Scenario, type Step } from "./scenario.ts";
 import { WatchedConsoles, WatchedEvents } from "./watched.ts";
 

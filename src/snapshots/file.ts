@@ -11,7 +11,7 @@ import { decodePlain, encodePlain } from "../machine/plain.ts";
 import { readToEnd } from "../support/named-file.ts";
 import { bare, type SessionPlan } from "../plans/plan.ts";
 import { VERSION } from "../support/version.ts";
-import { hostResources } from "./host-resources.ts";
+import { outsideResources } from "./outside-resources.ts";
 import { isZeroPage, type Pages } from "../state/pages.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { KiB, MiB, PAGE_SIZE } from "../support/sizes.ts";
@@ -166,7 +166,7 @@ function checkedPlan(value: unknown): SessionPlan {
   const { what } = plan;
   const parts = what.kind === "boot" ? what.devices ?? [] : what.host.vms;
   if (!Array.isArray(parts)) throw new TypeError("it has no machine");
-  hostResources(plan);
+  outsideResources(plan);
   return plan;
 }
 

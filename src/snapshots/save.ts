@@ -23,7 +23,7 @@ export function snapshotOf(system: RunningSystem & SavableSystem, plan: SessionP
  * Whether something went wrong that is the person's to mend: a file that cannot be written, a state
  * that cannot be saved.
  */
-export function isHostError(error: unknown): error is Error {
+export function isForTheUser(error: unknown): error is Error {
   return error instanceof UnsavableError || error instanceof SnapshotError || error instanceof Error && Object.hasOwn(error, "code") ||
     Object.values(Deno.errors).some((kind) => error instanceof kind);
 }

@@ -2,7 +2,7 @@
 // share.
 
 import { KiB } from "../support/sizes.ts";
-import type { HostStream, StreamListener } from "./host-network.ts";
+import type { OutsideStream, StreamListener } from "./outside-network.ts";
 import { StreamBacklog } from "./stream-backlog.ts";
 
 /**
@@ -21,12 +21,12 @@ export abstract class CarriedConnection implements StreamListener {
   protected stuck = false;
 
   /** What carries it; undefined before `carry`. */
-  get stream(): HostStream | undefined {
+  get stream(): OutsideStream | undefined {
     return this.backlog.stream;
   }
 
   /** Sets the stream that carries it, before anything else. */
-  carry(stream: HostStream): void {
+  carry(stream: OutsideStream): void {
     this.backlog.stream = stream;
   }
 

@@ -1,7 +1,7 @@
 // What a VM's virtio devices are made of: plain data, resolved from command line and configuration
 // before the machine starts.
 
-/** A TCP or UDP port of the host (127.0.0.1) that leads to one of the guest. */
+/** A TCP or UDP port of the computer (127.0.0.1) that leads to one of the guest. */
 export interface PortForward {
   /** TCP, or UDP. */
   readonly protocol: "tcp" | "udp";
@@ -21,8 +21,8 @@ export function parseForward(text: string): PortForward | undefined {
 }
 
 /**
- * Where a network card's cable ends: `user`: NAT to the host's network; `pair:NAME`: a switch that
- * all with this name share; `none`.
+ * Where a network card's cable ends: `user`: NAT to the computer's network; `pair:NAME`: a switch
+ * that all with this name share; `none`.
  */
 export type NetBackend = "none" | "user" | `pair:${string}`;
 
@@ -38,11 +38,11 @@ export type DevicePlan =
   /** `capture`: a pcapng file of all frames. */
   | { readonly kind: "net"; readonly backend: NetBackend; readonly forward: readonly PortForward[]; readonly capture?: string }
   | { readonly kind: "rng" }
-  /** `path`: the Unix socket where the host's programs meet the guest; none without. */
+  /** `path`: the Unix socket where the computer's programs meet the guest; none without. */
   | { readonly kind: "vsock"; readonly cid: number; readonly path: string | undefined }
   /** Ports by name; the first is the guest's hvc0. */
   | { readonly kind: "console"; readonly ports: readonly string[] }
-  /** A folder of the host; `tag` is what the guest mounts. */
+  /** A folder of the computer; `tag` is what the guest mounts. */
   | { readonly kind: "9p"; readonly folder: string; readonly mode: "ro" | "rw"; readonly tag: string }
   | { readonly kind: "balloon" }
   | { readonly kind: "input"; readonly type: InputType };

@@ -1,12 +1,12 @@
-// What a stream of the host has said and the guest has not got yet. The stream pauses while there
-// is much.
+// What a stream of the computer has said and the guest has not got yet. The stream pauses while
+// there is much.
 
-import type { HostStream } from "./host-network.ts";
+import type { OutsideStream } from "./outside-network.ts";
 
 /** Bytes for a guest, in the pieces that they came in. */
 export class StreamBacklog {
   /** The stream that it pauses; set before the first byte. */
-  stream: HostStream | undefined;
+  stream: OutsideStream | undefined;
   #pieces: Uint8Array[] = [];
   #length = 0;
   #paused = false;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { stringify } from "smol-toml";
-import { planDemo, planRun, planText } from "../../src/configuration/plan.ts";
+import { planDemo, planRun, planText } from "../../src/configuration/plan-run.ts";
 import { TomlPositions } from "../../src/configuration/positions.ts";
 import { DEVICE_KINDS, deviceKeys, KNOWN_KEYS } from "../../src/configuration/schema.ts";
 import { parseDuration, parseSize } from "../../src/support/units.ts";

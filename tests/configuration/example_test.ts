@@ -2,7 +2,7 @@
 // phone.toml.
 
 import assert from "node:assert/strict";
-import { planText } from "../../src/configuration/plan.ts";
+import { planText } from "../../src/configuration/plan-run.ts";
 import { demoSystem, rows, runUntil } from "../inspection/system.ts";
 
 const EXAMPLE = Deno.readTextFileSync(new URL("phone.toml", import.meta.url));

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { devicetree, node } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import type { VmPlan } from "../../src/host/plan.ts";
-import { planText, type RunConfiguration } from "../../src/configuration/plan.ts";
+import { planText, type RunConfiguration } from "../../src/configuration/plan-run.ts";
 import type { BootPlan } from "../../src/plans/plan.ts";
 import { nativeHostOf } from "../host/plans.ts";
 

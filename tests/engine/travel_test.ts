@@ -5,7 +5,7 @@ import { assemble } from "../../src/assembly/assemble.ts";
 import { Past } from "../../src/recordings/past.ts";
 import type { System } from "../../src/assembly/system.ts";
 import { Random } from "../support/random.ts";
-import { planDemo } from "../../src/configuration/plan.ts";
+import { planDemo } from "../../src/configuration/plan-run.ts";
 import type { TableName } from "../../src/queries/tables.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import { Standing } from "../../src/engine/standing.ts";

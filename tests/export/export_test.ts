@@ -14,7 +14,7 @@ const MILLISECOND = 1e6;
 /** What the demo's first part records. */
 async function recordedDemo(kinds: readonly TraceKind[], until = 300 * MILLISECOND): Promise<Recorded> {
   const system = await demoSystem();
-  system.recorder.start(kinds);
+  system.traceBuffer.start(kinds);
   runUntil(system, until);
   const events = rows(system, "trace.events", { limit: 1_000_000 }) as unknown as EventRow[];
   const vmids = new Map(rows(system, "vm.ls").map((row) => [row.id.slice(3), Number(row.vmid)]));

@@ -6,7 +6,7 @@ import { assemble } from "../../src/assembly/assemble.ts";
 import { moduleFiles } from "../../src/catalog/busybox-archive.ts";
 import { fetchKernel, ORDINARY_KERNEL, withDebianArchive } from "../../src/catalog/debian.ts";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
-import { planText } from "../../src/configuration/plan.ts";
+import { planText } from "../../src/configuration/plan-run.ts";
 import { withEntries } from "../../src/formats/cpio.ts";
 import type { GuestSystem } from "../../src/assembly/guest-system.ts";
 import { VIRTIO_MODULES } from "../../src/catalog/kernel-modules.ts";

@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
-import { planText } from "../../src/configuration/plan.ts";
+import { planText } from "../../src/configuration/plan-run.ts";
 import { nativeHostOf } from "../host/plans.ts";
 import { PROMPT } from "../support/console.ts";
 import { Guests, ordinaryGuest } from "./guest.ts";

@@ -1,7 +1,7 @@
 // Our own guests on the whole stack: real AArch64 code in VMs of the native host.
 
 import assert from "node:assert/strict";
-import { planDemo } from "../../src/configuration/plan.ts";
+import { planDemo } from "../../src/configuration/plan-run.ts";
 import type { VmPlan } from "../../src/host/plan.ts";
 import { nativeHostOf } from "./plans.ts";
 import { Stack } from "./stack.ts";

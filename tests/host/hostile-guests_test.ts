@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import type { VmPlan } from "../../src/host/plan.ts";
-import { planDemo } from "../../src/configuration/plan.ts";
+import { planDemo } from "../../src/configuration/plan-run.ts";
 import { MIB, nativeHostOf, vmPlan } from "./plans.ts";
 import { Stack } from "./stack.ts";
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { NativeHostPlan, VmPlan } from "../../src/host/plan.ts";
-import type { RunConfiguration } from "../../src/configuration/plan.ts";
+import type { RunConfiguration } from "../../src/configuration/plan-run.ts";
 
 export const MIB = 2 ** 20;
 /** What the host keeps for itself. */

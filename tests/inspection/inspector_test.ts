@@ -10,7 +10,7 @@ import { MEM_APPEND, MEM_RECLAIM } from "../../src/abi/rpc/messages/memory.ts";
 import { RmError } from "../../src/abi/rpc/errors.ts";
 import { assemble } from "../../src/assembly/assemble.ts";
 import { nativeHostOf } from "../host/plans.ts";
-import { planDemo, planText, type RunConfiguration } from "../../src/configuration/plan.ts";
+import { planDemo, planText, type RunConfiguration } from "../../src/configuration/plan-run.ts";
 import { HYPERCALL_ERRORS } from "../../src/abi/hypercall-errors.ts";
 import { RPC_MESSAGES } from "../../src/abi/rpc/messages/all.ts";
 import { ErrorCode } from "../../src/abi/errors.ts";
@@ -71,7 +71,7 @@ Deno.test("W60: rows are JSON as their tables declare: 64 bits are strings, addr
   system.symbols.give("ping", START, "test");
   system.inspector.act({ kind: "inject.add", rule: "virq vm=pong nth=999999999 -> lose" });
   for (const filter of ["kind=hvc", "kind=psci name=NO_SUCH"]) system.stops.change({ kind: "event", filter });
-  system.recorder.start(["hvc", "msg"]);
+  system.traceBuffer.start(["hvc", "msg"]);
   runUntil(system, HALF_SECOND);
   const [queue] = rows(system, "queue.ls");
   for (const table of NAMES) {

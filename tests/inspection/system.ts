@@ -1,7 +1,7 @@
 // The demo as a system in the test's own thread, run to a virtual time.
 
 import { assemble } from "../../src/assembly/assemble.ts";
-import { planDemo, planText } from "../../src/configuration/plan.ts";
+import { planDemo, planText } from "../../src/configuration/plan-run.ts";
 import type { GuestSystem } from "../../src/assembly/guest-system.ts";
 import type { QueryArguments } from "../../src/queries/query.ts";
 import type { RowOf } from "../../src/queries/table.ts";

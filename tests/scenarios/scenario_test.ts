@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readScenario, type Scenario, ScenarioError } from "../../src/scenarios/scenario.ts";
-import { planScenario } from "../../src/scenarios/plan.ts";
+import { planScenario } from "../../src/scenarios/plan-scenario.ts";
 import { ScenarioRun } from "../../src/scenarios/run.ts";
 
 const HEAD = 'el2_test = 1\n[[step]]\nboot = "demo"\n';

@@ -1,7 +1,7 @@
 // Systems to save: plans of small machines, and how far a machine runs.
 
 import assert from "node:assert/strict";
-import { planDemo } from "../../src/configuration/plan.ts";
+import { planDemo } from "../../src/configuration/plan-run.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
 import type { System } from "../../src/assembly/system.ts";
 

@@ -7,7 +7,7 @@ import { BalloonDevice } from "../../src/virtio/balloon/balloon.ts";
 import { BlockDevice } from "../../src/virtio/block/block.ts";
 import { ConsoleDevice } from "../../src/virtio/console/console.ts";
 import type { VirtioDevice } from "../../src/virtio/device.ts";
-import type { HostNetwork, HostStream } from "../../src/virtio/host-network.ts";
+import type { OutsideNetwork, OutsideStream } from "../../src/virtio/outside-network.ts";
 import { VirtioMmioRegister, VirtioStatus } from "../../src/devices/virtio-mmio-registers.ts";
 import { InputDevice } from "../../src/virtio/input/input.ts";
 import type { InputType } from "../../src/virtio/plan.ts";
@@ -19,7 +19,7 @@ import { NetSwitch } from "../../src/virtio/net/switch.ts";
 import { RngDevice } from "../../src/virtio/rng/rng.ts";
 import { SessionFabric } from "../../src/virtio/vsock/fabric.ts";
 import { VsockDevice } from "../../src/virtio/vsock/vsock.ts";
-import { HostFolder } from "../../src/outside/shared-folder.ts";
+import { ComputerFolder } from "../../src/outside/shared-folder.ts";
 import { Random } from "../support/random.ts";
 import { hostileP9Request } from "./p9-hostile.ts";
 import { MEMORY_BASE, QUEUE_SIZE, TestDriver } from "./driver.ts";
@@ -28,8 +28,8 @@ const OPERATIONS = Deno.env.get("EL2_LONG") === undefined ? 50_000 : 10_000_000;
 const REGISTERS = Object.values(VirtioMmioRegister);
 const MEMORY = 0x10_0000;
 
-const STREAM: HostStream = { write: () => {}, end: () => {}, destroy: () => {}, pause: () => {}, resume: () => {} };
-const NETWORK: HostNetwork = {
+const STREAM: OutsideStream = { write: () => {}, end: () => {}, destroy: () => {}, pause: () => {}, resume: () => {} };
+const NETWORK: OutsideNetwork = {
   connect: () => STREAM,
   datagrams: () => ({ send: () => {}, close: () => {} }),
   listen: () => ({ close: () => {} }),
@@ -105,7 +105,7 @@ function hostileShare(): Subject {
   Deno.mkdirSync(`${outside}/share/a`, { recursive: true });
   Deno.writeTextFileSync(`${outside}/secret`, "secret");
   Deno.symlinkSync(outside, `${outside}/share/up`);
-  const server = new P9Server(new HostFolder(`${outside}/share`), false);
+  const server = new P9Server(new ComputerFolder(`${outside}/share`), false);
   const answers: (() => void)[] = [];
   const device = new P9Device("share", {
     request: (ticket, bytes, room) => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { DatagramPeer, HostNetwork, HostStream, StreamListener } from "../../src/virtio/host-network.ts";
+import type { DatagramPeer, OutsideNetwork, OutsideStream, StreamListener } from "../../src/virtio/outside-network.ts";
 import { Nat, NatAddress } from "../../src/virtio/net/nat/nat.ts";
 import { readEthernet, readIp, readUdp, type Route, writeUdp } from "../../src/formats/packets.ts";
 import { NetDevice } from "../../src/virtio/net/net.ts";
@@ -14,13 +14,13 @@ const encode = (text: string) => new TextEncoder().encode(text);
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
 /** A network whose datagrams a test sends and sees. */
-class FakeNetwork implements HostNetwork {
+class FakeNetwork implements OutsideNetwork {
   readonly ports = new Map<number, (peer: DatagramPeer, bytes: Uint8Array) => void>();
   readonly sent: string[] = [];
   readonly timers: (() => void)[] = [];
   readonly nameServer = LOOPBACK;
 
-  connect(): HostStream {
+  connect(): OutsideStream {
     throw new Error("no stream is wanted");
   }
 
@@ -41,9 +41,9 @@ class FakeNetwork implements HostNetwork {
   }
 
   /** Makes a connection to the port that is forwarded. */
-  accept: ((stream: HostStream) => StreamListener) | undefined;
+  accept: ((stream: OutsideStream) => StreamListener) | undefined;
 
-  listen(_port: number, accept: (stream: HostStream) => StreamListener) {
+  listen(_port: number, accept: (stream: OutsideStream) => StreamListener) {
     this.accept = accept;
     return { close: () => {} };
   }
@@ -118,7 +118,7 @@ Deno.test("a datagram to port 0, which sockets of the host refuse, goes nowhere"
 
 Deno.test("a forwarded connection that stays keeps its port, however many come and go beside it", () => {
   const { network, nat } = guest(["2222:22"]);
-  const stream: HostStream = { write: () => {}, end: () => {}, destroy: () => {}, pause: () => {}, resume: () => {} };
+  const stream: OutsideStream = { write: () => {}, end: () => {}, destroy: () => {}, pause: () => {}, resume: () => {} };
   const stays = network.accept!(stream);
   for (let others = 1; others < 16_384; others++) network.accept!(stream).closed("gone");
   const last = network.accept!(stream);

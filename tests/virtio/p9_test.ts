@@ -4,7 +4,7 @@ import { MESSAGE_MAX, P9Server } from "../../src/virtio/p9/server.ts";
 import { P9_HEADER_SIZE, writeMessage } from "../../src/virtio/p9/messages.ts";
 import { Outside } from "../../src/outside/outside.ts";
 import { OutsideShare } from "../../src/outside/share.ts";
-import { HostFolder } from "../../src/outside/shared-folder.ts";
+import { ComputerFolder } from "../../src/outside/shared-folder.ts";
 import { TestDriver } from "./driver.ts";
 import { P9Client, p9Request } from "./p9-client.ts";
 
@@ -34,7 +34,7 @@ async function withShare(
     await Deno.mkdir(`${share}/sub`, { recursive: true });
     await Deno.writeTextFile(`${outside}/secret`, "secret");
     await Deno.writeTextFile(`${share}/sub/file`, "content");
-    const server = new P9Server(new HostFolder(share), readOnly);
+    const server = new P9Server(new ComputerFolder(share), readOnly);
     const client = new P9Client((bytes, room) => server.serve(bytes, room));
     client.begin();
     await test(client, share, server, outside);
@@ -236,7 +236,7 @@ Deno.test("a server's state is plain data: another one goes on with the same fid
     client.walk(2, "sub");
     client.ask("lopen", { fid: 2, flags: RDONLY });
     client.list(2, 4096);
-    const restored = new P9Server(new HostFolder(share), false);
+    const restored = new P9Server(new ComputerFolder(share), false);
     restored.restore(structuredClone(server.save()));
     assert.deepEqual(restored.save(), server.save());
     const other = new P9Client((bytes, room) => restored.serve(bytes, room));
@@ -251,7 +251,7 @@ Deno.test("a device's requests are answered between two slices, in order, and th
     const outside = new Outside();
     const entered: [number, unknown][] = [];
     outside.enter = (source, data) => entered.push([source, data]);
-    const backend = new OutsideShare(outside, new P9Server(new HostFolder(share), false));
+    const backend = new OutsideShare(outside, new P9Server(new ComputerFolder(share), false));
     const device = new P9Device("tag", backend);
     backend.answer = (ticket, bytes) => device.answer(ticket, bytes);
     const driver = new TestDriver(device);
@@ -304,7 +304,7 @@ Deno.test("a share that is recorded is replayed without its folder", () =>
       inputs.push(structuredClone(data));
       outside.deliver(0, data);
     };
-    const live = run(outside, new P9Server(new HostFolder(share), false));
+    const live = run(outside, new P9Server(new ComputerFolder(share), false));
     await Promise.resolve();
     const replayed = new Outside(true);
     const replay = run(replayed, undefined);

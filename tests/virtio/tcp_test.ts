@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { HostStream } from "../../src/virtio/host-network.ts";
+import type { OutsideStream } from "../../src/virtio/outside-network.ts";
 import { TcpFlag, type TcpSegment } from "../../src/formats/packets.ts";
 import { TcpConnection } from "../../src/virtio/net/nat/tcp.ts";
 
@@ -20,7 +20,7 @@ function opened() {
     },
     initialSequence: () => FIRST,
   }, true);
-  const stream: HostStream = { write: () => {}, end: () => {}, destroy: () => {}, pause: () => {}, resume: () => {} };
+  const stream: OutsideStream = { write: () => {}, end: () => {}, destroy: () => {}, pause: () => {}, resume: () => {} };
   const receive = (flags: number, acknowledgment: number, window: number) =>
     connection.receive({
       ...{ sourcePort: 1, destinationPort: 2, sequence: flags & SYN ? 0 : 1, acknowledgment, flags, window },

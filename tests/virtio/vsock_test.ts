@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { VirtioMmioRegister } from "../../src/devices/virtio-mmio-registers.ts";
-import type { HostStream, StreamListener } from "../../src/virtio/host-network.ts";
+import type { OutsideStream, StreamListener } from "../../src/virtio/outside-network.ts";
 import { SessionFabric } from "../../src/virtio/vsock/fabric.ts";
-import { HostEndpoint } from "../../src/virtio/vsock/host-endpoint.ts";
+import { OutsideEndpoint } from "../../src/virtio/vsock/outside-endpoint.ts";
 import { Cid, readVsock, VSOCK_STREAM, VsockOp, type VsockPacket, VsockShutdown, writeVsock } from "../../src/virtio/vsock/packet.ts";
 import { VsockDevice } from "../../src/virtio/vsock/vsock.ts";
 import { MEMORY_BASE, TestDriver } from "./driver.ts";
@@ -47,13 +47,13 @@ class Guest {
 /** The host's programs: sockets that tests drive by hand. */
 class FakeSockets {
   readonly connections = new Map<string, { listener: StreamListener; written: string; ended: boolean; destroyed: boolean }>();
-  accept: ((stream: HostStream) => StreamListener) | undefined;
+  accept: ((stream: OutsideStream) => StreamListener) | undefined;
 
-  connect(path: string, listener: StreamListener): HostStream {
+  connect(path: string, listener: StreamListener): OutsideStream {
     return this.#stream(path, listener);
   }
 
-  listen(_path: string, accept: (stream: HostStream) => StreamListener) {
+  listen(_path: string, accept: (stream: OutsideStream) => StreamListener) {
     this.accept = accept;
     return { close: () => {} };
   }
@@ -66,7 +66,7 @@ class FakeSockets {
     return connection;
   }
 
-  #stream(name: string, listener: StreamListener): HostStream {
+  #stream(name: string, listener: StreamListener): OutsideStream {
     const connection = { listener, written: "", ended: false, destroyed: false };
     this.connections.set(name, connection);
     return {
@@ -82,7 +82,7 @@ class FakeSockets {
 function withHost() {
   const guest = new Guest(Cid.FIRST_GUEST);
   const sockets = new FakeSockets();
-  const endpoint = new HostEndpoint({
+  const endpoint = new OutsideEndpoint({
     cid: guest.cid,
     path: "/run/vm",
     sockets,

@@ -21,7 +21,7 @@ import { checked, diskGuest, mended } from "../start/planned.ts";
 import { recorded } from "../start/recordings.ts";
 import { showSession } from "../start/show.ts";
 import { collectSymbols } from "../start/symbol-files.ts";
-import { planDemo, planRun } from "../../configuration/plan.ts";
+import { planDemo, planRun } from "../../configuration/plan-run.ts";
 import type { FileUi } from "../../configuration/schema.ts";
 import { DEFAULT_TIER, PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../plans/plan.ts";
 import { exists } from "../../support/cache.ts";

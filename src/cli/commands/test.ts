@@ -8,7 +8,7 @@ import { useCoreCache } from "../common/machines-here.ts";
 import { output, report } from "../common/print.ts";
 import { parseDuration, parseWhole } from "../common/values.ts";
 import { documentText, TESTED } from "../../queries/documents.ts";
-import { planScenario } from "../../scenarios/plan.ts";
+import { planScenario } from "../../scenarios/plan-scenario.ts";
 import type { ScenarioResult, ScenarioRun, StepResult } from "../../scenarios/run.ts";
 import { readScenario, type Scenario, ScenarioError } from "../../scenarios/scenario.ts";
 import { cannotRead, cannotWrite, readToEnd } from "../../support/named-file.ts";

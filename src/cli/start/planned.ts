@@ -3,7 +3,7 @@
 import { showConfigErrors } from "./show.ts";
 import { Failure } from "../common/failure.ts";
 import { DISK_GUEST_MEMORY, diskGuestBoot } from "../../catalog/boot.ts";
-import { planRun, type RunResult } from "../../configuration/plan.ts";
+import { planRun, type RunResult } from "../../configuration/plan-run.ts";
 import { DEFAULT_UI, type FileUi } from "../../configuration/schema.ts";
 import type { DevicePlan, SessionPlan } from "../../plans/plan.ts";
 

@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { ExitCode, Failure } from "../common/failure.ts";
 import type { SessionPlan } from "../../plans/plan.ts";
 import { readSnapshot, SnapshotError, type SnapshotHeader } from "../../snapshots/file.ts";
-import { hostResources } from "../../snapshots/host-resources.ts";
+import { outsideResources } from "../../snapshots/outside-resources.ts";
 import { cannotRead } from "../../support/named-file.ts";
 
 /**
@@ -22,7 +22,7 @@ export async function planOfSnapshot(file: string, allowHost: true | undefined):
  * allowed
  */
 export function checkHost(file: string, plan: SessionPlan, allowed: true | undefined): void {
-  const wanted = hostResources(plan);
+  const wanted = outsideResources(plan);
   if (allowed || wanted.length === 0) return;
   throw new Failure(`snapshot ${file}: its machine wants of this computer: ${wanted.join(", ")}; --allow-host lets it`);
 }

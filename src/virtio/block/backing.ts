@@ -2,8 +2,8 @@
 // beside it.
 
 /**
- * A disk's bytes. Offsets and lengths are bytes within `size`. What the host refuses (no room, no
- * right) is an exception of the backing.
+ * A disk's bytes. Offsets and lengths are bytes within `size`. What the computer refuses (no room,
+ * no right) is an exception of the backing.
  */
 export interface BlockBacking {
   readonly size: number;
@@ -44,7 +44,7 @@ export class OverlayBacking implements BlockBacking {
     return this.base.size;
   }
 
-  /** Bytes of host memory that the changes take. */
+  /** Bytes of the computer's memory that the changes take. */
   get changed(): number {
     let blocks = 0;
     for (const bytes of this.#blocks.values()) if (bytes !== ZEROS) blocks++;

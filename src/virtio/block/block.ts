@@ -74,7 +74,7 @@ export class BlockDevice implements VirtioDevice {
 
   /**
    * @param serial what the guest reads as the disk's serial number, at most 20 bytes of it
-   * @param onError is told why the host could not do what the guest asked
+   * @param onError is told why the computer could not do what the guest asked
    */
   constructor(readonly backing: BlockBacking, readonly serial: string, readonly onError: (message: string) => void) {
     const { SIZE_MAX, SEG_MAX, BLK_SIZE, FLUSH, RO, DISCARD, WRITE_ZEROES } = BlockFeature;
@@ -162,7 +162,7 @@ export class BlockDevice implements VirtioDevice {
       status = this.#perform(chain, type, sector);
     } catch (error) {
       if (error instanceof VirtioFault) throw error;
-      // The host's disk is full, its file gone: the guest gets an I/O error, people the reason.
+      // The computer's disk is full, its file gone: the guest gets an I/O error, people the reason.
       this.onError(`the disk's file: ${error instanceof Error ? error.message : String(error)}`);
       status = BlockStatus.IOERR;
     }

@@ -1,7 +1,7 @@
-// A folder of the host as the 9P server sees it. The workstation implements it over the host's file
-// system; nothing that is done through it leaves the folder.
+// A folder of the computer as the 9P server sees it. The workstation implements it over the
+// computer's file system; nothing that is done through it leaves the folder.
 
-/** Errors that a share answers with: numbers of arm64 Linux, whatever the host. */
+/** Errors that a share answers with: numbers of arm64 Linux, whatever the computer. */
 export const Errno = {
   EPERM: 1,
   ENOENT: 2,
@@ -51,7 +51,8 @@ export type SharePath = readonly string[];
 export interface FileStatus {
   readonly kind: "file" | "folder" | "symlink" | "other";
   /**
-   * Numbers that tell it from all others of the host; `device` is 0 for that of the shared folder.
+   * Numbers that tell it from all others of the computer; `device` is 0 for that of the shared
+   * folder.
    */
   readonly device: bigint;
   readonly inode: bigint;

@@ -280,7 +280,7 @@ export class P9Server {
     },
     xattrwalk: () => refuse("EOPNOTSUPP", "a share has no extended attributes"),
     xattrcreate: () => refuse("EOPNOTSUPP", "a share has no extended attributes"),
-    // The guest's kernel has settled locks among its own processes before it asks; the host's
+    // The guest's kernel has settled locks among its own processes before it asks; the computer's
     // programs do not see them.
     lock: ({ fid }) => {
       this.#fids.get(fid);
@@ -401,7 +401,7 @@ export class P9Server {
 
   #qid({ kind, device, inode, modified }: FileStatus): Qid {
     const type = kind === "folder" ? QidType.DIRECTORY : kind === "symlink" ? QidType.SYMLINK : QidType.FILE;
-    // Files of several of the host's disks can have one number; the upper bits keep them apart.
+    // Files of several of the computer's disks can have one number; the upper bits keep them apart.
     return { type, version: Number(BigInt.asUintN(32, modified / MILLISECOND)), path: BigInt.asUintN(64, inode ^ device << 48n) };
   }
 }

@@ -1,10 +1,11 @@
-// Where packets of guests' sockets go: to another guest of the session, to the host, or nowhere.
+// Where packets of guests' sockets go: to another guest of the session, to the computer, or
+// nowhere.
 
 import { Cid, resetOf, VsockOp, type VsockPacket } from "./packet.ts";
 import type { VsockDevice, VsockFabric } from "./vsock.ts";
 
-/** The host's end, for one guest. */
-export interface VsockHost {
+/** The computer's end, for one guest. */
+export interface VsockOutside {
   send(packet: VsockPacket): void;
 }
 
@@ -12,15 +13,15 @@ export interface VsockHost {
 export class SessionFabric {
   readonly #devices = new Map<number, VsockDevice>();
 
-  /** Connects a device; `host` is the host as this guest sees it, where it may. */
-  plug(device: VsockDevice, host: VsockHost | undefined): void {
+  /** Connects a device; `outside` is the outside as this guest sees it, where it may. */
+  plug(device: VsockDevice, outside: VsockOutside | undefined): void {
     if (this.#devices.has(device.cid)) throw new Error(`two socket devices have the context id ${device.cid}`);
     this.#devices.set(device.cid, device);
-    device.fabric = { send: (packet) => this.#send(device, host, packet) } satisfies VsockFabric;
+    device.fabric = { send: (packet) => this.#send(device, outside, packet) } satisfies VsockFabric;
   }
 
-  #send(from: VsockDevice, host: VsockHost | undefined, packet: VsockPacket): void {
-    if (packet.destinationCid === Cid.HOST && host) return host.send(packet);
+  #send(from: VsockDevice, outside: VsockOutside | undefined, packet: VsockPacket): void {
+    if (packet.destinationCid === Cid.HOST && outside) return outside.send(packet);
     const to = this.#devices.get(packet.destinationCid);
     if (to) to.receive(packet);
     else if (packet.op !== VsockOp.RST) from.receive(resetOf(packet));

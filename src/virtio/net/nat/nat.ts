@@ -1,16 +1,16 @@
-// User-mode NAT: a network of one guest, whose connections are carried on by sockets of the host,
-// with no right beyond the user's own.
+// User-mode NAT: a network of one guest, whose connections are carried on by sockets of the
+// computer, with no right beyond the user's own.
 //
 //   10.0.2.0/24   the network      10.0.2.15  the guest, by DHCP
-//   10.0.2.2      router; as a destination it is the host's 127.0.0.1
-//   10.0.2.3      DNS: the host's resolver
+//   10.0.2.2      router; as a destination it is the computer's 127.0.0.1
+//   10.0.2.3      DNS: the computer's resolver
 //
 // ICMP echo is answered for these addresses only.
 
 import type { PortForward } from "../../plan.ts";
 import type { NetBackend, NetDevice } from "../net.ts";
 import { answerDhcp, DHCP_CLIENT_PORT, DHCP_SERVER_PORT, type Lease } from "./dhcp.ts";
-import type { HostDatagrams, HostListener, HostNetwork } from "../../host-network.ts";
+import type { OutsideDatagrams, OutsideListener, OutsideNetwork } from "../../outside-network.ts";
 import {
   ArpOperation,
   EtherType,
@@ -69,14 +69,14 @@ const LEASE: Lease = {
 
 /** A socket for one UDP flow; `forget` takes its timeout back. */
 interface Flow {
-  readonly datagrams: HostDatagrams;
+  readonly datagrams: OutsideDatagrams;
   readonly forget: () => void;
 }
 
 /** What a NAT is made with. */
 export interface NatOptions {
   readonly device: NetDevice;
-  readonly network: HostNetwork;
+  readonly network: OutsideNetwork;
   readonly forward: readonly PortForward[];
   readonly onProblem: (message: string) => void;
 }
@@ -96,7 +96,7 @@ export class Nat implements NetBackend {
   readonly #connections = new Map<string, TcpConnection>();
   /** UDP flows likewise, the longest unused first. */
   readonly #flows = new Map<string, Flow>();
-  readonly #listeners: HostListener[] = [];
+  readonly #listeners: OutsideListener[] = [];
   #forwarded = 0;
   #sequence = 0x1000_0000;
 
@@ -125,7 +125,7 @@ export class Nat implements NetBackend {
     this.#sequence = sequence;
   }
 
-  /** Whether the host may connect to the guest. */
+  /** Whether the computer may connect to the guest. */
   get listens(): boolean {
     return this.#listeners.length > 0;
   }
@@ -174,7 +174,7 @@ export class Nat implements NetBackend {
       if (answer) this.options.device.receive(writeUdp(route, DHCP_SERVER_PORT, DHCP_CLIENT_PORT, answer));
       return;
     }
-    // Nobody has port 0, and the host's sockets take it for a mistake of their user.
+    // Nobody has port 0, and the computer's sockets take it for a mistake of their user.
     if (packet.destination === BROADCAST || destinationPort === 0) return;
     const key = `${sourcePort}:${packet.destination}:${destinationPort}`;
     const datagrams = this.#flow(key, () => {
@@ -188,7 +188,7 @@ export class Nat implements NetBackend {
   }
 
   /** The flow with this key, opened where there is none; it is kept for a while from now on. */
-  #flow(key: string, open: () => HostDatagrams): HostDatagrams {
+  #flow(key: string, open: () => OutsideDatagrams): OutsideDatagrams {
     const known = this.#flows.get(key);
     if (known) {
       known.forget();
@@ -203,11 +203,11 @@ export class Nat implements NetBackend {
   }
 
   /**
-   * Datagrams to a port of the host come from the router, each peer by its own port; the guest's
-   * answers go back to the peer.
+   * Datagrams to a port of the computer come from the router, each peer by its own port; the
+   * guest's answers go back to the peer.
    */
-  #forwardDatagrams(hostPort: number, guestPort: number): void {
-    const port = this.options.network.datagramPort(hostPort, (peer, bytes) => {
+  #forwardDatagrams(computerPort: number, guestPort: number): void {
+    const port = this.options.network.datagramPort(computerPort, (peer, bytes) => {
       if (bytes.length > UDP_PAYLOAD_MAX) return;
       this.#flow(`${guestPort}:${NatAddress.Router}:${peer.port}`, () => ({
         send: (answer) => port.send(peer, answer),
@@ -252,9 +252,9 @@ export class Nat implements NetBackend {
     connection.receive(segment);
   }
 
-  /** A connection of the host to a forwarded port becomes one from the router to the guest. */
-  #forward(hostPort: number, guestPort: number): void {
-    const listener = this.options.network.listen(hostPort, (stream) => {
+  /** A connection of the computer to a forwarded port becomes one from the router to the guest. */
+  #forward(computerPort: number, guestPort: number): void {
+    const listener = this.options.network.listen(computerPort, (stream) => {
       const { key, port } = this.#forwardPort(guestPort);
       const connection = this.#connection(key, NatAddress.Router, port, guestPort, false);
       connection.carry(stream);
@@ -288,7 +288,7 @@ export class Nat implements NetBackend {
     return connection;
   }
 
-  /** Where on the host's side an address of the guest's leads. */
+  /** Where on the computer's side an address of the guest's leads. */
   #outside(address: Ip, port: number): Ip {
     if (address === NatAddress.Dns && port === DNS_PORT) return this.options.network.nameServer;
     return isOurs(address) ? LOOPBACK : address;

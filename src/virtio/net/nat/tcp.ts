@@ -1,9 +1,9 @@
-// One TCP connection of a guest, ended here and carried on by a stream of the host (RFC 9293). The
-// wire between the guest and this code loses nothing but what the guest itself drops, so that a
+// One TCP connection of a guest, ended here and carried on by a stream of the computer (RFC 9293).
+// The wire between the guest and this code loses nothing but what the guest itself drops, so that a
 // timer that sends again from the last acknowledgment is enough.
 
 import { CarriedConnection, CONNECTION_BUFFER } from "../../carried-connection.ts";
-import type { HostStream } from "../../host-network.ts";
+import type { OutsideStream } from "../../outside-network.ts";
 import { TcpFlag, type TcpSegment } from "../../../formats/packets.ts";
 
 const { FIN, SYN, RST, PSH, ACK } = TcpFlag;
@@ -53,8 +53,8 @@ export class TcpConnection extends CarriedConnection {
   #retransmits = 0;
 
   /**
-   * `incoming`: the guest has sent a SYN; else the host has accepted a connection for a forwarded
-   * port.
+   * `incoming`: the guest has sent a SYN; else the computer has accepted a connection for a
+   * forwarded port.
    */
   constructor(readonly port: TcpPort, incoming: boolean) {
     super();
@@ -62,7 +62,7 @@ export class TcpConnection extends CarriedConnection {
     this.#unacknowledged = this.#sendNext = port.initialSequence();
   }
 
-  override carry(stream: HostStream): void {
+  override carry(stream: OutsideStream): void {
     super.carry(stream);
     if (this.#state === "syn-sent") {
       this.backlog.hold();
@@ -98,7 +98,7 @@ export class TcpConnection extends CarriedConnection {
     this.#finish();
   }
 
-  /** Whether the host is still being asked. */
+  /** Whether the computer is still being asked. */
   get connecting(): boolean {
     return this.#state === "connecting";
   }
@@ -121,7 +121,7 @@ export class TcpConnection extends CarriedConnection {
 
   #receiveSyn(segment: TcpSegment): void {
     if (this.#state === "connecting" || this.#state === "syn-received") {
-      // The first, or one sent again while the host was asked.
+      // The first, or one sent again while the computer was asked.
       this.#receiveNext = segment.sequence + 1 >>> 0;
       this.#learn(segment);
       if (this.#state === "syn-received") this.#synchronize();

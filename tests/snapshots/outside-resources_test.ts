@@ -2,7 +2,7 @@
 // archive has is taken from no file.
 
 import assert from "node:assert/strict";
-import { hostResources } from "../../src/snapshots/host-resources.ts";
+import { outsideResources } from "../../src/snapshots/outside-resources.ts";
 import type { DevicePlan } from "../../src/virtio/plan.ts";
 import { bootPlan, demoPlan } from "./systems.ts";
 
@@ -21,12 +21,12 @@ const NAMED = [
 Deno.test("what a machine wants of the computer is named: of the primary, its firmware, and of each VM", async () => {
   const boot = await bootPlan(), run = await demoPlan();
   assert.ok(boot.what.kind === "boot" && run.what.kind === "run");
-  assert.deepEqual(hostResources(boot), []);
-  assert.deepEqual(hostResources({ ...boot, what: { ...boot.what, devices: DEVICES } }), NAMED);
+  assert.deepEqual(outsideResources(boot), []);
+  assert.deepEqual(outsideResources({ ...boot, what: { ...boot.what, devices: DEVICES } }), NAMED);
   const firmware = { code: new Uint8Array(4), vars: { path: "/vars", content: new Uint8Array(4096) } };
-  assert.deepEqual(hostResources({ ...boot, what: { ...boot.what, firmware } }), ["firmware variables /vars (rw)"]);
-  assert.deepEqual(hostResources(run), []);
+  assert.deepEqual(outsideResources({ ...boot, what: { ...boot.what, firmware } }), ["firmware variables /vars (rw)"]);
+  assert.deepEqual(outsideResources(run), []);
   const { host } = run.what;
   const vms = host.vms.map((vm, index) => index === 1 ? { ...vm, devices: DEVICES } : vm);
-  assert.deepEqual(hostResources({ ...run, what: { ...run.what, host: { ...host, vms } } }), NAMED);
+  assert.deepEqual(outsideResources({ ...run, what: { ...run.what, host: { ...host, vms } } }), NAMED);
 });

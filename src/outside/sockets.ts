@@ -1,16 +1,16 @@
-// The host's network for NATs: sockets of node:net and node:dgram, which Deno has without unstable
-// flags.
+// The computer's network for NATs: sockets of node:net and node:dgram, which Deno has without
+// unstable flags.
 
 import { createSocket } from "node:dgram";
 import { connect, createServer, type Socket } from "node:net";
-import type { HostNetwork, HostStream, StreamListener, UnixSockets } from "../virtio/host-network.ts";
+import type { OutsideNetwork, OutsideStream, StreamListener, UnixSockets } from "../virtio/outside-network.ts";
 import { ip, ipText } from "../formats/packets.ts";
 
-/** Where queries go when the host names no resolver with an IPv4 address. */
+/** Where queries go when the computer names no resolver with an IPv4 address. */
 const LOCAL_RESOLVER = "127.0.0.53";
 
 /** The network of the machine that this program runs on. */
-export function hostSockets(): HostNetwork {
+export function computerSockets(): OutsideNetwork {
   return {
     connect(address, port, listener) {
       const socket = connect({ host: ipText(address), port, allowHalfOpen: true });
@@ -80,13 +80,13 @@ function plainBytes(bytes: Uint8Array): Uint8Array {
   return Uint8Array.from(bytes);
 }
 
-/** A connection that the host has made. */
-function accepted(socket: Socket, accept: (stream: HostStream) => StreamListener): void {
+/** A connection that the computer has made. */
+function accepted(socket: Socket, accept: (stream: OutsideStream) => StreamListener): void {
   const listener: StreamListener = accept(streamOf(socket, { full: () => listener.full() }));
   listenTo(socket, listener);
 }
 
-function streamOf(socket: Socket, listener: Pick<StreamListener, "full">): HostStream {
+function streamOf(socket: Socket, listener: Pick<StreamListener, "full">): OutsideStream {
   return {
     // Who writes is in the middle of a guest's access: what the socket says to it comes later.
     write: (bytes) => void (socket.write(bytes) || queueMicrotask(() => listener.full())),
@@ -97,7 +97,7 @@ function streamOf(socket: Socket, listener: Pick<StreamListener, "full">): HostS
   };
 }
 
-/** The first resolver with an IPv4 address that the host uses. */
+/** The first resolver with an IPv4 address that the computer uses. */
 function nameServer(): string {
   let text: string;
   try {

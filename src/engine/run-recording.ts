@@ -13,7 +13,7 @@ import type { SessionRun } from "./session-run.ts";
 const CHECK_INTERVAL = 10_000_000;
 
 /** What is known of a run for recordings; it is written to a file where the plan names one. */
-export class RunRecord {
+export class RunRecording {
   readonly #writer: RecordingWriter | undefined;
   #nextCheck = CHECK_INTERVAL;
 

@@ -9,7 +9,7 @@ import { plannedDevices, plannedVariables, type SessionPlan } from "../plans/pla
  * @throws TypeError where a device of a foreign plan is of no kind that there is, or has not the
  * parts of its kind.
  */
-export function hostResources(plan: SessionPlan): readonly string[] {
+export function outsideResources(plan: SessionPlan): readonly string[] {
   const variables = plannedVariables(plan);
   return [...variables === undefined ? [] : [`firmware variables ${variables} (rw)`], ...plannedDevices(plan).flatMap(resourcesOf)];
 }

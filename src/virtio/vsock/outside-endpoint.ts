@@ -1,22 +1,22 @@
-// The host's end of a guest's sockets: context id 2. A guest that connects to port P of the host
-// reaches the Unix socket `PATH_P`. A program of the host connects to the Unix socket `PATH`,
-// writes `CONNECT P\n` and reads `OK N\n`; then it is connected to port P of the guest.
+// The computer's end of a guest's sockets: context id 2. A guest that connects to port P of the
+// computer reaches the Unix socket `PATH_P`. A program of the computer connects to the Unix socket
+// `PATH`, writes `CONNECT P\n` and reads `OK N\n`; then it is connected to port P of the guest.
 
 import { CarriedConnection, CONNECTION_BUFFER } from "../carried-connection.ts";
-import type { HostListener, UnixSockets } from "../host-network.ts";
+import type { OutsideListener, UnixSockets } from "../outside-network.ts";
 import { Cid, resetOf, VSOCK_STREAM, VsockOp, type VsockPacket, VsockShutdown } from "./packet.ts";
 import { KiB } from "../../support/sizes.ts";
 
 const PAYLOAD_MAX = 32 * KiB;
 const CONNECTIONS_MAX = 256;
-/** Ports of the host's side of connections that the host opens. */
+/** Ports of the computer's side of connections that the computer opens. */
 const FIRST_PORT = 0x4000_0000;
 /** Longest first line of a program. */
 const GREETING_MAX = 32;
 const NOTHING = new Uint8Array(0);
 
-/** What the host's end needs. */
-export interface HostEndpointOptions {
+/** What the computer's end needs. */
+export interface OutsideEndpointOptions {
   readonly cid: number;
   /** The Unix socket's path. */
   readonly path: string;
@@ -34,12 +34,12 @@ class Connection extends CarriedConnection {
   #received = 0;
   #forwarded = 0;
   #open = false;
-  /** Before a program of the host has said where it wants to: its first line. */
+  /** Before a program of the computer has said where it wants to: its first line. */
   #greeting: number[] | undefined;
 
   constructor(
-    readonly endpoint: HostEndpoint,
-    readonly hostPort: number,
+    readonly endpoint: OutsideEndpoint,
+    readonly outsidePort: number,
     public guestPort: number,
     greets: boolean,
   ) {
@@ -95,7 +95,7 @@ class Connection extends CarriedConnection {
       case VsockOp.RESPONSE:
         if (this.#open) return;
         this.#open = true;
-        this.stream!.write(new TextEncoder().encode(`OK ${this.hostPort}\n`));
+        this.stream!.write(new TextEncoder().encode(`OK ${this.outsidePort}\n`));
         break;
       case VsockOp.RST:
         this.endpoint.remove(this);
@@ -148,7 +148,7 @@ class Connection extends CarriedConnection {
     this.endpoint.options.deliver({
       sourceCid: Cid.HOST,
       destinationCid: this.endpoint.options.cid,
-      sourcePort: this.hostPort,
+      sourcePort: this.outsidePort,
       destinationPort: this.guestPort,
       type: VSOCK_STREAM,
       op,
@@ -160,13 +160,13 @@ class Connection extends CarriedConnection {
   }
 }
 
-/** The host as one guest sees it. */
-export class HostEndpoint {
+/** The computer as one guest sees it. */
+export class OutsideEndpoint {
   readonly #connections = new Map<string, Connection>();
-  readonly #listener: HostListener;
+  readonly #listener: OutsideListener;
   #nextPort = FIRST_PORT;
 
-  constructor(readonly options: HostEndpointOptions) {
+  constructor(readonly options: OutsideEndpointOptions) {
     this.#listener = options.sockets.listen(options.path, (stream) => {
       const connection = new Connection(this, this.#nextPort++, 0, true);
       connection.carry(stream);
@@ -183,7 +183,7 @@ export class HostEndpoint {
     this.#nextPort = nextPort;
   }
 
-  /** Programs of the host may connect. */
+  /** Programs of the computer may connect. */
   readonly listens = true;
 
   get busy(): boolean {
@@ -196,7 +196,7 @@ export class HostEndpoint {
     this.#connections.clear();
   }
 
-  /** A packet of the guest for the host. */
+  /** A packet of the guest for the computer. */
   send(packet: VsockPacket): void {
     const connection = this.#connections.get(key(packet.destinationPort, packet.sourcePort));
     if (connection) return connection.receive(packet);
@@ -211,18 +211,18 @@ export class HostEndpoint {
   }
 
   add(connection: Connection): void {
-    this.#connections.set(key(connection.hostPort, connection.guestPort), connection);
+    this.#connections.set(key(connection.outsidePort, connection.guestPort), connection);
   }
 
   has(connection: Connection): boolean {
-    return this.#connections.get(key(connection.hostPort, connection.guestPort)) === connection;
+    return this.#connections.get(key(connection.outsidePort, connection.guestPort)) === connection;
   }
 
   remove(connection: Connection): void {
-    if (this.has(connection)) this.#connections.delete(key(connection.hostPort, connection.guestPort));
+    if (this.has(connection)) this.#connections.delete(key(connection.outsidePort, connection.guestPort));
   }
 }
 
-function key(hostPort: number, guestPort: number): string {
-  return `${hostPort}:${guestPort}`;
+function key(outsidePort: number, guestPort: number): string {
+  return `${outsidePort}:${guestPort}`;
 }

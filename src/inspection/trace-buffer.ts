@@ -17,8 +17,8 @@ export interface KindCount {
   readonly events: number;
 }
 
-/** The recorder of one machine. */
-export class TraceRecorder {
+/** The events of one machine. */
+export class TraceBuffer {
   #events: TraceEvent[] = [];
   #dropped = 0;
   #kinds: readonly TraceKind[] = [];

@@ -1,4 +1,4 @@
-// What network and socket devices need of the host. The workstation implements it with sockets;
+// What network and socket devices need of the computer. The workstation implements it with sockets;
 // tests with objects.
 
 import type { Ip } from "../formats/packets.ts";
@@ -19,7 +19,7 @@ export interface StreamListener {
 }
 
 /** A connection of TCP. */
-export interface HostStream {
+export interface OutsideStream {
   write(bytes: Uint8Array): void;
   /** Sends no more. */
   end(): void;
@@ -30,7 +30,7 @@ export interface HostStream {
 }
 
 /** A socket of UDP with one peer. */
-export interface HostDatagrams {
+export interface OutsideDatagrams {
   send(bytes: Uint8Array): void;
   close(): void;
 }
@@ -42,39 +42,39 @@ export interface DatagramPeer {
 }
 
 /** A port that takes datagrams of any peer. */
-export interface HostDatagramPort {
+export interface OutsideDatagramPort {
   send(peer: DatagramPeer, bytes: Uint8Array): void;
   close(): void;
 }
 
 /** A listening port. */
-export interface HostListener {
+export interface OutsideListener {
   close(): void;
 }
 
-/** The host's network. */
-export interface HostNetwork {
-  connect(address: Ip, port: number, listener: StreamListener): HostStream;
-  datagrams(address: Ip, port: number, receive: (bytes: Uint8Array) => void): HostDatagrams;
+/** The computer's network. */
+export interface OutsideNetwork {
+  connect(address: Ip, port: number, listener: StreamListener): OutsideStream;
+  datagrams(address: Ip, port: number, receive: (bytes: Uint8Array) => void): OutsideDatagrams;
   /**
    * Listens on 127.0.0.1; `accept` takes each connection and gives its listener. `problem` is told
    * why it cannot.
    */
-  listen(port: number, accept: (stream: HostStream) => StreamListener, problem: (message: string) => void): HostListener;
+  listen(port: number, accept: (stream: OutsideStream) => StreamListener, problem: (message: string) => void): OutsideListener;
   /** Takes datagrams on 127.0.0.1; `problem` is told why it cannot. */
   datagramPort(
     port: number,
     receive: (peer: DatagramPeer, bytes: Uint8Array) => void,
     problem: (message: string) => void,
-  ): HostDatagramPort;
+  ): OutsideDatagramPort;
   /** Calls back after some milliseconds of wall time; gives what takes that back. */
   later(milliseconds: number, action: () => void): () => void;
-  /** The resolver that the host asks. */
+  /** The resolver that the computer asks. */
   readonly nameServer: Ip;
 }
 
-/** Unix sockets of the host. */
+/** Unix sockets of the computer. */
 export interface UnixSockets {
-  connect(path: string, listener: StreamListener): HostStream;
-  listen(path: string, accept: (stream: HostStream) => StreamListener, problem: (message: string) => void): HostListener;
+  connect(path: string, listener: StreamListener): OutsideStream;
+  listen(path: string, accept: (stream: OutsideStream) => StreamListener, problem: (message: string) => void): OutsideListener;
 }

@@ -2,7 +2,7 @@
 // run is the same run.
 
 import { checkBootPlan } from "../assembly/boot-plan.ts";
-import { planRun } from "../configuration/plan.ts";
+import { planRun } from "../configuration/plan-run.ts";
 import { cannotRead, readToEnd } from "../support/named-file.ts";
 import { PRIMARY_CONSOLE, type SessionPlan } from "../plans/plan.ts";
 import { type Scenario, ScenarioError, type Step } from "./scenario.ts";
