@@ -1,11 +1,11 @@
 // The filter language (docs/design/workstation.md §5): the same in `/`, `--filter`, `--until`, stop
-// rules and tests. A word matches any column; field=value != < > ~regex; irq=32..63; !term; blank
-// is and,
-// | is or.
+// rules and tests. A word matches any column; field=value != < > ~regex; irq=32..63; !term; a blank
+// is and, | is or.
 
 import { didYouMean } from "../support/did-you-mean.ts";
 import { cellText } from "./format.ts";
 import type { Column, ColumnKind, Json, Row, Table } from "./table.ts";
+import { GiB, KiB, MiB } from "../support/sizes.ts";
 
 /** A filter that can be asked. */
 export interface Filter {
@@ -191,7 +191,7 @@ function numberOf(value: Json): number {
   return Number(value);
 }
 
-const SIZES: Readonly<Record<string, number>> = { K: 1024, M: 1024 ** 2, G: 1024 ** 3 };
+const SIZES: Readonly<Record<string, number>> = { K: KiB, M: MiB, G: GiB };
 const TIMES: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9 };
 
 /** A number as people write it for a column, in the column's unit; undefined where it is none. */
