@@ -14,11 +14,13 @@ import type { VmPlan } from "../host/plan.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
 import type { MmioTransport, MmioTransportState } from "../virtio/mmio-transport.ts";
 import type { SavedPart } from "../state/parts.ts";
+import type { SavedEvent } from "../state/saved-event.ts";
 import { virtioBase, virtioIntid, VM_VIRTIO_STRIDE } from "../host/vm-layout.ts";
 import { createHypervisor } from "../hypervisor/create-hypervisor.ts";
 import type { FlashPlan } from "../hypervisor/memory/flash.ts";
 import { RandomGenerator } from "../hypervisor/random/random-generator.ts";
 import { DEFAULT_PRIMARY_IMAGES, type PrimaryImages } from "../hypervisor/root-vm.ts";
+import type { EventPlace } from "../machine/events.ts";
 import { Machine } from "../machine/machine.ts";
 import { type MemoryMap, memoryMap, RAM_BASE, RAM_OFFSET } from "../machine/memory-map.ts";
 import { ResourceManager } from "../resource-manager/resource-manager.ts";
@@ -138,16 +140,23 @@ function attachDevices(plan: SessionPlan, boot: BootPlan, machine: Machine, syst
   const maker = deviceMaker(plan, system, system.outside);
   const devices = boot.devices?.map((device, index) => maker.make(device, PRIMARY_CONSOLE, index)) ?? [];
   const places = attachVirtio(machine, system.hypervisor, Vmid.Primary, devices, (id, message) => system.events.deviceProblem(id, message));
-  for (const { transport, ...place } of places) {
-    system.parts.push(savedTransport(place.id, transport));
+  for (const { transport, turn, ...place } of places) {
+    system.parts.push(savedTransport(place.id, transport, turn));
     system.virtio.push({ vm: PRIMARY_CONSOLE, device: transport.device, ...place });
   }
   system.parts.push(...maker.parts);
 }
 
-/** A virtio slot with its device. */
-function savedTransport(name: string, transport: MmioTransport): SavedPart {
-  return { name, save: () => transport.save(), restore: (state) => transport.restore(state as MmioTransportState) };
+/** A virtio slot with its device, and the event that the device waits for. */
+function savedTransport(name: string, transport: MmioTransport, turn: SavedEvent): SavedPart {
+  return {
+    name,
+    save: () => transport.waits ? { ...transport.save(), turn: turn.place } : transport.save(),
+    restore(state) {
+      const saved = state as MmioTransportState & { turn?: EventPlace };
+      turn.load(saved.turn, saved.turn !== undefined, () => transport.restore(saved));
+    },
+  };
 }
 
 /**

@@ -7,7 +7,8 @@ import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Machine } from "../machine/machine.ts";
 import { VIRTIO_MMIO_BASE, VIRTIO_MMIO_INTID, VIRTIO_MMIO_SLOTS, VIRTIO_MMIO_STRIDE } from "../machine/memory-map.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
-import { MmioTransport } from "../virtio/mmio-transport.ts";
+import { SavedEvent } from "../state/saved-event.ts";
+import { EmptySlots, MmioTransport } from "../virtio/mmio-transport.ts";
 import { deviceId } from "../virtio/plan.ts";
 import { deviceFaults } from "./device-faults.ts";
 import { VmMemory } from "./vm-memory.ts";
@@ -25,18 +26,25 @@ export function virtioNodes(count: number): DevicetreeNode[] {
   });
 }
 
+const EMPTY_SLOTS = new EmptySlots(VIRTIO_MMIO_STRIDE);
+
+/** Virtual time (ns) from one turn of a long request to the next. */
+const TURN_INTERVAL = 100_000;
+
 /** Where a device is. */
 export interface VirtioPlace {
   /** `dev:VM/blk0`. */
   readonly id: string;
   readonly transport: MmioTransport;
+  /** When the device goes on with what it does in several turns. */
+  readonly turn: SavedEvent;
   readonly ipa: number;
   readonly size: number;
   readonly intid: number;
 }
 
 /**
- * Puts devices into slots 0, 1, ..
+ * Puts devices into slots 0, 1, … The slots after them are empty.
  * @throws RangeError where there are more devices than slots.
  */
 export function attachVirtio(
@@ -50,11 +58,21 @@ export function attachVirtio(
     throw new RangeError(`${devices.length} virtio devices: the platform has ${VIRTIO_MMIO_SLOTS} slots`);
   }
   const memory = new VmMemory(hypervisor, vmid);
+  if (devices.length < VIRTIO_MMIO_SLOTS) {
+    machine.bus.attach({
+      name: "empty virtio slots",
+      base: VIRTIO_MMIO_BASE + devices.length * VIRTIO_MMIO_STRIDE,
+      size: (VIRTIO_MMIO_SLOTS - devices.length) * VIRTIO_MMIO_STRIDE,
+      device: EMPTY_SLOTS,
+    });
+  }
   return devices.map((device, slot) => {
     const id = deviceId(hypervisor.names.vm(vmid), device.name, slot);
     const ipa = VIRTIO_MMIO_BASE + slot * VIRTIO_MMIO_STRIDE, intid = VIRTIO_MMIO_INTID + slot;
+    const turn = new SavedEvent(machine.events);
     const transport = new MmioTransport(device, {
       memory,
+      later: (act) => turn.schedule(machine.time + TURN_INTERVAL, act),
       faults: deviceFaults(hypervisor.faults, id.slice("dev:".length), device),
       onInterrupt: (level) => machine.interrupt(intid, level),
       onFault: (fault) => onProblem(id, `${fault.message}: ${JSON.stringify(fault.values)}`),
@@ -65,6 +83,6 @@ export function attachVirtio(
       size: VIRTIO_MMIO_STRIDE,
       device: transport,
     });
-    return { id, transport, ipa, size: VIRTIO_MMIO_STRIDE, intid };
+    return { id, transport, turn, ipa, size: VIRTIO_MMIO_STRIDE, intid };
   });
 }

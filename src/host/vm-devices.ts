@@ -13,6 +13,8 @@ import { VM_VIRTIO_BASE, VM_VIRTIO_STRIDE } from "./vm-layout.ts";
 
 /** What devices have of the VMM's process. */
 export interface DeviceProcess extends GuestMemory {
+  /** Virtual time, ns. */
+  readonly now: number;
   /** Signals the irqfd of a slot. */
   interrupt(slot: number): void;
 }
@@ -22,7 +24,12 @@ export interface VmDevicesState {
   /** By slot. */
   readonly transports: readonly MmioTransportState[];
   readonly backends: readonly BackendState[];
+  /** When what devices have put off is due, virtual ns. */
+  readonly wakeAt?: number;
 }
+
+/** Virtual time (ns) from one turn of a long request to the next. */
+const TURN_INTERVAL = 100_000;
 
 /**
  * The devices of one VM, in the order of their slots. They outlive the VM: where it starts again,
@@ -33,6 +40,9 @@ export class VmDevices {
   /** Where the registers are the hypervisor's; else they are here. */
   readonly backends: VirtioBackends | undefined;
   #process: DeviceProcess | undefined;
+  /** What devices have put off. */
+  #later: (() => void)[] = [];
+  #wakeAt: number | undefined;
 
   /**
    * @param registers who answers accesses: the VMM, or the hypervisor's objects
@@ -46,6 +56,10 @@ export class VmDevices {
     this.transports = devices.map((device, slot) =>
       new MmioTransport(device, {
         memory,
+        later: (act) => {
+          this.#later.push(act);
+          this.#wakeAt ??= (this.#process?.now ?? 0) + TURN_INTERVAL;
+        },
         onInterrupt: (level) => {
           if (level) (this.backends ?? this.#process)?.interrupt(slot);
         },
@@ -53,6 +67,18 @@ export class VmDevices {
       })
     );
     this.backends = registers === "hypervisor" ? new VirtioBackends(this.transports, problem) : undefined;
+  }
+
+  /** Virtual time (ns) at which `timer` has to be called, if at all. */
+  get wakeAt(): number | undefined {
+    return this.#wakeAt;
+  }
+
+  /** Some time has passed. */
+  timer(now: number): void {
+    if (this.#wakeAt === undefined || now < this.#wakeAt) return;
+    this.#wakeAt = undefined;
+    for (const act of this.#later.splice(0)) act();
   }
 
   /** The process that runs the VM from now on. */
@@ -88,12 +114,14 @@ export class VmDevices {
    * written through
    */
   save(): VmDevicesState {
-    return { transports: this.transports.map((transport) => transport.save()), backends: this.backends?.save() ?? [] };
+    const saved = { transports: this.transports.map((transport) => transport.save()), backends: this.backends?.save() ?? [] };
+    return this.#wakeAt === undefined ? saved : { ...saved, wakeAt: this.#wakeAt };
   }
 
   /** @param resources of the VM, where it has any */
-  restore({ transports, backends }: VmDevicesState, host: HostServices, resources: readonly Resource[]): void {
+  restore({ transports, backends, wakeAt }: VmDevicesState, host: HostServices, resources: readonly Resource[]): void {
     this.transports.forEach((transport, slot) => transport.restore(transports[slot]));
+    this.#wakeAt = wakeAt;
     this.backends?.restore(backends, host, resources);
   }
 }

@@ -146,7 +146,8 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
   }
 
   get wakeAt(): number | undefined {
-    return this.#console?.wakeAt;
+    const times = [this.#console?.wakeAt, this.#devices?.wakeAt].filter((time) => time !== undefined);
+    return times.length === 0 ? undefined : Math.min(...times);
   }
 
   save(): VmmState<D> {
@@ -199,6 +200,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
 
   timer(): void {
     this.#console?.timer(this.kernel.cpu.now);
+    this.#devices?.timer(this.kernel.cpu.now);
   }
 
   // ---- steps ----
@@ -249,6 +251,9 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     const userAddress = (address: number, length: number) =>
       address >= base && address + length <= base + memory ? this.data.memory + address - base : undefined;
     this.#devices?.connect({
+      get now() {
+        return kernel.cpu.now;
+      },
       read: (address, into) => {
         const at = userAddress(address, into.length);
         return at !== undefined && kernel.loadInto(this.pid, at, into) === undefined;

@@ -28,6 +28,11 @@ export interface VirtioPort {
   /** Answers a chain with the device's error. */
   fail(queue: Virtqueue, chain: Chain): void;
   /**
+   * Does something a moment of the guest's time later, unless the device is reset before. One thing
+   * at a time.
+   */
+  later(work: () => void): void;
+  /**
    * Runs work that was not started by the driver (input from outside): faults of the guest's rings
    * are the transport's to deal with.
    */
@@ -87,8 +92,9 @@ export interface VirtioDevice {
 /**
  * Takes chains from a queue and serves each, at most a queueful: a ring that the device itself
  * fills again must not keep it for ever.
+ * @param keeps takes a chain that the device serves and returns by itself; then this ends
  */
-export function serve(port: VirtioPort, queue: Virtqueue, one: (chain: Chain) => void): void {
+export function serve(port: VirtioPort, queue: Virtqueue, one: (chain: Chain) => void, keeps?: (chain: Chain) => boolean): void {
   for (let count = 0; count < queue.size; count++) {
     const chain = queue.pop();
     if (!chain) break;
@@ -97,6 +103,7 @@ export function serve(port: VirtioPort, queue: Virtqueue, one: (chain: Chain) =>
       meet(port, queue, chain, fate, one);
       continue;
     }
+    if (keeps?.(chain)) break;
     one(chain);
     queue.push(chain);
   }

@@ -14,6 +14,31 @@ const VENDOR = 0x2032_6c65;
 const Interrupt = { USED: 1, CONFIG: 2 } as const;
 const ALL_ONES = 0xffff_ffff;
 
+/**
+ * Slots without a device: they have the registers of version 2, and their device id says so (virtio
+ * 1.2 section 4.2.2).
+ */
+export class EmptySlots {
+  /** @param stride bytes of a slot */
+  constructor(readonly stride: number) {}
+
+  read(offset: number, size: number): bigint {
+    if (size !== 4) return 0n;
+    switch (offset % this.stride) {
+      case R.MagicValue:
+        return BigInt(MAGIC);
+      case R.Version:
+        return BigInt(VERSION);
+      case R.VendorID:
+        return BigInt(VENDOR);
+      default:
+        return 0n;
+    }
+  }
+
+  write(): void {}
+}
+
 /** State of a slot: plain data. */
 export interface MmioTransportState {
   readonly status: number;
@@ -32,6 +57,11 @@ export interface MmioTransportOptions {
   readonly onInterrupt: (level: boolean) => void;
   /** The guest broke a rule; the device waits for its reset. */
   readonly onFault: (fault: VirtioFault) => void;
+  /**
+   * Does something a moment of the guest's time later; one thing at a time. While a device is
+   * restored, it is what the device was waiting for when it was saved.
+   */
+  readonly later: (act: () => void) => void;
   /** Says what happens to a chain: for who injects faults. Undefined while nobody does. */
   readonly faults?: DeviceFaults;
 }
@@ -63,6 +93,7 @@ export class MmioTransport implements VirtioPort {
   #queueSel = 0;
   /** How often the driver has reset it: what was begun before is void. */
   #resets = 0;
+  #waits = false;
   readonly #driverFeatures: [number, number] = [0, 0];
   readonly #deviceFeatures: readonly [number, number];
 
@@ -80,7 +111,7 @@ export class MmioTransport implements VirtioPort {
     return (queue, chain) => {
       const index = this.queues.indexOf(queue);
       const fate = faults.fate(this.device.operation?.(index, chain) ?? `queue${index}`);
-      return fate?.kind === "delay" ? { kind: "delay", later: (act) => this.#later(faults, fate.ns, act) } : fate;
+      return fate?.kind === "delay" ? { kind: "delay", later: (act) => faults.later(fate.ns, this.#unlessReset(act)) } : fate;
     };
   }
 
@@ -108,6 +139,19 @@ export class MmioTransport implements VirtioPort {
   configurationChanged(): void {
     this.#generation = this.#generation + 1 >>> 0;
     if (this.#status & VirtioStatus.DRIVER_OK) this.#raise(Interrupt.CONFIG);
+  }
+
+  /** Whether the device waits for what it has put off. */
+  get waits(): boolean {
+    return this.#waits;
+  }
+
+  later(work: () => void): void {
+    this.#waits = true;
+    this.options.later(this.#unlessReset(() => {
+      this.#waits = false;
+      work();
+    }));
   }
 
   perform(work: () => void): void {
@@ -158,12 +202,12 @@ export class MmioTransport implements VirtioPort {
     this.device.restore(state.device);
   }
 
-  /** Does something later, unless the device is reset before. */
-  #later(faults: DeviceFaults, ns: number, act: () => void): void {
+  /** The same work, which is not done when the device was reset meanwhile. */
+  #unlessReset(act: () => void): () => void {
     const resets = this.#resets;
-    faults.later(ns, () => {
+    return () => {
       if (this.#resets === resets && this.running) this.perform(act);
-    });
+    };
   }
 
   #readRegister(offset: number): number {
@@ -271,6 +315,7 @@ export class MmioTransport implements VirtioPort {
     this.#status = 0;
     this.#interrupts = 0;
     this.#deviceFeaturesSel = this.#driverFeaturesSel = this.#queueSel = 0;
+    this.#waits = false;
     this.#driverFeatures.fill(0);
     for (const queue of this.queues) {
       queue.reset();

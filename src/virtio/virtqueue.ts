@@ -72,10 +72,16 @@ export class Chain {
     return { head: this.head, readable: plain(this.#readable), writable: plain(this.#writable) };
   }
 
-  /** Leaves what is left to read. */
-  skipReadable(): void {
-    this.#readIndex = this.#readable.length;
-    this.#readLeft = 0;
+  /** Leaves the next `bytes` unread; all that is left unless given. */
+  skipReadable(bytes = this.#readLeft): void {
+    this.#readLeft -= bytes;
+    while (bytes > 0) {
+      const left = this.#readable[this.#readIndex].length - this.#readOffset;
+      const size = Math.min(bytes, left);
+      this.#readOffset += size;
+      bytes -= size;
+      if (size === left) this.#readIndex++, this.#readOffset = 0;
+    }
   }
 
   /** Appends a segment. */

@@ -2,10 +2,12 @@
 // is told, and boots what is on a disk.
 
 import assert from "node:assert/strict";
+import { crc32 } from "node:zlib";
 import { nativeFirmware, nativeProgram } from "../../scripts/native-tools.ts";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
 import { ConsoleProgram } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
+import { fatDisk } from "../support/fat.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const SECONDS = 300;
@@ -45,7 +47,7 @@ const FIRST_SECTOR = "first sector";
 
 /** U-Boot at its prompt. */
 async function bootToPrompt(vars: string, disk: string): Promise<ConsoleProgram> {
-  const args = ["--memory", "128MiB", "--firmware-vars", vars, "--disk", disk];
+  const args = ["--memory", "256MiB", "--firmware-vars", vars, "--disk", disk];
   const console = boot(await nativeFirmware("U-Boot"), ...args);
   await console.expect(/Hit any key to stop autoboot/, SECONDS);
   await console.type("");
@@ -68,6 +70,34 @@ Deno.test("U-Boot reaches its prompt, finds flash, disk and clock, and what it p
     }
     const kept = (await Deno.readFile(vars)).subarray(FREE, FREE + FIRST_SECTOR.length);
     assert.equal(new TextDecoder().decode(kept), FIRST_SECTOR);
+  });
+});
+
+Deno.test("U-Boot reads a file of 40 MB from a FAT disk with one request, and finds 32 slots of virtio-mmio", async () => {
+  await withVars(async (folder, vars) => {
+    const disk = `${folder}/disk`;
+    const file = new Uint8Array(40 << 20).map((_, index) => index >>> 12 ^ index);
+    await Deno.writeFile(disk, fatDisk({ "Z.BIN": file }));
+    await using console = await bootToPrompt(vars, `${disk},ro`);
+    await console.type("virtio scan; load virtio 0 42000000 z.bin; crc32 42000000 $filesize");
+    const checksum = crc32(file).toString(16).padStart(8, "0");
+    await console.expect(new RegExp(`${file.length} bytes read[^]*==> ${checksum}`), SECONDS);
+    // The last slot is empty.
+    await console.type("md.l 0a003e00 3");
+    await console.expect(/0a003e00: 74726976 00000002 00000000/, SECONDS);
+  });
+});
+
+Deno.test("EDK2 starts the kernel that is the EFI application of a FAT disk", async () => {
+  const { folder: guest } = await catalogEntry("debian-bookworm");
+  await withVars(async (folder) => {
+    const disk = `${folder}/disk`;
+    const kernel = await Deno.readFile(`${guest}/Image`);
+    assert.ok(kernel.length > 8 << 20);
+    await Deno.writeFile(disk, fatDisk({ EFI: { BOOT: { "BOOTAA64.EFI": kernel } } }));
+    await using console = boot(await nativeFirmware("EDK2"), "--memory", "512MiB", "--disk", `${disk},ro`);
+    await console.expect(/EFI stub: Booting Linux Kernel/, SECONDS);
+    await console.expect(/EFI stub: Exiting boot services/, SECONDS);
   });
 });
 

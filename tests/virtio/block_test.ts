@@ -144,3 +144,76 @@ Deno.test("a request has as many bytes as the disk's limits allow: segments, the
   assert.equal(driver.memory.bytes[addresses.at(-1)!], BlockStatus.OK);
   assert.equal(driver.device.metrics().written_bytes, sizeMax * segMax);
 });
+
+/** Features of the limits of segments. */
+const SIZE_MAX = 1, SEG_MAX = 2, INDIRECT = 4;
+
+/** A request of `segments` pieces of a buffer, in an indirect table. Its status is at 0x7_f000. */
+function offerLong(driver: TestDriver, type: number, segments: number, length: number): void {
+  const [WRITE, NEXT] = [2, 1];
+  const table = 0x7_0000, status = 0x7_f000, write = type === BlockRequest.IN ? WRITE : 0;
+  driver.memory.bytes.set(header(type, 1), 0x7_e000);
+  const pieces = Array.from({ length: segments }, () => [0x1_0000, length, write | NEXT]);
+  [[0x7_e000, 16, NEXT], ...pieces, [status, 1, WRITE]].forEach(([address, size, flags], index) => {
+    driver.view.setBigUint64(table + 16 * index, BigInt(MEMORY_BASE + address), true);
+    driver.view.setUint32(table + 16 * index + 8, size, true);
+    driver.view.setUint16(table + 16 * index + 12, flags, true);
+    driver.view.setUint16(table + 16 * index + 14, index + 1, true);
+  });
+  driver.memory.bytes[status] = 0xff;
+  driver.offer(0, [{ in: 1 }], false);
+  driver.descriptor(0, 0, MEMORY_BASE + table, 16 * (segments + 2), INDIRECT, 0);
+  driver.set(VirtioMmioRegister.QueueNotify, 0);
+}
+
+for (const accepted of [[], [SIZE_MAX], [SEG_MAX]]) {
+  Deno.test(`a driver that accepted ${accepted.length === 0 ? "no" : accepted} limits of segments has requests of 40 MB, in several turns`, () => {
+    const size = 64 << 20, length = 0x6_0000, segments = 100;
+    for (const type of [BlockRequest.IN, BlockRequest.OUT]) {
+      const make = () => {
+        const made = new TestDriver(new BlockDevice(new OverlayBacking({ size, read: (_, into) => into.fill(7) }), "long", () => {}));
+        made.initialize((bit) => bit === 28 || accepted.includes(bit) || bit === 32);
+        return made;
+      };
+      const driver = make();
+      offerLong(driver, type, segments, length);
+      assert.deepEqual(driver.used(0), [], "it takes more than one turn");
+      let turns = 0;
+      for (let act = driver.later.shift(); act !== undefined; act = driver.later.shift(), turns++) act();
+      assert.ok(turns >= 3);
+      assert.deepEqual(driver.faults, []);
+      assert.equal(driver.memory.bytes[0x7_f000], BlockStatus.OK);
+      assert.deepEqual(driver.used(0), [type === BlockRequest.IN ? segments * length + 1 : 1]);
+      const metrics = driver.device.metrics();
+      assert.equal(type === BlockRequest.IN ? metrics.read_bytes : metrics.written_bytes, segments * length);
+      assert.deepEqual(driver.request([{ out: header(BlockRequest.IN, 0) }, { in: 512 }, { in: 1 }]).length, 513);
+    }
+  });
+}
+
+Deno.test("a long request that was saved between two turns goes on where it was; a reset forgets it", () => {
+  const bytes = (at: number, into: Uint8Array) => into.forEach((_, index) => into[index] = (at + index) >>> 12);
+  const make = () => {
+    const driver = new TestDriver(new BlockDevice(new OverlayBacking({ size: 64 << 20, read: bytes }), "long", () => {}));
+    driver.initialize((bit) => bit === 28 || bit === 32);
+    return driver;
+  };
+  const driver = make(), copy = make();
+  offerLong(driver, BlockRequest.IN, 100, 0x6_0000);
+  driver.later.shift()!();
+  const state = structuredClone(driver.transport.save());
+  copy.adopt(driver);
+  copy.transport.restore(state);
+  assert.deepEqual(structuredClone(copy.transport.save()), state);
+  for (const each of [driver, copy]) {
+    for (let act = each.later.shift(); act !== undefined; act = each.later.shift()) act();
+    assert.deepEqual(each.used(0), [100 * 0x6_0000 + 1]);
+  }
+  assert.deepEqual(copy.memory.bytes, driver.memory.bytes);
+  assert.deepEqual(copy.device.metrics(), driver.device.metrics());
+  offerLong(driver, BlockRequest.IN, 100, 0x6_0000);
+  driver.initialize();
+  for (let act = driver.later.shift(); act !== undefined; act = driver.later.shift()) act();
+  assert.deepEqual(driver.used(0), []);
+  assert.ok(!driver.transport.waits);
+});

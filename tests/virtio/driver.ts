@@ -50,6 +50,8 @@ export class TestDriver {
   readonly view = new DataView(this.memory.bytes.buffer);
   readonly transport: MmioTransport;
   readonly faults: VirtioFault[] = [];
+  /** What the device has put off. */
+  readonly later: (() => void)[] = [];
   interrupts = 0;
   level = false;
   readonly #next: number[] = [];
@@ -59,6 +61,7 @@ export class TestDriver {
     this.transport = new MmioTransport(device, {
       memory: this.memory,
       faults: wanted,
+      later: (act) => this.later.push(act),
       onInterrupt: (level) => {
         if (level && !this.level) this.interrupts++;
         this.level = level;

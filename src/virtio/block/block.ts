@@ -4,7 +4,7 @@
 import { type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 import { serve } from "../device.ts";
 import { VirtioFault } from "../memory.ts";
-import type { Chain } from "../virtqueue.ts";
+import type { Chain, ChainState } from "../virtqueue.ts";
 import type { BlockBacking } from "./backing.ts";
 
 const SECTOR = 512;
@@ -28,13 +28,15 @@ const HEADER_SIZE = 16;
 const RANGE_SIZE = 16;
 const ID_SIZE = 20;
 const SEGMENTS_MAX = 126;
-/**
- * Bytes of a segment. Without a limit drivers make requests as long as they like, and a guest must
- * not keep the device busy for long.
- */
+/** Bytes of a segment. */
 const SEGMENT_MAX = 1 << 16;
+/**
+ * Bytes that move in one turn. A driver that has not accepted the limits of segments makes requests
+ * as long as it likes, and a guest must not keep the device busy for long.
+ */
+const TURN_MAX = SEGMENTS_MAX * SEGMENT_MAX;
 /** A request with as many segments as it may have, its header and its status. */
-const REQUEST_MAX = HEADER_SIZE + SEGMENTS_MAX * SEGMENT_MAX + 1;
+const REQUEST_MAX = HEADER_SIZE + TURN_MAX + 1;
 const RANGE_SECTORS_MAX = 1 << 22;
 const RANGES_MAX = 16;
 /** Bytes that move at a time. */
@@ -56,6 +58,16 @@ const Config = {
   Size: 60,
 } as const;
 
+/** A read or write that takes several turns. */
+interface Transfer {
+  readonly chain: Chain;
+  readonly write: boolean;
+  readonly sector: number;
+  /** Bytes. */
+  readonly length: number;
+  done: number;
+}
+
 /** A disk. */
 export class BlockDevice implements VirtioDevice {
   readonly id = VirtioId.Block;
@@ -71,6 +83,7 @@ export class BlockDevice implements VirtioDevice {
   #writtenBytes = 0;
   #flushes = 0;
   #errors = 0;
+  #transfer: Transfer | undefined;
 
   /**
    * @param serial what the guest reads as the disk's serial number, at most 20 bytes of it
@@ -83,7 +96,17 @@ export class BlockDevice implements VirtioDevice {
 
   attach(port: VirtioPort): void {
     this.#port = port;
-    for (const queue of port.queues) queue.chainBytesMax = REQUEST_MAX;
+  }
+
+  start(): void {
+    this.#limit();
+  }
+
+  /** The limits bind a driver that has accepted both (section 5.2.3). */
+  #limit(): void {
+    const port = this.#port!;
+    const limited = [BlockFeature.SIZE_MAX, BlockFeature.SEG_MAX].every((feature) => port.accepted(feature));
+    for (const queue of port.queues) queue.chainBytesMax = limited ? REQUEST_MAX : Infinity;
   }
 
   configuration(): Uint8Array {
@@ -104,7 +127,10 @@ export class BlockDevice implements VirtioDevice {
   }
 
   notify(): void {
-    serve(this.#port!, this.#port!.queues[0], (chain) => this.#serve(chain));
+    // What comes while a transfer takes its turns is served behind it.
+    if (this.#transfer === undefined) {
+      serve(this.#port!, this.#port!.queues[0], (chain) => this.#serve(chain), (chain) => this.#keeps(chain));
+    }
   }
 
   operation(_queue: number, chain: Chain): string {
@@ -118,7 +144,9 @@ export class BlockDevice implements VirtioDevice {
     chain.write(Uint8Array.of(BlockStatus.IOERR));
   }
 
-  reset(): void {}
+  reset(): void {
+    this.#transfer = undefined;
+  }
 
   metrics(): Readonly<Record<string, number>> {
     return {
@@ -132,11 +160,19 @@ export class BlockDevice implements VirtioDevice {
   }
 
   save(): unknown {
-    return { metrics: this.metrics(), backing: this.backing.save() };
+    const saved = { metrics: this.metrics(), backing: this.backing.save() };
+    if (this.#transfer === undefined) return saved;
+    const { chain, ...transfer } = this.#transfer;
+    return { ...saved, transfer: { ...transfer, chain: chain.save() } };
   }
 
   restore(state: unknown): void {
-    const { metrics, backing } = state as { metrics: Record<string, number>; backing: unknown };
+    const { metrics, backing, transfer } = state as {
+      metrics: Record<string, number>;
+      backing: unknown;
+      transfer?: Omit<Transfer, "chain"> & { readonly chain: ChainState };
+    };
+    this.#limit();
     this.#reads = metrics.reads;
     this.#writes = metrics.writes;
     this.#readBytes = metrics.read_bytes;
@@ -144,28 +180,76 @@ export class BlockDevice implements VirtioDevice {
     this.#flushes = metrics.flushes;
     this.#errors = metrics.errors;
     this.backing.restore(backing);
+    if (transfer === undefined) return;
+    const chain = this.#port!.queues[0].kept(transfer.chain);
+    chain.rewind();
+    chain.skipReadable(HEADER_SIZE + (transfer.write ? transfer.done : 0));
+    if (!transfer.write) chain.skipTo(chain.writable - transfer.done);
+    this.#transfer = { ...transfer, chain };
+    this.#port!.later(() => this.#turn());
   }
 
   get #sectors(): number {
     return Math.floor(this.backing.size / SECTOR);
   }
 
+  /** Begins a read or write that is too long for one turn, where there is nothing wrong with it. */
+  #keeps(chain: Chain): boolean {
+    if (chain.readable + chain.writable <= REQUEST_MAX || chain.peek(this.#header) < HEADER_SIZE || chain.writable < 1) return false;
+    const { type, sector } = this.#request();
+    const write = type === BlockRequest.OUT;
+    const length = write ? chain.readable - HEADER_SIZE : chain.writable - 1;
+    if (!write && type !== BlockRequest.IN || write && this.backing.readOnly || !this.#inside(sector, length)) return false;
+    chain.skipReadable(HEADER_SIZE);
+    this.#transfer = { chain, write, sector, length, done: 0 };
+    this.#turn();
+    return true;
+  }
+
+  /** Moves the next bytes of the transfer; the last ones end it. */
+  #turn(): void {
+    const transfer = this.#transfer!;
+    const { chain, write, sector, length } = transfer;
+    const size = Math.min(TURN_MAX, length - transfer.done);
+    const status = this.#attempt(() => {
+      this.#move(chain, write, sector * SECTOR + transfer.done, size);
+      return BlockStatus.OK;
+    });
+    transfer.done += size;
+    if (status === BlockStatus.OK && transfer.done < length) return this.#port!.later(() => this.#turn());
+    this.#transfer = undefined;
+    if (status === BlockStatus.OK) this.#count(write, length);
+    this.#finish(chain, status);
+    this.#port!.queues[0].push(chain);
+    this.notify();
+  }
+
+  #request(): { type: number; sector: number } {
+    const view = new DataView(this.#header.buffer);
+    return { type: view.getUint32(0, true), sector: view.getUint32(8, true) + view.getUint32(12, true) * 2 ** 32 };
+  }
+
   #serve(chain: Chain): void {
     if (chain.read(this.#header) < HEADER_SIZE || chain.writable < 1) {
       throw new VirtioFault("5.2.6", "a request has a header of 16 bytes and room for its status", { head: chain.head });
     }
-    const view = new DataView(this.#header.buffer);
-    const type = view.getUint32(0, true);
-    const sector = view.getUint32(8, true) + view.getUint32(12, true) * 2 ** 32;
-    let status: number;
+    const { type, sector } = this.#request();
+    this.#finish(chain, this.#attempt(() => this.#perform(chain, type, sector)));
+  }
+
+  /** The status of what is done. */
+  #attempt(act: () => number): number {
     try {
-      status = this.#perform(chain, type, sector);
+      return act();
     } catch (error) {
       if (error instanceof VirtioFault) throw error;
       // The computer's disk is full, its file gone: the guest gets an I/O error, people the reason.
       this.onError(`the disk's file: ${error instanceof Error ? error.message : String(error)}`);
-      status = BlockStatus.IOERR;
+      return BlockStatus.IOERR;
     }
+  }
+
+  #finish(chain: Chain, status: number): void {
     if (status !== BlockStatus.OK) this.#errors++;
     chain.skipTo(1);
     chain.write(Uint8Array.of(status));
@@ -197,28 +281,41 @@ export class BlockDevice implements VirtioDevice {
 
   #read(chain: Chain, sector: number, length: number): number {
     if (!this.#inside(sector, length)) return BlockStatus.IOERR;
-    for (let done = 0; done < length;) {
-      const piece = this.#piece.subarray(0, Math.min(PIECE, length - done));
-      this.backing.read(sector * SECTOR + done, piece);
-      chain.write(piece);
-      done += piece.length;
-    }
-    this.#reads++;
-    this.#readBytes += length;
+    this.#move(chain, false, sector * SECTOR, length);
+    this.#count(false, length);
     return BlockStatus.OK;
   }
 
   #write(chain: Chain, sector: number, length: number): number {
     if (this.backing.readOnly || !this.#inside(sector, length)) return BlockStatus.IOERR;
+    this.#move(chain, true, sector * SECTOR, length);
+    this.#count(true, length);
+    return BlockStatus.OK;
+  }
+
+  /** Moves `length` bytes between the chain and the disk, `at` bytes into it. */
+  #move(chain: Chain, write: boolean, at: number, length: number): void {
     for (let done = 0; done < length;) {
       const piece = this.#piece.subarray(0, Math.min(PIECE, length - done));
-      chain.read(piece);
-      this.backing.write(sector * SECTOR + done, piece);
+      if (write) {
+        chain.read(piece);
+        this.backing.write(at + done, piece);
+      } else {
+        this.backing.read(at + done, piece);
+        chain.write(piece);
+      }
       done += piece.length;
     }
-    this.#writes++;
-    this.#writtenBytes += length;
-    return BlockStatus.OK;
+  }
+
+  #count(write: boolean, length: number): void {
+    if (write) {
+      this.#writes++;
+      this.#writtenBytes += length;
+    } else {
+      this.#reads++;
+      this.#readBytes += length;
+    }
   }
 
   #zero(chain: Chain): number {
