@@ -10,7 +10,7 @@ import type { Hint } from "./hints.ts";
 import type { Overlay } from "./overlay.ts";
 import type { Line, Pane } from "./pane.ts";
 import { type Piece } from "./pieces.ts";
-import type { Body, Placed } from "./screens.ts";
+import type { Body, Placed } from "./screen-model.ts";
 import { drawScrubber, type Timeline } from "./scrubber.ts";
 import type { Look } from "./theme.ts";
 import type { MachineSample } from "../protocol/protocol.ts";

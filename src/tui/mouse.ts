@@ -4,7 +4,7 @@
 import type { ConsoleActions } from "./console-actions.ts";
 import type { Divider } from "./divider.ts";
 import type { Host } from "./host.ts";
-import type { Placed } from "./screens.ts";
+import type { Placed } from "./screen-model.ts";
 
 /** Two clicks at one place within so many ms are Enter. */
 const DOUBLE_CLICK = 400;

@@ -1,7 +1,7 @@
 // Two screens at a time: which is where, and how much room each has.
 
 import { Divider, LEAST_COLUMNS, type Place } from "./divider.ts";
-import type { ScreenModel } from "./screens.ts";
+import type { ScreenModel } from "./screen-model.ts";
 
 /** Rows that each half keeps. */
 const LEAST_ROWS = 4;

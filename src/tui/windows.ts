@@ -2,7 +2,7 @@
 
 import type { Divider } from "./divider.ts";
 import type { Pane } from "./pane.ts";
-import type { Body, Placed, ScreenModel } from "./screens.ts";
+import type { Body, Placed, ScreenModel } from "./screen-model.ts";
 import { Split } from "./split.ts";
 
 /** The screens of a terminal: one, or two at a time. */

@@ -1,0 +1,43 @@
+// What a screen is: panes, where they stand, and what stands between them.
+
+import type { Rectangle } from "./cells.ts";
+import { Divider, LEAST_COLUMNS } from "./divider.ts";
+import type { Pane } from "./pane.ts";
+
+/**
+ * Where panes stand: with boxes, which abut, or with rules, and a line between those side by side.
+ */
+export interface Body extends Rectangle {
+  readonly boxed?: boolean;
+}
+
+/** A pane and its place. */
+export interface Placed {
+  readonly pane: Pane;
+  readonly area: Rectangle;
+}
+
+/** A screen. */
+export interface ScreenModel {
+  readonly key: string;
+  readonly panes: readonly Pane[];
+  /** Panes that take each other's place, by `v`. */
+  readonly views: readonly (readonly Pane[])[];
+  /** What stands between its panes, in this layout or another. */
+  readonly dividers: readonly Divider[];
+  /** Where panes stand; `focused` decides where there is no room for all. */
+  layout(body: Body, focused: Pane): Placed[];
+}
+
+/** A title and two rows. */
+const LEAST_ROWS = 3;
+
+/** Between one pane and those below it, of which at most so many stand one below the other. */
+export function below(name: string, panes = 1): Divider {
+  return new Divider(name, false, [LEAST_ROWS, LEAST_ROWS * panes]);
+}
+
+/** Between one pane and another at its right. */
+export function beside(name: string): Divider {
+  return new Divider(name, true, [LEAST_COLUMNS, LEAST_COLUMNS]);
+}
