@@ -92,6 +92,6 @@ Deno.test("a field that a class adds without saving it is found, private or not"
   const system = await demoSystem();
   const doorbell = system.hypervisor.rootPartition.create(Added);
   assert.ok(doorbell instanceof Added && doorbell.hidden === 0);
-  const unsaved = await probeOf(system, [...SKIPPED, "Hypervisor"]).unsaved([doorbell]);
-  assert.deepEqual(unsaved.filter((name) => reasonOf(name) === undefined), ["Added.#hidden", "Added.added", "Added.list"]);
+  const unsaved = await probeOf(system, [...SKIPPED, "Hypervisor", "Partition"]).unsaved([doorbell]);
+  assert.deepEqual(unsaved.filter((name) => name.startsWith("Added.")), ["Added.#hidden", "Added.added", "Added.list"]);
 });

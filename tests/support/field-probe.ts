@@ -62,6 +62,8 @@ export class FieldProbe {
   readonly #trials = new Map<string, number>();
   readonly #seen = new Set<unknown>();
   readonly #privates = new PrivateFields();
+  /** What is saved while nothing is changed. */
+  #before: Uint8Array = new Uint8Array();
 
   /**
    * @param classes whose instances are looked into
@@ -78,8 +80,10 @@ export class FieldProbe {
 
   /** Tries what can be reached. Gives the names of the fields that are not saved. */
   async unsaved(roots: readonly object[]): Promise<string[]> {
+    this.#before = this.save();
     try {
       for (const root of roots) await this.#look("", () => root);
+      if (!equal(this.#before, this.save())) throw new Error("a field was not put back");
     } finally {
       this.#privates.close();
     }
@@ -129,7 +133,6 @@ export class FieldProbe {
   async #try(name: string, place: Place, isConstant: boolean): Promise<void> {
     const trials = this.#trials.get(name) ?? 0;
     if (this.#reached.get(name) || trials >= (this.expected(name) ? 1 : TRIALS)) return;
-    const before = this.save();
     const value = await place.get();
     const change = changeOf(value, place.set, isConstant);
     if (!change) return;
@@ -137,13 +140,12 @@ export class FieldProbe {
     await change.make();
     let reached = true;
     try {
-      reached = !equal(before, this.save());
+      reached = !equal(this.#before, this.save());
     } catch {
       // What cannot be saved is looked at.
     }
     await change.undo();
     await place.set(value);
-    if (!equal(before, this.save())) throw new Error(`${name} was not put back`);
     this.#reached.set(name, reached);
   }
 
