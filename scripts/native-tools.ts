@@ -20,6 +20,7 @@ const PROGRAMS = {
   e2fsck: "e2fsprogs",
   make: "make",
   tmux: "tmux",
+  tshark: "tshark",
   xz: "xz-utils",
 } as const;
 
@@ -67,6 +68,29 @@ export async function gdbCommand(): Promise<string[]> {
   const program = await nativeProgram("gdb-multiarch");
   const apart = !await exists(`${STATE}/tools/root${GDB_DATA}/python`) && await exists(`${GDB_DATA}/python`);
   return [program, ...apart ? [`--data-directory=${GDB_DATA}`] : [], "-nx", "-quiet"];
+}
+
+/**
+ * The command line of tshark that takes Lua scripts. As root it loads none, so it gives that up;
+ * unpacked, it has to be told where its own scripts are.
+ */
+export async function tsharkCommand(): Promise<string[]> {
+  const data = `${STATE}/tools/root/usr/share/wireshark`;
+  const environment = await exists(`${STATE}/tools/root/etc/wireshark/init.lua`) ? await luaFolder(data) : [];
+  const ordinary = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=+dac_read_search"];
+  const user = Deno.uid() === 0 ? [...ordinary, "--ambient-caps=+dac_read_search"] : [];
+  return [...user, "env", "HOME=/nonexistent", ...environment, await nativeProgram("tshark")];
+}
+
+/** The variable that names Wireshark's folder of Lua scripts, whose links lead nowhere unpacked. */
+async function luaFolder(data: string): Promise<string[]> {
+  const folder = `${STATE}/tools/wireshark`;
+  await Deno.mkdir(folder, { recursive: true });
+  await Deno.copyFile(`${STATE}/tools/root/etc/wireshark/init.lua`, `${folder}/init.lua`);
+  for (const name of ["console.lua", "dtd_gen.lua"]) {
+    if (await exists(`${data}/${name}`)) await Deno.copyFile(`${data}/${name}`, `${folder}/${name}`);
+  }
+  return [`WIRESHARK_DATA_DIR=${folder}`];
 }
 
 /**

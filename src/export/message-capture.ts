@@ -7,7 +7,7 @@ import { VERSION } from "../support/version.ts";
 import type { EventRow } from "../queries/event-row.ts";
 
 /** The header in front of a message: little-endian; offset and bytes of each field. */
-const MESSAGE_HEADER = {
+export const MESSAGE_HEADER = {
   /** 1. */
   version: { offset: 0, size: 1 },
   /** `MessageType`. */
@@ -17,16 +17,17 @@ const MESSAGE_HEADER = {
   /** VMIDs; 0xffff where nobody is known. */
   from: { offset: 4, size: 2 },
   to: { offset: 6, size: 2 },
-  /** Number of the queue: `mq:N`. */
+  /** Number of the queue or doorbell: `mq:N`, `db:N`. */
   queue: { offset: 8, size: 4 },
   /** Bit 0: sent with the push flag. */
   flags: { offset: 12, size: 4 },
 } as const;
-const HEADER_SIZE = 16;
+/** Bytes of the header. */
+export const MESSAGE_HEADER_SIZE = 16;
 const NOBODY = 0xffff;
 
 /** What a message is: the index of its interface in the capture. */
-const MessageType = { Queue: 0, Rpc: 1 } as const;
+export const MessageType = { Queue: 0, Rpc: 1, Doorbell: 2 } as const;
 
 /** A queue's two ends. */
 export interface QueueEnds {
@@ -41,14 +42,17 @@ export function captureStart(): Uint8Array[] {
   return [
     sectionHeader(`el2 ${VERSION}`),
     interfaceBlock({ name: "msgqueue", description: "message queues between VMs", linkType }),
-    interfaceBlock({ name: "rm-rpc", description: "message queues of the resource manager: RM RPC", linkType }),
+    interfaceBlock({ name: "rm-rpc", description: "message queues of the Resource Manager: RM RPC", linkType }),
+    interfaceBlock({ name: "doorbell", description: "doorbells between VMs", linkType }),
   ];
 }
 
-/** Whether an event is a message on its way into a queue. */
-export const isMessage = ({ kind, name }: EventRow): boolean => kind === "msg" && name === "send";
+/** Whether an event is a message on its way into a queue, or a ring of a doorbell. */
+export const isMessage = (event: EventRow): boolean => event.kind === "msg" && event.name === "send" || isRing(event);
 
-/** The packet of an event; undefined for one that is no message on its way into a queue. */
+const isRing = ({ kind, name, res }: EventRow): boolean => kind === "hvc" && name === "doorbell_send" && res === "OK";
+
+/** The packet of an event; undefined unless `isMessage`. */
 export function messagePacket(
   event: EventRow,
   queues: ReadonlyMap<string, QueueEnds>,
@@ -56,30 +60,40 @@ export function messagePacket(
 ): Uint8Array | undefined {
   if (!isMessage(event)) return undefined;
   const { t, fields } = event;
-  const queue = String(fields.queue), message = Uint8Array.fromHex(String(fields.bytes));
+  const ring = isRing(event);
+  const queue = String(ring ? fields.doorbell : fields.queue);
+  const message = ring ? flagBytes(BigInt(String(fields.new_flags))) : Uint8Array.fromHex(String(fields.bytes));
   const { from = null, to = null } = queues.get(queue) ?? {};
-  const rpc = from === RESOURCE_MANAGER || to === RESOURCE_MANAGER;
+  const rpc = !ring && (from === RESOURCE_MANAGER || to === RESOURCE_MANAGER);
+  const type = ring ? MessageType.Doorbell : rpc ? MessageType.Rpc : MessageType.Queue;
   const vmid = (vm: string | null) => vm === null ? NOBODY : vmids.get(vm.slice("vm:".length)) ?? NOBODY;
-  const bytes = new Uint8Array(HEADER_SIZE + message.length), view = new DataView(bytes.buffer);
+  const bytes = new Uint8Array(MESSAGE_HEADER_SIZE + message.length), view = new DataView(bytes.buffer);
   const put = (field: keyof typeof MESSAGE_HEADER, value: number) => {
     const { offset, size } = MESSAGE_HEADER[field];
     for (let byte = 0; byte < size; byte++) view.setUint8(offset + byte, value >>> 8 * byte & 0xff);
   };
   put("version", 1);
-  put("type", rpc ? MessageType.Rpc : MessageType.Queue);
-  put("length", HEADER_SIZE);
+  put("type", type);
+  put("length", MESSAGE_HEADER_SIZE);
   put("from", vmid(from));
   put("to", vmid(to));
-  put("queue", Number(queue.replace(/^mq:/, "")));
+  put("queue", Number(queue.replace(/^(mq|db):/, "")));
   put("flags", fields.push === true ? 1 : 0);
-  bytes.set(message, HEADER_SIZE);
+  bytes.set(message, MESSAGE_HEADER_SIZE);
   const way = `${queue} ${from ?? "?"} -> ${to ?? "?"}`;
   return packetBlock({
-    interface: rpc ? MessageType.Rpc : MessageType.Queue,
+    interface: type,
     time: Number(t),
     bytes,
     comment: rpc ? `${way}\n${describePackets(message).join("\n")}` : way,
   });
+}
+
+/** The flags of a doorbell, little-endian. */
+function flagBytes(flags: bigint): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, flags, true);
+  return bytes;
 }
 
 const RESOURCE_MANAGER = "vm:rm";

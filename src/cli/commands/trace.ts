@@ -3,12 +3,14 @@
 import type { Command } from "@commander-js/extra-typings";
 import { traceCalls } from "./trace-calls.ts";
 import { addRecorded } from "./trace-export.ts";
-import type { CommandContext } from "../common/command.ts";
-import { printAnswer } from "../common/print.ts";
+import { type CommandContext, examplesText } from "../common/command.ts";
+import { output, printAnswer } from "../common/print.ts";
 import { checkVm, openSession, withSessionOptions } from "../common/session.ts";
 import { parseDuration, parseWhole } from "../common/values.ts";
 import { plannedOf } from "../start/planned.ts";
+import { dissectorLua } from "../../export/dissector.ts";
 import { allOf } from "../../queries/filter.ts";
+import { VERSION } from "../../support/version.ts";
 
 /** Calls that are printed at most. */
 const CALLS = 20_000;
@@ -17,6 +19,16 @@ const CALLS = 20_000;
 export function registerTrace(program: Command, context: CommandContext): void {
   const trace = program.command("trace").description("calls of a VM, and what is recorded");
   addRecorded(trace as unknown as Command, context);
+  trace.command("dissector").description("print a Wireshark dissector (Lua) for the captures of trace export FILE.pcapng")
+    .addHelpText(
+      "after",
+      examplesText([
+        "trace dissector > el2.lua",
+        "trace export rpc.pcapng",
+        "trace dissector > el2.lua && tshark -X lua_script:el2.lua -r rpc.pcapng",
+      ]),
+    )
+    .action(() => output(dissectorLua(VERSION)));
   withSessionOptions(
     trace.command("calls").description(
       "hypercalls in order, with arguments and results: that a session recorded, or of a run from its start",
