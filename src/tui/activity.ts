@@ -1,7 +1,7 @@
 // What the machine has done in the last minute, from the samples that come anyway: looking costs it
 // nothing.
 
-import { Histories } from "./history.ts";
+import { Histories, KEPT } from "./history.ts";
 import type { MachineSample, VcpuSample } from "../protocol/protocol.ts";
 
 /** A VM's part of a physical CPU. */
@@ -26,10 +26,20 @@ export const MIPS = "mips";
 /** It. */
 export class Activity {
   readonly histories = new Histories();
+  readonly #rates = new Map<string, number>();
   #cpus: readonly CpuUse[] = [];
+  #mips = 0;
+  /** Refusals so far, and the wall time (ms) of the last that was new. */
+  #reasons: number | undefined;
+  #refusedAt = -Infinity;
 
   /** Takes a sample at a wall time (ms). */
   take(now: number, sample: MachineSample): void {
+    this.#mips = sample.mips;
+    const before = this.#reasons ?? sample.reasons;
+    if (sample.reasons > before) this.#refusedAt = now;
+    this.#reasons = sample.reasons;
+    this.#rates.set("refusals", sample.reasons - before);
     this.#cpus = Array.from({ length: sample.physicalCpus }, (_, cpu) => cpuUse(sample, cpu));
     const amounts: [string, number][] = [[MIPS, sample.mips]];
     for (const { name, vcpus } of sample.vms) {
@@ -37,7 +47,28 @@ export class Activity {
       for (const { index, load } of vcpus) amounts.push([`vcpu:${name}/${index}`, load]);
     }
     this.#cpus.forEach(({ share }, cpu) => amounts.push([`pcpu:${cpu}`, share]));
+    for (const [name, rate] of this.#rates) amounts.push([name, rate]);
     this.histories.take(now, amounts);
+  }
+
+  /** Something a second, from an answer of the session. */
+  rate(name: string, value: number): void {
+    this.#rates.set(name, value);
+  }
+
+  /** What is known of rates, a second. */
+  get rates(): ReadonlyMap<string, number> {
+    return this.#rates;
+  }
+
+  /** Guest instructions a second of wall time now, in millions. */
+  get mips(): number {
+    return this.#mips;
+  }
+
+  /** Whether something was refused in the last minute, by wall time (ms). */
+  refusedLately(now: number): boolean {
+    return now - this.#refusedAt < KEPT * 1000;
   }
 
   /** What each physical CPU does now. */

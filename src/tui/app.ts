@@ -21,6 +21,7 @@ import { OtherSessions, type Start } from "./other-sessions.ts";
 import type { OwnProgram } from "./own-program.ts";
 import { type FilteredPane, isFiltered, type Line, type Pane } from "./pane.ts";
 import { Questions } from "./questions.ts";
+import { overview } from "./overview.ts";
 import { makeScreens } from "./screens.ts";
 import { SessionState } from "./session-state.ts";
 import { Look } from "./theme.ts";
@@ -136,7 +137,12 @@ export class App {
     this.#console = new ConsolePane(this.#keymap.keyOf("console.prefix"), () => port.changed(false), (console, bytes) => {
       if (!this.end && !options.readOnly) port.send({ kind: "input", console, bytes });
     });
-    this.#windows = new Windows(makeScreens(this.#tree, this.#console), () => this.#questions.all());
+    const first = overview({
+      ...{ tree: this.#tree, console: this.#console, activity: this.#activity },
+      unseen: () => this.#questions.newReasons,
+      refusedLately: () => this.#activity.refusedLately(clock()),
+    });
+    this.#windows = new Windows(makeScreens(first), () => this.#questions.all());
     this.#questions = new Questions(
       this.#asker,
       this.#windows,

@@ -38,8 +38,10 @@ export function drawHeader(screen: Screen, look: Look, state: FrameState): void 
   const ground: Role = state.state === "PAST" ? "pastbg" : state.state === "LOST" ? "badbg" : "raised";
   screen.fill({ x: 0, y: 0, width: screen.width, height: 1 }, ground);
   const left = leftParts(look, state), right = rightParts(state);
-  // What goes first when there is no room: physical CPUs, VMs, speed of the core, speed of time.
-  const forms = shorten([...left, ...right], [right[0], right[1], left[3], left[2], ...right.slice(2)], screen.width);
+  const [, , speed, mips] = left, [cpus, vms, ...others] = right;
+  // What gives way first when there is no room.
+  const steps: Step[] = [[cpus, 1], [vms, 1], [speed, 1], ...others.map((part): Step => [part, 1]), [mips, 1], [speed, 2]];
+  const forms = shorten([...left, ...right], steps, screen.width);
   let x = drawPieces(screen, look, 0, 0, forms[0], screen.width);
   for (const pieces of forms.slice(1, left.length)) {
     if (pieces.length) x += GAP + drawPieces(screen, look, x + GAP, 0, pieces, screen.width - x - GAP);
@@ -54,14 +56,15 @@ export function drawHeader(screen: Screen, look: Look, state: FrameState): void 
   }
 }
 
+/** A part takes one of its shorter forms. */
+type Step = readonly [part: Part, form: number];
+
 /** Takes shorter forms of parts, in this order, until all fit. */
-function shorten(parts: readonly Part[], order: readonly Part[], width: number): (readonly Piece[])[] {
+function shorten(parts: readonly Part[], steps: readonly Step[], width: number): (readonly Piece[])[] {
   const form = new Map(parts.map((part) => [part, 0]));
   const shown = () => parts.map((part) => part[form.get(part)!] ?? []);
   const needed = () => shown().reduce((sum, pieces) => sum + (pieces.length ? piecesWidth(pieces) + GAP : 0), 0);
-  for (const part of order) {
-    while (needed() > width && form.get(part)! < part.length - 1) form.set(part, form.get(part)! + 1);
-  }
+  for (const [part, to] of steps) if (needed() > width && to < part.length) form.set(part, to);
   return shown();
 }
 

@@ -97,6 +97,7 @@ export function drawLinks(screen: Screen, area: Rectangle, look: Look, pieces: r
   for (const { text, role = "text" } of pieces) {
     // What is marked stands at the edge, as marks of rows do.
     const at = text.startsWith("!") && x === area.x + MARGIN ? area.x : x;
+    if (role === "bad") screen.tint({ ...area, x: at, width: Math.min(text.length + 1, end - at) }, "badbg");
     if (at < end) screen.text(at, area.y, fit(text, end - at), look.style(role));
     x += text.length + GAP;
   }

@@ -1,7 +1,6 @@
 // The ten screens: which panes each has, and where they stand (docs/design/workstation.md §4).
 
 import type { Title } from "./box.ts";
-import type { ConsolePane } from "./console-pane.ts";
 import { irqScreen } from "./irq-screen.ts";
 import { inspector, listScreen } from "./list-screen.ts";
 import { memoryScreen } from "./memory-screen.ts";
@@ -11,27 +10,19 @@ import { RegisterLines } from "./registers.ts";
 import { rightsScreen } from "./rights-screen.ts";
 import { rpcScreen } from "./rpc-screen.ts";
 import { schedulerScreen } from "./scheduler-screen.ts";
-import { below, beside, type ScreenModel } from "./screen-model.ts";
+import type { ScreenModel } from "./screen-model.ts";
 import { TablePane } from "./table-pane.ts";
 import { TextPane } from "./text-pane.ts";
-import type { TreePane } from "./tree-pane.ts";
 import { rowsOf } from "../queries/query.ts";
 import { REASONS, REGISTERS } from "../queries/tables.ts";
-
-/**
- * From this height on lower panes stand one below the other; under it the focused one has their
- * place.
- */
-const TALL = 30;
-const SIDE_BY_SIDE = 160;
 
 /** PSCI calls of a vCPU that are shown. */
 const HISTORY = 200;
 
 /** The screens of a session. */
-export function makeScreens(tree: TreePane, console: ConsolePane): ScreenModel[] {
+export function makeScreens(overview: ScreenModel): ScreenModel[] {
   return [
-    overview(tree, console),
+    overview,
     vcpuScreen(),
     irqScreen(),
     memoryScreen(),
@@ -42,40 +33,6 @@ export function makeScreens(tree: TreePane, console: ConsolePane): ScreenModel[]
     eventScreen(),
     whyScreen(),
   ];
-}
-
-function overview(tree: TreePane, console: ConsolePane): ScreenModel {
-  const events = new TablePane({
-    name: "events",
-    table: "events",
-    title: "Events",
-    stream: true,
-    filter: "kind!=sched",
-  });
-  const underTree = below("under-tree"), underTreeOfThree = below("under-tree-of-three", 2);
-  const besideTree = beside("beside-tree"), overEvents = below("over-events"), overEventsOfThree = below("over-events-of-three");
-  return {
-    key: "1",
-    panes: [tree, console, events],
-    views: [],
-    dividers: [underTree, underTreeOfThree, besideTree, overEvents, overEventsOfThree],
-    layout(body, focused) {
-      if (body.width >= SIDE_BY_SIDE) {
-        const [upper, lower] = overEvents.cut(body, body.height - Math.max(Math.floor(body.height / 3), 4));
-        const [left, right] = besideTree.cut(upper, body.width * 0.5);
-        return [{ pane: tree, area: left }, { pane: console, area: right }, { pane: events, area: lower }];
-      }
-      const links = tree.linkLines(body.width), wanted = tree.length + links + (body.boxed ? 3 : 2);
-      if (body.height < TALL - 4) {
-        const [upper, lower] = underTree.cut(body, Math.min(Math.max(wanted, 4), body.height / 2));
-        return [{ pane: tree, area: upper }, { pane: focused === events ? events : console, area: lower }];
-      }
-      const eventRows = Math.max(Math.floor(body.height / 4), 4);
-      const [upper, rest] = underTreeOfThree.cut(body, Math.min(Math.max(wanted, 5), (body.height - eventRows) / 2 + links));
-      const [middle, lower] = overEventsOfThree.cut(rest, rest.height - eventRows);
-      return [{ pane: tree, area: upper }, { pane: console, area: middle }, { pane: events, area: lower }];
-    },
-  };
 }
 
 /** The VM and vCPU that a pane is about. */

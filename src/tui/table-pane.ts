@@ -276,7 +276,9 @@ export class TablePane implements FilteredPane {
 
   #drawRow(screen: Screen, area: Rectangle, look: Look, { columns }: Placement, row: Row, focused: boolean): void {
     const bad = isBad(row);
-    const selected = row.id === this.selectedId ? focused ? "here" : "elsewhere" : undefined;
+    // What follows a stream is at its end: nobody has selected that.
+    const chosen = row.id === this.selectedId && (focused || !this.#following);
+    const selected = chosen ? focused ? "here" : "elsewhere" : undefined;
     beginRow(screen, look, area, { selected, bad, marked: this.#marked.has(row.id) });
     const now = performance.now();
     columns.forEach(({ column, x: offset, width: room }, index) => {

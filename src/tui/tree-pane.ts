@@ -126,6 +126,9 @@ export class TreePane implements FilteredPane {
       this.#details = { ...this.#details, memory: new Map(sized) };
     } else if (table === "vcpu.ls") this.#details = { ...this.#details, vcpus: new Map(rows.map((row) => [row.id, row])) };
     else this.#links.take(answer);
+    const sum = (column: string) => rows.reduce((all, row) => all + Number(row[column] ?? 0), 0);
+    if (table === "vcpu.ls") this.activity.rate("exits", sum("exits_rate"));
+    else if (table === "queue.ls") this.activity.rate("messages", sum("rate"));
   }
 
   /** Takes a new sample; the selected id stays selected while it exists. */

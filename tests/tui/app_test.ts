@@ -391,6 +391,6 @@ Deno.test("when the machine ends, the panes show how it was then, whatever was n
   rig.answer = phoneAnswer;
   rig.apply({ kind: "ended", end: { code: 1, message: "crashed: rt" } });
   const text = await rig.text();
-  assert.match(text, /ev:90211 .* MEM_RECLAIM handle 18 -> MEM_INUSE/);
+  assert.match(text, /!\.481102 H rpc +MEM_RECLAIM handle 18 > MEM_IN/);
   assert.match(text, /mq:7 debian->rt \[###\.\.\.\.\.\] 3\/8/);
 });

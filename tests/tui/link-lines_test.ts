@@ -69,16 +69,16 @@ Deno.test("what two lines below the tree have no room for is counted, with the s
 });
 
 Deno.test("where there is room for one line below the tree, what it leaves out is counted", async () => {
-  const rig = await ready(rigWith([QUEUE, { ...QUEUE, id: "mq:8" }, { ...QUEUE, id: "mq:9" }], [], 80, 23));
+  const rig = await ready(rigWith([QUEUE, { ...QUEUE, id: "mq:8" }, { ...QUEUE, id: "mq:9" }], [], 80, 20));
   await rig.keys("gh");
   assert.match((await rig.lines()).join("\n"), /irq:rm\/33.*\n mq:7 debian->rt \[###\.\.\.\.\.\] 3\/8 {2}12\/s {4}2 more: 6\n-/);
 });
 
 Deno.test("in a low terminal the rows of VMs come first, the lines below them where room is left", async () => {
-  const low = await ready(new Rig(80, 24));
+  const low = await ready(new Rig(80, 21));
   assert.doesNotMatch((await low.lines()).join("\n"), /mq:7 debian|parcel:0x12/);
   // host folded: one line, and what cannot be taken back is more than how full a queue is.
-  await low.lines(80, 23);
+  await low.lines(80, 20);
   await low.keys("gh");
   assert.match((await low.lines()).join("\n"), /irq:rm\/33.*\n!parcel:0x12 share 64K of host/);
   await low.keys("gjh");
@@ -118,7 +118,7 @@ Deno.test("the lines below the tree are asked for every other second, and at onc
   rig.time += 2000;
   rig.sample();
   await rig.lines();
-  assert.deepEqual(asked(), ["events", "mem.parcels", "queue.ls", "vcpu.ls", "vm.ls"]);
+  assert.deepEqual(asked(), ["events", "mem.map", "mem.parcels", "queue.ls", "vcpu.ls", "vm.ls", "why"]);
   for (let picture = 0; picture < 9; picture++) {
     rig.time += 200;
     rig.sample();
@@ -127,5 +127,5 @@ Deno.test("the lines below the tree are asked for every other second, and at onc
   }
   rig.apply({ kind: "paused", paused: true });
   await rig.lines();
-  assert.deepEqual(asked(), ["events", "mem.parcels", "queue.ls", "vcpu.ls", "vm.ls"]);
+  assert.deepEqual(asked(), ["events", "mem.map", "mem.parcels", "queue.ls", "vcpu.ls", "vm.ls", "why"]);
 });

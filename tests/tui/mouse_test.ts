@@ -4,8 +4,8 @@ import { Rig } from "./rig.ts";
 Deno.test("W20: a click selects the row under it, :mouse off ends reports", async () => {
   const rig = new Rig();
   await rig.lines();
-  await rig.type("\x1b[<0;6;8M"); // row 8 is one of the tree, its heading above
-  assert.match((await rig.inside())[7], /^> /);
+  await rig.type("\x1b[<0;6;13M"); // row 13 is the third of the tree, its heading above
+  assert.match((await rig.inside())[12], /^> /);
   await rig.type(":mouse off\r");
   assert.deepEqual(rig.mouse, [false]);
 });
