@@ -8,7 +8,7 @@ import { WasmCore } from "../core/core.ts";
 import { coreFor } from "../core/core-module.ts";
 import { writeDevicetree } from "../devicetree/writer.ts";
 import { CONSOLE_INPUT_INTID, ConsoleInput } from "../host/console-input.ts";
-import type { HostEvent } from "../host/events.ts";
+import type { HostEvent, VmState } from "../host/events.ts";
 import { nativeHost } from "../host/native-host.ts";
 import type { VmPlan } from "../host/plan.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
@@ -231,7 +231,9 @@ function startHost(
     machine.interrupt(CONSOLE_INPUT_INTID, false);
   });
   for (const { name, console } of run.host.vms) {
-    if (console) system.consoles.add(name, { type: (bytes) => input.push(name, bytes), sendBreak: () => input.pushBreak(name) });
+    if (!console) continue;
+    const door = { type: (bytes: Uint8Array) => input.push(name, bytes), sendBreak: () => input.pushBreak(name) };
+    system.consoles.add(name, { ...door, closed: () => closedConsole(system.vms.lifeOf(name), name) });
   }
   system.control.host = input;
   system.parts.push({
@@ -255,6 +257,23 @@ function startHost(
     takeInput: (taker, data) => outside.take(taker, data),
   });
   system.hypervisor.registerNative(DEFAULT_PRIMARY_IMAGES.entry, program);
+}
+
+/** Why nobody takes what is typed into a VM in this state; undefined where somebody does. */
+function closedConsole(life: VmState | undefined, vm: string): string | undefined {
+  switch (life) {
+    case undefined:
+      return `the VM has not been started; el2 vm start ${vm} starts it`;
+    case "exited":
+    case "stopped":
+      return `the VM has stopped; el2 vm start ${vm} starts it anew`;
+    case "failed":
+      return `the VM has failed; el2 why --about vm:${vm} says why, el2 vm start ${vm} starts it anew`;
+    case "creating":
+    case "ready":
+    case "running":
+      return undefined;
+  }
 }
 
 /** The virtio devices of a secondary VM, in the order of their slots. */

@@ -19,6 +19,8 @@ export interface ConsoleDoor {
   type(bytes: Uint8Array): void;
   /** A break on its line; what is no serial line has none. */
   sendBreak?(): void;
+  /** Why nobody takes what is typed now; undefined where somebody does. */
+  closed?(): string | undefined;
 }
 
 /** Named consoles in both directions. */
@@ -41,6 +43,14 @@ export class Consoles {
 
   has(name: string): boolean {
     return this.#doors.has(name);
+  }
+
+  /** Why nobody takes what is typed into a console now; undefined where somebody does. */
+  closed(name: string): string | undefined {
+    const door = this.#doors.get(name);
+    if (!door) return `no console ${name}; there are ${this.names.join(", ") || "none"}`;
+    const reason = door.closed?.();
+    return reason === undefined ? undefined : `con:${name}: ${reason}`;
   }
 
   /** Bytes typed. False where there is no such console. */

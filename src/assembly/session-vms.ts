@@ -2,7 +2,7 @@
 // ended. VMs that are gone keep their entries.
 
 import * as v from "valibot";
-import { type HostEvent, VM_EXIT_REASONS, type VmExitReason } from "../host/events.ts";
+import { type HostEvent, VM_EXIT_REASONS, VM_STATES, type VmExitReason, type VmState } from "../host/events.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import { Vmid } from "../inspection/guest-names.ts";
 import type { KnownVms } from "../inspection/inspected.ts";
@@ -13,6 +13,8 @@ const SAVED = v.strictObject({
   names: byVmid,
   states: byVmid,
   exits: v.array(v.tuple([v.string(), v.picklist(VM_EXIT_REASONS)])),
+  /** Not in snapshots of before. */
+  lives: v.optional(v.array(v.tuple([v.string(), v.picklist(VM_STATES)])), []),
   firstError: v.optional(v.string()),
   crashed: v.optional(v.array(v.string())),
 });
@@ -22,6 +24,8 @@ export class SessionVms implements KnownVms {
   readonly #names = new Map<number, string>([[Vmid.Primary, "host"], [Vmid.ResourceManager, "rm"]]);
   readonly #states = new Map<number, string>();
   readonly #exits = new Map<string, VmExitReason>();
+  /** How far the host has come with each VM, by name. */
+  readonly #lives = new Map<string, VmState>();
   #firstError: string | undefined;
   #crashed: readonly string[] | undefined;
 
@@ -50,6 +54,11 @@ export class SessionVms implements KnownVms {
     return this.#states.get(vmid) === "FAILED";
   }
 
+  /** How far the host has come with a VM; undefined before it is first made. */
+  lifeOf(vm: string): VmState | undefined {
+    return this.#lives.get(vm);
+  }
+
   exitOf(vm: string): string | undefined {
     return this.#exits.get(vm);
   }
@@ -67,6 +76,7 @@ export class SessionVms implements KnownVms {
   /** A VM has another state. */
   changed({ vm, vmid, state, exit }: Extract<HostEvent, { kind: "state" }>): void {
     // Who is being created has no VMID yet, and its life before is over.
+    this.#lives.set(vm, state);
     if (state === "creating") this.#forget(vm);
     if (state !== "creating" || vmid !== 0) {
       this.#name(vmid, vm);
@@ -98,16 +108,18 @@ export class SessionVms implements KnownVms {
       names: [...this.#names],
       states: [...this.#states],
       exits: [...this.#exits],
+      lives: [...this.#lives],
       firstError: this.#firstError,
       crashed: this.#crashed && [...this.#crashed],
     });
   }
 
   restore(saved: unknown): void {
-    const { names, states, exits, firstError, crashed } = v.parse(SAVED, saved);
+    const { names, states, exits, lives, firstError, crashed } = v.parse(SAVED, saved);
     for (const [vmid, name] of names) this.#name(vmid, name);
     for (const [vmid, state] of states) this.#states.set(vmid, state);
     for (const [vm, reason] of exits) this.#exits.set(vm, reason);
+    for (const [vm, life] of lives) this.#lives.set(vm, life);
     this.#firstError = firstError;
     this.#crashed = crashed;
   }

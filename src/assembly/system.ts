@@ -34,6 +34,8 @@ export interface RunningSystem {
 export interface ConsoleAccess {
   /** Bytes typed. False where there is no such console. */
   type(console: string, bytes: Uint8Array): boolean;
+  /** Why nobody takes what is typed into it now; undefined where somebody does. */
+  closed(console: string): string | undefined;
   /** Output since the last call, in order. */
   take(): { console: string; bytes: Uint8Array }[];
 }

@@ -25,6 +25,8 @@ export class SessionControl implements VmControl {
   }
 
   sendBreak(console: string): void {
+    const closed = this.consoles.closed(console);
+    if (closed !== undefined) throw new QueryError(closed);
     const sent = this.consoles.sendBreak(console);
     if (sent === undefined) throw new QueryError(`no console ${console}; there are ${this.consoles.names.join(", ") || "none"}`);
     if (!sent) throw new QueryError(`${console} is a virtio console, which is no serial line and has no break; Linux takes ctrl-o there`);

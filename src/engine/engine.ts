@@ -116,6 +116,18 @@ export class Engine {
   /** Input from outside, now. */
   input(console: string, bytes: Uint8Array): void {
     if (this.#instant?.keep(console, bytes)) return;
+    const closed = this.#done || this.#shown.past ? undefined : this.present.consoles.closed(console);
+    if (closed !== undefined) {
+      const event = {
+        time: this.present.machine.time,
+        pcpu: undefined,
+        kind: "log",
+        vcpu: `con:${console}`,
+        text: closed,
+        refused: true,
+      } as const;
+      return this.port.post({ kind: "events", events: [event], dropped: 0 });
+    }
     this.#enter({ kind: "console", console, bytes });
   }
 

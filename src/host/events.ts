@@ -15,7 +15,8 @@ import { ExitType } from "../abi/rpc/messages/vm.ts";
  * - `failed`: a step was refused, or its VMM gave it up as it ran; an `error` event said which one,
  *   or why.
  */
-export type VmState = "creating" | "ready" | "running" | "exited" | "stopped" | "failed";
+export const VM_STATES = ["creating", "ready", "running", "exited", "stopped", "failed"] as const;
+export type VmState = typeof VM_STATES[number];
 
 /** Why a VM exited: the exit types of VM_EXITED (docs/spec/resource-manager.md §4.3). */
 export const VM_EXIT_REASONS = [

@@ -349,9 +349,9 @@ class VmmProgram implements HostProgram {
     const entry = this.#entries.find(({ plan }) => plan.name === input.vm);
     const name = JSON.stringify(input.vm);
     if ("bytes" in input || "break" in input) {
-      if (entry?.vmm?.type("bytes" in input ? input.bytes : [Pl011Data.BE]) !== true) {
-        this.problem(`there is no console ${name} to type into`);
-      }
+      if (entry?.vmm?.type("bytes" in input ? input.bytes : [Pl011Data.BE]) === true) return;
+      if (entry?.plan.console === true) this.#complain(entry, `nobody takes what was typed: the VM is ${entry.state ?? "not started"}`);
+      else this.problem(`there is no console ${name} to type into`);
     } else if (entry === undefined) this.problem(`there is no VM ${name} to ${"stop" in input ? "stop" : "start"}`);
     else if ("start" in input) this.#startAsked(entry, input.start);
     else this.#stop(entry, input.stop.force);

@@ -39,7 +39,8 @@ export interface VmmProcess {
   /** An eventfd was signalled. */
   signalled(eventfd: number): void;
   /**
-   * Bytes from the person at the console, or breaks (`Pl011Data.BE`); false where there is none.
+   * Bytes from the person at the console, or breaks (`Pl011Data.BE`); false where there is no
+   * console, or no process any more.
    */
   type(characters: ArrayLike<number>): boolean;
   /** Some time has passed. */
@@ -146,6 +147,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
   }
 
   get wakeAt(): number | undefined {
+    if (this.data.ended) return undefined;
     const times = [this.#console?.wakeAt, this.#devices?.wakeAt].filter((time) => time !== undefined);
     return times.length === 0 ? undefined : Math.min(...times);
   }
@@ -194,11 +196,14 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
   }
 
   type(characters: ArrayLike<number>): boolean {
+    // The console's line is an eventfd of a process that is gone.
+    if (this.data.ended) return false;
     this.#console?.type(this.kernel.cpu.now, characters);
     return this.#console !== undefined;
   }
 
   timer(): void {
+    if (this.data.ended) return;
     this.#console?.timer(this.kernel.cpu.now);
     this.#devices?.timer(this.kernel.cpu.now);
   }

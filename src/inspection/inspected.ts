@@ -53,7 +53,11 @@ export interface Inspected {
   /** Names of the guests' addresses. */
   readonly symbols: VmSymbols;
   /** The consoles of its VMs, by their names. */
-  readonly consoles: { has(vm: string): boolean };
+  readonly consoles: {
+    has(vm: string): boolean;
+    /** Why nobody takes what is typed into one now; undefined where somebody does. */
+    closed(vm: string): string | undefined;
+  };
   readonly control: VmControl;
   readonly vms: KnownVms;
 }

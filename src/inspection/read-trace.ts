@@ -189,13 +189,16 @@ export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
   const { id, time, askedBy, at, chain, section, rule, object, values, wayOut } = reason;
   // What is around it may have gone on all the same.
   const first = chain.find(({ result }) => result.refused) ?? chain[0];
+  // A request that no vCPU is seen to send is its sender's, not the resource manager's who took it.
+  const [outermost] = chain;
+  const sender = outermost?.kind === "rpc" && typeof outermost.fields.from === "number" ? view.vm(outermost.fields.from) : undefined;
   return {
     id: `why:${id}`,
     t: String(Math.round(time)),
-    asked_by: vcpuId(askedBy) ?? "vcpu:?",
+    asked_by: sender ?? vcpuId(askedBy) ?? "vcpu:?",
     pc: at === undefined ? null : hex(at, 16),
     symbol: at === undefined ? null : view.system.symbols.nameOf(askedBy.split("/")[0], at) ?? null,
-    vm: vmId(askedBy) ?? "vm:?",
+    vm: sender ?? vmId(askedBy) ?? "vm:?",
     call: first?.name ?? "?",
     err: first ? first.result.name : "?",
     failed: chain[0]?.result.refused ?? true,

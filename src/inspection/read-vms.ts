@@ -44,6 +44,7 @@ export function readVms(view: View): RowOf<typeof VMS>[] {
       memory: vm?.memorySize || null,
       exit: view.system.vms.exitOf(name) ?? null,
       console: view.system.consoles.has(name) ? `con:${name}/0` : null,
+      input_refused: view.system.consoles.has(name) ? view.system.consoles.closed(name) ?? null : null,
     };
   });
 }

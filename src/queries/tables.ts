@@ -26,6 +26,7 @@ export const VMS = defineTable({
     memory: { kind: "size", doc: "private memory in bytes, as lent or given", width: 7, optional: true },
     exit: { kind: "word", doc: "why it ended", width: 12, optional: true, from: 100 },
     console: { kind: "id", doc: "its console", width: 12, optional: true, from: 120 },
+    input_refused: { kind: "text", doc: "why nobody takes what is typed into its console", optional: true },
   },
 });
 
@@ -416,7 +417,7 @@ export const REASONS = defineTable({
   columns: {
     id: { kind: "id", doc: "why:NUMBER", width: 8, alias: ["why"] },
     t: AT,
-    asked_by: { kind: "id", doc: "the vCPU that asked first", width: 13 },
+    asked_by: { kind: "id", doc: "the vCPU that asked first, or the VM whose request the resource manager took", width: 13 },
     pc: { kind: "address", doc: "virtual address of the instruction that did, where a guest executed one", optional: true },
     symbol: { kind: "text", doc: "the same by name: function+0x14", optional: true },
     vm: { kind: "id", doc: "its VM" },

@@ -92,6 +92,7 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
   }
   if (options.send !== undefined) {
     await checkPresent(asker);
+    if (typeof found.input_refused === "string") throw new Failure(found.input_refused, ExitCode.Failed);
     session.send({ kind: "input", console: name, bytes: unescape(options.send) });
     // A refusal comes before this answer.
     await asker.ask({ table: "vm.ls", args: { limit: 1 } });

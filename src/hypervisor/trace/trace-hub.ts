@@ -285,7 +285,9 @@ export class VcpuTrace implements TracePort {
   }
 
   resume(id: TraceId): void {
-    this.#top = { operation: this.hub.find(id), below: this.#top };
+    const operation = this.hub.find(id);
+    // A handler that answers inside its own request has not left it.
+    if (!this.#isInside(operation)) this.#top = { operation, below: this.#top };
   }
 
   suspend(id: TraceId): void {
@@ -313,6 +315,11 @@ export class VcpuTrace implements TracePort {
   reset(): void {
     this.#top = undefined;
     this.call = undefined;
+  }
+
+  #isInside(operation: Operation): boolean {
+    for (let frame = this.#top; frame; frame = frame.below) if (frame.operation === operation) return true;
+    return false;
   }
 
   #leave(operation: Operation): void {

@@ -11,6 +11,8 @@ export interface Named {
 export interface NamedVcpu extends Named {
   readonly index: number;
   readonly addressSpace: { readonly vmid: number } | undefined;
+  /** Undefined before it is attached to one: its index is not known before. */
+  readonly vic: object | undefined;
 }
 export interface NamedVic extends Named {
   readonly maxVcpus: number;
@@ -34,15 +36,15 @@ export class TraceNames {
     return this.#vms.get(vmid) ?? `vm-0x${vmid.toString(16)}`;
   }
 
-  /** `debian/0`; `obj:41` where the vCPU has no VM. */
+  /** `debian/0`; `obj:41` while the vCPU has no VM or no index in it. */
   vcpu(vcpu: NamedVcpu): string {
-    const { addressSpace } = vcpu;
-    return addressSpace ? `${this.vm(addressSpace.vmid)}/${vcpu.index}` : `obj:${vcpu.serial}`;
+    const { addressSpace, vic } = vcpu;
+    return addressSpace && vic ? `${this.vm(addressSpace.vmid)}/${vcpu.index}` : `obj:${vcpu.serial}`;
   }
 
   /** `mq:7`, `db:3`, `vcpu:debian/0`, `obj:41`. */
   object(object: Named): string {
-    if (isVcpu(object) && object.addressSpace) return `vcpu:${this.vcpu(object)}`;
+    if (isVcpu(object) && object.addressSpace && object.vic) return `vcpu:${this.vcpu(object)}`;
     return `${PREFIXES[object.type] ?? "obj"}:${object.serial}`;
   }
 
