@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import { type CommandNode, commandTree } from "../../src/cli/common/command-tree.ts";
-import { complete } from "../../src/cli/commands/completion.ts";
 import { makeProgram } from "../../src/cli/main.ts";
-import { manualPage } from "../../src/cli/commands/man.ts";
 import { WORKSTATION_REFERENCES } from "../../src/cli/reference.ts";
 import { ACTIONS } from "../../src/tui/actions.ts";
 import { KNOWN_KEYS } from "../../src/configuration/schema.ts";
@@ -11,7 +9,6 @@ import { HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import { requestNames } from "../../src/abi/ioctl/decode.ts";
 import { PERSONA_NAMES } from "../../src/abi/ioctl/personas.ts";
 import { DOCUMENTS } from "../../src/queries/documents.ts";
-import { TABLES } from "../../src/queries/tables.ts";
 import { checkDocument } from "../support/columns.ts";
 import { el2 } from "./program.ts";
 
@@ -54,51 +51,6 @@ Deno.test("docs/reference has a section for every hypercall, and a row for every
 Deno.test("W9: the reference of keys lists every action of the table", () => {
   const page = WORKSTATION_REFERENCES.find(({ file }) => file === "keys.md")!.text();
   for (const { name } of ACTIONS) assert.ok(page.includes(`\`${name}\``), name);
-});
-
-Deno.test("the manual page has every command, and roff takes it", () => {
-  const page = manualPage(TREE);
-  for (const line of page.split("\n")) assert.match(line, /^(\.(TH|SH|B|I|TP|RS|RE)\b|[^.']|\\&|$)/, line);
-  assert.match(page, /\.B el2 vcpu ls \[vm\]/);
-});
-
-Deno.test("completion offers commands, options and choices", async () => {
-  assert.ok((await complete(TREE, ["vc"])).includes("vcpu"));
-  assert.ok((await complete(TREE, ["vm", ""])).includes("timeline"));
-  assert.deepEqual(await complete(TREE, ["run", "x", "--tier", "j"]), ["jit"]);
-  assert.ok((await complete(TREE, ["run", "x", "--ti"])).includes("--timeout"));
-  assert.deepEqual(await complete(TREE, ["nonsense", "x"]), []);
-});
-
-Deno.test("W65: the completion script of bash loads, and completes commands", async () => {
-  const { stdout } = await el2("completion", "bash");
-  const script =
-    `${stdout}\nel2() { printf 'vm\\nvcpu\\n'; }\nCOMP_WORDS=(el2 v)\nCOMP_CWORD=1\n_el2\necho "\${COMPREPLY[*]}"\ncomplete -p el2`;
-  const bash = await new Deno.Command("bash", { args: ["--norc", "-c", script], stdin: "null" }).output();
-  const shown = new TextDecoder().decode(bash.stdout);
-  assert.equal(bash.code, 0, new TextDecoder().decode(bash.stderr));
-  assert.match(shown, /vm.vcpu[\s\S]*complete -F _el2 el2/);
-  for (const shell of ["zsh", "fish"]) assert.match((await el2("completion", shell)).stdout, /el2 complete/);
-  assert.equal((await el2("completion", "csh")).code, 2);
-});
-
-Deno.test("schema lists all tables and prints the JSON Schema of each", async () => {
-  const { stdout } = await el2("schema");
-  for (const name of Object.keys(TABLES)) assert.match(stdout, new RegExp(`^el2\\.${name.replace(".", "\\.")}/\\d+ `, "m"));
-  const schema = JSON.parse((await el2("schema", "el2.mem.parcels/1")).stdout);
-  assert.deepEqual(schema.required, ["schema", "session", "at", "data", "dropped"]);
-  for (const { name, fields } of DOCUMENTS) {
-    assert.match(stdout, new RegExp(`^el2\\.${name.replace(".", "\\.")}/\\d+ `, "m"));
-    assert.deepEqual(JSON.parse((await el2("schema", name)).stdout).required, ["schema", ...Object.keys(fields)]);
-  }
-  assert.equal((await el2("schema", "nothing")).code, 2);
-});
-
-Deno.test("doctor says of everything that it looked at whether it is well", async () => {
-  const { stdout } = await el2("doctor", "--json");
-  const { data } = JSON.parse(stdout);
-  assert.deepEqual(data.map(({ id }: { id: string }) => id), ["terminal", "colours", "locale", "memory", "sockets", "images"]);
-  for (const { ok, remedy } of data) assert.ok(ok || remedy !== "");
 });
 
 /** What `--help` prints for a command. */

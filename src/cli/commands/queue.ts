@@ -3,7 +3,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
 import { BY_ID, type Group, registerGroup, VM_FILTER } from "../common/group.ts";
-import { parseBytes } from "../common/values.ts";
+import { parseBytes, parseMask } from "../common/values.ts";
 
 const QUEUE_ARGUMENT = { name: "queue", help: "mq:NUMBER" } as const;
 
@@ -55,8 +55,8 @@ export const QUEUE: Group = {
     {
       name: "ring-bell",
       help: "set flags of a doorbell as its sender would",
-      arguments: [{ name: "doorbell", help: "db:NUMBER" }, { name: "flags", help: "0x.." }],
-      action: (doorbell, flags) => ({ kind: "doorbell.ring", doorbell, flags: BigInt(flags) }),
+      arguments: [{ name: "doorbell", help: "db:NUMBER" }, { name: "flags", help: "a mask, such as 0x1" }],
+      action: (doorbell, flags) => ({ kind: "doorbell.ring", doorbell, flags: parseMask(flags) }),
       done: (doorbell) => `${doorbell} is rung`,
       examples: ["queue ring-bell db:288 0x1"],
     },

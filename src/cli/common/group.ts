@@ -1,6 +1,7 @@
 // Groups of commands that look into a session or change something there: `el2 vm ls`,
 // `el2 irq raise`. The commands of a group are rows, which help, completion and tests follow.
 
+import { InvalidArgumentError } from "commander";
 import type { Command } from "@commander-js/extra-typings";
 import { answer } from "./answer.ts";
 import { type CommandContext, examplesText } from "./command.ts";
@@ -101,12 +102,22 @@ function addAction(parent: Command, one: ActionCommand): void {
   for (const argument of one.arguments) command.argument(`<${argument.name}>`, argument.help);
   command.action(async (...args: unknown[]) => {
     const values = args.slice(0, one.arguments.length) as string[];
-    const action = one.action(...values);
+    const action = checkedAction(`${parent.name()} ${one.name}`, () => one.action(...values));
     using open = await openSession(command.opts());
     const error = await open.asker.act(action);
     if (error !== undefined) throw new Failure(error, ExitCode.Failed);
     report(`el2: ${one.done(...values)}`);
   });
+}
+
+/** @throws Failure with what is wrong: commander reports only what its own parsers throw */
+function checkedAction(path: string, make: () => Action): Action {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof InvalidArgumentError)) throw error;
+    throw new Failure(`${path}: ${error.message.replace(/\.$/, "")}`);
+  }
 }
 
 interface QueryOptions {

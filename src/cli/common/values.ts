@@ -74,6 +74,13 @@ export function parseAddress(text: string): number {
   return value;
 }
 
+/** A mask of 64 bits: decimal, or hexadecimal after 0x. */
+export function parseMask(text: string): bigint {
+  const value = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? BigInt(text) : -1n;
+  if (value !== BigInt.asUintN(64, value)) throw new InvalidArgumentError(`"${text}" is not a mask of 64 bits; use for example 0x1.`);
+  return value;
+}
+
 /** Bytes: hexadecimal digits, blanks between allowed, or text behind `text:`. */
 export function parseBytes(text: string): Uint8Array {
   const bytes = bytesOf(text);

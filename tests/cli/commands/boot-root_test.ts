@@ -1,0 +1,39 @@
+// `el2 boot --root-runtime --root-app`: a root VM of one's own, and what is wrong with its files.
+
+import assert from "node:assert/strict";
+import { buildRootGuest } from "../../../bench/root-guests.ts";
+import { el2Command } from "../../support/el2.ts";
+
+async function boot(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const [program, ...rest] = el2Command("boot", ...args);
+  const { code, stdout, stderr } = await new Deno.Command(program, { args: rest }).output();
+  return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+}
+
+Deno.test("a root VM's program runs in place of the resource manager, without a primary VM, under the checker", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-boot-root-" });
+  try {
+    const { runtime, app } = await buildRootGuest("environment", folder);
+    const { code, stdout, stderr } = await boot("--root-runtime", runtime, "--root-app", app, "--stdio", "--turbo", "--check");
+    assert.match(stdout, /^signature 0x454d5652\n[^]*\nfinished\n$/);
+    assert.match(stderr, /^el2: nothing can ever happen again; vCPU 0 of VM 255 waits/);
+    assert.equal(code, 1);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("boot needs an image or both files of a root VM", async () => {
+  const file = new URL("../../../assets/guests/hello.bin", import.meta.url).pathname;
+  const cases: [string[], RegExp][] = [
+    [[], /^el2: boot: an image is missing; name one, or --firmware, or --root-runtime and --root-app\n$/],
+    [["--root-runtime", file], /^el2: boot: --root-runtime and --root-app need one another; name both\n$/],
+    [["--root-runtime", file, "--root-app", file], /^el2: root runtime: no ELF file/],
+    [["--root-runtime", "/nowhere", "--root-app", file], /^el2: root runtime \/nowhere: no such file/],
+  ];
+  for (const [args, message] of cases) {
+    const { code, stderr } = await boot(...args);
+    assert.match(stderr, message);
+    assert.equal(code, 2);
+  }
+});

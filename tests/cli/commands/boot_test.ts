@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { ConsoleProgram } from "../../support/console.ts";
+import { el2Command } from "../../support/el2.ts";
+import { A64, boot, imageOf, SYSTEM_OFF, SYSTEM_RESET } from "../program.ts";
+
+/** `pacia x0, x1`, of Armv8.3. */
+const PACIA = 0xdac10020;
+const off = [...A64.loadW0(SYSTEM_OFF), A64.hvc];
+const uart = A64.loadX1High(0x0900);
+const print = (text: string) => [...text].flatMap((c) => [A64.loadW2(c.charCodeAt(0)), A64.storeByte]);
+
+Deno.test("SYSTEM_OFF ends with 0, and only the guest's bytes are on stdout", async () => {
+  const { code, stdout, stderr } = await boot([uart, ...print("hi\n"), ...off], "--stdio");
+  assert.equal(stdout, "hi\n");
+  assert.equal(stderr, "el2: SYSTEM_OFF\n");
+  assert.equal(code, 0);
+});
+
+Deno.test("--reboot starts again where the guest asks for a reset, and SYSTEM_OFF still ends it", async () => {
+  // Says A, then waits for a key: r asks for a reset, any other is SYSTEM_OFF.
+  const words = [
+    ...[A64.loadX1High(0x0900), A64.loadW2("A".charCodeAt(0)), A64.storeByte],
+    // ldr w3, [x1, #UARTFR]; tbnz w3, #4, .-4; ldr w4, [x1]
+    ...[0xb9401823, 0x3727ffe3, 0xb9400024],
+    ...A64.loadW0(SYSTEM_OFF),
+    ...[0x7101c89f, 0x54000061], // cmp w4, #'r'; b.ne .+12
+    ...A64.loadW0(SYSTEM_RESET),
+    A64.hvc,
+  ];
+  const file = await Deno.makeTempFile({ suffix: ".bin" });
+  try {
+    await Deno.writeFile(file, imageOf(words));
+    await using el2 = new ConsoleProgram(["sh", "-c", 'exec "$0" "$@" 2>&1', ...el2Command("boot", file, "--stdio", "--reboot")]);
+    for (let life = 0; life < 3; life++) {
+      await el2.expect(/A/, 60);
+      await el2.type(life < 2 ? "r" : "q", "");
+    }
+    await el2.expect(/el2: SYSTEM_OFF\n/, 60);
+  } finally {
+    await Deno.remove(file);
+  }
+  const refused = await boot(words, "--reboot", "--record", "/tmp/never.rec");
+  assert.deepEqual([refused.code, /one life of a machine: --record or --reboot/.test(refused.stderr)], [2, true]);
+});
+
+Deno.test("SYSTEM_RESET ends with 1", async () => {
+  const { code, stderr } = await boot([...A64.loadW0(SYSTEM_RESET), A64.hvc], "--stdio");
+  assert.equal(stderr, "el2: SYSTEM_RESET\n");
+  assert.equal(code, 1);
+});
+
+Deno.test("a guest that sleeps for ever ends with 1 and a line that says what each vCPU waits for", async () => {
+  const { code, stderr } = await boot([A64.wfi, A64.branch(-1)]);
+  assert.match(stderr, /nothing can ever happen again.*vCPU 0 of VM 3 waits for an interrupt \(WFI\)/);
+  assert.equal(stderr.trimEnd().split("\n").length, 1);
+  assert.equal(code, 1);
+});
+
+Deno.test("--timeout ends a busy guest with 4", async () => {
+  const { code, stderr } = await boot([A64.branch(0)], "--timeout", "1s");
+  assert.match(stderr, /^el2: timeout: 1 s/);
+  assert.equal(code, 4);
+});
+
+Deno.test("a jump into nothing is an external abort for the guest, is logged with its PC, and the machine goes on", async () => {
+  const log = await Deno.makeTempFile();
+  try {
+    const { code } = await boot([A64.loadX1High(0xe000), A64.branchX1], "--timeout", "5s", "--log", log);
+    assert.equal(code, 4, "the guest loops in its vectors, which are nothing either");
+    assert.match(await Deno.readTextFile(log), /vCPU 0 of VM 3 mmio access to ipa:0xe0000000, where nothing is, at PC 0x00000000e0000000/);
+  } finally {
+    await Deno.remove(log);
+  }
+});
+
+Deno.test("an instruction that this core does not have is named in the log once", async () => {
+  const log = await Deno.makeTempFile();
+  try {
+    await boot([PACIA, A64.branch(0)], "--timeout", "5s", "--log", log);
+    const lines = (await Deno.readTextFile(log)).split("\n").filter((line) => line.includes("UNDEFINED"));
+    assert.match(lines[0], /0xdac10020 \(\.inst 0xdac10020 ; undefined\) is UNDEFINED at PC 0x0000000040200040, pa:0x40200040/);
+  } finally {
+    await Deno.remove(log);
+  }
+});
+
+Deno.test("a guest that floods its console takes no memory and is stopped by --timeout", async () => {
+  const { code, stdout } = await boot([uart, A64.loadW2(120), A64.storeByte, A64.branch(-1)], "--stdio", "--timeout", "5s");
+  assert.equal(code, 4);
+  assert.match(stdout.slice(0, 1000), /^x{1000}$/);
+});
+
+Deno.test("--hash-at gives equal hashes at exactly these instruction counts in two runs", async () => {
+  // 240,000 instructions: movz w5, #30000; what is printed; sub w5, w5, #1; cbnz w5, the first
+  // print.
+  const words = [uart, 0x528ea605, ...print("abc"), 0x510004a5, 0x35ffff25, ...off];
+  const hashes = async () => {
+    const { stderr } = await boot(words, "--stdio", "--hash-at", "1000,54321,200000");
+    return stderr.split("\n").filter((line) => line.startsWith("{"));
+  };
+  const first = await hashes();
+  assert.deepEqual(first.map((line) => JSON.parse(line).instructions), [1000, 54321, 200000]);
+  assert.deepEqual(await hashes(), first);
+});
+
+Deno.test("ctrl-C ends a run in order with 130 and one line", async () => {
+  const file = await Deno.makeTempFile({ suffix: ".bin" });
+  try {
+    await Deno.writeFile(file, imageOf([uart, ...print("up\n"), A64.branch(0)]));
+    const [program, ...args] = el2Command("boot", file, "--memory", "64MiB", "--turbo", "--stdio");
+    const child = new Deno.Command(program, { args, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
+    const reader = child.stdout.getReader();
+    await reader.read();
+    child.kill("SIGINT");
+    while (!(await reader.read()).done);
+    const stderr = await new Response(child.stderr).text();
+    assert.equal(stderr, "el2: interrupted\n");
+    assert.equal((await child.status).code, 130);
+  } finally {
+    await Deno.remove(file);
+  }
+});

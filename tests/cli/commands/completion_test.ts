@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { Place } from "../place.ts";
+import { el2 } from "../program.ts";
+import { el2Command } from "../../support/el2.ts";
+import { makeProgram } from "../../../src/cli/main.ts";
+import { commandTree } from "../../../src/cli/common/command-tree.ts";
+import { complete } from "../../../src/cli/commands/completion.ts";
+
+const decoded = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+
+/** Runs a program; undefined where the machine has none of that name. */
+async function runIfThere(program: string, args: string[], env: Record<string, string>): Promise<Deno.CommandOutput | undefined> {
+  try {
+    return await new Deno.Command(program, { args, env, stdin: "null" }).output();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+const TREE = commandTree(makeProgram(new URL(import.meta.url), () => {}));
+
+Deno.test("completion offers commands, options and choices", async () => {
+  assert.ok((await complete(TREE, ["vc"])).includes("vcpu"));
+  assert.ok((await complete(TREE, ["vm", ""])).includes("timeline"));
+  assert.deepEqual(await complete(TREE, ["run", "x", "--tier", "j"]), ["jit"]);
+  assert.ok((await complete(TREE, ["run", "x", "--ti"])).includes("--timeout"));
+  assert.deepEqual(await complete(TREE, ["nonsense", "x"]), []);
+});
+
+Deno.test("W65: the completion script of bash loads, and completes commands", async () => {
+  const { stdout } = await el2("completion", "bash");
+  const script =
+    `${stdout}\nel2() { printf 'vm\\nvcpu\\n'; }\nCOMP_WORDS=(el2 v)\nCOMP_CWORD=1\n_el2\necho "\${COMPREPLY[*]}"\ncomplete -p el2`;
+  const bash = await new Deno.Command("bash", { args: ["--norc", "-c", script], stdin: "null" }).output();
+  const shown = new TextDecoder().decode(bash.stdout);
+  assert.equal(bash.code, 0, new TextDecoder().decode(bash.stderr));
+  assert.match(shown, /vm.vcpu[\s\S]*complete -F _el2 el2/);
+  for (const shell of ["zsh", "fish"]) assert.match((await el2("completion", shell)).stdout, /el2 complete/);
+  assert.equal((await el2("completion", "csh")).code, 2);
+});
+
+Deno.test("W65: the completion scripts load, and complete names of VMs", async () => {
+  await using place = new Place();
+  await place.up("one");
+  for (let tries = 0; tries < 50 && !(await place.el2("console", "pong")).stdout; tries++);
+  const [program, ...args] = el2Command().map((word) => `'${word}'`);
+  const script = async (shell: string) => {
+    const file = `${place.folder}/completion.${shell}`;
+    await Deno.writeTextFile(file, (await place.el2("completion", shell)).stdout);
+    return file;
+  };
+  const calls: Record<string, (file: string) => string> = {
+    bash: (file) =>
+      `el2() { ${program} ${args.join(" ")} "$@"; }; . ${file}
+COMP_WORDS=(el2 vm show p); COMP_CWORD=3; _el2; printf '%s\\n' "\${COMPREPLY[@]}"`,
+    zsh: (file) =>
+      `el2() { ${program} ${args.join(" ")} "$@"; }; compdef() {}; compadd() { shift; print -rl -- "$@"; }; . ${file}
+words=(el2 vm show p); CURRENT=4; _el2`,
+    fish: (file) => `function el2; ${program} ${args.join(" ")} $argv; end; source ${file}; complete -C "el2 vm show p"`,
+  };
+  for (const [shell, text] of Object.entries(calls)) {
+    const file = await script(shell);
+    const env = { XDG_RUNTIME_DIR: place.folder, HOME: place.folder };
+    const ran = await runIfThere(shell, ["-c", text(file)], env);
+    // Not every machine has each shell; bash is everywhere.
+    assert.ok(ran || shell !== "bash", "there is no bash");
+    if (ran) assert.deepEqual([shell, decoded(ran.stdout).trim().split(/\s+/)], [shell, ["ping", "pong"]], decoded(ran.stderr));
+  }
+});

@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { Place } from "../place.ts";
+
+Deno.test("events prints as many as it is told, of the kinds and the filter that are named", async () => {
+  await using place = new Place();
+  await place.up("one");
+  const { code, stdout, stderr } = await place.el2(
+    "events",
+    "--follow",
+    "--kinds",
+    "hvc",
+    "--filter",
+    "kind=hvc vm=ping",
+    "--count",
+    "3",
+    "--json",
+  );
+  assert.equal(code, 0, stderr);
+  const lines = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(lines.map(({ data: [row] }) => [row.kind, row.vcpu]), Array(3).fill(["hvc", "vcpu:ping/0"]));
+  const wrong = await place.el2("events", "--kinds", "hcv");
+  assert.deepEqual([wrong.code, /hcv/.test(wrong.stderr)], [2, true]);
+});

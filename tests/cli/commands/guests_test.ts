@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { el2Command } from "../../support/el2.ts";
+import { el2 } from "../program.ts";
+
+Deno.test("guests fetch of what cannot be fetched is a usage error", async () => {
+  const { code, stdout, stderr } = await el2("guests", "fetch", "windows");
+  assert.deepEqual([code, stdout], [2, ""]);
+  assert.match(stderr, /^el2: guest windows: .* there is: debian\n$/);
+});
+
+Deno.test("guests fetch from a mirror that does not answer fails with apt's own words and leaves the catalogue as it was", async () => {
+  const cache = await Deno.makeTempDir({ prefix: "el2-guests-" });
+  const before = Deno.env.get("EL2_CACHE");
+  Deno.env.set("EL2_CACHE", cache);
+  try {
+    const { code, stdout, stderr } = await el2("guests", "fetch", "debian", "--mirror", "http://127.0.0.1:9/debian");
+    assert.deepEqual([code, stdout], [1, ""]);
+    assert.match(stderr, /el2: guests fetch: apt-get failed: .*Could not connect/);
+    assert.doesNotMatch(stderr, /\bat .*\.ts:\d+/, "no stack trace");
+    const listed = await el2("guests", "ls");
+    assert.deepEqual([listed.code, listed.stdout], [0, ""]);
+  } finally {
+    if (before === undefined) Deno.env.delete("EL2_CACHE");
+    else Deno.env.set("EL2_CACHE", before);
+    await Deno.remove(cache, { recursive: true });
+  }
+});
+
+Deno.test("guests fetch without apt asks for a mirror that can be trusted", async () => {
+  const empty = await Deno.makeTempDir({ prefix: "el2-guests-" });
+  const run = async (...args: string[]) => {
+    const [program, ...rest] = el2Command("guests", "fetch", "debian", ...args);
+    const env = { PATH: empty, EL2_CACHE: empty, EL2_MIRROR: "" };
+    const { code, stderr } = await new Deno.Command(program, { args: rest, env, stdin: "null", stdout: "null", stderr: "piped" }).output();
+    return { code, stderr: new TextDecoder().decode(stderr) };
+  };
+  try {
+    for (const more of [[], ["--disk"]]) {
+      const none = await run(...more);
+      assert.equal(none.code, 1);
+      assert.match(none.stderr, /no apt on this machine; name a mirror with --mirror https|install e2fsprogs/);
+    }
+    const plain = await run("--mirror", "http://mirror.example/debian");
+    assert.equal(plain.code, 1);
+    assert.match(plain.stderr, /name an https mirror/);
+  } finally {
+    await Deno.remove(empty, { recursive: true });
+  }
+});
+
+Deno.test("guests ls --json names every file with its size and hash", async () => {
+  const { code, stdout } = await el2("guests", "ls", "--json");
+  assert.equal(code, 0);
+  const manifests = stdout.trim().split("\n").map((line) => JSON.parse(line));
+  const bookworm = manifests.find(({ name }) => name === "debian-bookworm");
+  assert.ok(bookworm, "deno task setup fetches it");
+  assert.deepEqual(bookworm.files.map(({ name }: { name: string }) => name), ["Image", "initrd", "initrd-virtio"]);
+  for (const { size, sha256 } of bookworm.files) assert.ok(size > 1e6 && /^[0-9a-f]{64}$/.test(sha256));
+});
+
+Deno.test("guests add keeps an image under a name that run takes, with its command line", async () => {
+  const cache = await Deno.makeTempDir({ prefix: "el2-guests-" });
+  const image = new URL("../../../assets/guests/hello.bin", import.meta.url).pathname;
+  const run = async (...args: string[]) => {
+    const [program, ...rest] = el2Command(...args);
+    const { code, stdout, stderr } = await new Deno.Command(program, {
+      args: rest,
+      env: { EL2_CACHE: cache, NO_COLOR: "1" },
+      stdin: "null",
+    }).output();
+    const text = new TextDecoder();
+    return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+  };
+  try {
+    const added = await run("guests", "add", "mine", image, "--append", "hello there", "--about", "a guest", "--json");
+    assert.equal(added.code, 0, added.stderr);
+    const manifest = JSON.parse(added.stdout);
+    assert.deepEqual([manifest.name, manifest.about, manifest.added], ["mine", "a guest", { cmdline: "hello there" }]);
+    assert.deepEqual(manifest.files.map(({ name, size }: { name: string; size: number }) => [name, size]), [[
+      "image",
+      Deno.statSync(image).size,
+    ]]);
+    assert.match((await run("guests", "ls", "--check")).stdout, /^mine {2}a guest/);
+    const ran = await run("run", "mine", "--turbo", "--for", "100ms");
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.match(ran.stdout, /hello from EL1[^]*VM "mine"/);
+    for (const [name, message] of [["Mine", /lower case/], ["debian-mine", /guests fetch/], ["rm", /el2's own/]] as const) {
+      const wrong = await run("guests", "add", name, image);
+      assert.equal(wrong.code, 2);
+      assert.match(wrong.stderr, message);
+    }
+    assert.match((await run("guests", "add", "x", "/no/such")).stderr, /image \/no\/such: no such file/);
+  } finally {
+    await Deno.remove(cache, { recursive: true });
+  }
+});

@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { Place } from "../place.ts";
+import { writeElfSymbols } from "../../../src/symbols/elf-symbols.ts";
+
+Deno.test("code and symbols of a VM: an ELF file names what is there", async () => {
+  await using place = new Place();
+  await place.up("one");
+  const elf = `${place.folder}/hello.elf`;
+  await Deno.writeFile(elf, writeElfSymbols([{ name: "entry", type: "T", address: 0x8000_0000n }]));
+  const none = await place.el2("disasm", "hello:entry");
+  assert.equal(none.code, 1);
+  assert.match(none.stderr, /vm:hello has no symbol "entry"; it has none: .* no ELF file is known/);
+  const added = await place.json("symbols", "hello", "--add", elf);
+  assert.deepEqual(added.data.map(({ name, address }) => [name, address]), [["entry", "0x0000000080000000"]]);
+  const code = await place.json("disasm", "hello:entry", "--count", "2");
+  assert.deepEqual(code.data.map(({ id, symbol }) => [id, symbol]), [["va:hello/0x80000000", "entry"], [
+    "va:hello/0x80000004",
+    "entry+0x4",
+  ]]);
+  const empty = `${place.folder}/empty`;
+  await Deno.writeFile(empty, new Uint8Array(0));
+  const bad = await place.el2("symbols", "hello", "--add", empty);
+  assert.deepEqual([bad.code, bad.stderr], [2, `el2: symbols ${empty}: no ELF file, or cut off in its header\n`]);
+});

@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { Place } from "../place.ts";
+import { readPackets } from "../../formats/read-pcapng.ts";
+
+Deno.test("a trace is recorded, counted, and written in the format that the file's name says", async () => {
+  await using place = new Place();
+  await place.up("one");
+  const nothing = await place.el2("trace", "export", `${place.folder}/none.pftrace`);
+  assert.deepEqual([nothing.code, nothing.stderr], [1, "el2: nothing is recorded; el2 trace start begins\n"]);
+  assert.equal((await place.el2("trace", "export", `${place.folder}/none.txt`)).code, 2);
+  const started = await place.json("trace", "start", "--kinds", "hvc,msg");
+  assert.deepEqual(started.data.map(({ id }) => id), ["trace:hvc", "trace:msg"]);
+  const events = async () => (await place.json("trace", "stats")).data.reduce((sum, row) => sum + Number(row.events), 0);
+  for (const limit = Date.now() + 60_000; await events() === 0;) assert.ok(Date.now() < limit, "nothing is recorded");
+  const stopped = await place.json("trace", "stop");
+  const count = stopped.data.reduce((sum, row) => sum + Number(row.events), 0);
+  for (
+    const [name, first] of [["rows.ndjson", '{"id":"ev:'], ["calls.pftrace", "\n"], ["calls.json", "{"], ["messages.pcapng", "\n\r\r\n"]]
+  ) {
+    const file = `${place.folder}/${name}`;
+    const { code, stderr } = await place.el2("trace", "export", file);
+    assert.equal(code, 0, stderr);
+    const messages = name.endsWith(".pcapng") && readPackets(await Deno.readFile(file)).length;
+    assert.ok(stderr.startsWith(messages === false ? `el2: ${count} events, ` : `el2: ${messages} messages, `), stderr);
+    const written = new TextDecoder().decode(await Deno.readFile(file));
+    assert.ok(written.startsWith(first), name);
+    if (name === "rows.ndjson") assert.equal(written.trimEnd().split("\n").length, count);
+  }
+});
+
+Deno.test("trace calls lists the hypercalls that were recorded", async () => {
+  await using place = new Place();
+  await place.up("one");
+  await place.json("trace", "start", "--kinds", "hvc");
+  const { data } = await place.json("trace", "calls", "--vm", "ping", "--count", "3");
+  for (const row of data) assert.equal(row.kind, "hvc");
+});

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { Place } from "../place.ts";
+
+Deno.test("W66: the socket is 0600 in a folder of 0700, and a second up of a name ends with 1", async () => {
+  await using place = new Place();
+  await place.up("one");
+  assert.equal(Deno.statSync(`${place.folder}/el2/one.sock`).mode! & 0o777, 0o600);
+  assert.equal(Deno.statSync(`${place.folder}/el2`).mode! & 0o777, 0o700);
+  const { code, stderr } = await place.el2("up", "demo", "--name", "one");
+  assert.equal(code, 1);
+  assert.match(stderr, /a session one runs already; el2 attach one shows it/);
+});
+
+Deno.test("W30: a log file holds each console from its first byte", async () => {
+  await using place = new Place();
+  await place.up("one");
+  // On a busy machine the guests may not have been made yet.
+  for (let tries = 0; tries < 50 && (await place.el2("console", "pong")).stdout === ""; tries++);
+  for (const vm of ["hello", "ping", "pong"]) {
+    const { stdout } = await place.el2("console", vm);
+    assert.ok(stdout.length > 0, vm);
+    const log = await Deno.readTextFile(`${place.folder}/el2/one.consoles/${vm}.log`);
+    assert.ok(log.startsWith(stdout), `${vm}: what the console shows is not how its log begins`);
+  }
+});
+
+Deno.test("W69: up says all errors of a configuration and starts nothing", async () => {
+  await using place = new Place();
+  const file = `${place.folder}/bad.toml`;
+  await Deno.writeTextFile(file, `el2 = 1\n[machine]\ncpus = 99\n[vm.a]\nimage = "none.bin"\nvcpus = 20\n`);
+  const { code, stderr } = await place.el2("up", file);
+  assert.equal(code, 2);
+  assert.match(stderr, /:3:8: /);
+  assert.match(stderr, /:6:9: /);
+  assert.equal((await place.el2("ls")).stdout, "");
+});
+
+Deno.test("of two that start a session of one name at once, one does, the other says that it runs already", async () => {
+  await using place = new Place();
+  for (let round = 0; round < 3; round++) {
+    const ups = await Promise.all([1, 2].map(() => place.el2("up", "demo", "--name", "same")));
+    assert.deepEqual(ups.map(({ code }) => code).sort(), [0, 1]);
+    assert.match(ups.find(({ code }) => code === 1)!.stderr, /^el2: a session same runs already/);
+    const sessions = JSON.parse((await place.el2("ls", "--json")).stdout).data;
+    assert.deepEqual(sessions.map(({ name }: { name: string }) => name), ["same"], "the socket is that of the one that started");
+    assert.equal((await place.el2("down", "same")).code, 0);
+  }
+});
+
+Deno.test("a socket that nobody answers is taken over", async () => {
+  await using place = new Place();
+  Deno.mkdirSync(`${place.folder}/el2`, { mode: 0o700 });
+  Deno.writeTextFileSync(`${place.folder}/el2/dead.sock`, "");
+  await place.up("dead");
+  assert.equal((await place.el2("vm", "ls", "--socket", "dead")).code, 0);
+});

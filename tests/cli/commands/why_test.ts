@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { Place } from "../place.ts";
+
+Deno.test("W32: why last has chain, rule, object, values, way_out", async () => {
+  await using place = new Place();
+  await place.up("one");
+  for (let tries = 0; tries < 50 && !(await place.el2("console", "pong")).stdout; tries++);
+  // The host asks for a parcel that its borrower still has mapped.
+  const [{ id: parcel }] = (await place.json("mem", "parcels")).data.filter(({ held_by }) => (held_by as string[]).length > 0);
+  const refused = await place.el2("rpc", "send", "MEM_RECLAIM", `handle=${String(parcel).slice("parcel:".length)}`, "flags=0");
+  assert.equal(refused.code, 1, refused.stdout + refused.stderr);
+  const [reason] = (await place.json("why", "last")).data;
+  const chain = reason.chain as { kind: string; name: string; result: { name: string } }[];
+  assert.deepEqual(chain.map(({ kind, name, result }) => [kind, name, result.name])[0], ["rpc", "MEM_RECLAIM", "MEM_INUSE"]);
+  assert.match(String(reason.rule), /^resource-manager \d+(\.\d+)*: ./);
+  assert.equal(reason.object, parcel);
+  assert.notDeepEqual(reason.values, {});
+  assert.match(String(reason.way_out), /./);
+  assert.notEqual(reason.way_out, null);
+  assert.match(String(reason.asked_by), /^vcpu:/);
+  const shown = await place.el2("why", reason.id as string);
+  assert.match(shown.stdout, new RegExp(`^${reason.id} {2}t=`));
+});

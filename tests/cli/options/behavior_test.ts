@@ -1,0 +1,46 @@
+// --cap-ids, --quirks, --hypervisor-node, --strict and --check reach the machine, from the command
+// line and from [machine].
+
+import assert from "node:assert/strict";
+import { A64, boot, el2, SYSTEM_OFF } from "../program.ts";
+
+/** `hvc #imm` */
+const hvc = (immediate: number) => (A64.hvc | immediate << 5) >>> 0;
+const OFF = [...A64.loadW0(SYSTEM_OFF), hvc(0)];
+/** Makes the call that the number of a hypercall never had, then powers off. */
+const UNKNOWN_CALL = [hvc(0x7000), ...OFF];
+/**
+ * Powers off if X9 is not zero after a hypercall, else resets:
+ * `hvc #0x6000; cbz x9, reset; OFF; reset: RESET`.
+ */
+const X9_TELLS = [hvc(0x6000), 0xb4000089, ...OFF, ...A64.loadW0(0x84000009), hvc(0)];
+
+Deno.test("a guest's call that no rule covers ends a run with --strict, and no other", async () => {
+  const [plain, strict] = await Promise.all([boot(UNKNOWN_CALL), boot(UNKNOWN_CALL, "--strict")]);
+  assert.deepEqual([plain.code, plain.stderr], [0, "el2: SYSTEM_OFF\n"]);
+  assert.equal(strict.code, 1);
+  assert.match(strict.stderr, /--strict: .* at PC 0x\w+: no rule covers HVC #0x7000/);
+});
+
+Deno.test("--quirks as-observed brings the recorded X9 back; --check, --cap-ids random and --hypervisor-node change nothing for a guest", async () => {
+  const [fixed, observed] = await Promise.all([
+    boot(X9_TELLS),
+    boot(X9_TELLS, "--quirks", "as-observed", "--check", "--cap-ids", "random", "--hypervisor-node", "binding-v6"),
+  ]);
+  assert.deepEqual([fixed.code, observed.code], [1, 0]);
+});
+
+Deno.test("[machine] has the same choices", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const words = new Uint32Array([...UNKNOWN_CALL, A64.branch(0)]);
+    await Deno.writeFile(`${folder}/guest.bin`, new Uint8Array(words.buffer));
+    const machine = 'hypervisor_node = "binding"\nstrict = true\ncheck = true\ncap_ids = "random"\nquirks = "as-observed"';
+    await Deno.writeTextFile(`${folder}/a.toml`, `el2 = 1\n[machine]\n${machine}\n[vm.a]\nimage = "guest.bin"\nmemory = "16MiB"\n`);
+    const { code, stderr } = await el2("run", `${folder}/a.toml`, "--turbo", "--for", "1s");
+    assert.match(stderr, /--strict: .*no rule covers HVC #0x7000/);
+    assert.equal(code, 1);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
