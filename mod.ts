@@ -16,6 +16,6 @@
 
 export { disassemble } from "./src/isa/disassemble.ts";
 export { PrimaryMachine, type PrimaryMachineOptions, type PrimaryMachineState } from "./src/library/primary-machine.ts";
-export type { DevicePlan, INPUT_TYPES, InputType, NetBackend, PortForward } from "./src/virtio/plan.ts";
+export type { DevicePlan, INPUT_TYPES, InputType, NetBackend, NetPolicy, NetRule, PortForward } from "./src/virtio/plan.ts";
 export { HostMachine, type HostMachineOptions } from "./src/library/host-machine.ts";
 export { PERSONA_NAMES, type PersonaName } from "./src/abi/ioctl/personas.ts";

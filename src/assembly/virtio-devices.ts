@@ -15,7 +15,7 @@ import { NetDevice } from "../virtio/net/net.ts";
 import { NetSwitch } from "../virtio/net/switch.ts";
 import { P9Device } from "../virtio/p9/p9.ts";
 import { P9Server } from "../virtio/p9/server.ts";
-import { deviceId, type DevicePlan } from "../virtio/plan.ts";
+import { DEFAULT_NET_POLICY, deviceId, type DevicePlan } from "../virtio/plan.ts";
 import { type RandomBytes, RngDevice } from "../virtio/rng/rng.ts";
 import { captureFile, captureFrames } from "../outside/capture.ts";
 import { DiskFile } from "../outside/disk-file.ts";
@@ -106,6 +106,7 @@ export class DeviceMaker {
             device,
             network: outsideNetwork(this.outside),
             forward: plan.forward,
+            policy: plan.policy ?? DEFAULT_NET_POLICY,
             onProblem: (message) => this.session.problem(name, message),
           });
           device.backend = nat;

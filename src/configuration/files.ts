@@ -7,7 +7,7 @@ import { catalogPath } from "../catalog/catalog.ts";
 import type { FileDevice } from "./schema.ts";
 import { embeddedFile } from "./embedded.ts";
 import { cannotRead, readToEnd } from "../support/named-file.ts";
-import { type DevicePlan, PlanError } from "../plans/plan.ts";
+import { DEFAULT_NET_POLICY, type DevicePlan, PlanError } from "../plans/plan.ts";
 
 /** Notes an error at a key of the table that is read. */
 export type Refuse = (key: string, message: string) => void;
@@ -129,8 +129,13 @@ export async function planDevice(
       return undefined;
     case "vsock":
       return { kind: "vsock", cid: device.cid ?? cid, path: device.path === undefined ? undefined : inFolder(device.path, folder) };
-    case "net":
-      return { ...device, capture: device.capture === undefined ? undefined : inFolder(device.capture, folder) };
+    case "net": {
+      const { host, lan, internet, allow, deny, ...card } = device;
+      const given = Object.entries({ host, lan, internet, allow, deny }).filter(([, value]) => value !== undefined);
+      if (given.length && device.backend !== "user") refuse(`${given[0][0]}: only backend "user" has a policy`);
+      const policy = given.length ? { ...DEFAULT_NET_POLICY, ...Object.fromEntries(given) } : undefined;
+      return { ...card, capture: device.capture === undefined ? undefined : inFolder(device.capture, folder), ...policy && { policy } };
+    }
     case "9p": {
       const shared = inFolder(device.folder, folder);
       const found = await Deno.stat(shared).catch(() => undefined);

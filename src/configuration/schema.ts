@@ -9,7 +9,17 @@ import { AUTH_NAMES } from "../abi/rpc/messages/vm.ts";
 import { CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS } from "../hypervisor/services/behaviour.ts";
 import { MAXIMUM_PRIMARY_MEMORY, MINIMUM_PLATFORM_MEMORY } from "../machine/memory-map.ts";
 import { FIRST_RAM_ADDRESS, OWNER_PRIORITY, TIMESLICE_MAX, TIMESLICE_MIN, VM_ADDRESS_LIMIT } from "../resource-manager/config/vm-config.ts";
-import { DEFAULT_TAG, INPUT_TYPES, isTag, type NetBackend, parseForward, type PortForward, TAG_LENGTH } from "../virtio/plan.ts";
+import {
+  DEFAULT_TAG,
+  INPUT_TYPES,
+  isTag,
+  type NetBackend,
+  type NetRule,
+  parseForward,
+  parseNetRule,
+  type PortForward,
+  TAG_LENGTH,
+} from "../virtio/plan.ts";
 import { formatSize, parseDuration, parseSize } from "../support/units.ts";
 import { MiB, PAGE_SIZE } from "../support/sizes.ts";
 
@@ -151,6 +161,18 @@ const rm = v.object({
   auth: v.optional(v.pipe(v.array(oneOf(AUTH_NAMES), nameList), v.minLength(1, "names no type"))),
 });
 
+/** `CIDR[:PORT]`. */
+const netRule = v.pipe(
+  text,
+  v.rawTransform<string, NetRule>(({ dataset, addIssue, NEVER }) => {
+    const parsed = parseNetRule(dataset.value);
+    if (parsed !== undefined) return parsed;
+    addIssue({ message: 'is not an address; use for example "192.168.1.0/24" or "10.0.2.2:8080"' });
+    return NEVER;
+  }),
+);
+const netRules = v.optional(v.array(netRule, mustBe("a list of addresses")));
+
 /** `HOST:GUEST`. */
 const forward = v.pipe(
   text,
@@ -184,6 +206,11 @@ const DEVICES = [
     ),
     forward: v.optional(v.array(forward, mustBe("a list of ports")), () => []),
     capture: v.optional(text),
+    host: v.optional(boolean),
+    lan: v.optional(boolean),
+    internet: v.optional(boolean),
+    allow: netRules,
+    deny: netRules,
   }),
   v.object({
     kind: v.literal("vsock"),

@@ -7,6 +7,7 @@ import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
 import { findVm, type Vm } from "../resource-manager/state/state.ts";
 import { Vmid } from "./guest-names.ts";
 import type { View } from "./inspected.ts";
+import { NetDevice } from "../virtio/net/net.ts";
 import { hex, type RowOf } from "../queries/table.ts";
 import type { DEVICES, VMS } from "../queries/tables.ts";
 
@@ -65,7 +66,7 @@ export function scheduleOf(vcpus: readonly Vcpu[], vm?: Vm): "native" | "proxy" 
 /** The devices of one VM. */
 export function readDevices(view: View, space: AddressSpace): RowOf<typeof DEVICES>[] {
   const name = view.vmName(space.vmid);
-  const none = { ipa: null, size: null, peer: null, virq: null, metrics: null };
+  const none = { ipa: null, size: null, peer: null, virq: null, reach: null, metrics: null };
   const rows: RowOf<typeof DEVICES>[] = space.devices.map(({ ipa, size, device }) => ({
     ...none,
     id: `dev:${name}/${hex(ipa)}`,
@@ -105,6 +106,7 @@ export function readDevices(view: View, space: AddressSpace): RowOf<typeof DEVIC
       id,
       vm: `vm:${name}`,
       kind: `virtio-${device.name}`,
+      reach: device instanceof NetDevice ? device.backend?.reach ?? null : null,
       ipa: ipa === undefined ? null : hex(ipa),
       size,
       by: "el2",

@@ -25,13 +25,13 @@ const NO_LISTENER: OutsideListener = { close: () => {} };
 export function outsideNetwork(outside: OutsideDoor): OutsideNetwork {
   const sockets = outside.replayed ? undefined : computerSockets();
   return {
-    connect(address, port, listener) {
+    connect(address, port, own, listener) {
       const source = streamSource(outside, listener);
-      return sockets?.connect(address, port, speaker(source)) ?? NO_STREAM;
+      return sockets?.connect(address, port, own, speaker(source)) ?? NO_STREAM;
     },
-    datagrams(address, port, receive) {
+    datagrams(address, port, own, receive) {
       const source = outside.open((bytes) => receive(bytes as Uint8Array));
-      const datagrams = sockets?.datagrams(address, port, (bytes) => source.emit(bytes));
+      const datagrams = sockets?.datagrams(address, port, own, (bytes) => source.emit(bytes));
       return {
         send: (bytes) => datagrams?.send(bytes),
         close: () => {

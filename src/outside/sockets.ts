@@ -2,7 +2,7 @@
 // unstable flags.
 
 import { createSocket } from "node:dgram";
-import { connect, createServer, type Socket } from "node:net";
+import { connect, createServer, Socket } from "node:net";
 import type { OutsideNetwork, OutsideStream, StreamListener, UnixSockets } from "../virtio/outside-network.ts";
 import { ip, ipText } from "../formats/packets.ts";
 
@@ -12,19 +12,34 @@ const LOCAL_RESOLVER = "127.0.0.53";
 /** The network of the machine that this program runs on. */
 export function computerSockets(): OutsideNetwork {
   return {
-    connect(address, port, listener) {
-      const socket = connect({ host: ipText(address), port, allowHalfOpen: true });
+    connect(address, port, own, listener) {
+      const socket = new Socket({ allowHalfOpen: true });
       socket.on("connect", () => listener.connected());
       listenTo(socket, listener);
+      const host = ipText(address);
+      allowedBy(own, host).then((allowed) => {
+        if (socket.destroyed) return;
+        if (allowed) socket.connect({ host, port });
+        else socket.destroy(new Error(`${host} is an address of this computer`));
+      });
       return streamOf(socket, listener);
     },
-    datagrams(address, port, receive) {
+    datagrams(address, port, own, receive) {
+      const host = ipText(address);
       const socket = createSocket("udp4");
       socket.on("message", (bytes: Uint8Array) => receive(plainBytes(bytes)));
       // A peer that is not there answers by ICMP; a datagram is then lost, as on any network.
       socket.on("error", () => {});
       socket.unref();
-      return { send: (bytes) => socket.send(bytes, port, ipText(address)), close: () => socket.close() };
+      const allowed = allowedBy(own, host);
+      let closed = false;
+      return {
+        send: (bytes) => void allowed.then((may) => may && !closed && socket.send(bytes, port, host)),
+        close: () => {
+          closed = true;
+          socket.close();
+        },
+      };
     },
     datagramPort(port, receive, problem) {
       const socket = createSocket("udp4");
@@ -45,6 +60,37 @@ export function computerSockets(): OutsideNetwork {
     },
     nameServer: ip(nameServer()),
   };
+}
+
+/** How long it is remembered whether an address is this computer's, ms, and of how many. */
+const OWN_TIME = 30_000;
+const OWN_MAX = 1024;
+const known = new Map<string, { readonly until: number; readonly own: Promise<boolean> }>();
+
+/**
+ * Whether an address is one of this computer's: a socket can be bound to it. Asking for the
+ * interfaces takes a permission that el2 does not have.
+ */
+function isOwn(host: string): Promise<boolean> {
+  const now = performance.now(), before = known.get(host);
+  if (before && before.until > now) return before.own;
+  if (known.size >= OWN_MAX) known.clear();
+  const own = new Promise<boolean>((resolve) => {
+    const socket = createSocket("udp4");
+    const tell = (own: boolean) => {
+      socket.close();
+      resolve(own);
+    };
+    socket.on("error", () => tell(false));
+    socket.bind(0, host, () => tell(true));
+  });
+  known.set(host, { until: now + OWN_TIME, own });
+  return own;
+}
+
+/** Whether a connection to an address is allowed that may be this computer's only with `own`. */
+async function allowedBy(own: boolean, host: string): Promise<boolean> {
+  return own || !await isOwn(host);
 }
 
 /** Unix sockets of the machine that this program runs on. */

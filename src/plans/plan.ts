@@ -9,12 +9,15 @@ import type { NativeHostPlan } from "../host/plan.ts";
 import type { Behaviour } from "../hypervisor/services/behaviour.ts";
 
 export {
+  DEFAULT_NET_POLICY,
   DEFAULT_TAG,
   type DevicePlan,
   INPUT_TYPES,
   type InputType,
   isTag,
+  type NetPolicy,
   parseForward,
+  parseNetRule,
   type PortForward,
   TAG_LENGTH,
 } from "../virtio/plan.ts";

@@ -465,6 +465,13 @@ export const DEVICES = defineTable({
     by: { kind: "text", doc: "who answers accesses", width: 12 },
     peer: { kind: "id", doc: "the VM at the other end", optional: true, width: 12 },
     virq: { kind: "id", doc: "its interrupt", optional: true, width: 14 },
+    reach: {
+      kind: "text",
+      doc: "what the guest may reach by a network card: kinds of addresses, then rules",
+      optional: true,
+      width: 30,
+      from: 120,
+    },
     metrics: { kind: "detail", doc: "what a virtio device has done: counters by name; null for other devices", optional: true },
   },
 });

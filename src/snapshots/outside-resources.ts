@@ -1,7 +1,8 @@
 // What a plan wants of this computer: files, folders, sockets, the network. A snapshot's plan is as
 // foreign as its state, so that whoever loads it has to allow this by name.
 
-import type { DevicePlan } from "../virtio/plan.ts";
+import { policyText } from "../virtio/net/nat/policy.ts";
+import { DEFAULT_NET_POLICY, type DevicePlan } from "../virtio/plan.ts";
 import { plannedDevices, plannedVariables, type SessionPlan } from "../plans/plan.ts";
 
 /**
@@ -24,7 +25,7 @@ function resourcesOf(device: DevicePlan): string[] {
       return device.path === undefined ? [] : [`socket ${device.path}`];
     case "net":
       return [
-        ...device.backend === "user" ? ["the network"] : [],
+        ...device.backend === "user" ? [`the network (${policyText(device.policy ?? DEFAULT_NET_POLICY)})`] : [],
         ...device.forward.map(({ protocol, host }) => `${protocol} port ${host} of 127.0.0.1`),
         ...device.capture === undefined ? [] : [`file ${device.capture}`],
       ];

@@ -54,8 +54,12 @@ export interface OutsideListener {
 
 /** The computer's network. */
 export interface OutsideNetwork {
-  connect(address: Ip, port: number, listener: StreamListener): OutsideStream;
-  datagrams(address: Ip, port: number, receive: (bytes: Uint8Array) => void): OutsideDatagrams;
+  /**
+   * @param own whether the address may be the computer's own; else such a connection is refused
+   */
+  connect(address: Ip, port: number, own: boolean, listener: StreamListener): OutsideStream;
+  /** @param own likewise; else datagrams to such an address are lost */
+  datagrams(address: Ip, port: number, own: boolean, receive: (bytes: Uint8Array) => void): OutsideDatagrams;
   /**
    * Listens on 127.0.0.1; `accept` takes each connection and gives its listener. `problem` is told
    * why it cannot.

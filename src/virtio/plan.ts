@@ -26,6 +26,45 @@ export function parseForward(text: string): PortForward | undefined {
  */
 export type NetBackend = "none" | "user" | `pair:${string}`;
 
+/** Addresses that a rule of a network policy is about: `10.1.0.0/16`, and one port or all. */
+export interface NetRule {
+  /** An IPv4 address as a number. */
+  readonly network: number;
+  /** Bits that count, 0 to 32. */
+  readonly bits: number;
+  /** One port, 1 to 65535; all where there is none. */
+  readonly port?: number;
+}
+
+/**
+ * What a guest may reach through `user`; rules come first, those that deny before those that allow.
+ */
+export interface NetPolicy {
+  /** This computer: its loopback, as 10.0.2.2 too, and its own addresses. */
+  readonly host: boolean;
+  /** Private networks. */
+  readonly lan: boolean;
+  /** All other addresses but link-local ones. */
+  readonly internet: boolean;
+  /** What is reached in spite of the kinds above. */
+  readonly allow: readonly NetRule[];
+  /** What is never reached. */
+  readonly deny: readonly NetRule[];
+}
+
+/** Where nobody says otherwise. */
+export const DEFAULT_NET_POLICY: NetPolicy = { host: false, lan: false, internet: true, allow: [], deny: [] };
+
+/** `10.1.0.0/16`, `192.168.1.5` or `10.0.2.2:8080`; undefined where it is none of these. */
+export function parseNetRule(text: string): NetRule | undefined {
+  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?:\/(\d{1,2}))?(?::(\d{1,5}))?$/.exec(text);
+  if (!match) return undefined;
+  const parts = match.slice(1, 5).map(Number), bits = Number(match[5] ?? 32), port = match[6] === undefined ? undefined : Number(match[6]);
+  if (parts.some((part) => part > 255) || bits > 32 || port !== undefined && (port < 1 || port > 65535)) return undefined;
+  const address = parts.reduce((sum, part) => sum * 256 + part, 0), size = 2 ** (32 - bits);
+  return { network: Math.floor(address / size) * size, bits, ...port !== undefined && { port } };
+}
+
 /** Kinds of input devices. */
 export const INPUT_TYPES = ["keyboard", "tablet"] as const;
 /** One of `INPUT_TYPES`. */
@@ -35,8 +74,16 @@ export type InputType = (typeof INPUT_TYPES)[number];
 export type DevicePlan =
   /** `overlay`: changes stay in memory; `rw`: they go to the file; `ro`: there are none. */
   | { readonly kind: "block"; readonly image: string; readonly mode: "ro" | "rw" | "overlay" }
-  /** `capture`: a pcapng file of all frames. */
-  | { readonly kind: "net"; readonly backend: NetBackend; readonly forward: readonly PortForward[]; readonly capture?: string }
+  /**
+   * `capture`: a pcapng file of all frames. `policy`: of `user`, the default where there is none.
+   */
+  | {
+    readonly kind: "net";
+    readonly backend: NetBackend;
+    readonly forward: readonly PortForward[];
+    readonly capture?: string;
+    readonly policy?: NetPolicy;
+  }
   | { readonly kind: "rng" }
   /** `path`: the Unix socket where the computer's programs meet the guest; none without. */
   | { readonly kind: "vsock"; readonly cid: number; readonly path: string | undefined }

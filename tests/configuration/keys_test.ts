@@ -95,6 +95,7 @@ devices = [
   { kind = "block", image = "hello.bin", mode = "overlay" },
   { kind = "net", backend = "user", forward = ["2222:22", "udp:5353:53"] },
   { kind = "net", backend = "pair:lan", capture = "lan.pcapng" },
+  { kind = "net", host = true, internet = false, allow = ["10.0.0.5:80"] },
   { kind = "vsock", cid = 9, path = "b.sock" },
   { kind = "rng" },
   { kind = "9p", folder = "hello", mode = "ro", tag = "sources" },
@@ -119,6 +120,10 @@ keys = { "list.sort" = "O" }
       forward: [{ protocol: "tcp", host: 2222, guest: 22 }, { protocol: "udp", host: 5353, guest: 53 }],
     },
     { kind: "net", backend: "pair:lan", forward: [], capture: `${GUESTS}/lan.pcapng` },
+    {
+      ...{ kind: "net", backend: "user", forward: [], capture: undefined },
+      policy: { host: true, lan: false, internet: false, allow: [{ network: 0x0a00_0005, bits: 32, port: 80 }], deny: [] },
+    },
     { kind: "vsock", cid: 9, path: `${GUESTS}/b.sock` },
     { kind: "rng" },
     { kind: "9p", folder: `${GUESTS}/hello`, mode: "ro", tag: "sources" },

@@ -69,7 +69,7 @@ async function usesNetworkAndShare(cache: string, work: string): Promise<void> {
   });
   const { port } = server.addr as Deno.NetAddr;
 
-  await using console = login(cache, "run", "debian", "--share", share);
+  await using console = login(cache, "boot", "debian", "--net", "user,host=yes", "--share", share);
   await logIn(console);
   await console.type(
     "systemctl --failed --no-legend --plain | cat; cat /mnt/share/from-host; echo hello host > /mnt/share/from-guest; echo shared",

@@ -27,7 +27,7 @@ Deno.test("Debian writes to a disk what survives kill -9 after sync, and fetches
     await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, () => new Response(page));
     const port = (server.addr as Deno.NetAddr).port;
 
-    const args = ["--append", "console=ttyAMA0", "--memory", "512MiB", "--stdio", "--turbo", "--disk", disk, "--net", "user"];
+    const args = ["--append", "console=ttyAMA0", "--memory", "512MiB", "--stdio", "--turbo", "--disk", disk, "--net", "user,host=yes"];
     await using console = new ConsoleProgram(el2Command("boot", `${folder}/Image`, "--initrd", `${folder}/initrd-virtio`, ...args));
     await console.expect(/inet 10\.0\.2\.15\/24/, BOOT);
     await console.expect(PROMPT, COMMAND);

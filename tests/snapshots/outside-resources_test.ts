@@ -15,7 +15,7 @@ const DEVICES: readonly DevicePlan[] = [
 ];
 const NAMED = [
   ...["disk /disk (rw)", "folder /folder (ro)", "socket /socket"],
-  ...["the network", "tcp port 2222 of 127.0.0.1", "file /capture"],
+  ...["the network (internet=yes lan=no host=no)", "tcp port 2222 of 127.0.0.1", "file /capture"],
 ];
 
 Deno.test("what a machine wants of the computer is named: of the primary, its firmware, and of each VM", async () => {

@@ -10,7 +10,7 @@ import type { VirtioDevice } from "../../src/virtio/device.ts";
 import type { OutsideNetwork, OutsideStream } from "../../src/virtio/outside-network.ts";
 import { VirtioMmioRegister, VirtioStatus } from "../../src/devices/virtio-mmio-registers.ts";
 import { InputDevice } from "../../src/virtio/input/input.ts";
-import type { InputType } from "../../src/virtio/plan.ts";
+import { DEFAULT_NET_POLICY, type InputType } from "../../src/virtio/plan.ts";
 import { Nat } from "../../src/virtio/net/nat/nat.ts";
 import { NetDevice } from "../../src/virtio/net/net.ts";
 import { P9Device } from "../../src/virtio/p9/p9.ts";
@@ -58,7 +58,13 @@ const SUBJECTS: Record<string, () => Subject> = {
   },
   net: () => {
     const device = new NetDevice(Uint8Array.of(2, 0, 0, 0, 0, 1));
-    device.backend = new Nat({ device, network: NETWORK, forward: [], onProblem: () => {} });
+    device.backend = new Nat({
+      device,
+      network: NETWORK,
+      forward: [],
+      policy: { ...DEFAULT_NET_POLICY, host: true, lan: true },
+      onProblem: () => {},
+    });
     return { device, poke: (random) => device.receive(random.bytes(random.below(1600))) };
   },
   lan: () => {

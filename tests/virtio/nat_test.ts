@@ -3,7 +3,7 @@ import type { DatagramPeer, OutsideNetwork, OutsideStream, StreamListener } from
 import { Nat, NatAddress } from "../../src/virtio/net/nat/nat.ts";
 import { readEthernet, readIp, readUdp, type Route, writeUdp } from "../../src/formats/packets.ts";
 import { NetDevice } from "../../src/virtio/net/net.ts";
-import { parseForward } from "../../src/virtio/plan.ts";
+import { DEFAULT_NET_POLICY, type NetPolicy, parseForward } from "../../src/virtio/plan.ts";
 import { TestDriver } from "./driver.ts";
 
 const RX = 0, TX = 1;
@@ -54,14 +54,18 @@ class FakeNetwork implements OutsideNetwork {
   }
 }
 
-function guest(forwards: string[]) {
+/** Everything, and this computer. */
+const OPEN = { ...DEFAULT_NET_POLICY, host: true, lan: true };
+
+function guest(forwards: string[], policy: NetPolicy = OPEN, onProblem: (message: string) => void = (message) => assert.fail(message)) {
   const network = new FakeNetwork();
   const device = new NetDevice(GUEST_MAC);
   const nat = new Nat({
     device,
     network,
     forward: forwards.map((text) => parseForward(text)!),
-    onProblem: (message) => assert.fail(message),
+    policy,
+    onProblem,
   });
   device.backend = nat;
   const driver = new TestDriver(device);

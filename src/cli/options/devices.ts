@@ -5,12 +5,15 @@ import { Option } from "@commander-js/extra-typings";
 import { InvalidArgumentError } from "commander";
 import { Failure } from "../common/failure.ts";
 import {
+  DEFAULT_NET_POLICY,
   DEFAULT_TAG,
   type DevicePlan,
   INPUT_TYPES,
   type InputType,
   isTag,
+  type NetPolicy,
   parseForward,
+  parseNetRule,
   type PortForward,
   PRIMARY_CID,
   TAG_LENGTH,
@@ -27,11 +30,12 @@ export function diskOption() {
     .argParser((text: string, before: DevicePlan[] | undefined): DevicePlan[] => [...before ?? [], parseDisk(text)]);
 }
 
-/** `--net user|none[,capture=FILE]`. */
+/** `--net user|none[,KEY=VALUE..][,capture=FILE]`. */
 export function netOption() {
   return new Option(
-    "--net <backend[,capture=file]>",
-    "a network card: user (NAT to the host's network, no root) or none (no cable); capture: a pcapng file of its frames",
+    "--net <backend[,key=value]>",
+    "a network card: user (NAT to the internet, no root) or none (no cable); user takes host=yes (this computer as 10.0.2.2), lan=yes " +
+      "(private networks), internet=no, allow=CIDR[:PORT], deny=CIDR[:PORT]; last capture=FILE, a pcapng file of its frames",
   ).argParser(parseNet);
 }
 
@@ -120,12 +124,38 @@ function forwardOf(text: string): PortForward {
 interface NetChoice {
   readonly backend: "user" | "none";
   readonly capture?: string;
+  readonly policy?: NetPolicy;
 }
 
 function parseNet(text: string): NetChoice {
-  const match = /^(user|none)(?:,capture=(.+))?$/.exec(text);
-  if (!match) throw new InvalidArgumentError(`"${text}" is no network; write it like user, none or user,capture=frames.pcapng.`);
-  return { backend: match[1] as "user" | "none", ...match[2] !== undefined && { capture: match[2] } };
+  const [, backend, keys, capture] = /^([^,]*)((?:,(?!capture=)[^,]*)*)(?:,capture=(.+))?$/.exec(text) ?? [];
+  if (backend !== "user" && backend !== "none") {
+    throw new InvalidArgumentError(`"${text}" is not a network; use user, none or user,capture=frames.pcapng.`);
+  }
+  const captured = capture === undefined ? {} : { capture };
+  if (!keys) return { backend, ...captured };
+  if (backend === "none") throw new InvalidArgumentError(`"${text}": only user has a policy.`);
+  return { backend, policy: keys.slice(1).split(",").reduce(withKey, DEFAULT_NET_POLICY), ...captured };
+}
+
+/** A policy with one more key. */
+function withKey(policy: NetPolicy, text: string): NetPolicy {
+  const [, key, value] = /^([a-z]+)=(.*)$/.exec(text) ?? [];
+  switch (key) {
+    case "host":
+    case "lan":
+    case "internet":
+      if (value === "yes" || value === "no") return { ...policy, [key]: value === "yes" };
+      throw new InvalidArgumentError(`"${text}": use ${key}=yes or ${key}=no.`);
+    case "allow":
+    case "deny": {
+      const rule = parseNetRule(value);
+      if (rule) return { ...policy, [key]: [...policy[key], rule] };
+      throw new InvalidArgumentError(`"${value}" is not an address; use for example 192.168.1.0/24 or 10.0.2.2:8080.`);
+    }
+    default:
+      throw new InvalidArgumentError(`"${text}" is not a key of --net user; there are host, lan, internet, allow, deny and capture.`);
+  }
 }
 
 function parseShare(text: string): DevicePlan {

@@ -36,6 +36,8 @@ export interface NetBackend {
   send(frame: Uint8Array, offload: Offload): void;
   /** The guest has room for frames again. */
   drained(): void;
+  /** What the guest may reach, for display, where there is a policy. */
+  readonly reach?: string;
 }
 
 /** A network card. */

@@ -205,7 +205,7 @@ if (LONG) {
       await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, () => new Response(page));
       const port = (server.addr as Deno.NetAddr).port;
       const file = `${folder}/debian.rec`;
-      const options = ["--append", "console=ttyAMA0", "--memory", "512MiB", "--net", "user", "--stdio", "--record", file];
+      const options = ["--append", "console=ttyAMA0", "--memory", "512MiB", "--net", "user,host=yes", "--stdio", "--record", file];
       {
         await using console = new ConsoleProgram(
           el2Command("boot", `${guest}/Image`, "--initrd", `${guest}/initrd-virtio`, ...options),

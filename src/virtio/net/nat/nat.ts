@@ -5,12 +5,15 @@
 //   10.0.2.2      router; as a destination it is the computer's 127.0.0.1
 //   10.0.2.3      DNS: the computer's resolver
 //
+// What the guest may reach is a policy (`policy.ts`); what it may not is refused before there is
+// any socket. Answers of the resolver follow the same policy. There is no IPv6.
+//
 // ICMP echo is answered for these addresses only.
 
-import type { PortForward } from "../../plan.ts";
+import type { NetPolicy, PortForward } from "../../plan.ts";
 import type { NetBackend, NetDevice } from "../net.ts";
 import { answerDhcp, DHCP_CLIENT_PORT, DHCP_SERVER_PORT, type Lease } from "./dhcp.ts";
-import type { OutsideDatagrams, OutsideListener, OutsideNetwork } from "../../outside-network.ts";
+import type { OutsideDatagrams, OutsideListener, OutsideNetwork, StreamListener } from "../../outside-network.ts";
 import {
   ArpOperation,
   EtherType,
@@ -18,6 +21,7 @@ import {
   ip,
   type IpPacket,
   IpProtocol,
+  ipText,
   readArp,
   readEthernet,
   readIp,
@@ -30,6 +34,8 @@ import {
   writeTcp,
   writeUdp,
 } from "../../../formats/packets.ts";
+import { DnsStream, filteredAnswer, refusedAnswer } from "./dns.ts";
+import { type AddressKind, judge, mayAnswer, mayResolve, policyText, type Verdict } from "./policy.ts";
 import { refusal, TcpConnection } from "./tcp.ts";
 
 /** Addresses of the network. */
@@ -78,6 +84,7 @@ export interface NatOptions {
   readonly device: NetDevice;
   readonly network: OutsideNetwork;
   readonly forward: readonly PortForward[];
+  readonly policy: NetPolicy;
   readonly onProblem: (message: string) => void;
 }
 
@@ -99,6 +106,8 @@ export class Nat implements NetBackend {
   readonly #listeners: OutsideListener[] = [];
   #forwarded = 0;
   #sequence = 0x1000_0000;
+  /** Kinds of addresses of which it was said that they are refused. */
+  readonly #told = new Set<AddressKind>();
 
   constructor(readonly options: NatOptions) {
     for (const { protocol, host, guest } of options.forward) {
@@ -123,6 +132,10 @@ export class Nat implements NetBackend {
     this.#guestMac = guestMac.slice();
     this.#forwarded = forwarded;
     this.#sequence = sequence;
+  }
+
+  get reach(): string {
+    return policyText(this.options.policy);
   }
 
   /** Whether the computer may connect to the guest. */
@@ -177,12 +190,25 @@ export class Nat implements NetBackend {
     // Nobody has port 0, and the computer's sockets take it for a mistake of their user.
     if (packet.destination === BROADCAST || destinationPort === 0) return;
     const key = `${sourcePort}:${packet.destination}:${destinationPort}`;
+    const back = (bytes: Uint8Array) => {
+      if (bytes.length > UDP_PAYLOAD_MAX) return;
+      this.options.device.receive(writeUdp(this.#route(packet.destination, packet.source), destinationPort, sourcePort, bytes));
+    };
+    const dns = isDns(packet.destination, destinationPort);
+    // A flow that somebody outside has begun by a forwarded port goes on.
+    const verdict = this.#flows.has(key) ? undefined : this.#judge(packet.destination, destinationPort);
+    if (verdict && !verdict.allowed) {
+      const answer = dns ? refusedAnswer(payload) : undefined;
+      if (answer) back(answer);
+      return;
+    }
+    const answered = (bytes: Uint8Array) => {
+      const message = filteredAnswer(bytes, (address) => mayAnswer(this.options.policy, address));
+      if (message) back(message);
+    };
     const datagrams = this.#flow(key, () => {
-      const back = (bytes: Uint8Array) => {
-        if (bytes.length > UDP_PAYLOAD_MAX) return;
-        this.options.device.receive(writeUdp(this.#route(packet.destination, packet.source), destinationPort, sourcePort, bytes));
-      };
-      return this.options.network.datagrams(this.#outside(packet.destination, destinationPort), destinationPort, back);
+      const outside = this.#outside(packet.destination, destinationPort);
+      return this.options.network.datagrams(outside, destinationPort, verdict?.own ?? false, dns ? answered : back);
     });
     datagrams.send(payload.slice());
   }
@@ -233,7 +259,8 @@ export class Nat implements NetBackend {
     let connection = this.#connections.get(key);
     if (!connection) {
       const opens = (segment.flags & (TcpFlag.SYN | TcpFlag.ACK | TcpFlag.RST)) === TcpFlag.SYN;
-      if (!opens || this.#connections.size >= TCP_MAX) {
+      const verdict = opens ? this.#judge(packet.destination, destinationPort) : undefined;
+      if (!verdict?.allowed || this.#connections.size >= TCP_MAX) {
         if (segment.flags & TcpFlag.RST) return;
         const next = segment.sequence + segment.payload.length + (segment.flags & TcpFlag.SYN ? 1 : 0) >>> 0;
         const reset = { ...refusal(next), sequence: segment.flags & TcpFlag.ACK ? segment.acknowledgment : 0 };
@@ -244,9 +271,9 @@ export class Nat implements NetBackend {
       }
       connection = this.#connection(key, packet.destination, destinationPort, sourcePort, true);
       connection.receive(segment);
-      connection.carry(
-        this.options.network.connect(this.#outside(packet.destination, destinationPort), destinationPort, connection),
-      );
+      const outside = this.#outside(packet.destination, destinationPort);
+      const listener = isDns(packet.destination, destinationPort) ? this.#dnsListener(connection) : connection;
+      connection.carry(this.options.network.connect(outside, destinationPort, verdict.own, listener));
       return;
     }
     connection.receive(segment);
@@ -288,15 +315,58 @@ export class Nat implements NetBackend {
     return connection;
   }
 
+  /** Whether the guest may reach a port; of each kind that it may not, it is said once. */
+  #judge(address: Ip, port: number): Verdict {
+    const { policy, onProblem } = this.options;
+    if (isDns(address, port)) return { allowed: mayResolve(policy), kind: "internet", own: true };
+    const verdict = judge(policy, address, this.#outside(address, port), port);
+    if (!verdict.allowed && !this.#told.has(verdict.kind)) {
+      this.#told.add(verdict.kind);
+      onProblem(`the guest may not reach ${ipText(address)}:${port}; ${WAYS_OUT[verdict.kind]} allows it`);
+    }
+    return verdict;
+  }
+
+  /** Answers of the resolver over TCP; what is not DNS ends the connection. */
+  #dnsListener(connection: TcpConnection): StreamListener {
+    const stream = new DnsStream((address) => mayAnswer(this.options.policy, address));
+    return {
+      connected: () => connection.connected(),
+      data: (bytes) => {
+        const filtered = stream.take(bytes);
+        if (!filtered) connection.destroy();
+        else if (filtered.length) connection.data(filtered);
+      },
+      ended: () => connection.ended(),
+      full: () => connection.full(),
+      drained: () => connection.drained(),
+      closed: (problem) => connection.closed(problem),
+    };
+  }
+
   /** Where on the computer's side an address of the guest's leads. */
   #outside(address: Ip, port: number): Ip {
-    if (address === NatAddress.Dns && port === DNS_PORT) return this.options.network.nameServer;
+    if (isDns(address, port)) return this.options.network.nameServer;
     return isOurs(address) ? LOOPBACK : address;
   }
 
   #route(source: Ip, destination: Ip): Route {
     return { sourceMac: ROUTER_MAC, source, destinationMac: this.#guestMac, destination };
   }
+}
+
+/** What lets a guest reach a kind of addresses. */
+const WAYS_OUT: Readonly<Record<AddressKind, string>> = {
+  host: "--net user,host=yes",
+  lan: "--net user,lan=yes",
+  link: "--net user,allow=ADDRESS:PORT",
+  none: "--net user,allow=ADDRESS:PORT",
+  internet: "--net user,internet=yes",
+};
+
+/** Whether a port is that of the name server of the network. */
+function isDns(address: Ip, port: number): boolean {
+  return address === NatAddress.Dns && port === DNS_PORT;
 }
 
 /** The router's and the name server's addresses. */

@@ -1,0 +1,265 @@
+// What a guest behind the NAT may reach: by default the internet and nothing else, in whatever
+// spelling; refused frames open no socket of the host.
+
+import assert from "node:assert/strict";
+import type { OutsideNetwork } from "../../../src/virtio/outside-network.ts";
+import { ip, type Route, TcpFlag, writeTcp, writeUdp } from "../../../src/formats/packets.ts";
+import { DnsStream, filteredAnswer, refusedAnswer } from "../../../src/virtio/net/nat/dns.ts";
+import { Nat, NatAddress } from "../../../src/virtio/net/nat/nat.ts";
+import { judge, kindOfAddress6, mayAnswer, policyText } from "../../../src/virtio/net/nat/policy.ts";
+import { NetDevice } from "../../../src/virtio/net/net.ts";
+import { DEFAULT_NET_POLICY, type NetPolicy, parseNetRule } from "../../../src/virtio/plan.ts";
+import { TestDriver } from "../driver.ts";
+
+const GUEST_MAC = Uint8Array.of(2, 0, 0, 0, 0, 1);
+const rule = (text: string) => parseNetRule(text)!;
+
+/** A NAT whose sockets a test counts. */
+function nat(policy: NetPolicy) {
+  const opened: string[] = [], problems: string[] = [];
+  const stream = { write() {}, end() {}, destroy() {}, pause() {}, resume() {} };
+  const network: OutsideNetwork = {
+    connect(address, port, own) {
+      opened.push(`tcp ${address.toString(16)}:${port}${own ? " own" : ""}`);
+      return stream;
+    },
+    datagrams(address, port, own) {
+      opened.push(`udp ${address.toString(16)}:${port}${own ? " own" : ""}`);
+      return { send() {}, close() {} };
+    },
+    datagramPort: () => ({ send() {}, close() {} }),
+    listen: () => ({ close() {} }),
+    later: () => () => {},
+    nameServer: ip("127.0.0.53"),
+  };
+  const device = new NetDevice(GUEST_MAC);
+  const made = new Nat({ device, network, forward: [], policy, onProblem: (message) => problems.push(message) });
+  device.backend = made;
+  new TestDriver(device).initialize();
+  const route = (destination: number): Route => ({
+    sourceMac: GUEST_MAC,
+    source: NatAddress.Guest,
+    destinationMac: new Uint8Array(6),
+    destination,
+  });
+  const syn = {
+    sequence: 1,
+    acknowledgment: 0,
+    flags: TcpFlag.SYN,
+    window: 1000,
+    payload: new Uint8Array(0),
+    mss: undefined,
+    windowScale: undefined,
+  };
+  return {
+    opened,
+    problems,
+    tcp: (address: string, port: number) => made.send(writeTcp(route(ip(address)), { ...syn, sourcePort: 1000, destinationPort: port })),
+    udp: (address: string, port: number, payload: Uint8Array = Uint8Array.of(1)) =>
+      made.send(writeUdp(route(ip(address)), 1000, port, payload)),
+    reach: (address: string, port: number) => {
+      const one = nat(policy);
+      one.tcp(address, port);
+      one.udp(address, port);
+      return one.opened.length;
+    },
+  };
+}
+
+/** Addresses that are refused where nobody says otherwise. */
+const REFUSED = [
+  ...["10.0.2.2", "10.0.2.3", "127.0.0.1", "127.255.255.254", "0.0.0.0", "0.1.2.3", "169.254.169.254", "169.254.0.1", "168.63.129.16"],
+  ...[
+    "10.0.0.1",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.168.1.1",
+    "100.64.0.1",
+    "100.100.100.200",
+    "224.0.0.1",
+    "239.255.255.250",
+    "240.0.0.1",
+  ],
+];
+
+Deno.test("D2: by default the internet alone is reached", () => {
+  const one = nat(DEFAULT_NET_POLICY);
+  for (const address of REFUSED) assert.equal(one.reach(address, 80), 0, address);
+  for (const address of ["8.8.8.8", "172.32.0.1", "192.169.0.1", "100.128.0.1", "11.0.0.1"]) {
+    assert.equal(one.reach(address, 80), 2, address);
+  }
+  one.tcp("8.8.8.8", 443);
+  one.udp("10.0.2.3", 53);
+  assert.deepEqual(one.opened, ["tcp 8080808:443", "udp 7f000035:53 own"]);
+});
+
+Deno.test("D2: frames to every port of refused addresses open no socket, and the reason is said once for each kind", () => {
+  const one = nat(DEFAULT_NET_POLICY);
+  for (const address of ["10.0.2.2", "10.0.2.3", "127.0.0.1", "0.0.0.0", "169.254.169.254", "192.168.1.1"]) {
+    for (let port = 0; port < 65_536; port++) {
+      if (address === "10.0.2.3" && port === 53) continue;
+      one.tcp(address, port);
+      one.udp(address, port);
+    }
+  }
+  assert.deepEqual(one.opened, []);
+  assert.deepEqual(one.problems.map((text) => text.split("; ")[1]), [
+    "--net user,host=yes allows it",
+    "--net user,allow=ADDRESS:PORT allows it",
+    "--net user,lan=yes allows it",
+  ]);
+});
+
+Deno.test("host, lan and internet open their addresses; rules that deny come first, then rules that allow", () => {
+  const host = { ...DEFAULT_NET_POLICY, host: true };
+  assert.equal(nat(host).reach("10.0.2.2", 8080), 2);
+  assert.equal(nat(host).reach("127.0.0.1", 8080), 2);
+  assert.equal(nat(host).reach("192.168.1.1", 80), 0);
+  assert.equal(nat(host).reach("169.254.169.254", 80), 0);
+  assert.equal(nat({ ...DEFAULT_NET_POLICY, lan: true }).reach("192.168.1.1", 80), 2);
+  const closed = { ...DEFAULT_NET_POLICY, internet: false };
+  assert.equal(nat(closed).reach("8.8.8.8", 80), 0);
+  assert.equal(nat(closed).reach("10.0.2.3", 53), 0, "names would carry data out");
+  const ruled = { ...closed, allow: [rule("10.0.2.2:8080"), rule("10.0.0.0/8:443")], deny: [rule("10.9.0.0/16")] };
+  assert.deepEqual(
+    [["10.0.2.2", 8080], ["10.0.2.2", 8081], ["10.1.1.1", 443], ["10.1.1.1", 80], ["10.9.1.1", 443]].map(([a, p]) =>
+      nat(ruled).reach(`${a}`, Number(p))
+    ),
+    [2, 0, 2, 0, 0],
+  );
+  // A rule about loopback is about the router too, which leads there.
+  assert.equal(nat({ ...host, deny: [rule("127.0.0.1:22")] }).reach("10.0.2.2", 22), 0);
+  assert.equal(policyText(ruled), "internet=no lan=no host=no allow=10.0.2.2/32:8080 allow=10.0.0.0/8:443 deny=10.9.0.0/16");
+});
+
+Deno.test("an address of the internet that turns out to be this computer's is allowed only by name or with host", () => {
+  const at = (policy: NetPolicy) => judge(policy, ip("203.0.113.7"), ip("203.0.113.7"), 80);
+  assert.deepEqual(at(DEFAULT_NET_POLICY), { allowed: true, kind: "internet", own: false });
+  assert.equal(at({ ...DEFAULT_NET_POLICY, allow: [rule("203.0.113.0/24")] }).own, false);
+  assert.equal(at({ ...DEFAULT_NET_POLICY, allow: [rule("203.0.113.7:80")] }).own, true);
+  assert.equal(at({ ...DEFAULT_NET_POLICY, host: true }).own, true);
+});
+
+Deno.test("rules are written CIDR[:PORT]", () => {
+  assert.deepEqual(parseNetRule("10.1.2.3/16"), { network: ip("10.1.0.0"), bits: 16 });
+  assert.deepEqual(parseNetRule("1.2.3.4:65535"), { network: ip("1.2.3.4"), bits: 32, port: 65535 });
+  assert.deepEqual(parseNetRule("0.0.0.0/0"), { network: 0, bits: 0 });
+  for (
+    const wrong of [
+      "",
+      "1.2.3",
+      "1.2.3.256",
+      "1.2.3.4/33",
+      "1.2.3.4:0",
+      "1.2.3.4:65536",
+      "::1",
+      "localhost",
+      "1.2.3.4/",
+      "1.2.3.4:",
+      "-1.2.3.4",
+    ]
+  ) {
+    assert.equal(parseNetRule(wrong), undefined, wrong);
+  }
+});
+
+/** A DNS answer for a.test with records of type and data. */
+function answer(...records: [type: number, data: number[]][]): Uint8Array {
+  const name = [1, 0x61, 4, 0x74, 0x65, 0x73, 0x74, 0];
+  const header = [0x12, 0x34, 0x81, 0x80, 0, 1, 0, records.length, 0, 0, 0, 0];
+  const body = records.flatMap(([type, data]) => [0xc0, 12, 0, type, 0, 1, 0, 0, 0, 60, data.length >> 8, data.length & 0xff, ...data]);
+  return Uint8Array.from([...header, ...name, 0, 1, 0, 1, ...body]);
+}
+const v6 = (text: string) => text.split(":").flatMap((part) => [parseInt(part, 16) >> 8, parseInt(part, 16) & 0xff]);
+const allowed = (bytes: Uint8Array) => mayAnswer(DEFAULT_NET_POLICY, bytes);
+const CODE = 3, COUNT = 7;
+
+Deno.test("a name that leads to a refused address has no address: no rebinding", () => {
+  const good = answer([1, [93, 184, 216, 34]], [5, [1, 0x62, 0]], [28, v6("2606:2800:220:1:248:1893:25c8:1946")]);
+  assert.deepEqual(filteredAnswer(good, allowed), good);
+  const hostile: [number, number[]][] = [
+    ...[[127, 0, 0, 1], [0, 0, 0, 0], [192, 168, 1, 1], [169, 254, 169, 254], [10, 0, 2, 2]].map((data): [number, number[]] => [1, data]),
+    ...["0:0:0:0:0:0:0:1", "0:0:0:0:0:0:0:0", "0:0:0:0:0:ffff:7f00:1", "0:0:0:0:0:0:7f00:1", "fe80:0:0:0:0:0:0:1", "fd00:ec2:0:0:0:0:0:254"]
+      .map((text): [number, number[]] => [28, v6(text)]),
+    ...["64:ff9b:0:0:0:0:7f00:1", "2002:7f00:1:0:0:0:0:1", "ff02:0:0:0:0:0:0:1"].map((text): [number, number[]] => [28, v6(text)]),
+    [1, [1, 2, 3]],
+  ];
+  for (const record of hostile) {
+    const filtered = filteredAnswer(answer([1, [93, 184, 216, 34]], record), allowed)!;
+    assert.ok(filtered, String(record));
+    assert.equal(filtered[CODE] & 15, 3, String(record));
+    assert.equal(filtered[COUNT], 0);
+    assert.equal(filtered.length, 24, "header and question");
+  }
+  assert.equal(kindOfAddress6(Uint8Array.from(v6("2001:4860:0:0:0:0:0:8888"))), "internet");
+  const service = filteredAnswer(answer([65, [0, 1, 0]]), allowed)!;
+  assert.deepEqual([service[CODE] & 15, service[COUNT]], [0, 0]);
+});
+
+Deno.test("what is not a whole DNS message is dropped; queries that nobody may ask are refused", () => {
+  const whole = answer([1, [93, 184, 216, 34]], [28, v6("2606:2800:220:1:248:1893:25c8:1946")]);
+  for (let length = 0; length < whole.length; length++) {
+    assert.equal(filteredAnswer(whole.subarray(0, length), allowed), undefined, `${length}`);
+  }
+  for (let at = 0; at < whole.length; at++) {
+    for (const value of [0, 1, 0x3f, 0x40, 0xc0, 0xff]) filteredAnswer(whole.with(at, value), allowed);
+  }
+  const refused = refusedAnswer(answer())!;
+  assert.deepEqual([refused[2] & 0x80, refused[CODE] & 15], [0x80, 5]);
+  assert.equal(refusedAnswer(new Uint8Array(11)), undefined);
+});
+
+Deno.test("messages of a stream are filtered however they are cut", () => {
+  const good = answer([1, [93, 184, 216, 34]]), bad = answer([1, [127, 0, 0, 1]]);
+  const stream = [good, bad, good].flatMap((one) => [0, one.length, ...one]);
+  for (const size of [1, 3, 7, 1000]) {
+    const dns = new DnsStream(allowed), out: number[] = [];
+    for (let at = 0; at < stream.length; at += size) out.push(...dns.take(Uint8Array.from(stream.slice(at, at + size)))!);
+    const empty = filteredAnswer(bad, allowed)!;
+    assert.deepEqual(out, [good, empty, good].flatMap((one) => [0, one.length, ...one]), `${size}`);
+  }
+  assert.equal(new DnsStream(allowed).take(Uint8Array.of(0, 1, 9)), undefined);
+});
+
+Deno.test("an address that this computer has is refused by the sockets, in a network of the test's own", async () => {
+  const sockets = new URL("../../../src/outside/sockets.ts", import.meta.url).href;
+  const packets = new URL("../../../src/formats/packets.ts", import.meta.url).href;
+  const script = `
+    import { computerSockets } from ${JSON.stringify(sockets)};
+    import { ip } from ${JSON.stringify(packets)};
+    const heard = [];
+    const server = Deno.listen({ hostname: "203.0.113.7", port: 8080 });
+    (async () => { for await (const one of server) { heard.push("tcp"); one.close(); } })();
+    const network = computerSockets();
+    const tell = (own) => new Promise((resolve) => network.connect(ip("203.0.113.7"), 8080, own,
+      { connected: () => resolve("connected"), data() {}, ended() {}, full() {}, drained() {}, closed: (problem) => resolve(problem) }));
+    const refused = await tell(false), before = heard.length, open = await tell(true);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    console.log(JSON.stringify([refused, before, open, heard.length]));
+    Deno.exit();`;
+  const file = await Deno.makeTempFile({ suffix: ".ts" });
+  await Deno.writeTextFile(file, script);
+  const shell = `ip link set lo up && ip addr add 203.0.113.7/32 dev lo && exec "$@"`;
+  const { success, stdout, stderr } = await new Deno.Command("unshare", {
+    args: [
+      "--map-root-user",
+      "--net",
+      "--",
+      "sh",
+      "-c",
+      shell,
+      "sh",
+      Deno.execPath(),
+      "run",
+      "-q",
+      "--no-check",
+      "--no-prompt",
+      "--allow-net",
+      "--allow-read",
+      file,
+    ],
+  }).output();
+  await Deno.remove(file);
+  assert.ok(success, new TextDecoder().decode(stderr));
+  assert.deepEqual(JSON.parse(new TextDecoder().decode(stdout)), ["203.0.113.7 is an address of this computer", 0, "connected", 1]);
+});
