@@ -72,6 +72,14 @@ export function archiveState(hypervisor: Hypervisor, archive: ObjectArchive, obj
 }
 
 /**
+ * What `--check` learned of the objects before a load is of objects that are no more: it learns
+ * anew.
+ */
+export function checkAnew(hypervisor: Hypervisor): void {
+  if (hypervisor.checker) hypervisor.checker = new Checker(hypervisor);
+}
+
+/**
  * Whether what was loaded is a state that a hypervisor can be in: every invariant holds.
  * @returns the first that does not, in words
  */

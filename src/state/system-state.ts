@@ -3,7 +3,7 @@
 
 import { ArchiveError, type FieldListener } from "../machine/archive.ts";
 import { ObjectArchive } from "../hypervisor/archive/archive.ts";
-import { archiveHypervisor, violationOf } from "../hypervisor/hypervisor-archive.ts";
+import { archiveHypervisor, checkAnew, violationOf } from "../hypervisor/hypervisor-archive.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import { type Pages, putPages, takePages } from "./pages.ts";
 import type { SavedPart } from "./parts.ts";
@@ -49,6 +49,7 @@ export function loadSystem(system: Savable, { fields, pages }: SystemState, trus
   }
   putPages(machine, pages);
   archive.finish();
+  checkAnew(system.hypervisor);
   system.hypervisor.foreignPrograms = !trusted;
   const violation = trusted ? undefined : violationOf(system.hypervisor);
   if (violation !== undefined) throw new ArchiveError(violation);
