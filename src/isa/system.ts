@@ -63,7 +63,7 @@ function exceptionCall(name: string, pattern: ExceptionPattern, callee: string):
 }
 
 /** Undefined unless the masked bits of PSTATE are as given. */
-const require = (mask: number, state: number) => ($: Builder) =>
+const requireState = (mask: number, state: number) => ($: Builder) =>
   $.if($.ne($.and($.state("PSTATE"), mask), state), () => $.doFaulting("raiseUndefined"));
 const anywhere = () => {};
 
@@ -124,9 +124,9 @@ export const system: Instruction[] = [
   ),
   insn("ISB", "11010101000000110011 CRm 110 11111", {}, (f) => f.CRm === 15 ? "isb" : `isb\t${hex(f.CRm)}`, () => {}),
 
-  ...plainRegister("SP_EL0", require(PSTATE_EL | PSTATE_SP, EL1H)),
+  ...plainRegister("SP_EL0", requireState(PSTATE_EL | PSTATE_SP, EL1H)),
   ...plainRegister("TPIDR_EL0", anywhere),
-  ...plainRegister("TPIDR_EL1", require(PSTATE_EL, EL1H & PSTATE_EL)),
+  ...plainRegister("TPIDR_EL1", requireState(PSTATE_EL, EL1H & PSTATE_EL)),
 
   insn(
     "MRS NZCV",

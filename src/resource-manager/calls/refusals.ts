@@ -40,7 +40,7 @@ export class Refusal extends Error {
 }
 
 /** @throws Refusal unless `condition` holds. */
-export function require(
+export function demand(
   condition: boolean,
   error: RmError,
   rule: string,

@@ -12,7 +12,7 @@ import {
   readString,
   readStrings,
 } from "../../devicetree/tree.ts";
-import { require } from "../calls/refusals.ts";
+import { demand } from "../calls/refusals.ts";
 
 /** Kinds of vdevices. */
 export type VdeviceType =
@@ -147,7 +147,7 @@ const GENERATE = /^(\/[^/@]+){1,8}$/;
 
 function check(config: VdeviceConfig, node: DevicetreeNode): void {
   const needs = (condition: boolean, rule: string) =>
-    require(condition, RmError.MEM_INVALID, rule, { path: config.path }, { section: "7.3" });
+    demand(condition, RmError.MEM_INVALID, rule, { path: config.path }, { section: "7.3" });
   needs(config.generate === undefined || GENERATE.test(config.generate), "generate is no path of a node to create");
   const pushed = config.type === "rm-rpc" ? RPC_PUSH_MAX : PUSH_MAX;
   needs(config.pushCompatible.length <= pushed, `push-compatible has more than ${pushed} strings`);

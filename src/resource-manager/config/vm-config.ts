@@ -17,7 +17,7 @@ import {
   walk,
 } from "../../devicetree/tree.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
-import { Refusal, require } from "../calls/refusals.ts";
+import { demand, Refusal } from "../calls/refusals.ts";
 import { isVdevice, readVdevice, type VdeviceConfig } from "./vdevice-config.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
@@ -106,15 +106,15 @@ export interface VmConfig {
  */
 export function readVmConfig(root: DevicetreeNode): VmConfig {
   const nodes = [...walk(root)];
-  require(nodes.every(({ depth }) => depth <= MAX_DEPTH), RmError.MEM_INVALID, `the devicetree is nested deeper than ${MAX_DEPTH}`);
+  demand(nodes.every(({ depth }) => depth <= MAX_DEPTH), RmError.MEM_INVALID, `the devicetree is nested deeper than ${MAX_DEPTH}`);
   for (const { node, path } of nodes) {
     const stray = readString(node, "device_type") === "memory" && path !== "/memory";
-    require(!stray, RmError.MEM_INVALID, "a node with device_type memory is not /memory", { path });
+    demand(!stray, RmError.MEM_INVALID, "a node with device_type memory is not /memory", { path });
   }
   const config = findNode(root, "/gunyah-vm-config") ?? findNode(root, "/qcom,vm-config");
-  require(config !== undefined, RmError.MEM_INVALID, "the devicetree has no /gunyah-vm-config", { path: "/" });
+  demand(config !== undefined, RmError.MEM_INVALID, "the devicetree has no /gunyah-vm-config", { path: "/" });
   const name = readString(config, "image-name");
-  require(name !== undefined && name.length <= NAME_MAX, RmError.MEM_INVALID, "image-name is missing or too long", {
+  demand(name !== undefined && name.length <= NAME_MAX, RmError.MEM_INVALID, "image-name is missing or too long", {
     path: CONFIG_PATH,
     property: "image-name",
     name,
@@ -125,7 +125,7 @@ export function readVmConfig(root: DevicetreeNode): VmConfig {
   const { idle, ...cpus } = readCpus(root, config);
   const psci = cpus.psci || nodes.some(({ node }) => isPsci(node));
   const scheduled = cpus.affinity === "proxy" || !psci || idle;
-  require(scheduled, RmError.MEM_INVALID, "a CPU has no cpu-idle-states, which PSCI needs where the hypervisor schedules", {
+  demand(scheduled, RmError.MEM_INVALID, "a CPU has no cpu-idle-states, which PSCI needs where the hypervisor schedules", {
     path: "/cpus",
   });
   return {
@@ -171,7 +171,7 @@ function readUri(config: DevicetreeNode): string {
 function readGuid(config: DevicetreeNode): Uint8Array {
   const text = readString(config, "vm-guid");
   if (text === undefined) return new Uint8Array(16);
-  require(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text), RmError.MEM_INVALID, "vm-guid is no GUID", {
+  demand(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text), RmError.MEM_INVALID, "vm-guid is no GUID", {
     path: CONFIG_PATH,
     property: "vm-guid",
     text,
@@ -192,7 +192,7 @@ function readMemory(config: DevicetreeNode): Pick<VmConfig, "baseAddress" | "siz
   const max = memory && readNumber(memory, "size-max", sizeCells);
   const given = base ?? BigInt(DEFAULT_BASE_ADDRESS);
   const aligned = given % BigInt(PAGE_SIZE) === 0n && given < BigInt(VM_ADDRESS_LIMIT);
-  require(aligned, RmError.MEM_INVALID, "base-address is not page aligned or out of range", {
+  demand(aligned, RmError.MEM_INVALID, "base-address is not page aligned or out of range", {
     path: `${CONFIG_PATH}/memory`,
     property: "base-address",
     base: given,
@@ -234,7 +234,7 @@ function readCpus(root: DevicetreeNode, config: DevicetreeNode) {
   const settings = findNode(config, "/vcpus");
   const path = (settings && readString(settings, "config")) ?? "/cpus";
   const parent = findNode(root, path);
-  require(parent !== undefined, RmError.MEM_INVALID, "the node of the CPUs does not exist", {
+  demand(parent !== undefined, RmError.MEM_INVALID, "the node of the CPUs does not exist", {
     path: `${CONFIG_PATH}/vcpus`,
     property: "config",
     cpus: path,
@@ -247,20 +247,20 @@ function readCpus(root: DevicetreeNode, config: DevicetreeNode) {
     const status = readString(cpu, "status");
     if (status?.startsWith("fail")) continue;
     const known = status === undefined || status === "okay" || status === "disabled";
-    require(known, RmError.MEM_INVALID, "a CPU has an unknown status", { path: `${path}/${cpu.name}`, property: "status", status });
+    demand(known, RmError.MEM_INVALID, "a CPU has an unknown status", { path: `${path}/${cpu.name}`, property: "status", status });
     const boots = status === "okay" || (status === undefined && vcpus.length === 0);
     const method = readString(cpu, "enable-method") ?? readString(parent, "enable-method");
     const startable = boots || method === "psci" || method === "qcom,gunyah-hvc";
-    require(startable, RmError.MEM_INVALID, "a secondary CPU has no enable-method", { path: `${path}/${cpu.name}`, method });
+    demand(startable, RmError.MEM_INVALID, "a secondary CPU has no enable-method", { path: `${path}/${cpu.name}`, method });
     psci ||= method === "psci" || cpu.properties.has("cpu-idle-states");
     idle &&= cpu.properties.has("cpu-idle-states");
     vcpus.push({ path: `${path}/${cpu.name}`, boots });
   }
-  require(vcpus.some(({ boots }) => boots), RmError.MEM_INVALID, "no CPU boots", { path });
+  demand(vcpus.some(({ boots }) => boots), RmError.MEM_INVALID, "no CPU boots", { path });
   const affinity = AFFINITIES.find((each) => settings && readString(settings, "affinity") === each) ?? "static";
   const affinityMap = settings && readCells(settings, "affinity-map");
   const mapped = affinity === "proxy" || affinityMap?.length === vcpus.length;
-  require(mapped, RmError.MEM_INVALID, "affinity-map does not name a core for each vCPU", {
+  demand(mapped, RmError.MEM_INVALID, "affinity-map does not name a core for each vCPU", {
     path: `${CONFIG_PATH}/vcpus`,
     property: "affinity-map",
     affinity,

@@ -8,7 +8,7 @@ import { AUTH_NAMES, AuthType, VmState } from "../../abi/rpc/messages/vm.ts";
 import type { Context } from "../state/context.ts";
 import { setBootRegister, setLayout, setPagedRanges } from "../memory/demand-paging.ts";
 import { parcelSize } from "../memory/memparcels.ts";
-import { asRefusal, require } from "../calls/refusals.ts";
+import { asRefusal, demand } from "../calls/refusals.ts";
 import { createFirstObjects, createObjects } from "../vm/secondary-vm.ts";
 import type { Vm } from "../state/state.ts";
 import { enterState } from "../rpc/status.ts";
@@ -30,17 +30,17 @@ function step(context: Context, vm: Vm, next: () => VmState): void {
 const configImage = handle(VM_CONFIG_IMAGE, (context, caller, request) => {
   const vm = owned(context, caller, request.vmid, RmError.VMID_INVALID, RmError.DENIED);
   const fresh = vm.state === VmState.Load || vm.state === VmState.Reset;
-  require(fresh, RmError.VM_STATE, "the VM is not in the state LOAD or RESET", { vmid: vm.vmid, state: vm.state });
+  demand(fresh, RmError.VM_STATE, "the VM is not in the state LOAD or RESET", { vmid: vm.vmid, state: vm.state });
   step(context, vm, () => {
     const { handle, image_offset, image_size, dt_offset, dt_size, auth_type } = request;
     const parcel = context.state.parcels.find((each) => each.handle === handle && each.acl.some(({ vmid }) => vmid === vm.vmid));
-    require(parcel !== undefined, RmError.MEM_INVALID, "no parcel of this handle is for the VM", { handle });
+    demand(parcel !== undefined, RmError.MEM_INVALID, "no parcel of this handle is for the VM", { handle });
     const size = BigInt(parcelSize(parcel));
     const inside = (offset: bigint, length: bigint) => offset <= size && length <= size - offset;
     const fits = inside(image_offset, image_size) && inside(dt_offset, dt_size);
-    require(fits, RmError.ARGUMENT_INVALID, "image or devicetree lie outside the parcel", { size });
+    demand(fits, RmError.ARGUMENT_INVALID, "image or devicetree lie outside the parcel", { size });
     vm.objects = createFirstObjects(context);
-    require(auth_type <= AuthType.Android, RmError.ARGUMENT_INVALID, "there is no such type of authentication", { auth_type });
+    demand(auth_type <= AuthType.Android, RmError.ARGUMENT_INVALID, "there is no such type of authentication", { auth_type });
     vm.authType = auth_type;
     vm.image = {
       handle,
@@ -55,14 +55,14 @@ const configImage = handle(VM_CONFIG_IMAGE, (context, caller, request) => {
 
 const authImage = handle(VM_AUTH_IMAGE, (context, caller, { vmid }) => {
   const vm = owned(context, caller, vmid, RmError.VMID_INVALID, RmError.DENIED);
-  require(vm.state === VmState.Auth, RmError.VM_STATE, "the VM is not in the state AUTH", { vmid, state: vm.state });
+  demand(vm.state === VmState.Auth, RmError.VM_STATE, "the VM is not in the state AUTH", { vmid, state: vm.state });
   // The open platform accepts every image, and trusts none.
   step(context, vm, () => VmState.Init);
 }, onlyHlos);
 
 const init = handle(VM_INIT, (context, caller, { vmid }) => {
   const vm = owned(context, caller, vmid, RmError.VMID_INVALID, RmError.DENIED);
-  require(vm.state === VmState.Init, RmError.VM_STATE, "the VM is not in the state INIT", { vmid, state: vm.state });
+  demand(vm.state === VmState.Init, RmError.VM_STATE, "the VM is not in the state INIT", { vmid, state: vm.state });
   step(context, vm, () => {
     requireAccepted(context, vm);
     createObjects(context, vm);
@@ -79,7 +79,7 @@ function requireAccepted({ auth: accepted }: Context, { authType, vmid }: Vm): v
   const values = { auth, accepted: accepted.join(" ") };
   const wayOut = `a VM of type ${accepted.join(" or ")}; or [rm] auth of the configuration with "${auth}" in it`;
   const about = { object: `vm:0x${vmid.toString(16)}`, wayOut };
-  require(accepted.includes(auth), RmError.MEM_INVALID, "the platform takes no VM of this type of authentication", values, about);
+  demand(accepted.includes(auth), RmError.MEM_INVALID, "the platform takes no VM of this type of authentication", values, about);
 }
 
 /** A VM that the caller owns, for the requests of §3.15. */

@@ -5,7 +5,7 @@ import { RmError } from "../../abi/rpc/errors.ts";
 import { VM_CONSOLE_CHARS, VM_CONSOLE_CLOSE, VM_CONSOLE_FLUSH, VM_CONSOLE_OPEN, VM_CONSOLE_WRITE } from "../../abi/rpc/messages/console.ts";
 import type { Context } from "../state/context.ts";
 import { notify } from "../rpc/link.ts";
-import { require } from "../calls/refusals.ts";
+import { demand } from "../calls/refusals.ts";
 import type { ConsoleRecord, Vm } from "../state/state.ts";
 import { handle, type Handler } from "./handler.ts";
 
@@ -19,8 +19,8 @@ interface Side {
 
 function sideOf(context: Context, caller: Vm, target: number): Side {
   const vm = target === 0 ? caller : context.vm(target);
-  require(vm?.console !== undefined, RmError.ARGUMENT_INVALID, "the VM has no console", { vmid: vm?.vmid ?? target });
-  require(target === 0 || vm.owner === caller.vmid, RmError.DENIED, "the console belongs to another VM's owner", {
+  demand(vm?.console !== undefined, RmError.ARGUMENT_INVALID, "the VM has no console", { vmid: vm?.vmid ?? target });
+  demand(target === 0 || vm.owner === caller.vmid, RmError.DENIED, "the console belongs to another VM's owner", {
     vmid: target,
     owner: vm.owner,
   });
@@ -30,7 +30,7 @@ function sideOf(context: Context, caller: Vm, target: number): Side {
 }
 
 function requireOpen({ console, own, vm }: Side): void {
-  require(console[own], RmError.DENIED, "the caller's side of the console is closed", { vmid: vm.vmid });
+  demand(console[own], RmError.DENIED, "the caller's side of the console is closed", { vmid: vm.vmid });
 }
 
 export const consoleHandlers: readonly Handler[] = [

@@ -6,7 +6,7 @@ import type { RpcRequest } from "../../abi/rpc/message.ts";
 import { Vmid } from "../../abi/rpc/messages/vm.ts";
 import type { RpcMessage } from "../../abi/rpc/packet.ts";
 import type { Context } from "../state/context.ts";
-import { Refusal, require } from "../calls/refusals.ts";
+import { demand, Refusal } from "../calls/refusals.ts";
 import { okReply, type Reply } from "../rpc/replies.ts";
 import type { Vm } from "../state/state.ts";
 
@@ -48,20 +48,20 @@ export function handle<Q extends Fields, R extends Fields>(
 
 /** Only the primary VM may ask this. */
 export function onlyHlos(_context: Context, caller: Vm): void {
-  require(caller.vmid === Vmid.Hlos, RmError.DENIED, "only the primary VM may do this", { caller: caller.vmid });
+  demand(caller.vmid === Vmid.Hlos, RmError.DENIED, "only the primary VM may do this", { caller: caller.vmid });
 }
 
 /** The VM of this id. @throws Refusal with `error` */
 export function existing(context: Context, vmid: number, error: RmError): Vm {
   const vm = context.vm(vmid);
-  require(vm !== undefined, error, "there is no VM of this id", { vmid });
+  demand(vm !== undefined, error, "there is no VM of this id", { vmid });
   return vm;
 }
 
 /** A VM that the caller owns. @throws Refusal with `unknown` or `foreign` */
 export function owned(context: Context, caller: Vm, vmid: number, unknown: RmError, foreign: RmError): Vm {
   const vm = existing(context, vmid, unknown);
-  require(vm.owner === caller.vmid, foreign, "the VM belongs to somebody else", { vmid, owner: vm.owner });
+  demand(vm.owner === caller.vmid, foreign, "the VM belongs to somebody else", { vmid, owner: vm.owner });
   return vm;
 }
 
@@ -71,7 +71,7 @@ export function owned(context: Context, caller: Vm, vmid: number, unknown: RmErr
  */
 export function visible(context: Context, caller: Vm, vmid: number, unknown: RmError, foreign: RmError): Vm {
   const vm = vmid === 0 ? caller : existing(context, vmid, unknown);
-  require(mayQuery(caller, vm), foreign, "the caller is neither the VM nor its owner nor a peer", { vmid });
+  demand(mayQuery(caller, vm), foreign, "the caller is neither the VM nor its owner nor a peer", { vmid });
   return vm;
 }
 

@@ -18,7 +18,7 @@ import type { RpcMessage } from "../../abi/rpc/packet.ts";
 import type { Context } from "../state/context.ts";
 import { acceptIrq, holderOfIrq, lendIrq, loanOf, reclaimIrq, releaseIrq } from "../vm/irq-lending.ts";
 import { notify } from "../rpc/link.ts";
-import { Refusal, require } from "../calls/refusals.ts";
+import { demand, Refusal } from "../calls/refusals.ts";
 import type { Vm } from "../state/state.ts";
 import { handle, type Handler } from "./handler.ts";
 
@@ -33,7 +33,7 @@ const accept = handle(VM_IRQ_ACCEPT, (context, caller, { handle, virq }) => {
   const loan = loanOf(context, handle, ({ borrower }) => borrower === caller.vmid);
   // The number is that of the hardware interrupt: any other would be somebody else's.
   const same = virq === VIRQ_SAME || virq === loan.irq;
-  require(same, RmError.ARGUMENT_INVALID, "a lent interrupt keeps its number", { virq, irq: loan.irq });
+  demand(same, RmError.ARGUMENT_INVALID, "a lent interrupt keeps its number", { virq, irq: loan.irq });
   acceptIrq(context, caller, loan);
   return { virq: loan.irq };
 });
@@ -49,30 +49,30 @@ const reclaim = handle(VM_IRQ_RECLAIM, (context, caller, { handle }) => {
 function notifyParty(context: Context, caller: Vm, request: Values<typeof VM_IRQ_NOTIFY.request.fields>, message: RpcMessage): void {
   const { handle, flags, vmids } = request;
   const listed = flags === IrqNotifyFlags.Lent || message.payload.length === NOTIFY_SIZE;
-  require(listed, RmError.MSG_INVALID, "only LENT has a list of VMs", { flags });
+  demand(listed, RmError.MSG_INVALID, "only LENT has a list of VMs", { flags });
   const loan = loanOf(context, handle, () => true);
   const held = holderOfIrq(context, loan);
-  const borrowerOnly = () => require(loan.borrower === caller.vmid, RmError.HANDLE_INVALID, "the caller borrows no such interrupt", held);
+  const borrowerOnly = () => demand(loan.borrower === caller.vmid, RmError.HANDLE_INVALID, "the caller borrows no such interrupt", held);
   const tell = (vmid: number, send: (vm: Vm) => void) => {
     const vm = context.vm(vmid);
     if (vm !== undefined) send(vm);
   };
   switch (flags) {
     case IrqNotifyFlags.Lent: {
-      require(loan.owner === caller.vmid, RmError.HANDLE_INVALID, "the caller lends no such interrupt", held);
-      require(!loan.accepted, RmError.IRQ_INUSE, "the interrupt was accepted already", held);
+      demand(loan.owner === caller.vmid, RmError.HANDLE_INVALID, "the caller lends no such interrupt", held);
+      demand(!loan.accepted, RmError.IRQ_INUSE, "the interrupt was accepted already", held);
       const toBorrower = vmids.length === 0 || (vmids.length === 1 && vmids[0].vmid === loan.borrower);
-      require(toBorrower, RmError.ARGUMENT_INVALID, "the list names others than the borrower", held);
+      demand(toBorrower, RmError.ARGUMENT_INVALID, "the list names others than the borrower", held);
       const { owner, label } = loan;
       return tell(loan.borrower, (vm) => notify(context, vm, VM_IRQ_LENT, { owner, handle, label }));
     }
     case IrqNotifyFlags.Released:
       borrowerOnly();
-      require(!loan.accepted, RmError.IRQ_INUSE, "the caller still has the interrupt", held);
+      demand(!loan.accepted, RmError.IRQ_INUSE, "the caller still has the interrupt", held);
       return tell(loan.owner, (vm) => notify(context, vm, VM_IRQ_RELEASED, { handle }));
     case IrqNotifyFlags.Accepted:
       borrowerOnly();
-      require(loan.accepted, RmError.IRQ_RELEASED, "the caller has not accepted the interrupt", held);
+      demand(loan.accepted, RmError.IRQ_RELEASED, "the caller has not accepted the interrupt", held);
       return tell(loan.owner, (vm) => notify(context, vm, VM_IRQ_ACCEPTED, { handle }));
     default:
       throw new Refusal(RmError.ARGUMENT_INVALID, "the flags are not exactly one of the three", { ...held, flags });

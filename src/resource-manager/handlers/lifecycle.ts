@@ -17,7 +17,7 @@ import type { RpcMessage } from "../../abi/rpc/packet.ts";
 import type { Context } from "../state/context.ts";
 import { beginExit, exitReason, isEnded } from "../vm/exit.ts";
 import { notify } from "../rpc/link.ts";
-import { require } from "../calls/refusals.ts";
+import { demand } from "../calls/refusals.ts";
 import { beginReset } from "../vm/reset.ts";
 import { startVm } from "../vm/start.ts";
 import { isPlatformVmid, newVm, type Vm } from "../state/state.ts";
@@ -30,7 +30,7 @@ export const DYNAMIC_VMIDS = { first: 0x80, last: 0xbe } as const;
 const allocate = handle(VM_ALLOCATE, (context, caller, { vmid: wanted }) => {
   const vmid = wanted === 0 ? lowestFreeVmid(context) : asVmid(wanted);
   const free = vmid !== undefined && (wanted === 0 || isPlatformVmid(vmid)) && context.vm(vmid) === undefined;
-  require(free, RmError.NORESOURCE, "the VMID is not to be had", { wanted });
+  demand(free, RmError.NORESOURCE, "the VMID is not to be had", { wanted });
   const vm = newVm(vmid, caller.vmid);
   context.state.vms.push(vm);
   befriend(vm, caller);
@@ -47,28 +47,28 @@ function lowestFreeVmid(context: Context): Vmid | undefined {
 const deallocate = handle(VM_DEALLOCATE, (context, caller, { vmid }) => {
   const vm = owned(context, caller, vmid, RmError.VMID_INVALID, RmError.DENIED);
   const idle = vm.state === VmState.Load || vm.state === VmState.Reset;
-  require(idle, RmError.VM_STATE, "the VM is not in the state LOAD or RESET", { vmid, state: vm.state });
+  demand(idle, RmError.VM_STATE, "the VM is not in the state LOAD or RESET", { vmid, state: vm.state });
   unfriend(context, vm);
   context.state.vms.splice(context.state.vms.indexOf(vm), 1);
 });
 
 const start = handle(VM_START, (context, caller, { vmid }) => {
   const vm = owned(context, caller, vmid, RmError.VMID_INVALID, RmError.DENIED);
-  require(vm.state === VmState.Ready, RmError.VM_STATE, "the VM is not in the state READY", { vmid, state: vm.state });
+  demand(vm.state === VmState.Ready, RmError.VM_STATE, "the VM is not in the state READY", { vmid, state: vm.state });
   startVm(context, vm);
 });
 
 const stop = handle(VM_STOP, (context, caller, { vmid, flags, reason }, request) => {
   const vm = owned(context, caller, vmid, RmError.VMID_INVALID, RmError.VMID_INVALID);
   const runs = vm.state === VmState.Running || vm.state === VmState.Paused;
-  require(runs, RmError.VM_STATE, "the VM is not in the state RUNNING", { vmid, state: vm.state });
-  require(!vm.config!.noShutdown, RmError.VM_STATE, "the VM's configuration forbids to shut it down", { vmid });
+  demand(runs, RmError.VM_STATE, "the VM is not in the state RUNNING", { vmid, state: vm.state });
+  demand(!vm.config!.noShutdown, RmError.VM_STATE, "the VM's configuration forbids to shut it down", { vmid });
   if (flags & StopFlags.Force) {
     const exited = { type: ExitType.VmStopForced, reason: exitReason(0, ExitCode.Normal) };
     beginExit(context, { vmid: vm.vmid, exited, request: origin(caller, request) });
     return LATER;
   }
-  require(vm.link !== undefined, RmError.NORESOURCE, "the VM has no link to be told by", { vmid });
+  demand(vm.link !== undefined, RmError.NORESOURCE, "the VM has no link to be told by", { vmid });
   notify(context, vm, VM_SHUTDOWN, { reason });
 });
 
@@ -80,8 +80,8 @@ const resettable: readonly VmState[] = [VmState.Exited, VmState.Ready, VmState.I
 
 const reset = handle(VM_RESET, (context, caller, { vmid }, request) => {
   const vm = owned(context, caller, vmid, RmError.VMID_INVALID, RmError.VMID_INVALID);
-  require(vm.config?.noReset !== true, RmError.DENIED, "the VM's configuration forbids to reset it", { vmid });
-  require(resettable.includes(vm.state), RmError.VM_STATE, "the VM is not in the state EXITED, READY, INIT_FAILED, AUTH or INIT", {
+  demand(vm.config?.noReset !== true, RmError.DENIED, "the VM's configuration forbids to reset it", { vmid });
+  demand(resettable.includes(vm.state), RmError.VM_STATE, "the VM is not in the state EXITED, READY, INIT_FAILED, AUTH or INIT", {
     vmid,
     state: vm.state,
   });
@@ -97,10 +97,10 @@ const reset = handle(VM_RESET, (context, caller, { vmid }, request) => {
 const guestExitCodes: readonly number[] = [ExitCode.Normal, ExitCode.SoftwareError, ExitCode.BusError, ExitCode.DeviceError];
 
 const exit = handle(VM_EXIT, (context, caller, { exit_flags, exit_code }, request) => {
-  require(caller.owner !== Vmid.ResourceManager, RmError.DENIED, "the primary VM cannot exit this way");
-  require(guestExitCodes.includes(exit_code), RmError.MSG_INVALID, "there is no such exit code for a VM", { exit_code });
+  demand(caller.owner !== Vmid.ResourceManager, RmError.DENIED, "the primary VM cannot exit this way");
+  demand(guestExitCodes.includes(exit_code), RmError.MSG_INVALID, "there is no such exit code for a VM", { exit_code });
   // What a VM sent before somebody else ended it comes too late; what it sent twice, once.
-  require(!isEnded(context, caller), RmError.VM_STATE, "the VM has ended already", { vmid: caller.vmid, state: caller.state });
+  demand(!isEnded(context, caller), RmError.VM_STATE, "the VM has ended already", { vmid: caller.vmid, state: caller.state });
   const code = exit_code === ExitCode.Normal && caller.crashMessage !== undefined ? ExitCode.SoftwareError : exit_code;
   const exited = { type: ExitType.VmExit, reason: exitReason(exit_flags, code) };
   beginExit(context, { vmid: caller.vmid, exited, request: origin(caller, request) });

@@ -48,7 +48,7 @@ import {
   waysToFree,
   zeroParcel,
 } from "../memory/memparcels.ts";
-import { asRefusal, Refusal, refuseAs, require } from "../calls/refusals.ts";
+import { asRefusal, demand, Refusal, refuseAs } from "../calls/refusals.ts";
 import { acceptForVdevice } from "../memory/start-parcels.ts";
 import { type Borrower, isKnownVmid, type Parcel, type Vm } from "../state/state.ts";
 import { handle, type Handler } from "./handler.ts";
@@ -60,14 +60,14 @@ type CreateRequest = Values<typeof MEM_LEND.request.fields>;
 
 function create(context: Context, owner: Vm, request: CreateRequest, transType: number): { handle: number } {
   const { acl, sgl, attributes, label, flags } = request;
-  const invalid = (condition: boolean, rule: string, values = {}) => require(condition, RmError.ARGUMENT_INVALID, rule, values);
+  const invalid = (condition: boolean, rule: string, values = {}) => demand(condition, RmError.ARGUMENT_INVALID, rule, values);
   const donate = transType === TransType.Donate;
   const io = request.mem_type === MemType.Io;
   const sanitize = (flags & CreateFlags.Sanitize) !== 0;
   invalid(acl.length > 0 && sgl.length > 0, "a parcel needs somebody to be for, and memory", { acl: acl.length, sgl: sgl.length });
   invalid(!donate || acl.length === 1, "memory is donated to exactly one VM", { acl: acl.length });
   const count = context.state.parcels.filter((each) => each.owner === owner.vmid).length;
-  require(count < PARCELS_MAX, RmError.DENIED, `a VM owns at most ${PARCELS_MAX} parcels`, { vmid: owner.vmid, count }, {
+  demand(count < PARCELS_MAX, RmError.DENIED, `a VM owns at most ${PARCELS_MAX} parcels`, { vmid: owner.vmid, count }, {
     section: "6.3",
     wayOut: "reclaim a parcel first: `el2 mem parcels` lists them",
   });
@@ -116,7 +116,7 @@ function newBorrower(entry: { vmid: number; rights: number }, attributes: Create
 
 /** Rows 7 to 16 of §3.1. */
 function checkAcl(context: Context, owner: Vm, { mem_type, acl, attributes }: CreateRequest, transType: number): void {
-  const invalid = (condition: boolean, rule: string, values = {}) => require(condition, RmError.ARGUMENT_INVALID, rule, values);
+  const invalid = (condition: boolean, rule: string, values = {}) => demand(condition, RmError.ARGUMENT_INVALID, rule, values);
   const io = mem_type === MemType.Io;
   const donate = transType === TransType.Donate;
   const vmids = new Set(acl.map(({ vmid }) => vmid));
@@ -125,7 +125,7 @@ function checkAcl(context: Context, owner: Vm, { mem_type, acl, attributes }: Cr
     invalid(isKnownVmid(context.state, vmid), "the ACL names a VM that does not exist", { vmid });
     invalid(VALID_RIGHTS.includes(rights), "the ACL grants a set of rights that is none", { vmid, rights });
     invalid(!io || (rights & Access.X) === 0, "device memory is not executable", { vmid });
-    require(!donate || rights === (io ? Access.RW : Access.RWX), RmError.DENIED, "memory is donated with all rights", { rights });
+    demand(!donate || rights === (io ? Access.RW : Access.RWX), RmError.DENIED, "memory is donated with all rights", { rights });
   }
   const forOwner = vmids.has(owner.vmid);
   invalid(
@@ -138,15 +138,15 @@ function checkAcl(context: Context, owner: Vm, { mem_type, acl, attributes }: Cr
     invalid(attribute <= MemAttribute.Cached, "there is no such attribute", { vmid, attribute });
     invalid((attribute === MemAttribute.Device) === io, "the attribute does not fit the memory", { vmid, attribute });
     invalid(!donate || attribute === MemAttribute.Normal || io, "memory is donated with its own attribute", { vmid, attribute });
-    require(vmids.has(vmid), RmError.VMID_INVALID, "an attribute is for a VM that is not in the ACL", { vmid });
+    demand(vmids.has(vmid), RmError.VMID_INVALID, "an attribute is for a VM that is not in the ACL", { vmid });
   }
 }
 
 const append = handle(MEM_APPEND, (context, caller, { handle, flags, sgl }) => {
-  require(sgl.length > 0, RmError.ARGUMENT_INVALID, "there is nothing to append");
+  demand(sgl.length > 0, RmError.ARGUMENT_INVALID, "there is nothing to append");
   const parcel = parcelOf(context, handle);
   requireOwner(parcel, caller);
-  require(parcel.open, RmError.DENIED, "the parcel is complete", { handle });
+  demand(parcel.open, RmError.DENIED, "the parcel is complete", { handle });
   const before = parcel.regions.length;
   addRegions(context, caller, parcel, sgl);
   if (parcel.sanitizedAtCreate) zeroParcel(context, { ...parcel, regions: parcel.regions.slice(before) });
@@ -156,18 +156,18 @@ const append = handle(MEM_APPEND, (context, caller, { handle, flags, sgl }) => {
 const accept = handle(MEM_ACCEPT, (context, caller, request) => {
   const { handle, flags, acl, attributes, sgl } = request;
   const parcel = parcelOf(context, handle);
-  const invalid = (condition: boolean, rule: string, values = {}) => require(condition, RmError.ARGUMENT_INVALID, rule, values);
+  const invalid = (condition: boolean, rule: string, values = {}) => demand(condition, RmError.ARGUMENT_INVALID, rule, values);
   invalid(request.mem_type === parcel.memType, "the type of memory is another", { parcel: parcel.memType });
   invalid(request.trans_type === parcel.transType, "the parcel was given otherwise", { parcel: parcel.transType });
   const validated = (flag: number, holds: boolean, rule: string) => {
-    require((flags & flag) === 0 || holds, RmError.VALIDATE_FAILED, rule, { handle });
+    demand((flags & flag) === 0 || holds, RmError.VALIDATE_FAILED, rule, { handle });
   };
   validated(AcceptFlags.ValidateSanitized, parcel.sanitizedAtCreate, "the parcel was not sanitised");
   validated(AcceptFlags.ValidateAclAttributes, sameEntries(parcel, acl, attributes), "the ACL or the attributes are others");
   validated(AcceptFlags.ValidateLabel, request.label === parcel.label, "the label is another");
   const mapOther = (flags & AcceptFlags.MapOther) !== 0;
   invalid(mapOther || sgl.annotation === 0, "map_vmid is given without MAP_OTHER", { map_vmid: sgl.annotation });
-  require(!mapOther, RmError.DENIED, "memory is not mapped for others");
+  demand(!mapOther, RmError.DENIED, "memory is not mapped for others");
   const given = acceptParcel(context, caller, parcel, { sgl: sgl.entries, flags });
   if (sgl.entries.length > 0) return;
   const borrower = borrowerOf(parcel, caller.vmid);
@@ -186,13 +186,13 @@ function sameEntries(parcel: Parcel, acl: CreateRequest["acl"], attributes: Crea
 const release = handle(MEM_RELEASE, (context, caller, { handle, flags }) => {
   const parcel = parcelOf(context, handle);
   const inAcl = parcel.acl.some(({ vmid }) => vmid === caller.vmid);
-  require(inAcl, RmError.HANDLE_INVALID, "the caller is not in the parcel's ACL", { handle });
+  demand(inAcl, RmError.HANDLE_INVALID, "the caller is not in the parcel's ACL", { handle });
   const borrower = borrowerOf(parcel, caller.vmid);
-  require(borrower !== undefined, RmError.DENIED, "the owner has nothing to release", { handle });
-  require(borrower.accepted, RmError.MEM_RELEASED, "the caller has not accepted the parcel", { handle });
+  demand(borrower !== undefined, RmError.DENIED, "the owner has nothing to release", { handle });
+  demand(borrower.accepted, RmError.MEM_RELEASED, "the caller has not accepted the parcel", { handle });
   const sanitize = (flags & ReturnFlags.Sanitize) !== 0;
   const sanitizable = !sanitize || (parcel.memType !== MemType.Io && (borrower.rights & Access.W) !== 0);
-  require(sanitizable, RmError.ARGUMENT_INVALID, "device memory, and memory that the VM cannot write, is not sanitised", { handle });
+  demand(sanitizable, RmError.ARGUMENT_INVALID, "device memory, and memory that the VM cannot write, is not sanitised", { handle });
   releaseParcel(context, caller, parcel, borrower);
   if (sanitize) parcel.sanitizeAtReclaim = true;
 });
@@ -205,7 +205,7 @@ const reclaim = handle(MEM_RECLAIM, (context, caller, { handle, flags }) => {
     throw new Refusal(RmError.MEM_INUSE, "a borrower still has the parcel", holder, { wayOut: waysToFree(holder) });
   }
   const sanitize = (flags & ReturnFlags.Sanitize) !== 0;
-  require(!sanitize || parcel.memType !== MemType.Io, RmError.ARGUMENT_INVALID, "device memory is not sanitised", { handle });
+  demand(!sanitize || parcel.memType !== MemType.Io, RmError.ARGUMENT_INVALID, "device memory is not sanitised", { handle });
   if (sanitize || parcel.sanitizeAtReclaim) {
     refuseAs(RmError.MEM_INVALID, "the memory cannot be sanitised", () => zeroParcel(context, parcel));
   }
@@ -219,32 +219,32 @@ function notifyParties(context: Context, caller: Vm, request: Values<typeof MEM_
   const { handle, flags, mem_info_tag: tag, vmids } = request;
   const parcel = parcelOf(context, handle);
   const sameTag = parcel.memInfoTag === undefined || parcel.memInfoTag === tag;
-  require(sameTag, RmError.ARGUMENT_INVALID, "the parcel has another tag", { handle, tag: parcel.memInfoTag, given: tag });
+  demand(sameTag, RmError.ARGUMENT_INVALID, "the parcel has another tag", { handle, tag: parcel.memInfoTag, given: tag });
   const known: readonly number[] = Object.values(NotifyFlags);
-  require(known.includes(flags), RmError.ARGUMENT_INVALID, "the flags are not exactly one of the four", { handle, flags });
+  demand(known.includes(flags), RmError.ARGUMENT_INVALID, "the flags are not exactly one of the four", { handle, flags });
   if (flags === NotifyFlags.Shared || flags === NotifyFlags.Recall) {
     requireOwner(parcel, caller);
-    require(message.payload.length >= NOTIFY_LIST_MINIMUM, RmError.MSG_INVALID, "the list of VMs is missing", { handle });
-    require(vmids.length > 0, RmError.ARGUMENT_INVALID, "the list of VMs is empty", { handle });
+    demand(message.payload.length >= NOTIFY_LIST_MINIMUM, RmError.MSG_INVALID, "the list of VMs is missing", { handle });
+    demand(vmids.length > 0, RmError.ARGUMENT_INVALID, "the list of VMs is empty", { handle });
     const lengths = { handle, list: vmids.length, acl: parcel.acl.length };
-    require(vmids.length <= parcel.acl.length, RmError.ARGUMENT_INVALID, "the list is longer than the ACL", lengths);
+    demand(vmids.length <= parcel.acl.length, RmError.ARGUMENT_INVALID, "the list is longer than the ACL", lengths);
     for (const { vmid } of vmids) {
-      require(isKnownVmid(context.state, vmid), RmError.VMID_INVALID, "the list names a VM that does not exist", { handle, vmid });
+      demand(isKnownVmid(context.state, vmid), RmError.VMID_INVALID, "the list names a VM that does not exist", { handle, vmid });
       const listed = parcel.acl.some((entry) => entry.vmid === vmid);
-      require(listed, RmError.ARGUMENT_INVALID, "the list names a VM that is not in the ACL", { handle, vmid });
+      demand(listed, RmError.ARGUMENT_INVALID, "the list names a VM that is not in the ACL", { handle, vmid });
     }
     if (flags === NotifyFlags.Shared) parcel.memInfoTag = tag;
     for (const { vmid } of vmids) tellBorrower(context, parcel, vmid, flags, tag);
     return;
   }
   const inAcl = parcel.acl.some(({ vmid }) => vmid === caller.vmid);
-  require(inAcl, RmError.HANDLE_INVALID, "the caller is not in the parcel's ACL", { handle });
+  demand(inAcl, RmError.HANDLE_INVALID, "the caller is not in the parcel's ACL", { handle });
   const accepted = borrowerOf(parcel, caller.vmid)?.accepted ?? false;
   if (flags === NotifyFlags.Released) {
-    require(!accepted, RmError.MEM_INUSE, "the caller still has the parcel", { ...holderOf(context, parcel), borrower: caller.vmid });
+    demand(!accepted, RmError.MEM_INUSE, "the caller still has the parcel", { ...holderOf(context, parcel), borrower: caller.vmid });
     notifyReleased(context, parcel, caller.vmid);
   } else {
-    require(accepted, RmError.MEM_RELEASED, "the caller has not accepted the parcel", { handle });
+    demand(accepted, RmError.MEM_RELEASED, "the caller has not accepted the parcel", { handle });
     notifyAccepted(context, parcel, caller.vmid);
   }
 }
@@ -296,7 +296,7 @@ const lookup = handle(MEM_QCOM_LOOKUP_SGL, (context, caller, request) => {
     sameEntries(each, acl, attributes) && each.regions.length === sgl.length &&
     each.regions.every(({ ownerIpa, size }, index) => BigInt(ownerIpa) === sgl[index].address && BigInt(size) === sgl[index].size)
   );
-  require(parcel !== undefined, RmError.LOOKUP_FAILED, "the caller has no such parcel", { caller: caller.vmid, label, sgl: sgl.length });
+  demand(parcel !== undefined, RmError.LOOKUP_FAILED, "the caller has no such parcel", { caller: caller.vmid, label, sgl: sgl.length });
   if (parcel.label === 0) parcel.label = label;
   return { handle: parcel.handle };
 });

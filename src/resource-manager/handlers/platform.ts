@@ -18,13 +18,13 @@ import { VmState } from "../../abi/rpc/messages/vm.ts";
 import { type AddressRange, allocateRange, freeRange, takeRange } from "../state/addresses.ts";
 import type { Context } from "../state/context.ts";
 import { setFirmware, setFirmwareMemory } from "../vm/firmware.ts";
-import { Refusal, require } from "../calls/refusals.ts";
+import { demand, Refusal } from "../calls/refusals.ts";
 import type { Vm } from "../state/state.ts";
 import { existing, handle, type Handler, mayQuery, onlyHlos, visible } from "./handler.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 function beforeMilestone(context: Context, caller: Vm): void {
-  require(!context.state.firmwareLocked, RmError.DENIED, "the firmware milestone has passed");
+  demand(!context.state.firmwareLocked, RmError.DENIED, "the firmware milestone has passed");
   onlyHlos(context, caller);
 }
 
@@ -36,15 +36,15 @@ const firmware = handle(FW_SET_VM_FIRMWARE, (context, _caller, request) => setFi
 
 const firmwareMemory = handle(VM_SET_FIRMWARE_MEM, (context, caller, request) => {
   const vm = existing(context, request.vmid, RmError.NORESOURCE);
-  require(mayQuery(caller, vm), RmError.DENIED, "the caller is neither the VM nor its owner nor a peer", { vmid: vm.vmid });
-  require(vm.state === VmState.Init, RmError.VM_STATE, "the VM is not in the state INIT", { vmid: vm.vmid, state: vm.state });
+  demand(mayQuery(caller, vm), RmError.DENIED, "the caller is neither the VM nor its owner nor a peer", { vmid: vm.vmid });
+  demand(vm.state === VmState.Init, RmError.VM_STATE, "the VM is not in the state INIT", { vmid: vm.vmid, state: vm.state });
   setFirmwareMemory(context, vm, request);
 });
 
 const setTimeBase = handle(VM_SET_TIME_BASE, (context, caller, { vmid }) => {
   const vm = visible(context, caller, vmid, RmError.NORESOURCE, RmError.DENIED);
   const early = vm.state === VmState.Init || vm.state === VmState.Ready;
-  require(early, RmError.VM_STATE, "the VM is not in the state INIT or READY", { vmid: vm.vmid, state: vm.state });
+  demand(early, RmError.VM_STATE, "the VM is not in the state INIT or READY", { vmid: vm.vmid, state: vm.state });
   throw new Refusal(RmError.ARGUMENT_INVALID, "the platform has no virtual RTC", { vmid: vm.vmid });
 });
 
@@ -63,21 +63,21 @@ const ECC_OR_TAGGED = 0x3;
 /** Type and constraints are judged before the list is. */
 function possible(_context: Context, caller: Vm, { payload }: RpcMessage): void {
   const { vmid } = caller;
-  require(caller.addresses !== undefined, RmError.DENIED, "the caller has no addresses of its own", { vmid });
+  demand(caller.addresses !== undefined, RmError.DENIED, "the caller has no addresses of its own", { vmid });
   if (payload.length < CONSTRAINTS_SIZE) return;
   const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
   const type = view.getUint8(0);
-  require(type <= IpaReserveType.Allocate, RmError.MSG_INVALID, "there is no such type of reservation", { type });
+  demand(type <= IpaReserveType.Allocate, RmError.MSG_INVALID, "there is no such type of reservation", { type });
   const [generic, platform] = [view.getUint32(4, true), view.getUint32(8, true)];
   const promised = generic === 0 || generic === BASE_MEMORY_COMPATIBLE || (generic & ~ECC_OR_TAGGED) === NORMAL;
-  require(promised && platform === 0, RmError.ARGUMENT_INVALID, "the constraints cannot be met", { vmid, generic, platform });
+  demand(promised && platform === 0, RmError.ARGUMENT_INVALID, "the constraints cannot be met", { vmid, generic, platform });
 }
 
 const reserve = handle(IPA_RESERVE, (_context, caller, { type, fixed, requested }) => {
   const more = fixed.length + requested.length;
   if (more > 0) requireMovable(caller);
   const { length } = caller.addresses!.reserved;
-  require(length + more <= RESERVED_MAX, RmError.DENIED, `a VM reserves at most ${RESERVED_MAX} ranges`, {
+  demand(length + more <= RESERVED_MAX, RmError.DENIED, `a VM reserves at most ${RESERVED_MAX} ranges`, {
     vmid: caller.vmid,
     reserved: length,
   });
@@ -87,7 +87,7 @@ const reserve = handle(IPA_RESERVE, (_context, caller, { type, fixed, requested 
 
 /** The primary's addresses are its memory's: it cannot reserve any. */
 function requireMovable(caller: Vm): void {
-  require(!caller.direct, RmError.DENIED, "the caller is mapped directly", { vmid: caller.vmid });
+  demand(!caller.direct, RmError.DENIED, "the caller is mapped directly", { vmid: caller.vmid });
 }
 
 function isAligned(...values: bigint[]): boolean {
@@ -115,7 +115,7 @@ function reserveAll(caller: Vm, ranges: readonly AddressRange[]): void {
 type Request = Values<typeof IPA_RESERVE.request.fields>;
 
 function reserveFixed(caller: Vm, ranges: Request["fixed"]): void {
-  require(ranges.every(({ base, size }) => isAligned(base, size)), RmError.DENIED, "a range is not page aligned", { vmid: caller.vmid });
+  demand(ranges.every(({ base, size }) => isAligned(base, size)), RmError.DENIED, "a range is not page aligned", { vmid: caller.vmid });
   reserveAll(caller, ranges.map(({ base, size }) => ({ base: asIpa(Number(base)), size: Number(size) })));
 }
 

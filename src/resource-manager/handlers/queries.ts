@@ -20,7 +20,7 @@ import {
 import { Vmid, VmState } from "../../abi/rpc/messages/vm.ts";
 import type { RpcMessage } from "../../abi/rpc/packet.ts";
 import type { Context } from "../state/context.ts";
-import { require } from "../calls/refusals.ts";
+import { demand } from "../calls/refusals.ts";
 import { isPlatformVmid, type Vm } from "../state/state.ts";
 import { notifyStatus } from "../rpc/status.ts";
 import { handle, type Handler, mayQuery, owned, visible } from "./handler.ts";
@@ -38,11 +38,11 @@ const utf8 = new TextEncoder();
 const IDENTIFIED: readonly VmState[] = [VmState.Ready, VmState.Running, VmState.Paused];
 
 const getId = handle(VM_GET_ID, (context, caller, { vmid }) => {
-  require(vmid !== Vmid.ResourceManager, RmError.VM_STATE, "the resource manager has no identity", { vmid });
+  demand(vmid !== Vmid.ResourceManager, RmError.VM_STATE, "the resource manager has no identity", { vmid });
   const vm = vmid === 0 ? caller : context.vm(vmid);
-  require(vm !== undefined, RmError.NORESOURCE, "there is no VM of this id", { vmid });
-  require(IDENTIFIED.includes(vm.state), RmError.VM_STATE, "the VM has no identity in this state", { vmid, state: vm.state });
-  require(mayQuery(caller, vm), RmError.NORESOURCE, "the caller is neither the VM nor its owner nor a peer", { vmid });
+  demand(vm !== undefined, RmError.NORESOURCE, "there is no VM of this id", { vmid });
+  demand(IDENTIFIED.includes(vm.state), RmError.VM_STATE, "the VM has no identity in this state", { vmid, state: vm.state });
+  demand(mayQuery(caller, vm), RmError.NORESOURCE, "the caller is neither the VM nor its owner nor a peer", { vmid });
   const text = (type: number, data: string) => ({ type, data: utf8.encode(data) });
   const uri = vm.uri === "" ? [] : [text(IdType.Uri, vm.uri)];
   const entries = [{ type: IdType.Guid, data: vm.guid }, text(IdType.Name, vm.name), ...uri, text(IdType.SignAuth, SIGN_AUTHORITY)];
@@ -51,7 +51,7 @@ const getId = handle(VM_GET_ID, (context, caller, { vmid }) => {
 
 /** An empty request is judged before its length is. */
 function notEmpty(_context: Context, _caller: Vm, { payload }: RpcMessage): void {
-  require(payload.length > 0, RmError.ARGUMENT_INVALID, "the request says nothing to look for");
+  demand(payload.length > 0, RmError.ARGUMENT_INVALID, "the request says nothing to look for");
 }
 
 /** The length of the text is judged before its padding is. */
@@ -59,7 +59,7 @@ function shortText(context: Context, caller: Vm, request: RpcMessage): void {
   notEmpty(context, caller, request);
   const { payload } = request;
   const length = payload.length < 4 ? 0 : payload[0] | payload[1] << 8;
-  require(length <= TEXT_MAX, RmError.ARGUMENT_INVALID, `the text is longer than ${TEXT_MAX}`, { length });
+  demand(length <= TEXT_MAX, RmError.ARGUMENT_INVALID, `the text is longer than ${TEXT_MAX}`, { length });
 }
 
 /** The VMs that match and that the caller may ask about. */
@@ -80,12 +80,12 @@ const lookupGuid = handle(VM_LOOKUP_GUID, (context, caller, { guid }) => {
 }, notEmpty);
 
 const setStatus = handle(VM_SET_STATUS, (context, caller, { os_status, app_status }) => {
-  require(os_status <= OS_STATUS_MAX, RmError.ARGUMENT_INVALID, "there is no such OS status", { os_status });
+  demand(os_status <= OS_STATUS_MAX, RmError.ARGUMENT_INVALID, "there is no such OS status", { os_status });
   if (os_status !== 0) caller.osState = os_status;
   caller.appStatus = app_status;
   notifyStatus(context, caller);
 }, (_context, caller) => {
-  require(isPlatformVmid(caller.vmid), RmError.DENIED, "only VMs with a platform VMID report their status", { caller: caller.vmid });
+  demand(isPlatformVmid(caller.vmid), RmError.DENIED, "only VMs with a platform VMID report their status", { caller: caller.vmid });
 });
 
 export const queryHandlers: readonly Handler[] = [

@@ -6,7 +6,7 @@ import { type resourceEntry, ResourceType, VIRQ_INVALID, VM_GET_HYP_RESOURCES } 
 import type { Values } from "../../abi/rpc/layout.ts";
 import { Vmid } from "../../abi/rpc/messages/vm.ts";
 import { pagingCaps } from "../memory/demand-paging.ts";
-import { require } from "../calls/refusals.ts";
+import { demand } from "../calls/refusals.ts";
 import type { SharedObject, Vdevice, VdeviceEnd, Vm } from "../state/state.ts";
 import type { VdeviceType } from "../config/vdevice-config.ts";
 import { existing, handle, type Handler } from "./handler.ts";
@@ -19,7 +19,7 @@ type Resource = Values<typeof resourceEntry>;
 
 const getHypResources = handle(VM_GET_HYP_RESOURCES, (context, caller, { vmid }) => {
   const vm = existing(context, vmid, RmError.ARGUMENT_INVALID);
-  require(vm.objects !== undefined, RmError.NORESOURCE, "the VM has not been configured", { vmid });
+  demand(vm.objects !== undefined, RmError.NORESOURCE, "the VM has not been configured", { vmid });
   return { resources: [...vcpuResources(caller, vm), ...deviceResources(caller, vm), ...pagingCaps(caller, vm).map(resource)] };
 });
 

@@ -15,7 +15,7 @@ import { PoweronFlags, RegisterSet, VmmioOperation } from "../../abi/words.ts";
 import type { AddressRange as Range } from "../state/addresses.ts";
 import type { Context } from "../state/context.ts";
 import { PARTIAL, READ_WRITE } from "../state/mapping.ts";
-import { require } from "../calls/refusals.ts";
+import { demand } from "../calls/refusals.ts";
 import type { OwnerCap, Vm } from "../state/state.ts";
 import { FIRST_RAM_ADDRESS, VM_ADDRESS_LIMIT, type VmConfig } from "../config/vm-config.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
@@ -25,8 +25,8 @@ import { PAGE_SIZE } from "../../support/sizes.ts";
  */
 export function setBootRegister(context: Context, vm: Vm, set: number, index: number, value: bigint): void {
   const { vmid, state } = vm;
-  require(state === VmState.Ready, RmError.VM_STATE, "the VM is not in the state READY", { vmid, state });
-  require(vm.authType !== AuthType.Android, RmError.DENIED, "a protected VM's registers are its firmware's to know", { vmid });
+  demand(state === VmState.Ready, RmError.VM_STATE, "the VM is not in the state READY", { vmid, state });
+  demand(vm.authType !== AuthType.Android, RmError.DENIED, "a protected VM's registers are its firmware's to know", { vmid });
   for (const vcpu of vm.objects!.vcpus) {
     if (vcpu.boots) context.calls.vcpu_register_write({ vcpu: vcpu.cap, register_set: set, index, value });
   }
@@ -42,7 +42,7 @@ export function poweronFlags({ bootContext: { entry, context } }: Vm): bigint {
 }
 
 function requireInit({ vmid, state }: Vm): void {
-  require(state === VmState.Init, RmError.VM_STATE, "the VM is not in the state INIT", { vmid, state });
+  demand(state === VmState.Init, RmError.VM_STATE, "the VM is not in the state INIT", { vmid, state });
 }
 
 /**
@@ -53,7 +53,7 @@ function rangeOf(vm: Vm, base: bigint, size: bigint): Range {
   const pages = (base | size) % BigInt(PAGE_SIZE) === 0n && size > 0n;
   const inside = base >= BigInt(FIRST_RAM_ADDRESS) && base + size <= BigInt(VM_ADDRESS_LIMIT);
   const values = { vmid: vm.vmid, base, size };
-  require(pages && inside, RmError.ARGUMENT_INVALID, "a range is no whole pages, or not where a VM has memory", values);
+  demand(pages && inside, RmError.ARGUMENT_INVALID, "a range is no whole pages, or not where a VM has memory", values);
   return { base: asIpa(Number(base)), size: Number(size) };
 }
 
@@ -64,17 +64,17 @@ const RANGES_MAX = 127;
 export function setPagedRanges(vm: Vm, ranges: readonly { readonly base: bigint; readonly size: bigint }[]): void {
   requireInit(vm);
   const { vmid } = vm;
-  require(ranges.length <= RANGES_MAX, RmError.NORESOURCE, `there are at most ${RANGES_MAX} ranges`, { vmid, ranges: ranges.length });
+  demand(ranges.length <= RANGES_MAX, RmError.NORESOURCE, `there are at most ${RANGES_MAX} ranges`, { vmid, ranges: ranges.length });
   const sorted = ranges.map(({ base, size }) => rangeOf(vm, base, size)).sort((a, b) => a.base - b.base);
   const apart = sorted.every(({ base }, index) => index === 0 || sorted[index - 1].base + sorted[index - 1].size <= base);
-  require(apart, RmError.ARGUMENT_INVALID, "two ranges overlap", { vmid });
+  demand(apart, RmError.ARGUMENT_INVALID, "two ranges overlap", { vmid });
   vm.paging = { ranges: sorted, sharedExtent: undefined, caps: [] };
 }
 
 /** Says where the parcel with the image, or the firmware's, lies. @throws Refusal */
 export function setLayout(vm: Vm, id: number, base: bigint, size: bigint): void {
   requireInit(vm);
-  require(id <= AddressRange.Firmware, RmError.ARGUMENT_INVALID, "there is no such range", { vmid: vm.vmid, range_id: id });
+  demand(id <= AddressRange.Firmware, RmError.ARGUMENT_INVALID, "there is no such range", { vmid: vm.vmid, range_id: id });
   vm.layout = { ...vm.layout, [id === AddressRange.Image ? "image" : "firmware"]: rangeOf(vm, base, size) };
 }
 

@@ -13,7 +13,7 @@ import { notify } from "../rpc/link.ts";
 import { PARTIAL } from "../state/mapping.ts";
 import { assignMemory, resetAssignment } from "./memory-assignment.ts";
 import { EXTENT_SIZE } from "../state/memory-layout.ts";
-import { Refusal, refuseAs, require } from "../calls/refusals.ts";
+import { demand, Refusal, refuseAs } from "../calls/refusals.ts";
 import type { AssignedVm, Borrower, Parcel, ParcelRegion, PhysicalRange, Vm } from "../state/state.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
@@ -47,13 +47,13 @@ export interface SglEntry {
 /** The extent of a VM that the memory of a parcel of this type comes from and goes back to. */
 function ownedExtent(vm: Vm, memType: number): CapId {
   const objects = vm.objects;
-  require(objects !== undefined, RmError.MEM_INVALID, "the VM owns no memory yet", { vmid: vm.vmid });
+  demand(objects !== undefined, RmError.MEM_INVALID, "the VM owns no memory yet", { vmid: vm.vmid });
   return memType === MemType.Io ? objects.device : objects.memory;
 }
 
 function addressSpace(vm: Vm): CapId {
   const addrspace = vm.objects?.addrspace;
-  require(addrspace !== undefined, RmError.MEM_INVALID, "the VM has no address space yet", { vmid: vm.vmid });
+  demand(addrspace !== undefined, RmError.MEM_INVALID, "the VM has no address space yet", { vmid: vm.vmid });
   return addrspace;
 }
 
@@ -80,7 +80,7 @@ export function nextHandle(context: Context): number {
 /** The parcel of this handle. @throws Refusal with HANDLE_INVALID */
 export function parcelOf(context: Context, handle: number): Parcel {
   const parcel = context.state.parcels.find((each) => each.handle === handle);
-  require(parcel !== undefined, RmError.HANDLE_INVALID, "there is no parcel of this handle", { handle });
+  demand(parcel !== undefined, RmError.HANDLE_INVALID, "there is no parcel of this handle", { handle });
   return parcel;
 }
 
@@ -108,8 +108,8 @@ function addEntry(context: Context, owner: Vm, parcel: Parcel, entry: SglEntry):
   const values = { ipa: entry.address, size: entry.size };
   const aligned = (entry.address | entry.size) % BigInt(PAGE_SIZE) === 0n;
   const inRange = entry.address < BigInt(EXTENT_SIZE) && entry.size < BigInt(EXTENT_SIZE);
-  require(aligned && inRange, RmError.ARGUMENT_INVALID, "an address or size is not page aligned or too large", values);
-  require(entry.size > 0n, RmError.MEM_INVALID, "a range is empty", values);
+  demand(aligned && inRange, RmError.ARGUMENT_INVALID, "an address or size is not page aligned or too large", values);
+  demand(entry.size > 0n, RmError.MEM_INVALID, "a range is empty", values);
   const { calls } = context;
   const extent = ownedExtent(owner, parcel.memType);
   const addrspace = addressSpace(owner);
@@ -132,7 +132,7 @@ function refuseMemory(context: Context, owner: Vm, parcel: Parcel, range: Addres
   const values = { ipa: range.base, size: range.size };
   const overlaps = ({ ownerIpa, size }: ParcelRegion) => ownerIpa < range.base + range.size && range.base < ownerIpa + size;
   const twice = { ...values, handle: parcel.handle };
-  require(!parcel.regions.some(overlaps), RmError.MEM_INVALID, "the memory is in this parcel already", twice, { section: "5.4" });
+  demand(!parcel.regions.some(overlaps), RmError.MEM_INVALID, "the memory is in this parcel already", twice, { section: "5.4" });
   const other = context.state.parcels.find((each) => each.owner === owner.vmid && each.regions.some(overlaps));
   if (other === undefined) {
     throw new Refusal(RmError.MEM_INVALID, "the owner has no memory of its own there", values, { byHypercall: true });
@@ -145,7 +145,7 @@ function refuseMemory(context: Context, owner: Vm, parcel: Parcel, range: Addres
 }
 
 function addRegion(context: Context, owner: Vm, parcel: Parcel, region: ParcelRegion): void {
-  require(parcel.regions.length < REGIONS_MAX, RmError.DENIED, `a parcel has at most ${REGIONS_MAX} regions`);
+  demand(parcel.regions.length < REGIONS_MAX, RmError.DENIED, `a parcel has at most ${REGIONS_MAX} regions`);
   const { calls } = context;
   const { ownerIpa, offset, size } = region;
   const own = parcel.acl.find(({ vmid }) => vmid === owner.vmid);
@@ -256,18 +256,18 @@ export function parcelSize(parcel: Parcel): number {
  */
 export function acceptParcel(context: Context, vm: Vm, parcel: Parcel, acceptance: Acceptance): SglEntry[] {
   const borrower = borrowerOf(parcel, vm.vmid);
-  require(parcel.acl.some(({ vmid }) => vmid === vm.vmid), RmError.VMID_INVALID, "the VM is not in the parcel's ACL", { vmid: vm.vmid });
+  demand(parcel.acl.some(({ vmid }) => vmid === vm.vmid), RmError.VMID_INVALID, "the VM is not in the parcel's ACL", { vmid: vm.vmid });
   const values = { handle: parcel.handle, vmid: vm.vmid };
-  require(borrower !== undefined && !borrower.mapped, RmError.DENIED, "the owner, or who has the parcel already, cannot accept it", values);
-  require(!parcel.open, RmError.DENIED, "the parcel is still open", { handle: parcel.handle });
-  require(parcel.owner !== NOBODY, RmError.DENIED, "the parcel's owner is gone", { handle: parcel.handle });
+  demand(borrower !== undefined && !borrower.mapped, RmError.DENIED, "the owner, or who has the parcel already, cannot accept it", values);
+  demand(!parcel.open, RmError.DENIED, "the parcel is still open", { handle: parcel.handle });
+  demand(parcel.owner !== NOBODY, RmError.DENIED, "the parcel's owner is gone", { handle: parcel.handle });
   const contiguous = (acceptance.flags & AcceptFlags.MapContiguous) !== 0;
   const io = parcel.memType === MemType.Io;
   const fits = !contiguous || (!io && (!borrower.accepted || borrower.contiguous));
-  require(fits, RmError.ARGUMENT_INVALID, "the parcel cannot be mapped contiguously", values);
+  demand(fits, RmError.ARGUMENT_INVALID, "the parcel cannot be mapped contiguously", values);
   const sanitize = (acceptance.flags & AcceptFlags.Sanitize) !== 0;
   const sanitizable = !sanitize || (!io && (borrower.rights & Access.W) !== 0);
-  require(sanitizable, RmError.ARGUMENT_INVALID, "device memory, and memory that the VM cannot write, is not sanitised", values);
+  demand(sanitizable, RmError.ARGUMENT_INVALID, "device memory, and memory that the VM cannot write, is not sanitised", values);
 
   const first = borrower.ipas.length;
   const given = assign(vm, parcel, borrower, acceptance.sgl, contiguous);
@@ -275,7 +275,7 @@ export function acceptParcel(context: Context, vm: Vm, parcel: Parcel, acceptanc
     if (acceptance.flags & AcceptFlags.Done) {
       const complete = borrower.ipas.length === parcel.regions.length;
       const progress = { ...values, regions: parcel.regions.length, placed: borrower.ipas.length };
-      require(complete, RmError.ARGUMENT_INVALID, "regions are left that have no address", progress);
+      demand(complete, RmError.ARGUMENT_INVALID, "regions are left that have no address", progress);
       mapParcel(context, vm, parcel, borrower);
     }
   } catch (failure) {
@@ -298,7 +298,7 @@ function assign(vm: Vm, parcel: Parcel, borrower: Borrower, sgl: readonly SglEnt
   const first = borrower.ipas.length;
   const pending = parcel.regions.slice(first, first + ASSIGNED_MAX);
   if (contiguous) return assignContiguous(vm, parcel, borrower, sgl);
-  require(sgl.length <= pending.length, RmError.ARGUMENT_INVALID, "there are more addresses than regions", { regions: pending.length });
+  demand(sgl.length <= pending.length, RmError.ARGUMENT_INVALID, "there are more addresses than regions", { regions: pending.length });
   const regions = sgl.length > 0 ? pending.slice(0, sgl.length) : pending;
   try {
     return regions.map((region, index) => {
@@ -314,7 +314,7 @@ function assign(vm: Vm, parcel: Parcel, borrower: Borrower, sgl: readonly SglEnt
 
 function assignContiguous(vm: Vm, parcel: Parcel, borrower: Borrower, sgl: readonly SglEntry[]): SglEntry[] {
   if (borrower.ipas.length === parcel.regions.length && borrower.accepted) return [];
-  require(sgl.length <= 1, RmError.ARGUMENT_INVALID, "a contiguous mapping has one address", { addresses: sgl.length });
+  demand(sgl.length <= 1, RmError.ARGUMENT_INVALID, "a contiguous mapping has one address", { addresses: sgl.length });
   const size = parcelSize(parcel);
   let ipa = placeOf(vm, parcel, sgl[0], parcel.regions[0].offset, size);
   const given = [{ address: BigInt(ipa), size: BigInt(size) }];
@@ -328,22 +328,22 @@ function assignContiguous(vm: Vm, parcel: Parcel, borrower: Borrower, sgl: reado
 /** Takes addresses of the VM for `size` bytes at physical address `pa`. */
 function placeOf(vm: Vm, parcel: Parcel, wanted: SglEntry | undefined, pa: Pa, size: number): Ipa {
   const space = vm.addresses;
-  require(space !== undefined, RmError.NORESOURCE, "the VM has no addresses to give", { vmid: vm.vmid });
+  demand(space !== undefined, RmError.NORESOURCE, "the VM has no addresses to give", { vmid: vm.vmid });
   const direct = vm.direct || parcel.memType === MemType.Io;
   if (wanted === undefined) {
     const alignment = size >= BLOCK_SIZE ? BLOCK_SIZE : PAGE_SIZE;
     const same = asIpa(pa);
     const base = direct ? (takeRange(space, { base: same, size }) ? same : undefined) : allocateRange(space, size, alignment);
-    require(base !== undefined, RmError.NORESOURCE, "no address is free", { size });
+    demand(base !== undefined, RmError.NORESOURCE, "no address is free", { size });
     return base;
   }
   const values = { ipa: wanted.address, size: wanted.size };
   const valid = wanted.address % BigInt(PAGE_SIZE) === 0n && wanted.address < BigInt(EXTENT_SIZE);
-  require(valid, RmError.ARGUMENT_INVALID, "an address is not page aligned or too large", values);
-  require(wanted.size === BigInt(size), RmError.ARGUMENT_INVALID, "a size is not the region's", { ...values, region: size });
+  demand(valid, RmError.ARGUMENT_INVALID, "an address is not page aligned or too large", values);
+  demand(wanted.size === BigInt(size), RmError.ARGUMENT_INVALID, "a size is not the region's", { ...values, region: size });
   const base = asIpa(Number(wanted.address));
   const free = (!direct || base === asIpa(pa)) && takeRange(space, { base, size });
-  require(free, RmError.NORESOURCE, "the address is taken or not to be had", values);
+  demand(free, RmError.NORESOURCE, "the address is taken or not to be had", values);
   return base;
 }
 
@@ -545,5 +545,5 @@ export function notifyAccepted(context: Context, parcel: Parcel, vmid: number): 
 /** Refuses what only an owner may do. */
 export function requireOwner(parcel: Parcel, caller: Vm): void {
   const { owner, handle } = parcel;
-  require(owner === caller.vmid, RmError.DENIED, "the parcel belongs to somebody else", { handle, owner, caller: caller.vmid });
+  demand(owner === caller.vmid, RmError.DENIED, "the parcel belongs to somebody else", { handle, owner, caller: caller.vmid });
 }

@@ -7,7 +7,7 @@ import { AuthType } from "../../abi/rpc/messages/vm.ts";
 import { Access } from "../../abi/words.ts";
 import type { Context } from "../state/context.ts";
 import { acceptParcel, borrowerOf, parcelSize } from "./memparcels.ts";
-import { asRefusal, require } from "../calls/refusals.ts";
+import { asRefusal, demand } from "../calls/refusals.ts";
 import { isSensitive, type Parcel, type Vm } from "../state/state.ts";
 import type { VdeviceConfig, VdeviceType } from "../config/vdevice-config.ts";
 
@@ -20,11 +20,11 @@ export function acceptImage(context: Context, vm: Vm, parcel: Parcel): void {
   const normal = borrower?.attribute === MemAttribute.Normal && parcel.memType !== MemType.Io;
   // A shared image, and one with fewer rights, is what the debug quality of the real Resource
   // Manager accepts, and what Linux's drivers give.
-  require(normal && parcel.transType !== TransType.Donate, RmError.MEM_INVALID, "the image parcel is not memory that the VM borrows");
+  demand(normal && parcel.transType !== TransType.Donate, RmError.MEM_INVALID, "the image parcel is not memory that the VM borrows");
   // Whom somebody vouches for has its memory to itself.
   const { acl, transType } = parcel;
   const exclusive = transType === TransType.Lend && acl.length === 1 && borrower.rights === Access.RWX;
-  require(
+  demand(
     vm.authType === AuthType.None || exclusive,
     RmError.MEM_INVALID,
     "the image parcel is not lent to the VM alone, with all rights",
@@ -35,7 +35,7 @@ export function acceptImage(context: Context, vm: Vm, parcel: Parcel): void {
   );
   const size = parcelSize(parcel);
   const { baseAddress, sizeMax } = vm.config!;
-  require(size <= sizeMax, RmError.MEM_INVALID, "the image parcel is larger than size-max", { size, sizeMax });
+  demand(size <= sizeMax, RmError.MEM_INVALID, "the image parcel is larger than size-max", { size, sizeMax });
   acceptParcel(context, vm, parcel, {
     sgl: [{ address: BigInt(baseAddress), size: BigInt(size) }],
     flags: AcceptFlags.MapContiguous | AcceptFlags.Done | sanitized(vm),
@@ -87,7 +87,7 @@ function acceptReserved(context: Context, vm: Vm, parcel: Parcel): void {
   const { ranges } = reserved;
   const contiguous = ranges.length === 1 && ranges[0].size === parcelSize(parcel);
   const fits = contiguous || ranges.length === parcel.regions.length;
-  require(fits, RmError.ARGUMENT_INVALID, "the child of /reserved-memory has another size than the parcel", { path: reserved.path });
+  demand(fits, RmError.ARGUMENT_INVALID, "the child of /reserved-memory has another size than the parcel", { path: reserved.path });
   const flags = AcceptFlags.Done | (contiguous ? AcceptFlags.MapContiguous : 0) | sanitizedBuffer(context, vm, parcel);
   acceptParcel(context, vm, parcel, { sgl: ranges.map(({ base, size }) => ({ address: BigInt(base), size: BigInt(size) })), flags });
 }
@@ -121,7 +121,7 @@ function acceptIomem(context: Context, vm: Vm, parcel: Parcel): boolean {
     (iomemRanges === undefined || iomemRanges.length === regions.length && iomemRanges.every(({ address, size }, index) => {
           return Number(address) === regions[index].offset && Number(size) === regions[index].size;
         }));
-  require(same, RmError.VALIDATE_FAILED, "the device memory is not what the iomem vdevice says", { handle: parcel.handle });
+  demand(same, RmError.VALIDATE_FAILED, "the device memory is not what the iomem vdevice says", { handle: parcel.handle });
   acceptParcel(context, vm, parcel, { sgl: [], flags: AcceptFlags.Done });
   return true;
 }

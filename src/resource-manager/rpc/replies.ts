@@ -10,7 +10,7 @@ import { PacketType, RPC_MAX_PAYLOAD, type RpcMessage } from "../../abi/rpc/pack
 import type { TraceId } from "../../abi/trace.ts";
 import type { Context } from "../state/context.ts";
 import { sendReply } from "./link.ts";
-import { brokenRule, type Refusal, refusalText, require } from "../calls/refusals.ts";
+import { brokenRule, demand, type Refusal, refusalText } from "../calls/refusals.ts";
 import type { Link } from "../state/state.ts";
 
 /** Who asked what, for a reply. */
@@ -53,7 +53,7 @@ export interface Reply {
 export function okReply<Q extends Fields, R extends Fields>(message: RpcRequest<Q, R>, value: Values<R> | undefined): Reply {
   const payload = encodeReply(message, value);
   const limit = { length: payload.length, maximum: RPC_MAX_PAYLOAD };
-  require(payload.length <= RPC_MAX_PAYLOAD, RmError.NOMEM, "the reply does not fit into one message", limit, { section: "1.3" });
+  demand(payload.length <= RPC_MAX_PAYLOAD, RmError.NOMEM, "the reply does not fit into one message", limit, { section: "1.3" });
   return { payload, fields: value ?? {} };
 }
 

@@ -10,7 +10,7 @@ import { Access, RegisterSet } from "../../abi/words.ts";
 import type { Context } from "../state/context.ts";
 import { acceptParcel, borrowerOf, parcelSize } from "../memory/memparcels.ts";
 import { withParcel } from "../memory/parcel-window.ts";
-import { require } from "../calls/refusals.ts";
+import { demand } from "../calls/refusals.ts";
 import type { Parcel, Vm, VmVcpu } from "../state/state.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
@@ -19,12 +19,12 @@ import { PAGE_SIZE } from "../../support/sizes.ts";
  * Refusal
  */
 export function setFirmware(context: Context, request: { auth_type: number; handle: number; offset: bigint; size: bigint }): void {
-  const invalid = (condition: boolean, rule: string) => require(condition, RmError.ARGUMENT_INVALID, rule, { ...request });
+  const invalid = (condition: boolean, rule: string) => demand(condition, RmError.ARGUMENT_INVALID, rule, { ...request });
   invalid(request.auth_type === AuthType.Android, "only Android's protected VMs have firmware");
-  require(context.state.firmware === undefined, RmError.BUSY, "there is a firmware image already", { ...context.state.firmware });
+  demand(context.state.firmware === undefined, RmError.BUSY, "there is a firmware image already", { ...context.state.firmware });
   const parcel = context.state.parcels.find(({ handle }) => handle === request.handle);
   const borrower = parcel && borrowerOf(parcel, Vmid.ResourceManager);
-  require(parcel !== undefined && borrower !== undefined, RmError.HANDLE_INVALID, "no parcel of this handle is for the resource manager", {
+  demand(parcel !== undefined && borrower !== undefined, RmError.HANDLE_INVALID, "no parcel of this handle is for the resource manager", {
     handle: request.handle,
   });
   const size = parcelSize(parcel);
@@ -42,25 +42,25 @@ export function setFirmwareMemory(
   vm: Vm,
   { handle, offset, size }: { handle: number; offset: bigint; size: bigint },
 ): void {
-  require(vm.authType === AuthType.Android, RmError.ARGUMENT_INVALID, "only Android's protected VMs have firmware", { vmid: vm.vmid });
-  require(context.state.firmware !== undefined, RmError.DENIED, "no firmware image is loaded", { vmid: vm.vmid });
+  demand(vm.authType === AuthType.Android, RmError.ARGUMENT_INVALID, "only Android's protected VMs have firmware", { vmid: vm.vmid });
+  demand(context.state.firmware !== undefined, RmError.DENIED, "no firmware image is loaded", { vmid: vm.vmid });
   const parcel = context.state.parcels.find((each) => each.handle === handle && borrowerOf(each, vm.vmid) !== undefined);
-  require(parcel !== undefined, RmError.MEM_INVALID, "no parcel of this handle is for the VM", { handle });
+  demand(parcel !== undefined, RmError.MEM_INVALID, "no parcel of this handle is for the VM", { handle });
   const total = BigInt(parcelSize(parcel));
   const aligned = (offset | size) % BigInt(PAGE_SIZE) === 0n;
   const inside = size > 0n && offset <= total && size <= total - offset;
-  require(aligned && inside, RmError.ARGUMENT_INVALID, "the region is not page aligned or not in the parcel", { offset, size });
+  demand(aligned && inside, RmError.ARGUMENT_INVALID, "the region is not page aligned or not in the parcel", { offset, size });
   vm.firmware = { handle, offset: Number(offset), size: Number(size), ipa: asIpa(0) };
 }
 
 /** What must hold before a protected VM may start. @throws Refusal */
 export function requireFirmware(context: Context, vm: Vm): void {
   const image = context.state.firmware;
-  require(context.state.firmwareLocked, RmError.DENIED, "protected VMs start after the firmware milestone");
-  require(image !== undefined && vm.firmware !== undefined, RmError.NORESOURCE, "there is no firmware image, or no place for it");
-  require(image.size <= vm.firmware.size, RmError.MEM_INVALID, "the firmware image is larger than its place", { size: image.size });
+  demand(context.state.firmwareLocked, RmError.DENIED, "protected VMs start after the firmware milestone");
+  demand(image !== undefined && vm.firmware !== undefined, RmError.NORESOURCE, "there is no firmware image, or no place for it");
+  demand(image.size <= vm.firmware.size, RmError.MEM_INVALID, "the firmware image is larger than its place", { size: image.size });
   const boots = vm.objects!.vcpus.filter((vcpu) => vcpu.boots).length;
-  require(boots === 1, RmError.DENIED, "a protected VM has exactly one boot vCPU", { boots });
+  demand(boots === 1, RmError.DENIED, "a protected VM has exactly one boot vCPU", { boots });
 }
 
 /**
@@ -70,18 +70,18 @@ export function requireFirmware(context: Context, vm: Vm): void {
 export function placeFirmware(context: Context, vm: Vm, imageParcel: Parcel): void {
   const { firmwareAddress, firmwareSizeMax, baseAddress } = vm.config!;
   const place = vm.firmware!;
-  require(place.size <= firmwareSizeMax, RmError.MEM_INVALID, "the firmware's place is larger than firmware-size-max");
+  demand(place.size <= firmwareSizeMax, RmError.MEM_INVALID, "the firmware's place is larger than firmware-size-max");
   if (place.handle === imageParcel.handle) {
     const same = firmwareAddress === undefined || firmwareAddress === baseAddress;
-    require(same, RmError.MEM_INVALID, "firmware in the image parcel has another address than the image");
+    demand(same, RmError.MEM_INVALID, "firmware in the image parcel has another address than the image");
     place.ipa = asIpa(baseAddress + place.offset);
     return;
   }
-  require(firmwareAddress !== undefined, RmError.MEM_INVALID, "a separate firmware parcel needs firmware-address");
+  demand(firmwareAddress !== undefined, RmError.MEM_INVALID, "a separate firmware parcel needs firmware-address");
   const parcel = context.state.parcels.find(({ handle }) => handle === place.handle);
   const borrower = parcel && borrowerOf(parcel, vm.vmid);
   const exclusive = parcel?.transType === TransType.Lend && parcel.acl.length === 1 && borrower?.rights === Access.RWX;
-  require(parcel !== undefined && exclusive, RmError.MEM_INVALID, "the firmware parcel is not lent to the VM alone with all rights");
+  demand(parcel !== undefined && exclusive, RmError.MEM_INVALID, "the firmware parcel is not lent to the VM alone with all rights");
   acceptParcel(context, vm, parcel, {
     sgl: [{ address: BigInt(firmwareAddress), size: BigInt(parcelSize(parcel)) }],
     flags: AcceptFlags.MapContiguous | AcceptFlags.Done | AcceptFlags.Sanitize,
@@ -96,11 +96,11 @@ export function loadFirmware(context: Context, vm: Vm): void {
   const parcel = context.state.parcels.find(({ handle }) => handle === place.handle)!;
   const { vcpu } = context.calls;
   const bytes = vcpu.read(image.ipa, image.size);
-  require(bytes !== undefined, RmError.MEM_INVALID, "the firmware image is not readable");
+  demand(bytes !== undefined, RmError.MEM_INVALID, "the firmware image is not readable");
   const loaded = withParcel(context, parcel, place.offset, place.size, (ipa) => {
     return vcpu.write(ipa, bytes) && vcpu.write(ipa + bytes.length, new Uint8Array(place.size - bytes.length));
   });
-  require(loaded, RmError.MEM_INVALID, "the firmware's place is not writable");
+  demand(loaded, RmError.MEM_INVALID, "the firmware's place is not writable");
 }
 
 /** X1 and X2 of the boot vCPU: address and size of the image that the firmware checks. */

@@ -17,7 +17,7 @@ import {
   setProperties,
 } from "../../devicetree/tree.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
-import { require } from "../calls/refusals.ts";
+import { demand } from "../calls/refusals.ts";
 import type { AddressRange } from "../state/addresses.ts";
 import type { Parcel, PlacedParcel, Vm } from "../state/state.ts";
 import { describeVdevice } from "./vdevice-nodes.ts";
@@ -34,11 +34,11 @@ export interface GuestFacts {
 /** Adds everything to the tree. @throws Refusal with NORESOURCE where the tree does not allow it */
 export function extendGuestDevicetree(root: DevicetreeNode, facts: GuestFacts): void {
   const { vm, parcels } = facts;
-  require(findChild(root, "hypervisor") === undefined, RmError.NORESOURCE, "the devicetree has a node /hypervisor already");
+  demand(findChild(root, "hypervisor") === undefined, RmError.NORESOURCE, "the devicetree has a node /hypervisor already");
   const chosen = findNode(root, "/chosen");
-  require(chosen !== undefined, RmError.NORESOURCE, "the devicetree has no node /chosen");
+  demand(chosen !== undefined, RmError.NORESOURCE, "the devicetree has no node /chosen");
   const gic = vm.config!.gic;
-  require(gic !== undefined, RmError.NORESOURCE, "the devicetree has no GIC");
+  demand(gic !== undefined, RmError.NORESOURCE, "the devicetree has no GIC");
 
   const phandles = new Phandles(root);
   const buffers = describeReservedMemory(root, facts, phandles);
@@ -92,7 +92,7 @@ export function mergeRanges(ranges: readonly AddressRange[]): AddressRange[] {
  */
 function encodeRanges(ranges: readonly AddressRange[], sizes: { addressCells: number; sizeCells: number }): Uint8Array {
   const number = (value: number, width: number) => {
-    require(value < 2 ** (32 * width), RmError.NORESOURCE, "an address or a size does not fit into #address-cells or #size-cells", {
+    demand(value < 2 ** (32 * width), RmError.NORESOURCE, "an address or a size does not fit into #address-cells or #size-cells", {
       value,
       cells: width,
     });
@@ -117,10 +117,10 @@ function describeReservedMemory(root: DevicetreeNode, facts: GuestFacts, phandle
   for (const child of parent.children) {
     if (child.properties.has("size") && !child.properties.has("reg")) continue;
     const placed = facts.parcels.find((each) => each.kind === "shared" && belongs(child, each, sizes));
-    require(placed !== undefined, RmError.NORESOURCE, "a child of /reserved-memory belongs to no parcel", { child: child.name });
+    demand(placed !== undefined, RmError.NORESOURCE, "a child of /reserved-memory belongs to no parcel", { child: child.name });
     const exclusive = placed.parcel.acl.length === 1;
     const reusable = child.properties.has("reusable");
-    require(exclusive || !reusable, RmError.NORESOURCE, "shared memory is not reusable", { child: child.name });
+    demand(exclusive || !reusable, RmError.NORESOURCE, "shared memory is not reusable", { child: child.name });
     const phandle = phandles.next();
     buffers.set(placed.parcel, phandle);
     setProperties(child, {

@@ -5,7 +5,7 @@ import { RmError } from "../../abi/rpc/errors.ts";
 import { NO_CAP } from "../../abi/root-environment.ts";
 import { Vmid } from "../../abi/rpc/messages/vm.ts";
 import type { Context } from "../state/context.ts";
-import { refuseAs, require } from "../calls/refusals.ts";
+import { demand, refuseAs } from "../calls/refusals.ts";
 import { type IrqLoan, isKnownVmid, type Vm } from "../state/state.ts";
 
 /** Stands for the borrower of a loan whose borrower was reset. */
@@ -25,12 +25,12 @@ export function lendIrq(context: Context, owner: Vm, borrower: number, irq: numb
   // All hardware interrupts are the primary's, under their own numbers; other VMs have virtual ones
   // only, which cannot be lent.
   const cap = owner.vmid === Vmid.Hlos ? hwirq(context, irq) : undefined;
-  require(cap !== undefined, RmError.IRQ_INVALID, "the interrupt is no hardware interrupt of the caller's", { irq });
+  demand(cap !== undefined, RmError.IRQ_INVALID, "the interrupt is no hardware interrupt of the caller's", { irq });
   const loan = context.state.loans.find((each) => each.irq === irq);
-  require(loan === undefined, RmError.IRQ_INUSE, "the interrupt is lent already", { irq, ...loan && holderOfIrq(context, loan) }, {
+  demand(loan === undefined, RmError.IRQ_INUSE, "the interrupt is lent already", { irq, ...loan && holderOfIrq(context, loan) }, {
     wayOut: loan && `vm:0x${loan.owner.toString(16)} sends VM_IRQ_RECLAIM once the borrower has released the interrupt`,
   });
-  require(isKnownVmid(context.state, borrower), RmError.VMID_INVALID, "there is no VM of this id to lend to", { irq, vmid: borrower });
+  demand(isKnownVmid(context.state, borrower), RmError.VMID_INVALID, "there is no VM of this id to lend to", { irq, vmid: borrower });
   refuseAs(RmError.IRQ_INVALID, "the interrupt cannot be taken from its owner", () => context.calls.hwirq_unbind_virq({ hwirq: cap }));
   const handle = (context.state.irqHandleBase + irq) >>> 0;
   const made: IrqLoan = { handle, irq, owner: owner.vmid, borrower: asVmid(borrower), label, accepted: false };
@@ -44,30 +44,30 @@ export function lendIrq(context: Context, owner: Vm, borrower: number, irq: numb
  */
 export function loanOf(context: Context, handle: number, party: (loan: IrqLoan) => boolean): IrqLoan {
   const loan = context.state.loans.find((each) => each.handle === handle);
-  require(loan !== undefined && party(loan), RmError.HANDLE_INVALID, "there is no such loan for the caller", { loan: handle });
+  demand(loan !== undefined && party(loan), RmError.HANDLE_INVALID, "there is no such loan for the caller", { loan: handle });
   return loan;
 }
 
 /** Binds a lent interrupt to the borrower's VIC under its own number. */
 export function acceptIrq(context: Context, borrower: Vm, loan: IrqLoan): void {
-  require(!loan.accepted, RmError.IN_USE, "the interrupt was accepted already", holderOfIrq(context, loan));
+  demand(!loan.accepted, RmError.IN_USE, "the interrupt was accepted already", holderOfIrq(context, loan));
   bind(context, borrower, loan.irq);
   loan.accepted = true;
 }
 
 /** Takes an accepted interrupt from its borrower. It may be accepted again. */
 export function releaseIrq(context: Context, loan: IrqLoan): void {
-  require(loan.accepted, RmError.IN_USE, "the interrupt was not accepted", holderOfIrq(context, loan));
+  demand(loan.accepted, RmError.IN_USE, "the interrupt was not accepted", holderOfIrq(context, loan));
   context.calls.hwirq_unbind_virq({ hwirq: hwirq(context, loan.irq)! });
   loan.accepted = false;
 }
 
 /** Gives a lent interrupt back to its owner. */
 export function reclaimIrq(context: Context, owner: Vm, loan: IrqLoan): void {
-  require(!loan.accepted, RmError.IN_USE, "the borrower still has the interrupt", holderOfIrq(context, loan), {
+  demand(!loan.accepted, RmError.IN_USE, "the borrower still has the interrupt", holderOfIrq(context, loan), {
     wayOut: `vm:0x${loan.borrower.toString(16)} sends VM_IRQ_RELEASE, or its owner ends it and sends VM_RESET`,
   });
-  require(loan.owner === owner.vmid, RmError.IRQ_INVALID, "the interrupt belongs to somebody else", { ...holderOfIrq(context, loan) });
+  demand(loan.owner === owner.vmid, RmError.IRQ_INVALID, "the interrupt belongs to somebody else", { ...holderOfIrq(context, loan) });
   bind(context, owner, loan.irq);
   const { loans } = context.state;
   loans.splice(loans.indexOf(loan), 1);
@@ -80,7 +80,7 @@ export function holderOfIrq(context: Context, { handle, irq, owner, borrower, ac
 
 function bind(context: Context, vm: Vm, irq: number): void {
   const vic = vm.objects?.vic;
-  require(vic !== undefined, RmError.ARGUMENT_INVALID, "the VM has no VIC", { vmid: vm.vmid });
+  demand(vic !== undefined, RmError.ARGUMENT_INVALID, "the VM has no VIC", { vmid: vm.vmid });
   context.calls.hwirq_bind_virq({ hwirq: hwirq(context, irq)!, vic, virq: irq });
 }
 

@@ -25,7 +25,7 @@ import { READ_ONLY } from "../state/mapping.ts";
 import { parcelOf } from "../memory/memparcels.ts";
 import { allocateNumber } from "../state/numbers.ts";
 import { withParcel } from "../memory/parcel-window.ts";
-import { Refusal, refuseAs, require } from "../calls/refusals.ts";
+import { demand, Refusal, refuseAs } from "../calls/refusals.ts";
 import { isSensitive, newVcpu, type Vm, type VmObjects, type VmVcpu } from "../state/state.ts";
 import { createVdevices } from "./vdevices.ts";
 import {
@@ -85,7 +85,7 @@ export function withVmDevicetree<T>(
   const parcel = parcelOf(context, image.handle);
   const room = Math.min(image.dtSize, DEVICETREE_MAX);
   const { dtOffset, dtSize } = image;
-  require(dtOffset % PAGE_SIZE === 0 && dtSize % PAGE_SIZE === 0, RmError.MEM_INVALID, "the devicetree is whole pages", {
+  demand(dtOffset % PAGE_SIZE === 0 && dtSize % PAGE_SIZE === 0, RmError.MEM_INVALID, "the devicetree is whole pages", {
     dtOffset,
     dtSize,
   });
@@ -124,10 +124,10 @@ function located(
 function readTree(context: Context, ipa: number, room: number, places: Map<DevicetreeNode, NodePlace>): Devicetree {
   const header = context.calls.vcpu.read(ipa, Math.min(room, PAGE_SIZE));
   const size = header && devicetreeSize(header);
-  require(size !== undefined, RmError.MEM_INVALID, "there is no devicetree at dt_offset", { room });
-  require(size <= room, RmError.MEM_INVALID, "the devicetree is larger than dt_size", { size, room });
+  demand(size !== undefined, RmError.MEM_INVALID, "there is no devicetree at dt_offset", { room });
+  demand(size <= room, RmError.MEM_INVALID, "the devicetree is larger than dt_size", { size, room });
   const bytes = context.calls.vcpu.read(ipa, size);
-  require(bytes !== undefined, RmError.MEM_INVALID, "the devicetree is not readable");
+  demand(bytes !== undefined, RmError.MEM_INVALID, "the devicetree is not readable");
   const read = readDevicetree(bytes, places);
   if (read.ok) return read.tree;
   throw new Refusal(RmError.MEM_INVALID, `the devicetree is malformed: ${read.problem}`, { offset: read.offset });
@@ -170,11 +170,11 @@ function checkConfig(context: Context, config: VmConfig): void {
   const { crashFatal, trustedOnly, vcpus, affinity, affinityMap, priority, timeslice } = config;
   const untrusted = "what only trusted configurations may have, which this platform has not";
   const attribute = { path: CONFIG_PATH, property: "vm-attrs" };
-  require(!crashFatal, RmError.ARGUMENT_INVALID, untrusted, { ...attribute, attribute: "crash-fatal" }, { section: "6.2" });
+  demand(!crashFatal, RmError.ARGUMENT_INVALID, untrusted, { ...attribute, attribute: "crash-fatal" }, { section: "6.2" });
   const trusted = { path: CONFIG_PATH, property: trustedOnly[0] };
-  require(trustedOnly.length === 0, RmError.ARGUMENT_INVALID, untrusted, trusted, { section: "6.2" });
+  demand(trustedOnly.length === 0, RmError.ARGUMENT_INVALID, untrusted, trusted, { section: "6.2" });
   const { cores } = context;
-  require(vcpus.length <= cores, RmError.NORESOURCE, "the VM has more CPUs than the machine", {
+  demand(vcpus.length <= cores, RmError.NORESOURCE, "the VM has more CPUs than the machine", {
     path: "/cpus",
     vcpus: vcpus.length,
     cores,
@@ -182,18 +182,18 @@ function checkConfig(context: Context, config: VmConfig): void {
   if (affinity === "proxy") return;
   const of = (property: string, more: Readonly<Record<string, unknown>>) => ({ path: `${CONFIG_PATH}/vcpus`, property, ...more });
   const exist = affinityMap!.every((core) => core < cores && context.resources.usable_cores >>> core & 1);
-  require(exist, RmError.ARGUMENT_INVALID, "affinity-map names a core that does not exist", of("affinity-map", { affinityMap, cores }), {
+  demand(exist, RmError.ARGUMENT_INVALID, "affinity-map names a core that does not exist", of("affinity-map", { affinityMap, cores }), {
     section: "6.4",
     wayOut: `name cores below ${cores}`,
   });
   const about = { section: "6.4", wayOut: `sched-priority = <(-1)> or lower, down to -${OWNER_PRIORITY}, or affinity = "proxy"` };
   const absolute = OWNER_PRIORITY + priority;
   const values = of("sched-priority", { given: priority, absolute, owner: OWNER_PRIORITY });
-  require(absolute >= 0 && absolute <= PRIORITY_MAX, RmError.ARGUMENT_INVALID, "the priority is out of range", values, about);
-  require(priority < 0, RmError.NORESOURCE, "an untrusted VM runs below its owner", values, about);
+  demand(absolute >= 0 && absolute <= PRIORITY_MAX, RmError.ARGUMENT_INVALID, "the priority is out of range", values, about);
+  demand(priority < 0, RmError.NORESOURCE, "an untrusted VM runs below its owner", values, about);
   const ns = timeslice * 1000;
   const inRange = ns >= TIMESLICE_MIN && ns <= TIMESLICE_MAX;
-  require(inRange, RmError.NORESOURCE, "sched-timeslice is out of range", of("sched-timeslice", { given: timeslice }), {
+  demand(inRange, RmError.NORESOURCE, "sched-timeslice is out of range", of("sched-timeslice", { given: timeslice }), {
     section: "6.4",
     wayOut: `sched-timeslice in microseconds, ${TIMESLICE_MIN / 1000}..${TIMESLICE_MAX / 1000}`,
   });
@@ -268,7 +268,7 @@ function activateVcpu(context: Context, owner: Vm, objects: VmObjects, config: V
   if (objects.vpmGroup === undefined) vcpu.selfCap = calls.copyCap(vcpu.cap, objects.cspace, ThreadRight.Power);
   if (config.affinity !== "proxy") return;
   const virq = allocateNumber(owner.virqs);
-  require(virq !== undefined, RmError.NORESOURCE, "the owner has no vIRQ left", { owner: owner.vmid });
+  demand(virq !== undefined, RmError.NORESOURCE, "the owner has no vIRQ left", { owner: owner.vmid });
   vcpu.wakeupVirq = virq;
   calls.vcpu_bind_virq({ vcpu: vcpu.cap, vic: owner.objects!.vic!, virq, virq_type: VcpuVirqType.VcpuRunWakeup });
 }
@@ -305,6 +305,6 @@ function attachGic(context: Context, vm: Vm, objects: VmObjects, { gic, vcpus }:
 function placeGic(vm: Vm, redistributors: number): { gicd: Ipa; gicr: Ipa } {
   const gicd = allocateRange(vm.addresses!, GICD_SIZE, GIC_ALIGNMENT);
   const gicr = allocateRange(vm.addresses!, redistributors, GIC_ALIGNMENT);
-  require(gicd !== undefined && gicr !== undefined, RmError.NORESOURCE, "there is no address for the GIC");
+  demand(gicd !== undefined && gicr !== undefined, RmError.NORESOURCE, "there is no address for the GIC");
   return { gicd, gicr };
 }

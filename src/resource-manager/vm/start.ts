@@ -12,7 +12,7 @@ import { poweronFlags } from "../memory/demand-paging.ts";
 import { extendGuestDevicetree, mergeRanges } from "./guest-devicetree.ts";
 import { loadFirmware, passImage, placeFirmware, requireFirmware } from "./firmware.ts";
 import { borrowerOf, parcelOf } from "../memory/memparcels.ts";
-import { asRefusal, Refusal, require } from "../calls/refusals.ts";
+import { asRefusal, demand, Refusal } from "../calls/refusals.ts";
 import { withVmDevicetree } from "./secondary-vm.ts";
 import { acceptImage, acceptOthers, iomemOf, isPrivate } from "../memory/start-parcels.ts";
 import type { Parcel, PlacedParcel, Vm } from "../state/state.ts";
@@ -56,7 +56,7 @@ function prepareAndPowerOn(context: Context, vm: Vm): void {
     }
   }
   const boots = vm.objects!.vcpus.filter((vcpu) => vcpu.boots);
-  require(boots.length > 0, RmError.NORESOURCE, "the VM has no boot vCPU");
+  demand(boots.length > 0, RmError.NORESOURCE, "the VM has no boot vCPU");
   for (const vcpu of boots) {
     if (vm.firmware !== undefined) passImage(context, vm, vcpu);
     const entry = vm.firmware?.ipa ?? asIpa(config.baseAddress + image.imageOffset);
@@ -79,8 +79,8 @@ function completeDevicetree(context: Context, vm: Vm, imageParcel: Parcel): void
       parcels: placedParcels(context, vm, imageParcel),
     });
     const bytes = writeDevicetree(tree);
-    require(bytes.length <= room, RmError.NORESOURCE, "the completed devicetree does not fit", { size: bytes.length, room });
-    require(context.calls.vcpu.write(ipa, bytes), RmError.NORESOURCE, "the devicetree is not writable");
+    demand(bytes.length <= room, RmError.NORESOURCE, "the completed devicetree does not fit", { size: bytes.length, room });
+    demand(context.calls.vcpu.write(ipa, bytes), RmError.NORESOURCE, "the devicetree is not writable");
   });
 }
 

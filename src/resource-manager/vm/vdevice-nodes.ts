@@ -3,7 +3,7 @@
 
 import { cells64, type DevicetreeNode, ensureNode, findNode, node, type PropertyValue, setProperties } from "../../devicetree/tree.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
-import { require } from "../calls/refusals.ts";
+import { demand } from "../calls/refusals.ts";
 import type { Parcel, PlacedParcel, Vdevice, VdeviceEnd, Vm } from "../state/state.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
@@ -126,7 +126,7 @@ function doorbell(rx: VdeviceEnd, labels: Record<string, PropertyValue>): Record
 function bufferOf({ config }: Vdevice, { buffers }: NodeContext): number | undefined {
   const { label, optional } = config.memory!;
   const buffer = [...buffers].find(([parcel]) => parcel.label === label)?.[1];
-  require(buffer !== undefined || optional, RmError.NORESOURCE, `the buffer of a ${config.type} vdevice was not lent`, { label });
+  demand(buffer !== undefined || optional, RmError.NORESOURCE, `the buffer of a ${config.type} vdevice was not lent`, { label });
   return buffer;
 }
 
@@ -138,7 +138,7 @@ function describeIomem(root: DevicetreeNode, { config, peer }: Vdevice, { parcel
   const placed = parcels.find(({ kind, parcel }) => kind === "iomem" && parcel.label === config.memory!.label);
   if (placed === undefined) return;
   const target = config.patch === undefined ? ensureNode(root, config.generate!) : findNode(root, config.patch);
-  require(target !== undefined, RmError.NORESOURCE, "the node that an iomem vdevice completes does not exist", { path: config.patch });
+  demand(target !== undefined, RmError.NORESOURCE, "the node that an iomem vdevice completes does not exist", { path: config.patch });
   setProperties(target, {
     "#address-cells": 2,
     "#size-cells": 2,

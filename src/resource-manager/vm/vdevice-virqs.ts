@@ -3,7 +3,7 @@
 
 import { RmError } from "../../abi/rpc/errors.ts";
 import { allocateNumber, takeNumber } from "../state/numbers.ts";
-import { require } from "../calls/refusals.ts";
+import { demand } from "../calls/refusals.ts";
 import type { Vdevice, Vm } from "../state/state.ts";
 
 /** A vIRQ that was taken. */
@@ -19,10 +19,10 @@ export interface EndVirq {
 export function takeVirq(device: Vdevice, vm: Vm, own: boolean, index: number): EndVirq {
   const asked = own ? device.config.virqs?.[index] : undefined;
   if (asked !== undefined) {
-    require(takeNumber(vm.virqs, asked.intid), RmError.NORESOURCE, "the vIRQ is taken", { vmid: vm.vmid, virq: asked.intid });
+    demand(takeNumber(vm.virqs, asked.intid), RmError.NORESOURCE, "the vIRQ is taken", { vmid: vm.vmid, virq: asked.intid });
   }
   const virq = asked?.intid ?? allocateNumber(vm.virqs);
-  require(virq !== undefined, RmError.NORESOURCE, "the VM has no vIRQ left", { vmid: vm.vmid });
+  demand(virq !== undefined, RmError.NORESOURCE, "the VM has no vIRQ left", { vmid: vm.vmid });
   device.virqs.push({ vmid: vm.vmid, virq });
   return { virq, edge: asked?.edge ?? true };
 }

@@ -7,7 +7,7 @@ import { DoorbellRight, MsgqueueRight } from "../../abi/rights.ts";
 import { msgqueueCreateInfo } from "../../abi/words.ts";
 import type { Context } from "../state/context.ts";
 import { createLink } from "../rpc/link.ts";
-import { Refusal, refuseAs, require } from "../calls/refusals.ts";
+import { demand, Refusal, refuseAs } from "../calls/refusals.ts";
 import type { SharedObject, Vdevice, VdeviceEnd, Vm } from "../state/state.ts";
 import { befriend } from "../rpc/status.ts";
 import type { VdeviceConfig, VdeviceType } from "../config/vdevice-config.ts";
@@ -53,7 +53,7 @@ function createVdevice(context: Context, vm: Vm, owner: Vm, device: Vdevice): vo
   const { config } = device;
   const { path, queueDepth, messageSize } = config;
   const rule = "queue-depth or message-size does not fit into what msgqueue_configure takes";
-  require(Math.max(queueDepth, messageSize) <= QUEUE_FIELD_MAX, RmError.NORESOURCE, rule, { path, queueDepth, messageSize });
+  demand(Math.max(queueDepth, messageSize) <= QUEUE_FIELD_MAX, RmError.NORESOURCE, rule, { path, queueDepth, messageSize });
   switch (config.type) {
     case "rm-rpc":
       return createRmRpc(context, vm, device);
@@ -87,7 +87,7 @@ function createVdevice(context: Context, vm: Vm, owner: Vm, device: Vdevice): vo
 /** The VM that a peer string names: `vm-name:`, `vm-uri:` or `vm-guid:`. */
 function namedVm(context: Context, peer: string): Vm | undefined {
   const [, kind, value] = /^vm-(name|uri|guid):(.*)$/.exec(peer) ?? [];
-  require(kind !== undefined, RmError.MEM_INVALID, "a peer is none of vm-name, vm-uri and vm-guid", { peer });
+  demand(kind !== undefined, RmError.MEM_INVALID, "a peer is none of vm-name, vm-uri and vm-guid", { peer });
   return context.state.vms.find((vm) => (kind === "name" ? vm.name : kind === "uri" ? vm.uri : guidText(vm.guid)) === value);
 }
 
@@ -115,7 +115,7 @@ function joinCounterpart(context: Context, vm: Vm, device: Vdevice): Vdevice | u
 
 function createRmRpc(context: Context, vm: Vm, device: Vdevice): void {
   const { config } = device;
-  require(vm.link === undefined, RmError.NORESOURCE, "the VM has a link to the resource manager already", { path: config.path });
+  demand(vm.link === undefined, RmError.NORESOURCE, "the VM has a link to the resource manager already", { path: config.path });
   const [tx, rx] = [takeVirq(device, vm, true, 0), takeVirq(device, vm, true, 1)];
   const { link, txCap, rxCap } = createLink(context, {
     vmid: vm.vmid,

@@ -9,7 +9,7 @@ import { allocateRange, freeRange } from "../state/addresses.ts";
 import type { Context } from "../state/context.ts";
 import { VIRTIO_WINDOW } from "../state/memory-layout.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
-import { require } from "../calls/refusals.ts";
+import { demand } from "../calls/refusals.ts";
 import type { Vdevice, VirtioMmioRecord, Vm } from "../state/state.ts";
 import { takeVirq } from "./vdevice-virqs.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
@@ -36,7 +36,7 @@ export function createVirtioMmio(context: Context, vm: Vm, owner: Vm, device: Vd
     onFailure(() => context.remove(cap));
     const map = (to: Vm, attributes: number): Ipa => {
       const ipa = allocateRange(to.addresses!, PAGE_SIZE, PAGE_SIZE, to.direct ? VIRTIO_WINDOW : undefined);
-      require(ipa !== undefined, RmError.NORESOURCE, "no address is free for the device's page", { vmid: to.vmid });
+      demand(ipa !== undefined, RmError.NORESOURCE, "no address is free for the device's page", { vmid: to.vmid });
       onFailure(() => freeRange(to.addresses!, { base: ipa, size: PAGE_SIZE }));
       calls.addrspace_map({
         addrspace: to.objects!.addrspace!,
