@@ -43,6 +43,8 @@ export interface Glyphs {
   readonly free: string;
   /** Two in one cell, one above the other. */
   readonly halves: string;
+  /** The lower of them alone. */
+  readonly lower: string;
   readonly cursor: string;
   readonly thumb: string;
   /** States of the session, and marks of the scrubber. */
@@ -73,6 +75,7 @@ const FULL: Glyphs = {
   lanes: { runs: "▆", ready: "░", vmm: "▒", waits: "─", suspended: "╌" },
   free: "·",
   halves: "▀",
+  lower: "▄",
   cursor: "◆",
   thumb: "┃",
   marks: { live: "●", paused: "■", past: "◆", replay: "▸", lost: "×", snapshot: "▴" },
@@ -114,6 +117,7 @@ const ASCII: Glyphs = {
   lanes: { runs: "#", ready: "r", vmm: "v", waits: "_", suspended: "." },
   free: ".",
   halves: "*",
+  lower: "*",
   cursor: "@",
   thumb: "#",
   marks: { live: "o", paused: "#", past: "*", replay: ">", lost: "x", snapshot: "^" },

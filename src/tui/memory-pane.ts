@@ -1,45 +1,93 @@
 // Physical memory as cells: who can reach which part, whose it is, or in what state
-// (`memory-views.ts`).
+// (`memory-views.ts`). The cursor moves by runs.
 
 import type { Rectangle, Screen } from "./cells.ts";
-import { fit } from "./graphemes.ts";
 import type { Title } from "./box.ts";
-import type { Pane } from "./pane.ts";
-import { type Cell, type Letters, MEMORY_VIEWS, type MemoryView, ROLE_ORDER } from "./memory-views.ts";
+import { fit } from "./graphemes.ts";
+import {
+  beginningIn,
+  drawHalves,
+  drawLabel,
+  drawLetter,
+  linesOf,
+  type MapLine,
+  patchAt,
+  type Region,
+  regionsOf,
+  spread,
+} from "./memory-map.ts";
+import { MEMORY_VIEWS, type MemoryView, type Patch } from "./memory-views.ts";
+import type { Pane, PaneState } from "./pane.ts";
+import { drawPieces, type Piece, piecesWidth } from "./pieces.ts";
 import type { Look } from "./theme.ts";
 import { sizeText } from "../queries/format.ts";
 import { type Answer, type Query, rowsOf } from "../queries/query.ts";
-import type { Json, RowOf, Table } from "../queries/table.ts";
+import type { RowOf, Table } from "../queries/table.ts";
 import { MEMORY } from "../queries/tables.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
-const ADDRESS_COLUMNS = 12;
-const GROUP = 8;
+/** Columns of the selection's mark and the address. */
+const MARGIN = 13;
+/** Cells of a line, on usual maps and on wide ones; on narrow ones a multiple of the least. */
+const CELLS = 64, WIDE_CELLS = 80, LEAST_CELLS = 16;
+const WIDE = 120;
+/** Cells from one offset above the map to the next. */
+const OFFSETS = 16;
+/** Rows from which on offsets stand above the map. */
+const WITH_OFFSETS = 14;
+/** Columns at the right of the map in which the small runs of a line have names. */
+const NAMES = 20;
 /** Guest memory starts here; what lies below are devices. */
-const RAM_START = 0x4000_0000;
+export const RAM_START = 0x4000_0000;
 const SMALLEST_CELL = PAGE_SIZE;
+const LARGEST_CELL = 2 ** 40;
+/**
+ * How much smaller cells get where lines are folded: with more of it small runs would look as large
+ * as large ones.
+ */
+const FOLD_GAIN = 8;
+
+type Run = RowOf<typeof MEMORY>;
 
 /** The map. */
 export class MemoryPane implements Pane {
   readonly name = "map";
-  #rows: readonly RowOf<typeof MEMORY>[] = [];
-  /** Index of the selected run of pages. */
+  #rows: readonly Run[] = [];
+  #loaded = false;
+  #error: string | undefined;
   #selected: string | undefined;
   #cell = SMALLEST_CELL;
   #view: MemoryView = MEMORY_VIEWS[0];
   /** How often cells are halved from the size at which all memory fits. */
   #closer = 0;
+  #lines: readonly MapLine[] = [];
+  /** Rows above the first line. */
+  #head = 0;
 
   title(): Title {
+    const views = MEMORY_VIEWS.map((view, index): Piece => ({
+      text: `${index ? "  " : ""}${view.name}`,
+      ...view === this.#view ? { role: "strong", bold: true } : { role: "dim" },
+    }));
     return {
       text: "Physical memory",
-      detail: `by ${this.#view.name}`,
-      right: [[{ text: `1 cell = ${sizeText(this.#cell)}`, role: "dim" }]],
-      bottom: [{ text: "v", role: "accent", bold: true }, { text: " view  ", role: "dim" }, { text: "+ -", role: "accent", bold: true }, {
-        text: " scale",
-        role: "dim",
-      }],
+      right: [views, [{ text: "cell ", role: "dim" }, { text: sizeText(this.#cell), role: "text" }]],
     };
+  }
+
+  /** How memory is looked at. */
+  get view(): MemoryView {
+    return this.#view;
+  }
+
+  /** Bytes of half a cell. */
+  get cell(): number {
+    return this.#cell;
+  }
+
+  /** All runs of guest memory, from low to high. */
+  get runs(): readonly Run[] {
+    return this.#rows;
   }
 
   /** The next of its views; false where that is the first again. */
@@ -60,11 +108,13 @@ export class MemoryPane implements Pane {
   }
 
   take(answer: Answer): void {
+    this.#loaded = true;
+    this.#error = answer.error;
     this.#rows = rowsOf(MEMORY, answer).filter(({ pa }) => Number(pa) >= RAM_START);
     this.#selected ??= this.#rows[0]?.id;
   }
 
-  get selection(): { table: Table; row: RowOf<typeof MEMORY> } | undefined {
+  get selection(): { table: Table; row: Run } | undefined {
     const row = this.#rows.find(({ id }) => id === this.#selected);
     return row && { table: MEMORY, row };
   }
@@ -89,89 +139,163 @@ export class MemoryPane implements Pane {
     this.#selected = this.#rows[Math.min(Math.max(at + by, 0), this.#rows.length - 1)]?.id;
   }
 
-  click(): void {}
+  /** Selects the first run that begins in the line of a row, else the one that is there. */
+  click(row: number): void {
+    const line = this.#lines[row - this.#head];
+    if (!line || line.kind === "hole") return;
+    const begins = this.#rows.find(({ pa }) => Number(pa) >= line.base && Number(pa) < line.to);
+    if (begins) this.#selected = begins.id;
+    else this.select(`pa:${line.base}`);
+  }
 
-  draw(screen: Screen, area: Rectangle, look: Look): void {
-    if (!this.#rows.length) return void screen.text(area.x + 1, area.y, fit(MEMORY.empty, area.width - 1), look.style("dim"));
-    const columns = Math.max(GROUP, Math.floor((area.width - ADDRESS_COLUMNS) / (GROUP + 1)) * GROUP);
-    const rows = Math.max(area.height - 2, 1);
-    const vms = new Set(this.#rows.flatMap(({ vm, owner_vm }) => [...vm, ...ownerOf(owner_vm)]));
-    const letters = new Map([...vms].map((vm): [string, string] => [vm, look.vm(vm).letter]));
-    this.#cell = SMALLEST_CELL;
-    let lines = this.#lines(columns);
-    for (; lines.length > rows; lines = this.#lines(columns)) this.#cell *= 2;
-    if (this.#closer > 0) lines = this.#closerLines(columns, rows);
-    lines.forEach((base, row) => this.#drawLine(screen, { ...area, y: area.y + row }, look, base, columns, letters));
-    const y = area.y + area.height - 2;
-    screen.text(area.x, y, fit(` ${this.#view.legend(letters, this.#rows)}`, area.width), look.style("dim"));
-    const { row } = this.selection ?? {};
-    if (row) {
-      const words = [row.id, sizeText(Number(row.size)), this.#view.text(row), row.mapped.join("  "), row.parcel ?? ""];
-      screen.text(area.x, y + 1, fit(`> ${words.join(" ")}`, area.width), look.style("strong"));
+  draw(screen: Screen, area: Rectangle, look: Look, { focused }: PaneState): void {
+    if (!this.#rows.length) {
+      const text = this.#error ?? (this.#loaded ? MEMORY.empty : "asking");
+      return void screen.text(area.x + 1, area.y, fit(text, area.width - 1), look.style(this.#error ? "bad" : "dim"));
     }
+    const regions = this.regions(look), room = area.width - MARGIN;
+    const wanted = area.width >= WIDE ? WIDE_CELLS : CELLS;
+    const cells = room >= wanted ? wanted : Math.max(Math.floor(room / LEAST_CELLS) * LEAST_CELLS, LEAST_CELLS);
+    this.#head = area.height >= WITH_OFFSETS ? 1 : 0;
+    const height = Math.max(area.height - 1 - this.#head, 1);
+    this.#lines = this.#fit(regions, cells, height);
+    if (this.#head) this.#drawOffsets(screen, area, look, cells);
+    const selected = this.#selectedLine();
+    this.#lines.forEach((line, row) => {
+      const place = { ...area, y: area.y + this.#head + row };
+      this.#drawAddress(screen, look, place, line, row === selected, focused);
+      if (line.kind === "hole") return;
+      this.#drawCells(screen, look, place, line, regions, cells, row === selected);
+      this.#drawNames(screen, look, place, line, regions, cells);
+      if (row === selected) this.#drawCursor(screen, look, place, line, cells);
+    });
+    this.#drawLegend(screen, look, { ...area, y: area.y + area.height - 1 }, regions);
   }
 
-  /** The lines around the selected run, closer. */
-  #closerLines(columns: number, rows: number): (number | undefined)[] {
-    this.#cell = Math.max(SMALLEST_CELL, this.#cell / 2 ** this.#closer);
-    const lines = this.#lines(columns);
-    const pa = Number(this.selection?.row.pa ?? 0);
-    const at = lines.findLastIndex((base) => base !== undefined && base <= pa);
-    const top = Math.max(0, Math.min(at - Math.floor(rows / 2), lines.length - rows));
-    return lines.slice(top, top + rows);
+  /** Memory that looks the same in this view. */
+  regions(look: Look): Region[] {
+    return regionsOf(this.#rows.map((row) => ({ pa: Number(row.pa), size: row.size, patch: this.#view.patch(row, look) })));
   }
 
-  /**
-   * Where each line begins: lines where no memory is are left out, one stands for all that follow
-   * each other.
-   */
-  #lines(columns: number): (number | undefined)[] {
-    const step = columns * this.#cell, start = Number(this.#rows[0].pa);
-    const last = this.#rows.at(-1)!, end = Number(last.pa) + Number(last.size);
-    const lines: (number | undefined)[] = [];
-    let at = 0;
-    for (let base = start; base < end;) {
-      while (Number(this.#rows[at].pa) + Number(this.#rows[at].size) <= base) at++;
-      const next = Number(this.#rows[at].pa);
-      if (next < base + step) {
-        lines.push(base);
-        base += step;
-      } else {
-        lines.push(undefined);
-        base += Math.floor((next - base) / step) * step;
+  /** Lines with the smallest cells that all fit; closer, those around the selected run. */
+  #fit(regions: readonly Region[], cells: number, height: number): MapLine[] {
+    const first = regions[0].from, last = regions.at(-1)!.to;
+    const all = (last - first) / (2 * cells * height);
+    this.#cell = SMALLEST_CELL;
+    while (this.#cell * FOLD_GAIN < all) this.#cell *= 2;
+    let lines = linesOf(regions, 2 * cells * this.#cell);
+    while (lines.length > height && this.#cell < LARGEST_CELL) {
+      this.#cell *= 2;
+      lines = linesOf(regions, 2 * cells * this.#cell);
+    }
+    if (this.#closer > 0) {
+      this.#cell = Math.max(SMALLEST_CELL, this.#cell / 2 ** this.#closer);
+      lines = linesOf(regions, 2 * cells * this.#cell);
+      if (lines.length > height) {
+        const pa = Number(this.selection?.row.pa ?? 0);
+        const at = lines.findLastIndex(({ base }) => base <= pa);
+        const top = Math.max(0, Math.min(at - Math.floor(height / 2), lines.length - height));
+        return lines.slice(top, top + height);
       }
     }
-    return lines;
+    return spread(lines.slice(0, height), height);
   }
 
-  #drawLine(
-    screen: Screen,
-    area: Rectangle,
-    look: Look,
-    base: number | undefined,
-    columns: number,
-    letters: Letters,
-  ): void {
-    if (base === undefined) return void screen.text(area.x, area.y, " no memory", look.style("dim"));
-    screen.text(area.x, area.y, ` 0x${base.toString(16).padStart(8, "0")}`, look.style("dim"));
-    for (let column = 0; column < columns; column++) {
-      const from = base + column * this.#cell;
-      const { letter, role, selected } = this.#cellAt(from, from + this.#cell, letters);
-      const x = area.x + ADDRESS_COLUMNS + column + Math.floor(column / GROUP);
-      screen.text(x, area.y, letter, selected ? look.on("sel", role, true) : look.style(role));
+  /** The line in which the selected run begins. */
+  #selectedLine(): number {
+    const pa = Number(this.selection?.row.pa ?? -1);
+    return this.#lines.findIndex(({ base, to, kind }) => kind !== "hole" && pa >= base && pa < to);
+  }
+
+  #drawOffsets(screen: Screen, area: Rectangle, look: Look, cells: number): void {
+    for (let cell = 0; cell < cells; cell += OFFSETS) {
+      screen.text(area.x + MARGIN + cell, area.y, `+${sizeText(cell * this.#cell)}`, look.style("dim"));
     }
   }
 
-  /** What a cell shows: of several runs in it, the one that matters most. */
-  #cellAt(from: number, to: number, letters: Letters): Cell & { selected: boolean } {
-    const inside = this.#rows.filter((row) => Number(row.pa) < to && Number(row.pa) + Number(row.size) > from);
-    const selected = inside.some(({ id }) => id === this.#selected);
-    const cells = inside.map((row) => this.#view.cell(row, letters));
-    cells.sort((a, b) => ROLE_ORDER.indexOf(a.role) - ROLE_ORDER.indexOf(b.role));
-    return { ...(cells[0] ?? { letter: " ", role: "dim" }), selected };
+  #drawAddress(screen: Screen, look: Look, area: Rectangle, line: MapLine, selected: boolean, focused: boolean): void {
+    if (selected) screen.text(area.x, area.y, look.glyphs.selected, look.style(focused ? "accent" : "faint"));
+    const address = `0x${Math.floor(line.base).toString(16).padStart(8, "0")}`;
+    const text = line.kind === "hole" ? "no memory" : line.kind === "folded" && !selected ? "…" : address;
+    screen.text(area.x + 1, area.y, text, look.style(selected ? "accent" : "dim"), MARGIN - 2);
+  }
+
+  #drawCells(
+    screen: Screen,
+    look: Look,
+    area: Rectangle,
+    line: MapLine,
+    regions: readonly Region[],
+    cells: number,
+    selected: boolean,
+  ): void {
+    const { base, whole } = line, x = area.x + MARGIN;
+    const half = (from: number): Patch | undefined => whole?.patch ?? patchAt(regions, from, from + this.#cell);
+    for (let cell = 0; cell < cells; cell++) {
+      const upper = base + cell * this.#cell;
+      drawHalves(screen, look, x + cell, area.y, half(upper), half(upper + cells * this.#cell));
+    }
+    if (line.label && whole && !whole.patch.alert) {
+      const text = ` ${whole.patch.name} ${sizeText(whole.to - whole.from)} `;
+      drawLabel(screen, look, x, area.y, fit(text, cells), whole.patch.fill, whole.patch.ink);
+    }
+    if (look.letters) return;
+    // Small regions have their letter in their first cell; what can go wrong stays in sight.
+    for (const region of beginningIn(regions, base, line.to)) {
+      if (this.#isLabeled(region) || !region.patch.fill) continue;
+      const cell = Math.floor((region.from - base) / this.#cell) % cells;
+      const [upper, lower] = [base + cell * this.#cell, base + (cell + cells) * this.#cell].map(half);
+      // The cursor stands in the first cell of its run.
+      const shift = selected && region.from === Number(this.selection?.row.pa) && cell + 1 < cells && region.to - region.from > this.#cell
+        ? 1
+        : 0;
+      if (!upper?.alert && !lower?.alert) drawLetter(screen, look, x + cell + shift, area.y, region.patch);
+    }
+  }
+
+  #isLabeled(region: Region): boolean {
+    return this.#lines.some(({ label, whole }) => label && whole === region);
+  }
+
+  /** Beside a wide map: what begins in a line and has no label in it. */
+  #drawNames(screen: Screen, look: Look, area: Rectangle, line: MapLine, regions: readonly Region[], cells: number): void {
+    let x = area.x + MARGIN + cells + 2;
+    const end = area.x + area.width - 1;
+    if (end - x < NAMES || line.kind !== "cells") return;
+    for (const region of beginningIn(regions, line.base, line.to)) {
+      if (this.#isLabeled(region)) continue;
+      const { patch: { name, letter, fill, ink } } = region;
+      const pieces: Piece[] = [{ text: ` ${name}`, role: "text" }, { text: ` ${sizeText(region.to - region.from)}`, role: "dim" }];
+      if (x + 1 + piecesWidth(pieces) > end) return void screen.text(x, area.y, "…", look.style("dim"));
+      drawLabel(screen, look, x, area.y, letter, fill, ink);
+      x += 1 + drawPieces(screen, look, x + 1, area.y, pieces, end - x) + 2;
+    }
+  }
+
+  #drawCursor(screen: Screen, look: Look, area: Rectangle, line: MapLine, cells: number): void {
+    const pa = Number(this.selection!.row.pa);
+    const cell = line.kind === "folded" ? 0 : Math.floor((pa - line.base) / this.#cell) % cells;
+    // The cursor hides no alarm.
+    const text = this.selection!.row.state === "blocked" ? "!" : look.glyphs.cursor;
+    screen.text(area.x + MARGIN + cell, area.y, text, look.on("accent", "ink", true));
+  }
+
+  #drawLegend(screen: Screen, look: Look, area: Rectangle, regions: readonly Region[]): void {
+    const patches = new Map(regions.map(({ patch }): [string, Patch] => [patch.also ? "shared" : patch.key, patch]));
+    let x = area.x + 1;
+    const end = area.x + area.width;
+    for (const patch of [...patches.values()].sort((a, b) => order(a) - order(b))) {
+      const { name, letter, fill, also, ink } = patch;
+      const text = ` ${also && !look.letters ? "shared" : name}`;
+      if (x + 1 + text.length > end) return;
+      if (also && fill && !look.letters) screen.text(x, area.y, look.glyphs.halves, look.on(also, fill));
+      else drawLabel(screen, look, x, area.y, fill ? letter : look.glyphs.free, fill, ink);
+      x += 1 + screen.text(x + 1, area.y, text, look.style("text")) + 2;
+    }
   }
 }
 
-function ownerOf(vm: Json): string[] {
-  return typeof vm === "string" ? [vm] : [];
+/** VMs first, then what is shared or lent, what can go wrong, and what is free. */
+function order({ rank, alert, fill, also }: Patch): number {
+  return fill === undefined ? 9 : alert ? 4 + rank : also ? 2 : 0;
 }

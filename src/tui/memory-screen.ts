@@ -1,53 +1,78 @@
-// Screen 4: physical memory, what can run out, and memory parcels.
+// Screen 4: physical memory, the page under the cursor, what can run out, and memory parcels.
 
-import { columnsOf, type ListColumn } from "./list.ts";
 import { inspector } from "./list-screen.ts";
+import { byNearness, limitColumns, parcelColumns } from "./memory-columns.ts";
+import { PagePane } from "./memory-page.ts";
 import { MemoryPane } from "./memory-pane.ts";
-import { countText } from "./numbers.ts";
+import { ZoomPane } from "./memory-zoom.ts";
 import type { Pane } from "./pane.ts";
-import { below, beside, type ScreenModel } from "./screen-model.ts";
+import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
 import { TablePane } from "./table-pane.ts";
-import { sizeText } from "../queries/format.ts";
-import type { Row } from "../queries/table.ts";
-import { TABLES } from "../queries/tables.ts";
 
-/** From this width on limits stand beside the map. */
-const TWO_COLUMNS = 100;
-
-/** What is limited, how much of it is used, and which share that is. */
-function limitColumns(width: number): ListColumn[] {
-  const amount = (row: Row, name: string) => row.unit === "bytes" ? sizeText(Number(row[name])) : countText(Number(row[name]));
-  const used = (row: Row) => row.limit === null ? amount(row, "used") : `${amount(row, "used")} of ${amount(row, "limit")}`;
-  const own = columnsOf(TABLES["mem.limits"]);
-  const share = own.find(({ name }) => name === "share")!;
-  return [
-    { ...own[0], width: Math.max(Math.min(32, width - 24), 12) },
-    { name: "used", title: "Used", width: 14, right: true, pieces: (row) => [{ text: used(row) }] },
-    share,
-  ];
-}
+/** Columns of the map, of all; at the least those of its right neighbor stay. */
+const MAP_SHARE = 0.7;
+/** Rows of the panes, in usual terminals and in tall ones. */
+const ROWS = { page: 11, zoom: 5, parcels: 7 } as const;
+const TALL_ROWS = { page: 16, zoom: 8, parcels: 14 } as const;
+const TALL = 50;
+/** Rows where panes have no boxes. */
+const LOW_ROWS = { page: 5, limits: 4 } as const;
 
 /** Its panes, and where they stand. */
 export function memoryScreen(): ScreenModel {
   const map = new MemoryPane();
+  const page = new PagePane(map), zoom = new ZoomPane(map);
   const list = new TablePane({ name: "runs", table: "mem.map", title: "Physical memory" });
-  const limits = new TablePane({ name: "limits", table: "mem.limits", title: "Limits", columns: limitColumns });
-  const parcels = new TablePane({ name: "parcels", table: "mem.parcels", title: "Parcels" });
+  const limits = new TablePane({
+    name: "limits",
+    table: "mem.limits",
+    title: "Limits",
+    columns: limitColumns,
+    order: byNearness,
+    right: () => [{ text: "nearest first", role: "dim" }],
+  });
+  const parcels = new TablePane({
+    name: "parcels",
+    table: "mem.parcels",
+    title: "Memory parcels",
+    columns: parcelColumns,
+    right: () => [{ text: "blocked first", role: "dim" }],
+  });
   const fields = inspector("fields", parcels);
   let upper: Pane = map, lower: Pane = parcels;
-  const underMap = below("under-map"), besideMap = beside("beside-map");
+  const underMap = below("under-map"), besideMap = beside("beside-map"), underPage = below("under-page");
+
+  function boxes(body: Body): Placed[] {
+    const rows = body.height >= TALL ? TALL_ROWS : ROWS;
+    const [above, under] = underMap.cut(body, body.height - rows.zoom - rows.parcels);
+    const zoomRows = Math.min(rows.zoom, Math.max(under.height - 3, 0));
+    const [left, right] = besideMap.cut(above, body.width * MAP_SHARE);
+    const [first, second] = underPage.cut(right, Math.min(rows.page, Math.floor(right.height / 2) + 1));
+    return [
+      { pane: upper, area: left },
+      { pane: page, area: first },
+      { pane: limits, area: second },
+      { pane: zoom, area: { ...under, height: zoomRows } },
+      { pane: lower, area: { ...under, y: under.y + zoomRows, height: under.height - zoomRows } },
+    ];
+  }
+
+  function rules(body: Body, focused: Pane): Placed[] {
+    const [above, under] = underMap.cut(body, body.height - LOW_ROWS.page - LOW_ROWS.limits);
+    if (focused === parcels || focused === fields) return [{ pane: upper, area: above }, { pane: focused, area: under }];
+    const [first, second] = underPage.cut(under, LOW_ROWS.page);
+    return [{ pane: upper, area: above }, { pane: page, area: first }, { pane: limits, area: second }];
+  }
+
   return {
     key: "4",
     panes: [map, list, limits, parcels, fields],
     views: [[map, list], [parcels, fields]],
-    dividers: [underMap, besideMap],
+    dividers: [underMap, besideMap, underPage],
     layout(body, focused) {
       if (focused === map || focused === list) upper = focused;
       if (focused === parcels || focused === fields) lower = focused;
-      const [above, under] = underMap.cut(body, body.height * 0.55);
-      if (body.width < TWO_COLUMNS) return [{ pane: focused === limits ? limits : upper, area: above }, { pane: lower, area: under }];
-      const [left, right] = besideMap.cut(above, body.width * 0.58);
-      return [{ pane: upper, area: left }, { pane: limits, area: right }, { pane: lower, area: under }];
+      return body.boxed && body.width >= 100 ? boxes(body) : rules(body, focused);
     },
   };
 }

@@ -32,6 +32,8 @@ export interface TablePaneOptions {
   readonly columns?: (width: number) => readonly ListColumn[];
   /** What stands at the right of its title. */
   readonly right?: () => readonly Piece[] | undefined;
+  /** How rows stand while nobody has sorted them; as they come where nothing is said. */
+  readonly order?: (a: Row, b: Row) => number;
   /** Which row is selected at first, where there are several to choose from. */
   readonly first?: (rows: readonly Row[]) => Row | undefined;
 }
@@ -300,6 +302,7 @@ export class TablePane implements FilteredPane {
   #arrange(): void {
     const rows = this.#rows.filter((row) => this.#filter.passes(row));
     if (this.#sort) sortRows(rows, this.table, this.#sort.column, this.#sort.reverse);
+    else if (this.options.order) rows.sort(this.options.order);
     this.#shown = rows;
     if (!rows.length) return;
     if (this.#following) this.#at = rows.length - 1;

@@ -46,10 +46,10 @@ Deno.test("the mouse drags the column between two screens and between two panes,
 
   const memory = new Rig(120, 36);
   await memory.type("4");
-  const limits = async () => (await memory.lines())[2].search(/[=-] Limits/);
-  const at = await limits();
+  const page = async () => (await memory.lines())[2].search(/[=-] Page/);
+  const at = await page();
   await memory.type(mouse("press", at - 1, 5) + mouse("drag", at + 9, 5));
-  assert.equal(await limits(), at + 10);
+  assert.equal(await page(), at + 10);
 });
 
 Deno.test("ctrl-w with arrows moves the divider that stands their way, and sizes survive leave and attach", async () => {
@@ -57,7 +57,7 @@ Deno.test("ctrl-w with arrows moves the divider that stands their way, and sizes
   await rig.type("4");
   const places = async (one: Rig) => {
     const lines = await one.lines();
-    return [lines[2].search(/[=-] Limits/), rowOf(lines, /[=-] Parcels/)];
+    return [lines[2].search(/[=-] Page/), rowOf(lines, /[=-] Zoom/)];
   };
   const [column, row] = await places(rig);
   await rig.type("\x17\x1b[C");

@@ -216,6 +216,25 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
     },
     { id: "pa:0x58410000", pa: "0x58410000", size: 666828800, access: "free", state: "free", owner: "root partition" },
   ],
+  "mem.owner": [
+    {
+      id: "pa:0x40000000",
+      owner: "vm:host",
+      mapped: ["ipa:host/0x40000000 rwx"],
+      access: "exclusive",
+      chain: ["root partition", "obj:12"],
+      offset: "0x0",
+    },
+    {
+      id: "pa:0x58400000",
+      owner: "vm:host",
+      parcel: "parcel:0x12",
+      mapped: ["ipa:rt/0x80400000 rw"],
+      access: "shared",
+      chain: ["root partition", "obj:12", "obj:62"],
+      offset: "0x0",
+    },
+  ],
   "mem.parcels": [
     {
       id: "parcel:0x12",
@@ -458,7 +477,10 @@ export function phoneRows(name: TableName): Row[] {
 /** Answers a query as a session would. */
 export function phoneAnswer({ table, args }: Query): Answer {
   const filter = parseFilter(args.filter ?? "", TABLES[table]);
-  const rows = phoneRows(table).filter((row) => filter.matches(row) && (args.queue === undefined || row.id.startsWith(`${args.queue}/`)));
+  const rows = phoneRows(table).filter((row) =>
+    filter.matches(row) && (args.queue === undefined || row.id.startsWith(`${args.queue}/`)) &&
+    (table !== "mem.owner" || row.id === args.at)
+  );
   return {
     table,
     at: { ns: "12481306000", insn: "2657004118" },

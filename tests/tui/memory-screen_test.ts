@@ -1,0 +1,218 @@
+import assert from "node:assert/strict";
+import { roleOf } from "../../src/tui/color.ts";
+import { Screen } from "../../src/tui/cells.ts";
+import { drawHalves, linesOf, patchAt, regionsOf, spread } from "../../src/tui/memory-map.ts";
+import { MEMORY_VIEWS, type Patch } from "../../src/tui/memory-views.ts";
+import { plainLook } from "../../src/tui/theme.ts";
+import type { Query } from "../../src/queries/query.ts";
+import { phoneAnswer, phoneRows } from "./phone.ts";
+import { Rig } from "./rig.ts";
+
+const MiB = 2 ** 20;
+const patch = (key: string, rest: Partial<Patch> = {}): Patch => ({
+  ...{ key, name: key, letter: key[0].toUpperCase(), fill: "fill0", ink: "fink", rank: 1 },
+  ...rest,
+});
+
+/** The map's cells, a line of them each, by address. */
+function cells(lines: readonly string[]): Map<string, string> {
+  return new Map(lines.flatMap((line): [string, string][] => {
+    const match = /^[|│].(0x[0-9a-f]{8}) {2}(.{64})/.exec(line);
+    return match ? [[match[1], match[2]]] : [];
+  }));
+}
+
+/** The view whose name stands out in the title. */
+function shownView({ screen }: Rig): string {
+  const title = screen.cells(2).slice(0, 84);
+  return title.filter((cell) => roleOf(cell.foreground) === "strong").map(({ text }) => text).join("").trim();
+}
+
+Deno.test("v on the map of memory: who can reach it, whose it is, in what state, then the list of runs", async () => {
+  const rig = new Rig(120, 36);
+  await rig.type("4");
+  const access = await rig.lines();
+  assert.match(access.join("\n"), /= Physical memory =+ access {2}owner {2}state {2}cell 64K =/);
+  assert.equal(shownView(rig), "access");
+  // debian's memory is the host's too; nobody has accepted rt's; the last page of the line is free.
+  const line = (lines: readonly string[], at = "0x58000000") => cells(lines).get(at)!;
+  assert.equal(line(access).slice(0, 4), "!???");
+  assert.match(line(access, "0x48000000"), /^d+$/);
+  await rig.type("v");
+  const owner = await rig.lines();
+  assert.equal(shownView(rig), "owner");
+  assert.match(owner.join("\n"), /H host {2}h host, in parcels {2}! blocked {2}\. free/);
+  assert.equal(line(owner).slice(0, 4), "!hhh");
+  assert.match(line(owner, "0x47800000"), /^H+$/);
+  await rig.type("v");
+  const state = await rig.lines();
+  assert.equal(shownView(rig), "state");
+  assert.match(state.join("\n"), /P private {2}a accepted {2}\? offered {2}! blocked {2}\. free/);
+  assert.equal(line(state).slice(0, 4), "!???");
+  assert.match(line(state, "0x47800000"), /^P+$/);
+  await rig.type("v");
+  assert.match(await rig.text(), /= Physical memory \d/);
+  await rig.type("v");
+  assert.deepEqual(await rig.lines(), access);
+});
+
+Deno.test("- on the map of memory comes down to single pages around the selected run, + back to all that fits", async () => {
+  const rig = new Rig(120, 36);
+  await rig.type("4");
+  const whole = await rig.lines();
+  const cell = async () => /state {2}cell (\S+)/.exec(await rig.text())?.[1];
+  assert.equal(await cell(), "64K");
+  await rig.type("+");
+  assert.equal(await cell(), "64K");
+  // The run that several can reach.
+  await rig.type("jjj");
+  assert.match(await rig.text(), /Page pa:0x58400000/);
+  for (const size of ["32K", "16K", "8K", "4K", "4K"]) {
+    await rig.type("-");
+    assert.equal(await cell(), size);
+  }
+  const shown = cells(await rig.lines());
+  assert.match(shown.get("0x58400000")!, /^!{16}\.+$/);
+  for (let i = 0; i < 9; i++) await rig.type("+"), await rig.lines();
+  assert.equal(await cell(), "64K");
+  await rig.type("g");
+  assert.deepEqual(await rig.lines(), whole);
+  await rig.type("5+");
+  assert.match(await rig.text(), /this pane has no scale/);
+});
+
+Deno.test("the page under the cursor: owner, mappings, access, state and the chain of extents", async () => {
+  const rig = new Rig(120, 36);
+  await rig.type("4");
+  assert.match(await rig.text(), /Owner {3}H host .*\n.*Mapped {2}H host 0x40000000 rwx.*\n.*Access {2}only host .*\n.*State {3}private/);
+  assert.match(await rig.text(), /root partition[^\n]*\n[^\n]*` obj:12[^\n]*\n[^\n]* {2}` mapped by host/);
+  await rig.type("jjj");
+  const text = await rig.text();
+  assert.match(text, /Owner {3}H host in parcel:0x12/);
+  assert.match(text, /Access {2}host, debian and rt/);
+  assert.match(text, /State {4}! BLOCKED /);
+  assert.match(text, /root partition.*\n.*` obj:12.*\n.* {2}` obj:62.*\n.* {4}` mapped by host, debian, rt/);
+  rig.answer = (query) =>
+    query.table === "mem.owner" ? { ...phoneAnswer(query), rows: [], error: "the machine has ended" } : phoneAnswer(query);
+  await rig.type("k");
+  assert.match(await rig.text(), /x the machine has ended/);
+});
+
+Deno.test("limits stand nearest first, those without a limit last; at 80x24 Tab brings the parcels", async () => {
+  const rig = new Rig(80, 24);
+  rig.answer = (query) => {
+    const answer = phoneAnswer(query);
+    const [first, second] = answer.rows;
+    const free = { ...first, id: "limit:free-page-tables", what: "free page tables", used: 212, limit: null, unit: "tables", share: null };
+    return query.table === "mem.limits" ? { ...answer, rows: [free, second, first] } : answer;
+  };
+  await rig.type("4");
+  assert.match(
+    await rig.text(),
+    /Limits 3 -.*nearest first[^]*root heap +=+--? +90 %! +3\.6M of 4M\n.*capabilities debian +=-+ +1 % +6 of 1 024/,
+  );
+  await rig.press("tab", "tab");
+  assert.match(await rig.text(), /Memory parcels 2[^]*parcel:0x12 +share +64K {2}H host/);
+  assert.doesNotMatch(await rig.text(), /Limits/);
+});
+
+Deno.test("L26: in a cell of two runs the upper fill is the ink of a half block, the lower one its background", async () => {
+  const look = plainLook("dark", "direct", "full"), screen = new Screen(4, 1, "direct");
+  const [host, guest] = [patch("host"), patch("guest", { fill: "fill3" })];
+  const free = patch("free", { fill: undefined, rank: 0 });
+  const cell = (upper: Patch | undefined, lower: Patch | undefined) => {
+    screen.clear();
+    drawHalves(screen, look, 0, 0, upper, lower);
+    const { text, foreground, background } = screen.cells(0)[0];
+    return [text, roleOf(foreground), roleOf(background)];
+  };
+  assert.deepEqual(cell(host, guest), ["▀", "fill0", "fill3"]);
+  assert.deepEqual(cell(guest, host), ["▀", "fill3", "fill0"]);
+  assert.deepEqual(cell(guest, guest), [" ", "fink", "fill3"]);
+  assert.deepEqual(cell(host, free), ["▀", "fill0", "bg"]);
+  assert.deepEqual(cell(free, host), ["▄", "fill0", "bg"]);
+  assert.deepEqual(cell(free, free), ["·", "faint", "bg"]);
+  // On the screen: what debian and the host share, in all its cells but those of the label.
+  const rig = new Rig(120, 36, { ascii: false }, "direct");
+  await rig.type("4");
+  const y = (await rig.lines()).findIndex((line) => /0x48000000/.test(line));
+  for (const { text, foreground, background } of rig.screen.cells(y).slice(14, 14 + 64)) {
+    assert.deepEqual([text, roleOf(foreground), roleOf(background)], ["▀", "fill0", "fill2"]);
+  }
+});
+
+Deno.test("L27: a blocked parcel of 64 KiB is visible at every zoom, in every view and size", async () => {
+  for (const [width, height] of [[80, 24], [100, 30], [120, 36], [160, 48], [200, 60]]) {
+    for (const ascii of [true, false]) {
+      const rig = new Rig(width, height, { ascii }, "direct");
+      await rig.type("4");
+      await rig.lines();
+      await rig.type("jjj");
+      for (let view = 0; view < MEMORY_VIEWS.length; view++) {
+        for (let zoom = 0; zoom < 8; zoom++) {
+          await rig.lines();
+          const found = rig.screen.toLines().findIndex((line) => /0x[0-9a-f]{8}.*!/.test(line));
+          assert.ok(found > 0, `${width}x${height} view ${view} zoom ${zoom}\n${rig.screen.toLines().join("\n")}`);
+          await rig.type("-");
+        }
+        for (let zoom = 0; zoom < 8; zoom++) await rig.type("+"), await rig.lines();
+        await rig.type("v");
+      }
+    }
+  }
+});
+
+Deno.test("L28: labels stand in regions of three lines and more, and hide no !", async () => {
+  const regions = regionsOf([
+    { pa: 0, size: 8 * MiB, patch: patch("host") },
+    { pa: 8 * MiB, size: 2 * MiB, patch: patch("rt") },
+    { pa: 10 * MiB, size: MiB, patch: patch("blocked", { alert: true, rank: 5 }) },
+    { pa: 11 * MiB, size: 40 * MiB, patch: patch("debian") },
+  ]);
+  const lines = linesOf(regions, MiB);
+  for (const { label, whole } of lines) if (label) assert.ok(whole && whole.to - whole.from >= 3 * MiB);
+  assert.deepEqual(lines.filter(({ label }) => label).map(({ whole }) => whole?.patch.key), ["host", "debian"]);
+  assert.equal(lines.at(-1)?.to, 51 * MiB);
+  // More room is for the folded lines, the larger the more; they still cover the same memory.
+  const wide = spread(lines, 40);
+  assert.ok(wide.length > lines.length && wide.length <= 40);
+  wide.slice(1).forEach(({ base }, index) => assert.equal(base, wide[index].to));
+  assert.equal(patchAt(regions, 9 * MiB, 11 * MiB)?.key, "blocked");
+
+  const rig = new Rig(120, 36);
+  const block = (query: Query) => {
+    const answer = phoneAnswer(query);
+    if (query.table !== "mem.map") return answer;
+    // Each run is blocked, the large ones too.
+    return { ...answer, rows: phoneRows("mem.map").map((row) => row.state === "free" ? row : { ...row, state: "blocked" }) };
+  };
+  rig.answer = block;
+  await rig.type("4");
+  for (const [address, text] of cells(await rig.lines())) {
+    if (Number(address) < 0x5800_0000) assert.match(text, /^!+$/, address);
+  }
+});
+
+Deno.test("the map and the page say that they ask, that there is nothing, and what went wrong", async () => {
+  for (
+    const [error, rows, expected] of [[undefined, [], /there is no memory/], [
+      "the machine has ended",
+      [],
+      /the machine has ended/,
+    ]] as const
+  ) {
+    const rig = new Rig(120, 36);
+    rig.answer = (query) => query.table === "mem.map" ? { ...phoneAnswer(query), rows: [...rows], error } : phoneAnswer(query);
+    await rig.type("4");
+    assert.match(await rig.text(), expected);
+    assert.match(await rig.text(), /no page is selected/);
+  }
+  const rig = new Rig(120, 36);
+  await rig.type("4");
+  rig.app.draw(rig.screen);
+  const silent = new Rig(120, 36);
+  silent.answer = (query) => ({ ...phoneAnswer(query), rows: [] });
+  silent.app.key({ name: "4", bytes: new Uint8Array() });
+  silent.app.draw(silent.screen);
+  assert.match(silent.screen.toLines().join("\n"), /Physical memory[^]*asking/);
+});
