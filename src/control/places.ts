@@ -30,7 +30,9 @@ export function sessionFolder(environment: (name: string) => string | undefined 
     return ownFolder(folder);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    const message = error instanceof NotOurs ? error.message : `sessions need ${folder}: ${error.message.split(",")[0]}`;
+    // Below a device Deno asks for all permissions before the system can say what is wrong.
+    const why = error instanceof Deno.errors.NotCapable ? "no folder can be made there" : error.message.split(",")[0];
+    const message = error instanceof NotOurs ? error.message : `sessions need ${folder}: ${why}`;
     throw new NoPlace(`${message}; or set XDG_RUNTIME_DIR to a folder of your own`);
   }
 }
