@@ -36,7 +36,7 @@ const align = (value: number, to: number) => Math.ceil(value / to) * to;
  */
 export function layoutPrimary(image: Uint8Array, initrd: Uint8Array | undefined, ramBase: number, ramSize: number): PrimaryLayout {
   const end = ramBase + ramSize;
-  const { placements, entry } = isElf(image) ? placeElf(image) : placeImage(image, ramBase);
+  const { placements, entry } = isElf(image) ? placeElf(image) : placeImage(image, ramBase, ramSize);
   for (const { address, size } of placements) {
     if (address < ramBase || address + size > end) {
       throw new Error(
@@ -66,8 +66,8 @@ function placeElf(image: Uint8Array): { placements: Placement[]; entry: number }
   return { entry, placements: segments.map(({ address, bytes, size }) => ({ address, bytes, size })) };
 }
 
-function placeImage(file: Uint8Array, ramBase: number): { placements: Placement[]; entry: number } {
-  const { image } = unwrapImage(file);
+function placeImage(file: Uint8Array, ramBase: number, ramSize: number): { placements: Placement[]; entry: number } {
+  const { image } = unwrapImage(file, ramSize);
   const header = imageHeader(image)!;
   const address = ramBase + (header.textOffset || 2 * MiB);
   return { entry: address, placements: [{ address, bytes: image, size: Math.max(header.imageSize, image.length) }] };

@@ -17,7 +17,9 @@ import {
   Schema,
   shown,
 } from "./schema.ts";
+import { VM_ADDRESS_LIMIT } from "../resource-manager/config/vm-config.ts";
 import { formatSize } from "../support/units.ts";
+import { KiB } from "../support/sizes.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
 
 /** One thing wrong with a configuration. */
@@ -48,6 +50,10 @@ const NO_VM = "there is no VM; add [vm.NAME] with a kernel or an image";
 /** What is said of required keys that are missing, where that alone would not help. */
 const MISSING: Readonly<Record<string, string>> = { el2: "el2 is missing; begin with el2 = 1", vm: NO_VM };
 
+/** Characters of a configuration, and tables inside each other: a device of a VM has four. */
+const TEXT_MAX = 256 * KiB;
+const DEPTH_MAX = 16;
+
 const VM_NAME = /^[a-z][a-z0-9-]*$/;
 const VM_NAME_MAX = 79;
 
@@ -56,6 +62,8 @@ const VM_NAME_MAX = 79;
  * what it says.
  */
 export function readConfig(text: string, changes: readonly string[] = []): ConfigResult {
+  const refused = (message: string): ConfigResult => ({ ok: false, errors: [{ line: 1, column: 1, message }], rest: undefined });
+  if (text.length > TEXT_MAX) return refused(`the file has ${text.length} characters; a configuration has at most ${TEXT_MAX}`);
   let raw: Record<string, unknown>;
   try {
     raw = parse(text);
@@ -64,6 +72,7 @@ export function readConfig(text: string, changes: readonly string[] = []): Confi
     const message = error.message.split("\n")[0].replace(/^Invalid TOML document: /, "");
     return { ok: false, errors: [{ line: error.line, column: error.column, message: `this is no TOML: ${message}` }], rest: undefined };
   }
+  if (isDeeper(raw, DEPTH_MAX)) return refused(`tables and lists are nested deeper than ${DEPTH_MAX}`);
   for (const change of changes) applyChange(raw, change);
   // Such a host makes its VMs by itself, so that none are missing.
   if (isTable(raw.host) && raw.host.kind === "image") raw.vm ??= {};
@@ -84,6 +93,12 @@ export function readConfig(text: string, changes: readonly string[] = []): Confi
   if (config !== undefined) checkTogether(config, errors);
   if (config !== undefined && errors.found.length === 0) return { ok: true, config };
   return { ok: false, errors: errors.sorted(), rest: config };
+}
+
+/** Whether tables and lists are nested deeper than `most`; it looks no deeper than that. */
+function isDeeper(value: unknown, most: number): boolean {
+  if (typeof value !== "object" || value === null || value instanceof Date) return false;
+  return most === 0 || Object.values(value).some((part) => isDeeper(part, most - 1));
 }
 
 /** Values that are wrong by themselves. */
@@ -228,6 +243,7 @@ function checkTogether({ file, spoilt }: Config, errors: ConfigErrors): void {
   }
   for (const [name, vm] of vms) {
     checkVm(name, vm, cpus, spoilt, errors);
+    if (!spoilt.has(["vm", name, "memory"], ["vm", name, "base"])) checkBase(name, vm, errors);
     checkStart(name, vm.start, file, errors);
     if (vm.hypervisor === "geniezone" && !file.host.gzvm && !spoilt.has(["host", "gzvm"])) {
       errors.atValue(["vm", name, "hypervisor"], 'hypervisor "geniezone" needs /dev/gzvm; write gzvm = true into [host]');
@@ -264,6 +280,16 @@ function checkContextIds(vms: readonly [string, FileVm][], errors: ConfigErrors)
       users.set(device.cid, name);
     });
   }
+}
+
+/** The physical addresses of a VM end at 36 bits. */
+function checkBase(name: string, { base, memory }: FileVm, errors: ConfigErrors): void {
+  if (base + memory <= VM_ADDRESS_LIMIT) return;
+  const most = VM_ADDRESS_LIMIT - memory;
+  errors.atValue(
+    ["vm", name, "base"],
+    `base 0x${base.toString(16)} leaves no room for ${formatSize(memory)}; use at most 0x${most.toString(16)}`,
+  );
 }
 
 function checkVm(name: string, vm: FileVm, cpus: number, spoilt: Spoilt, errors: ConfigErrors): void {

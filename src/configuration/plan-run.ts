@@ -249,7 +249,7 @@ interface VmPlace {
 }
 
 async function planVm(name: string, vm: FileVm, { folder, links, cid, roomKnown }: VmPlace, refuse: Refuse): Promise<VmPlan | undefined> {
-  const kernel = await load("kernel", vm.kernel, folder, refuse, linuxImage);
+  const kernel = await load("kernel", vm.kernel, folder, refuse, (file) => linuxImage(file, roomKnown ? vm.memory : undefined));
   const bareMetal = await load(
     "image",
     vm.image,

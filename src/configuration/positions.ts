@@ -37,9 +37,15 @@ export class TomlPositions {
 
   #position(offset: number | undefined): Position | undefined {
     if (offset === undefined) return undefined;
-    let line = this.#lineStarts.length;
-    while (this.#lineStarts[line - 1] > offset) line--;
-    return { line, column: offset - this.#lineStarts[line - 1] + 1 };
+    // The last line that starts at or before it, by halves: a file may have as many errors as
+    // lines.
+    let line = 0, end = this.#lineStarts.length;
+    while (end - line > 1) {
+      const middle = line + end >> 1;
+      if (this.#lineStarts[middle] <= offset) line = middle;
+      else end = middle;
+    }
+    return { line: line + 1, column: offset - this.#lineStarts[line] + 1 };
   }
 }
 

@@ -21,7 +21,7 @@ import {
   TAG_LENGTH,
 } from "../virtio/plan.ts";
 import { formatSize, parseDuration, parseSize } from "../support/units.ts";
-import { MiB, PAGE_SIZE } from "../support/sizes.ts";
+import { KiB, MiB, PAGE_SIZE } from "../support/sizes.ts";
 
 /**
  * IPAs and memory sizes of a VM are multiples of a stage-2 block, so that the resource manager and
@@ -38,6 +38,9 @@ const MAX_DEPTH = 255;
 const MAX_MESSAGE = 1023;
 const MAX_CPUS = 8;
 
+/** Characters of a value in a message. */
+const SHOWN_MAX = 80;
+
 /**
  * What stands for a value in a message: as it was written, hexadecimal where that is how it is
  * read, nothing for lists and tables.
@@ -47,7 +50,8 @@ export function shown(key: string | number | undefined, value: unknown): string 
   if (key === "base" && typeof value === "number") return `0x${value.toString(16)}`;
   // Quantities with units are strings in TOML only.
   if (typeof value === "string" && /^[\d.]+ ?[A-Za-z]+$/.test(value)) return value;
-  return JSON.stringify(value);
+  const text = JSON.stringify(value);
+  return typeof value === "string" && text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…"` : text;
 }
 
 function mustBe(what: string): (issue: v.BaseIssue<unknown>) => string {
@@ -56,6 +60,10 @@ function mustBe(what: string): (issue: v.BaseIssue<unknown>) => string {
 
 const boolean = v.boolean(mustBe("true or false"));
 const text = v.string(mustBe("a string"));
+
+/** Bytes of a command line: it is in a devicetree of 64 KiB. Linux on arm64 takes 2 KiB of it. */
+const COMMAND_LINE_MAX = 32 * KiB;
+const commandLine = v.pipe(text, v.maxLength(COMMAND_LINE_MAX, `has more than ${COMMAND_LINE_MAX} characters`));
 
 function whole(min: number, max: number, outside: string) {
   const number = mustBe("a whole number");
@@ -239,7 +247,7 @@ const vm = v.object({
   image: v.optional(text),
   initrd: v.optional(text),
   symbols: v.optional(text),
-  cmdline: v.optional(text, ""),
+  cmdline: v.optional(commandLine, ""),
   memory: v.optional(size(2 * MiB), "256MiB"),
   base: v.optional(
     v.pipe(
@@ -301,7 +309,7 @@ const imageHost = {
   image: vm.entries.image,
   initrd: vm.entries.initrd,
   symbols: vm.entries.symbols,
-  cmdline: v.optional(text),
+  cmdline: v.optional(commandLine),
   dtb: vm.entries.dtb,
   firmware: vm.entries.firmware,
   firmware_vars: v.optional(text),

@@ -9,10 +9,11 @@ import { MiB } from "../support/sizes.ts";
 
 /**
  * A Linux kernel for a VM: an arm64 Image at text_offset from the start of RAM.
+ * @param memory bytes that the VM has, if that is known
  * @throws Error that says what the bytes are where they are none.
  */
-export function linuxImage(file: Uint8Array): VmImage {
-  const { image } = unwrapImage(file);
+export function linuxImage(file: Uint8Array, memory?: number): VmImage {
+  const { image } = unwrapImage(file, memory);
   const header = imageHeader(image)!;
   return { bytes: image, offset: header.textOffset, size: Math.max(header.imageSize, image.length), entry: header.textOffset };
 }
@@ -43,7 +44,7 @@ export function firmwareImage(file: Uint8Array): VmFirmware {
  */
 export function bareMetalImage(file: Uint8Array, base: number, memory: number): VmImage {
   if (isElf(file)) return elfImage(file, base, memory);
-  if (imageHeader(file)) return linuxImage(file);
+  if (imageHeader(file)) return linuxImage(file, memory);
   if (file.length === 0) throw new Error("the image is empty");
   return { bytes: file, offset: 0, size: file.length, entry: 0 };
 }

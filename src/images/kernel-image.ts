@@ -2,6 +2,8 @@
 // section 4) and the containers that distributions wrap it in (gzip, EFI zboot).
 
 import zlib from "node:zlib";
+import { GiB } from "../support/sizes.ts";
+import { formatSize } from "../support/units.ts";
 
 /** The 64-byte header of an arm64 Image. */
 export interface ImageHeader {
@@ -38,14 +40,18 @@ export function imageHeader(bytes: Uint8Array): ImageHeader | undefined {
 /** How an Image was wrapped. */
 export type Container = "raw" | "gzip" | `zboot/${string}`;
 
+/** Bytes of an Image, where nobody knows how much memory there is for it. */
+const IMAGE_MAX = GiB;
+
 /**
  * The Image inside `bytes`, which is an Image, a gzip of one, or an EFI zboot file with gzip or
  * zstd payload.
+ * @param most bytes that there is memory for
  * @throws Error that says what the bytes are when no Image can be had from them.
  */
-export function unwrapImage(bytes: Uint8Array): { image: Uint8Array; container: Container } {
+export function unwrapImage(bytes: Uint8Array, most = IMAGE_MAX): { image: Uint8Array; container: Container } {
   if (imageHeader(bytes)) return { image: bytes, container: "raw" };
-  if (bytes[0] === 0x1f && bytes[1] === 0x8b) return { image: checked(inflate(bytes, "gzip"), "gzip"), container: "gzip" };
+  if (bytes[0] === 0x1f && bytes[1] === 0x8b) return { image: checked(inflate(bytes, "gzip", most), "gzip"), container: "gzip" };
   if (latin1(bytes, Zboot.magic, Zboot.magic + 4) === "zimg") {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const offset = view.getUint32(Zboot.payloadOffset, true);
@@ -55,22 +61,42 @@ export function unwrapImage(bytes: Uint8Array): { image: Uint8Array; container: 
     }
     const compression = latin1(bytes, Zboot.compression, Zboot.compressionEnd).replace(/\0.*$/s, "");
     const container: Container = `zboot/${compression}`;
-    return { image: checked(inflate(bytes.subarray(offset, offset + size), compression), container), container };
+    return { image: checked(inflate(bytes.subarray(offset, offset + size), compression, most), container), container };
   }
   throw new Error("not an arm64 Linux Image (no ARM64 magic at offset 56), nor a gzip or EFI zboot container of one");
 }
 
-function inflate(payload: Uint8Array, compression: string): Uint8Array {
-  switch (compression) {
-    case "gzip":
-      // zboot appends the size behind the stream, so the end of the stream is the end.
-      return new Uint8Array(zlib.gunzipSync(payload, { finishFlush: zlib.constants.Z_SYNC_FLUSH }));
-    case "zstd":
-    case "zstd22":
-      return new Uint8Array(zlib.zstdDecompressSync(payload));
-    default:
-      throw new Error(`EFI zboot image is compressed with ${compression}; gzip and zstd can be unpacked`);
+/** @throws Error where it becomes larger than `most`, is cut off, or something follows it. */
+function inflate(payload: Uint8Array, compression: string, most: number): Uint8Array {
+  const limit = { maxOutputLength: most };
+  try {
+    switch (compression) {
+      case "gzip":
+        return new Uint8Array(zlib.gunzipSync(withoutSize(payload), limit));
+      case "zstd":
+      case "zstd22":
+        return new Uint8Array(zlib.zstdDecompressSync(payload, limit));
+    }
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "ERR_BUFFER_TOO_LARGE") {
+      throw new Error(`the ${compression} image unpacks to more than ${formatSize(most)}, the memory for it`);
+    }
+    if (code === "Z_BUF_ERROR") throw new Error(`the ${compression} image is cut off`);
+    if (!(error instanceof Error)) throw error;
+    throw new Error(`the ${compression} image is damaged: ${error.message}`);
   }
+  throw new Error(`EFI zboot image is compressed with ${compression}; gzip and zstd can be unpacked`);
+}
+
+const SIZE_BYTES = 4;
+
+/** A gzip stream without the size that some zboot files have after it, as they do after zstd. */
+function withoutSize(payload: Uint8Array): Uint8Array {
+  if (payload.length < 2 * SIZE_BYTES) return payload;
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  const size = (end: number) => view.getUint32(payload.length - end, true);
+  return size(SIZE_BYTES) === size(2 * SIZE_BYTES) ? payload.subarray(0, -SIZE_BYTES) : payload;
 }
 
 function checked(image: Uint8Array, container: Container): Uint8Array {

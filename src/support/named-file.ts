@@ -1,17 +1,77 @@
 // Files that people name: their content, or in a few words why there is none.
 
+import { closeSync, constants, openSync, readSync } from "node:fs";
 import { isOfSystem } from "./cache.ts";
+import { GiB, KiB } from "./sizes.ts";
+import { formatSize } from "./units.ts";
 
-/** A file that has no end, such as a terminal or /dev/zero. */
+/** A file that has no end, such as a terminal or /dev/zero, or is too large to be read. */
 export class EndlessFile extends Error {}
 
+/** Bytes of a file that is read as a whole: what V8 can have in one piece. */
+const FILE_MAX = 2 * GiB;
+/** Bytes that a pipe may give, and how long it may give nothing, ms. */
+const PIPE_MAX = GiB;
+const PIPE_TIME = 10_000;
+const PIPE_POLL = 5;
+const PIPE_PIECE = 64 * KiB;
+
 /**
- * The content of a file.
+ * The content of a file. Of a pipe what is written into it, if somebody does so soon.
  * @throws EndlessFile for a device, or what the system says: see `cannotRead`.
  */
 export function readToEnd(path: string): Uint8Array<ArrayBuffer> {
-  if (Deno.statSync(path).isCharDevice) throw new EndlessFile("is a device");
+  const { isCharDevice, isBlockDevice, isSocket, isFifo, size } = Deno.statSync(path);
+  if (isCharDevice || isBlockDevice) throw new EndlessFile("is a device");
+  if (isSocket) throw new EndlessFile("is a socket");
+  if (isFifo) return readPipe(path);
+  if (size > FILE_MAX) throw new EndlessFile(`has ${formatSize(size)}; at most ${formatSize(FILE_MAX)} can be read`);
   return Deno.readFileSync(path);
+}
+
+/** Reads a pipe without waiting for a writer that never comes. */
+function readPipe(path: string): Uint8Array<ArrayBuffer> {
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const clock = new Int32Array(new SharedArrayBuffer(4));
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  try {
+    for (let limit = Date.now() + PIPE_TIME;;) {
+      const piece = new Uint8Array(PIPE_PIECE);
+      const count = readAvailable(file, piece);
+      // Without a writer there is an end at once, until the first one comes.
+      if (count === 0 && size > 0) break;
+      if (!count) {
+        if (Date.now() > limit) throw new EndlessFile(`is a pipe into which nothing was written for ${PIPE_TIME / 1000} s`);
+        Atomics.wait(clock, 0, 0, PIPE_POLL);
+        continue;
+      }
+      pieces.push(piece.subarray(0, count));
+      size += count;
+      if (size > PIPE_MAX) throw new EndlessFile(`is a pipe that gives more than ${formatSize(PIPE_MAX)}`);
+      limit = Date.now() + PIPE_TIME;
+    }
+  } finally {
+    closeSync(file);
+  }
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}
+
+/** Bytes that were there, 0 at the end; undefined where there are none yet. */
+function readAvailable(file: number, into: Uint8Array): number | undefined {
+  try {
+    return readSync(file, into);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EAGAIN") return undefined;
+    if (error instanceof Deno.errors.WouldBlock) return undefined;
+    throw error;
+  }
 }
 
 /**

@@ -169,3 +169,9 @@ Deno.test("a process that ends removes its own socket only", async () => {
     Deno.removeSync(tmp, { recursive: true });
   }
 });
+
+Deno.test("D14: el2 never starts itself with all permissions", async () => {
+  const sources = new URL("../../src/", import.meta.url);
+  const { stdout } = await new Deno.Command("grep", { args: ["-rlE", 'allow-all|"-A"', sources.pathname] }).output();
+  assert.equal(text.decode(stdout), "");
+});

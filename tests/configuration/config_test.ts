@@ -178,3 +178,31 @@ Deno.test("docs/configuration.md names every key, and no other", async () => {
   for (const key of devices.flat()) built.add(key);
   assert.deepEqual([...documented].sort(), [...built].sort());
 });
+
+Deno.test("D11: a configuration of any shape is refused in little time", () => {
+  const shapes = {
+    header: `el2 = 1\n[${"a.".repeat(20_000)}b]\n`,
+    dotted: `el2 = 1\n${"a.".repeat(20_000)}b = 1\n`,
+    tables: `x = ${"{ a = ".repeat(500)}1${" }".repeat(500)}\n`,
+    keys: Array.from({ length: 20_000 }, (_, i) => `k${i} = ${i}\n`).join(""),
+    vms: Array.from({ length: 10_000 }, (_, i) => `[vm.b${i}]\nx = 1\n`).join(""),
+    large: `x = "${"a".repeat(300_000)}"\n`,
+  };
+  for (const [name, text] of Object.entries(shapes)) {
+    const begun = performance.now();
+    const result = readConfig(text);
+    assert.ok(!result.ok && result.errors.length > 0, name);
+    assert.ok(performance.now() - begun < 5000, `${name}: ${performance.now() - begun} ms`);
+  }
+  const deep = readConfig(shapes.header);
+  assert.ok(!deep.ok);
+  assert.deepEqual(deep.errors, [{ line: 1, column: 1, message: "tables and lists are nested deeper than 16" }]);
+});
+
+Deno.test("D15: a command line that has no room in a devicetree is refused, and quoted in part", () => {
+  const config = (length: number) => readConfig(`el2 = 1\n[vm.a]\nimage = "a"\nmemory = "4MiB"\ncmdline = "${"x".repeat(length)}"\n`);
+  assert.ok(config(32_768).ok);
+  const result = config(32_769);
+  assert.ok(!result.ok);
+  assert.deepEqual(result.errors, [{ line: 5, column: 11, message: `cmdline "${"x".repeat(79)}…" has more than 32768 characters` }]);
+});

@@ -55,3 +55,26 @@ Deno.test("what is no Image is refused by what is wrong with it", () => {
   assert.throws(() => unwrapImage(cutOff), /zboot image is cut off/);
   assert.throws(() => unwrapImage(zboot(new Uint8Array(9), "lzo")), /compressed with lzo/);
 });
+
+Deno.test("D9: an image that unpacks to more than the memory for it is refused before that is used", () => {
+  const image = new Uint8Array(64 << 20);
+  image.set(sampleImage());
+  for (const [name, file] of [["gzip", zlib.gzipSync(image)], ["zstd", zboot(zlib.zstdCompressSync(image), "zstd")]] as const) {
+    assert.throws(
+      () => unwrapImage(new Uint8Array(file), 16 << 20),
+      new RegExp(`the ${name} image unpacks to more than 16MiB, the memory for it`),
+    );
+    assert.equal(unwrapImage(new Uint8Array(file), 64 << 20).image.length, image.length);
+  }
+});
+
+Deno.test("D9: a gzip stream that is cut anywhere, or that something follows, is refused", () => {
+  const file = new Uint8Array(zlib.gzipSync(sampleImage()));
+  for (let length = 2; length < file.length; length++) {
+    assert.throws(() => unwrapImage(file.subarray(0, length)), /the gzip image is (cut off|damaged)/, `${length}`);
+  }
+  assert.throws(() => unwrapImage(Uint8Array.from([...file, 1, 2, 3])), /the gzip image is damaged/);
+  // Some zboot files have the size once more after the stream.
+  const sized = new Uint8Array([...file, ...file.subarray(-4)]);
+  assert.deepEqual(unwrapImage(zboot(sized, "gzip")).image, sampleImage());
+});

@@ -75,9 +75,11 @@ class HeadlessRun {
 
   async run(): Promise<number> {
     const { client, options: { timeout, stdio, interactive } } = this;
-    const timer = timeout === undefined
-      ? undefined
-      : setTimeout(() => this.#leave(ExitCode.TimedOut, `timeout: ${timeout / 1000} s of wall time passed`), timeout);
+    const timer = timeout === undefined ? undefined : setTimeout(
+      () => this.#leave(ExitCode.TimedOut, `timeout: ${timeout / 1000} s of wall time passed`),
+      // What was read and unpacked until now counts.
+      Math.max(0, timeout - performance.now()),
+    );
     const signals = endingSignals().map((signal) => {
       const call = () => this.#interrupt(signal === "SIGINT" ? "interrupted" : `ended by ${signal}`);
       Deno.addSignalListener(signal, call);

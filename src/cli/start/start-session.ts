@@ -1,6 +1,7 @@
 // Sessions in the background: their processes, and forks of what a screen shows.
 
 import { ExitCode, Failure } from "../common/failure.ts";
+import { runtimeArguments } from "./own-program.ts";
 import { openSession } from "../common/session.ts";
 import { defaultName, NoPlace, sessionFolder, sessionNames, socketPath } from "../../control/places.ts";
 import { answers, NoSession, ownerOf, sessionInfo } from "../../control/remote.ts";
@@ -33,11 +34,10 @@ export async function startSession(entry: URL, name: string, args: string[]): Pr
   }
   const log = `${sessionFolder()}/${name}.log`;
   openOwn(log, { truncate: true }).close();
-  const runtime = Deno.build.standalone ? [] : ["run", "-q", "--no-prompt", "--allow-all", entry.href];
   const child = new Deno.Command(shellPath(), {
     // The shell gives the process a log for what it says last, which Deno's own pipes would not
     // outlive.
-    args: ["-c", `exec "$@" >>"$0" 2>&1 </dev/null`, log, Deno.execPath(), ...runtime, "serve", ...args],
+    args: ["-c", `exec "$@" >>"$0" 2>&1 </dev/null`, log, Deno.execPath(), ...runtimeArguments(entry), "serve", ...args],
     stdin: "null",
     stdout: "null",
     stderr: "null",

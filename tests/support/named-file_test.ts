@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { cannotRead, EndlessFile, readToEnd } from "../../src/support/named-file.ts";
+
+const folder = () => Deno.makeTempDirSync({ prefix: "el2-test-" });
+const shell = (command: string) => new Deno.Command("/bin/sh", { args: ["-c", command], stdout: "null" }).spawn();
+
+Deno.test("D10: a pipe into which nobody writes is refused after a while, one that is written is read to its end", async () => {
+  const work = folder(), pipe = `${work}/p`;
+  await new Deno.Command("mkfifo", { args: [pipe] }).output();
+  const writer = shell(`sleep 0.3; printf hello > ${pipe}`);
+  assert.equal(new TextDecoder().decode(readToEnd(pipe)), "hello");
+  await writer.status;
+  const begun = performance.now();
+  let reason = "";
+  try {
+    readToEnd(pipe);
+  } catch (error) {
+    reason = cannotRead(error);
+  }
+  assert.equal(reason, "is a pipe into which nothing was written for 10 s");
+  assert.ok(performance.now() - begun < 20_000);
+  Deno.removeSync(work, { recursive: true });
+});
+
+Deno.test("devices, sockets and files that are too large are refused", () => {
+  const work = folder();
+  const socket = Deno.listen({ transport: "unix", path: `${work}/s` });
+  using sparse = Deno.createSync(`${work}/sparse`);
+  sparse.truncateSync(3 * 2 ** 30);
+  try {
+    for (
+      const [path, reason] of [["/dev/zero", "is a device"], [`${work}/s`, "is a socket"], [
+        `${work}/sparse`,
+        "has 3GiB; at most 2GiB can be read",
+      ]]
+    ) {
+      assert.throws(() => readToEnd(path), (error) => error instanceof EndlessFile && error.message === reason, path);
+    }
+  } finally {
+    socket.close();
+    Deno.removeSync(work, { recursive: true });
+  }
+});
