@@ -134,7 +134,7 @@ export const HYPERCALL_ERRORS: Readonly<Record<HypercallName, HypercallErrors>> 
   memextent_modify: errors("4.8", [...LOOKUP, "DENIED", "ARGUMENT_ALIGNMENT", "ARGUMENT_SIZE"]),
   memextent_configure: errors("4.8", [...LOOKUP, "ARGUMENT_ALIGNMENT"]),
   memextent_configure_derive: errors("4.8", [...LOOKUP, "ADDR_INVALID", "ARGUMENT_ALIGNMENT"]),
-  memextent_donate: errors("4.8", [...LOOKUP, "ARGUMENT_ALIGNMENT", "ARGUMENT_SIZE", "MEMEXTENT_TYPE", "MEMDB_NOT_OWNER"]),
+  memextent_donate: errors("4.8", [...LOOKUP, "ARGUMENT_ALIGNMENT", "ARGUMENT_SIZE", "MEMEXTENT_TYPE", "MEMDB_NOT_OWNER", "BUSY"]),
 
   vcpu_configure: errors("4.9", LOOKUP),
   vcpu_poweron: errors("4.9", [...LOOKUP, "BUSY", "FAILURE"]),

@@ -41,7 +41,7 @@ export function mapAttributes(user: number, kernel: number, memoryType: number):
 }
 
 /** `map_flags`. */
-export const MapFlags = { Partial: 1, NoSync: 0x8000_0000, Defined: 0x8000_0001 } as const;
+export const MapFlags = { Partial: 1, Private: 2, Vmmio: 4, NoSync: 0x8000_0000, Defined: 0x8000_0007 } as const;
 
 /** The memory type of an extent: `attributes` bits 9:8. */
 export const ExtentMemoryType = { Any: 0, Device: 1, Uncached: 2, Cached: 3 } as const;
@@ -65,11 +65,11 @@ export const ModifyOperation = { UnmapAll: 0, ZeroRange: 1, CacheCleanRange: 2, 
 export const ModifyFlags = { NoSync: 0x8000_0000, Defined: 0x8000_00ff } as const;
 
 /** Kinds of memextent_donate: `options` bits 7:0; bit 31 is NoSync. */
-export const DonateType = { ToChild: 0, ToParent: 1, ToSibling: 2 } as const;
+export const DonateType = { ToChild: 0, ToParent: 1, ToSibling: 2, ToProtected: 3, FromProtected: 4 } as const;
 export const DonateOptions = { NoSync: 0x8000_0000, Defined: 0x8000_00ff } as const;
 
 /** `op` of addrspace_configure_vmmio. */
-export const VmmioOperation = { Add: 0, Remove: 1 } as const;
+export const VmmioOperation = { Add: 0, Remove: 1, AddPrivate: 2, RemovePrivate: 3 } as const;
 
 /** `flags` of addrspace_attach_vdevice for a GICR. */
 export const VdeviceFlags = { LastValid: 1n, Last: 2n, Defined: 3n } as const;
@@ -106,11 +106,14 @@ export const VcpuRunState = {
   AddrspaceVmmioRead: 4,
   AddrspaceVmmioWrite: 5,
   Fault: 6,
+  /** state_data_0 is the IPA, state_data_1 whether it was a write. */
+  PageFault: 7,
   PsciSystemReset: 0x100,
 } as const;
 
 /**
- * `resume_data_1` of vcpu_run: the access is emulated, made again, or an abort
+ * `resume_data_1` of vcpu_run, `resume_data_0` after a page fault: the access is emulated, made
+ * again, or an abort
  * (docs/spec/vm-manager.md §9).
  */
 export const VcpuResume = { Emulate: 0n, Retry: 1n, Fault: 2n } as const;

@@ -181,7 +181,7 @@ export class VcpuRunner {
         return this.#mmio(vm, vcpu, resource, results, undefined);
       case VcpuRunState.AddrspaceVmmioWrite:
         return this.#mmio(vm, vcpu, resource, results, results.state_data_2);
-      case VcpuRunState.Fault:
+      case VcpuRunState.PageFault:
         return this.#fault(vm, vcpu, resource, results);
       case VcpuRunState.PsciSystemReset:
         return this.#endingUnless(vm, vcpu);
@@ -235,7 +235,7 @@ export class VcpuRunner {
     const address = Number(state_data_0);
     const attempt = this.#hooks.pageIn(vm, address, state_data_1 !== 0n);
     if (attempt === 0) {
-      vcpu.resume = [0n, VcpuResume.Retry];
+      vcpu.resume = [VcpuResume.Retry, 0n];
       return this.#makeReady(vcpu, resource, true);
     }
     const page = this.#page(vcpu, 0, RUN_PAGE_FAULT.size);
@@ -318,8 +318,9 @@ export class VcpuRunner {
         vcpu.exit = exit;
         return false;
       }
-      if (action === ResumeAction.Fault) vcpu.resume[1] = VcpuResume.Fault;
-      else if (exit.kind === "fault") vcpu.resume[1] = VcpuResume.Retry;
+      const word = exit.kind === "fault" ? 0 : 1;
+      if (action === ResumeAction.Fault) vcpu.resume[word] = VcpuResume.Fault;
+      else if (exit.kind === "fault") vcpu.resume[word] = VcpuResume.Retry;
     }
     if (exit.kind === "read") {
       const at = RUN_MMIO.offsetOf("data");

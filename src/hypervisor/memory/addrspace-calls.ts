@@ -23,9 +23,14 @@ interface Part {
 const PAGE = BigInt(PAGE_SIZE);
 const MEMORY_TYPES: ReadonlySet<number> = new Set(Object.values(MemoryType));
 
+const PROTECTED = MapFlags.Private | MapFlags.Vmmio;
+
 function checkFlags(call: Call, flags: number): ErrorCode {
-  if ((flags & ~MapFlags.Defined) === 0) return ErrorCode.OK;
-  return call.refuse(ErrorCode.ARGUMENT_INVALID, "reserved bits of map_flags are zero", { map_flags: flags });
+  if ((flags & ~MapFlags.Defined) !== 0) {
+    return call.refuse(ErrorCode.ARGUMENT_INVALID, "reserved bits of map_flags are zero", { map_flags: flags });
+  }
+  if ((flags & PROTECTED) !== PROTECTED) return ErrorCode.OK;
+  return call.refuse(ErrorCode.ARGUMENT_INVALID, "map_flags have PRIVATE or VMMIO, not both", { map_flags: flags });
 }
 
 function checkAttributes(call: Call, attributes: number, defined: number): ErrorCode {
@@ -153,6 +158,10 @@ export const calls: readonly HypercallDefinition[] = [
       }
       const kind = refusePartOfBasic(call, memextent, map_flags);
       if (kind !== ErrorCode.OK) return kind;
+      if (map_flags & PROTECTED && !addrspace.inRange(Number(part.ipa), part.size)) {
+        const values = { vbase: part.ipa, size: part.size };
+        return call.refuse(ErrorCode.ADDR_INVALID, "PRIVATE and VMMIO mappings lie in a range of addrspace_configure_vmmio", values);
+      }
       return memextent.map(addrspace, part.ipa, part.offset, part.size, map_attrs);
     },
   }),

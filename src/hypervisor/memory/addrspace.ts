@@ -40,6 +40,7 @@ export interface MemoryServices extends Services {
 /** VMIDs are 1..255; 255 is the root VM's. */
 const VMID_END = 256;
 const VMMIO_RANGES = 128;
+const RANGE_OPERATIONS: ReadonlySet<number> = new Set(Object.values(VmmioOperation));
 /**
  * Heap bytes of a page table. The table itself is in the machine's pool, where the core walks it.
  */
@@ -67,10 +68,12 @@ export interface AttachedDevice {
   readonly device: VirtualDevice;
 }
 
-/** A range that the VMM emulates: IPAs of its first byte, and behind its last. */
+/** A range whose accesses leave vcpu_run: IPAs of its first byte, and behind its last. */
 export interface VmmioRange {
   readonly base: number;
   readonly end: number;
+  /** Missing pages are page faults there; else the VMM emulates its accesses. */
+  readonly paged: boolean;
 }
 
 /** An address space. */
@@ -152,18 +155,19 @@ export class AddressSpace extends HypervisorObject {
     this.release();
   }
 
-  /** Adds or removes a range that the VMM emulates. */
+  /** Adds or removes a range that the VMM emulates, or a private one that it fills with pages. */
   configureVmmio(base: bigint, size: bigint, operation: number): ErrorCode {
     const values = { base, size };
-    if (operation !== VmmioOperation.Add && operation !== VmmioOperation.Remove) {
+    if (!RANGE_OPERATIONS.has(operation)) {
       return this.refuse(ErrorCode.UNIMPLEMENTED, "ranges are added or removed", { operation });
     }
+    const paged = operation === VmmioOperation.AddPrivate || operation === VmmioOperation.RemovePrivate;
     if (size === 0n) return this.refuse(ErrorCode.ARGUMENT_SIZE, "a range has a size", values);
     if (base + size > 1n << 64n) return this.refuse(ErrorCode.ADDR_OVERFLOW, "the range wraps", values);
     if (base + size > BigInt(ADDRESS_SPACE_SIZE)) return this.refuse(ErrorCode.ARGUMENT_SIZE, "the range leaves the address space", values);
-    const made = { base: Number(base), end: Number(base + size) };
-    if (operation === VmmioOperation.Remove) {
-      const index = this.vmmioRanges.findIndex((range) => range.base === made.base && range.end === made.end);
+    const made = { base: Number(base), end: Number(base + size), paged };
+    if (operation === VmmioOperation.Remove || operation === VmmioOperation.RemovePrivate) {
+      const index = this.vmmioRanges.findIndex((range) => range.base === made.base && range.end === made.end && range.paged === paged);
       if (index < 0) return this.refuse(ErrorCode.BUSY, "no range is exactly this one", values);
       this.vmmioRanges.splice(index, 1);
       return ErrorCode.OK;
@@ -179,10 +183,20 @@ export class AddressSpace extends HypervisorObject {
   /** Whether an access lies wholly inside one range that the VMM emulates. */
   isVmmio(ipa: number, size: number): boolean {
     for (let index = 0; index < this.vmmioRanges.length; index++) {
-      const { base, end } = this.vmmioRanges[index];
-      if (ipa >= base && ipa + size <= end) return true;
+      const { base, end, paged } = this.vmmioRanges[index];
+      if (ipa >= base && ipa + size <= end) return !paged;
     }
     return false;
+  }
+
+  /** Whether a missing page at an IPA is a page fault for whoever runs the vCPU. */
+  isPaged(ipa: number): boolean {
+    return this.vmmioRanges.some(({ base, end, paged }) => paged && ipa >= base && ipa < end);
+  }
+
+  /** Whether all of [ipa, ipa + size) lies in one range whose accesses leave vcpu_run. */
+  inRange(ipa: number, size: number): boolean {
+    return this.vmmioRanges.some(({ base, end }) => ipa >= base && ipa + size <= end);
   }
 
   /** A virtual device is taken away. */
@@ -284,6 +298,7 @@ export class AddressSpace extends HypervisorObject {
     const ranges = archive.list("vmmioRanges", this.vmmioRanges, (range) => ({
       base: archive.integer("base", range?.base, 0, ADDRESS_SPACE_SIZE),
       end: archive.integer("end", range?.end, 0, ADDRESS_SPACE_SIZE),
+      paged: archive.bool("paged", range?.paged),
     }), VMMIO_RANGES);
     if (archive.loading) this.vmmioRanges.push(...ranges);
     this.#infoArea = archive.maybe("infoArea", this.#infoArea, (area) => ({

@@ -74,6 +74,25 @@ function lookUpDonor(call: Call, id: bigint): Donor | ErrorCode {
   return call.lookup(id, active("memextent", MemextentRight.Donate));
 }
 
+/**
+ * Pages of a host that its guest has to itself, and back. They come back only when no address space
+ * maps them.
+ */
+function donateProtected(call: Call, type: number, from: Donor, to: Donor, offset: bigint, size: bigint): ErrorCode {
+  const values = { object: call.services.names.object(from), from: from.name, to: to.name, offset, size };
+  if (!(from instanceof Memextent && to instanceof Memextent)) {
+    return call.refuse(ErrorCode.ARGUMENT_INVALID, "protected memory goes between extents", values);
+  }
+  const [host, guest] = type === DonateType.ToProtected ? [from, to] : [to, from];
+  const related = guest.origin === host ? DonateType.ToChild : DonateType.ToSibling;
+  const back = guest.origin === host ? DonateType.ToParent : DonateType.ToSibling;
+  if (type === DonateType.ToProtected) return donate(call, related, from, to, offset, size);
+  if (offset + size <= BigInt(guest.extentSize) && !guest.mappings.within(Number(offset), Number(size)).next().done) {
+    return call.refuse(ErrorCode.BUSY, "the pages are still mapped", values);
+  }
+  return donate(call, back, from, to, offset, size);
+}
+
 function donate(call: Call, type: number, from: Donor, to: Donor, offset: bigint, size: bigint): ErrorCode {
   const values = { object: call.services.names.object(from), from: from.name, to: to.name, offset, size };
   const error = checkRange(call, offset, size, Number.MAX_SAFE_INTEGER, ErrorCode.ARGUMENT_INVALID, values);
@@ -121,15 +140,17 @@ export const calls: readonly HypercallDefinition[] = [
   }),
   hypercall("memextent_donate", {
     validate(call, { options }) {
-      const good = (options & ~DonateOptions.Defined) === 0 && (options & 0xff) <= DonateType.ToSibling;
+      const good = (options & ~DonateOptions.Defined) === 0 && (options & 0xff) <= DonateType.FromProtected;
       return good ? ErrorCode.OK : call.refuse(ErrorCode.ARGUMENT_INVALID, "options are a kind of donation and NO_SYNC", { options });
     },
     handler(call, { options, from, to, offset, size }) {
+      const type = options & 0xff;
       const giver = lookUpDonor(call, from);
       if (typeof giver === "number") return giver;
       const receiver = lookUpDonor(call, to);
       if (typeof receiver === "number") return receiver;
-      return donate(call, options & 0xff, giver, receiver, offset, size);
+      const isProtected = type === DonateType.ToProtected || type === DonateType.FromProtected;
+      return (isProtected ? donateProtected : donate)(call, type, giver, receiver, offset, size);
     },
   }),
 ];

@@ -18,9 +18,12 @@ import type { RunState } from "./vcpu-services.ts";
  */
 function resume(vcpu: Vcpu, access: VmmioAccess, value: bigint, action: bigint): void {
   const { core } = vcpu.services;
-  if (action === VcpuResume.Fault) takeExternalAbort(vcpu, access, 0);
-  else if (access.write) core.skip(vcpu.registers);
-  else completeLoad(vcpu, access, value);
+  const pageFault = access.size === 0;
+  if ((pageFault ? value : action) === VcpuResume.Fault) takeExternalAbort(vcpu, access, 0);
+  else if (!pageFault && action !== VcpuResume.Retry) {
+    if (access.write) core.skip(vcpu.registers);
+    else completeLoad(vcpu, access, value);
+  }
   vcpu.vmmio = undefined;
   vcpu.unblock(Block.Vmmio);
 }

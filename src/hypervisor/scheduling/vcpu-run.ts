@@ -15,6 +15,7 @@ export function runState(vcpu: Vcpu): RunState {
   if (vcpu.isRunnableByProxy) return state(vcpu.life === "killed" ? VcpuRunState.Blocked : VcpuRunState.Ready);
   if (vcpu.isBlockedBy(Block.Fault)) return state(VcpuRunState.Fault);
   const { vmmio, systemReset } = vcpu;
+  if (vmmio?.size === 0) return state(VcpuRunState.PageFault, BigInt(vmmio.ipa), vmmio.write ? 1n : 0n);
   if (vmmio?.write) return state(VcpuRunState.AddrspaceVmmioWrite, BigInt(vmmio.ipa), BigInt(vmmio.size), vmmio.value);
   if (vmmio) return state(VcpuRunState.AddrspaceVmmioRead, BigInt(vmmio.ipa), BigInt(vmmio.size));
   if (vcpu.isBlockedBy(Block.Wfi)) return state(VcpuRunState.ExpectsWakeup, 0n, WakeupFrom.Wfi);

@@ -74,7 +74,7 @@ export interface ResumePoint {
 export interface VmmioAccess {
   readonly write: boolean;
   readonly ipa: number;
-  /** 1, 2, 4 or 8 bytes. */
+  /** 1, 2, 4 or 8 bytes; 0 for a page fault, after which the access is made again. */
   readonly size: number;
   /** The register of a store, whole. */
   readonly value: bigint;
@@ -377,7 +377,7 @@ export class Vcpu extends HypervisorObject {
     this.vmmio = archive.maybe("vmmio", this.vmmio, (access) => ({
       write: archive.bool("write", access?.write),
       ipa: archive.integer("ipa", access?.ipa),
-      size: archive.choice("size", access?.size, [1, 2, 4, 8]),
+      size: archive.choice("size", access?.size, [0, 1, 2, 4, 8]),
       value: archive.word("value", access?.value),
       esr: archive.integer("esr", access?.esr, 0, 0xffff_ffff),
       far: archive.word("far", access?.far),

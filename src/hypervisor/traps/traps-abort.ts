@@ -27,6 +27,7 @@ export function handleDataAbort(vcpu: Vcpu, exit: Exit): void {
   if (readWord(vcpu, exit)) return;
   const access = exit.esr & AbortSyndrome.S1ptw ? undefined : decode(exit.esr);
   if (access && (accessVirtualDevice(vcpu, exit, access) || writeVirtioPage(vcpu, exit, access) || leaveToVmm(vcpu, exit, access))) return;
+  if (leavePageFault(vcpu, exit, (exit.esr & AbortSyndrome.WnR) !== 0)) return;
   vcpu.services.onUnmappedMemory?.(vcpu, exit.ipa);
   injectExternalAbort(vcpu, exit, 0);
 }
@@ -37,6 +38,7 @@ export function handleDataAbort(vcpu: Vcpu, exit: Exit): void {
  * critical one goes on faulting.
  */
 export function handleInstructionAbort(vcpu: Vcpu, exit: Exit): void {
+  if (leavePageFault(vcpu, exit, false)) return;
   vcpu.services.onUnmappedMemory?.(vcpu, exit.ipa);
   const { registers } = vcpu;
   const fromEl1h = (registers.pstate & Pstate.Mode) === Pstate.EL1h;
@@ -140,6 +142,18 @@ function leaveToVmm(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
   const value = write ? vcpu.registers.getX(exit.esr >>> AbortSyndrome.SrtShift & 0x1f) : 0n;
   if (vcpu.services.trace.wanted.mmio) traceMmio(vcpu, exit.ipa, { write, size }, write ? value : undefined, "vmm");
   vcpu.vmmio = { write, ipa: exit.ipa, size, value, esr: exit.esr, far: exit.far };
+  vcpu.block(Block.Vmmio);
+  return true;
+}
+
+/**
+ * A vCPU that somebody runs by vcpu_run leaves an access to a missing page of a private range to
+ * that one, of whatever kind it is.
+ */
+function leavePageFault(vcpu: Vcpu, exit: Exit, write: boolean): boolean {
+  const { addressSpace } = vcpu;
+  if (!vcpu.turn.donor?.turn.insideRun || !addressSpace!.isPaged(exit.ipa) || addressSpace!.stage2.lookup(exit.ipa)) return false;
+  vcpu.vmmio = { write, ipa: exit.ipa, size: 0, value: 0n, esr: exit.esr, far: exit.far };
   vcpu.block(Block.Vmmio);
   return true;
 }

@@ -100,7 +100,7 @@ export function preparePaging(context: Context, vm: Vm, owner: Vm): void {
   const { calls, resources } = context;
   const { addrspace, memory } = vm.objects!;
   for (const range of paging.ranges) {
-    calls.addrspace_configure_vmmio({ addrspace: addrspace!, vbase: range.base, size: range.size, op: VmmioOperation.Add });
+    calls.addrspace_configure_vmmio({ addrspace: addrspace!, vbase: range.base, size: range.size, op: VmmioOperation.AddPrivate });
     vm.addresses!.reserved.push(range);
   }
   const shared = paging.sharedExtent = context.sparseExtent("memory");

@@ -224,7 +224,7 @@ Deno.test("V70: of two threads in RUN of one vCPU the second waits, and a signal
 Deno.test("V71: a page fault without a binding is exit reason 3 with -ENOENT where the generation has it", () => {
   const { fake, vmm, page, run } = running("v17");
   const task = run();
-  fake.returnRun(VcpuRunState.Fault, 0x9000_0000n, 1n);
+  fake.returnRun(VcpuRunState.PageFault, 0x9000_0000n, 1n);
   assert.equal(fake.await(task), 0);
   const exit = vmm.read(page, 40);
   assert.deepEqual([u32(exit, 8), u32(exit, 16), u32(exit, 24) | 0], [3, 0x9000_0000, -2]);

@@ -218,7 +218,8 @@ const ACTIVATION: Case[] = ([
 ] as Case[]).map((each) => ({ object: "cap", section: each.error === "OBJECT_STATE" ? undefined : "hypervisor 3.6", ...each }));
 
 const flagsOfMap: Case[] = [
-  one("ARGUMENT_INVALID", "reserved bits of map_flags are zero", { map_flags: 2n }, { object: "none" }),
+  one("ARGUMENT_INVALID", "reserved bits of map_flags are zero", { map_flags: 8n }, { object: "none" }),
+  one("ARGUMENT_INVALID", "map_flags have PRIVATE or VMMIO, not both", { map_flags: 6n }, { object: "none" }),
   one("ARGUMENT_ALIGNMENT", "mappings are whole pages", { vbase: FREE_IPA + 1n }),
   one("ARGUMENT_ALIGNMENT", "mappings are whole pages", { map_flags: PARTIAL, offset: 8n, size: PAGE }),
   one("ARGUMENT_SIZE", "a part has a size and lies inside its extent", { map_flags: PARTIAL, offset: 0n, size: 0n }),
@@ -335,6 +336,7 @@ export const CASES: Readonly<Partial<Record<HypercallName, readonly Case[]>>> = 
     one("ARGUMENT_INVALID", "a mapping allows no more than its extent", (w) => ({
       memextent: w.cap(w.extent(w.take(4096), 4096, ExtentType.Basic, Access.R)),
     })),
+    one("ADDR_INVALID", "PRIVATE and VMMIO mappings lie in a range of addrspace_configure_vmmio", { map_flags: 2n }),
     one("ADDR_OVERFLOW", "the range wraps", { vbase: WRAPPING }, { object: "memextent" }),
     one("ADDR_OVERFLOW", "the range leaves the address space", { vbase: 0xf_ffff_f000n }, { object: "memextent" }),
     one("ADDR_INVALID", "the range lies outside the address space", { vbase: 0x10_0000_0000n }, { object: "memextent" }),
@@ -380,7 +382,7 @@ export const CASES: Readonly<Partial<Record<HypercallName, readonly Case[]>>> = 
     })),
   ],
   addrspace_configure_vmmio: [
-    one("UNIMPLEMENTED", "ranges are added or removed", { op: 2n }),
+    one("UNIMPLEMENTED", "ranges are added or removed", { op: 4n }),
     one("ARGUMENT_SIZE", "a range has a size", { size: 0n }),
     one("ARGUMENT_SIZE", "the range leaves the address space", { vbase: 1n << 36n }),
     one("ADDR_OVERFLOW", "the range wraps", { vbase: WRAPPING, size: 2n * PAGE }),
@@ -442,7 +444,13 @@ export const CASES: Readonly<Partial<Record<HypercallName, readonly Case[]>>> = 
     one("ARGUMENT_ALIGNMENT", "extents are whole pages", { offset: 8n }),
   ],
   memextent_donate: [
-    one("ARGUMENT_INVALID", "options are a kind of donation and NO_SYNC", { options: 3n }, { object: "none" }),
+    one("ARGUMENT_INVALID", "options are a kind of donation and NO_SYNC", { options: 5n }, { object: "none" }),
+    one("ARGUMENT_INVALID", "protected memory goes between extents", (w) => ({ options: 3n, from: w.partition })),
+    one("BUSY", "the pages are still mapped", (w, { from, to }) => {
+      const [parent, child] = [from, to].map((id) => w.get<Memextent>(id));
+      w.map(child, FREE_IPA, 0, 4096);
+      return { options: 4n, from: w.cap(child), to: w.cap(parent) };
+    }),
     one("ARGUMENT_INVALID", "giver and receiver are related as the options say", (w) => ({ from: w.cap(w.sparse()) })),
     one("ARGUMENT_INVALID", "both extents are SPARSE", (w) => {
       const parent = w.get<Memextent>(w.active("memextent"));

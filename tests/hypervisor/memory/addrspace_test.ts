@@ -29,9 +29,9 @@ Deno.test("alignment; reserved bits before capabilities", () => {
   const { guest } = setup();
   const space = guest.addrspace(1), extent = guest.extent(RAM_BASE, PAGE);
   assert.equal(guest.error("addrspace_map", space, extent, IPA + 1n, RWX_NORMAL, NO_SYNC), "ARGUMENT_ALIGNMENT");
-  assert.equal(guest.error("addrspace_map", 99n, extent, IPA, RWX_NORMAL, 2n), "ARGUMENT_INVALID");
+  assert.equal(guest.error("addrspace_map", 99n, extent, IPA, RWX_NORMAL, 8n), "ARGUMENT_INVALID");
   assert.equal(guest.error("addrspace_map", 9n, extent, IPA, RWX_NORMAL | 8n, 0n), "ARGUMENT_INVALID");
-  assert.equal(guest.error("addrspace_unmap", 9n, extent, IPA, 2n), "ARGUMENT_INVALID");
+  assert.equal(guest.error("addrspace_unmap", 9n, extent, IPA, 8n), "ARGUMENT_INVALID");
   assert.equal(guest.error("addrspace_update_access", 9n, extent, IPA, 0xf_0077n, 0n), "ARGUMENT_INVALID");
 });
 
@@ -128,7 +128,7 @@ Deno.test("ranges for the VMM", () => {
   const { guest } = setup();
   const space = guest.create("addrspace");
   assert.equal(guest.error("addrspace_configure_vmmio", space, 0n, 0n, 0n), "ARGUMENT_SIZE");
-  assert.equal(guest.error("addrspace_configure_vmmio", space, 0n, 0x10n, 2n), "UNIMPLEMENTED");
+  assert.equal(guest.error("addrspace_configure_vmmio", space, 0n, 0x10n, 4n), "UNIMPLEMENTED");
   assert.equal(guest.error("addrspace_configure_vmmio", space, 0xffff_ffff_ffff_ff00n, 0x200n, 0n), "ADDR_OVERFLOW");
   guest.ok("addrspace_configure_vmmio", space, 0x1000n, 0x10n, 0n);
   assert.equal(guest.error("addrspace_configure_vmmio", space, 0x100fn, 0x10n, 0n), "BUSY");

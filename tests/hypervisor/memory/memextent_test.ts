@@ -1,7 +1,7 @@
 // Memory extents through their hypercalls (docs/spec/hypervisor.md §4.8).
 
 import assert from "node:assert/strict";
-import { Access, ExtentType, ModifyOperation } from "../../../src/abi/words.ts";
+import { Access, ExtentType, ModifyOperation, VmmioOperation } from "../../../src/abi/words.ts";
 import { Stage2Flags } from "../../../src/core/interface.ts";
 import { ObjectArchive } from "../../../src/hypervisor/archive/archive.ts";
 import type { Memextent } from "../../../src/hypervisor/memory/memextent.ts";
@@ -156,7 +156,7 @@ Deno.test("what cannot be donated", () => {
   assert.equal(donate(TO_CHILD, root, sparse, ...range(RAM_BASE + 1, PAGE)), "ARGUMENT_ALIGNMENT");
   assert.equal(donate(TO_CHILD, root, sparse, ...range(RAM_BASE, 0)), "ARGUMENT_SIZE");
   assert.equal(donate(TO_CHILD, root, sparse, ...range(2 ** 44, PAGE)), "ARGUMENT_INVALID");
-  assert.equal(donate(3n, root, sparse, ...range(RAM_BASE, PAGE)), "ARGUMENT_INVALID");
+  assert.equal(donate(5n, root, sparse, ...range(RAM_BASE, PAGE)), "ARGUMENT_INVALID");
   assert.equal(donate(0x100n, 99n, sparse, ...range(RAM_BASE, PAGE)), "ARGUMENT_INVALID");
   assert.equal(donate(TO_CHILD, 0n, sparse, ...range(RAM_BASE, PAGE)), "CSPACE_WRONG_OBJECT_TYPE");
 });
@@ -210,4 +210,31 @@ Deno.test("of two mappings of an extent to one place, the second stays when the 
   checkInvariants(hypervisor);
   guest.ok("addrspace_unmap", addrspace, extent, 0x8000_1000n, PARTIAL, 0x1000n, 0x1000n);
   assert.deepEqual(flags(), new Array(4).fill(undefined));
+});
+
+Deno.test("pages go to protected memory and back, which they do when nothing maps them", () => {
+  const { guest, hypervisor } = setup();
+  const root = rootExtent(guest, 16 * PAGE);
+  const [host, own] = [0, 1].map(() => guest.derive(root, RAM_BASE, 16 * PAGE, Access.RWX, SPARSE));
+  guest.ok("memextent_donate", TO_CHILD, root, host, 0n, 0x4000n);
+  const space = guest.addrspace(1);
+  const TO_PROTECTED = 3n, FROM_PROTECTED = 4n, PRIVATE = 3n;
+  const donate = (kind: bigint, from: bigint, to: bigint) => guest.error("memextent_donate", kind, from, to, 0x1000n, 0x1000n);
+  const map = (flags: bigint) => guest.error("addrspace_map", space, own, IPA, RWX_NORMAL, flags, 0x1000n, 0x1000n);
+  assert.equal(donate(TO_PROTECTED, own, host), "MEMDB_NOT_OWNER");
+  assert.equal(donate(TO_PROTECTED, host, own), "OK");
+  assert.equal(map(PRIVATE), "ADDR_INVALID", "no range is private there");
+  guest.ok("addrspace_configure_vmmio", space, IPA, 0x2000n, BigInt(VmmioOperation.AddPrivate));
+  assert.equal(map(7n), "ARGUMENT_INVALID", "PRIVATE and VMMIO");
+  assert.equal(map(9n), "ARGUMENT_INVALID");
+  assert.equal(map(PRIVATE), "OK");
+  assert.ok(lookup(guest, space, IPA));
+  assert.equal(donate(FROM_PROTECTED, own, host), "BUSY");
+  guest.ok("addrspace_unmap", space, own, IPA, PRIVATE, 0x1000n, 0x1000n);
+  assert.equal(donate(FROM_PROTECTED, own, host), "OK");
+  assert.equal(donate(5n, own, host), "ARGUMENT_INVALID");
+  assert.equal(donate(TO_PROTECTED, 1n, host), "ARGUMENT_INVALID", "a partition");
+  guest.ok("addrspace_configure_vmmio", space, IPA, 0x2000n, BigInt(VmmioOperation.RemovePrivate));
+  assert.equal(guest.error("addrspace_configure_vmmio", space, IPA, 0x2000n, BigInt(VmmioOperation.Remove)), "BUSY");
+  checkInvariants(hypervisor);
 });

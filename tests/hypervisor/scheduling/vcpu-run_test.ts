@@ -3,7 +3,9 @@
 
 import assert from "node:assert/strict";
 import { HYPERCALLS } from "../../../src/abi/hypercalls.ts";
-import { VcpuOption, VcpuResume, VcpuRunState } from "../../../src/abi/words.ts";
+import { VcpuOption, VcpuResume, VcpuRunState, VmmioOperation } from "../../../src/abi/words.ts";
+import { AbortSyndrome, ExceptionClass, syndrome } from "../../../src/core/architecture/exceptions.ts";
+import { ExitReason } from "../../../src/core/interface.ts";
 import { DEFERRED } from "../../../src/hypervisor/capabilities/hypercall-definition.ts";
 import { Doorbell } from "../../../src/hypervisor/ipc/doorbell.ts";
 import { Irq } from "../../../src/hypervisor/gic/irq-bank.ts";
@@ -151,6 +153,63 @@ Deno.test("an access that the VMM does not want emulated is an abort of the gues
     assert.equal((yield* run())[1], BigInt(VcpuRunState.AddrspaceVmmioRead));
     assert.equal((yield* run(5n, VcpuResume.Fault))[1], BigInt(VcpuRunState.AddrspaceVmmioWrite));
     assert.equal((yield* run(0n, VcpuResume.Fault))[1], BigInt(VcpuRunState.ExpectsWakeup));
+  });
+  test.go();
+});
+
+Deno.test("accesses of every kind to a missing page of a private range are page faults, and made again", () => {
+  const at = 0x8000_0000;
+  /** An abort without a description of its access, as of pairs, atomics and table walks. */
+  const abort = (exceptionClass: number, iss: number): Step => ({
+    reason: ExitReason.Trap,
+    esr: syndrome(exceptionClass, iss | 7),
+    ipa: at + 0x18,
+    far: 0x1234n,
+  });
+  const { DataAbortLower, InstructionAbortLower } = ExceptionClass;
+  const kinds: readonly [name: string, step: Step, write: bigint][] = [
+    ["fetch", abort(InstructionAbortLower, 0), 0n],
+    ["load", dataAbort(false, at + 0x18, 3), 0n],
+    ["store", dataAbort(true, at + 0x18, 3), 1n],
+    ["load of a pair", abort(DataAbortLower, 0), 0n],
+    ["store of a pair", abort(DataAbortLower, AbortSyndrome.WnR), 1n],
+    ["atomic", abort(DataAbortLower, AbortSyndrome.WnR), 1n],
+    ["table walk", abort(DataAbortLower, AbortSyndrome.S1ptw), 0n],
+    ["table walk of a fetch", abort(InstructionAbortLower, AbortSyndrome.S1ptw), 0n],
+    ["cache maintenance", abort(DataAbortLower, AbortSyndrome.Cm | AbortSyndrome.WnR), 1n],
+  ];
+  for (const [name, step, write] of kinds) {
+    let before = 0n;
+    const test = pair(function* (registers: ScriptedState) {
+      before = registers.pc;
+      yield step;
+      assert.equal(registers.pc, before, `${name}: the instruction is still to come`);
+      yield step;
+      assert.equal(registers.exceptions.length, 1, `${name}: an abort, where the host wants that`);
+      yield wfi;
+    }, function* (run) {
+      const fault = [0n, BigInt(VcpuRunState.PageFault), BigInt(at + 0x18), write, 0n];
+      assert.deepEqual(yield* run(), fault, name);
+      assert.deepEqual(yield* run(VcpuResume.Retry), fault, name);
+      assert.equal((yield* run(VcpuResume.Fault))[1], BigInt(VcpuRunState.ExpectsWakeup));
+    });
+    assert.equal(test.guestVm.addressSpace.configureVmmio(BigInt(at), 0x1000n, VmmioOperation.AddPrivate), 0);
+    test.go();
+  }
+});
+
+Deno.test("an access that the VMM wants made again is made again", () => {
+  const test = pair(function* (registers: ScriptedState) {
+    registers.setX(1, 9n);
+    yield dataAbort(false, 0x900_0000, 2);
+    assert.equal(registers.getX(1), 9n);
+    yield dataAbort(false, 0x900_0000, 2);
+    assert.equal(registers.getX(1), 5n);
+    yield wfi;
+  }, function* (run) {
+    assert.equal((yield* run())[1], BigInt(VcpuRunState.AddrspaceVmmioRead));
+    assert.equal((yield* run(4n, VcpuResume.Retry))[1], BigInt(VcpuRunState.AddrspaceVmmioRead));
+    assert.equal((yield* run(5n))[1], BigInt(VcpuRunState.ExpectsWakeup));
   });
   test.go();
 });
