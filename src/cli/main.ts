@@ -38,6 +38,7 @@ import { registerSpec } from "./commands/spec.ts";
 import { registerState } from "./commands/state.ts";
 import { registerSymbols } from "./commands/symbols.ts";
 import { registerTest } from "./commands/test.ts";
+import { registerTheme } from "./commands/theme.ts";
 import { registerTrace } from "./commands/trace.ts";
 import { registerUp } from "./commands/up.ts";
 import { registerVcpu } from "./commands/vcpu.ts";
@@ -49,7 +50,7 @@ import { commandTree } from "./common/command-tree.ts";
 import type { CommandContext, Register } from "./common/command.ts";
 import { ExitCode, Failure } from "./common/failure.ts";
 import { output, report } from "./common/print.ts";
-import { asciiOption, logLevelOption, logOption, noColorOption, readOnlyOption } from "./options/look.ts";
+import { asciiOption, logLevelOption, logOption, noColorOption, readOnlyOption, themeOption } from "./options/look.ts";
 import { NoPlace } from "../control/places.ts";
 import { PlanError } from "../plans/plan.ts";
 import { documentText, ERROR } from "../queries/documents.ts";
@@ -79,7 +80,16 @@ const COMMANDS: readonly (readonly [heading: string, commands: readonly Register
   ["Stop, change, debug:", [registerBreak, registerPause, registerResume, registerInject, registerInput, registerGdb]],
   ["Record, go back, compare:", [registerRecord, registerReplay, registerDiff, registerBack, registerOn, registerSnapshot, registerState]],
   ["Test and measure:", [registerTest, registerBench, registerDoctor]],
-  ["Reference:", [registerSpec, registerSchema, registerIoctl, registerPersonas, registerCompletion, registerMan, registerVersion]],
+  ["Reference:", [
+    registerSpec,
+    registerSchema,
+    registerIoctl,
+    registerPersonas,
+    registerTheme,
+    registerCompletion,
+    registerMan,
+    registerVersion,
+  ]],
 ];
 
 /**
@@ -109,6 +119,7 @@ Examples:
     .addOption(readOnlyOption)
     .addOption(noColorOption)
     .addOption(asciiOption)
+    .addOption(themeOption)
     .action(async (options) => exit(await runDemo(entry, options)));
   const context: CommandContext = {
     entry,

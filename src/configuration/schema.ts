@@ -373,7 +373,7 @@ const link = v.variant(
 
 const table = mustBe("a table");
 
-/** Names of the colours that screens can have; `src/tui/theme.ts` has the colours. */
+/** Names of the themes that screens can have; `src/tui/themes.ts` has the colors. */
 export const THEMES = ["terminal", "dark", "light", "high-contrast", "solarized", "gruvbox", "nord", "deuteranopia"] as const;
 
 /**
@@ -389,11 +389,14 @@ const layout = v.pipe(
 );
 
 const ui = v.object({
-  theme: v.optional(oneOf(THEMES)),
+  /** `auto`: by the background of the terminal. */
+  theme: v.optional(oneOf(["auto", ...THEMES])),
   mouse: v.optional(boolean, true),
   ascii: v.optional(boolean),
-  /** Timelines have finer steps, in dots. */
-  braille: v.optional(boolean, false),
+  /** `theme`: the page has the theme's background; `terminal`: the terminal's own. */
+  background: v.optional(oneOf(["theme", "terminal"]), "theme"),
+  /** Graphs have braille; without it they have blocks. */
+  braille: v.optional(boolean, true),
   /** What is shown at the start where the session's last layout is not kept. */
   layout: v.optional(layout),
   /** The key that takes the keys back from a guest. */

@@ -60,7 +60,10 @@ export interface AppPort {
 /** How the application behaves. */
 export interface AppOptions {
   readonly title: string;
+  /** The theme that the person has asked for; without one it goes by the terminal's background. */
   readonly theme?: ThemeName;
+  /** The terminal's background is bright, as far as the environment says. */
+  readonly bright?: boolean;
   readonly ascii?: boolean;
   readonly readOnly?: boolean;
   /** Keys by action name, in place of the table's. */
@@ -127,7 +130,7 @@ export class App {
     this.#keymap = new Keymap(options.keys);
     this.#theme = options.theme;
     this.#look = new Look({
-      theme: themeOf(options.theme ?? "dark"),
+      theme: themeOf(options.theme ?? (options.bright ? "light" : "dark")),
       depth: "direct",
       glyphs: options.ascii ? "ascii" : options.blocks ? "blocks" : "full",
       braille: options.braille ?? true,

@@ -17,6 +17,8 @@ export const ESCAPE_WAIT = 25;
 
 const CSI_FINAL: Record<string, string> = { A: "Up", B: "Down", C: "Right", D: "Left", H: "Home", F: "End", Z: "S-Tab" };
 const CSI_TILDE: Record<string, string> = { 1: "Home", 2: "Insert", 3: "Delete", 4: "End", 5: "PgUp", 6: "PgDn", 7: "Home", 8: "End" };
+/** What is longer is no answer of a terminal. */
+const LONGEST_ANSWER = 256;
 const PASTE_START = "\x1b[200~";
 const PASTE_END = "\x1b[201~";
 
@@ -50,6 +52,8 @@ export class KeyParser {
   }
 
   flush(): Key[] {
+    // The rest of an answer of the terminal may be on its way; nobody types so much of one.
+    if (this.#pending.length > 2 && isAnswer(this.#pending) && this.#pending.length <= LONGEST_ANSWER) return [];
     const rest = this.#pending.splice(0);
     if (!rest.length) return [];
     // Not a sequence after all: Esc, and the rest as keys of their own.
@@ -85,10 +89,23 @@ function parse(bytes: readonly number[]): { key: Key; length: number } | undefin
   return { key: key(decoder.decode(Uint8Array.from(part)), part), length };
 }
 
+/** Whether bytes begin an operating system command: an answer to OSC 11. */
+function isAnswer([first, second]: readonly number[]): boolean {
+  return first === 0x1b && second === 0x5d;
+}
+
+/** An answer ends with BEL or a string terminator. */
+function parseAnswer(bytes: readonly number[]): { key: Key; length: number } | undefined {
+  const end = bytes.findIndex((byte, at) => byte === 0x07 || byte === 0x5c && bytes[at - 1] === 0x1b);
+  if (end < 0) return undefined;
+  return { key: key("Report", bytes.slice(0, end + 1)), length: end + 1 };
+}
+
 function parseEscape(bytes: readonly number[]): { key: Key; length: number } | undefined {
   if (bytes.length === 1) return undefined;
   const second = bytes[1];
   if (second === 0x5b) return parseCsi(bytes);
+  if (isAnswer(bytes)) return parseAnswer(bytes);
   if (second === 0x4f) {
     if (bytes.length < 3) return undefined;
     const name = CSI_FINAL[String.fromCharCode(bytes[2])];
@@ -111,6 +128,7 @@ function parseCsi(bytes: readonly number[]): { key: Key; length: number } | unde
   if (sequence === PASTE_START) return parsePaste(bytes);
   const raw = bytes.slice(0, end + 1), length = end + 1;
   const final = sequence.at(-1)!, body = sequence.slice(2, -1);
+  if (body.startsWith("?") && final === "y") return { key: key("Report", raw), length };
   if (body.startsWith("<") && (final === "M" || final === "m")) return { key: mouse(body.slice(1), final, raw), length };
   const [number, modifier] = body.split(";");
   const name = final === "~" ? CSI_TILDE[number] : CSI_FINAL[final];

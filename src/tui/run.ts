@@ -6,13 +6,22 @@ import { Screen } from "./cells.ts";
 import type { ColorDepth } from "./color.ts";
 import { copySequence } from "./clipboard.ts";
 import { type Client, Connection } from "./connection.ts";
-import { ESCAPE_WAIT, KeyParser } from "./keys.ts";
+import { ESCAPE_WAIT, type Key, KeyParser, keyText } from "./keys.ts";
 import { Starts, type UnseenStart } from "./starts.ts";
 import { FramePump, mouseSequence, TerminalMode, type TerminalPort } from "./terminal.ts";
+import { ASK_BACKGROUND, ASK_SYNCHRONIZED, parseReport, type Report } from "./terminal-reports.ts";
 import type { Start } from "./other-sessions.ts";
 import type { Fork } from "./time-menu.ts";
 import type { UiState } from "./ui-state.ts";
 import type { SessionEnd } from "../protocol/protocol.ts";
+
+/** Terminals that print what they do not know of an escape sequence. */
+const UNASKED: ReadonlySet<string> = new Set(["linux", "dumb", ""]);
+
+/** Whether a terminal of this name may be asked about itself. */
+export function canBeAsked(term: string | undefined): boolean {
+  return !UNASKED.has(term ?? "");
+}
 
 /** The colors that the environment promises. */
 export function colorDepth(environment: (name: string) => string | undefined): ColorDepth {
@@ -29,6 +38,8 @@ export interface TuiOptions extends Omit<AppOptions, "clock"> {
   readonly mouse: boolean;
   /** Over ssh: fewer frames. */
   readonly slowLink: boolean;
+  /** The terminal may be asked what it can do, and how bright it is. */
+  readonly ask?: boolean;
   /** Inside tmux: what is for the terminal goes through it. */
   readonly tmux?: boolean;
   /** Reaches a session again whose connection was lost; it rejects where there is none. */
@@ -115,6 +126,11 @@ export async function runTui(client: Client, port: TerminalPort, options: TuiOpt
     visit: leave,
   });
   connection.open();
+  /** The terminal has said something of itself. */
+  const heard = (report: Report) => {
+    if (report.kind === "synchronized") screen.synchronized = true;
+    else app.setBackground(report.bright);
+  };
 
   const endResize = port.onResize(() => {
     const size = port.size();
@@ -133,8 +149,9 @@ export async function runTui(client: Client, port: TerminalPort, options: TuiOpt
   let next: string | undefined;
   try {
     await mode.enter();
+    if (options.ask) aside += ASK_SYNCHRONIZED + ASK_BACKGROUND;
     pump.open();
-    next = await Promise.race([left.promise, readKeys(port, app).then(() => end("the terminal is gone")).then(() => undefined)]);
+    next = await Promise.race([left.promise, readKeys(port, app, heard).then(() => end("the terminal is gone")).then(() => undefined)]);
   } finally {
     connection.close();
     pump.close();
@@ -178,15 +195,20 @@ async function suspend(mode: TerminalMode, pump: FramePump, screen: Screen): Pro
 }
 
 /** Feeds keys to the application; ends with the input. */
-async function readKeys(port: TerminalPort, app: App): Promise<void> {
+async function readKeys(port: TerminalPort, app: App, heard: (report: Report) => void): Promise<void> {
   const parser = new KeyParser();
+  const take = (key: Key) => {
+    if (key.name !== "Report") return app.key(key);
+    const report = parseReport(keyText(key));
+    if (report) heard(report);
+  };
   let timer: ReturnType<typeof setTimeout> | undefined;
   for await (const bytes of port.input) {
     clearTimeout(timer);
-    for (const key of parser.push(bytes)) app.key(key);
+    for (const key of parser.push(bytes)) take(key);
     if (parser.waiting) {
       timer = setTimeout(() => {
-        for (const key of parser.flush()) app.key(key);
+        for (const key of parser.flush()) take(key);
       }, ESCAPE_WAIT);
     }
   }

@@ -72,7 +72,8 @@ const CASES: readonly Case[] = [
   ["ui.mouse", "false", (run) => run.ui.mouse, false],
   ["ui.layout", "1|9", (run) => run.ui.layout, "1|9"],
   ["ui.console_prefix", "ctrl-a", (run) => run.ui.console_prefix, "ctrl-a"],
-  ["ui.braille", "true", (run) => run.ui.braille, true],
+  ["ui.braille", "false", (run) => run.ui.braille, false],
+  ["ui.background", "terminal", (run) => run.ui.background, "terminal"],
 ];
 
 Deno.test("each key of one value is in the plan, and is not there without it", async () => {

@@ -4,7 +4,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { Failure } from "../common/failure.ts";
 import { connectNamed } from "../common/session.ts";
-import { asciiOption, noColorOption, readOnlyOption } from "../options/look.ts";
+import { asciiOption, noColorOption, readOnlyOption, themeOption } from "../options/look.ts";
 import { showRemote } from "../start/show.ts";
 
 /** Adds the command. */
@@ -15,6 +15,7 @@ export function registerAttach(program: Command, { entry, exit }: CommandContext
     .addOption(readOnlyOption)
     .addOption(noColorOption)
     .addOption(asciiOption)
+    .addOption(themeOption)
     .addHelpText("after", examplesText(["attach", "attach phone --read-only"]));
   attach.action(async (session, options) => {
     if (!Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) {
@@ -24,6 +25,7 @@ export function registerAttach(program: Command, { entry, exit }: CommandContext
       await showRemote(await connectNamed({ socket: session, readOnly: options.readOnly, follow: true, naming: "el2 attach NAME" }), {
         ascii: options.ascii,
         color: options.color,
+        theme: options.theme,
       }, entry),
     );
   });

@@ -25,7 +25,7 @@ import {
   shareOption,
   vsockOption,
 } from "../options/devices.ts";
-import { asciiOption, logLevelOption, logOption, noColorOption, rawOption, readOnlyOption } from "../options/look.ts";
+import { asciiOption, logLevelOption, logOption, noColorOption, rawOption, readOnlyOption, themeOption } from "../options/look.ts";
 import { recordOption } from "../options/record.ts";
 import { recorded } from "../start/recordings.ts";
 import { showSession } from "../start/show.ts";
@@ -137,6 +137,7 @@ export function registerBoot(program: Command, { entry, exit }: CommandContext):
     .addOption(readOnlyOption)
     .addOption(noColorOption)
     .addOption(asciiOption)
+    .addOption(themeOption)
     .addOption(recordOption)
     .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
     .option("--symbols <file>", "ELF file with symbols, such as a kernel's vmlinux", readSymbolFile)

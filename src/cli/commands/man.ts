@@ -28,10 +28,10 @@ const EXIT_CODES: readonly (readonly [number, string])[] = [
 
 const ENVIRONMENT: readonly (readonly [string, string])[] = [
   ["EL2_SOCKET", "the session that commands talk to: its name, or the path of its socket"],
-  ["EL2_THEME", "colours of the screens: terminal, dark, light, high-contrast, solarized, gruvbox, nord, deuteranopia"],
+  ["EL2_THEME", "colors of the screens: auto, terminal, dark, light, high-contrast, solarized, gruvbox, nord, deuteranopia"],
   ["EL2_CACHE", "cache folder: fetched guests (in its folder guests), prompts of --instant, what the core need not make again"],
   ["XDG_RUNTIME_DIR", "folder under which sockets, logs of sessions and of their consoles are"],
-  ["NO_COLOR", "no colour: marks and words say everything"],
+  ["NO_COLOR", "no color: marks and words say everything"],
 ];
 
 /** Every command that does something, with its path. */

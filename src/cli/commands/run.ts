@@ -14,7 +14,7 @@ import {
   withBehaviour,
 } from "../options/behavior.ts";
 import { shareOption } from "../options/devices.ts";
-import { asciiOption, logLevelOption, logOption, noColorOption, rawOption, readOnlyOption } from "../options/look.ts";
+import { asciiOption, logLevelOption, logOption, noColorOption, rawOption, readOnlyOption, themeOption } from "../options/look.ts";
 import { recordOption } from "../options/record.ts";
 import type { LogLevel } from "../start/log.ts";
 import { checked, diskGuest, mended } from "../start/planned.ts";
@@ -71,6 +71,7 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
     .addOption(readOnlyOption)
     .addOption(noColorOption)
     .addOption(asciiOption)
+    .addOption(themeOption)
     .addOption(recordOption)
     .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
     .addHelpText(

@@ -3,9 +3,12 @@
 
 import { Option } from "@commander-js/extra-typings";
 import { LOG_LEVELS } from "../start/log.ts";
+import { THEME_NAMES } from "../../tui/themes.ts";
 
-export const noColorOption = new Option("--no-color", "no colour: marks and words say everything");
+export const noColorOption = new Option("--no-color", "no color: marks and words say everything");
 export const asciiOption = new Option("--ascii", "nothing but ASCII outside of guests' text");
+export const themeOption = new Option("--theme <name>", "colors of the screens; without it EL2_THEME, [ui] theme, or by the background")
+  .choices(["auto", ...THEME_NAMES]);
 export const rawOption = new Option(
   "--raw",
   "without a screen: pass guests' escape sequences to this terminal instead of showing them as text",

@@ -21,10 +21,19 @@ import { isOfSystem } from "../../support/cache.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
 import { withPrefix } from "../../tui/actions.ts";
 import { runConfigErrors } from "../../tui/run-config-errors.ts";
-import { colorDepth, runTui, type TuiOptions } from "../../tui/run.ts";
+import { canBeAsked, colorDepth, runTui, type TuiOptions } from "../../tui/run.ts";
 import type { UnseenStart } from "../../tui/starts.ts";
+import { brightByEnvironment } from "../../tui/terminal-reports.ts";
 import { ProcessTerminal } from "../../tui/terminal.ts";
 import { THEME_NAMES, type ThemeName } from "../../tui/theme.ts";
+
+/** What the command line says of the screens. */
+export interface Look {
+  readonly ascii?: boolean;
+  readonly color?: boolean;
+  /** The name of a theme, or `auto`. */
+  readonly theme?: string;
+}
 
 /** How a session is shown. */
 export interface ShowOptions {
@@ -36,7 +45,7 @@ export interface ShowOptions {
   /** What of the events. */
   readonly logLevel?: LogLevel;
   /** What the command line says of the screens. */
-  readonly look?: { readonly ascii?: boolean; readonly color?: boolean };
+  readonly look?: Look;
   /** The screens only look. */
   readonly readOnly?: boolean;
   /** Begin at the first prompt, where the cache has that (`instant.ts`). */
@@ -114,11 +123,13 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
         keys: options.ui && withPrefix(options.ui.keys, options.ui.console_prefix),
         layout: options.ui?.layout,
         braille: options.ui?.braille,
+        painted: options.ui?.background !== "terminal",
         ...surroundings({
           ascii: options.look?.ascii ?? options.ui?.ascii,
           color: options.look?.color,
+          theme: options.look?.theme,
           mouse: options.ui?.mouse,
-          theme: options.ui?.theme,
+          usual: options.ui?.theme,
         }),
       });
       if (first) start();
@@ -152,7 +163,7 @@ async function listen(hub: SessionHub, name: string): Promise<SessionServer | un
 }
 
 /** Shows a session that runs elsewhere; leaving leaves it running. */
-export async function showRemote(session: RemoteSession, look: { ascii?: boolean; color?: boolean }, entry: URL): Promise<number> {
+export async function showRemote(session: RemoteSession, look: Look, entry: URL): Promise<number> {
   return (await showAttached(session, look, entry)).code;
 }
 
@@ -171,7 +182,7 @@ interface Arrival {
 
 async function showAttached(
   session: RemoteSession,
-  look: { ascii?: boolean; color?: boolean },
+  look: Look,
   entry: URL,
   arrival?: Arrival,
 ): Promise<Visit> {
@@ -220,7 +231,7 @@ async function showAttached(
 }
 
 /** Shows a session that a screen has started; `from` is the session to come back to. */
-async function visit(name: string, from: string | undefined, look: { ascii?: boolean; color?: boolean }, entry: URL): Promise<Visit> {
+async function visit(name: string, from: string | undefined, look: Look, entry: URL): Promise<Visit> {
   return await showAttached(await connectSession(socketPath(name), { readOnly: false, follow: true }), look, entry, { from });
 }
 
@@ -249,19 +260,40 @@ function beside(entry: URL, name: string): Pick<TuiOptions, "fork" | "start" | "
   return { fork: forkOf(entry, name), start: starter(entry), program: ownProgram(entry) };
 }
 
+/** What the configuration says of the screens, beside what the command line does. */
+interface FileLook extends Look {
+  readonly mouse?: boolean;
+  /** The theme of the file. */
+  readonly usual?: ThemeName | "auto";
+}
+
+/** The theme that somebody asks for by a name; undefined for `auto`. */
+function themeNamed(name: string, where: string): ThemeName | undefined {
+  if (name === "auto") return undefined;
+  const theme = THEME_NAMES.find((known) => known === name);
+  if (theme) return theme;
+  throw new Failure(`${where}: no such theme${didYouMean(name, THEME_NAMES)}; there are auto, ${THEME_NAMES.join(", ")}`);
+}
+
 /** What the environment says of the terminal. */
-function surroundings(look: { ascii?: boolean; color?: boolean; mouse?: boolean; theme?: ThemeName }): Omit<TuiOptions, "title"> {
+function surroundings(look: FileLook): Omit<TuiOptions, "title"> {
   const environment = (name: string) => Deno.env.get(name);
-  const wanted = environment("EL2_THEME") || undefined;
-  const theme = THEME_NAMES.find((name) => name === wanted);
-  if (wanted !== undefined && !theme) {
-    throw new Failure(`EL2_THEME=${wanted}: no such theme${didYouMean(wanted, THEME_NAMES)}; there are ${THEME_NAMES.join(", ")}`);
-  }
+  const variable = environment("EL2_THEME") || undefined;
+  const theme = look.theme !== undefined
+    ? themeNamed(look.theme, `--theme ${look.theme}`)
+    : variable !== undefined
+    ? themeNamed(variable, `EL2_THEME=${variable}`)
+    : look.usual === "auto"
+    ? undefined
+    : look.usual;
   const locale = environment("LC_ALL") || environment("LC_CTYPE") || environment("LANG") || "";
   return {
     depth: look.color === false ? "none" : colorDepth(environment),
-    theme: theme ?? look.theme,
+    theme,
+    bright: brightByEnvironment(environment("COLORFGBG")),
+    ask: canBeAsked(environment("TERM")),
     ascii: look.ascii ?? !/utf-?8/i.test(locale),
+    blocks: environment("TERM") === "linux",
     mouse: look.mouse ?? true,
     slowLink: environment("SSH_CONNECTION") !== undefined,
     tmux: environment("TMUX") !== undefined,
@@ -270,11 +302,12 @@ function surroundings(look: { ascii?: boolean; color?: boolean; mouse?: boolean;
 
 /** Shows what is wrong with a configuration until it is right, or the person leaves: false. */
 export async function showConfigErrors(file: string, check: () => Promise<readonly string[]>): Promise<boolean> {
-  const { depth, ascii } = surroundings({});
+  const { depth, ascii, theme, bright } = surroundings({});
   return await runConfigErrors(terminalOfProcess(), {
     file,
     depth,
     ascii,
+    theme: theme ?? (bright ? "light" : "dark"),
     check: async () => {
       const errors = await check();
       // A file that is not there has no text to show; the error says so.
