@@ -1,15 +1,15 @@
-// The scheduler's timeline: a lane for each physical CPU, a letter for each VM, `_` for idle; a
-// column is a span of virtual time.
+// The scheduler's timeline: a lane for each physical CPU and for each vCPU. A column is a span of
+// virtual time; the cursor stands at a switch, which the last lines explain.
 
-import type { Rectangle, Screen } from "./cells.ts";
-import { fit } from "./graphemes.ts";
 import type { Title } from "./box.ts";
-import { graph, samplesOf } from "./glyphs.ts";
-import type { Pane } from "./pane.ts";
-import type { Piece } from "./pieces.ts";
-import type { Look } from "./theme.ts";
-import { durationText } from "./numbers.ts";
-import { timeText } from "../queries/format.ts";
+import type { Rectangle, Screen } from "./cells.ts";
+import type { LaneState } from "./glyphs.ts";
+import { fit } from "./graphemes.ts";
+import { busyShare, columnsOf, type CpuSpan, type Lanes, lanesOf, reasonOf, reasonText, ticksOf, type VcpuSpan } from "./lanes.ts";
+import { durationText, secondsText, shareMark, shareText } from "./numbers.ts";
+import type { Pane, PaneState } from "./pane.ts";
+import { chipPiece, drawPieces, type Piece } from "./pieces.ts";
+import type { Look, Role } from "./theme.ts";
 import type { Answer, Query } from "../queries/query.ts";
 import type { Row, Table } from "../queries/table.ts";
 import { SLICES } from "../queries/tables.ts";
@@ -17,18 +17,49 @@ import { SLICES } from "../queries/tables.ts";
 /** Slices that are asked for. */
 const ROWS = 20_000;
 const SCALES = [1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6, 5e6, 1e7, 5e7, 1e8] as const;
+/** 100 µs. */
+const FIRST_SCALE = SCALES.indexOf(1e5);
 
-/** Columns of a lane's name, and its rows. */
-const LABEL = 6;
-const LANE_ROWS = 2;
+/** Columns of a lane's name. */
+const LABEL = 13;
+/** Columns from one time of the axis to the next at the least. */
+const TICKS_APART = 18;
+/** Rows from which on the cursor's time has one of its own, physical CPUs have a blank between. */
+const ROOMY = 18;
+/** Rows below the lanes: what the glyphs mean, and two lines about the switch. */
+const FOOT = 3;
+
+const STATES: readonly (readonly [state: LaneState, word: string, ink: Role])[] = [
+  ["runs", "runs", "text"],
+  ["ready", "ready, no CPU", "warn"],
+  ["vmm", "its VMM works", "warn"],
+  ["waits", "waits", "border"],
+  ["suspended", "suspended", "border"],
+];
+const INKS = new Map(STATES.map(([state, , ink]) => [state, ink]));
+
+/** What a lane's row is drawn with. */
+interface Window {
+  readonly x: number;
+  readonly width: number;
+  readonly start: number;
+  readonly step: number;
+}
 
 /** The lanes. */
 export class LanesPane implements Pane {
   readonly name = "lanes";
   #rows: readonly Row[] = [];
-  #scale: number = SCALES.indexOf(1e5);
-  /** Columns that the end of the picture lies before the newest slice. */
-  #back = 0;
+  #vcpus: readonly string[] = [];
+  #lanes: Lanes = { cpus: new Map(), vcpus: new Map() };
+  #loaded = false;
+  #error: string | undefined;
+  #now = 0;
+  #scale: number = FIRST_SCALE;
+  /** The cursor (ns); undefined: it follows the newest switch. */
+  #at: number | undefined;
+  /** The right end (ns) while it does not follow. */
+  #end = 0;
   #width = 60;
 
   title(): Title {
@@ -38,127 +69,271 @@ export class LanesPane implements Pane {
       bold: true,
     }, { text: " move", role: "dim" }];
     const follows: Piece[] = [{ text: "● ", role: "ok" }, { text: "follows", role: "dim" }];
+    const follow: Piece[] = [{ text: "G", role: "accent", bold: true }, { text: " follows", role: "dim" }];
     return {
-      text: "Physical CPUs",
-      right: [[{ text: `1 column = ${durationText(SCALES[this.#scale])}`, role: "dim" }], ...this.#back ? [] : [follows]],
+      text: "Timeline",
+      right: [
+        [{ text: "1 column ", role: "dim" }, { text: durationText(SCALES[this.#scale]), role: "text" }],
+        this.#at === undefined ? follows : follow,
+      ],
       bottom: keys,
     };
   }
 
-  wants(): Query {
-    return { table: "sched.ls", args: { limit: ROWS } };
+  wants(): readonly Query[] {
+    return [{ table: "sched.ls", args: { limit: ROWS } }, { table: "vcpu.ls", args: {} }];
   }
 
   take(answer: Answer): void {
+    if (answer.table === "vcpu.ls") {
+      this.#vcpus = answer.rows.map(({ id }) => id.slice("vcpu:".length));
+      return;
+    }
+    this.#loaded = true;
+    this.#error = answer.error;
     this.#rows = answer.rows;
+    this.#now = Math.max(Number(answer.at.ns), Number(answer.rows.at(-1)?.t ?? 0));
+    this.#lanes = lanesOf(answer.rows, this.#now);
   }
 
-  /** The slice at the right end. */
+  /** What the lanes show. */
+  get lanes(): Lanes {
+    return this.#lanes;
+  }
+
+  /** Rows that show all of it. */
+  get rows(): number {
+    const vcpus = new Set([...this.#vcpus, ...this.#lanes.vcpus.keys()]).size;
+    return 2 + 2 * Math.max(this.#lanes.cpus.size, 1) + 1 + vcpus + FOOT;
+  }
+
+  /** The switch at the cursor. */
   get selection(): { table: Table; row: Row } | undefined {
-    const end = this.#end();
-    const row = this.#rows.findLast(({ t }) => Number(t) <= end);
+    const at = this.#cursor;
+    const row = this.#rows.findLast(({ t }) => Number(t) <= at) ?? this.#rows[0];
     return row && { table: SLICES, row };
   }
 
   get page(): number {
-    return 1;
+    return 10;
   }
 
+  /** Moves the cursor by switches; Infinity follows the newest. */
   move(by: number): void {
-    this.pan(by === Infinity ? Infinity : by);
+    if (by === Infinity) return this.#follow();
+    const at = this.#rows.indexOf(this.selection?.row ?? this.#rows[0]);
+    const row = this.#rows[Math.min(Math.max(at + by, 0), this.#rows.length - 1)];
+    if (row) this.#moveTo(Number(row.t));
   }
 
-  /** Moves along the time by columns; Infinity follows the newest. */
+  /** Moves the cursor along the time by columns. */
   pan(columns: number): void {
-    this.#back = columns === Infinity ? 0 : Math.max(0, this.#back - columns);
+    this.#moveTo(this.#cursor + columns * SCALES[this.#scale]);
   }
 
-  /** More or less time in a column. */
+  /** More or less time in a column; the cursor stays in sight. */
   zoom(by: number): void {
+    const before = SCALES[this.#scale];
     this.#scale = Math.min(Math.max(this.#scale + by, 0), SCALES.length - 1);
+    if (this.#at !== undefined) this.#end = this.#at + (this.#end - this.#at) * SCALES[this.#scale] / before;
   }
 
   click(): void {}
 
-  draw(screen: Screen, area: Rectangle, look: Look): void {
-    const width = this.#width = Math.max(area.width - LABEL, 1);
-    const step = SCALES[this.#scale], end = this.#end(), start = end - width * step;
-    this.#drawScale(screen, area, start, step, look);
-    const cpus = [...new Set(this.#rows.map(({ pcpu }) => Number(pcpu)))].sort((a, b) => a - b);
-    const vms = new Set(this.#rows.flatMap(({ vm }) => typeof vm === "string" ? [vm] : []));
-    const letters = new Map([...vms].map((vm): [string, string] => [vm, look.vm(vm).letter]));
-    // Below each: how much of the time it was busy.
-    const half = samplesOf(look.glyphs, 1);
-    cpus.slice(0, Math.floor((area.height - 2) / LANE_ROWS)).forEach((cpu, index) => {
-      const y = area.y + 1 + index * LANE_ROWS;
-      screen.text(area.x, y, ` p${cpu}`.padEnd(LABEL), look.style("dim"));
-      screen.text(area.x + LABEL, y, this.#lane(cpu, start, step, width, letters));
-      const load = this.#load(cpu, start, step / half, width * half);
-      screen.text(area.x + LABEL, y + 1, graph(look.glyphs, load, width, 1)[0], look.style("g1"));
-    });
-    const y = area.y + 2 + cpus.length * LANE_ROWS;
-    const legend = [...letters].map(([vm, letter]) => `${letter} ${vm}`).join("   ");
-    if (y < area.y + area.height) {
-      screen.text(area.x, y, fit(cpus.length ? ` ${legend}   _ idle` : ` ${SLICES.empty}`, area.width), look.style("dim"));
+  #follow(): void {
+    this.#at = undefined;
+  }
+
+  #moveTo(time: number): void {
+    const first = Number(this.#rows[0]?.t ?? 0), span = this.#width * SCALES[this.#scale];
+    if (this.#at === undefined) this.#end = this.#now;
+    this.#at = Math.min(Math.max(time, first), this.#now);
+    // The cursor stays inside.
+    if (this.#at < this.#end - span) this.#end = this.#at + span;
+    else if (this.#at > this.#end) this.#end = this.#at;
+  }
+
+  /** Virtual time (ns) of the cursor. */
+  get #cursor(): number {
+    return this.#at ?? Number(this.#rows.at(-1)?.t ?? 0);
+  }
+
+  draw(screen: Screen, area: Rectangle, look: Look, { focused }: PaneState): void {
+    if (!this.#rows.length) {
+      const text = this.#error?.split("\n")[0] ?? (this.#loaded ? SLICES.empty : "asking");
+      return void screen.text(area.x + 1, area.y, fit(text, area.width - 2), look.style(this.#error ? "bad" : "dim"));
     }
-    const { row } = this.selection ?? {};
-    if (row && y + 1 < area.y + area.height) {
-      screen.text(
-        area.x,
-        y + 1,
-        fit(
-          ` at ${timeText(Number(row.t))} pcpu:${row.pcpu} -> ${row.vcpu ?? (row.seen === false ? "?" : "idle")}: ${row.reason}`,
-          area.width,
-        ),
+    const width = this.#width = Math.max(area.width - LABEL - 1, 1), step = SCALES[this.#scale];
+    // Columns begin at multiples of what one shows: what has been drawn stays as it is.
+    const end = Math.ceil((this.#at === undefined ? this.#now : this.#end) / step) * step;
+    const window: Window = { x: area.x + LABEL, width, start: end - width * step, step };
+    const cursor = Math.min(Math.max(Math.floor((this.#cursor - window.start) / step), 0), width - 1);
+    const roomy = area.height >= Math.min(this.rows, ROOMY);
+    const foot = area.height > FOOT + 4 ? FOOT : 0, bottom = area.y + area.height - foot;
+    this.#drawAxis(screen, look, area, window);
+    this.#drawChip(screen, look, area.y + (roomy ? 1 : 0), window, cursor);
+    let y = area.y + (roomy ? 2 : 1);
+    const top = y, selected = Number(this.selection?.row.pcpu);
+    const cpus = [...this.#lanes.cpus].sort(([a], [b]) => a - b);
+    const apart = roomy && cpus.length <= 4 ? 2 : 1;
+    for (const [cpu, spans] of cpus) {
+      if (y >= bottom) break;
+      if (cpu === selected) screen.text(area.x, y, look.glyphs.selected, look.style(focused ? "accent" : "faint"));
+      const share = busyShare(spans, window.start, end);
+      drawPieces(
+        screen,
+        look,
+        area.x + 1,
+        y,
+        [{ text: `p${cpu}`.padEnd(3), role: "strong", bold: true }, ...sharePieces(share)],
+        LABEL - 2,
       );
+      drawCpu(screen, look, y, window, spans);
+      y += apart;
     }
+    y = this.#drawVcpus(screen, look, area, y, bottom, window);
+    for (let row = top; row < y; row++) drawCursor(screen, look, window.x + cursor, row);
+    if (foot) this.#drawFoot(screen, look, { ...area, x: area.x + 1, y: bottom, width: area.width - 2 });
   }
 
-  #end(): number {
-    const last = this.#rows.at(-1);
-    return last ? Number(last.t) - this.#back * SCALES[this.#scale] : 0;
-  }
-
-  #drawScale(screen: Screen, area: Rectangle, start: number, step: number, look: Look): void {
-    for (let column = 0; column < this.#width; column += 20) {
-      const at = start + column * step;
-      if (at >= 0) screen.text(area.x + LABEL + column, area.y, fit(timeText(at), Math.min(18, this.#width - column)), look.style("dim"));
-    }
-  }
-
-  /** How much of each span a CPU was busy, 0 to 1. */
-  #load(cpu: number, start: number, step: number, width: number): number[] {
-    return this.#spent(cpu, start, step, width).map((span) => {
-      return [...span].reduce((sum, [vm, time]) => vm === undefined ? sum : sum + time, 0) / step;
+  #drawAxis(screen: Screen, look: Look, area: Rectangle, { x, start, step, width }: Window): void {
+    ticksOf(start, step, width, TICKS_APART).forEach((tick, index) => {
+      const column = Math.floor((tick - start) / step);
+      const text = index ? fractionText(tick) : secondsText(tick);
+      if (column + text.length <= width) screen.text(x + column, area.y, text, look.style("dim"));
     });
   }
 
-  /** What ran longest in each column: its letter, `_` for nothing. */
-  #lane(cpu: number, start: number, step: number, width: number, letters: ReadonlyMap<string, string>): string {
-    return this.#spent(cpu, start, step, width).map((column) => {
-      // A VM that ran at all in a column shows before idleness.
-      const best = [...column].filter(([vm]) => vm !== undefined).sort(([, a], [, b]) => b - a)[0]?.[0];
-      return best === undefined ? (column.size ? "_" : " ") : letters.get(best) ?? "?";
-    }).join("");
+  /** The cursor's time, as near above the cursor as there is room. */
+  #drawChip(screen: Screen, look: Look, y: number, { x, width }: Window, cursor: number): void {
+    const text = ` ${fractionText(this.#cursor)} `;
+    const left = Math.min(Math.max(cursor - Math.floor(text.length / 2), 0), Math.max(width - text.length, 0));
+    screen.text(x + left, y, text, look.on("accent", "ink", true));
   }
 
-  /** Time (ns) that VMs have had of a CPU in each of `width` spans; undefined is nobody. */
-  #spent(cpu: number, start: number, step: number, width: number): Map<string | undefined, number>[] {
-    const slices = this.#rows.filter((row) => row.pcpu === cpu);
-    const spent: Map<string | undefined, number>[] = Array.from({ length: width }, () => new Map());
-    const end = start + width * step;
-    slices.forEach((slice, index) => {
-      if (slice.seen === false) return;
-      const from = Math.max(Number(slice.t), start), to = Math.min(index + 1 < slices.length ? Number(slices[index + 1].t) : end, end);
-      const who = typeof slice.vm === "string" ? slice.vm : undefined;
-      for (let at = from; at < to;) {
-        const column = Math.floor((at - start) / step);
-        const next = Math.min(to, start + (column + 1) * step);
-        if (next <= at || column >= width) break;
-        spent[column].set(who, (spent[column].get(who) ?? 0) + next - at);
-        at = next;
-      }
+  /** Lanes of vCPUs, as many as there is room for: those that did something first. */
+  #drawVcpus(screen: Screen, look: Look, area: Rectangle, top: number, bottom: number, window: Window): number {
+    const all = [...new Set([...this.#vcpus, ...this.#lanes.vcpus.keys()])];
+    const room = bottom - top - 1;
+    if (room < 1) return top;
+    const end = window.start + window.width * window.step;
+    const active = (vcpu: string) =>
+      this.#lanes.vcpus.get(vcpu)?.some(({ from, to, state }) => state === "runs" && to > window.start && from < end);
+    const kept = new Set([...all.filter(active), ...all.filter((vcpu) => !active(vcpu))].slice(0, room));
+    const shown = all.filter((vcpu) => kept.has(vcpu));
+    const { line } = look.glyphs.frame, count = shown.length < all.length ? `${shown.length} of ${all.length}` : "";
+    screen.text(area.x, top, line.repeat(area.width), look.style("border"));
+    drawPieces(screen, look, area.x + 2, top, [
+      { text: " vCPUs ", role: "dim" },
+      ...count ? [{ text: `${count} `, role: "dim" } as const] : [],
+    ], area.width - 4);
+    shown.forEach((vcpu, index) => {
+      const y = top + 1 + index, mark = look.vm(vcpu.split("/")[0]);
+      drawPieces(screen, look, area.x + 1, y, [chipPiece(mark), { text: ` ${fit(vcpu, LABEL - 4)}`, role: mark.ink }], LABEL - 2);
+      drawVcpu(screen, look, y, window, this.#lanes.vcpus.get(vcpu) ?? [], mark.fill, mark.letter);
     });
-    return spent;
+    return top + 1 + shown.length;
   }
+
+  #drawFoot(screen: Screen, look: Look, area: Rectangle): void {
+    const legend = STATES.flatMap(([state, word, ink], index): Piece[] => [
+      { text: `${index ? "   " : ""}${look.letters && state === "runs" ? "A-Z" : look.glyphs.lanes[state]}`, role: ink },
+      { text: ` ${word}`, role: "dim" },
+    ]);
+    const [first, second] = this.#sentence(look);
+    [legend, first, second].forEach((pieces, row) => drawPieces(screen, look, area.x, area.y + row, pieces, area.width));
+  }
+
+  /** Who gave way to whom at the cursor, and why; and what the one that runs did before. */
+  #sentence(look: Look): [Piece[], Piece[]] {
+    const { row } = this.selection ?? {};
+    if (!row) return [[], []];
+    const at = Number(row.t), reason = reasonOf(row), to = typeof row.vcpu === "string" ? row.vcpu.slice("vcpu:".length) : undefined;
+    const when: Piece[] = [{ text: fractionText(at), role: "strong", bold: true }, { text: ` p${row.pcpu}  `, role: "dim" }];
+    if (row.seen === false) return [[...when, { text: "not recorded from here on", role: "dim" }], []];
+    const vcpu = (name: string): Piece => ({ text: name, role: look.vm(name.split("/")[0]).ink });
+    const why: Piece[] = reason
+      ? [{ text: ": it " }, { text: reasonText(reason.waits).replace("its turn is over", "can run, but its turn is over") }]
+      : [];
+    if (to === undefined) {
+      return [[...when, ...reason ? [vcpu(reason.vcpu), { text: " leaves the CPU idle" }, ...why] : [{ text: "idle" }]], []];
+    }
+    const first = reason && reason.vcpu !== to
+      ? [...when, vcpu(reason.vcpu), { text: " yields to " }, vcpu(to), ...why]
+      : [...when, vcpu(to), { text: " runs" }];
+    const before = this.#lanes.vcpus.get(to)?.findLast((span) => span.to <= at && span.to >= at - 1 && span.state !== "runs");
+    if (!before) return [first, []];
+    const time = durationText(before.to - before.from);
+    const did = BEFORE[before.state](time);
+    return [first, [{ text: "before   ", role: "dim" }, vcpu(to), { text: ` ${did}` }]];
+  }
+}
+
+/** What a vCPU did before it ran, and how long. */
+const BEFORE: Readonly<Record<LaneState, (time: string) => string>> = {
+  runs: (time) => `ran for ${time}`,
+  ready: (time) => `was ready for ${time} and had no CPU`,
+  vmm: (time) => `waited ${time} for its VMM`,
+  waits: (time) => `waited for ${time}`,
+  suspended: (time) => `was suspended for ${time}`,
+};
+
+/** A virtual time without its seconds: `.477 650`. */
+function fractionText(ns: number): string {
+  return secondsText(ns).replace(/^[\d ]+(?=\.)/, "");
+}
+
+function sharePieces(share: number | undefined): Piece[] {
+  if (share === undefined) return [{ text: "  ?", role: "dim" }];
+  const { role } = shareMark(share), [number, unit] = shareText(share).split(" ");
+  // A CPU in full use is nothing bad.
+  return [{ text: number.padStart(4), role: role === "bad" ? "warn" : role }, { text: ` ${unit}`, role: "dim" }];
+}
+
+/** A physical CPU: VMs on their fills, a line while it is idle, blanks where nobody knows. */
+function drawCpu(screen: Screen, look: Look, y: number, { x, start, step, width }: Window, spans: readonly CpuSpan[]): void {
+  // A vCPU that ran at all in a column shows before idleness.
+  const columns = columnsOf(spans, start, step, width, ({ vcpu }) => vcpu === undefined ? 1e-6 : 1);
+  const vmOf = (span: CpuSpan | undefined) => span && !span.unseen ? span.vcpu?.split("/")[0] ?? "" : undefined;
+  for (let at = 0; at < width;) {
+    const vm = vmOf(columns[at]);
+    let end = at + 1;
+    while (end < width && vmOf(columns[end]) === vm) end++;
+    const length = end - at;
+    if (vm === "") screen.text(x + at, y, (look.letters ? "_" : look.glyphs.frame.line).repeat(length), look.style("border"));
+    else if (vm !== undefined) {
+      const { letter, fill } = look.vm(vm);
+      const name = length >= vm.length + 2;
+      const text = look.letters
+        ? `${letter}${name && length > vm.length + 2 ? ` ${vm} ` : ""}`.padEnd(length, letter)
+        : (name ? ` ${vm}` : letter).padEnd(length);
+      screen.text(x + at, y, text, look.options.depth === "none" ? look.bold("text") : look.on(fill, "fink", true));
+    }
+    at = end;
+  }
+}
+
+/** A vCPU's lane. */
+function drawVcpu(
+  screen: Screen,
+  look: Look,
+  y: number,
+  { x, start, step, width }: Window,
+  spans: readonly VcpuSpan[],
+  fill: Role,
+  letter: string,
+): void {
+  const columns = columnsOf(spans, start, step, width, ({ state }) => state === "runs" ? 1 : 1e-6);
+  columns.forEach((span, column) => {
+    // Nothing is known of it before it ran first: it waited.
+    const state = span?.state ?? "waits";
+    const runs = state === "runs";
+    const text = runs && look.letters ? letter : look.glyphs.lanes[state];
+    screen.text(x + column, y, text, look.style(runs ? fill : INKS.get(state)!));
+  });
+}
+
+/** The cursor's line; what it crosses keeps its background. */
+function drawCursor(screen: Screen, look: Look, x: number, y: number): void {
+  screen.text(x, y, look.glyphs.frame.side, look.style("accent"));
 }

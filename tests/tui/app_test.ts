@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import type { AppOptions } from "../../src/tui/app.ts";
 import { OBJECT_ACTIONS } from "../../src/tui/object-actions.ts";
 import { textBytes } from "../../src/tui/keys.ts";
 import { noAnswer } from "../../src/queries/query.ts";
@@ -350,35 +349,6 @@ Deno.test("a frozen display keeps what it shows under menus, and draws itself an
   const after = (await rig.lines()).slice(2, -2);
   assert.deepEqual(after, frozen);
   assert.match((await rig.lines(80, 24)).join("\n"), /FROZEN[^]*Virtual machines[^]*debian login:/);
-});
-
-Deno.test("each lane of the scheduler has the CPU's load beneath, in dots where there is braille", async () => {
-  const lanes = async (options: Partial<AppOptions>) => {
-    const rig = new Rig(120, 36, options);
-    await rig.type("8");
-    const rows = (await rig.lines()).map((line) => line.replaceAll(/^[|│]|[|│]$/g, ""));
-    return rows.filter((line) => /^ p\d|^ {6}[ \u2800-\u28ff]*[\u2800-\u28ff]/.test(line)).map((line) => line.slice(6).trimEnd());
-  };
-  const [first, load, second, other] = await lanes({ ascii: false, braille: true });
-  assert.match(first, /D+H+/);
-  assert.match(load, /^ *[\u2800-\u28ff]*\u28ff+[\u2800-\u28ff]*$/);
-  assert.match(second, /T+_+/);
-  assert.match(other, /\u28ff$/, "what was busy, then idle");
-  assert.deepEqual(await lanes({ ascii: false, braille: false }).then((rows) => rows.length), 2, "no dots");
-});
-
-Deno.test("a lane is blank where nobody recorded who ran", async () => {
-  const rig = new Rig(120, 36);
-  rig.answer = (query) => {
-    const answer = phoneAnswer(query);
-    if (query.table !== "sched.ls") return answer;
-    const [first] = answer.rows;
-    const unseen = { ...first, id: "ev:9", t: "12474000000", pcpu: 1, vcpu: null, vm: null, seen: false };
-    const again = { ...first, id: "ev:10", t: "12477000000", pcpu: 1, vcpu: "vcpu:rt/0", vm: "vm:rt" };
-    return { ...answer, rows: [...answer.rows, unseen, again].sort((a, b) => Number(a.t) - Number(b.t)) };
-  };
-  await rig.type("8");
-  assert.match(await rig.text(), /^\| p1 +T+_+ +T+\|$/m);
 });
 
 Deno.test("when the machine ends, the panes show how it was then, whatever was not answered on the way", async () => {
