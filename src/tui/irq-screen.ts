@@ -1,24 +1,87 @@
-// Screen 3: interrupts, and what is wrong with them.
+// Screen 3: interrupts, what is wrong with them, and the way of the selected one.
 
-import type { Line } from "./pane.ts";
-import { inspector, listScreen } from "./list-screen.ts";
-import type { ScreenModel } from "./screen-model.ts";
+import { graph, samplesOf } from "./glyphs.ts";
+import { Histories, scaled } from "./history.ts";
+import { irqColumns, isStorm } from "./irq-columns.ts";
+import { findingLines, pathLines } from "./irq-findings.ts";
+import { inspector } from "./list-screen.ts";
+import { countText } from "./numbers.ts";
+import type { Line, Pane } from "./pane.ts";
+import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
 import { TablePane } from "./table-pane.ts";
 import { TextPane } from "./text-pane.ts";
+import type { Look } from "./theme.ts";
 
-/** Its panes, and where they stand. */
-export function irqScreen(): ScreenModel {
-  const irqs = new TablePane({ name: "irqs", table: "irq.ls", title: "Interrupts" });
-  const findings = new TextPane({
-    name: "findings",
-    title: () => ({ text: "Findings", right: [[{ text: "storms, and interrupts that cannot be delivered", role: "dim" }]] }),
-    lines: () => {
-      const found = irqs.rows.filter((row) => row.finding !== null).map((row): Line => ({
-        text: `${row.id} ${row.finding}`,
-        role: "bad",
-      }));
-      return found.length ? found : [{ text: "nothing is wrong with the interrupts shown", role: "dim" }];
+/** Rows of the list, of all; columns of the findings, of all. */
+const LIST_SHARE = 0.55;
+const FINDINGS_SHARE = 0.6;
+/** Columns from which on the path stands beside the findings. */
+const BESIDE = 100;
+const GRAPH_ROWS = 4;
+/** Columns of the graph's scale. */
+const SCALE = 8;
+
+/** @param clock wall time in ms */
+export function irqScreen(clock: () => number): ScreenModel {
+  const histories = new Histories();
+  const irqs = new TablePane({
+    name: "irqs",
+    table: "irq.ls",
+    title: "Interrupts",
+    columns: () => irqColumns(histories),
+    right: () => [{ text: "busiest first", role: "dim" }],
+    taken(rows) {
+      histories.take(clock(), rows.map(({ id, rate }): [string, number] => [id, Number(rate)]));
+      histories.keep(new Set(rows.map(({ id }) => id)));
     },
   });
-  return listScreen("3", irqs, [findings, inspector("fields", irqs)], 0.6);
+  const wrong = () => irqs.rows.filter(({ finding }) => finding !== null);
+  const findings = new TextPane({
+    name: "findings",
+    title: () => ({
+      text: "Findings",
+      count: wrong().length,
+      right: wrong().length ? [[{ text: `! ${wrong().length}`, role: "bad", bold: true }]] : [],
+    }),
+    lines: (_, look) => findingLines(wrong(), look),
+  });
+  const path = new TextPane({
+    name: "path",
+    title: () => ({ text: "Path", detail: irqs.selectedId?.slice("irq:".length), right: [[{ text: "where it stops", role: "dim" }]] }),
+    lines(width, look) {
+      const row = irqs.selection?.row;
+      if (!row) return [{ text: "No interrupt is selected.", role: "dim" }];
+      return [...pathLines(row, look), { text: "" }, ...rateLines(histories.of(row.id), isStorm(row), width, look)];
+    },
+  });
+  const fields = inspector("fields", irqs);
+  const underList = below("under-list"), besideFindings = beside("beside-findings");
+  let lower: Pane = findings;
+
+  function layout(body: Body, focused: Pane): Placed[] {
+    if (focused === findings || focused === path || focused === fields) lower = focused;
+    const [above, under] = underList.cut(body, body.height * LIST_SHARE);
+    if (body.width < BESIDE) return [{ pane: irqs, area: above }, { pane: lower, area: under }];
+    const [left, right] = besideFindings.cut(under, body.width * FINDINGS_SHARE);
+    return [{ pane: irqs, area: above }, { pane: lower === path ? findings : lower, area: left }, { pane: path, area: right }];
+  }
+
+  return {
+    key: "3",
+    panes: [irqs, findings, path, fields],
+    views: [[findings, fields]],
+    dividers: [underList, besideFindings],
+    layout,
+  };
+}
+
+/** How often it came in the last minute: a graph, and its peak. */
+function rateLines(values: readonly number[], storm: boolean, width: number, look: Look): Line[] {
+  const peak = Math.max(...values, 0), columns = Math.max(Math.min(width - SCALE - 2, 60), 1);
+  const shown = samplesOf(look.glyphs, columns) >= 2 * values.length ? values.flatMap((value) => [value, value]) : values;
+  const labels = ["rate", countText(peak), "", "0"];
+  return graph(look.glyphs, scaled(shown), columns, GRAPH_ROWS).map((text, row): Line => ({
+    text: "",
+    pieces: [{ text: labels[row].padEnd(SCALE), role: "dim" }, { text, role: storm ? "bad" : "g2" }],
+  }));
 }

@@ -4,6 +4,7 @@
 import type { Rectangle, Screen } from "./cells.ts";
 import type { Scroll, Title } from "./box.ts";
 import type { Hint } from "./hints.ts";
+import type { Piece } from "./pieces.ts";
 import type { Look, Role } from "./theme.ts";
 import type { FilterError } from "../queries/filter.ts";
 import type { Answer, Query } from "../queries/query.ts";
@@ -85,6 +86,13 @@ export function nothingPasses(filter: string): string {
 export interface Line {
   readonly text: string;
   readonly role?: Role;
+  /** In place of the text: pieces with inks of their own. */
+  readonly pieces?: readonly Piece[];
+  /** What stands at the right end of the line. */
+  readonly right?: readonly Piece[];
+  /** The background of the line, and the ink of a bar at its left. */
+  readonly tint?: Role;
+  readonly bar?: Role;
   /** Keys that help, behind a message. */
   readonly key?: readonly Hint[];
 }

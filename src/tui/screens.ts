@@ -20,11 +20,11 @@ import { REASONS, REGISTERS } from "../queries/tables.ts";
 const HISTORY = 200;
 
 /** The screens of a session. */
-export function makeScreens(overview: ScreenModel): ScreenModel[] {
+export function makeScreens(overview: ScreenModel, clock: () => number): ScreenModel[] {
   return [
     overview,
     vcpuScreen(),
-    irqScreen(),
+    irqScreen(clock),
     memoryScreen(),
     rightsScreen(),
     queueScreen(),

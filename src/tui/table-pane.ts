@@ -34,6 +34,8 @@ export interface TablePaneOptions {
   readonly right?: () => readonly Piece[] | undefined;
   /** How rows stand while nobody has sorted them; as they come where nothing is said. */
   readonly order?: (a: Row, b: Row) => number;
+  /** Sees all rows that come, before any filter. */
+  readonly taken?: (rows: readonly Row[]) => void;
   /** Which row is selected at first, where there are several to choose from. */
   readonly first?: (rows: readonly Row[]) => Row | undefined;
 }
@@ -135,6 +137,7 @@ export class TablePane implements FilteredPane {
     this.#dropped = this.options.stream ? kept.dropped + answer.dropped : 0;
     const rows = [...kept.rows, ...answer.rows].slice(-this.#limit);
     this.#noteChanges(rows);
+    this.options.taken?.(rows);
     this.#rows = rows;
     this.#arrange();
   }

@@ -4,6 +4,7 @@ import type { Rectangle, Screen } from "./cells.ts";
 import { fit } from "./graphemes.ts";
 import type { Scroll, Title } from "./box.ts";
 import type { Line, Pane } from "./pane.ts";
+import { drawPieces, piecesWidth } from "./pieces.ts";
 import type { Look } from "./theme.ts";
 import type { Answer, Query } from "../queries/query.ts";
 
@@ -62,8 +63,18 @@ export class TextPane implements Pane {
     this.#count = lines.length;
     this.#height = area.height;
     this.#top = Math.min(this.#top, Math.max(lines.length - area.height, 0));
-    lines.slice(this.#top, this.#top + area.height).forEach(({ text, role = "text" }, row) => {
-      screen.text(area.x, area.y + row, fit(` ${text}`, area.width), look.style(role));
-    });
+    lines.slice(this.#top, this.#top + area.height).forEach((line, row) =>
+      drawLine(screen, look, { ...area, y: area.y + row, height: 1 }, line)
+    );
   }
+}
+
+/** Draws a line: its tint and bar, its text or pieces, and what stands at its right. */
+function drawLine(screen: Screen, look: Look, area: Rectangle, { text, role = "text", pieces, right, tint, bar }: Line): void {
+  if (tint) screen.tint(area, tint);
+  if (bar) screen.text(area.x, area.y, look.glyphs.selected, look.style(bar));
+  const end = right ? area.width - 1 - piecesWidth(right) : area.width;
+  if (pieces) drawPieces(screen, look, area.x + 1, area.y, pieces, end - 1);
+  else screen.text(area.x, area.y, fit(` ${text}`, end), look.style(role));
+  if (right) drawPieces(screen, look, area.x + end, area.y, right, area.width - end);
 }
