@@ -137,7 +137,8 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     common: [],
     start: ["common"],
     options: ["start", "common"],
-    commands: ["options", "start", "common"],
+    mcp: ["common"],
+    commands: ["mcp", "options", "start", "common"],
     ".": ["commands", "options", "start", "common"],
   },
 };

@@ -22,6 +22,7 @@ import { registerIoctl } from "./commands/ioctl.ts";
 import { registerIrq } from "./commands/irq.ts";
 import { registerLs } from "./commands/ls.ts";
 import { registerMan } from "./commands/man.ts";
+import { registerMcp } from "./commands/mcp.ts";
 import { registerMem } from "./commands/mem.ts";
 import { registerOn } from "./commands/on.ts";
 import { registerPause } from "./commands/pause.ts";
@@ -61,7 +62,7 @@ import { WriteFailure } from "../support/write-all.ts";
 
 /** The commands, below the headings of `el2 --help`. */
 const COMMANDS: readonly (readonly [heading: string, commands: readonly Register[]])[] = [
-  ["Run:", [registerBoot, registerRun, registerUp, registerAttach, registerDown, registerLs, registerGuests, registerVmm]],
+  ["Run:", [registerBoot, registerRun, registerUp, registerAttach, registerDown, registerLs, registerGuests, registerVmm, registerMcp]],
   ["Look at a session:", [
     registerVm,
     registerVcpu,

@@ -1,0 +1,49 @@
+// A connection to a session for the time of one tool call. It is read-only: what changes a machine
+// goes through the program's commands.
+
+import { ExitCode, Failure } from "../common/failure.ts";
+import { connectNamed } from "../common/session.ts";
+import { Asker } from "../../control/asker.ts";
+import type { RemoteSession } from "../../control/remote.ts";
+import type { Answer, Query } from "../../queries/query.ts";
+
+/** A session, and questions to it. */
+export interface LiveSession {
+  readonly session: RemoteSession;
+  /** The answer. @throws Failure with what the machine says is wrong with the query */
+  ask(query: Query): Promise<Answer>;
+}
+
+/**
+ * Connects, uses the session and closes it. `onConsole` hears what consoles show.
+ * @throws Failure if there is no such session, or it ends meanwhile
+ */
+export async function withSession<T>(
+  named: string | undefined,
+  use: (live: LiveSession) => Promise<T>,
+  onConsole?: (console: string, bytes: Uint8Array) => void,
+): Promise<T> {
+  const session = await connectNamed({ socket: named, readOnly: true, follow: onConsole !== undefined, naming: 'argument "session"' });
+  const asker = new Asker(session);
+  const gone = Promise.withResolvers<never>();
+  // Nobody waits for it any more once the call is done.
+  gone.promise.catch(() => {});
+  session.onGone = (reason) =>
+    gone.reject(new Failure(`session ${session.info.name} is gone${reason === undefined ? "" : `: ${reason}`}`, ExitCode.NoSession));
+  session.onRefused = (message) => gone.reject(new Failure(message, ExitCode.ReadOnly));
+  session.onEvent = (event) => {
+    if (asker.take(event) || event.kind !== "console") return;
+    session.send({ kind: "taken", bytes: event.bytes.length });
+    onConsole?.(event.console, event.bytes);
+  };
+  const ask = async (query: Query) => {
+    const answer = await Promise.race([asker.ask(query), gone.promise]);
+    if (answer.error !== undefined) throw new Failure(answer.error, ExitCode.Failed);
+    return answer;
+  };
+  try {
+    return await Promise.race([use({ session, ask }), gone.promise]);
+  } finally {
+    session.close();
+  }
+}

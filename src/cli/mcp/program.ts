@@ -1,0 +1,78 @@
+// Commands of this program in a process each: a tool does what the command does, with its messages
+// and its exit code.
+
+import { ANSWER_MAX, boundedText, type ToolAnswer } from "./answers.ts";
+
+/** Wall time (ms) after which a command is ended. */
+const PATIENCE = 300_000;
+/** Bytes of output that are kept; a command may print more than anybody reads. */
+const KEPT = 16 * ANSWER_MAX;
+
+/** How a command is run. */
+export interface ProgramRun {
+  /** What it reads from stdin. */
+  readonly stdin?: string;
+  /** What to do about output that was left out. */
+  readonly hint?: string;
+  /** Exit codes beside 0 that answer the question. */
+  readonly answers?: readonly number[];
+}
+
+/** Runs commands of this program. */
+export type RunProgram = (args: readonly string[], run?: ProgramRun) => Promise<ToolAnswer>;
+
+/** Runs commands of this program, which is started as `entry` is. */
+export function programRunner(entry: URL): RunProgram {
+  const runtime = Deno.build.standalone ? [] : ["run", "-q", "--no-prompt", "--allow-all", entry.href];
+  return async (args, { stdin, hint = "ask for less", answers = [] } = {}) => {
+    const child = new Deno.Command(Deno.execPath(), {
+      args: [...runtime, ...args],
+      stdin: stdin === undefined ? "null" : "piped",
+      stdout: "piped",
+      stderr: "piped",
+      env: { NO_COLOR: "1" },
+    }).spawn();
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      child.kill("SIGKILL");
+    }, PATIENCE);
+    try {
+      const [stdout, stderr, { code }] = await Promise.all([kept(child.stdout), kept(child.stderr), child.status, typed(child, stdin)]);
+      const said = [stdout, stderr].filter((text) => text !== "").join("\n");
+      const words = late ? `el2 ${args[0]} did not end within ${PATIENCE / 1000} s\n${said}` : said || "done";
+      const end = code === 0 ? "" : `\nexit code ${code}`;
+      return { text: `${boundedText(words.trimEnd(), hint)}${end}`, failed: late || code !== 0 && !answers.includes(code) };
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+}
+
+async function typed(child: Deno.ChildProcess, text: string | undefined): Promise<void> {
+  if (text === undefined) return;
+  const writer = child.stdin.getWriter();
+  try {
+    await writer.write(new TextEncoder().encode(text));
+    await writer.close();
+  } catch (error) {
+    // The command ended before it read all of it.
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
+
+/** The text of a stream: all of it if it is short, else its beginning and its end. */
+async function kept(stream: ReadableStream<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  let head = "", tail = "", lost = 0;
+  for await (const bytes of stream) {
+    const text = decoder.decode(bytes, { stream: true });
+    if (head.length < KEPT) head += text;
+    else tail += text;
+    if (tail.length > 2 * KEPT) {
+      lost += tail.length - KEPT;
+      tail = tail.slice(-KEPT);
+    }
+  }
+  return lost ? `${head}\n[${lost} characters left out]\n${tail}` : head + tail;
+}
