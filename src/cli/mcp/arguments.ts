@@ -1,5 +1,5 @@
-// Arguments of the tools of `el2 mcp`, declared once: their JSON Schema, their check and their types
-// follow.
+// Arguments of the tools of `el2 mcp`, declared once: their JSON Schema, their check and their
+// types follow.
 
 import { Failure } from "../common/failure.ts";
 import type { Json } from "../../queries/table.ts";
@@ -57,7 +57,9 @@ function schemaOf({ type, doc, choices, least, most }: ToolArgument): { readonly
   }
 }
 
-/** Checks what a client sent. @throws Failure that names the argument, what is wrong and what is right */
+/**
+ * Checks what a client sent. @throws Failure that names the argument, its value and what is allowed
+ */
 export function checkedArguments<T extends ToolArguments>(declared: T, given: Readonly<Record<string, unknown>>): ValuesOf<T> {
   const names = Object.keys(declared);
   const unknown = Object.keys(given).find((name) => !names.includes(name));

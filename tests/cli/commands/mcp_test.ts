@@ -1,0 +1,248 @@
+// `el2 mcp` with a scripted client: the ten jobs of docs/tutorials, with at most eight calls each.
+
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+import assert from "node:assert/strict";
+import { A64, imageOf, SYSTEM_OFF } from "../program.ts";
+import { el2Command } from "../../support/el2.ts";
+
+/** Calls that a job may take. */
+const CALLS_MAX = 8;
+const ANSWER_MAX = 26_000;
+
+type Row = Record<string, unknown>;
+
+/** A client of a server of its own, in a folder of its own. */
+class Agent implements AsyncDisposable {
+  readonly client = new Client({ name: "tests", version: "1" });
+  calls = 0;
+
+  private constructor(readonly folder: string) {}
+
+  static async start(...args: string[]): Promise<Agent> {
+    const agent = new Agent(await Deno.makeTempDir({ prefix: "el2-mcp-" }));
+    const [command, ...rest] = el2Command("mcp", ...args);
+    const env = { ...Deno.env.toObject(), XDG_RUNTIME_DIR: agent.folder, EL2_SOCKET: "" };
+    await agent.client.connect(new StdioClientTransport({ command, args: rest, env, cwd: agent.folder }));
+    return agent;
+  }
+
+  /** The text of a tool's answer, whether it failed or not. */
+  async answer(name: string, args: Record<string, unknown> = {}): Promise<{ text: string; failed: boolean }> {
+    this.calls++;
+    const { content, isError } = await this.client.callTool({ name, arguments: args }, undefined, { timeout: 300_000 });
+    const [{ text }] = content as { text: string }[];
+    assert.ok(text.length <= ANSWER_MAX, `${name} answers ${text.length} characters`);
+    return { text, failed: isError === true };
+  }
+
+  /** The text of an answer that must not be a failure. */
+  async call(name: string, args: Record<string, unknown> = {}): Promise<string> {
+    const { text, failed } = await this.answer(name, args);
+    assert.equal(failed, false, `${name}: ${text}`);
+    return text;
+  }
+
+  async rows(table: string, args: Record<string, unknown> = {}): Promise<Row[]> {
+    return JSON.parse(await this.call("table", { table, ...args })).rows;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { name } of JSON.parse(await this.call("sessions")).data) await this.answer("down", { session: name });
+    await this.client.close();
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
+
+Deno.test("el2 mcp only looks unless --allow-change is given", async () => {
+  await using agent = await Agent.start();
+  const { tools } = await agent.client.listTools();
+  assert.ok(tools.length > 10);
+  for (const { name, annotations } of tools) assert.equal(annotations?.readOnlyHint, true, name);
+  for (const name of ["up", "down", "type", "go", "run", "test", "act"]) {
+    const { text, failed } = await agent.answer(name);
+    assert.deepEqual([failed, text], [true, `${name}: this server only looks; start it with el2 mcp --allow-change`]);
+  }
+  const wrong = await agent.answer("tabel");
+  assert.deepEqual([wrong.failed, /did you mean "table"/.test(wrong.text)], [true, true]);
+});
+
+Deno.test("el2 mcp says which argument is wrong, and what is right", async () => {
+  await using agent = await Agent.start();
+  const wrong = async (name: string, args: Record<string, unknown>) => {
+    const { text, failed } = await agent.answer(name, args);
+    assert.ok(failed, text);
+    return text;
+  };
+  assert.match(await wrong("table", { table: "vm.lsx" }), /^argument "table" is "vm\.lsx"; it must be one of vm\.ls, /);
+  assert.match(await wrong("table", { table: "vm.ls", limit: 0 }), /it must be a whole number from 1 to 1000/);
+  assert.match(await wrong("table", {}), /^argument "table" is missing/);
+  assert.match(await wrong("table", { table: "vm.ls", fliter: "x" }), /unknown argument "fliter"; did you mean "filter"/);
+  assert.match(await wrong("table", { table: "vm.ls", filter: "stat=running" }), /no field "stat"; did you mean "state"/);
+  assert.match(await wrong("table", { table: "vm.ls", columns: ["stat"] }), /vm\.ls has no column "stat"; did you mean "state"/);
+  assert.match(await wrong("table", { table: "vm.ls" }), /no session/);
+  // A value that looks like an option stays a value.
+  assert.match(await wrong("replay", { file: "--help" }), /recording --help: /);
+  assert.match(await wrong("decode", {}), /give either "packet" or "ioctl"/);
+});
+
+Deno.test("el2 mcp bounds its answers and names what it leaves out", async () => {
+  await using agent = await Agent.start("--allow-change");
+  await agent.call("up", { what: "demo", name: "many" });
+  const few = JSON.parse(await agent.call("table", { table: "obj.ls", limit: 3 }));
+  assert.equal(few.rows.length, 3);
+  assert.ok(few.left_out.rows > 0 && /limit/.test(few.left_out.see));
+  const all = JSON.parse(await agent.call("table", { table: "obj.ls", limit: 1000, columns: ["id"] }));
+  assert.equal(few.left_out.rows, all.rows.length + (all.left_out?.rows ?? 0) - 3);
+  assert.deepEqual(Object.keys(all.rows[0]), ["id"]);
+  assert.match(await agent.call("spec", { book: "hypervisor", section: "4" }), /\[\d+ characters left out; ask for a subsection\]/);
+});
+
+Deno.test("el2 mcp has a prompt for each of the ten jobs, and documents and recordings as resources", async () => {
+  await using agent = await Agent.start("--allow-change");
+  const { prompts } = await agent.client.listPrompts();
+  assert.deepEqual(
+    prompts.map(({ name }) => name),
+    ["why", "who-holds-a-page", "limits", "a-guest-hangs", "interrupts", "rpc", "boot", "compare", "gdb", "ci"],
+  );
+  const tools = (await agent.client.listTools()).tools.map(({ name }) => name);
+  for (const { name } of prompts) {
+    const { messages: [{ content }] } = await agent.client.getPrompt({ name, arguments: { session: "one", problem: "EINVAL" } });
+    assert.ok(content.type === "text");
+    assert.match(content.text, /Session: one\n\nProblem: EINVAL\n\nTools of el2, in order: /);
+    const steps = /^Tools of el2, in order: (.*)$/m.exec(content.text)![1];
+    assert.ok(tools.some((tool) => new RegExp(`\\b${tool}\\b`).test(steps)), name);
+  }
+  await assert.rejects(agent.client.getPrompt({ name: "nothing" }), /there is no prompt "nothing"; there are why, /);
+  await agent.call("run", { what: "demo", for: "5ms", record: "short.rec" });
+  await Deno.writeTextFile(`${agent.folder}/other.rec`, "not a recording");
+  const { resources } = await agent.client.listResources();
+  const recordings = resources.filter(({ uri }) => uri.startsWith("el2://recordings/"));
+  assert.deepEqual(recordings.map(({ name }) => name), ["short.rec"]);
+  for (const { uri } of [resources[0], resources.find(({ uri }) => uri === "el2://spec/hypervisor")!]) {
+    const { contents: [content] } = await agent.client.readResource({ uri });
+    assert.match(String((content as { text: string }).text), /./);
+  }
+  const { contents: [recording] } = await agent.client.readResource({ uri: recordings[0].uri });
+  const { runs, end } = JSON.parse((recording as { text: string }).text);
+  assert.equal(runs, "run");
+  assert.ok(Number(end.insn) > 0);
+  await assert.rejects(agent.client.readResource({ uri: "el2://recordings/..%2Fother.rec" }), /there is no resource/);
+});
+
+/** A job of docs/tutorials, as calls. */
+async function job(name: string, work: (agent: Agent) => Promise<void>): Promise<void> {
+  await using agent = await Agent.start("--allow-change");
+  await work(agent);
+  assert.ok(agent.calls <= CALLS_MAX, `${name} took ${agent.calls} calls`);
+}
+
+Deno.test("job 1 by tool calls: why START failed", () =>
+  job("why", async (agent) => {
+    await agent.call("up", { what: "demo", inject: ["rpc msg=MEM_LEND nth=2 -> NOMEM"] });
+    const failed = await agent.rows("vm.ls", { filter: "state=failed" });
+    assert.deepEqual(failed.map(({ id }) => id), ["vm:ping"]);
+    const why = await agent.call("why");
+    assert.match(why, /GH_VM_START[\s\S]*MEM_LEND[\s\S]*rule .*inject[\s\S]*way out/);
+  }));
+
+Deno.test("job 2 by tool calls: who holds a page", () =>
+  job("who-holds-a-page", async (agent) => {
+    await agent.call("up", { what: "demo" });
+    const { owner } = JSON.parse(await agent.call("memory", { at: "ipa:ping/0x80001000", size: 16 }));
+    assert.match(JSON.stringify(owner), /vm:ping/);
+    const [{ id }] = await agent.rows("mem.parcels", { limit: 1 });
+    const reply = await agent.call("rpc_send", {
+      message: "MEM_RECLAIM",
+      fields: [`handle=${String(id).slice("parcel:".length)}`, "flags=0"],
+    });
+    assert.match(reply, /MEM_INUSE/);
+    const blocked = await agent.rows("mem.parcels", { filter: "state=blocked" });
+    assert.deepEqual(blocked.map((row) => row.id), [id]);
+    assert.match(await agent.call("why"), /a borrower still has the parcel[\s\S]*way out/);
+    assert.deepEqual(await agent.rows("mem.check"), []);
+  }));
+
+Deno.test("job 3 by tool calls: which limit is reached", () =>
+  job("limits", async (agent) => {
+    await agent.call("up", { what: "demo", inject: ["alloc what=page nth=3 -> NOMEM"] });
+    const limits = await agent.rows("mem.limits", { columns: ["id", "used", "limit", "share"] });
+    assert.ok(limits.some(({ id }) => /heap/.test(String(id))));
+    assert.match(await agent.call("why", { list: true, filter: "err=NOMEM" }), /NOMEM/);
+  }));
+
+Deno.test("job 4 by tool calls: where a guest hangs", () =>
+  job("a-guest-hangs", async (agent) => {
+    await agent.call("up", { what: "demo" });
+    await agent.call("inject", { rules: ["virq vm=ping -> lose"] });
+    const [vcpu] = await agent.rows("vcpu.ls", { filter: "vm=ping" });
+    assert.match(String(vcpu.wait), /wfi|vcpu_run/);
+    assert.ok((await agent.rows("vcpu.stack", { vcpu: "vcpu:ping/0" })).length > 0);
+    await agent.rows("irq.ls", { filter: "finding!=-" });
+    const [rule] = await agent.rows("inject.ls");
+    assert.match(JSON.stringify(rule), /virq vm=ping -> lose/);
+  }));
+
+Deno.test("job 5 by tool calls: the busiest interrupt", () =>
+  job("interrupts", async (agent) => {
+    await agent.call("up", { what: "demo" });
+    await agent.rows("irq.ls", { limit: 1 });
+    await agent.call("events", { wait_ms: 1500, kinds: "virq", limit: 1 });
+    const rated = await agent.rows("irq.ls", { filter: "rate>0" });
+    assert.ok(rated.some(({ id }) => /^irq:(ping|pong)\//.test(String(id))), JSON.stringify(rated));
+    await agent.call("act", { command: "irq raise", arguments: ["irq:pong/27"] });
+  }));
+
+Deno.test("job 6 by tool calls: what the Resource Manager and a VM said", () =>
+  job("rpc", async (agent) => {
+    await agent.call("up", { what: "demo" });
+    const rpcs = await agent.rows("rpc.ls", { filter: "about=ping" });
+    assert.ok(rpcs.some(({ msg }) => msg === "VM_START"));
+    assert.match(await agent.call("decode", { packet: "21 01 1f 00 15 00 00 51 12 00 00 00 00 00 00 00" }), /0x51000015/);
+  }));
+
+Deno.test("job 7 by tool calls: a kernel of one's own boots, and its console answers", () =>
+  job("boot", async (agent) => {
+    const off = [...A64.loadW0(SYSTEM_OFF), A64.hvc];
+    const hello = [A64.loadX1High(0x0900), ...[..."up\n"].flatMap((one) => [A64.loadW2(one.charCodeAt(0)), A64.storeByte]), ...off];
+    await Deno.writeFile(`${agent.folder}/Image`, imageOf(hello));
+    assert.match(await agent.call("boot", { image: "Image", memory: "64MiB" }), /^up$/m);
+  }));
+
+Deno.test("job 8 by tool calls: where two runs differ", () =>
+  job("compare", async (agent) => {
+    await agent.call("run", { what: "demo", for: "50ms", record: "good.rec" });
+    await agent.call("run", { what: "demo", for: "50ms", record: "bad.rec", inject: ["virq vm=pong nth=5 -> lose"] });
+    await agent.call("replay", { file: "good.rec", verify: true });
+    assert.match(
+      await agent.call("diff", { a: "good.rec", b: "bad.rec", events: true }),
+      /the runs differ after[\s\S]*first difference at event/,
+    );
+  }));
+
+Deno.test("job 9 by tool calls: stop at an instruction, look, step, go back", () =>
+  job("gdb", async (agent) => {
+    await agent.call("up", { what: "demo" });
+    await agent.call("break", { events: ["kind=hvc vm=ping"], wait: true });
+    assert.ok((await agent.rows("vcpu.regs", { vcpu: "vcpu:ping/0", filter: "name=pc" })).length === 1);
+    const code = await agent.rows("code", { at: "ping/0:pc", size: 4 });
+    assert.equal(code.length, 4);
+    await agent.call("step", { vcpu: "vcpu:ping/0", count: 3 });
+    const { insn } = JSON.parse(await agent.call("go", { back_by: 2 }));
+    assert.ok(Number(insn) > 0);
+  }));
+
+Deno.test("job 10 by tool calls: a scenario for CI, and the recording of its failure", () =>
+  job("ci", async (agent) => {
+    const scenario = (error: string, within: string) =>
+      [
+        ...["el2_test = 1", 'inject = ["rpc msg=MEM_LEND nth=2 -> NOMEM"]', "[[step]]", 'boot = "demo"', "[[step]]"],
+        ...[`expect_why = "call=GH_VM_START err=${error}"`, `within = "${within}"`, ""],
+      ].join("\n");
+    const passed = await agent.call("test", { file: "refused.test.toml", text: scenario("ENOMEM", "1s"), junit: "results.xml" });
+    assert.match(passed, /ok 2 - refused: reason call=GH_VM_START err=ENOMEM/);
+    assert.match(await Deno.readTextFile(`${agent.folder}/results.xml`), /<testsuite/);
+    const failed = await agent.call("test", { file: "refused.test.toml", text: scenario("EPERM", "10ms") });
+    assert.match(failed, /not ok 2[\s\S]*exit code 1/);
+    assert.match((await agent.answer("replay", { file: "refused.rec", verify: true })).text, /exit code 1/);
+  }));
