@@ -11,6 +11,8 @@ const CALLS_MAX = 8;
 const ANSWER_MAX = 26_000;
 
 type Row = Record<string, unknown>;
+/** What the tests read of lists; the package's own types of them do not resolve here. */
+type Listed = readonly { readonly name: string; readonly uri: string; readonly annotations?: { readonly readOnlyHint?: boolean } }[];
 
 /** A client of a server of its own, in a folder of its own. */
 class Agent implements AsyncDisposable {
@@ -56,7 +58,7 @@ class Agent implements AsyncDisposable {
 
 Deno.test("el2 mcp only looks unless --allow-change is given", async () => {
   await using agent = await Agent.start();
-  const { tools } = await agent.client.listTools();
+  const tools: Listed = (await agent.client.listTools()).tools;
   assert.ok(tools.length > 10);
   for (const { name, annotations } of tools) assert.equal(annotations?.readOnlyHint, true, name);
   for (const name of ["up", "down", "type", "go", "run", "test", "act"]) {
@@ -100,12 +102,12 @@ Deno.test("el2 mcp bounds its answers and names what it leaves out", async () =>
 
 Deno.test("el2 mcp has a prompt for each of the ten jobs, and documents and recordings as resources", async () => {
   await using agent = await Agent.start("--allow-change");
-  const { prompts } = await agent.client.listPrompts();
+  const prompts: Listed = (await agent.client.listPrompts()).prompts;
   assert.deepEqual(
     prompts.map(({ name }) => name),
     ["why", "who-holds-a-page", "limits", "a-guest-hangs", "interrupts", "rpc", "boot", "compare", "gdb", "ci"],
   );
-  const tools = (await agent.client.listTools()).tools.map(({ name }) => name);
+  const tools = ((await agent.client.listTools()).tools as Listed).map(({ name }) => name);
   for (const { name } of prompts) {
     const { messages: [{ content }] } = await agent.client.getPrompt({ name, arguments: { session: "one", problem: "EINVAL" } });
     assert.ok(content.type === "text");
@@ -116,7 +118,7 @@ Deno.test("el2 mcp has a prompt for each of the ten jobs, and documents and reco
   await assert.rejects(agent.client.getPrompt({ name: "nothing" }), /there is no prompt "nothing"; there are why, /);
   await agent.call("run", { what: "demo", for: "5ms", record: "short.rec" });
   await Deno.writeTextFile(`${agent.folder}/other.rec`, "not a recording");
-  const { resources } = await agent.client.listResources();
+  const resources: Listed = (await agent.client.listResources()).resources;
   const recordings = resources.filter(({ uri }) => uri.startsWith("el2://recordings/"));
   assert.deepEqual(recordings.map(({ name }) => name), ["short.rec"]);
   for (const { uri } of [resources[0], resources.find(({ uri }) => uri === "el2://spec/hypervisor")!]) {
