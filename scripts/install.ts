@@ -1,6 +1,6 @@
 // `deno task install [FOLDER]`: writes a launcher named el2 that runs this checkout with this Deno.
 
-import { writeWhole } from "../src/support/cache.ts";
+import { writeWhole } from "../src/support/whole-file.ts";
 
 const home = Deno.env.get("HOME");
 const folder = Deno.args[0] ?? (home && `${home}/.local/bin`);
@@ -12,12 +12,12 @@ const PERMISSIONS = "--allow-read --allow-write --allow-env --allow-net --allow-
 const checkout = new URL("..", import.meta.url).pathname;
 const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
 await Deno.mkdir(folder, { recursive: true });
-await writeWhole(
+writeWhole(
   `${folder}/el2`,
   `#!/bin/sh
 exec ${quote(Deno.execPath())} run -q --config ${quote(`${checkout}deno.json`)} ${PERMISSIONS} ${quote(`${checkout}main.ts`)} "$@"
 `,
-  0o755,
+  { mode: 0o755 },
 );
 
 console.log(`${folder}/el2 runs ${checkout}`);

@@ -4,7 +4,8 @@
 
 import { Apt, debianMirror, debianSource } from "../src/catalog/apt.ts";
 import { Deb } from "../src/catalog/deb.ts";
-import { exists, withLock, writeWhole } from "../src/support/cache.ts";
+import { exists, withLock } from "../src/support/cache.ts";
+import { writeWhole } from "../src/support/whole-file.ts";
 import { type CpioEntry, writeCpio } from "../src/formats/cpio.ts";
 import { nativeProgram } from "./native-tools.ts";
 
@@ -53,7 +54,7 @@ export async function suiteInitrd(suite: Suite): Promise<string> {
       if (suite === "conformance") await buildConformance(`${fresh}/bench/tcg`);
       await Deno.rename(fresh, root);
     }
-    await writeWhole(file, writeCpio(await archiveEntries(root)));
+    writeWhole(file, writeCpio(await archiveEntries(root)));
   });
   return file;
 }

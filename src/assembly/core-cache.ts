@@ -9,7 +9,10 @@
 import { createHash } from "node:crypto";
 import * as v from "valibot";
 import { type BlueprintStore, type CoreBlueprint, keepBlueprints } from "../core/core-module.ts";
-import { findCacheFolder, isOfSystem, keepNewest, readIfThere, writeWholeSync } from "../support/cache.ts";
+import { findCacheFolder, isOfSystem, keepNewest, NoCacheFolder, readIfThere } from "../support/cache.ts";
+import { checkTrustedFolder, NotOurs } from "../support/own-files.ts";
+import { warn } from "../support/warn.ts";
+import { writeWhole } from "../support/whole-file.ts";
 import { programChanged, programDigest } from "../support/program-identity.ts";
 
 /**
@@ -73,7 +76,10 @@ export class CoreCache implements BlueprintStore {
   load(key: string): CoreBlueprint | undefined {
     const bytes = unlessUnusable(() => {
       const path = this.#path(key);
-      return path === undefined ? undefined : readIfThere(path);
+      if (path === undefined) return undefined;
+      // What is read here is executed.
+      checkTrustedFolder(this.folder);
+      return readIfThere(path);
     });
     return bytes && decodeBlueprint(bytes);
   }
@@ -82,8 +88,8 @@ export class CoreCache implements BlueprintStore {
     unlessUnusable(() => {
       const path = this.#path(key);
       if (path === undefined) return;
-      Deno.mkdirSync(this.folder, { recursive: true });
-      writeWholeSync(path, encodeBlueprint(blueprint));
+      Deno.mkdirSync(this.folder, { recursive: true, mode: 0o700 });
+      writeWhole(path, encodeBlueprint(blueprint), { durable: false });
       keepNewest(this.folder, KEPT);
     });
   }
@@ -109,7 +115,8 @@ function unlessUnusable<T>(work: () => T): T | undefined {
   try {
     return work();
   } catch (error) {
-    if (!isOfSystem(error)) throw error;
+    if (error instanceof NotOurs) warn(`cores are not kept: ${error.message}`);
+    else if (!isOfSystem(error)) throw error;
     return undefined;
   }
 }
@@ -119,6 +126,12 @@ function unlessUnusable<T>(work: () => T): T | undefined {
  * nothing where there is no such folder.
  */
 export function keepCores(): void {
-  const folder = findCacheFolder();
+  let folder: string | undefined;
+  try {
+    folder = findCacheFolder();
+  } catch (error) {
+    if (!(error instanceof NoCacheFolder)) throw error;
+    warn(`cores are not kept: ${error.message}`);
+  }
   if (folder !== undefined) keepBlueprints(new CoreCache(`${folder}/core`, performance.timeOrigin));
 }

@@ -3,7 +3,8 @@
 
 import { Apt, machineSources } from "./apt.ts";
 import { Deb } from "./deb.ts";
-import { exists, withLock, writeWhole } from "../support/cache.ts";
+import { exists, withLock } from "../support/cache.ts";
+import { writeWhole } from "../support/whole-file.ts";
 
 /** Never unpacked: a second C library beside the machine's dynamic loader cannot work. */
 const MACHINES_OWN = /^(libc6|libc-bin|libc-l10n|libcrypt1)$/;
@@ -89,7 +90,7 @@ export class UnpackedPrograms {
     for (const folder of PROGRAM_FOLDERS) {
       if (!await exists(`${root}/${folder}/${name}`)) continue;
       const libraries = `${this.libraryFolders().join(":")}\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}`;
-      return await writeWhole(script, `#!/bin/sh\nLD_LIBRARY_PATH=${libraries} exec ${root}/${folder}/${name} "$@"\n`, 0o755);
+      return writeWhole(script, `#!/bin/sh\nLD_LIBRARY_PATH=${libraries} exec ${root}/${folder}/${name} "$@"\n`, { mode: 0o700 });
     }
   }
 }

@@ -35,7 +35,7 @@ export function captureFrames(device: NetDevice, { name, now, write, onProblem }
 
 /** A new file to append to. @throws Error where it cannot be made */
 export function captureFile(path: string): (bytes: Uint8Array) => void {
-  const file = Deno.openSync(path, { write: true, create: true, truncate: true });
+  const file = Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 });
   return (bytes) => {
     for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
   };

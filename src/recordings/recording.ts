@@ -12,7 +12,8 @@
 
 import { createHash } from "node:crypto";
 import * as v from "valibot";
-import { cacheFolder, exists, sha256, writeWhole } from "../support/cache.ts";
+import { cacheFolder, exists, sha256 } from "../support/cache.ts";
+import { WholeFile, writeWhole } from "../support/whole-file.ts";
 import { readToEnd } from "../support/named-file.ts";
 import { type SessionPlan, writtenDisk } from "../plans/plan.ts";
 import { decodePlain, encodePlain } from "../support/plain-json.ts";
@@ -43,15 +44,16 @@ export async function recordingHeader(plan: SessionPlan): Promise<string> {
 }
 
 /**
- * Writes a recording, line by line, so that what there is so far survives the end of the program.
+ * Writes a recording, line by line: of a run, so that what there is so far survives the end of the
+ * program; of what has happened already, as a whole.
  */
-export class RecordingWriter {
-  readonly #file: Deno.FsFile;
+export class RecordingWriter implements Disposable {
+  readonly #file: Deno.FsFile | WholeFile;
   readonly #sum = createHash("sha256");
 
   /** @throws Error where the file cannot be written. */
-  constructor(readonly path: string, header: string) {
-    this.#file = Deno.openSync(path, { write: true, create: true, truncate: true });
+  constructor(readonly path: string, header: string, whole = false) {
+    this.#file = whole ? new WholeFile(path) : Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 });
     this.#write(header);
   }
 
@@ -68,7 +70,13 @@ export class RecordingWriter {
     this.#line({ at, end });
     const sum = `${encodePlain({ sha256: this.#sum.copy().digest("hex") })}\n`;
     this.#write(sum);
-    this.#file.close();
+    if (this.#file instanceof WholeFile) this.#file.commit();
+    else this.#file.close();
+  }
+
+  /** One that is written as a whole and was not sealed leaves nothing. */
+  [Symbol.dispose](): void {
+    if (this.#file instanceof WholeFile) this.#file[Symbol.dispose]();
   }
 
   #line(value: unknown): void {
@@ -182,8 +190,8 @@ async function withoutFiles(value: unknown): Promise<unknown> {
   if (value instanceof Uint8Array) {
     if (value.length < LARGE) return value;
     const hash = await sha256(value);
-    await Deno.mkdir(`${cacheFolder()}/recorded`, { recursive: true });
-    if (!await exists(storedFile(hash))) await writeWhole(storedFile(hash), value);
+    await Deno.mkdir(`${cacheFolder()}/recorded`, { recursive: true, mode: 0o700 });
+    if (!await exists(storedFile(hash))) writeWhole(storedFile(hash), value);
     return { $file: hash };
   }
   if (Array.isArray(value)) return await Promise.all(value.map(withoutFiles));

@@ -22,7 +22,7 @@ export async function savedHeader({ from, ...plan }: SessionPlan): Promise<strin
 
 /** Writes it. @throws Error where the file cannot be written */
 export function saveRecording(path: string, header: string, inputs: readonly RecordedInput[], at: number, end: EndState): void {
-  const writer = new RecordingWriter(path, header);
+  using writer = new RecordingWriter(path, header, true);
   for (const { at, settled, input } of inputs) writer.input({ at, settled }, input);
   writer.end(at, end);
 }

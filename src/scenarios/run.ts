@@ -104,7 +104,7 @@ export class ScenarioRun {
 
   /** Writes the run so far as a recording, which ends as the scenario did. */
   async record(path: string, message: string): Promise<void> {
-    const writer = new RecordingWriter(path, await recordingHeader(this.plan));
+    using writer = new RecordingWriter(path, await recordingHeader(this.plan), true);
     for (const { at, settled, input } of this.#inputs) writer.input({ at, settled }, input);
     this.#takeOutput();
     const system = this.#system;

@@ -9,6 +9,7 @@ import { crc32, gunzipSync, gzipSync } from "node:zlib";
 import * as v from "valibot";
 import { decodePlain, encodePlain } from "../machine/plain.ts";
 import { readToEnd } from "../support/named-file.ts";
+import { WholeFile } from "../support/whole-file.ts";
 import { bare, type SessionPlan } from "../plans/plan.ts";
 import { VERSION } from "../support/version.ts";
 import { outsideResources } from "./outside-resources.ts";
@@ -99,39 +100,30 @@ export function snapshotHeader(fields: Omit<SnapshotHeader, "schema" | "version"
  * @throws Error where the file cannot be written.
  */
 export function* writeSnapshot(path: string, { header, plan, state }: Snapshot, packed = true): Generator<number> {
-  const partial = `${path}.partial-${crypto.randomUUID()}`;
-  const file = Deno.openSync(partial, { write: true, createNew: true });
-  let whole = false;
-  try {
-    const sum = createHash("sha256");
-    const write = (bytes: Uint8Array) => {
-      sum.update(bytes);
-      for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
-    };
-    const section = (kind: Kind, content: Uint8Array, pack = packed) => {
-      const small = pack && content.length >= GZIP_MIN ? gzipSync(content, { level: GZIP_LEVEL }) : content;
-      const coding = small.length < content.length ? Coding.Gzip : Coding.Plain;
-      const stored = coding === Coding.Gzip ? small : content;
-      write(sectionHeader(kind, coding, stored, content.length));
-      write(stored);
-    };
-    write(MAGIC);
-    section(Kind.Header, new TextEncoder().encode(JSON.stringify(header)), false);
-    section(Kind.Plan, encodePlain(plan));
-    section(Kind.Fields, state.fields);
-    let done = 0;
-    for (const chunk of chunksOf(state.pages)) {
-      section(Kind.Pages, encodePages(chunk));
-      yield done += chunk.length;
-    }
-    section(Kind.End, sum.copy().digest(), false);
-    file.syncSync();
-    file.close();
-    Deno.renameSync(partial, path);
-    whole = true;
-  } finally {
-    if (!whole) discard(file, partial);
+  using file = new WholeFile(path);
+  const sum = createHash("sha256");
+  const write = (bytes: Uint8Array) => {
+    sum.update(bytes);
+    file.write(bytes);
+  };
+  const section = (kind: Kind, content: Uint8Array, pack = packed) => {
+    const small = pack && content.length >= GZIP_MIN ? gzipSync(content, { level: GZIP_LEVEL }) : content;
+    const coding = small.length < content.length ? Coding.Gzip : Coding.Plain;
+    const stored = coding === Coding.Gzip ? small : content;
+    write(sectionHeader(kind, coding, stored, content.length));
+    write(stored);
+  };
+  write(MAGIC);
+  section(Kind.Header, new TextEncoder().encode(JSON.stringify(header)), false);
+  section(Kind.Plan, encodePlain(plan));
+  section(Kind.Fields, state.fields);
+  let done = 0;
+  for (const chunk of chunksOf(state.pages)) {
+    section(Kind.Pages, encodePages(chunk));
+    yield done += chunk.length;
   }
+  section(Kind.End, sum.copy().digest(), false);
+  file.commit();
 }
 
 /**
@@ -335,13 +327,3 @@ function decodePages(reader: SectionReader, bytes: Uint8Array, pages: Map<number
 }
 
 const startsWith = (bytes: Uint8Array, start: Uint8Array) => start.every((byte, index) => bytes[index] === byte);
-
-function discard(file: Deno.FsFile, path: string): void {
-  try {
-    file.close();
-  } catch (error) {
-    // It was closed, and only the name was missing.
-    if (!(error instanceof Deno.errors.BadResource)) throw error;
-  }
-  Deno.removeSync(path);
-}

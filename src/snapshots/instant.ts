@@ -119,7 +119,7 @@ export class InstantSnapshot {
   write(): Generator<number> {
     this.#made = true;
     const folder = dirname(this.path);
-    Deno.mkdirSync(folder, { recursive: true });
+    Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
     // Not compressed: reading it is what must be quick.
     const pieces = writeSnapshot(this.path, snapshotOf(this.system, withoutImages(this.plan), "instant"), false);
     return (function* () {

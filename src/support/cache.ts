@@ -1,15 +1,16 @@
-// Where el2 keeps what it fetched or built, and how files get there: written beside their place and
-// renamed, so that an interrupted run leaves either the old file or the new one, never half of one.
+// Where el2 keeps what it fetched or built. What is there is executed and booted: nobody else may
+// have been able to put it there.
 
 import { createHash } from "node:crypto";
+import { checkTrustedFolder, NotOurs } from "./own-files.ts";
 
-/** The environment names no place for a cache. */
+/** The environment names no place for a cache, or one that others can change. */
 export class NoCacheFolder extends Error {}
 
 /**
  * The cache folder: `$EL2_CACHE`, else `$XDG_CACHE_HOME/el2`, else `~/.cache/el2`. It need not
  * exist.
- * @throws NoCacheFolder when the environment names no home at all.
+ * @throws NoCacheFolder when the environment names no home at all, or others can change it.
  */
 export function cacheFolder(): string {
   const folder = findCacheFolder();
@@ -17,8 +18,30 @@ export function cacheFolder(): string {
   return folder;
 }
 
-/** The same for who can do without; undefined when the environment names no home at all. */
+/**
+ * The same for who can do without; undefined when the environment names no home at all.
+ * @throws NoCacheFolder where others can change what is in it
+ */
 export function findCacheFolder(): string | undefined {
+  const folder = namedCacheFolder();
+  if (folder !== undefined && !trusted.has(folder)) {
+    try {
+      checkTrustedFolder(folder);
+    } catch (error) {
+      // What cannot even be looked at is not used either.
+      if (isOfSystem(error)) return folder;
+      if (!(error instanceof NotOurs)) throw error;
+      throw new NoCacheFolder(`cache folder ${error.message}; or name another one with EL2_CACHE`);
+    }
+    trusted.add(folder);
+  }
+  return folder;
+}
+
+/** Folders that were looked at. */
+const trusted = new Set<string>();
+
+function namedCacheFolder(): string | undefined {
   const own = Deno.env.get("EL2_CACHE");
   if (own) return own;
   const xdg = Deno.env.get("XDG_CACHE_HOME");
@@ -39,34 +62,6 @@ export function isOfSystem(error: unknown): boolean {
 /** The bytes of a file; undefined where there is none. */
 export function readIfThere(path: string): Uint8Array<ArrayBuffer> | undefined {
   return unlessGone(() => Deno.readFileSync(path));
-}
-
-/** Writes `data` to a neighbour of `path` and renames it into place. */
-export async function writeWhole(path: string, data: Uint8Array | string, mode = 0o644): Promise<void> {
-  const partial = `${path}.partial-${crypto.randomUUID()}`;
-  const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
-  try {
-    await Deno.writeFile(partial, bytes, { mode });
-    await Deno.rename(partial, path);
-  } catch (error) {
-    // It may never have been created; `error` is what counts.
-    await Deno.remove(partial).catch(() => {});
-    throw error;
-  }
-}
-
-/** The same for who cannot wait. */
-export function writeWholeSync(path: string, data: Uint8Array): void {
-  const partial = `${path}.partial-${crypto.randomUUID()}`;
-  try {
-    Deno.writeFileSync(partial, data);
-    Deno.renameSync(partial, path);
-  } catch (error) {
-    try {
-      Deno.removeSync(partial);
-    } catch { /* it may never have been created; `error` is what counts */ }
-    throw error;
-  }
 }
 
 /**

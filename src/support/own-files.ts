@@ -78,6 +78,24 @@ export function checkOwnFolder(path: string): void {
   }
 }
 
+/**
+ * Checks that nobody but us and root can change what is in a folder; one that is not there is
+ * right. A link counts as what it leads to, where its own folder is ours or root's.
+ * @throws NotOurs
+ */
+export function checkTrustedFolder(path: string): void {
+  const link = lstatIfThere(path);
+  if (!link) return;
+  const info = link.isSymlink ? Deno.statSync(path) : link;
+  for (const { uid } of [link, info]) {
+    if (uid !== ROOT && uid !== ownUid()) throw new NotOurs(`${path} belongs to user ${uid}, not to you (${ownUid()})`);
+  }
+  if (!info.isDirectory) throw new NotOurs(`${path} is not a folder`);
+  if (((info.mode ?? 0) & OTHERS_WRITE) !== 0) {
+    throw new NotOurs(`${path} has mode ${octal(info)}, others can change it; chmod go-w ${path}`);
+  }
+}
+
 /** Checks that a socket is ours and nobody else's business. @throws NotOurs */
 export function checkOwnSocket(path: string): void {
   const info = lstatIfThere(path);

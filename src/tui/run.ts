@@ -170,7 +170,7 @@ async function saveFile(name: string, text: string): Promise<{ path: string } | 
   for (let number = 1;; number++) {
     const path = number === 1 ? name : `${name.slice(0, dot)}-${number}${name.slice(dot)}`;
     try {
-      await Deno.writeTextFile(path, text, { createNew: true });
+      await Deno.writeTextFile(path, text, { createNew: true, mode: 0o600 });
       return { path };
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) return { error: error instanceof Error ? error.message : String(error) };

@@ -175,3 +175,29 @@ Deno.test("D14: el2 never starts itself with all permissions", async () => {
   const { stdout } = await new Deno.Command("grep", { args: ["-rlE", 'allow-all|"-A"', sources.pathname] }).output();
   assert.equal(text.decode(stdout), "");
 });
+
+Deno.test("a cache folder that another user can change is refused, and nothing that was planted there is used", async () => {
+  const tmp = shared(), cache = `${tmp}/cache`;
+  Deno.mkdirSync(cache);
+  const list = () => el2({ EL2_CACHE: cache, XDG_RUNTIME_DIR: tmp }, "guests", "ls");
+  assert.equal((await list()).code, 0);
+  for (
+    const [mode, owner, reason] of [[0o777, 0, /has mode 0777, others can change it; chmod go-w/], [
+      0o700,
+      OTHER,
+      /belongs to user 65534/,
+    ]] as const
+  ) {
+    Deno.chmodSync(cache, mode);
+    Deno.chownSync(cache, owner, owner);
+    const { code, stderr } = await list();
+    assert.equal(code, 2);
+    assert.match(stderr, reason);
+    assert.match(stderr, /name another one with EL2_CACHE/);
+    const run = await el2({ EL2_CACHE: cache }, "run", "demo", "--headless", "--turbo", "--for", "10ms");
+    assert.equal(run.code, 0, run.stderr);
+    assert.match(run.stderr, /cores are not kept: cache folder/);
+    assert.deepEqual([...Deno.readDirSync(cache)], []);
+  }
+  Deno.removeSync(tmp, { recursive: true });
+});

@@ -12,6 +12,7 @@ import { planScenario } from "../../scenarios/plan-scenario.ts";
 import type { ScenarioResult, ScenarioRun, StepResult } from "../../scenarios/run.ts";
 import { readScenario, type Scenario, ScenarioError } from "../../scenarios/scenario.ts";
 import { cannotRead, cannotWrite, readToEnd } from "../../support/named-file.ts";
+import { writeWhole } from "../../support/whole-file.ts";
 
 /** Adds the command. */
 export function registerTest(program: Command, { exit }: CommandContext): void {
@@ -43,7 +44,7 @@ Examples:
         if (report) report.scenario(result, recording);
         else output(`${documentText(TESTED, jsonOf(result, recording))}\n`);
       }
-      if (options.junit !== undefined) await writeReport(options.junit, junitReport(results));
+      if (options.junit !== undefined) writeReport(options.junit, junitReport(results));
       exit(results.every(({ ok }) => ok) ? ExitCode.Done : ExitCode.Failed);
     });
 }
@@ -100,9 +101,9 @@ async function runOne(scenario: Scenario, { seed, timeout, recordings }: RunOpti
   return { result, recording };
 }
 
-async function writeReport(file: string, text: string): Promise<void> {
+function writeReport(file: string, text: string): void {
   try {
-    await Deno.writeTextFile(file, text);
+    writeWhole(file, text);
   } catch (error) {
     throw new Failure(`--junit ${file}: ${cannotWrite(error)}`, ExitCode.Failed);
   }

@@ -18,6 +18,7 @@ import { rowsOf } from "../../queries/query.ts";
 import { QUEUES, VMS } from "../../queries/tables.ts";
 import { connectEmbedded } from "../../session/client.ts";
 import { cannotWrite } from "../../support/named-file.ts";
+import { WholeFile } from "../../support/whole-file.ts";
 
 /** Events of one question. */
 const PAGE = 20_000;
@@ -80,7 +81,7 @@ Examples:
       const recorded = options.recording === undefined
         ? await ofSession(options)
         : await ofRecording(entry, options.recording, options.kinds ?? [...TRACE_KINDS], options.to, options.filter);
-      await write(file, recorded, format);
+      write(file, recorded, format);
       exit(ExitCode.Done);
     });
 }
@@ -91,16 +92,15 @@ function parseFormat(text: string): ExportFormat {
   return format;
 }
 
-async function write(path: string, recorded: Recorded, format: ExportFormat): Promise<void> {
+function write(path: string, recorded: Recorded, format: ExportFormat): void {
   let bytes = 0;
   try {
-    using file = await Deno.open(path, { write: true, create: true, truncate: true });
-    const writer = file.writable.getWriter();
+    using file = new WholeFile(path);
     for (const piece of exportTrace(recorded, format)) {
-      await writer.write(piece as Uint8Array<ArrayBuffer>);
+      file.write(piece);
       bytes += piece.length;
     }
-    await writer.close();
+    file.commit();
   } catch (error) {
     throw new Failure(`trace export ${path}: ${cannotWrite(error)}`, ExitCode.Failed);
   }

@@ -96,7 +96,7 @@ class LogFile {
   /** @throws Failure */
   constructor(readonly path: string) {
     try {
-      this.#file = Deno.openSync(path, { write: true, create: true, truncate: true });
+      this.#file = Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 });
     } catch (error) {
       throw new Failure(`--log ${path}: ${cannotWrite(error)}`);
     }

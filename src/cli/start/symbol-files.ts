@@ -5,6 +5,7 @@ import type { Asker } from "../../control/asker.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { SYMBOLS } from "../../queries/tables.ts";
 import { readElfSymbols, writeElfSymbols } from "../../symbols/elf-symbols.ts";
+import { writeWhole } from "../../support/whole-file.ts";
 
 /**
  * Writes an ELF file with all symbols of a VM; says how many. @throws Failure where there are none,
@@ -19,7 +20,7 @@ export async function writeSymbols(asker: Asker, vm: string, path: string): Prom
   }
   const file = writeElfSymbols(rows.map(({ name, address, type }) => ({ name, address: BigInt(address), type })));
   try {
-    await Deno.writeFile(path, file);
+    writeWhole(path, file);
   } catch (error) {
     throw new Failure(`${path}: ${error instanceof Error ? error.message : error}`);
   }

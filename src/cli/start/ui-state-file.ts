@@ -1,7 +1,9 @@
 // Where the state of a session's screens is kept: a file by the session's name in the person's
 // state folder.
 
-import { isOfSystem, writeWhole } from "../../support/cache.ts";
+import { isOfSystem } from "../../support/cache.ts";
+import { checkTrustedFolder, NotOurs } from "../../support/own-files.ts";
+import { writeWhole } from "../../support/whole-file.ts";
 import { warn } from "../../support/warn.ts";
 import { parseUiState, type UiState } from "../../tui/ui-state.ts";
 
@@ -17,9 +19,10 @@ export async function loadUiState(session: string): Promise<UiState | undefined>
   const file = fileOf(session);
   if (file === undefined) return undefined;
   try {
+    checkTrustedFolder(file.slice(0, file.lastIndexOf("/")));
     return parseUiState(await Deno.readTextFile(file));
   } catch (error) {
-    if (!isOfSystem(error)) throw error;
+    if (!(error instanceof NotOurs) && !isOfSystem(error)) throw error;
     return undefined;
   }
 }
@@ -29,10 +32,12 @@ export async function saveUiState(session: string, state: UiState): Promise<void
   const file = fileOf(session);
   if (file === undefined) return;
   try {
-    await Deno.mkdir(file.slice(0, file.lastIndexOf("/")), { recursive: true });
-    await writeWhole(file, JSON.stringify(state));
+    const folder = file.slice(0, file.lastIndexOf("/"));
+    await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+    checkTrustedFolder(folder);
+    writeWhole(file, JSON.stringify(state));
   } catch (error) {
-    if (!(error instanceof Error) || !isOfSystem(error)) throw error;
+    if (!(error instanceof Error) || !(error instanceof NotOurs) && !isOfSystem(error)) throw error;
     warn(`the layout is not kept: ${error.message}`);
   }
 }

@@ -1,0 +1,80 @@
+// Files that are there as a whole or as they were before: written beside their place, brought to
+// the disk, and renamed. A full disk or the end of the process leaves the old file or the new one.
+
+import { lstatIfThere, removeIfThere } from "./own-files.ts";
+
+/** A file on its way. Mode 0600 where nobody says otherwise. */
+export class WholeFile implements Disposable {
+  readonly #file: Deno.FsFile;
+  /**
+   * Where it gets its name; undefined for what is not a file, such as a pipe, which is written as
+   * it is.
+   */
+  readonly #place: { readonly partial: string; readonly target: string } | undefined;
+  #done = false;
+
+  /**
+   * @param durable whether it is brought to the disk before it has its name: a file that can be
+   * made again and has a digest need not be
+   * @throws an error of the system where it cannot be made; what is there stays then
+   */
+  constructor(readonly path: string, mode = 0o600, readonly durable = true) {
+    const link = lstatIfThere(path)?.isSymlink ?? false;
+    const target = link ? realTarget(path) : path;
+    const there = lstatIfThere(target);
+    if (there && !there.isFile) {
+      this.#file = Deno.openSync(target, { write: true });
+      return;
+    }
+    this.#place = { partial: `${target}.partial-${crypto.randomUUID()}`, target };
+    this.#file = Deno.openSync(this.#place.partial, { write: true, createNew: true, mode });
+  }
+
+  writeSync(bytes: Uint8Array): number {
+    return this.#file.writeSync(bytes);
+  }
+
+  write(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length;) at += this.#file.writeSync(bytes.subarray(at));
+  }
+
+  /** Gives it its name. */
+  commit(): void {
+    if (this.#place && this.durable) this.#file.syncSync();
+    this.#file.close();
+    this.#done = true;
+    if (!this.#place) return;
+    try {
+      Deno.renameSync(this.#place.partial, this.#place.target);
+    } catch (error) {
+      removeIfThere(this.#place.partial);
+      throw error;
+    }
+  }
+
+  /** Without `commit` nothing of it stays. */
+  [Symbol.dispose](): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#file.close();
+    if (this.#place) removeIfThere(this.#place.partial);
+  }
+}
+
+/** What a link leads to; a broken link's own target. */
+function realTarget(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    const target = Deno.readLinkSync(path);
+    return target.startsWith("/") ? target : `${path.slice(0, path.lastIndexOf("/") + 1)}${target}`;
+  }
+}
+
+/** Writes a file as a whole. */
+export function writeWhole(path: string, data: Uint8Array | string, { mode, durable }: { mode?: number; durable?: boolean } = {}): void {
+  using file = new WholeFile(path, mode, durable);
+  file.write(typeof data === "string" ? new TextEncoder().encode(data) : data);
+  file.commit();
+}
