@@ -1,22 +1,76 @@
-// Screen 6: message queues and doorbells, and what is in them.
+// Screen 6: message queues and doorbells, the flow of one, what is in it, and its receiver.
 
+import { Histories } from "./history.ts";
+import { inspector } from "./list-screen.ts";
+import type { Pane } from "./pane.ts";
+import { queueColumns } from "./queue-columns.ts";
+import { FlowPane, QueueWaitsPane } from "./queue-flow.ts";
 import { packetLines } from "./records.ts";
-import { inspector, listScreen } from "./list-screen.ts";
-import type { ScreenModel } from "./screen-model.ts";
+import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
 import { TablePane } from "./table-pane.ts";
 import { TextPane } from "./text-pane.ts";
 
-/** Its panes, and where they stand. */
-export function queueScreen(): ScreenModel {
-  const queues = new TablePane({ name: "queues", table: "queue.ls", title: "Message queues and doorbells" });
+/** Rows of the list and of the flow, and columns of the messages, of all. */
+const LIST_SHARE = 0.38, LOW_LIST_SHARE = 0.5;
+const FLOW_ROWS = 8;
+const MESSAGES_SHARE = 0.63;
+/** Columns from which on the flow stands beside the list. */
+const WIDE = 180;
+const WIDE_LIST_SHARE = 0.55;
+
+/** @param clock wall time in ms */
+export function queueScreen(clock: () => number): ScreenModel {
+  const histories = new Histories();
+  const queues = new TablePane({
+    name: "queues",
+    table: "queue.ls",
+    title: "Message queues and doorbells",
+    columns: () => queueColumns(histories),
+    taken(rows) {
+      histories.take(clock(), rows.map(({ id, rate }): [string, number] => [id, Number(rate)]));
+      histories.keep(new Set(rows.map(({ id }) => id)));
+    },
+  });
   const messages = new TablePane({
     name: "messages",
     table: "queue.ring",
     title: "Messages",
     unasked: "select a message queue: a doorbell has flags, no messages",
+    right: () => [{ text: "oldest first", role: "dim" }],
     args: () => queues.selectedId?.startsWith("mq:") ? { queue: queues.selectedId } : undefined,
   });
-  return listScreen("6", queues, [messages, rpcFields(messages), inspector("fields", queues)], 0.6);
+  const rpc = rpcFields(messages), fields = inspector("fields", queues);
+  const flow = new FlowPane(queues), waits = new QueueWaitsPane(queues);
+  const underList = below("under-list"), besideList = beside("beside-list"), besideMessages = beside("beside-messages");
+  let shown: Pane = messages;
+
+  function boxes(body: Body): Placed[] {
+    const wide = body.width >= WIDE;
+    const [above, under] = underList.cut(body, body.height * LIST_SHARE);
+    const [list, beside] = wide ? besideList.cut(above, above.width * WIDE_LIST_SHARE) : [above, undefined];
+    const flowRows = Math.min(FLOW_ROWS, Math.max(under.height - 4, 0));
+    const rest = beside ? under : { ...under, y: under.y + flowRows, height: under.height - flowRows };
+    const [left, right] = besideMessages.cut(rest, rest.width * MESSAGES_SHARE);
+    return [
+      { pane: queues, area: list },
+      { pane: flow, area: beside ?? { ...under, height: flowRows } },
+      { pane: shown, area: left },
+      { pane: waits, area: right },
+    ];
+  }
+
+  return {
+    key: "6",
+    panes: [queues, messages, rpc, fields],
+    views: [[messages, rpc, fields]],
+    dividers: [underList, besideList, besideMessages],
+    layout(body, focused) {
+      if (focused === messages || focused === rpc || focused === fields) shown = focused;
+      if (body.boxed && body.width >= 100) return boxes(body);
+      const [above, under] = underList.cut(body, body.height * LOW_LIST_SHARE);
+      return [{ pane: queues, area: above }, { pane: shown, area: under }];
+    },
+  };
 }
 
 /** What messages between a VM and the resource manager say. */

@@ -27,7 +27,7 @@ export function makeScreens(overview: ScreenModel, clock: () => number): ScreenM
     irqScreen(clock),
     memoryScreen(),
     rightsScreen(),
-    queueScreen(),
+    queueScreen(clock),
     rpcScreen(),
     schedulerScreen(),
     eventScreen(),
