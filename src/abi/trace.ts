@@ -66,6 +66,8 @@ export interface TraceResult {
    * does not.
    */
   readonly refused: boolean;
+  /** Its caller had to expect this refusal and deals with it: nothing has failed by it. */
+  readonly expected?: boolean;
   readonly fields?: TraceFields;
 }
 
@@ -121,12 +123,20 @@ export interface ReasonStep {
 }
 
 /**
- * Why an operation was refused: the rule, and the chain of operations from the outermost (an ioctl)
- * to the innermost (a hypercall).
+ * Why an operation was refused, or a VM ended: the rule, and the chain of operations from the
+ * outermost (an ioctl) to the innermost (a hypercall).
  */
 export interface Reason extends BrokenRule {
   /** `why:N`, from 1. */
   readonly id: number;
+  /** Nothing has failed by it: its caller dealt with the refusal, or the VM ended in order. */
+  readonly settled: boolean;
+  /** Name of the VM that ended by it. */
+  readonly ended: string | undefined;
+  /** How it ended: the result of what has no chain. */
+  readonly result: string | undefined;
+  /** The command that shows the place where it happened. */
+  readonly command: string | undefined;
   /** Virtual time in ns. */
   readonly time: number;
   /** Name of the vCPU that asked first. */

@@ -79,8 +79,13 @@ export class EventNotes {
     const fresh = reasons.list(this.#reasons);
     this.#dropped += reasons.count - this.#reasons - fresh.length;
     this.#reasons = reasons.count;
-    for (const { time, askedBy, rule, chain } of fresh) {
-      const { name, result } = chain[chain.length - 1];
+    for (const { time, askedBy, rule, chain, ended, settled } of fresh) {
+      const last = chain.at(-1);
+      if (!last) {
+        this.#tell(time, "state", `vm:${ended}`, `ended: ${rule}`, !settled);
+        continue;
+      }
+      const { name, result } = last;
       this.#note(time, "hvc", askedBy, `${name} -> ${result.name}: ${rule}`, true);
     }
   }

@@ -30,6 +30,7 @@ import { SessionVms } from "./session-vms.ts";
 import { stateHashes } from "./state-hashes.ts";
 import type { StateHashes, System } from "./system.ts";
 import { SessionControl } from "./vm-control.ts";
+import { VmEnds } from "./vm-ends.ts";
 import { VmSamples } from "./vm-samples.ts";
 
 const TAILS = v.array(v.strictObject({ console: v.string(), bytes: v.instance(Uint8Array) }));
@@ -41,6 +42,7 @@ export class GuestSystem implements System, Inspected {
   readonly control = new SessionControl(this.vms, this.consoles);
   readonly events: EventNotes;
   readonly debugger: DebuggerSeat;
+  readonly ends: VmEnds;
   readonly samples = new VmSamples(this);
   readonly hashes: StateHashes = stateHashes(() => this.hypervisor);
   readonly virtio: VirtioSlot[] = [];
@@ -74,6 +76,7 @@ export class GuestSystem implements System, Inspected {
   ) {
     this.symbols = new VmSymbols(core, () => this.hypervisor);
     const hypervisor = () => this.hypervisor;
+    this.ends = new VmEnds(() => this.hypervisor, this.vms, this.symbols);
     this.events = new EventNotes(machine, hypervisor);
     this.debugger = new DebuggerSeat({
       core,
@@ -111,6 +114,7 @@ export class GuestSystem implements System, Inspected {
     this.#log = new EventLog(hypervisor.trace, this.machine.cpus.length);
     this.events.install();
     this.vms.install();
+    this.ends.install();
   }
 
   instructions(): number {
@@ -130,6 +134,10 @@ export class GuestSystem implements System, Inspected {
     return reason && this.#describeEnd(reason);
   }
 
+  broken(): string[] {
+    return this.vms.broken().map((vm) => `${vm}: ${this.hypervisor.trace.reasons.endOf(vm)?.rule ?? "failed"}`);
+  }
+
   save(before?: SystemState): SystemState {
     return saveSystem(this, before);
   }
@@ -146,9 +154,11 @@ export class GuestSystem implements System, Inspected {
         return;
       case "state":
         this.vms.changed(event);
+        this.ends.take(event);
         return this.events.vmState(event);
       case "error":
         this.vms.failed(event);
+        this.ends.take(event);
         return this.events.hostError(event);
       case "finished":
         this.vms.finished(event.crashed);

@@ -2,10 +2,10 @@
 // ended. VMs that are gone keep their entries.
 
 import * as v from "valibot";
-import { type HostEvent, VM_EXIT_REASONS, VM_STATES, type VmExitReason, type VmState } from "../host/events.ts";
+import { endedByOwnWill, type HostEvent, VM_EXIT_REASONS, VM_STATES, type VmExitReason, type VmState } from "../host/events.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import { Vmid } from "../inspection/guest-names.ts";
-import type { KnownVms } from "../inspection/inspected.ts";
+import type { KnownVms, PlannedVm } from "../inspection/inspected.ts";
 import type { SessionEnd } from "../protocol/protocol.ts";
 
 const byVmid = v.array(v.tuple([v.number(), v.string()]));
@@ -26,6 +26,8 @@ export class SessionVms implements KnownVms {
   readonly #exits = new Map<string, VmExitReason>();
   /** How far the host has come with each VM, by name. */
   readonly #lives = new Map<string, VmState>();
+  /** VMs of the configuration. */
+  readonly plans = new Map<string, PlannedVm>();
   #firstError: string | undefined;
   #crashed: readonly string[] | undefined;
 
@@ -57,6 +59,15 @@ export class SessionVms implements KnownVms {
   /** How far the host has come with a VM; undefined before it is first made. */
   lifeOf(vm: string): VmState | undefined {
     return this.#lives.get(vm);
+  }
+
+  planned(vm: string): PlannedVm | undefined {
+    return this.plans.get(vm);
+  }
+
+  /** Whether the native host makes this VM and reports its states. */
+  hosted(vm: string): boolean {
+    return this.#lives.has(vm);
   }
 
   exitOf(vm: string): string | undefined {
@@ -93,6 +104,12 @@ export class SessionVms implements KnownVms {
   /** All VMs have ended; `crashed` names those that did not by themselves. */
   finished(crashed: readonly string[]): void {
     this.#crashed = crashed;
+  }
+
+  /** VMs that have failed, or did not end as somebody wanted, and do not run again. */
+  broken(): string[] {
+    const crashed = (vm: string) => this.#exits.has(vm) && !endedByOwnWill(this.#exits.get(vm)!);
+    return [...this.#lives].filter(([vm, life]) => life === "failed" || life === "stopped" && crashed(vm)).map(([vm]) => vm);
   }
 
   /** How the session ended, where its VMs have ended. */

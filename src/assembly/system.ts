@@ -26,6 +26,8 @@ export interface RunningSystem {
   stopAt(instructions: number): void;
   /** How the session has ended by its guests' doing, once it has. */
   ended(): SessionEnd | undefined;
+  /** A line for each VM that has failed and does not run again. */
+  broken(): string[];
   /** What every vCPU waits for. */
   describeWaits(): string[];
 }

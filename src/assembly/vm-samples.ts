@@ -40,7 +40,7 @@ export class VmSamples implements VmSampler {
         name,
         vmid,
         state: known.stateOf(vmid),
-        schedule: scheduleOf(vcpus),
+        schedule: vcpus.length === 0 ? known.planned(name)?.schedule ?? "own" : scheduleOf(vcpus),
         console: consoles.has(name) ? name : undefined,
         vcpus: vcpus.sort((a, b) => a.index - b.index).map((vcpu) => this.#sample(vcpu, elapsed)),
         devices: virtio.filter(({ vm }) => vm === name)

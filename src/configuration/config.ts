@@ -18,6 +18,7 @@ import {
   shown,
 } from "./schema.ts";
 import { VM_ADDRESS_LIMIT } from "../resource-manager/config/vm-config.ts";
+import { PERSONAS } from "../abi/ioctl/personas.ts";
 import { formatSize } from "../support/units.ts";
 import { KiB } from "../support/sizes.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
@@ -245,6 +246,7 @@ function checkTogether({ file, spoilt }: Config, errors: ConfigErrors): void {
     checkVm(name, vm, cpus, spoilt, errors);
     if (!spoilt.has(["vm", name, "memory"], ["vm", name, "base"])) checkBase(name, vm, errors);
     checkStart(name, vm.start, file, errors);
+    checkDriver(name, vm, file, spoilt, errors);
     if (vm.hypervisor === "geniezone" && !file.host.gzvm && !spoilt.has(["host", "gzvm"])) {
       errors.atValue(["vm", name, "hypervisor"], 'hypervisor "geniezone" needs /dev/gzvm; write gzvm = true into [host]');
     }
@@ -312,6 +314,17 @@ function checkVm(name: string, vm: FileVm, cpus: number, spoilt: Spoilt, errors:
   if (vm.vcpus > cpus) {
     errors.atValue([...path, "vcpus"], `vcpus ${vm.vcpus} is over the ${cpus} physical CPUs of [machine]; use 1..${cpus}`);
   }
+}
+
+/** A driver without RUN has no VM whose vCPUs its owner runs. */
+function checkDriver(name: string, vm: FileVm, { host }: File, spoilt: Config["spoilt"], errors: ConfigErrors): void {
+  const { device } = host;
+  const unknown = spoilt.has(["host", "device"], ["vm", name, "schedule"], ["vm", name, "hypervisor"]);
+  if (unknown || vm.hypervisor === "geniezone" || vm.schedule === "own" || PERSONAS[device].functions !== undefined) return;
+  errors.atValue(
+    ["host", "device"],
+    `device "${device}" has no ioctl to run vCPUs; give vm ${JSON.stringify(name)} schedule = "own" and devices = []`,
+  );
 }
 
 /** `start = "after:NAME"`: another VM, which does not wait for this one in turn. */

@@ -317,7 +317,7 @@ export class Engine {
     }
     const { reached } = this.system.inspector;
     if (reached !== undefined) {
-      this.#end(0, `--until: ${reached}`);
+      this.#endWell(`--until: ${reached}`, false);
       return true;
     }
     const ended = this.system.ended();
@@ -347,8 +347,14 @@ export class Engine {
   /** `--for` has passed: what was asked for, unless an event was waited for. */
   #endOfTime(end: number): void {
     const passed = `${end / 1e9} s of virtual time passed`;
-    if (this.plan.until === undefined) this.#end(0, passed, true);
+    if (this.plan.until === undefined) this.#endWell(passed, true);
     else this.#end(TIMED_OUT, `${passed}, and nothing matched --until ${this.plan.until}`, true);
+  }
+
+  /** What was asked for has been reached, which is no success where a VM has failed. */
+  #endWell(message: string, own: boolean): void {
+    const broken = this.system.broken();
+    this.#end(broken.length ? 1 : 0, [message, ...broken].join("; "), own);
   }
 
   /** All wait until `next` (ns, Infinity: for input). */

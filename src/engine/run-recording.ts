@@ -17,6 +17,9 @@ export class RunRecording {
   readonly #writer: RecordingWriter | undefined;
   #nextCheck = CHECK_INTERVAL;
 
+  /** How the run ended, once it has. */
+  #ended: Pick<EndState, "code" | "message" | "own"> | undefined;
+
   /** @throws WriteFailure */
   constructor(
     { record }: SessionPlan,
@@ -68,16 +71,18 @@ export class RunRecording {
 
   /** The run is over, at a virtual time (ns). @throws WriteFailure */
   end(at: number, code: number, message: string, own: boolean): void {
+    this.#ended = { code, message, own };
     this.#writer?.end(at, this.endState(code, message, own));
   }
 
   /**
-   * Writes another file with the run until now, which goes on. @throws Error where it cannot be
+   * Writes another file with the run until now, or to its end. @throws Error where it cannot be
    * written
    */
   save(path: string, header: string): void {
-    this.endTurn();
+    if (!this.#ended) this.endTurn();
     this.output.flush();
-    saveRecording(path, header, this.run.inputs, this.present.machine.boundary, this.endState(0, "the run went on", false));
+    const { code, message, own } = this.#ended ?? { code: 0, message: "the run went on", own: false };
+    saveRecording(path, header, this.run.inputs, this.present.machine.boundary, this.endState(code, message, own));
   }
 }

@@ -76,7 +76,7 @@ export class Saving {
     this.#writing.clear();
   }
 
-  /** Writes a recording of the run until now, which goes on. */
+  /** Writes a recording of the run until now, which may go on. */
   recording(id: number, path: string): void {
     const { plan, port } = this.loop;
     const acted = (error?: string) => port.post({ kind: "acted", id, error });
@@ -92,7 +92,6 @@ export class Saving {
 
   /** Why what has happened cannot be a recording. */
   #unrecordable(): string | undefined {
-    if (this.loop.done()) return "the machine has ended";
     if (this.loop.replays) return "a replay is a recording already";
     if (this.loop.shown.past) return PAST;
     if (this.changed()) return "memory or registers were written with the debugger, which no recording has";

@@ -29,6 +29,7 @@ import { RandomGenerator } from "./random/random-generator.ts";
 import type { ExecutionServices } from "./scheduling/execution.ts";
 import { Scheduler } from "./scheduling/scheduler.ts";
 import { Vcpu } from "./scheduling/vcpu.ts";
+import type { VcpuEnd } from "./scheduling/vcpu-services.ts";
 import { type Behaviour, DEFAULT_BEHAVIOUR } from "./services/behaviour.ts";
 import { Faults } from "./services/faults.ts";
 import { TraceHub } from "./trace/trace-hub.ts";
@@ -86,6 +87,8 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
   onUnmappedDevice: ((vcpu: Vcpu, pa: number) => void) | undefined;
   /** Told of accesses to an IPA that stage 2 does not allow and nobody emulates, for logs. */
   onUnmappedMemory: ((vcpu: Vcpu, ipa: number) => void) | undefined;
+  /** Told when a vCPU stops for good, while it still has its registers. */
+  onVcpuEnd: ((vcpu: Vcpu, how: VcpuEnd) => void) | undefined;
   /** What a debugger wants of a VM's vCPUs, while there is one. */
   debug: DebugControl | undefined;
   /** Looks after every operation whether what must hold still does (`--check`). */

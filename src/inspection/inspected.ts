@@ -78,12 +78,22 @@ export interface VmControl {
   sendRpc(id: number, payload: Uint8Array): void;
 }
 
+/** What the configuration says of a VM. */
+export interface PlannedVm {
+  readonly schedule: "proxy" | "own";
+  readonly hypervisor: "gunyah" | "geniezone";
+  /** Bytes. */
+  readonly memory: number;
+}
+
 /** What is known of VMs, also of those that are gone. */
 export interface KnownVms {
   /** Names by VMID: the VMID of a VM that is gone may be another's by now, or nobody's. */
   readonly names: ReadonlyMap<number, string>;
   /** Whether the VM of this VMID could not be made or started. */
   hasFailed(vmid: number): boolean;
+  /** What the configuration says of the VM of this name. */
+  planned(vm: string): PlannedVm | undefined;
   /** Why the VM of this name ended, if it did. */
   exitOf(vm: string): string | undefined;
 }

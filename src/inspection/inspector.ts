@@ -83,9 +83,9 @@ export class Inspector {
     }
   }
 
-  /** Refusals so far: how many rows of `why` there have been. */
+  /** How many rows of `why` there have been by which something failed. */
   get reasons(): number {
-    return this.system.hypervisor.trace.reasons.count;
+    return this.system.hypervisor.trace.reasons.alarms;
   }
 
   /**

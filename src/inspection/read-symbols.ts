@@ -1,6 +1,8 @@
 // Rows of symbols, and of instructions in a guest's memory.
 
+import type { DebugCore } from "../core/interface.ts";
 import { disassemble } from "../isa/disassemble.ts";
+import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
 import { nameIn } from "../symbols/vm-symbols.ts";
 import type { SymbolTable } from "../symbols/symbol-table.ts";
@@ -88,9 +90,28 @@ export function readCode(view: View, place: string, count: number): RowOf<typeof
 /** Branches, exception generation and system instructions: bits 28 to 26 are 101 (Arm ARM C4.1). */
 const isBranch = (word: number) => (word >>> 26 & 7) === 5;
 
-function readWord({ hypervisor, system }: View, { registers }: Vcpu, address: bigint): number | undefined {
-  const translation = system.symbols.core.inspect(registers, address);
-  const { ram } = hypervisor.machine;
+function readWord({ hypervisor, system }: View, vcpu: Vcpu, address: bigint): number | undefined {
+  return wordAt(system.symbols.core, hypervisor.machine.ram, vcpu, address);
+}
+
+/** The instruction at a virtual address of a vCPU; undefined where no RAM is mapped. */
+export function instructionAt(
+  core: Pick<DebugCore, "inspect">,
+  ram: Hypervisor["machine"]["ram"],
+  vcpu: Vcpu,
+  address: bigint,
+): string | undefined {
+  const word = wordAt(core, ram, vcpu, address);
+  return word === undefined ? undefined : disassemble(word, address).replace("\t", " ");
+}
+
+function wordAt(
+  core: Pick<DebugCore, "inspect">,
+  ram: Hypervisor["machine"]["ram"],
+  { registers }: Vcpu,
+  address: bigint,
+): number | undefined {
+  const translation = core.inspect(registers, address);
   if (!translation.ok || !ram.contains(translation.pa, Number(WORD))) return undefined;
   const bytes = ram.bytes(translation.pa, Number(WORD));
   return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);

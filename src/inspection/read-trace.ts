@@ -68,7 +68,8 @@ function valueText(value: unknown): string {
   return JSON.stringify(plain(value));
 }
 
-const vcpuId = (name: string) => name === "" ? null : `vcpu:${name}`;
+/** A name without an index is of a VM of which no vCPU is known. */
+const vcpuId = (name: string) => name === "" ? null : name.endsWith("/") ? `vm:${name.slice(0, -1)}` : `vcpu:${name}`;
 const vmId = (name: string) => name === "" ? null : `vm:${name.split("/")[0]}`;
 const whyId = (why: number | undefined) => why === undefined ? null : `why:${why}`;
 
@@ -186,7 +187,7 @@ function causesOfErrno(view: View, chain: Reason["chain"]): number | null {
 
 /** One reason. */
 export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
-  const { id, time, askedBy, at, chain, section, rule, object, values, wayOut } = reason;
+  const { id, time, askedBy, at, chain, section, rule, object, values, wayOut, settled, ended, result, command } = reason;
   // What is around it may have gone on all the same.
   const first = chain.find(({ result }) => result.refused) ?? chain[0];
   // A request that no vCPU is seen to send is its sender's, not the resource manager's who took it.
@@ -195,15 +196,17 @@ export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
   return {
     id: `why:${id}`,
     t: String(Math.round(time)),
+    kind: ended === undefined ? "refused" : "ended",
     asked_by: sender ?? vcpuId(askedBy) ?? "vcpu:?",
     pc: at === undefined ? null : hex(at, 16),
     symbol: at === undefined ? null : view.system.symbols.nameOf(askedBy.split("/")[0], at) ?? null,
     vm: sender ?? vmId(askedBy) ?? "vm:?",
-    call: first?.name ?? "?",
-    err: first ? first.result.name : "?",
-    failed: chain[0]?.result.refused ?? true,
+    call: first?.name ?? "end",
+    err: first?.result.name ?? result ?? "?",
+    failed: !settled,
     rule: `${section}: ${rule}`,
     object: objectId(view, object) || aboutChain(view, chain),
+    ended: ended === undefined ? null : `vm:${ended}`,
     // Who has what is asked for is not left as a number.
     values: plain(typeof values.borrower === "number" ? { ...values, borrower: view.vm(values.borrower) } : values),
     chain: chain.map((step) => ({
@@ -215,6 +218,7 @@ export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
     })),
     shared_errno: causesOfErrno(view, chain),
     way_out: wayOut === undefined ? null : withIds(view, wayOut),
+    command: command ?? null,
   };
 }
 

@@ -31,19 +31,23 @@ export function readVms(view: View): RowOf<typeof VMS>[] {
     const name = view.vmName(vmid);
     const vm = findVm(state, vmid);
     const own = vcpus.filter((vcpu) => vcpu.addressSpace?.vmid === vmid);
+    const planned = view.system.vms.planned(name);
+    const end = view.hypervisor.addressSpaces.has(vmid) || vm ? undefined : view.hypervisor.trace.reasons.endOf(name);
     const isPlatform = vmid === Vmid.Primary || vmid === Vmid.ResourceManager;
     return {
       id: `vm:${name}`,
       vmid: hex(vmid),
       state: vm ? vmStateWord(vm.state) : goneState(view, vmid),
-      via: isPlatform ? "native" : "gunyah",
-      schedule: scheduleOf(own, vm),
+      via: isPlatform ? "native" : planned?.hypervisor ?? "gunyah",
+      schedule: own.length || vm?.config || !planned ? scheduleOf(own, vm) : planned.schedule,
       owner: vm && !isPlatform ? view.vm(vm.owner) : null,
       vcpus: own.length,
       cpu: own.reduce((sum, vcpu) => sum + view.rate(`${view.vcpu(vcpu)} time`, vcpu.usage.time), 0) / 1e9,
       instructions: String(own.reduce((sum, vcpu) => sum + vcpu.usage.instructions, 0)),
-      memory: vm?.memorySize || null,
+      memory: planned?.memory ?? (vm?.memorySize || null),
       exit: view.system.vms.exitOf(name) ?? null,
+      ended: end?.rule ?? null,
+      why: end ? `why:${end.id}` : null,
       console: view.system.consoles.has(name) ? `con:${name}/0` : null,
       input_refused: view.system.consoles.has(name) ? view.system.consoles.closed(name) ?? null : null,
     };

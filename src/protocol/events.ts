@@ -66,10 +66,7 @@ const machineSample = v.object({
   time: amount,
   /** Instructions retired by all guests. */
   instructions: amount,
-  /**
-   * Refusals of the hypervisor, the resource manager and the drivers so far: rows of `why` there
-   * have been.
-   */
+  /** Refusals and ends of VMs so far by which something failed: rows of `why` with `failed`. */
   reasons: count(),
   /** Guest instructions per second of wall time since the last sample, in millions. */
   mips: amount,

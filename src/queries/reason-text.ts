@@ -29,8 +29,11 @@ const steps = v.array(step);
 
 /** The lines of a reason. */
 export function reasonLines(row: RowOf<typeof REASONS>): ReasonLine[] {
-  const lines: ReasonLine[] = [{ kind: "asked", text: `${row.id}  t=${timeText(Number(row.t))}s  asked by ${askedByText(row)}` }];
+  const at = `${row.id}  t=${timeText(Number(row.t))}s`;
   const chain = v.parse(steps, row.chain);
+  const ended = row.ended === null ? [] : [`${row.ended} ended: ${row.err}`];
+  const asked = row.ended === null || chain.length > 0 ? [`asked by ${askedByText(row)}`] : [];
+  const lines: ReasonLine[] = [{ kind: "asked", text: [at, ...ended, ...asked].join("  ") }];
   const branch = (depth: number) => `  ${depth === 0 ? "" : `${"   ".repeat(depth - 1)}\`- `}`;
   chain.forEach(({ id, kind, name, args, result }, depth) => {
     lines.push({ kind: "step", text: `${branch(depth)}${id} ${kind} ${name} ${plainText(args)} -> ${result.code} ${result.name}` });
@@ -47,5 +50,6 @@ export function reasonLines(row: RowOf<typeof REASONS>): ReasonLine[] {
   add("values", plainText(row.values));
   if (row.shared_errno !== null) add("hidden", `${row.shared_errno} causes give this number to who asked`);
   add("way out", row.way_out);
+  add("go there", row.command);
   return lines;
 }

@@ -7,6 +7,9 @@ import { VM_CONFIG_IMAGE, VM_INIT } from "../../src/abi/rpc/messages/configurati
 import { VM_ALLOCATE, VM_RESET, VM_START } from "../../src/abi/rpc/messages/lifecycle.ts";
 import { MEM_LEND } from "../../src/abi/rpc/messages/memory.ts";
 import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import { MiB } from "../../src/support/sizes.ts";
+import { reasonLines } from "../../src/queries/reason-text.ts";
+import { isSection } from "../support/specification.ts";
 import { demoSystem, rows, runUntil } from "./system.ts";
 
 const BYTES = new TextEncoder().encode("o");
@@ -55,4 +58,69 @@ Deno.test("after a reset of a VM whose INIT failed, refusals of requests are the
   assert.deepEqual([last().call, last().err, last().failed], ["VM_START", rmErrorName(RmError.VMID_INVALID), true]);
   assert.equal((last().chain as unknown[]).length, 1);
   assert.equal(rows(system, "why", { filter: "vm=host", limit: 1 })[0].id, last().id);
+});
+
+/** A VM whose guest is `nop; udf #0`, with an exception table nowhere. */
+async function undefinedGuest(more = ""): Promise<GuestSystem> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeFile(`${folder}/udf.bin`, Uint8Array.of(0x1f, 0x20, 0x03, 0xd5, 0, 0, 0, 0));
+    return await demoSystem(`el2 = 1\n[vm.udf]\nimage = "udf.bin"\nmemory = "4MiB"\n${more}`, undefined, folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+for (const [schedule, more] of [["proxy", ""], ["own", 'schedule = "own"\ndevices = []\n']]) {
+  Deno.test(`the end of a guest that faults has a reason with the instruction, the exception and the way there (${schedule})`, async () => {
+    const system = await undefinedGuest(more);
+    runUntil(system, 1e9);
+    const [why] = rows(system, "why", { filter: "ended=vm:udf" });
+    assert.deepEqual([why.kind, why.err, why.failed, why.vm], ["ended", "fault", true, "vm:udf"]);
+    const [section, rule] = why.rule.split(/: (.*)/s);
+    assert.ok(isSection(section), section);
+    assert.match(rule, /^udf\/0 stopped: undefined instruction at 0x80000004: udf #0; its handler at 0x200 cannot be fetched$/);
+    assert.equal((why.values as Record<string, unknown>).esr, "0x02000000");
+    assert.match(why.command ?? "", /^el2 back --to \d+$/);
+    assert.match(reasonLines(why)[0].text, /vm:udf ended: fault$/);
+    const [vm] = rows(system, "vm.ls", { filter: "id=vm:udf" });
+    assert.deepEqual([vm.why, vm.ended, vm.schedule, vm.memory], [why.id, rule, schedule, 4 * MiB]);
+    assert.equal(system.inspector.reasons, 1);
+    assert.deepEqual(system.broken(), [`udf: ${rule}`]);
+    assert.equal(system.ended()?.code, 1);
+  });
+}
+
+Deno.test("a START that was refused is the reason of its VM's end, and nothing that others dealt with is", async () => {
+  const system = await demoSystem(undefined, ["rpc msg=MEM_LEND nth=2 -> NOMEM"]);
+  runUntil(system, 2e9);
+  const [why] = rows(system, "why", { filter: "failed=yes" });
+  assert.deepEqual([why.kind, why.call, why.err, why.ended], ["ended", "GH_VM_START", "ENOMEM", "vm:ping"]);
+  assert.equal(rows(system, "vm.ls", { filter: "id=vm:ping" })[0].why, why.id);
+  assert.equal(system.inspector.reasons, 1);
+  assert.equal(system.broken().length, 1);
+});
+
+Deno.test("in a healthy demo nothing has failed: refusals are listed, and count for nobody", async () => {
+  const system = await demoSystem();
+  runUntil(system, 2e9);
+  assert.notEqual(rows(system, "why").length, 0);
+  assert.deepEqual(rows(system, "why", { filter: "failed=yes" }), []);
+  assert.equal(system.inspector.reasons, 0);
+  assert.deepEqual(system.broken(), []);
+});
+
+Deno.test("a VM that somebody ended has a reason, and has not failed", async () => {
+  const system = await demoSystem();
+  runUntil(system, 5e8);
+  system.inspector.act({ kind: "vm.stop", vm: "ping", force: true });
+  runUntil(system, 1e9);
+  const [why] = rows(system, "why", { filter: "ended=vm:ping" });
+  assert.deepEqual([why.err, why.failed, why.rule], ["forced", false, "resource-manager 4.3: its owner ended it by force"]);
+  assert.equal(system.inspector.reasons, 0);
+  assert.deepEqual(system.broken(), []);
+  system.inspector.act({ kind: "vm.start", vm: "ping" });
+  runUntil(system, 2e9);
+  const [ping] = rows(system, "vm.ls", { filter: "id=vm:ping" });
+  assert.deepEqual([ping.state, ping.why, ping.ended], ["running", null, null], "its new life has no end");
 });

@@ -712,7 +712,7 @@ Deno.test("a reason tells whether who asked first was refused, or only a step on
   runUntil(system, HALF_SECOND);
   const of = (filter: string) => rows(system, "why", { filter }).map(({ call, err }) => `${call} ${err}`);
   assert.deepEqual(of("failed=yes vm=host"), ["GH_VM_START ENOMEM"]);
-  assert.deepEqual(new Set(of("failed=no")), new Set(["prng_get_entropy BUSY"]));
+  assert.deepEqual(new Set(of("failed=no")), new Set(["prng_get_entropy BUSY", "vic_configure ARGUMENT_INVALID"]));
   const [start] = rows(system, "why", { filter: '"vm:ping"' });
   assert.deepEqual([start?.call, start?.object], ["GH_VM_START", "vm:ping"], "w on the VM finds why it could not be started");
   const ping = rows(system, "vm.ls").find(({ id }) => id === "vm:ping");

@@ -27,6 +27,7 @@ import {
 } from "../options/devices.ts";
 import { asciiOption, logLevelOption, logOption, noColorOption, rawOption, readOnlyOption, themeOption } from "../options/look.ts";
 import { recordOption } from "../options/record.ts";
+import { recordingsOption } from "../start/kept-recordings.ts";
 import { recorded } from "../start/recordings.ts";
 import { showSession } from "../start/show.ts";
 import { readSymbolFile } from "../start/symbol-files.ts";
@@ -139,6 +140,7 @@ export function registerBoot(program: Command, { entry, exit }: CommandContext):
     .addOption(asciiOption)
     .addOption(themeOption)
     .addOption(recordOption)
+    .addOption(recordingsOption)
     .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
     .option("--symbols <file>", "ELF file with symbols, such as a kernel's vmlinux", readSymbolFile)
     .option("--seed <n>", "seed of all randomness that the guest sees", parseWhole(0, 2 ** 32 - 1), 1)
@@ -212,6 +214,7 @@ Examples:
           logLevel: options.logLevel,
           look: options,
           readOnly: options.readOnly,
+          recordings: options.recordings,
           timeout: options.timeout === undefined ? undefined : options.timeout / 1e6,
           gdb: options.gdb,
           names: false,

@@ -16,6 +16,7 @@ import {
 import { shareOption } from "../options/devices.ts";
 import { asciiOption, logLevelOption, logOption, noColorOption, rawOption, readOnlyOption, themeOption } from "../options/look.ts";
 import { recordOption } from "../options/record.ts";
+import { recordingsOption } from "../start/kept-recordings.ts";
 import type { LogLevel } from "../start/log.ts";
 import { checked, diskGuest, mended } from "../start/planned.ts";
 import { recorded } from "../start/recordings.ts";
@@ -73,6 +74,7 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
     .addOption(asciiOption)
     .addOption(themeOption)
     .addOption(recordOption)
+    .addOption(recordingsOption)
     .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
     .addHelpText(
       "after",
@@ -111,6 +113,7 @@ Examples:
           logLevel: options.logLevel,
           look: options,
           readOnly: options.readOnly,
+          recordings: options.recordings,
           timeout: options.timeout === undefined ? undefined : options.timeout / 1e6,
           gdb: options.gdb?.port,
           names: options.console === undefined,

@@ -6,6 +6,7 @@ import { resolve } from "node:path";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
+import { openSession } from "../common/session.ts";
 import {
   argumentsOf,
   capIdsOption,
@@ -23,10 +24,15 @@ import { type Planned, plannedOf } from "../start/planned.ts";
 import { recorded } from "../start/recordings.ts";
 import { planOfSnapshot } from "../start/snapshots.ts";
 import { startSession } from "../start/start-session.ts";
+import type { Asker } from "../../control/asker.ts";
 import { SessionHub } from "../../control/hub.ts";
 import { defaultName, isSessionName, sessionFolder, socketPath } from "../../control/places.ts";
+import { sessionInfo } from "../../control/remote.ts";
 import { SessionServer, SocketInUse } from "../../control/server.ts";
 import { type Behaviour, type SessionPlan, TIERS } from "../../plans/plan.ts";
+import { rowsOf } from "../../queries/query.ts";
+import { reasonLines } from "../../queries/reason-text.ts";
+import { REASONS } from "../../queries/tables.ts";
 import { connectEmbedded, type SessionClient } from "../../session/client.ts";
 import { isSnapshot } from "../../snapshots/file.ts";
 import { ownFolder } from "../../support/own-files.ts";
@@ -34,7 +40,9 @@ import { warn } from "../../support/warn.ts";
 
 /** Adds the commands. */
 export function registerUp(program: Command, { entry, exit }: CommandContext): void {
+  const waitOption = new Option("--wait", 'return when every VM with start = "auto" runs; exit code 1 when one has failed');
   const up = withBeginOptions(program.command("up"))
+    .addOption(waitOption)
     .description("start a session in the background; el2 attach shows it, el2 down ends it")
     .addHelpText(
       "after",
@@ -50,9 +58,19 @@ Examples:
     const name = options.name ?? defaultName(what);
     if (!isSessionName(name)) throw new Failure(`--name ${name}: letters, digits, "-", "_" and "." only`);
     // All that can be wrong with the configuration is said here, before anything starts.
-    await sessionPlan(what, options);
+    const { plan } = await sessionPlan(what, options);
     const log = options.log === undefined ? undefined : resolve(options.log);
-    await startSession(entry, name, [what, ...argumentsOf(up.options, { ...options, name, log })]);
+    const { wait, ...begin } = options;
+    const passed = up.options.filter((option) => option.long !== "--wait");
+    await startSession(entry, name, [what, ...argumentsOf(passed, { ...begin, name, log })]);
+    if (wait) await vmsRun(name, plan);
+    const { ended } = await sessionInfo(socketPath(name));
+    if (ended !== undefined) {
+      throw new Failure(
+        `session ${name} has ended: ${ended}; el2 why --socket ${name} says why, el2 down ${name} removes it`,
+        ExitCode.Failed,
+      );
+    }
     report(`el2: session ${name} runs; el2 attach ${name} shows it, el2 down ${name} ends it`);
   });
   withBeginOptions(program.command("serve", { hidden: true }))
@@ -62,6 +80,32 @@ Examples:
       const whole: SessionPlan = { ...plan, turbo: turbo ?? plan.turbo, ...tier && { tier } };
       exit(await serveSession(withLog(connectEmbedded(entry), log, logLevel), name, what, await recorded(whole, record)));
     });
+}
+
+/** How often `--wait` looks, ms. */
+const LOOK = 50;
+
+/** Waits until every VM that is to start by itself runs. @throws Failure when one has failed */
+async function vmsRun(session: string, { what }: SessionPlan): Promise<void> {
+  if (what.kind !== "run") return;
+  const awaited = new Set(what.host.vms.filter(({ start = "auto" }) => start !== "manual").map(({ name }) => `vm:${name}`));
+  const path = socketPath(session);
+  using open = await openSession({ socket: path, readOnly: true });
+  for (;;) {
+    const { rows } = await open.asker.ask({ table: "vm.ls", args: {} });
+    const failed = rows.find(({ state }) => state === "failed");
+    if (failed) await explain(open.asker, session, failed.id);
+    for (const { id, state } of rows) if (state === "running" || state === "stopped") awaited.delete(id);
+    if (awaited.size === 0 || (await sessionInfo(path)).ended !== undefined) return;
+    await new Promise((resolve) => setTimeout(resolve, LOOK));
+  }
+}
+
+/** @throws Failure that says why a VM has failed */
+async function explain(asker: Asker, session: string, vm: string): Promise<never> {
+  const answer = await asker.ask({ table: "why", args: { filter: `ended=${vm}`, limit: 1 } });
+  for (const row of rowsOf(REASONS, answer)) for (const { text } of reasonLines(row)) report(text);
+  throw new Failure(`${vm} of session ${session} has failed; el2 attach ${session} shows it, el2 down ${session} ends it`, ExitCode.Failed);
 }
 
 /** Adds what `up` takes, and the process that it starts. */

@@ -14,7 +14,7 @@ import { REASONS } from "../../queries/tables.ts";
 /** Adds the command. */
 export function registerWhy(program: Command, { exit }: CommandContext): void {
   withSessionOptions(
-    program.command("why").description("why something was refused: who asked, the chain, the rule, the values, the way out"),
+    program.command("why").description("why something failed: who asked, the chain, the rule, the values, the way out; and why a VM ended"),
   )
     .argument("[reason]", "last, or why:NUMBER", "last")
     .option("--list", "list the reasons, newest first")
@@ -34,6 +34,20 @@ interface WhyOptions {
   readonly filter?: string;
 }
 
+/** `3 refusals that their callers dealt with`. */
+function dealtWith(count: number): string {
+  return count === 1 ? "1 refusal that its caller dealt with" : `${count} refusals that their callers dealt with`;
+}
+
+/** The command that lists them. */
+function listCommand(options: Pick<WhyOptions, "vm" | "about" | "filter">): string {
+  return [
+    "el2 why --list",
+    ...Object.entries(options).filter(([, value]) => value !== undefined).map(([name, value]) => `--${name} '${value}'`),
+  ]
+    .join(" ");
+}
+
 async function why(reason: string, { json = false, socket, list, vm, about, filter }: WhyOptions): Promise<number> {
   const number = reason === "last" ? undefined : /^(?:why:)?(\d+)$/.exec(reason)?.[1];
   if (reason !== "last" && number === undefined) throw new Failure(`${reason} is no reason; write last or why:NUMBER`);
@@ -41,15 +55,20 @@ async function why(reason: string, { json = false, socket, list, vm, about, filt
   using open = await openSession({ socket });
   const terms = allOf([filter, vm && `vm=${vm}`, about && `"${about}"`, number && `id=why:${number}`]);
   const ask = (filter: string) => open.asker.ask({ table: "why", args: { filter, limit: list ? undefined : 1 } });
-  // What was refused on the way to a success is seldom what somebody asks for.
-  const failed = reason === "last" && !list ? await ask(allOf([terms, "failed=yes"])) : undefined;
-  const answer = failed?.rows.length ? failed : await ask(terms);
+  // What somebody dealt with answers no question but that for all reasons, or for this one.
+  const answers = about ? "failed=yes | kind=ended" : "failed=yes";
+  const answer = await ask(reason === "last" && !list ? allOf([terms, answers]) : terms);
   if (answer.error !== undefined) throw new Failure(answer.error);
   if (!answer.rows.length && vm) await checkVm(open, vm);
   if (json || list) printAnswer(open.session.info.name, answer, json, nothingPasses(terms));
   else for (const row of rowsOf(REASONS, answer)) output(reasonLines(row).map(({ text }) => `${text}\n`).join(""));
-  if (!answer.rows.length && !list) {
-    throw new Failure(number ? `no why:${number} is kept` : "nothing like that was refused", ExitCode.Failed);
-  }
+  if (answer.rows.length || list) return ExitCode.Done;
+  if (number) throw new Failure(`no why:${number} is kept`, ExitCode.Failed);
+  const others = (await open.asker.ask({ table: "why", args: { filter: allOf([terms, "kind=refused"]) } })).rows.length;
+  const told = `nothing${terms ? " like that" : ""} has failed${
+    others ? `; ${dealtWith(others)}: ${listCommand({ vm, about, filter })}` : ""
+  }`;
+  if (terms) throw new Failure(told, ExitCode.Failed);
+  if (!json) output(`${told}\n`);
   return ExitCode.Done;
 }

@@ -13,11 +13,19 @@ import {
   type SessionEnd,
   type SessionEvent,
 } from "../../protocol/protocol.ts";
+import { failureRecording } from "./kept-recordings.ts";
+import { Asker } from "../../control/asker.ts";
+import { rowsOf } from "../../queries/query.ts";
+import { reasonLines } from "../../queries/reason-text.ts";
+import { REASONS } from "../../queries/tables.ts";
 import type { SessionClient } from "../../session/client.ts";
 import { warn } from "../../support/warn.ts";
 
 /** Wall time (ms) in which the end of the run may say what has gone wrong. */
 const TELL_AFTER = 300;
+
+/** Reasons of a failure that are printed, the newest. */
+const REASONS_TOLD = 3;
 
 /** How a headless session talks. */
 export interface HeadlessOptions {
@@ -37,6 +45,10 @@ export interface HeadlessOptions {
   readonly stats?: boolean;
   /** It is on a terminal: a prefix and `d` end it. */
   readonly interactive: boolean;
+  /** Name of the run, for the recording of one that fails. */
+  readonly title?: string;
+  /** Where that recording goes: a folder, or `none`. */
+  readonly recordings?: string;
   /** The prefix, `ctrl-]` where nothing is said. */
   readonly prefix?: string;
 }
@@ -48,6 +60,7 @@ export function runHeadless(client: SessionClient, options: HeadlessOptions): Pr
 
 /** One session on its way to its end. */
 class HeadlessRun {
+  readonly #asker: Asker;
   readonly #ended = Promise.withResolvers<number>();
   readonly #out: ConsoleOutput;
   /**
@@ -70,6 +83,7 @@ class HeadlessRun {
       (bytes) => client.send({ kind: "taken", bytes }),
       () => this.#ended.resolve(ExitCode.Failed),
     );
+    this.#asker = new Asker(client);
     client.onEvent = (event) => this.#take(event);
   }
 
@@ -129,8 +143,14 @@ class HeadlessRun {
         const { instructions, translator } = this.#last ?? {};
         if (this.options.stats && this.#last) report(JSON.stringify({ schema: "el2.core/1", instructions, translator }));
         const { code, message } = this.#cut ?? event.end;
-        return this.#finish(code, message);
+        // What the machine knows of its failure is told before it goes.
+        if (code === ExitCode.Failed) void this.#explain().then(() => this.#finish(code, message));
+        else this.#finish(code, message);
+        return;
       }
+      case "answer":
+      case "acted":
+        return void this.#asker.take(event);
       case "failed":
         return this.#finish(ExitCode.Failed, `bug: ${event.message}`);
     }
@@ -157,6 +177,18 @@ class HeadlessRun {
     clearTimeout(this.#telling);
     this.#telling = undefined;
     for (const note of this.#untold.splice(0)) if (!end.includes(note)) warn(note);
+  }
+
+  /** Says why what failed did, and keeps the recording that leads there. */
+  async #explain(): Promise<void> {
+    const answer = await this.#asker.ask({ table: "why", args: { filter: "failed=yes", limit: REASONS_TOLD } });
+    const rows = rowsOf(REASONS, answer);
+    if (rows.length === 0) return;
+    for (const row of rows.toReversed()) for (const { text } of reasonLines(row)) report(text);
+    const path = failureRecording(this.options.title ?? "run", this.options.recordings);
+    if (path === undefined) return;
+    const error = await this.#asker.saveRecording(path);
+    if (error === undefined) report(`el2: recorded; el2 replay ${path} shows it`);
   }
 
   /**

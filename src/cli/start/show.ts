@@ -52,6 +52,8 @@ export interface ShowOptions {
   readonly instant?: boolean;
   /** Wall time in ms. */
   readonly timeout: number | undefined;
+  /** Without a screen: where the recording of a run that fails goes, or `none`. */
+  readonly recordings?: string;
   /** Without a screen: print what the core did at the end. */
   readonly stats?: boolean;
   /** Port of the gdb server for the VM that the plan gives to a debugger. */
@@ -101,6 +103,8 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
       only: options.only,
       raw: options.raw,
       stats: options.stats,
+      title: options.title,
+      recordings: options.recordings,
     });
     start();
     return await ended;

@@ -76,8 +76,8 @@ export async function startSession(entry: URL, name: string, args: string[]): Pr
 async function firstVms(path: string): Promise<void> {
   using open = await openSession({ socket: path, readOnly: true });
   for (const limit = Date.now() + FIRST_VMS; Date.now() < limit;) {
-    const { rows } = await open.asker.ask({ table: "vm.ls", args: { filter: "via=gunyah state=running" } });
-    if (rows.length > 0) return;
+    const { rows } = await open.asker.ask({ table: "vm.ls", args: { filter: "via!=native state=running" } });
+    if (rows.length > 0 || (await sessionInfo(path)).ended !== undefined) return;
     await new Promise((resolve) => setTimeout(resolve, POLL));
   }
 }

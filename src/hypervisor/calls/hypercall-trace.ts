@@ -1,6 +1,7 @@
 // Hypercalls as operations of the trace: decoded arguments and results, built only for who wants
 // them and for refusals.
 
+import { Vmid } from "../../abi/rpc/messages/vm.ts";
 import { ErrorCode, errorName } from "../../abi/errors.ts";
 import { type HypercallName, HYPERCALLS, type HypercallSignature } from "../../abi/hypercalls.ts";
 import { HYPERCALL_ERRORS } from "../../abi/hypercall-errors.ts";
@@ -14,6 +15,14 @@ import type { Vcpu } from "../scheduling/vcpu.ts";
  */
 export function isRefusal(error: ErrorCode): boolean {
   return error !== ErrorCode.OK && error !== ErrorCode.MSGQUEUE_EMPTY && error !== ErrorCode.MSGQUEUE_FULL;
+}
+
+/**
+ * Whether a caller deals with a refusal: BUSY says to try again, and the resource manager finds out
+ * by calls what the platform has, and answers for what it does for others.
+ */
+function isDealtWith(caller: Vcpu, error: ErrorCode): boolean {
+  return error === ErrorCode.BUSY || caller.addressSpace?.vmid === Vmid.ResourceManager;
 }
 
 const INSTRUCTION_SIZE = 4n;
@@ -43,7 +52,7 @@ export function endCall(
     const rule = caller.services.trace.brokenRule(HYPERCALL_ERRORS[name].section);
     trace.refuse(rule.object === "" ? { ...rule, object: mainObject(caller, decoded) } : rule);
   }
-  const result: TraceResult = { code: error, name: errorName(error), refused };
+  const result: TraceResult = { code: error, name: errorName(error), refused, ...refused && { expected: isDealtWith(caller, error) } };
   trace.end(call, error === ErrorCode.OK && typeof reply !== "number" ? { ...result, fields: resultFields(caller, name, reply) } : result);
 }
 

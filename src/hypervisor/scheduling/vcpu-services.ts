@@ -83,6 +83,9 @@ export interface VcpuPrograms {
   loaded(archive: ObjectArchive, vcpu: Vcpu): VcpuProgram;
 }
 
+/** How a vCPU stopped for good. */
+export type VcpuEnd = "fault" | "system-off" | "system-reset" | "killed";
+
 /** What vCPUs need of the hypervisor. */
 export interface VcpuServices extends CspaceServices, HwirqServices, VirtioServices {
   /** Virtual time in ns. */
@@ -94,6 +97,8 @@ export interface VcpuServices extends CspaceServices, HwirqServices, VirtioServi
   readonly onUnmappedDevice: ((vcpu: Vcpu, pa: number) => void) | undefined;
   /** Told of accesses to an IPA that stage 2 does not allow and nobody emulates, for logs. */
   readonly onUnmappedMemory: ((vcpu: Vcpu, ipa: number) => void) | undefined;
+  /** Told when a vCPU stops for good, while it still has its registers. */
+  readonly onVcpuEnd: ((vcpu: Vcpu, how: VcpuEnd) => void) | undefined;
   /** A vCPU did what no rule covers. */
   uncovered(vcpu: Vcpu, what: string): void;
   /** The machine stops with this message. */

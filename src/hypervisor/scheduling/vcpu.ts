@@ -283,12 +283,14 @@ export class Vcpu extends HypervisorObject {
 
   /** Powers it off by force, which its halt vIRQ tells. */
   halt(): void {
+    this.services.onVcpuEnd?.(this, this.systemReset ? "system-reset" : "system-off");
     this.powerOff();
     this.haltVirq.assertEdge();
   }
 
   /** It cannot go on, not even by an exception, which its halt vIRQ tells. */
   fault(): void {
+    this.services.onVcpuEnd?.(this, "fault");
     this.block(Block.Fault);
     this.traceState("faulted");
     this.haltVirq.assertEdge();
@@ -313,6 +315,7 @@ export class Vcpu extends HypervisorObject {
   /** Ends its life: it exits when it runs next. */
   kill(): void {
     if (this.life !== "ready") return;
+    this.services.onVcpuEnd?.(this, "killed");
     this.services.scheduler.requeue(this, () => this.life = "killed");
     this.traceState("killed");
     this.#announce();

@@ -1,5 +1,5 @@
 // Why operations were refused (docs/design/decisions.md §6): the rule that was broken, and the
-// operations inside which that happened.
+// operations inside which that happened; and why VMs ended.
 
 import type { BrokenRule, Reason, ReasonStep, TraceResult } from "../../abi/trace.ts";
 import type { Operation } from "./operation.ts";
@@ -9,36 +9,92 @@ interface Refusal {
   readonly id: number;
   readonly operation: Operation;
   readonly rule: BrokenRule;
+  /** What was asked for failed by it. */
+  alarm: boolean;
+  ended: string | undefined;
 }
 
-/** How many refusals are kept. */
+/** The end of a VM. */
+export interface VmEnd extends BrokenRule {
+  /** Virtual time in ns. */
+  readonly time: number;
+  readonly vm: string;
+  /** Name of the vCPU that did last what there was to do. */
+  readonly askedBy: string;
+  readonly at: bigint | undefined;
+  /** It ended as somebody wanted. */
+  readonly settled: boolean;
+  readonly result: string;
+  readonly command?: string;
+}
+
+interface KeptEnd {
+  readonly id: number;
+  readonly end: VmEnd;
+}
+
+/** How many reasons are kept. */
 const CAPACITY = 256;
 
 /** The result of an operation that has not ended. */
 const IN_PROGRESS: TraceResult = { code: 0, name: "in progress", refused: false };
 
-/** The refusals of a run. */
+/** The reasons of a run. */
 export class Reasons {
-  readonly #ring: Refusal[] = [];
+  readonly #ring: (Refusal | KeptEnd)[] = [];
   #count = 0;
+  #alarms = 0;
 
   /** Records that `operation` was refused by `rule`. Gives the reason's number. */
   add(operation: Operation, rule: BrokenRule): number {
-    const id = ++this.#count;
-    this.#ring.push({ id, operation, rule });
-    if (this.#ring.length > CAPACITY) this.#ring.shift();
-    return id;
+    return this.#add({ id: ++this.#count, operation, rule, alarm: false, ended: undefined });
   }
 
-  /** Refusals since the start, kept or not: the number of the newest. */
+  /** What was asked for has failed by this refusal: its caller did not deal with it. */
+  alarm(id: number): void {
+    const refusal = this.#get(id);
+    if (refusal && "end" in refusal || refusal?.alarm) return;
+    if (refusal) refusal.alarm = true;
+    this.#alarms++;
+  }
+
+  /** Records the end of a VM. Gives the reason's number. */
+  addEnd(end: VmEnd): number {
+    if (!end.settled) this.#alarms++;
+    return this.#add({ id: ++this.#count, end });
+  }
+
+  /**
+   * A VM has come to nothing by the newest refusal that failed something, of those with a number
+   * over `after`. False where there is none.
+   */
+  endsVm(vm: string, after: number): boolean {
+    const refusal = this.#ring.findLast((one) => one.id > after && "operation" in one && one.alarm && one.ended === undefined);
+    if (!refusal || "end" in refusal) return false;
+    refusal.ended = vm;
+    return true;
+  }
+
+  /** The newest reason by which a VM of this name ended, while it is kept. */
+  endOf(vm: string): Reason | undefined {
+    const reason = this.#ring.findLast((one) => ("end" in one ? one.end.vm : one.ended) === vm);
+    return reason && describe(reason);
+  }
+
+  /** Reasons since the start, kept or not: the number of the newest. */
   get count(): number {
     return this.#count;
   }
 
+  /** Of those, by how many something has failed. */
+  get alarms(): number {
+    return this.#alarms;
+  }
+
   /** The reason with this number, while it is kept. */
   get(id: number): Reason | undefined {
-    const refusal = this.#ring[id - this.#count + this.#ring.length - 1];
-    return refusal && describe(refusal);
+    const reason = this.#get(id);
+    return reason && describe(reason);
   }
 
   /** What is kept, oldest first; with `after` only those with a higher number. */
@@ -50,9 +106,24 @@ export class Reasons {
   get last(): Reason | undefined {
     return this.get(this.#count);
   }
+
+  #add(reason: Refusal | KeptEnd): number {
+    this.#ring.push(reason);
+    if (this.#ring.length > CAPACITY) this.#ring.shift();
+    return reason.id;
+  }
+
+  #get(id: number): Refusal | KeptEnd | undefined {
+    return this.#ring[id - this.#count + this.#ring.length - 1];
+  }
 }
 
-function describe({ id, operation, rule }: Refusal): Reason {
+function describe(reason: Refusal | KeptEnd): Reason {
+  if ("end" in reason) {
+    const { vm, command, ...end } = reason.end;
+    return { id: reason.id, ended: vm, chain: [], command, ...end };
+  }
+  const { id, operation, rule, alarm, ended } = reason;
   const chain: ReasonStep[] = [];
   let first = operation;
   for (let step: Operation | undefined = operation; step; step = step.parent) {
@@ -60,5 +131,8 @@ function describe({ id, operation, rule }: Refusal): Reason {
     const { id, kind, name, fields, result } = step;
     chain.unshift({ id, kind, name, fields, result: result ?? IN_PROGRESS });
   }
-  return { id, time: operation.time, askedBy: first.vcpu, at: first.at, chain, ...rule };
+  // While the outermost is in progress nobody knows how it ends.
+  const settled = !alarm;
+  const about = { settled, ended, result: undefined, command: undefined };
+  return { id, time: operation.time, askedBy: first.vcpu, at: first.at, chain, ...about, ...rule };
 }

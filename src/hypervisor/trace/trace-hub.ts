@@ -201,6 +201,8 @@ export class TraceHub {
     let why: number | undefined;
     if (result.refused) {
       why = operation.reason ?? this.reasons.add(operation, operation.rule ?? NO_RULE);
+      // Whoever asks first decides whether it has failed: what is inside may be dealt with.
+      if (!result.expected && !parent) this.reasons.alarm(why);
       if (parent && !parent.result && !parent.rule) parent.reason ??= why;
     }
     if (this.wants(kind)) {

@@ -83,7 +83,9 @@ export function refuse(
   }
   context.log(`VM ${operation.origin.vmid}: ${refusalText(rpcName(operation.origin.id), refusal)}`);
   send(context, link, operation.origin, encodeError(refusal.error, declared?.errorDetail));
-  trace.end(operation.trace, { code: refusal.error, name: rmErrorName(refusal.error), refused: true });
+  // Drivers find out by asking what there is, and try again what is busy.
+  const expected = refusal.error === RmError.UNIMPLEMENTED || refusal.error === RmError.BUSY;
+  trace.end(operation.trace, { code: refusal.error, name: rmErrorName(refusal.error), refused: true, expected });
 }
 
 /** The handler answers by `answerLater`: in a later event, unless it has already. */

@@ -11,3 +11,18 @@ Deno.test("console --expect waits for what a guest says, --send types", async ()
   assert.equal(stdout, "typed 'x'\n");
   assert.match((await place.el2("console", "hello")).stdout, /^hello from EL1/);
 });
+
+Deno.test("console --send to a VM that was killed ends with 1, and the session goes on", async () => {
+  await using place = new Place();
+  await place.up("one");
+  assert.equal((await place.el2("vm", "kill", "ping")).code, 0);
+  for (let tries = 0; tries < 50; tries++) {
+    const [ping] = (await place.json("vm", "ls", "--filter", "id=vm:ping")).data;
+    if (ping.state === "stopped") break;
+  }
+  const typed = await place.el2("console", "ping", "--send", "f");
+  assert.deepEqual([typed.code, typed.stderr], [1, "el2: con:ping: the VM has stopped; el2 vm start ping starts it anew\n"]);
+  assert.match((await place.el2("why", "--about", "vm:ping")).stdout, /vm:ping ended: forced/);
+  const [pong] = (await place.json("vm", "ls", "--filter", "id=vm:pong")).data;
+  assert.equal(pong.state, "running");
+});

@@ -37,10 +37,21 @@ Deno.test("run --console shows one console, without its name before each line", 
 
 Deno.test("a VM that cannot be started is told while others run; where all have ended, the end tells it", async () => {
   const fault = ["--headless", "--turbo", "--for", "100ms", "--inject", "rpc msg=MEM_LEND nth=2 -> NOMEM"];
-  const some = await el2("run", "demo", ...fault);
-  assert.deepEqual([some.code, some.stderr], [0, "el2: ping: START: ENOMEM\nel2: 0.1 s of virtual time passed\n"]);
-  const all = await el2("run", "assets/guests/hello.bin", ...fault.map((word) => word.replace("nth=2", "nth=1")));
-  assert.deepEqual([all.code, all.stderr], [1, "el2: crashed: guest; first error: guest: START: ENOMEM\n"]);
+  const some = await el2("run", "demo", ...fault, "--recordings", "none");
+  assert.equal(some.code, 1, "ping has failed");
+  assert.match(some.stderr, /^why:2 .*vm:ping ended: ENOMEM .*\n.*ioctl GH_VM_START.*\n.*rpc MEM_LEND.*-> 1 NOMEM\n/);
+  assert.match(some.stderr, /\nel2: ping: START: ENOMEM\nel2: 0\.1 s of virtual time passed; ping: a fault was injected\n$/);
+  const folder = await Deno.makeTempDir();
+  try {
+    const all = await el2("run", "assets/guests/hello.bin", ...fault.map((word) => word.replace("nth=2", "nth=1")), "--recordings", folder);
+    assert.equal(all.code, 1);
+    assert.match(all.stderr, /\nel2: crashed: guest; first error: guest: START: ENOMEM\n$/);
+    const [, recording] = /^el2: recorded; el2 replay (\S+\.rec) shows it$/m.exec(all.stderr) ?? assert.fail(all.stderr);
+    const again = await el2("replay", recording);
+    assert.deepEqual([again.code, again.stderr.includes("crashed: guest")], [1, true], again.stderr);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("W2: bare el2 without a terminal runs the demo for 5 s of virtual time, each console line after its VM's name", async () => {

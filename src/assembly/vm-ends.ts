@@ -1,0 +1,175 @@
+// How VMs end: what a VM's vCPUs did last is noted when one stops for good, and becomes a reason
+// when the VM's end is known (src/abi/trace.ts). The registers are gone by then.
+
+import type { HostEvent, VmExitReason } from "../host/events.ts";
+import { endedByOwnWill } from "../host/events.ts";
+import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import type { VcpuEnd } from "../hypervisor/scheduling/vcpu-services.ts";
+import { instructionAt } from "../inspection/read-symbols.ts";
+import { isAbort, syndromeText } from "../inspection/syndromes.ts";
+import type { VmSymbols } from "../symbols/vm-symbols.ts";
+import type { SessionVms } from "./session-vms.ts";
+
+/** An instruction of a guest, by name where that is known. */
+interface Place {
+  readonly pc: bigint;
+  readonly text: string;
+}
+
+/** What a vCPU did last. */
+interface LastWork {
+  readonly vcpu: string;
+  readonly how: VcpuEnd;
+  readonly pc: bigint;
+  readonly instructions: number;
+  /** The exception that it took last at EL1, with the instruction that took it. */
+  readonly exception: { readonly esr: number; readonly at: Place; readonly far: string | undefined } | undefined;
+}
+
+/** The more a stop says of a VM's end, the further in front. */
+const TELLING: readonly VcpuEnd[] = ["fault", "system-reset", "system-off", "killed"];
+
+const EXIT_RULES: Readonly<Record<VmExitReason, string>> = {
+  "exit": "the guest asked for its end (VM_EXIT)",
+  "system-off": "the guest powered itself off (PSCI SYSTEM_OFF)",
+  "system-reset": "the guest asked for a reset (PSCI SYSTEM_RESET)",
+  "system-reset2": "the guest asked for a reset (PSCI SYSTEM_RESET2)",
+  "watchdog": "the guest did not serve its watchdog in time",
+  "fault": "a vCPU took a fault that it could not handle",
+  "hardware-error": "the platform reported a hardware error",
+  "forced": "its owner ended it by force",
+  "unknown": "the resource manager does not say why it ended",
+};
+const EXIT_SECTION = "resource-manager 4.3";
+
+/** The ends of one machine's VMs. */
+export class VmEnds {
+  readonly #work = new Map<string, LastWork>();
+  /** What the host said was wrong with a VM in this life of it, the first message. */
+  readonly #problems = new Map<string, string>();
+  /** How many reasons there were when a VM was made. */
+  readonly #before = new Map<string, number>();
+  /** VMs whose end has its reason. */
+  readonly #told = new Set<string>();
+
+  constructor(
+    readonly hypervisor: () => Hypervisor,
+    readonly vms: Pick<SessionVms, "hosted">,
+    readonly symbols: Pick<VmSymbols, "nameOf" | "core">,
+  ) {}
+
+  /** Listens to the hypervisor. */
+  install(): void {
+    this.hypervisor().onVcpuEnd = (vcpu, how) => this.#stopped(vcpu, how);
+  }
+
+  /** The host says something of a VM. */
+  take(event: HostEvent): void {
+    if (event.kind === "error" && event.vm !== undefined && !this.#problems.has(event.vm)) this.#problems.set(event.vm, event.message);
+    if (event.kind !== "state") return;
+    const { vm, state, exit } = event;
+    if (state === "creating") this.#begin(vm);
+    if (state === "exited" && exit !== undefined) this.#end(vm, exit);
+    if (state === "failed" && !this.#told.has(vm)) this.#end(vm, undefined);
+  }
+
+  #begin(vm: string): void {
+    this.#work.delete(vm);
+    this.#problems.delete(vm);
+    this.#told.delete(vm);
+    this.#before.set(vm, this.hypervisor().trace.reasons.count);
+  }
+
+  #stopped(vcpu: Vcpu, how: VcpuEnd): void {
+    const { addressSpace } = vcpu;
+    if (!addressSpace || vcpu.native) return;
+    const vm = this.hypervisor().names.vm(addressSpace.vmid);
+    const known = this.#work.get(vm);
+    // A VM of an image has many lives, of which nobody says when one begins.
+    const hosted = this.vms.hosted(vm);
+    if (hosted && known && TELLING.indexOf(known.how) <= TELLING.indexOf(how)) return;
+    this.#work.set(vm, this.#workOf(vm, vcpu, how));
+    if (!hosted && how !== "killed") this.#end(vm, undefined);
+  }
+
+  #workOf(vm: string, vcpu: Vcpu, how: VcpuEnd): LastWork {
+    const { registers } = vcpu;
+    const { instructions, pc } = { instructions: this.hypervisor().scheduler.execution.retired, pc: registers.pc };
+    const elr = registers.getRegister("ELR_EL1");
+    const esr = Number(registers.getRegister("ESR_EL1") & 0xffff_ffffn);
+    // The vector is the next instruction, or the handler has got no further than into another
+    // fault: what came before is what it is about.
+    const exception = how === "fault" ? { esr, at: this.#place(vm, vcpu, elr), far: this.#farOf(vm, vcpu, esr) } : undefined;
+    return { vcpu: this.hypervisor().names.vcpu(vcpu), how, pc, instructions, exception };
+  }
+
+  #place(vm: string, vcpu: Vcpu, pc: bigint): Place {
+    const { ram } = this.hypervisor().machine;
+    const instruction = instructionAt(this.symbols.core, ram, vcpu, pc);
+    const symbol = this.symbols.nameOf(vm, pc);
+    return { pc, text: `${hex(pc)}${symbol === undefined ? "" : ` <${symbol}>`}: ${instruction ?? "not mapped"}` };
+  }
+
+  #farOf(vm: string, vcpu: Vcpu, esr: number): string | undefined {
+    if (!isAbort(esr)) return undefined;
+    const far = vcpu.registers.getRegister("FAR_EL1");
+    const translation = this.symbols.core.inspect(vcpu.registers, far);
+    const symbol = this.symbols.nameOf(vm, far);
+    const what = translation.ok ? `pa:${hex(BigInt(translation.pa))}` : "not mapped";
+    return `${hex(far)}${symbol === undefined ? "" : ` <${symbol}>`}, ${what}`;
+  }
+
+  /** @param exit what the resource manager says; undefined where it was not asked */
+  #end(vm: string, exit: VmExitReason | undefined): void {
+    const { trace } = this.hypervisor();
+    const { reasons } = trace;
+    const work = this.#work.get(vm), problem = this.#problems.get(vm), before = this.#before.get(vm);
+    this.#work.delete(vm);
+    this.#problems.delete(vm);
+    this.#told.add(vm);
+    const stopped = work?.how !== "killed" && work !== undefined;
+    // A step that was refused says best why nothing came of the VM.
+    if (!stopped && problem !== undefined && before !== undefined && reasons.endsVm(vm, before)) return;
+    const rule = this.#ruleOf(work, exit, problem);
+    const failed = work?.how === "fault" || problem !== undefined || exit === undefined && !stopped ||
+      exit !== undefined && !endedByOwnWill(exit);
+    const { pc, instructions, exception } = work ?? {};
+    reasons.addEnd({
+      time: trace.now(),
+      vm,
+      askedBy: work?.vcpu ?? `${vm}/`,
+      at: exception?.at.pc ?? pc,
+      settled: !failed,
+      result: work?.how === "fault" ? "fault" : exit ?? (stopped ? work.how : "failed"),
+      section: work?.how === "fault" ? "hypervisor 5.4" : EXIT_SECTION,
+      rule,
+      object: `vm:${vm}`,
+      values: {
+        ...exception && { exception: syndromeText(exception.esr), esr: hex(BigInt(exception.esr), 8), instruction: exception.at.text },
+        ...exception?.far !== undefined && { far: exception.far },
+        ...pc !== undefined && { pc: hex(pc) },
+      },
+      ...instructions !== undefined && instructions > 0 && { command: `el2 back --to ${instructions}` },
+      ...work?.how === "fault" && { wayOut: WAY_OUT },
+    });
+  }
+
+  #ruleOf(work: LastWork | undefined, exit: VmExitReason | undefined, problem: string | undefined): string {
+    if (work?.how === "fault") {
+      const { esr, at } = work.exception!;
+      const handler = `its handler at ${hex(work.pc)} cannot be fetched`;
+      return `${work.vcpu} stopped: ${syndromeText(esr)} at ${at.text}; ${handler}`;
+    }
+    if (problem !== undefined) return `its VMM gave up: ${problem}`;
+    if (exit !== undefined) return EXIT_RULES[exit];
+    if (work?.how === "system-off" || work?.how === "system-reset") return EXIT_RULES[work.how];
+    return "it could not be made";
+  }
+}
+
+const WAY_OUT = "set VBAR_EL1 to a vector table that is mapped before the first exception can come, and mend what raised this one";
+
+function hex(value: bigint, digits = 1): string {
+  return `0x${value.toString(16).padStart(digits, "0")}`;
+}
