@@ -140,6 +140,8 @@ export interface Persona {
    * are given one by one.
    */
   readonly protectedAsParcel: boolean;
+  /** From VM_START on the parcels of START are pages of the VM's private extent. */
+  readonly parcelsBecomePages: boolean;
 }
 
 const NO_VCPUS = undefined;
@@ -177,6 +179,7 @@ const v6: Persona = {
   asksOwnVmid: true,
   losesFailedVmid: false,
   protectedAsParcel: false,
+  parcelsBecomePages: false,
 };
 
 const v9: Persona = {
@@ -251,6 +254,7 @@ const v17: Persona = {
   teardown: ["stop", "take-pages-back", "reclaim-unstarted", "reset", "reclaim", "deallocate"],
   asksOwnVmid: false,
   losesFailedVmid: false,
+  parcelsBecomePages: true,
 };
 
 const ack66: Persona = {
@@ -287,6 +291,7 @@ const union: Persona = {
   requests: [...ack612.requests, GH.CREATE_GUEST_MEM, GH.MAP_MEM],
   memory: { ...ack612.memory, sharedExecutable: true },
   protectedAsParcel: true,
+  parcelsBecomePages: false,
 };
 
 const legacy: Persona = {
@@ -326,6 +331,7 @@ const geniezone: Persona = {
     ...["allocate", "locate", "config-parcel", "configure", "demand-paging", "address-layout"] as const,
     ...["init", "boot-context", "resources", "give-pages", "start"] as const,
   ],
+  parcelsBecomePages: false,
 };
 
 /** All generations by name. */

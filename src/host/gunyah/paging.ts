@@ -7,6 +7,7 @@ import { ErrorCode, errorName } from "../../abi/errors.ts";
 import type { HypercallName } from "../../abi/hypercalls.ts";
 import { ExtentLabel, ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { Access, DonateType, mapAttributes, MapFlags, MemoryType } from "../../abi/words.ts";
+import { VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
 import { type PageRange } from "../kernel/page-allocator.ts";
 import type { GivenPages, Resource, Vm } from "./state.ts";
@@ -18,6 +19,17 @@ export interface Giving {
   readonly shared: boolean;
   readonly write: boolean;
   readonly executable: boolean;
+}
+
+/**
+ * How a generation makes its calls: those of current hypervisors for pages that are the guest's
+ * alone and that are shared, or the ones that move any memory.
+ */
+function callsOf(vm: Vm, shared: boolean): { readonly give: number; readonly take: number; readonly mapFlags: number } {
+  const { ToSibling, ToProtected, FromProtected } = DonateType;
+  if (!VM_PERSONAS[vm.persona].parcelsBecomePages) return { give: ToSibling, take: ToSibling, mapFlags: MapFlags.Partial };
+  if (shared) return { give: ToSibling, take: ToSibling, mapFlags: MapFlags.Partial | MapFlags.Vmmio };
+  return { give: ToProtected, take: FromProtected, mapFlags: MapFlags.Partial | MapFlags.Private };
 }
 
 /** An error of a hypercall, by its call. */
@@ -41,26 +53,27 @@ function capsOf(resources: readonly Resource[], shared: boolean): { space: CapId
 /** Gives a range of pages at a guest address. What fails is undone. */
 export function givePages(
   kernel: HostKernel,
-  resources: readonly Resource[],
+  vm: Vm,
   { ipa, count }: PageRange,
   guestAddress: bigint,
   { shared, write, executable }: Giving,
 ): GivenPages | PagingError {
-  const caps = capsOf(resources, shared);
+  const caps = capsOf(vm.resources ?? [], shared);
   if (caps === undefined) return { call: "VM_GET_HYP_RESOURCES lists no extents", code: ErrorCode.CSPACE_CAP_NULL };
   const { space, host, guest } = caps;
   const { calls } = kernel;
-  const options = DonateType.ToSibling, offset = ipa, size = count * PAGE_SIZE;
-  const donated = calls.memextent_donate({ options, from: host, to: guest, offset, size }).error;
+  const { give, take, mapFlags } = callsOf(vm, shared);
+  const offset = ipa, size = count * PAGE_SIZE;
+  const donated = calls.memextent_donate({ options: give, from: host, to: guest, offset, size }).error;
   if (donated !== ErrorCode.OK) return pagingError("memextent_donate", donated);
   const rights = (write ? Access.RW : Access.R) | (executable ? Access.X : 0);
   const mapped = calls.addrspace_map({
     ...{ addrspace: space, memextent: guest, vbase: guestAddress, offset, size },
     map_attrs: mapAttributes(rights, rights, MemoryType.NormalWB),
-    map_flags: MapFlags.Partial,
+    map_flags: mapFlags,
   }).error;
   if (mapped !== ErrorCode.OK) {
-    calls.memextent_donate({ options, from: guest, to: host, offset, size });
+    calls.memextent_donate({ options: take, from: guest, to: host, offset, size });
     return pagingError("addrspace_map", mapped);
   }
   return { ipa, count, guestAddress, shared };
@@ -69,18 +82,18 @@ export function givePages(
 /** Takes pages back. */
 export function takePages(
   kernel: HostKernel,
-  resources: readonly Resource[],
+  vm: Vm,
   { ipa, count, guestAddress, shared }: GivenPages,
 ): PagingError | undefined {
-  const caps = capsOf(resources, shared);
+  const caps = capsOf(vm.resources ?? [], shared);
   if (caps === undefined) return { call: "VM_GET_HYP_RESOURCES lists no extents", code: ErrorCode.CSPACE_CAP_NULL };
   const { calls } = kernel;
   const { space, host, guest } = caps;
+  const { take, mapFlags } = callsOf(vm, shared);
   const range = { offset: ipa, size: count * PAGE_SIZE };
-  const unmapped =
-    calls.addrspace_unmap({ addrspace: space, memextent: guest, vbase: guestAddress, map_flags: MapFlags.Partial, ...range }).error;
+  const unmapped = calls.addrspace_unmap({ addrspace: space, memextent: guest, vbase: guestAddress, map_flags: mapFlags, ...range }).error;
   if (unmapped !== ErrorCode.OK) return pagingError("addrspace_unmap", unmapped);
-  const donated = calls.memextent_donate({ options: DonateType.ToSibling, from: guest, to: host, ...range }).error;
+  const donated = calls.memextent_donate({ options: take, from: guest, to: host, ...range }).error;
   return donated === ErrorCode.OK ? undefined : pagingError("memextent_donate", donated);
 }
 
@@ -98,7 +111,7 @@ export function reclaimPages(kernel: HostKernel, vm: Vm, address: bigint, size: 
       ...{ guestAddress: begin, count: Number((stop - begin) / page), shared: given.shared },
       ipa: asIpa(given.ipa + Number(begin - first)),
     });
-    const failed = takePages(kernel, vm.resources ?? [], part(from, to));
+    const failed = takePages(kernel, vm, part(from, to));
     if (failed !== undefined) return failed;
     const rest = [part(first, from), part(to, last)].filter(({ count }) => count > 0);
     vm.given.splice(vm.given.indexOf(given), 1, ...rest);

@@ -196,7 +196,7 @@ export class Sequences {
       case "firmware-parcel":
         return vm.firmware === undefined || isOneParcel(vm) ? "next" : this.#rangeParcel(vm, "firmwareParcel", vm.firmware);
       case "demand-paging": {
-        const ranges = vm.bindings.map(({ guestAddress, size }) => ({ base: guestAddress, size }));
+        const ranges = this.#pagedRanges(vm);
         return this.#send(vm, VM_SET_DEMAND_PAGING, { vmid, ranges });
       }
       case "address-layout": {
@@ -224,6 +224,19 @@ export class Sequences {
           ? "next"
           : this.#send(vm, VM_AUTH_IMAGE, { vmid, parameters: [{ type: AUTH_PERIPHERAL, value: vm.signed.peripheral }] });
     }
+  }
+
+  /** The addresses that the driver fills: of all bindings, or of those but for the first parcel. */
+  #pagedRanges(vm: Vm): { base: bigint; size: bigint }[] {
+    const ranges = vm.bindings.map(({ guestAddress, size }) => ({ base: guestAddress, size }));
+    if (VM_PERSONAS[vm.persona].parcelsBecomePages) return ranges;
+    const { address, size } = configRange(vm);
+    const page = BigInt(PAGE_SIZE), end = address + (size + page - 1n) / page * page;
+    return ranges.flatMap(({ base, size }) => {
+      const last = base + size;
+      if (end <= base || last <= address) return [{ base, size }];
+      return [{ base, size: address - base }, { base: end, size: last - end }].filter(({ size }) => size > 0n);
+    });
   }
 
   /** Lends the pages of a range of one binding, for the resource manager to read. */
@@ -303,7 +316,7 @@ export class Sequences {
       for (const range of pinned.ranges) {
         for (const piece of without(range, parcels)) {
           const shift = BigInt(piece.ipa - range.ipa);
-          const given = givePages(this.#kernel, vm.resources ?? [], piece, at + shift, {
+          const given = givePages(this.#kernel, vm, piece, at + shift, {
             shared: !lent,
             write: writable(binding),
             executable: binding.executable,
@@ -324,7 +337,7 @@ export class Sequences {
   /** What cannot be taken back stays the VM's for ever. */
   #takePages(vm: Vm): StepResult {
     for (const pages of vm.given) {
-      const failed = takePages(this.#kernel, vm.resources ?? [], pages);
+      const failed = takePages(this.#kernel, vm, pages);
       if (failed !== undefined) {
         this.#kernel.cpu.trace.event("ioctl", "pages of a VM are lost", { vm: vm.id, guest_addr: pages.guestAddress, error: failed.call });
         vm.pinned = [];
@@ -430,7 +443,10 @@ export class Sequences {
       case "resources":
         return this.#read(vm, VM_GET_HYP_RESOURCES, payload, ({ resources }) => this.#bind(vm, resources));
       case "start":
-        return this.#read(vm, VM_START, payload, () => vm.status = "running");
+        return this.#read(vm, VM_START, payload, () => {
+          vm.status = "running";
+          if (VM_PERSONAS[vm.persona].parcelsBecomePages) parcelsToPages(vm);
+        });
       case "stop": {
         const error = decodeReply(VM_STOP, payload);
         const stopped = error.ok && (error.value.error === RmError.OK || error.value.error === RmError.VM_STATE);
@@ -620,4 +636,18 @@ export function ringBell(kernel: HostKernel, cap: CapId): void {
 /** Has deliveries of a doorbell take bit 0 back: what LEVEL asks for. */
 export function maskBell(kernel: HostKernel, cap: CapId): void {
   kernel.calls.doorbell_mask({ doorbell: cap, enable_mask: 1n, ack_mask: 1n });
+}
+
+/** What was a parcel until VM_START is from then on as what the driver gives by hypercalls. */
+function parcelsToPages(vm: Vm): void {
+  for (const parcel of [vm.configParcel, vm.firmwareParcel]) {
+    if (parcel === undefined) continue;
+    let guestAddress = parcel.guestAddress;
+    for (const { ipa, count } of parcel.pinned.ranges) {
+      vm.given.push({ ipa, count, guestAddress, shared: false });
+      guestAddress += BigInt(count * PAGE_SIZE);
+    }
+    vm.pinned.push(parcel.pinned);
+  }
+  vm.configParcel = vm.firmwareParcel = undefined;
 }

@@ -5,20 +5,25 @@
 // space, and takes back what it gave before it asks for VM_RESET: what it leaves there stays the
 // Resource Manager's.
 
-import { asIpa, type CapId } from "../../abi/numbers.ts";
+import { asIpa, asPa, type CapId } from "../../abi/numbers.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
 import { AddressRange } from "../../abi/rpc/messages/configuration.ts";
 import { ExtentLabel, ResourceType } from "../../abi/rpc/messages/resources.ts";
+import { TransType } from "../../abi/rpc/messages/memory.ts";
 import { AuthType, VmState } from "../../abi/rpc/messages/vm.ts";
 import { AddrspaceRight, MemextentRight } from "../../abi/rights.ts";
-import { PoweronFlags, RegisterSet, VmmioOperation } from "../../abi/words.ts";
+import { ModifyFlags, ModifyOperation, PoweronFlags, RegisterSet, VmmioOperation } from "../../abi/words.ts";
 import type { AddressRange as Range } from "../state/addresses.ts";
 import type { Context } from "../state/context.ts";
 import { PARTIAL, READ_WRITE } from "../state/mapping.ts";
+import { EXTENT_SIZE } from "../state/memory-layout.ts";
+import { borrowerOf, dissolveParcel, parcelOf } from "./memparcels.ts";
 import { demand } from "../calls/refusals.ts";
 import type { OwnerCap, Vm } from "../state/state.ts";
 import { FIRST_RAM_ADDRESS, VM_ADDRESS_LIMIT, type VmConfig } from "../config/vm-config.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
+
+const ZERO = (ModifyOperation.ZeroRange | ModifyFlags.NoSync) >>> 0;
 
 /**
  * Sets a register of the boot vCPUs, which VM_START then keeps. @throws Refusal, HypercallFailure
@@ -124,6 +129,29 @@ export function preparePaging(context: Context, vm: Vm, owner: Vm): void {
   give(ResourceType.MemoryExtent, ExtentLabel.HostShared, own, MemextentRight.Donate);
   give(ResourceType.MemoryExtent, ExtentLabel.HostPrivate, own, MemextentRight.Donate);
   give(ResourceType.MemoryExtent, ExtentLabel.GuestShared, shared, mapped);
+}
+
+/**
+ * VM_START: parcels of the VM alone that lie in addresses which the owner fills become pages of the
+ * VM's private extent. @throws Refusal, HypercallFailure
+ */
+export function dissolvePagedParcels(context: Context, vm: Vm): void {
+  const ranges = vm.paging?.ranges ?? [];
+  const inside = (base: number, size: number) => ranges.some((range) => base >= range.base && base + size <= range.base + range.size);
+  for (const handle of [...vm.accepted]) {
+    const parcel = parcelOf(context, handle);
+    const borrower = borrowerOf(parcel, vm.vmid)!;
+    const paged = parcel.transType === TransType.Lend && parcel.borrowers.length === 1 && borrower.mapped &&
+      parcel.regions.every(({ size }, index) => inside(borrower.ipas[index], size));
+    if (paged) dissolveParcel(context, vm, parcel);
+  }
+}
+
+/** The private pages of a protected VM that has ended come back empty. */
+export function emptyPages(context: Context, vm: Vm): void {
+  if (vm.paging === undefined || vm.authType !== AuthType.Android) return;
+  const { memory } = vm.objects!;
+  context.undo.memextent_modify({ memextent: memory, flags: ZERO, offset: asPa(0), size: EXTENT_SIZE });
 }
 
 /** Takes that back when the VM goes. */

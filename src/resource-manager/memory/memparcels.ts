@@ -495,6 +495,33 @@ export function reclaimParcel(context: Context, owner: Vm, parcel: Parcel): void
   removeParcel(context, parcel);
 }
 
+/**
+ * A parcel that its one borrower has accepted becomes pages of the borrower's own extent, at the
+ * same addresses: its owner takes them back as it does pages that it gave by hypercalls. All or
+ * nothing. @throws Refusal
+ */
+export function dissolveParcel(context: Context, vm: Vm, parcel: Parcel): void {
+  const { calls } = context;
+  const { rights, attribute, ipas } = borrowerOf(parcel, vm.vmid)!;
+  const place = { addrspace: addressSpace(vm), memextent: ownedExtent(vm, parcel.memType), map_flags: PARTIAL };
+  const map_attrs = mapping(rights, attribute);
+  const { from, to } = sets(parcel);
+  const ranges = parcel.regions.map(rangeOf);
+  context.allOrNothing((onFailure) => {
+    assignMemory(context, { from: to, to: from, ranges });
+    onFailure(() => resetAssignment(context, { from, to, ranges }));
+    parcel.regions.forEach(({ offset, size }, index) => {
+      const donation = { options: TO_SIBLING, offset, size };
+      calls.memextent_donate({ ...donation, from: parcel.extent, to: place.memextent });
+      onFailure(() => context.undo.memextent_donate({ ...donation, from: place.memextent, to: parcel.extent }));
+      calls.addrspace_map({ ...place, vbase: ipas[index], map_attrs, offset, size });
+      onFailure(() => context.undo.addrspace_unmap({ ...place, vbase: ipas[index], offset, size }));
+    });
+  });
+  removeAccepted(vm, parcel);
+  removeParcel(context, parcel);
+}
+
 /** Who holds a parcel, for the reason of a refusal. */
 interface Holder extends Readonly<Record<string, unknown>> {
   /** VMID. */

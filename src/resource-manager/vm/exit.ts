@@ -8,6 +8,7 @@ import { VM_EXITED } from "../../abi/rpc/messages/lifecycle.ts";
 import { ExitCode, ExitFlags, ExitType, VmState } from "../../abi/rpc/messages/vm.ts";
 import { VcpuRunState } from "../../abi/words.ts";
 import type { Context } from "../state/context.ts";
+import { emptyPages } from "../memory/demand-paging.ts";
 import { notify } from "../rpc/link.ts";
 import { answerLater } from "../rpc/replies.ts";
 import { beginReset } from "./reset.ts";
@@ -96,6 +97,7 @@ function finishExit(context: Context, vm: Vm, pending: PendingExit): void {
   if (pending.exited === undefined) {
     beginReset(context, vm);
   } else {
+    emptyPages(context, vm);
     enterState(context, vm, VmState.Exited);
     const { type, reason } = pending.exited;
     const owner = context.vm(vm.owner);

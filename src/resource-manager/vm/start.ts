@@ -8,7 +8,7 @@ import { AuthType, VmState } from "../../abi/rpc/messages/vm.ts";
 import { ModifyFlags, ModifyOperation } from "../../abi/words.ts";
 import { writeDevicetree } from "../../devicetree/writer.ts";
 import type { Context } from "../state/context.ts";
-import { poweronFlags } from "../memory/demand-paging.ts";
+import { dissolvePagedParcels, poweronFlags } from "../memory/demand-paging.ts";
 import { extendGuestDevicetree, mergeRanges } from "./guest-devicetree.ts";
 import { loadFirmware, passImage, placeFirmware, requireFirmware } from "./firmware.ts";
 import { borrowerOf, parcelOf } from "../memory/memparcels.ts";
@@ -67,6 +67,7 @@ function prepareAndPowerOn(context: Context, vm: Vm): void {
       flags: poweronFlags(vm),
     });
   }
+  dissolvePagedParcels(context, vm);
 }
 
 /** Completes the tree and puts it back where it was. */

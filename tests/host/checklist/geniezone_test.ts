@@ -471,7 +471,7 @@ Deno.test("G37: what is the host's to handle never reaches user space", () => {
 
 Deno.test("G38: a page fault that nothing resolves is an EXCEPTION for user space", () => {
   const { fake, vmm, task, run } = inside();
-  fake.returnRun(VcpuRunState.Fault, 0x9000_0000n);
+  fake.returnRun(VcpuRunState.PageFault, 0x9000_0000n);
   assert.equal(fake.await(task), 0);
   const { reason, bytes } = exitOf(vmm, run);
   assert.equal(reason, 0x9292_0004);

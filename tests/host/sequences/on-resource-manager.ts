@@ -23,7 +23,7 @@ import { BASE, DT_OFFSET, DT_SIZE, guestTree, HOST_BASE, Machine, MEMORY, rmRpc 
 import { LinuxClient } from "./linux-client.ts";
 
 const PAGE = 0x1000n;
-const PARTIAL = BigInt(MapFlags.Partial);
+const PRIVATE = BigInt(MapFlags.Partial | MapFlags.Private);
 const RWX = BigInt(mapAttributes(Access.RWX, Access.RWX, MemoryType.NormalWB));
 /**
  * Host pages of a guest in one piece, and their order: as an allocator has them, no two are
@@ -43,15 +43,23 @@ class LinuxVm {
     return this.resources.find((each) => each.type === type && each.label === label)!.cap;
   }
 
-  /** The hypercalls by which a page behind the devicetree is given, or taken back. */
+  /**
+   * The hypercalls by which a page in front of the devicetree is given, or taken back with those of
+   * the devicetree, which are the VM's own since VM_START.
+   */
   page(give: boolean): void {
     const space = this.#cap(ResourceType.AddressSpace);
     const [guest, , host] = [0, 1, 2].map((label) => this.#cap(ResourceType.MemoryExtent, label));
-    const at = BigInt(BASE), pa = BigInt(HOST_BASE);
-    const donate = (from: bigint, to: bigint) => ["memextent_donate", BigInt(DonateType.ToSibling), from, to, pa, PAGE] as const;
-    const map = ["addrspace_map", space, guest, at, RWX, PARTIAL, pa, PAGE] as const;
-    const unmap = ["addrspace_unmap", space, guest, at, PARTIAL, pa, PAGE] as const;
-    for (const [name, ...args] of give ? [donate(host, guest), map] : [unmap, donate(guest, host)]) {
+    const donate = (kind: number, from: bigint, to: bigint, at: number, size: bigint) =>
+      ["memextent_donate", BigInt(kind), from, to, BigInt(HOST_BASE + at), size] as const;
+    const map = ["addrspace_map", space, guest, BigInt(BASE), RWX, PRIVATE, BigInt(HOST_BASE), PAGE] as const;
+    const take = (at: number, size: bigint) =>
+      [
+        ["addrspace_unmap", space, guest, BigInt(BASE + at), PRIVATE, BigInt(HOST_BASE + at), size] as const,
+        donate(DonateType.FromProtected, guest, host, at, size),
+      ] as const;
+    const given = [donate(DonateType.ToProtected, host, guest, 0, PAGE), map] as const;
+    for (const [name, ...args] of give ? given : [...take(0, PAGE), ...take(DT_OFFSET, BigInt(DT_SIZE))]) {
       assert.equal(this.linux.system.act((vcpu) => vcpu.hvc(Hypercall[name], ...args)[0]), 0n, name);
     }
   }

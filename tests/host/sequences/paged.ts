@@ -7,9 +7,13 @@ import type { Sequences } from "./generation.ts";
 export interface Paged {
   /** Attributes of the guest's mappings, in hexadecimal. */
   readonly attributes: string;
+  /** Whether memory is the VM's alone; else the host keeps it, but for the parcels. */
+  readonly lent: boolean;
   /** Host addresses of the pages in front of the devicetree and behind it, in hexadecimal. */
   readonly front: string;
   readonly behind: string;
+  /** Host address of the pages of the devicetree, in hexadecimal. */
+  readonly devicetree: string;
   /**
    * MEM_LEND of a protected VM's parcels in their order, by what they hold; undefined where there
    * are no protected VMs.
@@ -32,19 +36,21 @@ const CONFIGURE = [
 const TAKEN = ["addrspace_unmap", "memextent_donate", "addrspace_unmap", "memextent_donate"];
 
 /** The texts of a generation. */
-export function pagedSequences({ attributes, front, behind, parcels, end }: Paged): Sequences {
+export function pagedSequences({ attributes, lent, front, behind, devicetree, parcels, end }: Paged): Sequences {
+  const [give, take, flags] = lent ? [3, 4, 3] : [2, 2, 5];
   const exited = `
-addrspace_unmap 901 900 80000000 1 ${front} 100000
-memextent_donate 2 900 900 ${front} 100000
-addrspace_unmap 901 900 80104000 1 ${behind} fc000
-memextent_donate 2 900 900 ${behind} fc000
+addrspace_unmap 901 900 80000000 ${flags} ${front} 100000
+memextent_donate ${take} 900 900 ${front} 100000
+addrspace_unmap 901 900 80104000 ${flags} ${behind} fc000
+memextent_donate ${take} 900 900 ${behind} fc000
+addrspace_unmap 901 900 80100000 3 ${devicetree} 4000
+memextent_donate 4 900 900 ${devicetree} 4000
 VM_RESET vmid=80
-MEM_RECLAIM handle=8
 VM_DEALLOCATE vmid=80
 `;
   const given = (at: string, from: string, size: string) => `
-memextent_donate 2 900 900 ${from} ${size}
-addrspace_map 901 900 ${at} ${attributes} 1 ${from} ${size}
+memextent_donate ${give} 900 900 ${from} ${size}
+addrspace_map 901 900 ${at} ${attributes} ${flags} ${from} ${size}
 `;
   const paging = `
 VM_SET_DEMAND_PAGING vmid=80 ranges=80000000:200000

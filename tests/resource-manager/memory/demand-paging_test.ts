@@ -2,6 +2,7 @@
 // (docs/spec/resource-manager.md §3.15).
 
 import assert from "node:assert/strict";
+import { ErrorCode } from "../../../src/abi/errors.ts";
 import { Hypercall } from "../../../src/abi/hypercalls.ts";
 import {
   AddressRange,
@@ -11,13 +12,14 @@ import {
 } from "../../../src/abi/rpc/messages/configuration.ts";
 import { ExtentLabel, ResourceType, VM_GET_HYP_RESOURCES } from "../../../src/abi/rpc/messages/resources.ts";
 import { VM_INIT } from "../../../src/abi/rpc/messages/configuration.ts";
-import { VM_START } from "../../../src/abi/rpc/messages/lifecycle.ts";
+import { VM_DEALLOCATE, VM_START, VM_STOP } from "../../../src/abi/rpc/messages/lifecycle.ts";
+import { MEM_RECLAIM } from "../../../src/abi/rpc/messages/memory.ts";
 import { Access, DonateType, mapAttributes, MapFlags, MemoryType, RegisterSet } from "../../../src/abi/words.ts";
 import { readDevicetree } from "../../../src/devicetree/reader.ts";
 import { cells64, findNode } from "../../../src/devicetree/tree.ts";
 import { checkInvariants } from "../../hypervisor/invariants.ts";
 import { Client } from "../client.ts";
-import { DT_OFFSET, DT_SIZE, guestTree, Machine, MEMORY, rmRpc } from "../machine.ts";
+import { DT_OFFSET, DT_SIZE, guestTree, HOST_BASE, Machine, MEMORY, rmRpc } from "../machine.ts";
 
 /** Where the image parcel lies, and the memory that comes page by page. */
 const IMAGE = 0x9000_0000;
@@ -82,6 +84,35 @@ Deno.test("the owner gives a paged VM a private page and a shared one, and takes
   assert.deepEqual(system.act((vcpu) => vcpu.read(Number(PRIVATE_PA), 3)), bytes);
   machine.end(made);
   assert.deepEqual(machine.usage(), before);
+  checkInvariants(system.hypervisor);
+});
+
+Deno.test("a parcel inside the paged ranges becomes pages of the VM at VM_START, which the owner takes back", () => {
+  const machine = new Machine();
+  const { primary, system } = machine;
+  const before = machine.usage();
+  const { vmid, handle } = machine.configured(guestTree("paged", [rmRpc()]));
+  primary.get(VM_SET_DEMAND_PAGING, { vmid, ranges: [{ base: BigInt(IMAGE), size: BigInt(2 * MEMORY) }] });
+  primary.get(VM_SET_ADDRESS_LAYOUT, { vmid, range_id: AddressRange.Image, base: BigInt(IMAGE), size: BigInt(MEMORY) });
+  primary.get(VM_INIT, { vmid });
+  assert.equal(primary.ask(MEM_RECLAIM, { handle: 0x77, flags: 0 }).error, "HANDLE_INVALID");
+  primary.get(VM_START, { vmid });
+  const { space, extents } = capsOf(machine, vmid);
+  const guest = system.guest(vmid);
+  assert.ok(readDevicetree(guest.read(IMAGE + DT_OFFSET, DT_SIZE)!).ok, "the VM has it where it was");
+  assert.equal(primary.ask(MEM_RECLAIM, { handle, flags: 0 }).error, "HANDLE_INVALID", "the parcel is gone");
+  primary.get(VM_STOP, { vmid, flags: 1, reason: 0 });
+  const size = BigInt(MEMORY), pa = BigInt(HOST_BASE), PRIVATE = BigInt(MapFlags.Partial | MapFlags.Private);
+  const call = (number: number, ...args: bigint[]) => system.act((vcpu) => vcpu.hvc(number, ...args)[0]);
+  const back = [BigInt(DonateType.FromProtected), extents[ExtentLabel.GuestPrivate], extents[ExtentLabel.HostPrivate], pa, size] as const;
+  assert.equal(call(Hypercall.memextent_donate, ...back), BigInt(ErrorCode.BUSY), "it is mapped");
+  assert.equal(call(Hypercall.addrspace_unmap, space, extents[ExtentLabel.GuestPrivate], BigInt(IMAGE), PRIVATE, pa, size), 0n);
+  assert.equal(call(Hypercall.memextent_donate, ...back), 0n);
+  assert.ok(system.act((vcpu) => vcpu.read(HOST_BASE, 8)), "the owner has it again");
+  machine.reset(vmid);
+  primary.get(VM_DEALLOCATE, { vmid });
+  assert.deepEqual(machine.usage(), before);
+  assert.ok(primary.notifications.every((text) => !text.startsWith("MEM_RELEASED")));
   checkInvariants(system.hypervisor);
 });
 
