@@ -1,83 +1,103 @@
-// `deno task dist [FOLDER]`: el2 as one file, for machines that have no Deno, and as a bundle for
-// those that do. Without a folder, in dist/:
+// `deno task dist [FOLDER] [--only PART,..]`: all that el2 is published as. Without a folder, in
+// dist/:
 //
-//   el2.js                     the bundle: deno run -A el2.js
-//   el2-VERSION-TARGET         one executable file
+//   el2.js                        the bundle: deno run -A el2.js
+//   el2-VERSION-TARGET            one executable file, for each platform whose deno npm has
+//   npm/, el2-VERSION.tgz         the npm package
+//   el2_VERSION_ARCHITECTURE.deb  the Debian package
+//   jsr/                          the JSR package: deno publish
+//   el2-VERSION.spdx.json         what is in the bundle
 //   SHA256SUMS
 //
-// The executable comes from `deno compile` where its runtime is at hand (DENORT_BIN names it, or
-// Deno's cache holds it); otherwise it is a shell script with the deno binary and the bundle behind
-// it, which unpacks itself once into the user's cache folder. What was in the folder stays until
-// all of it is there.
+// What was in the folder stays until all of it is there.
 
 import { resolve } from "node:path";
+import { parseArgs } from "node:util";
 import { VERSION } from "../src/support/version.ts";
+import { bundledPackages } from "./dist/bundled-packages.ts";
+import { type Build, buildTime, digest, DistError, ROOT, run } from "./dist/common.ts";
+import { debianPackage } from "./dist/debian-package.ts";
+import { jsrPackage } from "./dist/jsr-package.ts";
+import { npmPackage } from "./dist/npm-package.ts";
+import { compile, compileRuntime, pack, programName } from "./dist/one-file.ts";
+import { sbom } from "./dist/sbom.ts";
+import { denoOf, TARGETS } from "./dist/targets.ts";
 
-const ROOT = new URL("..", import.meta.url).pathname;
-const DIST = resolve(Deno.args[0] ?? `${ROOT}dist`);
-const TARGET = Deno.build.target;
-const PROGRAM_NAME = `el2-${VERSION}-${TARGET}`;
-const FRESH = await Deno.makeTempDir({ prefix: "el2-dist-" });
-const BUNDLE = `${FRESH}/el2.js`;
-const PROGRAM = `${FRESH}/${PROGRAM_NAME}`;
-/**
- * A program that loads nothing from elsewhere: no configuration of the folder where it is started,
- * no network, no package.
- */
-const RUN_FLAGS = "-A --no-config --no-lock --no-npm --no-remote --cached-only";
+const PARTS = ["file", "others", "npm", "deb", "jsr", "sbom"] as const;
 
-/** What is wrong is the surroundings' to mend. */
-class DistError extends Error {}
+const { positionals, values } = parseArgs({ args: Deno.args, allowPositionals: true, options: { only: { type: "string" } } });
+const dist = resolve(positionals[0] ?? `${ROOT}dist`);
+const parts = new Set(values.only?.split(",") ?? PARTS);
+const folder = await Deno.makeTempDir({ prefix: "el2-dist-" });
 
 try {
+  for (const part of parts) {
+    if (!PARTS.some((name) => name === part)) throw new DistError(`--only: no part "${part}"; there are ${PARTS.join(", ")}`);
+  }
+  const build: Build = { folder, bundle: `${folder}/el2.js`, time: await buildTime() };
   // Not minified: the minifier puts what a `using` declares in the place of its one use, and
   // nothing is disposed of any more: a lock stays locked. It would save 0.3 MB of 42 and 10 ms of a
   // start, and take the names out of stacks.
-  await run("bundle", Deno.execPath(), "bundle", "-q", "--platform", "deno", "-o", BUNDLE, `${ROOT}main.ts`);
-  const runtime = await compileRuntime();
-  const how = runtime === undefined ? await pack() : await compile(runtime);
-  await checksums();
-  await Deno.mkdir(DIST, { recursive: true });
-  for (const name of ["el2.js", PROGRAM_NAME, "SHA256SUMS"]) await replace(`${FRESH}/${name}`, `${DIST}/${name}`);
-  console.log(`${DIST}/${PROGRAM_NAME}: ${how}`);
+  await run("bundle", Deno.execPath(), ["bundle", "-q", "--platform", "deno", "-o", build.bundle, `${ROOT}main.ts`]);
+  const { files, folders, said } = await makeParts(build);
+  await Deno.writeTextFile(`${folder}/SHA256SUMS`, await checksums(files));
+  await Deno.mkdir(dist, { recursive: true });
+  for (const name of folders) await replaceFolder(`${folder}/${name}`, `${dist}/${name}`);
+  for (const name of [...files, "SHA256SUMS"]) await replace(`${folder}/${name}`, `${dist}/${name}`);
+  for (const line of said) console.log(line);
 } catch (error) {
   if (!(error instanceof DistError)) throw error;
   console.error(`dist: ${error.message}`);
   Deno.exitCode = 1;
 } finally {
-  await Deno.remove(FRESH, { recursive: true });
+  await Deno.remove(folder, { recursive: true });
 }
 
-/**
- * The runtime of `deno compile`: the one that DENORT_BIN names, or in Deno's cache; undefined where
- * neither is.
- */
-async function compileRuntime(): Promise<string | undefined> {
-  const named = Deno.env.get("DENORT_BIN");
-  if (named) {
-    const file = await Deno.stat(named).catch(() => undefined);
-    if (!file?.isFile) throw new DistError(`DENORT_BIN=${named}: no such file; name denort ${Deno.version.deno}, or unset it`);
-    return `DENORT_BIN=${named}`;
+/** Builds the parts that were asked for: their files, their folders, and what to print. */
+async function makeParts(build: Build): Promise<{ files: string[]; folders: string[]; said: string[] }> {
+  const files = ["el2.js"], folders: string[] = [], said: string[] = [];
+  const packages = ["npm", "deb", "sbom"].some((part) => parts.has(part)) ? await bundledPackages() : [];
+  const made = (name: string, how: string) => {
+    files.push(name);
+    said.push(`${dist}/${name}: ${how}`);
+  };
+  if (parts.has("npm")) {
+    made(await npmPackage(build, packages), "npm");
+    folders.push("npm");
   }
-  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"], stdin: "null" }).output();
-  const { denoDir } = JSON.parse(new TextDecoder().decode(stdout)) as { denoDir: string };
-  const cached = `${denoDir}/dl/release/v${Deno.version.deno}/denort-${TARGET}.zip`;
-  return (await Deno.stat(cached).catch(() => undefined))?.isFile ? cached : undefined;
-}
-
-/** The real thing: `deno compile`. Says how it was done. */
-async function compile(runtime: string): Promise<string> {
-  const wayOut = `${runtime} is not denort ${Deno.version.deno}; without it the program is a file that unpacks itself`;
-  await run("deno compile", Deno.execPath(), "compile", "-q", "-A", "--no-check", "--include", BUNDLE, "-o", PROGRAM, BUNDLE)
-    .catch(() => fail(`deno compile failed; ${wayOut}`));
-  // Some binaries that `deno compile` takes are no runtime, and ignore the program in them.
-  const { stdout } = await new Deno.Command(PROGRAM, { args: ["--version"], stdout: "piped", stderr: "null", stdin: "null" }).output();
-  if (new TextDecoder().decode(stdout).trim() !== VERSION) fail(`what deno compile made does not run el2; ${wayOut}`);
-  return `by deno compile with ${runtime}`;
-}
-
-function fail(message: string): never {
-  throw new DistError(message);
+  if (parts.has("jsr")) {
+    await jsrPackage(build);
+    folders.push("jsr");
+    said.push(`${dist}/jsr: JSR`);
+  }
+  if (parts.has("sbom")) {
+    await Deno.writeTextFile(
+      `${folder}/el2-${VERSION}.spdx.json`,
+      sbom(packages, await digest(await Deno.readFile(build.bundle)), build.time),
+    );
+    made(`el2-${VERSION}.spdx.json`, "SPDX");
+  }
+  for (const target of TARGETS) {
+    const own = target.target === Deno.build.target;
+    const wanted = parts.has(own ? "file" : "others");
+    if (!wanted && !(own && parts.has("deb"))) continue;
+    const program = programName(target.target);
+    if (target.npm.startsWith("win32")) {
+      said.push(`left out: ${program} (a shell starts the one file; npm's el2 is for Windows)`);
+      continue;
+    }
+    const runtime = own && wanted ? await compileRuntime() : undefined;
+    if (runtime !== undefined) made(program, await compile(build, runtime));
+    if (runtime !== undefined && !parts.has("deb")) continue;
+    const deno = await denoOf(target, folder);
+    if (typeof deno === "string") {
+      said.push(`left out: ${program} (${deno})`);
+      continue;
+    }
+    if (wanted && runtime === undefined) made(program, await pack(build, target.target, deno));
+    if (target.debian && parts.has("deb")) made(await debianPackage(build, target.debian, deno, packages), "Debian");
+  }
+  return { files, folders, said };
 }
 
 /** Moves a file into another folder, in one step there. */
@@ -87,75 +107,28 @@ async function replace(from: string, to: string): Promise<void> {
   await Deno.rename(part, to);
 }
 
-/** Header, then gzip of a tar with `deno` and `el2.js`. Says what it is. */
-async function pack(): Promise<string> {
-  await Deno.copyFile(await Deno.realPath(Deno.execPath()), `${FRESH}/deno`);
-  await Deno.chmod(`${FRESH}/deno`, 0o755);
-  const archive = `${FRESH}/payload.tar.gz`;
-  const options = ["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"];
-  await run("tar", "tar", ...options, "--use-compress-program=gzip -9n", "-cf", archive, "-C", FRESH, "deno", "el2.js");
-  const payload = await Deno.readFile(archive);
-  const header = new TextEncoder().encode(launcher((await digest(payload)).slice(0, 16)));
-  const file = new Uint8Array(header.length + payload.length);
-  file.set(header);
-  file.set(payload, header.length);
-  await Deno.writeFile(PROGRAM, file, { mode: 0o755 });
-  await Deno.chmod(PROGRAM, 0o755);
-  const size = (file.length / 1e6).toFixed(1);
-  return `self-extracting, ${size} MB (no runtime for deno compile: DENORT_BIN is not set, and Deno's cache has none)`;
+/** The same for a folder, which is gone for a moment. */
+async function replaceFolder(from: string, to: string): Promise<void> {
+  const part = `${to}.part`;
+  await Deno.remove(part, { recursive: true }).catch(unlessMissing);
+  await copyFolder(from, part);
+  await Deno.remove(to, { recursive: true }).catch(unlessMissing);
+  await Deno.rename(part, to);
 }
 
-/**
- * The script in front of the payload. It unpacks beside its final place and renames, so that
- * several first starts at once end with one good copy, and leaves no older versions behind but
- * those that run.
- */
-function launcher(hash: string): string {
-  return `#!/bin/sh
-# el2 ${VERSION} for ${TARGET}. What follows this script is a gzip archive.
-set -eu
-fail() { echo "el2: $1" >&2; exit 1; }
-if [ -n "\${EL2_RUNTIME:-}" ]; then base=$EL2_RUNTIME
-elif [ -n "\${XDG_CACHE_HOME:-}" ]; then base=$XDG_CACHE_HOME/el2/runtime
-elif [ -n "\${HOME:-}" ]; then base=$HOME/.cache/el2/runtime
-else fail "no folder to unpack into: HOME is not set; name one with EL2_RUNTIME"
-fi
-home="$base/el2-${VERSION}-${hash}"
-if [ ! -x "$home/deno" ]; then
-  mkdir -p "$base" 2>/dev/null || fail "cannot write to $base; name a writable folder with EL2_RUNTIME"
-  part=$(mktemp -d "$base/.part-XXXXXX" 2>/dev/null) || fail "cannot write to $base; name a writable folder with EL2_RUNTIME"
-  trap 'rm -rf "$part"' EXIT INT TERM HUP
-  lines=$(awk '/^exit 0 # payload$/ { print NR + 1; exit }' "$0")
-  tail -n +"$lines" "$0" | tar -xzf - -C "$part" || fail "cannot unpack into $base: is there room? name another folder with EL2_RUNTIME"
-  mv "$part" "$home" 2>/dev/null || [ -x "$home/deno" ] || fail "cannot make $home"
-  trap - EXIT INT TERM HUP
-  rm -rf "$part"
-  # Sessions of other versions may go on: what they run from stays, and is found by the next version.
-  used=$(ls -l /proc/[0-9]*/exe 2>/dev/null || true)
-  for old in "$base"/el2-*-????????????????; do
-    [ "$old" != "$home" ] && [ -f "$old/el2.js" ] || continue
-    case "$used" in *" -> $(cd "$old" && pwd -P)/"*) ;; *) rm -rf "$old" ;; esac
-  done
-fi
-[ -x "$home/deno" ] || fail "$home/deno cannot be executed; is $base mounted noexec? name another folder with EL2_RUNTIME"
-DENO_DIR="$home/deno-dir" DENO_NO_UPDATE_CHECK=1 DENO_NO_PACKAGE_JSON=1
-export DENO_DIR DENO_NO_UPDATE_CHECK DENO_NO_PACKAGE_JSON
-exec "$home/deno" run -q ${RUN_FLAGS} "$home/el2.js" "$@"
-exit 0 # payload
-`;
+function unlessMissing(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
 }
 
-async function checksums(): Promise<void> {
-  const lines: string[] = [];
-  for (const path of [BUNDLE, PROGRAM]) lines.push(`${await digest(await Deno.readFile(path))}  ${path.slice(FRESH.length + 1)}\n`);
-  await Deno.writeTextFile(`${FRESH}/SHA256SUMS`, lines.join(""));
+async function copyFolder(from: string, to: string): Promise<void> {
+  await Deno.mkdir(to);
+  for await (const { name, isDirectory } of Deno.readDir(from)) {
+    if (isDirectory) await copyFolder(`${from}/${name}`, `${to}/${name}`);
+    else await Deno.copyFile(`${from}/${name}`, `${to}/${name}`);
+  }
 }
 
-async function digest(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
-}
-
-async function run(what: string, program: string, ...args: string[]): Promise<void> {
-  const { success } = await new Deno.Command(program, { args, stdin: "null", stdout: "inherit", stderr: "inherit" }).output();
-  if (!success) fail(`${what} failed`);
+async function checksums(names: readonly string[]): Promise<string> {
+  const lines = await Promise.all(names.map(async (name) => `${await digest(await Deno.readFile(`${folder}/${name}`))}  ${name}\n`));
+  return lines.join("");
 }

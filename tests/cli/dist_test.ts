@@ -16,7 +16,7 @@ async function run(program: string, args: readonly string[], env: Record<string,
 }
 
 const dist = (folder: string, denort: string) =>
-  run(Deno.execPath(), ["task", "-q", "dist", folder], { ...Deno.env.toObject(), DENORT_BIN: denort }, ROOT);
+  run(Deno.execPath(), ["task", "-q", "dist", "--only", "file", folder], { ...Deno.env.toObject(), DENORT_BIN: denort }, ROOT);
 
 Deno.test("deno compile is run with what DENORT_BIN names; what is no runtime is refused by name, and what was there stays", async () => {
   const folder = await Deno.makeTempDir({ prefix: "el2-dist-test-" });
@@ -146,7 +146,7 @@ if (LONG) {
   Deno.test("the one-file program unpacks once, runs the demo from a hostile folder, and names a way out where it cannot write", async () => {
     const home = await Deno.makeTempDir({ prefix: "el2-dist-test-" });
     try {
-      const dist = await run(Deno.execPath(), ["task", "-q", "dist"], Deno.env.toObject(), ROOT);
+      const dist = await run(Deno.execPath(), ["task", "-q", "dist", "--only", "file"], Deno.env.toObject(), ROOT);
       assert.equal(dist.code, 0, dist.stderr);
       const program = `${ROOT}dist/el2-${VERSION}-${Deno.build.target}`;
       await Deno.writeTextFile(`${home}/deno.json`, "{ broken");

@@ -1,0 +1,55 @@
+// The npm packages inside the bundle: names, versions, licenses, for the SBOM and the notices that
+// their licenses ask for.
+
+import { outputOf, ROOT } from "./common.ts";
+
+/** A package of npm that is part of the bundle. */
+export interface BundledPackage {
+  readonly name: string;
+  readonly version: string;
+  /** SPDX expression. */
+  readonly license: string;
+  /** The license's text, with the copyright notice. */
+  readonly notice: string;
+  /** Hex digits of the SHA-512 of its archive. */
+  readonly sha512: string;
+}
+
+interface ModuleGraph {
+  readonly modules: readonly { readonly kind: string; readonly specifier: string; readonly npmPackage?: string }[];
+  readonly npmPackages: Readonly<Record<string, { readonly name: string; readonly version: string; readonly localPath: string }>>;
+}
+
+/** The modules that a file of the checkout needs. */
+export async function moduleGraph(file: string): Promise<ModuleGraph> {
+  return JSON.parse(await outputOf("deno info", Deno.execPath(), ["info", "--json", file], ROOT));
+}
+
+/** Those that `main.ts` needs, by name. */
+export async function bundledPackages(): Promise<BundledPackage[]> {
+  const { modules, npmPackages } = await moduleGraph("main.ts");
+  const lock = JSON.parse(await Deno.readTextFile(`${ROOT}deno.lock`)) as { npm: Record<string, { integrity: string }> };
+  const ids = [...new Set(modules.flatMap(({ npmPackage }) => npmPackage ?? []))].sort();
+  return await Promise.all(ids.map(async (id) => {
+    const { name, version, localPath } = npmPackages[id];
+    const { license } = JSON.parse(await Deno.readTextFile(`${localPath}/package.json`)) as { license: string };
+    return { name, version, license, notice: await licenseText(localPath), sha512: hex(lock.npm[id].integrity) };
+  }));
+}
+
+async function licenseText(folder: string): Promise<string> {
+  for (const { name } of Deno.readDirSync(folder)) {
+    if (/^licen[sc]e(\.md|\.txt)?$/i.test(name)) return (await Deno.readTextFile(`${folder}/${name}`)).trim();
+  }
+  return "The package names its license in package.json, and has no file with the text.";
+}
+
+function hex(integrity: string): string {
+  return Uint8Array.fromBase64(integrity.replace(/^sha512-/, "")).toHex();
+}
+
+/** The notices as a text file. */
+export function noticesText(packages: readonly BundledPackage[]): string {
+  const parts = packages.map(({ name, version, license, notice }) => `${name} ${version} (${license})\n\n${notice}\n`);
+  return `The file el2.js contains these packages of npm.\n\n${parts.join(`\n${"-".repeat(72)}\n\n`)}`;
+}

@@ -1,0 +1,51 @@
+// What the parts of `deno task dist` share.
+
+/** The surroundings prevent a build; the message says what to change. */
+export class DistError extends Error {}
+
+/** The checkout, with a slash at its end. */
+export const ROOT = new URL("../..", import.meta.url).pathname;
+
+/** A build in progress. */
+export interface Build {
+  /** Collects what is built. */
+  readonly folder: string;
+  /** Path of the bundle. */
+  readonly bundle: string;
+  /** Times in archives: seconds since 1970. */
+  readonly time: number;
+}
+
+/** Hex digits of SHA-256. */
+export async function digest(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+}
+
+/** Runs a program. @throws DistError where it fails */
+export async function run(what: string, program: string, args: readonly string[], cwd?: string): Promise<void> {
+  const { success } = await new Deno.Command(program, { args: [...args], cwd, stdin: "null", stdout: "inherit", stderr: "inherit" })
+    .output();
+  if (!success) throw new DistError(`${what} failed`);
+}
+
+/** What a program prints. @throws DistError with what it complains about */
+export async function outputOf(what: string, program: string, args: readonly string[], cwd?: string): Promise<string> {
+  const command = new Deno.Command(program, { args: [...args], cwd, stdin: "null", stdout: "piped", stderr: "piped" });
+  const { success, stdout, stderr } = await command.output().catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new DistError(`${what}: ${program} is missing; install it, or name the parts to build with --only`);
+  });
+  if (!success) throw new DistError(`${what} failed: ${new TextDecoder().decode(stderr).trim()}`);
+  return new TextDecoder().decode(stdout);
+}
+
+/**
+ * The time that archives carry: SOURCE_DATE_EPOCH, else that of the commit, so that two builds of
+ * it are equal.
+ */
+export async function buildTime(): Promise<number> {
+  const given = Deno.env.get("SOURCE_DATE_EPOCH");
+  const text = given ?? await outputOf("git log", "git", ["-C", ROOT, "log", "-1", "--format=%ct"]);
+  if (!/^\d+\s*$/.test(text)) throw new DistError(`SOURCE_DATE_EPOCH=${text} is not a number of seconds`);
+  return Number(text);
+}

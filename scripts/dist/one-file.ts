@@ -1,0 +1,100 @@
+// The one file: el2 for machines that have no Deno. `deno compile` makes it if its runtime is there
+// (DENORT_BIN names it, or Deno's cache holds it). Otherwise it is a shell script with the deno
+// binary and the bundle appended, which unpacks itself once into the user's cache folder.
+
+import { VERSION } from "../../src/support/version.ts";
+import { concat, gzip, tar } from "./archives.ts";
+import { type Build, digest, DistError, run } from "./common.ts";
+
+/**
+ * A program that loads nothing from elsewhere: no configuration of the folder where it is started,
+ * no network, no package.
+ */
+export const RUN_FLAGS = "-A --no-config --no-lock --no-npm --no-remote --cached-only";
+
+/** Name of the file for a platform. */
+export const programName = (target: string) => `el2-${VERSION}-${target}`;
+
+/**
+ * The runtime of `deno compile`: the one that DENORT_BIN names, or in Deno's cache; undefined where
+ * neither is.
+ */
+export async function compileRuntime(): Promise<string | undefined> {
+  const named = Deno.env.get("DENORT_BIN");
+  if (named) {
+    const file = await Deno.stat(named).catch(() => undefined);
+    if (!file?.isFile) throw new DistError(`DENORT_BIN=${named}: no such file; name denort ${Deno.version.deno}, or unset it`);
+    return `DENORT_BIN=${named}`;
+  }
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"], stdin: "null" }).output();
+  const { denoDir } = JSON.parse(new TextDecoder().decode(stdout)) as { denoDir: string };
+  const cached = `${denoDir}/dl/release/v${Deno.version.deno}/denort-${Deno.build.target}.zip`;
+  return (await Deno.stat(cached).catch(() => undefined))?.isFile ? cached : undefined;
+}
+
+/** The real thing: `deno compile`. Says how it was done. */
+export async function compile({ folder, bundle }: Build, runtime: string): Promise<string> {
+  const program = `${folder}/${programName(Deno.build.target)}`;
+  const wayOut = `${runtime} is not denort ${Deno.version.deno}; without it the program is a file that unpacks itself`;
+  const args = ["compile", "-q", "-A", "--no-check", "--include", bundle, "-o", program, bundle];
+  await run("deno compile", Deno.execPath(), args).catch((error) => {
+    throw new DistError(`${error.message}; ${wayOut}`);
+  });
+  // Some binaries that `deno compile` takes are no runtime, and ignore the program in them.
+  const { stdout } = await new Deno.Command(program, { args: ["--version"], stdout: "piped", stderr: "null", stdin: "null" }).output();
+  if (new TextDecoder().decode(stdout).trim() !== VERSION) throw new DistError(`what deno compile made does not run el2; ${wayOut}`);
+  return `by deno compile with ${runtime}`;
+}
+
+/** Header, then gzip of a tar with `deno` and `el2.js`. Says what it is. */
+export async function pack({ folder, bundle }: Build, target: string, deno: Uint8Array): Promise<string> {
+  const entries = [{ path: "deno", data: deno, executable: true }, { path: "el2.js", data: await Deno.readFile(bundle) }];
+  const payload = gzip(tar(entries, 0));
+  const header = new TextEncoder().encode(launcher((await digest(payload)).slice(0, 16), target));
+  const file = concat([header, payload]);
+  const program = `${folder}/${programName(target)}`;
+  await Deno.writeFile(program, file, { mode: 0o755 });
+  await Deno.chmod(program, 0o755);
+  return `self-extracting, ${(file.length / 1e6).toFixed(1)} MB`;
+}
+
+/**
+ * The script in front of the payload. It unpacks beside its final place and renames, so that
+ * several first starts at once end with one good copy, and leaves no older versions behind but
+ * those that run.
+ */
+function launcher(hash: string, target: string): string {
+  return `#!/bin/sh
+# el2 ${VERSION} for ${target}. What follows this script is a gzip archive.
+set -eu
+fail() { echo "el2: $1" >&2; exit 1; }
+if [ -n "\${EL2_RUNTIME:-}" ]; then base=$EL2_RUNTIME
+elif [ -n "\${XDG_CACHE_HOME:-}" ]; then base=$XDG_CACHE_HOME/el2/runtime
+elif [ -n "\${HOME:-}" ]; then base=$HOME/.cache/el2/runtime
+else fail "no folder to unpack into: HOME is not set; name one with EL2_RUNTIME"
+fi
+home="$base/el2-${VERSION}-${hash}"
+if [ ! -x "$home/deno" ]; then
+  mkdir -p "$base" 2>/dev/null || fail "cannot write to $base; name a writable folder with EL2_RUNTIME"
+  part=$(mktemp -d "$base/.part-XXXXXX" 2>/dev/null) || fail "cannot write to $base; name a writable folder with EL2_RUNTIME"
+  trap 'rm -rf "$part"' EXIT INT TERM HUP
+  lines=$(awk '/^exit 0 # payload$/ { print NR + 1; exit }' "$0")
+  tail -n +"$lines" "$0" | tar -xzf - -C "$part" || fail "cannot unpack into $base: is there room? name another folder with EL2_RUNTIME"
+  mv "$part" "$home" 2>/dev/null || [ -x "$home/deno" ] || fail "cannot make $home"
+  trap - EXIT INT TERM HUP
+  rm -rf "$part"
+  # Sessions of other versions may go on: what they run from stays, and is found by the next version.
+  used=$(ls -l /proc/[0-9]*/exe 2>/dev/null || true)
+  for old in "$base"/el2-*-????????????????; do
+    # Without /proc nothing says who runs from where, and all of them stay.
+    [ -d /proc/self ] && [ "$old" != "$home" ] && [ -f "$old/el2.js" ] || continue
+    case "$used" in *" -> $(cd "$old" && pwd -P)/"*) ;; *) rm -rf "$old" ;; esac
+  done
+fi
+[ -x "$home/deno" ] || fail "$home/deno cannot be executed; is $base mounted noexec? name another folder with EL2_RUNTIME"
+DENO_DIR="$home/deno-dir" DENO_NO_UPDATE_CHECK=1 DENO_NO_PACKAGE_JSON=1
+export DENO_DIR DENO_NO_UPDATE_CHECK DENO_NO_PACKAGE_JSON
+exec "$home/deno" run -q ${RUN_FLAGS} "$home/el2.js" "$@"
+exit 0 # payload
+`;
+}

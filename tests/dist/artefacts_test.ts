@@ -1,0 +1,252 @@
+// What `deno task dist` builds, used as its users do: from an empty folder, with an empty HOME. One
+// build serves all tests.
+
+import assert from "node:assert/strict";
+import { lintian } from "./lintian.ts";
+import { type Outcome, runIn } from "./programs.ts";
+import { VERSION } from "../../src/support/version.ts";
+
+const ROOT = new URL("../..", import.meta.url).pathname;
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
+const TARGET = Deno.build.target;
+const DEBIAN = Deno.build.arch === "x86_64" ? "amd64" : "arm64";
+const FOLDER = await Deno.makeTempDir({ prefix: "el2-artefacts-" });
+const DIST = `${FOLDER}/dist`;
+const PARTS = "file,npm,deb,jsr,sbom";
+
+const dist = (folder: string, only: string) => runIn(ROOT, "deno", ["task", "-q", "dist", folder, "--only", only], Deno.env.toObject());
+let built: Promise<Outcome> | undefined;
+
+/** A test on the build, in an empty folder; `env` has an empty HOME. */
+function artefact(name: string, work: (here: string, env: Record<string, string>) => Promise<void>): void {
+  Deno.test(name, async () => {
+    built ??= dist(DIST, PARTS);
+    const { code, stderr } = await built;
+    assert.equal(code, 0, stderr);
+    const here = await Deno.makeTempDir({ dir: FOLDER });
+    const home = await Deno.makeTempDir({ dir: FOLDER });
+    await work(here, { HOME: home, PATH: Deno.env.get("PATH")!, NO_COLOR: "1" });
+  });
+}
+
+Deno.test.afterAll(() => Deno.remove(FOLDER, { recursive: true }));
+
+/** Asks el2 for what every artefact must be able to do: version, a run, a scenario. */
+async function works(here: string, program: string, env: Record<string, string>): Promise<void> {
+  assert.deepEqual(await runIn(here, program, ["--version"], env), { code: 0, stdout: `${VERSION}\n`, stderr: "" });
+  const run = await runIn(here, program, ["test", `${ROOT}examples/refused-lend.test.toml`], env);
+  assert.equal(run.code, 0, run.stdout + run.stderr);
+  assert.match(run.stdout, /^TAP version 14\n1\.\.4\n/);
+}
+
+artefact("the one file runs from an empty folder with an empty HOME", async (here, env) => {
+  await works(here, `${DIST}/el2-${VERSION}-${TARGET}`, env);
+});
+
+artefact("npm installs el2 with its runtime, without install scripts, and el2 --version takes less than 0.25 s", async (here, env) => {
+  // npm's own settings and cache stay: the packages come from where this machine has them.
+  const [cache, userconfig] = await Promise.all(["cache", "userconfig"].map((key) => npmSetting(key)));
+  const settings = { ...env, npm_config_cache: cache, npm_config_userconfig: userconfig };
+  const options = ["--global", "--prefix", `${here}/prefix`, "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"];
+  const install = await runIn(here, "npm", ["install", ...options, `${DIST}/el2-${VERSION}.tgz`], settings);
+  assert.equal(install.code, 0, install.stderr);
+  const program = `${here}/prefix/bin/el2`;
+  await works(here, program, env);
+  // The best of ten: a busy machine delays some of them, and a slow start all.
+  const times: number[] = [];
+  for (let i = 0; i < 10; i++) {
+    const before = performance.now();
+    await runIn(here, program, ["--version"], env);
+    times.push(performance.now() - before);
+  }
+  assert.ok(Math.min(...times) < 250, `ms: ${times.map(Math.round)}`);
+  const unknown = await runIn(here, program, ["nope"], env);
+  assert.deepEqual([unknown.code, unknown.stdout], [2, ""]);
+
+  const manifest = JSON.parse(await Deno.readTextFile(`${DIST}/npm/package.json`));
+  assert.equal(manifest.scripts, undefined);
+  assert.deepEqual(manifest.dependencies, { deno: Deno.version.deno });
+  const packed = (await runIn(here, "tar", ["-tzf", `${DIST}/el2-${VERSION}.tgz`], env)).stdout.trim().split("\n").sort();
+  const names = ["LICENSE", "README.md", "THIRD-PARTY-NOTICES.txt", "el2.cjs", "el2.js", "package.json"];
+  assert.deepEqual(packed, names.map((name) => `package/${name}`));
+
+  // A signal to the launcher alone ends the program behind it, too.
+  const running = new Deno.Command(program, {
+    args: ["run", "demo", "--for", "1h"],
+    cwd: here,
+    env,
+    clearEnv: true,
+    stdin: "null",
+    stdout: "piped",
+  }).spawn();
+  const reader = running.stdout.getReader();
+  await reader.read();
+  running.kill("SIGTERM");
+  while (!(await reader.read()).done);
+  assert.notEqual((await running.status).code, 0);
+});
+
+artefact("without the package of the platform, npm's el2 says what is missing", async (here, env) => {
+  await runIn(here, "cp", ["-r", `${DIST}/npm`, `${here}/el2`], env);
+  const alone = await runIn(here, "node", [`${here}/el2/el2.cjs`, "--version"], env);
+  assert.equal(alone.code, 1);
+  assert.match(alone.stderr, /^el2: the package @deno\/\S+ is not installed; install again without --omit=optional/);
+});
+
+artefact("the Debian package is installed, used and removed in a clean root", async (here, env) => {
+  const root = `${here}/root`, deb = `${DIST}/el2_${VERSION}_${DEBIAN}.deb`;
+  await Deno.mkdir(`${root}/var/lib/dpkg/info`, { recursive: true });
+  await Deno.mkdir(`${root}/var/lib/dpkg/updates`);
+  await Deno.writeTextFile(`${root}/var/lib/dpkg/status`, "");
+  const dpkg = (...args: string[]) => {
+    const options = [`--root=${root}`, "--force-not-root", "--force-depends", `--log=${here}/dpkg.log`];
+    return runIn(here, "unshare", ["--map-root-user", "dpkg", ...options, ...args], { ...env, PATH: `${env.PATH}:/usr/sbin:/sbin` });
+  };
+  const install = await dpkg("--install", deb);
+  assert.equal(install.code, 0, install.stderr);
+  assert.match((await dpkg("--verify", "el2")).stdout, /^$/);
+
+  // The libraries that the package depends on, and a shell.
+  const libraries = (await runIn(here, "ldd", [`${root}/usr/lib/el2/deno`, "/bin/sh"], env)).stdout.matchAll(/(\/\S+\.so\S*) \(/g);
+  for (const path of new Set(["/bin/sh", ...Array.from(libraries, ([, path]) => path)])) {
+    await Deno.mkdir(`${root}${path.slice(0, path.lastIndexOf("/"))}`, { recursive: true });
+    await Deno.copyFile(await Deno.realPath(path), `${root}${path}`);
+  }
+  await Deno.copyFile(`${ROOT}examples/refused-lend.test.toml`, `${root}/refused-lend.test.toml`);
+  // Deno asks /proc for its own path.
+  await Deno.mkdir(`${root}/proc`);
+  const enter = `mount --rbind /proc ${root}/proc && exec chroot ${root} /usr/bin/el2 "$@"`;
+  const path = { HOME: "/", PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
+  const inRoot = (...args: string[]) => runIn(here, "unshare", ["--map-root-user", "--mount", "sh", "-c", enter, "sh", ...args], path);
+  assert.deepEqual(await inRoot("--version"), { code: 0, stdout: `${VERSION}\n`, stderr: "" });
+  const run = await inRoot("test", "refused-lend.test.toml");
+  assert.equal(run.code, 0, run.stdout + run.stderr);
+
+  const page = await runIn(here, "zcat", [`${root}/usr/share/man/man1/el2.1.gz`], env);
+  assert.match(page.stdout, /^\.TH EL2 1 /);
+  for (const path of ["bash-completion/completions/el2", "zsh/vendor-completions/_el2", "fish/vendor_completions.d/el2.fish"]) {
+    assert.match(await Deno.readTextFile(`${root}/usr/share/${path}`), /el2 complete/);
+  }
+  assert.equal((await dpkg("--purge", "el2")).code, 0);
+  for (const path of ["usr/bin/el2", "usr/lib/el2", "usr/share/doc/el2"]) {
+    await assert.rejects(Deno.stat(`${root}/${path}`), Deno.errors.NotFound);
+  }
+});
+
+artefact("@el2/el2 is imported from an empty folder through an import map, and holds only what mod.ts needs", async (here) => {
+  await Deno.writeTextFile(
+    `${here}/map.json`,
+    JSON.stringify({ imports: { "@el2/el2": `file://${DIST}/jsr/mod.ts`, valibot: "npm:valibot@1.5.0" } }),
+  );
+  await Deno.copyFile(`${ROOT}assets/guests/hello.bin`, `${here}/hello.bin`);
+  await Deno.writeTextFile(
+    `${here}/main.ts`,
+    `import { PrimaryMachine } from "@el2/el2";
+const machine = new PrimaryMachine({ image: await Deno.readFile("hello.bin"), append: "ticks=3", memory: 64 << 20 });
+while (machine.run(machine.time + 1e9) === "running");
+console.log(machine.takeOutput());
+`,
+  );
+  const args = ["run", "-q", "--allow-read=.", "--no-config", "--import-map", "map.json", "main.ts"];
+  const { code, stdout, stderr } = await runIn(here, "deno", args, Deno.env.toObject());
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /hello from EL1/);
+  const info = JSON.parse((await runIn(`${DIST}/jsr`, "deno", ["info", "--json", "--no-lock", "mod.ts"], Deno.env.toObject())).stdout);
+  const needed = info.modules.flatMap(({ specifier }: { specifier: string }) => specifier.split(`${DIST}/jsr/`)[1] ?? []);
+  assert.deepEqual((await filesBelow(`${DIST}/jsr`)).sort(), [...needed, "LICENSE", "README.md"].sort());
+});
+
+artefact("deno publish takes the JSR package without a warning", async () => {
+  // `deno check` has checked the types of the same files.
+  const args = ["publish", "--dry-run", "--allow-dirty", "--token", "none", ...LONG ? [] : ["--no-check"]];
+  const { code, stderr } = await runIn(`${DIST}/jsr`, "deno", args, { ...Deno.env.toObject(), NO_COLOR: "1" });
+  assert.equal(code, 0, stderr);
+  assert.doesNotMatch(stderr, /warning/i);
+  const listed = Array.from(stderr.matchAll(/^ +file:\/\/\S+\/jsr\/(\S+) \(/gm), ([, path]) => path);
+  assert.deepEqual(listed.sort(), (await filesBelow(`${DIST}/jsr`)).sort());
+});
+
+artefact("checksums cover every file, and the SBOM names each package of the bundle", async (_, env) => {
+  const sums = await runIn(DIST, "sha256sum", ["-c", "SHA256SUMS"], env);
+  assert.equal(sums.code, 0, sums.stderr);
+  const files = Array.from(Deno.readDirSync(DIST)).filter(({ name, isFile }) => isFile && name !== "SHA256SUMS").map(({ name }) =>
+    `${name}: OK`
+  );
+  assert.deepEqual(sums.stdout.trim().split("\n").sort(), files.sort());
+
+  const sbom = JSON.parse(await Deno.readTextFile(`${DIST}/el2-${VERSION}.spdx.json`));
+  assert.equal(sbom.spdxVersion, "SPDX-2.3");
+  const [own, ...others] = sbom.packages;
+  assert.ok((await Deno.readTextFile(`${DIST}/SHA256SUMS`)).includes(`${own.checksums[0].checksumValue}  el2.js`));
+  const names = others.map(({ name, versionInfo }: { name: string; versionInfo: string }) => `${name}@${versionInfo}`);
+  // What the bundle says of itself: esbuild leaves the path of each module in a comment.
+  const bundle = await Deno.readTextFile(`${DIST}/el2.js`);
+  const inside = new Set(
+    Array.from(bundle.matchAll(/^\/\/ .*\/npm\/[^/]+\/((?:@[^/]+\/)?[^/]+)\/([\d.]+)\//gm), ([, name, version]) => `${name}@${version}`),
+  );
+  assert.ok(inside.size >= 4, "packages in the bundle");
+  assert.deepEqual([...inside].filter((name) => !names.includes(name)), []);
+  const ids = new Set(["SPDXRef-DOCUMENT", ...sbom.packages.map(({ SPDXID }: { SPDXID: string }) => SPDXID)]);
+  assert.equal(ids.size, sbom.packages.length + 1);
+  for (const { spdxElementId, relatedSpdxElement } of sbom.relationships) assert.ok(ids.has(spdxElementId) && ids.has(relatedSpdxElement));
+});
+
+artefact("two builds have equal bytes", async (here) => {
+  const parts = LONG ? PARTS : "npm,jsr,sbom";
+  const again = await dist(`${here}/dist`, parts);
+  assert.equal(again.code, 0, again.stderr);
+  const files = (await filesBelow(`${here}/dist`)).filter((path) => path !== "SHA256SUMS");
+  assert.ok(files.length > 400, `${files.length} files`);
+  for (const path of files) {
+    const [first, second] = await Promise.all([DIST, `${here}/dist`].map((folder) => Deno.readFile(`${folder}/${path}`)));
+    assert.ok(first.length === second.length && first.every((byte, index) => byte === second[index]), path);
+  }
+});
+
+if (LONG) {
+  artefact("lintian finds no error in the Debian package", async () => {
+    // Its exit code counts what is overridden.
+    const { stdout, stderr } = await lintian(`${DIST}/el2_${VERSION}_${DEBIAN}.deb`);
+    assert.doesNotMatch(stdout, /^E: /m);
+    // It has looked at the package: what the package overrides is shown.
+    assert.match(stdout, /^O: el2: embedded-library /m, stderr);
+  });
+
+  artefact("each platform has its one file, or is named as left out", async (here) => {
+    const { code, stdout, stderr } = await dist(`${here}/dist`, "others");
+    assert.equal(code, 0, stderr);
+    const files = Array.from(Deno.readDirSync(`${here}/dist`), ({ name }) => name);
+    for (
+      const target of [
+        "aarch64-unknown-linux-gnu",
+        "x86_64-apple-darwin",
+        "aarch64-apple-darwin",
+        "x86_64-pc-windows-msvc",
+        "aarch64-pc-windows-msvc",
+      ]
+    ) {
+      const name = `el2-${VERSION}-${target}`;
+      assert.ok(files.includes(name) !== stdout.includes(`left out: ${name} (`), `${name}\n${stdout}`);
+    }
+  });
+}
+
+Deno.test("a part that does not exist is refused by name", async () => {
+  const { code, stderr } = await dist(`${FOLDER}/none`, "npm,rpm");
+  assert.equal(code, 1);
+  assert.equal(stderr, 'dist: --only: no part "rpm"; there are file, others, npm, deb, jsr, sbom\n');
+});
+
+async function npmSetting(key: string): Promise<string> {
+  return (await runIn(ROOT, "npm", ["config", "get", key], Deno.env.toObject())).stdout.trim();
+}
+
+/** Paths of all files below a folder. */
+async function filesBelow(folder: string, prefix = ""): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(`${folder}/${prefix}`)) {
+    if (isDirectory) found.push(...await filesBelow(folder, `${prefix}${name}/`));
+    else found.push(`${prefix}${name}`);
+  }
+  return found;
+}
