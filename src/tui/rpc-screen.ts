@@ -1,11 +1,124 @@
-// Screen 7: requests to the resource manager.
+// Screen 7: requests to the resource manager and its notifications, and what the selected one says.
 
-import { inspector, listScreen } from "./list-screen.ts";
-import type { ScreenModel } from "./screen-model.ts";
+import { inspector } from "./list-screen.ts";
+import { durationText } from "./numbers.ts";
+import type { Line, Pane } from "./pane.ts";
+import type { Piece } from "./pieces.ts";
+import { isNotification, rpcColumns } from "./rpc-columns.ts";
+import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
 import { TablePane } from "./table-pane.ts";
+import { TextPane } from "./text-pane.ts";
+import { plainText } from "../queries/format.ts";
+import type { Json, Row } from "../queries/table.ts";
+
+/** Rows of the list and columns of the request, of all. */
+const LIST_SHARE = 0.6;
+const REQUEST_SHARE = 0.55;
+/** Columns from which on the answer stands beside the request. */
+const BESIDE = 100;
+/** Columns of the names of fields. */
+const NAME = 12;
 
 /** Its panes, and where they stand. */
 export function rpcScreen(): ScreenModel {
-  const rpcs = new TablePane({ name: "rpcs", table: "rpc.ls", title: "Requests to the resource manager", stream: true });
-  return listScreen("7", rpcs, [inspector("fields", rpcs)], 0.6);
+  const rpcs = new TablePane({
+    name: "rpcs",
+    table: "rpc.ls",
+    title: "Requests to the resource manager",
+    stream: true,
+    columns: rpcColumns,
+  });
+  const row = () => rpcs.selection?.row;
+  const narrow = { answer: false };
+  const request = new TextPane({
+    name: "request",
+    title: () => ({ text: row() && isNotification(row()!) ? "Notification" : "Request", detail: row()?.id, right: headOf(row()) }),
+    lines() {
+      const selected = row();
+      if (!selected) return [{ text: "No request is selected.", role: "dim" }];
+      const own = fieldLines(selected.request);
+      return narrow.answer ? [...answerLines(selected), ...own] : own;
+    },
+  });
+  const answer = new TextPane({
+    name: "answer",
+    title: () => ({ text: "Answer", detail: typeof row()?.res === "string" ? String(row()!.res) : undefined }),
+    lines: () => row() ? answerLines(row()!) : [{ text: "No request is selected.", role: "dim" }],
+  });
+  const fields = inspector("fields", rpcs);
+  const underList = below("under-list"), besideRequest = beside("beside-request");
+  let lower: Pane = request;
+
+  function layout(body: Body, focused: Pane): Placed[] {
+    if (focused === request || focused === answer || focused === fields) lower = focused;
+    const [above, under] = underList.cut(body, body.height * LIST_SHARE);
+    narrow.answer = body.width < BESIDE;
+    if (narrow.answer) return [{ pane: rpcs, area: above }, { pane: lower, area: under }];
+    const [left, right] = besideRequest.cut(under, body.width * REQUEST_SHARE);
+    return [{ pane: rpcs, area: above }, { pane: lower === answer ? request : lower, area: left }, { pane: answer, area: right }];
+  }
+
+  return {
+    key: "7",
+    panes: [rpcs, request, answer, fields],
+    views: [[request, fields]],
+    dividers: [underList, besideRequest],
+    layout,
+  };
+}
+
+/** What message it is, and its sequence number. */
+function headOf(row: Row | undefined): Piece[][] {
+  if (!row) return [];
+  return [[
+    { text: String(row.msg), role: "strong", bold: true },
+    ...row.seq === null ? [] : [{ text: ` seq ${row.seq}`, role: "dim" } as const],
+  ]];
+}
+
+/** Decoded fields, a line each; structures go on below their name. */
+function fieldLines(fields: Json): Line[] {
+  const entries = fields !== null && typeof fields === "object" && !Array.isArray(fields) ? Object.entries(fields) : [];
+  if (!entries.length) return [{ text: "It has no fields.", role: "dim" }];
+  return entries.flatMap(([name, value]): Line[] => {
+    const values = Array.isArray(value) ? value : [value];
+    if (!values.length) return [fieldLine(name, "-", "dim")];
+    return values.map((one, index) => fieldLine(index ? "" : name, plainText(one), "text"));
+  });
+}
+
+function fieldLine(name: string, text: string, role: Piece["role"]): Line {
+  const id = /^[a-z]+:\S+$/.test(text);
+  return { text: "", pieces: [{ text: `${name.padEnd(NAME)} `, role: "dim" }, { text, role: id ? "link" : role }] };
+}
+
+/** The result: what drivers make of it, how long it took, why, and the fields of the reply. */
+function answerLines(row: Row): Line[] {
+  if (isNotification(row)) return [{ text: "A notification has no answer.", role: "dim" }];
+  const refused = row.refused === true, res = String(row.res ?? "");
+  const lines: Line[] = [
+    {
+      text: "",
+      tint: refused ? "badbg" : undefined,
+      pieces: [
+        { text: "result".padEnd(NAME + 1), role: "dim" },
+        res ? { text: res, role: refused ? "bad" : "ok" } : { text: "none yet", role: "dim" },
+      ],
+    },
+  ];
+  if (typeof row.errno === "string") lines.push(fieldLine("driver", `returns ${row.errno}`, "text"));
+  lines.push(fieldLine("took", durationText(Number(row.latency)), "text"));
+  if (typeof row.why === "string") {
+    lines.push({
+      text: "",
+      pieces: [
+        { text: "why".padEnd(NAME + 1), role: "dim" },
+        { text: row.why, role: "link" },
+        { text: "  w", role: "accent", bold: true },
+        { text: " the whole chain", role: "dim" },
+      ],
+    });
+  }
+  const reply = row.reply !== null && typeof row.reply === "object" && Object.keys(row.reply).length ? fieldLines(row.reply) : [];
+  return [...lines, ...reply];
 }
