@@ -27,10 +27,15 @@ const step = v.object({
 });
 const steps = v.array(step);
 
+/** The operations of a reason, from the outermost to the innermost. */
+export function chainOf({ chain }: Pick<RowOf<typeof REASONS>, "chain">): v.InferOutput<typeof steps> {
+  return v.parse(steps, chain);
+}
+
 /** The lines of a reason. */
 export function reasonLines(row: RowOf<typeof REASONS>): ReasonLine[] {
   const at = `${row.id}  t=${timeText(Number(row.t))}s`;
-  const chain = v.parse(steps, row.chain);
+  const chain = chainOf(row);
   const ended = row.ended === null ? [] : [`${row.ended} ended: ${row.err}`];
   const asked = row.ended === null || chain.length > 0 ? [`asked by ${askedByText(row)}`] : [];
   const lines: ReasonLine[] = [{ kind: "asked", text: [at, ...ended, ...asked].join("  ") }];

@@ -145,7 +145,7 @@ export class App {
       unseen: () => this.#questions.newReasons,
       refusedLately: () => this.#activity.refusedLately(clock()),
     });
-    this.#windows = new Windows(makeScreens(first, clock), () => this.#questions.all());
+    this.#windows = new Windows(makeScreens(first, this.#activity, clock), () => this.#questions.all());
     this.#questions = new Questions(
       this.#asker,
       this.#windows,

@@ -25,6 +25,8 @@ const MEMORY_STAYS_GOOD = 2000;
 /** Columns of the boxes, of so many in all. */
 const WIDTHS = { of: 120, speed: 34, cpus: 43 } as const;
 const WIDE_WIDTHS = { of: 200, speed: 60, cpus: 60, memory: 48 } as const;
+/** Rows of its boxes at the least. */
+const MACHINE_ROWS = 5;
 /** From this width on there is a box of rates. */
 const WITH_ACTIVITY = 200;
 /** Up to so many physical CPUs have a history each below their bar. */
@@ -81,7 +83,7 @@ export class MachinePane implements Pane {
   click(): void {}
 
   draw(screen: Screen, area: Rectangle, look: Look, { boxed, past }: PaneState): void {
-    if (!boxed || area.height < 3) return this.#drawStrip(screen, area, look);
+    if (!boxed || area.height < MACHINE_ROWS) return this.#drawStrip(screen, area, look);
     const wide = area.width >= WITH_ACTIVITY;
     const widths = wide ? WIDE_WIDTHS : WIDTHS;
     const part = (columns: number) => Math.round(area.width * columns / widths.of);

@@ -12,6 +12,8 @@ import type { TreePane } from "./tree-pane.ts";
 
 /** From this width on events and refusals stand side by side. */
 const THREE_BESIDE = 160;
+/** Half of a split terminal may have no room for boxes of the machine. */
+const LEAST_BOXED = 100;
 /** From this height of the body on the machine has more rows. */
 const TALL = 50;
 const MACHINE_ROWS = 6;
@@ -83,6 +85,6 @@ export function overview({ tree, console, activity, unseen, refusedLately }: Ove
     panes: [tree, console, events, refusals],
     views: [],
     dividers: [underTree, underTreeOfThree, besideConsole, besideEvents, overEvents],
-    layout: (body, focused) => body.boxed ? boxes(body) : rules(body, focused),
+    layout: (body, focused) => body.boxed && body.width >= LEAST_BOXED ? boxes(body) : rules(body, focused),
   };
 }

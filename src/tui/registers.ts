@@ -1,9 +1,11 @@
 // Registers in columns, those that have changed since the last look marked.
 
 import type { Line } from "./pane.ts";
+import type { Piece } from "./pieces.ts";
 import type { Row } from "../queries/table.ts";
 
 const COLUMN = 31;
+const NAME = 12;
 const SHORT = 16;
 
 /** Keeps the registers of one vCPU from look to look. */
@@ -29,16 +31,21 @@ export class RegisterLines {
     for (const group of ["general", "system", "timer", "gic"]) {
       const rows = this.#rows.filter((row) => row.group === group);
       for (let at = 0; at < rows.length; at += columns) {
-        lines.push({ text: rows.slice(at, at + columns).map((row) => this.#text(row).padEnd(COLUMN)).join("") });
+        lines.push({ text: "", pieces: rows.slice(at, at + columns).flatMap((row) => this.#pieces(row)) });
       }
     }
     return lines;
   }
 
-  #text(row: Row): string {
+  /** Name and value; leading zeros are faint, what has changed is marked. */
+  #pieces(row: Row): Piece[] {
     const value = String(row.value), old = this.#before.get(row.id);
-    const digits = value.slice(2);
-    const shown = digits.length <= SHORT ? digits : digits.slice(-SHORT);
-    return `${String(row.name).padEnd(12)}${old !== undefined && old !== value ? "*" : " "}${shown}`;
+    const digits = value.slice(2), shown = digits.length <= SHORT ? digits : digits.slice(-SHORT);
+    const changed = old !== undefined && old !== value;
+    const zeros = /^0*(?=.)/.exec(shown)![0];
+    const blank = " ".repeat(Math.max(COLUMN - NAME - 1 - shown.length, 0));
+    const name: Piece = { text: String(row.name).padEnd(NAME), role: "dim" };
+    if (changed) return [name, { text: `*${shown}`, role: "warn", fill: "warnbg" }, { text: blank }];
+    return [name, { text: " " }, { text: zeros, role: "faint" }, { text: shown.slice(zeros.length) }, { text: blank }];
   }
 }

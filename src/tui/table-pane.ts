@@ -30,6 +30,8 @@ export interface TablePaneOptions {
   readonly filter?: string;
   /** Columns in place of the table's; `width` is that of the pane. */
   readonly columns?: (width: number) => readonly ListColumn[];
+  /** Rows as cards of several lines, in place of columns. */
+  readonly card?: (row: Row, look: Look) => readonly (readonly Piece[])[];
   /** What stands at the right of its title. */
   readonly right?: () => readonly Piece[] | undefined;
   /** How rows stand while nobody has sorted them; as they come where nothing is said. */
@@ -43,6 +45,8 @@ export interface TablePaneOptions {
 /** Rows of a stream that are asked for: by who has moved away from its end, and by who follows. */
 const STREAM_ROWS = 2000;
 const FOLLOWED_ROWS = 16;
+/** Rows of a card, with the blank one below it. */
+const CARD_ROWS = 4;
 /** How long (ms) a changed word is marked. */
 const CHANGED = 1000;
 
@@ -240,11 +244,12 @@ export class TablePane implements FilteredPane {
   }
 
   click(row: number): void {
-    const hit = this.#shown[this.#top + row - 1];
+    const hit = this.#shown[this.#top + (this.options.card ? Math.floor(row / CARD_ROWS) : row - 1)];
     if (hit) this.select(hit.id);
   }
 
   draw(screen: Screen, area: Rectangle, look: Look, { focused }: PaneState): void {
+    if (this.options.card) return this.#drawCards(screen, area, look, focused, this.options.card);
     this.#height = Math.max(area.height - 1, 1);
     const place = this.#place(area.width - ROW_MARGIN);
     drawHeadings(screen, look, { ...area, x: area.x + ROW_MARGIN }, place);
@@ -257,6 +262,24 @@ export class TablePane implements FilteredPane {
       const ink = look.style(this.#error ? "bad" : "dim");
       screen.text(area.x + ROW_MARGIN, area.y + 1, fit(this.emptyText, area.width - ROW_MARGIN), ink);
     }
+  }
+
+  #drawCards(screen: Screen, area: Rectangle, look: Look, focused: boolean, card: NonNullable<TablePaneOptions["card"]>): void {
+    this.#height = Math.max(Math.floor((area.height + 1) / CARD_ROWS), 1);
+    const at = this.#index();
+    this.#top = Math.min(Math.max(this.#top, at - this.#height + 1), Math.max(at, 0), Math.max(this.#shown.length - this.#height, 0));
+    this.#shown.slice(this.#top, this.#top + this.#height + 1).forEach((row, index) => {
+      const selected = row.id === this.selectedId ? focused ? "here" : "elsewhere" : undefined;
+      card(row, look).forEach((pieces, line) => {
+        const y = area.y + index * CARD_ROWS + line;
+        if (y >= area.y + area.height) return;
+        beginRow(screen, look, { ...area, y, height: 1 }, { selected, marked: this.#marked.has(row.id) && line === 0 }, true);
+        if (line === 0 && row.failed === true) screen.text(area.x + 1, y, "!", look.bold("bad"));
+        drawCell(screen, look, area.x + ROW_MARGIN + 1, y, area.width - ROW_MARGIN - 2, pieces);
+      });
+    });
+    if (this.#shown.length) return;
+    screen.text(area.x + ROW_MARGIN, area.y, fit(this.emptyText, area.width - ROW_MARGIN), look.style(this.#error ? "bad" : "dim"));
   }
 
   /** Why it shows no row. */

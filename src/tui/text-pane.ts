@@ -16,18 +16,23 @@ export interface TextPaneOptions {
   /** What its lines are made from, where it has to be asked. */
   readonly wants?: () => Query | undefined;
   readonly take?: (answer: Answer) => void;
+  /** The row of another pane that it is about: what can be done with that can be done here. */
+  readonly selection?: () => Pane["selection"];
 }
 
 /** Lines of text. */
 export class TextPane implements Pane {
   readonly name: string;
-  readonly selection = undefined;
   #top = 0;
   #count = 0;
   #height = 1;
 
   constructor(readonly options: TextPaneOptions) {
     this.name = options.name;
+  }
+
+  get selection(): Pane["selection"] {
+    return this.options.selection?.();
   }
 
   title(): Title {

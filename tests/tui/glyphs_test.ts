@@ -64,6 +64,8 @@ Deno.test("L13: ASCII and full glyphs have every word in the same column", async
     if (a.done || b.done) break;
     const [name, lines] = a.value;
     lines.forEach((line, y) => {
+      // A legend names the glyphs of its own set.
+      if (/[·.] free/.test(line)) return;
       // Letters of bars and lanes stand for colors: they are no words.
       for (const { 0: word, index } of line.matchAll(/[A-Za-z]*[a-z]{2,}/g)) {
         assert.equal(b.value[1][y].slice(index, index + word.length), word, `${name} row ${y}:\n${line}\n${b.value[1][y]}`);

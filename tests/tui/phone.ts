@@ -417,6 +417,7 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
       vm: "vm:host",
       call: "VM_START",
       err: "EINVAL",
+      failed: true,
       rule: "resource-manager 5.4: a parcel that is mapped cannot be reclaimed",
       object: "parcel:0x12",
       values: { holder: "vm:rt", mapped: "ipa:rt/0x80400000" },

@@ -7,7 +7,7 @@ import { phoneAnswer } from "./phone.ts";
 
 /** A rig whose screen has all its answers. */
 async function looking(screen: string): Promise<Rig> {
-  const rig = new Rig();
+  const rig = new Rig(80, 24);
   await rig.type(screen);
   await rig.lines();
   rig.requests.length = 0;

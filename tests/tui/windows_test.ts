@@ -32,7 +32,7 @@ const SPLITS: readonly (readonly [what: string, keys: string, shown: RegExp])[] 
   ["even", "2\x17v\x17+\x17=", /= vCPUs[^\n]{70,73}\+\+- Interrupts/],
   ["close", "2\x17v\x17q", /^(?![^]*- vCPUs)[^]*= Interrupts/],
   ["save and load", "2\x17v\x17w3\x17q1\x173", /= vCPUs[^\n]*\+\+- Interrupts/],
-  ["filters and folds in halves", "1gjjjh\x17v/vm=debian\r\x17o/state=run\r", /\/vm=debian[^]*\/state=run[^]*debian >/],
+  ["filters and folds in halves", "1gjjjh\x17v/vm=debian\r\x17o/state=run\r", /\/state=run[^]*\/vm=debian[^]*debian >/],
 ];
 
 for (const [what, keys, shown] of SPLITS) {

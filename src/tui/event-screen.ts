@@ -1,0 +1,34 @@
+// Screen 9: all events, and every field of the selected one.
+
+import { eventColumns } from "./event-columns.ts";
+import { inspector } from "./list-screen.ts";
+import type { Pane } from "./pane.ts";
+import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
+import { TablePane } from "./table-pane.ts";
+
+/** Shares of the list: in the width beside the fields, in the height above them. */
+const LIST_SHARE = 82 / 120;
+const LIST_SHARE_ABOVE = 0.7;
+
+/** The screen. */
+export function eventScreen(): ScreenModel {
+  const events = new TablePane({
+    name: "events",
+    table: "events",
+    title: "Events",
+    stream: true,
+    columns: (width) => eventColumns(width, false),
+  });
+  const fields = inspector("fields", events);
+  const beneath = below("under-list"), aside = beside("beside-list");
+  return {
+    key: "9",
+    panes: [events, fields],
+    views: [[fields]],
+    dividers: [beneath, aside],
+    layout(body: Body, _focused: Pane): Placed[] {
+      const [list, rest] = body.boxed ? aside.cut(body, body.width * LIST_SHARE) : beneath.cut(body, body.height * LIST_SHARE_ABOVE);
+      return [{ pane: events, area: list }, { pane: fields, area: rest }];
+    },
+  };
+}

@@ -1,0 +1,142 @@
+// A refusal as its screen shows it: the sentence, the chain with the step that failed, the rule,
+// what it saw and the way out (docs/design/look.md §5).
+
+import type { Line } from "./pane.ts";
+import { secondsText } from "./numbers.ts";
+import { type Piece, vmPieces } from "./pieces.ts";
+import { wrap } from "./records.ts";
+import { ruleText } from "./refusals-pane.ts";
+import type { Look } from "./theme.ts";
+import { plainText } from "../queries/format.ts";
+import { chainOf } from "../queries/reason-text.ts";
+import type { Json, RowOf } from "../queries/table.ts";
+import type { REASONS } from "../queries/tables.ts";
+
+type Reason = RowOf<typeof REASONS>;
+
+/** Panes lower than this have no blank lines between parts. */
+const ROOMY = 26;
+/** Columns of the names of values. */
+const NAME = 10;
+/** Steps that made a hypercall or a trap themselves. */
+const AT_THE_HYPERVISOR: ReadonlySet<string> = new Set(["hvc", "trap"]);
+
+/** The lines of a reason in a pane of this size. */
+export function reasonLines(row: Reason, look: Look, width: number, height: number): Line[] {
+  const blank: Line[] = height >= ROOMY ? [{ text: "" }] : [];
+  const heading = (text: string): Line => ({
+    text: "",
+    pieces: [{ text: `${text} `, role: "dim" }, {
+      text: look.glyphs.frame.line.repeat(Math.max(width - text.length - 4, 0)),
+      role: "border",
+    }],
+  });
+  const [section, rule] = [/^[^:]*(?=: )/.exec(row.rule)?.[0] ?? "", ruleText(row)];
+  return [
+    ...blank,
+    ...wrap(sentenceOf(row), 0, width - 1).map((text): Line => ({ text, role: "strong" })),
+    ...row.ended === null || chainOf(row).length > 0 ? [{ text: "", pieces: askedPieces(row, look) }] : [],
+    ...blank,
+    heading("The chain"),
+    ...chainLines(row, look),
+    ...blank,
+    heading("The rule"),
+    ...wrapped(rule, section.length + 2, width).map((text, index): Line => ({
+      text: "",
+      pieces: index ? [{ text: " ".repeat(section.length + 2) + text }] : [{ text: `${section}  `, role: "link" }, { text }],
+    })),
+    ...blank,
+    heading("What it saw"),
+    ...valueLines(row, width),
+    ...blank,
+    ...wayOutLines(row, width),
+    ...row.way_out === null ? [] : blank,
+    ...row.shared_errno === null
+      ? []
+      : [{ text: `the driver returns ${row.err} for ${row.shared_errno} different causes`, role: "dim" } as const],
+    { text: "", pieces: [{ text: "as a command  ", role: "dim" }, { text: `el2 why ${row.id}` }] },
+  ];
+}
+
+/** What was refused, of what, and why, in a sentence. */
+export function sentenceOf(row: Reason): string {
+  if (row.ended !== null) return `${row.ended.replace(/^vm:/, "")} ended: ${row.err}: ${ruleText(row)}.`;
+  const asked = chainOf(row).at(-1)?.name ?? row.call;
+  return `${asked}${row.object ? ` of ${row.object}` : ""} was refused: ${ruleText(row)}.`;
+}
+
+function askedPieces({ asked_by, t, symbol, pc }: Reason, look: Look): Piece[] {
+  const match = /^vcpu:([^/]+)(\/\d+)$/.exec(String(asked_by));
+  const who: Piece[] = match ? vmPieces(look.vm(match[1]), match[1] + match[2]) : [{ text: String(asked_by), role: "link" }];
+  const where = symbol ?? pc;
+  return [{ text: "asked by ", role: "dim" }, ...who, { text: "  at ", role: "dim" }, { text: secondsText(Number(t)) }, {
+    text: " s",
+    role: "dim",
+  }, ...where === null ? [] : [{ text: "  in ", role: "dim" } as const, { text: where, role: "link" } as const]];
+}
+
+/** The operations, each inside the one before; the rule that failed; what did not happen. */
+function chainLines(row: Reason, look: Look): Line[] {
+  const { glyphs } = look, chain = chainOf(row);
+  const branch = (depth: number): Piece => ({ text: depth ? `${" ".repeat(3 * depth - 1)}${glyphs.branch[1]} ` : "  ", role: "faint" });
+  const lines = chain.map(({ kind, name, args, result }, depth): Line => ({
+    text: "",
+    pieces: [branch(depth), { text: `${glyphs.shapes.runs} `, role: "dim" }, { text: `${kind} `, role: "link" }, {
+      text: name,
+      role: "text",
+    }, {
+      text: ` ${plainText(args)}`,
+      role: "dim",
+    }],
+    right: [{ text: `${result.code} ${result.name}`, role: "bad" }],
+  }));
+  lines.push({
+    text: "",
+    pieces: [branch(chain.length), { text: `${glyphs.shapes.fault} `, role: "bad" }, { text: "rule ", role: "bad", bold: true }, {
+      text: ruleText(row),
+      role: "strong",
+      bold: true,
+    }],
+    right: [{ text: "failed here", role: "bad", bold: true }],
+    tint: "badbg",
+    bar: "bad",
+  });
+  const last = chain.at(-1);
+  if (last && !AT_THE_HYPERVISOR.has(last.kind)) {
+    lines.push({
+      text: "",
+      pieces: [branch(chain.length + 1), { text: `${glyphs.shapes.ready} no hypercall: refused before one was made`, role: "dim" }],
+    });
+  }
+  return lines;
+}
+
+/** A text in lines of what is left of a width beside a margin. */
+function wrapped(text: string, margin: number, width: number): string[] {
+  return wrap(text, 0, width - margin - 1);
+}
+
+function valueLines(row: Reason, width: number): Line[] {
+  const values = row.values as Json;
+  const entries = values !== null && typeof values === "object" && !Array.isArray(values) ? Object.entries(values) : [];
+  const named: [string, string][] = [
+    ...row.object ? [["object", row.object] as [string, string]] : [],
+    ...entries.map(([name, value]): [string, string] => [name.replaceAll("_", " "), plainText(value)]),
+  ];
+  const ink = (name: string) => name === "needed" ? "ok" : name === "found" ? "bad" : name === "object" ? "link" : "text";
+  return named.flatMap(([name, value]) =>
+    wrapped(value, Math.max(name.length + 1, NAME), width).map((text, index): Line => ({
+      text: "",
+      pieces: [{ text: (index ? "" : name).padEnd(Math.max(name.length + 1, NAME)), role: "dim" }, { text, role: ink(name) }],
+    }))
+  );
+}
+
+function wayOutLines({ way_out }: Reason, width: number): Line[] {
+  if (way_out === null) return [];
+  const on = { tint: "okbg", bar: "ok" } as const;
+  return [
+    { text: "", pieces: [{ text: " Way out", role: "ok", bold: true }], ...on },
+    ...wrapped(way_out, 2, width).map((text): Line => ({ text: "", pieces: [{ text: ` ${text}`, role: "text" }], ...on })),
+  ];
+}

@@ -1,0 +1,194 @@
+// Screen 2: what each vCPU does and waits for; of the selected one registers, code, call stack and
+// PSCI calls.
+
+import type { Activity } from "./activity.ts";
+import type { Title } from "./box.ts";
+import { history } from "./glyphs.ts";
+import { columnsOf, idPieces, type ListColumn } from "./list.ts";
+import { inspector } from "./list-screen.ts";
+import { countText, durationText, isQuiet, shareMark, shareText } from "./numbers.ts";
+import type { Pane } from "./pane.ts";
+import { type Piece, statePiece } from "./pieces.ts";
+import { RegisterLines } from "./registers.ts";
+import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
+import { TablePane } from "./table-pane.ts";
+import { TextPane } from "./text-pane.ts";
+import { waitText } from "./waits.ts";
+import type { Row } from "../queries/table.ts";
+import { REGISTERS, STACK } from "../queries/tables.ts";
+
+/** PSCI calls of a vCPU that are shown. */
+const HISTORY = 200;
+/** Rows of the list at the most, in a low terminal its share. */
+const LIST_ROWS = 11;
+const TALL = 50;
+const TALL_LIST_ROWS = 20;
+const LIST_SHARE = 0.45;
+/** Share of registers and code in what is below the list. */
+const MIDDLE_SHARE = 0.66;
+/** Columns of the history. */
+const SAMPLES = 10;
+
+/** The VM and vCPU that a pane is about. */
+function ofVcpu(id: string | undefined): Pick<Title, "vm" | "vmDetail"> {
+  const match = /^vcpu:([^/]+)(\/\d+)$/.exec(id ?? "");
+  return match ? { vm: match[1], vmDetail: match[2] } : {};
+}
+
+const quiet = (text: string): Piece[] => [{ text, role: isQuiet(text) ? "dim" : "text" }];
+
+/** What each vCPU does, since when, where, how much, and what it waits for. */
+function vcpuColumns(activity: Activity): ListColumn[] {
+  const waits = ({ wakes, state, symbol }: Row): Piece[] => {
+    if (state === "run") return [{ text: "runs" }];
+    const known = Array.isArray(wakes) ? wakes.map(String) : [];
+    const stuck = state === "vmmio" || state === "proxy";
+    return [{ text: waitText(known) || String(symbol ?? "-"), role: stuck ? "warn" : "dim" }];
+  };
+  const pc = ({ symbol, pc, native }: Row): Piece[] =>
+    symbol ? [{ text: String(symbol), role: "link" }] : [{ text: native || !pc ? "native" : String(pc), role: "dim" }];
+  return [
+    { name: "id", title: "vCPU", width: 12, pieces: ({ id }, context) => idPieces(id, { ...context, first: true }) },
+    { name: "state", title: "State", width: 11, pieces: ({ state }, { look }) => [statePiece(look, String(state))] },
+    {
+      name: "since",
+      title: "for",
+      width: 7,
+      right: true,
+      pieces: ({ since, state }) => quiet(state === "run" ? "0" : durationText(Number(since))),
+    },
+    { name: "pcpu", title: "pCPU", width: 4, from: 100, pieces: ({ pcpu }) => quiet(pcpu ? String(pcpu).replace("pcpu:", "p") : "-") },
+    {
+      name: "cpu",
+      title: "CPU ",
+      width: 6,
+      right: true,
+      pieces: ({ cpu }) => {
+        const share = Math.max(Number(cpu), 0),
+          { role, alarm } = shareMark(Math.min(share, 1)),
+          [number, unit] = shareText(share).split(" ");
+        const ink = role === "bad" ? "warn" : role;
+        return [{ text: number, role: ink }, { text: ` ${unit}`, role: "dim" }, { text: alarm ? "!" : " ", role: "warn" }];
+      },
+    },
+    {
+      name: "",
+      title: "last 30 s",
+      width: SAMPLES,
+      from: 110,
+      pieces: ({ id, vm }, { look, width }) => [{
+        text: history(look.glyphs, activity.histories.of(id), width),
+        role: look.vm(String(vm)).fill,
+      }],
+    },
+    {
+      name: "exits_rate",
+      title: "exits/s",
+      width: 7,
+      right: true,
+      from: 90,
+      pieces: (row) => quiet(countText(Math.round(Number(row.exits_rate)))),
+    },
+    { name: "wakes", title: "Waits for", width: 30, pieces: waits },
+    { name: "pc", title: "PC", width: 18, from: 110, pieces: pc },
+  ];
+}
+
+/** Call frames: the function bold, its offset and addresses dim. */
+function stackColumns(): ListColumn[] {
+  const own = new Map(columnsOf(STACK).map((column) => [column.name, column]));
+  return ["pc", "symbol", "frame", "note"].flatMap((name) => {
+    const column = own.get(name);
+    if (!column) return [];
+    if (name !== "symbol") return [column];
+    const pieces = ({ symbol }: Row): Piece[] => {
+      const [base, offset = ""] = String(symbol ?? "-").split(/(?=\+0x)/);
+      return [{ text: base, role: symbol ? "strong" : "dim", bold: symbol !== null }, { text: offset, role: "dim" }];
+    };
+    return [{ ...column, pieces }];
+  });
+}
+
+/** The screen. */
+export function vcpuScreen(activity: Activity): ScreenModel {
+  const columns = vcpuColumns(activity);
+  const vcpus = new TablePane({
+    name: "vcpus",
+    table: "vcpu.ls",
+    title: "vCPUs",
+    columns: () => columns,
+    // What people came for are guests: the machine's own have no instructions to look at.
+    first: (rows) => rows.find(({ native }) => native !== true),
+  });
+  const registers = new RegisterLines();
+  let asked = "";
+  const pane = new TextPane({
+    name: "registers",
+    title: () => ({
+      text: "Registers",
+      ...ofVcpu(vcpus.selectedId),
+      right: [[{ text: "*", role: "warn" }, { text: " changed since the last stop", role: "dim" }]],
+      bottom: [{ text: "v", role: "accent", bold: true }, { text: " stack, code, PSCI, fields", role: "dim" }],
+    }),
+    lines: (width) => registers.lines(width).length ? registers.lines(width) : [{ text: REGISTERS.empty, role: "dim" }],
+    selection: () => vcpus.selection,
+    wants() {
+      asked = vcpus.selectedId ?? "";
+      return asked ? { table: "vcpu.regs", args: { vcpu: asked } } : undefined;
+    },
+    take: (answer) => registers.take(asked, answer.rows),
+  });
+  const stackOf = stackColumns();
+  const stack = new TablePane({
+    name: "stack",
+    table: "vcpu.stack",
+    title: "Call stack",
+    columns: () => stackOf,
+    args: () => vcpus.selectedId ? { vcpu: vcpus.selectedId } : undefined,
+  });
+  const code = new TablePane({
+    name: "code",
+    table: "code",
+    title: "Code",
+    args: () => vcpus.selectedId ? { at: `${vcpus.selectedId.slice("vcpu:".length)}:pc` } : undefined,
+  });
+  const psci = new TablePane({
+    name: "psci",
+    table: "events",
+    title: "PSCI calls",
+    args: () => vcpus.selectedId ? { kinds: "psci", filter: `vcpu=${vcpus.selectedId}`, limit: HISTORY } : undefined,
+  });
+  const fields = inspector("fields", vcpus);
+  const lower: readonly Pane[] = [pane, stack, code, psci, fields];
+  const underList = below("under-list", 2), underRegisters = below("under-registers");
+  const besideRegisters = beside("beside-registers"), besideStack = beside("beside-stack");
+  let shown: Pane = pane, last: Pane = psci;
+
+  function boxes(body: Body, focused: Pane): Placed[] {
+    if (focused === psci || focused === fields) last = focused;
+    const [list, rest] = underList.cut(body, body.height >= TALL ? TALL_LIST_ROWS : Math.min(LIST_ROWS, body.height * LIST_SHARE));
+    const [middle, bottom] = underRegisters.cut(rest, rest.height * MIDDLE_SHARE);
+    const [left, right] = besideRegisters.cut(middle, middle.width / 2), [first, second] = besideStack.cut(bottom, bottom.width / 2);
+    return [
+      { pane: vcpus, area: list },
+      { pane, area: left },
+      { pane: code, area: right },
+      { pane: stack, area: first },
+      { pane: last, area: second },
+    ];
+  }
+
+  function rules(body: Body, focused: Pane): Placed[] {
+    if (lower.includes(focused)) shown = focused;
+    const [list, rest] = underList.cut(body, body.height * LIST_SHARE);
+    return [{ pane: vcpus, area: list }, { pane: shown, area: rest }];
+  }
+
+  return {
+    key: "2",
+    panes: [vcpus, ...lower],
+    views: [lower],
+    dividers: [underList, underRegisters, besideRegisters, besideStack],
+    layout: (body, focused) => body.boxed ? boxes(body, focused) : rules(body, focused),
+  };
+}

@@ -1,0 +1,81 @@
+// Screen 0: why operations were refused: the list, and the answer about the selected one.
+
+import type { Piece } from "./pieces.ts";
+import { vmPieces } from "./pieces.ts";
+import { reasonLines } from "./reason-lines.ts";
+import { ruleText } from "./refusals-pane.ts";
+import type { Pane } from "./pane.ts";
+import { beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
+import { TablePane } from "./table-pane.ts";
+import { TextPane } from "./text-pane.ts";
+import type { Look } from "./theme.ts";
+import { timeText } from "../queries/format.ts";
+import { rowsOf } from "../queries/query.ts";
+import type { Row } from "../queries/table.ts";
+import { REASONS } from "../queries/tables.ts";
+
+/** Share of the list in the width. */
+const LIST_SHARE = 44 / 120;
+
+/** A refusal in the list: who asked and when, what was answered, the rule. */
+function card(row: Row, look: Look): Piece[][] {
+  return rowsOf(REASONS, { table: "why", rows: [row] }).flatMap((reason) => {
+    const vm = reason.vm.replace(/^vm:/, "");
+    return [
+      [
+        { text: `${reason.id} `, role: "link" as const },
+        { text: `${timeText(Number(reason.t))}  `, role: "dim" as const },
+        ...vmPieces(look.vm(vm), vm),
+        ...reason.failed ? [] : [{ text: "  succeeded in the end", role: "dim" as const }],
+      ],
+      [
+        { text: reason.call, role: "strong" as const, bold: true },
+        { text: " → ", role: "dim" as const },
+        { text: reason.err, role: reason.failed ? "bad" as const : "text" as const },
+      ],
+      [{ text: ruleText(reason), role: "dim" as const }],
+    ];
+  });
+}
+
+/** The screen. */
+export function whyScreen(): ScreenModel {
+  const reasons = new TablePane({
+    name: "reasons",
+    table: "why",
+    title: "Refusals",
+    right: () => [{ text: "newest first", role: "dim" }],
+    card,
+  });
+  let height = 0, alone = false, opened = false;
+  const text = new TextPane({
+    name: "reason",
+    title: () => ({ text: reasons.selectedId ?? "Why" }),
+    selection: () => reasons.selection,
+    wants: () => alone ? reasons.wants() : undefined,
+    take: (answer) => reasons.take(answer),
+    lines: (width, look) =>
+      rowsOf(REASONS, { table: "why", rows: reasons.selection ? [reasons.selection.row] : [] }).flatMap((row) =>
+        reasonLines(row, look, width, height)
+      ),
+  });
+  const divider = beside("beside-list");
+  return {
+    key: "0",
+    panes: [reasons, text],
+    views: [],
+    dividers: [divider],
+    layout(body: Body, focused: Pane): Placed[] {
+      height = body.height;
+      alone = !body.boxed;
+      if (alone) {
+        // The answer first; the list has its place while a person has given it the keys.
+        const pane = opened && focused === reasons ? reasons : text;
+        opened = true;
+        return [{ pane, area: body }];
+      }
+      const [left, right] = divider.cut(body, body.width * LIST_SHARE);
+      return [{ pane: reasons, area: left }, { pane: text, area: right }];
+    },
+  };
+}
