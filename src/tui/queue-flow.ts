@@ -12,8 +12,9 @@ import type { TablePane } from "./table-pane.ts";
 import type { Look } from "./theme.ts";
 import { waitText } from "./waits.ts";
 import { sizeText } from "../queries/format.ts";
-import type { Answer, Query } from "../queries/query.ts";
-import type { Json, Row } from "../queries/table.ts";
+import { type Answer, type Query, rowsOf } from "../queries/query.ts";
+import type { Json, Row, RowOf } from "../queries/table.ts";
+import { CAPS } from "../queries/tables.ts";
 
 /** Columns and rows of a VM's block. */
 const BLOCK = { columns: 14, rows: 3 } as const;
@@ -26,7 +27,7 @@ export class FlowPane implements Pane {
   readonly bare = true;
   readonly selection = undefined;
   readonly page = 1;
-  #caps: readonly Row[] = [];
+  #caps: readonly RowOf<typeof CAPS>[] = [];
 
   /** @param queues whose selected row it is about */
   constructor(readonly queues: TablePane) {}
@@ -44,7 +45,7 @@ export class FlowPane implements Pane {
   }
 
   take(answer: Answer): void {
-    this.#caps = answer.rows;
+    this.#caps = rowsOf(CAPS, answer);
   }
 
   move(): void {}
@@ -94,7 +95,7 @@ export class FlowPane implements Pane {
 
   /** The capability with which a VM may do it. */
   #capability(vm: Json, right: string, object: Json): Piece[] {
-    const found = this.#caps.find((row) => row.vm === vm && (row.rights as readonly string[]).includes(right));
+    const found = this.#caps.find((row) => row.vm === vm && row.rights.some((one) => one === right));
     if (!found) return [{ text: String(object ?? ""), role: "link" }];
     return [{ text: found.id, role: "link" }, { text: ` ${right}`, role: "dim" }];
   }

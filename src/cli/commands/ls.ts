@@ -6,6 +6,7 @@ import { ExitCode } from "../common/failure.ts";
 import { output, report } from "../common/print.ts";
 import { withSessionOptions } from "../common/session.ts";
 import { sessionNames, socketPath } from "../../control/places.ts";
+import type { SessionInfo } from "../../control/conversation.ts";
 import { NoSession, sessionInfo } from "../../control/remote.ts";
 import { documentText, SESSIONS } from "../../queries/documents.ts";
 import type { Json } from "../../queries/table.ts";
@@ -18,7 +19,7 @@ export function registerLs(program: Command, { exit }: CommandContext): void {
 }
 
 async function list(json: boolean): Promise<number> {
-  const rows: Record<string, unknown>[] = [];
+  const rows: ({ readonly id: string } & Partial<SessionInfo>)[] = [];
   for (const name of sessionNames()) {
     try {
       rows.push({ id: `session:${name}`, ...await sessionInfo(socketPath(name)) });
@@ -27,7 +28,7 @@ async function list(json: boolean): Promise<number> {
       if (error.otherVersion) rows.push({ id: `session:${name}`, name, what: "?", ended: error.message });
     }
   }
-  if (json) output(`${documentText(SESSIONS, { data: rows as Json })}\n`);
+  if (json) output(`${documentText(SESSIONS, { data: rows.map(fields) })}\n`);
   else if (!rows.length) report("el2: no session runs; el2 up WHAT starts one");
   else {
     for (const { name, what, clients, ended, paused, started, logs } of rows) {
@@ -36,4 +37,11 @@ async function list(json: boolean): Promise<number> {
     }
   }
   return ExitCode.Done;
+}
+
+/** What is known of a session. */
+function fields(row: { readonly id: string } & Partial<SessionInfo>): Json {
+  const known: Record<string, Json> = {};
+  for (const [name, value] of Object.entries(row)) if (value !== undefined) known[name] = value;
+  return known;
 }
