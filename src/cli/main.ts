@@ -20,6 +20,7 @@ import { registerInject } from "./commands/inject.ts";
 import { registerInput } from "./commands/input.ts";
 import { registerIoctl } from "./commands/ioctl.ts";
 import { registerIrq } from "./commands/irq.ts";
+import { registerLogs } from "./commands/logs.ts";
 import { registerLs } from "./commands/ls.ts";
 import { registerMan } from "./commands/man.ts";
 import { registerMcp } from "./commands/mcp.ts";
@@ -72,6 +73,7 @@ const COMMANDS: readonly (readonly [heading: string, commands: readonly Register
     registerQueue,
     registerRpc,
     registerConsole,
+    registerLogs,
     registerEvents,
     registerWhy,
     registerTrace,

@@ -1,7 +1,8 @@
 // Lists as text: aligned columns for people.
 
 import { alignsRight, cellText } from "./format.ts";
-import type { Column, Row, Table } from "./table.ts";
+import type { Column, Json, Row, Table } from "./table.ts";
+import { terminalWord } from "../support/terminal-text.ts";
 
 /** Columns of a list. */
 export type Listed = readonly (readonly [name: string, column: Column])[];
@@ -13,10 +14,15 @@ export function listed(table: Table, width: number | undefined): Listed {
   );
 }
 
+/** The columns that were named, in that order. */
+export function namedColumns(table: Table, names: readonly string[]): Listed {
+  return names.map((name) => [name, table.columns[name]]);
+}
+
 /** A list with its heading. Columns are as wide as their contents; the last one is not padded. */
-export function listText(table: Table, rows: readonly Row[], width: number | undefined): string {
+export function listText(table: Table, rows: readonly Row[], width: number | undefined, shown: Listed = listed(table, width)): string {
   if (!rows.length) return `${table.empty}\n`;
-  const columns = listed(table, width).map(([name, column]): [string, Column] => {
+  const columns = shown.map(([name, column]): [string, Column] => {
     const contents = rows.map((row) => cellText(column, row[name]).length);
     return [name, { ...column, width: Math.max((column.title ?? name).length, ...contents) }];
   });
@@ -27,6 +33,21 @@ export function listText(table: Table, rows: readonly Row[], width: number | und
 /** A row of a list. */
 export function rowText(columns: Listed, row: Row, width: number | undefined): string {
   return cut(columns.map(([name, column]) => aligned(column, cellText(column, row[name]))).join(" "), width);
+}
+
+/**
+ * Rows with a tab between values, for programs: exact values as in JSON, without units; nothing
+ * where a row has no value. The first line names the columns.
+ */
+export function tsvText(rows: readonly Row[], shown: Listed): string {
+  const lines = [shown.map(([name]) => name), ...rows.map((row) => shown.map(([name]) => tsvValue(row[name])))];
+  return lines.map((cells) => `${cells.join("\t")}\n`).join("");
+}
+
+function tsvValue(value: Json): string {
+  if (value === null || value === undefined) return "";
+  if (Array.isArray(value) && value.every((one) => typeof one === "string")) return terminalWord(value.join(" "));
+  return terminalWord(typeof value === "object" ? JSON.stringify(value) : String(value));
 }
 
 function aligned(column: Column, text: string): string {

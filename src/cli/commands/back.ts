@@ -5,6 +5,7 @@ import { answer } from "../common/answer.ts";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { output } from "../common/print.ts";
+import { type ListOptions, withListOptions } from "../common/list-options.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { checkedEventFilter, parseWhole } from "../common/values.ts";
 import type { Move } from "../../protocol/protocol.ts";
@@ -14,9 +15,9 @@ const COUNT = parseWhole(1, Number.MAX_SAFE_INTEGER);
 
 /** Adds the command. */
 export function registerBack(program: Command, { exit }: CommandContext): void {
-  withSessionOptions(
+  withListOptions(withSessionOptions(
     program.command("back").description("show an earlier place of a session's run; the machine is paused; changes the machine"),
-  )
+  ))
     .option("--by <n>", "so many instructions back (default 1)", COUNT)
     .option("--to <n>", "the place where so many instructions had been retired", parseWhole(0, Number.MAX_SAFE_INTEGER))
     .option("--event <filter>", "to the last event before that the filter lets through; again: to the one before that")
@@ -51,9 +52,9 @@ function wantedPlace(options: { by?: number; to?: number; event?: string; at?: s
   return place;
 }
 
-async function list(options: { socket?: string; json?: boolean }): Promise<number> {
+async function list(options: ListOptions & { socket?: string; json?: boolean }): Promise<number> {
   using open = await openSession(options);
-  return (await answer(open, { table: "time.ls", args: {} }, options.json ?? false)) ? ExitCode.Done : ExitCode.Failed;
+  return (await answer(open, { table: "time.ls", args: {} }, options.json ?? false, { list: options })) ? ExitCode.Done : ExitCode.Failed;
 }
 
 /** Moves to another place in the run of a session, and prints where it is. */

@@ -4,6 +4,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { answer } from "../common/answer.ts";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
+import { withListOptions } from "../common/list-options.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { changeStops, firstStop, within } from "../common/stops.ts";
 import { checkedEventFilter, parseDuration } from "../common/values.ts";
@@ -11,11 +12,11 @@ import type { StopChange } from "../../queries/stop-rule.ts";
 
 /** Adds the command. */
 export function registerBreak(program: Command, { exit }: CommandContext): void {
-  withSessionOptions(
+  withListOptions(withSessionOptions(
     program.command("break").description(
       "stop a session's machine at the next event that a filter lets through, or before an instruction; changes nothing in it",
     ),
-  )
+  ))
     .argument("[rule...]", "filters of events, each as one argument; without one, the rules that hold")
     .option("--at <place>", "stop before this instruction: VM:SYMBOL, VM:ADDRESS; repeatable", collectPlaces, [])
     .option("--list", "the rules that hold, and what they have stopped at")
@@ -49,7 +50,7 @@ Examples:
       const waits = options.wait && (rules.length + options.at.length > 0 || !open.session.info.paused);
       const stop = waits ? await within(stopped, options.timeout, "no rule has stopped the machine") : undefined;
       const filter = stop && `id=${stop.rule}`;
-      await answer(open, { table: "stop.ls", args: { filter } }, options.json ?? false);
+      await answer(open, { table: "stop.ls", args: { filter } }, options.json ?? false, { list: options });
       exit(ExitCode.Done);
     });
 }

@@ -3,6 +3,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import { answer } from "../common/answer.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
+import { withListOptions } from "../common/list-options.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { checkedRule } from "../options/behavior.ts";
 import { FAULTS } from "../../inspection/fault-rules.ts";
@@ -10,9 +11,9 @@ import type { Action } from "../../queries/action.ts";
 
 /** Adds the command. */
 export function registerInject(program: Command): void {
-  const command = withSessionOptions(
+  const command = withListOptions(withSessionOptions(
     program.command("inject").description("let operations of a session's machine go wrong: the n-th call, request, allocation, interrupt"),
-  )
+  ))
     .argument("[rule...]", "KIND FIELD=VALUE .. -> EFFECT, each as one argument; without one, the rules that hold")
     .option("--list", "the rules that hold, and what has come of them")
     .option("--remove <id>", "end a rule: inject:NUMBER, or all")
@@ -27,7 +28,7 @@ export function registerInject(program: Command): void {
       const error = await open.asker.act(action);
       if (error !== undefined) throw new Failure(`inject: ${error}`, ExitCode.Failed);
     }
-    await answer(open, { table: "inject.ls", args: {} }, options.json ?? false);
+    await answer(open, { table: "inject.ls", args: {} }, options.json ?? false, { list: options });
   });
 }
 

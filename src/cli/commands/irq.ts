@@ -4,6 +4,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { answer } from "../common/answer.ts";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { BY_ID, type Group, registerGroup, VM_FILTER } from "../common/group.ts";
+import { withListOptions } from "../common/list-options.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { parseDuration, parseWhole } from "../common/values.ts";
 
@@ -61,7 +62,9 @@ const TOP_ROWS = 10;
 
 /** Adds `irq top`. */
 function addTop(group: Command): void {
-  const command = withSessionOptions(group.command("top").description("the interrupts that come most often, and what is wrong with any"))
+  const command = withListOptions(
+    withSessionOptions(group.command("top").description("the interrupts that come most often, and what is wrong with any")),
+  )
     .option("--for <time>", `count over this much wall time (default: ${TOP_TIME / 1e9}s)`, parseDuration)
     .option("--limit <rows>", "at most so many rows", parseWhole(1, 10_000), TOP_ROWS)
     .addHelpText("after", examplesText(["irq top", "irq top --for 2s"]));
@@ -71,6 +74,8 @@ function addTop(group: Command): void {
     // Rates are those since somebody looked before.
     await open.asker.ask({ table: "irq.ls", args: {} });
     await new Promise((resolve) => setTimeout(resolve, (options.for ?? TOP_TIME) / 1e6));
-    await answer(open, { table: "irq.ls", args: { filter: "rate>0 | finding!=-", limit: options.limit } }, options.json ?? false);
+    await answer(open, { table: "irq.ls", args: { filter: "rate>0 | finding!=-", limit: options.limit } }, options.json ?? false, {
+      list: options,
+    });
   });
 }

@@ -3,6 +3,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode } from "../common/failure.ts";
+import { watching, watchOption } from "../common/list-options.ts";
 import { output, report } from "../common/print.ts";
 import { withSessionOptions } from "../common/session.ts";
 import { sessionNames, socketPath } from "../../control/places.ts";
@@ -14,8 +15,9 @@ import type { Json } from "../../queries/table.ts";
 /** Adds the command. */
 export function registerLs(program: Command, { exit }: CommandContext): void {
   withSessionOptions(program.command("ls").description("list the sessions"))
+    .addOption(watchOption())
     .addHelpText("after", examplesText(["ls", "ls --json"]))
-    .action(async (options) => exit(await list(options.json ?? false)));
+    .action(async (options) => exit(await watching(options, options.json ?? false, () => list(options.json ?? false))));
 }
 
 async function list(json: boolean): Promise<number> {

@@ -6,6 +6,7 @@ import { answer } from "../common/answer.ts";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
+import { withListOptions } from "../common/list-options.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { parseDuration, parseKinds } from "../common/values.ts";
 import { readNamedRecording } from "../start/recordings.ts";
@@ -50,11 +51,11 @@ export function addRecorded(trace: Command, { entry, exit }: CommandContext): vo
       open.session.send({ kind: "trace", kinds: [] });
       await answer(open, { table: "trace.stats", args: { filter: "events>0" } }, options.json ?? false);
     });
-  withSessionOptions(trace.command("stats").description("what is recorded, by kind"))
+  withListOptions(withSessionOptions(trace.command("stats").description("what is recorded, by kind")))
     .addHelpText("after", examplesText(["trace stats"]))
     .action(async (options) => {
       using open = await openSession(options);
-      await answer(open, { table: "trace.stats", args: {} }, options.json ?? false);
+      await answer(open, { table: "trace.stats", args: {} }, options.json ?? false, { list: options });
     });
   withSessionOptions(trace.command("export").description("write what is recorded, or the events of a recording, to a file"))
     .argument("<file>", `file to write: ${Object.keys(BY_ENDING).join(", ")} say the format`)

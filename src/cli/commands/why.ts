@@ -3,6 +3,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
+import { checkColumns, type ListOptions, watching, withListOptions } from "../common/list-options.ts";
 import { nothingPasses, output, printAnswer } from "../common/print.ts";
 import { checkVm, openSession, withSessionOptions } from "../common/session.ts";
 import { checkedFilter } from "../common/values.ts";
@@ -13,9 +14,9 @@ import { REASONS } from "../../queries/tables.ts";
 
 /** Adds the command. */
 export function registerWhy(program: Command, { exit }: CommandContext): void {
-  withSessionOptions(
+  withListOptions(withSessionOptions(
     program.command("why").description("why something failed: who asked, the chain, the rule, the values, the way out; and why a VM ended"),
-  )
+  ))
     .argument("[reason]", "last, or why:NUMBER", "last")
     .option("--list", "list the reasons, newest first")
     .option("--vm <vm>", "only what this VM asked")
@@ -25,7 +26,7 @@ export function registerWhy(program: Command, { exit }: CommandContext): void {
     .action(async (reason, options) => exit(await why(reason, options)));
 }
 
-interface WhyOptions {
+interface WhyOptions extends ListOptions {
   readonly json?: boolean;
   readonly socket?: string;
   readonly list?: true;
@@ -48,27 +49,34 @@ function listCommand(options: Pick<WhyOptions, "vm" | "about" | "filter">): stri
     .join(" ");
 }
 
-async function why(reason: string, { json = false, socket, list, vm, about, filter }: WhyOptions): Promise<number> {
+async function why(reason: string, options: WhyOptions): Promise<number> {
+  const { json = false, socket, vm, about, filter } = options;
+  // Columns and forms are those of lists.
+  const list = options.list || options.columns || options.output;
+  checkColumns(REASONS, options);
   const number = reason === "last" ? undefined : /^(?:why:)?(\d+)$/.exec(reason)?.[1];
   if (reason !== "last" && number === undefined) throw new Failure(`${reason} is no reason; write last or why:NUMBER`);
   if (filter !== undefined) checkedFilter("--filter", filter, REASONS);
   using open = await openSession({ socket });
   const terms = allOf([filter, vm && `vm=${vm}`, about && `"${about}"`, number && `id=why:${number}`]);
   const ask = (filter: string) => open.asker.ask({ table: "why", args: { filter, limit: list ? undefined : 1 } });
-  // What somebody dealt with answers no question but that for all reasons, or for this one.
-  const answers = about ? "failed=yes | kind=ended" : "failed=yes";
-  const answer = await ask(reason === "last" && !list ? allOf([terms, answers]) : terms);
-  if (answer.error !== undefined) throw new Failure(answer.error);
-  if (!answer.rows.length && vm) await checkVm(open, vm);
-  if (json || list) printAnswer(open.session.info.name, answer, json, nothingPasses(terms));
-  else for (const row of rowsOf(REASONS, answer)) output(reasonLines(row).map(({ text }) => `${text}\n`).join(""));
-  if (answer.rows.length || list) return ExitCode.Done;
-  if (number) throw new Failure(`no why:${number} is kept`, ExitCode.Failed);
-  const others = (await open.asker.ask({ table: "why", args: { filter: allOf([terms, "kind=refused"]) } })).rows.length;
-  const told = `nothing${terms ? " like that" : ""} has failed${
-    others ? `; ${dealtWith(others)}: ${listCommand({ vm, about, filter })}` : ""
-  }`;
-  if (terms) throw new Failure(told, ExitCode.Failed);
-  if (!json) output(`${told}\n`);
-  return ExitCode.Done;
+  const print = async () => {
+    // What somebody dealt with answers no question but that for all reasons, or for this one.
+    const answers = about ? "failed=yes | kind=ended" : "failed=yes";
+    const answer = await ask(reason === "last" && !list ? allOf([terms, answers]) : terms);
+    if (answer.error !== undefined) throw new Failure(answer.error);
+    if (!answer.rows.length && vm) await checkVm(open, vm);
+    if (json || list) printAnswer(open.session.info.name, answer, json, nothingPasses(terms), options);
+    else for (const row of rowsOf(REASONS, answer)) output(reasonLines(row).map(({ text }) => `${text}\n`).join(""));
+    if (answer.rows.length || list) return ExitCode.Done;
+    if (number) throw new Failure(`no why:${number} is kept`, ExitCode.Failed);
+    const others = (await open.asker.ask({ table: "why", args: { filter: allOf([terms, "kind=refused"]) } })).rows.length;
+    const told = `nothing${terms ? " like that" : ""} has failed${
+      others ? `; ${dealtWith(others)}: ${listCommand({ vm, about, filter })}` : ""
+    }`;
+    if (terms) throw new Failure(told, ExitCode.Failed);
+    if (!json) output(`${told}\n`);
+    return ExitCode.Done;
+  };
+  return await watching(options, json, print);
 }

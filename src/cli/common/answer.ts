@@ -1,6 +1,7 @@
 // What a session answers to a query, printed.
 
 import { ExitCode, Failure } from "./failure.ts";
+import { checkColumns, type ListOptions, watching } from "./list-options.ts";
 import { nothingPasses, output, printAnswer, recordText } from "./print.ts";
 import { checkVm, type OpenSession } from "./session.ts";
 import type { Query } from "../../queries/query.ts";
@@ -14,18 +15,25 @@ interface AnswerOptions {
   readonly none?: string;
   /** The VM that the rows are of. */
   readonly vm?: string;
+  /** Which columns, how, and whether again and again. */
+  readonly list?: ListOptions;
 }
 
 /**
- * Asks and prints. Gives the number of rows. @throws Failure when the query is wrong, or there is
- * no such VM
+ * Asks and prints; with `list.watch`, until it is interrupted. Gives the number of rows.
+ * @throws Failure when the query is wrong, or there is no such VM
  */
 export async function answer(open: OpenSession, query: Query, json: boolean, options: AnswerOptions = {}): Promise<number> {
-  const { record = false, none = nothingPasses(query.args.filter), vm } = options;
+  if (options.list) checkColumns(TABLES[query.table], options.list);
+  return await watching(options.list ?? {}, json, () => answerOnce(open, query, json, options));
+}
+
+async function answerOnce(open: OpenSession, query: Query, json: boolean, options: AnswerOptions): Promise<number> {
+  const { record = false, none = nothingPasses(query.args.filter), vm, list } = options;
   const got = await open.asker.ask(query);
   if (got.error !== undefined) throw new Failure(got.error, got.error.startsWith("--filter") ? ExitCode.Usage : ExitCode.Failed);
   if (!got.rows.length && vm !== undefined) await checkVm(open, vm);
   if (record && !json) output(got.rows.map((row) => recordText(TABLES[query.table], row)).join("\n"));
-  else printAnswer(open.session.info.name, got, json, none);
+  else printAnswer(open.session.info.name, got, json, none, list);
   return got.rows.length;
 }

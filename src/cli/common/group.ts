@@ -6,6 +6,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { answer } from "./answer.ts";
 import { type CommandContext, examplesText } from "./command.ts";
 import { ExitCode, Failure } from "./failure.ts";
+import { type ListOptions, watchOption, withListOptions } from "./list-options.ts";
 import { report } from "./print.ts";
 import { openSession, withSessionOptions } from "./session.ts";
 import { checkedFilter, parseWhole } from "./values.ts";
@@ -87,6 +88,8 @@ function addQuery(parent: Command, { exit }: CommandContext, query: QueryCommand
     .option("--filter <filter>", "only rows that it lets through, such as state=blocked or size>1M")
     .option("--limit <rows>", "at most so many rows", parseWhole(1, 1_000_000))
     .addHelpText("after", examplesText(query.examples));
+  if (query.record) command.addOption(watchOption());
+  else withListOptions(command);
   if (query.argument) {
     command.argument(query.argument.optional ? `[${query.argument.name}]` : `<${query.argument.name}>`, query.argument.help);
   }
@@ -120,7 +123,7 @@ function checkedAction(path: string, make: () => Action): Action {
   }
 }
 
-interface QueryOptions {
+interface QueryOptions extends ListOptions {
   readonly json?: boolean;
   readonly socket?: string;
   readonly readOnly?: boolean;
@@ -136,7 +139,7 @@ async function runQuery(group: string, command: QueryCommand, argument: string |
   const query: Query = { table: command.table, args: { ...args, filter: filter || undefined, limit: options.limit } };
   const none = options.filter === undefined ? command.none : undefined;
   const vm = command.ofVm && argument;
-  const rows = await answer(open, query, options.json ?? false, { record: command.record, none, vm });
+  const rows = await answer(open, query, options.json ?? false, { record: command.record, none, vm, list: options });
   if (rows === 0 && command.failsOnNone) {
     throw new Failure(`no ${argument}; el2 ${group} ls shows what there is`, ExitCode.Failed);
   }

@@ -2,7 +2,8 @@
 // (docs/design/workstation.md §2, "JSON").
 
 import { cellText } from "../../queries/format.ts";
-import { listed, listText, rowText } from "../../queries/list-text.ts";
+import type { ListOptions } from "./list-options.ts";
+import { listed, listText, namedColumns, rowText, tsvText } from "../../queries/list-text.ts";
 import type { Answer } from "../../queries/query.ts";
 import { type Json, type Row, schemaName, type Table } from "../../queries/table.ts";
 import { TABLES } from "../../queries/tables.ts";
@@ -35,12 +36,17 @@ export function report(line: string): void {
 /**
  * Prints an answer. On a terminal lists are as wide as it is; elsewhere nothing is cut.
  * @param none what is said where there are no rows; else what the table says
+ * @param list which columns, and how
  */
-export function printAnswer(session: string, answer: Answer, json: boolean, none?: string): void {
+export function printAnswer(session: string, answer: Answer, json: boolean, none?: string, list: ListOptions = {}): void {
   const table: Table = TABLES[answer.table];
   if (json) return output(`${JSON.stringify(answerJson(session, answer))}\n`);
-  if (!answer.rows.length && none !== undefined) output(`${none}\n`);
-  else output(listText(table, answer.rows, terminalWidth()));
+  // Who names columns, or wants them all, has lines that are longer than the terminal is wide.
+  const width = list.columns || list.output === "wide" ? undefined : terminalWidth();
+  const shown = list.columns ? namedColumns(table, list.columns) : listed(table, list.output === "tsv" ? undefined : width);
+  if (list.output === "tsv") output(tsvText(answer.rows, shown));
+  else if (!answer.rows.length && none !== undefined) output(`${none}\n`);
+  else output(listText(table, answer.rows, width, shown));
   if (answer.dropped) report(`el2: ${answer.dropped} rows were lost before they could be read`);
 }
 

@@ -1,0 +1,55 @@
+// Options of every command that prints a list: which columns, in which form, and whether it is
+// printed again and again.
+
+import { type Command, Option } from "@commander-js/extra-typings";
+import { Failure } from "./failure.ts";
+import { output, outputBytes } from "./print.ts";
+import type { Table } from "../../queries/table.ts";
+import { didYouMean } from "../../support/did-you-mean.ts";
+
+/** Wall time (ms) between two prints of a list that is watched. */
+const PERIOD = 1000;
+/** Cursor to the corner, and nothing behind it. */
+const CLEAR = new TextEncoder().encode("\x1b[H\x1b[J");
+
+/** How a list is printed. */
+export interface ListOptions {
+  readonly columns?: readonly string[];
+  readonly output?: "wide" | "tsv";
+  readonly watch?: true;
+}
+
+/** `--watch`. */
+export function watchOption() {
+  return new Option("--watch", "print the list every second until interrupted");
+}
+
+/** Adds the options of a list whose rows have columns. */
+export function withListOptions<Args extends unknown[], Opts extends Record<string, unknown>>(command: Command<Args, Opts>) {
+  return command
+    .option("--columns <names>", "these columns, in this order, separated by commas; el2 schema NAME lists them", (text) => text.split(","))
+    .addOption(
+      new Option("-o, --output <form>", "wide: all columns of the list, however long the lines; tsv: exact values with tabs between them")
+        .choices(["wide", "tsv"] as const).conflicts("json"),
+    )
+    .addOption(watchOption());
+}
+
+/** @throws Failure if the table lacks a column that was named */
+export function checkColumns({ name, columns }: Table, list: ListOptions): void {
+  const wrong = list.columns?.find((column) => !Object.hasOwn(columns, column));
+  if (wrong === undefined) return;
+  const names = Object.keys(columns);
+  throw new Failure(`--columns: ${name} has no column "${wrong}"${didYouMean(wrong, names)}; its columns are ${names.join(", ")}`);
+}
+
+/** Prints once; with `--watch` every second, on a terminal in place of what was printed before. */
+export async function watching<T>({ watch, output: form }: ListOptions, json: boolean, print: () => Promise<T>): Promise<T> {
+  if (!watch) return await print();
+  for (let first = true;; first = false) {
+    if (Deno.stdout.isTerminal()) outputBytes(CLEAR);
+    else if (!first && !json && form !== "tsv") output("\n");
+    await print();
+    await new Promise((resolve) => setTimeout(resolve, PERIOD));
+  }
+}
