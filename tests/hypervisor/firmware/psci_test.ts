@@ -4,8 +4,9 @@
 import assert from "node:assert/strict";
 import { VcpuOption } from "../../../src/abi/words.ts";
 import { smccc } from "../../../src/hypervisor/firmware/smccc.ts";
+import { Doorbell } from "../../../src/hypervisor/ipc/doorbell.ts";
 import type { Vcpu } from "../../../src/hypervisor/scheduling/vcpu.ts";
-import { hvc, RESET_PSTATE, ScriptedMachine, type ScriptedState, ScriptedVm, smc, wfi } from "../scripted.ts";
+import { hvc, RESET_PSTATE, ScriptedMachine, type ScriptedState, ScriptedVm, smc, type Step, wfi } from "../scripted.ts";
 
 const ALL_ONES = 0xffff_ffff_ffff_ffffn;
 const PRIMARY = VcpuOption.HlosVm | VcpuOption.Critical | VcpuOption.Pinned;
@@ -90,6 +91,32 @@ Deno.test("HVC and SMC reach the same functions; other immediates answer -1", ()
   guest.start();
   machine.run(100_000);
   assert.equal(guest.state(guest.vcpus[0]).pc, 0x4000_0000n + 8n, "SMC is stepped over, HVC is behind itself already");
+});
+
+Deno.test("SMC 0xc6008012 rings a doorbell as doorbell_send by HVC does, and gives its flags", () => {
+  const machine = new ScriptedMachine();
+  const bell = machine.hypervisor.rootPartition.create(Doorbell) as Doorbell;
+  assert.equal(bell.activate(), 0);
+  let calls = 0;
+  const guest = new ScriptedVm(machine, 3, [function* (registers: ScriptedState) {
+    const send = function* (id: bigint, at: number, flags: bigint, conduit: Step) {
+      registers.setX(0, id);
+      registers.setX(at, cap);
+      registers.setX(at + 1, flags);
+      registers.setX(at + 2, 0n);
+      yield conduit;
+      calls++;
+      return [registers.getX(0), registers.getX(1)];
+    };
+    assert.deepEqual(yield* send(0xc600_8012n, 1, 5n, smc(0)), [0n, 0n]);
+    assert.deepEqual(yield* send(0xc600_8012n, 1, 2n, smc(0)), [0n, 5n]);
+    assert.deepEqual(yield* send(0n, 0, 8n, hvc(0x6012)), [0n, 7n]);
+    assert.deepEqual(yield* send(0xc600_8012n, 1, 0n, hvc(0)), [0n, 15n]);
+  }]);
+  const cap = guest.grant(bell);
+  guest.start();
+  machine.run(100_000);
+  assert.equal(calls, 4);
 });
 
 Deno.test("PSCI_FEATURES knows what is implemented in which convention", () => {
