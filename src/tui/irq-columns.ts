@@ -10,10 +10,13 @@ import { IRQS } from "../queries/tables.ts";
 
 /** Columns of a history. */
 const HISTORY = 15;
+/** Columns of the source, and of all others. */
+const LEAST_SOURCE = 18, MOST_SOURCE = 30;
+const OTHERS = 94;
 const WORDS: readonly (readonly [field: "act" | "pend", word: string])[] = [["act", "active"], ["pend", "pending"]];
 
 /** Whose interrupt it is, what raises it, what state it is in and how often it comes. */
-export function irqColumns(histories: Histories): ListColumn[] {
+export function irqColumns(histories: Histories, width: number): ListColumn[] {
   return [
     {
       name: "id",
@@ -29,8 +32,8 @@ export function irqColumns(histories: Histories): ListColumn[] {
     {
       name: "source",
       title: "Source",
-      width: 18,
-      pieces: ({ source }) => [{ text: String(source) || "-", role: source ? "text" : "dim" }],
+      width: Math.min(Math.max(width - OTHERS, LEAST_SOURCE), MOST_SOURCE),
+      pieces: sourcePieces,
     },
     { name: "priority", title: "Prio", width: 4, from: 100, pieces: ({ priority }) => [{ text: String(priority), role: "dim" }] },
     {
@@ -90,6 +93,10 @@ export function irqColumns(histories: Histories): ListColumn[] {
       },
     },
   ];
+}
+
+function sourcePieces({ source }: Row): Piece[] {
+  return [{ text: String(source).replace(/^vcpu:/, "") || "-", role: source ? "text" : "dim" }];
 }
 
 /** Whether an interrupt comes too often. */

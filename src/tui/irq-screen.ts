@@ -28,7 +28,7 @@ export function irqScreen(clock: () => number): ScreenModel {
     name: "irqs",
     table: "irq.ls",
     title: "Interrupts",
-    columns: () => irqColumns(histories),
+    columns: (width) => irqColumns(histories, width),
     right: () => [{ text: "busiest first", role: "dim" }],
     taken(rows) {
       histories.take(clock(), rows.map(({ id, rate }): [string, number] => [id, Number(rate)]));

@@ -26,6 +26,8 @@ const LABEL = 13;
 const TICKS_APART = 18;
 /** Rows from which on the cursor's time has one of its own, physical CPUs have a blank between. */
 const ROOMY = 18;
+/** Share of the width in which idleness after the newest switch shows. */
+const AFTER_NEWEST = 0.35;
 /** Rows below the lanes: what the glyphs mean, and two lines about the switch. */
 const FOOT = 3;
 
@@ -146,11 +148,16 @@ export class LanesPane implements Pane {
 
   #moveTo(time: number): void {
     const first = Number(this.#rows[0]?.t ?? 0), span = this.#width * SCALES[this.#scale];
-    if (this.#at === undefined) this.#end = this.#now;
+    if (this.#at === undefined) this.#end = this.#newest(span);
     this.#at = Math.min(Math.max(time, first), this.#now);
     // The cursor stays inside.
     if (this.#at < this.#end - span) this.#end = this.#at + span;
     else if (this.#at > this.#end) this.#end = this.#at;
+  }
+
+  /** The right end (ns) while it follows: now, but with the newest switch in sight. */
+  #newest(span: number): number {
+    return Math.min(this.#now, Number(this.#rows.at(-1)?.t ?? 0) + span * AFTER_NEWEST);
   }
 
   /** Virtual time (ns) of the cursor. */
@@ -165,7 +172,7 @@ export class LanesPane implements Pane {
     }
     const width = this.#width = Math.max(area.width - LABEL - 1, 1), step = SCALES[this.#scale];
     // Columns begin at multiples of what one shows: what has been drawn stays as it is.
-    const end = Math.ceil((this.#at === undefined ? this.#now : this.#end) / step) * step;
+    const end = Math.ceil((this.#at === undefined ? this.#newest(width * step) : this.#end) / step) * step;
     const window: Window = { x: area.x + LABEL, width, start: end - width * step, step };
     const cursor = Math.min(Math.max(Math.floor((this.#cursor - window.start) / step), 0), width - 1);
     const roomy = area.height >= Math.min(this.rows, ROOMY);

@@ -1,12 +1,145 @@
-// Screen 5: capabilities, and the objects that they are to.
+// Screen 5: capabilities, who else holds the object of one, and the objects.
 
-import { inspector, listScreen } from "./list-screen.ts";
-import type { ScreenModel } from "./screen-model.ts";
+import { type CellContext, idPieces, type ListColumn } from "./list.ts";
+import { inspector } from "./list-screen.ts";
+import type { Line, Pane } from "./pane.ts";
+import { chipPiece, type Piece } from "./pieces.ts";
+import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
 import { TablePane } from "./table-pane.ts";
+import { TextPane } from "./text-pane.ts";
+import type { Look } from "./theme.ts";
+import { timeText } from "../queries/format.ts";
+import type { Answer } from "../queries/query.ts";
+import type { Row } from "../queries/table.ts";
+
+/** Rows of the list, of all; columns of who else holds an object, of all. */
+const LIST_SHARE = 0.55;
+const HOLDERS_SHARE = 0.5;
+/** Columns from which on who holds an object stands beside the fields. */
+const BESIDE = 100;
+/** Columns of a capability's id. */
+const ID = 16;
+
+/** Whose capability it is, to what, with which rights, and what its last use was answered. */
+function capColumns(width: number): ListColumn[] {
+  return [
+    { name: "id", title: "Capability", width: ID, pieces: ({ id }, { look, bad }) => capPieces(id, look, bad) },
+    { name: "type", title: "Type", width: 11, pieces: ({ type }) => [{ text: String(type), role: "dim" }] },
+    { name: "obj", title: "Object", width: 16, pieces: ({ obj }, context) => objectPieces(obj, context) },
+    {
+      name: "rights",
+      title: "Rights",
+      width: Math.min(Math.max(width - 92, 24), 60),
+      pieces: ({ rights }) => {
+        const text = (rights as readonly string[]).join(" ");
+        return [text ? { text } : { text: "none", role: "dim" }];
+      },
+    },
+    {
+      name: "master",
+      title: "Master",
+      width: 6,
+      from: 140,
+      pieces: ({ master }) => [master === true ? { text: "yes" } : { text: "-", role: "dim" }],
+    },
+    {
+      name: "holders",
+      title: "Held by",
+      width: 7,
+      right: true,
+      from: 100,
+      pieces: ({ holders }) => [{ text: String(holders), role: Number(holders) > 1 ? "text" : "dim" }],
+    },
+    {
+      name: "used",
+      title: "Used",
+      width: 12,
+      right: true,
+      from: 110,
+      pieces: ({ used }) => [{ text: used === null ? "-" : timeText(Number(used)), role: "dim" }],
+    },
+    {
+      name: "res",
+      title: "Answer",
+      width: 20,
+      from: 110,
+      pieces: ({ res, err }) => [typeof res === "string" ? { text: res, role: err === true ? "bad" : "text" } : { text: "-", role: "dim" }],
+    },
+  ];
+}
+
+/** `cap:host/0x3`: the VM's letter, its name and the slot. */
+function capPieces(id: string, look: Look, bad: boolean): Piece[] {
+  const [, vm, slot] = /^cap:([^/]+)(\/.*)$/.exec(id) ?? ["", "?", id];
+  const mark = look.vm(vm);
+  return [chipPiece(mark), { text: ` ${vm}`, role: bad ? "text" : mark.ink }, { text: slot, role: "strong", bold: true }];
+}
+
+function objectPieces(object: Row[string], context: CellContext): Piece[] {
+  return typeof object === "string" ? idPieces(object, { ...context, first: false }) : [{ text: "revoked", role: "dim" }];
+}
 
 /** Its panes, and where they stand. */
 export function rightsScreen(): ScreenModel {
-  const caps = new TablePane({ name: "caps", table: "caps.ls", title: "Capabilities", filter: "type!=hwirq" });
+  const caps = new TablePane({ name: "caps", table: "caps.ls", title: "Capabilities", filter: "type!=hwirq", columns: capColumns });
   const objects = new TablePane({ name: "objects", table: "obj.ls", title: "Objects", filter: "type!=hwirq" });
-  return listScreen("5", caps, [inspector("fields", caps), objects], 0.6);
+  const fields = inspector("fields", caps), holders = holdersPane(caps);
+  const underList = below("under-list"), besideHolders = beside("beside-holders");
+  let lower: Pane = fields;
+
+  function layout(body: Body, focused: Pane): Placed[] {
+    if (focused === holders || focused === fields || focused === objects) lower = focused;
+    const [above, under] = underList.cut(body, body.height * LIST_SHARE);
+    if (body.width < BESIDE) return [{ pane: caps, area: above }, { pane: lower, area: under }];
+    const [left, right] = besideHolders.cut(under, body.width * HOLDERS_SHARE);
+    return [{ pane: caps, area: above }, { pane: holders, area: left }, { pane: lower === holders ? fields : lower, area: right }];
+  }
+
+  return {
+    key: "5",
+    panes: [caps, holders, fields, objects],
+    views: [[fields, objects]],
+    dividers: [underList, besideHolders],
+    layout,
+  };
+}
+
+/** Who holds the object of the selected capability, and with which rights. */
+function holdersPane(caps: TablePane): TextPane {
+  let rows: readonly Row[] = [], error: string | undefined, asked: string | undefined;
+  const object = () => {
+    const obj = caps.selection?.row.obj;
+    return typeof obj === "string" ? obj : undefined;
+  };
+  const lines = (look: Look): Line[] => {
+    const row = caps.selection?.row;
+    if (!row) return [{ text: "No capability is selected.", role: "dim" }];
+    if (error !== undefined) return [{ text: `× ${error.split("\n")[0]}`, role: "bad" }];
+    const others = rows.filter(({ id, obj }) => id !== row.id && obj === row.obj);
+    if (!others.length) {
+      return [{ text: "Nobody else holds this object." }, { text: "Another holder gets it by a copy of the capability.", role: "dim" }];
+    }
+    return others.map((other): Line => ({
+      text: "",
+      pieces: [...capPieces(other.id, look, false), { text: "  " }, {
+        text: (other.rights as readonly string[]).join(" ") || "no rights",
+        role: "dim",
+      }],
+    }));
+  };
+  return new TextPane({
+    name: "holders",
+    title: () => ({ text: "Who else holds it", detail: object() }),
+    lines: (_, look) => lines(look),
+    wants() {
+      const id = object();
+      if (id !== asked) rows = [];
+      asked = id;
+      return id === undefined ? undefined : { table: "caps.ls", args: { filter: `obj=${id}` } };
+    },
+    take(answer: Answer) {
+      rows = answer.rows;
+      error = answer.error;
+    },
+  });
 }

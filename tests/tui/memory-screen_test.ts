@@ -6,7 +6,7 @@ import { MEMORY_VIEWS, type Patch } from "../../src/tui/memory-views.ts";
 import { plainLook } from "../../src/tui/theme.ts";
 import type { Query } from "../../src/queries/query.ts";
 import { phoneAnswer, phoneRows } from "./phone.ts";
-import { Rig } from "./rig.ts";
+import { press, Rig } from "./rig.ts";
 
 const MiB = 2 ** 20;
 const patch = (key: string, rest: Partial<Patch> = {}): Patch => ({
@@ -150,13 +150,13 @@ Deno.test("L27: a blocked parcel of 64 KiB is visible at every zoom, in every vi
       await rig.type("jjj");
       for (let view = 0; view < MEMORY_VIEWS.length; view++) {
         for (let zoom = 0; zoom < 8; zoom++) {
-          await rig.lines();
+          rig.app.draw(rig.screen);
           const found = rig.screen.toLines().findIndex((line) => /0x[0-9a-f]{8}.*!/.test(line));
           assert.ok(found > 0, `${width}x${height} view ${view} zoom ${zoom}\n${rig.screen.toLines().join("\n")}`);
-          await rig.type("-");
+          await press(rig, "-");
         }
-        for (let zoom = 0; zoom < 8; zoom++) await rig.type("+"), await rig.lines();
-        await rig.type("v");
+        for (let zoom = 0; zoom < 8; zoom++) await press(rig, "+"), rig.app.draw(rig.screen);
+        await press(rig, "v");
       }
     }
   }

@@ -98,12 +98,12 @@ Deno.test("the palette has what can be done with the selected object; what canno
 Deno.test("l shows columns further right, the first one stays; h goes back, and both say where they end", async () => {
   const rig = new Rig(80, 24);
   await rig.type("5");
-  const heading = async () => (await rig.lines()).find((line) => line.startsWith("  Id "))!;
+  const heading = async () => (await rig.lines()).find((line) => line.startsWith("  Capability "))!;
   const before = await heading();
   assert.match(before, /Type/);
   assert.doesNotMatch(before, /Holders|Slot/);
   for (let i = 0; i < 5; i++) await rig.type("l"), await rig.lines();
-  assert.match(await heading(), /^ {2}Id +.*Holders/);
+  assert.match(await heading(), /^ {2}Capability +.*Held by/);
   assert.match(await rig.text(), /Capabilities.*\d columns left/);
   for (let i = 0; i < 20; i++) await rig.type("l"), await rig.lines();
   assert.match(await rig.text(), /this is the last column/);

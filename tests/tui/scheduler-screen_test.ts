@@ -138,6 +138,16 @@ Deno.test("a lane is blank where nobody recorded who ran", async () => {
   assert.match(lane(await rig.lines(), /^p1 /), /^T rt T+_+ +T rt T+\|T+$/);
 });
 
+Deno.test("while nothing is switched for long, what follows has the newest switch in sight", async () => {
+  const rig = new Rig(120, 36);
+  rig.answer = (query) => {
+    const answer = phoneAnswer(query);
+    return { ...answer, at: { ...answer.at, ns: "15000000000" } };
+  };
+  await rig.type("8");
+  assert.match(lane(await rig.lines(), /^p0 /), /H\| debian D+$/);
+});
+
 Deno.test("the timeline says that it asks, that nothing was recorded, and what went wrong", async () => {
   const rig = new Rig(80, 24);
   rig.answer = (query) => ({ ...phoneAnswer(query), rows: query.table === "sched.ls" ? [] : phoneRows(query.table) });

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import type { Query } from "../../src/queries/query.ts";
+import type { Row } from "../../src/queries/table.ts";
+import { phoneAnswer, phoneRows } from "./phone.ts";
+import { Rig } from "./rig.ts";
+
+/** The capabilities of the session; rm has one to debian/0 too. */
+function withHolder(query: Query) {
+  const answer = phoneAnswer({ ...query, args: {} });
+  if (query.table !== "caps.ls") return answer;
+  const rows = phoneRows("caps.ls");
+  const other: Row = { ...rows[1], id: "cap:rm/0x411", vm: "vm:rm", rights: ["Lifecycle"], err: false, res: null };
+  const all = [...rows, other];
+  return { ...answer, rows: query.args.filter === undefined ? all : all.filter(({ obj }) => query.args.filter === `obj=${obj}`) };
+}
+
+Deno.test("capabilities: whose, to what, with which rights, and what the last use was answered", async () => {
+  const rig = new Rig(120, 36);
+  await rig.type("5");
+  const text = await rig.text();
+  assert.match(text, /H host\/0x0 +msgqueue +mq:0 +Send +2/);
+  assert.match(text, /!H host\/0x3 +thread +debian\/0 +Affinity YieldTo +2 +12\.479000 vcpu_set_priority/);
+});
+
+Deno.test("who else holds the object of the selected capability stands below the list, with the rights", async () => {
+  const rig = new Rig(120, 36);
+  rig.answer = withHolder;
+  await rig.type("5");
+  assert.match(await rig.text(), /Who else holds it mq:0 -[^]*Nobody else holds this object/);
+  await rig.keys("j");
+  rig.time += 1000;
+  rig.sample();
+  assert.match(await rig.text(), /Who else holds it vcpu:debian\/0 -[^]*R rm\/0x411 {2}Lifecycle/);
+});
+
+Deno.test("capabilities say that there is none, and what went wrong", async () => {
+  for (
+    const [error, expected] of [[undefined, /no rows match|no capability exists/], [
+      "the machine has ended",
+      /the machine has ended/,
+    ]] as const
+  ) {
+    const rig = new Rig(120, 36);
+    rig.answer = (query) => ({ ...phoneAnswer(query), rows: [], error });
+    await rig.type("5");
+    assert.match(await rig.text(), expected);
+    assert.match(await rig.text(), /No capability is selected/);
+  }
+});
