@@ -85,6 +85,12 @@ export class Consoles {
     return taken;
   }
 
+  /** The end of what a console has shown, as text. */
+  tail(console: string): string {
+    const waiting = this.#output.filter((one) => one.console === console).flatMap(({ bytes }) => bytes);
+    return new TextDecoder().decode(this.#tail(console, Uint8Array.from(waiting)));
+  }
+
   /** The end of what each console shows, for a snapshot. */
   save(): readonly ConsoleTail[] {
     const waiting = new Map<string, number[]>();

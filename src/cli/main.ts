@@ -9,6 +9,7 @@ import { registerBreak } from "./commands/break.ts";
 import { registerCaps } from "./commands/caps.ts";
 import { registerCompletion } from "./commands/completion.ts";
 import { registerConsole } from "./commands/console.ts";
+import { registerDiagnose } from "./commands/diagnose.ts";
 import { registerDiff } from "./commands/diff.ts";
 import { registerDisasm } from "./commands/disasm.ts";
 import { registerDoctor } from "./commands/doctor.ts";
@@ -76,6 +77,7 @@ const COMMANDS: readonly (readonly [heading: string, commands: readonly Register
     registerLogs,
     registerEvents,
     registerWhy,
+    registerDiagnose,
     registerTrace,
     registerSymbols,
     registerDisasm,

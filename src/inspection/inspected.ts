@@ -55,6 +55,8 @@ export interface Inspected {
   /** The consoles of its VMs, by their names. */
   readonly consoles: {
     has(vm: string): boolean;
+    /** The end of what one has shown. */
+    tail(vm: string): string;
     /** Why nobody takes what is typed into one now; undefined where somebody does. */
     closed(vm: string): string | undefined;
   };
@@ -101,10 +103,22 @@ export interface KnownVms {
 /** A query that names what does not exist, or lacks what it needs. The message says so. */
 export class QueryError extends Error {}
 
+/** Work of a vCPU in one stretch without an exit, as far as it was looked at. */
+export interface Stretch {
+  readonly exits: number;
+  readonly since: number;
+  readonly instructions: number;
+  readonly looks: number;
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
 /** What is remembered from look to look. */
 export class Looks {
   readonly rates = new Rates();
   readonly refusedReclaims = new RefusedReclaims();
+  /** Work of vCPUs without an exit. */
+  readonly stretches = new WeakMap<Vcpu, Stretch>();
 }
 
 /** What a reader gets. */
@@ -203,6 +217,11 @@ export class View {
   /** How fast a counter has risen, a second of virtual time, since it was looked at before. */
   rate(key: string, value: number): number {
     return this.#looks.rates.rate(key, value, this.now);
+  }
+
+  /** Work of vCPUs without an exit, as far as it was looked at. */
+  get stretches(): WeakMap<Vcpu, Stretch> {
+    return this.#looks.stretches;
   }
 
   /** Handles of parcels whose owner was refused to reclaim them, as somebody holds them. */

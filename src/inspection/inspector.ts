@@ -8,6 +8,7 @@ import type { Action } from "../queries/action.ts";
 import { type Filter, FilterError, parseFilter } from "../queries/filter.ts";
 import { type Inspected, Looks, QueryError, View } from "./inspected.ts";
 import type { Answer, Query, QueryArguments } from "../queries/query.ts";
+import { readDiagnoses } from "./read-diagnosis.ts";
 import { readInjections } from "./read-injections.ts";
 import { readCaps, readObjects } from "./read-caps.ts";
 import { readIrqs } from "./read-irqs.ts";
@@ -139,6 +140,7 @@ const STREAMS: ReadonlySet<TableName> = new Set(["events", "trace.events", "rpc.
 
 const READERS: { readonly [N in Exclude<TableName, "hash">]: Reader<N> } = {
   "vm.ls": (view) => ({ rows: readVms(view) }),
+  "diagnose": (view) => ({ rows: readDiagnoses(view) }),
   "vm.devices": (view, args) => ({ rows: readDevices(view, view.findSpace(required(args, "vm"))) }),
   "vcpu.ls": (view) => ({ rows: readVcpus(view) }),
   "vcpu.regs": (view, args) => ({ rows: readRegisters(view, view.findVcpu(required(args, "vcpu"))) }),

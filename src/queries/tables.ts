@@ -32,6 +32,26 @@ export const VMS = defineTable({
   },
 });
 
+export const DIAGNOSES = defineTable({
+  name: "diagnose",
+  version: 1,
+  command: "diagnose",
+  doc: "the verdict on each VM: what it does or waits for, and whether that can go on",
+  empty: "no VM executes instructions",
+  columns: {
+    id: { kind: "id", doc: "vm:NAME", width: 14, alias: ["vm"] },
+    verdict: {
+      kind: "word",
+      doc: "runs, waits, starts, off, stopped; or failed, panicked, spins, stuck, lost, starved, storm",
+      width: 9,
+    },
+    healthy: { kind: "flag", doc: "nothing is wrong with that", width: 7, from: 100 },
+    text: { kind: "text", doc: "what it does, or what is wrong", width: 70 },
+    evidence: { kind: "list", doc: "what that follows from", width: 60, from: 200 },
+    next: { kind: "text", doc: "the command that shows more", optional: true, width: 32, from: 120 },
+  },
+});
+
 export const VCPUS = defineTable({
   name: "vcpu.ls",
   version: 1,
@@ -567,6 +587,7 @@ const HASHES = defineTable({
 /** Every table by its name. */
 export const TABLES = {
   "vm.ls": VMS,
+  "diagnose": DIAGNOSES,
   "vm.devices": DEVICES,
   "vcpu.ls": VCPUS,
   "vcpu.regs": REGISTERS,

@@ -1,0 +1,48 @@
+// `el2 diagnose`: a verdict on each VM of a session.
+
+import type { Command } from "@commander-js/extra-typings";
+import { type CommandContext, examplesText } from "../common/command.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
+import { output, printAnswer } from "../common/print.ts";
+import { checkVm, openSession, withSessionOptions } from "../common/session.ts";
+import { rowsOf } from "../../queries/query.ts";
+import { DIAGNOSES } from "../../queries/tables.ts";
+
+/** Looks at a machine, and wall time (ms) between two: a loop is seen by looking again. */
+const LOOKS = 5;
+const BETWEEN = 100;
+
+/** Adds the command. */
+export function registerDiagnose(program: Command, { exit }: CommandContext): void {
+  withSessionOptions(
+    program.command("diagnose").description("what each VM does or waits for, and what is wrong with it: a verdict with its evidence"),
+  )
+    .argument("[vm]", "only this VM: vm:NAME or NAME")
+    .addHelpText("after", examplesText(["diagnose", "diagnose ping --json"]))
+    .action(async (vm, options) => exit(await diagnose(vm, options)));
+}
+
+/** 1 where something is wrong with a VM. */
+async function diagnose(vm: string | undefined, options: { readonly socket?: string; readonly json?: boolean }): Promise<number> {
+  using open = await openSession(options);
+  const filter = vm === undefined ? undefined : `id=vm:${vm.replace(/^vm:/, "")}`;
+  const ask = () => open.asker.ask({ table: "diagnose", args: { filter } });
+  let answer = await ask();
+  for (let look = 1; look < LOOKS && answer.rows.some(({ verdict }) => verdict === "runs"); look++) {
+    await new Promise((resolve) => setTimeout(resolve, BETWEEN));
+    answer = await ask();
+  }
+  if (answer.error !== undefined) throw new Failure(answer.error, ExitCode.Failed);
+  if (!answer.rows.length && vm !== undefined) await checkVm(open, vm.replace(/^vm:/, ""));
+  const rows = rowsOf(DIAGNOSES, answer);
+  if (options.json) printAnswer(open.session.info.name, answer, true, DIAGNOSES.empty);
+  else {
+    if (rows.length === 0) output(`${DIAGNOSES.empty}\n`);
+    for (const { id, verdict, text, evidence, next } of rows) {
+      output(`${id} ${verdict}: ${text}\n`);
+      for (const line of evidence) output(`  ${line}\n`);
+      if (next !== null) output(`  next: ${next}\n`);
+    }
+  }
+  return rows.every(({ healthy }) => healthy) ? ExitCode.Done : ExitCode.Failed;
+}

@@ -1,0 +1,83 @@
+// Verdicts on VMs: right on guests that are broken in one way, and none on healthy ones.
+
+import assert from "node:assert/strict";
+import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import { demoSystem, rows, runUntil } from "./system.ts";
+
+const NOP = 0xd503201f, WFI = 0xd503207f, BACK = 0x17ffffff, UDF = 0;
+
+/** A VM whose guest is these instructions. */
+async function guest(...words: number[]): Promise<GuestSystem> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeFile(`${folder}/x.bin`, new Uint8Array(Uint32Array.from(words).buffer));
+    return await demoSystem(`el2 = 1\n[vm.x]\nimage = "x.bin"\nmemory = "4MiB"\n`, undefined, folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** The verdict on a VM after it was looked at every tenth of a second. */
+function verdict(system: GuestSystem, vm: string, until = 6e8) {
+  for (let time = 1e8; time < until; time += 1e8) {
+    runUntil(system, time);
+    rows(system, "diagnose");
+  }
+  runUntil(system, until);
+  const [found] = rows(system, "diagnose", { filter: `id=vm:${vm}` });
+  return found;
+}
+
+Deno.test("a loop that never leaves spins, with its PCs and the instructions that it took", async () => {
+  const { verdict: word, healthy, text, next } = verdict(await guest(NOP, NOP, BACK), "x");
+  assert.deepEqual([word, healthy, next], ["spins", false, "el2 disasm x/0:pc"]);
+  assert.match(text, /^vcpu:x\/0 loops at 0x8000000[048](\.\.0x8000000[48])? for \d+\.\dms without an exit$/);
+});
+
+Deno.test("a guest that waits without an interrupt that can come is stuck", async () => {
+  const found = verdict(await guest(WFI, BACK), "x");
+  assert.deepEqual([found.verdict, found.healthy, found.next], ["stuck", false, "el2 irq ls x"]);
+});
+
+Deno.test("a guest that faulted has failed, and the verdict is the reason of its end", async () => {
+  const system = await guest(NOP, UDF);
+  const found = verdict(system, "x");
+  const [why] = rows(system, "why", { filter: "ended=vm:x" });
+  assert.deepEqual([found.verdict, found.healthy, found.next], ["failed", false, `el2 why ${why.id}`]);
+  assert.ok(why.rule.endsWith(found.text));
+});
+
+Deno.test("a guest whose timer's interrupt was lost is told by the interrupt and its condition", async () => {
+  const system = await demoSystem();
+  runUntil(system, 1e9);
+  system.inspector.act({ kind: "inject.add", rule: "virq vm=ping -> lose" });
+  const found = verdict(system, "ping", 3e9);
+  assert.deepEqual([found.verdict, found.healthy, found.next], ["lost", false, "el2 irq show irq:ping/27"]);
+  assert.match(found.text, /^irq:ping\/27 \(vtimer\) is not pending though its condition holds/);
+});
+
+Deno.test("Linux that has panicked is told by what it said last, until it boots again", async () => {
+  const system = await demoSystem();
+  runUntil(system, 5e8);
+  const say = (text: string) => {
+    for (const byte of new TextEncoder().encode(text)) system.consoles.transmit("hello", byte);
+    return rows(system, "diagnose", { filter: "id=vm:hello" })[0];
+  };
+  assert.equal(say("[    1.0] Kernel panic - not syncing: this is in a log\n").verdict, "waits");
+  const panic = say("[    2.0] ---[ end Kernel panic - not syncing: sysrq triggered crash ]---\n");
+  assert.deepEqual([panic.verdict, panic.text], ["panicked", "Kernel panic - not syncing: sysrq triggered crash"]);
+  assert.equal(say("[    0.0] Booting Linux on physical CPU 0x0\n").verdict, "waits");
+});
+
+Deno.test("the demo is healthy whenever somebody looks, and a VM that was ended is stopped", async () => {
+  const system = await demoSystem();
+  for (let time = 1e5; time < 3e9; time += time < 1e7 ? 1e5 : 37e6) {
+    runUntil(system, time);
+    assert.deepEqual(rows(system, "diagnose", { filter: "healthy=no" }), [], `at ${time} ns`);
+  }
+  assert.deepEqual(rows(system, "diagnose").map(({ verdict }) => verdict), ["waits", "waits", "waits"]);
+  system.inspector.act({ kind: "vm.stop", vm: "ping", force: true });
+  runUntil(system, 4e9);
+  const [ping] = rows(system, "diagnose", { filter: "id=vm:ping" });
+  assert.deepEqual([ping.verdict, ping.healthy], ["stopped", true]);
+});
