@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { el2 } from "../program.ts";
 
-const EXAMPLES = new URL("../../../examples", import.meta.url).pathname;
+const EXAMPLES = new URL("../../../examples/", import.meta.url).pathname;
 
 Deno.test("the example scenarios pass, in TAP, with their seeds", async () => {
   const { code, stdout, stderr } = await el2("test", `${EXAMPLES}demo.test.toml`, `${EXAMPLES}refused-lend.test.toml`);
