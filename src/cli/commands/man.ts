@@ -38,8 +38,9 @@ const ENVIRONMENT: readonly (readonly [string, string])[] = [
 function* leaves(tree: CommandNode, path: readonly string[] = []): Generator<{ path: string; command: CommandNode }> {
   for (const command of tree.commands) {
     const here = [...path, command.name];
-    if (command.commands.length) yield* leaves(command, here);
-    else yield { path: here.join(" "), command };
+    // A command with arguments does something itself, such as `test`, even with others below it.
+    if (command.commands.length === 0 || command.arguments.length > 0) yield { path: here.join(" "), command };
+    yield* leaves(command, here);
   }
 }
 

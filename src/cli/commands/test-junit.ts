@@ -1,15 +1,26 @@
 // The results of scenarios as JUnit XML, as CI systems read it: a suite for each scenario, a case
 // for each step.
 
-import type { ScenarioResult, StepResult } from "../../scenarios/run.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
+import type { ReportedScenario, ReportedStep } from "./test-results.ts";
+import { cannotWrite } from "../../support/named-file.ts";
+import { writeWhole } from "../../support/whole-file.ts";
 
-/** The whole file. */
-export function junitReport(results: readonly ScenarioResult[]): string {
+/** Writes the report. @throws Failure */
+export function writeJunit(file: string, results: readonly ReportedScenario[]): void {
+  try {
+    writeWhole(file, junitReport(results));
+  } catch (error) {
+    throw new Failure(`--junit ${file}: ${cannotWrite(error)}`, ExitCode.Failed);
+  }
+}
+
+function junitReport(results: readonly ReportedScenario[]): string {
   return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n${results.map(suite).join("")}</testsuites>\n`;
 }
 
-function suite({ scenario, seed, steps, elapsed }: ScenarioResult): string {
-  const count = (result: StepResult["result"]) => steps.filter((step) => step.result === result).length;
+function suite({ scenario, seed, steps, elapsed }: ReportedScenario): string {
+  const count = (result: ReportedStep["result"]) => steps.filter((step) => step.result === result).length;
   const attributes = `tests="${steps.length}" failures="${count("failed")}" skipped="${count("skipped")}" time="${
     (elapsed / 1000).toFixed(3)
   }"`;
@@ -21,7 +32,12 @@ function suite({ scenario, seed, steps, elapsed }: ScenarioResult): string {
 }
 
 /** Times of cases are virtual: the same in every run. */
-function testCase(name: string, file: string, { step, text, result, at, message = "", details = [] }: StepResult, before: number): string {
+function testCase(
+  name: string,
+  file: string,
+  { step, text, result, at, message = "", details = [] }: ReportedStep,
+  before: number,
+): string {
   const head = `    <testcase classname="${escape(name)}" name="${escape(text)}" file="${escape(file)}" line="${step.line}" ` +
     `time="${((at - before) / 1e9).toFixed(6)}"`;
   if (result === "ok") return `${head}/>\n`;
@@ -34,4 +50,15 @@ const ENTITIES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", 
 /** Text for XML 1.0, which has no control characters but tabs and line breaks. */
 function escape(text: string): string {
   return text.replaceAll(/[&<>"]/g, (sign) => ENTITIES[sign]).replaceAll(/[\x00-\x08\x0b\x0c\x0e-\x1f]/g, "\ufffd");
+}
+
+/** Wall time (s) of each scenario in a report, by its file; undefined where it is not a report. */
+export function durationsOf(report: string): Map<string, number> | undefined {
+  if (!report.includes("<testsuites>")) return undefined;
+  const suites = report.matchAll(/<testsuite [^>]*time="([\d.]+)">[^]*?<testcase [^>]*file="([^"]*)"/g);
+  return new Map(Array.from(suites, ([, time, file]) => [unescape(file), Number(time)]));
+}
+
+function unescape(text: string): string {
+  return Object.entries(ENTITIES).reverse().reduce((rest, [sign, entity]) => rest.replaceAll(entity, sign), text);
 }

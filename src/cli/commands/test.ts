@@ -1,7 +1,11 @@
 // `el2 test FILE..`: runs scenarios, and says in TAP what became of each step.
 
 import type { Command } from "@commander-js/extra-typings";
-import { junitReport } from "./test-junit.ts";
+import { durationsOf, writeJunit } from "./test-junit.ts";
+import { registerTestMerge } from "./test-merge.ts";
+import { removeShard, reported, type ReportedScenario, writeShard } from "./test-results.ts";
+import { parseShard, shardOf } from "./test-shard.ts";
+import { Tap } from "./test-tap.ts";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { useCoreCache } from "../common/machines-here.ts";
@@ -9,21 +13,23 @@ import { output, report } from "../common/print.ts";
 import { parseDuration, parseWhole } from "../common/values.ts";
 import { documentText, TESTED } from "../../queries/documents.ts";
 import { planScenario } from "../../scenarios/plan-scenario.ts";
-import type { ScenarioResult, ScenarioRun, StepResult } from "../../scenarios/run.ts";
+import type { ScenarioResult, ScenarioRun } from "../../scenarios/run.ts";
 import { readScenario, type Scenario, ScenarioError } from "../../scenarios/scenario.ts";
-import { cannotRead, cannotWrite, readToEnd } from "../../support/named-file.ts";
-import { writeWhole } from "../../support/whole-file.ts";
+import { cannotRead, readToEnd } from "../../support/named-file.ts";
 
 /** Adds the command. */
 export function registerTest(program: Command, { exit }: CommandContext): void {
-  program.command("test")
+  const test = program.command("test")
     .description("run scenarios: a machine, what is done to it, and what is expected of consoles, events, reasons and state; prints TAP")
     .argument("<file...>", "scenarios (TOML, docs/scenarios.md)")
     .option("--seed <n>", "seed of the machine in place of what scenario and configuration say", parseWhole(0, 2 ** 32 - 1))
     .option("--junit <file>", "write the results as JUnit XML, too")
     .option("--json", "print the results as JSON in place of TAP, a line for each scenario")
-    .option("--recordings <folder>", "where a failed scenario leaves its recording", ".")
+    .option("--recordings <folder>", "where a failed scenario leaves its recording (default: the folder of --results, else .)")
     .option("--timeout <time>", "wall time after which a scenario fails", parseDuration)
+    .option("--shard <i/n>", "run only part I of N, such as 2/3; the parts together are all files", parseShard)
+    .option("--durations <file>", "balance the parts by the JUnit XML of an earlier run")
+    .option("--results <folder>", "write the results and recordings of this part for el2 test merge")
     .addHelpText(
       "after",
       `
@@ -32,21 +38,28 @@ Exit codes: 0 every step is as expected; 1 one is not; 2 a file is no scenario, 
 Examples:
   el2 test examples/demo.test.toml
   el2 test tests/*.test.toml --junit results.xml
-  el2 test bug.test.toml --seed 7`,
+  el2 test bug.test.toml --seed 7
+  el2 test tests/*.test.toml --shard 2/3 --durations results.xml --results parts/2`,
     )
     .action(async (files, options) => {
-      const scenarios = files.map(read);
-      const results: ScenarioResult[] = [];
+      const { index, count } = options.shard ?? { index: 1, count: 1 };
+      const durations = options.durations === undefined ? new Map<string, number>() : readDurations(options.durations);
+      const scenarios = shardOf(files, index, count, durations).map(read);
+      if (options.results !== undefined) removeShard(options.results);
+      const recordings = options.recordings ?? options.results ?? ".";
+      const results: ReportedScenario[] = [];
       const report = options.json ? undefined : new Tap(scenarios);
       for (const scenario of scenarios) {
-        const { result, recording } = await runOne(scenario, options);
-        results.push(result);
-        if (report) report.scenario(result, recording);
+        const { result, recording } = await runOne(scenario, { ...options, recordings });
+        results.push(reported(result, recording));
+        if (report) report.scenario(results.at(-1)!, recording);
         else output(`${documentText(TESTED, jsonOf(result, recording))}\n`);
       }
-      if (options.junit !== undefined) writeReport(options.junit, junitReport(results));
+      if (options.junit !== undefined) writeJunit(options.junit, results);
+      if (options.results !== undefined) writeShard(options.results, { index, count, files, results });
       exit(results.every(({ ok }) => ok) ? ExitCode.Done : ExitCode.Failed);
     });
+  registerTestMerge(test, exit);
 }
 
 interface RunOptions {
@@ -101,55 +114,16 @@ async function runOne(scenario: Scenario, { seed, timeout, recordings }: RunOpti
   return { result, recording };
 }
 
-function writeReport(file: string, text: string): void {
+function readDurations(file: string): Map<string, number> {
+  let report: string;
   try {
-    writeWhole(file, text);
+    report = new TextDecoder().decode(readToEnd(file));
   } catch (error) {
-    throw new Failure(`--junit ${file}: ${cannotWrite(error)}`, ExitCode.Failed);
+    throw new Failure(`--durations ${file}: ${cannotRead(error)}`);
   }
-}
-
-const seconds = (ns: number) => (ns / 1e9).toFixed(6);
-
-/** TAP, version 14: a test for each step. */
-class Tap {
-  #number = 0;
-
-  constructor(scenarios: readonly Scenario[]) {
-    output(`TAP version 14\n1..${scenarios.reduce((sum, { steps }) => sum + steps.length, 0)}\n`);
-  }
-
-  scenario({ scenario, seed, steps }: ScenarioResult, recording: string | undefined): void {
-    output(`# ${scenario.file}: seed ${seed}\n`);
-    for (const step of steps) {
-      const ok = step.result === "ok" ? "ok" : "not ok";
-      const skipped = step.result === "skipped" ? " # SKIP a step before it failed" : "";
-      // What stands behind a number sign is a directive.
-      const text = `${scenario.name}: ${step.text}`.replaceAll(/[\\#]/g, (sign) => `\\${sign}`).replaceAll("\n", "\\n");
-      output(`${skipped ? "ok" : ok} ${++this.#number} - ${text}${skipped}\n`);
-      if (step.result === "failed") output(diagnostics(scenario, seed, step, recording));
-    }
-  }
-}
-
-/** The YAML block behind a failure. */
-function diagnostics(
-  { file }: Scenario,
-  seed: number,
-  { step, at, message, details = [] }: StepResult,
-  recording: string | undefined,
-): string {
-  const lines = [
-    `message: ${JSON.stringify(message)}`,
-    `at: ${JSON.stringify(`${file}:${step.line}`)}`,
-    `t: ${seconds(at)}`,
-    `seed: ${seed}`,
-    ...details.length ? ["details:", ...details.map((line) => `  - ${JSON.stringify(line)}`)] : [],
-    ...recording === undefined
-      ? []
-      : [`recording: ${JSON.stringify(recording)}`, `replay: ${JSON.stringify(`el2 replay ${recording} --verify`)}`],
-  ];
-  return ["---", ...lines, "..."].map((line) => `  ${line}\n`).join("");
+  const durations = durationsOf(report);
+  if (durations) return durations;
+  throw new Failure(`--durations ${file}: not a report of el2 test --junit`);
 }
 
 function jsonOf({ scenario, seed, ok, steps }: ScenarioResult, recording: string | undefined) {

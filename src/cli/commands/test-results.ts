@@ -1,0 +1,114 @@
+// The results of one part of a test run as a file, shard.json, for `el2 test merge`.
+
+import * as v from "valibot";
+import { Failure } from "../common/failure.ts";
+import type { ScenarioResult } from "../../scenarios/run.ts";
+import { cannotRead, cannotWrite, readToEnd } from "../../support/named-file.ts";
+import { removeIfThere } from "../../support/own-files.ts";
+import { writeWhole } from "../../support/whole-file.ts";
+
+/** Changes with the meaning of the file. */
+const SCHEMA = "el2.shard/1";
+const FILE = "shard.json";
+
+const WHOLE = v.pipe(v.number(), v.integer(), v.minValue(1));
+
+const STEP = v.object({
+  step: v.object({ line: v.number() }),
+  text: v.string(),
+  result: v.picklist(["ok", "failed", "skipped"]),
+  at: v.number(),
+  message: v.optional(v.string()),
+  details: v.optional(v.array(v.string())),
+});
+
+const SCENARIO = v.object({
+  scenario: v.object({ name: v.string(), file: v.string() }),
+  seed: v.number(),
+  ok: v.boolean(),
+  elapsed: v.number(),
+  recording: v.optional(v.string()),
+  steps: v.array(STEP),
+});
+
+const SHARD = v.object({
+  schema: v.literal(SCHEMA),
+  index: WHOLE,
+  count: WHOLE,
+  files: v.array(v.string()),
+  results: v.array(SCENARIO),
+});
+
+/** What reports need of a step. */
+export type ReportedStep = v.InferOutput<typeof STEP>;
+
+/** What reports need of a scenario. */
+export type ReportedScenario = v.InferOutput<typeof SCENARIO>;
+
+/** A part of a run: the files of the whole run, and the results of its own. */
+export type Shard = Omit<v.InferOutput<typeof SHARD>, "schema">;
+
+/** A result with what a report of another computer needs. @param recording path of its recording */
+export function reported(
+  { scenario: { name, file }, seed, ok, elapsed, steps }: ScenarioResult,
+  recording: string | undefined,
+): ReportedScenario {
+  return {
+    scenario: { name, file },
+    seed,
+    ok,
+    elapsed,
+    recording,
+    steps: steps.map(({ step, text, result, at, message, details }) => ({
+      step: { line: step.line },
+      text,
+      result,
+      at,
+      message,
+      details: details && [...details],
+    })),
+  };
+}
+
+/** Removes the file of an earlier run, so that a part that dies has no results. @throws Failure */
+export function removeShard(folder: string): void {
+  try {
+    removeIfThere(`${folder}/${FILE}`);
+  } catch (error) {
+    throw new Failure(`--results ${folder}: ${cannotWrite(error)}`);
+  }
+}
+
+/**
+ * Writes the file in one step, when all scenarios have run.
+ * @throws Failure
+ */
+export function writeShard(folder: string, shard: Shard): void {
+  try {
+    Deno.mkdirSync(folder, { recursive: true });
+    writeWhole(`${folder}/${FILE}`, JSON.stringify({ schema: SCHEMA, ...shard }));
+  } catch (error) {
+    throw new Failure(`--results ${folder}: ${cannotWrite(error)}`);
+  }
+}
+
+/** Reads it; undefined where a folder has none. @throws Failure */
+export function readShard(folder: string): Shard | undefined {
+  const path = `${folder}/${FILE}`;
+  let text: string;
+  try {
+    text = new TextDecoder().decode(readToEnd(path));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw new Failure(`${path}: ${cannotRead(error)}`);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  const checked = v.safeParse(SHARD, value);
+  if (checked.success) return checked.output;
+  throw new Failure(`${path}: not results of this version of el2 test --results; run this part again`);
+}

@@ -1,0 +1,116 @@
+// Test runs in parts: the division, and `el2 test merge`.
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { el2 } from "../program.ts";
+import { shardOf } from "../../../src/cli/commands/test-shard.ts";
+import { el2Command } from "../../support/el2.ts";
+
+const BUG = `el2_test = 1\n[[step]]\nboot = "demo"\n[[step]]\nexpect_console = "never"\nof = "ping"\nwithin = "1ms"\n`;
+const GOOD = BUG.replace('"never"', '"."').replace("1ms", "1s");
+
+Deno.test("the parts of a run are all its files, once each, and none has more than the mean and the longest file", () => {
+  const names = fc.uniqueArray(fc.string({ minLength: 1 }), { maxLength: 40 });
+  fc.assert(
+    fc.property(
+      names,
+      fc.integer({ min: 1, max: 9 }),
+      fc.array(fc.integer({ min: 1, max: 1000 }), { minLength: 40, maxLength: 40 }),
+      (files, count, times) => {
+        const durations = new Map(files.map((file, place) => [file, times[place]]));
+        const parts = Array.from({ length: count }, (_, index) => shardOf(files, index + 1, count, durations));
+        assert.deepEqual(parts.flat().sort(), [...files].sort());
+        const loads = parts.map((part) => part.reduce((sum, file) => sum + durations.get(file)!, 0));
+        const total = loads.reduce((sum, load) => sum + load, 0);
+        assert.ok(Math.max(...loads) <= total / count + Math.max(0, ...durations.values()), `${loads}`);
+        for (const part of parts) assert.deepEqual(part, files.filter((file) => part.includes(file)), "in the order given");
+      },
+    ),
+    { seed: 19, numRuns: 200 },
+  );
+});
+
+Deno.test("files without a duration count as the mean, and without any the parts have equal numbers of files", () => {
+  const files = ["a", "b", "c", "d", "e", "f"];
+  assert.deepEqual([1, 2, 3].map((index) => shardOf(files, index, 3, new Map()).length), [2, 2, 2]);
+  const durations = new Map([["a", 90], ["b", 30]]);
+  assert.deepEqual(shardOf(["a", "b", "new"], 1, 2, durations), ["a"]);
+  assert.deepEqual(shardOf(["a", "b", "new"], 2, 2, durations), ["b", "new"]);
+});
+
+Deno.test("three parts, one of which is killed and run again, merge into one report with its recordings", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const files = ["bug", "good", "slow"].map((name) => `${folder}/${name}.test.toml`);
+    const [bug, good, slow] = files;
+    await Deno.writeTextFile(bug, BUG);
+    await Deno.writeTextFile(good, GOOD);
+    await Deno.writeTextFile(slow, GOOD.replace('"."', '"never"').replace("1s", "3600s"));
+    const part = (index: number) => ["test", ...files, "--shard", `${index}/3`, "--results", `${folder}/${index}`];
+    const merge = (...more: string[]) => el2("test", "merge", ...[3, 1, 2].map((index) => `${folder}/${index}`), ...more);
+
+    // The third part has a run of an hour, and results of a run before.
+    await Deno.mkdir(`${folder}/3`);
+    await Deno.writeTextFile(`${folder}/3/shard.json`, "{}");
+    const [program, ...args] = el2Command(...part(3));
+    const killed = new Deno.Command(program, { args, stdin: "null", stdout: "piped", stderr: "null" }).spawn();
+    const reader = killed.stdout.getReader();
+    assert.match(new TextDecoder().decode((await reader.read()).value), /^TAP version 14/);
+    const results = await Promise.all([el2(...part(1)), el2(...part(2))]);
+    assert.deepEqual(results.map(({ code }) => code), [1, 0], results[0].stderr + results[1].stderr);
+    killed.kill("SIGKILL");
+    await killed.status;
+    await reader.cancel();
+
+    const incomplete = await merge();
+    assert.equal(incomplete.code, 1);
+    assert.match(incomplete.stderr, /^el2: no results of part 3\/3; run it again with --shard 3\/3 and the same files$/m);
+    assert.match(incomplete.stdout, /^1\.\.4$/m);
+
+    await Deno.writeTextFile(slow, GOOD);
+    const again = await el2(...part(3));
+    assert.equal(again.code, 0, again.stderr);
+    const whole = await merge("--junit", `${folder}/all.xml`, "--recordings", `${folder}/failed`);
+    assert.equal(whole.code, 1, "a step failed");
+    assert.equal(whole.stderr, "");
+    const lines = whole.stdout.split("\n").filter((line) => /^(not )?ok/.test(line)).map((line) => line.replace(/:.*/, ""));
+    assert.deepEqual(lines, ["ok 1 - bug", "not ok 2 - bug", "ok 3 - good", "ok 4 - good", "ok 5 - slow", "ok 6 - slow"]);
+    assert.ok(whole.stdout.includes(`replay: "el2 replay ${folder}/failed/bug.rec --verify"`), whole.stdout);
+    assert.match((await el2("replay", `${folder}/failed/bug.rec`, "--verify")).stderr, /the same as recorded/);
+    const junit = await Deno.readTextFile(`${folder}/all.xml`);
+    assert.equal(junit.match(/<testsuite /g)?.length, 3);
+
+    // The next run is balanced by this report.
+    const next = await el2("test", ...files, "--shard", "1/3", "--durations", `${folder}/all.xml`, "--json", "--recordings", folder);
+    assert.equal(next.stdout.trim().split("\n").length, 1, next.stderr);
+    // A part of another run does not mix with these.
+    await el2("test", good, "--results", `${folder}/other`);
+    const mixed = await merge(`${folder}/other`);
+    assert.equal(mixed.code, 2);
+    assert.match(mixed.stderr, /other: a part of another run: it has other files, or another number of parts/);
+    const twice = await merge(`${folder}/1`);
+    assert.match(twice.stderr, /part 1\/3 is there twice/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("what is no part, no report and no result is refused by name", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const shard of ["0/3", "4/3", "x", "1/0"]) {
+      const { code, stderr } = await el2("test", "x.toml", "--shard", shard);
+      assert.equal(code, 2);
+      assert.match(stderr, /is not a part; use I\/N with I from 1 to N, such as 2\/3/);
+    }
+    await Deno.writeTextFile(`${folder}/shard.json`, "{}");
+    assert.match((await el2("test", "x.toml", "--durations", `${folder}/shard.json`)).stderr, /not a report of el2 test --junit/);
+    assert.match((await el2("test", "merge", folder)).stderr, /not results of this version of el2 test --results; run this part again/);
+    assert.match(
+      (await el2("test", "merge", `${folder}/none`)).stderr,
+      /^el2: no results in .*none; el2 test --results FOLDER writes them/,
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
