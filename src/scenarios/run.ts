@@ -152,6 +152,19 @@ export class ScenarioRun {
         throw this.#missed(step.within, this.#newest("why").map((row) => `${row.id} ${row.rule}`));
       case "expect_rows":
         return await this.#expectRows(step);
+      case "expect_no_console": {
+        const pattern = new RegExp(step.expect_no_console, "m");
+        this.#console(step.of);
+        if (!await this.#until(step, this.#now + step.within, () => this.#consoles.meet(step.of, pattern), true)) return;
+        throw new StepFailure(`the console shows it at ${this.#now / 1e9} s of virtual time`);
+      }
+      case "expect_no_why":
+        if (!await this.#until(step, this.#now + step.within, () => this.#hasReason(step.expect_no_why), true)) return;
+        throw new StepFailure("there is such a reason", this.#newest("why").map((row) => `${row.id} ${row.rule}`));
+      case "expect_diagnosis":
+        return await this.#expectDiagnosis(step);
+      case "expect_vm_end":
+        return await this.#expectVmEnd(step);
       case "expect_end":
         return await this.#expectEnd(step);
     }
@@ -171,6 +184,36 @@ export class ScenarioRun {
     // The last look may have been a while ago.
     if (met(count)) return;
     throw new StepFailure(`there are ${count} rows, not ${step.count ?? "one or more"}`);
+  }
+
+  async #expectDiagnosis(step: Extract<Step, { kind: "expect_diagnosis" }>): Promise<void> {
+    const row = () => {
+      return this.#system.inspector.answer({ table: "diagnose", args: { filter: `id=vm:${step.of.replace(/^vm:/, "")}` } }).rows[0];
+    };
+    let looked = -Infinity;
+    const look = () => {
+      if (this.#now - looked < ROWS_INTERVAL) return false;
+      looked = this.#now;
+      return row()?.verdict === step.expect_diagnosis;
+    };
+    if (await this.#until(step, this.#now + step.within, look, true)) return;
+    const last = row();
+    if (last?.verdict === step.expect_diagnosis) return;
+    throw new StepFailure(last ? `the diagnosis is ${last.verdict}: ${last.text}` : `there is no diagnosis of ${JSON.stringify(step.of)}`);
+  }
+
+  async #expectVmEnd(step: Extract<Step, { kind: "expect_vm_end" }>): Promise<void> {
+    const vm = step.of.replace(/^vm:/, "");
+    const pattern = new RegExp(step.expect_vm_end, "m");
+    const end = () => this.#system.hypervisor.trace.reasons.endOf(vm);
+    const text = () => {
+      const reason = end();
+      return reason && `${reason.result ?? reason.chain[0]?.result.name ?? ""}: ${reason.rule}`;
+    };
+    await this.#until(step, this.#now + step.within, () => end() !== undefined, true);
+    const found = text();
+    if (found === undefined) throw this.#missed(step.within, this.#system.describeWaits());
+    if (!pattern.test(found)) throw new StepFailure(`it ended with another reason: ${found}`);
   }
 
   async #expectEnd(step: Extract<Step, { kind: "expect_end" }>): Promise<void> {

@@ -81,6 +81,10 @@ export const STEPS = {
     count: v.optional(whole),
     within: v.optional(duration, "0s"),
   }),
+  expect_no_console: v.strictObject({ expect_no_console: regex, of: name, within }),
+  expect_no_why: v.strictObject({ expect_no_why: filterOf("why"), within }),
+  expect_diagnosis: v.strictObject({ expect_diagnosis: name, of: name, within }),
+  expect_vm_end: v.strictObject({ expect_vm_end: regex, of: name, within }),
   expect_end: v.strictObject({ expect_end: whole, message: v.optional(regex), within }),
   inject: v.strictObject({ inject: rule }),
   remove: v.strictObject({ remove: v.pipe(text, v.regex(/^(all|inject:\d+)$/, 'is neither "all" nor inject:NUMBER')) }),
@@ -213,6 +217,14 @@ export function describeStep(step: Step): string {
       return `reason ${step.expect_why}`;
     case "expect_rows":
       return `${step.expect_rows}${step.filter && ` ${step.filter}`}: ${step.count === undefined ? "some" : step.count} rows`;
+    case "expect_no_console":
+      return `console ${step.of} does not show /${step.expect_no_console}/`;
+    case "expect_no_why":
+      return `no reason ${step.expect_no_why}`;
+    case "expect_diagnosis":
+      return `diagnosis of ${step.of}: ${step.expect_diagnosis}`;
+    case "expect_vm_end":
+      return `${step.of} ends: /${step.expect_vm_end}/`;
     case "expect_end":
       return `ends with ${step.expect_end}`;
     case "inject":
