@@ -6,31 +6,55 @@ import { type CommandNode, commandTree } from "../common/command-tree.ts";
 import { Failure } from "../common/failure.ts";
 import { output } from "../common/print.ts";
 import { openSession } from "../common/session.ts";
+import { TRACE_KINDS } from "../../abi/trace.ts";
 import { requestNames } from "../../abi/rpc/text/compose.ts";
 import { sessionNames } from "../../control/places.ts";
 
+/** A line of `el2 complete` in place of the names of files, which the shell knows. */
+const FILES = ":files";
+
 const SCRIPTS: Readonly<Record<string, string>> = {
   bash: `_el2() {
-  local IFS=$'\\n'
-  COMPREPLY=($(el2 complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
-  [[ \${#COMPREPLY[@]} -eq 0 ]] && COMPREPLY=($(compgen -f -- "\${COMP_WORDS[COMP_CWORD]}"))
+  local IFS=$'\\n' line
+  COMPREPLY=()
+  while read -r line; do
+    if [[ $line == ${FILES} ]]; then
+      COMPREPLY+=($(compgen -f -- "\${COMP_WORDS[COMP_CWORD]}"))
+      compopt -o filenames 2>/dev/null
+    else COMPREPLY+=("\${line%%$'\\t'*}"); fi
+  done < <(el2 complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
 }
 COMP_WORDBREAKS=\${COMP_WORDBREAKS//:/}
 complete -F _el2 el2
 `,
   zsh: `#compdef el2
 _el2() {
-  local -a found
-  found=("\${(@f)$(el2 complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
-  if [[ -n "\${found[1]}" ]]; then compadd -- "\${found[@]}"; else _files; fi
+  local -a words_found shown
+  local line files
+  for line in "\${(@f)$(el2 complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}"; do
+    case $line in
+      '') ;;
+      ${FILES}) files=1 ;;
+      *$'\\t'*) words_found+=("\${line%%$'\\t'*}"); shown+=("\${line%%$'\\t'*}  -- \${line#*$'\\t'}") ;;
+      *) words_found+=("$line"); shown+=("$line") ;;
+    esac
+  done
+  if (( $#words_found )); then compadd -l -d shown -- "\${words_found[@]}"; fi
+  if [[ -n $files ]]; then _files; fi
 }
 compdef _el2 el2
 `,
   fish: `function __el2_complete
   set -l words (commandline -opc) (commandline -ct)
-  el2 complete -- $words[2..-1] 2>/dev/null
+  for line in (el2 complete -- $words[2..-1] 2>/dev/null)
+    if test "$line" = ${FILES}
+      __fish_complete_path (commandline -ct)
+    else
+      printf '%s\\n' $line
+    end
+  end
 end
-complete -c el2 -a '(__el2_complete)'
+complete -c el2 -f -a '(__el2_complete)'
 `,
 };
 
@@ -51,11 +75,30 @@ export function registerCompletion(program: Command): void {
   program.command("complete", { hidden: true })
     .description("what may come next on a command line")
     .argument("[words...]")
-    .action(async (words) => output((await complete(commandTree(program), words)).map((word) => `${word}\n`).join("")));
+    .action(async (words) => {
+      const { offers, files } = await completions(commandTree(program), words);
+      const lines = offers.map(({ word, help }) => help ? `${word}\t${help}` : word);
+      output([...lines, ...files ? [FILES] : []].map((line) => `${line}\n`).join(""));
+    });
 }
 
-/** What may stand in the place of the last word. */
-export async function complete(tree: CommandNode, words: readonly string[]): Promise<string[]> {
+/** A word that may come next. */
+interface Offer {
+  readonly word: string;
+  readonly help?: string;
+}
+
+/** What may come next. */
+interface Completions {
+  readonly offers: readonly Offer[];
+  /** So may any file. */
+  readonly files: boolean;
+}
+
+const offersOf = (words: readonly string[]): Offer[] => words.map((word) => ({ word }));
+
+/** What may replace the last word. */
+export async function completions(tree: CommandNode, words: readonly string[]): Promise<Completions> {
   const last = words.at(-1) ?? "";
   let command = tree;
   let given = 0;
@@ -70,17 +113,48 @@ export async function complete(tree: CommandNode, words: readonly string[]): Pro
     } else given++;
   }
   const before = command.options.find(({ long }) => long === words.at(-2));
-  const offered = before?.value
-    ? await valuesOf(before.flags, before.choices)
+  const { offers, files } = before?.value
+    ? await valuesOf(before, last)
     : last.startsWith("-")
-    ? command.options.flatMap(({ long }) => long ?? [])
-    : [...command.commands.map(({ name }) => name), ...await argumentsOf(command.arguments[given]?.name)];
-  return offered.filter((word) => word.startsWith(last));
+    ? { offers: command.options.flatMap(({ long, help }) => long ? [{ word: long, help }] : []), files: false }
+    : await argumentsOf(command.arguments[given] ?? command.arguments.at(-1), command, given);
+  return { offers: offers.filter(({ word }) => word.startsWith(last)), files };
 }
 
-async function valuesOf(flags: string, choices: readonly string[]): Promise<readonly string[]> {
-  if (/<session>/.test(flags)) return sessionNames();
-  return choices.length ? choices : await argumentsOf(/<([a-z]+)>/.exec(flags)?.[1]);
+/** Names of arguments and values that are files, or folders. */
+const FILE_NAMES = ["a", "b", "dtb", "file", "files", "folder", "image", "what"];
+
+async function valuesOf({ flags, choices, long }: CommandNode["options"][number], last: string): Promise<Completions> {
+  const name = /<([^>]+)>/.exec(flags)?.[1].replace(/\.\.\.$/, "");
+  if (long === "--kinds") {
+    // A list: what is before the last comma stays.
+    const before = last.slice(0, last.lastIndexOf(",") + 1);
+    return { offers: ["all", ...TRACE_KINDS].map((kind) => ({ word: `${before}${kind}` })), files: false };
+  }
+  if (choices.length) return { offers: offersOf(choices), files: false };
+  return { offers: offersOf(await idsOf(name)), files: name !== undefined && FILE_NAMES.includes(name) };
+}
+
+async function argumentsOf(
+  argument: CommandNode["arguments"][number] | undefined,
+  command: CommandNode,
+  given: number,
+): Promise<Completions> {
+  const commands = command.commands.map(({ name, help }) => ({ word: name, help }));
+  // Only the last argument may come several times; commander knows which, the tree does not.
+  if (!argument || given >= command.arguments.length && !FILE_NAMES.includes(argument.name)) return { offers: commands, files: false };
+  const guests = argument.name === "what" && ["run", "up"].includes(command.name) ? await guestOffers() : [];
+  return { offers: [...commands, ...guests, ...offersOf(await idsOf(argument.name))], files: FILE_NAMES.includes(argument.name) };
+}
+
+/** The demo and the guests of the catalog. */
+async function guestOffers(): Promise<Offer[]> {
+  const { catalogEntries } = await import("../../catalog/catalog.ts");
+  const entries = await catalogEntries();
+  return [
+    { word: "demo", help: "three VMs that talk to each other" },
+    ...entries.map(({ manifest }) => ({ word: manifest.name, help: manifest.about })),
+  ];
 }
 
 /** Tables whose ids an argument of a name takes. */
@@ -95,7 +169,7 @@ const IDS = {
   reason: ["why", (id: string) => id],
 } as const;
 
-async function argumentsOf(name: string | undefined): Promise<string[]> {
+async function idsOf(name: string | undefined): Promise<string[]> {
   if (name === "session") return sessionNames();
   if (name === "shell") return Object.keys(SCRIPTS);
   if (name === "message") return requestNames();

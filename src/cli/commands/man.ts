@@ -4,16 +4,23 @@
 import type { Command } from "@commander-js/extra-typings";
 import { type CommandNode, commandTree } from "../common/command-tree.ts";
 import { examplesText } from "../common/command.ts";
+import { Failure } from "../common/failure.ts";
 import { output } from "../common/print.ts";
-import { VERSION } from "../../support/version.ts";
+import { didYouMean } from "../../support/did-you-mean.ts";
+import { RELEASED, VERSION } from "../../support/version.ts";
 
 /** Adds the command. */
 export function registerMan(program: Command): void {
   program.command("man")
-    .description("the manual page: el2 man | man -l -")
+    .description("the manual page of el2, or of one command: el2 man vm ls | man -l -")
+    .argument("[command...]", "a command, such as vm or vm ls")
     .option("--markdown", "the reference of commands for docs/reference/commands.md instead")
-    .addHelpText("after", examplesText(["man", "man --markdown"]))
-    .action(({ markdown }) => output(markdown ? commandReference(commandTree(program)) : manualPage(commandTree(program))));
+    .addHelpText("after", examplesText(["man", "man vm ls", "man --markdown"]))
+    .action((path, { markdown }) => {
+      const tree = commandTree(program);
+      const page = path.length ? commandPage(path, commandAt(tree, path)) : manualPage(tree);
+      output(markdown ? commandReference(tree) : page);
+    });
 }
 
 const EXIT_CODES: readonly (readonly [number, string])[] = [
@@ -48,10 +55,64 @@ function usage(path: string, { arguments: args }: CommandNode): string {
   return ["el2", path, ...args.map(({ name, required }) => required ? `<${name}>` : `[${name}]`)].join(" ");
 }
 
+function heading(title: string): string {
+  return `.TH ${title} 1 "${RELEASED}" "el2 ${VERSION}" "User Commands"`;
+}
+
+/** The page of one command as roff, with the commands below it. */
+export function commandPage(path: readonly string[], node: CommandNode): string {
+  const name = `el2 ${path.join(" ")}`;
+  const below = [...leaves(node)];
+  const lines = [
+    heading(["EL2", ...path].join("-").toUpperCase()),
+    ".SH NAME",
+    `${roff(name.replaceAll(" ", "-"))} \\- ${roff(node.help)}`,
+    ".SH SYNOPSIS",
+  ];
+  const commands = below.length ? below : [{ path: "", command: node }];
+  for (const [index, { path: rest, command }] of commands.entries()) {
+    if (index) lines.push(".br");
+    lines.push(`.B ${roff(usage([...path, ...rest ? [rest] : []].join(" "), command))}`, "[OPTIONS]");
+  }
+  if (below.length) lines.push(".SH COMMANDS");
+  for (const { path: rest, command } of below) {
+    lines.push(".SS " + roff([...path, rest].join(" ")), roff(command.help), ...details(command));
+  }
+  if (!below.length && node.arguments.length + node.options.length) lines.push(".SH OPTIONS", ...details(node));
+  lines.push(...exitCodes(), ".SH SEE ALSO", ".BR el2 (1)");
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+/** Arguments and options, a paragraph each. */
+function details({ arguments: args, options }: CommandNode): string[] {
+  return [
+    ...args.flatMap(({ name, help }) => [".TP", `.I ${roff(name)}`, roff(help)]),
+    ...options.flatMap(({ flags, help }) => [".TP", `.B ${roff(flags)}`, roff(help)]),
+  ];
+}
+
+function exitCodes(): string[] {
+  return [".SH EXIT STATUS", ...EXIT_CODES.flatMap(([code, help]) => [".TP", `.B ${code}`, roff(help)])];
+}
+
+/** The command that words name. @throws Failure if there is none */
+function commandAt(tree: CommandNode, path: readonly string[]): CommandNode {
+  let node = tree;
+  for (const word of path) {
+    const next = node.commands.find(({ name }) => name === word);
+    if (!next) {
+      const names = node.commands.map(({ name }) => name);
+      throw new Failure(`there is no command "${path.join(" ")}"${didYouMean(word, names)}; el2 --help lists them`);
+    }
+    node = next;
+  }
+  return node;
+}
+
 /** The page as roff (man macros). */
 export function manualPage(tree: CommandNode): string {
   const lines = [
-    `.TH EL2 1 "" "el2 ${VERSION}" "User Commands"`,
+    heading("EL2"),
     ".SH NAME",
     "el2 \\- a Gunyah workstation in a terminal",
     ".SH SYNOPSIS",
@@ -69,8 +130,7 @@ export function manualPage(tree: CommandNode): string {
     for (const { name, help } of command.arguments) lines.push(".RS", ".TP", `.I ${roff(name)}`, roff(help), ".RE");
     for (const { flags, help } of command.options) lines.push(".RS", ".TP", `.B ${roff(flags)}`, roff(help), ".RE");
   }
-  lines.push(".SH EXIT STATUS");
-  for (const [code, help] of EXIT_CODES) lines.push(".TP", `.B ${code}`, roff(help));
+  lines.push(...exitCodes());
   lines.push(".SH ENVIRONMENT");
   for (const [name, help] of ENVIRONMENT) lines.push(".TP", `.B ${name}`, roff(help));
   return lines.map((line) => `${line}\n`).join("");

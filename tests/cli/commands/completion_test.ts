@@ -4,7 +4,7 @@ import { el2 } from "../program.ts";
 import { el2Command } from "../../support/el2.ts";
 import { makeProgram } from "../../../src/cli/main.ts";
 import { commandTree } from "../../../src/cli/common/command-tree.ts";
-import { complete } from "../../../src/cli/commands/completion.ts";
+import { completions } from "../../../src/cli/commands/completion.ts";
 
 const decoded = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
@@ -20,12 +20,30 @@ async function runIfThere(program: string, args: string[], env: Record<string, s
 
 const TREE = commandTree(makeProgram(new URL(import.meta.url), () => {}));
 
-Deno.test("completion offers commands, options and choices", async () => {
-  assert.ok((await complete(TREE, ["vc"])).includes("vcpu"));
-  assert.ok((await complete(TREE, ["vm", ""])).includes("timeline"));
-  assert.deepEqual(await complete(TREE, ["run", "x", "--tier", "j"]), ["jit"]);
-  assert.ok((await complete(TREE, ["run", "x", "--ti"])).includes("--timeout"));
-  assert.deepEqual(await complete(TREE, ["nonsense", "x"]), []);
+const complete = async (...words: string[]) => (await completions(TREE, words)).offers.map(({ word }) => word);
+
+Deno.test("completion offers commands, options and choices, with what they do", async () => {
+  assert.ok((await complete("vc")).includes("vcpu"));
+  assert.ok((await complete("vm", "")).includes("timeline"));
+  assert.deepEqual(await complete("run", "x", "--tier", "j"), ["jit"]);
+  assert.ok((await complete("run", "x", "--ti")).includes("--timeout"));
+  assert.deepEqual(await complete("nonsense", "x"), []);
+  assert.deepEqual(await complete("events", "--kinds", "hvc,vir"), ["hvc,virq"]);
+  assert.ok((await complete("run", "d")).includes("demo"));
+  for (const words of [["v"], ["vm", ""], ["run", "--"]]) {
+    for (const { word, help } of (await completions(TREE, words)).offers) assert.ok(help, `${words} ${word}`);
+  }
+});
+
+Deno.test("completion offers files only where files belong", async () => {
+  const files = async (...words: string[]) => (await completions(TREE, words)).files;
+  for (const words of [["run", ""], ["boot", ""], ["replay", ""], ["diff", "a.rec", ""], ["boot", "--initrd", ""], ["test", "a", ""]]) {
+    assert.equal(await files(...words), true, words.join(" "));
+  }
+  const without = [["events", "--kinds", ""], ["events", ""], ["vm", "ls", ""], ["run", "--for", ""], ["run", "--"], ["completion", ""], [
+    "",
+  ]];
+  for (const words of without) assert.equal(await files(...words), false, words.join(" "));
 });
 
 Deno.test("W65: the completion script of bash loads, and completes commands", async () => {
@@ -36,6 +54,13 @@ Deno.test("W65: the completion script of bash loads, and completes commands", as
   const shown = new TextDecoder().decode(bash.stdout);
   assert.equal(bash.code, 0, new TextDecoder().decode(bash.stderr));
   assert.match(shown, /vm.vcpu[\s\S]*complete -F _el2 el2/);
+  const files = script.replace("'vm\\nvcpu\\n'", "'vm\\tvirtual machines\\n:files\\n'").replace(
+    "COMP_WORDS=(el2 v)",
+    "COMP_WORDS=(el2 /etc/host)",
+  );
+  assert.notEqual(files, script);
+  const listed = await new Deno.Command("bash", { args: ["--norc", "-c", files], stdin: "null" }).output();
+  assert.match(decoded(listed.stdout), /^vm\s[\s\S]*\/etc\/host/, "descriptions are not words; files are");
   for (const shell of ["zsh", "fish"]) assert.match((await el2("completion", shell)).stdout, /el2 complete/);
   assert.equal((await el2("completion", "csh")).code, 2);
 });
@@ -55,7 +80,9 @@ Deno.test("W65: the completion scripts load, and complete names of VMs", async (
       `el2() { ${program} ${args.join(" ")} "$@"; }; . ${file}
 COMP_WORDS=(el2 vm show p); COMP_CWORD=3; _el2; printf '%s\\n' "\${COMPREPLY[@]}"`,
     zsh: (file) =>
-      `el2() { ${program} ${args.join(" ")} "$@"; }; compdef() {}; compadd() { shift; print -rl -- "$@"; }; . ${file}
+      `el2() { ${program} ${
+        args.join(" ")
+      } "$@"; }; compdef() {}; compadd() { while [[ $1 != -- ]]; do shift; done; shift; print -rl -- "$@"; }; . ${file}
 words=(el2 vm show p); CURRENT=4; _el2`,
     fish: (file) => `function el2; ${program} ${args.join(" ")} $argv; end; source ${file}; complete -C "el2 vm show p"`,
   };
