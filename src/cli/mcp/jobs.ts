@@ -21,7 +21,7 @@ const STEPS: Readonly<Record<string, string>> = {
   "03-limits.md":
     "table mem.limits with filter share>0.5 lists what is nearly used up. why explains the NOMEM. To reproduce it: run with inject ['alloc what=page nth=3 -> NOMEM'].",
   "04-a-guest-hangs.md":
-    "table vcpu.ls: state, wait, since, wakes. table vcpu.stack with the vCPU. table irq.ls with filter finding!=- lists interrupts that cannot be delivered. table inject.ls lists faults that are injected.",
+    "diagnose gives a verdict on each VM. table vcpu.ls: state, wait, since, wakes. table vcpu.stack with the vCPU. table irq.ls with filter finding!=- lists interrupts that cannot be delivered. table inject.ls lists faults that are injected.",
   "05-interrupts.md":
     "table irq.ls twice: the rate is measured since the call before. Filter rate>0 | finding!=-. Report the busiest interrupt and its source.",
   "06-rpc.md":

@@ -114,6 +114,16 @@ export const LOOKING_TOOLS: readonly Tool[] = [
       ], { hint: 'narrow with "vm", "about" or "filter"' }),
   }),
   tool({
+    name: "diagnose",
+    doc: "A verdict on each VM: what it does or waits for, and what is wrong with it, with evidence. Exit code 1 if something is wrong.",
+    args: { vm: { type: "text", doc: "only this VM" }, ...SESSION_ARGUMENT },
+    run: ({ vm, session }, { el2 }) =>
+      el2(["diagnose", ...socketOf(session), ...vm === undefined ? [] : ["--", vm]], {
+        answers: [ExitCode.Failed],
+        hint: 'name a VM with "vm"',
+      }),
+  }),
+  tool({
     name: "events",
     doc:
       "Events of a session: calls, requests, interrupts, scheduling, VM states. Kinds that are not recorded all the time are recorded while this tool waits.",

@@ -180,6 +180,7 @@ Deno.test("job 4 by tool calls: where a guest hangs", () =>
     const [vcpu] = await agent.rows("vcpu.ls", { filter: "vm=ping" });
     assert.match(String(vcpu.wait), /wfi|vcpu_run/);
     assert.ok((await agent.rows("vcpu.stack", { vcpu: "vcpu:ping/0" })).length > 0);
+    assert.match(await agent.call("diagnose", { vm: "ping" }), /^vm:ping \S+: /);
     await agent.rows("irq.ls", { filter: "finding!=-" });
     const [rule] = await agent.rows("inject.ls");
     assert.match(JSON.stringify(rule), /virq vm=ping -> lose/);
