@@ -1,6 +1,7 @@
 // Commands of this program in a process each: a tool does what the command does, with its messages
 // and its exit code.
 
+import { runtimeArguments } from "../common/runtime.ts";
 import { ANSWER_MAX, boundedText, type ToolAnswer } from "./answers.ts";
 
 /** Wall time (ms) after which a command is ended. */
@@ -23,7 +24,7 @@ export type RunProgram = (args: readonly string[], run?: ProgramRun) => Promise<
 
 /** Runs commands of this program, which is started as `entry` is. */
 export function programRunner(entry: URL): RunProgram {
-  const runtime = Deno.build.standalone ? [] : ["run", "-q", "--no-prompt", "--allow-all", entry.href];
+  const runtime = runtimeArguments(entry);
   return async (args, { stdin, hint = "ask for less", answers = [] } = {}) => {
     const child = new Deno.Command(Deno.execPath(), {
       args: [...runtime, ...args],

@@ -1,7 +1,7 @@
 // Sessions in the background: their processes, and forks of what a screen shows.
 
 import { ExitCode, Failure } from "../common/failure.ts";
-import { runtimeArguments } from "./own-program.ts";
+import { runtimeArguments } from "../common/runtime.ts";
 import { openSession } from "../common/session.ts";
 import { defaultName, NoPlace, sessionFolder, sessionNames, socketPath } from "../../control/places.ts";
 import { answers, NoSession, ownerOf, sessionInfo } from "../../control/remote.ts";
