@@ -249,3 +249,28 @@ Deno.test("job 10 by tool calls: a scenario for CI, and the recording of its fai
     assert.match(failed, /not ok 2[\s\S]*exit code 1/);
     assert.match((await agent.answer("replay", { file: "refused.rec", verify: true })).text, /exit code 1/);
   }));
+
+Deno.test("errors of a configuration by one tool call, and a guest that spins by two", () =>
+  job("configuration and spin", async (agent) => {
+    await Deno.writeFile(`${agent.folder}/spin.bin`, new Uint8Array(Uint32Array.of(0xd503201f, 0x17ffffff).buffer));
+    const configuration = (key: string) => `el2 = 1\n[vm.x]\nimage = "spin.bin"\n${key} = "4MiB"\n`;
+    await Deno.writeTextFile(`${agent.folder}/spin.toml`, configuration("memroy"));
+    const wrong = await agent.answer("run", { what: "spin.toml" });
+    assert.deepEqual([wrong.failed, /did you mean "memory"[\s\S]*exit code 2/.test(wrong.text)], [true, true], wrong.text);
+    await Deno.writeTextFile(`${agent.folder}/spin.toml`, configuration("memory"));
+    await agent.call("up", { what: "spin.toml" });
+    assert.match(await agent.call("diagnose", { vm: "x" }), /^vm:x spins: /);
+  }));
+
+Deno.test("a snapshot continues in another session, and a trace is written, by tool calls", () =>
+  job("snapshot and trace", async (agent) => {
+    await agent.call("up", { what: "demo", name: "first" });
+    await agent.call("snapshot", { file: "before.snap", session: "first" });
+    await agent.call("down", { session: "first" });
+    await agent.call("up", { what: "before.snap", name: "second" });
+    assert.ok((await agent.rows("vm.ls", { filter: "state=running" })).length > 0);
+    await agent.call("run", { what: "demo", for: "5ms", record: "short.rec" });
+    await agent.call("trace", { file: "short.pcapng", recording: "short.rec" });
+    const start = (await Deno.readFile(`${agent.folder}/short.pcapng`)).subarray(0, 4);
+    assert.deepEqual([...start], [0x0a, 0x0d, 0x0d, 0x0a]);
+  }));
