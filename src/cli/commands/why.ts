@@ -9,7 +9,7 @@ import { checkVm, openSession, withSessionOptions } from "../common/session.ts";
 import { checkedFilter } from "../common/values.ts";
 import { allOf } from "../../queries/filter.ts";
 import { rowsOf } from "../../queries/query.ts";
-import { reasonLines } from "../../queries/reason-text.ts";
+import { REASON_MARGIN, reasonLines } from "../../queries/reason-text.ts";
 import { REASONS } from "../../queries/tables.ts";
 
 /** Adds the command. */
@@ -33,6 +33,14 @@ interface WhyOptions extends ListOptions {
   readonly vm?: string;
   readonly about?: string;
   readonly filter?: string;
+}
+
+/** The command that prints the section of a rule; none where the rule is el2's own. */
+async function specLine(rule: string): Promise<string[]> {
+  // Half a megabyte, which only these lines need.
+  const { BOOKS } = await import("./books.ts");
+  const [, book, section] = /^([a-z-]+) (\d[\d.]*): /.exec(rule) ?? [];
+  return book !== undefined && BOOKS.has(book) ? [`${"read".padEnd(REASON_MARGIN)}el2 spec ${book} ${section}`] : [];
 }
 
 /** `3 refusals that their callers dealt with`. */
@@ -67,7 +75,11 @@ async function why(reason: string, options: WhyOptions): Promise<number> {
     if (answer.error !== undefined) throw new Failure(answer.error);
     if (!answer.rows.length && vm) await checkVm(open, vm);
     if (json || list) printAnswer(open.session.info.name, answer, json, nothingPasses(terms), options);
-    else for (const row of rowsOf(REASONS, answer)) output(reasonLines(row).map(({ text }) => `${text}\n`).join(""));
+    else {
+      const lines: string[] = [];
+      for (const row of rowsOf(REASONS, answer)) lines.push(...reasonLines(row).map(({ text }) => text), ...await specLine(row.rule));
+      output(lines.map((line) => `${line}\n`).join(""));
+    }
     if (answer.rows.length || list) return ExitCode.Done;
     if (number) throw new Failure(`no why:${number} is kept`, ExitCode.Failed);
     const others = (await open.asker.ask({ table: "why", args: { filter: allOf([terms, "kind=refused"]) } })).rows.length;

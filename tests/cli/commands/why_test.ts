@@ -25,4 +25,7 @@ Deno.test("W32: why last has chain, rule, object, values, way_out", async () => 
   assert.equal(reason.asked_by, "vm:host");
   const shown = await place.el2("why", reason.id as string);
   assert.match(shown.stdout, new RegExp(`^${reason.id} {2}t=`));
+  const [, section] = /^(resource-manager [\d.]+): /.exec(String(reason.rule)) ?? assert.fail("no section");
+  assert.match(shown.stdout, new RegExp(`\\nread {5}el2 spec ${section}\\n$`));
+  assert.equal((await place.el2("spec", ...section.split(" "))).code, 0);
 });
