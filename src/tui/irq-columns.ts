@@ -63,9 +63,9 @@ export function irqColumns(histories: Histories, width: number): ListColumn[] {
       title: "To",
       width: 12,
       from: 130,
-      pieces: ({ vcpu }, { look }) => {
+      pieces: ({ vcpu }, { look, bad }) => {
         if (typeof vcpu !== "string") return [{ text: "-", role: "dim" }];
-        return [{ text: vcpu.slice("vcpu:".length), role: look.vm(vcpu.slice("vcpu:".length).split("/")[0]).ink }];
+        return [{ text: vcpu.slice("vcpu:".length), role: bad ? "text" : look.vm(vcpu.slice("vcpu:".length).split("/")[0]).ink }];
       },
     },
     { name: "count", title: "Count", width: 9, right: true, pieces: ({ count }) => amount(Number(count), "text") },

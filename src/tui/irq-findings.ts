@@ -89,7 +89,7 @@ function findingOf(row: Row): Finding | undefined {
 function namePieces(id: string, look: Look): Piece[] {
   const [, vm, rest] = /^irq:([^/]+)(\/.*)$/.exec(id)!;
   const mark = look.vm(vm);
-  return [chipPiece(mark), { text: ` ${vm}`, role: mark.ink }, { text: rest, role: "strong", bold: true }];
+  return [chipPiece(mark), { text: ` ${vm}`, role: "text" }, { text: rest, role: "strong", bold: true }];
 }
 
 /** A card for each interrupt with which something is wrong. */

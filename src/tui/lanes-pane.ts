@@ -244,7 +244,7 @@ export class LanesPane implements Pane {
 
   #drawFoot(screen: Screen, look: Look, area: Rectangle): void {
     const legend = STATES.flatMap(([state, word, ink], index): Piece[] => [
-      { text: `${index ? "   " : ""}${look.letters && state === "runs" ? "A-Z" : look.glyphs.lanes[state]}`, role: ink },
+      { text: `${index ? "   " : ""}${look.glyphs.lanes[state]}`, role: ink },
       { text: ` ${word}`, role: "dim" },
     ]);
     const [first, second] = this.#sentence(look);
@@ -311,9 +311,7 @@ function drawCpu(screen: Screen, look: Look, y: number, { x, start, step, width 
     else if (vm !== undefined) {
       const { letter, fill } = look.vm(vm);
       const name = length >= vm.length + 2;
-      const text = look.letters
-        ? `${letter}${name && length > vm.length + 2 ? ` ${vm} ` : ""}`.padEnd(length, letter)
-        : (name ? ` ${vm}` : letter).padEnd(length);
+      const text = look.letters ? `${letter}${name ? `${vm} ` : ""}`.padEnd(length, letter) : (name ? ` ${vm}` : letter).padEnd(length);
       screen.text(x + at, y, text, look.options.depth === "none" ? look.bold("text") : look.on(fill, "fink", true));
     }
     at = end;
@@ -336,7 +334,9 @@ function drawVcpu(
     const state = span?.state ?? "waits";
     const runs = state === "runs";
     const text = runs && look.letters ? letter : look.glyphs.lanes[state];
-    screen.text(x + column, y, text, look.style(runs ? fill : INKS.get(state)!));
+    // A letter is read: it stands on the fill, as in bars.
+    const letters = look.options.depth === "none" ? look.bold("text") : look.on(fill, "fink", true);
+    screen.text(x + column, y, text, runs ? look.letters ? letters : look.style(fill) : look.style(INKS.get(state)!));
   });
 }
 

@@ -7,8 +7,30 @@ const LAST = 55;
 
 /** Checks without a test yet. The list may only become shorter. */
 const TO_BUILD: readonly number[] = [
-  ...[1, 2, 3, 4, 5, 6, 7, 8, 12, 15, 16, 17, 18, 19, 20, 21, 22, 25, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39],
-  ...[40, 41, 42, 43, 44, 45, 46, 48, 52, 53, 54],
+  2,
+  8,
+  12,
+  17,
+  19,
+  20,
+  30,
+  31,
+  32,
+  33,
+  34,
+  38,
+  39,
+  40,
+  41,
+  42,
+  43,
+  44,
+  45,
+  46,
+  48,
+  52,
+  53,
+  54,
 ];
 
 Deno.test("every check of the look has a test named after its number, or is still to be built", async () => {

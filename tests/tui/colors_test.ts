@@ -65,7 +65,8 @@ for (const theme of COLORED) {
 }
 
 Deno.test("L9: every pair of ink and background that is drawn has a contrast of 4.5, in every theme", async () => {
-  const pairs = new Set<string>();
+  /** Each pair, and where it was seen. */
+  const pairs = new Map<string, string>();
   for (const [width, height] of [[80, 24], [120, 36]] as const) {
     for await (const [name, rig] of everyFrame(width, height, "direct")) {
       for (let y = 0; y < height; y++) {
@@ -75,17 +76,17 @@ Deno.test("L9: every pair of ink and background that is drawn has a contrast of 
           assert.ok(ink && ground, `${name}: ${text} in row ${y} has no role`);
           // Decoration, and amounts as shapes.
           if (ink === "faint" || ink === "border") assert.doesNotMatch(text, /[A-Za-z]/, `${name} row ${y}: ${ink} is no ink for ${text}`);
-          else if (/^[A-Za-z0-9]/.test(text)) pairs.add(`${ink} ${ground}`);
+          else if (/^[A-Za-z0-9]/.test(text)) pairs.set(`${ink} ${ground}`, `${name} row ${y}`);
         }
       }
     }
   }
   for (const theme of COLORED) {
     for (const depth of ["direct", "256"] as const) {
-      for (const pair of pairs) {
+      for (const [pair, place] of pairs) {
         const [ink, ground] = pair.split(" ") as [Role, Role];
         const found = contrastOf(theme, depth, ink, ground);
-        assert.ok(found >= 4.5, `${theme} ${depth} ${pair}: ${found.toFixed(2)}`);
+        assert.ok(found >= 4.5, `${theme} ${depth} ${pair}: ${found.toFixed(2)}, ${place}`);
       }
     }
   }

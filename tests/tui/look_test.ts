@@ -1,0 +1,186 @@
+// Checks of the look that hold for every frame: backgrounds, frames, marks, sizes.
+
+import assert from "node:assert/strict";
+import type { DrawnCell } from "../../src/tui/cells.ts";
+import { roleOf } from "../../src/tui/color.ts";
+import { SCREEN_LIST } from "../../src/tui/actions.ts";
+import { drawStacked } from "../../src/tui/bars.ts";
+import { Screen } from "../../src/tui/cells.ts";
+import { glyphsOf, history } from "../../src/tui/glyphs.ts";
+import { Histories } from "../../src/tui/history.ts";
+import { shareMark } from "../../src/tui/numbers.ts";
+import type { Role } from "../../src/tui/roles.ts";
+import { plainLook } from "../../src/tui/theme.ts";
+import { VmMarks } from "../../src/tui/vm-marks.ts";
+import { everyFrame } from "./every-frame.ts";
+import { PHONE_SAMPLE } from "./phone.ts";
+import { Rig, SCREENS } from "./rig.ts";
+
+const ground = ({ background }: DrawnCell) => roleOf(background);
+const ink = ({ foreground }: DrawnCell) => roleOf(foreground);
+const rows = (rig: Rig) => Array.from({ length: rig.screen.height }, (_, y) => rig.screen.cells(y));
+
+/** Every screen in boxes and in rules. */
+async function* screens(): AsyncGenerator<readonly [string, Rig]> {
+  for (const [width, height] of [[80, 24], [120, 36], [200, 60]] as const) {
+    for (const key of SCREENS) {
+      const rig = new Rig(width, height, { ascii: false }, "direct");
+      await rig.type(key);
+      await rig.lines();
+      yield [`screen ${key} at ${width}x${height}`, rig];
+    }
+  }
+}
+
+Deno.test("L1: the selected row of the overview has one background from border to border, and keeps its inks", async () => {
+  for (const theme of ["dark", "light"] as const) {
+    const rig = new Rig(120, 36, { ascii: false, theme }, "direct");
+    await rig.lines();
+    const before = rows(rig);
+    const y = before.findIndex((cells) => cells[1].text === "▌" && ground(cells[1]) === "sel");
+    const inner = before[y].slice(1, -1);
+    const fills = /^fill/;
+    assert.ok(inner.every((cell) => ground(cell) === "sel" || fills.test(ground(cell)!)), theme);
+    await rig.type("j");
+    await rig.lines();
+    assert.deepEqual(rows(rig)[y].slice(2, -1).map(ink), before[y].slice(2, -1).map(ink), "inks");
+    assert.ok(rows(rig)[y].slice(1, -1).every((cell) => ground(cell) === "bg" || fills.test(ground(cell)!)));
+  }
+});
+
+Deno.test("L3: a refused row has its background in all cells; selected it has the selection's, and ! stays", async () => {
+  const rig = new Rig(120, 36, { ascii: false }, "direct");
+  await rig.type("9");
+  await rig.lines();
+  const refused = () =>
+    rows(rig).find((cells) => cells.some(({ text }) => text === "!") && cells.map(({ text }) => text).join("").includes("MEM_RECLAIM"))!;
+  const list = (cells: readonly DrawnCell[]) => cells.slice(1, cells.findIndex(({ text }, x) => x > 0 && text === "│"));
+  const own = (role: Role) => list(refused()).every((cell) => ground(cell) === role || /^fill/.test(ground(cell)!));
+  assert.ok(own("sel"));
+  assert.equal(refused()[2].text, "!");
+  await rig.type("k");
+  await rig.lines();
+  assert.ok(own("badbg"));
+});
+
+Deno.test("L4: the mark of the selection stands in one row of the pane with the keys", async () => {
+  for await (const [name, rig] of screens()) {
+    const marked = rows(rig).filter((cells) => cells.some((cell) => cell.text === "▌" && ground(cell) === "sel"));
+    // A card has several rows; a map, a text and lanes have their own marks.
+    if (!/screen [0348]/.test(name)) assert.ok(marked.length <= 1, `${name}: ${marked.length}`);
+  }
+});
+
+Deno.test("L5: one pane has the frame of the focus", async () => {
+  for (const key of SCREENS) {
+    const rig = new Rig(120, 36, { ascii: false }, "direct");
+    await rig.type(key);
+    await rig.lines();
+    const corners = rows(rig).flat().filter((cell) => cell.text === "╭" && ink(cell) === "accent");
+    assert.equal(corners.length, 1, `screen ${key}`);
+  }
+});
+
+Deno.test("L6: box corners close, and no text covers a border", async () => {
+  for await (const [name, rig] of screens()) {
+    const text = rows(rig).map((cells) => cells.map((cell) => cell.text));
+    text.forEach((line, top) =>
+      line.forEach((corner, left) => {
+        if (corner !== "╭") return;
+        const right = line.indexOf("╮", left);
+        const bottom = text.findIndex((row, y) => y > top && row[left] === "╰");
+        assert.ok(right > left && bottom > top, `${name}: ${top}, ${left}`);
+        assert.equal(text[bottom][right], "╯", `${name}: ${top}, ${left}`);
+        for (let y = top + 1; y < bottom; y++) assert.match(text[y][left] + text[y][right], /^[│├][│┤┃]$/, `${name}: row ${y}`);
+      })
+    );
+  }
+});
+
+Deno.test("L7: boxes from 100x30 on, rules below", async () => {
+  for (const [width, height, boxed] of [[99, 36, false], [120, 29, false], [80, 24, false], [100, 30, true]] as const) {
+    const text = (await new Rig(width, height, { ascii: false }).lines()).join("");
+    assert.equal(text.includes("╭"), boxed, `${width}x${height}`);
+    if (!boxed) assert.doesNotMatch(text, /[│╰╯╮]/, `${width}x${height}`);
+  }
+});
+
+Deno.test("L15, L16: a VM keeps letter and slot, also when others end; two VMs never share a letter", () => {
+  const marks = new VmMarks();
+  marks.take(PHONE_SAMPLE.vms);
+  const before = PHONE_SAMPLE.vms.map(({ name }) => marks.of(name));
+  assert.deepEqual([marks.of("host"), marks.of("rm")].map(({ letter, fill }) => [letter, fill]), [["H", "fill0"], ["R", "fill1"]]);
+  marks.take([...PHONE_SAMPLE.vms.filter(({ name }) => name !== "debian"), { name: "hello", vmid: 0x90 }]);
+  assert.deepEqual(PHONE_SAMPLE.vms.map(({ name }) => marks.of(name)), before);
+  const again = new VmMarks();
+  again.restore(JSON.parse(JSON.stringify(marks.kept)));
+  again.take(PHONE_SAMPLE.vms);
+  assert.deepEqual(PHONE_SAMPLE.vms.map(({ name }) => again.of(name)), before);
+  const many = new VmMarks();
+  many.take(Array.from({ length: 30 }, (_, index) => ({ name: `vm-${index}`, vmid: index + 4 })));
+  const letters = Array.from({ length: 30 }, (_, index) => many.of(`vm-${index}`).letter);
+  assert.equal(new Set(letters).size, 30);
+  const slots = Array.from({ length: 6 }, (_, index) => many.of(`vm-${index}`).fill);
+  assert.equal(new Set(slots).size, 6, "slots 2 to 7");
+});
+
+Deno.test("L18: the color of the past is in no live frame; in the past row 1, frames and the scrubber have it", async () => {
+  for await (const [name, rig] of everyFrame(120, 36, "direct")) {
+    const past = rows(rig).flat().some((cell) => ink(cell) === "past" || ground(cell) === "past");
+    assert.equal(past, name === "the past", name);
+  }
+});
+
+Deno.test("L21: 66 % has no mark, 75 % is a warning, 90 % has ! and 95 % is bad", () => {
+  const marks = [0.66, 0.75, 0.9, 0.95].map((share) => shareMark(share));
+  assert.deepEqual(marks.map(({ role, alarm }) => [role, alarm]), [["text", false], ["warn", false], ["warn", true], ["bad", true]]);
+});
+
+Deno.test("L22: a history's newest sample is its right cell, and a new one moves all by one; between samples nothing changes", () => {
+  const histories = new Histories(), glyphs = glyphsOf("full");
+  const shown = () => history(glyphs, histories.of("x"), 6);
+  for (let second = 0; second < 5; second++) histories.take(second * 1000, [["x", second / 6]]);
+  const before = shown();
+  histories.take(4500, [["x", 1]]);
+  assert.equal(shown(), before);
+  histories.take(5000, [["x", 1]]);
+  assert.equal(shown().slice(0, -1), before.slice(1));
+});
+
+Deno.test("L25: a stacked bar of half D and three tenths H is letters in ASCII", () => {
+  const screen = new Screen(10, 1, "16"), look = plainLook("dark", "16", "ascii");
+  look.dress(screen);
+  const mark = (letter: string, slot: 0 | 2) => ({ letter, ink: `vm${slot}`, fill: `fill${slot}` } as const);
+  drawStacked(screen, look, 0, 0, 10, [{ mark: mark("D", 2), share: 0.5 }, { mark: mark("H", 0), share: 0.3 }]);
+  assert.equal(screen.toLines()[0], "DDDDDHHH..");
+});
+
+Deno.test("L35, L36, L37: at every width row 1 has name, state and time, the tabs fit, and hints end in ? help", async () => {
+  for (const width of [80, 100, 120, 200]) {
+    const rig = new Rig(width, 30);
+    for (const { key, title } of SCREEN_LIST) {
+      await rig.type(key);
+      const lines = await rig.lines();
+      assert.match(lines[0], /^ el2 {2}phone +o LIVE +12\.481 306 s/, `${width}`);
+      if (key !== "0") assert.match(lines[0], /! 1\b/, "refusals that nobody has looked at");
+      assert.ok(lines[1].includes(`${key} ${title}`), `${width} ${lines[1]}`);
+      assert.ok(lines[1].includes("0 Why"));
+      assert.match(lines.at(-2)!, /\? help$/);
+      rig.apply({ kind: "sample", sample: { ...PHONE_SAMPLE, reasons: 1 } });
+      if (key === "0") continue;
+    }
+  }
+});
+
+Deno.test("at every size each screen draws, and nothing throws", async () => {
+  for (const width of [59, 60, 79, 80, 99, 100, 159, 160, 200]) {
+    for (const height of [15, 16, 24, 29, 30, 60]) {
+      const rig = new Rig(width, height);
+      for (const key of SCREENS) {
+        await rig.type(key);
+        rig.app.draw(rig.screen);
+        assert.equal(rig.screen.toLines().length, height);
+      }
+    }
+  }
+});
