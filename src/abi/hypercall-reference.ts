@@ -14,7 +14,7 @@ export function hypercallReference(): string {
   return [
     "# Hypercalls",
     "",
-    "Made from the declarations that decode, encode and trace them (`src/abi/hypercalls.ts`, `src/abi/hypercall-errors.ts`).",
+    "Generated from the declarations that decode, encode and trace them (`src/abi/hypercalls.ts`, `src/abi/hypercall-errors.ts`).",
     "",
     `\`HVC #(${hex(HVC_BASE)} + n)\` with arguments from X0; or SMCCC function ${hex(SMCCC_BASE)} + n with arguments from X1. X0 is the`,
     "error of every call but hypervisor_identify, results follow. `cap` is a capability id, `res0` and `res1` are reserved: all zeros, all ones.",
@@ -43,7 +43,7 @@ function section(name: HypercallName): string[] {
     `- Arguments: ${fields(args)}`,
     `- Results: ${fields(results)}`,
     `- Errors: ${errors.join(", ") || "none"}`,
-    ...never.length ? [`- Specified, and cannot come about here: ${never.join(", ")}`] : [],
+    ...never.length ? [`- Specified, but impossible here: ${never.join(", ")}`] : [],
     "",
   ];
 }

@@ -188,7 +188,9 @@ function loadPrimary(machine: Machine, map: MemoryMap, plan: SessionPlan, boot: 
 }
 
 function writeTree(machine: Machine, { devicetree }: PrimaryImages, tree: Uint8Array): void {
-  if (tree.length > DEVICETREE_WINDOW) throw new Error(`the devicetree has ${tree.length} bytes, there is room for ${DEVICETREE_WINDOW}`);
+  if (tree.length > DEVICETREE_WINDOW) {
+    throw new Error(`the devicetree has ${tree.length} bytes, but there is room for ${DEVICETREE_WINDOW}`);
+  }
   machine.ram.write(devicetree, tree);
 }
 
@@ -264,12 +266,12 @@ function startHost(
 function closedConsole(life: VmState | undefined, vm: string): string | undefined {
   switch (life) {
     case undefined:
-      return `the VM has not been started; el2 vm start ${vm} starts it`;
+      return `the VM is not started; start it with el2 vm start ${vm}`;
     case "exited":
     case "stopped":
-      return `the VM has stopped; el2 vm start ${vm} starts it anew`;
+      return `the VM has stopped; start it again with el2 vm start ${vm}`;
     case "failed":
-      return `the VM has failed; el2 why --about vm:${vm} says why, el2 vm start ${vm} starts it anew`;
+      return `the VM has failed; see el2 why --about vm:${vm}, or start it again with el2 vm start ${vm}`;
     case "creating":
     case "ready":
     case "running":

@@ -11,7 +11,7 @@ import { readDevicetree } from "../devicetree/reader.ts";
 import { memoryMap, MINIMUM_PLATFORM_MEMORY, RAM_BASE, RESOURCE_MANAGER_SIZE } from "../machine/memory-map.ts";
 import { MiB } from "../support/sizes.ts";
 
-/** @throws PlanError that names the file and what is wrong with it. */
+/** @throws PlanError that names the file and a storm, or why it cannot be delivered. */
 export function checkBootPlan(plan: SessionPlan, boot: BootPlan, imageName: string): void {
   if (plan.root) checkRoot(plan.root);
   checkHypervisorNode(plan);
@@ -37,7 +37,7 @@ export function checkBootPlan(plan: SessionPlan, boot: BootPlan, imageName: stri
 export function checkHypervisorNode({ root, behaviour }: Pick<SessionPlan, "root" | "behaviour">): void {
   const { hypervisorNode = DEFAULT_BEHAVIOUR.hypervisorNode } = behaviour ?? {};
   if (root === undefined || hypervisorNode === DEFAULT_BEHAVIOUR.hypervisorNode) return;
-  throw new PlanError(`--hypervisor-node ${hypervisorNode}: the images of the root VM write /hypervisor as they do; leave it out`);
+  throw new PlanError(`--hypervisor-node ${hypervisorNode}: the images of the root VM write /hypervisor themselves; remove the option`);
 }
 
 /** @throws PlanError that says which of the two files is wrong, or that they do not fit. */

@@ -42,7 +42,7 @@ export class DebuggerSeat implements DebuggerAccess {
   attach(vm: string): string | undefined {
     const { hypervisor } = this.system, broken = this.system.brokenVm();
     if (this.#planned !== undefined) return `vm:${this.#planned} was given to a debugger with --gdb; one VM at a time`;
-    if (broken !== undefined) return `vm:${broken} has breakpoints of el2 break; el2 break --remove all takes them back`;
+    if (broken !== undefined) return `vm:${broken} has breakpoints of el2 break; remove them with el2 break --remove all`;
     const control = this.#make(vm, false);
     if (control.vcpus().length || vm === EVERY_VM) {
       hypervisor.debug?.clear();

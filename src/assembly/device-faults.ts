@@ -22,6 +22,6 @@ export function deviceFaults(faults: Faults, dev: string, device: VirtioDevice):
 function fateOf(effect: FaultEffect, device: VirtioDevice, why: string): InjectedFate {
   if (effect.kind === "die") return { kind: "die", why };
   // A device that has no error to answer with can only stop.
-  if (effect.kind === "error" && !device.fail) return { kind: "die", why: `${why}; a ${device.name} device has no error to answer with` };
+  if (effect.kind === "error" && !device.fail) return { kind: "die", why: `${why}; a ${device.name} device cannot report an error` };
   return effect.kind === "error" ? { kind: "error" } : effect;
 }

@@ -70,7 +70,7 @@ export class EventNotes {
 
   /** A guest's access to nothing, which it takes as a synchronous external abort. */
   #unmapped(vcpu: Vcpu, address: string): void {
-    const text = `access to ${address}, where nothing is, at PC 0x${vcpu.registers.pc.toString(16).padStart(16, "0")}`;
+    const text = `access to the unmapped address ${address} at PC 0x${vcpu.registers.pc.toString(16).padStart(16, "0")}`;
     this.#note(this.machine.time, "mmio", vcpu.name, text, true);
   }
 

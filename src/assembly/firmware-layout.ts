@@ -31,7 +31,7 @@ export function layoutFirmware({ code, vars }: FirmwarePlan, memory: number): Fi
   const sizes = [bankSize("the firmware", used), bankSize("the variables", vars?.content.length ?? 0)];
   const left = memory - sizes.reduce((sum, size) => sum + size);
   if (left < MINIMUM_PLATFORM_MEMORY) {
-    throw new Error(`the flash leaves ${formatSize(Math.max(0, left))} of RAM; use a larger --memory`);
+    throw new Error(`the flash leaves only ${formatSize(Math.max(0, left))} of RAM; use a larger --memory`);
   }
   let storage = RAM_BASE + left;
   return { memory: left, banks: sizes.map((size) => ({ size, storage: (storage += size) - size })) };

@@ -174,14 +174,14 @@ export class GuestSystem implements System, Inspected {
 
   #steppable(id: string): { vm: string; vcpu: Vcpu } {
     const vcpu = new View(this, new Looks()).findVcpu(id);
-    if (vcpu.native || !vcpu.addressSpace) throw new QueryError(`${id} executes no instructions: a program of ours runs there`);
+    if (vcpu.native || !vcpu.addressSpace) throw new QueryError(`${id} executes no instructions: el2's own code runs there`);
     return { vm: this.vms.nameOf(vcpu.addressSpace.vmid), vcpu };
   }
 
   #saveFaults(): FaultsState {
     const { faults } = this.hypervisor;
     if (faults.delayed > 0) {
-      throw new UnsavableError("an injected fault has delayed something that is still to happen; save a little later");
+      throw new UnsavableError("an injected delay is pending; save a little later");
     }
     return faults.save();
   }

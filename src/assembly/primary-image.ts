@@ -50,13 +50,13 @@ export function layoutPrimary(image: Uint8Array, initrd: Uint8Array | undefined,
   if (initrd) {
     const start = Math.max(ramBase + Math.min(ramSize / 2, 128 * MiB), align(top, 2 * MiB));
     ramdisk = { start, end: start + initrd.length };
-    if (ramdisk.end > end) throw new Error(`the initrd (${initrd.length} bytes) does not fit behind the image; use a larger --memory`);
+    if (ramdisk.end > end) throw new Error(`the initrd (${initrd.length} bytes) does not fit after the image; use a larger --memory`);
     placements.push({ address: start, bytes: initrd, size: initrd.length });
     top = ramdisk.end;
   }
   const devicetree = align(Math.max(top, initrd ? 0 : ramBase + Math.min(ramSize / 2, 128 * MiB)), 2 * MiB);
   if (devicetree + DEVICETREE_WINDOW > end) {
-    throw new Error("no room for the devicetree behind the image and the initrd; use a larger --memory");
+    throw new Error("no room for the devicetree after the image and the initrd; use a larger --memory");
   }
   return { placements, entry, initrd: ramdisk, devicetree };
 }

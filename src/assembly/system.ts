@@ -98,7 +98,7 @@ export interface SavableSystem {
    * Takes up a state. The system was assembled for that, and is of no use where it fails.
    * @param trusted it was saved by this process: it need not be looked through
    * @param loaded is told of each field of the state
-   * @throws ArchiveError that names what is wrong with it.
+   * @throws ArchiveError that names a storm, or why it cannot be delivered.
    */
   load(state: SystemState, trusted: boolean, loaded?: FieldListener): void;
 }

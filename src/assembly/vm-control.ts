@@ -19,7 +19,7 @@ export class SessionControl implements VmControl {
     const host = this.#hostFor(vm), names = [...this.vms.names.values()];
     if (!names.includes(vm)) throw new QueryError(`no vm:${vm}; there are ${names.join(", ")}`);
     if (!this.vms.reported || vm === "host" || vm === "rm") {
-      throw new QueryError(`vm:${vm} is what the others need; el2 down ends the session`);
+      throw new QueryError(`vm:${vm} cannot be stopped: the others need it; end the session with el2 down`);
     }
     host.stop(vm, force);
   }
@@ -29,7 +29,7 @@ export class SessionControl implements VmControl {
     if (closed !== undefined) throw new QueryError(closed);
     const sent = this.consoles.sendBreak(console);
     if (sent === undefined) throw new QueryError(`no console ${console}; there are ${this.consoles.names.join(", ") || "none"}`);
-    if (!sent) throw new QueryError(`${console} is a virtio console, which is no serial line and has no break; Linux takes ctrl-o there`);
+    if (!sent) throw new QueryError(`${console} is a virtio console, not a serial line, and has no break; Linux takes ctrl-o there`);
   }
 
   start(vm: string, how: StartWanted["start"]): void {
@@ -48,7 +48,7 @@ export class SessionControl implements VmControl {
 
   #hostFor(what: string): ConsoleInput {
     if (!this.host) {
-      throw new QueryError(`${what}: the primary VM is an image, which has its VMs and its link to the resource manager for itself`);
+      throw new QueryError(`${what}: the primary VM is an image, which controls its VMs and its link to the resource manager itself`);
     }
     return this.host;
   }

@@ -23,7 +23,7 @@ export interface AddedGuest {
 /** Why a guest cannot have this name; undefined where it can. It becomes a VM's name. */
 export function wrongGuestName(name: string): string | undefined {
   if (!/^[a-z][a-z0-9-]{0,78}$/.test(name)) return "a guest's name has lower case letters, digits and -, and begins with a letter";
-  if (name === "debian" || name.startsWith("debian-")) return "names that begin with debian are those of guests fetch";
+  if (name === "debian" || name.startsWith("debian-")) return "names that begin with debian belong to guests fetch";
   if (name === "demo" || name === "host" || name === "rm") return `${name} is el2's own`;
   return undefined;
 }

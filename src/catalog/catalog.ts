@@ -82,7 +82,7 @@ export async function catalogEntry(name: string): Promise<CatalogEntry> {
   const full = catalogName(name);
   const entry = await findEntry(full);
   if (entry) return entry;
-  throw new Error(`guest ${name} is not here; run: ${fetchCommand(full)}`);
+  throw new Error(`guest ${name} is not in the cache; run: ${fetchCommand(full)}`);
 }
 
 /** The guest of exactly this name; undefined where the cache has none. */
@@ -100,7 +100,9 @@ export async function catalogPath(reference: string): Promise<string> {
   if (!match) throw new Error(`"${reference}" is not of the form catalog:GUEST/FILE`);
   const [, guest, file] = match;
   const full = catalogName(guest);
-  if (!await exists(`${guestsFolder()}/${full}/manifest.json`)) throw new Error(`${reference} is not here; run: ${fetchCommand(full)}`);
+  if (!await exists(`${guestsFolder()}/${full}/manifest.json`)) {
+    throw new Error(`${reference} is not in the cache; run: ${fetchCommand(full)}`);
+  }
   const entry = await readEntry(full);
   if (!entry.manifest.files.some(({ name }) => name === file)) {
     throw new Error(`guest ${guest} has no file ${file}; it has ${entry.manifest.files.map(({ name }) => name).join(", ")}`);

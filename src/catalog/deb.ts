@@ -120,7 +120,7 @@ export function parseFields(paragraph: string): PackageFields {
 /** Where the member is whose name is `name` and a suffix of its compression. */
 async function findMember(file: Deno.FsFile, path: string, name: string): Promise<{ offset: number; size: number; suffix: string }> {
   const magic = await exactly(file, AR_MAGIC.length);
-  if (!magic || text.decode(magic) !== AR_MAGIC) throw new Error(`${path} is no Debian package`);
+  if (!magic || text.decode(magic) !== AR_MAGIC) throw new Error(`${path} is not a Debian package`);
   for (let offset = AR_MAGIC.length;;) {
     await file.seek(offset, Deno.SeekMode.Start);
     const header = await exactly(file, ArHeader.total);
@@ -149,7 +149,7 @@ async function* pieces(file: Deno.FsFile, size: number): AsyncGenerator<Uint8Arr
   for (let left = size; left > 0;) {
     const piece = new Uint8Array(Math.min(left, 1 << 16));
     const count = await file.read(piece);
-    if (count === null) throw new Error("the package is cut off");
+    if (count === null) throw new Error("the package is truncated");
     left -= count;
     yield piece.subarray(0, count);
   }
@@ -168,7 +168,7 @@ export function decompressed(suffix: string, bytes: AsyncIterable<Uint8Array<Arr
       // xz is in no library that is here: the machine's program does it.
       return throughTool(["xz", "-dc"], bytes);
     default:
-      throw new Error(`.${suffix} is a compression that is not known; gz, xz and zst are`);
+      throw new Error(`.${suffix} is an unknown compression; known are gz, xz and zst`);
   }
 }
 

@@ -23,7 +23,7 @@ export function configurationReference(): string {
   const lines = [
     "# Configuration keys",
     "",
-    "Made from the schema that checks a file (`src/configuration/schema.ts`). [configuration.md](../configuration.md) says what each key means.",
+    "Generated from the schema that checks a file (`src/configuration/schema.ts`). [configuration.md](../configuration.md) says what each key means.",
     "",
   ];
   for (const [name, entry] of Object.entries(root.entries!)) {

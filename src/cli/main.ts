@@ -65,7 +65,7 @@ import { WriteFailure } from "../support/write-all.ts";
 /** The commands, below the headings of `el2 --help`. */
 const COMMANDS: readonly (readonly [heading: string, commands: readonly Register[]])[] = [
   ["Run:", [registerBoot, registerRun, registerUp, registerAttach, registerDown, registerLs, registerGuests, registerVmm, registerMcp]],
-  ["Look at a session:", [
+  ["Inspect a session:", [
     registerVm,
     registerVcpu,
     registerIrq,
@@ -112,13 +112,13 @@ export function makeProgram(entry: URL, exit: (code: number) => void): Command {
       "after",
       `
 Examples:
-  el2                                          the demo: three VMs that talk to each other
+  el2                                          run the demo: three VMs that communicate
   el2 guests fetch debian                      fetch an unmodified Debian kernel and a busybox ramdisk
-  el2 run debian                               Debian as a VM of the native host
-  el2 boot Image --initrd initrd --stdio       a kernel as the primary VM, its console on this terminal`,
+  el2 run debian                               run Debian as a VM of the native host
+  el2 boot Image --initrd initrd --stdio       boot a kernel as the primary VM, with its console on this terminal`,
     )
     .enablePositionalOptions()
-    .option("--config <file>", "configuration in the place of ./el2.toml")
+    .option("--config <file>", "configuration to use instead of ./el2.toml")
     .addOption(logOption)
     .addOption(logLevelOption)
     .addOption(readOnlyOption)
@@ -148,7 +148,7 @@ export async function main(args: readonly string[], entry: URL): Promise<number>
     const names = commandTree(program).commands.map(({ name }) => name);
     const hidden = program.commands.map((command) => command.name());
     if (/^[^-]/.test(args[0] ?? "") && ![...hidden, "help"].includes(args[0])) {
-      throw new Failure(`unknown command ${JSON.stringify(args[0])}${didYouMean(args[0], names)}; el2 --help lists them`);
+      throw new Failure(`unknown command ${JSON.stringify(args[0])}${didYouMean(args[0], names)}; list the commands with el2 --help`);
     }
     await program.parseAsync(args, { from: "user" });
     return code || (Deno.exitCode ?? 0);
@@ -176,6 +176,13 @@ export async function main(args: readonly string[], entry: URL): Promise<number>
 function strict(commands: Command["commands"]): void {
   for (const command of commands) {
     command.exitOverride().showHelpAfterError("(--help shows the options and examples)");
+    // Commander's own suggestions name options that have nothing to do with what was typed.
+    Object.assign(command, {
+      unknownOption(flag: string): never {
+        const names = command.options.flatMap(({ long, hidden }) => long && !hidden ? [long] : []);
+        return command.error(`unknown option "${flag}"${didYouMean(flag, names)}`, { code: "commander.unknownOption" });
+      },
+    });
     strict(command.commands);
   }
 }

@@ -31,7 +31,7 @@ export const WORKSTATION_REFERENCES: readonly { readonly file: string; readonly 
 const CONTEXTS: readonly Context[] = ["lists", "window", "everywhere", "console", "prefix", "menu", "text", "help"];
 
 function keyReference(): string {
-  const lines = ["# Keys", "", "Made from the table that dispatches them (`src/tui/actions.ts`).", ""];
+  const lines = ["# Keys", "", "Generated from the table that dispatches them (`src/tui/actions.ts`).", ""];
   for (const context of CONTEXTS) {
     lines.push(`## ${CONTEXT_TITLES[context]}`, "", "| Keys | Does | Action |", "|---|---|---|");
     for (const { keys, help, name } of ACTIONS.filter((action) => action.context === context)) {
@@ -39,7 +39,7 @@ function keyReference(): string {
     }
     lines.push("");
   }
-  lines.push("## Objects", "", "`a` shows what can be done with an object, `!` what changes the machine and asks first.", "");
+  lines.push("## Objects", "", "`a` shows the actions on an object; those with `!` change the machine and ask first.", "");
   lines.push("| Object | Key | Does | Command |", "|---|---|---|---|");
   for (const { on, key, label, danger, command } of OBJECT_ACTIONS) {
     lines.push(`| ${on.join(", ")} | ${danger ? "`!` " : ""}\`${key}\` | ${label} | \`${command(`${on[0]}:X`)}\` |`);
@@ -51,22 +51,22 @@ function eventReference(): string {
   const lines = [
     "# Events",
     "",
-    "Made from the kinds that the trace knows (`src/abi/trace.ts`). Filters name them: `el2 events --filter 'kind=rpc name=VM_START'`.",
-    "An operation (hvc, rpc, ioctl) is one event, given out when it ends; events inside it name it as their `parent`.",
+    "Generated from the kinds of events (`src/abi/trace.ts`). Filters name them: `el2 events --filter 'kind=rpc name=VM_START'`.",
+    "An operation (hvc, rpc, ioctl) is one event, recorded when it ends; events inside it name it as their `parent`.",
     `The fields of an event's row are those of [${schemaName(EVENTS)}](json.md).`,
     "",
-    "| Kind | Recorded | Tells |",
+    "| Kind | Recorded | Event |",
     "|---|---|---|",
   ];
   for (const [kind, doc] of Object.entries(TRACE_KIND_DOCS)) {
-    lines.push(`| ${kind} | ${QUIET_KINDS.some((quiet) => quiet === kind) ? "always" : "while somebody looks"} | ${doc} |`);
+    lines.push(`| ${kind} | ${QUIET_KINDS.some((quiet) => quiet === kind) ? "always" : "on demand"} | ${doc} |`);
   }
   return `${lines.join("\n")}\n`;
 }
 
 function faultReference(): string {
-  const lines = ["# Faults", "", "Made from the table that reads rules (`src/inspection/fault-rules.ts`).", ""];
-  lines.push("A rule is `KIND FIELD=VALUE .. -> EFFECT`; [fault-injection.md](../fault-injection.md) says how to use it.", "");
+  const lines = ["# Faults", "", "Generated from the table that reads rules (`src/inspection/fault-rules.ts`).", ""];
+  lines.push("A rule is `KIND FIELD=VALUE … -> EFFECT`; [fault-injection.md](../fault-injection.md) says how to use it.", "");
   for (const [kind, { doc, fields, words, errors, effects }] of Object.entries(FAULTS)) {
     lines.push(`## ${kind}`, "", `${doc[0].toUpperCase()}${doc.slice(1)}.`, "", "| Field | Is |", "|---|---|");
     for (const [field, what] of Object.entries(fields)) {
@@ -99,11 +99,11 @@ function jsonReference(): string {
   const lines = [
     "# JSON",
     "",
-    "Made from the declarations of rows and documents (`tables.ts` and `documents.ts` in `src/queries`); `el2 schema NAME` prints",
+    "Generated from the declarations of rows and documents (`tables.ts` and `documents.ts` in `src/queries`); `el2 schema NAME` prints",
     "the JSON Schema.",
     "",
     "A query prints one document: `schema`, `session`, `at` (`ns` of virtual time, `insn` retired), `data` (the rows), `dropped`.",
-    "A stream prints such a document a row. Names of fields are those of filters. Numbers of 64 bits are decimal strings, addresses `0x..`.",
+    "A stream prints one such document per row. Filters use the same field names. 64-bit numbers are decimal strings; addresses are `0x…`.",
     "",
   ];
   for (const table of Object.values(TABLES) as Table[]) lines.push(...jsonSection(table, table.columns));

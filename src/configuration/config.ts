@@ -47,9 +47,9 @@ export type ConfigResult =
   | { readonly ok: true; readonly config: Config }
   | { readonly ok: false; readonly errors: readonly ConfigError[]; readonly rest: Config | undefined };
 
-const NO_VM = "there is no VM; add [vm.NAME] with a kernel or an image";
+const NO_VM = "no VM; add [vm.NAME] with a kernel or an image";
 /** What is said of required keys that are missing, where that alone would not help. */
-const MISSING: Readonly<Record<string, string>> = { el2: "el2 is missing; begin with el2 = 1", vm: NO_VM };
+const MISSING: Readonly<Record<string, string>> = { el2: "el2 is missing; begin the file with el2 = 1", vm: NO_VM };
 
 /** Characters of a configuration, and tables inside each other: a device of a VM has four. */
 const TEXT_MAX = 256 * KiB;
@@ -71,7 +71,7 @@ export function readConfig(text: string, changes: readonly string[] = []): Confi
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const message = error.message.split("\n")[0].replace(/^Invalid TOML document: /, "");
-    return { ok: false, errors: [{ line: error.line, column: error.column, message: `this is no TOML: ${message}` }], rest: undefined };
+    return { ok: false, errors: [{ line: error.line, column: error.column, message: `this is not TOML: ${message}` }], rest: undefined };
   }
   if (isDeeper(raw, DEPTH_MAX)) return refused(`tables and lists are nested deeper than ${DEPTH_MAX}`);
   for (const change of changes) applyChange(raw, change);
@@ -248,7 +248,7 @@ function checkTogether({ file, spoilt }: Config, errors: ConfigErrors): void {
     checkStart(name, vm.start, file, errors);
     checkDriver(name, vm, file, spoilt, errors);
     if (vm.hypervisor === "geniezone" && !file.host.gzvm && !spoilt.has(["host", "gzvm"])) {
-      errors.atValue(["vm", name, "hypervisor"], 'hypervisor "geniezone" needs /dev/gzvm; write gzvm = true into [host]');
+      errors.atValue(["vm", name, "hypervisor"], 'hypervisor "geniezone" needs /dev/gzvm; add gzvm = true to [host]');
     }
   }
   const buffers = Object.values(file.link).reduce((sum, link) => link.kind === "shm" ? sum + link.size : sum, 0);
@@ -264,9 +264,9 @@ function checkTogether({ file, spoilt }: Config, errors: ConfigErrors): void {
 
 /** An image as the primary VM makes its own VMs. */
 function checkHostImage({ vm, link }: File, errors: ConfigErrors): void {
-  const way = 'take it out, or use [host] kind = "native"';
-  for (const name of Object.keys(vm)) errors.atKey(["vm", name], `the primary VM is an image, which makes its VMs by itself; ${way}`);
-  for (const name of Object.keys(link)) errors.atKey(["link", name], `links are between VMs of the native host; ${way}`);
+  const way = 'remove it, or use [host] kind = "native"';
+  for (const name of Object.keys(vm)) errors.atKey(["vm", name], `the primary VM is an image, which creates its own VMs; ${way}`);
+  for (const name of Object.keys(link)) errors.atKey(["link", name], `links connect VMs of the native host; ${way}`);
 }
 
 /** Context ids that devices are given: the network of sockets has each once. */
@@ -277,7 +277,10 @@ function checkContextIds(vms: readonly [string, FileVm][], errors: ConfigErrors)
       if (device.kind !== "vsock" || device.cid === undefined) return;
       const other = users.get(device.cid);
       if (other !== undefined) {
-        errors.atValue(["vm", name, "devices", index, "cid"], `cid ${device.cid} is vm ${JSON.stringify(other)}'s already; change one`);
+        errors.atValue(
+          ["vm", name, "devices", index, "cid"],
+          `cid ${device.cid} is already that of vm ${JSON.stringify(other)}; change one`,
+        );
       }
       users.set(device.cid, name);
     });
@@ -301,14 +304,14 @@ function checkVm(name: string, vm: FileVm, cpus: number, spoilt: Spoilt, errors:
     errors.atKey(path, `vm ${JSON.stringify(name)} needs a kernel or an image`);
   }
   if (vm.kernel !== undefined && vm.image !== undefined) {
-    errors.atKey([...path, "image"], "image and kernel exclude each other; kernel is for Linux, image for bare metal");
+    errors.atKey([...path, "image"], "image and kernel are mutually exclusive; use kernel for Linux, image for bare metal");
   }
   if (vm.initrd !== undefined && vm.kernel === undefined && !unknown("kernel")) errors.atKey([...path, "initrd"], "initrd needs a kernel");
   if (vm.type === "protected" && vm.firmware === undefined && !unknown("firmware")) {
     errors.atValue([...path, "type"], 'type "protected" needs firmware = PATH; add it or use "unauthenticated"');
   }
   if (vm.type !== "protected" && vm.firmware !== undefined && !unknown("type")) {
-    errors.atKey([...path, "firmware"], 'firmware needs type = "protected"; RM starts no other VM in it');
+    errors.atKey([...path, "firmware"], 'firmware needs type = "protected"; the resource manager starts only protected VMs in it');
   }
   if (vm.schedule === "own") checkOwnSchedule(path, unknown("vcpus") ? undefined : vm.vcpus, vm, cpus, errors);
   if (vm.vcpus > cpus) {
@@ -333,7 +336,7 @@ function checkStart(name: string, start: string, { vm: vms }: File, errors: Conf
   const other = afterOf(start);
   if (other === undefined) return;
   if (!Object.hasOwn(vms, other)) {
-    return errors.atValue(path, `there is no vm ${JSON.stringify(other)}${didYouMean(other, Object.keys(vms))}`);
+    return errors.atValue(path, `no vm ${JSON.stringify(other)}${didYouMean(other, Object.keys(vms))}`);
   }
   const seen = [name];
   for (let next: string | undefined = other; next !== undefined; next = afterOf(vms[next]?.start ?? "auto")) {
@@ -370,7 +373,7 @@ function checkOwnSchedule(path: KeyPath, vcpus: number | undefined, vm: FileVm, 
   vm.devices?.forEach((device, index) => {
     const place = [...path, "devices", index, "kind"];
     if (device.kind === "pl011") {
-      const why = "nobody answers accesses of a VM that the hypervisor schedules";
+      const why = "nothing handles device accesses of a VM that the hypervisor schedules";
       errors.atValue(place, `a pl011 needs schedule = "proxy"; ${why}; use { kind = "console" }`);
     } else if (device.kind === "console" && device.ports.length > OBJECT_PORTS) {
       errors.atValue(
@@ -396,10 +399,10 @@ function checkLinks(links: readonly [string, FileLink][], file: File, errors: Co
     const ends = linkEnds(link);
     for (const { vm, key } of ends) {
       if (names.includes(vm)) continue;
-      errors.atValue(["link", name, ...key], `there is no vm ${JSON.stringify(vm)}${didYouMean(vm, names)}`);
+      errors.atValue(["link", name, ...key], `no vm ${JSON.stringify(vm)}${didYouMean(vm, names)}`);
     }
     if (link.kind !== "shm" && ends[0].vm === ends[1].vm) {
-      errors.atValue(["link", name, ...ends[1].key], `${JSON.stringify(name)} joins ${ends[0].vm} with itself`);
+      errors.atValue(["link", name, ...ends[1].key], `${JSON.stringify(name)} connects ${ends[0].vm} to itself`);
     }
     // The first link keeps the label; each later one that meets it is told so.
     for (const [other, before] of links.slice(0, index)) {

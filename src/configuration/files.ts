@@ -81,15 +81,15 @@ function cannotWrite(path: string, folder: string): string | undefined {
     if (isFile) Deno.openSync(path, { append: true }).close();
     return undefined;
   } catch (error) {
-    if (error instanceof Deno.errors.NotADirectory) return `${folder} is no folder; name another file`;
-    if (!(error instanceof Deno.errors.NotFound)) return `${reason(error)}; name a file that can be written`;
+    if (error instanceof Deno.errors.NotADirectory) return `${folder} is not a folder; name another file`;
+    if (!(error instanceof Deno.errors.NotFound)) return `${reason(error)}; name a writable file`;
   }
   try {
     Deno.statSync(dirname(path));
     return undefined;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return `there is no folder ${folder}; make it, or name another file`;
-    return `${reason(error)}; name a file that can be written`;
+    if (error instanceof Deno.errors.NotFound) return `no folder ${folder}; create it, or name another file`;
+    return `${reason(error)}; name a writable file`;
   }
 }
 
@@ -99,9 +99,9 @@ function reason(error: unknown): string {
 
 /** A devicetree of the user's, for which there are so many bytes. @throws PlanError */
 export function checkedDevicetree(file: Uint8Array, room: number): Uint8Array {
-  if (file.length > room) throw new PlanError(`it has ${file.length} bytes, there is room for ${room}`);
+  if (file.length > room) throw new PlanError(`it has ${file.length} bytes, but there is room for ${room}`);
   const read = readDevicetree(file);
-  if (!read.ok) throw new PlanError(`this is no devicetree: ${read.problem}`);
+  if (!read.ok) throw new PlanError(`this is not a devicetree: ${read.problem}`);
   return file;
 }
 
@@ -140,7 +140,7 @@ export async function planDevice(
       const shared = inFolder(device.folder, folder);
       const found = await Deno.stat(shared).catch(() => undefined);
       if (found?.isDirectory === true) return { ...device, folder: shared };
-      refuse(`folder ${device.folder}: there is no such folder`);
+      refuse(`folder ${device.folder}: no such folder`);
       return undefined;
     }
     case "rng":

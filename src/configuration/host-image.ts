@@ -33,7 +33,7 @@ export interface HostImage {
 export async function planHostImage(host: FileHost, place: HostPlace, refuse: Refuse): Promise<HostImage | undefined> {
   const { folder } = place;
   const named = host.kernel === undefined ? "image" : "kernel";
-  if (host.kernel !== undefined && host.image !== undefined) refuse("image", "image and kernel exclude each other");
+  if (host.kernel !== undefined && host.image !== undefined) refuse("image", "image and kernel are mutually exclusive");
   if (host.kernel === undefined && host.image === undefined && host.firmware === undefined) {
     refuse("kind", 'kind "image" needs a kernel, an image or firmware');
     return undefined;
@@ -57,7 +57,7 @@ export async function planHostImage(host: FileHost, place: HostPlace, refuse: Re
   };
   const { cpus, memory: all } = place;
   const memory = host.memory ?? all;
-  if (memory > all) refuse("memory", "memory is over the [machine]'s, which is all guests' together");
+  if (memory > all) refuse("memory", "memory exceeds that of [machine], which is shared by all guests");
   const plan = { cpus, memory, turbo: false, seed: 0, duration: undefined, hashAt: [], what: boot };
   try {
     checkBootPlan(plan, boot, host.firmware ?? host[named]!);

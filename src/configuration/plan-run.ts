@@ -65,7 +65,7 @@ export async function planRun(what: string, changes: readonly string[] = []): Pr
   if (DEBIAN_NAMES.includes(what)) return await planText(debianConfiguration(what), undefined, ".", changes);
   if (!what.includes("/") && !await exists(what)) {
     const meant = didYouMean(what, ["demo", ...DEBIAN_NAMES]);
-    return { ok: false, errors: [`image ${what}: no such file, and no guest has this name${meant || "; el2 guests ls lists them"}`] };
+    return { ok: false, errors: [`image ${what}: no such file, and no guest of this name${meant || "; list them with el2 guests ls"}`] };
   }
   return await planText(imageConfiguration(what), undefined, ".", changes);
 }
@@ -147,7 +147,7 @@ async function planConfig(
   const behaviour = { capIds, quirks, hypervisorNode, auth, strict, check };
   const root = spoilt.has(["rm"]) ? undefined : await planRoot(file.rm, folder, refuseIn("rm"));
   if (root && hypervisorNode !== DEFAULT_BEHAVIOUR.hypervisorNode) {
-    refuseIn("machine")("hypervisor_node", 'hypervisor_node is of the native resource manager; with [rm] kind = "image" leave it out');
+    refuseIn("machine")("hypervisor_node", 'hypervisor_node needs the native resource manager; remove it with [rm] kind = "image"');
   }
   const recordTo = file.machine.record === "off" ? undefined : inFolder(file.machine.record, folder);
   const common = { root, cpus, turbo, seed, behaviour, logs, ui: file.ui, recordTo };
@@ -215,7 +215,7 @@ async function planRoot({ kind, runtime, app, auth }: FileRm, folder: string, re
     if (app !== undefined) refuse("app", 'app belongs to kind = "image"');
     return undefined;
   }
-  if (auth !== undefined) refuse("auth", 'auth belongs to kind = "native": an image takes what it takes');
+  if (auth !== undefined) refuse("auth", 'auth belongs to kind = "native": an image has its own rules');
   if (runtime === undefined) refuse("kind", 'kind "image" needs a runtime');
   if (app === undefined) refuse("kind", 'kind "image" needs an app');
   const files = {

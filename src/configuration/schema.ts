@@ -92,13 +92,13 @@ function size(min: number) {
         addIssue({ message });
         return NEVER;
       };
-      if (typeof dataset.value === "number") return refuse("has no unit; write K, M or G behind it, in a string");
+      if (typeof dataset.value === "number") return refuse('has no unit; write a string with K, M or G, such as "256MiB"');
       const bytes = typeof dataset.value === "string" ? parseSize(dataset.value) : undefined;
-      if (bytes === undefined) return refuse('is no size; write a number and a unit, such as "256MiB"');
+      if (bytes === undefined) return refuse('is not a size; use for example "256MiB"');
       if (bytes < min || bytes > MAXIMUM_PRIMARY_MEMORY) {
         return refuse(`is outside ${formatSize(min)}..${formatSize(MAXIMUM_PRIMARY_MEMORY)}`);
       }
-      if (bytes % BLOCK !== 0) return refuse("is no multiple of 2MiB");
+      if (bytes % BLOCK !== 0) return refuse("is not a multiple of 2MiB");
       return bytes;
     }),
   );
@@ -114,7 +114,7 @@ function microseconds(min: number, max: number) {
         return NEVER;
       };
       const ns = parseDuration(dataset.value);
-      if (ns === undefined) return refuse('is no duration; write a number and a unit, such as "1ms"');
+      if (ns === undefined) return refuse('is not a duration; use for example "1ms"');
       if (ns < min * 1000 || ns > max * 1000) return refuse(`is outside ${min}us..${max / 1000}ms`);
       return Math.round(ns / 1000);
     }),
@@ -145,7 +145,7 @@ const memlock = v.pipe(
     if (dataset.value === "unlimited") return Number.MAX_SAFE_INTEGER;
     const bytes = typeof dataset.value === "string" ? parseSize(dataset.value) : undefined;
     if (bytes !== undefined) return bytes;
-    addIssue({ message: 'is no size; write one such as "64KiB", or "unlimited"' });
+    addIssue({ message: 'is not a size; use for example "64KiB", or "unlimited"' });
     return NEVER;
   }),
 );
@@ -187,7 +187,7 @@ const forward = v.pipe(
   v.rawTransform<string, PortForward>(({ dataset, addIssue, NEVER }) => {
     const parsed = parseForward(dataset.value);
     if (parsed !== undefined) return parsed;
-    addIssue({ message: 'is no pair of ports; write HOST:GUEST, such as "2222:22"' });
+    addIssue({ message: 'is not a pair of ports; use HOST:GUEST, such as "2222:22"' });
     return NEVER;
   }),
 );
@@ -230,7 +230,7 @@ const DEVICES = [
     kind: v.literal("9p"),
     folder: text,
     mode: v.optional(oneOf(["ro", "rw"]), "rw"),
-    tag: v.optional(v.pipe(text, v.check(isTag, `is no tag; it has up to ${TAG_LENGTH} letters, digits, and . _ -`)), DEFAULT_TAG),
+    tag: v.optional(v.pipe(text, v.check(isTag, `is not a tag; use up to ${TAG_LENGTH} letters, digits, and . _ -`)), DEFAULT_TAG),
   }),
   v.object({ kind: v.literal("balloon") }),
   v.object({ kind: v.literal("input"), type: v.optional(oneOf(INPUT_TYPES), "keyboard") }),
@@ -256,7 +256,7 @@ const vm = v.object({
       v.check((base) => base >= FIRST_RAM_ADDRESS && base < VM_ADDRESS_LIMIT, "is outside 0x40000000..0xfffffffff"),
       v.check((base) => base % BLOCK === 0, (issue) => {
         const up = Math.ceil((issue.input as number) / BLOCK) * BLOCK;
-        return `is not 2 MiB aligned (RM would round up, the DTB not); use 0x${up.toString(16)}`;
+        return `is not 2 MiB aligned (the resource manager would round it up, but not the devicetree); use 0x${up.toString(16)}`;
       }),
     ),
     0x8000_0000,
@@ -266,7 +266,7 @@ const vm = v.object({
       v.number(mustBe("a whole number")),
       v.integer(mustBe("a whole number")),
       v.minValue(1, `is outside 1..${MAX_VCPUS}`),
-      v.maxValue(MAX_VCPUS, `is over the ${MAX_VCPUS} threads one address space holds; use 1..${MAX_VCPUS}`),
+      v.maxValue(MAX_VCPUS, `exceeds the ${MAX_VCPUS} threads of one address space; use 1..${MAX_VCPUS}`),
     ),
     1,
   ),
@@ -281,7 +281,7 @@ const vm = v.object({
       ({ input }) => {
         const priority = OWNER_PRIORITY + (input as number);
         const what = priority < 0 ? "below 0" : `not below the owner (${OWNER_PRIORITY})`;
-        return `gives ${priority}, ${what}: RM would refuse VM_INIT; use -${OWNER_PRIORITY}..-1`;
+        return `gives ${priority}, ${what}: the resource manager would refuse VM_INIT; use -${OWNER_PRIORITY}..-1`;
       },
     ),
   )),
@@ -333,7 +333,7 @@ const bufferSize = v.pipe(
     const bytes = parseSize(dataset.value);
     const whole = bytes !== undefined && bytes > 0 && bytes % PAGE_SIZE === 0 && bytes <= MAXIMUM_PRIMARY_MEMORY;
     if (whole) return bytes;
-    addIssue({ message: bytes === undefined ? 'is no size; write a number and a unit, such as "64KiB"' : "is not whole pages of 4KiB" });
+    addIssue({ message: bytes === undefined ? 'is not a size; use for example "64KiB"' : "is not a multiple of 4KiB" });
     return NEVER;
   }),
 );
@@ -384,7 +384,7 @@ const PREFIX_KEY = /^ctrl-[a-gk-ln-z\]\\^_]$/;
 /** One screen, or two: side by side `1|9`, one above the other `1/9`. The first has the keys. */
 const layout = v.pipe(
   text,
-  v.check((layout) => /^\d([|/]\d)?$/.test(layout), 'is no layout; write a screen "1", or two "1|9", "1/9"'),
+  v.check((layout) => /^\d([|/]\d)?$/.test(layout), 'is not a layout; use a screen "1", or two "1|9", "1/9"'),
   v.check((layout) => layout.length === 1 || layout[0] !== layout[2], "shows a screen twice"),
 );
 
@@ -401,7 +401,7 @@ const ui = v.object({
   layout: v.optional(layout),
   /** The key that takes the keys back from a guest. */
   console_prefix: v.optional(
-    v.pipe(text, v.check((key) => PREFIX_KEY.test(key), "is no key for this; use ctrl- and a letter or ] \\ ^ _")),
+    v.pipe(text, v.check((key) => PREFIX_KEY.test(key), "is not a prefix key; use ctrl- and a letter or ] \\ ^ _")),
   ),
   /** Keys by action name; which actions and keys there are is the screens' to say. */
   keys: v.optional(v.record(v.string(), text, table), {}),
@@ -409,7 +409,7 @@ const ui = v.object({
 
 /** A whole file. Unknown keys are looked for apart (`KNOWN_KEYS`), so that all are reported. */
 export const Schema = v.object({
-  el2: v.literal(1, (issue) => issue.received === "undefined" ? "is missing" : "is no version that this el2 reads; use 1"),
+  el2: v.literal(1, (issue) => issue.received === "undefined" ? "is missing" : "is not a version that this el2 reads; use 1"),
   machine: v.optional(v.object(machine.entries, table), {}),
   host: v.optional(v.object(host.entries, table), {}),
   rm: v.optional(v.object(rm.entries, table), {}),

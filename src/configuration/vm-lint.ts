@@ -66,7 +66,7 @@ const RPC_MESSAGE_SIZE = 240;
 
 const INIT_FAILS = (error: string) => `VM_INIT answers ${error}; the VM is INIT_FAILED`;
 const START_FAILS = "VM_START answers NORESOURCE; the VM is INIT_FAILED";
-const IGNORES = "ignored without a word";
+const IGNORES = "silently ignored";
 
 /** How a property is written. */
 type Form = "cell" | "cells" | "text" | "texts" | "flag" | "u64" | "address" | "size" | "any";
@@ -112,8 +112,8 @@ const CHILDREN: Readonly<Record<string, Readonly<Record<string, Form>>>> = {
 };
 /** What stands in a default's place. */
 const DEFAULTS: Readonly<Record<string, string>> = {
-  "base-address": `the platform's 0x${DEFAULT_BASE_ADDRESS.toString(16)}, which is no place for RAM`,
-  "size-max": "everything behind base-address",
+  "base-address": `the platform's 0x${DEFAULT_BASE_ADDRESS.toString(16)} (not RAM)`,
+  "size-max": "everything after base-address",
   "size-min": "0",
   "firmware-size-max": "4 MiB",
   "firmware-address": "no address: the firmware must lie in the image parcel",
@@ -242,10 +242,10 @@ class Lint {
         return cells(width, `${width === 1 ? "one cell" : `${width} cells`}, as ${this.#paths.get(this.#parentOf(node))} sets them`);
       }
       case "cells":
-        return bytes % 4 === 0 ? undefined : `has ${bytes} bytes, no whole number of cells`;
+        return bytes % 4 === 0 ? undefined : `has ${bytes} bytes, not a whole number of cells`;
       case "text":
       case "texts":
-        return readStrings(node, name) === undefined ? "is no text that ends in a NUL" : undefined;
+        return readStrings(node, name) === undefined ? "is not a NUL-terminated string" : undefined;
       case "flag":
         return bytes === 0 ? undefined : "is a flag; its value means nothing";
       case "any":
@@ -278,14 +278,14 @@ class Lint {
       const [property, child] = path.split("/").reverse();
       const owner = child === undefined ? config : findChild(config, child);
       if (!owner?.properties.has(property)) continue;
-      this.#add("refused", owner, property, "is for trusted VMs, which this platform has not", INIT_FAILS("ARGUMENT_INVALID"));
+      this.#add("refused", owner, property, "is for trusted VMs, which this platform does not have", INIT_FAILS("ARGUMENT_INVALID"));
     }
   }
 
   #memory(config: DevicetreeNode): void {
     const memory = findChild(config, "memory");
     if (memory === undefined) {
-      const what = `there is no memory: base-address is 0x${DEFAULT_BASE_ADDRESS.toString(16)}, among the devices`;
+      const what = `no memory: base-address is 0x${DEFAULT_BASE_ADDRESS.toString(16)}, among the devices`;
       return this.#add("refused", config, undefined, what, START_FAILS);
     }
     for (const name of Object.keys(CELL_SIZES)) {
@@ -294,7 +294,7 @@ class Lint {
     const { addressCells, sizeCells } = cellSizes(config);
     const base = readNumber(memory, "base-address", addressCells);
     if (base === undefined) {
-      const what = `there is no base-address that counts: 0x${DEFAULT_BASE_ADDRESS.toString(16)} lies among the devices`;
+      const what = `no effective base-address: 0x${DEFAULT_BASE_ADDRESS.toString(16)} lies among the devices`;
       this.#add("refused", memory, memory.properties.has("base-address") ? "base-address" : undefined, what, START_FAILS);
     } else if (base % BigInt(PAGE_SIZE) === 0n) {
       const text = `0x${base.toString(16)}`;
@@ -320,7 +320,7 @@ class Lint {
     const affinity = readString(vcpus, "affinity");
     const known = ["static", "sticky", "pinned", "proxy"];
     if (affinity !== undefined && !known.includes(affinity)) {
-      const what = `${JSON.stringify(affinity)} is none of ${known.join(", ")}${didYouMean(affinity, known)}`;
+      const what = `${JSON.stringify(affinity)} is not one of ${known.join(", ")}${didYouMean(affinity, known)}`;
       this.#add("changed", vcpus, "affinity", what, "static is used, with a warning in the Resource Manager's log");
     }
     if (affinity === "proxy") {
@@ -356,7 +356,7 @@ class Lint {
     if (gic === undefined) {
       this.#add("refused", interrupts ?? config, interrupts && "config", "no GIC is named, by path or by phandle", START_FAILS);
     } else if (interrupts !== undefined && path === undefined && readCell(interrupts, "config") !== undefined) {
-      this.#add("changed", interrupts, "config", "a phandle; a path is due", "accepted, with a warning in the Resource Manager's log");
+      this.#add("changed", interrupts, "config", "a phandle instead of a path", "accepted, with a warning in the Resource Manager's log");
     }
   }
 
@@ -376,12 +376,12 @@ class Lint {
     const type = readString(node, "vdevice-type") ?? "";
     const forms = VDEVICES[type];
     if (forms === undefined) {
-      const what = `${JSON.stringify(type)} is no type of vdevice${didYouMean(type, VDEVICE_TYPES)}`;
-      return this.#add("ignored", node, "vdevice-type", what, "the node is ignored without a word");
+      const what = `${JSON.stringify(type)} is not a type of vdevice${didYouMean(type, VDEVICE_TYPES)}`;
+      return this.#add("ignored", node, "vdevice-type", what, "the node is silently ignored");
     }
     for (const name of node.properties.keys()) {
       if (name === "source-can-clean" && "source-can-clear" in forms) {
-        this.#add("ignored", node, name, "a misspelling of source-can-clear", "ignored by the real Resource Manager; el2 takes it");
+        this.#add("ignored", node, name, "a misspelling of source-can-clear", "ignored by the real Resource Manager; el2 accepts it");
       }
     }
     this.#known(node, forms, ["source-can-clean"]);
@@ -393,7 +393,7 @@ class Lint {
     const size = readCell(node, "message-size") ?? RPC_MESSAGE_SIZE;
     const depth = readCell(node, "queue-depth") ?? 8;
     if (type === "rm-rpc" && size !== RPC_MESSAGE_SIZE) {
-      this.#add("changed", node, "message-size", `${size} is not 240`, "the queues have it, the Resource Manager's packets do not");
+      this.#add("changed", node, "message-size", `${size} is not 240`, "the queues use it, the Resource Manager's packets do not");
     }
     if (!("message-size" in VDEVICES[type])) return;
     if (size < 1 || size > MESSAGE_MAX) {
@@ -417,7 +417,7 @@ class Lint {
       return index % 3 === 0 ? cell <= 3 : index % 3 === 1 || (cell & 0xf) === 1 || (cell & 0xf) === 4;
     });
     if (!valid) {
-      const what = "is no list of (class 0..3, number, 1 edge or 4 level)";
+      const what = "is not a list of (class 0..3, number, 1 edge or 4 level)";
       this.#add("ignored", node, "interrupts", what, "ignored; the Resource Manager chooses a vIRQ, edge-triggered");
     }
   }
@@ -425,8 +425,8 @@ class Lint {
   /** What the rest of the tree must be for VM_START. */
   #guest(): void {
     const hypervisor = findChild(this.root, "hypervisor");
-    if (hypervisor !== undefined) this.#add("refused", hypervisor, undefined, "the Resource Manager makes /hypervisor", START_FAILS);
-    if (findChild(this.root, "chosen") === undefined) this.#add("refused", this.root, undefined, "there is no /chosen", START_FAILS);
+    if (hypervisor !== undefined) this.#add("refused", hypervisor, undefined, "the Resource Manager creates /hypervisor", START_FAILS);
+    if (findChild(this.root, "chosen") === undefined) this.#add("refused", this.root, undefined, "no /chosen", START_FAILS);
     const reserved = findChild(this.root, "reserved-memory");
     for (const child of reserved?.children ?? []) {
       if (child.properties.has("size") && !child.properties.has("reg")) continue;

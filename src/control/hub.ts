@@ -161,11 +161,11 @@ export class SessionHub {
 
   #request(client: HubClient, message: ClientMessage): void {
     if (client.options.readOnly && changes(message)) {
-      client.listener({ kind: "refused", request: message.kind, message: `${message.kind}: --read-only forbids it` });
+      client.listener({ kind: "refused", request: message.kind, message: `${message.kind} refused: read-only session (--read-only)` });
       return;
     }
     if ("id" in message && message.kind !== "forget" && !client.options.patient && client.asked >= ASKED_MAX) {
-      return client.listener({ kind: "answer", id: message.id, answer: noAnswer(`${ASKED_MAX} requests wait for answers already`) });
+      return client.listener({ kind: "answer", id: message.id, answer: noAnswer(`${ASKED_MAX} requests are already waiting for answers`) });
     }
     switch (message.kind) {
       case "hello":
@@ -193,7 +193,7 @@ export class SessionHub {
         return this.machine.send({ ...message, id: this.#ask(client, message.id) });
       case "debug-attach":
         if (this.#debugger && this.#debugger !== client) {
-          return client.listener({ kind: "debug-attached", error: "another debugger has a VM of this session" });
+          return client.listener({ kind: "debug-attached", error: "another debugger is attached to a VM of this session" });
         }
         this.#debugger = client;
         return this.machine.send(message);
@@ -322,7 +322,7 @@ export class SessionHub {
     const log = this.#logs.get(name);
     log?.write(bytes);
     if (log?.failed === undefined) return;
-    warn(`log of console ${name}: ${log.failed}; the console goes on without it`);
+    warn(`log of console ${name}: ${log.failed}; the console continues without it`);
     this.#logs.delete(name);
   }
 

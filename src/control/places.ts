@@ -33,7 +33,7 @@ export function sessionFolder(environment: (name: string) => string | undefined 
     // Below a device Deno asks for all permissions before the system can say what is wrong.
     const why = error instanceof Deno.errors.NotCapable ? "no folder can be made there" : error.message.split(",")[0];
     const message = error instanceof NotOurs ? error.message : `sessions need ${folder}: ${why}`;
-    throw new NoPlace(`${message}; or set XDG_RUNTIME_DIR to a folder of your own`);
+    throw new NoPlace(`${message}; or set XDG_RUNTIME_DIR to your own folder`);
   }
 }
 
@@ -49,7 +49,7 @@ export function socketPath(session: string): string {
   const bytes = new TextEncoder().encode(path).length;
   if (bytes > SOCKET_PATH_MAX) {
     throw new NoPlace(
-      `the socket ${path} has ${bytes} bytes in its path, ${SOCKET_PATH_MAX} are possible; set XDG_RUNTIME_DIR to a shorter folder`,
+      `the path of the socket ${path} has ${bytes} bytes, at most ${SOCKET_PATH_MAX} are possible; set XDG_RUNTIME_DIR to a shorter folder`,
     );
   }
   return path;

@@ -59,8 +59,8 @@ export async function connectSession(
   } catch (error) {
     if (error instanceof NotOurs) throw new NoSession(error.message);
     if (error instanceof Deno.errors.NotFound) throw new NoSession(`no session at ${path}`);
-    if (error instanceof Deno.errors.ConnectionRefused) throw new NoSession(`the session at ${path} is gone`);
-    if (error instanceof Deno.errors.PermissionDenied) throw new NoSession(`the session at ${path} belongs to somebody else`);
+    if (error instanceof Deno.errors.ConnectionRefused) throw new NoSession(`the session at ${path} has ended`);
+    if (error instanceof Deno.errors.PermissionDenied) throw new NoSession(`the session at ${path} belongs to another user`);
     throw error;
   }
   const session = new Connection(connection, options.readOnly);

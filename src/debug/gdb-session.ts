@@ -62,7 +62,7 @@ const SPACES: Readonly<Record<DebugSpace, string>> = {
   ipa: "intermediate physical addresses of the VM",
   pa: "physical addresses of the machine",
 };
-const HELP = `monitor space [va|ipa|pa]   what addresses of memory mean from now on (at first va)
+const HELP = `monitor space [va|ipa|pa]   set the kind of memory addresses (default: va)
 monitor events [FILTER|off] with el2 gdb el2: the events at which continue stops
 monitor symbols FILE        write an ELF file with the VM's symbols, for symbol-file FILE
 `;

@@ -66,7 +66,7 @@ function read(bytes: Uint8Array, places: Map<DevicetreeNode, NodePlace> | undefi
   if (bytes.length < FDT_HEADER_SIZE) throw new Malformed("the blob is shorter than a header", bytes.length);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const header = (field: keyof typeof FdtHeader) => view.getUint32(FdtHeader[field]);
-  if (header("magic") !== FDT_MAGIC) throw new Malformed("no flattened devicetree: the magic word is missing", FdtHeader.magic);
+  if (header("magic") !== FDT_MAGIC) throw new Malformed("not a flattened devicetree: the magic word is missing", FdtHeader.magic);
   if (header("version") < FDT_LAST_COMPATIBLE_VERSION || header("last_comp_version") > FDT_VERSION) {
     throw new Malformed(`version ${header("version")} is not supported`, FdtHeader.version);
   }

@@ -41,7 +41,7 @@ export class Debugging {
     }
     if (loop.done()) return;
     const control = shown.system.debugger.control;
-    if (!control) throw new Error("no VM of this session is for a debugger");
+    if (!control) throw new Error("no VM of this session has a debugger");
     switch (request.kind) {
       case "debug":
         return port.post({ kind: "debug-answer", answer: this.#answer(control, request.access) });
@@ -96,11 +96,11 @@ export class Debugging {
     const { vm } = system.debugger;
     const stay = (note: string) => this.#hold({ ...standing(control, "asked"), note });
     if (!this.#held || vm === undefined) return;
-    if (this.loop.replays) return stay("a replay goes forward only");
-    if (this.#changed) return stay("memory or registers were written with the debugger: there is no way back to before that");
+    if (this.loop.replays) return stay("a replay only goes forward");
+    if (this.#changed) return stay("cannot go back: the debugger wrote memory or registers since");
     if (control.debuggee.all && step === undefined) {
       const filter = this.#events;
-      return filter === undefined ? stay("there is no event to go back to: monitor events FILTER") : this.#backTo(control, filter);
+      return filter === undefined ? stay("no event to go back to; set one with monitor events FILTER") : this.#backTo(control, filter);
     }
     const way = wayBack({ rerun: run, instructions: system.instructions(), vm, control }, step);
     this.#goPiecewise(() => {
@@ -118,7 +118,7 @@ export class Debugging {
       const reached = way.advance(MOVE_SLICE);
       if (reached === undefined) return undefined;
       if (reached === "none") {
-        return { ...standing(control, "history-start"), note: `nothing like that is between ${run.start} and here` };
+        return { ...standing(control, "history-start"), note: `no such event or instruction between ${run.start} and here` };
       }
       shown.show(reached);
       const there = reached.past.system.debugger.give(EVERY_VM, false);

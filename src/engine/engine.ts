@@ -224,7 +224,9 @@ export class Engine {
   act(id: number, action: Action): void {
     if (this.#done) return this.port.post({ kind: "acted", id, error: "the machine has ended" });
     if (this.#shown.past) return this.port.post({ kind: "acted", id, error: PAST });
-    if (this.#replay) return this.port.post({ kind: "acted", id, error: "a replay takes no input; el2 run starts a machine that does" });
+    if (this.#replay) {
+      return this.port.post({ kind: "acted", id, error: "a replay takes no input; start a machine that does with el2 run" });
+    }
     this.#wake();
     this.#recording.enter({ kind: "act", action });
     this.port.post({ kind: "acted", id, error: this.system.inspector.act(action) });
@@ -363,7 +365,7 @@ export class Engine {
     if (this.#instant?.waiting && next - machine.time > PROMPT_IDLE) this.#takeInstant(this.#instant);
     if (next === Infinity) {
       if (!this.#inputEnded || this.system.outside.expects) return false;
-      this.#end(1, ["nothing can ever happen again", ...this.system.describeWaits()].join("; "));
+      this.#end(1, ["deadlock: every vCPU is waiting and nothing can wake one", ...this.system.describeWaits()].join("; "));
       return true;
     }
     if (this.#replay || this.plan.turbo && !this.system.outside.busy) {
@@ -393,7 +395,7 @@ export class Engine {
     if (instant.atPrompt()) this.#saving.write(() => instant.write(), (_done, _whole, error) => error && this.#instantFailed(error));
     else if (instant.urged) {
       instant.giveUp();
-      this.#instantFailed("all wait, and the console shows no prompt");
+      this.#instantFailed("every vCPU is waiting, and the console shows no prompt");
     } else return;
     for (const { console, bytes } of instant.release()) this.#enter({ kind: "console", console, bytes });
   }
@@ -435,7 +437,7 @@ export class Engine {
     if (to !== undefined && now >= to) this.#end(0, `replayed up to ${to / 1e9} s`);
     else if (end?.end.own) return this.#diverged({ at: now, what: "end", recorded: end.end.message, now: "still running" });
     else if (end) this.#end(end.end.code, end.end.message, end.end.own);
-    else this.#end(1, "the recording ends here; its program was killed");
+    else this.#end(1, "the recording ends here, as el2 was killed");
     return true;
   }
 
@@ -455,7 +457,7 @@ export class Engine {
     const verify = this.plan.replay?.verify;
     const divergence = verify ? this.#replay?.compareEnd(boundary, this.#recording.endState(code, message, own)) : undefined;
     if (divergence) this.#diverged(divergence);
-    else this.#finish(code, verify ? `${message}; the same as recorded (places compared: ${this.#replay?.compared})` : message);
+    else this.#finish(code, verify ? `${message}; identical to the recording (places compared: ${this.#replay?.compared})` : message);
   }
 
   #finish(code: number, message: string): void {

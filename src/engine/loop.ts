@@ -46,7 +46,7 @@ export interface Loop {
 }
 
 /** Why nothing can be done to what is shown. */
-export const PAST = "this is the past, which takes no input; go to now first (t n, el2 back --now)";
+export const PAST = "you are viewing the past, which takes no input; return to the present first (t n, el2 back --now)";
 
 /** Wall time (ms) for which a piece of a way through the past keeps requests waiting. */
 export const MOVE_SLICE = 20;

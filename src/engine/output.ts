@@ -73,7 +73,7 @@ export class Output {
     for (const [console, { failed }] of this.#logs) {
       if (failed === undefined) continue;
       this.#logs.delete(console);
-      this.shown.present.events.sessionProblem(`log of console vm:${console}: ${failed}; the console goes on without it`);
+      this.shown.present.events.sessionProblem(`log of console vm:${console}: ${failed}; the console continues without it`);
     }
   }
 }

@@ -82,7 +82,7 @@ export class RunRecording {
   save(path: string, header: string): void {
     if (!this.#ended) this.endTurn();
     this.output.flush();
-    const { code, message, own } = this.#ended ?? { code: 0, message: "the run went on", own: false };
+    const { code, message, own } = this.#ended ?? { code: 0, message: "the run continued", own: false };
     saveRecording(path, header, this.run.inputs, this.present.machine.boundary, this.endState(code, message, own));
   }
 }

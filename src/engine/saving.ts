@@ -92,9 +92,9 @@ export class Saving {
 
   /** Why what has happened cannot be a recording. */
   #unrecordable(): string | undefined {
-    if (this.loop.replays) return "a replay is a recording already";
+    if (this.loop.replays) return "a replay is already a recording";
     if (this.loop.shown.past) return PAST;
-    if (this.changed()) return "memory or registers were written with the debugger, which no recording has";
+    if (this.changed()) return "the debugger wrote memory or registers, which is not recorded";
     return undefined;
   }
 

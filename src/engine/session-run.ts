@@ -65,7 +65,7 @@ export class SessionRun implements Rerun {
 
   /**
    * Takes an ELF file's symbols for a VM of the present, and of `past` if that is shown. @throws
-   * Error that says what is wrong with it
+   * Error that says a storm, or why it cannot be delivered
    */
   giveSymbols(vm: string, file: Uint8Array, past: Past | undefined): void {
     this.present.symbols.give(vm, file, "symbols");

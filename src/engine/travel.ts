@@ -14,7 +14,7 @@ import { inPieces, type Loop, MOVE_SLICE } from "./loop.ts";
 /** Turns of the physical CPUs between two looks at where a step has led. */
 const TURNS = 8;
 /** What became of a way to another place. */
-const ELSEWHERE = "ended on the way";
+const ELSEWHERE = "stopped before it got there";
 
 /** Told how going somewhere has ended: what is wrong, or what was reached. */
 type Told = (error?: string, text?: string) => void;
@@ -43,7 +43,7 @@ export class Travel {
     const moved: Told = (error, text) => port.post({ kind: "moved", id, error, instructions: shown.system.instructions(), text });
     if (loop.done()) return moved("the machine has ended");
     if (loop.replays || this.debugging.held) {
-      return moved(`${loop.replays ? "a replay" : "a machine that a debugger has stopped"} goes on in its own way`);
+      return moved(`${loop.replays ? "a replay" : "a machine that a debugger has stopped"} cannot go back`);
     }
     loop.pause(true);
     this.#way++;
@@ -72,12 +72,12 @@ export class Travel {
     this.#trail = [];
     this.loop.shown.past = undefined;
     this.#way++;
-    this.#leaveWayOn("paused before anything like that happened");
+    this.#leaveWayOn("paused before such an event");
   }
 
   /** The machine has ended, with these words. */
   end(message: string): void {
-    this.#leaveWayOn(`nothing like that happened: ${message}`);
+    this.#leaveWayOn(`no such event: ${message}`);
   }
 
   /** A stop rule has stopped the machine: whether that was what a person waits for. */
@@ -144,7 +144,7 @@ export class Travel {
     this.#piecewise(moved, () => {
       const reached = way.advance(MOVE_SLICE);
       if (reached === undefined) return undefined;
-      if (reached === "none") return () => moved(`nothing like that is between ${run.start} and here`);
+      if (reached === "none") return () => moved(`no such event or instruction between ${run.start} and here`);
       this.#trail = [];
       shown.show(reached);
       return () => this.#arrive(() => moved(undefined, reached.text));
@@ -171,7 +171,7 @@ export class Travel {
       if (reached === undefined) return undefined;
       this.#onTo = undefined;
       if (reached === "none") shown.past = undefined;
-      const text = reached === "none" ? "now; nothing like that happened since" : reached.text;
+      const text = reached === "none" ? "now; no such event since" : reached.text;
       return () => this.#arrive(() => moved(undefined, text));
     });
   }

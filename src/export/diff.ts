@@ -125,7 +125,7 @@ async function* linesOf(path: string): AsyncGenerator<string> {
     }
     if (rest.length > LINE_LIMIT) throw new TraceError(`${path}:${lines + 1}: a line of more than ${LINE_LIMIT} bytes; no trace has one`);
   }
-  if (rest !== "") throw new TraceError(`${path}:${lines + 1}: the trace is cut off; export it again`);
+  if (rest !== "") throw new TraceError(`${path}:${lines + 1}: the trace is truncated; export it again`);
 }
 
 function eventOf(place: string, line: string): EventRow {
@@ -135,7 +135,7 @@ function eventOf(place: string, line: string): EventRow {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
-  if (!isEvent(row)) throw new TraceError(`${place}: no event of a trace, as el2 trace export FILE.ndjson writes them`);
+  if (!isEvent(row)) throw new TraceError(`${place} is not an event of a trace (el2 trace export FILE.ndjson)`);
   return row;
 }
 

@@ -42,7 +42,7 @@ export function isElf(bytes: Uint8Array): boolean {
  * @throws Error that names what is wrong with the file.
  */
 export function readElf(bytes: Uint8Array, kind: "fixed" | "position-independent" = "fixed"): ElfImage {
-  if (!isElf(bytes) || bytes.length < HEADER_SIZE) throw new Error("no ELF file, or cut off in its header");
+  if (!isElf(bytes) || bytes.length < HEADER_SIZE) throw new Error("not an ELF file, or truncated in its header");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes[4] !== Identification.class64 || bytes[5] !== Identification.little) throw new Error("ELF file is not 64-bit little-endian");
   if (view.getUint16(18, true) !== EM_AARCH64) throw new Error(`ELF file is for machine ${view.getUint16(18, true)}, not AArch64 (183)`);

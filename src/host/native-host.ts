@@ -350,8 +350,8 @@ class VmmProgram implements HostProgram {
     const name = JSON.stringify(input.vm);
     if ("bytes" in input || "break" in input) {
       if (entry?.vmm?.type("bytes" in input ? input.bytes : [Pl011Data.BE]) === true) return;
-      if (entry?.plan.console === true) this.#complain(entry, `nobody takes what was typed: the VM is ${entry.state ?? "not started"}`);
-      else this.problem(`there is no console ${name} to type into`);
+      if (entry?.plan.console === true) this.#complain(entry, `the console takes no input: the VM is ${entry.state ?? "not started"}`);
+      else this.problem(`no console ${name}`);
     } else if (entry === undefined) this.problem(`there is no VM ${name} to ${"stop" in input ? "stop" : "start"}`);
     else if ("start" in input) this.#startAsked(entry, input.start);
     else this.#stop(entry, input.stop.force);
@@ -371,7 +371,7 @@ class VmmProgram implements HostProgram {
     } else if (how === "start" && entry.held) {
       entry.held = false;
       this.#releaseGroups();
-    } else this.#complain(entry, `it is ${state} already`);
+    } else this.#complain(entry, `it is already ${state}`);
   }
 
   /** /dev/gunyah has no way to ask a VM, only to close it: the host asks the resource manager. */

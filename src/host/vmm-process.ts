@@ -296,7 +296,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     const stored = write ? data.slice(0, length).reduceRight((value, byte) => value << 8n | BigInt(byte), 0n) : undefined;
     const answer = this.#access(address, length, stored);
     if (answer === undefined) {
-      this.#events.problem(`${write ? "store" : "load"} of ${length} bytes at 0x${address.toString(16)}, where no device is`);
+      this.#events.problem(`${write ? "store" : "load"} of ${length} bytes at 0x${address.toString(16)}, an unmapped address`);
     }
     if (write) return;
     // What no device answers reads as zero.

@@ -57,7 +57,7 @@ export function unwrapImage(bytes: Uint8Array, most = IMAGE_MAX): { image: Uint8
     const offset = view.getUint32(Zboot.payloadOffset, true);
     const size = view.getUint32(Zboot.payloadSize, true);
     if (offset + size > bytes.length) {
-      throw new Error(`EFI zboot image is cut off: payload ends at ${offset + size} of ${bytes.length} bytes`);
+      throw new Error(`EFI zboot image is truncated: payload ends at ${offset + size} of ${bytes.length} bytes`);
     }
     const compression = latin1(bytes, Zboot.compression, Zboot.compressionEnd).replace(/\0.*$/s, "");
     const container: Container = `zboot/${compression}`;

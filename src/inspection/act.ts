@@ -37,7 +37,7 @@ export function act(view: View, action: Action): void {
     case "doorbell.ring": {
       const wanted = withPrefix("db", action.doorbell);
       const doorbell = view.objects("doorbell").find((one) => view.object(one) === wanted);
-      if (!doorbell) throw new QueryError(`no ${wanted}; el2 queue ls shows what there is`);
+      if (!doorbell) throw new QueryError(`no queue called "${wanted}"; list them with el2 queue ls`);
       doorbell.send(action.flags);
       return;
     }
@@ -53,8 +53,8 @@ export function act(view: View, action: Action): void {
       return sendInput(view, action.vm, action.events);
     case "vcpu.kill": {
       const vcpu = view.findVcpu(action.vcpu);
-      if (vcpu.isDead) throw new QueryError(`${action.vcpu} is ${vcpu.life} already`);
-      if (vcpu.isCritical) throw new QueryError(`${action.vcpu} is one that the system cannot go on without`);
+      if (vcpu.isDead) throw new QueryError(`${action.vcpu} is already ${vcpu.life}`);
+      if (vcpu.isCritical) throw new QueryError(`${action.vcpu} cannot be killed: the system depends on it`);
       return vcpu.kill();
     }
   }
@@ -72,44 +72,44 @@ function addFault({ hypervisor }: View, text: string): void {
 function removeFault({ hypervisor: { faults } }: View, id: string): void {
   if (id === "all") return faults.clear();
   if (!faults.remove(withPrefix("inject", id))) {
-    throw new QueryError(`no ${withPrefix("inject", id)}; el2 inject --list shows what there is`);
+    throw new QueryError(`no rule called "${withPrefix("inject", id)}"; list them with el2 inject --list`);
   }
 }
 
 function findQueue(view: View, id: string) {
   const wanted = withPrefix("mq", id);
   const queue = view.objects("msgqueue").find((one) => view.object(one) === wanted && one.state === "active");
-  if (!queue) throw new QueryError(`no ${wanted}; el2 queue ls shows what there is`);
+  if (!queue) throw new QueryError(`no queue called "${wanted}"; list them with el2 queue ls`);
   return queue;
 }
 
 /** The virtio devices of a VM that are of one class. @throws QueryError where it has none */
-function devicesOf<D>(view: View, vm: string, type: new (...args: never[]) => D, option: string): D[] {
+function devicesOf<D>(view: View, vm: string, type: new (...args: never[]) => D, device: string, option: string): D[] {
   const name = withPrefix("vm", vm).slice("vm:".length);
   const found = view.system.virtio.filter((slot) => slot.vm === name).flatMap(({ device }) => device instanceof type ? [device] : []);
   const known = [...view.system.vms.names.values()];
   if (!known.includes(name)) throw new QueryError(`no vm:${name}; there are ${known.map((one) => `vm:${one}`).join(", ")}`);
-  if (found.length === 0) throw new QueryError(`vm:${name} has no such device; give it one with ${option}`);
+  if (found.length === 0) throw new QueryError(`vm:${name} has no ${device}; add one with ${option}`);
   return found;
 }
 
 function setBalloon(view: View, vm: string, bytes: number): void {
-  const [balloon] = devicesOf(view, vm, BalloonDevice, "--balloon");
+  const [balloon] = devicesOf(view, vm, BalloonDevice, "balloon", 'boot --balloon, or { kind = "balloon" } in its devices');
   balloon.setTarget(bytes);
 }
 
 function sendInput(view: View, vm: string, events: readonly (readonly InputEvent[])[]): void {
-  const devices = devicesOf(view, vm, InputDevice, "--input keyboard or --input tablet");
+  const devices = devicesOf(view, vm, InputDevice, "keyboard and no tablet", 'boot --input, or { kind = "input" } in its devices');
   for (const together of events) {
     const device = devices.find((one) => together.every((event) => one.has(event)));
-    if (!device) throw new QueryError(`vm:${vm} has a ${devices.map(({ type }) => type).join(" and a ")}, which cannot say this`);
-    if (!device.send(together)) throw new QueryError(`vm:${vm} does not read its ${device.type}: no driver, or it is behind`);
+    if (!device) throw new QueryError(`vm:${vm} has a ${devices.map(({ type }) => type).join(" and a ")}, which cannot send this`);
+    if (!device.send(together)) throw new QueryError(`vm:${vm} does not read its ${device.type}: it has no driver, or is slow`);
   }
 }
 
 function raise(view: View, id: string): void {
   const match = /^irq:([^/]+)\/(\d+)(?:@(\d+))?$/.exec(withPrefix("irq", id));
-  if (!match) throw new QueryError(`${JSON.stringify(id)} is no interrupt; write irq:debian/960`);
+  if (!match) throw new QueryError(`${JSON.stringify(id)} is not an interrupt; use for example irq:debian/960`);
   const [, vm, intid, index] = match;
   const vcpu = view.findVcpu(`vcpu:${vm}/${index ?? 0}`);
   const gic: Vgic = vcpu.gic.gic;

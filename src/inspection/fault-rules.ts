@@ -34,29 +34,29 @@ export interface FaultKindInfo {
 
 const messages = [...RPC_MESSAGES.values()];
 const requests = messages.filter(({ kind }) => kind === "request").map(({ name }) => name);
-const VM = "name of the VM that makes it";
+const VM = "name of the calling VM";
 
 /** Everything that can be injected. */
 export const FAULTS: Readonly<Record<FaultKind, FaultKindInfo>> = {
   hvc: {
-    doc: "hypercalls of guests, of the resource manager and of the native host, before their capabilities are looked at",
+    doc: "hypercalls of guests, of the resource manager and of the native host, before capability checks",
     fields: { name: "the call", vm: VM, vcpu: "VM/INDEX" },
     words: { name: Object.keys(HYPERCALLS) },
     errors: without(ErrorCode, "OK"),
     effects: {
-      delay: "EL2 takes so much longer",
-      lose: "answers OK and does nothing; only calls whose one result is the error",
-      double: "is done twice; the second answer counts",
+      delay: "takes this much longer in EL2",
+      lose: "returns OK and does nothing; only calls that return nothing but the error",
+      double: "is executed twice; returns the second result",
     },
   },
   rpc: {
     doc: "requests to the resource manager, and its notifications",
-    fields: { msg: "the message", vm: "name of the VM that asks, or is notified", seq: "sequence number", type: "request or notification" },
+    fields: { msg: "the message", vm: "name of the requesting or notified VM", seq: "sequence number", type: "request or notification" },
     words: { msg: messages.map(({ name }) => name), type: ["request", "notification"] },
     errors: without(RmError, "OK"),
     effects: {
-      delay: "is taken up so much later; requests only",
-      lose: "is dropped, so that no answer comes",
+      delay: "is handled this much later; requests only",
+      lose: "is dropped, without a reply",
       double: "is handled, or sent, twice",
     },
   },
@@ -65,7 +65,7 @@ export const FAULTS: Readonly<Record<FaultKind, FaultKindInfo>> = {
     fields: { name: "the request", pid: "the process" },
     words: { name: requestNames() },
     errors: Errno,
-    effects: { delay: "the host's vCPU is busy for so long first", lose: "waits until a signal comes" },
+    effects: { delay: "starts after the host's vCPU was busy for this long", lose: "waits for a signal" },
   },
   alloc: {
     doc: "allocations: of a partition's heap, of page tables, and of the resource manager's vIRQs and pages",
@@ -75,17 +75,21 @@ export const FAULTS: Readonly<Record<FaultKind, FaultKindInfo>> = {
     effects: {},
   },
   virq: {
-    doc: "interrupts on their way from a source to a VM",
+    doc: "interrupts between a source and a VM",
     fields: {
-      vm: "the VM that gets it",
+      vm: "the target VM",
       intid: "its number",
       vcpu: "VM/INDEX",
       source: "mq:7, db:3, vcpu:rt/0, obj:41",
-      why: "what the source stands for",
+      why: "kind of source",
     },
     words: {},
     errors: {},
-    effects: { delay: "comes so much later, if its condition still holds", lose: "does not come", double: "comes again 100us later" },
+    effects: {
+      delay: "is delivered this much later, if its condition still holds",
+      lose: "is not delivered",
+      double: "is delivered again 100us later",
+    },
   },
   dev: {
     doc: "requests of a virtio device, as its driver makes them available",
@@ -96,15 +100,15 @@ export const FAULTS: Readonly<Record<FaultKind, FaultKindInfo>> = {
     words: {},
     errors: { IOERR: 1 },
     effects: {
-      delay: "is served so much later",
-      lose: "is never answered",
+      delay: "is served this much later",
+      lose: "is never completed",
       double: "is served twice",
       die: "the device needs a reset from then on",
     },
   },
   assign: {
-    doc: "orders to the platform's firmware to move memory between VMs",
-    fields: { from: "whose it is, as 3:rwx", to: "whose it becomes" },
+    doc: "calls to the platform's firmware that move memory between VMs",
+    fields: { from: "current owner, such as 3:rwx", to: "new owner" },
     words: {},
     errors: { DENIED: RmError.DENIED },
     effects: {},
@@ -117,7 +121,7 @@ export function parseFaultRule(text: string): FaultRule {
     throw new FaultRuleError(`${JSON.stringify(text)}: ${message}`);
   };
   const parts = text.split("->");
-  if (parts.length !== 2 || parts[1].trim() === "") return fail("a rule is KIND FIELD=VALUE .. -> EFFECT; its effect is missing");
+  if (parts.length !== 2 || parts[1].trim() === "") return fail("no effect; a rule is KIND FIELD=VALUE … -> EFFECT");
   const [head, ...rest] = parts[0].trim().split(/\s+/);
   const short = head.startsWith("dev=") ? [head] : [];
   const name = short.length ? "dev" : head;
@@ -127,10 +131,11 @@ export function parseFaultRule(text: string): FaultRule {
   const conditions: FaultCondition[] = [];
   for (const word of [...short, ...rest]) {
     const match = /^([a-z]+)(!?=)(.+)$/.exec(word);
-    if (!match) return fail(`${JSON.stringify(word)} is no FIELD=VALUE`);
+    if (!match) return fail(`${JSON.stringify(word)} is not FIELD=VALUE`);
     const [, field, operator, value] = match;
-    if (field === "nth") [first, last] = parseNth(value) ?? fail(`nth=${value}: write nth=3, nth=3.. or nth=3..5, from 1`);
-    else if (field === "every") step = /^[1-9]\d{0,8}$/.test(value) ? Number(value) : fail(`every=${value} is no number from 1`);
+    if (field === "nth") {
+      [first, last] = parseNth(value) ?? fail(`nth=${value} is not a range; use for example nth=3, nth=3.. or nth=3..5, from 1`);
+    } else if (field === "every") step = /^[1-9]\d{0,8}$/.test(value) ? Number(value) : fail(`every=${value} is not a number from 1`);
     else if (!Object.hasOwn(info.fields, field)) {
       const fields = [...Object.keys(info.fields), "nth", "every"];
       return fail(`${name} has no field ${JSON.stringify(field)}${didYouMean(field, fields)}; there are ${fields.join(", ")}`);
@@ -169,7 +174,7 @@ function parseWords({ words: known }: FaultKindInfo, field: string, value: strin
   for (const word of words) {
     if (known[field] === undefined || known[field].some((one) => matchesWord(word, one))) continue;
     const few = known[field].length <= 8 ? `; there are ${known[field].join(", ")}` : "";
-    return fail(`${field}=${word}: there is none${didYouMean(word, known[field])}${few}`);
+    return fail(`${field}=${word} is not known${didYouMean(word, known[field])}${few}`);
   }
   return words;
 }
@@ -177,18 +182,18 @@ function parseWords({ words: known }: FaultKindInfo, field: string, value: strin
 function parseEffect({ errors, effects }: FaultKindInfo, kind: FaultKind, text: string, fail: Fail): FaultEffect {
   const [word, argument, ...more] = text.split(/\s+/);
   if (more.length > 0 || argument !== undefined && word !== "delay") {
-    return fail(`effect ${JSON.stringify(text)}: there is a word too many`);
+    return fail(`effect ${JSON.stringify(text)}: too many words`);
   }
   if (Object.hasOwn(errors, word)) return { kind: "error", name: word, code: errors[word] };
   const effect = word.toLowerCase();
   if (!Object.hasOwn(effects, effect)) {
     const names = [...Object.keys(effects), ...Object.keys(errors)];
     const shown = names.length > 24 ? [...names.slice(0, 24), ".."] : names;
-    return fail(`effect ${JSON.stringify(word)} is none of ${kind}${didYouMean(word, names)}; there are ${shown.join(", ")}`);
+    return fail(`effect ${JSON.stringify(word)} is not one of ${kind}${didYouMean(word, names)}; there are ${shown.join(", ")}`);
   }
   if (effect !== "delay") return { kind: effect as "lose" | "double" | "die" };
   const ns = parseDuration(argument ?? "");
-  if (ns === undefined || ns <= 0 || !Number.isInteger(ns)) return fail("a delay is a duration behind it, such as delay 5ms");
+  if (ns === undefined || ns <= 0 || !Number.isInteger(ns)) return fail("delay needs a duration, such as delay 5ms");
   return { kind: "delay", ns };
 }
 
@@ -199,12 +204,12 @@ function checkFit(kind: FaultKind, conditions: readonly FaultCondition[], effect
       const { results }: HypercallSignature = HYPERCALLS[name as HypercallName];
       return Object.keys(results).length > 0;
     });
-    if (misfit !== undefined) fail(`${misfit} answers more than an error, so that it cannot be lost unseen; name calls that do not`);
+    if (misfit !== undefined) fail(`${misfit} returns more than an error and cannot be lost unnoticed; name other calls`);
   }
   if (kind === "rpc" && (effect.kind === "error" || effect.kind === "delay")) {
     const meant = named(conditions, "msg", messages.map(({ name }) => name));
     if (!meant.some((name) => requests.includes(name))) {
-      fail(`${meant.join(", ")}: a notification has no answer; it can be lost or doubled`);
+      fail(`${meant.join(", ")}: a notification has no reply; use lose or double`);
     }
   }
 }

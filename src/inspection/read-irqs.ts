@@ -91,14 +91,14 @@ class VicReader {
   #finding(cpu: VgicCpu, bank: IrqBank, intid: number, index: number | undefined, rate: number): string | undefined {
     const flags = bank.flags[intid];
     const { rate: speed } = IRQS.columns;
-    if (isAlarm(speed, rate)) return `storm: ${countText(rate)}/s over ${speed.alarm}`;
+    if (isAlarm(speed, rate)) return `storm: ${countText(rate)}/s, above ${speed.alarm}`;
     if (!(flags & Irq.Enabled)) {
       if (!bank.isPending(intid)) return undefined;
       return `cannot fire: disabled (ISENABLER${intid >> 5} bit ${intid & 31})`;
     }
     const source = bank.sources[intid];
     if (source instanceof VirqSource && source.edgeOnly && !(flags & Irq.Edge)) {
-      return "cannot fire: level-triggered while its source gives edges";
+      return "cannot fire: level-triggered, but its source sends edges";
     }
     if (!source && intid >= Intid.PrivateEnd && !bank.isPending(intid)) return "nothing raises it: no source is bound";
     if (index === undefined) return "cannot fire: IROUTER names no vCPU";

@@ -151,7 +151,7 @@ function chain(view: View, owner: MemoryOwner): string[] {
 /** The physical address that `pa:ADDRESS` or `ipa:VM/ADDRESS` names. @throws QueryError */
 export function physical(view: View, place: string): number {
   const match = /^(?:pa:(0x[0-9a-f]+|\d+)|ipa:([^/]+)\/(0x[0-9a-f]+|\d+))$/i.exec(place);
-  if (!match) throw new QueryError(`${JSON.stringify(place)} is no address; write pa:0x58400000 or ipa:debian/0x80003000`);
+  if (!match) throw new QueryError(`${JSON.stringify(place)} is not an address; use pa:0x58400000 or ipa:VM/0x80003000`);
   if (match[1]) return Number(match[1]);
   const ipa = Number(match[3]), page = view.findSpace(match[2]).stage2.lookup(ipa);
   if (!page) throw new QueryError(`${place} is not mapped in stage 2`);
@@ -164,7 +164,7 @@ const MOST = 64 * KiB;
 
 /** Memory as bytes. */
 export function readBytes(view: View, place: string, size: number): RowOf<typeof BYTES>[] {
-  if (!(size > 0 && size <= MOST)) throw new QueryError(`${size} bytes: 1..${MOST} can be read at a time`);
+  if (!(size > 0 && size <= MOST)) throw new QueryError(`cannot read ${size} bytes; use 1..${MOST}`);
   const { ram } = view.hypervisor.machine;
   const slash = place.lastIndexOf("/"), colon = place.indexOf(":");
   const prefix = place.startsWith("ipa:") ? place.slice(0, slash + 1) : place.slice(0, colon + 1);
@@ -173,7 +173,7 @@ export function readBytes(view: View, place: string, size: number): RowOf<typeof
   for (let done = 0; done < size; done += ROW) {
     const at = `${prefix}${hex(first + done)}`;
     const pa = physical(view, at), length = Math.min(ROW, size - done);
-    if (!ram.contains(pa, length)) throw new QueryError(`${at} is no RAM; devices are not read, as that may change them`);
+    if (!ram.contains(pa, length)) throw new QueryError(`${at} is not RAM; el2 does not read devices, as that can change them`);
     const bytes = ram.bytes(pa, length);
     rows.push({ id: at, bytes: bytesText(bytes), ascii: asciiText(bytes) });
   }

@@ -46,7 +46,7 @@ export function readStack(view: View, vcpu: Vcpu): RowOf<typeof STACK>[] {
       return rows;
     }
     if (record.pc === 0n) return rows;
-    const ends = record.frame === 0n ? "the outermost" : record.frame <= frame ? "frames do not go up any more" : null;
+    const ends = record.frame === 0n ? "the outermost" : record.frame <= frame ? "frames no longer ascend" : null;
     add(unsigned(record.pc), frame, ends);
     if (ends) return rows;
     frame = record.frame;

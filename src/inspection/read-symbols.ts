@@ -35,13 +35,15 @@ const MOST = 16_384;
 export function codePlace(view: View, place: string): { vcpu: Vcpu; address: bigint; tables: SymbolTable[] } {
   const match = /^(?:vm:|vcpu:)?([^/:]+)(?:\/(\d+))?:(.+)$/.exec(place);
   if (!match) {
-    throw new QueryError(`${JSON.stringify(place)} is no place in a VM; write debian:vectors, debian:0xffff800080010800 or debian/1:pc`);
+    throw new QueryError(
+      `${JSON.stringify(place)} is not a place in a VM; use for example debian:vectors, debian:0xffff800080010800 or debian/1:pc`,
+    );
   }
   const [, vm, index, where] = match;
   const vcpus = view.system.symbols.vcpus(vm);
   if (!vcpus.length) {
     view.findSpace(vm);
-    throw new QueryError(`vm:${vm} has no vCPU that executes instructions: a program of ours runs there`);
+    throw new QueryError(`vm:${vm} has no vCPU that executes instructions: el2's own code runs there`);
   }
   const vcpu = index === undefined ? vcpus[0] : vcpus.find((one) => one.index === Number(index));
   if (!vcpu) throw new QueryError(`no vcpu:${vm}/${index}; there are ${vcpus.map((one) => view.vcpu(one)).join(", ")}`);
@@ -52,8 +54,8 @@ export function codePlace(view: View, place: string): { vcpu: Vcpu; address: big
     : tables.map((table) => table.resolve(where)).find((one) => one !== undefined);
   if (address === undefined) {
     const why = tables.length
-      ? "el2 symbols shows what there is"
-      : "it has none: its kernel has no kallsyms, and no ELF file is known (--symbols)";
+      ? "list its symbols with el2 symbols"
+      : "it has none: its kernel has no kallsyms, and no ELF file was given (--symbols)";
     throw new QueryError(`vm:${vm} has no symbol ${JSON.stringify(where)}; ${why}`);
   }
   return { vcpu, address: BigInt.asUintN(64, address), tables };
@@ -64,9 +66,9 @@ export function codePlace(view: View, place: string): { vcpu: Vcpu; address: big
  * mapped
  */
 export function readCode(view: View, place: string, count: number): RowOf<typeof CODE>[] {
-  if (!(count > 0 && count <= MOST)) throw new QueryError(`${count} instructions: 1..${MOST} can be shown at a time`);
+  if (!(count > 0 && count <= MOST)) throw new QueryError(`cannot show ${count} instructions; use 1..${MOST}`);
   const { vcpu, address, tables } = codePlace(view, place);
-  if (address % WORD) throw new QueryError(`${hex(address)} is no multiple of 4: no instruction is there`);
+  if (address % WORD) throw new QueryError(`${hex(address)} is not a multiple of 4: no instruction can be there`);
   const vm = view.vmOf(vcpu.addressSpace).slice("vm:".length);
   const rows: RowOf<typeof CODE>[] = [];
   for (let at = address; rows.length < count; at = BigInt.asUintN(64, at + WORD)) {
@@ -83,7 +85,7 @@ export function readCode(view: View, place: string, count: number): RowOf<typeof
       pc: at === vcpu.registers.pc,
     });
   }
-  if (!rows.length) throw new QueryError(`${hex(address)} is not mapped, or is no RAM, in ${view.vcpu(vcpu)} now`);
+  if (!rows.length) throw new QueryError(`${hex(address)} is not mapped, or not RAM, in ${view.vcpu(vcpu)} now`);
   return rows;
 }
 

@@ -239,5 +239,5 @@ export function sliceRow({ id, time, pcpu, name, fields }: TraceEvent): RowOf<ty
 /** Why the one before stopped: what it waits for, or that another one's turn came. */
 function sliceReason({ from, blocked }: TraceFields): string {
   if (typeof from !== "string") return "";
-  return typeof blocked === "string" ? `${from} waits for ${blocked}` : `${from} gives way`;
+  return typeof blocked === "string" ? `${from} waits for ${blocked}` : `${from} yields`;
 }

@@ -72,7 +72,7 @@ function wakes(view: View, vcpu: Vcpu): string[] {
   for (let intid = Intid.PrivateEnd; intid < Intid.SpiEnd; intid++) {
     if (gic.shared.flags[intid] & Irq.Enabled && gic.routeOf(intid) === vcpu.index) found.push(irqId(vm, intid, vcpu.index));
   }
-  return found.length ? found : ["an interrupt; none of its own is enabled"];
+  return found.length ? found : ["an interrupt, but none is enabled"];
 }
 
 function pending(view: View, vcpu: Vcpu): string[] {

@@ -22,11 +22,11 @@ export function packetTexts(packets: readonly Uint8Array[]): PacketText[] {
   const reassembler = new Reassembler();
   return packets.map((packet) => {
     const decoded = decodeHeader(packet);
-    if (!decoded.ok) return { rpc: `no packet: ${decoded.problem}`, fields: {} };
+    if (!decoded.ok) return { rpc: `not an RM RPC packet: ${decoded.problem}`, fields: {} };
     const head = headText(decoded.header);
     const taken = reassembler.accept(packet);
     if (taken.done) return messageText(head, taken.message);
-    return { rpc: taken.dropped === undefined ? `${head}, goes on` : `${head}: ${taken.dropped}`, fields: {} };
+    return { rpc: taken.dropped === undefined ? `${head}, more packets follow` : `${head}: ${taken.dropped}`, fields: {} };
   });
 }
 

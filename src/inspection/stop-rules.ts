@@ -174,7 +174,7 @@ export class StopRules {
   #remove(id: string): void {
     const wanted = withPrefix("stop", id);
     const gone = id === "all" ? [...this.#rules] : this.#rules.filter((rule) => rule.id === wanted);
-    if (!gone.length && id !== "all") throw new QueryError(`no ${wanted}; el2 break --list shows what there is`);
+    if (!gone.length && id !== "all") throw new QueryError(`no rule called "${wanted}"; list them with el2 break --list`);
     for (const rule of gone) {
       this.#rules.splice(this.#rules.indexOf(rule), 1);
       if (rule.kind !== "place") continue;

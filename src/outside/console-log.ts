@@ -47,7 +47,7 @@ export class ConsoleLog {
       work();
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      this.#failed = error instanceof WriteFailure ? error.message : `${this.path}: ${error.message}; name a file that can be written`;
+      this.#failed = error instanceof WriteFailure ? error.message : `${this.path}: ${error.message}; name a writable file`;
       this.close();
     }
   }

@@ -21,7 +21,7 @@ export class DiskFile implements BlockBacking {
     this.#file = Deno.openSync(path, { read: true, write: !readOnly });
     if (!readOnly && !this.#file.tryLockSync(true)) {
       this.#file.close();
-      throw new Error(`disk ${path} is in use by another session; use mode "ro" or "overlay" there`);
+      throw new Error(`another session uses disk ${path}; open it there with mode "ro" or "overlay"`);
     }
     this.size = this.#file.seekSync(0, Deno.SeekMode.End);
     if (this.size < 512) {

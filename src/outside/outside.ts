@@ -118,14 +118,14 @@ export class Outside implements OutsideDoor {
     const open = [...this.#handlers.keys()].filter((number) => number >= this.#first);
     if (users.length || open.length) {
       throw new UnsavableError(
-        "a guest has a connection to the outside, which cannot be saved; end it (or wait: DNS and DHCP take seconds)",
+        "a guest has an open network connection, which cannot be saved; close it (DNS and DHCP end within seconds)",
       );
     }
     return this.#made;
   }
 
   restore(made: unknown): void {
-    if (typeof made !== "number" || !(made >= this.#first)) throw new ArchiveError(`${made} is no number of sources`);
+    if (typeof made !== "number" || !(made >= this.#first)) throw new ArchiveError(`${made} is not a number of sources`);
     this.#made = made;
   }
 

@@ -35,7 +35,7 @@ export class ComputerFolder implements SharedFolder {
   constructor(folder: string) {
     this.#root = Deno.realPathSync(folder);
     const status = fs.lstatSync(this.#root, { bigint: true });
-    if (!status.isDirectory()) throw new Error(`${folder} is no folder`);
+    if (!status.isDirectory()) throw new Error(`${folder} is not a folder`);
     this.#device = status.dev;
     this.#uid = status.uid;
     this.#gid = status.gid;
@@ -110,7 +110,7 @@ export class ComputerFolder implements SharedFolder {
 
   removeFolder(path: SharePath): void {
     this.#within(path, (place) => {
-      if (!fs.lstatSync(place).isDirectory()) throw new ShareError("ENOTDIR", "it is no folder");
+      if (!fs.lstatSync(place).isDirectory()) throw new ShareError("ENOTDIR", "it is not a folder");
       fs.rmdirSync(place);
     });
   }
@@ -157,7 +157,7 @@ export class ComputerFolder implements SharedFolder {
   #checkFolders(path: SharePath): void {
     for (let length = 0; length < Math.max(1, path.length); length++) {
       const status = fs.lstatSync(this.#place(path.slice(0, length)));
-      if (!status.isDirectory()) throw new ShareError("ENOTDIR", `${path[length - 1] ?? "the shared folder"} is no folder`);
+      if (!status.isDirectory()) throw new ShareError("ENOTDIR", `${path[length - 1] ?? "the shared folder"} is not a folder`);
     }
   }
 
@@ -204,7 +204,7 @@ export class ComputerFolder implements SharedFolder {
   /** Owners stay as they are: to give files away is a right of the computer's root. */
   #mayOwn(status: FileStatus, { uid, gid }: FileChange): void {
     if (uid !== undefined && uid !== status.uid || gid !== undefined && gid !== status.gid) {
-      throw new ShareError("EPERM", "owner and group of a file of the host stay as they are");
+      throw new ShareError("EPERM", "owner and group of a host file cannot change");
     }
   }
 }

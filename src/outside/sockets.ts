@@ -44,13 +44,13 @@ export function computerSockets(): OutsideNetwork {
     datagramPort(port, receive, problem) {
       const socket = createSocket("udp4");
       socket.on("message", (bytes: Uint8Array, peer) => receive({ address: ip(peer.address), port: peer.port }, plainBytes(bytes)));
-      socket.on("error", (error: Error) => problem(`UDP port ${port} of 127.0.0.1 cannot be forwarded: ${error.message}`));
+      socket.on("error", (error: Error) => problem(`cannot forward UDP port ${port} of 127.0.0.1: ${error.message}`));
       socket.bind(port, "127.0.0.1");
       return { send: (peer, bytes) => socket.send(bytes, peer.port, ipText(peer.address)), close: () => socket.close() };
     },
     listen(port, accept, problem) {
       const server = createServer({ allowHalfOpen: true }, (socket: Socket) => accepted(socket, accept));
-      server.on("error", (error: Error) => problem(`port ${port} of 127.0.0.1 cannot be forwarded: ${error.message}`));
+      server.on("error", (error: Error) => problem(`cannot forward port ${port} of 127.0.0.1: ${error.message}`));
       server.listen(port, "127.0.0.1");
       return { close: () => server.close() };
     },

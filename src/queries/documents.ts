@@ -27,7 +27,7 @@ export const SNAPSHOT = define({
   name: "snapshot",
   version: 1,
   command: "snapshot info --json",
-  doc: "what a snapshot says of itself",
+  doc: "the header of a snapshot",
   fields: {
     version: { kind: "text", doc: "version of el2 that saved it, and the only one that loads it" },
     title: { kind: "text", doc: "what runs" },
@@ -35,7 +35,7 @@ export const SNAPSHOT = define({
     insn: { kind: "count", doc: "instructions that guests had retired" },
     cpus: { kind: "number", doc: "physical CPUs" },
     memory: { kind: "size", doc: "bytes of RAM" },
-    pages: { kind: "number", doc: "pages of RAM that are not zero" },
+    pages: { kind: "number", doc: "nonzero pages of RAM" },
   },
 });
 
@@ -43,7 +43,7 @@ export const SNAPSHOT_SAVED = define({
   name: "snapshot.saved",
   version: 1,
   command: "snapshot save --json",
-  doc: "a snapshot that is whole",
+  doc: "a complete snapshot",
   fields: { file: { kind: "text", doc: "the file, as it was named" }, bytes: { kind: "size", doc: "its size" } },
 });
 
@@ -51,10 +51,10 @@ export const SNAPSHOT_VERIFIED = define({
   name: "snapshot.verify",
   version: 1,
   command: "snapshot verify --json",
-  doc: "whether a snapshot can be loaded, and all holds that must",
+  doc: "whether a snapshot can be loaded and its invariants hold",
   fields: {
     good: { kind: "flag", doc: "it does" },
-    rule: { kind: "text", optional: true, doc: "what does not hold" },
+    rule: { kind: "text", optional: true, doc: "the invariant that is broken" },
   },
 });
 
@@ -62,10 +62,10 @@ export const PLACE = define({
   name: "place",
   version: 1,
   command: "back --json, on --json",
-  doc: "which place of a session's run is shown from now on",
+  doc: "the point of a session's run that is shown from now on",
   fields: {
     insn: { kind: "count", doc: "instructions that guests had retired there" },
-    reached: { kind: "text", optional: true, doc: "the event or the instruction that was gone back to" },
+    reached: { kind: "text", optional: true, doc: "the event or the instruction at that point" },
   },
 });
 
@@ -73,14 +73,14 @@ export const DIFF = define({
   name: "diff",
   version: 1,
   command: "diff --json",
-  doc: "whether two recorded runs are the same",
+  doc: "whether two recorded runs are equal",
   fields: {
     compared: { kind: "count", doc: "instructions that were compared" },
-    cut: { kind: "flag", doc: "a recording was cut off: it was compared up to the last thing that it says" },
+    cut: { kind: "flag", doc: "a recording is truncated: the runs were compared up to its last entry" },
     difference: {
       kind: "detail",
       optional: true,
-      doc: "where they part: `insn`, `ns` of both, and `vcpus` that differ there (`id`, `first`, `second`); null where they are equal",
+      doc: "the first difference: `insn`, `ns` of both, and the `vcpus` that differ (`id`, `first`, `second`); null if the runs are equal",
     },
   },
 });
@@ -89,16 +89,16 @@ export const SNAPSHOT_DIFF = define({
   name: "diff.snapshot",
   version: 1,
   command: "diff --json",
-  doc: "what two snapshots differ in",
+  doc: "the differences between two snapshots",
   fields: {
-    equal: { kind: "flag", doc: "nothing differs" },
+    equal: { kind: "flag", doc: "the snapshots are equal" },
     ns: { kind: "list", doc: "virtual time of both, ns" },
     insn: { kind: "list", doc: "instructions that guests had retired in both" },
     groups: {
       kind: "detail",
       doc:
         "by what was compared (`name`: `plan`, a table, or `state`, the fields that are saved): things that `differ`, `of` how many, and " +
-        "`rows` with `id`, `field` (null: the whole thing), `first` and `second`, as many as --rows says",
+        "`rows` with `id`, `field` (null: the whole thing), `first` and `second`, at most --rows of them",
     },
     memory: {
       kind: "detail",
@@ -113,7 +113,7 @@ export const TRACE_DIFF = define({
   name: "diff.trace",
   version: 1,
   command: "diff --json",
-  doc: "what two traces differ in",
+  doc: "the differences between two traces",
   fields: {
     events: { kind: "detail", doc: "events in both: two numbers" },
     difference: {
@@ -121,7 +121,7 @@ export const TRACE_DIFF = define({
       optional: true,
       doc:
         "the first difference: number of the `event` from 1, `fields` that differ (none: a trace has ended), events `before` it, which both " +
-        "have, and events of the `first` and the `second` from there on; null where they are equal",
+        "have, and events of the `first` and the `second` from there on; null if the traces are equal",
     },
     other_event: { kind: "detail", optional: true, doc: "the same for the first event that differs in more than its times and its pCPU" },
     kinds: { kind: "detail", doc: "how often each `kind` is in the `first` and in the `second`" },
@@ -132,11 +132,11 @@ export const RPC_DECODED = define({
   name: "rpc.decode",
   version: 1,
   command: "rpc decode --json",
-  doc: "what the bytes of a message between a VM and the resource manager say",
+  doc: "a decoded message between a VM and the resource manager",
   fields: {
     packets: { kind: "detail", doc: "each packet: `type`, `msg`, `id`, `sequence`, `continuations` that follow, `bytes`" },
     fields: { kind: "detail", doc: "of the payload: `offset`, `type`, `name` and `value` of each field" },
-    problem: { kind: "text", optional: true, doc: "why what follows the packets is none" },
+    problem: { kind: "text", optional: true, doc: "why the bytes after the packets are not a packet" },
   },
 });
 
@@ -144,13 +144,13 @@ export const SESSIONS = define({
   name: "ls",
   version: 1,
   command: "ls --json",
-  doc: "the sessions that run",
+  doc: "the running sessions",
   fields: {
     data: {
       kind: "detail",
       doc:
         "each session: `id`, `name`, `what` runs, `pid`, `started`, `clients`, `paused`, `logs` (folder of its consoles), and how it `ended`, once it " +
-        "has; of one that another version of el2 runs no more than its name and that",
+        "has; of a session of another version of el2 only its name and that fact",
     },
   },
 });
@@ -162,8 +162,8 @@ export const ERROR = define({
   doc: "why a command failed, on stderr",
   fields: {
     code: { kind: "word", doc: "failed, config, no_session, timeout, read_only or interrupted: its exit code" },
-    message: { kind: "text", doc: "what is wrong, and the rule" },
-    at: { kind: "detail", optional: true, doc: "`file`, `line` and `col`, where a file is wrong" },
+    message: { kind: "text", doc: "the error, and the rule" },
+    at: { kind: "detail", optional: true, doc: "`file`, `line` and `col` of an error in a file" },
     hint: { kind: "text", optional: true, doc: "the way out" },
   },
 });
@@ -172,20 +172,20 @@ export const FINDINGS = define({
   name: "doctor",
   version: 1,
   command: "doctor --json",
-  doc: "what el2 needs of its surroundings",
-  fields: { data: { kind: "detail", doc: "each need: `id`, whether it is `ok`, what there is to say, and a `remedy`" } },
+  doc: "el2's requirements on this computer",
+  fields: { data: { kind: "detail", doc: "each requirement: `id`, whether it is `ok`, what el2 found (`says`), and a `remedy`" } },
 });
 
 export const LINT = define({
   name: "vm.lint",
   version: 1,
   command: "vm lint --json",
-  doc: "what the resource manager makes of something in a VM's devicetree",
+  doc: "how the resource manager treats a node or property of a VM's devicetree",
   fields: {
     file: { kind: "text", doc: "the devicetree" },
     path: { kind: "text", doc: "the node" },
     property: { kind: "text", optional: true, doc: "its property" },
-    offset: { kind: "number", doc: "where that is in the file" },
+    offset: { kind: "number", doc: "its offset in the file" },
     kind: { kind: "word", doc: "refused, changed or ignored" },
     what: { kind: "text", doc: "what is wrong" },
     does: { kind: "text", doc: "what the resource manager does with it" },
@@ -196,13 +196,13 @@ export const TESTED = define({
   name: "test",
   version: 1,
   command: "test --json",
-  doc: "how a scenario went",
+  doc: "the result of a scenario",
   fields: {
     file: { kind: "text", doc: "the file" },
     name: { kind: "text", doc: "the scenario" },
-    seed: { kind: "number", doc: "the seed that it ran with" },
-    ok: { kind: "flag", doc: "all that was expected came" },
-    recording: { kind: "text", optional: true, doc: "where a failure left its run" },
+    seed: { kind: "number", doc: "the seed of its run" },
+    ok: { kind: "flag", doc: "every step passed" },
+    recording: { kind: "text", optional: true, doc: "the recording of a failed run" },
     steps: { kind: "detail", doc: "each step: `id`, `line`, `text`, `result`, virtual time `t`, `message` and `details` of a failure" },
   },
 });
@@ -211,14 +211,14 @@ export const GUEST = define({
   name: "guest",
   version: 1,
   command: "guests ls --json",
-  doc: "a guest in the cache, one a line; guests fetch and add print the one that they made",
+  doc: "a guest in the cache, one per line; guests fetch and add print their guest",
   fields: {
-    name: { kind: "text", doc: "its name in the catalogue" },
+    name: { kind: "text", doc: "its name in the catalog" },
     about: { kind: "text", doc: "what it is" },
     fetched: { kind: "text", doc: "when it was made, ISO 8601" },
     files: { kind: "detail", doc: "each file: `name`, `size` in bytes, `sha256`" },
     packages: { kind: "detail", doc: "packages that it was made from: `name`, `version`, `sha256`" },
-    added: { kind: "detail", optional: true, doc: "of a guest that a person has added: how it is run" },
+    added: { kind: "detail", optional: true, doc: "how a guest that was added is run" },
     folder: { kind: "text", optional: true, doc: "folder of its files" },
   },
 });
@@ -233,7 +233,7 @@ export const IOCTL_DECODED = define({
     request: { kind: "detail", optional: true, doc: "`name`, `code`, `on` which descriptor, and `struct` with its fields" },
     personas: { kind: "list", doc: "drivers of Gunyah that have it" },
     geniezone: { kind: "flag", doc: "/dev/gzvm has it" },
-    near: { kind: "detail", doc: "requests of the same magic and number, where it is none" },
+    near: { kind: "detail", doc: "requests with the same magic and number, if it is not a request" },
   },
 });
 
@@ -241,17 +241,17 @@ export const PERSONA = define({
   name: "persona",
   version: 1,
   command: "personas --json",
-  doc: "a generation of the Gunyah driver, one a line: what it answers, checks and calls (docs/spec/vm-manager.md)",
+  doc: "a generation of the Gunyah driver, one per line: what it answers, checks and calls (docs/spec/vm-manager.md)",
   fields: {
     id: { kind: "id", doc: "persona:NAME" },
     name: { kind: "word", doc: "its name, as [host] device and --device take it" },
     title: { kind: "text", doc: "where it is found" },
-    device: { kind: "flag", doc: "it has a device of its own" },
+    device: { kind: "flag", doc: "it has its own device" },
     requests: { kind: "detail", doc: "each request: `name`, `code`, `on` which descriptor, and `struct` with its fields" },
     unknown_request: { kind: "word", doc: "errno of a request that it does not know, on the device or a VM" },
     memory: { kind: "detail", doc: "when memory is `given` to a VM, and what is checked of its regions" },
-    devicetree: { kind: "detail", doc: "which region holds the devicetree, and errnos where none does" },
-    functions: { kind: "detail", optional: true, doc: "how functions and vCPUs answer; null where there are none" },
+    devicetree: { kind: "detail", doc: "which region holds the devicetree, and the errnos if none does" },
+    functions: { kind: "detail", optional: true, doc: "how functions and vCPUs answer; null if it has none" },
     vmid_at_create: { kind: "flag", doc: "the VMID is allocated in CREATE_VM, else at START" },
     start: { kind: "list", doc: "steps of START, in order" },
     start_again: { kind: "word", doc: "errno of START after the end, or after one that failed" },
@@ -260,7 +260,7 @@ export const PERSONA = define({
     stop_reason: { kind: "number", doc: "`reason` of VM_STOP at the end of a VM that runs" },
     asks_own_vmid: { kind: "flag", doc: "the driver asks for its own VMID before it first shares memory" },
     loses_failed_vmid: { kind: "flag", doc: "the VMID of a VM whose image or firmware was refused is lost" },
-    protected_as_parcel: { kind: "flag", doc: "the region of a protected VM that holds the devicetree is one parcel" },
+    protected_as_parcel: { kind: "flag", doc: "a protected VM's region with the devicetree is one parcel" },
   },
 });
 
@@ -268,14 +268,14 @@ export const IOCTL = define({
   name: "vmm",
   version: 1,
   command: "vmm --json",
-  doc: "an ioctl of the sample VMM, one a line, as it ends",
+  doc: "an ioctl of the sample VMM, one per line, when it returns",
   fields: {
     id: { kind: "id", doc: "ev:NUMBER" },
     t: { kind: "time", doc: "virtual time of the call, ns" },
     end: { kind: "time", doc: "virtual time of its return, ns" },
     name: { kind: "word", doc: "the request" },
     fields: { kind: "detail", doc: "`fd`, and the fields of its structure" },
-    returned: { kind: "number", doc: "what the caller gets; below 0 an errno" },
+    returned: { kind: "number", doc: "the caller's result; below 0 an errno" },
     res: { kind: "word", doc: "OK, or the errno by name" },
     refused: { kind: "flag", doc: "it was refused" },
     why: { kind: "id", optional: true, doc: "the reason" },
@@ -289,10 +289,10 @@ export const ABOUT = define({
   doc: "which el2 this is, and what it runs on",
   fields: {
     el2: { kind: "text", doc: "its version" },
-    protocol: { kind: "number", doc: "version of what sessions and commands say to each other" },
+    protocol: { kind: "number", doc: "version of the protocol between sessions and commands" },
     deno: { kind: "text", doc: "version of the runtime" },
     v8: { kind: "text", doc: "version of its engine" },
-    target: { kind: "text", doc: "the machine and system that it is for" },
+    target: { kind: "text", doc: "the target machine and system" },
   },
 });
 
@@ -318,7 +318,7 @@ export const BENCH = define({
   fields: {
     rounds: { kind: "number", doc: "measurements of each machine" },
     rows: { kind: "detail", doc: "each `machine`, and the median of its `mips`: millions of instructions a second" },
-    ratio: { kind: "rate", optional: true, doc: "median of el2's speed over the other machine's; null where there is none" },
+    ratio: { kind: "rate", optional: true, doc: "median of el2's speed over the other machine's; null without another machine" },
   },
 });
 

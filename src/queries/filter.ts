@@ -74,7 +74,7 @@ function tokens(text: string): Token[] {
         if (text[at] === '"') quote = quote < 0 ? at : -1;
         at++;
       }
-      if (quote >= 0) throw new FilterError(text, quote, 'this " has no end');
+      if (quote >= 0) throw new FilterError(text, quote, 'this " is not closed');
       found.push({ text: text.slice(start, at), at: start });
     }
   }
@@ -95,7 +95,7 @@ function term(text: string, token: Token, table: Table): Test {
     throw new FilterError(text, token.at, `no field ${JSON.stringify(field)}${didYouMean(field, names)}; there are ${names.join(", ")}`);
   }
   const value = unquoted(raw), at = token.at + field.length + operator.length;
-  if (value === "") throw new FilterError(text, at - 1, "a value follows here");
+  if (value === "") throw new FilterError(text, at - 1, "a value is missing");
   return comparison(text, at, column, operator, value);
 }
 
@@ -172,7 +172,7 @@ function equality(text: string, at: number, column: Column, value: string): (one
   const wanted = parseValue(column.kind, value);
   const exact = value.toLowerCase();
   const numeric = NUMERIC.has(column.kind);
-  if (numeric && wanted === undefined) throw new FilterError(text, at, `${JSON.stringify(value)} is no number`);
+  if (numeric && wanted === undefined) throw new FilterError(text, at, `${JSON.stringify(value)} is not a number`);
   return (one) => {
     if (one === null) return false;
     if (numeric) return numberOf(one) === wanted;

@@ -53,7 +53,7 @@ export function reasonLines(row: RowOf<typeof REASONS>): ReasonLine[] {
   add("rule", row.rule);
   add("object", row.object);
   add("values", plainText(row.values));
-  if (row.shared_errno !== null) add("hidden", `${row.shared_errno} causes give this number to who asked`);
+  if (row.shared_errno !== null) add("hidden", `the caller gets the same error for ${row.shared_errno} different causes`);
   add("way out", row.way_out);
   add("go there", row.command);
   return lines;

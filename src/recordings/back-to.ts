@@ -72,7 +72,7 @@ export class BackTo {
     const there = this.#arrived(milliseconds);
     if (this.#reached) return this.#reached;
     if (!there) return undefined;
-    if (this.#wanted !== undefined) throw new Error("what happened in a run does not when it is run again");
+    if (this.#wanted !== undefined) throw new Error("an event of the run did not occur in its replay");
     if (this.#count > 0) this.#wanted = this.#count;
     else if (isFirst(this.#from)) return "none";
     else {

@@ -57,7 +57,7 @@ export function diffRecordings(first: Recording, second: Recording, progress: (i
       if (!there.every(Boolean)) return { compared, cut, difference: undefined };
     }
   }
-  throw new Error("runs that differ at a stride do not at the finer one");
+  throw new Error("runs that differ at a stride are equal at the finer one");
 }
 
 function begin({ plan, inputs, checks, end }: Recording): Past {

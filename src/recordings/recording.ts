@@ -102,7 +102,7 @@ export async function readRecording(path: string): Promise<Recording> {
   lines.pop();
   const header = lineOf(path, lines, 0) as { schema?: unknown; version?: unknown; plan?: unknown };
   if (header.schema !== SCHEMA || typeof header.plan !== "object" || header.plan === null) {
-    throw new RecordingError(`${path}:1: no recording that this el2 reads (${SCHEMA})`);
+    throw new RecordingError(`${path} is not an el2 recording (${SCHEMA})`);
   }
   if (header.version !== VERSION) {
     throw new RecordingError(`${path}:1: recorded by el2 ${header.version}, this is ${VERSION}; only the same version gives the same run`);
@@ -114,7 +114,7 @@ export async function readRecording(path: string): Promise<Recording> {
   let sealed = false, last = 0;
   for (let index = 1; index < lines.length; index++) {
     const line = lineOf(path, lines, index) as Partial<RecordedInput> & { check?: Check; end?: EndState; sha256?: unknown };
-    if (sealed) throw new RecordingError(`${path}:${index + 1}: something stands behind the end`);
+    if (sealed) throw new RecordingError(`${path}:${index + 1}: data after the end`);
     if (line.sha256 !== undefined) {
       if (!end || line.sha256 !== sum.digest("hex")) {
         throw new RecordingError(`${path}:${index + 1}: the checksum is wrong; the file was changed`);
@@ -130,11 +130,11 @@ export async function readRecording(path: string): Promise<Recording> {
       inputs.push({ at: line.at, settled: line.settled, input: checked(place, INPUT, line.input) });
     } else if (line.check !== undefined) checks.push({ at: line.at, check: checked(place, CHECK, line.check) });
     else if (line.end !== undefined) end = { at: line.at, end: checked(place, END, line.end) };
-    else throw new RecordingError(`${path}:${index + 1}: neither input, check nor end`);
+    else throw new RecordingError(`${path}:${index + 1}: not an input, check or end`);
   }
   const plan = await withFiles(path, foreignPlan(path, header.plan as SessionPlan)) as SessionPlan;
   if (plan.from && !(plan.from.bytes instanceof Uint8Array)) {
-    throw new RecordingError(`${path}:1: the snapshot that it begins with is none`);
+    throw new RecordingError(`${path}:1: its snapshot is invalid`);
   }
   return {
     plan,
@@ -156,9 +156,9 @@ function foreignPlan(path: string, foreign: SessionPlan): SessionPlan {
     written = writtenDisk(plan);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    throw new RecordingError(`${path}:1: its plan makes no machine`);
+    throw new RecordingError(`${path}:1: its plan does not make a machine`);
   }
-  if (written !== undefined) throw new RecordingError(`${path}:1: its machine writes to ${written}; none that is recorded does`);
+  if (written !== undefined) throw new RecordingError(`${path}:1: its machine writes to ${written}, which no recorded machine does`);
   // A snapshot is in the recording, or there is none.
   return from?.bytes ? { ...plan, from: { path: `${path}: its snapshot`, spare: false, bytes: from.bytes } } : plan;
 }
@@ -178,7 +178,7 @@ function lineOf(path: string, lines: readonly string[], index: number): Record<s
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
-  throw new RecordingError(`${path}:${index + 1}: no line of a recording`);
+  throw new RecordingError(`${path} is not an el2 recording (line ${index + 1})`);
 }
 
 function storedFile(hash: string): string {
@@ -210,7 +210,7 @@ async function withFiles(path: string, value: unknown): Promise<unknown> {
       throw new RecordingError(`${path}: a file of the run, SHA-256 ${hash}, is not in the cache; copy it to ${file}`);
     }
     const bytes = await Deno.readFile(file);
-    if (await sha256(bytes) !== hash) throw new RecordingError(`${path}: ${file} was changed; its SHA-256 is not its name`);
+    if (await sha256(bytes) !== hash) throw new RecordingError(`${path}: ${file} was changed; its SHA-256 does not match its name`);
     return bytes;
   }
   return Object.fromEntries(await Promise.all(Object.entries(value).map(async ([name, part]) => [name, await withFiles(path, part)])));

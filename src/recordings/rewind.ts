@@ -70,7 +70,7 @@ class ToStart implements WayBack {
   advance(milliseconds: number): DebugStopped | undefined {
     if (this.#found) return this.#found;
     if (!this.past.advance(this.run.instructions, milliseconds)) return undefined;
-    if (!this.#found) throw new Error("a VM that a debugger has stopped has no first instruction in its past");
+    if (!this.#found) throw new Error("a VM that a debugger stopped has no past before its first instruction");
     return this.#found;
   }
 }
@@ -190,7 +190,7 @@ class ContinueBack implements WayBack {
       this.#control.adopt(this.run.control);
     }
     const over = this.#past.advance(this.run.instructions, milliseconds);
-    if (over && !this.#found) throw new Error(`a stop after ${last.at} instructions is not there when the run is run again`);
+    if (over && !this.#found) throw new Error(`a stop after ${last.at} instructions did not recur in the replay`);
     return this.#found;
   }
 

@@ -12,10 +12,12 @@ import { RecordingError, recordingHeader, RecordingWriter } from "./recording.ts
  */
 export async function savedHeader({ from, ...plan }: SessionPlan): Promise<string> {
   const disk = writtenDisk(plan);
-  if (disk !== undefined) throw new RecordingError(`disk ${disk} is written to, and would be another one at the replay`);
-  if (plan.debug !== undefined) throw new RecordingError("what the debugger of --gdb does is not recorded");
+  if (disk !== undefined) throw new RecordingError(`disk ${disk} is writable, and would differ at the replay`);
+  if (plan.debug !== undefined) throw new RecordingError("a debugger's actions (--gdb) are not recorded");
   if (!from) return await recordingHeader(plan);
-  if (!from.bytes && !await exists(from.path)) throw new RecordingError(`the run began with the snapshot ${from.path}, which is gone`);
+  if (!from.bytes && !await exists(from.path)) {
+    throw new RecordingError(`the run began with the snapshot ${from.path}, which no longer exists`);
+  }
   const bytes = from.bytes ?? await Deno.readFile(from.path);
   return await recordingHeader({ ...plan, from: { ...from, path: from.path.split("/").at(-1)!, bytes } });
 }

@@ -88,7 +88,7 @@ function take(context: Context, vm: Vm, message: RpcMessage, hit?: FaultHit): vo
     if (hit?.effect.kind === "error") {
       throw new Refusal(hit.effect.code as RmError, INJECTED, injectedValues(hit), { foreign: INJECTED_SECTION });
     }
-    if (handler === undefined || decoded === undefined) throw new Refusal(RmError.UNIMPLEMENTED, "there is no such request");
+    if (handler === undefined || decoded === undefined) throw new Refusal(RmError.UNIMPLEMENTED, "no such request");
     const result = handler.answer(context, vm, message, decoded);
     if (result === LATER) postpone(context, operation);
     else answer(context, link, operation, result);

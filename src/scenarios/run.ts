@@ -183,7 +183,7 @@ export class ScenarioRun {
     const count = rows();
     // The last look may have been a while ago.
     if (met(count)) return;
-    throw new StepFailure(`there are ${count} rows, not ${step.count ?? "one or more"}`);
+    throw new StepFailure(`${count} rows match, not ${step.count ?? "one or more"}`);
   }
 
   async #expectDiagnosis(step: Extract<Step, { kind: "expect_diagnosis" }>): Promise<void> {
@@ -283,7 +283,7 @@ export class ScenarioRun {
 
   #console(name: string): void {
     const names = consolesOf(this.plan);
-    if (!names.includes(name)) throw new StepFailure(`there is no console ${JSON.stringify(name)}; there are ${names.join(", ")}`);
+    if (!names.includes(name)) throw new StepFailure(`no console ${JSON.stringify(name)}; there are ${names.join(", ")}`);
   }
 
   #hasReason(filter: string): boolean {

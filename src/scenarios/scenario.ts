@@ -33,26 +33,26 @@ function checked(check: (text: string) => void) {
   });
 }
 
-const text = v.string("is no string");
+const text = v.string("is not a string");
 const name = v.pipe(text, v.nonEmpty("is empty"));
 const regex = v.pipe(text, checked((source) => void new RegExp(source, "m")));
 const rule = v.pipe(text, checked((source) => void parseFaultRule(source)));
 const filterOf = (table: TableName) => v.pipe(text, checked((source) => void parseFilter(source, TABLES[table])));
 const duration = v.pipe(
-  v.string('is no duration; write one such as "2s"'),
+  v.string('is not a duration; use for example "2s"'),
   v.transform((source) => parseDuration(source) ?? NaN),
-  v.check((ns) => ns >= 0, 'is no duration; write one such as "2s"'),
+  v.check((ns) => ns >= 0, 'is not a duration; use for example "2s"'),
 );
 const within = v.optional(duration, `${DEFAULT_WITHIN}ns`);
-const whole = v.pipe(v.number("is no number"), v.integer("is no whole number"), v.minValue(0, "is negative"));
+const whole = v.pipe(v.number("is not a number"), v.integer("is not a whole number"), v.minValue(0, "is negative"));
 const size = v.pipe(
-  v.string('is no size; write one such as "64MiB"'),
+  v.string('is not a size; use for example "64MiB"'),
   v.transform((source) => parseSize(source) ?? NaN),
-  v.check((bytes) => bytes > 0, 'is no size; write one such as "64MiB"'),
+  v.check((bytes) => bytes > 0, 'is not a size; use for example "64MiB"'),
 );
 const tableName = v.picklist(TABLE_NAMES, ({ input }) => {
   const names = Object.keys(TABLES);
-  return `is no table${didYouMean(String(input), names)}; el2 schema lists them`;
+  return `is not a table${didYouMean(String(input), names)}; list them with el2 schema`;
 });
 
 /** What `boot` can be beside the name of what `el2 run` takes: an image as the primary VM. */
@@ -97,12 +97,13 @@ export type Step = { [K in StepKind]: { readonly kind: K; readonly line: number 
 const Head = v.object({
   el2_test: v.literal(
     1,
-    ({ received }) => received === "undefined" ? "is missing; begin with el2_test = 1" : "is no version that this el2 reads; use 1",
+    ({ received }) =>
+      received === "undefined" ? "is missing; begin the file with el2_test = 1" : "is not a version that this el2 reads; use 1",
   ),
   name: v.optional(name),
   seed: v.optional(whole),
-  inject: v.optional(v.array(rule, "is no list of rules"), []),
-  step: v.pipe(v.array(v.record(v.string(), v.unknown()), "is no list of [[step]] tables"), v.minLength(1, "has no step")),
+  inject: v.optional(v.array(rule, "is not a list of rules"), []),
+  step: v.pipe(v.array(v.record(v.string(), v.unknown()), "is not a list of [[step]] tables"), v.minLength(1, "has no steps")),
 });
 
 /** A scenario, checked. */
@@ -129,7 +130,7 @@ export function readScenario(file: string, source: string): Scenario {
     raw = parse(source);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    const message = `this is no TOML: ${error.message.split("\n")[0].replace(/^Invalid TOML document: /, "")}`;
+    const message = `this is not TOML: ${error.message.split("\n")[0].replace(/^Invalid TOML document: /, "")}`;
     throw new ScenarioError(formatConfigError(file, { line: error.line, column: error.column, message }));
   }
   const errors = new ConfigErrors(new TomlPositions(source));
@@ -158,7 +159,7 @@ function readStep(raw: unknown, index: number, errors: ConfigErrors): Step | und
   const kinds = Object.keys(raw).filter((key): key is StepKind => Object.hasOwn(STEPS, key));
   if (kinds.length !== 1) {
     const [key] = Object.keys(raw);
-    const what = kinds.length > 1 ? `a step is one thing, not ${kinds.join(" and ")}` : `this step has none of the keys that make one`;
+    const what = kinds.length > 1 ? `a step has one kind, not ${kinds.join(" and ")}` : `this step has no kind`;
     errors.atKey(
       path,
       `${what}${key === undefined ? "" : didYouMean(key, Object.keys(STEPS))}; there are ${Object.keys(STEPS).join(", ")}`,
@@ -187,7 +188,7 @@ function checkOrder(steps: readonly Step[], errors: ConfigErrors): void {
     if ((step.kind === "boot") !== (index === 0)) {
       errors.atKey(
         path,
-        index === 0 ? 'the first step makes the machine: boot = "demo", a configuration or an image' : "a scenario boots once",
+        index === 0 ? 'the first step must boot the machine: boot = "demo", a configuration or an image' : "a scenario boots once",
       );
     }
     if (step.kind !== "expect_rows") return;

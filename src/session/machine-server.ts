@@ -57,7 +57,7 @@ export class MachineServer {
       case "prepare":
         return prepare(request.memory);
       case "start":
-        if (this.#engine) throw new Error("the machine was started already");
+        if (this.#engine) throw new Error("the machine was already started");
         return this.#begin(request.plan);
       case "forget":
         return this.#standing.forget(request.id);
@@ -70,7 +70,7 @@ export class MachineServer {
     if (this.#engine) return serveRequest(this.#engine, request);
     if (request.kind === "stop") this.#post({ kind: "ended", end: { code: 0, message: "stopped before it began" } });
     // Nobody is to wait for an answer.
-    if ("id" in request) this.#post({ kind: "answer", id: request.id, answer: noAnswer("there is no machine") });
+    if ("id" in request) this.#post({ kind: "answer", id: request.id, answer: noAnswer("no machine") });
   }
 
   #begin(plan: SessionPlan): void {

@@ -31,7 +31,7 @@ export function assembleFrom(plan: SessionPlan): GuestSystem {
   try {
     return assembleEmpty(plan);
   } catch (error) {
-    throw new ArchiveError(`its plan makes no machine: ${error instanceof Error ? error.message : error}`);
+    throw new ArchiveError(`its plan does not make a machine: ${error instanceof Error ? error.message : error}`);
   }
 }
 
@@ -51,7 +51,7 @@ export function beginSystem(plan: SessionPlan): Begun | { readonly refused: stri
     if (!(error instanceof ArchiveError || error instanceof SnapshotError)) throw error;
     const refused = error instanceof ArchiveError ? `${from.path}: ${error.message}` : error.message;
     if (!from.spare) return { refused };
-    warn(`${refused}; the machine starts from the beginning and leaves another snapshot`);
+    warn(`${refused}; the machine starts from the beginning and saves a new snapshot`);
     return { system: assemble(plan), plan: { ...plan, instant: from.path }, state: undefined };
   }
 }

@@ -212,7 +212,7 @@ class SectionReader {
   #at = 0;
 
   constructor(readonly path: string, readonly bytes: Uint8Array) {
-    if (!startsWith(bytes, MAGIC)) this.fail("no snapshot of el2");
+    if (!startsWith(bytes, MAGIC)) this.fail("not an el2 snapshot");
     this.#at = MAGIC.length;
   }
 
@@ -238,14 +238,14 @@ class SectionReader {
   /** The content of the next section, which is of this kind. */
   section(kind: Kind): Uint8Array {
     const { bytes } = this;
-    if (this.#at + SECTION_HEADER > bytes.length) this.fail("it is cut off");
+    if (this.#at + SECTION_HEADER > bytes.length) this.fail("the file is truncated");
     const view = new DataView(bytes.buffer, bytes.byteOffset + this.#at, SECTION_HEADER);
     const coding = view.getUint8(1), stored = view.getUint32(4, true), size = view.getUint32(8, true), crc = view.getUint32(12, true);
-    if (view.getUint8(0) !== kind) this.fail(`section ${view.getUint8(0)} stands where ${kind} belongs`);
+    if (view.getUint8(0) !== kind) this.fail(`section ${view.getUint8(0)} found instead of ${kind}`);
     if (view.getUint16(2, true) !== 0 || coding > Coding.Gzip || coding === Coding.Plain && stored !== size) this.fail("no section header");
-    if (size > LIMITS[kind] || stored > size) this.fail(`a section of ${size} bytes in ${stored}; ${LIMITS[kind]} are possible`);
+    if (size > LIMITS[kind] || stored > size) this.fail(`a section of ${size} bytes in ${stored}; at most ${LIMITS[kind]} are possible`);
     const start = this.#at + SECTION_HEADER;
-    if (start + stored > bytes.length) this.fail("it is cut off");
+    if (start + stored > bytes.length) this.fail("the file is truncated");
     const content = bytes.subarray(start, start + stored);
     if (crc32(content) !== crc) this.fail("a checksum is wrong; the file was changed");
     const result = coding === Coding.Gzip ? this.#unpacked(content, size) : content;
@@ -259,7 +259,7 @@ class SectionReader {
     const sum = this.section(Kind.End);
     const right = createHash("sha256").update(before).digest();
     if (sum.length !== right.length || !startsWith(sum, right)) this.fail("the checksum of the file is wrong; it was changed");
-    if (this.#at !== this.bytes.length) this.fail("something stands behind the end");
+    if (this.#at !== this.bytes.length) this.fail("data after the end");
   }
 
   #unpacked(content: Uint8Array, size: number): Uint8Array {
@@ -272,7 +272,7 @@ class SectionReader {
 }
 
 function sectionHeader(kind: Kind, coding: number, stored: Uint8Array, size: number): Uint8Array {
-  if (size > LIMITS[kind]) throw new Error(`a snapshot's section ${kind} would have ${size} bytes; ${LIMITS[kind]} are possible`);
+  if (size > LIMITS[kind]) throw new Error(`a snapshot's section ${kind} would have ${size} bytes; at most ${LIMITS[kind]} are possible`);
   const bytes = new Uint8Array(SECTION_HEADER);
   const view = new DataView(bytes.buffer);
   view.setUint8(0, kind);
@@ -311,16 +311,16 @@ function encodePages(pages: readonly [number, Uint8Array][]): Uint8Array {
 function decodePages(reader: SectionReader, bytes: Uint8Array, pages: Map<number, Uint8Array>, last: number, own: boolean): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const count = bytes.length < 4 ? 0 : view.getUint32(0, true);
-  if (count === 0 || count > PAGES_PER_CHUNK || bytes.length !== 4 + count * (4 + PAGE_SIZE)) reader.fail("no chunk of pages");
+  if (count === 0 || count > PAGES_PER_CHUNK || bytes.length !== 4 + count * (4 + PAGE_SIZE)) reader.fail("not a chunk of pages");
   for (let index = 0; index < count; index++) {
     const page = view.getUint32(4 + 4 * index, true);
-    if (page <= last) reader.fail("pages do not ascend");
+    if (page <= last) reader.fail("pages are not in ascending order");
     last = page;
     const start = 4 + 4 * count + index * PAGE_SIZE;
     // Its own memory, as a page may live longer than others; of one's own snapshot all live as long
     // as the file's bytes.
     const content = own ? bytes.subarray(start, start + PAGE_SIZE) : bytes.slice(start, start + PAGE_SIZE);
-    if (isZeroPage(content)) reader.fail(`page 0x${page.toString(16)} is zero, and need not be there`);
+    if (isZeroPage(content)) reader.fail(`page 0x${page.toString(16)} is zero, and must not be stored`);
     pages.set(page, content);
   }
   return last;

@@ -35,6 +35,6 @@ function resourcesOf(device: DevicePlan): string[] {
     case "input":
       return [];
     default:
-      throw new TypeError("it has a device of no known kind");
+      throw new TypeError("it has a device of an unknown kind");
   }
 }

@@ -17,7 +17,7 @@ export function verifySnapshot({ plan, state }: Pick<Snapshot, "plan" | "state">
     if (error instanceof ArchiveError) return error.message;
     throw error;
   }
-  return equal(system.save(), state) ? undefined : "what it says is not what it becomes: saved again it is another one";
+  return equal(system.save(), state) ? undefined : "loading and saving it again gives a different snapshot";
 }
 
 function equal(a: SystemState, b: SystemState): boolean {

@@ -14,7 +14,7 @@ export class NoCacheFolder extends Error {}
  */
 export function cacheFolder(): string {
   const folder = findCacheFolder();
-  if (folder === undefined) throw new NoCacheFolder("no cache folder: HOME and XDG_CACHE_HOME are not set; name one with EL2_CACHE");
+  if (folder === undefined) throw new NoCacheFolder("no cache folder: HOME and XDG_CACHE_HOME are not set; set EL2_CACHE");
   return folder;
 }
 

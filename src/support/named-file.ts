@@ -81,7 +81,7 @@ function readAvailable(file: number, into: Uint8Array): number | undefined {
 export function cannotRead(error: unknown): string {
   if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return "no such file";
   if (error instanceof Deno.errors.IsADirectory) return "is a folder";
-  if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) return "may not be read";
+  if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) return "permission denied (read)";
   if (error instanceof EndlessFile || error instanceof Error && isOfSystem(error)) return error.message;
   throw error;
 }
@@ -93,8 +93,8 @@ export function cannotRead(error: unknown): string {
 export function cannotWrite(error: unknown): string {
   if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return "no such folder";
   if (error instanceof Deno.errors.IsADirectory) return "is a folder";
-  if (error instanceof Deno.errors.PermissionDenied) return "may not be written";
-  if (error instanceof Deno.errors.NotCapable) return "is no ordinary file, which is all that el2 writes";
+  if (error instanceof Deno.errors.PermissionDenied) return "permission denied (write)";
+  if (error instanceof Deno.errors.NotCapable) return "is not a regular file";
   // The path that it was opened by may be a passing one.
   if (error instanceof Error && isOfSystem(error)) return error.message.replace(/: open '.*'$/, "");
   throw error;

@@ -19,6 +19,6 @@ export function writeAll(writer: SyncWriter, bytes: Uint8Array, what: string): v
     for (let at = 0; at < bytes.length;) at += writer.writeSync(bytes.subarray(at));
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe || !(error instanceof Error)) throw error;
-    throw new WriteFailure(`${what}: ${error.message}; make room, or name another place`);
+    throw new WriteFailure(`${what}: ${error.message}; free some space, or name another place`);
   }
 }

@@ -26,7 +26,7 @@ interface Section {
  * @throws Error that names what is wrong with the file, also when it has no symbols.
  */
 export function readElfSymbols(bytes: Uint8Array): GuestSymbol[] {
-  if (!isElf(bytes) || bytes.length < HEADER_SIZE) throw new Error("no ELF file, or cut off in its header");
+  if (!isElf(bytes) || bytes.length < HEADER_SIZE) throw new Error("not an ELF file, or truncated in its header");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes[4] !== 2 || bytes[5] !== 1) throw new Error("ELF file is not 64-bit little-endian");
   if (view.getUint16(18, true) !== EM_AARCH64) throw new Error(`ELF file is for machine ${view.getUint16(18, true)}, not AArch64 (183)`);
@@ -68,11 +68,11 @@ export function compactSymbols(file: Uint8Array): Uint8Array<ArrayBuffer> | unde
 
 function readSections(view: DataView): Section[] {
   const table = number(view, 40), size = view.getUint16(58, true), count = view.getUint16(60, true);
-  if (count > 0 && size !== SECTION_SIZE || table + count * size > view.byteLength) throw new Error("ELF section headers are cut off");
+  if (count > 0 && size !== SECTION_SIZE || table + count * size > view.byteLength) throw new Error("ELF section headers are truncated");
   return Array.from({ length: count }, (_, index) => {
     const at = table + index * SECTION_SIZE;
     const type = view.getUint32(at + 4, true), offset = number(view, at + 24), length = number(view, at + 32);
-    if (type !== SectionType.NoBits && offset + length > view.byteLength) throw new Error(`ELF section ${index} is cut off`);
+    if (type !== SectionType.NoBits && offset + length > view.byteLength) throw new Error(`ELF section ${index} is truncated`);
     return { type, flags: view.getBigUint64(at + 8, true), offset, size: length, link: view.getUint32(at + 40, true) };
   });
 }

@@ -105,7 +105,7 @@ Deno.test("files that cannot be a root VM are refused by name", async () => {
   const fixed = root.app.slice();
   fixed[16] = 2;
   const cases: [RootPlan, RegExp][] = [
-    [{ ...root, runtime: new Uint8Array(100) }, /^root runtime: no ELF file/],
+    [{ ...root, runtime: new Uint8Array(100) }, /^root runtime: not an ELF file/],
     [{ ...root, app: fixed }, /^root application: ELF file is not a position-independent executable/],
   ];
   for (const [plan, message] of cases) {

@@ -70,10 +70,10 @@ Deno.test("what is not in the catalogue is refused with the command that fetches
   withCache(async () => {
     await add("debian-sid", "kernel");
     await assert.rejects(catalogPath("catalog:debian/Image"), {
-      message: "catalog:debian/Image is not here; run: el2 guests fetch debian",
+      message: "catalog:debian/Image is not in the cache; run: el2 guests fetch debian",
     });
     await assert.rejects(catalogEntry("debian-trixie"), {
-      message: "guest debian-trixie is not here; run: el2 guests fetch debian --release trixie",
+      message: "guest debian-trixie is not in the cache; run: el2 guests fetch debian --release trixie",
     });
     await assert.rejects(catalogPath("catalog:debian-sid/vmlinuz"), /has no file vmlinuz; it has Image/);
     await assert.rejects(catalogPath("debian/Image"), /not of the form catalog:GUEST\/FILE/);

@@ -22,13 +22,13 @@ const RUNS: readonly (readonly [what: string, args: readonly string[], code: num
     /crashed: guest .*; first error: guest: RUN left with a page fault at 0x0: ENOENT/,
   ],
   ["no argument", ["run"], 2, /missing required argument 'what'[\s\S]*--help shows/],
-  ["a command with a typo", ["rnu"], 2, /unknown command "rnu"; did you mean "run"\?; el2 --help lists them/],
+  ["a command with a typo", ["rnu"], 2, /unknown command "rnu"; did you mean "run"\?; list the commands with el2 --help/],
   ["an image that is none", ["boot", `${ROOT}README.md`], 2, /not an arm64 Linux Image/],
-  ["a guest that nobody has", ["guests", "fetch", "foo"], 2, /nothing of that name can be fetched; there is: debian/],
-  ["a session name that can be no file", ["up", "demo", "--name", "a/b"], 2, /--name a\/b: letters, digits/],
+  ["a guest that nobody has", ["guests", "fetch", "foo"], 2, /"foo" is not a guest that can be fetched; there is debian/],
+  ["a session name that can be no file", ["up", "demo", "--name", "a/b"], 2, /--name: "a\/b" is not a session name; use letters, digits/],
   ["attach without a terminal", ["attach"], 2, /attach needs a terminal; without one: el2 console/],
-  ["a session that is not there", ["vm", "ls", "--socket", "none"], 3, /no session at .*none\.sock; el2 ls shows the sessions/],
-  ["a kind of events that is none", ["events", "--kinds", "bad"], 2, /no kind of events; there are hvc, rpc/],
+  ["a session that is not there", ["vm", "ls", "--socket", "none"], 3, /no session at .*none\.sock; list the sessions with el2 ls/],
+  ["a kind of events that is none", ["events", "--kinds", "bad"], 2, /"bad" is not a kind of event; use hvc, rpc/],
 ];
 
 for (const [what, args, code, says] of RUNS) {
@@ -79,10 +79,10 @@ Deno.test("first run: the disk is full", async (t) => {
       ["run", ...DEMO, "--record", "/dev/full"],
       undefined,
       1,
-      /^el2: --record \/dev\/full: No space left.*; make room, or name another place$/m,
+      /^el2: --record \/dev\/full: No space left.*; free some space, or name another place$/m,
     ],
-    [["run", ...DEMO, "--log", "/dev/full"], undefined, 0, /^el2: --log \/dev\/full: No space left.*; nothing more is logged$/m],
-    [["run", ...DEMO], "/dev/full", 1, /^el2: stdout: No space left.*; the run is over$/m],
+    [["run", ...DEMO, "--log", "/dev/full"], undefined, 0, /^el2: --log \/dev\/full: No space left.*; logging ends here$/m],
+    [["run", ...DEMO], "/dev/full", 1, /^el2: stdout: No space left.*; the run ends$/m],
     [["schema"], "/dev/full", 1, /^el2: stdout: No space left.*; make room/m],
     [["--help"], "/dev/full", 1, /^el2: stdout: No space left.*; make room/m],
     [["test", `${ROOT}examples/refused-lend.test.toml`, "--junit", "/dev/full"], undefined, 1, /^el2: --junit \/dev\/full: No space left/m],
@@ -110,8 +110,8 @@ Deno.test("first run: a console's log that cannot be written: the VM, the file a
     const run = await onFullDisk(["run", `${folder}/c.toml`, "--turbo", "--for", "3s", "--log", events], `${folder}/out`);
     assert.equal(run.code, 0, run.stderr);
     const told = [
-      /log of console vm:a: \/dev\/full: No space left on device.*; make room, or name another place; the console goes on without it/,
-      /log of console vm:b: .*\/b\.log: No such file.*; name a file that can be written; the console goes on without it/,
+      /log of console vm:a: \/dev\/full: No space left on device.*; free some space, or name another place; the console continues without it/,
+      /log of console vm:b: .*\/b\.log: No such file.*; name a writable file; the console continues without it/,
     ];
     for (const line of told) {
       assert.match(run.stderr, new RegExp(`^el2: ${line.source}$`, "m"));
@@ -133,7 +133,10 @@ Deno.test("first run: a place for sockets whose name is too long", async () => {
     const run = await new Deno.Command(program, { args: rest, env: { XDG_RUNTIME_DIR: folder, NO_COLOR: "1" }, stdin: "null" }).output();
     assert.equal(run.code, 2);
     const text = new TextDecoder().decode(run.stderr);
-    assert.match(text, /^el2: the socket \S+ has \d+ bytes in its path, 107 are possible; set XDG_RUNTIME_DIR to a shorter folder\n$/);
+    assert.match(
+      text,
+      /^el2: the path of the socket \S+ has \d+ bytes, at most 107 are possible; set XDG_RUNTIME_DIR to a shorter folder\n$/,
+    );
   } finally {
     await Deno.remove(dirname(folder), { recursive: true });
   }
@@ -157,7 +160,7 @@ Deno.test("first run: no place for a cache", async () => {
     const homeless = await refused({}, "run", image, "--instant", "--headless");
     assert.deepEqual([homeless.code, homeless.text], [
       2,
-      "el2: no cache folder: HOME and XDG_CACHE_HOME are not set; name one with EL2_CACHE\n",
+      "el2: no cache folder: HOME and XDG_CACHE_HOME are not set; set EL2_CACHE\n",
     ]);
     const none = await refused({ EL2_CACHE: `${file}/el2` }, "run", "debian");
     assert.equal(none.code, 2);
@@ -204,7 +207,7 @@ Deno.test("first run: a cache folder that cannot be written", async () => {
     assert.equal(code, 1);
     const text = new TextDecoder().decode(stderr).trim();
     assert.ok(text.startsWith(`el2: guests fetch: cannot write to ${home}/el2: `), text);
-    assert.ok(text.endsWith("; name another folder with EL2_CACHE"), text);
+    assert.ok(text.endsWith("; set EL2_CACHE to another folder"), text);
   } finally {
     await Deno.remove(home);
   }

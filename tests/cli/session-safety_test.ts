@@ -134,10 +134,10 @@ Deno.test("D6: a session that is suspended keeps its name, and one that was kill
     Deno.kill(pid, "SIGSTOP");
     const second = await el2(env, "up", "demo", "--name", "k");
     assert.equal(second.code, 1);
-    assert.match(second.stderr, new RegExp(`session k does not answer, but its process ${pid} lives; kill -CONT ${pid}`));
+    assert.match(second.stderr, new RegExp(`session k does not answer, but its process ${pid} exists; continue it with kill -CONT ${pid}`));
     const forced = await el2(env, "down", "k", "--force");
     assert.equal(forced.code, 1);
-    assert.match(forced.stderr, new RegExp(`lives in process ${pid}; kill ${pid} ends it`));
+    assert.match(forced.stderr, new RegExp(`process ${pid} still serves the session at \\S+; end it with kill ${pid}`));
     Deno.kill(pid, "SIGCONT");
     assert.equal((await el2(env, "vm", "ls", "--socket", "k")).code, 0, "nobody has taken its socket");
     Deno.kill(pid, "SIGKILL");

@@ -6,22 +6,22 @@ const NOT_AN_IMAGE = new URL("../../LICENSE", import.meta.url).pathname;
 
 /** Command line, and what the one line on stderr must say. All end with 2 and start nothing. */
 const MISTAKES: readonly [args: string, says: RegExp][] = [
-  ["boot", /an image is missing; name one/],
+  ["boot", /boot: no image; name one/],
   ["boot no-such-file", /image no-such-file: no such file/],
   [`boot ${NOT_AN_IMAGE}`, /not an arm64 Linux Image/],
   ["boot .", /image \.: is a folder/],
   [`boot ${NOT_AN_IMAGE} --cpus 9`, /"9" is outside 1\.\.8/],
-  [`boot ${NOT_AN_IMAGE} --memory 1XB`, /"1XB" is no size; write it like 512MiB/],
+  [`boot ${NOT_AN_IMAGE} --memory 1XB`, /"1XB" is not a size; use for example 512MiB/],
   [`boot ${NOT_AN_IMAGE} --memory 3MiB`, /a multiple of 2 MiB from 8 MiB/],
-  [`boot ${NOT_AN_IMAGE} --timeout 5`, /"5" is no duration/],
-  [`boot ${NOT_AN_IMAGE} --hash-at 5,4`, /no ascending list/],
-  [`boot ${NOT_AN_IMAGE} --cpsu 3`, /Did you mean --cpus\?/],
-  ["boot assets/guests/hello.bin --share no/such/folder", /no\/such\/folder cannot be shared: .*os error 2/],
-  ["boot assets/guests/hello.bin --share LICENSE,ro", /LICENSE is no folder/],
-  ["boot assets/guests/hello.bin --share src,tag=a/b", /"a\/b" is no tag/],
+  [`boot ${NOT_AN_IMAGE} --timeout 5`, /"5" is not a duration/],
+  [`boot ${NOT_AN_IMAGE} --hash-at 5,4`, /not an ascending list/],
+  [`boot ${NOT_AN_IMAGE} --cpsu 3`, /unknown option "--cpsu"; did you mean "--cpus"\?/],
+  ["boot assets/guests/hello.bin --share no/such/folder", /cannot share no\/such\/folder: .*os error 2/],
+  ["boot assets/guests/hello.bin --share LICENSE,ro", /LICENSE is not a folder/],
+  ["boot assets/guests/hello.bin --share src,tag=a/b", /"a\/b" is not a tag/],
   ["boot assets/guests/hello.bin --share src --share docs,ro", /two shares have the tag "share"; name one with --share DIR,tag=NAME/],
   ["boot assets/guests/hello.bin --forward 2222:22", /--forward needs --net user/],
-  ["boot assets/guests/hello.bin --input mouse", /"mouse" is no input device; there are keyboard and tablet/],
+  ["boot assets/guests/hello.bin --input mouse", /"mouse" is not an input device; use keyboard or tablet/],
   ["boot assets/guests/hello.bin --net tap", /"tap" is not a network; use user, none or user,capture=frames\.pcapng/],
   ["boot assets/guests/hello.bin --net user,host=maybe", /"host=maybe": use host=yes or host=no/],
   ["boot assets/guests/hello.bin --net user,allow=10.0.0.0/33", /"10\.0\.0\.0\/33" is not an address; use for example 192\.168\.1\.0\/24/],
@@ -30,13 +30,13 @@ const MISTAKES: readonly [args: string, says: RegExp][] = [
     /"wan=yes" is not a key of --net user; there are host, lan, internet, allow, deny and capture/,
   ],
   ["boot assets/guests/hello.bin --net none,host=yes", /only user has a policy/],
-  ["boot assets/guests/hello.bin --net user --forward udp:1", /"udp:1" is no pair of ports; write it like 2222:22 or udp:5353:53/],
+  ["boot assets/guests/hello.bin --net user --forward udp:1", /"udp:1" is not a pair of ports; use for example 2222:22 or udp:5353:53/],
   ["boot assets/guests/hello.bin --log no/such/folder/file", /^el2: --log no\/such\/folder\/file: no such folder\n$/],
   ["run demo --record no/such/folder/file", /^el2: --record no\/such\/folder\/file: no such folder\n$/],
   ["run demo --log assets", /^el2: --log assets: is a folder\n$/],
   ["run no-such-file.toml", /no-such-file\.toml: no such file/],
-  ["bot x", /^el2: unknown command "bot"; did you mean "boot"\?; el2 --help lists them\n$/],
-  ["run demo --console pign", /--console pign: no such VM; did you mean "ping"\?; there are hello, ping, pong, host\n$/],
+  ["bot x", /^el2: unknown command "bot"; did you mean "boot"\?; list the commands with el2 --help\n$/],
+  ["run demo --console pign", /--console: no VM called "pign"; did you mean "ping"\?; there are hello, ping, pong, host\n$/],
   ["run demo --until kind=sate", /^el2: --until: no "sate"; did you mean "state"\?; .*\n {2}kind=sate\n {7}\^\n$/],
 ];
 
@@ -62,7 +62,7 @@ Deno.test("--version and --help answer on stdout with 0", async () => {
 Deno.test("--help lists each command below what it is for", async () => {
   const { stdout } = await el2("--help");
   assert.doesNotMatch(stdout, /^Commands:$/m, "a command is below no heading of src/cli/main.ts");
-  assert.match(stdout, /^Run:\n {2}boot \[options\] \[image\] [\s\S]*^Look at a session:\n {2}vm [\s\S]*^Reference:\n/m);
+  assert.match(stdout, /^Run:\n {2}boot \[options\] \[image\] [\s\S]*^Inspect a session:\n {2}vm [\s\S]*^Reference:\n/m);
 });
 
 Deno.test("no default in --help is a number of nanoseconds, a list or an object", async () => {
@@ -86,7 +86,7 @@ Deno.test("boot of a guest with a disk that was never fetched says how to have i
       .output();
     assert.deepEqual([code, new TextDecoder().decode(stderr)], [
       2,
-      "el2: boot debian: the cache has no such guest with a disk; el2 guests fetch debian --disk makes one, el2 run debian needs none\n",
+      'el2: boot debian: the cache has no guest with a disk called "debian"; make one with el2 guests fetch debian --disk, or run one without: el2 run debian\n',
     ]);
   } finally {
     await Deno.remove(folder, { recursive: true });

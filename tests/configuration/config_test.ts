@@ -56,9 +56,9 @@ Deno.test("readConfig() gives the defaults of the design", () => {
 
 Deno.test("planRun() of an image that is not there is one error without a position", async () => {
   assert.deepEqual(await planRun("/nowhere/x.bin"), { ok: false, errors: ["image /nowhere/x.bin: no such file"] });
-  const unnamed = "no such file, and no guest has this name";
+  const unnamed = "no such file, and no guest of this name";
   assert.deepEqual(await planRun("debain"), { ok: false, errors: [`image debain: ${unnamed}; did you mean "debian"?`] });
-  assert.deepEqual(await planRun("no-such"), { ok: false, errors: [`image no-such: ${unnamed}; el2 guests ls lists them`] });
+  assert.deepEqual(await planRun("no-such"), { ok: false, errors: [`image no-such: ${unnamed}; list them with el2 guests ls`] });
 });
 
 Deno.test("planRun() of an image plans one VM that ends the session", async () => {

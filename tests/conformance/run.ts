@@ -83,7 +83,7 @@ class Link {
       const left = limit - Date.now();
       if (this.#ended || left <= 0) {
         this.dead = true;
-        throw new Gone(this.#ended ? "the command ended" : `no answer within ${ms} ms`);
+        throw new Gone(this.#ended ? "the command ended" : `no reply within ${ms} ms`);
       }
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, left);

@@ -42,7 +42,7 @@ Deno.test("gdb comes to a VM of a running session, stops it, and lets it go on",
       const [, port] = await hello.expect(/target remote 127\.0\.0\.1:(\d+)/, PATIENCE);
       const second = await el2("gdb", "ping");
       assert.equal(second.code, 1);
-      assert.match(second.stderr, /another debugger has a VM of this session/);
+      assert.match(second.stderr, /another debugger is attached to a VM of this session/);
 
       await using gdb = new ConsoleProgram([...await gdbCommand()]);
       for (const command of ["set confirm off", "set pagination off", "set width 0", "set remotetimeout 60", "set architecture aarch64"]) {

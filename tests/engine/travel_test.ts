@@ -245,7 +245,7 @@ Deno.test("back to an event or an instruction shows that, and says what it is; w
   const here = session.hashes;
   assert.match(
     (await back({ kind: "event", filter: "kind=psci name=nothing" })).error ?? "",
-    /nothing like that is between the start and here/,
+    /no such event or instruction between the start and here/,
   );
   assert.match((await back({ kind: "place", at: "nobody:0x0" })).error ?? "", /nobody/);
   assert.equal(session.hashes, here);
@@ -281,13 +281,13 @@ Deno.test("on to the next event shows the events in their order, in the past and
   // Back from there is the one before, not that of the first way back.
   assert.equal((await go({ kind: "event", filter })).text, passed[1]);
   const end = await go({ kind: "next-event", filter: "kind=psci name=nothing" });
-  assert.match(end.text ?? "", /now; nothing like that happened since/);
+  assert.match(end.text ?? "", /now; no such event since/);
   assert.equal(session.engine.system, session.engine.present);
-  assert.match((await go({ kind: "next-event", filter: "kind=" })).error ?? "", /a value follows here/);
+  assert.match((await go({ kind: "next-event", filter: "kind=" })).error ?? "", /a value is missing/);
   assert.deepEqual(session.rows("stop.ls"), []);
   session.engine.move(2, { kind: "next-event", filter: "kind=psci name=nothing" });
   session.engine.pause(true);
-  assert.match((await session.event("moved")).error ?? "", /paused before anything like that happened/);
+  assert.match((await session.event("moved")).error ?? "", /paused before such an event/);
   assert.deepEqual(session.rows("stop.ls"), []);
   session.engine.stop();
 });
@@ -335,13 +335,16 @@ Deno.test("a way to another place ends where somebody says so: what is shown sta
   const before = session.hashes;
   session.engine.move(1, { kind: "event", filter: "kind=psci name=nothing" });
   session.engine.move(2, { kind: "here" });
-  assert.deepEqual([(await session.event("moved")).error, (await session.event("moved")).error], [undefined, "ended on the way"]);
+  assert.deepEqual([(await session.event("moved")).error, (await session.event("moved")).error], [
+    undefined,
+    "stopped before it got there",
+  ]);
   assert.equal(session.hashes, before);
   await session.move({ kind: "instructions", count: 0 });
   session.engine.move(3, { kind: "next-event", filter: "kind=psci name=nothing" });
   session.engine.move(4, { kind: "here" });
   const [first, second] = [await session.event("moved"), await session.event("moved")];
-  assert.deepEqual([first.error, second.error].toSorted(), ["ended on the way", undefined]);
+  assert.deepEqual([first.error, second.error].toSorted(), ["stopped before it got there", undefined]);
   const place = session.hashes;
   await new Promise((resolve) => setTimeout(resolve, 50));
   assert.equal(session.hashes, place);

@@ -105,7 +105,7 @@ Deno.test("readPlatform() finds memory, CPUs, GIC and the link to the resource m
 Deno.test("readPlatform() says what a devicetree lacks", () => {
   assert.deepEqual(readPlatform(new Uint8Array(100)), {
     ok: false,
-    problem: "devicetree: no flattened devicetree: the magic word is missing",
+    problem: "devicetree: not a flattened devicetree: the magic word is missing",
   });
   const read = readDevicetree(hostDevicetree(64 * MIB, 2));
   assert.ok(read.ok);

@@ -235,7 +235,7 @@ Deno.test("accesses where no device is read as zero and are reported, but not wi
   for (let i = 0; i < 100; i++) platform.returnRun(host, 0, VcpuRunState.AddrspaceVmmioRead, 0x1000n, 8n);
   assert.equal(platform.inside.get(0)!.resume, 0n);
   assert.equal(errors().length, 16);
-  assert.equal(errors()[0], "a: load of 8 bytes at 0x1000, where no device is");
+  assert.equal(errors()[0], "a: load of 8 bytes at 0x1000, an unmapped address");
 });
 
 /** VM number `vm` exits, and its vCPU, which runs or is the next one to, powers off. */

@@ -1,6 +1,10 @@
 // The wording of what people read: no document has a phrase of tests/support/wording.ts.
 
 import assert from "node:assert/strict";
+import { makeProgram } from "../../src/cli/main.ts";
+import { DOCUMENTS } from "../../src/queries/documents.ts";
+import type { Table } from "../../src/queries/table.ts";
+import { TABLES } from "../../src/queries/tables.ts";
 import { PATTERNS, proseOf, wordingFindings } from "../support/wording.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -61,4 +65,41 @@ Deno.test("the prose of a document is its paragraphs, list items, headings and c
     { text: "a", line: 8 },
     { text: "b", line: 8 },
   ]);
+});
+
+/** What is used of a command, whatever its types. */
+interface Helped {
+  readonly commands: readonly Helped[];
+  name(): string;
+  configureOutput(to: { writeOut(text: string): void }): void;
+  outputHelp(): void;
+}
+
+/** The help of a command and of those below it, paragraph by paragraph in one line each. */
+function* helpTexts(command: Helped, path: readonly string[]): Generator<{ from: string; text: string }> {
+  let text = "";
+  command.configureOutput({ writeOut: (part) => text += part });
+  command.outputHelp();
+  // A line that is indented by more than an option's name continues the description before it.
+  for (const line of text.replaceAll(/\n {10,}/g, " ").split("\n")) yield { from: `el2 ${path.join(" ")} --help`, text: line.trim() };
+  for (const child of command.commands) yield* helpTexts(child, [...path, child.name()]);
+}
+
+Deno.test("no help of a command has a phrase that its readers should not have to read", () => {
+  const program = makeProgram(new URL(import.meta.url), () => {}) as unknown as Helped;
+  const findings = [...helpTexts(program, [])].flatMap(({ from, text }) =>
+    wordingFindings(text).map(({ phrase, advice }) => `${from}: ${text}: "${phrase}": write: ${advice}`)
+  );
+  assert.deepEqual(findings, []);
+});
+
+Deno.test("no description of a row, a document or their fields has a phrase that its readers should not have to read", () => {
+  const tables = (Object.values(TABLES) as Table[]).flatMap((table) => [
+    table.doc,
+    table.empty,
+    ...Object.values(table.columns).map(({ doc }) => doc),
+  ]);
+  const documents = DOCUMENTS.flatMap(({ doc, fields }) => [doc, ...Object.values(fields).map((field) => field.doc)]);
+  const findings = [...tables, ...documents].flatMap((text) => wordingFindings(text).map(({ phrase }) => `${text}: "${phrase}"`));
+  assert.deepEqual(findings, []);
 });

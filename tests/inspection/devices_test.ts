@@ -35,16 +35,22 @@ Deno.test("a balloon takes its size, and what a VM does not have is said by name
   assert.equal(inspector.act({ kind: "balloon.set", vm: "vm:host", bytes: 8 << 20 }), undefined);
   assert.equal(virtio[1].device.metrics().target_bytes, 8 << 20);
   const none = machine([]).inspector;
-  assert.equal(none.act({ kind: "balloon.set", vm: "host", bytes: 0 }), "vm:host has no such device; give it one with --balloon");
+  assert.equal(
+    none.act({ kind: "balloon.set", vm: "host", bytes: 0 }),
+    'vm:host has no balloon; add one with boot --balloon, or { kind = "balloon" } in its devices',
+  );
   assert.equal(none.act({ kind: "balloon.set", vm: "hots", bytes: 0 }), "no vm:hots; there are vm:host, vm:rm");
-  assert.match(none.act({ kind: "input.send", vm: "host", events: keyEvents("a") }) ?? "", /--input keyboard or --input tablet/);
+  assert.match(
+    none.act({ kind: "input.send", vm: "host", events: keyEvents("a") }) ?? "",
+    /no keyboard and no tablet; add one with boot --input/,
+  );
 });
 
 Deno.test("input that a VM's devices cannot say, or that nobody reads, is refused", () => {
   const { inspector } = machine(DEVICES);
   const send = (events: ReturnType<typeof keyEvents>) => inspector.act({ kind: "input.send", vm: "host", events });
-  assert.equal(send(placeEvents("1,2")), "vm:host has a keyboard, which cannot say this");
-  assert.equal(send(keyEvents("a")), "vm:host does not read its keyboard: no driver, or it is behind");
+  assert.equal(send(placeEvents("1,2")), "vm:host has a keyboard, which cannot send this");
+  assert.equal(send(keyEvents("a")), "vm:host does not read its keyboard: it has no driver, or is slow");
 });
 
 Deno.test("keys, text, places and the wheel become events, and what they do not know is named", () => {
@@ -53,8 +59,8 @@ Deno.test("keys, text, places and the wheel become events, and what they do not 
   assert.deepEqual(textEvents("aB"), [press(30, 1), press(30, 0), press(42, 1), press(48, 1), press(48, 0), press(42, 0)]);
   assert.deepEqual(placeEvents("3,32767"), [[{ type: 3, code: 0, value: 3 }, { type: 3, code: 1, value: 32_767 }]]);
   assert.deepEqual(wheelEvents("-2"), [[{ type: 2, code: 8, value: -2 }]]);
-  assert.throws(() => keyEvents("ctrl+c"), /"ctrl" is no key; there are esc 1 2/);
-  assert.throws(() => textEvents("ä"), /on no key of a keyboard of the US/);
-  assert.throws(() => placeEvents("3,40000"), /is no place/);
-  assert.throws(() => wheelEvents("x"), /no steps of a wheel/);
+  assert.throws(() => keyEvents("ctrl+c"), /"ctrl" is not a key; use esc 1 2/);
+  assert.throws(() => textEvents("ä"), /is not on a US keyboard/);
+  assert.throws(() => placeEvents("3,40000"), /is not a position/);
+  assert.throws(() => wheelEvents("x"), /not a number of wheel steps/);
 });

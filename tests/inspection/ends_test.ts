@@ -23,7 +23,7 @@ Deno.test("what is typed into a VM that was killed reaches nobody, and the other
   system.consoles.type("ping", BYTES);
   runUntil(system, 6e8);
   const [ping] = rows(system, "vm.ls", { filter: "id=vm:ping" });
-  assert.equal(ping.input_refused, "con:ping: the VM has stopped; el2 vm start ping starts it anew");
+  assert.equal(ping.input_refused, "con:ping: the VM has stopped; start it again with el2 vm start ping");
   system.consoles.type("ping", BYTES);
   assert.equal(system.inspector.act({ kind: "console.break", console: "ping" }), ping.input_refused);
   system.inspector.act({ kind: "vm.start", vm: "ping" });

@@ -24,22 +24,22 @@ Deno.test("a rule says which operations it hits, and how late they come", () => 
 
 Deno.test("each wrong rule is refused with what is wrong and what there is", () => {
   const wrong: [string, RegExp][] = [
-    ["", /its effect is missing/],
-    ["rpc msg=MEM_LEND", /its effect is missing/],
+    ["", /no effect; a rule is/],
+    ["rpc msg=MEM_LEND", /no effect; a rule is/],
     ["rcp msg=MEM_LEND -> NOMEM", /no kind "rcp"; did you mean "rpc"\?; there are hvc, rpc, ioctl/],
-    ["rpc msg=MEM_LENT -> NOMEM", /msg=MEM_LENT: there is none; did you mean "MEM_LEND"/],
+    ["rpc msg=MEM_LENT -> NOMEM", /msg=MEM_LENT is not known; did you mean "MEM_LEND"/],
     ["rpc name=MEM_LEND -> NOMEM", /rpc has no field "name"; .*there are msg, vm/],
-    ["rpc msg -> NOMEM", /"msg" is no FIELD=VALUE/],
-    ["rpc msg=MEM_LEND nth=0 -> NOMEM", /nth=0: write nth=3/],
-    ["rpc msg=MEM_LEND nth=4..3 -> NOMEM", /nth=4\.\.3: write/],
-    ["rpc msg=MEM_LEND every=x -> NOMEM", /every=x is no number/],
-    ["rpc msg=MEM_LEND -> NOMEN", /effect "NOMEN" is none of rpc; did you mean "NOMEM"/],
-    ["rpc msg=MEM_LEND -> NOMEM twice", /a word too many/],
-    ["virq -> delay", /a delay is a duration/],
-    ["virq -> delay 5", /a delay is a duration/],
-    ["rpc msg=VM_STATUS -> NOMEM", /VM_STATUS: a notification has no answer/],
-    ["hvc name=doorbell_send -> lose", /doorbell_send answers more than an error/],
-    ["alloc what=cheese -> NOMEM", /what=cheese: there is none; there are heap, tables, virq, page/],
+    ["rpc msg -> NOMEM", /"msg" is not FIELD=VALUE/],
+    ["rpc msg=MEM_LEND nth=0 -> NOMEM", /nth=0 is not a range; use for example nth=3/],
+    ["rpc msg=MEM_LEND nth=4..3 -> NOMEM", /nth=4\.\.3 is not a range/],
+    ["rpc msg=MEM_LEND every=x -> NOMEM", /every=x is not a number/],
+    ["rpc msg=MEM_LEND -> NOMEN", /effect "NOMEN" is not one of rpc; did you mean "NOMEM"/],
+    ["rpc msg=MEM_LEND -> NOMEM twice", /too many words/],
+    ["virq -> delay", /delay needs a duration/],
+    ["virq -> delay 5", /delay needs a duration/],
+    ["rpc msg=VM_STATUS -> NOMEM", /VM_STATUS: a notification has no reply/],
+    ["hvc name=doorbell_send -> lose", /doorbell_send returns more than an error/],
+    ["alloc what=cheese -> NOMEM", /what=cheese is not known; there are heap, tables, virq, page/],
   ];
   for (const [text, says] of wrong) {
     assert.throws(() => parseFaultRule(text), (error) => error instanceof FaultRuleError && says.test(error.message), text);

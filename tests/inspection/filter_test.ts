@@ -56,7 +56,7 @@ Deno.test("W22: a bad filter marks the character", () => {
   wrong("kind=ppi staet=on", 9, /no field "staet"/);
   wrong("rate>fast", 5, /no order/);
   wrong("source~(", 7, /regular expression/i);
-  wrong('a "open', 2, /no end/);
+  wrong('a "open', 2, /not closed/);
   wrong("en=perhaps", 3, /yes or no/);
   wrong("a |", 2, /between two terms/);
 });

@@ -349,7 +349,7 @@ Deno.test("a query that names nothing says what there is", async () => {
   runUntil(system, HALF_SECOND);
   const error = (table: TableName, args: QueryArguments) => system.inspector.answer({ table, args }).error ?? "";
   assert.match(error("vcpu.regs", { vcpu: "rt/0" }), /no vcpu:rt\/0; there are .*vcpu:hello\/0/);
-  assert.match(error("mem.owner", { at: "0x80" }), /write pa:0x/);
+  assert.match(error("mem.owner", { at: "0x80" }), /use pa:0x/);
   assert.match(error("mem.read", { at: "pa:0x9000000" }), /no RAM/);
   assert.match(error("vm.devices", {}), /needs vm/);
   assert.match(error("vcpu.ls", { filter: "stat=on" }), /no field "stat"/);
@@ -383,14 +383,14 @@ Deno.test("messages in a queue of the resource manager are decoded, over several
     ]),
     [
       ["request MEM_RECLAIM 0x1f", { handle: 0x12, flags: 0 }],
-      ["request MEM_APPEND 0x20 of 2 packets, goes on", {}],
+      ["request MEM_APPEND 0x20 of 2 packets, more packets follow", {}],
       ["continuation MEM_APPEND 0x20 of 2 packets", {
         handle: 2,
         flags: 1,
         sgl: sgl.map(({ address }) => ({ address: `0x${address.toString(16)}`, size: "0x1000" })),
       }],
       ["request MEM_RECLAIM 0x1f: the payload of 3 bytes is too short", {}],
-      ["no packet: version byte 0x33 is not 0x21", {}],
+      ["not an RM RPC packet: version byte 0x33 is not 0x21", {}],
       ["continuation MEM_APPEND 0x21 of 2 packets: a continuation, but no message has begun", {}],
     ],
   );
@@ -581,7 +581,7 @@ Deno.test("W41: a storm is flagged within a second with its source and rate, wha
   assert.deepEqual([Math.round(flagged().rate / 100), flagged().finding], [80, null]);
   burst(24_000);
   const row = flagged();
-  assert.deepEqual([row.source, row.vcpu, row.finding], ["ICC_SGI1R", "vcpu:hello/0", "storm: 48.0K/s over 10000"]);
+  assert.deepEqual([row.source, row.vcpu, row.finding], ["ICC_SGI1R", "vcpu:hello/0", "storm: 48.0K/s, above 10000"]);
   assert.equal(rows(system, "irq.ls")[0].id, row.id, "the busiest comes first");
 });
 
@@ -615,7 +615,7 @@ Deno.test("W42: an interrupt that cannot fire says which mask, route or trigger"
   const source = new VirqSource(vcpuOf(system, "hello"), "halted", () => false, true);
   gic.bank(cpu, bound).sources[bound] = source;
   gic.update(cpu, bound, Irq.Group1 | Irq.Enabled, Irq.Edge);
-  assert.equal(finding(bound), "cannot fire: level-triggered while its source gives edges");
+  assert.equal(finding(bound), "cannot fire: level-triggered, but its source sends edges");
   gic.update(cpu, bound, Irq.Edge, 0);
   assert.equal(finding(bound), null);
 });

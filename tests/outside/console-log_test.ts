@@ -29,7 +29,7 @@ Deno.test("a log that cannot be written any more says why, and stops", () => {
   log.write(bytes("more"));
   log.close();
   const none = new ConsoleLog(`${folder}/vm.log`);
-  assert.match(none.failed ?? "", /vm\.log: No such file.*; name a file that can be written$/);
+  assert.match(none.failed ?? "", /vm\.log: No such file.*; name a writable file$/);
   none.write(bytes("more"));
   none.close();
 });

@@ -56,7 +56,7 @@ Deno.test("ids without a handler are refused with UNIMPLEMENTED, and the reason 
     const reply = machine.primary.askRaw(id, new Uint8Array(4));
     assert.deepEqual(reply.payload, Uint8Array.of(0xff, 0xff, 0xff, 0xff));
     assert.deepEqual(dumpSystem(machine.system), before);
-    assert.equal(machine.system.hypervisor.trace.reasons.last!.rule, "there is no such request");
+    assert.equal(machine.system.hypervisor.trace.reasons.last!.rule, "no such request");
   }
 });
 

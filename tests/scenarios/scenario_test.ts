@@ -23,13 +23,13 @@ async function run(scenario: Scenario) {
 const outcomes = async (text: string) => (await run(readScenario("x.toml", text))).steps.map(({ result, message }) => message ?? result);
 
 Deno.test("each wrong scenario says what, where and what there is", () => {
-  assert.match(wrong("x = ")[0], /^x\.toml:1:\d+: this is no TOML/);
+  assert.match(wrong("x = ")[0], /^x\.toml:1:\d+: this is not TOML/);
   assert.match(wrong('[[step]]\nboot = "demo"\n')[0], /el2_test is missing/);
   assert.match(wrong("el2_test = 1\n")[0], /step is missing/);
-  assert.match(wrong('el2_test = 1\n[[step]]\nsend = "x"\nto = "y"\n')[0], /^x\.toml:3:1: the first step makes the machine/);
+  assert.match(wrong('el2_test = 1\n[[step]]\nsend = "x"\nto = "y"\n')[0], /^x\.toml:3:1: the first step must boot the machine/);
   assert.match(wrong(`${HEAD}[[step]]\nboot = "demo"\n`)[0], /^x\.toml:5:1: a scenario boots once/);
-  assert.match(wrong(`${HEAD}[[step]]\nexpect_consol = "x"\n`)[0], /none of the keys.*did you mean "expect_console"/);
-  assert.match(wrong(`${HEAD}[[step]]\nsend = "x"\nat = "1s"\n`)[0], /a step is one thing, not send and at/);
+  assert.match(wrong(`${HEAD}[[step]]\nexpect_consol = "x"\n`)[0], /this step has no kind.*did you mean "expect_console"/);
+  assert.match(wrong(`${HEAD}[[step]]\nsend = "x"\nat = "1s"\n`)[0], /a step has one kind, not send and at/);
   assert.match(wrong(`${HEAD}[[step]]\nexpect_console = "("\nof = "hello"\n`)[0], /^x\.toml:5:\d+: expect_console .*[Uu]nterminated/);
   assert.match(wrong(`${HEAD}[[step]]\nexpect_console = "x"\n`)[0], /of is missing/);
   assert.match(wrong(`${HEAD}[[step]]\nexpect_console = "x"\nof = "hello"\nwithin = "soon"\n`)[0], /^x\.toml:7:\d+: within is no duration/);
@@ -70,11 +70,11 @@ Deno.test("a step that fails says what there was, and those behind it are skippe
 Deno.test("consoles, rows and the end are as expected, or it says how they are", async () => {
   assert.deepEqual(await outcomes(`${HEAD}[[step]]\nexpect_console = "x"\nof = "nobody"\n`), [
     "ok",
-    'there is no console "nobody"; there are hello, ping, pong',
+    'no console "nobody"; there are hello, ping, pong',
   ]);
   const rows = `${HEAD}[[step]]\nexpect_rows = "vm.ls"\nfilter = "id=vm:ping state=running"\nwithin = "20ms"
 [[step]]\nexpect_rows = "vm.ls"\nfilter = "id=vm:ping"\ncount = 2\nwithin = "2ms"\n`;
-  assert.deepEqual(await outcomes(rows), ["ok", "ok", "there are 1 rows, not 2"]);
+  assert.deepEqual(await outcomes(rows), ["ok", "ok", "1 rows match, not 2"]);
   const end = `el2_test = 1\ninject = ["hvc name=addrspace_map vm=rm nth=1 -> BUSY"]\n[[step]]\nboot = "demo"
 [[step]]\nexpect_end = 1\nmessage = "cannot boot: addrspace_map"\n`;
   assert.deepEqual(await outcomes(end), ["ok", "ok"]);

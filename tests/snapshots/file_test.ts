@@ -130,9 +130,9 @@ Deno.test("a file that is cut off, of another version or none is refused by plac
       await Deno.writeFile(path, bytes);
       assert.match(refusal(path) ?? "", rule);
     };
-    await refused(new Uint8Array(0), /at byte 0: no snapshot of el2/);
+    await refused(new Uint8Array(0), /at byte 0: not an el2 snapshot/);
     for (const length of [8, 30, 300, whole.length - 1]) await refused(whole.subarray(0, length), /at byte \d+: .*cut off/);
-    await refused(Buffer.concat([whole, Uint8Array.of(0)]), /something stands behind the end/);
+    await refused(Buffer.concat([whole, Uint8Array.of(0)]), /data after the end/);
     const [header, ...rest] = sectionsOf(whole);
     const other = new TextDecoder().decode(header.content).replace(/"version":"[^"]*"/, '"version":"9.9.9"');
     await refused(fileOf([{ kind: 1, content: new TextEncoder().encode(other) }, ...rest]), /saved by el2 9\.9\.9/);

@@ -46,7 +46,7 @@ Deno.test("W67, W8, W78: two attached clients show what one types; q and kill -9
   await one.until(/follows/);
   await one.keys("q");
   const left = await one.until(/left with 0/);
-  assert.match(left, /session s goes on; el2 attach s shows it/);
+  assert.match(left, /session s continues; show it with el2 attach s/);
   Deno.kill(Number(await Deno.readTextFile(pid)), "SIGKILL");
   const shown = (await run(s.folder, "console", "hello")).stdout;
   assert.match(shown, /typed 'x'/);
@@ -114,7 +114,7 @@ Deno.test("--stdio on a terminal says how to leave, and gives the terminal back"
   try {
     const command = shell(folder, "run", DEMO, "--stdio", "--console", "hello");
     await using terminal = await TmuxTerminal.start(`${command}; echo "left with $?"; stty -a; exec sleep 1000`, 120, 36);
-    await terminal.until(/^el2: the keys go to the guest; ctrl-\] d ends the run\n/);
+    await terminal.until(/^el2: all keys go to the guest; ctrl-\] d ends the run\n/);
     await terminal.until(/tick 1/);
     // An interrupt is the guest's.
     await terminal.keys("C-c");
@@ -169,19 +169,19 @@ Deno.test(":run shows another session, also from an attached screen, and q comes
   await using terminal = await TmuxTerminal.start(attach, 120, 36);
   await terminal.until(/el2 {2}s [\s\S]*hello from EL1/);
   await terminal.keys(":run debain", "Enter");
-  await terminal.until(/image debain: no such file, and no guest has this name; did you mean "debian"\?/);
+  await terminal.until(/image debain: no such file, and no guest of this name; did you mean "debian"\?/);
   await terminal.keys(":run Image", "Enter");
   try {
-    await terminal.until(/el2 {2}Image [\s\S]*Console . guest[\s\S]*hello from EL1[\s\S]*session Image runs; q comes back to s/);
+    await terminal.until(/el2 {2}Image [\s\S]*Console . guest[\s\S]*hello from EL1[\s\S]*session Image is running; q returns to s/);
     await terminal.keys("c", "x");
     await terminal.until(/typed 'x'/);
     await terminal.keys("C-]", "d", ":run demo", "Enter");
-    await terminal.until(/el2 {2}demo [\s\S]*session demo runs; q comes back to Image/);
+    await terminal.until(/el2 {2}demo [\s\S]*session demo is running; q returns to Image/);
     await terminal.keys("q");
-    await terminal.until(/el2 {2}Image [\s\S]*session demo goes on; el2 attach demo shows it/);
+    await terminal.until(/el2 {2}Image [\s\S]*session demo continues; show it with el2 attach demo/);
     await terminal.keys("q");
     // What its console has shown is there again, and what is typed goes to it.
-    await terminal.until(/el2 {2}s [\s\S]*hello from EL1[\s\S]*session Image goes on; el2 attach Image shows it/);
+    await terminal.until(/el2 {2}s [\s\S]*hello from EL1[\s\S]*session Image continues; show it with el2 attach Image/);
     await terminal.keys("c", "y");
     await terminal.until(/typed 'y'/);
     assert.match((await run(s.folder, "console", "guest", "--socket", "Image")).stdout, /typed 'x'/);
@@ -200,11 +200,11 @@ Deno.test(":run in a foreground session: that goes on behind the other one, and 
     await using terminal = await TmuxTerminal.start(own, 120, 36);
     await terminal.until(/tick 1/);
     await terminal.keys(":run demo", "Enter");
-    await terminal.until(/session demo-2 runs; q comes back to demo/);
+    await terminal.until(/session demo-2 is running; q returns to demo/);
     await terminal.keys("q");
     await terminal.until(/LIVE[\s\S]*tick 3[\s\S]*session demo-2 goes on/);
     await terminal.keys(":run demo", "Enter");
-    await terminal.until(/session demo-3 runs; q comes back to demo/);
+    await terminal.until(/session demo-3 is running; q returns to demo/);
     Deno.kill(Number(await Deno.readTextFile(pid)), "SIGTERM");
     await terminal.until(/ended by SIGTERM[\s\S]*session demo-3 goes on[\s\S]*left with 130/);
     const { data } = JSON.parse((await run(folder, "ls", "--json")).stdout) as { data: { name: string }[] };
@@ -224,8 +224,8 @@ Deno.test("q while :run still starts a session, or t f a fork, names what comes,
     // Keys that are read at once: no session is up before the last of them.
     await terminal.keys(":run demo", "Enter", "t", "f", "q");
     const left = await terminal.until(/left with 0/);
-    assert.match(left, /demo is being started \.\.[\s\S]*session demo goes on; el2 attach demo shows it, el2 down demo ends it/);
-    assert.match(left, /a fork is being started \.\.[\s\S]*session s-fork1 goes on[\s\S]*session s goes on/);
+    assert.match(left, /starting demo …[\s\S]*session demo continues; show it with el2 attach demo, end it with el2 down demo/);
+    assert.match(left, /a fork …[\s\S]*session s-fork1 goes on[\s\S]*session s goes on/);
     const { data } = JSON.parse((await run(s.folder, "ls", "--json")).stdout) as { data: { name: string }[] };
     assert.deepEqual(data.map(({ name }) => name), ["demo", "s", "s-fork1"]);
     await using wrong = await TmuxTerminal.start(here, 120, 36);
@@ -265,12 +265,12 @@ Deno.test("W83: a lost session goes on from its last snapshot, whoever saved tha
   await terminal.until(/last snapshot: .*\/last\.snap/);
   await terminal.keys("s");
   try {
-    await terminal.until(/el2 {2}last\.snap +. LIVE[\s\S]*typed 'x'[\s\S]*session last\.snap runs/);
+    await terminal.until(/el2 {2}last\.snap +. LIVE[\s\S]*typed 'x'[\s\S]*session last\.snap is running/);
     await terminal.keys("c", "y");
     await terminal.until(/typed 'y'/);
     await terminal.keys("C-]", "d", "q");
     const left = await terminal.until(/left with 0/);
-    assert.match(left, /connection to s lost[\s\S]*session last\.snap goes on; el2 attach last\.snap shows it/);
+    assert.match(left, /lost the connection to s[\s\S]*session last\.snap continues; show it with el2 attach last\.snap/);
   } finally {
     await run(s.folder, "down", "last.snap");
   }

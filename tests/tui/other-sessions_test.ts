@@ -30,7 +30,7 @@ function rigWithStart(width = 120) {
 Deno.test(":run WHAT starts a session and shows it; names keep their case and blanks", async () => {
   const { rig, asked, started } = rigWithStart();
   await rig.type(":run My Images/Image");
-  assert.match(await rig.text(), /> run My Images\/Image +another session, which is shown; q comes back to phone/);
+  assert.match(await rig.text(), /> run My Images\/Image +another session, which is shown; q returns to phone/);
   await rig.press("enter");
   assert.match(await rig.text(), /starting My Images\/Image \.\./);
   assert.deepEqual(rig.visited, []);
@@ -45,7 +45,7 @@ Deno.test(":run starts one session at a time", async () => {
   const { rig, asked, started } = rigWithStart();
   await rig.type(":run one\r");
   await rig.type(":run two\r");
-  assert.match(await rig.text(), /run: off: one is being started/);
+  assert.match(await rig.text(), /run: off: one …/);
   await started("one");
   await rig.type(":run two\r");
   assert.deepEqual(asked.map(([what]) => what), ["one", "two"]);
@@ -55,8 +55,8 @@ Deno.test("what is wrong with :run is said on the message row, or over the scree
   const { rig, refused } = rigWithStart(80);
   await rig.lines();
   await rig.type(":run nosuch\r");
-  await refused("image nosuch: no such file, and no guest has this name");
-  assert.match((await rig.lines()).at(-1)!, /^ ! REFUSED {2}image nosuch: no such file, and no guest has this name/);
+  await refused("image nosuch: no such file, and no guest of this name");
+  assert.match((await rig.lines()).at(-1)!, /^ ! REFUSED {2}image nosuch: no such file, and no guest of this name/);
   await rig.type(":run bad.toml\r");
   await refused("bad.toml:3:8: cpus 99 is outside 1..8\n     bad.toml:6:9: vcpus 20 is over 8");
   assert.match(
@@ -85,8 +85,8 @@ Deno.test(":run is off with --read-only and where nobody can start sessions, and
 });
 
 Deno.test("a screen begins with what it was told to say, until the first key", async () => {
-  const rig = new Rig(120, 36, { greeting: "session Image runs; q comes back to demo" });
-  assert.match((await rig.lines()).at(-1)!, /^ session Image runs; q comes back to demo/);
+  const rig = new Rig(120, 36, { greeting: "session Image runs; q returns to demo" });
+  assert.match((await rig.lines()).at(-1)!, /^ session Image runs; q returns to demo/);
   await rig.type("j");
   assert.doesNotMatch(await rig.text(), /comes back to demo/);
 });
@@ -115,8 +115,8 @@ Deno.test("W83: what is wrong with the last snapshot of a lost session is said, 
   assert.match(await rig.text(), /no snapshot of this session is known; t s saves one while it runs/);
   rig.apply({ kind: "saved", path: "/x.snap" });
   await rig.type("ss");
-  await refused(`snapshot /x.snap: its machine wants of this computer: ${"disk /x, ".repeat(20)}--allow-host lets it`);
-  assert.match(await rig.text(), /run \/x\.snap: nothing was started[\s\S]*--allow-host lets it/);
+  await refused(`snapshot /x.snap: its machine needs host resources: ${"disk /x, ".repeat(20)}allow them with --allow-host`);
+  assert.match(await rig.text(), /run \/x\.snap: nothing was started[\s\S]*allow them with --allow-host/);
   await rig.press("esc");
   assert.match(await rig.text(), /LOST[\s\S]*connection lost/);
   assert.deepEqual([asked.length, rig.visited], [1, []]);

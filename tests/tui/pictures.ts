@@ -9,7 +9,7 @@ const HEIGHT = 30;
 /** Each picture's file in docs/pictures, its title, and the keys that lead to it. */
 const PICTURES: readonly (readonly [file: string, title: string, keys: string])[] = [
   ["overview.svg", "el2: the overview, with VMs, a console and events", ""],
-  ["vcpus.svg", "el2: what each vCPU does and waits for", "2"],
+  ["vcpus.svg", "el2: what each vCPU is doing or waiting for", "2"],
   ["memory.svg", "el2: who owns and maps physical memory, limits and parcels", "4"],
   ["why.svg", "el2: why a request was refused", "0"],
 ];

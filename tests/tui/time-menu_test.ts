@@ -40,7 +40,7 @@ Deno.test("t n goes to now, t g to a count, t b back to an event or an instructi
   await retype("at debian:vfs_open");
   await rig.press("enter");
   await retype("kind=");
-  assert.match(await rig.text(), /back to: kind>= {3}a value follows here/);
+  assert.match(await rig.text(), /back to: kind>= {3}a value is missing/);
   assert.deepEqual(moves(rig), [
     { kind: "now" },
     { kind: "instructions", count: 120_000 },
@@ -135,8 +135,8 @@ Deno.test("< and > go to events that pass the list's filter, else the last one's
     { kind: "event", filter: "kind=hvc" },
   ]);
   // What cannot be says why: a replay has no other way than its recording's.
-  rig.apply({ kind: "moved", id: 0, error: "a replay goes on in its own way", instructions: 5 });
-  assert.match(await rig.text(), /a replay goes on in its own way/);
+  rig.apply({ kind: "moved", id: 0, error: "a replay cannot go back", instructions: 5 });
+  assert.match(await rig.text(), /a replay cannot go back/);
   const reader = new Rig(120, 36, { readOnly: true });
   await reader.keys("<>");
   assert.match(await reader.text(), /time stays as it is: --read-only/);

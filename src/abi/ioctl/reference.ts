@@ -13,8 +13,8 @@ export function ioctlReference(): string {
   return [
     "# ioctls",
     "",
-    "Made from the declarations that drivers and traces follow (`src/abi/ioctl`). `el2 ioctl decode CODE` says the same of one code,",
-    "`el2 personas` how the generations behave.",
+    "Generated from the declarations that drivers and traces follow (`src/abi/ioctl`). `el2 ioctl decode CODE` explains one code,",
+    "`el2 personas` compares the generations.",
     "",
     "## Generations",
     "",

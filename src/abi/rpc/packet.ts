@@ -63,7 +63,9 @@ export function encodePackets(message: RpcMessage): Uint8Array[] {
 
 /** The header of a packet, or why it is none. */
 export function decodeHeader(packet: Uint8Array): { ok: true; header: PacketHeader } | { ok: false; problem: string } {
-  if (packet.length < RPC_HEADER_SIZE) return { ok: false, problem: "the packet is shorter than a header" };
+  if (packet.length < RPC_HEADER_SIZE) {
+    return { ok: false, problem: `${packet.length} byte${packet.length === 1 ? "" : "s"}, the header has ${RPC_HEADER_SIZE}` };
+  }
   if (packet[0] !== VERSION_BYTE) return { ok: false, problem: `version byte 0x${packet[0].toString(16)} is not 0x21` };
   const fragments = packet[1] >> 2;
   if (fragments > RPC_MAX_FRAGMENTS) return { ok: false, problem: `${fragments} fragments exceed ${RPC_MAX_FRAGMENTS}` };

@@ -16,14 +16,16 @@ const COUNT = parseWhole(1, Number.MAX_SAFE_INTEGER);
 /** Adds the command. */
 export function registerBack(program: Command, { exit }: CommandContext): void {
   withListOptions(withSessionOptions(
-    program.command("back").description("show an earlier place of a session's run; the machine is paused; changes the machine"),
+    program.command("back").description(
+      "go back in time: show an earlier point of a session's run; pauses the machine; changes the machine",
+    ),
   ))
-    .option("--by <n>", "so many instructions back (default 1)", COUNT)
-    .option("--to <n>", "the place where so many instructions had been retired", parseWhole(0, Number.MAX_SAFE_INTEGER))
-    .option("--event <filter>", "to the last event before that the filter lets through; again: to the one before that")
-    .option("--at <place>", "to the last time that this instruction was about to be executed: VM:SYMBOL, VM:ADDRESS")
-    .option("--now", "where the machine really is")
-    .option("--list", "go nowhere: list where the run began, its snapshots, what is shown and now")
+    .option("--by <n>", "go back this many instructions (default: 1)", COUNT)
+    .option("--to <n>", "go back to the point where this many instructions had been retired", parseWhole(0, Number.MAX_SAFE_INTEGER))
+    .option("--event <filter>", "go back to the previous event that matches the filter; repeat for earlier ones")
+    .option("--at <place>", "go back to just before the last execution of this instruction: VM:SYMBOL or VM:ADDRESS")
+    .option("--now", "return to the present")
+    .option("--list", "only list the start of the run, its snapshots, the place that is shown, and the present")
     .addHelpText(
       "after",
       `
@@ -48,7 +50,7 @@ function wantedPlace(options: { by?: number; to?: number; event?: string; at?: s
     options.now && { kind: "now" },
   ];
   const [place = { kind: "step", by: -1 }, ...others] = places.filter((one) => one !== undefined);
-  if (others.length) throw new Failure("back: --by, --to, --event, --at and --now exclude each other; give one");
+  if (others.length) throw new Failure("back: --by, --to, --event, --at and --now are mutually exclusive; give one");
   return place;
 }
 
@@ -64,6 +66,6 @@ export async function move(options: { socket?: string; json?: boolean }, to: Mov
   if ("error" in moved) throw new Failure(moved.error, ExitCode.Failed);
   const { instructions, text } = moved;
   const place = documentText(PLACE, { insn: String(instructions), reached: text ?? null });
-  output(`${options.json ? place : `at ${instructions} instructions${text === undefined ? "" : `: ${text}`}`}\n`);
+  output(`${options.json ? place : `now at instruction ${instructions}${text === undefined ? "" : `: ${text}`}`}\n`);
   return ExitCode.Done;
 }

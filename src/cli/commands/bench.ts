@@ -69,7 +69,7 @@ class Stopwatch {
 
   /** Millions of instructions a second. @throws Failure where the guest did not come to its end */
   mips(machine: string): number {
-    if (!(this.#end > this.#begin)) throw new Failure(`bench: the guest did not come to its end on ${machine}`, ExitCode.Failed);
+    if (!(this.#end > this.#begin)) throw new Failure(`bench: the guest did not finish on ${machine}`, ExitCode.Failed);
     return ROUNDS * INSTRUCTIONS / (this.#end - this.#begin) / 1000;
   }
 }
@@ -109,7 +109,9 @@ async function onQemu(): Promise<number> {
     await child.status;
     return watch.mips(["QEMU", (await complaint).trim()].filter(Boolean).join(": "));
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) throw new Failure(`bench: there is no ${QEMU}; install it (Debian: qemu-system-arm)`);
+    if (error instanceof Deno.errors.NotFound) {
+      throw new Failure(`bench: ${QEMU} is not installed; on Debian it is in the package qemu-system-arm`);
+    }
     throw error;
   } finally {
     await Deno.remove(image);
@@ -119,10 +121,10 @@ async function onQemu(): Promise<number> {
 /** Adds the command. */
 export function registerBench(program: Command, { entry, exit }: CommandContext): void {
   program.command("bench")
-    .description("how fast guests run on this machine: a loop of integer code, in millions of instructions a second")
-    .addOption(new Option("--against <machine>", "measure another machine in turn, and print the ratio").choices(["qemu"] as const))
-    .addOption(new Option("--tier <tier>", "what executes instructions").choices(TIERS).default("auto" as const))
-    .option("--rounds <n>", "measurements of each; their median counts", parseWhole(1, 100), 3)
+    .description("measure how fast guests run on this computer: a loop of integer code, in millions of instructions per second")
+    .addOption(new Option("--against <machine>", "measure another emulator in turn, and print the ratio").choices(["qemu"] as const))
+    .addOption(new Option("--tier <tier>", "execution engine (results are identical)").choices(TIERS).default("auto" as const))
+    .option("--rounds <n>", "number of measurements; the median is printed", parseWhole(1, 100), 3)
     .option("--json", "as JSON")
     .addHelpText("after", "\nExamples:\n  el2 bench\n  el2 bench --against qemu --rounds 5")
     .action(async ({ against, tier, rounds, json }) => {

@@ -42,7 +42,7 @@ import { MiB } from "../../support/sizes.ts";
 /** The images of the root VM, where they are named. */
 function rootOf(runtime: string | undefined, app: string | undefined): RootPlan | undefined {
   if (runtime === undefined && app === undefined) return undefined;
-  if (runtime === undefined || app === undefined) throw new Failure("boot: --root-runtime and --root-app need one another; name both");
+  if (runtime === undefined || app === undefined) throw new Failure("boot: --root-runtime and --root-app go together; give both");
   return { runtime: readNamedFile(runtime, "root runtime"), app: readNamedFile(app, "root application") };
 }
 
@@ -60,11 +60,11 @@ async function guestOf(
   const guest = await diskGuestBoot(name, { append: options.append, more: devicesOf(options) });
   if (!guest && isDiskGuest(name) && !await exists(name)) {
     throw new Failure(
-      `boot ${name}: the cache has no such guest with a disk; el2 guests fetch debian --disk makes one, el2 run debian needs none`,
+      `boot ${name}: the cache has no guest with a disk called "${name}"; make one with el2 guests fetch debian --disk, or run one without: el2 run debian`,
     );
   }
   const extra = guest && IMAGES.find((option) => options[option] !== undefined);
-  if (extra) throw new Failure(`boot ${name}: the guest has its own images; leave --${extra.toLowerCase()} out`);
+  if (extra) throw new Failure(`boot ${name}: the guest has its own images; remove --${extra.toLowerCase()}`);
   return guest && { ...guest, clock: options.rtc ?? guest.clock };
 }
 
@@ -86,14 +86,16 @@ function firmwareOf(code: string | undefined, vars: string | undefined): Firmwar
 function clockOption() {
   return new Option(
     "--rtc <time>",
-    "a real time clock that starts at this time: now, or a date such as 2026-01-31T12:00:00Z (with --firmware: now)",
+    "add a real-time clock that starts at this time: now, or a date such as 2026-01-31T12:00:00Z (default with --firmware: now)",
   )
     .argParser(parseClock);
 }
 
 function parseClock(text: string): number {
   const seconds = text === "now" ? now() : Math.floor(Date.parse(text) / 1000);
-  if (!(seconds >= 0 && seconds < 2 ** 32)) throw new InvalidArgumentError(`"${text}" is no time; write now or 2026-01-31T12:00:00Z.`);
+  if (!(seconds >= 0 && seconds < 2 ** 32)) {
+    throw new InvalidArgumentError(`"${text}" is not a time; use now or for example 2026-01-31T12:00:00Z.`);
+  }
   return seconds;
 }
 
@@ -109,16 +111,16 @@ function now(): number {
 export function registerBoot(program: Command, { entry, exit }: CommandContext): void {
   program.command("boot")
     .description("boot an arm64 Linux Image or ELF as the primary VM")
-    .argument("[image]", "arm64 Linux Image (also gzip or EFI zboot) or ELF, or debian: the catalogue's with a disk")
+    .argument("[image]", "arm64 Linux Image (also gzip or EFI zboot) or ELF, or debian: the catalog's Debian with a disk")
     .option("--initrd <file>", "initial ramdisk")
     .option("--dtb <file>", "devicetree to use instead of the generated one")
     .addOption(hypervisorNodeOption)
     .option("--append <string>", "kernel command line")
-    .option("--firmware <file>", "start from this firmware (U-Boot, EDK2) in flash; the image, if any, is what it is offered by fw_cfg")
-    .option("--firmware-vars <file>", "keep the firmware's variables in this file (default: they are lost at the end)")
+    .option("--firmware <file>", "start this firmware (U-Boot, EDK2) from flash; the image, if given, is passed to it through fw_cfg")
+    .option("--firmware-vars <file>", "store the firmware's variables in this file (default: they are discarded)")
     .addOption(clockOption())
-    .option("--root-runtime <file>", "AArch64 program that runs in the root VM in place of our resource manager: position-independent ELF")
-    .option("--root-app <file>", "the application that the root runtime starts: position-independent ELF")
+    .option("--root-runtime <file>", "run this AArch64 program in the root VM instead of el2's resource manager: position-independent ELF")
+    .option("--root-app <file>", "application that the root runtime starts: position-independent ELF")
     .addOption(new Option("--memory <size>", "RAM of the primary VM").argParser(parseSize).default(1024 * MiB, "1GiB"))
     .option("--cpus <n>", "physical CPUs, each with one vCPU of the primary VM", parseWhole(1, MAX_CPUS), 1)
     .addOption(diskOption())
@@ -128,10 +130,10 @@ export function registerBoot(program: Command, { entry, exit }: CommandContext):
     .addOption(shareOption())
     .addOption(balloonOption())
     .addOption(inputOption())
-    .option("--stdio", "join the console to stdin and stdout byte for byte (on a terminal ctrl-] d ends it)")
-    .option("--turbo", "skip idle time instead of sleeping through it")
-    .option("--instant", "begin at the first prompt: the first run leaves a snapshot of it in the cache")
-    .option("--reboot", "start again when the guest asks for a reset (default: the run ends with 1); changes of overlay disks are lost")
+    .option("--stdio", "connect the console to this terminal, raw (ctrl-] d ends the run)")
+    .option("--turbo", "skip idle time instead of sleeping")
+    .option("--instant", "start at the first prompt, from a snapshot in the cache that the first run saves")
+    .option("--reboot", "restart when the guest requests a reset (default: exit with 1); discards the changes to overlay disks")
     .addOption(logOption)
     .addOption(logLevelOption)
     .addOption(rawOption)
@@ -141,24 +143,24 @@ export function registerBoot(program: Command, { entry, exit }: CommandContext):
     .addOption(themeOption)
     .addOption(recordOption)
     .addOption(recordingsOption)
-    .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
-    .option("--symbols <file>", "ELF file with symbols, such as a kernel's vmlinux", readSymbolFile)
-    .option("--seed <n>", "seed of all randomness that the guest sees", parseWhole(0, 2 ** 32 - 1), 1)
-    .option("--gdb <port>", "a gdb server on this port of 127.0.0.1 (0: a free one); the VM waits for gdb", parsePort)
+    .option("--timeout <time>", "end the run with exit code 4 after this much wall time", parseDuration)
+    .option("--symbols <file>", "ELF file with symbols, such as vmlinux", readSymbolFile)
+    .option("--seed <n>", "seed of all random numbers that guests see", parseWhole(0, 2 ** 32 - 1), 1)
+    .option("--gdb <port>", "start a gdb server on this port of 127.0.0.1 (0: any free port); the VM waits for gdb", parsePort)
     .addOption(
-      new Option("--tier <tier>", "what executes instructions; guests see no difference").choices(TIERS).default(DEFAULT_TIER),
+      new Option("--tier <tier>", "execution engine (results are identical)").choices(TIERS).default(DEFAULT_TIER),
     )
     .addOption(capIdsOption)
     .addOption(quirksOption)
     .addOption(strictOption)
     .addOption(checkOption)
     .addOption(injectOption())
-    .option("--hash-at <n,...>", "print a hash of the state at these instruction counts (JSON on stderr)", parseCounts)
-    .addOption(new Option("--stats", "print what the core did at the end (JSON on stderr)"))
+    .option("--hash-at <n,...>", "print a hash of the machine's state at these instruction counts (JSON on stderr)", parseCounts)
+    .addOption(new Option("--stats", "print statistics of the core at the end (JSON on stderr)"))
     .addHelpText(
       "after",
       `
-Exit codes: 0 SYSTEM_OFF; 1 SYSTEM_RESET without --reboot, a crash, or nothing can ever happen again; 2 usage; 4 --timeout passed.
+Exit codes: 0 SYSTEM_OFF; 1 SYSTEM_RESET without --reboot, a crash, or a deadlock; 2 usage; 4 --timeout passed.
 
 Examples:
   el2 boot Image --initrd initrd --append console=ttyAMA0 --stdio
@@ -169,12 +171,12 @@ Examples:
     )
     .action(async (image, options) => {
       if (options.reboot && options.record !== undefined) {
-        throw new Failure("boot: a recording is one life of a machine: --record or --reboot");
+        throw new Failure("boot: --record and --reboot are mutually exclusive: a recording ends at a reset; give one");
       }
       const root = rootOf(options.rootRuntime, options.rootApp);
       const firmware = firmwareOf(options.firmware, options.firmwareVars);
       if (image === undefined && !root && !firmware) {
-        throw new Failure("boot: an image is missing; name one, or --firmware, or --root-runtime and --root-app");
+        throw new Failure("boot: no image; name one, or use --firmware, or --root-runtime and --root-app");
       }
       const guest = image === undefined ? undefined : await guestOf(image, options);
       const plan = {

@@ -14,29 +14,29 @@ import type { StopChange } from "../../queries/stop-rule.ts";
 export function registerBreak(program: Command, { exit }: CommandContext): void {
   withListOptions(withSessionOptions(
     program.command("break").description(
-      "stop a session's machine at the next event that a filter lets through, or before an instruction; changes nothing in it",
+      "stop a session's machine at the next event that matches a filter, or before an instruction",
     ),
   ))
-    .argument("[rule...]", "filters of events, each as one argument; without one, the rules that hold")
-    .option("--at <place>", "stop before this instruction: VM:SYMBOL, VM:ADDRESS; repeatable", collectPlaces, [])
-    .option("--list", "the rules that hold, and what they have stopped at")
-    .option("--remove <id>", "end a rule: stop:NUMBER, or all")
-    .option("--wait", "wait until a rule stops the machine, and print which and where")
-    .option("--timeout <time>", "wall time for --wait; exit code 4 after it", parseDuration)
+    .argument("[rule...]", "event filters, one per argument; without any, list the active rules")
+    .option("--at <place>", "stop before this instruction, VM:SYMBOL or VM:ADDRESS; repeatable", collectPlaces, [])
+    .option("--list", "list the active rules, and where they stopped the machine")
+    .option("--remove <id>", "remove a rule: stop:NUMBER, or all")
+    .option("--wait", "wait until a rule stops the machine, and print the rule and the place")
+    .option("--timeout <time>", "wall time for --wait; exits with 4 after it", parseDuration)
     .addHelpText(
       "after",
       `
-el2 resume lets the machine go on. Symbols are those of el2 symbols; one VM at a time has breakpoints, or a gdb.
+el2 resume continues the machine. el2 symbols lists the symbols. Only one VM at a time can have breakpoints or a gdb.
 
 Examples:
-  el2 break 'kind=rpc refused=yes' --wait         the next request that the resource manager refuses
+  el2 break 'kind=rpc refused=yes' --wait         stop at the next request that the resource manager refuses
   el2 break 'kind=hvc name=addrspace_map vm=rm'
   el2 break --at debian:vfs_open --wait --timeout 60s && el2 vcpu stack debian/0
   el2 break --remove all && el2 resume`,
     )
     .action(async (rules, options) => {
       if (options.remove !== undefined && rules.length + options.at.length > 0) {
-        throw new Failure("break: --remove takes no rule beside it");
+        throw new Failure("break: --remove and a rule are mutually exclusive; give one");
       }
       const changes: StopChange[] = [
         ...rules.map((filter): StopChange => ({ kind: "event", filter: checkedEventFilter("break", filter) })),

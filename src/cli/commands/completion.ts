@@ -61,7 +61,7 @@ complete -c el2 -f -a '(__el2_complete)'
 /** Adds the commands. */
 export function registerCompletion(program: Command): void {
   program.command("completion")
-    .description("a completion script for bash, zsh or fish")
+    .description("print a completion script for bash, zsh or fish")
     .argument("<shell>", "bash, zsh or fish")
     .addHelpText(
       "after",
@@ -69,11 +69,11 @@ export function registerCompletion(program: Command): void {
     )
     .action((shell) => {
       const script = SCRIPTS[shell];
-      if (script === undefined) throw new Failure(`${shell}: no completion for this shell; there are ${Object.keys(SCRIPTS).join(", ")}`);
+      if (script === undefined) throw new Failure(`"${shell}" is not a shell with completion; use ${Object.keys(SCRIPTS).join(", ")}`);
       output(script);
     });
   program.command("complete", { hidden: true })
-    .description("what may come next on a command line")
+    .description("list what can come next on a command line")
     .argument("[words...]")
     .action(async (words) => {
       const { offers, files } = await completions(commandTree(program), words);

@@ -21,17 +21,17 @@ export function registerConsole(program: Command, context: CommandContext): void
 /** Adds it to the program or to the group `vm`. */
 export function addConsole(parent: Command, { exit }: CommandContext): void {
   parent.command("console")
-    .description("a guest's console in a session: what it shows, typing into it, waiting for what it says")
+    .description("read a guest's console, type into it, or wait for its output")
     .argument("<vm>", "the VM: NAME, vm:NAME or con:NAME/0")
-    .option("--log", "print what the console has shown so far (the default)")
-    .option("--break", "send a break on its line first, which Linux takes as SysRq: the key behind it says what to do")
+    .option("--log", "print the output so far (the default)")
+    .option("--break", "first send a break, which Linux takes as SysRq; the key after it selects the command")
     .option("--send <text>", "type this; \\n is Enter, \\xNN a byte")
-    .option("--expect <regex>", "wait until what comes from now on matches, print the match")
-    .option("--follow", "print what comes until interrupted")
+    .option("--expect <regex>", "wait until new output matches, and print the match")
+    .option("--follow", "print new output until interrupted")
     .addOption(rawOption)
-    .option("--timeout <time>", "wall time for --expect; exit code 4 after it", parseDuration)
+    .option("--timeout <time>", "wall time for --expect; exits with 4 after it", parseDuration)
     .option("--socket <session>", "the session: its name, or the path of its socket")
-    .option("--read-only", "change nothing; --send and --break are refused with exit code 5")
+    .option("--read-only", "read-only; --send and --break exit with 5")
     .addHelpText(
       "after",
       `
@@ -83,7 +83,12 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
   // What was shown before arrives before the answer.
   const answer = await asker.ask({ table: "vm.ls", args: {} });
   const found = answer.rows.find(({ id }) => id === `vm:${name}`);
-  if (!found) throw new Failure(`no vm:${name}; there are ${answer.rows.map(({ id }) => id).join(", ")}`, ExitCode.Failed);
+  if (!found) {
+    throw new Failure(
+      `no VM called "${name}"; there are ${answer.rows.map(({ id }) => id.slice("vm:".length)).join(", ")}`,
+      ExitCode.Failed,
+    );
+  }
   if (found.console === null && !shown.length) throw new Failure(`vm:${name} has no console`, ExitCode.Failed);
   live = true;
   if (options.break) {
@@ -103,7 +108,7 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
     const code = await matched.promise;
     clearTimeout(late);
     if (code === ExitCode.TimedOut) {
-      report(`el2: nothing matched ${options.expect} within ${timeout / 1000} s; the console ends with:\n${fresh.slice(-500)}`);
+      report(`el2: no output matched "${options.expect}" within ${timeout / 1000} s; the console ends with:\n${fresh.slice(-500)}`);
     }
     return code;
   }

@@ -15,7 +15,9 @@ const BETWEEN = 100;
 /** Adds the command. */
 export function registerDiagnose(program: Command, { exit }: CommandContext): void {
   withSessionOptions(
-    program.command("diagnose").description("what each VM does or waits for, and what is wrong with it: a verdict with its evidence"),
+    program.command("diagnose").description(
+      "what each VM does or waits for, and a storm, or why it cannot be delivered: a verdict with its evidence",
+    ),
   )
     .argument("[vm]", "only this VM: vm:NAME or NAME")
     .addHelpText("after", examplesText(["diagnose", "diagnose ping --json"]))

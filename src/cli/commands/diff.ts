@@ -37,19 +37,19 @@ interface DiffOptions {
 /** Adds `el2 diff`. */
 export function registerDiff(program: Command, { exit }: CommandContext): void {
   program.command("diff")
-    .description("compare two recordings, two snapshots or two traces, and name where they differ first")
+    .description("compare two recordings, snapshots or traces, and show the first difference")
     .argument("<a>", `${KINDS.join(", ")} (el2 trace export FILE.ndjson)`)
-    .argument("<b>", "another one of the same kind")
-    .option("--rows <number>", "of snapshots: differences of each kind that are told; all are counted", parseWhole(0, 1e9), ROWS)
+    .argument("<b>", "another file of the same kind")
+    .option("--rows <number>", "snapshots: number of differences to print of each kind; all are counted", parseWhole(0, 1e9), ROWS)
     .addOption(hostOption())
     .option("--json", "the answer as JSON")
     .addHelpText(
       "after",
       `
-Recordings are run, and the first instruction is named after which the runs differ. Snapshots are loaded: what differs is told by object,
-then by page of memory, then by field of the saved state. Traces are read: the first event that is not the same, and what stands around it.
+Recordings are run until they differ; el2 prints the instruction. Snapshots are loaded; el2 prints what differs by object, page of memory
+and field of the saved state. Of traces, el2 prints the first event that differs, with the events around it.
 
-Exit codes: 0 they are equal; 1 they differ; 2 one of them cannot be read, or they are of different kinds.
+Exit codes: 0 equal; 1 different; 2 a file cannot be read, or the files are of different kinds.
 
 Examples:
   el2 diff good.rec bad.rec
@@ -73,7 +73,7 @@ function sameKind(a: string, b: string): Kind {
   for (const one of kinds) {
     if (one.kind === "empty" && kind !== "trace") throw new Failure(`diff: ${one.file} is empty`);
     if (one.kind !== "empty" && one.kind !== kind) {
-      throw new Failure(`diff: ${a} is a ${first.kind}, ${b} is a ${second.kind}; two of one kind can be compared`);
+      throw new Failure(`diff: ${a} is a ${first.kind} and ${b} is a ${second.kind}; give two files of the same kind`);
     }
   }
   return kind;
@@ -91,7 +91,7 @@ function kindOf(file: string): Kind | "empty" {
   const text = new TextDecoder().decode(start);
   const found = STARTS.find(([, begins]) => text.startsWith(begins));
   if (found) return found[0];
-  throw new Failure(`diff: ${file} is no ${KINDS.join(", no ")}; of traces those that el2 trace export FILE.ndjson writes can be compared`);
+  throw new Failure(`diff: ${file} is not a recording, a snapshot or a trace (el2 trace export FILE.ndjson)`);
 }
 
 function firstBytes(file: string): Uint8Array {
@@ -115,7 +115,7 @@ async function diffRecorded(a: string, b: string, { json }: DiffOptions): Promis
     told = performance.now();
     report(`el2: compared ${instructions} instructions`);
   });
-  if (cut) report("el2: a recording is cut off, its program was killed: runs are compared up to the last thing that it says");
+  if (cut) report("el2: a recording is truncated, as el2 was killed; the runs are compared up to its last entry");
   if (json) {
     const places = difference && { insn: String(difference.instructions), ns: difference.times.map(String), vcpus: difference.vcpus };
     output(`${documentText(DIFF, { compared: String(compared), cut, difference: places ?? null })}\n`);
@@ -168,12 +168,12 @@ function snapshotText({ equal, headers: [first, second], groups, memory }: Snaps
       lines.push(`  ${[id, ...field === null ? [] : [field]].join("  ")}  ${inline(first)} | ${inline(second)}`);
     }
     const shown = new Set(rows.map(({ id }) => id)).size;
-    if (shown < differ) lines.push(`  and ${differ - shown} more; --rows NUMBER tells more of them`);
+    if (shown < differ) lines.push(`  and ${differ - shown} more; --rows NUMBER prints more`);
   }
   if (memory.differ) lines.push(`memory: ${memory.differ} of ${memory.of} pages differ`);
   for (const { vms, pages, ipas, pa, first, second } of memory.places) {
     const bytes = [first, second].map((byte) => `0x${byte.toString(16).padStart(2, "0")}`).join(" | ");
-    lines.push(`  ${vms.join(" ") || "mapped by nobody"}  ${pages} pages, first at ${[...ipas, pa].join(" ")}  ${bytes}`);
+    lines.push(`  ${vms.join(" ") || "unmapped"}  ${pages} pages, first at ${[...ipas, pa].join(" ")}  ${bytes}`);
   }
   return lines.map((line) => `${line}\n`).join("");
 }
@@ -201,8 +201,8 @@ async function diffTraced(a: string, b: string, { json }: DiffOptions): Promise<
 function traceText({ events: [first, second], difference, otherEvent, kinds }: TraceDiff): string {
   if (!difference) return `the traces are equal: ${first} events\n`;
   const lines = [`the traces differ: ${first} and ${second} events`, ...differenceLines("first difference", difference)];
-  if (!otherEvent) lines.push("they differ in times and CPUs only: the events are the same");
-  else if (otherEvent.event > difference.event) lines.push(...differenceLines("first event that is another one", otherEvent));
+  if (!otherEvent) lines.push("only times and CPUs differ: the events are the same");
+  else if (otherEvent.event > difference.event) lines.push(...differenceLines("first different event", otherEvent));
   lines.push(...kinds.map(({ kind, first, second }) => `${kind.padEnd(6)} ${first} | ${second}`));
   return lines.map((line) => `${line}\n`).join("");
 }

@@ -25,14 +25,14 @@ const CHUNK = 4096;
 export function registerDisasm(program: Command, { exit }: CommandContext): void {
   withSessionOptions(
     program.command("disasm")
-      .description("disassemble a file, instruction words in hexadecimal, or a VM's memory, as objdump -M no-aliases prints them"),
+      .description("disassemble a file, hexadecimal instruction words, or a VM's memory, in the format of objdump -M no-aliases"),
   )
     .argument("<what>", "file (ELF, arm64 Image, raw), words separated by commas, or VM:ADDRESS, VM:SYMBOL, VM/INDEX:pc of a session")
-    .option("--address <address>", "address of the first instruction; ELF files have their own", parseAddress, 0)
-    .option("--start <address>", "leave out what is below this address", parseAddress, 0)
+    .option("--address <address>", "address of the first instruction (ELF files have their own)", parseAddress, 0)
+    .option("--start <address>", "skip instructions below this address", parseAddress, 0)
     .option(
       "--count <n>",
-      "stop after this many instructions; of a VM's memory 16 where nothing is said",
+      "stop after this many instructions (default for a VM's memory: 16)",
       parseWhole(1, Number.MAX_SAFE_INTEGER),
     )
     .addHelpText(
@@ -50,7 +50,7 @@ Examples:
         await answer(open, { table: "code", args: { at: what, size: options.count } }, options.json ?? false);
         return exit(ExitCode.Done);
       }
-      if (options.json) throw new Failure("disasm: --json is for a VM's memory; a file's instructions come as text");
+      if (options.json) throw new Failure("disasm: --json needs a VM's memory; a file's instructions are printed as text");
       // The table of instructions is loaded by who needs it.
       const isa = await import("../../isa/disassemble.ts");
       let left = options.count ?? Number.MAX_SAFE_INTEGER;

@@ -1,4 +1,4 @@
-// `el2 doctor`: what el2 needs of its surroundings, and what to do where something is missing.
+// `el2 doctor`: el2's requirements on this computer, and what to do where something is missing.
 
 import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
@@ -26,7 +26,7 @@ const MACHINE_SIZE = 1.25 * GiB;
 /** Adds the command. */
 export function registerDoctor(program: Command, { exit }: CommandContext): void {
   program.command("doctor")
-    .description("look at terminal, memory, sockets and images, and say what to do where something is missing")
+    .description("check the terminal, memory, sockets and images, and report how to fix what is missing")
     .option("--json", "print JSON")
     .addHelpText("after", examplesText(["doctor", "doctor --json"]))
     .action(async ({ json }) => {
@@ -41,7 +41,7 @@ export function registerDoctor(program: Command, { exit }: CommandContext): void
 
 function terminal(): Finding {
   if (!Deno.stdout.isTerminal()) {
-    return { id: "terminal", ok: true, says: "stdout is no terminal: run and boot are headless here", remedy: "" };
+    return { id: "terminal", ok: true, says: "stdout is not a terminal: run and boot are headless", remedy: "" };
   }
   const { columns, rows } = Deno.consoleSize();
   const ok = columns >= MINIMUM.columns && rows >= MINIMUM.rows;
@@ -49,13 +49,13 @@ function terminal(): Finding {
     id: "terminal",
     ok,
     says: `${columns}x${rows}`,
-    remedy: ok ? "" : `the screens need ${MINIMUM.columns}x${MINIMUM.rows}: make it larger`,
+    remedy: ok ? "" : `the screens need ${MINIMUM.columns}x${MINIMUM.rows}; enlarge the terminal`,
   };
 }
 
 function colours(): Finding {
   const depth = colorDepth((name) => Deno.env.get(name));
-  const says = `${depth === "none" ? "no colours (NO_COLOR or TERM=dumb)" : `${depth} colours`}, TERM=${Deno.env.get("TERM") ?? ""}`;
+  const says = `${depth === "none" ? "no colors (NO_COLOR or TERM=dumb)" : `${depth} colors`}, TERM=${Deno.env.get("TERM") ?? ""}`;
   return { id: "colours", ok: true, says, remedy: "" };
 }
 
@@ -69,13 +69,13 @@ function memory(): Finding {
   try {
     const pages = MACHINE_SIZE / WASM_PAGE_SIZE;
     new WebAssembly.Memory({ initial: pages, maximum: pages });
-    return { id: "memory", ok: true, says: "a machine with 1 GiB for its guests fits", remedy: "" };
+    return { id: "memory", ok: true, says: "there is room for a machine with 1 GiB of RAM", remedy: "" };
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     return {
       id: "memory",
       ok: false,
-      says: "a machine with 1 GiB for its guests does not fit",
+      says: "there is no room for a machine with 1 GiB of RAM",
       remedy: "use --memory 512MiB, or raise the limit of virtual memory: ulimit -v unlimited",
     };
   }
@@ -86,7 +86,7 @@ function sockets(): Finding {
     const folder = sessionFolder();
     const mode = Deno.statSync(folder).mode ?? 0;
     const ok = (mode & 0o077) === 0;
-    return { id: "sockets", ok, says: folder, remedy: ok ? "" : `others can look into it: chmod 700 ${folder}` };
+    return { id: "sockets", ok, says: folder, remedy: ok ? "" : `other users can read it; run chmod 700 ${folder}` };
   } catch (error) {
     if (
       !(error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable)
@@ -95,7 +95,7 @@ function sockets(): Finding {
       id: "sockets",
       ok: false,
       says: error.message,
-      remedy: "set XDG_RUNTIME_DIR to a folder of your own: commands and attach need it",
+      remedy: "set XDG_RUNTIME_DIR to your own folder: commands and attach need it",
     };
   }
 }
@@ -104,9 +104,9 @@ async function images(): Promise<Finding> {
   try {
     const entries = await catalogEntries();
     if (entries.length) return { id: "images", ok: true, says: `${entries.length} in the cache: el2 guests ls`, remedy: "" };
-    return { id: "images", ok: true, says: "none fetched yet; the demo needs none", remedy: "el2 guests fetch debian gets a Debian" };
+    return { id: "images", ok: true, says: "no guest fetched yet; the demo needs none", remedy: "fetch Debian: el2 guests fetch debian" };
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    return { id: "images", ok: false, says: error.message, remedy: "set EL2_CACHE to a folder that can be written" };
+    return { id: "images", ok: false, says: error.message, remedy: "set EL2_CACHE to a writable folder" };
   }
 }

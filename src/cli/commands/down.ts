@@ -15,7 +15,7 @@ const END_TIME = 5_000;
 /** Adds the command. */
 export function registerDown(program: Command, { exit }: CommandContext): void {
   program.command("down")
-    .description("end a session: its VMs stop, its process ends")
+    .description("end a session, with its VMs and its process")
     .argument("[session]", "its name, or the path of its socket")
     .option("--force", "remove the socket of a session that does not answer")
     .addHelpText("after", examplesText(["down", "down phone", "down phone --force"]))
@@ -40,14 +40,14 @@ async function down(named: string | undefined, force: boolean): Promise<number> 
     path = socketPath(named);
     const owner = ownerOf(path);
     if (owner) {
-      throw new Failure(`the session at ${path} lives in process ${owner.pid}; kill ${owner.pid} ends it`, ExitCode.Failed);
+      throw new Failure(`process ${owner.pid} still serves the session at ${path}; end it with kill ${owner.pid}`, ExitCode.Failed);
     }
     removeIfThere(path);
     report(`el2: removed ${path}`);
     return ExitCode.Done;
   }
   if (await answers(path)) {
-    throw new Failure(`the session at ${path} has not ended after ${END_TIME / 1000} s; kill ${pid} ends its process`, ExitCode.Failed);
+    throw new Failure(`the session at ${path} has not ended after ${END_TIME / 1000} s; end its process with kill ${pid}`, ExitCode.Failed);
   }
   return ExitCode.Done;
 }

@@ -16,12 +16,12 @@ const BATCH = 20_000;
 
 /** Adds the command. */
 export function registerEvents(program: Command, { exit }: CommandContext): void {
-  withSessionOptions(program.command("events").description("what happened in a session, oldest first"))
-    .option("--filter <filter>", "only events that it lets through, such as kind=rpc or vm=debian")
+  withSessionOptions(program.command("events").description("list the events of a session, oldest first"))
+    .option("--filter <filter>", "only matching events, such as kind=rpc or vm=debian")
     .option("--kinds <kinds>", `kinds to record: ${TRACE_KINDS.join(",")}, or all`, parseKinds)
-    .option("--follow", "go on with what happens from now on")
-    .option("--since <time>", "from this virtual time on", parseDuration)
-    .option("--count <events>", "end after so many", parseWhole(1, 1e9))
+    .option("--follow", "also print new events as they happen")
+    .option("--since <time>", "only events from this virtual time on", parseDuration)
+    .option("--count <events>", "stop after this many events", parseWhole(1, 1e9))
     .addHelpText(
       "after",
       "\nExamples:\n  el2 events --filter 'kind=rpc res!=ok'\n  el2 events --follow --kinds hvc,virq --filter vm=debian --count 100",

@@ -17,10 +17,10 @@ const HYPERVISOR_EVENTS = "kind=hvc | kind=rpc | kind=psci | kind=state | refuse
 /** Adds the command. */
 export function registerGdb(program: Command, { exit }: CommandContext): void {
   program.command("gdb")
-    .description("a gdb server for a VM of a session, until it is interrupted")
+    .description("serve gdb for a VM of a session, until interrupted")
     .argument("<vm>", "the VM: NAME or vm:NAME; el2: all vCPUs, and continue stops at the hypervisor's events")
-    .option("--port <n>", "port of 127.0.0.1 (default: a free one)", parsePort, 0)
-    .option("--stdio", "speak with gdb on stdin and stdout instead of a port: target remote | el2 gdb VM --stdio")
+    .option("--port <n>", "port of 127.0.0.1 (default: any free port)", parsePort, 0)
+    .option("--stdio", "use stdin and stdout instead of a port: target remote | el2 gdb VM --stdio")
     .option(
       "--events <filter>",
       `with el2: events at which continue stops (default: ${HYPERVISOR_EVENTS})`,
@@ -30,7 +30,7 @@ export function registerGdb(program: Command, { exit }: CommandContext): void {
     .addHelpText(
       "after",
       `
-The VM goes on until gdb connects, and when it has gone. A VM that is called el2 is vm:el2.
+The VM runs until gdb connects, and continues when gdb disconnects. vm:el2 names a VM that is called el2.
 
 Examples:
   el2 gdb debian --port 1234
@@ -39,7 +39,7 @@ Examples:
     )
     .action(async (vm, options) => {
       if (vm !== "el2" && options.events !== undefined) {
-        throw new Failure("gdb: --events is for el2 gdb el2; el2 break stops a session at events");
+        throw new Failure("gdb: --events needs el2 gdb el2; to stop a session at events use el2 break");
       }
       exit(await serveGdb(vm === "el2" ? EVERY_VM : vm.replace(/^vm:/, ""), options));
     });
@@ -63,7 +63,7 @@ async function serveGdb(vm: string, { port, stdio, events, socket }: ServeOption
     if (event.kind === "ended" || event.kind === "failed") ended.resolve(ExitCode.Done);
   };
   session.onGone = () => {
-    attached.reject(new Failure("the session is gone", ExitCode.NoSession));
+    attached.reject(new Failure("the session has ended", ExitCode.NoSession));
     ended.resolve(ExitCode.NoSession);
   };
   session.send({ kind: "debug-attach", vm });

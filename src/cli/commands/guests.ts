@@ -13,17 +13,17 @@ import { terminalWord } from "../../support/terminal-text.ts";
 
 /** Adds `guests fetch` and `guests ls` to the program. */
 export function registerGuests(program: Command): void {
-  const guests = program.command("guests").description("fetch and list guests");
+  const guests = program.command("guests").description("fetch, add and list guests");
   guests.command("fetch")
-    .description("fetch an unmodified guest: kernel and busybox initramfs by apt in a private folder, no root needed")
-    .argument("<guest>", "what to fetch: debian")
+    .description("fetch an unmodified guest, kernel and busybox initramfs, with apt in a private folder; needs no root")
+    .argument("<guest>", "guest to fetch: debian")
     .addOption(new Option("--release <name>", "Debian release").choices(DEBIAN_RELEASES).default(DEFAULT_DEBIAN_RELEASE))
-    .option("--disk", "make the guest with a disk: the ordinary kernel and a root file system of packages, configured in a first boot")
-    .option("--mirror <url>", "Debian mirror (default: the one of this machine's apt; https where there is no apt)")
+    .option("--disk", "fetch the guest with a disk: Debian's ordinary kernel and a root file system, configured in a first boot")
+    .option("--mirror <url>", "Debian mirror (default: the mirror that apt uses, or deb.debian.org)")
     .option("--json", "print the manifest as JSON")
     .addHelpText("after", examplesText(["guests fetch debian", "guests fetch debian --release trixie --disk"]))
     .action(async (guest, options) => {
-      if (guest !== "debian") throw new Failure(`guest ${guest}: nothing of that name can be fetched; there is: debian`);
+      if (guest !== "debian") throw new Failure(`guests fetch: "${guest}" is not a guest that can be fetched; there is debian`);
       // The one with a disk boots it, and needs the machine.
       const fetch = options.disk ? (await import("../../catalog/debian-disk.ts")).fetchDebianDisk : fetchDebian;
       const manifest = await fetch({ release: options.release, mirror: options.mirror, progress: progressLine() }).catch((error) =>
@@ -32,17 +32,17 @@ export function registerGuests(program: Command): void {
       output(`${options.json ? guestText(manifest) : describe(manifest).join("\n")}\n`);
     });
   guests.command("add")
-    .description("keep a guest of your own in the cache under a name that el2 run takes")
-    .argument("<name>", "its name, and its VM's")
+    .description("add your own guest to the cache, under a name that el2 run accepts")
+    .argument("<name>", "name of the guest and of its VM")
     .argument("<image>", "arm64 Linux Image (also gzip or EFI zboot), ELF or raw image")
     .option("--initrd <file>", "initial ramdisk")
     .option("--append <string>", "kernel command line (default: console=ttyAMA0)")
-    .option("--about <text>", "one line about it")
+    .option("--about <text>", "description, one line")
     .option("--json", "print the manifest as JSON")
     .addHelpText(
       "after",
       `
-Configurations name its files as catalog:NAME/image and catalog:NAME/initrd. A guest of the same name is replaced.
+Configurations refer to its files as catalog:NAME/image and catalog:NAME/initrd. An existing guest of this name is replaced.
 
 Examples:
   el2 guests add mine Image --initrd rootfs.cpio.gz && el2 run mine
@@ -62,8 +62,8 @@ Examples:
     });
   guests.command("ls")
     .description("list the guests in the cache with sizes and hashes")
-    .option("--check", "read every file and compare it with its hash; exit 1 where one differs")
-    .option("--json", "print manifests as JSON, one a line")
+    .option("--check", "compare every file with its hash; exits with 1 if one differs")
+    .option("--json", "print manifests as JSON, one per line")
     .addHelpText("after", examplesText(["guests ls", "guests ls --check"]))
     .action(async (options) => {
       for (const entry of await catalogEntries()) {
@@ -71,7 +71,7 @@ Examples:
         if (!options.check) continue;
         const damaged = await damagedFiles(entry);
         if (damaged.length === 0) continue;
-        report(`el2: ${entry.manifest.name}: ${damaged.join(", ")} differ from the manifest; fetch it again`);
+        report(`el2: ${entry.manifest.name}: ${damaged.join(", ")} differ from the manifest; fetch the guest again`);
         Deno.exitCode = ExitCode.Failed;
       }
     });
@@ -85,7 +85,7 @@ function refused(command: "fetch" | "add", error: unknown): never {
   if (nowhere) {
     const reason = (error as Error).message;
     throw new Failure(
-      `guests ${command}: cannot write to ${cacheFolder()}: ${reason}; name another folder with EL2_CACHE`,
+      `guests ${command}: cannot write to ${cacheFolder()}: ${reason}; set EL2_CACHE to another folder`,
       ExitCode.Failed,
     );
   }

@@ -12,15 +12,15 @@ import type { Action } from "../../queries/action.ts";
 /** Adds the command. */
 export function registerInject(program: Command): void {
   const command = withListOptions(withSessionOptions(
-    program.command("inject").description("let operations of a session's machine go wrong: the n-th call, request, allocation, interrupt"),
+    program.command("inject").description("inject faults into a session's machine: the n-th call, request, allocation or interrupt"),
   ))
-    .argument("[rule...]", "KIND FIELD=VALUE .. -> EFFECT, each as one argument; without one, the rules that hold")
-    .option("--list", "the rules that hold, and what has come of them")
-    .option("--remove <id>", "end a rule: inject:NUMBER, or all")
+    .argument("[rule...]", "KIND FIELD=VALUE … -> EFFECT, one per argument; without any, list the active rules")
+    .option("--list", "list the active rules, and what they did")
+    .option("--remove <id>", "remove a rule: inject:NUMBER, or all")
     .addHelpText("after", helpText());
   command.action(async (rules) => {
     const options = command.opts();
-    if (options.remove !== undefined && rules.length > 0) throw new Failure("inject: --remove takes no rule beside it");
+    if (options.remove !== undefined && rules.length > 0) throw new Failure("inject: --remove and a rule are mutually exclusive; give one");
     const actions: Action[] = rules.map((text) => ({ kind: "inject.add", rule: checkedRule(text) }));
     if (options.remove !== undefined) actions.push({ kind: "inject.remove", rule: options.remove });
     using open = await openSession(options);
@@ -38,8 +38,8 @@ function helpText(): string {
     `  ${kind.padEnd(7)} ${doc}\n          ${Object.keys(fields).join("= ")}=`
   );
   return `
-A rule is KIND FIELD=VALUE .. -> EFFECT. FIELD!=VALUE is the opposite, a value may have commas and *. nth=3 means the third one alone,
-nth=3.. from the third on, nth=3..5 these, every=10 each tenth. EFFECT is an error by its name, delay TIME, lose, double or die.
+A rule is KIND FIELD=VALUE … -> EFFECT. FIELD!=VALUE negates; a value may have commas and *. nth=3 is the third operation only, nth=3.. the
+third and all after it, nth=3..5 a range, every=10 every tenth. EFFECT is the name of an error, delay TIME, lose, double or die.
 
 ${kinds.join("\n")}
 

@@ -16,7 +16,7 @@ const chord = (codes: readonly number[]): Together[] => [
 export function keyEvents(text: string): Together[] {
   const codes = text.split("+").map((name) => {
     const code = KEYS.get(name.toLowerCase());
-    if (code === undefined) throw new InvalidArgumentError(`"${name}" is no key; there are ${[...KEYS.keys()].join(" ")}.`);
+    if (code === undefined) throw new InvalidArgumentError(`"${name}" is not a key; use ${[...KEYS.keys()].join(" ")}.`);
     return code;
   });
   return chord(codes);
@@ -26,7 +26,7 @@ export function keyEvents(text: string): Together[] {
 export function textEvents(text: string): Together[] {
   return [...text].flatMap((character) => {
     const key = keyOf(character);
-    if (!key) throw new InvalidArgumentError(`${JSON.stringify(character)} is on no key of a keyboard of the US.`);
+    if (!key) throw new InvalidArgumentError(`${JSON.stringify(character)} is not on a US keyboard.`);
     const shift = key.shift ? [KEYS.get("leftshift")!] : [];
     return chord([...shift, key.code]);
   });
@@ -37,7 +37,9 @@ export function placeEvents(text: string): Together[] {
   const match = /^(\d+),(\d+)$/.exec(text);
   const [x, y] = match ? [Number(match[1]), Number(match[2])] : [NaN, NaN];
   if (!(x <= TABLET_MAX && y <= TABLET_MAX)) {
-    throw new InvalidArgumentError(`"${text}" is no place; write it like 16384,8192: 0..${TABLET_MAX} from the left and from above.`);
+    throw new InvalidArgumentError(
+      `"${text}" is not a position; use X,Y from the top left, 0..${TABLET_MAX} each, for example 16384,8192.`,
+    );
   }
   return [[{ type: EventType.ABS, code: Abs.X, value: x }, { type: EventType.ABS, code: Abs.Y, value: y }]];
 }
@@ -45,12 +47,14 @@ export function placeEvents(text: string): Together[] {
 /** A press and release of a button. */
 export function clickEvents(name: string): Together[] {
   const code = Object.entries(BUTTONS).find(([one]) => one === name)?.[1];
-  if (code === undefined) throw new InvalidArgumentError(`"${name}" is no button; there are ${Object.keys(BUTTONS).join(", ")}.`);
+  if (code === undefined) throw new InvalidArgumentError(`"${name}" is not a button; use ${Object.keys(BUTTONS).join(", ")}.`);
   return [[press(code, 1)], [press(code, 0)]];
 }
 
 /** Steps of the wheel, up or (negative) down. */
 export function wheelEvents(text: string): Together[] {
-  if (!/^-?\d{1,3}$/.test(text)) throw new InvalidArgumentError(`"${text}" are no steps of a wheel; write 3, or -- -3 for down.`);
+  if (!/^-?\d{1,3}$/.test(text)) {
+    throw new InvalidArgumentError(`"${text}" is not a number of wheel steps; use for example 3, or -- -3 for down.`);
+  }
   return [[{ type: EventType.REL, code: Rel.WHEEL, value: Number(text) }]];
 }

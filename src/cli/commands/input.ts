@@ -19,26 +19,26 @@ function inputCommand(
     help,
     arguments: [VM_ARGUMENT, argument],
     action: (vm, text) => ({ kind: "input.send", vm, events: events(text) }),
-    done: (vm) => `${vm} has it`,
+    done: (vm) => `sent to ${vm}`,
     examples,
   };
 }
 
 export const INPUT: Group = {
   name: "input",
-  help: "keyboard and tablet of a VM (boot --input)",
+  help: "send keyboard and tablet input to a VM (boot --input)",
   queries: [],
   actions: [
-    inputCommand("key", "press and release keys", { name: "keys", help: "a key, or several joined by +: leftctrl+c" }, keyEvents, [
+    inputCommand("key", "press and release keys", { name: "keys", help: "a key, or several joined by +, such as leftctrl+c" }, keyEvents, [
       "input key host leftctrl+c",
     ]),
-    inputCommand("text", "type text on a keyboard of the US", { name: "text", help: "the text" }, textEvents, [
+    inputCommand("text", "type text (US layout)", { name: "text", help: "the text" }, textEvents, [
       "input text host 'uname -a'",
     ]),
     inputCommand(
       "move",
-      "move to a place of the tablet",
-      { name: "place", help: "X,Y: 0..32767 from the left and from above" },
+      "move the tablet's pointer",
+      { name: "position", help: "X,Y from the top left, 0..32767 each" },
       placeEvents,
       [
         "input move host 16384,8192",
@@ -53,10 +53,16 @@ export const INPUT: Group = {
         "input click host left",
       ],
     ),
-    inputCommand("wheel", "turn the tablet's wheel", { name: "steps", help: "up, or behind -- negative for down" }, wheelEvents, [
-      "input wheel host 3",
-      "input wheel host -- -3",
-    ]),
+    inputCommand(
+      "wheel",
+      "turn the tablet's wheel",
+      { name: "steps", help: "steps up, or down with a negative number after --" },
+      wheelEvents,
+      [
+        "input wheel host 3",
+        "input wheel host -- -3",
+      ],
+    ),
   ],
 };
 

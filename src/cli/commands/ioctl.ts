@@ -12,10 +12,10 @@ import { documentText, type FieldsOf, IOCTL_DECODED } from "../../queries/docume
 
 /** Adds the command. */
 export function registerIoctl(program: Command): void {
-  const ioctl = program.command("ioctl").description("about ioctls of /dev/gunyah and /dev/gzvm");
+  const ioctl = program.command("ioctl").description("explain ioctls of /dev/gunyah and /dev/gzvm");
   ioctl.command("decode")
-    .description("say what a request code is, who answers it, and which structure it takes")
-    .argument("<code>", "request code, as strace or an EINVAL report shows it")
+    .description("show what a request code is, which drivers have it, and its structure")
+    .argument("<code>", "request code, such as strace shows")
     .option("--json", "as JSON", false)
     .addHelpText("after", "\nExamples:\n  el2 ioctl decode 0xB201\n  el2 ioctl decode 0x40204701")
     .action((text, { json }) => {
@@ -27,7 +27,7 @@ export function registerIoctl(program: Command): void {
 /** A 32-bit number. @throws Failure for anything else */
 function parseCode(text: string): number {
   const code = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : NaN;
-  if (!(code <= 0xffff_ffff)) throw new Failure(`ioctl decode ${text}: not a request code of 32 bits, such as 0x40204701`);
+  if (!(code <= 0xffff_ffff)) throw new Failure(`ioctl decode: "${text}" is not a 32-bit request code; use for example 0x40204701`);
   return code;
 }
 
@@ -48,8 +48,8 @@ export function decodedAsText(code: number): string {
   const { request, geniezone, near } = decodeRequest(code);
   const lines = [describeCode(code)];
   if (request) lines.push(...requestLines(request, geniezone));
-  else if (near.length === 0) lines.push("no driver that el2 knows has it");
-  for (const each of near) lines.push("not a request; magic and number are those of", ...requestLines(each, false));
+  else if (near.length === 0) lines.push("no driver that el2 knows has this request");
+  for (const each of near) lines.push("not a request; its magic and number match", ...requestLines(each, false));
   return lines.join("\n");
 }
 

@@ -31,10 +31,10 @@ export const IRQ: Group = {
     },
     {
       name: "findings",
-      help: "interrupts that storm or cannot come, with the reason",
+      help: "interrupts that storm or cannot be delivered, with the reason",
       table: "irq.ls",
       query: () => ({ filter: "finding!=-" }),
-      none: "no interrupt storms, and none is kept from coming",
+      none: "no storms; every interrupt can be delivered",
       examples: ["irq findings"],
     },
   ],
@@ -63,10 +63,10 @@ const TOP_ROWS = 10;
 /** Adds `irq top`. */
 function addTop(group: Command): void {
   const command = withListOptions(
-    withSessionOptions(group.command("top").description("the interrupts that come most often, and what is wrong with any")),
+    withSessionOptions(group.command("top").description("the most frequent interrupts, and interrupts with a finding")),
   )
     .option("--for <time>", `count over this much wall time (default: ${TOP_TIME / 1e9}s)`, parseDuration)
-    .option("--limit <rows>", "at most so many rows", parseWhole(1, 10_000), TOP_ROWS)
+    .option("--limit <rows>", "at most this many rows", parseWhole(1, 10_000), TOP_ROWS)
     .addHelpText("after", examplesText(["irq top", "irq top --for 2s"]));
   command.action(async () => {
     const options = command.opts();

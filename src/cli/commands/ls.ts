@@ -31,7 +31,7 @@ async function list(json: boolean): Promise<number> {
     }
   }
   if (json) output(`${documentText(SESSIONS, { data: rows.map(fields) })}\n`);
-  else if (!rows.length) report("el2: no session runs; el2 up WHAT starts one");
+  else if (!rows.length) report("el2: no session is running; start one with el2 up demo");
   else {
     for (const { name, what, clients, ended, paused, started, logs } of rows) {
       const state = ended ? `ended: ${ended}` : paused ? "paused" : "runs";

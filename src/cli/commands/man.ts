@@ -14,7 +14,7 @@ export function registerMan(program: Command): void {
   program.command("man")
     .description("the manual page of el2, or of one command: el2 man vm ls | man -l -")
     .argument("[command...]", "a command, such as vm or vm ls")
-    .option("--markdown", "the reference of commands for docs/reference/commands.md instead")
+    .option("--markdown", "print the reference of commands as Markdown instead")
     .addHelpText("after", examplesText(["man", "man vm ls", "man --markdown"]))
     .action((path, { markdown }) => {
       const tree = commandTree(program);
@@ -24,20 +24,20 @@ export function registerMan(program: Command): void {
 }
 
 const EXIT_CODES: readonly (readonly [number, string])[] = [
-  [0, "done; run: --for or --until was reached, or each VM ended by its own will"],
-  [1, "it failed: a VM crashed, a test failed, no such object"],
-  [2, "usage or configuration; nothing was started"],
-  [3, "no session, or one of another version"],
+  [0, "done; run: --for or --until was reached, or every VM shut itself down"],
+  [1, "failed: a VM crashed, a test failed, or an object does not exist"],
+  [2, "wrong usage or configuration; nothing was started"],
+  [3, "no session, or a session of another version"],
   [4, "--timeout (wall time) passed, or --for (virtual time) before --until"],
-  [5, "--read-only forbids it"],
-  [130, "interrupted: the first ctrl-C stops in order, the second at once"],
+  [5, "refused because of --read-only"],
+  [130, "interrupted: the first ctrl-C ends the run in order, the second at once"],
 ];
 
 const ENVIRONMENT: readonly (readonly [string, string])[] = [
-  ["EL2_SOCKET", "the session that commands talk to: its name, or the path of its socket"],
+  ["EL2_SOCKET", "session that commands use: its name, or the path of its socket"],
   ["EL2_THEME", "colors of the screens: auto, terminal, dark, light, high-contrast, solarized, gruvbox, nord, deuteranopia"],
-  ["EL2_CACHE", "cache folder: fetched guests (in its folder guests), prompts of --instant, what the core need not make again"],
-  ["XDG_RUNTIME_DIR", "folder under which sockets, logs of sessions and of their consoles are"],
+  ["EL2_CACHE", "cache folder: fetched guests (in its folder guests), snapshots of --instant, generated code"],
+  ["XDG_RUNTIME_DIR", "folder of the sockets and logs of sessions, and of their consoles' logs"],
   ["NO_COLOR", "no color: marks and words say everything"],
 ];
 
@@ -143,8 +143,8 @@ function roff(text: string): string {
 
 /** The reference as Markdown. */
 export function commandReference(tree: CommandNode): string {
-  const lines = ["# Commands", "", "Made from the commands themselves by `el2 man --markdown`.", "", "## el2", "", "```", "el2", "```", ""];
-  lines.push("The screens on ./el2.toml, else on the demo; without a terminal, 5 s of it as text.", "");
+  const lines = ["# Commands", "", "Generated from the commands by `el2 man --markdown`.", "", "## el2", "", "```", "el2", "```", ""];
+  lines.push("Runs ./el2.toml, or the demo if there is none, with the screens; without a terminal, for 5 s as text.", "");
   lines.push(...tree.options.map(({ flags, help }) => `- \`${flags}\`: ${help}`), "");
   for (const { path, command } of leaves(tree)) {
     lines.push(`## ${path}`, "", "```", usage(path, command), "```", "", `${command.help}.`, "");

@@ -5,7 +5,7 @@ import { answer } from "../common/answer.ts";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { BY_ID, type Group, registerGroup, VM_FILTER } from "../common/group.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
-import { parseWhole } from "../common/values.ts";
+import { checkedPlace, parseSizeIn } from "../common/values.ts";
 
 const ADDRESS_ARGUMENT = { name: "address", help: "pa:ADDRESS or ipa:VM/ADDRESS" } as const;
 
@@ -23,10 +23,11 @@ export const MEM: Group = {
     {
       ...BY_ID,
       name: "owner",
-      help: "who owns a page, through which extents, and where it is mapped",
+      help: "the owner of a page, its extents and its mappings",
       table: "mem.owner",
       argument: ADDRESS_ARGUMENT,
-      query: (at) => ({ at: at! }),
+      list: "map",
+      query: (at) => ({ at: checkedPlace("mem owner", at!) }),
       examples: ["mem owner pa:0x40000000", "mem owner ipa:ping/0x80000000"],
     },
     {
@@ -42,20 +43,21 @@ export const MEM: Group = {
       help: "everything about a parcel",
       table: "mem.parcels",
       argument: { name: "parcel", help: "parcel:HANDLE" },
+      list: "parcels",
       examples: ["mem parcel parcel:0x1"],
     },
     {
       name: "blocked",
-      help: "parcels that cannot be reclaimed, and who holds them",
+      help: "parcels that cannot be reclaimed, and the VMs that hold them",
       table: "mem.parcels",
       query: () => ({ filter: "state=blocked" }),
-      none: "no parcel is blocked: no reclaim of one was refused",
+      none: "no parcel is blocked: no reclaim was refused",
       examples: ["mem blocked"],
     },
-    { name: "limits", help: "what can run out", table: "mem.limits", examples: ["mem limits"] },
+    { name: "limits", help: "limited resources: used and maximum", table: "mem.limits", examples: ["mem limits"] },
     {
       name: "check",
-      help: "the invariants of memory ownership; exit code 1 on a violation",
+      help: "check the invariants of memory ownership; exits with 1 on a violation",
       table: "mem.check",
       failsOnRows: true,
       examples: ["mem check"],
@@ -72,12 +74,12 @@ export function registerMem(program: Command, context: CommandContext): void {
 
 /** Adds `mem read`. */
 function addRead(group: Command): void {
-  const command = withSessionOptions(group.command("read").description("bytes of memory"))
+  const command = withSessionOptions(group.command("read").description("print bytes of memory"))
     .argument("<address>", ADDRESS_ARGUMENT.help)
-    .argument("[size]", "bytes", parseWhole(1, 65536))
+    .argument("[size]", "number of bytes, such as 64, 0x140 or 4K", parseSizeIn(1, 65536))
     .addHelpText("after", examplesText(["mem read ipa:ping/0x80000000 64", "mem read pa:0x40000000"]));
   command.action(async (at, size) => {
     using open = await openSession(command.opts());
-    await answer(open, { table: "mem.read", args: { at, size } }, command.opts().json ?? false);
+    await answer(open, { table: "mem.read", args: { at: checkedPlace("mem read", at), size } }, command.opts().json ?? false);
   });
 }

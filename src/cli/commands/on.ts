@@ -10,13 +10,13 @@ import type { Move } from "../../protocol/protocol.ts";
 
 /** Adds the command. */
 export function registerOn(program: Command, { exit }: CommandContext): void {
-  withSessionOptions(program.command("on").description("let a paused machine, or its past, go on by instructions; changes the machine"))
-    .option("--by <n>", "so many instructions (default 1)", parseWhole(1, Number.MAX_SAFE_INTEGER))
-    .option("--event <filter>", "to the next event that the filter lets through; from now on the machine runs until it happens")
+  withSessionOptions(program.command("on").description("step forward from a pause or from an earlier point; changes the machine"))
+    .option("--by <n>", "go forward this many instructions (default: 1)", parseWhole(1, Number.MAX_SAFE_INTEGER))
+    .option("--event <filter>", "go forward to the next matching event; at the present, run until it occurs")
     .addHelpText("after", examplesText(["on --by 1000", "on --event kind=rpc"]))
     .action(async (options) => {
       const { by, event } = options;
-      if (by !== undefined && event !== undefined) throw new Failure("on: --by and --event exclude each other; give one");
+      if (by !== undefined && event !== undefined) throw new Failure("on: --by and --event are mutually exclusive; give one");
       const next: Move | undefined = event === undefined ? undefined : { kind: "next-event", filter: checkedEventFilter("--event", event) };
       exit(await move(options, next ?? { kind: "step", by: by ?? 1 }));
     });

@@ -4,16 +4,18 @@ import type { Command } from "@commander-js/extra-typings";
 import { answer } from "../common/answer.ts";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode } from "../common/failure.ts";
+import { report } from "../common/print.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
+import { timeText } from "../../queries/format.ts";
 
 /** Adds the command. */
 export function registerPause(program: Command, { exit }: CommandContext): void {
-  withSessionOptions(program.command("pause").description("pause a session's machine: virtual time stands still; changes the machine"))
+  withSessionOptions(program.command("pause").description("pause a session's machine and its virtual time; changes the machine"))
     .addHelpText("after", "\nExamples:\n  el2 pause && el2 vcpu ls && el2 resume")
     .action(async (options) => exit(await setPaused(options, true)));
 }
 
-/** Pauses the machine of a session or resumes it, and prints the vCPUs. */
+/** Pauses the machine of a session or resumes it, and says where it is. */
 export async function setPaused(options: { socket?: string; readOnly?: boolean; json?: boolean }, paused: boolean): Promise<number> {
   using open = await openSession(options);
   const { session } = open;
@@ -23,5 +25,11 @@ export async function setPaused(options: { socket?: string; readOnly?: boolean; 
   // Also where it is so already: who may not change it hears that.
   session.send({ kind: paused ? "pause" : "resume" });
   await done;
-  return await answer(open, { table: "vcpu.ls", args: {} }, options.json ?? false) > 0 ? ExitCode.Done : ExitCode.Failed;
+  if (options.json) {
+    await answer(open, { table: "vcpu.ls", args: {} }, true);
+    return ExitCode.Done;
+  }
+  const { at } = await open.asker.ask({ table: "vm.ls", args: { limit: 1 } });
+  report(`el2: ${paused ? "paused" : "running"} at t=${timeText(Number(at.ns))}, ${at.insn} instructions`);
+  return ExitCode.Done;
 }

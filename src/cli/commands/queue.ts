@@ -39,14 +39,14 @@ export const QUEUE: Group = {
     {
       name: "send",
       help: "put a message into a queue as its sender would",
-      arguments: [QUEUE_ARGUMENT, { name: "bytes", help: "hexadecimal, or text behind text:" }],
+      arguments: [QUEUE_ARGUMENT, { name: "bytes", help: "hexadecimal digits, or text: and text" }],
       action: (queue, bytes) => ({ kind: "queue.send", queue, bytes: parseBytes(bytes) }),
       done: (queue, bytes) => `${parseBytes(bytes).length} bytes are in ${queue}`,
       examples: ["queue send mq:289 00112233", "queue send mq:289 text:hello"],
     },
     {
       name: "flush",
-      help: "take all messages out of a queue",
+      help: "remove all messages from a queue",
       arguments: [QUEUE_ARGUMENT],
       action: (queue) => ({ kind: "queue.flush", queue }),
       done: (queue) => `${queue} is empty`,

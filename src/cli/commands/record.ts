@@ -10,10 +10,10 @@ import { openSession } from "../common/session.ts";
 /** Adds the command. */
 export function registerRecord(program: Command, { exit, run }: CommandContext): void {
   program.command("record")
-    .description("run WHAT and record everything that enters it (run --record, boot --record); without WHAT the run of a session until now")
+    .description("run WHAT and record its inputs (as run --record and boot --record do); without WHAT, save the run of a session so far")
     .argument("<file>", "recording to write")
-    .argument("[what...]", "behind --: what el2 run takes, or a whole command: boot IMAGE .., snapshot load FILE ..")
-    .option("--socket <session>", "the session whose run it is: its name, or the path of its socket")
+    .argument("[what...]", "after --: the arguments of el2 run, or a whole command: boot IMAGE …, snapshot load FILE …")
+    .option("--socket <session>", "the session to save: its name, or the path of its socket")
     .addHelpText(
       "after",
       `
@@ -26,7 +26,9 @@ Examples:
     )
     .action(async (file, what, { socket }) => {
       if (what.length === 0) return exit(await saveRun(file, socket));
-      if (socket !== undefined) throw new Failure("record: --socket is for the run of a session, which has no WHAT; leave one out");
+      if (socket !== undefined) {
+        throw new Failure("record: --socket and WHAT are mutually exclusive: --socket saves the run of a session; give one");
+      }
       const command = ["run", "boot", "snapshot"].includes(what[0]) ? what : ["run", ...what];
       await run([...command, "--record", file]);
     });

@@ -12,22 +12,25 @@ import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../plans/plan.ts";
 /** Adds the command. */
 export function registerReplay(program: Command, { entry, exit }: CommandContext): void {
   program.command("replay")
-    .description("run a recording again: the same run, instruction for instruction")
+    .description("replay a recording: the same run, instruction for instruction")
     .argument("<file>", "recording")
-    .option("--verify", "compare with what was recorded, every 10,000,000 instructions and at the end; exit code 1 at the first difference")
+    .option(
+      "--verify",
+      "compare with the recorded state every 10,000,000 instructions and at the end; exits with 1 at the first difference",
+    )
     .option("--to <time>", "stop at this virtual time", parseDuration)
-    .option("--tui", "show it on the screen, also without --verify; otherwise consoles as text")
-    .option("--tier <tier>", `what executes instructions (${TIERS.join(", ")}); recordings know no difference`)
+    .option("--tui", "show the screens (default: consoles as text)")
+    .option("--tier <tier>", `execution engine: ${TIERS.join(", ")} (results are identical)`)
     .addOption(logOption)
     .addOption(logLevelOption)
     .addOption(noColorOption)
     .addOption(asciiOption)
     .addOption(themeOption)
-    .option("--timeout <time>", "wall time after which the replay ends with exit code 4", parseDuration)
+    .option("--timeout <time>", "end the replay with exit code 4 after this much wall time", parseDuration)
     .addHelpText(
       "after",
       `
-Exit codes: that of the recorded run; 1 the runs differ (--verify), or the recording was cut off; 2 it cannot be read.
+Exit codes: that of the recorded run; 1 the runs differ (--verify), or the recording is truncated; 2 it cannot be read.
 
 Examples:
   el2 replay bug.rec --verify
@@ -35,7 +38,9 @@ Examples:
     )
     .action(async (file, options) => {
       const tier = TIERS.find((one) => one === options.tier);
-      if (options.tier !== undefined && tier === undefined) throw new Failure(`--tier ${options.tier}: there are ${TIERS.join(", ")}`);
+      if (options.tier !== undefined && tier === undefined) {
+        throw new Failure(`--tier: "${options.tier}" is not an engine; use ${TIERS.join(", ")}`);
+      }
       const { plan, ...recording } = await readNamedRecording(file);
       const replayed: SessionPlan = {
         ...plan,

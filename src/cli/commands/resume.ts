@@ -8,7 +8,7 @@ import { withSessionOptions } from "../common/session.ts";
 /** Adds the command. */
 export function registerResume(program: Command, { exit }: CommandContext): void {
   withSessionOptions(
-    program.command("resume").description("let a session's paused machine go on, from where it really is; changes the machine"),
+    program.command("resume").description("continue a paused session from the present; changes the machine"),
   )
     .addHelpText("after", "\nExamples:\n  el2 resume")
     .action(async (options) => exit(await setPaused(options, false)));

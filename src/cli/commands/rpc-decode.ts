@@ -2,6 +2,8 @@
 // no session.
 
 import type { Command } from "@commander-js/extra-typings";
+import type { CommandContext } from "../common/command.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
 import { output } from "../common/print.ts";
 import { parseBytes } from "../common/values.ts";
 import { describeMessage, describePackets } from "../../abi/rpc/text/describe.ts";
@@ -9,26 +11,29 @@ import { documentText, RPC_DECODED } from "../../queries/documents.ts";
 import { hex } from "../../queries/table.ts";
 
 /** Adds the command to the group `rpc`. */
-export function addDecode(rpc: Command): void {
+export function addDecode(rpc: Command, { exit }: CommandContext): void {
   rpc.command("decode")
-    .description("say what a packet between a VM and the resource manager is, field by field")
-    .argument("<hex...>", "its bytes; of a message of several packets one behind the other", (text, bytes: Uint8Array[]) => [
+    .description("decode a packet between a VM and the resource manager, field by field")
+    .argument("<hex...>", "bytes of the packet; of a message in several packets, all in order", (text, bytes: Uint8Array[]) => [
       ...bytes,
       parseBytes(text),
     ], [])
-    .option("--json", "print JSON: el2 schema rpc.decode describes it")
+    .option("--json", "print JSON (described by el2 schema rpc.decode)")
     .addHelpText("after", "\nExamples:\n  el2 rpc decode 210101000100005600000000\n  el2 rpc decode 21 02 07 00 04 00 00 56 03 00 00 00")
     .action((parts, { json }) => {
       const bytes = Uint8Array.from(parts.flatMap((part) => [...part]));
-      output(`${json ? decodedText(bytes) : describePackets(bytes).join("\n")}\n`);
+      const decoded = describeMessage(bytes);
+      if (json) output(`${decodedText(decoded)}\n`);
+      else if (!decoded.packets.length && decoded.problem) throw new Failure(`not an RM RPC packet: ${decoded.problem}`, ExitCode.Failed);
+      else output(`${describePackets(bytes).join("\n")}\n`);
+      exit(decoded.problem === undefined ? ExitCode.Done : ExitCode.Failed);
     });
 }
 
-function decodedText(bytes: Uint8Array): string {
-  const { packets, fields, problem = null } = describeMessage(bytes);
+function decodedText({ packets, fields, problem }: ReturnType<typeof describeMessage>): string {
   return documentText(RPC_DECODED, {
     packets: packets.map((packet) => ({ ...packet, id: hex(packet.id), sequence: hex(packet.sequence) })),
     fields: fields.map((field) => ({ ...field })),
-    problem,
+    problem: problem ?? null,
   });
 }

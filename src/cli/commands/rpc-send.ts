@@ -19,20 +19,20 @@ const LOOK = 20;
 /** Adds the command to the group `rpc`. */
 export function addSend(rpc: Command, { exit }: CommandContext): void {
   const command = withSessionOptions(
-    rpc.command("send").description("send a request to the resource manager as the host VM, and print the answer; changes the machine"),
+    rpc.command("send").description("send a request to the resource manager as the host VM, and print the reply; changes the machine"),
   )
     .argument("<message>", "its name or id, such as VM_GET_STATE")
-    .argument("[fields...]", "FIELD=VALUE: numbers, bytes in hexadecimal or text:TEXT, lists as JSON; all that it has where none is given")
-    .option("--payload <hex>", "the payload's bytes, right or wrong, in the place of fields", parseBytes)
-    .option("--timeout <time>", `wall time for the answer; exit code 4 after it (default: ${ANSWER_TIME / 1e9}s)`, parseDuration)
+    .argument("[fields...]", "FIELD=VALUE: numbers, bytes in hexadecimal or text:TEXT, lists as JSON; without any, list the fields")
+    .option("--payload <hex>", "raw bytes of the payload instead of fields, valid or not", parseBytes)
+    .option("--timeout <time>", `wall time for the reply; exits with 4 after it (default: ${ANSWER_TIME / 1e9}s)`, parseDuration)
     .addHelpText(
       "after",
       `
-Exit code 1 where the request is refused; el2 why says why. What it changes, it changes behind the back of the host's drivers.
+Exits with 1 if the request is refused; el2 why shows the reason. The host's drivers do not know of what the request changes.
 
 Examples:
   el2 rpc send VM_GET_STATE vmid=0x80
-  el2 rpc send VM_SET_NAME                         which fields it has
+  el2 rpc send VM_SET_NAME                         list its fields
   el2 rpc send MEM_RECLAIM handle=0x3 flags=0
   el2 rpc send 0x56000001 --payload 80000000`,
     );
@@ -52,7 +52,7 @@ async function sendRpc(name: string, fields: readonly string[], options: SendOpt
   const { message, payload } = composed(name, fields, options.payload);
   using open = await openSession(options);
   const { asker, session } = open;
-  if (session.info.paused) throw new Failure("the machine is paused, and nobody would answer; el2 resume lets it go on", ExitCode.Failed);
+  if (session.info.paused) throw new Failure("the machine is paused and cannot answer; continue it with el2 resume", ExitCode.Failed);
   const newest = async (after?: string) => await asker.ask({ table: "rpc.ls", args: { filter: `vm=host msg=${message}`, after } });
   const { cursor } = await newest();
   const error = await asker.act({ kind: "rpc.send", ...payload });
@@ -65,7 +65,7 @@ async function sendRpc(name: string, fields: readonly string[], options: SendOpt
       else output(recordText(TABLES["rpc.ls"], row));
       return row.refused ? ExitCode.Failed : ExitCode.Done;
     }
-    if (performance.now() > limit) throw new Failure(`no answer within ${timeout / 1e9} s`, ExitCode.TimedOut);
+    if (performance.now() > limit) throw new Failure(`no reply within ${timeout / 1e9} s`, ExitCode.TimedOut);
     await new Promise((resolve) => setTimeout(resolve, LOOK));
   }
 }
@@ -75,7 +75,7 @@ function composed(name: string, fields: readonly string[], bytes: Uint8Array | u
   try {
     const message = findRequest(name);
     if (bytes) {
-      if (fields.length) throw new Failure("rpc send: --payload stands in the place of fields; give one of them");
+      if (fields.length) throw new Failure("rpc send: --payload and fields are mutually exclusive; give one");
       return { message: message.name, payload: { id: message.id, payload: bytes } };
     }
     const takes = fieldNames(message);
@@ -83,7 +83,7 @@ function composed(name: string, fields: readonly string[], bytes: Uint8Array | u
     const given = new Map(fields.map((text): [string, string] => {
       const at = text.indexOf("=");
       if (at < 1) {
-        throw new Failure(`rpc send: ${JSON.stringify(text)}: write FIELD=VALUE; ${message.name} has ${takes.join(", ") || "no fields"}`);
+        throw new Failure(`rpc send: ${JSON.stringify(text)} is not FIELD=VALUE; ${message.name} has ${takes.join(", ") || "no fields"}`);
       }
       return [text.slice(0, at), text.slice(at + 1)];
     }));
@@ -91,7 +91,7 @@ function composed(name: string, fields: readonly string[], bytes: Uint8Array | u
   } catch (error) {
     if (!(error instanceof ComposeError)) throw error;
     const meant = error instanceof UnknownRequestError
-      ? `${didYouMean(name.toUpperCase(), requestNames())}; el2 rpc send VM_GET_STATE vmid=0x80 is one`
+      ? `${didYouMean(name.toUpperCase(), requestNames())}; use for example el2 rpc send VM_GET_STATE vmid=0x80`
       : "";
     throw new Failure(`rpc send: ${error.message}${meant}`);
   }

@@ -28,7 +28,7 @@ export const RPC: Group = {
   ],
   actions: [],
   more(group, context) {
-    addDecode(group);
+    addDecode(group, context);
     addSend(group, context);
   },
 };

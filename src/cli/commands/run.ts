@@ -37,29 +37,33 @@ const DEMO_TIME = 5e9;
 /** Adds the command. */
 export function registerRun(program: Command, { entry, exit }: CommandContext): void {
   program.command("run")
-    .description("run the VMs of a configuration, an image, or a guest of the catalogue under the native host")
+    .description("run the VMs of a configuration, an image, or a guest of the catalog under the native host")
     .argument(
       "<what>",
-      "FILE.toml, an image (arm64 Linux Image, ELF, raw), demo, or debian: with a disk, where guests fetch --disk has made one",
+      "FILE.toml, an image (arm64 Linux Image, ELF, raw), demo, or debian (with its disk if guests fetch --disk made one)",
     )
-    .option("--stdio", "join the console of the first VM to stdin and stdout byte for byte")
+    .option("--stdio", "connect the first VM's console to this terminal, raw")
     .option("--for <time>", "end after this much virtual time", parseDuration)
     .option(
       "--until <filter>",
-      "end when an event passes this filter; with --for, exit code 4 when none does before",
+      "end at the first event that matches this filter; exits with 4 if --for passes first",
       (text) => checkedEventFilter("--until", text),
     )
-    .option("--headless", "no screen: consoles as text, also on a terminal")
-    .option("--console <vm>", "show, or with --stdio join, the console of this VM alone")
-    .option("--set <key=value>", "change a value of the configuration, such as vm.rt.memory=8MiB; may be repeated", collect)
+    .option("--headless", "print consoles as text instead of showing the screens")
+    .option("--console <vm>", "show, or with --stdio connect, only this VM's console")
+    .option("--set <key=value>", "change a value of the configuration, such as vm.rt.memory=8MiB; repeatable", collect)
     .option("--symbols <vm=file>", "ELF file with symbols of a VM, such as rt=rt.elf; repeatable", collectSymbols)
     .addOption(shareOption())
-    .option("--turbo", "skip idle time instead of sleeping through it")
-    .option("--instant", "begin at the first prompt: the first run leaves a snapshot of it in the cache")
+    .option("--turbo", "skip idle time instead of sleeping")
+    .option("--instant", "start at the first prompt, from a snapshot in the cache that the first run saves")
     .addOption(
-      new Option("--tier <tier>", "what executes instructions; guests see no difference").choices(TIERS).default(DEFAULT_TIER),
+      new Option("--tier <tier>", "execution engine (results are identical)").choices(TIERS).default(DEFAULT_TIER),
     )
-    .option("--gdb <[vm:]port>", "a gdb server for a VM, else the first, on this port of 127.0.0.1; the VM waits for gdb", parseGdb)
+    .option(
+      "--gdb <[vm:]port>",
+      "start a gdb server for this VM (default: the first) on this port of 127.0.0.1; the VM waits for gdb",
+      parseGdb,
+    )
     .addOption(hypervisorNodeOption)
     .addOption(capIdsOption)
     .addOption(quirksOption)
@@ -75,11 +79,11 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
     .addOption(themeOption)
     .addOption(recordOption)
     .addOption(recordingsOption)
-    .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
+    .option("--timeout <time>", "end the run with exit code 4 after this much wall time", parseDuration)
     .addHelpText(
       "after",
       `
-Exit codes: 0 --for or --until was reached or each VM ended by its own will; 1 a VM crashed; 2 usage or configuration; 4 --timeout passed, or --for before --until.
+Exit codes: 0 --for or --until was reached or every VM shut itself down; 1 a VM crashed; 2 usage or configuration; 4 --timeout passed, or --for before --until.
 
 Examples:
   el2 run phone.toml
@@ -127,7 +131,7 @@ Examples:
 }
 
 function collect(text: string, before: string[] = []): string[] {
-  if (!/^[^=]+=./.test(text)) throw new Failure(`--set ${text}: write KEY=VALUE, such as vm.rt.memory=8MiB`);
+  if (!/^[^=]+=./.test(text)) throw new Failure(`--set: "${text}" is not KEY=VALUE; use for example vm.rt.memory=8MiB`);
   return [...before, text];
 }
 
@@ -145,14 +149,16 @@ function vmNames({ what }: SessionPlan): string[] {
 /** `--console`: a console that there will be. */
 function checkConsole(plan: SessionPlan, name: string): void {
   const names = [...vmNames(plan), PRIMARY_CONSOLE, ...plan.root ? ["rm"] : []];
-  if (!names.includes(name)) throw new Failure(`--console ${name}: no such VM${didYouMean(name, names)}; there are ${names.join(", ")}`);
+  if (!names.includes(name)) {
+    throw new Failure(`--console: no VM called "${name}"${didYouMean(name, names)}; there are ${names.join(", ")}`);
+  }
 }
 
 /** The VM that `--gdb` names, or the first. */
 function debuggedVm(plan: SessionPlan, name: string | undefined): string {
   const names = plan.what.kind === "run" ? vmNames(plan) : [PRIMARY_CONSOLE];
   if (name === undefined) return names[0];
-  if (!names.includes(name)) throw new Failure(`--gdb ${name}: no such VM${didYouMean(name, names)}; there are ${names.join(", ")}`);
+  if (!names.includes(name)) throw new Failure(`--gdb: no VM called "${name}"${didYouMean(name, names)}; there are ${names.join(", ")}`);
   return name;
 }
 

@@ -12,8 +12,8 @@ import { didYouMean } from "../../support/did-you-mean.ts";
 /** Adds the command. */
 export function registerSchema(program: Command): void {
   program.command("schema")
-    .description("the JSON Schema of a command's --json output")
-    .argument("[name]", "el2.mem.parcels/1, el2.mem.parcels or mem.parcels; all names where it is left out")
+    .description("print the JSON Schema of a command's --json output")
+    .argument("[name]", "el2.mem.parcels/1, el2.mem.parcels or mem.parcels (default: list all)")
     .addHelpText("after", examplesText(["schema", "schema vcpu.ls"]))
     .action((name) => {
       if (name === undefined) {
@@ -24,7 +24,7 @@ export function registerSchema(program: Command): void {
       const table = Object.values(TABLES).find((one) => one.name === wanted);
       const document = DOCUMENTS.find((one) => one.name === wanted);
       const known = [...Object.keys(TABLES), ...DOCUMENTS.map(({ name }) => name)];
-      if (!table && !document) throw new Failure(`no schema ${name}${didYouMean(wanted, known)}; el2 schema lists them`);
+      if (!table && !document) throw new Failure(`no schema called "${name}"${didYouMean(wanted, known)}; list them with el2 schema`);
       output(`${JSON.stringify(table ? jsonSchema(table) : documentSchema(document!), null, 2)}\n`);
     });
 }

@@ -24,27 +24,27 @@ const PROGRESS = 1000;
 
 /** Adds the commands. */
 export function registerSnapshot(program: Command, { entry, exit }: CommandContext): void {
-  const group = program.command("snapshot").description("the whole state of a machine as a file");
-  withSessionOptions(group.command("save").description("save the machine of a session; it goes on meanwhile"))
+  const group = program.command("snapshot").description("save and load the whole state of a machine");
+  withSessionOptions(group.command("save").description("save the machine of a session, while it runs"))
     .argument("<file>", "snapshot to write")
     .addHelpText("after", "\nExamples:\n  el2 snapshot save before.snap\n  el2 snapshot load before.snap")
     .action(async (file, options) => exit(await save(file, options)));
-  group.command("load").description("start a session with the machine of a snapshot, which goes on to the instruction")
+  group.command("load").description("continue the machine of a snapshot, exactly where it was")
     .argument("<file>", "snapshot")
     .addOption(hostOption())
-    .option("--stdio", "join the console of the first VM to stdin and stdout byte for byte")
-    .option("--headless", "no screen: consoles as text, also on a terminal")
-    .option("--for <time>", "end after this much virtual time more", parseDuration)
-    .option("--turbo", "skip idle time instead of sleeping through it")
-    .addOption(new Option("--tier <tier>", "what executes instructions; snapshots know no difference").choices(TIERS))
+    .option("--stdio", "connect the first VM's console to this terminal, raw")
+    .option("--headless", "print consoles as text instead of showing the screens")
+    .option("--for <time>", "end after this much more virtual time", parseDuration)
+    .option("--turbo", "skip idle time instead of sleeping")
+    .addOption(new Option("--tier <tier>", "execution engine (results are identical)").choices(TIERS))
     .addOption(recordOption)
     .addOption(logOption)
     .addOption(logLevelOption)
-    .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
+    .option("--timeout <time>", "end the run with exit code 4 after this much wall time", parseDuration)
     .addHelpText(
       "after",
       `
-Exit codes: as of el2 run; 2 the snapshot cannot be loaded.
+Exit codes: those of el2 run; 2 the snapshot cannot be loaded.
 
 Examples:
   el2 snapshot load before.snap
@@ -72,7 +72,7 @@ Examples:
         }),
       );
     });
-  group.command("info").description("what a snapshot says of itself")
+  group.command("info").description("print the header of a snapshot")
     .argument("<file>", "snapshot")
     .option("--json", "print JSON")
     .addHelpText("after", examplesText(["snapshot info before.snap"]))
@@ -82,7 +82,7 @@ Examples:
       output(`${json ? documentText(SNAPSHOT, fields) : describe(header)}\n`);
       exit(ExitCode.Done);
     });
-  group.command("verify").description("load a snapshot and look whether all that must hold does; exit code 1 where it does not")
+  group.command("verify").description("load a snapshot and check its invariants; exits with 1 if one is broken")
     .argument("<file>", "snapshot")
     .addOption(hostOption())
     .option("--json", "print JSON")

@@ -1,4 +1,4 @@
-// `el2 state`: the state of a session's machine as a whole.
+// `el2 state`: hash the state of a session's whole machine.
 
 import type { Command } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
@@ -6,8 +6,8 @@ import { type Group, registerGroup } from "../common/group.ts";
 
 export const STATE: Group = {
   name: "state",
-  help: "the state of a session's machine as a whole",
-  queries: [{ name: "hash", help: "digests of registers and memory", table: "hash", examples: ["state hash --json"] }],
+  help: "hash the state of a session's whole machine",
+  queries: [{ name: "hash", help: "print hashes of registers and memory", table: "hash", examples: ["state hash --json"] }],
   actions: [],
 };
 

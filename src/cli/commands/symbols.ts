@@ -15,17 +15,17 @@ const ROWS = 1000;
 /** Adds the command. */
 export function registerSymbols(program: Command, { exit }: CommandContext): void {
   withSessionOptions(
-    program.command("symbols").description("names of a VM's addresses: of its ELF files, and of the Linux kernel that runs there"),
+    program.command("symbols").description("list a VM's symbols, from its ELF files and from its Linux kernel"),
   )
     .argument("<vm>", "the VM: NAME or vm:NAME")
-    .argument("[filter]", "only rows that it lets through: a word of the name, name~^vfs_, type=T")
-    .option("--limit <rows>", "at most so many rows", parseWhole(1, 10_000_000), ROWS)
-    .option("--add <file>", "first take the symbols of this ELF file for the VM")
+    .argument("[filter]", "only matching rows: a part of the name, name~^vfs_, type=T")
+    .option("--limit <rows>", "at most this many rows", parseWhole(1, 10_000_000), ROWS)
+    .option("--add <file>", "first add the symbols of this ELF file to the VM")
     .option("-o, --output <file>", "write an ELF file with all symbols, for gdb's symbol-file")
     .addHelpText(
       "after",
       `
-A kernel's own table (kallsyms) is found in its memory; it need not help, and the VM goes on.
+el2 finds a kernel's own table (kallsyms) in memory, without the guest's help, while the VM runs.
 
 Examples:
   el2 symbols debian vfs_open

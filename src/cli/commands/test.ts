@@ -20,20 +20,20 @@ import { cannotRead, readToEnd } from "../../support/named-file.ts";
 /** Adds the command. */
 export function registerTest(program: Command, { exit }: CommandContext): void {
   const test = program.command("test")
-    .description("run scenarios: a machine, what is done to it, and what is expected of consoles, events, reasons and state; prints TAP")
+    .description("run scenarios: scripted runs with assertions on consoles, events, reasons and state; prints TAP")
     .argument("<file...>", "scenarios (TOML, docs/scenarios.md)")
-    .option("--seed <n>", "seed of the machine in place of what scenario and configuration say", parseWhole(0, 2 ** 32 - 1))
-    .option("--junit <file>", "write the results as JUnit XML, too")
-    .option("--json", "print the results as JSON in place of TAP, a line for each scenario")
-    .option("--recordings <folder>", "where a failed scenario leaves its recording (default: the folder of --results, else .)")
-    .option("--timeout <time>", "wall time after which a scenario fails", parseDuration)
+    .option("--seed <n>", "seed of the machine; overrides scenario and configuration", parseWhole(0, 2 ** 32 - 1))
+    .option("--junit <file>", "also write the results as JUnit XML")
+    .option("--json", "print the results as JSON instead of TAP, one line per scenario")
+    .option("--recordings <folder>", "folder for recordings of failed scenarios (default: the folder of --results, else .)")
+    .option("--timeout <time>", "fail a scenario after this much wall time", parseDuration)
     .option("--shard <i/n>", "run only part I of N, such as 2/3; the parts together are all files", parseShard)
     .option("--durations <file>", "balance the parts by the JUnit XML of an earlier run")
     .option("--results <folder>", "write the results and recordings of this part for el2 test merge")
     .addHelpText(
       "after",
       `
-Exit codes: 0 every step is as expected; 1 one is not; 2 a file is no scenario, nothing was run.
+Exit codes: 0 every step passed; 1 a step failed; 2 a file is not a scenario, and nothing was run.
 
 Examples:
   el2 test examples/demo.test.toml

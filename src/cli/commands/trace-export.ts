@@ -36,38 +36,38 @@ const POLL = 100;
 
 /** Adds `trace start`, `stop`, `stats` and `export`. */
 export function addRecorded(trace: Command, { entry, exit }: CommandContext): void {
-  withSessionOptions(trace.command("start").description("record events from now on, to be exported; what was recorded before goes"))
-    .option("--kinds <kinds>", `kinds to record: ${TRACE_KINDS.join(",")}; all where nothing is said`, parseKinds, [...TRACE_KINDS])
+  withSessionOptions(trace.command("start").description("start recording events for export; discards what was recorded before"))
+    .option("--kinds <kinds>", `kinds to record: ${TRACE_KINDS.join(",")}; default: all`, parseKinds, [...TRACE_KINDS])
     .addHelpText("after", examplesText(["trace start", "trace start --kinds hvc,msg"]))
     .action(async (options) => {
       using open = await openSession(options);
       open.session.send({ kind: "trace", kinds: options.kinds });
       await answer(open, { table: "trace.stats", args: { filter: "recorded=yes" } }, options.json ?? false);
     });
-  withSessionOptions(trace.command("stop").description("record no more; what there is can be exported"))
+  withSessionOptions(trace.command("stop").description("stop recording; the recorded events can still be exported"))
     .addHelpText("after", examplesText(["trace stop"]))
     .action(async (options) => {
       using open = await openSession(options);
       open.session.send({ kind: "trace", kinds: [] });
       await answer(open, { table: "trace.stats", args: { filter: "events>0" } }, options.json ?? false);
     });
-  withListOptions(withSessionOptions(trace.command("stats").description("what is recorded, by kind")))
+  withListOptions(withSessionOptions(trace.command("stats").description("count the recorded events by kind")))
     .addHelpText("after", examplesText(["trace stats"]))
     .action(async (options) => {
       using open = await openSession(options);
       await answer(open, { table: "trace.stats", args: {} }, options.json ?? false, { list: options });
     });
-  withSessionOptions(trace.command("export").description("write what is recorded, or the events of a recording, to a file"))
-    .argument("<file>", `file to write: ${Object.keys(BY_ENDING).join(", ")} say the format`)
+  withSessionOptions(trace.command("export").description("write the recorded events, or the events of a recording, to a file"))
+    .argument("<file>", `file to write: ${Object.keys(BY_ENDING).join(", ")} select the format`)
     .option("--format <format>", `format: ${EXPORT_FORMATS.join(", ")}`, parseFormat)
-    .option("--recording <file>", "run this recording again, from its start, and take its events")
-    .option("--kinds <kinds>", "with --recording: kinds to record; all where nothing is said", parseKinds)
-    .option("--to <time>", "with --recording: as far as this virtual time", parseDuration)
-    .option("--filter <filter>", "only events that it lets through")
+    .option("--recording <file>", "replay this recording and export its events")
+    .option("--kinds <kinds>", "with --recording: kinds to record; default: all", parseKinds)
+    .option("--to <time>", "with --recording: stop at this virtual time", parseDuration)
+    .option("--filter <filter>", "only matching events")
     .addHelpText(
       "after",
       `
-perfetto is for ui.perfetto.dev, chrome for chrome://tracing; pcapng has the messages of all queues, RM RPC among them (docs/captures.md).
+perfetto is for ui.perfetto.dev, chrome for chrome://tracing; pcapng has the messages of all queues, including RM RPC (docs/captures.md).
 
 Examples:
   el2 trace start; sleep 5; el2 trace stop; el2 trace export phone.pftrace
@@ -75,9 +75,9 @@ Examples:
     )
     .action(async (file, options) => {
       const format = options.format ?? Object.entries(BY_ENDING).find(([ending]) => file.endsWith(ending))?.[1];
-      if (!format) throw new Failure(`trace export ${file}: no format; --format ${EXPORT_FORMATS.join("|")}`);
+      if (!format) throw new Failure(`trace export: the name "${file}" does not select a format; use --format ${EXPORT_FORMATS.join("|")}`);
       if (options.recording === undefined && (options.kinds || options.to !== undefined)) {
-        throw new Failure("trace export: --kinds and --to are for --recording; el2 trace start --kinds says what a session records");
+        throw new Failure("trace export: --kinds and --to need --recording; select what a session records with el2 trace start --kinds");
       }
       const recorded = options.recording === undefined
         ? await ofSession(options)
@@ -89,7 +89,7 @@ Examples:
 
 function parseFormat(text: string): ExportFormat {
   const format = EXPORT_FORMATS.find((one) => one === text);
-  if (!format) throw new Failure(`--format ${text}: there are ${EXPORT_FORMATS.join(", ")}`);
+  if (!format) throw new Failure(`--format: "${text}" is not a format; use ${EXPORT_FORMATS.join(", ")}`);
   return format;
 }
 
@@ -114,7 +114,7 @@ async function ofSession(options: { readonly socket?: string; readonly filter?: 
   using open = await openSession(options);
   const pages = new Pages(open.asker, options.filter);
   await pages.take();
-  if (!pages.events.length) throw new Failure("nothing is recorded; el2 trace start begins", ExitCode.Failed);
+  if (!pages.events.length) throw new Failure("no events are recorded; start recording with el2 trace start", ExitCode.Failed);
   return await pages.recorded();
 }
 
@@ -169,7 +169,7 @@ class Pages {
     for (;;) {
       const got = await this.asker.ask({ table: "trace.events", args: { after: this.#after, limit: PAGE, filter: this.filter } });
       if (got.error !== undefined) throw new Failure(got.error);
-      if (got.dropped) report(`el2: ${got.dropped} events were lost: there was no room for more`);
+      if (got.dropped) report(`el2: ${got.dropped} events were lost: the buffer was full`);
       this.events.push(...eventRowsOf(got));
       if (got.cursor === undefined || got.cursor === this.#after) return;
       this.#after = got.cursor;

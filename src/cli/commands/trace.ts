@@ -17,7 +17,7 @@ const CALLS = 20_000;
 
 /** Adds the commands. */
 export function registerTrace(program: Command, context: CommandContext): void {
-  const trace = program.command("trace").description("calls of a VM, and what is recorded");
+  const trace = program.command("trace").description("record, count and export events; list hypercalls");
   addRecorded(trace as unknown as Command, context);
   trace.command("dissector").description("print a Wireshark dissector (Lua) for the captures of trace export FILE.pcapng")
     .addHelpText(
@@ -31,13 +31,13 @@ export function registerTrace(program: Command, context: CommandContext): void {
     .action(() => output(dissectorLua(VERSION)));
   withSessionOptions(
     trace.command("calls").description(
-      "hypercalls in order, with arguments and results: that a session recorded, or of a run from its start",
+      "list hypercalls with arguments and results: those that a session recorded, or those of a new run",
     ),
   )
-    .argument("[what]", "a configuration or image to run here to its end, as el2 run takes it; its calls stand under their requests")
-    .option("--vm <vm>", "only this VM's; with WHAT rm, if nothing is said")
+    .argument("[what]", "configuration or image to run to its end, as for el2 run; calls are listed below their requests")
+    .option("--vm <vm>", "only this VM's (default with WHAT: rm)")
     .option("--for <time>", "with WHAT: end after this much virtual time", parseDuration)
-    .option("--count <calls>", "at most so many", parseWhole(1, 1e9))
+    .option("--count <calls>", "at most this many calls", parseWhole(1, 1e9))
     .addHelpText("after", "\nExample:\n  el2 trace calls --vm rm assets/guests/hello.bin --for 100ms")
     .action(async (what, options) => {
       if (what !== undefined) {

@@ -47,7 +47,7 @@ export function registerUp(program: Command, { entry, exit }: CommandContext): v
     .addHelpText(
       "after",
       `
-Consoles are logged beside the socket; el2 ls says where.
+Consoles are logged in a folder that el2 ls shows.
 
 Examples:
   el2 up phone.toml --name phone
@@ -56,7 +56,7 @@ Examples:
     );
   up.action(async (what, options) => {
     const name = options.name ?? defaultName(what);
-    if (!isSessionName(name)) throw new Failure(`--name ${name}: letters, digits, "-", "_" and "." only`);
+    if (!isSessionName(name)) throw new Failure(`--name: "${name}" is not a session name; use letters, digits, "-", "_" and "."`);
     // All that can be wrong with the configuration is said here, before anything starts.
     const { plan } = await sessionPlan(what, options);
     const log = options.log === undefined ? undefined : resolve(options.log);
@@ -71,10 +71,10 @@ Examples:
         ExitCode.Failed,
       );
     }
-    report(`el2: session ${name} runs; el2 attach ${name} shows it, el2 down ${name} ends it`);
+    report(`el2: session ${name} is running; show it with el2 attach ${name}, end it with el2 down ${name}`);
   });
   withBeginOptions(program.command("serve", { hidden: true }))
-    .description("be the process of a session")
+    .description("serve a session (internal)")
     .action(async (what, { name = defaultName(what), turbo, tier, log, logLevel, ...options }) => {
       const { plan, record } = await sessionPlan(what, options);
       const whole: SessionPlan = { ...plan, turbo: turbo ?? plan.turbo, ...tier && { tier } };
@@ -113,8 +113,8 @@ function withBeginOptions(command: Command) {
   return command
     .argument("<what>", "FILE.toml, an image, debian, demo, or a snapshot")
     .option("--name <session>", "name of the session (default: from WHAT)")
-    .option("--turbo", "skip idle time instead of sleeping through it")
-    .addOption(new Option("--tier <tier>", "what executes instructions").choices(TIERS))
+    .option("--turbo", "skip idle time instead of sleeping")
+    .addOption(new Option("--tier <tier>", "execution engine (results are identical)").choices(TIERS))
     .addOption(capIdsOption)
     .addOption(quirksOption)
     .addOption(strictOption)
@@ -143,7 +143,7 @@ async function sessionPlan(what: string, { inject, allowHost, ...behaviour }: Be
   }
   const fixed = [capIdsOption, quirksOption, hypervisorNodeOption, strictOption, checkOption, injectOption()];
   const [extra] = argumentsOf(fixed, { ...behaviour, inject });
-  if (extra) throw new Failure(`${extra}: snapshot ${what} has what its machine began with; leave it out`);
+  if (extra) throw new Failure(`${extra}: the snapshot ${what} sets this; remove the option`);
   return { plan: (await planOfSnapshot(what, allowHost)).plan, record: undefined };
 }
 
@@ -163,7 +163,7 @@ async function serveSession(machine: SessionClient, name: string, what: string, 
     server = await SessionServer.listen(hub, socketPath(name));
   } catch (error) {
     if (!(error instanceof SocketInUse)) throw error;
-    throw new Failure(`a session ${name} runs already`, ExitCode.Failed);
+    throw new Failure(`session ${name} is already running`, ExitCode.Failed);
   }
   machine.send({ kind: "start", plan: { ...plan, history: true } });
   const code = await ended.promise;

@@ -21,7 +21,7 @@ export const VCPU: Group = {
     {
       ...VM_FILTER,
       name: "ls",
-      help: "what each vCPU does and waits for",
+      help: "what each vCPU is doing or waiting for",
       table: "vcpu.ls",
       examples: ["vcpu ls", "vcpu ls ping", "vcpu ls --filter state=wfi"],
     },
@@ -42,12 +42,12 @@ export const VCPU: Group = {
       query: (id) => ({ vcpu: id! }),
       examples: ["vcpu stack ping/0"],
     },
-    { ...VM_FILTER, name: "exits", help: "exits to the hypervisor, by vCPU", table: "vcpu.ls", examples: ["vcpu exits"] },
+    { ...VM_FILTER, name: "exits", help: "count exits to the hypervisor by vCPU", table: "vcpu.ls", examples: ["vcpu exits"] },
   ],
   actions: [
     {
       name: "kill",
-      help: "end the life of a vCPU (vcpu_kill)",
+      help: "kill a vCPU (vcpu_kill)",
       arguments: [{ name: "vcpu", help: "vcpu:VM/INDEX" }],
       action: (vcpu) => ({ kind: "vcpu.kill", vcpu }),
       done: (vcpu) => `${vcpu} is killed`,
@@ -66,14 +66,14 @@ export function registerVcpu(program: Command, context: CommandContext): void {
 function addStep(group: Command, { exit }: CommandContext): void {
   withSessionOptions(
     group.command("step").description(
-      "let the machine go on until a vCPU has executed so many instructions, then pause it; changes the machine",
+      "step a vCPU: run until it has executed this many instructions, then pause; changes the machine",
     ),
   )
     .argument("<vcpu>", VCPU_ARGUMENT.help)
     .option("--count <n>", "instructions", parseWhole(1, 1_000_000), 1)
     .option(
       "--timeout <time>",
-      `wall time, as the vCPU may wait for something; exit code 4 after it (default: ${STEP_TIMEOUT / 1e9}s)`,
+      `wall time, as the vCPU may be waiting; exits with 4 after it (default: ${STEP_TIMEOUT / 1e9}s)`,
       parseDuration,
     )
     .addHelpText("after", "\nExamples:\n  el2 vcpu step debian/0\n  el2 vcpu step debian/0 --count 100 && el2 vcpu regs debian/0")

@@ -9,7 +9,7 @@ import { VERSION } from "../../support/version.ts";
 /** Adds the command. */
 export function registerVersion(program: Command): void {
   program.command("version")
-    .description("the version, of what it runs on too: for reports of bugs")
+    .description("print the versions of el2 and its runtime, for bug reports")
     .option("--json", "as JSON")
     .addHelpText("after", "\nExamples:\n  el2 version --json")
     .action(({ json }) => {

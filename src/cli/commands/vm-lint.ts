@@ -11,10 +11,10 @@ import { documentText, LINT } from "../../queries/documents.ts";
 /** Adds the command to the group `vm`. */
 export function addLint(vm: Command, { exit }: CommandContext): void {
   vm.command("lint")
-    .description("what the resource manager would refuse, change or ignore in a VM's devicetree")
-    .argument("<dtb...>", "flattened devicetrees, as VMMs put them into a VM's memory")
-    .option("--json", "a JSON document for each finding, one a line")
-    .addHelpText("after", "\nExit codes: 0 nothing is wrong; 1 there are findings.\n\nExample:\n  el2 vm lint guest.dtb")
+    .description("check a VM's devicetree: what the resource manager would refuse, change or ignore")
+    .argument("<dtb...>", "flattened devicetrees, as a VMM passes them")
+    .option("--json", "print one JSON document per line, one for each finding")
+    .addHelpText("after", "\nExit codes: 0 no findings; 1 findings.\n\nExample:\n  el2 vm lint guest.dtb")
     .action((files, options) => {
       let found = 0;
       for (const file of files) {

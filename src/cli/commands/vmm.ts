@@ -24,17 +24,17 @@ const RUN = ["GH_VCPU_RUN", "GZVM_RUN"];
 export function registerVmm(program: Command, { exit }: CommandContext): void {
   const devices = PERSONA_NAMES.filter((name) => PERSONAS[name].device);
   program.command("vmm")
-    .description("run the VMs of a configuration by the sample VMM, a process each, and print its ioctls")
+    .description("run the VMs of a configuration with the sample VMM, one process each, and print its ioctls")
     .argument("<what>", "FILE.toml, an image (arm64 Linux Image, ELF, raw), demo, or debian")
     .addOption(new Option("--device <generation>", "generation of /dev/gunyah").choices(devices))
     .option("--for <time>", `end after this much virtual time (default: ${PATIENCE / 1e9}s)`, parseDuration)
-    .option("--run", "print each RUN too")
-    .option("--json", "a line of JSON for each ioctl, and no console")
+    .option("--run", "also print each RUN")
+    .option("--json", "print one line of JSON per ioctl, without consoles")
     .addHelpText("after", "\nExamples:\n  el2 vmm phone.toml --device v14\n  el2 vmm guest.bin --run --for 100ms")
     .action(async (what, options) => {
       const { run = false, json = false, for: end = PATIENCE } = options;
       const { plan } = await plannedOf(what);
-      if (plan.what.kind !== "run") throw new Failure(`vmm ${what}: no VMs`);
+      if (plan.what.kind !== "run") throw new Failure(`vmm: ${what} has no VMs`);
       const { host } = plan.what;
       const device = options.device ?? host.driver.device;
       const driver = { ...host.driver, device };

@@ -19,9 +19,9 @@ export function registerWhy(program: Command, { exit }: CommandContext): void {
   ))
     .argument("[reason]", "last, or why:NUMBER", "last")
     .option("--list", "list the reasons, newest first")
-    .option("--vm <vm>", "only what this VM asked")
-    .option("--about <id>", "only what is about this object")
-    .option("--filter <filter>", "only reasons that it lets through")
+    .option("--vm <vm>", "only operations that this VM requested")
+    .option("--about <id>", "only operations on this object")
+    .option("--filter <filter>", "only matching reasons")
     .addHelpText("after", examplesText(["why", "why why:3", "why --list --vm host"]))
     .action(async (reason, options) => exit(await why(reason, options)));
 }
@@ -63,7 +63,7 @@ async function why(reason: string, options: WhyOptions): Promise<number> {
   const list = options.list || options.columns || options.output;
   checkColumns(REASONS, options);
   const number = reason === "last" ? undefined : /^(?:why:)?(\d+)$/.exec(reason)?.[1];
-  if (reason !== "last" && number === undefined) throw new Failure(`${reason} is no reason; write last or why:NUMBER`);
+  if (reason !== "last" && number === undefined) throw new Failure(`"${reason}" is not a reason; use last or why:NUMBER`);
   if (filter !== undefined) checkedFilter("--filter", filter, REASONS);
   using open = await openSession({ socket });
   const terms = allOf([filter, vm && `vm=${vm}`, about && `"${about}"`, number && `id=why:${number}`]);
@@ -81,7 +81,7 @@ async function why(reason: string, options: WhyOptions): Promise<number> {
       output(lines.map((line) => `${line}\n`).join(""));
     }
     if (answer.rows.length || list) return ExitCode.Done;
-    if (number) throw new Failure(`no why:${number} is kept`, ExitCode.Failed);
+    if (number) throw new Failure(`why:${number} is not recorded; list the reasons with el2 why --list`, ExitCode.Failed);
     const others = (await open.asker.ask({ table: "why", args: { filter: allOf([terms, "kind=refused"]) } })).rows.length;
     const told = `nothing${terms ? " like that" : ""} has failed${
       others ? `; ${dealtWith(others)}: ${listCommand({ vm, about, filter })}` : ""

@@ -32,6 +32,8 @@ export interface QueryCommand {
    * that no rows match.
    */
   readonly none?: string;
+  /** The command of the group that lists what there is, where it is not `ls`. */
+  readonly list?: string;
   /** Each row in full, not as a list. */
   readonly record?: true;
   /** Exit code 1 when there are rows (`mem check`). */
@@ -73,7 +75,11 @@ export const VM_FILTER = { argument: { name: "vm", help: "only this VM's", optio
 /** A VM that has to be named. */
 export const VM_ARGUMENT = { name: "vm", help: "vm:NAME or NAME" } as const;
 /** Everything about one object, by its id. */
-export const BY_ID = { query: (id: string | undefined) => ({ filter: `id=${id!}` }), record: true, failsOnNone: true } as const;
+export const BY_ID = {
+  query: (id: string | undefined): QueryArguments => ({ filter: `id=${id!}` }),
+  record: true,
+  failsOnNone: true,
+} as const;
 
 /** Adds a group with its commands. */
 export function registerGroup(program: Command, context: CommandContext, group: Group): void {
@@ -85,8 +91,8 @@ export function registerGroup(program: Command, context: CommandContext, group: 
 
 function addQuery(parent: Command, { exit }: CommandContext, query: QueryCommand): void {
   const command = withSessionOptions(parent.command(query.name).description(query.help))
-    .option("--filter <filter>", "only rows that it lets through, such as state=blocked or size>1M")
-    .option("--limit <rows>", "at most so many rows", parseWhole(1, 1_000_000))
+    .option("--filter <filter>", "only matching rows, such as state=blocked or size>1M")
+    .option("--limit <rows>", "at most this many rows", parseWhole(1, 1_000_000))
     .addHelpText("after", examplesText(query.examples));
   if (query.record) command.addOption(watchOption());
   else withListOptions(command);
@@ -141,7 +147,7 @@ async function runQuery(group: string, command: QueryCommand, argument: string |
   const vm = command.ofVm && argument;
   const rows = await answer(open, query, options.json ?? false, { record: command.record, none, vm, list: options });
   if (rows === 0 && command.failsOnNone) {
-    throw new Failure(`no ${argument}; el2 ${group} ls shows what there is`, ExitCode.Failed);
+    throw new Failure(`no object called "${argument}"; list them with el2 ${group} ${command.list ?? "ls"}`, ExitCode.Failed);
   }
   return rows > 0 && command.failsOnRows ? ExitCode.Failed : ExitCode.Done;
 }

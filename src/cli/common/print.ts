@@ -51,7 +51,7 @@ export function printAnswer(session: string, answer: Answer, json: boolean, none
 }
 
 /** What a list without rows says where a filter let none through. */
-export const nothingPasses = (filter: string | undefined): string | undefined => filter ? `nothing passes ${filter}` : undefined;
+export const nothingPasses = (filter: string | undefined): string | undefined => filter ? `no rows match ${filter}` : undefined;
 
 /** The document of `--json`. */
 function answerJson(session: string, { table, at, rows, dropped }: Answer): Json {

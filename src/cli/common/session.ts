@@ -47,7 +47,7 @@ export async function openSession(options: SessionOptions, onConsole?: (console:
     onConsole?.(event.console, event.bytes);
   };
   session.onGone = (reason) => {
-    report(`el2: ${reason ?? "the session is gone"}; el2 ls shows what there is`);
+    report(`el2: ${reason ?? "the session has ended"}; list the sessions with el2 ls`);
     Deno.exit(ExitCode.NoSession);
   };
   session.onRefused = (message) => {
@@ -77,9 +77,9 @@ export async function openSession(options: SessionOptions, onConsole?: (console:
  */
 export async function checkVm({ asker }: OpenSession, named: string): Promise<void> {
   const { rows } = await asker.ask({ table: "vm.ls", args: {} });
-  const vm = `vm:${named.replace(/^vm:/, "")}`, there = rows.map(({ id }) => id);
+  const vm = named.replace(/^vm:/, ""), there = rows.map(({ id }) => id.slice("vm:".length));
   if (there.includes(vm)) return;
-  throw new Failure(`no ${vm}${didYouMean(vm, there)}; there are ${there.join(", ")}`, ExitCode.Failed);
+  throw new Failure(`no VM called "${vm}"${didYouMean(vm, there)}; there are ${there.join(", ")}`, ExitCode.Failed);
 }
 
 /**
@@ -99,7 +99,7 @@ async function connectTo(
       return await connectSession(socketPath(named), { readOnly, follow });
     } catch (error) {
       if (!(error instanceof NoSession)) throw error;
-      throw new Failure(`${error.message}; el2 ls shows the sessions, el2 up WHAT starts one`, ExitCode.NoSession);
+      throw new Failure(`${error.message}; list the sessions with el2 ls, or start one with el2 up demo`, ExitCode.NoSession);
     }
   }
   const alive: RemoteSession[] = [];
@@ -112,15 +112,15 @@ async function connectTo(
   }
   if (alive.length === 1) return alive[0];
   for (const session of alive) session.close();
-  if (alive.length === 0) throw new Failure("no session runs; el2 up WHAT starts one", ExitCode.NoSession);
+  if (alive.length === 0) throw new Failure("no session is running; start one with el2 up demo", ExitCode.NoSession);
   const names = alive.map(({ info }) => info.name).join(", ");
-  throw new Failure(`several sessions run: ${names}; name one: ${naming}`, ExitCode.NoSession);
+  throw new Failure(`several sessions are running: ${names}; name one: ${naming}`, ExitCode.NoSession);
 }
 
 /** Adds the options of all commands that talk to a session. */
 export function withSessionOptions<Args extends unknown[], Opts extends Record<string, unknown>>(command: Command<Args, Opts>) {
   return command
-    .option("--json", "print JSON: el2 schema NAME describes it")
+    .option("--json", "print JSON (described by el2 schema NAME)")
     .option("--socket <session>", "the session: its name, or the path of its socket")
-    .option("--read-only", "change nothing; what would is refused with exit code 5");
+    .option("--read-only", "read-only; commands that would change anything exit with 5");
 }

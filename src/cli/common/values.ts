@@ -12,18 +12,19 @@ import { EVENTS } from "../../queries/tables.ts";
 const UNITS: Record<string, number> = { "": 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 };
 const TIMES: Record<string, number> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
 
-/** A size in bytes: a number with K, M, G or KiB, MiB, GiB, all binary. */
+/** A size in bytes: hexadecimal after 0x, or a number with K, M, G or KiB, MiB, GiB, all binary. */
 export function parseSize(text: string): number {
+  if (/^0x[0-9a-f]{1,13}$/i.test(text)) return Number(text);
   const match = /^(\d+(?:\.\d+)?)([KMG]?)(?:iB|B)?$/.exec(text);
   const bytes = match ? Number(match[1]) * UNITS[match[2]] : NaN;
-  if (!Number.isInteger(bytes)) throw new InvalidArgumentError(`"${text}" is no size; write it like 512MiB or 1GiB.`);
+  if (!Number.isInteger(bytes)) throw new InvalidArgumentError(`"${text}" is not a size; use for example 512MiB or 1GiB.`);
   return bytes;
 }
 
 /** A duration in ns: a number with ns, us, ms, s, m or h. */
 export function parseDuration(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)$/.exec(text);
-  if (!match) throw new InvalidArgumentError(`"${text}" is no duration; write it like 10s or 500ms.`);
+  if (!match) throw new InvalidArgumentError(`"${text}" is not a duration; use for example 10s or 500ms.`);
   return Math.round(Number(match[1]) * TIMES[match[2]]);
 }
 
@@ -42,6 +43,12 @@ export function parseWhole(minimum: number, maximum: number): (text: string) => 
  */
 export const checkedEventFilter = (flag: string, text: string): string => checkedFilter(flag, text, EVENTS);
 
+/** A place in memory, as `mem` takes it. @throws Failure */
+export function checkedPlace(command: string, text: string): string {
+  if (/^(pa:|ipa:[^/]+\/)(0x[0-9a-f]+|\d+)$/i.test(text)) return text;
+  throw new Failure(`${command}: "${text}" is not an address; use pa:0x58400000 or ipa:VM/0x80003000`);
+}
+
 /**
  * A filter of a table's rows. @param flag what it is for @throws Failure that marks the character
  * that is wrong
@@ -55,6 +62,15 @@ export function checkedFilter(flag: string, text: string, table: Table): string 
   }
 }
 
+/** A size in a range of bytes. */
+export function parseSizeIn(minimum: number, maximum: number): (text: string) => number {
+  return (text) => {
+    const size = parseSize(text);
+    if (!(size >= minimum && size <= maximum)) throw new InvalidArgumentError(`"${text}" is outside ${minimum}..${maximum} bytes.`);
+    return size;
+  };
+}
+
 /** A TCP port; 0 is any that is free. */
 export const parsePort = parseWhole(0, 65535);
 
@@ -62,7 +78,7 @@ export const parsePort = parseWhole(0, 65535);
 export function parseCounts(text: string): number[] {
   const counts = text.split(",").map((part) => /^\d+$/.test(part) ? Number(part) : NaN);
   if (counts.some((n, i) => !Number.isSafeInteger(n) || i > 0 && n <= counts[i - 1])) {
-    throw new InvalidArgumentError(`"${text}" is no ascending list of instruction counts; write it like 1000000,2000000.`);
+    throw new InvalidArgumentError(`"${text}" is not an ascending list of instruction counts; use for example 1000000,2000000.`);
   }
   return counts;
 }
@@ -70,7 +86,7 @@ export function parseCounts(text: string): number[] {
 /** An address: decimal, or hexadecimal behind 0x. */
 export function parseAddress(text: string): number {
   const value = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : NaN;
-  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError(`"${text}" is no address; write it like 0x40080000.`);
+  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError(`"${text}" is not an address; use for example 0x40080000.`);
   return value;
 }
 
@@ -84,7 +100,7 @@ export function parseMask(text: string): bigint {
 /** Bytes: hexadecimal digits, blanks between allowed, or text behind `text:`. */
 export function parseBytes(text: string): Uint8Array {
   const bytes = bytesOf(text);
-  if (!bytes) throw new InvalidArgumentError(`"${text}" are no bytes; write them like 21010f00 or text:hello.`);
+  if (!bytes) throw new InvalidArgumentError(`"${text}" is not a list of bytes; use for example 21010f00 or text:hello.`);
   return bytes;
 }
 
@@ -93,6 +109,6 @@ export function parseKinds(text: string): TraceKind[] {
   if (text === "all") return [...TRACE_KINDS];
   const names = text.split(",");
   const wrong = names.find((name) => !isTraceKind(name));
-  if (wrong !== undefined) throw new Failure(`--kinds ${wrong}: no kind of events; there are ${TRACE_KINDS.join(", ")}`);
+  if (wrong !== undefined) throw new Failure(`--kinds: "${wrong}" is not a kind of event; use ${TRACE_KINDS.join(", ")}`);
   return names.filter(isTraceKind);
 }

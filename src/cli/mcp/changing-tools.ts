@@ -33,7 +33,7 @@ const SESSION_TOOLS: readonly Tool[] = [
       what: { type: "text", doc: "a configuration (FILE.toml), an arm64 image, debian, demo, or a snapshot", required: true },
       name: { type: "text", doc: "name of the session (default: made from what)" },
       inject: RULES,
-      turbo: { type: "flag", doc: "skip idle time instead of sleeping through it" },
+      turbo: { type: "flag", doc: "skip idle time instead of sleeping" },
     },
     changes: true,
     run: ({ what, name, inject, turbo }, { el2 }) =>

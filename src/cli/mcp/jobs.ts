@@ -15,7 +15,7 @@ export interface Job {
 
 const STEPS: Readonly<Record<string, string>> = {
   "01-why.md":
-    "table vm.ls with filter state=failed finds the VM. why explains the last failure. spec reads the rule it cites. Report the rule, the values that broke it, and the way out.",
+    "table vm.ls with filter state=failed finds the VM. why explains the last failure. spec reads the rule it cites. Report the rule, the values that broke the rule, and the way out.",
   "02-who-holds-a-page.md":
     "table mem.owner with at=ipa:VM/ADDRESS names the owner. table mem.parcels with filter state=blocked lists parcels that cannot be reclaimed. why names who must act first.",
   "03-limits.md":

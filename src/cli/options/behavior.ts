@@ -6,34 +6,34 @@ import { checkHypervisorNode } from "../../assembly/boot-plan.ts";
 import { FaultRuleError, parseFaultRule } from "../../inspection/fault-rules.ts";
 import { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, HYPERVISOR_NODES, QUIRKS, type SessionPlan } from "../../plans/plan.ts";
 
-export const capIdsOption = new Option("--cap-ids <kind>", `how capability ids look (default: "${DEFAULT_BEHAVIOUR.capIds}")`)
+export const capIdsOption = new Option("--cap-ids <kind>", `form of capability ids (default: "${DEFAULT_BEHAVIOUR.capIds}")`)
   .choices(CAP_IDS);
 export const quirksOption = new Option(
   "--quirks <kind>",
-  `defects of the recorded hypervisor against its document (default: "${DEFAULT_BEHAVIOUR.quirks}")`,
+  `whether to reproduce the real hypervisor's known deviations (default: "${DEFAULT_BEHAVIOUR.quirks}")`,
 ).choices(QUIRKS);
-export const strictOption = new Option("--strict", "stop at the first call or access of a guest that no rule covers");
-export const checkOption = new Option("--check", "check the hypervisor's invariants after every operation, and stop where one is broken");
+export const strictOption = new Option("--strict", "stop at the first guest call or access that el2 does not model");
+export const checkOption = new Option("--check", "check the hypervisor's invariants after every operation, and stop if one is broken");
 
 /** How the primary's drivers find the hypervisor. */
 export const hypervisorNodeOption = new Option(
   "--hypervisor-node <form>",
-  `form of /hypervisor in the primary's devicetree: the platform's, or one of the Linux series (default: "${DEFAULT_BEHAVIOUR.hypervisorNode}")`,
+  `form of /hypervisor in the primary VM's devicetree: the platform's, or that of a Linux series (default: "${DEFAULT_BEHAVIOUR.hypervisorNode}")`,
 ).choices(HYPERVISOR_NODES);
 
 /** Rules of injected faults that hold from the start. */
 export function injectOption(): Option<"--inject <rule>", undefined, string[], undefined, false, string[] | undefined> {
-  return new Option("--inject <rule>", "a fault from the start, such as 'rpc msg=MEM_LEND nth=3 -> NOMEM'; may be repeated")
+  return new Option("--inject <rule>", "inject a fault from the start, such as 'rpc msg=MEM_LEND nth=3 -> NOMEM'; repeatable")
     .argParser((text: string, before: string[] | undefined) => [...before ?? [], checkedRule(text)]);
 }
 
-/** A rule of injected faults. @throws Failure that says what is wrong with it */
+/** A rule of injected faults. @throws Failure that says a storm, or why it cannot be delivered */
 export function checkedRule(text: string): string {
   try {
     return parseFaultRule(text).text;
   } catch (error) {
     if (!(error instanceof FaultRuleError)) throw error;
-    throw new Failure(`inject ${error.message}; el2 inject --help shows rules`);
+    throw new Failure(`inject: ${error.message}; see el2 inject --help`);
   }
 }
 

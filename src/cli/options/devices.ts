@@ -25,7 +25,7 @@ const MODES = ["rw", "ro", "overlay"] as const;
 export function diskOption() {
   return new Option(
     "--disk <file[,mode]>",
-    "raw disk image as a virtio disk, mode rw (default), ro or overlay (changes stay in memory); repeatable",
+    "add a raw disk image as a virtio disk, mode rw (default), ro or overlay (changes stay in memory); repeatable",
   )
     .argParser((text: string, before: DevicePlan[] | undefined): DevicePlan[] => [...before ?? [], parseDisk(text)]);
 }
@@ -34,8 +34,8 @@ export function diskOption() {
 export function netOption() {
   return new Option(
     "--net <backend[,key=value]>",
-    "a network card: user (NAT to the internet, no root) or none (no cable); user takes host=yes (this computer as 10.0.2.2), lan=yes " +
-      "(private networks), internet=no, allow=CIDR[:PORT], deny=CIDR[:PORT]; last capture=FILE, a pcapng file of its frames",
+    "add a network card: user (NAT to the internet, no root) or none (no cable); user takes host=yes (this computer as 10.0.2.2), lan=yes " +
+      "(private networks), internet=no, allow=CIDR[:PORT], deny=CIDR[:PORT]; capture=FILE, at the end, writes its frames to a pcapng file",
   ).argParser(parseNet);
 }
 
@@ -43,7 +43,7 @@ export function netOption() {
 export function forwardOption() {
   return new Option(
     "--forward <[udp:]host:guest>",
-    "with --net user: a TCP (or UDP) port of 127.0.0.1 that leads to one of the guest; repeatable",
+    "with --net user: forward a TCP (or UDP) port of 127.0.0.1 to a port of the guest; repeatable",
   )
     .argParser((text: string, before: PortForward[] | undefined): PortForward[] => [...before ?? [], forwardOf(text)]);
 }
@@ -52,7 +52,7 @@ export function forwardOption() {
 export function vsockOption() {
   return new Option(
     "--vsock <path>",
-    "a socket device: port P of the host is the Unix socket PATH_P; PATH takes CONNECT P for the guest's ports",
+    "add a vsock device: port P of the host is the Unix socket PATH_P; to reach the guest's port P, write CONNECT P to PATH",
   );
 }
 
@@ -60,21 +60,21 @@ export function vsockOption() {
 export function shareOption() {
   return new Option(
     "--share <dir[,ro][,tag=name]>",
-    `a folder that the guest may mount: mount -t 9p -o trans=virtio ${DEFAULT_TAG} /mnt; ro: it changes nothing; repeatable with tags`,
+    `share a folder with the guest: mount -t 9p -o trans=virtio ${DEFAULT_TAG} /mnt; ro: read-only; repeatable with tags`,
   ).argParser((text: string, before: DevicePlan[] | undefined): DevicePlan[] => [...before ?? [], parseShare(text)]);
 }
 
 /** `--balloon`. */
 export function balloonOption() {
-  return new Option("--balloon", "a memory balloon: el2 vm balloon sets its size");
+  return new Option("--balloon", "add a memory balloon; set its size with el2 vm balloon");
 }
 
 /** `--input keyboard|tablet`, once for each. */
 export function inputOption() {
-  return new Option("--input <type>", "an input device, keyboard or tablet, for el2 input; repeatable")
+  return new Option("--input <type>", "add an input device, keyboard or tablet, for el2 input; repeatable")
     .argParser((text: string, before: InputType[] | undefined): InputType[] => {
       const type = INPUT_TYPES.find((one) => one === text);
-      if (!type) throw new InvalidArgumentError(`"${text}" is no input device; there are ${INPUT_TYPES.join(" and ")}.`);
+      if (!type) throw new InvalidArgumentError(`"${text}" is not an input device; use ${INPUT_TYPES.join(" or ")}.`);
       return [...before ?? [], type];
     });
 }
@@ -110,13 +110,13 @@ export function devicesOf(options: DeviceOptions): DevicePlan[] {
 function parseDisk(text: string): DevicePlan {
   const mode = MODES.find((one) => text.endsWith(`,${one}`));
   const image = mode ? text.slice(0, -mode.length - 1) : text;
-  if (!image) throw new InvalidArgumentError(`"${text}" names no file; write it like disk.img or disk.img,overlay.`);
+  if (!image) throw new InvalidArgumentError(`"${text}" names no file; use for example disk.img or disk.img,overlay.`);
   return { kind: "block", image, mode: mode ?? "rw" };
 }
 
 function forwardOf(text: string): PortForward {
   const forward = parseForward(text);
-  if (!forward) throw new InvalidArgumentError(`"${text}" is no pair of ports; write it like 2222:22 or udp:5353:53.`);
+  if (!forward) throw new InvalidArgumentError(`"${text}" is not a pair of ports; use for example 2222:22 or udp:5353:53.`);
   return forward;
 }
 
@@ -160,16 +160,16 @@ function withKey(policy: NetPolicy, text: string): NetPolicy {
 
 function parseShare(text: string): DevicePlan {
   const [, folder, mode, tag] = /^(.*?)(,ro|,rw)?(?:,tag=([^,]*))?$/s.exec(text)!;
-  if (!folder) throw new InvalidArgumentError(`"${text}" names no folder; write it like . or results,tag=out or sources,ro.`);
+  if (!folder) throw new InvalidArgumentError(`"${text}" names no folder; use for example . or results,tag=out or sources,ro.`);
   if (tag !== undefined && !isTag(tag)) {
-    throw new InvalidArgumentError(`"${tag}" is no tag; it has up to ${TAG_LENGTH} letters, digits, and . _ -`);
+    throw new InvalidArgumentError(`"${tag}" is not a tag; use up to ${TAG_LENGTH} letters, digits, and . _ -`);
   }
   let isFolder: boolean;
   try {
     isFolder = Deno.statSync(folder).isDirectory;
   } catch (error) {
-    throw new InvalidArgumentError(`${folder} cannot be shared: ${error instanceof Error ? error.message : String(error)}`);
+    throw new InvalidArgumentError(`cannot share ${folder}: ${error instanceof Error ? error.message : String(error)}`);
   }
-  if (!isFolder) throw new InvalidArgumentError(`${folder} is no folder.`);
+  if (!isFolder) throw new InvalidArgumentError(`${folder} is not a folder.`);
   return { kind: "9p", folder, mode: mode === ",ro" ? "ro" : "rw", tag: tag ?? DEFAULT_TAG };
 }

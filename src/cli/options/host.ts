@@ -4,5 +4,5 @@ import { Option } from "@commander-js/extra-typings";
 
 /** `--allow-host`, of commands that load a snapshot. */
 export function hostOption() {
-  return new Option("--allow-host", "let the machine have what it had of this computer: disks, folders, sockets, the network");
+  return new Option("--allow-host", "restore access to host resources: disks, folders, sockets, the network");
 }

@@ -6,18 +6,21 @@ import { LOG_LEVELS } from "../start/log.ts";
 import { THEME_NAMES } from "../../tui/themes.ts";
 
 export const noColorOption = new Option("--no-color", "no color: marks and words say everything");
-export const asciiOption = new Option("--ascii", "nothing but ASCII outside of guests' text");
+export const asciiOption = new Option("--ascii", "draw with ASCII only, except guests' text");
 export const themeOption = new Option("--theme <name>", "colors of the screens; without it EL2_THEME, [ui] theme, or by the background")
   .choices(["auto", ...THEME_NAMES]);
 export const rawOption = new Option(
   "--raw",
   "without a screen: pass guests' escape sequences to this terminal instead of showing them as text",
 );
-export const readOnlyOption = new Option("--read-only", "look only: no key reaches a guest, nothing can be changed");
-export const logOption = new Option("--log <file>", "write a line for each event: refusals, accesses to nothing, undefined instructions");
+export const readOnlyOption = new Option("--read-only", "read-only: nothing is typed into guests, nothing can be changed");
+export const logOption = new Option(
+  "--log <file>",
+  "write one line per event: refusals, accesses to unmapped addresses, undefined instructions",
+);
 export const logLevelOption = new Option(
   "--log-level <level>",
-  "with --log: error, what was refused or is wrong; warn, also faults that were injected and logs that ended; info, also states; " +
-    "debug, also each call and message; trace, everything (default: info)",
+  "with --log: error: refusals and failures; warn: also injected faults and truncated logs; info: also states; " +
+    "debug: also each call and message; trace: everything (default: info)",
 )
   .choices(LOG_LEVELS);

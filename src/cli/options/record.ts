@@ -4,5 +4,5 @@ import { Option } from "@commander-js/extra-typings";
 
 export const recordOption = new Option(
   "--record <file>",
-  "record everything that enters the machine; el2 replay FILE is the same run again",
+  "record the machine's inputs; el2 replay FILE repeats the run exactly",
 );

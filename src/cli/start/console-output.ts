@@ -73,7 +73,7 @@ export class ConsoleOutput {
 
   #put(bytes: Uint8Array): void {
     const written = this.#writer.write(bytes).catch((error: Error) => {
-      if (!(error instanceof Deno.errors.BrokenPipe) && !this.#full) report(`el2: stdout: ${error.message}; the run is over`);
+      if (!(error instanceof Deno.errors.BrokenPipe) && !this.#full) report(`el2: stdout: ${error.message}; the run ends`);
       this.#full = true;
       this.closed();
     });

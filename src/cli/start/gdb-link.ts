@@ -91,7 +91,7 @@ export class DebugLink {
   }
 
   #ask(access: SessionDebugAccess): Promise<DebugAnswer> {
-    if (this.#gone) return Promise.resolve<DebugAnswer>({ kind: "refused", message: "the machine is gone" });
+    if (this.#gone) return Promise.resolve<DebugAnswer>({ kind: "refused", message: "the machine has ended" });
     const { promise, resolve } = Promise.withResolvers<DebugAnswer>();
     this.#answers.push(resolve);
     this.session.send({ kind: "debug", access });
@@ -111,11 +111,11 @@ export class DebugLink {
 
   /** `monitor events`. */
   async #monitorEvents(words: readonly string[]): Promise<string> {
-    if (this.vm !== EVERY_VM) return "monitor events: this is one VM's gdb; el2 gdb el2 stops at events\n";
+    if (this.vm !== EVERY_VM) return "monitor events: this gdb has one VM; to stop at events use el2 gdb el2\n";
     const filter = words.join(" ");
     const error = filter === "" ? undefined : await this.stopAtEvents(filter === "off" ? undefined : filter);
     if (error !== undefined) return `monitor events: ${error}\n`;
-    return this.#events === undefined ? "continue stops at no event\n" : `continue stops at events with ${this.#events}\n`;
+    return this.#events === undefined ? "continue does not stop at events\n" : `continue stops at events with ${this.#events}\n`;
   }
 
   async #monitor(command: string, args: readonly string[]): Promise<string | undefined> {
@@ -138,7 +138,7 @@ export class DebugLink {
   /** The machine is gone; `code` is what its process would exit with. */
   end(code: number): void {
     this.#gone = true;
-    for (const answer of this.#answers.splice(0)) answer({ kind: "refused", message: "the machine is gone" });
+    for (const answer of this.#answers.splice(0)) answer({ kind: "refused", message: "the machine has ended" });
     this.#server?.ended(code);
   }
 }
@@ -147,8 +147,10 @@ function listen(port: number): LoopbackPort {
   try {
     return new LoopbackPort(port);
   } catch (error) {
-    if (error instanceof Deno.errors.AddrInUse) throw new Failure(`port ${port} of 127.0.0.1 is in use: 0 takes any that is free`);
-    if (error instanceof Deno.errors.NotCapable) throw new Failure("a gdb server needs the permission to listen: --allow-net");
+    if (error instanceof Deno.errors.AddrInUse) {
+      throw new Failure(`port ${port} of 127.0.0.1 is in use; use another port, or 0 for any free one`);
+    }
+    if (error instanceof Deno.errors.NotCapable) throw new Failure("a gdb server needs permission to listen; run Deno with --allow-net");
     throw error;
   }
 }

@@ -119,10 +119,10 @@ class HeadlessRun {
   #join(raw: boolean): void {
     const { client, options: { prefix = DEFAULT_PREFIX, console: joined } } = this;
     if (raw) {
-      report(`el2: the keys go to the guest; ${prefix} d ends the run`);
+      report(`el2: all keys go to the guest; ${prefix} d ends the run`);
       Deno.stdin.setRaw(true);
     }
-    const left = { prefix: controlByte(prefix), call: () => this.#leave(ExitCode.Interrupted, `left by ${prefix} d`) };
+    const left = { prefix: controlByte(prefix), call: () => this.#leave(ExitCode.Interrupted, `ended by ${prefix} d`) };
     readInput(raw ? left : undefined, (bytes) => {
       if (joined !== undefined) client.send({ kind: "input", console: joined, bytes });
     }).then(() => client.send({ kind: "input-ended" }));

@@ -115,7 +115,7 @@ class LogFile {
       if (!(error instanceof WriteFailure)) throw error;
       // The run is worth more than its log.
       this.close();
-      warn(`${error.message}; nothing more is logged`);
+      warn(`${error.message}; logging ends here`);
     }
   }
 

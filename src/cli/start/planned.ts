@@ -25,10 +25,10 @@ export async function diskGuest(
 ): Promise<Planned | undefined> {
   const boot = await diskGuestBoot(what, { more: share });
   if (!boot) {
-    if (share) throw new Failure(`--share: ${what} is no guest with a disk that is here; el2 guests fetch debian --disk makes one`);
+    if (share) throw new Failure(`--share: ${what} is not a guest with a disk in the cache; make one with el2 guests fetch debian --disk`);
     return undefined;
   }
-  if (set.length > 0) throw new Failure(`--set ${set[0]}: ${what} has no configuration; el2 boot ${what} has options for its machine`);
+  if (set.length > 0) throw new Failure(`--set ${set[0]}: ${what} has no configuration; use the options of el2 boot ${what}`);
   const machine = { cpus: 1, memory: DISK_GUEST_MEMORY, turbo: false, seed: 1, duration: undefined, hashAt: [] };
   return { plan: { ...machine, what: boot }, ui: DEFAULT_UI, record: undefined };
 }

@@ -11,11 +11,13 @@ import { cannotRead, cannotWrite } from "../../support/named-file.ts";
  */
 export async function recorded(plan: SessionPlan, path: string | undefined): Promise<SessionPlan> {
   if (path === undefined) return plan;
-  if (plan.debug !== undefined) throw new Failure("--record with --gdb: what a debugger does is not recorded; leave one out");
+  if (plan.debug !== undefined) {
+    throw new Failure("--record and --gdb are mutually exclusive: a debugger's actions are not recorded; give one");
+  }
   const disk = writtenDisk(plan);
   if (disk !== undefined) {
     const overlay = plan.what.kind === "boot" ? `--disk ${disk},overlay` : 'mode = "overlay"';
-    throw new Failure(`--record: disk ${disk} is written to, and would be another one at the replay; use ${overlay}`);
+    throw new Failure(`--record: disk ${disk} is writable, and would differ at the replay; use ${overlay}`);
   }
   const { from } = plan;
   // The snapshot goes into the recording, as whoever runs that again has no other.

@@ -193,7 +193,7 @@ async function showAttached(
   const { info, readOnly } = session;
   const connect = () => connectSession(socketPath(info.name), { readOnly, follow: true });
   let current = session;
-  for (let greeting = arrival && `session ${info.name} runs${arrival.from === undefined ? "" : `; q comes back to ${arrival.from}`}`;;) {
+  for (let greeting = arrival && `session ${info.name} is running${arrival.from === undefined ? "" : `; q returns to ${arrival.from}`}`;;) {
     const { lost, state, next, over: by, unseen } = await runTui(current, terminalOfProcess(), {
       title: info.name,
       greeting,
@@ -214,7 +214,7 @@ async function showAttached(
     await nameUnseen(unseen);
     current.close();
     if (lost) {
-      report(`el2: connection to ${info.name} lost; el2 ls shows what there is`);
+      report(`el2: lost the connection to ${info.name}; list the sessions with el2 ls`);
       // There is nothing to come back to but where it was come from.
       return next === undefined || over ? { code: ExitCode.NoSession, over } : await visit(next, arrival?.from, look, entry);
     }
@@ -227,7 +227,7 @@ async function showAttached(
       current = await connect();
     } catch (error) {
       if (!(error instanceof NoSession)) throw error;
-      report(`el2: session ${info.name} has ended meanwhile; el2 ls shows what there is`);
+      report(`el2: session ${info.name} has ended; list the sessions with el2 ls`);
       return { code: ExitCode.NoSession, over: false };
     }
     greeting = goesOn(next);
@@ -245,7 +245,7 @@ async function visit(name: string, from: string | undefined, look: Look, entry: 
  */
 async function nameUnseen(unseen: readonly UnseenStart[]): Promise<void> {
   for (const { what, started } of unseen) {
-    report(`el2: ${what} is being started ..`);
+    report(`el2: starting ${what} …`);
     try {
       report(`el2: ${goesOn(await started)}`);
     } catch (error) {
@@ -256,7 +256,7 @@ async function nameUnseen(unseen: readonly UnseenStart[]): Promise<void> {
 
 /** That a session goes on which is not shown any more. */
 function goesOn(name: string): string {
-  return `session ${name} goes on; el2 attach ${name} shows it, el2 down ${name} ends it`;
+  return `session ${name} continues; show it with el2 attach ${name}, end it with el2 down ${name}`;
 }
 
 /** What the screens of a session can start beside it. */

@@ -24,7 +24,7 @@ export async function planOfSnapshot(file: string, allowHost: true | undefined):
 export function checkHost(file: string, plan: SessionPlan, allowed: true | undefined): void {
   const wanted = outsideResources(plan);
   if (allowed || wanted.length === 0) return;
-  throw new Failure(`snapshot ${file}: its machine wants of this computer: ${wanted.join(", ")}; --allow-host lets it`);
+  throw new Failure(`snapshot ${file}: its machine needs host resources: ${wanted.join(", ")}; allow them with --allow-host`);
 }
 
 /** What a reader gives of a snapshot. @throws Failure where it is none */

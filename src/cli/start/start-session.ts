@@ -23,12 +23,13 @@ const POLL = 50;
  */
 export async function startSession(entry: URL, name: string, args: string[]): Promise<void> {
   const path = socketPath(name);
-  const taken = () => new Failure(`a session ${name} runs already; el2 attach ${name} shows it, el2 down ${name} ends it`, ExitCode.Failed);
+  const taken = () =>
+    new Failure(`session ${name} is already running; show it with el2 attach ${name}, end it with el2 down ${name}`, ExitCode.Failed);
   if (await answers(path)) throw taken();
   const owner = ownerOf(path);
   if (owner) {
     throw new Failure(
-      `session ${name} does not answer, but its process ${owner.pid} lives; kill -CONT ${owner.pid} continues it, kill ${owner.pid} ends it`,
+      `session ${name} does not answer, but its process ${owner.pid} exists; continue it with kill -CONT ${owner.pid}, or end it with kill ${owner.pid}`,
       ExitCode.Failed,
     );
   }
@@ -55,7 +56,7 @@ export async function startSession(entry: URL, name: string, args: string[]): Pr
       );
     }
     if (Date.now() > limit) {
-      throw new Failure(`session ${name} does not listen after ${START_TIME / 1000} s; its log: ${log}`, ExitCode.Failed);
+      throw new Failure(`session ${name} has not started after ${START_TIME / 1000} s; see its log ${log}`, ExitCode.Failed);
     }
     await new Promise((resolve) => setTimeout(resolve, POLL));
   }
@@ -65,7 +66,7 @@ export async function startSession(entry: URL, name: string, args: string[]): Pr
     await firstVms(path);
   } catch (error) {
     if (!(error instanceof NoSession)) throw error;
-    throw new Failure(`session ${name} ended while it started: ${error.message}; its log: ${log}`, ExitCode.Failed);
+    throw new Failure(`session ${name} ended during its start: ${error.message}; see its log ${log}`, ExitCode.Failed);
   }
 }
 

@@ -16,7 +16,7 @@ export async function writeSymbols(asker: Asker, vm: string, path: string): Prom
   if (got.error !== undefined) throw new Failure(got.error, ExitCode.Failed);
   const rows = rowsOf(SYMBOLS, got);
   if (!rows.length) {
-    throw new Failure(`vm:${vm} has no symbols: no Linux kernel with kallsyms runs there; --add FILE names an ELF file`, ExitCode.Failed);
+    throw new Failure(`vm:${vm} has no symbols: it runs no Linux kernel with kallsyms; add an ELF file with --add FILE`, ExitCode.Failed);
   }
   const file = writeElfSymbols(rows.map(({ name, address, type }) => ({ name, address: BigInt(address), type })));
   try {
@@ -29,7 +29,7 @@ export async function writeSymbols(asker: Asker, vm: string, path: string): Prom
 
 /**
  * The symbols of a file that a flag names, as an ELF file that has nothing else. @throws Failure
- * that says what is wrong with it
+ * that says a storm, or why it cannot be delivered
  */
 export function readSymbolFile(path: string): Uint8Array<ArrayBuffer> {
   const file = readNamedFile(path, "symbols");
@@ -43,6 +43,6 @@ export function readSymbolFile(path: string): Uint8Array<ArrayBuffer> {
 /** `--symbols VM=FILE`, repeatable. */
 export function collectSymbols(text: string, before: Record<string, Uint8Array> = {}): Record<string, Uint8Array> {
   const at = text.indexOf("=");
-  if (at < 1 || at === text.length - 1) throw new Failure(`--symbols ${text}: write VM=FILE, such as rt=rt.elf`);
+  if (at < 1 || at === text.length - 1) throw new Failure(`--symbols: "${text}" is not VM=FILE; use for example rt=rt.elf`);
   return { ...before, [text.slice(0, at)]: readSymbolFile(text.slice(at + 1)) };
 }

@@ -38,6 +38,6 @@ export async function saveUiState(session: string, state: UiState): Promise<void
     writeWhole(file, JSON.stringify(state));
   } catch (error) {
     if (!(error instanceof Error) || !(error instanceof NotOurs) && !isOfSystem(error)) throw error;
-    warn(`the layout is not kept: ${error.message}`);
+    warn(`cannot save the layout: ${error.message}`);
   }
 }

@@ -1,4 +1,4 @@
-// Which call used a capability last, and what it answered. A call writes four numbers into a ring
+// Which call used a capability last, and its result. A call writes four numbers into a ring
 // and its number into the capabilities that it looks up; names and times are put together for who
 // asks.
 

@@ -136,8 +136,8 @@ function* checkVic(vic: Vic, objects: CheckedServices["objects"], extent: "touch
 function* checkVcpu(vcpu: Vcpu, scheduler: CheckedScheduler): Generator<Violation> {
   const broken = violationsOf(vcpu);
   const { donor, yieldTo } = vcpu.turn;
-  if (donor && donor.turn.yieldTo !== vcpu) yield broken("who lends it time yields to it", { donor: donor.name });
-  if (yieldTo && yieldTo.turn.donor !== vcpu) yield broken("who it yields to has it as donor", { yieldTo: yieldTo.name });
+  if (donor && donor.turn.yieldTo !== vcpu) yield broken("a vCPU that lends it time yields to it", { donor: donor.name });
+  if (yieldTo && yieldTo.turn.donor !== vcpu) yield broken("the vCPU that it yields to has it as donor", { yieldTo: yieldTo.name });
   if (vcpu.turn.insideRun && !yieldTo) yield broken("a vCPU inside vcpu_run runs another", {});
   const { queued, current } = scheduler.placesOf(vcpu);
   if (queued !== Number(vcpu.turn.queued)) yield broken("a vCPU that is queued is in one queue, once", { queued, flag: vcpu.turn.queued });

@@ -166,7 +166,7 @@ export class Checker implements ChangeChecker {
     const named = holders.length > 0 || this.#own.has(object);
     if (references === held + Number(named)) return;
     const values = { references, held, capabilities: holders.length };
-    yield { object: object.name, rule: "references are those who hold it, and one for its capabilities", values };
+    yield { object: object.name, rule: "references are its holders, and one for its capabilities", values };
   }
 
   *#checkHeaps(): Generator<Violation> {

@@ -101,7 +101,7 @@ function attachVdevice(
   if (size === 0n || ipa + size > BigInt(ADDRESS_SPACE_SIZE)) {
     return call.refuse(ErrorCode.ARGUMENT_INVALID, "a device has a size and lies in the address space", values);
   }
-  if (addressSpace.deviceIn(Number(ipa), Number(size))) return call.refuse(ErrorCode.BUSY, "a device lies there already", values);
+  if (addressSpace.deviceIn(Number(ipa), Number(size))) return call.refuse(ErrorCode.BUSY, "another device is at this address", values);
   return vic.attachVdevice(addressSpace, index, flags, Number(ipa), Number(size));
 }
 

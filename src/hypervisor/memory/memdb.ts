@@ -32,7 +32,7 @@ export class MemoryDatabase {
   /** Enters memory that has no owner so far. For the platform's start. */
   insert(owner: MemoryOwner, pa: Pa, size: number): void {
     for (let page = pa / PAGE_SIZE; page < (pa + size) / PAGE_SIZE; page++) {
-      if (this.#owners[page] !== 0) throw new Error(`page 0x${(page * PAGE_SIZE).toString(16)} has an owner already`);
+      if (this.#owners[page] !== 0) throw new Error(`page 0x${(page * PAGE_SIZE).toString(16)} already has an owner`);
       this.#owners[page] = owner.serial;
     }
     this.#bySerial.set(owner.serial, owner);
@@ -97,7 +97,7 @@ export class MemoryDatabase {
     this.#owners.fill(0);
     this.#bySerial.clear();
     for (const serial of known) {
-      this.#bySerial.set(serial, owner(serial) ?? archive.fail(`object ${serial}, which owns memory, is not there`));
+      this.#bySerial.set(serial, owner(serial) ?? archive.fail(`object ${serial}, which owns memory, does not exist`));
     }
     let end = 0;
     for (const { pa, size, owner } of runs) {

@@ -61,7 +61,7 @@ function checkModifyFlags(call: Call, flags: number): ErrorCode {
   const rule = NO_SYNC_RULE.get(flags & 0xff);
   const noSync = (flags & ModifyFlags.NoSync) !== 0;
   const good = (flags & ~ModifyFlags.Defined) === 0 && rule !== undefined && (rule === "either" || (rule === "set") === noSync);
-  return good ? ErrorCode.OK : call.refuse(ErrorCode.ARGUMENT_INVALID, "an operation with the synchronisation that it needs", { flags });
+  return good ? ErrorCode.OK : call.refuse(ErrorCode.ARGUMENT_INVALID, "an operation with the synchronization that it needs", { flags });
 }
 
 /** An extent or a partition: what memextent_donate takes. */

@@ -43,7 +43,7 @@ function forEachPage(
         ? refuse(ErrorCode.DENIED, "stage 2 does not allow the access")
         : refuse(ErrorCode.ADDR_INVALID, "stage 2 does not map the buffer");
     }
-    if (!services.machine.ram.contains(found.pa, length)) return refuse(ErrorCode.ADDR_INVALID, "the buffer is no RAM");
+    if (!services.machine.ram.contains(found.pa, length)) return refuse(ErrorCode.ADDR_INVALID, "the buffer is not RAM");
     copy(found.pa, done, length);
     done += length;
   }

@@ -195,7 +195,7 @@ export class Scheduler implements VcpuScheduler {
     cpu.primary = archive.objectOrNone("primary", cpu.primary, "thread");
     cpu.runs = archive.objectOrNone("runs", cpu.runs, "thread");
     const active = [cpu.current, cpu.primary, cpu.runs].every((vcpu) => vcpu === undefined || this.vcpus.has(vcpu));
-    archive.require(active, "who has a CPU is scheduled");
+    archive.require(active, "a vCPU that has a CPU is scheduled");
     // It follows from the vCPUs' timers.
     if (archive.loading) cpu.deadline = undefined;
   }

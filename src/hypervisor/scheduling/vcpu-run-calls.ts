@@ -48,7 +48,7 @@ function run(call: Call, vcpu: Vcpu, value: bigint, action: bigint): ErrorCode |
   const { caller } = call;
   if (vcpu.life === "exited") return runState(vcpu);
   if (!vcpu.isBlockedBy(Block.Run)) {
-    return call.refuse(ErrorCode.BUSY, "the vCPU is not proxy-scheduled, or somebody runs it", { target: vcpu.name });
+    return call.refuse(ErrorCode.BUSY, "the vCPU is not proxy-scheduled, or is already running", { target: vcpu.name });
   }
   const canRun = vcpu.isRunnableByProxy || vcpu.vmmio !== undefined;
   if (canRun && vcpu.isPinned && vcpu.settings.affinity !== caller.settings.affinity) {

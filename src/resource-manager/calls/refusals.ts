@@ -27,7 +27,7 @@ export interface About {
 export class Refusal extends Error {
   /**
    * @param rule the rule that was broken, as a phrase.
-   * @param values the values that broke it.
+   * @param values the values that broke the rule.
    */
   constructor(
     readonly error: RmError,
@@ -94,7 +94,7 @@ function objectOf(values: Readonly<Record<string, unknown>>): string {
 /** What helps against an error whatever the request was. */
 const WAYS_OUT: ReadonlyMap<RmError, string> = new Map<RmError, string>([
   [RmError.MSG_INVALID, "send the fields that docs/reference/rpc.md lists for this message, no more and no fewer"],
-  [RmError.UNIMPLEMENTED, "docs/reference/rpc.md lists the messages that there are"],
+  [RmError.UNIMPLEMENTED, "see the list of messages in docs/reference/rpc.md"],
   [RmError.HANDLE_INVALID, "list the handles that exist: `el2 mem parcels`, `el2 irq ls`"],
   [RmError.VMID_INVALID, "list the VMs that exist: `el2 vm ls`"],
   [RmError.VM_STATE, "see how the VM came to its state: `el2 vm timeline`"],

@@ -148,7 +148,7 @@ const GENERATE = /^(\/[^/@]+){1,8}$/;
 function check(config: VdeviceConfig, node: DevicetreeNode): void {
   const needs = (condition: boolean, rule: string) =>
     demand(condition, RmError.MEM_INVALID, rule, { path: config.path }, { section: "7.3" });
-  needs(config.generate === undefined || GENERATE.test(config.generate), "generate is no path of a node to create");
+  needs(config.generate === undefined || GENERATE.test(config.generate), "generate is not the path of a node to create");
   const pushed = config.type === "rm-rpc" ? RPC_PUSH_MAX : PUSH_MAX;
   needs(config.pushCompatible.length <= pushed, `push-compatible has more than ${pushed} strings`);
   switch (config.type) {

@@ -171,7 +171,7 @@ function readUri(config: DevicetreeNode): string {
 function readGuid(config: DevicetreeNode): Uint8Array {
   const text = readString(config, "vm-guid");
   if (text === undefined) return new Uint8Array(16);
-  demand(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text), RmError.MEM_INVALID, "vm-guid is no GUID", {
+  demand(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text), RmError.MEM_INVALID, "vm-guid is not a GUID", {
     path: CONFIG_PATH,
     property: "vm-guid",
     text,
@@ -290,7 +290,7 @@ function readGic(root: DevicetreeNode, config: DevicetreeNode): GicConfig | unde
     throw new Refusal(RmError.MEM_INVALID, `the GIC's node ${rule}`, { path: gicPath });
   };
   if (!readStrings(node, "compatible")?.includes("arm,gic-v3")) wrong("is not compatible with arm,gic-v3");
-  if (!node.properties.has("interrupt-controller")) wrong("is no interrupt-controller");
+  if (!node.properties.has("interrupt-controller")) wrong("is not an interrupt-controller");
   if (readCell(node, "#interrupt-cells") !== 3) wrong("has #interrupt-cells other than 3");
   if ((readCell(node, "#redistributor-regions") ?? 1) !== 1) wrong("has more than one redistributor region");
   const stride = Number(readNumber(node, "redistributor-stride", 2) ?? BigInt(GICR_SIZE));
@@ -302,6 +302,6 @@ function readGic(root: DevicetreeNode, config: DevicetreeNode): GicConfig | unde
   const ranges = readRanges(node, "reg", addressCells, sizeCells);
   const [gicd, gicr] = ranges?.map(({ address }) => asIpa(Number(address))) ?? [];
   const valid = [gicd, gicr].every((base) => base !== undefined && base % GIC_FRAME_ALIGNMENT === 0 && base < VM_ADDRESS_LIMIT);
-  if (!valid) wrong("has a reg that is no distributor and redistributors");
+  if (!valid) wrong("has a reg that is not a distributor and redistributors");
   return { path: gicPath, frames: { gicd, gicr }, stride };
 }

@@ -77,7 +77,7 @@ const init = handle(VM_INIT, (context, caller, { vmid }) => {
 function requireAccepted({ auth: accepted }: Context, { authType, vmid }: Vm): void {
   const auth = AUTH_NAMES[authType];
   const values = { auth, accepted: accepted.join(" ") };
-  const wayOut = `a VM of type ${accepted.join(" or ")}; or [rm] auth of the configuration with "${auth}" in it`;
+  const wayOut = `make it a VM of type ${accepted.join(" or ")}, or add "${auth}" to [rm] auth of the configuration`;
   const about = { object: `vm:0x${vmid.toString(16)}`, wayOut };
   demand(accepted.includes(auth), RmError.MEM_INVALID, "the platform takes no VM of this type of authentication", values, about);
 }

@@ -61,7 +61,7 @@ export function existing(context: Context, vmid: number, error: RmError): Vm {
 /** A VM that the caller owns. @throws Refusal with `unknown` or `foreign` */
 export function owned(context: Context, caller: Vm, vmid: number, unknown: RmError, foreign: RmError): Vm {
   const vm = existing(context, vmid, unknown);
-  demand(vm.owner === caller.vmid, foreign, "the VM belongs to somebody else", { vmid, owner: vm.owner });
+  demand(vm.owner === caller.vmid, foreign, "the VM belongs to another VM", { vmid, owner: vm.owner });
   return vm;
 }
 

@@ -64,14 +64,14 @@ function create(context: Context, owner: Vm, request: CreateRequest, transType: 
   const donate = transType === TransType.Donate;
   const io = request.mem_type === MemType.Io;
   const sanitize = (flags & CreateFlags.Sanitize) !== 0;
-  invalid(acl.length > 0 && sgl.length > 0, "a parcel needs somebody to be for, and memory", { acl: acl.length, sgl: sgl.length });
+  invalid(acl.length > 0 && sgl.length > 0, "a parcel needs at least one VM, and memory", { acl: acl.length, sgl: sgl.length });
   invalid(!donate || acl.length === 1, "memory is donated to exactly one VM", { acl: acl.length });
   const count = context.state.parcels.filter((each) => each.owner === owner.vmid).length;
   demand(count < PARCELS_MAX, RmError.DENIED, `a VM owns at most ${PARCELS_MAX} parcels`, { vmid: owner.vmid, count }, {
     section: "6.3",
     wayOut: "reclaim a parcel first: `el2 mem parcels` lists them",
   });
-  invalid(!sanitize || !io, "device memory is not sanitised");
+  invalid(!sanitize || !io, "device memory is not sanitized");
 
   const handle = nextHandle(context);
   checkAcl(context, owner, request, transType);
@@ -120,10 +120,10 @@ function checkAcl(context: Context, owner: Vm, { mem_type, acl, attributes }: Cr
   const io = mem_type === MemType.Io;
   const donate = transType === TransType.Donate;
   const vmids = new Set(acl.map(({ vmid }) => vmid));
-  invalid(vmids.size === acl.length, "a VM stands twice in the ACL");
+  invalid(vmids.size === acl.length, "a VM is in the ACL twice");
   for (const { vmid, rights } of acl) {
     invalid(isKnownVmid(context.state, vmid), "the ACL names a VM that does not exist", { vmid });
-    invalid(VALID_RIGHTS.includes(rights), "the ACL grants a set of rights that is none", { vmid, rights });
+    invalid(VALID_RIGHTS.includes(rights), "the ACL grants an invalid set of rights", { vmid, rights });
     invalid(!io || (rights & Access.X) === 0, "device memory is not executable", { vmid });
     demand(!donate || rights === (io ? Access.RW : Access.RWX), RmError.DENIED, "memory is donated with all rights", { rights });
   }
@@ -162,7 +162,7 @@ const accept = handle(MEM_ACCEPT, (context, caller, request) => {
   const validated = (flag: number, holds: boolean, rule: string) => {
     demand((flags & flag) === 0 || holds, RmError.VALIDATE_FAILED, rule, { handle });
   };
-  validated(AcceptFlags.ValidateSanitized, parcel.sanitizedAtCreate, "the parcel was not sanitised");
+  validated(AcceptFlags.ValidateSanitized, parcel.sanitizedAtCreate, "the parcel was not sanitized");
   validated(AcceptFlags.ValidateAclAttributes, sameEntries(parcel, acl, attributes), "the ACL or the attributes are others");
   validated(AcceptFlags.ValidateLabel, request.label === parcel.label, "the label is another");
   const mapOther = (flags & AcceptFlags.MapOther) !== 0;
@@ -192,7 +192,7 @@ const release = handle(MEM_RELEASE, (context, caller, { handle, flags }) => {
   demand(borrower.accepted, RmError.MEM_RELEASED, "the caller has not accepted the parcel", { handle });
   const sanitize = (flags & ReturnFlags.Sanitize) !== 0;
   const sanitizable = !sanitize || (parcel.memType !== MemType.Io && (borrower.rights & Access.W) !== 0);
-  demand(sanitizable, RmError.ARGUMENT_INVALID, "device memory, and memory that the VM cannot write, is not sanitised", { handle });
+  demand(sanitizable, RmError.ARGUMENT_INVALID, "device memory, and memory that the VM cannot write, is not sanitized", { handle });
   releaseParcel(context, caller, parcel, borrower);
   if (sanitize) parcel.sanitizeAtReclaim = true;
 });
@@ -205,9 +205,9 @@ const reclaim = handle(MEM_RECLAIM, (context, caller, { handle, flags }) => {
     throw new Refusal(RmError.MEM_INUSE, "a borrower still has the parcel", holder, { wayOut: waysToFree(holder) });
   }
   const sanitize = (flags & ReturnFlags.Sanitize) !== 0;
-  demand(!sanitize || parcel.memType !== MemType.Io, RmError.ARGUMENT_INVALID, "device memory is not sanitised", { handle });
+  demand(!sanitize || parcel.memType !== MemType.Io, RmError.ARGUMENT_INVALID, "device memory is not sanitized", { handle });
   if (sanitize || parcel.sanitizeAtReclaim) {
-    refuseAs(RmError.MEM_INVALID, "the memory cannot be sanitised", () => zeroParcel(context, parcel));
+    refuseAs(RmError.MEM_INVALID, "the memory cannot be sanitized", () => zeroParcel(context, parcel));
   }
   reclaimParcel(context, caller, parcel);
 });

@@ -58,7 +58,7 @@ function rangeOf(vm: Vm, base: bigint, size: bigint): Range {
   const pages = (base | size) % BigInt(PAGE_SIZE) === 0n && size > 0n;
   const inside = base >= BigInt(FIRST_RAM_ADDRESS) && base + size <= BigInt(VM_ADDRESS_LIMIT);
   const values = { vmid: vm.vmid, base, size };
-  demand(pages && inside, RmError.ARGUMENT_INVALID, "a range is no whole pages, or not where a VM has memory", values);
+  demand(pages && inside, RmError.ARGUMENT_INVALID, "a range is not whole pages, or not where a VM has memory", values);
   return { base: asIpa(Number(base)), size: Number(size) };
 }
 

@@ -260,14 +260,14 @@ export function acceptParcel(context: Context, vm: Vm, parcel: Parcel, acceptanc
   const values = { handle: parcel.handle, vmid: vm.vmid };
   demand(borrower !== undefined && !borrower.mapped, RmError.DENIED, "the owner, or who has the parcel already, cannot accept it", values);
   demand(!parcel.open, RmError.DENIED, "the parcel is still open", { handle: parcel.handle });
-  demand(parcel.owner !== NOBODY, RmError.DENIED, "the parcel's owner is gone", { handle: parcel.handle });
+  demand(parcel.owner !== NOBODY, RmError.DENIED, "the parcel's owner no longer exists", { handle: parcel.handle });
   const contiguous = (acceptance.flags & AcceptFlags.MapContiguous) !== 0;
   const io = parcel.memType === MemType.Io;
   const fits = !contiguous || (!io && (!borrower.accepted || borrower.contiguous));
   demand(fits, RmError.ARGUMENT_INVALID, "the parcel cannot be mapped contiguously", values);
   const sanitize = (acceptance.flags & AcceptFlags.Sanitize) !== 0;
   const sanitizable = !sanitize || (!io && (borrower.rights & Access.W) !== 0);
-  demand(sanitizable, RmError.ARGUMENT_INVALID, "device memory, and memory that the VM cannot write, is not sanitised", values);
+  demand(sanitizable, RmError.ARGUMENT_INVALID, "device memory, and memory that the VM cannot write, is not sanitized", values);
 
   const first = borrower.ipas.length;
   const given = assign(vm, parcel, borrower, acceptance.sgl, contiguous);
@@ -572,5 +572,5 @@ export function notifyAccepted(context: Context, parcel: Parcel, vmid: number): 
 /** Refuses what only an owner may do. */
 export function requireOwner(parcel: Parcel, caller: Vm): void {
   const { owner, handle } = parcel;
-  demand(owner === caller.vmid, RmError.DENIED, "the parcel belongs to somebody else", { handle, owner, caller: caller.vmid });
+  demand(owner === caller.vmid, RmError.DENIED, "the parcel belongs to another VM", { handle, owner, caller: caller.vmid });
 }

@@ -25,7 +25,7 @@ export function lendIrq(context: Context, owner: Vm, borrower: number, irq: numb
   // All hardware interrupts are the primary's, under their own numbers; other VMs have virtual ones
   // only, which cannot be lent.
   const cap = owner.vmid === Vmid.Hlos ? hwirq(context, irq) : undefined;
-  demand(cap !== undefined, RmError.IRQ_INVALID, "the interrupt is no hardware interrupt of the caller's", { irq });
+  demand(cap !== undefined, RmError.IRQ_INVALID, "the interrupt is not a hardware interrupt of the caller's", { irq });
   const loan = context.state.loans.find((each) => each.irq === irq);
   demand(loan === undefined, RmError.IRQ_INUSE, "the interrupt is lent already", { irq, ...loan && holderOfIrq(context, loan) }, {
     wayOut: loan && `vm:0x${loan.owner.toString(16)} sends VM_IRQ_RECLAIM once the borrower has released the interrupt`,
@@ -67,7 +67,7 @@ export function reclaimIrq(context: Context, owner: Vm, loan: IrqLoan): void {
   demand(!loan.accepted, RmError.IN_USE, "the borrower still has the interrupt", holderOfIrq(context, loan), {
     wayOut: `vm:0x${loan.borrower.toString(16)} sends VM_IRQ_RELEASE, or its owner ends it and sends VM_RESET`,
   });
-  demand(loan.owner === owner.vmid, RmError.IRQ_INVALID, "the interrupt belongs to somebody else", { ...holderOfIrq(context, loan) });
+  demand(loan.owner === owner.vmid, RmError.IRQ_INVALID, "the interrupt belongs to another VM", { ...holderOfIrq(context, loan) });
   bind(context, owner, loan.irq);
   const { loans } = context.state;
   loans.splice(loans.indexOf(loan), 1);

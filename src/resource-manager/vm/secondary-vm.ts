@@ -168,7 +168,7 @@ export function createObjects(context: Context, vm: Vm): void {
 /** What the platform does not give an untrusted VM (§6.2, §6.4). @throws Refusal */
 function checkConfig(context: Context, config: VmConfig): void {
   const { crashFatal, trustedOnly, vcpus, affinity, affinityMap, priority, timeslice } = config;
-  const untrusted = "what only trusted configurations may have, which this platform has not";
+  const untrusted = "only trusted configurations may have this, and this platform has none";
   const attribute = { path: CONFIG_PATH, property: "vm-attrs" };
   demand(!crashFatal, RmError.ARGUMENT_INVALID, untrusted, { ...attribute, attribute: "crash-fatal" }, { section: "6.2" });
   const trusted = { path: CONFIG_PATH, property: trustedOnly[0] };

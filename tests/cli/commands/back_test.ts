@@ -6,7 +6,7 @@ Deno.test("what is typed while the past is shown is refused, as every change is"
   await place.up("one");
   await place.json("pause");
   await place.json("back", "--by", "1000");
-  const says = "el2: this is the past, which takes no input; go to now first (t n, el2 back --now)\n";
+  const says = "el2: you are viewing the past, which takes no input; return to the present first (t n, el2 back --now)\n";
   for (const words of [["console", "hello", "--send", "x"], ["irq", "raise", "irq:hello/27"]]) {
     const { code, stderr } = await place.el2(...words);
     assert.deepEqual([code, stderr], [1, says], words.join(" "));

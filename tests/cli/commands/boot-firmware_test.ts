@@ -26,7 +26,7 @@ Deno.test("firmware that cannot be used is a usage error that says why and what 
         await put("small", IDLE),
       ],
       [/--firmware-vars: .*No such file/, "--firmware", idle, "--firmware-vars", `${folder}/absent`],
-      [/the flash leaves 60 *MiB of RAM; use a larger --memory/, "--firmware", idle, "--memory", "64MiB"],
+      [/the flash leaves only 60 *MiB of RAM; use a larger --memory/, "--firmware", idle, "--memory", "64MiB"],
       [/"noon" is no time; write now or/, "--firmware", idle, "--rtc", "noon"],
     ];
     for (const [message, ...args] of cases) {

@@ -16,7 +16,7 @@ Deno.test("a root VM's program runs in place of the resource manager, without a 
     const { runtime, app } = await buildRootGuest("environment", folder);
     const { code, stdout, stderr } = await boot("--root-runtime", runtime, "--root-app", app, "--stdio", "--turbo", "--check");
     assert.match(stdout, /^signature 0x454d5652\n[^]*\nfinished\n$/);
-    assert.match(stderr, /^el2: nothing can ever happen again; vCPU 0 of VM 255 waits/);
+    assert.match(stderr, /^el2: deadlock: every vCPU is waiting and nothing can wake one; vCPU 0 of VM 255 waits/);
     assert.equal(code, 1);
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -26,9 +26,9 @@ Deno.test("a root VM's program runs in place of the resource manager, without a 
 Deno.test("boot needs an image or both files of a root VM", async () => {
   const file = new URL("../../../assets/guests/hello.bin", import.meta.url).pathname;
   const cases: [string[], RegExp][] = [
-    [[], /^el2: boot: an image is missing; name one, or --firmware, or --root-runtime and --root-app\n$/],
-    [["--root-runtime", file], /^el2: boot: --root-runtime and --root-app need one another; name both\n$/],
-    [["--root-runtime", file, "--root-app", file], /^el2: root runtime: no ELF file/],
+    [[], /^el2: boot: no image; name one, or use --firmware, or --root-runtime and --root-app\n$/],
+    [["--root-runtime", file], /^el2: boot: --root-runtime and --root-app go together; give both\n$/],
+    [["--root-runtime", file, "--root-app", file], /^el2: root runtime: not an ELF file/],
     [["--root-runtime", "/nowhere", "--root-app", file], /^el2: root runtime \/nowhere: no such file/],
   ];
   for (const [args, message] of cases) {

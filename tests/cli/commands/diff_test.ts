@@ -74,7 +74,7 @@ Deno.test("diff of two snapshots names registers, objects, pages and fields in w
     assert.equal(text.code, 1, text.stderr);
     assert.match(text.stdout, /^the snapshots differ: t=8\.\d+ and t=\d+\.\d+, 300000 and 2000000 instructions$/m);
     assert.match(text.stdout, /^vcpu\.regs: \d+ of \d+ differ$/m);
-    assert.match(text.stdout, /^ {2}and \d+ more; --rows NUMBER tells more of them$/m);
+    assert.match(text.stdout, /^ {2}and \d+ more; --rows NUMBER prints more$/m);
     assert.match(text.stdout, /^memory: \d+ of \d+ pages differ$/m);
     assert.ok(text.stdout.split("\n").length < 50, text.stdout);
   }));
@@ -159,15 +159,15 @@ Deno.test("diff of what is no pair of one kind, damaged or hostile is exit code 
       await refused([other, whole], message);
       await refused([whole, other], message);
     };
-    await refused([snapshot, trace], /a\.snap is a snapshot, .*a\.ndjson is a trace; two of one kind can be compared/);
+    await refused([snapshot, trace], /a\.snap is a snapshot, .*a\.ndjson is a trace; give two files of the same kind/);
     await refused([recording, snapshot], /a\.rec is a recording, .*a\.snap is a snapshot/);
     await refused([trace, `${folder}/none`], /none: no such file/);
     await refused([folder, trace], /is a folder/);
-    await damaged("\n\r\r\n pcapng", trace, /other is no recording, no snapshot, no trace; .* FILE\.ndjson/);
+    await damaged("\n\r\r\n pcapng", trace, /other is not a recording, a snapshot or a trace .* FILE\.ndjson/);
     await damaged("", snapshot, /other is empty/);
-    await damaged(bytes.subarray(0, bytes.length - 100), snapshot, /other: at byte \d+: it is cut off/);
+    await damaged(bytes.subarray(0, bytes.length - 100), snapshot, /other: at byte \d+: the file is truncated/);
     await damaged(bytes.with(200, bytes[200] ^ 1), snapshot, /other: at byte \d+: a checksum is wrong/);
-    await damaged(text.slice(0, -20), trace, /other:\d+: the trace is cut off; export it again/);
+    await damaged(text.slice(0, -20), trace, /other:\d+: the trace is truncated; export it again/);
     await damaged(text.replace('"t":"', '"t":"x'), trace, /other:1: no event of a trace/);
     await damaged(
       `${text.slice(0, text.indexOf("\n") + 1)}{"id":"ev:${"9".repeat(3 << 20)}`,

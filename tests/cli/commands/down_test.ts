@@ -7,8 +7,8 @@ Deno.test("of two sessions one has to be named; down ends it and takes its socke
   await place.up("two");
   const { code, stderr } = await place.el2("vm", "ls");
   assert.equal(code, 3);
-  assert.match(stderr, /several sessions run: one, two; name one: --socket NAME/);
-  assert.match((await place.el2("down")).stderr, /several sessions run: one, two; name one: el2 down NAME\n$/);
+  assert.match(stderr, /several sessions are running: one, two; name one: --socket NAME/);
+  assert.match((await place.el2("down")).stderr, /several sessions are running: one, two; name one: el2 down NAME\n$/);
   assert.equal((await place.el2("vm", "ls", "--socket", "two")).code, 0);
   {
     assert.equal((await place.el2("down", "two")).code, 0);

@@ -24,12 +24,12 @@ Deno.test("a memory region is decoded with its structure's offsets", () => {
 
 Deno.test("a code with another size is compared with the request that it nearly is", () => {
   const text = decodedAsText(0x4018_4701);
-  assert.match(text, /not a request; magic and number are those of\nGH_VM_SET_USER_MEM_REGION \(0x40204701\)/);
+  assert.match(text, /not a request; its magic and number match\nGH_VM_SET_USER_MEM_REGION \(0x40204701\)/);
 });
 
 Deno.test("GenieZone's requests are found, and codes that nobody has are said to be unknown", () => {
   assert.match(decodedAsText(0x9201), /GZVM_CREATE_VM .*: \/dev\/gzvm/);
-  assert.match(decodedAsText(0x5401), /no driver that el2 knows has it/);
+  assert.match(decodedAsText(0x5401), /no driver that el2 knows has this request/);
   assert.deepEqual(decodedAsJson(0x5401).near, []);
 });
 

@@ -147,7 +147,7 @@ Deno.test("diff of recordings that were cut off compares up to the last thing th
     await Deno.writeTextFile(file, `${header.replace('"duration":50000000,', "")}\n${JSON.stringify(input)}\n`);
     const outcome = await el2("diff", file, file, "--json");
     assert.equal(outcome.code, 0, outcome.stderr);
-    assert.match(outcome.stderr, /^el2: a recording is cut off.* compared up to the last thing that it says$/m);
+    assert.match(outcome.stderr, /^el2: a recording is truncated, .* compared up to its last entry$/m);
     const { cut, compared, difference } = JSON.parse(outcome.stdout);
     assert.deepEqual([cut, difference], [true, null]);
     assert.ok(Number(compared) > 10_000, compared);
@@ -160,7 +160,7 @@ Deno.test("a run with a disk that is written to, or with gdb, is not recorded, b
     await Deno.copyFile(new URL("../../../assets/guests/hello.bin", import.meta.url), `${folder}/hello.bin`);
     const outcome = await el2("boot", `${folder}/hello.bin`, "--disk", disk, "--record", `${folder}/x.rec`);
     assert.equal(outcome.code, 2);
-    assert.match(outcome.stderr, /disk .*disk\.img is written to, and would be another one at the replay; use --disk .*disk\.img,overlay/);
+    assert.match(outcome.stderr, /disk .*disk\.img is writable, and would differ at the replay; use --disk .*disk\.img,overlay/);
     assert.match((await el2("run", DEMO, "--gdb", "1", "--record", `${folder}/x.rec`)).stderr, /--record with --gdb/);
   }));
 
@@ -239,7 +239,7 @@ Deno.test("record FILE writes the run of a session until now, which goes on: wha
       const replayed = await el2("replay", file, "--verify");
       assert.equal(replayed.code, 0, replayed.stderr);
       assert.match(replayed.stdout, /hello\| .*ticks, counter/);
-      assert.match(replayed.stderr, /the run went on/);
+      assert.match(replayed.stderr, /the run continued/);
       // It goes on, and is saved anew.
       assert.equal((await el2With(env, "console", "hello", "--send", "e", "--expect", "MPIDR", "--timeout", "60s")).code, 0);
       assert.equal((await el2With(env, "record", file)).code, 0);

@@ -37,10 +37,10 @@ Deno.test("a recording that was cut off, changed or is none is refused by line, 
       assert.equal(outcome.code, code);
     };
     await refused(whole.replace('"code":0', '"code":3'), /demo\.rec:\d+: the checksum is wrong/);
-    await refused(whole.split("\n").slice(0, 1).join("\n") + "\n", /the recording ends here; its program was killed/, 1);
-    await refused("no recording", /demo\.rec:1: no line of a recording/);
+    await refused(whole.split("\n").slice(0, 1).join("\n") + "\n", /the recording ends here, as el2 was killed/, 1);
+    await refused("no recording", /demo\.rec is not an el2 recording \(line 1\)/);
     await refused('{"schema":"el2.recording/9"}\n', /demo\.rec:1: no recording that this el2 reads/);
-    await refused(whole + "{}\n", /something stands behind the end/);
+    await refused(whole + "{}\n", /data after the end/);
     assert.equal((await el2("replay", `${folder}/none`)).code, 2);
   }));
 
@@ -64,8 +64,8 @@ Deno.test("what a recording's plan would write is not written: a machine that do
     await Deno.writeFile(disk, new Uint8Array(4096));
     const disks = await replayOf(({ what }) => what.host!.vms[0].devices = [{ kind: "block", image: disk, mode: "rw" }]);
     assert.equal(disks.code, 2);
-    assert.match(disks.stderr, /demo\.rec:1: its machine writes to .*disk\.img; none that is recorded does/);
-    assert.match((await replayOf((plan) => plan.what = {})).stderr, /demo\.rec:1: its plan makes no machine/);
+    assert.match(disks.stderr, /demo\.rec:1: its machine writes to .*disk\.img, which no recorded machine does/);
+    assert.match((await replayOf((plan) => plan.what = {})).stderr, /demo\.rec:1: its plan does not make a machine/);
     assert.match((await replayOf((plan) => plan.instant = snapshot)).stderr, /the recording ends here/);
     await assert.rejects(Deno.stat(snapshot), Deno.errors.NotFound);
   }));

@@ -12,7 +12,7 @@ Deno.test("el2 rpc decode tells a reply field by field, however its bytes are sp
 
 Deno.test("el2 rpc decode of what are no bytes is a usage error", async () => {
   const { code, stdout, stderr } = await el2("rpc", "decode", "packet");
-  assert.match(stderr, /^el2: .*"packet" are no bytes; write them like/);
+  assert.match(stderr, /^el2: .*"packet" is not a list of bytes; use for example/);
   assert.deepEqual([code, stdout], [2, ""]);
 });
 

@@ -92,7 +92,7 @@ Deno.test("a session in the background goes on from a snapshot, and goes back no
       assert.deepEqual([places.data[0].kind, places.data[0].insn], ["start", String(insn)]);
       assert.match(
         (await run("back", "--event", "kind=state name=creating", "--socket", "second")).stderr,
-        /nothing like that is between the snapshot/,
+        /no such event or instruction between the snapshot/,
       );
       assert.match((await run("back", "--event", "x", "--now", "--socket", "second")).stderr, /exclude each other/);
     } finally {
@@ -136,7 +136,9 @@ Deno.test("what a snapshot wants of the computer is named, and needs a word", ()
     for (const command of ["load", "verify"]) {
       const refused = await run("snapshot", command, file);
       assert.equal(refused.code, 2);
-      assert.ok(refused.stderr.includes(`wants of this computer: disk ${disk} (overlay), folder ${folder} (rw); --allow-host lets it`));
+      assert.ok(
+        refused.stderr.includes(`needs host resources: disk ${disk} (overlay), folder ${folder} (rw); allow them with --allow-host`),
+      );
     }
     // Names that somebody else has chosen do nothing to the terminal.
     const hostile = [{ kind: "9p", folder: "/\x1b]0;mine\x07\u009b2J", mode: "ro", tag: "t" } as const];
@@ -175,7 +177,7 @@ Deno.test("--instant leaves a snapshot of the prompt, begins with it, and makes 
     await Deno.writeFile(file, whole.subarray(0, whole.length - 100));
     const mended = await boot();
     assert.equal(mended.stdout, "> ");
-    assert.match(mended.stderr, /cut off; the machine starts from the beginning and leaves another snapshot/);
+    assert.match(mended.stderr, /truncated; the machine starts from the beginning and saves a new snapshot/);
     assert.deepEqual(await Deno.readFile(file), whole);
     // Another image has another snapshot.
     await Deno.writeFile(image, imageOf([0xd503201f, ...PROMPTER]));

@@ -30,7 +30,7 @@ Deno.test("el2 spec without a section prints the contents, and without a book th
 Deno.test("el2 spec names what there is where a book or section is not there, and ends with 2", async () => {
   const book = await spec("hyprvisor");
   assert.equal(book.code, 2);
-  assert.match(book.err, /no book is called "hyprvisor"; did you mean "hypervisor"\?/);
+  assert.match(book.err, /no book called "hyprvisor"; did you mean "hypervisor"\?/);
   const section = await spec("hypervisor", "44");
   assert.equal(section.code, 2);
   assert.match(section.err, /hypervisor has no section "44"/);

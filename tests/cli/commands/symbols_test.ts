@@ -20,5 +20,5 @@ Deno.test("code and symbols of a VM: an ELF file names what is there", async () 
   const empty = `${place.folder}/empty`;
   await Deno.writeFile(empty, new Uint8Array(0));
   const bad = await place.el2("symbols", "hello", "--add", empty);
-  assert.deepEqual([bad.code, bad.stderr], [2, `el2: symbols ${empty}: no ELF file, or cut off in its header\n`]);
+  assert.deepEqual([bad.code, bad.stderr], [2, `el2: symbols ${empty}: not an ELF file, or truncated in its header\n`]);
 });

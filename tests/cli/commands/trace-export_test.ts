@@ -40,5 +40,5 @@ Deno.test("trace export of a recording whose snapshot is none ends with its reas
     await Deno.writeTextFile(recording, `${JSON.stringify(changed)}\n`);
     const outcome = await el2("trace", "export", `${folder}/a.ndjson`, "--recording", recording);
     assert.equal(outcome.code, 2, outcome.stderr);
-    assert.match(outcome.stderr, /its snapshot: at byte 0: no snapshot of el2/);
+    assert.match(outcome.stderr, /its snapshot: at byte 0: not an el2 snapshot/);
   }));

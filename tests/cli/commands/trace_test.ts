@@ -6,7 +6,7 @@ Deno.test("a trace is recorded, counted, and written in the format that the file
   await using place = new Place();
   await place.up("one");
   const nothing = await place.el2("trace", "export", `${place.folder}/none.pftrace`);
-  assert.deepEqual([nothing.code, nothing.stderr], [1, "el2: nothing is recorded; el2 trace start begins\n"]);
+  assert.deepEqual([nothing.code, nothing.stderr], [1, "el2: no events are recorded; start recording with el2 trace start\n"]);
   assert.equal((await place.el2("trace", "export", `${place.folder}/none.txt`)).code, 2);
   const started = await place.json("trace", "start", "--kinds", "hvc,msg");
   assert.deepEqual(started.data.map(({ id }) => id), ["trace:hvc", "trace:msg"]);

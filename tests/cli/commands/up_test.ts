@@ -8,7 +8,7 @@ Deno.test("W66: the socket is 0600 in a folder of 0700, and a second up of a nam
   assert.equal(Deno.statSync(`${place.folder}/el2`).mode! & 0o777, 0o700);
   const { code, stderr } = await place.el2("up", "demo", "--name", "one");
   assert.equal(code, 1);
-  assert.match(stderr, /a session one runs already; el2 attach one shows it/);
+  assert.match(stderr, /a session one is already running; show it with el2 attach one/);
 });
 
 Deno.test("W30: a log file holds each console from its first byte", async () => {
@@ -40,7 +40,7 @@ Deno.test("of two that start a session of one name at once, one does, the other 
   for (let round = 0; round < 3; round++) {
     const ups = await Promise.all([1, 2].map(() => place.el2("up", "demo", "--name", "same")));
     assert.deepEqual(ups.map(({ code }) => code).sort(), [0, 1]);
-    assert.match(ups.find(({ code }) => code === 1)!.stderr, /^el2: a session same runs already/);
+    assert.match(ups.find(({ code }) => code === 1)!.stderr, /^el2: session same is already running/);
     const sessions = JSON.parse((await place.el2("ls", "--json")).stdout).data;
     assert.deepEqual(sessions.map(({ name }: { name: string }) => name), ["same"], "the socket is that of the one that started");
     assert.equal((await place.el2("down", "same")).code, 0);

@@ -42,7 +42,7 @@ type Setup = ReturnType<typeof setup>;
 
 /** What is done behind the hypervisor's back, the object that it breaks, and the rule. */
 const SABOTAGE: readonly [what: string, act: (s: Setup) => void, object: RegExp, rule: string][] = [
-  ["a reference too many", ({ queue }) => queue.retain(), /^msgqueue/, "references are those who hold it, and one for its capabilities"],
+  ["a reference too many", ({ queue }) => queue.retain(), /^msgqueue/, "references are its holders, and one for its capabilities"],
   [
     "heap that nobody takes",
     ({ queue }) => queue.partition!.allocate(64),
@@ -177,7 +177,7 @@ Deno.test("the checker finds vCPUs that are lost, queued twice, or lent by nobod
   checker.touch(vcpu);
   assert.equal(checker.verify()?.rule, "a vCPU that is queued is in one queue, once");
   vcpu.turn.donor = vcpu;
-  assert.ok(checker.sweep().some(({ rule }) => rule === "who lends it time yields to it"));
+  assert.ok(checker.sweep().some(({ rule }) => rule === "a vCPU that lends it time yields to it"));
 });
 
 Deno.test("activation, mapping, donation and deletion break nothing", () => {

@@ -406,17 +406,17 @@ export const CASES: Readonly<Partial<Record<HypercallName, readonly Case[]>>> = 
     one("ARGUMENT_INVALID", "unknown flags", { flags: 4n }, { object: "vdevice" }),
     one("ARGUMENT_INVALID", "unknown flags", { index: 0n, flags: 1n }, { object: "vdevice" }),
     one("IDLE", "no active vCPU has this index", { index: 4n }, { object: "vdevice" }),
-    one("BUSY", "a device lies there already", (w, args) => void w.ok("addrspace_attach_vdevice", { ...args, index: 0n, flags: 0n })),
+    one("BUSY", "another device is at this address", (w, args) => void w.ok("addrspace_attach_vdevice", { ...args, index: 0n, flags: 0n })),
     one("BUSY", "the frame is attached already", (w, args) => {
       w.ok("addrspace_attach_vdevice", { ...args, vbase: 0x2000_0000n });
     }, { object: "vdevice" }),
   ],
 
   memextent_modify: [
-    one("ARGUMENT_INVALID", "an operation with the synchronisation that it needs", { flags: BigInt(ModifyOperation.ZeroRange) }, {
+    one("ARGUMENT_INVALID", "an operation with the synchronization that it needs", { flags: BigInt(ModifyOperation.ZeroRange) }, {
       object: "none",
     }),
-    one("ARGUMENT_INVALID", "an operation with the synchronisation that it needs", { flags: 4n }, { object: "none" }),
+    one("ARGUMENT_INVALID", "an operation with the synchronization that it needs", { flags: 4n }, { object: "none" }),
     one("ARGUMENT_INVALID", "the range leaves the extent", { ...zero(0x1_0000n, PAGE) }),
     one("ARGUMENT_SIZE", "a range has a size and does not wrap", zero(0n, 0n)),
     one("ARGUMENT_SIZE", "a range has a size and does not wrap", zero(WRAPPING, 2n * PAGE)),
@@ -511,7 +511,7 @@ export const CASES: Readonly<Partial<Record<HypercallName, readonly Case[]>>> = 
     one("OBJECT_STATE", "the vCPU was killed", (w, { vcpu }) => w.get<Vcpu>(vcpu).kill()),
   ],
   vcpu_run: [
-    one("BUSY", "the vCPU is not proxy-scheduled, or somebody runs it", (w) => ({ cap: w.cap(w.vcpu()) })),
+    one("BUSY", "the vCPU is not proxy-scheduled, or is already running", (w) => ({ cap: w.cap(w.vcpu()) })),
     one("DENIED", "a pinned vCPU stays", (w) => {
       const vcpu = w.vcpu(VcpuOption.Pinned | VcpuOption.VcpuRunScheduled, 1);
       vcpu.powerOn(w.buffer, 0n);

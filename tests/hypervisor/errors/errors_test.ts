@@ -142,7 +142,7 @@ function check(name: HypercallName, one: Case, { w, valid }: Prepared): void {
   assert.equal(reasons.count, count + 1, `${what}: one reason is recorded`);
   const reason = reasons.last!;
   assert.equal(reason.rule, one.rule, what);
-  assert.equal(Object.keys(reason.values).length === 0, WITHOUT_VALUES.has(one.rule), `${what}: the values that broke it`);
+  assert.equal(Object.keys(reason.values).length === 0, WITHOUT_VALUES.has(one.rule), `${what}: the values that broke the rule`);
   assert.equal(reason.section, one.section ?? HYPERCALL_ERRORS[name].section, what);
   assert.equal(reason.askedBy, w.hypervisor.names.vcpu(w.caller), what);
   const step = reason.chain.at(-1)!;

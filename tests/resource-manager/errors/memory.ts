@@ -57,7 +57,7 @@ function creating(message: typeof memory.MEM_LEND, share: boolean): Cases {
   return {
     MSG_INVALID: malformed(new Uint8Array(19)),
     NORESOURCE: () => ({ payload: LIST_513(8), rule: "a list of 513 entries exceeds 512", section: "1.6" }),
-    ARGUMENT_INVALID: () => ({ ...request({ sgl: [] }), rule: "a parcel needs somebody to be for, and memory" }),
+    ARGUMENT_INVALID: () => ({ ...request({ sgl: [] }), rule: "a parcel needs at least one VM, and memory" }),
     DENIED: (machine) => {
       for (let count = 0; count < 64; count++) lent(machine, 255, { sgl: [{ address: PA + BigInt(count) * PAGE, size: PAGE }] });
       return { ...request(), rule: "a VM owns at most 64 parcels", values: { count: 64 }, section: "6.3", object: "vm:0x3" };
@@ -188,7 +188,7 @@ export const MEMORY_CASES: Readonly<Record<string, Cases>> = {
     },
     ARGUMENT_INVALID: (machine) => {
       const { handle, client } = borrowed(machine, { acl: [{ vmid: 0x80, rights: 4 }] });
-      const rule = "device memory, and memory that the VM cannot write, is not sanitised";
+      const rule = "device memory, and memory that the VM cannot write, is not sanitized";
       return { ...encode(memory.MEM_RELEASE, { handle, flags: 1 }), by: client, rule, object: "parcel:0x1" };
     },
     MAP_FAILED: (machine) => {
@@ -202,7 +202,7 @@ export const MEMORY_CASES: Readonly<Record<string, Cases>> = {
     DENIED: (machine) => {
       const { vmid, client } = running(machine);
       const request = encode(memory.MEM_RECLAIM, { handle: lent(machine, vmid), flags: 0 });
-      return { ...request, by: client, rule: "the parcel belongs to somebody else", object: "parcel:0x1", values: { owner: 3 } };
+      return { ...request, by: client, rule: "the parcel belongs to another VM", object: "parcel:0x1", values: { owner: 3 } };
     },
     MEM_INUSE: (machine) => {
       const { handle, vmid } = borrowed(machine);
@@ -217,7 +217,7 @@ export const MEMORY_CASES: Readonly<Record<string, Cases>> = {
     },
     ARGUMENT_INVALID: (machine) => ({
       ...encode(memory.MEM_RECLAIM, { handle: deviceParcel(machine), flags: 1 }),
-      rule: "device memory is not sanitised",
+      rule: "device memory is not sanitized",
       object: "parcel:0x0",
     }),
     // The second of two pieces does not go back: the first is the parcel's again.
@@ -242,7 +242,7 @@ export const MEMORY_CASES: Readonly<Record<string, Cases>> = {
     }),
     DENIED: (machine) => {
       const { vmid, client } = running(machine);
-      const rule = "the parcel belongs to somebody else";
+      const rule = "the parcel belongs to another VM";
       return { ...notify(lent(machine, vmid), 1, [{ vmid }]), by: client, rule, object: "parcel:0x1" };
     },
     VMID_INVALID: (machine) => ({

@@ -78,7 +78,7 @@ function reserve(type: number, ranges: [bigint, bigint][], generic_constraints =
 export const OTHER_CASES: Readonly<Record<string, Cases>> = {
   VM_IRQ_LEND: {
     MSG_INVALID: malformed(),
-    IRQ_INVALID: () => ({ ...irqLend(255, 960), rule: "the interrupt is no hardware interrupt of the caller's", object: "irq:0x3c0" }),
+    IRQ_INVALID: () => ({ ...irqLend(255, 960), rule: "the interrupt is not a hardware interrupt of the caller's", object: "irq:0x3c0" }),
     IRQ_INUSE: (machine) => {
       const { handle, vmid } = irqAccepted(machine);
       const values = {
@@ -139,7 +139,7 @@ export const OTHER_CASES: Readonly<Record<string, Cases>> = {
     },
     IRQ_INVALID: (machine) => {
       const { handle } = irqLent(machine);
-      const rule = "the interrupt belongs to somebody else";
+      const rule = "the interrupt belongs to another VM";
       return { ...encode(interrupts.VM_IRQ_RECLAIM, { handle }), by: second(machine).client, rule, object: "irq:0x28" };
     },
   },

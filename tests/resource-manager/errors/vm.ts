@@ -53,7 +53,7 @@ function aboutVm(size: number, more: { foreign: "DENIED" | "VMID_INVALID"; onlyH
   };
   const foreign: Case = (machine) => {
     const { client } = running(machine);
-    const rule = more.onlyHlos ? "only the primary VM may do this" : "the VM belongs to somebody else";
+    const rule = more.onlyHlos ? "only the primary VM may do this" : "the VM belongs to another VM";
     return { ...request(0x80), by: client, rule, object: more.onlyHlos ? "" : "vm:0x80" };
   };
   return {
@@ -95,7 +95,7 @@ function prepared(request: (vmid: number) => { payload: Uint8Array }): Cases {
     VMID_INVALID: () => ({ ...request(UNKNOWN_VMID), rule: "there is no VM of this id", object: "vm:0x99" }),
     DENIED: (machine) => {
       const { vmid, client } = running(machine);
-      return { ...request(vmid), by: client, rule: "the VM belongs to somebody else", object: "vm:0x80" };
+      return { ...request(vmid), by: client, rule: "the VM belongs to another VM", object: "vm:0x80" };
     },
     VM_STATE: (machine) => ({ ...request(allocated(machine)), rule: "the VM is not in the state INIT", object: "vm:0x80" }),
   };

@@ -61,7 +61,7 @@ function ofText(name: string, shape: Shape, text: string | undefined): unknown {
     case "rest":
       return ofJson(name, shape, text ?? "");
     default:
-      if (text === undefined) throw new ComposeError(`${name} is missing; write ${name}=${shape.kind === "unsigned" ? "NUMBER" : "HEX"}`);
+      if (text === undefined) throw new ComposeError(`${name} is missing; add ${name}=${shape.kind === "unsigned" ? "NUMBER" : "HEX"}`);
       return ofJson(name, shape, text);
   }
 }
@@ -101,7 +101,7 @@ function ofJson(name: string, shape: Shape, value: unknown): unknown {
 }
 
 function fields(name: string, shapes: Shapes, value: unknown): Record<string, unknown> {
-  if (typeof value !== "object" || value === null) throw new ComposeError(`${name} is no object, such as {"vmid":3}`);
+  if (typeof value !== "object" || value === null) throw new ComposeError(`${name} is not an object, such as {"vmid":3}`);
   const given = value as Record<string, unknown>;
   const known = written(shapes);
   const unknown = Object.keys(given).find((key) => !known.some(([field]) => field === key));
@@ -111,7 +111,7 @@ function fields(name: string, shapes: Shapes, value: unknown): Record<string, un
 
 function integer(name: string, size: number, value: unknown): number | bigint {
   const text = String(value);
-  if (!/^(0x[0-9a-f]+|\d+)$/i.test(text)) throw new ComposeError(`${name}=${text} is no number; write it like 12 or 0x80`);
+  if (!/^(0x[0-9a-f]+|\d+)$/i.test(text)) throw new ComposeError(`${name}=${text} is not a number; use for example 12 or 0x80`);
   const number = BigInt(text);
   if (number >> BigInt(size * 8)) throw new ComposeError(`${name}=${text} is more than ${size * 8} bits`);
   return size === 8 ? number : Number(number);
@@ -120,6 +120,6 @@ function integer(name: string, size: number, value: unknown): number | bigint {
 function hexBytes(name: string, value: unknown): Uint8Array {
   const text = String(value);
   if (text.startsWith("text:")) return new TextEncoder().encode(text.slice("text:".length));
-  if (!/^([0-9a-f]{2})*$/i.test(text)) throw new ComposeError(`${name} are bytes in hexadecimal, or text:TEXT`);
+  if (!/^([0-9a-f]{2})*$/i.test(text)) throw new ComposeError(`${name} takes bytes in hexadecimal, or text:TEXT`);
   return Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 }

@@ -58,7 +58,7 @@ class Walker {
 
   /** What follows the last field. */
   rest(): void {
-    if (this.#at < this.payload.length) this.#take("u8[..]", "(behind the last field)", this.payload.length - this.#at);
+    if (this.#at < this.payload.length) this.#take("u8[..]", "(after the last field)", this.payload.length - this.#at);
   }
 
   #field(name: string, shape: Shape): boolean {
@@ -194,7 +194,7 @@ export function describePackets(bytes: Uint8Array): string[] {
     const more = continuations === 0 ? "" : `, ${continuations} continuations`;
     return `${type} ${msg} 0x${id.toString(16).padStart(8, "0")} #0x${sequence.toString(16)}${more}, ${bytes} bytes`;
   });
-  if (problem !== undefined) return [...lines, `no packet: ${problem}`];
+  if (problem !== undefined) return [...lines, `not an RM RPC packet: ${problem}`];
   return [
     ...lines,
     ...fields.map(({ offset, type, name, value }) => `${String(offset).padStart(5)} ${type.padEnd(10)} ${name.padEnd(24)} ${value}`),

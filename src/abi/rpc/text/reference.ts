@@ -48,14 +48,14 @@ function block(lines: readonly string[]): string {
 
 function lengthRules({ rules }: Layout): string {
   const minimum = rules.minimum === undefined ? "" : ` At least ${rules.minimum} bytes.`;
-  return `${minimum}${rules.longer === undefined ? "" : " Bytes behind the last field are ignored."}`;
+  return `${minimum}${rules.longer === undefined ? "" : " Bytes after the last field are ignored."}`;
 }
 
 function requestSection({ name, id, section, errors, request, reply, errorDetail }: RpcRequest): string {
   const replied = Object.keys(reply.fields).length === 0
     ? "Reply: the error word alone.\n"
-    : `Reply, when it is OK, behind the error word:\n\n${block(fieldLines(reply.shapes, 4))}`;
-  const detail = errorDetail === undefined ? "" : ` Behind the error a word of ${errorDetail}.`;
+    : `Reply, when it is OK, after the error word:\n\n${block(fieldLines(reply.shapes, 4))}`;
+  const detail = errorDetail === undefined ? "" : ` After the error, a word of ${errorDetail}.`;
   return [
     `### ${name}\n`,
     `Request ${idText(id)}, section ${section}.${lengthRules(request)}\n`,
@@ -76,7 +76,7 @@ export function rpcReference(): string {
   const unimplemented = [...RPC_UNIMPLEMENTED].map(([id, name]) => `${idText(id)}  ${name}`);
   return [
     "# RPC messages\n",
-    "What VMs and the resource manager say to each other, generated from the declarations in `src/abi/rpc/messages` by",
+    "Messages between VMs and the resource manager, generated from the declarations in `src/abi/rpc/messages` by",
     "`scripts/rpc-reference.ts`. Sections are those of `docs/spec/resource-manager.md`. Integers are little endian; numbers before fields are",
     "offsets in the payload.\n",
     "## Packets\n",

@@ -72,15 +72,15 @@ Deno.test("a request is found by name in any case, and by id", () => {
 
 Deno.test("what does not fit names the field", () => {
   const wrong: [RegExp, string, ...[string, string][]][] = [
-    [/vmid is missing; write vmid=NUMBER/, "VM_GET_STATE"],
+    [/vmid is missing; add vmid=NUMBER/, "VM_GET_STATE"],
     [/has no field "vid"; it has vmid/, "VM_GET_STATE", ["vid", "1"]],
     [/vmid=0x10000 is more than 16 bits/, "VM_GET_STATE", ["vmid", "0x10000"]],
-    [/vmid=-1 is no number/, "VM_GET_STATE", ["vmid", "-1"]],
+    [/vmid=-1 is not a number/, "VM_GET_STATE", ["vmid", "-1"]],
     [/acl is a list as JSON/, "MEM_LEND", ["mem_type", "0"], ["flags", "0"], ["label", "0"], ["acl", "7"]],
     [/acl is a list as JSON, such as .*: /, "MEM_LEND", ["mem_type", "0"], ["flags", "0"], ["label", "0"], ["acl", "[{"]],
     [/acl\[0\] has no colour; it has /, "MEM_LEND", ["mem_type", "0"], ["flags", "0"], ["label", "0"], ["acl", '[{"colour":1}]']],
-    [/acl\[0\] is no object/, "MEM_LEND", ["mem_type", "0"], ["flags", "0"], ["label", "0"], ["acl", "[1]"]],
-    [/text are bytes in hexadecimal/, "VM_LOOKUP_NAME", ["text", "zz"]],
+    [/acl\[0\] is not an object/, "MEM_LEND", ["mem_type", "0"], ["flags", "0"], ["label", "0"], ["acl", "[1]"]],
+    [/text takes bytes in hexadecimal/, "VM_LOOKUP_NAME", ["text", "zz"]],
   ];
   for (const [message, name, ...fields] of wrong) {
     assert.throws(

@@ -45,8 +45,8 @@ Deno.test("a refusal, a notification, a cut payload and what is no packet are to
     "5 u8 os_state 0",
     "6 u16 app_status 0",
   ]);
-  assert.deepEqual(told("21 01 01 00 01 00 00 56 00").slice(1), ["0 u16 vmid missing", "0 u8[..] (behind the last field) 00"]);
-  assert.deepEqual(told("22 01"), ["no packet: the packet is shorter than a header"]);
+  assert.deepEqual(told("21 01 01 00 01 00 00 56 00").slice(1), ["0 u16 vmid missing", "0 u8[..] (after the last field) 00"]);
+  assert.deepEqual(told("22 01"), ["not an RM RPC packet: 2 bytes, the header has 8"]);
 });
 
 Deno.test("a message of several packets is told as one", () => {
