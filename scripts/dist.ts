@@ -56,7 +56,7 @@ try {
 /** Builds the parts that were asked for: their files, their folders, and what to print. */
 async function makeParts(build: Build): Promise<{ files: string[]; folders: string[]; said: string[] }> {
   const files = ["el2.js"], folders: string[] = [], said: string[] = [];
-  const packages = ["npm", "deb", "sbom"].some((part) => parts.has(part)) ? await bundledPackages() : [];
+  const packages = ["npm", "deb", "sbom"].some((part) => parts.has(part)) ? await bundledPackages(build.bundle) : [];
   const made = (name: string, how: string) => {
     files.push(name);
     said.push(`${dist}/${name}: ${how}`);

@@ -25,11 +25,13 @@ export async function moduleGraph(file: string): Promise<ModuleGraph> {
   return JSON.parse(await outputOf("deno info", Deno.execPath(), ["info", "--json", file], ROOT));
 }
 
-/** Those that `main.ts` needs, by name. */
-export async function bundledPackages(): Promise<BundledPackage[]> {
-  const { modules, npmPackages } = await moduleGraph("main.ts");
+/** Those with code in the bundle of `main.ts`, by name. @param bundle its path */
+export async function bundledPackages(bundle: string): Promise<BundledPackage[]> {
+  const { npmPackages } = await moduleGraph("main.ts");
+  // The bundler leaves the path of each module in a comment.
+  const paths = (await Deno.readTextFile(bundle)).match(/^\/\/ \S+$/gm)?.join("\n") ?? "";
   const lock = JSON.parse(await Deno.readTextFile(`${ROOT}deno.lock`)) as { npm: Record<string, { integrity: string }> };
-  const ids = [...new Set(modules.flatMap(({ npmPackage }) => npmPackage ?? []))].sort();
+  const ids = Object.keys(npmPackages).filter((id) => paths.includes(`/${npmPackages[id].name}/${npmPackages[id].version}/`)).sort();
   return await Promise.all(ids.map(async (id) => {
     const { name, version, localPath } = npmPackages[id];
     const { license } = JSON.parse(await Deno.readTextFile(`${localPath}/package.json`)) as { license: string };
