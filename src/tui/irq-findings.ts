@@ -145,7 +145,7 @@ export function pathLines(row: Row, look: Look): Line[] {
       tint: wrong ? "badbg" : undefined,
       pieces: [
         { text: `${shape} `, role: wrong ? "bad" : done && !beyond ? "ok" : "dim" },
-        { text: step.padEnd(10), role: "dim" },
+        { text: step.padEnd(10), role: wrong ? "text" : "dim" },
         { text, role: wrong ? "bad" : beyond || !done ? "dim" : "text" },
       ],
     };

@@ -20,6 +20,8 @@ const SCALES = [1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6, 5e6, 1e7,
 /** 100 µs. */
 const FIRST_SCALE = SCALES.indexOf(1e5);
 
+const SECOND = 1e9;
+
 /** Columns of a lane's name. */
 const LABEL = 13;
 /** Columns from one time of the axis to the next at the least. */
@@ -206,7 +208,8 @@ export class LanesPane implements Pane {
   #drawAxis(screen: Screen, look: Look, area: Rectangle, { x, start, step, width }: Window): void {
     ticksOf(start, step, width, TICKS_APART).forEach((tick, index) => {
       const column = Math.floor((tick - start) / step);
-      const text = index ? fractionText(tick) : secondsText(tick);
+      // Where a second begins it is named.
+      const text = index && tick % SECOND ? fractionText(tick) : secondsText(tick);
       if (column + text.length <= width) screen.text(x + column, area.y, text, look.style("dim"));
     });
   }
@@ -237,7 +240,7 @@ export class LanesPane implements Pane {
     shown.forEach((vcpu, index) => {
       const y = top + 1 + index, mark = look.vm(vcpu.split("/")[0]);
       drawPieces(screen, look, area.x + 1, y, [chipPiece(mark), { text: ` ${fit(vcpu, LABEL - 4)}`, role: mark.ink }], LABEL - 2);
-      drawVcpu(screen, look, y, window, this.#lanes.vcpus.get(vcpu) ?? [], mark.fill, mark.letter);
+      drawVcpu(screen, look, y, window, this.#lanes.vcpus.get(vcpu) ?? [], look.letters ? mark.ink : mark.fill, mark.letter);
     });
     return top + 1 + shown.length;
   }

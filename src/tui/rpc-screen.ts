@@ -101,7 +101,7 @@ function answerLines(row: Row): Line[] {
       text: "",
       tint: refused ? "badbg" : undefined,
       pieces: [
-        { text: "result".padEnd(NAME + 1), role: "dim" },
+        { text: "result".padEnd(NAME + 1), role: refused ? "text" : "dim" },
         res ? { text: res, role: refused ? "bad" : "ok" } : { text: "none yet", role: "dim" },
       ],
     },
