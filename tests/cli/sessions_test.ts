@@ -92,6 +92,7 @@ Deno.test("sessions in the background", async (t) => {
         "hello",
       ]],
       ["trace", "calls", "--count", "3"],
+      ["diagnose"],
       ["rpc", "send", "VM_GET_STATE", "vmid=3"],
     ];
     for (const args of commands) {
