@@ -87,7 +87,7 @@ Deno.test("sessions in the background", async (t) => {
         "trace",
         "stop",
       ]],
-      ...[["events", "--count", "3"], ["why"], ["why", "--list"], ["inject"], ["break"], ["disasm", "hello:0x80000000"], [
+      ...[["events", "--count", "3"], ["why"], ["diagnose"], ["why", "--list"], ["inject"], ["break"], ["disasm", "hello:0x80000000"], [
         "symbols",
         "hello",
       ]],
