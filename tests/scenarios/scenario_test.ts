@@ -32,7 +32,10 @@ Deno.test("each wrong scenario says what, where and what there is", () => {
   assert.match(wrong(`${HEAD}[[step]]\nsend = "x"\nat = "1s"\n`)[0], /a step has one kind, not send and at/);
   assert.match(wrong(`${HEAD}[[step]]\nexpect_console = "("\nof = "hello"\n`)[0], /^x\.toml:5:\d+: expect_console .*[Uu]nterminated/);
   assert.match(wrong(`${HEAD}[[step]]\nexpect_console = "x"\n`)[0], /of is missing/);
-  assert.match(wrong(`${HEAD}[[step]]\nexpect_console = "x"\nof = "hello"\nwithin = "soon"\n`)[0], /^x\.toml:7:\d+: within is no duration/);
+  assert.match(
+    wrong(`${HEAD}[[step]]\nexpect_console = "x"\nof = "hello"\nwithin = "soon"\n`)[0],
+    /^x\.toml:7:\d+: within is not a duration/,
+  );
   assert.match(wrong(`${HEAD}[[step]]\nexpect_event = "knd=rpc"\n`)[0], /no field "knd"/);
   assert.match(wrong(`${HEAD}[[step]]\nexpect_rows = "vm.ls"\nfilter = "bad=1"\n`)[0], /^x\.toml:6:\d+: filter .*no field "bad"/);
   assert.match(wrong(`${HEAD}[[step]]\nexpect_rows = "vm.lss"\n`)[0], /no table; did you mean "vm.ls"/);

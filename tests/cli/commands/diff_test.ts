@@ -159,7 +159,7 @@ Deno.test("diff of what is no pair of one kind, damaged or hostile is exit code 
       await refused([other, whole], message);
       await refused([whole, other], message);
     };
-    await refused([snapshot, trace], /a\.snap is a snapshot, .*a\.ndjson is a trace; give two files of the same kind/);
+    await refused([snapshot, trace], /a\.snap is a snapshot and .*a\.ndjson is a trace; give two files of the same kind/);
     await refused([recording, snapshot], /a\.rec is a recording, .*a\.snap is a snapshot/);
     await refused([trace, `${folder}/none`], /none: no such file/);
     await refused([folder, trace], /is a folder/);

@@ -63,7 +63,10 @@ Deno.test("a session in the background goes on from a snapshot, and goes back no
     assert.equal((await run("snapshot", "save", file, "--socket", "first")).code, 0);
     await run("down", "first");
     const { insn } = JSON.parse((await run("snapshot", "info", file, "--json")).stdout);
-    assert.match((await run("up", file, "--name", "second", "--cap-ids", "random")).stderr, /--cap-ids: snapshot .* leave it out/);
+    assert.match(
+      (await run("up", file, "--name", "second", "--cap-ids", "random")).stderr,
+      /--cap-ids: the snapshot .* sets this; remove the option/,
+    );
     const up = await run("up", file, "--name", "second");
     assert.equal(up.code, 0, up.stderr);
     try {
@@ -144,7 +147,7 @@ Deno.test("what a snapshot wants of the computer is named, and needs a word", ()
     const hostile = [{ kind: "9p", folder: "/\x1b]0;mine\x07\u009b2J", mode: "ro", tag: "t" } as const];
     const other = `${folder}/y.snap`;
     for (const _done of writeSnapshot(other, { ...snapshot, plan: { ...plan, what: { ...what, devices: hostile } } }));
-    assert.match((await run("snapshot", "load", other)).stderr, /folder \/\^\[\]0;mine\^G<U\+009B>2J \(ro\); --allow-host/);
+    assert.match((await run("snapshot", "load", other)).stderr, /folder \/\^\[\]0;mine\^G<U\+009B>2J \(ro\); allow them with --allow-host/);
     for (const devices of [[{ kind: "tape" }], [{ kind: "net" }], [null]]) {
       const unknown = { ...plan, what: { ...what, devices } } as unknown as SessionPlan;
       for (const _done of writeSnapshot(other, { ...snapshot, plan: unknown }));
@@ -183,7 +186,10 @@ Deno.test("--instant leaves a snapshot of the prompt, begins with it, and makes 
     await Deno.writeFile(image, imageOf([0xd503201f, ...PROMPTER]));
     await boot();
     assert.equal(snapshots().length, 2);
-    assert.match((await run("boot", image, "--instant", "--record", `${folder}/r`)).stderr, /--instant with --record/);
+    assert.match(
+      (await run("boot", image, "--instant", "--record", `${folder}/r`)).stderr,
+      /--instant and --record are mutually exclusive/,
+    );
   }));
 
 if (LONG) {
