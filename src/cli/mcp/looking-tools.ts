@@ -177,9 +177,9 @@ export const LOOKING_TOOLS: readonly Tool[] = [
       let shown = "";
       return await withSession(session, async (live) => {
         const { rows } = await live.ask({ table: "vm.ls", args: {} });
-        const there = rows.map(({ id }) => id);
-        if (!there.includes(`vm:${name}`) && shown === "") {
-          throw new Failure(`no vm:${name}${didYouMean(`vm:${name}`, there)}; there are ${there.join(", ")}`, ExitCode.Failed);
+        const there = rows.map(({ id }) => id.slice("vm:".length));
+        if (!there.includes(name) && shown === "") {
+          throw new Failure(`no VM called "${name}"${didYouMean(name, there)}; there are ${there.join(", ")}`, ExitCode.Failed);
         }
         return done(boundedText(shown || "the console has shown nothing yet", "the session's log of the console has all of it"));
       }, (console, bytes) => {

@@ -18,7 +18,7 @@ Deno.test("logs prints the consoles of all VMs with names, of chosen VMs, and th
   const last = await place.el2("logs", "vm:ping", "pong", "--tail", "1");
   assert.deepEqual(last.stdout.trimEnd().split("\n").map((line) => line.split(/ +/)[1]).sort(), ["ping", "pong"]);
   const none = await place.el2("logs", "pink");
-  assert.deepEqual([none.code, /no vm:pink; did you mean "vm:ping"/.test(none.stderr)], [1, true]);
+  assert.deepEqual([none.code, /no VM called "pink"; did you mean "ping"/.test(none.stderr)], [1, true]);
 });
 
 Deno.test("logs -f continues with new lines, each with the time at which it came", async () => {
