@@ -13,7 +13,7 @@ Deno.test("firmware that cannot be used is a usage error that says why and what 
     };
     const idle = await put("idle", IDLE);
     const cases: [RegExp, ...string[]][] = [
-      [/an image is missing; name one, or --firmware/],
+      [/boot: no image; name one, or use --firmware, or --root-runtime and --root-app/],
       [/--firmware-vars needs --firmware/, "Image", "--firmware-vars", idle],
       [/firmware .*absent: no such file/, "--firmware", `${folder}/absent`],
       [/firmware .*empty: the firmware is empty/, "--firmware", await put("empty", new Uint8Array(0))],
@@ -27,7 +27,7 @@ Deno.test("firmware that cannot be used is a usage error that says why and what 
       ],
       [/--firmware-vars: .*No such file/, "--firmware", idle, "--firmware-vars", `${folder}/absent`],
       [/the flash leaves only 60 *MiB of RAM; use a larger --memory/, "--firmware", idle, "--memory", "64MiB"],
-      [/"noon" is no time; write now or/, "--firmware", idle, "--rtc", "noon"],
+      [/"noon" is not a time; use now or for example/, "--firmware", idle, "--rtc", "noon"],
     ];
     for (const [message, ...args] of cases) {
       const { code, stdout, stderr } = await el2("boot", ...args);

@@ -21,7 +21,7 @@ Deno.test("console --send to a VM that was killed ends with 1, and the session g
     if (ping.state === "stopped") break;
   }
   const typed = await place.el2("console", "ping", "--send", "f");
-  assert.deepEqual([typed.code, typed.stderr], [1, "el2: con:ping: the VM has stopped; el2 vm start ping starts it anew\n"]);
+  assert.deepEqual([typed.code, typed.stderr], [1, "el2: con:ping: the VM has stopped; start it again with el2 vm start ping\n"]);
   assert.match((await place.el2("why", "--about", "vm:ping")).stdout, /vm:ping ended: forced/);
   const [pong] = (await place.json("vm", "ls", "--filter", "id=vm:pong")).data;
   assert.equal(pong.state, "running");

@@ -160,7 +160,7 @@ Deno.test("diff of what is no pair of one kind, damaged or hostile is exit code 
       await refused([whole, other], message);
     };
     await refused([snapshot, trace], /a\.snap is a snapshot and .*a\.ndjson is a trace; give two files of the same kind/);
-    await refused([recording, snapshot], /a\.rec is a recording, .*a\.snap is a snapshot/);
+    await refused([recording, snapshot], /a\.rec is a recording and .*a\.snap is a snapshot; give two files of the same kind/);
     await refused([trace, `${folder}/none`], /none: no such file/);
     await refused([folder, trace], /is a folder/);
     await damaged("\n\r\r\n pcapng", trace, /other is not a recording, a snapshot or a trace .* FILE\.ndjson/);
@@ -168,7 +168,7 @@ Deno.test("diff of what is no pair of one kind, damaged or hostile is exit code 
     await damaged(bytes.subarray(0, bytes.length - 100), snapshot, /other: at byte \d+: the file is truncated/);
     await damaged(bytes.with(200, bytes[200] ^ 1), snapshot, /other: at byte \d+: a checksum is wrong/);
     await damaged(text.slice(0, -20), trace, /other:\d+: the trace is truncated; export it again/);
-    await damaged(text.replace('"t":"', '"t":"x'), trace, /other:1: no event of a trace/);
+    await damaged(text.replace('"t":"', '"t":"x'), trace, /other:1 is not an event of a trace/);
     await damaged(
       `${text.slice(0, text.indexOf("\n") + 1)}{"id":"ev:${"9".repeat(3 << 20)}`,
       trace,

@@ -5,7 +5,7 @@ import { el2 } from "../program.ts";
 Deno.test("guests fetch of what cannot be fetched is a usage error", async () => {
   const { code, stdout, stderr } = await el2("guests", "fetch", "windows");
   assert.deepEqual([code, stdout], [2, ""]);
-  assert.match(stderr, /^el2: guest windows: .* there is: debian\n$/);
+  assert.match(stderr, /^el2: guests fetch: "windows" is not a guest that can be fetched; there is debian\n$/);
 });
 
 Deno.test("guests fetch from a mirror that does not answer fails with apt's own words and leaves the catalogue as it was", async () => {
