@@ -130,7 +130,7 @@ Deno.test("gdb goes back: by steps, to a breakpoint, to a watched store, to the 
     await vm.ask("monitor symbols", /name one file/);
     await vm.ask("monitor fly", /no such command; there are:/);
     await vm.gdb.type("set var *(long *)0x40300000 = 9");
-    await vm.ask("reverse-stepi", /there is no way back to before that/);
+    await vm.ask("reverse-stepi", /cannot go back: the debugger wrote memory or registers since/);
     await vm.ask("detach", /detached/);
   } finally {
     await Deno.remove(folder, { recursive: true });
