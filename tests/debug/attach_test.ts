@@ -104,7 +104,7 @@ Deno.test("gdb comes to a VM of a running session, stops it, and lets it go on",
     await gdb.type("monitor events kynd=hvc");
     await gdb.expect(/no field "kynd"/, PATIENCE);
     await gdb.type("monitor events off");
-    await gdb.expect(/continue stops at no event/, PATIENCE);
+    await gdb.expect(/continue does not stop at events/, PATIENCE);
     await gdb.type("detach");
     await gdb.expect(/detached/, PATIENCE);
     await runs();
