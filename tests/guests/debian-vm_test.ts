@@ -34,7 +34,8 @@ async function run(keys: string, cmdline: string, live?: (console: ConsoleProgra
 
 const PROTECTED = `type = "protected"\nfirmware = "${FIRMWARE}"`;
 /** The states of a VM up to its end. */
-const lived = (end: string) => ["creating", "ready", "running", `exited (${end})`, "stopped"];
+const POWERED_OFF = "ended: the guest powered itself off (PSCI SYSTEM_OFF)";
+const lived = (end: string) => ["creating", "ready", "running", `exited (${end})`, POWERED_OFF, "stopped"];
 
 Deno.test("Debian runs as a protected VM: the firmware goes first, the kernel finds /hypervisor, and poweroff is SYSTEM_OFF", async () => {
   const states = await run(PROTECTED, "console=ttyAMA0", async (console) => {

@@ -82,7 +82,10 @@ Deno.test("vdevices that lack what they need are refused by name", () => {
   assert.match(add({ "vdevice-type": "doorbell" }), /neither peer-default nor peer/);
   assert.match(add({ "vdevice-type": "message-queue", "peer-default": true }), /is-sender/);
   assert.match(add({ "vdevice-type": "shm", "peer-default": true }), /no child memory/);
-  assert.match(add({ "vdevice-type": "doorbell", "peer-default": true, generate: `/${"a/".repeat(100)}` }), /generate is not the path of a node to create/);
+  assert.match(
+    add({ "vdevice-type": "doorbell", "peer-default": true, generate: `/${"a/".repeat(100)}` }),
+    /generate is not the path of a node to create/,
+  );
 });
 
 Deno.test("vCPUs of a VM that the hypervisor schedules need a map", () => {
