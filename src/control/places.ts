@@ -33,7 +33,7 @@ export function sessionFolder(environment: (name: string) => string | undefined 
     // Below a device Deno asks for all permissions before the system can say what is wrong.
     const why = error instanceof Deno.errors.NotCapable ? "no folder can be made there" : error.message.split(",")[0];
     const message = error instanceof NotOurs ? error.message : `sessions need ${folder}: ${why}`;
-    throw new NoPlace(`${message}; or set XDG_RUNTIME_DIR to your own folder`);
+    throw new NoPlace(`${message}${message.includes("; ") ? ", or" : ";"} set XDG_RUNTIME_DIR to your own folder`);
   }
 }
 

@@ -102,7 +102,7 @@ export async function readRecording(path: string): Promise<Recording> {
   lines.pop();
   const header = lineOf(path, lines, 0) as { schema?: unknown; version?: unknown; plan?: unknown };
   if (header.schema !== SCHEMA || typeof header.plan !== "object" || header.plan === null) {
-    throw new RecordingError(`${path} is not an el2 recording (${SCHEMA})`);
+    throw new RecordingError(`${path}:1: not a recording that this el2 reads (${SCHEMA})`);
   }
   if (header.version !== VERSION) {
     throw new RecordingError(`${path}:1: recorded by el2 ${header.version}, this is ${VERSION}; only the same version gives the same run`);

@@ -2,7 +2,7 @@
 // commands themselves.
 
 import type { Command } from "@commander-js/extra-typings";
-import { type CommandNode, commandTree } from "../common/command-tree.ts";
+import { type CommandNode, commandTree, isRunnable } from "../common/command-tree.ts";
 import { examplesText } from "../common/command.ts";
 import { Failure } from "../common/failure.ts";
 import { output } from "../common/print.ts";
@@ -45,8 +45,7 @@ const ENVIRONMENT: readonly (readonly [string, string])[] = [
 function* leaves(tree: CommandNode, path: readonly string[] = []): Generator<{ path: string; command: CommandNode }> {
   for (const command of tree.commands) {
     const here = [...path, command.name];
-    // A command with arguments does something itself, such as `test`, even with others below it.
-    if (command.commands.length === 0 || command.arguments.length > 0) yield { path: here.join(" "), command };
+    if (isRunnable(command)) yield { path: here.join(" "), command };
     yield* leaves(command, here);
   }
 }
@@ -62,23 +61,23 @@ function heading(title: string): string {
 /** The page of one command as roff, with the commands below it. */
 export function commandPage(path: readonly string[], node: CommandNode): string {
   const name = `el2 ${path.join(" ")}`;
-  const below = [...leaves(node)];
+  const below = [...leaves(node)], own = isRunnable(node);
   const lines = [
     heading(["EL2", ...path].join("-").toUpperCase()),
     ".SH NAME",
     `${roff(name.replaceAll(" ", "-"))} \\- ${roff(node.help)}`,
     ".SH SYNOPSIS",
   ];
-  const commands = below.length ? below : [{ path: "", command: node }];
+  const commands = [...own ? [{ path: "", command: node }] : [], ...below];
   for (const [index, { path: rest, command }] of commands.entries()) {
     if (index) lines.push(".br");
     lines.push(`.B ${roff(usage([...path, ...rest ? [rest] : []].join(" "), command))}`, "[OPTIONS]");
   }
+  if (own && node.arguments.length + node.options.length) lines.push(".SH OPTIONS", ...details(node));
   if (below.length) lines.push(".SH COMMANDS");
   for (const { path: rest, command } of below) {
     lines.push(".SS " + roff([...path, rest].join(" ")), roff(command.help), ...details(command));
   }
-  if (!below.length && node.arguments.length + node.options.length) lines.push(".SH OPTIONS", ...details(node));
   lines.push(...exitCodes(), ".SH SEE ALSO", ".BR el2 (1)");
   return lines.map((line) => `${line}\n`).join("");
 }

@@ -31,6 +31,14 @@ export interface CommandNode {
   readonly commands: readonly CommandNode[];
 }
 
+/**
+ * Whether it does something itself: one with arguments does, such as `test`, even with others below
+ * it.
+ */
+export function isRunnable(command: CommandNode): boolean {
+  return command.commands.length === 0 || command.arguments.length > 0;
+}
+
 /** The tree of a program. Hidden commands are not in it. */
 export function commandTree(program: Command): CommandNode {
   return node(program as unknown as Walked);
