@@ -47,7 +47,7 @@ Deno.test("D1: a session folder that another user made first is refused, and not
   assert.ok(await asOther(`mkdir -m 777 ${tmp}/el2-alice && ln -s ${precious} ${tmp}/el2-alice/v.log`));
   const { code, stderr } = await el2({ TMPDIR: tmp }, "up", "demo", "--name", "v");
   assert.equal(code, 2, stderr);
-  assert.match(stderr, /el2-alice belongs to user 65534, not to you .*set XDG_RUNTIME_DIR to a folder of your own/);
+  assert.match(stderr, /el2-alice belongs to user 65534, not to you \(\d+\); set XDG_RUNTIME_DIR to your own folder/);
   assert.equal(Deno.readTextFileSync(precious), "keep me\n");
   for (const command of [["ls"], ["vm", "ls", "--socket", "v"], ["down", "v"]]) {
     assert.match((await el2({ TMPDIR: tmp }, ...command)).stderr, /belongs to user 65534/, command.join(" "));

@@ -161,7 +161,10 @@ Deno.test("a run with a disk that is written to, or with gdb, is not recorded, b
     const outcome = await el2("boot", `${folder}/hello.bin`, "--disk", disk, "--record", `${folder}/x.rec`);
     assert.equal(outcome.code, 2);
     assert.match(outcome.stderr, /disk .*disk\.img is writable, and would differ at the replay; use --disk .*disk\.img,overlay/);
-    assert.match((await el2("run", DEMO, "--gdb", "1", "--record", `${folder}/x.rec`)).stderr, /--record with --gdb/);
+    assert.match(
+      (await el2("run", DEMO, "--gdb", "1", "--record", `${folder}/x.rec`)).stderr,
+      /--record and --gdb are mutually exclusive: a debugger's actions are not recorded; give one$/m,
+    );
   }));
 
 /**
@@ -247,7 +250,10 @@ Deno.test("record FILE writes the run of a session until now, which goes on: wha
       assert.equal(again.code, 0, again.stderr);
       assert.match((await el2With(env, "record", "/nowhere/x.rec")).stderr, /record \/nowhere\/x\.rec: no such folder$/m);
       await el2With(env, "back", "--by", "5");
-      assert.match((await el2With(env, "record", file)).stderr, /this is the past/);
+      assert.match(
+        (await el2With(env, "record", file)).stderr,
+        /you are viewing the past, which takes no input; return to the present first/,
+      );
       assert.match((await el2With(env, "record", file, "--socket", "s", "--", "demo")).stderr, /leave one out/);
     } finally {
       await el2With(env, "down", "s");

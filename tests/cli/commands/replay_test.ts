@@ -39,7 +39,7 @@ Deno.test("a recording that was cut off, changed or is none is refused by line, 
     await refused(whole.replace('"code":0', '"code":3'), /demo\.rec:\d+: the checksum is wrong/);
     await refused(whole.split("\n").slice(0, 1).join("\n") + "\n", /the recording ends here, as el2 was killed/, 1);
     await refused("no recording", /demo\.rec is not an el2 recording \(line 1\)/);
-    await refused('{"schema":"el2.recording/9"}\n', /demo\.rec:1: no recording that this el2 reads/);
+    await refused('{"schema":"el2.recording/9"}\n', /demo\.rec:1: not a recording that this el2 reads \(el2\.recording\/1\)$/m);
     await refused(whole + "{}\n", /data after the end/);
     assert.equal((await el2("replay", `${folder}/none`)).code, 2);
   }));

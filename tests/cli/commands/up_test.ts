@@ -8,7 +8,7 @@ Deno.test("W66: the socket is 0600 in a folder of 0700, and a second up of a nam
   assert.equal(Deno.statSync(`${place.folder}/el2`).mode! & 0o777, 0o700);
   const { code, stderr } = await place.el2("up", "demo", "--name", "one");
   assert.equal(code, 1);
-  assert.match(stderr, /a session one is already running; show it with el2 attach one/);
+  assert.match(stderr, /^el2: session one is already running; show it with el2 attach one, end it with el2 down one$/m);
 });
 
 Deno.test("W30: a log file holds each console from its first byte", async () => {

@@ -24,6 +24,9 @@ Deno.test("vm lint prints a line for each finding, or a JSON document, and exits
 Deno.test("vm lint of a file that is no devicetree says so; of one that is not there it is a usage error", async () => {
   const text = await el2("vm", "lint", "README.md");
   assert.equal(text.code, 1);
-  assert.match(text.stdout, /^README\.md:0x0: refused: \/: the devicetree is malformed: no flattened devicetree/);
+  assert.match(
+    text.stdout,
+    /^README\.md:0x0: refused: \/: the devicetree is malformed: not a flattened devicetree: the magic word is missing;/,
+  );
   assert.equal((await el2("vm", "lint", "nowhere.dtb")).code, 2);
 });
