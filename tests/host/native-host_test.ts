@@ -111,7 +111,7 @@ Deno.test("a VM that is to be made only is ready and waits, its peer with it, un
   assert.deepEqual(states(), ["a creating", "a ready", "b creating", "b ready"]);
   assert.deepEqual(started(platform), []);
   ask("a", "create");
-  assert.deepEqual(errors(), ["a: it is ready already"]);
+  assert.deepEqual(errors(), ["a: it is already ready"]);
   ask("a", "start");
   assert.deepEqual(states().slice(4).sort(), ["a running", "b running"]);
 });

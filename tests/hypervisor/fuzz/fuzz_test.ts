@@ -58,7 +58,7 @@ Deno.test("a violation shrinks to a short script that replays", () => {
     assert.ok(found, "the bug was found");
     const short = shrink(found.script, (part) => replay(part)?.includes("references") === true);
     assert.ok(short.length <= 3, `${short.length} actions:\n${format(short)}`);
-    assert.match(replay(parse(format(short))) ?? "", /doorbell_receive.* breaks the invariant "references are those who hold it/);
+    assert.match(replay(parse(format(short))) ?? "", /doorbell_receive.* breaks the invariant "references are its holders/);
   } finally {
     Doorbell.prototype.receive = receive;
   }
