@@ -131,7 +131,7 @@ Deno.test("a file that is cut off, of another version or none is refused by plac
       assert.match(refusal(path) ?? "", rule);
     };
     await refused(new Uint8Array(0), /at byte 0: not an el2 snapshot/);
-    for (const length of [8, 30, 300, whole.length - 1]) await refused(whole.subarray(0, length), /at byte \d+: .*cut off/);
+    for (const length of [8, 30, 300, whole.length - 1]) await refused(whole.subarray(0, length), /at byte \d+: the file is truncated/);
     await refused(Buffer.concat([whole, Uint8Array.of(0)]), /data after the end/);
     const [header, ...rest] = sectionsOf(whole);
     const other = new TextDecoder().decode(header.content).replace(/"version":"[^"]*"/, '"version":"9.9.9"');

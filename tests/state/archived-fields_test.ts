@@ -9,11 +9,45 @@ import type { GuestSystem } from "../../src/assembly/guest-system.ts";
 import { demoSystem, runUntil } from "../inspection/system.ts";
 import { classesOf, FieldProbe } from "../support/field-probe.ts";
 
+/**
+ * V8's inspector can end the whole program when it is asked at a bad moment ("Invoke in
+ * DisallowJavascriptExecutionScope"). So the tests that ask it run in a process apart.
+ */
+const APART = "EL2_FIELDS_APART";
+const apart = Deno.env.has(APART);
+const test: (name: string, body: () => Promise<void>) => void = apart ? Deno.test : () => {};
+/** Processes that the inspector may end before the tests count as failed. */
+const ATTEMPTS = 4;
+
+if (!apart) {
+  Deno.test("every field of every object is saved, or its reason is listed: in a process apart", async () => {
+    for (let attempt = 1;; attempt++) {
+      const file = new URL(import.meta.url).pathname;
+      const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["test", "-q", "--allow-all", "--no-check", file],
+        env: { [APART]: "1", NO_COLOR: "1" },
+        stdin: "null",
+      }).output();
+      const said = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+      if (said.includes("DisallowJavascriptExecutionScope") && attempt < ATTEMPTS) continue;
+      assert.equal(code, 0, said);
+      assert.match(said, /[1-9]\d* passed .* 0 failed/);
+      return;
+    }
+  });
+}
+
 /** Fields that are not saved, by the reason why not. A star stands for the rest of a name. */
 const DERIVED: Record<string, readonly string[]> = {
   "given when the machine is made": [
     ...["Hypervisor.options.*", "Hypervisor.behaviour.*", "Hypervisor.debug", "Hypervisor.checker", "Hypervisor.foreignPrograms"],
-    ...["Hypervisor.onUnmappedDevice", "Hypervisor.onUnmappedMemory", "NativePrograms.#factories", "VirqSource.edgeOnly"],
+    ...[
+      "Hypervisor.onVcpuEnd",
+      "Hypervisor.onUnmappedDevice",
+      "Hypervisor.onUnmappedMemory",
+      "NativePrograms.#factories",
+      "VirqSource.edgeOnly",
+    ],
     ...["Faults.onRules", "Execution.stopAt", "Context.auth", "HostGuest.#options.*", "HostKernel.#options.*", "VmmProgram.#options.*"],
     ...["GunyahVmm.#persona.*", "VendorRequests.#images", "SharedBuffers.#buffers"],
   ],
@@ -66,7 +100,7 @@ function probeOf(system: GuestSystem, skipped: Iterable<string> = SKIPPED): Fiel
 
 const CLASSES = classesOf(["hypervisor", "resource-manager", "host"]);
 
-Deno.test("every field of hypervisor, resource manager and host is saved, or listed with the reason why not", async () => {
+test("every field of hypervisor, resource manager and host is saved, or listed with the reason why not", async () => {
   const system = await demoSystem();
   runUntil(system, HALF_SECOND);
   const { addressSpaces, natives } = system.hypervisor;
@@ -80,7 +114,7 @@ Deno.test("every field of hypervisor, resource manager and host is saved, or lis
   assert.deepEqual(stale, [], "listed, and saved or not there");
 });
 
-Deno.test("a field that a class adds without saving it is found, private or not", async () => {
+test("a field that a class adds without saving it is found, private or not", async () => {
   class Added extends Doorbell {
     added = 0;
     #hidden = new Map<number, string>();
