@@ -254,7 +254,10 @@ Deno.test("record FILE writes the run of a session until now, which goes on: wha
         (await el2With(env, "record", file)).stderr,
         /you are viewing the past, which takes no input; return to the present first/,
       );
-      assert.match((await el2With(env, "record", file, "--socket", "s", "--", "demo")).stderr, /leave one out/);
+      assert.match(
+        (await el2With(env, "record", file, "--socket", "s", "--", "demo")).stderr,
+        /record: --socket and WHAT are mutually exclusive: --socket saves the run of a session; give one$/m,
+      );
     } finally {
       await el2With(env, "down", "s");
     }
