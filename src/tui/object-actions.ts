@@ -86,7 +86,7 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     danger: false,
     say: (id) => `in another terminal: el2 gdb ${vmOf(id)} --port 1234, then gdb-multiarch -ex 'target remote :1234'`,
     command: (id) => `el2 gdb ${vmOf(id)}`,
-    disabled: (id) => PLATFORM.has(vmOf(id) ?? "") ? `${id} executes no instructions: a program of ours runs there` : undefined,
+    disabled: (id) => PLATFORM.has(vmOf(id) ?? "") ? `${id} executes no instructions: el2's own code runs there` : undefined,
   },
   {
     name: "mem.owner",

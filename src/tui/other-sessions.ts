@@ -52,7 +52,7 @@ export class OtherSessions {
     const off = this.#off();
     return {
       text: text.trim(),
-      detail: off ?? `another session, which is shown; q comes back to ${this.host.title}`,
+      detail: off ?? `another session, which is shown; q returns to ${this.host.title}`,
       run: () => off === undefined ? void this.run(what, allowHost !== undefined) : this.host.say(`run: ${off}`, "bad"),
     };
   }

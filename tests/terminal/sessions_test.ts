@@ -66,8 +66,8 @@ Deno.test("W51, W72: p stops virtual time and panes keep working; nothing is wri
   const at = async () => JSON.parse((await run(s.folder, "vm", "ls", "--json")).stdout).at;
   const stopped = await at();
   const SCREENS: readonly (readonly [key: string, shown: RegExp])[] = [
-    ...[["2", /[─=-] vCPUs \d[^]*hello\/0/], ["3", /[─=-] Interrupts \d[^]*rm\/33/], ["7", /[─=-] Requests[^]*rpc:/]] as const,
-    ["1", /[─=-] Virtual machines[^]*hello/],
+    ...[["2", /[━─=-] vCPUs \d[^]*hello\/0/], ["3", /[━─=-] Interrupts \d[^]*rm\/33/], ["7", /[━─=-] Requests[^]*rpc:/]] as const,
+    ["1", /[━─=-] Virtual machines[^]*hello/],
   ];
   for (const [key, shown] of SCREENS) {
     await terminal.keys(key);
@@ -186,7 +186,7 @@ Deno.test(":run shows another session, also from an attached screen, and q comes
     await terminal.until(/typed 'y'/);
     assert.match((await run(s.folder, "console", "guest", "--socket", "Image")).stdout, /typed 'x'/);
     await terminal.keys("C-]", "d", "q");
-    assert.match(await terminal.until(/left with 0/), /session demo goes on[\s\S]*session Image goes on[\s\S]*session s goes on/);
+    assert.match(await terminal.until(/left with 0/), /session demo continues[\s\S]*session Image continues[\s\S]*session s continues/);
   } finally {
     for (const name of ["Image", "demo"]) await run(s.folder, "down", name);
   }
@@ -202,11 +202,11 @@ Deno.test(":run in a foreground session: that goes on behind the other one, and 
     await terminal.keys(":run demo", "Enter");
     await terminal.until(/session demo-2 is running; q returns to demo/);
     await terminal.keys("q");
-    await terminal.until(/LIVE[\s\S]*tick 3[\s\S]*session demo-2 goes on/);
+    await terminal.until(/LIVE[\s\S]*tick 3[\s\S]*session demo-2 continues/);
     await terminal.keys(":run demo", "Enter");
     await terminal.until(/session demo-3 is running; q returns to demo/);
     Deno.kill(Number(await Deno.readTextFile(pid)), "SIGTERM");
-    await terminal.until(/ended by SIGTERM[\s\S]*session demo-3 goes on[\s\S]*left with 130/);
+    await terminal.until(/ended by SIGTERM[\s\S]*session demo-3 continues[\s\S]*left with 130/);
     const { data } = JSON.parse((await run(folder, "ls", "--json")).stdout) as { data: { name: string }[] };
     assert.deepEqual(data.map(({ name }) => name), ["demo-2", "demo-3"]);
   } finally {
@@ -225,7 +225,7 @@ Deno.test("q while :run still starts a session, or t f a fork, names what comes,
     await terminal.keys(":run demo", "Enter", "t", "f", "q");
     const left = await terminal.until(/left with 0/);
     assert.match(left, /starting demo …[\s\S]*session demo continues; show it with el2 attach demo, end it with el2 down demo/);
-    assert.match(left, /a fork …[\s\S]*session s-fork1 goes on[\s\S]*session s goes on/);
+    assert.match(left, /a fork …[\s\S]*session s-fork1 continues[\s\S]*session s continues/);
     const { data } = JSON.parse((await run(s.folder, "ls", "--json")).stdout) as { data: { name: string }[] };
     assert.deepEqual(data.map(({ name }) => name), ["demo", "s", "s-fork1"]);
     await using wrong = await TmuxTerminal.start(here, 120, 36);

@@ -27,7 +27,7 @@ Deno.test("at 120x36 tree, console and events are visible, and a resize redraws 
   await terminal.until(all);
   await terminal.until(/O +pong/);
   await terminal.resize(80, 24);
-  await terminal.until(/^(?![\s\S]*[─=-] Events [─=-])[\s\S]*Console/);
+  await terminal.until(/^(?![\s\S]*[━─=-] Events [━─=-])[\s\S]*Console/);
   await terminal.resize(59, 15);
   await terminal.until(/needs 60x16/);
   await terminal.resize(120, 36);
@@ -44,7 +44,7 @@ Deno.test("keys typed into the hello guest are answered by it, ctrl-] d takes th
   await terminal.keys("C-]", "d");
   await terminal.until(/Console . hello [^\n]*follows/);
   await terminal.keys("?");
-  await terminal.until(/ Help ─/);
+  await terminal.until(/[━=] Help [━=]/);
 });
 
 Deno.test("q leaves with exit code 0 and gives the terminal back", async () => {

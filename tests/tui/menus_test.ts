@@ -190,7 +190,7 @@ Deno.test("the palette injects faults once their rule is right, and not with --r
   const rig = new Rig();
   await rig.lines();
   await rig.type(":inject virq vm=rt nth=3 -> loose");
-  assert.match(await rig.text(), /none of virq; did you mean "lose"/);
+  assert.match(await rig.text(), /effect "loose" is not one of virq; did you mean "lose"/);
   await rig.type("\r");
   assert.deepEqual(rig.acted, []);
   await rig.type(":inject virq vm=rt nth=3 -> lose\r");

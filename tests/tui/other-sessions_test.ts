@@ -45,7 +45,7 @@ Deno.test(":run starts one session at a time", async () => {
   const { rig, asked, started } = rigWithStart();
   await rig.type(":run one\r");
   await rig.type(":run two\r");
-  assert.match(await rig.text(), /run: off: one …/);
+  assert.match(await rig.text(), /run: off: one is being started/);
   await started("one");
   await rig.type(":run two\r");
   assert.deepEqual(asked.map(([what]) => what), ["one", "two"]);
@@ -88,7 +88,7 @@ Deno.test("a screen begins with what it was told to say, until the first key", a
   const rig = new Rig(120, 36, { greeting: "session Image runs; q returns to demo" });
   assert.match((await rig.lines()).at(-1)!, /^ session Image runs; q returns to demo/);
   await rig.type("j");
-  assert.doesNotMatch(await rig.text(), /comes back to demo/);
+  assert.doesNotMatch(await rig.text(), /returns to demo/);
 });
 
 Deno.test("W83: s goes on from the last snapshot of a lost session, with what its machine had of this computer or without", async () => {

@@ -152,7 +152,7 @@ Deno.test("the timeline says that it asks, that nothing was recorded, and what w
   const rig = new Rig(80, 24);
   rig.answer = (query) => ({ ...phoneAnswer(query), rows: query.table === "sched.ls" ? [] : phoneRows(query.table) });
   await rig.type("8");
-  assert.match(await rig.text(), /no scheduling event was recorded/);
+  assert.match(await rig.text(), /no scheduling event recorded yet: they are recorded on demand/);
   rig.answer = (query) => ({ ...phoneAnswer(query), rows: [], error: "the machine has ended" });
   rig.time += 1000;
   rig.sample();
