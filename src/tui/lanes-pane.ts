@@ -240,7 +240,7 @@ export class LanesPane implements Pane {
     shown.forEach((vcpu, index) => {
       const y = top + 1 + index, mark = look.vm(vcpu.split("/")[0]);
       drawPieces(screen, look, area.x + 1, y, [chipPiece(mark), { text: ` ${fit(vcpu, LABEL - 4)}`, role: mark.ink }], LABEL - 2);
-      drawVcpu(screen, look, y, window, this.#lanes.vcpus.get(vcpu) ?? [], look.letters ? mark.ink : mark.fill, mark.letter);
+      drawVcpu(screen, look, y, window, this.#lanes.vcpus.get(vcpu) ?? [], mark.fill, mark.letter);
     });
     return top + 1 + shown.length;
   }

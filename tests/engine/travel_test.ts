@@ -195,7 +195,10 @@ Deno.test("W53: the past refuses what is typed and done, and says how to get out
   const before = session.hashes;
   session.engine.input("hello", new TextEncoder().encode("t"));
   session.engine.act(7, { kind: "vm.stop", vm: "hello", force: true });
-  assert.match((await session.event("acted")).error ?? "", /the past, which takes no input; return to the present first \(t n, el2 back --now\)/);
+  assert.match(
+    (await session.event("acted")).error ?? "",
+    /the past, which takes no input; return to the present first \(t n, el2 back --now\)/,
+  );
   assert.equal(session.hashes, before);
   session.engine.pause(false);
   assert.equal((await session.event("paused")).paused, false);
