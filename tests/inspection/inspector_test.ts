@@ -546,7 +546,7 @@ Deno.test("W31: a refused START yields one why with ioctl, RPC, rule, values and
   assert.notDeepEqual(reason.values, {});
   assert.ok(reason.way_out, JSON.stringify(reason));
   // W34: no hypercall was made, and that is said; where one was, it is in the chain.
-  assert.match(await whyScreen(system, "call~VM_START"), /`  \. no hypercall: refused before one was made/);
+  assert.match(await whyScreen(system, "call~VM_START"), /` {2}\. no hypercall: refused before one was made/);
   const other = await demoSystem(undefined, ["hvc name=addrspace_map vm=rm nth=19 -> BUSY"]);
   runUntil(other, HALF_SECOND);
   const shown = await whyScreen(other, "call~VM_START");
