@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { dumpHypervisor } from "../../src/hypervisor/hypervisor-dump.ts";
 import type { QueryArguments } from "../../src/queries/query.ts";
-import type { Column } from "../../src/queries/table.ts";
+import type { Column, RowOf } from "../../src/queries/table.ts";
 import { type TableName, TABLES } from "../../src/queries/tables.ts";
 import { encodeError, encodeReply, encodeRequest } from "../../src/abi/rpc/message.ts";
 import { encodePackets, PacketType } from "../../src/abi/rpc/packet.ts";
@@ -323,10 +323,11 @@ Deno.test("W19, W61: what a screen lists is what the command lists that y c copi
       const table = tables[command?.trim()];
       assert.ok(table, `${key}: ${rig.copied[0]}`);
       assert.equal(said, typed ?? said, rig.copied[0]);
-      const found = rows(system, table, { filter: said });
       // A vCPU, an interrupt and a capability go without their kind, as the heading says it; an
       // event is shown by its time, VM, kind and text.
-      const ids = found.map((row) => key === "9" ? eventWords(row) : row.id.replace(/^(?:vcpu|irq|cap):/, ""));
+      const ids = key === "9"
+        ? rows(system, "events", { filter: said }).map(eventWords)
+        : rows(system, table, { filter: said }).map(({ id }) => id.replace(/^(?:vcpu|irq|cap):/, ""));
       // The list is the first pane; below it, or to its right, is what the screen says of one row.
       const end = lines.findIndex((line, index) => index > 2 && line.startsWith("+"));
       assert.ok(lines[2].startsWith("+= ") && end > 0, lines.slice(0, 5).join("\n"));
@@ -344,7 +345,7 @@ Deno.test("W19, W61: what a screen lists is what the command lists that y c copi
 });
 
 /** What screen 9 shows of an event at the start of its row. */
-function eventWords({ t, vm, kind, text }: Row): string {
+function eventWords({ t, vm, kind, text }: RowOf<typeof TABLES.events>): string {
   return [(Number(t) / 1e9).toFixed(6), (vm ?? "").replace("vm:", ""), kind, text.split(" ")[0]].join(" ");
 }
 
