@@ -199,7 +199,7 @@ Deno.test("the palette injects faults once their rule is right, and not with --r
   await looking.lines();
   await looking.type(":inject virq -> lose\r");
   assert.deepEqual(looking.acted, []);
-  assert.match(await looking.text(), /refused because of --read-only/);
+  assert.match(await looking.text(), /REFUSED {2}inject changes the machine; --read-only forbids it/);
 });
 
 Deno.test(":record save FILE has the run until now written beside the person", async () => {
