@@ -116,7 +116,7 @@ Deno.test("a rule that is wrong says so, and is none", async () => {
   }
   runUntil(system, STARTED);
   assert.throws(() => system.stops.change({ kind: "place", at: "ping:0x80000002" }), /no instruction can be there/);
-  assert.throws(() => system.stops.change({ kind: "remove", rule: "stop:7" }), /no stop:7; el2 break --list/);
+  assert.throws(() => system.stops.change({ kind: "remove", rule: "stop:7" }), /no rule called "stop:7"; list them with el2 break --list/);
   assert.equal(system.debugger.control, undefined, "no VM is held for a rule that is none");
   assert.deepEqual(rows(system, "stop.ls"), []);
 });
