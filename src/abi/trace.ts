@@ -1,6 +1,6 @@
-// What the hypervisor, the resource manager and the host say of their work, for people
-// (docs/design/decisions.md §6; docs/design/workstation.md §2). Nothing here changes what a guest
-// sees: a run with every kind of event wanted is the same run. The hub is
+// The trace: what the hypervisor, the resource manager and the host report about their work, for
+// display (docs/design/decisions.md §6; docs/design/workstation.md §2). Nothing here changes what a
+// guest sees: a run with every kind of event wanted is the same run. The hub is
 // `hypervisor/trace/trace-hub.ts`; native guests reach it through `NativeVcpu.trace`.
 
 /** What an event is about. */
@@ -27,7 +27,7 @@ export function isTraceKind(name: string): name is TraceKind {
   return TRACE_KINDS.some((kind) => kind === name);
 }
 
-/** What events of each kind tell, for people. */
+/** What events of each kind report, for display. */
 export const TRACE_KIND_DOCS: Readonly<Record<TraceKind, string>> = {
   hvc: "a hypercall, from its decoding to its answer: name and arguments as the ABI declares them, results, the error",
   rpc: "a request to the resource manager, from its arrival to its reply; and a notification",
@@ -100,7 +100,7 @@ export interface TraceEvent {
 
 /** The rule that an operation broke. */
 export interface BrokenRule {
-  /** Section of the specification: `hypervisor 4.4.2`, `resource-manager 6.4`, `vm-manager 3.2`. */
+  /** Section of the specification: `hypervisor 4.4`, `resource-manager 6.4`, `vm-manager 3.2`. */
   readonly section: string;
   /** The rule, as a phrase. */
   readonly rule: string;
@@ -159,7 +159,7 @@ export interface TracePort {
    */
   begin(kind: TraceKind, name: string, fields: TraceFields, cause?: string): TraceId;
   /**
-   * Makes the operation in progress known under a key, for who goes on with it elsewhere
+   * Publishes the operation in progress under a key, for the code that continues it elsewhere
    * (`rpc:3:0x1f`: VMID and sequence number).
    */
   publish(key: string): void;
