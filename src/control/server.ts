@@ -153,11 +153,18 @@ export class SessionServer {
   }
 }
 
-/** The lock, once nobody just looks at it. */
+/**
+ * The lock, once nobody just looks at it; undefined at once where another process owns the session.
+ * Waiting for an owner to end would start a session that its user was told already runs.
+ */
 async function lockOf(path: string): Promise<Deno.FsFile | undefined> {
   for (const limit = Date.now() + LOCK_TIME;;) {
     const lock = takeLock(path);
     if (lock || Date.now() > limit) return lock;
+    // Those who look share the lock, an owner shares it with nobody.
+    const shared = takeLock(path, false);
+    if (!shared) return undefined;
+    shared.close();
     await new Promise((resolve) => setTimeout(resolve, LOCK_POLL));
   }
 }
