@@ -8,7 +8,7 @@ import type { Action } from "../queries/action.ts";
 import { type Filter, FilterError, parseFilter } from "../queries/filter.ts";
 import { type Inspected, Looks, QueryError, View } from "./inspected.ts";
 import type { Answer, Query, QueryArguments } from "../queries/query.ts";
-import { readDiagnoses } from "./read-diagnosis.ts";
+import { readDiagnoses, readVms } from "./read-diagnosis.ts";
 import { readInjections } from "./read-injections.ts";
 import { readCaps, readObjects } from "./read-caps.ts";
 import { readIrqs } from "./read-irqs.ts";
@@ -16,7 +16,7 @@ import { physical, readBytes, readMemory, readOwner, readViolations } from "./re
 import { readLimits, readParcels } from "./read-parcels.ts";
 import { readMessages, readQueues } from "./read-queues.ts";
 import { eventRow, kindsOf, reasonRow, rpcRow, sliceRow } from "./read-trace.ts";
-import { readDevices, readVms } from "./read-vms.ts";
+import { readDevices } from "./read-vms.ts";
 import { readRegisters, readVcpus } from "./read-vcpus.ts";
 import { readPlaces } from "./read-places.ts";
 import { readStops } from "./read-stops.ts";

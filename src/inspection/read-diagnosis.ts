@@ -9,10 +9,10 @@ import { Block, type Vcpu } from "../hypervisor/scheduling/vcpu.ts";
 import { countText, durationText } from "../queries/format.ts";
 import type { RowOf } from "../queries/table.ts";
 import { hex } from "../queries/table.ts";
-import type { DIAGNOSES, IRQS } from "../queries/tables.ts";
+import type { DIAGNOSES, IRQS, VMS } from "../queries/tables.ts";
 import type { View } from "./inspected.ts";
 import { irqId, readIrqs } from "./read-irqs.ts";
-import { readVms } from "./read-vms.ts";
+import { readVmFacts, type VmFacts } from "./read-vms.ts";
 import { sourceNames } from "./virq-sources.ts";
 
 /** Virtual time (ns) for which a loop without an exit has to go on to be a spin. */
@@ -40,9 +40,23 @@ interface Verdict {
 
 /** A verdict for each VM that runs guests' instructions, or did. */
 export function readDiagnoses(view: View): Diagnosis[] {
+  return diagnose(view, readVmFacts(view));
+}
+
+/** The VMs, each with the verdict on it where there is one. */
+export function readVms(view: View): RowOf<typeof VMS>[] {
+  const vms = readVmFacts(view);
+  const verdicts = new Map(diagnose(view, vms).map((row) => [row.id, row]));
+  return vms.map((vm) => {
+    const { verdict = null, healthy = true, text = null } = verdicts.get(vm.id) ?? {};
+    return { ...vm, verdict, healthy, doing: text };
+  });
+}
+
+function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
   const vcpus = view.vcpus();
   const irqs = Map.groupBy(readIrqs(view), ({ vm }) => vm);
-  return readVms(view).flatMap((vm) => {
+  return vms.flatMap((vm) => {
     const own = vcpus.filter((vcpu) => view.vmOf(vcpu.addressSpace) === vm.id);
     if (own.some(({ native }) => native)) return [];
     const { verdict, text, evidence = [], next } = verdictOf(view, vm, own, irqs.get(vm.id) ?? []);
@@ -62,7 +76,7 @@ const HEALTHY: ReadonlySet<string> = new Set(["runs", "waits", "starts", "off", 
 
 function verdictOf(
   view: View,
-  vm: ReturnType<typeof readVms>[number],
+  vm: VmFacts,
   vcpus: readonly Vcpu[],
   irqs: readonly RowOf<typeof IRQS>[],
 ): Verdict {
@@ -90,7 +104,7 @@ function verdictOf(
   return unheard(view, name, online) ?? waiting(view, name, online);
 }
 
-function endOf(vm: ReturnType<typeof readVms>[number], why: string | undefined): Verdict {
+function endOf(vm: VmFacts, why: string | undefined): Verdict {
   if (vm.ended === null) return { verdict: "starts", text: "it has no vCPU yet", next: `el2 vm timeline ${vm.id.slice("vm:".length)}` };
   const word = vm.state === "failed" || vm.exit === "fault" ? "failed" : vm.exit === "system-off" || vm.exit === "exit" ? "off" : "stopped";
   return { verdict: word, text: vm.ended, next: why };

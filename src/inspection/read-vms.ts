@@ -18,8 +18,11 @@ const STATE_NAMES = new Map<number, string>(
 /** The word for a state of the resource manager's. */
 export const vmStateWord = (state: number): string => STATE_NAMES.get(state) ?? String(state);
 
+/** A VM without the verdict on it. */
+export type VmFacts = Omit<RowOf<typeof VMS>, "verdict" | "healthy" | "doing">;
+
 /** Every VM that the resource manager or the hypervisor knows. */
-export function readVms(view: View): RowOf<typeof VMS>[] {
+export function readVmFacts(view: View): VmFacts[] {
   const { state } = view.system.manager;
   const vmids = new Set([...view.hypervisor.addressSpaces.keys(), ...state.vms.map((vm) => vm.vmid)]);
   // What has ended or failed keeps its row, for how it ended.

@@ -17,6 +17,7 @@ export const VMS = defineTable({
     id: { kind: "id", doc: "vm:NAME", width: 14, alias: ["vm"] },
     vmid: { kind: "address", doc: "VMID", width: 5 },
     state: { kind: "word", doc: "state, named as in the resource manager", width: 9 },
+    verdict: { kind: "word", doc: "the verdict of el2 diagnose", width: 10, optional: true },
     via: { kind: "word", doc: "native, or the hypervisor's interface by which it was made: gunyah, geniezone", width: 9, from: 100 },
     schedule: { kind: "word", doc: "native, proxy (its owner calls vcpu_run) or own", width: 8 },
     owner: { kind: "id", doc: "the VM that created it", width: 9, optional: true, from: 100 },
@@ -29,6 +30,8 @@ export const VMS = defineTable({
     why: { kind: "id", doc: "the reason of its end", optional: true },
     console: { kind: "id", doc: "its console", width: 12, optional: true, from: 120 },
     input_refused: { kind: "text", doc: "why its console takes no input", optional: true },
+    healthy: { kind: "flag", doc: "el2 diagnose finds nothing wrong with it" },
+    doing: { kind: "text", doc: "what it is doing or waiting for, or what is wrong", width: 40, optional: true, from: 100 },
   },
 });
 

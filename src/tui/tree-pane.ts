@@ -58,7 +58,7 @@ interface TreeRow {
 
 /** What lists of VMs and vCPUs say beside the samples. */
 interface Details {
-  readonly memory: ReadonlyMap<string, number>;
+  readonly vms: ReadonlyMap<string, Row>;
   readonly vcpus: ReadonlyMap<string, Row>;
 }
 
@@ -92,7 +92,7 @@ export class TreePane implements FilteredPane {
   #top = 0;
   #height = 1;
   #sample: MachineSample | undefined;
-  #details: Details = { memory: new Map(), vcpus: new Map() };
+  #details: Details = { vms: new Map(), vcpus: new Map() };
 
   /** @param activity what the machine has done lately */
   constructor(readonly activity: Activity) {}
@@ -122,8 +122,7 @@ export class TreePane implements FilteredPane {
   take(answer: Answer): void {
     const { table, rows } = answer;
     if (table === "vm.ls") {
-      const sized = rows.flatMap(({ id, memory }): [string, number][] => memory === null ? [] : [[id, Number(memory)]]);
-      this.#details = { ...this.#details, memory: new Map(sized) };
+      this.#details = { ...this.#details, vms: new Map(rows.map((row) => [row.id, row])) };
     } else if (table === "vcpu.ls") this.#details = { ...this.#details, vcpus: new Map(rows.map((row) => [row.id, row])) };
     else this.#links.take(answer);
     const sum = (column: string) => rows.reduce((all, row) => all + Number(row[column] ?? 0), 0);
@@ -315,8 +314,8 @@ export class TreePane implements FilteredPane {
   }
 
   #memory(vm: VmSample): Piece[] {
-    const bytes = this.#details.memory.get(`vm:${vm.name}`);
-    return [bytes === undefined ? { text: "-", role: "dim" } : { text: sizeText(bytes) }];
+    const bytes = this.#details.vms.get(`vm:${vm.name}`)?.memory ?? null;
+    return [bytes === null ? { text: "-", role: "dim" } : { text: sizeText(Number(bytes)) }];
   }
 
   #exits(row: TreeRow): string {
@@ -325,9 +324,16 @@ export class TreePane implements FilteredPane {
     return known.length ? countText(Math.round(known.reduce((sum, { exits_rate }) => sum + Number(exits_rate), 0))) : "-";
   }
 
-  /** Where it runs, or what it waits for. */
-  #doing({ vm, vcpu, device }: TreeRow): Piece[] {
+  /**
+   * Where it runs or what it waits for; on the row of a VM, what is wrong with it or how it ended.
+   */
+  #doing({ id, vm, vcpu, device }: TreeRow): Piece[] {
     if (device) return [{ text: deviceText(device), role: "dim" }];
+    const verdict = this.#details.vms.get(id);
+    if (verdict && verdict.verdict !== null && (!verdict.healthy || !vcpu)) {
+      const text = `${verdict.verdict}: ${verdict.doing}`;
+      return [verdict.healthy ? { text: String(verdict.doing), role: "dim" } : { text, role: "bad" }];
+    }
     if (!vcpu) return [];
     const { ink } = stateMark(vcpu.state);
     const known = this.#details.vcpus.get(`vcpu:${vm.name}/${vcpu.index}`);

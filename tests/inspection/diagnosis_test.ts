@@ -69,6 +69,15 @@ Deno.test("Linux that has panicked is told by what it said last, until it boots 
   assert.equal(say("[    0.0] Booting Linux on physical CPU 0x0\n").verdict, "waits");
 });
 
+Deno.test("the list of VMs has the same verdicts, and none on el2's own code", async () => {
+  const system = await guest(NOP, UDF);
+  runUntil(system, 5e8);
+  const listed = rows(system, "vm.ls").map(({ id, verdict, healthy, doing }) => [id, verdict, healthy, doing]);
+  const [x] = rows(system, "diagnose");
+  assert.equal(x.verdict, "failed");
+  assert.deepEqual(listed, [["vm:host", null, true, null], ["vm:x", x.verdict, x.healthy, x.text], ["vm:rm", null, true, null]]);
+});
+
 Deno.test("the demo is healthy whenever somebody looks, and a VM that was ended is stopped", async () => {
   const system = await demoSystem();
   for (let time = 1e5; time < 3e9; time += time < 1e7 ? 1e5 : 37e6) {

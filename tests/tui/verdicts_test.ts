@@ -1,0 +1,39 @@
+// The overview says what is wrong with a VM, and what each VM is doing or waiting for.
+
+import assert from "node:assert/strict";
+import type { Query } from "../../src/queries/query.ts";
+import { phoneAnswer } from "./phone.ts";
+import { Rig } from "./rig.ts";
+
+const VERDICTS = [
+  { id: "vm:host", verdict: null, healthy: true, doing: null },
+  { id: "vm:debian", verdict: "runs", healthy: true, doing: "vcpu:debian/0 runs" },
+  { id: "vm:rt", verdict: "spins", healthy: false, doing: "vcpu:rt/0 loops at 0x80000184" },
+];
+
+function rig(width: number, height: number, depth: "16" | "none" = "16"): Rig {
+  const rig = new Rig(width, height, {}, depth);
+  rig.answer = (query: Query) => query.table === "vm.ls" ? { ...phoneAnswer(query), rows: VERDICTS } : phoneAnswer(query);
+  return rig;
+}
+
+for (const [width, height] of [[80, 24], [120, 36], [200, 60]]) {
+  Deno.test(`the overview at ${width}x${height} names the verdict on a VM that makes no progress`, async () => {
+    const lines = await rig(width, height).lines();
+    const tree = lines.slice(lines.findIndex((line) => line.includes("Virtual machines")));
+    const row = (name: string) => tree.find((line) => new RegExp(`^[|> ]+[A-Z] +${name}\\b`).test(line))!;
+    assert.match(row("rt"), /spins: vcpu:rt\/0/);
+    assert.doesNotMatch(row("rt"), /timer irq/);
+    assert.match(row("debian"), /vcpu:debian\/0 runs/);
+    assert.doesNotMatch(row("host"), /null|undefined/);
+  });
+}
+
+Deno.test("a verdict that is not healthy is red, and its word stands there without color", async () => {
+  const colored = rig(120, 36);
+  await colored.lines();
+  colored.screen.invalidate();
+  // deno-lint-ignore no-control-regex -- an escape sequence is looked for
+  assert.match(colored.frame(), /\x1b\[[0-9;]*91mspins: /);
+  assert.match(await rig(120, 36, "none").text(), /spins: vcpu:rt\/0 loops/);
+});
