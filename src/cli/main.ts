@@ -148,7 +148,7 @@ export async function main(args: readonly string[], entry: URL): Promise<number>
     const names = commandTree(program).commands.map(({ name }) => name);
     const hidden = program.commands.map((command) => command.name());
     if (/^[^-]/.test(args[0] ?? "") && ![...hidden, "help"].includes(args[0])) {
-      throw new Failure(`unknown command ${JSON.stringify(args[0])}${didYouMean(args[0], names)}; list the commands with el2 --help`);
+      throw new Failure(`unknown command ${JSON.stringify(args[0])}${didYouMean(args[0], names, "list the commands with el2 --help")}`);
     }
     await program.parseAsync(args, { from: "user" });
     return code || (Deno.exitCode ?? 0);

@@ -256,7 +256,7 @@ function checkTogether({ file, spoilt }: Config, errors: ConfigErrors): void {
   const unknown = spoilt.has(["machine", "memory"], ["host", "memory"], ...vms.map(([name]) => ["vm", name, "memory"]));
   if (needed > file.machine.memory && !unknown) {
     const has = formatSize(file.machine.memory);
-    errors.atValue(["machine", "memory"], `memory ${has} is under the ${formatSize(needed)} that host and VMs need together`);
+    errors.atValue(["machine", "memory"], `memory "${has}" is under the ${formatSize(needed)} that host and VMs need together`);
   }
   checkContextIds(vms, errors);
   checkLinks(Object.entries(file.link), file, errors);

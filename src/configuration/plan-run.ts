@@ -268,7 +268,7 @@ async function planVm(name: string, vm: FileVm, { folder, links, cid, roomKnown 
   const needed = neededMemory({ image, firmware, initrd });
   if (needed > vm.memory && roomKnown) {
     const enough = formatSize(Math.ceil(needed / (2 * MiB)) * 2 * MiB);
-    refuse("memory", `memory ${formatSize(vm.memory)} is too small for what vm ${JSON.stringify(name)} is loaded with; use ${enough}`);
+    refuse("memory", `memory "${formatSize(vm.memory)}" is too small for what vm ${JSON.stringify(name)} is loaded with; use ${enough}`);
   }
   return {
     name,

@@ -42,14 +42,12 @@ const MAX_CPUS = 8;
 const SHOWN_MAX = 80;
 
 /**
- * What stands for a value in a message: as it was written, hexadecimal where that is how it is
- * read, nothing for lists and tables.
+ * A value as a message shows it: as JSON, which puts text in quotes; addresses in hexadecimal;
+ * nothing for lists and tables.
  */
 export function shown(key: string | number | undefined, value: unknown): string {
   if (typeof value === "object") return "";
   if (key === "base" && typeof value === "number") return `0x${value.toString(16)}`;
-  // Quantities with units are strings in TOML only.
-  if (typeof value === "string" && /^[\d.]+ ?[A-Za-z]+$/.test(value)) return value;
   const text = JSON.stringify(value);
   return typeof value === "string" && text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…"` : text;
 }
@@ -107,7 +105,7 @@ function size(min: number) {
 /** A duration in whole microseconds. */
 function microseconds(min: number, max: number) {
   return v.pipe(
-    v.string(mustBe('a duration, such as "1ms"')),
+    v.string(mustBe('a duration; use for example "1ms"')),
     v.rawTransform<string, number>(({ dataset, addIssue, NEVER }) => {
       const refuse = (message: string) => {
         addIssue({ message });

@@ -125,7 +125,7 @@ export function parseFaultRule(text: string): FaultRule {
   const [head, ...rest] = parts[0].trim().split(/\s+/);
   const short = head.startsWith("dev=") ? [head] : [];
   const name = short.length ? "dev" : head;
-  if (!isKind(name)) return fail(`no kind ${JSON.stringify(head)}${didYouMean(head, FAULT_KINDS)}; there are ${FAULT_KINDS.join(", ")}`);
+  if (!isKind(name)) return fail(`no kind ${JSON.stringify(head)}${didYouMean(head, FAULT_KINDS, `there are ${FAULT_KINDS.join(", ")}`)}`);
   const info = FAULTS[name];
   let [first, last, step] = [1, Infinity, 1];
   const conditions: FaultCondition[] = [];
@@ -138,7 +138,7 @@ export function parseFaultRule(text: string): FaultRule {
     } else if (field === "every") step = /^[1-9]\d{0,8}$/.test(value) ? Number(value) : fail(`every=${value} is not a number from 1`);
     else if (!Object.hasOwn(info.fields, field)) {
       const fields = [...Object.keys(info.fields), "nth", "every"];
-      return fail(`${name} has no field ${JSON.stringify(field)}${didYouMean(field, fields)}; there are ${fields.join(", ")}`);
+      return fail(`${name} has no field ${JSON.stringify(field)}${didYouMean(field, fields, `there are ${fields.join(", ")}`)}`);
     } else conditions.push({ field, negated: operator === "!=", words: parseWords(info, field, value, fail) });
   }
   const effect = parseEffect(info, name, parts[1].trim(), fail);
@@ -173,8 +173,8 @@ function parseWords({ words: known }: FaultKindInfo, field: string, value: strin
   const words = value.split(",").map((word) => prefix !== "" && word.startsWith(prefix) ? word.slice(prefix.length) : word);
   for (const word of words) {
     if (known[field] === undefined || known[field].some((one) => matchesWord(word, one))) continue;
-    const few = known[field].length <= 8 ? `; there are ${known[field].join(", ")}` : "";
-    return fail(`${field}=${word} is not known${didYouMean(word, known[field])}${few}`);
+    const few = known[field].length <= 8 ? `there are ${known[field].join(", ")}` : undefined;
+    return fail(`no ${field} ${JSON.stringify(word)}${didYouMean(word, known[field], few)}`);
   }
   return words;
 }
@@ -188,8 +188,8 @@ function parseEffect({ errors, effects }: FaultKindInfo, kind: FaultKind, text: 
   const effect = word.toLowerCase();
   if (!Object.hasOwn(effects, effect)) {
     const names = [...Object.keys(effects), ...Object.keys(errors)];
-    const shown = names.length > 24 ? [...names.slice(0, 24), ".."] : names;
-    return fail(`effect ${JSON.stringify(word)} is not one of ${kind}${didYouMean(word, names)}; there are ${shown.join(", ")}`);
+    const shown = names.length > 24 ? [...names.slice(0, 24), "…"] : names;
+    return fail(`effect ${JSON.stringify(word)} is not one of ${kind}${didYouMean(word, names, `there are ${shown.join(", ")}`)}`);
   }
   if (effect !== "delay") return { kind: effect as "lose" | "double" | "die" };
   const ns = parseDuration(argument ?? "");

@@ -92,7 +92,7 @@ function term(text: string, token: Token, table: Table): Test {
   const column = columnOf(table, field);
   if (!column) {
     const names = Object.keys(table.columns);
-    throw new FilterError(text, token.at, `no field ${JSON.stringify(field)}${didYouMean(field, names)}; there are ${names.join(", ")}`);
+    throw new FilterError(text, token.at, `no field ${JSON.stringify(field)}${didYouMean(field, names, `there are ${names.join(", ")}`)}`);
   }
   const value = unquoted(raw), at = token.at + field.length + operator.length;
   if (value === "") throw new FilterError(text, at - 1, "a value is missing");
@@ -157,7 +157,11 @@ function equality(text: string, at: number, column: Column, value: string): (one
   if (value === "-") return (one) => one === null || one === "" || one === false;
   const range = /^(.+)\.\.(.+)$/.exec(value);
   if (column.words && !range && !column.words.includes(value.toLowerCase())) {
-    throw new FilterError(text, at, `no ${JSON.stringify(value)}${didYouMean(value, column.words)}; there are ${column.words.join(", ")}`);
+    throw new FilterError(
+      text,
+      at,
+      `no ${JSON.stringify(value)}${didYouMean(value, column.words, `there are ${column.words.join(", ")}`)}`,
+    );
   }
   if (range) {
     const low = parseValue(column.kind, range[1]), high = parseValue(column.kind, range[2]);

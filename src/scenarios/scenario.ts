@@ -52,7 +52,7 @@ const size = v.pipe(
 );
 const tableName = v.picklist(TABLE_NAMES, ({ input }) => {
   const names = Object.keys(TABLES);
-  return `is not a table${didYouMean(String(input), names)}; list them with el2 schema`;
+  return `is not a table${didYouMean(String(input), names, "list them with el2 schema")}`;
 });
 
 /** What `boot` can be beside the name of what `el2 run` takes: an image as the primary VM. */
@@ -160,10 +160,8 @@ function readStep(raw: unknown, index: number, errors: ConfigErrors): Step | und
   if (kinds.length !== 1) {
     const [key] = Object.keys(raw);
     const what = kinds.length > 1 ? `a step has one kind, not ${kinds.join(" and ")}` : `this step has no kind`;
-    errors.atKey(
-      path,
-      `${what}${key === undefined ? "" : didYouMean(key, Object.keys(STEPS))}; there are ${Object.keys(STEPS).join(", ")}`,
-    );
+    const names = Object.keys(STEPS);
+    errors.atKey(path, `${what}${didYouMean(kinds.length > 1 ? "" : key ?? "", names, `there are ${names.join(", ")}`)}`);
     return undefined;
   }
   const [kind] = kinds;

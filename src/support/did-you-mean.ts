@@ -19,10 +19,19 @@ function distance(a: string, b: string): number {
   return rows[a.length][b.length];
 }
 
-/** `; did you mean "NAME"?` with the nearest of `names`, or nothing where none is near. */
-export function didYouMean(word: string, names: readonly string[]): string {
+/**
+ * `; did you mean "NAME"?` with the nearest of `names`, or nothing where none is near. A hint, such
+ * as `there are NAME, …`, follows in either case.
+ */
+export function didYouMean(word: string, names: readonly string[], hint?: string): string {
   const limit = Math.max(1, Math.floor(word.length / 3));
   const near = names.map((name) => ({ name, far: distance(word, name) })).filter(({ far }) => far <= limit);
   near.sort((a, b) => a.far - b.far);
-  return near.length > 0 ? `; did you mean ${JSON.stringify(near[0].name)}?` : "";
+  const question = near.length > 0 ? `; did you mean ${JSON.stringify(near[0].name)}?` : "";
+  return hint === undefined ? question : withHint(question, hint);
+}
+
+/** A message and what is to know or to do about it: a new sentence after a question. */
+export function withHint(message: string, hint: string): string {
+  return message.endsWith("?") ? `${message} ${hint[0].toUpperCase()}${hint.slice(1)}` : `${message}; ${hint}`;
 }

@@ -96,7 +96,7 @@ function cube(value: number): number {
   return 16 + 36 * step(value >> 16) + 6 * step(value >> 8) + step(value);
 }
 
-/** One of the sixteen basic colors for an entry of the cube or the grey ramp. */
+/** One of the sixteen basic colors for an entry of the cube or the gray ramp. */
 function basicOf(index: number): number {
   if (index >= 232) return index < 238 ? 0 : index < 244 ? 8 : index < 250 ? 7 : 15;
   const at = index - 16, red = Math.floor(at / 36), green = Math.floor(at / 6) % 6, blue = at % 6;

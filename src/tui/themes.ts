@@ -1,5 +1,5 @@
 // The colors of the themes by role: as direct colors, and as entries of the palette of 256. The
-// entries are chosen by hand so that greys stay grey and neighbors stay apart; a test computes what
+// entries are chosen by hand so that grays stay gray and neighbors stay apart; a test computes what
 // contrast they have. Slots of VMs are in `vm-marks.ts`.
 
 import type { Role } from "./roles.ts";

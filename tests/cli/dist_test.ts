@@ -18,7 +18,7 @@ async function run(program: string, args: readonly string[], env: Record<string,
 const dist = (folder: string, denort: string) =>
   run(Deno.execPath(), ["task", "-q", "dist", "--only", "file", folder], { ...Deno.env.toObject(), DENORT_BIN: denort }, ROOT);
 
-Deno.test("deno compile is run with what DENORT_BIN names; what is no runtime is refused by name, and what was there stays", async () => {
+Deno.test("deno compile runs with the runtime that DENORT_BIN names; another file is refused by name, and the old output stays", async () => {
   const folder = await Deno.makeTempDir({ prefix: "el2-dist-test-" });
   try {
     const [denort, script] = [`${folder}/denort`, `${folder}/script`];

@@ -22,7 +22,7 @@ const RUNS: readonly (readonly [what: string, args: readonly string[], code: num
     /vm:guest ended: fault\n.* guest\/0 stopped: .*; its handler at 0x200 cannot be fetched\n[\s\S]*^el2: crashed: guest \(fault\)$/m,
   ],
   ["no argument", ["run"], 2, /missing required argument 'what'[\s\S]*--help shows/],
-  ["a command with a typo", ["rnu"], 2, /unknown command "rnu"; did you mean "run"\?; list the commands with el2 --help/],
+  ["a command with a typo", ["rnu"], 2, /unknown command "rnu"; did you mean "run"\? List the commands with el2 --help/],
   ["an image that is none", ["boot", `${ROOT}README.md`], 2, /not an arm64 Linux Image/],
   ["a guest that nobody has", ["guests", "fetch", "foo"], 2, /"foo" is not a guest that can be fetched; there is debian/],
   ["a session name that can be no file", ["up", "demo", "--name", "a/b"], 2, /--name: "a\/b" is not a session name; use letters, digits/],

@@ -35,8 +35,8 @@ const MISTAKES: readonly [args: string, says: RegExp][] = [
   ["run demo --record no/such/folder/file", /^el2: --record no\/such\/folder\/file: no such folder\n$/],
   ["run demo --log assets", /^el2: --log assets: is a folder\n$/],
   ["run no-such-file.toml", /no-such-file\.toml: no such file/],
-  ["bot x", /^el2: unknown command "bot"; did you mean "boot"\?; list the commands with el2 --help\n$/],
-  ["run demo --console pign", /--console: no VM called "pign"; did you mean "ping"\?; there are hello, ping, pong, host\n$/],
+  ["bot x", /^el2: unknown command "bot"; did you mean "boot"\? List the commands with el2 --help\n$/],
+  ["run demo --console pign", /--console: no VM called "pign"; did you mean "ping"\? There are hello, ping, pong, host\n$/],
   ["run demo --until kind=sate", /^el2: --until: no "sate"; did you mean "state"\?; .*\n {2}kind=sate\n {7}\^\n$/],
 ];
 

@@ -86,6 +86,8 @@ Deno.test("parseDuration() gives nanoseconds", () => {
 Deno.test("didYouMean() names the nearest word, or none", () => {
   assert.equal(didYouMean("memroy", ["memory", "machine"]), '; did you mean "memory"?');
   assert.equal(didYouMean("x", ["memory", "machine"]), "");
+  assert.equal(didYouMean("memroy", ["memory"], "there is memory"), '; did you mean "memory"? There is memory');
+  assert.equal(didYouMean("x", ["memory"], "there is memory"), "; there is memory");
 });
 
 Deno.test("TomlPositions finds every value of any document that stringify() writes", () => {
@@ -122,7 +124,7 @@ Deno.test("planText() refuses memory that is too small for image and initrd, and
     const text = 'el2 = 1\n[vm.a]\nkernel = "hello.bin"\ninitrd = "initrd"\nmemory = "2MiB"\n';
     assert.deepEqual(await planText(text, "a.toml", folder), {
       ok: false,
-      errors: ['a.toml:5:10: memory 2MiB is too small for what vm "a" is loaded with; use 4MiB'],
+      errors: ['a.toml:5:10: memory "2MiB" is too small for what vm "a" is loaded with; use 4MiB'],
     });
   } finally {
     await Deno.remove(folder, { recursive: true });

@@ -38,7 +38,7 @@ const SPOILT: readonly (readonly [line: number, from: string, to: string, said: 
     ),
   ],
   [41, "-4", "4", ["41:12: priority 4 gives 36, not below the owner (32): the resource manager would refuse VM_INIT; use -32..-1"]],
-  [42, "1ms", "50us", ["42:13: timeslice 50us is outside 100us..100ms"]],
+  [42, "1ms", "50us", ['42:13: timeslice "50us" is outside 100us..100ms']],
   [45, "depth = 8", "depth = 256", ["45:85: depth 256 is outside 1..255 (documents say 256, the hypervisor excludes it)"]],
   [
     ...[46, "label = 11", "label = 12"] as const,

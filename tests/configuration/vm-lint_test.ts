@@ -8,6 +8,7 @@ import { layoutVm } from "../../src/host/vm-layout.ts";
 import { Refusal } from "../../src/resource-manager/calls/refusals.ts";
 import { readVmConfig } from "../../src/resource-manager/config/vm-config.ts";
 import { lintVm } from "../../src/configuration/vm-lint.ts";
+import { withHint } from "../../src/support/did-you-mean.ts";
 import { vmPlan } from "../host/plans.ts";
 
 /** A tree with nothing wrong: the one that the native host writes. */
@@ -23,7 +24,7 @@ function findings(change: (root: DevicetreeNode) => void, own = false): string[]
   const tree = sound(own);
   change(tree.root);
   return lintVm(writeDevicetree(tree)).map(({ kind, path, property, what, does }) =>
-    `${kind} ${path} ${property ?? "-"}: ${what}; ${does}`
+    `${kind} ${path} ${property ?? "-"}: ${withHint(what, does)}`
   );
 }
 
@@ -40,7 +41,7 @@ Deno.test("the devicetrees that the native host writes have nothing wrong", () =
 });
 
 Deno.test("what is misspelt or of another length is named, with what counts in its place", () => {
-  const unknown = /^ignored \/gunyah-vm-config image-nmae: unknown property; did you mean "image-name"\?; silently ignored$/;
+  const unknown = /^ignored \/gunyah-vm-config image-nmae: unknown property; did you mean "image-name"\? Silently ignored$/;
   assert.match(with_(CONFIG, { "image-nmae": "x" }), unknown);
   assert.match(with_(CONFIG, { "os-type": "windows" }), /^ignored \S+ os-type: "windows" is not linux/);
   assert.match(
@@ -73,7 +74,7 @@ Deno.test("what means something else than it says is named", () => {
   assert.match(odd, /^changed \S+ base-address: 0x80001000 is not 2 MiB aligned; rounded up to 0x80200000$/);
   assert.match(
     with_(`${CONFIG}/vcpus`, { affinity: "proxi" }, true),
-    /^changed \S+ affinity: "proxi" .*did you mean "proxy"\?; static is used/,
+    /^changed \S+ affinity: "proxi" .*did you mean "proxy"\? Static is used/,
   );
   assert.match(with_(`${CONFIG}/vcpus`, { "sched-priority": 1 }), /^ignored \S+ sched-priority: a proxied vCPU runs where its caller runs/);
   assert.match(with_(`${CONFIG}/interrupts`, { config: 1 }), /^changed \S+ config: a phandle instead of a path; accepted/);

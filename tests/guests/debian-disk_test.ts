@@ -135,7 +135,7 @@ if (LONG) {
     });
   }
 
-  Deno.test("a Debian with a disk is made from nothing, runs with network and share, installs a package, and survives a power cut", async () => {
+  Deno.test("a Debian with a disk is built from packages, runs with network and share, installs a package, and survives a power cut", async () => {
     const work = await Deno.makeTempDir({ prefix: "el2-debian-disk-" });
     const cache = `${work}/cache`;
     try {

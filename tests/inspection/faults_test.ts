@@ -27,7 +27,7 @@ function injectedReason(system: GuestSystem) {
 /** What each rule has hit. */
 const hits = (system: GuestSystem) => system.hypervisor.faults.entries.map((entry) => entry.hits);
 
-Deno.test("without rules nothing is asked, and the table of hypercalls is as it was", async () => {
+Deno.test("without rules none is evaluated, and the hypercall table is unchanged", async () => {
   const system = await demo(50);
   const { faults } = system.hypervisor;
   const plain = system.hashes.memory();
@@ -191,7 +191,7 @@ function randomRule(random: Random): string {
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const RUNS = LONG ? 500 : 8;
 
-Deno.test(`${RUNS} runs with random faults break no invariant, and no program of ours ends without saying why`, async () => {
+Deno.test(`${RUNS} runs with random faults break no invariant, and no program of el2 ends without a reason`, async () => {
   for (let seed = 0; seed < RUNS; seed++) {
     const random = new Random(seed);
     const system = await demoSystem();

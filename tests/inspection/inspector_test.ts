@@ -49,7 +49,7 @@ function argumentsOf(table: TableName, queue: string): QueryArguments {
   return { vm: "ping", vcpu: "ping/0", at: table === "code" ? "ping:start" : "ipa:ping/0x80000000", queue, size: 64 };
 }
 
-Deno.test("W47: looking changes nothing: state and its hash are equal before and after, and the run goes on as one without looking", async () => {
+Deno.test("W47: inspection changes nothing: the state and its hash are equal before and after, and the run continues as without it", async () => {
   const looked = await demoSystem(), plain = await demoSystem();
   runUntil(looked, HALF_SECOND);
   runUntil(plain, HALF_SECOND);

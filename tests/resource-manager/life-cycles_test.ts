@@ -366,7 +366,7 @@ function memory(): number {
   return Deno.memoryUsage().heapUsed;
 }
 
-Deno.test(`${LIVES} lives of VMs with random failures leave no object, capability, vIRQ, page or memory behind`, () => {
+Deno.test(`${LIVES} VM life cycles with random failures leave no object, capability, vIRQ, page or memory behind`, () => {
   const site = new Site();
   const before = site.count();
   let settled = 0;

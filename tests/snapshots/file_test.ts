@@ -139,7 +139,7 @@ Deno.test("a file that is cut off, of another version or none is refused by plac
   }));
 
 for (const [what, make] of [["the demo", demoPlan], ["a machine of 8 MiB", bootPlan]] as const) {
-  Deno.test(`of files of ${what} with changes, checksums mended in half of them, none is taken that is not what it says`, () =>
+  Deno.test(`damaged files of ${what}, half of them with correct checksums, are refused, or hold what they say`, () =>
     inFolder(async (folder) => {
       const path = `${folder}/x`;
       write(path, await snapshotAt(await make(), 300_000));

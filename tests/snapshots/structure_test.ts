@@ -216,7 +216,7 @@ function read(path: string): Snapshot | string {
 const equalBytes = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0;
 
 for (const [what, make] of [["the demo", demoPlan], ["a machine of 8 MiB", bootPlan]] as const) {
-  Deno.test(`files of ${what} whose structure was changed, with checksums mended, are refused, or are the same snapshot`, async () => {
+  Deno.test(`forged files of ${what}, with correct checksums, are refused, or are the same snapshot`, async () => {
     const folder = await Deno.makeTempDir({ prefix: "el2-snapshot-" });
     try {
       const path = `${folder}/x`, plan = await make();

@@ -22,7 +22,7 @@ function copyOf(plan: SessionPlan, system: ReturnType<typeof assemble>) {
   return copy;
 }
 
-Deno.test("a machine that was saved at any instruction and loaded goes on with the same hashes, in every tier", async () => {
+Deno.test("a machine that was saved at any instruction and loaded continues with the same hashes, in every tier", async () => {
   for (const tier of TIERS) {
     const plan = await demoPlan({ tier });
     const system = assemble(plan);

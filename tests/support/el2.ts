@@ -4,6 +4,12 @@ import { nativeProgram } from "../../scripts/native-tools.ts";
 
 const PROGRAM = new URL("../../main.ts", import.meta.url).pathname;
 
+// Failed runs keep their recordings in the user's state folder, and screens their layout: those of
+// tests go to a folder that is removed after the file's tests.
+const STATE = Deno.makeTempDirSync({ prefix: "el2-test-state-" });
+Deno.env.set("XDG_STATE_HOME", STATE);
+addEventListener("unload", () => Deno.removeSync(STATE, { recursive: true }));
+
 /**
  * The command line of `el2 ARGS`; of the program that EL2_PROGRAM names, where it names one:
  * `deno task test:dist` tests the one file so.

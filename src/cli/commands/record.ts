@@ -31,6 +31,7 @@ Examples:
       }
       const command = ["run", "boot", "snapshot"].includes(what[0]) ? what : ["run", ...what];
       await run([...command, "--record", file]);
+      report(`el2: recorded ${file}; el2 replay ${file} repeats the run`);
     });
 }
 
@@ -39,6 +40,6 @@ async function saveRun(file: string, socket: string | undefined): Promise<number
   using open = await openSession({ socket });
   const error = await open.asker.saveRecording(resolve(file));
   if (error !== undefined) throw new Failure(`record ${file}: ${error}`, ExitCode.Failed);
-  report(`el2: ${file}: the run until now; el2 replay ${file} goes through it again`);
+  report(`el2: ${file}: the run so far; el2 replay ${file} repeats it`);
   return ExitCode.Done;
 }

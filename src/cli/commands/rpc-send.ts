@@ -91,7 +91,7 @@ function composed(name: string, fields: readonly string[], bytes: Uint8Array | u
   } catch (error) {
     if (!(error instanceof ComposeError)) throw error;
     const meant = error instanceof UnknownRequestError
-      ? `${didYouMean(name.toUpperCase(), requestNames())}; use for example el2 rpc send VM_GET_STATE vmid=0x80`
+      ? `${didYouMean(name.toUpperCase(), requestNames(), "use for example el2 rpc send VM_GET_STATE vmid=0x80")}`
       : "";
     throw new Failure(`rpc send: ${error.message}${meant}`);
   }

@@ -150,7 +150,7 @@ function vmNames({ what }: SessionPlan): string[] {
 function checkConsole(plan: SessionPlan, name: string): void {
   const names = [...vmNames(plan), PRIMARY_CONSOLE, ...plan.root ? ["rm"] : []];
   if (!names.includes(name)) {
-    throw new Failure(`--console: no VM called "${name}"${didYouMean(name, names)}; there are ${names.join(", ")}`);
+    throw new Failure(`--console: no VM called "${name}"${didYouMean(name, names, `there are ${names.join(", ")}`)}`);
   }
 }
 
@@ -158,7 +158,7 @@ function checkConsole(plan: SessionPlan, name: string): void {
 function debuggedVm(plan: SessionPlan, name: string | undefined): string {
   const names = plan.what.kind === "run" ? vmNames(plan) : [PRIMARY_CONSOLE];
   if (name === undefined) return names[0];
-  if (!names.includes(name)) throw new Failure(`--gdb: no VM called "${name}"${didYouMean(name, names)}; there are ${names.join(", ")}`);
+  if (!names.includes(name)) throw new Failure(`--gdb: no VM called "${name}"${didYouMean(name, names, `there are ${names.join(", ")}`)}`);
   return name;
 }
 

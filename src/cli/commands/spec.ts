@@ -66,7 +66,7 @@ export function registerSpec(program: Command): void {
       const text = BOOKS.get(wantedBook);
       if (text === undefined) {
         throw new Failure(
-          `no book called "${wantedBook}"${didYouMean(wantedBook, [...BOOKS.keys()])}; there are ${[...BOOKS.keys()].join(", ")}`,
+          `no book called "${wantedBook}"${didYouMean(wantedBook, [...BOOKS.keys()], `there are ${[...BOOKS.keys()].join(", ")}`)}`,
         );
       }
       const sections = sectionsOf(text);

@@ -35,7 +35,7 @@ export function registerTheme(program: Command): void {
     .addHelpText("after", examplesText(["theme show dark"]))
     .action((name) => {
       const known = THEME_NAMES.find((one) => one === name);
-      if (!known) throw new Failure(`no theme called "${name}"${didYouMean(name, THEME_NAMES)}; there are ${THEME_NAMES.join(", ")}`);
+      if (!known) throw new Failure(`no theme called "${name}"${didYouMean(name, THEME_NAMES, `there are ${THEME_NAMES.join(", ")}`)}`);
       const { colors } = themeOf(known);
       if (!colors) return output("the terminal's own colors\n");
       for (const role of ROLES) {

@@ -7,6 +7,7 @@ import { ExitCode, readNamedFile } from "../common/failure.ts";
 import { output } from "../common/print.ts";
 import { lintVm } from "../../configuration/vm-lint.ts";
 import { documentText, LINT } from "../../queries/documents.ts";
+import { withHint } from "../../support/did-you-mean.ts";
 
 /** Adds the command to the group `vm`. */
 export function addLint(vm: Command, { exit }: CommandContext): void {
@@ -24,7 +25,9 @@ export function addLint(vm: Command, { exit }: CommandContext): void {
           if (options.json) {
             output(`${documentText(LINT, { file, path, property: property ?? null, offset, kind, what, does })}\n`);
           } else {output(
-              `${file}:0x${offset.toString(16)}: ${kind}: ${path}${property === undefined ? "" : ` ${property}`}: ${what}; ${does}\n`,
+              `${file}:0x${offset.toString(16)}: ${kind}: ${path}${property === undefined ? "" : ` ${property}`}: ${
+                withHint(what, does)
+              }\n`,
             );}
         }
       }

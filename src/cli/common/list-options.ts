@@ -40,7 +40,7 @@ export function checkColumns({ name, columns }: Table, list: ListOptions): void 
   const wrong = list.columns?.find((column) => !Object.hasOwn(columns, column));
   if (wrong === undefined) return;
   const names = Object.keys(columns);
-  throw new Failure(`--columns: ${name} has no column "${wrong}"${didYouMean(wrong, names)}; its columns are ${names.join(", ")}`);
+  throw new Failure(`--columns: ${name} has no column "${wrong}"${didYouMean(wrong, names, `its columns are ${names.join(", ")}`)}`);
 }
 
 /** Prints once; with `--watch` every second, on a terminal in place of what was printed before. */

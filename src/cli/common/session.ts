@@ -79,7 +79,7 @@ export async function checkVm({ asker }: OpenSession, named: string): Promise<vo
   const { rows } = await asker.ask({ table: "vm.ls", args: {} });
   const vm = named.replace(/^vm:/, ""), there = rows.map(({ id }) => id.slice("vm:".length));
   if (there.includes(vm)) return;
-  throw new Failure(`no VM called "${vm}"${didYouMean(vm, there)}; there are ${there.join(", ")}`, ExitCode.Failed);
+  throw new Failure(`no VM called "${vm}"${didYouMean(vm, there, `there are ${there.join(", ")}`)}`, ExitCode.Failed);
 }
 
 /**

@@ -64,7 +64,7 @@ export function checkedArguments<T extends ToolArguments>(declared: T, given: Re
   const names = Object.keys(declared);
   const unknown = Object.keys(given).find((name) => !names.includes(name));
   if (unknown !== undefined) {
-    throw new Failure(`unknown argument ${JSON.stringify(unknown)}${didYouMean(unknown, names)}; the arguments are ${names.join(", ")}`);
+    throw new Failure(`unknown argument ${JSON.stringify(unknown)}${didYouMean(unknown, names, `the arguments are ${names.join(", ")}`)}`);
   }
   for (const [name, one] of Object.entries(declared)) {
     const value = given[name];

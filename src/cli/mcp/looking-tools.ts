@@ -39,7 +39,7 @@ async function rows(
   const wrong = columns?.find((column) => !Object.hasOwn(table.columns, column));
   if (wrong !== undefined) {
     const names = Object.keys(table.columns);
-    throw new Failure(`${name} has no column "${wrong}"${didYouMean(wrong, names)}; its columns are ${names.join(", ")}`);
+    throw new Failure(`${name} has no column "${wrong}"${didYouMean(wrong, names, `its columns are ${names.join(", ")}`)}`);
   }
   return await withSession(session, async (live) => {
     const answer = await live.ask({ table: name, args: { ...args, limit: COUNTED } });
@@ -179,7 +179,7 @@ export const LOOKING_TOOLS: readonly Tool[] = [
         const { rows } = await live.ask({ table: "vm.ls", args: {} });
         const there = rows.map(({ id }) => id.slice("vm:".length));
         if (!there.includes(name) && shown === "") {
-          throw new Failure(`no VM called "${name}"${didYouMean(name, there)}; there are ${there.join(", ")}`, ExitCode.Failed);
+          throw new Failure(`no VM called "${name}"${didYouMean(name, there, `there are ${there.join(", ")}`)}`, ExitCode.Failed);
         }
         return done(boundedText(shown || "the console has shown nothing yet", "the session's log of the console has all of it"));
       }, (console, bytes) => {

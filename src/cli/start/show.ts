@@ -276,7 +276,7 @@ function themeNamed(name: string, where: string): ThemeName | undefined {
   if (name === "auto") return undefined;
   const theme = THEME_NAMES.find((known) => known === name);
   if (theme) return theme;
-  throw new Failure(`${where}: no such theme${didYouMean(name, THEME_NAMES)}; there are auto, ${THEME_NAMES.join(", ")}`);
+  throw new Failure(`${where}: no such theme${didYouMean(name, THEME_NAMES, `there are auto, ${THEME_NAMES.join(", ")}`)}`);
 }
 
 /** What the environment says of the terminal. */

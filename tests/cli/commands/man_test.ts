@@ -31,5 +31,5 @@ Deno.test("man prints the page of the command that is named, and refuses what is
   const { stdout } = await el2("man", "vm", "ls");
   assert.match(stdout, /^\.TH EL2-VM-LS 1 /);
   const wrong = await el2("man", "vm", "lss");
-  assert.deepEqual([wrong.code, wrong.stderr], [2, 'el2: there is no command "vm lss"; did you mean "ls"?; el2 --help lists them\n']);
+  assert.deepEqual([wrong.code, wrong.stderr], [2, 'el2: there is no command "vm lss"; did you mean "ls"? List them with el2 --help\n']);
 });

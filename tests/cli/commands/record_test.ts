@@ -19,7 +19,9 @@ import { DEMO, el2With, inFolder, LONG, SECONDS } from "./recordings.ts";
 Deno.test("W56: diff A A is 0; two seeds are 1, and the first difference is named", () =>
   inFolder(async (folder) => {
     const [a, b] = [`${folder}/a.rec`, `${folder}/b.rec`];
-    assert.equal((await el2("record", a, "--", DEMO, "--for", "100ms")).code, 0);
+    const recorded = await el2("record", a, "--", DEMO, "--for", "100ms");
+    assert.equal(recorded.code, 0);
+    assert.ok(recorded.stderr.endsWith(`el2: recorded ${a}; el2 replay ${a} repeats the run\n`), recorded.stderr);
     assert.equal((await el2("record", b, "--", DEMO, "--for", "100ms", "--set", "machine.seed=2", "--cap-ids", "random")).code, 0);
     const same = await el2("diff", a, a);
     assert.equal(same.code, 0, same.stderr);
@@ -75,7 +77,7 @@ Deno.test("a session of a configuration that says record is recorded with the pl
     assert.equal(replayed.code, 0, replayed.stderr);
   }));
 
-Deno.test("a run that a person ends is recorded whole: ctrl-C, kill, --timeout", () =>
+Deno.test("a run that the user ends is recorded completely: ctrl-C, kill, --timeout", () =>
   inFolder(async (folder) => {
     const file = `${folder}/ended.rec`;
     const verified = async () => {
@@ -97,7 +99,7 @@ Deno.test("a run that a person ends is recorded whole: ctrl-C, kill, --timeout",
     await verified();
   }));
 
-Deno.test("a session in the background is recorded whole whatever ends it, wherever it stands; a terminal that goes away does not", () =>
+Deno.test("a session in the background is recorded completely, however it ends; a terminal that goes away does not end it", () =>
   inFolder(async (folder) => {
     const config = `${folder}/c.toml`, file = `${folder}/c.rec`;
     await Deno.copyFile(new URL("../../../assets/guests/hello.bin", import.meta.url), `${folder}/hello.bin`);

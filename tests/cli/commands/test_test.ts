@@ -15,7 +15,7 @@ Deno.test("the example scenarios pass, in TAP, with their seeds", async () => {
   assert.ok(lines.includes(`# ${EXAMPLES}demo.test.toml: seed 1`));
 });
 
-Deno.test("a scenario that fails ends with 1, says where, and leaves a recording that is the same run", async () => {
+Deno.test("a scenario that fails exits with 1, names the step, and leaves a recording of the same run", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const file = `${folder}/bug.test.toml`;

@@ -15,5 +15,5 @@ Deno.test("theme ls lists the themes; theme show prints each role's direct color
 Deno.test("theme show of a name that is none says which there are", async () => {
   const { code, stderr } = await el2("theme", "show", "gruvbxo");
   assert.equal(code, 2);
-  assert.match(stderr, /no theme called "gruvbxo"; did you mean "?gruvbox"?.*; there are terminal, dark/);
+  assert.match(stderr, /no theme called "gruvbxo"; did you mean "?gruvbox"?.*There are terminal, dark/);
 });
