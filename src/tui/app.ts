@@ -467,20 +467,20 @@ export class App {
   // ---- the machine ----
 
   #pause(): void {
-    if (this.options.readOnly) return this.#say("the machine goes on: --read-only");
+    if (this.options.readOnly) return this.#say("read-only: cannot pause");
     this.port.send({ kind: this.#session.paused ? "resume" : "pause" });
   }
 
   /** Another place of the run is shown. */
   #timeTravel(to: Move): void {
-    if (this.options.readOnly) return this.#say("time stays as it is: --read-only");
+    if (this.options.readOnly) return this.#say("read-only: cannot travel");
     this.#session.beginMove();
     this.port.send({ kind: "move", id: 0, to });
   }
 
   /** Ends the way to another place of the run. */
   #cancel(): void {
-    if (!this.#session.moving) return this.#say("nothing is pending; q leaves");
+    if (!this.#session.moving) return this.#say("nothing to cancel; q quits");
     this.port.send({ kind: "move", id: 0, to: { kind: "here" } });
   }
 

@@ -41,7 +41,7 @@ export class ConsoleActions {
   typeInto(vm: string): void {
     const { windows, console, readOnly, ended, say } = this.host;
     if (ended()) return say("the session has ended: no guest takes keys; q leaves");
-    if (readOnly) return say("no key reaches a guest: --read-only");
+    if (readOnly) return say("read-only: cannot type");
     if (!console.has(vm)) return say(`vm:${vm} has no console`);
     windows.show("1");
     console.show(vm);

@@ -120,7 +120,7 @@ export class Menus {
   /** A rule by which the machine stops, from what is selected. */
   stopRule(): void {
     const { host } = this;
-    if (host.readOnly) return host.say("the machine goes on: --read-only");
+    if (host.readOnly) return host.say("read-only: cannot stop the machine");
     const prompt = filterPrompt(
       "stop at: ",
       stopFilter(host.windows.focus),
@@ -195,8 +195,8 @@ export class Menus {
     if (host.readOnly) {
       return {
         text,
-        detail: "off: --read-only",
-        run: () => host.say("inject changes the machine; --read-only forbids it", "bad"),
+        detail: "off: read-only",
+        run: () => host.say("read-only: cannot inject", "bad"),
       };
     }
     try {
@@ -235,8 +235,8 @@ export class Menus {
     if (host.readOnly) {
       return {
         text,
-        detail: "off: --read-only",
-        run: () => host.say("a recording is not written: --read-only", "bad"),
+        detail: "off: read-only",
+        run: () => host.say("read-only: cannot write a recording", "bad"),
       };
     }
     const done = `${file}: the run until now; el2 replay ${file} --verify goes through it again`;

@@ -157,7 +157,7 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
         : eventFilter(row),
     }),
     command: () => "el2 back --event FILTER",
-    disabled: (_id, { readOnly }) => readOnly ? "off: --read-only" : undefined,
+    disabled: (_id, { readOnly }) => readOnly ? "off: read-only" : undefined,
   },
   {
     name: "vm.stop",
@@ -268,7 +268,7 @@ export function actionsFor(id: string, circumstances: Circumstances): { action: 
 }
 
 function reasonOff(action: ObjectAction, id: string, circumstances: Circumstances): string | undefined {
-  if (action.danger && circumstances.readOnly) return "off: --read-only";
+  if (action.danger && circumstances.readOnly) return "off: read-only";
   if (circumstances.ended) return "the machine has ended";
   return action.disabled?.(id, circumstances);
 }

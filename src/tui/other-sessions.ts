@@ -59,7 +59,7 @@ export class OtherSessions {
 
   /** Why there can be no other session. */
   #off(): string | undefined {
-    if (this.host.readOnly) return "off: --read-only";
+    if (this.host.readOnly) return "off: read-only";
     if (!this.host.start) return "off: nobody can start sessions here";
     return this.#starting && `off: ${this.#starting} is being started`;
   }

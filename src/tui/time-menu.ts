@@ -36,7 +36,7 @@ export class TimeMenu {
   /** Shows it. */
   show(): void {
     const { host } = this;
-    const readOnly = host.readOnly ? "off: --read-only" : undefined;
+    const readOnly = host.readOnly ? "off: read-only" : undefined;
     const ended = host.ended() ? "off: the machine has ended" : undefined;
     const item = (key: string, label: string, run: () => void, reason = readOnly ?? ended): MenuItem => ({ key, label, reason, run });
     const nobody = host.fork ? undefined : "off: nobody can start sessions here";
@@ -58,7 +58,7 @@ export class TimeMenu {
    */
   event(forward: boolean): void {
     const { host } = this;
-    if (host.readOnly) return host.say("time stays as it is: --read-only");
+    if (host.readOnly) return host.say("read-only: cannot travel");
     const focus = host.windows.focus;
     const filter = (focus instanceof TablePane && focus.table === EVENTS ? focus.filterText : "") || this.#filter;
     if (filter !== "") return this.#goToEvent(filter, forward);

@@ -37,7 +37,7 @@ const MISTAKES: readonly [args: string, says: RegExp][] = [
   ["run no-such-file.toml", /no-such-file\.toml: no such file/],
   ["bot x", /^el2: unknown command "bot"; did you mean "boot"\? List the commands with el2 --help\n$/],
   ["run demo --console pign", /--console: no VM called "pign"; did you mean "ping"\? There are hello, ping, pong, host\n$/],
-  ["run demo --until kind=sate", /^el2: --until: no "sate"; did you mean "state"\?; .*\n {2}kind=sate\n {7}\^\n$/],
+  ["run demo --until kind=sate", /^el2: --until: no "sate"; did you mean "state"\? There are .*\n {2}kind=sate\n {7}\^\n$/],
 ];
 
 for (const [args, says] of MISTAKES) {

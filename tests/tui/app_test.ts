@@ -131,7 +131,7 @@ Deno.test("W54: Space freezes the display only and counts", async () => {
 Deno.test("W62: with --read-only each changing key is refused, and says so", async () => {
   const rig = new Rig(120, 36, { readOnly: true });
   await rig.type("gjjj");
-  for (const [keys, says] of [["c", /--read-only/], ["p", /--read-only/], ["!s", /off: --read-only/]] as const) {
+  for (const [keys, says] of [["c", /read-only: cannot type/], ["p", /read-only: cannot pause/], ["!s", /off: read-only/]] as const) {
     await rig.type(keys);
     assert.match(await rig.text(), says, keys);
     await rig.press("esc");

@@ -99,7 +99,7 @@ Deno.test("W16: an action that cannot be done says why", async () => {
   await readOnly.lines();
   await readOnly.press("tab", "tab");
   await readOnly.type("ar");
-  assert.match(await readOnly.text(), /reclaim it.*off: --read-only[^\n]*$/);
+  assert.match(await readOnly.text(), /reclaim it.*off: read-only[^\n]*$/);
   assert.deepEqual([rig.acted, readOnly.acted], [[], []]);
 });
 
@@ -151,7 +151,7 @@ Deno.test("b makes a stop rule of what is selected, marks what is wrong with it,
   assert.match(await rig.text(), /PAUSED[^]*stop:1 stopped the machine: ev:5 vcpu:rm\/0 hvc addrspace_map/);
   const readOnly = new Rig(120, 36, { readOnly: true });
   await readOnly.type("b");
-  assert.match(await readOnly.text(), /the machine goes on: --read-only/);
+  assert.match(await readOnly.text(), /read-only: cannot stop the machine/);
 });
 
 Deno.test("W17: rebinding shows in the help", async () => {
@@ -199,7 +199,7 @@ Deno.test("the palette injects faults once their rule is right, and not with --r
   await looking.lines();
   await looking.type(":inject virq -> lose\r");
   assert.deepEqual(looking.acted, []);
-  assert.match(await looking.text(), /REFUSED {2}inject changes the machine; --read-only forbids it/);
+  assert.match(await looking.text(), /REFUSED {2}read-only: cannot inject/);
 });
 
 Deno.test(":record save FILE has the run until now written beside the person", async () => {
@@ -214,7 +214,7 @@ Deno.test(":record save FILE has the run until now written beside the person", a
   assert.match(await rig.text(), /record save FILE writes the run until now/);
   const reader = new Rig(120, 36, { readOnly: true });
   await reader.type(":record save bug.rec\r");
-  assert.match(await reader.text(), /a recording is not written: --read-only/);
+  assert.match(await reader.text(), /read-only: cannot write a recording/);
 });
 
 Deno.test(":diff A B runs el2 diff aside, and shows what it says; what is wrong is a line", async () => {

@@ -80,7 +80,7 @@ Deno.test("a on an event, a request or a refusal goes back to then, whatever its
   await reader.type("9");
   await reader.lines();
   await reader.type("at");
-  assert.match(await reader.text(), /back to then .*off: --read-only/);
+  assert.match(await reader.text(), /back to then .*off: read-only/);
 });
 
 Deno.test("the palette has what can be done with the selected object; what cannot says why", async () => {
@@ -148,10 +148,10 @@ Deno.test("a replay says so, and that it takes no input", async () => {
   assert.deepEqual(rig.typed, []);
 });
 
-Deno.test("ctrl-c ends a way to another place of the run; where nothing is pending it says so", async () => {
+Deno.test("ctrl-c ends a way to another place of the run; where nothing to cancel it says so", async () => {
   const rig = new Rig();
   await rig.press("ctrl-c");
-  assert.match(await rig.text(), /nothing is pending/);
+  assert.match(await rig.text(), /nothing to cancel/);
   await rig.type("tb\r");
   await rig.press("ctrl-c");
   assert.deepEqual(moves(rig).map(({ kind }) => kind), ["event", "here"]);

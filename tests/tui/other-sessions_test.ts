@@ -74,7 +74,7 @@ Deno.test("what is wrong with :run is said on the message row, or over the scree
 Deno.test(":run is off with --read-only and where nobody can start sessions, and alone says what stands behind it", async () => {
   const reader = new Rig(120, 36, { readOnly: true, start: () => assert.fail("not with --read-only") });
   await reader.type(":run Image\r");
-  assert.match(await reader.text(), /run: off: --read-only/);
+  assert.match(await reader.text(), /run: off: read-only/);
   const alone = new Rig();
   await alone.type(":run Image\r");
   assert.match(await alone.text(), /run: off: nobody can start sessions here/);

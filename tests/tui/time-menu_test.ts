@@ -91,7 +91,7 @@ Deno.test("t f has another session go on from what is shown; who cannot, or may 
   assert.match(await alone.text(), /off: nobody can start sessions here/);
   const reader = new Rig(120, 36, { readOnly: true });
   await reader.keys("ts");
-  assert.match(await reader.text(), /off: --read-only/);
+  assert.match(await reader.text(), /off: read-only/);
   assert.ok(!reader.requests.some(({ kind }) => kind === "snapshot"));
 });
 
@@ -139,7 +139,7 @@ Deno.test("< and > go to events that pass the list's filter, else the last one's
   assert.match(await rig.text(), /a replay cannot go back/);
   const reader = new Rig(120, 36, { readOnly: true });
   await reader.keys("<>");
-  assert.match(await reader.text(), /time stays as it is: --read-only/);
+  assert.match(await reader.text(), /read-only: cannot travel/);
   assert.deepEqual(moves(reader), []);
   const place = new Rig();
   await place.keys(">");
