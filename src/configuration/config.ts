@@ -16,6 +16,7 @@ import {
   OWN_SCHEDULE_KEYS,
   Schema,
   shown,
+  THEMES,
 } from "./schema.ts";
 import { VM_ADDRESS_LIMIT } from "../resource-manager/config/vm-config.ts";
 import { PERSONAS } from "../abi/ioctl/personas.ts";
@@ -57,6 +58,7 @@ const DEPTH_MAX = 16;
 
 const VM_NAME = /^[a-z][a-z0-9-]*$/;
 const VM_NAME_MAX = 79;
+const THEME_NAME = /^[a-z][a-z0-9-]*$/;
 
 /**
  * Checks the text of a configuration, with changes (`vm.rt.memory=8MiB`) that take the place of
@@ -236,6 +238,7 @@ function checkTable(table: Record<string, unknown>, path: KeyPath, known: readon
 function checkTogether({ file, spoilt }: Config, errors: ConfigErrors): void {
   // Where it is not known, nothing is over it.
   const cpus = spoilt.has(["machine", "cpus"]) ? Infinity : file.machine.cpus;
+  if (!spoilt.has(["ui", "theme"], ["ui", "themes"])) checkThemes(file, errors);
   const vms = Object.entries(file.vm);
   if (file.host.kind === "image") return checkHostImage(file, errors);
   if (vms.length === 0 && !spoilt.has(["vm"])) errors.atKey(["vm"], NO_VM);
@@ -260,6 +263,21 @@ function checkTogether({ file, spoilt }: Config, errors: ConfigErrors): void {
   }
   checkContextIds(vms, errors);
   checkLinks(Object.entries(file.link), file, errors);
+}
+
+/** The theme is one of ours or one of the file's, which have names that ours do not have. */
+function checkThemes({ ui: { theme, themes } }: File, errors: ConfigErrors): void {
+  const known = ["auto", ...THEMES], own = Object.keys(themes);
+  for (const name of own) {
+    if (known.includes(name)) errors.atKey(["ui", "themes", name], `theme ${JSON.stringify(name)} exists already; use another name`);
+    else if (!THEME_NAME.test(name)) {
+      errors.atKey(["ui", "themes", name], `theme name ${JSON.stringify(name)} is not of the form [a-z][a-z0-9-]*`);
+    }
+  }
+  const all = [...known, ...own];
+  if (theme === undefined || all.includes(theme)) return;
+  const names = all.map((name) => JSON.stringify(name)).join(", ").replace(/, ([^,]*)$/, " or $1");
+  errors.atValue(["ui", "theme"], `theme ${JSON.stringify(theme)} is not known; use ${names}`);
 }
 
 /** An image as the primary VM makes its own VMs. */

@@ -386,15 +386,35 @@ const layout = v.pipe(
   v.check((layout) => layout.length === 1 || layout[0] !== layout[2], "shows a screen twice"),
 );
 
+/** A color as `#rrggbb`. */
+const COLOR = /^#[0-9a-f]{6}$/i;
+
+function isShade(value: unknown): boolean {
+  const [color, entry] = Array.isArray(value) && value.length === 2 ? value : [value, 16];
+  return typeof color === "string" && COLOR.test(color) && Number.isInteger(entry) && entry >= 16 && entry <= 255;
+}
+
+/** A direct color; beside it its entry of the palette of 256, where the nearest one will not do. */
+const shade = v.custom<string | readonly [direct: string, entry: number]>(
+  isShade,
+  'is not a color; use "#rrggbb", or ["#rrggbb", N] with an entry of 256 from 16 to 255',
+);
+
+const ownTheme = v.objectWithRest({ based_on: oneOf(THEMES.filter((name) => name !== "terminal")) }, shade, mustBe("a table of colors"));
+
 const ui = v.object({
-  /** `auto`: by the background of the terminal. */
-  theme: v.optional(oneOf(["auto", ...THEMES])),
+  /** `auto`: by the background of the terminal. The names of `THEMES`, and those of `themes`. */
+  theme: v.optional(text),
+  /** Colors by role that take the place of those of another theme. */
+  themes: v.optional(v.record(v.string(), ownTheme, table), {}),
   mouse: v.optional(boolean, true),
   ascii: v.optional(boolean),
   /** `theme`: the page has the theme's background; `terminal`: the terminal's own. */
   background: v.optional(oneOf(["theme", "terminal"]), "theme"),
   /** Graphs have braille; without it they have blocks. */
   braille: v.optional(boolean, true),
+  /** `off`: histories stand still until a key is pressed. */
+  motion: v.optional(oneOf(["on", "off"]), "on"),
   /** What is shown at the start where the session's last layout is not kept. */
   layout: v.optional(layout),
   /** The key that takes the keys back from a guest. */
@@ -424,6 +444,8 @@ export type FileRm = v.InferOutput<typeof rm>;
 export type FileHost = v.InferOutput<typeof host>;
 /** `[ui]`. */
 export type FileUi = v.InferOutput<typeof ui>;
+/** `[ui.themes.NAME]`. */
+export type FileTheme = v.InferOutput<typeof ownTheme>;
 /** `[ui]` of a file that says nothing of it. */
 export const DEFAULT_UI: FileUi = v.parse(ui, {});
 /** One `[vm.NAME]`. */

@@ -51,6 +51,8 @@ const sessionInfo = v.object({
   paused: v.boolean(),
   /** Folder of the console logs. */
   logs: v.optional(v.string()),
+  /** Absolute path of its configuration. */
+  configuration: v.optional(v.string()),
 });
 export type SessionInfo = Readonly<v.InferOutput<typeof sessionInfo>>;
 

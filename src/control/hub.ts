@@ -81,7 +81,7 @@ export class SessionHub {
   /** @param logs folder for a log of each console, or undefined for none. */
   constructor(
     readonly machine: SessionClient,
-    readonly session: { readonly name: string; readonly what: string; readonly started: string; readonly logs: string | undefined },
+    readonly session: Pick<SessionInfo, "name" | "what" | "started" | "logs" | "configuration">,
   ) {
     machine.onEvent = (event) => this.#event(event);
   }

@@ -25,13 +25,31 @@ export const MIPS = "mips";
 
 /** It. */
 export class Activity {
-  readonly histories = new Histories();
+  readonly histories: Histories;
+  readonly #all: Histories[] = [];
   readonly #rates = new Map<string, number>();
   #cpus: readonly CpuUse[] = [];
   #mips = 0;
   /** Refusals so far, and the wall time (ms) of the last that was new. */
   #reasons: number | undefined;
   #refusedAt = -Infinity;
+
+  /** @param motion histories advance by themselves; else `refresh` shows what has come */
+  constructor(readonly motion = true) {
+    this.histories = this.newHistories();
+  }
+
+  /** Histories of something else that move when these do. */
+  newHistories(): Histories {
+    const histories = new Histories(this.motion);
+    this.#all.push(histories);
+    return histories;
+  }
+
+  /** Shows what has come, where histories do not advance by themselves. */
+  refresh(): void {
+    for (const histories of this.#all) histories.refresh();
+  }
 
   /** Takes a sample at a wall time (ms). */
   take(now: number, sample: MachineSample): void {

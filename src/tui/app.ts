@@ -25,7 +25,7 @@ import { overview } from "./overview.ts";
 import { makeScreens } from "./screens.ts";
 import { SessionState } from "./session-state.ts";
 import { Look } from "./theme.ts";
-import { type Theme, type ThemeName, themeOf } from "./themes.ts";
+import { findTheme, type Theme, THEME_NAMES, themeOf } from "./themes.ts";
 import { TreePane } from "./tree-pane.ts";
 import { WindowActions } from "./window-actions.ts";
 import { Windows } from "./windows.ts";
@@ -60,8 +60,10 @@ export interface AppPort {
 /** How the application behaves. */
 export interface AppOptions {
   readonly title: string;
-  /** The theme that the person has asked for; without one it goes by the terminal's background. */
-  readonly theme?: ThemeName;
+  /** Name of the theme that the person asks for; without one the terminal's background decides. */
+  readonly theme?: string;
+  /** Themes of the configuration. */
+  readonly themes?: readonly Theme[];
   /** The terminal's background is bright, as far as the environment says. */
   readonly bright?: boolean;
   readonly ascii?: boolean;
@@ -80,6 +82,8 @@ export interface AppOptions {
   readonly layout?: string;
   /** Graphs have braille; without it they have blocks. */
   readonly braille?: boolean;
+  /** Histories advance by themselves; else only when a key is pressed. */
+  readonly motion?: boolean;
   /** Only what every console draws: no rounded corners, no braille. */
   readonly blocks?: boolean;
   /** The page has the theme's background. */
@@ -101,10 +105,10 @@ export class App {
   readonly #clock: () => number;
   readonly #keymap: Keymap;
   #look: Look;
-  /** The theme that a person has chosen. */
-  #theme: ThemeName | undefined;
-  readonly #activity = new Activity();
-  readonly #tree = new TreePane(this.#activity);
+  /** Name of the theme that a person has chosen. */
+  #theme: string | undefined;
+  readonly #activity: Activity;
+  readonly #tree: TreePane;
   readonly #console: ConsolePane;
   readonly #windows: Windows;
   readonly #questions: Questions;
@@ -127,10 +131,12 @@ export class App {
   constructor(readonly options: AppOptions, readonly port: AppPort) {
     const clock = this.#clock = options.clock ?? (() => performance.now());
     this.#asker = new Asker(port);
+    this.#activity = new Activity(options.motion ?? true);
+    this.#tree = new TreePane(this.#activity);
     this.#keymap = new Keymap(options.keys);
     this.#theme = options.theme;
     this.#look = new Look({
-      theme: themeOf(options.theme ?? (options.bright ? "light" : "dark")),
+      theme: findTheme(options.theme ?? "", options.themes) ?? themeOf(options.bright ? "light" : "dark"),
       depth: "direct",
       glyphs: options.ascii ? "ascii" : options.blocks ? "blocks" : "full",
       braille: options.braille ?? true,
@@ -182,7 +188,8 @@ export class App {
       mouse: (on) => port.mouse(on),
       program: options.program,
       move,
-      theme: (theme) => this.setTheme(theme),
+      themes: [...THEME_NAMES, ...(options.themes ?? []).map(({ name }) => name)],
+      theme: (name) => this.setTheme(name),
     }, this.#sessions);
     this.#time = new TimeMenu({ ...host, title: options.title, fork: options.fork, move });
     if (options.greeting) this.#say(options.greeting);
@@ -277,6 +284,7 @@ export class App {
 
   /** Takes a key. */
   key(key: Key): void {
+    this.#activity.refresh();
     if (!this.end) this.#message = { text: "" };
     if (this.#overlay) this.#overlayKey(this.#overlay, key);
     else if (this.#session.lost) this.#lostKey(key);
@@ -427,9 +435,12 @@ export class App {
   // ---- looks and files ----
 
   /** Takes other colors. */
-  setTheme(theme: ThemeName): void {
-    this.#theme = theme;
-    this.#wear(themeOf(theme));
+  setTheme(name: string): void {
+    const theme = findTheme(name, this.options.themes);
+    // A theme of a configuration that has another name now.
+    if (!theme) return;
+    this.#theme = name;
+    this.#wear(theme);
   }
 
   /** The terminal's background is bright, or dark: who has chosen no theme gets one for it. */

@@ -9,8 +9,18 @@ const STEP = 1000;
 /** Rings of samples by id. */
 export class Histories {
   readonly #rings = new Map<string, number[]>();
+  /** What is shown while histories do not advance by themselves. */
+  #still = new Map<string, readonly number[]>();
   readonly #sums = new Map<string, { sum: number; count: number }>();
   #from: number | undefined;
+
+  /** @param motion they advance by themselves; else `refresh` shows what has come */
+  constructor(readonly motion = true) {}
+
+  /** Shows what has come, where histories do not advance by themselves. */
+  refresh(): void {
+    if (!this.motion) this.#still = new Map([...this.#rings].map(([id, ring]) => [id, [...ring]]));
+  }
 
   /** Takes amounts at a wall time (ms). In the second that goes on they are averaged. */
   take(now: number, amounts: Iterable<readonly [id: string, amount: number]>): void {
@@ -33,7 +43,7 @@ export class Histories {
 
   /** Samples of an id, the newest last. */
   of(id: string): readonly number[] {
-    return this.#rings.get(id) ?? [];
+    return (this.motion ? this.#rings : this.#still).get(id) ?? [];
   }
 
   /** Forgets what is not among these. */

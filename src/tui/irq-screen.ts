@@ -1,7 +1,8 @@
 // Screen 3: interrupts, what is wrong with them, and the way of the selected one.
 
+import type { Activity } from "./activity.ts";
 import { graph, samplesOf } from "./glyphs.ts";
-import { Histories, scaled } from "./history.ts";
+import { scaled } from "./history.ts";
 import { irqColumns, isStorm } from "./irq-columns.ts";
 import { findingLines, pathLines } from "./irq-findings.ts";
 import { inspector } from "./list-screen.ts";
@@ -22,8 +23,8 @@ const GRAPH_ROWS = 4;
 const SCALE = 8;
 
 /** @param clock wall time in ms */
-export function irqScreen(clock: () => number): ScreenModel {
-  const histories = new Histories();
+export function irqScreen(activity: Activity, clock: () => number): ScreenModel {
+  const histories = activity.newHistories();
   const irqs = new TablePane({
     name: "irqs",
     table: "irq.ls",

@@ -12,7 +12,6 @@ import type { OtherSessions } from "./other-sessions.ts";
 import { suiting } from "./palette.ts";
 import type { OwnProgram } from "./own-program.ts";
 import { TablePane } from "./table-pane.ts";
-import { THEME_NAMES, type ThemeName } from "./theme.ts";
 import { FaultRuleError, parseFaultRule } from "../inspection/fault-rules.ts";
 import type { Action as MachineAction } from "../queries/action.ts";
 import { cellText } from "../queries/format.ts";
@@ -36,7 +35,9 @@ export interface MenuHost extends Host {
   readonly mouse: (on: boolean) => void;
   readonly program: OwnProgram | undefined;
   readonly move: (to: Move) => void;
-  readonly theme: (theme: ThemeName) => void;
+  /** Names of the themes, and how one is chosen. */
+  readonly themes: readonly string[];
+  readonly theme: (name: string) => void;
 }
 
 const NO_KEY: Key = { name: "", bytes: new Uint8Array() };
@@ -304,7 +305,7 @@ export class Menus {
       run: () => this.#changeStops({ kind: "remove", rule: "all" }, "nothing stops the machine"),
     });
     offers.push(...this.#objectOffers());
-    for (const theme of THEME_NAMES) offers.push({ text: `theme ${theme}`, detail: "colors", run: () => host.theme(theme) });
+    for (const theme of host.themes) offers.push({ text: `theme ${theme}`, detail: "colors", run: () => host.theme(theme) });
     for (const { pane } of host.windows.visible) {
       if (!(pane instanceof TablePane)) continue;
       for (const { id } of pane.rows.slice(0, OFFERED_ROWS)) offers.push({ text: id, detail: "go to it", run: () => host.jump(id) });

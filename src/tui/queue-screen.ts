@@ -1,6 +1,6 @@
 // Screen 6: message queues and doorbells, the flow of one, what is in it, and its receiver.
 
-import { Histories } from "./history.ts";
+import type { Activity } from "./activity.ts";
 import { inspector } from "./list-screen.ts";
 import type { Pane } from "./pane.ts";
 import { queueColumns } from "./queue-columns.ts";
@@ -19,8 +19,8 @@ const WIDE = 180;
 const WIDE_LIST_SHARE = 0.55;
 
 /** @param clock wall time in ms */
-export function queueScreen(clock: () => number): ScreenModel {
-  const histories = new Histories();
+export function queueScreen(activity: Activity, clock: () => number): ScreenModel {
+  const histories = activity.newHistories();
   const queues = new TablePane({
     name: "queues",
     table: "queue.ls",

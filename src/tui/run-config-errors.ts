@@ -5,14 +5,16 @@ import type { ColorDepth } from "./color.ts";
 import { ConfigErrorScreen, placedError } from "./config-errors.ts";
 import { KeyParser } from "./keys.ts";
 import { FramePump, TerminalMode, type TerminalPort } from "./terminal.ts";
-import { plainLook, type ThemeName } from "./theme.ts";
+import { Look } from "./theme.ts";
+import { findTheme, themeOf } from "./themes.ts";
 
 /** What the screen needs. */
 export interface ConfigErrorOptions {
   readonly file: string;
   readonly depth: ColorDepth;
   readonly ascii: boolean;
-  readonly theme?: ThemeName;
+  /** Name of one of our themes. */
+  readonly theme?: string;
   /** Text and errors of the file now. */
   readonly check: () => Promise<{ readonly text: string; readonly errors: readonly string[] }>;
   /** Opens an editor at a line and comes back when it has ended. */
@@ -22,7 +24,8 @@ export interface ConfigErrorOptions {
 /** True once the configuration is right; false when the person leaves. */
 export async function runConfigErrors(port: TerminalPort, options: ConfigErrorOptions): Promise<boolean> {
   const { file } = options;
-  const look = plainLook(options.theme ?? "dark", options.depth, options.ascii ? "ascii" : "full");
+  const theme = findTheme(options.theme ?? "dark") ?? themeOf("dark");
+  const look = new Look({ theme, depth: options.depth, glyphs: options.ascii ? "ascii" : "full" });
   const { columns, rows } = port.size();
   const screen = new Screen(columns, rows, options.depth);
   const mode = new TerminalMode(port, false);

@@ -17,10 +17,10 @@ export function makeScreens(overview: ScreenModel, activity: Activity, clock: ()
   return [
     overview,
     vcpuScreen(activity),
-    irqScreen(clock),
+    irqScreen(activity, clock),
     memoryScreen(),
     rightsScreen(),
-    queueScreen(clock),
+    queueScreen(activity, clock),
     rpcScreen(),
     schedulerScreen(),
     eventScreen(),

@@ -414,7 +414,13 @@ const COLORS = {
   },
 } as const satisfies Readonly<Record<Exclude<ThemeName, "terminal">, ThemeColors>>;
 
-/** The theme of a name. */
+/** The theme of a name, ours or a person's own; undefined where there is none. */
+export function findTheme(name: string, own: readonly Theme[] = []): Theme | undefined {
+  const ours = THEME_NAMES.find((one) => one === name);
+  return ours ? themeOf(ours) : own.find((theme) => theme.name === name);
+}
+
+/** One of our themes. */
 export function themeOf(name: ThemeName): Theme {
   return { name, colors: name === "terminal" ? undefined : COLORS[name] };
 }

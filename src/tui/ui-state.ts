@@ -1,7 +1,6 @@
 // What a person has made of the screens of a session, kept by its name from one time to the next:
 // screen, filters, folds, colors.
 
-import { THEME_NAMES, type ThemeName } from "./themes.ts";
 import type { KeptMark } from "./vm-marks.ts";
 
 /** It. Plain data. */
@@ -17,7 +16,7 @@ export interface UiState {
   readonly filters: Readonly<Record<string, string>>;
   readonly folded: readonly string[];
   /** Undefined where nobody has chosen one. */
-  readonly theme: ThemeName | undefined;
+  readonly theme: string | undefined;
   /** Letters and colors of VMs, by name. */
   readonly vms: Readonly<Record<string, KeptMark>>;
 }
@@ -32,7 +31,7 @@ export function parseUiState(text: string): UiState | undefined {
     throw error;
   }
   if (typeof value?.screen !== "string" || !Array.isArray(value.folded) || typeof value.filters !== "object") return undefined;
-  const theme = THEME_NAMES.find((name) => name === value.theme);
+  const theme = typeof value.theme === "string" ? value.theme : undefined;
   const filters = Object.entries(value.filters ?? {}).filter(([, filter]) => typeof filter === "string");
   const folded = value.folded.filter((name) => typeof name === "string");
   const isShare = (share: unknown) => typeof share === "number" && share > 0 && share < 1;

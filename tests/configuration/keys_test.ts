@@ -73,6 +73,7 @@ const CASES: readonly Case[] = [
   ["ui.layout", "1|9", (run) => run.ui.layout, "1|9"],
   ["ui.console_prefix", "ctrl-a", (run) => run.ui.console_prefix, "ctrl-a"],
   ["ui.braille", "false", (run) => run.ui.braille, false],
+  ["ui.motion", "off", (run) => run.ui.motion, "off"],
   ["ui.background", "terminal", (run) => run.ui.background, "terminal"],
 ];
 

@@ -21,16 +21,14 @@ import type { LogLevel } from "../start/log.ts";
 import { checked, diskGuest, mended } from "../start/planned.ts";
 import { recorded } from "../start/recordings.ts";
 import { showSession } from "../start/show.ts";
+import { checkedUi, configurationOf } from "../start/surroundings.ts";
 import { collectSymbols } from "../start/symbol-files.ts";
 import { planDemo, planRun } from "../../configuration/plan-run.ts";
-import type { FileUi } from "../../configuration/schema.ts";
+import { OWN_CONFIGURATION } from "../../configuration/ui.ts";
 import { DEFAULT_TIER, PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../plans/plan.ts";
 import { exists } from "../../support/cache.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
-import { KeyClash, Keymap, withPrefix } from "../../tui/actions.ts";
 
-/** What bare `el2` runs where it is there. */
-const OWN_CONFIGURATION = "el2.toml";
 /** Virtual time (ns) that bare `el2` runs without a terminal. */
 const DEMO_TIME = 5e9;
 
@@ -125,6 +123,7 @@ Examples:
           only: options.console,
           console: options.console ?? firstConsole(plan),
           ui: checkedUi(what, ui),
+          configuration: configurationOf(what),
         }),
       );
     });
@@ -192,18 +191,8 @@ export async function runDemo(entry: URL, options: BareOptions): Promise<number>
     names: true,
     console: firstConsole(plan),
     ui: checkedUi(own ?? "demo", ui),
+    configuration: own && configurationOf(own),
   });
-}
-
-/** Keys that clash, or belong to no action, are errors of the configuration. */
-function checkedUi(file: string, ui: FileUi): FileUi {
-  try {
-    new Keymap(withPrefix(ui.keys, ui.console_prefix));
-    return ui;
-  } catch (error) {
-    if (!(error instanceof KeyClash)) throw error;
-    throw new Failure(`${file}: [ui] ${ui.console_prefix === undefined ? "keys" : "keys and console_prefix"}: ${error.message}`);
-  }
 }
 
 /** The console that `--stdio` joins: that of the first VM that has one. */

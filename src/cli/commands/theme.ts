@@ -1,12 +1,17 @@
 // `el2 theme`: the themes of the screens, and the colors of one.
 
-import type { Command } from "@commander-js/extra-typings";
+import { type Command, Option } from "@commander-js/extra-typings";
 import { examplesText } from "../common/command.ts";
-import { Failure } from "../common/failure.ts";
+import { Failure, readNamedFile } from "../common/failure.ts";
 import { output } from "../common/print.ts";
+import { checkedUi } from "../start/surroundings.ts";
+import type { FileUi } from "../../configuration/schema.ts";
+import { OWN_CONFIGURATION, readUi } from "../../configuration/ui.ts";
+import { exists } from "../../support/cache.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
+import { ownThemes } from "../../tui/own-themes.ts";
 import { ROLES } from "../../tui/roles.ts";
-import { THEME_NAMES, themeOf } from "../../tui/themes.ts";
+import { findTheme, THEME_NAMES } from "../../tui/themes.ts";
 
 /** What each theme is for. */
 const ABOUT: Readonly<Record<(typeof THEME_NAMES)[number], string>> = {
@@ -24,23 +29,42 @@ const ABOUT: Readonly<Record<(typeof THEME_NAMES)[number], string>> = {
 export function registerTheme(program: Command): void {
   const theme = program.command("theme").description("themes of the screens");
   theme.command("ls")
-    .description("list the themes")
-    .addHelpText("after", examplesText(["theme ls"]))
-    .action(() => {
-      for (const name of THEME_NAMES) output(`${name.padEnd(14)} ${ABOUT[name]}\n`);
+    .description("list the themes, with those of a configuration")
+    .addOption(configOption())
+    .addHelpText("after", examplesText(["theme ls", "theme ls --config phone.toml"]))
+    .action(async ({ config }) => {
+      const rows = THEME_NAMES.map((name): [string, string] => [name, ABOUT[name]]);
+      const { file, themes } = await configured(config);
+      for (const [name, { based_on: base }] of Object.entries(themes)) rows.push([name, `of ${file}, based on ${base}`]);
+      const width = Math.max(...rows.map(([name]) => name.length));
+      for (const [name, about] of rows) output(`${name.padEnd(width)}  ${about}\n`);
     });
   theme.command("show")
     .description("print the colors of a theme by role: direct, and of 256")
     .argument("<name>", "its name")
+    .addOption(configOption())
     .addHelpText("after", examplesText(["theme show dark"]))
-    .action((name) => {
-      const known = THEME_NAMES.find((one) => one === name);
-      if (!known) throw new Failure(`no theme called "${name}"${didYouMean(name, THEME_NAMES, `there are ${THEME_NAMES.join(", ")}`)}`);
-      const { colors } = themeOf(known);
+    .action(async (name, { config }) => {
+      const own = ownThemes((await configured(config)).themes);
+      const known = findTheme(name, own);
+      const names = [...THEME_NAMES, ...own.map((one) => one.name)];
+      if (!known) throw new Failure(`no theme called "${name}"${didYouMean(name, names, `there are ${names.join(", ")}`)}`);
+      const { colors } = known;
       if (!colors) return output("the terminal's own colors\n");
       for (const role of ROLES) {
         const [direct, indexed] = colors[role];
         output(`${role.padEnd(8)} #${direct.toString(16).padStart(6, "0")} ${String(indexed).padStart(3)}\n`);
       }
     });
+}
+
+const configOption = () => new Option("--config <file>", "a configuration with themes (default: ./el2.toml, if there is one)");
+
+/** The themes of a configuration that was named, or of `./el2.toml`. @throws Failure */
+async function configured(named: string | undefined): Promise<{ readonly file: string; readonly themes: FileUi["themes"] }> {
+  const file = named ?? OWN_CONFIGURATION;
+  if (named === undefined && !await exists(file)) return { file, themes: {} };
+  const ui = readUi(new TextDecoder().decode(readNamedFile(file, "theme")));
+  if (!ui) throw new Failure(`${file} is not a configuration; el2 run ${file} says what is wrong with it`);
+  return { file, themes: checkedUi(file, ui).themes };
 }

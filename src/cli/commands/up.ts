@@ -23,6 +23,7 @@ import { withLog } from "../start/log.ts";
 import { type Planned, plannedOf } from "../start/planned.ts";
 import { recorded } from "../start/recordings.ts";
 import { planOfSnapshot } from "../start/snapshots.ts";
+import { checkedUi, configurationOf } from "../start/surroundings.ts";
 import { startSession } from "../start/start-session.ts";
 import type { Asker } from "../../control/asker.ts";
 import { SessionHub } from "../../control/hub.ts";
@@ -138,7 +139,8 @@ interface BeginOptions extends Partial<Behaviour> {
  */
 async function sessionPlan(what: string, { inject, allowHost, ...behaviour }: BeginOptions): Promise<Pick<Planned, "plan" | "record">> {
   if (!isSnapshot(what)) {
-    const { plan, record } = await plannedOf(what);
+    const { plan, record, ui } = await plannedOf(what);
+    checkedUi(what, ui);
     return { plan: { ...withBehaviour(plan, behaviour), inject }, record };
   }
   const fixed = [capIdsOption, quirksOption, hypervisorNodeOption, strictOption, checkOption, injectOption()];
@@ -151,7 +153,7 @@ async function sessionPlan(what: string, { inject, allowHost, ...behaviour }: Be
 async function serveSession(machine: SessionClient, name: string, what: string, plan: SessionPlan): Promise<number> {
   const logs = `${sessionFolder()}/${name}.consoles`;
   ownFolder(logs);
-  const hub = new SessionHub(machine, { name, what, started: new Date().toISOString(), logs });
+  const hub = new SessionHub(machine, { name, what, started: new Date().toISOString(), logs, configuration: configurationOf(what) });
   const ended = Promise.withResolvers<number>();
   hub.onDown = () => ended.resolve(ExitCode.Done);
   hub.onEnd = ({ message }) => warn(message);

@@ -3,12 +3,13 @@
 
 import { Option } from "@commander-js/extra-typings";
 import { LOG_LEVELS } from "../start/log.ts";
-import { THEME_NAMES } from "../../tui/themes.ts";
 
 export const noColorOption = new Option("--no-color", "no color: marks and words say everything");
 export const asciiOption = new Option("--ascii", "draw with ASCII only, except guests' text");
-export const themeOption = new Option("--theme <name>", "colors of the screens; without it EL2_THEME, [ui] theme, or by the background")
-  .choices(["auto", ...THEME_NAMES]);
+export const themeOption = new Option(
+  "--theme <name>",
+  "colors of the screens: auto, or a theme that el2 theme ls lists; without it EL2_THEME, [ui] theme, or by the background",
+);
 export const rawOption = new Option(
   "--raw",
   "without a screen: pass guests' escape sequences to this terminal instead of showing them as text",

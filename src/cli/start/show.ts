@@ -7,8 +7,9 @@ import { instantly } from "./instant.ts";
 import { type LogLevel, withLog } from "./log.ts";
 import { ownProgram } from "./own-program.ts";
 import { forkOf, freeName, starter } from "./start-session.ts";
+import { type Look, surroundings, uiOfFile } from "./surroundings.ts";
 import { loadUiState, saveUiState } from "./ui-state-file.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { ExitCode } from "../common/failure.ts";
 import { report } from "../common/print.ts";
 import type { FileUi } from "../../configuration/schema.ts";
 import { SessionHub } from "../../control/hub.ts";
@@ -18,22 +19,10 @@ import { SessionServer, SocketInUse } from "../../control/server.ts";
 import type { SessionPlan } from "../../plans/plan.ts";
 import { connectEmbedded } from "../../session/client.ts";
 import { isOfSystem } from "../../support/cache.ts";
-import { didYouMean } from "../../support/did-you-mean.ts";
-import { withPrefix } from "../../tui/actions.ts";
 import { runConfigErrors } from "../../tui/run-config-errors.ts";
-import { canBeAsked, colorDepth, runTui, type TuiOptions } from "../../tui/run.ts";
+import { runTui, type TuiOptions } from "../../tui/run.ts";
 import type { UnseenStart } from "../../tui/starts.ts";
-import { brightByEnvironment } from "../../tui/terminal-reports.ts";
 import { ProcessTerminal } from "../../tui/terminal.ts";
-import { THEME_NAMES, type ThemeName } from "../../tui/theme.ts";
-
-/** What the command line says of the screens. */
-export interface Look {
-  readonly ascii?: boolean;
-  readonly color?: boolean;
-  /** The name of a theme, or `auto`. */
-  readonly theme?: string;
-}
 
 /** How a session is shown. */
 export interface ShowOptions {
@@ -68,6 +57,8 @@ export interface ShowOptions {
   readonly raw?: true;
   /** What the configuration says of the screens. */
   readonly ui?: FileUi;
+  /** Absolute path of the configuration. */
+  readonly configuration?: string;
   /** The console that `stdio` joins. */
   readonly console: string | undefined;
 }
@@ -81,6 +72,7 @@ function terminalOfProcess(): ProcessTerminal {
 
 /** Runs the plan in a worker and returns the exit code. */
 export async function showSession(entry: URL, planned: SessionPlan, options: ShowOptions): Promise<number> {
+  const looks = surroundings(options.look ?? {}, options.ui);
   const machine = connectEmbedded(entry);
   if (options.instant) machine.send({ kind: "prepare", memory: planned.memory });
   const plan = await instantly(planned, options.instant).catch((error) => {
@@ -111,7 +103,13 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
   }
   const called = defaultName(options.title);
   const name = await freeName(called);
-  const hub = new SessionHub(client, { name, what: options.title, started: new Date().toISOString(), logs: undefined });
+  const hub = new SessionHub(client, {
+    name,
+    what: options.title,
+    started: new Date().toISOString(),
+    logs: undefined,
+    configuration: options.configuration,
+  });
   const server = await listen(hub, name);
   try {
     for (let greeting: string | undefined, first = true;; first = false) {
@@ -123,25 +121,15 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
         readOnly: options.readOnly,
         ...beside(entry, name),
         replay: plan.replay !== undefined,
-        state: await loadUiState(called),
-        keys: options.ui && withPrefix(options.ui.keys, options.ui.console_prefix),
-        layout: options.ui?.layout,
-        braille: options.ui?.braille,
-        painted: options.ui?.background !== "terminal",
-        ...surroundings({
-          ascii: options.look?.ascii ?? options.ui?.ascii,
-          color: options.look?.color,
-          theme: options.look?.theme,
-          mouse: options.ui?.mouse,
-          usual: options.ui?.theme,
-        }),
+        state: await loadUiState(called, options.configuration),
+        ...looks,
       });
       if (first) start();
       const { end, state, next, over, unseen } = await shown;
       if (over !== undefined) report(`el2: ${over}`);
       await nameUnseen(unseen);
       here.close();
-      await saveUiState(called, state);
+      await saveUiState(called, options.configuration, state);
       const ended = over !== undefined || next !== undefined && (await visit(next, options.title, options.look ?? {}, entry)).over;
       if (next === undefined || ended) {
         // The screen is gone: what it said last must not be.
@@ -201,16 +189,16 @@ async function showAttached(
       ...beside(entry, info.name),
       logs: info.logs,
       log: `${sessionFolder()}/${info.name}.log`,
-      state: await loadUiState(info.name),
+      state: await loadUiState(info.name, info.configuration),
       reconnect: async () => current = await connect(),
-      ...surroundings(look),
+      ...surroundings(look, await uiOfFile(info.configuration)),
     }).catch((error) => {
       report(`el2: the screens have failed; ${goesOn(info.name)}`);
       throw error;
     });
     const over = by !== undefined;
     if (over) report(`el2: ${by}`);
-    await saveUiState(info.name, state);
+    await saveUiState(info.name, info.configuration, state);
     await nameUnseen(unseen);
     current.close();
     if (lost) {
@@ -262,46 +250,6 @@ function goesOn(name: string): string {
 /** What the screens of a session can start beside it. */
 function beside(entry: URL, name: string): Pick<TuiOptions, "fork" | "start" | "program"> {
   return { fork: forkOf(entry, name), start: starter(entry), program: ownProgram(entry) };
-}
-
-/** What the configuration says of the screens, beside what the command line does. */
-interface FileLook extends Look {
-  readonly mouse?: boolean;
-  /** The theme of the file. */
-  readonly usual?: ThemeName | "auto";
-}
-
-/** The theme that somebody asks for by a name; undefined for `auto`. */
-function themeNamed(name: string, where: string): ThemeName | undefined {
-  if (name === "auto") return undefined;
-  const theme = THEME_NAMES.find((known) => known === name);
-  if (theme) return theme;
-  throw new Failure(`${where}: no such theme${didYouMean(name, THEME_NAMES, `there are auto, ${THEME_NAMES.join(", ")}`)}`);
-}
-
-/** What the environment says of the terminal. */
-function surroundings(look: FileLook): Omit<TuiOptions, "title"> {
-  const environment = (name: string) => Deno.env.get(name);
-  const variable = environment("EL2_THEME") || undefined;
-  const theme = look.theme !== undefined
-    ? themeNamed(look.theme, `--theme ${look.theme}`)
-    : variable !== undefined
-    ? themeNamed(variable, `EL2_THEME=${variable}`)
-    : look.usual === "auto"
-    ? undefined
-    : look.usual;
-  const locale = environment("LC_ALL") || environment("LC_CTYPE") || environment("LANG") || "";
-  return {
-    depth: look.color === false ? "none" : colorDepth(environment),
-    theme,
-    bright: brightByEnvironment(environment("COLORFGBG")),
-    ask: canBeAsked(environment("TERM")),
-    ascii: look.ascii ?? !/utf-?8/i.test(locale),
-    blocks: environment("TERM") === "linux",
-    mouse: look.mouse ?? true,
-    slowLink: environment("SSH_CONNECTION") !== undefined,
-    tmux: environment("TMUX") !== undefined,
-  };
 }
 
 /** Shows what is wrong with a configuration until it is right, or the person leaves: false. */

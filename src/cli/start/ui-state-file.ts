@@ -1,22 +1,31 @@
-// Where the state of a session's screens is kept: a file by the session's name in the person's
-// state folder.
+// Where the state of a session's screens is kept: a file by the session's name and the path of its
+// configuration, in the person's state folder.
 
+import { createHash } from "node:crypto";
 import { isOfSystem } from "../../support/cache.ts";
 import { checkTrustedFolder, NotOurs } from "../../support/own-files.ts";
 import { writeWhole } from "../../support/whole-file.ts";
 import { warn } from "../../support/warn.ts";
 import { parseUiState, type UiState } from "../../tui/ui-state.ts";
 
+/** Digits of a path's digest in the file's name. */
+const DIGITS = 16;
+
 /** The file; undefined where there is no place for it. */
-function fileOf(session: string): string | undefined {
+function fileOf(session: string, configuration: string | undefined): string | undefined {
   const home = Deno.env.get("HOME");
   const folder = Deno.env.get("XDG_STATE_HOME") || (home && `${home}/.local/state`);
-  return folder ? `${folder}/el2/ui/${session}.json` : undefined;
+  // Configurations of one name in two folders are two sets of screens.
+  const which = configuration === undefined ? "" : `@${createHash("sha256").update(configuration).digest("hex").slice(0, DIGITS)}`;
+  return folder ? `${folder}/el2/ui/${session}${which}.json` : undefined;
 }
 
-/** What was kept, if anything was. */
-export async function loadUiState(session: string): Promise<UiState | undefined> {
-  const file = fileOf(session);
+/**
+ * What was kept, if anything was.
+ * @param configuration the absolute path of the session's configuration, where it has one
+ */
+export async function loadUiState(session: string, configuration: string | undefined): Promise<UiState | undefined> {
+  const file = fileOf(session, configuration);
   if (file === undefined) return undefined;
   try {
     checkTrustedFolder(file.slice(0, file.lastIndexOf("/")));
@@ -28,8 +37,8 @@ export async function loadUiState(session: string): Promise<UiState | undefined>
 }
 
 /** Keeps it. A folder that cannot be written costs the state and nothing else. */
-export async function saveUiState(session: string, state: UiState): Promise<void> {
-  const file = fileOf(session);
+export async function saveUiState(session: string, configuration: string | undefined, state: UiState): Promise<void> {
+  const file = fileOf(session, configuration);
   if (file === undefined) return;
   try {
     const folder = file.slice(0, file.lastIndexOf("/"));

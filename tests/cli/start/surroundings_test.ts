@@ -1,0 +1,90 @@
+// What screens take from a configuration, and where their state is kept.
+
+import assert from "node:assert/strict";
+import { Failure } from "../../../src/cli/common/failure.ts";
+import { checkedUi, surroundings, uiOfFile } from "../../../src/cli/start/surroundings.ts";
+import { loadUiState, saveUiState } from "../../../src/cli/start/ui-state-file.ts";
+import { DEFAULT_UI } from "../../../src/configuration/schema.ts";
+import type { UiState } from "../../../src/tui/ui-state.ts";
+
+const FILE = `el2 = 1
+[vm.a]
+image = "nowhere.bin"
+memory = "4MiB"
+[ui]
+theme = "mine"
+braille = false
+background = "terminal"
+motion = "off"
+keys = { "list.sort" = "O" }
+[ui.themes.mine]
+based_on = "dark"
+accent = "#50c0ff"
+`;
+
+async function withFolder(work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
+  try {
+    await work(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("screens of a session in the background have what its configuration says of them", async () => {
+  await withFolder(async (folder) => {
+    const file = `${folder}/phone.toml`;
+    await Deno.writeTextFile(file, FILE);
+    const { theme, themes, braille, painted, motion, keys } = surroundings({}, await uiOfFile(file));
+    assert.deepEqual({ theme, braille, painted, motion, keys }, {
+      theme: "mine",
+      braille: false,
+      painted: false,
+      motion: false,
+      keys: { "list.sort": "O" },
+    });
+    assert.equal(themes![0].name, "mine");
+    await Deno.writeTextFile(file, "el2 = ");
+    assert.deepEqual(await uiOfFile(file), DEFAULT_UI, "what is no configuration any more says nothing");
+    assert.deepEqual(await uiOfFile(`${folder}/gone.toml`), DEFAULT_UI);
+  });
+});
+
+Deno.test("a theme that is not known, and one that cannot be read, are refused by name", async () => {
+  assert.throws(() => surroundings({ theme: "mime" }), (error) => {
+    assert.ok(error instanceof Failure);
+    assert.match(error.message, /^--theme mime: no such theme.*; there are auto, terminal, dark/);
+    return true;
+  });
+  const themes = { mine: { based_on: "dark", dim: "#404040" } } as const;
+  assert.throws(() => checkedUi("phone.toml", { ...DEFAULT_UI, themes }), /^Error: phone\.toml: \[ui\.themes\.mine\]: dim on /);
+  await Promise.resolve();
+});
+
+Deno.test("the state of screens is kept by session and configuration, never taken from another folder's", async () => {
+  await withFolder(async (folder) => {
+    const before = Deno.env.get("XDG_STATE_HOME");
+    Deno.env.set("XDG_STATE_HOME", folder);
+    try {
+      const state = (screen: string): UiState => ({
+        screen,
+        layout: screen,
+        layouts: {},
+        sizes: {},
+        filters: {},
+        folded: [],
+        theme: undefined,
+        vms: {},
+      });
+      await saveUiState("phone", "/a/phone.toml", state("2"));
+      await saveUiState("phone", "/b/phone.toml", state("3"));
+      assert.equal((await loadUiState("phone", "/a/phone.toml"))!.screen, "2");
+      assert.equal((await loadUiState("phone", "/b/phone.toml"))!.screen, "3");
+      assert.equal(await loadUiState("phone", undefined), undefined);
+      assert.equal(await loadUiState("other", "/a/phone.toml"), undefined);
+    } finally {
+      if (before === undefined) Deno.env.delete("XDG_STATE_HOME");
+      else Deno.env.set("XDG_STATE_HOME", before);
+    }
+  });
+});
