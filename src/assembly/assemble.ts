@@ -26,6 +26,7 @@ import { type MemoryMap, memoryMap, RAM_BASE, RAM_OFFSET } from "../machine/memo
 import { ResourceManager } from "../resource-manager/resource-manager.ts";
 import { parseFaultRule } from "../inspection/fault-rules.ts";
 import { Vmid } from "../inspection/guest-names.ts";
+import { QueueRpcs } from "../inspection/queue-rpcs.ts";
 import { GuestSystem } from "./guest-system.ts";
 import { type BootPlan, DEFAULT_TIER, PRIMARY_CONSOLE, type RunPlan, type SessionPlan } from "../plans/plan.ts";
 import { Outside, type OutsideDoor } from "../outside/outside.ts";
@@ -101,6 +102,7 @@ function furnish(plan: SessionPlan, map: MemoryMap, system: GuestSystem, core: W
   const { behaviour, seed } = plan;
   const { hypervisor } = createHypervisor(machine, { stage2: core.stage2Pool, seed, behaviour, resourceManager, ...primary });
   system.install(hypervisor);
+  if (plan.root) new QueueRpcs(hypervisor).install();
   for (const rule of plan.inject ?? []) hypervisor.faults.add(parseFaultRule(rule));
   giveSymbols(plan, system);
   if (plan.debug !== undefined) system.debugger.give(plan.debug, true);

@@ -1,0 +1,32 @@
+// Requests read from the queues of the Resource Manager are those that el2's own one says it has
+// handled.
+
+import assert from "node:assert/strict";
+import type { TraceEvent } from "../../src/abi/trace.ts";
+import { QueueRpcs } from "../../src/inspection/queue-rpcs.ts";
+import { demoSystem, rows, runUntil } from "./system.ts";
+
+/** What both say of a request or notification. */
+function said({ name, fields, result }: TraceEvent) {
+  const { lost: _, ...given } = fields;
+  return { name, given, result: result && { code: result.code, name: result.name, fields: result.fields ?? {} } };
+}
+
+Deno.test("what is read from the queues is what the Resource Manager handled, in order", async () => {
+  const system = await demoSystem(undefined, ["rpc msg=MEM_LEND nth=2 -> NOMEM"]);
+  const { trace } = system.hypervisor;
+  new QueueRpcs(system.hypervisor).install();
+  const events: TraceEvent[] = [];
+  trace.listen(["rpc"], (event) => events.push(event));
+  runUntil(system, 5e8);
+  const requests = events.filter(({ result }) => result), told = events.filter(({ result }) => !result);
+  const handled = requests.filter(({ vcpu }) => vcpu === "rm/0"), read = requests.filter(({ vcpu }) => vcpu === "host/0");
+  assert.ok(handled.length > 20 && handled.some(({ result }) => result!.refused), `${handled.length} requests`);
+  assert.deepEqual(read.map(said), handled.map(said));
+  const sent = told.filter(({ fields }) => fields.lost === false), seen = told.filter(({ fields }) => !("lost" in fields));
+  assert.ok(sent.length > 3, `${sent.length} notifications`);
+  assert.deepEqual(seen.map(said), sent.map(said));
+  const lend = read.find(({ name, result }) => name === "MEM_LEND" && result!.refused)!;
+  const [reason] = rows(system, "why", { filter: `id=why:${lend.why}` });
+  assert.deepEqual([reason.vm, reason.call, reason.err, reason.failed], ["vm:host", "MEM_LEND", "NOMEM", true]);
+});
