@@ -50,6 +50,8 @@ export interface VmmProcess {
   restore(saved: unknown): void;
 }
 
+/** The user that VMMs run as. */
+const VMM_UID = 1000;
 /** What makes an eventfd's counter one more. */
 const ONE = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
 
@@ -168,6 +170,8 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
 
   start(): void {
     this.data.pid = this.kernel.spawn();
+    // Root may lock any amount of memory, whatever its limit is.
+    this.kernel.setuid(this.data.pid, VMM_UID);
     this.attempt(() => this.make());
   }
 

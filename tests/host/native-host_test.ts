@@ -16,7 +16,7 @@ import { HOST_MEMORY, MIB, vmPlan } from "./plans.ts";
 
 const UARTDR = 0x00, UARTIMSC = 0x38, UARTFR = 0x18;
 
-const DRIVER = { device: "v14", gzvm: false, memlock: 65_536 } as const;
+const DRIVER = { device: "v14", gzvm: false, memlock: Number.MAX_SAFE_INTEGER } as const;
 
 /** A host with `vms` that has booted. */
 function boot(vms: VmPlan[], { cpus = 1, prepare = (_: FakePlatform) => {} } = {}) {

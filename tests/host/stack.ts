@@ -35,7 +35,7 @@ export class Stack {
       this.machine.interrupt(CONSOLE_INPUT_INTID, true);
       this.machine.interrupt(CONSOLE_INPUT_INTID, false);
     });
-    const driver = { device, memlock: 65_536, gzvm: true };
+    const driver = { device, memlock: Number.MAX_SAFE_INTEGER, gzvm: true };
     const events = (event: HostEvent) => void this.events.push(event);
     const host = nativeHost({ plan: { ...plan, driver }, events, input: this.input, device: options.devices });
     this.hypervisor.natives.register(DEFAULT_PRIMARY_IMAGES.entry, host);

@@ -65,6 +65,10 @@ function guest(stack: () => Stack, vmid: number, base: number, seen: Seen): () =
     descriptor.setUint32(8, BYTES, true);
     descriptor.setUint16(12, 2, true);
     const { ram: memory } = stack().machine;
+    // What the guest has not touched may not be there yet.
+    for (const offset of [QUEUE, DRIVER, DEVICE, BUFFER]) {
+      if (!vcpu().addressSpace!.stage2.lookup(base + offset)) yield { do: "load", address: base + offset, size: 8 };
+    }
     memory.write(ram(QUEUE), new Uint8Array(descriptor.buffer));
     // One entry, of descriptor 0.
     memory.write(ram(DRIVER), Uint8Array.of(0, 0, 1, 0, 0, 0));

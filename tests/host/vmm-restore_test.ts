@@ -13,7 +13,7 @@ for (const hypervisor of ["gunyah", "geniezone"] as const) {
   Deno.test(`a VM of ${hypervisor} prints on after its host was saved and restored`, () => {
     const events: HostEvent[] = [];
     const input = new ConsoleInput(() => {});
-    const driver = { device: "v14", memlock: 65_536, gzvm: true } as const;
+    const driver = { device: "v14", memlock: Number.MAX_SAFE_INTEGER, gzvm: true } as const;
     const plan = { memory: HOST_MEMORY, vcpus: 1, vms: [vmPlan("a", { hypervisor })], driver };
     const make = nativeHost({ plan, events: (event) => void events.push(event), input });
     const platform = new FakePlatform(HOST_MEMORY + 8 * MIB, 1);

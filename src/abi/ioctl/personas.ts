@@ -249,7 +249,7 @@ const v17: Persona = {
   },
   start: [
     ...["allocate", "locate", "config-parcel", "configure", "demand-paging", "address-layout"] as const,
-    ...["init", "boot-context", "resources", "give-pages", "start"] as const,
+    ...["init", "boot-context", "resources", "start"] as const,
   ],
   teardown: ["stop", "take-pages-back", "reclaim-unstarted", "reset", "reclaim", "deallocate"],
   asksOwnVmid: false,
@@ -268,7 +268,7 @@ const ack66: Persona = {
   memory: { ...v17.memory, uniqueLabels: false },
   start: [
     ...["allocate", "locate", "config-parcel", "firmware-parcel", "configure", "firmware", "demand-paging", "address-layout"] as const,
-    ...["init", "boot-context", "resources", "give-pages", "start"] as const,
+    ...["init", "boot-context", "resources", "start"] as const,
   ],
   teardown: ["stop", "take-pages-back", "reset", "reclaim", "deallocate"],
 };
@@ -280,7 +280,7 @@ const ack612: Persona = {
   requests: [...ack66.requests, GH_ANDROID.CREATE_CMA_MEM_FD, GH_ANDROID.MAP_CMA_MEM, GH_ANDROID.SET_AUTH_TYPE],
   start: [
     ...["allocate", "locate", "firmware-parcel", "config-parcel", "configure", "authenticate", "firmware"] as const,
-    ...["demand-paging", "address-layout", "init", "boot-context", "resources", "give-pages", "start"] as const,
+    ...["demand-paging", "address-layout", "init", "boot-context", "resources", "start"] as const,
   ],
 };
 
@@ -290,6 +290,10 @@ const union: Persona = {
   title: "version 17 and android16-6.12 together",
   requests: [...ack612.requests, GH.CREATE_GUEST_MEM, GH.MAP_MEM],
   memory: { ...ack612.memory, sharedExecutable: true },
+  start: [
+    ...["allocate", "locate", "firmware-parcel", "config-parcel", "configure", "authenticate", "firmware"] as const,
+    ...["demand-paging", "address-layout", "init", "boot-context", "resources", "give-pages", "start"] as const,
+  ],
   protectedAsParcel: true,
   parcelsBecomePages: false,
 };
@@ -327,6 +331,7 @@ const geniezone: Persona = {
   title: "GenieZone on Gunyah",
   device: false,
   requests: [],
+  memory: { ...ack612.memory, limited: false },
   start: [
     ...["allocate", "locate", "config-parcel", "configure", "demand-paging", "address-layout"] as const,
     ...["init", "boot-context", "resources", "give-pages", "start"] as const,

@@ -93,6 +93,11 @@ const MMU_FUNCTIONS = {
    * `CPU.WALK_RIGHTS`, or 0 with `CPU.FAULT`.
    */
   translateStage1: [["i64", "i32"], ["i32"]],
+  /**
+   * (va i64, access i32) -> i32: stage 1, and whether stage 2 maps the page at all. 1, or 0 with
+   * `CPU.FAULT`.
+   */
+  translateMaintenance: [["i64", "i32"], ["i32"]],
 } as const satisfies Record<string, readonly [readonly ValueType[], readonly ValueType[]]>;
 
 /** A function of `MMU_FUNCTIONS`. */
@@ -150,6 +155,7 @@ export function defineMmu(library: Library, ram: RamLayout): void {
   defineWalk(new Code(walk), stage2, ram);
   defineTranslateStage1(define("translateStage1"), walk);
   defineTranslate(define("translate"), library, stage2, ram);
+  defineTranslateMaintenance(define("translateMaintenance"), library, stage2);
 }
 
 /** Ends a function with a fault. */
@@ -261,6 +267,18 @@ function defineTranslate(c: Code, library: Library, stage2: FunctionBuilder, ram
   // Every write of a guest comes here before its page has an entry in a TLB.
   c.if(access.and(AccessKind.Write), () => setPageBit(c, wasmAddress, WRITTEN_PAGES));
   c.result(wasmAddress);
+}
+
+/**
+ * (va, access) -> 1, or 0 with `CPU.FAULT`: cache maintenance by address, which stage 2 refuses
+ * only where it maps nothing.
+ */
+function defineTranslateMaintenance(c: Code, library: Library, stage2: FunctionBuilder): void {
+  const va = c.parameter(0), access = c.parameter(1);
+  c.if(c.call(mmuFunction(library, "translateStage1"), va, access).not(), () => c.return(constant("i32", 0)));
+  const entry = c.let(c.call(stage2, c.load("i64.load", CPU.WALK_IPA)));
+  c.if(entry.and(Stage2Entry.Valid).not(), () => fail(c, Fault.Stage2, status(FaultStatus.Translation, entry)));
+  c.result(constant("i32", 1));
 }
 
 /** TCR_EL1.TBI0 or TBI1 for the half of the address space. */

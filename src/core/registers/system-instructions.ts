@@ -2,8 +2,8 @@
 // (TLBI), D13.2.111 (PAR_EL1).
 //
 // Caches need no maintenance here: memory is coherent and decoded instructions follow stores
-// (CTR_EL0.IDC and DIC). What stays of IC and DC is who may execute them and the stage-1 faults of
-// those by address.
+// (CTR_EL0.IDC and DIC). What stays of IC and DC is who may execute them, and of those by address
+// the stage-1 faults and the stage-2 faults of pages that are not mapped.
 
 import { PAGE_SIZE } from "../../support/sizes.ts";
 import { Pstate, Sctlr } from "../architecture/exceptions.ts";
@@ -59,6 +59,7 @@ export function defineSystemInstructions(library: Library): void {
   const undefinedInstruction = callee(library, "raiseUndefined");
   const systemSyndrome = library.get("systemSyndrome", [], ["i32"]);
   const translateStage1 = mmuFunction(library, "translateStage1");
+  const translateMaintenance = mmuFunction(library, "translateMaintenance");
   const atEl0 = (c: Code) => c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask).not();
   /** At EL0: traps to EL1 unless a bit of SCTLR_EL1 allows the instruction. */
   const trapUnless = (c: Code, mask: number, body: () => void) => {
@@ -79,10 +80,10 @@ export function defineSystemInstructions(library: Library): void {
         c.return();
       });
     };
-    /** Stage-1 faults of cache maintenance by address. */
+    /** Faults of cache maintenance by address. */
     const translated = () => {
       const access = AccessKind.Maintenance | 1;
-      c.if(c.call(translateStage1, operand, access).not(), () => c.run(raiseAbort(library), operand, access));
+      c.if(c.call(translateMaintenance, operand, access).not(), () => c.run(raiseAbort(library), operand, access));
     };
     c.if(encoding.shrU(7).eq(TLBI_CRN), () => {
       for (const crm of [TLBI_LOCAL, TLBI_INNER_SHAREABLE]) {

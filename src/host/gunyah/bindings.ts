@@ -3,7 +3,8 @@
 
 import type { Ipa } from "../../abi/numbers.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";
-import { CREATE_MEM_ARGS, GuestMemFlags, MAP_CMA_MEM_ARGS, MAP_MEM_ARGS, MapFlagsV17 } from "../../abi/ioctl/gunyah.ts";
+import { CREATE_MEM_ARGS, GuestMemFlags, MAP_CMA_MEM_ARGS, MAP_MEM_ARGS, MapFlagsV17, RegionFlags } from "../../abi/ioctl/gunyah.ts";
+import { Access } from "../../abi/words.ts";
 import { VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import { type HostKernel, NO_DESCRIPTOR } from "../kernel/kernel.ts";
 import type { Pinned } from "../kernel/memory.ts";
@@ -12,6 +13,9 @@ import { PAGE_SIZE } from "../../support/sizes.ts";
 
 const SECTION = "vm-manager 5.3";
 const U64 = 1n << 64n;
+/** The rule that a process without CAP_IPC_LOCK breaks with too many pages for VMs. */
+export const LOCK_LIMIT = "pages of VMs count against RLIMIT_MEMLOCK of a process without CAP_IPC_LOCK";
+export const LOCK_WAY_OUT = "ulimit -l unlimited, or [host] memlock";
 
 const aligned = (value: bigint) => value % BigInt(PAGE_SIZE) === 0n;
 
@@ -169,6 +173,36 @@ export function pinRange(kernel: HostKernel, vm: Vm, binding: Binding, address: 
   return { ranges, objects: [object.id] };
 }
 
+/**
+ * Counts pages that a VM gets against its creator's limit of locked memory: whether they fit.
+ * @param task whose right to lock memory counts; undefined asks nobody
+ */
+export function lockPages(kernel: HostKernel, vm: Vm, pages: number, task: number | undefined): boolean {
+  if (!VM_PERSONAS[vm.persona].memory.limited) return true;
+  const space = kernel.memory.space(vm.space);
+  if (space === undefined || task !== undefined && !kernel.mayLock(task, pages, space)) return false;
+  if (vm.locked === 0) space.refs++;
+  space.locked += pages;
+  vm.locked += pages;
+  return true;
+}
+
+/** Pages of a VM no longer count. */
+export function unlockPages(kernel: HostKernel, vm: Vm, pages = vm.locked): void {
+  const space = kernel.memory.space(vm.space);
+  if (space === undefined || vm.locked === 0) return;
+  space.locked -= pages;
+  vm.locked -= pages;
+  if (vm.locked === 0) kernel.memory.dropSpace(space);
+}
+
+/** Holds what is pinned for as long as there is the VM: each object once. */
+export function holdPinned(kernel: HostKernel, vm: Vm, pinned: Pinned): void {
+  const held = pinned.objects.every((object) => vm.pinned.some(({ objects }) => objects.includes(object)));
+  if (held) kernel.memory.unpin(pinned);
+  else vm.pinned.push({ ranges: [], objects: pinned.objects });
+}
+
 /** Forgets all bindings of a VM that ends. */
 export function dropBindings(kernel: HostKernel, vm: Vm): void {
   for (const { source } of vm.bindings) if (source.kind === "memfd") kernel.memory.dropObject(source.object);
@@ -178,4 +212,20 @@ export function dropBindings(kernel: HostKernel, vm: Vm): void {
 /** Whether a generation gives memory when the guest touches it. */
 export function isPaged(vm: Vm): boolean {
   return VM_PERSONAS[vm.persona].memory.given === "on-demand";
+}
+
+/** The rights of a region's flags as the resource manager writes them. */
+export function rightsOf(flags: number): number {
+  return (flags & RegionFlags.Read ? Access.R : 0) | (flags & RegionFlags.Write ? Access.W : 0) | (flags & RegionFlags.Exec ? Access.X : 0);
+}
+
+/** The rights that a binding asks for: guest memfds say them in their own bits. */
+export function bindingRights({ flags, source }: Binding): number {
+  if (source.kind === "user") return rightsOf(flags);
+  const { Read, Write, Exec } = MapFlagsV17;
+  return (flags & Read ? Access.R : 0) | (flags & Write ? Access.W : 0) | (flags & Exec ? Access.X : 0);
+}
+
+export function writable(binding: Binding): boolean {
+  return (bindingRights(binding) & Access.W) !== 0;
 }

@@ -8,6 +8,9 @@ import type { HypercallName } from "../../abi/hypercalls.ts";
 import { ExtentLabel, ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { Access, DonateType, mapAttributes, MapFlags, MemoryType } from "../../abi/words.ts";
 import { VM_PERSONAS } from "../../abi/ioctl/personas.ts";
+import { Errno } from "../../abi/ioctl/errno.ts";
+import { bindingOf, holdPinned, isPaged, lockPages, pinRange, unlockPages, writable } from "./bindings.ts";
+import { hypercallErrno } from "./rm-errors.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
 import { type PageRange } from "../kernel/page-allocator.ts";
 import type { GivenPages, Resource, Vm } from "./state.ts";
@@ -113,9 +116,54 @@ export function reclaimPages(kernel: HostKernel, vm: Vm, address: bigint, size: 
     });
     const failed = takePages(kernel, vm, part(from, to));
     if (failed !== undefined) return failed;
+    unlockPages(kernel, vm, part(from, to).count);
     const rest = [part(first, from), part(to, last)].filter(({ count }) => count > 0);
     vm.given.splice(vm.given.indexOf(given), 1, ...rest);
   }
+}
+
+/**
+ * Gives the page that a guest missed, where a binding has one. Zero, or a negative errno.
+ * @param write the guest wanted to write
+ * @param task the one inside RUN
+ */
+export function pageIn(kernel: HostKernel, vm: Vm, address: number, write: boolean, task: number): number {
+  const page = BigInt(address - address % PAGE_SIZE), size = BigInt(PAGE_SIZE);
+  const binding = isPaged(vm) ? bindingOf(vm, page, size) : undefined;
+  if (binding === undefined) return -Errno.ENOENT;
+  if (write && !writable(binding)) return -Errno.EPERM;
+  if (!lockPages(kernel, vm, 1, task)) return -Errno.ENOMEM;
+  const pinned = pinRange(kernel, vm, binding, page, size);
+  if (typeof pinned === "number") {
+    unlockPages(kernel, vm, 1);
+    return pinned;
+  }
+  const { lent, executable } = binding;
+  const given = givePages(kernel, vm, pinned.ranges[0], page, { shared: !lent, write: writable(binding), executable });
+  if ("call" in given) {
+    kernel.memory.unpin(pinned);
+    unlockPages(kernel, vm, 1);
+    // Another vCPU may have missed the same page.
+    return hasPage(vm, page) ? 0 : -hypercallErrno(given.code);
+  }
+  holdPinned(kernel, vm, pinned);
+  addGiven(vm, given);
+  return 0;
+}
+
+function hasPage({ given }: Vm, page: bigint): boolean {
+  return given.some(({ guestAddress, count }) => page >= guestAddress && page < guestAddress + BigInt(count * PAGE_SIZE));
+}
+
+/** Notes what a VM has: with what it got last, where the one continues the other. */
+function addGiven({ given }: Vm, pages: GivenPages): void {
+  const last = given.at(-1);
+  const bytes = last === undefined ? 0 : last.count * PAGE_SIZE;
+  if (
+    last !== undefined && last.shared === pages.shared && last.ipa + bytes === pages.ipa &&
+    last.guestAddress + BigInt(bytes) === pages.guestAddress
+  ) given[given.length - 1] = { ...last, count: last.count + pages.count };
+  else given.push(pages);
 }
 
 function pagingError(call: HypercallName, code: number): PagingError {

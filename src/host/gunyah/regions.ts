@@ -6,6 +6,7 @@ import { RegionFlags, USER_MEM_REGION } from "../../abi/ioctl/gunyah.ts";
 import { type Persona, VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { StructValues } from "../../abi/ioctl/struct.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
+import { LOCK_LIMIT, LOCK_WAY_OUT } from "./bindings.ts";
 import type { Binding, Region, Vm } from "./state.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
@@ -97,11 +98,8 @@ function pinned(kernel: HostKernel, task: number, vm: Vm, argument: RegionArgume
     return kernel.refuse(Errno.ENOMEM, SECTION, "the driver's list of a region's pages holds 2 GiB at most", { memory_size: size });
   }
   if (rules.limited && !kernel.mayLock(task, pages)) {
-    return kernel.refuse(Errno.ENOMEM, SECTION, "pages of VMs count against RLIMIT_MEMLOCK of a process without CAP_IPC_LOCK", {
-      locked_bytes: space.locked * PAGE_SIZE,
-      wanted_bytes: pages * PAGE_SIZE,
-      limit_bytes: kernel.memlockOf(task),
-    }, { wayOut: "ulimit -l unlimited, or [host] memlock" });
+    const values = { locked_bytes: space.locked * PAGE_SIZE, wanted_bytes: pages * PAGE_SIZE, limit_bytes: kernel.memlockOf(task) };
+    return kernel.refuse(Errno.ENOMEM, SECTION, LOCK_LIMIT, values, { wayOut: LOCK_WAY_OUT });
   }
   const write = rules.pinsForWrite || (flags & RegionFlags.Write) !== 0;
   const pinned = kernel.memory.pin(space, user, pages, write);

@@ -15,11 +15,10 @@ import { AuthType, Vmid } from "../../abi/rpc/messages/vm.ts";
 import type { BrokenRule } from "../../abi/trace.ts";
 import { Access } from "../../abi/words.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";
-import { MapFlagsV17, RegionFlags } from "../../abi/ioctl/gunyah.ts";
 import { type StartStep, type TeardownStep, VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
 import { type PageRange } from "../kernel/page-allocator.ts";
-import { bindingOf, isPaged, pinRange } from "./bindings.ts";
+import { bindingOf, bindingRights, isPaged, LOCK_LIMIT, LOCK_WAY_OUT, lockPages, pinRange, rightsOf, writable } from "./bindings.ts";
 import { AddressRange, VM_SET_ADDRESS_LAYOUT, VM_SET_BOOT_CONTEXT, VM_SET_DEMAND_PAGING } from "../../abi/rpc/messages/configuration.ts";
 import { givePages, takePages } from "./paging.ts";
 import { hypercallErrno, rmErrno } from "./rm-errors.ts";
@@ -65,11 +64,6 @@ type RangeParcelName = "configParcel" | "firmwareParcel";
 
 /** How a step went: it is over, it waits, or the sequence fails. */
 type StepResult = "next" | "wait" | SequenceFailure;
-
-/** The rights of a region's flags as the resource manager writes them. */
-function rightsOf(flags: number): number {
-  return (flags & RegionFlags.Read ? Access.R : 0) | (flags & RegionFlags.Write ? Access.W : 0) | (flags & RegionFlags.Exec ? Access.X : 0);
-}
 
 /** Drives the sequences of all VMs. */
 export class Sequences {
@@ -242,6 +236,8 @@ export class Sequences {
   /** Lends the pages of a range of one binding, for the resource manager to read. */
   #rangeParcel(vm: Vm, which: RangeParcelName, { address, size }: { address: bigint; size: bigint }): StepResult {
     const binding = bindingOf(vm, address, size);
+    const pages = Number((size + BigInt(PAGE_SIZE) - 1n) / BigInt(PAGE_SIZE));
+    if (binding !== undefined && !lockPages(this.#kernel, vm, pages, vm.sequence!.task)) return this.#overLimit(vm, pages);
     const pinned = binding === undefined ? -Errno.ENOENT : pinRange(this.#kernel, vm, binding, address, size);
     if (typeof pinned === "number") {
       const rule = pinned === -Errno.EPERM ? LENT_IS_MAPPED : "the range has to lie in one binding, with pages behind it";
@@ -315,6 +311,7 @@ export class Sequences {
       let at = guestAddress;
       for (const range of pinned.ranges) {
         for (const piece of without(range, parcels)) {
+          if (!lockPages(this.#kernel, vm, piece.count, vm.sequence!.task)) return this.#overLimit(vm, piece.count);
           const shift = BigInt(piece.ipa - range.ipa);
           const given = givePages(this.#kernel, vm, piece, at + shift, {
             shared: !lent,
@@ -328,6 +325,16 @@ export class Sequences {
       }
     }
     return "next";
+  }
+
+  /** START gives more than its caller may lock. */
+  #overLimit(vm: Vm, pages: number): StepResult {
+    const locked_bytes = (this.#kernel.memory.space(vm.space)?.locked ?? 0) * PAGE_SIZE;
+    const values = { locked_bytes, wanted_bytes: pages * PAGE_SIZE, limit_bytes: this.#kernel.memlockOf(vm.sequence!.task!) };
+    return {
+      errno: Errno.ENOMEM,
+      rule: { section: "vm-manager 5.1", rule: LOCK_LIMIT, object: `vm ${vm.id}`, values, wayOut: LOCK_WAY_OUT },
+    };
   }
 
   #notGiven(vm: Vm, errno: number, rule: string, { guestAddress, size }: Binding): StepResult {
@@ -575,17 +582,6 @@ function configRange(vm: Vm): Vm["devicetree"] {
   const { address, size } = vm.devicetree;
   const binding = isOneParcel(vm) ? bindingOf(vm, address, size) : undefined;
   return binding === undefined ? vm.devicetree : { address: binding.guestAddress, size: binding.size };
-}
-
-/** The rights that a binding asks for: guest memfds say them in their own bits. */
-function bindingRights({ flags, source }: Binding): number {
-  if (source.kind === "user") return rightsOf(flags);
-  const { Read, Write, Exec } = MapFlagsV17;
-  return (flags & Read ? Access.R : 0) | (flags & Write ? Access.W : 0) | (flags & Exec ? Access.X : 0);
-}
-
-function writable(binding: Binding): boolean {
-  return (bindingRights(binding) & Access.W) !== 0;
 }
 
 /** The parts of a range of pages that lie in none of the others. */

@@ -230,6 +230,8 @@ export interface Vm {
   /** Pages of bindings that the VM has, and what keeps them. */
   given: GivenPages[];
   pinned: Pinned[];
+  /** Pages that count against the creator's limit of locked memory because the VM has them. */
+  locked: number;
   /** Parcels of START in generations with demand paging. */
   configParcel: RangeParcel | undefined;
   firmwareParcel: RangeParcel | undefined;

@@ -29,8 +29,9 @@ export interface RunnerHooks {
   /**
    * Gives the guest the page that it lacks: 0, or the negative errno. Only generations with demand
    * paging have it.
+   * @param task the one inside RUN
    */
-  pageIn(vm: Vm, address: number, write: boolean): number;
+  pageIn(vm: Vm, address: number, write: boolean, task: number): number;
   /**
    * RUN is about to end with this result: what it ends with instead. For drivers with a run
    * structure of their own.
@@ -207,7 +208,7 @@ export class VcpuRunner {
   #mmio(vm: Vm, vcpu: VcpuFunction, resource: Resource, results: RunResults, value: bigint | undefined): void {
     const address = Number(results.state_data_0), length = Number(results.state_data_1);
     const write = value !== undefined;
-    if (this.#hooks.pageIn(vm, address, write) === 0) {
+    if (this.#hooks.pageIn(vm, address, write, vcpu.task!) === 0) {
       vcpu.resume = [0n, VcpuResume.Retry];
       return this.#makeReady(vcpu, resource, true);
     }
@@ -233,7 +234,7 @@ export class VcpuRunner {
   #fault(vm: Vm, vcpu: VcpuFunction, resource: Resource, { state_data_0, state_data_1 }: RunResults): void {
     if (!VM_PERSONAS[vm.persona].functions?.pageFaultExit) return this.#endingUnless(vm, vcpu);
     const address = Number(state_data_0);
-    const attempt = this.#hooks.pageIn(vm, address, state_data_1 !== 0n);
+    const attempt = this.#hooks.pageIn(vm, address, state_data_1 !== 0n, vcpu.task!);
     if (attempt === 0) {
       vcpu.resume = [VcpuResume.Retry, 0n];
       return this.#makeReady(vcpu, resource, true);

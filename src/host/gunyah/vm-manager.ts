@@ -12,9 +12,10 @@ import type { BrokenRule } from "../../abi/trace.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";
 import { VM_PERSONAS, type VmPersonaName } from "../../abi/ioctl/personas.ts";
 import { type HostKernel, NO_DESCRIPTOR } from "../kernel/kernel.ts";
-import { dropBindings } from "./bindings.ts";
+import { dropBindings, unlockPages } from "./bindings.ts";
 import { bindIrqfd, eventfdSignalled } from "./functions.ts";
 import { releaseRegion } from "./regions.ts";
+import { pageIn } from "./paging.ts";
 import { Sequences } from "./sequence.ts";
 import { type GunyahState, NO_VMID, type Resource, type Sequence, type VcpuFunction, type Vm } from "./state.ts";
 import { VcpuRunner } from "./vcpu-runner.ts";
@@ -80,7 +81,7 @@ export class VmManager {
       freed: (vm) => this.#freed(vm),
     });
     this.#runner = new VcpuRunner(kernel, state, {
-      pageIn: () => -Errno.ENOENT,
+      pageIn: (vm, address, write, task) => pageIn(kernel, vm, address, write, task),
       leaving: (vcpu, task, result) => this.#driverOf(vcpu).leaving(vcpu, task, result),
       kick: (resource) => host.trigger(resource.virq),
     });
@@ -153,7 +154,7 @@ export class VmManager {
   createVm(space: number, persona: VmPersonaName): Vm {
     const vm: Vm = {
       ...{ id: this.#kernel.state.nextId++, persona, refs: 1, space, status: "none", tried: false, configured: false, vmid: NO_VMID },
-      ...{ regions: [], bindings: [], given: [], pinned: [], configParcel: undefined, firmwareParcel: undefined },
+      ...{ regions: [], bindings: [], given: [], pinned: [], locked: 0, configParcel: undefined, firmwareParcel: undefined },
       ...{ devicetree: { address: 0n, size: 0n }, firmware: undefined, auth: AuthType.None, signed: undefined, bootContext: [] },
       ...{ irqfds: [], ioeventfds: [], resources: undefined, exit: undefined, sequence: undefined, waiters: [], resetDone: false },
     };
@@ -371,6 +372,7 @@ export class VmManager {
 
   #freed(vm: Vm): void {
     dropBindings(this.#kernel, vm);
+    unlockPages(this.#kernel, vm);
     for (const pinned of vm.pinned) this.#kernel.memory.unpin(pinned);
     for (const parcel of [vm.configParcel, vm.firmwareParcel]) if (parcel !== undefined) this.#kernel.memory.unpin(parcel.pinned);
     for (const region of vm.regions) releaseRegion(this.#kernel, region);

@@ -452,9 +452,9 @@ export class HostKernel {
   /**
    * Whether the caller may lock `pages` more: CAP_IPC_LOCK (root's) or room under RLIMIT_MEMLOCK.
    */
-  mayLock(task: number, pages: number): boolean {
+  mayLock(task: number, pages: number, { locked } = this.callerSpace(task)): boolean {
     const process = this.#process(this.task(task).pid);
-    return process.uid === 0 || (this.callerSpace(task).locked + pages) * PAGE_SIZE <= process.memlock;
+    return process.uid === 0 || (locked + pages) * PAGE_SIZE <= process.memlock;
   }
 
   memlockOf(task: number): number {

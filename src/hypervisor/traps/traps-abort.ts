@@ -27,7 +27,11 @@ export function handleDataAbort(vcpu: Vcpu, exit: Exit): void {
   if (readWord(vcpu, exit)) return;
   const access = exit.esr & AbortSyndrome.S1ptw ? undefined : decode(exit.esr);
   if (access && (accessVirtualDevice(vcpu, exit, access) || writeVirtioPage(vcpu, exit, access) || leaveToVmm(vcpu, exit, access))) return;
-  if (leavePageFault(vcpu, exit, (exit.esr & AbortSyndrome.WnR) !== 0)) return;
+  const maintenance = (exit.esr & AbortSyndrome.Cm) !== 0;
+  // The syndrome of cache maintenance always says that it is a write.
+  if (leavePageFault(vcpu, exit, (exit.esr & AbortSyndrome.WnR) !== 0 && !maintenance)) return;
+  // Elsewhere it has no effect: tests/conformance/cases/aborts.json.
+  if (maintenance && !(exit.esr & AbortSyndrome.S1ptw)) return vcpu.services.core.skip(vcpu.registers);
   vcpu.services.onUnmappedMemory?.(vcpu, exit.ipa);
   injectExternalAbort(vcpu, exit, 0);
 }

@@ -21,6 +21,7 @@ import { checkInvariants } from "../../hypervisor/invariants.ts";
 import { BASE, Client, DTB, VM_SIZE } from "../client.ts";
 import { FakeHost } from "../fake-host.ts";
 import { HostStack } from "../host-stack.ts";
+import type { Step } from "../scripted-core.ts";
 
 const stacks = new Map<PersonaName, HostStack>();
 
@@ -389,18 +390,26 @@ Deno.test("V27: an unmap has to match a binding, trims either end, and does not 
   vmm.refused(unmap(page, page), "ENOENT");
 });
 
+/** A guest that loads from pages that it misses, and then leaves RUN. */
+function* touchAll(pages: readonly number[]): Generator<Step, void, bigint> {
+  for (const page of pages) yield { do: "load", address: BASE + page, size: 8 };
+  for (;;) yield { do: "store", address: 0x6000, size: 8, value: 0n };
+}
+
 Deno.test("V30: RECLAIM_REGION gives pages of a running VM back; what is unaligned or empty is EINVAL, what is a parcel EAGAIN", () => {
   for (const device of ["ack-6.6", "ack-6.12", "union"] as const) {
     for (const lend of [false, true]) {
-      const stack = new HostStack({ device, scripts: {} });
+      const pages = [0x1000, 0x2000, 0x4000, 0x5000];
+      const stack = new HostStack({ device, scripts: { [DTB]: () => touchAll(device === "union" ? [] : pages) } });
       const running = new Client(stack);
       const { vm, memory } = running.loadedVm({ lend });
+      const vcpu = running.vcpu(vm);
       const reclaim = (guest_phys_addr: number, size: number) =>
         running.call(vm, GH_ANDROID.RECLAIM_REGION, VM_RANGE, { guest_phys_addr: BigInt(guest_phys_addr), size: BigInt(size) });
       assert.equal(reclaim(BASE + 0x2000, 0x3000), 0, "before START there is nothing to give back");
       assert.equal(running.ioctl(vm, GH.START), 0, stack.lastRule()?.rule);
+      assert.equal(running.ioctl(vcpu, GH.RUN), 0);
       const touch = (offset: number) => running.write(memory + offset, [1]).ok;
-      const pages = [0x1000, 0x2000, 0x4000, 0x5000];
       assert.deepEqual(pages.map(touch), pages.map(() => !lend));
       assert.deepEqual([reclaim(BASE + 0x2000, 0x3000), reclaim(BASE + 0x2000, 0x3000)], [0, 0]);
       assert.deepEqual(pages.map(touch), [!lend, true, true, !lend]);
@@ -408,6 +417,7 @@ Deno.test("V30: RECLAIM_REGION gives pages of a running VM back; what is unalign
       else assert.equal(reclaim(DTB + 0x1000, 0x1000), 0, "START made the parcel pages of the VM");
       checkInvariants(stack.hypervisor);
       running.close(vm);
+      running.close(vcpu);
       stack.pass(1e9);
       assert.deepEqual(pages.map(touch), pages.map(() => true));
       assert.deepEqual(stack.visit(({ gunyah }) => gunyah.state.vms), {});

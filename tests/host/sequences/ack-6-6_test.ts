@@ -7,7 +7,7 @@ import { pagedSequences } from "./paged.ts";
 sequenceTests(
   "ack-6.6",
   pagedSequences({
-    ...{ lent: false, attributes: "f0066", front: "42000000", behind: "42104000", devicetree: "42100000" },
+    ...{ lent: false, attributes: "f0066", devicetree: "42100000", missed: "42105000" },
     parcels: ["devicetree", "firmware"],
     end: ["VM_RESET", "MEM_RECLAIM", "VM_DEALLOCATE"],
   }),

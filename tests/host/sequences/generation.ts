@@ -3,13 +3,15 @@
 
 import assert from "node:assert/strict";
 import { ErrorCode } from "../../../src/abi/errors.ts";
-import { BOOT_CONTEXT, GH, GH_ANDROID, GH_V6, VM_RANGE } from "../../../src/abi/ioctl/gunyah.ts";
-import { errnoName } from "../../../src/abi/ioctl/errno.ts";
+import { BOOT_CONTEXT, ExitReason, GH, GH_ANDROID, GH_V6, RUN_PAGE, RUN_PAGE_FAULT, VM_RANGE } from "../../../src/abi/ioctl/gunyah.ts";
+import { Errno, errnoName } from "../../../src/abi/ioctl/errno.ts";
 import type { PersonaName } from "../../../src/abi/ioctl/personas.ts";
 import { RmError } from "../../../src/abi/rpc/errors.ts";
+import { VcpuResume, VcpuRunState } from "../../../src/abi/words.ts";
 import { BASE, Client } from "../client.ts";
 import { FakeHost } from "../fake-host.ts";
 import { linuxTest } from "./on-resource-manager.ts";
+import { MISSED } from "./paged.ts";
 
 /** Texts of calls, a line each (`FakePlatform.log`). */
 export interface Sequences {
@@ -23,6 +25,9 @@ export interface Sequences {
   readonly exited: string;
   /** The end of a VM that was never started. */
   readonly unstarted: string;
+  /** What a page that the guest misses takes, and the end of the VM that runs then. */
+  readonly missed?: string;
+  readonly missedEnd?: string;
   /**
    * By each request of START: what START answers when it is refused with NORESOURCE, and the calls
    * of the end.
@@ -44,6 +49,7 @@ class Driver {
   readonly vmm: Client;
   vm = -1;
   #seen = 0;
+  #ended = false;
 
   constructor(readonly device: PersonaName) {
     this.fake = new FakeHost(device);
@@ -82,9 +88,15 @@ class Driver {
     this.vmm.close(this.vm);
   }
 
+  /** The process ends. */
+  end(): void {
+    if (!this.#ended) this.vmm.exit();
+    this.#ended = true;
+  }
+
   /** Nothing of the VM is left in the host, not even a page. */
   leavesNothing(): void {
-    this.vmm.exit();
+    this.end();
     this.fake.visit(({ kernel, gunyah }) => {
       assert.deepEqual([gunyah.state.vms, kernel.state.files, kernel.state.memory.objects], [{}, {}, {}]);
     });
@@ -160,24 +172,47 @@ export function sequenceTests(device: PersonaName, sequences: Sequences): void {
   // v6 knows no VM_RESET, without which this resource manager keeps the memory of a VM that has
   // run.
   if (device !== "v6") {
-    const start = names([...lines(sequences.made), ...lines(sequences.start)]);
-    linuxTest(device, { start: once(start), stop: once(names(lines(sequences.stopped))) });
+    const start = names([sequences.made, sequences.start, sequences.missed ?? ""].flatMap(lines));
+    linuxTest(device, { start: once(start), stop: once(names(lines(sequences.missedEnd ?? sequences.stopped))) });
   }
 
-  if (!sequences.start.includes("memextent_donate")) return;
-  Deno.test(`${device}: a page that the hypervisor refuses fails START, and what was given before is taken back`, () => {
-    const given = lines(sequences.start).filter((line) => /^[a-z]/.test(line)).length;
-    for (let call = 0; call < given; call++) {
+  const { missed, missedEnd } = sequences;
+  if (missed === undefined || missedEnd === undefined) return;
+
+  /** A VM whose guest has missed a page: what RUN answers so far. */
+  const miss = (driver: Driver) => {
+    const { vmm, fake } = driver;
+    assert.equal(driver.start(), 0);
+    driver.news();
+    const fd = vmm.vcpu(driver.vm, 0);
+    const page = vmm.runPage(fd);
+    const { task } = vmm.kernel((kernel, pid) => kernel.ioctl(pid, fd, GH.RUN.code, 0n));
+    fake.returnRun(VcpuRunState.PageFault, BigInt(MISSED), 1n);
+    return { result: fake.await(task), exit: vmm.read(page, RUN_PAGE_FAULT.size) };
+  };
+
+  Deno.test(`${device}: a page that the guest misses is given, and taken back at the end`, () => {
+    const driver = begin();
+    const { result } = miss(driver);
+    assert.equal(result, undefined, "RUN goes on");
+    assert.deepEqual(driver.news(), lines(missed));
+    assert.deepEqual([...driver.fake.platform.inside.values()].map(({ resume, action }) => [resume, action]), [[VcpuResume.Retry, 0n]]);
+    driver.fake.returnRun(VcpuRunState.AddrspaceVmmioRead, 0x6000n, 8n);
+    driver.end();
+    assert.deepEqual(driver.news(), lines(missedEnd));
+    driver.leavesNothing();
+  });
+
+  Deno.test(`${device}: a page that the hypervisor refuses leaves RUN, and what was given is taken back`, () => {
+    for (const [call, name] of ["memextent_donate", "addrspace_map"].entries()) {
       const driver = begin();
       driver.fake.platform.hypercallErrors.push(...Array<ErrorCode>(call).fill(ErrorCode.OK), ErrorCode.NOMEM);
-      assert.equal(errnoName(driver.start()), "ENOMEM");
-      driver.close();
+      const { result, exit } = miss(driver);
+      const { phys_addr, attempt } = RUN_PAGE_FAULT.decode(exit);
+      assert.deepEqual([result, RUN_PAGE.decode(exit).exit_reason], [0, ExitReason.PageFault]);
+      assert.deepEqual([phys_addr, attempt], [BigInt(MISSED), -Errno.ENOMEM]);
       const log = names(driver.news());
-      const count = (name: string) => log.filter((each) => each === name).length;
-      // Each donation that was made is undone, and each mapping.
-      assert.equal(count("memextent_donate"), 2 * Math.ceil(call / 2) + (call % 2 === 0 ? 1 : 0), `${call}`);
-      assert.equal(count("addrspace_unmap"), Math.floor(call / 2), `${call}`);
-      assert.deepEqual(log.slice(-3), sequences.failures.VM_INIT.slice(1));
+      assert.equal(log.filter((each) => each === "memextent_donate").length, 1 + call, name);
       driver.leavesNothing();
     }
   });

@@ -1,5 +1,5 @@
-// The calls of generations that give memory page by page: what differs is how the pages are mapped,
-// and which parcel comes first.
+// The calls of generations that give a page when the guest misses it: what differs is how the pages
+// are mapped, and which parcel comes first.
 
 import type { Sequences } from "./generation.ts";
 
@@ -9,11 +9,11 @@ export interface Paged {
   readonly attributes: string;
   /** Whether memory is the VM's alone; else the host keeps it, but for the parcels. */
   readonly lent: boolean;
-  /** Host addresses of the pages in front of the devicetree and behind it, in hexadecimal. */
-  readonly front: string;
-  readonly behind: string;
-  /** Host address of the pages of the devicetree, in hexadecimal. */
+  /**
+   * Host address of the pages of the devicetree, and of the first that is missed, in hexadecimal.
+   */
   readonly devicetree: string;
+  readonly missed: string;
   /**
    * MEM_LEND of a protected VM's parcels in their order, by what they hold; undefined where there
    * are no protected VMs.
@@ -33,24 +33,17 @@ const CONFIGURE = [
   "VM_SET_BOOT_CONTEXT",
   "VM_GET_HYP_RESOURCES",
 ];
-const TAKEN = ["addrspace_unmap", "memextent_donate", "addrspace_unmap", "memextent_donate"];
+/** The page that is missed. */
+export const MISSED = 0x8010_5000;
 
 /** The texts of a generation. */
-export function pagedSequences({ attributes, lent, front, behind, devicetree, parcels, end }: Paged): Sequences {
+export function pagedSequences({ attributes, lent, missed, devicetree, parcels, end }: Paged): Sequences {
   const [give, take, flags] = lent ? [3, 4, 3] : [2, 2, 5];
   const exited = `
-addrspace_unmap 901 900 80000000 ${flags} ${front} 100000
-memextent_donate ${take} 900 900 ${front} 100000
-addrspace_unmap 901 900 80104000 ${flags} ${behind} fc000
-memextent_donate ${take} 900 900 ${behind} fc000
 addrspace_unmap 901 900 80100000 3 ${devicetree} 4000
 memextent_donate 4 900 900 ${devicetree} 4000
 VM_RESET vmid=80
 VM_DEALLOCATE vmid=80
-`;
-  const given = (at: string, from: string, size: string) => `
-memextent_donate ${give} 900 900 ${from} ${size}
-addrspace_map 901 900 ${at} ${attributes} ${flags} ${from} ${size}
 `;
   const paging = `
 VM_SET_DEMAND_PAGING vmid=80 ranges=80000000:200000
@@ -69,8 +62,6 @@ ${paging}
 VM_SET_BOOT_CONTEXT vmid=80 register_set=1 value=80000000
 VM_SET_BOOT_CONTEXT vmid=80 register_index=5 value=37
 VM_GET_HYP_RESOURCES vmid=80
-${given("80000000", front, "100000")}
-${given("80104000", behind, "fc000")}
 VM_START vmid=80
 `,
     protectedStart: parcels && `
@@ -80,8 +71,6 @@ VM_CONFIG_IMAGE vmid=80 auth_type=2 handle=${handleOf("devicetree")} dt_size=400
 VM_SET_FIRMWARE_MEM vmid=80 handle=${handleOf("firmware")} size=2000
 ${paging}
 VM_GET_HYP_RESOURCES vmid=80
-${given("80002000", "42002000", "fe000")}
-${given("80104000", "42104000", "fc000")}
 VM_START vmid=80
 `,
     stopped: `VM_STOP vmid=80 flags=1 reason=3${exited}`,
@@ -91,7 +80,20 @@ VM_START vmid=80
       VM_ALLOCATE: ["ENODEV"],
       MEM_LEND: ["ENODEV", "VM_DEALLOCATE"],
       ...Object.fromEntries(CONFIGURE.map((name) => [name, ["ENODEV", ...end]])),
-      VM_START: ["ENODEV", ...TAKEN, ...end],
+      VM_START: ["ENODEV", ...end],
     },
+    missed: `
+memextent_donate ${give} 900 900 ${missed} 1000
+addrspace_map 901 900 ${MISSED.toString(16)} ${attributes} ${flags} ${missed} 1000
+`,
+    missedEnd: `
+VM_STOP vmid=80 flags=1 reason=3
+addrspace_unmap 901 900 80100000 3 ${devicetree} 4000
+memextent_donate 4 900 900 ${devicetree} 4000
+addrspace_unmap 901 900 ${MISSED.toString(16)} ${flags} ${missed} 1000
+memextent_donate ${take} 900 900 ${missed} 1000
+VM_RESET vmid=80
+VM_DEALLOCATE vmid=80
+`,
   };
 }

@@ -7,7 +7,7 @@ import { pagedSequences } from "./paged.ts";
 sequenceTests(
   "v17",
   pagedSequences({
-    ...{ lent: true, attributes: "f0077", front: "42005000", behind: "42105000", devicetree: "42001000" },
+    ...{ lent: true, attributes: "f0077", devicetree: "42001000", missed: "42006000" },
     end: ["MEM_RECLAIM", "VM_RESET", "VM_DEALLOCATE"],
   }),
 );

@@ -30,6 +30,7 @@ import {
   MapFlagsV17,
   RUN_MMIO,
   RUN_PAGE,
+  RUN_PAGE_FAULT,
 } from "../../../src/abi/ioctl/gunyah.ts";
 import { assemble } from "../../core/program.ts";
 import { guestTree } from "../../resource-manager/machine.ts";
@@ -112,13 +113,19 @@ export interface OtherExit {
   readonly data: bigint;
 }
 
+/** A page that the guest missed and did not get: what the driver's own try came to. */
+export interface PageFaultExit {
+  readonly address: bigint;
+  readonly attempt: number;
+}
+
 /** What a command came to. */
 export interface Outcome {
   readonly result: bigint | undefined;
   /** FAR of faults meanwhile. */
   readonly faults: readonly bigint[];
   /** The exit at which it stopped, in place of a result. */
-  readonly exit: OtherExit | undefined;
+  readonly exit: OtherExit | PageFaultExit | undefined;
 }
 
 /** A vCPU with its run page. */
@@ -258,6 +265,11 @@ export class HoldingCell {
     return this.#result(this.command([Command.Write, BigInt(address), value], on));
   }
 
+  /** A read that may fault, or leave to the VMM. */
+  tryRead(address: number | bigint, on = 0): Outcome {
+    return this.command([Command.Read, BigInt(address)], on);
+  }
+
   /** A write that may fault, or leave to the VMM. */
   tryWrite(address: number | bigint, value: bigint, on = 0): Outcome {
     return this.command([Command.Write, BigInt(address), value], on);
@@ -295,7 +307,9 @@ export class HoldingCell {
   outcome(on: number): Outcome {
     const faults: bigint[] = [];
     for (;;) {
-      const { address, write, data } = this.#run(on);
+      const exit = this.#run(on);
+      if ("attempt" in exit) return { result: undefined, faults, exit };
+      const { address, write, data } = exit;
       if (!write || address < RESULT || address > RESULT + 16) return { result: undefined, faults, exit: { address, write, data } };
       if (address === BigInt(RESULT)) return { result: data, faults, exit: undefined };
       if (address === BigInt(RESULT + 16)) faults.push(data);
@@ -303,22 +317,27 @@ export class HoldingCell {
   }
 
   /** Answers the cell's four loads; an exit in their place. */
-  #feed(words: readonly bigint[], on: number): OtherExit | undefined {
+  #feed(words: readonly bigint[], on: number): OtherExit | PageFaultExit | undefined {
     for (let index = 0; index < 4; index++) {
       const exit = this.#run(on);
-      if (exit.write || exit.address !== BigInt(COMMAND + 8 * index)) return exit;
+      if ("attempt" in exit || exit.write || exit.address !== BigInt(COMMAND + 8 * index)) return exit;
       const answer = new Uint8Array(8);
       new DataView(answer.buffer).setBigUint64(0, BigInt.asUintN(64, words[index] ?? 0n), true);
       this.vmm.write(this.vcpus[on].page + RUN_MMIO.offsetOf("data"), answer);
     }
   }
 
-  /** RUN up to an MMIO exit. */
-  #run(on: number): OtherExit {
+  /** RUN up to an exit. */
+  #run(on: number): OtherExit | PageFaultExit {
     const { fd, page } = this.vcpus[on];
     assert.equal(this.vmm.ioctl(fd, GH.RUN), 0, this.stack.lastRule()?.rule);
     const bytes = this.vmm.read(page, RUN_MMIO.size);
-    assert.equal(RUN_PAGE.decode(bytes).exit_reason, ExitReason.Mmio);
+    const { exit_reason: reason } = RUN_PAGE.decode(bytes);
+    if (reason === ExitReason.PageFault) {
+      const { phys_addr: address, attempt } = RUN_PAGE_FAULT.decode(bytes);
+      return { address, attempt };
+    }
+    assert.equal(reason, ExitReason.Mmio);
     const { phys_addr: address, is_write, data } = RUN_MMIO.decode(bytes);
     return { address, write: is_write !== 0, data: new DataView(Uint8Array.from(data).buffer).getBigUint64(0, true) };
   }
