@@ -8,19 +8,22 @@ import { LONGEST_COPY } from "./clipboard.ts";
 import { ConsoleActions } from "./console-actions.ts";
 import { ConsolePane } from "./console-pane.ts";
 import { drawScreen, type FrameState } from "./frame.ts";
-import { type Hint, hintsOf, LOST_HINTS, typingHints } from "./hints.ts";
+import { HelpOverlay, type Here } from "./help.ts";
+import { type Hint, hintsOf, LOST_HINTS, typingHints, usedOn } from "./hints.ts";
 import type { Host } from "./host.ts";
 import type { Key } from "./keys.ts";
 import { ListActions } from "./list-actions.ts";
 import { Menus } from "./menus.ts";
+import { type MessageKind, Messages } from "./messages.ts";
 import { Mouse } from "./mouse.ts";
 import { Navigation } from "./navigation.ts";
 import { type Fork, TimeMenu } from "./time-menu.ts";
-import { HelpOverlay, type Overlay } from "./overlay.ts";
+import type { Overlay } from "./overlay.ts";
 import { OtherSessions, type Start } from "./other-sessions.ts";
 import type { OwnProgram } from "./own-program.ts";
-import { type FilteredPane, isFiltered, type Line, type Pane } from "./pane.ts";
+import { type FilteredPane, isFiltered, type Pane } from "./pane.ts";
 import { Questions } from "./questions.ts";
+import { ruleText } from "./refusals-pane.ts";
 import { overview } from "./overview.ts";
 import { makeScreens } from "./screens.ts";
 import { SessionState } from "./session-state.ts";
@@ -32,6 +35,8 @@ import { Windows } from "./windows.ts";
 import { Activity } from "./activity.ts";
 import type { UiState } from "./ui-state.ts";
 import { Asker } from "../control/asker.ts";
+import { rowsOf } from "../queries/query.ts";
+import { REASONS } from "../queries/tables.ts";
 import type { MachineSample, Move, Request, SessionEnd, SessionEvent } from "../protocol/protocol.ts";
 
 /** What the application asks of its surroundings. */
@@ -39,6 +44,8 @@ export interface AppPort {
   send(request: Request): void;
   /** State changed: draw; `urgent` answers a key. */
   changed(urgent: boolean): void;
+  /** Draw after so many ms: something goes away by itself. */
+  later(ms: number): void;
   /** The person wants to leave. */
   leave(): void;
   /** The whole screen must be drawn again. */
@@ -126,11 +133,14 @@ export class App {
   #windowPrefix = false;
   #frozen: { missed: number } | undefined;
   #overlay: Overlay | undefined;
-  #message: Line = { text: "" };
+  readonly #messages: Messages;
+  /** Refusals so far; undefined before the first sample. */
+  #reasons: number | undefined;
 
   constructor(readonly options: AppOptions, readonly port: AppPort) {
     const clock = this.#clock = options.clock ?? (() => performance.now());
     this.#asker = new Asker(port);
+    this.#messages = new Messages(clock, (ms) => port.later(ms));
     this.#activity = new Activity(options.motion ?? true);
     this.#tree = new TreePane(this.#activity);
     this.#keymap = new Keymap(options.keys);
@@ -142,7 +152,7 @@ export class App {
       braille: options.braille ?? true,
       painted: options.painted ?? true,
     });
-    this.#session = new SessionState(clock, (text, role) => this.#say(text, role));
+    this.#session = new SessionState(clock, (text, kind) => this.#say(text, kind));
     this.#console = new ConsolePane(this.#keymap.keyOf("console.prefix"), () => port.changed(false), (console, bytes) => {
       if (!this.end && !options.readOnly) port.send({ kind: "input", console, bytes });
     });
@@ -164,7 +174,7 @@ export class App {
       readOnly: options.readOnly ?? false,
       ended: () => this.end !== undefined,
       show: (overlay) => this.#overlay = overlay,
-      say: (text, role) => this.#say(text, role),
+      say: (text, kind) => this.#say(text, kind),
       changed: () => port.changed(true),
     };
     const consoles = this.#consoles = new ConsoleActions(host);
@@ -277,7 +287,24 @@ export class App {
     this.#console.settle();
     for (const vm of sample.vms) if (vm.console !== undefined) this.#console.open(vm.console);
     if (!this.#tree.chosen && this.#focus === this.#tree) this.#consoles.preferSelected();
+    this.#noteRefusal(sample.reasons);
     this.#questions.renew(sample.reasons);
+  }
+
+  /** Something new was refused: says what. */
+  #noteRefusal(reasons: number): void {
+    const before = this.#reasons ?? reasons;
+    this.#reasons = reasons;
+    const seen = this.#windows.shown.some(({ key }) => key === "0");
+    if (reasons <= before || seen || this.#session.past || !this.#session.answers) return;
+    this.#asker.ask({ table: "why", args: { limit: 1 } }).then((answer) => {
+      const row = rowsOf(REASONS, answer).toSorted((a, b) => Number(b.t) - Number(a.t))[0];
+      if (!row) return;
+      const { vm, call, object, err } = row;
+      const asked = `${vm.replace(/^vm:/, "")} asked ${call}${object ? ` ${object}` : ""} → ${err}: ${ruleText(row)}`;
+      this.#messages.say(asked, "refused", [{ key: "0", word: "why" }], "refusal");
+      this.port.changed(false);
+    });
   }
 
   // ---- keys ----
@@ -285,9 +312,11 @@ export class App {
   /** Takes a key. */
   key(key: Key): void {
     this.#activity.refresh();
-    if (!this.end) this.#message = { text: "" };
+    const shown = this.#messages.current;
+    if (!this.end) this.#messages.pressed(key.name);
     if (this.#overlay) this.#overlayKey(this.#overlay, key);
     else if (this.#session.lost) this.#lostKey(key);
+    else if (key.name === "Esc" && shown?.keys.length && !this.#console.typing) this.#messages.dismiss();
     else if (key.x !== undefined && key.y !== undefined) this.#mouse.take(key.name, key.x, key.y);
     else if (this.#console.typing && !this.#prefix) this.#typed(key);
     else this.#command(key);
@@ -325,10 +354,10 @@ export class App {
 
   #input(bytes: Uint8Array): void {
     if (this.options.replay) {
-      return this.#say("a replay takes no input: what was typed then is typed again; ctrl-] d takes the keys back", "bad");
+      return this.#say("a replay takes no input: what was typed then is typed again; ctrl-] d takes the keys back", "warn");
     }
     if (this.#session.past) {
-      return this.#say("this is the past, which takes no input; leave the console and press t to go to now", "bad");
+      return this.#say("this is the past, which takes no input; leave the console and press t to go to now", "warn");
     }
     if (this.#console.shown) this.port.send({ kind: "input", console: this.#console.shown, bytes });
   }
@@ -340,8 +369,8 @@ export class App {
     else if (!this.#console.typing) this.#say(`${key.name} does nothing here; ? shows the keys`);
   }
 
-  #say(text: string, role: Line["role"] = "text"): void {
-    this.#message = { text, role };
+  #say(text: string, kind?: MessageKind): void {
+    this.#messages.say(text, kind);
   }
 
   get #focus(): Pane {
@@ -417,7 +446,7 @@ export class App {
     "time.travel": () => this.#time.show(),
     "display.freeze": () => this.#freeze(),
     "palette.show": () => this.#menus.palette(),
-    "help.show": () => this.#overlay = new HelpOverlay(this.#keymap),
+    "help.show": () => this.#overlay = new HelpOverlay(this.#keymap, this.#here()),
     "leave": () => this.port.leave(),
     "step.out": () => this.#lists.stepOut(),
     "cancel": () => this.#cancel(),
@@ -470,7 +499,7 @@ export class App {
 
   #toFile(name: string, text: string, what: string): void {
     this.port.save(name, text).then((saved) => {
-      this.#say("path" in saved ? `${what} in ${saved.path}` : `${name}: ${saved.error}`, "path" in saved ? "text" : "bad");
+      this.#say("path" in saved ? `${what} in ${saved.path}` : `${name}: ${saved.error}`, "path" in saved ? "ok" : "bad");
       this.port.changed(true);
     });
   }
@@ -519,8 +548,15 @@ export class App {
       typing: this.#console.typing,
       hints: this.#hints(),
       overlay: this.#overlay,
-      message: this.#message,
+      message: this.#messages.current,
     };
+  }
+
+  /** Where the person is, for the help. */
+  #here(): Here {
+    const { screen } = this.#windows;
+    const { title } = SCREEN_LIST.find(({ key }) => key === screen.key)!;
+    return { title: `here: ${title}, ${this.#focus.title().text}`, actions: usedOn(screen.key) };
   }
 
   #hints(): readonly Hint[] {

@@ -167,3 +167,11 @@ export function drawLine(screen: Screen, look: Look, area: Rectangle, word = "")
   screen.text(area.x, area.y, look.glyphs.frame.line.repeat(area.width), look.style("border"));
   if (text) screen.text(area.x + 1, area.y, ` ${fit(word, area.width - 4)} `, look.style("dim"));
 }
+
+/** A line across an overlay that meets its sides. */
+export function drawJoinedLine(screen: Screen, look: Look, area: Rectangle, kind: FrameKind): void {
+  const { joints: [left, right] } = look.otherLines ? look.glyphs.focused : look.glyphs.frame, style = look.style(FRAME_INKS[kind]);
+  drawLine(screen, look, area);
+  screen.text(area.x - 1, area.y, left, style);
+  screen.text(area.x + area.width, area.y, right, style);
+}

@@ -55,7 +55,7 @@ export class ConsoleActions {
     const { asker, console: { shown }, say, changed } = this.host;
     const error = await asker.act({ kind: "console.break", console: shown });
     if (error === undefined) say(`a break was sent to con:${shown}`);
-    else say(error, "bad");
+    else say(error, "refused");
     changed();
   }
 

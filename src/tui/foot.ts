@@ -3,7 +3,7 @@
 import type { Screen } from "./cells.ts";
 import { fit, textWidth } from "./graphemes.ts";
 import type { Hint } from "./hints.ts";
-import type { Line } from "./pane.ts";
+import type { Message, MessageKind } from "./messages.ts";
 import type { Look, Role } from "./theme.ts";
 
 /** Draws hints in one row: those that have no room are left out from the right, but the last. */
@@ -24,33 +24,36 @@ export function drawHints(screen: Screen, look: Look, y: number, hints: readonly
   }
 }
 
-/** What a message is about. */
-interface Toast {
-  readonly chip: string;
+/** How a toast looks: its chip, and the background of its row. */
+interface ToastLook {
+  readonly chip: (look: Look) => string;
   readonly fill: Role;
   readonly tint: Role;
 }
 
-const TOASTS: Partial<Record<Role, Toast>> = {
-  bad: { chip: " ! REFUSED ", fill: "bad", tint: "badbg" },
-  ok: { chip: " DONE ", fill: "ok", tint: "okbg" },
-  accent: { chip: " NOTE ", fill: "accent", tint: "accbg" },
-  warn: { chip: " NOTE ", fill: "warn", tint: "warnbg" },
+const TOASTS: Readonly<Record<Exclude<MessageKind, "text">, ToastLook>> = {
+  refused: { chip: () => " ! REFUSED ", fill: "bad", tint: "badbg" },
+  bad: { chip: () => " ! ERROR ", fill: "bad", tint: "badbg" },
+  failed: { chip: (look) => ` ${look.glyphs.marks.lost} FAILED `, fill: "bad", tint: "badbg" },
+  ok: { chip: () => " DONE ", fill: "ok", tint: "okbg" },
+  accent: { chip: () => " NOTE ", fill: "accent", tint: "accbg" },
+  warn: { chip: () => " NOTE ", fill: "warn", tint: "warnbg" },
 };
 
-/** Draws the message: a chip and a tint where it is about something, else dim. */
-export function drawMessage(screen: Screen, look: Look, y: number, { text, role, key }: Line): void {
-  if (text === "") return;
-  const toast = role && TOASTS[role];
-  if (!toast) return void screen.text(1, y, fit(text, screen.width - 1), look.style(role ?? "text"));
-  screen.tint({ x: 0, y, width: screen.width, height: 1 }, toast.tint);
-  const x = screen.text(0, y, toast.chip, look.on(toast.fill, "ink", true)) + 1;
+/** Draws the message: a toast on its background, or the last answer. */
+export function drawMessage(screen: Screen, look: Look, y: number, { text, kind, keys, more }: Message): void {
+  if (kind === "text") return void screen.text(1, y, fit(text, screen.width - 1), look.style("text"));
+  const { chip, fill, tint } = TOASTS[kind];
+  screen.tint({ x: 0, y, width: screen.width, height: 1 }, tint);
+  let x = screen.text(0, y, chip(look), look.on(fill, "ink", true));
+  if (more) x += screen.text(x, y, ` +${more}`, look.style("dim"));
+  x++;
   let end = screen.width - 1;
-  for (const { key: name, word } of [...key ?? []].reverse()) {
-    const width = name.length + word.length + 1;
+  for (const { key, word } of [...keys].reverse()) {
+    const width = textWidth(key) + textWidth(word) + 1;
     if (x + textWidth(text) + 2 + width > end) break;
-    screen.text(end - width, y, name, look.key);
-    screen.text(end - width + name.length + 1, y, word, look.style("dim"));
+    screen.text(end - width, y, key, look.key);
+    screen.text(end - width + textWidth(key) + 1, y, word, look.style("dim"));
     end -= width + 2;
   }
   screen.text(x, y, fit(text, end - x), look.style("strong"));

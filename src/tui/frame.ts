@@ -8,7 +8,8 @@ import { drawOverlay } from "./overlay-box.ts";
 import { drawHeader, drawTabs } from "./header.ts";
 import type { Hint } from "./hints.ts";
 import type { Overlay } from "./overlay.ts";
-import type { Line, Pane } from "./pane.ts";
+import type { Message } from "./messages.ts";
+import type { Pane } from "./pane.ts";
 import { type Piece } from "./pieces.ts";
 import type { Body, Placed } from "./screen-model.ts";
 import { drawScrubber, type Timeline } from "./scrubber.ts";
@@ -57,7 +58,7 @@ export interface FrameState {
   readonly typing: boolean;
   readonly hints: readonly Hint[];
   readonly overlay: Overlay | undefined;
-  readonly message: Line;
+  readonly message: Message | undefined;
 }
 
 /**
@@ -118,8 +119,7 @@ function drawFoot(screen: Screen, look: Look, state: FrameState): void {
   const hintRow = screen.height - 2, messageRow = screen.height - 1;
   const { prompt, cursor } = state.overlay ?? {};
   drawHints(screen, look, hintRow, state.hints);
-  const line = prompt ?? state.message;
   if (prompt) screen.text(1, messageRow, fit(prompt.text, screen.width - 1), look.style(prompt.role ?? "text"));
-  else drawMessage(screen, look, messageRow, line);
+  else if (state.message) drawMessage(screen, look, messageRow, state.message);
   if (cursor !== undefined) screen.cursor = { x: Math.min(1 + cursor, screen.width - 1), y: messageRow };
 }

@@ -35,6 +35,11 @@ export function typingHints(keymap: Keymap): Hint[] {
   return [{ key: `${keymap.keyOf("console.prefix")} d`, word: "take the keys back" }];
 }
 
+/** Names of the actions that are used on a screen, most useful first. */
+export function usedOn(screen: string): string[] {
+  return [...new Set([...FIRST[screen] ?? USUAL, ...LATER])];
+}
+
 /** The keys of a context on a screen, most useful first; `? help` is always the last. */
 export function hintsOf(keymap: Keymap, context: Context, screen: string): Hint[] {
   const hinted = keymap.actions.filter((action) => action.context === context && action.hint !== undefined);
@@ -45,7 +50,6 @@ export function hintsOf(keymap: Keymap, context: Context, screen: string): Hint[
     return [{ key: prefix, word: "then" }, ...own];
   }
   if (context !== "lists") return hinted.map(hint);
-  const names = [...new Set([...FIRST[screen] ?? USUAL, ...LATER])];
-  const found = names.flatMap((name) => hinted.filter((action) => action.name === name));
+  const found = usedOn(screen).flatMap((name) => hinted.filter((action) => action.name === name));
   return [...found, ...hinted.filter(({ name }) => name === "help.show")].map(hint);
 }

@@ -2,7 +2,7 @@
 
 import type { ConsolePane } from "./console-pane.ts";
 import type { Overlay } from "./overlay.ts";
-import type { Line } from "./pane.ts";
+import type { MessageKind } from "./messages.ts";
 import type { Questions } from "./questions.ts";
 import type { TreePane } from "./tree-pane.ts";
 import type { Windows } from "./windows.ts";
@@ -20,7 +20,7 @@ export interface Host {
   /** The machine has ended. */
   readonly ended: () => boolean;
   readonly show: (overlay: Overlay) => void;
-  readonly say: (text: string, role?: Line["role"]) => void;
+  readonly say: (text: string, kind?: MessageKind) => void;
   /** Something was answered: draw. */
   readonly changed: () => void;
 }

@@ -4,12 +4,13 @@ import { resolve } from "node:path";
 import type { Action, Keymap } from "./actions.ts";
 import { type Host, selectedRow } from "./host.ts";
 import type { Key } from "./keys.ts";
+import { DangerOverlay } from "./danger.ts";
 import { filterPrompt, stopFilter, targetOf } from "./event-filter.ts";
 import { placeOf, vmOf } from "./links.ts";
 import { actionsFor, type Circumstances, type ObjectAction } from "./object-actions.ts";
-import { type Choice, ConfirmOverlay, LinesOverlay, type MenuItem, MenuOverlay, TextOverlay } from "./overlay.ts";
+import { LinesOverlay, type MenuItem, MenuOverlay, TextOverlay } from "./overlay.ts";
 import type { OtherSessions } from "./other-sessions.ts";
-import { suiting } from "./palette.ts";
+import { type Choice, PaletteOverlay, suiting } from "./palette.ts";
 import type { OwnProgram } from "./own-program.ts";
 import { TablePane } from "./table-pane.ts";
 import { FaultRuleError, parseFaultRule } from "../inspection/fault-rules.ts";
@@ -40,6 +41,46 @@ export interface MenuHost extends Host {
   readonly theme: (name: string) => void;
 }
 
+/** Words that other programs have for an action. */
+const ALIASES: Readonly<Record<string, readonly string[]>> = {
+  "leave": ["q", "quit", "exit", "q!", "qa"],
+  "help.show": ["h", "help"],
+  "filter.edit": ["search", "find"],
+  "console.enter": ["console", "shell", "attach"],
+  "machine.pause": ["stop", "resume", "continue", "unpause"],
+  "time.travel": ["back", "goto", "snapshot"],
+  "screen.over": ["overview", "vm", "vms", "vm ls", "top"],
+  "screen.vcpu": ["vcpus", "vcpu ls", "registers", "regs"],
+  "screen.irq": ["irqs", "interrupts", "irq ls"],
+  "screen.mem": ["memory", "mem map"],
+  "screen.caps": ["rights", "caps ls", "capabilities"],
+  "screen.queue": ["queues", "queue ls", "doorbells"],
+  "screen.rpc": ["rpcs", "rpc ls", "messages"],
+  "screen.sched": ["scheduler", "timeline"],
+  "screen.event": ["events", "trace"],
+  "screen.why": ["refusals", "reasons"],
+};
+
+/** Commands that show or do the same, without `el2`. */
+const COMMANDS: Readonly<Record<string, string>> = {
+  "screen.over": "vm ls",
+  "screen.vcpu": "vcpu ls",
+  "screen.irq": "irq ls",
+  "screen.mem": "mem map",
+  "screen.caps": "caps ls",
+  "screen.queue": "queue ls",
+  "screen.rpc": "rpc ls",
+  "screen.sched": "events --filter kind=sched",
+  "screen.event": "events",
+  "screen.why": "why",
+  "machine.pause": "pause",
+  "machine.stop-rule": "break FILTER",
+  "time.back": "back --by 1",
+  "time.event-back": "back --event FILTER",
+  "time.travel": "back --list",
+  "help.show": "--help",
+};
+
 const NO_KEY: Key = { name: "", bytes: new Uint8Array() };
 
 /** The menus of an application. */
@@ -61,7 +102,8 @@ export class Menus {
     }
     const items = found.map(({ action, reason }): MenuItem => ({
       key: action.key,
-      label: `${action.label.padEnd(32)} ${action.command(id)}`,
+      label: action.label,
+      detail: action.command(id),
       reason,
       danger: action.danger,
       run: () => this.#do(action, row),
@@ -77,7 +119,8 @@ export class Menus {
     const { table, row } = selected;
     const copy = (key: string, label: string, text: string): MenuItem => ({
       key,
-      label: `${label.padEnd(8)} ${text}`,
+      label,
+      detail: text,
       run: () => host.copy(text),
     });
     const cells = Object.entries(table.columns).filter(([, { width }]) => width !== undefined);
@@ -109,11 +152,11 @@ export class Menus {
   /** Finds any action, screen or object by its name. */
   palette(): void {
     this.host.show(
-      new TextOverlay({
-        sign: ":",
+      new PaletteOverlay({
         history: this.#paletteHistory,
         choices: (text) => this.#choices(text),
-        accept: (text) => this.host.say(`nothing is called ${JSON.stringify(text)}; ? shows all`),
+        count: () => this.#offers().length,
+        unknown: (text) => this.host.say(`nothing is called ${JSON.stringify(text)}; ? shows all`),
       }),
     );
   }
@@ -146,7 +189,7 @@ export class Menus {
 
   #answered(answer: Promise<string | undefined>, done: string): void {
     answer.then((error) => {
-      this.host.say(error ?? done, error === undefined ? "text" : "bad");
+      this.host.say(error ?? done, error === undefined ? "ok" : "refused");
       this.host.changed();
     });
   }
@@ -160,15 +203,16 @@ export class Menus {
     const { host } = this;
     const { id } = row;
     if (action.name === "console.enter") return host.typeInto(vmOf(id) ?? "");
-    const { act, question, prompt, query, say, place } = action;
+    const { act, asks, prompt, query, say, place } = action;
     if (say) return host.say(say(id));
     if (query) return void this.#answer(`${id}  ${action.label}`, query(id, row));
     if (place) return [{ kind: "now" } as const, place(row)].forEach((to) => host.move(to));
-    if (!act || !question) throw new Error(`${action.name} has no code`);
+    if (!act || !asks) throw new Error(`${action.name} has no code`);
     const ask = (text: string) => {
       const done = act(id, text);
       if (done === undefined) return host.say(`${text}: ${prompt?.wrong}`, "bad");
-      host.show(new ConfirmOverlay(question(id, text), () => this.#perform(done, `${action.name} ${id}: done`)));
+      const danger = { ...asks(id, text), command: action.command(id) };
+      host.show(new DangerOverlay(danger, () => this.#perform(done, `${action.name} ${id}: done`)));
     };
     if (prompt) host.show(new TextOverlay({ sign: `${prompt.sign(id)}: `, accept: ask }));
     else ask("");
@@ -192,37 +236,28 @@ export class Menus {
   /** What the palette makes of `inject RULE`: a fault from now on, once the rule is right. */
   #injection(rule: string): Choice {
     const { host } = this;
-    const text = `inject ${rule}`;
-    if (host.readOnly) {
-      return {
-        text,
-        detail: "off: read-only",
-        run: () => host.say("read-only: cannot inject", "bad"),
-      };
-    }
+    const text = `inject ${rule}`, detail = "a fault from now on", command = `inject '${rule}'`;
+    if (host.readOnly) return { text, detail, off: "off: read-only", run: () => host.say("read-only: cannot inject", "refused") };
     try {
       const { text: checked } = parseFaultRule(rule);
-      return {
-        text,
-        detail: "a fault from now on",
-        run: () => this.#perform({ kind: "inject.add", rule: checked }, `${checked}: from now on`),
-      };
+      return { text, detail, command, run: () => this.#perform({ kind: "inject.add", rule: checked }, `${checked}: from now on`) };
     } catch (error) {
       if (!(error instanceof FaultRuleError)) throw error;
       const { message } = error;
-      return { text, detail: message, run: () => host.say(message, "bad") };
+      return { text, detail, off: message, run: () => host.say(message, "bad") };
     }
   }
 
   /** What the palette makes of `diff A B`. */
   #difference(a: string, b: string): Choice {
-    return { text: `diff ${a} ${b}`, detail: "where two runs differ first", run: () => void this.#showDifference(a, b) };
+    const text = `diff ${a} ${b}`;
+    return { text, detail: "where two runs differ first", command: text, run: () => void this.#showDifference(a, b) };
   }
 
   async #showDifference(a: string, b: string): Promise<void> {
     const { host } = this;
     if (!host.program) return host.say("nobody can run el2 diff here", "bad");
-    host.say(`comparing ${a} and ${b} ..`);
+    host.say(`comparing ${a} and ${b} …`);
     const { answer, complaint } = await host.program(["diff", a, b]);
     if (answer === "") host.say(complaint.trim().split("\n").at(-1) ?? "", "bad");
     else host.show(new LinesOverlay(`diff ${a} ${b}`, answer.trimEnd().split("\n").map((text) => ({ text }))));
@@ -232,20 +267,17 @@ export class Menus {
   /** What the palette makes of `record save FILE`. */
   #recording(file: string): Choice {
     const { host } = this;
-    const text = `record save ${file}`;
+    const text = `record save ${file}`, detail = "the run until now, to be gone through again";
     if (host.readOnly) {
       return {
         text,
-        detail: "off: read-only",
-        run: () => host.say("read-only: cannot write a recording", "bad"),
+        detail,
+        off: "off: read-only",
+        run: () => host.say("read-only: cannot write a recording", "refused"),
       };
     }
     const done = `${file}: the run until now; el2 replay ${file} --verify goes through it again`;
-    return {
-      text,
-      detail: "the run until now, to be gone through again",
-      run: () => this.#answered(host.asker.saveRecording(resolve(file)), done),
-    };
+    return { text, detail, run: () => this.#answered(host.asker.saveRecording(resolve(file)), done) };
   }
 
   /** What can be done with the selected object, as lines of the palette. What cannot says why. */
@@ -255,27 +287,38 @@ export class Menus {
     if (!row) return [];
     return actionsFor(row.id, this.#circumstances()).map(({ action, reason }) => ({
       text: `${action.name} ${row.id}`,
-      detail: `${action.danger ? "! " : ""}${action.label}${reason === undefined ? action.danger ? "   asks" : "" : `   ${reason}`}`,
+      detail: `${action.danger ? "! " : ""}${action.label}${action.danger ? "   asks" : ""}`,
+      off: reason,
+      command: action.command(row.id).replace(/^el2 /, ""),
       run: () => reason === undefined ? this.#do(action, row) : host.say(`${action.name} ${row.id}: ${reason}`),
     }));
   }
 
-  /** What the palette offers for a text, best first. */
-  #choices(text: string): Choice[] {
+  /** What the palette makes of a text that names something itself. */
+  #named(text: string): Choice | undefined {
     const { host } = this;
-    const wanted = text.trim().toLowerCase();
-    if (/^[a-z]+:./.test(wanted) && placeOf(wanted)) {
-      return [{ text: text.trim(), detail: "go to it", run: () => host.jump(text.trim()) }];
-    }
-    if (/^inject\s+\S/.test(wanted)) return [this.#injection(text.trim().replace(/^inject\s+/i, ""))];
-    const [, a, b] = /^diff\s+(\S+)\s+(\S+)$/i.exec(text.trim()) ?? [];
-    if (a !== undefined) return [this.#difference(a, b)];
-    const [, recording] = /^record\s+save\s+(\S+)$/i.exec(text.trim()) ?? [];
-    if (recording !== undefined) return [this.#recording(recording)];
-    const session = this.sessions.choice(text);
-    if (session) return [session];
-    const offers: Choice[] = host.keymap.actions.filter(({ context }) => context === "lists" || context === "everywhere")
-      .map((action) => ({ text: action.name, detail: `${action.keys[0].padEnd(8)} ${action.help}`, run: () => host.run(action, NO_KEY) }));
+    const typed = text.trim(), wanted = typed.toLowerCase();
+    if (/^[a-z]+:./.test(wanted) && placeOf(wanted)) return { text: typed, detail: "go to it", run: () => host.jump(typed) };
+    if (/^inject\s+\S/.test(wanted)) return this.#injection(typed.replace(/^inject\s+/i, ""));
+    const [, a, b] = /^diff\s+(\S+)\s+(\S+)$/i.exec(typed) ?? [];
+    if (a !== undefined) return this.#difference(a, b);
+    const [, recording] = /^record\s+save\s+(\S+)$/i.exec(typed) ?? [];
+    if (recording !== undefined) return this.#recording(recording);
+    return this.sessions.choice(text);
+  }
+
+  /** All that the palette offers. */
+  #offers(): Choice[] {
+    const { host } = this;
+    const actions = host.keymap.actions.filter(({ context }) => context === "lists" || context === "everywhere");
+    const offers: Choice[] = actions.map((action) => ({
+      text: action.name,
+      detail: action.help,
+      key: action.keys[0],
+      aliases: ALIASES[action.name],
+      command: COMMANDS[action.name],
+      run: () => host.run(action, NO_KEY),
+    }));
     for (const on of [true, false]) {
       offers.push({
         text: `mouse ${on ? "on" : "off"}`,
@@ -286,7 +329,8 @@ export class Menus {
     offers.push({
       text: "inject",
       detail: "RULE behind it: let operations go wrong, such as rpc msg=MEM_LEND nth=1 -> NOMEM",
-      run: () => host.say("inject KIND FIELD=VALUE .. -> EFFECT; el2 inject --help shows rules, el2 inject --remove all ends them"),
+      command: "inject --list",
+      run: () => host.say("inject KIND FIELD=VALUE … -> EFFECT; el2 inject --help shows rules, el2 inject --remove all ends them"),
     });
     offers.push(this.sessions.offer);
     offers.push({
@@ -302,14 +346,23 @@ export class Menus {
     offers.push({
       text: "stop off",
       detail: "take all stop rules back",
+      command: "break --remove all",
       run: () => this.#changeStops({ kind: "remove", rule: "all" }, "nothing stops the machine"),
     });
     offers.push(...this.#objectOffers());
-    for (const theme of host.themes) offers.push({ text: `theme ${theme}`, detail: "colors", run: () => host.theme(theme) });
+    for (const theme of host.themes) {
+      offers.push({ text: `theme ${theme}`, detail: "colors", command: `attach --theme ${theme}`, run: () => host.theme(theme) });
+    }
     for (const { pane } of host.windows.visible) {
       if (!(pane instanceof TablePane)) continue;
       for (const { id } of pane.rows.slice(0, OFFERED_ROWS)) offers.push({ text: id, detail: "go to it", run: () => host.jump(id) });
     }
-    return suiting(text, offers);
+    return offers;
+  }
+
+  /** What the palette offers for a text, best first. */
+  #choices(text: string): readonly Choice[] {
+    const named = this.#named(text);
+    return named ? [named] : suiting(text, this.#offers());
   }
 }

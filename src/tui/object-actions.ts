@@ -1,6 +1,7 @@
 // What can be done with an object: one table for the menus `a` and `!`. What cannot be done now
 // says why.
 
+import type { Danger } from "./danger.ts";
 import { kindOf, vmOf } from "./links.ts";
 import { encodeRequest } from "../abi/rpc/message.ts";
 import { MEM_RECLAIM } from "../abi/rpc/messages/memory.ts";
@@ -33,8 +34,8 @@ export interface ObjectAction {
    * What has to be typed first: what stands before it, and what is right where it cannot be taken.
    */
   readonly prompt?: { readonly sign: (id: string) => string; readonly wrong: string };
-  /** The question that it asks. */
-  readonly question?: (id: string, text: string) => string;
+  /** The question that it asks, and what a person is told with it. */
+  readonly asks?: (id: string, text: string) => Omit<Danger, "command">;
   /** What it asks and shows. */
   readonly query?: (id: string, row: Row) => Query;
   /** What it says: something that is done elsewhere. */
@@ -56,6 +57,9 @@ const PLATFORM: ReadonlySet<string> = new Set(["host", "rm"]);
 const neededVm = (id: string) => PLATFORM.has(vmOf(id) ?? "") ? `${id} is what the others need` : undefined;
 
 const handleOf = (id: string) => Number(id.slice("parcel:".length));
+
+/** What no action takes away. */
+const BACK = { stays: "consoles and events; t goes back to before it" } as const;
 
 /** Bytes of a page that are read. */
 const READ = 256;
@@ -165,7 +169,13 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     key: "s",
     label: "stop: ask it to shut down",
     danger: true,
-    question: (id) => `Stop ${id}?`,
+    asks: (id) => ({
+      question: `Stop ${id}?`,
+      act: `stop ${id}`,
+      effect: "The host asks the resource manager to stop it (VM_STOP). The guest shuts down, or ignores it.",
+      lost: "its memory and the state of its devices, once it has shut down",
+      ...BACK,
+    }),
     act: (id) => ({ kind: "vm.stop", vm: id, force: false }),
     command: (id) => `el2 vm stop ${id}`,
     disabled: neededVm,
@@ -176,7 +186,13 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     key: "f",
     label: "force stop: end it at once",
     danger: true,
-    question: (id) => `End ${id} at once?`,
+    asks: (id) => ({
+      question: `End ${id} at once?`,
+      act: `end ${id}`,
+      effect: "Its VMM closes it. The guest gets no time to save anything.",
+      lost: "its memory, and what it has not written to its disks",
+      ...BACK,
+    }),
     act: (id) => ({ kind: "vm.stop", vm: id, force: true }),
     command: (id) => `el2 vm kill ${id}`,
     disabled: neededVm,
@@ -187,7 +203,13 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     key: "r",
     label: "reset: end it at once, start anew",
     danger: true,
-    question: (id) => `Reset ${id}?`,
+    asks: (id) => ({
+      question: `Reset ${id}?`,
+      act: `reset ${id}`,
+      effect: "Its VMM closes it and starts it again from its image.",
+      lost: "its memory, and what it has not written to its disks",
+      ...BACK,
+    }),
     act: (id) => ({ kind: "vm.reset", vm: id }),
     command: (id) => `el2 vm reset ${id}`,
     disabled: neededVm,
@@ -198,7 +220,13 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     key: "k",
     label: "kill: end its life",
     danger: true,
-    question: (id) => `Kill ${id}?`,
+    asks: (id) => ({
+      question: `Kill ${id}?`,
+      act: `kill ${id}`,
+      effect: "The vCPU never runs again. The other vCPUs of its VM continue.",
+      lost: "its registers; only a reset of the VM brings it back",
+      ...BACK,
+    }),
     act: (id) => ({ kind: "vcpu.kill", vcpu: id }),
     command: (id) => `el2 vcpu kill ${id}`,
     disabled: neededVm,
@@ -209,7 +237,13 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     key: "i",
     label: "make it pending",
     danger: true,
-    question: (id) => `Make ${id} pending?`,
+    asks: (id) => ({
+      question: `Make ${id} pending?`,
+      act: `raise ${id}`,
+      effect: "The VM gets the interrupt as if its source had raised it.",
+      lost: "nothing; a guest that does not expect it may misbehave",
+      ...BACK,
+    }),
     act: (id) => ({ kind: "irq.raise", irq: id }),
     command: (id) => `el2 irq raise ${id}`,
   },
@@ -220,7 +254,13 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     label: "send: put a message in",
     danger: true,
     prompt: { sign: (id) => `message for ${id}, hexadecimal or text:TEXT`, wrong: "no bytes; write them like 21010f00 or text:hello" },
-    question: (id, text) => `Send ${text} into ${id}?`,
+    asks: (id, text) => ({
+      question: `Send ${text} into ${id}?`,
+      act: `send into ${id}`,
+      effect: "The receiver gets a message that its peer has not sent.",
+      lost: "nothing; a receiver that does not expect it may misbehave",
+      ...BACK,
+    }),
     act: (id, text) => {
       const bytes = bytesOf(text);
       return bytes && { kind: "queue.send", queue: id, bytes };
@@ -233,7 +273,13 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     key: "f",
     label: "flush: take all messages out",
     danger: true,
-    question: (id) => `Take all messages out of ${id}?`,
+    asks: (id) => ({
+      question: `Take all messages out of ${id}?`,
+      act: `flush ${id}`,
+      effect: "The queue is empty after it, as with msgqueue_flush.",
+      lost: "all messages in it; the receiver never sees them",
+      ...BACK,
+    }),
     act: (id) => ({ kind: "queue.flush", queue: id }),
     command: (id) => `el2 queue flush ${id}`,
   },
@@ -243,7 +289,13 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     key: "w",
     label: "ring: set flag 0",
     danger: true,
-    question: (id) => `Ring ${id}?`,
+    asks: (id) => ({
+      question: `Ring ${id}?`,
+      act: `ring ${id}`,
+      effect: "Flag 0 is set as with doorbell_send; the receiver gets its interrupt if it waits for that flag.",
+      lost: "nothing; a receiver that does not expect it may misbehave",
+      ...BACK,
+    }),
     act: (id) => ({ kind: "doorbell.ring", doorbell: id, flags: 1n }),
     command: (id) => `el2 queue ring-bell ${id} 0x1`,
   },
@@ -253,7 +305,13 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     key: "r",
     label: "reclaim it",
     danger: true,
-    question: (id) => `Ask the resource manager, as the host, to reclaim ${id}?`,
+    asks: (id) => ({
+      question: `Ask the resource manager, as the host, to reclaim ${id}?`,
+      act: `reclaim ${id}`,
+      effect: "The host gets the memory back. The resource manager refuses while a VM still has it mapped.",
+      lost: "the parcel and its handle; what its VMs have written stays in the memory unless it is to be sanitized",
+      ...BACK,
+    }),
     act: (id) => ({ kind: "rpc.send", id: MEM_RECLAIM.id, payload: encodeRequest(MEM_RECLAIM, { handle: handleOf(id), flags: 0 }) }),
     command: (id) => `el2 rpc send MEM_RECLAIM handle=${id.slice("parcel:".length)} flags=0`,
   },

@@ -1,7 +1,9 @@
 // Another session, which is shown until the person comes back: `:run WHAT`, and the last snapshot
 // of a session that is lost.
 
-import { type Choice, LinesOverlay, MenuOverlay, type Overlay } from "./overlay.ts";
+import type { MessageKind } from "./messages.ts";
+import { LinesOverlay, MenuOverlay, type Overlay } from "./overlay.ts";
+import type { Choice } from "./palette.ts";
 import type { Line } from "./pane.ts";
 import { wrap } from "./records.ts";
 
@@ -21,7 +23,7 @@ export interface SessionsHost {
   readonly start: Start | undefined;
   readonly width: () => number;
   readonly show: (overlay: Overlay) => void;
-  readonly say: (text: string, role?: Line["role"]) => void;
+  readonly say: (text: string, kind?: MessageKind) => void;
   /** Something was answered: draw. */
   readonly changed: () => void;
   /** Shows another session in the place of this one. */
@@ -52,7 +54,9 @@ export class OtherSessions {
     const off = this.#off();
     return {
       text: text.trim(),
-      detail: off ?? `another session, which is shown; q returns to ${this.host.title}`,
+      detail: `another session, which is shown; q returns to ${this.host.title}`,
+      off,
+      command: `up ${what}`,
       run: () => off === undefined ? void this.run(what, allowHost !== undefined) : this.host.say(`run: ${off}`, "bad"),
     };
   }

@@ -3,7 +3,6 @@
 
 import type { Rectangle, Screen } from "./cells.ts";
 import type { Scroll, Title } from "./box.ts";
-import type { Hint } from "./hints.ts";
 import type { Piece } from "./pieces.ts";
 import type { Look, Role } from "./theme.ts";
 import type { FilterError } from "../queries/filter.ts";
@@ -93,6 +92,4 @@ export interface Line {
   /** The background of the line, and the ink of a bar at its left. */
   readonly tint?: Role;
   readonly bar?: Role;
-  /** Keys that help, behind a message. */
-  readonly key?: readonly Hint[];
 }

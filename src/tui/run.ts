@@ -87,6 +87,7 @@ export async function runTui(client: Client, port: TerminalPort, options: TuiOpt
     starts.leave();
     left.resolve(next);
   };
+  const timers = new Set<ReturnType<typeof setTimeout>>();
   let over: string | undefined;
   /** What goes to the terminal beside the cells, in front of the next frame. */
   let aside = "";
@@ -110,6 +111,13 @@ export async function runTui(client: Client, port: TerminalPort, options: TuiOpt
   const app = new App({ ...options, start: started, fork: forked }, {
     send: (request) => connection.send(request),
     changed: (urgent) => pump.request(urgent),
+    later: (ms) => {
+      const timer = setTimeout(() => {
+        timers.delete(timer);
+        pump.request(true);
+      }, ms);
+      timers.add(timer);
+    },
     leave: () => leave(),
     redraw: () => screen.invalidate(),
     copy(text) {
@@ -154,6 +162,7 @@ export async function runTui(client: Client, port: TerminalPort, options: TuiOpt
     next = await Promise.race([left.promise, readKeys(port, app, heard).then(() => end("the terminal is gone")).then(() => undefined)]);
   } finally {
     connection.close();
+    for (const timer of timers) clearTimeout(timer);
     pump.close();
     endResize();
     for (const { signal, call } of signals) Deno.removeSignalListener(signal, call);

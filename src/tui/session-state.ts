@@ -2,7 +2,7 @@
 // of the run is shown, and how it ended.
 
 import type { LostState, StateWord } from "./frame.ts";
-import type { Line } from "./pane.ts";
+import type { MessageKind } from "./messages.ts";
 import type { MachineSample, SessionEnd, SessionEvent } from "../protocol/protocol.ts";
 
 /** Between two tries to reach a lost session, ms. */
@@ -28,7 +28,7 @@ export class SessionState {
    * @param clock wall time in ms
    * @param say tells the person what has happened
    */
-  constructor(readonly clock: () => number, readonly say: (text: string, role?: Line["role"]) => void) {}
+  constructor(readonly clock: () => number, readonly say: (text: string, kind?: MessageKind) => void) {}
 
   get sample(): MachineSample | undefined {
     return this.#sample;
@@ -148,12 +148,12 @@ export class SessionState {
         return true;
       case "ended":
         this.#end ??= event.end;
-        this.say(`ended: ${event.end.message}; q leaves`, event.end.code ? "bad" : "text");
+        this.say(`ended: ${event.end.message}; q leaves`, event.end.code ? "failed" : "text");
         return true;
       case "failed":
         this.#failed = true;
         this.#end ??= { code: 1, message: event.message };
-        this.say(`the machine failed: ${event.message.split("\n", 1)[0]}`, "bad");
+        this.say(`the machine failed: ${event.message.split("\n", 1)[0]}`, "failed");
         return true;
       default:
         return false;

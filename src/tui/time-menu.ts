@@ -132,7 +132,7 @@ export class TimeMenu {
   async #save(path: string): Promise<void> {
     if (path.trim() === "") return this.#tell("a snapshot needs a file", "bad");
     const error = await this.#written(path);
-    this.#tell(error === undefined ? `${path}: the snapshot is whole` : `${path}: ${error}`, error === undefined ? "text" : "bad");
+    this.#tell(error === undefined ? `${path}: the snapshot is whole` : `${path}: ${error}`, error === undefined ? "ok" : "bad");
   }
 
   /**
@@ -153,7 +153,7 @@ export class TimeMenu {
     }
   }
 
-  #tell(text: string, role?: "text" | "bad"): void {
+  #tell(text: string, role?: "ok" | "text" | "bad"): void {
     this.host.say(text, role);
     this.host.changed();
   }

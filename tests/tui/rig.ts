@@ -34,6 +34,8 @@ export class Rig {
   redrawn = 0;
   reconnects = 0;
   readonly visited: string[] = [];
+  /** After how many ms something is to be drawn. */
+  readonly later: number[] = [];
   screen: Screen;
   /** What is wrong with actions. */
   actError: string | undefined;
@@ -47,6 +49,7 @@ export class Rig {
     this.app = new App({ title: "phone", ascii: true, clock: () => this.time, ...options }, {
       send: (request) => this.#send(request),
       changed() {},
+      later: (ms) => this.later.push(ms),
       leave: () => this.left = true,
       redraw: () => {
         this.redrawn++;

@@ -1,0 +1,85 @@
+// What the row of messages says: toasts about what has happened, one at a time, and the last answer
+// to a key (docs/design/look.md §4).
+
+import type { Hint } from "./hints.ts";
+
+/** What a message is about. `bad`: something is wrong; `refused`: the machine said no. */
+export type MessageKind = "text" | "ok" | "accent" | "warn" | "bad" | "refused" | "failed";
+
+/** A message as it is shown. */
+export interface Message {
+  readonly text: string;
+  readonly kind: MessageKind;
+  /** Keys that help. */
+  readonly keys: readonly Hint[];
+  /** Toasts that are still there below it. */
+  readonly more: number;
+}
+
+/** How long (ms) a toast stays. */
+export const TOAST_TIME = 8000;
+
+const DISMISS: Hint = { key: "Esc", word: "dismiss" };
+/** Toasts that stay until somebody has seen them. */
+const STAYS: ReadonlySet<MessageKind> = new Set(["refused", "failed"]);
+
+interface Toast {
+  readonly text: string;
+  readonly kind: MessageKind;
+  readonly keys: readonly Hint[];
+  readonly until: number;
+  readonly topic: string;
+}
+
+/** The messages of an application. */
+export class Messages {
+  #answer = "";
+  #toasts: readonly Toast[] = [];
+
+  /**
+   * @param clock wall time in ms
+   * @param later has the screens drawn after so many ms
+   */
+  constructor(readonly clock: () => number, readonly later: (ms: number) => void) {}
+
+  /**
+   * Says something; `keys` answer it, and a press of one dismisses it. A newer message about a
+   * topic takes the place of the one before.
+   */
+  say(text: string, kind: MessageKind = "text", keys: readonly Hint[] = [], topic = text): void {
+    if (kind === "text") {
+      this.#answer = text;
+      return;
+    }
+    const until = STAYS.has(kind) ? Infinity : this.clock() + TOAST_TIME;
+    this.#toasts = [...this.#live.filter((toast) => toast.topic !== topic), { text, kind, keys, until, topic }];
+    this.#answer = "";
+    if (until < Infinity) this.later(TOAST_TIME);
+  }
+
+  /** A key was pressed: the last answer goes, and toasts that the key answers. */
+  pressed(key: string): void {
+    this.#answer = "";
+    this.#toasts = this.#live.filter(({ keys }) => !keys.some((one) => one.key === key));
+  }
+
+  /** Takes the newest toast away; false where there is none. */
+  dismiss(): boolean {
+    const shown = this.#live;
+    this.#toasts = shown.slice(0, -1);
+    return shown.length > 0;
+  }
+
+  /** What the row says now. */
+  get current(): Message | undefined {
+    // The answer to a key is newer than any toast, and goes with the next key.
+    if (this.#answer) return { text: this.#answer, kind: "text", keys: [], more: 0 };
+    const shown = this.#live, toast = shown.at(-1);
+    return toast && { text: toast.text, kind: toast.kind, keys: [...toast.keys, DISMISS], more: shown.length - 1 };
+  }
+
+  get #live(): readonly Toast[] {
+    const now = this.clock();
+    return this.#toasts.filter(({ until }) => until > now);
+  }
+}
