@@ -401,7 +401,8 @@ export class WasmCore implements DebugCore {
     if (wasmAddress) return { ok: true, pa: wasmAddress - this.ram.wasmAddress + this.ram.base, ipa };
     const fault = this.#words[CPU.FAULT >> 2];
     if (fault === Fault.Bus) return { ok: true, pa: Number(this.#view.getBigUint64(CPU.WALK_PA, true)), ipa };
-    return { ok: false, stage: fault === Fault.Stage1 ? 1 : 2, fsc: this.#words[CPU.FAULT_STATUS >> 2], ipa };
+    const failed = { ok: false, stage: fault === Fault.Stage1 ? 1 : 2, fsc: this.#words[CPU.FAULT_STATUS >> 2], ipa } as const;
+    return fault === Fault.Stage2OnWalk ? { ...failed, walkLevel: this.#words[CPU.WALK_LEVEL >> 2] } : failed;
   }
 
   invalidateStage2(stage2: number, _ipa: number, size: number): void {

@@ -14,11 +14,11 @@ export { REGISTER_NAMES, type RegisterName, V_REGISTERS, type VcpuState, X_REGIS
 
 /**
  * Result of an address translation on behalf of a vCPU. `fsc` is the fault status code as in
- * ESR_ELx.DFSC.
+ * ESR_ELx.DFSC; `walkLevel` is the level of the stage-1 descriptor that stage 2 lets nobody read.
  */
 export type Translation =
   | { ok: true; pa: number; ipa: number }
-  | { ok: false; stage: 1 | 2; fsc: number; ipa: number };
+  | { ok: false; stage: 1 | 2; fsc: number; ipa: number; walkLevel?: number };
 
 /** The state that a core keeps of a vCPU between two calls of `run`, beside its registers. */
 export interface VcpuProgress {

@@ -82,6 +82,8 @@ export interface AccessOptions {
   unprivileged?: boolean;
   /** One element of several: a stage-2 abort has no syndrome. */
   part?: boolean;
+  /** log2 of the number of elements in it, a static i32, where alignment is that of an element. */
+  elements?: Node;
 }
 
 /**
@@ -466,8 +468,8 @@ export class Builder {
   }
   /**
    * The place of `size` aligned bytes of guest RAM after translation, writable, as an i32 for
-   * `ramLoad` and `ramStore` in this instruction. May fault. `zero` reports faults as DC ZVA
-   * does.
+   * `ramLoad` and `ramStore` in this instruction. May fault. With `zero` it is the block around the
+   * address, as DC ZVA zeroes it.
    */
   ramAddress(size: number, address: Node, zero = false): Node {
     const local = this.#local("i32");

@@ -53,19 +53,21 @@ const MULTIPLE: Readonly<Record<number, { registers: number; elements: number }>
   10: { registers: 2, elements: 1 },
 };
 
-/**
- * Whole registers, one after the other: LD1 and ST1. The element size changes nothing but the text.
- */
-function consecutive($: Builder, L: number, Q: number, registers: number, Rt: Node, base: Node): void {
-  const bytes = Q ? 16 : 8;
+/** Copies of memory: LD1 and ST1 that have one handler for all sizes of elements. */
+const isFrequent = ({ update }: Update, { Q, opcode4 }: { readonly Q: number; readonly opcode4: number }) =>
+  Q === 1 && MULTIPLE[opcode4]?.elements === 1 && MULTIPLE[opcode4].registers <= 2 && update !== "register";
+
+/** Whole registers, one after the other: LD1 and ST1. `elements` is log2 of those of a register. */
+function consecutive($: Builder, L: number, Q: number, elements: Node, registers: number, Rt: Node, base: Node): void {
+  const bytes = Q ? 16 : 8, options = { part: true, elements };
   const at = (i: number) => i ? $.add(base, i * bytes) : base;
   if (L) {
-    const values = Array.from({ length: registers }, (_, i) => $.load(Q ? "v128" : "i64", bytes, at(i), { part: true }));
+    const values = Array.from({ length: registers }, (_, i) => $.load(Q ? "v128" : "i64", bytes, at(i), options));
     values.forEach((value, i) => Q ? $.setQ(following($, Rt, i), value) : $.setD(following($, Rt, i), value));
   } else {
     for (let i = 0; i < registers; i++) {
       const register = following($, Rt, i);
-      $.store(bytes, at(i), Q ? $.Q(register) : $.Dbits(register), { part: true });
+      $.store(bytes, at(i), Q ? $.Q(register) : $.Dbits(register), options);
     }
   }
 }
@@ -84,13 +86,14 @@ function gather($: Builder, vectors: readonly Node[], sources: readonly ByteSour
 /** LD2 to LD4 and ST2 to ST4: element e of register r lies at structure e, place r, in memory. */
 function interleaved($: Builder, L: number, size: number, Q: number, n: number, Rt: Node, base: Node): void {
   const registerBytes = Q ? 16 : 8, esize = 1 << size;
+  const options = { part: true, elements: $.i32((Q ? 4 : 3) - size) };
   const at = (i: number) => i ? $.add(base, i * registerBytes) : base;
   /** The place of byte `byte` of register `register` in the memory image. */
   const inMemory = (register: number, byte: number) => ((byte >> size) * n + register) * esize + (byte & esize - 1);
   const bytes = Array.from({ length: 16 }, (_, i) => i);
   if (L) {
     const loaded = Array.from({ length: n }, (_, i) => {
-      const value = $.load(Q ? "v128" : "i64", registerBytes, at(i), { part: true });
+      const value = $.load(Q ? "v128" : "i64", registerBytes, at(i), options);
       return Q ? value : $.let($.op("i64x2.splat", value));
     });
     for (let register = 0; register < n; register++) {
@@ -110,7 +113,7 @@ function interleaved($: Builder, L: number, size: number, Q: number, n: number, 
     }
     for (let i = 0; i < n; i++) {
       const value = gather($, registers, bytes.map((byte) => source.get(i * registerBytes + byte % registerBytes)!));
-      $.store(registerBytes, at(i), Q ? value : $.lane("i64x2.extract_lane", 0, value), { part: true });
+      $.store(registerBytes, at(i), Q ? value : $.lane("i64x2.extract_lane", 0, value), options);
     }
   }
 }
@@ -142,17 +145,24 @@ function multiple(kind: Update): Instruction[] {
   };
   return [
     insn(
+      `LD1/ST1 (one or two registers, update: ${kind.update})`,
+      fixed("opcode4 size"),
+      { shape: "Q L opcode4", when: (f) => isFrequent(kind, f) },
+      assembly,
+      ({ Q, L, opcode4, size, Rn, Rt, ...f }, $) => {
+        const { registers } = MULTIPLE[opcode4], base = $.XSP(Rn);
+        consecutive($, L, Q, $.range($.sub($.i32(4), size), 0, 4), registers, Rt, base);
+        writeBack($, kind, Rn, f, base, registers * 16);
+      },
+    ),
+    insn(
       `LD1/ST1 (multiple structures, update: ${kind.update})`,
       fixed("opcode4 size"),
-      {
-        shape: "Q L opcode4",
-        when: (f) => MULTIPLE[f.opcode4]?.elements === 1,
-        cold: (f) => !f.Q || MULTIPLE[f.opcode4].registers > 2 || kind.update === "register",
-      },
+      { shape: "Q L opcode4 size", when: (f) => MULTIPLE[f.opcode4]?.elements === 1 && !isFrequent(kind, f), cold: true },
       assembly,
-      ({ Q, L, opcode4, Rn, Rt, ...f }, $) => {
+      ({ Q, L, opcode4, size, Rn, Rt, ...f }, $) => {
         const { registers } = MULTIPLE[opcode4], base = $.XSP(Rn);
-        consecutive($, L, Q, registers, Rt, base);
+        consecutive($, L, Q, $.i32((Q ? 4 : 3) - size), registers, Rt, base);
         writeBack($, kind, Rn, f, base, registers * (Q ? 16 : 8));
       },
     ),

@@ -5,9 +5,10 @@ import type { AccessOptions, Bank, Builder, Compared, Flag, Node, Statement, Sta
 import type { OperandKind, OperandLayout } from "../decoded/operands.ts";
 import { CPU, DataEntry, Slot, TlbSet, vAddress, xAddress } from "../state/cpu-state.ts";
 import { Access, callee, type FunctionName } from "../state/functions.ts";
+import { TlbFlags } from "../state/tlb-layout.ts";
 import type { Callees } from "../wasm/library.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
-import { PAGE_SIZE } from "../../support/sizes.ts";
+import { PAGE_SHIFT, PAGE_SIZE } from "../../support/sizes.ts";
 
 /** The surroundings of the emitted code. */
 export interface Surroundings {
@@ -73,10 +74,9 @@ function storeInstruction(type: Type, bytes: number): string {
   return bytes === full ? `${type}.store` : `${type}.store${8 * bytes}`;
 }
 
-/** The access descriptor of `state/functions.ts`. */
-export function accessDescriptor(bytes: number, options: AccessOptions): number {
-  return bytes | (options.aligned ? Access.Aligned : 0) | (options.unprivileged ? Access.Unprivileged : 0) |
-    (options.part ? Access.Part : 0);
+/** How an access behaves, DC ZVA's included. */
+export interface Behavior extends AccessOptions {
+  readonly zero?: boolean;
 }
 
 /** The slot of a register whose number is constant. */
@@ -442,7 +442,7 @@ export class Emitter {
     size: number,
     count: number,
     table: number,
-    options: AccessOptions,
+    options: Behavior,
     hit: (wasmAddress: number, offset: number) => void,
     miss: (va: number) => void,
   ): void {
@@ -462,7 +462,7 @@ export class Emitter {
    * Puts 1 on the stack when the TLB entry of the address in `va`, which goes into `tlbEntry`,
    * serves the access.
    */
-  protected compareTlb(va: number, size: number, count: number, table: number, options: AccessOptions): void {
+  protected compareTlb(va: number, size: number, count: number, table: number, options: Behavior): void {
     const f = this.f;
     f.get(va).get(va).op("i32.wrap_i64").i32(DataEntry.IndexShift).op("i32.shr_u").i32(DataEntry.IndexMask).op("i32.and");
     if (options.unprivileged) f.i32(0).memory("i32.load", CPU.TLB_UNPRIVILEGED);
@@ -472,6 +472,16 @@ export class Emitter {
     // The last element is in the same page: else it changes the lowest bit of the page's number.
     if (count > 1) f.get(va).i64((count - 1) * size).op("i64.add").get(va).op("i64.xor").i64(PAGE_SIZE).op("i64.and").op("i64.or");
     f.op("i64.eqz");
+    // Device memory is among what wants alignment, and refuses DC ZVA.
+    if (options.zero) this.entryFlags(va, table).i32(TlbFlags.Aligned).op("i32.and").op("i32.eqz").op("i32.and");
+  }
+
+  /** Puts the flags of the TLB entry of the address in `va` on the stack. */
+  protected entryFlags(va: number, table: number): FunctionBuilder {
+    const f = this.f;
+    f.get(va).op("i32.wrap_i64").i32(PAGE_SHIFT).op("i32.shr_u").i32(TlbSet.Entries - 1).op("i32.and");
+    this.at.tlb();
+    return f.op("i32.add").memory("i32.load8_u", table === TlbSet.Read ? TlbSet.ReadFlags : TlbSet.WriteFlags);
   }
 
   /** Puts the Wasm address on the stack, after `compareTlb`. */
@@ -517,10 +527,19 @@ export class Emitter {
     });
   }
 
+  /** Puts the access descriptor of `state/functions.ts` on the stack. */
+  protected descriptor(bytes: number, { aligned, unprivileged, part, zero, elements }: Behavior): void {
+    const flags = (aligned ? Access.Aligned : 0) | (unprivileged ? Access.Unprivileged : 0) | (part ? Access.Part : 0);
+    this.f.i32(bytes | flags | (zero ? Access.Zero : 0));
+    if (!elements) return;
+    this.value(elements);
+    this.f.i32(Access.ElementsShift).op("i32.shl").op("i32.or");
+  }
+
   /** Calls the slow load for the address on the stack; the value is left there. */
   protected slowLoad(type: Type, size: number, options: AccessOptions): void {
     const f = this.f;
-    f.i32(accessDescriptor(size, options));
+    this.descriptor(size, options);
     this.seam(size === 16 ? "slowLoad16" : "slowLoad");
     if (type === "i64") {
       if (options.signed) f.op(`i64.extend${8 * size}_s`);
@@ -561,7 +580,8 @@ export class Emitter {
 
   protected slowStore(type: Type, stored: number, size: number, options: AccessOptions): void {
     const f = this.f;
-    f.i32(accessDescriptor(size, options)).get(stored);
+    this.descriptor(size, options);
+    f.get(stored);
     if (type === "f64") f.op("i64.reinterpret_f64");
     if (type === "f32") f.op("i32.reinterpret_f32");
     if (type === "i32" || type === "f32") f.op("i64.extend_i32_u");
@@ -569,10 +589,13 @@ export class Emitter {
   }
 
   protected ramAddress(id: number, size: number, address: Node, zero: boolean): void {
-    const f = this.f, target = this.local(id);
-    this.access(address, size, 1, TlbSet.Write, {}, (wasmAddress) => void f.get(wasmAddress).set(target), (va) => {
+    const f = this.f, target = this.local(id), options = { aligned: true, zero };
+    const block = zero ? this.$.and(address, -size) : address;
+    this.access(block, size, 1, TlbSet.Write, options, (wasmAddress) => void f.get(wasmAddress).set(target), (va) => {
       this.at.beforeCall(false);
-      f.get(va).i32(size | Access.Aligned | (zero ? Access.Zero : 0));
+      if (zero) this.value(address);
+      else f.get(va);
+      this.descriptor(size, options);
       this.seam("slowAddress");
       f.set(target);
       this.checkPending();

@@ -11,7 +11,7 @@ import { dataEntryOffset, dataFlagsOffset, DISABLING_BIT, TlbFlags } from "../st
 import { type Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { raiseAbort, raiseAlignmentFault } from "./aborts.ts";
-import { mmuFunction, Rights } from "./mmu.ts";
+import { misalignmentOf, mmuFunction, Rights } from "./mmu.ts";
 import { tlbFunction } from "./tlb.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
@@ -21,6 +21,12 @@ const flag = (word: Value, mask: number) => word.and(mask).nonZero();
 
 /** Bytes of an access. */
 export const sizeOf = (access: Value): Value => access.and(Access.SizeMask);
+
+/**
+ * Whether a TLB entry that requires alignment must not serve an access: it is misaligned, or DC ZVA,
+ * which Device memory refuses.
+ */
+const wantsNormal = (misaligned: Value, access: Value): Value => misaligned.or(access.and(Access.Zero));
 
 /** Whether an access is to two pages. */
 export const crosses = (va: Value, access: Value): Value => inPage(va).add(sizeOf(access)).gtU(PAGE_SIZE);
@@ -86,7 +92,7 @@ export class DataAccess {
    * in the fault: it comes before the MMU's.
    */
   misalignment(c: Code, va: Local, access: Value): Local {
-    const misaligned = c.let(va.wrap().and(sizeOf(access).sub(1)));
+    const misaligned = c.let(misalignmentOf(va, access));
     c.if(misaligned, () => {
       c.if(access.and(Access.Aligned).or(c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.A)), () => {
         c.run(raiseAlignmentFault(this.library), va, access);
@@ -127,7 +133,7 @@ export class DataAccess {
     const entry = c.let(c.load("i64.load", set.add(dataEntryOffset(va)), TlbSet[table]));
     const flags = c.load("i32.load8_u", set.add(dataFlagsOffset(va)), TlbSet[`${table}Flags`]);
     const wasmAddress = va.wrap().add(entry.wrap().shl(DataEntry.DistanceShift));
-    const permits = (misaligned: Value) => misaligned.not().or(flags.and(TlbFlags.Aligned).not());
+    const permits = (misaligned: Value) => wantsNormal(misaligned, access).not().or(flags.and(TlbFlags.Aligned).not());
     return {
       flags,
       wasmAddress,

@@ -12,7 +12,7 @@ import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 import { defineAborts, raiseAbort } from "./aborts.ts";
 import { copy, crosses, DataAccess, entryFlags, sizeOf, writeOnly } from "./data-access.ts";
-import { AccessKind, mmuFunction } from "./mmu.ts";
+import { AccessKind, Fault, misalignmentOf, mmuFunction } from "./mmu.ts";
 import { markWriteMapped, tlbFunction } from "./tlb.ts";
 
 const INSTRUCTION_SIZE = 4;
@@ -125,7 +125,7 @@ function defineCrossingStore(library: Library, data: DataAccess): FunctionBuilde
  * access is to two pages.
  */
 function plainMisalignment(c: Code, va: Local, access: Value): Local {
-  const misaligned = c.let(va.wrap().and(sizeOf(access).sub(1)));
+  const misaligned = c.let(misalignmentOf(va, access));
   const strict = access.and(Access.Aligned).or(c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.A));
   c.if(misaligned.nonZero().and(strict.nonZero()).or(crosses(va, access)), () => c.return(zero));
   return misaligned;
@@ -218,12 +218,23 @@ function defineStores(library: Library, writeAddress: FunctionBuilder, crossingS
   }
 }
 
-/** The address where an atomic, or DC ZVA, writes. */
+/**
+ * The address where an atomic, or DC ZVA, writes. FAR has the address as DC ZVA's register gives it,
+ * wherever its block begins. Arm ARM D13.2.40.
+ */
 function defineSlowAddress(library: Library, writeAddress: FunctionBuilder): void {
   const c = new Code(defineFunction(library, "slowAddress"));
-  const access = c.parameter(1);
-  const kind = access.and(Access.Zero).select(zero, constant("i32", AccessKind.ReadModifyWrite));
-  c.result(c.call(writeAddress, c.parameter(0), access.or(kind)));
+  const va = c.parameter(0), access = c.parameter(1);
+  c.if(access.and(Access.Zero).not(), () => c.return(c.call(writeAddress, va, access.or(AccessKind.ReadModifyWrite))));
+  c.store("i32.store", CPU.FAULT, constant("i32", Fault.None));
+  const block = c.let(va.and(constant("i64", 0).sub(sizeOf(access).wide())));
+  const wasmAddress = c.let(c.call(writeAddress, block, access));
+  const fault = c.let(c.load("i32.load", CPU.FAULT));
+  c.if(wasmAddress.not(), () => {
+    c.if(fault.eq(Fault.Stage1), () => c.store("i64.store", CPU.FAR_EL1, va));
+    c.if(fault.gtU(Fault.Stage1), () => c.store("i64.store", CPU.EXIT_FAR, va));
+  });
+  c.result(wasmAddress);
 }
 
 /** Instruction fetch. */

@@ -81,6 +81,12 @@ export const AccessKind = {
   ReadModifyWrite: 0x1_0000,
 } as const;
 
+/** The low bits of `va` that an aligned access has not: alignment is to its size, or its elements'. */
+export function misalignmentOf(va: Value, access: Value): Value {
+  const elements = access.shrU(Access.ElementsShift).and(ELEMENTS_MASK);
+  return va.wrap().and(access.and(Access.SizeMask).shrU(elements).sub(1));
+}
+
 /** Functions of the MMU that other parts call, with `mmuFunction`. */
 const MMU_FUNCTIONS = {
   /**
@@ -108,6 +114,9 @@ export function mmuFunction(library: Library, name: MmuFunction): FunctionBuilde
   const [parameters, results] = MMU_FUNCTIONS[name];
   return library.get(name, parameters, results);
 }
+
+/** Bits of a field of `Access.ElementsShift`. */
+const ELEMENTS_MASK = 7;
 
 /** Bits of a descriptor. */
 const Descriptor = {
@@ -248,8 +257,9 @@ function defineTranslate(c: Code, library: Library, stage2: FunctionBuilder, ram
   // EL2 answers accesses that stage 2 does not map, aligned or not: the recorded platform's
   // emulated devices see unaligned accesses.
   c.if(entry.and(Stage2Entry.Valid).not(), () => fail(c, Fault.Stage2, status(FaultStatus.Translation, entry)));
-  const unaligned = va.wrap().and(access.and(Access.SizeMask).sub(1));
-  c.if(rights.and(Rights.Device).nonZero().and(unaligned.nonZero()), () => {
+  // DC ZVA is aligned, and Device memory refuses it all the same. Arm ARM C5.3, "DC ZVA".
+  const refused = misalignmentOf(va, access).or(access.and(Access.Zero)).nonZero();
+  c.if(rights.and(Rights.Device).nonZero().and(refused), () => {
     fail(c, Fault.Stage1, status(FaultStatus.Alignment, 0));
   });
   const el0 = c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask).not();
@@ -325,6 +335,7 @@ function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout): void {
     const entry = c.let(c.call(stage2, at));
     const onWalk = (code: Value) => {
       c.store("i64.store", CPU.WALK_IPA, at);
+      c.store("i32.store", CPU.WALK_LEVEL, level);
       fail(c, Fault.Stage2OnWalk, code);
     };
     c.if(entry.and(Stage2Entry.Valid).not(), () => onWalk(status(FaultStatus.Translation, entry)));

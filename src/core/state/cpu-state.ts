@@ -173,6 +173,8 @@ export const CPU = {
   /** `Fault` and fault status code of the latest translation that failed. i32. */
   FAULT: word(),
   FAULT_STATUS: word(),
+  /** Level of the stage-1 descriptor of the latest fault of stage 2 on a walk. i32. */
+  WALK_LEVEL: word(),
   /** Bytes of an access that crosses a page, in the order of memory. */
   CROSSING: field(16),
 

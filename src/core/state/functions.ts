@@ -23,8 +23,15 @@ export const Access = {
    * Only one half of a pair or one element of several: a stage-2 abort has no syndrome (ISV = 0).
    */
   Part: 0x400,
-  /** DC ZVA: 64 bytes, the address is aligned already; reported as a cache maintenance write. */
+  /**
+   * DC ZVA of the 64 bytes around the address, which Device memory refuses with an alignment fault.
+   */
   Zero: 0x800,
+  /**
+   * log2 of the number of elements, 3 bits from here: alignment is that of an element. Arm ARM
+   * C6.2 and C7.2: LD1 to LD4 and ST1 to ST4 access memory element by element.
+   */
+  ElementsShift: 20,
 } as const;
 
 interface Signature {

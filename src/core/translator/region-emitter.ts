@@ -2,10 +2,10 @@
 // and whatever the inline compare of an access does not serve leaves the region before the
 // instruction, so that the interpreter executes it, fault and all.
 
-import type { AccessOptions, Bank, Builder, Compared, Flag, Node, Statement, Type } from "../../isa/builder.ts";
+import type { Bank, Builder, Compared, Flag, Node, Statement, Type } from "../../isa/builder.ts";
 import { SP_ALIGNMENT } from "../architecture/exceptions.ts";
 import { OperandLayout } from "../decoded/operands.ts";
-import { accessDescriptor, constantSlot, Emitter, type KnownFlags, type Surroundings } from "../interpreter/emitter.ts";
+import { type Behavior, constantSlot, Emitter, type KnownFlags, type Surroundings } from "../interpreter/emitter.ts";
 import { CPU, DataEntry, KeptPage, Slot, TlbSet, vAddress, xAddress } from "../state/cpu-state.ts";
 import { TlbFlags } from "../state/tlb-layout.ts";
 import type { Callees } from "../wasm/library.ts";
@@ -16,7 +16,7 @@ import type { Instruction } from "./instruction.ts";
 import { FlagsKind } from "./lazy-flags.ts";
 import { generalSlots, isLogical, type RegisterSet, startsWhole, vectorIndices } from "./register-use.ts";
 import { bigOf, numberOf } from "./static-values.ts";
-import { PAGE_SHIFT, PAGE_SIZE } from "../../support/sizes.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 const FLAGS = ["C", "V", "N", "Z"] as const;
 const FLAG_TYPES = { N: "i64", Z: "i64", V: "i64", C: "i32" } as const;
@@ -537,7 +537,7 @@ export class RegionEmitter extends ConstantEmitter {
     size: number,
     count: number,
     table: number,
-    options: AccessOptions,
+    options: Behavior,
     hit: (wasmAddress: number, offset: number) => void,
   ): void {
     const f = this.f, wasmAddress = this.at.local("i32"), { member, kept } = this.site;
@@ -630,17 +630,16 @@ export class RegionEmitter extends ConstantEmitter {
     const f = this.f;
     f.i32(0).get(va).i64(-PAGE_SIZE).op("i64.and").memory("i64.store", kept + KeptPage.Page);
     f.i32(0).get(wasmAddress).get(va).op("i32.wrap_i64").op("i32.sub").memory("i32.store", kept + KeptPage.Distance).i32(0);
-    f.get(va).op("i32.wrap_i64").i32(PAGE_SHIFT).op("i32.shr_u").i32(TlbSet.Entries - 1).op("i32.and");
-    this.at.tlb();
-    f.op("i32.add").memory("i32.load8_u", table === TlbSet.Read ? TlbSet.ReadFlags : TlbSet.WriteFlags);
-    f.i32(TlbFlags.Aligned).op("i32.and").op("i32.eqz").op("i64.extend_i32_u").i64(PAGE_SIZE - bytes + 1).op("i64.mul");
+    this.entryFlags(va, table).i32(TlbFlags.Aligned).op("i32.and").op("i32.eqz").op("i64.extend_i32_u").i64(PAGE_SIZE - bytes + 1).op(
+      "i64.mul",
+    );
     f.memory("i64.store", kept + KeptPage.Limit);
   }
 
   /** Leaves the region where the function does not serve the address on the stack either. */
-  #tryAgain(wasmAddress: number, bytes: number, table: number, options: AccessOptions): void {
+  #tryAgain(wasmAddress: number, bytes: number, table: number, options: Behavior): void {
     const f = this.f;
-    f.i32(accessDescriptor(bytes, options));
+    this.descriptor(bytes, options);
     this.seam(table === TlbSet.Read ? "readableAt" : "writableAt");
     f.tee(wasmAddress).op("i32.eqz");
     f.ifLikely(false, () => this.site.leave(this.knownFlags));
@@ -686,8 +685,8 @@ export class RegionEmitter extends ConstantEmitter {
 
   protected override ramAddress(id: number, size: number, address: Node, zero: boolean): void {
     const target = this.local(id);
-    this.access(address, size, 1, TlbSet.Write, { aligned: true }, (wasmAddress) => void this.f.get(wasmAddress).set(target));
-    void zero;
+    const block = zero ? this.$.and(address, -size) : address;
+    this.access(block, size, 1, TlbSet.Write, { aligned: true, zero }, (wasmAddress) => void this.f.get(wasmAddress).set(target));
   }
 
   /** Puts a value on the stack later than now: a constant, or what a separate local holds. */

@@ -46,6 +46,8 @@ Deno.test("registers of EL1 and DC ZVA are of the region that they stand in", ()
 Deno.test("where they are undefined or trapped, every tier takes the same exceptions", () => {
   const run = (machine: Machine): string[] => {
     const { vcpu } = machine;
+    // DC ZVA is for Normal memory.
+    vcpu.defaultCacheable = true;
     machine.load(CODE, LOOP);
     for (let at = VECTORS; at < VECTORS + 0x800; at += 0x80) machine.load(at, HANDLER);
     vcpu.setRegister("VBAR_EL1", BigInt(VECTORS));

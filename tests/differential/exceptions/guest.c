@@ -82,6 +82,14 @@ static const struct { const char *name; u32 word; } accesses[] = {
   {"stp", 0xa9000801}, {"ldr-post", 0xf8408401}, {"str-pre", 0xf8000c01}, {"ldr-q", 0x3dc00000}, {"str-q", 0x3d800000}, {"zva", 0xd50b7420},
 };
 #define COUNT(array) (sizeof(array) / sizeof(*array))
+/** Structures: several in a row, interleaved, one lane, replicated. Alignment is an element's. */
+static const struct { const char *name; u32 word; } structures[] = {
+  {"ld1 {v0.16b}", 0x4c407000}, {"ld1 {v0.8b,v1.8b}", 0x0c40a000}, {"ld1 {v0.8h}", 0x4c407400}, {"ld1 {v0.4s-v2.4s}", 0x4c406800},
+  {"ld1 {v0.2d-v3.2d}", 0x4c402c00}, {"ld1 {v0.1d}", 0x0c407c00}, {"ld2 {v0.16b,v1.16b}", 0x4c408000}, {"ld3 {v0.4h-v2.4h}", 0x0c404400},
+  {"ld4 {v0.16b-v3.16b}", 0x4c400000}, {"ld4 {v0.2d-v3.2d}", 0x4c400c00}, {"st1 {v0.16b}", 0x4c007000}, {"st1 {v0.4s,v1.4s}", 0x4c00a800},
+  {"st2 {v0.8h,v1.8h}", 0x4c008400}, {"st4 {v0.8b-v3.8b}", 0x0c000000}, {"ld1 {v0.b}[1]", 0x0d400400}, {"ld1 {v0.s}[1]", 0x0d409000},
+  {"st2 {v0.h,v1.h}[1]", 0x0d204800}, {"ld1r {v0.8h}", 0x4d40c400},
+};
 
 static void attributes(void) {
   static const u64 sctlr[] = {SCTLR_BASE, SCTLR_BASE | 1 << 19};
@@ -98,6 +106,7 @@ static void attributes(void) {
         map(CODE_PAGE, code, LEAF | NORMAL | SHARED | AF | READ_ONLY | (states[s] & 0xc ? UXN : USER | PXN));
         map(DATA_PAGE, data, leaf);
         for (u32 i = 0; i < COUNT(accesses); i++) try(accesses[i].name, BASE, accesses[i].word, states[s], DATA + 0x40, 0x11);
+        try("zva", BASE, 0xd50b7420, states[s], DATA + 0x6d, 0);
         // Fetch: the code page has the attributes.
         map(CODE_PAGE, code, leaf);
         try("fetch", BASE, 0xd503201f, states[s], 0, 0);
@@ -195,6 +204,9 @@ static void alignment(void) {
           if (accesses[i].word == 0xd50b7420) continue;
           try(accesses[i].name, BASE, accesses[i].word, el ? EL1H : EL0, DATA + 0x40 + offset, 0x11);
         }
+      for (u32 i = 0; i < COUNT(structures); i++)
+        for (u64 offset = 1; offset < 16; offset += i & 1 ? 1 : 3)
+          try(structures[i].name, BASE, structures[i].word, el ? EL1H : EL0, DATA + 0x40 + offset, 0x11);
       // Over the end of the page: the next one is read-only, and nothing for EL0.
       try("ldr", BASE, 0xf9400001, el ? EL1H : EL0, DATA + 4093, 0x11);
       try("str", BASE, 0xf9000001, el ? EL1H : EL0, DATA + 4093, 0x11);
