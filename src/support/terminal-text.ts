@@ -30,6 +30,23 @@ export function terminalWord(text: string): string {
   return text.replaceAll(HOSTILE_IN_LINE, mark);
 }
 
+/** Between the soft hyphen and this nothing lacks a width or turns text round. */
+const FIRST_LETTER = 0xae, FIRST_ARABIC = 0x600;
+/** Joins the parts of one emoji. */
+const JOINER = "\u200d";
+
+/**
+ * One grapheme cluster for one cell of a screen: without what has no width or turns the direction
+ * of text round; `?` where that is all, and for control characters.
+ */
+export function terminalCluster(cluster: string): string {
+  const code = cluster.charCodeAt(0);
+  if (cluster.length === 1 && code >= C0_END && code < DEL) return cluster;
+  if (cluster.length === 1 && code >= FIRST_LETTER && code < FIRST_ARABIC) return cluster;
+  const shown = cluster.replaceAll(HOSTILE_IN_LINE, (character) => character === JOINER ? character : "");
+  return shown === "" || shown.startsWith(JOINER) ? "?" : shown;
+}
+
 /** Bytes of one console for a terminal, as they come: a character may come in pieces. */
 export class TerminalBytes {
   readonly #decoder = new TextDecoder();

@@ -8,6 +8,7 @@ import { type SetName, swap } from "./glyphs.ts";
 import { clusters as clustersOf, clusterWidth, isAscii, isDrawing } from "./graphemes.ts";
 import type { Role } from "./roles.ts";
 import { themeOf } from "./themes.ts";
+import { terminalCluster } from "../support/terminal-text.ts";
 
 /** A cell as it was drawn. */
 export interface DrawnCell {
@@ -180,7 +181,7 @@ export class Screen {
   /**
    * Draws a text from (x, y) in at most `width` columns, cut hard at the end, on the background
    * that is there where the style has none. Control characters become `?`, so that no text can
-   * carry an escape sequence. Returns the columns used.
+   * carry an escape sequence, as does what turns text round. Returns the columns used.
    */
   text(x: number, y: number, text: string, style: Style = PAGE_INK, width = this.#width - x): number {
     let used = 0;
@@ -189,11 +190,9 @@ export class Screen {
       return used;
     }
     for (const cluster of clustersOf(swap(text, this.#glyphs))) {
-      const code = cluster.codePointAt(0)!;
       const columns = clusterWidth(cluster);
       if (used + columns > width) break;
-      if (code < 32 || code >= 0x7f && code < 0xa0) this.#put(x + used, y, 63, style);
-      else this.cluster(x + used, y, cluster, columns, style);
+      this.cluster(x + used, y, cluster, columns, style);
       used += columns;
     }
     return used;
@@ -204,6 +203,7 @@ export class Screen {
    * one that does not fit is blank.
    */
   cluster(x: number, y: number, cluster: string, columns: number, style: Style): void {
+    cluster = terminalCluster(cluster);
     const code = cluster.codePointAt(0)!;
     const fits = columns < 2 || x >= 0 && x + 1 < this.#width;
     this.#put(x, y, !fits ? SPACE : cluster.length > (code > 0xffff ? 2 : 1) ? intern(cluster) : code, style);

@@ -23,8 +23,8 @@ const flag = (word: Value, mask: number) => word.and(mask).nonZero();
 export const sizeOf = (access: Value): Value => access.and(Access.SizeMask);
 
 /**
- * Whether a TLB entry that requires alignment must not serve an access: it is misaligned, or DC ZVA,
- * which Device memory refuses.
+ * Whether a TLB entry that requires alignment must not serve an access: it is misaligned, or DC
+ * ZVA, which Device memory refuses.
  */
 const wantsNormal = (misaligned: Value, access: Value): Value => misaligned.or(access.and(Access.Zero));
 

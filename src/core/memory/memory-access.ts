@@ -219,8 +219,8 @@ function defineStores(library: Library, writeAddress: FunctionBuilder, crossingS
 }
 
 /**
- * The address where an atomic, or DC ZVA, writes. FAR has the address as DC ZVA's register gives it,
- * wherever its block begins. Arm ARM D13.2.40.
+ * The address where an atomic, or DC ZVA, writes. FAR has the address as DC ZVA's register gives
+ * it, wherever its block begins. Arm ARM D13.2.40.
  */
 function defineSlowAddress(library: Library, writeAddress: FunctionBuilder): void {
   const c = new Code(defineFunction(library, "slowAddress"));

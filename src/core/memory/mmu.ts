@@ -81,7 +81,7 @@ export const AccessKind = {
   ReadModifyWrite: 0x1_0000,
 } as const;
 
-/** The low bits of `va` that an aligned access has not: alignment is to its size, or its elements'. */
+/** The bits of `va` that an aligned access has clear: by its size, or by that of its elements. */
 export function misalignmentOf(va: Value, access: Value): Value {
   const elements = access.shrU(Access.ElementsShift).and(ELEMENTS_MASK);
   return va.wrap().and(access.and(Access.SizeMask).shrU(elements).sub(1));

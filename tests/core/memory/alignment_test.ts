@@ -1,5 +1,6 @@
 // What Device memory and SCTLR_EL1.A ask of structures and of DC ZVA, in both tiers. QEMU, which
-// tests/differential/exceptions_test.ts compares with, has SCTLR_EL1.A but no rule of Device memory.
+// tests/differential/exceptions_test.ts compares with, has SCTLR_EL1.A but no rule of Device
+// memory.
 // Arm ARM B2.5 (alignment), C5.3 (DC ZVA), C7.2 (LD1 to LD4, ST1 to ST4).
 
 import assert from "node:assert/strict";
@@ -36,7 +37,7 @@ const STRUCTURES: readonly [Line, bytes: number, kind: "load" | "store"][] = [
 
 const ZVA: Line = ["sys #3, C7, C4, #1, x20", 0xd50b7434];
 
-/** Runs `line` on Normal memory until it is in a region, then once at each address that is asked. */
+/** Runs `line` on Normal memory until it is in a region; then once at each address. */
 function machine(line: Line, strict: boolean, options: CoreOptions, warm: number) {
   const machine = new Machine(options), { vcpu } = machine;
   const stage2 = machine.core.stage2Pool.tables(vcpu.stage2);
