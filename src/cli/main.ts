@@ -106,7 +106,11 @@ export function makeProgram(entry: URL, exit: (code: number) => void): Command {
     .description("a Gunyah workstation in a terminal: runs arm64 software as VMs under a Gunyah-compatible hypervisor")
     .version(VERSION, "--version", "print the version")
     .exitOverride()
-    .configureOutput({ writeOut: output, outputError: (text, write) => write(`el2: ${text.replace(/^error: /, "")}`) })
+    .configureOutput({
+      writeOut: output,
+      writeErr: (text) => report(text.replace(/\n$/, "")),
+      outputError: (text, write) => write(`el2: ${text.replace(/^error: /, "")}`),
+    })
     .showHelpAfterError("(--help shows the options and examples)")
     .addHelpText(
       "after",

@@ -1,0 +1,147 @@
+// Every command, on a terminal, in a session where whatever a guest or a file may have chosen is
+// hostile, and with arguments and values of options that are: no character of it moves the cursor,
+// sets the title or turns text round, and el2 itself writes colors and links alone.
+
+import assert from "node:assert/strict";
+import { el2Command } from "../support/el2.ts";
+import { type CommandNode, commandTree, isRunnable } from "../../src/cli/common/command-tree.ts";
+import { makeProgram } from "../../src/cli/main.ts";
+import { writeDevicetree } from "../../src/devicetree/writer.ts";
+import { devicetree, node } from "../../src/devicetree/tree.ts";
+import { writeElfSymbols } from "../../src/symbols/elf-symbols.ts";
+import { Place } from "./place.ts";
+import { A64, imageOf } from "./program.ts";
+import type { Written } from "./many-commands.ts";
+
+/** The mark of what is not el2's own. */
+const MARK = "qzx";
+/** In a word, a line and a name of a file. */
+const HOSTILE =
+  `\x1b[66;77m${MARK}\x1b]0;${MARK}\x07\x1b]8;;a/${MARK}\x1b\\\x1b[6n\x1bc\x9b2J\x90${MARK}\x9c\b\x7f\u202e${MARK}\u200b\u2066`;
+
+/** Colors, and links with a target that is printable ASCII. */
+// deno-lint-ignore no-control-regex
+const OWN = /\x1b\[[0-9;:]*m|\x1b\]8;;([\x21-\x7e]*)\x1b\\|\r\x1b\[K/g;
+// deno-lint-ignore no-control-regex
+const LEFT = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/;
+
+/** What is wrong with what a terminal got; undefined where nothing is. */
+function harm(text: string): string | undefined {
+  const foreign = [...text.matchAll(OWN)].find(([sequence]) => sequence.includes("66;77") || sequence.includes(MARK));
+  const left = text.replaceAll(OWN, "");
+  const at = foreign ? foreign.index : LEFT.exec(left)?.index;
+  return at === undefined ? undefined : JSON.stringify((foreign ? text : left).slice(Math.max(0, at - 60), at + 40));
+}
+
+/**
+ * Commands that serve or draw until they are told to end, that measure, or that end the session;
+ * each has its own tests.
+ */
+const LEFT_OUT = new Set(["mcp", "bench", "attach", "down", "gdb", "doctor"]);
+
+/** Commands that end VMs. */
+const ENDING = new Set(["vm reset", "vm stop", "vm kill", "vcpu kill"]);
+
+/** What the arguments name that commands of a session need. */
+const NAMED: Readonly<Record<string, string>> = {
+  ...{ vm: "guest", vcpu: "guest/0", irq: "irq:guest/27", address: "ipa:guest/0x80000000", parcel: "parcel:0x0", queue: "mq:0" },
+  ...{ cap: "cap:host/0x1", rpc: "rpc:0", what: "guest:0x80000000", message: "VM_START", fields: "{}", hex: "00", size: "16" },
+  ...{ bytes: "00", doorbell: "db:0", flags: "1", keys: "a", text: "a", position: "0,0", button: "left", steps: "1", code: "0x1" },
+};
+
+/** Command lines: usual, with each argument hostile, and with each option's value. */
+function* commandLines(command: CommandNode, path: readonly string[], files: Readonly<Record<string, string>>): Generator<string[]> {
+  for (const child of command.commands) yield* commandLines(child, [...path, child.name], files);
+  if (!path.length || !isRunnable(command) || LEFT_OUT.has(path[0])) return;
+  const named = (name: string) => files[`${path.join(" ")} ${name}`] ?? NAMED[name];
+  // The guest waits for an interrupt: a step would, too.
+  if (path.join(" ") === "vcpu step") path = [...path, "--timeout", "100ms"];
+  const usual = command.arguments.map(({ name }) => named(name) ?? HOSTILE);
+  const starts = ["boot", "run", "up", "vmm", "record", "replay", "test", "snapshot"].includes(path[0]);
+  if (!starts || usual.some((word) => Object.values(files).includes(word))) yield [...path, ...usual];
+  if (starts) usual.fill(HOSTILE);
+  for (let i = 0; i < usual.length; i++) yield [...path, ...usual.with(i, `a${HOSTILE}`)];
+  for (const { long, value } of command.options) if (long && value) yield [...path, ...usual, long, HOSTILE];
+  yield [...path, ...usual, `--${HOSTILE}`];
+}
+
+async function run(place: Place, lines: readonly (readonly string[])[]): Promise<Written[]> {
+  const program = new URL("./many-commands.ts", import.meta.url).pathname;
+  const [deno, ...words] = el2Command();
+  const args = [...words.slice(0, -1), program];
+  const child = new Deno.Command(deno, {
+    args,
+    cwd: place.folder,
+    env: { XDG_RUNTIME_DIR: place.folder, XDG_CACHE_HOME: `${place.folder}/cache`, EL2_SOCKET: "" },
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const output = child.output();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(lines.map((line) => `${JSON.stringify(line)}\n`).join("")));
+  await writer.close();
+  const text = new TextDecoder().decode((await output).stdout);
+  return text.trim().split("\n").map((line) => JSON.parse(line));
+}
+
+/** An image that prints on its PL011 and stays. */
+function printing(text: string): Uint8Array<ArrayBuffer> {
+  const bytes = [...new TextEncoder().encode(text)].flatMap((byte) => [A64.loadW2(byte), A64.storeByte]);
+  return imageOf([A64.loadX1High(0x0900), ...bytes, A64.wfi, A64.branch(-1)]);
+}
+
+/** A string of TOML, which allows no DEL as it is. */
+const quoted = (text: string) => JSON.stringify(text).replaceAll("\x7f", "\\u007f");
+
+Deno.test("the check finds what a terminal must not get", () => {
+  for (const text of ["\x1b[66;77m", "\x1b]0;a\x07", "\x1b[2J", "\u202e", "\x9b", "\x1b]8;;qzx\x1b\\"]) {
+    assert.ok(harm(text), JSON.stringify(text));
+  }
+  assert.equal(harm("\x1b[1;31mred\x1b[0m \x1b]8;;file:///a\x1b\\link\x1b]8;;\x1b\\\ta\r\n"), undefined);
+});
+
+Deno.test("no command writes what a guest, a file or an argument brought as a sequence", async () => {
+  await using place = new Place();
+  const at = (name: string) => `${place.folder}/${name}`;
+  const image = at(`image${HOSTILE.replaceAll("/", "")}.bin`);
+  await Deno.writeFile(image, printing(`${HOSTILE}\n`));
+  await Deno.writeFile(at("names.elf"), writeElfSymbols([{ name: `A${HOSTILE}B`, type: "T", address: 0x8000_0000n }]));
+  const hostileNode = node(`memory${HOSTILE}`, { device_type: HOSTILE, compatible: [HOSTILE, "b"], [`p${MARK}\x1b[66;77m`]: 1 });
+  await Deno.writeFile(at("names.dtb"), writeDevicetree(devicetree(node("", { model: HOSTILE }, [hostileNode]))));
+  await Deno.writeTextFile(at("wrong.toml"), `el2 = 1\n${quoted(HOSTILE)} = 1\n`);
+  await Deno.writeTextFile(at("wrong.test.toml"), `el2_test = 1\nname = ${quoted(HOSTILE)}\n[[step]]\nboot = "/none/${MARK}"\n`);
+  const config = ["el2 = 1", "[vm.guest]", `image = ${quoted(image)}`, `cmdline = "a${MARK}"`];
+  await Deno.writeTextFile(at("session.toml"), `${config.join("\n")}\n`);
+  await place.up("s", at("session.toml"));
+  const files = {
+    ...{ "vm lint dtb": at("names.dtb"), "test file": at("wrong.test.toml"), "run what": at("wrong.toml"), "up what": at("wrong.toml") },
+    ...{ "trace export file": at(`t${HOSTILE}.json`.replaceAll("/", "")) },
+  };
+  const program = commandTree(makeProgram(new URL(import.meta.url), () => {}));
+  const all = [...commandLines(program, [], files)];
+  // These end VMs: the others come first.
+  const last = all.filter(([first, second]) => ENDING.has(`${first} ${second}`));
+  const lines = [
+    ["symbols", "guest", "--add", at("names.elf")],
+    ["console", "guest"],
+    ["snapshot", "save", at(`s${HOSTILE}.snap`.replaceAll("/", ""))],
+    ...all.filter((line) => !last.includes(line)),
+    ["snapshot", "info", at(`s${HOSTILE}.snap`.replaceAll("/", ""))],
+    ["symbols", "guest"],
+    [HOSTILE],
+    ["--config", HOSTILE],
+    ...last,
+  ];
+  const written = await run(place, lines);
+  const wrong = written.flatMap(({ args, text, thrown }) => {
+    const what = thrown ?? harm(text);
+    return what === undefined ? [] : [`${args.join(" ").replaceAll(HOSTILE, "HOSTILE")}: ${what}`];
+  });
+  assert.deepEqual(wrong.slice(0, 20), []);
+  assert.equal(written.length, lines.length);
+  assert.deepEqual(written.filter(({ code }) => code === -1), [], "commands that did not end");
+  const shown = (...words: string[]) => written.find(({ args }) => args.join() === words.join())?.text ?? "";
+  assert.ok(shown("console", "guest").includes(MARK) && shown("symbols", "guest").includes(MARK));
+  const marked = written.filter(({ text }) => text.includes(MARK)).length;
+  assert.ok(marked > 300, `${marked} of ${lines.length} wrote what is hostile`);
+});
