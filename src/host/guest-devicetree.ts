@@ -38,8 +38,14 @@ export type VirtioModel = Pick<VirtioDevice, "id" | "queueCount">;
 /**
  * Builds the tree of a VM.
  * @param objects its devices, where the hypervisor has their registers
+ * @param firmwareApart the driver gives the firmware's pages as a parcel of their own
  */
-export function guestDevicetree(plan: VmPlan, layout: VmLayout, objects: readonly VirtioModel[] = []): Devicetree {
+export function guestDevicetree(
+  plan: VmPlan,
+  layout: VmLayout,
+  objects: readonly VirtioModel[] = [],
+  firmwareApart = false,
+): Devicetree {
   return devicetree(node("", {
     "#address-cells": 2,
     "#size-cells": 2,
@@ -67,7 +73,7 @@ export function guestDevicetree(plan: VmPlan, layout: VmLayout, objects: readonl
     ...plan.console ? consoleNodes() : [],
     ...emulated(plan).map((_, slot) => virtioNode(slot)),
     ...plan.firmware ? [imageNode(plan)] : [],
-    vmConfig(plan, objects),
+    vmConfig(plan, objects, firmwareApart ? layout.firmware : undefined),
   ]));
 }
 
@@ -128,10 +134,12 @@ function imageNode({ base, image }: VmPlan): DevicetreeNode {
 /**
  * RM takes cell sizes from the parent of the node that holds a number: they stand here, not in
  * `memory`.
+ * @param firmware offset of a firmware with a parcel of its own
  */
-function vmConfig(plan: VmPlan, objects: readonly VirtioModel[]): DevicetreeNode {
+function vmConfig(plan: VmPlan, objects: readonly VirtioModel[], firmware: number | undefined): DevicetreeNode {
+  const place = firmware === undefined ? {} : { "firmware-address": cells64(plan.base + firmware) };
   return node("gunyah-vm-config", { "#address-cells": 2, "#size-cells": 2, "image-name": plan.name, "os-type": "linux" }, [
-    node("memory", { "base-address": cells64(plan.base) }),
+    node("memory", { "base-address": cells64(plan.base), ...place }),
     node("interrupts", { config: `/${GIC_NAME}` }),
     vcpuConfig(plan.schedule),
     node("vdevices", {}, [...interruptLines(plan).map(bell), ...plan.links.map(linkNode), ...objects.map(virtioObject)]),

@@ -70,6 +70,10 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
     this.#persona = PERSONAS[device];
   }
 
+  protected override get firmwareApart(): boolean {
+    return this.#persona.start.includes("firmware-parcel") && !this.#persona.protectedAsParcel;
+  }
+
   override finished(task: number, result: number): boolean {
     if (this.data.ended || task !== this.data.waiting) return super.finished(task, result);
     this.data.waiting = undefined;

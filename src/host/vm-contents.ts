@@ -14,12 +14,13 @@ export interface Content {
 /**
  * Image, initial ramdisk and devicetree of a plan. What lies between is zero.
  * @param objects its virtio devices, where the hypervisor has their registers
+ * @param firmwareApart the driver gives the firmware's pages as a parcel of their own
  */
-export function vmContents(plan: VmPlan, objects: readonly VirtioModel[] = []): Content[] {
+export function vmContents(plan: VmPlan, objects: readonly VirtioModel[] = [], firmwareApart = false): Content[] {
   const layout = layoutVm(plan);
   return [
     { offset: plan.image.offset, bytes: plan.image.bytes },
     ...layout.initrd === undefined ? [] : [{ offset: layout.initrd, bytes: plan.initrd! }],
-    { offset: layout.devicetree, bytes: plan.devicetree ?? writeDevicetree(guestDevicetree(plan, layout, objects)) },
+    { offset: layout.devicetree, bytes: plan.devicetree ?? writeDevicetree(guestDevicetree(plan, layout, objects, firmwareApart)) },
   ];
 }

@@ -142,6 +142,10 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
   protected abstract exitOf(vcpu: VmmVcpu): VmmExit;
   /** Offset of a load's data in the structure of RUN. */
   protected abstract readonly dataOffset: number;
+  /** The driver gives the pages of a protected VM's firmware as a parcel of their own. */
+  protected get firmwareApart(): boolean {
+    return false;
+  }
 
   /** The process. */
   get pid(): number {
@@ -219,7 +223,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     this.data.memory = memory;
     this.#connectDevices();
     const objects = this.#devices?.backends?.transports.map(({ device }) => device);
-    for (const { offset, bytes } of vmContents(this.plan, objects)) this.store(memory + offset, bytes);
+    for (const { offset, bytes } of vmContents(this.plan, objects, this.firmwareApart)) this.store(memory + offset, bytes);
   }
 
   /** Guest address of the devicetree. */

@@ -35,9 +35,9 @@ interface Misuse {
   run(vmm: Client, fake: FakeHost, persona: PersonaName): number;
 }
 
-const SERIES: readonly PersonaName[] = ["v6", "v9", "v14", "v17", "ack-6.6", "ack-6.12", "union"];
-const WITH_VCPUS: readonly PersonaName[] = ["v14", "v17", "ack-6.6", "ack-6.12", "union"];
-const WITH_REGIONS: readonly PersonaName[] = ["v6", "v9", "v14", "ack-6.6", "ack-6.12", "union"];
+const SERIES: readonly PersonaName[] = ["v6", "v9", "v14", "ack-6.1", "v17", "ack-6.6", "ack-6.12", "union"];
+const WITH_VCPUS: readonly PersonaName[] = ["v14", "ack-6.1", "v17", "ack-6.6", "ack-6.12", "union"];
+const WITH_REGIONS: readonly PersonaName[] = ["v6", "v9", "v14", "ack-6.1", "ack-6.6", "ack-6.12", "union"];
 const PAGED: readonly PersonaName[] = ["v17", "ack-6.6", "ack-6.12", "union"];
 const GUEST_MEMORY: readonly PersonaName[] = ["v17", "union"];
 
@@ -326,6 +326,6 @@ const EXPECTED: Readonly<Partial<Record<PersonaName, readonly ErrnoName[]>>> = {
   legacy: ["EAGAIN", "EBADMSG", "EBUSY", "EEXIST", "EFAULT", "EINVAL", "EMFILE", "ENODEV", "ENOMEM", "EOPNOTSUPP", "EPERM"],
   v6: [...OF_SERIES],
   v9: [...OF_SERIES],
-  v14: [...OF_SERIES, ...WITH_FUNCTIONS].sort(),
+  ...Object.fromEntries(["v14", "ack-6.1"].map((name) => [name, [...OF_SERIES, ...WITH_FUNCTIONS].sort()])),
   ...Object.fromEntries(PAGED.map((name) => [name, [...OF_SERIES, ...WITH_FUNCTIONS, "EOVERFLOW"].sort()])),
 };

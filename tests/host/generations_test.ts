@@ -12,7 +12,7 @@ import { HostStack } from "./host-stack.ts";
 
 const SYSTEM_OFF = 0x8400_0008n;
 
-for (const device of ["v14", "v17", "ack-6.6", "ack-6.12", "union"] as const) {
+for (const device of ["v14", "ack-6.1", "v17", "ack-6.6", "ack-6.12", "union"] as const) {
   Deno.test(`a VM of ${device} runs to its SYSTEM_OFF, and leaves nothing`, () => {
     const seen: bigint[] = [];
     const stack = new HostStack({
@@ -32,7 +32,8 @@ for (const device of ["v14", "v17", "ack-6.6", "ack-6.12", "union"] as const) {
     vmm.write(memory + 0x8000, [1, 2, 3]);
     if (guestMemory) vmm.kernel((kernel, pid) => kernel.munmap(pid, memory));
     const vcpu = vmm.vcpu(vm), page = vmm.runPage(vcpu);
-    if (device !== "v14") {
+    const boots = device !== "v14" && device !== "ack-6.1";
+    if (boots) {
       for (const [reg, value] of [[0x100, BigInt(BASE)], [5, 55n]] as const) {
         assert.equal(vmm.call(vm, GH.SET_BOOT_CONTEXT, BOOT_CONTEXT, { reg, value }), 0);
       }
@@ -40,7 +41,7 @@ for (const device of ["v14", "v17", "ack-6.6", "ack-6.12", "union"] as const) {
     assert.equal(vmm.ioctl(vm, GH.START), 0, stack.lastRule()?.rule);
     assert.deepEqual([vmm.ioctl(vcpu, GH.RUN), vmm.read(page + 8, 1)[0]], [0, 1]);
     assert.deepEqual([vmm.ioctl(vcpu, GH.RUN), vmm.read(page + 8, 1)[0]], [0, 2]);
-    assert.deepEqual(seen, [device === "v14" ? 0n : 55n]);
+    assert.deepEqual(seen, [boots ? 55n : 0n]);
     for (const fd of [vcpu, vm]) vmm.close(fd);
     vmm.kernel((kernel, pid) => kernel.munmap(pid, page));
     stack.pass(1e9);

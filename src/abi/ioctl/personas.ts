@@ -7,7 +7,7 @@ import { GH, GH_ANDROID, GH_LEGACY, GH_V6, RegionFlags } from "./gunyah.ts";
 import type { Request } from "./request.ts";
 
 /** Names of the generations, oldest first. */
-export const PERSONA_NAMES = ["legacy", "v6", "v9", "v14", "v17", "ack-6.6", "ack-6.12", "union", "kvm-rfc"] as const;
+export const PERSONA_NAMES = ["legacy", "v6", "v9", "v14", "ack-6.1", "v17", "ack-6.6", "ack-6.12", "union", "kvm-rfc"] as const;
 /** One of `PERSONA_NAMES`. */
 export type PersonaName = typeof PERSONA_NAMES[number];
 
@@ -85,6 +85,8 @@ export interface DevicetreeRules {
 export interface FunctionRules {
   /** REMOVE_FUNCTION without a match. */
   readonly removeMissing: ErrnoName | 0;
+  /** REMOVE_FUNCTION compares all bytes of the argument; else what identifies the function. */
+  readonly removesByArgument: boolean;
   /** Address + length of an ioeventfd may not wrap: EINVAL. */
   readonly wrapChecked: boolean;
   /** The length of an ioeventfd counts only with DATAMATCH; without, it takes the whole address. */
@@ -195,7 +197,7 @@ const v9: Persona = {
 const v14: Persona = {
   ...v9,
   name: "v14",
-  title: "mail series versions 10 to 14, android14-6.1",
+  title: "mail series versions 10 to 14",
   requests: [
     ...[GH.CREATE_VM, GH.SET_USER_MEM_REGION, GH.SET_DTB_CONFIG, GH.START, GH.ADD_FUNCTION, GH.REMOVE_FUNCTION, GH.RUN, GH.MMAP_SIZE],
     ...[GH_ANDROID.LEND_USER_MEM, GH_ANDROID.SET_FW_CONFIG],
@@ -212,6 +214,7 @@ const v14: Persona = {
   devicetree: { ...v9.devicetree, region: "touches", roundedUp: false },
   functions: {
     removeMissing: "ENOENT",
+    removesByArgument: false,
     wrapChecked: false,
     lengthNeedsMatch: true,
     unknownRequest: "EINVAL",
@@ -227,6 +230,16 @@ const v14: Persona = {
   losesFailedVmid: true,
 };
 
+const ack61: Persona = {
+  ...v14,
+  name: "ack-6.1",
+  title: "Android common kernel, android14-6.1",
+  requests: [...v14.requests, GH_ANDROID.TENTATIVE_UAPI],
+  functions: { ...v14.functions!, removeMissing: 0, removesByArgument: true },
+  vmidAtCreate: true,
+  start: ["regions", "locate", "configure", "firmware", "init", "resources", "start"],
+};
+
 const v17: Persona = {
   ...v14,
   name: "v17",
@@ -239,6 +252,7 @@ const v17: Persona = {
   devicetree: { wrap: "EOVERFLOW", region: "inside", missing: "ENOENT", roundedUp: false, empty: "EINVAL" },
   functions: {
     removeMissing: "ENOENT",
+    removesByArgument: false,
     wrapChecked: true,
     lengthNeedsMatch: false,
     unknownRequest: "ENOTTY",
@@ -341,7 +355,7 @@ const geniezone: Persona = {
 
 /** All generations by name. */
 export const PERSONAS: Readonly<Record<PersonaName, Persona>> = {
-  ...{ legacy, v6, v9, v14, v17, "ack-6.6": ack66, "ack-6.12": ack612, union, "kvm-rfc": kvmRfc },
+  ...{ legacy, v6, v9, v14, "ack-6.1": ack61, v17, "ack-6.6": ack66, "ack-6.12": ack612, union, "kvm-rfc": kvmRfc },
 };
 
 /** What a VM of the VM manager can be. */

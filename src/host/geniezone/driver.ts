@@ -432,7 +432,7 @@ export class GzvmDriver implements VmDriver {
     });
     if (collides) return this.#refuse(Errno.EEXIST, "a write matches one ioeventfd", { address, length, datamatch });
     this.#kernel.holdFile(this.#kernel.state.files[found.file]);
-    gunyahVm.ioeventfds.push({ ...found, address, length, datamatch });
+    gunyahVm.ioeventfds.push({ ...found, address, length, datamatch, argument: [] });
     return 0;
   }
 

@@ -447,10 +447,10 @@ export class GunyahDriver implements VmDriver {
 
   #removeMatching(vm: Vm, type: number, bytes: Uint8Array): number {
     if (type === FunctionType.Irqfd && bytes.length === FN_IRQFD_ARG.size) {
-      return removeIrqfds(this.#kernel, vm, FN_IRQFD_ARG.decode(bytes).label);
+      return removeIrqfds(this.#kernel, vm, bytes);
     }
     if (type === FunctionType.Ioeventfd && bytes.length === FN_IOEVENTFD_ARG.size) {
-      return removeIoeventfds(this.#kernel, vm, FN_IOEVENTFD_ARG.decode(bytes).addr);
+      return removeIoeventfds(this.#kernel, vm, bytes);
     }
     if (type !== FunctionType.Vcpu || bytes.length !== FN_VCPU_ARG.size) return 0;
     const { id } = FN_VCPU_ARG.decode(bytes);

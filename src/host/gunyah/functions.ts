@@ -32,7 +32,8 @@ export function addIrqfd(kernel: HostKernel, task: number, vm: Vm, bytes: Uint8A
     return kernel.refuse(Errno.EEXIST, SECTION, "one irqfd has a doorbell's label", { label });
   }
   kernel.holdFile(file);
-  const irqfd: Irqfd = { file: file.id, eventfd: file.target, label, level: (flags & IrqfdFlags.Level) !== 0, cap: undefined };
+  const level = (flags & IrqfdFlags.Level) !== 0;
+  const irqfd: Irqfd = { file: file.id, eventfd: file.target, label, level, argument: [...bytes], cap: undefined };
   vm.irqfds.push(irqfd);
   bindIrqfd(kernel, vm, irqfd);
   if (kernel.eventfds.pending(file.target)) kernel.cpu.trace.event("ioctl", "irqfd was signalled before it was added", { label });
@@ -74,7 +75,7 @@ export function addIoeventfd(kernel: HostKernel, task: number, vm: Vm, bytes: Ui
   if (typeof file === "number") return file;
   const length = rules.lengthNeedsMatch && !matches ? 0 : len;
   const added: Ioeventfd = {
-    ...{ file: file.id, eventfd: file.target, address: addr, length },
+    ...{ file: file.id, eventfd: file.target, address: addr, length, argument: [...bytes] },
     datamatch: matches ? BigInt.asUintN(8 * len, datamatch) : undefined,
   };
   if (vm.ioeventfds.some((other) => collide(other, added))) {
@@ -104,17 +105,25 @@ export function writeToIoeventfd(kernel: HostKernel, vm: Vm, address: number, le
   return true;
 }
 
+/** Whether a generation that compares arguments finds the function by these bytes. */
+function isArgument(vm: Vm, { argument }: { readonly argument: readonly number[] }, bytes: Uint8Array): boolean {
+  if (!VM_PERSONAS[vm.persona].functions!.removesByArgument) return true;
+  return argument.length === bytes.length && argument.every((byte, index) => byte === bytes[index]);
+}
+
 /** REMOVE_FUNCTION of irqfds: all of this label. How many there were. */
-export function removeIrqfds(kernel: HostKernel, vm: Vm, label: number): number {
-  const [gone, left] = split(vm.irqfds, (irqfd) => irqfd.label === label);
+export function removeIrqfds(kernel: HostKernel, vm: Vm, bytes: Uint8Array): number {
+  const { label } = FN_IRQFD_ARG.decode(bytes);
+  const [gone, left] = split(vm.irqfds, (irqfd) => irqfd.label === label && isArgument(vm, irqfd, bytes));
   vm.irqfds = left;
   for (const { file } of gone) kernel.dropFile(file);
   return gone.length;
 }
 
 /** REMOVE_FUNCTION of ioeventfds: all at this address. How many there were. */
-export function removeIoeventfds(kernel: HostKernel, vm: Vm, address: bigint): number {
-  const [gone, left] = split(vm.ioeventfds, (each) => each.address === address);
+export function removeIoeventfds(kernel: HostKernel, vm: Vm, bytes: Uint8Array): number {
+  const { addr } = FN_IOEVENTFD_ARG.decode(bytes);
+  const [gone, left] = split(vm.ioeventfds, (each) => each.address === addr && isArgument(vm, each, bytes));
   vm.ioeventfds = left;
   for (const { file } of gone) kernel.dropFile(file);
   return gone.length;

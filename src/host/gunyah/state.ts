@@ -90,6 +90,8 @@ export interface Irqfd {
   readonly eventfd: number;
   readonly label: number;
   readonly level: boolean;
+  /** The bytes that ADD_FUNCTION got. */
+  readonly argument: readonly number[];
   /** Capability of the doorbell, once there is one. */
   cap: CapId | undefined;
 }
@@ -102,6 +104,8 @@ export interface Ioeventfd {
   /** 0 takes any length. */
   readonly length: number;
   readonly datamatch: bigint | undefined;
+  /** The bytes that ADD_FUNCTION got. */
+  readonly argument: readonly number[];
 }
 
 /** What a vCPU waits for inside RUN. */

@@ -16,7 +16,7 @@ Deno.test("the vendor driver's CREATE_VM is decoded and named", () => {
 Deno.test("a memory region is decoded with its structure's offsets", () => {
   const text = decodedAsText(0x4020_4701);
   assert.match(text, /write, 32 bytes, magic 0x47 'G', number 0x01/);
-  assert.match(text, /\/dev\/gunyah of v9, v14, ack-6\.6, ack-6\.12, union/);
+  assert.match(text, /\/dev\/gunyah of v9, v14, ack-6\.1, ack-6\.6, ack-6\.12, union/);
   for (const line of ["  0  u32      label", "  4  u32      flags", "  8  u64      guest_phys_addr", " 24  u64      userspace_addr"]) {
     assert.ok(text.includes(line), line);
   }
@@ -38,7 +38,7 @@ Deno.test("personas are printed side by side, and as JSON with every request", (
   const [head, create] = text.split("\n");
   assert.deepEqual(head.trim().split(/\s+/), [...PERSONA_NAMES]);
   assert.deepEqual(create.trim().split(/\s+/), [
-    ...["CREATE_VM", "0xb201", "0x4740", "0x4700", "0x4700", "0x4700", "0x4700", "0x4700", "0x4700", "-"],
+    ...["CREATE_VM", "0xb201", "0x4740", "0x4700", "0x4700", "0x4700", "0x4700", "0x4700", "0x4700", "0x4700", "-"],
   ]);
   const { requests, unknown_request, memory } = personaAsJson(PERSONAS.v9);
   assert.deepEqual((requests as { code: string }[]).map(({ code }) => code), ["0x00004700", "0x40204701", "0x40104702", "0x00004703"]);

@@ -171,6 +171,18 @@ Deno.test("V56: REMOVE_FUNCTION without a match is ENOENT, and takes what matche
   vmm.refused(remove(BELL), "ENOENT", /has to match/);
 });
 
+Deno.test("V56: ack-6.1 removes what was added with the very same argument, and answers 0 where there is none", () => {
+  const { vmm, vm, irqfd, ioeventfd, eventfd, fake } = setUp("ack-6.1");
+  const left = () => fake.visit(({ gunyah }) => Object.values(gunyah.state.vms)[0]);
+  assert.deepEqual([irqfd(), ioeventfd()], [0, 0]);
+  const other = { fd: eventfd, label: BELL, flags: IrqfdFlags.Level };
+  assert.equal(vmm.remove(vm, FunctionType.Irqfd, FN_IRQFD_ARG, other), 0);
+  assert.equal(vmm.remove(vm, FunctionType.Ioeventfd, FN_IOEVENTFD_ARG, { addr: 0x6000n, len: 8, fd: eventfd }), 0);
+  assert.deepEqual([left().irqfds.length, left().ioeventfds.length], [1, 1]);
+  assert.equal(vmm.remove(vm, FunctionType.Irqfd, FN_IRQFD_ARG, { ...other, flags: 0 }), 0);
+  assert.deepEqual([left().irqfds.length, left().ioeventfds.length], [0, 1]);
+});
+
 Deno.test("V57: a function that is added after START is bound at once", () => {
   const { fake, vmm, vm, irqfd, ioeventfd, signal, counter, start } = setUp();
   start();

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { ErrorCode } from "../../../src/abi/errors.ts";
 import { BOOT_CONTEXT, ExitReason, GH, GH_ANDROID, GH_V6, RUN_PAGE, RUN_PAGE_FAULT, VM_RANGE } from "../../../src/abi/ioctl/gunyah.ts";
 import { Errno, errnoName } from "../../../src/abi/ioctl/errno.ts";
-import type { PersonaName } from "../../../src/abi/ioctl/personas.ts";
+import { type PersonaName, PERSONAS } from "../../../src/abi/ioctl/personas.ts";
 import { RmError } from "../../../src/abi/rpc/errors.ts";
 import { VcpuResume, VcpuRunState } from "../../../src/abi/words.ts";
 import { BASE, Client } from "../client.ts";
@@ -68,11 +68,15 @@ class Driver {
   make(firmware = false): void {
     const { vmm, device } = this;
     this.vm =
-      (device === "v6" ? vmm.loadedVmV6() : device === "v17" ? vmm.guestMemoryVm() : vmm.loadedVm({ lend: device === "v14" && firmware }))
+      (device === "v6"
+        ? vmm.loadedVmV6()
+        : device === "v17"
+        ? vmm.guestMemoryVm()
+        : vmm.loadedVm({ lend: !PERSONAS[device].requests.includes(GH.SET_BOOT_CONTEXT) && firmware }))
         .vm;
     if (firmware) {
       assert.equal(vmm.call(this.vm, GH_ANDROID.SET_FW_CONFIG, VM_RANGE, { guest_phys_addr: BigInt(BASE), size: 0x2000n }), 0);
-    } else if (device === "v17" || device.startsWith("ack")) {
+    } else if (PERSONAS[device].requests.includes(GH.SET_BOOT_CONTEXT) && device !== "union") {
       for (const [reg, value] of [[0x100, BigInt(BASE)], [5, 55n]] as const) {
         assert.equal(vmm.call(this.vm, GH.SET_BOOT_CONTEXT, BOOT_CONTEXT, { reg, value }), 0);
       }
