@@ -171,7 +171,7 @@ Deno.test("V56: REMOVE_FUNCTION without a match is ENOENT, and takes what matche
   vmm.refused(remove(BELL), "ENOENT", /has to match/);
 });
 
-Deno.test("V56: ack-6.1 removes what was added with the very same argument, and answers 0 where there is none", () => {
+Deno.test("ack-6.1 removes what was added with the very same argument, and answers 0 where there is none", () => {
   const { vmm, vm, irqfd, ioeventfd, eventfd, fake } = setUp("ack-6.1");
   const left = () => fake.visit(({ gunyah }) => Object.values(gunyah.state.vms)[0]);
   assert.deepEqual([irqfd(), ioeventfd()], [0, 0]);

@@ -1,5 +1,5 @@
-// android14-6.1: the calls of version 14 with the VMID allocated in CREATE_VM, whose parcels are all
-// made before START.
+// android14-6.1: the calls of version 14, but the VMID is allocated in CREATE_VM. All parcels are
+// made before VM_CONFIG_IMAGE.
 
 import { EXITED, sequenceTests, STOPPED } from "./generation.ts";
 
