@@ -25,11 +25,14 @@ export function readSymbols(view: View, id: string): RowOf<typeof SYMBOLS>[] {
 }
 
 const WORD = 4n;
+/** Bytes before the PC in which the first instruction that is mapped is looked for. */
+const FURTHEST = 0x1000n;
 /** Instructions of one answer. */
 const MOST = 16_384;
 
 /**
  * `VM:PLACE` or `VM/INDEX:PLACE`: the vCPU through whose translation is read, and the address.
+ * `pc-5` is five instructions before the PC.
  * @throws QueryError
  */
 export function codePlace(view: View, place: string): { vcpu: Vcpu; address: bigint; tables: SymbolTable[] } {
@@ -48,7 +51,8 @@ export function codePlace(view: View, place: string): { vcpu: Vcpu; address: big
   const vcpu = index === undefined ? vcpus[0] : vcpus.find((one) => one.index === Number(index));
   if (!vcpu) throw new QueryError(`no vcpu:${vm}/${index}; there are ${vcpus.map((one) => view.vcpu(one)).join(", ")}`);
   const tables = view.system.symbols.all(vm);
-  if (where === "pc") return { vcpu, address: vcpu.registers.pc, tables };
+  const before = /^pc(?:-(\d{1,4}))?$/.exec(where);
+  if (before) return { vcpu, address: BigInt.asUintN(64, vcpu.registers.pc - WORD * BigInt(before[1] ?? 0)), tables };
   const address = /^(0x[0-9a-f]+|\d+)$/i.test(where)
     ? BigInt(where)
     : tables.map((table) => table.resolve(where)).find((one) => one !== undefined);
@@ -71,7 +75,11 @@ export function readCode(view: View, place: string, count: number): RowOf<typeof
   if (address % WORD) throw new QueryError(`${hex(address)} is not a multiple of 4: no instruction can be there`);
   const vm = view.vmOf(vcpu.addressSpace).slice("vm:".length);
   const rows: RowOf<typeof CODE>[] = [];
-  for (let at = address; rows.length < count; at = BigInt.asUintN(64, at + WORD)) {
+  const { pc } = vcpu.registers;
+  // What stands before the PC need not be mapped.
+  let first = address;
+  while (first < pc && pc - first <= FURTHEST && readWord(view, vcpu, first) === undefined) first += WORD;
+  for (let at = first; rows.length < count; at = BigInt.asUintN(64, at + WORD)) {
     const word = readWord(view, vcpu, at);
     if (word === undefined) break;
     const target = /0x([0-9a-f]{4,16})$/.exec(disassemble(word, at));

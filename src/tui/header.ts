@@ -5,7 +5,7 @@ import type { Screen } from "./cells.ts";
 import type { FrameState, StateWord } from "./frame.ts";
 import type { Glyphs } from "./glyphs.ts";
 import { fit } from "./graphemes.ts";
-import { grouped, secondsText } from "./numbers.ts";
+import { grouped, mipsText, secondsText } from "./numbers.ts";
 import { drawPieces, type Piece, piecesWidth } from "./pieces.ts";
 import type { Look, Role } from "./theme.ts";
 
@@ -82,7 +82,7 @@ function leftParts(look: Look, state: FrameState): Part[] {
   if (!sample) return [[name], [[unit("starting")]], [[]], [[]]];
   const time: Piece[] = [{ text: secondsText(sample.time), role: "strong", bold: true }, unit(" s")];
   const factor = speed === undefined ? "" : `×${speed < 10 ? speed.toFixed(2) : grouped(String(Math.round(speed)))}`;
-  const mips = [value(grouped(String(Math.round(sample.mips)))), unit(" MIPS")];
+  const mips = [value(mipsText(sample.mips)), unit(" MIPS")];
   return [[name], [time], factor ? [[unit("speed "), value(factor)], [value(factor)], []] : [[]], [mips, []]];
 }
 

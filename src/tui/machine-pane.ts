@@ -8,7 +8,7 @@ import { drawFrame, type FrameKind, type Title } from "./box.ts";
 import type { Rectangle, Screen } from "./cells.ts";
 import { graph, history, samplesOf } from "./glyphs.ts";
 import { KEPT, scaled } from "./history.ts";
-import { countText, grouped, shareMark, shareText } from "./numbers.ts";
+import { countText, mipsText, shareMark, shareText } from "./numbers.ts";
 import type { Pane, PaneState } from "./pane.ts";
 import { drawPieces, type Piece, piecesWidth, vmPieces } from "./pieces.ts";
 import type { Look, Role } from "./theme.ts";
@@ -106,11 +106,10 @@ export class MachinePane implements Pane {
 
   #speedTitle(): Title {
     const values = this.activity.histories.of(MIPS);
-    const whole = (value: number) => grouped(String(Math.round(value)));
     return {
       text: "Speed",
-      right: [[{ text: whole(this.activity.mips), role: "strong", bold: true }, { text: " MIPS", role: "dim" }]],
-      bottom: [{ text: "60 s, peak ", role: "dim" }, { text: whole(Math.max(...values, 0)), role: "text" }],
+      right: [[{ text: mipsText(this.activity.mips), role: "strong", bold: true }, { text: " MIPS", role: "dim" }]],
+      bottom: [{ text: "60 s, peak ", role: "dim" }, { text: mipsText(Math.max(...values, 0)), role: "text" }],
     };
   }
 

@@ -38,8 +38,19 @@ export function durationText(ns: number): string {
   return `${(ns / 1e9).toFixed(1)} s`;
 }
 
-/** A share from 0 to 1: `66 %`. */
+/**
+ * Millions of instructions a second: `1 204`; below ten with decimals, so that little is not
+ * nothing.
+ */
+export function mipsText(mips: number): string {
+  if (mips <= 0) return "0";
+  if (mips < 9.95) return mips.toFixed(mips < 0.995 ? 2 : 1);
+  return grouped(String(Math.round(mips)));
+}
+
+/** A share from 0 to 1: `66 %`. What is more than nothing is not shown as nothing. */
 export function shareText(share: number): string {
+  if (share > 0 && share < 0.005) return "<1 %";
   return `${Math.round(share * 100)} %`;
 }
 

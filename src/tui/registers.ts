@@ -4,9 +4,14 @@ import type { Line } from "./pane.ts";
 import type { Piece } from "./pieces.ts";
 import type { Row } from "../queries/table.ts";
 
-const COLUMN = 31;
-const NAME = 12;
+/** Digits that are shown of a value. */
 const SHORT = 16;
+/** Columns of a name at the least. */
+const NAME = 6;
+/** Blanks between columns. */
+const GAP = 2;
+/** Flags of PSTATE from bit 31 down, and its masks from bit 9 down (Arm ARM C5.2). */
+const FLAGS = "nzcv", MASKS = "daif";
 
 /** Keeps the registers of one vCPU from look to look. */
 export class RegisterLines {
@@ -26,26 +31,46 @@ export class RegisterLines {
    * `el2 vcpu regs`.
    */
   lines(width: number): Line[] {
-    const columns = Math.max(1, Math.floor(width / COLUMN));
     const lines: Line[] = [];
     for (const group of ["general", "system", "timer", "gic"]) {
       const rows = this.#rows.filter((row) => row.group === group);
+      const names = Math.max(...rows.map((row) => String(row.name).length), NAME), column = names + 1 + SHORT + GAP;
+      const columns = Math.max(1, Math.floor((width - 1 + GAP) / column));
       for (let at = 0; at < rows.length; at += columns) {
-        lines.push({ text: "", pieces: rows.slice(at, at + columns).flatMap((row) => this.#pieces(row)) });
+        lines.push({ text: "", pieces: rows.slice(at, at + columns).flatMap((row) => this.#pieces(row, names)) });
       }
+      const pstate = rows.find(({ name }) => name === "pstate");
+      if (pstate) lines.push({ text: "", pieces: pstatePieces(Number(pstate.value), names) });
     }
     return lines;
   }
 
   /** Name and value; leading zeros are faint, what has changed is marked. */
-  #pieces(row: Row): Piece[] {
+  #pieces(row: Row, names: number): Piece[] {
     const value = String(row.value), old = this.#before.get(row.id);
     const digits = value.slice(2), shown = digits.length <= SHORT ? digits : digits.slice(-SHORT);
     const changed = old !== undefined && old !== value;
     const zeros = /^0*(?=.)/.exec(shown)![0];
-    const blank = " ".repeat(Math.max(COLUMN - NAME - 1 - shown.length, 0));
-    const name: Piece = { text: String(row.name).padEnd(NAME), role: "dim" };
+    const blank = " ".repeat(SHORT - shown.length + GAP);
+    const name: Piece = { text: String(row.name).padEnd(names), role: "dim" };
     if (changed) return [name, { text: `*${shown}`, role: "warn", fill: "warnbg" }, { text: blank }];
     return [name, { text: " " }, { text: zeros, role: "faint" }, { text: shown.slice(zeros.length) }, { text: blank }];
   }
+}
+
+/** PSTATE in letters: flags that are set and exceptions that are masked are capitals. */
+function pstatePieces(pstate: number, names: number): Piece[] {
+  const letters = (text: string, highest: number): Piece[] =>
+    [...text].map((letter, index) => {
+      const set = pstate >>> highest - index & 1;
+      return set ? { text: letter.toUpperCase(), role: "strong", bold: true } : { text: letter, role: "dim" };
+    });
+  const level = pstate >>> 2 & 3, stack = pstate & 1 ? "h" : "t";
+  return [
+    { text: "".padEnd(names + 1) },
+    ...letters(FLAGS, 31),
+    { text: ` EL${level}${level ? stack : ""} ` },
+    ...letters(MASKS, 9),
+    { text: "  set, masked: capitals", role: "dim" },
+  ];
 }

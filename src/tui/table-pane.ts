@@ -9,7 +9,7 @@ import { type FilteredPane, nothingPasses, type PaneState } from "./pane.ts";
 import { PaneFilter } from "./pane-filter.ts";
 import type { Piece } from "./pieces.ts";
 import { beginRow, ROW_MARGIN } from "./row.ts";
-import type { Look } from "./theme.ts";
+import type { Look, Role } from "./theme.ts";
 import type { FilterError } from "../queries/filter.ts";
 import type { Answer, Query, QueryArguments } from "../queries/query.ts";
 import { type Json, type Row, type Table } from "../queries/table.ts";
@@ -38,6 +38,12 @@ export interface TablePaneOptions {
   readonly order?: (a: Row, b: Row) => number;
   /** Sees all rows that come, before any filter. */
   readonly taken?: (rows: readonly Row[]) => void;
+  /** What it is about, in its title. */
+  readonly about?: () => Pick<Title, "vm" | "vmDetail">;
+  /** The background of a row that is not selected. */
+  readonly tint?: (row: Row) => Role | undefined;
+  /** The row that it is about now: selected whenever it is another one. */
+  readonly current?: (rows: readonly Row[]) => Row | undefined;
   /** Which row is selected at first, where there are several to choose from. */
   readonly first?: (rows: readonly Row[]) => Row | undefined;
 }
@@ -60,6 +66,8 @@ export class TablePane implements FilteredPane {
   #error: string | undefined;
   #loaded = false;
   #selected: string | undefined;
+  /** The row that it was about last. */
+  #current: string | undefined;
   /** Where the selected row was: what takes its place when it goes. */
   #at = 0;
   #top = 0;
@@ -103,7 +111,7 @@ export class TablePane implements FilteredPane {
       );
     }
     const position = shown > 0 && !stream ? [{ text: `${this.#index() + 1} of ${shown}`, role: "dim" } as const] : undefined;
-    return { text: title, count: stream || !shown ? undefined : shown, right, bottom: position };
+    return { text: title, ...this.options.about?.(), count: stream || !shown ? undefined : shown, right, bottom: position };
   }
 
   get scroll(): Scroll {
@@ -143,6 +151,9 @@ export class TablePane implements FilteredPane {
     this.#noteChanges(rows);
     this.options.taken?.(rows);
     this.#rows = rows;
+    const current = this.options.current?.(rows)?.id;
+    if (current !== this.#current) this.#selected = current;
+    this.#current = current;
     this.#arrange();
   }
 
@@ -307,7 +318,7 @@ export class TablePane implements FilteredPane {
     // What follows a stream is at its end: nobody has selected that.
     const chosen = row.id === this.selectedId && (focused || !this.#following);
     const selected = chosen ? focused ? "here" : "elsewhere" : undefined;
-    beginRow(screen, look, area, { selected, bad, marked: this.#marked.has(row.id) });
+    beginRow(screen, look, area, { selected, bad, marked: this.#marked.has(row.id), tint: this.options.tint?.(row) });
     const now = performance.now();
     columns.forEach(({ column, x: offset, width: room }, index) => {
       const x = area.x + ROW_MARGIN + offset, { name } = column;

@@ -3,6 +3,8 @@
 
 import type { Activity } from "./activity.ts";
 import type { Title } from "./box.ts";
+import { codePane } from "./code-pane.ts";
+import { exitsPane } from "./exits-pane.ts";
 import { history } from "./glyphs.ts";
 import { columnsOf, idPieces, type ListColumn } from "./list.ts";
 import { inspector } from "./list-screen.ts";
@@ -19,13 +21,19 @@ import { REGISTERS, STACK } from "../queries/tables.ts";
 
 /** PSCI calls of a vCPU that are shown. */
 const HISTORY = 200;
-/** Rows of the list at the most, in a low terminal its share. */
+/** Rows of the list: as many as it has rows, between these; in a low terminal its share. */
+const LEAST_LIST_ROWS = 6;
 const LIST_ROWS = 11;
 const TALL = 50;
 const TALL_LIST_ROWS = 20;
 const LIST_SHARE = 0.45;
+/** From this width on registers, code and stack stand side by side; code's share of the two. */
+const WIDE = 180;
+const WIDE_CODE_SHARE = 0.52;
 /** Share of registers and code in what is below the list. */
 const MIDDLE_SHARE = 0.66;
+/** Digits of an address. */
+const DIGITS = 16;
 /** Columns of the history. */
 const SAMPLES = 10;
 
@@ -97,16 +105,29 @@ function vcpuColumns(activity: Activity): ListColumn[] {
 /** Call frames: the function bold, its offset and addresses dim. */
 function stackColumns(): ListColumn[] {
   const own = new Map(columnsOf(STACK).map((column) => [column.name, column]));
-  return ["pc", "symbol", "frame", "note"].flatMap((name) => {
-    const column = own.get(name);
-    if (!column) return [];
-    if (name !== "symbol") return [column];
-    const pieces = ({ symbol }: Row): Piece[] => {
-      const [base, offset = ""] = String(symbol ?? "-").split(/(?=\+0x)/);
-      return [{ text: base, role: symbol ? "strong" : "dim", bold: symbol !== null }, { text: offset, role: "dim" }];
-    };
-    return [{ ...column, pieces }];
+  const address = (name: "pc" | "frame", title: string, from?: number): ListColumn => ({
+    name,
+    title,
+    width: DIGITS,
+    from,
+    pieces: (row) => {
+      const value = row[name];
+      if (typeof value !== "string") return [{ text: "-", role: "dim" }];
+      const digits = value.slice(2).padStart(DIGITS, "0"), zeros = /^0*(?=.)/.exec(digits)![0];
+      return [{ text: zeros, role: "faint" }, { text: digits.slice(zeros.length), role: name === "pc" ? "text" : "dim" }];
+    },
   });
+  const symbol = (row: Row): Piece[] => {
+    const [base, offset = ""] = String(row.symbol ?? "-").split(/(?=\+0x)/);
+    return [{ text: base, role: row.symbol ? "strong" : "dim", bold: row.symbol !== null }, { text: offset, role: "dim" }];
+  };
+  const note = own.get("note");
+  return [
+    address("pc", "PC"),
+    { name: "symbol", title: "Function", width: 26, pieces: symbol },
+    address("frame", "Frame record", 64),
+    ...note ? [{ ...note, width: 24, from: 96 }] : [],
+  ];
 }
 
 /** The screen. */
@@ -128,7 +149,7 @@ export function vcpuScreen(activity: Activity): ScreenModel {
       text: "Registers",
       ...ofVcpu(vcpus.selectedId),
       right: [[{ text: "*", role: "warn" }, { text: " changed since the last stop", role: "dim" }]],
-      bottom: [{ text: "v", role: "accent", bold: true }, { text: " stack, code, PSCI, fields", role: "dim" }],
+      bottom: [{ text: "v", role: "accent", bold: true }, { text: " the next view", role: "dim" }],
     }),
     lines: (width) => registers.lines(width).length ? registers.lines(width) : [{ text: REGISTERS.empty, role: "dim" }],
     selection: () => vcpus.selection,
@@ -146,12 +167,8 @@ export function vcpuScreen(activity: Activity): ScreenModel {
     columns: () => stackOf,
     args: () => vcpus.selectedId ? { vcpu: vcpus.selectedId } : undefined,
   });
-  const code = new TablePane({
-    name: "code",
-    table: "code",
-    title: "Code",
-    args: () => vcpus.selectedId ? { at: `${vcpus.selectedId.slice("vcpu:".length)}:pc` } : undefined,
-  });
+  const code = codePane(() => vcpus.selectedId);
+  const exits = exitsPane(() => vcpus.selection?.row);
   const psci = new TablePane({
     name: "psci",
     table: "events",
@@ -159,14 +176,25 @@ export function vcpuScreen(activity: Activity): ScreenModel {
     args: () => vcpus.selectedId ? { kinds: "psci", filter: `vcpu=${vcpus.selectedId}`, limit: HISTORY } : undefined,
   });
   const fields = inspector("fields", vcpus);
-  const lower: readonly Pane[] = [pane, stack, code, psci, fields];
+  const lower: readonly Pane[] = [pane, code, stack, exits, psci, fields];
   const underList = below("under-list", 2), underRegisters = below("under-registers");
-  const besideRegisters = beside("beside-registers"), besideStack = beside("beside-stack");
-  let shown: Pane = pane, last: Pane = psci;
+  const besideRegisters = beside("beside-registers"), besideCode = beside("beside-code"), besideStack = beside("beside-stack");
+  let shown: Pane = pane, last: Pane = exits;
+  /** Panes that take each other's place: where most have a box, only the rest. */
+  let views: readonly (readonly Pane[])[] = [lower];
 
   function boxes(body: Body, focused: Pane): Placed[] {
-    if (focused === psci || focused === fields) last = focused;
-    const [list, rest] = underList.cut(body, body.height >= TALL ? TALL_LIST_ROWS : Math.min(LIST_ROWS, body.height * LIST_SHARE));
+    if (focused === exits || focused === psci || focused === fields) last = focused;
+    if (body.width >= WIDE && body.height >= TALL) return wide(body);
+    views = [[exits, psci, fields]];
+    const [list, rest] = underList.cut(
+      body,
+      Math.min(
+        Math.max(vcpus.rows.length + 3, LEAST_LIST_ROWS),
+        body.height >= TALL ? TALL_LIST_ROWS : LIST_ROWS,
+        body.height * LIST_SHARE,
+      ),
+    );
     const [middle, bottom] = underRegisters.cut(rest, rest.height * MIDDLE_SHARE);
     const [left, right] = besideRegisters.cut(middle, middle.width / 2), [first, second] = besideStack.cut(bottom, bottom.width / 2);
     return [
@@ -178,7 +206,25 @@ export function vcpuScreen(activity: Activity): ScreenModel {
     ];
   }
 
+  function wide(body: Body): Placed[] {
+    views = [[psci, fields]];
+    const [list, rest] = underList.cut(body, Math.min(Math.max(vcpus.rows.length + 3, LEAST_LIST_ROWS), TALL_LIST_ROWS));
+    const [middle, bottom] = underRegisters.cut(rest, rest.height * MIDDLE_SHARE);
+    const [left, beyond] = besideRegisters.cut(middle, middle.width / 3);
+    const [center, right] = besideCode.cut(beyond, beyond.width * WIDE_CODE_SHARE);
+    const [first, second] = besideStack.cut(bottom, bottom.width / 2);
+    return [
+      { pane: vcpus, area: list },
+      { pane, area: left },
+      { pane: code, area: center },
+      { pane: stack, area: right },
+      { pane: exits, area: first },
+      { pane: last === exits ? psci : last, area: second },
+    ];
+  }
+
   function rules(body: Body, focused: Pane): Placed[] {
+    views = [lower];
     if (lower.includes(focused)) shown = focused;
     const [list, rest] = underList.cut(body, body.height * LIST_SHARE);
     return [{ pane: vcpus, area: list }, { pane: shown, area: rest }];
@@ -187,8 +233,10 @@ export function vcpuScreen(activity: Activity): ScreenModel {
   return {
     key: "2",
     panes: [vcpus, ...lower],
-    views: [lower],
-    dividers: [underList, underRegisters, besideRegisters, besideStack],
+    get views() {
+      return views;
+    },
+    dividers: [underList, underRegisters, besideRegisters, besideCode, besideStack],
     layout: (body, focused) => body.boxed ? boxes(body, focused) : rules(body, focused),
   };
 }

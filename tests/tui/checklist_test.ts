@@ -16,8 +16,6 @@ const TO_BUILD: readonly number[] = [
   30,
   31,
   32,
-  33,
-  34,
   42,
   43,
   44,

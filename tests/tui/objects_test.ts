@@ -24,7 +24,7 @@ Deno.test("v on a vCPU comes to its PSCI calls", async () => {
   const rig = new Rig();
   await rig.type("2");
   await rig.lines();
-  for (let i = 0; i < 3; i++) await rig.type("v"), await rig.lines();
+  for (let i = 0; i < 4; i++) await rig.type("v"), await rig.lines();
   assert.match(await rig.text(), /- PSCI calls/);
   assert.deepEqual(asked(rig).findLast(({ table }) => table === "events")?.args, {
     kinds: "psci",

@@ -113,6 +113,32 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
     { id: "reg:debian/0/pc", name: "pc", value: "0xffff80008001f2c4", group: "general" },
     { id: "reg:debian/0/esr_el1", name: "esr_el1", value: "0x0000000056000000", group: "system" },
   ],
+  "code": [
+    {
+      id: "va:debian/0xffff80008001f2bc",
+      address: "0xffff80008001f2bc",
+      word: "0xd503207f",
+      text: "wfi",
+      symbol: "cpu_do_idle",
+      pc: false,
+    },
+    { id: "va:debian/0xffff80008001f2c0", address: "0xffff80008001f2c0", word: "0xd50323bf", text: "autiasp", symbol: "cpu_do_idle+0x4" },
+    {
+      id: "va:debian/0xffff80008001f2c4",
+      address: "0xffff80008001f2c4",
+      word: "0xd65f03c0",
+      text: "ret",
+      symbol: "cpu_do_idle+0x8",
+      pc: true,
+    },
+    {
+      id: "va:debian/0xffff80008001f2c8",
+      address: "0xffff80008001f2c8",
+      word: "0x94000004",
+      text: "bl 0xffff80008001f2d8 <arch_cpu_idle>",
+      symbol: "cpu_do_idle+0xc",
+    },
+  ],
   "vcpu.stack": [
     { id: "frame:debian/0/0", pc: "0xffff80008001f2c4" },
     { id: "frame:debian/0/1", pc: "0xffff80008001e110", frame: "0xffff800081b03d80", note: "the outermost" },
