@@ -2,7 +2,7 @@
 // key does an action is in `actions.ts`, what it does in the file of its group, what a screen shows
 // in `screens.ts`.
 
-import { type Action, type Context, Keymap, SCREEN_LIST } from "./actions.ts";
+import { type AppAction, type Context, type OverlayContext, SCREEN_LIST } from "./actions.ts";
 import type { Screen } from "./cells.ts";
 import { LONGEST_COPY } from "./clipboard.ts";
 import { ConsoleActions } from "./console-actions.ts";
@@ -11,6 +11,7 @@ import { drawScreen, type FrameState } from "./frame.ts";
 import { HelpOverlay, type Here } from "./help.ts";
 import { type Hint, hintsOf, LOST_HINTS, typingHints, usedOn } from "./hints.ts";
 import type { Host } from "./host.ts";
+import { Keymap } from "./keymap.ts";
 import type { Key } from "./keys.ts";
 import { ListActions } from "./list-actions.ts";
 import { Menus } from "./menus.ts";
@@ -339,25 +340,23 @@ export class App {
     if (!overlay.key(key, action) && this.#overlay === overlay) this.#overlay = undefined;
   }
 
-  #context(): Context {
-    if (this.#overlay) return this.#overlay.context;
+  /** Where keys mean actions of the application. */
+  #context(): Exclude<Context, OverlayContext> {
     return this.#prefix ? "prefix" : this.#windowPrefix ? "window" : this.#console.typing ? "console" : "lists";
   }
 
   #typed(key: Key): void {
-    if (this.#keymap.actionOf("console", key.name)?.name === "console.prefix") {
-      this.#prefix = true;
-      return;
-    }
-    this.#input(key.bytes);
+    const action = this.#keymap.actionOf("console", key.name);
+    if (action) this.#run(action, key);
+    else this.#input(key.bytes);
   }
 
   #input(bytes: Uint8Array): void {
     if (this.options.replay) {
-      return this.#say("a replay takes no input: what was typed then is typed again; ctrl-] d takes the keys back", "warn");
+      return this.#say("a replay takes no input; ctrl-] d stops typing", "warn");
     }
     if (this.#session.past) {
-      return this.#say("this is the past, which takes no input; leave the console and press t to go to now", "warn");
+      return this.#say("You are viewing the past, which takes no input; press ctrl-] d, then t n to return to the present", "warn");
     }
     if (this.#console.shown) this.port.send({ kind: "input", console: this.#console.shown, bytes });
   }
@@ -366,7 +365,7 @@ export class App {
     const action = this.#keymap.actionOf(this.#context(), key.name);
     this.#prefix = this.#windowPrefix = false;
     if (action) this.#run(action, key);
-    else if (!this.#console.typing) this.#say(`${key.name} does nothing here; ? shows the keys`);
+    else if (!this.#console.typing) this.#say(`${key.name} has no action here; ? lists the keys`);
   }
 
   #say(text: string, kind?: MessageKind): void {
@@ -377,18 +376,13 @@ export class App {
     return this.#windows.focus;
   }
 
-  #run(action: Action, key: Key): void {
-    if (action.name.startsWith("screen.") && action.name !== "screen.redraw") {
-      const place = SCREEN_LIST.find(({ name }) => `screen.${name}` === action.name);
-      if (place) return this.#windows.show(place.key);
-    }
-    const run = this.#runs[action.name];
-    if (!run) throw new Error(`action ${action.name} has no code`);
-    run(key);
+  #run(action: AppAction, key: Key): void {
+    if ("screen" in action) this.#windows.show(action.screen);
+    else this.#handlers[action.name](key);
   }
 
-  /** What each action does, by its name. */
-  readonly #runs: Readonly<Record<string, (key: Key) => void>> = {
+  /** What each action does that is not a screen's: one without a handler does not compile. */
+  readonly #handlers: Readonly<Record<Exclude<AppAction, { readonly screen: string }>["name"], (key: Key) => void>> = {
     "list.down": () => this.#lists.move(1),
     "list.up": () => this.#lists.move(-1),
     "list.first": () => this.#lists.move(-Infinity),
@@ -452,12 +446,15 @@ export class App {
     "cancel": () => this.#cancel(),
     "screen.redraw": () => this.port.redraw(),
     "suspend": () => this.port.suspend(),
+    "console.prefix": () => this.#prefix = true,
     "console.leave": () => this.#console.typing = false,
     "console.search": () => this.#consoles.search(),
     "console.break": () => void this.#consoles.sendBreak(),
     "console.scroll": () => this.#consoles.scroll(),
     "console.log": () =>
-      this.#say(this.options.logs ? `log: ${this.options.logs}/${this.#console.shown}.log` : "this session keeps no log; el2 up does"),
+      this.#say(
+        this.options.logs ? `log: ${this.options.logs}/${this.#console.shown}.log` : "this session has no log; sessions of el2 up have",
+      ),
     "console.send-prefix": (key) => this.#input(key.bytes),
   };
 
@@ -492,7 +489,7 @@ export class App {
 
   /** To the clipboard; what is more than terminals take, to a file. */
   #copy(text: string): void {
-    if (text.length > LONGEST_COPY) return this.#toFile("el2-copy.txt", text, "too long for a clipboard:");
+    if (text.length > LONGEST_COPY) return this.#toFile("el2-copy.txt", text, "too long for the clipboard:");
     this.port.copy(text);
     this.#say(`copied: ${text}`);
   }
@@ -562,6 +559,6 @@ export class App {
   #hints(): readonly Hint[] {
     if (this.#session.lost && !this.#overlay) return LOST_HINTS;
     if (this.#console.typing && !this.#prefix) return typingHints(this.#keymap);
-    return hintsOf(this.#keymap, this.#context(), this.#windows.screen.key);
+    return hintsOf(this.#keymap, this.#overlay?.context ?? this.#context(), this.#windows.screen.key);
   }
 }

@@ -40,7 +40,7 @@ export class ConsoleActions {
   /** Keys go to the console of a VM. */
   typeInto(vm: string): void {
     const { windows, console, readOnly, ended, say } = this.host;
-    if (ended()) return say("the session has ended: no guest takes keys; q leaves");
+    if (ended()) return say("the session has ended; q quits");
     if (readOnly) return say("read-only: cannot type");
     if (!console.has(vm)) return say(`vm:${vm} has no console`);
     windows.show("1");
@@ -104,7 +104,7 @@ export class ConsoleActions {
     const { text, by } = this.#search;
     const found = this.host.console.view?.search(text, by);
     this.host.say(
-      found ? `"${text}" ${found.shown} of ${found.count}   n older  N newer  G follows` : `"${text}" is nowhere in the scrollback`,
+      found ? `"${text}" ${found.shown} of ${found.count}   n older  N newer  G follows` : `"${text}" is not in the scrollback`,
     );
   }
 }

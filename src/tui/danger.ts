@@ -58,7 +58,7 @@ export class DangerOverlay implements Overlay {
     const keys: Piece[] = [
       { text: ` y  ${act} `, role: "ink", fill: "bad", bold: true },
       { text: "   any other key", role: "accent", bold: true },
-      { text: "  leave it", role: "dim" },
+      { text: "  cancels", role: "dim" },
     ];
     drawOverlay(screen, look, area, { title: { text: question }, kind: "danger", lines: [...lines, keys], columns: width + 2 });
   }

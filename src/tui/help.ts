@@ -1,9 +1,10 @@
 // The help: what keys do in the pane that one is in, then every action with its keys; and a search.
 
-import type { Action, Context, Keymap } from "./actions.ts";
+import type { Action, ActionName, Context, OverlayAction } from "./actions.ts";
 import { drawJoinedLine, drawThumb } from "./box.ts";
 import type { Rectangle, Screen } from "./cells.ts";
 import { fit } from "./graphemes.ts";
+import type { Keymap } from "./keymap.ts";
 import { type Key, keyText } from "./keys.ts";
 import type { Overlay } from "./overlay.ts";
 import { drawOverlay } from "./overlay-box.ts";
@@ -29,7 +30,7 @@ export interface Here {
   /** What the screen and the pane are called. */
   readonly title: string;
   /** Names of the actions that are used there, most useful first. */
-  readonly actions: readonly string[];
+  readonly actions: readonly ActionName[];
 }
 
 /** The help. */
@@ -43,7 +44,7 @@ export class HelpOverlay implements Overlay {
 
   constructor(readonly keymap: Keymap, readonly here: Here) {}
 
-  key(key: Key, action: Action | undefined): boolean {
+  key(key: Key, action: OverlayAction | undefined): boolean {
     if (key.name === "Down" || key.name === "PgDn") this.#top += key.name === "Down" ? 1 : PAGE;
     else if (key.name === "Up" || key.name === "PgUp") this.#top = Math.max(0, this.#top - (key.name === "Up" ? 1 : PAGE));
     else if (key.name === "Backspace") this.#search = this.#search.slice(0, -1);
@@ -99,7 +100,7 @@ export class HelpOverlay implements Overlay {
       if (actions.length) lines.push(this.keymap.titleOf(context), ...actions, "");
     }
     lines.pop();
-    return lines.length ? lines : ["no action matches"];
+    return lines.length ? lines : ["no matching action"];
   }
 
   #pieces({ keys, name, help }: Action, names: boolean): Piece[] {

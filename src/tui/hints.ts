@@ -1,6 +1,7 @@
 // The row of hints: which keys do what where the person is.
 
-import type { Context, Keymap } from "./actions.ts";
+import type { ActionName, Context } from "./actions.ts";
+import type { Keymap } from "./keymap.ts";
 
 /** A key, and what it does in a word or two. */
 export interface Hint {
@@ -17,7 +18,7 @@ export const LOST_HINTS: readonly Hint[] = [
 ];
 
 /** What people do on a screen, by its key, in the order of use; the rest follows. */
-const FIRST: Readonly<Record<string, readonly string[]>> = {
+const FIRST: Readonly<Record<string, readonly ActionName[]>> = {
   "1": ["object.go", "pane.next", "console.enter", "object.why", "object.actions", "filter.edit", "machine.pause", "time.travel"],
   "2": ["object.go", "pane.next", "time.on", "time.back", "machine.stop-rule", "list.view", "object.why", "filter.edit", "copy.menu"],
   "4": ["object.go", "pane.next", "list.view", "list.closer", "list.wider", "object.why", "object.actions", "filter.edit", "copy.menu"],
@@ -32,11 +33,11 @@ const LATER = ["copy.menu", "danger.menu", "pane.zoom", "leave"] as const;
 
 /** While a guest gets the keys. */
 export function typingHints(keymap: Keymap): Hint[] {
-  return [{ key: `${keymap.keyOf("console.prefix")} d`, word: "take the keys back" }];
+  return [{ key: `${keymap.keyOf("console.prefix")} d`, word: "stop typing" }];
 }
 
 /** Names of the actions that are used on a screen, most useful first. */
-export function usedOn(screen: string): string[] {
+export function usedOn(screen: string): ActionName[] {
   return [...new Set([...FIRST[screen] ?? USUAL, ...LATER])];
 }
 

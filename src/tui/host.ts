@@ -27,6 +27,6 @@ export interface Host {
 
 /** The selected row of the focused pane, and its table; says where there is none. */
 export function selectedRow({ windows: { focus }, say }: Host): { readonly table: Table; readonly row: Row } | undefined {
-  if (!focus.selection) say("nothing is selected in this pane; Tab goes to the next");
+  if (!focus.selection) say("nothing is selected in this pane; Tab focuses the next");
   return focus.selection;
 }

@@ -35,7 +35,7 @@ const RULES: readonly (readonly [pattern: RegExp, finding: (match: RegExpExecArr
   })],
   [/level-triggered while/, () => ({
     sentence: "cannot be delivered: it is level-triggered",
-    because: "its source gives edges",
+    because: "its source is edge-triggered",
     wayOut: "configure it as edge-triggered (ICFGR)",
     stops: "pending",
   })],
@@ -113,8 +113,8 @@ export function findingLines(rows: readonly Row[], look: Look): Line[] {
     ]];
   });
   if (!cards.length) {
-    return [{ text: "Nothing is wrong with the interrupts shown." }, {
-      text: "Storms and interrupts that cannot be delivered stand here.",
+    return [{ text: "No problems found." }, {
+      text: "Storms and interrupts that cannot be delivered are listed here.",
       role: "dim",
     }];
   }

@@ -36,7 +36,7 @@ export class LaneWaitsPane implements Pane {
     const inside = drawFrame(screen, look, area, boxed, this.title(), past ? "past" : "plain", false);
     const times = waitTimes(this.timeline.lanes), x = inside.x + 1, width = inside.width - 2;
     if (!times.length) {
-      const lines = ["No vCPU that could run had to wait.", "A vCPU waits when another one of its priority has the CPU."];
+      const lines = ["No vCPU waited for a CPU.", "A vCPU waits while another one with its priority has the CPU."];
       lines.forEach((line, row) => screen.text(x, inside.y + 1 + row, fit(line, width), look.style(row ? "dim" : "text")));
       return;
     }

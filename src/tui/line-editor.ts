@@ -1,19 +1,22 @@
 // A line of text that a person types: the emacs keys that shells have, and what was typed before.
 
-import type { Action } from "./actions.ts";
+import type { ActionsOf, OverlayAction } from "./actions.ts";
 import { type Key, keyText } from "./keys.ts";
+
+/** Actions on the text. The prompt around it has those that accept, cancel and recall. */
+type Edit = Exclude<ActionsOf["text"]["name"], "text.accept" | "text.leave" | "text.older" | "text.newer">;
 
 /** A line, and where its cursor stands. */
 export class LineEditor {
   #text: string;
   #at: number;
-  /** Which of the lines typed before is shown. */
-  #before: number;
+  /** Which line of the history is shown. */
+  #shown: number;
 
   constructor(text = "", readonly history: string[] = []) {
     this.#text = text;
     this.#at = text.length;
-    this.#before = history.length;
+    this.#shown = history.length;
   }
 
   get text(): string {
@@ -28,26 +31,33 @@ export class LineEditor {
   /**
    * Takes a key; says whether the text is another one, or undefined where the key is for others.
    */
-  key(key: Key, action: Action | undefined): boolean | undefined {
-    const before = this.#text.slice(0, this.#at), after = this.#text.slice(this.#at);
-    switch (action?.name) {
-      case "text.erase":
-        return this.set(before.slice(0, -1), after);
-      case "text.erase-word":
-        return this.set(before.replace(/\S*\s*$/, ""), after);
-      case "text.erase-line":
-        return this.set("", after);
-      case "text.start":
-        return this.#move(0);
-      case "text.end":
-        return this.#move(this.#text.length);
-      case "text.left":
-        return this.#move(Math.max(this.#at - 1, 0));
-      case "text.right":
-        return this.#move(Math.min(this.#at + 1, this.#text.length));
+  key(key: Key, action: OverlayAction | undefined): boolean | undefined {
+    if (action?.context === "text") {
+      const { name } = action;
+      if (name === "text.accept" || name === "text.leave" || name === "text.older" || name === "text.newer") return undefined;
+      return this.#edits[name](this.#before, this.#after);
     }
     if (action !== undefined || key.name !== "Space" && key.name !== "Paste" && [...key.name].length !== 1) return undefined;
-    return this.set(before + keyText(key).replaceAll(/[\x00-\x1f\x7f]/g, ""), after);
+    return this.set(this.#before + keyText(key).replaceAll(/[\x00-\x1f\x7f]/g, ""), this.#after);
+  }
+
+  /** What each action does with the text before and after the cursor. */
+  readonly #edits: Readonly<Record<Edit, (before: string, after: string) => boolean>> = {
+    "text.erase": (before, after) => this.set(before.slice(0, -1), after),
+    "text.erase-word": (before, after) => this.set(before.replace(/\S*\s*$/, ""), after),
+    "text.erase-line": (_before, after) => this.set("", after),
+    "text.start": () => this.#move(0),
+    "text.end": () => this.#move(this.#text.length),
+    "text.left": () => this.#move(Math.max(this.#at - 1, 0)),
+    "text.right": () => this.#move(Math.min(this.#at + 1, this.#text.length)),
+  };
+
+  get #before(): string {
+    return this.#text.slice(0, this.#at);
+  }
+
+  get #after(): string {
+    return this.#text.slice(this.#at);
   }
 
   /** Another text; the cursor stands between its parts. */
@@ -61,8 +71,8 @@ export class LineEditor {
   recall(by: number): boolean {
     const { history } = this;
     if (!history.length) return false;
-    this.#before = Math.min(Math.max(this.#before + by, 0), history.length);
-    return this.set(history[this.#before] ?? "");
+    this.#shown = Math.min(Math.max(this.#shown + by, 0), history.length);
+    return this.set(history[this.#shown] ?? "");
   }
 
   /** Keeps the text for the next time. */

@@ -51,7 +51,7 @@ export class ListActions {
     else if (pane instanceof TablePane) {
       pane.pan(folded ? -1 : 1) || say(folded ? "this is the first column" : "this is the last column");
     } else if (pane instanceof LanesPane) pane.pan(folded ? -10 : 10);
-    else say("this pane is no timeline");
+    else say("nothing to scroll sideways here");
   }
 
   /** Shows what comes in, or no longer. */
@@ -60,7 +60,7 @@ export class ListActions {
     if (this.#focus === console) return consoles.follow();
     this.onTable((pane) => {
       if (pane.options.stream) pane.follow(!pane.following);
-      else say("nothing comes in here: the list is what there is now");
+      else say("this list shows the present state; there is nothing to follow");
     });
   }
 
@@ -85,14 +85,14 @@ export class ListActions {
   onTable(act: (pane: TablePane) => void): void {
     const pane = this.#focus;
     if (pane instanceof TablePane) act(pane);
-    else this.host.say("this pane is no list");
+    else this.host.say("nothing to select here");
   }
 
   /** More (1) or less (-1) of time or memory in the pane. */
   scale(by: number): void {
     const pane = this.#focus;
     if (pane instanceof LanesPane || pane instanceof MemoryPane) pane.zoom(by);
-    else this.host.say("this pane has no scale");
+    else this.host.say("nothing to zoom here");
   }
 
   /** Shows in what two marked rows differ. */
@@ -104,7 +104,7 @@ export class ListActions {
       const differ = Object.keys(pane.table.columns).filter((name) => name !== "id" && plainText(a[name]) !== plainText(b[name]));
       if (differ.length === 0) return say(`${a.id} and ${b.id} are equal`);
       const lines = differ.flatMap((name) => comparedLines(name, plainText(a[name]), plainText(b[name]), width - 1));
-      show(new LinesOverlay(`${a.id} | ${b.id}  in what they differ`, lines));
+      show(new LinesOverlay(`${a.id} | ${b.id}  differences`, lines));
     });
   }
 
@@ -113,7 +113,7 @@ export class ListActions {
     const { console, consoles, questions, show, say } = this.host;
     const pane = this.#focus;
     if (pane === console) return consoles.search();
-    if (!isFiltered(pane)) return say("this pane is no list: nothing to filter");
+    if (!isFiltered(pane)) return say("nothing to filter here");
     show(
       new TextOverlay({
         sign: "/",
@@ -141,7 +141,7 @@ export class ListActions {
   exportRows(): void {
     const { say, toFile } = this.host;
     this.onTable((pane) => {
-      if (pane.rows.length === 0) return say("there is no row to write");
+      if (pane.rows.length === 0) return say("the list is empty");
       toFile(`el2-${pane.name}.ndjson`, pane.rows.map((row) => `${JSON.stringify(row)}\n`).join(""), `${pane.rows.length} rows`);
     });
   }

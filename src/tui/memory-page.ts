@@ -121,7 +121,7 @@ function mappedPieces({ mapped }: Run, look: Look, tree: boolean): Piece[][] {
 
 /** Who can reach it, in words. */
 function accessPieces({ vm, access, owner_vm, parcel }: Run, look: Look): Piece[] {
-  if (access === "hypervisor") return [{ text: "the hypervisor alone" }];
+  if (access === "hypervisor") return [{ text: "the hypervisor only" }];
   if (!vm.length) return [{ text: "nobody", role: "dim" }];
   const names = vm.flatMap((one, index): Piece[] => [
     ...index ? [{ text: index === vm.length - 1 ? " and " : ", " }] : vm.length === 1 ? [{ text: "only " }] : [],

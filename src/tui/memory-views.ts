@@ -87,7 +87,7 @@ const ACCESS: MemoryView = {
   },
   text(row) {
     const vms = row.vm.map(nameOf);
-    if (vms.length === 0) return row.access === "hypervisor" ? "the hypervisor alone" : "mapped nowhere";
+    if (vms.length === 0) return row.access === "hypervisor" ? "the hypervisor only" : "mapped nowhere";
     return vms.length === 1 ? `${vms[0]} alone` : `${vms.slice(0, -1).join(", ")} and ${vms.at(-1)}`;
   },
 };

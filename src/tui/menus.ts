@@ -1,12 +1,13 @@
 // What is chosen or typed over a screen: actions on objects, copies, the palette, stop rules.
 
 import { resolve } from "node:path";
-import type { Action, Keymap } from "./actions.ts";
+import type { ActionName, AppAction } from "./actions.ts";
 import { type Host, selectedRow } from "./host.ts";
+import type { Keymap } from "./keymap.ts";
 import type { Key } from "./keys.ts";
 import { DangerOverlay } from "./danger.ts";
 import { filterPrompt, stopFilter, targetOf } from "./event-filter.ts";
-import { placeOf, vmOf } from "./links.ts";
+import { placeOf } from "./links.ts";
 import { actionsFor, type Circumstances, type ObjectAction } from "./object-actions.ts";
 import { LinesOverlay, type MenuItem, MenuOverlay, TextOverlay } from "./overlay.ts";
 import type { OtherSessions } from "./other-sessions.ts";
@@ -31,7 +32,7 @@ export interface MenuHost extends Host {
   readonly keymap: Keymap;
   readonly jump: (id: string) => void;
   readonly typeInto: (vm: string) => void;
-  readonly run: (action: Action, key: Key) => void;
+  readonly run: (action: AppAction, key: Key) => void;
   readonly copy: (text: string) => void;
   readonly mouse: (on: boolean) => void;
   readonly program: OwnProgram | undefined;
@@ -42,7 +43,7 @@ export interface MenuHost extends Host {
 }
 
 /** Words that other programs have for an action. */
-const ALIASES: Readonly<Record<string, readonly string[]>> = {
+const ALIASES: Readonly<Partial<Record<ActionName, readonly string[]>>> = {
   "leave": ["q", "quit", "exit", "q!", "qa"],
   "help.show": ["h", "help"],
   "filter.edit": ["search", "find"],
@@ -62,7 +63,7 @@ const ALIASES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Commands that show or do the same, without `el2`. */
-const COMMANDS: Readonly<Record<string, string>> = {
+const COMMANDS: Readonly<Partial<Record<ActionName, string>>> = {
   "screen.over": "vm ls",
   "screen.vcpu": "vcpu ls",
   "screen.irq": "irq ls",
@@ -98,7 +99,7 @@ export class Menus {
     const { row } = selected, { id } = row;
     const found = actionsFor(id, this.#circumstances()).filter(({ action }) => !danger || action.danger);
     if (!found.length) {
-      return host.say(danger ? `nothing dangerous can be done with ${id}` : `nothing can be done with ${id}; i shows its fields`);
+      return host.say(danger ? `no dangerous actions on ${id}` : `no actions on ${id}; i shows its fields`);
     }
     const items = found.map(({ action, reason }): MenuItem => ({
       key: action.key,
@@ -144,7 +145,7 @@ export class Menus {
     host.show(
       new MenuOverlay(`copy con:${view.name}`, [
         { key: "y", label: "what is visible", run: () => host.copy(view.text(true)) },
-        { key: "a", label: "all of it, with what has scrolled away", run: () => host.copy(view.text(false)) },
+        { key: "a", label: "all of it, with the scrollback", run: () => host.copy(view.text(false)) },
       ]),
     );
   }
@@ -156,7 +157,7 @@ export class Menus {
         history: this.#paletteHistory,
         choices: (text) => this.#choices(text),
         count: () => this.#offers().length,
-        unknown: (text) => this.host.say(`nothing is called ${JSON.stringify(text)}; ? shows all`),
+        unknown: (text) => this.host.say(`no action or object called ${JSON.stringify(text)}; ? lists the actions`),
       }),
     );
   }
@@ -178,9 +179,9 @@ export class Menus {
   #stopAt(filter: string): void {
     const { host } = this;
     if (filter === "") {
-      return host.say("a filter of events, such as kind=rpc refused=yes, or at debian:vfs_open; :stop off takes all rules back");
+      return host.say("a filter of events, such as kind=rpc refused=yes, or at debian:vfs_open; :stop off removes all rules");
     }
-    this.#changeStops(targetOf(filter), `the machine stops at ${filter}; p lets it go on, :stop off takes all rules back`);
+    this.#changeStops(targetOf(filter), `the machine stops at ${filter}; p continues, :stop off removes all rules`);
   }
 
   #changeStops(change: StopChange, done: string): void {
@@ -202,15 +203,14 @@ export class Menus {
   #do(action: ObjectAction, row: Row): void {
     const { host } = this;
     const { id } = row;
-    if (action.name === "console.enter") return host.typeInto(vmOf(id) ?? "");
-    const { act, asks, prompt, query, say, place } = action;
-    if (say) return host.say(say(id));
-    if (query) return void this.#answer(`${id}  ${action.label}`, query(id, row));
-    if (place) return [{ kind: "now" } as const, place(row)].forEach((to) => host.move(to));
-    if (!act || !asks) throw new Error(`${action.name} has no code`);
+    if ("console" in action) return host.typeInto(action.console(id));
+    if ("say" in action) return host.say(action.say(id));
+    if ("query" in action) return void this.#answer(`${id}  ${action.label}`, action.query(id, row));
+    if ("place" in action) return [{ kind: "now" } as const, action.place(row)].forEach((to) => host.move(to));
+    const { act, asks, prompt } = action;
     const ask = (text: string) => {
       const done = act(id, text);
-      if (done === undefined) return host.say(`${text}: ${prompt?.wrong}`, "bad");
+      if (done === undefined) return host.say(`${JSON.stringify(text)} ${prompt?.wrong}`, "bad");
       const danger = { ...asks(id, text), command: action.command(id) };
       host.show(new DangerOverlay(danger, () => this.#perform(done, `${action.name} ${id}: done`)));
     };
@@ -236,7 +236,7 @@ export class Menus {
   /** What the palette makes of `inject RULE`: a fault from now on, once the rule is right. */
   #injection(rule: string): Choice {
     const { host } = this;
-    const text = `inject ${rule}`, detail = "a fault from now on", command = `inject '${rule}'`;
+    const text = `inject ${rule}`, detail = "inject this fault from now on", command = `inject '${rule}'`;
     if (host.readOnly) return { text, detail, off: "off: read-only", run: () => host.say("read-only: cannot inject", "refused") };
     try {
       const { text: checked } = parseFaultRule(rule);
@@ -251,12 +251,12 @@ export class Menus {
   /** What the palette makes of `diff A B`. */
   #difference(a: string, b: string): Choice {
     const text = `diff ${a} ${b}`;
-    return { text, detail: "where two runs differ first", command: text, run: () => void this.#showDifference(a, b) };
+    return { text, detail: "the first difference of two runs", command: text, run: () => void this.#showDifference(a, b) };
   }
 
   async #showDifference(a: string, b: string): Promise<void> {
     const { host } = this;
-    if (!host.program) return host.say("nobody can run el2 diff here", "bad");
+    if (!host.program) return host.say("el2 diff cannot run here", "bad");
     host.say(`comparing ${a} and ${b} …`);
     const { answer, complaint } = await host.program(["diff", a, b]);
     if (answer === "") host.say(complaint.trim().split("\n").at(-1) ?? "", "bad");
@@ -267,7 +267,7 @@ export class Menus {
   /** What the palette makes of `record save FILE`. */
   #recording(file: string): Choice {
     const { host } = this;
-    const text = `record save ${file}`, detail = "the run until now, to be gone through again";
+    const text = `record save ${file}`, detail = "record the run so far";
     if (host.readOnly) {
       return {
         text,
@@ -276,7 +276,7 @@ export class Menus {
         run: () => host.say("read-only: cannot write a recording", "refused"),
       };
     }
-    const done = `${file}: the run until now; el2 replay ${file} --verify goes through it again`;
+    const done = `${file}: the run so far; el2 replay ${file} --verify repeats it`;
     return { text, detail, run: () => this.#answered(host.asker.saveRecording(resolve(file)), done) };
   }
 
@@ -310,44 +310,41 @@ export class Menus {
   /** All that the palette offers. */
   #offers(): Choice[] {
     const { host } = this;
-    const actions = host.keymap.actions.filter(({ context }) => context === "lists" || context === "everywhere");
-    const offers: Choice[] = actions.map((action) => ({
-      text: action.name,
-      detail: action.help,
-      key: action.keys[0],
-      aliases: ALIASES[action.name],
-      command: COMMANDS[action.name],
-      run: () => host.run(action, NO_KEY),
-    }));
+    const offers = host.keymap.actions.flatMap((action): Choice[] => {
+      if (action.context !== "lists" && action.context !== "everywhere") return [];
+      const { name, help, keys } = action;
+      const run = () => host.run(action, NO_KEY);
+      return [{ text: name, detail: help, key: keys[0], aliases: ALIASES[name], command: COMMANDS[name], run }];
+    });
     for (const on of [true, false]) {
       offers.push({
         text: `mouse ${on ? "on" : "off"}`,
-        detail: `${on ? "take" : "leave the terminal its"} mouse reports`,
+        detail: `${on ? "use the mouse" : "leave the mouse to the terminal"}`,
         run: () => host.mouse(on),
       });
     }
     offers.push({
       text: "inject",
-      detail: "RULE behind it: let operations go wrong, such as rpc msg=MEM_LEND nth=1 -> NOMEM",
+      detail: "RULE: inject faults, such as rpc msg=MEM_LEND nth=1 -> NOMEM",
       command: "inject --list",
-      run: () => host.say("inject KIND FIELD=VALUE … -> EFFECT; el2 inject --help shows rules, el2 inject --remove all ends them"),
+      run: () => host.say("inject KIND FIELD=VALUE … -> EFFECT; el2 inject --help explains rules, el2 inject --remove all removes them"),
     });
     offers.push(this.sessions.offer);
     offers.push({
       text: "diff",
-      detail: "A B behind it: where two recordings, snapshots or traces differ first",
-      run: () => host.say("diff A B compares two recordings, snapshots or traces: diff good.rec bad.rec"),
+      detail: "A B: the first difference of two recordings, snapshots or traces",
+      run: () => host.say("diff A B compares two recordings, snapshots or traces; for example diff good.rec bad.rec"),
     });
     offers.push({
       text: "record save",
-      detail: "FILE behind it: a recording of the run until now",
-      run: () => host.say("record save FILE writes the run until now: record save bug.rec"),
+      detail: "FILE: record the run so far",
+      run: () => host.say("record save FILE writes the run so far; for example record save bug.rec"),
     });
     offers.push({
       text: "stop off",
-      detail: "take all stop rules back",
+      detail: "remove all stop rules",
       command: "break --remove all",
-      run: () => this.#changeStops({ kind: "remove", rule: "all" }, "nothing stops the machine"),
+      run: () => this.#changeStops({ kind: "remove", rule: "all" }, "all stop rules removed"),
     });
     offers.push(...this.#objectOffers());
     for (const theme of host.themes) {

@@ -66,7 +66,7 @@ export class Navigation {
     const selected = selectedRow(this.host);
     if (!selected) return;
     const id = this.#links(selected).find((link) => placeOf(link)!.screen !== windows.screen.key);
-    if (id === undefined) return say(`${selected.row.id} names nothing that another screen shows`);
+    if (id === undefined) return say(`${selected.row.id} has no details on another screen`);
     const other = windows.screens.find(({ key }) => key === placeOf(id)!.screen)!;
     windows.split(windows.width >= SIDE_BY_SIDE, other);
     windows.swap();
@@ -137,7 +137,7 @@ export class Navigation {
 
   #travel(from: Visit[], to: Visit[]): void {
     const visit = from.pop();
-    if (!visit) return this.host.say("there is nothing to go to");
+    if (!visit) return this.host.say("nothing to go to");
     to.push(this.#here());
     this.#goTo(visit);
   }

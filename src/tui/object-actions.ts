@@ -19,8 +19,8 @@ export interface Circumstances {
   readonly hasConsole: (vm: string) => boolean;
 }
 
-/** An action on an object. */
-export interface ObjectAction {
+/** The words of an action on an object. */
+interface ObjectActionRow {
   /** Its stable name. */
   readonly name: string;
   /** Kinds of ids that it is for. */
@@ -28,33 +28,38 @@ export interface ObjectAction {
   /** Its letter in the menus. */
   readonly key: string;
   readonly label: string;
-  /** It changes the machine: it stands in the menu of `!`, and asks. */
-  readonly danger: boolean;
-  /**
-   * What has to be typed first: what stands before it, and what is right where it cannot be taken.
-   */
-  readonly prompt?: { readonly sign: (id: string) => string; readonly wrong: string };
-  /** The question that it asks, and what a person is told with it. */
-  readonly asks?: (id: string, text: string) => Omit<Danger, "command">;
-  /** What it asks and shows. */
-  readonly query?: (id: string, row: Row) => Query;
-  /** What it says: something that is done elsewhere. */
-  readonly say?: (id: string) => string;
-  /** The place of the run to which it goes from now. */
-  readonly place?: (row: Row) => Move;
-  /**
-   * What it does to the machine, with what was typed; undefined where that is wrong. What it does
-   * to the screen is the application's.
-   */
-  readonly act?: (id: string, text: string) => Action | undefined;
   /** The command that does the same. */
   readonly command: (id: string) => string;
   /** Why it cannot be done; undefined where it can. */
   readonly disabled?: (id: string, circumstances: Circumstances) => string | undefined;
 }
 
+/** An action that changes nothing: what it does, in one of four ways. */
+type Harmless =
+  /** Asks the machine, and shows the answer. */
+  | { readonly query: (id: string, row: Row) => Query }
+  /** Says how it is done elsewhere. */
+  | { readonly say: (id: string) => string }
+  /** Goes to a place of the run. */
+  | { readonly place: (row: Row) => Move }
+  /** Types into the console of a VM. */
+  | { readonly console: (id: string) => string };
+
+/** An action that changes the machine: it is in the menu of `!`, and asks first. */
+interface Dangerous {
+  /** The text that has to be typed first, and the message if `act` does not take it. */
+  readonly prompt?: { readonly sign: (id: string) => string; readonly wrong: string };
+  /** The question, and what a person is told with it. */
+  readonly asks: (id: string, text: string) => Omit<Danger, "command">;
+  /** The action of the machine, with what was typed; undefined if that is wrong. */
+  readonly act: (id: string, text: string) => Action | undefined;
+}
+
+/** An action on an object. One that does nothing does not compile. */
+export type ObjectAction = ObjectActionRow & (({ readonly danger: false } & Harmless) | ({ readonly danger: true } & Dangerous));
+
 const PLATFORM: ReadonlySet<string> = new Set(["host", "rm"]);
-const neededVm = (id: string) => PLATFORM.has(vmOf(id) ?? "") ? `${id} is what the others need` : undefined;
+const neededVm = (id: string) => PLATFORM.has(vmOf(id) ?? "") ? `other VMs need ${id}` : undefined;
 
 const handleOf = (id: string) => Number(id.slice("parcel:".length));
 
@@ -79,6 +84,7 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     key: "c",
     label: "type into its console",
     danger: false,
+    console: (id) => vmOf(id) ?? "",
     command: (id) => `el2 console ${vmOf(id)}`,
     disabled: (id, { hasConsole }) => hasConsole(vmOf(id) ?? "") ? undefined : `${id} has no console`,
   },
@@ -86,7 +92,7 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     name: "gdb.attach",
     on: ["vm", "vcpu"],
     key: "g",
-    label: "gdb here: how to debug it",
+    label: "gdb: how to debug it",
     danger: false,
     say: (id) => `in another terminal: el2 gdb ${vmOf(id)} --port 1234, then gdb-multiarch -ex 'target remote :1234'`,
     command: (id) => `el2 gdb ${vmOf(id)}`,
@@ -114,7 +120,7 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     name: "mem.check",
     on: ["pa", "parcel"],
     key: "k",
-    label: "check the invariants of ownership",
+    label: "check the ownership invariants",
     danger: false,
     query: () => ({ table: "mem.check", args: {} }),
     command: () => "el2 mem check",
@@ -123,7 +129,7 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     name: "caps.graph",
     on: ["cap", "obj"],
     key: "g",
-    label: "graph: its object, and what holds that",
+    label: "graph: its object and who holds it",
     danger: false,
     query: (id, row) => ({ table: "obj.ls", args: { filter: `id=${objectOf(id, row)} | name=${objectOf(id, row)}` } }),
     command: (id) => `el2 caps graph ${id.startsWith("cap:") ? "OBJECT" : id}`,
@@ -150,7 +156,7 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     name: "time.event",
     on: ["ev", "rpc", "why"],
     key: "t",
-    label: "back to then",
+    label: "go back to that time",
     danger: false,
     place: (row) => ({
       kind: "event",
@@ -201,7 +207,7 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     name: "vm.reset",
     on: ["vm"],
     key: "r",
-    label: "reset: end it at once, start anew",
+    label: "reset: end it at once, and restart it",
     danger: true,
     asks: (id) => ({
       question: `Reset ${id}?`,
@@ -218,7 +224,7 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     name: "vcpu.kill",
     on: ["vcpu"],
     key: "k",
-    label: "kill: end its life",
+    label: "kill: stop it for good",
     danger: true,
     asks: (id) => ({
       question: `Kill ${id}?`,
@@ -251,9 +257,12 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     name: "queue.send",
     on: ["mq"],
     key: "w",
-    label: "send: put a message in",
+    label: "send: queue a message",
     danger: true,
-    prompt: { sign: (id) => `message for ${id}, hexadecimal or text:TEXT`, wrong: "no bytes; write them like 21010f00 or text:hello" },
+    prompt: {
+      sign: (id) => `message for ${id}, hexadecimal or text:TEXT`,
+      wrong: "is not a list of bytes; use for example 21010f00 or text:hello",
+    },
     asks: (id, text) => ({
       question: `Send ${text} into ${id}?`,
       act: `send into ${id}`,
@@ -271,10 +280,10 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     name: "queue.flush",
     on: ["mq"],
     key: "f",
-    label: "flush: take all messages out",
+    label: "flush: remove all messages",
     danger: true,
     asks: (id) => ({
-      question: `Take all messages out of ${id}?`,
+      question: `Remove all messages of ${id}?`,
       act: `flush ${id}`,
       effect: "The queue is empty after it, as with msgqueue_flush.",
       lost: "all messages in it; the receiver never sees them",

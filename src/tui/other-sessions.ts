@@ -43,8 +43,8 @@ export class OtherSessions {
   /** The line of the palette where nothing stands behind `run` yet. */
   readonly offer: Choice = {
     text: "run",
-    detail: "WHAT behind it: a configuration, image, name or snapshot as another session",
-    run: () => this.host.say("run WHAT shows another session: run phone.toml, run Image, run debian, run before.snap"),
+    detail: "WHAT: start another session from a configuration, image, name or snapshot",
+    run: () => this.host.say("run WHAT starts another session; for example run phone.toml or run before.snap"),
   };
 
   /** What the palette makes of `run WHAT`; undefined for another text. */
@@ -54,7 +54,7 @@ export class OtherSessions {
     const off = this.#off();
     return {
       text: text.trim(),
-      detail: `another session, which is shown; q returns to ${this.host.title}`,
+      detail: `start and show another session; q returns to ${this.host.title}`,
       off,
       command: `up ${what}`,
       run: () => off === undefined ? void this.run(what, allowHost !== undefined) : this.host.say(`run: ${off}`, "bad"),
@@ -64,7 +64,7 @@ export class OtherSessions {
   /** Why there can be no other session. */
   #off(): string | undefined {
     if (this.host.readOnly) return "off: read-only";
-    if (!this.host.start) return "off: nobody can start sessions here";
+    if (!this.host.start) return "off: sessions cannot be started here";
     return this.#starting && `off: ${this.#starting} is being started`;
   }
 
@@ -86,15 +86,15 @@ export class OtherSessions {
   /** Offers to go on from the last snapshot of this session, where there is one. */
   openSnapshot(file: string | undefined): void {
     const { host } = this;
-    if (file === undefined) return host.say("no snapshot of this session is known; t s saves one while it runs");
+    if (file === undefined) return host.say("this session has no snapshot; save one with t s while it runs");
     const off = this.#off();
     if (off !== undefined) return host.say(`${file}: ${off}`, "bad");
     host.show(
       new MenuOverlay(`last snapshot: ${file}`, [
-        { key: "s", label: "go on from it in another session", run: () => void this.run(file) },
+        { key: "s", label: "continue from it in another session", run: () => void this.run(file) },
         {
           key: "h",
-          label: "the same with what the machine had of this computer: disks, folders, sockets, the network",
+          label: "continue with host resources: disks, folders, sockets, the network",
           run: () => void this.run(file, true),
         },
       ]),

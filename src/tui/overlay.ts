@@ -1,6 +1,6 @@
 // What lies over a screen and takes the keys until it goes: menus, lines to scroll, a line of text.
 
-import type { Action, Context } from "./actions.ts";
+import type { ActionsOf, OverlayAction, OverlayContext } from "./actions.ts";
 import { drawFrame, drawThumb, insideOf } from "./box.ts";
 import type { Rectangle, Screen } from "./cells.ts";
 import { fit, textWidth } from "./graphemes.ts";
@@ -14,11 +14,11 @@ import type { Look } from "./theme.ts";
 
 /** Something over the screen. */
 export interface Overlay {
-  readonly context: Context;
+  readonly context: OverlayContext;
   /** Whether it stands in place of the body; else in the lowest rows. */
   readonly whole: boolean;
   /** Takes a key. Returns false when the overlay is done. */
-  key(key: Key, action: Action | undefined): boolean;
+  key(key: Key, action: OverlayAction | undefined): boolean;
   draw(screen: Screen, area: Rectangle, look: Look): void;
   /** What the message row says, while it is there. */
   readonly prompt: Line | undefined;
@@ -31,13 +31,13 @@ export class LinesOverlay implements Overlay {
   readonly context = "help";
   readonly whole = true;
   readonly cursor = undefined;
-  readonly prompt: Line = { text: "arrows and PgUp PgDn scroll; Esc leaves", role: "dim" };
+  readonly prompt: Line = { text: "arrows, PgUp and PgDn scroll; Esc closes", role: "dim" };
   #top = 0;
   #page = 1;
 
   constructor(readonly heading: string, readonly lines: readonly Line[]) {}
 
-  key(key: Key, action: Action | undefined): boolean {
+  key(key: Key, action: OverlayAction | undefined): boolean {
     if (action?.name === "help.leave" || action?.name === "cancel") return false;
     const by =
       { Down: 1, j: 1, Up: -1, k: -1, PgDn: this.#page, Space: this.#page, PgUp: -this.#page, Home: -Infinity, End: Infinity }[key.name];
@@ -81,23 +81,25 @@ export class MenuOverlay implements Overlay {
     return { text: this.#said || "press a letter or Enter; Esc cancels", role: this.#said ? "warn" : "dim" };
   }
 
-  key(key: Key, action: Action | undefined): boolean {
-    switch (action?.name) {
-      case "menu.leave":
-      case "cancel":
-        return false;
-      case "menu.down":
-        this.#at = Math.min(this.#at + 1, this.items.length - 1);
-        return true;
-      case "menu.up":
-        this.#at = Math.max(this.#at - 1, 0);
-        return true;
-      case "menu.choose":
-        return this.#choose(this.items[this.#at]);
-    }
+  key(key: Key, action: OverlayAction | undefined): boolean {
+    if (action?.context === "menu") return this.#handlers[action.name]();
+    if (action?.name === "cancel") return false;
     const item = this.items.find((one) => one.key === key.name);
     if (item) return this.#choose(item);
     this.#said = `no action on "${key.name}"`;
+    return true;
+  }
+
+  /** What each action of a menu does; false when the menu is done. */
+  readonly #handlers: Readonly<Record<ActionsOf["menu"]["name"], () => boolean>> = {
+    "menu.down": () => this.#select(Math.min(this.#at + 1, this.items.length - 1)),
+    "menu.up": () => this.#select(Math.max(this.#at - 1, 0)),
+    "menu.choose": () => this.#choose(this.items[this.#at]),
+    "menu.leave": () => false,
+  };
+
+  #select(at: number): true {
+    this.#at = at;
     return true;
   }
 
@@ -197,7 +199,7 @@ export class TextOverlay implements Overlay {
     return this.#wrong ? undefined : this.options.sign.length + this.#line.at;
   }
 
-  key(key: Key, action: Action | undefined): boolean {
+  key(key: Key, action: OverlayAction | undefined): boolean {
     const { changed, accept, leave } = this.options;
     switch (action?.name) {
       case "text.accept":

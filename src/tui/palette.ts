@@ -1,7 +1,7 @@
 // The palette: finds any action, screen or object by a few letters of its name, and says what Enter
 // will do and which command does the same.
 
-import type { Action } from "./actions.ts";
+import type { OverlayAction } from "./actions.ts";
 import { drawJoinedLine } from "./box.ts";
 import type { Rectangle, Screen } from "./cells.ts";
 import { fit, textWidth } from "./graphemes.ts";
@@ -65,7 +65,7 @@ export class PaletteOverlay implements Overlay {
     this.#line = new LineEditor("", options.history);
   }
 
-  key(key: Key, action: Action | undefined): boolean {
+  key(key: Key, action: OverlayAction | undefined): boolean {
     const choices = this.options.choices(this.#line.text);
     switch (action?.name) {
       case "text.accept": {

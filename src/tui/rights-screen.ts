@@ -117,7 +117,7 @@ function holdersPane(caps: TablePane): TextPane {
     if (error !== undefined) return [{ text: `× ${error.split("\n")[0]}`, role: "bad" }];
     const others = rows.filter(({ id, obj }) => id !== row.id && obj === row.obj);
     if (!others.length) {
-      return [{ text: "Nobody else holds this object." }, { text: "Another holder gets it by a copy of the capability.", role: "dim" }];
+      return [{ text: "Nobody else holds this object." }, { text: "Copy the capability to give it to another VM.", role: "dim" }];
     }
     return others.map((other): Line => ({
       text: "",

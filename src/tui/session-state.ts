@@ -148,7 +148,7 @@ export class SessionState {
         return true;
       case "ended":
         this.#end ??= event.end;
-        this.say(`ended: ${event.end.message}; q leaves`, event.end.code ? "failed" : "text");
+        this.say(`ended: ${event.end.message}; q quits`, event.end.code ? "failed" : "text");
         return true;
       case "failed":
         this.#failed = true;

@@ -39,15 +39,15 @@ export class TimeMenu {
     const readOnly = host.readOnly ? "off: read-only" : undefined;
     const ended = host.ended() ? "off: the machine has ended" : undefined;
     const item = (key: string, label: string, run: () => void, reason = readOnly ?? ended): MenuItem => ({ key, label, reason, run });
-    const nobody = host.fork ? undefined : "off: nobody can start sessions here";
+    const nobody = host.fork ? undefined : "off: sessions cannot be started here";
     host.show(
       new MenuOverlay("time", [
-        item("g", "go to so many instructions", () => this.#goTo()),
+        item("g", "go to an instruction count", () => this.#goTo()),
         item("b", "back to an event or an instruction", () => this.#back()),
-        item("n", "now: where the machine is", () => host.move({ kind: "now" })),
-        item("l", "list: where the run began, its snapshots, what is shown, now", () => void this.#list(), readOnly),
-        item("s", "snapshot of what is shown, to a file", () => this.#snapshot()),
-        item("f", "fork here: another session goes on from what is shown", () => this.#fork(), readOnly ?? ended ?? nobody),
+        item("n", "now: return to the present", () => host.move({ kind: "now" })),
+        item("l", "list: the start, snapshots, the place shown, now", () => void this.#list(), readOnly),
+        item("s", "snapshot of this place, to a file", () => this.#snapshot()),
+        item("f", "fork: another session continues from here", () => this.#fork(), readOnly ?? ended ?? nobody),
       ]),
     );
   }
@@ -62,10 +62,10 @@ export class TimeMenu {
     const focus = host.windows.focus;
     const filter = (focus instanceof TablePane && focus.table === EVENTS ? focus.filterText : "") || this.#filter;
     if (filter !== "") return this.#goToEvent(filter, forward);
-    const sign = forward ? "on to: " : "back to: ";
+    const sign = forward ? "forward to: " : "back to: ";
     host.show(
       filterPrompt(sign, stopFilter(focus), this.#events, (text) => {
-        if (targetOf(text).kind === "place") return host.say(`${text} is no filter of events; t b goes back to an instruction`, "bad");
+        if (targetOf(text).kind === "place") return host.say(`"${text}" is not a filter of events; t b goes back to an instruction`, "bad");
         if (text === "") return host.say("a filter of events, such as kind=state vm=debian");
         this.#goToEvent(text, forward);
       }, (message) => host.say(message, "bad")),
@@ -74,7 +74,7 @@ export class TimeMenu {
 
   #goToEvent(filter: string, forward: boolean): void {
     this.#filter = filter;
-    this.host.say(`${forward ? "on" : "back"} to ${filter} ..`);
+    this.host.say(`${forward ? "forward" : "back"} to ${filter} …`);
     this.host.move({ kind: forward ? "next-event" : "event", filter });
   }
 
@@ -103,7 +103,9 @@ export class TimeMenu {
         history: this.#places,
         accept: (text) => {
           const count = Number(text.replaceAll(/[_, ]/g, "") || NaN);
-          if (!Number.isSafeInteger(count) || count < 0) return host.say(`${text}: no count of instructions; such as 120000`, "bad");
+          if (!Number.isSafeInteger(count) || count < 0) {
+            return host.say(`"${text}" is not an instruction count; use for example 120000`, "bad");
+          }
           host.move({ kind: "instructions", count });
         },
       }),
@@ -117,7 +119,7 @@ export class TimeMenu {
         if (filter === "") return host.say("a filter of events, such as kind=state vm=debian, or at debian:vfs_open");
         const target = targetOf(filter);
         if (target.kind === "event") this.#filter = filter;
-        host.say("going back ..");
+        host.say("going back …");
         host.move(target);
       }, (message) => host.say(message, "bad")),
     );
@@ -132,7 +134,7 @@ export class TimeMenu {
   async #save(path: string): Promise<void> {
     if (path.trim() === "") return this.#tell("a snapshot needs a file", "bad");
     const error = await this.#written(path);
-    this.#tell(error === undefined ? `${path}: the snapshot is whole` : `${path}: ${error}`, error === undefined ? "ok" : "bad");
+    this.#tell(error === undefined ? `${path}: snapshot written` : `${path}: ${error}`, error === undefined ? "ok" : "bad");
   }
 
   /**
@@ -147,7 +149,7 @@ export class TimeMenu {
   async #fork(): Promise<void> {
     try {
       const name = await this.host.fork!((path) => this.#written(path, true));
-      this.#tell(`session ${name} goes on from here; el2 attach ${name} shows it`);
+      this.#tell(`session ${name} continues from here; el2 attach ${name} shows it`);
     } catch (error) {
       this.#tell(error instanceof Error ? error.message : String(error), "bad");
     }

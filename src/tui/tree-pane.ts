@@ -34,7 +34,7 @@ const TREE = defineTable({
   columns: {
     id: { kind: "id", doc: "vm:NAME, vcpu:VM/INDEX or dev:VM/NAME" },
     vm: { kind: "id", doc: "its VM" },
-    kind: { kind: "word", doc: "vm, vcpu or what device it is" },
+    kind: { kind: "word", doc: "vm, vcpu or the kind of device" },
     vmid: { kind: "address", doc: "VMID of its VM" },
     state: { kind: "word", doc: "state of the VM, or of the vCPU; in lower case", optional: true },
     schedule: { kind: "word", doc: "how the VM's vCPUs are scheduled: native, proxy or own" },

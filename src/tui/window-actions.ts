@@ -25,13 +25,13 @@ export class WindowActions {
   other(): void {
     const { windows, say } = this.host;
     if (windows.shown.length > 1) windows.swap();
-    else say("there is one screen; ctrl-w v or s makes two");
+    else say("there is one screen; ctrl-w v or s splits it");
   }
 
   /** Closes the screen that has the keys. */
   close(): void {
     const { windows, say } = this.host;
-    if (!windows.close()) say("there is one screen; q leaves");
+    if (!windows.close()) say("there is one screen; q quits");
   }
 
   /** Asks under which digit the layout is to be saved. */
@@ -44,7 +44,7 @@ export class WindowActions {
         label: saved ? `now ${saved}` : "free",
         run: () => {
           this.#layouts.set(digit, windows.layout);
-          say(`ctrl-w ${digit} shows ${windows.layout} from now on`);
+          say(`ctrl-w ${digit} now loads ${windows.layout}`);
         },
       };
     });
@@ -54,7 +54,7 @@ export class WindowActions {
   /** Shows a saved layout. */
   load(digit: string): void {
     const saved = this.#layouts.get(digit);
-    if (saved === undefined) return this.host.say(`nothing is saved under ${digit}; ctrl-w w saves what is shown`);
+    if (saved === undefined) return this.host.say(`no layout is saved under ${digit}; save one with ctrl-w w`);
     this.host.windows.load(saved);
   }
 
@@ -67,7 +67,7 @@ export class WindowActions {
     const upright = keyName === "Left" || keyName === "Right", level = keyName === "Up" || keyName === "Down";
     const suits = ({ sideBySide }: Divider) => sideBySide ? !level : !upright;
     const divider = windows.dividers.find(suits) ?? windows.dividers[0];
-    if (!divider) return say("there is one pane; nothing divides it");
+    if (!divider) return say("there is one pane; nothing to resize");
     windows.size(divider, (one) => one.step(by));
   }
 }

@@ -134,7 +134,7 @@ Deno.test("t f forks what is shown, also in the past: the fork goes on from ther
   await terminal.keys("c", "x");
   await terminal.until(/typed 'x'/);
   await terminal.keys("C-]", "d", "t", "f");
-  await terminal.until(/session s-fork1 goes on from here; el2 attach s-fork1 shows it/);
+  await terminal.until(/session s-fork1 continues from here; el2 attach s-fork1 shows it/);
   try {
     assert.match(await shown("s-fork1"), /typed 'x'/);
     assert.equal(
@@ -148,7 +148,7 @@ Deno.test("t f forks what is shown, also in the past: the fork goes on from ther
     await terminal.keys("5000", "Enter");
     await terminal.until(/PAST[\s\S]*at 5000 instructions/);
     await terminal.keys("t", "f");
-    await terminal.until(/session s-fork2 goes on from here/);
+    await terminal.until(/session s-fork2 continues from here/);
     const { data } = JSON.parse((await run(s.folder, "back", "--list", "--json", "--socket", "s-fork2")).stdout);
     assert.deepEqual([data[0].kind, data[0].insn], ["start", "5000"]);
     assert.doesNotMatch(await shown("s-fork2"), /typed/);

@@ -92,5 +92,5 @@ Deno.test("what it keeps is bounded: the oldest goes", async () => {
   await rig.type("C");
   await rig.lines();
   await rig.type("/the first\r");
-  assert.match(await rig.text(), /nowhere in the scrollback/);
+  assert.match(await rig.text(), /is not in the scrollback/);
 });

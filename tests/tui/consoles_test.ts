@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { withPrefix } from "../../src/tui/actions.ts";
+import { withPrefix } from "../../src/tui/keymap.ts";
 import { textBytes } from "../../src/tui/keys.ts";
 import { PHONE_SAMPLE } from "./phone.ts";
 import { Rig } from "./rig.ts";
@@ -103,9 +103,9 @@ Deno.test("another console prefix takes the keys back, sends itself, and stands 
   const rig = new Rig(120, 36, { keys: withPrefix({}, "ctrl-a") });
   await rig.type("cx\x1d\x01\x01");
   assert.deepEqual(rig.typed, [...textBytes("x\x1d\x01")]);
-  assert.match(await rig.text(), /KEYS GO TO THE GUEST[^]*ctrl-a d take the keys back/);
+  assert.match(await rig.text(), /KEYS GO TO THE GUEST[^]*ctrl-a d stop typing/);
   await rig.type("\x01");
-  assert.match(await rig.text(), /ctrl-a then {2}d leave.*ctrl-a send it/);
+  assert.match(await rig.text(), /ctrl-a then {2}d stop typing.*ctrl-a send it/);
   await rig.type("d?");
   await rig.type("/send the prefix");
   assert.doesNotMatch(await rig.text(), /ctrl-\]/);

@@ -69,7 +69,7 @@ Deno.test("ctrl-w with arrows moves the divider that stands their way, and sizes
   const again = new Rig(120, 36, { state: parseUiState(JSON.stringify(rig.app.state)) });
   assert.deepEqual(await places(again), [wider, higher]);
   await again.type("9z\x17\x1b[C");
-  assert.match(await again.text(), /there is one pane; nothing divides it/);
+  assert.match(await again.text(), /there is one pane; nothing to resize/);
 });
 
 Deno.test("however small the terminal and wherever dividers were put, no pane is drawn over another", async () => {

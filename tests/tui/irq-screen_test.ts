@@ -60,6 +60,6 @@ Deno.test("interrupts say that they ask, that there is none, and what went wrong
     rig.answer = (query) => ({ ...phoneAnswer(query), rows: [], error });
     await rig.type("3");
     assert.match(await rig.text(), expected);
-    assert.match(await rig.text(), /Nothing is wrong with the interrupts shown[^]*No interrupt is selected/);
+    assert.match(await rig.text(), /No problems found[^]*No interrupt is selected/);
   }
 });

@@ -59,7 +59,7 @@ Deno.test("m marks, = compares two rows", async () => {
   await rig.lines();
   await rig.type("mjm=");
   const shown = await rig.text();
-  assert.match(shown, /= vcpu:debian\/0 \| vcpu:debian\/1 {2}in what they differ/);
+  assert.match(shown, /= vcpu:debian\/0 \| vcpu:debian\/1 {2}differences/);
   assert.match(shown, /^\| state +run +\| vmmio +\|$/m);
   assert.doesNotMatch(shown, /^ vm +vm:debian/m, "what is equal is left out");
   await rig.press("esc");

@@ -78,7 +78,7 @@ Deno.test("- on the map of memory comes down to single pages around the selected
   await rig.type("g");
   assert.deepEqual(await rig.lines(), whole);
   await rig.type("5+");
-  assert.match(await rig.text(), /this pane has no scale/);
+  assert.match(await rig.text(), /nothing to zoom here/);
 });
 
 Deno.test("the page under the cursor: owner, mappings, access, state and the chain of extents", async () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { ACTIONS, KeyClash, Keymap } from "../../src/tui/actions.ts";
+import { ACTIONS } from "../../src/tui/actions.ts";
+import { KeyClash, Keymap } from "../../src/tui/keymap.ts";
 import { textBytes } from "../../src/tui/keys.ts";
 import { copySequence } from "../../src/tui/clipboard.ts";
 import { press, Rig, SCREENS, settle } from "./rig.ts";
@@ -26,7 +27,10 @@ Deno.test("W10: two actions on one key in one context are refused", () => {
 Deno.test("W11: ? finds actions by key, name and text", async () => {
   const rig = new Rig();
   for (
-    const [typed, found] of [["pane.zoom", /whole body/], ["clipboard|copy", /no action/], ["fold the VM", /tree.fold/], [
+    const [typed, found] of [["pane.zoom", /enlarge the focused pane/], ["clipboard|copy", /no matching action/], [
+      "fold the VM",
+      /tree.fold/,
+    ], [
       "z",
       /pane.zoom/,
     ]] as const
@@ -62,7 +66,7 @@ Deno.test("W12: no single key stops, resets, kills, reclaims, flushes or sends",
 Deno.test("W13: !s Enter does nothing, !s y stops the named VM", async () => {
   const rig = new Rig();
   await rig.type("gjjj!s");
-  assert.match(await rig.text(), /Stop vm:debian\? [^]* y {2}stop vm:debian  +any other key {2}leave it/);
+  assert.match(await rig.text(), /Stop vm:debian\? [^]* y {2}stop vm:debian  +any other key {2}cancels/);
   await rig.press("enter");
   assert.deepEqual(rig.acted, []);
   await rig.type("!sy");
@@ -78,7 +82,7 @@ Deno.test("W14: d D r R X Delete change nothing in lists", async () => {
       await rig.type(key);
       const now = await rig.lines();
       assert.deepEqual(now.slice(0, -1), before.slice(0, -1), `${screen} ${JSON.stringify(key)}`);
-      assert.match(now.at(-1)!, /does nothing here/);
+      assert.match(now.at(-1)!, /has no action here/);
     }
     assert.deepEqual(rig.acted, []);
   }
@@ -87,9 +91,9 @@ Deno.test("W14: d D r R X Delete change nothing in lists", async () => {
 Deno.test("W16: an action that cannot be done says why", async () => {
   const rig = new Rig();
   await rig.type("g!");
-  assert.match(await rig.text(), /stop: ask it to shut down .*vm:host is what the others need/);
+  assert.match(await rig.text(), /stop: ask it to shut down .*other VMs need vm:host/);
   await rig.type("s");
-  assert.match(await rig.text(), /stop: ask it to shut down.*vm:host is what the others need[^\n]*$/);
+  assert.match(await rig.text(), /stop: ask it to shut down.*other VMs need vm:host[^\n]*$/);
   await rig.press("esc");
   await rig.type("4");
   await rig.lines();
@@ -113,7 +117,7 @@ Deno.test("! resets a VM, sends what was typed into a queue, reclaims a parcel: 
   await rig.type("!w");
   assert.match(await rig.text(), /message for mq:7, hexadecimal or text:TEXT:/m);
   await rig.type("nonsense\r");
-  assert.match(await rig.text(), /nonsense: no bytes; write them like 21010f00 or text:hello/);
+  assert.match(await rig.text(), /"nonsense" is not a list of bytes; use for example 21010f00 or text:hello/);
   await rig.type("!wtext:hi\r");
   assert.match(await rig.text(), /Send text:hi into mq:7\? /);
   await rig.type("y");
@@ -140,7 +144,7 @@ Deno.test("b makes a stop rule of what is selected, marks what is wrong with it,
   await rig.press("enter");
   const [rule] = rig.stops;
   assert.ok(rule.kind === "event" && /^kind=\w+ name=/.test(rule.filter));
-  assert.match(await rig.text(), /the machine stops at kind=.*p lets it go on/);
+  assert.match(await rig.text(), /the machine stops at kind=.*p continues/);
   await rig.type("b\x15kynd=hvc");
   assert.match(await rig.text(), /stop at: >kynd=hvc .*no field "kynd"/);
   await rig.press("enter");
@@ -183,7 +187,7 @@ Deno.test("the palette finds actions, themes and objects, and goes to any id", a
   await rig.type(":theme light\r");
   assert.equal(rig.app.state.theme, "light");
   await rig.type(":nothing of the kind\r");
-  assert.match(await rig.text(), /nothing is called/);
+  assert.match(await rig.text(), /no action or object called/);
 });
 
 Deno.test("the palette injects faults once their rule is right, and not with --read-only", async () => {
@@ -209,9 +213,9 @@ Deno.test(":record save FILE has the run until now written beside the person", a
   assert.deepEqual(asked, { kind: "save-recording", id: asked?.id, path: `${Deno.cwd()}/bug.rec` });
   rig.apply({ kind: "acted", id: asked!.id, error: undefined });
   await settle();
-  assert.match(await rig.text(), /bug\.rec: the run until now; el2 replay bug\.rec --verify goes through it again/);
+  assert.match(await rig.text(), /bug\.rec: the run so far; el2 replay bug\.rec --verify repeats it/);
   await rig.type(":record save\r");
-  assert.match(await rig.text(), /record save FILE writes the run until now/);
+  assert.match(await rig.text(), /record save FILE writes the run so far/);
   const reader = new Rig(120, 36, { readOnly: true });
   await reader.type(":record save bug.rec\r");
   assert.match(await reader.text(), /read-only: cannot write a recording/);
@@ -239,7 +243,7 @@ Deno.test(":diff A B runs el2 diff aside, and shows what it says; what is wrong 
   assert.match(await rig.text(), /diff A B compares two recordings/);
   const alone = new Rig();
   await alone.type(":diff a b\r");
-  assert.match(await alone.text(), /nobody can run el2 diff here/);
+  assert.match(await alone.text(), /el2 diff cannot run here/);
 });
 
 Deno.test("W18: y i copies by OSC 52, wrapped inside tmux", async () => {

@@ -30,7 +30,7 @@ function rigWithStart(width = 120) {
 Deno.test(":run WHAT starts a session and shows it; names keep their case and blanks", async () => {
   const { rig, asked, started } = rigWithStart();
   await rig.type(":run My Images/Image");
-  assert.match(await rig.text(), /> run My Images\/Image +another session, which is shown; q returns to phone/);
+  assert.match(await rig.text(), /> run My Images\/Image +start and show another session; q returns to phone/);
   await rig.press("enter");
   assert.match(await rig.text(), /starting My Images\/Image \.\./);
   assert.deepEqual(rig.visited, []);
@@ -77,11 +77,11 @@ Deno.test(":run is off with --read-only and where nobody can start sessions, and
   assert.match(await reader.text(), /run: off: read-only/);
   const alone = new Rig();
   await alone.type(":run Image\r");
-  assert.match(await alone.text(), /run: off: nobody can start sessions here/);
+  assert.match(await alone.text(), /run: off: sessions cannot be started here/);
   await alone.type(":run");
-  assert.match(await alone.text(), /> run +WHAT behind it/);
+  assert.match(await alone.text(), /> run +WHAT: start/);
   await alone.press("enter");
-  assert.match(await alone.text(), /run WHAT shows another session/);
+  assert.match(await alone.text(), /run WHAT starts another session/);
 });
 
 Deno.test("a screen begins with what it was told to say, until the first key", async () => {
@@ -99,7 +99,7 @@ Deno.test("W83: s goes on from the last snapshot of a lost session, with what it
     await rig.lines();
     rig.app.lost("gone");
     await rig.type("s");
-    assert.match(await rig.text(), /LOST[\s\S]*last snapshot: \/home\/me\/phone\.snap[\s\S]*go on from it/);
+    assert.match(await rig.text(), /LOST[\s\S]*last snapshot: \/home\/me\/phone\.snap[\s\S]*continue from it/);
     await rig.type(key);
     await started("phone.snap");
     assert.deepEqual(asked, [["/home/me/phone.snap", allowHost]]);
@@ -112,7 +112,7 @@ Deno.test("W83: what is wrong with the last snapshot of a lost session is said, 
   await rig.lines();
   rig.app.lost("gone");
   await rig.type("s");
-  assert.match(await rig.text(), /no snapshot of this session is known; t s saves one while it runs/);
+  assert.match(await rig.text(), /this session has no snapshot; save one with t s while it runs/);
   rig.apply({ kind: "saved", path: "/x.snap" });
   await rig.type("ss");
   await refused(`snapshot /x.snap: its machine needs host resources: ${"disk /x, ".repeat(20)}allow them with --allow-host`);

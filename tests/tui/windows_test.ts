@@ -100,12 +100,12 @@ Deno.test("a layout of the configuration is shown at the start; one that was kep
 Deno.test("ctrl-w w saves a layout under a digit, ctrl-w and the digit shows it, also after leave and attach", async () => {
   const rig = new Rig(160, 48);
   await rig.keys("2\x17v\x17w3");
-  assert.match(await rig.text(), /ctrl-w 3 shows 2\|3 from now on/);
+  assert.match(await rig.text(), /ctrl-w 3 now loads 2\|3/);
   await rig.keys("\x17q1");
   assert.doesNotMatch(await rig.text(), /[=-] Interrupts/);
   const again = new Rig(160, 48, { state: parseUiState(JSON.stringify(rig.app.state)) });
   await again.keys("\x174");
-  assert.match(await again.text(), /nothing is saved under 4/);
+  assert.match(await again.text(), /no layout is saved under 4/);
   await again.keys("\x173");
   assert.match(await again.text(), /= vCPUs[^\n]*\+\+- Interrupts/);
 });

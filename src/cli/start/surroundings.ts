@@ -6,7 +6,7 @@ import { DEFAULT_UI, type FileUi } from "../../configuration/schema.ts";
 import { readUi } from "../../configuration/ui.ts";
 import { isOfSystem } from "../../support/cache.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
-import { KeyClash, Keymap, withPrefix } from "../../tui/actions.ts";
+import { KeyClash, Keymap, withPrefix } from "../../tui/keymap.ts";
 import { ownThemes, ThemeError } from "../../tui/own-themes.ts";
 import { canBeAsked, colorDepth, type TuiOptions } from "../../tui/run.ts";
 import { brightByEnvironment } from "../../tui/terminal-reports.ts";
