@@ -71,29 +71,88 @@ export interface TraceResult {
   readonly fields?: TraceFields;
 }
 
-/** Something that happened. An operation is one event, given out when it ends. */
-export interface TraceEvent {
-  /** Number in order, from 1: `ev:N`. */
-  readonly id: number;
+/**
+ * What names an event: it is the same in every run of the machine, whoever looks on and from when
+ * (`eventName`).
+ */
+export interface EventPlace {
+  readonly kind: TraceKind;
   /** Virtual time in ns at its start. */
   readonly time: number;
-  /** Virtual time in ns at its end; equal to `time` for what takes none. */
-  readonly end: number;
   /** Physical CPU, where one has to do with it. */
   readonly pcpu: number | undefined;
+  /** It has a beginning and an end. */
+  readonly operation: boolean;
+  /**
+   * Of events that every run counts, the number from 1; of others, how many of the same kind were
+   * at the same time and CPU before.
+   */
+  readonly number: number;
+}
+
+/** Kinds that every machine counts together, whoever listens: `ev:N`. */
+export const COUNTED_KINDS: ReadonlySet<TraceKind> = new Set(["rpc", "ioctl", "state", "psci", "rule"]);
+/** Kinds in which the computer may have a hand: each has its own count, `ev:log.N`. */
+const OWN_COUNTS: ReadonlySet<TraceKind> = new Set(["dev", "log"]);
+
+/** Whether events of a kind are counted, and not numbered within their time. */
+export function isCounted(kind: TraceKind, operation: boolean): boolean {
+  return COUNTED_KINDS.has(kind) || OWN_COUNTS.has(kind) || operation && (kind === "hvc" || kind === "sched");
+}
+
+/**
+ * The name of an event, behind `ev:`: `37`, `hvc.1204` (the 1204th hypercall), `run.5` (a VMM's
+ * RUN), or kind and virtual time: `virq@4.000333120`, with `/1` on another CPU than the first and
+ * `+2` for the third of its kind there.
+ */
+export function eventName({ kind, time, pcpu = 0, operation, number }: EventPlace): string {
+  if (COUNTED_KINDS.has(kind)) return String(number);
+  if (isCounted(kind, operation)) return `${kind === "sched" ? "run" : kind}.${number}`;
+  const nanoseconds = Math.floor(time);
+  const seconds = `${Math.floor(nanoseconds / 1e9)}.${String(nanoseconds % 1e9).padStart(9, "0")}`;
+  return `${kind}@${seconds}${pcpu === 0 ? "" : `/${pcpu}`}${number === 0 ? "" : `+${number}`}`;
+}
+
+/** How far a machine has come in its run: everything here only grows. */
+export interface RunPoint {
+  /** Virtual time (ns) of the last boundary between turns, and how far things have come there. */
+  readonly boundary: number;
+  readonly stage: "before" | "events" | "turn";
+  /** Instructions that all vCPUs have retired. */
+  readonly retired: number;
+  /** Exits of all vCPUs, and changes of who runs. */
+  readonly steps: number;
+}
+
+const STAGES = ["before", "events", "turn"] as const;
+
+/** Whether a machine had come to `point` when it was at `place`. */
+export function isReached(point: RunPoint, place: RunPoint): boolean {
+  if (point.boundary !== place.boundary) return point.boundary < place.boundary;
+  if (point.stage !== place.stage) return STAGES.indexOf(point.stage) < STAGES.indexOf(place.stage);
+  return point.retired <= place.retired && point.steps <= place.steps;
+}
+
+/** Something that happened. An operation is one event, given out when it ends. */
+export interface TraceEvent extends EventPlace {
+  /** Its number in the order of this machine's trace, which depends on what is recorded. */
+  readonly id: number;
+  /** Virtual time in ns at its end; equal to `time` for what takes none. */
+  readonly end: number;
+  /** Where in the run its end was. */
+  readonly at: RunPoint;
   /** Name of the acting vCPU (`rm/0`), or empty. */
   readonly vcpu: string;
-  readonly kind: TraceKind;
   /** Name of the call, message, register, state .. as the specifications write it. */
   readonly name: string;
   readonly fields: TraceFields;
   /** Undefined for what is no operation. */
   readonly result: TraceResult | undefined;
   /**
-   * The operation (`ev` id) inside which it happened, also across VMs: a hypercall in an RPC, an
-   * RPC in an ioctl.
+   * The operation inside which it happened, also across VMs: a hypercall in an RPC, an RPC in an
+   * ioctl.
    */
-  readonly parent: number | undefined;
+  readonly parent: EventPlace & { readonly id: number } | undefined;
   /** Number of its reason, `why:N`, where it was refused. */
   readonly why: number | undefined;
 }
@@ -113,10 +172,7 @@ export interface BrokenRule {
 }
 
 /** One step of the chain that led to a refusal. */
-export interface ReasonStep {
-  /** `ev` id of the operation. */
-  readonly id: number;
-  readonly kind: TraceKind;
+export interface ReasonStep extends EventPlace {
   readonly name: string;
   readonly fields: TraceFields;
   readonly result: TraceResult;
@@ -155,9 +211,14 @@ export interface TracePort {
   /**
    * Begins an operation; what this vCPU begins before its end is inside it. `cause` is a key that
    * another vCPU has `publish`ed: the operation is then inside the publisher's (an RPC inside the
-   * ioctl that sent it).
+   * ioctl that sent it). With `key`, `recall` finds it again while it is in progress.
    */
-  begin(kind: TraceKind, name: string, fields: TraceFields, cause?: string): TraceId;
+  begin(kind: TraceKind, name: string, fields: TraceFields, cause?: string, key?: string | number): TraceId;
+  /**
+   * The operation in progress that was begun with this key: a program that was loaded knows only
+   * the request, and the trace may have been kept beside it.
+   */
+  recall(key: string | number): TraceId | undefined;
   /**
    * Publishes the operation in progress under a key, for the code that continues it elsewhere
    * (`rpc:3:0x1f`: VMID and sequence number).

@@ -33,6 +33,11 @@ export class EventNotes {
     hypervisor.onUnmappedMemory = (vcpu, ipa) => this.#unmapped(vcpu, `ipa:0x${ipa.toString(16)}`);
   }
 
+  /** The reasons so far were told by another machine of this run. */
+  recall(): void {
+    this.#reasons = this.hypervisor().trace.reasons.count;
+  }
+
   take(): TakenEvents {
     this.#takeReasons();
     const taken = { events: this.#events.sort((a, b) => a.time - b.time), dropped: this.#dropped };

@@ -5,7 +5,9 @@ import { type Persona, PERSONAS } from "../abi/ioctl/personas.ts";
 import type { DebugCore } from "../core/interface.ts";
 import type { HostEvent } from "../host/events.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
-import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import { Cspace } from "../hypervisor/capabilities/cspace.ts";
+import type { HypervisorObject } from "../hypervisor/capabilities/object.ts";
+import { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
 import type { FaultsState } from "../hypervisor/services/faults.ts";
 import { EventLog } from "../inspection/event-log.ts";
 import { type Inspected, Looks, QueryError, View, type VirtioSlot } from "../inspection/inspected.ts";
@@ -28,7 +30,7 @@ import { DebuggerSeat } from "./debugger-seat.ts";
 import { EventNotes } from "./event-notes.ts";
 import { SessionVms } from "./session-vms.ts";
 import { stateHashes } from "./state-hashes.ts";
-import type { StateHashes, System } from "./system.ts";
+import type { RememberingSystem, RunMemory, StateHashes, System } from "./system.ts";
 import { SessionControl } from "./vm-control.ts";
 import { VmEnds } from "./vm-ends.ts";
 import { VmSamples } from "./vm-samples.ts";
@@ -144,6 +146,34 @@ export class GuestSystem implements System, Inspected {
 
   load(state: SystemState, trusted: boolean, loaded?: FieldListener): void {
     loadSystem(this, state, trusted, loaded);
+  }
+
+  remember(): RunMemory {
+    const { trace, capabilityUses } = this.hypervisor;
+    return {
+      trace: trace.remember(this.#objects(Vcpu)),
+      events: this.log.remember(),
+      ends: this.ends.remember(),
+      steps: this.hypervisor.scheduler.execution.steps,
+      uses: capabilityUses.remember(this.#objects(Cspace)),
+    };
+  }
+
+  recall({ trace, events, ends, steps, uses }: RunMemory): void {
+    this.hypervisor.scheduler.execution.steps = steps;
+    this.hypervisor.trace.recall(trace, this.#objects(Vcpu));
+    this.hypervisor.capabilityUses.recall(uses, this.#objects(Cspace));
+    this.log.recall(events);
+    this.ends.recall(ends);
+    this.events.recall();
+  }
+
+  follow(first: RememberingSystem, began: RunMemory | undefined): void {
+    this.log.follow(first.log, began?.events, this.hypervisor.point());
+  }
+
+  #objects<T>(type: new (...args: never[]) => T): T[] {
+    return [...this.hypervisor.objects].filter((object): object is HypervisorObject & T => object instanceof type);
   }
 
   /** What the native host tells. */

@@ -4,6 +4,10 @@
 import type { DebugCore } from "../core/interface.ts";
 import type { DebugControl } from "../hypervisor/debug/debug-control.ts";
 import type { FieldListener } from "../machine/archive.ts";
+import type { EventLog, EventMemory } from "../inspection/event-log.ts";
+import type { TraceMemory } from "../hypervisor/trace/trace-hub.ts";
+import type { UsesMemory } from "../hypervisor/capabilities/capability-uses.ts";
+import type { EndsMemory } from "./vm-ends.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Inspector } from "../inspection/inspector.ts";
 import type { RunPlace } from "../inspection/run-place.ts";
@@ -103,6 +107,34 @@ export interface SavableSystem {
   load(state: SystemState, trusted: boolean, loaded?: FieldListener): void;
 }
 
+/**
+ * What people know of a run at a place of it, beside the machine's state: events, reasons, how VMs
+ * ended.
+ */
+export interface RunMemory {
+  readonly trace: TraceMemory;
+  readonly events: EventMemory;
+  readonly ends: EndsMemory;
+  /** `RunPoint.steps`. */
+  readonly steps: number;
+  readonly uses: UsesMemory;
+}
+
+/** A machine that knows what led to where it is. */
+export interface RememberingSystem {
+  /** What is known now, for another machine of this process at this place of the run. */
+  remember(): RunMemory;
+  /** Takes up what was known at the place where the machine is. */
+  recall(memory: RunMemory): void;
+  /**
+   * The machine has run again: of what was recorded when `first` ran the same way, it has the same.
+   * @param began what was known where the way began; undefined: nothing
+   */
+  follow(first: RememberingSystem, began: RunMemory | undefined): void;
+  /** The events that are kept. */
+  readonly log: EventLog;
+}
+
 /** What people look at, and what they set up for that. */
 export interface VisibleSystem {
   /** Answers questions about it. */
@@ -118,7 +150,7 @@ export interface VisibleSystem {
 }
 
 /** A machine with everything on it, ready to run. */
-export interface System extends RunningSystem, SavableSystem, VisibleSystem {
+export interface System extends RunningSystem, SavableSystem, RememberingSystem, VisibleSystem {
   /** What executes the guests' instructions. */
   readonly core: DebugCore;
   /** The door for what comes from sockets and timers. */

@@ -43,15 +43,27 @@ const EXIT_RULES: Readonly<Record<VmExitReason, string>> = {
 };
 const EXIT_SECTION = "resource-manager 4.3";
 
+/** What is known of VMs at a place of the run. */
+interface Known {
+  readonly work: Map<string, LastWork>;
+  /** What the host said was wrong with a VM in this life of it, the first message. */
+  readonly problems: Map<string, string>;
+  /** How many reasons there were when a VM was made. */
+  readonly before: Map<string, number>;
+  /** VMs whose end has its reason. */
+  readonly told: Set<string>;
+}
+
+/** The same for another machine there. */
+export type EndsMemory = Known;
+
+function copy({ work, problems, before, told }: Known): Known {
+  return { work: new Map(work), problems: new Map(problems), before: new Map(before), told: new Set(told) };
+}
+
 /** The ends of one machine's VMs. */
 export class VmEnds {
-  readonly #work = new Map<string, LastWork>();
-  /** What the host said was wrong with a VM in this life of it, the first message. */
-  readonly #problems = new Map<string, string>();
-  /** How many reasons there were when a VM was made. */
-  readonly #before = new Map<string, number>();
-  /** VMs whose end has its reason. */
-  readonly #told = new Set<string>();
+  #known: Known = { work: new Map(), problems: new Map(), before: new Map(), told: new Set() };
 
   constructor(
     readonly hypervisor: () => Hypervisor,
@@ -64,32 +76,42 @@ export class VmEnds {
     this.hypervisor().onVcpuEnd = (vcpu, how) => this.#stopped(vcpu, how);
   }
 
+  remember(): EndsMemory {
+    return copy(this.#known);
+  }
+
+  recall(memory: EndsMemory): void {
+    this.#known = copy(memory);
+  }
+
   /** The host says something of a VM. */
   take(event: HostEvent): void {
-    if (event.kind === "error" && event.vm !== undefined && !this.#problems.has(event.vm)) this.#problems.set(event.vm, event.message);
+    if (event.kind === "error" && event.vm !== undefined && !this.#known.problems.has(event.vm)) {
+      this.#known.problems.set(event.vm, event.message);
+    }
     if (event.kind !== "state") return;
     const { vm, state, exit } = event;
     if (state === "creating") this.#begin(vm);
     if (state === "exited" && exit !== undefined) this.#end(vm, exit);
-    if (state === "failed" && !this.#told.has(vm)) this.#end(vm, undefined);
+    if (state === "failed" && !this.#known.told.has(vm)) this.#end(vm, undefined);
   }
 
   #begin(vm: string): void {
-    this.#work.delete(vm);
-    this.#problems.delete(vm);
-    this.#told.delete(vm);
-    this.#before.set(vm, this.hypervisor().trace.reasons.count);
+    this.#known.work.delete(vm);
+    this.#known.problems.delete(vm);
+    this.#known.told.delete(vm);
+    this.#known.before.set(vm, this.hypervisor().trace.reasons.count);
   }
 
   #stopped(vcpu: Vcpu, how: VcpuEnd): void {
     const { addressSpace } = vcpu;
     if (!addressSpace || vcpu.native) return;
     const vm = this.hypervisor().names.vm(addressSpace.vmid);
-    const known = this.#work.get(vm);
+    const known = this.#known.work.get(vm);
     // A VM of an image has many lives, of which nobody says when one begins.
     const hosted = this.vms.hosted(vm);
     if (hosted && known && TELLING.indexOf(known.how) <= TELLING.indexOf(how)) return;
-    this.#work.set(vm, this.#workOf(vm, vcpu, how));
+    this.#known.work.set(vm, this.#workOf(vm, vcpu, how));
     if (!hosted && how !== "killed") this.#end(vm, undefined);
   }
 
@@ -124,10 +146,10 @@ export class VmEnds {
   #end(vm: string, exit: VmExitReason | undefined): void {
     const { trace } = this.hypervisor();
     const { reasons } = trace;
-    const work = this.#work.get(vm), problem = this.#problems.get(vm), before = this.#before.get(vm);
-    this.#work.delete(vm);
-    this.#problems.delete(vm);
-    this.#told.add(vm);
+    const work = this.#known.work.get(vm), problem = this.#known.problems.get(vm), before = this.#known.before.get(vm);
+    this.#known.work.delete(vm);
+    this.#known.problems.delete(vm);
+    this.#known.told.add(vm);
     const stopped = work?.how !== "killed" && work !== undefined;
     // A step that was refused says best why nothing came of the VM.
     if (!stopped && problem !== undefined && before !== undefined && reasons.endsVm(vm, before)) return;

@@ -9,7 +9,7 @@ import type { RunPlace } from "../inspection/run-place.ts";
 import { History, type Milestone } from "../recordings/history.ts";
 import { UnsavableError } from "../state/parts.ts";
 import type { SystemState } from "../state/system-state.ts";
-import type { RunningSystem, SavableSystem, System, VisibleSystem } from "../assembly/system.ts";
+import type { RememberingSystem, RunMemory, RunningSystem, SavableSystem, System, VisibleSystem } from "../assembly/system.ts";
 
 /**
  * Wall time (ms) between two states that are kept, and how many times as long as keeping one takes.
@@ -27,6 +27,8 @@ export class SessionRun implements Rerun {
   /** Snapshots that were written. */
   readonly #snapshots: RunPlace[] = [];
   readonly #history: History;
+  /** What was known where pasts began. */
+  readonly #began = new WeakMap<Past, RunMemory | undefined>();
   /** Wall time (ms) before which no other state of the present is kept. */
   #nextMilestone = Infinity;
   /** Instructions that had been retired where the session began. */
@@ -39,7 +41,7 @@ export class SessionRun implements Rerun {
    * @param origin the state that the session began with, where that is not its plan's start
    */
   constructor(
-    readonly present: RunningSystem & SavableSystem & Pick<VisibleSystem, "symbols">,
+    readonly present: RunningSystem & SavableSystem & RememberingSystem & Pick<VisibleSystem, "symbols">,
     readonly again: (state?: SystemState) => System,
     readonly origin: SystemState | undefined,
   ) {
@@ -96,8 +98,16 @@ export class SessionRun implements Rerun {
   /** Another machine there, for whose addresses people have the same names. */
   pastAt(milestone: Milestone | undefined): Past {
     const system = this.again(milestone?.state);
+    if (milestone?.memory) system.recall(milestone.memory);
     for (const { vm, file } of this.#symbols) system.symbols.give(vm, file, "symbols");
-    return new Past(system, [...this.#inputs], Infinity, milestone?.inputs);
+    const past = new Past(system, [...this.#inputs], Infinity, milestone?.inputs);
+    this.#began.set(past, milestone?.memory);
+    return past;
+  }
+
+  /** A past has come to a place: it has the events that were recorded when the machine was there. */
+  arrive(past: Past): void {
+    past.system.follow(this.present, this.#began.get(past));
   }
 
   /** The run up to where a machine stands: the present, or one of its past. */
@@ -119,11 +129,12 @@ export class SessionRun implements Rerun {
    * Keeps a state of the run, for going back. A machine that cannot be saved now keeps none: going
    * back takes longer then.
    */
-  keep(system: RunningSystem & SavableSystem, inputs: number): void {
+  keep(system: RunningSystem & SavableSystem & RememberingSystem, inputs: number): void {
     const instructions = system.instructions();
     try {
       const state = system.save(this.#history.stateBefore(instructions));
-      this.#history.add({ at: system.machine.boundary, instructions, moment: momentOf(system), inputs, state });
+      const memory = system.remember();
+      this.#history.add({ at: system.machine.boundary, instructions, moment: momentOf(system), inputs, state, memory });
     } catch (error) {
       if (!(error instanceof UnsavableError)) throw error;
     }

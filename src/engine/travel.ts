@@ -125,6 +125,7 @@ export class Travel {
       while (past.advance(stops[0], MOVE_SLICE)) {
         stops.shift();
         if (stops.length === 0) return () => this.#arrive(moved);
+        run.arrive(past);
         run.keep(past.system, past.entered);
       }
     });
@@ -214,7 +215,8 @@ export class Travel {
 
   /** Another place is shown. */
   #arrive(moved: () => void): void {
-    const { shown, port, sample } = this.loop;
+    const { shown, port, run, sample } = this.loop;
+    if (shown.past) run.arrive(shown.past);
     sample();
     port.post({ kind: "paused", paused: true, past: shown.past !== undefined });
     moved();

@@ -1,6 +1,7 @@
 // The hypervisor: what its objects share, and its face to the machine. Objects and hypercalls are
 // in files of their own.
 
+import type { RunPoint } from "../abi/trace.ts";
 import { asPa } from "../abi/numbers.ts";
 import type { NativeGuestFactory } from "../abi/native-guest.ts";
 import { Vmid } from "../abi/rpc/messages/vm.ts";
@@ -57,7 +58,7 @@ const PRIVATE_HEAP = MiB;
 /** The hypervisor of one machine. */
 export class Hypervisor implements El2, EveryService, ExecutionServices, NativeServices {
   /** What everybody at and below EL2 says of their work. */
-  readonly trace = new TraceHub(() => this.machine.time);
+  readonly trace = new TraceHub(() => this.machine.time, () => this.point());
   readonly names = new TraceNames();
   readonly memory = new MemoryDatabase();
   /** Every object that is not destroyed, in order of creation. */
@@ -125,6 +126,13 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
   /** Virtual time in ns. */
   get now(): number {
     return this.machine.time;
+  }
+
+  /** How far the run has come. */
+  point(): RunPoint {
+    const { boundary, stage } = this.machine;
+    const { retired, steps } = this.scheduler.execution;
+    return { boundary, stage, retired, steps };
   }
 
   /** Numbers objects in order of creation, from 1. */

@@ -1,7 +1,7 @@
 // The events that a session keeps: two bounded rings, so that what happens often does not push out
 // what happens seldom.
 
-import type { TraceEvent, TraceKind } from "../abi/trace.ts";
+import { COUNTED_KINDS, isReached, type RunPoint, type TraceEvent, type TraceKind } from "../abi/trace.ts";
 import type { TraceHub } from "../hypervisor/trace/trace-hub.ts";
 
 /** Kinds that are always recorded: they are few. */
@@ -66,7 +66,8 @@ export class EventLog {
     const time = this.hub.now();
     for (let pcpu = 0; pcpu < this.cpus; pcpu++) {
       const nothing = { vcpu: "", fields: {}, result: undefined, parent: undefined, why: undefined };
-      this.#busy.add({ id: this.hub.takeId(), time, end: time, pcpu, kind: "sched", name: UNSEEN, ...nothing });
+      const place = this.hub.place("sched", time, pcpu);
+      this.#busy.add({ ...place, time, end: time, pcpu, kind: "sched", name: UNSEEN, ...nothing });
     }
   }
 
@@ -118,11 +119,56 @@ export class EventLog {
     }
   }
 
-  /** The event with this number, while it is kept. */
-  find(id: number): TraceEvent | undefined {
-    return this.#quiet.find(id) ?? this.#busy.find(id);
+  /** What is kept now, for the log of another machine at this place of the run. */
+  remember(): EventMemory {
+    return { quiet: this.#quiet.remember(), busy: this.#busy.remember() };
+  }
+
+  /** Takes up what another log kept at the place where this machine is. */
+  recall({ quiet, busy }: EventMemory): void {
+    this.#quiet.recall(quiet);
+    this.#busy.recall(busy);
+  }
+
+  /**
+   * The machine has run again from a place to another one: what the log of the first run has of
+   * that way is what was recorded when it ran first, busy events too.
+   * @param began what this log held at the beginning of the way
+   * @param here where the machine is
+   */
+  follow(first: EventLog, began: EventMemory | undefined, here: RunPoint): void {
+    const quiet = began ? began.quiet.size + began.quiet.dropped : 0, busy = began ? began.busy.size + began.busy.dropped : 0;
+    const isBefore = ({ at }: TraceEvent) => isReached(at, here);
+    // Who is no part of the machine may have said something the first time alone.
+    let left = 0;
+    for (let index = quiet - this.#quiet.dropped; index < this.#quiet.size; index++) if (isRepeated(this.#quiet.at(index))) left++;
+    if (first.#quiet.dropped <= quiet) {
+      this.#quiet.cut(quiet);
+      for (let index = quiet - first.#quiet.dropped; index < first.#quiet.size; index++) {
+        const event = first.#quiet.at(index);
+        if (isRepeated(event) ? left-- <= 0 : !isBefore(event)) break;
+        this.#quiet.add(event);
+      }
+    }
+    if (first.#busy.added <= busy) return;
+    this.#busy.cut(busy);
+    const oldest = Math.max(busy, first.#busy.dropped);
+    for (let index = oldest - first.#busy.dropped; index < first.#busy.size; index++) {
+      const event = first.#busy.at(index);
+      if (!isBefore(event)) break;
+      this.#busy.add(event);
+    }
   }
 }
+
+/** What a log held at a place of the run. */
+export interface EventMemory {
+  readonly quiet: RingMemory;
+  readonly busy: RingMemory;
+}
+
+/** A run that is run again has it again. */
+const isRepeated = ({ kind }: TraceEvent) => COUNTED_KINDS.has(kind);
 
 /** One of a quiet kind that comes as often as a vCPU exits. */
 function isFrequent({ kind, name }: TraceEvent): boolean {
@@ -134,39 +180,67 @@ function parseCursor(cursor: string): [quiet: number, busy: number] {
   return Number.isInteger(quiet) && Number.isInteger(busy) ? [quiet, busy] : [0, 0];
 }
 
-/** A ring of events, oldest first. */
+/** Events of a part of a ring. */
+const CHUNK = 1000;
+
+/** What a ring held at a place of the run: its parts are shared with it. */
+interface RingMemory {
+  readonly chunks: readonly (readonly TraceEvent[])[];
+  readonly size: number;
+  readonly dropped: number;
+  readonly skipped: number;
+}
+
+/** A ring of events, oldest first, in parts that other rings may share once they are full. */
 class Ring {
-  readonly #events: TraceEvent[] = [];
-  #start = 0;
+  #chunks: TraceEvent[][] = [];
+  /** Events of the first part that are no longer kept. */
+  #skipped = 0;
+  size = 0;
   dropped = 0;
 
   constructor(readonly capacity: number) {}
 
-  get size(): number {
-    return this.#events.length;
-  }
-
   /** Events that were ever added. */
   get added(): number {
-    return this.#events.length + this.dropped;
+    return this.size + this.dropped;
   }
 
   at(index: number): TraceEvent {
-    return this.#events[(this.#start + index) % this.#events.length];
+    const place = this.#skipped + index;
+    return this.#chunks[Math.floor(place / CHUNK)][place % CHUNK];
   }
 
   add(event: TraceEvent): void {
-    if (this.#events.length < this.capacity) {
-      this.#events.push(event);
-      return;
-    }
-    this.#events[this.#start] = event;
-    this.#start = (this.#start + 1) % this.capacity;
+    const last = this.#chunks.at(-1);
+    if (last && last.length < CHUNK) last.push(event);
+    else this.#chunks.push([event]);
+    this.size++;
+    if (this.size <= this.capacity) return;
+    this.size--;
     this.dropped++;
+    if (++this.#skipped < CHUNK) return;
+    this.#skipped = 0;
+    this.#chunks.shift();
   }
 
-  find(id: number): TraceEvent | undefined {
-    for (let index = this.size - 1; index >= 0; index--) if (this.at(index).id === id) return this.at(index);
-    return undefined;
+  remember(): RingMemory {
+    return { chunks: [...this.#chunks], size: this.size, dropped: this.dropped, skipped: this.#skipped };
+  }
+
+  recall({ chunks, size, dropped, skipped }: RingMemory): void {
+    this.size = size;
+    this.dropped = dropped;
+    this.#skipped = skipped;
+    const parts = Math.ceil((skipped + size) / CHUNK);
+    // The last part has grown since, and grows in another way here.
+    this.#chunks = chunks.slice(0, parts).map((chunk, index) =>
+      index === parts - 1 ? chunk.slice(0, skipped + size - index * CHUNK) : chunk as TraceEvent[]
+    );
+  }
+
+  /** The newest go until so many were ever added. */
+  cut(added: number): void {
+    this.recall({ ...this.remember(), size: Math.max(0, added - this.dropped) });
   }
 }

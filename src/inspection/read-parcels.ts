@@ -55,7 +55,7 @@ export function readLimits(view: View): RowOf<typeof LIMITS>[] {
   const { hypervisor } = view;
   add("root heap", null, hypervisor.rootPartition.heapUsed, hypervisor.rootPartition.heapSize, "bytes");
   add("hypervisor heap", null, hypervisor.privatePartition.heapUsed, hypervisor.privatePartition.heapSize, "bytes");
-  add("free page tables", null, hypervisor.options.stage2.available, null, "tables");
+  add("free page tables", null, hypervisor.pageTables.left, null, "tables");
   add("objects", null, hypervisor.objects.size, null, "objects");
   const { state } = view.system.manager;
   add("parcels", null, state.parcels.length, null, "parcels");

@@ -1,7 +1,7 @@
 // Rows from the trace: events, requests to the resource manager, reasons, and who ran where.
 
 import type { Reason, TraceEvent, TraceFields, TraceKind } from "../abi/trace.ts";
-import { TRACE_KINDS } from "../abi/trace.ts";
+import { eventName, TRACE_KINDS } from "../abi/trace.ts";
 import { errnoName } from "../abi/ioctl/errno.ts";
 import { VM_STATUS } from "../abi/rpc/messages/queries.ts";
 import { Vmid } from "../abi/rpc/messages/vm.ts";
@@ -78,14 +78,14 @@ export type NameOf = (vm: string, address: bigint) => string | undefined;
 
 /** One event. With `nameOf`, a PC says where it stands. */
 export function eventRow(event: TraceEvent, nameOf?: NameOf): RowOf<typeof EVENTS> {
-  const { id, time, end, pcpu, vcpu, kind, name, fields, result, parent, why } = event;
+  const { time, end, pcpu, vcpu, kind, name, fields, result, parent, why } = event;
   const { refused = false, ...given } = fields;
   const symbol = typeof given.pc === "bigint" ? nameOf?.(vcpu.split("/")[0], given.pc) : undefined;
   const args = symbol === undefined ? given : { ...given, symbol };
   const words = fieldsText(args);
   const outcome = result ? ` -> ${result.name}${result.fields ? ` ${fieldsText(result.fields)}` : ""}` : "";
   return {
-    id: `ev:${id}`,
+    id: `ev:${eventName(event)}`,
     t: String(Math.round(time)),
     pcpu: pcpu === undefined ? null : `pcpu:${pcpu}`,
     vcpu: vcpuId(vcpu),
@@ -97,7 +97,7 @@ export function eventRow(event: TraceEvent, nameOf?: NameOf): RowOf<typeof EVENT
     refused: result?.refused ?? refused === true,
     why: whyId(why),
     end: String(Math.round(end)),
-    parent: parent === undefined ? null : `ev:${parent}`,
+    parent: parent === undefined ? null : `ev:${eventName(parent)}`,
     fields: plain(args),
     results: plain(result?.fields ?? {}),
   };
@@ -110,12 +110,13 @@ export function kindsOf(names: string | undefined): ReadonlySet<TraceKind> {
 }
 
 /** Requests and notifications. */
-export function rpcRow(view: View, { id, time, end, vcpu, name, fields, result, why }: TraceEvent): RowOf<typeof RPCS> {
+export function rpcRow(view: View, event: TraceEvent): RowOf<typeof RPCS> {
+  const { time, end, vcpu, name, fields, result, why } = event;
   // Requests say who they are from, notifications whom they go to.
   const link = fields.from ?? fields.to;
   const seq = fields.sequence;
   return {
-    id: `rpc:${id}`,
+    id: `rpc:${eventName(event)}`,
     t: String(Math.round(time)),
     vm: typeof link === "number" ? view.vm(link) : vmId(vcpu) ?? "vm:?",
     seq: typeof seq === "number" ? hex(seq) : null,
@@ -210,7 +211,7 @@ export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
     // Who has what is asked for is not left as a number.
     values: plain(typeof values.borrower === "number" ? { ...values, borrower: view.vm(values.borrower) } : values),
     chain: chain.map((step) => ({
-      id: `ev:${step.id}`,
+      id: `ev:${eventName(step)}`,
       kind: step.kind,
       name: step.name,
       args: plain(step.fields),
@@ -223,10 +224,11 @@ export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
 }
 
 /** One change of who runs on a physical CPU. */
-export function sliceRow({ id, time, pcpu, name, fields }: TraceEvent): RowOf<typeof SLICES> {
+export function sliceRow(event: TraceEvent): RowOf<typeof SLICES> {
+  const { time, pcpu, name, fields } = event;
   const to = typeof fields.to === "string" ? fields.to : null;
   return {
-    id: `ev:${id}`,
+    id: `ev:${eventName(event)}`,
     t: String(Math.round(time)),
     pcpu: pcpu ?? 0,
     vcpu: to,

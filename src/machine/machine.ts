@@ -50,6 +50,7 @@ export class Machine {
    * turns.
    */
   #turnEnd: number | undefined;
+  #settling = false;
   #turnCpu = 0;
   #suspended = false;
 
@@ -111,8 +112,16 @@ export class Machine {
 
   /** Lets the events of `boundary` happen, as `run` does before a turn. */
   settle(): void {
+    this.#settling = true;
     this.events.runDue(this.#now);
+    this.#settling = false;
     this.#settled = this.#now;
+  }
+
+  /** How far things at `boundary` have come: to its events, or into a turn. */
+  get stage(): "before" | "events" | "turn" {
+    if (this.#turnEnd !== undefined) return "turn";
+    return this.#settling || this.settled ? "events" : "before";
   }
 
   /**

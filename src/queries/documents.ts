@@ -270,7 +270,7 @@ export const IOCTL = define({
   command: "vmm --json",
   doc: "an ioctl of the sample VMM, one per line, when it returns",
   fields: {
-    id: { kind: "id", doc: "ev:NUMBER" },
+    id: { kind: "id", doc: "ev:hvc.NUMBER" },
     t: { kind: "time", doc: "virtual time of the call, ns" },
     end: { kind: "time", doc: "virtual time of its return, ns" },
     name: { kind: "word", doc: "the request" },

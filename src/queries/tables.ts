@@ -393,7 +393,7 @@ export const EVENTS = defineTable({
   doc: "events, oldest first",
   empty: "no such event recorded yet",
   columns: {
-    id: { kind: "id", doc: "ev:NUMBER", width: 9, from: 90 },
+    id: { kind: "id", doc: "ev:NUMBER, ev:hvc.NUMBER, ev:KIND@TIME: the same in every run", width: 9, from: 90 },
     t: AT,
     pcpu: { kind: "id", doc: "physical CPU", optional: true, width: 6, from: 90 },
     vcpu: { kind: "id", doc: "the vCPU", optional: true, width: 15 },
@@ -468,7 +468,7 @@ export const SLICES = defineTable({
   doc: "scheduler timeline: which vCPU ran on which physical CPU, oldest first",
   empty: "no scheduling event recorded yet: they are recorded on demand",
   columns: {
-    id: { kind: "id", doc: "ev:NUMBER", width: 9 },
+    id: { kind: "id", doc: "ev:KIND@TIME", width: 9 },
     t: AT,
     pcpu: { kind: "number", doc: "physical CPU", width: 4 },
     vcpu: { kind: "id", doc: "the vCPU that runs from then on; null: idle", optional: true, width: 15 },

@@ -3,6 +3,7 @@
 
 import type { Moment } from "./past.ts";
 import type { Place } from "../plans/recorded-run.ts";
+import type { RunMemory } from "../assembly/system.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { MiB, PAGE_SIZE } from "../support/sizes.ts";
 
@@ -18,6 +19,8 @@ export interface Milestone {
   /** How many inputs had entered. */
   readonly inputs: number;
   readonly state: SystemState;
+  /** What people knew of the run; nothing where it began. */
+  readonly memory?: RunMemory;
 }
 
 /**

@@ -78,22 +78,22 @@ Deno.test("gdb comes to a VM of a running session, stops it, and lets it go on",
     await gdb.type("info threads");
     await gdb.expect(/\(vCPU hello\/0[^]*\(vCPU ping\/0[^]*\(vCPU pong\/0/, PATIENCE);
     await gdb.type("continue");
-    await gdb.expect(/ev:\d+ vcpu:ping\/0 hvc \w+ [^]*received signal SIGTRAP/, PATIENCE);
+    await gdb.expect(/ev:\S+ vcpu:ping\/0 hvc \w+ [^]*received signal SIGTRAP/, PATIENCE);
     await gdb.type("monitor events kind=virq vm=hello");
     await gdb.expect(/continue stops at events with kind=virq vm=hello/, PATIENCE);
     const events: string[] = [];
     for (let round = 0; round < 3; round++) {
       await gdb.type("continue");
-      const [, event] = await gdb.expect(/ev:\d+ (vcpu:hello\/0 virq [^\n]*)\n[^]*?received signal SIGTRAP/, PATIENCE);
+      const [, event] = await gdb.expect(/ev:\S+ (vcpu:hello\/0 virq [^\n]*)\n[^]*?received signal SIGTRAP/, PATIENCE);
       events.push(event);
     }
     for (const before of [events[1], events[0]]) {
       await gdb.type("reverse-continue");
-      const [, event] = await gdb.expect(/ev:\d+ (vcpu:hello\/0 virq [^\n]*)\n[^]*?received signal SIGTRAP/, PATIENCE);
+      const [, event] = await gdb.expect(/ev:\S+ (vcpu:hello\/0 virq [^\n]*)\n[^]*?received signal SIGTRAP/, PATIENCE);
       assert.equal(event, before);
     }
     await gdb.type("continue");
-    const [, again] = await gdb.expect(/ev:\d+ (vcpu:hello\/0 virq [^\n]*)\n[^]*?received signal SIGTRAP/, PATIENCE);
+    const [, again] = await gdb.expect(/ev:\S+ (vcpu:hello\/0 virq [^\n]*)\n[^]*?received signal SIGTRAP/, PATIENCE);
     assert.equal(again, events[1]);
     await gdb.type("print/x $pc");
     const [, pc] = await gdb.expect(/= (0x[0-9a-f]+)\n/, PATIENCE);

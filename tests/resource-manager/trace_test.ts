@@ -32,7 +32,7 @@ Deno.test("a request is an operation with the fields of request and reply, and i
   assert.deepEqual([request.name, from, sequence], ["MEM_LEND", 3, 1]);
   assert.deepEqual(fields, page(0x4700_0000n));
   assert.deepEqual(request.result, { code: RmError.OK, name: "OK", refused: false, fields: { handle: 0 } });
-  const inside = events.filter(({ kind, parent }) => kind === "hvc" && parent === request.id).map(({ name }) => name);
+  const inside = events.filter(({ kind, parent }) => kind === "hvc" && parent?.id === request.id).map(({ name }) => name);
   assert.ok(["partition_create_memextent", "addrspace_lookup", "memextent_donate", "msgqueue_send"].every((name) => inside.includes(name)));
 });
 
@@ -52,7 +52,7 @@ Deno.test("a request is inside the operation that published it", () => {
     system.act(({ trace }) => trace.end(ioctl, { code: 0, name: "0", refused: false }));
   });
   const [rpc, ioctl] = events;
-  assert.deepEqual([rpc.kind, ioctl.kind, rpc.parent], ["rpc", "ioctl", ioctl.id]);
+  assert.deepEqual([rpc.kind, ioctl.kind, rpc.parent?.id], ["rpc", "ioctl", ioctl.id]);
 });
 
 Deno.test("a request that is answered in a later event ends then, and notifications are told with their fields", () => {

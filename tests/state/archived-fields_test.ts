@@ -72,7 +72,7 @@ const DERIVED: Record<string, readonly string[]> = {
     ...["Execution.#cpu*", "Execution.#vcpu", "Execution.#limit", "Execution.#disturbed", "NativeExecution.#accesses"],
     ...["Context.unanswered", "HostKernel.#beginning", "VmConsole.#later"],
   ],
-  "for display only: begins anew": ["Capability.lastCall", "CapabilityUses.*", "HostKernel.state.tasks[].trace"],
+  "for display only: begins anew": ["Capability.lastCall", "CapabilityUses.*", "Execution.steps", "HostKernel.state.tasks[].trace"],
   "follows from the rules of faults": ["Faults.armed.*"],
 };
 

@@ -7,6 +7,7 @@ export const NO_TRACE: TracePort = {
   wants: () => false,
   event: () => {},
   begin: () => 0,
+  recall: () => undefined,
   publish: () => {},
   refuse: () => {},
   disregard: () => {},

@@ -5,7 +5,7 @@
 
 import { PATIENCE, runHere, useCoreCache } from "../common/machines-here.ts";
 import { output } from "../common/print.ts";
-import type { TraceEvent } from "../../abi/trace.ts";
+import { eventName, type TraceEvent } from "../../abi/trace.ts";
 import type { SessionPlan } from "../../plans/plan.ts";
 
 /** Calls that carry messages: as many as there are messages, and nobody asks for them. */
@@ -39,7 +39,7 @@ export async function traceCalls(plan: SessionPlan, options: TraceCallsOptions):
     if (event.vcpu.split("/")[0] !== options.vm) return;
     if (event.kind === "hvc" && !TRANSPORT.includes(event.name)) {
       if (event.parent === undefined) print(event, section === "" || section === "at its start" ? "at its start" : "between requests");
-      else pending.set(event.parent, [...pending.get(event.parent) ?? [], event]);
+      else pending.set(event.parent.id, [...pending.get(event.parent.id) ?? [], event]);
     } else if (event.kind === "rpc") {
       const calls = pending.get(event.id) ?? [];
       pending.delete(event.id);
@@ -51,9 +51,10 @@ export async function traceCalls(plan: SessionPlan, options: TraceCallsOptions):
   runHere(system, options.duration ?? PATIENCE);
 }
 
-function row({ id, time, vcpu, name, fields, result }: TraceEvent, request: string): unknown {
+function row(event: TraceEvent, request: string): unknown {
+  const { time, vcpu, name, fields, result } = event;
   return {
-    id: `ev:${id}`,
+    id: `ev:${eventName(event)}`,
     t: String(time),
     vcpu,
     call: name,

@@ -381,7 +381,13 @@ export class HostKernel {
     if (file === undefined) return { task: id, result: -Errno.EBADF };
     const request = findRequest(code);
     const name = request?.name ?? `0x${(code >>> 0).toString(16)}`;
-    const operation = trace.begin(RUNS.includes(code >>> 0) ? "sched" : "ioctl", name, { fd, ...this.#describe(pid, request, argument) });
+    const operation = trace.begin(
+      RUNS.includes(code >>> 0) ? "sched" : "ioctl",
+      name,
+      { fd, ...this.#describe(pid, request, argument) },
+      undefined,
+      id,
+    );
     const task: Task = { id, pid, space: this.spaceOf(pid).id, file: file.id, signalled: false, trace: operation };
     this.state.tasks[id] = task;
     file.refs++;
@@ -463,7 +469,8 @@ export class HostKernel {
 
   /** Does something that belongs to an ioctl which waited, and waits on. */
   within(task: number | undefined, act: () => void): void {
-    const trace = task === undefined ? undefined : this.state.tasks[task]?.trace;
+    const waiting = task === undefined ? undefined : this.state.tasks[task];
+    const trace = waiting && this.#operationOf(waiting);
     if (trace !== undefined) this.cpu.trace.resume(trace);
     act();
     // It may have ended meanwhile.
@@ -481,7 +488,8 @@ export class HostKernel {
       this.#beginning.result = result;
       return;
     }
-    if (waiting.trace !== undefined) trace.resume(waiting.trace);
+    const operation = this.#operationOf(waiting);
+    if (operation !== undefined) trace.resume(operation);
     if (rule !== undefined) trace.refuse(rule);
     this.#end(waiting, result);
     this.#options.finished(task, waiting.pid, result);
@@ -497,8 +505,14 @@ export class HostKernel {
     delete this.state.tasks[task.id];
     const { trace } = this.cpu;
     const refused = result < 0 && result !== -Errno.EINTR;
-    if (task.trace !== undefined) trace.end(task.trace, { code: result, name: result < 0 ? errnoName(result) : "OK", refused });
+    const operation = this.#operationOf(task);
+    if (operation !== undefined) trace.end(operation, { code: result, name: result < 0 ? errnoName(result) : "OK", refused });
     this.dropFile(task.file);
+  }
+
+  /** The operation of an ioctl, which the trace may know where the kernel was loaded. */
+  #operationOf(task: Task): number | undefined {
+    return task.trace ??= this.cpu.trace.recall(task.id);
   }
 
   #process(pid: number): Process {

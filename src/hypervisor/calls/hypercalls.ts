@@ -216,6 +216,7 @@ export class HypercallTable implements VcpuHypercalls {
     const { trace, checker } = caller.services;
     if (entry.constantHalves && !trace.wanted.hvc && !checker) {
       trace.clearNote();
+      trace.countCall();
       caller.registers.setHalves(entry.constantHalves);
       clearBehind(caller, entry.constantHalves.length / 2);
       return true;
@@ -251,6 +252,7 @@ export class HypercallTable implements VcpuHypercalls {
   #dispatch(entry: Entry, caller: Vcpu, args: Arguments, entrance: Entrance): ReplyValue | typeof DEFERRED {
     const { trace, machine, capabilityUses } = caller.services;
     trace.clearNote();
+    caller.trace.callNumber = trace.countCall();
     capabilityUses.begin(entry.signature.number, trace.pcpu === undefined ? machine.time : machine.cpus[trace.pcpu].position);
     if (trace.wanted.hvc) beginCall(caller, entry.name);
     const reply = this.#perform(entry, caller, args, entrance);

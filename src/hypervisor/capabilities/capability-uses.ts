@@ -17,6 +17,19 @@ export interface CapabilityUse {
   readonly error: ErrorCode;
 }
 
+/** A cspace with its capabilities. */
+interface Used {
+  readonly serial: number;
+  capabilities(): Iterable<readonly [id: bigint, capability: { lastCall: number }]>;
+}
+
+/** The last uses at a place of a run, for another machine there. */
+export interface UsesMemory {
+  readonly current: number;
+  /** Of capabilities by cspace and id: number of the call, its number in the ABI, time, error. */
+  readonly uses: ReadonlyMap<string, readonly [last: number, call: number, time: number, error: number]>;
+}
+
 /** The calls of one hypervisor. */
 export class CapabilityUses {
   /** Number of the call in progress or of the last one, from 1; 0 before the first. */
@@ -31,6 +44,33 @@ export class CapabilityUses {
     this.#calls[slot] = call;
     this.#times[slot] = time;
     this.#errors[slot] = ErrorCode.OK;
+  }
+
+  remember(cspaces: Iterable<Used>): UsesMemory {
+    const uses = new Map<string, [number, number, number, number]>();
+    for (const cspace of cspaces) {
+      for (const [id, { lastCall }] of cspace.capabilities()) {
+        const slot = lastCall % CAPACITY;
+        if (this.of(lastCall)) uses.set(`${cspace.serial} ${id}`, [lastCall, this.#calls[slot], this.#times[slot], this.#errors[slot]]);
+      }
+    }
+    return { current: this.current, uses };
+  }
+
+  recall({ current, uses }: UsesMemory, cspaces: Iterable<Used>): void {
+    this.current = current;
+    for (const cspace of cspaces) {
+      for (const [id, capability] of cspace.capabilities()) {
+        const use = uses.get(`${cspace.serial} ${id}`);
+        if (!use) continue;
+        const [last, call, time, error] = use;
+        const slot = last % CAPACITY;
+        capability.lastCall = last;
+        this.#calls[slot] = call;
+        this.#times[slot] = time;
+        this.#errors[slot] = error;
+      }
+    }
   }
 
   /** The call in progress answers an error. */

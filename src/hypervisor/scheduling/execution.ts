@@ -36,6 +36,11 @@ export interface ExecutionServices extends VcpuServices {
 export class Execution implements ExitHandler {
   /** Instructions that all vCPUs have retired together. */
   retired = DOUBLE;
+  /**
+   * Exits, and changes of who runs, of all physical CPUs: like what is retired, the same at a place
+   * of the run however often the run stopped on the way there.
+   */
+  steps = 0;
   /** The machine is suspended when so many are retired; that is more than there are. */
   stopAt = Infinity;
   /** Set while an exit is handled that may change who runs. */
@@ -93,6 +98,7 @@ export class Execution implements ExitHandler {
     this.retired += retired;
     cpu.position += retired + EXIT_COST;
     vcpu.usage.exits++;
+    this.steps++;
     this.#handleExit(vcpu, exit);
     return this.#goesOn() ? Math.ceil(this.#limit - cpu.position) : 0;
   }
@@ -126,6 +132,7 @@ export class Execution implements ExitHandler {
     }
     if (reason !== ExitReason.Budget && reason !== ExitReason.Breakpoint && reason !== ExitReason.Watchpoint) {
       vcpu.usage.exits++;
+      this.steps++;
       if (reason === ExitReason.Trap || reason === ExitReason.Bus) cpu.position += EXIT_COST;
       this.#handleExit(vcpu, exit);
     }

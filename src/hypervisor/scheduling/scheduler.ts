@@ -236,6 +236,7 @@ export class Scheduler implements VcpuScheduler {
     const { trace, names } = this.services;
     const last = cpu.runs;
     cpu.runs = next;
+    this.execution.steps++;
     if (!trace.wants("sched")) return;
     const from = last && `vcpu:${names.vcpu(last)}`;
     trace.event("sched", next ? "run" : "idle", { from, blocked: last?.waits || undefined, to: next && `vcpu:${names.vcpu(next)}` });
@@ -347,6 +348,7 @@ export class Scheduler implements VcpuScheduler {
       if (vcpu.isRunnable && !vcpu.turn.yieldTo) this.endTurn();
       return;
     }
+    this.execution.steps++;
     cpu.position += Math.max(native.step(), EXIT_COST);
     vcpu.usage.exits++;
     if (vcpu.native === native) vcpu.timers.reload(this.services.now);

@@ -1,16 +1,15 @@
 // An operation that is traced: a call, an exit, a request, or what the resource manager and the
 // host do for one.
 
-import type { BrokenRule, TraceFields, TraceId, TraceKind, TraceResult } from "../../abi/trace.ts";
+import type { BrokenRule, EventPlace, TraceFields, TraceId, TraceResult } from "../../abi/trace.ts";
 
 /** An operation, in progress or ended. */
-export interface Operation {
+export interface Operation extends EventPlace {
   readonly id: TraceId;
-  readonly time: number;
-  readonly pcpu: number | undefined;
   readonly vcpu: string;
-  readonly kind: TraceKind;
   readonly name: string;
+  /** By which the program that began it finds it again. */
+  readonly key: string | number | undefined;
   fields: TraceFields;
   /** Virtual address of the guest's instruction that asked for it; undefined where it was none. */
   at: bigint | undefined;
@@ -21,4 +20,21 @@ export interface Operation {
   /** What it noted itself; or the reason that an operation inside it got first. */
   rule: BrokenRule | undefined;
   reason: number | undefined;
+}
+
+/**
+ * Copies operations that may change together: one that has ended, inside others that have, is
+ * shared.
+ */
+export function copyOperations(): (operation: Operation) => Operation {
+  const copies = new Map<Operation, Operation>();
+  return function copy(operation): Operation {
+    const known = copies.get(operation);
+    if (known) return known;
+    const parent = operation.parent && copy(operation.parent);
+    const same = operation.result !== undefined && parent === operation.parent;
+    const made = same ? operation : { ...operation, parent };
+    copies.set(operation, made);
+    return made;
+  };
 }

@@ -33,6 +33,13 @@ interface KeptEnd {
   readonly end: VmEnd;
 }
 
+/** The reasons at a place of a run, for another machine there. */
+export interface ReasonsMemory {
+  readonly ring: readonly (Refusal | KeptEnd)[];
+  readonly count: number;
+  readonly alarms: number;
+}
+
 /** How many reasons are kept. */
 const CAPACITY = 256;
 
@@ -41,7 +48,7 @@ const IN_PROGRESS: TraceResult = { code: 0, name: "in progress", refused: false 
 
 /** The reasons of a run. */
 export class Reasons {
-  readonly #ring: (Refusal | KeptEnd)[] = [];
+  #ring: (Refusal | KeptEnd)[] = [];
   #count = 0;
   #alarms = 0;
 
@@ -73,6 +80,17 @@ export class Reasons {
     if (!refusal || "end" in refusal) return false;
     refusal.ended = vm;
     return true;
+  }
+
+  /** What is known now; refusals change while their operations are in progress. */
+  remember(copy: (operation: Operation) => Operation): ReasonsMemory {
+    return { ring: copyRing(this.#ring, copy), count: this.#count, alarms: this.#alarms };
+  }
+
+  recall({ ring, count, alarms }: ReasonsMemory, copy: (operation: Operation) => Operation): void {
+    this.#ring = copyRing(ring, copy);
+    this.#count = count;
+    this.#alarms = alarms;
   }
 
   /** The newest reason by which a VM of this name ended, while it is kept. */
@@ -118,6 +136,10 @@ export class Reasons {
   }
 }
 
+function copyRing(ring: ReasonsMemory["ring"], copy: (operation: Operation) => Operation): (Refusal | KeptEnd)[] {
+  return ring.map((reason) => "end" in reason ? reason : { ...reason, operation: copy(reason.operation) });
+}
+
 function describe(reason: Refusal | KeptEnd): Reason {
   if ("end" in reason) {
     const { vm, command, ...end } = reason.end;
@@ -128,8 +150,8 @@ function describe(reason: Refusal | KeptEnd): Reason {
   let first = operation;
   for (let step: Operation | undefined = operation; step; step = step.parent) {
     first = step;
-    const { id, kind, name, fields, result } = step;
-    chain.unshift({ id, kind, name, fields, result: result ?? IN_PROGRESS });
+    const { kind, time, pcpu, operation, number, name, fields, result } = step;
+    chain.unshift({ kind, time, pcpu, operation, number, name, fields, result: result ?? IN_PROGRESS });
   }
   // While the outermost is in progress nobody knows how it ends.
   const settled = !alarm;

@@ -6,6 +6,9 @@
 import type { ErrorCode } from "../../abi/errors.ts";
 import {
   type BrokenRule,
+  COUNTED_KINDS,
+  isCounted,
+  type RunPoint,
   TRACE_KINDS,
   type TraceEvent,
   type TraceFields,
@@ -14,8 +17,8 @@ import {
   type TracePort,
   type TraceResult,
 } from "../../abi/trace.ts";
-import type { Operation } from "./operation.ts";
-import { Reasons } from "./reasons.ts";
+import { copyOperations, type Operation } from "./operation.ts";
+import { Reasons, type ReasonsMemory } from "./reasons.ts";
 import { TraceClasses } from "./trace-classes.ts";
 import { kindBit, kindMask, TraceReader, TraceRing } from "./trace-ring.ts";
 
@@ -33,8 +36,53 @@ interface Frame {
   below: Frame | undefined;
 }
 
+/** How many events there have been of what every run counts. */
+interface Counts {
+  machine: number;
+  dev: number;
+  log: number;
+  /** RUNs of VMMs. */
+  runs: number;
+  /** Hypercalls, whether they are traced or not. */
+  calls: number;
+}
+
+/** The last event of a kind and a CPU that is not counted. */
+interface LastAt {
+  time: number;
+  number: number;
+}
+
+/** What a trace knows between two turns of its machine, without its events. */
+export interface TraceMemory {
+  readonly nextId: number;
+  readonly counts: Readonly<Counts>;
+  readonly last: readonly (readonly [string, Readonly<LastAt>])[];
+  readonly open: readonly Operation[];
+  readonly published: readonly (readonly [string, Operation])[];
+  readonly reasons: ReasonsMemory;
+  readonly ports: readonly PortMemory[];
+}
+
+/** What one vCPU has in progress. */
+interface PortMemory {
+  readonly serial: number;
+  /** The innermost last. */
+  readonly frames: readonly Operation[];
+  readonly call: TraceId | undefined;
+  readonly callNumber: number;
+}
+
+/** A vCPU with its way into the trace. */
+interface Traced {
+  readonly serial: number;
+  readonly trace: VcpuTrace;
+}
+
 /** The result of a call that its caller does not see. */
 const NO_RETURN: TraceResult = { code: 0, name: "no return", refused: false };
+
+const START: RunPoint = { boundary: 0, stage: "before", retired: 0, steps: 0 };
 
 const NO_RULE: BrokenRule = { section: "", rule: "no rule was recorded", object: "", values: {} };
 
@@ -54,6 +102,8 @@ export class TraceHub {
   readonly #published = new Map<string, Operation>();
   #wanted = flagsOf(0);
   #nextId = 0;
+  #counts: Counts = { machine: 0, dev: 0, log: 0, runs: 0, calls: 0 };
+  #last = new Map<string, LastAt>();
   /**
    * The rule that the hypercall in progress breaks, as its handler noted it, with its values;
    * undefined: none.
@@ -62,8 +112,11 @@ export class TraceHub {
   #values: TraceFields = NO_RULE.values;
   #section: string | undefined;
 
-  /** @param now virtual time in ns */
-  constructor(readonly now: () => number) {}
+  /**
+   * @param now virtual time in ns
+   * @param point how far the machine has come
+   */
+  constructor(readonly now: () => number, readonly point: () => RunPoint = () => START) {}
 
   /** Whether somebody wants events of a kind, as fields: what every call and exit asks. */
   get wanted(): Readonly<Record<TraceKind, boolean>> {
@@ -100,9 +153,46 @@ export class TraceHub {
     };
   }
 
-  /** A number among those of events, for what is in a log and is no event. */
-  takeId(): number {
-    return ++this.#nextId;
+  /** An event of a log that nobody gave out: `time` and CPU are where it stands. */
+  place(kind: TraceKind, time: number, pcpu: number | undefined): Pick<TraceEvent, "id" | "number" | "operation" | "at"> {
+    return { id: ++this.#nextId, number: this.#numberAt(kind, time, pcpu), operation: false, at: this.point() };
+  }
+
+  /** A hypercall begins, traced or not: gives its number. */
+  countCall(): number {
+    return ++this.#counts.calls;
+  }
+
+  /** What is known now, for another hub of the same machine: `vcpus` are those that there are. */
+  remember(vcpus: Iterable<Traced>): TraceMemory {
+    const copy = copyOperations();
+    return {
+      nextId: this.#nextId,
+      counts: { ...this.#counts },
+      last: [...this.#last].map(([key, last]) => [key, { ...last }]),
+      open: [...this.#open.values()].map(copy),
+      published: [...this.#published].map(([key, operation]) => [key, copy(operation)]),
+      reasons: this.reasons.remember(copy),
+      ports: [...vcpus].map(({ serial, trace }) => ({ serial, ...trace.remember(copy) })),
+    };
+  }
+
+  /** Takes up what another hub knew at the place where this machine is now. */
+  recall({ nextId, counts, last, open, published, reasons, ports }: TraceMemory, vcpus: Iterable<Traced>): void {
+    const copy = copyOperations();
+    this.#nextId = nextId;
+    this.#counts = { ...counts };
+    this.#last = new Map(last.map(([key, last]) => [key, { ...last }]));
+    this.#open.clear();
+    for (const operation of open) this.#open.set(operation.id, copy(operation));
+    this.#published.clear();
+    for (const [key, operation] of published) this.#published.set(key, copy(operation));
+    this.reasons.recall(reasons, copy);
+    const known = new Map(ports.map((port) => [port.serial, port]));
+    for (const { serial, trace } of vcpus) {
+      const port = known.get(serial);
+      if (port) trace.recallPort(port, copy);
+    }
   }
 
   /** The way in for one vCPU; `name` gives its name whenever it does something. */
@@ -159,22 +249,38 @@ export class TraceHub {
   // For ports.
 
   /** Gives an event out, if anybody wants it. */
-  record(vcpu: string, kind: TraceKind, name: string, fields: TraceFields, parent: number | undefined): void {
+  record(vcpu: string, kind: TraceKind, name: string, fields: TraceFields, parent: Operation | undefined): void {
     if (!this.wants(kind)) return;
     const time = this.now();
     const id = ++this.#nextId;
-    this.#give({ id, time, end: time, pcpu: this.pcpu, vcpu, kind, name, fields, result: undefined, parent, why: undefined });
+    const { pcpu } = this;
+    const number = isCounted(kind, false) ? this.#count(kind) : this.#numberAt(kind, time, pcpu);
+    const place = { id, time, end: time, at: this.point(), pcpu, kind, operation: false, number };
+    this.#give({ ...place, vcpu, name, fields, result: undefined, parent, why: undefined });
   }
 
-  open(vcpu: string, kind: TraceKind, name: string, fields: TraceFields, parent: Operation | undefined): Operation {
+  /** @param number of the operation, where somebody has counted it */
+  open(
+    vcpu: string,
+    kind: TraceKind,
+    name: string,
+    fields: TraceFields,
+    parent: Operation | undefined,
+    key: string | number | undefined,
+    number?: number,
+  ): Operation {
     const time = this.now();
     const id = ++this.#nextId;
+    const { pcpu } = this;
     const open = {
       id,
       time,
-      pcpu: this.pcpu,
+      pcpu,
       vcpu,
       kind,
+      operation: true,
+      number: number ?? (isCounted(kind, true) ? this.#count(kind) : this.#numberAt(kind, time, pcpu)),
+      key,
       name,
       fields,
       at: undefined,
@@ -187,6 +293,12 @@ export class TraceHub {
     return open;
   }
 
+  /** The operation in progress that was begun with this key. */
+  recallOperation(key: string | number): TraceId | undefined {
+    for (const operation of this.#open.values()) if (operation.key === key) return operation.id;
+    return undefined;
+  }
+
   /** The operation in progress with this id. Throws where there is none. */
   find(id: TraceId): Operation {
     const operation = this.#open.get(id);
@@ -195,7 +307,7 @@ export class TraceHub {
   }
 
   close(operation: Operation, result: TraceResult): void {
-    const { id, time, pcpu, vcpu, kind, name, fields, parent } = operation;
+    const { id, time, pcpu, vcpu, kind, number, name, fields, parent } = operation;
     operation.result = result;
     this.#open.delete(id);
     let why: number | undefined;
@@ -206,7 +318,8 @@ export class TraceHub {
       if (parent && !parent.result && !parent.rule) parent.reason ??= why;
     }
     if (this.wants(kind)) {
-      this.#give({ id, time, end: this.now(), pcpu, vcpu, kind, name, fields, result, parent: parent?.id, why });
+      const place = { id, time, end: this.now(), at: this.point(), pcpu, kind, operation: true, number };
+      this.#give({ ...place, vcpu, name, fields, result, parent, why });
     }
   }
 
@@ -223,6 +336,27 @@ export class TraceHub {
 
   published(key: string): Operation | undefined {
     return this.#published.get(key);
+  }
+
+  /** The number of the next event of a kind that every run counts. */
+  #count(kind: TraceKind): number {
+    const counts = this.#counts;
+    if (COUNTED_KINDS.has(kind)) return ++counts.machine;
+    if (kind === "sched") return ++counts.runs;
+    return kind === "hvc" ? counts.calls : ++counts[kind === "dev" ? "dev" : "log"];
+  }
+
+  /** How many events of the kind there were at this time and CPU before. */
+  #numberAt(kind: TraceKind, time: number, pcpu: number | undefined): number {
+    const key = `${kind}/${pcpu ?? 0}`;
+    const last = this.#last.get(key);
+    if (!last) {
+      this.#last.set(key, { time, number: 0 });
+      return 0;
+    }
+    last.number = last.time === time ? last.number + 1 : 0;
+    last.time = time;
+    return last.number;
   }
 
   #give(event: TraceEvent): void {
@@ -248,6 +382,8 @@ function flagsOf(mask: number): Record<TraceKind, boolean> {
 export class VcpuTrace implements TracePort {
   /** The operation of the hypercall in progress, where somebody wants to see it. */
   call: TraceId | undefined;
+  /** Number of the hypercall in progress, or of the last one. */
+  callNumber = 0;
   #top: Frame | undefined;
 
   constructor(readonly hub: TraceHub, readonly name: () => string) {}
@@ -257,14 +393,34 @@ export class VcpuTrace implements TracePort {
   }
 
   event(kind: TraceKind, name: string, fields: TraceFields): void {
-    this.hub.record(this.name(), kind, name, fields, this.#top?.operation.id);
+    this.hub.record(this.name(), kind, name, fields, this.#top?.operation);
   }
 
-  begin(kind: TraceKind, name: string, fields: TraceFields, cause?: string): TraceId {
+  begin(kind: TraceKind, name: string, fields: TraceFields, cause?: string, key?: string | number): TraceId {
     const parent = cause === undefined ? undefined : this.hub.published(cause);
-    const operation = this.hub.open(this.name(), kind, name, fields, parent ?? this.#top?.operation);
+    const number = kind === "hvc" ? this.callNumber : undefined;
+    const operation = this.hub.open(this.name(), kind, name, fields, parent ?? this.#top?.operation, key, number);
     this.#top = { operation, below: this.#top };
     return operation.id;
+  }
+
+  recall(key: string | number): TraceId | undefined {
+    return this.hub.recallOperation(key);
+  }
+
+  /** What is in progress. */
+  remember(copy: (operation: Operation) => Operation): Omit<PortMemory, "serial"> {
+    const frames: Operation[] = [];
+    for (let frame = this.#top; frame; frame = frame.below) frames.unshift(copy(frame.operation));
+    return { frames, call: this.call, callNumber: this.callNumber };
+  }
+
+  /** Takes up what another port had in progress. */
+  recallPort({ frames, call, callNumber }: Omit<PortMemory, "serial">, copy: (operation: Operation) => Operation): void {
+    this.#top = undefined;
+    for (const operation of frames) this.#top = { operation: copy(operation), below: this.#top };
+    this.call = call;
+    this.callNumber = callNumber;
   }
 
   publish(key: string): void {

@@ -35,7 +35,7 @@ function causeOf({ vmid, sequence }: Origin): string {
 export function beginRequest(context: Context, vmid: number, message: RpcMessage, fields: object): Operation {
   const origin = { vmid, sequence: message.sequence, id: message.id };
   const given = { from: vmid, sequence: message.sequence, ...traceFields(fields) };
-  const trace = context.calls.trace.begin("rpc", rpcName(message.id), given, causeOf(origin));
+  const trace = context.calls.trace.begin("rpc", rpcName(message.id), given, causeOf(origin), causeOf(origin));
   context.unanswered.set(causeOf(origin), trace);
   return { trace, origin };
 }
@@ -98,8 +98,8 @@ export function answerLater(context: Context, origin: Origin): void {
   const link = context.vm(origin.vmid)?.link;
   if (link !== undefined) send(context, link, origin, encodeError(RmError.OK));
   const key = causeOf(origin);
-  const trace = context.unanswered.get(key);
-  // Absent after a snapshot was restored: the trace begins there.
+  // Absent after a snapshot was restored, unless the trace was kept with it.
+  const trace = context.unanswered.get(key) ?? context.calls.trace.recall(key);
   if (trace === undefined) return;
   context.unanswered.delete(key);
   context.calls.trace.resume(trace);

@@ -60,7 +60,7 @@ Deno.test("what a call causes happens inside it", () => {
     cap = vm.grant(doorbell);
   });
   const [asserted, call] = events;
-  assert.equal(asserted.parent, call.id);
+  assert.equal(asserted.parent?.id, call.id);
   assert.deepEqual([call.name, call.fields.new_flags, call.result], [
     "doorbell_send",
     5n,

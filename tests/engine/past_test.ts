@@ -1,0 +1,148 @@
+// The past is whole: whoever goes back finds what the first time showed, whatever was recorded by
+// whom since.
+
+import assert from "node:assert/strict";
+import { assemble } from "../../src/assembly/assemble.ts";
+import type { System } from "../../src/assembly/system.ts";
+import { SessionRun } from "../../src/engine/session-run.ts";
+import { BUSY_KINDS } from "../../src/inspection/event-log.ts";
+import type { SessionPlan } from "../../src/plans/plan.ts";
+import type { Input } from "../../src/plans/recorded-run.ts";
+import type { Row } from "../../src/queries/table.ts";
+import { TABLE_NAMES, type TableName } from "../../src/queries/tables.ts";
+import { letIn } from "../../src/recordings/input.ts";
+import { type Moment, momentOf } from "../../src/recordings/past.ts";
+import { loaded } from "../../src/snapshots/begin.ts";
+import { demoPlan } from "../snapshots/systems.ts";
+import { Random } from "../support/random.ts";
+
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
+/** Places of a run, and how often one of them is gone back to. */
+const PLACES = LONG ? 100 : 25;
+const DISTANCES = LONG ? 100 : 10;
+
+/** What a person sets up in the present, and digests that a test compares apart. */
+const OTHERS = /^(stop|trace|time|hash)\b/;
+
+/** What a machine shows in every table that needs no arguments. */
+type Shown = Partial<Record<TableName, readonly Row[]>>;
+
+/** A rate is that between two looks. */
+const RATES = new Set(["cpu", "exits_rate", "rate"]);
+
+const withoutRates = (row: Row): Row => Object.fromEntries(Object.entries(row).filter(([name]) => !RATES.has(name))) as Row;
+
+function shownBy(system: System): Shown {
+  const shown: Shown = {};
+  for (const table of TABLE_NAMES) {
+    if (OTHERS.test(table)) continue;
+    const { rows, error } = system.inspector.answer({ table, args: { limit: 5000 } });
+    if (error !== undefined) {
+      assert.match(error, /^this query needs /);
+      continue;
+    }
+    shown[table] = rows.map(withoutRates);
+    // The busiest come first.
+    if (table === "irq.ls") shown[table] = shown[table]?.toSorted((a, b) => String(a.id) < String(b.id) ? -1 : 1);
+  }
+  return shown;
+}
+
+/** A machine that runs for people who do things to it. */
+class Life {
+  readonly system: System;
+  readonly run: SessionRun;
+
+  constructor(readonly random: Random, plan: SessionPlan) {
+    const alone: SessionPlan = { ...plan, replay: { recording: { inputs: [], checks: [], end: undefined }, verify: false, to: undefined } };
+    this.system = assemble(plan);
+    this.run = new SessionRun(this.system, (state) => state ? loaded(alone, state) : assemble(alone), undefined);
+  }
+
+  /** Every VM has ended. */
+  get over(): boolean {
+    return this.system.machine.stopReason !== undefined;
+  }
+
+  /** Lets it run to a random place, between two turns or in the middle of one. */
+  goOn(): void {
+    const { system, random } = this, { machine } = system;
+    const target = system.instructions() + random.below(4000);
+    if (random.below(2) === 0) system.stopAt(target);
+    for (let turns = random.below(60) + 1; turns > 0 && system.instructions() < target; turns--) {
+      const result = machine.run(Infinity, 1);
+      system.consoles.take();
+      system.events.take();
+      if (result.kind === "stopped") break;
+      if (result.kind === "idle") machine.skipTo(result.next === Infinity ? machine.time + 1e6 : result.next);
+    }
+    system.stopAt(Infinity);
+  }
+
+  enter(input: Input): void {
+    const { machine } = this.system;
+    // What has entered at a place is part of it.
+    const { boundary } = machine;
+    while (!this.over && (machine.inTurn || machine.boundary === boundary)) this.goOn();
+    if (this.over) return;
+    this.run.enter({ at: machine.boundary, settled: machine.settled }, input);
+    letIn(this.system, input);
+  }
+}
+
+/** A difference is one row, and not a list of thousands. */
+function assertRows(rows: readonly Row[] = [], expected: readonly Row[] = [], what: string): void {
+  const ids = new Set(rows.map(({ id }) => id)), wanted = new Set(expected.map(({ id }) => id));
+  const missing = expected.filter(({ id }) => !ids.has(id)), more = rows.filter(({ id }) => !wanted.has(id));
+  assert.deepEqual({ missing, more }, { missing: [], more: [] }, what);
+  for (const [index, row] of expected.entries()) assert.deepEqual(rows[index], row, `${what}, row ${index}`);
+}
+
+function randomInput(random: Random): Input {
+  const vm = ["hello", "ping", "pong"][random.below(3)];
+  switch (random.below(6)) {
+    case 0:
+      return { kind: "act", action: { kind: "vm.stop", vm: `vm:${vm}`, force: true } };
+    case 1:
+      return { kind: "act", action: { kind: "vm.start", vm: `vm:${vm}` } };
+    case 2:
+      return { kind: "act", action: { kind: "vm.reset", vm: `vm:${vm}` } };
+    case 3:
+      return { kind: "act", action: { kind: "inject.add", rule: "rpc msg=MEM_LEND nth=1 -> NOMEM" } };
+    case 4:
+      return { kind: "act", action: { kind: "rpc.send", id: 0x56000004, payload: new Uint8Array(4) } };
+    default:
+      return { kind: "console", console: "hello", bytes: new TextEncoder().encode("tf") };
+  }
+}
+
+for (const cpus of [1, 2]) {
+  Deno.test(`every table of the past is what it was the first time, with ${cpus} physical CPU${cpus > 1 ? "s" : ""}`, async () => {
+    const random = new Random(27 + cpus);
+    const life = new Life(random, await demoPlan({ cpus }));
+    const places: { readonly moment: Moment; readonly shown: Shown }[] = [];
+    for (let place = 0; place < PLACES && !life.over; place++) {
+      life.goOn();
+      if (random.below(4) === 0) {
+        life.system.inspector.watch(random.below(2) ? BUSY_KINDS : ["virq", "mem"], random.below(2) ? 500 : Infinity);
+      }
+      if (random.below(4) === 0) life.system.inspector.watch([]);
+      life.system.inspector.renew();
+      if (place > 16 && random.below(4) === 0) life.enter(randomInput(random));
+      life.goOn();
+      if (random.below(6) === 0) life.run.keep(life.system, life.run.inputs.length);
+      places.push({ moment: momentOf(life.system), shown: shownBy(life.system) });
+    }
+    assert.ok(places.length > 15);
+    assert.ok(places.at(-1)!.shown.why!.length > 3, "something was refused");
+    for (let distance = 0; distance < DISTANCES; distance++) {
+      const number = random.below(places.length);
+      const { moment, shown } = places[number];
+      const past = life.run.pastAt(life.run.milestone(moment));
+      while (!past.advance(moment, Infinity));
+      life.run.arrive(past);
+      const again = shownBy(past.system);
+      for (const table of TABLE_NAMES) assertRows(again[table], shown[table], `${table} of place ${number}`);
+    }
+  });
+}
