@@ -266,7 +266,7 @@ export class TraceHub {
     name: string,
     fields: TraceFields,
     parent: Operation | undefined,
-    key: string | number | undefined,
+    key?: string | number,
     number?: number,
   ): Operation {
     const time = this.now();
