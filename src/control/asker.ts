@@ -6,7 +6,10 @@ import type { Action } from "../queries/action.ts";
 import type { StopChange } from "../queries/stop-rule.ts";
 import type { Move, Request, SessionEvent } from "../protocol/protocol.ts";
 
-type Answering = Extract<SessionEvent, { kind: "answer" | "acted" | "moved" | "snapshotted" }>;
+type Answering = Extract<SessionEvent, { kind: "answer" | "acted" | "moved" | "moving" | "snapshotted" }>;
+type MovedTo = Pick<Extract<SessionEvent, { kind: "moved" }>, "instructions" | "time" | "text">;
+const ANSWERS: ReadonlySet<string> = new Set<Answering["kind"]>(["answer", "acted", "moved", "moving", "snapshotted"]);
+const isAnswer = (event: SessionEvent): event is Answering => ANSWERS.has(event.kind);
 
 /** Asks through a client. Give it each event that the client hears. */
 export class Asker {
@@ -69,17 +72,23 @@ export class Asker {
   }
 
   /**
-   * Goes to another place of the run: how many instructions are retired there, or what is wrong.
+   * Goes to another place of the run: instructions that are retired there and virtual time, or what
+   * is wrong. `progress` hears how far the way has come.
    */
-  move(to: Move): Promise<{ readonly instructions: number; readonly text?: string } | { readonly error: string }> {
+  move(to: Move, progress: (part: number) => void = () => {}): Promise<MovedTo | { readonly error: string }> {
     const id = ++this.#next;
     return new Promise((resolve) => {
-      this.#waiting.set(id, (event) => {
+      const hear = (event: Answering) => {
         if (event.kind === "answer") return resolve({ error: event.answer.error ?? "the machine does not answer" });
+        if (event.kind === "moving") {
+          this.#waiting.set(id, hear);
+          return progress(event.end > 0 ? Math.min(1, event.instructions / event.end) : 0);
+        }
         if (event.kind !== "moved") return;
-        const { error, instructions, text } = event;
-        resolve(error === undefined ? { instructions, text } : { error });
-      });
+        const { error, instructions, time, text } = event;
+        resolve(error === undefined ? { instructions, time, text } : { error });
+      };
+      this.#waiting.set(id, hear);
       this.client.send({ kind: "move", id, to });
     });
   }
@@ -117,7 +126,7 @@ export class Asker {
 
   /** Whether the event was an answer to this asker. */
   take(event: SessionEvent): boolean {
-    if (event.kind !== "answer" && event.kind !== "acted" && event.kind !== "moved" && event.kind !== "snapshotted") return false;
+    if (!isAnswer(event)) return false;
     const waiting = this.#waiting.get(event.id);
     this.#waiting.delete(event.id);
     waiting?.(event);

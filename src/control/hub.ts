@@ -252,6 +252,10 @@ export class SessionHub {
         }
         return asked.client.listener({ ...event, id: asked.id });
       }
+      case "moving": {
+        const asked = this.#asked.get(event.id);
+        return asked?.client.listener({ ...event, id: asked.id });
+      }
       case "debug-attached":
       case "debug-answer":
       case "debug-stopped": {

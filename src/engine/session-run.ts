@@ -105,7 +105,7 @@ export class SessionRun implements Rerun {
     return past;
   }
 
-  /** A past has come to a place: it has the events that were recorded when the machine was there. */
+  /** A past has come to a place: it has the events of when the machine was there. */
   arrive(past: Past): void {
     past.system.follow(this.present, this.#began.get(past));
   }

@@ -13,6 +13,8 @@ import { inPieces, type Loop, MOVE_SLICE } from "./loop.ts";
 
 /** Turns of the physical CPUs between two looks at where a step has led. */
 const TURNS = 8;
+/** Wall time (ms) between two reports of how far a way has come. */
+const PROGRESS_INTERVAL = 500;
 /** What became of a way to another place. */
 const ELSEWHERE = "stopped before it got there";
 
@@ -26,8 +28,9 @@ export class Travel {
    * exactly there.
    */
   #trail: { readonly moment: Moment; readonly instructions: number }[] = [];
-  /** Number of the way to another place that is under way, or was. */
+  /** Number of the way to another place that is under way, or was; and of its request. */
   #way = 0;
+  #id = 0;
   /** The past on its way to an event. */
   #onTo: OnTo | undefined;
   /**
@@ -40,7 +43,11 @@ export class Travel {
   /** Goes to another place of the run. */
   move(id: number, to: Move): void {
     const { loop, loop: { shown, port } } = this;
-    const moved: Told = (error, text) => port.post({ kind: "moved", id, error, instructions: shown.system.instructions(), text });
+    const moved: Told = (error, text) => {
+      const { system } = shown;
+      port.post({ kind: "moved", id, error, instructions: system.instructions(), time: system.machine.time, text });
+    };
+    this.#id = id;
     if (loop.done()) return moved("the machine has ended");
     if (loop.replays || this.debugging.held) {
       return moved(`${loop.replays ? "a replay" : "a machine that a debugger has stopped"} cannot go back`);
@@ -128,7 +135,7 @@ export class Travel {
         run.arrive(past);
         run.keep(past.system, past.entered);
       }
-    });
+    }, () => ({ instructions: past.system.instructions(), end: target }));
   }
 
   /** Goes back to where something happened. */
@@ -149,7 +156,7 @@ export class Travel {
       this.#trail = [];
       shown.show(reached);
       return () => this.#arrive(() => moved(undefined, reached.text));
-    });
+    }, () => way);
   }
 
   /** Goes on to where something happens: in the past that is shown, else the machine goes on. */
@@ -174,7 +181,7 @@ export class Travel {
       if (reached === "none") shown.past = undefined;
       const text = reached === "none" ? "now; no such event since" : reached.text;
       return () => this.#arrive(() => moved(undefined, text));
-    });
+    }, () => ({ instructions: past.system.instructions(), end: shown.present.instructions() }));
   }
 
   /** Lets the machine go on until something happens. @throws FilterError */
@@ -198,11 +205,17 @@ export class Travel {
 
   /**
    * Goes a way piece by piece until a piece has come to its end and says what to do there, or
-   * another way begins.
+   * another way begins. Who waits hears how far it has come.
    */
-  #piecewise(moved: Told, piece: () => (() => void) | undefined): void {
-    const way = this.#way;
+  #piecewise(moved: Told, piece: () => (() => void) | undefined, far: () => { instructions: number; end: number }): void {
+    const way = this.#way, id = this.#id;
+    let told = performance.now();
     inPieces(this.loop.port, () => {
+      if (performance.now() - told >= PROGRESS_INTERVAL) {
+        told = performance.now();
+        const { instructions, end } = far();
+        this.loop.port.post({ kind: "moving", id, instructions, end });
+      }
       if (this.#way !== way || this.loop.done()) {
         moved(ELSEWHERE);
         return true;

@@ -162,7 +162,17 @@ export const sessionEvent = v.variant("kind", [
   /** A stop rule has paused the machine: which, and what it stopped at. */
   v.object({ kind: v.literal("stopped"), rule: word, text: word }),
   /** Another place is shown; `text` says what was gone back to. */
-  v.object({ kind: v.literal("moved"), id, error: v.optional(word), instructions: amount, text: v.optional(word) }),
+  v.object({
+    kind: v.literal("moved"),
+    id,
+    error: v.optional(word),
+    instructions: amount,
+    /** Virtual time in ns. */
+    time: v.optional(amount),
+    text: v.optional(word),
+  }),
+  /** On the way to another place: instructions that are retired so far, and at its end. */
+  v.object({ kind: v.literal("moving"), id, instructions: amount, end: amount }),
   v.object({ kind: v.literal("answer"), id, answer }),
   /** A snapshot in progress: pages of RAM that are written, of all. */
   v.object({ kind: v.literal("snapshotted"), id, done: count(), total: count(), whole: v.boolean(), error: v.optional(word) }),

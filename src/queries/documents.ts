@@ -64,6 +64,7 @@ export const PLACE = define({
   command: "back --json, on --json",
   doc: "the point of a session's run that is shown from now on",
   fields: {
+    t: { kind: "time", optional: true, doc: "virtual time there" },
     insn: { kind: "count", doc: "instructions that guests had retired there" },
     reached: { kind: "text", optional: true, doc: "the event or the instruction at that point" },
   },

@@ -63,6 +63,15 @@ export class BackTo {
     this.#past = this.#begin();
   }
 
+  /** How far it has come: instructions that are retired, of those at the end of the search. */
+  get instructions(): number {
+    return this.#past.system.instructions();
+  }
+
+  get end(): number {
+    return this.#end.instructions;
+  }
+
   /**
    * Goes on for at most `milliseconds` of wall time: where it led; undefined: call again; `"none"`:
    * nothing like it is before.

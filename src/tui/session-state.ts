@@ -2,6 +2,7 @@
 // of the run is shown, and how it ended.
 
 import type { LostState, StateWord } from "./frame.ts";
+import { timeText } from "../queries/format.ts";
 import type { MessageKind } from "./messages.ts";
 import type { MachineSample, SessionEnd, SessionEvent } from "../protocol/protocol.ts";
 
@@ -143,8 +144,13 @@ export class SessionState {
         return true;
       case "moved":
         this.#moving = Math.max(0, this.#moving - 1);
-        if (event.error === undefined) this.say(`at ${event.instructions} instructions${event.text ? `: ${event.text}` : ""}`);
-        else this.say(event.error, "bad");
+        if (event.error === undefined) {
+          const at = event.time === undefined ? "" : `t=${timeText(event.time)}, `;
+          this.say(`at ${at}instruction ${event.instructions}${event.text ? `: ${event.text}` : ""}`);
+        } else this.say(event.error, "bad");
+        return true;
+      case "moving":
+        this.say(`replaying: ${event.end > 0 ? Math.min(100, Math.floor(100 * event.instructions / event.end)) : 0} %; Ctrl-C cancels`);
         return true;
       case "ended":
         this.#end ??= event.end;

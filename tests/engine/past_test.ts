@@ -134,7 +134,7 @@ for (const cpus of [1, 2]) {
       places.push({ moment: momentOf(life.system), shown: shownBy(life.system) });
     }
     assert.ok(places.length > 15);
-    assert.ok(places.at(-1)!.shown.why!.length > 3, "something was refused");
+    assert.ok(places.at(-1)!.shown.why!.length > 1, "something was refused");
     for (let distance = 0; distance < DISTANCES; distance++) {
       const number = random.below(places.length);
       const { moment, shown } = places[number];

@@ -371,3 +371,17 @@ Deno.test("what happened before any guest has executed an instruction is gone ba
   }
   session.engine.stop();
 });
+
+Deno.test("a place that is shown has its virtual time: host and RM retire no instructions on the way", async () => {
+  const session = await demo({ history: true });
+  await session.runAWhile();
+  const times: number[] = [];
+  for (const name of ["VM_START", "VM_ALLOCATE"]) {
+    session.engine.move(1, { kind: "event", filter: `kind=rpc name=${name}` });
+    const { time, instructions } = await session.event("moved");
+    assert.equal(instructions, 0);
+    times.push(time!);
+  }
+  assert.ok(times[0] > times[1], times.join(" "));
+  session.engine.stop();
+});

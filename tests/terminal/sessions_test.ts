@@ -146,7 +146,7 @@ Deno.test("t f forks what is shown, also in the past: the fork goes on from ther
     await terminal.keys("t", "g");
     await terminal.until(/go to instruction:/);
     await terminal.keys("5000", "Enter");
-    await terminal.until(/PAST[\s\S]*at 5000 instructions/);
+    await terminal.until(/PAST[\s\S]*at t=\S+, instruction 5000/);
     await terminal.keys("t", "f");
     await terminal.until(/session s-fork2 continues from here/);
     const { data } = JSON.parse((await run(s.folder, "back", "--list", "--json", "--socket", "s-fork2")).stdout);

@@ -10,6 +10,7 @@ import { openSession, withSessionOptions } from "../common/session.ts";
 import { checkedEventFilter, parseWhole } from "../common/values.ts";
 import type { Move } from "../../protocol/protocol.ts";
 import { documentText, PLACE } from "../../queries/documents.ts";
+import { timeText } from "../../queries/format.ts";
 
 const COUNT = parseWhole(1, Number.MAX_SAFE_INTEGER);
 
@@ -62,10 +63,24 @@ async function list(options: ListOptions & { socket?: string; json?: boolean }):
 /** Moves to another place in the run of a session, and prints where it is. */
 export async function move(options: { socket?: string; json?: boolean }, to: Move): Promise<number> {
   using open = await openSession(options);
-  const moved = await open.asker.move(to);
+  // The first Ctrl-C ends the way, and the session stays where it was.
+  const cancel = () => void open.asker.move({ kind: "here" });
+  Deno.addSignalListener("SIGINT", cancel);
+  const moved = await open.asker.move(to, showProgress).finally(() => Deno.removeSignalListener("SIGINT", cancel));
   if ("error" in moved) throw new Failure(moved.error, ExitCode.Failed);
-  const { instructions, text } = moved;
-  const place = documentText(PLACE, { insn: String(instructions), reached: text ?? null });
-  output(`${options.json ? place : `now at instruction ${instructions}${text === undefined ? "" : `: ${text}`}`}\n`);
+  const { instructions, time, text } = moved;
+  const place = documentText(PLACE, {
+    t: time === undefined ? null : String(Math.round(time)),
+    insn: String(instructions),
+    reached: text ?? null,
+  });
+  const at = time === undefined ? "" : `t=${timeText(time)}s, `;
+  output(`${options.json ? place : `now at ${at}instruction ${instructions}${text === undefined ? "" : `: ${text}`}`}\n`);
   return ExitCode.Done;
+}
+
+/** How far the way has come, in one line of a terminal that the next output takes. */
+function showProgress(part: number): void {
+  if (!Deno.stderr.isTerminal()) return;
+  Deno.stderr.writeSync(new TextEncoder().encode(`\rreplaying: ${Math.floor(part * 100)} % (Ctrl-C stops)\x1b[K\r`));
 }
