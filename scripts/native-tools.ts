@@ -71,14 +71,14 @@ export async function gdbCommand(): Promise<string[]> {
 }
 
 /**
- * The command line of tshark that takes Lua scripts. As root it loads none, so it gives that up;
- * unpacked, it has to be told where its own scripts are.
+ * The command line of tshark that takes Lua scripts. As root it loads none, so it becomes another
+ * user, who may still run what is root's alone. Unpacked, it must be told where its scripts are.
  */
 export async function tsharkCommand(): Promise<string[]> {
   const data = `${STATE}/tools/root/usr/share/wireshark`;
   const environment = await exists(`${STATE}/tools/root/etc/wireshark/init.lua`) ? await luaFolder(data) : [];
-  const ordinary = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=+dac_read_search"];
-  const user = Deno.uid() === 0 ? [...ordinary, "--ambient-caps=+dac_read_search"] : [];
+  const ordinary = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=+dac_override"];
+  const user = Deno.uid() === 0 ? [...ordinary, "--ambient-caps=+dac_override"] : [];
   return [...user, "env", "HOME=/nonexistent", ...environment, await nativeProgram("tshark")];
 }
 
