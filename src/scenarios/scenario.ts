@@ -52,7 +52,7 @@ const size = v.pipe(
 );
 const tableName = v.picklist(TABLE_NAMES, ({ input }) => {
   const names = Object.keys(TABLES);
-  return `is not a table${didYouMean(String(input), names, "list them with el2 schema")}`;
+  return `is not a table${didYouMean(typeof input === "string" ? input : "", names, "list them with el2 schema")}`;
 });
 
 /** What `boot` can be beside the name of what `el2 run` takes: an image as the primary VM. */

@@ -1,0 +1,292 @@
+// Every kind of file and text that el2 reads, from grammars with damage: each is accepted, or
+// refused with a message; none ends in another exception, takes a second, or memory beyond its
+// plan. EL2_LONG=1 has 50,000 of each kind. A failure names kind and seed:
+// EL2_FUZZ=KIND:SEED runs that one alone.
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import process from "node:process";
+import { crc32, gzipSync } from "node:zlib";
+import { assemble } from "../../src/assembly/assemble.ts";
+import { layoutPrimary } from "../../src/assembly/primary-image.ts";
+import { netOption } from "../../src/cli/options/devices.ts";
+import { readConfig } from "../../src/configuration/config.ts";
+import { checkedDevicetree } from "../../src/configuration/files.ts";
+import { KNOWN_KEYS } from "../../src/configuration/schema.ts";
+import { lintVm } from "../../src/configuration/vm-lint.ts";
+import { readDevicetree } from "../../src/devicetree/reader.ts";
+import { withEntries } from "../../src/formats/cpio.ts";
+import { readElf } from "../../src/formats/elf.ts";
+import type { VmImage } from "../../src/host/plan.ts";
+import { neededMemory } from "../../src/host/vm-layout.ts";
+import { bareMetalImage, firmwareImage, linuxImage } from "../../src/images/images.ts";
+import { FaultRuleError, parseFaultRule } from "../../src/inspection/fault-rules.ts";
+import { FilterError, parseFilter } from "../../src/queries/filter.ts";
+import { TABLE_NAMES, TABLES } from "../../src/queries/tables.ts";
+import { readRecording, RecordingError, recordingHeader } from "../../src/recordings/recording.ts";
+import { readScenario, ScenarioError, STEPS } from "../../src/scenarios/scenario.ts";
+import { readSnapshot, SnapshotError, writeSnapshot } from "../../src/snapshots/file.ts";
+import { snapshotOf } from "../../src/snapshots/save.ts";
+import { MiB } from "../../src/support/sizes.ts";
+import { compactSymbols, readElfSymbols } from "../../src/symbols/elf-symbols.ts";
+import { bootPlan } from "../snapshots/systems.ts";
+import { Random } from "../support/random.ts";
+import { chance, cpio, damaged, dtb, edge, elf, exchanged, gzip, image, joined, phrase, toml } from "./grammars.ts";
+
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
+const ROUNDS = LONG ? 50_000 : 500;
+const MOST_CPU_MS = 1000;
+const MOST_MEMORY = 256 * MiB;
+
+/** Memory of the VM that an image is for. */
+const ROOM = 16 * MiB;
+
+const folder = Deno.makeTempDirSync({ prefix: "el2-fuzz-" });
+addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+
+/** A way to refuse: an error with a message of el2's. */
+const isRefusal = (error: unknown): boolean =>
+  error instanceof Error &&
+  (error.constructor === Error ||
+    [RecordingError, ScenarioError, SnapshotError, FilterError, FaultRuleError].some((kind) => error instanceof kind) ||
+    error.name === "CommanderError" || error.name === "InvalidArgumentError");
+
+/** Gives an input to what reads it. "accepted" where it takes it; it throws where it refuses. */
+type Kind = (random: Random) => unknown;
+
+const CONFIG_KEYS = [...new Set([...KNOWN_KEYS.machine, ...KNOWN_KEYS.host, ...KNOWN_KEYS.vm, "kind", "mode", "folder", "allow", "deny"])];
+const CONFIG_TABLES = ["machine", "host", "rm", "ui", "vm.rt", "vm.guest", "vm.rt.device", "link.a", "inject", "vm"];
+
+const CONFIG = [
+  ...["el2 = 1", "[machine]", 'memory = "512MiB"', "cpus = 2", "[vm.rt]", 'image = "a.bin"', 'memory = "16MiB"', "vcpus = 1"],
+  ...["[vm.guest]", 'kernel = "Image"', 'memory = "64MiB"', "[[vm.guest.device]]", 'kind = "net"', 'backend = "user"', "host = true"],
+];
+const SCENARIO = [
+  ...["el2_test = 1", 'name = "a"', "seed = 1", "[[step]]", 'boot = "demo"', "[[step]]", 'expect_console = "a"', 'of = "rt"'],
+  ...['within = "1s"', "[[step]]", 'expect_rows = "vm.ls"', 'filter = "state=running"', "count = 3"],
+];
+
+/** Kinds whose readers return what is wrong instead of throwing it. */
+function refuseUnless(ok: boolean): void {
+  if (!ok) throw new Error("refused");
+}
+
+const { plan, snapshot } = await smallMachine();
+
+async function smallMachine() {
+  const plan = await bootPlan();
+  const system = assemble(plan);
+  system.machine.run(1000);
+  const path = `${folder}/whole.snap`;
+  for (const _ of writeSnapshot(path, snapshotOf(system, plan, "fuzz"), false));
+  return { plan, snapshot: Deno.readFileSync(path) };
+}
+
+const KINDS: Readonly<Record<string, Kind>> = {
+  TOML: (random) => refuseUnless(readConfig(toml(random, CONFIG, CONFIG_TABLES, CONFIG_KEYS)).ok),
+  scenario: (random) =>
+    readScenario("a.test.toml", toml(random, SCENARIO, ["step"], ["boot", ...Object.keys(STEPS), "within", "of", "count"])),
+  devicetree: (random) => {
+    const bytes = dtb(random);
+    const read = readDevicetree(bytes);
+    lintVm(bytes);
+    refuseUnless(read.ok);
+    checkedDevicetree(bytes, 64 << 10);
+  },
+  ELF: (random) => {
+    const bytes = elf(random);
+    for (const read of [() => readElf(bytes, "position-independent"), () => readElfSymbols(bytes), () => compactSymbols(bytes)]) {
+      try {
+        read();
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+      }
+    }
+    bounded(bareMetalImage(bytes, 0x8000_0000, ROOM));
+  },
+  Image: (random) => {
+    const bytes = image(random);
+    try {
+      firmwareImage(bytes);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+    }
+    layoutPrimary(bytes, undefined, 0x4000_0000, ROOM);
+    bounded(bareMetalImage(bytes, 0x8000_0000, ROOM));
+  },
+  gzip: (random) => bounded(linuxImage(gzip(random), ROOM)),
+  initrd: (random) => {
+    const ramdisk = withEntries(cpio(random), [{ path: "a", kind: "file", permissions: 0o644, data: random.bytes(3) }]);
+    layoutPrimary(image(random), ramdisk, 0x4000_0000, ROOM);
+  },
+  snapshot: (random) => readSnapshot("a.snap", chance(random, 4), changedSnapshot(random)),
+  "capture options": (random) => {
+    const options = [
+      "user",
+      "none",
+      "host",
+      "lan",
+      "internet",
+      "allow",
+      "deny",
+      "capture",
+      "yes",
+      "no",
+      "10.0.0.0/8",
+      "::1",
+      "kind",
+      "rpc",
+      "vm",
+    ];
+    const readers = [
+      () => netOption().parseArg!(phrase(random, options), undefined),
+      () => parseFilter(phrase(random, ["kind", "name", "state", "vm", "t", ...options]), TABLES[random.pick(TABLE_NAMES)]),
+      () => parseFaultRule(phrase(random, ["rpc", "virq", "msg", "nth", "lose", "NOMEM", "vm", "call", "hvc", "delay", "1ms"])),
+    ];
+    random.pick(readers)();
+  },
+};
+
+/** An image that a plan takes lies within the memory that it is for. */
+function bounded(image: VmImage): void {
+  const { offset, size, bytes, entry } = image;
+  refuseUnless(neededMemory({ image, firmware: undefined, initrd: undefined }) <= ROOM);
+  const wrong = [offset, size, entry, bytes.length].find((value) => !Number.isSafeInteger(value) || value < 0 || value > ROOM);
+  if (wrong !== undefined) throw new TypeError(`an image is accepted whose place is ${offset} + ${size}, entry ${entry}`);
+}
+
+const MAGIC_SIZE = 8, SECTION_HEADER = 16;
+
+/** The snapshot with its parts changed, and its checksums right again. */
+function changedSnapshot(random: Random): Uint8Array {
+  const view = new DataView(snapshot.buffer, snapshot.byteOffset, snapshot.byteLength);
+  const sections: { kind: number; content: Uint8Array }[] = [];
+  for (let at = MAGIC_SIZE; at < snapshot.length;) {
+    const stored = view.getUint32(at + 4, true);
+    sections.push({ kind: snapshot[at], content: snapshot.subarray(at + SECTION_HEADER, at + SECTION_HEADER + stored) });
+    at += SECTION_HEADER + stored;
+  }
+  const changes = 1 + random.below(3);
+  for (let i = 0; i < changes && sections.length; i++) {
+    const at = random.below(sections.length), section = sections[at];
+    switch (random.below(5)) {
+      case 0:
+        sections.splice(at, 1);
+        break;
+      case 1:
+        sections.splice(random.below(sections.length), 0, section);
+        break;
+      case 2:
+        section.kind = random.below(8);
+        break;
+      default:
+        section.content = section.kind <= 2 ? changedJson(random, section.content) : damaged(random, section.content);
+    }
+  }
+  const sum = createHash("sha256"), parts: Uint8Array[] = [];
+  const add = (part: Uint8Array) => {
+    parts.push(part);
+    sum.update(part);
+  };
+  add(snapshot.subarray(0, MAGIC_SIZE));
+  for (const { kind, content } of sections) {
+    const whole = kind === 5 && !chance(random, 4) ? sum.copy().digest() : content;
+    const pack = chance(random, 5), stored = pack ? gzipSync(whole) : whole;
+    const header = new Uint8Array(SECTION_HEADER), fields = new DataView(header.buffer);
+    header[0] = kind;
+    header[1] = chance(random, 40) ? random.word() : pack ? 1 : 0;
+    const lie = (value: number) => chance(random, 40) ? Number(edge(random) & 0xffff_ffffn) : value;
+    fields.setUint32(4, lie(stored.length), true);
+    fields.setUint32(8, lie(whole.length), true);
+    fields.setUint32(12, crc32(stored), true);
+    add(header);
+    add(stored);
+  }
+  return damaged(random, joined(parts));
+}
+
+const PLAN_KEYS = ["plan", "version", "cpus", "memory", "what", "kind", "image", "seed", "devices", "behaviour", "host", "vms", "name"];
+
+function changedJson(random: Random, bytes: Uint8Array): Uint8Array {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return damaged(random, bytes);
+  }
+  return new TextEncoder().encode(JSON.stringify(exchanged(random, value, PLAN_KEYS)));
+}
+
+const header = await recordingHeader(plan);
+
+/** Lines of a recording: its plan, inputs of any kind, checks, an end. */
+function changedRecording(random: Random): string {
+  const inputs = [
+    "console",
+    "bytes",
+    "kind",
+    "at",
+    "settled",
+    "input",
+    "check",
+    "end",
+    "sha256",
+    "paused",
+    "registers",
+    "memory",
+    "code",
+    "message",
+  ];
+  const first = chance(random, 3) ? `${JSON.stringify(exchanged(random, JSON.parse(header), PLAN_KEYS))}\n` : header;
+  const lines = Array.from({ length: random.below(8) }, (_, i) => {
+    const usual = { at: i * 10, settled: true, input: { kind: "console", console: "a", bytes: [1] } };
+    const line = random.pick([usual, { at: i * 10, check: { registers: "00" } }, { at: i * 10, end: { code: 0 } }, { sha256: "00" }]);
+    return JSON.stringify(chance(random, 4) ? line : exchanged(random, line, inputs));
+  });
+  const text = first + lines.map((line) => `${line}\n`).join("");
+  return new TextDecoder().decode(damaged(random, new TextEncoder().encode(text)));
+}
+
+const memory = () => Deno.memoryUsage().rss;
+
+const cpu = () => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+};
+
+/** Runs inputs of a kind; says how many were accepted. */
+async function run(name: string, read: (random: Random) => unknown): Promise<number> {
+  const [, only] = new RegExp(`^${name}:(\\d+)$`).exec(Deno.env.get("EL2_FUZZ") ?? "") ?? [];
+  let accepted = 0;
+  for (let seed = Number(only ?? 0); seed < (only ? Number(only) + 1 : ROUNDS); seed++) {
+    const random = new Random(seed), begun = cpu(), before = memory();
+    try {
+      await read(random);
+      accepted++;
+    } catch (error) {
+      if (!isRefusal(error)) throw new Error(`EL2_FUZZ="${name}:${seed}": ${error instanceof Error ? error.stack : error}`);
+      assert.ok((error as Error).message.length > 0);
+    }
+    const took = cpu() - begun;
+    assert.ok(took < MOST_CPU_MS, `EL2_FUZZ="${name}:${seed}": ${took} ms of CPU time`);
+    const grown = memory() - before;
+    assert.ok(grown < MOST_MEMORY, `EL2_FUZZ="${name}:${seed}": ${Math.round(grown / MiB)} MiB more`);
+  }
+  return accepted;
+}
+
+for (const [name, read] of Object.entries(KINDS)) {
+  Deno.test(`fuzz: ${name}: accepted, or refused with a message`, async () => {
+    const accepted = await run(name, read);
+    if (!Deno.env.has("EL2_FUZZ")) assert.ok(accepted > 0 && accepted < ROUNDS, `${accepted} of ${ROUNDS} accepted`);
+  });
+}
+
+Deno.test("fuzz: recording: accepted, or refused with a message", async () => {
+  const path = `${folder}/a.rec`;
+  const accepted = await run("recording", (random) => {
+    Deno.writeTextFileSync(path, changedRecording(random));
+    return readRecording(path);
+  });
+  if (!Deno.env.has("EL2_FUZZ")) assert.ok(accepted > 0 && accepted < ROUNDS, `${accepted} of ${ROUNDS} accepted`);
+});
