@@ -16,7 +16,7 @@ const rule = (text: string) => parseNetRule(text)!;
 
 /** A NAT whose sockets a test counts. */
 function nat(policy: NetPolicy) {
-  const opened: string[] = [], problems: string[] = [];
+  const opened: string[] = [], problems: string[] = [], timers = new Set<() => void>();
   const stream = { write() {}, end() {}, destroy() {}, pause() {}, resume() {} };
   const network: OutsideNetwork = {
     connect(address, port, own) {
@@ -29,7 +29,10 @@ function nat(policy: NetPolicy) {
     },
     datagramPort: () => ({ send() {}, close() {} }),
     listen: () => ({ close() {} }),
-    later: () => () => {},
+    later(_milliseconds, action) {
+      timers.add(action);
+      return () => timers.delete(action);
+    },
     nameServer: ip("127.0.0.53"),
   };
   const device = new NetDevice(GUEST_MAC);
@@ -54,6 +57,11 @@ function nat(policy: NetPolicy) {
   return {
     opened,
     problems,
+    made,
+    /** Time passes: flows that are not used end, and so does what is counted. */
+    wait: () => {
+      for (const action of [...timers]) if (timers.delete(action)) action();
+    },
     tcp: (address: string, port: number) => made.send(writeTcp(route(ip(address)), { ...syn, sourcePort: 1000, destinationPort: port })),
     udp: (address: string, port: number, payload: Uint8Array = Uint8Array.of(1)) =>
       made.send(writeUdp(route(ip(address)), 1000, port, payload)),
@@ -108,6 +116,27 @@ Deno.test("D2: frames to every port of refused addresses open no socket, and the
     "--net user,allow=ADDRESS:PORT allows it",
     "--net user,lan=yes allows it",
   ]);
+});
+
+Deno.test("a guest opens 512 connections a second and has 512; the reason is said once", () => {
+  const one = nat(DEFAULT_NET_POLICY);
+  for (let port = 1; port <= 300; port++) one.udp("8.8.8.8", port);
+  for (let port = 1; port <= 1000; port++) one.tcp("8.8.8.8", port);
+  assert.equal(one.opened.length, 512, "datagrams count as well");
+  for (let port = 301; port <= 1000; port++) one.udp("8.8.8.8", port);
+  assert.equal(one.opened.length, 512);
+  const rate = "the guest opens more than 512 connections a second, the most of a network card; more are refused";
+  assert.deepEqual(one.problems, [rate]);
+  assert.ok(one.made.busy);
+  one.wait();
+  for (let port = 1001; port <= 2000; port++) one.tcp("8.8.8.8", port);
+  assert.equal(one.opened.length, 512 + 300, "of which 512 are of TCP");
+  assert.deepEqual(one.problems.slice(1), [
+    "the guest has 512 TCP connections, the most of a network card; more are refused until some end",
+  ]);
+  one.wait();
+  for (let port = 1; port <= 300; port++) one.udp("8.8.8.8", port);
+  assert.equal(one.opened.length, 512 + 300 + 300);
 });
 
 Deno.test("host, lan and internet open their addresses; rules that deny come first, then rules that allow", () => {

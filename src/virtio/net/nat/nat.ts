@@ -58,6 +58,9 @@ const ICMP_ECHO_REQUEST = 8;
  */
 const TCP_MAX = 512;
 const UDP_MAX = 256;
+/** Connections and flows that one guest may open in a second: browsers do not, scans do. */
+const OPENED_MAX = 512;
+const OPENED_WINDOW_MS = 1_000;
 /** Milliseconds after which a flow that the guest does not use is closed. */
 const UDP_IDLE_MS = 5_000;
 /** Bytes of a datagram that fits into a frame. */
@@ -106,8 +109,10 @@ export class Nat implements NetBackend {
   readonly #listeners: OutsideListener[] = [];
   #forwarded = 0;
   #sequence = 0x1000_0000;
-  /** Kinds of addresses of which it was said that they are refused. */
-  readonly #told = new Set<AddressKind>();
+  /** Opened since the window began; undefined where none has. */
+  #opened: { count: number; readonly forget: () => void } | undefined;
+  /** What was said already: kinds of addresses that are refused, and limits. */
+  readonly #told = new Set<AddressKind | "connections" | "rate">();
 
   constructor(readonly options: NatOptions) {
     for (const { protocol, host, guest } of options.forward) {
@@ -121,6 +126,7 @@ export class Nat implements NetBackend {
     for (const listener of this.#listeners) listener.close();
     for (const connection of [...this.#connections.values()]) connection.destroy();
     for (const key of [...this.#flows.keys()]) this.#closeFlow(key);
+    this.#opened?.forget();
   }
 
   /** What outlives its connections, as plain data. It is saved only while there are none. */
@@ -145,7 +151,7 @@ export class Nat implements NetBackend {
 
   /** Whether there are connections, or datagrams that may be answered. */
   get busy(): boolean {
-    return this.#connections.size > 0 || this.#flows.size > 0;
+    return this.#connections.size > 0 || this.#flows.size > 0 || this.#opened !== undefined;
   }
 
   drained(): void {
@@ -202,6 +208,7 @@ export class Nat implements NetBackend {
       if (answer) back(answer);
       return;
     }
+    if (!this.#flows.has(key) && !this.#mayOpen()) return;
     const answered = (bytes: Uint8Array) => {
       const message = filteredAnswer(bytes, (address) => mayAnswer(this.options.policy, address));
       if (message) back(message);
@@ -260,7 +267,7 @@ export class Nat implements NetBackend {
     if (!connection) {
       const opens = (segment.flags & (TcpFlag.SYN | TcpFlag.ACK | TcpFlag.RST)) === TcpFlag.SYN;
       const verdict = opens ? this.#judge(packet.destination, destinationPort) : undefined;
-      if (!verdict?.allowed || this.#connections.size >= TCP_MAX) {
+      if (!verdict?.allowed || !this.#hasRoom() || !this.#mayOpen()) {
         if (segment.flags & TcpFlag.RST) return;
         const next = segment.sequence + segment.payload.length + (segment.flags & TcpFlag.SYN ? 1 : 0) >>> 0;
         const reset = { ...refusal(next), sequence: segment.flags & TcpFlag.ACK ? segment.acknowledgment : 0 };
@@ -317,14 +324,37 @@ export class Nat implements NetBackend {
 
   /** Whether the guest may reach a port; of each kind that it may not, it is said once. */
   #judge(address: Ip, port: number): Verdict {
-    const { policy, onProblem } = this.options;
+    const { policy } = this.options;
     if (isDns(address, port)) return { allowed: mayResolve(policy), kind: "internet", own: true };
     const verdict = judge(policy, address, this.#outside(address, port), port);
-    if (!verdict.allowed && !this.#told.has(verdict.kind)) {
-      this.#told.add(verdict.kind);
-      onProblem(`the guest may not reach ${ipText(address)}:${port}; ${WAYS_OUT[verdict.kind]} allows it`);
+    if (!verdict.allowed) {
+      this.#tell(verdict.kind, `the guest may not reach ${ipText(address)}:${port}; ${WAYS_OUT[verdict.kind]} allows it`);
     }
     return verdict;
+  }
+
+  /** Whether one more TCP connection has room. */
+  #hasRoom(): boolean {
+    if (this.#connections.size < TCP_MAX) return true;
+    this.#tell("connections", `the guest has ${TCP_MAX} TCP connections, the most of a network card; more are refused until some end`);
+    return false;
+  }
+
+  /**
+   * Counts a connection or flow that the guest opens; false where there are too many in a second.
+   */
+  #mayOpen(): boolean {
+    this.#opened ??= { count: 0, forget: this.options.network.later(OPENED_WINDOW_MS, () => this.#opened = undefined) };
+    if (++this.#opened.count <= OPENED_MAX) return true;
+    this.#tell("rate", `the guest opens more than ${OPENED_MAX} connections a second, the most of a network card; more are refused`);
+    return false;
+  }
+
+  /** Says something once. */
+  #tell(what: AddressKind | "connections" | "rate", message: string): void {
+    if (this.#told.has(what)) return;
+    this.#told.add(what);
+    this.options.onProblem(message);
   }
 
   /** Answers of the resolver over TCP; what is not DNS ends the connection. */
