@@ -1,7 +1,7 @@
 // The busy machine of `bench tui`: four VMs that exchange messages and rings, its session, and a
 // terminal that only counts.
 
-import { runTui } from "../src/tui/run.ts";
+import { runTui, type TuiOptions } from "../src/tui/run.ts";
 import type { TerminalPort } from "../src/tui/terminal.ts";
 import { connectEmbedded, type SessionClient } from "../src/session/client.ts";
 import { planText } from "../src/configuration/plan-run.ts";
@@ -39,8 +39,10 @@ export class CountingTerminal implements TerminalPort {
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   readonly input = new ReadableStream<Uint8Array>({ start: (controller) => void (this.#controller = controller) });
 
+  constructor(readonly columns = 160, readonly rows = 48) {}
+
   size() {
-    return { columns: 160, rows: 48 };
+    return { columns: this.columns, rows: this.rows };
   }
   write(bytes: Uint8Array): Promise<void> {
     this.bytes += bytes.length;
@@ -57,8 +59,8 @@ export class CountingTerminal implements TerminalPort {
 }
 
 /** Shows a session on a terminal that counts. */
-export function showOn(terminal: CountingTerminal, client: SessionClient): ReturnType<typeof runTui> {
-  return runTui(client, terminal, { title: "bench", depth: "256", ascii: false, mouse: false, slowLink: false });
+export function showOn(terminal: CountingTerminal, client: SessionClient, options: Partial<TuiOptions> = {}): ReturnType<typeof runTui> {
+  return runTui(client, terminal, { title: "bench", depth: "256", ascii: false, mouse: false, slowLink: false, ...options });
 }
 
 /**

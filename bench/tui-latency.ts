@@ -173,6 +173,34 @@ export async function measureLink(client: SessionClient, start: () => void, byte
   return { keys, machine };
 }
 
+/**
+ * Seconds from the start of the program on a terminal (of util-linux's script) until its first frame
+ * is there.
+ */
+export async function measureFirstFrame(): Promise<number> {
+  const program = new URL("../main.ts", import.meta.url).pathname;
+  const demo = new URL("../assets/demo.toml", import.meta.url).pathname;
+  const command = `stty rows 24 cols 80; exec '${Deno.execPath()}' run -q --no-check -A '${program}' run '${demo}'`;
+  const start = performance.now();
+  const env = { TERM: "xterm-256color", COLORTERM: "truecolor" };
+  const child = new Deno.Command("script", { args: ["-qec", command, "/dev/null"], env, stdin: "piped", stdout: "piped", stderr: "null" })
+    .spawn();
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  for (let text = ""; !/\? .{0,80}help/.test(text);) {
+    const { value, done } = await reader.read();
+    if (done) throw new Error(`the demo ended without a frame; it wrote ${JSON.stringify(text)}`);
+    text += value;
+  }
+  const seconds = (performance.now() - start) / 1000;
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode("q"));
+  // What is left of the output is taken, or script would wait for ever.
+  while (!(await reader.read()).done);
+  await writer.abort().catch(() => {});
+  await child.status;
+  return seconds;
+}
+
 /** Seconds from the start of the program until a guest of the demo answers what is typed. */
 export async function measureStart(): Promise<number> {
   const program = new URL("../main.ts", import.meta.url).pathname;

@@ -1,6 +1,7 @@
 // `deno task bench tui`: what the TUI costs a busy machine, beside the same machine without a
-// screen, in interleaved rounds: process CPU, guest instructions per CPU second, bytes a frame, and
-// 0 bytes when nothing changes; then what a person waits for (docs/design/workstation.md §7).
+// screen, in interleaved rounds: process CPU, guest instructions per CPU second; bytes a frame at
+// three sizes, and 0 bytes when nothing changes; then what a person waits for
+// (docs/design/workstation.md §7).
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { cpuUsage } from "node:process";
@@ -8,7 +9,8 @@ import { busyPlan, CountingTerminal, openSession, showOn } from "./busy-demo.ts"
 import { type Contest, figuresPrinted } from "./ab.ts";
 import { preferredTree } from "./machines.ts";
 import { median } from "./statistics.ts";
-import { type Held, measureKeys, measureLink, measureStart, percentile } from "./tui-latency.ts";
+import { type FrameBytes, measureBytes } from "./tui-bytes.ts";
+import { type Held, measureFirstFrame, measureKeys, measureLink, measureStart, percentile } from "./tui-latency.ts";
 import { measureTurns } from "./tui-turns.ts";
 
 /** Wall time before and of a measurement, ms. */
@@ -30,10 +32,6 @@ interface Round {
   readonly cpu: number;
   /** Exits of guests to the hypervisor, a second: each is an event or more. */
   readonly exits: number;
-  readonly bytesPerFrame: number;
-  readonly framesPerSecond: number;
-  /** Bytes written in 1.5 s while the machine is paused. */
-  readonly pausedBytes: number;
 }
 
 async function measure(withTui: boolean): Promise<Round> {
@@ -43,8 +41,7 @@ async function measure(withTui: boolean): Promise<Round> {
   const look = async () => {
     const { rows } = await asker.ask({ table: "vcpu.ls", args: {} });
     const exits = rows.reduce((sum, row) => sum + Number(row.exits), 0);
-    const { bytes, frames } = terminal;
-    return { exits, bytes, frames, wall: performance.now() };
+    return { exits, wall: performance.now() };
   };
   client.send({ kind: "start", plan: await busyPlan() });
   await sleep(WARM_UP);
@@ -54,25 +51,14 @@ async function measure(withTui: boolean): Promise<Round> {
   const used = cpuUsage(cpu);
   const after = await look();
   const wall = (after.wall - before.wall) / 1000;
-  const frames = after.frames - before.frames;
   const round = {
     cpu: (used.user + used.system) / 1e6 / wall,
     exits: (after.exits - before.exits) / wall,
-    bytesPerFrame: frames ? (after.bytes - before.bytes) / frames : 0,
-    framesPerSecond: frames / wall,
   };
-  let pausedBytes = 0;
-  if (withTui) {
-    client.send({ kind: "pause" });
-    await sleep(1000);
-    const paused = terminal.bytes;
-    await sleep(1500);
-    pausedBytes = terminal.bytes - paused;
-  }
   terminal.end();
   await shown;
   hub.close();
-  return { ...round, pausedBytes };
+  return round;
 }
 
 /** A slow link, bytes a second, and how long it is looked at, ms. */
@@ -88,6 +74,13 @@ async function measureSlowLink(): Promise<Held> {
   return held;
 }
 
+/** A figure of each size, as the median of the rounds. */
+function bytesOf(rounds: readonly FrameBytes[][], name: string, value: (one: FrameBytes) => number): Record<string, number> {
+  return Object.fromEntries(
+    rounds[0].map(({ columns, rows }, size) => [`${name}_${columns}x${rows}`, median(rounds.map((round) => value(round[size])))]),
+  );
+}
+
 /** The values between which the middle half of all lies. */
 function quartiles(values: readonly number[]): readonly [number, number] {
   return [percentile(values, 0.25), percentile(values, 0.75)];
@@ -95,7 +88,15 @@ function quartiles(values: readonly number[]): readonly [number, number] {
 
 /** Figures of a round that are better when they are smaller. */
 const COMPARED = [
-  ...["cpu_headless", "bytes_per_frame", "key_to_frame_p50_ms", "key_to_frame_p99_ms"],
+  ...[
+    "cpu_headless",
+    "bytes_per_frame_80x24",
+    "bytes_per_frame_120x36",
+    "bytes_per_frame_200x60",
+    "first_frame_seconds",
+    "key_to_frame_p50_ms",
+    "key_to_frame_p99_ms",
+  ],
   ...["slow_link_longest_key_ms", "slow_link_longest_machine_ms", "start_to_answer_seconds"],
 ];
 
@@ -118,6 +119,8 @@ export async function benchTui(rounds: number, json: boolean): Promise<void> {
     ratiosComputing: number[] = [],
     links: Held[] = [],
     starts: number[] = [],
+    firsts: number[] = [],
+    bytes: FrameBytes[][] = [],
     keys: number[] = [];
   await measureStart(); // what is read from disk the first time is no warm start
   for (let round = 0; round < rounds; round++) {
@@ -126,7 +129,9 @@ export async function benchTui(rounds: number, json: boolean): Promise<void> {
     ratios.push(...await measureTurns(PAIRS_OF_TURNS));
     ratiosComputing.push(...await measureTurns(PAIRS_OF_TURNS_COMPUTING, image));
     links.push(await measureSlowLink());
+    bytes.push(await measureBytes(image));
     starts.push(await measureStart());
+    firsts.push(await measureFirstFrame());
     keys.push(...await measureKeys());
   }
   await Deno.remove(folder, { recursive: true });
@@ -140,9 +145,10 @@ export async function benchTui(rounds: number, json: boolean): Promise<void> {
     instructions_per_worker_second_quartiles: quartiles(ratios),
     instructions_per_worker_second_ratio_computing: median(ratiosComputing),
     instructions_per_worker_second_quartiles_computing: quartiles(ratiosComputing),
-    bytes_per_frame: of(tui, "bytesPerFrame"),
-    frames_per_second: of(tui, "framesPerSecond"),
-    paused_bytes: Math.max(...tui.map(({ pausedBytes }) => pausedBytes)),
+    ...bytesOf(bytes, "bytes_per_frame", ({ bytesPerFrame }) => bytesPerFrame),
+    ...bytesOf(bytes, "bytes_per_written_frame", ({ bytesPerWrittenFrame }) => bytesPerWrittenFrame),
+    paused_bytes: Math.max(...bytes.flat().map(({ paused }) => paused)),
+    first_frame_seconds: median(firsts),
     key_to_frame_p50_ms: percentile(keys, 0.5),
     key_to_frame_p99_ms: percentile(keys, 0.99),
     slow_link_longest_key_ms: median(links.map((one) => one.keys)),

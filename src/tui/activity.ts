@@ -51,20 +51,28 @@ export class Activity {
     for (const histories of this.#all) histories.refresh();
   }
 
-  /** Takes a sample at a wall time (ms). */
-  take(now: number, sample: MachineSample): void {
-    this.#mips = sample.mips;
+  /** Seconds after which histories advance. */
+  set stride(seconds: number) {
+    for (const histories of this.#all) histories.stride = seconds;
+  }
+
+  /** Takes a sample at a wall time (ms): for what is shown as figures too, or for histories only. */
+  take(now: number, sample: MachineSample, what: "figures" | "histories" = "figures"): void {
     const before = this.#reasons ?? sample.reasons;
     if (sample.reasons > before) this.#refusedAt = now;
     this.#reasons = sample.reasons;
     this.#rates.set("refusals", sample.reasons - before);
-    this.#cpus = Array.from({ length: sample.physicalCpus }, (_, cpu) => cpuUse(sample, cpu));
+    const cpus = Array.from({ length: sample.physicalCpus }, (_, cpu) => cpuUse(sample, cpu));
+    if (what === "figures") {
+      this.#mips = sample.mips;
+      this.#cpus = cpus;
+    }
     const amounts: [string, number][] = [[MIPS, sample.mips]];
     for (const { name, vcpus } of sample.vms) {
       amounts.push([`vm:${name}`, Math.min(vcpus.reduce((sum, { load }) => sum + load, 0), 1)]);
       for (const { index, load } of vcpus) amounts.push([`vcpu:${name}/${index}`, load]);
     }
-    this.#cpus.forEach(({ share }, cpu) => amounts.push([`pcpu:${cpu}`, share]));
+    cpus.forEach(({ share }, cpu) => amounts.push([`pcpu:${cpu}`, share]));
     for (const [name, rate] of this.#rates) amounts.push([name, rate]);
     this.histories.take(now, amounts);
   }

@@ -20,6 +20,7 @@ import { Mouse } from "./mouse.ts";
 import { Navigation } from "./navigation.ts";
 import { type Fork, TimeMenu } from "./time-menu.ts";
 import type { Overlay } from "./overlay.ts";
+import { Pace } from "./pace.ts";
 import { OtherSessions, type Start } from "./other-sessions.ts";
 import type { OwnProgram } from "./own-program.ts";
 import { type FilteredPane, isFiltered, type Pane } from "./pane.ts";
@@ -117,6 +118,9 @@ export class App {
   #theme: string | undefined;
   readonly #activity: Activity;
   readonly #tree: TreePane;
+  readonly #pace = new Pace();
+  /** Virtual time over wall time, as it is shown. */
+  #speed: number | undefined;
   readonly #console: ConsolePane;
   readonly #windows: Windows;
   readonly #questions: Questions;
@@ -169,6 +173,7 @@ export class App {
       (request) => port.send(request),
       () => this.#session.answers && !this.#frozen && this.#session.sample !== undefined,
       () => port.changed(false),
+      this.#pace,
     );
     const host: Host = {
       ...{ asker: this.#asker, windows: this.#windows, questions: this.#questions, tree: this.#tree, console: this.#console },
@@ -283,8 +288,13 @@ export class App {
 
   #takeSample(sample: MachineSample): void {
     this.#look.vms.take(sample.vms);
-    this.#activity.take(this.#clock(), sample);
-    this.#tree.update(sample);
+    const now = this.#clock(), shown = this.#pace.takes(now, sample, !this.#session.paused && !this.end);
+    this.#activity.stride = this.#pace.slowness;
+    this.#activity.take(now, sample, shown ? "figures" : "histories");
+    if (shown) {
+      this.#speed = this.#session.speed;
+      this.#tree.update(sample);
+    }
     this.#console.settle();
     for (const vm of sample.vms) if (vm.console !== undefined) this.#console.open(vm.console);
     if (!this.#tree.chosen && this.#focus === this.#tree) this.#consoles.preferSelected();
@@ -523,6 +533,11 @@ export class App {
 
   // ---- drawing ----
 
+  /** Notes that a frame of so many bytes was written, and how long (ms) the terminal took to take it. */
+  wrote(bytes: number, took: number): void {
+    this.#pace.wrote(this.#clock(), bytes, took);
+  }
+
   /** Draws everything. */
   draw(screen: Screen): void {
     this.#look = this.#look.with({ depth: screen.depth });
@@ -531,13 +546,15 @@ export class App {
 
   #frameState(): FrameState {
     const { lost, sample, speed, dropped, past, now } = this.#session;
+    // A machine that stands still has no speed, and one that begins to go has its first at once.
+    this.#speed = speed === undefined ? undefined : this.#speed ?? speed;
     return {
       title: this.options.title,
       screen: this.#windows.screen.key,
       state: this.#session.word(this.options.replay ?? false),
       readOnly: this.options.readOnly ?? false,
       frozen: this.#frozen?.missed,
-      ...{ lost, sample, speed, dropped },
+      ...{ lost, dropped, sample: sample && { ...sample, mips: this.#activity.mips }, speed: this.#speed },
       newReasons: this.#questions.newReasons,
       past: past && sample ? Math.max(now - sample.time, 0) : undefined,
       timeline: past && sample ? { here: sample.time, now: Math.max(now, sample.time), snapshots: [], refusals: [] } : undefined,

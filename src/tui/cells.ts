@@ -3,6 +3,7 @@
 
 import { ColorMap, PAGE } from "./color-map.ts";
 import { Attribute, type Color, type ColorDepth, roleColor, type Style } from "./color.ts";
+import { FrameRuns } from "./frame-runs.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { type SetName, swap } from "./glyphs.ts";
 import { clusters as clustersOf, clusterWidth, isAscii, isDrawing } from "./graphemes.ts";
@@ -234,7 +235,9 @@ export class Screen {
       front.blank();
       this.#cursorKnown = false;
     }
-    for (let y = 0; y < this.#height; y++) this.#row(out, y, back, front);
+    const runs = new FrameRuns(this.#repaint);
+    for (let y = 0; y < this.#height; y++) this.#row(runs, y, back, front);
+    runs.write(out);
     this.#back = front;
     this.#front = back;
     this.#repaint = false;
@@ -257,36 +260,34 @@ export class Screen {
     return `${hide}${out.text}${cursor ? `\x1b[${cursor.y + 1};${cursor.x + 1}H${show}` : ""}`;
   }
 
-  #row(out: FrameWriter, y: number, back: Plane, front: Plane): void {
+  /** Collects what a row has to show anew. */
+  #row(runs: FrameRuns, y: number, back: Plane, front: Plane): void {
     const start = y * this.#width;
+    runs.begin(y);
     for (let x = 0; x < this.#width; x++) {
       const at = start + x;
       if (back.same(front, at) || this.#looksSame(back, front, at)) continue;
       // A change of the second half of a wide cluster is a change of the cluster.
       const first = back.character[at] === CONTINUATION && x > 0 ? x - 1 : x;
-      this.#reach(out, first, y, back);
-      this.#cell(out, back, start + first);
+      const gap = first - runs.end;
+      if (gap > 0 && gap <= REWRITTEN_GAP && this.#goesOn(runs, back, start, first)) {
+        for (let column = runs.end; column < first; column++) this.#cell(runs, back, start, column);
+      }
+      this.#cell(runs, back, start, first);
+      if (front.character[at] === CONTINUATION || !isRuly(front.character[at])) runs.keepOrder();
       if (x + 1 < this.#width && back.character[start + first + 1] === CONTINUATION) x = first + 1;
     }
   }
 
-  /** Takes the cursor to a cell: over a few cells that are as they should be, or by a jump. */
-  #reach(out: FrameWriter, x: number, y: number, plane: Plane): void {
-    const from = out.columnIn(y);
-    if (from >= 0 && from < x && x - from <= REWRITTEN_GAP) {
-      for (let column = from; column < x; column++) if (!this.#goesOn(out, plane, y * this.#width + column)) return out.move(x, y);
-      for (let column = from; column < x; column++) this.#cell(out, plane, y * this.#width + column);
-      return;
+  /** Whether the cells between the last run and a column are a byte each in the style of that. */
+  #goesOn(runs: FrameRuns, plane: Plane, start: number, end: number): boolean {
+    for (let column = runs.end; column < end; column++) {
+      const character = plane.character[start + column];
+      if (character < SPACE || character > 0x7e) return false;
+      this.#map.map(plane.foreground[start + column], plane.background[start + column], plane.attributes[start + column]);
+      if (!runs.has(this.#map.foreground, this.#map.background, this.#map.attributes, character === SPACE)) return false;
     }
-    out.move(x, y);
-  }
-
-  /** Whether a cell can be written again in a byte. */
-  #goesOn(out: FrameWriter, plane: Plane, at: number): boolean {
-    const character = plane.character[at];
-    if (character < SPACE || character > 0x7e) return false;
-    this.#map.map(plane.foreground[at], plane.background[at], plane.attributes[at]);
-    return out.has(this.#map.foreground, this.#map.background, this.#map.attributes, character === SPACE);
+    return true;
   }
 
   /** Whether cells differ only in what this terminal does not show. */
@@ -302,15 +303,18 @@ export class Screen {
     return foreground === map.foreground && attributes === map.attributes;
   }
 
-  #cell(out: FrameWriter, plane: Plane, at: number): void {
-    const character = plane.character[at];
+  #cell(runs: FrameRuns, plane: Plane, start: number, x: number): void {
+    const at = start + x, character = plane.character[at];
     if (character === CONTINUATION) return;
     const map = this.#map;
     map.map(plane.foreground[at], plane.background[at], plane.attributes[at]);
-    out.style(map.foreground, map.background, map.attributes, character === SPACE);
-    // Terminals disagree about the width of what is neither ASCII nor drawn by el2: where the
-    // cursor is after it is not relied on.
-    out.put(textOf(character), character < 0x80 || isDrawing(character) ? 1 : 0);
+    runs.add(x, textOf(character), map.foreground, map.background, map.attributes, character === SPACE);
+    // Where the cursor is after such a cluster is not relied on, and it may cover what stands next
+    // to it.
+    if (!isRuly(character)) {
+      runs.keepOrder();
+      runs.cut();
+    }
   }
 
   /** The drawn text, a string a row without trailing blanks: for tests. */
@@ -347,6 +351,13 @@ export class Screen {
     }
     return lines;
   }
+}
+
+/**
+ * Whether all terminals agree on the width: they do on ASCII and on what el2 draws, not on the rest.
+ */
+function isRuly(character: number): boolean {
+  return character < 0x80 || isDrawing(character);
 }
 
 /** The cluster of a cell. */

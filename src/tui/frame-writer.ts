@@ -35,11 +35,6 @@ export class FrameWriter {
     this.text += text;
   }
 
-  /** Whether the cursor is known to be in a row; then at which column, else -1. */
-  columnIn(y: number): number {
-    return y === this.#y ? this.#x : -1;
-  }
-
   /** Takes the cursor to a cell. */
   move(x: number, y: number): void {
     if (y === this.#y && x === this.#x) return;
@@ -61,7 +56,7 @@ export class FrameWriter {
   }
 
   /** Whether a mapped style is the terminal's own now, as far as it shows. */
-  has(foreground: Color, background: Color, attributes: number, blank: boolean): boolean {
+  #has(foreground: Color, background: Color, attributes: number, blank: boolean): boolean {
     if (background !== this.#background) return false;
     if (blank) return ((attributes ^ this.#attributes) & ON_BLANKS) === 0;
     return foreground === this.#foreground && attributes === this.#attributes;
@@ -69,7 +64,7 @@ export class FrameWriter {
 
   /** Sets a mapped style. The ink of a blank is no difference. */
   style(foreground: Color, background: Color, attributes: number, blank: boolean): void {
-    if (this.has(foreground, background, attributes, blank)) return;
+    if (this.#has(foreground, background, attributes, blank)) return;
     if (blank) {
       foreground = this.#foreground;
       attributes = this.#attributes & ~ON_BLANKS | attributes & ON_BLANKS;

@@ -13,6 +13,9 @@ export class Histories {
   #still = new Map<string, readonly number[]>();
   readonly #sums = new Map<string, { sum: number; count: number }>();
   #from: number | undefined;
+  #steps = 0;
+  /** Samples that come at once: less often where a link is slow. */
+  stride = 1;
 
   /** @param motion they advance by themselves; else `refresh` shows what has come */
   constructor(readonly motion = true) {}
@@ -29,6 +32,7 @@ export class Histories {
     if (steps > 0) {
       this.#close(Math.min(steps, KEPT));
       this.#from += steps * STEP;
+      this.#steps += steps;
     }
     for (const [id, amount] of amounts) {
       const sum = this.#sums.get(id);
@@ -43,7 +47,8 @@ export class Histories {
 
   /** Samples of an id, the newest last. */
   of(id: string): readonly number[] {
-    return (this.motion ? this.#rings : this.#still).get(id) ?? [];
+    const ring = (this.motion ? this.#rings : this.#still).get(id) ?? [], held = this.motion ? this.#steps % this.stride : 0;
+    return held && ring.length > held ? ring.slice(0, -held) : ring;
   }
 
   /** Forgets what is not among these. */

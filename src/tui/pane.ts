@@ -34,6 +34,8 @@ export interface Pane {
    * often than it has to follow.
    */
   readonly staysGood?: number;
+  /** It shows what happens, the newest last. */
+  readonly streams?: boolean;
   /** Answers need only have what has happened since the one before. */
   readonly onward?: boolean;
   /**

@@ -1,6 +1,7 @@
 // What the visible panes ask the session, which answers with each sample until they want something
 // else; and which events it records for them.
 
+import type { Pace } from "./pace.ts";
 import type { Pane } from "./pane.ts";
 import type { Windows } from "./windows.ts";
 import type { TraceKind } from "../abi/trace.ts";
@@ -60,6 +61,7 @@ export class Questions {
     readonly send: (request: Request) => void,
     readonly open: () => boolean,
     readonly changed: () => void,
+    readonly pace: Pace,
   ) {}
 
   /** Refusals that nobody has looked at. */
@@ -129,7 +131,8 @@ export class Questions {
   #ask(pane: Pane, queries: readonly Query[]): void {
     this.#end(pane);
     if (!queries.length) return;
-    const repeat = { times: REPEATED, every: pane.staysGood ?? 0, onward: pane.onward ?? false };
+    const every = pane.streams ? this.pace.streams(this.windows.width) : pane.staysGood ?? 0;
+    const repeat = { times: REPEATED, every, onward: pane.onward ?? false };
     const first: Answer[] = [], ends: (() => void)[] = [];
     const asked: Asked = {
       wanted: textOf(queries),

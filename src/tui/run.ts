@@ -92,12 +92,17 @@ export async function runTui(client: Client, port: TerminalPort, options: TuiOpt
   /** What goes to the terminal beside the cells, in front of the next frame. */
   let aside = "";
 
-  const pump: FramePump = new FramePump(port, () => {
-    app.draw(screen);
-    const bytes = aside + screen.frame();
-    aside = "";
-    return bytes;
-  }, options.slowLink);
+  const pump: FramePump = new FramePump(
+    port,
+    () => {
+      app.draw(screen);
+      const bytes = aside + screen.frame();
+      aside = "";
+      return bytes;
+    },
+    options.slowLink,
+    (bytes, took) => app.wrote(bytes, took),
+  );
   const connection: Connection = new Connection(client, options.reconnect, {
     event: (event) => app.apply(event),
     lost: () => app.lost(`session ${options.title}: its socket is gone`),

@@ -131,6 +131,10 @@ export class TablePane implements FilteredPane {
     return { table, args: stream ? { limit: this.#limit, filter: this.#filter.text || undefined, ...args } : args };
   }
 
+  get streams(): boolean {
+    return this.options.stream ?? false;
+  }
+
   /** What has happened stays as it is, in the log of events. */
   get onward(): boolean {
     return this.options.table === "events" && this.options.stream === true;

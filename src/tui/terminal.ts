@@ -132,8 +132,16 @@ export class FramePump {
    */
   #closed = true;
 
-  /** @param draw makes the next frame's bytes; empty when nothing changed. */
-  constructor(readonly port: TerminalPort, readonly draw: () => string, slowLink: boolean) {
+  /**
+   * @param draw makes the next frame's bytes; empty when nothing changed
+   * @param wrote is told of each frame: its bytes, and how long (ms) the terminal took to take it
+   */
+  constructor(
+    readonly port: TerminalPort,
+    readonly draw: () => string,
+    slowLink: boolean,
+    readonly wrote: (bytes: number, took: number) => void = () => {},
+  ) {
     if (slowLink) this.#interval = SLOW_INTERVAL;
   }
 
@@ -173,8 +181,10 @@ export class FramePump {
     if (frame === "") return;
     this.#busy = true;
     const start = performance.now();
-    this.port.write(encoder.encode(frame)).then(() => {
+    const bytes = encoder.encode(frame);
+    this.port.write(bytes).then(() => {
       this.#busy = false;
+      this.wrote(bytes.length, performance.now() - start);
       if (performance.now() - start > SLOW_WRITE) this.#interval = SLOW_INTERVAL;
       if (this.#wanted) {
         this.#wanted = false;

@@ -106,7 +106,7 @@ Deno.test("the lines below the tree change by themselves; a frame in which a que
   assert.ok(bytes > 0 && bytes < 200, `${bytes} bytes`);
 });
 
-Deno.test("the lines below the tree are asked for every other second, and at once when the machine stands still; events with each picture", async () => {
+Deno.test("the lines below the tree are asked for every other second, and at once when the machine stands still; events with every second picture", async () => {
   const rig = await ready(new Rig());
   const answered: TableName[] = [];
   const asked = () => answered.splice(0).sort();
@@ -123,7 +123,7 @@ Deno.test("the lines below the tree are asked for every other second, and at onc
     rig.time += 200;
     rig.sample();
     await rig.lines();
-    assert.deepEqual(asked(), ["events"]);
+    assert.deepEqual(asked(), picture % 2 ? ["events"] : []);
   }
   rig.apply({ kind: "paused", paused: true });
   await rig.lines();
