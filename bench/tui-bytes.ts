@@ -1,6 +1,6 @@
 // What the overview of the busy machine costs a link: bytes a frame at three sizes of the terminal,
-// in direct color (docs/design/look.md §7). One more VM computes without end, so that the machine is
-// never idle and each picture of it differs from the one before.
+// in direct color (docs/design/look.md §7). One more VM computes without end: each picture of the
+// machine differs from the one before.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { busyPlan, CountingTerminal, openSession, showOn } from "./busy-demo.ts";

@@ -174,8 +174,8 @@ export async function measureLink(client: SessionClient, start: () => void, byte
 }
 
 /**
- * Seconds from the start of the program on a terminal (of util-linux's script) until its first frame
- * is there.
+ * Seconds from the start of the program on a terminal (of util-linux's script) until the first
+ * frame is there.
  */
 export async function measureFirstFrame(): Promise<number> {
   const program = new URL("../main.ts", import.meta.url).pathname;

@@ -56,7 +56,7 @@ export class Activity {
     for (const histories of this.#all) histories.stride = seconds;
   }
 
-  /** Takes a sample at a wall time (ms): for what is shown as figures too, or for histories only. */
+  /** Takes a sample at a wall time (ms): for figures too, or for histories only. */
   take(now: number, sample: MachineSample, what: "figures" | "histories" = "figures"): void {
     const before = this.#reasons ?? sample.reasons;
     if (sample.reasons > before) this.#refusedAt = now;

@@ -533,7 +533,7 @@ export class App {
 
   // ---- drawing ----
 
-  /** Notes that a frame of so many bytes was written, and how long (ms) the terminal took to take it. */
+  /** Notes that a frame was written, and how long (ms) the terminal took to take it. */
   wrote(bytes: number, took: number): void {
     this.#pace.wrote(this.#clock(), bytes, took);
   }

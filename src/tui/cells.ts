@@ -353,9 +353,7 @@ export class Screen {
   }
 }
 
-/**
- * Whether all terminals agree on the width: they do on ASCII and on what el2 draws, not on the rest.
- */
+/** Whether all terminals agree on the width: on ASCII and on what el2 draws, not on the rest. */
 function isRuly(character: number): boolean {
   return character < 0x80 || isDrawing(character);
 }

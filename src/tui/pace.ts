@@ -12,7 +12,7 @@ const WIDE = 160;
 
 /** Wall time (ms) over which bytes are counted. */
 const COUNTED = 5000;
-/** Bytes a frame in the mean: above the first, pictures come half as often; below the second again. */
+/** Bytes a frame in the mean: above the first the pace is halved, below the second it returns. */
 const MANY_BYTES = 1600;
 const FEW_BYTES = 800;
 /** The slowest write (ms) that still counts as a fast link. */
