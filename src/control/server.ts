@@ -185,6 +185,8 @@ class Pace {
 
 /** Sends messages in order, one write at a time. */
 class Writer {
+  /** The newest picture of the machine, which a client that is behind gets later. */
+  #sample: ServerMessage | undefined;
   #last: Promise<void> = Promise.resolve();
   #waiting = 0;
   #gone = false;
@@ -193,7 +195,12 @@ class Writer {
 
   send(message: ServerMessage | Greeting): void {
     const spare = message.kind === "sample" || message.kind === "events";
-    if (this.#gone || spare && this.#waiting > WAITING) return;
+    if (this.#gone) return;
+    if (spare && this.#waiting > WAITING) {
+      if (message.kind === "sample") this.#sample = message;
+      return;
+    }
+    if (message.kind === "sample") this.#sample = undefined;
     const bytes = encodeMessage(message);
     this.#waiting += bytes.length;
     if (this.#waiting > TOO_MUCH) return this.#end();
@@ -206,6 +213,10 @@ class Writer {
         this.#gone = true;
       }
       this.#waiting -= bytes.length;
+      const sample = this.#sample;
+      if (!sample || this.#waiting > WAITING) return;
+      this.#sample = undefined;
+      this.send(sample);
     });
   }
 

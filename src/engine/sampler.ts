@@ -48,6 +48,7 @@ export class Sampler {
         time,
         instructions,
         reasons: system.inspector.reasons,
+        wall,
         mips: seconds > 0 ? (instructions - last.instructions) / seconds / 1e6 : 0,
         physicalCpus: machine.cpus.length,
         ...system.core.translatorCounters && { translator: { ...system.core.translatorCounters } },

@@ -63,13 +63,16 @@ function* pieces(view: View): Generator<Piece> {
     for (const { range } of ranges) cuts.add(range.offset).add(range.offset + range.size);
     const edges = [...cuts].sort((a, b) => a - b);
     for (let i = 0; i + 1 < edges.length; i++) {
+      const at = owner.base + edges[i];
       const mappings = ranges.filter(({ range }) => range.offset <= edges[i] && range.offset + range.size > edges[i])
         .map(({ addressSpace, range }) => ({
           space: addressSpace,
           ipa: range.ipa + edges[i] - range.offset,
           attributes: range.attributes,
-        }));
-      yield { pa: asPa(owner.base + edges[i]), size: edges[i + 1] - edges[i], owner, mappings };
+        }))
+        // Another extent may have been mapped over it since: an extent knows its own mappings only.
+        .filter(({ space, ipa }) => space.stage2.lookup(ipa)?.pa === at);
+      yield { pa: asPa(at), size: edges[i + 1] - edges[i], owner, mappings };
     }
   }
 }

@@ -70,6 +70,8 @@ const machineSample = v.object({
   reasons: count(),
   /** Guest instructions per second of wall time since the last sample, in millions. */
   mips: amount,
+  /** Wall time (ms) of the machine's own clock: a sample may be old when it is heard. */
+  wall: v.optional(amount),
   physicalCpus: count(),
   /**
    * What the translator has done: counts of regions, modules, instructions and bytes, and host

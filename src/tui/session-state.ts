@@ -167,7 +167,7 @@ export class SessionState {
   }
 
   #takeSample(sample: MachineSample): void {
-    const now = this.clock();
+    const now = sample.wall ?? this.clock();
     if (this.#sample && now > this.#sampledAt && !this.#paused) {
       this.#speed = (sample.time - this.#sample.time) / 1e6 / (now - this.#sampledAt);
     }

@@ -99,7 +99,7 @@ export class TablePane implements FilteredPane {
     if (this.filterText) {
       right.push([{ text: `/${this.filterText}`, role: "accent" }, { text: ` ${shown} of ${this.#rows.length}`, role: "dim" }]);
     }
-    if (this.#dropped) right.push([{ text: `${this.#dropped} lost`, role: "warn" }]);
+    if (this.#dropped) right.push([{ text: `${this.#dropped} older gone`, role: "dim" }]);
     const own = this.options.right?.();
     if (own) right.push([...own]);
     if (stream) {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { SessionClient } from "../../src/session/client.ts";
+import { connectSession } from "../../src/control/remote.ts";
 import { SessionHub } from "../../src/control/hub.ts";
 import { besideSocket } from "../../src/control/places.ts";
 import { SessionServer, SocketInUse } from "../../src/control/server.ts";
@@ -40,4 +41,31 @@ Deno.test("who only looks whether a session lives does not keep one from startin
   const starting = SessionServer.listen(place.hub(), place.socket);
   looking.close();
   (await starting).close();
+});
+
+Deno.test("a client that is behind gets the newest picture once it has caught up", async () => {
+  using place = new Place();
+  const machine: SessionClient = { send() {}, onEvent() {}, close() {} };
+  const hub = new SessionHub(machine, { name: "same", what: "test", started: "", logs: undefined });
+  const server = await SessionServer.listen(hub, place.socket);
+  const client = await connectSession(place.socket, { readOnly: false, follow: true });
+  const times: number[] = [];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  client.onEvent = (event) => {
+    if (event.kind !== "sample") return;
+    times.push(event.sample.time);
+    if (event.sample.time === 3) resolve();
+  };
+  const event = { time: 0, pcpu: undefined, kind: "log", vcpu: "vm:host", text: "x".repeat(1000), refused: false } as const;
+  machine.onEvent({ kind: "events", events: Array.from({ length: 2000 }, () => event), dropped: 0 });
+  for (const time of [1, 2, 3]) {
+    machine.onEvent({
+      kind: "sample",
+      sample: { time, instructions: 0, reasons: 0, mips: 0, physicalCpus: 1, translator: undefined, vms: [] },
+    });
+  }
+  await promise;
+  assert.deepEqual(times, [3]);
+  client.close();
+  server.close();
 });

@@ -31,7 +31,7 @@ Deno.test("who follows events sees those that come behind the others, and as man
   pane.take(answer([3, 4], "1.1", 7));
   pane.take(answer([], "1.2"));
   assert.deepEqual(numbers(pane), [0, 1, 2, 3, 4]);
-  assert.match(titleText(pane), /7 lost/);
+  assert.match(titleText(pane), /7 older gone/);
   pane.take(answer(range(5, limit), "1.2"));
   assert.deepEqual(numbers(pane), range(5, limit));
   assert.equal(pane.selectedId, `ev:${limit + 4}`);
