@@ -118,6 +118,9 @@ export const VcpuRunState = {
  */
 export const VcpuResume = { Emulate: 0n, Retry: 1n, Fault: 2n } as const;
 
+/** `state_data_0` of Fault: the VM's watchdog was not pinged in time. */
+export const WATCHDOG_BITE = 1n;
+
 /** `state_data_1` of ExpectsWakeup: what puts the vCPU to sleep. */
 export const WakeupFrom = { Unspecified: 0n, Wfi: 1n, PsciCpuSuspend: 2n, PsciSystemSuspend: 3n } as const;
 

@@ -28,7 +28,7 @@ interface LastWork {
 }
 
 /** The more a stop says of a VM's end, the further in front. */
-const TELLING: readonly VcpuEnd[] = ["fault", "system-reset", "system-off", "killed"];
+const TELLING: readonly VcpuEnd[] = ["fault", "watchdog", "system-reset", "system-off", "killed"];
 
 const EXIT_RULES: Readonly<Record<VmExitReason, string>> = {
   "exit": "the guest asked for its end (VM_EXIT)",

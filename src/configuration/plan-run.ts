@@ -144,7 +144,7 @@ async function planConfig(
   };
   const { cpus, memory, turbo, seed, cap_ids: capIds, quirks, hypervisor_node: hypervisorNode, strict, check } = file.machine;
   const { auth = DEFAULT_BEHAVIOUR.auth } = file.rm;
-  const behaviour = { capIds, quirks, hypervisorNode, auth, strict, check };
+  const behaviour = { ...DEFAULT_BEHAVIOUR, capIds, quirks, hypervisorNode, auth, strict, check };
   const root = spoilt.has(["rm"]) ? undefined : await planRoot(file.rm, folder, refuseIn("rm"));
   if (root && hypervisorNode !== DEFAULT_BEHAVIOUR.hypervisorNode) {
     refuseIn("machine")("hypervisor_node", 'hypervisor_node needs the native resource manager; remove it with [rm] kind = "image"');

@@ -97,6 +97,8 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
   readonly behaviour: Behaviour;
   /** Whether defects of the recorded build are there as well (`Behaviour.quirks`). */
   readonly hasQuirks: boolean;
+  /** Turning off a watchdog that is off is an error (`Behaviour.idleWatchdog`). */
+  readonly refusesIdleWatchdog: boolean;
   #serial = 0;
 
   /**
@@ -105,6 +107,7 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
   constructor(readonly machine: Machine, readonly options: HypervisorOptions) {
     this.behaviour = { ...DEFAULT_BEHAVIOUR, ...options.behaviour };
     this.hasQuirks = this.behaviour.quirks === "as-observed";
+    this.refusesIdleWatchdog = this.behaviour.idleWatchdog === "refuse";
     this.random = new RandomGenerator(options.seed);
     new HypercallFaults(this.faults, this.hypercalls);
     this.pageTables = new PageTables(options.stage2, this.faults);

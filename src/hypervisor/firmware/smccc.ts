@@ -6,7 +6,11 @@ import { DEFERRED } from "../capabilities/hypercall-definition.ts";
 import type { SmcccReply } from "./smccc-reply.ts";
 import { psci } from "./psci.ts";
 import { isTrng, trng } from "./trng.ts";
+import { watchdogCall } from "./watchdog-calls.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
+
+/** The instruction that makes a call. */
+export type Conduit = "hvc" | "smc";
 
 /** Parts of a function id. */
 const Fid = {
@@ -50,14 +54,14 @@ const PSCI_END = 0x20;
  * Makes the call that `x` (X0..X7, unsigned 64 bits) describes for `vcpu`.
  * Unknown functions answer -1 in X0 and change nothing else.
  */
-export function smccc(vcpu: Vcpu, x: readonly bigint[]): SmcccReply {
-  const reply = perform(vcpu, x);
+export function smccc(vcpu: Vcpu, x: readonly bigint[], conduit: Conduit): SmcccReply {
+  const reply = perform(vcpu, x, conduit);
   const id = Number(x[0] & 0xffff_ffffn);
   if (reply === UNKNOWN && !KNOWN_ABSENT.has(id)) vcpu.services.uncovered(vcpu, `SMCCC function 0x${id.toString(16)}`);
   return reply;
 }
 
-function perform(vcpu: Vcpu, x: readonly bigint[]): SmcccReply {
+function perform(vcpu: Vcpu, x: readonly bigint[], conduit: Conduit): SmcccReply {
   const id = Number(x[0] & 0xffff_ffffn);
   if (!(id & Fid.Fast) || id & Fid.Reserved) return UNKNOWN;
   const wide = (id & Fid.Smc64) !== 0;
@@ -75,7 +79,7 @@ function perform(vcpu: Vcpu, x: readonly bigint[]): SmcccReply {
       if (fn === HypFunction.CallUid) return UID;
       return fn === HypFunction.Revision ? [1n, 0n] : UNKNOWN;
     case Owner.VendorHyp:
-      return vendorHyp(vcpu, fn, wide, x);
+      return vendorHyp(vcpu, fn, wide, x, conduit);
     default:
       return UNKNOWN;
   }
@@ -85,7 +89,7 @@ function archFeatures(id: number): bigint {
   return id === SMCCC_VERSION || id === SMCCC_ARCH_FEATURES ? 0n : NOT_SUPPORTED_32;
 }
 
-function vendorHyp(vcpu: Vcpu, fn: number, wide: boolean, x: readonly bigint[]): SmcccReply {
+function vendorHyp(vcpu: Vcpu, fn: number, wide: boolean, x: readonly bigint[], conduit: Conduit): SmcccReply {
   if ((fn & HYPERCALL_CLASS_MASK) === HYPERCALL_CLASS) {
     if (!wide) return UNKNOWN;
     const reply = vcpu.services.hypercalls.dispatch(vcpu, fn & ~HYPERCALL_CLASS_MASK, x.slice(1), "smccc");
@@ -95,5 +99,6 @@ function vendorHyp(vcpu: Vcpu, fn: number, wide: boolean, x: readonly bigint[]):
   if (wide) return UNKNOWN;
   if (fn === HypFunction.CallUid) return UID;
   if (fn === HypFunction.CallCount) return NOT_THERE;
-  return fn === HypFunction.Revision ? [API_INFO] : UNKNOWN;
+  if (fn === HypFunction.Revision) return [API_INFO];
+  return conduit === "smc" ? watchdogCall(vcpu, fn, x) ?? UNKNOWN : UNKNOWN;
 }

@@ -165,7 +165,7 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
   smc(functionId: number, ...args: bigint[]): HypercallResult {
     this.#accesses++;
     const x = Array.from({ length: REGISTERS }, (_, index) => BigInt.asUintN(64, index === 0 ? BigInt(functionId) : args[index - 1] ?? 0n));
-    const results = smccc(this.vcpu, x);
+    const results = smccc(this.vcpu, x, "smc");
     return results === DEFERRED ? NOTHING : x.map((value, index) => results[index] ?? value);
   }
 

@@ -1,6 +1,6 @@
 // The state of a vCPU as vcpu_run reports it (docs/spec/hypervisor.md §5.4).
 
-import { VcpuRunState, WakeupFrom } from "../../abi/words.ts";
+import { VcpuRunState, WakeupFrom, WATCHDOG_BITE } from "../../abi/words.ts";
 import { Block, type Vcpu } from "./vcpu.ts";
 import type { RunState } from "./vcpu-services.ts";
 
@@ -13,7 +13,7 @@ const EXITED = 1n;
 export function runState(vcpu: Vcpu): RunState {
   if (vcpu.life === "exited") return state(VcpuRunState.PoweredOff, EXITED);
   if (vcpu.isRunnableByProxy) return state(vcpu.life === "killed" ? VcpuRunState.Blocked : VcpuRunState.Ready);
-  if (vcpu.isBlockedBy(Block.Fault)) return state(VcpuRunState.Fault);
+  if (vcpu.isBlockedBy(Block.Fault)) return state(VcpuRunState.Fault, vcpu.bitten ? WATCHDOG_BITE : 0n);
   const { vmmio, systemReset } = vcpu;
   if (vmmio?.size === 0) return state(VcpuRunState.PageFault, BigInt(vmmio.ipa), vmmio.write ? 1n : 0n);
   if (vmmio?.write) return state(VcpuRunState.AddrspaceVmmioWrite, BigInt(vmmio.ipa), BigInt(vmmio.size), vmmio.value);

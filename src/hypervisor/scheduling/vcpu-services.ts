@@ -84,7 +84,7 @@ export interface VcpuPrograms {
 }
 
 /** How a vCPU stopped for good. */
-export type VcpuEnd = "fault" | "system-off" | "system-reset" | "killed";
+export type VcpuEnd = "fault" | "watchdog" | "system-off" | "system-reset" | "killed";
 
 /** What vCPUs need of the hypervisor. */
 export interface VcpuServices extends CspaceServices, HwirqServices, VirtioServices {
@@ -99,6 +99,8 @@ export interface VcpuServices extends CspaceServices, HwirqServices, VirtioServi
   readonly onUnmappedMemory: ((vcpu: Vcpu, ipa: number) => void) | undefined;
   /** Told when a vCPU stops for good, while it still has its registers. */
   readonly onVcpuEnd: ((vcpu: Vcpu, how: VcpuEnd) => void) | undefined;
+  /** Turning off a watchdog that is off is an error. */
+  readonly refusesIdleWatchdog: boolean;
   /** A vCPU did what no rule covers. */
   uncovered(vcpu: Vcpu, what: string): void;
   /** The machine stops with this message. */

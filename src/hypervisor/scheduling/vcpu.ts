@@ -131,6 +131,8 @@ export class Vcpu extends HypervisorObject {
   vmmio: VmmioAccess | undefined;
   /** It asked for a system reset; vcpu_run tells so from then on. */
   systemReset: SystemReset | undefined;
+  /** Its fault is the bite of its VM's watchdog. */
+  bitten = false;
   /** vIRQs of somebody who watches over it: it halted; it wants to run again. */
   readonly haltVirq = new VirqSource(this, "halted", () => false, true);
   readonly wakeupVirq = new VirqSource(this, "wants to run", () => false);
@@ -296,6 +298,19 @@ export class Vcpu extends HypervisorObject {
     this.haltVirq.assertEdge();
   }
 
+  /**
+   * Its VM's watchdog was not pinged for `time` ms: it halts with a fault. A critical one takes the
+   * machine with it.
+   */
+  bite(time: number): void {
+    if (this.isCritical) return this.services.stop(`${this.name}: its watchdog was not pinged for ${time} ms`);
+    this.services.onVcpuEnd?.(this, "watchdog");
+    this.bitten = true;
+    this.block(Block.Fault);
+    this.traceState("bitten by its watchdog");
+    this.haltVirq.assertEdge();
+  }
+
   /** WFI. Without a VPM group it counts as a suspend to the deepest state. */
   waitForInterrupt(): void {
     if (this.hasInterrupt) return;
@@ -391,6 +406,7 @@ export class Vcpu extends HypervisorObject {
       type: archive.integer("type", reset?.type, 0, 0xffff_ffff),
       cookie: archive.word("cookie", reset?.cookie),
     }));
+    this.bitten = archive.bool("bitten", this.bitten);
     this.haltVirq.archive("haltVirq", archive);
     this.wakeupVirq.archive("wakeupVirq", archive);
   }

@@ -7,12 +7,20 @@ import type { ObjectArchive } from "../archive/archive.ts";
 import { type Heap, HypervisorObject } from "../capabilities/object.ts";
 import type { ObjectOf } from "../capabilities/object-types.ts";
 import { VirqSource } from "../gic/vic-source.ts";
+import type { Machine } from "../../machine/machine.ts";
 import type { Services } from "../services/services.ts";
+import { Watchdog } from "./watchdog.ts";
 
 declare module "../capabilities/object-types.ts" {
   interface ObjectTypes {
     vpm_group: VpmGroup;
   }
+  interface EveryService extends WatchdogServices {}
+}
+
+/** What watchdogs need of the hypervisor. */
+export interface WatchdogServices {
+  readonly machine: Machine;
 }
 
 type Vcpu = ObjectOf<"thread">;
@@ -30,8 +38,12 @@ export class VpmGroup extends HypervisorObject {
   /** System suspend; nothing asserts it, as this build has no system suspend. */
   readonly virq = new VirqSource(this, "group state", () => false);
 
-  constructor(services: Services, partition: Heap) {
+  /** The watchdog of the VM whose CPUs these are. */
+  readonly watchdog: Watchdog;
+
+  constructor(services: Services & WatchdogServices, partition: Heap) {
     super(services, partition, VpmGroup.SIZE);
+    this.watchdog = new Watchdog(() => services.machine, () => this.#bitten());
   }
 
   /** Active vCPUs in the order of their indices. */
@@ -62,6 +74,13 @@ export class VpmGroup extends HypervisorObject {
     return this.vcpus.some((vcpu) => vcpu.isAwake) ? VpmState.Running : VpmState.CpusSuspended;
   }
 
+  /** The first vCPU that lives halts with a fault, the others are killed. */
+  #bitten(): void {
+    const [first, ...others] = this.vcpus.filter(({ isDead }) => !isDead);
+    for (const other of others) other.kill();
+    first?.bite(this.watchdog.bite);
+  }
+
   virqSources(): VirqSource[] {
     return [this.virq];
   }
@@ -69,6 +88,7 @@ export class VpmGroup extends HypervisorObject {
   protected archiveFields(archive: ObjectArchive): void {
     this.aggregates = archive.bool("aggregates", this.aggregates);
     this.virq.archive("virq", archive);
+    archive.within("watchdog", () => this.watchdog.archive(archive));
   }
 
   protected onActivate(): ErrorCode {
@@ -77,5 +97,6 @@ export class VpmGroup extends HypervisorObject {
 
   protected onDestroy(): void {
     this.virq.unbind();
+    this.watchdog.release();
   }
 }

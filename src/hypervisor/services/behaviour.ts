@@ -16,6 +16,9 @@ export const CAP_IDS = ["plain", "random"] as const;
  */
 export const QUIRKS = ["fixed", "as-observed"] as const;
 
+/** What turning off a watchdog that is off gives: phones differ (docs/spec/phones.md §D3). */
+export const IDLE_WATCHDOG = ["accept", "refuse"] as const;
+
 /** The choices of one machine. Plain data. */
 export interface Behaviour {
   readonly capIds: typeof CAP_IDS[number];
@@ -30,6 +33,7 @@ export interface Behaviour {
    * known that take protected VMs alone.
    */
   readonly auth: readonly AuthName[];
+  readonly idleWatchdog: typeof IDLE_WATCHDOG[number];
   /** Stop at the first call or access that no rule covers. */
   readonly strict: boolean;
   /** Check after every operation that what must hold does. */
@@ -42,6 +46,7 @@ export const DEFAULT_BEHAVIOUR: Behaviour = {
   quirks: "fixed",
   hypervisorNode: "platform",
   auth: AUTH_NAMES,
+  idleWatchdog: "accept",
   strict: false,
   check: false,
 };

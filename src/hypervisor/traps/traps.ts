@@ -5,7 +5,7 @@ import { HVC_BASE, HYPERCALL_COUNT } from "../../abi/hypercalls.ts";
 import { ExceptionClass, exceptionClass, syndrome } from "../../core/architecture/exceptions.ts";
 import { type Exit, ExitReason } from "../../core/interface.ts";
 import { DEFERRED } from "../capabilities/hypercall-definition.ts";
-import { smccc } from "../firmware/smccc.ts";
+import { type Conduit, smccc } from "../firmware/smccc.ts";
 import { handleBusAccess, handleDataAbort, handleInstructionAbort } from "./traps-abort.ts";
 import { clearBehind } from "./call-registers.ts";
 import { handleSystemRegister, isIdentificationRead } from "./traps-sysreg.ts";
@@ -47,7 +47,7 @@ function handleTrap(vcpu: Vcpu, exit: Exit): void {
       // SMC traps with PC at itself, HVC behind itself.
       core.skip(vcpu.registers);
       if (exit.esr & IMMEDIATE_MASK) refuseUnknown(vcpu, "SMC", exit.esr & IMMEDIATE_MASK);
-      else callSmccc(vcpu);
+      else callSmccc(vcpu, "smc");
       break;
     case ExceptionClass.Wfx:
       if (vcpu.trace.wants("trap")) vcpu.trace.event("trap", exit.esr & WFX_WFE ? "WFE" : "WFI", { pc: vcpu.registers.pc });
@@ -80,7 +80,7 @@ function injectUndefined(vcpu: Vcpu): void {
 
 function callHvc(vcpu: Vcpu, immediate: number): void {
   if (immediate === 0) {
-    callSmccc(vcpu);
+    callSmccc(vcpu, "hvc");
     return;
   }
   const number = immediate - HVC_BASE;
@@ -101,9 +101,9 @@ function refuseUnknown(vcpu: Vcpu, instruction: "HVC" | "SMC", immediate: number
   vcpu.registers.setX(0, ALL_ONES);
 }
 
-function callSmccc(vcpu: Vcpu): void {
+function callSmccc(vcpu: Vcpu, conduit: Conduit): void {
   vcpu.entrance = "smccc";
-  const reply = smccc(vcpu, argumentsOf(vcpu));
+  const reply = smccc(vcpu, argumentsOf(vcpu), conduit);
   if (reply === DEFERRED) return;
   for (let index = 0; index < reply.length; index++) vcpu.registers.setX(index, reply[index]);
 }

@@ -6,7 +6,7 @@ import { ErrorCode } from "../../abi/errors.ts";
 import type { HypercallResults } from "../../abi/hypercalls.ts";
 import { VM_EXITED } from "../../abi/rpc/messages/lifecycle.ts";
 import { ExitCode, ExitFlags, ExitType, VmState } from "../../abi/rpc/messages/vm.ts";
-import { VcpuRunState } from "../../abi/words.ts";
+import { VcpuRunState, WATCHDOG_BITE } from "../../abi/words.ts";
 import type { Context } from "../state/context.ts";
 import { emptyPages } from "../memory/demand-paging.ts";
 import { notify } from "../rpc/link.ts";
@@ -134,6 +134,7 @@ function classify({ vcpu_state, state_data_0, state_data_1 }: RunResults, crashe
       return { type: ExitType.PsciSystemReset2, reason: exitReason(flags, code, Number(state_data_0 & 0xffff_ffffn), ...cookie) };
     }
     case VcpuRunState.Fault:
+      if (state_data_0 === WATCHDOG_BITE) return { type: ExitType.WatchdogBite, reason: exitReason(0, code) };
       return { type: ExitType.SoftwareError, reason: exitReason(0, code) };
     default:
       return { type: ExitType.SoftwareError, reason: exitReason(0, ExitCode.UnknownError) };

@@ -12,7 +12,7 @@ const ALL_ONES = 0xffff_ffff_ffff_ffffn;
 const PRIMARY = VcpuOption.HlosVm | VcpuOption.Critical | VcpuOption.Pinned;
 
 function call(vcpu: Vcpu, ...x: bigint[]): readonly bigint[] {
-  const reply = smccc(vcpu, [...x, ...new Array(8 - x.length).fill(0n)]);
+  const reply = smccc(vcpu, [...x, ...new Array(8 - x.length).fill(0n)], "smc");
   assert.ok(Array.isArray(reply), "the call comes back");
   return reply;
 }
@@ -198,7 +198,7 @@ Deno.test("CPU_OFF powers off; the last vCPU of an aggregated group may not", ()
   const { machine, guest, cpu } = vm(2);
   assert.equal(call(cpu, 0x8400_0002n)[0], 0xffff_fffdn);
   call(cpu, 0xc400_0003n, 1n, 0x4100_0000n, 0n);
-  assert.equal(typeof smccc(guest.vcpus[1], [0x8400_0002n, 0n, 0n, 0n, 0n, 0n, 0n, 0n]), "symbol");
+  assert.equal(typeof smccc(guest.vcpus[1], [0x8400_0002n, 0n, 0n, 0n, 0n, 0n, 0n, 0n], "smc"), "symbol");
   assert.ok(guest.vcpus[1].isPoweredOff);
   assert.equal(call(cpu, 0xc400_0003n, 1n, 0x4200_0000n, 0n)[0], 0n, "it can be powered on again");
   machine.run(10_000);
@@ -249,7 +249,7 @@ Deno.test("SYSTEM_OFF and SYSTEM_RESET of the primary VM end the machine", () =>
 Deno.test("SYSTEM_OFF of another VM kills its other vCPUs and halts the caller", () => {
   const { machine, guest, cpu } = vm(2, "independent");
   call(cpu, 0xc400_0003n, 1n, 0x4100_0000n, 0n);
-  assert.equal(typeof smccc(cpu, [0x8400_0008n, 0n, 0n, 0n, 0n, 0n, 0n, 0n]), "symbol");
+  assert.equal(typeof smccc(cpu, [0x8400_0008n, 0n, 0n, 0n, 0n, 0n, 0n, 0n], "smc"), "symbol");
   machine.run(100_000);
   assert.ok(cpu.isPoweredOff && cpu.life === "ready");
   assert.equal(guest.vcpus[1].life, "exited");

@@ -1,0 +1,44 @@
+// The SMCs of a VM's watchdog, fast calls of 32 bits in the vendor hypervisor's range
+// (docs/spec/phones.md §D3). There is none for HVC.
+
+import type { Vcpu } from "../scheduling/vcpu.ts";
+import { WATCHDOG_LONGEST } from "../scheduling/watchdog.ts";
+import type { SmcccReply } from "./smccc-reply.ts";
+
+/** Bits 15:0 of the ids. */
+const Function = { Control: 5, Status: 6, Ping: 7, SetTime: 8 } as const;
+/** Argument of CONTROL: bit 1 is always set, bit 0 turns the watchdog on. */
+const Control = { Disable: 2, Enable: 3 } as const;
+const SUCCESS: SmcccReply = [0n];
+const INVALID_PARAMETERS: SmcccReply = [0xffff_ffff_ffff_fffen];
+
+/**
+ * Makes the call. Undefined where the function is none of the watchdog's, or the vCPU's VM has no
+ * watchdog.
+ * @param fn bits 15:0 of the id
+ * @param x X0..X7
+ */
+export function watchdogCall(vcpu: Vcpu, fn: number, x: readonly bigint[]): SmcccReply | undefined {
+  const watchdog = vcpu.vpmGroup?.watchdog;
+  if (watchdog === undefined) return undefined;
+  const [first, second] = [x[1], x[2]].map((value) => Number(value & 0xffff_ffffn));
+  switch (fn) {
+    case Function.Control:
+      if (first === Control.Enable) watchdog.enable();
+      else if (first !== Control.Disable) return INVALID_PARAMETERS;
+      else if (!watchdog.isOn && vcpu.services.refusesIdleWatchdog) return INVALID_PARAMETERS;
+      else watchdog.disable();
+      return SUCCESS;
+    case Function.Status:
+      return [0n, watchdog.isOn ? 1n : 0n, BigInt(watchdog.sincePing)];
+    case Function.Ping:
+      watchdog.ping();
+      return SUCCESS;
+    case Function.SetTime:
+      if (Math.max(first, second) > WATCHDOG_LONGEST) return INVALID_PARAMETERS;
+      watchdog.setTime(first, second);
+      return SUCCESS;
+    default:
+      return undefined;
+  }
+}
