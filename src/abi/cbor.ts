@@ -58,7 +58,7 @@ function isList(input: readonly CborInput[] | { readonly [key: string]: CborInpu
 }
 
 function head(bytes: Bytes, type: number, argument: bigint): void {
-  if (argument < 0n || argument >= 1n << 64n) throw new RangeError(`${argument} is no unsigned 64-bit integer`);
+  if (argument < 0n || argument >= 1n << 64n) throw new RangeError(`${argument} is not an unsigned 64-bit integer`);
   if (argument < 24n) {
     bytes.push(type << 5 | Number(argument));
     return;
@@ -98,7 +98,7 @@ class Decoder {
     const initial = this.byte();
     const type = initial >> 5;
     if (type === MajorType.Simple) {
-      if ((initial & 0x1f) !== FALSE && (initial & 0x1f) !== TRUE) throw new Malformed("a simple value is no boolean", start);
+      if ((initial & 0x1f) !== FALSE && (initial & 0x1f) !== TRUE) throw new Malformed("a simple value is not a boolean", start);
       return (initial & 0x1f) === TRUE;
     }
     const argument = this.argument(initial & 0x1f, start);
@@ -113,7 +113,7 @@ class Decoder {
         const map: { [key: string]: CborValue } = Object.create(null);
         for (let left = this.length(argument, start); left > 0; left--) {
           const key = this.item(depth + 1);
-          if (typeof key !== "string") throw new Malformed("a key is no text", start);
+          if (typeof key !== "string") throw new Malformed("a key is not text", start);
           map[key] = this.item(depth + 1);
         }
         return map;

@@ -186,7 +186,7 @@ const KINDS: { readonly [K in keyof RootResources]: KindOf<RootResources[K]> } =
 };
 
 function decodeResources(map: CborValue): { ok: true; value: RootResources } | { ok: false; problem: string } {
-  if (typeof map !== "object" || Array.isArray(map)) return { ok: false, problem: "the environment is no map" };
+  if (typeof map !== "object" || Array.isArray(map)) return { ok: false, problem: "the environment is not a map" };
   const values: Record<string, unknown> = {};
   for (const [key, kind] of Object.entries(KINDS)) {
     const value = readers[kind](map[key]);

@@ -102,7 +102,9 @@ export class CfiFlash {
   /** @throws RangeError unless the array is a power of two of sectors */
   constructor(readonly array: FlashArray) {
     const sectors = array.size / FLASH_SECTOR;
-    if (!Number.isInteger(Math.log2(sectors))) throw new RangeError(`a flash of ${array.size} bytes is no power of two of sectors`);
+    if (!Number.isInteger(Math.log2(sectors))) {
+      throw new RangeError(`a flash of ${array.size} bytes does not have a power of two of sectors`);
+    }
     this.#cfi = cfiTable(array.size / 2, sectors);
   }
 

@@ -38,7 +38,7 @@ export type PropertyValue = Uint8Array | string | readonly string[] | number | r
 /**
  * Makes a node. Strings become NUL-terminated texts, numbers 32-bit big-endian cells, `true` an
  * empty property.
- * @throws RangeError for a number that is no 32-bit cell.
+ * @throws RangeError for a number that is not a 32-bit cell.
  */
 export function node(name: string, properties: Record<string, PropertyValue> = {}, children: DevicetreeNode[] = []): DevicetreeNode {
   const made: DevicetreeNode = { name, properties: new Map(), children };
@@ -75,7 +75,7 @@ export function cells(...values: number[]): Uint8Array {
   const bytes = new Uint8Array(values.length * 4);
   const view = new DataView(bytes.buffer);
   values.forEach((value, index) => {
-    if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff) throw new RangeError(`${value} is no 32-bit cell`);
+    if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff) throw new RangeError(`${value} is not a 32-bit cell`);
     view.setUint32(index * 4, value);
   });
   return bytes;

@@ -141,7 +141,7 @@ export class Debugging {
       if (stop || !there) return stop;
       const { control } = shown.present.debugger;
       shown.past = undefined;
-      if (!control) throw new Error("a debugger has gone on in the past of a machine that it does not have");
+      if (!control) throw new Error("a debugger continued in the past of a machine that it is not attached to");
       control.clear();
       if (past.system.debugger.control) control.adopt(past.system.debugger.control);
       return standing(control, "history-end");

@@ -160,7 +160,7 @@ function number(header: Uint8Array, field: readonly [number, number]): number {
   const [start, size] = field;
   if (header[start] & 0x80) return header.subarray(start + 1, start + size).reduce((value, byte) => value * 256 + byte, 0);
   const text = string(header, field).trim();
-  if (!/^[0-7]*$/.test(text)) throw new Error(`${JSON.stringify(text)} is no octal number`);
+  if (!/^[0-7]*$/.test(text)) throw new Error(`${JSON.stringify(text)} is not an octal number`);
   return parseInt(text || "0", 8);
 }
 

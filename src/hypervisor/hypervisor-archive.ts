@@ -122,7 +122,7 @@ function archiveHeader(archive: ObjectArchive, object: HypervisorObject | undefi
 function make(hypervisor: Hypervisor, archive: ObjectArchive, header: Header): HypervisorObject {
   const { type, serial, partition } = header;
   const last = [...archive.objects.keys()].at(-1)!;
-  archive.require(serial > last, "objects stand in the order of their numbers");
+  archive.require(serial > last, "objects are in the order of their numbers");
   archive.require(type === "hwirq" || header.intid === 0, "only hardware interrupts have a number");
   const room = type !== "thread" ||
     [...archive.objects.values()].filter((object) => object.type === "thread").length < hypervisor.vcpuLimit;

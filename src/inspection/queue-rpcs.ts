@@ -61,7 +61,7 @@ export class QueueRpcs {
   #answer(operation: Operation, code: number, fields: Operation["fields"]): void {
     const refused = code !== RmError.OK;
     if (refused) {
-      const rule = `the Resource Manager answered ${rmErrorName(code)}; it is a program of its own, so its rule is not known`;
+      const rule = `the Resource Manager answered ${rmErrorName(code)}; it runs as a guest program, so el2 does not know its rule`;
       operation.rule = { section: "resource-manager 2", rule, object: "", values: {} };
     }
     const expected = code === RmError.UNIMPLEMENTED || code === RmError.BUSY;

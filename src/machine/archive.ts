@@ -65,7 +65,7 @@ export class Archive {
    * @throws ArchiveError where anything is left.
    */
   finish(): void {
-    if (this.loading && this.#at !== this.#bytes.length) this.fail(`${this.#bytes.length - this.#at} bytes stand behind the end`);
+    if (this.loading && this.#at !== this.#bytes.length) this.fail(`${this.#bytes.length - this.#at} bytes follow the end`);
     for (const action of this.#last.splice(0)) action();
   }
 
@@ -105,7 +105,7 @@ export class Archive {
   integer(name: string, value: number | undefined, min = 0, max: number = Number.MAX_SAFE_INTEGER): number {
     const result = this.float(name, value);
     const good = Number.isSafeInteger(result) && !Object.is(result, -0) && result >= min && result <= max;
-    if (!good) this.within(name, () => this.#wrong(`${result} is no whole number from ${min} to ${max}`));
+    if (!good) this.within(name, () => this.#wrong(`${result} is not a whole number from ${min} to ${max}`));
     return result;
   }
 
@@ -116,7 +116,7 @@ export class Archive {
   multiple(name: string, value: number | undefined, unit: number, min = 0, max = 2 ** 64): number {
     const result = this.float(name, value);
     const good = Number.isSafeInteger(result / unit) && !Object.is(result, -0) && result >= min && result <= max;
-    if (!good) this.within(name, () => this.#wrong(`${result} is no multiple of ${unit} from ${min} to ${max}`));
+    if (!good) this.within(name, () => this.#wrong(`${result} is not a multiple of ${unit} from ${min} to ${max}`));
     return result;
   }
 
@@ -126,7 +126,7 @@ export class Archive {
     const at = this.#take(8);
     if (!this.loading) this.#view.setFloat64(at, value!, true);
     const result = this.#view.getFloat64(at, true);
-    if (Number.isNaN(result)) this.#wrong("it is no number");
+    if (Number.isNaN(result)) this.#wrong("it is not a number");
     this.#tell(result);
     this.#path.pop();
     return result;
@@ -175,7 +175,7 @@ export class Archive {
   text(name: string, value: string | undefined, limit = 1024): string {
     const bytes = this.bytes(name, value === undefined ? undefined : new TextEncoder().encode(value), limit);
     const text = new TextDecoder().decode(bytes);
-    if (this.loading && new TextEncoder().encode(text).length !== bytes.length) this.within(name, () => this.fail("it is no UTF-8"));
+    if (this.loading && new TextEncoder().encode(text).length !== bytes.length) this.within(name, () => this.fail("it is not UTF-8"));
     return text;
   }
 

@@ -84,7 +84,7 @@ export class Machine {
    * has stopped is not saved.
    */
   archive(archive: Archive): void {
-    if (this.#stopped) throw new Error("a machine that has stopped has no state to go on from");
+    if (this.#stopped) throw new Error("a machine that has stopped has no state to continue from");
     if (archive.loading) this.events.clear();
     archive.require(this.cpus.length === archive.integer("cpus", this.cpus.length), "the machine has as many physical CPUs");
     this.#now = archive.float("now", this.#now);

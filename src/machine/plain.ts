@@ -42,7 +42,7 @@ export function encodePlain(value: unknown): Uint8Array {
 export function decodePlain(bytes: Uint8Array): unknown {
   const reader = new Reader(bytes);
   const value = reader.value(0);
-  if (reader.left > 0) throw new RangeError(`${reader.left} bytes stand behind plain data`);
+  if (reader.left > 0) throw new RangeError(`${reader.left} bytes follow the plain data`);
   return value;
 }
 
@@ -70,7 +70,7 @@ class Writer {
       case "object":
         return value === null ? this.#byte(Tag.Null) : this.#object(value);
       default:
-        throw new TypeError(`a ${typeof value} is no plain data`);
+        throw new TypeError(`a ${typeof value} is not plain data`);
     }
   }
 
@@ -93,7 +93,7 @@ class Writer {
   #fields(value: object): void {
     const prototype = Object.getPrototypeOf(value);
     if (prototype !== Object.prototype && prototype !== null) {
-      throw new TypeError(`an object of class ${value.constructor.name} is no plain data`);
+      throw new TypeError(`an object of class ${value.constructor.name} is not plain data`);
     }
     this.#items(Tag.Object, Object.keys(value).length, Object.entries(value).flat(1));
   }
@@ -220,7 +220,7 @@ class Reader {
     for (let left = this.#count(2); left > 0; left--) {
       const name = this.value(depth);
       if (typeof name !== "string" || name === "__proto__" || Object.hasOwn(fields, name)) {
-        throw new RangeError("plain data has a field without a name of its own");
+        throw new RangeError("two fields of plain data have one name");
       }
       fields[name] = this.value(depth);
     }
@@ -241,7 +241,7 @@ class Reader {
     try {
       return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
     } catch {
-      throw new RangeError("plain data has a text that is no UTF-8");
+      throw new RangeError("a text of plain data is not UTF-8");
     }
   }
 

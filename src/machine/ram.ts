@@ -84,6 +84,6 @@ export class Ram {
   }
 
   #check(pa: number, size: number): void {
-    if (!this.contains(pa, size)) throw new RangeError(`0x${pa.toString(16)} + ${size} is no RAM`);
+    if (!this.contains(pa, size)) throw new RangeError(`0x${pa.toString(16)} + ${size} is not RAM`);
   }
 }

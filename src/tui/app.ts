@@ -26,7 +26,7 @@ import type { OwnProgram } from "./own-program.ts";
 import { type FilteredPane, isFiltered, type Pane } from "./pane.ts";
 import { Questions } from "./questions.ts";
 import { ruleText } from "./refusals-pane.ts";
-import { overview } from "./overview.ts";
+import { overview } from "./overview-screen.ts";
 import { makeScreens } from "./screens.ts";
 import { SessionState } from "./session-state.ts";
 import { Look } from "./theme.ts";

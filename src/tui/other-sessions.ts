@@ -72,7 +72,7 @@ export class OtherSessions {
   async run(what: string, allowHost = false): Promise<void> {
     const { host } = this;
     this.#starting = what;
-    host.say(`starting ${what} ..`);
+    host.say(`starting ${what} …`);
     try {
       host.visit(await host.start!(what, allowHost));
     } catch (error) {

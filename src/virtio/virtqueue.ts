@@ -90,7 +90,9 @@ export class Chain {
       this.#writable.push({ address, length });
       this.#writeLeft += length;
     } else {
-      if (this.#writable.length) throw new VirtioFault("2.7.4.2", "what a device reads stands before what it writes", { head: this.head });
+      if (this.#writable.length) {
+        throw new VirtioFault("2.7.4.2", "device-readable descriptors come before device-writable ones", { head: this.head });
+      }
       this.#readable.push({ address, length });
       this.#readLeft += length;
     }

@@ -1,10 +1,12 @@
-// What a reader looks for by its name is in a file of that name: commands, and RM messages in one
-// file of their group. tests/hypervisor/object-files_test.ts has the hypervisor's object types.
+// What a reader looks for by its name is in a file of that name: commands, screens, and RM messages
+// in one file of their group. tests/hypervisor/object-files_test.ts has the hypervisor's object
+// types.
 
 import assert from "node:assert/strict";
 import { commandTree } from "../../src/cli/common/command-tree.ts";
 import { makeProgram } from "../../src/cli/main.ts";
 import { RPC_MESSAGES } from "../../src/abi/rpc/messages/all.ts";
+import { SCREEN_LIST } from "../../src/tui/actions.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -23,6 +25,19 @@ Deno.test("each top-level command has a source file and a test file with its nam
       ![...files(path.slice(0, path.lastIndexOf("/") + 1))].includes(path)
     )
   );
+  assert.deepEqual(missing, []);
+});
+
+Deno.test("each screen has a source file and a test file with its name", () => {
+  const found = new Set([...files("src/tui/"), ...files("tests/tui/")]);
+  assert.equal(SCREEN_LIST.length, 10);
+  const missing = SCREEN_LIST.flatMap(({ name, title }) => {
+    // Its name in actions is short: memory is `mem`, and its title has the whole word.
+    const stems = [name, title.toLowerCase()];
+    const held = (path: (stem: string) => string) => stems.some((stem) => found.has(path(stem)));
+    const source = held((stem) => `src/tui/${stem}-screen.ts`), test = held((stem) => `tests/tui/${stem}-screen_test.ts`);
+    return source && test ? [] : [title];
+  });
   assert.deepEqual(missing, []);
 });
 

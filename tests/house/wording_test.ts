@@ -1,25 +1,27 @@
-// The wording of what people read: no document has a phrase of tests/support/wording.ts.
+// The wording of what people read: documents, help, tables, and every text of the program have no
+// phrase of tests/support/wording.ts.
 
 import assert from "node:assert/strict";
 import { makeProgram } from "../../src/cli/main.ts";
 import { DOCUMENTS } from "../../src/queries/documents.ts";
 import type { Table } from "../../src/queries/table.ts";
 import { TABLES } from "../../src/queries/tables.ts";
+import { stringLiterals } from "../support/string-literals.ts";
 import { PATTERNS, proseOf, wordingFindings } from "../support/wording.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
-function* documents(folder: string): Generator<string> {
+function* files(folder: string, ending: string): Generator<string> {
   for (const { name, isDirectory } of Deno.readDirSync(new URL(folder, ROOT))) {
-    if (isDirectory) yield* documents(`${folder}${name}/`);
-    else if (name.endsWith(".md")) yield folder + name;
+    if (isDirectory) yield* files(`${folder}${name}/`, ending);
+    else if (name.endsWith(ending)) yield folder + name;
   }
 }
 
 /** The pages of docs/reference are generated: their texts are those of the help and the tables. */
 const GENERATED = "docs/reference/";
 
-const PAGES = ["README.md", "CONTRIBUTING.md", ...["docs/", "assets/", "tests/conformance/"].flatMap((folder) => [...documents(folder)])]
+const PAGES = ["README.md", "CONTRIBUTING.md", ...["docs/", "assets/", "tests/conformance/"].flatMap((folder) => [...files(folder, ".md")])]
   .filter((path) => !path.startsWith(GENERATED));
 
 Deno.test("no document has a phrase that its readers should not have to read", () => {
@@ -99,5 +101,26 @@ Deno.test("no description of a row, a document or their fields has a phrase that
   ]);
   const documents = DOCUMENTS.flatMap(({ doc, fields }) => [doc, ...Object.values(fields).map((field) => field.doc)]);
   const findings = [...tables, ...documents].flatMap((text) => wordingFindings(text).map(({ phrase }) => `${text}: "${phrase}"`));
+  assert.deepEqual(findings, []);
+});
+
+/** Programs in other languages, which are text here. */
+const OTHER_LANGUAGES: ReadonlySet<string> = new Set(["src/export/dissector.ts"]);
+
+Deno.test("no message, label, description or reason in src/ has a phrase that its readers should not have to read", () => {
+  const findings: string[] = [];
+  let count = 0;
+  for (const file of files("src/", ".ts")) {
+    if (OTHER_LANGUAGES.has(file)) continue;
+    for (const { text, line } of stringLiterals(Deno.readTextFileSync(new URL(file, ROOT)))) {
+      // One word is a name or a key, not a phrase.
+      if (!text.trim().includes(" ")) continue;
+      count++;
+      for (const part of text.split("\n")) {
+        for (const { phrase, advice } of wordingFindings(part.trim())) findings.push(`${file}:${line}: "${phrase}": write: ${advice}`);
+      }
+    }
+  }
+  assert.ok(count > 3000, `${count} texts`);
   assert.deepEqual(findings, []);
 });

@@ -6,10 +6,6 @@ import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
 import { press, Rig, SCREENS, settle } from "./rig.ts";
 import { STATES } from "./states.ts";
 
-Deno.test("W3: at 120x36 tree, console and events are all visible", async () => {
-  assert.match(await new Rig(120, 36).text(), /Virtual machines[\s\S]*Console D debian[\s\S]*Debian GNU\/Linux[\s\S]*Events/);
-});
-
 /** What a terminal of the screen's size has when it is drawn anew. */
 async function terminalOf(rig: Rig) {
   const { width: cols, height: rows } = rig.screen;
@@ -45,34 +41,6 @@ Deno.test("W5: at 59x15 one line asks for room, and growing restores it", async 
   assert.match(shown[0], /needs 60x16/);
   assert.ok(shown.slice(1).every((line) => line === ""));
   assert.match((await rig.lines(80, 24)).join("\n"), /Virtual machines/);
-});
-
-Deno.test("W31: the why screen shows who asked, chain, rule, values, shared errno and way out", async () => {
-  const rig = new Rig();
-  await rig.type("0");
-  const shown = await rig.text();
-  for (
-    const part of [
-      /asked by H host\/0 {2}at 12\.481 102 s/,
-      /ioctl VM_START fd=7 +-22 EINVAL/,
-      /` +o rpc MEM_RECLAIM handle=18 +11 MEM_INUSE/,
-    ]
-  ) {
-    assert.match(shown, part);
-  }
-  for (const part of [/resource-manager 5\.4 {2}a parcel/, /holder +vm:rt/, /Way out[^]*vm:rt releases/]) assert.match(shown, part);
-});
-
-Deno.test("W34: a refusal by the resource manager says that no hypercall was made", async () => {
-  const rig = new Rig();
-  await rig.type("0");
-  assert.match(await rig.text(), /` +\. no hypercall: refused before one was made/);
-});
-
-Deno.test("W35: an errno with several causes says how many", async () => {
-  const rig = new Rig();
-  await rig.type("0");
-  assert.match(await rig.text(), /the driver returns EINVAL for 13 different causes/);
 });
 
 Deno.test("W41, W42: a storm is flagged with source and rate, an interrupt that cannot fire says why", async () => {

@@ -32,7 +32,7 @@ Deno.test(":run WHAT starts a session and shows it; names keep their case and bl
   await rig.type(":run My Images/Image");
   assert.match(await rig.text(), /> run My Images\/Image +start and show another session; q returns to phone/);
   await rig.press("enter");
-  assert.match(await rig.text(), /starting My Images\/Image \.\./);
+  assert.match(await rig.text(), /starting My Images\/Image/);
   assert.deepEqual(rig.visited, []);
   await started("Image");
   await rig.type(":run before.snap --allow-host\r");

@@ -22,7 +22,7 @@ const ABOUT: Readonly<Record<(typeof THEME_NAMES)[number], string>> = {
   solarized: "the colors of Solarized, dark",
   gruvbox: "the colors of Gruvbox, dark",
   nord: "the colors of Nord",
-  deuteranopia: "blue, yellow and orange in place of green and red",
+  deuteranopia: "blue, yellow and orange instead of green and red",
 };
 
 /** Adds the commands. */

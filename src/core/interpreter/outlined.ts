@@ -126,7 +126,7 @@ export class OutlinedTable {
     const { memory, exports, table } = this.link;
     const imports = { env: { memory }, core: exports as WebAssembly.ModuleImports };
     const { execute } = new WebAssembly.Instance(this.functions.module(index), imports).exports;
-    if (typeof execute !== "function") throw new TypeError("an outlined instruction is no function");
+    if (typeof execute !== "function") throw new TypeError("an outlined instruction is not a function");
     table.set(index, execute);
     this.#present.add(index);
   }

@@ -29,6 +29,6 @@ function probe(): boolean {
   const bytes = module.encode();
   if (!WebAssembly.validate(bytes)) return false;
   const { errors } = new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports;
-  if (typeof errors !== "function") throw new TypeError("the probe is no function");
+  if (typeof errors !== "function") throw new TypeError("the probe is not a function");
   return errors(FACTOR, SHORT_FACTOR) === 2 ** -60 * 2 ** -26;
 }

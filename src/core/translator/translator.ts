@@ -350,7 +350,7 @@ export class Translator {
     region: WebAssembly.ExportValue,
     first: WebAssembly.ExportValue,
   ): void {
-    if (typeof region !== "function" || typeof first !== "function") throw new TypeError("a region is no function");
+    if (typeof region !== "function" || typeof first !== "function") throw new TypeError("a region is not a function");
     const { halves, words } = this.#memory;
     const slot = FIRST_REGION_SLOT + 2 * number;
     this.link.table.set(slot, region);

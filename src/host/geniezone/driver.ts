@@ -208,7 +208,7 @@ export class GzvmDriver implements VmDriver {
     const { request, personas, geniezone } = decodeRequest(code);
     const hex = `0x${code.toString(16)}`;
     const whose = geniezone ? `${request!.name}, which this descriptor does not answer` : `${request?.name} of ${personas.join(", ")}`;
-    return this.#refuse(Errno.ENOTTY, request ? `${hex} is ${whose}` : `${hex} is no request of GenieZone's`, { code: hex });
+    return this.#refuse(Errno.ENOTTY, request ? `${hex} is ${whose}` : `${hex} is not a GenieZone request`, { code: hex });
   }
 
   /** A call whose error is the caller's: 0 or the refusal, with this errno where one is given. */

@@ -166,7 +166,7 @@ export class GunyahDriver implements VmDriver {
         return this.#kernel.refuse(
           Errno.ENOTTY,
           "vm-manager 2.2",
-          "each pool of CMA has a device of its own, and this platform has no pool",
+          "each CMA pool has its own device, and this platform has no pool",
         );
       default:
         return this.#unknown(this.#persona, "device", code);

@@ -36,7 +36,7 @@ export function addIrqfd(kernel: HostKernel, task: number, vm: Vm, bytes: Uint8A
   const irqfd: Irqfd = { file: file.id, eventfd: file.target, label, level, argument: [...bytes], cap: undefined };
   vm.irqfds.push(irqfd);
   bindIrqfd(kernel, vm, irqfd);
-  if (kernel.eventfds.pending(file.target)) kernel.cpu.trace.event("ioctl", "irqfd was signalled before it was added", { label });
+  if (kernel.eventfds.pending(file.target)) kernel.cpu.trace.event("ioctl", "irqfd was signaled before it was added", { label });
   return 0;
 }
 

@@ -32,7 +32,7 @@ export const calls: readonly HypercallDefinition[] = [
     handler(call, { msi_source }) {
       const source = call.cspace.lookup(msi_source, ANY_CAP);
       if (typeof source === "number") return source;
-      return call.refuse(ErrorCode.CSPACE_WRONG_OBJECT_TYPE, "there is no source of message-signalled interrupts", { target: source.name });
+      return call.refuse(ErrorCode.CSPACE_WRONG_OBJECT_TYPE, "there is no source of message-signaled interrupts", { target: source.name });
     },
   }),
 ];

@@ -83,7 +83,7 @@ export class Vic extends HypervisorObject {
     if (options & ~VicOption.Defined) return invalid("unknown options");
     if (vcpus === 0 || vcpus > MAX_CPUS) return invalid("1 to 8 vCPUs");
     if (virqs > MAXIMUM_VIRQS) return invalid("at most 988 shared vIRQs");
-    if (options & VicOption.MaxMsisValid && msis !== 0) return invalid("there are no message-signalled interrupts");
+    if (options & VicOption.MaxMsisValid && msis !== 0) return invalid("there are no message-signaled interrupts");
     this.#vcpus = vcpus;
     this.#virqs = virqs;
     this.#defaultAddress = (options & VicOption.DisableDefaultAddress) === 0n;

@@ -22,7 +22,7 @@ export class NativePrograms implements VcpuPrograms {
 
   /** Puts a program at a physical address. */
   register(pa: number, factory: NativeGuestFactory): void {
-    if (this.#factories.has(pa)) throw new Error(`a native program stands at 0x${pa.toString(16)} already`);
+    if (this.#factories.has(pa)) throw new Error(`there is already a native program at 0x${pa.toString(16)}`);
     this.#factories.set(pa, factory);
   }
 

@@ -302,7 +302,7 @@ export class TraceHub {
   /** The operation in progress with this id. Throws where there is none. */
   find(id: TraceId): Operation {
     const operation = this.#open.get(id);
-    if (!operation) throw new Error(`ev:${id} is no operation in progress`);
+    if (!operation) throw new Error(`ev:${id} is not an operation in progress`);
     return operation;
   }
 

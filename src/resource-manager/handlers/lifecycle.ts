@@ -30,7 +30,7 @@ export const DYNAMIC_VMIDS = { first: 0x80, last: 0xbe } as const;
 const allocate = handle(VM_ALLOCATE, (context, caller, { vmid: wanted }) => {
   const vmid = wanted === 0 ? lowestFreeVmid(context) : asVmid(wanted);
   const free = vmid !== undefined && (wanted === 0 || isPlatformVmid(vmid)) && context.vm(vmid) === undefined;
-  demand(free, RmError.NORESOURCE, "the VMID is not to be had", { wanted });
+  demand(free, RmError.NORESOURCE, "the VMID is not available", { wanted });
   const vm = newVm(vmid, caller.vmid);
   context.state.vms.push(vm);
   befriend(vm, caller);
@@ -62,13 +62,13 @@ const stop = handle(VM_STOP, (context, caller, { vmid, flags, reason }, request)
   const vm = owned(context, caller, vmid, RmError.VMID_INVALID, RmError.VMID_INVALID);
   const runs = vm.state === VmState.Running || vm.state === VmState.Paused;
   demand(runs, RmError.VM_STATE, "the VM is not in the state RUNNING", { vmid, state: vm.state });
-  demand(!vm.config!.noShutdown, RmError.VM_STATE, "the VM's configuration forbids to shut it down", { vmid });
+  demand(!vm.config!.noShutdown, RmError.VM_STATE, "the VM's configuration forbids shutting it down", { vmid });
   if (flags & StopFlags.Force) {
     const exited = { type: ExitType.VmStopForced, reason: exitReason(0, ExitCode.Normal) };
     beginExit(context, { vmid: vm.vmid, exited, request: origin(caller, request) });
     return LATER;
   }
-  demand(vm.link !== undefined, RmError.NORESOURCE, "the VM has no link to be told by", { vmid });
+  demand(vm.link !== undefined, RmError.NORESOURCE, "the VM has no RPC link to notify it", { vmid });
   notify(context, vm, VM_SHUTDOWN, { reason });
 });
 

@@ -63,7 +63,7 @@ const ECC_OR_TAGGED = 0x3;
 /** Type and constraints are judged before the list is. */
 function possible(_context: Context, caller: Vm, { payload }: RpcMessage): void {
   const { vmid } = caller;
-  demand(caller.addresses !== undefined, RmError.DENIED, "the caller has no addresses of its own", { vmid });
+  demand(caller.addresses !== undefined, RmError.DENIED, "the caller has no address space", { vmid });
   if (payload.length < CONSTRAINTS_SIZE) return;
   const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
   const type = view.getUint8(0);

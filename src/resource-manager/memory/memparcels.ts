@@ -135,7 +135,7 @@ function refuseMemory(context: Context, owner: Vm, parcel: Parcel, range: Addres
   demand(!parcel.regions.some(overlaps), RmError.MEM_INVALID, "the memory is in this parcel already", twice, { section: "5.4" });
   const other = context.state.parcels.find((each) => each.owner === owner.vmid && each.regions.some(overlaps));
   if (other === undefined) {
-    throw new Refusal(RmError.MEM_INVALID, "the owner has no memory of its own there", values, { byHypercall: true });
+    throw new Refusal(RmError.MEM_INVALID, "the owner does not own the memory there", values, { byHypercall: true });
   }
   const holder = holderOf(context, other);
   throw new Refusal(RmError.MEM_INVALID, "the memory is in a parcel already", { ...values, handle: other.handle, ...holder }, {
@@ -343,7 +343,7 @@ function placeOf(vm: Vm, parcel: Parcel, wanted: SglEntry | undefined, pa: Pa, s
   demand(wanted.size === BigInt(size), RmError.ARGUMENT_INVALID, "a size is not the region's", { ...values, region: size });
   const base = asIpa(Number(wanted.address));
   const free = (!direct || base === asIpa(pa)) && takeRange(space, { base, size });
-  demand(free, RmError.NORESOURCE, "the address is taken or not to be had", values);
+  demand(free, RmError.NORESOURCE, "the address is taken or not available", values);
   return base;
 }
 

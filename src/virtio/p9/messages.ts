@@ -176,7 +176,7 @@ class Reader {
     try {
       return DECODER.decode(bytes);
     } catch {
-      throw new P9Malformed("a text is no UTF-8");
+      throw new P9Malformed("a text is not UTF-8");
     }
   };
 

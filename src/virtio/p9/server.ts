@@ -198,7 +198,7 @@ export class P9Server {
     },
     readlink: ({ fid }) => ({ target: this.folder.readLink(this.#fids.get(fid).path) }),
     // The guest's kernel has an answer of its own where a server has none.
-    statfs: () => refuse("ENOSYS", "the room on the host's disk is not told"),
+    statfs: () => refuse("ENOSYS", "the free space of the host's disk is not reported"),
     lopen: ({ fid: number, flags }) => {
       const fid = this.#fids.get(number);
       this.#fids.mayOpen(fid);
@@ -209,7 +209,7 @@ export class P9Server {
         if (access.write) throw new ShareError("EISDIR", "a folder is not written");
         this.#fids.opened(fid, access, undefined);
       } else {
-        if (flags & Open.DIRECTORY) throw new ShareError("ENOTDIR", "it is no folder");
+        if (flags & Open.DIRECTORY) throw new ShareError("ENOTDIR", "it is not a folder");
         this.#fids.opened(fid, access, this.folder.open(fid.path, { ...access, truncate: (flags & Open.TRUNC) !== 0 }));
       }
       return { qid: this.#qid(status), iounit: 0 };
@@ -360,7 +360,7 @@ export class P9Server {
   /** Entries from `offset` on, which counts entries: qid, offset of the next, type, name. */
   #readFolder(fid: Fid, offset: bigint, count: number): Uint8Array {
     const { open } = fid;
-    if (!open?.folder) throw new ShareError("ENOTDIR", "the fid is no open folder");
+    if (!open?.folder) throw new ShareError("ENOTDIR", "the fid is not an open folder");
     if (offset === 0n) {
       const names = this.folder.list(fid.path);
       const all = this.#names - open.names.length + names.length;
@@ -417,7 +417,7 @@ function byteLength(text: string): number {
 /** The path of a name in a folder. */
 function childOf(folder: SharePath, name: string): SharePath {
   if (name === "" || name === "." || name === ".." || name.includes("/") || name.includes("\0")) {
-    throw new ShareError("EINVAL", `${JSON.stringify(name)} is no name of a file`);
+    throw new ShareError("EINVAL", `${JSON.stringify(name)} is not a file name`);
   }
   if (byteLength(name) > NAME_MAX) throw new ShareError("ENAMETOOLONG", `a name has up to ${NAME_MAX} bytes`);
   const path = [...folder, name];

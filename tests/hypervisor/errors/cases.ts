@@ -312,10 +312,10 @@ export const CASES: Readonly<Partial<Record<HypercallName, readonly Case[]>>> = 
     ["1 to 8 vCPUs", { max_vcpus: 0n }],
     ["1 to 8 vCPUs", { max_vcpus: 9n }],
     ["at most 988 shared vIRQs", { max_virqs: 989n }],
-    ["there are no message-signalled interrupts", { max_msis: 1n }],
+    ["there are no message-signaled interrupts", { max_msis: 1n }],
   ] as const).map(([rule, args]) => one("ARGUMENT_INVALID", rule, args as Args)),
   vic_attach_vcpu: [one("ARGUMENT_INVALID", "the VIC has no such index", { index: 4n })],
-  vic_bind_msi_source: [one("CSPACE_WRONG_OBJECT_TYPE", "there is no source of message-signalled interrupts", {})],
+  vic_bind_msi_source: [one("CSPACE_WRONG_OBJECT_TYPE", "there is no source of message-signaled interrupts", {})],
   vgic_set_mpidr_mapping: [
     one("ARGUMENT_INVALID", "shifts are below 32", { aff3_shift: 32n }),
     one("ARGUMENT_INVALID", "the fields of the index overlap", { aff1_shift: 1n }),

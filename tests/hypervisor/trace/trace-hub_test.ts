@@ -114,7 +114,7 @@ Deno.test("operations that wait may end in any order", () => {
     ["in a still", first],
     ["in none", undefined],
   ]);
-  assert.throws(() => port.end(first, OK), /ev:1 is no operation in progress/);
+  assert.throws(() => port.end(first, OK), /ev:1 is not an operation in progress/);
 });
 
 Deno.test("a refusal leaves one reason for the whole chain, outermost first, whoever listens", () => {

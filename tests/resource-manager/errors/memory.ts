@@ -133,7 +133,7 @@ export const MEMORY_CASES: Readonly<Record<string, Cases>> = {
       const { vmid, client } = running(machine);
       const handle = lent(machine, vmid);
       const sgl = { entries: [{ address: 0x8000_0000n, size: PAGE }], annotation: 0 };
-      const rule = "the address is taken or not to be had";
+      const rule = "the address is taken or not available";
       return { ...encode(memory.MEM_ACCEPT, accept(handle, { sgl })), by: client, rule, values: { ipa: 0x8000_0000n } };
     },
     HANDLE_INVALID: () => ({ ...encode(memory.MEM_ACCEPT, accept(UNKNOWN_HANDLE)), rule: "there is no parcel of this handle" }),

@@ -126,7 +126,7 @@ export const VM_CASES: Readonly<Record<string, Cases>> = {
   VM_ALLOCATE: {
     DENIED: (machine) => ({ ...encode(VM_ALLOCATE, { vmid: 0 }), by: onGuestSide(machine), rule: "only the primary VM may do this" }),
     MSG_INVALID: malformed(),
-    NORESOURCE: () => ({ ...encode(VM_ALLOCATE, { vmid: 64 }), rule: "the VMID is not to be had", values: { wanted: 64 } }),
+    NORESOURCE: () => ({ ...encode(VM_ALLOCATE, { vmid: 64 }), rule: "the VMID is not available", values: { wanted: 64 } }),
   },
   VM_DEALLOCATE: {
     ...aboutVm(4, { foreign: "DENIED" }),
@@ -170,7 +170,7 @@ export const VM_CASES: Readonly<Record<string, Cases>> = {
     }),
     NORESOURCE: (machine) => ({
       ...encode(VM_STOP, { vmid: machine.start(guestTree("mute", [])).vmid, flags: 0, reason: 0 }),
-      rule: "the VM has no link to be told by",
+      rule: "the VM has no RPC link to notify it",
       object: "vm:0x80",
     }),
   },

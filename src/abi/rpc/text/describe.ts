@@ -81,7 +81,7 @@ class Walker {
       case "list":
         return this.#list(name, shape);
       case "when":
-        throw new Error("a field that depends on another stands in a payload or entry only");
+        throw new Error("a field that depends on another can only be in a payload or entry");
     }
   }
 
