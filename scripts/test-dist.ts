@@ -1,5 +1,5 @@
-// `deno task test:dist`: the end-to-end tests (commands, sessions, terminals) on the one file in
-// place of the sources, with no deno on the PATH and, where the system allows that without root,
+// `deno task test:dist`: the end-to-end tests (commands, sessions, terminals) on the one file
+// instead of the sources, with no deno on the PATH and, where the system allows that without root,
 // without a network.
 
 import { VERSION } from "../src/support/version.ts";
@@ -7,7 +7,7 @@ import { VERSION } from "../src/support/version.ts";
 const ROOT = new URL("..", import.meta.url).pathname;
 const PROGRAM = `${ROOT}dist/el2-${VERSION}-${Deno.build.target}`;
 /** Tests of the program as people start it. */
-const SUITES = ["tests/cli", "tests/terminal", "tests/debug"];
+const SUITES = ["tests/cli", "tests/terminal", "tests/debug", "tests/dist/spec_test.ts"];
 /** Those that need apt, which is about a network, or build the one file themselves. */
 const APART = ["tests/cli/commands/guests_test.ts", "tests/cli/dist_test.ts"];
 
@@ -28,7 +28,7 @@ async function alone(command: string[]): Promise<string[]> {
   const [program, ...args] = [...wrapped, "true"];
   const probe = await new Deno.Command(program, { args, stdin: "null", stdout: "null", stderr: "null" }).output().catch(() => undefined);
   if (probe?.success) return [...wrapped, ...command];
-  console.error("test:dist: this system lets nobody leave the network; the tests run with it");
+  console.error("test:dist: this system has no network namespaces without root; the tests run with the network");
   return command;
 }
 
