@@ -8,6 +8,7 @@ import { LONGEST_COPY } from "./clipboard.ts";
 import { ConsoleActions } from "./console-actions.ts";
 import { ConsolePane } from "./console-pane.ts";
 import { drawScreen, type FrameState } from "./frame.ts";
+import { tabAt, TABS_ROW } from "./header.ts";
 import { HelpOverlay, type Here } from "./help.ts";
 import { type Hint, hintsOf, LOST_HINTS, typingHints, usedOn } from "./hints.ts";
 import type { Host } from "./host.ts";
@@ -16,8 +17,9 @@ import type { Key } from "./keys.ts";
 import { ListActions } from "./list-actions.ts";
 import { Menus } from "./menus.ts";
 import { type MessageKind, Messages } from "./messages.ts";
-import { Mouse } from "./mouse.ts";
+import { Mouse, type MouseHost } from "./mouse.ts";
 import { Navigation } from "./navigation.ts";
+import { TimeMarks } from "./time-marks.ts";
 import { type Fork, TimeMenu } from "./time-menu.ts";
 import type { Overlay } from "./overlay.ts";
 import { Pace } from "./pace.ts";
@@ -27,6 +29,7 @@ import { type FilteredPane, isFiltered, type Pane } from "./pane.ts";
 import { Questions } from "./questions.ts";
 import { ruleText } from "./refusals-pane.ts";
 import { overview } from "./overview-screen.ts";
+import { SCRUBBER_FROM_BELOW, timeAt, type Timeline } from "./scrubber.ts";
 import { makeScreens } from "./screens.ts";
 import { SessionState } from "./session-state.ts";
 import { Look } from "./theme.ts";
@@ -139,12 +142,16 @@ export class App {
   #frozen: { missed: number } | undefined;
   #overlay: Overlay | undefined;
   readonly #messages: Messages;
+  readonly #marks: TimeMarks;
+  /** Columns and rows of the terminal. */
+  #size = { width: 0, height: 0 };
   /** Refusals so far; undefined before the first sample. */
   #reasons: number | undefined;
 
   constructor(readonly options: AppOptions, readonly port: AppPort) {
     const clock = this.#clock = options.clock ?? (() => performance.now());
     this.#asker = new Asker(port);
+    this.#marks = new TimeMarks(this.#asker, () => port.changed(false));
     this.#messages = new Messages(clock, (ms) => port.later(ms));
     this.#activity = new Activity(options.motion ?? true);
     this.#tree = new TreePane(this.#activity);
@@ -187,7 +194,7 @@ export class App {
     this.#navigation = new Navigation(host);
     this.#windowActions = new WindowActions(host);
     this.#lists = new ListActions({ ...host, consoles, toFile: (name, text, what) => this.#toFile(name, text, what) });
-    this.#mouse = new Mouse({ ...host, consoles, clock, enter: () => this.#navigation.go() });
+    this.#mouse = new Mouse({ ...host, consoles, clock, ...this.#pointing(), enter: () => this.#navigation.go() });
     this.#sessions = new OtherSessions({
       ...{ title: options.title, start: options.start, readOnly: host.readOnly, show: host.show, say: host.say, changed: host.changed },
       width: () => this.#windows.width,
@@ -283,6 +290,7 @@ export class App {
     // when the machine ended is asked again.
     if (event.kind === "ended" || event.kind === "paused" && event.paused) this.#questions.all();
     if (this.end) this.#console.typing = false;
+    if (event.kind === "paused" && event.past && this.#session.answers) this.#marks.ask();
     this.port.changed(false);
   }
 
@@ -348,6 +356,29 @@ export class App {
     if (action?.name === "screen.redraw") return this.port.redraw();
     if (action?.name === "suspend" && overlay.context !== "text") return this.port.suspend();
     if (!overlay.key(key, action) && this.#overlay === overlay) this.#overlay = undefined;
+  }
+
+  /** What the mouse does outside of panes. */
+  #pointing(): Pick<MouseHost, "tabAt" | "timeAt" | "point" | "goThere"> {
+    return {
+      tabAt: (x, y) => y === TABS_ROW ? tabAt(this.#size.width, this.#windows.screen.key, x) : undefined,
+      timeAt: (x, y) => {
+        const timeline = this.#timeline();
+        if (!timeline || y !== this.#size.height - SCRUBBER_FROM_BELOW) return undefined;
+        return timeAt({ x: 0, y, width: this.#size.width, height: 1 }, timeline, x);
+      },
+      point: (time) => this.#marks.point(time),
+      goThere: () => {
+        const way = this.#marks.way, here = this.#session.sample?.time;
+        this.#marks.point(undefined);
+        if (way && here !== undefined) this.#timeTravel(way(here));
+      },
+    };
+  }
+
+  #timeline(): Timeline | undefined {
+    const { past, sample, now } = this.#session;
+    return past && sample ? this.#marks.timeline(sample.time, Math.max(now, sample.time)) : undefined;
   }
 
   /** Where keys mean actions of the application. */
@@ -540,6 +571,7 @@ export class App {
 
   /** Draws everything. */
   draw(screen: Screen): void {
+    this.#size = { width: screen.width, height: screen.height };
     this.#look = this.#look.with({ depth: screen.depth });
     drawScreen(screen, this.#look, this.#frameState(), (body) => this.#windows.place(body));
   }
@@ -557,7 +589,7 @@ export class App {
       ...{ lost, dropped, sample: sample && { ...sample, mips: this.#activity.mips }, speed: this.#speed },
       newReasons: this.#questions.newReasons,
       past: past && sample ? Math.max(now - sample.time, 0) : undefined,
-      timeline: past && sample ? { here: sample.time, now: Math.max(now, sample.time), snapshots: [], refusals: [] } : undefined,
+      timeline: this.#timeline(),
       focus: this.#focus,
       typing: this.#console.typing,
       hints: this.#hints(),

@@ -44,7 +44,8 @@ export function insideOf(area: Rectangle, boxed: boolean): Rectangle {
   return { x: area.x + 1, y: area.y + 1, width: area.width - 2, height: area.height - 2 };
 }
 
-function isBox(area: Rectangle, boxed: boolean): boolean {
+/** Whether a pane has a box. */
+export function isBox(area: Rectangle, boxed: boolean): boolean {
   return boxed && area.height >= LEAST_BOX.rows && area.width >= LEAST_BOX.columns;
 }
 

@@ -104,22 +104,46 @@ function rightParts({ sample, dropped, newReasons, past }: FrameState): Part[] {
   ];
 }
 
+/** The row of the tabs. */
+export const TABS_ROW = 1;
+
+/** A tab: its place in the row, and its word. */
+interface Tab {
+  readonly key: string;
+  readonly x: number;
+  readonly width: number;
+  readonly word: string;
+  readonly whole: boolean;
+}
+
+/** The tabs in a terminal of a width while a screen is shown. */
+function tabsOf(columns: number, shown: string): Tab[] {
+  let x = columns >= WHOLE_TABS ? 1 : 0;
+  return SCREEN_LIST.map(({ key, title, short }) => {
+    const whole = key === shown || columns >= WHOLE_TABS;
+    const word = whole ? title : columns >= SHORT_TABS ? short : "";
+    const width = (whole ? 4 : word ? 3 : 2) + word.length;
+    x += width;
+    return { key, x: x - width, width, word, whole };
+  });
+}
+
+/** The key of the tab at a column; undefined beside all. */
+export function tabAt(columns: number, shown: string, x: number): string | undefined {
+  return tabsOf(columns, shown).find((tab) => x >= tab.x && x < tab.x + tab.width)?.key;
+}
+
 /** Draws the tabs. */
 export function drawTabs(screen: Screen, look: Look, { screen: shown, newReasons }: FrameState): void {
-  let x = screen.width >= WHOLE_TABS ? 1 : 0;
-  for (const { key, title, short } of SCREEN_LIST) {
+  for (const { key, x: from, width, word, whole } of tabsOf(screen.width, shown)) {
     const here = key === shown;
-    const whole = here || screen.width >= WHOLE_TABS;
-    const word = whole ? title : screen.width >= SHORT_TABS ? short : "";
-    const width = (whole ? 4 : word ? 3 : 2) + word.length;
-    const from = x;
-    if (here) screen.tint({ x, y: 1, width, height: 1 }, "sel");
+    let x = from;
+    if (here) screen.tint({ x, y: TABS_ROW, width, height: 1 }, "sel");
     x += whole ? 1 : 0;
-    x += screen.text(x, 1, key, here ? look.key : look.style("accent"));
-    if (word) x += screen.text(x, 1, ` ${word}`, here ? look.bold("strong") : look.style("dim"));
+    x += screen.text(x, TABS_ROW, key, here ? look.key : look.style("accent"));
+    if (word) x += screen.text(x, TABS_ROW, ` ${word}`, here ? look.bold("strong") : look.style("dim"));
     if (key === "0" && newReasons) {
-      screen.text(x + (whole && !here ? 1 : 0), 1, look.options.glyphs === "full" ? "●" : "!", look.bold("bad"));
+      screen.text(x + (whole && !here ? 1 : 0), TABS_ROW, look.options.glyphs === "full" ? "●" : "!", look.bold("bad"));
     }
-    x = from + width;
   }
 }

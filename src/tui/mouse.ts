@@ -1,6 +1,7 @@
-// The mouse: clicks give a pane the keys, a second one is Enter, the wheel scrolls, dividers are
-// dragged.
+// The mouse: clicks give a pane the keys and choose rows, tabs and orders, a second one is Enter, or
+// zooms a pane by its title; the wheel scrolls; dividers and the scrubber are dragged.
 
+import { isBox } from "./box.ts";
 import type { ConsoleActions } from "./console-actions.ts";
 import type { Divider } from "./divider.ts";
 import type { Host } from "./host.ts";
@@ -18,11 +19,20 @@ export interface MouseHost extends Host {
   readonly clock: () => number;
   /** Enter. */
   readonly enter: () => void;
+  /** The key of the screen whose tab is at a cell. */
+  readonly tabAt: (x: number, y: number) => string | undefined;
+  /** The time (ns) at a cell of the scrubber; undefined where none is. */
+  readonly timeAt: (x: number, y: number) => number | undefined;
+  /** Points at a time of the run, and goes there once the button is released. */
+  readonly point: (time: number) => void;
+  readonly goThere: () => void;
 }
 
 /** The mouse of an application. */
 export class Mouse {
   #dragged: Divider | undefined;
+  /** The row of the scrubber while it is dragged. */
+  #scrubbing: number | undefined;
   /** The last click: where, and when. */
   #clicked = { x: -1, y: -1, at: -Infinity };
 
@@ -30,7 +40,10 @@ export class Mouse {
 
   /** Takes what the mouse did at a cell: `Click`, `Release`, `Drag`, `WheelUp` or `WheelDown`. */
   take(what: string, x: number, y: number): void {
-    const { windows } = this.host;
+    const { windows, tabAt } = this.host;
+    if (this.#scrub(what, x, y)) return;
+    const tab = what === "Click" ? tabAt(x, y) : undefined;
+    if (tab !== undefined) return windows.show(tab);
     if (what === "Drag") {
       if (this.#dragged) windows.size(this.#dragged, (divider) => divider.moveTo(x, y));
       return;
@@ -39,19 +52,37 @@ export class Mouse {
     const inside = ({ area }: Placed) => x >= area.x && y >= area.y && x < area.x + area.width && y < area.y + area.height;
     const placed = windows.visible.find(inside);
     if (!placed) return;
-    if (what === "Click") this.#click(placed, x, y);
+    if (what === "Click") this.#click({ ...placed, boxed: isBox(placed.area, windows.boxed) }, x, y);
     else if (what === "WheelUp" || what === "WheelDown") placed.pane.move(what === "WheelUp" ? -WHEEL : WHEEL);
   }
 
-  #click({ pane, area }: Placed, x: number, y: number): void {
+  /** Whether the scrubber has taken it. */
+  #scrub(what: string, x: number, y: number): boolean {
+    const { timeAt, point, goThere } = this.host;
+    if (what === "Release" && this.#scrubbing !== undefined) {
+      this.#scrubbing = undefined;
+      goThere();
+      return true;
+    }
+    const row = what === "Click" ? y : what === "Drag" ? this.#scrubbing : undefined;
+    const time = row === undefined ? undefined : timeAt(x, row);
+    if (time === undefined) return this.#scrubbing !== undefined;
+    this.#scrubbing = row;
+    point(time);
+    return true;
+  }
+
+  #click({ pane, area, boxed }: Placed & { readonly boxed: boolean }, x: number, y: number): void {
     const { windows, console, tree, consoles, clock, enter } = this.host;
     console.typing = console.typing && pane === console;
     windows.focusOn(pane);
-    pane.click(y - area.y - 1);
+    pane.click(y - area.y - 1, x - area.x - (boxed ? 1 : 0));
     if (pane === tree) consoles.preferSelected();
     const now = clock(), last = this.#clicked;
     const again = last.x === x && last.y === y && now - last.at < DOUBLE_CLICK;
     this.#clicked = again ? { x: -1, y: -1, at: -Infinity } : { x, y, at: now };
-    if (again && pane !== console) enter();
+    if (!again) return;
+    if (y === area.y) windows.zoom();
+    else if (pane !== console) enter();
   }
 }

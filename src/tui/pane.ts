@@ -53,8 +53,8 @@ export interface Pane {
    * another pane's turn comes.
    */
   nextView?(): boolean;
-  /** A click on a row of the area it was drawn in. */
-  click(row: number): void;
+  /** A click on a row and a column of the area it was drawn in. */
+  click(row: number, column: number): void;
   /** The selected row and its table, where it is a list of rows. */
   readonly selection: { readonly table: Table; readonly row: Row } | undefined;
   /** Rows of a page. */

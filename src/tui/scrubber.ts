@@ -18,6 +18,9 @@ interface Track {
   readonly width: number;
 }
 
+/** Rows from the lowest of the terminal up to the scrubber, with it: hints and the message follow. */
+export const SCRUBBER_FROM_BELOW = 3;
+
 const START = " 0 s ";
 
 function trackOf(area: Rectangle, { now }: Timeline): Track {

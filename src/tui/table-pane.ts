@@ -81,6 +81,8 @@ export class TablePane implements FilteredPane {
   /** Columns behind the first that are left out, and whether there are more than were drawn. */
   #left = 0;
   #cut = false;
+  /** The columns as they were last drawn. */
+  #headings: Placement = { columns: [], cut: false };
 
   constructor(readonly options: TablePaneOptions) {
     this.name = options.name;
@@ -258,15 +260,25 @@ export class TablePane implements FilteredPane {
     this.#selected = this.#shown[to].id;
   }
 
-  click(row: number): void {
+  click(row: number, column: number): void {
+    if (row === 0 && !this.options.card) return this.#clickHeading(column - ROW_MARGIN);
     const hit = this.#shown[this.#top + (this.options.card ? Math.floor(row / CARD_ROWS) : row - 1)];
     if (hit) this.select(hit.id);
+  }
+
+  /** A heading sorts by its column, then the other way round, then not at all. */
+  #clickHeading(x: number): void {
+    const name = this.#headings.columns.findLast((one) => one.x <= x)?.column.name;
+    if (name === undefined || this.table.columns[name] === undefined) return;
+    if (this.#sort?.column !== name) this.#sort = { column: name, reverse: false };
+    else this.#sort = this.#sort.reverse ? undefined : { column: name, reverse: true };
+    this.#arrange();
   }
 
   draw(screen: Screen, area: Rectangle, look: Look, { focused }: PaneState): void {
     if (this.options.card) return this.#drawCards(screen, area, look, focused, this.options.card);
     this.#height = Math.max(area.height - 1, 1);
-    const place = this.#place(area.width - ROW_MARGIN);
+    const place = this.#headings = this.#place(area.width - ROW_MARGIN);
     drawHeadings(screen, look, { ...area, x: area.x + ROW_MARGIN }, place);
     const at = this.#index();
     this.#top = Math.min(Math.max(this.#top, at - this.#height + 1), Math.max(at, 0), Math.max(this.#shown.length - this.#height, 0));

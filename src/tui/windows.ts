@@ -43,6 +43,11 @@ export class Windows {
     return this.#zoomed;
   }
 
+  /** Panes have boxes; else rules. */
+  get boxed(): boolean {
+    return this.#body.boxed ?? false;
+  }
+
   /** Columns of the body. */
   get width(): number {
     return this.#body.width;

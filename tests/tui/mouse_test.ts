@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { phoneAnswer } from "./phone.ts";
 import { Rig } from "./rig.ts";
 
 Deno.test("W20: a click selects the row under it, :mouse off ends reports", async () => {
@@ -23,4 +24,77 @@ Deno.test("two clicks at one place are Enter, two at different times are not", a
   rig.time += 100;
   await rig.type(click);
   assert.match(await rig.text(), /from rpc:214 to/);
+});
+
+/** Presses the left button at a cell, from 0, and lets it go. */
+const click = (x: number, y: number) => `\x1b[<0;${x + 1};${y + 1}M\x1b[<0;${x + 1};${y + 1}m`;
+
+Deno.test("a click on a tab shows its screen, at every width", async () => {
+  for (const width of [60, 80, 120]) {
+    const rig = new Rig(width, 30);
+    for (const [key, word] of [["4", "4"], ["0", "0"], ["2", "2"]]) {
+      const tabs = (await rig.lines())[1];
+      await rig.type(click(tabs.search(new RegExp(`(?<=^| )${word}`)), 1));
+      assert.equal(rig.shown, key, `${width} ${tabs}`);
+    }
+  }
+});
+
+Deno.test("a click on a heading sorts by its column, a second one the other way round, a third one not at all", async () => {
+  const rig = new Rig();
+  await rig.keys("2");
+  const lines = await rig.lines();
+  const y = lines.findIndex((line) => line.includes("vCPU  ")), x = lines[y].indexOf("CPU ", lines[y].indexOf("pCPU") + 4);
+  const shown = async () => (await rig.lines())[2];
+  await rig.type(click(x, y));
+  assert.match(await shown(), /by cpu =/);
+  rig.time += 1000;
+  await rig.type(click(x, y));
+  assert.match(await shown(), /by cpu, reversed/);
+  assert.match((await rig.lines())[y + 1], /debian\/0/, "the busiest first");
+  rig.time += 1000;
+  await rig.type(click(x, y));
+  assert.doesNotMatch(await shown(), /by cpu/);
+});
+
+Deno.test("two clicks on a title zoom its pane, and two more take that back", async () => {
+  const rig = new Rig();
+  await rig.lines();
+  const y = (await rig.lines()).findIndex((line) => line.includes("Console"));
+  await rig.type(click(5, y) + click(5, y));
+  assert.doesNotMatch(await rig.text(), /Virtual machines/);
+  await rig.type(click(5, 2) + click(5, 2));
+  assert.match(await rig.text(), /Virtual machines/);
+});
+
+Deno.test("the scrubber of the past marks snapshots and refusals; a click and a drag go to a time", async () => {
+  const rig = new Rig(120, 36, { ascii: false }, "direct");
+  rig.answer = (query) => {
+    const answer = phoneAnswer(query);
+    const snapshot = { id: "place:2", kind: "snapshot", t: "6000000000", insn: "5", file: "a.snap" };
+    if (query.table === "why") return { ...answer, rows: answer.rows.map((row) => ({ ...row, t: "3000000000" })) };
+    return query.table === "time.ls" ? { ...answer, error: undefined, rows: [snapshot] } : answer;
+  };
+  await rig.lines();
+  rig.apply({ kind: "paused", paused: true, past: true });
+  const scrubber = async () => (await rig.lines())[33];
+  const line = await scrubber();
+  assert.match(line, /^ 0 s .*now 12\.481 306 s *$/);
+  assert.match(line, /━▴━/, "the snapshot in the middle");
+  assert.match(line, /!/, "a refusal");
+  const half = line.indexOf("▴");
+  await rig.type(click(half, 33));
+  const moves = () => rig.requests.flatMap((request) => request.kind === "move" ? [request.to] : []);
+  const [move] = moves();
+  assert.ok(move.kind === "event");
+  const ns = Number(/^t<=(\d+)ns$/.exec(move.filter)![1]);
+  assert.ok(Math.abs(ns - 6e9) < 2e8, move.filter);
+  // A drag goes where it ends, once.
+  await rig.type(`\x1b[<0;${half + 1};34M\x1b[<32;${half - 9};30M`);
+  assert.match(await scrubber(), /━◆─+▴/, "the mark follows");
+  assert.equal(moves().length, 1);
+  await rig.type(`\x1b[<0;${half - 9};30m`);
+  assert.equal(moves().length, 2);
+  await rig.type(click(half, 20));
+  assert.equal(moves().length, 2);
 });

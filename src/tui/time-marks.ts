@@ -1,0 +1,51 @@
+// What the scrubber of the past knows of a run: its snapshots, its refusals, and where somebody
+// points.
+
+import type { Timeline } from "./scrubber.ts";
+import type { Asker } from "../control/asker.ts";
+import { rowsOf } from "../queries/query.ts";
+import { REASONS } from "../queries/tables.ts";
+import type { Move } from "../protocol/protocol.ts";
+
+/** Refusals that are marked at the most. */
+const MARKED = 100;
+
+/** The marks of one run. */
+export class TimeMarks {
+  #snapshots: readonly number[] = [];
+  /** Times of refusals by their ids: an earlier place of the run knows fewer. */
+  readonly #refusals = new Map<string, number>();
+  /** A way to a place that is pointed at (ns); undefined where nobody points. */
+  #pointed: number | undefined;
+
+  constructor(readonly asker: Asker, readonly changed: () => void) {}
+
+  /** Asks what there is. */
+  ask(): void {
+    this.asker.ask({ table: "time.ls", args: {} }).then(({ rows }) => {
+      this.#snapshots = rows.filter(({ kind }) => kind === "snapshot").map(({ t }) => Number(t));
+      this.changed();
+    });
+    this.asker.ask({ table: "why", args: { limit: MARKED } }).then((answer) => {
+      for (const { id, t } of rowsOf(REASONS, answer)) this.#refusals.set(id, Number(t));
+      this.changed();
+    });
+  }
+
+  /** The run with its marks. */
+  timeline(here: number, now: number): Timeline {
+    return { here: this.#pointed ?? here, now, snapshots: this.#snapshots, refusals: [...this.#refusals.values()] };
+  }
+
+  /** Somebody points at a time, or nobody any more. */
+  point(time: number | undefined): void {
+    this.#pointed = time;
+  }
+
+  /** How to come to the time that is pointed at; undefined where nobody points. */
+  get way(): ((here: number) => Move) | undefined {
+    const time = this.#pointed;
+    if (time === undefined) return undefined;
+    return (here) => time < here ? { kind: "event", filter: `t<=${time}ns` } : { kind: "next-event", filter: `t>=${time}ns` };
+  }
+}
