@@ -129,7 +129,10 @@ Examples:
     .addOption(noColorOption)
     .addOption(asciiOption)
     .addOption(themeOption)
-    .action(async (options) => exit(await runDemo(entry, options)));
+    .action(async (options) => {
+      const code = await runDemo(entry, options, context.run);
+      if (code !== undefined) exit(code);
+    });
   const context: CommandContext = {
     entry,
     exit,

@@ -67,6 +67,8 @@ export interface AppPort {
   reconnect(): void;
   /** Shows another session in the place of this one. */
   visit(name: string): void;
+  /** Shows the start screen, to choose what is shown. */
+  choose(): void;
 }
 
 /** How the application behaves. */
@@ -209,6 +211,7 @@ export class App {
       run: (action, key) => this.#run(action, key),
       copy: (text) => this.#copy(text),
       mouse: (on) => port.mouse(on),
+      choose: () => port.choose(),
       program: options.program,
       move,
       themes: [...THEME_NAMES, ...(options.themes ?? []).map(({ name }) => name)],

@@ -35,6 +35,8 @@ export interface MenuHost extends Host {
   readonly run: (action: AppAction, key: Key) => void;
   readonly copy: (text: string) => void;
   readonly mouse: (on: boolean) => void;
+  /** Shows the start screen. */
+  readonly choose: () => void;
   readonly program: OwnProgram | undefined;
   readonly move: (to: Move) => void;
   /** Names of the themes, and how one is chosen. */
@@ -330,6 +332,13 @@ export class Menus {
       run: () => host.say("inject KIND FIELD=VALUE … -> EFFECT; el2 inject --help explains rules, el2 inject --remove all removes them"),
     });
     offers.push(this.sessions.offer);
+    offers.push({
+      text: "start",
+      detail: "the start screen: sessions, configurations, guests, recordings",
+      aliases: ["sessions", "ls", "home"],
+      command: "ls",
+      run: () => host.choose(),
+    });
     offers.push({
       text: "diff",
       detail: "A B: the first difference of two recordings, snapshots or traces",

@@ -1,5 +1,5 @@
-// The mouse: clicks give a pane the keys and choose rows, tabs and orders, a second one is Enter, or
-// zooms a pane by its title; the wheel scrolls; dividers and the scrubber are dragged.
+// The mouse: clicks give a pane the keys and choose rows, tabs and orders, a second one is Enter,
+// or zooms a pane by its title; the wheel scrolls; dividers and the scrubber are dragged.
 
 import { isBox } from "./box.ts";
 import type { ConsoleActions } from "./console-actions.ts";

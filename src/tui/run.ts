@@ -54,6 +54,8 @@ export interface TuiEnd {
   readonly lost: boolean;
   /** Another session that the person wants to see. */
   readonly next: string | undefined;
+  /** The person wants to choose what to see. */
+  readonly elsewhere: boolean;
   /**
    * Where nothing more is to be shown: that the terminal has gone away, or which signal asked for
    * the end.
@@ -83,6 +85,7 @@ export async function runTui(client: Client, port: TerminalPort, options: TuiOpt
    * late.
    */
   const left = Promise.withResolvers<string | undefined>();
+  let elsewhere = false;
   const leave = (next?: string) => {
     starts.leave();
     left.resolve(next);
@@ -137,6 +140,10 @@ export async function runTui(client: Client, port: TerminalPort, options: TuiOpt
     },
     reconnect: () => void connection.tryAgain(),
     visit: leave,
+    choose() {
+      elsewhere = true;
+      leave();
+    },
   });
   connection.open();
   /** The terminal has said something of itself. */
@@ -175,7 +182,15 @@ export async function runTui(client: Client, port: TerminalPort, options: TuiOpt
     globalThis.removeEventListener("error", onCrash);
     globalThis.removeEventListener("unhandledrejection", onCrash);
   }
-  return { end: app.end, lost: connection.lost, next, over, unseen: starts.unseen, state: app.state };
+  return {
+    end: app.end,
+    lost: connection.lost,
+    next,
+    elsewhere: elsewhere && over === undefined,
+    over,
+    unseen: starts.unseen,
+    state: app.state,
+  };
 }
 
 /** Writes a new file beside those that are there: `el2-rows.ndjson`, `el2-rows-2.ndjson`. */

@@ -18,7 +18,7 @@ interface Track {
   readonly width: number;
 }
 
-/** Rows from the lowest of the terminal up to the scrubber, with it: hints and the message follow. */
+/** Rows from the scrubber to the lowest of the terminal: it, the hints and the message. */
 export const SCRUBBER_FROM_BELOW = 3;
 
 const START = " 0 s ";

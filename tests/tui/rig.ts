@@ -33,6 +33,7 @@ export class Rig {
   suspended = 0;
   redrawn = 0;
   reconnects = 0;
+  chosen = 0;
   readonly visited: string[] = [];
   /** After how many ms something is to be drawn. */
   readonly later: number[] = [];
@@ -64,6 +65,7 @@ export class Rig {
       mouse: (on) => this.mouse.push(on),
       reconnect: () => this.reconnects++,
       visit: (name) => this.visited.push(name),
+      choose: () => this.chosen++,
     });
     this.app.apply({ kind: "console", console: "debian", bytes: textBytes(CONSOLE) });
     this.app.apply({ kind: "console", console: "rt", bytes: textBytes("rt ready\r\n") });

@@ -20,7 +20,8 @@ import { recordingsOption } from "../start/kept-recordings.ts";
 import type { LogLevel } from "../start/log.ts";
 import { checked, diskGuest, mended } from "../start/planned.ts";
 import { recorded } from "../start/recordings.ts";
-import { showSession } from "../start/show.ts";
+import { showSession, showStart } from "../start/show.ts";
+import { runningSessions } from "../start/start-offers.ts";
 import { checkedUi, configurationOf } from "../start/surroundings.ts";
 import { collectSymbols } from "../start/symbol-files.ts";
 import { planDemo, planRun } from "../../configuration/plan-run.ts";
@@ -174,13 +175,19 @@ export interface BareOptions {
 
 /**
  * `./el2.toml`, else the embedded demo: on a terminal until the person leaves, elsewhere for five
- * virtual seconds.
+ * virtual seconds. On a terminal where sessions run and nothing is configured, the start screen.
+ * @param run another command line of this program, which gives its own exit code
  */
-export async function runDemo(entry: URL, options: BareOptions): Promise<number> {
+export async function runDemo(
+  entry: URL,
+  options: BareOptions,
+  run: (args: readonly string[]) => Promise<void>,
+): Promise<number | undefined> {
   const own = options.config ?? (await exists(OWN_CONFIGURATION) ? OWN_CONFIGURATION : undefined);
+  const here = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
+  if (own === undefined && here && (await runningSessions()).length > 0) return await showStart(entry, options, run);
   const { plan, ui, record } = own === undefined ? checked(await planDemo()) : await mended(own, []);
-  const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
-  return await showSession(entry, await recorded(terminal ? plan : { ...plan, turbo: true, duration: DEMO_TIME }, record), {
+  return await showSession(entry, await recorded(here ? plan : { ...plan, turbo: true, duration: DEMO_TIME }, record), {
     title: own?.split("/").at(-1) ?? "demo",
     stdio: false,
     log: options.log,

@@ -6,10 +6,11 @@ import { runHeadless } from "./headless.ts";
 import { instantly } from "./instant.ts";
 import { type LogLevel, withLog } from "./log.ts";
 import { ownProgram } from "./own-program.ts";
+import { startOffers } from "./start-offers.ts";
 import { forkOf, freeName, starter } from "./start-session.ts";
 import { type Look, surroundings, uiOfFile } from "./surroundings.ts";
 import { loadUiState, saveUiState } from "./ui-state-file.ts";
-import { ExitCode } from "../common/failure.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
 import type { FileUi } from "../../configuration/schema.ts";
 import { SessionHub } from "../../control/hub.ts";
@@ -19,6 +20,8 @@ import { SessionServer, SocketInUse } from "../../control/server.ts";
 import type { SessionPlan } from "../../plans/plan.ts";
 import { connectEmbedded } from "../../session/client.ts";
 import { isOfSystem } from "../../support/cache.ts";
+import { runStart } from "../../tui/run-start.ts";
+import { deedArguments } from "../../tui/start-screen.ts";
 import { runConfigErrors } from "../../tui/run-config-errors.ts";
 import { runTui, type TuiOptions } from "../../tui/run.ts";
 import type { UnseenStart } from "../../tui/starts.ts";
@@ -125,11 +128,17 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
         ...looks,
       });
       if (first) start();
-      const { end, state, next, over, unseen } = await shown;
+      const { end, state, next: wanted, elsewhere, over, unseen } = await shown;
       if (over !== undefined) report(`el2: ${over}`);
       await nameUnseen(unseen);
       here.close();
       await saveUiState(called, options.configuration, state);
+      const other = elsewhere ? await chooseNext(options.title, options.look ?? {}, entry) : { next: wanted, greeting: undefined };
+      if (elsewhere && other.next === undefined) {
+        greeting = other.greeting;
+        continue;
+      }
+      const { next } = other;
       const ended = over !== undefined || next !== undefined && (await visit(next, options.title, options.look ?? {}, entry)).over;
       if (next === undefined || ended) {
         // The screen is gone: what it said last must not be.
@@ -182,7 +191,7 @@ async function showAttached(
   const connect = () => connectSession(socketPath(info.name), { readOnly, follow: true });
   let current = session;
   for (let greeting = arrival && `session ${info.name} is running${arrival.from === undefined ? "" : `; q returns to ${arrival.from}`}`;;) {
-    const { lost, state, next, over: by, unseen } = await runTui(current, terminalOfProcess(), {
+    const { lost, state, next: wanted, elsewhere, over: by, unseen } = await runTui(current, terminalOfProcess(), {
       title: info.name,
       greeting,
       readOnly,
@@ -201,13 +210,15 @@ async function showAttached(
     await saveUiState(info.name, info.configuration, state);
     await nameUnseen(unseen);
     current.close();
+    const other = elsewhere && !over ? await chooseNext(info.name, look, entry) : { next: wanted, greeting: undefined };
+    const { next } = other;
     if (lost) {
       report(`el2: lost the connection to ${info.name}; list the sessions with el2 ls`);
       // There is nothing to come back to but where it was come from.
       return next === undefined || over ? { code: ExitCode.NoSession, over } : await visit(next, arrival?.from, look, entry);
     }
     const ended = over || next !== undefined && (await visit(next, info.name, look, entry)).over;
-    if (next === undefined || ended) {
+    if (next === undefined && !elsewhere || ended) {
       report(`el2: ${goesOn(info.name)}`);
       return { code: ended ? ExitCode.Interrupted : ExitCode.Done, over: ended };
     }
@@ -218,13 +229,17 @@ async function showAttached(
       report(`el2: session ${info.name} has ended; list the sessions with el2 ls`);
       return { code: ExitCode.NoSession, over: false };
     }
-    greeting = goesOn(next);
+    greeting = next === undefined ? other.greeting : goesOn(next);
   }
 }
 
 /** Shows a session that a screen has started; `from` is the session to come back to. */
 async function visit(name: string, from: string | undefined, look: Look, entry: URL): Promise<Visit> {
-  return await showAttached(await connectSession(socketPath(name), { readOnly: false, follow: true }), look, entry, { from });
+  return await showAttached(await sessionOf(name), look, entry, { from });
+}
+
+async function sessionOf(name: string): Promise<RemoteSession> {
+  return await connectSession(socketPath(name), { readOnly: false, follow: true });
 }
 
 /**
@@ -250,6 +265,48 @@ function goesOn(name: string): string {
 /** What the screens of a session can start beside it. */
 function beside(entry: URL, name: string): Pick<TuiOptions, "fork" | "start" | "program"> {
   return { fork: forkOf(entry, name), start: starter(entry), program: ownProgram(entry) };
+}
+
+/** Shows the start screen, and does what is chosen there; undefined: that has its own exit code. */
+export async function showStart(
+  entry: URL,
+  look: Look & { readonly readOnly?: boolean },
+  run: (args: readonly string[]) => Promise<void>,
+): Promise<number | undefined> {
+  const choice = await runStart(terminalOfProcess(), await startOffers(), surroundings(look));
+  if (choice.kind === "leave") return ExitCode.Done;
+  if (choice.kind === "load") {
+    return await showRemote(await sessionOf(await starter(entry)(choice.snapshot, false)), look, entry);
+  }
+  const options = [
+    ...look.theme === undefined ? [] : ["--theme", look.theme],
+    ...look.color === false ? ["--no-color"] : [],
+    ...look.ascii ? ["--ascii"] : [],
+    ...look.readOnly && choice.kind !== "replay" ? ["--read-only"] : [],
+  ];
+  await run([...deedArguments(choice), ...options]);
+  return undefined;
+}
+
+/** Which session comes next; without one the same again, which says why. */
+interface Next {
+  readonly next: string | undefined;
+  readonly greeting: string | undefined;
+}
+
+/** The start screen from a session that is shown. */
+async function chooseNext(from: string, look: Look, entry: URL): Promise<Next> {
+  const choice = await runStart(terminalOfProcess(), await startOffers(from), surroundings(look));
+  const same = (greeting?: string): Next => ({ next: undefined, greeting });
+  if (choice.kind === "leave") return same();
+  if (choice.kind === "replay") return same(`a replay is not a session; show it with el2 replay ${choice.recording} --tui`);
+  if (choice.kind === "attach") return { next: choice.session, greeting: undefined };
+  try {
+    return { next: await starter(entry)(choice.kind === "run" ? choice.what : choice.snapshot, false), greeting: undefined };
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    return same(`nothing was started: ${error.message.split("\n", 1)[0]}`);
+  }
 }
 
 /** Shows what is wrong with a configuration until it is right, or the person leaves: false. */
