@@ -39,14 +39,19 @@ async function compilerVersion(): Promise<string> {
 
 /** Builds all images into `folder` as NAME.bin. */
 async function build(folder: string): Promise<void> {
+  for (const guest of GUESTS) await buildGuest(`${guest}/${guest}.c`, `${folder}/${guest}.elf`, `${folder}/${guest}.bin`);
+}
+
+/**
+ * Builds one guest on the common run-time system.
+ * @param source in `assets/guests`, or an absolute path
+ */
+export async function buildGuest(source: string, elf: string, image: string): Promise<void> {
   const common: string[] = [];
   for await (const { name } of Deno.readDir(`${FOLDER}/common`)) if (/\.[cS]$/.test(name)) common.push(`common/${name}`);
   common.sort();
-  for (const guest of GUESTS) {
-    const elf = `${folder}/${guest}.elf`;
-    await run("aarch64-linux-gnu-gcc", [...COMPILE, ...LINK, "-Wl,-T,common/guest.ld", "-o", elf, ...common, `${guest}/${guest}.c`]);
-    await run("aarch64-linux-gnu-objcopy", ["-O", "binary", elf, `${folder}/${guest}.bin`]);
-  }
+  await run("aarch64-linux-gnu-gcc", [...COMPILE, ...LINK, "-Wl,-T,common/guest.ld", "-I.", "-o", elf, ...common, source]);
+  await run("aarch64-linux-gnu-objcopy", ["-O", "binary", elf, image]);
 }
 
 /** What differs between the committed images and those in `folder`. */

@@ -94,6 +94,8 @@ export interface KnownVms {
   readonly names: ReadonlyMap<number, string>;
   /** Whether the VM of this VMID could not be made or started. */
   hasFailed(vmid: number): boolean;
+  /** What the configuration says of the VMs, by name. */
+  readonly plans: ReadonlyMap<string, PlannedVm>;
   /** What the configuration says of the VM of this name. */
   planned(vm: string): PlannedVm | undefined;
   /** Why the VM of this name ended, if it did. */
@@ -111,6 +113,13 @@ export interface Stretch {
   readonly looks: number;
   readonly first: bigint;
   readonly last: bigint;
+  /** The exception that it took last from EL1: address and syndrome. */
+  readonly fault: string | undefined;
+  /** States of registers that were seen, and whether one was seen again. */
+  readonly states: Set<string>;
+  readonly repeated: boolean;
+  /** Instructions at the last look. */
+  readonly seen: number;
 }
 
 /** What is remembered from look to look. */

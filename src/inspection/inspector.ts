@@ -22,6 +22,7 @@ import { readPlaces } from "./read-places.ts";
 import { readStops } from "./read-stops.ts";
 import { readStack } from "./read-stack.ts";
 import { readCode, readSymbols } from "./read-symbols.ts";
+import { watchWork } from "./verdict-work.ts";
 import type { Row, RowOf } from "../queries/table.ts";
 import { type TableName, TABLES } from "../queries/tables.ts";
 
@@ -113,6 +114,12 @@ export class Inspector {
   /** A new picture of the machine was made: a budget of events begins anew. */
   renew(): void {
     this.system.log.renew();
+    this.look();
+  }
+
+  /** Looks at what vCPUs do: a loop that leads nowhere is one that was seen several times. */
+  look(): void {
+    watchWork(new View(this.system, this.#looks));
   }
 
   /** @throws FilterError */

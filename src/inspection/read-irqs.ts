@@ -39,6 +39,26 @@ export function readIrqs(view: View): RowOf<typeof IRQS>[] {
   return rows.sort((a, b) => b.rate - a.rate || Number(b.pend) - Number(a.pend));
 }
 
+/**
+ * Why an interrupt does not come to a vCPU once it is pending: it is disabled, or group or priority
+ * are masked.
+ */
+export function barrierOf(gic: Vgic, target: VgicCpu, bank: IrqBank, intid: number): string | undefined {
+  const flags = bank.flags[intid];
+  return flags & Irq.Enabled ? maskOf(gic, target, bank.priority[intid], flags) : disabledText(intid);
+}
+
+function disabledText(intid: number): string {
+  return `disabled (ISENABLER${intid >> 5} bit ${intid & 31})`;
+}
+
+function maskOf(gic: Vgic, target: VgicCpu, priority: number, flags: number): string | undefined {
+  const group = flags & Irq.Group1 ? 1 : 0;
+  if (!(gic.groups & 1 << group)) return `group ${group} is disabled in GICD_CTLR`;
+  const pmr = target.readRegister(Icc.PMR) ?? 0;
+  return priority >= pmr ? `priority ${hex(priority, 2)} is masked by PMR ${hex(pmr, 2)}` : undefined;
+}
+
 class VicReader {
   readonly #gic: Vgic;
 
@@ -94,7 +114,7 @@ class VicReader {
     if (isAlarm(speed, rate)) return `storm: ${countText(rate)}/s, above ${speed.alarm}`;
     if (!(flags & Irq.Enabled)) {
       if (!bank.isPending(intid)) return undefined;
-      return `cannot fire: disabled (ISENABLER${intid >> 5} bit ${intid & 31})`;
+      return `cannot fire: ${disabledText(intid)}`;
     }
     const source = bank.sources[intid];
     if (source instanceof VirqSource && source.edgeOnly && !(flags & Irq.Edge)) {
@@ -108,10 +128,8 @@ class VicReader {
   }
 
   #masked(target: VgicCpu, priority: number, flags: number): string | undefined {
-    const group = flags & Irq.Group1 ? 1 : 0;
-    if (!(this.#gic.groups & 1 << group)) return `cannot fire: group ${group} is disabled in GICD_CTLR`;
-    const pmr = target.readRegister(Icc.PMR) ?? 0;
-    if (priority >= pmr) return `cannot fire: priority ${hex(priority, 2)} is masked by PMR ${hex(pmr, 2)}`;
+    const mask = maskOf(this.#gic, target, priority, flags);
+    if (mask !== undefined) return `cannot fire: ${mask}`;
     const vcpu = this.vcpus.find((one) => one.index === target.index);
     if (!vcpu) return `cannot fire: vCPU ${target.index} does not exist`;
     if (vcpu.isPoweredOff) return `waits: vcpu:${this.vm}/${target.index} is powered off`;

@@ -30,7 +30,7 @@ export function readVmFacts(view: View): VmFacts[] {
     if (vmid !== 0 && (view.system.vms.exitOf(name) !== undefined || view.system.vms.hasFailed(vmid))) vmids.add(vmid);
   }
   const vcpus = view.vcpus();
-  return [...vmids].sort((a, b) => a - b).map((vmid) => {
+  const rows = [...vmids].sort((a, b) => a - b).map((vmid) => {
     const name = view.vmName(vmid);
     const vm = findVm(state, vmid);
     const own = vcpus.filter((vcpu) => vcpu.addressSpace?.vmid === vmid);
@@ -54,6 +54,32 @@ export function readVmFacts(view: View): VmFacts[] {
       console: view.system.consoles.has(name) ? `con:${name}/0` : null,
       input_refused: view.system.consoles.has(name) ? view.system.consoles.closed(name) ?? null : null,
     };
+  });
+  return [...rows, ...withoutVmid(view, new Set(rows.map(({ id }) => id)))];
+}
+
+/** VMs of the configuration that came to nothing before they had a VMID. */
+function withoutVmid(view: View, listed: ReadonlySet<string>): VmFacts[] {
+  return [...view.system.vms.plans].flatMap(([name, planned]): VmFacts[] => {
+    const end = listed.has(`vm:${name}`) ? undefined : view.hypervisor.trace.reasons.endOf(name);
+    if (!end) return [];
+    return [{
+      id: `vm:${name}`,
+      vmid: null,
+      state: "failed",
+      via: planned.hypervisor,
+      schedule: planned.schedule,
+      owner: null,
+      vcpus: 0,
+      cpu: 0,
+      instructions: "0",
+      memory: planned.memory,
+      exit: view.system.vms.exitOf(name) ?? null,
+      ended: end.rule,
+      why: `why:${end.id}`,
+      console: null,
+      input_refused: null,
+    }];
   });
 }
 

@@ -36,6 +36,9 @@ const ABORTS: ReadonlySet<number> = new Set([
 ]);
 const DATA_ABORTS: ReadonlySet<number> = new Set([ExceptionClass.DataAbortLower, ExceptionClass.DataAbort]);
 
+/** Fault status of a synchronous external abort that is not on a table walk. */
+const EXTERNAL_ABORT = 0x10;
+
 /** Whether the exception is an abort of memory, which has a fault address. */
 export function isAbort(esr: number): boolean {
   return ABORTS.has(exceptionClass(esr));
@@ -46,8 +49,10 @@ export function syndromeText(esr: number): string {
   const ec = exceptionClass(esr);
   const name = CLASSES[ec] ?? `exception class 0x${ec.toString(16)}`;
   if (!ABORTS.has(ec)) return name;
-  const access = DATA_ABORTS.has(ec) ? esr & AbortSyndrome.WnR ? ", write" : ", read" : "";
-  return `${name}${access}: ${faultText(esr & AbortSyndrome.FscMask)}`;
+  const fault = esr & AbortSyndrome.FscMask;
+  // An external abort that the hypervisor makes may leave WnR clear for a write, too.
+  const access = !DATA_ABORTS.has(ec) ? "" : esr & AbortSyndrome.WnR ? ", write" : fault === EXTERNAL_ABORT ? "" : ", read";
+  return `${name}${access}: ${faultText(fault)}`;
 }
 
 /** A fault status code (IFSC, DFSC). */
@@ -65,7 +70,7 @@ function faultText(code: number): string {
     case 5:
       return `external abort on a table walk${level}`;
   }
-  if (code === 0x10) return "external abort, nothing answers at this address";
+  if (code === EXTERNAL_ABORT) return "external abort, nothing answers at this address";
   if (code === 0x21) return "alignment fault";
   if (code === 0x35) return "unsupported exclusive or atomic access";
   return `fault status 0x${code.toString(16)}`;

@@ -15,7 +15,7 @@ export const VMS = defineTable({
   empty: "no VM yet: the resource manager is starting",
   columns: {
     id: { kind: "id", doc: "vm:NAME", width: 14, alias: ["vm"] },
-    vmid: { kind: "address", doc: "VMID", width: 5 },
+    vmid: { kind: "address", doc: "VMID; none where the VM failed before it had one", width: 5, optional: true },
     state: { kind: "word", doc: "state, named as in the resource manager", width: 9 },
     verdict: { kind: "word", doc: "the verdict of el2 diagnose", width: 10, optional: true },
     via: { kind: "word", doc: "native, or the hypervisor's interface by which it was made: gunyah, geniezone", width: 9, from: 100 },
@@ -45,7 +45,7 @@ export const DIAGNOSES = defineTable({
     id: { kind: "id", doc: "vm:NAME", width: 14, alias: ["vm"] },
     verdict: {
       kind: "word",
-      doc: "runs, waits, starts, off, stopped; or failed, panicked, spins, stuck, lost, starved, storm",
+      doc: "runs, waits, starts, off, stopped; or failed, panicked, spins, stuck, deadlocked, lost, starved, storm, leaked",
       width: 9,
     },
     healthy: { kind: "flag", doc: "nothing is wrong with that", width: 7, from: 100 },

@@ -8,6 +8,10 @@ import { letIn } from "../recordings/input.ts";
 import type { EndState, Input, RecordedInput } from "../plans/recorded-run.ts";
 import { recordingHeader, RecordingWriter } from "../recordings/recording.ts";
 import type { SessionPlan } from "../plans/plan.ts";
+import { diagnosisLines } from "../queries/diagnosis-text.ts";
+import { rowsOf } from "../queries/query.ts";
+import { reasonLines } from "../queries/reason-text.ts";
+import { DIAGNOSES, REASONS } from "../queries/tables.ts";
 import { consolesOf } from "./plan-scenario.ts";
 import { describeStep, type Scenario, type Step } from "./scenario.ts";
 import { WatchedConsoles, WatchedEvents } from "./watched.ts";
@@ -16,8 +20,12 @@ import { WatchedConsoles, WatchedEvents } from "./watched.ts";
 const TURNS = 8;
 /** Virtual time (ns) between two looks at rows. */
 const ROWS_INTERVAL = 1e6;
+/** Virtual time (ns) between two looks at what vCPUs do. */
+const WORK_INTERVAL = 20e6;
 /** Wall time (ms) between two chances for others on this thread. */
 const BREATH = 100;
+/** Reasons that a failure shows, the newest. */
+const REASONS_TOLD = 3;
 /** Lines of a console that a failure shows. */
 const TAIL = 8;
 
@@ -69,6 +77,8 @@ export class ScenarioRun {
   readonly #started = performance.now();
   #breath = performance.now();
   #told = performance.now();
+  /** Virtual time (ns) of the last look at what vCPUs do. */
+  #looked = -Infinity;
   /** The newest reason that an expectation has met. */
   #reason = 0;
 
@@ -95,9 +105,14 @@ export class ScenarioRun {
       } catch (failure) {
         if (!(failure instanceof StepFailure)) throw failure;
         failed = true;
-        steps.push({ step, text, result: "failed", at: this.#now, message: failure.message, details: failure.details });
+        steps.push({ step, text, result: "failed", at: this.#now, ...this.#explained(failure) });
       }
       this.#events.reached(index + 1);
+    }
+    const last = steps.at(-1), broken = failed ? undefined : this.#unexpected();
+    if (last && broken) {
+      failed = true;
+      steps[steps.length - 1] = { ...last, result: "failed", ...this.#explained(broken) };
     }
     return { scenario: this.scenario, seed: this.plan.seed, steps, ok: !failed, elapsed: performance.now() - this.#started };
   }
@@ -123,6 +138,29 @@ export class ScenarioRun {
 
   get #now(): number {
     return this.#system.machine.boundary;
+  }
+
+  /** A failure with what is wrong with VMs, and why. */
+  #explained({ message, details }: StepFailure): { message: string; details: string[] } {
+    const sick = rowsOf(DIAGNOSES, this.#system.inspector.answer({ table: "diagnose", args: { filter: "healthy=no" } }));
+    const reasons = rowsOf(REASONS, this.#system.inspector.answer({ table: "why", args: { filter: "failed=yes", limit: REASONS_TOLD } }));
+    const why = reasons.toReversed().flatMap((row) => reasonLines(row).map(({ text }) => text));
+    const [first] = sick.map((row) => diagnosisLines(row)[0]);
+    return {
+      message: first === undefined ? message : `${first}; ${message}`,
+      details: [...sick.flatMap(diagnosisLines), ...why, ...details],
+    };
+  }
+
+  /** VMs that have failed, where no step expects such a thing. */
+  #unexpected(): StepFailure | undefined {
+    const { steps } = this.scenario;
+    if (steps.some(({ kind }) => kind === "expect_why" || kind === "expect_end")) return undefined;
+    const expected = new Set(
+      steps.flatMap((step) => step.kind === "expect_vm_end" || step.kind === "expect_diagnosis" ? [step.of.replace(/^vm:/, "")] : []),
+    );
+    const [first] = this.#system.broken().filter((text) => !expected.has(text.split(": ")[0]));
+    return first === undefined ? undefined : new StepFailure("every step passed, but none expects that this VM fails", [first]);
   }
 
   async #perform(step: Step, index: number): Promise<void> {
@@ -236,6 +274,7 @@ export class ScenarioRun {
     const { machine } = this.#system;
     for (;;) {
       this.#takeOutput();
+      this.#look();
       if (met()) return true;
       const end = this.#system.ended();
       if (end && ends) return false;
@@ -245,6 +284,12 @@ export class ScenarioRun {
       const result = machine.run(time, TURNS);
       if (result.kind === "idle") machine.skipTo(Math.min(result.next, time));
     }
+  }
+
+  #look(): void {
+    if (this.#now - this.#looked < WORK_INTERVAL) return;
+    this.#looked = this.#now;
+    this.#system.inspector.look();
   }
 
   /** Lets others on this thread do something, and looks at the wall clock. */

@@ -5,6 +5,7 @@ import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { output, printAnswer } from "../common/print.ts";
 import { checkVm, openSession, withSessionOptions } from "../common/session.ts";
+import { diagnosisLines } from "../../queries/diagnosis-text.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { DIAGNOSES } from "../../queries/tables.ts";
 
@@ -40,11 +41,7 @@ async function diagnose(vm: string | undefined, options: { readonly socket?: str
   if (options.json) printAnswer(open.session.info.name, answer, true, DIAGNOSES.empty);
   else {
     if (rows.length === 0) output(`${DIAGNOSES.empty}\n`);
-    for (const { id, verdict, text, evidence, next } of rows) {
-      output(`${id} ${verdict}: ${text}\n`);
-      for (const line of evidence) output(`  ${line}\n`);
-      if (next !== null) output(`  next: ${next}\n`);
-    }
+    for (const row of rows) output(diagnosisLines(row).map((line) => `${line}\n`).join(""));
   }
   return rows.every(({ healthy }) => healthy) ? ExitCode.Done : ExitCode.Failed;
 }

@@ -15,9 +15,11 @@ import {
 } from "../../protocol/protocol.ts";
 import { failureRecording } from "./kept-recordings.ts";
 import { Asker } from "../../control/asker.ts";
+import { diagnosisLines } from "../../queries/diagnosis-text.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { reasonLines } from "../../queries/reason-text.ts";
-import { REASONS } from "../../queries/tables.ts";
+import type { RowOf } from "../../queries/table.ts";
+import { DIAGNOSES, REASONS } from "../../queries/tables.ts";
 import type { SessionClient } from "../../session/client.ts";
 import { warn } from "../../support/warn.ts";
 
@@ -90,7 +92,7 @@ class HeadlessRun {
   async run(): Promise<number> {
     const { client, options: { timeout, stdio, interactive } } = this;
     const timer = timeout === undefined ? undefined : setTimeout(
-      () => this.#leave(ExitCode.TimedOut, `timeout: ${timeout / 1000} s of wall time passed`),
+      () => void this.#timedOut(`timeout: ${timeout / 1000} s of wall time passed`),
       // What was read and unpacked until now counts.
       Math.max(0, timeout - performance.now()),
     );
@@ -143,7 +145,8 @@ class HeadlessRun {
         const { instructions, translator } = this.#last ?? {};
         if (this.options.stats && this.#last) report(JSON.stringify({ schema: "el2.core/1", instructions, translator }));
         const { code, message } = this.#cut ?? event.end;
-        // What the machine knows of its failure is told before it goes.
+        // What the machine knows of its failure is told before it goes, and says more than notes.
+        clearTimeout(this.#telling);
         if (code === ExitCode.Failed) void this.#explain().then(() => this.#finish(code, message));
         else this.#finish(code, message);
         return;
@@ -179,10 +182,25 @@ class HeadlessRun {
     for (const note of this.#untold.splice(0)) if (!end.includes(note)) warn(note);
   }
 
+  /** Time is over: says what makes no progress, where the machine still answers. */
+  async #timedOut(message: string): Promise<void> {
+    let late: ReturnType<typeof setTimeout> | undefined;
+    const nothing = new Promise<[]>((resolve) => late = setTimeout(() => resolve([]), ORDERLY_END));
+    for (const row of await Promise.race([this.#verdicts(), nothing])) for (const line of diagnosisLines(row)) report(line);
+    clearTimeout(late);
+    this.#leave(ExitCode.TimedOut, message);
+  }
+
+  /** What is wrong with which VM. */
+  async #verdicts(): Promise<readonly RowOf<typeof DIAGNOSES>[]> {
+    return rowsOf(DIAGNOSES, await this.#asker.ask({ table: "diagnose", args: { filter: "healthy=no" } }));
+  }
+
   /** Says why what failed did, and keeps the recording that leads there. */
   async #explain(): Promise<void> {
-    const answer = await this.#asker.ask({ table: "why", args: { filter: "failed=yes", limit: REASONS_TOLD } });
-    const rows = rowsOf(REASONS, answer);
+    const asked = this.#asker.ask({ table: "why", args: { filter: "failed=yes", limit: REASONS_TOLD } });
+    for (const row of await this.#verdicts()) report(diagnosisLines(row)[0]);
+    const rows = rowsOf(REASONS, await asked);
     if (rows.length === 0) return;
     for (const row of rows.toReversed()) for (const { text } of reasonLines(row)) report(text);
     const path = failureRecording(this.options.title ?? "run", this.options.recordings);

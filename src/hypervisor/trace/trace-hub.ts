@@ -200,6 +200,11 @@ export class TraceHub {
     return new VcpuTrace(this, name);
   }
 
+  /** The operations in progress, in the order in which they began. */
+  get inProgress(): Iterable<Operation> {
+    return this.#open.values();
+  }
+
   /** Something happened by what the acting vCPU did, or by no vCPU. */
   event(kind: TraceKind, name: string, fields: TraceFields): void {
     if (this.actor) this.actor.event(kind, name, fields);

@@ -1,0 +1,86 @@
+// Verdicts on VMs that have ended, do not begin, or leave something behind.
+
+import { durationText, sizeText } from "../queries/format.ts";
+import { hex } from "../queries/table.ts";
+import type { View } from "./inspected.ts";
+import type { VmFacts } from "./read-vms.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** Virtual time (ns) in which the owner of a VM takes it down. */
+const TAKEN_DOWN = 100e6;
+/** Virtual time (ns) in which a START returns. */
+const STARTED = 1e9;
+/** States of the Resource Manager's in which a VM has ended and is still there. */
+const ENDING: ReadonlySet<string> = new Set(["exited", "resetting", "reset"]);
+
+/** Whether a VM has ended, though it is still there. */
+export function isEnding({ state }: VmFacts): boolean {
+  return ENDING.has(state);
+}
+
+/** How a VM ended, and what it leaves. */
+export function ended(view: View, vm: VmFacts): Verdict {
+  return leaks(view, vm) ?? ending(view, vm);
+}
+
+function ending(view: View, vm: VmFacts): Verdict {
+  const reason = view.hypervisor.trace.reasons.endOf(vm.id.slice("vm:".length));
+  const text = vm.ended ?? reason?.rule ?? "it has ended, and its owner takes it down";
+  const next = reason && `el2 why why:${reason.id}`;
+  if (vm.state === "failed" || vm.exit === "fault" || reason && !reason.settled) return { verdict: "failed", text, next };
+  const off = vm.exit === "system-off" || vm.exit === "exit";
+  return { verdict: off ? "off" : "stopped", text, next };
+}
+
+/** What a VM that has ended has that nobody gives back. */
+function leaks(view: View, vm: VmFacts): Verdict | undefined {
+  const name = vm.id.slice("vm:".length), vmid = Number(vm.vmid);
+  const since = endOf(view, name, vmid);
+  if (since === undefined || view.now - since < TAKEN_DOWN) return undefined;
+  const { parcels, vms } = view.system.manager.state;
+  const record = vms.find((one) => one.vmid === vmid);
+  const alive = (id: number) => id !== vmid && vms.some((one) => one.vmid === id);
+  const kept = parcels.filter(({ owner, borrowers }) =>
+    owner === vmid && record === undefined || borrowers.some((one) => one.vmid === vmid) && !borrowers.some((one) => alive(one.vmid))
+  );
+  if (!record && kept.length === 0) return undefined;
+  const virqs = record?.vdevices.reduce((sum, { virqs }) => sum + virqs.length, 0) ?? 0;
+  const what = [
+    ...record ? [`VMID ${vm.vmid}`] : [],
+    ...kept.map(({ handle, regions }) => `parcel:${hex(handle)} (${sizeText(regions.reduce((sum, { size }) => sum + size, 0))})`),
+    ...virqs > 0 ? [`${virqs} vIRQs`] : [],
+  ];
+  const refused = view.hypervisor.trace.reasons.list().filter((one) => one.time >= since && !one.settled && one.ended === undefined);
+  const ends = record ? [`${vm.id} is ${vm.state} for ${durationText(view.now - since)}`] : [];
+  return {
+    verdict: "leaked",
+    text: `${what.join(", ")}: nobody has given that back for ${durationText(view.now - since)} since its end`,
+    evidence: [...ends, ...refused.map(({ id, chain, rule }) => `why:${id} ${chain.at(-1)?.name ?? "end"}: ${rule}`)],
+    next: refused.length ? `el2 why why:${refused[0].id}` : `el2 vm timeline ${name}`,
+  };
+}
+
+/** When a VM ended (ns): by its reason, or when it ran last. */
+function endOf(view: View, name: string, vmid: number): number | undefined {
+  const reason = view.hypervisor.trace.reasons.endOf(name);
+  if (reason) return reason.time;
+  const own = view.vcpus().filter((vcpu) => vcpu.addressSpace?.vmid === vmid);
+  return own.length ? Math.max(...own.map(({ usage }) => usage.ranUntil)) : undefined;
+}
+
+/** A VM that does not run yet. */
+export function starting(view: View, vm: VmFacts, text: string): Verdict {
+  const name = vm.id.slice("vm:".length);
+  for (const { kind, name: call, time, vcpu } of view.hypervisor.trace.inProgress) {
+    // A vCPU's run lasts as long as its guest has something to do.
+    if (kind !== "ioctl" || call.includes("_RUN") || view.now - time < STARTED) continue;
+    const since = durationText(view.now - time);
+    return {
+      verdict: "stuck",
+      text: `it is not started: ${call} of its VMM has not returned for ${since}`,
+      evidence: [`ioctl ${call} of ${vcpu} is in progress`, `state ${vm.state}: ${text}`],
+      next: `el2 vm timeline ${name}`,
+    };
+  }
+  return { verdict: "starts", text, next: `el2 vm timeline ${name}` };
+}

@@ -1,0 +1,204 @@
+// Verdicts on VMs of which all vCPUs sleep: what wakes one, who can raise that, or that nothing can.
+
+import { DoorbellRight, MsgqueueRight } from "../abi/rights.ts";
+import { Intid } from "../hypervisor/gic/gic-registers.ts";
+import { Irq, type LevelSource } from "../hypervisor/gic/irq-bank.ts";
+import { VirqSource } from "../hypervisor/gic/vic-source.ts";
+import type { HypervisorObject } from "../hypervisor/capabilities/object.ts";
+import { Doorbell } from "../hypervisor/ipc/doorbell.ts";
+import { Msgqueue } from "../hypervisor/ipc/msgqueue.ts";
+import { TimerPpi } from "../hypervisor/scheduling/timer.ts";
+import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import { durationText } from "../queries/format.ts";
+import { Vmid } from "./guest-names.ts";
+import type { View } from "./inspected.ts";
+import { barrierOf, irqId } from "./read-irqs.ts";
+import { sourceNames } from "./virq-sources.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** Virtual time (ns) that a VM may sleep before an interrupt is missed. */
+const UNHEARD = 10e6;
+
+/** An interrupt that can wake a VM. */
+interface Waker {
+  /** `irq:ping/961 (mq:290 rx)`. */
+  readonly irq: string;
+  /** The VMs that can raise it; undefined where it is something else. */
+  readonly raisers: readonly string[] | undefined;
+  /** The queue or doorbell that the raisers have to use. */
+  readonly through: string;
+}
+
+/** A VM of which all vCPUs sleep. */
+export interface Sleep {
+  readonly vm: string;
+  readonly vcpus: readonly Vcpu[];
+  /** Virtual time (ns) at which a timer wakes it; Infinity: none does. */
+  readonly due: number;
+  readonly wakers: readonly Waker[];
+  /** What would wake it, but cannot come to a vCPU. */
+  readonly barred: readonly string[];
+}
+
+/** What would wake a VM. @param vm `vm:NAME` */
+export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
+  const name = vm.slice("vm:".length);
+  const names = sourceNames(view);
+  const wakers: Waker[] = [], barred: string[] = [];
+  let due = Infinity;
+  for (const vcpu of vcpus) {
+    const { gic } = vcpu.gic;
+    const barrier = (intid: number) => barrierOf(gic, vcpu.gic, gic.bank(vcpu.gic, intid), intid);
+    for (const [intid, timer] of [[TimerPpi.Virtual, vcpu.timers.virtual], [TimerPpi.Physical, vcpu.timers.physical]] as const) {
+      if (timer.deadline === Infinity) continue;
+      const why = barrier(intid);
+      if (why === undefined) due = Math.min(due, timer.deadline);
+      else {barred.push(
+          `${irqId(name, intid, vcpu.index)} (timer) is due in ${durationText(Math.max(0, timer.deadline - view.now))}, but ${why}`,
+        );}
+    }
+    for (let intid: number = Intid.SgiEnd; intid < Intid.SpiEnd; intid++) {
+      const bank = gic.bank(vcpu.gic, intid), source = bank.sources[intid];
+      if (!source || !(bank.flags[intid] & Irq.Enabled) && !bank.isPending(intid)) continue;
+      if (intid === TimerPpi.Virtual || intid === TimerPpi.Physical) continue;
+      if (intid >= Intid.PrivateEnd && gic.routeOf(intid) !== vcpu.index) continue;
+      const irq = `${irqId(name, intid, vcpu.index)} (${names.get(source) ?? "hardware"})`;
+      const why = barrier(intid);
+      if (why !== undefined) barred.push(`${irq}: ${why}`);
+      else wakers.push({ irq, ...raisersOf(view, source) });
+    }
+  }
+  return { vm, vcpus, due, wakers, barred };
+}
+
+/** Who can raise a source. */
+function raisersOf(view: View, source: LevelSource): Pick<Waker, "raisers" | "through"> {
+  const object = source instanceof VirqSource ? source.object : undefined;
+  const right = object instanceof Doorbell
+    ? DoorbellRight.Send
+    : object instanceof Msgqueue
+    ? source === object.receiveVirq ? MsgqueueRight.Send : MsgqueueRight.Receive
+    : undefined;
+  if (!object || right === undefined || isOfManager(view, object)) return { raisers: undefined, through: "" };
+  const manager = view.vm(Vmid.ResourceManager);
+  const holders = object.holders.filter(({ rights }) => rights & right).map(({ cspace }) => `vm:${view.cspaceOwner(cspace)}`);
+  return { raisers: [...new Set(holders)].filter((vm) => vm !== manager), through: view.object(object) };
+}
+
+/**
+ * Whether the Resource Manager may use an object to which it has a capability, as it has to all
+ * that it makes: only the queues of its RPC links. Of one that is a program nobody knows.
+ */
+function isOfManager(view: View, object: HypervisorObject): boolean {
+  const { vms } = view.system.manager.state;
+  if (vms.length === 0) return true;
+  return vms.some(({ link }) => link && (view.rootObject(link.sendQueue) === object || view.rootObject(link.receiveQueue) === object));
+}
+
+/** What is known of all VMs, for who waits for whom. */
+export interface Others {
+  /** VMs that sleep, by id. */
+  readonly asleep: ReadonlyMap<string, Sleep>;
+  /** VMs that have failed. */
+  readonly failed: ReadonlySet<string>;
+}
+
+/** What wakes a VM that sleeps, or that nothing can. */
+export function waiting(view: View, sleep: Sleep, others: Others): Verdict {
+  const { due, wakers, vm } = sleep;
+  const found = wakers.map(({ irq }) => irq);
+  if (due !== Infinity) {
+    const after = durationText(Math.max(0, due - view.now));
+    return { verdict: "waits", text: `waits for its timer, due in ${after}`, evidence: found };
+  }
+  const stuck = stuckOf(others);
+  const able = wakers.find((waker) => !stuck.has(vm) && canCome(waker, sleep, others));
+  if (able) {
+    const more = found.length > 1 ? ` or ${found.length - 1} more` : "";
+    return { verdict: "waits", text: `waits for ${able.irq}${more}`, evidence: found };
+  }
+  for (const { irq, raisers = [], through } of wakers) {
+    const peer = raisers.find((one) => one !== vm && (others.failed.has(one) || stuck.has(one)));
+    if (peer === undefined) continue;
+    const why = others.failed.has(peer) ? "has failed" : "waits for ever itself";
+    const next = others.failed.has(peer) ? `el2 why --about ${peer}` : `el2 diagnose ${peer.slice("vm:".length)}`;
+    return { verdict: "stuck", text: `waits for ${irq} of ${peer}, which ${why}`, evidence: [`${peer} raises it by ${through}`], next };
+  }
+  const nobody = wakers.map(({ irq, raisers, through }) =>
+    raisers?.length === 0 ? `${irq}: no VM is at the other end of ${through}` : `${irq}: only ${vm} itself can raise it`
+  );
+  const none = sleep.vcpus.map((vcpu) => `${view.vcpu(vcpu)}: no timer is set, no interrupt with a source is enabled`);
+  const evidence = [...sleep.barred, ...nobody];
+  return {
+    verdict: "stuck",
+    text: "every vCPU waits for an interrupt, and none can come",
+    evidence: evidence.length ? evidence : none,
+    next: `el2 irq ls ${vm.slice("vm:".length)}`,
+  };
+}
+
+/** Whether somebody else may still raise it. A VM that was ended may be started again. */
+function canCome({ raisers }: Waker, { vm }: Sleep, { failed }: Others): boolean {
+  return raisers === undefined || raisers.some((one) => one !== vm && !failed.has(one));
+}
+
+/** The VMs of which none can be woken before another of them runs. */
+function stuckOf({ asleep, failed }: Others): ReadonlyMap<string, Sleep> {
+  const stuck = new Map([...asleep].filter(([, { due }]) => due === Infinity));
+  for (let before = -1; before !== stuck.size;) {
+    before = stuck.size;
+    for (const [vm, { wakers }] of stuck) {
+      const free = wakers.some(({ raisers }) => !raisers || raisers.some((one) => !stuck.has(one) && !failed.has(one)));
+      if (free) stuck.delete(vm);
+    }
+  }
+  return stuck;
+}
+
+/** A VM that waits for another one, and that in the end for the first. */
+export function deadlocked({ vm }: Sleep, others: Others): Verdict | undefined {
+  const stuck = stuckOf(others);
+  const steps: { vm: string; waker: Waker; by: string }[] = [];
+  for (let at = vm; steps.every((step) => step.vm !== at);) {
+    const waker = stuck.get(at)?.wakers.find(({ raisers }) => raisers?.some((one) => one !== at && stuck.has(one)));
+    if (!waker) return undefined;
+    const by = waker.raisers!.find((one) => one !== at && stuck.has(one))!;
+    steps.push({ vm: at, waker, by });
+    at = by;
+  }
+  const [{ waker, by }] = steps;
+  const rest = steps.slice(1).map((step) => `${step.vm} for ${step.by}`).join(", ");
+  return {
+    verdict: "deadlocked",
+    text: `waits for ${waker.irq} of ${by}, and ${rest}`,
+    evidence: steps.map((step) => `${step.vm} waits for ${step.waker.irq}, which ${step.by} raises by ${step.waker.through}`),
+    next: `el2 queue ls --filter vm=${vm.slice("vm:".length)}`,
+  };
+}
+
+/**
+ * An interrupt that is enabled and whose condition holds, and which is not pending: nothing tells
+ * the sleeping guest.
+ */
+export function unheard(view: View, { vm, vcpus }: Sleep): Verdict | undefined {
+  const asleep = view.now - Math.max(...vcpus.map(({ usage }) => usage.ranUntil));
+  if (asleep < UNHEARD) return undefined;
+  for (const vcpu of vcpus) {
+    const { gic } = vcpu.gic;
+    for (let intid: number = Intid.SgiEnd; intid < Intid.SpiEnd; intid++) {
+      const bank = gic.bank(vcpu.gic, intid);
+      const source = bank.sources[intid];
+      const quiet = bank.flags[intid] & Irq.Enabled && !(bank.flags[intid] & Irq.Active) && !bank.isPending(intid);
+      if (!quiet || !(source instanceof VirqSource) || !source.stillPending()) continue;
+      const irq = irqId(vm.slice("vm:".length), intid, vcpu.index);
+      const what = sourceNames(view).get(source) ?? "hardware";
+      return {
+        verdict: "lost",
+        text: `${irq} (${what}) is not pending though its condition holds: the interrupt was lost`,
+        evidence: [`condition: ${source.what}`, `the VM has slept for ${durationText(asleep)}`],
+        next: `el2 irq show ${irq}`,
+      };
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,195 @@
+// Verdicts on vCPUs that do not sleep: a loop that leads nowhere, a turn that does not come, a VMM
+// that does not answer.
+
+import { Block, type Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import { exceptionClass } from "../core/architecture/exceptions.ts";
+import { X_REGISTERS } from "../core/interface.ts";
+import { countText, durationText } from "../queries/format.ts";
+import { hex } from "../queries/table.ts";
+import type { View } from "./inspected.ts";
+import { readOwner } from "./read-memory.ts";
+import { instructionAt } from "./read-symbols.ts";
+import { syndromeText } from "./syndromes.ts";
+import type { Verdict } from "./verdict.ts";
+
+/**
+ * Virtual time (ns) for which a loop without an exit has to go on to be a spin, where registers come
+ * back to what they were: nothing in them counts.
+ */
+const SPIN_TIME = 50e6;
+/** The same where no two states were equal: a long computation looks like that, too. */
+const COUNTING_TIME = 2e9;
+/** States that are compared. */
+const STATES_KEPT = 64;
+/** Instructions that it has to retire meanwhile. */
+const SPIN_INSTRUCTIONS = 100_000;
+/** Bytes of code in which a spin stays, as far as was seen. */
+const SPIN_CODE = 256n;
+/** Bytes of code around a loop in which it may read the counter. */
+const COUNTER_NEAR = 64n;
+/** Times that the PC has to be seen there. */
+const SPIN_LOOKS = 3;
+/** Virtual time (ns) for which a vCPU that can run does not, to be starved. */
+const STARVED = 1e9;
+/** Virtual time (ns) in which a VMM serves its vCPU. */
+const SERVED = 2e9;
+/** Most instructions from one exception to the next, where a handler raises it itself. */
+const FAULT_INSTRUCTIONS = 1000;
+/** Virtual time (ns) for which the same has to go on where the hypervisor has no part in it. */
+const FAULT_TIME = 200e6;
+const PSTATE_I = 1 << 7;
+
+/** Whether a vCPU waits for an interrupt. */
+export function isAsleep(vcpu: Vcpu): boolean {
+  return vcpu.isBlockedBy(Block.Wfi | Block.Suspend) && !vcpu.isBlockedBy(Block.Vmmio);
+}
+
+/** Remembers where all vCPUs are that execute instructions. */
+export function watchWork(view: View): void {
+  for (const vcpu of view.hypervisor.scheduler.vcpus) if (!vcpu.native) loops(view, vcpu);
+}
+
+/** Remembers where a vCPU is, and what it makes of that: a loop that makes no progress. */
+export function loops(view: View, vcpu: Vcpu): Verdict | undefined {
+  const { exits, instructions } = vcpu.usage;
+  const { pc } = vcpu.registers;
+  const known = view.stretches.get(vcpu);
+  const fault = lastFault(vcpu);
+  const goesOn = known && !isAsleep(vcpu) && !vcpu.isBlockedBy(Block.Vmmio) && known.fault === fault &&
+    (known.exits === exits || fault !== undefined && instructions - known.instructions < (exits - known.exits) * FAULT_INSTRUCTIONS);
+  if (!goesOn) {
+    const states = new Set([stateOf(vcpu)]);
+    view.stretches.set(vcpu, {
+      exits,
+      since: view.now,
+      instructions,
+      looks: 1,
+      first: pc,
+      last: pc,
+      fault,
+      states,
+      repeated: false,
+      seen: instructions,
+    });
+    return undefined;
+  }
+  const first = pc < known.first ? pc : known.first, last = pc > known.last ? pc : known.last;
+  const state = stateOf(vcpu), moved = instructions > known.seen;
+  const repeated = known.repeated || moved && known.states.has(state);
+  if (known.states.size < STATES_KEPT) known.states.add(state);
+  const stretch = { ...known, looks: known.looks + (moved ? 1 : 0), first, last, repeated, seen: instructions };
+  view.stretches.set(vcpu, stretch);
+  const count = instructions - known.instructions, time = view.now - known.since;
+  if (stretch.looks < SPIN_LOOKS || count < SPIN_INSTRUCTIONS || time < SPIN_TIME) return undefined;
+  const id = view.vcpu(vcpu), name = view.vmOf(vcpu.addressSpace).slice("vm:".length);
+  const next = `el2 disasm ${name}/${vcpu.index}:pc`, took = `${countText(count)} instructions`;
+  const place = (address: bigint) => {
+    const symbol = view.system.symbols.nameOf(name, address);
+    return symbol === undefined ? "" : ` <${symbol}>`;
+  };
+  if (last - first <= SPIN_CODE && known.exits === exits && (repeated || time >= COUNTING_TIME)) {
+    // Firmware waits for a time by reading the counter.
+    if (readsCounter(view, vcpu, first, last)) return undefined;
+    const range = `${first === last ? hex(first) : `${hex(first)}..${hex(last)}`}${place(pc)}`;
+    const masked = `interrupts ${vcpu.registers.pstate & PSTATE_I ? "masked" : "not masked"} (PSTATE.I)`;
+    return {
+      verdict: "spins",
+      text: `${id} loops at ${range} for ${durationText(time)} without an exit`,
+      evidence: [took, masked, ...polled(view, vcpu, first, last)],
+      next,
+    };
+  }
+  if (fault === undefined || known.exits === exits && time < FAULT_TIME) return undefined;
+  const elr = vcpu.registers.getRegister("ELR_EL1"), esr = Number(vcpu.registers.getRegister("ESR_EL1") & 0xffff_ffffn);
+  return {
+    verdict: "storm",
+    text: `${id} takes the same exception in its handler again and again, for ${durationText(time)}: ${syndromeText(esr)}`,
+    evidence: [`ELR_EL1 ${hex(elr)}${place(elr)}`, `ESR_EL1 ${hex(esr, 8)}`, took],
+    next: `el2 disasm ${name}/${vcpu.index}:${hex(elr)}`,
+  };
+}
+
+/** PC and registers. */
+function stateOf({ registers }: Vcpu): string {
+  const values = [registers.pc];
+  for (let index = 0; index < X_REGISTERS; index++) values.push(registers.getX(index));
+  return values.join();
+}
+
+/** Whether code reads the time. */
+function readsCounter(view: View, vcpu: Vcpu, first: bigint, last: bigint): boolean {
+  const { symbols, hypervisor } = view.system;
+  for (let at = first - COUNTER_NEAR; at <= last + COUNTER_NEAR; at += 4n) {
+    if (/, cnt[vp]ct(?:ss)?_el0$/.test(instructionAt(symbols.core, hypervisor.machine.ram, vcpu, at) ?? "")) return true;
+  }
+  return false;
+}
+
+/** The memory that a loop reads, and who could change it. */
+function polled(view: View, vcpu: Vcpu, first: bigint, last: bigint): string[] {
+  const { symbols, hypervisor } = view.system;
+  const { ram } = hypervisor.machine;
+  const found = new Set<string>();
+  for (let at = first - LOOP_NEAR; at <= last + LOOP_NEAR; at += 4n) {
+    const [, base, offset = "0"] = LOAD.exec(instructionAt(symbols.core, ram, vcpu, at) ?? "") ?? [];
+    if (base === undefined) continue;
+    const address = (base === "sp" ? vcpu.registers.getRegister("SP_EL1") : vcpu.registers.getX(Number(base.slice(1)))) + BigInt(offset);
+    const translation = symbols.core.inspect(vcpu.registers, address);
+    if (!translation.ok || !ram.contains(translation.pa, 1)) continue;
+    const [page] = readOwner(view, `pa:${hex(translation.pa)}`);
+    if (page) found.add(`reads ${hex(address)}, pa:${hex(translation.pa)}; mapped: ${page.mapped.join(", ")}`);
+  }
+  return [...found];
+}
+
+/** Bytes around the places where a loop was seen in which it may read memory. */
+const LOOP_NEAR = 8n;
+const LOAD = /^ld(?:a?x?r|apr|ur)[bh]? [wx]\d+, \[(x\d+|sp)(?:, #(0x[0-9a-f]+|\d+))?\]$/;
+
+/** The last synchronous exception that a vCPU took from EL1, which its handler may raise itself. */
+function lastFault({ registers }: Vcpu): string | undefined {
+  const esr = Number(registers.getRegister("ESR_EL1") & 0xffff_ffffn);
+  const inKernel = (registers.getRegister("SPSR_EL1") & MODE_EL) === EL1;
+  if (esr === 0 || !inKernel || !SYNCHRONOUS.has(exceptionClass(esr))) return undefined;
+  return `${hex(registers.getRegister("ELR_EL1"))} ${hex(esr)}`;
+}
+
+/** PSTATE.M[3:2]: the exception level. */
+const MODE_EL = 0xcn, EL1 = 0x4n;
+/** Exception classes of what a handler does wrong: undefined, illegal state, aborts, alignment. */
+const SYNCHRONOUS: ReadonlySet<number> = new Set([0x00, 0x0e, 0x21, 0x22, 0x25, 0x26]);
+
+/** A vCPU that can run and does not get a CPU, as others of its CPU run. */
+export function starves(view: View, vcpu: Vcpu): Verdict | undefined {
+  const time = view.now - vcpu.usage.ranUntil;
+  // Who has given its turn to another has been asked.
+  if (!vcpu.isRunnable || vcpu.turn.yieldTo || time < STARVED) return undefined;
+  const { affinity, priority } = vcpu.settings;
+  const rivals = view.vcpus().filter((one) =>
+    one !== vcpu && one.settings.affinity === affinity && one.usage.ranUntil > vcpu.usage.ranUntil
+  );
+  if (rivals.length === 0) return undefined;
+  const others = rivals.map((one) => `${view.vcpu(one)} of priority ${one.settings.priority}`).join(", ");
+  return {
+    verdict: "starved",
+    text: `${view.vcpu(vcpu)} can run and has not for ${durationText(time)}`,
+    evidence: [`priority ${priority}`, `pcpu:${affinity} runs ${others}`],
+    next: `el2 vcpu show ${view.vcpu(vcpu)}`,
+  };
+}
+
+/** What a vCPU that is awake does, or that its VMM does not serve it. */
+export function working(view: View, vcpu: Vcpu): Verdict {
+  const { vmmio } = vcpu;
+  const id = view.vcpu(vcpu), time = Math.max(0, view.now - vcpu.usage.ranUntil);
+  const since = durationText(time), next = `el2 vcpu show ${id}`;
+  if (vmmio) {
+    const access = `MMIO ${vmmio.write ? "write to" : "read of"} ${hex(vmmio.ipa)}`;
+    if (time < SERVED) return { verdict: "waits", text: `${id} waits for its VMM: ${access}, for ${since}` };
+    return { verdict: "stuck", text: `the VMM has not answered the ${access} of ${id} for ${since}`, next };
+  }
+  if (vcpu.isBlockedBy(Block.Run) && time >= SERVED) {
+    return { verdict: "stuck", text: `${id} can run, but its VMM has not called vcpu_run for ${since}`, next };
+  }
+  return { verdict: "runs", text: `${id} runs` };
+}
