@@ -137,7 +137,14 @@ export class GuestSystem implements System, Inspected {
   }
 
   broken(): string[] {
-    return this.vms.broken().map((vm) => `${vm}: ${this.hypervisor.trace.reasons.endOf(vm)?.rule ?? "failed"}`);
+    const failed = this.vms.broken().map((vm) => `${vm}: ${this.hypervisor.trace.reasons.endOf(vm)?.rule ?? "failed"}`);
+    return [...failed, ...this.#leaked()];
+  }
+
+  /** VMs that have left something behind that nobody gives back. */
+  #leaked(): string[] {
+    const { rows } = this.inspector.answer({ table: "diagnose", args: { filter: "verdict=leaked" } });
+    return rows.map(({ id, text }) => `${id.slice("vm:".length)}: ${text}`);
   }
 
   save(before?: SystemState): SystemState {
@@ -219,6 +226,8 @@ export class GuestSystem implements System, Inspected {
   #describeEnd(reason: StopReason): SessionEnd {
     if (reason.kind === "crash") return { code: 1, message: reason.message };
     const ended = this.vms.ended();
+    const leaked = ended?.code === 0 ? this.#leaked() : [];
+    if (leaked.length) return { code: 1, message: leaked.join("; ") };
     if (ended) return ended;
     return reason.kind === "system-off" ? { code: 0, message: "SYSTEM_OFF" } : { code: 1, message: "SYSTEM_RESET", reset: true };
   }

@@ -46,6 +46,10 @@ export class SessionControl implements VmControl {
     return this.host?.locked() ?? [];
   }
 
+  gated(): readonly string[] {
+    return this.host?.gated() ?? [];
+  }
+
   #hostFor(what: string): ConsoleInput {
     if (!this.host) {
       throw new QueryError(`${what}: the primary VM is an image, which controls its VMs and its link to the resource manager itself`);

@@ -34,7 +34,7 @@ export class VmSamples implements VmSampler {
       vms.set(vmid, of);
       of.push(vcpu);
     }
-    return [...vms].sort(([a], [b]) => a - b).map(([vmid, vcpus]) => {
+    const samples = [...vms].sort(([a], [b]) => a - b).map(([vmid, vcpus]): VmSample => {
       const name = known.nameOf(vmid);
       return {
         name,
@@ -47,6 +47,22 @@ export class VmSamples implements VmSampler {
           .map(({ id, device }) => ({ id, kind: `virtio-${device.name}`, metrics: device.metrics() })),
       };
     });
+    return [...samples, ...this.#withoutVmid(new Set(samples.map(({ name }) => name)))];
+  }
+
+  /** VMs of the configuration that failed before they had a VMID. */
+  #withoutVmid(sampled: ReadonlySet<string>): VmSample[] {
+    const { vms: known, consoles } = this.system;
+    const failed = [...known.plans].filter(([name]) => !sampled.has(name) && known.lifeOf(name) === "failed");
+    return failed.map(([name, { schedule }]) => ({
+      name,
+      vmid: 0,
+      state: "FAILED",
+      schedule,
+      console: consoles.has(name) ? name : undefined,
+      vcpus: [],
+      devices: [],
+    }));
   }
 
   #sample(vcpu: Vcpu, elapsed: number): VcpuSample {

@@ -67,6 +67,8 @@ export interface LockedMemory {
 export class ConsoleInput {
   /** What the VMMs have locked. The host says it once it runs. */
   locked: () => readonly LockedMemory[] = () => [];
+  /** Names of VMs that are made and not to be started yet. The host says it once it runs. */
+  gated: () => readonly string[] = () => [];
   #waiting: HostInput[] = [];
 
   /** @param interrupt raises `CONSOLE_INPUT_INTID`. */

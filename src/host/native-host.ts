@@ -138,6 +138,7 @@ class VmmProgram implements HostProgram {
   begin(host: HostServices): void {
     this.#host = host;
     this.#options.input.locked = () => this.#locked(host);
+    this.#options.input.gated = () => this.#entries.filter((entry) => this.#isGated(entry)).map(({ plan }) => plan.name);
   }
 
   #locked({ kernel }: HostServices): LockedMemory[] {
@@ -323,13 +324,17 @@ class VmmProgram implements HostProgram {
   /** Lets those start that are complete: each of their group is ready, or will not be. */
   #releaseGroups(): void {
     for (const group of this.#groups) {
-      const ready = group.filter((entry) => !entry.released && !entry.held && this.#vmOf(entry)?.sequence?.waits === "gate");
+      const ready = group.filter((entry) => !entry.released && !entry.held && this.#isGated(entry));
       const pending = group.some((entry) => !ready.includes(entry) && (entry.state === "creating" || entry.state === "ready"));
       if (ready.length === 0 || pending) continue;
       if (!this.#buffers.share(this.#host!, new Map(ready.map(({ plan, vmid }) => [plan.name, vmid])))) continue;
       for (const entry of ready) this.#release(entry);
       for (const entry of ready) this.#host!.manager.retryStart(this.#vmOf(entry)!);
     }
+  }
+
+  #isGated(entry: Entry): boolean {
+    return this.#vmOf(entry)?.sequence?.waits === "gate";
   }
 
   #release(entry: Entry): void {

@@ -74,6 +74,8 @@ export interface VmControl {
   start(vm: string, how: StartWanted["start"]): void;
   /** What the host's VMMs have locked; nothing where the host is an image. */
   lockedMemory(): readonly LockedMemory[];
+  /** Names of VMs that are made and wait for somebody to start them, or for others to be made. */
+  gated(): readonly string[];
   /**
    * Has the native host send a request to the resource manager. @throws QueryError where nobody can
    */

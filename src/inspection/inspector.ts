@@ -36,6 +36,9 @@ const DEFAULT_CODE = 16;
  */
 const KEPT_FILTERS = 32;
 
+/** Virtual time (ns) between two looks at interrupts while nobody asks. */
+const IRQ_INTERVAL = 1e9;
+
 /** What a reader finds, and where to continue. */
 interface Found<R = Row> {
   readonly rows: readonly R[];
@@ -49,6 +52,8 @@ type Reader<N extends TableName> = (view: View, args: QueryArguments, filter: Fi
 export class Inspector {
   readonly #looks = new Looks();
   readonly #filters = new Map<string, Filter>();
+  /** Virtual time (ns) of the last look at interrupts without a question. */
+  #irqsSeen = -Infinity;
   /** The event that a run waited for, once it has come. */
   reached: string | undefined;
 
@@ -114,12 +119,20 @@ export class Inspector {
   /** A new picture of the machine was made: a budget of events begins anew. */
   renew(): void {
     this.system.log.renew();
-    this.look();
+    this.look(IRQ_INTERVAL);
   }
 
-  /** Looks at what vCPUs do: a loop that leads nowhere is one that was seen several times. */
-  look(): void {
-    watchWork(new View(this.system, this.#looks));
+  /**
+   * Looks at what vCPUs do, and at rates: a loop that leads nowhere is one that was seen several
+   * times.
+   * @param interval virtual time (ns) between two looks at interrupts, which take longer
+   */
+  look(interval: number): void {
+    const view = new View(this.system, this.#looks);
+    watchWork(view);
+    if (view.now - this.#irqsSeen < interval) return;
+    this.#irqsSeen = view.now;
+    readIrqs(view);
   }
 
   /** @throws FilterError */

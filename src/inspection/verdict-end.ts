@@ -20,12 +20,15 @@ export function isEnding({ state }: VmFacts): boolean {
 
 /** How a VM ended, and what it leaves. */
 export function ended(view: View, vm: VmFacts): Verdict {
-  return leaks(view, vm) ?? ending(view, vm);
+  const end = ending(view, vm);
+  return end.verdict === "failed" ? end : leaks(view, vm) ?? end;
 }
 
 function ending(view: View, vm: VmFacts): Verdict {
   const reason = view.hypervisor.trace.reasons.endOf(vm.id.slice("vm:".length));
-  const text = vm.ended ?? reason?.rule ?? "it has ended, and its owner takes it down";
+  const [asked] = reason?.chain ?? [];
+  const call = asked ? `${asked.name} -> ${asked.result.name}: ` : "";
+  const text = `${call}${vm.ended ?? reason?.rule ?? "it has ended, and its owner takes it down"}`;
   const next = reason && `el2 why why:${reason.id}`;
   if (vm.state === "failed" || vm.exit === "fault" || reason && !reason.settled) return { verdict: "failed", text, next };
   const off = vm.exit === "system-off" || vm.exit === "exit";
@@ -36,7 +39,8 @@ function ending(view: View, vm: VmFacts): Verdict {
 function leaks(view: View, vm: VmFacts): Verdict | undefined {
   const name = vm.id.slice("vm:".length), vmid = Number(vm.vmid);
   const since = endOf(view, name, vmid);
-  if (since === undefined || view.now - since < TAKEN_DOWN) return undefined;
+  const isOver = view.hypervisor.machine.stopReason !== undefined;
+  if (since === undefined || !isOver && view.now - since < TAKEN_DOWN) return undefined;
   const { parcels, vms } = view.system.manager.state;
   const record = vms.find((one) => one.vmid === vmid);
   const alive = (id: number) => id !== vmid && vms.some((one) => one.vmid === id);
@@ -54,7 +58,7 @@ function leaks(view: View, vm: VmFacts): Verdict | undefined {
   const ends = record ? [`${vm.id} is ${vm.state} for ${durationText(view.now - since)}`] : [];
   return {
     verdict: "leaked",
-    text: `${what.join(", ")}: nobody has given that back for ${durationText(view.now - since)} since its end`,
+    text: `${what.join(", ")}: not given back ${isOver ? "at the end" : `for ${durationText(view.now - since)} since its end`}`,
     evidence: [...ends, ...refused.map(({ id, chain, rule }) => `why:${id} ${chain.at(-1)?.name ?? "end"}: ${rule}`)],
     next: refused.length ? `el2 why why:${refused[0].id}` : `el2 vm timeline ${name}`,
   };
@@ -71,6 +75,9 @@ function endOf(view: View, name: string, vmid: number): number | undefined {
 /** A VM that does not run yet. */
 export function starting(view: View, vm: VmFacts, text: string): Verdict {
   const name = vm.id.slice("vm:".length);
+  if (view.system.control.gated().includes(name)) {
+    return { verdict: "starts", text: "it is made, and waits to be started", next: `el2 vm timeline ${name}` };
+  }
   for (const { kind, name: call, time, vcpu } of view.hypervisor.trace.inProgress) {
     // A vCPU's run lasts as long as its guest has something to do.
     if (kind !== "ioctl" || call.includes("_RUN") || view.now - time < STARTED) continue;

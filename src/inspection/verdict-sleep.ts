@@ -1,4 +1,5 @@
-// Verdicts on VMs of which all vCPUs sleep: what wakes one, who can raise that, or that nothing can.
+// Verdicts on VMs of which all vCPUs sleep: what wakes one, who can raise that, or that nothing
+// can.
 
 import { DoorbellRight, MsgqueueRight } from "../abi/rights.ts";
 import { Intid } from "../hypervisor/gic/gic-registers.ts";

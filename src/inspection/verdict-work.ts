@@ -13,8 +13,8 @@ import { syndromeText } from "./syndromes.ts";
 import type { Verdict } from "./verdict.ts";
 
 /**
- * Virtual time (ns) for which a loop without an exit has to go on to be a spin, where registers come
- * back to what they were: nothing in them counts.
+ * Virtual time (ns) for which a loop without an exit has to go on to be a spin, where registers
+ * come back to what they were: nothing in them counts.
  */
 const SPIN_TIME = 50e6;
 /** The same where no two states were equal: a long computation looks like that, too. */

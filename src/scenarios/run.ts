@@ -22,6 +22,8 @@ const TURNS = 8;
 const ROWS_INTERVAL = 1e6;
 /** Virtual time (ns) between two looks at what vCPUs do. */
 const WORK_INTERVAL = 20e6;
+/** The same for their interrupts. */
+const IRQ_INTERVAL = 100e6;
 /** Wall time (ms) between two chances for others on this thread. */
 const BREATH = 100;
 /** Reasons that a failure shows, the newest. */
@@ -69,7 +71,8 @@ class StepFailure extends Error {
 
 /** One run of a scenario. */
 export class ScenarioRun {
-  readonly #system: GuestSystem;
+  /** The machine: whoever runs a scenario may look at what it has come to. */
+  readonly system: GuestSystem;
   readonly #consoles = new WatchedConsoles();
   readonly #events: WatchedEvents;
   readonly #inputs: RecordedInput[] = [];
@@ -85,8 +88,8 @@ export class ScenarioRun {
   /** @param plan from `planScenario` */
   constructor(readonly scenario: Scenario, readonly plan: SessionPlan, readonly options: ScenarioOptions = {}) {
     // A machine without sockets, as that of a replay: nothing enters but what the scenario says.
-    this.#system = assemble({ ...plan, replay: { recording: { inputs: [], checks: [], end: undefined }, verify: false, to: undefined } });
-    this.#events = new WatchedEvents(scenario.steps, this.#system.hypervisor.trace);
+    this.system = assemble({ ...plan, replay: { recording: { inputs: [], checks: [], end: undefined }, verify: false, to: undefined } });
+    this.#events = new WatchedEvents(scenario.steps, this.system.hypervisor.trace);
   }
 
   /** Does the steps, until one fails. */
@@ -122,7 +125,7 @@ export class ScenarioRun {
     using writer = new RecordingWriter(path, await recordingHeader(this.plan), true);
     for (const { at, settled, input } of this.#inputs) writer.input({ at, settled }, input);
     this.#takeOutput();
-    const system = this.#system;
+    const system = this.system;
     const own = system.ended();
     const end: EndState = {
       instructions: system.instructions(),
@@ -137,13 +140,13 @@ export class ScenarioRun {
   }
 
   get #now(): number {
-    return this.#system.machine.boundary;
+    return this.system.machine.boundary;
   }
 
   /** A failure with what is wrong with VMs, and why. */
   #explained({ message, details }: StepFailure): { message: string; details: string[] } {
-    const sick = rowsOf(DIAGNOSES, this.#system.inspector.answer({ table: "diagnose", args: { filter: "healthy=no" } }));
-    const reasons = rowsOf(REASONS, this.#system.inspector.answer({ table: "why", args: { filter: "failed=yes", limit: REASONS_TOLD } }));
+    const sick = rowsOf(DIAGNOSES, this.system.inspector.answer({ table: "diagnose", args: { filter: "healthy=no" } }));
+    const reasons = rowsOf(REASONS, this.system.inspector.answer({ table: "why", args: { filter: "failed=yes", limit: REASONS_TOLD } }));
     const why = reasons.toReversed().flatMap((row) => reasonLines(row).map(({ text }) => text));
     const [first] = sick.map((row) => diagnosisLines(row)[0]);
     return {
@@ -159,7 +162,7 @@ export class ScenarioRun {
     const expected = new Set(
       steps.flatMap((step) => step.kind === "expect_vm_end" || step.kind === "expect_diagnosis" ? [step.of.replace(/^vm:/, "")] : []),
     );
-    const [first] = this.#system.broken().filter((text) => !expected.has(text.split(": ")[0]));
+    const [first] = this.system.broken().filter((text) => !expected.has(text.split(": ")[0]));
     return first === undefined ? undefined : new StepFailure("every step passed, but none expects that this VM fails", [first]);
   }
 
@@ -209,7 +212,7 @@ export class ScenarioRun {
   }
 
   async #expectRows(step: Extract<Step, { kind: "expect_rows" }>): Promise<void> {
-    const rows = () => this.#system.inspector.answer({ table: step.expect_rows, args: { filter: step.filter } }).rows.length;
+    const rows = () => this.system.inspector.answer({ table: step.expect_rows, args: { filter: step.filter } }).rows.length;
     const met = (count: number) => step.count === undefined ? count > 0 : count === step.count;
     let looked = -Infinity;
     const look = () => {
@@ -226,7 +229,7 @@ export class ScenarioRun {
 
   async #expectDiagnosis(step: Extract<Step, { kind: "expect_diagnosis" }>): Promise<void> {
     const row = () => {
-      return this.#system.inspector.answer({ table: "diagnose", args: { filter: `id=vm:${step.of.replace(/^vm:/, "")}` } }).rows[0];
+      return this.system.inspector.answer({ table: "diagnose", args: { filter: `id=vm:${step.of.replace(/^vm:/, "")}` } }).rows[0];
     };
     let looked = -Infinity;
     const look = () => {
@@ -243,21 +246,21 @@ export class ScenarioRun {
   async #expectVmEnd(step: Extract<Step, { kind: "expect_vm_end" }>): Promise<void> {
     const vm = step.of.replace(/^vm:/, "");
     const pattern = new RegExp(step.expect_vm_end, "m");
-    const end = () => this.#system.hypervisor.trace.reasons.endOf(vm);
+    const end = () => this.system.hypervisor.trace.reasons.endOf(vm);
     const text = () => {
       const reason = end();
       return reason && `${reason.result ?? reason.chain[0]?.result.name ?? ""}: ${reason.rule}`;
     };
     await this.#until(step, this.#now + step.within, () => end() !== undefined, true);
     const found = text();
-    if (found === undefined) throw this.#missed(step.within, this.#system.describeWaits());
+    if (found === undefined) throw this.#missed(step.within, this.system.describeWaits());
     if (!pattern.test(found)) throw new StepFailure(`it ended with another reason: ${found}`);
   }
 
   async #expectEnd(step: Extract<Step, { kind: "expect_end" }>): Promise<void> {
     await this.#until(step, this.#now + step.within, () => false, true);
-    const end = this.#system.ended();
-    if (!end) throw this.#missed(step.within, this.#system.describeWaits());
+    const end = this.system.ended();
+    if (!end) throw this.#missed(step.within, this.system.describeWaits());
     if (end.code !== step.expect_end) throw new StepFailure(`it ended with ${end.code}: ${end.message}`);
     if (step.message !== undefined && !new RegExp(step.message, "m").test(end.message)) {
       throw new StepFailure(`it ended with another message: ${end.message}`);
@@ -271,12 +274,12 @@ export class ScenarioRun {
    * @throws StepFailure where it cannot go on
    */
   async #until(step: Step, time: number, met: () => boolean, ends = false): Promise<boolean> {
-    const { machine } = this.#system;
+    const { machine } = this.system;
     for (;;) {
       this.#takeOutput();
       this.#look();
       if (met()) return true;
-      const end = this.#system.ended();
+      const end = this.system.ended();
       if (end && ends) return false;
       if (end) throw new StepFailure(`the machine has ended with ${end.code}: ${end.message}`);
       if (machine.boundary >= time) return false;
@@ -289,7 +292,7 @@ export class ScenarioRun {
   #look(): void {
     if (this.#now - this.#looked < WORK_INTERVAL) return;
     this.#looked = this.#now;
-    this.#system.inspector.look();
+    this.system.inspector.look(IRQ_INTERVAL);
   }
 
   /** Lets others on this thread do something, and looks at the wall clock. */
@@ -306,19 +309,19 @@ export class ScenarioRun {
   }
 
   #takeOutput(): void {
-    for (const { console, bytes } of this.#system.consoles.take()) {
+    for (const { console, bytes } of this.system.consoles.take()) {
       this.#hash.update(bytes);
       this.#consoles.add(console, bytes);
     }
     // Nobody else takes them.
-    this.#system.events.take();
+    this.system.events.take();
   }
 
   #enter(input: Input): void {
-    const { machine } = this.#system;
+    const { machine } = this.system;
     const place = { at: machine.boundary, settled: machine.settled };
     this.#inputs.push({ ...place, input });
-    const error = letIn(this.#system, input);
+    const error = letIn(this.system, input);
     if (error !== undefined) throw new StepFailure(error);
   }
 
@@ -332,9 +335,9 @@ export class ScenarioRun {
   }
 
   #hasReason(filter: string): boolean {
-    const { reasons } = this.#system.hypervisor.trace;
+    const { reasons } = this.system.hypervisor.trace;
     if (reasons.count === this.#reason) return false;
-    const { rows } = this.#system.inspector.answer({ table: "why", args: { filter, after: String(this.#reason) } });
+    const { rows } = this.system.inspector.answer({ table: "why", args: { filter, after: String(this.#reason) } });
     const first = rows.at(-1);
     if (!first) return false;
     this.#reason = Number(String(first.id).slice("why:".length));
@@ -342,7 +345,7 @@ export class ScenarioRun {
   }
 
   #newest(table: "events" | "why") {
-    return this.#system.inspector.answer({ table, args: { limit: TAIL } }).rows;
+    return this.system.inspector.answer({ table, args: { limit: TAIL } }).rows;
   }
 
   #missed(within: number, details: readonly string[]): StepFailure {

@@ -271,7 +271,9 @@ export class TreePane implements FilteredPane {
     };
     return [
       column("VM", wide ? 14 : 13, (row, { look, width }) => this.#name(row, look, wide, width)),
-      ...wide ? [column("VMID", 4, ({ vm, below }) => below ? [] : [{ text: `0x${vm.vmid.toString(16)}`, role: "dim" }])] : [],
+      ...wide
+        ? [column("VMID", 4, ({ vm, below }) => below ? [] : [{ text: vm.vmid === 0 ? "-" : `0x${vm.vmid.toString(16)}`, role: "dim" }])]
+        : [],
       column("State", 11, ({ vm, vcpu, device }, { look }) => device ? [] : [statePiece(look, (vcpu ?? vm).state)]),
       column("CPU ", 6, (row) => row.device ? [] : loadPieces(loadOf(row)), true),
       column(wide ? "last 30 s" : "last 8 s", samples, (row, { look, width }) => this.#history(row, look, width)),

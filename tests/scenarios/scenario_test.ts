@@ -98,14 +98,17 @@ Deno.test("a console or a reason that must not come fails its step; a diagnosis 
   const reason = (inject: string) => `${inject}${HEAD}[[step]]\nexpect_no_why = "failed=yes"\nwithin = "20ms"\n`;
   assert.deepEqual(await outcomes(reason("")), ["ok", "ok"]);
   const fault = 'inject = ["rpc msg=MEM_LEND nth=2 -> NOMEM"]\n';
-  assert.deepEqual(await outcomes(reason(fault)), ["ok", "vm:ping failed: a fault was injected; there is such a reason"]);
+  assert.deepEqual(await outcomes(reason(fault)), [
+    "ok",
+    "vm:ping failed: GH_VM_START -> ENOMEM: a fault was injected; there is such a reason",
+  ]);
   const ended = (vm: string, end: string, verdict: string) =>
     `${fault}${HEAD}[[step]]\nexpect_vm_end = "${end}"\nof = "${vm}"\nwithin = "20ms"
 [[step]]\nexpect_diagnosis = "${verdict}"\nof = "${vm}"\nwithin = "20ms"\n`;
   assert.deepEqual(await outcomes(ended("ping", "^ENOMEM: a fault was injected$", "failed")), ["ok", "ok", "ok"]);
   assert.match(
     (await outcomes(ended("ping", "^fault", "failed")))[1],
-    /^vm:ping failed: a fault was injected; it ended with another reason: ENOMEM: a fault/,
+    /^vm:ping failed: GH_VM_START -> ENOMEM: a fault was injected; it ended with another reason: ENOMEM: a fault/,
   );
   assert.match((await outcomes(ended("hello", "x", "failed")))[1], /; not within 0\.02 s/);
   const healthy = `${HEAD}[[step]]\nexpect_diagnosis = "spins"\nof = "hello"\nwithin = "20ms"\n`;

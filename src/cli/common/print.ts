@@ -54,7 +54,7 @@ export function printAnswer(session: string, answer: Answer, json: boolean, none
 export const nothingPasses = (filter: string | undefined): string | undefined => filter ? `no rows match ${filter}` : undefined;
 
 /** The document of `--json`. */
-function answerJson(session: string, { table, at, rows, dropped }: Answer): Json {
+export function answerJson(session: string, { table, at, rows, dropped }: Answer): Json {
   return { schema: schemaName(TABLES[table]), session, at, data: rows, dropped };
 }
 

@@ -41,7 +41,7 @@ Deno.test("a VM that cannot be started is told while others run; where all have 
   assert.equal(some.code, 1, "ping has failed");
   assert.match(
     some.stderr,
-    /^vm:ping failed: a fault was injected\nwhy:2 .*vm:ping ended: ENOMEM .*\n.*ioctl GH_VM_START.*\n.*rpc MEM_LEND.*-> 1 NOMEM\n/m,
+    /^vm:ping failed: GH_VM_START -> ENOMEM: a fault was injected\nwhy:2 .*vm:ping ended: ENOMEM .*\n.*ioctl GH_VM_START.*\n.*rpc MEM_LEND.*-> 1 NOMEM\n/m,
   );
   // A slow machine tells the note before the end.
   assert.match(some.stderr, /^el2: ping: START: ENOMEM$/m);

@@ -1,0 +1,150 @@
+// Each broken guest and configuration has the right verdict in the first line, wherever one looks:
+// el2 diagnose, its JSON, the overview, and the report of a scenario that runs it.
+
+import assert from "node:assert/strict";
+import { writeJunit } from "../../src/cli/commands/test-junit.ts";
+import { reported } from "../../src/cli/commands/test-results.ts";
+import { planText } from "../../src/configuration/plan-run.ts";
+import { diagnosisLines } from "../../src/queries/diagnosis-text.ts";
+import { answerJson } from "../../src/cli/common/print.ts";
+import { rowsOf } from "../../src/queries/query.ts";
+import { reasonLines } from "../../src/queries/reason-text.ts";
+import { DIAGNOSES, REASONS } from "../../src/queries/tables.ts";
+import { planScenario } from "../../src/scenarios/plan-scenario.ts";
+import { ScenarioRun } from "../../src/scenarios/run.ts";
+import { readScenario, ScenarioError } from "../../src/scenarios/scenario.ts";
+import { el2Command } from "../support/el2.ts";
+import { Rig } from "../tui/rig.ts";
+import { buildBroken } from "./broken-guest.ts";
+import { BROKEN, type BrokenCase } from "./cases.ts";
+
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
+/** Virtual time (ns) in which most break and are seen to. */
+const UNTIL = 240e6;
+/** Wall time after which a hang ends `el2 run`. */
+const TIMEOUT = "4s";
+
+const folder = await Deno.makeTempDir({ prefix: "el2-broken-" });
+globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+await buildBroken(folder);
+for (const name of ["hello.bin", "firmware.bin"]) await Deno.copyFile(`assets/guests/${name}`, `${folder}/${name}`);
+await Deno.writeTextFile(`${folder}/not-an-image.bin`, "neither an image nor a devicetree");
+
+/** Writes the case's configuration and scenario. Gives the scenario's text. */
+async function write({ text, inject = [], until = UNTIL, vm = "x" }: BrokenCase): Promise<string> {
+  await Deno.writeTextFile(`${folder}/case.toml`, text);
+  const scenario = `el2_test = 1\nname = "broken"\ninject = ${JSON.stringify(inject)}
+[[step]]\nboot = "case.toml"
+[[step]]\nat = "${until / 1e6}ms"
+[[step]]\nexpect_console = "this VM is healthy"\nof = "${vm}"\nwithin = "1ms"\n`;
+  await Deno.writeTextFile(`${folder}/case.test.toml`, scenario);
+  return scenario;
+}
+
+/** What runs of one case: the scenario, and how it failed. */
+async function run(broken: BrokenCase) {
+  const scenario = readScenario(`${folder}/case.test.toml`, await write(broken));
+  const scenarioRun = new ScenarioRun(scenario, await planScenario(scenario, undefined));
+  return { result: await scenarioRun.run(), system: scenarioRun.system };
+}
+
+async function screen(system: ScenarioRun["system"], vm: string): Promise<string> {
+  const rig = new Rig(200, 60);
+  rig.answer = (query) => system.inspector.answer(query);
+  const { machine } = system;
+  const sample = { time: machine.time, instructions: system.instructions(), reasons: system.inspector.reasons, mips: 0 };
+  rig.apply({ kind: "sample", sample: { ...sample, physicalCpus: machine.cpus.length, vms: system.samples.take(1e6) } });
+  const lines = await rig.lines();
+  const tree = lines.slice(lines.findIndex((line) => line.includes("Virtual machines")));
+  return tree.find((line) => new RegExp(`^[|> ]+[A-Z] +${vm}\\b`).test(line)) ?? assert.fail(lines.join("\n"));
+}
+
+function junit({ result }: Awaited<ReturnType<typeof run>>): string {
+  const file = `${folder}/junit.xml`;
+  writeJunit(file, [reported(result, undefined)]);
+  const [, message] = /<failure message="([^"]*)"/.exec(Deno.readTextFileSync(file)) ?? [];
+  return (message ?? "").replaceAll("&gt;", ">").replaceAll("&lt;", "<").replaceAll("&quot;", '"').replaceAll("&amp;", "&");
+}
+
+Deno.test("there are ten of each kind at least, and thirty that pass the check of the configuration", () => {
+  const kinds = Object.groupBy(BROKEN, ({ kind }) => kind);
+  for (const cases of Object.values(kinds)) assert.ok(cases.length >= 10);
+  assert.equal(Object.keys(kinds).length, 4);
+  assert.equal(new Set(BROKEN.map(({ name }) => name)).size, BROKEN.length);
+});
+
+for (const broken of BROKEN.filter(({ verdict }) => verdict !== undefined)) {
+  const { name, kind, verdict, says, wayOut, vm = "x" } = broken;
+  Deno.test(`${kind}: ${name} is ${verdict}`, async () => {
+    const done = await run(broken);
+    const { system } = done;
+    const answer = system.inspector.answer({ table: "diagnose", args: { filter: `id=vm:${vm}` } });
+    const [row] = rowsOf(DIAGNOSES, answer);
+    assert.deepEqual([row.id, row.verdict, row.healthy], [`vm:${vm}`, verdict, false], row.text);
+    assert.match(row.text, says);
+    const [first] = diagnosisLines(row);
+    assert.equal(first, `vm:${vm} ${verdict}: ${row.text}`);
+    const json = answerJson("s", answer) as { data: { verdict: string; text: string }[] };
+    assert.deepEqual([json.data[0].verdict, json.data[0].text], [verdict, row.text]);
+    const shown = await screen(system, vm);
+    assert.ok(shown.includes(`${verdict}: ${row.text.slice(0, 40)}`), shown);
+    // The scenario fails, with the verdict first.
+    const failed = done.result.steps.find(({ result }) => result === "failed")!;
+    assert.ok(!done.result.ok && failed.message!.startsWith(`${first}; `), failed.message);
+    assert.ok(junit(done).startsWith(first), junit(done));
+    const reasons = rowsOf(REASONS, system.inspector.answer({ table: "why", args: { filter: "failed=yes" } }));
+    const told = [...diagnosisLines(row), ...reasons.flatMap(reasonLines).map(({ text }) => text)].join("\n");
+    assert.match(told, wayOut ?? /^ {2}next: /m);
+    assert.ok(failed.details!.join("\n").includes(diagnosisLines(row).join("\n")));
+    // What has ended has not ended well, and what goes on is no healthy machine.
+    assert.notEqual(system.ended()?.code, 0);
+  });
+}
+
+for (const broken of BROKEN.filter(({ verdict }) => verdict === undefined)) {
+  Deno.test(`misconfiguration: ${broken.name} is refused`, async () => {
+    const scenario = readScenario(`${folder}/case.test.toml`, await write(broken));
+    const plan = await planText(broken.text, "case.toml", folder);
+    assert.ok(!plan.ok);
+    assert.match(plan.errors[0], broken.says);
+    await assert.rejects(planScenario(scenario, undefined), (error) => {
+      assert.ok(error instanceof ScenarioError);
+      assert.match(error.message.split("\n")[0], broken.says);
+      return true;
+    });
+  });
+}
+
+async function el2(...args: string[]) {
+  const [program, ...rest] = el2Command(...args);
+  const { code, stdout, stderr } = await new Deno.Command(program, { args: rest, cwd: folder }).output();
+  return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+}
+
+/** As processes, which say it by their exit code, too: one of each kind, all with EL2_LONG=1. */
+const PROCESSES = [
+  "a breakpoint instruction",
+  "two VMs that wait for each other's message",
+  "memory that cannot be lent",
+  "a misspelled key",
+];
+
+for (const broken of BROKEN.filter(({ name }) => LONG || PROCESSES.includes(name))) {
+  Deno.test(`el2 run and el2 test end with a cause and an exit code: ${broken.name}`, async () => {
+    await write(broken);
+    const inject = (broken.inject ?? []).flatMap((rule) => ["--inject", rule]);
+    const ran = await el2("run", "case.toml", "--headless", "--turbo", "--timeout", TIMEOUT, "--recordings", "none", ...inject);
+    const tested = await el2("test", "case.test.toml", "--recordings", folder);
+    if (broken.verdict === undefined) {
+      assert.deepEqual([ran.code, tested.code], [2, 2], ran.stderr + tested.stderr);
+      for (const { stderr } of [ran, tested]) assert.match(stderr.split("\n")[0] + stderr.split("\n")[1], broken.says);
+      return;
+    }
+    const { verdict, vm = "x", wayOut = /next: / } = broken;
+    assert.equal(tested.code, 1, tested.stdout + tested.stderr);
+    assert.match(tested.stdout, new RegExp(`^ +message: "vm:${vm} ${verdict}: `, "m"));
+    assert.ok([1, 4].includes(ran.code), `${ran.code}: ${ran.stderr}`);
+    assert.match(ran.stderr, new RegExp(`^vm:${vm} ${verdict}: `, "m"));
+    assert.match(ran.stderr, wayOut);
+  });
+}

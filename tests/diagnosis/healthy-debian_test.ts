@@ -1,0 +1,72 @@
+// Debian is healthy from its first instruction to its power-off: as the primary VM with one and
+// four CPUs, as a secondary VM, with a disk and a network. With EL2_LONG=1, in every release.
+
+import assert from "node:assert/strict";
+import { assemble } from "../../src/assembly/assemble.ts";
+import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import { catalogEntry, DEBIAN_RELEASES } from "../../src/catalog/catalog.ts";
+import { PRIMARY_CONSOLE } from "../../src/plans/plan.ts";
+import { demoSystem } from "../inspection/system.ts";
+import { PROMPT } from "../support/console.ts";
+import { runHealthy } from "./healthy.ts";
+
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
+/** Virtual time (ns) between two looks at a console, and that all may take. */
+const TURN = 200e6, LIMIT = 120e9;
+
+/** Runs until a console has shown something, healthy all the while. */
+function expect(system: GuestSystem, console: string, pattern: RegExp): void {
+  while (!pattern.test(system.consoles.tail(console).replaceAll("\r", ""))) {
+    assert.equal(system.ended(), undefined, system.consoles.tail(console).slice(-2000));
+    assert.ok(system.machine.time < LIMIT, system.consoles.tail(console).slice(-2000));
+    runHealthy(system, system.machine.time + TURN);
+  }
+}
+
+/** Waits for the shell, works a little and powers off. */
+function live(system: GuestSystem, console: string): void {
+  expect(system, console, /EL2-READY/);
+  expect(system, console, PROMPT);
+  const type = (line: string) => assert.ok(system.consoles.type(console, new TextEncoder().encode(`${line}\n`)));
+  type("dd if=/dev/zero bs=1M count=8 2>/dev/null | sha256sum; sleep 2; echo do''ne");
+  expect(system, console, /^done$/m);
+  type("poweroff -f");
+  runHealthy(system, system.machine.time + 20e9);
+  assert.equal(system.ended()?.code, 0, system.ended()?.message);
+}
+
+/** A configuration with one VM of a release. */
+const secondary = (release: string, keys: string, initrd = "initrd") =>
+  `el2 = 1\n[machine]\nmemory = "1GiB"\n[host]\nmemory = "64MiB"\n[vm.debian]\nkernel = "catalog:debian-${release}/Image"\n` +
+  `initrd = "catalog:debian-${release}/${initrd}"\ncmdline = "console=ttyAMA0"\nmemory = "512MiB"\n${keys}\n`;
+
+for (const release of LONG ? DEBIAN_RELEASES : []) {
+  for (const cpus of [1, 4]) {
+    Deno.test(`healthy: Debian ${release} as the primary VM with ${cpus} CPUs`, async () => {
+      const { folder } = await catalogEntry(`debian-${release}`);
+      const [image, initrd] = await Promise.all([Deno.readFile(`${folder}/Image`), Deno.readFile(`${folder}/initrd`)]);
+      const what = { kind: "boot", image, initrd, dtb: undefined, append: "console=ttyAMA0", devices: [] } as const;
+      const system = assemble({ cpus, memory: 512 << 20, turbo: true, seed: 1, duration: undefined, hashAt: [], what });
+      live(system as GuestSystem, PRIMARY_CONSOLE);
+    });
+  }
+  Deno.test(`healthy: Debian ${release} as a secondary VM`, async () => {
+    live(await demoSystem(secondary(release, "")), "debian");
+  });
+  Deno.test(`healthy: Debian ${release} that the hypervisor schedules on two vCPUs`, async () => {
+    const keys = 'schedule = "own"\nvcpus = 2\naffinity = "sticky"\ndevices = []';
+    const system = await demoSystem(secondary(release, keys).replace("console=ttyAMA0", "panic=-1"));
+    runHealthy(system, 5e9);
+  });
+  Deno.test(`healthy: Debian ${release} with a disk and a network`, async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      await Deno.writeFile(`${folder}/disk.img`, new Uint8Array(16 << 20));
+      const devices =
+        `devices = [{ kind = "pl011" }, { kind = "block", image = "${folder}/disk.img" }, { kind = "net", backend = "pair:lan" }, { kind = "rng" }]`;
+      live(await demoSystem(secondary(release, devices, "initrd-virtio")), "debian");
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}

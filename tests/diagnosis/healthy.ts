@@ -1,0 +1,33 @@
+// Runs a machine and looks at it all the while: none of its VMs may get a verdict that is not
+// healthy.
+
+import assert from "node:assert/strict";
+import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import { rowsOf } from "../../src/queries/query.ts";
+import { diagnosisLines } from "../../src/queries/diagnosis-text.ts";
+import { DIAGNOSES } from "../../src/queries/tables.ts";
+
+/** Virtual time (ns) between two looks. No round number, so that looks fall on all moments. */
+const LOOK = 13.7e6;
+
+/** Fails where a VM has an unhealthy verdict now. Gives the verdicts. */
+export function assertHealthy(system: GuestSystem): string[] {
+  const rows = rowsOf(DIAGNOSES, system.inspector.answer({ table: "diagnose", args: {} }));
+  const sick = rows.filter(({ healthy }) => !healthy).flatMap(diagnosisLines);
+  assert.deepEqual(sick, [], `at t=${system.machine.time / 1e9}s`);
+  return rows.map(({ verdict }) => verdict);
+}
+
+/** Runs to a virtual time (ns), or to the machine's end, and looks. Gives the last verdicts. */
+export function runHealthy(system: GuestSystem, until: number): string[] {
+  const { machine } = system;
+  for (let next = machine.time; machine.time < until && !system.ended();) {
+    next = Math.min(until, next + LOOK);
+    while (machine.time < next && !system.ended()) {
+      const result = machine.run(next);
+      if (result.kind === "idle") machine.skipTo(Math.min(result.next, next));
+    }
+    assertHealthy(system);
+  }
+  return assertHealthy(system);
+}
