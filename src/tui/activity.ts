@@ -20,6 +20,9 @@ export interface CpuUse {
   readonly runs: string | undefined;
 }
 
+/** Wall time (ms) over which refusals are counted. */
+const SECOND = 1000;
+
 /** The id of the machine's speed. */
 export const MIPS = "mips";
 
@@ -33,6 +36,9 @@ export class Activity {
   /** Refusals so far, and the wall time (ms) of the last that was new. */
   #reasons: number | undefined;
   #refusedAt = -Infinity;
+  /** Refusals so far, in the samples of the last second. */
+  #counts: readonly { readonly at: number; readonly reasons: number }[] = [];
+  #time = 0;
 
   /** @param motion histories advance by themselves; else `refresh` shows what has come */
   constructor(readonly motion = true) {
@@ -61,7 +67,9 @@ export class Activity {
     const before = this.#reasons ?? sample.reasons;
     if (sample.reasons > before) this.#refusedAt = now;
     this.#reasons = sample.reasons;
-    this.#rates.set("refusals", sample.reasons - before);
+    this.#time = sample.time;
+    this.#counts = [...this.#counts.filter((one) => now - one.at < SECOND), { at: now, reasons: sample.reasons }];
+    this.#rates.set("refusals", sample.reasons - this.#counts[0].reasons);
     const cpus = Array.from({ length: sample.physicalCpus }, (_, cpu) => cpuUse(sample, cpu));
     if (what === "figures") {
       this.#mips = sample.mips;
@@ -85,6 +93,11 @@ export class Activity {
   /** What is known of rates, a second. */
   get rates(): ReadonlyMap<string, number> {
     return this.#rates;
+  }
+
+  /** Virtual time (ns) of the last sample. */
+  get time(): number {
+    return this.#time;
   }
 
   /** Guest instructions a second of wall time now, in millions. */

@@ -1,5 +1,6 @@
 // Screen 9: all events, and every field of the selected one.
 
+import { DensityPane } from "./density-pane.ts";
 import { eventColumns } from "./event-columns.ts";
 import { inspector } from "./list-screen.ts";
 import type { Pane } from "./pane.ts";
@@ -10,6 +11,10 @@ import { TablePane } from "./table-pane.ts";
 const LIST_SHARE = 82 / 120;
 const LIST_SHARE_ABOVE = 0.7;
 
+/** Rows of the density, from these heights of the body on. */
+const DENSITY_ROWS = 6, TALL_DENSITY_ROWS = 7;
+const WITH_DENSITY = 26, TALL = 50;
+
 /** The screen. */
 export function eventScreen(): ScreenModel {
   const events = new TablePane({
@@ -19,6 +24,7 @@ export function eventScreen(): ScreenModel {
     stream: true,
     columns: (width) => eventColumns(width, false),
   });
+  const density = new DensityPane((time) => events.seek(({ t }) => Number(t) >= time));
   const fields = inspector("fields", events);
   const beneath = below("under-list"), aside = beside("beside-list");
   return {
@@ -27,6 +33,12 @@ export function eventScreen(): ScreenModel {
     views: [[fields]],
     dividers: [beneath, aside],
     layout(body: Body, _focused: Pane): Placed[] {
+      if (body.boxed && body.height >= WITH_DENSITY) {
+        const rows = body.height >= TALL ? TALL_DENSITY_ROWS : DENSITY_ROWS;
+        const under = { ...body, y: body.y + rows, height: body.height - rows };
+        const [list, rest] = aside.cut(under, body.width * LIST_SHARE);
+        return [{ pane: density, area: { ...body, height: rows } }, { pane: events, area: list }, { pane: fields, area: rest }];
+      }
       const [list, rest] = body.boxed ? aside.cut(body, body.width * LIST_SHARE) : beneath.cut(body, body.height * LIST_SHARE_ABOVE);
       return [{ pane: events, area: list }, { pane: fields, area: rest }];
     },

@@ -42,7 +42,10 @@ interface Share {
 }
 
 /** Rates of the machine that histories are kept of. */
-const RATES = ["exits", "messages", "refusals"] as const;
+const RATES = ["exits", "interrupts", "messages", "RPC", "refusals"] as const;
+/** Requests to the Resource Manager among which those of the last second (ns) are counted. */
+const RPCS = 200;
+const SECOND = 1e9;
 
 /** The pane. */
 export class MachinePane implements Pane {
@@ -53,6 +56,8 @@ export class MachinePane implements Pane {
   readonly staysGood = MEMORY_STAYS_GOOD;
   #owners: { readonly name: string; readonly bytes: number }[] = [];
   #total = 0;
+  /** There is a box of rates. */
+  #wide = false;
 
   constructor(readonly activity: Activity) {}
 
@@ -61,10 +66,18 @@ export class MachinePane implements Pane {
   }
 
   wants(): readonly Query[] {
-    return [{ table: "mem.map", args: {} }];
+    const memory: Query = { table: "mem.map", args: {} };
+    return this.#wide ? [memory, { table: "irq.ls", args: {} }, { table: "rpc.ls", args: { limit: RPCS } }] : [memory];
   }
 
   take(answer: Answer): void {
+    if (answer.table === "irq.ls") {
+      return this.activity.rate("interrupts", answer.rows.reduce((sum, { rate }) => sum + Number(rate ?? 0), 0));
+    }
+    if (answer.table === "rpc.ls") {
+      const since = this.activity.time - SECOND;
+      return this.activity.rate("RPC", answer.rows.filter(({ t }) => Number(t) > since).length);
+    }
     const owners = new Map<string, number>();
     this.#total = 0;
     for (const row of rowsOf(MEMORY, answer)) {
@@ -84,7 +97,7 @@ export class MachinePane implements Pane {
 
   draw(screen: Screen, area: Rectangle, look: Look, { boxed, past }: PaneState): void {
     if (!boxed || area.height < MACHINE_ROWS) return this.#drawStrip(screen, area, look);
-    const wide = area.width >= WITH_ACTIVITY;
+    const wide = this.#wide = area.width >= WITH_ACTIVITY;
     const widths = wide ? WIDE_WIDTHS : WIDTHS;
     const part = (columns: number) => Math.round(area.width * columns / widths.of);
     const speed = part(widths.speed), cpus = part(widths.cpus);

@@ -74,6 +74,8 @@ export class Mouse {
 
   #click({ pane, area, boxed }: Placed & { readonly boxed: boolean }, x: number, y: number): void {
     const { windows, console, tree, consoles, clock, enter } = this.host;
+    // What never has the keys still takes clicks.
+    if (pane.bare) return pane.click(y - area.y - 1, x - area.x - (boxed ? 1 : 0));
     console.typing = console.typing && pane === console;
     windows.focusOn(pane);
     pane.click(y - area.y - 1, x - area.x - (boxed ? 1 : 0));

@@ -53,6 +53,8 @@ const STREAM_ROWS = 2000;
 const FOLLOWED_ROWS = 16;
 /** Rows of a card, with the blank one below it. */
 const CARD_ROWS = 4;
+/** Answers in which a row is sought. */
+const SOUGHT = 3;
 /** How long (ms) a changed word is marked. */
 const CHANGED = 1000;
 
@@ -66,6 +68,8 @@ export class TablePane implements FilteredPane {
   #error: string | undefined;
   #loaded = false;
   #selected: string | undefined;
+  /** Which row is sought: it may come with the next answer. */
+  #sought: { readonly isMeant: (row: Row) => boolean; answers: number } | undefined;
   /** The row that it was about last. */
   #current: string | undefined;
   /** Where the selected row was: what takes its place when it goes. */
@@ -161,6 +165,8 @@ export class TablePane implements FilteredPane {
     if (current !== this.#current) this.#selected = current;
     this.#current = current;
     this.#arrange();
+    if (this.#sought && this.#sought.answers-- === 0) this.#sought = undefined;
+    this.#seek();
   }
 
   get selection(): { table: Table; row: Row } | undefined {
@@ -208,6 +214,22 @@ export class TablePane implements FilteredPane {
     this.#following = false;
     const at = this.#shown.findIndex((row) => row.id === id);
     if (at >= 0) this.#at = at;
+  }
+
+  /**
+   * Selects the first row that is meant, now and in the next answers: who follows has few rows, and
+   * more come.
+   */
+  seek(isMeant: (row: Row) => boolean): void {
+    this.#following = false;
+    this.#sought = { isMeant, answers: SOUGHT };
+    this.#seek();
+  }
+
+  #seek(): void {
+    const at = this.#sought ? this.#shown.findIndex(this.#sought.isMeant) : -1;
+    if (at >= 0) this.select(this.#shown[at].id);
+    if (at > 0) this.#sought = undefined;
   }
 
   /** Sorts by the next column, after the last by none. */

@@ -285,7 +285,7 @@ export class TreePane implements FilteredPane {
         : [],
       ...width >= VERY_WIDE
         ? [
-          column("instr", 6, (row) => row.device ? [] : quiet(countText(instructionsOf(row)) || "-"), true),
+          column("instr", 7, (row) => row.device ? [] : quiet(countText(instructionsOf(row)) || "-"), true),
           column("pCPU", 4, ({ vcpu }) => vcpu ? [{ text: vcpu.pcpu === undefined ? "-" : `p${vcpu.pcpu}`, role: "dim" }] : []),
           column("PC", 18, ({ vcpu }) => vcpu ? [{ text: vcpu.pc || "native", role: "dim" }] : []),
         ]
