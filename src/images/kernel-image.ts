@@ -53,6 +53,7 @@ export function unwrapImage(bytes: Uint8Array, most = IMAGE_MAX): { image: Uint8
   if (imageHeader(bytes)) return { image: bytes, container: "raw" };
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) return { image: checked(inflate(bytes, "gzip", most), "gzip"), container: "gzip" };
   if (latin1(bytes, Zboot.magic, Zboot.magic + 4) === "zimg") {
+    if (bytes.length < Zboot.compressionEnd) throw new Error("EFI zboot image is truncated in its header");
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const offset = view.getUint32(Zboot.payloadOffset, true);
     const size = view.getUint32(Zboot.payloadSize, true);

@@ -53,6 +53,9 @@ Deno.test("what is no Image is refused by what is wrong with it", () => {
   assert.throws(() => unwrapImage(new Uint8Array(4096)), /not an arm64 Linux Image/);
   assert.throws(() => unwrapImage(new Uint8Array(zlib.gzipSync(new Uint8Array(100)))), /gzip container holds no arm64 Image/);
   assert.throws(() => unwrapImage(cutOff), /zboot image is truncated: payload ends at 867 of 600 bytes/);
+  for (let length = 8; length < 56; length++) {
+    assert.throws(() => unwrapImage(cutOff.subarray(0, length)), /zboot image is truncated in its header/, `${length} bytes`);
+  }
   assert.throws(() => unwrapImage(zboot(new Uint8Array(9), "lzo")), /compressed with lzo/);
 });
 
