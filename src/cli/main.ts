@@ -53,6 +53,7 @@ import { commandTree } from "./common/command-tree.ts";
 import type { CommandContext, Register } from "./common/command.ts";
 import { ExitCode, Failure } from "./common/failure.ts";
 import { output, report } from "./common/print.ts";
+import { giveUpFor } from "./common/rights.ts";
 import { asciiOption, logLevelOption, logOption, noColorOption, readOnlyOption, themeOption } from "./options/look.ts";
 import { NoPlace } from "../control/places.ts";
 import { PlanError } from "../plans/plan.ts";
@@ -151,6 +152,7 @@ Examples:
 export async function main(args: readonly string[], entry: URL): Promise<number> {
   let code: number = ExitCode.Done;
   const program = makeProgram(entry, (value) => code = value);
+  giveUpFor(args[0]);
   try {
     const names = commandTree(program).commands.map(({ name }) => name);
     const hidden = program.commands.map((command) => command.name());

@@ -4,6 +4,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { output } from "../common/print.ts";
+import { PROCESS_RIGHTS, type ProcessRights } from "../common/rights.ts";
 import { catalogEntries } from "../../catalog/catalog.ts";
 import { sessionFolder } from "../../control/places.ts";
 import { documentText, FINDINGS } from "../../queries/documents.ts";
@@ -27,16 +28,22 @@ const MACHINE_SIZE = 1.25 * GiB;
 export function registerDoctor(program: Command, { exit }: CommandContext): void {
   program.command("doctor")
     .description("check the terminal, memory, sockets and images, and report how to fix what is missing")
+    .option("--rights", "show what each process of el2 may do, of what Deno can refuse")
     .option("--json", "print JSON")
-    .addHelpText("after", examplesText(["doctor", "doctor --json"]))
-    .action(async ({ json }) => {
-      const found = [terminal(), colours(), locale(), memory(), sockets(), await images()];
+    .addHelpText("after", examplesText(["doctor", "doctor --json", "doctor --rights"]))
+    .action(async ({ json, rights }) => {
+      const found = rights ? PROCESS_RIGHTS.map(rightsOf) : [terminal(), colours(), locale(), memory(), sockets(), await images()];
       if (json) output(`${documentText(FINDINGS, { data: found.map((one) => ({ ...one })) })}\n`);
       else {for (const { id, ok, says, remedy } of found) {
           output(`${ok ? "ok " : "!! "} ${id.padEnd(9)} ${says}${remedy ? `\n              ${remedy}` : ""}\n`);
         }}
       exit(found.every(({ ok }) => ok) ? ExitCode.Done : ExitCode.Failed);
     });
+}
+
+/** The rights of a kind of process. */
+function rightsOf({ id, rights, why }: ProcessRights): Finding {
+  return { id, ok: true, says: `${rights.join(" ")}; ${why}`, remedy: "" };
 }
 
 function terminal(): Finding {

@@ -6,6 +6,7 @@ import { resolve } from "node:path";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
+import { giveUp, needsNetwork } from "../common/rights.ts";
 import { openSession } from "../common/session.ts";
 import {
   argumentsOf,
@@ -167,6 +168,8 @@ async function serveSession(machine: SessionClient, name: string, what: string, 
     if (!(error instanceof SocketInUse)) throw error;
     throw new Failure(`session ${name} is already running`, ExitCode.Failed);
   }
+  // The socket listens already: it needs no right any more to let clients in.
+  if (!needsNetwork(plan)) giveUp("net");
   machine.send({ kind: "start", plan: { ...plan, history: true } });
   const code = await ended.promise;
   // `down` waits until the socket is gone: by then the recording is whole.

@@ -12,6 +12,7 @@ import { type Look, surroundings, uiOfFile } from "./surroundings.ts";
 import { loadUiState, saveUiState } from "./ui-state-file.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
+import { giveUp } from "../common/rights.ts";
 import type { FileUi } from "../../configuration/schema.ts";
 import { SessionHub } from "../../control/hub.ts";
 import { defaultName, NoPlace, sessionFolder, socketPath } from "../../control/places.ts";
@@ -88,6 +89,7 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
   // Without a screen or gdb nobody can go back.
   const start = () => client.send({ kind: "start", plan: { ...plan, history: !headless || options.gdb !== undefined } });
   if (headless) {
+    giveUp("run");
     const ended = runHeadless(client, {
       stdio: options.stdio,
       console: options.console,

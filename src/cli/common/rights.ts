@@ -1,0 +1,54 @@
+// What each process of el2 may do, of what Deno can refuse: a process gives up what it does not
+// need before it runs a guest. A worker has the rights of its process, and loses them with it.
+
+import { plannedDevices, type SessionPlan } from "../../plans/plan.ts";
+
+/** A right that a process of el2 can have. */
+export type Right = "read" | "write" | "env" | "net" | "run";
+
+/** Rights that no process of el2 needs, however it was started. */
+const NEVER = ["ffi", "sys", "import"] as const;
+
+/**
+ * Commands that start programs: an editor, sessions, apt, QEMU. A word that is not a command may be
+ * an option of the demo, which has a screen.
+ */
+const STARTING = new Set(["boot", "run", "up", "attach", "replay", "snapshot", "guests", "mcp", "bench"]);
+
+/** A kind of process, for `el2 doctor --rights`. */
+export interface ProcessRights {
+  readonly id: string;
+  readonly rights: readonly Right[];
+  /** What the rights are for that not every process has. */
+  readonly why: string;
+}
+
+/** The processes of el2. */
+export const PROCESS_RIGHTS: readonly ProcessRights[] = [
+  {
+    id: "screen",
+    rights: ["read", "write", "env", "net", "run"],
+    why: "net: its session's socket, NAT, vsock, gdb; run: editor, sessions in the background",
+  },
+  { id: "headless", rights: ["read", "write", "env", "net"], why: "net: NAT, vsock, gdb" },
+  { id: "session", rights: ["read", "write", "env"], why: "net until its socket listens; longer with a network card or vsock" },
+  { id: "command", rights: ["read", "write", "env", "net"], why: "net: the session's socket" },
+  { id: "starter", rights: ["read", "write", "env", "net", "run"], why: `run, for ${[...STARTING].join(", ")}: sessions, apt, QEMU` },
+];
+
+/** Gives up rights for the rest of the process. */
+export function giveUp(...rights: readonly (Right | typeof NEVER[number])[]): void {
+  for (const name of rights) Deno.permissions.revokeSync({ name });
+}
+
+/** Gives up what a command line does not need. */
+export function giveUpFor(command: string | undefined): void {
+  giveUp(...NEVER);
+  if (command !== undefined && /^[a-z]/.test(command) && !STARTING.has(command)) giveUp("run");
+}
+
+/** Whether the machine of a plan connects to something, or may once it is loaded. */
+export function needsNetwork(plan: SessionPlan): boolean {
+  return plan.from !== undefined ||
+    plannedDevices(plan).some((device) => device.kind === "vsock" || device.kind === "net" && device.backend !== "none");
+}

@@ -1,0 +1,67 @@
+// The rights that processes give up before guests run in them: what a guest that escaped would not
+// have.
+
+import assert from "node:assert/strict";
+import { el2 } from "./program.ts";
+import { Place } from "./place.ts";
+import { el2Command } from "../support/el2.ts";
+
+/** A process that has all rights, calls `main`, and says which it has left once `ready` holds. */
+async function rightsLeft(env: Record<string, string>, args: readonly string[], ready = "true"): Promise<string> {
+  const source = (path: string) => JSON.stringify(new URL(`../../${path}`, import.meta.url).href);
+  const script = `
+    const { main } = await import(${source("src/cli/main.ts")});
+    const ended = main(${JSON.stringify(args)}, new URL(${source("main.ts")}));
+    const exists = (path) => { try { Deno.statSync(path); return true; } catch { return false; } };
+    const ask = () => ["read", "write", "env", "net", "run", "ffi", "sys", "import"].filter((name) =>
+      Deno.permissions.querySync({ name }).state === "granted").join(" ");
+    while (!(${ready})) await new Promise((resolve) => setTimeout(resolve, 20));
+    // What begins after the socket is there takes a moment.
+    for (let i = 0; i < 200 && ask() !== Deno.env.get("WANTED"); i++) await new Promise((resolve) => setTimeout(resolve, 20));
+    Deno.stderr.writeSync(new TextEncoder().encode("rights: " + ask() + "\\n"));
+    Deno.kill(Deno.pid, "SIGKILL");`;
+  const folder = new URL("../../", import.meta.url).pathname;
+  const file = `${folder}tests/cli/rights-${crypto.randomUUID()}.ts`;
+  await Deno.writeTextFile(file, script);
+  try {
+    const [deno] = el2Command();
+    const args = ["run", "-q", "--no-check", "-A", file];
+    const { stderr } = await new Deno.Command(deno, { args, env, stdin: "null", stdout: "null", stderr: "piped" }).output();
+    return /rights: (.*)/.exec(new TextDecoder().decode(stderr))?.[1] ?? new TextDecoder().decode(stderr);
+  } finally {
+    await Deno.remove(file);
+  }
+}
+
+Deno.test("a session in the background has no right to run programs, to connect, or to load libraries", async () => {
+  await using place = new Place();
+  const env = { XDG_RUNTIME_DIR: place.folder, EL2_SOCKET: "" };
+  const ready = `exists(${JSON.stringify(`${place.folder}/el2/s.sock`)})`;
+  const without = "read write env", nat = `${place.folder}/nat.toml`;
+  assert.equal(await rightsLeft({ ...env, WANTED: without }, ["serve", "demo", "--name", "s"], ready), without);
+  await Deno.remove(`${place.folder}/el2`, { recursive: true });
+  const image = new URL("../../assets/guests/hello.bin", import.meta.url).pathname;
+  await Deno.writeTextFile(nat, `el2 = 1\n[vm.a]\nimage = "${image}"\ndevices = [{ kind = "net", backend = "user" }]\n`);
+  const withNet = "read write env net";
+  assert.equal(await rightsLeft({ ...env, WANTED: withNet }, ["serve", nat, "--name", "s"], ready), withNet);
+});
+
+Deno.test("commands that start no program, and runs without a screen, cannot start one", async () => {
+  const wanted = "read write env net";
+  for (const args of [["vm", "ls"], ["run", "demo", "--headless", "--for", "10s"]]) {
+    assert.equal(await rightsLeft({ WANTED: wanted, XDG_RUNTIME_DIR: "/nonexistent", EL2_SOCKET: "" }, args), wanted, args.join(" "));
+  }
+});
+
+Deno.test("el2 doctor --rights shows what each process may do", async () => {
+  const { code, stdout } = await el2("doctor", "--rights");
+  assert.equal(code, 0);
+  assert.deepEqual(stdout.split("\n").map((line) => /^ok {2}(\w+) +(.*?);/.exec(line)?.slice(1).join(": ") ?? line), [
+    "screen: read write env net run",
+    "headless: read write env net",
+    "session: read write env",
+    "command: read write env net",
+    "starter: read write env net run",
+    "",
+  ]);
+});
