@@ -21,7 +21,8 @@ interface Place {
 interface LastWork {
   readonly vcpu: string;
   readonly how: VcpuEnd;
-  readonly pc: bigint;
+  /** The instruction that it executed last, or the next one where others ended it. */
+  readonly at: Place;
   readonly instructions: number;
   /** The exception that it took last at EL1, with the instruction that took it. */
   readonly exception: { readonly esr: number; readonly at: Place; readonly far: string | undefined } | undefined;
@@ -117,13 +118,22 @@ export class VmEnds {
 
   #workOf(vm: string, vcpu: Vcpu, how: VcpuEnd): LastWork {
     const { registers } = vcpu;
-    const { instructions, pc } = { instructions: this.hypervisor().scheduler.execution.retired, pc: registers.pc };
+    const instructions = this.hypervisor().scheduler.execution.retired;
     const elr = registers.getRegister("ELR_EL1");
     const esr = Number(registers.getRegister("ESR_EL1") & 0xffff_ffffn);
     // The vector is the next instruction, or the handler has got no further than into another
-    // fault: what came before is what it is about.
-    const exception = how === "fault" ? { esr, at: this.#place(vm, vcpu, elr), far: this.#farOf(vm, vcpu, esr) } : undefined;
-    return { vcpu: this.hypervisor().names.vcpu(vcpu), how, pc, instructions, exception };
+    // fault: what came before is what it is about. Who asks for a reset has often met one, too.
+    const tells = how === "fault" || how === "system-reset" && esr !== 0;
+    const exception = tells ? { esr, at: this.#place(vm, vcpu, elr), far: this.#farOf(vm, vcpu, esr) } : undefined;
+    return { vcpu: this.hypervisor().names.vcpu(vcpu), how, at: this.#last(vm, vcpu, how), instructions, exception };
+  }
+
+  /** The instruction that a vCPU executed last. After a call the PC is behind it. */
+  #last(vm: string, vcpu: Vcpu, how: VcpuEnd): Place {
+    const { pc } = vcpu.registers;
+    if (how !== "system-off" && how !== "system-reset") return this.#place(vm, vcpu, pc);
+    const call = this.#place(vm, vcpu, pc - 4n);
+    return /: (?:hvc|smc) /.test(call.text) ? call : this.#place(vm, vcpu, pc);
   }
 
   #place(vm: string, vcpu: Vcpu, pc: bigint): Place {
@@ -156,31 +166,33 @@ export class VmEnds {
     const rule = this.#ruleOf(work, exit, problem);
     const failed = work?.how === "fault" || problem !== undefined || exit === undefined && !stopped ||
       exit !== undefined && !endedByOwnWill(exit);
-    const { pc, instructions, exception } = work ?? {};
+    const { at, instructions, exception } = work ?? {};
+    const isFault = work?.how === "fault";
     reasons.addEnd({
       time: trace.now(),
       vm,
       askedBy: work?.vcpu ?? `${vm}/`,
-      at: exception?.at.pc ?? pc,
+      at: isFault ? exception?.at.pc : at?.pc,
       settled: !failed,
-      result: work?.how === "fault" ? "fault" : exit ?? (stopped ? work.how : "failed"),
-      section: work?.how === "fault" ? "hypervisor 5.4" : EXIT_SECTION,
+      result: isFault ? "fault" : exit ?? (stopped ? work.how : "failed"),
+      section: isFault ? "hypervisor 5.4" : EXIT_SECTION,
       rule,
       object: `vm:${vm}`,
       values: {
-        ...exception && { exception: syndromeText(exception.esr), esr: hex(BigInt(exception.esr), 8), instruction: exception.at.text },
+        ...exception && { exception: syndromeText(exception.esr), esr: hex(BigInt(exception.esr), 8) },
+        ...exception && (isFault ? { instruction: exception.at.text } : { exception_at: exception.at.text }),
         ...exception?.far !== undefined && { far: exception.far },
-        ...pc !== undefined && { pc: hex(pc) },
+        ...at && (isFault ? { pc: hex(at.pc) } : { instruction: at.text }),
       },
       ...instructions !== undefined && instructions > 0 && { command: `el2 back --to ${instructions}` },
-      ...work?.how === "fault" && { wayOut: WAY_OUT },
+      ...isFault && { wayOut: WAY_OUT },
     });
   }
 
   #ruleOf(work: LastWork | undefined, exit: VmExitReason | undefined, problem: string | undefined): string {
     if (work?.how === "fault") {
       const { esr, at } = work.exception!;
-      const handler = `its handler at ${hex(work.pc)} cannot be fetched`;
+      const handler = `its handler at ${hex(work.at.pc)} cannot be fetched`;
       return `${work.vcpu} stopped: ${syndromeText(esr)} at ${at.text}; ${handler}`;
     }
     if (problem !== undefined) return `its VMM gave up: ${problem}`;
