@@ -27,6 +27,11 @@ const step = v.object({
 });
 const steps = v.array(step);
 
+/** The section that a rule cites: `hypervisor 4.4`; empty for a rule of el2 itself. */
+export function citedIn(rule: unknown): string {
+  return /^([a-z-]+ \d[\d.]*): /.exec(String(rule))?.[1] ?? "";
+}
+
 /** The operations of a reason, from the outermost to the innermost. */
 export function chainOf({ chain }: Pick<RowOf<typeof REASONS>, "chain">): v.InferOutput<typeof steps> {
   return v.parse(steps, chain);

@@ -29,6 +29,7 @@ import { type FilteredPane, isFiltered, type Pane } from "./pane.ts";
 import { Questions } from "./questions.ts";
 import { ruleText } from "./refusals-pane.ts";
 import { overview } from "./overview-screen.ts";
+import { type Books, readRule } from "./rules.ts";
 import { SCRUBBER_FROM_BELOW, timeAt, type Timeline } from "./scrubber.ts";
 import { makeScreens } from "./screens.ts";
 import { SessionState } from "./session-state.ts";
@@ -107,6 +108,7 @@ export interface AppOptions {
   /** What the message row says first. */
   readonly greeting?: string;
   readonly program?: OwnProgram;
+  readonly books?: Books;
   /** A recording is run again. */
   readonly replay?: boolean;
   /** Wall time in ms; the process's where nothing is said. */
@@ -130,6 +132,7 @@ export class App {
   readonly #windows: Windows;
   readonly #questions: Questions;
   readonly #session: SessionState;
+  readonly #host: Host;
   readonly #consoles: ConsoleActions;
   readonly #lists: ListActions;
   readonly #navigation: Navigation;
@@ -175,7 +178,7 @@ export class App {
       unseen: () => this.#questions.newReasons,
       refusedLately: () => this.#activity.refusedLately(clock()),
     });
-    this.#windows = new Windows(makeScreens(first, this.#activity, clock), () => this.#questions.all());
+    this.#windows = new Windows(makeScreens(first, this.#activity, clock, options.books), () => this.#questions.all());
     this.#questions = new Questions(
       this.#asker,
       this.#windows,
@@ -184,7 +187,7 @@ export class App {
       () => port.changed(false),
       this.#pace,
     );
-    const host: Host = {
+    const host: Host = this.#host = {
       ...{ asker: this.#asker, windows: this.#windows, questions: this.#questions, tree: this.#tree, console: this.#console },
       readOnly: options.readOnly ?? false,
       ended: () => this.end !== undefined,
@@ -441,6 +444,7 @@ export class App {
     "object.references": () => this.#navigation.references(),
     "object.inspect": () => this.#navigation.inspect(),
     "object.why": () => this.#navigation.why(),
+    "rule.read": () => void readRule(this.#host, this.options.books),
     "object.actions": () => this.#menus.actions(false),
     "danger.menu": () => this.#menus.actions(true),
     "copy.menu": () => this.#focus === this.#console ? this.#menus.copyConsole() : this.#menus.copy(),

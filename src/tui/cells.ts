@@ -2,7 +2,7 @@
 // cluster; wide ones are followed by a continuation cell. Colors are roles until a frame is made.
 
 import { ColorMap, PAGE } from "./color-map.ts";
-import { Attribute, type Color, type ColorDepth, roleColor, type Style } from "./color.ts";
+import { Attribute, type Color, type ColorDepth, ON_BLANKS, roleColor, type Style } from "./color.ts";
 import { FrameRuns } from "./frame-runs.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { type SetName, swap } from "./glyphs.ts";
@@ -34,8 +34,8 @@ const SPACE = 32;
 const CLUSTER = 0x80000000;
 /** Unchanged cells that are cheaper to write again than to jump over. */
 const REWRITTEN_GAP = 3;
-/** Attributes that show on a blank cell. */
-const SHOWN_ON_BLANKS = Attribute.Underline | Attribute.Reverse | Attribute.Strike;
+/** Attributes that no cell has: it is drawn again. */
+const STALE = 0xffff;
 /** Text on what is there. */
 const PAGE_INK: Style = { foreground: PAGE.foreground };
 
@@ -76,6 +76,11 @@ export class Screen {
   #cursorKnown = false;
   /** The terminal takes a frame as one (DECSET 2026). */
   synchronized = false;
+  /** The terminal shows hyperlinks. */
+  links = false;
+  /** Where cells with a hyperlink lead: all of a frame to one target. */
+  #target = "";
+  #shownTarget = "";
 
   constructor(width: number, height: number, readonly depth: ColorDepth) {
     this.#map = new ColorMap(themeOf("dark"), depth);
@@ -186,6 +191,7 @@ export class Screen {
    */
   text(x: number, y: number, text: string, style: Style = PAGE_INK, width = this.#width - x): number {
     let used = 0;
+    if (style.link !== undefined) style = this.#linked(style, style.link);
     if (isAscii(text)) {
       for (; used < text.length && used < width; used++) this.#put(x + used, y, text.charCodeAt(used), style);
       return used;
@@ -197,6 +203,13 @@ export class Screen {
       used += columns;
     }
     return used;
+  }
+
+  /** The style of a cell with a hyperlink; of one without, where the terminal shows none. */
+  #linked({ foreground, background, attributes = 0 }: Style, target: string): Style {
+    if (!this.links) return { foreground, background, attributes };
+    this.#target = target;
+    return { foreground, background, attributes: attributes | Attribute.Link };
   }
 
   /**
@@ -228,8 +241,14 @@ export class Screen {
    * update where the terminal has them; empty when nothing changed.
    */
   frame(): string {
-    const out = new FrameWriter(this.#map);
+    const out = new FrameWriter(this.#map, this.#target);
     const back = this.#back, front = this.#front;
+    if (this.#target !== this.#shownTarget) {
+      front.attributes.forEach((bits, at) => {
+        if (bits & Attribute.Link) front.attributes[at] = STALE;
+      });
+      this.#shownTarget = this.#target;
+    }
     if (this.#repaint) {
       out.raw("\x1b[0m\x1b[2J");
       front.blank();
@@ -299,7 +318,7 @@ export class Screen {
     const { foreground, background, attributes } = map;
     map.map(back.foreground[at], back.background[at], back.attributes[at]);
     if (background !== map.background) return false;
-    if (character === SPACE) return ((attributes ^ map.attributes) & SHOWN_ON_BLANKS) === 0;
+    if (character === SPACE) return ((attributes ^ map.attributes) & ON_BLANKS) === 0;
     return foreground === map.foreground && attributes === map.attributes;
   }
 

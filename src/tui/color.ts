@@ -33,7 +33,10 @@ export function rgbOf(color: Color): number | undefined {
 }
 
 /** Bits of `Style.attributes`. */
-export const Attribute = { Bold: 1, Dim: 2, Italic: 4, Underline: 8, Reverse: 16, Strike: 32 } as const;
+export const Attribute = { Bold: 1, Dim: 2, Italic: 4, Underline: 8, Reverse: 16, Strike: 32, Link: 64 } as const;
+
+/** Bits that show on a blank cell. */
+export const ON_BLANKS = Attribute.Underline | Attribute.Reverse | Attribute.Strike | Attribute.Link;
 
 /** How text looks. */
 export interface Style {
@@ -42,6 +45,8 @@ export interface Style {
   readonly background?: Color;
   /** Bits of `Attribute`. */
   readonly attributes?: number;
+  /** Target of a hyperlink, in terminals that show them. */
+  readonly link?: string;
 }
 
 /** How many colors the terminal shows. */

@@ -2,10 +2,7 @@
 // style costs up to 40 bytes, a jump of the cursor seldom more than 7.
 
 import type { FrameWriter } from "./frame-writer.ts";
-import { Attribute, type Color } from "./color.ts";
-
-/** Attributes that show on a blank cell. */
-const ON_BLANKS = Attribute.Underline | Attribute.Reverse | Attribute.Strike;
+import { type Color, ON_BLANKS } from "./color.ts";
 
 /** Neighboring cells of a row in one style. */
 interface Run {

@@ -2,9 +2,10 @@
 // understand alike. Attributes are switched off by their own codes; a reset closes the frame.
 
 import type { ColorMap } from "./color-map.ts";
-import { Attribute, type Color, rgbOf } from "./color.ts";
+import { Attribute, type Color, ON_BLANKS, rgbOf } from "./color.ts";
+import { beginLink, LINK_END } from "../support/hyperlink.ts";
 
-const { Bold, Dim, Italic, Underline, Reverse, Strike } = Attribute;
+const { Bold, Dim, Italic, Underline, Reverse, Strike, Link } = Attribute;
 
 /** Codes that switch attributes on, by bit, and off. Bold and dim end together. */
 const ON = [1, 2, 3, 4, 7, 9] as const;
@@ -12,8 +13,6 @@ const OFF: readonly (readonly [bits: number, code: number])[] = [[Bold | Dim, 22
   Strike,
   29,
 ]];
-/** Attributes that show on a blank cell. */
-const ON_BLANKS = Underline | Reverse | Strike;
 
 /** Text of a frame under construction, with the terminal's state. */
 export class FrameWriter {
@@ -25,7 +24,8 @@ export class FrameWriter {
   #x = -1;
   #y = -1;
 
-  constructor(readonly map: ColorMap) {}
+  /** @param target where cells with a hyperlink lead */
+  constructor(readonly map: ColorMap, readonly target = "") {}
 
   get empty(): boolean {
     return this.text === "";
@@ -69,6 +69,7 @@ export class FrameWriter {
       foreground = this.#foreground;
       attributes = this.#attributes & ~ON_BLANKS | attributes & ON_BLANKS;
     }
+    if ((attributes ^ this.#attributes) & Link) this.text += attributes & Link ? beginLink(this.target) : LINK_END;
     const codes: (string | number)[] = [];
     let on = attributes & ~this.#attributes;
     const off = this.#attributes & ~attributes;
@@ -83,12 +84,13 @@ export class FrameWriter {
     this.#foreground = foreground;
     this.#background = background;
     this.#attributes = attributes;
-    this.text += `\x1b[${codes.join(";")}m`;
+    if (codes.length > 0) this.text += `\x1b[${codes.join(";")}m`;
   }
 
   /** Closes the frame: the terminal's own style again. */
   reset(): void {
     if (this.#foreground === 0 && this.#background === 0 && this.#attributes === 0) return;
+    if (this.#attributes & Link) this.text += LINK_END;
     this.text += "\x1b[0m";
     this.#foreground = this.#background = this.#attributes = 0;
   }

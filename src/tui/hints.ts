@@ -24,7 +24,7 @@ const FIRST: Readonly<Record<string, readonly ActionName[]>> = {
   "4": ["object.go", "pane.next", "list.view", "list.closer", "list.wider", "object.why", "object.actions", "filter.edit", "copy.menu"],
   "8": ["object.go", "pane.next", "list.closer", "list.wider", "time.travel", "filter.edit", "copy.menu"],
   "9": ["object.go", "pane.next", "list.follow", "time.event-on", "machine.stop-rule", "time.travel", "object.why", "filter.edit"],
-  "0": ["object.go", "pane.next", "time.travel", "copy.menu", "object.references", "filter.edit"],
+  "0": ["object.go", "pane.next", "rule.read", "time.travel", "copy.menu", "object.references", "filter.edit"],
 };
 
 /** On the other screens. */

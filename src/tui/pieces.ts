@@ -14,6 +14,8 @@ export interface Piece {
   readonly bold?: boolean;
   /** A background of its own: a chip, a bar. */
   readonly fill?: Role;
+  /** Target of a hyperlink. */
+  readonly link?: string;
 }
 
 /** Columns of pieces. */
@@ -27,10 +29,10 @@ export function piecesWidth(pieces: readonly Piece[]): number {
  */
 export function drawPieces(screen: Screen, look: Look, x: number, y: number, pieces: readonly Piece[], width: number): number {
   let used = 0;
-  for (const { text, role = "text", bold, fill } of pieces) {
+  for (const { text, role = "text", bold, fill, link } of pieces) {
     if (used >= width) break;
     const style = fill ? look.on(fill, role, bold) : bold ? look.bold(role) : look.style(role);
-    used += screen.text(x + used, y, fit(text, width - used), style);
+    used += screen.text(x + used, y, fit(text, width - used), link === undefined ? style : { ...style, link });
   }
   return used;
 }

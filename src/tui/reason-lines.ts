@@ -21,8 +21,8 @@ const NAME = 10;
 /** Steps that made a hypercall or a trap themselves. */
 const AT_THE_HYPERVISOR: ReadonlySet<string> = new Set(["hvc", "trap"]);
 
-/** The lines of a reason in a pane of this size. */
-export function reasonLines(row: Reason, look: Look, width: number, height: number): Line[] {
+/** The lines of a reason in a pane of this size; `target`: where its section's hyperlink leads. */
+export function reasonLines(row: Reason, look: Look, width: number, height: number, target?: string): Line[] {
   const blank: Line[] = height >= ROOMY ? [{ text: "" }] : [];
   const heading = (text: string): Line => ({
     text: "",
@@ -32,6 +32,7 @@ export function reasonLines(row: Reason, look: Look, width: number, height: numb
     }],
   });
   const [section, rule] = [/^[^:]*(?=: )/.exec(row.rule)?.[0] ?? "", ruleText(row)];
+  const cited: Piece[] = section === "" ? [] : [{ text: section, role: "link", link: target }, { text: "  " }];
   return [
     ...blank,
     ...wrap(sentenceOf(row), 0, width - 1).map((text): Line => ({ text, role: "strong" })),
@@ -43,7 +44,7 @@ export function reasonLines(row: Reason, look: Look, width: number, height: numb
     heading("The rule"),
     ...wrapped(rule, section.length + 2, width).map((text, index): Line => ({
       text: "",
-      pieces: index ? [{ text: " ".repeat(section.length + 2) + text }] : [{ text: `${section}  `, role: "link" }, { text }],
+      pieces: index ? [{ text: " ".repeat(section.length + 2) + text }] : [...cited, { text }],
     })),
     ...blank,
     heading("What it saw"),

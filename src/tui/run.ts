@@ -38,6 +38,8 @@ export interface TuiOptions extends Omit<AppOptions, "clock"> {
   readonly mouse: boolean;
   /** Over ssh: fewer frames. */
   readonly slowLink: boolean;
+  /** The terminal shows hyperlinks. */
+  readonly links?: boolean;
   /** The terminal may be asked what it can do, and how bright it is. */
   readonly ask?: boolean;
   /** Inside tmux: what is for the terminal goes through it. */
@@ -78,6 +80,7 @@ export interface TuiEnd {
 export async function runTui(client: Client, port: TerminalPort, options: TuiOptions): Promise<TuiEnd> {
   const { columns, rows } = port.size();
   const screen = new Screen(columns, rows, options.depth);
+  screen.links = options.links ?? false;
   const mode = new TerminalMode(port, options.mouse);
   const starts = new Starts();
   /**

@@ -7,13 +7,14 @@ import { memoryScreen } from "./memory-screen.ts";
 import { queueScreen } from "./queue-screen.ts";
 import { rightsScreen } from "./rights-screen.ts";
 import { rpcScreen } from "./rpc-screen.ts";
+import type { Books } from "./rules.ts";
 import { schedulerScreen } from "./scheduler-screen.ts";
 import type { ScreenModel } from "./screen-model.ts";
 import { vcpuScreen } from "./vcpu-screen.ts";
 import { whyScreen } from "./why-screen.ts";
 
 /** The screens of a session. */
-export function makeScreens(overview: ScreenModel, activity: Activity, clock: () => number): ScreenModel[] {
+export function makeScreens(overview: ScreenModel, activity: Activity, clock: () => number, books?: Books): ScreenModel[] {
   return [
     overview,
     vcpuScreen(activity),
@@ -24,6 +25,6 @@ export function makeScreens(overview: ScreenModel, activity: Activity, clock: ()
     rpcScreen(),
     schedulerScreen(),
     eventScreen(),
-    whyScreen(),
+    whyScreen(books),
   ];
 }

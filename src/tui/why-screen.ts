@@ -4,6 +4,7 @@ import type { Piece } from "./pieces.ts";
 import { vmPieces } from "./pieces.ts";
 import { reasonLines } from "./reason-lines.ts";
 import { ruleText } from "./refusals-pane.ts";
+import type { Books } from "./rules.ts";
 import type { Pane } from "./pane.ts";
 import { beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
 import { TablePane } from "./table-pane.ts";
@@ -11,6 +12,7 @@ import { TextPane } from "./text-pane.ts";
 import type { Look } from "./theme.ts";
 import { timeText } from "../queries/format.ts";
 import { rowsOf } from "../queries/query.ts";
+import { citedIn } from "../queries/reason-text.ts";
 import type { Row } from "../queries/table.ts";
 import { REASONS } from "../queries/tables.ts";
 
@@ -39,7 +41,7 @@ function card(row: Row, look: Look): Piece[][] {
 }
 
 /** The screen. */
-export function whyScreen(): ScreenModel {
+export function whyScreen(books?: Books): ScreenModel {
   const reasons = new TablePane({
     name: "reasons",
     table: "why",
@@ -56,7 +58,7 @@ export function whyScreen(): ScreenModel {
     take: (answer) => reasons.take(answer),
     lines: (width, look) =>
       rowsOf(REASONS, { table: "why", rows: reasons.selection ? [reasons.selection.row] : [] }).flatMap((row) =>
-        reasonLines(row, look, width, height)
+        reasonLines(row, look, width, height, books?.target(citedIn(row.rule)))
       ),
   });
   const divider = beside("beside-list");

@@ -31,6 +31,23 @@ export async function el2(...args: string[]): Promise<Outcome> {
   return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
 }
 
+/** What `el2 ARGS` writes to a terminal, which is a pty of util-linux's script. */
+export async function onTerminal(env: Record<string, string>, ...args: string[]): Promise<string> {
+  const quoted = el2Command(...args).map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+  const file = await Deno.makeTempFile();
+  await new Deno.Command("script", {
+    args: ["-qec", `${quoted} </dev/null`, file],
+    env: { NO_COLOR: "1", ...env },
+    stdin: "null",
+    stdout: "null",
+  })
+    .output();
+  const text = await Deno.readTextFile(file);
+  await Deno.remove(file);
+  // script's own first and last line.
+  return text.replace(/^Script started.*\n/, "").replace(/\nScript done.*\n$/, "");
+}
+
 /** Boots an Image of `words` and runs it to its end. */
 export async function boot(words: readonly number[], ...options: string[]): Promise<Outcome> {
   const file = await Deno.makeTempFile({ suffix: ".bin" });

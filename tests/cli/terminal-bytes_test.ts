@@ -1,9 +1,8 @@
 // What a guest or a file may have chosen reaches a terminal as text only, unless somebody asks for
-// it raw; where stdout is not a terminal, bytes stay as they are. The terminal is a pty of
-// util-linux's script.
+// it raw; where stdout is not a terminal, bytes stay as they are.
 
 import assert from "node:assert/strict";
-import { A64, el2, imageOf, SYSTEM_OFF } from "./program.ts";
+import { A64, el2, imageOf, onTerminal, SYSTEM_OFF } from "./program.ts";
 import { el2Command } from "../support/el2.ts";
 import { ConsoleView } from "../../src/tui/console-view.ts";
 import { writeElfSymbols } from "../../src/symbols/elf-symbols.ts";
@@ -20,23 +19,6 @@ function printing(text: string): Uint8Array<ArrayBuffer> {
   const words = [A64.loadX1High(0x0900)];
   for (const byte of new TextEncoder().encode(text)) words.push(A64.loadW2(byte), A64.storeByte);
   return imageOf([...words, ...A64.loadW0(SYSTEM_OFF), A64.hvc]);
-}
-
-/** What `el2 ARGS` writes to a terminal. */
-async function onTerminal(env: Record<string, string>, ...args: string[]): Promise<string> {
-  const quoted = el2Command(...args).map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
-  const file = await Deno.makeTempFile();
-  await new Deno.Command("script", {
-    args: ["-qec", `${quoted} </dev/null`, file],
-    env: { NO_COLOR: "1", ...env },
-    stdin: "null",
-    stdout: "null",
-  })
-    .output();
-  const text = await Deno.readTextFile(file);
-  await Deno.remove(file);
-  // script's own first and last line.
-  return text.replace(/^Script started.*\n/, "").replace(/\nScript done.*\n$/, "");
 }
 
 /** What a terminal must not get from a command. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { Rig } from "./rig.ts";
+import type { Books } from "../../src/tui/rules.ts";
+import { Rig, settle } from "./rig.ts";
 
 Deno.test("W31: the why screen shows who asked, chain, rule, values, shared errno and way out", async () => {
   const rig = new Rig();
@@ -27,4 +28,58 @@ Deno.test("W35: an errno with several causes says how many", async () => {
   const rig = new Rig();
   await rig.type("0");
   assert.match(await rig.text(), /the driver returns EINVAL for 13 different causes/);
+});
+
+/** A book of one section, in a folder whose name tries to end the hyperlink. */
+const BOOKS: Books = {
+  section: (cited) =>
+    Promise.resolve(cited === "resource-manager 5.4" ? `### 5.4 Parcels\n\n${"A borrower releases a parcel. ".repeat(20)}` : undefined),
+  target: (cited) => `file:///books \x1b\\/${cited}.md`,
+};
+
+Deno.test("B shows the section that the rule cites, Esc returns", async () => {
+  const rig = new Rig(120, 36, { books: BOOKS });
+  await rig.type("0");
+  await rig.lines();
+  await rig.type("B");
+  await settle();
+  const shown = await rig.text();
+  assert.match(shown, /resource-manager 5\.4 .*\n.*### 5\.4 Parcels/);
+  assert.match(shown, /A borrower releases a parcel\. A borrower/);
+  await rig.press("esc");
+  assert.doesNotMatch(await rig.text(), /### 5\.4/);
+  await rig.type("2");
+  await rig.lines();
+  await rig.type("B");
+  assert.match(await rig.text(), /vcpu:debian\/0 cites no section of a book/);
+});
+
+Deno.test("a section that no book has is named with the command that lists the books", async () => {
+  const rig = new Rig(120, 36, { books: { ...BOOKS, section: () => Promise.resolve(undefined) } });
+  await rig.type("0");
+  await rig.lines();
+  await rig.type("B");
+  await settle();
+  assert.match(await rig.text(), /resource-manager 5\.4 is not in the books; el2 spec lists them/);
+});
+
+Deno.test("the cited section is a hyperlink in terminals that show them, and its target cannot end it", async () => {
+  const frameOf = async (links: boolean) => {
+    const rig = new Rig(120, 36, { books: BOOKS });
+    rig.screen.links = links;
+    await rig.type("0");
+    await rig.lines();
+    rig.screen.invalidate();
+    return rig.frame();
+  };
+  const [plain, linked] = [await frameOf(false), await frameOf(true)];
+  assert.ok(!plain.includes("\x1b]8;"));
+  const sequences = [...linked.matchAll(/\x1b\]8;;([^\x1b]*)\x1b\\(?:\x1b\[[\d;]*m)*([^\x1b]*)/g)].map((
+    [, target, text],
+  ) => [target, text]);
+  const ended = sequences.findIndex(([target]) => target === "");
+  assert.equal(sequences.slice(0, ended).map(([, text]) => text).join(" "), "resource-manager 5.4");
+  for (const [target] of sequences.slice(0, ended)) {
+    assert.equal(target, "file:///books%20%1B\\/resource-manager%205.4.md");
+  }
 });

@@ -2,43 +2,11 @@
 // 4.4" is `el2 spec hypervisor 4.4`.
 
 import type { Command } from "@commander-js/extra-typings";
+import { type Section, sectionsOf, titleOf } from "../common/book-sections.ts";
 import { Failure } from "../common/failure.ts";
 import { output } from "../common/print.ts";
 import { documentText, SPEC_SECTION } from "../../queries/documents.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
-
-/** A numbered section of a book. */
-export interface Section {
-  /** As citations have it: `4.4`. */
-  readonly number: string;
-  readonly title: string;
-  /** 1 is the book's own title. */
-  readonly level: number;
-  /** Markdown from the heading to the next one of its level or above. */
-  readonly text: string;
-}
-
-/** The title of a book: its first heading. */
-export function titleOf(book: string): string {
-  return /^# (.*)$/m.exec(book)![1];
-}
-
-/** The numbered sections of a book, in order. */
-export function sectionsOf(book: string): Section[] {
-  const lines = book.split("\n");
-  const headings: { line: number; level: number; number: string | undefined; title: string }[] = [];
-  let code = false;
-  lines.forEach((text, line) => {
-    if (text.startsWith("```")) code = !code;
-    const heading = code ? null : /^(#{1,6}) (?:([A-Z]?\d+(?:\.\d+)*|[A-Z])(?:\.|:)? )?(.*)$/.exec(text);
-    if (heading) headings.push({ line, level: heading[1].length, number: heading[2], title: heading[3] });
-  });
-  return headings.flatMap(({ line, level, number, title }, index) => {
-    if (number === undefined) return [];
-    const next = headings.slice(index + 1).find((other) => other.level <= level);
-    return [{ number, title, level, text: lines.slice(line, next?.line).join("\n").trimEnd() }];
-  });
-}
 
 /** The book and the section that arguments name: two words, or one as reasons write it. */
 function wordsOf(name: string | undefined, section: string | undefined): readonly [string?, string?] {
@@ -55,7 +23,7 @@ export function registerSpec(program: Command): void {
     .option("--json", "one JSON object per section, with its text", false)
     .addHelpText("after", "\nExamples:\n  el2 spec\n  el2 spec resource-manager\n  el2 spec hypervisor 4.4\n  el2 spec 'hypervisor 4.4'")
     .action(async (name, section, { json }) => {
-      const { BOOKS } = await import("./books.ts");
+      const { BOOKS } = await import("../common/books.ts");
       const [wantedBook, wanted] = wordsOf(name, section);
       if (wantedBook === undefined) {
         const width = Math.max(...[...BOOKS.keys()].map((book) => book.length));

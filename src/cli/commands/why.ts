@@ -4,12 +4,12 @@ import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { checkColumns, type ListOptions, watching, withListOptions } from "../common/list-options.ts";
-import { nothingPasses, output, printAnswer } from "../common/print.ts";
+import { nothingPasses, output, outputLink, printAnswer } from "../common/print.ts";
 import { checkVm, openSession, withSessionOptions } from "../common/session.ts";
 import { checkedFilter } from "../common/values.ts";
 import { allOf } from "../../queries/filter.ts";
 import { rowsOf } from "../../queries/query.ts";
-import { REASON_MARGIN, reasonLines } from "../../queries/reason-text.ts";
+import { citedIn, REASON_MARGIN, reasonLines } from "../../queries/reason-text.ts";
 import { REASONS } from "../../queries/tables.ts";
 
 /** Adds the command. */
@@ -35,12 +35,12 @@ interface WhyOptions extends ListOptions {
   readonly filter?: string;
 }
 
-/** The command that prints the section of a rule; none where the rule is el2's own. */
-async function specLine(rule: string): Promise<string[]> {
-  // Half a megabyte, which only these lines need.
-  const { BOOKS } = await import("./books.ts");
-  const [, book, section] = /^([a-z-]+) (\d[\d.]*): /.exec(rule) ?? [];
-  return book !== undefined && BOOKS.has(book) ? [`${"read".padEnd(REASON_MARGIN)}el2 spec ${book} ${section}`] : [];
+/** Prints the command for the section of a rule, with a hyperlink; nothing for a rule of el2. */
+async function printSpecLine(rule: string): Promise<void> {
+  const { RULE_BOOKS } = await import("../start/rule-books.ts");
+  const cited = citedIn(rule);
+  if (cited === "" || await RULE_BOOKS.section(cited) === undefined) return;
+  outputLink("read".padEnd(REASON_MARGIN), `el2 spec ${cited}`, RULE_BOOKS.target(cited));
 }
 
 /** `3 refusals that their callers dealt with`. */
@@ -76,9 +76,10 @@ async function why(reason: string, options: WhyOptions): Promise<number> {
     if (!answer.rows.length && vm) await checkVm(open, vm);
     if (json || list) printAnswer(open.session.info.name, answer, json, nothingPasses(terms), options);
     else {
-      const lines: string[] = [];
-      for (const row of rowsOf(REASONS, answer)) lines.push(...reasonLines(row).map(({ text }) => text), ...await specLine(row.rule));
-      output(lines.map((line) => `${line}\n`).join(""));
+      for (const row of rowsOf(REASONS, answer)) {
+        output(reasonLines(row).map(({ text }) => `${text}\n`).join(""));
+        await printSpecLine(row.rule);
+      }
     }
     if (answer.rows.length || list) return ExitCode.Done;
     if (number) throw new Failure(`why:${number} is not recorded; list the reasons with el2 why --list`, ExitCode.Failed);

@@ -7,6 +7,7 @@ import { listed, listText, namedColumns, rowText, tsvText } from "../../queries/
 import type { Answer } from "../../queries/query.ts";
 import { type Json, type Row, schemaName, type Table } from "../../queries/table.ts";
 import { TABLES } from "../../queries/tables.ts";
+import { beginLink, LINK_END, showsHyperlinks } from "../../support/hyperlink.ts";
 import { terminalText } from "../../support/terminal-text.ts";
 import { writeAll } from "../../support/write-all.ts";
 
@@ -16,6 +17,14 @@ import { writeAll } from "../../support/write-all.ts";
  */
 export function output(text: string): void {
   outputBytes(new TextEncoder().encode(Deno.stdout.isTerminal() ? terminalText(text) : text));
+}
+
+/** Writes a line that ends in a hyperlink, if stdout is a terminal that shows them. */
+export function outputLink(before: string, text: string, target: string | undefined): void {
+  if (target === undefined || !Deno.stdout.isTerminal() || !showsHyperlinks((name) => Deno.env.get(name))) {
+    return output(`${before}${text}\n`);
+  }
+  outputBytes(new TextEncoder().encode(`${terminalText(before)}${beginLink(target)}${terminalText(text)}${LINK_END}\n`));
 }
 
 /** Writes bytes to stdout as they are: only what a person asked for raw. */

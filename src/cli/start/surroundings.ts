@@ -1,11 +1,13 @@
 // How screens look and behave: by the command line, the environment, and `[ui]` of a configuration.
 
 import { resolve } from "node:path";
+import { RULE_BOOKS } from "./rule-books.ts";
 import { Failure } from "../common/failure.ts";
 import { DEFAULT_UI, type FileUi } from "../../configuration/schema.ts";
 import { readUi } from "../../configuration/ui.ts";
 import { isOfSystem } from "../../support/cache.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
+import { showsHyperlinks } from "../../support/hyperlink.ts";
 import { KeyClash, Keymap, withPrefix } from "../../tui/keymap.ts";
 import { ownThemes, ThemeError } from "../../tui/own-themes.ts";
 import { canBeAsked, colorDepth, type TuiOptions } from "../../tui/run.ts";
@@ -60,6 +62,8 @@ export function surroundings(look: Look, ui: FileUi = DEFAULT_UI): Omit<TuiOptio
   const themes = ownThemes(ui.themes);
   return {
     depth: look.color === false ? "none" : colorDepth(environment),
+    links: look.color !== false && showsHyperlinks(environment),
+    books: RULE_BOOKS,
     theme: themeOf(look, ui, themes),
     themes,
     bright: brightByEnvironment(environment("COLORFGBG")),

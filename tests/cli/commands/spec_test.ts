@@ -1,8 +1,8 @@
 // `el2 spec`: sections of the books, by the name that reasons give them.
 
 import assert from "node:assert/strict";
-import { BOOKS } from "../../../src/cli/commands/books.ts";
-import { sectionsOf } from "../../../src/cli/commands/spec.ts";
+import { BOOKS } from "../../../src/cli/common/books.ts";
+import { sectionsOf } from "../../../src/cli/common/book-sections.ts";
 import { sectionsOf as numbersOf } from "../../support/specification.ts";
 import { el2Command } from "../../support/el2.ts";
 
