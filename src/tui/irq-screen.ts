@@ -5,10 +5,11 @@ import { graph, samplesOf } from "./glyphs.ts";
 import { scaled } from "./history.ts";
 import { irqColumns, isStorm } from "./irq-columns.ts";
 import { findingLines, pathLines } from "./irq-findings.ts";
+import { isGuest } from "./links.ts";
 import { inspector } from "./list-screen.ts";
 import { countText } from "./numbers.ts";
 import type { Line, Pane } from "./pane.ts";
-import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
+import { below, beside, type Body, type Placed, type ScreenModel, sharedRows } from "./screen-model.ts";
 import { TablePane } from "./table-pane.ts";
 import { TextPane } from "./text-pane.ts";
 import type { Look } from "./theme.ts";
@@ -19,6 +20,9 @@ const FINDINGS_SHARE = 0.6;
 /** Columns from which on the path stands beside the findings. */
 const BESIDE = 100;
 const GRAPH_ROWS = 4;
+/** Columns from which on the path stands beside the list, which has this share then. */
+const WIDE = 180;
+const WIDE_LIST_SHARE = 0.65;
 /** Columns of the graph's scale. */
 const SCALE = 8;
 
@@ -31,6 +35,7 @@ export function irqScreen(activity: Activity, clock: () => number): ScreenModel 
     title: "Interrupts",
     columns: (width) => irqColumns(histories, width),
     right: () => [{ text: "busiest first", role: "dim" }],
+    first: (rows) => rows.find(({ vm }) => isGuest(vm)),
     taken(rows) {
       histories.take(clock(), rows.map(({ id, rate }): [string, number] => [id, Number(rate)]));
       histories.keep(new Set(rows.map(({ id }) => id)));
@@ -56,12 +61,18 @@ export function irqScreen(activity: Activity, clock: () => number): ScreenModel 
     },
   });
   const fields = inspector("fields", irqs);
-  const underList = below("under-list"), besideFindings = beside("beside-findings");
+  const underList = below("under-list"), besideFindings = beside("beside-findings"), besideList = beside("beside-list");
   let lower: Pane = findings;
 
   function layout(body: Body, focused: Pane): Placed[] {
     if (focused === findings || focused === path || focused === fields) lower = focused;
-    const [above, under] = underList.cut(body, body.height * LIST_SHARE);
+    if (body.boxed && body.width >= WIDE) {
+      const [above, under] = underList.cut(body, sharedRows(body, LIST_SHARE, irqs, [lower === path ? findings : lower]));
+      const [list, aside] = besideList.cut(above, above.width * WIDE_LIST_SHARE);
+      return [{ pane: irqs, area: list }, { pane: path, area: aside }, { pane: lower === path ? findings : lower, area: under }];
+    }
+    const shown = body.width >= BESIDE ? [lower === path ? findings : lower, path] : [lower];
+    const [above, under] = underList.cut(body, sharedRows(body, LIST_SHARE, irqs, shown));
     if (body.width < BESIDE) return [{ pane: irqs, area: above }, { pane: lower, area: under }];
     const [left, right] = besideFindings.cut(under, body.width * FINDINGS_SHARE);
     return [{ pane: irqs, area: above }, { pane: lower === path ? findings : lower, area: left }, { pane: path, area: right }];
@@ -71,7 +82,7 @@ export function irqScreen(activity: Activity, clock: () => number): ScreenModel 
     key: "3",
     panes: [irqs, findings, path, fields],
     views: [[findings, fields]],
-    dividers: [underList, besideFindings],
+    dividers: [underList, besideFindings, besideList],
     layout,
   };
 }

@@ -58,3 +58,8 @@ export function linksOf(table: Table, row: Row): string[] {
   found.delete(row.id);
   return [...found];
 }
+
+/** Whether a VM is one that people came for: not the host, and not the Resource Manager. */
+export function isGuest(vm: unknown): boolean {
+  return typeof vm === "string" && !/^(vm:)?(host|rm)$/.test(vm);
+}

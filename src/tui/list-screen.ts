@@ -2,7 +2,7 @@
 
 import type { Pane } from "./pane.ts";
 import { recordLines } from "./records.ts";
-import { below, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
+import { below, type Body, type Placed, type ScreenModel, sharedRows } from "./screen-model.ts";
 import { TextPane } from "./text-pane.ts";
 
 /** A list, and below it one of several panes about the selected row. */
@@ -23,7 +23,7 @@ export function listScreen(
     layout(body: Body, focused: Pane): Placed[] {
       const at = lower.indexOf(focused);
       if (at >= 0) shown = at;
-      const [above, under] = divider.cut(body, body.height * share);
+      const [above, under] = divider.cut(body, sharedRows(body, share, list, [lower[shown]]));
       return [{ pane: list, area: above }, { pane: lower[shown], area: under }];
     },
   };

@@ -1,5 +1,6 @@
 // Screen 4: physical memory, the page under the cursor, what can run out, and memory parcels.
 
+import { eventColumns } from "./event-columns.ts";
 import { inspector } from "./list-screen.ts";
 import { byNearness, limitColumns, parcelColumns } from "./memory-columns.ts";
 import { PagePane } from "./memory-page.ts";
@@ -15,6 +16,9 @@ const MAP_SHARE = 0.7;
 const ROWS = { page: 11, zoom: 5, parcels: 7 } as const;
 const TALL_ROWS = { page: 16, zoom: 8, parcels: 14 } as const;
 const TALL = 50;
+/** Columns from which on what has changed stands beside the parcels, which have this share then. */
+const WITH_CHANGES = 180;
+const PARCELS_SHARE = 0.58;
 /** Rows where panes have no boxes. */
 const LOW_ROWS = { page: 5, limits: 4 } as const;
 
@@ -38,9 +42,18 @@ export function memoryScreen(): ScreenModel {
     columns: parcelColumns,
     right: () => [{ text: "blocked first", role: "dim" }],
   });
+  const changes = new TablePane({
+    name: "changes",
+    table: "events",
+    title: "Changes",
+    stream: true,
+    columns: (width) => eventColumns(width, true),
+    args: () => ({ kinds: "mem,rpc", filter: "kind=mem | name~MEM" }),
+  });
   const fields = inspector("fields", parcels);
   let upper: Pane = map, lower: Pane = parcels;
   const underMap = below("under-map"), besideMap = beside("beside-map"), underPage = below("under-page");
+  const besideParcels = beside("beside-parcels");
 
   function boxes(body: Body): Placed[] {
     const rows = body.height >= TALL ? TALL_ROWS : ROWS;
@@ -48,12 +61,15 @@ export function memoryScreen(): ScreenModel {
     const zoomRows = Math.min(rows.zoom, Math.max(under.height - 3, 0));
     const [left, right] = besideMap.cut(above, body.width * MAP_SHARE);
     const [first, second] = underPage.cut(right, Math.min(rows.page, Math.floor(right.height / 2) + 1));
+    const last = { ...under, y: under.y + zoomRows, height: under.height - zoomRows };
+    const [list, aside] = body.width >= WITH_CHANGES ? besideParcels.cut(last, last.width * PARCELS_SHARE) : [last, undefined];
     return [
       { pane: upper, area: left },
       { pane: page, area: first },
       { pane: limits, area: second },
       { pane: zoom, area: { ...under, height: zoomRows } },
-      { pane: lower, area: { ...under, y: under.y + zoomRows, height: under.height - zoomRows } },
+      { pane: lower, area: list },
+      ...aside ? [{ pane: changes, area: aside }] : [],
     ];
   }
 
@@ -66,9 +82,9 @@ export function memoryScreen(): ScreenModel {
 
   return {
     key: "4",
-    panes: [map, list, limits, parcels, fields],
+    panes: [map, list, limits, parcels, fields, changes],
     views: [[map, list], [parcels, fields]],
-    dividers: [underMap, besideMap, underPage],
+    dividers: [underMap, besideMap, underPage, besideParcels],
     layout(body, focused) {
       if (focused === map || focused === list) upper = focused;
       if (focused === parcels || focused === fields) lower = focused;

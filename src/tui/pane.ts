@@ -27,6 +27,8 @@ export interface Pane {
   title(): Title;
   /** Which of its rows it shows, where it has more than room. */
   readonly scroll?: Scroll;
+  /** Rows that its content needs, without its frame: what it does not need its neighbors have. */
+  readonly needs?: number;
   /** What it wants to know now. */
   wants(): Query | readonly Query[] | undefined;
   /**

@@ -21,6 +21,7 @@ const EXITS = 40;
 const WATCHED: Readonly<Record<string, { readonly kinds: readonly TraceKind[]; readonly budget?: number }>> = {
   "1": { kinds: BUSY, budget: GLANCE },
   "2": { kinds: ["hvc", "trap", "mmio"], budget: EXITS },
+  "4": { kinds: ["mem"], budget: EXITS },
   "8": { kinds: ["sched"] },
   "9": { kinds: [...BUSY, "sched"] },
 };

@@ -1,6 +1,7 @@
 // Screen 6: message queues and doorbells, the flow of one, what is in it, and its receiver.
 
 import type { Activity } from "./activity.ts";
+import { isGuest } from "./links.ts";
 import { inspector } from "./list-screen.ts";
 import type { Pane } from "./pane.ts";
 import { queueColumns } from "./queue-columns.ts";
@@ -26,6 +27,7 @@ export function queueScreen(activity: Activity, clock: () => number): ScreenMode
     table: "queue.ls",
     title: "Message queues and doorbells",
     columns: () => queueColumns(histories),
+    first: (rows) => rows.find(({ from, to }) => isGuest(from) && isGuest(to)) ?? rows.find(({ from, to }) => isGuest(from) || isGuest(to)),
     taken(rows) {
       histories.take(clock(), rows.map(({ id, rate }): [string, number] => [id, Number(rate)]));
       histories.keep(new Set(rows.map(({ id }) => id)));

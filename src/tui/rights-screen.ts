@@ -1,11 +1,13 @@
 // Screen 5: capabilities, who else holds the object of one, and the objects.
 
 import { type CellContext, idPieces, type ListColumn } from "./list.ts";
+import { isGuest } from "./links.ts";
 import { inspector } from "./list-screen.ts";
 import type { Line, Pane } from "./pane.ts";
-import { chipPiece, type Piece } from "./pieces.ts";
-import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
+import { chipPiece, type Piece, piecesWidth } from "./pieces.ts";
+import { below, beside, type Body, type Placed, type ScreenModel, sharedRows } from "./screen-model.ts";
 import { TablePane } from "./table-pane.ts";
+import { wrap } from "./records.ts";
 import { TextPane } from "./text-pane.ts";
 import type { Look } from "./theme.ts";
 import { timeText } from "../queries/format.ts";
@@ -17,6 +19,11 @@ const LIST_SHARE = 0.55;
 const HOLDERS_SHARE = 0.5;
 /** Columns from which on who holds an object stands beside the fields. */
 const BESIDE = 100;
+/** Columns from which on the graph stands beside the list, which has this share then. */
+const WIDE = 180;
+const WIDE_LIST_SHARE = 0.6;
+/** Columns before rights that have lines of their own. */
+const MARGIN = 5;
 /** Columns of a capability's id. */
 const ID = 16;
 
@@ -81,15 +88,42 @@ function objectPieces(object: Row[string], context: CellContext): Piece[] {
 
 /** Its panes, and where they stand. */
 export function rightsScreen(): ScreenModel {
-  const caps = new TablePane({ name: "caps", table: "caps.ls", title: "Capabilities", filter: "type!=hwirq", columns: capColumns });
+  const caps = new TablePane({
+    name: "caps",
+    table: "caps.ls",
+    title: "Capabilities",
+    filter: "type!=hwirq",
+    columns: capColumns,
+    first: (rows) => rows.find(({ vm }) => isGuest(vm)),
+  });
+  const refused = new TablePane({
+    name: "refused",
+    table: "caps.ls",
+    title: "Last use refused",
+    args: () => ({ filter: "err=yes" }),
+    columns: capColumns,
+  });
   const objects = new TablePane({ name: "objects", table: "obj.ls", title: "Objects", filter: "type!=hwirq" });
   const fields = inspector("fields", caps), holders = holdersPane(caps);
-  const underList = below("under-list"), besideHolders = beside("beside-holders");
+  const underList = below("under-list"), besideHolders = beside("beside-holders"), besideList = beside("beside-list");
   let lower: Pane = fields;
 
   function layout(body: Body, focused: Pane): Placed[] {
-    if (focused === holders || focused === fields || focused === objects) lower = focused;
-    const [above, under] = underList.cut(body, body.height * LIST_SHARE);
+    if (focused === holders || focused === fields || focused === objects || focused === refused) lower = focused;
+    if (body.boxed && body.width >= WIDE) {
+      const [above, under] = underList.cut(body, sharedRows(body, LIST_SHARE, caps, [lower === holders ? fields : lower, refused]));
+      const [list, graph] = besideList.cut(above, above.width * WIDE_LIST_SHARE);
+      const [left, right] = besideHolders.cut(under, body.width * HOLDERS_SHARE);
+      return [
+        { pane: caps, area: list },
+        { pane: holders, area: graph },
+        { pane: lower === holders || lower === refused ? fields : lower, area: left },
+        { pane: refused, area: right },
+      ];
+    }
+    if (lower === refused) lower = fields;
+    const shown = body.width >= BESIDE ? [holders, lower === holders ? fields : lower] : [lower];
+    const [above, under] = underList.cut(body, sharedRows(body, LIST_SHARE, caps, shown));
     if (body.width < BESIDE) return [{ pane: caps, area: above }, { pane: lower, area: under }];
     const [left, right] = besideHolders.cut(under, body.width * HOLDERS_SHARE);
     return [{ pane: caps, area: above }, { pane: holders, area: left }, { pane: lower === holders ? fields : lower, area: right }];
@@ -97,40 +131,53 @@ export function rightsScreen(): ScreenModel {
 
   return {
     key: "5",
-    panes: [caps, holders, fields, objects],
+    panes: [caps, holders, fields, objects, refused],
     views: [[fields, objects]],
-    dividers: [underList, besideHolders],
+    dividers: [underList, besideHolders, besideList],
     layout,
   };
 }
 
-/** Who holds the object of the selected capability, and with which rights. */
+/** The object of the selected capability, and who holds it with which rights, as a tree. */
 function holdersPane(caps: TablePane): TextPane {
   let rows: readonly Row[] = [], error: string | undefined, asked: string | undefined;
   const object = () => {
     const obj = caps.selection?.row.obj;
     return typeof obj === "string" ? obj : undefined;
   };
-  const lines = (look: Look): Line[] => {
+  const lines = (width: number, look: Look): Line[] => {
     const row = caps.selection?.row;
     if (!row) return [{ text: "No capability is selected.", role: "dim" }];
     if (error !== undefined) return [{ text: `× ${error.split("\n")[0]}`, role: "bad" }];
-    const others = rows.filter(({ id, obj }) => id !== row.id && obj === row.obj);
-    if (!others.length) {
-      return [{ text: "Nobody else holds this object." }, { text: "Copy the capability to give it to another VM.", role: "dim" }];
-    }
-    return others.map((other): Line => ({
+    const holders = [row, ...rows.filter(({ id, obj }) => id !== row.id && obj === row.obj)];
+    const { branch: [more, last], frame: { side } } = look.glyphs;
+    const object: Line = {
       text: "",
-      pieces: [...capPieces(other.id, look, false), { text: "  " }, {
-        text: (other.rights as readonly string[]).join(" ") || "no rights",
-        role: "dim",
-      }],
-    }));
+      pieces: [{ text: String(row.obj ?? "revoked"), role: "link", bold: true }, { text: ` ${row.type}`, role: "dim" }],
+    };
+    const lines = holders.flatMap((holder, index): Line[] => {
+      const end = index === holders.length - 1;
+      const rights = (holder.rights as readonly string[]).join(" ") || "no rights";
+      const name: Piece[] = [
+        { text: `${end ? last : more} `, role: "faint" },
+        ...capPieces(holder.id, look, false),
+        ...index === 0 ? [{ text: " selected", role: "accent" } as const] : [],
+      ];
+      const inOne: Piece[] = [...name, { text: `  ${rights}`, role: "dim" }];
+      if (piecesWidth(inOne) < width - 1) return [{ text: "", pieces: inOne }];
+      const margin: Piece = { text: (end ? "" : side).padEnd(MARGIN), role: "faint" };
+      return [
+        { text: "", pieces: name },
+        ...wrap(rights, 0, Math.max(width - MARGIN - 2, 10)).map((text): Line => ({ text: "", pieces: [margin, { text, role: "dim" }] })),
+      ];
+    });
+    const alone: Line[] = holders.length > 1 ? [] : [{ text: "" }, { text: "Nobody else holds this object.", role: "dim" }];
+    return [object, ...lines, ...alone];
   };
   return new TextPane({
     name: "holders",
     title: () => ({ text: "Who else holds it", detail: object() }),
-    lines: (_, look) => lines(look),
+    lines,
     wants() {
       const id = object();
       if (id !== asked) rows = [];

@@ -5,7 +5,7 @@ import { durationText } from "./numbers.ts";
 import type { Line, Pane } from "./pane.ts";
 import type { Piece } from "./pieces.ts";
 import { isNotification, rpcColumns } from "./rpc-columns.ts";
-import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
+import { below, beside, type Body, type Placed, type ScreenModel, sharedRows } from "./screen-model.ts";
 import { TablePane } from "./table-pane.ts";
 import { TextPane } from "./text-pane.ts";
 import { plainText } from "../queries/format.ts";
@@ -16,6 +16,9 @@ const LIST_SHARE = 0.6;
 const REQUEST_SHARE = 0.55;
 /** Columns from which on the answer stands beside the request. */
 const BESIDE = 100;
+/** Columns and rows from which on request and answer stand beside the list; shares of both. */
+const WIDE = 180, TALL = 40;
+const WIDE_LIST_SHARE = 0.65, REQUEST_ROWS = 0.6;
 /** Columns of the names of fields. */
 const NAME = 12;
 
@@ -47,12 +50,19 @@ export function rpcScreen(): ScreenModel {
   });
   const fields = inspector("fields", rpcs);
   const underList = below("under-list"), besideRequest = beside("beside-request");
+  const besideList = beside("beside-list"), underRequest = below("under-request");
   let lower: Pane = request;
 
   function layout(body: Body, focused: Pane): Placed[] {
     if (focused === request || focused === answer || focused === fields) lower = focused;
-    const [above, under] = underList.cut(body, body.height * LIST_SHARE);
     narrow.answer = body.width < BESIDE;
+    if (body.boxed && body.width >= WIDE && body.height >= TALL) {
+      const [list, aside] = besideList.cut(body, body.width * WIDE_LIST_SHARE);
+      const [above, under] = underRequest.cut(aside, sharedRows(aside, REQUEST_ROWS, lower === answer ? request : lower, [answer]));
+      return [{ pane: rpcs, area: list }, { pane: lower === answer ? request : lower, area: above }, { pane: answer, area: under }];
+    }
+    const shown = narrow.answer ? [lower] : [lower === answer ? request : lower, answer];
+    const [above, under] = underList.cut(body, sharedRows(body, LIST_SHARE, rpcs, shown));
     if (narrow.answer) return [{ pane: rpcs, area: above }, { pane: lower, area: under }];
     const [left, right] = besideRequest.cut(under, body.width * REQUEST_SHARE);
     return [{ pane: rpcs, area: above }, { pane: lower === answer ? request : lower, area: left }, { pane: answer, area: right }];
@@ -62,7 +72,7 @@ export function rpcScreen(): ScreenModel {
     key: "7",
     panes: [rpcs, request, answer, fields],
     views: [[request, fields]],
-    dividers: [underList, besideRequest],
+    dividers: [underList, besideRequest, besideList, underRequest],
     layout,
   };
 }

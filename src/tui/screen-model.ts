@@ -29,6 +29,22 @@ export interface ScreenModel {
   layout(body: Body, focused: Pane): Placed[];
 }
 
+/** Rows that a pane keeps whatever its neighbor needs, with its frame. */
+const KEPT_ROWS = 5;
+
+/**
+ * Rows of the upper of two panes: its share, but for rows that one of them has no use for and the
+ * other does.
+ */
+export function sharedRows(body: Body, share: number, upper: Pane, lower: readonly Pane[]): number {
+  const wish = Math.round(body.height * share), frame = body.boxed ? 2 : 1;
+  const below = Math.max(...lower.map(({ needs }) => needs ?? Infinity));
+  const wanted = Math.max((upper.needs ?? Infinity) + frame, KEPT_ROWS), under = Math.max(below + frame, KEPT_ROWS);
+  const rest = body.height - wish;
+  if (wanted > wish) return Math.min(wanted, wish + Math.max(rest - under, 0));
+  return Math.max(wanted, wish - Math.max(under - rest, 0));
+}
+
 /** A title and two rows. */
 const LEAST_ROWS = 3;
 

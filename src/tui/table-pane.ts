@@ -124,6 +124,10 @@ export class TablePane implements FilteredPane {
     return { top: this.#top, height: this.#height, count: this.#shown.length };
   }
 
+  get needs(): number {
+    return this.options.card ? this.#shown.length * CARD_ROWS : this.#shown.length + 1;
+  }
+
   wants(): Query | undefined {
     const args = this.options.args ? this.options.args() : {};
     if (!args) {

@@ -45,6 +45,11 @@ export class TextPane implements Pane {
     return { top: this.#top, height: this.#height, count: this.#count };
   }
 
+  /** As it was drawn last. */
+  get needs(): number {
+    return this.#count;
+  }
+
   wants(): Query | undefined {
     return this.options.wants?.();
   }
