@@ -81,7 +81,7 @@ function assembleWith(
     onUndefined: (instruction) => system.events.undefinedInstruction(instruction),
   });
   const machine = new Machine(memory, map, core, plan.cpus);
-  const manager = new ResourceManager({ hypervisorNode: plan.behaviour?.hypervisorNode, auth: plan.behaviour?.auth });
+  const manager = new ResourceManager({ ...plan.behaviour });
   const system: GuestSystem = new GuestSystem(machine, core, manager, new Outside(plan.replay !== undefined));
   within(machine, () => furnish(plan, map, system, core, own));
   system.outside.begin();

@@ -29,6 +29,7 @@ import { registerMem } from "./commands/mem.ts";
 import { registerOn } from "./commands/on.ts";
 import { registerPause } from "./commands/pause.ts";
 import { registerPersonas } from "./commands/personas.ts";
+import { registerPhone } from "./commands/phone.ts";
 import { registerQueue } from "./commands/queue.ts";
 import { registerRecord } from "./commands/record.ts";
 import { registerReplay } from "./commands/replay.ts";
@@ -91,6 +92,7 @@ const COMMANDS: readonly (readonly [heading: string, commands: readonly Register
     registerSchema,
     registerIoctl,
     registerPersonas,
+    registerPhone,
     registerTheme,
     registerCompletion,
     registerMan,

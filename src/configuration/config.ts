@@ -20,6 +20,7 @@ import {
 } from "./schema.ts";
 import { VM_ADDRESS_LIMIT } from "../resource-manager/config/vm-config.ts";
 import { PERSONAS } from "../abi/ioctl/personas.ts";
+import { applyPhone } from "./phones.ts";
 import { formatSize } from "../support/units.ts";
 import { KiB } from "../support/sizes.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
@@ -77,6 +78,7 @@ export function readConfig(text: string, changes: readonly string[] = []): Confi
   }
   if (isDeeper(raw, DEPTH_MAX)) return refused(`tables and lists are nested deeper than ${DEPTH_MAX}`);
   for (const change of changes) applyChange(raw, change);
+  applyPhone(raw);
   // Such a host makes its VMs by itself, so that none are missing.
   if (isTable(raw.host) && raw.host.kind === "image") raw.vm ??= {};
   const positions = new TomlPositions(text);

@@ -143,8 +143,10 @@ async function planConfig(
     errors.push({ ...position, message });
   };
   const { cpus, memory, turbo, seed, cap_ids: capIds, quirks, hypervisor_node: hypervisorNode, strict, check } = file.machine;
-  const { auth = DEFAULT_BEHAVIOUR.auth } = file.rm;
-  const behaviour = { ...DEFAULT_BEHAVIOUR, capIds, quirks, hypervisorNode, auth, strict, check };
+  const { auth = DEFAULT_BEHAVIOUR.auth, parcels = DEFAULT_BEHAVIOUR.parcels } = file.rm;
+  const { idle_watchdog: idleWatchdog } = file.machine;
+  const { reserved_memory: reservedMemory = DEFAULT_BEHAVIOUR.reservedMemory } = file.rm;
+  const behaviour = { capIds, quirks, hypervisorNode, auth, strict, check, idleWatchdog, parcels, reservedMemory };
   const root = spoilt.has(["rm"]) ? undefined : await planRoot(file.rm, folder, refuseIn("rm"));
   if (root && hypervisorNode !== DEFAULT_BEHAVIOUR.hypervisorNode) {
     refuseIn("machine")("hypervisor_node", 'hypervisor_node needs the native resource manager; remove it with [rm] kind = "image"');
@@ -202,20 +204,31 @@ async function planVms(
 
 function nativeHostOf({ host, machine, link }: File, vms: readonly VmPlan[]): NativeHostPlan {
   const { device, gzvm, memlock, memory = DEFAULT_HOST_MEMORY, vcpus = Math.min(2, machine.cpus) } = host;
-  return { memory, vcpus, vms, buffers: buffersOf(Object.values(link)), driver: { device, gzvm, memlock } };
+  const { max_order: maxOrder, boot_context: answer } = host;
+  const bootContext = answer === "as-generation" ? undefined : answer;
+  const quirks = maxOrder !== undefined || bootContext !== undefined ? { quirks: { maxOrder, bootContext } } : {};
+  return { memory, vcpus, vms, buffers: buffersOf(Object.values(link)), driver: { device, gzvm, memlock, ...quirks } };
 }
 
 /**
  * The images of `[rm] kind = "image"`; undefined for our own resource manager, or where something
  * is wrong.
  */
-async function planRoot({ kind, runtime, app, auth }: FileRm, folder: string, refuse: Refuse): Promise<RootPlan | undefined> {
+async function planRoot(
+  { kind, runtime, app, auth, parcels, reserved_memory }: FileRm,
+  folder: string,
+  refuse: Refuse,
+): Promise<RootPlan | undefined> {
   if (kind === "native") {
     if (runtime !== undefined) refuse("runtime", 'runtime belongs to kind = "image"');
     if (app !== undefined) refuse("app", 'app belongs to kind = "image"');
     return undefined;
   }
   if (auth !== undefined) refuse("auth", 'auth belongs to kind = "native": an image has its own rules');
+  if (parcels !== undefined) refuse("parcels", 'parcels belongs to kind = "native": an image has its own rules');
+  if (reserved_memory !== undefined) {
+    refuse("reserved_memory", 'reserved_memory belongs to kind = "native": an image has its own rules');
+  }
   if (runtime === undefined) refuse("kind", 'kind "image" needs a runtime');
   if (app === undefined) refuse("kind", 'kind "image" needs an app');
   const files = {

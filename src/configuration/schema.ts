@@ -6,7 +6,8 @@ import { PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
 import { FIRST_RESERVED_LABEL, VM_VIRTIO_SLOTS } from "../host/vm-layout.ts";
 import { HYPERVISOR_NODES } from "../abi/hypervisor-node.ts";
 import { AUTH_NAMES } from "../abi/rpc/messages/vm.ts";
-import { CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS } from "../hypervisor/services/behaviour.ts";
+import { PHONE_NAMES } from "./phones.ts";
+import { CAP_IDS, DEFAULT_BEHAVIOUR, IDLE_WATCHDOG, QUIRKS, RESERVED_MEMORY_RULES } from "../hypervisor/services/behaviour.ts";
 import { MAXIMUM_PRIMARY_MEMORY, MINIMUM_PLATFORM_MEMORY } from "../machine/memory-map.ts";
 import { FIRST_RAM_ADDRESS, OWNER_PRIORITY, TIMESLICE_MAX, TIMESLICE_MIN, VM_ADDRESS_LIMIT } from "../resource-manager/config/vm-config.ts";
 import {
@@ -131,7 +132,12 @@ const machine = v.object({
   hypervisor_node: v.optional(oneOf(HYPERVISOR_NODES), DEFAULT_BEHAVIOUR.hypervisorNode),
   strict: v.optional(boolean, DEFAULT_BEHAVIOUR.strict),
   check: v.optional(boolean, DEFAULT_BEHAVIOUR.check),
+  phone: v.optional(oneOf(PHONE_NAMES)),
+  idle_watchdog: v.optional(oneOf(IDLE_WATCHDOG), DEFAULT_BEHAVIOUR.idleWatchdog),
 });
+
+/** What [host] boot_context may say: an errno in place of the generation's answer. */
+const BOOT_CONTEXT_ANSWERS = ["as-generation", "ENODEV"] as const;
 
 /** Generations of /dev/gunyah that have one. */
 const DEVICE_PERSONAS = PERSONA_NAMES.filter((name) => PERSONAS[name].device);
@@ -156,6 +162,8 @@ const nativeHost = {
   device: v.optional(oneOf(DEVICE_PERSONAS), "union"),
   gzvm: v.optional(boolean, false),
   memlock: v.optional(memlock, "unlimited"),
+  max_order: v.optional(whole(0, 10, "is outside 0..10")),
+  boot_context: v.optional(oneOf(BOOT_CONTEXT_ANSWERS), "as-generation"),
 };
 
 const nameList = mustBe("a list of names");
@@ -165,6 +173,8 @@ const rm = v.object({
   runtime: v.optional(text),
   app: v.optional(text),
   auth: v.optional(v.pipe(v.array(oneOf(AUTH_NAMES), nameList), v.minLength(1, "names no type"))),
+  parcels: v.optional(whole(1, 4096, "is outside 1..4096")),
+  reserved_memory: v.optional(oneOf(RESERVED_MEMORY_RULES)),
 });
 
 /** `CIDR[:PORT]`. */

@@ -19,6 +19,7 @@ import { type GzvmState, newGzvmState } from "./geniezone/state.ts";
 import type { PersonaName } from "../abi/ioctl/personas.ts";
 import { HostKernel, type KernelState, newKernelState } from "./kernel/kernel.ts";
 import { type HostPlatform, readAvailable, readPlatform } from "./platform.ts";
+import type { DriverQuirks } from "./plan.ts";
 import { RmClient, type RmClientState } from "./rm-client.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
@@ -97,6 +98,7 @@ export interface HostOptions {
   readonly gzvm?: GzvmOptions;
   /** VMs that the vendor driver loads by name. */
   readonly signed?: readonly SignedVm[];
+  readonly quirks?: DriverQuirks;
 }
 
 /** The program, for `NativePrograms.register`. */
@@ -221,11 +223,11 @@ class HostGuest implements NativeGuest {
   }
 
   #assemble(platform: HostPlatform, buffer: number, features: bigint, states: DriverStates | undefined): Running {
-    const { program, reserved, memlock, device, vcpus } = this.#options;
+    const { program, reserved, memlock, device, vcpus, quirks } = this.#options;
     const memory = { base: platform.memory.base + reserved, size: platform.memory.size - reserved };
     const rm = new RmClient(platform.rm, buffer, (message) => program.problem(message));
     const options = {
-      ...{ memory, memlock },
+      ...{ memory, memlock, maxOrder: quirks?.maxOrder },
       finished: (task: number, pid: number, result: number) => program.finished(task, pid, result),
       signalled: (eventfd: number) => {
         manager.eventfdSignalled(eventfd);
@@ -246,7 +248,7 @@ class HostGuest implements NativeGuest {
       changed: (vm) => program.changed(vm),
       mayStart: (vm) => program.mayStart?.(vm) ?? true,
     });
-    const gunyah = new GunyahDriver(kernel, manager, device, this.#options.signed ?? []);
+    const gunyah = new GunyahDriver(kernel, manager, device, this.#options.signed ?? [], quirks?.bootContext);
     const withGzvm = this.#options.gzvm;
     const gzvm: GzvmDriver | undefined = withGzvm && new GzvmDriver(kernel, manager, states?.gzvm ?? newGzvmState(), withGzvm.firmware);
     const request = (id: number, payload: Uint8Array) => {

@@ -59,6 +59,7 @@ export function nativeHost(options: NativeHostOptions): NativeGuestFactory {
   return () =>
     hostGuest({
       ...{ device: driver.device, memlock: driver.memlock, reserved: RESERVED, vcpus, gzvm: driver.gzvm ? { firmware } : undefined },
+      quirks: driver.quirks,
       signed: driver.device === "legacy" ? signedVms(vms.filter(({ hypervisor }) => hypervisor !== "geniezone")) : [],
       program: new VmmProgram(options),
     })();
@@ -171,7 +172,8 @@ class VmmProgram implements HostProgram {
 
   changed(vm: Vm): void {
     const entry = this.#entryOf(vm);
-    if (entry === undefined) return;
+    // Of a VM that is gone there may be one more reply.
+    if (entry === undefined || isOver(entry)) return;
     entry.id = vm.id;
     entry.vmid = vm.vmid;
     if (this.#host?.manager.state.vms[vm.id] === undefined) return this.#gone(entry);
@@ -289,12 +291,7 @@ class VmmProgram implements HostProgram {
   }
 
   #entryOf(vm: Vm): Entry | undefined {
-    return this.#entries.find(({ id, vmm }) => id === vm.id || id === undefined && vmm !== undefined && this.#owns(vmm, vm));
-  }
-
-  #owns(vmm: VmmProcess, vm: Vm): boolean {
-    const { kernel } = this.#host!;
-    return kernel.exists(vmm.pid) && kernel.spaceOf(vmm.pid).id === vm.space;
+    return this.#entries.find(({ id, vmm }) => id === vm.id || id === undefined && vmm?.space === vm.space);
   }
 
   // ---- the life of VMs ----
@@ -318,7 +315,8 @@ class VmmProgram implements HostProgram {
     this.#setState(entry, "creating");
     entry.vmm.start();
     // Nothing waits: a step was refused before there was a VM that could be told of.
-    if (entry.id === undefined && !this.#host!.kernel.exists(entry.vmm.pid)) this.#gone(entry);
+    const { state, id, vmm } = entry;
+    if (state === "creating" && id === undefined && !this.#host!.kernel.exists(vmm.pid)) this.#gone(entry);
   }
 
   /** Lets those start that are complete: each of their group is ready, or will not be. */

@@ -2,6 +2,7 @@
 // (docs/design/workstation.md §3). The configuration is checked before a plan is made; the host
 // takes a plan's numbers as they are.
 
+import type { ErrnoName } from "../abi/ioctl/errno.ts";
 import type { PersonaName } from "../abi/ioctl/personas.ts";
 import type { DevicePlan } from "../virtio/plan.ts";
 
@@ -108,6 +109,14 @@ export interface VmPlan {
   readonly onExit: OnExit;
 }
 
+/** What kernels of one generation differ in (docs/spec/phones.md §A5). Plain data. */
+export interface DriverQuirks {
+  /** The largest block of contiguous kernel memory that is left is 2 to the power of this pages. */
+  readonly maxOrder?: number;
+  /** What SET_BOOT_CONTEXT is refused with; undefined answers as the generation does. */
+  readonly bootContext?: ErrnoName;
+}
+
 /** The drivers of a host, whose VMMs run its VMs. */
 export interface HostDriver {
   /** Generation of /dev/gunyah. */
@@ -116,6 +125,8 @@ export interface HostDriver {
   readonly gzvm: boolean;
   /** RLIMIT_MEMLOCK of the VMMs, bytes. */
   readonly memlock: number;
+  /** What its kernel does otherwise than others of its generation. */
+  readonly quirks?: DriverQuirks;
 }
 
 /** The native host and its VMs. */

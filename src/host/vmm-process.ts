@@ -23,6 +23,8 @@ export interface VmmEvents {
 /** A VMM: a process of the host with one VM. */
 export interface VmmProcess {
   readonly pid: number;
+  /** Its address space, also when it has ended. */
+  readonly space: number;
   /** Virtual time (ns) at which `timer` has to be called, if at all. */
   readonly wakeAt: number | undefined;
   /** Makes the VM and starts it. */
@@ -79,6 +81,8 @@ interface Notifier {
 /** What a VMM remembers between two events: plain data. */
 export interface VmmData {
   pid: number;
+  /** Its address space, which VMs are of. */
+  space: number;
   /** User address of the VM's memory, 0 before it has any. */
   memory: number;
   /** User address of a page for structures. */
@@ -95,7 +99,7 @@ export interface VmmData {
 
 /** The data of a VMM that has not begun. */
 export function newVmmData(): VmmData {
-  return { pid: 0, memory: 0, scratch: 0, consoleLine: 0, lines: [], notifiers: [], vcpus: [], ended: false, gaveUp: false };
+  return { pid: 0, space: 0, memory: 0, scratch: 0, consoleLine: 0, lines: [], notifiers: [], vcpus: [], ended: false, gaveUp: false };
 }
 
 /** Saved state of a VMM. */
@@ -152,6 +156,10 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     return this.data.pid;
   }
 
+  get space(): number {
+    return this.data.space;
+  }
+
   get wakeAt(): number | undefined {
     if (this.data.ended) return undefined;
     const times = [this.#console?.wakeAt, this.#devices?.wakeAt].filter((time) => time !== undefined);
@@ -174,6 +182,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
 
   start(): void {
     this.data.pid = this.kernel.spawn();
+    this.data.space = this.kernel.spaceOf(this.data.pid).id;
     // Root may lock any amount of memory, whatever its limit is.
     this.kernel.setuid(this.data.pid, VMM_UID);
     this.attempt(() => this.make());

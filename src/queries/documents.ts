@@ -265,6 +265,22 @@ export const PERSONA = define({
   },
 });
 
+export const PHONE = define({
+  name: "phone",
+  version: 1,
+  command: "phone show NAME --json",
+  doc: "the profile of a phone (docs/spec/phones.md)",
+  fields: {
+    id: { kind: "id", doc: "phone:NAME" },
+    name: { kind: "word", doc: "its name, as --phone and [machine] phone take it" },
+    title: { kind: "text", doc: "chip and kernel" },
+    values: {
+      kind: "detail",
+      doc: "each value: `key`, `value`, `source`, `mark` (R read, I inferred, U claimed, generic), and the key that it `sets`, or null",
+    },
+  },
+});
+
 export const IOCTL = define({
   name: "vmm",
   version: 1,
@@ -341,6 +357,7 @@ export const DOCUMENTS: readonly Document[] = [
   GUEST,
   IOCTL_DECODED,
   PERSONA,
+  PHONE,
   IOCTL,
   ABOUT,
   BENCH,

@@ -5,7 +5,7 @@ import { heapPageCount } from "./state/context.ts";
 import { DYNAMIC_VMIDS } from "./handlers/lifecycle.ts";
 import { RESERVED_MAX } from "./handlers/platform.ts";
 import { NOTIFICATIONS_MAX, REPLIES_MAX } from "./rpc/link.ts";
-import { PARCELS_MAX, REGIONS_MAX } from "./memory/memparcels.ts";
+import { REGIONS_MAX } from "./memory/memparcels.ts";
 import type { Numbers } from "./state/numbers.ts";
 import type { RmState } from "./state/state.ts";
 
@@ -25,7 +25,7 @@ export interface LimitUse {
  * Every limit of the Resource Manager's own, those of all first, then VM by VM. Capabilities are
  * counted by the hypervisor's cspaces.
  */
-export function limits(state: RmState): LimitUse[] {
+export function limits(state: RmState, parcelsMax: number): LimitUse[] {
   const { vms, parcels, environment } = state;
   const inUse = ({ used, first, last }: Numbers) => [...used].filter((number) => number >= first && number <= last).length;
   const dynamic = vms.filter(({ vmid }) => vmid >= DYNAMIC_VMIDS.first && vmid <= DYNAMIC_VMIDS.last).length;
@@ -40,7 +40,7 @@ export function limits(state: RmState): LimitUse[] {
       const of = (what: string, used: number, limit: number, unit: string): LimitUse => ({ what, vmid: vm.vmid, used, limit, unit });
       const owned = parcels.filter(({ owner }) => owner === vm.vmid).length;
       return [
-        of("parcels", owned, PARCELS_MAX, "parcels"),
+        of("parcels", owned, parcelsMax, "parcels"),
         ...vm.addresses === undefined ? [] : [of("reserved addresses", vm.addresses.reserved.length, RESERVED_MAX, "ranges")],
         of("vIRQs", inUse(vm.virqs), vm.virqs.last - vm.virqs.first + 1, "numbers"),
         ...vm.link === undefined ? [] : [

@@ -7,7 +7,7 @@ import type { HypercallResults } from "../abi/hypercalls.ts";
 import type { HypervisorNode } from "../abi/hypervisor-node.ts";
 import { boot } from "./vm/boot.ts";
 import { HypercallFailure } from "./calls/calls.ts";
-import { Context } from "./state/context.ts";
+import { Context, type PlatformRules } from "./state/context.ts";
 import { serve, serveAll, serveDelayed } from "./dispatch.ts";
 import { driveExits, exitRunReturned, handleHalt } from "./vm/exit.ts";
 import { limits, type LimitUse } from "./limits.ts";
@@ -17,6 +17,12 @@ import { stepResets } from "./vm/reset.ts";
 import type { AuthName } from "../abi/rpc/messages/vm.ts";
 import type { RmState } from "./state/state.ts";
 
+/** What a platform may have otherwise. */
+export interface ResourceManagerOptions extends PlatformRules {
+  readonly hypervisorNode?: HypervisorNode;
+  readonly auth?: readonly AuthName[];
+}
+
 /** The program. */
 export class ResourceManager implements NativeGuest {
   readonly #context: Context;
@@ -25,9 +31,11 @@ export class ResourceManager implements NativeGuest {
    * @param options.hypervisorNode form of /hypervisor in the primary's devicetree; as recorded
    * unless given
    * @param options.auth types of authentication that VMs may have; all unless given
+   * @param options.parcels most parcels that a VM owns
+   * @param options.reservedMemory which shared parcels VM_START takes
    */
-  constructor({ hypervisorNode, auth }: { readonly hypervisorNode?: HypervisorNode; readonly auth?: readonly AuthName[] } = {}) {
-    this.#context = new Context(hypervisorNode, auth);
+  constructor({ hypervisorNode, auth, ...limits }: ResourceManagerOptions = {}) {
+    this.#context = new Context(hypervisorNode, auth, limits);
   }
 
   /** The state, for views: it must not be changed. */
@@ -37,7 +45,7 @@ export class ResourceManager implements NativeGuest {
 
   /** How much of each limit is used. */
   get limits(): readonly LimitUse[] {
-    return limits(this.#context.state);
+    return limits(this.#context.state, this.#context.parcelsMax);
   }
 
   start(vcpu: NativeVcpu, _entry: bigint, x0: bigint): void {

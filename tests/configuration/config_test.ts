@@ -46,9 +46,16 @@ Deno.test("readConfig() gives the defaults of the design", () => {
   const result = readConfig('el2 = 1\n[vm.a]\nimage = "a.bin"\n');
   assert.ok(result.ok);
   const { machine, host, vm } = result.config.file;
-  const behaviour = { cap_ids: "plain", quirks: "fixed", hypervisor_node: "platform", strict: false, check: false };
+  const behaviour = {
+    cap_ids: "plain",
+    quirks: "fixed",
+    hypervisor_node: "platform",
+    strict: false,
+    check: false,
+    idle_watchdog: "accept",
+  };
   assert.deepEqual(machine, { cpus: 2, memory: 2 ** 30, turbo: false, record: "off", seed: 1, ...behaviour });
-  assert.deepEqual(host, { kind: "native", device: "union", gzvm: false, memlock: Number.MAX_SAFE_INTEGER });
+  assert.deepEqual(host, { kind: "native", device: "union", gzvm: false, memlock: Number.MAX_SAFE_INTEGER, boot_context: "as-generation" });
   assert.equal(vm.a.memory, 256 * 2 ** 20);
   assert.equal(vm.a.base, 0x8000_0000);
   assert.deepEqual([vm.a.schedule, vm.a.type, vm.a.devices], ["proxy", "unauthenticated", undefined]);

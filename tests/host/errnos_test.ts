@@ -176,7 +176,7 @@ const MISUSES: readonly Misuse[] = [
     run: (vmm, _, persona) => vmm.region(newVm(vmm, persona), { memory_size: 0n }, setRegion(persona)),
   },
   {
-    ...{ errno: "ENOMEM", in: ["v6", "v9", "v14"], reason: /2 GiB at most/ },
+    ...{ errno: "ENOMEM", in: ["v6", "v9", "v14"], reason: /contiguous kernel memory, .* up to 2GiB/ },
     run: (vmm, _, persona) => vmm.region(newVm(vmm, persona), { memory_size: 1n << 40n }, setRegion(persona)),
   },
   {

@@ -9,6 +9,7 @@ import { PacketType, Reassembler, type RpcMessage } from "../../src/abi/rpc/pack
 import type { BrokenRule } from "../../src/abi/trace.ts";
 import { hostGuest } from "../../src/host/host-guest.ts";
 import type { SignedVm } from "../../src/host/gunyah/signed-vm.ts";
+import type { DriverQuirks } from "../../src/host/plan.ts";
 import type { PersonaName } from "../../src/abi/ioctl/personas.ts";
 import type { Visit } from "../../src/host/visited-program.ts";
 import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
@@ -108,6 +109,11 @@ export interface HostStackOptions {
   readonly check?: boolean;
   /** Feature bits of hypervisor_identify in place of the real ones. */
   readonly features?: bigint;
+  /** What the kernel does otherwise than others of its generation. */
+  readonly quirks?: DriverQuirks;
+  /** Rules of the resource manager. */
+  readonly parcels?: number;
+  readonly reservedMemory?: "any" | "must-match";
 }
 
 /** A running host and its stack. */
@@ -119,8 +125,19 @@ export class HostStack implements Visitor {
   readonly #host = new VisitedHost(() => this.machine);
 
   constructor(
-    { device = "v14", memlock = 65_536, cpus = 2, memory = 64 * MIB, scripts, features, firmware, signed, gzvm = true, ...behaviour }:
-      HostStackOptions = {},
+    {
+      device = "v14",
+      memlock = 65_536,
+      cpus = 2,
+      memory = 64 * MIB,
+      scripts,
+      features,
+      firmware,
+      signed,
+      quirks,
+      gzvm = true,
+      ...behaviour
+    }: HostStackOptions = {},
   ) {
     ({ machine: this.machine, hypervisor: this.hypervisor } = stackMachine(cpus, memory, scripts, behaviour));
     const factory = hostGuest({
@@ -131,6 +148,7 @@ export class HostStack implements Visitor {
       program: this.#host.program,
       gzvm: gzvm ? { firmware } : undefined,
       signed,
+      quirks,
     });
     const heard = () => listened(factory(), (exchange) => this.exchanges.push(exchange), features);
     this.hypervisor.natives.register(DEFAULT_PRIMARY_IMAGES.entry, heard);

@@ -23,7 +23,7 @@ export function stackMachine(
   cpus: number,
   memory: number,
   scripts?: Scripts,
-  { check, hypervisorNode }: Partial<Pick<Behaviour, "check" | "hypervisorNode">> = {},
+  { check, ...rules }: Partial<Pick<Behaviour, "check" | "hypervisorNode" | "parcels" | "reservedMemory">> = {},
 ): { machine: Machine; hypervisor: Hypervisor } {
   const map = memoryMap(memory);
   const pages = map.wasmSize / 0x1_0000;
@@ -33,7 +33,7 @@ export function stackMachine(
   const machine = new Machine(wasm, map, scripted ?? real!, cpus);
   const stage2 = scripted?.stage2(new Stage2Pool(wasm, CORE_REGION_SIZE - 16 * MIB, 16 * MIB)) ?? real!.stage2Pool;
   const { hypervisor } = createHypervisor(machine, {
-    ...{ stage2, seed: 1, resourceManager: () => new ResourceManager({ hypervisorNode }) },
+    ...{ stage2, seed: 1, resourceManager: () => new ResourceManager(rules) },
     behaviour: { ...DEFAULT_BEHAVIOUR, ...check && { check } },
   });
   const tree = primaryDevicetree({

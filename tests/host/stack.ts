@@ -27,15 +27,22 @@ export class Stack {
    */
   constructor(
     plan: Omit<NativeHostPlan, "driver">,
-    options: { cpus: number; memory?: number; scripts?: Scripts; device?: PersonaName; devices?: NativeHostOptions["device"] },
+    options: {
+      cpus: number;
+      memory?: number;
+      scripts?: Scripts;
+      device?: PersonaName;
+      devices?: NativeHostOptions["device"];
+      memlock?: number;
+    },
   ) {
-    const { cpus, memory = 64 * MIB, scripts, device = "union" } = options;
+    const { cpus, memory = 64 * MIB, scripts, device = "union", memlock = Number.MAX_SAFE_INTEGER } = options;
     ({ machine: this.machine, hypervisor: this.hypervisor } = stackMachine(cpus, memory, scripts));
     this.input = new ConsoleInput(() => {
       this.machine.interrupt(CONSOLE_INPUT_INTID, true);
       this.machine.interrupt(CONSOLE_INPUT_INTID, false);
     });
-    const driver = { device, memlock: Number.MAX_SAFE_INTEGER, gzvm: true };
+    const driver = { device, memlock, gzvm: true };
     const events = (event: HostEvent) => void this.events.push(event);
     const host = nativeHost({ plan: { ...plan, driver }, events, input: this.input, device: options.devices });
     this.hypervisor.natives.register(DEFAULT_PRIMARY_IMAGES.entry, host);

@@ -108,6 +108,18 @@ Deno.test("a VM that is stopped by force is closed, and taken down", () => {
   ]);
 });
 
+Deno.test("a VM whose memory is refused has failed, and the host ends, in every generation", () => {
+  for (const device of [...GENERATIONS, "ack-6.1"] as const) {
+    const stack = new Stack({ memory: HOST_MEMORY, vcpus: 1, vms: [vmPlan("a")] }, {
+      ...{ cpus: 1, device, memlock: 4096 },
+      scripts: {},
+    });
+    stack.run(1e9);
+    const log = stack.log();
+    assert.deepEqual([log.at(-2), log.at(-1)], ["a failed", "finished a"], `${device}: ${log.join("; ")}`);
+  }
+});
+
 Deno.test("a step that is refused is told, and the VM is taken down", () => {
   const image = { bytes: Uint8Array.of(1, 2, 3, 4), offset: 0, size: 0x1000, entry: 0x40 };
   const stack = new Stack({ memory: HOST_MEMORY, vcpus: 1, vms: [vmPlan("a", { image })] }, { cpus: 1, device: "v14", scripts: {} });

@@ -11,6 +11,7 @@ import {
   checkOption,
   hypervisorNodeOption,
   injectOption,
+  phoneOption,
   quirksOption,
   strictOption,
 } from "../options/behavior.ts";
@@ -35,6 +36,7 @@ import { checkBootPlan } from "../../assembly/boot-plan.ts";
 import { readVars } from "../../assembly/firmware-layout.ts";
 import { diskGuestBoot, isDiskGuest } from "../../catalog/boot.ts";
 import { MAX_CPUS } from "../../machine/memory-map.ts";
+import { phoneBehaviour } from "../../configuration/phones.ts";
 import { DEFAULT_TIER, type FirmwarePlan, PRIMARY_CONSOLE, type RootPlan, TIERS } from "../../plans/plan.ts";
 import { exists } from "../../support/cache.ts";
 import { MiB } from "../../support/sizes.ts";
@@ -150,6 +152,7 @@ export function registerBoot(program: Command, { entry, exit }: CommandContext):
     .addOption(
       new Option("--tier <tier>", "execution engine (results are identical)").choices(TIERS).default(DEFAULT_TIER),
     )
+    .addOption(phoneOption())
     .addOption(capIdsOption)
     .addOption(quirksOption)
     .addOption(strictOption)
@@ -185,7 +188,7 @@ Examples:
         turbo: options.turbo ?? false,
         seed: options.seed,
         tier: options.tier,
-        behaviour: behaviourOf(options),
+        behaviour: { ...options.phone && phoneBehaviour(options.phone), ...behaviourOf(options) },
         inject: options.inject,
         duration: undefined,
         hashAt: options.hashAt ?? [],

@@ -9,6 +9,7 @@ import {
   checkOption,
   hypervisorNodeOption,
   injectOption,
+  phoneOption,
   quirksOption,
   strictOption,
   withBehaviour,
@@ -18,7 +19,7 @@ import { asciiOption, logLevelOption, logOption, noColorOption, rawOption, readO
 import { recordOption } from "../options/record.ts";
 import { recordingsOption } from "../start/kept-recordings.ts";
 import type { LogLevel } from "../start/log.ts";
-import { checked, diskGuest, mended } from "../start/planned.ts";
+import { checked, diskGuest, mended, phoneChange } from "../start/planned.ts";
 import { recorded } from "../start/recordings.ts";
 import { showSession, showStart } from "../start/show.ts";
 import { runningSessions } from "../start/start-offers.ts";
@@ -63,6 +64,7 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
       "start a gdb server for this VM (default: the first) on this port of 127.0.0.1; the VM waits for gdb",
       parseGdb,
     )
+    .addOption(phoneOption())
     .addOption(hypervisorNodeOption)
     .addOption(capIdsOption)
     .addOption(quirksOption)
@@ -91,8 +93,9 @@ Examples:
     )
     .action(async (what, options) => {
       const headless = options.headless || options.stdio || options.console !== undefined;
+      const changes = [...phoneChange(options.phone), ...options.set ?? []];
       const { plan: run, ui, record } = await diskGuest(what, options) ??
-        (headless ? checked(await planRun(what, options.set)) : await mended(what, options.set ?? []));
+        (headless ? checked(await planRun(what, changes)) : await mended(what, changes));
       if (options.console !== undefined) checkConsole(run, options.console);
       const debug = options.gdb && debuggedVm(run, options.gdb.vm);
       const turbo = run.turbo || (options.turbo ?? false);

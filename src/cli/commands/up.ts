@@ -1,6 +1,7 @@
 // `el2 up`, and the hidden `serve` that it starts: a session without a terminal, in its own process
 // behind a Unix socket.
 
+import type { PhoneName } from "../../configuration/phones.ts";
 import { type Command, Option } from "@commander-js/extra-typings";
 import { resolve } from "node:path";
 import type { CommandContext } from "../common/command.ts";
@@ -14,6 +15,7 @@ import {
   checkOption,
   hypervisorNodeOption,
   injectOption,
+  phoneOption,
   quirksOption,
   strictOption,
   withBehaviour,
@@ -117,6 +119,7 @@ function withBeginOptions(command: Command) {
     .option("--name <session>", "name of the session (default: from WHAT)")
     .option("--turbo", "skip idle time instead of sleeping")
     .addOption(new Option("--tier <tier>", "execution engine (results are identical)").choices(TIERS))
+    .addOption(phoneOption())
     .addOption(capIdsOption)
     .addOption(quirksOption)
     .addOption(strictOption)
@@ -131,6 +134,7 @@ function withBeginOptions(command: Command) {
 /** What says how a machine begins. */
 interface BeginOptions extends Partial<Behaviour> {
   readonly inject?: string[];
+  readonly phone?: PhoneName;
   readonly allowHost?: true;
 }
 
@@ -138,14 +142,17 @@ interface BeginOptions extends Partial<Behaviour> {
  * The plan of what a session runs, and where it is to be recorded. @throws Failure that says all
  * that is wrong with it
  */
-async function sessionPlan(what: string, { inject, allowHost, ...behaviour }: BeginOptions): Promise<Pick<Planned, "plan" | "record">> {
+async function sessionPlan(
+  what: string,
+  { inject, phone, allowHost, ...behaviour }: BeginOptions,
+): Promise<Pick<Planned, "plan" | "record">> {
   if (!isSnapshot(what)) {
-    const { plan, record, ui } = await plannedOf(what);
+    const { plan, record, ui } = await plannedOf(what, phone);
     checkedUi(what, ui);
     return { plan: { ...withBehaviour(plan, behaviour), inject }, record };
   }
-  const fixed = [capIdsOption, quirksOption, hypervisorNodeOption, strictOption, checkOption, injectOption()];
-  const [extra] = argumentsOf(fixed, { ...behaviour, inject });
+  const fixed = [phoneOption(), capIdsOption, quirksOption, hypervisorNodeOption, strictOption, checkOption, injectOption()];
+  const [extra] = argumentsOf(fixed, { ...behaviour, phone, inject });
   if (extra) throw new Failure(`${extra}: the snapshot ${what} sets this; remove the option`);
   return { plan: (await planOfSnapshot(what, allowHost)).plan, record: undefined };
 }

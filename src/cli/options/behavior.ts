@@ -3,6 +3,7 @@
 import { Option } from "@commander-js/extra-typings";
 import { Failure } from "../common/failure.ts";
 import { checkHypervisorNode } from "../../assembly/boot-plan.ts";
+import { PHONE_NAMES } from "../../configuration/phones.ts";
 import { FaultRuleError, parseFaultRule } from "../../inspection/fault-rules.ts";
 import { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, HYPERVISOR_NODES, QUIRKS, type SessionPlan } from "../../plans/plan.ts";
 
@@ -14,6 +15,13 @@ export const quirksOption = new Option(
 ).choices(QUIRKS);
 export const strictOption = new Option("--strict", "stop at the first guest call or access that el2 does not model");
 export const checkOption = new Option("--check", "check the hypervisor's invariants after every operation, and stop if one is broken");
+
+/** A phone whose values hold where the configuration says nothing. */
+export function phoneOption() {
+  return new Option("--phone <name>", "profile of a phone; keys of the configuration take precedence (el2 phone show NAME)").choices(
+    PHONE_NAMES,
+  );
+}
 
 /** How the primary's drivers find the hypervisor. */
 export const hypervisorNodeOption = new Option(

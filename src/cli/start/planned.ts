@@ -4,15 +4,21 @@ import { showConfigErrors } from "./show.ts";
 import { Failure } from "../common/failure.ts";
 import { DISK_GUEST_MEMORY, diskGuestBoot } from "../../catalog/boot.ts";
 import { planRun, type RunResult } from "../../configuration/plan-run.ts";
+import { phoneBehaviour, type PhoneName } from "../../configuration/phones.ts";
 import { DEFAULT_UI, type FileUi } from "../../configuration/schema.ts";
-import type { DevicePlan, SessionPlan } from "../../plans/plan.ts";
+import { DEFAULT_BEHAVIOUR, type DevicePlan, type SessionPlan } from "../../plans/plan.ts";
 
 /**
  * What `el2 up` names: as for `run`. Nothing is written yet. @throws Failure that says all that is
  * wrong
  */
-export async function plannedOf(what: string): Promise<Planned> {
-  return await diskGuest(what, {}) ?? checked(await planRun(what));
+export async function plannedOf(what: string, phone?: PhoneName): Promise<Planned> {
+  return await diskGuest(what, { phone }) ?? checked(await planRun(what, phoneChange(phone)));
+}
+
+/** A phone's profile as a change of a configuration. */
+export function phoneChange(phone: PhoneName | undefined): string[] {
+  return phone === undefined ? [] : [`machine.phone=${phone}`];
 }
 
 /**
@@ -21,7 +27,7 @@ export async function plannedOf(what: string): Promise<Planned> {
  */
 export async function diskGuest(
   what: string,
-  { set = [], share }: { set?: readonly string[]; share?: DevicePlan[] },
+  { set = [], share, phone }: { set?: readonly string[]; share?: DevicePlan[]; phone?: PhoneName },
 ): Promise<Planned | undefined> {
   const boot = await diskGuestBoot(what, { more: share });
   if (!boot) {
@@ -30,7 +36,8 @@ export async function diskGuest(
   }
   if (set.length > 0) throw new Failure(`--set ${set[0]}: ${what} has no configuration; use the options of el2 boot ${what}`);
   const machine = { cpus: 1, memory: DISK_GUEST_MEMORY, turbo: false, seed: 1, duration: undefined, hashAt: [] };
-  return { plan: { ...machine, what: boot }, ui: DEFAULT_UI, record: undefined };
+  const behaviour = phone && { behaviour: { ...DEFAULT_BEHAVIOUR, ...phoneBehaviour(phone) } };
+  return { plan: { ...machine, ...behaviour, what: boot }, ui: DEFAULT_UI, record: undefined };
 }
 
 /**

@@ -6,7 +6,7 @@ import { decodeReply, encodeRequest } from "../../abi/rpc/message.ts";
 import { VM_GET_VMID } from "../../abi/rpc/messages/queries.ts";
 import { AuthType } from "../../abi/rpc/messages/vm.ts";
 import { explainUnknown } from "../../abi/ioctl/decode.ts";
-import { Errno } from "../../abi/ioctl/errno.ts";
+import { Errno, type ErrnoName } from "../../abi/ioctl/errno.ts";
 import {
   AUTH_DESC,
   BOOT_CONTEXT,
@@ -54,8 +54,15 @@ export class GunyahDriver implements VmDriver {
   /**
    * @param persona the generation that the device speaks
    * @param signed VMs that the vendor driver loads by name
+   * @param bootContext what SET_BOOT_CONTEXT is refused with, in place of the generation's answer
    */
-  constructor(kernel: HostKernel, manager: VmManager, persona: PersonaName, signed: readonly SignedVm[]) {
+  constructor(
+    kernel: HostKernel,
+    manager: VmManager,
+    persona: PersonaName,
+    signed: readonly SignedVm[],
+    readonly bootContext?: ErrnoName,
+  ) {
     this.#kernel = kernel;
     this.#manager = manager;
     this.#vendor = new VendorRequests(kernel, manager, signed);
@@ -175,6 +182,7 @@ export class GunyahDriver implements VmDriver {
 
   #vmIoctl(task: number, vm: Vm, code: number, argument: bigint): number | undefined {
     const persona = VM_PERSONAS[vm.persona];
+    if (code === GH.SET_BOOT_CONTEXT.code && this.bootContext !== undefined) return this.#refuseBootContext(this.bootContext);
     if (!this.#answers(persona, "vm", code)) return this.#unknown(persona, "vm", code);
     if (persona.name === "legacy") return this.#vendor.onVm(task, vm, code, argument);
     switch (code) {
@@ -360,6 +368,13 @@ export class GunyahDriver implements VmDriver {
     if (typeof descriptor === "number") return descriptor;
     const rule = "nothing is registered for this type of authentication";
     return this.#kernel.refuse(Errno.ENOENT, "vm-manager 6", rule, { type: descriptor.type });
+  }
+
+  /** Kernels that have no boot context and do not say so by ENOTTY. */
+  #refuseBootContext(errno: ErrnoName): number {
+    return this.#kernel.refuse(Errno[errno], "phones A5", "this kernel has no boot context", {}, {
+      wayOut: "start at the image's first byte, and leave SET_BOOT_CONTEXT out",
+    });
   }
 
   #setBootContext(task: number, vm: Vm, pointer: bigint): number {

@@ -9,10 +9,11 @@ import type { HostKernel } from "../kernel/kernel.ts";
 import { LOCK_LIMIT, LOCK_WAY_OUT } from "./bindings.ts";
 import type { Binding, Region, Vm } from "./state.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
+import { formatSize } from "../../support/units.ts";
 
 const U64 = 1n << 64n;
-/** A driver keeps eight bytes for each page of a region, in one allocation of at most 4 MiB. */
-const MAX_PAGES = 0x40_0000 / 8;
+/** A driver keeps this many bytes for each page of a region, in one contiguous allocation. */
+const BYTES_PER_PAGE = 8;
 const SECTION = "vm-manager 5.1";
 
 /** The values of the ioctl's argument. */
@@ -94,8 +95,13 @@ function pinned(kernel: HostKernel, task: number, vm: Vm, argument: RegionArgume
   const rules = VM_PERSONAS[vm.persona].memory;
   const space = kernel.callerSpace(task);
   const pages = Number(size / BigInt(PAGE_SIZE));
-  if (pages > MAX_PAGES) {
-    return kernel.refuse(Errno.ENOMEM, SECTION, "the driver's list of a region's pages holds 2 GiB at most", { memory_size: size });
+  const { largestBlock } = kernel;
+  if (pages * BYTES_PER_PAGE > largestBlock) {
+    const rule = `the driver's list of a region's pages is one block of contiguous kernel memory, and the largest is ${
+      formatSize(largestBlock)
+    }, for regions of up to ${formatSize(largestBlock / BYTES_PER_PAGE * PAGE_SIZE)}`;
+    const values = { memory_size: size, list_bytes: pages * BYTES_PER_PAGE, largest_block: largestBlock };
+    return kernel.refuse(Errno.ENOMEM, SECTION, rule, values, { wayOut: "give the memory in more regions" });
   }
   if (rules.limited && !kernel.mayLock(task, pages)) {
     const values = { locked_bytes: space.locked * PAGE_SIZE, wanted_bytes: pages * PAGE_SIZE, limit_bytes: kernel.memlockOf(task) };

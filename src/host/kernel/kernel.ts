@@ -57,12 +57,20 @@ export interface KernelState {
   memory: MemoryState;
 }
 
+/** Linux's allocator has blocks of up to 2 to the power of this pages. */
+const MAX_ORDER = 10;
+
 /** What a kernel is told to be. */
 export interface KernelOptions {
   /** RAM for processes: IPA and bytes. */
   readonly memory: { readonly base: number; readonly size: number };
   /** RLIMIT_MEMLOCK of new processes, bytes. */
   readonly memlock: number;
+  /**
+   * Its largest block of contiguous memory is 2 to the power of this pages; undefined is as Linux
+   * begins.
+   */
+  readonly maxOrder?: number;
   /** An ioctl that waited has ended. */
   finished(task: number, pid: number, result: number): void;
   /** An eventfd was written or signalled. */
@@ -461,6 +469,11 @@ export class HostKernel {
   mayLock(task: number, pages: number, { locked } = this.callerSpace(task)): boolean {
     const process = this.#process(this.task(task).pid);
     return process.uid === 0 || (locked + pages) * PAGE_SIZE <= process.memlock;
+  }
+
+  /** Bytes of the largest block of contiguous memory for the kernel's own use. */
+  get largestBlock(): number {
+    return PAGE_SIZE << (this.#options.maxOrder ?? MAX_ORDER);
   }
 
   memlockOf(task: number): number {

@@ -19,6 +19,9 @@ export const QUIRKS = ["fixed", "as-observed"] as const;
 /** What turning off a watchdog that is off gives: phones differ (docs/spec/phones.md §D3). */
 export const IDLE_WATCHDOG = ["accept", "refuse"] as const;
 
+/** Rules for shared parcels and the nodes of /reserved-memory (docs/spec/phones.md §A4). */
+export const RESERVED_MEMORY_RULES = ["any", "must-match"] as const;
+
 /** The choices of one machine. Plain data. */
 export interface Behaviour {
   readonly capIds: typeof CAP_IDS[number];
@@ -34,6 +37,13 @@ export interface Behaviour {
    */
   readonly auth: readonly AuthName[];
   readonly idleWatchdog: typeof IDLE_WATCHDOG[number];
+  /** Most parcels that our resource manager lets a VM own. */
+  readonly parcels: number;
+  /**
+   * Which parcels VM_START takes: any, or only shared ones that have a node in /reserved-memory of
+   * exactly their range. By our resource manager.
+   */
+  readonly reservedMemory: typeof RESERVED_MEMORY_RULES[number];
   /** Stop at the first call or access that no rule covers. */
   readonly strict: boolean;
   /** Check after every operation that what must hold does. */
@@ -47,6 +57,8 @@ export const DEFAULT_BEHAVIOUR: Behaviour = {
   hypervisorNode: "platform",
   auth: AUTH_NAMES,
   idleWatchdog: "accept",
+  parcels: 64,
+  reservedMemory: "any",
   strict: false,
   check: false,
 };

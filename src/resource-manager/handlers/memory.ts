@@ -40,7 +40,6 @@ import {
   notifyAccepted,
   notifyReleased,
   parcelOf,
-  PARCELS_MAX,
   reclaimParcel,
   releaseParcel,
   requireOwner,
@@ -67,7 +66,7 @@ function create(context: Context, owner: Vm, request: CreateRequest, transType: 
   invalid(acl.length > 0 && sgl.length > 0, "a parcel needs at least one VM, and memory", { acl: acl.length, sgl: sgl.length });
   invalid(!donate || acl.length === 1, "memory is donated to exactly one VM", { acl: acl.length });
   const count = context.state.parcels.filter((each) => each.owner === owner.vmid).length;
-  demand(count < PARCELS_MAX, RmError.DENIED, `a VM owns at most ${PARCELS_MAX} parcels`, { vmid: owner.vmid, count }, {
+  demand(count < context.parcelsMax, RmError.DENIED, `a VM owns at most ${context.parcelsMax} parcels`, { vmid: owner.vmid, count }, {
     section: "6.3",
     wayOut: "reclaim a parcel first: `el2 mem parcels` lists them",
   });

@@ -17,8 +17,6 @@ import { demand, Refusal, refuseAs } from "../calls/refusals.ts";
 import type { AssignedVm, Borrower, Parcel, ParcelRegion, PhysicalRange, Vm } from "../state/state.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
-/** Most parcels of one owner. */
-export const PARCELS_MAX = 64;
 /** Most regions of a parcel, and most that get an address in one request. */
 export const REGIONS_MAX = 2 ** 20;
 const ASSIGNED_MAX = 512;

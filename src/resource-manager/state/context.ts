@@ -24,6 +24,15 @@ export function heapPageCount({ app_heap_size }: RootEnvironment): number {
   return Math.floor((app_heap_size - PAGES_OFFSET) / PAGE_SIZE);
 }
 
+/** Most parcels that a VM owns where nothing is said. */
+export const PARCELS_MAX = 64;
+
+/** What differs between the resource managers of phones (docs/spec/phones.md §A3 and §A4). */
+export interface PlatformRules {
+  readonly parcels?: number;
+  readonly reservedMemory?: "any" | "must-match";
+}
+
 /** One Resource Manager. */
 export class Context {
   readonly calls: Calls = new Calls();
@@ -36,7 +45,16 @@ export class Context {
    * @param hypervisorNode form of /hypervisor in the primary's devicetree
    * @param auth types of authentication that VMs may have
    */
-  constructor(readonly hypervisorNode: HypervisorNode = "platform", readonly auth: readonly AuthName[] = AUTH_NAMES) {}
+  constructor(
+    readonly hypervisorNode: HypervisorNode = "platform",
+    readonly auth: readonly AuthName[] = AUTH_NAMES,
+    readonly rules: PlatformRules = {},
+  ) {}
+
+  /** Most parcels that a VM owns. */
+  get parcelsMax(): number {
+    return this.rules.parcels ?? PARCELS_MAX;
+  }
 
   /** The environment that the hypervisor gave. @throws Error before the boot. */
   get environment(): RootEnvironment {

@@ -29,6 +29,8 @@ export interface GuestFacts {
   readonly owner: number;
   readonly kaslrSeed: bigint;
   readonly parcels: readonly PlacedParcel[];
+  /** Memory that the owner shares has a node of /reserved-memory already. */
+  readonly mustMatch: boolean;
 }
 
 /** Adds everything to the tree. @throws Refusal with NORESOURCE where the tree does not allow it */
@@ -130,6 +132,13 @@ function describeReservedMemory(root: DevicetreeNode, facts: GuestFacts, phandle
   }
   for (const placed of facts.parcels) {
     if (placed.kind !== "shared" || buffers.has(placed.parcel)) continue;
+    const [{ base, size }] = placed.ranges;
+    const missing = facts.mustMatch && placed.parcel.transType === TransType.Share && placed.parcel.memType !== MemType.Io;
+    demand(!missing, RmError.NORESOURCE, "a shared parcel has no node of /reserved-memory with exactly this reg", {
+      address: base,
+      size,
+      label: placed.parcel.label,
+    });
     const phandle = phandles.next();
     buffers.set(placed.parcel, phandle);
     parent.children.push(bufferNode(placed, facts, sizes, phandle));

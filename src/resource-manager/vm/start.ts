@@ -78,6 +78,7 @@ function completeDevicetree(context: Context, vm: Vm, imageParcel: Parcel): void
       owner: vm.owner,
       kaslrSeed: context.random(),
       parcels: placedParcels(context, vm, imageParcel),
+      mustMatch: context.rules.reservedMemory === "must-match",
     });
     const bytes = writeDevicetree(tree);
     demand(bytes.length <= room, RmError.NORESOURCE, "the completed devicetree does not fit", { size: bytes.length, room });

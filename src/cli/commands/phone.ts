@@ -1,0 +1,60 @@
+// `el2 phone show NAME`: the values of a phone's profile, each with its source and mark.
+
+import { Argument, type Command } from "@commander-js/extra-typings";
+import { output } from "../common/print.ts";
+import {
+  PHONE_KEY_NAMES,
+  PHONE_KEYS,
+  PHONE_NAMES,
+  type PhoneName,
+  phoneSetting,
+  phoneTitle,
+  phoneValue,
+} from "../../configuration/phones.ts";
+import { documentText, type FieldsOf, PHONE } from "../../queries/documents.ts";
+
+/** Adds the command. */
+export function registerPhone(program: Command): void {
+  const command = program.command("phone").description("print the profiles of phones that --phone takes");
+  command.command("show")
+    .description("print each value of a profile with its source and how sure it is")
+    .addArgument(new Argument("<name>", "the phone, by its chip").choices(PHONE_NAMES))
+    .option("--json", "print one line of JSON", false)
+    .addHelpText(
+      "after",
+      `
+Marks: R read in the source, I inferred, U claimed by one user, generic the value without a phone.
+A value without a key is shown only: el2 does not model it.
+
+Examples:
+  el2 phone show sm8650
+  el2 phone show sm8750 --json | jq '.values[] | select(.mark == "R")'`,
+    )
+    .action((name, { json }) => output(`${json ? documentText(PHONE, phoneAsJson(name)) : phoneAsText(name)}\n`));
+}
+
+/** A profile as plain data. */
+export function phoneAsJson(name: PhoneName): FieldsOf<typeof PHONE> {
+  const values = PHONE_KEY_NAMES.map((key) => {
+    const { value, source, mark } = phoneValue(name, key);
+    return { key, value, source, mark, sets: phoneSetting(key)?.join(".") ?? null };
+  });
+  return { id: `phone:${name}`, name, title: phoneTitle(name), values };
+}
+
+/** The same as a table. */
+export function phoneAsText(name: PhoneName): string {
+  const rows = PHONE_KEY_NAMES.map((key) => {
+    const { value, source, mark } = phoneValue(name, key);
+    return [key, String(value), mark, source, phoneSetting(key)?.join(".") ?? "-", PHONE_KEYS[key].doc];
+  });
+  const head = ["value", "is", "mark", "source", "sets", ""];
+  // Features of a CPU are as long as they are: they have a line of their own.
+  const long = rows.filter(([, value]) => value.length > VALUE_WIDTH);
+  const shown = [head, ...rows.map((row) => row[1].length > VALUE_WIDTH ? [row[0], "(below)", ...row.slice(2)] : row)];
+  const widths = head.map((_, column) => Math.max(...shown.map((row) => row[column].length)));
+  const lines = shown.map((row) => row.map((cell, column) => cell.padEnd(widths[column])).join("  ").trimEnd());
+  return [`${name}: ${phoneTitle(name)}`, ...lines, ...long.flatMap(([key, value]) => ["", `${key}: ${value}`])].join("\n");
+}
+
+const VALUE_WIDTH = 26;

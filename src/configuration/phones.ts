@@ -1,0 +1,209 @@
+// Profiles of phones: in which values they differ, with the source of each (docs/spec/phones.md
+// §A). A profile sets the keys of a configuration that the file does not set; values that el2 does
+// not model are shown only.
+
+import { type Behaviour, DEFAULT_BEHAVIOUR } from "../hypervisor/services/behaviour.ts";
+
+/** Profiles by the name of the chip. */
+export const PHONE_NAMES = ["generic", "sm8550", "sm8650", "sm8750", "sm8850", "mt6989", "mt6991"] as const;
+/** One of `PHONE_NAMES`. */
+export type PhoneName = typeof PHONE_NAMES[number];
+
+/**
+ * How sure a value is: read in the source, inferred, claimed by one user; or the value of
+ * `generic`, as no source gives one.
+ */
+export type Mark = "R" | "I" | "U" | "generic";
+
+/** A value of a profile. */
+export interface PhoneValue {
+  readonly value: string | number | boolean;
+  /** Where it is from: a short name of docs/spec/phones.md, or el2. */
+  readonly source: string;
+  readonly mark: Mark;
+}
+
+/** A value in which phones differ. */
+interface PhoneKey {
+  readonly doc: string;
+  /** The value without a source. */
+  readonly generic: string | number | boolean;
+  /** The key of a configuration that it sets; undefined where el2 does not model it. */
+  readonly sets?: readonly [table: "machine" | "host" | "rm", key: string];
+}
+
+/** The values, in the order of docs/spec/phones.md §A7. */
+export const PHONE_KEYS = {
+  "kernel": { doc: "generation of the Gunyah driver", generic: "union", sets: ["host", "device"] },
+  "gzvm": { doc: "GenieZone's device is there", generic: false, sets: ["host", "gzvm"] },
+  "rm.parcels": { doc: "most parcels that a VM owns", generic: 64, sets: ["rm", "parcels"] },
+  "rm.parcels-held": { doc: "parcels that Android holds at boot", generic: 0 },
+  "rm.entries": { doc: "most entries of a memory list in one request", generic: 512 },
+  "rm.reserved-memory": {
+    doc: "which shared parcels START takes: any, or those with a node of exactly their range",
+    generic: "any",
+    sets: ["rm", "reserved_memory"],
+  },
+  "rm.lend": { doc: "in how many parcels memory can be lent", generic: "any" },
+  "rm.map-other": { doc: "accepting a parcel on behalf of a guest", generic: "refused" },
+  "vmid.base": { doc: "first VMID of VMs that the host makes", generic: 0x80 },
+  "vmid.scm-max": { doc: "greatest VMID that the secure world has an id for", generic: "none" },
+  "host.memlock": { doc: "RLIMIT_MEMLOCK", generic: "unlimited", sets: ["host", "memlock"] },
+  "host.max-order": { doc: "order of the largest block of kernel memory", generic: 10, sets: ["host", "max_order"] },
+  "host.cma-pages-unpinnable": { doc: "share of the host's pages that cannot be pinned", generic: 0 },
+  "boot-context": { doc: "what SET_BOOT_CONTEXT answers", generic: "as-generation", sets: ["host", "boot_context"] },
+  "ids.randomize": { doc: "form of capability ids", generic: "plain", sets: ["machine", "cap_ids"] },
+  "timer.hz": { doc: "rate of the guests' timers", generic: 62_500_000 },
+  "midr": { doc: "MIDR_EL1 of guests", generic: "0x000f0480" },
+  "hwcap": { doc: "features that /proc/cpuinfo of the host lists", generic: "none" },
+  "watchdog.disable-when-off": { doc: "turning off a watchdog that is off", generic: "accept", sets: ["machine", "idle_watchdog"] },
+  "reset.waits-forever": { doc: "the driver waits without a limit for the end of VM_RESET", generic: false },
+} as const satisfies Readonly<Record<string, PhoneKey>>;
+
+/** A key of a profile. */
+export type PhoneKeyName = keyof typeof PHONE_KEYS;
+export const PHONE_KEY_NAMES = Object.keys(PHONE_KEYS) as PhoneKeyName[];
+
+/** A phone. */
+interface Phone {
+  readonly title: string;
+  readonly values: Readonly<Partial<Record<PhoneKeyName, PhoneValue>>>;
+}
+
+const read = (value: PhoneValue["value"], source: string): PhoneValue => ({ value, source, mark: "R" });
+const claimed = (value: PhoneValue["value"], source: string): PhoneValue => ({ value, source, mark: "U" });
+
+/** What the features of each chip below begin with. */
+const BASE_FEATURES =
+  "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm jscvt fcma lrcpc dcpop sha3 sm3 sm4 " +
+  "asimddp sha512";
+const features = (more: string) => read(`${BASE_FEATURES} ${more}`, "SOCS");
+const ARMV9_FEATURES = "asimdfhm dit uscat ilrcpc flagm ssbs sb paca pacg dcpodp flagm2 frint i8mm bf16";
+
+/** What all phones with Gunyah have in common. */
+const GUNYAH = {
+  "rm.parcels": read(1024, "RM+, DV"),
+  "rm.entries": read(512, "RM"),
+  "rm.map-other": read("refused", "DV"),
+  "host.memlock": read("64KiB", "DV"),
+  "ids.randomize": read("random", "DV"),
+} as const;
+
+const PHONES: Readonly<Record<PhoneName, Phone>> = {
+  generic: { title: "no phone: what el2 does by default", values: {} },
+  sm8550: {
+    title: "Snapdragon 8 Gen 2, kernel 5.15 with the vendor's driver",
+    values: { ...GUNYAH, "kernel": read("legacy", "HV#24, PG#1"), "hwcap": features(`${ARMV9_FEATURES} bti`) },
+  },
+  sm8650: {
+    title: "Snapdragon 8 Gen 3, android14-6.1",
+    values: {
+      ...GUNYAH,
+      "kernel": read("ack-6.1", "DV, X14, PG#5"),
+      "rm.reserved-memory": read("must-match", "DV"),
+      "rm.lend": claimed("single", "DV"),
+      "vmid.scm-max": read(0x3f, "X14, 8G3"),
+      "boot-context": read("ENODEV", "DV"),
+      "hwcap": features(`${ARMV9_FEATURES} dgh bti ecv afp`),
+      "watchdog.disable-when-off": read("refuse", "WDT"),
+      "reset.waits-forever": read(true, "ACK"),
+    },
+  },
+  sm8750: {
+    title: "Snapdragon 8 Elite, android15-6.6",
+    values: {
+      ...GUNYAH,
+      "kernel": read("ack-6.6", "DV, PG#11, EDK"),
+      "rm.reserved-memory": read("any", "DV"),
+      "rm.lend": claimed("chunks of at most 256MiB", "DV"),
+      "timer.hz": read(19_200_000, "DV#12"),
+      "midr": read("0x000f0480", "DV#12, PG"),
+      "hwcap": features(`${ARMV9_FEATURES} rng bti ecv afp rpres`),
+      "watchdog.disable-when-off": read("accept", "WDT"),
+    },
+  },
+  sm8850: {
+    title: "Snapdragon 8 Elite Gen 5, android16-6.12",
+    values: {
+      ...GUNYAH,
+      "kernel": read("ack-6.12", "HV#44, EDK"),
+      "rm.reserved-memory": read("any", "DV"),
+      "hwcap": features(
+        "sve asimdfhm dit uscat ilrcpc flagm ssbs sb paca pacg dcpodp sve2 sveaes svepmull svesha3 svesm4 flagm2 frint svei8mm svebf16 " +
+          "i8mm bf16 rng bti ecv afp rpres sme smei8i32 smef16f32 smeb16f32 smef32f32 lrcpc3",
+      ),
+    },
+  },
+  mt6989: {
+    title: "Dimensity 9300, GenieZone",
+    values: {
+      "gzvm": read(true, "uobe1, QZ"),
+      "hwcap": features("asimdfhm dit uscat ilrcpc flagm ssbs sb dcpodp flagm2 frint i8mm bf16 dgh bti ecv afp wfxt"),
+    },
+  },
+  mt6991: {
+    title: "Dimensity 9400, GenieZone",
+    values: {
+      "gzvm": read(true, "uobe1, QZ"),
+      "hwcap": features(
+        "sve asimdfhm dit uscat ilrcpc flagm sb paca pacg dcpodp sve2 sveaes svepmull svebitperm svesha3 svesm4 flagm2 frint svei8mm " +
+          "svebf16 i8mm bf16 dgh bti ecv afp wfxt",
+      ),
+    },
+  },
+};
+
+/** What a profile is called. */
+export function phoneTitle(name: PhoneName): string {
+  return PHONES[name].title;
+}
+
+/** A value of a profile: its own, or that of `generic`. */
+export function phoneValue(name: PhoneName, key: PhoneKeyName): PhoneValue {
+  return PHONES[name].values[key] ?? { value: PHONE_KEYS[key].generic, source: "el2", mark: "generic" };
+}
+
+/** The key of a configuration that a value sets; undefined where el2 does not model it. */
+export function phoneSetting(key: PhoneKeyName): readonly [table: "machine" | "host" | "rm", key: string] | undefined {
+  const { sets }: PhoneKey = PHONE_KEYS[key];
+  return sets;
+}
+
+/** Sets the keys that a profile knows and the file does not set. */
+export function applyPhone(raw: Record<string, unknown>): void {
+  const name = tableOf(raw, "machine")?.phone;
+  if (typeof name !== "string" || !isPhone(name)) return;
+  for (const key of PHONE_KEY_NAMES) {
+    const setting = phoneSetting(key), own = PHONES[name].values[key];
+    if (setting === undefined || own === undefined) continue;
+    const [table, setKey] = setting;
+    // Images bring a driver, or a resource manager, of their own.
+    if (table !== "machine" && tableOf(raw, table)?.kind === "image") continue;
+    raw[table] ??= {};
+    const values = tableOf(raw, table);
+    if (values !== undefined) values[setKey] ??= own.value;
+  }
+}
+
+function tableOf(raw: Record<string, unknown>, name: string): Record<string, unknown> | undefined {
+  const table = raw[name];
+  return typeof table === "object" && table !== null && !Array.isArray(table) ? table as Record<string, unknown> : undefined;
+}
+
+function isPhone(name: string): name is PhoneName {
+  return PHONE_NAMES.some((each) => each === name);
+}
+
+/** What a profile chooses of a machine whose primary VM is an image. */
+export function phoneBehaviour(name: PhoneName): Partial<Behaviour> {
+  const raw: Record<string, unknown> = { machine: { phone: name } };
+  applyPhone(raw);
+  const machine = tableOf(raw, "machine")!, rm = tableOf(raw, "rm") ?? {};
+  const { capIds, idleWatchdog, parcels, reservedMemory } = DEFAULT_BEHAVIOUR;
+  return {
+    capIds: (machine.cap_ids ?? capIds) as Behaviour["capIds"],
+    idleWatchdog: (machine.idle_watchdog ?? idleWatchdog) as Behaviour["idleWatchdog"],
+    parcels: (rm.parcels ?? parcels) as number,
+    reservedMemory: (rm.reserved_memory ?? reservedMemory) as Behaviour["reservedMemory"],
+  };
+}
