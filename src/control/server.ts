@@ -29,6 +29,10 @@ const RATE = 4000;
 const RATE_TIME = 100;
 /** Clients at a time. */
 const CLIENTS = 64;
+/** Connections beyond them that are told so; others wait to be accepted. */
+const PARTING = 16;
+/** After an accept that failed, ms. */
+const ACCEPT_AGAIN = 500;
 /** How long a client may take for its first message, and to read why it is let go, ms. */
 const HELLO_TIME = 10_000;
 const PARTING_TIME = 1000;
@@ -44,6 +48,8 @@ export class SessionServer {
   readonly #listener: Deno.UnixListener;
   readonly #inode: number | null;
   readonly #connections = new Set<Deno.Conn>();
+  /** Says that a connection has ended. */
+  #left: () => void = () => {};
   readonly #beside: BesideSocket;
   readonly #token: Uint8Array;
 
@@ -90,14 +96,32 @@ export class SessionServer {
   }
 
   async #accept(): Promise<void> {
-    for await (const connection of this.#listener) {
+    for (let connection = await this.#next(); connection; connection = await this.#next()) {
       this.#connections.add(connection);
       const writer = new Writer(connection);
       if (this.#connections.size > CLIENTS) writer.send({ kind: "closed", reason: `this session has ${CLIENTS} clients already` });
       const served = this.#connections.size > CLIENTS ? Promise.resolve() : this.#serve(connection, writer);
       served.then(() => writer.settled()).finally(() => {
         if (this.#connections.delete(connection)) connection.close();
+        this.#left();
       });
+    }
+  }
+
+  /**
+   * The next connection, once there is room for it; undefined once nobody listens any more. More
+   * would take the files that the process may open, and with them the session.
+   */
+  async #next(): Promise<Deno.Conn | undefined> {
+    for (let told = false;; told = true) {
+      while (this.#connections.size >= CLIENTS + PARTING) await new Promise<void>((resolve) => this.#left = resolve);
+      try {
+        return await this.#listener.accept();
+      } catch (error) {
+        if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) return undefined;
+        if (!told) warn(`no client can connect for now: ${error instanceof Error ? error.message : error}`);
+        await new Promise((resolve) => setTimeout(resolve, ACCEPT_AGAIN));
+      }
     }
   }
 
@@ -158,9 +182,9 @@ export class SessionServer {
  * Waiting for an owner to end would start a session that its user was told already runs.
  */
 async function lockOf(path: string): Promise<Deno.FsFile | undefined> {
-  for (const limit = Date.now() + LOCK_TIME;;) {
+  for (const limit = performance.now() + LOCK_TIME;;) {
     const lock = takeLock(path);
-    if (lock || Date.now() > limit) return lock;
+    if (lock || performance.now() > limit) return lock;
     // Those who look share the lock, an owner shares it with nobody.
     const shared = takeLock(path, false);
     if (!shared) return undefined;

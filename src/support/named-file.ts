@@ -36,20 +36,20 @@ function readPipe(path: string): Uint8Array<ArrayBuffer> {
   const pieces: Uint8Array[] = [];
   let size = 0;
   try {
-    for (let limit = Date.now() + PIPE_TIME;;) {
+    for (let limit = performance.now() + PIPE_TIME;;) {
       const piece = new Uint8Array(PIPE_PIECE);
       const count = readAvailable(file, piece);
       // Without a writer there is an end at once, until the first one comes.
       if (count === 0 && size > 0) break;
       if (!count) {
-        if (Date.now() > limit) throw new EndlessFile(`is a pipe into which nothing was written for ${PIPE_TIME / 1000} s`);
+        if (performance.now() > limit) throw new EndlessFile(`is a pipe into which nothing was written for ${PIPE_TIME / 1000} s`);
         Atomics.wait(clock, 0, 0, PIPE_POLL);
         continue;
       }
       pieces.push(piece.subarray(0, count));
       size += count;
       if (size > PIPE_MAX) throw new EndlessFile(`is a pipe that gives more than ${formatSize(PIPE_MAX)}`);
-      limit = Date.now() + PIPE_TIME;
+      limit = performance.now() + PIPE_TIME;
     }
   } finally {
     closeSync(file);

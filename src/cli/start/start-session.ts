@@ -47,7 +47,7 @@ export async function startSession(entry: URL, name: string, args: string[]): Pr
   child.unref();
   let ended: number | undefined;
   child.status.then(({ code }) => ended = code);
-  const limit = Date.now() + START_TIME;
+  const limit = performance.now() + START_TIME;
   while (!await answers(path)) {
     if (ended !== undefined) {
       throw new Failure(
@@ -55,7 +55,7 @@ export async function startSession(entry: URL, name: string, args: string[]): Pr
         ended || ExitCode.Failed,
       );
     }
-    if (Date.now() > limit) {
+    if (performance.now() > limit) {
       throw new Failure(`session ${name} has not started after ${START_TIME / 1000} s; see its log ${log}`, ExitCode.Failed);
     }
     await new Promise((resolve) => setTimeout(resolve, POLL));
@@ -76,7 +76,7 @@ export async function startSession(entry: URL, name: string, args: string[]): Pr
  */
 async function firstVms(path: string): Promise<void> {
   using open = await openSession({ socket: path, readOnly: true });
-  for (const limit = Date.now() + FIRST_VMS; Date.now() < limit;) {
+  for (const limit = performance.now() + FIRST_VMS; performance.now() < limit;) {
     const { rows } = await open.asker.ask({ table: "vm.ls", args: { filter: "via!=native state=running" } });
     if (rows.length > 0 || (await sessionInfo(path)).ended !== undefined) return;
     await new Promise((resolve) => setTimeout(resolve, POLL));
