@@ -235,7 +235,7 @@ export function cellsOf(shares: readonly number[], width: number): number[] {
   const byRemainder = wanted.map((cell, index) => ({ index, left: cell - Math.floor(cell) })).filter(({ index }) => shares[index] > 0)
     .sort((a, b) => b.left - a.left || a.index - b.index);
   for (let at = 0; sum() < target && byRemainder.length; at++) cells[byRemainder[at % byRemainder.length].index]++;
-  while (sum() > width) {
+  while (sum() > target) {
     const largest = cells.indexOf(Math.max(...cells));
     cells[largest]--;
   }

@@ -1,7 +1,8 @@
 // How often what changes by itself is drawn anew (docs/design/look.md §6, §7): figures that change
 // faster than anybody reads them only cost a link bytes.
 
-import type { MachineSample } from "../protocol/protocol.ts";
+import { stateMark } from "./chip.ts";
+import type { MachineSample, VmSample } from "../protocol/protocol.ts";
 
 /** Wall time (ms) between two states of figures. */
 const FIGURES = 500;
@@ -41,11 +42,11 @@ export class Pace {
 
   /**
    * Whether the figures of a sample are shown, at a wall time (ms). What people wait for is never
-   * held back: a VM that comes, goes or changes its state, a refusal.
+   * held back: a VM that comes, goes or changes its state, a vCPU that fails, a refusal.
    * @param moves the machine goes on by itself; steps and places of the past are shown at once
    */
   takes(now: number, sample: MachineSample, moves: boolean): boolean {
-    const shape = `${sample.reasons} ${sample.vms.map(({ name, state, vcpus }) => `${name} ${state} ${vcpus.length}`).join()}`;
+    const shape = `${sample.reasons} ${sample.vms.map(shapeOf).join()}`;
     if (moves && shape === this.#shape && now - this.#figuresAt < FIGURES) return false;
     this.#shape = shape;
     this.#figuresAt = now;
@@ -68,4 +69,9 @@ export class Pace {
       this.#calm = 0;
     }
   }
+}
+
+/** What of a VM is shown at once when it changes. */
+function shapeOf({ name, state, vcpus }: VmSample): string {
+  return `${name} ${state} ${vcpus.map((vcpu) => stateMark(vcpu.state).ink === "bad" ? vcpu.state : "").join()}`;
 }

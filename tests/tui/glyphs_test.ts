@@ -23,8 +23,7 @@ Deno.test("L24: parts of a bar fill its width, and each part above nothing has a
     assert.ok(cells.every((cell, index) => shares[index] > 0 ? cell >= 1 : cell === 0), `${shares}`);
     const total = shares.reduce((sum, share) => sum + share, 0);
     const filled = cells.reduce((sum, cell) => sum + cell, 0), wanted = Math.round(Math.min(total, 1) * 20);
-    assert.ok(filled <= 20 && filled >= wanted && filled <= wanted + shares.length, `${shares}: ${cells}`);
-    if (total >= 1) assert.equal(filled, 20);
+    assert.equal(filled, Math.max(wanted, shares.filter((share) => share > 0).length), `${shares}: ${cells}`);
   }
   assert.equal(gauge(["#", "."], 0.001, 8), "#.......");
 });
@@ -64,11 +63,13 @@ Deno.test("L13: ASCII and full glyphs have every word in the same column", async
     if (a.done || b.done) break;
     const [name, lines] = a.value;
     lines.forEach((line, y) => {
-      // A legend names the glyphs of its own set.
-      if (/[·.] free/.test(line)) return;
+      // The legend of a map says what the glyphs of its own set mean, what is beside it does not.
+      const legend = /[·.] free/.exec(line), from = legend ? legend.index + legend[0].length : 0;
       // Letters of bars and lanes stand for colors: they are no words.
       for (const { 0: word, index } of line.matchAll(/[A-Za-z]*[a-z]{2,}/g)) {
-        assert.equal(b.value[1][y].slice(index, index + word.length), word, `${name} row ${y}:\n${line}\n${b.value[1][y]}`);
+        if (index >= from) {
+          assert.equal(b.value[1][y].slice(index, index + word.length), word, `${name} row ${y}:\n${line}\n${b.value[1][y]}`);
+        }
       }
     });
     assert.ok(b.value[1].every((line) => /^[\x20-\x7e]*$/.test(line)), name);

@@ -65,9 +65,21 @@ Deno.test("L3: a refused row has its background in all cells; selected it has th
 
 Deno.test("L4: the mark of the selection stands in one row of the pane with the keys", async () => {
   for await (const [name, rig] of screens()) {
-    const marked = rows(rig).filter((cells) => cells.some((cell) => cell.text === "▌" && ground(cell) === "sel"));
-    // A card has several rows; a map, a text and lanes have their own marks.
-    if (!/screen [0348]/.test(name)) assert.ok(marked.length <= 1, `${name}: ${marked.length}`);
+    const all = rows(rig);
+    const marked = all.flatMap((cells, y) => cells.some((cell) => cell.text === "▌" && ground(cell) === "sel") ? [y] : []);
+    const cursors = all.flatMap((cells) =>
+      cells.flatMap((cell, x) => cell.text === "◆" || cell.text === "│" && ink(cell) === "accent" ? [x] : [])
+    );
+    if (name.startsWith("screen 4")) {
+      assert.ok(marked.length === 0 && all.flat().filter(({ text }) => text === "◆").length >= 1, `${name}: a map has a cursor`);
+    } else if (name.startsWith("screen 8")) {
+      // Sides of the box with the keys are accent too: they stand at its ends.
+      const inner = new Set(cursors.filter((x) => x > 0 && x < rig.screen.width - 1 && cursors.filter((other) => other === x).length > 1));
+      assert.ok(marked.length === 0 && inner.size >= 1 && inner.size <= 2, `${name}: a timeline has one line of time, ${[...inner]}`);
+    } else if (name.startsWith("screen 0")) {
+      // A card has three rows; below 100x30 the answer is shown, which has nothing to select.
+      assert.deepEqual(marked.map((y) => y - marked[0]), name.includes("80x24") ? [] : [0, 1, 2], name);
+    } else assert.equal(marked.length, 1, name);
   }
 });
 

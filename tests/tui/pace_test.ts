@@ -105,12 +105,15 @@ Deno.test("L48: figures change twice a second at most, streams four times, two i
   }
 });
 
-Deno.test("a VM that ends, a refusal and what is stepped through are never held back", () => {
+Deno.test("a VM that ends, a vCPU that fails, a refusal and what is stepped through are never held back", () => {
   const pace = new Pace();
   assert.ok(pace.takes(0, PHONE_SAMPLE, true));
   assert.ok(!pace.takes(200, PHONE_SAMPLE, true));
   assert.ok(pace.takes(210, { ...PHONE_SAMPLE, reasons: 2 }, true));
   assert.ok(pace.takes(220, { ...PHONE_SAMPLE, reasons: 2, vms: PHONE_SAMPLE.vms.slice(1) }, true));
+  const failed = PHONE_SAMPLE.vms.map((vm) => ({ ...vm, vcpus: vm.vcpus.map((vcpu) => ({ ...vcpu, state: "FAULT" as const })) }));
+  assert.ok(pace.takes(225, { ...PHONE_SAMPLE, reasons: 2, vms: failed }, true));
+  assert.ok(!pace.takes(228, { ...PHONE_SAMPLE, reasons: 2, vms: failed }, true));
   assert.ok(pace.takes(230, { ...PHONE_SAMPLE, reasons: 2, vms: PHONE_SAMPLE.vms.slice(1) }, false));
 });
 
