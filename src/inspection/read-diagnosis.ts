@@ -4,10 +4,11 @@
 import { Block, type Vcpu } from "../hypervisor/scheduling/vcpu.ts";
 import type { RowOf } from "../queries/table.ts";
 import type { DIAGNOSES, IRQS, VMS } from "../queries/tables.ts";
+import { isHealthy } from "../queries/verdicts.ts";
 import type { View } from "./inspected.ts";
 import { readIrqs } from "./read-irqs.ts";
 import { readVmFacts, type VmFacts } from "./read-vms.ts";
-import { isHealthy, type Verdict } from "./verdict.ts";
+import type { Verdict } from "./verdict.ts";
 import { ended, isEnding, starting } from "./verdict-end.ts";
 import { deadlocked, type Others, type Sleep, sleepOf, unheard, waiting } from "./verdict-sleep.ts";
 import { isAsleep, loops, starves, working } from "./verdict-work.ts";

@@ -3,6 +3,7 @@
 
 import { TRACE_KINDS } from "../abi/trace.ts";
 import { defineTable, type Table } from "./table.ts";
+import { VERDICTS } from "./verdicts.ts";
 
 const VM = { kind: "id", doc: "the VM", width: 10 } as const;
 const AT = { kind: "time", doc: "virtual time in ns", width: 11, alias: ["time"] } as const;
@@ -17,7 +18,7 @@ export const VMS = defineTable({
     id: { kind: "id", doc: "vm:NAME", width: 14, alias: ["vm"] },
     vmid: { kind: "address", doc: "VMID; none where the VM failed before it had one", width: 5, optional: true },
     state: { kind: "word", doc: "state, named as in the resource manager", width: 9 },
-    verdict: { kind: "word", doc: "the verdict of el2 diagnose", width: 10, optional: true },
+    verdict: { kind: "word", doc: "the verdict of el2 diagnose", width: 10, optional: true, words: VERDICTS },
     via: { kind: "word", doc: "native, or the hypervisor's interface by which it was made: gunyah, geniezone", width: 9, from: 100 },
     schedule: { kind: "word", doc: "native, proxy (its owner calls vcpu_run) or own", width: 8 },
     owner: { kind: "id", doc: "the VM that created it", width: 9, optional: true, from: 100 },
@@ -42,11 +43,12 @@ export const DIAGNOSES = defineTable({
   doc: "the verdict on each VM: what it is doing or waiting for, and whether it can make progress",
   empty: "no VM executes instructions",
   columns: {
-    id: { kind: "id", doc: "vm:NAME", width: 14, alias: ["vm"] },
+    id: { kind: "id", doc: "vm:NAME; machine where an invariant does not hold", width: 14, alias: ["vm"] },
     verdict: {
       kind: "word",
-      doc: "runs, waits, starts, off, stopped; or failed, panicked, spins, stuck, deadlocked, lost, starved, storm, leaked",
-      width: 9,
+      doc: VERDICTS.join(" "),
+      width: 10,
+      words: VERDICTS,
     },
     healthy: { kind: "flag", doc: "nothing is wrong with that", width: 7, from: 100 },
     text: { kind: "text", doc: "what it does, or what is wrong", width: 70 },

@@ -11,6 +11,7 @@ import { didYouMean } from "../support/did-you-mean.ts";
 import { FaultRuleError, parseFaultRule } from "../inspection/fault-rules.ts";
 import { FilterError, parseFilter } from "../queries/filter.ts";
 import { TABLE_NAMES, type TableName, TABLES } from "../queries/tables.ts";
+import { VERDICTS } from "../queries/verdicts.ts";
 
 /** Virtual time (ns) that a step waits where it does not say. */
 const DEFAULT_WITHIN = 10e9;
@@ -37,6 +38,15 @@ const text = v.string("is not a string");
 const name = v.pipe(text, v.nonEmpty("is empty"));
 const regex = v.pipe(text, checked((source) => void new RegExp(source, "m")));
 const rule = v.pipe(text, checked((source) => void parseFaultRule(source)));
+/** "broken" is the machine's, of which no VM has it. */
+const VM_VERDICTS: readonly string[] = VERDICTS.filter((one) => one !== "broken");
+const verdict = v.pipe(
+  text,
+  v.check(
+    (word) => VM_VERDICTS.includes(word),
+    ({ input }) => `is not a verdict${didYouMean(String(input), VM_VERDICTS, `there are ${VM_VERDICTS.join(", ")}`)}`,
+  ),
+);
 const filterOf = (table: TableName) => v.pipe(text, checked((source) => void parseFilter(source, TABLES[table])));
 const duration = v.pipe(
   v.string('is not a duration; use for example "2s"'),
@@ -83,7 +93,7 @@ export const STEPS = {
   }),
   expect_no_console: v.strictObject({ expect_no_console: regex, of: name, within }),
   expect_no_why: v.strictObject({ expect_no_why: filterOf("why"), within }),
-  expect_diagnosis: v.strictObject({ expect_diagnosis: name, of: name, within }),
+  expect_diagnosis: v.strictObject({ expect_diagnosis: verdict, of: name, within }),
   expect_vm_end: v.strictObject({ expect_vm_end: regex, of: name, within }),
   expect_end: v.strictObject({ expect_end: whole, message: v.optional(regex), within }),
   inject: v.strictObject({ inject: rule }),

@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import { diagnoseMachine } from "../../src/cli/commands/diagnose.ts";
+import type { Query } from "../../src/queries/query.ts";
 import { demoSystem, rows, runUntil } from "./system.ts";
 
 const NOP = 0xd503201f, WFI = 0xd503207f, BACK = 0x17ffffff, UDF = 0;
@@ -76,6 +78,20 @@ Deno.test("the list of VMs has the same verdicts, and none on el2's own code", a
   const [x] = rows(system, "diagnose");
   assert.equal(x.verdict, "failed");
   assert.deepEqual(listed, [["vm:host", null, true, null], ["vm:x", x.verdict, x.healthy, x.text], ["vm:rm", null, true, null]]);
+});
+
+Deno.test("a page that is mapped where nobody has recorded it is a verdict on the machine", async () => {
+  const system = await demoSystem();
+  const open = { asker: { ask: (query: Query) => Promise.resolve(system.inspector.answer(query)) } };
+  runUntil(system, 5e8);
+  assert.deepEqual(await diagnoseMachine(open), []);
+  const spaceOf = (name: string) =>
+    [...system.hypervisor.addressSpaces.values()].find(({ vmid }) => system.hypervisor.names.vm(vmid) === name)!;
+  const stolen = spaceOf("pong").stage2.lookup(0x8000_0000)!;
+  spaceOf("ping").stage2.map(0x9000_0000, stolen.pa, 0x1000, stolen.flags);
+  const [machine] = await diagnoseMachine(open);
+  assert.deepEqual([machine.id, machine.verdict, machine.healthy, machine.next], ["machine", "broken", false, "el2 mem check"]);
+  assert.match(machine.text, /breaks the invariant/);
 });
 
 Deno.test("the demo is healthy whenever somebody looks, and a VM that was ended is stopped", async () => {

@@ -41,6 +41,10 @@ Deno.test("each wrong scenario says what, where and what there is", () => {
   assert.match(wrong(`${HEAD}[[step]]\nexpect_rows = "vm.lss"\n`)[0], /not a table; did you mean "vm.ls"/);
   assert.match(wrong(`${HEAD}[[step]]\ninject = "rcp -> NOMEM"\n`)[0], /no kind "rcp"; did you mean "rpc"/);
   assert.match(wrong(`${HEAD}[[step]]\nexpect_end = 0\ncode = 1\n`)[0], /unknown key "code"/);
+  assert.match(
+    wrong(`${HEAD}[[step]]\nexpect_diagnosis = "spin"\nof = "hello"\n`)[0],
+    /^x\.toml:5:\d+: expect_diagnosis .*is not a verdict; did you mean "spins"\?.*deadlocked/,
+  );
   assert.match(wrong(`sede = 1\n${HEAD}`)[0], /^x\.toml:1:1: unknown key "sede"; did you mean "seed"/);
   const many = wrong(`${HEAD}[[step]]\nat = 5\n[[step]]\nat = "x"\n`);
   assert.equal(many.length, 2, "all at once");

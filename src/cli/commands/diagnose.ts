@@ -4,10 +4,11 @@ import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { output, printAnswer } from "../common/print.ts";
-import { checkVm, openSession, withSessionOptions } from "../common/session.ts";
+import { checkVm, type OpenSession, openSession, withSessionOptions } from "../common/session.ts";
 import { diagnosisLines } from "../../queries/diagnosis-text.ts";
 import { rowsOf } from "../../queries/query.ts";
-import { DIAGNOSES } from "../../queries/tables.ts";
+import type { RowOf } from "../../queries/table.ts";
+import { DIAGNOSES, VIOLATIONS } from "../../queries/tables.ts";
 
 /** Looks at a machine, and wall time (ms) between two: a loop is seen by looking again. */
 const LOOKS = 5;
@@ -17,12 +18,22 @@ const BETWEEN = 100;
 export function registerDiagnose(program: Command, { exit }: CommandContext): void {
   withSessionOptions(
     program.command("diagnose").description(
-      "what each VM does or waits for, and a storm, or why it cannot be delivered: a verdict with its evidence",
+      "what each VM does or waits for, or what is wrong with it: a verdict with its evidence and the next command",
     ),
   )
     .argument("[vm]", "only this VM: vm:NAME or NAME")
     .addHelpText("after", examplesText(["diagnose", "diagnose ping --json"]))
     .action(async (vm, options) => exit(await diagnose(vm, options)));
+}
+
+/** The verdict on the machine, where an invariant of its memory or objects does not hold. */
+export async function diagnoseMachine(
+  { asker }: { readonly asker: Pick<OpenSession["asker"], "ask"> },
+): Promise<RowOf<typeof DIAGNOSES>[]> {
+  const violations = rowsOf(VIOLATIONS, await asker.ask({ table: "mem.check", args: {} })).map(({ rule }) => rule);
+  if (violations.length === 0) return [];
+  const [text, ...evidence] = violations;
+  return [{ id: "machine", verdict: "broken", healthy: false, text, evidence, next: "el2 mem check" }];
 }
 
 /** 1 where something is wrong with a VM. */
@@ -37,6 +48,7 @@ async function diagnose(vm: string | undefined, options: { readonly socket?: str
   }
   if (answer.error !== undefined) throw new Failure(answer.error, ExitCode.Failed);
   if (!answer.rows.length && vm !== undefined) await checkVm(open, vm.replace(/^vm:/, ""));
+  if (vm === undefined) answer = { ...answer, rows: [...answer.rows, ...await diagnoseMachine(open)] };
   const rows = rowsOf(DIAGNOSES, answer);
   if (options.json) printAnswer(open.session.info.name, answer, true, DIAGNOSES.empty);
   else {
