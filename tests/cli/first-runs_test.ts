@@ -42,7 +42,7 @@ for (const [what, args, code, says] of RUNS) {
       assert.equal(run.code, code, stderr);
       assert.match(stderr, says);
       // Before the message only the reason of a VM's end.
-      assert.match(stderr, /^(?:why:\d+ [\s\S]*\n)?el2: /);
+      assert.match(stderr, /^(?:vm:\S+ \w+: .*\n(?:why:\d+ [\s\S]*\n)?)?el2: /);
       assert.doesNotMatch(stderr, /\n {4}at /);
     } finally {
       await Deno.remove(folder, { recursive: true });
