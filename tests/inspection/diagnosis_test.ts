@@ -2,6 +2,9 @@
 
 import assert from "node:assert/strict";
 import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import { assemble } from "../../src/assembly/assemble.ts";
+import { SWITCHES } from "../../src/inspection/event-log.ts";
+import { eventRow } from "../../src/inspection/read-trace.ts";
 import { diagnoseMachine } from "../../src/cli/commands/diagnose.ts";
 import type { Query } from "../../src/queries/query.ts";
 import { demoSystem, rows, runUntil } from "./system.ts";
@@ -105,4 +108,42 @@ Deno.test("the demo is healthy whenever somebody looks, and a VM that was ended 
   runUntil(system, 4e9);
   const [ping] = rows(system, "diagnose", { filter: "id=vm:ping" });
   assert.deepEqual([ping.verdict, ping.healthy], ["stopped", true]);
+});
+
+Deno.test("since when a vCPU does not run is what the scheduler's events say, of proxied ones, too", async () => {
+  const system = await demoSystem();
+  const running = new Map<number, string>(), ends = new Map<string, number>();
+  system.hypervisor.trace.listen(["sched"], ({ name, pcpu, time, fields }) => {
+    if (pcpu === undefined || !SWITCHES.has(name)) return;
+    const before = running.get(pcpu);
+    if (before !== undefined) ends.set(before, time);
+    if (typeof fields.to === "string") running.set(pcpu, fields.to);
+    else running.delete(pcpu);
+  });
+  for (const time of [500_012_345, 1_000_030_000, 1_700_000_001]) {
+    runUntil(system, time);
+    const vcpus = rows(system, "vcpu.ls").filter(({ id }) => ends.has(id) && ![...running.values()].includes(id));
+    assert.ok(vcpus.length >= 5);
+    // A CPU is told to be idle a little after its last vCPU has slept.
+    for (const { id, since } of vcpus) {
+      assert.ok(Math.abs(Number(since) - (system.machine.time - ends.get(id)!)) < 100_000, `${id} ${since}`);
+    }
+  }
+});
+
+Deno.test("each vCPU of the primary VM has a name to itself in the events before it has an index", () => {
+  const image = Deno.readFileSync("assets/guests/hello.bin");
+  const what = { kind: "boot", image, initrd: undefined, dtb: undefined, append: "", devices: [] } as const;
+  const system = assemble({ cpus: 4, memory: 64 << 20, turbo: true, seed: 1, duration: undefined, hashAt: [], what }) as GuestSystem;
+  const threads = new Map<string, string[]>();
+  system.hypervisor.trace.listen(["hvc"], (event) => {
+    const [, call, thread] = /^(addrspace_attach_thread|vpm_group_attach_vcpu|vic_attach_vcpu) \S+ (\S+)/.exec(eventRow(event).text) ?? [];
+    if (call !== undefined) threads.set(call, [...threads.get(call) ?? [], thread]);
+  });
+  runUntil(system, 1e7);
+  const [spaces, groups, vics] = ["addrspace_attach_thread", "vpm_group_attach_vcpu", "vic_attach_vcpu"].map((call) => threads.get(call)!);
+  assert.equal(new Set(spaces).size, 4, spaces.join());
+  assert.ok(spaces.every((id) => id.startsWith("obj:")), spaces.join());
+  assert.deepEqual(groups, spaces);
+  assert.deepEqual(vics, ["vcpu:host/0", "vcpu:host/1", "vcpu:host/2", "vcpu:host/3"]);
 });
