@@ -1,9 +1,9 @@
 // Rows about memory parcels and about everything that can run out.
 
 import { TransType } from "../abi/rpc/messages/memory.ts";
-import type { Borrower, Parcel } from "../resource-manager/state/state.ts";
 import { accessText } from "../queries/format.ts";
 import type { View } from "./inspected.ts";
+import { type KnownParcel, parcelsOfRequests } from "./parcels-of-requests.ts";
 import { hex, isAlarm, type RowOf } from "../queries/table.ts";
 import { LIMITS, type PARCELS } from "../queries/tables.ts";
 
@@ -16,13 +16,16 @@ const KINDS: Readonly<Record<number, string>> = {
 /** Every parcel, those first whose owner was refused to reclaim them. */
 export function readParcels(view: View): RowOf<typeof PARCELS>[] {
   const refused = view.refusedReclaims;
-  const rows = view.system.manager.state.parcels.map((parcel) => readParcel(view, parcel, refused.has(parcel.handle)));
+  const { state } = view.system.manager;
+  // The books of a Resource Manager that is a program of its own are its own.
+  const parcels = state.vms.length > 0 ? state.parcels : parcelsOfRequests(view.system.log);
+  const rows = parcels.map((parcel) => readParcel(view, parcel, refused.has(parcel.handle)));
   return rows.sort((a, b) => Number(b.state === "blocked") - Number(a.state === "blocked"));
 }
 
-function readParcel(view: View, parcel: Parcel, refused: boolean): RowOf<typeof PARCELS> {
+function readParcel(view: View, parcel: KnownParcel, refused: boolean): RowOf<typeof PARCELS> {
   const holders = parcel.borrowers.filter((borrower) => borrower.accepted);
-  const extent = view.rootObject(parcel.extent);
+  const extent = parcel.extent === undefined ? undefined : view.rootObject(parcel.extent);
   return {
     id: `parcel:${hex(parcel.handle)}`,
     kind: KINDS[parcel.transType] ?? String(parcel.transType),
@@ -39,7 +42,7 @@ function readParcel(view: View, parcel: Parcel, refused: boolean): RowOf<typeof 
 }
 
 /** `vm:rt rw mapped`. */
-function borrowerText(view: View, { vmid, rights, accepted, mapped }: Borrower): string {
+function borrowerText(view: View, { vmid, rights, accepted, mapped }: KnownParcel["borrowers"][number]): string {
   return `${view.vm(vmid)} ${accessText(rights)} ${mapped ? "mapped" : accepted ? "accepted" : "offered"}`;
 }
 

@@ -3,6 +3,8 @@
 
 import assert from "node:assert/strict";
 import type { TraceEvent } from "../../src/abi/trace.ts";
+import { Looks, View } from "../../src/inspection/inspected.ts";
+import { parcelsOfRequests } from "../../src/inspection/parcels-of-requests.ts";
 import { QueueRpcs } from "../../src/inspection/queue-rpcs.ts";
 import { demoSystem, rows, runUntil } from "./system.ts";
 
@@ -29,4 +31,34 @@ Deno.test("what is read from the queues is what the Resource Manager handled, in
   const lend = read.find(({ name, result }) => name === "MEM_LEND" && result!.refused)!;
   const [reason] = rows(system, "why", { filter: `id=why:${lend.why}` });
   assert.deepEqual([reason.vm, reason.call, reason.err, reason.failed], ["vm:host", "MEM_LEND", "NOMEM", true]);
+});
+
+Deno.test("parcels by the requests about them are those of the Resource Manager's books", async () => {
+  const system = await demoSystem();
+  const view = () => new View(system, new Looks());
+  const compare = () => {
+    const { parcels } = system.manager.state;
+    const booked = parcels.map(({ handle, transType, label, owner, borrowers, regions }) => ({
+      ...{ handle, transType, label, owner },
+      borrowers: borrowers.map(({ vmid, rights, accepted, mapped }) => ({ vmid, rights, accepted, mapped })),
+      regions: regions.map(({ ownerIpa, size }) => ({ ownerIpa, size })),
+    }));
+    const found = parcelsOfRequests(view().system.log).map(({ handle, transType, label, owner, borrowers, regions }) => ({
+      ...{ handle, transType, label, owner, borrowers },
+      regions: regions.map(({ ownerIpa, size }) => ({ ownerIpa, size })),
+    }));
+    assert.deepEqual(found, booked);
+    return found.length;
+  };
+  for (const time of [2e4, 5e4, 1e5, 1e6, 5e8]) {
+    runUntil(system, time);
+    compare();
+  }
+  assert.equal(compare(), 3);
+  system.inspector.act({ kind: "vm.stop", vm: "ping", force: true });
+  runUntil(system, 1e9);
+  assert.equal(compare(), 2);
+  system.inspector.act({ kind: "vm.start", vm: "ping" });
+  runUntil(system, 2e9);
+  assert.equal(compare(), 3);
 });
