@@ -46,6 +46,10 @@ export function memoryScreen(): ScreenModel {
     name: "changes",
     table: "events",
     title: "Changes",
+    empty: [
+      "No change of memory was recorded yet",
+      "Mappings, and requests to share, lend and reclaim, are recorded while this screen is open.",
+    ],
     stream: true,
     columns: (width) => eventColumns(width, true),
     args: () => ({ kinds: "mem,rpc", filter: "kind=mem | name~MEM" }),

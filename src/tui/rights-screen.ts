@@ -100,6 +100,7 @@ export function rightsScreen(): ScreenModel {
     name: "refused",
     table: "caps.ls",
     title: "Last use refused",
+    empty: ["No capability's last use was refused", "A hypercall without the right it needs returns CSPACE_INSUFFICIENT_RIGHTS."],
     args: () => ({ filter: "err=yes" }),
     columns: capColumns,
   });

@@ -2,8 +2,8 @@
 // the selection follows its id while they move.
 
 import type { Rectangle, Screen } from "./cells.ts";
+import { type Blank, drawBlank, HOW_ROWS_COME } from "./blank.ts";
 import type { Scroll, Title } from "./box.ts";
-import { fit } from "./graphemes.ts";
 import { columnsOf, drawCell, drawHeadings, fittingColumns, type ListColumn, placeColumns, type Placement } from "./list.ts";
 import { type FilteredPane, nothingPasses, type PaneState } from "./pane.ts";
 import { PaneFilter } from "./pane-filter.ts";
@@ -24,6 +24,8 @@ export interface TablePaneOptions {
   readonly args?: () => QueryArguments | undefined;
   /** What it says while there is nothing to ask. */
   readonly unasked?: string;
+  /** What it says while it has no rows, and how they come; else what its table says. */
+  readonly empty?: readonly [what: string, how: string];
   /** It shows what happens, newest last: the last row stays selected until somebody moves away. */
   readonly stream?: true;
   /** A filter from the start. */
@@ -67,6 +69,8 @@ export class TablePane implements FilteredPane {
   #dropped = 0;
   #error: string | undefined;
   #loaded = false;
+  /** When it was first drawn without an answer (wall ms). */
+  #asked: number | undefined;
   #selected: string | undefined;
   /** Which row is sought: it may come with the next answer. */
   #sought: { readonly isMeant: (row: Row) => boolean; answers: number } | undefined;
@@ -312,8 +316,7 @@ export class TablePane implements FilteredPane {
       this.#drawRow(screen, { ...area, y: area.y + 1 + index, height: 1 }, look, place, row, focused);
     });
     if (!this.#shown.length) {
-      const ink = look.style(this.#error ? "bad" : "dim");
-      screen.text(area.x + ROW_MARGIN, area.y + 1, fit(this.emptyText, area.width - ROW_MARGIN), ink);
+      drawBlank(screen, look, { ...area, x: area.x + 1, y: area.y + 1, width: area.width - 1, height: area.height - 1 }, this.#blank);
     }
   }
 
@@ -331,8 +334,7 @@ export class TablePane implements FilteredPane {
         drawCell(screen, look, area.x + ROW_MARGIN + 1, y, area.width - ROW_MARGIN - 2, pieces);
       });
     });
-    if (this.#shown.length) return;
-    screen.text(area.x + ROW_MARGIN, area.y, fit(this.emptyText, area.width - ROW_MARGIN), look.style(this.#error ? "bad" : "dim"));
+    if (!this.#shown.length) drawBlank(screen, look, area, this.#blank);
   }
 
   /** Why it shows no row. */
@@ -341,6 +343,18 @@ export class TablePane implements FilteredPane {
     if (this.options.args && !this.options.args()) return this.options.unasked ?? this.table.empty;
     if (!this.#loaded) return "asking";
     return this.#rows.length || this.filterText ? nothingPasses(this.filterText) : this.table.empty;
+  }
+
+  get #blank(): Blank {
+    if (this.#error !== undefined) return { kind: "error", message: this.#error };
+    const { args, empty, table } = this.options, isAsked = !args || args() !== undefined;
+    if (isAsked && !this.#loaded) {
+      this.#asked ??= performance.now();
+      return { kind: "loading", since: performance.now() - this.#asked };
+    }
+    const isFiltered = this.#rows.length > 0 || this.filterText !== "";
+    if (empty && !isFiltered) return { kind: "empty", what: empty[0], how: empty[1] };
+    return { kind: "empty", what: this.emptyText, how: isFiltered || !isAsked ? undefined : HOW_ROWS_COME[table] };
   }
 
   #place(width: number): Placement {

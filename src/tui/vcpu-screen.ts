@@ -173,6 +173,7 @@ export function vcpuScreen(activity: Activity): ScreenModel {
     name: "psci",
     table: "events",
     title: "PSCI calls",
+    empty: ["No PSCI call was recorded yet", "Guests make them when they start CPUs, suspend or shut down."],
     args: () => vcpus.selectedId ? { kinds: "psci", filter: `vcpu=${vcpus.selectedId}`, limit: HISTORY } : undefined,
   });
   const fields = inspector("fields", vcpus);

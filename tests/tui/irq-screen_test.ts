@@ -55,7 +55,7 @@ Deno.test("each finding of the session becomes a card, and stops the path at its
 });
 
 Deno.test("interrupts say that they ask, that there is none, and what went wrong", async () => {
-  for (const [error, expected] of [[undefined, /no interrupt is enabled/], ["the machine has ended", /the machine has ended/]] as const) {
+  for (const [error, expected] of [[undefined, /No interrupt is enabled/], ["the machine has ended", /the machine has ended/]] as const) {
     const rig = new Rig(120, 36);
     rig.answer = (query) => ({ ...phoneAnswer(query), rows: [], error });
     await rig.type("3");

@@ -55,7 +55,7 @@ Deno.test("the flow names both capabilities and interrupts; the receiver that ge
 
 Deno.test("queues say that there is none, and what went wrong", async () => {
   for (
-    const [error, expected] of [[undefined, /no message queue and no doorbell/], [
+    const [error, expected] of [[undefined, /No message queue and no doorbell/], [
       "the machine has ended",
       /the machine has ended/,
     ]] as const

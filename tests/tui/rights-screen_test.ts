@@ -35,7 +35,7 @@ Deno.test("who else holds the object of the selected capability stands below the
 
 Deno.test("capabilities say that there is none, and what went wrong", async () => {
   for (
-    const [error, expected] of [[undefined, /no rows match|no capability exists/], [
+    const [error, expected] of [[undefined, /No rows match|No capability exists/], [
       "the machine has ended",
       /the machine has ended/,
     ]] as const

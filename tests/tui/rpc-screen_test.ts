@@ -46,7 +46,7 @@ Deno.test("beside the request stands the answer: result, what drivers return, th
 });
 
 Deno.test("requests say that there is none, and what went wrong", async () => {
-  for (const [error, expected] of [[undefined, /no request recorded yet/], ["the machine has ended", /the machine has ended/]] as const) {
+  for (const [error, expected] of [[undefined, /No request recorded yet/], ["the machine has ended", /the machine has ended/]] as const) {
     const rig = new Rig(120, 36);
     rig.answer = (query) => ({ ...phoneAnswer(query), rows: [], error });
     await rig.type("7");

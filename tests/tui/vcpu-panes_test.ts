@@ -1,0 +1,108 @@
+// Screen 2: registers that change, the line of the PC, and why a vCPU exits.
+
+import assert from "node:assert/strict";
+import type { DrawnCell } from "../../src/tui/cells.ts";
+import { roleOf } from "../../src/tui/color.ts";
+import { phoneAnswer } from "./phone.ts";
+import { Rig } from "./rig.ts";
+
+const rows = (rig: Rig) => Array.from({ length: rig.screen.height }, (_, y) => rig.screen.cells(y));
+const textOf = (cells: readonly DrawnCell[]) => cells.map(({ text }) => text).join("");
+
+async function screen(width: number, height: number): Promise<Rig> {
+  const rig = new Rig(width, height, { ascii: false }, "direct");
+  await rig.type("2");
+  await rig.lines();
+  return rig;
+}
+
+Deno.test("L33: registers that have changed are marked, the others are not; leading zeros are faint", async () => {
+  const rig = await screen(120, 36);
+  rig.answer = (query) => {
+    const answer = phoneAnswer(query);
+    if (query.table !== "vcpu.regs") return answer;
+    return { ...answer, rows: answer.rows.map((row) => row.name === "x0" ? { ...row, value: "0x0000000000000002" } : row) };
+  };
+  rig.time += 5000;
+  rig.sample();
+  await rig.lines();
+  const marked = rows(rig).flat().filter(({ background }) => roleOf(background) === "warnbg");
+  assert.equal(marked.map(({ text }) => text).join(""), "*0000000000000002");
+  const line = rows(rig).find((cells) => textOf(cells).includes("esr_el1"))!;
+  const at = textOf(line).indexOf("0000000056000000");
+  assert.deepEqual(line.slice(at, at + 16).map(({ foreground }) => roleOf(foreground)), [
+    ...Array(8).fill("faint"),
+    ...Array(8).fill("text"),
+  ]);
+});
+
+Deno.test("L34: the line of the PC is in sight on its background, branches and their targets stand out", async () => {
+  for (const [width, height] of [[120, 36], [200, 60]] as const) {
+    const rig = await screen(width, height);
+    const line = rows(rig).find((cells) => textOf(cells).includes("f2c4  ret"))!;
+    const at = textOf(line).indexOf("ret ");
+    // It is the selected row of a pane without the keys.
+    assert.equal(roleOf(line[at].background), "selq");
+    assert.equal(roleOf(line[at].foreground), "vm1");
+    await rig.keys("\t\tj");
+    const after = rows(rig).find((cells) => textOf(cells).includes("f2c4  ret"))!;
+    assert.equal(roleOf(after[at].background), "accbg", `${width}`);
+    const target = rows(rig).find((cells) => textOf(cells).includes("<arch_cpu_idle>"))!;
+    assert.equal(roleOf(target[textOf(target).indexOf("<arch")].foreground), "link");
+  }
+});
+
+Deno.test("a PC that has moved is selected again, wherever one has looked meanwhile", async () => {
+  const rig = await screen(120, 36);
+  await rig.keys("\t\tkk");
+  rig.answer = (query) => {
+    const answer = phoneAnswer(query);
+    if (query.table !== "code") return answer;
+    return { ...answer, rows: answer.rows.map((row, index) => ({ ...row, pc: index === 3 })) };
+  };
+  rig.time += 5000;
+  rig.sample();
+  await rig.lines();
+  const line = rows(rig).find((cells) => textOf(cells).includes("<arch_cpu_idle>"))!;
+  assert.equal(roleOf(line[textOf(line).indexOf("<arch")].background), "sel");
+});
+
+Deno.test("exits are counted by reason, the most frequent first, with share, rate and bar", async () => {
+  const rig = await screen(120, 36);
+  const event = (id: number, kind: string, name: string) => ({
+    id: `ev:${id}`,
+    t: "1",
+    kind,
+    name,
+    text: `${name} mq:7 -> OK`,
+    vcpu: "vcpu:debian/0",
+  });
+  rig.answer = (query) => {
+    const answer = phoneAnswer(query);
+    if (query.table !== "events") return answer;
+    return {
+      ...answer,
+      after: undefined,
+      rows: [event(1, "hvc", "msgqueue_send"), event(2, "trap", "WFI"), event(3, "trap", "WFI"), event(4, "trap", "WFI")],
+    };
+  };
+  rig.time += 5000;
+  rig.sample();
+  const text = await rig.text();
+  assert.match(text, /Exits D debian\/0 .* of the last 4/);
+  assert.match(text, /trap WFI +▆{8,} +75 % +1 462 /);
+  assert.match(text, /hvc {2}msgqueue_send +▆+ +25 % +487 /);
+  assert.ok(text.indexOf("trap WFI") < text.indexOf("hvc  msgqueue_send"));
+});
+
+Deno.test("PSTATE has its flags, exception level and masks in letters", async () => {
+  const rig = await screen(120, 36);
+  rig.answer = (query) => {
+    const answer = phoneAnswer(query);
+    if (query.table !== "vcpu.regs") return answer;
+    return { ...answer, rows: [{ id: "reg:debian/0/pstate", name: "pstate", value: "0x600003c5", group: "general" }] };
+  };
+  rig.time += 5000;
+  rig.sample();
+  assert.match(await rig.text(), /nZCv EL1h DAIF/);
+});
