@@ -615,6 +615,6 @@ export class App {
   #hints(): readonly Hint[] {
     if (this.#session.lost && !this.#overlay) return LOST_HINTS;
     if (this.#console.typing && !this.#prefix) return typingHints(this.#keymap);
-    return hintsOf(this.#keymap, this.#overlay?.context ?? this.#context(), this.#windows.screen.key);
+    return hintsOf(this.#keymap, this.#overlay?.context ?? this.#context(), this.#windows.screen.key, this.options.readOnly);
   }
 }

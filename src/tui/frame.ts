@@ -6,7 +6,7 @@ import { drawHints, drawMessage } from "./foot.ts";
 import { fit } from "./graphemes.ts";
 import { drawOverlay } from "./overlay-box.ts";
 import { drawHeader, drawTabs } from "./header.ts";
-import type { Hint } from "./hints.ts";
+import { type Hint, LOST_HINTS } from "./hints.ts";
 import type { Overlay } from "./overlay.ts";
 import type { Message } from "./messages.ts";
 import type { Pane } from "./pane.ts";
@@ -109,8 +109,10 @@ function drawLost(screen: Screen, look: Look, body: Body, { message, seconds: si
   const lines: Piece[][] = [
     [{ text: `connection lost ${since}s ago; the machine may still run` }],
     [{ text: message, role: "dim" }],
-    [{ text: "last frame: gray", role: "dim" }],
-    [{ text: `retry ${next.number} in ${next.seconds}s` }],
+    [{ text: "behind this box: the last frame, without colors", role: "dim" }],
+    [{ text: `retry ${next.number} in ${next.seconds}s`, role: "strong" }],
+    [],
+    LOST_HINTS.flatMap(({ key, word }): Piece[] => [{ text: key, role: "accent", bold: true }, { text: ` ${word}   `, role: "dim" }]),
   ];
   drawOverlay(screen, look, body, { title: { text: "Connection lost" }, kind: "danger", lines });
 }

@@ -41,8 +41,17 @@ export function usedOn(screen: string): ActionName[] {
   return [...new Set([...FIRST[screen] ?? USUAL, ...LATER])];
 }
 
-/** The keys of a context on a screen, most useful first; `? help` is always the last. */
-export function hintsOf(keymap: Keymap, context: Context, screen: string): Hint[] {
+/** What only looks does not do: hints leave it out where nothing may be changed. */
+const CHANGING: ReadonlySet<string> = new Set([
+  ...["console.enter", "machine.pause", "machine.stop-rule", "danger.menu"],
+  ...["time.on", "time.back", "time.event-on", "time.event-back", "time.travel"],
+]);
+
+/**
+ * The keys of a context on a screen, most useful first; `? help` is always the last.
+ * @param readOnly nothing may be changed
+ */
+export function hintsOf(keymap: Keymap, context: Context, screen: string, readOnly = false): Hint[] {
   const hinted = keymap.actions.filter((action) => action.context === context && action.hint !== undefined);
   const hint = ({ keys, hint = "" }: { keys: readonly string[]; hint?: string }): Hint => ({ key: keys[0], word: hint });
   if (context === "window" || context === "prefix") {
@@ -51,6 +60,7 @@ export function hintsOf(keymap: Keymap, context: Context, screen: string): Hint[
     return [{ key: prefix, word: "then" }, ...own];
   }
   if (context !== "lists") return hinted.map(hint);
-  const found = usedOn(screen).flatMap((name) => hinted.filter((action) => action.name === name));
+  const names = usedOn(screen).filter((name) => !readOnly || !CHANGING.has(name));
+  const found = names.flatMap((name) => hinted.filter((action) => action.name === name));
   return [...found, ...hinted.filter(({ name }) => name === "help.show")].map(hint);
 }

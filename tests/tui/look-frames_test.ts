@@ -331,9 +331,9 @@ Deno.test("L53: when the session is lost the body has no color but in the box", 
   rig.app.lost("session phone: its socket is gone");
   await rig.lines();
   const text = rows(rig).map(textOf);
-  const top = text.findIndex((line) => line.includes("Connection lost")),
-    bottom = text.findIndex((line, y) => y > top && line.includes("╰"));
+  const top = text.findIndex((line) => line.includes("Connection lost"));
   const left = rows(rig)[top].findIndex((cell) => cell.text === "╭" && ink(cell) === "bad");
+  const bottom = text.findIndex((line, y) => y > top && line[left] === "╰");
   const right = rows(rig)[top].findLastIndex((cell) => cell.text === "╮" && ink(cell) === "bad");
   assert.ok(top > 1 && bottom > top && left > 0 && right > left);
   for (const [y, cells] of rows(rig).entries()) {

@@ -1,0 +1,39 @@
+// A session whose connection is gone, and one that may only be looked at.
+
+import assert from "node:assert/strict";
+import { roleOf } from "../../src/tui/color.ts";
+import { Rig } from "./rig.ts";
+
+Deno.test("a lost connection takes the colors of the body at every size; its box names the keys", async () => {
+  for (const [width, height] of [[80, 24], [120, 36], [200, 60]] as const) {
+    const rig = new Rig(width, height, { ascii: false }, "direct");
+    await rig.lines();
+    rig.app.lost("session phone: its socket is gone");
+    const lines = await rig.lines();
+    const top = lines.findIndex((line) => line.includes("╭─ Connection lost ")), left = lines[top].indexOf("╭─ Connection lost ");
+    const right = lines[top].indexOf("╮", left), bottom = lines.findIndex((line, y) => y > top && line[left] === "╰");
+    assert.ok(top > 1 && right > left && bottom > top, `${width}x${height}`);
+    assert.match(lines.slice(top, bottom).join("\n"), /retry 1 in 3s[^]*r retry now +l log +s open last snapshot +q quit/);
+    for (let y = 2; y < height - 2; y++) {
+      rig.screen.cells(y).forEach(({ foreground, background }, x) => {
+        if (y >= top && y <= bottom && x >= left && x <= right) return;
+        assert.deepEqual([roleOf(foreground), roleOf(background)], ["text", "bg"], `${width}x${height} ${x},${y}`);
+      });
+    }
+    assert.equal(roleOf(rig.screen.cells(0)[40].background), "badbg");
+    assert.equal(roleOf(rig.screen.cells(top)[left].foreground), "bad");
+  }
+});
+
+Deno.test("hints of a session that may only be looked at leave out what is off", async () => {
+  for (const key of ["1", "2", "8", "9"]) {
+    const [whole, reader] = [new Rig(200, 30), new Rig(200, 30, { readOnly: true })];
+    await whole.type(key);
+    await reader.type(key);
+    const changing = / {2}(c console|p pause|b stop rule|t time|! danger|\. step|, step back|> next event)(?= {2})/g;
+    assert.ok((await whole.lines()).at(-2)!.match(changing)!.length > 1, key);
+    const hints = (await reader.lines()).at(-2)!;
+    assert.equal(hints.match(changing), null, hints);
+    assert.match(hints, /Enter open .*\? help$/);
+  }
+});
