@@ -1,0 +1,31 @@
+// examples/mysteries: each reported failure is reproduced with its reason, and those that a phone
+// causes do not occur by default.
+
+import assert from "node:assert/strict";
+import { el2 } from "../cli/program.ts";
+
+const FOLDER = new URL("../../examples/mysteries/", import.meta.url).pathname;
+/** Failures that the guest causes, wherever it runs. */
+const BY_THE_GUEST: readonly string[] = ["22-silent-vm", "23-fault-loop"];
+
+const folders = [...Deno.readDirSync(FOLDER)].filter(({ isDirectory }) => isDirectory).map(({ name }) => name).sort();
+const filesOf = (folder: string) => [...Deno.readDirSync(`${FOLDER}${folder}`)].map(({ name }) => name).sort();
+
+Deno.test("each mystery has a configuration, a scenario and a README; those of phones have one without the phone", () => {
+  assert.ok(folders.length > 0);
+  for (const folder of folders) {
+    const files = filesOf(folder);
+    for (const file of ["README.md", "el2.toml", "mystery.test.toml"]) assert.ok(files.includes(file), `${folder}/${file}`);
+    assert.equal(files.includes("generic.test.toml"), !BY_THE_GUEST.includes(folder), folder);
+    const text = Deno.readTextFileSync(`${FOLDER}${folder}/README.md`);
+    for (const part of ["Symptom", "Source", "Cause", "What el2 says"]) assert.ok(text.includes(`**${part}**`), `${folder}: ${part}`);
+  }
+});
+
+Deno.test("every mystery is reproduced with its reason", async () => {
+  const scenarios = folders.flatMap((folder) =>
+    filesOf(folder).filter((file) => file.endsWith(".test.toml")).map((file) => `${FOLDER}${folder}/${file}`)
+  );
+  const { code, stdout, stderr } = await el2("test", ...scenarios);
+  assert.equal(code, 0, stdout + stderr);
+});
