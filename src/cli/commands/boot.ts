@@ -59,7 +59,7 @@ async function guestOf(
   name: string,
   options: DeviceOptions & { [option in typeof IMAGES[number]]?: string } & { append?: string; rtc?: number },
 ) {
-  const guest = await diskGuestBoot(name, { append: options.append, more: devicesOf(options) });
+  const guest = await diskGuestBoot(name, { append: options.append, more: devicesOf("boot", options) });
   if (!guest && isDiskGuest(name) && !await exists(name)) {
     throw new Failure(
       `boot ${name}: the cache has no guest with a disk called "${name}"; make one with el2 guests fetch debian --disk, or run one without: el2 run debian`,
@@ -204,7 +204,7 @@ Examples:
           append: options.append,
           firmware,
           clock: options.rtc ?? (firmware && now()),
-          devices: devicesOf(options),
+          devices: devicesOf("boot", options),
         },
       } as const;
       const name = options.firmware ?? image ?? options.rootApp ?? "";

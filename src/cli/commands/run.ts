@@ -14,7 +14,7 @@ import {
   strictOption,
   withBehaviour,
 } from "../options/behavior.ts";
-import { shareOption } from "../options/devices.ts";
+import { type DeviceOptions, devicesOf, forwardOption, netOption, shareOption } from "../options/devices.ts";
 import { asciiOption, logLevelOption, logOption, noColorOption, rawOption, readOnlyOption, themeOption } from "../options/look.ts";
 import { recordOption } from "../options/record.ts";
 import { recordingsOption } from "../start/kept-recordings.ts";
@@ -54,6 +54,8 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
     .option("--set <key=value>", "change a value of the configuration, such as vm.rt.memory=8MiB; repeatable", collect)
     .option("--symbols <vm=file>", "ELF file with symbols of a VM, such as rt=rt.elf; repeatable", collectSymbols)
     .addOption(shareOption())
+    .addOption(netOption())
+    .addOption(forwardOption())
     .option("--turbo", "skip idle time instead of sleeping")
     .option("--instant", "start at the first prompt, from a snapshot in the cache that the first run saves")
     .addOption(
@@ -89,12 +91,13 @@ Exit codes: 0 --for or --until was reached or every VM shut itself down; 1 a VM 
 Examples:
   el2 run phone.toml
   el2 run debian --stdio --share .
+  el2 run debian --stdio --net user,lan=yes --forward 2222:22
   el2 run guest.bin --for 10s --turbo`,
     )
     .action(async (what, options) => {
       const headless = options.headless || options.stdio || options.console !== undefined;
       const changes = [...phoneChange(options.phone), ...options.set ?? []];
-      const { plan: run, ui, record } = await diskGuest(what, options) ??
+      const { plan: run, ui, record } = await diskGuest(what, { ...options, more: moreDevices(options) }) ??
         (headless ? checked(await planRun(what, changes)) : await mended(what, changes));
       if (options.console !== undefined) checkConsole(run, options.console);
       const debug = options.gdb && debuggedVm(run, options.gdb.vm);
@@ -208,4 +211,10 @@ export async function runDemo(
 /** The console that `--stdio` joins: that of the first VM that has one. */
 function firstConsole(plan: SessionPlan): string | undefined {
   return plan.what.kind === "run" ? plan.what.host.vms.find((vm) => vm.console)?.name : PRIMARY_CONSOLE;
+}
+
+/** The devices that options ask for, which are those of a guest with a disk. */
+export function moreDevices({ share, net, forward }: Pick<DeviceOptions, "share" | "net" | "forward">) {
+  if (!share && !net && !forward) return undefined;
+  return { devices: devicesOf("run", { share, net, forward }), option: share ? "--share" : net ? "--net" : "--forward" };
 }

@@ -91,12 +91,12 @@ export interface DeviceOptions {
 }
 
 /** What the options ask for, in the order of their slots. */
-export function devicesOf(options: DeviceOptions): DevicePlan[] {
-  if (options.forward && options.net?.backend !== "user") throw new Failure("boot: --forward needs --net user");
+export function devicesOf(command: string, options: DeviceOptions): DevicePlan[] {
+  if (options.forward && options.net?.backend !== "user") throw new Failure(`${command}: --forward needs --net user`);
   const shares = options.share ?? [];
   const tags = shares.map((share) => share.kind === "9p" ? share.tag : "");
   const twice = tags.find((tag, index) => tags.indexOf(tag) !== index);
-  if (twice !== undefined) throw new Failure(`boot: two shares have the tag "${twice}"; name one with --share DIR,tag=NAME`);
+  if (twice !== undefined) throw new Failure(`${command}: two shares have the tag "${twice}"; name one with --share DIR,tag=NAME`);
   return [
     ...options.disk ?? [],
     ...shares,

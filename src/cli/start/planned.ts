@@ -21,18 +21,23 @@ export function phoneChange(phone: PhoneName | undefined): string[] {
   return phone === undefined ? [] : [`machine.phone=${phone}`];
 }
 
+/** What `el2 run` says of a guest with a disk. */
+interface DiskGuestOptions {
+  readonly set?: readonly string[];
+  /** Devices behind the disk, and the first option that asks for them. */
+  readonly more?: { readonly devices: readonly DevicePlan[]; readonly option: string };
+  readonly phone?: PhoneName;
+}
+
 /**
  * A Debian with a disk, which is the primary VM. Undefined where `what` names none that is in the
  * cache.
  */
-export async function diskGuest(
-  what: string,
-  { set = [], share, phone }: { set?: readonly string[]; share?: DevicePlan[]; phone?: PhoneName },
-): Promise<Planned | undefined> {
-  const boot = await diskGuestBoot(what, { more: share });
+export async function diskGuest(what: string, { set = [], more, phone }: DiskGuestOptions): Promise<Planned | undefined> {
+  const boot = await diskGuestBoot(what, { more: more?.devices });
   if (!boot) {
-    if (share) throw new Failure(`--share: ${what} is not a guest with a disk in the cache; make one with el2 guests fetch debian --disk`);
-    return undefined;
+    if (!more) return undefined;
+    throw new Failure(`${more.option}: ${what} is not a guest with a disk in the cache; make one with el2 guests fetch debian --disk`);
   }
   if (set.length > 0) throw new Failure(`--set ${set[0]}: ${what} has no configuration; use the options of el2 boot ${what}`);
   const machine = { cpus: 1, memory: DISK_GUEST_MEMORY, turbo: false, seed: 1, duration: undefined, hashAt: [] };

@@ -292,3 +292,45 @@ Deno.test("an address that this computer has is refused by the sockets, in a net
   assert.ok(success, new TextDecoder().decode(stderr));
   assert.deepEqual(JSON.parse(new TextDecoder().decode(stdout)), ["203.0.113.7 is an address of this computer", 0, "connected", 1]);
 });
+
+Deno.test("D2: in a network with a listener on each address, frames to ports of refused addresses reach none", async () => {
+  const script = new URL("./own-network.ts", import.meta.url).pathname;
+  const refused = [
+    "127.0.0.1",
+    "127.1.2.3",
+    "0.0.0.0",
+    "10.0.2.2",
+    "169.254.169.254",
+    "169.254.7.7",
+    "192.168.7.7",
+    "10.9.9.9",
+    "100.64.0.7",
+  ];
+  const own = ["203.0.113.7", "198.51.100.7"];
+  // A kernel without dummy devices has the addresses on its loopback.
+  const addresses = [...refused.slice(4), ...own].map((address) => `ip addr add ${address}/32 dev $device`).join(" && ");
+  const six = ["2001:db8::7", "fe80::7", "fd00::7"].map((address) => `ip -6 addr add ${address}/128 dev $device nodad 2>/dev/null`).join(
+    "; ",
+  );
+  const shell = `device=lo; ip link set lo up; ip link add own0 type dummy 2>/dev/null && ip link set own0 up && device=own0
+    ${addresses} && { ${six}; exec "$@"; }`;
+  const run = ["run", "-q", "--no-check", "--no-prompt", "--allow-net", "--allow-read", "--allow-env", script];
+  const args = [
+    "--map-root-user",
+    "--net",
+    "--",
+    "sh",
+    "-c",
+    shell,
+    "sh",
+    Deno.execPath(),
+    ...run,
+    JSON.stringify([refused, own, ["10.0.2.2"]]),
+  ];
+  const { success, stdout, stderr } = await new Deno.Command("unshare", { args }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+  const reached = JSON.parse(new TextDecoder().decode(stdout));
+  for (const address of refused) assert.deepEqual(reached[address], { opened: 0, heard: 0 }, address);
+  for (const address of own) assert.deepEqual(reached[address], { opened: 6, heard: 0 }, address);
+  assert.deepEqual(reached["10.0.2.2 with host"], { opened: 2, heard: 2 }, "the listeners hear");
+});
