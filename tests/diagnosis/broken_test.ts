@@ -21,8 +21,13 @@ import { BROKEN, type BrokenCase } from "./cases.ts";
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Virtual time (ns) in which most break and are seen to. */
 const UNTIL = 240e6;
-/** Wall time after which a hang ends `el2 run`. */
-const TIMEOUT = "4s";
+/**
+ * Wall time after which a hang ends `el2 run`, time to start included; and that what ends by itself
+ * has.
+ */
+const HANG_TIMEOUT = LONG ? "20s" : "8s", TIMEOUT = "120s";
+/** Verdicts on what ends by itself, as no VM is left or none can ever run again. */
+const ENDS: ReadonlySet<string> = new Set(["failed", "deadlocked", "stuck"]);
 
 const folder = await Deno.makeTempDir({ prefix: "el2-broken-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
@@ -123,6 +128,7 @@ async function el2(...args: string[]) {
 
 /** As processes, which say it by their exit code, too: one of each kind, all with EL2_LONG=1. */
 const PROCESSES = [
+  "a loop",
   "a breakpoint instruction",
   "two VMs that wait for each other's message",
   "memory that cannot be lent",
@@ -133,7 +139,17 @@ for (const broken of BROKEN.filter(({ name }) => LONG || PROCESSES.includes(name
   Deno.test(`el2 run and el2 test end with a cause and an exit code: ${broken.name}`, async () => {
     await write(broken);
     const inject = (broken.inject ?? []).flatMap((rule) => ["--inject", rule]);
-    const ran = await el2("run", "case.toml", "--headless", "--turbo", "--timeout", TIMEOUT, "--recordings", "none", ...inject);
+    const ran = await el2(
+      "run",
+      "case.toml",
+      "--headless",
+      "--turbo",
+      "--timeout",
+      ENDS.has(broken.verdict ?? "failed") ? TIMEOUT : HANG_TIMEOUT,
+      "--recordings",
+      "none",
+      ...inject,
+    );
     const tested = await el2("test", "case.test.toml", "--recordings", folder);
     if (broken.verdict === undefined) {
       assert.deepEqual([ran.code, tested.code], [2, 2], ran.stderr + tested.stderr);

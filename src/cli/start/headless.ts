@@ -26,6 +26,10 @@ import { warn } from "../../support/warn.ts";
 /** Wall time (ms) in which the end of the run may say what has gone wrong. */
 const TELL_AFTER = 300;
 
+/** Looks at VMs when time is over, and wall time (ms) between two. */
+const LOOKS = 4;
+const BETWEEN_LOOKS = 80;
+
 /** Reasons of a failure that are printed, the newest. */
 const REASONS_TOLD = 3;
 
@@ -186,9 +190,18 @@ class HeadlessRun {
   async #timedOut(message: string): Promise<void> {
     let late: ReturnType<typeof setTimeout> | undefined;
     const nothing = new Promise<[]>((resolve) => late = setTimeout(() => resolve([]), ORDERLY_END));
-    for (const row of await Promise.race([this.#verdicts(), nothing])) for (const line of diagnosisLines(row)) report(line);
+    for (const row of await Promise.race([this.#lookAgain(), nothing])) for (const line of diagnosisLines(row)) report(line);
     clearTimeout(late);
     this.#leave(ExitCode.TimedOut, message);
+  }
+
+  /** What is wrong with which VM, after some looks where one runs: that may be a loop. */
+  async #lookAgain(): Promise<readonly RowOf<typeof DIAGNOSES>[]> {
+    for (let look = 1;; look++) {
+      const rows = rowsOf(DIAGNOSES, await this.#asker.ask({ table: "diagnose", args: {} }));
+      if (look === LOOKS || !rows.some(({ verdict }) => verdict === "runs")) return rows.filter(({ healthy }) => !healthy);
+      await new Promise((resolve) => setTimeout(resolve, BETWEEN_LOOKS));
+    }
   }
 
   /** What is wrong with which VM. */
