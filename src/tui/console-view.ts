@@ -16,6 +16,7 @@ export class ConsoleView {
   /** Rows scrolled back from the end; 0 follows the output. */
   #back = 0;
   #unseen = 0;
+  #found: Found | undefined;
 
   constructor(
     readonly name: string,
@@ -62,6 +63,7 @@ export class ConsoleView {
   follow(): void {
     this.#back = 0;
     this.#unseen = 0;
+    this.#found = undefined;
   }
 
   /**
@@ -77,9 +79,11 @@ export class ConsoleView {
     for (let row = 0; row < active.length; row++) {
       if (active.getLine(row)?.translateToString(true).toLowerCase().includes(wanted)) hits.push(row);
     }
+    this.#found = undefined;
     if (!hits.length) return undefined;
     const place = ((hits.length - 1 - by) % hits.length + hits.length) % hits.length;
     this.#back = Math.min(Math.max(active.baseY - hits[place], 0), active.baseY);
+    this.#found = { text: wanted, row: hits[place] };
     return { count: hits.length, shown: place + 1 };
   }
 
@@ -109,6 +113,9 @@ export class ConsoleView {
     for (let row = 0; row < area.height; row++) {
       const line = buffer.getLine(top + row);
       if (!line) continue;
+      let text = "";
+      /** The column of each character of the text. */
+      const columns: number[] = [];
       for (let column = 0; column < area.width; column++) {
         const cell = this.#cell = line.getCell(column, this.#cell);
         if (!cell) break;
@@ -116,11 +123,40 @@ export class ConsoleView {
         if (width === 0) continue;
         const characters = cell.getChars() || " ";
         screen.cluster(area.x + column, area.y + row, characters, width, cellStyle(cell));
+        if (!this.#found) continue;
+        for (let index = 0; index < characters.length; index++) columns.push(column);
+        text += characters;
       }
+      if (this.#found) markHits(screen, area, row, text, columns, this.#found, top + row);
     }
     if (focused && this.#back === 0) {
       screen.cursor = { x: area.x + Math.min(buffer.cursorX, area.width - 1), y: area.y + Math.min(buffer.cursorY, area.height - 1) };
     }
+  }
+}
+
+/** What was searched, and the row of the match that is shown. */
+interface Found {
+  readonly text: string;
+  readonly row: number;
+}
+
+/** Marks what was searched in a row; the match that is shown stands out of the others. */
+function markHits(
+  screen: Screen,
+  area: Rectangle,
+  row: number,
+  text: string,
+  columns: readonly number[],
+  found: Found,
+  bufferRow: number,
+): void {
+  const lower = text.toLowerCase(), current = bufferRow === found.row;
+  for (let at = lower.indexOf(found.text); at >= 0; at = lower.indexOf(found.text, at + found.text.length)) {
+    const from = columns[at], to = columns[at + found.text.length - 1];
+    const place = { x: area.x + from, y: area.y + row, width: to - from + 1, height: 1 };
+    screen.tint(place, current ? "warn" : "hitbg");
+    screen.stain(place, current ? "ink" : "strong");
   }
 }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { roleOf } from "../../src/tui/color.ts";
 import { withPrefix } from "../../src/tui/keymap.ts";
 import { textBytes } from "../../src/tui/keys.ts";
 import { PHONE_SAMPLE } from "./phone.ts";
@@ -61,6 +62,27 @@ Deno.test("W29: search covers the scrollback and counts matches", async () => {
   const shown = await rig.text();
   assert.match(shown, /"GUNYAH" 3 of 4/);
   assert.match(shown, /line 50 gunyah/);
+});
+
+Deno.test("what is searched is marked in the console, the match that is shown apart; following takes the marks away", async () => {
+  const rig = new Rig(120, 36, { ascii: false }, "direct");
+  const output = ["alpha gunyah", "Gunyah twice: gunyah", "日本 gunyah", ...Array(4).fill("other")].join("\r\n");
+  rig.apply({ kind: "console", console: "debian", bytes: textBytes(`\r\n${output}`) });
+  await rig.lines();
+  await rig.type("c\x1d/gunyah\r");
+  await rig.lines();
+  const marked = (ground: string, ink: string) =>
+    Array.from({ length: 36 }, (_, y) => rig.screen.cells(y)).flat()
+      .filter((cell) => roleOf(cell.background) === ground && roleOf(cell.foreground) === ink).map(({ text }) => text).join("");
+  assert.equal(marked("warn", "ink"), "gunyah", "the newest, behind wide characters");
+  assert.equal(marked("hitbg", "strong"), "gunyahGunyahgunyah");
+  await rig.type("n");
+  await rig.lines();
+  assert.equal(marked("warn", "ink"), "Gunyahgunyah");
+  await rig.type("G");
+  await rig.press("esc");
+  await rig.lines();
+  assert.equal(marked("warn", "ink") + marked("hitbg", "strong"), "");
 });
 
 Deno.test("ctrl-] b sends a break to the console that is shown, and says what is wrong with that", async () => {
