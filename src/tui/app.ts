@@ -296,6 +296,7 @@ export class App {
     // when the machine ended is asked again.
     if (event.kind === "ended" || event.kind === "paused" && event.paused) this.#questions.all();
     if (this.end) this.#console.typing = false;
+    this.#console.past = this.#session.past;
     if (event.kind === "paused" && event.past && this.#session.answers) this.#marks.ask();
     this.port.changed(false);
   }

@@ -18,6 +18,8 @@ export class ConsolePane implements Pane {
   #height = 1;
   /** Keys go to the guest. */
   typing = false;
+  /** An earlier place of the run is shown: output is not taken back with it. */
+  past = false;
 
   /**
    * @param prefix the key that takes the keys back from a guest
@@ -102,6 +104,7 @@ export class ConsolePane implements Pane {
     const about: Title = this.all ? { text: "Consoles", count: "all" } : { text: "Console", vm: view.name };
     if (this.typing) return { ...about, right: [[{ text: " KEYS GO TO THE GUEST ", role: "ink", fill: "ok", bold: true }]] };
     const { back, unseen } = view.position;
+    if (this.past && back === 0) return { ...about, right: [[{ text: "output up to now, not only until then", role: "dim" }]] };
     if (back === 0) return { ...about, right: [[{ text: "● ", role: "ok" }, { text: "follows", role: "dim" }]] };
     const away: Piece[] = [{ text: `${back} rows back`, role: "dim" }];
     const follow: Piece[] = [{ text: `${unseen} new, `, role: "dim" }, { text: "G", role: "accent", bold: true }, {

@@ -85,6 +85,14 @@ Deno.test("what is searched is marked in the console, the match that is shown ap
   assert.equal(marked("warn", "ink") + marked("hitbg", "strong"), "");
 });
 
+Deno.test("in the past a console says that its output is not taken back", async () => {
+  const rig = new Rig();
+  rig.apply({ kind: "paused", paused: true, past: true });
+  assert.match(await rig.text(), /Console D debian -+ output up to now, not only until then -/);
+  rig.apply({ kind: "paused", paused: true });
+  assert.match(await rig.text(), /Console D debian -+ o follows -/);
+});
+
 Deno.test("ctrl-] b sends a break to the console that is shown, and says what is wrong with that", async () => {
   const rig = new Rig();
   await rig.type("c\x1d");
