@@ -15,5 +15,6 @@ if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined")
   console.log(VERSION);
 } else {
   if (RUNNING.includes(Deno.args[0]) && !Deno.args.includes("--help")) warmUp(new URL(import.meta.url));
-  import("./src/cli/main.ts").then((cli) => cli.main(Deno.args, new URL(import.meta.url))).then((code) => Deno.exit(code));
+  const commands = Deno.args[0] === "boot" ? import("./src/cli/boot.ts") : import("./src/cli/main.ts");
+  commands.then((cli) => cli.main(Deno.args, new URL(import.meta.url))).then((code) => Deno.exit(code));
 }

@@ -22,17 +22,32 @@ function loadedBy(file: URL): URL[] {
   return loaded;
 }
 
+/** The chains of modules by which a file loads each of these others with itself; none where it does not. */
+function chainsTo(entry: string, unwanted: (module: string) => boolean): string[][] {
+  const from = new Map<string, string>([[new URL(entry, SOURCE).href, ""]]);
+  for (const file of from.keys()) {
+    for (const { href } of loadedBy(new URL(file))) if (!from.has(href)) from.set(href, file);
+  }
+  assert.ok(from.size > 50, `${from.size} modules`);
+  const chains: string[][] = [];
+  for (const { href } of [...from.keys()].map((file) => new URL(file))) {
+    if (!unwanted(href.slice(SOURCE.href.length))) continue;
+    const chain: string[] = [];
+    for (let file = href; from.has(file); file = from.get(file)!) chain.push(file.slice(SOURCE.href.length));
+    chains.push(chain);
+  }
+  return chains;
+}
+
+const isHeavy = (module: string) => HEAVY.includes(module);
+
+Deno.test("el2 boot loads neither a machine, nor screens, nor gdb's server, nor other commands", () => {
+  const others = /^(tui|debug|control\/(hub|server)|cli\/commands\/(?!boot))/;
+  assert.deepEqual(chainsTo("cli/boot.ts", (module) => isHeavy(module) || others.test(module)), []);
+});
+
 if (LONG) {
   Deno.test("commands load no machine before they need one: --help and completion answer at once", () => {
-    const from = new Map<string, string>([[new URL("cli/main.ts", SOURCE).href, ""]]);
-    for (const file of from.keys()) {
-      for (const { href } of loadedBy(new URL(file))) if (!from.has(href)) from.set(href, file);
-    }
-    assert.ok(from.size > 100, `${from.size} modules`);
-    for (const heavy of HEAVY) {
-      const chain: string[] = [];
-      for (let file = new URL(heavy, SOURCE).href; from.has(file); file = from.get(file)!) chain.push(file.slice(SOURCE.href.length));
-      assert.deepEqual(chain, [], "reached from the command line");
-    }
+    assert.deepEqual(chainsTo("cli/main.ts", isHeavy), [], "reached from the command line");
   });
 }

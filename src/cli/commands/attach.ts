@@ -5,7 +5,7 @@ import { type CommandContext, examplesText } from "../common/command.ts";
 import { Failure } from "../common/failure.ts";
 import { connectNamed } from "../common/session.ts";
 import { asciiOption, noColorOption, readOnlyOption, themeOption } from "../options/look.ts";
-import { showRemote } from "../start/show.ts";
+import { showRemote } from "../start/screens.ts";
 
 /** Adds the command. */
 export function registerAttach(program: Command, { entry, exit }: CommandContext): void {

@@ -1,6 +1,6 @@
 // What a person names to run: a configuration, an image, a guest of the catalog, as a plan.
 
-import { showConfigErrors } from "./show.ts";
+import { showConfigErrors } from "./screens.ts";
 import { Failure } from "../common/failure.ts";
 import { DISK_GUEST_MEMORY, diskGuestBoot } from "../../catalog/boot.ts";
 import { planRun, type RunResult } from "../../configuration/plan-run.ts";

@@ -1,32 +1,14 @@
 // Shows a session in the way that the surroundings allow: the TUI on a terminal, consoles as text
-// elsewhere.
+// elsewhere. What only one of them needs is loaded when it is needed: a machine without a screen is
+// there sooner.
 
-import { withGdb } from "./gdb-link.ts";
 import { runHeadless } from "./headless.ts";
-import { instantly } from "./instant.ts";
 import { type LogLevel, withLog } from "./log.ts";
-import { ownProgram } from "./own-program.ts";
-import { startOffers } from "./start-offers.ts";
-import { forkOf, freeName, starter } from "./start-session.ts";
-import { type Look, surroundings, uiOfFile } from "./surroundings.ts";
-import { loadUiState, saveUiState } from "./ui-state-file.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
-import { report } from "../common/print.ts";
+import type { Look } from "./surroundings.ts";
 import { giveUp } from "../common/rights.ts";
 import type { FileUi } from "../../configuration/schema.ts";
-import { SessionHub } from "../../control/hub.ts";
-import { defaultName, NoPlace, sessionFolder, socketPath } from "../../control/places.ts";
-import { connectSession, NoSession, type RemoteSession } from "../../control/remote.ts";
-import { SessionServer, SocketInUse } from "../../control/server.ts";
 import type { SessionPlan } from "../../plans/plan.ts";
-import { connectEmbedded } from "../../session/client.ts";
-import { isOfSystem } from "../../support/cache.ts";
-import { runStart } from "../../tui/run-start.ts";
-import { deedArguments } from "../../tui/start-screen.ts";
-import { runConfigErrors } from "../../tui/run-config-errors.ts";
-import { runTui, type TuiOptions } from "../../tui/run.ts";
-import type { UnseenStart } from "../../tui/starts.ts";
-import { ProcessTerminal } from "../../tui/terminal.ts";
+import { connectEmbedded, type SessionClient } from "../../session/client.ts";
 
 /** How a session is shown. */
 export interface ShowOptions {
@@ -67,268 +49,61 @@ export interface ShowOptions {
   readonly console: string | undefined;
 }
 
-let process: ProcessTerminal | undefined;
-
-/** The terminal, of which there is one. */
-function terminalOfProcess(): ProcessTerminal {
-  return process ??= new ProcessTerminal();
-}
-
 /** Runs the plan in a worker and returns the exit code. */
 export async function showSession(entry: URL, planned: SessionPlan, options: ShowOptions): Promise<number> {
-  const looks = surroundings(options.look ?? {}, options.ui);
-  const machine = connectEmbedded(entry);
-  if (options.instant) machine.send({ kind: "prepare", memory: planned.memory });
-  const plan = await instantly(planned, options.instant).catch((error) => {
-    machine.close();
-    throw error;
-  });
-  const client = withGdb(withLog(machine, options.log, options.logLevel), options.gdb, plan.debug ?? "");
   const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   const headless = options.stdio || options.headless || !terminal;
+  const looks = headless && !saysOfLooks(options) ? undefined : await looksOf(options);
+  const machine = connectEmbedded(entry);
+  if (options.instant) machine.send({ kind: "prepare", memory: planned.memory });
+  const plan = options.instant ? await instantPlan(machine, planned) : planned;
+  const logged = withLog(machine, options.log, options.logLevel);
+  const client = options.gdb === undefined ? logged : await withGdb(logged, options.gdb, plan);
   // Without a screen or gdb nobody can go back.
   const start = () => client.send({ kind: "start", plan: { ...plan, history: !headless || options.gdb !== undefined } });
-  if (headless) {
-    giveUp("run");
-    const ended = runHeadless(client, {
-      stdio: options.stdio,
-      console: options.console,
-      names: !options.stdio && options.names,
-      timeout: options.timeout,
-      interactive: terminal,
-      prefix: options.ui?.console_prefix,
-      only: options.only,
-      raw: options.raw,
-      stats: options.stats,
-      title: options.title,
-      recordings: options.recordings,
-    });
-    start();
-    return await ended;
+  if (looks && !headless) {
+    const { showOnScreens } = await import("./screens.ts");
+    return await showOnScreens(entry, client, plan, options, looks, start);
   }
-  const called = defaultName(options.title);
-  const name = await freeName(called);
-  const hub = new SessionHub(client, {
-    name,
-    what: options.title,
-    started: new Date().toISOString(),
-    logs: undefined,
-    configuration: options.configuration,
+  giveUp("run");
+  const ended = runHeadless(client, {
+    stdio: options.stdio,
+    console: options.console,
+    names: !options.stdio && options.names,
+    timeout: options.timeout,
+    interactive: terminal,
+    prefix: options.ui?.console_prefix,
+    only: options.only,
+    raw: options.raw,
+    stats: options.stats,
+    title: options.title,
+    recordings: options.recordings,
   });
-  const server = await listen(hub, name);
-  try {
-    for (let greeting: string | undefined, first = true;; first = false) {
-      const here = hub.connect(options.readOnly);
-      const shown = runTui(here, terminalOfProcess(), {
-        // Of several of one name each says which it is.
-        title: name === called ? options.title : name,
-        greeting,
-        readOnly: options.readOnly,
-        ...beside(entry, name),
-        replay: plan.replay !== undefined,
-        state: await loadUiState(called, options.configuration),
-        ...looks,
-      });
-      if (first) start();
-      const { end, state, next: wanted, elsewhere, over, unseen } = await shown;
-      if (over !== undefined) report(`el2: ${over}`);
-      await nameUnseen(unseen);
-      here.close();
-      await saveUiState(called, options.configuration, state);
-      const other = elsewhere ? await chooseNext(options.title, options.look ?? {}, entry) : { next: wanted, greeting: undefined };
-      if (elsewhere && other.next === undefined) {
-        greeting = other.greeting;
-        continue;
-      }
-      const { next } = other;
-      const ended = over !== undefined || next !== undefined && (await visit(next, options.title, options.look ?? {}, entry)).over;
-      if (next === undefined || ended) {
-        // The screen is gone: what it said last must not be.
-        if (end) report(`el2: ${end.message}`);
-        return end?.code ?? (ended ? ExitCode.Interrupted : ExitCode.Done);
-      }
-      greeting = goesOn(next);
-    }
-  } finally {
-    server?.close();
-    await hub.endInOrder();
-  }
+  start();
+  return await ended;
 }
 
-/** Commands find a session on this terminal too, where sockets can be had. */
-async function listen(hub: SessionHub, name: string): Promise<SessionServer | undefined> {
+/** Whether anything is said of the screens that may be wrong, also where there are none. */
+function saysOfLooks({ look, ui }: ShowOptions): boolean {
+  return look?.theme !== undefined || ui !== undefined || Boolean(Deno.env.get("EL2_THEME"));
+}
+
+async function looksOf({ look, ui }: ShowOptions) {
+  const { surroundings } = await import("./surroundings.ts");
+  return surroundings(look ?? {}, ui);
+}
+
+async function instantPlan(machine: SessionClient, planned: SessionPlan): Promise<SessionPlan> {
   try {
-    return await SessionServer.listen(hub, socketPath(name));
+    const { instantly } = await import("./instant.ts");
+    return await instantly(planned, true);
   } catch (error) {
-    if (error instanceof SocketInUse || error instanceof NoPlace || isOfSystem(error)) return undefined;
+    machine.close();
     throw error;
   }
 }
 
-/** Shows a session that runs elsewhere; leaving leaves it running. */
-export async function showRemote(session: RemoteSession, look: Look, entry: URL): Promise<number> {
-  return (await showAttached(session, look, entry)).code;
-}
-
-/**
- * How a session that runs elsewhere was left: the exit code; `over`: nothing more is to be shown.
- */
-interface Visit {
-  readonly code: number;
-  readonly over: boolean;
-}
-
-/** Where the person has come from, where that was another session that is there to come back to. */
-interface Arrival {
-  readonly from: string | undefined;
-}
-
-async function showAttached(
-  session: RemoteSession,
-  look: Look,
-  entry: URL,
-  arrival?: Arrival,
-): Promise<Visit> {
-  const { info, readOnly } = session;
-  const connect = () => connectSession(socketPath(info.name), { readOnly, follow: true });
-  let current = session;
-  for (let greeting = arrival && `session ${info.name} is running${arrival.from === undefined ? "" : `; q returns to ${arrival.from}`}`;;) {
-    const { lost, state, next: wanted, elsewhere, over: by, unseen } = await runTui(current, terminalOfProcess(), {
-      title: info.name,
-      greeting,
-      readOnly,
-      ...beside(entry, info.name),
-      logs: info.logs,
-      log: `${sessionFolder()}/${info.name}.log`,
-      state: await loadUiState(info.name, info.configuration),
-      reconnect: async () => current = await connect(),
-      ...surroundings(look, await uiOfFile(info.configuration)),
-    }).catch((error) => {
-      report(`el2: the screens have failed; ${goesOn(info.name)}`);
-      throw error;
-    });
-    const over = by !== undefined;
-    if (over) report(`el2: ${by}`);
-    await saveUiState(info.name, info.configuration, state);
-    await nameUnseen(unseen);
-    current.close();
-    const other = elsewhere && !over ? await chooseNext(info.name, look, entry) : { next: wanted, greeting: undefined };
-    const { next } = other;
-    if (lost) {
-      report(`el2: lost the connection to ${info.name}; list the sessions with el2 ls`);
-      // There is nothing to come back to but where it was come from.
-      return next === undefined || over ? { code: ExitCode.NoSession, over } : await visit(next, arrival?.from, look, entry);
-    }
-    const ended = over || next !== undefined && (await visit(next, info.name, look, entry)).over;
-    if (next === undefined && !elsewhere || ended) {
-      report(`el2: ${goesOn(info.name)}`);
-      return { code: ended ? ExitCode.Interrupted : ExitCode.Done, over: ended };
-    }
-    try {
-      current = await connect();
-    } catch (error) {
-      if (!(error instanceof NoSession)) throw error;
-      report(`el2: session ${info.name} has ended; list the sessions with el2 ls`);
-      return { code: ExitCode.NoSession, over: false };
-    }
-    greeting = next === undefined ? other.greeting : goesOn(next);
-  }
-}
-
-/** Shows a session that a screen has started; `from` is the session to come back to. */
-async function visit(name: string, from: string | undefined, look: Look, entry: URL): Promise<Visit> {
-  return await showAttached(await sessionOf(name), look, entry, { from });
-}
-
-async function sessionOf(name: string): Promise<RemoteSession> {
-  return await connectSession(socketPath(name), { readOnly: false, follow: true });
-}
-
-/**
- * Waits for sessions that still started when their screen was left, and says what they are called,
- * or what is wrong.
- */
-async function nameUnseen(unseen: readonly UnseenStart[]): Promise<void> {
-  for (const { what, started } of unseen) {
-    report(`el2: starting ${what} …`);
-    try {
-      report(`el2: ${goesOn(await started)}`);
-    } catch (error) {
-      report(`el2: ${what}: nothing was started: ${error instanceof Error ? error.message : String(error)}`);
-    }
-  }
-}
-
-/** That a session goes on which is not shown any more. */
-function goesOn(name: string): string {
-  return `session ${name} continues; show it with el2 attach ${name}, end it with el2 down ${name}`;
-}
-
-/** What the screens of a session can start beside it. */
-function beside(entry: URL, name: string): Pick<TuiOptions, "fork" | "start" | "program"> {
-  return { fork: forkOf(entry, name), start: starter(entry), program: ownProgram(entry) };
-}
-
-/** Shows the start screen, and does what is chosen there; undefined: that has its own exit code. */
-export async function showStart(
-  entry: URL,
-  look: Look & { readonly readOnly?: boolean },
-  run: (args: readonly string[]) => Promise<void>,
-): Promise<number | undefined> {
-  const choice = await runStart(terminalOfProcess(), await startOffers(), surroundings(look));
-  if (choice.kind === "leave") return ExitCode.Done;
-  if (choice.kind === "load") {
-    return await showRemote(await sessionOf(await starter(entry)(choice.snapshot, false)), look, entry);
-  }
-  const options = [
-    ...look.theme === undefined ? [] : ["--theme", look.theme],
-    ...look.color === false ? ["--no-color"] : [],
-    ...look.ascii ? ["--ascii"] : [],
-    ...look.readOnly && choice.kind !== "replay" ? ["--read-only"] : [],
-  ];
-  await run([...deedArguments(choice), ...options]);
-  return undefined;
-}
-
-/** Which session comes next; without one the same again, which says why. */
-interface Next {
-  readonly next: string | undefined;
-  readonly greeting: string | undefined;
-}
-
-/** The start screen from a session that is shown. */
-async function chooseNext(from: string, look: Look, entry: URL): Promise<Next> {
-  const choice = await runStart(terminalOfProcess(), await startOffers(from), surroundings(look));
-  const same = (greeting?: string): Next => ({ next: undefined, greeting });
-  if (choice.kind === "leave") return same();
-  if (choice.kind === "replay") return same(`a replay is not a session; show it with el2 replay ${choice.recording} --tui`);
-  if (choice.kind === "attach") return { next: choice.session, greeting: undefined };
-  try {
-    return { next: await starter(entry)(choice.kind === "run" ? choice.what : choice.snapshot, false), greeting: undefined };
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    return same(`nothing was started: ${error.message.split("\n", 1)[0]}`);
-  }
-}
-
-/** Shows what is wrong with a configuration until it is right, or the person leaves: false. */
-export async function showConfigErrors(file: string, check: () => Promise<readonly string[]>): Promise<boolean> {
-  const { depth, ascii, theme, bright } = surroundings({});
-  return await runConfigErrors(terminalOfProcess(), {
-    file,
-    depth,
-    ascii,
-    theme: theme ?? (bright ? "light" : "dark"),
-    check: async () => {
-      const errors = await check();
-      // A file that is not there has no text to show; the error says so.
-      const text = await Deno.readTextFile(file).catch(() => "");
-      return { text, errors };
-    },
-    async edit(line) {
-      const editor = Deno.env.get("VISUAL") || Deno.env.get("EDITOR") || "vi";
-      const inherit = { stdin: "inherit", stdout: "inherit", stderr: "inherit" } as const;
-      await new Deno.Command("/bin/sh", { args: ["-c", `exec ${editor} "$@"`, "sh", `+${line}`, file], ...inherit }).output();
-    },
-  });
+async function withGdb(client: SessionClient, port: number, { debug = "" }: SessionPlan): Promise<SessionClient> {
+  const link = await import("./gdb-link.ts");
+  return link.withGdb(client, port, debug);
 }

@@ -1,0 +1,139 @@
+// The program around its commands: options of all, help, and how errors end it.
+
+import { Command, CommanderError } from "@commander-js/extra-typings";
+import { commandTree } from "./common/command-tree.ts";
+import type { CommandContext, Register } from "./common/command.ts";
+import { ExitCode, Failure } from "./common/failure.ts";
+import { output, report } from "./common/print.ts";
+import { giveUpFor } from "./common/rights.ts";
+import { asciiOption, logLevelOption, logOption, noColorOption, readOnlyOption, themeOption } from "./options/look.ts";
+import { NoPlace } from "../control/places.ts";
+import { PlanError } from "../plans/plan.ts";
+import { documentText, ERROR } from "../queries/documents.ts";
+import { isOfSystem, NoCacheFolder } from "../support/cache.ts";
+import { didYouMean } from "../support/did-you-mean.ts";
+import { VERSION } from "../support/version.ts";
+import { WriteFailure } from "../support/write-all.ts";
+
+/** Commands below a heading of `el2 --help`. */
+export type CommandGroup = readonly [heading: string, commands: readonly Register[]];
+
+/**
+ * The program with these commands. `entry` is its module, for the machine's worker; `exit` takes
+ * the exit code.
+ */
+export function programOf(groups: readonly CommandGroup[], entry: URL, exit: (code: number) => void): Command {
+  const program = new Command("el2")
+    .description("a Gunyah workstation in a terminal: runs arm64 software as VMs under a Gunyah-compatible hypervisor")
+    .version(VERSION, "--version", "print the version")
+    .exitOverride()
+    .configureOutput({
+      writeOut: output,
+      writeErr: (text) => report(text.replace(/\n$/, "")),
+      outputError: (text, write) => write(`el2: ${text.replace(/^error: /, "")}`),
+    })
+    .showHelpAfterError("(--help shows the options and examples)")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  el2                                          run the demo: three VMs that communicate
+  el2 guests fetch debian                      fetch an unmodified Debian kernel and a busybox ramdisk
+  el2 run debian                               run Debian as a VM of the native host
+  el2 boot Image --initrd initrd --stdio       boot a kernel as the primary VM, with its console on this terminal`,
+    )
+    .enablePositionalOptions()
+    .option("--config <file>", "configuration to use instead of ./el2.toml")
+    .addOption(logOption)
+    .addOption(logLevelOption)
+    .addOption(readOnlyOption)
+    .addOption(noColorOption)
+    .addOption(asciiOption)
+    .addOption(themeOption)
+    .action(async (options) => {
+      const { runDemo } = await import("./commands/run.ts");
+      const code = await runDemo(entry, options, context.run);
+      if (code !== undefined) exit(code);
+    });
+  const context: CommandContext = {
+    entry,
+    exit,
+    run: async (args) => void await programOf(groups, entry, exit).parseAsync(args, { from: "user" }),
+  };
+  for (const [heading, commands] of groups) {
+    const before = program.commands.length;
+    for (const register of commands) register(program, context);
+    for (const command of program.commands.slice(before)) command.helpGroup(heading);
+  }
+  strict(program.commands);
+  return program;
+}
+
+/** Runs a command line of a program with these commands, and returns the exit code. */
+export async function runProgram(groups: readonly CommandGroup[], args: readonly string[], entry: URL): Promise<number> {
+  let code: number = ExitCode.Done;
+  const program = programOf(groups, entry, (value) => code = value);
+  giveUpFor(args[0]);
+  try {
+    const names = commandTree(program).commands.map(({ name }) => name);
+    const hidden = program.commands.map((command) => command.name());
+    if (/^[^-]/.test(args[0] ?? "") && ![...hidden, "help"].includes(args[0])) {
+      throw new Failure(`unknown command ${JSON.stringify(args[0])}${didYouMean(args[0], names, "list the commands with el2 --help")}`);
+    }
+    await program.parseAsync(args, { from: "user" });
+    return code || (Deno.exitCode ?? 0);
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.Done : ExitCode.Usage;
+    if (error instanceof WriteFailure) {
+      report(`el2: ${error.message}`);
+      return ExitCode.Failed;
+    }
+    if (error instanceof PlanError || error instanceof Failure || error instanceof NoPlace || error instanceof NoCacheFolder) {
+      const code = error instanceof Failure ? error.code : ExitCode.Usage;
+      report(args.includes("--json") ? errorJson(code, error.message) : `el2: ${error.message}`);
+      return code;
+    }
+    // The surroundings refuse something that nobody has asked them for by name.
+    if (error instanceof Error && isOfSystem(error)) {
+      report(args.includes("--json") ? errorJson(ExitCode.Failed, error.message) : `el2: ${error.message}`);
+      return ExitCode.Failed;
+    }
+    throw error;
+  }
+}
+
+/** Every command, however deep, reports its errors to `main`. */
+function strict(commands: Command["commands"]): void {
+  for (const command of commands) {
+    command.exitOverride().showHelpAfterError("(--help shows the options and examples)");
+    // Commander's own suggestions name options that have nothing to do with what was typed.
+    Object.assign(command, {
+      unknownOption(flag: string): never {
+        const names = command.options.flatMap(({ long, hidden }) => long && !hidden ? [long] : []);
+        return command.error(`unknown option "${flag}"${didYouMean(flag, names)}`, { code: "commander.unknownOption" });
+      },
+    });
+    strict(command.commands);
+  }
+}
+
+const CODE_NAMES: Readonly<Record<number, string>> = {
+  [ExitCode.Failed]: "failed",
+  [ExitCode.Usage]: "config",
+  [ExitCode.NoSession]: "no_session",
+  [ExitCode.TimedOut]: "timeout",
+  [ExitCode.ReadOnly]: "read_only",
+  [ExitCode.Interrupted]: "interrupted",
+};
+
+/**
+ * An error as a line for programs (docs/design/workstation.md §2). The way out stands behind the
+ * last `;`.
+ */
+function errorJson(code: number, text: string): string {
+  const split = text.lastIndexOf("; ");
+  const [message, hint] = split < 0 ? [text, null] : [text.slice(0, split), text.slice(split + 2)];
+  const place = /^([^\s:]+):(\d+):(\d+): /.exec(message);
+  const at = place ? { file: place[1], line: Number(place[2]), col: Number(place[3]) } : null;
+  return documentText(ERROR, { code: CODE_NAMES[code] ?? "failed", message, at, hint });
+}
