@@ -102,7 +102,7 @@ export interface CoreOptions {
 /** When regions are compiled; a sample stands for `slice` instructions. */
 const HOTNESS: Record<Exclude<Tier, "interp">, Hotness & { readonly slice: number }> = {
   jit: { samples: 1, landings: 16, slice: 20_000 },
-  auto: { samples: 24, landings: 2000, slice: 20_000 },
+  auto: { samples: 12, price: 0.4, landings: 2000, slice: 20_000 },
 };
 
 /** The core. It owns the first `CORE_SIZE` bytes of the memory. */

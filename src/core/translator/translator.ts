@@ -33,8 +33,13 @@ import { numberOf } from "./static-values.ts";
 
 /** When regions are compiled. */
 export interface Hotness {
-  /** Samples of a place that make it hot. */
+  /** Samples of a place that make it hot, whatever its size. */
   readonly samples: number;
+  /**
+   * Samples that each instruction of the region costs beside those: what the interpreter has spent
+   * at the place must pay for making it. Nothing by default.
+   */
+  readonly price?: number;
   /** How often the interpreter has to land at a place (decoded/landings.ts). */
   readonly landings: number;
 }
@@ -58,10 +63,24 @@ interface Instant {
   readonly at: number;
 }
 
-/** A place where a region would begin. */
+/** How hot a place is where a region would begin. */
+interface Heat {
+  samples: number;
+  /** When the first was taken, in samples of the translator. */
+  since: number;
+  /** Instructions of the region, as far as somebody has looked. */
+  size: number;
+  /** Of `Hotness.landings` each. */
+  landings: number;
+}
+
+const COLD: Readonly<Heat> = { samples: 0, since: 0, size: 0, landings: 0 };
+
+/** A place where a region would begin, for an instruction that was sampled. */
 interface Place {
   readonly head: number;
   readonly isLoop: boolean;
+  readonly heat: Heat;
 }
 
 /** How much hotter a place can have to be because its page changes. */
@@ -69,6 +88,21 @@ const MOST_REWRITTEN = 64;
 
 /** Places that are remembered. */
 const PLACES_KEPT = 4096;
+
+/**
+ * A function that a hot region calls is compiled with it if it has this part of the samples that it
+ * would need by itself.
+ */
+const CALLEE_PART = 0.2;
+
+/** Instructions of a region for which the interpreter must have landed there once more. */
+const LANDING_PAYS = 100;
+
+/**
+ * Samples after which a place has to have the full price of its region: what gets hot within fewer
+ * will most likely be hot for longer.
+ */
+const HORIZON = 8000;
 
 /** A region that is about to be compiled. */
 interface Draft {
@@ -115,7 +149,8 @@ export class Translator {
   readonly #memory: CodeMemory;
   /** By index of the decoded page. */
   readonly #regions = new Map<number, Set<Region>>();
-  readonly #samples = new Map<number, number>();
+  /** By the decoded instruction where a region would begin. */
+  readonly #heats = new Map<number, Heat>();
   /**
    * How often regions went because their code changed, by the address of the page: its next ones
    * have to be that much hotter.
@@ -130,6 +165,8 @@ export class Translator {
   readonly #flows = new Map<number, Flow>();
   readonly #free: number[] = [];
   #next = 0;
+  /** Samples that were taken. */
+  #taken = 0;
   /** All regions, the oldest first, and the bytes of their code. */
   readonly #live = new Set<Region>();
   #liveBytes = 0;
@@ -149,6 +186,7 @@ export class Translator {
    */
   sample(): void {
     const { words } = this.#memory, low = (address: number) => words[address >> 2];
+    this.#taken++;
     if (low(CPU.LANDING)) {
       this.#land(this.#placeAt(low(CPU.LANDING), CPU.LANDING_PC));
       words[CPU.LANDING >> 2] = 0;
@@ -176,12 +214,25 @@ export class Translator {
     return 1 + (this.#rewritten.get(this.#memory.words[(DECODED_OWNERS >> 2) + page]) ?? 0);
   }
 
-  /** Adds a sample; true when there are so many, which are forgotten then. */
-  #isHot(decoded: number, samples: number): boolean {
-    const count = (this.#samples.get(decoded) ?? 0) + 1;
-    if (count < samples) this.#samples.set(decoded, count);
-    else this.#samples.delete(decoded);
-    return count >= samples;
+  #heatAt(decoded: number): Heat {
+    let heat = this.#heats.get(decoded);
+    if (!heat) {
+      if (this.#heats.size >= PLACES_KEPT) {
+        this.#heats.clear();
+        this.#places.clear();
+      }
+      this.#heats.set(decoded, heat = { ...COLD });
+    }
+    return heat;
+  }
+
+  /**
+   * Whether the time spent at a place pays for a region of so many instructions, if other places
+   * have to be hotter by `factor`.
+   */
+  #pays({ samples, since }: Heat, instructions: number, factor: number): boolean {
+    const age = Math.min(1, (this.#taken - since) / HORIZON);
+    return samples >= factor * (this.hotness.samples + (this.hotness.price ?? 0) * instructions * age);
   }
 
   /**
@@ -194,7 +245,13 @@ export class Translator {
     let { at } = place;
     while (at < INSTRUCTIONS_PER_PAGE && code.isKnown(at) && !translatable(code.word(at))) at++;
     if (at === INSTRUCTIONS_PER_PAGE || !code.isKnown(at) || code.isHead(at)) return;
-    if (this.#isHot(code.decodedAt(at), this.#patience(page))) this.#compile(code, at, true);
+    const heat = this.#heatAt(code.decodedAt(at));
+    if (++heat.landings < this.#patience(page)) return;
+    const pays = (instructions: number) => {
+      const more = this.hotness.price ? Math.floor(instructions / LANDING_PAYS) : 0;
+      return heat.landings >= this.#patience(page) * (1 + more);
+    };
+    this.#compile(code, at, true, pays);
   }
 
   #count({ code, at }: Instant): void {
@@ -202,13 +259,18 @@ export class Translator {
     let place = this.#places.get(decoded);
     if (!place) {
       if (this.#places.size >= PLACES_KEPT) this.#places.clear();
-      this.#places.set(decoded, place = this.#headFor(code, at));
+      const { head, isLoop } = this.#headFor(code, at);
+      this.#places.set(decoded, place = { head, isLoop, heat: this.#heatAt(code.decodedAt(head)) });
     }
-    const { head, isLoop } = place, key = code.decodedAt(head);
+    const { head, isLoop, heat } = place;
     if (code.isHead(head)) return;
     // The interpreter soon finds its way from inside of a region to one of its loops.
-    const factor = !isLoop && this.#isCovered(page, at) ? COVERED_FACTOR : 1;
-    if (this.#isHot(key, this.hotness.samples * factor * this.#patience(page))) this.#compile(code, head, false);
+    const factor = (!isLoop && this.#isCovered(page, at) ? COVERED_FACTOR : 1) * this.#patience(page);
+    if (heat.samples++ === 0) heat.since = this.#taken;
+    if (!this.#pays(heat, heat.size, factor)) return;
+    this.#compile(code, head, false, (instructions) => this.#pays(heat, heat.size = instructions, factor));
+    // No region can begin there: nobody has asked for a price.
+    if (!heat.size) heat.samples = 0;
   }
 
   #isCovered(page: number, at: number): boolean {
@@ -236,7 +298,7 @@ export class Translator {
    * Where a region for an instruction would begin: the head of the innermost loop, or of straight
    * code.
    */
-  #headFor(code: CodeView, at: number): Place {
+  #headFor(code: CodeView, at: number): Pick<Place, "head" | "isLoop"> {
     let loop = -Infinity;
     for (let from = at; from < at + LOOP_REACH && code.has(from) && code.isKnown(from); from++) {
       const { offset } = this.#flowOf(code.word(from));
@@ -256,16 +318,18 @@ export class Translator {
   }
 
   /**
-   * The region at a hot place, and those that it calls as far as they have been executed; `ends`
-   * where other regions begin.
+   * The region at a hot place, and those that it calls as far as they are hot as well; `ends` where
+   * other regions begin. None where the region is not worth it.
    */
-  #draft(code: CodeView, head: number, ends: boolean): Draft[] {
+  #draft(code: CodeView, head: number, ends: boolean, pays: (instructions: number) => boolean): Draft[] {
     const drafts: Draft[] = [], heads = new Set([code.decodedAt(head)]);
     const pending = [{ code, head }];
-    while (pending.length && drafts.length < MODULE_SIZE) {
-      const { code, head } = pending.shift()!;
+    for (let next = pending.shift(); next && drafts.length < MODULE_SIZE; next = pending.shift()) {
+      const { code, head } = next;
       const blocks = discover(code, head, ends && !drafts.length);
       if (!blocks.length) continue;
+      const instructions = blocks.reduce((sum, block) => sum + block.instructions.length, 0);
+      if (drafts.length ? !this.#isWarm(code, blocks, instructions) : !pays(instructions)) continue;
       drafts.push({ code, head, blocks });
       for (const { ending } of blocks) {
         if (ending.kind !== "call" || ending.to === undefined) continue;
@@ -278,10 +342,29 @@ export class Translator {
     return drafts;
   }
 
-  #compile(code: CodeView, head: number, ends: boolean): void {
+  /** Whether a function that a hot region calls has been seen often enough by itself. */
+  #isWarm(code: CodeView, blocks: readonly Block[], count: number): boolean {
+    if (!this.hotness.price) return true;
+    const needed = CALLEE_PART * (this.hotness.samples + this.hotness.price * count);
+    let samples = 0;
+    for (const { first, instructions } of blocks) {
+      for (let at = first; at < first + instructions.length; at++) {
+        const heat = this.#heats.get(code.decodedAt(at));
+        if (heat && (samples += heat.samples) >= needed) return true;
+      }
+    }
+    return false;
+  }
+
+  /** @param pays whether it has been hot enough for so many instructions */
+  #compile(code: CodeView, head: number, ends: boolean, pays: (instructions: number) => boolean): void {
     const start = performance.now();
-    const drafts = this.#draft(code, head, ends);
+    const drafts = this.#draft(code, head, ends, pays);
     if (!drafts.length) return;
+    for (const { code, head } of drafts) {
+      const heat = this.#heats.get(code.decodedAt(head));
+      if (heat) Object.assign(heat, COLD);
+    }
     this.#makeRoom(drafts.length);
     const numbers = drafts.map(() => this.#free.pop() ?? this.#next++);
     const module = new WasmModule().importMemory(this.core.importedMemory).importTable("core", TABLE_NAME, TABLE_SIZE);

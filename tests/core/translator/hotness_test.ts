@@ -1,0 +1,70 @@
+// When regions are made: what the interpreter has spent at a place must pay for its region.
+
+import assert from "node:assert/strict";
+import { type Line, Machine, RAM_BASE } from "../program.ts";
+
+const CODE = RAM_BASE + 0x1000;
+const SLICE = 50;
+/** Samples per instruction of a region. */
+const PRICE = 0.5;
+
+const ADD: Line = ["add x0, x0, x1", 0x8b010000];
+/** An endless loop of so many instructions. */
+const loopOf = (count: number): Line[] => [
+  ...Array.from({ length: count - 1 }, () => ADD),
+  ["b", 0x14000000 | -(count - 1) & 0x3ffffff],
+];
+
+/** Slices until the first region of a program is made; a sample is taken after each. */
+function slicesUntilMade(program: Line[], hotness: { samples: number; price?: number }, slice = SLICE): number {
+  const machine = new Machine({ tier: "auto", hotness: { ...hotness, landings: 60_000, slice } });
+  machine.load(CODE, program);
+  machine.run(slice, CODE);
+  for (let slices = 1; slices < 60_000; slices++) {
+    if (machine.core.translatorCounters!.regions) return slices;
+    machine.run(slice);
+  }
+  throw new Error("no region was made");
+}
+
+Deno.test("without a price a region is made after so many samples, however large it is", () => {
+  for (const size of [8, 400]) assert.equal(slicesUntilMade(loopOf(size), { samples: 6 }), 6, `${size} instructions`);
+});
+
+Deno.test("a place that is hot at once pays little, and one of the same size that is hot now and then pays the whole price", () => {
+  const size = 200, samples = 6, price = 2;
+  const quick = slicesUntilMade(loopOf(size), { samples, price });
+  assert.ok(quick < 2 * samples, `${quick} samples`);
+  // Twenty loops in turn: each has one sample in twenty.
+  const loops = 20, rounds = 10;
+  const program: Line[] = Array.from({ length: loops }, (_, i): Line[] => [
+    ["movz x2, #0x", 0xd2800002 | rounds << 5],
+    ...Array.from({ length: size - 2 }, () => ADD),
+    ["subs x2, x2, #0x1", 0xf1000442],
+    ["b.ne", 0x54000001 | (-(size - 1) & 0x7ffff) << 5],
+    ...i < loops - 1 ? [] : [["b", 0x14000000 | -(loops * (size + 1)) & 0x3ffffff] as Line],
+  ]).flat();
+  const slow = slicesUntilMade(program, { samples, price }, 20 * SLICE) / loops;
+  assert.ok(slow > size * price, `${slow} samples of each`);
+});
+
+Deno.test("a function that a hot loop calls is part of its module only if it was seen to be hot", () => {
+  /** A loop that calls a function in each of its rounds; of its samples one in `size` is of the function. */
+  const calling = (size: number, callee: number): Line[] => [
+    ["bl", 0x94000000 | size],
+    ...Array.from({ length: size - 2 }, () => ADD),
+    ["b", 0x14000000 | -(size - 1) & 0x3ffffff],
+    ...Array.from({ length: callee - 1 }, () => ADD),
+    ["ret", 0xd65f03c0],
+  ];
+  const regionsOfFirstModule = (program: Line[], price: number | undefined) => {
+    const machine = new Machine({ tier: "auto", hotness: { samples: 20, price, landings: 60_000, slice: 997 } });
+    machine.load(CODE, program);
+    machine.run(997, CODE);
+    while (machine.core.translatorCounters!.modules === 0) machine.run(997);
+    return machine.core.translatorCounters!.regions;
+  };
+  assert.equal(regionsOfFirstModule(calling(450, 4), undefined), 2);
+  assert.equal(regionsOfFirstModule(calling(450, 4), PRICE), 1, "a cold function was compiled");
+  assert.equal(regionsOfFirstModule(calling(20, 20), PRICE), 2, "a hot function was left out");
+});
