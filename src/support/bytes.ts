@@ -3,6 +3,9 @@
 /** Bytes that a buffer holds before it grows. */
 const CAPACITY = 64;
 
+/** Bytes that a loop copies sooner than a call. */
+const SHORT = 96;
+
 const encoder = new TextEncoder();
 
 /** Bytes, appended one after the other. */
@@ -62,7 +65,10 @@ export class Bytes {
   /** Appends bytes [from, to) of another buffer. */
   copy(source: Bytes, from: number, to: number): void {
     if (this.#length + to - from > this.#data.length) this.#grow(to - from);
-    this.#data.set(source.#data.subarray(from, to), this.#length);
+    const data = this.#data, bytes = source.#data;
+    let at = this.#length;
+    if (to - from > SHORT) data.set(bytes.subarray(from, to), at);
+    else for (let i = from; i < to; i++) data[at++] = bytes[i];
     this.#length += to - from;
   }
 
@@ -90,6 +96,10 @@ export class Bytes {
 
   /** Appends unsigned LEB128 of an integer below 2^53. */
   unsigned(value: number): void {
+    if (value < 0x4000) {
+      if (value >= 128) this.push(value & 127 | 128);
+      return this.push(value >= 128 ? value >> 7 : value);
+    }
     for (; value >= 128; value = Math.floor(value / 128)) this.push(value % 128 | 128);
     this.push(value);
   }

@@ -7,7 +7,7 @@ import { SP_ALIGNMENT } from "../architecture/exceptions.ts";
 import { constantSlot } from "../interpreter/emitter.ts";
 import { Slot } from "../state/cpu-state.ts";
 import type { Instruction } from "./instruction.ts";
-import { generalBit, generalSlots } from "./register-use.ts";
+import { generalBit } from "./register-use.ts";
 import { bigOf, numberOf } from "./static-values.ts";
 
 /** The value of a register as it was before the instruction, and what was added to it. */
@@ -130,54 +130,82 @@ interface Candidate {
   readonly write: boolean;
 }
 
-/**
- * Where a group of these would begin, and how much it would span; undefined when one compare cannot
- * serve them.
- */
-function extent(members: readonly Candidate[]): { readonly low: number; readonly span: number; readonly alignment: number } | undefined {
-  const alignment = Math.max(...members.map(({ size }) => size));
-  const anchor = members.find(({ size }) => size === alignment)!.offset;
-  if (members.some(({ offset, size }) => (offset - anchor) % size !== 0)) return undefined;
-  const low = anchor - Math.ceil((anchor - Math.min(...members.map(({ offset }) => offset))) / alignment) * alignment;
-  const span = Math.max(...members.map(({ end }) => end)) - low;
-  return span <= LONGEST_SPAN ? { low, span, alignment } : undefined;
+/** Candidates for one group, with the least and the greatest of what they are. */
+interface OpenGroup {
+  readonly candidates: Candidate[];
+  /** The largest size, and the offset of the first with that. */
+  alignment: number;
+  anchor: number;
+  low: number;
+  end: number;
 }
+
+/** Bytes from where a group would begin to its least offset, which is a multiple of `alignment` before `anchor`. */
+const beginOf = (anchor: number, low: number, alignment: number): number => anchor - Math.ceil((anchor - low) / alignment) * alignment;
+
+/** Adds a candidate where one compare can serve all of them; false where it cannot. */
+function joins(group: OpenGroup, candidate: Candidate): boolean {
+  const { size, offset } = candidate;
+  const larger = size > group.alignment;
+  const alignment = larger ? size : group.alignment, anchor = larger ? offset : group.anchor;
+  if ((offset - anchor) % size !== 0) return false;
+  if (larger && !group.candidates.every((other) => (other.offset - anchor) % other.size === 0)) return false;
+  const low = Math.min(group.low, offset), end = Math.max(group.end, candidate.end);
+  if (end - beginOf(anchor, low, alignment) > LONGEST_SPAN) return false;
+  group.candidates.push(candidate);
+  group.alignment = alignment;
+  group.anchor = anchor;
+  group.low = low;
+  group.end = end;
+  return true;
+}
+
+const NO_GROUPS: ReadonlyMap<number, GroupMember> = new Map();
 
 /** Groups of two and more in a block, by the indices of its instructions. */
 export function accessGroups(instructions: readonly Instruction[]): ReadonlyMap<number, GroupMember> {
-  const registers = new Map<number, { readonly base: number; readonly offset: number }>();
-  const members = new Map<number, GroupMember>(), open = new Map<number, Candidate[]>();
-  let bases = 0;
-  const valueOf = (slot: number) => {
-    let value = registers.get(slot);
-    if (!value) registers.set(slot, value = { base: bases++, offset: 0 });
-    return value;
-  };
-  const close = (candidates: readonly Candidate[]) => {
+  let accesses = 0;
+  for (const { addresses } of instructions) if (addresses.access) accesses++;
+  if (accesses < 2) return NO_GROUPS;
+  // Of each general register: what is the same for all with this base, and the distance from it.
+  const bases = new Int32Array(Slot.Dump + 1), offsets = new Float64Array(Slot.Dump + 1);
+  let nextBase = bases.length;
+  for (let slot = 0; slot < bases.length; slot++) bases[slot] = slot;
+  const members = new Map<number, GroupMember>(), open = new Map<number, OpenGroup>();
+  const close = ({ candidates, alignment, anchor, low, end }: OpenGroup) => {
     if (candidates.length < 2) return;
-    const { low, span, alignment } = extent(candidates)!;
-    const group = { span, alignment, write: candidates.some(({ write }) => write) };
-    candidates.forEach(({ index, offset }, i) => members.set(index, { group, offset: offset - low, first: i === 0 }));
+    const begin = beginOf(anchor, low, alignment);
+    const group = { span: end - begin, alignment, write: candidates.some(({ write }) => write) };
+    candidates.forEach(({ index, offset }, i) => members.set(index, { group, offset: offset - begin, first: i === 0 }));
   };
-  instructions.forEach(({ addresses: { access, updates }, use }, index) => {
+  for (let index = 0; index < instructions.length; index++) {
+    const { addresses: { access, updates }, use: { written } } = instructions[index];
     if (access) {
-      const { base, offset } = valueOf(access.slot), { size, count, write } = access;
-      const at = offset + access.offset, candidate = { index, base, offset: at, size, end: at + count * size, write };
+      const base = bases[access.slot], { size, count, write } = access, offset = offsets[access.slot] + access.offset;
+      const candidate = { index, base, offset, size, end: offset + count * size, write };
       const before = open.get(base);
-      if (before && extent([...before, candidate])) before.push(candidate);
-      else {
+      if (!before || !joins(before, candidate)) {
         if (before) close(before);
-        open.set(base, [candidate]);
+        open.set(base, { candidates: [candidate], alignment: size, anchor: offset, low: offset, end: candidate.end });
       }
     }
-    const after = [...updates].map(([slot, sum]) => {
-      const before = sum && valueOf(sum.slot);
-      return [slot, before && sum ? { base: before.base, offset: before.offset + sum.offset } : { base: bases++, offset: 0 }] as const;
-    });
-    for (const slot of generalSlots(use.written.general)) registers.set(slot, { base: bases++, offset: 0 });
-    for (const [slot, value] of after) registers.set(slot, value);
-  });
-  for (const candidates of open.values()) close(candidates);
+    // All sums are of the values before the instruction.
+    const sums: { slot: number; base: number; offset: number }[] = [];
+    for (const [slot, sum] of updates) {
+      if (sum) sums.push({ slot, base: bases[sum.slot], offset: offsets[sum.slot] + sum.offset });
+      else sums.push({ slot, base: nextBase++, offset: 0 });
+    }
+    for (let rest = written.general; rest; rest &= rest - 1) {
+      const bit = 31 - Math.clz32(rest & -rest), slot = bit === 31 ? Slot.SP : bit;
+      bases[slot] = nextBase++;
+      offsets[slot] = 0;
+    }
+    for (const { slot, base, offset } of sums) {
+      bases[slot] = base;
+      offsets[slot] = offset;
+    }
+  }
+  for (const group of open.values()) close(group);
   return members;
 }
 

@@ -9,6 +9,7 @@
 // back is compared with the return address, and anything else is handed on to the caller, with all
 // state in the CPU state.
 
+import { Bytes } from "../../support/bytes.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 import { FAST_MASK, FAST_MODES } from "../fp/arithmetic.ts";
 import type { KnownFlags, Surroundings } from "../interpreter/emitter.ts";
@@ -79,15 +80,38 @@ function emitFast(f: FunctionBuilder, fast: number): void {
   f.i32(0).memory("i64.load", CPU.FPCR).i64(FAST_MODES).op("i64.xor").i64(FAST_MASK).op("i64.and").op("i64.eqz").set(fast);
 }
 
-/** A way out: what it stores, and whether a region there is entered at once. */
+/** A way out: what it stores. */
 interface Exit {
   readonly dirty: Readonly<RegisterSet>;
-  readonly chains: boolean;
 }
+
+/** In the offset of a way out, which is a multiple of four: a region there is entered at once. */
+const CHAINS = 1;
+
+/** Bytes of a function beside its body, in most cases. */
+const MARGIN = 0x400;
+
+/** The code of a body until it is part of its function: one at a time. */
+const scratch = new Bytes(0x1_0000);
+
+/** How many registers a set has. */
+function sizeOf({ general, vector }: Readonly<RegisterSet>): number {
+  return bitsOf(general) + bitsOf(vector);
+}
+
+function bitsOf(mask: number): number {
+  let count = 0;
+  for (let rest = mask; rest; rest &= rest - 1) count++;
+  return count;
+}
+
+/** Whether a set has all of another. */
+const includes = (set: Readonly<RegisterSet>, part: Readonly<RegisterSet>): boolean =>
+  (part.general & ~set.general) === 0 && (part.vector & ~set.vector) === 0;
 
 class RegionFunction {
   /** The body comes first: it decides which ways out there are. */
-  readonly #body = new FunctionBuilder(-1, "body", REGION_PARAMETERS, REGION_RESULTS);
+  readonly #body = new FunctionBuilder(-1, "body", REGION_PARAMETERS, REGION_RESULTS, scratch);
   readonly #flow: ControlFlow;
   readonly #data: DataFlow;
   /** Of the accesses of each node; and the accesses that keep their pages. */
@@ -118,6 +142,9 @@ class RegionFunction {
   readonly #flagsNeeded: (boolean | undefined)[] = [];
   /** Ways out that code shares, by a text of what they do. */
   readonly #exits = new Map<string, Exit>();
+  /** The one that was asked for last. */
+  #latestExit: Exit | undefined;
+  #latestName = "";
   /** The result of a call. */
   readonly #answer = this.#body.local("i64");
   /** The target of a call, in the table. */
@@ -170,29 +197,43 @@ class RegionFunction {
 
   emit(): FunctionBuilder {
     const body = this.#body;
+    scratch.clear();
     this.#tree(0, undefined);
-    const f = new FunctionBuilder(-1, "region", REGION_PARAMETERS, REGION_RESULTS), exits = [...this.#exits];
+    const f = new FunctionBuilder(-1, "region", REGION_PARAMETERS, REGION_RESULTS, new Bytes(scratch.length + MARGIN));
     this.#enter(f);
+    // The block of what is stored last is outermost.
+    const exits = [...this.#exits].sort(([, a], [, b]) => sizeOf(a.dirty) - sizeOf(b.dirty));
     const labels: Record<string, Label> = {};
-    const nest = (rest: readonly [string, Exit][]): void => {
-      if (!rest.length) {
-        f.append(body, labels).op("unreachable");
-        return;
-      }
-      const [[name, exit], ...others] = rest;
-      f.block((label) => {
-        labels[name] = label;
-        nest(others);
-      });
-      this.#state.store(f, exit.dirty);
-      f.get(this.#base).get(this.#offset).op("i64.extend_i32_s").op("i64.add").get(LEFT);
-      if (exit.chains) f.get(DEPTH).callLate(ENTER, true);
-      else f.op("return");
-    };
-    nest(exits);
+    for (const [name] of exits) labels[name] = f.openBlock();
+    f.append(body, labels).op("unreachable");
+    for (let i = exits.length - 1; i >= 0; i--) {
+      f.closeBlock();
+      this.#wayOut(f, exits, i, labels);
+    }
     f.op("unreachable");
     f.locals.push(...body.locals);
     return f;
+  }
+
+  /**
+   * Stores what a way out has to, and continues with one that stores the rest of it; the last of
+   * them leaves.
+   */
+  #wayOut(f: FunctionBuilder, exits: readonly (readonly [string, Exit])[], index: number, labels: Readonly<Record<string, Label>>): void {
+    const [, { dirty }] = exits[index];
+    let rest = index - 1;
+    while (rest >= 0 && !includes(dirty, exits[rest][1].dirty)) rest--;
+    if (rest >= 0) {
+      const [name, { dirty: stored }] = exits[rest];
+      this.#state.store(f, without(dirty, stored));
+      if (rest < index - 1) f.br(labels[name]);
+      return;
+    }
+    this.#state.store(f, dirty);
+    const offset = this.#offset, answer = this.#answer;
+    f.get(this.#base).get(offset).i32(-4).op("i32.and").op("i64.extend_i32_s").op("i64.add").set(answer);
+    f.get(offset).i32(CHAINS).op("i32.and").if(() => void f.get(answer).get(LEFT).get(DEPTH).callLate(ENTER, true));
+    f.get(answer).get(LEFT).op("return");
   }
 
   /** Looks whether the region can run, and loads what it needs. */
@@ -484,9 +525,19 @@ class RegionFunction {
   /** Out of the region, at an instruction. */
   #leave(index: number, dirty: Readonly<RegisterSet>, flags: KnownFlags | undefined, chains: boolean): void {
     settleFlags(this.#body, flags);
-    const name = `${chains} ${dirty.general} ${dirty.vector}`;
-    if (!this.#exits.has(name)) this.#exits.set(name, { dirty: { ...dirty }, chains });
-    this.#body.i32(4 * index).set(this.#offset).brOuter(name);
+    const name = this.#exitNamed(dirty);
+    this.#body.i32(4 * index + (chains ? CHAINS : 0)).set(this.#offset).brOuter(name);
+  }
+
+  /** The name of the way out that stores these registers. */
+  #exitNamed({ general, vector }: Readonly<RegisterSet>): string {
+    const latest = this.#latestExit?.dirty;
+    if (latest && latest.general === general && latest.vector === vector) return this.#latestName;
+    const name = `${general} ${vector}`;
+    let exit = this.#exits.get(name);
+    if (!exit) this.#exits.set(name, exit = { dirty: { general, vector } });
+    this.#latestExit = exit;
+    return this.#latestName = name;
   }
 
   #spend(count: number): void {

@@ -46,7 +46,6 @@ export interface ImportedMemory {
  * chain.
  */
 export class FunctionBuilder {
-  readonly code = new Bytes();
   readonly locals: ValueType[] = [];
   /**
    * Branch hints: position of an `if` or `br_if` in the code, and whether it is likely taken
@@ -56,6 +55,10 @@ export class FunctionBuilder {
   readonly #outerBranches: OuterBranch[] = [];
   readonly #lateCalls: LateCall[] = [];
   #depth = 0;
+  /** The latest `local.set`: its local, and where it begins and ends. */
+  #setLocal = -1;
+  #setAt = 0;
+  #setEnd = 0;
 
   constructor(
     /** Index in the module's function space, for `call`. */
@@ -63,6 +66,7 @@ export class FunctionBuilder {
     readonly name: string,
     readonly parameters: readonly ValueType[],
     readonly results: readonly ValueType[],
+    readonly code: Bytes = new Bytes(),
   ) {}
 
   /** A new local variable; its index counts after the parameters. */
@@ -81,7 +85,9 @@ export class FunctionBuilder {
   op(name: string): this {
     const code = PLAIN_OPCODES.get(name);
     if (!code) throw new Error(`no such WebAssembly instruction: ${name}`);
-    return this.bytes(code);
+    if (code.length === 1) this.code.push(code[0]);
+    else this.code.pushAll(code);
+    return this;
   }
 
   /**
@@ -91,7 +97,8 @@ export class FunctionBuilder {
   memory(name: string, offset = 0): this {
     const entry = MEMORY_OPCODES.get(name);
     if (!entry) throw new Error(`no such WebAssembly load or store: ${name}`);
-    this.code.pushAll(entry.code);
+    if (entry.code.length === 1) this.code.push(entry.code[0]);
+    else this.code.pushAll(entry.code);
     this.code.push(0);
     return this.#unsigned(offset);
   }
@@ -136,13 +143,25 @@ export class FunctionBuilder {
   }
 
   get(local: number): this {
-    this.code.push(0x20);
+    const { code } = this;
+    // Nothing is between: the value is still on the stack where the local is set.
+    if (this.#setLocal === local && this.#setEnd === code.length) {
+      code.buffer[this.#setAt] = 0x22;
+      this.#setLocal = -1;
+      return this;
+    }
+    code.push(0x20);
     return this.#unsigned(local);
   }
 
   set(local: number): this {
-    this.code.push(0x21);
-    return this.#unsigned(local);
+    const { code } = this;
+    this.#setAt = code.length;
+    code.push(0x21);
+    this.#unsigned(local);
+    this.#setLocal = local;
+    this.#setEnd = code.length;
+    return this;
   }
 
   tee(local: number): this {
