@@ -29,6 +29,7 @@ import {
   type VcpuProgress,
   type VcpuState,
 } from "./interface.ts";
+import { ExitCounts } from "./exceptions/exit-counts.ts";
 import { writeCrcTables } from "./interpreter/integer-functions.ts";
 import { AccessKind, Fault, type RamLayout } from "./memory/mmu.ts";
 import { Stage2Pool } from "./memory/stage2.ts";
@@ -147,6 +148,7 @@ export class WasmCore implements DebugCore {
   #budget = 0;
   #behind = 0;
   readonly #exit: Exit;
+  readonly #exitCounts = new ExitCounts();
 
   /** @param ram where guest RAM lies; it must be above `CORE_SIZE` in the memory. */
   constructor(readonly memory: WebAssembly.Memory, readonly ram: RamLayout, options: CoreOptions = {}) {
@@ -213,6 +215,10 @@ export class WasmCore implements DebugCore {
     if (context.armed) this.#disarm(context, context.armed);
     this.#tlbs.release(context);
     this.#freeContexts.push(context.address);
+  }
+
+  get exitCounters(): Readonly<Record<string, number>> {
+    return this.#exitCounts.named();
   }
 
   /** Counters of the translator; undefined if there is none. */
@@ -602,6 +608,7 @@ export class WasmCore implements DebugCore {
     const exit = this.#exit, words = this.#words;
     exit.esr = words[CPU.EXIT_ESR >> 2] >>> 0;
     const kind = exceptionClass(exit.esr);
+    this.#exitCounts.add(exit.reason, kind);
     if (kind !== ExceptionClass.DataAbortLower && kind !== ExceptionClass.InstructionAbortLower) return;
     exit.ipa = this.#doubles[CPU.EXIT_IPA >> 3];
     exit.pa = this.#doubles[CPU.EXIT_PA >> 3];

@@ -101,6 +101,8 @@ export interface Core {
 export interface DebugCore extends Core {
   /** Counters of the translator; undefined if there is none. */
   readonly translatorCounters?: Readonly<TranslatorCounters> | undefined;
+  /** How many exits to EL2 there were, by reason. */
+  readonly exitCounters?: Readonly<Record<string, number>>;
 
   /**
    * `run` stops before the instruction at a virtual address, in all vCPUs that these stage-2 tables

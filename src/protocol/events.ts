@@ -78,6 +78,8 @@ const machineSample = v.object({
    * milliseconds; undefined in tier `interp`.
    */
   translator: v.optional(v.pipe(counters, v.readonly())),
+  /** Exits of vCPUs to EL2, by reason. */
+  exits: v.optional(v.pipe(counters, v.readonly())),
   vms: listOf(vmSample),
 });
 export type MachineSample = Readonly<v.InferOutput<typeof machineSample>>;

@@ -3,6 +3,7 @@
 
 import { controlByte, DEFAULT_PREFIX, readInput } from "./console-input.ts";
 import { ConsoleOutput } from "./console-output.ts";
+import { coreStats } from "./core-stats.ts";
 import { ExitCode } from "../common/failure.ts";
 import { report } from "../common/print.ts";
 import {
@@ -146,8 +147,7 @@ class HeadlessRun {
         this.#last = event.sample;
         return;
       case "ended": {
-        const { instructions, translator } = this.#last ?? {};
-        if (this.options.stats && this.#last) report(JSON.stringify({ schema: "el2.core/1", instructions, translator }));
+        if (this.options.stats && this.#last) report(coreStats(this.#last));
         const { code, message } = this.#cut ?? event.end;
         // What the machine knows of its failure is told before it goes, and says more than notes.
         clearTimeout(this.#telling);

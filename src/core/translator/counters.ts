@@ -13,4 +13,7 @@ export interface TranslatorCounters {
   rewrites: number;
   /** Milliseconds of real time spent compiling. */
   milliseconds: number;
+  /** Of instructions and milliseconds those of the beginning, when the compiler itself is slow. */
+  coldInstructions: number;
+  coldMilliseconds: number;
 }

@@ -91,9 +91,9 @@ const PLACES_KEPT = 4096;
 
 /**
  * A function that a hot region calls is compiled with it if it has this part of the samples that it
- * would need by itself.
+ * would need by itself, or no more instructions than this.
  */
-const CALLEE_PART = 0.2;
+const CALLEE_PART = 0.05, SMALL_CALLEE = 24;
 
 /** Instructions of a region for which the interpreter must have landed there once more. */
 const LANDING_PAYS = 100;
@@ -103,6 +103,9 @@ const LANDING_PAYS = 100;
  * will most likely be hot for longer.
  */
 const HORIZON = 8000;
+
+/** Instructions of regions until the compiler is warm. */
+const COLD_INSTRUCTIONS = 5000;
 
 /** A region that is about to be compiled. */
 interface Draft {
@@ -145,6 +148,8 @@ export class Translator {
     evicted: 0,
     rewrites: 0,
     milliseconds: 0,
+    coldInstructions: 0,
+    coldMilliseconds: 0,
   };
   readonly #memory: CodeMemory;
   /** By index of the decoded page. */
@@ -230,9 +235,14 @@ export class Translator {
    * Whether the time spent at a place pays for a region of so many instructions, if other places
    * have to be hotter by `factor`.
    */
-  #pays({ samples, since }: Heat, instructions: number, factor: number): boolean {
-    const age = Math.min(1, (this.#taken - since) / HORIZON);
-    return samples >= factor * (this.hotness.samples + (this.hotness.price ?? 0) * instructions * age);
+  #pays(heat: Heat, instructions: number, factor: number): boolean {
+    return heat.samples >= factor * this.#price(instructions, heat.since);
+  }
+
+  /** Samples that a region of so many instructions costs where the first was taken at `since`. */
+  #price(instructions: number, since: number): number {
+    const { samples, price = 0 } = this.hotness;
+    return samples + price * instructions * Math.min(1, (this.#taken - since) / HORIZON);
   }
 
   /**
@@ -322,14 +332,14 @@ export class Translator {
    * other regions begin. None where the region is not worth it.
    */
   #draft(code: CodeView, head: number, ends: boolean, pays: (instructions: number) => boolean): Draft[] {
-    const drafts: Draft[] = [], heads = new Set([code.decodedAt(head)]);
+    const drafts: Draft[] = [], heads = new Set([code.decodedAt(head)]), since = this.#heats.get(code.decodedAt(head))?.since ?? 0;
     const pending = [{ code, head }];
     for (let next = pending.shift(); next && drafts.length < MODULE_SIZE; next = pending.shift()) {
       const { code, head } = next;
       const blocks = discover(code, head, ends && !drafts.length);
       if (!blocks.length) continue;
       const instructions = blocks.reduce((sum, block) => sum + block.instructions.length, 0);
-      if (drafts.length ? !this.#isWarm(code, blocks, instructions) : !pays(instructions)) continue;
+      if (drafts.length ? !this.#isWarm(code, blocks, instructions, since) : !pays(instructions)) continue;
       drafts.push({ code, head, blocks });
       for (const { ending } of blocks) {
         if (ending.kind !== "call" || ending.to === undefined) continue;
@@ -342,10 +352,13 @@ export class Translator {
     return drafts;
   }
 
-  /** Whether a function that a hot region calls has been seen often enough by itself. */
-  #isWarm(code: CodeView, blocks: readonly Block[], count: number): boolean {
-    if (!this.hotness.price) return true;
-    const needed = CALLEE_PART * (this.hotness.samples + this.hotness.price * count);
+  /**
+   * Whether a function that a hot region calls is small, or has been seen often enough by itself
+   * since the first sample of that region.
+   */
+  #isWarm(code: CodeView, blocks: readonly Block[], count: number, since: number): boolean {
+    if (!this.hotness.price || count <= SMALL_CALLEE) return true;
+    const needed = CALLEE_PART * this.#price(count, since);
     let samples = 0;
     for (const { first, instructions } of blocks) {
       for (let at = first; at < first + instructions.length; at++) {
@@ -412,7 +425,11 @@ export class Translator {
     );
     this.counters.modules++;
     this.counters.wasmBytes += bytes.length;
-    this.counters.milliseconds += performance.now() - start;
+    const milliseconds = performance.now() - start, { counters } = this;
+    counters.milliseconds += milliseconds;
+    if (counters.instructions > COLD_INSTRUCTIONS) return;
+    counters.coldInstructions = counters.instructions;
+    counters.coldMilliseconds += milliseconds;
   }
 
   /** Takes the oldest regions back where there is no room for `count` more. */

@@ -48,12 +48,14 @@ Deno.test("a place that is hot at once pays little, and one of the same size tha
   assert.ok(slow > size * price, `${slow} samples of each`);
 });
 
-Deno.test("a function that a hot loop calls is part of its module only if it was seen to be hot", () => {
-  /** A loop that calls a function in each of its rounds; of its samples one in `size` is of the function. */
-  const calling = (size: number, callee: number): Line[] => [
-    ["bl", 0x94000000 | size],
-    ...Array.from({ length: size - 2 }, () => ADD),
-    ["b", 0x14000000 | -(size - 1) & 0x3ffffff],
+Deno.test("a function that a hot loop calls is part of its module only if it is small or was seen to be hot", () => {
+  /** A loop that calls a function of so many instructions, and turns `rounds` times in between. */
+  const calling = (rounds: number, callee: number): Line[] => [
+    ["bl", 0x94000005],
+    ["movz x2, #0x", 0xd2800002 | rounds << 5],
+    ["subs x2, x2, #0x1", 0xf1000442],
+    ["b.ne", 0x54ffffe1],
+    ["b", 0x17fffffc],
     ...Array.from({ length: callee - 1 }, () => ADD),
     ["ret", 0xd65f03c0],
   ];
@@ -64,7 +66,8 @@ Deno.test("a function that a hot loop calls is part of its module only if it was
     while (machine.core.translatorCounters!.modules === 0) machine.run(997);
     return machine.core.translatorCounters!.regions;
   };
-  assert.equal(regionsOfFirstModule(calling(450, 4), undefined), 2);
-  assert.equal(regionsOfFirstModule(calling(450, 4), PRICE), 1, "a cold function was compiled");
-  assert.equal(regionsOfFirstModule(calling(20, 20), PRICE), 2, "a hot function was left out");
+  assert.equal(regionsOfFirstModule(calling(3000, 60), undefined), 2);
+  assert.equal(regionsOfFirstModule(calling(3000, 60), PRICE), 1, "a cold function was compiled");
+  assert.equal(regionsOfFirstModule(calling(3000, 6), PRICE), 2, "a small function was left out");
+  assert.equal(regionsOfFirstModule(calling(60, 60), PRICE), 2, "a hot function was left out");
 });
