@@ -1,6 +1,7 @@
 // `--ab REV` of every bench: el2 of this tree and of a revision in turn, and how likely a
 // difference is chance. Only el2 is measured, without QEMU.
 
+import { printDocument } from "./documents.ts";
 import { prefer } from "./machines.ts";
 import { trustedRounds } from "./rounds.ts";
 import { median, permutationTest } from "./statistics.ts";
@@ -54,7 +55,7 @@ export async function compareTrees(
       const ratio = median(after) / median(before), chance = permutationTest(before, after);
       return { name: figure, before, after, ratio, chance, slower: ratio > SLOWER && chance < CHANCE };
     });
-    if (json) return console.log(JSON.stringify({ schema: "el2.bench.ab/2", bench: name, revision, rounds, repeated, doubtful, figures }));
+    if (json) return printDocument({ schema: "el2.bench.ab/2", bench: name, revision, rounds, repeated, doubtful, figures });
     print(revision, figures);
     console.log(`${rounds} rounds, ${repeated} repeated, ${doubtful} doubtful; ${figures.filter(({ slower }) => slower).length} slower`);
   } finally {

@@ -1,6 +1,7 @@
 // `deno task bench boot`: a Debian kernel on el2 and on QEMU in turn, from the start of the process
 // to the first line of user space.
 
+import { printDocument } from "./documents.ts";
 import { catalogEntry, DEBIAN_RELEASES } from "../src/catalog/catalog.ts";
 import type { Contest } from "./ab.ts";
 import { type Guest, type Machine, type Run, stopwatch } from "./machines.ts";
@@ -42,7 +43,7 @@ export async function benchBoot(names: readonly string[], cpuCounts: readonly nu
       if (!json) print(figures);
     }
   }
-  if (json) console.log(JSON.stringify({ schema: "el2.bench.boot/2", rounds, boots: all.map(jsonOf) }));
+  if (json) printDocument({ schema: "el2.bench.boot/2", rounds, boots: all.map(jsonOf) });
 }
 
 /** For `--ab`: seconds to the first line of user space, of each guest with each number of CPUs. */

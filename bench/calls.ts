@@ -2,6 +2,7 @@
 // relative to what an HVC costs on plain QEMU (PSCI_VERSION), in the same run. Guests print a mark
 // before and after 100,000 of each and of an empty loop; the host takes the time.
 
+import { printDocument } from "./documents.ts";
 import { nativeProgram } from "../scripts/native-tools.ts";
 import type { Contest } from "./ab.ts";
 import { type Guest, type Machine, stopwatch } from "./machines.ts";
@@ -98,7 +99,7 @@ function report(spent: ReadonlyMap<string, number[]>, rounds: number, json: bool
   });
   if (json) {
     const rows = results.map(({ name, nanoseconds, ratio, limit, aim, met }) => ({ name, nanoseconds, ratio, limit, aim, met }));
-    console.log(JSON.stringify({ schema: "el2.bench.calls/1", rounds, count: COUNT, control_nanoseconds: unit, rows }));
+    printDocument({ schema: "el2.bench.calls/1", rounds, count: COUNT, control_nanoseconds: unit, rows });
     return;
   }
   console.log(`control: HVC on QEMU (PSCI_VERSION), ns: ${withSpread(spent.get(CONTROL)!, 0)}`);

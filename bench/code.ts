@@ -2,6 +2,7 @@
 // in a guest, code that patches itself, and data in the page of the code that writes to it. An
 // emulator that throws a page's code away at each store falls far behind here.
 
+import { printDocument } from "./documents.ts";
 import type { Contest } from "./ab.ts";
 import { guestMips } from "./core-stats.ts";
 import { buildGuest, measure, measureKernels, printKernels, printRounds, timesOf } from "./kernels.ts";
@@ -20,7 +21,7 @@ export async function benchCode(rounds: number, json: boolean): Promise<void> {
   if (json) {
     const { core, milliseconds } = results[rounds - 1].el2;
     const summary = { guest_mips: guestMips(core, milliseconds), core };
-    console.log(JSON.stringify({ schema: "el2.bench.code/1", rounds, repeated, doubtful, machines: MACHINES, kernels, ...summary }));
+    printDocument({ schema: "el2.bench.code/1", rounds, repeated, doubtful, machines: MACHINES, kernels, ...summary });
     return;
   }
   printKernels(measured);

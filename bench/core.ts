@@ -1,6 +1,7 @@
 // `deno task bench core`: 18 bare-metal kernels, integer code, vectors and floating point, on el2
 // and on QEMU.
 
+import { printDocument } from "./documents.ts";
 import type { Contest } from "./ab.ts";
 import { guestMips } from "./core-stats.ts";
 import { buildGuest, measure, measureKernels, printKernels, printRounds, timesOf } from "./kernels.ts";
@@ -34,7 +35,7 @@ export async function benchCore(rounds: number, json: boolean): Promise<void> {
   if (json) {
     const { core, milliseconds } = results[rounds - 1].el2;
     const summary = { core9, vector4, all18, worst: worst.name, guest_mips: guestMips(core, milliseconds), core };
-    console.log(JSON.stringify({ schema: "el2.bench.core/2", rounds, repeated, doubtful, machines: MACHINES, kernels, ...summary }));
+    printDocument({ schema: "el2.bench.core/2", rounds, repeated, doubtful, machines: MACHINES, kernels, ...summary });
     return;
   }
   printKernels(measured);

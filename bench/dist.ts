@@ -2,6 +2,7 @@
 // To say its version; and to run a machine whose guest ends at once, with the generated core in the
 // cache and without, in turn.
 
+import { printDocument } from "./documents.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../tests/cli/program.ts";
 import { VERSION } from "../src/support/version.ts";
 import { type Contest, figuresPrinted } from "./ab.ts";
@@ -37,7 +38,7 @@ export async function benchDist(rounds: number, json: boolean): Promise<void> {
       machine_seconds: median(cached),
       machine_seconds_core_generated: median(generated),
     };
-    if (json) return console.log(JSON.stringify(result));
+    if (json) return printDocument(result);
     for (const [name, value] of Object.entries(result)) console.log(`${name.padEnd(36)} ${value.toFixed(3)}`);
   } finally {
     await Deno.remove(home, { recursive: true });

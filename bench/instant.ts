@@ -1,6 +1,7 @@
 // `deno task bench instant`: from the start of the process to the prompt of a Debian guest, with a
 // snapshot of it in the cache; in turn with the generated core there as well, and without.
 
+import { printDocument } from "./documents.ts";
 import { PROMPT } from "../src/snapshots/instant.ts";
 import type { Contest } from "./ab.ts";
 import { preferredTree } from "./machines.ts";
@@ -31,7 +32,7 @@ export async function benchInstant(rounds: number, json: boolean): Promise<void>
       prompt_seconds_longest: Math.max(...times),
       prompt_seconds_core_generated: median(generating),
     };
-    if (json) return console.log(JSON.stringify({ schema: "el2.bench.instant/1", ...result }));
+    if (json) return printDocument({ schema: "el2.bench.instant/1", ...result });
     for (const [name, value] of Object.entries(result)) console.log(`${name.padEnd(30)} ${value.toFixed(3)}`);
   } finally {
     await Deno.remove(cache, { recursive: true });

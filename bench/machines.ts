@@ -25,6 +25,8 @@ export interface Guest {
   cpus?: number;
   /** What executes instructions in el2; by default what `el2 boot` takes. */
   tier?: Tier;
+  /** Lines at which CPU time is read. */
+  stamps?: RegExp;
   /** el2 says at its end what its core did: `Run.core`. Not with builds that cannot. */
   stats?: boolean;
 }
@@ -92,6 +94,18 @@ export interface StampedLine {
   text: string;
   /** Milliseconds since the process was started. */
   at: number;
+  /** What the process had used until then, at lines where somebody has asked for it. */
+  cpu?: CpuTime;
+}
+
+/** CPU time of a process in ms, by its threads. */
+export interface CpuTime {
+  /** el2's worker, in which its vCPUs run; nothing with other programs. */
+  vcpus: number;
+  /** V8's threads, nearly all of it for compiling Wasm; nothing with other programs. */
+  compiler: number;
+  /** All threads. */
+  all: number;
 }
 
 /** What a run gave. */
@@ -113,11 +127,17 @@ export interface Run {
  * @throws Error with the end of the console when the line does not come within `timeout` seconds.
  */
 export async function stopwatch(machine: Machine, guest: Guest, timeout: number, until?: RegExp): Promise<Run> {
-  return await watch(machine, await commandLine(machine, guest), timeout, until);
+  return await watch(machine, await commandLine(machine, guest), timeout, until, guest.stamps);
 }
 
 /** Runs a command line as `stopwatch` does a guest. `name` is for messages. */
-export async function watch(name: string, [program, ...args]: readonly string[], timeout: number, until?: RegExp): Promise<Run> {
+export async function watch(
+  name: string,
+  [program, ...args]: readonly string[],
+  timeout: number,
+  until?: RegExp,
+  stamps?: RegExp,
+): Promise<Run> {
   const started = performance.now();
   const child = new Deno.Command(program, { args, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
   const complaint = new Response(child.stderr).text();
@@ -129,7 +149,10 @@ export async function watch(name: string, [program, ...args]: readonly string[],
     const at = performance.now() - started;
     const parts = (rest + text).split("\n");
     rest = parts.pop() ?? "";
-    for (const part of parts) lines.push({ text: part.replace(/\r$/, ""), at });
+    for (const part of parts) {
+      const cpu = stamps?.test(part) ? { cpu: cpuTime(child.pid) } : {};
+      lines.push({ text: part.replace(/\r$/, ""), at, ...cpu });
+    }
     if (until && lines.some((line) => until.test(line.text))) {
       found = true;
       break;
@@ -145,6 +168,20 @@ export async function watch(name: string, [program, ...args]: readonly string[],
     throw new Error(`${name} did not get there within ${timeout} s:\n${end}`);
   }
   return { lines, started, milliseconds, peakMemory, core: coreStats(await complaint) };
+}
+
+/** By the scheduler's clock, which counts in nanoseconds. By another program, as `residentPeak`. */
+function cpuTime(pid: number): CpuTime {
+  const script = `cd /proc/${pid}/task && for t in *; do cat $t/comm $t/schedstat; done`;
+  const { stdout } = new Deno.Command("sh", { args: ["-c", script], stderr: "null" }).outputSync();
+  const time: CpuTime = { vcpus: 0, compiler: 0, all: 0 };
+  for (const [, name, nanoseconds] of new TextDecoder().decode(stdout).matchAll(/^(\D.*)\n(\d+) \d+ \d+$/gm)) {
+    const milliseconds = Number(nanoseconds) / 1e6;
+    time.all += milliseconds;
+    if (name.startsWith("worker-")) time.vcpus += milliseconds;
+    else if (name.startsWith("V8")) time.compiler += milliseconds;
+  }
+  return time;
 }
 
 /** The line of `--stats` in what el2 wrote to stderr. */

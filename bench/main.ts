@@ -1,6 +1,6 @@
 // `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|instant|record|all [--rounds N]
-// [--guest NAME,..] [--cpus N,..] [--set base|cc [--only PROGRAM,..]] [--tier interp|jit|auto]
-// [--json]`: how fast el2 is beside QEMU (TCG, one thread, cortex-a57), measured in the same
+// [--guest NAME,..] [--cpus N,..] [--set base|cc [--only PROGRAM,..]] [--warm] [--busy]
+// [--tier interp|jit|auto] [--json]`: how fast el2 is beside QEMU (TCG, one thread, cortex-a57), measured in the same
 // session, in turn. Only ratios of one session are worth comparing: machines and their load differ.
 // `--ab REV` compares el2 of this tree with el2 of a revision instead; at least four rounds, or
 // chance decides.
@@ -13,6 +13,7 @@ import { benchCode, codeContest } from "./code.ts";
 import { benchCore, coreContest } from "./core.ts";
 import { prefer } from "./machines.ts";
 import { benchDist, distContest } from "./dist.ts";
+import { collectDocuments, nameBench, printCollected } from "./documents.ts";
 import { benchInstant, instantContest } from "./instant.ts";
 import { benchMark, markContest } from "./mark.ts";
 import { benchNet, netContest } from "./net.ts";
@@ -23,7 +24,7 @@ import { benchUserland, USERLAND_SETS, userlandContest } from "./userland.ts";
 
 const USAGE =
   "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|instant|record|all [--rounds N] [--guest NAME,..] [--cpus N,..] " +
-  "[--set base|cc [--only PROGRAM,..]] [--tier interp|jit|auto] [--ab REV] [--json]";
+  "[--set base|cc [--only PROGRAM,..]] [--warm] [--busy] [--tier interp|jit|auto] [--ab REV] [--json]";
 
 const { values, positionals: [what] } = parseArgs({
   args: Deno.args,
@@ -36,6 +37,8 @@ const { values, positionals: [what] } = parseArgs({
     only: { type: "string" },
     tier: { type: "string" },
     ab: { type: "string" },
+    warm: { type: "boolean", default: false },
+    busy: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
   },
 });
@@ -45,7 +48,7 @@ const guests = values.guest?.split(",") ?? BOOT_GUESTS;
 const cpus = values.cpus?.split(",").map(Number) ?? BOOT_CPUS;
 const tier = TIERS.find((tier) => tier === values.tier);
 prefer(tier);
-const only = values.only?.split(",");
+const userland = { only: values.only?.split(","), warm: values.warm, busy: values.busy };
 /** What each name measures: el2 beside QEMU, or with `--ab` beside another revision. */
 const benches: Record<string, { run: () => Promise<void>; contest: Contest }> = {
   core: { run: () => benchCore(rounds, values.json), contest: coreContest },
@@ -58,21 +61,23 @@ const benches: Record<string, { run: () => Promise<void>; contest: Contest }> = 
   record: { run: () => benchRecord(rounds, values.json), contest: recordContest },
   net: { run: () => benchNet(rounds, values.json), contest: netContest },
   tui: { run: () => benchTui(rounds, values.json), contest: tuiContest },
-  userland: { run: () => benchUserland(sets, rounds, values.json, only), contest: userlandContest(sets, only) },
+  userland: { run: () => benchUserland(sets, rounds, values.json, userland), contest: userlandContest(sets, userland) },
 };
-/** What `all` runs: the issue's figures of speed. */
-const ALL = ["core", "mark", "boot", "userland", "calls"];
-const chosen = what === "all" ? ALL : [what ?? ""];
+const chosen = what === "all" ? Object.keys(benches) : [what ?? ""];
 const refused = values.tier !== undefined && !tier ||
   (values.guest ?? values.cpus) !== undefined && !chosen.includes("boot") ||
   !cpus.every((count) => Number.isInteger(count) && count >= 1 && count <= 8) ||
-  values.only !== undefined && (what !== "userland" || values.set === undefined);
+  values.only !== undefined && (what !== "userland" || values.set === undefined) ||
+  (values.warm || values.busy) && !chosen.includes("userland");
 if (refused || !chosen.every((name) => Object.hasOwn(benches, name)) || !Number.isInteger(rounds) || rounds < 1 || sets.length === 0) {
   console.error(USAGE);
   Deno.exit(2);
 }
+if (values.json && chosen.length > 1) collectDocuments();
 for (const name of chosen) {
+  nameBench(name);
   const { run, contest } = benches[name];
   if (values.ab === undefined) await run();
   else await compareTrees(name, contest, values.ab, tier, rounds, values.json);
 }
+printCollected();

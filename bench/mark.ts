@@ -1,6 +1,7 @@
 // `deno task bench mark`: the bare-metal program `mark` (bench/suites/mark) on el2 and on QEMU in
 // turn, whole processes and each kernel.
 
+import { printDocument } from "./documents.ts";
 import type { Contest } from "./ab.ts";
 import { guestMips, printCore } from "./core-stats.ts";
 import { timesOf } from "./kernels.ts";
@@ -70,9 +71,7 @@ export async function benchMark(rounds: number, json: boolean): Promise<void> {
     if (json) {
       const kernels = names.map((name) => ({ name, el2: times("el2", name), qemu: times("qemu", name) }));
       const measured = { el2: process("el2"), qemu: process("qemu"), ratios, kernels, guest_mips: guestMips(core, milliseconds), core };
-      console.log(
-        JSON.stringify({ schema: "el2.bench.mark/1", scale: SCALE, rounds, repeated, doubtful, machines: MACHINES, ...measured }),
-      );
+      printDocument({ schema: "el2.bench.mark/1", scale: SCALE, rounds, repeated, doubtful, machines: MACHINES, ...measured });
       return;
     }
     console.log(`kernel    el2 ms  QEMU ms  QEMU time / el2 time: median (least-greatest) of ${rounds}, scale ${SCALE}, checksums equal`);

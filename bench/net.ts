@@ -2,6 +2,7 @@
 // switch (`pair:NAME`). QEMU: two machines whose cards are joined by a socket. Both run the same
 // Debian kernel and the same busybox; the host takes the time of a fetch over HTTP.
 
+import { printDocument } from "./documents.ts";
 import { catalogEntry } from "../src/catalog/catalog.ts";
 import { withEntries } from "../src/formats/cpio.ts";
 import type { Contest } from "./ab.ts";
@@ -130,9 +131,7 @@ export async function benchNet(rounds: number, json: boolean): Promise<void> {
     const ratios = results.map(({ el2, qemu }) => el2 / qemu);
     if (json) {
       const counts = { rounds, repeated, doubtful };
-      console.log(
-        JSON.stringify({ schema: "el2.bench.net/1", guest: manifest.name, ...counts, mib_per_second: speed, ratios, limit: LIMIT }),
-      );
+      printDocument({ schema: "el2.bench.net/1", guest: manifest.name, ...counts, mib_per_second: speed, ratios, limit: LIMIT });
       return;
     }
     console.log(`${manifest.about}: ${SIZE} MiB by HTTP from VM to VM, median (least-greatest) of ${rounds} rounds`);

@@ -1,6 +1,7 @@
 // `deno task bench record`: what recording costs a run, in CPU time of the whole process. The same
 // run with and without `--record`, in turn.
 
+import { printDocument } from "./documents.ts";
 import { catalogEntry } from "../src/catalog/catalog.ts";
 import type { Contest } from "./ab.ts";
 import { el2 } from "./machines.ts";
@@ -62,7 +63,7 @@ export async function benchRecord(rounds: number, json: boolean): Promise<void> 
     if (json) all.push({ run: name, ...measured, cost: costs(measured) });
     else print(name, measured);
   }
-  if (json) console.log(JSON.stringify({ schema: "el2.bench.record/1", rounds, runs: all }));
+  if (json) printDocument({ schema: "el2.bench.record/1", rounds, runs: all });
 }
 
 async function measure(words: readonly string[]): Promise<Costs> {

@@ -3,6 +3,7 @@
 // three sizes, and 0 bytes when nothing changes; then what a person waits for
 // (docs/design/workstation.md §7).
 
+import { printDocument } from "./documents.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import { cpuUsage } from "node:process";
 import { busyPlan, CountingTerminal, openSession, showOn } from "./busy-demo.ts";
@@ -155,7 +156,7 @@ export async function benchTui(rounds: number, json: boolean): Promise<void> {
     slow_link_longest_machine_ms: median(links.map((one) => one.machine)),
     start_to_answer_seconds: median(starts),
   };
-  if (json) return console.log(JSON.stringify(result));
+  if (json) return printDocument(result);
   for (const [name, value] of Object.entries(result)) {
     console.log(`${name.padEnd(50)} ${[value].flat().map((one) => one.toFixed(2)).join(" to ")}`);
   }

@@ -1,11 +1,12 @@
 // `deno task bench userland`: Debian's own programs in a Debian guest (scripts/suites.ts) on el2
 // and on QEMU in turn. The digests of what they print must be QEMU's of the same run.
 
+import { printDocument } from "./documents.ts";
 import { catalogEntry } from "../src/catalog/catalog.ts";
 import { type Suite, suiteInitrd } from "../scripts/suites.ts";
 import type { Contest } from "./ab.ts";
 import { guestMips, printCore } from "./core-stats.ts";
-import { type CoreStats, type Guest, type Machine, MACHINES, stopwatch } from "./machines.ts";
+import { type CoreStats, type CpuTime, type Guest, type Machine, MACHINES, stopwatch } from "./machines.ts";
 import { trustedRounds } from "./rounds.ts";
 import { geometricMean, median, withSpread } from "./statistics.ts";
 
@@ -22,6 +23,7 @@ const MEMORY = 1024;
 /** A program's run. */
 export interface ProgramRun {
   milliseconds: number;
+  cpu: CpuTime;
   /** Exit code and digest of standard output, as one text. */
   outcome: string;
 }
@@ -42,15 +44,23 @@ export async function suiteGuest(suite: Suite, script: string, only: readonly st
   return { kernel: `${folder}/Image`, initrd: await suiteInitrd(suite), append: words.join(" "), memory: MEMORY };
 }
 
-/** Runs a set on a machine. */
+const NO_TIME: CpuTime = { vcpus: 0, compiler: 0, all: 0 };
+
+const since = (before: CpuTime, after: CpuTime): CpuTime => ({
+  vcpus: after.vcpus - before.vcpus,
+  compiler: after.compiler - before.compiler,
+  all: after.all - before.all,
+});
+
+/** Runs a set on a machine; of programs that ran several times, the last run counts. */
 export async function runSet(machine: Machine, guest: Guest): Promise<SetRun> {
-  const { lines, milliseconds, core } = await stopwatch(machine, { ...guest, stats: true }, TIMEOUT);
+  const { lines, milliseconds, core } = await stopwatch(machine, { ...guest, stats: true, stamps: /^BENCH-/ }, TIMEOUT);
   const programs = new Map<string, ProgramRun>();
-  let begun = 0;
-  for (const { text, at } of lines) {
+  let begun = 0, before = NO_TIME;
+  for (const { text, at, cpu = NO_TIME } of lines) {
     const [, word, name, outcome] = /^BENCH-(BEGIN|END) (\S+) ?(rc=\d+ md5=\w+)?/.exec(text) ?? [];
-    if (word === "BEGIN") begun = at;
-    else if (word === "END") programs.set(name, { milliseconds: at - begun, outcome });
+    if (word === "BEGIN") [begun, before] = [at, cpu];
+    else if (word === "END") programs.set(name, { milliseconds: at - begun, cpu: since(before, cpu), outcome });
   }
   if (!lines.some(({ text }) => text.startsWith("EL2-DONE rc=0"))) {
     throw new Error(`${machine} did not finish: ${lines.slice(-10).map(({ text }) => text).join("\n")}`);
@@ -58,14 +68,50 @@ export async function runSet(machine: Machine, guest: Guest): Promise<SetRun> {
   return { programs, milliseconds, core };
 }
 
-/** For `--ab`: milliseconds of each program. */
-export function userlandContest(sets: readonly UserlandSet[], only: readonly string[] = []): Contest {
+/** How a set is run. */
+export interface UserlandOptions {
+  /** These programs alone. */
+  readonly only?: readonly string[];
+  /** Each program three times in a boot; the last run counts. */
+  readonly warm?: boolean;
+  /** Another process keeps a CPU busy. */
+  readonly busy?: boolean;
+}
+
+/** Runs of a program with `warm`. */
+const WARM_RUNS = 3;
+
+function guestsOf(sets: readonly UserlandSet[], { only, warm }: UserlandOptions): Promise<Guest[]> {
+  return Promise.all(sets.map(async (set) => {
+    const guest = await suiteGuest(set, set, only);
+    return warm ? { ...guest, append: `${guest.append} el2=times:${WARM_RUNS}` } : guest;
+  }));
+}
+
+/** Does `work` while another process keeps a CPU busy, if that is wanted. */
+async function beside<T>(busy: boolean | undefined, work: () => Promise<T>): Promise<T> {
+  if (!busy) return await work();
+  const other = new Deno.Command(Deno.execPath(), { args: ["eval", "for (;;);"], stdin: "null" }).spawn();
+  try {
+    return await work();
+  } finally {
+    other.kill("SIGKILL");
+    await other.status;
+  }
+}
+
+/** For `--ab`: milliseconds of each program, and of CPU time. */
+export function userlandContest(sets: readonly UserlandSet[], options: UserlandOptions = {}): Contest {
   return async () => {
-    const guests = await Promise.all(sets.map((set) => suiteGuest(set, set, only)));
+    const guests = await guestsOf(sets, options);
     return async () => {
       const figures = new Map<string, number>();
       for (const guest of guests) {
-        for (const [name, { milliseconds }] of (await runSet("el2", guest)).programs) figures.set(name, milliseconds);
+        for (const [name, { milliseconds, cpu }] of (await runSet("el2", guest)).programs) {
+          figures.set(name, milliseconds);
+          figures.set(`${name} CPU of vCPUs`, cpu.vcpus);
+          figures.set(`${name} CPU of all`, cpu.all);
+        }
       }
       return figures;
     };
@@ -80,9 +126,10 @@ export async function benchUserland(
   sets: readonly UserlandSet[],
   rounds: number,
   json: boolean,
-  only: readonly string[] = [],
+  options: UserlandOptions = {},
 ): Promise<void> {
-  const guests = await Promise.all(sets.map((set) => suiteGuest(set, set, only)));
+  const { only = [], warm = false, busy = false } = options;
+  const guests = await guestsOf(sets, options);
   /** What el2's core did in each set of the last round. */
   let cores: Pick<SetRun, "core" | "milliseconds">[] = [];
   const { results, repeated, doubtful } = await trustedRounds(rounds, async () => {
@@ -90,7 +137,7 @@ export async function benchUserland(
     cores = [];
     for (const guest of guests) {
       for (const machine of MACHINES) {
-        const { programs, ...whole } = await runSet(machine, guest);
+        const { programs, ...whole } = await beside(busy, () => runSet(machine, guest));
         for (const [name, run] of programs) round[machine].set(name, run);
         if (machine === "el2") cores.push(whole);
       }
@@ -109,15 +156,24 @@ export async function benchUserland(
   const overall = results.map((_, round) => geometricMean(ratios.map((each) => each[round])));
   const worst = ratios.map(median).reduce((least, ratio, index, all) => ratio < all[least] ? index : least, 0);
   if (json) {
-    const programs = names.map((name, index) => ({ name, el2: times("el2", name), qemu: times("qemu", name), ratios: ratios[index] }));
+    const programs = names.map((name, index) => ({
+      name,
+      el2: times("el2", name),
+      qemu: times("qemu", name),
+      ratios: ratios[index],
+      el2_cpu: results.map((round) => round.el2.get(name)!.cpu),
+    }));
     const core = cores.map(({ core, milliseconds }) => ({ guest_mips: guestMips(core, milliseconds), ...core }));
     const summary = { geomean: overall, worst: names[worst], core };
-    console.log(JSON.stringify({ schema: "el2.bench.userland/1", sets, rounds, repeated, doubtful, programs, ...summary }));
+    printDocument({ schema: "el2.bench.userland/1", sets, warm, busy, rounds, repeated, doubtful, programs, ...summary });
     return;
   }
-  console.log(`program          el2 ms  QEMU ms  QEMU time / el2 time: median (least-greatest) of ${rounds}, digests equal`);
+  const how = [warm && `run ${WARM_RUNS} of a boot`, busy && "one CPU kept busy"].filter(Boolean).map((part) => `, ${part}`).join("");
+  console.log(`program          el2 ms  QEMU ms  CPU ms of vCPUs, of V8  QEMU time / el2 time: median (least-greatest) of ${rounds}${how}`);
   names.forEach((name, index) => {
-    const columns = MACHINES.map((machine) => median(times(machine, name)).toFixed(0).padStart(8));
+    const cpu = (part: "vcpus" | "compiler") => median(results.map((round) => round.el2.get(name)!.cpu[part]));
+    const figures = [...MACHINES.map((machine) => median(times(machine, name))), cpu("vcpus"), cpu("compiler")];
+    const columns = figures.map((figure) => figure.toFixed(0).padStart(8));
     console.log(`${name.padEnd(15)} ${columns.join(" ")}  ${withSpread(ratios[index])}`);
   });
   console.log(`geomean of ${names.length}   ${withSpread(overall)}; ${repeated} rounds repeated, ${doubtful} doubtful`);

@@ -6,7 +6,38 @@ b sha256-soft env OPENSSL_armcap=0x1 openssl dgst -sha256 /tmp/data
 b aes256ctr openssl enc -aes-256-ctr -K 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff -iv 000102030405060708090a0b0c0d0e0f -in /tmp/data
 b aes256ctr-neon env OPENSSL_armcap=0x1 openssl enc -aes-256-ctr -K 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff -iv 000102030405060708090a0b0c0d0e0f -in /tmp/data
 b chacha20 openssl enc -chacha20 -K 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff -iv 000102030405060708090a0b0c0d0e0f -in /tmp/data
-b rsa2048 sh -c 'openssl genrsa -out /tmp/k 1024 2>/dev/null && echo ok'
+# A key of this bench alone: checking it tests both primes, and a signature is the same each time.
+cat > /tmp/k <<'X'
+-----BEGIN PRIVATE KEY-----
+MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQCl2wNKVRajod1u
+Y0cPH83ao7KglRl4athvq0rog/ifnH5S6Nozkj68V0USfnn/mAgNmQYO6t796YQo
+cihqYXhGEqF01rNE8NE0EhJv/6EUDZoboHpoZnN12eXrsvb3RAWWIpWtpuEyZVwe
+1VMJHc1X2V4RwLayYVG5KLv78MV1k+ijZhdiqd0+lRaJjh8CtYAli1ejm+qKR5yk
+sO55Mic264YRQPU5OQNBSm0R9pLKUAdL84ASM6rpBzZ/Wq8B/qPdT0Ets6mivUZW
+nPZLkfdWMKmOCyTiz6quYRhD1aPi6BN4a1jNL0h80SMEI2cUumDARI8d0EbvnToX
+pQFv1F4jAgMBAAECggEAJcwpTk3g6G6xj4ApiA1X9Q1cXpNMKDC1XZGccyvsQ7e+
+5Dczzw/zoymCUMopFHI515t5kXm+UwBeQXdutXu8FMAXMpDhbwMwshyyPfr0YyUM
+a2JhsxwyEPgVGWeCN+y1FzePg/Elnj4SReaY01mK3AvqD8KrADEEll1tpeeDoJ00
+M4Gm4b91NJf2h2oBMHVjwVBgVF1evURMAoocoDkA6181l3pgUZrr1l1eOFlJQbpX
+K29PAhsf6Iands3pcu+xHNceq4H63vOfv2tlIFK5XHMR1XmEsHIPVL351uVKwn5Q
+zy48ctbYcRDhi1CZUbcL6MNl5XPz1jtlk/5lDkVCIQKBgQDTFX+igQxqCu+L84ze
+R8I2FLT2wXTraLpxgRh1akmOnx2p/UuM4vxLluu0yaPv1lsxtXWmyPscIEqx2eY6
+VL9aQdymxNDsv85SnLd5IlNdMRv7CoqbyRDPAFl18g2992rJo1Mzn0fnmFBFRqkI
+pP7NX7s/P+HLQ+WdDLc/o2R+gwKBgQDJJcICbZ7ODatVK4ukdk91P1h2fBYpuPgG
+gRpRIfDUX0XiwDyuQuYS6Ek7ok9EQr++aMu1utM03PgzepJjF+RmXkLZlA9JqVeD
+conj1jXop0En9gT59BEVlVepOq6UQh2UeF9ppS258Daah4a3WvX86eKt29NuPPXy
+mckeXvKP4QKBgAoXRAPDwZEsNqltGjXiHlGxibkmJG3AkvEsJ7wtOZj82FExD7SL
+gV4nt9rrrM+hYrisoRQ5FXARxyBbd1sghAlPjrnWPNqkjLt8THUZA/03hMvqhBfQ
+c+JBdQVjbe6/7jX3fdnA6pISwPue1iPYp2mwAuaSKjwqYcaxPe1n5Tz7AoGAH/2Q
+UICMrCrCYAZP7DUgx/3uHNH5WGNhlu87d0HVooEQhVKbk/9xxfoJg6F5x9px0l+q
+Xlm7M4IdO1q4I2huW9WL/jys/cMf9vjlc0XjRwAqvadD/VjSysL4sSJzF4M4Xx+R
+1SR/FD5fAM6jH1ApJTMxaQM4KiUp3I6WzOy+2SECgYEAjsi30VWTajFzxpfZbULD
+4c8LKHKAWianVT455J96uX18PXY0mkkV9ktdt6MYVbBL6af7bKOLg76ZfhVMlLRQ
+CcTwEysZ8/d1mKcqE0aiLMb8/Cg0v9XTua+4IYSZDiL/7/3yKupUmtwab0yqp9CS
++wOqMpu/Q0xEyJnBBxwd/MA=
+-----END PRIVATE KEY-----
+X
+b rsa2048 sh -c 'openssl rsa -check -noout -in /tmp/k && for i in 1 2 3 4; do echo $i | openssl dgst -sha256 -sign /tmp/k | md5sum; done'
 b busybox-md5 busybox md5sum /tmp/data
 b gzip busybox gzip -c /tmp/data
 b zstd zstd -q -3 -c /tmp/data
