@@ -22,7 +22,7 @@ function loadedBy(file: URL): URL[] {
   return loaded;
 }
 
-/** The chains of modules by which a file loads each of these others with itself; none where it does not. */
+/** For each unwanted module that a file loads with itself: the chain of modules up to it. */
 function chainsTo(entry: string, unwanted: (module: string) => boolean): string[][] {
   const from = new Map<string, string>([[new URL(entry, SOURCE).href, ""]]);
   for (const file of from.keys()) {

@@ -1,4 +1,5 @@
-// Sessions on a terminal: the TUI, for a machine of this process and for sessions that run elsewhere.
+// Sessions on a terminal: the TUI, for a machine of this process and for sessions that run
+// elsewhere.
 
 import { ownProgram } from "./own-program.ts";
 import type { ShowOptions } from "./show.ts";

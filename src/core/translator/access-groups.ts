@@ -140,7 +140,7 @@ interface OpenGroup {
   end: number;
 }
 
-/** Bytes from where a group would begin to its least offset, which is a multiple of `alignment` before `anchor`. */
+/** Where a group begins: at `low` or before, a multiple of `alignment` before `anchor`. */
 const beginOf = (anchor: number, low: number, alignment: number): number => anchor - Math.ceil((anchor - low) / alignment) * alignment;
 
 /** Adds a candidate where one compare can serve all of them; false where it cannot. */
