@@ -9,6 +9,7 @@ import { ErrorCode } from "../abi/errors.ts";
 import { RmError } from "../abi/rpc/errors.ts";
 import { hypercallErrno, rmErrno } from "../host/gunyah/rm-errors.ts";
 import { UNSEEN } from "./event-log.ts";
+import { eventSentence } from "./event-sentence.ts";
 import type { View } from "./inspected.ts";
 import { vmStateWord } from "./read-vms.ts";
 import type { Json, RowOf } from "../queries/table.ts";
@@ -82,7 +83,9 @@ export function eventRow(event: TraceEvent, nameOf?: NameOf): RowOf<typeof EVENT
   const { refused = false, ...given } = fields;
   const symbol = typeof given.pc === "bigint" ? nameOf?.(vcpu.split("/")[0], given.pc) : undefined;
   const args = symbol === undefined ? given : { ...given, symbol };
-  const words = fieldsText(args);
+  const words = fieldsText(
+    name === VM_STATUS.name && typeof args.vm_state === "number" ? { ...args, vm_state: stateName(args.vm_state) } : args,
+  );
   const outcome = result ? ` -> ${result.name}${result.fields ? ` ${fieldsText(result.fields)}` : ""}` : "";
   return {
     id: `ev:${eventName(event)}`,
@@ -92,7 +95,7 @@ export function eventRow(event: TraceEvent, nameOf?: NameOf): RowOf<typeof EVENT
     vm: typeof fields.about === "string" && fields.about.startsWith("vm:") ? fields.about : vmId(vcpu),
     kind,
     name,
-    text: `${name}${words && ` ${words}`}${outcome}`,
+    text: eventSentence(event) ?? `${name}${words && ` ${words}`}${outcome}`,
     res: result ? result.name : null,
     refused: result?.refused ?? refused === true,
     why: whyId(why),
@@ -102,6 +105,9 @@ export function eventRow(event: TraceEvent, nameOf?: NameOf): RowOf<typeof EVENT
     results: plain(result?.fields ?? {}),
   };
 }
+
+/** The state of a VM as the resource manager's documents write it: `INIT_FAILED`. */
+const stateName = (state: number) => vmStateWord(state).toUpperCase();
 
 /** Which kinds a list of names means; all where none is named. */
 export function kindsOf(names: string | undefined): ReadonlySet<TraceKind> {

@@ -21,7 +21,7 @@ import { Mouse, type MouseHost } from "./mouse.ts";
 import { Navigation } from "./navigation.ts";
 import { TimeMarks } from "./time-marks.ts";
 import { type Fork, TimeMenu } from "./time-menu.ts";
-import type { Overlay } from "./overlay.ts";
+import { type Overlay, TextOverlay } from "./overlay.ts";
 import { Pace } from "./pace.ts";
 import { OtherSessions, type Start } from "./other-sessions.ts";
 import type { OwnProgram } from "./own-program.ts";
@@ -538,7 +538,11 @@ export class App {
 
   /** To the clipboard; what is more than terminals take, to a file. */
   #copy(text: string): void {
-    if (text.length > LONGEST_COPY) return this.#toFile("el2-copy.txt", text, "too long for the clipboard:");
+    if (text.length > LONGEST_COPY) {
+      const accept = (name: string) => this.#toFile(name, text, "too long for the clipboard:");
+      this.#overlay = new TextOverlay({ sign: "too long for the clipboard; write it to: ", text: "el2-copy.txt", accept });
+      return;
+    }
     this.port.copy(text);
     this.#say(`copied: ${text}`);
   }

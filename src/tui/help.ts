@@ -48,7 +48,8 @@ export class HelpOverlay implements Overlay {
     if (key.name === "Down" || key.name === "PgDn") this.#top += key.name === "Down" ? 1 : PAGE;
     else if (key.name === "Up" || key.name === "PgUp") this.#top = Math.max(0, this.#top - (key.name === "Up" ? 1 : PAGE));
     else if (key.name === "Backspace") this.#search = this.#search.slice(0, -1);
-    else if (action?.name === "help.leave" && (this.#search === "" || key.name.length > 1)) return false;
+    // A letter begins a word to search for, also where it closes other overlays.
+    else if (action?.name === "help.leave" && (key.name.length > 1 || key.name === "?" && this.#search === "")) return false;
     else if (key.name.length === 1 || key.name === "Space") {
       this.#search += keyText(key);
       this.#top = 0;

@@ -137,12 +137,17 @@ export class ListActions {
     );
   }
 
-  /** Writes the rows of the list that are shown to a file. */
+  /** Asks for a file, and writes the rows of the list that are shown to it. */
   exportRows(): void {
-    const { say, toFile } = this.host;
+    const { say, show, toFile } = this.host;
     this.onTable((pane) => {
-      if (pane.rows.length === 0) return say("the list is empty");
-      toFile(`el2-${pane.name}.ndjson`, pane.rows.map((row) => `${JSON.stringify(row)}\n`).join(""), `${pane.rows.length} rows`);
+      const { rows } = pane;
+      if (rows.length === 0) return say("the list is empty");
+      const accept = (name: string) => {
+        if (name.trim() === "") return say("rows need a file to be written to", "bad");
+        toFile(name, rows.map((row) => `${JSON.stringify(row)}\n`).join(""), `${rows.length} rows`);
+      };
+      show(new TextOverlay({ sign: "write the rows to: ", text: `el2-${pane.name}.ndjson`, accept }));
     });
   }
 }

@@ -111,6 +111,9 @@ Deno.test("W61: each screen's rows are those of its command at the same instant"
 Deno.test("e writes the rows of a list to a file, and what is too long for a clipboard goes to one", async () => {
   const rig = new Rig();
   await rig.keys("2e");
+  assert.deepEqual(rig.saved, []);
+  assert.match(await rig.text(), /write the rows to: el2-vcpus\.ndjson/);
+  await rig.press("enter");
   const [[name, text]] = rig.saved;
   assert.equal(name, "el2-vcpus.ndjson");
   assert.deepEqual(text.trimEnd().split("\n").map((line) => JSON.parse(line).id), ["vcpu:debian/0", "vcpu:debian/1", "vcpu:rt/0"]);
@@ -121,6 +124,8 @@ Deno.test("e writes the rows of a list to a file, and what is too long for a cli
     return query.table === "events" ? { ...answer, rows: answer.rows.map((row) => ({ ...row, text: long })) } : answer;
   };
   await rig.keys("9gyj");
+  assert.match(await rig.text(), /too long for the clipboard; write it to: el2-copy\.txt/);
+  await rig.press("enter");
   assert.deepEqual([rig.copied, rig.saved.length, rig.saved[1][0]], [[], 2, "el2-copy.txt"]);
   assert.ok(rig.saved[1][1].length > 70_000);
 });

@@ -167,3 +167,12 @@ Deno.test("the help begins with the pane that one is in, and marks what is searc
   const hits = Array.from({ length: 36 }, (_, y) => row(rig, y)).flat().filter(({ background }) => roleOf(background) === "hitbg");
   assert.match(hits.map(({ text }) => text).join(""), /^(fold)+$/);
 });
+
+Deno.test("a word that begins with q is searched for in the help, and no key of it does anything else", async () => {
+  const rig = new Rig();
+  await rig.keys("2?queue");
+  assert.match(await rig.text(), /Help[^]*\/ queue/);
+  assert.deepEqual(rig.saved, []);
+  await rig.press("esc");
+  assert.doesNotMatch(await rig.text(), /\/ queue/);
+});

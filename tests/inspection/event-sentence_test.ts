@@ -1,0 +1,49 @@
+// What events say in a line.
+
+import assert from "node:assert/strict";
+import type { TraceEvent } from "../../src/abi/trace.ts";
+import { eventRow } from "../../src/inspection/read-trace.ts";
+
+const event = (kind: TraceEvent["kind"], name: string, fields: TraceEvent["fields"], result?: TraceEvent["fields"]): string => {
+  const place = { id: 1, number: 1, time: 0, end: 0, pcpu: 0, at: { boundary: 0, stage: "turn", retired: 0, steps: 0 } } as const;
+  const end = result && { code: 0, name: "OK", refused: false, fields: result };
+  const about = { vcpu: "host/0", parent: undefined, why: undefined, operation: end !== undefined };
+  return eventRow({ ...place, ...about, kind, name, fields, result: end }).text;
+};
+
+Deno.test("who runs is said with who yields or waits", () => {
+  assert.equal(event("sched", "run", { from: "vcpu:host/0", to: "vcpu:ping/0", blocked: undefined }), "host/0 yields to ping/0");
+  const waits = "an interrupt (WFI)";
+  assert.equal(event("sched", "run", { from: "vcpu:a/0", to: "vcpu:b/0", blocked: waits }), "a/0 waits for an interrupt (WFI); b/0 runs");
+  assert.equal(event("sched", "idle", { from: "vcpu:a/0", blocked: waits }), "a/0 waits for an interrupt (WFI); nobody else can run");
+  assert.equal(event("sched", "run", { to: "vcpu:b/0" }), "b/0 runs");
+});
+
+Deno.test("an interrupt is raised with the reason that its source has", () => {
+  assert.equal(
+    event("virq", "assert", { irq: "irq:pong/962", source: "mq:289", why: "not empty" }),
+    "raise irq:pong/962: mq:289 is not empty",
+  );
+  assert.equal(
+    event("virq", "pulse", { irq: "irq:host/962", source: "vcpu:a/0", why: "wants to run" }),
+    "raise irq:host/962: vcpu:a/0 wants to run",
+  );
+  assert.equal(event("virq", "deassert", { irq: "irq:pong/962", source: "mq:289", why: "not empty" }), "lower irq:pong/962: mq:289");
+});
+
+Deno.test("vcpu_run says how the vCPU came back, and an access who answers it", () => {
+  const state = (vcpu_state: number, state_data_0 = 0n, state_data_1 = 0n, state_data_2 = 0n) =>
+    event("hvc", "vcpu_run", { vcpu: "vcpu:ping/0" }, { vcpu_state, state_data_0, state_data_1, state_data_2 });
+  assert.equal(state(4, 0x9000018n, 4n), "vcpu_run vcpu:ping/0: read of 4 bytes at 0x9000018, its VMM answers");
+  assert.equal(state(5, 0x9000000n, 1n, 0x41n), "vcpu_run vcpu:ping/0: write of 0x41 (1 byte) to 0x9000000, its VMM answers");
+  assert.equal(state(1), "vcpu_run vcpu:ping/0: it waits for an interrupt");
+  assert.equal(
+    event("mmio", "read", { address: "ipa:a/0x9000018", size: 4, value: undefined, target: "vmm" }),
+    "read 4 bytes at ipa:a/0x9000018; its VMM answers",
+  );
+});
+
+Deno.test("PSCI calls and states of VMs are decoded", () => {
+  assert.equal(event("psci", "CPU_ON", { args: [1n, 0x40dcb2c8n, 0n] }), "CPU_ON CPU 0x1, entry 0x40dcb2c8, context 0x0");
+  assert.match(event("rpc", "VM_STATUS", { to: 3, vmid: 0x80, vm_state: 8 }), /vm_state INIT_FAILED/);
+});
