@@ -11,6 +11,7 @@ import { noAnswer } from "../queries/query.ts";
 import { beginSystem, loaded } from "../snapshots/begin.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { WriteFailure } from "../support/write-all.ts";
+import type { BrokenRun } from "./bug-report.ts";
 import type { Outbox } from "./outbox.ts";
 import { serveRequest } from "./requests.ts";
 
@@ -25,8 +26,15 @@ export class MachineServer {
   #inputEnded = false;
   readonly #standing = new Standing();
 
-  /** @param requested whether a request waits to be let in */
-  constructor(readonly outbox: Outbox, readonly requested: () => boolean) {}
+  /**
+   * @param requested whether a request waits to be let in
+   * @param report writes a report of a bug of ours, and gives its path
+   */
+  constructor(
+    readonly outbox: Outbox,
+    readonly requested: () => boolean,
+    readonly report: (run: BrokenRun) => Promise<string | undefined> = () => Promise.resolve(undefined),
+  ) {}
 
   /**
    * Requests that came in one message; what they are answered goes in one.
@@ -48,8 +56,22 @@ export class MachineServer {
     } catch (error) {
       this.#engine?.halt();
       if (error instanceof WriteFailure) return this.#post({ kind: "ended", end: { code: 1, message: error.message } });
-      this.#post({ kind: "failed", message: error instanceof Error ? error.stack ?? error.message : String(error) });
+      this.#failed(error);
     }
+  }
+
+  /** A bug of ours has ended the machine: who is told also hears where the report is. */
+  #failed(error: unknown): void {
+    const message = error instanceof Error ? error.stack ?? error.message : String(error);
+    const engine = this.#engine, plan = this.#plan;
+    if (!engine || !plan) return this.#post({ kind: "failed", message });
+    const { present, inputs } = engine;
+    const run = { error, plan, inputs, instructions: present.instructions(), time: present.machine.time };
+    this.report(run).then((path) => {
+      const [first, ...stack] = message.split("\n");
+      const where = path === undefined ? first : `${first} (report: ${path})`;
+      this.#post({ kind: "failed", message: [where, ...stack].join("\n") });
+    });
   }
 
   #handle(request: Request): void {

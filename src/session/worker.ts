@@ -3,6 +3,7 @@
 
 import { keepCores } from "../assembly/core-cache.ts";
 import type { Request, SessionEvent } from "../protocol/protocol.ts";
+import { writeBugReport } from "./bug-report.ts";
 import type { Connection } from "./client.ts";
 import { MachineServer } from "./machine-server.ts";
 import { Outbox } from "./outbox.ts";
@@ -12,7 +13,7 @@ export function serveMachine(): void {
   let bell: Int32Array = new Int32Array(1);
   let taken = 0;
   const outbox = new Outbox((events: readonly SessionEvent[]) => globalThis.postMessage(events));
-  const server = new MachineServer(outbox, () => Atomics.load(bell, 0) !== taken);
+  const server = new MachineServer(outbox, () => Atomics.load(bell, 0) !== taken, writeBugReport);
   globalThis.onmessage = ({ data }: MessageEvent<readonly Request[] | Connection>) => {
     if ("kind" in data) bell = new Int32Array(data.bell);
     else server.take(data, () => taken++);

@@ -21,7 +21,7 @@ const BREATH = 50;
 const FRAME = 41;
 
 /** Of so many moves to other places of the run one is made. */
-const MOVES = 40;
+const MOVES = 200;
 
 /** What a frame may contain besides text: moves, colors, modes of the screen. */
 // deno-lint-ignore no-control-regex
@@ -179,7 +179,10 @@ Deno.test(`a random walk of ${EVENTS} keys, clicks and resizes`, async () => {
       // Timers come only when the machine has nothing to do at once.
       if (event % (50 * BREATH) === 0) await new Promise((resolve) => setTimeout(resolve, 0));
       if (sitting.failed !== undefined) throw new Error(sitting.failed);
-      if (!sitting.left && ++since < LIFE) continue;
+      // Who quits may attach again; a new machine takes its time.
+      const gone = sitting.left && random.below(20) === 0;
+      sitting.left = false;
+      if (!gone && ++since < LIFE) continue;
       sitting.end();
       sitting = new Sitting(random, plan);
       since = 0;

@@ -3,6 +3,7 @@
 
 import { Option } from "@commander-js/extra-typings";
 import { isOfSystem } from "../../support/cache.ts";
+import { stateFolder } from "../../support/state-folder.ts";
 import { warn } from "../../support/warn.ts";
 
 /** Recordings that are kept in el2's own folder. */
@@ -18,7 +19,7 @@ export const recordingsOption = new Option(
 /** A file for the recording of a run that failed; undefined where none is wanted or can be. */
 export function failureRecording(title: string, wanted: string | undefined): string | undefined {
   if (wanted === "none") return undefined;
-  const folder = wanted ?? stateFolder();
+  const folder = wanted ?? stateFolder("recordings");
   if (folder === undefined) return undefined;
   try {
     Deno.mkdirSync(folder, { recursive: true });
@@ -30,12 +31,6 @@ export function failureRecording(title: string, wanted: string | undefined): str
   }
   const time = new Date().toISOString().replaceAll(/[:.]/g, "-");
   return `${folder}/${title.replaceAll(/[^A-Za-z0-9._-]+/g, "-")}-${time}${SUFFIX}`;
-}
-
-function stateFolder(): string | undefined {
-  const home = Deno.env.get("HOME");
-  const folder = Deno.env.get("XDG_STATE_HOME") || (home && `${home}/.local/state`);
-  return folder ? `${folder}/el2/recordings` : undefined;
 }
 
 /** Makes room for one more. */

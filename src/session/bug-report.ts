@@ -1,0 +1,58 @@
+// The report of a bug of ours: what the program said, and a recording that leads there again.
+
+import type { RecordedInput } from "../plans/recorded-run.ts";
+import type { SessionPlan } from "../plans/plan.ts";
+import { RecordingError, RecordingWriter } from "../recordings/recording.ts";
+import { savedHeader } from "../recordings/save.ts";
+import { isOfSystem } from "../support/cache.ts";
+import { stateFolder } from "../support/state-folder.ts";
+import { VERSION } from "../support/version.ts";
+
+/** A run that ended by a bug. */
+export interface BrokenRun {
+  readonly error: unknown;
+  readonly plan: SessionPlan;
+  /** What had entered, in order. */
+  readonly inputs: readonly RecordedInput[];
+  readonly instructions: number;
+  /** Virtual time in ns. */
+  readonly time: number;
+}
+
+/**
+ * Writes the report and a recording beside it. Gives the report's path; undefined where it cannot
+ * be written.
+ */
+export async function writeBugReport(run: BrokenRun, folder = stateFolder("bugs")): Promise<string | undefined> {
+  if (folder === undefined) return undefined;
+  const base = `${folder}/bug-${new Date().toISOString().replaceAll(/[:.]/g, "-")}`;
+  try {
+    await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+    const recording = await recorded(`${base}.rec`, run);
+    const { error, instructions, time } = run;
+    const lines = [
+      `el2 ${VERSION} failed at t=${(time / 1e9).toFixed(6)}s, after ${instructions} instructions.`,
+      recording,
+      "",
+      error instanceof Error ? error.stack ?? error.message : String(error),
+      "",
+    ];
+    await Deno.writeTextFile(`${base}.txt`, lines.join("\n"), { createNew: true, mode: 0o600 });
+    return `${base}.txt`;
+  } catch (thrown) {
+    if (!isOfSystem(thrown)) throw thrown;
+    return undefined;
+  }
+}
+
+/** Writes what leads there, without an end: a replay goes on until it fails as well. */
+async function recorded(path: string, { plan, inputs }: BrokenRun): Promise<string> {
+  try {
+    const writer = new RecordingWriter(path, await savedHeader(plan));
+    for (const { at, settled, input } of inputs) writer.input({ at, settled }, input);
+    return `It happens again with: el2 replay ${path}`;
+  } catch (error) {
+    if (!(error instanceof RecordingError)) throw error;
+    return `The run cannot be recorded: ${error.message}`;
+  }
+}

@@ -1,0 +1,8 @@
+// Where el2 keeps what outlives a session: a folder below the person's state folder.
+
+/** The folder of this name; undefined where the environment names none. */
+export function stateFolder(name: string): string | undefined {
+  const home = Deno.env.get("HOME");
+  const folder = Deno.env.get("XDG_STATE_HOME") || (home && `${home}/.local/state`);
+  return folder ? `${folder}/el2/${name}` : undefined;
+}
