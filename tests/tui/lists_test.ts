@@ -111,7 +111,7 @@ Deno.test("W61: each screen's rows are those of its command at the same instant"
 Deno.test("e writes the rows of a list to a file, and what is too long for a clipboard goes to one", async () => {
   const rig = new Rig();
   await rig.keys("2e");
-  assert.deepEqual(rig.saved, []);
+  assert.equal(rig.saved.length, 0);
   assert.match(await rig.text(), /write the rows to: el2-vcpus\.ndjson/);
   await rig.press("enter");
   const [[name, text]] = rig.saved;

@@ -97,6 +97,7 @@ class Sitting {
       mouse() {},
       reconnect() {},
       visit() {},
+      choose() {},
     });
     this.#server.take([{ kind: "start", plan }], () => {});
   }
