@@ -11,7 +11,7 @@ import { noAnswer } from "../queries/query.ts";
 import { beginSystem, loaded } from "../snapshots/begin.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { WriteFailure } from "../support/write-all.ts";
-import type { BrokenRun } from "./bug-report.ts";
+import type { BrokenRun } from "../engine/bug-report.ts";
 import type { Outbox } from "./outbox.ts";
 import { serveRequest } from "./requests.ts";
 

@@ -3,7 +3,7 @@
 
 import { keepCores } from "../assembly/core-cache.ts";
 import type { Request, SessionEvent } from "../protocol/protocol.ts";
-import { writeBugReport } from "./bug-report.ts";
+import { writeBugReport } from "../engine/bug-report.ts";
 import type { Connection } from "./client.ts";
 import { MachineServer } from "./machine-server.ts";
 import { Outbox } from "./outbox.ts";
