@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { el2Command } from "../support/el2.ts";
+import { inProcess, runsInProcess } from "./in-process.ts";
 import type { Outcome } from "./program.ts";
 
 const text = new TextDecoder();
@@ -12,8 +13,9 @@ export class Place implements AsyncDisposable {
   readonly #up: string[] = [];
 
   async el2(...args: string[]): Promise<Outcome> {
-    const [program, ...rest] = el2Command(...args);
     const env = { NO_COLOR: "1", XDG_RUNTIME_DIR: this.folder, EL2_SOCKET: "" };
+    if (runsInProcess(args)) return await inProcess(args, env);
+    const [program, ...rest] = el2Command(...args);
     const { code, stdout, stderr } = await new Deno.Command(program, { args: rest, stdin: "null", env }).output();
     return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
   }

@@ -1,6 +1,7 @@
 // Tiny guests for tests of the command line: an arm64 Image around a few instruction words.
 
 import { el2Command } from "../support/el2.ts";
+import { inProcess, runsInProcess } from "./in-process.ts";
 
 const HEADER_SIZE = 64;
 const IMAGE_MAGIC = 0x644d5241;
@@ -23,12 +24,22 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** Runs `el2 ARGS` with nothing on stdin. */
+/** Runs `el2 ARGS` with nothing on stdin, in this process where the command allows that. */
 export async function el2(...args: string[]): Promise<Outcome> {
+  return runsInProcess(args) ? await inProcess(args, { NO_COLOR: "1" }) : await el2Process(args);
+}
+
+/** Runs `el2 ARGS` in a process, with nothing on stdin. */
+export async function el2Process(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
   const [program, ...rest] = el2Command(...args);
-  const { code, stdout, stderr } = await new Deno.Command(program, { args: rest, stdin: "null", env: { NO_COLOR: "1" } }).output();
+  const { code, stdout, stderr } = await new Deno.Command(program, { args: rest, stdin: "null", env: { NO_COLOR: "1", ...env } }).output();
   const text = new TextDecoder();
   return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+}
+
+/** Runs a command line that prints help, or is refused before it starts anything. */
+export async function el2Refused(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
+  return Deno.env.get("EL2_PROGRAM") ? await el2Process(args, env) : await inProcess(args, { NO_COLOR: "1", ...env });
 }
 
 /** What `el2 ARGS` writes to a terminal, which is a pty of util-linux's script. */

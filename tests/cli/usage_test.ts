@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { el2Command } from "../support/el2.ts";
-import { el2 } from "./program.ts";
+import { el2, el2Refused } from "./program.ts";
 
 const NOT_AN_IMAGE = new URL("../../LICENSE", import.meta.url).pathname;
 
@@ -42,7 +42,7 @@ const MISTAKES: readonly [args: string, says: RegExp][] = [
 
 for (const [args, says] of MISTAKES) {
   Deno.test(`el2 ${args.replaceAll(NOT_AN_IMAGE, "FILE")} is a usage error that says why`, async () => {
-    const { code, stdout, stderr } = await el2(...args.split(" "));
+    const { code, stdout, stderr } = await el2Refused(args.split(" "));
     assert.match(stderr, says);
     assert.match(stderr, /^el2: /);
     assert.doesNotMatch(stderr, /\bat .*\.ts:\d+/, "no stack trace");
@@ -52,7 +52,7 @@ for (const [args, says] of MISTAKES) {
 }
 
 Deno.test("--version and --help answer on stdout with 0", async () => {
-  const [version, help] = await Promise.all([el2("--version"), el2("boot", "--help")]);
+  const [version, help] = await Promise.all([el2Refused(["--version"]), el2Refused(["boot", "--help"])]);
   assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
   assert.equal(version.code, 0);
   assert.match(help.stdout, /Examples:/);
@@ -60,14 +60,14 @@ Deno.test("--version and --help answer on stdout with 0", async () => {
 });
 
 Deno.test("--help lists each command below what it is for", async () => {
-  const { stdout } = await el2("--help");
+  const { stdout } = await el2Refused(["--help"]);
   assert.doesNotMatch(stdout, /^Commands:$/m, "a command is below no heading of src/cli/main.ts");
   assert.match(stdout, /^Run:\n {2}boot \[options\] \[image\] [\s\S]*^Inspect a session:\n {2}vm [\s\S]*^Reference:\n/m);
 });
 
 Deno.test("no default in --help is a number of nanoseconds, a list or an object", async () => {
   const commands = [["vcpu", "step"], ["irq", "top"], ["rpc", "send"], ["vmm"], ["run"], ["boot"]];
-  for (const help of await Promise.all(commands.map((words) => el2(...words, "--help")))) {
+  for (const help of await Promise.all(commands.map((words) => el2Refused([...words, "--help"])))) {
     assert.doesNotMatch(help.stdout.replaceAll(/\s+/g, " "), /default: (\d{5,}|\[|\{|false)/);
   }
 });

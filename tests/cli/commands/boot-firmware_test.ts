@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { el2 } from "../program.ts";
+import { el2Refused } from "../program.ts";
 
 /** `b .` in each of two pages: firmware that does nothing. */
 const IDLE = new Uint8Array(0x2000).fill(0x14);
@@ -30,7 +30,7 @@ Deno.test("firmware that cannot be used is a usage error that says why and what 
       [/"noon" is not a time; use now or for example/, "--firmware", idle, "--rtc", "noon"],
     ];
     for (const [message, ...args] of cases) {
-      const { code, stdout, stderr } = await el2("boot", ...args);
+      const { code, stdout, stderr } = await el2Refused(["boot", ...args]);
       assert.deepEqual([code, stdout], [2, ""], `${args}: ${stderr}`);
       assert.match(stderr, message);
       assert.doesNotMatch(stderr, /\bat .*\.ts:\d+/, "no stack trace");

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { TIERS } from "../../../src/plans/plan.ts";
-import { A64, el2, imageOf, SYSTEM_RESET } from "../program.ts";
+import { A64, el2, el2Process, el2Refused, imageOf, SYSTEM_RESET } from "../program.ts";
 
 import { DEMO, inFolder, recordDemo, rewrite } from "./recordings.ts";
 
@@ -32,7 +32,7 @@ Deno.test("a recording that was cut off, changed or is none is refused by line, 
     const whole = await Deno.readTextFile(file);
     const refused = async (text: string, message: RegExp, code = 2) => {
       await Deno.writeTextFile(file, text);
-      const outcome = await el2("replay", file, "--verify");
+      const outcome = await (code === 2 ? el2Refused : el2Process)(["replay", file, "--verify"]);
       assert.match(outcome.stderr, message);
       assert.equal(outcome.code, code);
     };
@@ -41,7 +41,7 @@ Deno.test("a recording that was cut off, changed or is none is refused by line, 
     await refused("no recording", /demo\.rec is not an el2 recording \(line 1\)/);
     await refused('{"schema":"el2.recording/9"}\n', /demo\.rec:1: not a recording that this el2 reads \(el2\.recording\/1\)$/m);
     await refused(whole + "{}\n", /data after the end/);
-    assert.equal((await el2("replay", `${folder}/none`)).code, 2);
+    assert.equal((await el2Refused(["replay", `${folder}/none`])).code, 2);
   }));
 
 /** What of a recording's plan the test below changes. */
@@ -102,7 +102,7 @@ Deno.test("inputs, checks and ends that are of no shape are refused by line and 
     for (const [line, message] of cases) {
       await Deno.writeTextFile(file, `${header}\n${JSON.stringify(line)}\n`);
       for (const command of [["replay", file], ["diff", file, file]]) {
-        const outcome = await el2(...command);
+        const outcome = await el2Refused(command);
         assert.match(outcome.stderr, message);
         assert.equal(outcome.code, 2);
         assert.doesNotMatch(outcome.stderr, /\n {4}at /);
