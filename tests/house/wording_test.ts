@@ -93,6 +93,12 @@ Deno.test("no help of a command has a phrase that its readers should not have to
   assert.deepEqual(findings, []);
 });
 
+Deno.test("no default in --help is a number of nanoseconds, a list or an object", () => {
+  const program = makeProgram(new URL(import.meta.url), () => {}) as unknown as Helped;
+  const wrong = [...helpTexts(program, [])].filter(({ text }) => /default: (?:\d{5,}|\[|\{|false)/.test(text));
+  assert.deepEqual(wrong, []);
+});
+
 Deno.test("no description of a row, a document or their fields has a phrase that its readers should not have to read", () => {
   const tables = (Object.values(TABLES) as Table[]).flatMap((table) => [
     table.doc,

@@ -18,7 +18,7 @@ export function registerBreak(program: Command, { exit }: CommandContext): void 
     ),
   ))
     .argument("[rule...]", "event filters, one per argument; without any, list the active rules")
-    .option("--at <place>", "stop before this instruction, VM:SYMBOL or VM:ADDRESS; repeatable", collectPlaces, [])
+    .option("--at <place>", "stop before this instruction, VM:SYMBOL or VM:ADDRESS; repeatable", collectPlaces)
     .option("--list", "list the active rules, and where they stopped the machine")
     .option("--remove <id>", "remove a rule: stop:NUMBER, or all")
     .option("--wait", "wait until a rule stops the machine, and print the rule and the place")
@@ -35,19 +35,19 @@ Examples:
   el2 break --remove all && el2 resume`,
     )
     .action(async (rules, options) => {
-      if (options.remove !== undefined && rules.length + options.at.length > 0) {
+      if (options.remove !== undefined && rules.length + (options.at?.length ?? 0) > 0) {
         throw new Failure("break: --remove and a rule are mutually exclusive; give one");
       }
       const changes: StopChange[] = [
         ...rules.map((filter): StopChange => ({ kind: "event", filter: checkedEventFilter("break", filter) })),
-        ...options.at.map((at): StopChange => ({ kind: "place", at })),
+        ...(options.at ?? []).map((at): StopChange => ({ kind: "place", at })),
         ...options.remove === undefined ? [] : [{ kind: "remove", rule: options.remove } as const],
       ];
       using open = await openSession(options);
       const stopped = firstStop(open);
       for (const change of changes) await changeStops(open, change);
       // Without a new rule, a machine that stands still is what was waited for.
-      const waits = options.wait && (rules.length + options.at.length > 0 || !open.session.info.paused);
+      const waits = options.wait && (rules.length + (options.at?.length ?? 0) > 0 || !open.session.info.paused);
       const stop = waits ? await within(stopped, options.timeout, "no rule has stopped the machine") : undefined;
       const filter = stop && `id=${stop.rule}`;
       await answer(open, { table: "stop.ls", args: { filter } }, options.json ?? false, { list: options });
@@ -55,6 +55,6 @@ Examples:
     });
 }
 
-function collectPlaces(text: string, before: string[]): string[] {
+function collectPlaces(text: string, before: string[] = []): string[] {
   return [...before, text];
 }

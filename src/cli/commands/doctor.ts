@@ -28,7 +28,7 @@ const MACHINE_SIZE = 1.25 * GiB;
 export function registerDoctor(program: Command, { exit }: CommandContext): void {
   program.command("doctor")
     .description("check the terminal, memory, sockets and images, and report how to fix what is missing")
-    .option("--rights", "show what each process of el2 may do, of what Deno can refuse")
+    .option("--rights", "show the Deno permissions of each el2 process")
     .option("--json", "print JSON")
     .addHelpText("after", examplesText(["doctor", "doctor --json", "doctor --rights"]))
     .action(async ({ json, rights }) => {

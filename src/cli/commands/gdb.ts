@@ -30,7 +30,7 @@ export function registerGdb(program: Command, { exit }: CommandContext): void {
     .addHelpText(
       "after",
       `
-The VM runs until gdb connects, and continues when gdb disconnects. vm:el2 names a VM that is called el2.
+The VM runs until gdb connects, and continues when gdb disconnects. vm:el2 is a VM named el2.
 
 Examples:
   el2 gdb debian --port 1234

@@ -16,7 +16,7 @@ export function registerIoctl(program: Command): void {
   ioctl.command("decode")
     .description("show what a request code is, which drivers have it, and its structure")
     .argument("<code>", "request code, such as strace shows")
-    .option("--json", "as JSON", false)
+    .option("--json", "print JSON")
     .addHelpText("after", "\nExamples:\n  el2 ioctl decode 0xB201\n  el2 ioctl decode 0x40204701")
     .action((text, { json }) => {
       const code = parseCode(text);

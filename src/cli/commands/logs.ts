@@ -18,7 +18,7 @@ export function registerLogs(program: Command, { exit }: CommandContext): void {
     .description("the consoles of all VMs line by line, each with the name of its VM; new lines also with the time at which they came")
     .argument("[vm...]", "only these VMs: NAME or vm:NAME")
     .option("-f, --follow", "continue with new lines until interrupted")
-    .option("--tail <lines>", "of what each console has shown so far, only the last lines", parseWhole(0, 1_000_000))
+    .option("--tail <lines>", "of each console's output so far, only the last lines", parseWhole(0, 1_000_000))
     .option("--socket <session>", "the session: its name, or the path of its socket")
     .addOption(noColorOption)
     .addHelpText(

@@ -38,7 +38,7 @@ const ENVIRONMENT: readonly (readonly [string, string])[] = [
   ["EL2_THEME", "colors of the screens: auto, terminal, dark, light, high-contrast, solarized, gruvbox, nord, deuteranopia"],
   ["EL2_CACHE", "cache folder: fetched guests (in its folder guests), snapshots of --instant, generated code"],
   ["XDG_RUNTIME_DIR", "folder of the sockets and logs of sessions, and of their consoles' logs"],
-  ["NO_COLOR", "no color: marks and words say everything"],
+  ["NO_COLOR", "no color; marks and words show the same"],
 ];
 
 /** Every command that does something, with its path. */

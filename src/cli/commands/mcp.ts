@@ -9,7 +9,7 @@ import { ExitCode } from "../common/failure.ts";
 export function registerMcp(program: Command, { entry, exit }: CommandContext): void {
   program.command("mcp")
     .description("serve agents over the Model Context Protocol on stdin and stdout: tools, resources, a prompt for each of ten jobs")
-    .option("--allow-change", "also offer tools that start, change and stop machines and write files", false)
+    .option("--allow-change", "also offer tools that start, change and stop machines and write files")
     .addHelpText(
       "after",
       `
@@ -20,7 +20,7 @@ ${examplesText(["mcp", "mcp --allow-change"])}`,
     .action(async ({ allowChange }) => {
       // The protocol's package is half a megabyte that no other command needs.
       const { serveMcp } = await import("../mcp/server.ts");
-      await serveMcp(entry, { allowChange, commands: changingCommands(commandTree(program)) });
+      await serveMcp(entry, { allowChange: allowChange ?? false, commands: changingCommands(commandTree(program)) });
       exit(ExitCode.Done);
     });
 }

@@ -13,7 +13,7 @@ import type { Json } from "../../queries/table.ts";
 export function registerPersonas(program: Command): void {
   program.command("personas")
     .description("print the generations of the Gunyah driver side by side: request codes, checks, order of calls")
-    .option("--json", "print one line of JSON per generation, with every request and structure", false)
+    .option("--json", "print one line of JSON per generation, with every request and structure")
     .addHelpText("after", "\nExamples:\n  el2 personas\n  el2 personas --json | jq 'select(.name == \"v14\").requests'")
     .action(({ json }) => {
       if (!json) return output(`${personasAsText()}\n`);

@@ -19,7 +19,7 @@ export function registerPhone(program: Command): void {
   command.command("show")
     .description("print each value of a profile with its source and how sure it is")
     .addArgument(new Argument("<name>", "the phone, by its chip").choices(PHONE_NAMES))
-    .option("--json", "print one line of JSON", false)
+    .option("--json", "print one line of JSON")
     .addHelpText(
       "after",
       `

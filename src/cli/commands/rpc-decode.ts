@@ -14,10 +14,10 @@ import { hex } from "../../queries/table.ts";
 export function addDecode(rpc: Command, { exit }: CommandContext): void {
   rpc.command("decode")
     .description("decode a packet between a VM and the resource manager, field by field")
-    .argument("<hex...>", "bytes of the packet; of a message in several packets, all in order", (text, bytes: Uint8Array[]) => [
+    .argument("<hex...>", "bytes of the packet; of a message in several packets, all in order", (text, bytes: Uint8Array[] = []) => [
       ...bytes,
       parseBytes(text),
-    ], [])
+    ])
     .option("--json", "print JSON (described by el2 schema rpc.decode)")
     .addHelpText("after", "\nExamples:\n  el2 rpc decode 210101000100005600000000\n  el2 rpc decode 21 02 07 00 04 00 00 56 03 00 00 00")
     .action((parts, { json }) => {

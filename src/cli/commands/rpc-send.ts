@@ -28,7 +28,7 @@ export function addSend(rpc: Command, { exit }: CommandContext): void {
     .addHelpText(
       "after",
       `
-Exits with 1 if the request is refused; el2 why shows the reason. The host's drivers do not know of what the request changes.
+Exits with 1 if the request is refused; el2 why shows the reason. The host's drivers do not learn what the request changes.
 
 Examples:
   el2 rpc send VM_GET_STATE vmid=0x80

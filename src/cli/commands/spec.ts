@@ -20,7 +20,7 @@ export function registerSpec(program: Command): void {
     .description("print a section of the books on Gunyah, its Resource Manager, its drivers and GenieZone")
     .argument("[name]", "a book, such as hypervisor; without it, the list of books")
     .argument("[section]", "a section, such as 4.4; without it, the contents of the book")
-    .option("--json", "one JSON object per section, with its text", false)
+    .option("--json", "one JSON object per section, with its text")
     .addHelpText("after", "\nExamples:\n  el2 spec\n  el2 spec resource-manager\n  el2 spec hypervisor 4.4\n  el2 spec 'hypervisor 4.4'")
     .action(async (name, section, { json }) => {
       const { BOOKS } = await import("../common/books.ts");

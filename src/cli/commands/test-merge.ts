@@ -14,11 +14,11 @@ export function registerTestMerge(test: Command<any, any, any>, exit: (code: num
   test.command("merge")
     .description("merge the results of all parts of a run: prints TAP; fails if a part is missing")
     .argument("<folder...>", "folders that el2 test --shard I/N --results has written, in any order")
-    .option("--junit <file>", "write the results as JUnit XML, too")
+    .option("--junit <file>", "also write the results as JUnit XML")
     .option("--recordings <folder>", "copy the recordings of failed scenarios here")
     .addHelpText(
       "after",
-      `\nExit codes: 0 every step is as expected; 1 one is not, or a part is missing; 2 a folder has no results of this run.\n${
+      `\nExit codes: 0 every step passed; 1 a step failed, or a part is missing; 2 a folder has no results of this run.\n${
         examplesText(["test merge parts/* --junit results.xml --recordings failed"])
       }`,
     )

@@ -27,7 +27,7 @@ export function registerTest(program: Command, { exit }: CommandContext): void {
     .option("--json", "print the results as JSON instead of TAP, one line per scenario")
     .option("--recordings <folder>", "folder for recordings of failed scenarios (default: the folder of --results, else .)")
     .option("--timeout <time>", "fail a scenario after this much wall time", parseDuration)
-    .option("--shard <i/n>", "run only part I of N, such as 2/3; the parts together are all files", parseShard)
+    .option("--shard <i/n>", "run only part I of N, such as 2/3; the parts together run all files", parseShard)
     .option("--durations <file>", "balance the parts by the JUnit XML of an earlier run")
     .option("--results <folder>", "write the results and recordings of this part for el2 test merge")
     .addHelpText(

@@ -37,11 +37,11 @@ const POLL = 100;
 /** Adds `trace start`, `stop`, `stats` and `export`. */
 export function addRecorded(trace: Command, { entry, exit }: CommandContext): void {
   withSessionOptions(trace.command("start").description("start recording events for export; discards what was recorded before"))
-    .option("--kinds <kinds>", `kinds to record: ${TRACE_KINDS.join(",")}; default: all`, parseKinds, [...TRACE_KINDS])
+    .option("--kinds <kinds>", `kinds to record: ${TRACE_KINDS.join(",")} (default: all)`, parseKinds)
     .addHelpText("after", examplesText(["trace start", "trace start --kinds hvc,msg"]))
     .action(async (options) => {
       using open = await openSession(options);
-      open.session.send({ kind: "trace", kinds: options.kinds });
+      open.session.send({ kind: "trace", kinds: options.kinds ?? [...TRACE_KINDS] });
       await answer(open, { table: "trace.stats", args: { filter: "recorded=yes" } }, options.json ?? false);
     });
   withSessionOptions(trace.command("stop").description("stop recording; the recorded events can still be exported"))
@@ -61,7 +61,7 @@ export function addRecorded(trace: Command, { entry, exit }: CommandContext): vo
     .argument("<file>", `file to write: ${Object.keys(BY_ENDING).join(", ")} select the format`)
     .option("--format <format>", `format: ${EXPORT_FORMATS.join(", ")}`, parseFormat)
     .option("--recording <file>", "replay this recording and export its events")
-    .option("--kinds <kinds>", "with --recording: kinds to record; default: all", parseKinds)
+    .option("--kinds <kinds>", "with --recording: kinds to record (default: all)", parseKinds)
     .option("--to <time>", "with --recording: stop at this virtual time", parseDuration)
     .option("--filter <filter>", "only matching events")
     .addHelpText(

@@ -4,11 +4,11 @@
 import { Option } from "@commander-js/extra-typings";
 import { LOG_LEVELS } from "../start/log.ts";
 
-export const noColorOption = new Option("--no-color", "no color: marks and words say everything");
+export const noColorOption = new Option("--no-color", "no color; marks and words show the same");
 export const asciiOption = new Option("--ascii", "draw with ASCII only, except guests' text");
 export const themeOption = new Option(
   "--theme <name>",
-  "colors of the screens: auto, or a theme that el2 theme ls lists; without it EL2_THEME, [ui] theme, or by the background",
+  "colors of the screens: auto, or a theme that el2 theme ls lists (default: EL2_THEME, [ui] theme, or by the background)",
 );
 export const rawOption = new Option(
   "--raw",
