@@ -8,7 +8,9 @@ import type { Outcome } from "./program.ts";
 
 const ENTRY = new URL("../../main.ts", import.meta.url);
 
-/** Commands that ask, or change something, and end. The others start machines or follow something. */
+/**
+ * Commands that ask, or change something, and end. The others start machines or follow something.
+ */
 const ASKING: ReadonlySet<string> = new Set(
   ("back break caps diagnose disasm inject input ioctl irq ls man mem on pause personas queue resume rpc schema spec state symbols " +
     "theme vcpu version vm why").split(" "),
