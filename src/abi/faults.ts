@@ -1,9 +1,9 @@
-// Injected faults: rules that say which operation shall go wrong, and how
+// Injected faults: rules that say which operation shall fail, and how
 // (docs/fault-injection.md). Who performs operations asks a `FaultPort` what is to happen to each;
 // without rules nobody asks. Rules are counted in the order of virtual time, so that a run with the
 // same rules is the same run.
 
-/** Kinds of operations that can go wrong. */
+/** Kinds of operations that can fail. */
 export const FAULT_KINDS = ["hvc", "rpc", "ioctl", "alloc", "virq", "dev", "assign"] as const;
 export type FaultKind = typeof FAULT_KINDS[number];
 

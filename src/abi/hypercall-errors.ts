@@ -9,7 +9,7 @@ import { type ArgumentKind, type HypercallName, HYPERCALLS } from "./hypercalls.
 /** The name of an error code other than OK. */
 export type ErrorName = Exclude<keyof typeof ErrorCode, "OK">;
 
-/** What the specification says of a call's refusals. */
+/** What the specification says about a call's refusals. */
 export interface HypercallErrors {
   /** Section of the call: `hypervisor 4.2`. */
   readonly section: string;

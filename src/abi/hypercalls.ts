@@ -209,7 +209,7 @@ export type HypercallName = keyof typeof HYPERCALLS;
  * How callers (`hypercall-caller.ts`) write arguments and read results: u16 and u32 as numbers,
  * bool as a boolean, cap as a `CapId`. u64 and user_ptr arguments are numbers (addresses, sizes in
  * bytes, times in ns, all below 2^53) or, where all 64 bits count, bigints; u64 results are
- * bigints. What stands here means the same wherever its name occurs, and has that type instead.
+ * bigints. What is here means the same wherever its name occurs, and has that type instead.
  */
 interface WordsByName {
   vmid: { argument: Vmid; result: never };

@@ -16,9 +16,9 @@ export interface NativeVcpu {
   readonly index: number;
   /** Virtual time in ns (what CNTVCT_EL0 shows, times 16). */
   readonly now: number;
-  /** Where the program says what it does, for people. */
+  /** Where the program says what it does, for display. */
   readonly trace: TracePort;
-  /** What people want to go wrong. */
+  /** The faults that people inject. */
   readonly faults: FaultPort;
   /**
    * HVC #(0x6000 + number) with X0..X7; absent arguments are zero. Answers at once, through the
@@ -66,7 +66,7 @@ export interface NativeVcpu {
 }
 
 /**
- * What a native program throws when it cannot go on: its machine stops, with this message. Other
+ * What a native program throws when it cannot continue: its machine stops, with this message. Other
  * exceptions are bugs of ours.
  */
 export class NativePanic extends Error {}

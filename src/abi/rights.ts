@@ -60,7 +60,7 @@ export function allRights(type: ObjectType): number {
   return Object.values(RIGHTS[type]).reduce((mask, bit) => mask | bit, ACTIVATE) >>> 0;
 }
 
-/** The names of the rights in a mask, for people: `Send|Receive`. */
+/** The names of the rights in a mask, for display: `Send|Receive`. */
 export function rightNames(type: ObjectType, mask: number): string {
   const names = Object.entries(RIGHTS[type]).filter(([, bit]) => mask & bit).map(([name]) => name);
   if (mask & ACTIVATE) names.push("Activate");

@@ -231,7 +231,7 @@ export interface TracePort {
   refuse(rule: BrokenRule): void;
   /**
    * Operations inside the one in progress that were refused so far are no reason for its own end:
-   * it had to expect that, and went on.
+   * it had to expect that, and continued.
    */
   disregard(): void;
   /**
@@ -240,8 +240,8 @@ export interface TracePort {
    */
   end(id: TraceId, result: TraceResult): void;
   /**
-   * The operation goes on: what begins now is inside it. For handlers that come back later with an
-   * answer.
+   * The operation continues: what begins now is inside it. For handlers that come back later with
+   * an answer.
    */
   resume(id: TraceId): void;
   /** Leaves the operation in progress without ending it: the handler returns and waits. */

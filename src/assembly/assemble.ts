@@ -45,7 +45,7 @@ import { PAGE_SIZE, WASM_PAGE_SIZE } from "../support/sizes.ts";
 /**
  * Makes the system of a plan, ready to run. The plan has been checked (`boot-plan.ts`,
  * `configuration/plan-run.ts`).
- * @param own the host's program in place of what the plan of a `run` asks for
+ * @param own the host's program instead of what the plan of a `run` asks for
  */
 export function assemble(plan: SessionPlan, own?: NativeGuestFactory): GuestSystem {
   return assembleWith(plan, own, (_machine, work) => work());
@@ -64,7 +64,7 @@ const ramLayout = (map: MemoryMap) => ({ base: RAM_BASE, wasmAddress: RAM_OFFSET
 
 /** The same without images and whatever else would be in RAM, for `System.load`. */
 export function assembleEmpty(plan: SessionPlan, own?: NativeGuestFactory): GuestSystem {
-  // Rules of faults are state, which is loaded last: nothing is to go wrong meanwhile.
+  // Rules of faults are state, which is loaded last: nothing is to fail meanwhile.
   return assembleWith({ ...plan, inject: undefined }, own, (machine, work) => machine.ram.unwritten(work));
 }
 

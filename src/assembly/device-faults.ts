@@ -5,7 +5,7 @@ import type { Faults } from "../hypervisor/services/faults.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
 import type { DeviceFaults, InjectedFate } from "../virtio/mmio-transport.ts";
 
-/** What rules say of a device. @param dev as they name it: `host/blk0` */
+/** What rules say about a device. @param dev as they name it: `host/blk0` */
 export function deviceFaults(faults: Faults, dev: string, device: VirtioDevice): DeviceFaults {
   return {
     get armed() {

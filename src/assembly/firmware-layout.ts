@@ -38,7 +38,7 @@ export function layoutFirmware({ code, vars }: FirmwarePlan, memory: number): Fi
 }
 
 /**
- * The variables' file: its content without what is behind the last byte that is not empty. @throws
+ * The variables' file: its content without what is after the last byte that is not empty. @throws
  * Error where it cannot be used
  */
 export function readVars(path: string): FirmwarePlan["vars"] {

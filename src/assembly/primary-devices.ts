@@ -36,7 +36,7 @@ export interface VirtioPlace {
   /** `dev:VM/blk0`. */
   readonly id: string;
   readonly transport: MmioTransport;
-  /** When the device goes on with what it does in several turns. */
+  /** When the device continues with what it does in several turns. */
   readonly turn: SavedEvent;
   readonly ipa: number;
   readonly size: number;

@@ -101,7 +101,7 @@ export interface SavableSystem {
   /**
    * Takes up a state. The system was assembled for that, and is of no use where it fails.
    * @param trusted it was saved by this process: it need not be looked through
-   * @param loaded is told of each field of the state
+   * @param loaded is told about each field of the state
    * @throws ArchiveError that names a storm, or why it cannot be delivered.
    */
   load(state: SystemState, trusted: boolean, loaded?: FieldListener): void;
@@ -141,7 +141,7 @@ export interface VisibleSystem {
   readonly inspector: Inspector;
   /** The events that `el2 trace` takes away. */
   readonly traceBuffer: TraceBuffer;
-  /** What the machine stops for, for people to look. */
+  /** What the machine stops for, so that people can look. */
   readonly stops: StopRules;
   /** Places of the run, which the session knows. */
   places: () => readonly RunPlace[];

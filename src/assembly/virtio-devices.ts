@@ -42,7 +42,7 @@ export interface DeviceSession {
   output(console: string, bytes: Uint8Array): void;
   /** There is a console; `type` takes what people type. */
   input(console: string, type: (bytes: Uint8Array) => void): void;
-  /** Something goes wrong on the host's side. */
+  /** Something fails on the host's side. */
   problem(device: string, message: string): void;
 }
 

@@ -28,7 +28,7 @@ interface LastWork {
   readonly exception: { readonly esr: number; readonly at: Place; readonly far: string | undefined } | undefined;
 }
 
-/** The more a stop says of a VM's end, the further in front. */
+/** The more a stop says about a VM's end, the further in front. */
 const TELLING: readonly VcpuEnd[] = ["fault", "watchdog", "system-reset", "system-off", "killed"];
 
 const EXIT_RULES: Readonly<Record<VmExitReason, string>> = {

@@ -1,4 +1,4 @@
-// Guests of a person's own in the catalogue: an image, perhaps with a ramdisk and a command line,
+// Guests of a person's own in the catalog: an image, perhaps with a ramdisk and a command line,
 // under a name that `el2 run` takes.
 
 import { addToCatalog, catalogFiles, type CatalogSource, findEntry, type Manifest } from "./catalog.ts";
@@ -7,13 +7,13 @@ import { addToCatalog, catalogFiles, type CatalogSource, findEntry, type Manifes
 const ADDED_IMAGE = "image";
 /** File of its ramdisk. */
 const ADDED_INITRD = "initrd";
-/** Command line where nothing is said. */
+/** Command line by default. */
 const DEFAULT_CMDLINE = "console=ttyAMA0";
 
 /** What a guest is made of. */
 export interface AddedGuest {
   readonly name: string;
-  /** One line for people. */
+  /** One line for display. */
   readonly about: string;
   readonly image: Uint8Array;
   readonly initrd: Uint8Array | undefined;
@@ -28,7 +28,7 @@ export function wrongGuestName(name: string): string | undefined {
   return undefined;
 }
 
-/** Adds it, in the place of one of the same name. */
+/** Adds it, instead of one of the same name. */
 export async function addGuest({ name, about, image, initrd, cmdline }: AddedGuest): Promise<Manifest> {
   const files = new Map<string, CatalogSource>([[ADDED_IMAGE, image]]);
   if (initrd) files.set(ADDED_INITRD, initrd);

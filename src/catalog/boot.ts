@@ -1,4 +1,4 @@
-// Guests of the catalogue that are a primary VM by themselves: the Debian with a disk, by the names
+// Guests of the catalog that are a primary VM by themselves: the Debian with a disk, by the names
 // that `run`, `up` and `boot` take.
 
 import { catalogEntries, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, diskGuestName } from "./catalog.ts";

@@ -1,4 +1,4 @@
-// The catalogue: guests that el2 has fetched, each a folder of files with a manifest of sizes and
+// The catalog: guests that el2 has fetched, each a folder of files with a manifest of sizes and
 // hashes. `guests/NAME` in the cache is a symbolic link to one complete version, so that a reader
 // never sees half of one.
 
@@ -24,9 +24,9 @@ export interface CatalogPackage {
 /** `manifest.json` of a guest. */
 export interface Manifest {
   schema: "el2.guest/1";
-  /** Catalogue name, such as `debian-bookworm`. */
+  /** Catalog name, such as `debian-bookworm`. */
   name: string;
-  /** One line for people. */
+  /** One line for display. */
   about: string;
   /** ISO 8601. */
   fetched: string;
@@ -52,7 +52,7 @@ export const DEBIAN_RELEASES = ["bookworm", "trixie", "sid"] as const;
 /** One of `DEBIAN_RELEASES`. */
 export type DebianRelease = typeof DEBIAN_RELEASES[number];
 
-/** The full name of a catalogue guest: `debian` is Debian's default release. */
+/** The full name of a catalog guest: `debian` is Debian's default release. */
 function catalogName(name: string): string {
   return name === "debian" ? `debian-${DEFAULT_DEBIAN_RELEASE}` : name;
 }
@@ -116,7 +116,7 @@ export async function catalogPath(reference: string): Promise<string> {
 export type CatalogSource = Uint8Array | { readonly path: string };
 
 /**
- * Adds a guest, or puts a new version in the place of an old one in one step. Returns its folder.
+ * Adds a guest, or replaces an old version in one step. Returns its folder.
  */
 export async function addToCatalog(manifest: Manifest, files: ReadonlyMap<string, CatalogSource>): Promise<string> {
   const versions = `${guestsFolder()}/.versions`;

@@ -33,7 +33,7 @@ const text = new TextDecoder();
 export class Deb {
   constructor(readonly path: string) {}
 
-  /** Its control files, `control` among them. @throws Error where the file is no package */
+  /** Its control files, `control` among them. @throws Error where the file is not a package */
   async controlFiles(): Promise<ControlFile[]> {
     const files: ControlFile[] = [];
     for await (const { path, kind, permissions, size, data } of this.#member("control.tar")) {

@@ -1,4 +1,4 @@
-// Makes the catalogue's Debian with a disk: a release's ordinary kernel, an initramfs that mounts
+// Makes the catalog's Debian with a disk: a release's ordinary kernel, an initramfs that mounts
 // the disk, and a root file system made of packages. All is unpacked here; what the packages' own
 // scripts do happens in the guest, in a first boot that ends with a disk to keep.
 
@@ -44,7 +44,7 @@ const CARDS = [
 
 /**
  * Makes the guest `debian-RELEASE-disk`: files `Image`, `initrd` and `root.img`. Takes minutes, of
- * which it tells. An interrupted one leaves the catalogue as it was.
+ * which it tells. An interrupted one leaves the catalog as it was.
  */
 export async function fetchDebianDisk(options: FetchOptions): Promise<Manifest> {
   const { release, progress } = options;

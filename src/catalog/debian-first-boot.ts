@@ -114,7 +114,7 @@ export interface FirstBoot {
 
 /** Virtual time (ns) between two looks at the console. */
 const LOOK = 200_000_000;
-/** Virtual time (ns) after which a first boot that goes on is stuck. */
+/** Virtual time (ns) after which a first boot that continues is stuck. */
 const LIMIT = 3600e9;
 const SHOWN = 2000;
 

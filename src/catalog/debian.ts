@@ -1,4 +1,4 @@
-// Makes the catalogue's Debian guests: an unmodified arm64 cloud kernel of a release, and an
+// Makes the catalog's Debian guests: an unmodified arm64 cloud kernel of a release, and an
 // initramfs around its busybox.
 
 import { debianArchive } from "./apt.ts";
@@ -68,9 +68,9 @@ export interface FetchOptions {
 }
 
 /**
- * Fetches kernel and busybox of a Debian release and adds them to the catalogue as
+ * Fetches kernel and busybox of a Debian release and adds them to the catalog as
  * `debian-RELEASE`: files `Image`, `initrd`, and `initrd-virtio`, which has the modules for virtio
- * devices as well. An interrupted fetch leaves the catalogue as it was.
+ * devices as well. An interrupted fetch leaves the catalog as it was.
  */
 export async function fetchDebian(options: FetchOptions): Promise<Manifest> {
   const { release } = options;

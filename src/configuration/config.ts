@@ -50,7 +50,7 @@ export type ConfigResult =
   | { readonly ok: false; readonly errors: readonly ConfigError[]; readonly rest: Config | undefined };
 
 const NO_VM = "no VM; add [vm.NAME] with a kernel or an image";
-/** What is said of required keys that are missing, where that alone would not help. */
+/** What is said about required keys that are missing, where that alone would not help. */
 const MISSING: Readonly<Record<string, string>> = { el2: "el2 is missing; begin the file with el2 = 1", vm: NO_VM };
 
 /** Characters of a configuration, and tables inside each other: a device of a VM has four. */
@@ -169,7 +169,7 @@ export class ConfigErrors {
     this.#add(this.positions.value(path), path, message);
   }
 
-  /** Where nothing stands at `path` the error goes to the table that lacks it. */
+  /** Where nothing is at `path` the error goes to the table that lacks it. */
   #add(position: Position | undefined, path: KeyPath, message: string): void {
     for (let length = path.length - 1; position === undefined && length > 0; length--) position = this.positions.key(path.slice(0, length));
     this.found.push({ ...position ?? { line: 1, column: 1 }, message });

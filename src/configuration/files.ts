@@ -12,7 +12,7 @@ import { DEFAULT_NET_POLICY, type DevicePlan, PlanError } from "../plans/plan.ts
 /** Notes an error at a key of the table that is read. */
 export type Refuse = (key: string, message: string) => void;
 
-/** The path of a file that a key names. @throws Error where the catalogue does not have it */
+/** The path of a file that a key names. @throws Error where the catalog does not have it */
 async function pathOf(reference: string, folder: string): Promise<string> {
   return reference.startsWith("catalog:") ? await catalogPath(reference) : inFolder(reference, folder);
 }

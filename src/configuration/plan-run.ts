@@ -31,7 +31,7 @@ export interface RunConfiguration {
   readonly turbo: boolean;
   readonly behaviour?: Behaviour;
   readonly seed: number;
-  /** What runs in the root VM in place of our resource manager. */
+  /** What runs in the root VM instead of our resource manager. */
   readonly root?: RootPlan;
   /** The native host with its VMs, or an image as the primary VM. */
   readonly what: RunPlan | BootPlan;
@@ -41,7 +41,7 @@ export interface RunConfiguration {
   readonly recordTo: string | undefined;
   /** Files that consoles are written to, by console. */
   readonly logs: Readonly<Record<string, string>>;
-  /** What the file says of the screens. */
+  /** What the file says about the screens. */
   readonly ui: FileUi;
 }
 
@@ -54,7 +54,7 @@ const FIRST_CID = 4;
 const DEFAULT_TIMESLICE = 5000;
 
 /**
- * Plans what `el2 run WHAT` names: FILE.toml, `demo`, a guest of the catalogue (`debian`,
+ * Plans what `el2 run WHAT` names: FILE.toml, `demo`, a guest of the catalog (`debian`,
  * `debian-trixie`, or added), or a bare-metal or Linux image.
  */
 export async function planRun(what: string, changes: readonly string[] = []): Promise<RunResult> {
@@ -70,7 +70,7 @@ export async function planRun(what: string, changes: readonly string[] = []): Pr
   return await planText(imageConfiguration(what), undefined, ".", changes);
 }
 
-/** Guests of the catalogue. */
+/** Guests of the catalog. */
 const DEBIAN_NAMES: readonly string[] = ["debian", ...DEBIAN_RELEASES.map((release) => `debian-${release}`)];
 
 /** Plans the embedded three-VM demo. */
@@ -78,7 +78,7 @@ export async function planDemo(changes: readonly string[] = []): Promise<RunResu
   return await planText(DEMO, "the demo", EMBEDDED_FOLDER, changes);
 }
 
-/** One VM with a kernel and a ramdisk of the catalogue. */
+/** One VM with a kernel and a ramdisk of the catalog. */
 function debianConfiguration(guest: string): string {
   return `el2 = 1
 [machine]
@@ -109,7 +109,7 @@ async function planFile(path: string, changes: readonly string[] = []): Promise<
 
 /**
  * Plans the text of a configuration.
- * @param name what stands before line and column in errors; undefined for a text that no person
+ * @param name what is before line and column in errors; undefined for a text that no person
  * wrote, whose errors are bare.
  * @param folder what paths in it are relative to.
  * @param changes `KEY=VALUE` each, which take the place of what the text says.
@@ -155,7 +155,7 @@ async function planConfig(
   const common = { root, cpus, turbo, seed, behaviour, logs, ui: file.ui, recordTo };
   const named = () => Object.keys(symbols).length > 0 && { symbols };
   if (file.host.kind === "image") {
-    // Most of what is said of it rests on the machine.
+    // Most of what is said about it rests on the machine.
     if (spoilt.has(["machine"], ["host"])) return undefined;
     const planned = await planHostImage(file.host, { cpus, memory, folder }, refuseIn("host"));
     if (planned === undefined) return undefined;

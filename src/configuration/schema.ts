@@ -136,7 +136,7 @@ const machine = v.object({
   idle_watchdog: v.optional(oneOf(IDLE_WATCHDOG), DEFAULT_BEHAVIOUR.idleWatchdog),
 });
 
-/** What [host] boot_context may say: an errno in place of the generation's answer. */
+/** What [host] boot_context may say: an errno instead of the generation's answer. */
 const BOOT_CONTEXT_ANSWERS = ["as-generation", "ENODEV"] as const;
 
 /** Generations of /dev/gunyah that have one. */
@@ -154,7 +154,7 @@ const memlock = v.pipe(
   }),
 );
 
-/** Bytes that the native host keeps where nothing is said. */
+/** Bytes that the native host keeps by default. */
 export const DEFAULT_HOST_MEMORY = 128 * MiB;
 
 const nativeHost = {

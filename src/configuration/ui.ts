@@ -1,4 +1,4 @@
-// What a configuration says of the screens, where nothing else of it is wanted.
+// What a configuration says about the screens, where nothing else of it is wanted.
 
 import { readConfig } from "./config.ts";
 import type { FileUi } from "./schema.ts";

@@ -110,7 +110,7 @@ const CHILDREN: Readonly<Record<string, Readonly<Record<string, Form>>>> = {
   segments: { ramdisk: "cell" },
   vdevices: CELL_SIZES,
 };
-/** What stands in a default's place. */
+/** Placeholder of a default. */
 const DEFAULTS: Readonly<Record<string, string>> = {
   "base-address": `the platform's 0x${DEFAULT_BASE_ADDRESS.toString(16)} (not RAM)`,
   "size-max": "everything after base-address",
@@ -206,7 +206,7 @@ class Lint {
 
   /**
    * Unknown names, and values of another form than the Resource Manager reads. `told` are names
-   * that have been told of.
+   * that have been told about.
    */
   #known(node: DevicetreeNode, forms: Readonly<Record<string, Form>>, told: readonly string[] = []): void {
     for (const name of node.properties.keys()) {

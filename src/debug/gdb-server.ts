@@ -1,5 +1,5 @@
 // The gdb server of one VM: gives each connection, one at a time, a session. The VM stops for a
-// connection and goes on when it ends.
+// connection and continues when it ends.
 
 import type { GdbConnection, GdbConnections } from "./gdb-connections.ts";
 import { GdbSession, type GdbStop, type GdbTarget } from "./gdb-session.ts";

@@ -28,7 +28,7 @@ export interface GdbTarget {
    * unknown.
    */
   monitor(command: string, ...args: string[]): Promise<string | undefined>;
-  /** Takes all breakpoints back and goes on. */
+  /** Takes all breakpoints back and continues. */
   detach(): void;
   /** Ends the whole machine. */
   kill(): void;
@@ -69,7 +69,7 @@ monitor symbols FILE        write an ELF file with the VM's symbols, for symbol-
 const OK = "OK";
 const UNKNOWN = "";
 
-/** How the session goes on after an answer. */
+/** How the session continues after an answer. */
 type Handler = (text: string) => string | undefined | Promise<string | undefined>;
 
 /** One connection's session. The VM stands still when it begins. */
@@ -127,7 +127,7 @@ export class GdbSession {
       ["vCont?", () => "vCont;c;C;s;S;r"],
       ["vCont", (text) => this.#continue(text)],
       ["vKill", () => this.#kill(OK)],
-      // Addresses to go on from are not built: gdb writes PC.
+      // Addresses to continue from are not built: gdb writes PC.
       ["c", (text) => text ? INVALID : this.#go(undefined)],
       ["s", (text) => text ? INVALID : this.#step(this.#vcpu)],
       ["D", () => this.#detach()],
@@ -159,7 +159,7 @@ export class GdbSession {
     this.#end();
   }
 
-  /** The connection is gone: the VM goes on as after a detach. */
+  /** The connection is gone: the VM continues as after a detach. */
   lost(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -155,7 +155,7 @@ export class CfiFlash {
   }
 
   /**
-   * Puts a saved state back. Nobody is told of the mode: whoever listens has saved what follows
+   * Puts a saved state back. Nobody is told about the mode: whoever listens has saved what follows
    * from it.
    */
   restore(state: CfiFlashState): void {

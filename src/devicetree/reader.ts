@@ -23,7 +23,7 @@ export type ReadResult = { ok: true; tree: Devicetree } | { ok: false; problem: 
  */
 const NAME_MAX = 255;
 
-/** Where a node and its properties stand in a blob: bytes from its start to the token. */
+/** Where a node and its properties are in a blob: bytes from its start to the token. */
 export interface NodePlace {
   readonly offset: number;
   readonly properties: Map<string, number>;

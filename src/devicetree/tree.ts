@@ -89,7 +89,7 @@ export function cells64(...values: (number | bigint)[]): Uint8Array {
   return bytes;
 }
 
-/** NUL-terminated texts, one behind the other. */
+/** NUL-terminated texts, one after the other. */
 export function strings(...texts: string[]): Uint8Array {
   return textEncoder.encode(texts.map((text) => `${text}\0`).join(""));
 }

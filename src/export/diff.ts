@@ -19,7 +19,7 @@ const TIMES: ReadonlySet<string> = new Set(["t", "end", "pcpu"]);
 /** What begins every line of a trace. */
 export const TRACE_START = '{"id":"ev:';
 
-/** A file that is no trace: where, and what is wrong. */
+/** A file that is not a trace: where, and what is wrong. */
 export class TraceError extends Error {}
 
 /** Where two traces part. */
@@ -51,7 +51,7 @@ export interface TraceDiff {
 
 /**
  * Compares two traces, event by event.
- * @throws TraceError, or what the system says of a file
+ * @throws TraceError, or what the system says about a file
  */
 export async function diffTraces(firstPath: string, secondPath: string): Promise<TraceDiff> {
   const readers = [readEvents(firstPath), readEvents(secondPath)] as const;

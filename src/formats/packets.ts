@@ -154,7 +154,7 @@ export interface TcpSegment {
   readonly sequence: number;
   readonly acknowledgment: number;
   readonly flags: number;
-  /** As it stands in the header, not scaled. */
+  /** As it is in the header, not scaled. */
   readonly window: number;
   /** Options of a SYN: maximum segment size and window scale, where given. */
   readonly mss: number | undefined;

@@ -8,7 +8,7 @@ export type TarKind = "file" | "folder" | "symlink" | "hardlink" | "character" |
 
 /** An entry. */
 export interface TarEntry {
-  /** As it stands in the archive. */
+  /** As it is in the archive. */
   readonly path: string;
   readonly kind: TarKind;
   /** Permissions with set-user-id, set-group-id and sticky. */

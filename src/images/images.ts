@@ -1,4 +1,4 @@
-// Guest images as they lie in a VM's memory: an arm64 Linux Image (also inside gzip or EFI zboot),
+// Guest images as they are in a VM's memory: an arm64 Linux Image (also inside gzip or EFI zboot),
 // an ELF executable, or raw bytes.
 
 import type { VmFirmware, VmImage } from "../host/plan.ts";
@@ -26,7 +26,7 @@ const FIRMWARE_MAX = 4 * MiB;
 
 /**
  * Firmware of protected VMs: position-independent code that is entered at its first byte. What it
- * needs behind its bytes stands in an arm64 Image header, if it has one.
+ * needs behind its bytes is in an arm64 Image header, if it has one.
  * @throws Error where it is empty or too large.
  */
 export function firmwareImage(file: Uint8Array): VmFirmware {

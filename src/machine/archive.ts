@@ -21,7 +21,7 @@ export class ArchiveError extends Error {}
 type Numbers = Uint8Array | Uint16Array | Int16Array | Uint32Array | Int32Array;
 
 /**
- * Is told of each field that is saved or loaded: its path, and what it holds. One path may come
+ * Is told about each field that is saved or loaded: its path, and what it holds. One path may come
  * several times: a length, then content. Bytes are valid only during the call.
  */
 export type FieldListener = (path: string, value: number | bigint | Uint8Array) => void;
@@ -43,7 +43,7 @@ export class Archive {
 
   /**
    * @param source what is loaded; absent, a state is saved
-   * @param listener is told of each field
+   * @param listener is told about each field
    */
   constructor(source?: Uint8Array, readonly listener?: FieldListener) {
     this.loading = source !== undefined;

@@ -81,7 +81,7 @@ export interface RootPlan {
 
 /** A snapshot to begin with. */
 export interface BeginPlan {
-  /** The file; where there are `bytes`, a name for people. */
+  /** The file; where there are `bytes`, a name for display. */
   readonly path: string;
   /** Where it cannot be loaded the machine starts all the same. */
   readonly spare: boolean;
@@ -106,9 +106,9 @@ export interface SessionPlan {
   readonly memory: number;
   /** Skip idle time. */
   readonly turbo: boolean;
-  /** What executes instructions; `DEFAULT_TIER` where nothing is said. Guests see no difference. */
+  /** What executes instructions; `DEFAULT_TIER` by default. Guests see no difference. */
   readonly tier?: Tier;
-  /** Choices about the hypervisor; what it does by itself where nothing is said. */
+  /** Choices about the hypervisor; what it does by itself by default. */
   readonly behaviour?: Partial<Behaviour>;
   /** Seed of all guest-visible randomness. */
   readonly seed: number;
@@ -124,7 +124,7 @@ export interface SessionPlan {
   readonly hashAt: readonly number[];
   /** Name of the VM that a debugger has: the machine stops before its first instruction. */
   readonly debug?: string;
-  /** What runs in the root VM in place of our resource manager. */
+  /** What runs in the root VM instead of our resource manager. */
   readonly root?: RootPlan;
   /** ELF files with symbols of VMs, by VM: guests see nothing of them. */
   readonly symbols?: Readonly<Record<string, Uint8Array>>;
@@ -134,7 +134,7 @@ export interface SessionPlan {
   readonly record?: { readonly path: string; readonly header: string };
   /** A recording that is run again. */
   readonly replay?: ReplayPlan;
-  /** A snapshot that the machine begins with, in place of its start. */
+  /** A snapshot that the machine begins with, instead of its start. */
   readonly from?: BeginPlan;
   /** File for a snapshot of the machine when it first shows a prompt; until then nothing enters. */
   readonly instant?: string;

@@ -12,7 +12,7 @@ type Primary = Exclude<Boot["boot"], string>;
 
 /**
  * Plans a scenario's machine.
- * @param seed in place of what scenario and configuration say
+ * @param seed instead of what scenario and configuration say
  * @throws ScenarioError that names what cannot be had
  */
 export async function planScenario(scenario: Scenario, seed: number | undefined): Promise<SessionPlan> {

@@ -209,7 +209,7 @@ function checkOrder(steps: readonly Step[], errors: ConfigErrors): void {
   });
 }
 
-/** A step in one line, for people. */
+/** A step in one line, for display. */
 export function describeStep(step: Step): string {
   switch (step.kind) {
     case "boot":

@@ -37,7 +37,7 @@ export class WatchedConsoles {
 }
 
 /**
- * The events of a scenario's expectations. Each is met by the first event behind that of the
+ * The events of a scenario's expectations. Each is met by the first event after that of the
  * expectation before it, whenever that came; but what a scenario does itself stands between: what
  * is expected behind it comes later.
  */

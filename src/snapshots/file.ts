@@ -1,5 +1,5 @@
 // Snapshot files (docs/snapshots.md): a magic number, then sections. The header says in JSON what
-// is inside, the plan and the fields are plain data and an archive, pages of RAM stand in chunks,
+// is inside, the plan and the fields are plain data and an archive, pages of RAM are in chunks,
 // and the end holds the SHA-256 of everything before it. A file that is read is hostile: sizes are
 // bounded before anything is allocated, and whatever is wrong is a `SnapshotError` with file,
 // offset and rule.
@@ -50,12 +50,12 @@ const GZIP_MIN = 256;
 /** A file that is no snapshot, another version's, cut off or changed: the user's to mend. */
 export class SnapshotError extends Error {}
 
-/** What a snapshot says of itself, without being loaded. */
+/** What a snapshot says about itself, without being loaded. */
 export interface SnapshotHeader {
   readonly schema: typeof SCHEMA;
   /** Version of el2 that saved it, and the only one that loads it. */
   readonly version: string;
-  /** What runs: names for people. */
+  /** What runs: names for display. */
   readonly title: string;
   /** Virtual time in ns, and instructions that the guests had retired. */
   readonly ns: string;
@@ -130,7 +130,7 @@ export function* writeSnapshot(path: string, { header, plan, state }: Snapshot, 
  * @param own the file is one of the user's own cache: checksums of sections find accidents, and the
  * one of the whole file, against others, is left out
  * @param bytes its content, where that is known
- * @throws SnapshotError, or what the system says of the file.
+ * @throws SnapshotError, or what the system says about the file.
  */
 export function readSnapshot(path: string, own = false, bytes: Uint8Array = readWhole(path)): Snapshot {
   const reader = new SectionReader(path, bytes);

@@ -15,7 +15,7 @@ import { snapshotOf } from "./save.ts";
 
 /** What a console shows last when somebody may type: a shell's prompt, or a login's. */
 export const PROMPT = /(?:[#$>]|login:) $/;
-/** What asks a terminal something, or colours: shells put it around their prompts. */
+/** What asks a terminal something, or colors: shells put it around their prompts. */
 const ESCAPES = /\x1b\[[0-9;?]*[A-Za-z]/g;
 /** Bytes of the end of output that are looked at. */
 const TAIL = 64;
@@ -38,7 +38,7 @@ export async function instantPath(plan: SessionPlan): Promise<string> {
   return `${cacheFolder()}/instant/${hash.digest("hex")}.snapshot`;
 }
 
-/** Plain data with digests in the place of bytes, of which a plan has many. */
+/** Plain data with digests instead of bytes, of which a plan has many. */
 async function withDigests(value: unknown): Promise<unknown> {
   if (value instanceof Uint8Array) return { sha256: await digestInPieces(value) };
   if (typeof value !== "object" || value === null) return value;

@@ -20,7 +20,7 @@ export function snapshotOf(system: RunningSystem & SavableSystem, plan: SessionP
 }
 
 /**
- * Whether something went wrong that is the person's to mend: a file that cannot be written, a state
+ * Whether something failed that is the person's to mend: a file that cannot be written, a state
  * that cannot be saved.
  */
 export function isForTheUser(error: unknown): error is Error {

@@ -11,7 +11,7 @@ export type Pages = ReadonlyMap<number, Uint8Array>;
 
 const ZERO = new Uint8Array(PAGE_SIZE);
 
-/** The ranges of physical addresses that are RAM: first page and page behind the last. */
+/** The ranges of physical addresses that are RAM: first page and page after the last. */
 export function ramRanges({ map }: Pick<Machine, "map">): readonly (readonly [first: number, end: number])[] {
   const ranges = [[RAM_BASE, map.primaryEnd], [map.hypervisorBase, map.ramEnd]] as const;
   return ranges.map(([start, end]) => [start / PAGE_SIZE, end / PAGE_SIZE] as const);

@@ -35,7 +35,7 @@ export function saveSystem(system: Savable, before?: SystemState): SystemState {
  * Loads a state into a system of the same plan that was just assembled without images (`assemble`).
  * It is of no use where that fails.
  * @param trusted the state is one of this process: it need not be looked through
- * @param loaded is told of each field of the state
+ * @param loaded is told about each field of the state
  * @throws ArchiveError that says what is wrong with the state.
  */
 export function loadSystem(system: Savable, { fields, pages }: SystemState, trusted: boolean, loaded?: FieldListener): void {

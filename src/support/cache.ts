@@ -87,7 +87,7 @@ function unlessGone<T>(work: () => T): T | undefined {
 }
 
 /**
- * Points the symbolic link `path` at `target` in one step, whatever stood there as a link before.
+ * Points the symbolic link `path` at `target` in one step, whatever was there as a link before.
  */
 export async function replaceLink(path: string, target: string): Promise<void> {
   const partial = `${path}.partial-${crypto.randomUUID()}`;

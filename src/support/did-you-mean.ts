@@ -2,7 +2,7 @@
 // enough.
 
 /**
- * Insertions, deletions, replacements and swaps of neighbours between two words (optimal string
+ * Insertions, deletions, replacements and swaps of neighbors between two words (optimal string
  * alignment).
  */
 function distance(a: string, b: string): number {

@@ -75,8 +75,8 @@ function readAvailable(file: number, into: Uint8Array): number | undefined {
 }
 
 /**
- * Why a file could not be read, to stand behind its name. Anything that is not about the file is a
- * bug of ours and goes on.
+ * Why a file could not be read, to follow its name. Anything that is not about the file is a
+ * bug of ours and continues.
  */
 export function cannotRead(error: unknown): string {
   if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return "no such file";
@@ -87,8 +87,8 @@ export function cannotRead(error: unknown): string {
 }
 
 /**
- * Why a file could not be written, to stand behind its name. Anything that is not about the file is
- * a bug of ours and goes on.
+ * Why a file could not be written, to follow its name. Anything that is not about the file is
+ * a bug of ours and continues.
  */
 export function cannotWrite(error: unknown): string {
   if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return "no such folder";

@@ -28,7 +28,7 @@ export function ownUid(): number | null {
   }
 }
 
-/** How a path stands in the file system, without following a link; undefined where nothing does. */
+/** How a path is in the file system, without following a link; undefined where nothing does. */
 export function lstatIfThere(path: string): Deno.FileInfo | undefined {
   try {
     return Deno.lstatSync(path);

@@ -1,11 +1,11 @@
-// What goes wrong beside a run, in a line for people.
+// What fails beside a run, in a line for display.
 
 import { isOfSystem } from "./cache.ts";
 import { terminalText } from "./terminal-text.ts";
 
 /**
  * Says it on stderr. Where that cannot be written, such as a log on a full disk, nobody hears it,
- * and what runs goes on.
+ * and what runs continues.
  */
 export function warn(text: string): void {
   try {

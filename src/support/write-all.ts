@@ -11,7 +11,7 @@ export interface SyncWriter {
 
 /**
  * Writes all of `bytes`.
- * @param what for people: `--record bug.rec`
+ * @param what for display: `--record bug.rec`
  * @throws WriteFailure; Deno.errors.BrokenPipe where nobody reads
  */
 export function writeAll(writer: SyncWriter, bytes: Uint8Array, what: string): void {

@@ -4,7 +4,7 @@
 //
 // All layouts have names and markers (the offset of each 256th name) before the tokens, and an
 // index of the tokens behind them. Until 6.3 offsets, the address that they count from, and the
-// number of names stand before the names; later offsets and address stand behind the index; in the
+// number of names are before the names; later offsets and address follow the index; in the
 // newest kernels an offset counts from its own place. CONFIG_KALLSYMS_ABSOLUTE_PERCPU, which x86
 // alone has, is not read.
 

@@ -34,7 +34,7 @@ export class SymbolTable {
   readonly symbols: readonly GuestSymbol[];
   readonly #byName = new Map<string, GuestSymbol>();
 
-  /** @param source where they are from, for people: `vmlinux`, `kallsyms of Linux` */
+  /** @param source where they are from, for display: `vmlinux`, `kallsyms of Linux` */
   constructor(symbols: Iterable<GuestSymbol>, readonly source: string) {
     const named = [...symbols].filter(({ name }) => name !== "" && !MAPPING.test(name));
     this.symbols = named.sort((a, b) => a.address < b.address ? -1 : a.address > b.address ? 1 : 0);

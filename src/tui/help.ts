@@ -11,7 +11,7 @@ import { drawOverlay } from "./overlay-box.ts";
 import { drawPieces, type Piece } from "./pieces.ts";
 import type { Look } from "./theme.ts";
 
-/** Columns of keys, and of what they do where names of actions stand behind it. */
+/** Columns of keys, and of what they do where names of actions follow. */
 const KEYS = 13;
 const WORDS = 56;
 /** A box at least so wide has room for the names of actions, by which keys can be changed. */

@@ -47,7 +47,7 @@ function switchColumns(): ListColumn[] {
   ];
 }
 
-/** Its panes, and where they stand. */
+/** Its panes, and their places. */
 export function schedulerScreen(): ScreenModel {
   const lanes = new LanesPane(), waits = new LaneWaitsPane(lanes);
   const list = new TablePane({ name: "slices", table: "sched.ls", title: "Switches", stream: true, columns: switchColumns });

@@ -1,4 +1,4 @@
-// What is known of the session: its last sample and speed, whether its machine goes on, what place
+// The state of the session: its last sample and speed, whether its machine continues, which place
 // of the run is shown, and how it ended.
 
 import type { LostState, StateWord } from "./frame.ts";
@@ -133,7 +133,7 @@ export class SessionState {
       case "paused":
         this.#paused = event.paused;
         this.#past = event.past ?? false;
-        // Steps and moves have no speed; what goes on has one from its second picture on.
+        // Steps and moves have no speed; a machine that runs has one from its second picture on.
         this.#speed = undefined;
         return true;
       case "saved":

@@ -42,13 +42,13 @@ export class Look {
     this.vms = options.vms ?? new VmMarks();
   }
 
-  /** The same with some of it otherwise; itself where nothing is. */
+  /** The same with some changes; itself without any. */
   with(changes: Partial<LookOptions>): Look {
     const names = Object.keys(changes) as (keyof LookOptions)[];
     return names.every((name) => this.options[name] === changes[name]) ? this : new Look({ ...this.options, vms: this.vms, ...changes });
   }
 
-  /** Colors cannot be the only mark: letters stand in bars and lanes. */
+  /** Colors cannot be the only mark: bars and lanes have letters too. */
   get letters(): boolean {
     return this.options.depth === "none" || this.options.glyphs === "ascii";
   }
@@ -78,7 +78,7 @@ export class Look {
     return KEY;
   }
 
-  /** The style of an ink on a background of its own. */
+  /** The style of an ink on its own background. */
   on(background: Role, role: Role, bold = false): Style {
     return { foreground: roleColor(role), background: roleColor(background), attributes: bold ? Attribute.Bold : 0 };
   }

@@ -110,7 +110,7 @@ export interface Persona {
   readonly name: PersonaName;
   /** Where it is found. */
   readonly title: string;
-  /** False for a generation without a device of its own. */
+  /** False for a generation without its own device. */
   readonly device: boolean;
   readonly requests: readonly Request[];
   /** An unknown request on the device or a VM. */

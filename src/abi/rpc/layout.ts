@@ -119,7 +119,7 @@ export interface Field<T> {
   decode(input: Input, before: Readonly<Record<string, unknown>>): T;
   /** @param all all fields of the same payload or entry. */
   encode(output: Output, value: T, all: Readonly<Record<string, unknown>>): void;
-  /** The value for people; undefined where the field is not worth a word. */
+  /** The value for display; undefined where the field is not worth a word. */
   print(value: T): string | undefined;
 }
 
@@ -384,7 +384,7 @@ export type Decoded<T> = { ok: true; value: T } | {
 export interface LayoutRules {
   /** Payloads below are refused, even where the lists that end them may be missing. Bytes. */
   readonly minimum?: number;
-  /** Bytes behind the last field are ignored instead of refused. */
+  /** Bytes after the last field are ignored instead of refused. */
   readonly longer?: "ignored";
   /** What a payload of another length is refused with; MSG_INVALID unless said. */
   readonly otherLength?: RmError;

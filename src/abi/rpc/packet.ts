@@ -6,7 +6,7 @@ export const RPC_HEADER_SIZE = 8;
 export const RPC_PACKET_SIZE = 240;
 /** Payload bytes of every packet of a message but the last. */
 export const RPC_FRAGMENT_SIZE = RPC_PACKET_SIZE - RPC_HEADER_SIZE;
-/** The most continuation packets behind the first. */
+/** The most continuation packets after the first. */
 export const RPC_MAX_FRAGMENTS = 62;
 /** The longest payload of one message, in bytes. */
 export const RPC_MAX_PAYLOAD = RPC_FRAGMENT_SIZE * (RPC_MAX_FRAGMENTS + 1);

@@ -23,8 +23,8 @@ export const Irq = {
 const LEVEL_PENDING = Irq.Source | Irq.Software | Irq.Message;
 
 /**
- * What a vIRQ's producer is to the VIC: it says at the guest's EOI whether a level interrupt goes
- * on.
+ * A vIRQ's producer as the VIC sees it: at the guest's EOI it says whether a level interrupt
+ * continues.
  */
 export interface LevelSource {
   stillPending(): boolean;
@@ -35,7 +35,7 @@ export class IrqBank {
   readonly flags: Uint8Array;
   readonly priority: Uint8Array;
   readonly sources: (LevelSource | undefined)[];
-  /** How often each was acknowledged, for people. */
+  /** How often each was acknowledged, for display. */
   readonly taken: Uint32Array;
 
   constructor(end: number) {

@@ -39,7 +39,7 @@ export function handleDataAbort(vcpu: Vcpu, exit: Exit): void {
 /**
  * An instruction fetch that stage 2 refuses. At the vector that the abort would be taken to it
  * would repeat for ever: the vCPU halts with a fault (docs/spec/observed-ioctl.md §7.1). A
- * critical one goes on faulting.
+ * critical one continues to fault.
  */
 export function handleInstructionAbort(vcpu: Vcpu, exit: Exit): void {
   if (leavePageFault(vcpu, exit, false)) return;
@@ -51,7 +51,7 @@ export function handleInstructionAbort(vcpu: Vcpu, exit: Exit): void {
   injectExternalAbort(vcpu, exit, 0);
 }
 
-/** An access to a physical address that is no RAM. */
+/** An access to a physical address that is not RAM. */
 export function handleBusAccess(vcpu: Vcpu, exit: Exit): void {
   const access = decode(exit.esr);
   if (access && accessBus(vcpu, exit, access)) return;

@@ -46,7 +46,7 @@ export const AuthType = { None: 0, Platform: 1, Android: 2 } as const;
 export const AUTH_NAMES = ["none", "platform", "android"] as const;
 export type AuthName = typeof AUTH_NAMES[number];
 
-/** VMIDs with a meaning of their own. */
+/** VMIDs with a special meaning. */
 export const Vmid = { Hypervisor: asVmid(0), Hlos: asVmid(3), ResourceManager: asVmid(0xff), PeerDefault: asVmid(0xffff) } as const;
 /** The id of a VM. */
 export type Vmid = AnyVmid;

@@ -162,7 +162,7 @@ export interface DescribedMessage {
 }
 
 /**
- * What one message says as it lies in a queue: its packets one behind the other, of which all but
+ * What one message says as it lies in a queue: its packets one after the other, of which all but
  * the last have 240 bytes.
  */
 export function describeMessage(bytes: Uint8Array): DescribedMessage {
@@ -187,7 +187,7 @@ export function describeMessage(bytes: Uint8Array): DescribedMessage {
   return { packets, fields: describePayload(first!.type, first!.id, payload), problem: undefined };
 }
 
-/** The same as lines for people. */
+/** The same as lines for display. */
 export function describePackets(bytes: Uint8Array): string[] {
   const { packets, fields, problem } = describeMessage(bytes);
   const lines = packets.map(({ type, msg, id, sequence, continuations, bytes }) => {
