@@ -148,6 +148,8 @@ export class App {
   #overlay: Overlay | undefined;
   readonly #messages: Messages;
   readonly #marks: TimeMarks;
+  /** The last frame was drawn before its panes were known to need other rows. */
+  #crowded = false;
   /** Columns and rows of the terminal. */
   #size = { width: 0, height: 0 };
   /** Refusals so far; undefined before the first sample. */
@@ -586,6 +588,9 @@ export class App {
     this.#size = { width: screen.width, height: screen.height };
     this.#look = this.#look.with({ depth: screen.depth });
     drawScreen(screen, this.#look, this.#frameState(), (body) => this.#windows.place(body));
+    // Once more, and not for ever: a pane may need other rows in the rows that it has then.
+    this.#crowded = this.#windows.crowded && !this.#crowded;
+    if (this.#crowded) queueMicrotask(() => this.port.changed(false));
   }
 
   #frameState(): FrameState {

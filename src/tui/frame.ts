@@ -1,6 +1,6 @@
 // The frame around a screen: header, tabs, panes in their boxes, hints, message (LOOK section 4).
 
-import { drawFrame, drawThumb, type FrameKind, hasBoxes } from "./box.ts";
+import { drawFrame, drawThumb, type FrameKind, hasBoxes, insideOf } from "./box.ts";
 import type { Screen } from "./cells.ts";
 import { drawHints, drawMessage } from "./foot.ts";
 import { fit } from "./graphemes.ts";
@@ -100,8 +100,9 @@ function drawPane(screen: Screen, look: Look, { pane, area }: Placed, boxed: boo
   }
   if (pane.bare) return pane.draw(screen, area, look, { focused, boxed, past });
   const kind: FrameKind = state.typing && pane.name === "console" ? "typing" : past ? "past" : focused ? "focused" : "plain";
-  const inside = drawFrame(screen, look, area, boxed, pane.title(), kind, focused);
-  pane.draw(screen, inside, look, { focused, boxed, past });
+  // The title says where the content stands: that is known once it is drawn.
+  pane.draw(screen, insideOf(area, boxed), look, { focused, boxed, past });
+  drawFrame(screen, look, area, boxed, pane.title(), kind, focused);
   if (pane.scroll) drawThumb(screen, look, area, boxed, pane.scroll, kind);
 }
 

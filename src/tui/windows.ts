@@ -10,6 +10,8 @@ export class Windows {
   #screen: ScreenModel;
   #split: Split | undefined;
   #zoomed = false;
+  /** What the visible panes needed when they were placed. */
+  #placedFor = "";
   #visible: readonly Placed[] = [];
   #body: Body = { x: 0, y: 0, width: 0, height: 0 };
   readonly #focused = new Map<ScreenModel, Pane>();
@@ -187,11 +189,24 @@ export class Windows {
     return this.#split ? [{ name: this.#split.divider.name, divider: this.#split.divider }, ...inside] : inside;
   }
 
+  /**
+   * Whether panes need other rows than when they were placed: what they need is known once they are
+   * drawn.
+   */
+  get crowded(): boolean {
+    return this.#needs() !== this.#placedFor;
+  }
+
+  #needs(): string {
+    return this.#visible.map(({ pane }) => pane.needs ?? "").join();
+  }
+
   /** Places the panes in a body, which may have another size than before. */
   place(body: Body): readonly Placed[] {
     const before = this.#visible.map(({ pane }) => pane);
     this.#body = body;
     this.#arrange();
+    this.#placedFor = this.#needs();
     if (this.#visible.length !== before.length || this.#visible.some(({ pane }, index) => pane !== before[index])) {
       queueMicrotask(this.changed);
     }

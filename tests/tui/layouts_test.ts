@@ -56,3 +56,21 @@ Deno.test("the selection begins on a guest, not on the host or the resource mana
     assert.match(await rig.text(), /▌[ !]D debian\//, key);
   }
 });
+
+Deno.test("what a pane needs is known once it is drawn: another frame follows, and no third", async () => {
+  let changed = 0;
+  const rig = new Rig(120, 36, { ascii: false }, "direct");
+  Object.assign(rig.app.port, { changed: () => changed++ });
+  await rig.type("5");
+  await rig.lines();
+  const before = await rig.lines();
+  await rig.type("4");
+  await rig.type("5");
+  changed = 0;
+  for (let frame = 0; frame < 6; frame++) {
+    rig.app.draw(rig.screen);
+    await Promise.resolve();
+  }
+  assert.deepEqual(rig.screen.toLines(), before);
+  assert.ok(changed <= 1, `${changed} frames wanted`);
+});
