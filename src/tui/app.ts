@@ -594,7 +594,7 @@ export class App {
   }
 
   #frameState(): FrameState {
-    const { lost, sample, speed, dropped, past, now } = this.#session;
+    const { lost, sample, speed, dropped } = this.#session, timeline = this.#timeline();
     // A machine that stands still has no speed, and one that begins to go has its first at once.
     this.#speed = speed === undefined ? undefined : this.#speed ?? speed;
     return {
@@ -605,8 +605,8 @@ export class App {
       frozen: this.#frozen?.missed,
       ...{ lost, dropped, sample: sample && { ...sample, mips: this.#activity.mips }, speed: this.#speed },
       newReasons: this.#questions.newReasons,
-      past: past && sample ? Math.max(now - sample.time, 0) : undefined,
-      timeline: this.#timeline(),
+      past: timeline && sample ? Math.max(timeline.now - sample.time, 0) : undefined,
+      timeline,
       focus: this.#focus,
       typing: this.#console.typing,
       hints: this.#hints(),

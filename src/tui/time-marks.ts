@@ -13,6 +13,8 @@ const MARKED = 100;
 /** The marks of one run. */
 export class TimeMarks {
   #snapshots: readonly number[] = [];
+  /** The newest time (ns) of the run: who attaches while the past is shown has not seen it. */
+  #now = 0;
   /** Times of refusals by their ids: an earlier place of the run knows fewer. */
   readonly #refusals = new Map<string, number>();
   /** A way to a place that is pointed at (ns); undefined where nobody points. */
@@ -23,6 +25,7 @@ export class TimeMarks {
   /** Asks what there is. */
   ask(): void {
     this.asker.ask({ table: "time.ls", args: {} }).then(({ rows }) => {
+      this.#now = Number(rows.find(({ kind }) => kind === "now")?.t ?? 0);
       this.#snapshots = rows.filter(({ kind }) => kind === "snapshot").map(({ t }) => Number(t));
       this.changed();
     });
@@ -32,8 +35,12 @@ export class TimeMarks {
     });
   }
 
-  /** The run with its marks. */
-  timeline(here: number, now: number): Timeline {
+  /**
+   * The run with its marks.
+   * @param seen the newest time that was seen here
+   */
+  timeline(here: number, seen: number): Timeline {
+    const now = Math.max(seen, this.#now);
     return { here: this.#pointed ?? here, now, snapshots: this.#snapshots, refusals: [...this.#refusals.values()] };
   }
 

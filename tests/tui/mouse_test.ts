@@ -98,3 +98,16 @@ Deno.test("the scrubber of the past marks snapshots and refusals; a click and a 
   await rig.type(click(half, 20));
   assert.equal(moves().length, 2);
 });
+
+Deno.test("who attaches while the past is shown is told how long ago that is", async () => {
+  const rig = new Rig(120, 36, { ascii: false }, "direct");
+  rig.answer = (query) => {
+    const answer = phoneAnswer(query);
+    const now = { id: "place:2", kind: "now", t: "20000000000", insn: "9", file: null };
+    return query.table === "time.ls" ? { ...answer, error: undefined, rows: [now] } : answer;
+  };
+  rig.apply({ kind: "paused", paused: true, past: true });
+  const lines = await rig.lines();
+  assert.match(lines[0], /7\.518 694 s before now/);
+  assert.match(lines[33], /◆─+ .*now 20\.000 000 s/);
+});
