@@ -151,6 +151,7 @@ export const GH_ANDROID = {
   CREATE_CMA_MEM_FD: plain("GUNYAH_ANDROID_CREATE_CMA_MEM_FD", "device", ANDROID_MAGIC, 0x14),
   MAP_CMA_MEM: pointer("GH_VM_ANDROID_MAP_CMA_MEM", "vm", ANDROID_MAGIC, 0x15, MAP_CMA_MEM_ARGS),
   SET_AUTH_TYPE: pointer("GH_VM_ANDROID_SET_AUTH_TYPE", "vm", ANDROID_MAGIC, 0x16, AUTH_DESC),
+  CHECK_EXTENSION: plain("GH_VM_ANDROID_CHECK_EXTENSION", "vm", ANDROID_MAGIC, 0x17),
 } as const;
 
 const legacy = (name: string, on: "device" | "vm" | "vcpu", number: number) => plain(name, on, LEGACY_MAGIC, number);

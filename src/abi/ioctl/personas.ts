@@ -291,7 +291,7 @@ const ack612: Persona = {
   ...ack66,
   name: "ack-6.12",
   title: "Android common kernel, android16-6.12",
-  requests: [...ack66.requests, GH_ANDROID.CREATE_CMA_MEM_FD, GH_ANDROID.MAP_CMA_MEM, GH_ANDROID.SET_AUTH_TYPE],
+  requests: [...ack66.requests, GH_ANDROID.CREATE_CMA_MEM_FD, GH_ANDROID.MAP_CMA_MEM, GH_ANDROID.SET_AUTH_TYPE, GH_ANDROID.CHECK_EXTENSION],
   start: [
     ...["allocate", "locate", "firmware-parcel", "config-parcel", "configure", "authenticate", "firmware"] as const,
     ...["demand-paging", "address-layout", "init", "boot-context", "resources", "start"] as const,

@@ -207,6 +207,10 @@ export class GunyahDriver implements VmDriver {
         return mapMemory(this.#kernel, task, this.state, vm, argument);
       case GH_ANDROID.RECLAIM_REGION.code:
         return this.#reclaimRange(task, vm, code, argument);
+      case GH_ANDROID.CHECK_EXTENSION.code:
+        // The one that is known asks whether the driver wakes vCPUs at their timers: here the
+        // hypervisor does, whatever is asked.
+        return 0;
       case GH_ANDROID.SET_AUTH_TYPE.code:
         return this.#setAuthType(task, argument);
       case GH.SET_BOOT_CONTEXT.code:

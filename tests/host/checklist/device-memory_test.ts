@@ -62,6 +62,7 @@ Deno.test("V1: every request code equals the table of section 2.2 bit for bit", 
     CREATE_CMA_MEM_FD: 0x0000_4114,
     MAP_CMA_MEM: 0x4028_4115,
     SET_AUTH_TYPE: 0x4010_4116,
+    CHECK_EXTENSION: 0x0000_4117,
   });
   assert.equal(GH_LEGACY.CREATE_VM.code, 0x0000_b201);
   assert.deepEqual(requestParts(0x4020_4701), { direction: 1, size: 32, magic: 0x47, number: 1 });

@@ -66,6 +66,19 @@ Deno.test("V34: v6 and v9 round the devicetree's size up to pages in CONFIG_IMAG
   }
 });
 
+Deno.test("CHECK_EXTENSION says that the driver does not wake vCPUs at their timers, and older ones do not know it", () => {
+  for (const device of ["ack-6.12", "union"] as const) {
+    const vmm = new Client(new FakeHost(device));
+    const vm = vmm.createVm();
+    assert.deepEqual([0, 1, 99].map((extension) => vmm.ioctl(vm, GH_ANDROID.CHECK_EXTENSION, extension)), [0, 0, 0]);
+  }
+  for (const device of ["v14", "ack-6.1", "v17", "ack-6.6"] as const) {
+    const vmm = new Client(new FakeHost(device));
+    const vm = device === "v17" ? vmm.ioctl(vmm.open(), GH.CREATE_VM) : vmm.createVm();
+    vmm.refused(vmm.ioctl(vm, GH_ANDROID.CHECK_EXTENSION, 0), "ENOTTY");
+  }
+});
+
 Deno.test("V35: SET_AUTH_TYPE of a type that nothing registered is ENOENT", () => {
   const vmm = new Client(new HostStack({ device: "ack-6.12", scripts: {} }));
   const vm = vmm.createVm();
