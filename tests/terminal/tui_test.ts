@@ -44,7 +44,7 @@ Deno.test("keys typed into the hello guest are answered by it, ctrl-] d takes th
   await terminal.keys("C-]", "d");
   await terminal.until(/Console . hello [^\n]*follows/);
   await terminal.keys("?");
-  await terminal.until(/[━=] Help [━=]/);
+  await terminal.until(/[━─=] Help \d+ actions/);
 });
 
 Deno.test("q leaves with exit code 0 and gives the terminal back", async () => {
