@@ -134,7 +134,7 @@ Deno.test("G2: unknown requests are ENOTTY on all three descriptors, and so is S
   const { vmm } = onStack();
   const { vm, vcpu } = vmm.loaded();
   for (const fd of [vmm.device, vm, vcpu]) {
-    vmm.refused(vmm.ioctl(fd, 0x92ff), "ENOTTY", /no request of GenieZone/);
+    vmm.refused(vmm.ioctl(fd, 0x92ff), "ENOTTY", /is not a GenieZone request/);
     vmm.refused(vmm.ioctl(fd, GH.CREATE_VM), "ENOTTY", /GH_CREATE_VM of v9/);
   }
   vmm.refused(vmm.ioctl(vm, GZVM.SET_MEMORY_REGION), "ENOTTY", /does not answer/);
