@@ -4,8 +4,9 @@
 // above the image; the devicetree behind it.
 
 import { isElf, readElf } from "../formats/elf.ts";
-import { imageHeader, unwrapImage } from "../images/kernel-image.ts";
-import { MiB } from "../support/sizes.ts";
+import { imageHeader, pageSizeOf, unwrapImage } from "../images/kernel-image.ts";
+import { MiB, PAGE_SIZE } from "../support/sizes.ts";
+import { formatSize } from "../support/units.ts";
 
 /** Bytes at a physical address. */
 export interface Placement {
@@ -39,10 +40,9 @@ export function layoutPrimary(image: Uint8Array, initrd: Uint8Array | undefined,
   const { placements, entry } = isElf(image) ? placeElf(image) : placeImage(image, ramBase, ramSize);
   for (const { address, size } of placements) {
     if (address < ramBase || address + size > end) {
-      throw new Error(
-        `image needs memory 0x${address.toString(16)}..0x${(address + size).toString(16)}, RAM is ` +
-          `0x${ramBase.toString(16)}..0x${end.toString(16)}; use a larger --memory`,
-      );
+      const needs = `image needs memory 0x${address.toString(16)}..0x${(address + size).toString(16)}`;
+      const way = address < ramBase ? `link it at 0x${ramBase.toString(16)} or above` : "use a larger --memory";
+      throw new Error(`${needs}, RAM is 0x${ramBase.toString(16)}..0x${end.toString(16)}; ${way}`);
     }
   }
   let top = Math.max(...placements.map((p) => p.address + p.size));
@@ -69,6 +69,14 @@ function placeElf(image: Uint8Array): { placements: Placement[]; entry: number }
 function placeImage(file: Uint8Array, ramBase: number, ramSize: number): { placements: Placement[]; entry: number } {
   const { image } = unwrapImage(file, ramSize);
   const header = imageHeader(image)!;
+  const pages = pageSizeOf(header);
+  if (pages !== undefined && pages !== PAGE_SIZE) {
+    throw new Error(
+      `this kernel has pages of ${formatSize(pages)}, the CPU has only ${
+        formatSize(PAGE_SIZE)
+      } (ID_AA64MMFR0_EL1); use another build of it`,
+    );
+  }
   const address = ramBase + (header.textOffset || 2 * MiB);
   return { entry: address, placements: [{ address, bytes: image, size: Math.max(header.imageSize, image.length) }] };
 }

@@ -2,7 +2,7 @@
 // section 4) and the containers that distributions wrap it in (gzip, EFI zboot).
 
 import zlib from "node:zlib";
-import { GiB } from "../support/sizes.ts";
+import { GiB, KiB } from "../support/sizes.ts";
 import { formatSize } from "../support/units.ts";
 
 /** The 64-byte header of an arm64 Image. */
@@ -35,6 +35,11 @@ export function imageHeader(bytes: Uint8Array): ImageHeader | undefined {
     imageSize: Number(view.getBigUint64(Header.imageSize, true)),
     flags: view.getBigUint64(Header.flags, true),
   };
+}
+
+/** Bytes of a page of the kernel, by bits 2:1 of its flags; undefined where it does not say. */
+export function pageSizeOf({ flags }: ImageHeader): number | undefined {
+  return [undefined, 4 * KiB, 16 * KiB, 64 * KiB][Number(flags >> 1n & 3n)];
 }
 
 /** How an Image was wrapped. */
