@@ -105,7 +105,7 @@ function runState({ vcpu_state: state, state_data_0: first, state_data_1: second
     case VcpuRunState.AddrspaceVmmioWrite:
       return `write of ${data(third)} (${second} ${second === 1n ? "byte" : "bytes"}) to ${data(first)}, its VMM answers`;
     case VcpuRunState.Fault:
-      return `fault at ${data(first)}`;
+      return first === 0n ? "it took a fault that nobody handles" : "its watchdog was not served in time";
     case VcpuRunState.PageFault:
       return `${second ? "write to" : "access to"} ${data(first)}, which has no page`;
     case VcpuRunState.PsciSystemReset:
