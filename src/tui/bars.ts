@@ -45,6 +45,7 @@ export function drawStacked(
   parts: readonly BarPart[],
   quiet = false,
 ): BarPart[] {
+  if (width <= 0) return [...parts];
   const cells = cellsOf(parts.map(({ share }) => share), width);
   const unnamed: BarPart[] = [];
   let at = x;

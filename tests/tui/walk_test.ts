@@ -13,9 +13,9 @@ import { demoPlan } from "../snapshots/systems.ts";
 import { Random } from "../support/random.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
-const EVENTS = LONG ? 1_000_000 : 20_000;
+const EVENTS = LONG ? 1_000_000 : 2_000;
 /** Events after which a new machine begins. */
-const LIFE = LONG ? 20_000 : 10_000;
+const LIFE = LONG ? 20_000 : 1_000;
 /** Events between two moments in which the machine runs, and between two frames. */
 const BREATH = 50;
 const FRAME = 41;
