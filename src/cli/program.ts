@@ -6,7 +6,7 @@ import type { CommandContext, Register } from "./common/command.ts";
 import { ExitCode, Failure } from "./common/failure.ts";
 import { output, report } from "./common/print.ts";
 import { giveUpFor } from "./common/rights.ts";
-import { asciiOption, logLevelOption, logOption, noColorOption, readOnlyOption, themeOption } from "./options/look.ts";
+import { asciiOption, logLevelOption, logOption, noColorOption, plainOption, readOnlyOption, themeOption } from "./options/look.ts";
 import { NoPlace } from "../control/places.ts";
 import { PlanError } from "../plans/plan.ts";
 import { documentText, ERROR } from "../queries/documents.ts";
@@ -49,6 +49,7 @@ Examples:
     .addOption(readOnlyOption)
     .addOption(noColorOption)
     .addOption(asciiOption)
+    .addOption(plainOption)
     .addOption(themeOption)
     .action(async (options) => {
       const { runDemo } = await import("./commands/run.ts");

@@ -34,6 +34,7 @@ import { SCRUBBER_FROM_BELOW, timeAt, type Timeline } from "./scrubber.ts";
 import { makeScreens } from "./screens.ts";
 import { SessionState } from "./session-state.ts";
 import { Look } from "./theme.ts";
+import { LINEAR, type Linear, linearOf } from "./linear.ts";
 import { findTheme, type Theme, THEME_NAMES, themeOf } from "./themes.ts";
 import { TreePane } from "./tree-pane.ts";
 import { WindowActions } from "./window-actions.ts";
@@ -591,6 +592,13 @@ export class App {
     // Once more, and not for ever: a pane may need other rows in the rows that it has then.
     this.#crowded = this.#windows.crowded && !this.#crowded;
     if (this.#crowded) queueMicrotask(() => this.port.changed(false));
+  }
+
+  /** What is shown, as lines of text for screen readers. */
+  linear(): Linear {
+    const look = this.#look.with({ depth: "none", glyphs: "ascii" });
+    const body = { x: 0, y: 0, width: LINEAR.columns, height: LINEAR.rows, boxed: false };
+    return linearOf(look, this.#frameState(), this.#windows.place(body));
   }
 
   #frameState(): FrameState {

@@ -8,6 +8,7 @@ import { copySequence } from "./clipboard.ts";
 import { type Client, Connection } from "./connection.ts";
 import { ESCAPE_WAIT, type Key, KeyParser, keyText } from "./keys.ts";
 import { Starts, type UnseenStart } from "./starts.ts";
+import { Reader } from "./linear.ts";
 import { FramePump, mouseSequence, TerminalMode, type TerminalPort } from "./terminal.ts";
 import { ASK_BACKGROUND, ASK_SYNCHRONIZED, parseReport, type Report } from "./terminal-reports.ts";
 import type { Start } from "./other-sessions.ts";
@@ -38,6 +39,8 @@ export interface TuiOptions extends Omit<AppOptions, "clock"> {
   readonly mouse: boolean;
   /** Over ssh: fewer frames. */
   readonly slowLink: boolean;
+  /** Lines of text for screen readers, in place of screens. */
+  readonly plain?: boolean;
   /** The terminal shows hyperlinks. */
   readonly links?: boolean;
   /** The terminal may be asked what it can do, and how bright it is. */
@@ -81,7 +84,8 @@ export async function runTui(client: Client, port: TerminalPort, options: TuiOpt
   const { columns, rows } = port.size();
   const screen = new Screen(columns, rows, options.depth);
   screen.links = options.links ?? false;
-  const mode = new TerminalMode(port, options.mouse);
+  const reader = options.plain ? new Reader() : undefined;
+  const mode = new TerminalMode(port, options.mouse, options.plain);
   const starts = new Starts();
   /**
    * Resolves with the session that is shown next, where there is one: what comes after it comes too
@@ -101,6 +105,7 @@ export async function runTui(client: Client, port: TerminalPort, options: TuiOpt
   const pump: FramePump = new FramePump(
     port,
     () => {
+      if (reader) return reader.take(app.linear(), performance.now()).map((line) => `${line}\r\n`).join("");
       app.draw(screen);
       const bytes = aside + screen.frame();
       aside = "";
@@ -172,7 +177,7 @@ export async function runTui(client: Client, port: TerminalPort, options: TuiOpt
   let next: string | undefined;
   try {
     await mode.enter();
-    if (options.ask) aside += ASK_SYNCHRONIZED + ASK_BACKGROUND;
+    if (options.ask && !reader) aside += ASK_SYNCHRONIZED + ASK_BACKGROUND;
     pump.open();
     next = await Promise.race([left.promise, readKeys(port, app, heard).then(() => end("the terminal is gone")).then(() => undefined)]);
   } finally {

@@ -82,18 +82,19 @@ export class ProcessTerminal implements TerminalPort {
 export class TerminalMode {
   #entered = false;
 
-  constructor(readonly port: TerminalPort, readonly mouse: boolean) {}
+  /** @param plain lines of text on the terminal as it is: no alternate screen, no mouse */
+  constructor(readonly port: TerminalPort, readonly mouse: boolean, readonly plain = false) {}
 
   async enter(): Promise<void> {
     this.port.setRaw(true);
     this.#entered = true;
-    await this.port.write(encoder.encode(ENTER + (this.mouse ? MOUSE_ON : "")));
+    if (!this.plain) await this.port.write(encoder.encode(ENTER + (this.mouse ? MOUSE_ON : "")));
   }
 
   async leave(): Promise<void> {
     if (!this.#entered) return;
     this.#entered = false;
-    await this.port.write(encoder.encode(LEAVE));
+    if (!this.plain) await this.port.write(encoder.encode(LEAVE));
     this.port.setRaw(false);
   }
 
@@ -101,7 +102,7 @@ export class TerminalMode {
   leaveNow(): void {
     if (!this.#entered) return;
     this.#entered = false;
-    writeAll(encoder.encode(LEAVE));
+    if (!this.plain) writeAll(encoder.encode(LEAVE));
     this.port.setRaw(false);
   }
 }

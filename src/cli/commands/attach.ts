@@ -4,7 +4,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { Failure } from "../common/failure.ts";
 import { connectNamed } from "../common/session.ts";
-import { asciiOption, noColorOption, readOnlyOption, themeOption } from "../options/look.ts";
+import { asciiOption, noColorOption, plainOption, readOnlyOption, themeOption } from "../options/look.ts";
 import { showRemote } from "../start/screens.ts";
 
 /** Adds the command. */
@@ -15,6 +15,7 @@ export function registerAttach(program: Command, { entry, exit }: CommandContext
     .addOption(readOnlyOption)
     .addOption(noColorOption)
     .addOption(asciiOption)
+    .addOption(plainOption)
     .addOption(themeOption)
     .addHelpText("after", examplesText(["attach", "attach phone --read-only"]));
   attach.action(async (session, options) => {
@@ -24,6 +25,7 @@ export function registerAttach(program: Command, { entry, exit }: CommandContext
     exit(
       await showRemote(await connectNamed({ socket: session, readOnly: options.readOnly, follow: true, naming: "el2 attach NAME" }), {
         ascii: options.ascii,
+        plain: options.plain,
         color: options.color,
         theme: options.theme,
       }, entry),

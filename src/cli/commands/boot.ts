@@ -26,7 +26,16 @@ import {
   shareOption,
   vsockOption,
 } from "../options/devices.ts";
-import { asciiOption, logLevelOption, logOption, noColorOption, rawOption, readOnlyOption, themeOption } from "../options/look.ts";
+import {
+  asciiOption,
+  logLevelOption,
+  logOption,
+  noColorOption,
+  plainOption,
+  rawOption,
+  readOnlyOption,
+  themeOption,
+} from "../options/look.ts";
 import { recordOption } from "../options/record.ts";
 import { recordingsOption } from "../start/kept-recordings.ts";
 import { recorded } from "../start/recordings.ts";
@@ -142,6 +151,7 @@ export function registerBoot(program: Command, { entry, exit }: CommandContext):
     .addOption(readOnlyOption)
     .addOption(noColorOption)
     .addOption(asciiOption)
+    .addOption(plainOption)
     .addOption(themeOption)
     .addOption(recordOption)
     .addOption(recordingsOption)

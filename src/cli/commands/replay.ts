@@ -4,7 +4,7 @@ import type { Command } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
 import { Failure } from "../common/failure.ts";
 import { parseDuration } from "../common/values.ts";
-import { asciiOption, logLevelOption, logOption, noColorOption, themeOption } from "../options/look.ts";
+import { asciiOption, logLevelOption, logOption, noColorOption, plainOption, themeOption } from "../options/look.ts";
 import { readNamedRecording } from "../start/recordings.ts";
 import { showSession } from "../start/show.ts";
 import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../../plans/plan.ts";
@@ -25,6 +25,7 @@ export function registerReplay(program: Command, { entry, exit }: CommandContext
     .addOption(logLevelOption)
     .addOption(noColorOption)
     .addOption(asciiOption)
+    .addOption(plainOption)
     .addOption(themeOption)
     .option("--timeout <time>", "end the replay with exit code 4 after this much wall time", parseDuration)
     .addHelpText(

@@ -15,7 +15,16 @@ import {
   withBehaviour,
 } from "../options/behavior.ts";
 import { type DeviceOptions, devicesOf, forwardOption, netOption, shareOption } from "../options/devices.ts";
-import { asciiOption, logLevelOption, logOption, noColorOption, rawOption, readOnlyOption, themeOption } from "../options/look.ts";
+import {
+  asciiOption,
+  logLevelOption,
+  logOption,
+  noColorOption,
+  plainOption,
+  rawOption,
+  readOnlyOption,
+  themeOption,
+} from "../options/look.ts";
 import { recordOption } from "../options/record.ts";
 import { recordingsOption } from "../start/kept-recordings.ts";
 import type { LogLevel } from "../start/log.ts";
@@ -80,6 +89,7 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
     .addOption(readOnlyOption)
     .addOption(noColorOption)
     .addOption(asciiOption)
+    .addOption(plainOption)
     .addOption(themeOption)
     .addOption(recordOption)
     .addOption(recordingsOption)
@@ -178,6 +188,7 @@ export interface BareOptions {
   readonly readOnly?: boolean;
   readonly color?: boolean;
   readonly ascii?: boolean;
+  readonly plain?: boolean;
 }
 
 /**

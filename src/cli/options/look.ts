@@ -6,6 +6,10 @@ import { LOG_LEVELS } from "../start/log.ts";
 
 export const noColorOption = new Option("--no-color", "no color; marks and words show the same");
 export const asciiOption = new Option("--ascii", "draw with ASCII only, except guests' text");
+export const plainOption = new Option(
+  "--plain",
+  "for screen readers: write lines of text instead of screens, and one line for each change",
+);
 export const themeOption = new Option(
   "--theme <name>",
   "colors of the screens: auto, or a theme that el2 theme ls lists (default: EL2_THEME, [ui] theme, or by the background)",

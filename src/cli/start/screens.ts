@@ -217,6 +217,7 @@ export async function showStart(
     ...look.theme === undefined ? [] : ["--theme", look.theme],
     ...look.color === false ? ["--no-color"] : [],
     ...look.ascii ? ["--ascii"] : [],
+    ...look.plain ? ["--plain"] : [],
     ...look.readOnly && choice.kind !== "replay" ? ["--read-only"] : [],
   ];
   await run([...deedArguments(choice), ...options]);

@@ -17,6 +17,8 @@ import { findTheme, type Theme, THEME_NAMES } from "../../tui/themes.ts";
 /** What the command line says of the screens. */
 export interface Look {
   readonly ascii?: boolean;
+  /** Lines of text for screen readers. */
+  readonly plain?: boolean;
   readonly color?: boolean;
   /** The name of a theme, or `auto`. */
   readonly theme?: string;
@@ -69,6 +71,7 @@ export function surroundings(look: Look, ui: FileUi = DEFAULT_UI): Omit<TuiOptio
     bright: brightByEnvironment(environment("COLORFGBG")),
     ask: canBeAsked(environment("TERM")),
     ascii: look.ascii ?? ui.ascii ?? !/utf-?8/i.test(locale),
+    plain: look.plain,
     blocks: environment("TERM") === "linux",
     braille: ui.braille,
     painted: ui.background !== "terminal",
