@@ -20,6 +20,8 @@ import { WatchedConsoles, WatchedEvents } from "./watched.ts";
 const TURNS = 8;
 /** Virtual time (ns) between two looks at rows. */
 const ROWS_INTERVAL = 1e6;
+/** The same at verdicts, which take longer. */
+const VERDICT_INTERVAL = 10e6;
 /** Virtual time (ns) between two looks at what vCPUs do. */
 const WORK_INTERVAL = 20e6;
 /** The same for their interrupts. */
@@ -233,7 +235,7 @@ export class ScenarioRun {
     };
     let looked = -Infinity;
     const look = () => {
-      if (this.#now - looked < ROWS_INTERVAL) return false;
+      if (this.#now - looked < VERDICT_INTERVAL) return false;
       looked = this.#now;
       return row()?.verdict === step.expect_diagnosis;
     };

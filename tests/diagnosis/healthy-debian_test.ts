@@ -70,3 +70,23 @@ for (const release of LONG ? DEBIAN_RELEASES : []) {
     }
   });
 }
+
+if (LONG) {
+  Deno.test("healthy: the example of two hypervisors, each with a Debian that has every device", async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      await Deno.mkdir(`${folder}/shared`);
+      for (const vm of ["gunyah", "geniezone"]) await Deno.writeFile(`${folder}/${vm}.img`, new Uint8Array(16 << 20));
+      const system = await demoSystem(await Deno.readTextFile("examples/two-hypervisors.toml"), undefined, folder);
+      for (const vm of ["gunyah", "geniezone"]) {
+        expect(system, vm, /EL2-READY/);
+        expect(system, vm, PROMPT);
+      }
+      for (const vm of ["gunyah", "geniezone"]) assert.ok(system.consoles.type(vm, new TextEncoder().encode("poweroff -f\n")));
+      runHealthy(system, system.machine.time + 20e9);
+      assert.equal(system.ended()?.code, 0, system.ended()?.message);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
