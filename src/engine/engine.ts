@@ -365,6 +365,7 @@ export class Engine {
     if (this.#instant?.waiting && next - machine.time > PROMPT_IDLE) this.#takeInstant(this.#instant);
     if (next === Infinity) {
       if (!this.#inputEnded || this.system.outside.expects) return false;
+      this.system.inspector.settle();
       this.#end(1, ["deadlock: every vCPU is waiting and nothing can wake one", ...this.system.describeWaits()].join("; "));
       return true;
     }

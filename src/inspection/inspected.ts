@@ -128,6 +128,8 @@ export interface Stretch {
 export class Looks {
   readonly rates = new Rates();
   readonly refusedReclaims = new RefusedReclaims();
+  /** Nothing can happen any more. */
+  settled = false;
   /** Work of vCPUs without an exit. */
   readonly stretches = new WeakMap<Vcpu, Stretch>();
 }
@@ -233,6 +235,16 @@ export class View {
   /** Work of vCPUs without an exit, as far as it was looked at. */
   get stretches(): WeakMap<Vcpu, Stretch> {
     return this.#looks.stretches;
+  }
+
+  /** Whether nothing can happen any more, though nobody has ended the machine. */
+  get isSettled(): boolean {
+    return this.#looks.settled;
+  }
+
+  /** Whether the machine has come to its end. */
+  get isOver(): boolean {
+    return this.isSettled || this.hypervisor.machine.stopReason !== undefined;
   }
 
   /** Handles of parcels whose owner was refused to reclaim them, as somebody holds them. */

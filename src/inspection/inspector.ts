@@ -122,6 +122,11 @@ export class Inspector {
     this.look(IRQ_INTERVAL);
   }
 
+  /** Nothing can happen any more: verdicts need not wait whether something does. */
+  settle(): void {
+    this.#looks.settled = true;
+  }
+
   /**
    * Looks at what vCPUs do, and at rates: a loop that leads nowhere is one that was seen several
    * times.

@@ -39,7 +39,7 @@ function ending(view: View, vm: VmFacts): Verdict {
 function leaks(view: View, vm: VmFacts): Verdict | undefined {
   const name = vm.id.slice("vm:".length), vmid = Number(vm.vmid);
   const since = endOf(view, name, vmid);
-  const isOver = view.hypervisor.machine.stopReason !== undefined;
+  const { isOver } = view;
   if (since === undefined || !isOver && view.now - since < TAKEN_DOWN) return undefined;
   const { parcels, vms } = view.system.manager.state;
   const record = vms.find((one) => one.vmid === vmid);
@@ -80,7 +80,7 @@ export function starting(view: View, vm: VmFacts, text: string): Verdict {
   }
   for (const { kind, name: call, time, vcpu } of view.hypervisor.trace.inProgress) {
     // A vCPU's run lasts as long as its guest has something to do.
-    if (kind !== "ioctl" || call.includes("_RUN") || view.now - time < STARTED) continue;
+    if (kind !== "ioctl" || call.includes("_RUN") || !view.isSettled && view.now - time < STARTED) continue;
     const since = durationText(view.now - time);
     return {
       verdict: "stuck",

@@ -183,7 +183,7 @@ export function deadlocked({ vm }: Sleep, others: Others): Verdict | undefined {
  */
 export function unheard(view: View, { vm, vcpus }: Sleep): Verdict | undefined {
   const asleep = view.now - Math.max(...vcpus.map(({ usage }) => usage.ranUntil));
-  if (asleep < UNHEARD) return undefined;
+  if (asleep < UNHEARD && !view.isSettled) return undefined;
   for (const vcpu of vcpus) {
     const { gic } = vcpu.gic;
     for (let intid: number = Intid.SgiEnd; intid < Intid.SpiEnd; intid++) {

@@ -185,10 +185,10 @@ export function working(view: View, vcpu: Vcpu): Verdict {
   const since = durationText(time), next = `el2 vcpu show ${id}`;
   if (vmmio) {
     const access = `MMIO ${vmmio.write ? "write to" : "read of"} ${hex(vmmio.ipa)}`;
-    if (time < SERVED) return { verdict: "waits", text: `${id} waits for its VMM: ${access}, for ${since}` };
+    if (time < SERVED && !view.isSettled) return { verdict: "waits", text: `${id} waits for its VMM: ${access}, for ${since}` };
     return { verdict: "stuck", text: `the VMM has not answered the ${access} of ${id} for ${since}`, next };
   }
-  if (vcpu.isBlockedBy(Block.Run) && time >= SERVED) {
+  if (vcpu.isBlockedBy(Block.Run) && (time >= SERVED || view.isSettled)) {
     return { verdict: "stuck", text: `${id} can run, but its VMM has not called vcpu_run for ${since}`, next };
   }
   return { verdict: "runs", text: `${id} runs` };

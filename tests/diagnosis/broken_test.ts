@@ -27,7 +27,7 @@ const UNTIL = 240e6;
  */
 const HANG_TIMEOUT = LONG ? "20s" : "8s", TIMEOUT = "120s";
 /** Verdicts on what ends by itself, as no VM is left or none can ever run again. */
-const ENDS: ReadonlySet<string> = new Set(["failed", "deadlocked", "stuck"]);
+const ENDS: ReadonlySet<string> = new Set(["failed", "deadlocked", "stuck", "leaked"]);
 
 const folder = await Deno.makeTempDir({ prefix: "el2-broken-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
@@ -132,6 +132,7 @@ const PROCESSES = [
   "a breakpoint instruction",
   "two VMs that wait for each other's message",
   "memory that cannot be lent",
+  "a vCPU that is never run again",
   "a misspelled key",
 ];
 
