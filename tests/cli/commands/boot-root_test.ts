@@ -16,7 +16,8 @@ Deno.test("a root VM's program runs in place of the resource manager, without a 
     const { runtime, app } = await buildRootGuest("environment", folder);
     const { code, stdout, stderr } = await boot("--root-runtime", runtime, "--root-app", app, "--stdio", "--turbo", "--check");
     assert.match(stdout, /^signature 0x454d5652\n[^]*\nfinished\n$/);
-    assert.match(stderr, /^el2: deadlock: every vCPU is waiting and nothing can wake one; vCPU 0 of VM 255 waits/);
+    assert.match(stderr, /^vm:rm stuck: every vCPU waits for an interrupt, and none can come\n/);
+    assert.match(stderr, /^el2: deadlock: every vCPU is waiting and nothing can wake one; vCPU 0 of VM 255 waits/m);
     assert.equal(code, 1);
   } finally {
     await Deno.remove(folder, { recursive: true });
