@@ -230,7 +230,9 @@ export function cellsOf(shares: readonly number[], width: number): number[] {
   const whole = Math.max(total, 1);
   const wanted = shares.map((share) => share / whole * width);
   const cells = wanted.map((cell, index) => shares[index] > 0 ? Math.max(Math.floor(cell), 1) : 0);
-  const target = Math.min(width, Math.max(Math.round(Math.min(total, 1) * width), cells.filter((cell) => cell > 0).length));
+  // A narrow place may have no columns at all.
+  const room = Math.max(width, 0);
+  const target = Math.min(room, Math.max(Math.round(Math.min(total, 1) * room), cells.filter((cell) => cell > 0).length));
   const sum = () => cells.reduce((all, cell) => all + cell, 0);
   const byRemainder = wanted.map((cell, index) => ({ index, left: cell - Math.floor(cell) })).filter(({ index }) => shares[index] > 0)
     .sort((a, b) => b.left - a.left || a.index - b.index);

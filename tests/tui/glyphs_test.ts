@@ -82,3 +82,7 @@ Deno.test("L49: without braille there is none, and a console's set has only bloc
     assert.doesNotMatch(lines.join(""), /[\u2800-\u28ff╭╮╰╯●○◌◐▸▾…]/, name);
   }
 });
+
+Deno.test("a stacked bar without room has no cells", () => {
+  for (const width of [0, -1, -4]) assert.deepEqual(cellsOf([0.5, 0.3, 0.1], width), [0, 0, 0], String(width));
+});
