@@ -61,15 +61,15 @@ Deno.test("first run: no place for sockets", async () => {
   );
 });
 
-/**
- * Runs `el2 ARGS` with every permission, so that devices can stand for a disk that is full; stdout
- * goes where `to` says.
- */
+/** Where a disk that is full is mounted, for a process that `onFullDisk` starts and what it starts. */
+const FULL = "/mnt";
+
+/** Runs `el2 ARGS` beside a disk that is full; stdout goes where `to` says. */
 async function onFullDisk(args: readonly string[], to = "/dev/null") {
-  const own = Deno.env.get("EL2_PROGRAM");
-  const program = own ? [own] : [Deno.execPath(), "run", "-q", "--no-check", "-A", `${ROOT}main.ts`];
-  const shell = ["-c", `exec "$@" >${to}`, "sh", ...program, ...args];
-  const { code, stderr } = await new Deno.Command("/bin/sh", { args: shell, env: { NO_COLOR: "1" }, stdin: "null" }).output();
+  const fill = `mount -t tmpfs -o size=64k full ${FULL} && ! dd if=/dev/zero of=${FULL}/fill bs=4k 2>/dev/null`;
+  const shell = ["/bin/sh", "-c", `${fill} && exec "$@" >${to}`, "sh", ...el2Command(...args)];
+  const mounting = ["--mount", ...Deno.uid() === 0 ? [] : ["--map-root-user"], ...shell];
+  const { code, stderr } = await new Deno.Command("unshare", { args: mounting, env: { NO_COLOR: "1" }, stdin: "null" }).output();
   return { code, stderr: new TextDecoder().decode(stderr) };
 }
 
@@ -78,16 +78,16 @@ const DEMO = [`${ROOT}assets/demo.toml`, "--turbo", "--for", "20ms"];
 Deno.test("first run: the disk is full", async (t) => {
   const runs: readonly (readonly [args: readonly string[], to: string | undefined, code: number, says: RegExp])[] = [
     [
-      ["run", ...DEMO, "--record", "/dev/full"],
+      ["run", ...DEMO, "--record", `${FULL}/r`],
       undefined,
       1,
-      /^el2: --record \/dev\/full: No space left.*; free some space, or name another place$/m,
+      /^el2: --record \/mnt\/r: No space left.*; free some space, or name another place$/m,
     ],
-    [["run", ...DEMO, "--log", "/dev/full"], undefined, 0, /^el2: --log \/dev\/full: No space left.*; logging ends here$/m],
+    [["run", ...DEMO, "--log", `${FULL}/l`], undefined, 0, /^el2: --log \/mnt\/l: No space left.*; logging ends here$/m],
     [["run", ...DEMO], "/dev/full", 1, /^el2: stdout: No space left.*; the run ends$/m],
     [["schema"], "/dev/full", 1, /^el2: stdout: No space left.*; free some space, or name another place$/m],
     [["--help"], "/dev/full", 1, /^el2: stdout: No space left.*; free some space, or name another place$/m],
-    [["test", `${ROOT}examples/refused-lend.test.toml`, "--junit", "/dev/full"], undefined, 1, /^el2: --junit \/dev\/full: No space left/m],
+    [["test", `${ROOT}examples/refused-lend.test.toml`, "--junit", `${FULL}/j`], undefined, 1, /^el2: --junit \/mnt\/j: No space left/m],
   ];
   for (const [args, to, code, says] of runs) {
     await t.step(`${args.join(" ")}${to ? ` >${to}` : ""}`, async () => {
@@ -107,12 +107,12 @@ Deno.test("first run: a console's log that cannot be written: the VM, the file a
     await Deno.symlink(`${folder}/none/b.log`, `${folder}/b.log`);
     const vm = (name: string, log: string) =>
       `[vm.${name}]\nimage = "hello.bin"\nmemory = "4MiB"\ndevices = [{ kind = "pl011", log = "${log}" }]\n`;
-    await Deno.writeTextFile(`${folder}/c.toml`, `el2 = 1\n${vm("a", "/dev/full")}${vm("b", "b.log")}${vm("c", "c.log")}`);
+    await Deno.writeTextFile(`${folder}/c.toml`, `el2 = 1\n${vm("a", `${FULL}/a`)}${vm("b", "b.log")}${vm("c", "c.log")}`);
     const events = `${folder}/events`;
     const run = await onFullDisk(["run", `${folder}/c.toml`, "--turbo", "--for", "3s", "--log", events], `${folder}/out`);
     assert.equal(run.code, 0, run.stderr);
     const told = [
-      /log of console vm:a: \/dev\/full: No space left on device.*; free some space, or name another place; the console continues without it/,
+      /log of console vm:a: \/mnt\/a: No space left on device.*; free some space, or name another place; the console continues without it/,
       /log of console vm:b: .*\/b\.log: No such file.*; name a writable file; the console continues without it/,
     ];
     for (const line of told) {
