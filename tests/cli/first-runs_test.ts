@@ -61,7 +61,7 @@ Deno.test("first run: no place for sockets", async () => {
   );
 });
 
-/** Where a disk that is full is mounted, for a process that `onFullDisk` starts and what it starts. */
+/** Where `onFullDisk` mounts a disk that is full, for its process alone. */
 const FULL = "/mnt";
 
 /** Runs `el2 ARGS` beside a disk that is full; stdout goes where `to` says. */

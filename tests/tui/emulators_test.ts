@@ -23,7 +23,7 @@ const LOOKS: readonly (readonly [name: string, depth: ColorDepth, options: Parti
 ];
 
 for (const [name, depth, options] of LOOKS) {
-  Deno.test(`W81, L42: a terminal shows every screen and state as it was drawn, in ${name}`, async () => {
+  Deno.test(`W81: a terminal shows every screen and state as it was drawn, in ${name}`, async () => {
     for await (const [state, rig] of everyFrame(80, 24, depth, options)) {
       const emulator = new Emulator(80, 24);
       // Bytes of the frame that the state came from were for another terminal.
