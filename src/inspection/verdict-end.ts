@@ -1,5 +1,6 @@
 // Verdicts on VMs that have ended, do not begin, or leave something behind.
 
+import { MEM_RECLAIM } from "../abi/rpc/messages/memory.ts";
 import { durationText, sizeText } from "../queries/format.ts";
 import { hex } from "../queries/table.ts";
 import type { View } from "./inspected.ts";
@@ -40,13 +41,21 @@ function leaks(view: View, vm: VmFacts): Verdict | undefined {
   const name = vm.id.slice("vm:".length), vmid = Number(vm.vmid);
   const since = endOf(view, name, vmid);
   const { isOver } = view;
-  if (since === undefined || !isOver && view.now - since < TAKEN_DOWN) return undefined;
+  if (since === undefined) return undefined;
+  const isLate = view.now - since >= TAKEN_DOWN;
+  if (!isOver && !isLate) return undefined;
+  const refused = view.hypervisor.trace.reasons.list().filter((one) => one.time >= since && !one.settled && one.ended === undefined);
+  const isRefused = refused.some(({ chain }) => chain.some(({ name }) => name === MEM_RECLAIM.name));
   const { parcels, vms } = view.system.manager.state;
   const record = vms.find((one) => one.vmid === vmid);
   const alive = (id: number) => id !== vmid && vms.some((one) => one.vmid === id);
-  const kept = parcels.filter(({ owner, borrowers }) =>
-    owner === vmid && record === undefined || borrowers.some((one) => one.vmid === vmid) && !borrowers.some((one) => alive(one.vmid))
-  );
+  const hasLost = ({ borrowers }: { borrowers: readonly { readonly vmid: number }[] }) =>
+    borrowers.some((one) => one.vmid === vmid) && !borrowers.some((one) => alive(one.vmid));
+  // An owner that lives takes its parcel back soon after, if the machine gives it the time.
+  const kept = parcels.filter((parcel) => {
+    if (parcel.owner === vmid) return record === undefined;
+    return hasLost(parcel) && (isLate || isRefused || !alive(parcel.owner));
+  });
   if (!record && kept.length === 0) return undefined;
   const virqs = record?.vdevices.reduce((sum, { virqs }) => sum + virqs.length, 0) ?? 0;
   const what = [
@@ -54,7 +63,6 @@ function leaks(view: View, vm: VmFacts): Verdict | undefined {
     ...kept.map(({ handle, regions }) => `parcel:${hex(handle)} (${sizeText(regions.reduce((sum, { size }) => sum + size, 0))})`),
     ...virqs > 0 ? [`${virqs} vIRQs`] : [],
   ];
-  const refused = view.hypervisor.trace.reasons.list().filter((one) => one.time >= since && !one.settled && one.ended === undefined);
   const ends = record ? [`${vm.id} is ${vm.state} for ${durationText(view.now - since)}`] : [];
   return {
     verdict: "leaked",

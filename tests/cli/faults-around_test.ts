@@ -33,7 +33,8 @@ class Served implements AsyncDisposable {
   /** Waits until the session answers. */
   async ready(): Promise<this> {
     for (let tries = 0; (await this.place.el2("vm", "ls", "--socket", this.name)).code !== 0; tries++) {
-      assert.ok(tries < 100, "the session does not answer");
+      assert.ok(tries < 1000, `the session does not answer: ${this.said}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
     }
     return this;
   }

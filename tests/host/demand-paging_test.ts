@@ -56,6 +56,8 @@ const MMU_ON: readonly Line[] = [
   ["msr sctlr_el1, x3", 0xd5181003],
   ["isb", 0xd5033fdf],
 ];
+/** The same with the table in the memory of the image. */
+const OWN_MMU_ON: readonly Line[] = [["movz x3, #0x8000, lsl #16", 0xd2b00003], ["add x3, x3, #0x2, lsl #12", 0x91400863], ...MMU_ON];
 
 const MISSES: Readonly<Record<string, Miss>> = {
   fetch: { lines: [["add x2, x2, #0x2, lsl #12", 0x91400842], ["blr x2", 0xd63f0040]], result: 0x77n, write: false, at: MISSED + 0x2000 },
@@ -106,16 +108,18 @@ const MISSES: Readonly<Record<string, Miss>> = {
   },
   "table walk of a load": {
     lines: [
-      ["movz x3, #0x8000, lsl #16", 0xd2b00003],
-      ["add x3, x3, #0x2, lsl #12", 0x91400863],
-      ...MMU_ON,
+      ...OWN_MMU_ON,
       ["movz x2, #0xc000, lsl #16", 0xd2b80002],
       ["ldr x0, [x2]", 0xf9400040],
     ],
     ...{ result: MAGIC, write: false, at: MISSED + 0x3000 },
   },
   "cache maintenance": { lines: [["sys #3, C7, C14, #1, x2", 0xd50b7e22], ["ldr x0, [x2]", 0xf9400040]], result: MAGIC, write: false },
-  "clearing of a cache line": { lines: [["sys #3, C7, C4, #1, x2", 0xd50b7422], ["ldr x0, [x2]", 0xf9400040]], result: 0n, write: true },
+  // Only Normal memory takes it, so that stage 1 is on.
+  "clearing of a cache line": {
+    lines: [...OWN_MMU_ON, ["sys #3, C7, C4, #1, x2", 0xd50b7422], ["ldr x0, [x2]", 0xf9400040]],
+    ...{ result: 0n, write: true },
+  },
 };
 
 /** A VM with one vCPU that executes a program, and memory that nobody has touched. */

@@ -328,13 +328,14 @@ Deno.test("W19, W61: what a screen lists is what the command lists that y c copi
       const ids = key === "9"
         ? rows(system, "events", { filter: said }).map(eventWords)
         : rows(system, table, { filter: said }).map(({ id }) => id.replace(/^(?:vcpu|irq|cap):/, ""));
-      // The list is the first pane; below it, or to its right, is what the screen says of one row.
-      const end = lines.findIndex((line, index) => index > 2 && line.startsWith("+"));
-      assert.ok(lines[2].startsWith("+= ") && end > 0, lines.slice(0, 5).join("\n"));
+      // The list has the focus; below it, or to its right, is what the screen says of one row.
+      const begin = lines.findIndex((line) => line.startsWith("+= "));
+      const end = lines.findIndex((line, index) => index > begin && line.startsWith("+"));
+      assert.ok(begin > 0 && end > 0, lines.slice(0, 8).join("\n"));
       const row = key === "9"
         ? /^\|[ >][ !+*] +(\d+\.\d{6}) +(?:[A-Z] (\S+) +)?([a-z]+) +(\S+)/
         : /^\|[ >][ !+*] ?(?:[A-Z] )?((?:why|mq|db|rpc):\S+|[a-z]+\/\S+) /;
-      const listed = lines.slice(3, end).flatMap((line) => row.exec(line)?.slice(1).join(" ") ?? []);
+      const listed = lines.slice(begin + 1, end).flatMap((line) => row.exec(line)?.slice(1).join(" ") ?? []);
       // As many as there is room for, in the same order; events are followed, and end with the
       // newest.
       assert.deepEqual(listed, key === "9" ? ids.slice(-listed.length) : ids.slice(0, listed.length), `${key} ${rig.copied[0]}`);
