@@ -3,13 +3,18 @@
 import { isOfSystem } from "./cache.ts";
 import { terminalText } from "./terminal-text.ts";
 
-/**
- * Says it on stderr. Where that cannot be written, such as a log on a full disk, nobody hears it,
- * and what runs continues.
- */
+/** Says what has failed on stderr, after the program's name. */
 export function warn(text: string): void {
+  sayOnStderr(`el2: ${text}`);
+}
+
+/**
+ * Writes a line on stderr, with control characters as text. Where that cannot be written, such as a
+ * log on a full disk or a terminal that has gone, nobody hears it, and what runs continues.
+ */
+export function sayOnStderr(line: string): void {
   try {
-    console.error(`el2: ${terminalText(text)}`);
+    console.error(terminalText(line));
   } catch (error) {
     if (!isOfSystem(error)) throw error;
   }

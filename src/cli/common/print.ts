@@ -9,6 +9,7 @@ import { type Json, type Row, schemaName, type Table } from "../../queries/table
 import { TABLES } from "../../queries/tables.ts";
 import { beginLink, LINK_END, showsHyperlinks } from "../../support/hyperlink.ts";
 import { terminalText } from "../../support/terminal-text.ts";
+import { sayOnStderr } from "../../support/warn.ts";
 import { writeAll } from "../../support/write-all.ts";
 
 /**
@@ -37,9 +38,12 @@ export function outputBytes(bytes: Uint8Array): void {
   }
 }
 
-/** A line on stderr, where control characters are always shown as text. */
+/**
+ * A line on stderr, where control characters are always shown as text. Where it cannot be written,
+ * as on a terminal that has gone, nobody hears it, and what is in progress ends in order.
+ */
 export function report(line: string): void {
-  console.error(terminalText(line));
+  sayOnStderr(line);
 }
 
 /**

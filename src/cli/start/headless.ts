@@ -88,7 +88,7 @@ class HeadlessRun {
       options.names,
       options.stdio || (options.raw ?? false),
       (bytes) => client.send({ kind: "taken", bytes }),
-      () => this.#ended.resolve(ExitCode.Failed),
+      () => this.#leave(ExitCode.Failed, ""),
     );
     this.#asker = new Asker(client);
     client.onEvent = (event) => this.#take(event);
@@ -151,7 +151,7 @@ class HeadlessRun {
         const { code, message } = this.#cut ?? event.end;
         // What the machine knows of its failure is told before it goes, and says more than notes.
         clearTimeout(this.#telling);
-        if (code === ExitCode.Failed) void this.#explain().then(() => this.#finish(code, message));
+        if (code === ExitCode.Failed && !this.#cut) void this.#explain().then(() => this.#finish(code, message));
         else this.#finish(code, message);
         return;
       }
@@ -230,6 +230,7 @@ class HeadlessRun {
   /**
    * Ends the run from here: the machine ends in order, which seals its recording; one that does not
    * answer in time is left.
+   * @param message how it ended; empty where that was said, or nobody reads it
    */
   #leave(code: number, message: string): void {
     if (this.#cut) return;
@@ -251,7 +252,7 @@ class HeadlessRun {
     this.#finished = true;
     this.#tell(message);
     this.#out.drain().then(() => {
-      report(`el2: ${message}`);
+      if (message) report(`el2: ${message}`);
       this.#ended.resolve(code);
     });
   }

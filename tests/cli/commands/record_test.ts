@@ -99,6 +99,16 @@ Deno.test("a run that the user ends is recorded completely: ctrl-C, kill, --time
     await verified();
   }));
 
+Deno.test("a run is recorded completely when nobody reads what it prints any more, or can: a closed pipe, full disks", () =>
+  inFolder(async (folder) => {
+    for (const to of ["| head -n 1", ">/dev/full", ">/dev/full 2>/dev/full"]) {
+      const file = `${folder}/demo.rec`;
+      const shell = ["-c", `"$@" ${to}`, "sh", ...el2Command("run", DEMO, "--headless", "--turbo", "--for", "20s", "--record", file)];
+      await new Deno.Command("/bin/sh", { args: shell, env: { NO_COLOR: "1" }, stdin: "null", stdout: "null", stderr: "null" }).output();
+      assert.match(await Deno.readTextFile(file), /\{"sha256".*\}\n$/, to);
+    }
+  }));
+
 Deno.test("a session in the background is recorded completely, however it ends; a terminal that goes away does not end it", () =>
   inFolder(async (folder) => {
     const config = `${folder}/c.toml`, file = `${folder}/c.rec`;
