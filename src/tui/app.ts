@@ -33,7 +33,7 @@ import { type Books, readRule } from "./rules.ts";
 import { SCRUBBER_FROM_BELOW, timeAt, type Timeline } from "./scrubber.ts";
 import { makeScreens } from "./screens.ts";
 import { SessionState } from "./session-state.ts";
-import { Look } from "./theme.ts";
+import { type Look, lookFor, type LookWish } from "./theme.ts";
 import { LINEAR, type Linear, linearOf } from "./linear.ts";
 import { findTheme, type Theme, THEME_NAMES, themeOf } from "./themes.ts";
 import { TreePane } from "./tree-pane.ts";
@@ -74,15 +74,8 @@ export interface AppPort {
 }
 
 /** How the application behaves. */
-export interface AppOptions {
+export interface AppOptions extends LookWish {
   readonly title: string;
-  /** Name of the theme that the person asks for; without one the terminal's background decides. */
-  readonly theme?: string;
-  /** Themes of the configuration. */
-  readonly themes?: readonly Theme[];
-  /** The terminal's background is bright, as far as the environment says. */
-  readonly bright?: boolean;
-  readonly ascii?: boolean;
   readonly readOnly?: boolean;
   /** Keys by action name, in place of the table's. */
   readonly keys?: Readonly<Record<string, string>>;
@@ -96,14 +89,8 @@ export interface AppOptions {
    * Which screens are shown at the start where there is no `state`, as `Windows.layout` says it.
    */
   readonly layout?: string;
-  /** Graphs have braille; without it they have blocks. */
-  readonly braille?: boolean;
   /** Histories advance by themselves; else only when a key is pressed. */
   readonly motion?: boolean;
-  /** Only what every console draws: no rounded corners, no braille. */
-  readonly blocks?: boolean;
-  /** The page has the theme's background. */
-  readonly painted?: boolean;
   readonly fork?: Fork;
   readonly start?: Start;
   /** What the message row says first. */
@@ -165,13 +152,7 @@ export class App {
     this.#tree = new TreePane(this.#activity);
     this.#keymap = new Keymap(options.keys);
     this.#theme = options.theme;
-    this.#look = new Look({
-      theme: findTheme(options.theme ?? "", options.themes) ?? themeOf(options.bright ? "light" : "dark"),
-      depth: "direct",
-      glyphs: options.ascii ? "ascii" : options.blocks ? "blocks" : "full",
-      braille: options.braille ?? true,
-      painted: options.painted ?? true,
-    });
+    this.#look = lookFor(options, "direct");
     this.#session = new SessionState(clock, (text, kind) => this.#say(text, kind));
     this.#console = new ConsolePane(this.#keymap.keyOf("console.prefix"), () => port.changed(false), (console, bytes) => {
       if (!this.end && !options.readOnly) port.send({ kind: "input", console, bytes });

@@ -6,7 +6,7 @@ import { Attribute, type ColorDepth, roleColor, type Style } from "./color.ts";
 import type { Screen } from "./cells.ts";
 import { type Glyphs, glyphsOf, type SetName } from "./glyphs.ts";
 import { type Role, ROLES } from "./roles.ts";
-import { type Theme, THEME_NAMES, type ThemeName, themeOf } from "./themes.ts";
+import { findTheme, type Theme, THEME_NAMES, type ThemeName, themeOf } from "./themes.ts";
 import { type VmMark, VmMarks } from "./vm-marks.ts";
 
 export { THEME_NAMES, type ThemeName };
@@ -22,6 +22,34 @@ export interface LookOptions {
   /** The page has the theme's background; else the terminal's own. */
   readonly painted?: boolean;
   readonly vms?: VmMarks;
+}
+
+/** How a person wants the screens to look, and what the terminal can show. */
+export interface LookWish {
+  /** Name of the theme that the person asks for; without one the terminal's background decides. */
+  readonly theme?: string;
+  /** Themes of the configuration. */
+  readonly themes?: readonly Theme[];
+  /** The terminal's background is bright, as far as the environment says. */
+  readonly bright?: boolean;
+  readonly ascii?: boolean;
+  /** Only what every console draws: no rounded corners, no braille. */
+  readonly blocks?: boolean;
+  /** Graphs have braille; without it they have blocks. */
+  readonly braille?: boolean;
+  /** The page has the theme's background. */
+  readonly painted?: boolean;
+}
+
+/** The look that is wished for. */
+export function lookFor({ theme, themes, bright, ascii, blocks, braille, painted }: LookWish, depth: ColorDepth): Look {
+  return new Look({
+    theme: findTheme(theme ?? "", themes) ?? themeOf(bright ? "light" : "dark"),
+    depth,
+    glyphs: ascii ? "ascii" : blocks ? "blocks" : "full",
+    braille: braille ?? true,
+    painted: painted ?? true,
+  });
 }
 
 const STYLES = Object.fromEntries(

@@ -247,12 +247,9 @@ async function chooseNext(from: string, look: Look, entry: URL): Promise<Next> {
 
 /** Shows what is wrong with a configuration until it is right, or the person leaves: false. */
 export async function showConfigErrors(file: string, check: () => Promise<readonly string[]>): Promise<boolean> {
-  const { depth, ascii, theme, bright } = surroundings({});
   return await runConfigErrors(terminalOfProcess(), {
+    ...surroundings({}),
     file,
-    depth,
-    ascii,
-    theme: theme ?? (bright ? "light" : "dark"),
     check: async () => {
       const errors = await check();
       // A file that is not there has no text to show; the error says so.
