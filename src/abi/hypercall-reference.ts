@@ -43,7 +43,7 @@ function section(name: HypercallName): string[] {
     `- Arguments: ${fields(args)}`,
     `- Results: ${fields(results)}`,
     `- Errors: ${errors.join(", ") || "none"}`,
-    ...never.length ? [`- Specified, but impossible here: ${never.join(", ")}`] : [],
+    ...never.length ? [`- Specified, but not possible on el2: ${never.join(", ")}`] : [],
     "",
   ];
 }

@@ -128,8 +128,8 @@ const CODE_NAMES: Readonly<Record<number, string>> = {
 };
 
 /**
- * An error as a line for programs (docs/design/workstation.md §2). The way out stands behind the
- * last `;`.
+ * An error as a line for programs (docs/design/workstation.md §2). The way out follows the last
+ * `;`.
  */
 function errorJson(code: number, text: string): string {
   const split = text.lastIndexOf("; ");

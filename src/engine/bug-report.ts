@@ -45,7 +45,7 @@ export async function writeBugReport(run: BrokenRun, folder = stateFolder("bugs"
   }
 }
 
-/** Writes what leads there, without an end: a replay goes on until it fails as well. */
+/** Writes the recording that leads there, without an end: a replay runs until it fails as well. */
 async function recorded(path: string, { plan, inputs }: BrokenRun): Promise<string> {
   try {
     const writer = new RecordingWriter(path, await savedHeader(plan));

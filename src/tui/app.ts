@@ -413,7 +413,7 @@ export class App {
     else this.#handlers[action.name](key);
   }
 
-  /** What each action does that is not a screen's: one without a handler does not compile. */
+  /** Handlers of all actions but those that show screens: a missing one is a type error. */
   readonly #handlers: Readonly<Record<Exclude<AppAction, { readonly screen: string }>["name"], (key: Key) => void>> = {
     "list.down": () => this.#lists.move(1),
     "list.up": () => this.#lists.move(-1),

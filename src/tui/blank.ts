@@ -1,5 +1,5 @@
-// What a pane says in place of rows: that there is nothing and how it comes, that an answer is
-// awaited, or what is wrong and the way out (docs/design/look.md §4).
+// The text of a pane without rows: that there is nothing and how to get it, that an answer is
+// awaited, or what is wrong and how to mend it (docs/design/look.md §4).
 
 import type { Rectangle, Screen } from "./cells.ts";
 import { drawPieces, type Piece } from "./pieces.ts";

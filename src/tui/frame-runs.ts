@@ -61,7 +61,7 @@ export class FrameRuns {
     this.#last = undefined;
   }
 
-  /** Whether the last run goes on in a mapped style, as far as it shows. */
+  /** Whether a cell of this mapped style looks the same in the last run. */
   has(foreground: Color, background: Color, attributes: number, blank: boolean): boolean {
     const run = this.#last;
     if (!run || run.background !== background || ((run.attributes ^ attributes) & ON_BLANKS) !== 0) return false;

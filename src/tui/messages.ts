@@ -1,5 +1,5 @@
-// What the row of messages says: toasts about what has happened, one at a time, and the last answer
-// to a key (docs/design/look.md §4).
+// The message row: toasts about events, one at a time, and the last answer to a key
+// (docs/design/look.md §4).
 
 import type { Hint } from "./hints.ts";
 

@@ -56,7 +56,7 @@ export interface MenuItem {
   /** The letter that does it at once. */
   readonly key?: string;
   readonly label: string;
-  /** What stands behind the labels: the command that does the same. */
+  /** Shown after the label: the command that does the same. */
   readonly detail?: string;
   /** Why it cannot be done. */
   readonly reason?: string;

@@ -43,7 +43,7 @@ export class Pace {
   /**
    * Whether the figures of a sample are shown, at a wall time (ms). What people wait for is never
    * held back: a VM that comes, goes or changes its state, a vCPU that fails, a refusal.
-   * @param moves the machine goes on by itself; steps and places of the past are shown at once
+   * @param moves the machine runs by itself; steps and places in the past are shown at once
    */
   takes(now: number, sample: MachineSample, moves: boolean): boolean {
     const shape = `${sample.reasons} ${sample.vms.map(shapeOf).join()}`;

@@ -18,7 +18,7 @@ export class Tap {
     for (const step of steps) {
       const ok = step.result === "ok" ? "ok" : "not ok";
       const skipped = step.result === "skipped" ? " # SKIP a step before it failed" : "";
-      // What stands behind a number sign is a directive.
+      // Text after a number sign is a directive.
       const text = `${scenario.name}: ${step.text}`.replaceAll(/[\\#]/g, (sign) => `\\${sign}`).replaceAll("\n", "\\n");
       output(`${skipped ? "ok" : ok} ${++this.#number} - ${text}${skipped}\n`);
       if (step.result === "failed") output(diagnostics(scenario, seed, step, recording));

@@ -192,7 +192,7 @@ async function nameUnseen(unseen: readonly UnseenStart[]): Promise<void> {
   }
 }
 
-/** That a session goes on which is not shown any more. */
+/** The message that a session continues although it is no longer shown. */
 function goesOn(name: string): string {
   return `session ${name} continues; show it with el2 attach ${name}, end it with el2 down ${name}`;
 }

@@ -91,7 +91,7 @@ const CHAINS = 1;
 /** Bytes of a function beside its body, in most cases. */
 const MARGIN = 0x400;
 
-/** The code of a body until it is part of its function: one at a time. */
+/** Holds the code of one body at a time, until it becomes part of its function. */
 const scratch = new Bytes(0x1_0000);
 
 /** How many registers a set has. */
