@@ -11,7 +11,7 @@ import { readDevicetree } from "../devicetree/reader.ts";
 import { memoryMap, MINIMUM_PLATFORM_MEMORY, RAM_BASE, RESOURCE_MANAGER_SIZE } from "../machine/memory-map.ts";
 import { MiB } from "../support/sizes.ts";
 
-/** @throws PlanError that names the file and a storm, or why it cannot be delivered. */
+/** @throws PlanError that names the file or option and its defect. */
 export function checkBootPlan(plan: SessionPlan, boot: BootPlan, imageName: string): void {
   if (plan.root) checkRoot(plan.root);
   checkHypervisorNode(plan);

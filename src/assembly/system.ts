@@ -102,7 +102,7 @@ export interface SavableSystem {
    * Takes up a state. The system was assembled for that, and is of no use where it fails.
    * @param trusted it was saved by this process: it need not be looked through
    * @param loaded is told about each field of the state
-   * @throws ArchiveError that names a storm, or why it cannot be delivered.
+   * @throws ArchiveError that names the field and its defect.
    */
   load(state: SystemState, trusted: boolean, loaded?: FieldListener): void;
 }

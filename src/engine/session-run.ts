@@ -66,8 +66,8 @@ export class SessionRun implements Rerun {
   }
 
   /**
-   * Takes an ELF file's symbols for a VM of the present, and of `past` if that is shown. @throws
-   * Error that says a storm, or why it cannot be delivered
+   * Adds the symbols of an ELF file to a VM of the present, and of `past` if that is shown.
+   * @throws Error that reports the defect of the file.
    */
   giveSymbols(vm: string, file: Uint8Array, past: Past | undefined): void {
     this.present.symbols.give(vm, file, "symbols");

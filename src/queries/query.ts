@@ -64,7 +64,7 @@ export const answer = v.pipe(
     cursor: v.optional(v.string()),
     /** The rows are only those after this cursor, as the query said. */
     after: v.optional(v.string()),
-    /** What the query named that does not exist, or a storm, or why it cannot be delivered. */
+    /** Why there is no answer: an object that does not exist, or an error in the query. */
     error: v.optional(v.string()),
   }),
   v.rawCheck(({ dataset, addIssue }) => {

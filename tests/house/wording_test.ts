@@ -6,7 +6,7 @@ import { makeProgram } from "../../src/cli/main.ts";
 import { DOCUMENTS } from "../../src/queries/documents.ts";
 import type { Table } from "../../src/queries/table.ts";
 import { TABLES } from "../../src/queries/tables.ts";
-import { stringLiterals } from "../support/string-literals.ts";
+import { stringLiterals } from "../support/source-texts.ts";
 import { PATTERNS, proseOf, wordingFindings } from "../support/wording.ts";
 
 const ROOT = new URL("../../", import.meta.url);

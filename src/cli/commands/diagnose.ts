@@ -18,7 +18,7 @@ const BETWEEN = 100;
 export function registerDiagnose(program: Command, { exit }: CommandContext): void {
   withSessionOptions(
     program.command("diagnose").description(
-      "what each VM does or waits for, or what is wrong with it: a verdict with its evidence and the next command",
+      "diagnose each VM: what it does or waits for, or its defect, with the evidence and the next command",
     ),
   )
     .argument("[vm]", "only this VM: vm:NAME or NAME")

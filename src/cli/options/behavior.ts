@@ -35,7 +35,7 @@ export function injectOption(): Option<"--inject <rule>", undefined, string[], u
     .argParser((text: string, before: string[] | undefined) => [...before ?? [], checkedRule(text)]);
 }
 
-/** A rule of injected faults. @throws Failure that says a storm, or why it cannot be delivered */
+/** The text of a valid fault rule. @throws Failure that reports the error in the rule. */
 export function checkedRule(text: string): string {
   try {
     return parseFaultRule(text).text;

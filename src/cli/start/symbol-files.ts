@@ -28,8 +28,8 @@ export async function writeSymbols(asker: Asker, vm: string, path: string): Prom
 }
 
 /**
- * The symbols of a file that a flag names, as an ELF file that has nothing else. @throws Failure
- * that says a storm, or why it cannot be delivered
+ * The symbols of a file that an option names, as an ELF file that has nothing else.
+ * @throws Failure that names the file and the error in it.
  */
 export function readSymbolFile(path: string): Uint8Array<ArrayBuffer> {
   const file = readNamedFile(path, "symbols");

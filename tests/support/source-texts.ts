@@ -1,5 +1,5 @@
-// The string literals of a TypeScript source: texts that a program may print. A scanner, as the
-// wording tests need the texts and their lines only.
+// The texts of a TypeScript source: string literals, which a program may print, and comments. A
+// scanner, as the wording tests need only the texts and their lines.
 
 /** A string literal, or a template with `…` for each value in it. */
 export interface Literal {
@@ -8,12 +8,71 @@ export interface Literal {
   readonly line: number;
 }
 
+/** A block comment, a comment at the end of a line, or comments on lines that follow each other. */
+export interface Comment {
+  /** Its paragraphs and tags, each in one line, without the marks. */
+  readonly paragraphs: readonly string[];
+  /** The line at which it begins, from 1. */
+  readonly line: number;
+  /** Offsets of its first character and of the one after its last. */
+  readonly from: number;
+  readonly to: number;
+}
+
 /** After these a slash begins a regular expression, and elsewhere it divides. */
 const BEFORE_REGEX = /(?:^|[=([{,;:!&|?+\-*%<>~^]|\b(?:return|typeof|case|in|of|void|delete))\s*$/;
 
 /** The literals of a source, in their order. */
 export function stringLiterals(source: string): Literal[] {
-  const found: Literal[] = [];
+  return scan(source).literals;
+}
+
+/** The comments of a source, in their order. */
+export function comments(source: string): Comment[] {
+  return joined(source, scan(source).comments).map(({ from, to }) => ({
+    paragraphs: paragraphsOf(source.slice(from, to)),
+    line: source.slice(0, from).split("\n").length,
+    from,
+    to,
+  }));
+}
+
+interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Joins comments of one line each that have whole lines to themselves and follow each other. */
+function joined(source: string, ranges: readonly Range[]): Range[] {
+  const whole = ({ from }: Range) => source.startsWith("//", from) && /(?:^|\n)[ ]*$/.test(source.slice(Math.max(0, from - 100), from));
+  const all: Range[] = [];
+  for (const range of ranges) {
+    const last = all.at(-1);
+    if (last && whole(last) && whole(range) && /^\n[ ]*$/.test(source.slice(last.to, range.from))) {
+      all[all.length - 1] = { from: last.from, to: range.to };
+    } else all.push(range);
+  }
+  return all;
+}
+
+function paragraphsOf(comment: string): string[] {
+  const lines = comment.replace(/^\/\*+/, "").replace(/\*\/$/, "").split("\n").map((line) => line.replace(/^\s*(?:\/\/|\*)? ?/, ""));
+  const paragraphs: string[] = [];
+  let open = false;
+  for (const line of lines) {
+    const text = line.trim();
+    if (text === "") open = false;
+    else if (open && !/^(?:@|[-*] |\d+\. | {2})/.test(line)) paragraphs[paragraphs.length - 1] += ` ${text}`;
+    else {
+      paragraphs.push(text);
+      open = true;
+    }
+  }
+  return paragraphs;
+}
+
+function scan(source: string): { literals: Literal[]; comments: Range[] } {
+  const found: Literal[] = [], comments: Range[] = [];
   const lineAt = (at: number) => source.slice(0, at).split("\n").length;
 
   /** Scans code from `at` to its end, or to the brace that ends a value of a template. */
@@ -21,8 +80,8 @@ export function stringLiterals(source: string): Literal[] {
     let depth = 0, before = "";
     while (at < source.length) {
       const char = source[at], two = source.slice(at, at + 2);
-      if (two === "//") at = lineEnd(at);
-      else if (two === "/*") at = source.indexOf("*/", at) + 2;
+      if (two === "//") comments.push({ from: at, to: at = lineEnd(at) });
+      else if (two === "/*") comments.push({ from: at, to: at = source.indexOf("*/", at) + 2 });
       else if (char === '"' || char === "'") at = quoted(at);
       else if (char === "`") at = template(at);
       else if (char === "/" && BEFORE_REGEX.test(before)) at = regex(at);
@@ -78,7 +137,7 @@ export function stringLiterals(source: string): Literal[] {
   };
 
   code(0, false);
-  return found;
+  return { literals: found, comments };
 }
 
 function unescaped(text: string): string {
