@@ -107,7 +107,7 @@ export function userlandContest(sets: readonly UserlandSet[], options: UserlandO
     return async () => {
       const figures = new Map<string, number>();
       for (const guest of guests) {
-        for (const [name, { milliseconds, cpu }] of (await runSet("el2", guest)).programs) {
+        for (const [name, { milliseconds, cpu }] of (await beside(options.busy ?? false, () => runSet("el2", guest))).programs) {
           figures.set(name, milliseconds);
           figures.set(`${name} CPU of vCPUs`, cpu.vcpus);
           figures.set(`${name} CPU of all`, cpu.all);

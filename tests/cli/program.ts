@@ -29,10 +29,11 @@ export async function el2(...args: string[]): Promise<Outcome> {
   return runsInProcess(args) ? await inProcess(args, { NO_COLOR: "1" }) : await el2Process(args);
 }
 
-/** Runs `el2 ARGS` in a process, with nothing on stdin. */
-export async function el2Process(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
+/** Runs `el2 ARGS` in a process, with nothing on stdin; in this folder, where one is given. */
+export async function el2Process(args: readonly string[], env: Readonly<Record<string, string>> = {}, cwd?: string): Promise<Outcome> {
   const [program, ...rest] = el2Command(...args);
-  const { code, stdout, stderr } = await new Deno.Command(program, { args: rest, stdin: "null", env: { NO_COLOR: "1", ...env } }).output();
+  const command = new Deno.Command(program, { args: rest, stdin: "null", env: { NO_COLOR: "1", ...env }, cwd });
+  const { code, stdout, stderr } = await command.output();
   const text = new TextDecoder();
   return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
 }

@@ -27,7 +27,6 @@ export const FAULT = {
   faultInVectors: 28,
   fillQueue: 29,
   panic: 30,
-  disabledGroup: 31,
 } as const;
 
 /** Builds `broken.bin` and `broken.elf` into a folder. */

@@ -13,7 +13,7 @@ import { DIAGNOSES, REASONS } from "../../src/queries/tables.ts";
 import { planScenario } from "../../src/scenarios/plan-scenario.ts";
 import { ScenarioRun } from "../../src/scenarios/run.ts";
 import { readScenario, ScenarioError } from "../../src/scenarios/scenario.ts";
-import { el2Command } from "../support/el2.ts";
+import { el2Process } from "../cli/program.ts";
 import { Rig } from "../tui/rig.ts";
 import { buildBroken } from "./broken-guest.ts";
 import { BROKEN, type BrokenCase } from "./cases.ts";
@@ -120,11 +120,7 @@ for (const broken of BROKEN.filter(({ verdict }) => verdict === undefined)) {
   });
 }
 
-async function el2(...args: string[]) {
-  const [program, ...rest] = el2Command(...args);
-  const { code, stdout, stderr } = await new Deno.Command(program, { args: rest, cwd: folder }).output();
-  return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
-}
+const el2 = (...args: string[]) => el2Process(args, {}, folder);
 
 /** As processes, which say it by their exit code, too: one of each kind, all with EL2_LONG=1. */
 const PROCESSES = [

@@ -6,6 +6,7 @@ import type { GuestSystem } from "../../src/assembly/guest-system.ts";
 import { rowsOf } from "../../src/queries/query.ts";
 import { diagnosisLines } from "../../src/queries/diagnosis-text.ts";
 import { DIAGNOSES } from "../../src/queries/tables.ts";
+import { runUntil } from "../inspection/system.ts";
 
 /** Virtual time (ns) between two looks. No round number, so that looks fall on all moments. */
 const LOOK = 13.7e6;
@@ -21,13 +22,11 @@ export function assertHealthy(system: GuestSystem): string[] {
 /** Runs to a virtual time (ns), or to the machine's end, and looks. Gives the last verdicts. */
 export function runHealthy(system: GuestSystem, until: number): string[] {
   const { machine } = system;
+  let verdicts: string[] | undefined;
   for (let next = machine.time; machine.time < until && !system.ended();) {
     next = Math.min(until, next + LOOK);
-    while (machine.time < next && !system.ended()) {
-      const result = machine.run(next);
-      if (result.kind === "idle") machine.skipTo(Math.min(result.next, next));
-    }
-    assertHealthy(system);
+    runUntil(system, next);
+    verdicts = assertHealthy(system);
   }
-  return assertHealthy(system);
+  return verdicts ?? assertHealthy(system);
 }

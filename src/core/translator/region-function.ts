@@ -80,11 +80,6 @@ function emitFast(f: FunctionBuilder, fast: number): void {
   f.i32(0).memory("i64.load", CPU.FPCR).i64(FAST_MODES).op("i64.xor").i64(FAST_MASK).op("i64.and").op("i64.eqz").set(fast);
 }
 
-/** A way out: what it stores. */
-interface Exit {
-  readonly dirty: Readonly<RegisterSet>;
-}
-
 /** In the offset of a way out, which is a multiple of four: a region there is entered at once. */
 const CHAINS = 1;
 
@@ -141,9 +136,9 @@ class RegionFunction {
   readonly #longest: (number | undefined)[] = [];
   readonly #flagsNeeded: (boolean | undefined)[] = [];
   /** Ways out that code shares, by a text of what they do. */
-  readonly #exits = new Map<string, Exit>();
+  readonly #exits = new Map<string, Readonly<RegisterSet>>();
   /** The one that was asked for last. */
-  #latestExit: Exit | undefined;
+  #latestExit: Readonly<RegisterSet> | undefined;
   #latestName = "";
   /** The result of a call. */
   readonly #answer = this.#body.local("i64");
@@ -202,7 +197,7 @@ class RegionFunction {
     const f = new FunctionBuilder(-1, "region", REGION_PARAMETERS, REGION_RESULTS, new Bytes(scratch.length + MARGIN));
     this.#enter(f);
     // The block of what is stored last is outermost.
-    const exits = [...this.#exits].sort(([, a], [, b]) => sizeOf(a.dirty) - sizeOf(b.dirty));
+    const exits = [...this.#exits].sort(([, a], [, b]) => sizeOf(a) - sizeOf(b));
     const labels: Record<string, Label> = {};
     for (const [name] of exits) labels[name] = f.openBlock();
     f.append(body, labels).op("unreachable");
@@ -219,12 +214,17 @@ class RegionFunction {
    * Stores what a way out has to, and continues with one that stores the rest of it; the last of
    * them leaves.
    */
-  #wayOut(f: FunctionBuilder, exits: readonly (readonly [string, Exit])[], index: number, labels: Readonly<Record<string, Label>>): void {
-    const [, { dirty }] = exits[index];
+  #wayOut(
+    f: FunctionBuilder,
+    exits: readonly (readonly [string, Readonly<RegisterSet>])[],
+    index: number,
+    labels: Readonly<Record<string, Label>>,
+  ): void {
+    const [, dirty] = exits[index];
     let rest = index - 1;
-    while (rest >= 0 && !includes(dirty, exits[rest][1].dirty)) rest--;
+    while (rest >= 0 && !includes(dirty, exits[rest][1])) rest--;
     if (rest >= 0) {
-      const [name, { dirty: stored }] = exits[rest];
+      const [name, stored] = exits[rest];
       this.#state.store(f, without(dirty, stored));
       if (rest < index - 1) f.br(labels[name]);
       return;
@@ -531,11 +531,11 @@ class RegionFunction {
 
   /** The name of the way out that stores these registers. */
   #exitNamed({ general, vector }: Readonly<RegisterSet>): string {
-    const latest = this.#latestExit?.dirty;
+    const latest = this.#latestExit;
     if (latest && latest.general === general && latest.vector === vector) return this.#latestName;
     const name = `${general} ${vector}`;
     let exit = this.#exits.get(name);
-    if (!exit) this.#exits.set(name, exit = { dirty: { general, vector } });
+    if (!exit) this.#exits.set(name, exit = { general, vector });
     this.#latestExit = exit;
     return this.#latestName = name;
   }
