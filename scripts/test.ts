@@ -1,0 +1,127 @@
+// `deno task test [OPTIONS or FILES]`: all tests, spread over several processes. With arguments it
+// is `deno test` with the rights that tests have.
+//
+// Tests stub process globals (stdout, the environment), so `deno test --parallel`, whose threads
+// share one process, is not for them.
+
+const ROOT = new URL("..", import.meta.url).pathname;
+const RIGHTS = ["--allow-read", "--allow-write", "--allow-env", "--allow-net", "--allow-run", "--allow-ffi", "--allow-sys=uid"];
+/** Files of one process: few enough that the last process does not run alone for long. */
+const BATCH = 12;
+/** Processes at once. Many tests start processes and threads of their own. */
+const MOST_PROCESSES = 4;
+/** Folders whose tests take longest; they start first, so that short ones fill the end. */
+const LONGEST = ["tests/guests", "tests/terminal", "tests/conformance", "tests/cli"];
+
+/** Counts of a summary line of `deno test`. */
+export interface Summary {
+  readonly passed: number;
+  readonly steps: number;
+  readonly failed: number;
+  readonly ignored: number;
+}
+
+/** Reads `ok | 12 passed (3 steps) | 1 failed | 2 ignored (1s)`, the last one in a text. */
+export function readSummary(output: string): Summary | undefined {
+  const line = output.match(/^(?:ok|FAILED) \| .*$/gm)?.at(-1);
+  if (line === undefined) return undefined;
+  const count = (what: string) => Number(new RegExp(`(\\d+) ${what}`).exec(line)?.[1] ?? 0);
+  return { passed: count("passed"), steps: count("steps?"), failed: count("failed"), ignored: count("ignored") };
+}
+
+/** The summary line of several runs together, as `deno test` would print it. */
+export function summaryLine(summaries: readonly Summary[], succeeded: boolean, seconds: number): string {
+  const sum = (name: keyof Summary) => summaries.reduce((total, summary) => total + summary[name], 0);
+  const steps = sum("steps"), ignored = sum("ignored");
+  const time = seconds < 60 ? `${Math.round(seconds)}s` : `${Math.floor(seconds / 60)}m${Math.round(seconds % 60)}s`;
+  return `${succeeded ? "ok" : "FAILED"} | ${sum("passed")} passed${steps ? ` (${steps} steps)` : ""} | ${sum("failed")} failed` +
+    `${ignored ? ` | ${ignored} ignored` : ""} (${time})`;
+}
+
+/** Files in batches, each of one folder; those that take longest first. */
+export function batches(files: readonly string[]): string[][] {
+  const folders = Map.groupBy(files.toSorted(), (file) => file.split("/").slice(0, 2).join("/"));
+  const inOrder = [...LONGEST, ...folders.keys()].flatMap((folder) => {
+    const own = folders.get(folder) ?? [];
+    folders.delete(folder);
+    return own.length ? [own] : [];
+  });
+  return inOrder.flatMap((own) => Array.from({ length: Math.ceil(own.length / BATCH) }, (_, i) => own.slice(i * BATCH, (i + 1) * BATCH)));
+}
+
+function testFiles(folder: string): string[] {
+  return [...Deno.readDirSync(`${ROOT}${folder}`)].flatMap(({ name, isDirectory }) => {
+    const path = `${folder}/${name}`;
+    return isDirectory ? testFiles(path) : name.endsWith("_test.ts") ? [path] : [];
+  });
+}
+
+/** Result of one process: its counts, and the report on what failed. */
+interface Outcome extends Summary {
+  readonly succeeded: boolean;
+  readonly errors: string;
+}
+
+/** Escape sequences of colors, which are no part of what a line says. */
+const plain = (text: string) => text.replaceAll(/\x1b\[[0-9;]*m/g, "");
+
+/** Runs files in one process; prints its lines file by file, the report on failures excepted. */
+async function run(files: readonly string[]): Promise<Outcome> {
+  const process = new Deno.Command(Deno.execPath(), {
+    args: ["test", ...RIGHTS, "--no-check", ...files],
+    cwd: ROOT,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  let held = "", errors = "", last = "";
+  const flush = () => (Deno.stdout.writeSync(new TextEncoder().encode(held)), held = "");
+  for await (const line of lines(process.stdout)) {
+    const text = plain(line);
+    if (text.startsWith("running ")) flush();
+    if (errors || text.trim() === "ERRORS") errors += line;
+    else held += line;
+    if (readSummary(text)) last = text;
+  }
+  flush();
+  const { success, code } = await process.status;
+  const summary = readSummary(last);
+  if (summary) return { ...summary, succeeded: success, errors };
+  return {
+    passed: 0,
+    steps: 0,
+    failed: 1,
+    ignored: 0,
+    succeeded: false,
+    errors: `${errors}deno test ${files.join(" ")}: exit code ${code}\n`,
+  };
+}
+
+/** Lines of a stream, each with its newline. */
+async function* lines(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const parts = (rest + text).split("\n");
+    rest = parts.pop() ?? "";
+    for (const part of parts) yield `${part}\n`;
+  }
+  if (rest) yield `${rest}\n`;
+}
+
+async function runAll(): Promise<boolean> {
+  const begun = performance.now(), queue = batches(testFiles("tests")), outcomes: Outcome[] = [];
+  const take = async () => {
+    for (let files = queue.shift(); files; files = queue.shift()) outcomes.push(await run(files));
+  };
+  await Promise.all(Array.from({ length: Math.min(navigator.hardwareConcurrency, MOST_PROCESSES) }, take));
+  const succeeded = outcomes.every((outcome) => outcome.succeeded);
+  for (const { errors } of outcomes) if (errors) console.log(errors);
+  console.log(`\n${summaryLine(outcomes, succeeded, (performance.now() - begun) / 1000)}`);
+  return succeeded;
+}
+
+if (import.meta.main) {
+  if (Deno.args.length === 0) Deno.exit(await runAll() ? 0 : 1);
+  const args = ["test", ...RIGHTS, "--no-check", ...Deno.args];
+  Deno.exit((await new Deno.Command(Deno.execPath(), { args, cwd: ROOT }).spawn().status).code);
+}
