@@ -6,7 +6,7 @@ import { Attribute, type Color, type ColorDepth, ON_BLANKS, roleColor, type Styl
 import { FrameRuns } from "./frame-runs.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { type SetName, swap } from "./glyphs.ts";
-import { clusters as clustersOf, clusterWidth, isAscii, isDrawing } from "./graphemes.ts";
+import { clusters as clustersOf, clusterWidth, isDrawing, isSingle } from "./graphemes.ts";
 import type { Role } from "./roles.ts";
 import { themeOf } from "./themes.ts";
 import { terminalCluster } from "../support/terminal-text.ts";
@@ -192,11 +192,12 @@ export class Screen {
   text(x: number, y: number, text: string, style: Style = PAGE_INK, width = this.#width - x): number {
     let used = 0;
     if (style.link !== undefined) style = this.#linked(style, style.link);
-    if (isAscii(text)) {
+    text = swap(text, this.#glyphs);
+    if (isSingle(text)) {
       for (; used < text.length && used < width; used++) this.#put(x + used, y, text.charCodeAt(used), style);
       return used;
     }
-    for (const cluster of clustersOf(swap(text, this.#glyphs))) {
+    for (const cluster of clustersOf(text)) {
       const columns = clusterWidth(cluster);
       if (used + columns > width) break;
       this.cluster(x + used, y, cluster, columns, style);

@@ -3,17 +3,15 @@
 import { eastAsianWidth } from "get-east-asian-width";
 
 const segmenter = new Intl.Segmenter();
-const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
 /** What ends a text that was cut. */
 const CUT = "…";
 
-/** Whether a text has nothing but printable ASCII: a column a character. */
-export function isAscii(text: string): boolean {
-  return PRINTABLE_ASCII.test(text);
+/** The grapheme clusters of a text. */
+export function clusters(text: string): Iterable<string> {
+  return isSingle(text) ? text : segmented(text);
 }
 
-/** The grapheme clusters of a text. */
-export function* clusters(text: string): Generator<string> {
+function* segmented(text: string): Generator<string> {
   for (const { segment } of segmenter.segment(text)) yield segment;
 }
 
@@ -26,6 +24,22 @@ export function isDrawing(code: number): boolean {
     code === 0x2013 || code === 0x2026 || code >= 0x2190 && code <= 0x2193;
 }
 
+/** Codes of printable ASCII and of what el2 draws: never part of a larger cluster, one column. */
+const SINGLE = Uint8Array.from({ length: 0x2900 }, (_, code) => code >= 0x20 && code < 0x7f || isNarrowDrawing(code) ? 1 : 0);
+
+function isNarrowDrawing(code: number): boolean {
+  return isDrawing(code) && eastAsianWidth(code) === 1;
+}
+
+/**
+ * Whether each code unit of a text is a cluster of one column. The segmenter of the runtime costs
+ * microseconds a call and garbage that is expensive to collect: frames have thousands of such texts.
+ */
+export function isSingle(text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (SINGLE[text.charCodeAt(at)] !== 1) return false;
+  return true;
+}
+
 /** Columns of one grapheme cluster: 1 or 2. */
 export function clusterWidth(cluster: string): number {
   const code = cluster.codePointAt(0)!;
@@ -35,7 +49,7 @@ export function clusterWidth(cluster: string): number {
 
 /** Columns of a text as `Screen.text` draws it. */
 export function textWidth(text: string): number {
-  if (isAscii(text)) return text.length;
+  if (isSingle(text)) return text.length;
   let width = 0;
   for (const cluster of clusters(text)) width += clusterWidth(cluster);
   return width;
@@ -45,6 +59,7 @@ export function textWidth(text: string): number {
 export function fit(text: string, width: number): string {
   if (textWidth(text) <= width) return text;
   if (width <= 0) return "";
+  if (isSingle(text)) return text.slice(0, width - 1) + CUT;
   let out = "", used = 0;
   for (const cluster of clusters(text)) {
     const columns = clusterWidth(cluster);

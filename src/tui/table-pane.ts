@@ -313,7 +313,8 @@ export class TablePane implements FilteredPane {
     const at = this.#index();
     this.#top = Math.min(Math.max(this.#top, at - this.#height + 1), Math.max(at, 0), Math.max(this.#shown.length - this.#height, 0));
     this.#shown.slice(this.#top, this.#top + this.#height).forEach((row, index) => {
-      this.#drawRow(screen, { ...area, y: area.y + 1 + index, height: 1 }, look, place, row, focused);
+      const selected = this.#top + index === at;
+      this.#drawRow(screen, { ...area, y: area.y + 1 + index, height: 1 }, look, place, row, { focused, selected });
     });
     if (!this.#shown.length) {
       drawBlank(screen, look, { ...area, x: area.x + 1, y: area.y + 1, width: area.width - 1, height: area.height - 1 }, this.#blank);
@@ -325,7 +326,7 @@ export class TablePane implements FilteredPane {
     const at = this.#index();
     this.#top = Math.min(Math.max(this.#top, at - this.#height + 1), Math.max(at, 0), Math.max(this.#shown.length - this.#height, 0));
     this.#shown.slice(this.#top, this.#top + this.#height + 1).forEach((row, index) => {
-      const selected = row.id === this.selectedId ? focused ? "here" : "elsewhere" : undefined;
+      const selected = this.#top + index === at ? focused ? "here" : "elsewhere" : undefined;
       card(row, look).forEach((pieces, line) => {
         const y = area.y + index * CARD_ROWS + line;
         if (y >= area.y + area.height) return;
@@ -369,11 +370,18 @@ export class TablePane implements FilteredPane {
     return place;
   }
 
-  #drawRow(screen: Screen, area: Rectangle, look: Look, { columns }: Placement, row: Row, focused: boolean): void {
+  #drawRow(
+    screen: Screen,
+    area: Rectangle,
+    look: Look,
+    { columns }: Placement,
+    row: Row,
+    state: { focused: boolean; selected: boolean },
+  ): void {
     const bad = isBad(row);
     // What follows a stream is at its end: nobody has selected that.
-    const chosen = row.id === this.selectedId && (focused || !this.#following);
-    const selected = chosen ? focused ? "here" : "elsewhere" : undefined;
+    const chosen = state.selected && (state.focused || !this.#following);
+    const selected = chosen ? state.focused ? "here" : "elsewhere" : undefined;
     beginRow(screen, look, area, { selected, bad, marked: this.#marked.has(row.id), tint: this.options.tint?.(row) });
     const now = performance.now();
     columns.forEach(({ column, x: offset, width: room }, index) => {

@@ -123,7 +123,8 @@ const SLOW_INTERVAL = 100;
  */
 export class FramePump {
   #busy = false;
-  #wanted = false;
+  /** What was asked for while a frame was on its way. */
+  #wanted: "nothing" | "a frame" | "a frame at once" = "nothing";
   #timer: ReturnType<typeof setTimeout> | undefined;
   #last = 0;
   #interval = FAST_INTERVAL;
@@ -150,7 +151,7 @@ export class FramePump {
   request(urgent = false): void {
     if (this.#closed) return;
     if (this.#busy) {
-      this.#wanted = true;
+      if (urgent || this.#wanted === "nothing") this.#wanted = urgent ? "a frame at once" : "a frame";
       return;
     }
     const wait = urgent ? 0 : Math.max(0, this.#last + this.#interval - performance.now());
@@ -187,10 +188,9 @@ export class FramePump {
       this.#busy = false;
       this.wrote(bytes.length, performance.now() - start);
       if (performance.now() - start > SLOW_WRITE) this.#interval = SLOW_INTERVAL;
-      if (this.#wanted) {
-        this.#wanted = false;
-        this.request();
-      }
+      const wanted = this.#wanted;
+      this.#wanted = "nothing";
+      if (wanted !== "nothing") this.request(wanted === "a frame at once");
     }, () => this.close());
   }
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Screen } from "../../src/tui/cells.ts";
 import { Attribute, palette, rgb } from "../../src/tui/color.ts";
-import { fit, textWidth } from "../../src/tui/graphemes.ts";
+import { clusters, clusterWidth, fit, isSingle, textWidth } from "../../src/tui/graphemes.ts";
 import { Terminal } from "../../src/tui/xterm.ts";
 
 function emulator(columns: number, rows: number) {
@@ -122,4 +122,35 @@ Deno.test("W79: fit() cuts with … and measures wide characters", () => {
   assert.equal(fit("abc", 4), "abc");
   assert.equal(textWidth("漢字"), 4);
   assert.equal(fit("漢字漢", 5), "漢字…");
+});
+
+Deno.test("texts of what el2 draws have the clusters and columns that the segmenter gives them", () => {
+  const segmenter = new Intl.Segmenter();
+  const drawn = Array.from({ length: 0x2900 }, (_, code) => String.fromCharCode(code)).filter(isSingle);
+  assert.ok(drawn.length > 95 + 256, `${drawn.length} codes`);
+  for (const one of drawn) assert.equal(clusterWidth(one), 1, one);
+  fc.assert(
+    fc.property(
+      fc.array(fc.oneof(fc.constantFrom(...drawn), fc.constantFrom("e\u0301", "漢", "👩‍🚀", "\u0301", "◽", "\ufe0f"))),
+      (parts) => {
+        const text = parts.join("");
+        const segments = [...segmenter.segment(text)].map(({ segment }) => segment);
+        assert.deepEqual([...clusters(text)], segments);
+        assert.equal(textWidth(text), segments.reduce((sum, segment) => sum + clusterWidth(segment), 0));
+      },
+    ),
+  );
+});
+
+Deno.test("a text of what el2 draws is never cut up by the segmenter", () => {
+  const segment = Intl.Segmenter.prototype.segment;
+  Intl.Segmenter.prototype.segment = () => assert.fail("segmented");
+  try {
+    const screen = new Screen(20, 2, "direct");
+    screen.text(0, 0, "╭─ ●▀⣿ ok · 1…");
+    assert.equal(screen.text(0, 1, "━".repeat(30)), 20);
+    assert.equal(fit("━".repeat(30), 5), "━━━━…");
+  } finally {
+    Intl.Segmenter.prototype.segment = segment;
+  }
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { runTui } from "../../src/tui/run.ts";
-import { SharedInput, type TerminalPort } from "../../src/tui/terminal.ts";
+import { FramePump, SharedInput, type TerminalPort } from "../../src/tui/terminal.ts";
 import type { SessionClient } from "../../src/session/client.ts";
 import { copySequence } from "../../src/tui/clipboard.ts";
 import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
@@ -239,4 +239,28 @@ Deno.test("W74: a terminal that takes nothing for a while delays neither the ses
     return writes === 1 ? new Promise<void>((resolve) => taken = resolve) : entered(bytes);
   };
   await runTui(session, terminal, OPTIONS);
+});
+
+Deno.test("a key that comes while a frame is on its way has its own as soon as that one is taken", async () => {
+  const written: string[] = [], takes: (() => void)[] = [];
+  const port = {
+    size: () => ({ columns: 80, rows: 24 }),
+    input: (async function* () {})(),
+    write: (bytes: Uint8Array) => {
+      written.push(new TextDecoder().decode(bytes));
+      return new Promise<void>((resolve) => takes.push(resolve));
+    },
+    setRaw() {},
+    onResize: () => () => {},
+  } satisfies TerminalPort;
+  let state = 0;
+  const pump = new FramePump(port, () => `frame ${state++}`, true);
+  pump.open();
+  pump.request(true);
+  pump.request();
+  takes.shift()!();
+  await Promise.resolve();
+  await Promise.resolve();
+  assert.deepEqual(written, ["frame 0", "frame 1"]);
+  pump.close();
 });
