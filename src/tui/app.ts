@@ -312,7 +312,7 @@ export class App {
       if (!row) return;
       const { vm, call, object, err } = row;
       const asked = `${vm.replace(/^vm:/, "")} asked ${call}${object ? ` ${object}` : ""} → ${err}: ${ruleText(row)}`;
-      this.#messages.say(asked, "refused", [{ key: "0", word: "why" }], "refusal");
+      this.#messages.say(asked, "refused", [{ key: this.#keymap.keyOf("screen.why"), word: "why" }], "refusal");
       this.port.changed(false);
     });
   }
@@ -323,7 +323,8 @@ export class App {
   key(key: Key): void {
     this.#activity.refresh();
     const shown = this.#messages.current;
-    if (!this.end) this.#messages.pressed(key.name);
+    const isCommand = !this.#overlay && !this.#session.lost && this.#context() === "lists";
+    if (!this.end) this.#messages.pressed(isCommand ? key.name : undefined);
     if (this.#overlay) this.#overlayKey(this.#overlay, key);
     else if (this.#session.lost) this.#lostKey(key);
     else if (key.name === "Esc" && shown?.keys.length && !this.#console.typing) this.#messages.dismiss();
@@ -532,6 +533,7 @@ export class App {
   }
 
   #toFile(name: string, text: string, what: string): void {
+    if (name.trim() === "") return this.#say("no file name was typed; nothing is written", "bad");
     this.port.save(name, text).then((saved) => {
       this.#say("path" in saved ? `${what} in ${saved.path}` : `${name}: ${saved.error}`, "path" in saved ? "ok" : "bad");
       this.port.changed(true);

@@ -128,7 +128,9 @@ export class ConsolePane implements Pane {
   }
 
   /** Nothing of a console can be chosen. */
-  click(): void {}
+  click(): boolean {
+    return false;
+  }
 
   /** Lines that a page has: as many as were drawn last. */
   get page(): number {

@@ -63,9 +63,11 @@ export class DensityPane implements Pane {
 
   move(): void {}
 
-  click(_row: number, column: number): void {
+  click(_row: number, column: number): boolean {
     const { x, columns, from, step } = this.#shown, at = column - x;
-    if (at >= 0 && at < columns) this.seek(from + at * step);
+    if (at < 0 || at >= columns) return false;
+    this.seek(from + at * step);
+    return true;
   }
 
   draw(screen: Screen, area: Rectangle, look: Look, { boxed, past }: PaneState): void {

@@ -32,8 +32,9 @@ function isNarrowDrawing(code: number): boolean {
 }
 
 /**
- * Whether each code unit of a text is a cluster of one column. The segmenter of the runtime costs
- * microseconds a call and garbage that is expensive to collect: frames have thousands of such texts.
+ * Whether each code unit of a text is a cluster of one column. The runtime's segmenter costs
+ * microseconds per call and garbage that is expensive to collect, and a frame has thousands of such
+ * texts.
  */
 export function isSingle(text: string): boolean {
   for (let at = 0; at < text.length; at++) if (SINGLE[text.charCodeAt(at)] !== 1) return false;

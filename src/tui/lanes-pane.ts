@@ -142,7 +142,9 @@ export class LanesPane implements Pane {
     if (this.#at !== undefined) this.#end = this.#at + (this.#end - this.#at) * SCALES[this.#scale] / before;
   }
 
-  click(): void {}
+  click(): boolean {
+    return true;
+  }
 
   #follow(): void {
     this.#at = undefined;

@@ -30,7 +30,9 @@ export class LaneWaitsPane implements Pane {
   wants(): undefined {}
   take(): void {}
   move(): void {}
-  click(): void {}
+  click(): boolean {
+    return true;
+  }
 
   draw(screen: Screen, area: Rectangle, look: Look, { boxed, past }: PaneState): void {
     const inside = drawFrame(screen, look, area, boxed, this.title(), past ? "past" : "plain", false);

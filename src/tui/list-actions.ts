@@ -143,10 +143,7 @@ export class ListActions {
     this.onTable((pane) => {
       const { rows } = pane;
       if (rows.length === 0) return say("the list is empty");
-      const accept = (name: string) => {
-        if (name.trim() === "") return say("rows need a file to be written to", "bad");
-        toFile(name, rows.map((row) => `${JSON.stringify(row)}\n`).join(""), `${rows.length} rows`);
-      };
+      const accept = (name: string) => toFile(name, rows.map((row) => `${JSON.stringify(row)}\n`).join(""), `${rows.length} rows`);
       show(new TextOverlay({ sign: "write the rows to: ", text: `el2-${pane.name}.ndjson`, accept }));
     });
   }

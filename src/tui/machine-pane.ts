@@ -93,7 +93,9 @@ export class MachinePane implements Pane {
   }
 
   move(): void {}
-  click(): void {}
+  click(): boolean {
+    return false;
+  }
 
   draw(screen: Screen, area: Rectangle, look: Look, { boxed, past }: PaneState): void {
     if (!boxed || area.height < MACHINE_ROWS) return this.#drawStrip(screen, area, look);

@@ -140,12 +140,13 @@ export class MemoryPane implements Pane {
   }
 
   /** Selects the first run that begins in the line of a row, else the one that is there. */
-  click(row: number): void {
+  click(row: number): boolean {
     const line = this.#lines[row - this.#head];
-    if (!line || line.kind === "hole") return;
+    if (!line || line.kind === "hole") return false;
     const begins = this.#rows.find(({ pa }) => Number(pa) >= line.base && Number(pa) < line.to);
     if (begins) this.#selected = begins.id;
     else this.select(`pa:${line.base}`);
+    return true;
   }
 
   draw(screen: Screen, area: Rectangle, look: Look, { focused }: PaneState): void {

@@ -32,7 +32,9 @@ export class ZoomPane implements Pane {
   wants(): undefined {}
   take(): void {}
   move(): void {}
-  click(): void {}
+  click(): boolean {
+    return true;
+  }
 
   get #cell(): number {
     return Math.max(PAGE_SIZE, this.map.cell / FACTOR);

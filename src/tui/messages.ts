@@ -57,10 +57,14 @@ export class Messages {
     if (until < Infinity) this.later(TOAST_TIME);
   }
 
-  /** A key was pressed: the last answer goes, and toasts that the key answers. */
-  pressed(key: string): void {
+  /**
+   * A key was pressed: the last answer goes, and toasts that the key answers.
+   * @param command the key, where it does an action of the screens: none that is typed
+   */
+  pressed(command: string | undefined): void {
     this.#answer = "";
-    this.#toasts = this.#live.filter(({ keys }) => !keys.some((one) => one.key === key));
+    if (command === undefined) return;
+    this.#toasts = this.#live.filter(({ keys }) => !keys.some(({ key }) => key === command));
   }
 
   /** Takes the newest toast away; false where there is none. */

@@ -74,17 +74,19 @@ export class Mouse {
 
   #click({ pane, area, boxed }: Placed & { readonly boxed: boolean }, x: number, y: number): void {
     const { windows, console, tree, consoles, clock, enter } = this.host;
+    // The title, of a box or of a rule, is the first row.
+    const onTitle = y === area.y;
+    const hit = !onTitle && pane.click(y - area.y - 1, x - area.x - (boxed ? 1 : 0));
     // What never has the keys still takes clicks.
-    if (pane.bare) return pane.click(y - area.y - 1, x - area.x - (boxed ? 1 : 0));
+    if (pane.bare) return;
     console.typing = console.typing && pane === console;
     windows.focusOn(pane);
-    pane.click(y - area.y - 1, x - area.x - (boxed ? 1 : 0));
     if (pane === tree) consoles.preferSelected();
     const now = clock(), last = this.#clicked;
     const again = last.x === x && last.y === y && now - last.at < DOUBLE_CLICK;
     this.#clicked = again ? { x: -1, y: -1, at: -Infinity } : { x, y, at: now };
     if (!again) return;
-    if (y === area.y) windows.zoom();
-    else if (pane !== console) enter();
+    if (onTitle) windows.zoom();
+    else if (hit) enter();
   }
 }

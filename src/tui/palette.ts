@@ -70,7 +70,7 @@ export class PaletteOverlay implements Overlay {
     switch (action?.name) {
       case "text.accept": {
         this.#line.keep();
-        const chosen = choices[this.#at];
+        const chosen = this.#chosen(choices);
         if (chosen) chosen.run();
         else this.options.unknown(this.#line.text);
         return false;
@@ -83,13 +83,24 @@ export class PaletteOverlay implements Overlay {
         this.#at = Math.min(Math.max(this.#at + (action.name === "text.older" ? -1 : 1), 0), Math.max(choices.length - 1, 0));
         return true;
     }
-    const other = key.name === "Tab" ? choices.length > 0 && this.#line.set(choices[this.#at].text) : this.#line.key(key, action);
+    const other = key.name === "Tab" ? this.#complete(choices) : this.#line.key(key, action);
     if (other) this.#at = 0;
     return true;
   }
 
+  /** The choice that is marked: objects come and go, so the list may have become shorter. */
+  #chosen(choices: readonly Choice[]): Choice | undefined {
+    this.#at = Math.min(this.#at, Math.max(choices.length - 1, 0));
+    return choices[this.#at];
+  }
+
+  #complete(choices: readonly Choice[]): boolean {
+    const chosen = this.#chosen(choices);
+    return chosen !== undefined && this.#line.set(chosen.text);
+  }
+
   draw(screen: Screen, area: Rectangle, look: Look): void {
-    const { text } = this.#line, choices = this.options.choices(text);
+    const { text } = this.#line, choices = this.options.choices(text), chosen = this.#chosen(choices);
     const key = (key: string, word: string): Piece[] => [{ text: key, role: "accent", bold: true }, { text: ` ${word}`, role: "dim" }];
     const inside = drawOverlay(screen, look, area, {
       title: {
@@ -111,7 +122,7 @@ export class PaletteOverlay implements Overlay {
       drawChoice(screen, look, row, choice, text, top + index === this.#at);
     });
     const below = { ...inside, y: inside.y + INPUT + rows, height: 1 };
-    if (below.y + EXPLAINED < inside.y + inside.height) drawExplained(screen, look, below, choices[this.#at]);
+    if (below.y + EXPLAINED < inside.y + inside.height) drawExplained(screen, look, below, chosen);
   }
 }
 

@@ -55,8 +55,11 @@ export interface Pane {
    * another pane's turn comes.
    */
   nextView?(): boolean;
-  /** A click on a row and a column of the area it was drawn in. */
-  click(row: number, column: number): void;
+  /**
+   * A click on a row and a column of the area it was drawn in. Whether something is there that a
+   * second click opens.
+   */
+  click(row: number, column: number): boolean;
   /** The selected row and its table, where it is a list of rows. */
   readonly selection: { readonly table: Table; readonly row: Row } | undefined;
   /** Rows of a page. */

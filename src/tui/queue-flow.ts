@@ -49,7 +49,9 @@ export class FlowPane implements Pane {
   }
 
   move(): void {}
-  click(): void {}
+  click(): boolean {
+    return true;
+  }
 
   draw(screen: Screen, area: Rectangle, look: Look, { boxed, past }: PaneState): void {
     const inside = drawFrame(screen, look, area, boxed, this.title(), past ? "past" : "plain", false);
@@ -146,7 +148,9 @@ export class QueueWaitsPane implements Pane {
   }
 
   move(): void {}
-  click(): void {}
+  click(): boolean {
+    return true;
+  }
 
   draw(screen: Screen, area: Rectangle, look: Look, { boxed, past }: PaneState): void {
     const inside = drawFrame(screen, look, area, boxed, this.title(), past ? "past" : "plain", false);

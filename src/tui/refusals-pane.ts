@@ -67,8 +67,9 @@ export class RefusalsPane implements Pane {
     this.#at = Math.min(Math.max(this.#at + by, 0), Math.max(this.#rows.length - 1, 0));
   }
 
-  click(row: number): void {
+  click(row: number): boolean {
     this.move(row < ROWS ? 0 : row - ROWS + 1);
+    return true;
   }
 
   draw(screen: Screen, area: Rectangle, look: Look, { focused }: PaneState): void {

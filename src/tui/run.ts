@@ -7,9 +7,10 @@ import type { ColorDepth } from "./color.ts";
 import { copySequence } from "./clipboard.ts";
 import { type Client, Connection } from "./connection.ts";
 import { ESCAPE_WAIT, type Key, KeyParser, keyText } from "./keys.ts";
+import { saveFile } from "./save-file.ts";
 import { Starts, type UnseenStart } from "./starts.ts";
 import { Reader } from "./linear.ts";
-import { FramePump, mouseSequence, TerminalMode, type TerminalPort } from "./terminal.ts";
+import { FramePump, TerminalMode, type TerminalPort } from "./terminal.ts";
 import { ASK_BACKGROUND, ASK_SYNCHRONIZED, parseReport, type Report } from "./terminal-reports.ts";
 import type { Start } from "./other-sessions.ts";
 import type { Fork } from "./time-menu.ts";
@@ -105,11 +106,11 @@ export async function runTui(client: Client, port: TerminalPort, options: TuiOpt
   const pump: FramePump = new FramePump(
     port,
     () => {
-      if (reader) return reader.take(app.linear(), performance.now()).map((line) => `${line}\r\n`).join("");
-      app.draw(screen);
-      const bytes = aside + screen.frame();
+      const beside = aside;
       aside = "";
-      return bytes;
+      if (reader) return beside + reader.take(app.linear(), performance.now()).map((line) => `${line}\r\n`).join("");
+      app.draw(screen);
+      return beside + screen.frame();
     },
     options.slowLink,
     (bytes, took) => app.wrote(bytes, took),
@@ -143,7 +144,7 @@ export async function runTui(client: Client, port: TerminalPort, options: TuiOpt
     save: saveFile,
     suspend: () => suspend(mode, pump, screen),
     mouse(on) {
-      aside += mouseSequence(on);
+      aside += mode.setMouse(on);
       pump.request(true);
     },
     reconnect: () => void connection.tryAgain(),
@@ -199,20 +200,6 @@ export async function runTui(client: Client, port: TerminalPort, options: TuiOpt
     unseen: starts.unseen,
     state: app.state,
   };
-}
-
-/** Writes a new file beside those that are there: `el2-rows.ndjson`, `el2-rows-2.ndjson`. */
-async function saveFile(name: string, text: string): Promise<{ path: string } | { error: string }> {
-  const dot = name.lastIndexOf(".");
-  for (let number = 1;; number++) {
-    const path = number === 1 ? name : `${name.slice(0, dot)}-${number}${name.slice(dot)}`;
-    try {
-      await Deno.writeTextFile(path, text, { createNew: true, mode: 0o600 });
-      return { path };
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AlreadyExists)) return { error: error instanceof Error ? error.message : String(error) };
-    }
-  }
 }
 
 /** Gives the terminal to the shell and stops, until SIGCONT. */

@@ -290,10 +290,14 @@ export class TablePane implements FilteredPane {
     this.#selected = this.#shown[to].id;
   }
 
-  click(row: number, column: number): void {
-    if (row === 0 && !this.options.card) return this.#clickHeading(column - ROW_MARGIN);
+  click(row: number, column: number): boolean {
+    if (row === 0 && !this.options.card) {
+      this.#clickHeading(column - ROW_MARGIN);
+      return false;
+    }
     const hit = this.#shown[this.#top + (this.options.card ? Math.floor(row / CARD_ROWS) : row - 1)];
     if (hit) this.select(hit.id);
+    return hit !== undefined;
   }
 
   /** A heading sorts by its column, then the other way round, then not at all. */

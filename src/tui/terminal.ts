@@ -24,11 +24,6 @@ const LEAVE = "\x1b[0m\x1b[?1006l\x1b[?1002l\x1b[?2004l\x1b[?7h\x1b[?25h\x1b[?10
 const MOUSE_ON = "\x1b[?1002h\x1b[?1006h";
 const MOUSE_OFF = "\x1b[?1006l\x1b[?1002l";
 
-/** What turns mouse reports on or off. */
-export function mouseSequence(on: boolean): string {
-  return on ? MOUSE_ON : MOUSE_OFF;
-}
-
 /**
  * Bytes of one source for readers one after the other: who reads last has what comes, and who read
  * before is at its end.
@@ -81,20 +76,40 @@ export class ProcessTerminal implements TerminalPort {
 /** Puts the terminal into the state that the TUI draws in, and back. */
 export class TerminalMode {
   #entered = false;
+  /** The terminal reports the mouse while it is in this state. */
+  #mouse: boolean;
 
   /** @param plain lines of text on the terminal as it is: no alternate screen, no mouse */
-  constructor(readonly port: TerminalPort, readonly mouse: boolean, readonly plain = false) {}
+  constructor(readonly port: TerminalPort, mouse: boolean, readonly plain = false) {
+    this.#mouse = mouse && !plain;
+  }
+
+  /** What turns mouse reports on or off, also after the terminal was given away and taken back. */
+  setMouse(on: boolean): string {
+    this.#mouse = on;
+    return on ? MOUSE_ON : MOUSE_OFF;
+  }
+
+  get #toEnter(): string {
+    return (this.plain ? "" : ENTER) + (this.#mouse ? MOUSE_ON : "");
+  }
+
+  get #toLeave(): string {
+    return !this.plain ? LEAVE : this.#mouse ? MOUSE_OFF : "";
+  }
 
   async enter(): Promise<void> {
     this.port.setRaw(true);
     this.#entered = true;
-    if (!this.plain) await this.port.write(encoder.encode(ENTER + (this.mouse ? MOUSE_ON : "")));
+    const bytes = this.#toEnter;
+    if (bytes) await this.port.write(encoder.encode(bytes));
   }
 
   async leave(): Promise<void> {
     if (!this.#entered) return;
     this.#entered = false;
-    if (!this.plain) await this.port.write(encoder.encode(LEAVE));
+    const bytes = this.#toLeave;
+    if (bytes) await this.port.write(encoder.encode(bytes));
     this.port.setRaw(false);
   }
 
@@ -102,7 +117,7 @@ export class TerminalMode {
   leaveNow(): void {
     if (!this.#entered) return;
     this.#entered = false;
-    if (!this.plain) writeAll(encoder.encode(LEAVE));
+    writeAll(encoder.encode(this.#toLeave));
     this.port.setRaw(false);
   }
 }

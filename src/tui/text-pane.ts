@@ -66,7 +66,9 @@ export class TextPane implements Pane {
     this.#top = Math.min(Math.max(this.#top + by, 0), Math.max(this.#count - this.#height, 0));
   }
 
-  click(): void {}
+  click(): boolean {
+    return true;
+  }
 
   draw(screen: Screen, area: Rectangle, look: Look): void {
     const lines = this.options.lines(area.width, look);

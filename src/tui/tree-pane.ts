@@ -235,9 +235,10 @@ export class TreePane implements FilteredPane {
     this.#arrange();
   }
 
-  click(row: number): void {
-    const hit = this.#rows[this.#top + row - 1];
+  click(row: number): boolean {
+    const hit = row > 0 ? this.#rows[this.#top + row - 1] : undefined;
     if (hit) this.select(hit.id);
+    return hit !== undefined;
   }
 
   draw(screen: Screen, area: Rectangle, look: Look, { focused }: PaneState): void {

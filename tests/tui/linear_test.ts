@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import { runTui } from "../../src/tui/run.ts";
 import { Reader } from "../../src/tui/linear.ts";
 import { SCREEN_LIST } from "../../src/tui/actions.ts";
-import { PHONE_SAMPLE } from "./phone.ts";
+import type { SessionClient } from "../../src/session/client.ts";
+import { copySequence } from "../../src/tui/clipboard.ts";
+import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
 import { Rig } from "./rig.ts";
 import { STATES } from "./states.ts";
 
@@ -108,4 +110,42 @@ Deno.test("--plain: a terminal gets lines, and not one escape sequence", async (
   await runTui(session, port, { title: "x", depth: "direct", ascii: false, mouse: true, slowLink: false, ask: true, plain: true });
   assert.match(written, /Screen 1, Overview\.\r\n[^]*Screen 2, vCPUs\.\r\n/);
   assert.match(written, /^(?:[\x20-\x7e]*\r\n)*$/);
+});
+
+Deno.test("--plain: what is copied reaches the clipboard, and the mouse is off again at the end", async () => {
+  let written = "";
+  const session = { send() {}, onEvent() {}, close() {} } as SessionClient;
+  session.send = (request) => {
+    if (request.kind !== "query") return;
+    queueMicrotask(() => session.onEvent({ kind: "answer", id: request.id, answer: phoneAnswer(request.query) }));
+  };
+  const until = async (what: () => boolean) => {
+    for (const limit = performance.now() + 60_000; !what();) {
+      assert.ok(performance.now() < limit, written.slice(-1000));
+      session.onEvent({ kind: "sample", sample: PHONE_SAMPLE });
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  const key = (text: string) => new TextEncoder().encode(text);
+  const reports = () => written.lastIndexOf("\x1b[?1002h") > written.lastIndexOf("\x1b[?1002l");
+  const port = {
+    size: () => ({ columns: 80, rows: 24 }),
+    input: (async function* () {
+      yield key("2");
+      await until(() => written.includes("debian/0"));
+      yield key("yi");
+      await until(() => written.includes(copySequence("vcpu:debian/0", false)));
+      yield key(":mouse on\r");
+      await until(reports);
+      yield key("q");
+    })(),
+    write: (bytes: Uint8Array) => {
+      written += new TextDecoder().decode(bytes);
+      return Promise.resolve();
+    },
+    setRaw() {},
+    onResize: () => () => {},
+  };
+  await runTui(session, port, { title: "x", depth: "direct", ascii: false, mouse: true, slowLink: false, plain: true });
+  assert.ok(!reports());
 });

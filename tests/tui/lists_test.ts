@@ -128,4 +128,9 @@ Deno.test("e writes the rows of a list to a file, and what is too long for a cli
   await rig.press("enter");
   assert.deepEqual([rig.copied, rig.saved.length, rig.saved[1][0]], [[], 2, "el2-copy.txt"]);
   assert.ok(rig.saved[1][1].length > 70_000);
+  await rig.keys("yj");
+  await rig.type("\x15");
+  await rig.press("enter");
+  assert.match(await rig.text(), /no file name was typed; nothing is written/);
+  assert.equal(rig.saved.length, 2);
 });

@@ -111,3 +111,28 @@ Deno.test("who attaches while the past is shown is told how long ago that is", a
   assert.match(lines[0], /7\.518 694 s before now/);
   assert.match(lines[33], /◆─+ .*now 20\.000 000 s/);
 });
+
+Deno.test("two quick clicks on a heading sort twice, and open nothing", async () => {
+  const rig = new Rig();
+  await rig.keys("7");
+  const lines = await rig.lines();
+  const y = lines.findIndex((line) => line.includes("Message")), x = lines[y].indexOf("Message");
+  await rig.type(click(x, y) + click(x, y));
+  assert.match((await rig.lines())[2], /by \w+, reversed/);
+  assert.doesNotMatch(await rig.text(), /from rpc:\d+ to/);
+});
+
+Deno.test("a click on the title of a list gives it the keys, and selects nothing", async () => {
+  const rig = new Rig(80, 24);
+  rig.answer = (query) => {
+    const answer = phoneAnswer(query);
+    const rows = Array.from({ length: 60 }, (_, index) => ({ ...answer.rows[0], id: `irq:debian/${index}` }));
+    return query.table === "irq.ls" ? { ...answer, rows } : answer;
+  };
+  await rig.keys("3");
+  await rig.keys("G");
+  const selected = async () => (await rig.lines()).find((line) => line.startsWith(">"));
+  const before = await selected();
+  await rig.type(click(20, 2));
+  assert.equal(await selected(), before);
+});

@@ -176,3 +176,21 @@ Deno.test("a word that begins with q is searched for in the help, and no key of 
   await rig.press("esc");
   assert.doesNotMatch(await rig.text(), /\/ queue/);
 });
+
+Deno.test("what is typed for a guest, a prompt or the palette answers no refusal, and the toast names the key of the screen", async () => {
+  const rig = new Rig(120, 36, { ascii: false, keys: { "screen.why": "Z" } }, "direct");
+  await rig.lines();
+  rig.apply({ kind: "sample", sample: { ...PHONE_SAMPLE, reasons: 2 } });
+  await rig.lines();
+  const toast = async () => (await rig.lines())[35];
+  assert.match(await toast(), /REFUSED.*Z why {2}Esc dismiss/);
+  for (const begin of ["c", ":", "/"]) {
+    await rig.keys(begin);
+    await rig.type("Z");
+    if (begin === "c") await rig.type("\x1dd");
+    else await rig.press("esc");
+    assert.match(await toast(), /REFUSED/, begin);
+  }
+  await rig.type("Z");
+  assert.doesNotMatch(await toast(), /REFUSED/);
+});

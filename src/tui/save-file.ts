@@ -1,0 +1,17 @@
+// Writes what a person keeps of a screen to a file of the name that was typed.
+
+import { extname } from "node:path";
+
+/** Writes a new file beside those that are there: `el2-rows.ndjson`, `el2-rows-2.ndjson`. */
+export async function saveFile(name: string, text: string): Promise<{ path: string } | { error: string }> {
+  const extension = extname(name), stem = name.slice(0, name.length - extension.length);
+  for (let number = 1;; number++) {
+    const path = number === 1 ? name : `${stem}-${number}${extension}`;
+    try {
+      await Deno.writeTextFile(path, text, { createNew: true, mode: 0o600 });
+      return { path };
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) return { error: error instanceof Error ? error.message : String(error) };
+    }
+  }
+}
