@@ -8,11 +8,12 @@ import { Bytes } from "../support/bytes.ts";
 export type CborValue = bigint | string | boolean | CborValue[] | { [key: string]: CborValue };
 
 /**
- * What is encoded: as `CborValue`, numbers (non-negative integers) stand for unsigned integers too.
+ * Input of the encoder: like `CborValue`, but numbers (non-negative integers) stand for unsigned
+ * integers too.
  */
 export type CborInput = number | bigint | string | boolean | readonly CborInput[] | { readonly [key: string]: CborInput };
 
-/** The item, or what is wrong and at which byte. */
+/** The item, or the defect and its byte offset. */
 export type CborResult = { ok: true; value: CborValue } | { ok: false; problem: string; offset: number };
 
 const MajorType = { Unsigned: 0, Text: 3, Array: 4, Map: 5, Simple: 7 } as const;
@@ -22,8 +23,8 @@ const TRUE = 21;
 const MAX_DEPTH = 8;
 
 /**
- * Encodes an item with lengths and integers in their shortest form. @throws RangeError for a
- * negative or fractional number.
+ * Encodes an item with lengths and integers in their shortest form.
+ * @throws RangeError for a negative or fractional number.
  */
 export function encodeCbor(input: CborInput): Uint8Array {
   const bytes = new Bytes();

@@ -1,23 +1,23 @@
-// Injected faults: rules that say which operation shall fail, and how
-// (docs/fault-injection.md). Who performs operations asks a `FaultPort` what is to happen to each;
-// without rules nobody asks. Rules are counted in the order of virtual time, so that a run with the
-// same rules is the same run.
+// Injected faults: rules that say which operation shall fail, and how (docs/fault-injection.md).
+// The code that performs operations asks a `FaultPort` for the effect on each; without rules it
+// does not ask. Rules are counted in the order of virtual time, so that a run with the same rules
+// is the same run.
 
 /** Kinds of operations that can fail. */
 export const FAULT_KINDS = ["hvc", "rpc", "ioctl", "alloc", "virq", "dev", "assign"] as const;
 export type FaultKind = typeof FAULT_KINDS[number];
 
-/** What happens to an operation. */
+/** The effect of a rule on an operation. */
 export type FaultEffect =
   /** It is refused; `code` is the number that its kind's callers get. */
   | { readonly kind: "error"; readonly name: string; readonly code: number }
-  /** It happens so much later: virtual ns. */
+  /** It happens this much later: virtual ns. */
   | { readonly kind: "delay"; readonly ns: number }
-  /** It never happens, and nobody says so. */
+  /** It never happens, and is not reported. */
   | { readonly kind: "lose" }
   /** It happens twice. */
   | { readonly kind: "double" }
-  /** What performs it ends its service. */
+  /** The component that performs it ends its service. */
   | { readonly kind: "die" };
 
 /**
@@ -45,12 +45,12 @@ export interface FaultRule {
    */
   readonly first: number;
   readonly last: number;
-  /** It hits every so many of them. */
+  /** Every how many matching operations it applies. */
   readonly step: number;
   readonly effect: FaultEffect;
 }
 
-/** Whom performers of operations ask. */
+/** The interface that performers of operations ask. */
 export interface FaultPort {
   /** Whether there are rules of a kind: what each operation pays while there are none. */
   readonly armed: Readonly<Record<FaultKind, boolean>>;

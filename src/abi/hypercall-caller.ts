@@ -66,7 +66,7 @@ interface View {
   values: HypercallResult;
 }
 
-/** How a call's arguments and results lie in registers. */
+/** Registers of a call's arguments and results. */
 export class CallShape<N extends HypercallName = HypercallName> {
   readonly number: number;
   /**
@@ -122,7 +122,9 @@ for (const shape of Object.values(CALL_SHAPES) as CallShape<FallibleCall>[]) {
   });
 }
 
-/** A prototype per call makes a hidden class per call: reading a result is no search. */
+/**
+ * A prototype per call makes a hidden class per call, so that V8 reads a result without a lookup.
+ */
 function viewOf(results: Readonly<Record<string, ResultKind | "error">>): View {
   const prototype = {};
   for (const [index, [name, kind]] of Object.entries(results).entries()) {

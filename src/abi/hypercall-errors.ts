@@ -9,11 +9,11 @@ import { type ArgumentKind, type HypercallName, HYPERCALLS } from "./hypercalls.
 /** The name of an error code other than OK. */
 export type ErrorName = Exclude<keyof typeof ErrorCode, "OK">;
 
-/** What the specification says about a call's refusals. */
+/** The refusals that the specification lists for a call. */
 export interface HypercallErrors {
   /** Section of the call: `hypervisor 4.2`. */
   readonly section: string;
-  /** Errors that the call can answer, beside ARGUMENT_INVALID for a reserved argument. */
+  /** Errors that the call can return, in addition to ARGUMENT_INVALID for a reserved argument. */
   readonly errors: readonly ErrorName[];
   /** Errors that the specification lists and that cannot come about here, each with its reason. */
   readonly unreachable: Readonly<Partial<Record<ErrorName, string>>>;
@@ -33,7 +33,7 @@ const CREATE = [...LOOKUP, "NOMEM", "CSPACE_FULL"] as const;
 const BIND = [...LOOKUP, "VIRQ_BOUND", "BUSY"] as const;
 /** A buffer by virtual address (§1.3): ARGUMENT_INVALID for stage 1, the others for stage 2. */
 const BUFFER = ["ADDR_OVERFLOW", "ADDR_INVALID", "DENIED"] as const;
-/** What the types' own checks answer at activation (§3.6). */
+/** Errors of the object types' own checks at activation (§3.6). */
 const ACTIVATION = ["OBJECT_STATE", "OBJECT_CONFIG", "BUSY", "DENIED", "NOMEM", "MEMDB_NOT_OWNER"] as const;
 
 const RACE = "calls are atomic: no other call changes the slot meanwhile";

@@ -21,7 +21,7 @@ export interface HypercallSignature {
   /** n of HVC #(0x6000 + n) and of SMCCC function 0xC6008000 + n. */
   readonly number: number;
   readonly arguments: Readonly<Record<string, ArgumentKind>>;
-  /** Results behind `error`, which is X0 of every call but hypervisor_identify. */
+  /** Results after `error`, which is X0 of every call but hypervisor_identify. */
   readonly results: Readonly<Record<string, ResultKind>>;
 }
 
@@ -209,7 +209,7 @@ export type HypercallName = keyof typeof HYPERCALLS;
  * How callers (`hypercall-caller.ts`) write arguments and read results: u16 and u32 as numbers,
  * bool as a boolean, cap as a `CapId`. u64 and user_ptr arguments are numbers (addresses, sizes in
  * bytes, times in ns, all below 2^53) or, where all 64 bits count, bigints; u64 results are
- * bigints. What is here means the same wherever its name occurs, and has that type instead.
+ * bigints. A name listed here means the same wherever it occurs, and has this type instead.
  */
 interface WordsByName {
   vmid: { argument: Vmid; result: never };

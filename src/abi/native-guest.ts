@@ -10,7 +10,7 @@ import type { TracePort } from "./trace.ts";
 /** Results X0..X7 of a hypercall. The array is reused by the next call. */
 export type HypercallResult = readonly bigint[];
 
-/** What a vCPU can do to the world below it. */
+/** Operations of a vCPU on the hypervisor. */
 export interface NativeVcpu {
   /** Index of this vCPU in its VM (VIC index). */
   readonly index: number;
@@ -18,7 +18,7 @@ export interface NativeVcpu {
   readonly now: number;
   /** Where the program says what it does, for display. */
   readonly trace: TracePort;
-  /** The faults that people inject. */
+  /** The injected faults. */
   readonly faults: FaultPort;
   /**
    * HVC #(0x6000 + number) with X0..X7; absent arguments are zero. Answers at once, through the
@@ -66,8 +66,8 @@ export interface NativeVcpu {
 }
 
 /**
- * What a native program throws when it cannot continue: its machine stops, with this message. Other
- * exceptions are bugs of ours.
+ * Thrown by a native program that cannot continue: its machine stops, with this message. Other
+ * exceptions are bugs of el2.
  */
 export class NativePanic extends Error {}
 

@@ -30,7 +30,7 @@ const RuntimeField = {
 /** Size of the block on this platform, in bytes. */
 export const ROOT_ENVIRONMENT_SIZE = 0x4000;
 
-/** An entry of `vic_hwirq` for an interrupt that nobody may have. */
+/** An entry of `vic_hwirq` for an interrupt that is not available. */
 export const NO_CAP = asCapId(0xffff_ffff_ffff_ffffn);
 
 /**

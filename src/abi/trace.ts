@@ -1,9 +1,9 @@
-// The trace: what the hypervisor, the resource manager and the host report about their work, for
+// The trace: reports of the hypervisor, the resource manager and the host about their work, for
 // display (docs/design/decisions.md §6; docs/design/workstation.md §2). Nothing here changes what a
 // guest sees: a run with every kind of event wanted is the same run. The hub is
 // `hypervisor/trace/trace-hub.ts`; native guests reach it through `NativeVcpu.trace`.
 
-/** What an event is about. */
+/** The kinds of events. */
 export const TRACE_KINDS = [
   "hvc",
   "rpc",
@@ -27,7 +27,7 @@ export function isTraceKind(name: string): name is TraceKind {
   return TRACE_KINDS.some((kind) => kind === name);
 }
 
-/** What events of each kind report, for display. */
+/** The content of each kind, for display. */
 export const TRACE_KIND_DOCS: Readonly<Record<TraceKind, string>> = {
   hvc: "a hypercall, from its decoding to its answer: name and arguments as the ABI declares them, results, the error",
   rpc: "a request to the resource manager, from its arrival to its reply; and a notification",
@@ -66,13 +66,13 @@ export interface TraceResult {
    * does not.
    */
   readonly refused: boolean;
-  /** Its caller had to expect this refusal and deals with it: nothing has failed by it. */
+  /** Its caller had to expect this refusal and handles it: it is not a failure. */
   readonly expected?: boolean;
   readonly fields?: TraceFields;
 }
 
 /**
- * What names an event: it is the same in every run of the machine, whoever looks on and from when
+ * The identity of an event: the same in every run of the machine, whoever watches and from when
  * (`eventName`).
  */
 export interface EventPlace {
@@ -90,9 +90,9 @@ export interface EventPlace {
   readonly number: number;
 }
 
-/** Kinds that every machine counts together, whoever listens: `ev:N`. */
+/** Kinds that every machine counts together, whether or not they are traced: `ev:N`. */
 export const COUNTED_KINDS: ReadonlySet<TraceKind> = new Set(["rpc", "ioctl", "state", "psci", "rule"]);
-/** Kinds in which the computer may have a hand: each has its own count, `ev:log.N`. */
+/** Kinds that may depend on the computer: each has its own count, `ev:log.N`. */
 const OWN_COUNTS: ReadonlySet<TraceKind> = new Set(["dev", "log"]);
 
 /** Whether events of a kind are counted, and not numbered within their time. */
@@ -101,7 +101,7 @@ export function isCounted(kind: TraceKind, operation: boolean): boolean {
 }
 
 /**
- * The name of an event, behind `ev:`: `37`, `hvc.1204` (the 1204th hypercall), `run.5` (a VMM's
+ * The name of an event, after `ev:`: `37`, `hvc.1204` (the 1204th hypercall), `run.5` (a VMM's
  * RUN), or kind and virtual time: `virq@4.000333120`, with `/1` on another CPU than the first and
  * `+2` for the third of its kind there.
  */
@@ -143,10 +143,10 @@ export interface TraceEvent extends EventPlace {
   readonly at: RunPoint;
   /** Name of the acting vCPU (`rm/0`), or empty. */
   readonly vcpu: string;
-  /** Name of the call, message, register, state .. as the specifications write it. */
+  /** Name of the call, message, register, state, …, as the specifications write it. */
   readonly name: string;
   readonly fields: TraceFields;
-  /** Undefined for what is no operation. */
+  /** Undefined for events that are not operations. */
   readonly result: TraceResult | undefined;
   /**
    * The operation inside which it happened, also across VMs: a hypercall in an RPC, an RPC in an
@@ -163,11 +163,11 @@ export interface BrokenRule {
   readonly section: string;
   /** The rule, as a phrase. */
   readonly rule: string;
-  /** The object that it is about, as an id or a name; empty where there is none. */
+  /** Id or name of the object that it concerns; empty where there is none. */
   readonly object: string;
   /** The values that broke it. */
   readonly values: TraceFields;
-  /** What to do about it, where that is known. */
+  /** The remedy, where one is known. */
   readonly wayOut?: string;
 }
 
@@ -189,7 +189,7 @@ export interface Reason extends BrokenRule {
   readonly settled: boolean;
   /** Name of the VM that ended by it. */
   readonly ended: string | undefined;
-  /** How it ended: the result of what has no chain. */
+  /** How it ended: the result of a refusal without a chain. */
   readonly result: string | undefined;
   /** The command that shows the place where it happened. */
   readonly command: string | undefined;
@@ -204,19 +204,19 @@ export interface Reason extends BrokenRule {
 
 /** The way into the trace, for one vCPU. */
 export interface TracePort {
-  /** Whether somebody wants events of this kind. Who would have to compute fields asks first. */
+  /** Whether events of this kind are traced. Check this before computing fields. */
   wants(kind: TraceKind): boolean;
   /** Something happened, inside the operation in progress. */
   event(kind: TraceKind, name: string, fields: TraceFields): void;
   /**
-   * Begins an operation; what this vCPU begins before its end is inside it. `cause` is a key that
-   * another vCPU has `publish`ed: the operation is then inside the publisher's (an RPC inside the
-   * ioctl that sent it). With `key`, `recall` finds it again while it is in progress.
+   * Begins an operation; operations that this vCPU begins before its end are inside it. `cause` is
+   * a key that another vCPU has `publish`ed: the operation is then inside the publisher's (an RPC
+   * inside the ioctl that sent it). With `key`, `recall` finds it again while it is in progress.
    */
   begin(kind: TraceKind, name: string, fields: TraceFields, cause?: string, key?: string | number): TraceId;
   /**
-   * The operation in progress that was begun with this key: a program that was loaded knows only
-   * the request, and the trace may have been kept beside it.
+   * The operation in progress that was begun with this key: a program restored from a snapshot
+   * knows only the request, while the trace may have been kept.
    */
   recall(key: string | number): TraceId | undefined;
   /**
@@ -230,8 +230,8 @@ export interface TracePort {
    */
   refuse(rule: BrokenRule): void;
   /**
-   * Operations inside the one in progress that were refused so far are no reason for its own end:
-   * it had to expect that, and continued.
+   * Refusals so far of operations inside the one in progress do not explain its own failure: it had
+   * to expect them, and continued.
    */
   disregard(): void;
   /**
@@ -240,8 +240,8 @@ export interface TracePort {
    */
   end(id: TraceId, result: TraceResult): void;
   /**
-   * The operation continues: what begins now is inside it. For handlers that come back later with
-   * an answer.
+   * The operation continues: operations that begin now are inside it. For handlers that return
+   * later with an answer.
    */
   resume(id: TraceId): void;
   /** Leaves the operation in progress without ending it: the handler returns and waits. */

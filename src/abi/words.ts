@@ -121,7 +121,7 @@ export const VcpuResume = { Emulate: 0n, Retry: 1n, Fault: 2n } as const;
 /** `state_data_0` of Fault: the VM's watchdog was not pinged in time. */
 export const WATCHDOG_BITE = 1n;
 
-/** `state_data_1` of ExpectsWakeup: what puts the vCPU to sleep. */
+/** `state_data_1` of ExpectsWakeup: the reason for the sleep. */
 export const WakeupFrom = { Unspecified: 0n, Wfi: 1n, PsciCpuSuspend: 2n, PsciSystemSuspend: 3n } as const;
 
 /** CPU index that means no affinity: the thread runs only as the target of a directed yield. */
@@ -141,9 +141,7 @@ export function msgqueueCreateInfo(depth: number, maxMessageSize: number): bigin
 /** `send_flags` of msgqueue_send. */
 export const MsgqueueSendFlags = { Push: 1 } as const;
 
-/**
- * Threshold arguments of msgqueue_configure_send and _receive with a meaning of their own (u32).
- */
+/** Threshold arguments of msgqueue_configure_send and _receive with a special meaning (u32). */
 export const MsgqueueThreshold = { Unchanged: 0xffff_ffff, Maximum: 0xffff_fffe } as const;
 
 /** flags of virtio_mmio_configure: `device_type` counts. */
@@ -159,7 +157,7 @@ export const VpmState = { Running: 1n, CpusSuspended: 2n, SystemSuspended: 3n } 
 export const CAP_INVALID = 0xffff_ffff_ffff_ffffn;
 
 /**
- * What hypervisor_identify answers (§1.4): API 1, 64 bits, variant 0x51; and the features of this
+ * Results of hypervisor_identify (§1.4): API 1, 64 bits, variant 0x51; and the features of this
  * build.
  */
 export const API_INFO = 0x5100_0000_0000_8001n;

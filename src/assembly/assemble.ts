@@ -52,8 +52,8 @@ export function assemble(plan: SessionPlan, own?: NativeGuestFactory): GuestSyst
 }
 
 /**
- * Makes what every machine with so many bytes of memory has in common (`SessionPlan.memory`),
- * before one is assembled.
+ * Generates what all machines with this memory size share (`SessionPlan.memory`), before one is
+ * assembled.
  */
 export function prepare(memory: number): void {
   const map = memoryMap(memory);
@@ -64,7 +64,7 @@ const ramLayout = (map: MemoryMap) => ({ base: RAM_BASE, wasmAddress: RAM_OFFSET
 
 /** The same without images and whatever else would be in RAM, for `System.load`. */
 export function assembleEmpty(plan: SessionPlan, own?: NativeGuestFactory): GuestSystem {
-  // Rules of faults are state, which is loaded last: nothing is to fail meanwhile.
+  // Fault rules are state, which is loaded last: nothing may fail meanwhile.
   return assembleWith({ ...plan, inject: undefined }, own, (machine, work) => machine.ram.unwritten(work));
 }
 
@@ -111,7 +111,7 @@ function furnish(plan: SessionPlan, map: MemoryMap, system: GuestSystem, core: W
   if (plan.what.kind === "run") startHost(plan.what, plan, map, machine, system, random, own);
 }
 
-/** Names of addresses: those of ELF images, and what the plan brings beside them. */
+/** Names of addresses: those of ELF images, and those of the plan. */
 function giveSymbols({ what, symbols = {} }: SessionPlan, system: Pick<GuestSystem, "symbols">): void {
   const image = what.kind === "boot" && what.image ? compactSymbols(what.image) : undefined;
   if (image) system.symbols.give(PRIMARY_CONSOLE, image, "image");
@@ -134,7 +134,7 @@ function deviceMaker(
   });
 }
 
-/** The primary's devices beside its UART. */
+/** The primary's devices other than its UART. */
 function attachDevices(plan: SessionPlan, boot: BootPlan, machine: Machine, system: GuestSystem): void {
   if (boot.clock !== undefined) attachClock(machine, system, boot.clock);
   if (boot.firmware) attachFwCfg(machine, system, boot);
@@ -208,7 +208,7 @@ function generatedTree(
   return writeDevicetree(primaryDevicetree({ cpus: plan.cpus, memory, rngSeed, ...platform }));
 }
 
-/** What was typed into VMs of the native host, and which are to stop. */
+/** Input typed into VMs of the native host, and the VMs to stop. */
 const SAVED_INPUT = v.array(v.union([
   v.strictObject({ vm: v.string(), bytes: v.instance(Uint8Array) }),
   v.strictObject({ vm: v.string(), break: v.literal(true) }),
@@ -247,8 +247,8 @@ function startHost(
     restore: (state) => input.restore(v.parse(SAVED_INPUT, state)),
   });
   system.control.configured = run.host.vms.map(({ name }) => name);
-  // What comes from outside reaches the devices as the host's program, whose memory and interrupts
-  // they have.
+  // Input from outside reaches the devices through the host's program, which has their memory and
+  // interrupts.
   const outside = system.outside.through((taker, data) => input.forDevice(taker, data));
   const maker = deviceMaker(plan, system, outside);
   // They are there before the host is, which may be loaded in the middle of its life.
@@ -264,7 +264,7 @@ function startHost(
   system.hypervisor.registerNative(DEFAULT_PRIMARY_IMAGES.entry, program);
 }
 
-/** Why nobody takes what is typed into a VM in this state; undefined where somebody does. */
+/** Why a VM in this state takes no input; undefined where it does. */
 function closedConsole(life: VmState | undefined, vm: string): string | undefined {
   switch (life) {
     case undefined:

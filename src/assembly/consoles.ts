@@ -1,4 +1,4 @@
-// Consoles of a system: who takes what is typed, and what guests have written since it was last
+// Consoles of a system: the receivers of typed input, and the guests' output since it was last
 // taken. A guest that floods its console fills a bounded buffer that is emptied after each slice;
 // nothing is lost, the guest just waits for its next slice.
 
@@ -13,13 +13,13 @@ export interface ConsoleTail {
   readonly bytes: Uint8Array;
 }
 
-/** Where what people do at a console goes. */
+/** Destination of the input at a console. */
 export interface ConsoleDoor {
   /** Bytes typed. */
   type(bytes: Uint8Array): void;
-  /** A break on its line; what is no serial line has none. */
+  /** Sends a break on its line; absent where it is not a serial line. */
   sendBreak?(): void;
-  /** Why nobody takes what is typed now; undefined where somebody does. */
+  /** Why it takes no input now; undefined where it does. */
   closed?(): string | undefined;
 }
 
@@ -45,7 +45,7 @@ export class Consoles {
     return this.#doors.has(name);
   }
 
-  /** Why nobody takes what is typed into a console now; undefined where somebody does. */
+  /** Why a console takes no input now; undefined where it does. */
   closed(name: string): string | undefined {
     const door = this.#doors.get(name);
     if (!door) return `no console ${name}; there are ${this.names.join(", ") || "none"}`;
@@ -53,7 +53,7 @@ export class Consoles {
     return reason === undefined ? undefined : `con:${name}: ${reason}`;
   }
 
-  /** Bytes typed. False where there is no such console. */
+  /** Enters typed bytes. False where the console does not exist. */
   type(name: string, bytes: Uint8Array): boolean {
     const door = this.#doors.get(name);
     door?.type(bytes);
@@ -61,7 +61,8 @@ export class Consoles {
   }
 
   /**
-   * A break on a console's line. False where it has none; undefined where there is no such console.
+   * Sends a break on a console's line. False where it has no line; undefined where it does not
+   * exist.
    */
   sendBreak(name: string): boolean | undefined {
     const door = this.#doors.get(name);
@@ -77,7 +78,7 @@ export class Consoles {
     else this.#output.push({ console: name, bytes: [byte] });
   }
 
-  /** What guests wrote since the last call, in order. */
+  /** The guests' output since the last call, in order. */
   take(): { console: string; bytes: Uint8Array }[] {
     const taken = this.#output.map(({ console, bytes }) => ({ console, bytes: Uint8Array.from(bytes) }));
     this.#output = [];

@@ -1,10 +1,10 @@
-// Blueprints of cores in the cache folder (`core/`): what one start has generated, others read.
-// Which file is a start's own follows from the sources that generate, from what executes them and
-// from where RAM lies. Without a cache that can be read and written nothing is kept.
+// Blueprints of cores in the cache folder (`core/`): one start generates them, others read them.
+// The file name follows from the generating sources, the runtime that executes them and the place
+// of RAM. Without a readable and writable cache nothing is kept.
 //
-// The file: eight bytes of magic, the SHA-256 of the rest, four bytes of length (little-endian), so
-// many bytes of JSON (functions and handlers), then the binary module. The digest finds damage. Who
-// can write here is trusted (docs/threat-model.md).
+// The file: eight bytes of magic, the SHA-256 of the rest, four bytes of length (little-endian),
+// JSON of that length (functions and handlers), then the binary module. The digest finds damage.
+// Writers to this folder are trusted (docs/threat-model.md).
 
 import { createHash } from "node:crypto";
 import * as v from "valibot";
@@ -50,7 +50,7 @@ export function encodeBlueprint({ code, functions, handlers }: CoreBlueprint): U
   return bytes;
 }
 
-/** What a file holds; undefined where it is not as it was written. */
+/** The content of a file; undefined where it is damaged. */
 export function decodeBlueprint(bytes: Uint8Array<ArrayBuffer>): CoreBlueprint | undefined {
   const starts = bytes.length >= TABLES_AT && MAGIC.every((byte, index) => bytes[index] === byte);
   if (!starts || !digest(bytes).equals(bytes.subarray(MAGIC.length, LENGTH_AT))) return undefined;
@@ -77,7 +77,7 @@ export class CoreCache implements BlueprintStore {
     const bytes = unlessUnusable(() => {
       const path = this.#path(key);
       if (path === undefined) return undefined;
-      // What is read here is executed.
+      // The content of this folder is executed.
       checkTrustedFolder(this.folder);
       return readIfThere(path);
     });
@@ -108,7 +108,7 @@ export class CoreCache implements BlueprintStore {
 }
 
 /**
- * What `work` gives; undefined where files cannot be used here (no permission, no room, gone
+ * Result of `work`; undefined where files cannot be used here (no permission, no space, gone
  * meanwhile).
  */
 function unlessUnusable<T>(work: () => T): T | undefined {
@@ -122,8 +122,8 @@ function unlessUnusable<T>(work: () => T): T | undefined {
 }
 
 /**
- * Cores of this process are built of what the cache folder has, and what they need is kept there;
- * nothing where there is no such folder.
+ * Makes this process read its cores from the cache folder, and keep new ones there; does nothing
+ * without such a folder.
  */
 export function keepCores(): void {
   let folder: string | undefined;

@@ -1,5 +1,5 @@
-// Who has a VM's stops: a debugger that the plan names, one that attaches while the machine runs,
-// or the stop rules. There is one at a time.
+// The owner of a VM's stops: a debugger that the plan names, one that attaches while the machine
+// runs, or the stop rules. There is one at a time.
 
 import type { DebugCore } from "../core/interface.ts";
 import { DebugControl, type Debuggee } from "../hypervisor/debug/debug-control.ts";
@@ -9,7 +9,7 @@ import { EVERY_VM } from "../inspection/guest-names.ts";
 import { QueryError } from "../inspection/inspected.ts";
 import type { DebuggerAccess } from "./system.ts";
 
-/** What it needs of the system. */
+/** Requirements on the system. */
 export interface DebuggerSeatSystem {
   readonly core: DebugCore;
   readonly hypervisor: Hypervisor;
@@ -59,7 +59,10 @@ export class DebuggerSeat implements DebuggerAccess {
     if (this.#planned === undefined) this.system.hypervisor.debug = undefined;
   }
 
-  /** The stops of a VM, for stop rules. @throws QueryError where a debugger has one */
+  /**
+   * The stops of a VM, for stop rules.
+   * @throws QueryError where a debugger has a VM
+   */
   forRules(vm: string): DebugControl {
     if (this.control) throw new QueryError(`a debugger has vm:${this.#vm}; set breakpoints there`);
     return this.give(vm, false);

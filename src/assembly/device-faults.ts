@@ -5,7 +5,7 @@ import type { Faults } from "../hypervisor/services/faults.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
 import type { DeviceFaults, InjectedFate } from "../virtio/mmio-transport.ts";
 
-/** What rules say about a device. @param dev as they name it: `host/blk0` */
+/** The effects of rules on a device. @param dev as rules name it: `host/blk0` */
 export function deviceFaults(faults: Faults, dev: string, device: VirtioDevice): DeviceFaults {
   return {
     get armed() {
@@ -21,7 +21,7 @@ export function deviceFaults(faults: Faults, dev: string, device: VirtioDevice):
 
 function fateOf(effect: FaultEffect, device: VirtioDevice, why: string): InjectedFate {
   if (effect.kind === "die") return { kind: "die", why };
-  // A device that has no error to answer with can only stop.
+  // A device without an error response can only stop.
   if (effect.kind === "error" && !device.fail) return { kind: "die", why: `${why}; a ${device.name} device cannot report an error` };
   return effect.kind === "error" ? { kind: "error" } : effect;
 }

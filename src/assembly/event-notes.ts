@@ -1,5 +1,5 @@
-// Events for the client of a session: refusals, states of VMs, accesses to nothing, problems. They
-// wait here between two slices.
+// Events for the client of a session: refusals, states of VMs, accesses to unmapped addresses,
+// problems. They wait here between two slices.
 
 import type { UndefinedInstruction } from "../core/core.ts";
 import { endedByOwnWill, type HostEvent } from "../host/events.ts";
@@ -33,7 +33,7 @@ export class EventNotes {
     hypervisor.onUnmappedMemory = (vcpu, ipa) => this.#unmapped(vcpu, `ipa:0x${ipa.toString(16)}`);
   }
 
-  /** The reasons so far were told by another machine of this run. */
+  /** The reasons so far were reported by another machine of this run. */
   recall(): void {
     this.#reasons = this.hypervisor().trace.reasons.count;
   }
@@ -53,7 +53,7 @@ export class EventNotes {
     this.#note(this.machine.time, "trap", this.hypervisor().trace.actor?.name() ?? "core", what, true);
   }
 
-  /** Something about a device that people should know. */
+  /** Reports a problem of a device. */
   deviceProblem(device: string, message: string): void {
     this.#note(this.machine.time, "dev", device, message, true);
   }
@@ -73,7 +73,7 @@ export class EventNotes {
     this.#note(at, "log", `vm:${vm ?? "host"}`, message, true);
   }
 
-  /** A guest's access to nothing, which it takes as a synchronous external abort. */
+  /** A guest's access to an unmapped address, which it takes as a synchronous external abort. */
   #unmapped(vcpu: Vcpu, address: string): void {
     const text = `access to the unmapped address ${address} at PC 0x${vcpu.registers.pc.toString(16).padStart(16, "0")}`;
     this.#note(this.machine.time, "mmio", vcpu.name, text, true);

@@ -1,4 +1,4 @@
-// How much flash firmware needs, and where its arrays lie in RAM.
+// Size of firmware flash, and the place of its arrays in RAM.
 
 import { FLASH_SECTOR } from "../devices/cfi-flash.ts";
 import { FLASH_MAX, MINIMUM_PLATFORM_MEMORY, RAM_BASE } from "../machine/memory-map.ts";
@@ -7,9 +7,9 @@ import { DiskFile } from "../outside/disk-file.ts";
 import type { FirmwarePlan } from "../plans/plan.ts";
 import { MiB, PAGE_SIZE } from "../support/sizes.ts";
 
-/** What erased flash has. */
+/** Content of erased flash. */
 export const ERASED = 0xff;
-/** Banks are no smaller than this. */
+/** Minimum size of a bank. */
 const BANK_MIN = 2 * MiB;
 
 /** Where firmware's flash lies. Bytes. */
@@ -21,9 +21,9 @@ export interface FirmwareLayout {
 }
 
 /**
- * Lays out the flash behind the VM's RAM.
+ * Lays out the flash after the VM's RAM.
  * @param memory bytes of both together
- * @throws Error that says what does not fit
+ * @throws Error that names the part that does not fit
  */
 export function layoutFirmware({ code, vars }: FirmwarePlan, memory: number): FirmwareLayout {
   const used = contentSize(code);
@@ -38,8 +38,8 @@ export function layoutFirmware({ code, vars }: FirmwarePlan, memory: number): Fi
 }
 
 /**
- * The variables' file: its content without what is after the last byte that is not empty. @throws
- * Error where it cannot be used
+ * Content of the variables file, without erased bytes at its end.
+ * @throws Error where the file cannot be used
  */
 export function readVars(path: string): FirmwarePlan["vars"] {
   const file = new DiskFile(path, true);

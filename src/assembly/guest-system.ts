@@ -52,7 +52,7 @@ export class GuestSystem implements System, Inspected {
   readonly traceBuffer: TraceBuffer = new TraceBuffer(() => this.hypervisor.trace);
   readonly stops: StopRules;
   readonly inspector: Inspector;
-  /** What of it is saved beside the hypervisor, in order. */
+  /** Its saved parts besides the hypervisor, in order. */
   readonly parts: SavedPart[] = [
     { name: "outside", save: () => this.outside.save(), restore: (state) => this.outside.restore(state) },
     {
@@ -104,7 +104,7 @@ export class GuestSystem implements System, Inspected {
     return this.#hypervisor;
   }
 
-  /** What it keeps of what has happened. */
+  /** Its log of events. */
   get log(): EventLog {
     if (!this.#log) throw new Error("the system has no hypervisor yet");
     return this.#log;
@@ -141,7 +141,7 @@ export class GuestSystem implements System, Inspected {
     return [...failed, ...this.#leaked()];
   }
 
-  /** VMs that have left something behind that nobody gives back. */
+  /** VMs that have left something allocated that nothing will release. */
   #leaked(): string[] {
     const { rows } = this.inspector.answer({ table: "diagnose", args: { filter: "verdict=leaked" } });
     return rows.map(({ id, text }) => `${id.slice("vm:".length)}: ${text}`);
@@ -183,7 +183,7 @@ export class GuestSystem implements System, Inspected {
     return [...this.hypervisor.objects].filter((object): object is HypervisorObject & T => object instanceof type);
   }
 
-  /** What the native host tells. */
+  /** Handles an event of the native host. */
   hostEvent(event: HostEvent): void {
     switch (event.kind) {
       case "console":

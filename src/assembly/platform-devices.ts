@@ -43,7 +43,10 @@ export function attachClock(machine: Machine, system: Pick<GuestSystem, "parts">
   machine.bus.attach({ name: "PL031", base: PL031_BASE, size: PL031_SIZE, device: clock });
 }
 
-/** What is saved of the PL011: the device, when it will take input, and what was typed ahead. */
+/**
+ * Saved state of the PL011: the device, the time at which it accepts input, and the input typed
+ * ahead.
+ */
 const SAVED_UART = v.strictObject({
   uart: v.strictObject({
     fifo: v.array(character),
@@ -63,7 +66,7 @@ const SAVED_UART = v.strictObject({
  */
 const UART_SETTLE_TIME = 1_000_000;
 
-/** The platform's PL011: the console of the primary VM, where that has one (`input`). */
+/** The platform's PL011: the console of the primary VM, if that has one (`input`). */
 export function attachUart(machine: Machine, system: Pick<GuestSystem, "parts" | "consoles">, input: boolean): void {
   const settling = new SavedEvent(machine.events);
   const uart = new Pl011((action) => settling.schedule(machine.time + UART_SETTLE_TIME, action));

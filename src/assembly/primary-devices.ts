@@ -45,7 +45,7 @@ export interface VirtioPlace {
 
 /**
  * Puts devices into slots 0, 1, … The slots after them are empty.
- * @throws RangeError where there are more devices than slots.
+ * @throws RangeError for more devices than slots.
  */
 export function attachVirtio(
   machine: Machine,

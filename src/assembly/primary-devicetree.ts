@@ -22,7 +22,7 @@ import {
 } from "../machine/memory-map.ts";
 import { virtioNodes } from "./primary-devices.ts";
 
-/** What the tree depends on. */
+/** Inputs of the tree. */
 export interface PrimaryDevicetreeOptions {
   readonly cpus: number;
   /** Bytes of RAM. */

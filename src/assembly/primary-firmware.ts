@@ -20,8 +20,8 @@ import { VmMemory } from "./vm-memory.ts";
 const whole = (max: number = Number.MAX_SAFE_INTEGER) => v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(max));
 
 /**
- * Fills the flash of a layout, and gives what the hypervisor needs to place it.
- * @param alone whether the machine is another beside the one that has the file of the variables
+ * Fills the flash of a layout, and returns what the hypervisor needs to place it.
+ * @param alone whether the machine is a second one beside the owner of the variables file
  */
 export function makeFlash(machine: Machine, { code, vars }: FirmwarePlan, layout: FirmwareLayout, alone: boolean): FlashPlan[] {
   const kept = vars === undefined || alone ? undefined : new DiskFile(vars.path, false);
@@ -42,7 +42,7 @@ export function firmwareImages({ memory }: FirmwareLayout): PrimaryImages {
   return { entry: FLASH_BASES[0], devicetree: RAM_BASE, ramdisk: RAM_BASE, memory };
 }
 
-/** What is saved of fw_cfg. */
+/** Saved state of fw_cfg. */
 const SAVED_FW_CFG = v.strictObject({ key: whole(0x3fff), offset: whole(), dmaHigh: whole(0xffff_ffff) });
 
 /** Puts fw_cfg on the bus, with the kernel that firmware may boot by itself. */
@@ -57,7 +57,7 @@ export function attachFwCfg(machine: Machine, system: Pick<GuestSystem, "parts" 
   });
 }
 
-/** What is saved of a flash besides its array. */
+/** Saved state of a flash besides its array. */
 const SAVED_FLASH = v.pipe(
   v.strictObject({
     mode: v.picklist(READ_MODES),
@@ -83,9 +83,7 @@ export function savedFlash(bank: FlashBank): SavedPart {
   };
 }
 
-/**
- * @param kept the file of the variables, which is behind after a load until something is written
- */
+/** @param kept the variables file, which is outdated after a load until something is written */
 function flashArray(machine: Machine, storage: number, size: number, kept: BlockBacking | undefined): FlashArray {
   const bytes = machine.ram.bytes(storage, size);
   let behind = false;

@@ -1,7 +1,7 @@
-// Where the image, the initial ramdisk and the devicetree of the primary VM lie
+// Layout of the image, the initial ramdisk and the devicetree of the primary VM
 // (docs/architecture/machine.md, "Physical memory"): an ELF at its link addresses; an arm64 Image
 // at RAM + text_offset, or + 2 MiB where that is 0; the ramdisk at RAM + min(half, 128 MiB) or
-// above the image; the devicetree behind it.
+// above the image; the devicetree after it.
 
 import { isElf, readElf } from "../formats/elf.ts";
 import { imageHeader, pageSizeOf, unwrapImage } from "../images/kernel-image.ts";

@@ -11,7 +11,10 @@ export class RootImageError extends PlanError {
   }
 }
 
-/** Reads both files. @throws RootImageError */
+/**
+ * Reads both files.
+ * @throws RootImageError
+ */
 export function readRootImages({ runtime, app }: RootPlan): RootPackage {
   return { runtime: readImage("runtime", runtime), app: readImage("app", app) };
 }

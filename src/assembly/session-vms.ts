@@ -1,4 +1,4 @@
-// What a session knows of its VMs: names by VMID, states as their host reports them, and how they
+// A session's knowledge of its VMs: names by VMID, states as their host reports them, and how they
 // ended. VMs that are gone keep their entries.
 
 import * as v from "valibot";
@@ -86,7 +86,7 @@ export class SessionVms implements KnownVms {
 
   /** A VM has another state. */
   changed({ vm, vmid, state, exit }: Extract<HostEvent, { kind: "state" }>): void {
-    // Who is being created has no VMID yet, and its life before is over.
+    // A VM that is being created has no VMID yet, and its previous life is over.
     this.#lives.set(vm, state);
     if (state === "creating") this.#forget(vm);
     if (state !== "creating" || vmid !== 0) {
@@ -106,7 +106,7 @@ export class SessionVms implements KnownVms {
     this.#crashed = crashed;
   }
 
-  /** VMs that have failed, or did not end as somebody wanted, and do not run again. */
+  /** VMs that have failed, or ended unasked, and do not run again. */
   broken(): string[] {
     const crashed = (vm: string) => this.#exits.has(vm) && !endedByOwnWill(this.#exits.get(vm)!);
     return [...this.#lives].filter(([vm, life]) => life === "failed" || life === "stopped" && crashed(vm)).map(([vm]) => vm);

@@ -1,4 +1,4 @@
-// Digests of a machine's state, by which runs are compared.
+// Digests of a machine's state, for comparing runs.
 
 import { createHash } from "node:crypto";
 import { REGISTER_NAMES } from "../core/interface.ts";

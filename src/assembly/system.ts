@@ -1,5 +1,5 @@
-// What a session needs of an assembled machine, an interface per service: who runs it, shows it,
-// debugs it or saves it takes the one that it needs.
+// The services of an assembled machine to a session, one interface each: running, showing,
+// debugging and saving it.
 
 import type { DebugCore } from "../core/interface.ts";
 import type { DebugControl } from "../hypervisor/debug/debug-control.ts";
@@ -24,23 +24,23 @@ export interface RunningSystem {
   /** Instructions that guests have retired, all vCPUs together. */
   instructions(): number;
   /**
-   * The machine is suspended, in the middle of a turn, when so many instructions are retired;
-   * Infinity: it is not.
+   * Suspends the machine, in the middle of a turn, when this many instructions have retired;
+   * Infinity: never.
    */
   stopAt(instructions: number): void;
   /** How the session has ended by its guests' doing, once it has. */
   ended(): SessionEnd | undefined;
   /** A line for each VM that has failed and does not run again. */
   broken(): string[];
-  /** What every vCPU waits for. */
+  /** What each vCPU waits for. */
   describeWaits(): string[];
 }
 
 /** Consoles in both directions. */
 export interface ConsoleAccess {
-  /** Bytes typed. False where there is no such console. */
+  /** Enters typed bytes. False where the console does not exist. */
   type(console: string, bytes: Uint8Array): boolean;
-  /** Why nobody takes what is typed into it now; undefined where somebody does. */
+  /** Why a console takes no input now; undefined where it does. */
   closed(console: string): string | undefined;
   /** Output since the last call, in order. */
   take(): { console: string; bytes: Uint8Array }[];
@@ -55,7 +55,7 @@ export interface TakenEvents {
 /** Events for the client. */
 export interface EventAccess {
   take(): TakenEvents;
-  /** Something about the session itself that people should know: an event of kind `log`. */
+  /** Reports a problem of the session itself: an event of kind `log`. */
   sessionProblem(message: string): void;
 }
 
@@ -95,21 +95,21 @@ export interface SavableSystem {
   /**
    * The whole state, for `load`; it shares pages of RAM with an earlier one. The machine may be in
    * the middle of a turn.
-   * @throws UnsavableError that names what has no place in it.
+   * @throws UnsavableError that names the part that cannot be saved.
    */
   save(before?: SystemState): SystemState;
   /**
-   * Takes up a state. The system was assembled for that, and is of no use where it fails.
-   * @param trusted it was saved by this process: it need not be looked through
-   * @param loaded is told about each field of the state
+   * Restores a state. The system was assembled for that, and is unusable if this fails.
+   * @param trusted the state was saved by this process and need not be checked
+   * @param loaded is called for each field of the state
    * @throws ArchiveError that names the field and its defect.
    */
   load(state: SystemState, trusted: boolean, loaded?: FieldListener): void;
 }
 
 /**
- * What people know of a run at a place of it, beside the machine's state: events, reasons, how VMs
- * ended.
+ * The observations of a run at one place of it, apart from the machine's state: events, reasons,
+ * how VMs ended.
  */
 export interface RunMemory {
   readonly trace: TraceMemory;
@@ -122,7 +122,7 @@ export interface RunMemory {
 
 /** A machine that knows what led to where it is. */
 export interface RememberingSystem {
-  /** What is known now, for another machine of this process at this place of the run. */
+  /** The observations up to now, for another machine of this process at this place of the run. */
   remember(): RunMemory;
   /** Takes up what was known at the place where the machine is. */
   recall(memory: RunMemory): void;
@@ -135,13 +135,13 @@ export interface RememberingSystem {
   readonly log: EventLog;
 }
 
-/** What people look at, and what they set up for that. */
+/** The parts of a system that clients inspect, and those that they set up for that. */
 export interface VisibleSystem {
   /** Answers questions about it. */
   readonly inspector: Inspector;
   /** The events that `el2 trace` takes away. */
   readonly traceBuffer: TraceBuffer;
-  /** What the machine stops for, so that people can look. */
+  /** The conditions at which the machine stops. */
   readonly stops: StopRules;
   /** Places of the run, which the session knows. */
   places: () => readonly RunPlace[];
@@ -151,7 +151,7 @@ export interface VisibleSystem {
 
 /** A machine with everything on it, ready to run. */
 export interface System extends RunningSystem, SavableSystem, RememberingSystem, VisibleSystem {
-  /** What executes the guests' instructions. */
+  /** The core that executes the guests' instructions. */
   readonly core: DebugCore;
   /** The door for what comes from sockets and timers. */
   readonly outside: Outside;

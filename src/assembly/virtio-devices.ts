@@ -1,5 +1,4 @@
-// Makes the virtio devices of a plan, with what is behind them on the host: files, sockets,
-// consoles.
+// Makes the virtio devices of a plan, with their backends on the host: files, sockets, consoles.
 
 import * as v from "valibot";
 import type { SavedPart } from "../state/parts.ts";
@@ -27,30 +26,30 @@ import { OutsideShare } from "../outside/share.ts";
 import type { OutsideDoor } from "../outside/outside.ts";
 import { ComputerFolder } from "../outside/shared-folder.ts";
 
-/** Locally administered, and nobody else's: the last two bytes number VM and device. */
+/** Locally administered, and unique to el2: the last two bytes number VM and device. */
 const MAC_PREFIX = [0x52, 0x54, 0x00, 0xe1];
 
 const NUMBER = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const NAT = v.strictObject({ guestMac: v.pipe(v.instance(Uint8Array), v.length(6)), forwarded: NUMBER, sequence: NUMBER });
 const ADDRESSES = v.array(v.tuple([NUMBER, NUMBER]));
 
-/** What devices have of the session. */
+/** The session's services to devices. */
 export interface DeviceSession {
   /** Virtual time in ns, for captures. */
   now(): number;
   /** A guest has written to a console. */
   output(console: string, bytes: Uint8Array): void;
-  /** There is a console; `type` takes what people type. */
+  /** Adds a console; `type` takes its input. */
   input(console: string, type: (bytes: Uint8Array) => void): void;
   /** Something fails on the host's side. */
   problem(device: string, message: string): void;
 }
 
-/** What devices are made with. One maker serves all VMs of a session: its switches connect them. */
+/** Makes devices. One maker serves all VMs of a session: its switches connect them. */
 export class DeviceMaker {
   readonly #switches = new Map<string, NetSwitch>();
   readonly #fabric = new SessionFabric();
-  /** What of the surroundings of devices is saved. */
+  /** Saved parts of the devices' surroundings. */
   readonly parts: SavedPart[] = [];
   #made = 0;
 

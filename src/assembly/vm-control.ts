@@ -1,5 +1,5 @@
-// What people have VMs do: start, stop, a break on a console's line, a request to the resource
-// manager. A native host does it; an image has its VMs for itself.
+// Requests of users to VMs: start, stop, a break on a console's line, a request to the resource
+// manager. A native host performs them; an image controls its VMs itself.
 
 import type { ConsoleInput, LockedMemory, StartWanted } from "../host/console-input.ts";
 import { QueryError, type VmControl } from "../inspection/inspected.ts";
@@ -8,7 +8,7 @@ import type { SessionVms } from "./session-vms.ts";
 
 /** The control of one session's VMs. */
 export class SessionControl implements VmControl {
-  /** The door to the native host, where there is one. */
+  /** The interface to the native host, if there is one. */
   host: ConsoleInput | undefined;
   /** VMs of the configuration. */
   configured: readonly string[] = [];

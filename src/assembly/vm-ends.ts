@@ -1,5 +1,5 @@
-// How VMs end: what a VM's vCPUs did last is noted when one stops for good, and becomes a reason
-// when the VM's end is known (src/abi/trace.ts). The registers are gone by then.
+// How VMs end: the last work of a VM's vCPUs is recorded when one stops for good, and becomes a
+// reason when the VM's end is known (src/abi/trace.ts), since the registers are gone by then.
 
 import type { HostEvent, VmExitReason } from "../host/events.ts";
 import { endedByOwnWill } from "../host/events.ts";
@@ -17,7 +17,7 @@ interface Place {
   readonly text: string;
 }
 
-/** What a vCPU did last. */
+/** The last work of a vCPU. */
 interface LastWork {
   readonly vcpu: string;
   readonly how: VcpuEnd;
@@ -44,10 +44,10 @@ const EXIT_RULES: Readonly<Record<VmExitReason, string>> = {
 };
 const EXIT_SECTION = "resource-manager 4.3";
 
-/** What is known of VMs at a place of the run. */
+/** Knowledge of VMs at a place of the run. */
 interface Known {
   readonly work: Map<string, LastWork>;
-  /** What the host said was wrong with a VM in this life of it, the first message. */
+  /** The first problem that the host reported of a VM in this life of it. */
   readonly problems: Map<string, string>;
   /** How many reasons there were when a VM was made. */
   readonly before: Map<string, number>;
@@ -109,7 +109,7 @@ export class VmEnds {
     if (!addressSpace || vcpu.native) return;
     const vm = this.hypervisor().names.vm(addressSpace.vmid);
     const known = this.#known.work.get(vm);
-    // A VM of an image has many lives, of which nobody says when one begins.
+    // A VM of an image has many lives, whose beginnings are not reported.
     const hosted = this.vms.hosted(vm);
     if (hosted && known && TELLING.indexOf(known.how) <= TELLING.indexOf(how)) return;
     this.#known.work.set(vm, this.#workOf(vm, vcpu, how));
@@ -121,14 +121,14 @@ export class VmEnds {
     const instructions = this.hypervisor().scheduler.execution.retired;
     const elr = registers.getRegister("ELR_EL1");
     const esr = Number(registers.getRegister("ESR_EL1") & 0xffff_ffffn);
-    // The vector is the next instruction, or the handler has got no further than into another
-    // fault: what came before is what it is about. Who asks for a reset has often met one, too.
+    // The vector is the next instruction, or the handler got no further than another fault: the
+    // exception before is the cause. A reset often follows an exception, too.
     const tells = how === "fault" || how === "system-reset" && esr !== 0;
     const exception = tells ? { esr, at: this.#place(vm, vcpu, elr), far: this.#farOf(vm, vcpu, esr) } : undefined;
     return { vcpu: this.hypervisor().names.vcpu(vcpu), how, at: this.#last(vm, vcpu, how), instructions, exception };
   }
 
-  /** The instruction that a vCPU executed last. After a call the PC is behind it. */
+  /** The instruction that a vCPU executed last. After a call the PC is one instruction further. */
   #last(vm: string, vcpu: Vcpu, how: VcpuEnd): Place {
     const { pc } = vcpu.registers;
     if (how !== "system-off" && how !== "system-reset") return this.#place(vm, vcpu, pc);

@@ -1,5 +1,5 @@
 // The memory of a VM as the platform's devices see it: through the VM's stage 2, as behind an SMMU
-// that shares its tables. What the VM has lent away is not there.
+// that shares its tables. Memory that the VM has lent is not there.
 
 import { Stage2Flags } from "../core/interface.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
@@ -26,7 +26,7 @@ export class VmMemory implements GuestMemory {
 
   /**
    * Calls `one` for each piece of a page; false at the first that does not allow the access or is
-   * no RAM.
+   * not RAM.
    */
   #pages(address: number, length: number, flag: number, one: (pa: number, at: number, size: number) => void): boolean {
     const space = this.hypervisor.addressSpaces.get(this.vmid);

@@ -10,7 +10,7 @@ import type { Consoles } from "./consoles.ts";
 import type { SessionVms } from "./session-vms.ts";
 import type { VmSampler } from "./system.ts";
 
-/** What it needs of the system. */
+/** Requirements on the system. */
 export interface SampledSystem {
   readonly hypervisor: Pick<Hypervisor, "scheduler">;
   readonly vms: SessionVms;
@@ -81,7 +81,7 @@ export class VmSamples implements VmSampler {
 }
 
 /**
- * Who schedules a VM's vCPUs: they are native, somebody runs them by vcpu_run, or the hypervisor
+ * The scheduler of a VM's vCPUs: they are native, a VMM runs them by vcpu_run, or the hypervisor
  * does.
  */
 function scheduleOf(vcpus: readonly Vcpu[]): VmSample["schedule"] {

@@ -1,5 +1,5 @@
-// Guests of a person's own in the catalog: an image, perhaps with a ramdisk and a command line,
-// under a name that `el2 run` takes.
+// User-defined guests in the catalog: an image, perhaps with a ramdisk and a command line, under a
+// name that `el2 run` takes.
 
 import { addToCatalog, catalogFiles, type CatalogSource, findEntry, type Manifest } from "./catalog.ts";
 
@@ -10,7 +10,7 @@ const ADDED_INITRD = "initrd";
 /** Command line by default. */
 const DEFAULT_CMDLINE = "console=ttyAMA0";
 
-/** What a guest is made of. */
+/** The parts of an added guest. */
 export interface AddedGuest {
   readonly name: string;
   /** One line for display. */

@@ -7,7 +7,7 @@ import { type PackageFields, parseFields } from "./deb.ts";
 import { MirrorArchive, type MirrorOptions, type PackageArchive } from "./mirror-archive.ts";
 import { hasTool, runTool } from "./tool.ts";
 
-/** What an `Apt` state folder is for. */
+/** The target of an `Apt` state folder. */
 export interface AptOptions {
   /** Folder for lists, downloads and locks; made when missing. */
   folder: string;
@@ -50,7 +50,7 @@ export async function machineSources(): Promise<MachineSource[]> {
 /**
  * The Debian mirror to fetch from: `override`, else `$EL2_MIRROR`, else the one of the machine's
  * apt.
- * @throws Error that says how to name one when there is none.
+ * @throws Error that explains how to name one when there is none.
  */
 export async function debianMirror(override?: string): Promise<string> {
   const named = override ?? Deno.env.get("EL2_MIRROR");
@@ -64,7 +64,7 @@ export async function debianMirror(override?: string): Promise<string> {
  * Debian's archive of a release: by apt where the machine has it, else straight from the mirror
  * that is named.
  * @param folder apt's state
- * @throws Error where there is no apt, and no mirror or none that can be trusted
+ * @throws Error without apt, when no mirror is named or it cannot be trusted
  */
 export async function debianArchive(
   options: Omit<MirrorOptions, "mirror"> & { mirror?: string; folder: string },
@@ -88,7 +88,7 @@ export async function debianSource(mirror: string, suite: string): Promise<strin
   throw new Error("the Debian archive's keys are missing; install the package debian-archive-keyring");
 }
 
-/** apt's pattern for the packages without which there is no system. */
+/** apt's pattern for the packages that every system needs. */
 const REQUIRED = "?priority(required)";
 
 /** One private apt state. */

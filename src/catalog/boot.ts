@@ -5,16 +5,16 @@ import { catalogEntries, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, diskGuestName 
 import type { BootPlan, DevicePlan } from "../plans/plan.ts";
 import { MiB } from "../support/sizes.ts";
 
-/** RAM that it gets where nobody says. */
+/** Default RAM. */
 export const DISK_GUEST_MEMORY = 512 * MiB;
 
-/** What a guest boots with where nobody says otherwise. */
+/** Default command line. */
 const APPEND = "console=ttyAMA0 root=/dev/vda";
 
 /**
  * The boot of `debian` or `debian-RELEASE-disk`: changes of the disk stay in memory, the network is
- * the NAT. Undefined where the name is none of these, or no such guest is in the cache.
- * @param more devices behind the disk; with a network card of their own the guest gets no other
+ * the NAT. Undefined for another name, or when the guest is not in the cache.
+ * @param more devices after the disk; a network card among them replaces the default one
  */
 export async function diskGuestBoot(
   name: string,

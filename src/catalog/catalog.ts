@@ -32,7 +32,7 @@ export interface Manifest {
   fetched: string;
   files: CatalogFile[];
   packages: CatalogPackage[];
-  /** Of a guest that a person has added: how it is run. */
+  /** For a guest that a user has added: how to run it. */
   added?: { cmdline: string };
 }
 
@@ -110,9 +110,7 @@ export async function catalogPath(reference: string): Promise<string> {
   return `${entry.folder}/${file}`;
 }
 
-/**
- * What a file of a guest is made of: bytes, or a file in the cache's file system, which is moved.
- */
+/** Source of a guest's file: bytes, or a file in the cache's file system, which is moved. */
 export type CatalogSource = Uint8Array | { readonly path: string };
 
 /**

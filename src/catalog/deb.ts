@@ -33,7 +33,10 @@ const text = new TextDecoder();
 export class Deb {
   constructor(readonly path: string) {}
 
-  /** Its control files, `control` among them. @throws Error where the file is not a package */
+  /**
+   * Its control files, `control` among them.
+   * @throws Error where the file is not a package
+   */
   async controlFiles(): Promise<ControlFile[]> {
     const files: ControlFile[] = [];
     for await (const { path, kind, permissions, size, data } of this.#member("control.tar")) {
@@ -57,8 +60,8 @@ export class Deb {
   }
 
   /**
-   * Unpacks its files into `folder`, which may hold other packages' files. All belong to who runs
-   * this.
+   * Unpacks its files into `folder`, which may hold other packages' files. All belong to the user
+   * who runs el2.
    */
   async unpack(folder: string): Promise<DebEntry[]> {
     await Deno.mkdir(folder, { recursive: true });
@@ -155,7 +158,7 @@ async function* pieces(file: Deno.FsFile, size: number): AsyncGenerator<Uint8Arr
   }
 }
 
-/** The bytes behind a compression, by the suffix of its files. */
+/** The decompressed bytes; the file's suffix names the compression. */
 export function decompressed(suffix: string, bytes: AsyncIterable<Uint8Array<ArrayBuffer>>): AsyncIterable<Uint8Array> {
   switch (suffix) {
     case "":

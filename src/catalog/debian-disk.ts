@@ -1,6 +1,6 @@
-// Makes the catalog's Debian with a disk: a release's ordinary kernel, an initramfs that mounts
-// the disk, and a root file system made of packages. All is unpacked here; what the packages' own
-// scripts do happens in the guest, in a first boot that ends with a disk to keep.
+// Makes the catalog's Debian with a disk: a release's ordinary kernel, an initramfs that mounts the
+// disk, and a root file system made of packages. All is unpacked here; the packages' own scripts
+// run in the guest, in a first boot that ends with a disk to keep.
 
 import { busyboxArchive } from "./busybox-archive.ts";
 import { cacheFolder, exists } from "../support/cache.ts";
@@ -17,10 +17,10 @@ import { NatAddress } from "../virtio/net/nat/nat.ts";
 import { ipText } from "../formats/packets.ts";
 import { MiB } from "../support/sizes.ts";
 
-/** What a system has beside the packages without which there is none: init, devices, network. */
+/** Packages in addition to those that every system needs: init, devices, network. */
 const PACKAGES = ["apt", "usr-is-merged", "systemd-sysv", "udev", "kmod", "login", "iproute2", "iputils-ping", "netbase"];
 
-/** Bytes of the disk, most of which are no bytes of the file. */
+/** Bytes of the disk, most of which are holes in the file. */
 const DISK_SIZE = 2048 * MiB;
 const DISK_INODES = 131072;
 
@@ -43,8 +43,8 @@ const CARDS = [
 ];
 
 /**
- * Makes the guest `debian-RELEASE-disk`: files `Image`, `initrd` and `root.img`. Takes minutes, of
- * which it tells. An interrupted one leaves the catalog as it was.
+ * Makes the guest `debian-RELEASE-disk`: files `Image`, `initrd` and `root.img`. Takes minutes and
+ * reports its progress. An interrupted run does not change the catalog.
  */
 export async function fetchDebianDisk(options: FetchOptions): Promise<Manifest> {
   const { release, progress } = options;
@@ -111,7 +111,7 @@ async function rootTree(apt: PackageArchive, work: string, progress: FetchOption
   return tree;
 }
 
-/** Whether a module can be of use, by its path below kernel/. */
+/** Whether a module can be useful, by its path below kernel/. */
 export function isUsefulModule(path: string): boolean {
   return !CARDS.some((cards) => cards.test(path)) && MODULES.some((kind) => path.startsWith(`${kind}/`));
 }
@@ -138,7 +138,7 @@ async function copyModules(kernel: Kernel, tree: string): Promise<void> {
   }
 }
 
-/** What an administrator would have written: names, mounts, network, sources of packages. */
+/** Settings that an administrator would make: names, mounts, network, sources of packages. */
 async function configureTree(tree: string, release: string): Promise<void> {
   const files: Record<string, string> = {
     "etc/hostname": "debian\n",

@@ -1,5 +1,5 @@
-// The first boot of a Debian disk: packages that lie there unpacked are configured by their own
-// scripts, in the guest, under el2.
+// The first boot of a Debian disk: unpacked packages are configured by their own scripts, in the
+// guest, under el2.
 
 import { ARCHITECTURE } from "./debian.ts";
 import { PrimaryMachine } from "../library/primary-machine.ts";
@@ -10,7 +10,7 @@ export const CONFIGURE_SCRIPT = "/var/lib/el2/configure";
 
 /** Words on the command line that ask PID 1 for the first boot. */
 const CONFIGURE = "el2=configure";
-/** What the script says at its end. */
+/** The last line of the script's output. */
 const DONE = "EL2-CONFIGURED";
 const FAILED = "EL2-FAILED";
 const STEP = "EL2-STEP";
@@ -63,9 +63,9 @@ poweroff -f
 `;
 
 /**
- * What the first boot does: the scripts that come before unpacking, which are of no effect but for
- * base-passwd's users, then all others by dpkg, which tells every package that it has done; then
- * what an administrator would do.
+ * The script of the first boot: first the scripts that run before unpacking, which have no effect
+ * except for base-passwd's users, then all others by dpkg, which records each package as
+ * configured; then an administrator's settings.
  */
 export function configureScript(): string {
   return `export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true
@@ -101,7 +101,7 @@ echo "${STEP} done"
 `;
 }
 
-/** What a first boot runs on. */
+/** The files of a first boot. */
 export interface FirstBoot {
   readonly image: Uint8Array;
   readonly initrd: Uint8Array;
@@ -118,7 +118,10 @@ const LOOK = 200_000_000;
 const LIMIT = 3600e9;
 const SHOWN = 2000;
 
-/** Runs the first boot. @throws Error with the end of the console where it does not succeed */
+/**
+ * Runs the first boot.
+ * @throws Error with the end of the console if it fails
+ */
 export function configureDisk({ image, initrd, disk, packages, progress }: FirstBoot): void {
   const what = "packages configured in the guest";
   const machine = new PrimaryMachine({

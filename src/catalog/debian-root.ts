@@ -1,19 +1,19 @@
-// The files of a Debian system from its packages, and dpkg's record of them: what `dpkg --unpack`
-// of all packages leaves, without root and without running anything of theirs. What their scripts
-// do is done inside the guest (`debian-first-boot.ts`).
+// The files of a Debian system from its packages, and dpkg's record of them: the result of `dpkg
+// --unpack` of all packages, without root and without running their scripts, which run inside the
+// guest (`debian-first-boot.ts`).
 
 import { createHash } from "node:crypto";
 import { exists, sha256 } from "../support/cache.ts";
 import type { CatalogPackage } from "./catalog.ts";
 import { Deb, type DebEntry, type PackageFields } from "./deb.ts";
 
-/** Who a file belongs to in the guest. */
+/** Owner of a file in the guest. */
 export interface Owner {
   readonly uid: number;
   readonly gid: number;
 }
 
-/** A tree of files that belongs to whoever made it, and what it is to be in the guest. */
+/** A tree of files owned by the user who made it, with their owners and modes in the guest. */
 export interface RootTree {
   readonly folder: string;
   /** Owners other than root, by path from the tree's root, such as `/usr/bin/passwd`. */
@@ -85,7 +85,7 @@ async function statusParagraph(fields: PackageFields, folder: string): Promise<s
   for (const [name, value] of fields) if (name !== "Package") lines.push(`${name}: ${value.replaceAll("\n", "\n ")}`);
   const conffiles = `${folder}/${DPKG}/info/${infoName(fields)}.conffiles`;
   if (await exists(conffiles)) {
-    // A conffile that is in its place with the package's own hash is one that nobody has changed.
+    // A conffile with the package's own hash has not been changed.
     const paths = (await Deno.readTextFile(conffiles)).split("\n").filter((path) => path.startsWith("/"));
     const hashed = await Promise.all(paths.map(async (path) => {
       return ` ${path} ${createHash("md5").update(await Deno.readFile(folder + path)).digest("hex")}`;

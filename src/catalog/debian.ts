@@ -37,8 +37,8 @@ poweroff -f
 `;
 
 /**
- * Loads the modules of virtio devices and takes an address where there is a network: for the
- * initramfs that has them.
+ * Loads the modules of virtio devices and requests an address on a network: for the initramfs that
+ * has them.
  */
 const VIRTIO = `#!/bin/sh
 while read module; do insmod /lib/modules/$module || echo "$module: not loaded"; done < /lib/modules/order
@@ -49,7 +49,7 @@ ip link set eth0 up
 udhcpc -q -n -t 5 -i eth0 -s /lib/lease >/dev/null && ip -4 addr show eth0 | grep inet
 `;
 
-/** What udhcpc calls when it has got a lease. */
+/** Script that udhcpc calls when it has a lease. */
 const LEASE = `#!/bin/sh
 [ "$1" = bound ] || [ "$1" = renew ] || exit 0
 ip addr flush dev $interface
@@ -58,7 +58,7 @@ ip route add default via $router dev $interface
 echo nameserver $dns > /etc/resolv.conf
 `;
 
-/** What to fetch, from where, and whom to tell. */
+/** What to fetch, from where, and where to report progress. */
 export interface FetchOptions {
   release: DebianRelease;
   /** Debian mirror; by default the one of the machine's apt. */
@@ -167,7 +167,7 @@ export async function fetchKernel(apt: PackageArchive, metapackage: string, want
 
 /**
  * The kernel file among unpacked packages; modules folders hold it under the version, /boot with
- * the version behind it.
+ * the version after it.
  */
 async function vmlinuz(root: string): Promise<string | undefined> {
   const boot = `${root}/boot`;

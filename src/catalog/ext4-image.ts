@@ -18,7 +18,7 @@ export interface DeviceNode {
   readonly permissions: number;
 }
 
-/** What goes into a file system. */
+/** The content of a file system. */
 export interface Ext4Contents {
   /** Folder whose content becomes the root's. */
   readonly tree: string;
@@ -33,10 +33,13 @@ export interface Ext4Contents {
 
 const ROOT: Owner = { uid: 0, gid: 0 };
 const S_IFCHR = 0o020000;
-/** What debugfs writes to stderr by itself. */
+/** The version line that debugfs always writes to stderr. */
 const VERSION_LINE = /^debugfs \d.*$/m;
 
-/** Makes the file `image`. @throws Error with the words of the tool that failed */
+/**
+ * Makes the file `image`.
+ * @throws Error with the words of the tool that failed
+ */
 export async function makeExt4(tools: Ext4Tools, image: string, contents: Ext4Contents): Promise<void> {
   const options = ["-q", "-F", "-t", "ext4", "-L", contents.label, "-N", String(contents.inodes), "-m", "0", "-b", "4096"];
   const extended = ["-E", "root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0"];

@@ -1,5 +1,5 @@
-// Modules out of an unpacked kernel package: the wanted ones with what they depend on, in an order
-// in which insmod takes them.
+// Modules out of an unpacked kernel package: the wanted ones with their dependencies, in an order
+// that insmod accepts.
 
 import { exists } from "../support/cache.ts";
 
@@ -11,8 +11,8 @@ export interface KernelModule {
 }
 
 /**
- * What the virtio devices of this platform need, and a network of IPv4. Modules that a kernel has
- * built in are not among its files.
+ * Modules for the virtio devices of this platform and for IPv4. Modules that a kernel has built in
+ * are not among its files.
  */
 export const VIRTIO_MODULES = [
   "virtio_mmio",
@@ -30,8 +30,8 @@ export const VIRTIO_MODULES = [
 ];
 
 /**
- * What an initial ramdisk needs to mount a disk: its driver, ext4 and the checksums that ext4 asks
- * for by name.
+ * Modules with which an initial ramdisk can mount a disk: its driver, ext4 and the checksums that
+ * ext4 requests by name.
  */
 export const DISK_MODULES = ["virtio_mmio", "virtio_blk", "crc32c_generic", "ext4"];
 
@@ -66,7 +66,7 @@ async function collect(folder: string, files: Map<string, string>): Promise<void
   }
 }
 
-/** The names behind `depends=` in the section .modinfo, whose strings end in zeros. */
+/** The names after `depends=` in the section .modinfo, whose strings end in zeros. */
 function dependenciesOf(module: Uint8Array): string[] {
   const text = new TextDecoder("latin1").decode(module);
   const found = /\0depends=([^\0]*)\0/.exec(text)?.[1] ?? "";

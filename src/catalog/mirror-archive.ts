@@ -1,15 +1,18 @@
 // Debian packages straight from a mirror, for machines without apt. Hashes lead from the release
-// file to each package; who the release file is from is the word of the mirror, for which TLS
-// vouches: apt, where it is, checks the archive's signature.
+// file to each package; only TLS vouches for the release file itself. apt, where it is available,
+// checks the archive's signature.
 
 import { fileSha256, sha256 } from "../support/cache.ts";
 import { decompressed, type PackageFields, parseFields } from "./deb.ts";
 
-/** What packages are taken from. */
+/** A source of packages. */
 export interface PackageArchive {
   /** Fetches the package lists. */
   update(): Promise<void>;
-  /** The newest version of a package. @throws Error when there is none */
+  /**
+   * The newest version of a package.
+   * @throws Error for an unknown package
+   */
   show(name: string): Promise<PackageFields>;
   /**
    * Downloads packages into `folder` and returns their paths; their checksums have been verified.
@@ -19,7 +22,7 @@ export interface PackageArchive {
   closure(names: readonly string[], required?: boolean): Promise<string[]>;
 }
 
-/** What a `MirrorArchive` is of. */
+/** Options of a `MirrorArchive`. */
 export interface MirrorOptions {
   /** URL of the archive, such as https://deb.debian.org/debian. */
   readonly mirror: string;
@@ -100,7 +103,7 @@ export class MirrorArchive implements PackageArchive {
   async closure(names: readonly string[], required = false): Promise<string[]> {
     const chosen = new Set(names);
     if (required) { for (const [name, fields] of this.#packages) if (fields.get("Priority") === "required") chosen.add(name); }
-    // Whoever is added on the way has its own turn.
+    // Packages added in this loop are visited too.
     for (const name of chosen) {
       const fields = await this.show(name);
       for (const clause of ["Pre-Depends", "Depends"].flatMap((field) => clausesOf(fields.get(field)))) {
@@ -114,7 +117,10 @@ export class MirrorArchive implements PackageArchive {
     return chosen.has(alternative) || (this.#providers.get(alternative) ?? []).some((provider) => chosen.has(provider));
   }
 
-  /** What serves a clause: the first alternative that there is, or that something provides. */
+  /**
+   * The package that satisfies a clause: the first alternative that exists or is provided by
+   * another package.
+   */
   #choose(clause: readonly string[], dependent: string): string {
     for (const alternative of clause) {
       if (this.#packages.has(alternative)) return alternative;

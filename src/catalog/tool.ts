@@ -26,8 +26,8 @@ export async function runTool(command: string[], cwd?: string, consumed?: (line:
 }
 
 /**
- * What a tool makes of `input`, piece by piece.
- * @throws Error with the tool's own words when it fails or is not there.
+ * The output of a tool for `input`, piece by piece.
+ * @throws Error with the tool's own words when it fails or is missing
  */
 export async function* throughTool(command: string[], input?: AsyncIterable<Uint8Array<ArrayBuffer>>): AsyncGenerator<Uint8Array> {
   const [tool, ...args] = command;

@@ -6,13 +6,13 @@ import { Deb } from "./deb.ts";
 import { exists, withLock } from "../support/cache.ts";
 import { writeWhole } from "../support/whole-file.ts";
 
-/** Never unpacked: a second C library beside the machine's dynamic loader cannot work. */
+/** Never unpacked: a second C library cannot work with the machine's dynamic loader. */
 const MACHINES_OWN = /^(libc6|libc-bin|libc-l10n|libcrypt1)$/;
 
 /** GNU multiarch name of library folders, by Deno's name of the machine's architecture. */
 export const MULTIARCH = `${Deno.build.arch}-linux-gnu`;
 
-/** Where programs are that are no user's. */
+/** Folders of system programs, which may be missing from a user's PATH. */
 const SYSTEM_FOLDERS = ["/usr/sbin", "/sbin"];
 /** Folders of programs in a package. */
 const PROGRAM_FOLDERS = ["usr/bin", "usr/sbin", "bin", "sbin"];
@@ -69,7 +69,7 @@ export class UnpackedPrograms {
       const apt = await Apt.open({ folder: this.state, sources: [...new Set(lines)], architecture, progress });
       await apt.update();
       const lacking = (await apt.closure(packages)).filter((name) => !installed.has(name) && !MACHINES_OWN.test(name));
-      // What an interrupted run left.
+      // Remains of an interrupted run.
       if (await exists(downloads)) await Deno.remove(downloads, { recursive: true });
       const debs = await apt.download(lacking, downloads);
       // An interrupted unpacking leaves no script in `bin`, so the next run does it again over the
@@ -95,10 +95,10 @@ export class UnpackedPrograms {
   }
 }
 
-/** What dpkg has installed on this machine. */
+/** The packages that dpkg has installed on this machine. */
 const DPKG_STATUS = "/var/lib/dpkg/status";
 
-/** Names of the packages that dpkg has installed on this machine; none where there is no dpkg. */
+/** Names of the packages that dpkg has installed on this machine; none without dpkg. */
 export async function installedPackages(): Promise<Set<string>> {
   if (!await exists(DPKG_STATUS)) return new Set();
   const status = await Deno.readTextFile(DPKG_STATUS);

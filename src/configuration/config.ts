@@ -35,22 +35,22 @@ export interface Config {
   readonly file: File;
   readonly positions: TomlPositions;
   /**
-   * What was taken out of it, as it is wrong by itself: nothing that rests on it is to be said.
-   * Empty where all is right.
+   * Parts that were removed because they are invalid: errors that follow from them are not
+   * reported. Empty in a valid file.
    */
   readonly spoilt: Spoilt;
 }
 
 /**
- * Result of `readConfig`. Errors are in the order of the text; `rest` is what can be looked at for
- * more, where there is any.
+ * Result of `readConfig`. Errors are in the order of the text; `rest` is the valid part, if any,
+ * which can be checked for more errors.
  */
 export type ConfigResult =
   | { readonly ok: true; readonly config: Config }
   | { readonly ok: false; readonly errors: readonly ConfigError[]; readonly rest: Config | undefined };
 
 const NO_VM = "no VM; add [vm.NAME] with a kernel or an image";
-/** What is said about required keys that are missing, where that alone would not help. */
+/** Messages for missing required keys, where the default message would not help. */
 const MISSING: Readonly<Record<string, string>> = { el2: "el2 is missing; begin the file with el2 = 1", vm: NO_VM };
 
 /** Characters of a configuration, and tables inside each other: a device of a VM has four. */
@@ -61,10 +61,7 @@ const VM_NAME = /^[a-z][a-z0-9-]*$/;
 const VM_NAME_MAX = 79;
 const THEME_NAME = /^[a-z][a-z0-9-]*$/;
 
-/**
- * Checks the text of a configuration, with changes (`vm.rt.memory=8MiB`) that take the place of
- * what it says.
- */
+/** Checks the text of a configuration, with changes (`vm.rt.memory=8MiB`) that override it. */
 export function readConfig(text: string, changes: readonly string[] = []): ConfigResult {
   const refused = (message: string): ConfigResult => ({ ok: false, errors: [{ line: 1, column: 1, message }], rest: undefined });
   if (text.length > TEXT_MAX) return refused(`the file has ${text.length} characters; a configuration has at most ${TEXT_MAX}`);
@@ -127,7 +124,7 @@ export class Spoilt {
   /** The file without them. */
   takenOut(raw: Record<string, unknown>): Record<string, unknown> {
     const rest = structuredClone(raw);
-    // From behind, so that indices of devices stay right.
+    // From the end, so that indices of devices stay right.
     for (const path of this.#paths.toReversed()) {
       const table = path.slice(0, -1).reduce<unknown>((inside, part) => (inside as Record<string, unknown> | undefined)?.[part], rest);
       const last = path.at(-1);
@@ -169,7 +166,7 @@ export class ConfigErrors {
     this.#add(this.positions.value(path), path, message);
   }
 
-  /** Where nothing is at `path` the error goes to the table that lacks it. */
+  /** For a path that is missing, the error goes to the table that lacks it. */
   #add(position: Position | undefined, path: KeyPath, message: string): void {
     for (let length = path.length - 1; position === undefined && length > 0; length--) position = this.positions.key(path.slice(0, length));
     this.found.push({ ...position ?? { line: 1, column: 1 }, message });
@@ -238,7 +235,7 @@ function checkTable(table: Record<string, unknown>, path: KeyPath, known: readon
 
 /** Rules between keys. */
 function checkTogether({ file, spoilt }: Config, errors: ConfigErrors): void {
-  // Where it is not known, nothing is over it.
+  // Without a known number of CPUs, none is out of range.
   const cpus = spoilt.has(["machine", "cpus"]) ? Infinity : file.machine.cpus;
   if (!spoilt.has(["ui", "theme"], ["ui", "themes"])) checkThemes(file, errors);
   const vms = Object.entries(file.vm);
@@ -339,7 +336,7 @@ function checkVm(name: string, vm: FileVm, cpus: number, spoilt: Spoilt, errors:
   }
 }
 
-/** A driver without RUN has no VM whose vCPUs its owner runs. */
+/** A driver without RUN has no VMs whose vCPUs their owner runs. */
 function checkDriver(name: string, vm: FileVm, { host }: File, spoilt: Config["spoilt"], errors: ConfigErrors): void {
   const { device } = host;
   const unknown = spoilt.has(["host", "device"], ["vm", name, "schedule"], ["vm", name, "hypervisor"]);
@@ -371,10 +368,7 @@ export function afterOf(start: string): string | undefined {
   return start.startsWith("after:") ? start.slice("after:".length) : undefined;
 }
 
-/**
- * Ports of a console whose registers are a virtio-mmio object's: that has 16 queues, of which two
- * are for control.
- */
+/** Ports of a console on a virtio-mmio object, which has 16 queues, two of them for control. */
 const OBJECT_PORTS = 7;
 
 function checkOwnSchedule(path: KeyPath, vcpus: number | undefined, vm: FileVm, cpus: number, errors: ConfigErrors): void {
@@ -424,7 +418,7 @@ function checkLinks(links: readonly [string, FileLink][], file: File, errors: Co
     if (link.kind !== "shm" && ends[0].vm === ends[1].vm) {
       errors.atValue(["link", name, ...ends[1].key], `${JSON.stringify(name)} connects ${ends[0].vm} to itself`);
     }
-    // The first link keeps the label; each later one that meets it is told so.
+    // The first link keeps the label; each later link with the same label gets an error.
     for (const [other, before] of links.slice(0, index)) {
       if (before.kind !== link.kind || before.label !== link.label) continue;
       const shared = ends.find(({ vm }) => linkEnds(before).some((end) => end.vm === vm));

@@ -1,5 +1,5 @@
-// What is inside the program itself: the demo's configuration and guests. The one-file program has
-// no folder beside it to read them from.
+// Files embedded in the program: the demo's configuration and guests. The one-file program has no
+// folder to read them from.
 
 import demo from "../../assets/demo.toml" with { type: "text" };
 import hello from "../../assets/guests/hello.bin" with { type: "bytes" };

@@ -1,5 +1,5 @@
-// What keys of a configuration name: files, which are read, and devices. A failure is an error at
-// the key.
+// Objects that keys of a configuration name: files, which are read, and devices. A failure is an
+// error at the key.
 
 import { dirname } from "node:path";
 import { readDevicetree } from "../devicetree/reader.ts";
@@ -12,7 +12,10 @@ import { DEFAULT_NET_POLICY, type DevicePlan, PlanError } from "../plans/plan.ts
 /** Notes an error at a key of the table that is read. */
 export type Refuse = (key: string, message: string) => void;
 
-/** The path of a file that a key names. @throws Error where the catalog does not have it */
+/**
+ * The path of a file that a key names.
+ * @throws Error where the catalog does not have it
+ */
 async function pathOf(reference: string, folder: string): Promise<string> {
   return reference.startsWith("catalog:") ? await catalogPath(reference) : inFolder(reference, folder);
 }
@@ -77,7 +80,7 @@ function cannotWrite(path: string, folder: string): string | undefined {
   try {
     const { isDirectory, isFile } = Deno.statSync(path);
     if (isDirectory) return "is a folder; name a file in it";
-    // Others, such as pipes, may wait for somebody when they are opened.
+    // Opening another kind of file, such as a pipe, may block.
     if (isFile) Deno.openSync(path, { append: true }).close();
     return undefined;
   } catch (error) {
@@ -97,7 +100,10 @@ function reason(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** A devicetree of the user's, for which there are so many bytes. @throws PlanError */
+/**
+ * A devicetree of the user's, which may have `room` bytes.
+ * @throws PlanError
+ */
 export function checkedDevicetree(file: Uint8Array, room: number): Uint8Array {
   if (file.length > room) throw new PlanError(`it has ${file.length} bytes, but there is room for ${room}`);
   const read = readDevicetree(file);

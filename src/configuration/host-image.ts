@@ -9,13 +9,13 @@ import { type BootPlan, type FirmwarePlan, PlanError, PRIMARY_CID } from "../pla
 import { DEVICETREE_WINDOW } from "../assembly/primary-image.ts";
 import { readElfSymbols, writeElfSymbols } from "../symbols/elf-symbols.ts";
 
-/** What a primary VM takes from the rest of its file. */
+/** The settings of the file that a primary VM depends on. */
 export interface HostPlace {
   /** Physical CPUs. */
   readonly cpus: number;
   /** Bytes of all guests' memory. */
   readonly memory: number;
-  /** What paths are relative to. */
+  /** Folder of relative paths. */
   readonly folder: string;
 }
 

@@ -1,4 +1,4 @@
-// Profiles of phones: in which values they differ, with the source of each (docs/spec/phones.md
+// Profiles of phones: the values in which they differ, with the source of each (docs/spec/phones.md
 // §A). A profile sets the keys of a configuration that the file does not set; values that el2 does
 // not model are shown only.
 
@@ -73,14 +73,14 @@ interface Phone {
 const read = (value: PhoneValue["value"], source: string): PhoneValue => ({ value, source, mark: "R" });
 const claimed = (value: PhoneValue["value"], source: string): PhoneValue => ({ value, source, mark: "U" });
 
-/** What the features of each chip below begin with. */
+/** The first features of each chip below. */
 const BASE_FEATURES =
   "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm jscvt fcma lrcpc dcpop sha3 sm3 sm4 " +
   "asimddp sha512";
 const features = (more: string) => read(`${BASE_FEATURES} ${more}`, "SOCS");
 const ARMV9_FEATURES = "asimdfhm dit uscat ilrcpc flagm ssbs sb paca pacg dcpodp flagm2 frint i8mm bf16";
 
-/** What all phones with Gunyah have in common. */
+/** Values that all phones with Gunyah share. */
 const GUNYAH = {
   "rm.parcels": read(1024, "RM+, DV"),
   "rm.entries": read(512, "RM"),
@@ -153,7 +153,7 @@ const PHONES: Readonly<Record<PhoneName, Phone>> = {
   },
 };
 
-/** What a profile is called. */
+/** Title of a profile. */
 export function phoneTitle(name: PhoneName): string {
   return PHONES[name].title;
 }
@@ -177,7 +177,7 @@ export function applyPhone(raw: Record<string, unknown>): void {
     const setting = phoneSetting(key), own = PHONES[name].values[key];
     if (setting === undefined || own === undefined) continue;
     const [table, setKey] = setting;
-    // Images bring a driver, or a resource manager, of their own.
+    // Images bring their own driver or resource manager.
     if (table !== "machine" && tableOf(raw, table)?.kind === "image") continue;
     raw[table] ??= {};
     const values = tableOf(raw, table);
@@ -194,7 +194,7 @@ function isPhone(name: string): name is PhoneName {
   return PHONE_NAMES.some((each) => each === name);
 }
 
-/** What a profile chooses of a machine whose primary VM is an image. */
+/** The behavior that a profile sets on a machine whose primary VM is an image. */
 export function phoneBehaviour(name: PhoneName): Partial<Behaviour> {
   const raw: Record<string, unknown> = { machine: { phone: name } };
   applyPhone(raw);

@@ -22,7 +22,7 @@ import { RootImageError } from "../assembly/root-images.ts";
 import { bareMetalImage, firmwareImage, linuxImage } from "../images/images.ts";
 import { MiB } from "../support/sizes.ts";
 
-/** A machine and what runs on it: what a configuration says, with all files read. */
+/** A machine and its guests: the content of a configuration, with all files read. */
 export interface RunConfiguration {
   /** Physical CPUs. */
   readonly cpus: number;
@@ -31,7 +31,7 @@ export interface RunConfiguration {
   readonly turbo: boolean;
   readonly behaviour?: Behaviour;
   readonly seed: number;
-  /** What runs in the root VM instead of our resource manager. */
+  /** The program of the root VM, if not our resource manager. */
   readonly root?: RootPlan;
   /** The native host with its VMs, or an image as the primary VM. */
   readonly what: RunPlan | BootPlan;
@@ -41,7 +41,7 @@ export interface RunConfiguration {
   readonly recordTo: string | undefined;
   /** Files that consoles are written to, by console. */
   readonly logs: Readonly<Record<string, string>>;
-  /** What the file says about the screens. */
+  /** The file's settings of the screens. */
   readonly ui: FileUi;
 }
 
@@ -109,10 +109,10 @@ async function planFile(path: string, changes: readonly string[] = []): Promise<
 
 /**
  * Plans the text of a configuration.
- * @param name what is before line and column in errors; undefined for a text that no person
- * wrote, whose errors are bare.
- * @param folder what paths in it are relative to.
- * @param changes `KEY=VALUE` each, which take the place of what the text says.
+ * @param name prefix of line and column in errors; undefined for generated text, whose errors have
+ * no position
+ * @param folder of relative paths in it
+ * @param changes `KEY=VALUE` each, which override the text
  */
 export async function planText(
   text: string,
@@ -122,7 +122,7 @@ export async function planText(
 ): Promise<RunResult> {
   const result = readConfig(text, changes);
   const errors: ConfigError[] = result.ok ? [] : [...result.errors];
-  // What is wrong with files is said in one go with what is wrong with the text.
+  // Errors in files are reported together with those in the text.
   const config = result.ok ? result.config : result.rest;
   const run = config && await planConfig(config, folder, errors);
   if (run !== undefined && errors.length === 0) return { ok: true, run };
@@ -167,7 +167,7 @@ async function planConfig(
   return { ...common, ...named(), memory, what: { kind: "run", host: nativeHostOf(file, vms) } };
 }
 
-/** What VMs bring beside their plans, by VM. */
+/** Parts of VMs that are not in their plans, by VM. */
 interface Brought {
   readonly symbols: Record<string, Uint8Array>;
   readonly logs: Record<string, string>;
@@ -189,7 +189,7 @@ async function planVms(
     const place = { cid: FIRST_CID + index, folder, links: linksOf(name, Object.values(file.link)), roomKnown };
     const plan = await planVm(name, vm, place, refuse);
     if (plan === undefined) continue;
-    // What a person names is looked at before what comes with the image.
+    // Symbols that the user names take precedence over those of the image.
     const named = await load("symbols", vm.symbols, folder, refuse, (file) => writeElfSymbols(readElfSymbols(file)));
     const known = named ?? await load("image", vm.image, folder, refuse, compactSymbols);
     if (known) symbols[name] = known;
@@ -250,14 +250,14 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
 
-/** What a VM's plan takes from its place in the file. */
+/** The settings of the file that a VM's plan depends on. */
 interface VmPlace {
-  /** What paths are relative to. */
+  /** Folder of relative paths. */
   readonly folder: string;
   readonly links: readonly VmLink[];
-  /** Its memory and base are what the file says: what has no room there is refused. */
+  /** The file sets its memory and base: a part that does not fit is refused. */
   readonly roomKnown: boolean;
-  /** Context id of its vsock device, where that has none of its own. */
+  /** Context id of its vsock device, unless that sets one. */
   readonly cid: number;
 }
 
@@ -294,7 +294,7 @@ async function planVm(name: string, vm: FileVm, { folder, links, cid, roomKnown 
     base: vm.base,
     vcpus: vm.vcpus,
     schedule: vm.schedule === "proxy" ? "proxy" : ownSchedule(vm),
-    // Without the key a VM has a console where somebody can answer for it.
+    // By default a VM has a console if its VMM can emulate one.
     console: vm.devices === undefined ? vm.schedule === "proxy" : vm.devices.some(({ kind }) => kind === "pl011"),
     devices: devices.filter((device) => device !== undefined),
     devicetree,

@@ -52,7 +52,7 @@ export class TomlPositions {
 /** One pass over the text that notes the offset of each key and value. */
 class Scanner {
   #at = 0;
-  /** How many elements each array of tables has so far. */
+  /** Number of elements so far in each array of tables. */
   readonly #tables = new Map<string, number>();
 
   constructor(readonly text: string, readonly keys: Map<string, number>, readonly values: Map<string, number>) {}
@@ -160,7 +160,7 @@ class Scanner {
     this.#at += end.length;
     while (!this.text.startsWith(end, this.#at)) this.#at += quote === '"' && this.text[this.#at] === "\\" ? 2 : 1;
     this.#at += end.length;
-    // A long string may end with quotes of its own before the closing ones.
+    // A long string may end with quotes before the closing ones.
     while (long && this.text[this.#at] === quote) this.#at++;
   }
 

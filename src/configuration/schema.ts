@@ -73,7 +73,7 @@ function oneOf<const T extends readonly string[]>(known: T) {
   return v.picklist(known, missingOrNot(known));
 }
 
-/** What is wrong with a word that is none of those that there are. */
+/** The error for an unknown word. */
 function notKnown(...words: readonly string[]): string {
   return `is not known; use ${words.map((word) => JSON.stringify(word)).join(", ").replace(/, ([^,]*)$/, " or $1")}`;
 }
@@ -136,13 +136,13 @@ const machine = v.object({
   idle_watchdog: v.optional(oneOf(IDLE_WATCHDOG), DEFAULT_BEHAVIOUR.idleWatchdog),
 });
 
-/** What [host] boot_context may say: an errno instead of the generation's answer. */
+/** Values of [host] boot_context: an errno instead of the generation's answer. */
 const BOOT_CONTEXT_ANSWERS = ["as-generation", "ENODEV"] as const;
 
 /** Generations of /dev/gunyah that have one. */
 const DEVICE_PERSONAS = PERSONA_NAMES.filter((name) => PERSONAS[name].device);
 
-/** A locked-memory limit in bytes; what no machine has where there is none. */
+/** A locked-memory limit in bytes; "unlimited" is a number that no machine reaches. */
 const memlock = v.pipe(
   v.unknown(),
   v.rawTransform<unknown, number>(({ dataset, addIssue, NEVER }) => {
@@ -404,7 +404,10 @@ function isShade(value: unknown): boolean {
   return typeof color === "string" && COLOR.test(color) && Number.isInteger(entry) && entry >= 16 && entry <= 255;
 }
 
-/** A direct color; beside it its entry of the palette of 256, where the nearest one will not do. */
+/**
+ * A direct color, optionally with its entry of the palette of 256, where the nearest one will not
+ * do.
+ */
 const shade = v.custom<string | readonly [direct: string, entry: number]>(
   isShade,
   'is not a color; use "#rrggbb", or ["#rrggbb", N] with an entry of 256 from 16 to 255',
@@ -415,7 +418,7 @@ const ownTheme = v.objectWithRest({ based_on: oneOf(THEMES.filter((name) => name
 const ui = v.object({
   /** `auto`: by the background of the terminal. The names of `THEMES`, and those of `themes`. */
   theme: v.optional(text),
-  /** Colors by role that take the place of those of another theme. */
+  /** Colors by role that replace those of another theme. */
   themes: v.optional(v.record(v.string(), ownTheme, table), {}),
   mouse: v.optional(boolean, true),
   ascii: v.optional(boolean),
@@ -425,7 +428,7 @@ const ui = v.object({
   braille: v.optional(boolean, true),
   /** `off`: histories stand still until a key is pressed. */
   motion: v.optional(oneOf(["on", "off"]), "on"),
-  /** What is shown at the start where the session's last layout is not kept. */
+  /** The layout at the start, unless the session's last one was kept. */
   layout: v.optional(layout),
   /** The key that takes the keys back from a guest. */
   console_prefix: v.optional(
@@ -446,7 +449,7 @@ export const Schema = v.object({
   ui: v.optional(v.object(ui.entries, table), {}),
 });
 
-/** What `Schema` makes of a file. */
+/** A validated file. */
 export type File = v.InferOutput<typeof Schema>;
 /** `[rm]`. */
 export type FileRm = v.InferOutput<typeof rm>;
@@ -478,7 +481,7 @@ export const KNOWN_KEYS = {
   shm: Object.keys(link.options[2].entries),
 } as const satisfies Record<string, readonly string[]>;
 
-/** Known keys of a device of this kind; undefined where there is no such kind. */
+/** Known keys of a device of this kind; undefined for an unknown kind. */
 export function deviceKeys(kind: unknown): readonly string[] | undefined {
   const found = DEVICES.find(({ entries }) => entries.kind.literal === kind);
   return found && Object.keys(found.entries);

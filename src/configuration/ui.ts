@@ -1,4 +1,4 @@
-// What a configuration says about the screens, where nothing else of it is wanted.
+// A configuration's settings of the screens, when only those are needed.
 
 import { readConfig } from "./config.ts";
 import type { FileUi } from "./schema.ts";
@@ -7,7 +7,7 @@ import type { FileUi } from "./schema.ts";
 export const OWN_CONFIGURATION = "el2.toml";
 
 /**
- * `[ui]` of a configuration's text, without the keys that are wrong; undefined where it is no
+ * `[ui]` of a configuration's text, without the keys that are wrong; undefined where it is not a
  * configuration.
  */
 export function readUi(text: string): FileUi | undefined {

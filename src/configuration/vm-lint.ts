@@ -1,7 +1,7 @@
-// What the Resource Manager would do with the devicetree of a VM, before it has to
-// (docs/spec/resource-manager.md §7.1 to §7.4): what it refuses, what it reads as something else,
-// and what it ignores without a word, each with its place in the blob. The rules that refuse stand
-// in `resource-manager/config/vm-config.ts`; that reader has the last word here too.
+// Predicts what the Resource Manager does with the devicetree of a VM
+// (docs/spec/resource-manager.md §7.1 to §7.4): what it refuses, what it interprets differently,
+// and what it silently ignores, each with its place in the blob. The rules for refusals are in
+// `resource-manager/config/vm-config.ts`; that reader decides here too.
 
 import { type NodePlace, readDevicetree } from "../devicetree/reader.ts";
 import {
@@ -37,7 +37,7 @@ import { didYouMean } from "../support/did-you-mean.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
 /**
- * What becomes of it: the VM is refused, the property means something else than it says, or nothing
+ * Effect of a finding: the VM is refused, the property has another meaning than it seems, or none
  * at all.
  */
 export type LintKind = "refused" | "changed" | "ignored";
@@ -51,9 +51,9 @@ export interface LintFinding {
   readonly property: string | undefined;
   /** Bytes from the start of the blob: of the property, else of the node. */
   readonly offset: number;
-  /** What is wrong. */
+  /** The defect. */
   readonly what: string;
-  /** What the Resource Manager does about it. */
+  /** The Resource Manager's reaction. */
   readonly does: string;
 }
 
@@ -72,13 +72,10 @@ const IGNORES = "silently ignored";
 type Form = "cell" | "cells" | "text" | "texts" | "flag" | "u64" | "address" | "size" | "any";
 
 const CELL_SIZES = { "#address-cells": "cell", "#size-cells": "cell" } as const;
-/**
- * Properties of any node that mean nothing to the Resource Manager, and nobody expects it to look
- * at.
- */
+/** Properties of any node that have no meaning for the Resource Manager and are not reported. */
 const NEUTRAL: readonly string[] = ["phandle", "linux,phandle", "name", "compatible", "status"];
 
-/** What the Resource Manager looks for in the nodes of /gunyah-vm-config. */
+/** Properties that the Resource Manager looks for in the nodes of /gunyah-vm-config. */
 const CONFIG: Readonly<Record<string, Form>> = {
   ...CELL_SIZES,
   "image-name": "text",
@@ -222,9 +219,7 @@ class Lint {
     }
   }
 
-  /**
-   * What is wrong with the form of a property. Names that must be there are the reader's to miss.
-   */
+  /** The defect in the form of a property. Missing properties are reported by the reader. */
   #malformed(node: DevicetreeNode, name: string, form: Form): string | undefined {
     const bytes = node.properties.get(name)!.length;
     const cells = (count: number, why: string) => bytes === count * 4 ? undefined : `has ${bytes} bytes, not the ${count * 4} of ${why}`;
@@ -360,7 +355,7 @@ class Lint {
     }
   }
 
-  /** Nodes of /gunyah-vm-config that nobody reads. */
+  /** Unread nodes of /gunyah-vm-config. */
   #children(config: DevicetreeNode): void {
     for (const child of config.children) {
       const forms = CHILDREN[child.name];
@@ -422,7 +417,7 @@ class Lint {
     }
   }
 
-  /** What the rest of the tree must be for VM_START. */
+  /** The requirements of VM_START on the rest of the tree. */
   #guest(): void {
     const hypervisor = findChild(this.root, "hypervisor");
     if (hypervisor !== undefined) this.#add("refused", hypervisor, undefined, "the Resource Manager creates /hypervisor", START_FAILS);
@@ -436,7 +431,7 @@ class Lint {
     }
   }
 
-  /** The reader's verdict, where nothing found so far says that the tree is refused. */
+  /** The reader's verdict, if the findings so far do not include a refusal. */
   #asTheReaderSays(): void {
     let config: VmConfig;
     try {

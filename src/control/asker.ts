@@ -30,7 +30,7 @@ export class Asker {
     });
   }
 
-  /** Asks, and hears the answer as often as it comes again. What it returns ends that. */
+  /** Asks a question that is answered repeatedly. The returned function ends that. */
   follow(query: Query, repeat: Repeat, hear: (answer: Answer) => void): () => void {
     const id = ++this.#next;
     let more = repeat.times;
@@ -46,26 +46,24 @@ export class Asker {
     };
   }
 
-  /** Does something to the machine; the text says what went wrong, undefined that it was done. */
+  /** Performs an action on the machine. Resolves to an error text, or undefined on success. */
   act(action: Action): Promise<string | undefined> {
     return this.#done((id) => ({ kind: "act", id, action }));
   }
 
-  /** Takes symbols for a VM; the text says what went wrong, undefined that it was done. */
+  /** Adds symbols for a VM. Resolves to an error text, or undefined on success. */
   symbols(vm: string, file: Uint8Array): Promise<string | undefined> {
     return this.#done((id) => ({ kind: "symbols", id, vm, file }));
   }
 
-  /**
-   * Takes a stop rule, or lets one go; the text says what went wrong, undefined that it was done.
-   */
+  /** Adds or removes a stop rule. Resolves to an error text, or undefined on success. */
   stopRule(change: StopChange): Promise<string | undefined> {
     return this.#done((id) => ({ kind: "stop-rule", id, change }));
   }
 
   /**
-   * Has a recording of the run until now written; the text says what went wrong, undefined that it
-   * is whole.
+   * Has a recording of the run so far written. Resolves to an error text, or undefined when the
+   * file is complete.
    */
   saveRecording(path: string): Promise<string | undefined> {
     return this.#done((id) => ({ kind: "save-recording", id, path }));
@@ -94,9 +92,9 @@ export class Asker {
   }
 
   /**
-   * Has a snapshot written; `progress` hears of pages. What is wrong, or undefined when the file is
-   * whole.
-   * @param passing nobody else is told of the file, as it will not stay
+   * Has a snapshot written; `progress` is called with page counts. Resolves to an error text, or
+   * undefined when the file is complete.
+   * @param passing the file is temporary, and other clients are not told
    */
   snapshot(path: string, title: string, progress: (done: number, total: number) => void, passing = false): Promise<string | undefined> {
     const id = ++this.#next;

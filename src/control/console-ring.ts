@@ -1,4 +1,5 @@
-// The newest output of a console, for who attaches later: bounded, and it counts what it lost.
+// The newest output of a console, for clients that attach later: bounded, with a count of lost
+// bytes.
 
 import { MiB } from "../support/sizes.ts";
 
@@ -24,7 +25,7 @@ export class ConsoleRing {
     }
   }
 
-  /** What is kept, in one piece; from a line's start where something was lost. */
+  /** The kept output in one piece; it starts at the beginning of a line if output was lost. */
   contents(): Uint8Array {
     const all = new Uint8Array(this.#size);
     let at = 0;

@@ -1,5 +1,5 @@
-// What a client and a session's socket say beside requests and events: who they are, and what was
-// refused or lost.
+// Messages between a client and a session's socket other than requests and events: greetings,
+// refusals and losses.
 
 import * as v from "valibot";
 import { count, firstIssue, text } from "../queries/fields.ts";
@@ -17,7 +17,7 @@ export const TOKEN_BYTES = 32;
 const TOKEN_MAX = 256;
 
 /**
- * First message of a client. What later versions add to it is ignored, so that versions can be
+ * First message of a client. Fields that later versions add are ignored, so that versions can be
  * compared.
  */
 const hello = v.object({
@@ -26,7 +26,7 @@ const hello = v.object({
   version: count(),
   /** The oldest that it speaks; the same where it says none. */
   oldest: v.optional(count()),
-  /** What the token file beside the socket holds. */
+  /** The content of the token file beside the socket. */
   token: v.optional(text(TOKEN_MAX), ""),
   /** It will change nothing; requests that would are refused. */
   readOnly: v.boolean(),
@@ -38,7 +38,7 @@ export type Hello = Readonly<v.InferOutput<typeof hello>>;
 /** A session, for display. */
 const sessionInfo = v.object({
   name: v.string(),
-  /** What runs: a file, an image, `demo`. */
+  /** The guest: a file, an image, `demo`. */
   what: v.string(),
   /** Its process. */
   pid: count(),
@@ -60,7 +60,7 @@ export type SessionInfo = Readonly<v.InferOutput<typeof sessionInfo>>;
 const greeting = v.object({ kind: v.literal("welcome"), version: count(), info: v.object({ name: v.string() }) });
 export type Greeting = Readonly<v.InferOutput<typeof greeting>>;
 
-/** What a session says, beside a greeting of another version. */
+/** Messages of a session, except greetings of another version. */
 const serverMessage = v.variant("kind", [
   v.object({ kind: v.literal("welcome"), version: count(), info: sessionInfo }),
   sessionEvent,
@@ -86,10 +86,10 @@ const CLIENT_MESSAGES = {
 
 type ClientKind = keyof typeof CLIENT_MESSAGES;
 
-/** What comes over the socket. */
+/** A message from the socket. */
 export type SocketMessage = { [K in ClientKind]: v.InferOutput<typeof CLIENT_MESSAGES[K]["schema"]> }[ClientKind];
 
-/** What the hub takes: the process of a session also starts its machine. */
+/** A message that the hub takes: the process of a session also starts its machine. */
 export type ClientMessage = SocketMessage | Request;
 
 function isClientKind(kind: unknown): kind is ClientKind {
@@ -98,7 +98,7 @@ function isClientKind(kind: unknown): kind is ClientKind {
 
 export const CLIENT_KINDS: readonly ClientKind[] = Object.keys(CLIENT_MESSAGES).filter(isClientKind);
 
-/** Largest frame of a kind; undefined where there is no such kind. */
+/** Largest frame of a kind; undefined for an unknown kind. */
 export function largestFrame(kind: string): number | undefined {
   return isClientKind(kind) ? CLIENT_MESSAGES[kind].frame : undefined;
 }
@@ -111,7 +111,10 @@ export function changes({ kind }: ClientMessage): boolean {
   return !isClientKind(kind) || CLIENT_MESSAGES[kind].right !== "reads";
 }
 
-/** The message of a client that a frame holds. @throws BadFrame */
+/**
+ * The message of a client in a frame.
+ * @throws BadFrame
+ */
 export function readClientMessage(value: unknown): SocketMessage {
   const kind = typeof value === "object" && value !== null && "kind" in value ? value.kind : undefined;
   if (!isClientKind(kind)) {
@@ -126,8 +129,8 @@ export function readClientMessage(value: unknown): SocketMessage {
 const SHOWN = 80;
 
 /**
- * The message of a session that a frame holds; its greeting may be of another version. @throws
- * BadFrame
+ * The message of a session in a frame; its greeting may be of another version.
+ * @throws BadFrame
  */
 export function readServerMessage(value: unknown): ServerMessage | Greeting {
   const greeted = v.safeParse(greeting, value);
@@ -137,7 +140,7 @@ export function readServerMessage(value: unknown): ServerMessage | Greeting {
   return output;
 }
 
-/** The newest version that both sides speak; undefined where there is none. */
+/** The newest version that both sides speak; undefined without one. */
 export function commonVersion({ version, oldest = version }: Pick<Hello, "version" | "oldest">): number | undefined {
   const common = Math.min(version, PROTOCOL_VERSION);
   return common >= Math.max(oldest, OLDEST_VERSION) ? common : undefined;

@@ -1,6 +1,6 @@
-// One machine, several clients: output and events go to all, requests come from any, and each takes
-// what it can. A client in this process may hold the machine back until its screen has caught up;
-// one behind a socket loses output instead.
+// One machine, several clients: output and events go to all, requests come from any. A client in
+// this process may hold the machine back until its screen has caught up; a client on a socket loses
+// output instead.
 
 import type { TraceKind } from "../abi/trace.ts";
 import type { SessionClient } from "../session/client.ts";
@@ -16,7 +16,7 @@ import { MiB } from "../support/sizes.ts";
 /** Bytes of console output that may be under way to one client. */
 const UNDER_WAY = MiB;
 
-/** Requests of one client behind a socket that may wait for answers. */
+/** Limit on the requests of one socket client that wait for answers. */
 const ASKED_MAX = 1024;
 
 /** How a client takes part. */
@@ -28,7 +28,7 @@ export interface ClientOptions {
   readonly patient: boolean;
 }
 
-/** What one client hears. */
+/** Receives a client's messages. */
 export type Listener = (message: ServerMessage) => void;
 
 /** One client of the hub. */
@@ -47,7 +47,7 @@ class HubClient {
 interface Asked {
   readonly client: HubClient;
   readonly id: number;
-  /** Answers that are still to come behind the next one. */
+  /** Answers still to come after the next one. */
   more: number;
   answered: boolean;
 }
@@ -57,7 +57,7 @@ export class SessionHub {
   readonly #clients = new Set<HubClient>();
   readonly #rings = new Map<string, ConsoleRing>();
   readonly #logs = new Map<string, ConsoleLog>();
-  /** Who asked, and under which number there, by the number here. */
+  /** The asking client and its number of the question, by the hub's number. */
   readonly #asked = new Map<number, Asked>();
   #nextId = 0;
   /**
@@ -71,7 +71,7 @@ export class SessionHub {
   #past = false;
   #end: SessionEnd | undefined;
   #ending = false;
-  /** Bytes that the machine has given and nobody has confirmed to it. */
+  /** Bytes that the machine has sent and no client has confirmed. */
   #owed = 0;
   /** Called when the machine has ended. */
   onEnd: (end: SessionEnd) => void = () => {};
@@ -203,7 +203,7 @@ export class SessionHub {
       case "debug-back":
       case "debug-detach":
       case "debug-release":
-        // Before it is attached, there is nothing that a debugger could mean.
+        // Before it is attached, a debugger has no VM to act on.
         if (client === this.#debugger) this.machine.send(message);
         return;
       default:
@@ -292,7 +292,7 @@ export class SessionHub {
     this.#end ??= end;
     for (const { client, id, more, answered } of this.#asked.values()) {
       client.asked--;
-      // Who was answered keeps what it was told last.
+      // A client that was answered keeps its last answer.
       if (more > 0 && answered) continue;
       const answer = noAnswer(`the machine has ended: ${end.message}`);
       client.listener({ kind: "answer", id, answer });
@@ -321,7 +321,7 @@ export class SessionHub {
     this.#confirm();
   }
 
-  /** A log that cannot be written ends with a word about it; the console goes on. */
+  /** A log that cannot be written ends with a message; the console continues. */
   #log(name: string, bytes: Uint8Array): void {
     const log = this.#logs.get(name);
     log?.write(bytes);
@@ -344,7 +344,7 @@ export class SessionHub {
     client.listener({ kind: "console", console, bytes });
   }
 
-  /** Tells the machine that it may go on, unless a patient client is behind. */
+  /** Allows the machine to continue, unless a patient client lags. */
   #confirm(): void {
     if (this.#owed === 0) return;
     for (const { options, underWay } of this.#clients) if (options.patient && options.follow && underWay > UNDER_WAY) return;

@@ -16,12 +16,12 @@ export function defaultName(what: string): string {
   return (what.split("/").at(-1) ?? what).replace(/\.toml$/, "").replaceAll(/[^A-Za-z0-9_.-]/g, "-").replace(/^[.-]+/, "") || "session";
 }
 
-/** There is no folder for sessions that is the person's own, and none can be made. */
+/** No session folder that belongs to the user exists, and none can be made. */
 export class NoPlace extends Error {}
 
 /**
- * The folder, which is made with mode 0700 when it is not there. @throws NoPlace, also where others
- * have made it or have rights there
+ * The folder, made with mode 0700 when it does not exist.
+ * @throws NoPlace, also where other users made it or have rights to it
  */
 export function sessionFolder(environment: (name: string) => string | undefined = (name) => Deno.env.get(name)): string {
   const runtime = environment("XDG_RUNTIME_DIR");
@@ -41,8 +41,8 @@ export function sessionFolder(environment: (name: string) => string | undefined 
 const SOCKET_PATH_MAX = 107;
 
 /**
- * The socket of a session: a name's, or a path as it stands. @throws NoPlace where no socket can
- * be, as the path is too long
+ * The socket of a session: by its name, or a path as given.
+ * @throws NoPlace where the path is too long for a socket
  */
 export function socketPath(session: string): string {
   const path = session.includes("/") ? session : `${sessionFolder()}/${session}.sock`;
@@ -59,7 +59,7 @@ export function socketPath(session: string): string {
 export interface BesideSocket {
   /** Locked by the session's process for life; holds its process id. */
   readonly lock: string;
-  /** What clients prove themselves with. */
+  /** Clients authenticate with it. */
   readonly token: string;
 }
 
@@ -69,7 +69,7 @@ export function besideSocket(socket: string): BesideSocket {
   return { lock: `${stem}.lock`, token: `${stem}.token` };
 }
 
-/** Names of the sessions whose sockets are there, whether somebody listens or not. */
+/** Names of the sessions that have a socket, whether or not a process listens on it. */
 export function sessionNames(): string[] {
   const names: string[] = [];
   for (const entry of Deno.readDirSync(sessionFolder())) if (entry.name.endsWith(".sock")) names.push(entry.name.slice(0, -".sock".length));

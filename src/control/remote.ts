@@ -42,7 +42,7 @@ const PATIENCE = 5000;
 
 /**
  * Connects to the socket at `path`.
- * @throws NoSession where nobody listens, or one of another version.
+ * @throws NoSession where no process listens, or one of another version
  */
 export async function connectSession(
   path: string,
@@ -79,8 +79,8 @@ export async function connectSession(
 }
 
 /**
- * What the session at `path` says of itself. @throws NoSession where nobody listens, or one of
- * another version
+ * Information that the session at `path` reports about itself.
+ * @throws NoSession where no process listens, or one of another version
  */
 export async function sessionInfo(path: string): Promise<SessionInfo> {
   const session = await connectSession(path, { readOnly: true, follow: false });
@@ -116,7 +116,7 @@ class Connection implements RemoteSession {
   onLost: (console: string, bytes: number) => void = () => {};
   #info: SessionInfo | undefined;
   #listener: SessionClient["onEvent"] | undefined;
-  /** Events that came before somebody listened. */
+  /** Events that came before a listener was added. */
   #early: Parameters<SessionClient["onEvent"]>[0][] = [];
   /** Why the session has ended the connection, once it has said so. */
   #reason: string | undefined;
@@ -154,7 +154,7 @@ class Connection implements RemoteSession {
       try {
         for (let at = 0; at < bytes.length && !this.#closed;) at += await this.connection.write(bytes.subarray(at));
       } catch {
-        this.#gone(); // whatever the reason: nothing can be said to the session any more
+        this.#gone(); // for whatever reason: the session no longer takes messages
       }
     });
   }

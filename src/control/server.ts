@@ -19,17 +19,19 @@ import { BadFrame, encodeMessage, MessageReader } from "./wire.ts";
 import { warn } from "../support/warn.ts";
 import { checkOwnFolder, lstatIfThere, removeIfThere, takeLock, writeOwnText } from "../support/own-files.ts";
 
-/** Bytes that may wait for a client that does not read; what it can do without is dropped then. */
+/**
+ * Bytes that may wait for a client that does not read; beyond them, optional messages are dropped.
+ */
 const WAITING = 256 * 1024;
 /** Bytes beyond which no more is read from such a client, and beyond which it is let go. */
 const FULL = 4 * 1024 * 1024;
 const TOO_MUCH = 512 * 1024 * 1024;
-/** Messages of one client in so many ms; more have to wait. */
+/** Messages of one client per interval (ms); more have to wait. */
 const RATE = 4000;
 const RATE_TIME = 100;
 /** Clients at a time. */
 const CLIENTS = 64;
-/** Connections beyond them that are told so; others wait to be accepted. */
+/** Further connections that are refused with a reason; others wait to be accepted. */
 const PARTING = 16;
 /** After an accept that failed, ms. */
 const ACCEPT_AGAIN = 500;
@@ -65,9 +67,9 @@ export class SessionServer {
   }
 
   /**
-   * Listens at a path whose lock nobody else holds: what is there then was left by a process that
-   * is no more.
-   * @throws SocketInUse where another process lives that owns it; NotOurs
+   * Listens at a path whose lock is free: a socket that is already there was left by a process that
+   * has ended.
+   * @throws SocketInUse where a living process owns it; NotOurs
    */
   static async listen(hub: SessionHub, path: string): Promise<SessionServer> {
     checkOwnFolder(dirname(path));
@@ -109,7 +111,7 @@ export class SessionServer {
   }
 
   /**
-   * The next connection, once there is room for it; undefined once nobody listens any more. More
+   * The next connection, once there is room for it; undefined once the server has closed. More
    * would take the files that the process may open, and with them the session.
    */
   async #next(): Promise<Deno.Conn | undefined> {
@@ -149,7 +151,7 @@ export class SessionServer {
     } catch (error) {
       if (error instanceof BadFrame) writer.send({ kind: "closed", reason: error.message });
       else if (!isGone(error)) {
-        // A bug of ours costs this client its connection, not everybody the session.
+        // A bug of el2 costs this client its connection, but does not end the session.
         warn(`a client's connection ended: ${error instanceof Error ? error.stack : error}`);
         writer.send({ kind: "closed", reason: "el2 has failed to serve this connection; its log says more" });
       }
@@ -178,14 +180,14 @@ export class SessionServer {
 }
 
 /**
- * The lock, once nobody just looks at it; undefined at once where another process owns the session.
- * Waiting for an owner to end would start a session that its user was told already runs.
+ * The lock, once no process merely probes it; undefined at once where another process owns the
+ * session. Waiting for an owner to end would start a session that its user was told already runs.
  */
 async function lockOf(path: string): Promise<Deno.FsFile | undefined> {
   for (const limit = performance.now() + LOCK_TIME;;) {
     const lock = takeLock(path);
     if (lock || performance.now() > limit) return lock;
-    // Those who look share the lock, an owner shares it with nobody.
+    // Probing processes share the lock; an owner holds it exclusively.
     const shared = takeLock(path, false);
     if (!shared) return undefined;
     shared.close();
@@ -209,7 +211,7 @@ class Pace {
 
 /** Sends messages in order, one write at a time. */
 class Writer {
-  /** The newest picture of the machine, which a client that is behind gets later. */
+  /** The newest sample of the machine, which a lagging client gets later. */
   #sample: ServerMessage | undefined;
   #last: Promise<void> = Promise.resolve();
   #waiting = 0;
@@ -244,12 +246,12 @@ class Writer {
     });
   }
 
-  /** Until fewer bytes wait, or nobody reads any more. */
+  /** Waits until fewer bytes are queued, or the client no longer reads. */
   async below(bytes: number): Promise<void> {
     while (this.#waiting > bytes && !this.#gone) await this.#last;
   }
 
-  /** Until everything that was sent is written, or nobody reads any more, or not soon enough. */
+  /** Waits until everything sent is written, the client no longer reads, or the time is up. */
   async settled(): Promise<void> {
     const late = setTimeout(() => this.#end(), PARTING_TIME);
     await this.#last;

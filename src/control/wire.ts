@@ -4,7 +4,7 @@
 
 import { decodePlain, encodePlain } from "../support/plain-json.ts";
 
-/** What arrived is not a message; the reason is for whoever sent it. */
+/** The data received is not a message; the reason is for its sender. */
 export class BadFrame extends Error {}
 
 /** Longest frame of all, in bytes: an answer with 100,000 rows stays far below. */
@@ -34,14 +34,14 @@ export function encodeMessage(message: unknown): Uint8Array<ArrayBuffer> {
 
 /** Cuts what arrives into messages, in time that is linear in the bytes. */
 export class MessageReader {
-  /** What has arrived and is not a whole message. */
+  /** Bytes received of an incomplete message. */
   #chunks: Uint8Array[] = [];
   #size = 0;
-  /** Length of the frame that is arriving, and whether its kind may be so long; once known. */
+  /** Length of the frame that is arriving, and whether its kind allows that length; once known. */
   #length: number | undefined;
   #allowed = false;
 
-  /** @param largest longest frame of a kind; undefined where there is no such kind */
+  /** @param largest longest frame of a kind; undefined for an unknown kind */
   constructor(readonly largest: (kind: string) => number | undefined = () => LONGEST) {}
 
   /**
@@ -50,7 +50,7 @@ export class MessageReader {
    * @throws BadFrame
    */
   *push(chunk: Uint8Array): Generator<unknown, void, undefined> {
-    // Who reads from the connection uses the same buffer again.
+    // The connection's reader reuses the buffer.
     if (chunk.length) this.#chunks.push(chunk.slice());
     this.#size += chunk.length;
     for (;;) {
@@ -131,7 +131,10 @@ function kindOf(value: unknown): unknown {
   return typeof value === "object" && value !== null && "kind" in value ? value.kind : undefined;
 }
 
-/** Refuses what is nested too deep for a parser that calls itself. @throws BadFrame */
+/**
+ * Refuses nesting too deep for a recursive parser.
+ * @throws BadFrame
+ */
 function checkNesting(body: Uint8Array): void {
   let depth = 0;
   for (let at = 0; at < body.length; at++) {

@@ -1,6 +1,6 @@
 // The core's Wasm module: all its functions, generated and instantiated over a machine's memory.
-// docs/design/decisions.md §9. What is generated is plain data (`CoreBlueprint`); a core is built
-// of that, whether it was generated just now or in another process.
+// docs/design/decisions.md §9. Generation yields plain data (`CoreBlueprint`); a core is built from
+// it, whether it was generated just now or in another process.
 
 import type { HandlerTable } from "./decoded/handlers.ts";
 import { defineLandings } from "./decoded/landings.ts";
@@ -49,8 +49,8 @@ export interface CoreImports {
    */
   pageEntered(va: bigint, wasmAddress: number): void;
   /**
-   * An exception to EL2 with so much of the budget left, while CPU.EL2_CALLED is set: the budget of
-   * what follows, 0 ends the run.
+   * An exception to EL2 with `left` instructions of the budget remaining, while CPU.EL2_CALLED is
+   * set. Returns the budget of the code that follows; 0 ends the run.
    */
   exited(left: number): number;
 }
@@ -102,8 +102,8 @@ export interface BlueprintStore {
 }
 
 /**
- * A module, and how its decoder fills decoded instructions. Nothing in it belongs to one machine:
- * all whose RAM lies in the same place share it.
+ * A module, and the rules by which its decoder fills decoded instructions. Nothing in it belongs to
+ * one machine: all machines with the same RAM layout share it.
  */
 export interface GeneratedCore {
   readonly module: WebAssembly.Module;
@@ -123,10 +123,7 @@ export interface InstantiatedCore {
   readonly outlined: OutlinedTable;
 }
 
-/**
- * Cores that are kept for further machines: a session has one size of memory, a replay beside it
- * the same.
- */
+/** Cores kept for further machines: a session has one memory size, and its replay has the same. */
 const KEPT = 2;
 const kept = new Map<string, GeneratedCore>();
 let blueprints: BlueprintStore | undefined;

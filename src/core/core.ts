@@ -55,8 +55,8 @@ const SLICE = 100_000;
 const DEBUGGED = Mdscr.MDE | Mdscr.SS;
 
 /**
- * Distinct UNDEFINED instruction words that are told of: what a guest executes must not take up
- * memory without bound.
+ * Limit on the distinct UNDEFINED instruction words that are reported, since a guest can execute
+ * any number of them.
  */
 const UNDEFINED_WORDS = 4096;
 
@@ -86,10 +86,7 @@ export interface CoreOptions {
    * `UNDEFINED_WORDS` of them.
    */
   readonly onUndefined?: (instruction: UndefinedInstruction) => void;
-  /**
-   * Pages of decoded instructions that are kept; all that there is room for unless a test wants
-   * fewer.
-   */
+  /** Pages of decoded instructions to keep; by default as many as fit. Tests set fewer. */
   readonly decodedPages?: number;
   /**
    * The tier: the interpreter alone, which is the default, or regions of the translator as
@@ -135,8 +132,8 @@ export class WasmCore implements DebugCore {
   /** The handler of exits of the run in progress. */
   #el2: ExitHandler | undefined;
   /**
-   * The load or store that left last, and its part of the syndrome: who waits for a device does so
-   * in a loop.
+   * The last load or store that exited, and its part of the syndrome: a guest that polls a device
+   * exits at the same one in a loop.
    */
   #accessWord = 0;
   #accessSyndrome = loadStoreSyndrome(0);
@@ -221,7 +218,7 @@ export class WasmCore implements DebugCore {
     return this.#exitCounts.named();
   }
 
-  /** Counters of the translator; undefined if there is none. */
+  /** Counters of the translator; undefined without a translator. */
   get translatorCounters(): Readonly<TranslatorCounters> | undefined {
     return this.#translator?.counters;
   }
@@ -516,7 +513,7 @@ export class WasmCore implements DebugCore {
     this.#words[CPU.PENDING >> 2] = Pending.None;
   }
 
-  /** Executes the instruction of a mark where nobody stops; 1 when it retired. */
+  /** Executes the instruction under a mark where nothing stops; 1 when it retired. */
   #passMark(vcpu: VcpuState, unwanted: boolean): number {
     const { pc } = vcpu;
     const wasmAddress = this.#decoded.wasmAddressOf(this.#words[CPU.IP >> 2]);

@@ -14,13 +14,13 @@ export { REGISTER_NAMES, type RegisterName, V_REGISTERS, type VcpuState, X_REGIS
 
 /**
  * Result of an address translation on behalf of a vCPU. `fsc` is the fault status code as in
- * ESR_ELx.DFSC; `walkLevel` is the level of the stage-1 descriptor that stage 2 lets nobody read.
+ * ESR_ELx.DFSC; `walkLevel` is the level of the stage-1 descriptor that stage 2 makes unreadable.
  */
 export type Translation =
   | { ok: true; pa: number; ipa: number }
   | { ok: false; stage: 1 | 2; fsc: number; ipa: number; walkLevel?: number };
 
-/** The state that a core keeps of a vCPU between two calls of `run`, beside its registers. */
+/** The state, besides registers, that a core keeps of a vCPU between two calls of `run`. */
 export interface VcpuProgress {
   /**
    * The local exclusive monitor while it is set: address and size in bytes of what is marked, and
@@ -84,7 +84,7 @@ export interface Core {
    * A core may not know: it may be so.
    */
   mayBeWritten?(pa: number): boolean;
-  /** For a snapshot: what is in progress on a vCPU. */
+  /** The work in progress on a vCPU, for a snapshot. */
   progress(vcpu: VcpuState): VcpuProgress;
   /** Puts that back, after the registers and the stage-2 tables. At most one vCPU has a monitor. */
   setProgress(vcpu: VcpuState, progress: VcpuProgress): void;
@@ -97,9 +97,9 @@ export interface Core {
   cachedPages?(stage2: number): Iterable<CachedPage>;
 }
 
-/** The functions of a core for debuggers, beside registers. */
+/** The functions of a core for debuggers, in addition to registers. */
 export interface DebugCore extends Core {
-  /** Counters of the translator; undefined if there is none. */
+  /** Counters of the translator; undefined without a translator. */
   readonly translatorCounters?: Readonly<TranslatorCounters> | undefined;
   /** How many exits to EL2 there were, by reason. */
   readonly exitCounters?: Readonly<Record<string, number>>;
@@ -109,14 +109,14 @@ export interface DebugCore extends Core {
    * translate for. Memory stays as it is.
    */
   insertBreakpoint(stage2: number, address: bigint): void;
-  /** Takes a breakpoint back; nothing when there is none. */
+  /** Removes a breakpoint; does nothing when it does not exist. */
   removeBreakpoint(stage2: number, address: bigint): void;
   /**
    * `run` stops before an instruction that accesses any of `length` bytes at a virtual address, in
    * the same vCPUs.
    */
   insertWatchpoint(stage2: number, address: bigint, length: number, kind: WatchKind): void;
-  /** Takes a watchpoint back; nothing when there is none. */
+  /** Removes a watchpoint; does nothing when it does not exist. */
   removeWatchpoint(stage2: number, address: bigint, length: number, kind: WatchKind): void;
   /** The hit that caused the latest exit with `ExitReason.Watchpoint`. */
   readonly watchHit: WatchHit | undefined;

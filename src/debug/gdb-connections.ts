@@ -10,7 +10,7 @@ export interface GdbConnection {
 
 /** Where they come from, one after the other. */
 export interface GdbConnections {
-  /** What gdb's `target remote` calls it. */
+  /** Its address in the form of gdb's `target remote`. */
   readonly name: string;
   /** The next one; undefined when there will be none. */
   accept(): Promise<GdbConnection | undefined>;

@@ -36,8 +36,8 @@ export class GdbServer {
   }
 
   /**
-   * Serves until `ended`, or nobody will come any more. With `fromStart`, nobody before the VM has
-   * stopped at its first instruction.
+   * Serves until `ended`, or no more connections can come. With `fromStart`, accepts only once the
+   * VM has stopped at its first instruction.
    */
   async serve(fromStart: boolean): Promise<void> {
     if (fromStart) await this.#stopping.promise;
@@ -80,7 +80,7 @@ export class GdbServer {
     const send = (bytes: Uint8Array<ArrayBuffer>) => void writer.write(bytes).catch(() => open = false);
     const close = () => {
       open = false;
-      // What is under way arrives before the end; nobody may be there to hear it.
+      // Delivers pending output before the end; the client may be gone.
       farewell = writer.close().catch(() => {});
     };
     if (!this.#stop) return close();

@@ -42,7 +42,7 @@ export interface GdbStop {
   readonly vcpu: number;
   /** Its PC. */
   readonly pc: bigint;
-  /** What a watchpoint stopped. */
+  /** The access that a watchpoint stopped. */
   readonly watch?: WatchHit;
 }
 
@@ -81,11 +81,11 @@ export class GdbSession {
   #running = false;
   /** The vCPU that registers and memory are about. */
   #vcpu: number;
-  /** What gdb calls the breakpoints that it has set, by address. */
+  /** gdb's kind of each breakpoint that it has set, by address. */
   readonly #breakpoints = new Map<bigint, "swbreak" | "hwbreak">();
   #knows = { swbreak: false, hwbreak: false };
   #closed = false;
-  /** What addresses mean. */
+  /** The address space of gdb's addresses. */
   #space: DebugSpace = "va";
   readonly #handlers: readonly (readonly [prefix: string, Handler])[];
 
@@ -189,7 +189,7 @@ export class GdbSession {
   }
 
   async #dispatch(data: string): Promise<string | undefined> {
-    // A running VM takes nothing but an interrupt.
+    // A running VM accepts only an interrupt.
     if (this.#running) return INVALID;
     const found = this.#handlers.find(([prefix]) => data.startsWith(prefix));
     return found ? await found[1](data.slice(found[0].length)) : UNKNOWN;

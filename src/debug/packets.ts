@@ -9,7 +9,7 @@ const ACK = "+".charCodeAt(0), NAK = "-".charCodeAt(0), INTERRUPT = 3;
 /** An escaped byte is sent xor this. */
 const ESCAPE_XOR = 0x20;
 
-/** What came in. */
+/** A received unit. */
 export type Received =
   /** A packet's data, unescaped. Its characters are bytes (Latin-1). */
   | { readonly kind: "packet"; readonly data: string }
@@ -25,7 +25,7 @@ export class PacketReader {
   #sum = 0;
   #checksum = "";
 
-  /** What is complete with these bytes. */
+  /** The packets that these bytes complete. */
   *push(bytes: Uint8Array): Generator<Received> {
     for (const byte of bytes) {
       const received = this.#take(byte);

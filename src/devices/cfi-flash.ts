@@ -1,6 +1,6 @@
 // NOR flash with the Intel command set (JEDEC JESD68.01 CFI, JEP137 command set 1; Intel 28F
 // "StrataFlash" data sheet): two chips of 16 bits side by side on a bus of 32, as QEMU's `virt` has
-// them. Whoever places it maps its array while that is what reads give.
+// them. Its owner maps the array while reads return the array.
 
 /**
  * Commands, in bits 7:0 of what is written; either chip of a pair gets its own, and firmware writes
@@ -33,7 +33,7 @@ type ReadMode = typeof READ_MODES[number];
 export const WRITE_STATES = ["command", "program", "erase", "count", "buffer", "confirm", "lock"] as const;
 type WriteState = typeof WRITE_STATES[number];
 
-/** State of a `CfiFlash` beside its array: plain data. */
+/** State of a `CfiFlash` besides its array: plain data. */
 export interface CfiFlashState {
   readonly mode: ReadMode;
   readonly expects: WriteState;
@@ -43,7 +43,7 @@ export interface CfiFlashState {
   readonly buffer: readonly (readonly [offset: number, size: number, value: number])[];
 }
 
-/** The array, which belongs to whoever places the flash. */
+/** The array, which belongs to the flash's owner. */
 export interface FlashArray {
   readonly size: number;
   /** The bytes, for reading. */
@@ -61,7 +61,7 @@ const BUS = 4;
 const CHIP_BITS = 16;
 /** Intel, device 0x18: what `virt` says. */
 const MANUFACTURER = 0x89, DEVICE = 0x18;
-/** Both chips' write buffers together hold so many bytes: 2^10 each. */
+/** Capacity of both chips' write buffers together: 2^10 bytes each. */
 const BUFFER_LOG2 = 10;
 const BUFFER_SIZE = 2 << BUFFER_LOG2;
 /** Writes of 16 bits fill it as well. */
@@ -155,8 +155,7 @@ export class CfiFlash {
   }
 
   /**
-   * Puts a saved state back. Nobody is told about the mode: whoever listens has saved what follows
-   * from it.
+   * Restores a saved state, without a call about the mode: the listener has saved its own state.
    */
   restore(state: CfiFlashState): void {
     this.#mode = state.mode;

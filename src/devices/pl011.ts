@@ -155,8 +155,8 @@ export class Pl011 {
   }
 
   /**
-   * Puts a saved state back. Nobody is told about the line: whoever listens has saved its level
-   * too. `later` is called again where it was waited for.
+   * Restores a saved state, without a call about the line: the listener has saved its level too.
+   * `later` is called again for pending waits.
    */
   restore(state: Pl011State): void {
     this.#fifo.splice(0, Infinity, ...state.fifo);

@@ -36,7 +36,7 @@ export interface Pl031State {
 export interface Pl031Time {
   /** Seconds since power-on. */
   seconds(): number;
-  /** Calls back when so many seconds since power-on have passed, or some time after. */
+  /** Calls back when this many seconds since power-on have passed, or some time after. */
   at(seconds: number, action: () => void): void;
 }
 
@@ -86,8 +86,7 @@ export class Pl031 {
   }
 
   /**
-   * Puts a saved state back. Nobody is told about the line: whoever listens has saved its level
-   * too.
+   * Restores a saved state, without a call about the line: the listener has saved its level too.
    */
   restore(state: Pl031State): void {
     this.#offset = state.offset;

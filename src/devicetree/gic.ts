@@ -1,5 +1,5 @@
-// Interrupts in the nodes of a devicetree below a GICv3 (binding arm,gic-v3): three cells, of which
-// the first is a class, the second a number in it, and the third a trigger.
+// Interrupts in the nodes of a devicetree below a GICv3 (binding arm,gic-v3): three cells: a class,
+// a number in it, and a trigger.
 
 /** Classes: shared interrupts, and those of each CPU. */
 export const SPI = 0, PPI = 1;

@@ -1,7 +1,7 @@
 // Applies a devicetree overlay to a tree (devicetree overlays as dtc writes them and libfdt applies
 // them): fragments with `target-path` or `target`, whose `__overlay__` is merged into the target;
-// phandles of the overlay are moved out of the base tree's way, `__local_fixups__` and `__fixups__`
-// are honoured.
+// phandles of the overlay are renumbered after those of the base tree, and `__local_fixups__` and
+// `__fixups__` are applied.
 
 import {
   type DevicetreeNode,

@@ -29,7 +29,7 @@ export interface NodePlace {
   readonly properties: Map<string, number>;
 }
 
-/** Depth at which reading stops: deeper trees are no devicetrees of anything real. */
+/** Depth at which reading stops: real devicetrees are not as deep. */
 const MAX_DEPTH = 64;
 
 /** Carries the problem out of nested reading; never leaves this file. */
@@ -53,8 +53,7 @@ export function readDevicetree(bytes: Uint8Array, places?: Map<DevicetreeNode, N
 }
 
 /**
- * Total size that the header of a blob claims; undefined where there is no header of a flattened
- * tree.
+ * Total size that the header of a blob claims; undefined without the header of a flattened tree.
  */
 export function devicetreeSize(bytes: Uint8Array): number | undefined {
   if (bytes.length < FDT_HEADER_SIZE) return undefined;
@@ -171,7 +170,7 @@ function readStructure(
   }
 }
 
-/** The text up to the next NUL, a character a byte. */
+/** The text up to the next NUL, one character per byte. */
 function readText(bytes: Uint8Array, start: number, end: number): string {
   const length = bytes.subarray(start, Math.min(end, start + NAME_MAX + 1)).indexOf(0);
   if (length < 0) throw new Malformed(end - start > NAME_MAX ? `a name is longer than ${NAME_MAX} bytes` : "a name has no end", start);

@@ -21,7 +21,7 @@ export interface MemoryReservation {
   readonly size: bigint;
 }
 
-/** A whole tree with what the flattened form holds beside it. */
+/** A whole tree, with the other contents of the flattened form. */
 export interface Devicetree {
   readonly root: DevicetreeNode;
   readonly reservations: MemoryReservation[];
@@ -30,7 +30,7 @@ export interface Devicetree {
 }
 
 /**
- * What `node` takes as a property: raw bytes or one of the encodings below. `undefined` leaves the
+ * Input of `node` for a property: raw bytes or one of the encodings below. `undefined` leaves the
  * property out.
  */
 export type PropertyValue = Uint8Array | string | readonly string[] | number | readonly number[] | true | undefined;
@@ -70,7 +70,10 @@ export function devicetree(root: DevicetreeNode): Devicetree {
   return { root, reservations: [], bootCpu: 0 };
 }
 
-/** Big-endian 32-bit cells. @throws RangeError for a value outside 0..2^32-1. */
+/**
+ * Big-endian 32-bit cells.
+ * @throws RangeError for a value outside 0..2^32-1.
+ */
 export function cells(...values: number[]): Uint8Array {
   const bytes = new Uint8Array(values.length * 4);
   const view = new DataView(bytes.buffer);
@@ -178,7 +181,7 @@ export function findChild(parent: DevicetreeNode, name: string): DevicetreeNode 
   return parent.children.find((child) => child.name.startsWith(`${name}@`));
 }
 
-/** The node at an absolute path; what is missing on the way is added without properties. */
+/** The node at an absolute path; missing nodes are added without properties. */
 export function ensureNode(root: DevicetreeNode, path: string): DevicetreeNode {
   let current = root;
   for (const component of path.split("/")) {

@@ -15,8 +15,8 @@ import {
 import type { Devicetree, DevicetreeNode } from "./tree.ts";
 
 /**
- * Flattens a tree. The result is packed; `minimumSize` bytes reserves free space behind it
- * (totalsize grows), as boot loaders and overlays want it.
+ * Flattens a tree. The result is packed; `minimumSize` bytes reserves free space after it
+ * (totalsize grows), for boot loaders and overlays.
  */
 export function writeDevicetree(tree: Devicetree, minimumSize = 0): Uint8Array {
   const strings = new StringsBlock();
@@ -84,7 +84,7 @@ class StringsBlock {
   }
 }
 
-/** What a block is written to. */
+/** Destination of a block. */
 class Output {
   readonly #bytes = new Bytes(1024);
 
@@ -105,7 +105,7 @@ class Output {
     this.#bytes.fields.setUint32(at, value);
   }
 
-  /** Characters above 0xff have no place in a devicetree name. */
+  /** A devicetree name cannot have characters above 0xff. */
   text(text: string): void {
     this.append(Uint8Array.from(`${text}\0`, (character) => character.charCodeAt(0)));
   }

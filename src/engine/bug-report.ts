@@ -1,4 +1,4 @@
-// The report of a bug of ours: what the program said, and a recording that leads there again.
+// The report of an el2 bug: the program's messages, and a recording that leads there again.
 
 import type { RecordedInput } from "../plans/recorded-run.ts";
 import type { SessionPlan } from "../plans/plan.ts";
@@ -12,7 +12,7 @@ import { VERSION } from "../support/version.ts";
 export interface BrokenRun {
   readonly error: unknown;
   readonly plan: SessionPlan;
-  /** What had entered, in order. */
+  /** The inputs so far, in order. */
   readonly inputs: readonly RecordedInput[];
   readonly instructions: number;
   /** Virtual time in ns. */
@@ -20,7 +20,7 @@ export interface BrokenRun {
 }
 
 /**
- * Writes the report and a recording beside it. Gives the report's path; undefined where it cannot
+ * Writes the report and a recording beside it. Returns the report's path; undefined where it cannot
  * be written.
  */
 export async function writeBugReport(run: BrokenRun, folder = stateFolder("bugs")): Promise<string | undefined> {

@@ -1,5 +1,4 @@
-// A debugger of the session: what it looks at and changes, where it stops the machine, and its way
-// back through the run.
+// A debugger of the session: its reads and writes, its stops, and its travel back through the run.
 
 import { answerDebugger } from "../hypervisor/debug/debug-access.ts";
 import type { DebugControl, DebugStop } from "../hypervisor/debug/debug-control.ts";
@@ -15,7 +14,7 @@ import { inPieces, type Loop, MOVE_SLICE, PAST } from "./loop.ts";
 export class Debugging {
   #held = false;
   #changed = false;
-  /** What the debugger's machine does on its way through the past. */
+  /** Continues the debugger's travel through the past. */
   #way: (() => DebugStopped | undefined) | undefined;
   /** Events at which it stops. */
   #events: string | undefined;
@@ -68,15 +67,16 @@ export class Debugging {
   }
 
   /**
-   * The machine has stopped where the debugger wants: it stands until the debugger lets it go on.
+   * The machine has stopped where the debugger wants: it stays stopped until the debugger continues
+   * it.
    */
   stopped(stop: DebugStop, control: DebugControl): void {
     this.#hold(stoppedAt(stop, control));
   }
 
   /**
-   * What a debugger writes makes another run: the past cannot be changed, and there is no way back
-   * to before a change.
+   * A debugger's write makes a different run: the past cannot be changed, and travel before a
+   * change is impossible.
    */
   #answer(control: DebugControl, access: SessionDebugAccess): DebugAnswer {
     if (access.kind === "stop-at-events") {

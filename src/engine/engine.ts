@@ -37,8 +37,8 @@ const SHORTEST_SLEEP = 2e6;
 const PROMPT_IDLE = 50e6;
 
 /**
- * Tables of what a person has set up in the session, which is the present's whatever is shown: stop
- * rules, what is recorded of events.
+ * Tables of the session's own settings, which belong to the present whatever is shown: stop rules,
+ * recording of events.
  */
 const OF_THE_PRESENT = /^(stop|trace|time)\./;
 
@@ -68,7 +68,7 @@ export class Engine {
   #sleep: { timer: ReturnType<typeof setTimeout>; since: number; until: number } | undefined;
   #scheduled = false;
 
-  /** @param origin the state that the session began with, where that is not its plan's start */
+  /** @param origin the state that the session began with, unless that is its plan's start */
   constructor(readonly present: System, readonly plan: SessionPlan, readonly port: EnginePort, origin?: SystemState) {
     this.#shown = new Shown(present);
     this.#sessionRun = new SessionRun(present, port.again, origin);
@@ -101,7 +101,7 @@ export class Engine {
     return this.#sessionRun.inputs;
   }
 
-  /** What is shown: the machine, or its past. */
+  /** The system that is shown: the machine, or its past. */
   get system(): System {
     return this.#shown.system;
   }
@@ -137,7 +137,7 @@ export class Engine {
    */
   #enter(input: Exclude<Input, { kind: "act" }>): void {
     if (this.#done || this.#replay) return;
-    // A socket goes on in the present; what a person types was meant for what is shown.
+    // A socket continues in the present; typed input was meant for the machine that is shown.
     if (this.#shown.past && input.kind === "console") return;
     this.#wake();
     this.#recording.enter(input);
@@ -198,7 +198,7 @@ export class Engine {
     this.port.post({ kind: "acted", id, error });
   }
 
-  /** Takes a rule by which the machine stops, or lets one go. */
+  /** Adds or removes a rule by which the machine stops. */
   stopRule(id: number, change: StopChange): void {
     const acted = (error?: string) => this.port.post({ kind: "acted", id, error });
     if (this.#done) return acted("the machine has ended");
@@ -220,7 +220,7 @@ export class Engine {
     this.port.post({ kind: "stopped", rule, text });
   }
 
-  /** Does what a person asks, between two slices: an input to the run like typing. */
+  /** Performs a user's action between two slices: an input to the run like typing. */
   act(id: number, action: Action): void {
     if (this.#done) return this.port.post({ kind: "acted", id, error: "the machine has ended" });
     if (this.#shown.past) return this.port.post({ kind: "acted", id, error: PAST });
@@ -238,12 +238,12 @@ export class Engine {
     this.#travel.move(id, to);
   }
 
-  /** Writes a snapshot of what is shown; a `passing` file is no place of the run. */
+  /** Writes a snapshot of what is shown; a `passing` file is not recorded as a place of the run. */
   snapshot(id: number, path: string, title: string, passing = false): void {
     this.#saving.snapshot(id, path, title, passing);
   }
 
-  /** Writes a recording of the run until now, which goes on. */
+  /** Writes a recording of the run so far; the run continues. */
   saveRecording(id: number, path: string): void {
     this.#saving.recording(id, path);
   }
@@ -255,7 +255,7 @@ export class Engine {
 
   stop(): void {
     if (this.#done) return;
-    // What ends is the machine, wherever in its past somebody looks.
+    // The machine ends, whatever place in its past is shown.
     this.#shown.past = undefined;
     if (this.#recording.written) this.#recording.endTurn();
     this.#end(0, "stopped");
@@ -301,7 +301,7 @@ export class Engine {
   }
 
   /**
-   * Lets the machine run a little; false when it cannot go on before something comes from outside.
+   * Runs the machine for a slice; false when it cannot continue before input comes from outside.
    */
   #run(): boolean {
     const { machine } = this.system;
@@ -346,14 +346,14 @@ export class Engine {
     }
   }
 
-  /** `--for` has passed: what was asked for, unless an event was waited for. */
+  /** `--for` has passed: a success, unless an event was awaited. */
   #endOfTime(end: number): void {
     const passed = `${end / 1e9} s of virtual time passed`;
     if (this.plan.until === undefined) this.#endWell(passed, true);
     else this.#end(TIMED_OUT, `${passed}, and nothing matched --until ${this.plan.until}`, true);
   }
 
-  /** What was asked for has been reached, which is no success where a VM has failed. */
+  /** The requested end has been reached, which is a failure if a VM has failed. */
   #endWell(message: string, own: boolean): void {
     const broken = this.system.broken();
     this.#end(broken.length ? 1 : 0, [message, ...broken].join("; "), own);
@@ -378,7 +378,7 @@ export class Engine {
       machine.skipTo(next);
       return true;
     }
-    // What is owed from before has passed in virtual time already: sleep it too, but only the rest
+    // Time owed from before has passed in virtual time already: sleep it too, but only the rest
     // counts when input wakes us.
     const wait = this.#owed / 1e6;
     this.#owed = 0;
@@ -447,11 +447,11 @@ export class Engine {
     return true;
   }
 
-  /** The run is over: what was recorded is sealed, a replay is compared. */
+  /** The run is over: seals its recording, or compares its replay. */
   #end(code: number, message: string, own = false): void {
     this.#output.flush();
     const { machine } = this.present, { boundary } = machine;
-    // Where somebody else ends it, events of that very time may have happened or not: in the
+    // When the end comes from outside, events of that very time may have happened or not: in the
     // recording and its replay they all have.
     if (!own && (this.#recording.written || this.#replay)) machine.settle();
     this.#recording.end(boundary, code, message, own);

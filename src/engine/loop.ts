@@ -1,4 +1,4 @@
-// What the parts of an engine share, and what they may ask of its loop.
+// State that the parts of an engine share, and their requests to its loop.
 
 import type { System } from "../assembly/system.ts";
 import type { SessionPlan } from "../plans/plan.ts";
@@ -8,10 +8,10 @@ import type { SessionRun } from "./session-run.ts";
 import type { Shown } from "./shown.ts";
 import type { Standing } from "./standing.ts";
 
-/** What the engine needs of the worker that it runs in. */
+/** The engine's requirements on its worker. */
 export interface EnginePort {
   readonly post: (event: SessionEvent) => void;
-  /** What is posted meanwhile goes in one message: each wakes who hears it. */
+  /** Posts made meanwhile go out in one message, since each wakes its receiver. */
   readonly together: (work: () => void) => void;
   /** Questions that are answered again with samples. */
   readonly standing: Standing;
@@ -33,11 +33,11 @@ export interface Loop {
   readonly replays: boolean;
   /** The machine has ended. */
   readonly done: () => boolean;
-  /** Pauses the machine, or lets it go on; what is shown is the present then. */
+  /** Pauses or continues the machine, and shows the present. */
   readonly pause: (paused: boolean) => void;
   /** Ends a sleep: as much virtual time has passed as wall time. */
   readonly wake: () => void;
-  /** The machine goes on at the next chance. */
+  /** Continues the machine at the next opportunity. */
   readonly schedule: () => void;
   /** Output and events go to the client. */
   readonly flush: () => void;
@@ -45,7 +45,7 @@ export interface Loop {
   readonly sample: () => void;
 }
 
-/** Why nothing can be done to what is shown. */
+/** Why input to what is shown is refused. */
 export const PAST = "you are viewing the past, which takes no input; return to the present first (t n, el2 back --now)";
 
 /** Wall time (ms) for which a piece of a way through the past keeps requests waiting. */

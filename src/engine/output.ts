@@ -1,5 +1,5 @@
-// What leaves a machine: console output to the client and to logs, and events. A client that does
-// not take it holds the machine back.
+// Output of a machine: consoles to the client and to logs, and events. A client that does not take
+// it holds the machine back.
 
 import { createHash } from "node:crypto";
 import { ConsoleLog } from "../outside/console-log.ts";
@@ -32,7 +32,7 @@ export class Output {
     this.#logs = new Map(logs.map(([console, path]) => [console, new ConsoleLog(path)]));
   }
 
-  /** Whether the client has so much to take that the machine waits. */
+  /** Whether the client's backlog is so long that the machine waits. */
   get full(): boolean {
     return this.#underWay > LIMIT;
   }
@@ -42,13 +42,13 @@ export class Output {
     return this.#console.copy().digest("hex");
   }
 
-  /** The client has dealt with so many bytes. */
+  /** The client has taken this many bytes. */
   taken(bytes: number): void {
     // Some may be of a machine before this one.
     this.#underWay = Math.max(0, this.#underWay - bytes);
   }
 
-  /** What has come since the last call goes out. */
+  /** Sends the output since the last call. */
   flush(): void {
     const { system } = this.shown;
     for (const { console, bytes } of system.consoles.take()) {
@@ -68,7 +68,7 @@ export class Output {
     for (const log of this.#logs.values()) log.close();
   }
 
-  /** A log that cannot be written ends with a word about it; the machine goes on. */
+  /** A log that cannot be written ends with a message; the machine continues. */
   #lookAtLogs(): void {
     for (const [console, { failed }] of this.#logs) {
       if (failed === undefined) continue;

@@ -1,4 +1,4 @@
-// The record of a run while it goes on: each input at its place, registers now and then, and how it
+// The recording of a run in progress: each input at its place, registers at intervals, and how it
 // ended (`--record`).
 
 import type { Check, EndState, Input } from "../plans/recorded-run.ts";
@@ -12,7 +12,7 @@ import type { SessionRun } from "./session-run.ts";
 /** Retired instructions between two checks of a recording. */
 const CHECK_INTERVAL = 10_000_000;
 
-/** What is known of a run for recordings; it is written to a file where the plan names one. */
+/** The data of a run for recordings; written to a file if the plan names one. */
 export class RunRecording {
   readonly #writer: RecordingWriter | undefined;
   #nextCheck = CHECK_INTERVAL;
@@ -35,7 +35,10 @@ export class RunRecording {
     return this.#writer !== undefined;
   }
 
-  /** Something enters now. @throws WriteFailure */
+  /**
+   * Records an input at the present place.
+   * @throws WriteFailure
+   */
   enter(input: Input): void {
     const { machine } = this.present;
     this.endTurn();
@@ -44,13 +47,19 @@ export class RunRecording {
     this.#writer?.input(place, input);
   }
 
-  /** A step may have left the machine in the middle of a turn, which is no place of a recording. */
+  /**
+   * A step may have left the machine in the middle of a turn, where a recording cannot have a
+   * place.
+   */
   endTurn(): void {
     const { machine } = this.present;
     if (machine.inTurn) this.present.stops.muted(() => machine.run(Infinity, 1));
   }
 
-  /** Notes registers for `replay --verify`, where it is time. @throws WriteFailure */
+  /**
+   * Records registers for `replay --verify` when they are due.
+   * @throws WriteFailure
+   */
   check(): void {
     const { machine } = this.present;
     if (!this.#writer || machine.inTurn || this.present.instructions() < this.#nextCheck) return;
@@ -69,15 +78,18 @@ export class RunRecording {
     return { ...this.state(), code, message, own, memory: this.present.hashes.memory(), console: this.output.digest };
   }
 
-  /** The run is over, at a virtual time (ns). @throws WriteFailure */
+  /**
+   * Ends the recording at a virtual time (ns).
+   * @throws WriteFailure
+   */
   end(at: number, code: number, message: string, own: boolean): void {
     this.#ended = { code, message, own };
     this.#writer?.end(at, this.endState(code, message, own));
   }
 
   /**
-   * Writes another file with the run until now, or to its end. @throws Error where it cannot be
-   * written
+   * Writes the run so far, or to its end, to another file.
+   * @throws Error where it cannot be written
    */
   save(path: string, header: string): void {
     if (!this.#ended) this.endTurn();

@@ -1,4 +1,4 @@
-// Samples of a machine for the client: times, counts, what its VMs do.
+// Samples of a machine for the client: times, counts, activity of its VMs.
 
 import type { Query } from "../queries/query.ts";
 import type { System } from "../assembly/system.ts";
@@ -25,7 +25,7 @@ export class Sampler {
     if (performance.now() - (this.#last?.wall ?? 0) >= INTERVAL) this.sample();
   }
 
-  /** Posts a sample, behind what was asked to be answered with it. */
+  /** Posts a sample, after the answers that go with it. */
   sample(): void {
     this.port.together(() => {
       for (const { id, query } of this.port.standing.due(performance.now())) this.answer(id, query);
@@ -33,7 +33,7 @@ export class Sampler {
     });
   }
 
-  /** What has a rate is over the time since the last sample of the same machine. */
+  /** Rates are over the time since the last sample of the same machine. */
   #sample(): void {
     const { system } = this.shown;
     const { machine } = system;

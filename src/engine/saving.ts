@@ -1,5 +1,5 @@
-// Files that people ask for while a machine runs: snapshots, which are written a piece at a time,
-// and recordings of the run until now.
+// Files requested while a machine runs: snapshots, which are written a piece at a time, and
+// recordings of the run so far.
 
 import { isOfSystem } from "../support/cache.ts";
 import { RecordingError } from "../recordings/recording.ts";
@@ -15,17 +15,17 @@ import { placeOf } from "./session-run.ts";
 /** Told of pages that are written, of the end, and of what the computer has refused. */
 type Progress = (done: number, whole: boolean, error?: string) => void;
 
-/** What is being saved of one session. */
+/** The files of one session that are being written. */
 export class Saving {
-  /** Snapshots on their way to files; true: nothing is left to do. */
+  /** Snapshots being written; true: complete. */
   readonly #writing = new Set<() => boolean>();
 
   /** @param changed whether a debugger has changed the machine */
   constructor(readonly loop: Loop, readonly record: RunRecording, readonly changed: () => boolean) {}
 
   /**
-   * Writes a snapshot of what is shown, a piece at a time. The machine goes on meanwhile. A
-   * `passing` file is no place of the run.
+   * Writes a snapshot of what is shown, a piece at a time. The machine continues meanwhile. A
+   * `passing` file is not recorded as a place of the run.
    */
   snapshot(id: number, path: string, title: string, passing: boolean): void {
     const { port: { post }, shown: { system }, run, plan } = this.loop;
@@ -46,7 +46,7 @@ export class Saving {
     });
   }
 
-  /** Lets a snapshot be written between slices. What the computer refuses is told, not thrown. */
+  /** Has a snapshot written between slices. Errors of the computer are reported, not thrown. */
   write(begin: () => Generator<number>, tell: Progress): void {
     let steps: Generator<number> | undefined;
     const step = () => {
@@ -76,7 +76,7 @@ export class Saving {
     this.#writing.clear();
   }
 
-  /** Writes a recording of the run until now, which may go on. */
+  /** Writes a recording of the run so far, which may continue. */
   recording(id: number, path: string): void {
     const { plan, port } = this.loop;
     const acted = (error?: string) => port.post({ kind: "acted", id, error });
@@ -98,7 +98,7 @@ export class Saving {
     return undefined;
   }
 
-  /** What went wrong, or undefined. */
+  /** An error text, or undefined on success. */
   #recorded(path: string, header: string): string | undefined {
     const off = this.#unrecordable();
     if (off !== undefined) return off;

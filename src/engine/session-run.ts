@@ -16,10 +16,10 @@ import type { RememberingSystem, RunMemory, RunningSystem, SavableSystem, System
  */
 const MILESTONE_INTERVAL = 1000;
 const MILESTONE_SHARE = 50;
-/** Instructions before a place at which a state is kept on the way. */
+/** Distance in instructions before a place at which a state is kept on the way there. */
 const LANDING = 4_000_000;
 
-/** What one run has been. */
+/** The history of one run. */
 export class SessionRun implements Rerun {
   readonly #inputs: RecordedInput[] = [];
   /** Symbols that were given since the start. */
@@ -27,7 +27,7 @@ export class SessionRun implements Rerun {
   /** Snapshots that were written. */
   readonly #snapshots: RunPlace[] = [];
   readonly #history: History;
-  /** What was known where pasts began. */
+  /** The observations at the start of each past. */
   readonly #began = new WeakMap<Past, RunMemory | undefined>();
   /** Wall time (ms) before which no other state of the present is kept. */
   #nextMilestone = Infinity;
@@ -38,7 +38,7 @@ export class SessionRun implements Rerun {
 
   /**
    * @param again another machine of the same plan, at its start or in a state
-   * @param origin the state that the session began with, where that is not its plan's start
+   * @param origin the state that the session began with, unless that is its plan's start
    */
   constructor(
     readonly present: RunningSystem & SavableSystem & RememberingSystem & Pick<VisibleSystem, "symbols">,
@@ -95,7 +95,7 @@ export class SessionRun implements Rerun {
     return this.#history.before(moment);
   }
 
-  /** Another machine there, for whose addresses people have the same names. */
+  /** Another machine at that place, with the same symbols. */
   pastAt(milestone: Milestone | undefined): Past {
     const system = this.again(milestone?.state);
     if (milestone?.memory) system.recall(milestone.memory);
@@ -116,8 +116,8 @@ export class SessionRun implements Rerun {
   }
 
   /**
-   * The instruction count before a place at which a state is kept on the way there: who goes back
-   * once goes back again.
+   * The instruction count before a place at which a state is kept on the way there: travel back is
+   * often repeated.
    */
   landing(past: Past, target: number): number | undefined {
     const first = target - LANDING;

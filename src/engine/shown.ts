@@ -17,7 +17,7 @@ export class Shown {
     return this.past?.system ?? this.present;
   }
 
-  /** How the place that is shown was reached, where it was gone back to. */
+  /** How the place that is shown was reached, after travel back. */
   get reached(): Reached | undefined {
     return this.#reached?.past === this.past ? this.#reached : undefined;
   }

@@ -1,9 +1,9 @@
-// Questions that are answered again with samples: who looks on asks once, and a machine that sleeps
-// is not woken to be asked the same.
+// Questions that are answered again with each sample: a client asks once, and does not wake a
+// sleeping machine to repeat the question.
 
 import type { Answer, Query, Repeat } from "../queries/query.ts";
 
-/** Answers to one question at most: who does not read them asks no more. */
+/** Limit on answers to one question: a client that no longer reads does not ask again. */
 const MOST = 100;
 
 interface Question extends Repeat {
@@ -12,11 +12,11 @@ interface Question extends Repeat {
   left: number;
   /** When it was answered last (wall ms). */
   answered: number;
-  /** Who gave the last answer, and where the next one begins. */
+  /** The source of the last answer, and where the next one begins. */
   last: { readonly from: Answering; readonly cursor: string | undefined } | undefined;
 }
 
-/** Who answers: the machine, or its past. */
+/** A source of answers: the machine, or its past. */
 interface Answering {
   answer(query: Query): Answer;
 }
@@ -32,8 +32,8 @@ export class Standing {
   }
 
   /**
-   * The answer to a question. One that goes onward begins where its last answer ended, unless
-   * somebody else gave that.
+   * The answer to a question. Where events continue, it begins where the last answer ended, unless
+   * that came from another source.
    */
   answer(id: number, query: Query, from: Answering): Answer {
     const question = this.#questions.get(id);

@@ -15,10 +15,10 @@ import { inPieces, type Loop, MOVE_SLICE } from "./loop.ts";
 const TURNS = 8;
 /** Wall time (ms) between two reports of how far a way has come. */
 const PROGRESS_INTERVAL = 500;
-/** What became of a way to another place. */
+/** Outcome of travel that stopped elsewhere. */
 const ELSEWHERE = "stopped before it got there";
 
-/** Told how going somewhere has ended: what is wrong, or what was reached. */
+/** Called when travel has ended, with an error or the place reached. */
 type Told = (error?: string, text?: string) => void;
 
 /** The moves of one session. */
@@ -33,9 +33,7 @@ export class Travel {
   #id = 0;
   /** The past on its way to an event. */
   #onTo: OnTo | undefined;
-  /**
-   * The rule by which the machine stops at an event that a person waits for, and what to tell then.
-   */
+  /** The rule by which the machine stops at an awaited event, and the callback for that. */
   #awaited: { readonly rule: string; readonly tell: Told } | undefined;
 
   constructor(readonly loop: Loop, readonly debugging: Debugging) {}
@@ -72,9 +70,7 @@ export class Travel {
     }
   }
 
-  /**
-   * The machine goes on, or was paused: no way leads anywhere any more, and the present is shown.
-   */
+  /** The machine continues, or was paused: ends all travel, and the present is shown. */
   leave(): void {
     this.#trail = [];
     this.loop.shown.past = undefined;
@@ -87,7 +83,7 @@ export class Travel {
     this.#leaveWayOn(`no such event: ${message}`);
   }
 
-  /** A stop rule has stopped the machine: whether that was what a person waits for. */
+  /** A stop rule has stopped the machine: whether that was the awaited event. */
   arrives(rule: string, text: string): boolean {
     const awaited = this.#awaited;
     if (awaited?.rule !== rule) return false;
@@ -159,7 +155,10 @@ export class Travel {
     }, () => way);
   }
 
-  /** Goes on to where something happens: in the past that is shown, else the machine goes on. */
+  /**
+   * Continues to where a matching event occurs: in the past that is shown, else by running the
+   * machine.
+   */
   #onToNext(filter: string, moved: Told): void {
     const { shown } = this.loop;
     const { past } = shown;
@@ -184,7 +183,10 @@ export class Travel {
     }, () => ({ instructions: past.system.instructions(), end: shown.present.instructions() }));
   }
 
-  /** Lets the machine go on until something happens. @throws FilterError */
+  /**
+   * Runs the machine until a matching event occurs.
+   * @throws FilterError
+   */
   #await(filter: string, tell: Told): void {
     const { stops } = this.loop.shown.present;
     stops.change({ kind: "event", filter });
@@ -204,8 +206,8 @@ export class Travel {
   }
 
   /**
-   * Goes a way piece by piece until a piece has come to its end and says what to do there, or
-   * another way begins. Who waits hears how far it has come.
+   * Travels piece by piece until a piece reaches the end and returns the next action, or other
+   * travel begins. Reports progress to the waiting client.
    */
   #piecewise(moved: Told, piece: () => (() => void) | undefined, far: () => { instructions: number; end: number }): void {
     const way = this.#way, id = this.#id;
@@ -236,8 +238,8 @@ export class Travel {
   }
 
   /**
-   * Lets the paused machine go on until so many instructions are retired, or it waits for something
-   * from outside.
+   * Runs the paused machine until this many instructions have retired, or it waits for input from
+   * outside.
    */
   #stepOn(target: number): void {
     const { present } = this.loop.shown;
@@ -249,7 +251,7 @@ export class Travel {
     this.loop.flush();
   }
 
-  /** Lets the paused machine go on a little; false where it cannot. */
+  /** Runs the paused machine for a slice; false where it cannot. */
   #stepped({ machine, debugger: { control } }: Pick<System, "machine" | "debugger">): boolean {
     const result = machine.run(Infinity, TURNS);
     if (result.kind === "idle" && result.next !== Infinity) machine.skipTo(result.next);

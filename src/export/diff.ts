@@ -1,12 +1,12 @@
-// Two traces side by side (`el2 trace export F.ndjson`): the first event that is not the same, what
-// stands around it, and how often each kind of event is in either. A trace that is read may be
-// anybody's: lines are bounded, and whatever is no event is named by its line.
+// Two traces side by side (`el2 trace export F.ndjson`): the first event that differs, its context,
+// and the number of events per kind in either. A trace is untrusted input: lines are bounded, and
+// an invalid event is reported by its line.
 
 import type { EventRow } from "../queries/event-row.ts";
 
 /** Most bytes of a line. */
 const LINE_LIMIT = 1 << 20;
-/** Events that are told before the first difference, and from it on. */
+/** Events shown before the first difference, and from it on. */
 const BEFORE = 3;
 const AFTER = 3;
 /**
@@ -16,7 +16,7 @@ const NUMBERING: ReadonlySet<string> = new Set(["id", "parent"]);
 /** Fields that say when and where an event happened, not what it was. */
 const TIMES: ReadonlySet<string> = new Set(["t", "end", "pcpu"]);
 
-/** What begins every line of a trace. */
+/** Start of every line of a trace. */
 export const TRACE_START = '{"id":"ev:';
 
 /** A file that is not a trace: where, and what is wrong. */
@@ -35,14 +35,11 @@ export interface TraceDifference {
   readonly second: readonly EventRow[];
 }
 
-/** What two traces differ in. */
+/** The differences of two traces. */
 export interface TraceDiff {
   /** How many events each has. */
   readonly events: readonly [number, number];
-  /**
-   * The first difference, and the first one that is not in times alone; undefined where there is
-   * none.
-   */
+  /** The first difference, and the first that is not in times alone; undefined without one. */
   readonly difference: TraceDifference | undefined;
   readonly otherEvent: TraceDifference | undefined;
   /** How often each kind is in both, by name. */
@@ -106,7 +103,10 @@ function differing(first: EventRow, second: EventRow): string[] {
   return [...names].filter((name) => !NUMBERING.has(name) && JSON.stringify(first[name]) !== JSON.stringify(second[name]));
 }
 
-/** The events of a trace, in order. @throws TraceError */
+/**
+ * The events of a trace, in order.
+ * @throws TraceError
+ */
 async function* readEvents(path: string): AsyncGenerator<EventRow, undefined> {
   let number = 0;
   for await (const line of linesOf(path)) yield eventOf(`${path}:${++number}`, line);

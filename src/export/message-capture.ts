@@ -14,7 +14,7 @@ export const MESSAGE_HEADER = {
   type: { offset: 1, size: 1 },
   /** Bytes before the message. */
   length: { offset: 2, size: 2 },
-  /** VMIDs; 0xffff where nobody is known. */
+  /** VMIDs; 0xffff for an unknown VM. */
   from: { offset: 4, size: 2 },
   to: { offset: 6, size: 2 },
   /** Number of the queue or doorbell: `mq:N`, `db:N`. */
@@ -26,12 +26,12 @@ export const MESSAGE_HEADER = {
 export const MESSAGE_HEADER_SIZE = 16;
 const NOBODY = 0xffff;
 
-/** What a message is: the index of its interface in the capture. */
+/** Type of a message: the index of its interface in the capture. */
 export const MessageType = { Queue: 0, Rpc: 1, Doorbell: 2 } as const;
 
 /** A queue's two ends. */
 export interface QueueEnds {
-  /** `vm:NAME`; null where nobody holds that end. */
+  /** `vm:NAME`; null where no VM holds that end. */
   readonly from: string | null;
   readonly to: string | null;
 }

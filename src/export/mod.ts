@@ -5,7 +5,7 @@ import type { EventRow } from "../queries/event-row.ts";
 import { captureStart, messagePacket, type QueueEnds } from "./message-capture.ts";
 import { type Item, Timeline } from "./timeline.ts";
 
-/** What a trace can be written as. */
+/** Formats of exported traces. */
 export const EXPORT_FORMATS = ["perfetto", "chrome", "ndjson", "pcapng"] as const;
 export type ExportFormat = typeof EXPORT_FORMATS[number];
 

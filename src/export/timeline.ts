@@ -1,6 +1,6 @@
-// Events as rows of a timeline: physical CPUs with who runs; for each VM its vCPUs with when they
-// run, their calls, what else they do, and the VM's interrupts. Slices of one track nest: calls
-// that overlap otherwise get another track.
+// Events as rows of a timeline: per physical CPU the running vCPU; per VM its vCPUs with their run
+// time, calls and other activity, and the VM's interrupts. Slices of one track nest: overlapping
+// calls get another track.
 
 import type { EventRow } from "../queries/event-row.ts";
 import { SWITCHES } from "../inspection/event-log.ts";
@@ -36,10 +36,10 @@ export class Timeline {
   readonly #byKey = new Map<string, number>();
   /** When the open slices of a track end (ns), by lane. */
   readonly #lanes = new Map<string, number[][]>();
-  /** Who runs on each physical CPU, and since when. */
+  /** The vCPU that runs on each physical CPU, and since when. */
   readonly #running = new Map<string, { vcpu: string; since: number }>();
 
-  /** @param vmids VMIDs of the VMs by name, where they are known: what they are as processes */
+  /** @param vmids known VMIDs of the VMs by name: they become process ids */
   constructor(readonly vmids: ReadonlyMap<string, number>, rows: readonly EventRow[]) {
     const ordered = rows.map((row) => ({ row, start: Number(row.t), end: Number(row.end) }));
     ordered.sort((a, b) => a.start - b.start || b.end - a.end);
@@ -83,9 +83,7 @@ export class Timeline {
     this.items.push({ ...slice, track: this.#vcpuTrack(vcpu, ""), name: `runs on ${pcpu}`, fields: [] });
   }
 
-  /**
-   * The first lane of a vCPU's calls into which a slice fits: behind or inside of what is there.
-   */
+  /** The first lane of a vCPU's calls into which a slice fits: after or inside the slices there. */
   #lane(vcpu: string, start: number, end: number): number {
     let lanes = this.#lanes.get(vcpu);
     if (!lanes) this.#lanes.set(vcpu, lanes = []);

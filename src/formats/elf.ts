@@ -6,7 +6,7 @@ export interface ElfSegment {
   /** Physical address (p_paddr). */
   readonly address: number;
   readonly bytes: Uint8Array;
-  /** Size in memory; what follows the bytes is zero. */
+  /** Size in memory; zeros follow the bytes. */
   readonly size: number;
   /** Whether it may hold instructions (PF_X). */
   readonly executable: boolean;
@@ -14,7 +14,7 @@ export interface ElfSegment {
   readonly flags: number;
 }
 
-/** What loading needs of an ELF file. */
+/** The parts of an ELF file that loading needs. */
 export interface ElfImage {
   readonly entry: number;
   readonly segments: readonly ElfSegment[];

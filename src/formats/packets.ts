@@ -1,5 +1,5 @@
-// Ethernet, ARP, IPv4, ICMP, UDP and TCP as bytes (RFC 894, 826, 791, 792, 768, 9293): what the NAT
-// reads from a guest and sends to it.
+// Ethernet, ARP, IPv4, ICMP, UDP and TCP as bytes (RFC 894, 826, 791, 792, 768, 9293): the packets
+// that the NAT reads from a guest and sends to it.
 
 /** Address of IPv4 as an unsigned 32-bit number, most significant byte first. */
 export type Ip = number;
@@ -91,7 +91,7 @@ export interface IpPacket {
   readonly payload: Uint8Array;
 }
 
-/** Undefined for what is malformed, or a fragment (guests here have no reason to send one). */
+/** Undefined for a malformed packet or a fragment (guests here have no reason to send one). */
 export function readIp(bytes: Uint8Array): IpPacket | undefined {
   if (bytes.length < IP_HEADER || bytes[0] >> 4 !== 4) return undefined;
   const view = viewOf(bytes);

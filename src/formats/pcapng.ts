@@ -1,11 +1,11 @@
 // Writes pcapng files (IETF draft-ietf-opsawg-pcapng): one section, little-endian, times in ns of
-// virtual time. Blocks are bytes as soon as they are made, so who captures can stream them into a
-// file; nothing is kept.
+// virtual time. Blocks are encoded as soon as they are made, so that a capture can be streamed into
+// a file; nothing is kept.
 
 /** Link types that el2 captures (draft-ietf-opsawg-pcaplinktype). */
 export const LinkType = { Ethernet: 1, User0: 147 } as const;
 
-/** What one interface of a capture is. */
+/** One interface of a capture. */
 export interface CaptureInterface {
   readonly name: string;
   readonly description: string;
@@ -38,12 +38,12 @@ const Option = {
   PacketFlags: 2,
 } as const;
 const BYTE_ORDER_MAGIC = 0x1a2b_3c4d;
-/** The length of a section that nobody knows yet. */
+/** The length of a section whose end is not known yet. */
 const UNKNOWN_LENGTH = 0xffff_ffff_ffff_ffffn;
 /** Times are multiples of 10^-9 s. */
 const NANOSECONDS = 9;
 const DIRECTIONS = { in: 1, out: 2 } as const;
-/** Type, length, and the length again behind the body. */
+/** Type, length, and the length again after the body. */
 const BLOCK_FRAME = 12;
 /** An option's length has 16 bits. */
 const MAXIMUM_OPTION = 0xffff;

@@ -21,7 +21,7 @@ export interface PerfettoTrack {
   readonly pid?: number;
 }
 
-/** What happens on a track. Slices of one track nest. */
+/** An event on a track. Slices of one track nest. */
 export interface PerfettoEvent {
   readonly type: keyof typeof EventType;
   /** ns. */
@@ -38,7 +38,7 @@ export function perfettoStart(): Uint8Array<ArrayBuffer> {
   return packet([TracePacket.sequenceFlags, INCREMENTAL_STATE_CLEARED]);
 }
 
-/** Declares a track; before its events, and behind its parent. */
+/** Declares a track; before its events, and after its parent. */
 export function perfettoTrack({ uuid, name, parent, pid }: PerfettoTrack): Uint8Array<ArrayBuffer> {
   const process = pid === undefined ? undefined : message([ProcessDescriptor.pid, pid], [ProcessDescriptor.name, name]);
   return packet([

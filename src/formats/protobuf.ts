@@ -12,7 +12,7 @@ const SEVEN_BITS = 0x7fn;
  */
 export type Field = number | bigint | boolean | string | Message | readonly Field[] | undefined;
 
-/** A message: fields by number, in the order in which they are written. */
+/** A message: fields by number, in the order of writing. */
 export type Message = ReadonlyMap<number, Field>;
 
 /** A message of [number, value] pairs. */

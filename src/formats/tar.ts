@@ -3,7 +3,7 @@
 
 import { MiB } from "../support/sizes.ts";
 
-/** What an entry is. */
+/** Type of an entry. */
 export type TarKind = "file" | "folder" | "symlink" | "hardlink" | "character" | "block" | "fifo";
 
 /** An entry. */
@@ -77,7 +77,10 @@ class Pieces {
     return taken;
   }
 
-  /** So many bytes. @throws Error at the end */
+  /**
+   * Reads exactly `size` bytes.
+   * @throws Error at the end
+   */
   async exactly(size: number): Promise<Uint8Array> {
     const bytes = new Uint8Array(size);
     for (let done = 0; done < size;) {
@@ -99,7 +102,7 @@ export async function* readTar(bytes: AsyncIterable<Uint8Array>): AsyncGenerator
   let names: { path?: string; target?: string } = {};
   for (;;) {
     const header = await pieces.exactly(BLOCK);
-    // Two blocks of zeros are the end; what follows is padding.
+    // Two blocks of zeros mark the end; padding follows.
     if (header.every((byte) => byte === 0)) break;
     checkSum(header);
     const type = String.fromCharCode(header[Field.type[0]]);
@@ -138,10 +141,10 @@ export async function* readTar(bytes: AsyncIterable<Uint8Array>): AsyncGenerator
       data: { [Symbol.asyncIterator]: data },
     };
     names = {};
-    for await (const _ of data()); // what nobody wanted
+    for await (const _ of data()); // data that the caller did not read
     await pieces.exactly(padded(content) - content);
   }
-  // Whoever writes the stream waits for its reader.
+  // The writer of the stream waits for its reader.
   while (await pieces.some(BLOCK));
 }
 

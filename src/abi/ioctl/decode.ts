@@ -1,4 +1,4 @@
-// What a request code is, in every generation that people meet: for `el2 ioctl decode`, and for the
+// Decodes a request code in every generation of the interface, for `el2 ioctl decode` and for the
 // reasons of refused calls.
 
 import { GZVM_REQUESTS } from "./geniezone.ts";
@@ -6,7 +6,7 @@ import { LEGACY_MAGIC, MAGIC } from "./gunyah.ts";
 import { ALL_REQUESTS, type PersonaName, PERSONAS, personasWith } from "./personas.ts";
 import { type DescriptorKind, type Request, requestParts } from "./request.ts";
 
-/** What is known of a code. */
+/** A decoded request code. */
 export interface Decoded {
   /** The request with exactly this code. */
   readonly request: Request | undefined;

@@ -61,7 +61,7 @@ export interface MemoryRules {
   /** Pins with write intent whatever the flags ask. */
   readonly pinsForWrite: boolean;
   /**
-   * What the host shares, and keeps, may be executed where EXEC is asked for; else it is data
+   * Memory that the host shares and keeps may be executed where EXEC is requested; else it is data
    * (§5.4).
    */
   readonly sharedExecutable: boolean;
@@ -117,7 +117,7 @@ export interface Persona {
   readonly unknownRequest: ErrnoName;
   readonly memory: MemoryRules;
   readonly devicetree: DevicetreeRules;
-  /** Undefined where there are none. */
+  /** Undefined where the interface has none. */
   readonly functions: FunctionRules | undefined;
   /** The VMID is allocated in CREATE_VM. */
   readonly vmidAtCreate: boolean;
@@ -137,9 +137,9 @@ export interface Persona {
    */
   readonly losesFailedVmid: boolean;
   /**
-   * The region of a protected VM that holds the devicetree is one parcel, firmware included: what
-   * the resource manager takes back from such a VM it empties, which nobody does with pages that
-   * are given one by one.
+   * The region of a protected VM that holds the devicetree is one parcel, firmware included: the
+   * resource manager clears a parcel that it reclaims from such a VM, but not pages that are
+   * donated one by one.
    */
   readonly protectedAsParcel: boolean;
   /** From VM_START on the parcels of START are pages of the VM's private extent. */
@@ -336,8 +336,8 @@ const kvmRfc: Persona = {
 };
 
 /**
- * What the VM manager does for a VM of GenieZone: all of its memory by hypercalls, its
- * configuration in a parcel that EL2 writes.
+ * The VM manager's work for a GenieZone VM: all of its memory by hypercalls, its configuration in a
+ * parcel that EL2 writes.
  */
 const geniezone: Persona = {
   ...ack612,
@@ -358,7 +358,7 @@ export const PERSONAS: Readonly<Record<PersonaName, Persona>> = {
   ...{ legacy, v6, v9, v14, "ack-6.1": ack61, v17, "ack-6.6": ack66, "ack-6.12": ack612, union, "kvm-rfc": kvmRfc },
 };
 
-/** What a VM of the VM manager can be. */
+/** The kinds of VM that the VM manager can make. */
 export type VmPersonaName = PersonaName | "geniezone";
 
 /** The rules of all VMs of the VM manager. */

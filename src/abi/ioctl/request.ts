@@ -7,7 +7,7 @@ import type { Struct } from "./struct.ts";
 export const Direction = { None: 0, Write: 1, Read: 2, ReadWrite: 3 } as const;
 export type Direction = typeof Direction[keyof typeof Direction];
 
-/** What an ioctl is called on. */
+/** The kind of descriptor that an ioctl is called on. */
 export type DescriptorKind = "device" | "vm" | "vcpu";
 
 /** The fields of a request code. */
@@ -25,7 +25,9 @@ export interface Request {
   /** 32 bits, unsigned. */
   readonly code: number;
   readonly on: DescriptorKind;
-  /** What the argument points to; undefined where it is a value or is not looked at. */
+  /**
+   * The struct that the argument points to; undefined where the argument is a value or is ignored.
+   */
   readonly struct: Struct | undefined;
 }
 

@@ -35,7 +35,7 @@ const countOf = (type: FieldType): number => typeof type === "string" ? 1 : type
 export class Struct<F extends StructFields = StructFields> {
   /** Fields with their offsets. */
   readonly fields: readonly PlacedField[];
-  /** sizeof: what the last field leaves, rounded up to the alignment. Bytes. */
+  /** sizeof: the end of the last field, rounded up to the alignment. Bytes. */
   readonly size: number;
 
   constructor(readonly name: string, fields: F) {
@@ -78,7 +78,10 @@ export class Struct<F extends StructFields = StructFields> {
     return bytes;
   }
 
-  /** Where a field lies. @throws for a field that does not exist. */
+  /**
+   * Offset of a field.
+   * @throws for a field that does not exist.
+   */
   offsetOf(name: keyof F & string): number {
     const field = this.fields.find((each) => each.name === name);
     if (field === undefined) throw new Error(`struct ${this.name} has no field ${name}`);

@@ -26,8 +26,8 @@ export class Input {
   }
 
   /**
-   * Moves past `size` bytes and returns where they begin; undefined, and a fault, where they are
-   * not there.
+   * Moves past `size` bytes and returns their offset; undefined, and a fault, where the payload is
+   * too short.
    */
   take(size: number): number | undefined {
     if (this.fault !== undefined || size > this.left) {
@@ -82,8 +82,7 @@ export class Output {
 }
 
 /**
- * What a field looks like on the wire, for who describes layouts or makes payloads of their own.
- * Sizes are bytes.
+ * The wire form of a field, for code that describes layouts or composes payloads. Sizes are bytes.
  */
 export type Shape =
   | { readonly kind: "unsigned"; readonly size: 1 | 2 | 4 | 8 }
@@ -97,7 +96,7 @@ export type Shape =
    */
   | { readonly kind: "counted"; readonly gap: 0 | 2; readonly padded: boolean }
   /**
-   * A count of this size and entries; a `list` of §1.6 has a half-word behind the count, padding,
+   * A count of this size and entries; a `list` of §1.6 has a half-word after the count, padding,
    * and may be missing at the end.
    */
   | {
@@ -154,7 +153,7 @@ export const u64: Field<bigint> = {
   print: hex,
 };
 
-/** Bytes that nobody looks at; written as zeros. */
+/** Ignored bytes; written as zeros. */
 export function reserved(size: number): Field<void> {
   return {
     shape: { kind: "reserved", size, mustBeZero: false },
@@ -314,7 +313,7 @@ export function list<const F extends Fields>(entry: F, maximum = RPC_LIST_MAX): 
   };
 }
 
-/** A `list` whose half-word behind the count, else reserved, carries something. */
+/** A `list` whose half-word after the count, reserved elsewhere, carries a value. */
 export function annotatedList<const F extends Fields>(
   entry: F,
   maximum = RPC_LIST_MAX,
@@ -386,7 +385,7 @@ export interface LayoutRules {
   readonly minimum?: number;
   /** Bytes after the last field are ignored instead of refused. */
   readonly longer?: "ignored";
-  /** What a payload of another length is refused with; MSG_INVALID unless said. */
+  /** The error for a payload of another length; MSG_INVALID by default. */
   readonly otherLength?: RmError;
 }
 
@@ -398,7 +397,7 @@ export class Layout<F extends Fields = Fields> {
     this.#content = group(fields);
   }
 
-  /** What it looks like on the wire. */
+  /** Its wire form. */
   get shapes(): Shapes {
     return this.#content.shapes;
   }

@@ -11,15 +11,12 @@ export interface RpcRequest<Q extends Fields = Fields, R extends Fields = Fields
   readonly id: number;
   /** Where docs/spec/resource-manager.md describes it: `3.7`. */
   readonly section: string;
-  /**
-   * The errors that it can be refused with, in the order in which they are checked as far as they
-   * have one.
-   */
+  /** The errors that it can be refused with, in the order of their checks where that is defined. */
   readonly errors: readonly RmErrorName[];
   readonly request: Layout<Q>;
   /**
-   * What follows the error word when it is OK; a reply may also be the error word alone ("standard
-   * reply").
+   * The layout after the error word when it is OK; a reply may also be the error word alone
+   * ("standard reply").
    */
   readonly reply: Layout<R>;
   /** A word that follows the error of a refusal, in the few messages that have one. */
@@ -36,7 +33,7 @@ export interface RpcNotification<N extends Fields = Fields> {
   readonly layout: Layout<N>;
 }
 
-/** What a request's declaration says besides its name, id and fields. */
+/** The options of a request's declaration, in addition to its name, id and fields. */
 export interface RequestOptions<R extends Fields> {
   /** Section of docs/spec/resource-manager.md. */
   readonly section: string;
@@ -45,7 +42,7 @@ export interface RequestOptions<R extends Fields> {
    * each.
    */
   readonly errors: readonly RmErrorName[];
-  /** Fields behind the error word of a reply that is OK, in wire order. */
+  /** Fields after the error word of a reply that is OK, in wire order. */
   readonly reply?: R;
   readonly rules?: LayoutRules;
   readonly errorDetail?: number;
@@ -87,9 +84,7 @@ export function encodeError(error: RmError, detail?: number): Uint8Array {
   return output.bytes();
 }
 
-/**
- * What a reply says, as its receiver reads it: `value` is absent in refusals and standard replies.
- */
+/** A decoded reply: `value` is absent in refusals and standard replies. */
 export function decodeReply<Q extends Fields, R extends Fields>(
   message: RpcRequest<Q, R>,
   payload: Uint8Array,

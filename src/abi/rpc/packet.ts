@@ -28,7 +28,7 @@ export interface RpcMessage {
    */
   readonly sequence: number;
   readonly id: number;
-  /** What follows the headers, joined; of a reply, its first word is the error. */
+  /** The bytes after the headers, joined; the first word of a reply is the error. */
   readonly payload: Uint8Array;
 }
 
@@ -42,7 +42,8 @@ export interface PacketHeader {
 }
 
 /**
- * Cuts a message into its packets. @throws RangeError when the payload exceeds `RPC_MAX_PAYLOAD`.
+ * Cuts a message into its packets.
+ * @throws RangeError when the payload exceeds `RPC_MAX_PAYLOAD`.
  */
 export function encodePackets(message: RpcMessage): Uint8Array[] {
   const { type, sequence, id, payload } = message;
@@ -75,7 +76,7 @@ export function decodeHeader(packet: Uint8Array): { ok: true; header: PacketHead
   return { ok: true, header: { type, fragments, sequence: view.getUint16(2, true), id: view.getUint32(4, true) } };
 }
 
-/** What a packet did to the assembly. */
+/** The effect of a packet on the assembly. */
 export type Reassembly = { done: true; message: RpcMessage } | {
   done: false; /** Why the packet was dropped, if it was. */
   dropped?: string;

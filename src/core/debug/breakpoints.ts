@@ -24,7 +24,7 @@ export class Breakpoints {
     return this.#watched.size > 0;
   }
 
-  /** Addresses at which a guest stops itself, and by how many of its comparators. */
+  /** Addresses at which the guest's own comparators stop it, with the number of comparators. */
   readonly #held = new Map<string, number>();
 
   /**
@@ -59,7 +59,7 @@ export class Breakpoints {
     return fresh;
   }
 
-  /** Removes a breakpoint. Its mark stays until execution finds that nobody wants it (`forget`). */
+  /** Removes a breakpoint. Its mark stays until execution finds it unused (`forget`). */
   remove(stage2: number, address: bigint): void {
     this.#wanted.delete(key(stage2, address));
   }
@@ -70,7 +70,8 @@ export class Breakpoints {
   }
 
   /**
-   * An address that was reached, where nobody stops, is watched no longer. False when it was not.
+   * Removes the mark of an address that was reached and where nothing stops. False when there was
+   * no mark.
    */
   forget(stage2: number, address: bigint): boolean {
     if (this.#held.has(key(stage2, address))) return false;

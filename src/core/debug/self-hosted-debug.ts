@@ -28,7 +28,7 @@ export class DebugComparators {
   readonly bcr = new Array<bigint>(BREAKPOINTS).fill(0n);
   readonly wvr = new Array<bigint>(WATCHPOINTS).fill(0n);
   readonly wcr = new Array<bigint>(WATCHPOINTS).fill(0n);
-  /** Counts writes: what was derived from older values is wrong. */
+  /** Counts writes: values derived at an older version are stale. */
   version = 0;
 }
 
@@ -78,8 +78,8 @@ export class ArmedDebug {
   }
 
   /**
-   * The watchpoint that stops an access inside one page; "page" when one lies in the page, so that
-   * no TLB may hold it.
+   * The watchpoint that stops an access inside one page; "page" when a watchpoint lies elsewhere in
+   * the page, so that no TLB may hold it.
    */
   look(va: bigint, size: number, reads: boolean, writes: boolean, el: number, contextId: bigint): GuestWatchHit | "page" | undefined {
     const first = BigInt.asUintN(64, va), last = first + BigInt(size) - 1n;

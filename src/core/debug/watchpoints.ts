@@ -53,7 +53,7 @@ export class Watchpoints {
     this.#list.push({ stage2, address: significant(address), length, kind });
   }
 
-  /** Takes a watchpoint back; nothing when there is none. */
+  /** Removes a watchpoint; does nothing when it does not exist. */
   remove(stage2: number, address: bigint, length: number, kind: WatchKind): void {
     const start = significant(address);
     this.#list = this.#list.filter((w) => w.stage2 !== stage2 || w.address !== start || w.length !== length || w.kind !== kind);

@@ -28,7 +28,7 @@ import { DECODED_SIZE } from "./operands.ts";
 export interface DecodedImports {
   /** (Wasm address of a page) -> address of its decoded page, a fresh one. */
   readonly allocateDecoded: number;
-  /** (address of a decoded page): it is given up, nothing executes in it. */
+  /** (address of a decoded page): releases it; nothing may be executing in it. */
   readonly releaseDecoded: number;
   /**
    * (address of a decoded page, first, end): these instructions change; it has regions of the
@@ -42,7 +42,7 @@ export interface DecodedImports {
   readonly pageEntered: number;
 }
 
-/** A store that changes an instruction counts as these many beside instructions. */
+/** Weight of a store that changes an instruction, in stores of data to a page with code. */
 const STORE_INTO_CODE = 0x100;
 
 /** The longest straight line: with less budget than this left, the STOP handler marks the end. */
@@ -174,7 +174,7 @@ function defineChanges(library: Library, imports: DecodedImports): void {
     const stores = c.let(c.load("i32.load", index, DECODED_STORES).add(1));
     c.store("i32.store", index, stores, DECODED_STORES);
     c.if(stores.gtS(0), () => {
-      // Code that writes beside itself stays.
+      // Code that writes data within its own page stays.
       c.if(decodedPageIndex(c.load("i32.load", CPU.IP)).shl(2).ne(index), () => c.return(constant("i32", 1)));
       c.store("i32.store", index, constant("i32", -STORES_BEFORE_RELEASE), DECODED_STORES);
     });
@@ -190,7 +190,7 @@ function defineChanges(library: Library, imports: DecodedImports): void {
     const c = new Code(define(library, "dropDecoded", true));
     const wasmAddress = c.parameter(0), size = c.parameter(1);
     const page = c.let(c.load("i32.load", codePageEntry(wasmAddress), CODE_PAGES));
-    // Data beside code.
+    // Data in a page with code.
     c.if(c.call(callee(library, "holdsDecoded"), wasmAddress, size).not(), () => c.return());
     const index = c.let(decodedPageIndex(page));
     const stores = c.let(c.load("i32.load", index.shl(2), DECODED_STORES).add(STORE_INTO_CODE));

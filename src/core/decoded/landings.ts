@@ -1,6 +1,6 @@
-// Places where translated code hands over to the interpreter, again and again: after what it
-// leaves to that, where a call went elsewhere, and code that nobody had executed when the region
-// was made. They are counted, and the translator begins regions there.
+// Places where translated code repeatedly hands over to the interpreter: after instructions that it
+// does not translate, where a call went elsewhere, and code that had not run when the region was
+// made. They are counted, and the translator begins regions there.
 
 import { CPU } from "../state/cpu-state.ts";
 import { FIRST_REGION_HANDLER, LANDINGS } from "../state/layout.ts";

@@ -1,4 +1,4 @@
-// What the decoder makes of instructions: an encoding has variants, and each says how its
+// Instructions as the decoder sees them: an encoding has variants, and each defines how its
 // instructions are decoded.
 
 import type { FieldValues } from "../../isa/insn.ts";

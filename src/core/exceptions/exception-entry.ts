@@ -15,8 +15,8 @@ import type { FunctionBuilder } from "../wasm/module.ts";
 import { ExitReason } from "./exit.ts";
 
 /**
- * Functions for the MMU and the system registers, beside those of the seam (`state/functions.ts`)
- * that are defined here.
+ * Functions for the MMU and the system registers, in addition to those of `state/functions.ts` that
+ * are defined here.
  */
 const EXCEPTION_FUNCTIONS = {
   /** () -> i32: N, Z, C and V in bits 31:28. */

@@ -1,6 +1,6 @@
-// `run`, by which TypeScript enters the module: the interpreter, and between two of its legs EL2,
-// which is called where it wants to be. An exit that is handled so costs a call instead of a way
-// out and in again (docs/architecture/core.md, "Exits").
+// `run`, by which TypeScript enters the module. It alternates between the interpreter and EL2,
+// which it calls for the exits that EL2 asked for. Such an exit costs a call instead of leaving the
+// module and entering it again (docs/architecture/core.md, "Exits").
 
 import { CONTEXT_SIZE, CPU } from "../state/cpu-state.ts";
 import { Code } from "../wasm/expression.ts";

@@ -139,7 +139,8 @@ function defineBasic(soft: SoftFloat, format: Format, slow: SoftArithmetic): voi
 }
 
 /**
- * (x, y, expected) -> 1 when x * y is exactly `expected`, 0 when not, -1 where that cannot be told.
+ * (x, y, expected) -> 1 when x * y is exactly `expected`, 0 when not, -1 where that cannot be
+ * decided.
  */
 function defineProductEquals(soft: SoftFloat, format: Format): FunctionBuilder {
   const type = floatType(format);

@@ -176,7 +176,7 @@ export class SoftFloat {
       if (width === 16) {
         code.if(this.fpcr(code).and(Fpcr.AHP).nonZero(), () => {
           code.if(tooLarge(maximum), () => {
-            // The format has no infinity: this is an invalid operation, and not an inexact one.
+            // The format has no infinity: this raises Invalid Operation, not Inexact.
             code.set(signed, signed.or(0x7fff));
             this.raise(code, Fpsr.IOC);
             code.return(signed);

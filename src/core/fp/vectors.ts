@@ -1,7 +1,7 @@
 // Floating-point operations on vectors, as functions of the core's library: the scalar functions on
 // each lane, with a short cut through Wasm's vector instructions where their results are the
 // architecture's. Names are those of the scalar functions with the arrangement after them (2S, 4S,
-// 2D) in place of the width: FPAdd4S. In 2S the upper half of the result is zero.
+// 2D) instead of the width: FPAdd4S. In 2S the upper half of the result is zero.
 
 import { Code, type Local, Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";

@@ -26,9 +26,7 @@ export interface Surroundings {
   local(type: Type): number;
   /** Puts the address of the current TLB set on the stack. */
   tlb(): void;
-  /**
-   * Stores what callees want to find in the CPU state: IP and, where they ask for the time, END.
-   */
+  /** Stores the CPU state that callees read: IP and, where they ask for the time, END. */
   beforeCall(end: boolean): void;
   /** Ends the instruction after a callee that has set `CPU.PENDING`. */
   fault(): void;
@@ -93,8 +91,8 @@ function registerOffset($: Builder, bank: Bank, index: Node, write: boolean): No
 }
 
 /**
- * Knowledge of the flags while nothing else has set them: what an instruction, or the one
- * before it, has left in locals.
+ * The flags as an instruction, or the one before it, has left them in locals, valid until something
+ * else sets them.
  */
 export interface KnownFlags {
   /** Puts the word of a flag on the stack, from a local. */

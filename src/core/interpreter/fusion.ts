@@ -1,10 +1,10 @@
 // Superinstructions: pairs of instructions that follow each other so often that one handler for
-// both pays. The second finds in locals what the first knows of the flags. docs/design/core.md §I2
-// has what pairs gain; these are of the profile of a kernel boot and of compiled loops.
+// both pays. The second finds the flags of the first in locals. docs/design/core.md §I2 has the
+// gain per pair; the pairs come from profiles of a kernel boot and of compiled loops.
 //
-// Both decoded instructions stay as they are but for the number of the first one's handler, so that
-// a branch to the second finds it, and the pair can be parted again: when the budget ends between
-// the two, or when the second instruction is overwritten.
+// Only the handler number of the first decoded instruction changes, so that a branch to the second
+// finds it, and the pair can be split again: when the budget ends between the two, or when the
+// second instruction is overwritten.
 
 import type { FusedHandler } from "../decoded/handlers.ts";
 import type { Part } from "./handler-emitter.ts";

@@ -129,7 +129,7 @@ export class HandlerEmitter {
       },
       branch: (offset) => {
         if (near) {
-          // What is left of the budget shrinks by this instruction; both ends move by the distance.
+          // The remaining budget shrinks by this instruction; both ends move by the distance.
           const distance = layout.place($.lsl(offset, 2));
           f.get(ip).memory("i32.load", decodedOffset + distance.offset).set(scratch);
           f.get(end).get(scratch).op("i32.add").i32(DECODED_SIZE).op("i32.sub").set(end);

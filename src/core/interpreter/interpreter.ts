@@ -1,14 +1,14 @@
 // The interpreter: one Wasm function with one `br_table` over pre-decoded instructions.
 // docs/design/core.md §I1, §I2 and §I6.
 //
-//   enter:    finds the decoded instruction of CPU.PC, or leaves
-//     taken:  checks the budget
-//       next: dispatches on the decoded instruction at ip; handlers branch to next, taken, pending
-//     pending falls out of `next`: an exception was taken, or the core is left
+// enter: finds the decoded instruction of CPU.PC, or leaves
+// taken: checks the budget
+// next: dispatches on the decoded instruction at ip; handlers branch to next, taken, pending
+// pending falls out of `next`: an exception was taken, or the core is left
 //
 // The budget is the distance from ip to `end`, in decoded instructions: straight-line code changes
 // neither `end` nor a counter, a taken branch moves both. Near the end of the budget a STOP handler
-// takes the place of the decoded instruction at `end`.
+// replaces the decoded instruction at `end`.
 
 import { encodings } from "../../isa/table.ts";
 import { FusedHandlers } from "../decoded/fused-handlers.ts";
@@ -29,8 +29,8 @@ import { HandlerSet } from "./handler-set.ts";
 import type { OutlinedFunctions } from "./outlined.ts";
 
 /**
- * The signature of a region's function: (address, what is left of the budget, calls that may nest)
- * -> (address, what is left).
+ * The signature of a region's function: (address, remaining budget, calls that may nest) ->
+ * (address, remaining budget).
  */
 export const REGION_PARAMETERS: readonly ValueType[] = ["i64", "i32", "i32"];
 export const REGION_RESULTS: readonly ValueType[] = ["i64", "i32"];
@@ -47,7 +47,7 @@ export const FIRST_REGION_SLOT = 2 * encodings.length;
 
 /** The table of the core's module. */
 export const TABLE_NAME = "outlined";
-/** Functions that there is room for in it. */
+/** Capacity of the function table. */
 export const TABLE_SIZE = FIRST_REGION_SLOT + 2 * REGION_CAPACITY;
 
 /** How the decoder fills decoded instructions for an `execute` with these handlers. */

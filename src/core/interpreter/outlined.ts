@@ -2,9 +2,9 @@
 // and linked to each core that does. Most of the table's encodings never occur in a run; making all
 // of them at start-up would take longer than a kernel's boot takes to need any.
 //
-// Such a function is the only one of a small module, which imports the memory and what it calls
-// from the core's module, and goes into the core's table. Its parameter is the address of the
-// decoded instruction; it returns nothing, `CPU.PENDING` says the rest.
+// Such a function is the only one of a small module, which imports the memory and its callees from
+// the core's module, and goes into the core's table. Its parameter is the address of the decoded
+// instruction; it returns nothing; its outcome is in `CPU.PENDING`.
 
 import { type Encoding, semanticsOf } from "../../isa/table.ts";
 import { Handler } from "../decoded/handlers.ts";

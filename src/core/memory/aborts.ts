@@ -1,9 +1,9 @@
 // The aborts of memory accesses: the fault that a translation has left, taken to EL1 or to EL2. Arm
 // ARM D5.10 (faults), D13.2.37 (syndromes).
 //
-// What EL1 hears of is raised here; what EL2 hears of leaves the core without the instruction's
-// part of the syndrome (ISV, SAS, SRT and so on), which `architecture/load-store-syndrome.ts` adds
-// from the encoding once the core has stopped.
+// Aborts to EL1 are raised here; aborts to EL2 exit the core without the instruction's part of the
+// syndrome (ISV, SAS, SRT and so on), which `architecture/load-store-syndrome.ts` adds from the
+// encoding once the core has stopped.
 
 import { AbortSyndrome, ExceptionClass, FaultStatus, Pstate, syndrome } from "../architecture/exceptions.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";

@@ -38,8 +38,8 @@ export function copy(c: Code, to: Value, from: Value, bytes: Value): void {
 }
 
 /**
- * Whether the latest translation, for a write, must get into no TLB: what is there may be read as
- * well.
+ * Whether the latest translation, for a write, must not enter a TLB, since TLB entries are readable
+ * too.
  */
 export const writeOnly = (c: Code): Value => c.load("i32.load", CPU.WALK_RIGHTS).and(Rights.Unreadable);
 
@@ -81,7 +81,7 @@ export class DataAccess {
   readonly translate;
   readonly #abort;
 
-  /** @param watched the import that answers what watchpoints say of an access, `Watch` */
+  /** @param watched the import that returns the watchpoints' verdict on an access, `Watch` */
   constructor(readonly library: Library, readonly watched: number) {
     this.translate = mmuFunction(library, "translate");
     this.#abort = raiseAbort(library);
@@ -116,7 +116,7 @@ export class DataAccess {
 
   /**
    * The verdict of the watchpoints on an access after its translation; ends the function where one
-   * stops it. What is not zero must not get into a TLB.
+   * stops the access. An access with a verdict other than zero must not enter a TLB.
    */
   watch(c: Code, va: Value, access: Value): Local {
     const found = this.look(c, va, access);

@@ -1,6 +1,6 @@
-// The way of a memory access that the inline TLB compare does not serve: unaligned, page-crossing,
-// missing, to a device, or to a page with decoded instructions; and instruction fetch. What faults
-// is raised in `aborts.ts`.
+// The slow path of a memory access, which the inline TLB compare does not serve: unaligned,
+// page-crossing, missing, to a device, or to a page with decoded instructions; and instruction
+// fetch. Faults are raised in `aborts.ts`.
 
 import { ExceptionClass, Pstate, Sctlr, SP_ALIGNMENT, syndrome } from "../architecture/exceptions.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
@@ -132,8 +132,7 @@ function plainMisalignment(c: Code, va: Local, access: Value): Local {
 }
 
 /**
- * The address where a region may read, or 0: nothing is raised, and nothing is left behind but TLB
- * entries.
+ * The address where a region may read, or 0. Raises nothing; its only side effect is TLB entries.
  */
 function defineReadableAt(library: Library, data: DataAccess): void {
   const c = new Code(defineFunction(library, "readableAt"));
@@ -157,7 +156,7 @@ function defineWritableAt(library: Library, data: DataAccess, pool: TlbPoolLayou
   const misaligned = plainMisalignment(c, va, access);
   const entry = data.entryOf(c, va, access, "Write"), wasmAddress = c.local("i32");
   c.if(entry.serves(misaligned), () => c.return(entry.wasmAddress));
-  // Data beside code: the page is not write-mapped.
+  // Data in a page with code: the page is not write-mapped.
   c.if(entry.servesSlowly(misaligned), () => {
     c.set(wasmAddress, entry.wasmAddress);
     c.return(c.call(callee(library, "holdsDecoded"), wasmAddress, sizeOf(access)).select(zero, wasmAddress));

@@ -2,9 +2,8 @@
 // ARM D5.2 (VMSAv8-64 translation, 4 KiB granule, 48-bit addresses), D5.4 (access control), D5.10.3
 // (priority of faults); stage 2 as in `stage2.ts`.
 //
-// `translate` finds the Wasm address of a byte, or says why not in `CPU.FAULT` and
-// `CPU.FAULT_STATUS`; what a fault leads to is for its callers (`memory-access.ts`, AT, the
-// debugger).
+// `translate` finds the Wasm address of a byte, or leaves the reason in `CPU.FAULT` and
+// `CPU.FAULT_STATUS`; its callers act on the fault (`memory-access.ts`, AT, the debugger).
 
 import { FaultStatus, Pstate, Sctlr } from "../architecture/exceptions.ts";
 import { PHYSICAL_ADDRESS_BITS } from "../architecture/features.ts";
@@ -29,7 +28,7 @@ export interface RamLayout {
   readonly wasmAddress: number;
 }
 
-/** `CPU.FAULT`: who hears of a failed translation. */
+/** `CPU.FAULT`: the exception level that a failed translation is reported to. */
 export const Fault = {
   None: 0,
   /** EL1; `CPU.FAULT_STATUS` is the fault status code. */
@@ -58,8 +57,8 @@ export const Rights = {
   Block: 512,
   Giant: 1024,
   /**
-   * Stage 2 lets nobody read it: a TLB entry for writes would serve atomics, and loads from the
-   * page of the stack.
+   * Stage 2 forbids reading it: a TLB entry for writes would serve atomics, and loads from the page
+   * of the stack.
    */
   Unreadable: 2048,
   /** Level of the leaf, 2 bits from here. */
@@ -69,7 +68,7 @@ export const Rights = {
   AttributesShift: 16,
 } as const;
 
-/** Kinds of access beside those of `Access`, for `translate`. */
+/** Kinds of access in addition to those of `Access`, for `translate`. */
 export const AccessKind = {
   Write: 0x1000,
   Execute: 0x2000,
@@ -312,7 +311,7 @@ function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout): void {
   c.if(address.shrS(bits.wide()).ne(constant("i64", 0).sub(high.wide())), () => translationFault(0));
   c.if(half.shrU(Tcr.EpdShift).and(1), () => translationFault(0));
 
-  // Output addresses: 32 bits when TCR_EL1.IPS says so, else all that there are.
+  // Output addresses: 32 bits when TCR_EL1.IPS asks for it, else all that are implemented.
   const ips32 = tcr.shrU(Tcr.IpsShift).and(7).not();
   const outputBits = c.let(ips32.select(constant("i64", 32), PHYSICAL_ADDRESS_BITS));
   const checkOutput = (output: Value, level: Value | number) => {

@@ -20,7 +20,7 @@ export interface Stage2Table {
   readonly id: number;
   /**
    * Maps whole pages; `ipa`, `pa` and `size` are multiples of 4096. The caller then calls
-   * `Core.invalidateStage2`. False, and nothing changed, when there is no memory left for tables.
+   * `Core.invalidateStage2`. False, and nothing changed, when tables have run out of memory.
    */
   map(ipa: number, pa: number, size: number, flags: number): boolean;
   unmap(ipa: number, size: number): boolean;

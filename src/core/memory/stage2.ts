@@ -12,7 +12,7 @@ import { Stage2Flags, type Stage2Table } from "./stage2-table.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /**
- * Bits of an entry beside the address in 31:12; bits 4:0 are `Stage2Flags`. Shared with the walk in
+ * Bits of an entry below the address in 31:12; bits 4:0 are `Stage2Flags`. Shared with the walk in
  * `mmu.ts`.
  */
 export const Stage2Entry = {
@@ -56,8 +56,8 @@ export class Stage2Pool {
   }
 
   /**
-   * Address of the level-1 table of address space `id`; that of an empty one when there is none
-   * (any more).
+   * Address of the level-1 table of address space `id`; that of an empty table when it does not
+   * exist (any more).
    */
   root(id: number): number {
     return this.#roots.get(id) ?? this.#empty;
@@ -108,7 +108,7 @@ export interface PaRun {
   readonly size: number;
 }
 
-/** Runs that are told apart before `Stage2.takeLost` says that there were too many. */
+/** Runs that are recorded separately before `Stage2.takeLost` reports too many. */
 const LOST_RUNS = 4;
 
 /** The stage-2 tables of one address space. */
@@ -156,8 +156,8 @@ export class Stage2 implements Stage2Table {
   }
 
   /**
-   * Everything that is mapped, from low to high: blocks of 16 MiB and single pages. For people and
-   * for checkers of invariants.
+   * All mappings, from low to high: blocks of 16 MiB and single pages. For display and for checkers
+   * of invariants.
    */
   *entries(): Generator<{ ipa: number; pa: number; size: number; flags: number }> {
     const describe = (entry: number, ipa: number, size: number) => ({
@@ -223,8 +223,8 @@ export class Stage2 implements Stage2Table {
   }
 
   /**
-   * Notes what of a range inside of a block is mapped otherwise than its first page's entry will
-   * say.
+   * Records the parts of a range inside a block whose mapping differs from what its first page's
+   * entry will say.
    */
   #noteLost(ipa: number, size: number, entry: number): void {
     const level1 = this.words[this.#level1(ipa)];
@@ -259,9 +259,7 @@ export class Stage2 implements Stage2Table {
     if (!bits) this.#giveEmpty(at);
   }
 
-  /**
-   * A table in which nothing is mapped goes back to the pool. `at`: the index of its level-1 entry.
-   */
+  /** Returns a table without mappings to the pool. `at`: the index of its level-1 entry. */
   #giveEmpty(at: number): void {
     const table = (this.words[at] & Stage2Entry.AddressMask) >>> 0, first = table >>> 2;
     for (let i = 0; i < ENTRIES; i++) if (this.words[first + i]) return;

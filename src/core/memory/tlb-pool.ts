@@ -12,8 +12,8 @@ export class TlbPool {
   #clock = 0;
 
   /**
-   * `flush` is the module's `tlbFlushSpace`. A space belongs to no tables, and is looked at by
-   * nobody, before it is first acquired.
+   * `flush` is the module's `tlbFlushSpace`. Until it is first acquired, a space belongs to no
+   * tables and is not looked up.
    */
   constructor(memory: WebAssembly.Memory, readonly layout: TlbPoolLayout, readonly flush: (space: number) => void) {
     this.#words = new Uint32Array(memory.buffer);

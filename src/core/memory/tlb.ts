@@ -299,7 +299,7 @@ function defineMaintenance(library: Library, pool: TlbPoolLayout): void {
         const current = c.let(c.load("i32.load", space, TlbSpace.Asid));
         c.if(current.eq(asid).or(current.eq(UNKNOWN_ASID)), () => c.run(tlbFunction(library, "tlbFlushNonGlobal"), space));
       });
-      // Entries have no separate ASID: a page of another ASID is dropped for nothing.
+      // Entries have no separate ASID: dropping a page of another ASID only costs time.
       c.if(kind.eq(Tlbi.Page), () => c.run(tlbFunction(library, "tlbFlushPage"), space, operand.shl(12)));
     };
     c.if(broadcast, () => {
@@ -353,7 +353,7 @@ function forEachData(
 
 const invalidateFetch = (c: Code, entry: Value) => c.store("i64.store", entry, constant("i64", -1), FetchEntry.Tag);
 
-/** An entry of this number that matches nothing has VA[24] the other way round. */
+/** An entry of this number that matches nothing has VA[24] inverted. */
 function invalidateData(c: Code, set: Value, index: Value, table: "Read" | "Write"): void {
   c.store("i64.store", set.add(index.shl(3)), index.and(TlbSet.Entries / 2).nonZero().wide().sub(1), TlbSet[table]);
   const flags = set.add(index);
@@ -362,8 +362,8 @@ function invalidateData(c: Code, set: Value, index: Value, table: "Read" | "Writ
 }
 
 /**
- * Puts an entry on the list, if its flags say that it must be there and is not; what its flags
- * become.
+ * Puts an entry on the list if its flags require that and it is not there yet. Returns its new
+ * flags.
  */
 function list(c: Code, item: Value, flags: Value, old: Value): Value {
   const unlisted = c.let(old.and(TlbFlags.Unlisted));

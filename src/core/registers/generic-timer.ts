@@ -1,6 +1,6 @@
 // The generic timers: counters from virtual time, conditions of CNTV and CNTP. Arm ARM D11.2;
 // docs/spec/hypervisor.md §6.4 (virtual count = physical count for every VM). The core holds the
-// registers; who acts on a deadline is above it.
+// registers; the layers above it act on deadlines.
 
 import { TICK_NS } from "../architecture/features.ts";
 import { CPU } from "../state/cpu-state.ts";

@@ -1,9 +1,9 @@
-// System registers that the core holds: who may read and write them, what a write does beside
-// storing. Arm ARM D13.2, C5.2 (PSTATE fields), D11 (timers); docs/architecture/core.md,
-// "The contract with EL2" (what goes to EL2 instead); docs/design/core.md §I8.
+// System registers that the core holds: their access rights, and the side effects of writes. Arm
+// ARM D13.2, C5.2 (PSTATE fields), D11 (timers); docs/architecture/core.md, "The contract with EL2"
+// (what goes to EL2 instead); docs/design/core.md §I8.
 //
-// The table below is the only list of them. What it does not have is UNDEFINED at EL0 and leaves
-// for EL2 at EL1.
+// The table below is the only list of them. A register that is not in it is UNDEFINED at EL0 and
+// traps to EL2 at EL1.
 
 import { ExceptionClass, Pstate, Sctlr, syndrome } from "../architecture/exceptions.ts";
 import { CCSIDR_EL1, CLIDR_EL1, CNTFRQ_EL0, CTR_EL0, DCZID_EL0 } from "../architecture/features.ts";
@@ -63,13 +63,13 @@ const readOnly = (name: string, encoding: Encoding, address: number, privilege: 
   read: { privilege, emit: (c) => c.load("i64.load", address) },
 });
 
-/** A register that is 64 bits of state and nothing else. */
+/** A register that is only 64 bits of state. */
 const plain = (name: string, encoding: Encoding, address: number, read: Privilege = 1, write: Privilege = read): SystemRegister => ({
   ...readOnly(name, encoding, address, read),
   write: { privilege: write, emit: (c, _, value) => c.store("i64.store", address, value) },
 });
 
-/** State of which a write changes the bits of `mask` only. */
+/** State of which writes change only the bits of `mask`. */
 const masked = (name: string, encoding: Encoding, address: number, mask: bigint): SystemRegister => ({
   ...readOnly(name, encoding, address),
   write: { privilege: 1, emit: (c, _, value) => c.store("i64.store", address, value.and(mask)) },
@@ -361,7 +361,7 @@ export function defineSystemRegisters(library: Library): void {
       else c.if(privilege.allowed(c), body, () => c.run(raise, c.call(systemSyndrome)));
     }, body);
   };
-  /** Finds the register among those of its CRn; what is none is EL2's. */
+  /** Finds the register among those of its CRn; an unknown one traps to EL2. */
   const dispatch = (c: Code, encoding: Value, body: (register: SystemRegister) => void) => {
     c.switch(
       encoding.shrU(7).and(15),

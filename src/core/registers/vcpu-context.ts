@@ -11,7 +11,7 @@ import type { RegisterName, VcpuState } from "./vcpu-state.ts";
 /** Registers that are 32 bits wide in the CPU state. */
 const WORD_REGISTERS: ReadonlySet<RegisterName> = new Set<RegisterName>(["FPCR", "FPSR"]);
 
-/** Registers from which cached translations are made. */
+/** Registers that cached translations depend on. */
 const TRANSLATION_REGISTERS: ReadonlySet<RegisterName> = new Set<RegisterName>([
   "SCTLR_EL1",
   "TCR_EL1",
@@ -43,7 +43,7 @@ export class VcpuContext implements VcpuState {
   // little-endian.
   readonly #doublewords: BigUint64Array;
   readonly #words: Uint32Array;
-  /** As doubles, of which zero is stored most cheaply. */
+  /** As doubles: zero is cheapest to store that way. */
   readonly #doubles: Float64Array;
   readonly #stage2Root: (id: number) => number;
 
@@ -240,8 +240,8 @@ const systemRegisterRt = (esr: number) => esr >>> 5 & 31;
 
 /**
  * `Core.completeRead`: the register of a data abort's syndrome, or of a trapped MRS's, gets
- * `value`. Throws a RangeError when the syndrome names none: whoever emulates an access has looked
- * at ISV before.
+ * `value`. Throws a RangeError when the syndrome names none: callers check ISV before they emulate
+ * an access.
  */
 export function completeRead(vcpu: VcpuState, esr: number, value: bigint): void {
   if (exceptionClass(esr) === ExceptionClass.SystemRegister) {

@@ -1,5 +1,5 @@
 // The Cryptographic Extension's rounds as functions of the core's library: AES by tables, SHA-1 and
-// SHA-256 in words, polynomial products of 64 bits. What is a few vector instructions stands in
+// SHA-256 in words, polynomial products of 64 bits. Operations of a few vector instructions are in
 // `isa/simd-crypto.ts` itself. Arm ARM C7.2, the pseudocode of each instruction, and J1.3 "shared
 // functions" (AESSubBytes, SHA1hash, SHA256hash); FIPS 197, FIPS 180-4.
 

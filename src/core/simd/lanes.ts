@@ -32,7 +32,8 @@ const loadName = (width: Width, signed: boolean) => width === 64 ? "i64.load" : 
 const storeName = (width: Width) => width === 64 ? "i64.store" : `i64.store${width}`;
 
 /**
- * Defines `name` with the width of its result (of its operands where it has no other) after it.
+ * Defines `name` followed by the width of its result, or of its operands where the result has no
+ * other width.
  */
 function define(library: Library, name: string, shape: Shape, lane: Lane): void {
   const { width, signed, resultWidth = width, secondSigned = signed, operands = 2 } = shape;

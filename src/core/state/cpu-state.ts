@@ -1,4 +1,4 @@
-// The hot CPU state: where the running vCPU's state lies in the Wasm memory, at constant
+// The hot CPU state: the layout of the running vCPU's state in the Wasm memory, at constant
 // addresses, so that a register operand of the interpreter is a load with a constant offset.
 // docs/design/decisions.md §9; docs/design/core.md §I6.
 //
@@ -24,7 +24,7 @@ function field(size: number, count = 1): number {
 const word = () => field(4);
 const doubleword = () => field(8);
 
-/** Special slots of `CPU.X`, beside 0 to 30. */
+/** Special slots of `CPU.X`, after 0 to 30. */
 export const Slot = {
   /** Reads of XZR: always zero. */
   Zero: 31,
@@ -41,7 +41,9 @@ export const KEPT_PAGES = 32;
 export const KeptPage = {
   /** i64: its virtual address, */
   Page: 0,
-  /** i64: how far from there an access may begin, or 0 while nothing is kept, */
+  /**
+   * i64: range of distances from there at which an access may begin, or 0 while nothing is kept,
+   */
   Limit: 8,
   /** i32: Wasm address - virtual address. */
   Distance: 16,
@@ -139,7 +141,7 @@ export const CPU = {
   IP: word(),
   /**
    * Address of the decoded instruction at which the budget ends if execution continues in a
-   * straight line: what is left is (END - ip) >> 4. i32.
+   * straight line: the remaining budget is (END - ip) >> 4. i32.
    */
   END: word(),
   /** PC = PC_DELTA + (ip >> 2) in the page in execution. i64. */
@@ -258,7 +260,7 @@ export const xAddress = (index: number): number => CPU.X + 8 * index;
 /** Address of V`index`. */
 export const vAddress = (index: number): number => CPU.VECTOR + 16 * index;
 
-/** Values of `CPU.PENDING`: what a called function asks of the interpreter loop. */
+/** Values of `CPU.PENDING`: the request of a called function to the interpreter loop. */
 export const Pending = {
   None: 0,
   /**

@@ -1,6 +1,5 @@
-// The functions by which the parts of the core's Wasm module meet: who defines them, what they take
-// and return. Each signature is declared here once; `declare` turns it into a function of a
-// `Library`.
+// The functions by which the parts of the core's Wasm module meet: definer, parameters and results.
+// Each signature is declared here once; `declare` turns it into a function of a `Library`.
 //
 // Faults: a function that takes an exception or leaves the core sets `CPU.PENDING` (and `CPU.PC`,
 // `CPU.EXIT_*`) and returns any value; its caller looks at PENDING and does nothing more. Callers
@@ -9,7 +8,7 @@
 import type { Callees, Library } from "../wasm/library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
 
-/** Bits of an access descriptor, beside the size in bytes (1, 2, 4, 8, 16, 64) in its low byte. */
+/** Bits of an access descriptor, above the size in bytes (1, 2, 4, 8, 16, 64) in its low byte. */
 export const Access = {
   SizeMask: 0xff,
   /**
@@ -70,7 +69,7 @@ export const Functions = {
   /** The same for a write, and 0 also where it changes decoded instructions. */
   writableAt: signature(["i64", "i32"], "i32"),
   /**
-   * (va) -> the PC that a branch to `va` leads to: VA[55] in place of a top byte that TCR_EL1.TBI
+   * (va) -> the PC that a branch to `va` leads to: VA[55] replaces a top byte that TCR_EL1.TBI
    * ignores.
    */
   branchTarget: signature(["i64"], "i64"),

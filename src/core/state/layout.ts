@@ -36,7 +36,7 @@ export const AES_TABLES = CRC_TABLES + CRC_TABLES_SIZE;
  * unless it is fused (interpreter/fusion.ts).
  */
 export const FIRST_HANDLERS = 0x28_0000;
-/** Handlers that there is room for. */
+/** Capacity of the handler table. */
 export const MAXIMUM_HANDLERS = 0x4000;
 
 /** Handlers from here on are regions of the translator, each with its own number. */
@@ -65,13 +65,13 @@ export const CONTEXTS: Slots = slots(0x1_0000, 0x20_0000, CONTEXT_STRIDE);
  */
 export const DECODED_OWNERS = 0x20_0000;
 /**
- * i32 for each decoded page: minus the stores that its code page may get before its decoded
- * instructions are given up (`decoded/decoded-pages.ts`).
+ * i32 for each decoded page: minus the number of stores that its code page may get before its
+ * decoded instructions are released (`decoded/decoded-pages.ts`).
  */
 export const DECODED_STORES = 0x30_0000;
 /**
- * Stores beside its instructions that a code page gets before its decoded instructions are given up
- * for the first time, so that it can be write-mapped.
+ * Stores of data that a code page gets before its decoded instructions are released for the first
+ * time, so that it can be write-mapped.
  */
 export const STORES_BEFORE_RELEASE = 0x4000;
 

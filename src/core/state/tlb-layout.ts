@@ -18,8 +18,8 @@ export const Regime = { El0: 0, El1: 1, El1Pan: 2 } as const;
 export const REGIMES = 3;
 const ENTRIES_PER_SET = 2 * TlbSet.Entries + TlbSet.FetchEntries;
 /**
- * One bit for a 2 MiB block, by a hash of the address: so many that pages of other blocks seldom
- * share one.
+ * One bit per 2 MiB block, indexed by a hash of the address; large enough that pages of different
+ * blocks seldom share a bit.
  */
 export const BLOCK_FILTER_BITS = 0x4000;
 
@@ -29,7 +29,7 @@ export const TlbSpace = {
   Sets: 0,
   /** Number of entries in `List`. i32. */
   ListLength: REGIMES * TlbSet.Size,
-  /** `Stage2Table.id` of the translations, 0 while nobody has the space. i32. */
+  /** `Stage2Table.id` of the translations, 0 while the space is free. i32. */
   Stage2Id: REGIMES * TlbSet.Size + 4,
   /**
    * ASID of the non-global translations; `UNKNOWN_ASID` until TTBR0_EL1, TTBR1_EL1 or TCR_EL1 are

@@ -22,14 +22,14 @@ export interface AddressEffects {
   readonly access: Sum & { readonly size: number; readonly count: number; readonly write: boolean } | undefined;
   /**
    * The general registers that the address of its only access is computed from, as in
-   * `RegisterSet`; 0 where there is none such.
+   * `RegisterSet`; 0 where there is none.
    */
   readonly bases: number;
   /** General registers that it writes, by slot; with their new values where these are sums. */
   readonly updates: ReadonlyMap<number, Sum | undefined>;
 }
 
-/** The bytes that a group may span: what lies further apart would often be in two pages. */
+/** Bytes that a group may span: accesses further apart would often be in two pages. */
 const LONGEST_SPAN = 256;
 
 /** Accesses with one compare. */
@@ -167,7 +167,8 @@ export function accessGroups(instructions: readonly Instruction[]): ReadonlyMap<
   let accesses = 0;
   for (const { addresses } of instructions) if (addresses.access) accesses++;
   if (accesses < 2) return NO_GROUPS;
-  // Of each general register: what is the same for all with this base, and the distance from it.
+  // Per general register: the part that all registers with this base share, and the distance from
+  // it.
   const bases = new Int32Array(Slot.Dump + 1), offsets = new Float64Array(Slot.Dump + 1);
   let nextBase = bases.length;
   for (let slot = 0; slot < bases.length; slot++) bases[slot] = slot;

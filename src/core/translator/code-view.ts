@@ -22,7 +22,9 @@ export interface CodeMemory {
 
 /** Pages around one of them; instructions are counted from its first. */
 export class CodeView implements Code {
-  /** Index of the decoded page by pages from the first, but for that; -1 where there is none. */
+  /**
+   * Index of the decoded page by page number, counted from the first page; -1 where there is none.
+   */
   readonly #pages = new Map<number, number>();
 
   /**

@@ -7,7 +7,10 @@
  * reachable.
  */
 export interface ControlFlow {
-  /** Successors that are in the graph. Edges into loops beside their header are not: they leave. */
+  /**
+   * Successors that are in the graph. Edges into a loop other than to its header are not: they
+   * leave the region.
+   */
   readonly successors: readonly (readonly number[])[];
   /** Position of a node in reverse postorder, -1 for nodes that are not reached. */
   readonly position: readonly number[];

@@ -1,5 +1,5 @@
-// Which registers a region keeps in locals where: what may differ from the CPU state, and what has
-// to be in its local. docs/design/core.md §T2 ("precise spill and reload sets").
+// Where a region keeps registers in locals: those that may differ from the CPU state, and those
+// that must be in their locals. docs/design/core.md §T2 ("precise spill and reload sets").
 
 import { add, noRegisters, type RegisterSet, without } from "./register-use.ts";
 
@@ -20,9 +20,7 @@ export interface DataFlow {
   readonly needed: readonly Readonly<RegisterSet>[];
 }
 
-/**
- * Analyzes the blocks of a region; `order` is one in which most come after those that lead to them.
- */
+/** Analyzes the blocks of a region; in `order`, most blocks come after their predecessors. */
 export function dataFlow(blocks: readonly FlowBlock[], order: readonly number[]): DataFlow {
   const dirty = blocks.map(noRegisters), needed = blocks.map(noRegisters);
   for (let changed = true; changed;) {

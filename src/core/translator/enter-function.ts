@@ -1,10 +1,10 @@
-// How one region leads to another: looks an address up as the interpreter does on a branch, and
-// ends in the region whose head is there; where there is none, or the fetch TLB does not know, it
-// comes back, and the interpreter continues. docs/design/core.md §T7 (chaining).
+// Chains one region to another: looks an address up as the interpreter does on a branch, and calls
+// the region whose head is there. Without such a region, or on a fetch TLB miss, it returns, and
+// the interpreter continues. docs/design/core.md §T7.
 //
-// Calls remember what they found (`CPU.CALLED`), each at a place that its instruction gives, which
-// others may have as well: neither regions nor translations change until the interpreter runs, and
-// that forgets all of it before it calls a region.
+// Calls remember the region they found (`CPU.CALLED`), in a slot chosen by the instruction and
+// shared with others. Neither regions nor translations change until the interpreter runs, which
+// clears all slots before it calls a region.
 
 import { PAGE_SIZE } from "../../support/sizes.ts";
 import { FIRST_REGION_SLOT } from "../interpreter/interpreter.ts";

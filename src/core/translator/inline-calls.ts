@@ -1,6 +1,6 @@
-// Functions of the core's library that regions expand where they are called: what takes a few Wasm
+// Functions of the core's library that regions expand inline: those that take a few Wasm
 // instructions in most cases. Floating point calls the function where the computer's result may not
-// be the architecture's (core/fp/arithmetic.ts says when it is).
+// be the architecture's (see core/fp/arithmetic.ts).
 
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
 

@@ -19,8 +19,8 @@ interface Meaning {
   /** It has floating-point arithmetic that is expanded inline. */
   readonly inlinesFloat: boolean;
   /**
-   * What it begins with where that only says when it takes an exception: the region is left there,
-   * before the instruction.
+   * Its first statement, if that only decides whether it takes an exception: the region is left
+   * there, before the instruction.
    */
   readonly guard: Guard | undefined;
   /** It may leave the region before it does anything. */
@@ -33,7 +33,7 @@ interface Meaning {
   readonly branch: Statement & { kind: "branch" | "branchTo" } | undefined;
   /** It writes the link register. */
   readonly isCall: boolean;
-  /** The word's number of the register that an access has as its base, where that may be SP. */
+  /** Number of an access's base register, from the instruction word, where that may be SP. */
   readonly base: ((word: number) => number) | undefined;
 }
 
@@ -103,7 +103,7 @@ function meaningOf(encoding: Encoding): Meaning | undefined {
   };
 }
 
-/** An `if` that does nothing but take an exception. */
+/** An `if` whose only effect is an exception. */
 type Guard = Statement & { kind: "if" };
 
 const mayFault = (s: Statement): boolean => s.kind === "call" && s.faults;

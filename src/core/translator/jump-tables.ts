@@ -1,10 +1,10 @@
-// The targets, inside of a region, of indirect branches by a table of offsets or addresses.
-// The table itself is data of the guest's: so the targets are guessed from the code around, and the
-// region compares the address with them each time. A guess that is wrong costs code.
+// The targets, inside a region, of indirect branches by a table of offsets or addresses. The table
+// is guest data and may change, so targets are guessed from the surrounding code, and the region
+// compares the address with them each time. A wrong guess only costs code size.
 //
-// The branch of a switch leads to what follows it. Threaded code is what compilers make of
-// interpreters with computed gotos and of some switches in loops: each piece ends in a branch of
-// its own by the same table, and leads to those before it as well.
+// The branch of a switch leads to the code after it. Compilers turn interpreters with computed
+// gotos, and some switches in loops, into threaded code: each piece ends in its own branch by the
+// same table, which also leads to pieces before it.
 
 import { type Instruction, translatable } from "./instruction.ts";
 import type { Code } from "./region.ts";
@@ -19,13 +19,13 @@ export interface JumpTargets {
 }
 
 /**
- * Instructions before an indirect branch in which the load from its table is looked for, and before
- * that what makes the table's address.
+ * How many instructions before an indirect branch are searched for the load from its table, and
+ * before that for the computation of the table's address.
  */
 const LOAD_REACH = 8;
 /**
- * Instructions beside an indirect branch in which its targets are looked for, and how many there
- * may be.
+ * How many instructions around an indirect branch are searched for its targets, and how many
+ * targets it may have.
  */
 const REACH = 384;
 const TARGETS = 64;
@@ -50,7 +50,7 @@ export class JumpTables {
     if (known) return known;
     const branches = table === undefined ? [] : this.#branchesBy(table, at);
     if (table === undefined || branches.length < 2) return { targets: this.#pieces(at + 1, at + REACH), table: undefined };
-    // One more after the last: what ends the loop.
+    // One more after the last: the exit of the loop.
     const targets = this.#pieces(this.#startOf(branches[0]), branches[branches.length - 1] + 1);
     const threaded = { targets, table };
     this.#threaded.set(table, threaded);
@@ -75,8 +75,8 @@ export class JumpTables {
   }
 
   /**
-   * What names the table that is loaded from; undefined where its address is made just before, as
-   * other branches do not go by that one.
+   * The expression that names the table; undefined where its address is computed just before, since
+   * other branches do not use that table.
    */
   #tableOf(load: number): number | undefined {
     const { word } = this.#at(load)!, base = generalBit(word >>> 5 & 31);
@@ -108,7 +108,8 @@ export class JumpTables {
   }
 
   /**
-   * What has been executed from one instruction to another and follows code that goes elsewhere.
+   * Pieces between two instructions that have been executed and follow code that branches
+   * elsewhere.
    */
   #pieces(first: number, last: number): number[] {
     const pieces: number[] = [];

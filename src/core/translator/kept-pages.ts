@@ -1,13 +1,13 @@
 // Accesses of innermost loops that walk through memory: the page that such an access used last is
-// kept in the CPU state, and serves without the TLB as long as the access stays in it.
-// Translations do not change while a region runs, so that nothing has to be invalidated: whatever
-// changes one leaves the region first. In locals they would be values of V8's that merge wherever
-// ways meet, which costs more than loads.
+// kept in the CPU state, and serves without the TLB as long as the access stays in it. Translations
+// do not change while a region runs, so that nothing has to be invalidated: whatever changes one
+// leaves the region first. In locals they would be values that V8 merges wherever paths meet, which
+// costs more than loads.
 //
 // The page of the stack is kept for all functions together: calls stay in it.
 //
-// Accesses whose addresses come from memory are as likely to go to another page each time, and are
-// not worth a try.
+// Accesses whose addresses come from memory are likely to go to another page each time, and are not
+// worth it.
 
 import { CPU, KEPT_PAGES, KeptPage, Slot } from "../state/cpu-state.ts";
 import type { GroupMember } from "./access-groups.ts";
@@ -54,7 +54,7 @@ export function accessesThatKeepPages(
   return result;
 }
 
-/** Nodes of each loop that has no other loop in it. */
+/** Nodes of each innermost loop. */
 function innermostLoops({ successors, position, isLoop }: ControlFlow): number[][] {
   const predecessors = successors.map((): number[] => []);
   successors.forEach((list, from) => list.forEach((to) => predecessors[to].push(from)));

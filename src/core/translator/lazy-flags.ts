@@ -1,4 +1,4 @@
-// Flags of a comparison that nobody has looked at yet: translated code keeps its operands instead.
+// Flags of a comparison that have not been read yet: translated code keeps its operands instead.
 // Outside of translated code the flags in the CPU state are always those of the architecture.
 // docs/design/core.md §T2 (lazy flags).
 

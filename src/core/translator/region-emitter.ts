@@ -23,7 +23,7 @@ const FLAG_TYPES = { N: "i64", Z: "i64", V: "i64", C: "i32" } as const;
 
 const SHIFTS = /\.(shl|shr_u|shr_s|rotr)$/;
 
-/** An emitter for an instruction word: what depends on its fields alone becomes constants. */
+/** An emitter for an instruction word: expressions of its fields alone become constants. */
 export class ConstantEmitter extends Emitter {
   constructor($: Builder, at: Surroundings, readonly word: number) {
     super($, at);
@@ -109,9 +109,8 @@ export class StateLocals {
 }
 
 /**
- * Puts what is known of the flags into the CPU state, for a place that several ways lead to, and
- * where a region is left: the operands alone where that is enough, as in most cases nobody will ask
- * for the flags.
+ * Writes the known flags to the CPU state, at a merge point and where a region is left. The
+ * operands alone are written where that is enough, as these flags are rarely read.
  */
 export function settleFlags(f: FunctionBuilder, known: KnownFlags | undefined): void {
   if (!known) return;
@@ -264,7 +263,7 @@ export type LocatedMember = GroupMember & { readonly wasmAddress: number };
 export interface Site {
   /** Emits the way out of the region, at the instruction. */
   leave(flags: KnownFlags | undefined): void;
-  /** Its access, where that is in a group. */
+  /** Its access, if that is in a group. */
   readonly member: LocatedMember | undefined;
   /** Address of what its access, or the group of that, keeps of its page, if it does. */
   readonly kept: number | undefined;
@@ -279,8 +278,8 @@ export class RegionEmitter extends ConstantEmitter {
   #choiceFlags: readonly { readonly flag: Flag; readonly local: number }[] | undefined;
 
   /**
-   * @param flags what the instructions before it know of the flags.
-   * @param index of the instruction.
+   * @param flags known from the instructions before it
+   * @param index of the instruction
    */
   constructor(
     readonly instruction: Instruction,
@@ -528,9 +527,9 @@ export class RegionEmitter extends ConstantEmitter {
   }
 
   /**
-   * What the inline compare does not serve is tried again by a function; what that does not serve
-   * either leaves the region. Each way has the access itself: a Wasm address that may come from
-   * either would have to be extended by an instruction before each use.
+   * An access that misses the inline compare is tried again by a function; if that fails too, the
+   * region is left. Each path contains the access itself: a Wasm address that may come from either
+   * would have to be extended by an instruction before each use.
    */
   protected override access(
     address: Node,
@@ -601,8 +600,8 @@ export class RegionEmitter extends ConstantEmitter {
   }
 
   /**
-   * The same for an aligned access of `bytes` at a distance from SP: what is left of a page that is
-   * kept is counted in sixteens, so that one compare with a constant is enough.
+   * The same for an aligned access of `bytes` at a distance from SP: the rest of a kept page is
+   * counted in units of 16 bytes, so that one compare with a constant is enough.
    */
   #serveFromStack(offset: number, bytes: number, va: number, wasmAddress: number, use: () => void, look: () => void): void {
     const f = this.f, odd = offset & SP_ALIGNMENT - 1;
@@ -624,7 +623,7 @@ export class RegionEmitter extends ConstantEmitter {
 
   /**
    * Keeps the page of an access of `bytes` that its TLB entry serves; not where unaligned accesses
-   * fault, as nobody will ask for that.
+   * fault, as no later access would use it.
    */
   #keepPage(kept: number, va: number, wasmAddress: number, bytes: number, table: number): void {
     const f = this.f;

@@ -1,13 +1,12 @@
 // The Wasm function of a region: (address, left, depth) -> (address, left). It takes the virtual
-// address of its head, how many instructions of the budget are left, and how many calls may still
-// nest; it answers where execution continues, and what is left then. When both are what it was
-// given, nothing was executed. docs/design/core.md §T2 and §T7.
+// address of its head, the remaining budget in instructions, and how many calls may still nest; it
+// returns the address where execution continues, and the budget left then. When both are unchanged,
+// nothing was executed. docs/design/core.md §T2 and §T7.
 //
-// `left` must suffice for the longest way to the next place where it is looked at: where a region
-// is entered, where a loop is entered again, after calls. Otherwise the interpreter continues
-// there, which finds the exact end of the budget. Calls of the guest are calls of Wasm: what comes
-// back is compared with the return address, and anything else is handed on to the caller, with all
-// state in the CPU state.
+// `left` must suffice for the longest path to the next check: at the region's entry, at each loop's
+// back edge, after calls. Otherwise the interpreter continues there, which finds the exact end of
+// the budget. Guest calls are Wasm calls: the address that comes back is compared with the return
+// address; any other is passed on to the caller, with all state in the CPU state.
 
 import { Bytes } from "../../support/bytes.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
@@ -33,7 +32,8 @@ const ADDRESS = 0, LEFT = 1, DEPTH = 2;
 export const ENTER = "enter";
 
 /**
- * A page of the region beside the head's: it must follow on in virtual memory when the region runs.
+ * A page of the region other than the head's: it must follow in virtual memory when the region
+ * runs.
  */
 export interface NeighborPage {
   /** Pages from the head's. */
@@ -83,7 +83,7 @@ function emitFast(f: FunctionBuilder, fast: number): void {
 /** In the offset of a way out, which is a multiple of four: a region there is entered at once. */
 const CHAINS = 1;
 
-/** Bytes of a function beside its body, in most cases. */
+/** Bytes of a function besides its body, in most cases. */
 const MARGIN = 0x400;
 
 /** Holds the code of one body at a time, until it becomes part of its function. */
@@ -337,8 +337,8 @@ class RegionFunction {
     switch (ending.kind) {
       case "jump":
         this.#spend(count);
-        // What follows without a branch is not of the region because the interpreter must execute
-        // it.
+        // The code that follows without a branch is not part of the region because the interpreter
+        // must execute it.
         this.#edge(node, ending.to, dirty, flags, branch !== undefined);
         break;
       case "condition":
@@ -549,7 +549,7 @@ class RegionFunction {
     this.#body.get(this.#base).i64(4 * index).op("i64.add");
   }
 
-  /** Whether somebody may look at flags that were set before a node. */
+  /** Whether flags that were set before a node may be read. */
   #needsFlags(node: number): boolean {
     return this.#flagsNeeded[node] ??= this.#looksAtFlags(node);
   }

@@ -46,7 +46,8 @@ export interface Block {
 /** Code as the translator sees it: pages that follow each other in virtual memory. */
 export interface Code {
   /**
-   * Whether the page of this instruction is known. Regions reach into the pages beside the head's.
+   * Whether the page of this instruction is known. Regions may extend into the pages next to the
+   * head's.
    */
   has(index: number): boolean;
   /** The word of an instruction of a known page. */

@@ -1,5 +1,5 @@
-// Which registers an instruction reads and writes, from its meaning: what a region has to load and
-// to store follows from it.
+// The registers that an instruction reads and writes, from its semantics: a region's loads and
+// stores follow from them.
 
 import type { Bank, Builder, Node, Statement } from "../../isa/builder.ts";
 import { evaluateNumber, staticKey } from "../decoded/operands.ts";
@@ -13,8 +13,8 @@ export interface RegisterSet {
 }
 
 /**
- * What an instruction reads, and what it writes whatever happens. What it writes in part, or
- * perhaps, it reads as well.
+ * Registers that an instruction reads, and those that it always writes. A register that it writes
+ * in part or conditionally counts as read too.
  */
 export interface RegisterUse {
   readonly read: Readonly<RegisterSet>;

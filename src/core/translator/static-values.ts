@@ -1,5 +1,4 @@
-// Values of static expressions for an instruction word; what computes them is made once for each
-// expression.
+// Values of static expressions for an instruction word; the evaluator is made once per expression.
 
 import type { Node } from "../../isa/builder.ts";
 import { evaluateBig, evaluateNumber } from "../decoded/operands.ts";

@@ -36,8 +36,8 @@ export interface Hotness {
   /** Samples of a place that make it hot, whatever its size. */
   readonly samples: number;
   /**
-   * Samples that each instruction of the region costs beside those: what the interpreter has spent
-   * at the place must pay for making it. Nothing by default.
+   * Additional samples per instruction of the region: the time that the interpreter has spent at
+   * the place must pay for translating it. 0 by default.
    */
   readonly price?: number;
   /** How often the interpreter has to land at a place (decoded/landings.ts). */
@@ -68,7 +68,7 @@ interface Heat {
   samples: number;
   /** When the first was taken, in samples of the translator. */
   since: number;
-  /** Instructions of the region, as far as somebody has looked. */
+  /** Instructions of the region, as far as they are known. */
   size: number;
   /** Of `Hotness.landings` each. */
   landings: number;
@@ -99,7 +99,7 @@ const CALLEE_PART = 0.05, SMALL_CALLEE = 24;
 const LANDING_PAYS = 100;
 
 /**
- * Samples after which a place has to have the full price of its region: what gets hot within fewer
+ * Samples after which a place must have the full price of its region: a place that gets hot sooner
  * will most likely be hot for longer.
  */
 const HORIZON = 8000;
@@ -118,16 +118,19 @@ interface Draft {
 const MODULE_SIZE = 16;
 
 /**
- * Bytes of Wasm in regions at most; the computer's code takes some five times that. What is left of
- * regions and bytes when one is used up.
+ * Limit on the bytes of Wasm in regions; the machine code takes about five times that. When regions
+ * or bytes run out, the other is wasted.
  */
 const CODE_BYTES = 0x200_0000;
 const KEPT = 0.75;
 
-/** Samples of a place inside of a region make it hot when there are so many times more. */
+/**
+ * Samples of a place inside an existing region make it hot only when there are this many times
+ * more.
+ */
 const COVERED_FACTOR = 8;
 
-/** Instructions after a sample in which the end of the loop around it is looked for. */
+/** Instructions after a sample that are searched for the end of the loop around it. */
 const LOOP_REACH = 256;
 
 /** The parts of a generated core that the translator uses (core-module.ts). */
@@ -232,14 +235,14 @@ export class Translator {
   }
 
   /**
-   * Whether the time spent at a place pays for a region of so many instructions, if other places
+   * Whether the time spent at a place pays for a region of this many instructions, if other places
    * have to be hotter by `factor`.
    */
   #pays(heat: Heat, instructions: number, factor: number): boolean {
     return heat.samples >= factor * this.#price(instructions, heat.since);
   }
 
-  /** Samples that a region of so many instructions costs where the first was taken at `since`. */
+  /** Samples that a region of this many instructions costs if the first was taken at `since`. */
   #price(instructions: number, since: number): number {
     const { samples, price = 0 } = this.hotness;
     return samples + price * instructions * Math.min(1, (this.#taken - since) / HORIZON);
@@ -279,7 +282,7 @@ export class Translator {
     if (heat.samples++ === 0) heat.since = this.#taken;
     if (!this.#pays(heat, heat.size, factor)) return;
     this.#compile(code, head, false, (instructions) => this.#pays(heat, heat.size = instructions, factor));
-    // No region can begin there: nobody has asked for a price.
+    // No region can begin there: its price was never asked.
     if (!heat.size) heat.samples = 0;
   }
 
@@ -369,7 +372,7 @@ export class Translator {
     return false;
   }
 
-  /** @param pays whether it has been hot enough for so many instructions */
+  /** @param pays whether it has been hot enough for this many instructions */
   #compile(code: CodeView, head: number, ends: boolean, pays: (instructions: number) => boolean): void {
     const start = performance.now();
     const drafts = this.#draft(code, head, ends, pays);
@@ -432,7 +435,7 @@ export class Translator {
     counters.coldMilliseconds += milliseconds;
   }
 
-  /** Takes the oldest regions back where there is no room for `count` more. */
+  /** Drops the oldest regions where there is no room for `count` more. */
   #makeRoom(count: number): void {
     if (this.#live.size + count <= REGION_CAPACITY && this.#liveBytes < CODE_BYTES) return;
     const [regions, bytes] = [this.#live.size * KEPT, this.#liveBytes * KEPT];
@@ -503,7 +506,7 @@ export class Translator {
   }
 }
 
-/** The pages of a region beside that of instruction 0. */
+/** The pages of a region other than that of instruction 0. */
 function neighbors(code: CodeView, blocks: readonly Block[]): NeighborPage[] {
   const offsets = new Set<number>();
   for (const { first, instructions } of blocks) {

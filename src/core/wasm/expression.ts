@@ -256,7 +256,7 @@ export class Code {
     });
   }
 
-  /** Runs the case whose index `value` (an i32) is; none if there is no such case. */
+  /** Runs the case with index `value` (an i32); none if no such case exists. */
   switch(value: Value, cases: readonly (() => void)[]): void {
     this.f.block((done) => {
       const labels = cases.map(() => this.f.openBlock()).reverse();

@@ -1,6 +1,5 @@
 // The functions of the core's Wasm module, by name, so that the parts of the core (decoded
-// instructions, MMU, exceptions, FP helpers, interpreter) can call each other whatever the order in
-// which they are written.
+// instructions, MMU, exceptions, FP helpers, interpreter) can call each other whatever their order.
 
 import { FunctionBuilder, type ValueType, type WasmModule } from "./module.ts";
 

@@ -57,7 +57,7 @@ function plain(value: unknown): unknown {
   return typeof value === "object" && value !== null ? traceFields(value) : value;
 }
 
-/** What a message says, as traces have it. */
+/** The content of a message, as traces have it. */
 export interface MessageContent {
   /** Of a reply: 0 is OK. */
   readonly error: number | undefined;

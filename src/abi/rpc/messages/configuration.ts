@@ -17,7 +17,7 @@ export const VM_CONFIG_IMAGE = request("VM_CONFIG_IMAGE", 0x5600_0009, {
   dt_offset: u64,
   dt_size: u64,
 }, { section: "3.8", errors: ["DENIED", "MSG_INVALID", "VMID_INVALID", "VM_STATE", "MEM_INVALID", "ARGUMENT_INVALID", "NOMEM"] });
-/** What the platform needs to authenticate the image. */
+/** The platform's input for authenticating the image. */
 export const VM_AUTH_IMAGE = request("VM_AUTH_IMAGE", 0x5600_000a, { vmid: u16, parameters: list16({ type: u32, value: u32 }) }, {
   section: "3.8",
   errors: ["DENIED", "MSG_INVALID", "VMID_INVALID", "VM_STATE"],
@@ -30,7 +30,7 @@ export const VM_INIT = request("VM_INIT", 0x5600_000b, { vmid: u16, reserved: mu
 
 /**
  * A register of the boot vCPUs, between VM_INIT and VM_START: sets and indexes are those of
- * `RegisterSet`. The id is also that of VM_SET_CONTEXT, which has no handler: what has another
+ * `RegisterSet`. The id is also that of VM_SET_CONTEXT, which has no handler: a request of another
  * length is answered as an unknown message.
  */
 export const VM_SET_BOOT_CONTEXT = request("VM_SET_BOOT_CONTEXT", 0x5600_0031, {
@@ -59,8 +59,8 @@ export const VM_SET_DEMAND_PAGING = request("VM_SET_DEMAND_PAGING", 0x5600_0033,
 export const AddressRange = { Image: 0, Firmware: 1 } as const;
 
 /**
- * Where the parcel with the image, or the firmware's, lies in the VM; between VM_CONFIG_IMAGE and
- * VM_INIT.
+ * The place of the parcel with the image, or of the firmware's, in the VM; between VM_CONFIG_IMAGE
+ * and VM_INIT.
  */
 export const VM_SET_ADDRESS_LAYOUT = request("VM_SET_ADDRESS_LAYOUT", 0x5600_0034, {
   vmid: u16,

@@ -13,7 +13,7 @@ export const VM_CONSOLE_OPEN = request("VM_CONSOLE_OPEN", 0x5600_0081, target, s
 export const VM_CONSOLE_CLOSE = request("VM_CONSOLE_CLOSE", 0x5600_0082, target, side);
 /** Characters for the other side; lost when that is closed. */
 export const VM_CONSOLE_WRITE = request("VM_CONSOLE_WRITE", 0x5600_0083, { target: u16, data: countedBytes }, side);
-/** Waits for nothing, as nothing is buffered. */
+/** Returns at once, as nothing is buffered. */
 export const VM_CONSOLE_FLUSH = request("VM_CONSOLE_FLUSH", 0x5600_0084, target, side);
 
 /** `from` is the VM for its owner, 0 for the VM itself. */

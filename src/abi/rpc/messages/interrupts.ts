@@ -25,7 +25,7 @@ export const VM_IRQ_RELEASE = request("VM_IRQ_RELEASE", 0x5600_0052, { handle: u
   section: "3.13",
   errors: ["MSG_INVALID", "HANDLE_INVALID", "IN_USE"],
 });
-/** The owner takes an interrupt back that nobody has accepted. */
+/** The owner reclaims an interrupt that was not accepted. */
 export const VM_IRQ_RECLAIM = request("VM_IRQ_RECLAIM", 0x5600_0053, { handle: u32 }, {
   section: "3.13",
   errors: ["MSG_INVALID", "HANDLE_INVALID", "IN_USE", "IRQ_INVALID"],

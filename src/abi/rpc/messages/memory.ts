@@ -28,10 +28,10 @@ export const AcceptFlags = {
 export const ReturnFlags = { Sanitize: 1 } as const;
 /** `flags` of MEM_NOTIFY: exactly one. */
 export const NotifyFlags = { Shared: 1, Released: 2, Accepted: 4, Recall: 8 } as const;
-/** Bit 0 of the flags in the reply to MEM_ACCEPT: regions are left that have no address yet. */
+/** Bit 0 of the flags in the reply to MEM_ACCEPT: some regions have no address yet. */
 export const ACCEPT_INCOMPLETE = 1;
 
-/** Who may do what: `rights` is one of `Access` (X 1, W 2, R 4). */
+/** The rights per VM: `rights` is one of `Access` (X 1, W 2, R 4). */
 const aclEntry = { vmid: u16, rights: u8, reserved: reserved(1) } as const;
 /** A range of addresses, bytes. */
 const sglEntry = { address: u64, size: u64 } as const;

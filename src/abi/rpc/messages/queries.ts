@@ -1,4 +1,4 @@
-// Messages that ask about VMs, and those by which VMs say something about themselves
+// Messages that ask about VMs, and those by which VMs report about themselves
 // (docs/spec/resource-manager.md §3.9, §4.2).
 
 import { bytes, list32, paddedBytes, paddedText, reserved, u16, u32, u8 } from "../layout.ts";
@@ -30,7 +30,7 @@ export const VM_LOOKUP_URI = request("VM_LOOKUP_URI", 0x5600_0011, { text: padde
 export const VM_LOOKUP_GUID = request("VM_LOOKUP_GUID", 0x5600_0012, { guid: bytes(16) }, found);
 /** VMs of this name that the caller may ask about. */
 export const VM_LOOKUP_NAME = request("VM_LOOKUP_NAME", 0x5600_0013, { text: paddedText }, found);
-/** Who owns the caller. */
+/** The owner of the caller. */
 export const VM_GET_OWNER = request("VM_GET_OWNER", 0x5600_0015, {}, { section: "3.9", errors: ["MSG_INVALID"], reply: { vmid: u32 } });
 /** vmid 0 is the caller. */
 export const VM_GET_STATE = request("VM_GET_STATE", 0x5600_0017, vmidOnly, {
@@ -38,7 +38,7 @@ export const VM_GET_STATE = request("VM_GET_STATE", 0x5600_0017, vmidOnly, {
   errors: ["MSG_INVALID", "NORESOURCE", "DENIED"],
   reply: { vm_state: u8, os_state: u8, app_status: u16 },
 });
-/** What a VM that the caller owns said about its crash. */
+/** The crash message of a VM that the caller owns. */
 export const VM_GET_CRASH_MSG = request("VM_GET_CRASH_MSG", 0x5600_0019, vmidOnly, {
   section: "3.9",
   errors: ["MSG_INVALID", "VMID_INVALID"],

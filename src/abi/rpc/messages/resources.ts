@@ -29,8 +29,8 @@ export const ExtentLabel = { GuestPrivate: 0, HostShared: 1, HostPrivate: 2, Gue
 export const VIRQ_INVALID = 0xffff_ffff;
 
 /**
- * One object. `cap` is an id in the caller's cspace; `virq` an INTID of the caller's VIC, 0 where
- * there is none.
+ * One object. `cap` is an id in the caller's cspace; `virq` an INTID of the caller's VIC, 0 for
+ * none.
  */
 export const resourceEntry = {
   type: u8,

@@ -1,4 +1,4 @@
-// What messages say about VMs: states, ids, kinds of authentication and of ends
+// Values in messages about VMs: states, ids, kinds of authentication and of exit
 // (docs/spec/resource-manager.md §4, §6.1).
 
 import { asVmid, type Vmid as AnyVmid } from "../../numbers.ts";

@@ -1,5 +1,5 @@
-// Payloads of requests from what people write: `vmid=0x80`, bytes in hexadecimal, lists as JSON.
-// The layouts say what each field takes.
+// Payloads of requests from typed text: `vmid=0x80`, bytes in hexadecimal, lists as JSON. The
+// layouts define the form of each field.
 
 import type { Fields, Shape, Shapes } from "../layout.ts";
 import type { RpcRequest } from "../message.ts";
@@ -18,7 +18,10 @@ export function requestNames(): string[] {
   return [...RPC_MESSAGES.values()].flatMap((message) => message.kind === "request" ? [message.name] : []);
 }
 
-/** The request of a name or an id. @throws ComposeError */
+/**
+ * The request of a name or an id.
+ * @throws ComposeError
+ */
 export function findRequest(name: string): RpcRequest<Fields, Fields> {
   const wanted = name.toUpperCase();
   const found = [...RPC_MESSAGES.values()].find((message) => message.name === wanted || /^0x/i.test(name) && message.id === Number(name));
@@ -27,14 +30,14 @@ export function findRequest(name: string): RpcRequest<Fields, Fields> {
   throw new UnknownRequestError(`no request ${JSON.stringify(name)}`);
 }
 
-/** What a request's fields are called and take: `vmid u16`. */
+/** Names and types of a request's fields: `vmid u16`. */
 export function fieldNames({ request }: RpcRequest<Fields, Fields>): string[] {
   return written(request.shapes).map(([name, shape]) => `${name} ${shapeName(shape)}`);
 }
 
 /**
- * The payload of a request whose fields have these values as people write them. @throws
- * ComposeError that names the field
+ * The payload of a request with these typed field values.
+ * @throws ComposeError that names the field
  */
 export function composeRequest(message: RpcRequest<Fields, Fields>, given: ReadonlyMap<string, string>): Uint8Array {
   const shapes = written(message.request.shapes);

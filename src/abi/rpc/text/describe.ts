@@ -10,7 +10,7 @@ import { decodeHeader, PacketType, RPC_HEADER_SIZE, RPC_PACKET_SIZE } from "../p
 export interface DescribedField {
   /** Offset in the payload, bytes. */
   readonly offset: number;
-  /** `u32`, `bytes[16]`, `count u16` .. */
+  /** `u32`, `bytes[16]`, `count u16`, … */
   readonly type: string;
   /** `sgl[0].address`. */
   readonly name: string;
@@ -56,7 +56,7 @@ class Walker {
     });
   }
 
-  /** What follows the last field. */
+  /** The bytes after the last field. */
   rest(): void {
     if (this.#at < this.payload.length) this.#take("u8[..]", "(after the last field)", this.payload.length - this.#at);
   }
@@ -124,8 +124,8 @@ class Walker {
 }
 
 /**
- * Fields of a payload by its message's layout; of a reply, behind the error word. One field of
- * bytes when the message is not declared.
+ * Fields of a payload by its message's layout; those of a reply begin after the error word. One
+ * field of bytes when the message is not declared.
  */
 export function describePayload(type: PacketType, id: number, payload: Uint8Array): DescribedField[] {
   const declared = RPC_MESSAGES.get(id);
@@ -162,8 +162,8 @@ export interface DescribedMessage {
 }
 
 /**
- * What one message says as it lies in a queue: its packets one after the other, of which all but
- * the last have 240 bytes.
+ * A message as it lies in a queue: its packets one after the other, of which all but the last have
+ * 240 bytes.
  */
 export function describeMessage(bytes: Uint8Array): DescribedMessage {
   const packets: DescribedPacket[] = [];
