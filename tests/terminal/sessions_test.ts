@@ -192,6 +192,34 @@ Deno.test(":run shows another session, also from an attached screen, and q comes
   }
 });
 
+Deno.test("from :start, other sessions are shown read-only where this one is, in a theme they know, and one that has ended is named", async () => {
+  await using s = await session();
+  const guest = new URL("../../assets/guests/hello.bin", import.meta.url).pathname;
+  const ui = `[ui]\ntheme = "mine"\n[ui.themes.mine]\nbased_on = "dark"\naccent = "#50c0ff"\n`;
+  await Deno.writeTextFile(`${s.folder}/own.toml`, `el2 = 1\n[vm.hello]\nimage = "${guest}"\nmemory = "4MiB"\n${ui}`);
+  assert.equal((await run(s.folder, "up", `${s.folder}/own.toml`, "--name", "own")).code, 0);
+  const attach = shell(s.folder, "attach", "own", "--read-only", "--theme", "mine");
+  await using terminal = await TmuxTerminal.start(`${attach}; echo "left with $?"; exec sleep 1000`, 120, 36);
+  try {
+    await terminal.until(/el2 {2}own [\s\S]*hello from EL1/);
+    await terminal.keys(":start", "Enter");
+    await terminal.until(/Sessions[\s\S]*own[\s\S]* s /);
+    await terminal.keys("s", "Enter");
+    await terminal.until(/el2 {2}s [\s\S]*session s is running; q returns to own/);
+    await terminal.keys("c");
+    await terminal.until(/read-only: cannot type/);
+    await terminal.keys(":start", "Enter");
+    await terminal.until(/Sessions[\s\S]*own/);
+    await run(s.folder, "down", "own");
+    await terminal.keys("s", "Enter");
+    await terminal.until(/el2 {2}s [\s\S]*session own: no session/);
+    await terminal.keys("q");
+    await terminal.until(/session own has ended; list the sessions with el2 ls[\s\S]*left with 3/);
+  } finally {
+    await run(s.folder, "down", "own");
+  }
+});
+
 Deno.test(":run in a foreground session: that goes on behind the other one, and SIGTERM ends both screens at once", async () => {
   const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
   const pid = `${folder}/pid`;

@@ -9,6 +9,7 @@ import { type Look, surroundings, uiOfFile } from "./surroundings.ts";
 import { loadUiState, saveUiState } from "./ui-state-file.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
+import { DEFAULT_UI } from "../../configuration/schema.ts";
 import { SessionHub } from "../../control/hub.ts";
 import { defaultName, NoPlace, sessionFolder, socketPath } from "../../control/places.ts";
 import { connectSession, NoSession, type RemoteSession } from "../../control/remote.ts";
@@ -49,6 +50,7 @@ export async function showOnScreens(
     configuration: options.configuration,
   });
   const server = await listen(hub, name);
+  const guise = { ...options.look, readOnly: options.readOnly };
   try {
     for (let greeting: string | undefined, first = true;; first = false) {
       const here = hub.connect(options.readOnly);
@@ -68,19 +70,20 @@ export async function showOnScreens(
       await nameUnseen(unseen);
       here.close();
       await saveUiState(called, options.configuration, state);
-      const other = elsewhere ? await chooseNext(options.title, options.look ?? {}, entry) : { next: wanted, greeting: undefined };
+      const other = elsewhere ? await chooseNext(options.title, looks, entry) : { next: wanted, greeting: undefined };
       if (elsewhere && other.next === undefined) {
         greeting = other.greeting;
         continue;
       }
       const { next } = other;
-      const ended = over !== undefined || next !== undefined && (await visit(next, options.title, options.look ?? {}, entry)).over;
+      const visited = over === undefined && next !== undefined ? await visit(next, options.title, guise, entry) : undefined;
+      const ended = over !== undefined || visited?.over;
       if (next === undefined || ended) {
         // The screen is gone: what it said last must not be.
         if (end) report(`el2: ${end.message}`);
         return end?.code ?? (ended ? ExitCode.Interrupted : ExitCode.Done);
       }
-      greeting = goesOn(next);
+      greeting = visited?.missed ?? goesOn(next);
     }
   } finally {
     server?.close();
@@ -98,9 +101,15 @@ async function listen(hub: SessionHub, name: string): Promise<SessionServer | un
   }
 }
 
-/** Shows a session that runs elsewhere; leaving leaves it running. */
+/** Shows a session that runs elsewhere; leaving leaves it running. @throws Failure */
 export async function showRemote(session: RemoteSession, look: Look, entry: URL): Promise<number> {
-  return (await showAttached(session, look, entry)).code;
+  surroundings(look, await uiOfFile(session.info.configuration));
+  return (await showAttached(session, { ...look, readOnly: session.readOnly }, entry)).code;
+}
+
+/** The look that one session after the other is shown with, and whether keys may change them. */
+interface Guise extends Look {
+  readonly readOnly?: boolean;
 }
 
 /**
@@ -109,6 +118,8 @@ export async function showRemote(session: RemoteSession, look: Look, entry: URL)
 interface Visit {
   readonly code: number;
   readonly over: boolean;
+  /** Why the session could not be shown. */
+  readonly missed?: string;
 }
 
 /** Where the person has come from, where that was another session that is there to come back to. */
@@ -118,7 +129,7 @@ interface Arrival {
 
 async function showAttached(
   session: RemoteSession,
-  look: Look,
+  guise: Guise,
   entry: URL,
   arrival?: Arrival,
 ): Promise<Visit> {
@@ -126,6 +137,7 @@ async function showAttached(
   const connect = () => connectSession(socketPath(info.name), { readOnly, follow: true });
   let current = session;
   for (let greeting = arrival && `session ${info.name} is running${arrival.from === undefined ? "" : `; q returns to ${arrival.from}`}`;;) {
+    const looks = surroundings(guise, await uiOfFile(info.configuration), "pass");
     const { lost, state, next: wanted, elsewhere, over: by, unseen } = await runTui(current, terminalOfProcess(), {
       title: info.name,
       greeting,
@@ -135,7 +147,7 @@ async function showAttached(
       log: `${sessionFolder()}/${info.name}.log`,
       state: await loadUiState(info.name, info.configuration),
       reconnect: async () => current = await connect(),
-      ...surroundings(look, await uiOfFile(info.configuration)),
+      ...looks,
     }).catch((error) => {
       report(`el2: the screens have failed; ${goesOn(info.name)}`);
       throw error;
@@ -145,17 +157,18 @@ async function showAttached(
     await saveUiState(info.name, info.configuration, state);
     await nameUnseen(unseen);
     current.close();
-    const other = elsewhere && !over ? await chooseNext(info.name, look, entry) : { next: wanted, greeting: undefined };
+    const other = elsewhere && !over ? await chooseNext(info.name, looks, entry) : { next: wanted, greeting: undefined };
     const { next } = other;
     if (lost) {
       report(`el2: lost the connection to ${info.name}; list the sessions with el2 ls`);
       // There is nothing to come back to but where it was come from.
-      return next === undefined || over ? { code: ExitCode.NoSession, over } : await visit(next, arrival?.from, look, entry);
+      return next === undefined || over ? { code: ExitCode.NoSession, over } : await visit(next, arrival?.from, guise, entry);
     }
-    const ended = over || next !== undefined && (await visit(next, info.name, look, entry)).over;
+    const visited = !over && next !== undefined ? await visit(next, info.name, guise, entry) : undefined;
+    const ended = over || visited?.over;
     if (next === undefined && !elsewhere || ended) {
       report(`el2: ${goesOn(info.name)}`);
-      return { code: ended ? ExitCode.Interrupted : ExitCode.Done, over: ended };
+      return { code: ended ? ExitCode.Interrupted : ExitCode.Done, over: ended === true };
     }
     try {
       current = await connect();
@@ -164,17 +177,24 @@ async function showAttached(
       report(`el2: session ${info.name} has ended; list the sessions with el2 ls`);
       return { code: ExitCode.NoSession, over: false };
     }
-    greeting = next === undefined ? other.greeting : goesOn(next);
+    greeting = next === undefined ? other.greeting : visited?.missed ?? goesOn(next);
   }
 }
 
-/** Shows a session that a screen has started; `from` is the session to come back to. */
-async function visit(name: string, from: string | undefined, look: Look, entry: URL): Promise<Visit> {
-  return await showAttached(await sessionOf(name), look, entry, { from });
-}
-
-async function sessionOf(name: string): Promise<RemoteSession> {
-  return await connectSession(socketPath(name), { readOnly: false, follow: true });
+/**
+ * Shows a session that a screen has started or chosen; `from` is the session to come back to. One
+ * that has ended meanwhile is none to show.
+ */
+async function visit(name: string, from: string | undefined, guise: Guise, entry: URL): Promise<Visit> {
+  let session: RemoteSession;
+  try {
+    session = await connectSession(socketPath(name), { readOnly: guise.readOnly === true, follow: true });
+  } catch (error) {
+    if (!(error instanceof NoSession)) throw error;
+    if (from === undefined) report(`el2: session ${name}: ${error.message}`);
+    return { code: ExitCode.NoSession, over: false, missed: `session ${name}: ${error.message}` };
+  }
+  return await showAttached(session, guise, entry, { from });
 }
 
 /**
@@ -203,16 +223,10 @@ function beside(entry: URL, name: string): Pick<TuiOptions, "fork" | "start" | "
 }
 
 /** Shows the start screen, and does what is chosen there; undefined: that has its own exit code. */
-export async function showStart(
-  entry: URL,
-  look: Look & { readonly readOnly?: boolean },
-  run: (args: readonly string[]) => Promise<void>,
-): Promise<number | undefined> {
+export async function showStart(entry: URL, look: Guise, run: (args: readonly string[]) => Promise<void>): Promise<number | undefined> {
   const choice = await runStart(terminalOfProcess(), await startOffers(), surroundings(look));
   if (choice.kind === "leave") return ExitCode.Done;
-  if (choice.kind === "load") {
-    return await showRemote(await sessionOf(await starter(entry)(choice.snapshot, false)), look, entry);
-  }
+  if (choice.kind === "load") return (await visit(await starter(entry)(choice.snapshot, false), undefined, look, entry)).code;
   const options = [
     ...look.theme === undefined ? [] : ["--theme", look.theme],
     ...look.color === false ? ["--no-color"] : [],
@@ -231,8 +245,8 @@ interface Next {
 }
 
 /** The start screen from a session that is shown. */
-async function chooseNext(from: string, look: Look, entry: URL): Promise<Next> {
-  const choice = await runStart(terminalOfProcess(), await startOffers(from), surroundings(look));
+async function chooseNext(from: string, looks: ReturnType<typeof surroundings>, entry: URL): Promise<Next> {
+  const choice = await runStart(terminalOfProcess(), await startOffers(from), looks);
   const same = (greeting?: string): Next => ({ next: undefined, greeting });
   if (choice.kind === "leave") return same();
   if (choice.kind === "replay") return same(`a replay is not a session; show it with el2 replay ${choice.recording} --tui`);
@@ -248,7 +262,8 @@ async function chooseNext(from: string, look: Look, entry: URL): Promise<Next> {
 /** Shows what is wrong with a configuration until it is right, or the person leaves: false. */
 export async function showConfigErrors(file: string, check: () => Promise<readonly string[]>): Promise<boolean> {
   return await runConfigErrors(terminalOfProcess(), {
-    ...surroundings({}),
+    // A theme of the configuration is not known before that is right.
+    ...surroundings({}, DEFAULT_UI, "pass"),
     file,
     check: async () => {
       const errors = await check();

@@ -31,7 +31,8 @@ export interface Look {
 export function checkedUi(file: string, ui: FileUi): FileUi {
   try {
     new Keymap(withPrefix(ui.keys, ui.console_prefix));
-    ownThemes(ui.themes);
+    const own = ownThemes(ui.themes);
+    if (ui.theme !== undefined && !isTheme(ui.theme, own)) throw noTheme(`${file}: [ui] theme = "${ui.theme}"`, ui.theme, own);
     return ui;
   } catch (error) {
     if (error instanceof ThemeError) throw new Failure(`${file}: ${error.message}`);
@@ -57,8 +58,13 @@ export function configurationOf(what: string): string | undefined {
   return what.endsWith(".toml") ? resolve(what) : undefined;
 }
 
-/** What the command line, the configuration and the environment say of the screens. */
-export function surroundings(look: Look, ui: FileUi = DEFAULT_UI): Omit<TuiOptions, "title"> {
+/**
+ * Look and behavior of the screens, by the command line, the configuration and the environment.
+ * @param unknown what becomes of a theme that only another session's configuration has: refused, or
+ *   passed over, where a Failure would end what is running already
+ * @throws Failure
+ */
+export function surroundings(look: Look, ui: FileUi = DEFAULT_UI, unknown: "refuse" | "pass" = "refuse"): Omit<TuiOptions, "title"> {
   const environment = (name: string) => Deno.env.get(name);
   const locale = environment("LC_ALL") || environment("LC_CTYPE") || environment("LANG") || "";
   const themes = ownThemes(ui.themes);
@@ -66,7 +72,7 @@ export function surroundings(look: Look, ui: FileUi = DEFAULT_UI): Omit<TuiOptio
     depth: look.color === false ? "none" : colorDepth(environment),
     links: look.color !== false && showsHyperlinks(environment),
     books: RULE_BOOKS,
-    theme: themeOf(look, ui, themes),
+    theme: themeOf(look, ui, themes, unknown),
     themes,
     bright: brightByEnvironment(environment("COLORFGBG")),
     ask: canBeAsked(environment("TERM")),
@@ -84,13 +90,21 @@ export function surroundings(look: Look, ui: FileUi = DEFAULT_UI): Omit<TuiOptio
   };
 }
 
-/** Name of the theme that somebody asks for; undefined: by the terminal's background. */
-function themeOf(look: Look, ui: FileUi, own: readonly Theme[]): string | undefined {
+const isTheme = (name: string, own: readonly Theme[]) => name === "auto" || findTheme(name, own) !== undefined;
+
+function noTheme(where: string, name: string, own: readonly Theme[]): Failure {
+  const known = ["auto", ...THEME_NAMES, ...own.map((theme) => theme.name)];
+  return new Failure(`${where}: no such theme${didYouMean(name, known, `there are ${known.join(", ")}`)}`);
+}
+
+/** Name of the theme that is asked for; undefined: by the terminal's background. */
+function themeOf(look: Look, ui: FileUi, own: readonly Theme[], unknown: "refuse" | "pass"): string | undefined {
   const variable = Deno.env.get("EL2_THEME") || undefined;
-  const name = look.theme ?? variable ?? ui.theme ?? "auto";
-  if (name === "auto") return undefined;
-  if (findTheme(name, own)) return name;
-  const known = [...THEME_NAMES, ...own.map((theme) => theme.name)];
-  const where = look.theme === undefined ? `EL2_THEME=${name}` : `--theme ${name}`;
-  throw new Failure(`${where}: no such theme${didYouMean(name, known, `there are auto, ${known.join(", ")}`)}`);
+  const wishes = [[`--theme ${look.theme}`, look.theme], [`EL2_THEME=${variable}`, variable], ["[ui] theme", ui.theme]] as const;
+  for (const [where, name] of wishes) {
+    if (name === undefined) continue;
+    if (isTheme(name, own)) return name === "auto" ? undefined : name;
+    if (unknown === "refuse") throw noTheme(where, name, own);
+  }
+  return undefined;
 }

@@ -56,9 +56,19 @@ Deno.test("a theme that is not known, and one that cannot be read, are refused b
     assert.match(error.message, /^--theme mime: no such theme.*; there are auto, terminal, dark/);
     return true;
   });
+  assert.throws(
+    () => checkedUi("phone.toml", { ...DEFAULT_UI, theme: "mime" }),
+    /^Error: phone\.toml: \[ui\] theme = "mime": no such theme/,
+  );
   const themes = { mine: { based_on: "dark", dim: "#404040" } } as const;
   assert.throws(() => checkedUi("phone.toml", { ...DEFAULT_UI, themes }), /^Error: phone\.toml: \[ui\.themes\.mine\]: dim on /);
   await Promise.resolve();
+});
+
+Deno.test("beside a running session a theme that only another configuration has is passed over", () => {
+  assert.throws(() => surroundings({ theme: "mine" }), Failure);
+  assert.equal(surroundings({ theme: "mine" }, DEFAULT_UI, "pass").theme, undefined);
+  assert.equal(surroundings({ theme: "mine" }, { ...DEFAULT_UI, theme: "nord" }, "pass").theme, "nord");
 });
 
 Deno.test("the state of screens is kept by session and configuration, never taken from another folder's", async () => {
