@@ -128,12 +128,11 @@ export function createRootVm(
   const device_me_capid = cap(devices.all);
   const uart_me_capid = cap(devices.uart);
 
-  cspace.retain();
-  vcpu.cspace = cspace;
+  vcpu.attachCspace(cspace);
   expectOk(addressSpace.attachThread(vcpu), "addrspace_attach_thread");
   vcpu.attachVic(vic, 0);
-  vcpu.settings.options = VcpuOption.Critical;
-  vcpu.settings.affinity = BOOT_CPU;
+  vcpu.settings.setOptions(VcpuOption.Critical);
+  vcpu.settings.setAffinity(BOOT_CPU);
   expectOk(vcpu.activate(), "activation of the root vCPU");
   attachFrame(addressSpace, vic, 0, 0n, GICD_BASE, GICD_SIZE);
   attachFrame(addressSpace, vic, 1, VdeviceFlags.LastValid | VdeviceFlags.Last, GICR_BASE, GICR_STRIDE);

@@ -2,7 +2,7 @@
 // (docs/design/workstation.md §4).
 
 import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
-import { Block } from "../hypervisor/scheduling/vcpu.ts";
+import { Block } from "../hypervisor/scheduling/vcpu-life.ts";
 import type { VcpuWord } from "../protocol/protocol.ts";
 
 /** VMIDs that always mean the same VM. */

@@ -1,7 +1,8 @@
 // The verdict on each VM: what it does or waits for, and whether that can go on. Each verdict has
 // its evidence and the command to ask next. What looks healthy gets no other word than that.
 
-import { Block, type Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import { Block } from "../hypervisor/scheduling/vcpu-life.ts";
 import type { RowOf } from "../queries/table.ts";
 import type { DIAGNOSES, IRQS, VMS } from "../queries/tables.ts";
 import { isHealthy } from "../queries/verdicts.ts";

@@ -1,7 +1,8 @@
 // Rows about vCPUs: what each does, waits for, and its registers.
 
 import { Icc, Intid } from "../hypervisor/gic/gic-registers.ts";
-import { Block, type Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import { Block } from "../hypervisor/scheduling/vcpu-life.ts";
 import { TimerPpi } from "../hypervisor/scheduling/timer.ts";
 import { Irq } from "../hypervisor/gic/irq-bank.ts";
 import { REGISTER_NAMES, V_REGISTERS, X_REGISTERS } from "../core/interface.ts";

@@ -1,7 +1,8 @@
 // Verdicts on vCPUs that do not sleep: a loop that leads nowhere, a turn that does not come, a VMM
 // that does not answer.
 
-import { Block, type Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import { Block } from "../hypervisor/scheduling/vcpu-life.ts";
 import { exceptionClass } from "../core/architecture/exceptions.ts";
 import { X_REGISTERS } from "../core/interface.ts";
 import { countText, durationText } from "../queries/format.ts";

@@ -208,15 +208,14 @@ export class ScriptedVm {
 
   #createVcpu(script: Script, index: number, options: VmOptions): Vcpu {
     const vcpu = this.owner.create(Vcpu);
-    this.cspace.retain();
-    vcpu.cspace = this.cspace;
+    vcpu.attachCspace(this.cspace);
     assert.equal(this.addressSpace.attachThread(vcpu), ErrorCode.OK);
     vcpu.attachVic(this.vic, index);
     if (this.group) vcpu.attachVpmGroup(this.group, index);
-    vcpu.settings.options = options.options ?? 0n;
-    vcpu.settings.priority = options.priority ?? vcpu.settings.priority;
-    vcpu.settings.timeslice = options.timeslice ?? vcpu.settings.timeslice;
-    vcpu.settings.affinity = options.affinity ? options.affinity(index) : index;
+    vcpu.settings.setOptions(options.options ?? 0n);
+    vcpu.settings.setPriority(options.priority ?? vcpu.settings.priority);
+    vcpu.settings.setTimeslice(options.timeslice ?? vcpu.settings.timeslice);
+    vcpu.settings.setAffinity(options.affinity ? options.affinity(index) : index);
     this.state(vcpu).script = script;
     assert.equal(vcpu.activate(), ErrorCode.OK);
     // What a guest's GIC driver does, and its interrupt is SPI 40.

@@ -17,9 +17,7 @@ export const calls: readonly HypercallDefinition[] = [
   hypercall("cspace_attach_thread", {
     caps: { thread: configurable("thread"), cspace: active("cspace", CspaceRight.Attach) },
     handler(_call, { cspace, thread }) {
-      cspace.retain();
-      thread.cspace?.release();
-      thread.cspace = cspace;
+      thread.attachCspace(cspace);
       return ErrorCode.OK;
     },
   }),

@@ -180,7 +180,7 @@ function systemOff(vcpu: Vcpu, group: VpmGroup): typeof DEFERRED {
 function systemReset(vcpu: Vcpu, group: VpmGroup, reset: SystemReset): typeof DEFERRED {
   if (vcpu.isCritical) vcpu.services.end({ kind: "system-reset", vcpu: vcpu.name });
   else {
-    vcpu.systemReset = reset;
+    vcpu.askForReset(reset);
     endSystem(vcpu, group);
   }
   return DEFERRED;

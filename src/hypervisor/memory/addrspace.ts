@@ -144,8 +144,7 @@ export class AddressSpace extends HypervisorObject {
     }
     this.retain();
     this.threads++;
-    vcpu.addressSpace?.detachThread();
-    vcpu.addressSpace = this;
+    vcpu.attachAddressSpace(this);
     return ErrorCode.OK;
   }
 

@@ -88,7 +88,7 @@ export class Execution implements ExitHandler {
     do {
       this.#runOnce(cpu, vcpu, floor, watched ? undefined : this);
     } while (this.#goesOn() && debug === undefined && checker === undefined);
-    vcpu.usage.instructions += this.retired - before;
+    vcpu.usage.addInstructions(this.retired - before);
   }
 
   /** An exit in the middle of a run of the core. */
@@ -97,7 +97,7 @@ export class Execution implements ExitHandler {
     const { retired } = exit;
     this.retired += retired;
     cpu.position += retired + EXIT_COST;
-    vcpu.usage.exits++;
+    vcpu.usage.addExit();
     this.steps++;
     this.#handleExit(vcpu, exit);
     return this.#goesOn() ? Math.ceil(this.#limit - cpu.position) : 0;
@@ -131,7 +131,7 @@ export class Execution implements ExitHandler {
       machine.suspend();
     }
     if (reason !== ExitReason.Budget && reason !== ExitReason.Breakpoint && reason !== ExitReason.Watchpoint) {
-      vcpu.usage.exits++;
+      vcpu.usage.addExit();
       this.steps++;
       if (reason === ExitReason.Trap || reason === ExitReason.Bus) cpu.position += EXIT_COST;
       this.#handleExit(vcpu, exit);

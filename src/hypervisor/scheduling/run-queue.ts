@@ -15,7 +15,7 @@ export class RunQueue {
     const queue = this.#queues[vcpu.rank];
     if (where === "head") queue.unshift(vcpu);
     else queue.push(vcpu);
-    vcpu.turn.queued = true;
+    vcpu.turn.enterQueue();
     this.#size++;
   }
 
@@ -23,7 +23,7 @@ export class RunQueue {
   remove(vcpu: Vcpu): void {
     const queue = this.#queues[vcpu.rank];
     queue.splice(queue.indexOf(vcpu), 1);
-    vcpu.turn.queued = false;
+    vcpu.turn.leaveQueue();
     this.#size--;
   }
 

@@ -7,7 +7,8 @@ import type { PhysicalCpu } from "../../machine/el2.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import { Execution, type ExecutionServices, EXIT_COST } from "./execution.ts";
 import { RunQueue } from "./run-queue.ts";
-import { Block, type Vcpu } from "./vcpu.ts";
+import type { Vcpu } from "./vcpu.ts";
+import { Block } from "./vcpu-life.ts";
 import { runState } from "./vcpu-run.ts";
 import type { VcpuProgram, VcpuScheduler } from "./vcpu-services.ts";
 
@@ -88,7 +89,7 @@ export class Scheduler implements VcpuScheduler {
     if (!vcpu.isRunnable || vcpu.turn.queued || vcpu.turn.donor?.turn.insideRun || vcpu.settings.affinity === CPU_INVALID) return;
     const cpu = this.#cpus[vcpu.settings.affinity];
     if (cpu.current === vcpu) return;
-    vcpu.turn.sliceLeft = vcpu.settings.timeslice;
+    vcpu.turn.renew(vcpu.settings.timeslice);
     cpu.queue.add(vcpu, "tail");
   }
 
@@ -105,7 +106,7 @@ export class Scheduler implements VcpuScheduler {
     this.disturb();
     this.#dequeue(vcpu);
     this.deadlineChanged(vcpu);
-    vcpu.settings.affinity = affinity;
+    vcpu.settings.setAffinity(affinity);
     this.deadlineChanged(vcpu);
     if (vcpu.state === "active") this.ready(vcpu);
   }
@@ -132,7 +133,7 @@ export class Scheduler implements VcpuScheduler {
    */
   yield(caller: Vcpu): void {
     this.disturb();
-    caller.turn.sliceLeft = 0;
+    caller.turn.renew(0);
   }
 
   /** scheduler_yield to a thread. */
@@ -227,7 +228,7 @@ export class Scheduler implements VcpuScheduler {
       if (target.life === "killed") this.#exit(state, target);
       else this.#execute(cpu, until, thread, target);
       // Waiting for another CPU takes the rest of the turn, and is paid with the slice.
-      if (this.#turnOver) thread.turn.sliceLeft -= until - cpu.position;
+      if (this.#turnOver) thread.turn.spend(until - cpu.position);
     }
   }
 
@@ -265,7 +266,7 @@ export class Scheduler implements VcpuScheduler {
 
   /** A slice is over, and with it what is lent from it. */
   #renewSlice(vcpu: Vcpu): void {
-    vcpu.turn.sliceLeft = vcpu.settings.timeslice;
+    vcpu.turn.renew(vcpu.settings.timeslice);
     if (vcpu.turn.yieldTo) this.#endYield(vcpu, vcpu.turn.yieldTo);
   }
 
@@ -297,10 +298,9 @@ export class Scheduler implements VcpuScheduler {
     this.services.trace.actor = undefined;
     this.services.checker?.verifyAfter(() => `a run of ${this.services.names.vcpu(target)}`);
     const spent = cpu.position - start;
-    target.usage.time += spent;
-    target.usage.ranUntil = cpu.position;
-    target.turn.sliceLeft -= spent;
-    if (target !== thread) thread.turn.sliceLeft -= spent;
+    target.usage.addTime(spent, cpu.position);
+    target.turn.spend(spent);
+    if (target !== thread) thread.turn.spend(spent);
     this.#updateTimers(cpu);
   }
 
@@ -350,7 +350,7 @@ export class Scheduler implements VcpuScheduler {
     }
     this.execution.steps++;
     cpu.position += Math.max(native.step(), EXIT_COST);
-    vcpu.usage.exits++;
+    vcpu.usage.addExit();
     if (vcpu.native === native) vcpu.timers.reload(this.services.now);
   }
 
@@ -358,19 +358,15 @@ export class Scheduler implements VcpuScheduler {
     this.disturb();
     target.retain();
     this.services.checker?.touch(caller);
-    target.turn.donor = caller;
-    target.turn.sliceLeft = target.settings.timeslice;
-    caller.turn.yieldTo = target;
-    caller.turn.insideRun = insideRun;
+    target.turn.moveTo(caller, target.settings.timeslice);
+    caller.turn.lend(target, insideRun);
   }
 
   #endYield(caller: Vcpu, target: Vcpu): void {
     this.services.checker?.touch(caller);
-    caller.turn.yieldTo = undefined;
-    target.turn.donor = undefined;
-    target.turn.sliceLeft = target.settings.timeslice;
-    if (caller.turn.insideRun) {
-      caller.turn.insideRun = false;
+    const insideRun = caller.turn.takeBack();
+    target.turn.moveTo(undefined, target.settings.timeslice);
+    if (insideRun) {
       const results = runState(target);
       target.block(Block.Run);
       if (caller.isDead) caller.trace.abandonCall();

@@ -8,7 +8,8 @@ import { active, anyState, configurable } from "../capabilities/capability-rules
 import { creation } from "../capabilities/hypercall-create.ts";
 import { type Call, DEFERRED, hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
 import type { Vic } from "../gic/vic.ts";
-import { Block, Vcpu } from "./vcpu.ts";
+import { Vcpu } from "./vcpu.ts";
+import { Block } from "./vcpu-life.ts";
 
 const KNOWN_OPTIONS = Object.values(VcpuOption).reduce((mask, bit) => mask | bit, 0n);
 /** Priority 63 is the hypervisor's own. */
@@ -90,7 +91,7 @@ export const calls: readonly HypercallDefinition[] = [
       vcpu_options & ~KNOWN_OPTIONS ? call.refuse(ErrorCode.ARGUMENT_INVALID, "unknown options", { vcpu_options }) : ErrorCode.OK,
     caps: { cap: configurable("thread") },
     handler(_call, { cap, vcpu_options }) {
-      cap.settings.options = vcpu_options;
+      cap.settings.setOptions(vcpu_options);
       return ErrorCode.OK;
     },
   }),
@@ -121,7 +122,7 @@ export const calls: readonly HypercallDefinition[] = [
     handler(call, { cap, priority }) {
       if (priority > HIGHEST_PRIORITY) return call.refuse(ErrorCode.DENIED, "priorities of vCPUs are 0 to 62", { priority });
       if (cap.state !== "init") return call.refuse(ErrorCode.OBJECT_STATE, "the vCPU is no longer configurable", { target: cap.name });
-      cap.settings.priority = priority;
+      cap.settings.setPriority(priority);
       return ErrorCode.OK;
     },
   }),
@@ -132,7 +133,7 @@ export const calls: readonly HypercallDefinition[] = [
         return call.refuse(ErrorCode.ARGUMENT_INVALID, "timeslices are 100 us to 100 ms", { timeslice });
       }
       if (cap.state !== "init") return call.refuse(ErrorCode.OBJECT_STATE, "the vCPU is no longer configurable", { target: cap.name });
-      cap.settings.timeslice = Number(timeslice);
+      cap.settings.setTimeslice(Number(timeslice));
       return ErrorCode.OK;
     },
   }),

@@ -8,7 +8,8 @@ import { AbortSyndrome } from "../../core/architecture/exceptions.ts";
 import { active } from "../capabilities/capability-rules.ts";
 import { type Call, DEFERRED, hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
 import { takeExternalAbort } from "./external-abort.ts";
-import { Block, type Vcpu, type VmmioAccess } from "./vcpu.ts";
+import type { Vcpu } from "./vcpu.ts";
+import { Block, type VmmioAccess } from "./vcpu-life.ts";
 import { runState } from "./vcpu-run.ts";
 import type { RunState } from "./vcpu-services.ts";
 
@@ -24,8 +25,7 @@ function resume(vcpu: Vcpu, access: VmmioAccess, value: bigint, action: bigint):
     if (access.write) core.skip(vcpu.registers);
     else completeLoad(vcpu, access, value);
   }
-  vcpu.vmmio = undefined;
-  vcpu.unblock(Block.Vmmio);
+  vcpu.vmmAnswered();
 }
 
 /**

@@ -1,7 +1,8 @@
 // The state of a vCPU as vcpu_run reports it (docs/spec/hypervisor.md §5.4).
 
 import { VcpuRunState, WakeupFrom, WATCHDOG_BITE } from "../../abi/words.ts";
-import { Block, type Vcpu } from "./vcpu.ts";
+import type { Vcpu } from "./vcpu.ts";
+import { Block } from "./vcpu-life.ts";
 import type { RunState } from "./vcpu-services.ts";
 
 /** state_data_0 of a PSCI system reset. */

@@ -10,19 +10,55 @@ export const DEFAULT_TIMESLICE = 5_000_000;
 
 /** The settings of one vCPU. */
 export class VcpuSettings {
+  #options = 0n;
+  #priority = DEFAULT_PRIORITY;
+  #timeslice = DEFAULT_TIMESLICE;
+  #affinity: number = CPU_INVALID;
+
   /** Bits of `VcpuOption`. */
-  options = 0n;
-  priority = DEFAULT_PRIORITY;
+  get options(): bigint {
+    return this.#options;
+  }
+
+  get priority(): number {
+    return this.#priority;
+  }
+
   /** ns. */
-  timeslice = DEFAULT_TIMESLICE;
+  get timeslice(): number {
+    return this.#timeslice;
+  }
+
   /** Index of its physical CPU, or CPU_INVALID. */
-  affinity: number = CPU_INVALID;
+  get affinity(): number {
+    return this.#affinity;
+  }
+
+  /** While in state INIT. @param options bits of `VcpuOption` */
+  setOptions(options: bigint): void {
+    this.#options = options;
+  }
+
+  /** While in state INIT, so in no run queue. */
+  setPriority(priority: number): void {
+    this.#priority = priority;
+  }
+
+  /** While in state INIT. @param timeslice ns */
+  setTimeslice(timeslice: number): void {
+    this.#timeslice = timeslice;
+  }
+
+  /** Of an active vCPU, only the scheduler sets it (`Scheduler.migrate`). */
+  setAffinity(affinity: number): void {
+    this.#affinity = affinity;
+  }
 
   /** Saved or loaded. */
   archive(archive: Archive): void {
-    this.options = archive.word("options", this.options);
-    this.priority = archive.integer("priority", this.priority, 0, PRIORITY_END - 1);
-    this.timeslice = archive.integer("timeslice", this.timeslice, 1);
-    this.affinity = archive.integer("affinity", this.affinity, 0, CPU_INVALID);
+    this.#options = archive.word("options", this.#options);
+    this.#priority = archive.integer("priority", this.#priority, 0, PRIORITY_END - 1);
+    this.#timeslice = archive.integer("timeslice", this.#timeslice, 1);
+    this.#affinity = archive.integer("affinity", this.#affinity, 0, CPU_INVALID);
   }
 }

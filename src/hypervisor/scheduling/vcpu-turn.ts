@@ -1,5 +1,5 @@
 // What the scheduler notes of a vCPU: its slice, its place in the queue, and who runs in whose
-// place (docs/spec/hypervisor.md §5.1 to §5.5).
+// place (docs/spec/hypervisor.md §5.1 to §5.5). Only the scheduler and its run queues change it.
 
 import type { ObjectArchive } from "../archive/archive.ts";
 import type { ObjectOf } from "../capabilities/object-types.ts";
@@ -9,22 +9,81 @@ type Vcpu = ObjectOf<"thread">;
 
 /** The turn of one vCPU. */
 export class VcpuTurn {
+  #sliceLeft = DEFAULT_TIMESLICE;
+  #queued = false;
+  #yieldTo: Vcpu | undefined;
+  #donor: Vcpu | undefined;
+  #insideRun = false;
+
   /** What is left of its timeslice, ns. */
-  sliceLeft = DEFAULT_TIMESLICE;
+  get sliceLeft(): number {
+    return this.#sliceLeft;
+  }
+
   /** Whether it waits in a run queue. */
-  queued = false;
-  /** The vCPU that runs in its place (directed yield, vcpu_run), and whose place it runs in. */
-  yieldTo: Vcpu | undefined;
-  donor: Vcpu | undefined;
+  get queued(): boolean {
+    return this.#queued;
+  }
+
+  /** The vCPU that runs in its place (directed yield, vcpu_run). */
+  get yieldTo(): Vcpu | undefined {
+    return this.#yieldTo;
+  }
+
+  /** The vCPU whose place it runs in. */
+  get donor(): Vcpu | undefined {
+    return this.#donor;
+  }
+
   /** Whether the yield in progress is a vcpu_run, which has results. */
-  insideRun = false;
+  get insideRun(): boolean {
+    return this.#insideRun;
+  }
+
+  /** Its slice begins, of `timeslice` ns. */
+  renew(timeslice: number): void {
+    this.#sliceLeft = timeslice;
+  }
+
+  /** It has run, or held its CPU, for `time` ns. */
+  spend(time: number): void {
+    this.#sliceLeft -= time;
+  }
+
+  enterQueue(): void {
+    this.#queued = true;
+  }
+
+  leaveQueue(): void {
+    this.#queued = false;
+  }
+
+  /** `target` runs in its place from now on. */
+  lend(target: Vcpu, insideRun: boolean): void {
+    this.#yieldTo = target;
+    this.#insideRun = insideRun;
+  }
+
+  /** Nobody runs in its place any more. Gives whether it was inside vcpu_run. */
+  takeBack(): boolean {
+    const { insideRun } = this;
+    this.#yieldTo = undefined;
+    this.#insideRun = false;
+    return insideRun;
+  }
+
+  /** From now on it runs in the place of `donor`, or in its own; its slice is `timeslice` ns. */
+  moveTo(donor: Vcpu | undefined, timeslice: number): void {
+    this.#donor = donor;
+    this.#sliceLeft = timeslice;
+  }
 
   /** Saved or loaded. */
   archive(archive: ObjectArchive): void {
-    this.sliceLeft = archive.float("sliceLeft", this.sliceLeft);
-    this.queued = archive.bool("queued", this.queued);
-    this.yieldTo = archive.objectOrNone("yieldTo", this.yieldTo, "thread");
-    this.donor = archive.objectOrNone("donor", this.donor, "thread");
-    this.insideRun = archive.bool("insideRun", this.insideRun);
+    this.#sliceLeft = archive.float("sliceLeft", this.#sliceLeft);
+    this.#queued = archive.bool("queued", this.#queued);
+    this.#yieldTo = archive.objectOrNone("yieldTo", this.#yieldTo, "thread");
+    this.#donor = archive.objectOrNone("donor", this.#donor, "thread");
+    this.#insideRun = archive.bool("insideRun", this.#insideRun);
   }
 }

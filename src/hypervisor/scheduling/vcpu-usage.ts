@@ -1,27 +1,58 @@
-// What a vCPU has used of its physical CPUs.
+// What a vCPU has used of its physical CPUs. Only what runs vCPUs counts.
 
 import type { Archive } from "../../machine/archive.ts";
 import { DOUBLE } from "../../machine/clock.ts";
 
 /** The counts of one vCPU. */
 export class VcpuUsage {
-  /** Instructions that it has retired, and virtual time (ns) that it has run. */
-  instructions = DOUBLE;
-  time = DOUBLE;
-  /** Virtual time (ns) at which it ran last. */
-  ranUntil = DOUBLE;
-  /** Exits to the hypervisor. */
-  exits = 0;
+  #instructions = DOUBLE;
+  #time = DOUBLE;
+  #ranUntil = DOUBLE;
+  #exits = 0;
 
   constructor() {
-    this.instructions = this.time = this.ranUntil = 0;
+    this.#instructions = this.#time = this.#ranUntil = 0;
+  }
+
+  /** Instructions that it has retired. */
+  get instructions(): number {
+    return this.#instructions;
+  }
+
+  /** Virtual time (ns) that it has run. */
+  get time(): number {
+    return this.#time;
+  }
+
+  /** Virtual time (ns) at which it ran last. */
+  get ranUntil(): number {
+    return this.#ranUntil;
+  }
+
+  /** Exits to the hypervisor. */
+  get exits(): number {
+    return this.#exits;
+  }
+
+  addInstructions(count: number): void {
+    this.#instructions += count;
+  }
+
+  addExit(): void {
+    this.#exits++;
+  }
+
+  /** It ran for `time` ns, up to the virtual time `until` (ns). */
+  addTime(time: number, until: number): void {
+    this.#time += time;
+    this.#ranUntil = until;
   }
 
   /** Saved or loaded. */
   archive(archive: Archive): void {
-    this.instructions = archive.integer("instructions", this.instructions);
-    this.time = archive.float("time", this.time);
-    this.ranUntil = archive.float("ranUntil", this.ranUntil);
-    this.exits = archive.integer("exits", this.exits);
+    this.#instructions = archive.integer("instructions", this.#instructions);
+    this.#time = archive.float("time", this.#time);
+    this.#ranUntil = archive.float("ranUntil", this.#ranUntil);
+    this.#exits = archive.integer("exits", this.#exits);
   }
 }

@@ -1,12 +1,13 @@
-// vCPUs, the one kind of thread: life, power, reasons to be blocked, attachments
-// (docs/spec/hypervisor.md §3.6, 4.9, §5.2, §5.5, §5.6). Hypercalls on them are in vcpu-calls.ts
-// and vcpu-run.ts, their scheduling is in scheduler.ts.
+// vCPUs, the one kind of thread: what follows from power, interrupts, faults, calls and the end
+// (docs/spec/hypervisor.md §3.6, §4.9, §5.2, §5.5, §5.6). Their state is in vcpu-life.ts,
+// vcpu-attachments.ts, vcpu-settings.ts, vcpu-turn.ts and vcpu-usage.ts, each changed by its owner
+// alone; hypercalls on them are in vcpu-calls.ts and vcpu-run-calls.ts, their scheduling in
+// scheduler.ts.
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { CPU_INVALID, VcpuOption } from "../../abi/words.ts";
 import { Pstate, Sctlr } from "../../core/architecture/exceptions.ts";
 import type { Translation, VcpuState } from "../../core/interface.ts";
-import { MAX_CPUS } from "../../machine/memory-map.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import { archiveRegisters } from "../archive/registers-archive.ts";
 import type { Cspace } from "../capabilities/cspace.ts";
@@ -19,6 +20,8 @@ import { EntropyBudget } from "../random/entropy-budget.ts";
 import type { VcpuTrace } from "../trace/trace-hub.ts";
 import { DEEPEST_POWER_STATE, type SystemReset } from "./power-state.ts";
 import { TimerPpi, VcpuTimers } from "./timer.ts";
+import { VcpuAttachments } from "./vcpu-attachments.ts";
+import { Block, type Life, type ResumePoint, VcpuLife, type VmmioAccess } from "./vcpu-life.ts";
 import type { Entrance, VcpuProgram, VcpuServices } from "./vcpu-services.ts";
 import { PRIORITY_END, VcpuSettings } from "./vcpu-settings.ts";
 import { VcpuTurn } from "./vcpu-turn.ts";
@@ -32,59 +35,6 @@ declare module "../capabilities/object-types.ts" {
   }
   interface EveryService extends VcpuServices {}
 }
-
-/** Why a vCPU does not run, one bit each. None set: it is runnable. */
-export const Block = {
-  /** Not activated yet, or exited. */
-  Lifecycle: 1,
-  /** Powered off. */
-  Off: 2,
-  /** PSCI suspend, or WFI of a vCPU without a VPM group. */
-  Suspend: 4,
-  /** WFI. */
-  Wfi: 8,
-  /** Proxy-scheduled, and not inside vcpu_run. */
-  Run: 32,
-  /** A device access waits for the VMM. */
-  Vmmio: 64,
-  /** It has a fault that it cannot take as an exception: it never runs again. */
-  Fault: 128,
-} as const;
-
-const BLOCK_TEXTS: readonly [bit: number, text: string][] = [
-  [Block.Lifecycle, "its activation"],
-  [Block.Off, "power-on"],
-  [Block.Suspend, "an interrupt (suspended)"],
-  [Block.Wfi, "an interrupt (WFI)"],
-  [Block.Run, "vcpu_run"],
-  [Block.Vmmio, "its VMM (device access)"],
-  [Block.Fault, "its end (unrecoverable fault)"],
-];
-
-/** The life of an active thread. A killed one has to run once more to exit. */
-export type Life = "ready" | "killed" | "exited";
-
-/** Where a vCPU that lost its registers in a suspend comes back. */
-export interface ResumePoint {
-  readonly entry: bigint;
-  readonly context: bigint;
-}
-
-/** A device access that waits for the VMM. */
-export interface VmmioAccess {
-  readonly write: boolean;
-  readonly ipa: number;
-  /** 1, 2, 4 or 8 bytes; 0 for a page fault, after which the access is made again. */
-  readonly size: number;
-  /** The register of a store, whole. */
-  readonly value: bigint;
-  readonly esr: number;
-  /** The virtual address. */
-  readonly far: bigint;
-}
-
-const LIVES = ["ready", "killed", "exited"] as const;
-const ALL_BLOCKS = Object.values(Block).reduce<number>((all, bit) => all | bit, 0);
 
 /** MIDR_EL1 of pinned vCPUs: what the platform's CPU calls itself. */
 const MIDR_PINNED = 0x000f_0510n;
@@ -101,46 +51,27 @@ export class Vcpu extends HypervisorObject {
   static readonly STACK_SIZE = 8 * KiB;
   declare readonly services: VcpuServices;
   readonly type = "thread";
-  cspace: Cspace | undefined;
-  addressSpace: AddressSpace | undefined;
   /** The architectural state. */
   readonly registers: VcpuState;
   readonly timers: VcpuTimers;
   /** What is said of its work, and of what its native program does. */
   readonly trace: VcpuTrace;
-  /** The native program that runs in place of instructions, while the vCPU is powered on at one. */
-  native: VcpuProgram | undefined;
 
   readonly settings = new VcpuSettings();
   readonly turn = new VcpuTurn();
   readonly usage = new VcpuUsage();
 
-  vic: Vic | undefined;
-  /** VIC index, and index of the vCPU in its VM. */
-  index = 0;
-  vpmGroup: VpmGroup | undefined;
-  vpmIndex = 0;
+  readonly #attachments = new VcpuAttachments();
+  readonly #life = new VcpuLife();
   #gic: VgicCpu | undefined;
-
-  life: Life = "ready";
-  #blocks: number = Block.Lifecycle | Block.Off;
-  /** power_state of the suspend in progress. */
-  powerState = 0;
-  #resume: ResumePoint | undefined;
-  /** The access of `Block.Vmmio`. */
-  vmmio: VmmioAccess | undefined;
-  /** It asked for a system reset; vcpu_run tells so from then on. */
-  systemReset: SystemReset | undefined;
-  /** Its fault is the bite of its VM's watchdog. */
-  bitten = false;
+  #native: VcpuProgram | undefined;
+  #entrance: Entrance = "native";
   /** vIRQs of somebody who watches over it: it halted; it wants to run again. */
   readonly haltVirq = new VirqSource(this, "halted", () => false, true);
   readonly wakeupVirq = new VirqSource(this, "wants to run", () => false);
 
-  /** How its hypercall in progress came in. */
-  entrance: Entrance = "native";
-
   readonly entropy = new EntropyBudget();
+
   constructor(services: VcpuServices, partition: Heap) {
     super(services, partition, Vcpu.SIZE);
     this.registers = services.core.createVcpu();
@@ -159,8 +90,63 @@ export class Vcpu extends HypervisorObject {
     return this.#gic;
   }
 
+  get cspace(): Cspace | undefined {
+    return this.#attachments.cspace;
+  }
+
+  get addressSpace(): AddressSpace | undefined {
+    return this.#attachments.addressSpace;
+  }
+
+  get vic(): Vic | undefined {
+    return this.#attachments.vic;
+  }
+
+  /** VIC index, and index of the vCPU in its VM. */
+  get index(): number {
+    return this.#attachments.index;
+  }
+
+  get vpmGroup(): VpmGroup | undefined {
+    return this.#attachments.vpmGroup;
+  }
+
+  /** The native program that runs in place of instructions, while the vCPU is powered on at one. */
+  get native(): VcpuProgram | undefined {
+    return this.#native;
+  }
+
+  /** How its hypercall in progress came in. */
+  get entrance(): Entrance {
+    return this.#entrance;
+  }
+
+  get life(): Life {
+    return this.#life.stage;
+  }
+
+  /** power_state of the suspend in progress. */
+  get powerState(): number {
+    return this.#life.powerState;
+  }
+
+  /** The access of `Block.Vmmio`. */
+  get vmmio(): VmmioAccess | undefined {
+    return this.#life.vmmio;
+  }
+
+  /** The system reset that it asked for, which vcpu_run reports from then on. */
+  get systemReset(): SystemReset | undefined {
+    return this.#life.systemReset;
+  }
+
+  /** Its fault is the bite of its VM's watchdog. */
+  get bitten(): boolean {
+    return this.#life.bitten;
+  }
+
   get isPoweredOff(): boolean {
-    return (this.#blocks & Block.Off) !== 0;
+    return this.#life.isBlockedBy(Block.Off);
   }
 
   /**
@@ -178,7 +164,7 @@ export class Vcpu extends HypervisorObject {
 
   /** Powered on and not asleep. */
   get isAwake(): boolean {
-    return (this.#blocks & (Block.Lifecycle | Block.Off | Block.Suspend | Block.Wfi)) === 0;
+    return !this.#life.isBlockedBy(Block.Lifecycle | Block.Off | Block.Suspend | Block.Wfi);
   }
 
   /** A vCPU of the primary VM (option hlos_vm). */
@@ -202,58 +188,74 @@ export class Vcpu extends HypervisorObject {
 
   /** `Block` bits. */
   get blocks(): number {
-    return this.#blocks;
+    return this.#life.blocks;
   }
 
-  isBlockedBy(reason: number): boolean {
-    return (this.#blocks & reason) !== 0;
+  isBlockedBy(reasons: number): boolean {
+    return this.#life.isBlockedBy(reasons);
   }
 
-  /**
-   * Whether the scheduler can run it. A killed vCPU runs to its exit whatever it waits for, but not
-   * out of vcpu_run.
-   */
+  /** Whether the scheduler can run it. */
   get isRunnable(): boolean {
-    return this.#canRun(this.#blocks);
+    return this.#life.canRun(0);
   }
 
   /** Whether it could run inside vcpu_run. */
   get isRunnableByProxy(): boolean {
-    return this.#canRun(this.#blocks & ~Block.Run);
+    return this.#life.canRun(Block.Run);
   }
 
   /** What it waits for, for people; empty when it can run. */
   get waits(): string {
-    if (this.life === "exited") return "nothing (exited)";
-    return BLOCK_TEXTS.filter(([bit]) => this.#blocks & bit).map(([, text]) => text).join(", ");
+    return this.#life.waits;
   }
 
-  /** Sets a reason to be blocked. */
-  block(reason: number): void {
+  /** Sets reasons to be blocked. */
+  block(reasons: number): void {
     this.services.scheduler.disturb();
-    this.#blocks |= reason;
+    this.#life.block(reasons);
   }
 
   /** Clears reasons to be blocked; the scheduler learns of it if none is left. */
   unblock(reasons: number): void {
-    this.#blocks &= ~reasons;
+    this.#life.unblock(reasons);
     this.services.scheduler.ready(this);
   }
 
-  /** Attaches it to a VIC, while in state INIT; replaces an earlier attachment. */
-  attachVic(vic: Vic, index: number): void {
-    vic.retain();
-    this.vic?.release();
-    this.vic = vic;
-    this.index = index;
+  /** It makes a call, which came in like this. */
+  beginCall(entrance: Entrance): void {
+    this.#entrance = entrance;
   }
 
-  /** Attaches it to a VPM group, while in state INIT; replaces an earlier attachment. */
+  /** It waits until its VMM has answered an access. */
+  leaveToVmm(access: VmmioAccess): void {
+    this.services.scheduler.disturb();
+    this.#life.leaveToVmm(access);
+  }
+
+  /** Its VMM has answered the access. */
+  vmmAnswered(): void {
+    this.#life.vmmAnswered();
+    this.services.scheduler.ready(this);
+  }
+
+  // Attachments, while in state INIT. Each replaces an earlier one.
+
+  attachCspace(cspace: Cspace): void {
+    this.#attachments.attachCspace(cspace);
+  }
+
+  /** Only the address space calls it, which counts its threads (`AddressSpace.attachThread`). */
+  attachAddressSpace(addressSpace: AddressSpace): void {
+    this.#attachments.attachAddressSpace(addressSpace);
+  }
+
+  attachVic(vic: Vic, index: number): void {
+    this.#attachments.attachVic(vic, index);
+  }
+
   attachVpmGroup(group: VpmGroup, index: number): void {
-    group.retain();
-    this.vpmGroup?.release();
-    this.vpmGroup = group;
-    this.vpmIndex = index;
+    this.#attachments.attachVpmGroup(group, index);
   }
 
   translate(va: bigint, access: "read" | "write"): Translation {
@@ -269,8 +271,8 @@ export class Vcpu extends HypervisorObject {
     if (context !== undefined) this.registers.setX(0, context);
     this.#resetRegisters();
     this.trace.reset();
-    this.native = this.services.natives.enter(this, this.registers.pc, this.registers.getX(0));
-    this.#blocks &= ~(Block.Off | Block.Suspend | Block.Wfi);
+    this.#native = this.services.natives.enter(this, this.registers.pc, this.registers.getX(0));
+    this.#life.unblock(Block.Off | Block.Suspend | Block.Wfi);
     this.traceState("powered on");
     this.#announce();
     this.services.scheduler.ready(this);
@@ -305,8 +307,8 @@ export class Vcpu extends HypervisorObject {
   bite(time: number): void {
     if (this.isCritical) return this.services.stop(`${this.name}: its watchdog was not pinged for ${time} ms`);
     this.services.onVcpuEnd?.(this, "watchdog");
-    this.bitten = true;
-    this.block(Block.Fault);
+    this.services.scheduler.disturb();
+    this.#life.bite();
     this.traceState("bitten by its watchdog");
     this.haltVirq.assertEdge();
   }
@@ -322,16 +324,20 @@ export class Vcpu extends HypervisorObject {
    * Sleeps until an interrupt. With `resume`, its registers are reset then and it goes on there.
    */
   suspend(powerState: number, resume: ResumePoint | undefined): void {
-    this.block(Block.Suspend);
-    this.powerState = powerState;
-    this.#resume = resume;
+    this.services.scheduler.disturb();
+    this.#life.suspend(powerState, resume);
+  }
+
+  /** It asks for a reset of its system, which vcpu_run reports; its power-off follows. */
+  askForReset(reset: SystemReset): void {
+    this.#life.askForReset(reset);
   }
 
   /** Ends its life: it exits when it runs next. */
   kill(): void {
     if (this.life !== "ready") return;
     this.services.onVcpuEnd?.(this, "killed");
-    this.services.scheduler.requeue(this, () => this.life = "killed");
+    this.services.scheduler.requeue(this, () => this.#life.kill());
     this.traceState("killed");
     this.#announce();
     this.services.scheduler.ready(this);
@@ -339,19 +345,17 @@ export class Vcpu extends HypervisorObject {
 
   /** The end: called when a killed vCPU runs. */
   exit(): void {
-    this.life = "exited";
+    this.services.scheduler.disturb();
+    this.#life.exit();
     this.traceState("exited");
-    this.block(Block.Lifecycle);
-    this.vmmio = undefined;
     this.#quiesce();
     if (this.isCritical) this.services.stop(`${this.name}, which the system needs, has exited`);
     this.release();
   }
 
   override held(): HypervisorObject[] {
-    const attachments = [this.cspace, this.addressSpace, this.vic, this.vpmGroup, this.turn.yieldTo];
     const self = this.state === "active" && this.life !== "exited" ? this : undefined;
-    return [...super.held(), ...[...attachments, self].filter((object) => object !== undefined)];
+    return [...super.held(), ...this.#attachments.held(), ...[this.turn.yieldTo, self].filter((object) => object !== undefined)];
   }
 
   virqSources(): VirqSource[] {
@@ -360,73 +364,37 @@ export class Vcpu extends HypervisorObject {
 
   protected archiveFields(archive: ObjectArchive): void {
     this.settings.archive(archive);
-    this.index = archive.integer("index", this.index, 0, MAX_CPUS - 1);
-    this.vpmIndex = archive.integer("vpmIndex", this.vpmIndex, 0, MAX_CPUS - 1);
-    this.cspace = archive.objectOrNone("cspace", this.cspace, "cspace");
-    this.addressSpace = archive.objectOrNone("addressSpace", this.addressSpace, "addrspace");
-    this.vic = archive.objectOrNone("vic", this.vic, "vic");
-    this.vpmGroup = archive.objectOrNone("vpmGroup", this.vpmGroup, "vpm_group");
+    this.#attachments.archive(archive);
     archiveRegisters(archive, this.services.core, this.registers);
     archive.within("timers", () => this.timers.archive(archive));
     archive.within("entropy", () => this.entropy.archive(archive));
-    this.#archiveLife(archive);
-    this.#archiveTurn(archive);
+    this.#life.archive(archive);
+    this.haltVirq.archive("haltVirq", archive);
+    this.wakeupVirq.archive("wakeupVirq", archive);
+    this.turn.archive(archive);
+    this.#entrance = archive.choice("entrance", this.#entrance, ["native", "smccc"]);
+    this.usage.archive(archive);
     if (archive.loading && this.state === "active") this.#takeUp(archive);
   }
 
   /** What its native program is about to handle, saved or loaded; after the programs. */
   archiveNative(archive: ObjectArchive): void {
-    this.native = archive.maybe("native", this.native, (native) => {
+    this.#native = archive.maybe("native", this.#native, (native) => {
       const execution = native ?? this.services.natives.loaded(archive, this);
       execution.archive(archive);
       return execution;
     });
   }
 
-  /** Power, and what it waits for. */
-  #archiveLife(archive: ObjectArchive): void {
-    this.life = archive.choice("life", this.life, LIVES);
-    this.#blocks = archive.integer("blocks", this.#blocks, 0, ALL_BLOCKS);
-    this.powerState = archive.integer("powerState", this.powerState, 0, 0xffff_ffff);
-    this.#resume = archive.maybe("resume", this.#resume, (resume) => ({
-      entry: archive.word("entry", resume?.entry),
-      context: archive.word("context", resume?.context),
-    }));
-    this.vmmio = archive.maybe("vmmio", this.vmmio, (access) => ({
-      write: archive.bool("write", access?.write),
-      ipa: archive.integer("ipa", access?.ipa),
-      size: archive.choice("size", access?.size, [0, 1, 2, 4, 8]),
-      value: archive.word("value", access?.value),
-      esr: archive.integer("esr", access?.esr, 0, 0xffff_ffff),
-      far: archive.word("far", access?.far),
-    }));
-    this.systemReset = archive.maybe("systemReset", this.systemReset, (reset) => ({
-      kind: archive.choice("kind", reset?.kind, ["reset", "reset2"]),
-      wide: archive.bool("wide", reset?.wide),
-      type: archive.integer("type", reset?.type, 0, 0xffff_ffff),
-      cookie: archive.word("cookie", reset?.cookie),
-    }));
-    this.bitten = archive.bool("bitten", this.bitten);
-    this.haltVirq.archive("haltVirq", archive);
-    this.wakeupVirq.archive("wakeupVirq", archive);
-  }
-
-  /** What the scheduler notes of it. */
-  #archiveTurn(archive: ObjectArchive): void {
-    this.turn.archive(archive);
-    this.entrance = archive.choice("entrance", this.entrance, ["native", "smccc"]);
-    this.usage.archive(archive);
-  }
-
   /** It was active when it was saved: it has its places again. */
   #takeUp(archive: ObjectArchive): void {
-    const { vic, addressSpace, vpmGroup } = this;
-    if (!vic || !addressSpace || !this.cspace) return archive.fail("an active vCPU has a VIC, an address space and a cspace");
-    const free = vic.occupy(this, this.index) === ErrorCode.OK && (vpmGroup?.occupy(this, this.vpmIndex) ?? ErrorCode.OK) === ErrorCode.OK;
+    const { cspace, vic, index, addressSpace, vpmGroup, vpmIndex } = this.#attachments;
+    if (!vic || !addressSpace || !cspace) return archive.fail("an active vCPU has a VIC, an address space and a cspace");
+    const free = vic.occupy(this, index) === ErrorCode.OK && (vpmGroup?.occupy(this, vpmIndex) ?? ErrorCode.OK) === ErrorCode.OK;
     archive.require(free, "vCPUs of a VIC or VPM group have an index each");
     archive.later(() => {
       archive.require(
-        vic.state === "active" && this.index < vic.maxVcpus && addressSpace.state === "active",
+        vic.state === "active" && index < vic.maxVcpus && addressSpace.state === "active",
         "a vCPU's VIC and address space are active",
       );
       this.#connect(vic);
@@ -442,37 +410,36 @@ export class Vcpu extends HypervisorObject {
 
   protected onActivate(): ErrorCode {
     const config = (rule: string, values = {}) => this.refuse(ErrorCode.OBJECT_CONFIG, rule, values);
-    if (!this.cspace) return config("a vCPU needs a cspace");
-    if (!this.addressSpace) return config("a vCPU needs an address space");
-    if (!this.vic) return this.refuse(ErrorCode.ARGUMENT_INVALID, "a vCPU needs a VIC");
+    const { cspace, vic, index, addressSpace, vpmGroup, vpmIndex } = this.#attachments;
+    if (!cspace) return config("a vCPU needs a cspace");
+    if (!addressSpace) return config("a vCPU needs an address space");
+    if (!vic) return this.refuse(ErrorCode.ARGUMENT_INVALID, "a vCPU needs a VIC");
     const options = this.#checkOptions();
     if (options !== ErrorCode.OK) return options;
     const stack = this.charge(Vcpu.STACK_SIZE);
     if (stack !== ErrorCode.OK) return stack;
-    const index = this.vic.occupy(this, this.index);
-    if (index !== ErrorCode.OK) return index;
-    const vpm = this.vpmGroup?.occupy(this, this.vpmIndex) ?? ErrorCode.OK;
-    if (vpm !== ErrorCode.OK) {
-      this.vic.vacate(this, this.index);
-      return vpm;
+    const place = vic.occupy(this, index);
+    if (place !== ErrorCode.OK) return place;
+    const groupPlace = vpmGroup?.occupy(this, vpmIndex) ?? ErrorCode.OK;
+    if (groupPlace !== ErrorCode.OK) {
+      vic.vacate(this, index);
+      return groupPlace;
     }
-    this.#enterMachine(this.vic, this.addressSpace);
+    this.#enterMachine(vic, addressSpace);
     return ErrorCode.OK;
   }
 
   protected onDestroy(wasActive: boolean): void {
     if (wasActive) {
-      this.vic!.vacate(this, this.index);
-      this.vpmGroup?.vacate(this, this.vpmIndex);
+      const { vic, index, vpmGroup, vpmIndex } = this.#attachments;
+      vic!.vacate(this, index);
+      vpmGroup?.vacate(this, vpmIndex);
       this.services.scheduler.remove(this);
     }
     this.timers.release();
     this.haltVirq.unbind();
     this.wakeupVirq.unbind();
-    this.vic?.release();
-    this.vpmGroup?.release();
-    this.addressSpace?.detachThread();
-    this.cspace?.release();
+    this.#attachments.release();
     this.services.core.releaseVcpu(this.registers);
   }
 
@@ -511,36 +478,29 @@ export class Vcpu extends HypervisorObject {
     this.registers.stage2 = addressSpace.stage2.id;
     this.registers.setRegister("MIDR_EL1", this.isPinned ? MIDR_PINNED : MIDR_DEFAULT);
     this.registers.setRegister("MPIDR_EL1", vic.mpidr(this.index));
-    this.#blocks &= ~Block.Lifecycle;
-    if (this.settings.options & VcpuOption.VcpuRunScheduled) this.#blocks |= Block.Run;
+    this.#life.unblock(Block.Lifecycle);
+    if (this.settings.options & VcpuOption.VcpuRunScheduled) this.#life.block(Block.Run);
     // It holds itself until it exits: capabilities may go, a running vCPU stays.
     this.retain();
     this.services.scheduler.add(this);
   }
 
-  #canRun(blocks: number): boolean {
-    if (this.life === "exited") return false;
-    return this.life === "killed" ? (blocks & Block.Run) === 0 : blocks === 0;
-  }
-
   /** An interrupt is signalled: sleep ends. */
   #wake(): void {
-    if (!(this.#blocks & (Block.Wfi | Block.Suspend))) return;
-    if (this.#blocks & Block.Suspend && this.#resume) {
-      const { entry, context } = this.#resume;
-      this.registers.pc = entry;
-      this.registers.setX(0, context);
+    if (!this.#life.isBlockedBy(Block.Wfi | Block.Suspend)) return;
+    const resume = this.#life.wake();
+    if (resume) {
+      this.registers.pc = resume.entry;
+      this.registers.setX(0, resume.context);
       this.#resetRegisters();
     }
-    this.#resume = undefined;
-    this.#blocks &= ~(Block.Wfi | Block.Suspend);
     this.#announce();
     this.services.scheduler.ready(this);
   }
 
   /** Tells who runs a proxy-scheduled vCPU that it wants to run. */
   #announce(): void {
-    if (this.#blocks & Block.Run) this.wakeupVirq.assertEdge();
+    if (this.#life.isBlockedBy(Block.Run)) this.wakeupVirq.assertEdge();
   }
 
   #resetRegisters(): void {
@@ -550,8 +510,8 @@ export class Vcpu extends HypervisorObject {
   }
 
   #quiesce(): void {
-    this.native = undefined;
-    this.#resume = undefined;
+    this.#native = undefined;
+    this.#life.forgetResume();
     this.gic.disableGroups();
     this.timers.disable(this.services.now);
   }

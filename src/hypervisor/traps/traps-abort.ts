@@ -6,7 +6,7 @@ import { AbortSyndrome, Pstate, Vector } from "../../core/architecture/exception
 import type { Exit } from "../../core/interface.ts";
 import { traceMmio } from "./traps-trace.ts";
 import { takeExternalAbort } from "../scheduling/external-abort.ts";
-import { Block, type Vcpu } from "../scheduling/vcpu.ts";
+import type { Vcpu } from "../scheduling/vcpu.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** A load or store of one general-purpose register, which is all that can be emulated. */
@@ -145,8 +145,7 @@ function leaveToVmm(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
   if (!vcpu.turn.donor?.turn.insideRun || !vcpu.addressSpace!.isVmmio(exit.ipa, size)) return false;
   const value = write ? vcpu.registers.getX(exit.esr >>> AbortSyndrome.SrtShift & 0x1f) : 0n;
   if (vcpu.services.trace.wanted.mmio) traceMmio(vcpu, exit.ipa, { write, size }, write ? value : undefined, "vmm");
-  vcpu.vmmio = { write, ipa: exit.ipa, size, value, esr: exit.esr, far: exit.far };
-  vcpu.block(Block.Vmmio);
+  vcpu.leaveToVmm({ write, ipa: exit.ipa, size, value, esr: exit.esr, far: exit.far });
   return true;
 }
 
@@ -157,8 +156,7 @@ function leaveToVmm(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
 function leavePageFault(vcpu: Vcpu, exit: Exit, write: boolean): boolean {
   const { addressSpace } = vcpu;
   if (!vcpu.turn.donor?.turn.insideRun || !addressSpace!.isPaged(exit.ipa) || addressSpace!.stage2.lookup(exit.ipa)) return false;
-  vcpu.vmmio = { write, ipa: exit.ipa, size: 0, value: 0n, esr: exit.esr, far: exit.far };
-  vcpu.block(Block.Vmmio);
+  vcpu.leaveToVmm({ write, ipa: exit.ipa, size: 0, value: 0n, esr: exit.esr, far: exit.far });
   return true;
 }
 

@@ -88,7 +88,7 @@ function callHvc(vcpu: Vcpu, immediate: number): void {
     refuseUnknown(vcpu, "HVC", immediate);
     return;
   }
-  vcpu.entrance = "native";
+  vcpu.beginCall("native");
   if (vcpu.services.hypercalls.call(vcpu, number)) return;
   vcpu.services.uncovered(vcpu, `hypercall 0x${immediate.toString(16)}`);
   vcpu.registers.setX(0, ALL_ONES);
@@ -102,7 +102,7 @@ function refuseUnknown(vcpu: Vcpu, instruction: "HVC" | "SMC", immediate: number
 }
 
 function callSmccc(vcpu: Vcpu, conduit: Conduit): void {
-  vcpu.entrance = "smccc";
+  vcpu.beginCall("smccc");
   const reply = smccc(vcpu, argumentsOf(vcpu), conduit);
   if (reply === DEFERRED) return;
   for (let index = 0; index < reply.length; index++) vcpu.registers.setX(index, reply[index]);

@@ -172,11 +172,11 @@ Deno.test("the checker finds vCPUs that are lost, queued twice, or lent by nobod
   ]);
   machine.hypervisor.scheduler.add(vcpu);
   machine.hypervisor.scheduler.ready(vcpu);
-  vcpu.turn.queued = false;
+  vcpu.turn.leaveQueue();
   machine.hypervisor.scheduler.ready(vcpu);
   checker.touch(vcpu);
   assert.equal(checker.verify()?.rule, "a vCPU that is queued is in one queue, once");
-  vcpu.turn.donor = vcpu;
+  vcpu.turn.moveTo(vcpu, 0);
   assert.ok(checker.sweep().some(({ rule }) => rule === "a vCPU that lends it time yields to it"));
 });
 

@@ -11,9 +11,9 @@ import { dataAbort, ScriptedMachine, ScriptedVm, timerWritten, wfi } from "../sc
 import { Rig } from "./rig.ts";
 
 /** A thread in state INIT that lacks nothing but a VIC index of its own. */
-function thread(w: Rig): { vcpu: Vcpu; cap: bigint } {
+function thread(w: Rig, without?: "group"): { vcpu: Vcpu; cap: bigint } {
   const vcpu = w.object("thread");
-  w.equip(vcpu);
+  w.equip(vcpu, 0n, 0, without);
   return { vcpu, cap: w.cap(vcpu) };
 }
 
@@ -85,10 +85,8 @@ Deno.test("H91: MPIDR_EL1 follows the mapping, and bit 31 reads as one", () => {
   w.ok("vgic_set_mpidr_mapping", { vic, ...MAPPING, mask: 0x0103n, aff1_shift: 2n, aff2_shift: 3n, aff3_shift: 3n });
   w.ok("object_activate", { cap: vic });
   for (const index of [0, 3, 5]) {
-    const { vcpu, cap } = thread(w);
+    const { vcpu, cap } = thread(w, "group");
     w.ok("vic_attach_vcpu", { vic, vcpu: cap, index: BigInt(index) });
-    vcpu.vpmGroup!.release();
-    vcpu.vpmGroup = undefined;
     w.ok("object_activate", { cap });
     assert.equal(vcpu.registers.getRegister("MPIDR_EL1"), 0x8000_0000n | BigInt(index & 3) | BigInt(index >> 2) << 8n);
   }

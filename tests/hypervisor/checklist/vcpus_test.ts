@@ -6,7 +6,8 @@ import { ThreadRight } from "../../../src/abi/rights.ts";
 import { CPU_INVALID, VcpuOption, VcpuRunState } from "../../../src/abi/words.ts";
 import { DEEPEST_POWER_STATE } from "../../../src/hypervisor/scheduling/power-state.ts";
 import type { Partition } from "../../../src/hypervisor/memory/partition.ts";
-import { Block, Vcpu } from "../../../src/hypervisor/scheduling/vcpu.ts";
+import { Vcpu } from "../../../src/hypervisor/scheduling/vcpu.ts";
+import { Block } from "../../../src/hypervisor/scheduling/vcpu-life.ts";
 import { Irq } from "../../../src/hypervisor/gic/irq-bank.ts";
 import type { VpmGroup } from "../../../src/hypervisor/scheduling/vpm-group.ts";
 import {
@@ -314,8 +315,11 @@ function pair(): { w: Rig; second: Vcpu } {
 
 Deno.test("H161: without a VPM group there is no PSCI", () => {
   const w = new Rig();
-  w.caller.vpmGroup = undefined;
-  assert.equal(w.hvc(0, PSCI.Version)[0], ALL_ONES);
+  const alone = w.object("thread");
+  w.equip(alone, 0n, 0, "group");
+  assert.equal(alone.activate(), 0);
+  alone.powerOn(w.buffer, PSCI.Version);
+  assert.equal(w.exit(hvc(0), alone).getX(0), ALL_ONES);
 });
 
 Deno.test("H162: PSCI 1.1, by HVC and by SMC", () => {

@@ -110,8 +110,7 @@ const ACTIVATION: Case[] = ([
   one("OBJECT_CONFIG", "a device is configured before it is activated", (w) => ({ cap: w.fresh("virtio_mmio") }), { fails: "cap" }),
   one("OBJECT_CONFIG", "a vCPU needs an address space", (w) => {
     const vcpu = w.object("thread");
-    w.cspace.retain();
-    vcpu.cspace = w.cspace;
+    vcpu.attachCspace(w.cspace);
     return { cap: w.cap(vcpu) };
   }, { fails: "cap" }),
   ...([
@@ -138,9 +137,7 @@ const ACTIVATION: Case[] = ([
   }, { fails: "cap" }),
   one("ARGUMENT_INVALID", "a vCPU needs a VIC", (w) => {
     const vcpu = w.object("thread");
-    w.equip(vcpu);
-    vcpu.vic!.release();
-    vcpu.vic = undefined;
+    w.equip(vcpu, 0n, 0, "vic");
     return { cap: w.cap(vcpu) };
   }, { fails: "cap" }),
   one("BUSY", "another vCPU has this index", (w) => {

@@ -174,16 +174,16 @@ export class World {
 
   /**
    * Attaches to a thread what its activation needs: it becomes the next vCPU of the caller's VM.
+   * `without`: what is not attached.
    */
-  equip(vcpu: Vcpu, options = 0n, affinity = 0): void {
-    this.cspace.retain();
-    vcpu.cspace = this.cspace;
+  equip(vcpu: Vcpu, options = 0n, affinity = 0, without?: "vic" | "group"): void {
+    vcpu.attachCspace(this.cspace);
     expectOk(this.get<AddressSpace>(this.space).attachThread(vcpu));
     const index = vcpu === this.caller || !this.caller ? 0 : this.#index++;
-    vcpu.attachVic(this.get<Vic>(this.vic), index);
-    vcpu.attachVpmGroup(this.get<VpmGroup>(this.group), index);
-    vcpu.settings.options = options;
-    vcpu.settings.affinity = affinity;
+    if (without !== "vic") vcpu.attachVic(this.get<Vic>(this.vic), index);
+    if (without !== "group") vcpu.attachVpmGroup(this.get<VpmGroup>(this.group), index);
+    vcpu.settings.setOptions(options);
+    vcpu.settings.setAffinity(affinity);
   }
 
   /** What a vCPU executes from its next power-on. */

@@ -42,10 +42,8 @@ Deno.test("a frame is attached once, and only for a vCPU that is there", () => {
 Deno.test("a vCPU of another VIC finds no SGIs of its own in a distributor: an external abort", () => {
   const w = new Rig();
   const vcpu = w.object("thread");
-  w.equip(vcpu);
+  w.equip(vcpu, 0n, 0, "group");
   vcpu.attachVic(w.get<Vic>(w.active("vic")), 3);
-  vcpu.vpmGroup!.release();
-  vcpu.vpmGroup = undefined;
   assert.equal(vcpu.activate(), 0);
   assert.equal(w.gicd.read(w.caller, 4, 4), 0x0349_001fn);
   assert.equal(w.gicd.read(vcpu, 4, 4), undefined);

@@ -10,7 +10,8 @@ import { DEFERRED } from "../../../src/hypervisor/capabilities/hypercall-definit
 import { Doorbell } from "../../../src/hypervisor/ipc/doorbell.ts";
 import { Irq } from "../../../src/hypervisor/gic/irq-bank.ts";
 import { EXIT_COST } from "../../../src/hypervisor/scheduling/execution.ts";
-import { Block, type Vcpu } from "../../../src/hypervisor/scheduling/vcpu.ts";
+import type { Vcpu } from "../../../src/hypervisor/scheduling/vcpu.ts";
+import { Block } from "../../../src/hypervisor/scheduling/vcpu-life.ts";
 import { dataAbort, hvc, type Script, ScriptedMachine, type ScriptedState, ScriptedVm, smc, type Step, wfi } from "../scripted.ts";
 
 const RUN = 0x6065;
@@ -45,7 +46,7 @@ function pair(
     finished = true;
   }], { timeslice: hostSlice });
   const cap = hostVm.grant(guest);
-  hostVm.vcpus[0].settings.affinity = 0;
+  hostVm.vcpus[0].settings.setAffinity(0);
   return {
     machine,
     guestVm,
@@ -344,8 +345,7 @@ Deno.test("a pinned vCPU is not run on another CPU, and its access waits on", ()
   const guest = guestVm.vcpus[0];
   guestVm.start();
   const access = { write: false, ipa: 0x1000, size: 4, value: 0n, esr: 0, far: 0x1000n };
-  guest.vmmio = access;
-  guest.block(Block.Vmmio);
+  guest.leaveToVmm(access);
   const reply = machine.hypervisor.hypercalls.dispatch(hostVm.vcpus[0], 0x65, [hostVm.grant(guest), 5n, 0n, 0n, 0n], "native");
   assert.ok(typeof reply === "object" && reply.values[0] === 30n, "DENIED");
   assert.equal(guest.vmmio, access);

@@ -26,8 +26,7 @@ function setup(cpus = 2) {
   const spare = (partition: Partition = machine.hypervisor.rootPartition) => {
     const vcpu = partition.create(Vcpu);
     assert.ok(typeof vcpu === "object");
-    vm.cspace.retain();
-    vcpu.cspace = vm.cspace;
+    vcpu.attachCspace(vm.cspace);
     assert.equal(vm.addressSpace.attachThread(vcpu), ErrorCode.OK);
     return { vcpu, cap: vm.grant(vcpu as HypervisorObject) };
   };
@@ -56,8 +55,8 @@ Deno.test("options", () => {
   const activation = (options: bigint, affinity: number, partition?: Partition) => {
     const { vcpu } = spare(partition);
     vcpu.attachVic(vm.vic, 0);
-    vcpu.settings.options = options;
-    vcpu.settings.affinity = affinity;
+    vcpu.settings.setOptions(options);
+    vcpu.settings.setAffinity(affinity);
     const error = errorName(vcpu.activate());
     // An attachment counts against the address space's limit.
     vcpu.holders[0].cspace.delete(vcpu.holders[0].cspace.idOf(vcpu.holders[0]));
@@ -76,12 +75,11 @@ Deno.test("one vCPU of the primary VM has a physical CPU", () => {
   const options = VcpuOption.HlosVm;
   const vm = new ScriptedVm(machine, 3, [function* () {}], { options });
   const other = machine.create(Vcpu);
-  vm.cspace.retain();
-  other.cspace = vm.cspace;
+  other.attachCspace(vm.cspace);
   vm.addressSpace.attachThread(other);
   other.attachVic(vm.vic, 0);
-  other.settings.options = options;
-  other.settings.affinity = 0;
+  other.settings.setOptions(options);
+  other.settings.setAffinity(0);
   assert.equal(errorName(other.activate()), "OBJECT_CONFIG");
 });
 
