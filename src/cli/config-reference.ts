@@ -1,8 +1,9 @@
 // docs/reference/configuration.md: the keys of a configuration with their types and defaults, read
-// from the schema that checks them. What each means stands in docs/configuration.md.
+// from the schema that checks them. docs/configuration.md says more about each.
 
 import { Schema } from "../configuration/schema.ts";
 import { STEPS } from "../scenarios/scenario.ts";
+import { descriptionOf } from "../support/described.ts";
 
 /** What is read of a schema of valibot, whatever it is. */
 interface SchemaNode {
@@ -23,7 +24,7 @@ export function configurationReference(): string {
   const lines = [
     "# Configuration keys",
     "",
-    "Generated from the schema that checks a file (`src/configuration/schema.ts`). [configuration.md](../configuration.md) says what each key means.",
+    "Generated from the schema that checks a file (`src/configuration/schema.ts`). [configuration.md](../configuration.md) says more about each key.",
     "",
   ];
   for (const [name, entry] of Object.entries(root.entries!)) {
@@ -45,8 +46,10 @@ function variants(name: string, { options = [] }: SchemaNode): string[] {
 }
 
 function section(title: string, entries: Readonly<Record<string, SchemaNode>>): string[] {
-  const rows = Object.entries(entries).map(([key, entry]) => `| \`${key}\` | ${textOf(unwrapped(entry))} | ${defaultOf(entry)} |`);
-  return [`## ${title}`, "", "| Key | Value | Default |", "|---|---|---|", ...rows, ""];
+  const rows = Object.entries(entries).map(([key, entry]) =>
+    `| \`${key}\` | ${textOf(unwrapped(entry))} | ${defaultOf(entry)} | ${descriptionOf(entry)} |`
+  );
+  return [`## ${title}`, "", "| Key | Value | Default | Meaning |", "|---|---|---|---|", ...rows, ""];
 }
 
 /** A schema without what makes it optional. */

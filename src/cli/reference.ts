@@ -1,5 +1,5 @@
 // The reference pages that follow from tables: commands, keys, rows of --json, hypercalls, ioctls,
-// keys of configurations, events, faults.
+// keys of configurations, events, faults, and the JSON Schemas of files.
 
 import { commandReference } from "./commands/man.ts";
 import { commandTree } from "./common/command-tree.ts";
@@ -7,6 +7,8 @@ import { configurationReference } from "./config-reference.ts";
 import { makeProgram } from "./main.ts";
 import { hypercallReference } from "../abi/hypercall-reference.ts";
 import { ioctlReference } from "../abi/ioctl/reference.ts";
+import { configurationSchema } from "../configuration/config-schema.ts";
+import { scenarioSchema } from "../scenarios/scenario-schema.ts";
 import { TRACE_KIND_DOCS } from "../abi/trace.ts";
 import { QUIET_KINDS } from "../inspection/event-log.ts";
 import { FAULTS } from "../inspection/fault-rules.ts";
@@ -26,6 +28,8 @@ export const WORKSTATION_REFERENCES: readonly { readonly file: string; readonly 
   { file: "configuration.md", text: configurationReference },
   { file: "events.md", text: eventReference },
   { file: "faults.md", text: faultReference },
+  { file: "config.schema.json", text: () => `${JSON.stringify(configurationSchema(), null, 2)}\n` },
+  { file: "scenario.schema.json", text: () => `${JSON.stringify(scenarioSchema(), null, 2)}\n` },
 ];
 
 const CONTEXTS: readonly Context[] = ["lists", "window", "everywhere", "console", "prefix", "menu", "text", "help"];

@@ -57,9 +57,12 @@ const MISSING: Readonly<Record<string, string>> = { el2: "el2 is missing; begin 
 const TEXT_MAX = 256 * KiB;
 const DEPTH_MAX = 16;
 
-const VM_NAME = /^[a-z][a-z0-9-]*$/;
-const VM_NAME_MAX = 79;
-const THEME_NAME = /^[a-z][a-z0-9-]*$/;
+/** Names of VMs. */
+export const VM_NAME = /^[a-z][a-z0-9-]*$/;
+/** Bytes of one. */
+export const VM_NAME_MAX = 79;
+/** Names of themes of a file. */
+export const THEME_NAME = /^[a-z][a-z0-9-]*$/;
 
 /** Checks the text of a configuration, with changes (`vm.rt.memory=8MiB`) that override it. */
 export function readConfig(text: string, changes: readonly string[] = []): ConfigResult {
@@ -369,7 +372,7 @@ export function afterOf(start: string): string | undefined {
 }
 
 /** Ports of a console on a virtio-mmio object, which has 16 queues, two of them for control. */
-const OBJECT_PORTS = 7;
+export const OBJECT_PORTS = 7;
 
 function checkOwnSchedule(path: KeyPath, vcpus: number | undefined, vm: FileVm, cpus: number, errors: ConfigErrors): void {
   if (vm.hypervisor === "geniezone") {

@@ -21,8 +21,22 @@ import {
   type PortForward,
   TAG_LENGTH,
 } from "../virtio/plan.ts";
-import { formatSize, parseDuration, parseSize } from "../support/units.ts";
+import { described, facts } from "../support/described.ts";
+import { DURATION_PATTERN, formatSize, parseDuration, parseSize, SIZE_PATTERN } from "../support/units.ts";
 import { KiB, MiB, PAGE_SIZE } from "../support/sizes.ts";
+import {
+  DEVICE_TEXTS,
+  FILE_TEXTS,
+  HOST_TEXTS,
+  IMAGE_HOST_TEXTS,
+  LINK_TEXTS,
+  MACHINE_TEXTS,
+  NATIVE_HOST_TEXTS,
+  RM_TEXTS,
+  THEME_TEXTS,
+  UI_TEXTS,
+  VM_TEXTS,
+} from "./key-texts.ts";
 
 /**
  * IPAs and memory sizes of a VM are multiples of a stage-2 block, so that the resource manager and
@@ -60,6 +74,9 @@ function mustBe(what: string): (issue: v.BaseIssue<unknown>) => string {
 const boolean = v.boolean(mustBe("true or false"));
 const text = v.string(mustBe("a string"));
 
+/** A file: a path, or `catalog:GUEST/FILE`. */
+const file = v.pipe(text, facts({ pattern: "^(?!catalog:)|^catalog:[^/]+/[^/]+$" }));
+
 /** Bytes of a command line: it is in a devicetree of 64 KiB. Linux on arm64 takes 2 KiB of it. */
 const COMMAND_LINE_MAX = 32 * KiB;
 const commandLine = v.pipe(text, v.maxLength(COMMAND_LINE_MAX, `has more than ${COMMAND_LINE_MAX} characters`));
@@ -86,6 +103,7 @@ function missingOrNot(known: readonly string[]): (issue: v.BaseIssue<unknown>) =
 function size(min: number) {
   return v.pipe(
     v.unknown(),
+    facts({ type: "string", pattern: SIZE_PATTERN }),
     v.rawTransform<unknown, number>(({ dataset, addIssue, NEVER }) => {
       const refuse = (message: string) => {
         addIssue({ message });
@@ -107,6 +125,7 @@ function size(min: number) {
 function microseconds(min: number, max: number) {
   return v.pipe(
     v.string(mustBe('a duration; use for example "1ms"')),
+    facts({ pattern: DURATION_PATTERN }),
     v.rawTransform<string, number>(({ dataset, addIssue, NEVER }) => {
       const refuse = (message: string) => {
         addIssue({ message });
@@ -120,7 +139,7 @@ function microseconds(min: number, max: number) {
   );
 }
 
-const machine = v.object({
+const machine = v.object(described({
   cpus: v.optional(whole(1, MAX_CPUS, `is outside 1..${MAX_CPUS}`), 2),
   memory: v.optional(size(MINIMUM_PLATFORM_MEMORY), "1GiB"),
   turbo: v.optional(boolean, false),
@@ -134,7 +153,7 @@ const machine = v.object({
   check: v.optional(boolean, DEFAULT_BEHAVIOUR.check),
   phone: v.optional(oneOf(PHONE_NAMES)),
   idle_watchdog: v.optional(oneOf(IDLE_WATCHDOG), DEFAULT_BEHAVIOUR.idleWatchdog),
-});
+}, MACHINE_TEXTS));
 
 /** Values of [host] boot_context: an errno instead of the generation's answer. */
 const BOOT_CONTEXT_ANSWERS = ["as-generation", "ENODEV"] as const;
@@ -145,6 +164,7 @@ const DEVICE_PERSONAS = PERSONA_NAMES.filter((name) => PERSONAS[name].device);
 /** A locked-memory limit in bytes; "unlimited" is a number that no machine reaches. */
 const memlock = v.pipe(
   v.unknown(),
+  facts({ type: "string", pattern: `^unlimited$|${SIZE_PATTERN}` }),
   v.rawTransform<unknown, number>(({ dataset, addIssue, NEVER }) => {
     if (dataset.value === "unlimited") return Number.MAX_SAFE_INTEGER;
     const bytes = typeof dataset.value === "string" ? parseSize(dataset.value) : undefined;
@@ -157,29 +177,30 @@ const memlock = v.pipe(
 /** Bytes that the native host keeps by default. */
 export const DEFAULT_HOST_MEMORY = 128 * MiB;
 
-const nativeHost = {
+const nativeHost = described({
   vcpus: v.optional(whole(1, MAX_CPUS, `is outside 1..${MAX_CPUS}`)),
   device: v.optional(oneOf(DEVICE_PERSONAS), "union"),
   gzvm: v.optional(boolean, false),
   memlock: v.optional(memlock, "unlimited"),
   max_order: v.optional(whole(0, 10, "is outside 0..10")),
   boot_context: v.optional(oneOf(BOOT_CONTEXT_ANSWERS), "as-generation"),
-};
+}, NATIVE_HOST_TEXTS);
 
 const nameList = mustBe("a list of names");
 
-const rm = v.object({
+const rm = v.object(described({
   kind: v.optional(oneOf(["native", "image"]), "native"),
   runtime: v.optional(text),
   app: v.optional(text),
   auth: v.optional(v.pipe(v.array(oneOf(AUTH_NAMES), nameList), v.minLength(1, "names no type"))),
   parcels: v.optional(whole(1, 4096, "is outside 1..4096")),
   reserved_memory: v.optional(oneOf(RESERVED_MEMORY_RULES)),
-});
+}, RM_TEXTS));
 
 /** `CIDR[:PORT]`. */
 const netRule = v.pipe(
   text,
+  facts({ pattern: "^(\\d{1,3}\\.){3}\\d{1,3}(/\\d{1,2})?(:\\d{1,5})?$" }),
   v.rawTransform<string, NetRule>(({ dataset, addIssue, NEVER }) => {
     const parsed = parseNetRule(dataset.value);
     if (parsed !== undefined) return parsed;
@@ -192,6 +213,7 @@ const netRules = v.optional(v.array(netRule, mustBe("a list of addresses")));
 /** `HOST:GUEST`. */
 const forward = v.pipe(
   text,
+  facts({ pattern: "^((tcp|udp):)?\\d{1,5}:\\d{1,5}$" }),
   v.rawTransform<string, PortForward>(({ dataset, addIssue, NEVER }) => {
     const parsed = parseForward(dataset.value);
     if (parsed !== undefined) return parsed;
@@ -202,20 +224,25 @@ const forward = v.pipe(
 /** Context ids from here up are guests' (virtio 1.2 section 5.10.4). */
 const MIN_CID = 3;
 
+const NET_BACKEND = /^(none|user|pair:.+)$/;
+
 /** Devices by kind. All but the PL011 are virtio's, in slots of virtio-mmio. */
 const DEVICES = [
-  v.object({ kind: v.literal("pl011"), log: v.optional(text) }),
-  v.object({
+  v.object(described({ kind: v.literal("pl011"), log: v.optional(text) }, DEVICE_TEXTS.pl011)),
+  v.object(described({
     kind: v.literal("console"),
     ports: v.optional(v.pipe(v.array(text, nameList), v.minLength(1, "names no port")), () => ["hvc0"]),
-  }),
-  v.object({ kind: v.literal("block"), image: text, mode: v.optional(oneOf(["ro", "rw", "overlay"]), "rw") }),
-  v.object({
+  }, DEVICE_TEXTS.console)),
+  v.object(
+    described({ kind: v.literal("block"), image: file, mode: v.optional(oneOf(["ro", "rw", "overlay"]), "rw") }, DEVICE_TEXTS.block),
+  ),
+  v.object(described({
     kind: v.literal("net"),
     backend: v.optional(
       v.pipe(
         text,
-        v.check((backend) => /^(none|user|pair:.+)$/.test(backend), notKnown("none", "user", "pair:NAME")),
+        facts({ pattern: NET_BACKEND.source }),
+        v.check((backend) => NET_BACKEND.test(backend), notKnown("none", "user", "pair:NAME")),
         v.transform((backend) => backend as NetBackend),
       ),
       "user",
@@ -227,33 +254,43 @@ const DEVICES = [
     internet: v.optional(boolean),
     allow: netRules,
     deny: netRules,
-  }),
-  v.object({
+  }, DEVICE_TEXTS.net)),
+  v.object(described({
     kind: v.literal("vsock"),
     cid: v.optional(whole(MIN_CID, 2 ** 32 - 2, `is outside ${MIN_CID}..4294967294`)),
     path: v.optional(text),
-  }),
-  v.object({ kind: v.literal("rng") }),
-  v.object({
+  }, DEVICE_TEXTS.vsock)),
+  v.object(described({ kind: v.literal("rng") }, DEVICE_TEXTS.rng)),
+  v.object(described({
     kind: v.literal("9p"),
     folder: text,
     mode: v.optional(oneOf(["ro", "rw"]), "rw"),
-    tag: v.optional(v.pipe(text, v.check(isTag, `is not a tag; use up to ${TAG_LENGTH} letters, digits, and . _ -`)), DEFAULT_TAG),
-  }),
-  v.object({ kind: v.literal("balloon") }),
-  v.object({ kind: v.literal("input"), type: v.optional(oneOf(INPUT_TYPES), "keyboard") }),
+    tag: v.optional(
+      v.pipe(
+        text,
+        facts({ pattern: "^[\\w.-]+$", maxLength: TAG_LENGTH }),
+        v.check(isTag, `is not a tag; use up to ${TAG_LENGTH} letters, digits, and . _ -`),
+      ),
+      DEFAULT_TAG,
+    ),
+  }, DEVICE_TEXTS["9p"])),
+  v.object(described({ kind: v.literal("balloon") }, DEVICE_TEXTS.balloon)),
+  v.object(described({ kind: v.literal("input"), type: v.optional(oneOf(INPUT_TYPES), "keyboard") }, DEVICE_TEXTS.input)),
 ] as const;
 /** Kinds of devices that VMs can have. */
 export const DEVICE_KINDS: readonly string[] = DEVICES.map(({ entries }) => entries.kind.literal);
 const device = v.variant("kind", DEVICES, missingOrNot(DEVICE_KINDS));
 
-const vm = v.object({
+/** When a VM starts. */
+const START = /^(auto|manual|after:.+)$/;
+
+const vm = v.object(described({
   hypervisor: v.optional(oneOf(["gunyah", "geniezone"]), "gunyah"),
   type: v.optional(oneOf(["unauthenticated", "protected"]), "unauthenticated"),
   firmware: v.optional(text),
-  kernel: v.optional(text),
-  image: v.optional(text),
-  initrd: v.optional(text),
+  kernel: v.optional(file),
+  image: v.optional(file),
+  initrd: v.optional(file),
   symbols: v.optional(text),
   cmdline: v.optional(commandLine, ""),
   memory: v.optional(size(2 * MiB), "256MiB"),
@@ -261,6 +298,7 @@ const vm = v.object({
     v.pipe(
       v.number(mustBe("a whole number")),
       v.safeInteger(mustBe("a whole number")),
+      facts({ minimum: FIRST_RAM_ADDRESS, maximum: VM_ADDRESS_LIMIT - 1, multipleOf: BLOCK }),
       v.check((base) => base >= FIRST_RAM_ADDRESS && base < VM_ADDRESS_LIMIT, "is outside 0x40000000..0xfffffffff"),
       v.check((base) => base % BLOCK === 0, (issue) => {
         const up = Math.ceil((issue.input as number) / BLOCK) * BLOCK;
@@ -284,6 +322,7 @@ const vm = v.object({
   priority: v.optional(v.pipe(
     v.number(mustBe("a whole number")),
     v.integer(mustBe("a whole number")),
+    facts({ minimum: -OWNER_PRIORITY, maximum: -1 }),
     v.check(
       (offset) => offset < 0 && offset >= -OWNER_PRIORITY,
       ({ input }) => {
@@ -295,7 +334,7 @@ const vm = v.object({
   )),
   timeslice: v.optional(microseconds(TIMESLICE_MIN / 1000, TIMESLICE_MAX / 1000)),
   start: v.optional(
-    v.pipe(text, v.check((start) => /^(auto|manual|after:.+)$/.test(start), notKnown("auto", "manual", "after:NAME"))),
+    v.pipe(text, facts({ pattern: START.source }), v.check((start) => START.test(start), notKnown("auto", "manual", "after:NAME"))),
     "auto",
   ),
   on_exit: v.optional(oneOf(["stop", "restart", "end-session"]), "stop"),
@@ -309,10 +348,10 @@ const vm = v.object({
       `has more than ${VM_VIRTIO_SLOTS} virtio devices`,
     ),
   )),
-});
+}, VM_TEXTS));
 
 /** Keys of a host that is an image: a VM's, as far as they mean something there. */
-const imageHost = {
+const imageHost = described({
   kernel: vm.entries.kernel,
   image: vm.entries.image,
   initrd: vm.entries.initrd,
@@ -322,11 +361,10 @@ const imageHost = {
   firmware: vm.entries.firmware,
   firmware_vars: v.optional(text),
   devices: vm.entries.devices,
-};
+}, IMAGE_HOST_TEXTS);
 
 const host = v.object({
-  kind: v.optional(oneOf(["native", "image"]), "native"),
-  memory: v.optional(size(32 * MiB)),
+  ...described({ kind: v.optional(oneOf(["native", "image"]), "native"), memory: v.optional(size(32 * MiB)) }, HOST_TEXTS),
   ...nativeHost,
   ...imageHost,
 });
@@ -337,6 +375,7 @@ export const HOST_KEYS = { native: Object.keys(nativeHost), image: Object.keys(i
 /** A size in whole pages. */
 const bufferSize = v.pipe(
   v.string(mustBe('a size, such as "64KiB"')),
+  facts({ pattern: SIZE_PATTERN }),
   v.rawTransform<string, number>(({ dataset, addIssue, NEVER }) => {
     const bytes = parseSize(dataset.value);
     const whole = bytes !== undefined && bytes > 0 && bytes % PAGE_SIZE === 0 && bytes <= MAXIMUM_PRIMARY_MEMORY;
@@ -352,29 +391,30 @@ const twoNames = mustBe("the names of two VMs");
 const link = v.variant(
   "kind",
   [
-    v.object({
+    v.object(described({
       kind: v.literal("msgqueue-pair"),
       label,
       between: v.pipe(v.array(vmName, twoNames), v.length(2, twoNames), v.transform(([a, b]): [string, string] => [a, b])),
       depth: v.optional(whole(1, MAX_DEPTH, `is outside 1..${MAX_DEPTH} (documents say 256, the hypervisor excludes it)`), 8),
       size: v.optional(whole(1, MAX_MESSAGE, `is outside 1..${MAX_MESSAGE} (documents say 1024, the hypervisor excludes it)`), 240),
-    }),
-    v.object({
+    }, LINK_TEXTS["msgqueue-pair"])),
+    v.object(described({
       kind: v.literal("doorbell"),
       label,
       from: vmName,
       to: vmName,
       source_can_clear: v.optional(boolean, false),
-    }),
-    v.object({
+    }, LINK_TEXTS.doorbell)),
+    v.object(described({
       kind: v.literal("shm"),
       label,
       size: bufferSize,
       access: v.pipe(
         v.record(vmName, oneOf(["r", "rw"]), mustBe("a table of VMs")),
+        facts({ minProperties: 1 }),
         v.check((access) => Object.keys(access).length > 0, "names no VM"),
       ),
-    }),
+    }, LINK_TEXTS.shm)),
   ],
   mustBe('"msgqueue-pair", "doorbell" or "shm"'),
 );
@@ -390,9 +430,11 @@ export const THEMES = ["terminal", "dark", "light", "high-contrast", "solarized"
 const PREFIX_KEY = /^ctrl-[a-gk-ln-z\]\\^_]$/;
 
 /** One screen, or two: side by side `1|9`, one above the other `1/9`. The first has the keys. */
+const LAYOUT = /^\d([|/]\d)?$/;
 const layout = v.pipe(
   text,
-  v.check((layout) => /^\d([|/]\d)?$/.test(layout), 'is not a layout; use a screen "1", or two "1|9", "1/9"'),
+  facts({ pattern: LAYOUT.source }),
+  v.check((layout) => LAYOUT.test(layout), 'is not a layout; use a screen "1", or two "1|9", "1/9"'),
   v.check((layout) => layout.length === 1 || layout[0] !== layout[2], "shows a screen twice"),
 );
 
@@ -404,18 +446,32 @@ function isShade(value: unknown): boolean {
   return typeof color === "string" && COLOR.test(color) && Number.isInteger(entry) && entry >= 16 && entry <= 255;
 }
 
+const DIRECT_COLOR = { type: "string", pattern: "^#[0-9a-fA-F]{6}$" };
+
 /**
  * A direct color, optionally with its entry of the palette of 256, where the nearest one will not
  * do.
  */
-const shade = v.custom<string | readonly [direct: string, entry: number]>(
-  isShade,
-  'is not a color; use "#rrggbb", or ["#rrggbb", N] with an entry of 256 from 16 to 255',
+const shade = v.pipe(
+  v.custom<string | readonly [direct: string, entry: number]>(
+    isShade,
+    'is not a color; use "#rrggbb", or ["#rrggbb", N] with an entry of 256 from 16 to 255',
+  ),
+  facts({
+    anyOf: [
+      DIRECT_COLOR,
+      { type: "array", items: [DIRECT_COLOR, { type: "integer", minimum: 16, maximum: 255 }], minItems: 2, maxItems: 2 },
+    ],
+  }),
 );
 
-const ownTheme = v.objectWithRest({ based_on: oneOf(THEMES.filter((name) => name !== "terminal")) }, shade, mustBe("a table of colors"));
+const ownTheme = v.objectWithRest(
+  described({ based_on: oneOf(THEMES.filter((name) => name !== "terminal")) }, THEME_TEXTS),
+  shade,
+  mustBe("a table of colors"),
+);
 
-const ui = v.object({
+const ui = v.object(described({
   /** `auto`: by the background of the terminal. The names of `THEMES`, and those of `themes`. */
   theme: v.optional(text),
   /** Colors by role that replace those of another theme. */
@@ -432,14 +488,18 @@ const ui = v.object({
   layout: v.optional(layout),
   /** The key that takes the keys back from a guest. */
   console_prefix: v.optional(
-    v.pipe(text, v.check((key) => PREFIX_KEY.test(key), "is not a prefix key; use ctrl- and a letter or ] \\ ^ _")),
+    v.pipe(
+      text,
+      facts({ pattern: PREFIX_KEY.source }),
+      v.check((key) => PREFIX_KEY.test(key), "is not a prefix key; use ctrl- and a letter or ] \\ ^ _"),
+    ),
   ),
   /** Keys by action name; which actions and keys there are is the screens' to say. */
   keys: v.optional(v.record(v.string(), text, table), {}),
-});
+}, UI_TEXTS));
 
 /** A whole file. Unknown keys are looked for apart (`KNOWN_KEYS`), so that all are reported. */
-export const Schema = v.object({
+export const Schema = v.object(described({
   el2: v.literal(1, (issue) => issue.received === "undefined" ? "is missing" : "is not a version that this el2 reads; use 1"),
   machine: v.optional(v.object(machine.entries, table), {}),
   host: v.optional(v.object(host.entries, table), {}),
@@ -447,7 +507,7 @@ export const Schema = v.object({
   vm: v.record(v.string(), v.object(vm.entries, table), mustBe("a table of VMs")),
   link: v.optional(v.record(v.string(), link, table), {}),
   ui: v.optional(v.object(ui.entries, table), {}),
-});
+}, FILE_TEXTS));
 
 /** A validated file. */
 export type File = v.InferOutput<typeof Schema>;
@@ -486,6 +546,9 @@ export function deviceKeys(kind: unknown): readonly string[] | undefined {
   const found = DEVICES.find(({ entries }) => entries.kind.literal === kind);
   return found && Object.keys(found.entries);
 }
+
+/** Keys of a network card that are the policy of its NAT. */
+export const NET_POLICY_KEYS: readonly string[] = ["host", "lan", "internet", "allow", "deny"];
 
 /** Keys of a VM that only `schedule = "own"` gives a meaning. */
 export const OWN_SCHEDULE_KEYS: readonly string[] = ["affinity", "affinity_map", "priority", "timeslice"];

@@ -6,7 +6,8 @@ import * as v from "valibot";
 import { parse, TomlError } from "smol-toml";
 import { type ConfigError, ConfigErrors, formatConfigError } from "../configuration/config.ts";
 import { TomlPositions } from "../configuration/positions.ts";
-import { parseDuration, parseSize } from "../support/units.ts";
+import { described, facts } from "../support/described.ts";
+import { DURATION_PATTERN, parseDuration, parseSize, SIZE_PATTERN } from "../support/units.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
 import { FaultRuleError, parseFaultRule } from "../inspection/fault-rules.ts";
 import { FilterError, parseFilter } from "../queries/filter.ts";
@@ -36,12 +37,13 @@ function checked(check: (text: string) => void) {
 
 const text = v.string("is not a string");
 const name = v.pipe(text, v.nonEmpty("is empty"));
-const regex = v.pipe(text, checked((source) => void new RegExp(source, "m")));
+const regex = v.pipe(text, facts({ format: "regex" }), checked((source) => void new RegExp(source, "m")));
 const rule = v.pipe(text, checked((source) => void parseFaultRule(source)));
 /** "broken" is the machine's, of which no VM has it. */
 const VM_VERDICTS: readonly string[] = VERDICTS.filter((one) => one !== "broken");
 const verdict = v.pipe(
   text,
+  facts({ enum: VM_VERDICTS }),
   v.check(
     (word) => VM_VERDICTS.includes(word),
     ({ input }) => `is not a verdict${didYouMean(String(input), VM_VERDICTS, `there are ${VM_VERDICTS.join(", ")}`)}`,
@@ -50,6 +52,7 @@ const verdict = v.pipe(
 const filterOf = (table: TableName) => v.pipe(text, checked((source) => void parseFilter(source, TABLES[table])));
 const duration = v.pipe(
   v.string('is not a duration; use for example "2s"'),
+  facts({ pattern: DURATION_PATTERN }),
   v.transform((source) => parseDuration(source) ?? NaN),
   v.check((ns) => ns >= 0, 'is not a duration; use for example "2s"'),
 );
@@ -57,6 +60,7 @@ const within = v.optional(duration, `${DEFAULT_WITHIN}ns`);
 const whole = v.pipe(v.number("is not a number"), v.integer("is not a whole number"), v.minValue(0, "is negative"));
 const size = v.pipe(
   v.string('is not a size; use for example "64MiB"'),
+  facts({ pattern: SIZE_PATTERN }),
   v.transform((source) => parseSize(source) ?? NaN),
   v.check((bytes) => bytes > 0, 'is not a size; use for example "64MiB"'),
 );
@@ -66,45 +70,94 @@ const tableName = v.picklist(TABLE_NAMES, ({ input }) => {
 });
 
 /** What `boot` can be beside the name of what `el2 run` takes: an image as the primary VM. */
-const primary = v.strictObject({
+const primary = v.strictObject(described({
   image: name,
   initrd: v.optional(name),
   append: v.optional(text),
   memory: v.optional(size, "256MiB"),
   cpus: v.optional(v.pipe(whole, v.minValue(1, "is outside 1..8"), v.maxValue(8, "is outside 1..8")), 1),
-});
+}, {
+  image: "a kernel or a bare-metal image, which runs as the primary VM",
+  initrd: "initial ramdisk",
+  append: "kernel command line",
+  memory: "RAM of the primary VM",
+  cpus: "physical CPUs",
+}));
+
+const OF = "name of the VM";
+const WITHIN = "virtual time from the start of the step";
 
 /** The kinds of steps, by the key that makes one. */
 export const STEPS = {
-  boot: v.strictObject({
+  boot: v.strictObject(described({
     boot: v.union([name, primary], "is neither a name nor a table with an image"),
     set: v.optional(v.array(name), []),
-  }),
-  at: v.strictObject({ at: duration }),
-  send: v.strictObject({ send: text, to: name }),
-  expect_console: v.strictObject({ expect_console: regex, of: name, within }),
-  expect_event: v.strictObject({ expect_event: filterOf("events"), within }),
-  expect_why: v.strictObject({ expect_why: filterOf("why"), within }),
-  expect_rows: v.strictObject({
+  }, {
+    boot: "creates the machine: demo, a configuration next to this file, a guest of the catalog, or a table with an image",
+    set: "changes of the configuration: KEY=VALUE",
+  })),
+  at: v.strictObject(described({ at: duration }, { at: "runs the machine until this virtual time" })),
+  send: v.strictObject(described({ send: text, to: name }, { send: "types this into a console", to: OF })),
+  expect_console: v.strictObject(described({ expect_console: regex, of: name, within }, {
+    expect_console: "waits until a console shows a match after the previous match",
+    of: OF,
+    within: WITHIN,
+  })),
+  expect_event: v.strictObject(described({ expect_event: filterOf("events"), within }, {
+    expect_event: "filter; waits for an event after the one that the previous such step matched",
+    within: WITHIN,
+  })),
+  expect_why: v.strictObject(described({ expect_why: filterOf("why"), within }, {
+    expect_why: "filter; waits for a reason after the one that was matched last",
+    within: WITHIN,
+  })),
+  expect_rows: v.strictObject(described({
     expect_rows: tableName,
     filter: v.optional(text, ""),
     count: v.optional(whole),
     within: v.optional(duration, "0s"),
-  }),
-  expect_no_console: v.strictObject({ expect_no_console: regex, of: name, within }),
-  expect_no_why: v.strictObject({ expect_no_why: filterOf("why"), within }),
-  expect_diagnosis: v.strictObject({ expect_diagnosis: verdict, of: name, within }),
-  expect_vm_end: v.strictObject({ expect_vm_end: regex, of: name, within }),
-  expect_end: v.strictObject({ expect_end: whole, message: v.optional(regex), within }),
-  inject: v.strictObject({ inject: rule }),
-  remove: v.strictObject({ remove: v.pipe(text, v.regex(/^(all|inject:\d+)$/, 'is neither "all" nor inject:NUMBER')) }),
+  }, {
+    expect_rows: "looks at the rows of this table",
+    filter: "only these rows",
+    count: "how many rows there are; at least one if it is left out",
+    within: WITHIN,
+  })),
+  expect_no_console: v.strictObject(described({ expect_no_console: regex, of: name, within }, {
+    expect_no_console: "fails if a console shows a match within this time",
+    of: OF,
+    within: WITHIN,
+  })),
+  expect_no_why: v.strictObject(described({ expect_no_why: filterOf("why"), within }, {
+    expect_no_why: "filter; fails if there is such a reason within this time",
+    within: WITHIN,
+  })),
+  expect_diagnosis: v.strictObject(described({ expect_diagnosis: verdict, of: name, within }, {
+    expect_diagnosis: "waits for this verdict of el2 diagnose",
+    of: OF,
+    within: WITHIN,
+  })),
+  expect_vm_end: v.strictObject(described({ expect_vm_end: regex, of: name, within }, {
+    expect_vm_end: "waits for the end of a VM; its result and reason match",
+    of: OF,
+    within: WITHIN,
+  })),
+  expect_end: v.strictObject(described({ expect_end: whole, message: v.optional(regex), within }, {
+    expect_end: "waits for the end of the run, with this exit code",
+    message: "what the run says at its end matches",
+    within: WITHIN,
+  })),
+  inject: v.strictObject(described({ inject: rule }, { inject: "adds a fault rule" })),
+  remove: v.strictObject(described({ remove: v.pipe(text, v.regex(/^(all|inject:\d+)$/, 'is neither "all" nor inject:NUMBER')) }, {
+    remove: "removes a fault rule, or all of them",
+  })),
 } as const;
 
 export type StepKind = keyof typeof STEPS;
 /** A step: what it is, its values, and the line on which it stands. */
 export type Step = { [K in StepKind]: { readonly kind: K; readonly line: number } & v.InferOutput<typeof STEPS[K]> }[StepKind];
 
-const Head = v.object({
+/** A scenario without what its steps have inside, which `STEPS` checks. */
+export const Head = v.object(described({
   el2_test: v.literal(
     1,
     ({ received }) =>
@@ -114,7 +167,13 @@ const Head = v.object({
   seed: v.optional(whole),
   inject: v.optional(v.array(rule, "is not a list of rules"), []),
   step: v.pipe(v.array(v.record(v.string(), v.unknown()), "is not a list of [[step]] tables"), v.minLength(1, "has no steps")),
-});
+}, {
+  el2_test: "version of this format: 1",
+  name: "name of the scenario; by default that of the file",
+  seed: "seed of the machine; by default the configuration's",
+  inject: "fault rules that apply from the start",
+  step: "the steps, in order",
+}));
 
 /** A scenario, checked. */
 export interface Scenario {

@@ -1,4 +1,5 @@
-// `el2 schema NAME`: the JSON Schema of what a command prints with --json.
+// `el2 schema NAME`: the JSON Schema of what a command prints with --json, and of the files that
+// people write: configurations and scenarios.
 
 import type { Command } from "@commander-js/extra-typings";
 import { examplesText } from "../common/command.ts";
@@ -9,22 +10,41 @@ import { jsonSchema, schemaName } from "../../queries/table.ts";
 import { TABLES } from "../../queries/tables.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
 
+/** Schemas of files. What makes them is loaded when it is asked for. */
+const FILES: Readonly<Record<string, { readonly doc: string; readonly schema: () => Promise<object> }>> = {
+  config: {
+    doc: "el2.toml, for editors: begin it with #:schema FILE",
+    schema: async () => (await import("../../configuration/config-schema.ts")).configurationSchema(),
+  },
+  scenario: {
+    doc: "the files of el2 test, for editors: begin them with #:schema FILE",
+    schema: async () => (await import("../../scenarios/scenario-schema.ts")).scenarioSchema(),
+  },
+};
+
 /** Adds the command. */
 export function registerSchema(program: Command): void {
   program.command("schema")
-    .description("print the JSON Schema of a command's --json output")
-    .argument("[name]", "el2.mem.parcels/1, el2.mem.parcels or mem.parcels (default: list all)")
-    .addHelpText("after", examplesText(["schema", "schema vcpu.ls"]))
-    .action((name) => {
+    .description("print the JSON Schema of a command's --json output, of configurations, or of scenarios")
+    .argument("[name]", "config, scenario; el2.mem.parcels/1, el2.mem.parcels or mem.parcels (default: list all)")
+    .addHelpText("after", examplesText(["schema", "schema vcpu.ls", "schema config > el2.schema.json"]))
+    .action(async (name) => {
       if (name === undefined) {
-        const all = [...Object.values(TABLES), ...DOCUMENTS];
-        return output(all.map((one) => `${schemaName(one).padEnd(20)} ${one.doc}\n`).join(""));
+        const files = Object.entries(FILES).map(([file, { doc }]) => [file, doc]);
+        const all = [...Object.values(TABLES), ...DOCUMENTS].map((one) => [schemaName(one), one.doc]);
+        return output([...files, ...all].map(([one, doc]) => `${one.padEnd(20)} ${doc}\n`).join(""));
       }
+      if (Object.hasOwn(FILES, name)) return output(schemaText(await FILES[name].schema()));
       const wanted = name.replace(/^el2\./, "").replace(/\/\d+$/, "");
       const table = Object.values(TABLES).find((one) => one.name === wanted);
       const document = DOCUMENTS.find((one) => one.name === wanted);
-      const known = [...Object.keys(TABLES), ...DOCUMENTS.map(({ name }) => name)];
+      const known = [...Object.keys(FILES), ...Object.keys(TABLES), ...DOCUMENTS.map(({ name }) => name)];
       if (!table && !document) throw new Failure(`no schema called "${name}"${didYouMean(wanted, known, "list them with el2 schema")}`);
-      output(`${JSON.stringify(table ? jsonSchema(table) : documentSchema(document!), null, 2)}\n`);
+      output(schemaText(table ? jsonSchema(table) : documentSchema(document!)));
     });
+}
+
+/** A schema as text. */
+function schemaText(schema: unknown): string {
+  return `${JSON.stringify(schema, null, 2)}\n`;
 }

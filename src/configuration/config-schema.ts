@@ -1,0 +1,96 @@
+// The JSON Schema of el2.toml, from the declarations that check a file (`schema.ts`), and the rules
+// between keys that JSON Schema can say. What it cannot (names of VMs, sums of memory, files) is
+// left to `el2 run`.
+
+import { HOST_KEYS, NET_POLICY_KEYS, OWN_SCHEDULE_KEYS, Schema } from "./schema.ts";
+import { OBJECT_PORTS, THEME_NAME, VM_NAME, VM_NAME_MAX } from "./config.ts";
+import { PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
+import { type JsonSchema, jsonSchemaOf } from "../support/json-schema.ts";
+
+/** `key` is there, and has one of these values. */
+const is = (key: string, ...values: string[]) => ({ required: [key], properties: { [key]: { enum: values } } });
+const none = (keys: readonly string[]) => ({ not: { anyOf: keys.map((key) => ({ required: [key] })) } });
+const needs = (key: string, other: string) => ({ if: { required: [key] }, then: { required: [other] } });
+const notBoth = (...keys: string[]) => ({ not: { required: keys } });
+const empty = { maxProperties: 0 };
+
+/** Devices of a VM that the hypervisor schedules, which have fewer queues. */
+const OWN_DEVICE = {
+  not: is("kind", "pl011"),
+  if: is("kind", "console"),
+  then: { properties: { ports: { maxItems: OBJECT_PORTS } } },
+};
+
+/** A VM has one image; keys that need others. */
+const VM_RULES: readonly JsonSchema[] = [
+  { oneOf: [{ required: ["kernel"] }, { required: ["image"] }] },
+  needs("initrd", "kernel"),
+  { if: is("type", "protected"), then: { required: ["firmware"] }, else: none(["firmware"]) },
+  {
+    if: is("schedule", "own"),
+    then: { properties: { hypervisor: { const: "gunyah" }, devices: { items: OWN_DEVICE } } },
+    else: none(OWN_SCHEDULE_KEYS),
+  },
+];
+
+/** Of a network card: its policy belongs to the NAT, which is the default. */
+const DEVICE_RULE: JsonSchema = {
+  if: { ...is("kind", "net"), not: { properties: { backend: { const: "user" } } } },
+  then: none(NET_POLICY_KEYS),
+};
+
+const HOST_RULES: readonly JsonSchema[] = [
+  { if: is("kind", "image"), then: none(HOST_KEYS.native), else: none(HOST_KEYS.image) },
+  { if: is("kind", "image"), then: { anyOf: ["kernel", "image", "firmware"].map((key) => ({ required: [key] })) } },
+  notBoth("kernel", "image"),
+  needs("firmware_vars", "firmware"),
+];
+
+/** What only one kind of Resource Manager has. */
+const RM_RULE: JsonSchema = {
+  if: is("kind", "image"),
+  then: { required: ["runtime", "app"], ...none(["auth", "parcels", "reserved_memory"]) },
+  else: none(["runtime", "app"]),
+};
+
+/** Generations without an ioctl that runs a vCPU: their VMs are scheduled by the hypervisor. */
+const WITHOUT_RUN = PERSONA_NAMES.filter((name) => PERSONAS[name].device && PERSONAS[name].functions === undefined);
+
+/** An image as the primary VM makes its own VMs; any other host has some. */
+const FILE_RULES: readonly JsonSchema[] = [
+  {
+    if: { required: ["host"], properties: { host: is("kind", "image") } },
+    then: { properties: { vm: empty, link: empty } },
+    else: { required: ["vm"], properties: { vm: { minProperties: 1 } } },
+  },
+  {
+    if: { required: ["host"], properties: { host: is("device", ...WITHOUT_RUN) } },
+    then: { properties: { vm: { additionalProperties: { anyOf: [is("schedule", "own"), is("hypervisor", "geniezone")] } } } },
+  },
+];
+
+/** The schema of a configuration. */
+export function configurationSchema(): JsonSchema {
+  const file = jsonSchemaOf(Schema, "el2 configuration");
+  const { vm, host, rm, ui } = file.properties;
+  const one = vm.additionalProperties as JsonSchema;
+  const devices = one.properties!.devices;
+  const vms = {
+    ...vm,
+    propertyNames: { pattern: VM_NAME.source, maxLength: VM_NAME_MAX },
+    additionalProperties: { ...one, properties: { ...one.properties, devices: withRule(devices) }, allOf: [...VM_RULES] },
+  };
+  const themes = { ...ui.properties!.themes, propertyNames: { pattern: THEME_NAME.source } };
+  const properties = {
+    ...file.properties,
+    vm: vms,
+    host: { ...host, properties: { ...host.properties, devices: withRule(devices) }, allOf: [...HOST_RULES] },
+    rm: { ...rm, ...RM_RULE },
+    ui: { ...ui, properties: { ...ui.properties, themes } },
+  };
+  return { ...file, required: ["el2"], properties, allOf: [...FILE_RULES] };
+}
+
+function withRule(devices: JsonSchema): JsonSchema {
+  return { ...devices, items: { ...devices.items as JsonSchema, ...DEVICE_RULE } };
+}

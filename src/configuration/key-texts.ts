@@ -1,0 +1,175 @@
+// What each key of el2.toml means, in a few words: the schema that editors use, and
+// docs/reference/configuration.md. docs/configuration.md says more.
+
+export const MACHINE_TEXTS = {
+  cpus: "physical CPUs",
+  memory: "RAM of the host VM and all other VMs together",
+  turbo: "skip idle time instead of sleeping through it",
+  record: '"off", or the file that the run is recorded to',
+  seed: "seed of all randomness that guests see",
+  cap_ids: "random: capability ids cannot be guessed, as in production",
+  quirks: "as-observed: reproduce the known deviations of the recorded hypervisor",
+  hypervisor_node: "form of /hypervisor in the primary VM's devicetree",
+  strict: "stop at the first guest call or access that el2 does not model",
+  check: "check the hypervisor's invariants after every operation",
+  phone: "profile of a phone; it sets the keys that the file leaves out",
+  idle_watchdog: "refuse: turning off a watchdog that is off is an error",
+} as const;
+
+export const HOST_TEXTS = {
+  kind: "native: the built-in host; image: an image runs as the primary VM",
+  memory: "native: what the host keeps for itself; image: RAM of the primary VM",
+} as const;
+
+export const NATIVE_HOST_TEXTS = {
+  vcpus: "how many of the host's vCPUs run VMs",
+  device: "generation of /dev/gunyah",
+  gzvm: "offer /dev/gzvm too",
+  memlock: "locked-memory limit of the VMMs",
+  max_order: "largest block of contiguous kernel memory: 2^N pages",
+  boot_context: "what SET_BOOT_CONTEXT answers",
+} as const;
+
+export const IMAGE_HOST_TEXTS = {
+  kernel: "arm64 Linux Image of the primary VM",
+  image: "instead of a kernel: bare metal, ELF or raw",
+  initrd: "initial ramdisk of the kernel",
+  symbols: "ELF file with symbols, for display and debuggers",
+  cmdline: "kernel command line: /chosen/bootargs",
+  dtb: "file that replaces the platform's devicetree",
+  firmware: "firmware in flash",
+  firmware_vars: "file that keeps the firmware's variables",
+  devices: "the primary VM's devices",
+} as const;
+
+export const RM_TEXTS = {
+  kind: "native: the built-in Resource Manager; image: an AArch64 program",
+  runtime: "image only: ELF file where execution starts",
+  app: "image only: ELF file that the runtime starts",
+  auth: "authentication types that the platform accepts",
+  parcels: "most memory parcels that a VM owns",
+  reserved_memory: "must-match: VM_START needs a /reserved-memory node for each shared parcel",
+} as const;
+
+export const VM_TEXTS = {
+  hypervisor: "whose device the VMM uses; geniezone needs [host] gzvm = true",
+  type: "protected: starts in firmware, and nobody else can read its memory",
+  firmware: "of a protected VM: raw code, entered at its first byte",
+  kernel: "arm64 Linux Image; a path relative to this file, or catalog:GUEST/FILE",
+  image: "instead of a kernel: bare metal, ELF or raw",
+  initrd: "initial ramdisk of the kernel",
+  symbols: "ELF file with symbols, for display and debuggers",
+  cmdline: "kernel command line: /chosen/bootargs",
+  memory: "RAM of the VM",
+  base: "IPA of the RAM",
+  vcpus: "number of vCPUs, at most one per physical CPU",
+  schedule: "proxy: the host's vCPUs run it; own: the hypervisor schedules it",
+  affinity: "own only: whether vCPUs may move between physical CPUs",
+  affinity_map: "own only: a physical CPU for each vCPU",
+  priority: "own only: offset to the owner's priority",
+  timeslice: "own only: how long a vCPU runs before another of its priority",
+  start: "when the VM starts; after:NAME: once that VM runs",
+  on_exit: "what happens when the VM ends",
+  dtb: "file that replaces the generated devicetree",
+  devices: "the VM's devices; virtio devices take their slots in this order",
+} as const;
+
+export const UI_TEXTS = {
+  theme: "colors of the screens: auto, a theme of el2, or one of [ui.themes]",
+  themes: "your own themes: colors by role that replace those of another theme",
+  mouse: "false: the terminal keeps the mouse",
+  ascii: "draw only ASCII, except guests' text",
+  background: "terminal: the page keeps the terminal's own background",
+  braille: "false: graphs are drawn with blocks",
+  motion: "off: histories stand still until a key is pressed",
+  layout: "screens at the start, if no layout is stored",
+  console_prefix: "the key that returns the keys from a guest",
+  keys: "a key for an action, by the action's name",
+} as const;
+
+export const THEME_TEXTS = {
+  based_on: "the theme whose colors this one changes; each other key is a role",
+} as const;
+
+export const FILE_TEXTS = {
+  el2: "version of this format: 1",
+  machine: "the machine",
+  host: "the primary VM",
+  rm: "the Resource Manager, in the root VM",
+  vm: "the VMs by name",
+  link: "what VMs share, by name",
+  ui: "the screens",
+} as const;
+
+/** By the kind of a device. */
+export const DEVICE_TEXTS = {
+  pl011: {
+    kind: "a serial port",
+    log: "file that the console is logged to",
+  },
+  console: {
+    kind: "virtio consoles",
+    ports: "names of the ports; the first is /dev/hvc0",
+  },
+  block: {
+    kind: "a virtio disk",
+    image: "the disk's image",
+    mode: "overlay: changes stay in memory",
+  },
+  net: {
+    kind: "a virtio network card",
+    backend: "user: NAT to the internet; pair:NAME: a switch; none",
+    forward: "ports of the computer that lead to the guest",
+    capture: "pcapng file that packets are written to",
+    host: "of user: this computer can be reached, as 10.0.2.2",
+    lan: "of user: private networks can be reached",
+    internet: "of user: false: the internet cannot be reached",
+    allow: "of user: addresses that can be reached in any case",
+    deny: "of user: addresses that cannot be reached in any case",
+  },
+  vsock: {
+    kind: "virtio sockets between guests and programs",
+    cid: "context id; by default 4, 5, … in the order of the VMs",
+    path: "socket for the computer's programs",
+  },
+  rng: {
+    kind: "a virtio source of randomness",
+  },
+  "9p": {
+    kind: "a folder of the computer",
+    folder: "the folder",
+    mode: "ro: the guest cannot write",
+    tag: "what the guest mounts it by",
+  },
+  balloon: {
+    kind: "a virtio balloon",
+  },
+  input: {
+    kind: "a virtio keyboard or tablet",
+    type: "which of both",
+  },
+} as const;
+
+/** By the kind of a link. */
+export const LINK_TEXTS = {
+  "msgqueue-pair": {
+    kind: "a pair of message queues",
+    label: "number by which guests find it; unique per kind in each VM",
+    between: "the two VMs",
+    depth: "messages in each queue",
+    size: "bytes of a message",
+  },
+  doorbell: {
+    kind: "a doorbell",
+    label: "number by which guests find it; unique per kind in each VM",
+    from: "the VM that rings",
+    to: "the VM that is rung",
+    source_can_clear: "the VM that rings can clear it",
+  },
+  shm: {
+    kind: "memory that the host shares",
+    label: "number by which guests find it; unique per kind in each VM",
+    size: "whole pages",
+    access: "r or rw for each VM",
+  },
+} as const;

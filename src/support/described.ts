@@ -1,0 +1,32 @@
+// What a person reads about the keys of a file, and the JSON Schema that editors check it with,
+// from the declarations that check it when it is loaded.
+
+import * as v from "valibot";
+
+/**
+ * The entries of a table, each with its description. The compiler asks for one of every key.
+ */
+export function described<const E extends v.ObjectEntries>(entries: E, texts: { readonly [K in keyof E]: string }): E {
+  const pairs = Object.entries(entries).map(([key, entry]) => {
+    const [schema, ...actions] = (entry as Partial<Pipe>).pipe ?? [entry];
+    // Ahead of what transforms the value: a schema of the file itself ends there.
+    return [key, v.pipe(schema as v.GenericSchema, v.description(texts[key]), ...actions as v.GenericPipeAction[])];
+  });
+  // A pipe of a schema and a description has all that the schema has.
+  return Object.fromEntries(pairs) as unknown as E;
+}
+
+/** What a check that runs code accepts, in keywords of JSON Schema; it stands ahead of it. */
+export function facts<T>(of: Readonly<Record<string, unknown>>): v.MetadataAction<T, Readonly<Record<string, unknown>>> {
+  return v.metadata<T, Readonly<Record<string, unknown>>>(of);
+}
+
+/** What a schema with actions has in addition. */
+interface Pipe {
+  readonly pipe: readonly { readonly type: string; readonly description?: string }[];
+}
+
+/** The description that `described` gave a key. */
+export function descriptionOf(entry: unknown): string {
+  return (entry as Pipe).pipe.find(({ type }) => type === "description")!.description!;
+}

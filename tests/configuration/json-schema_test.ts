@@ -1,0 +1,135 @@
+// The JSON Schemas of configurations and scenarios, by a JSON Schema library.
+
+import assert from "node:assert/strict";
+import { Ajv, type ValidateFunction } from "ajv";
+import { parse, TomlError } from "smol-toml";
+import { configurationSchema } from "../../src/configuration/config-schema.ts";
+import { scenarioSchema } from "../../src/scenarios/scenario-schema.ts";
+
+const ROOT = new URL("../..", import.meta.url).pathname;
+const INVALID = `${ROOT}tests/invalid-configs`;
+
+// Strict: a keyword that the library does not know is an error.
+const ajv = new Ajv({ allErrors: true, strict: true, strictRequired: false, strictTypes: false, strictTuples: false });
+ajv.addFormat("regex", (text) => {
+  try {
+    new RegExp(text);
+    return true;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return false;
+  }
+});
+const configuration = ajv.compile(configurationSchema()), scenario = ajv.compile(scenarioSchema());
+
+function errorsOf(validate: ValidateFunction, text: string): string[] {
+  return validate(parse(text)) ? [] : validate.errors!.map(({ instancePath, message }) => `${instancePath} ${message}`);
+}
+
+/** Files below a folder whose names end so. */
+function filesBelow(folder: string, end: string): string[] {
+  return Array.from(Deno.readDirSync(folder)).flatMap(({ name, isDirectory }) =>
+    isDirectory ? filesBelow(`${folder}/${name}`, end) : name.endsWith(end) ? [`${folder}/${name}`] : []
+  );
+}
+
+const EXAMPLES = [...filesBelow(`${ROOT}examples`, ".toml"), `${ROOT}assets/demo.toml`, `${ROOT}tests/configuration/phone.toml`];
+
+Deno.test("no example of a configuration or a scenario has an error by its schema", () => {
+  assert.ok(EXAMPLES.length > 10);
+  for (const path of EXAMPLES) {
+    assert.deepEqual(errorsOf(path.endsWith(".test.toml") ? scenario : configuration, Deno.readTextFileSync(path)), [], path);
+  }
+});
+
+Deno.test("each example names its schema for editors", () => {
+  for (const path of filesBelow(`${ROOT}examples`, ".toml")) {
+    const named = /^#:schema (\S+)\n/.exec(Deno.readTextFileSync(path))?.[1];
+    assert.ok(named, path);
+    const { title } = JSON.parse(Deno.readTextFileSync(new URL(named, `file://${path}`)));
+    assert.equal(title, path.endsWith(".test.toml") ? "el2 scenario" : "el2 configuration");
+  }
+});
+
+const FILES = "a schema does not open the files that are named";
+const NUMBERS = "draft 07 does not compare two values, nor numbers inside text";
+const NAMES = "draft 07 does not compare a value with the names of other tables";
+
+/** Wrong configurations that are right as far as a schema can know, with the reason. */
+const UNKNOWABLE: Readonly<Record<string, string>> = {
+  "base-end.toml": NUMBERS,
+  "block-image.toml": FILES,
+  "catalog.toml": FILES,
+  "devices-two.toml": "draft 07 does not count the items of one kind",
+  "dtb.toml": FILES,
+  "firmware-two.toml": FILES,
+  "host-memory.toml": NUMBERS,
+  "host-vcpus.toml": NUMBERS,
+  "image-empty.toml": FILES,
+  "image-folder.toml": FILES,
+  "image-missing.toml": FILES,
+  "kernel-no-image.toml": FILES,
+  "link-label-clash.toml": NUMBERS,
+  "link-self.toml": NUMBERS,
+  "link-vm.toml": NAMES,
+  "log.toml": FILES,
+  "memory-multiple.toml": NUMBERS,
+  "memory-range.toml": NUMBERS,
+  "memory-sum.toml": NUMBERS,
+  "rm-files.toml": FILES,
+  "rm-no-elf.toml": FILES,
+  "shm-vm.toml": NAMES,
+  "start-after.toml": NAMES,
+  "vcpus-cpus.toml": NUMBERS,
+};
+
+Deno.test("each wrong configuration is refused by the schema, or has a reason why a schema cannot know", () => {
+  const accepted = filesBelow(INVALID, ".toml").filter((path) => {
+    try {
+      return errorsOf(configuration, Deno.readTextFileSync(path)).length === 0;
+    } catch (error) {
+      // What is not TOML never comes to a schema.
+      if (!(error instanceof TomlError)) throw error;
+      return false;
+    }
+  });
+  assert.deepEqual(accepted.map((path) => path.slice(INVALID.length + 1)).sort(), Object.keys(UNKNOWABLE).sort());
+});
+
+/** The part of a schema that describes each key of each table. */
+function keysOf(schema: Record<string, unknown>, path: string): [string, unknown][] {
+  const parts = Object.entries(schema).filter(([keyword]) => ["items", "additionalProperties", "anyOf", "oneOf"].includes(keyword));
+  const inner = parts.flatMap(([keyword, part]) =>
+    (Array.isArray(part) ? part : [part]).flatMap((one) => typeof one === "object" ? keysOf(one, `${path}/${keyword}`) : [])
+  );
+  const own = Object.entries(schema.properties ?? {}).flatMap(([key, part]): [string, unknown][] => [
+    [`${path}.${key}`, part.description],
+    ...keysOf(part, `${path}.${key}`),
+  ]);
+  return [...own, ...inner];
+}
+
+Deno.test("each key has a description", () => {
+  for (const schema of [configurationSchema(), scenarioSchema()]) {
+    const keys = keysOf(schema as Record<string, unknown>, "");
+    assert.ok(keys.length > 40);
+    for (const [path, description] of keys) assert.ok(typeof description === "string" && description !== "", path);
+  }
+});
+
+Deno.test("the schema of scenarios refuses what is no step, two steps in one, and keys of other steps", () => {
+  const step = (text: string) => errorsOf(scenario, `el2_test = 1\n[[step]]\nboot = "demo"\n[[step]]\n${text}\n`).length;
+  assert.equal(step('expect_console = "x"\nof = "a"'), 0);
+  assert.equal(step('expect_rows = "vm.ls"\ncount = 3'), 0);
+  for (
+    const wrong of [
+      'expect_consol = "x"',
+      'expect_console = "x"',
+      'expect_console = "("\nof = "a"',
+      'at = "1s"\nsend = "x"',
+      'at = "soon"',
+      'expect_rows = "vms"',
+      'expect_diagnosis = "broken"\nof = "a"',
+    ]
+  ) assert.ok(step(wrong) > 0, wrong);
+});
