@@ -1,10 +1,10 @@
-// The one door by which people reach the native host: what they type and which VMs they stop, in
-// the order in which it comes. The session puts it in and raises the interrupt; the host takes it
-// when it handles that.
+// The only door by which users reach the native host: typed input and stop requests, in order of
+// arrival. The session enters them and raises the interrupt; the host takes them when it handles
+// that.
 
 /**
- * INTID of the physical interrupt that says that there is input: an edge. It is that of the first
- * virtio-mmio slot of QEMU's `virt`.
+ * INTID of the physical interrupt that signals input: an edge. It is that of the first virtio-mmio
+ * slot of QEMU's `virt`.
  */
 export const CONSOLE_INPUT_INTID = 48;
 
@@ -53,7 +53,7 @@ export interface DeviceInput {
   readonly data: unknown;
 }
 
-/** What may come in: plain data. */
+/** Input to the host: plain data. */
 export type HostInput = Typed | BreakSent | StopWanted | StartWanted | RequestWanted | DeviceInput;
 
 /** Memory that the VMM of a VM has locked, and how much it may, bytes. */
@@ -65,7 +65,7 @@ export interface LockedMemory {
 
 /** Input on its way to the host, and what can be seen of it from outside. */
 export class ConsoleInput {
-  /** What the VMMs have locked. The host says it once it runs. */
+  /** Memory that the VMMs have locked. The host replaces this once it runs. */
   locked: () => readonly LockedMemory[] = () => [];
   /** Names of VMs that are made and not to be started yet. The host says it once it runs. */
   gated: () => readonly string[] = () => [];
@@ -92,7 +92,7 @@ export class ConsoleInput {
     this.interrupt();
   }
 
-  /** What waits, for a snapshot. */
+  /** The pending input, for a snapshot. */
   save(): readonly HostInput[] {
     return this.#waiting.map((one) => ({ ...one }));
   }

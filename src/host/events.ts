@@ -1,5 +1,5 @@
-// What the native host tells the session that runs it, as plain data that can cross a worker:
-// console bytes, states of VMs, failures. States follow the resource manager's VM states
+// Events from the native host to its session, as plain data that can cross a worker: console bytes,
+// states of VMs, failures. States follow the resource manager's VM states
 // (docs/spec/resource-manager.md §4.1) as the owner of the VMs sees them.
 
 import { ExitType } from "../abi/rpc/messages/vm.ts";
@@ -66,8 +66,8 @@ export type HostEvent =
   }
   | { readonly kind: "error"; readonly at: number; readonly vm?: string; readonly message: string }
   /**
-   * No VM is left that will ever run again. `crashed` names those that did not end by their own
-   * will.
+   * No VM is left that will ever run again. `crashed` names those that did not shut themselves
+   * down.
    */
   | { readonly kind: "finished"; readonly at: number; readonly crashed: readonly string[] };
 

@@ -13,7 +13,7 @@ import type { HostServices } from "./host-guest.ts";
 import { wholePages } from "./vm-layout.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
-/** The request whose reply is awaited; `done` when there is none. */
+/** The request whose reply is awaited; `done` for none. */
 export type FirmwareStep = "donate" | "set" | "milestone" | "done";
 
 /** Gives the firmware away. Its state is `step` and `tag`. */
@@ -23,7 +23,8 @@ export class FirmwareStage {
   tag = 0;
 
   /**
-   * @param problem is told what the resource manager refused; protected VMs will then not start.
+   * @param problem is called with refusals of the resource manager; protected VMs will then not
+   * start.
    */
   constructor(readonly firmware: Uint8Array, readonly problem: (message: string) => void) {}
 
@@ -70,7 +71,7 @@ export class FirmwareStage {
     this.tag = host.request(message.id, encodeRequest(message, value));
   }
 
-  /** The fields of a reply; undefined, and told, where it is a refusal. */
+  /** The fields of a reply; undefined, after a report, for a refusal. */
   #read<Q extends Fields, R extends Fields>(what: FirmwareStep, message: RpcRequest<Q, R>, payload: Uint8Array): Values<R> | undefined {
     const decoded = decodeReply(message, payload);
     const error = decoded.ok ? decoded.value.error : decoded.error;

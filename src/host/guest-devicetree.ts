@@ -1,5 +1,5 @@
 // The devicetree that the VMM writes for a VM: CPUs, memory, GICv3, timer, PSCI, console and virtio
-// devices, and `gunyah-vm-config`, in which the resource manager reads how to make the VM
+// devices, and `gunyah-vm-config`, from which the resource manager makes the VM
 // (docs/spec/resource-manager.md §7.1 to §7.3). RM adds /hypervisor at VM_START. Bindings:
 // arm,gic-v3, arm,armv8-timer, arm,psci-1.0, arm,pl011.
 
@@ -32,13 +32,13 @@ const CLOCK_HZ = 24_000_000;
 const GIC_NAME = `intc@${VM_GICD_BASE.toString(16)}`;
 const UART_NAME = `pl011@${VM_PL011_BASE.toString(16)}`;
 
-/** What the tree says of a virtio device whose registers are the hypervisor's. */
+/** The properties of a virtio device on the hypervisor's registers that the tree needs. */
 export type VirtioModel = Pick<VirtioDevice, "id" | "queueCount">;
 
 /**
  * Builds the tree of a VM.
- * @param objects its devices, where the hypervisor has their registers
- * @param firmwareApart the driver gives the firmware's pages as a parcel of their own
+ * @param objects its devices, if the hypervisor has their registers
+ * @param firmwareApart the driver gives the firmware's pages as a separate parcel
  */
 export function guestDevicetree(
   plan: VmPlan,
@@ -132,9 +132,9 @@ function imageNode({ base, image }: VmPlan): DevicetreeNode {
 }
 
 /**
- * RM takes cell sizes from the parent of the node that holds a number: they stand here, not in
+ * RM takes cell sizes from the parent of the node that holds a number: they are here, not in
  * `memory`.
- * @param firmware offset of a firmware with a parcel of its own
+ * @param firmware offset of a firmware with its own parcel
  */
 function vmConfig(plan: VmPlan, objects: readonly VirtioModel[], firmware: number | undefined): DevicetreeNode {
   const place = firmware === undefined ? {} : { "firmware-address": cells64(plan.base + firmware) };
@@ -186,8 +186,7 @@ function interruptLines(plan: VmPlan): number[] {
 }
 
 /**
- * The doorbell by which the VMM drives an interrupt line: level-high, and the VMM takes the level
- * back.
+ * The doorbell by which the VMM drives an interrupt line: level-high, and the VMM lowers the level.
  */
 function bell(spi: number): DevicetreeNode {
   return node(`bell-${spi.toString(16)}`, {

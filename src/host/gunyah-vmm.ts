@@ -1,6 +1,6 @@
-// The sample VMM on /dev/gunyah: what a program on it does to run a VM, in the order in which it
-// does it (docs/spec/vm-manager.md §7.1 and §14). START and RUN are the only calls that wait in
-// every generation; whatever a step answers, closing everything takes the VM down.
+// The sample VMM on /dev/gunyah: the steps of a program that runs a VM, in order
+// (docs/spec/vm-manager.md §7.1 and §14). START and RUN are the only calls that wait in every
+// generation; after any failure, closing all descriptors takes the VM down.
 
 import {
   BOOT_CONTEXT,
@@ -135,15 +135,15 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
 
   /**
    * Whether the VMM keeps its access to the VM's memory. Without devices nothing is lost by lending
-   * it; a protected VM's is lent whatever that costs its devices, and so is what could not be
-   * executed otherwise.
+   * it; a protected VM's memory is lent even if its devices stop working, and so is memory that
+   * could not be executed otherwise.
    */
   get #shares(): boolean {
     const { devices = [], firmware } = this.plan;
     return devices.length > 0 && firmware === undefined && this.#persona.memory.sharedExecutable;
   }
 
-  /** Memory for the VM, loaded, then given: what is lent is the VM's from then on. */
+  /** Memory for the VM, loaded, then given: lent memory belongs to the VM from then on. */
   #giveMemory(): IoctlResult {
     const regions = [GH.SET_USER_MEM_REGION, GH_V6.SET_USER_MEM_REGION].some((request) => this.#persona.requests.includes(request));
     const memory = regions ? this.#anonymousMemory() : this.#guestMemory();
@@ -176,7 +176,7 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
     return {
       address,
       give: () => {
-        // What is lent may not stay mapped.
+        // Lent memory may not stay mapped.
         if (!this.#shares) this.must("munmap", this.kernel.munmap(this.pid, address));
         return this.structured(this.data.vm, GH.MAP_MEM, MAP_MEM_ARGS, {
           ...{ guest_addr: BigInt(base), flags: Read | Write | Exec | (this.#shares ? Share : Lend), guest_mem_fd: fd, size: BigInt(size) },

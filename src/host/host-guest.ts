@@ -34,7 +34,7 @@ const DEVICETREE_MAX = 0x10_0000;
 export interface HostProgram {
   /** The drivers are there. */
   begin(host: HostServices): void;
-  /** The host has booted; not called where a saved one goes on. */
+  /** The host has booted; not called when a saved one continues. */
   boot(): void;
   /** An ioctl that waited has ended. */
   finished(task: number, pid: number, result: number): void;
@@ -44,7 +44,7 @@ export interface HostProgram {
   input(): void;
   /** A VM of /dev/gunyah has changed, or is gone. */
   changed(vm: Vm): void;
-  /** Whether a VM that is ready may start now; all may where nothing is said. */
+  /** Whether a VM that is ready may start now; all may by default. */
   mayStart?(vm: Vm): boolean;
   /**
    * The resource manager's reply to a request of the program's own; false where the tag is none of
@@ -62,7 +62,7 @@ export interface HostProgram {
   restore(saved: unknown): void;
 }
 
-/** What a program has. */
+/** The services of a host to its program. */
 export interface HostServices {
   readonly kernel: HostKernel;
   readonly manager: VmManager;
@@ -73,17 +73,17 @@ export interface HostServices {
   /** Has a vIRQ delivered to the program. */
   listen(intid: number): void;
   readonly gunyah: GunyahDriver;
-  /** Undefined where the host has no /dev/gzvm. */
+  /** Undefined for a host without /dev/gzvm. */
   readonly gzvm: GzvmDriver | undefined;
 }
 
 /** /dev/gzvm. */
 export interface GzvmOptions {
-  /** What protected VMs boot first. */
+  /** Firmware that protected VMs boot first. */
   readonly firmware: Uint8Array | undefined;
 }
 
-/** What a host is made of. */
+/** The parts of a host. */
 export interface HostOptions {
   /** Generation of /dev/gunyah. */
   readonly device: PersonaName;
@@ -218,7 +218,7 @@ class HostGuest implements NativeGuest {
     running.listen(CONSOLE_INPUT_INTID);
     program.begin(running);
     program.boot();
-    // What came before the interrupt was enabled.
+    // Input that came before the interrupt was enabled.
     program.input();
   }
 

@@ -6,7 +6,7 @@ import type { NativeHostPlan } from "./plan.ts";
 
 /**
  * The VMs of a plan in groups that links connect, each in the order of the plan. A VM without links
- * is a group of its own.
+ * is its own group.
  */
 export function linkGroups({ vms, buffers = [] }: Pick<NativeHostPlan, "vms" | "buffers">): readonly (readonly string[])[] {
   const group = new Map(vms.map(({ name }) => [name, name]));

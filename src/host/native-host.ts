@@ -1,6 +1,6 @@
 // The native host: runs the VMs of a plan by the sample VMM, a process each, on its /dev/gunyah and
-// /dev/gzvm. What no process can do is done here: firmware is given away before the first VM, VMs
-// that are linked start together, and a VM is asked to shut down.
+// /dev/gzvm. It does what no process can: it donates the firmware before the first VM, starts
+// linked VMs together, and asks a VM to shut down.
 
 import type { Vmid } from "../abi/numbers.ts";
 import { Pl011Data } from "../devices/pl011.ts";
@@ -29,8 +29,8 @@ import { MiB, PAGE_SIZE } from "../support/sizes.ts";
 
 const PSCI_SYSTEM_OFF = 0x8400_0008;
 /**
- * What of the host's own memory is not for processes: its image and devicetree lie in the first 16
- * MiB. Bytes.
+ * Memory of the host that processes do not get: its image and devicetree are in the first 16 MiB.
+ * Bytes.
  */
 const RESERVED = 18 * MiB;
 /**
@@ -39,14 +39,17 @@ const RESERVED = 18 * MiB;
  */
 const REPORTED = 16;
 
-/** What a native host is made of. */
+/** The parts of a native host. */
 export interface NativeHostOptions {
   readonly plan: NativeHostPlan;
   /** Is told what happens. */
   readonly events: HostEvents;
-  /** What people want. */
+  /** Requests of users. */
   readonly input: ConsoleInput;
-  /** The device number `index` of a VM of the plan. @throws Error where it cannot be made */
+  /**
+   * The device number `index` of a VM of the plan.
+   * @throws Error where it cannot be made
+   */
   readonly device?: (plan: DevicePlan, vm: string, index: number) => VirtioDevice;
   /** Hands something from outside to the device that takes it (`ConsoleInput.forDevice`). */
   readonly takeInput?: (taker: number, data: unknown) => void;
@@ -71,8 +74,8 @@ function firmwareOf(vms: readonly VmPlan[], hypervisor: "gunyah" | "geniezone"):
 }
 
 /**
- * The page that the resource manager wants to be shared for the virtio-mmio objects of a VM. What
- * they reach is the VM's own memory.
+ * The page that must be shared with the resource manager for the virtio-mmio objects of a VM. The
+ * buffers are in the VM's own memory.
  */
 function deviceBuffers(vms: readonly VmPlan[]): SharedBuffer[] {
   return vms.filter(({ schedule, devices = [] }) => schedule !== "proxy" && devices.length > 0)
@@ -94,7 +97,7 @@ interface Entry {
   exit: VmExitReason | undefined;
   /** It may start: its group is complete. */
   released: boolean;
-  /** It is to be made only: it does not start before somebody says so. */
+  /** Make it only: it starts on a separate request. */
   held: boolean;
   /** It starts anew when nothing of it is left. */
   again: boolean;
@@ -122,7 +125,7 @@ class VmmProgram implements HostProgram {
   readonly #buffers: SharedBuffers;
   #host: HostServices | undefined;
   #finished = false;
-  /** Tags of requests that people have sent. */
+  /** Tags of requests that users have sent. */
   readonly #asked = new Set<number>();
 
   constructor(options: NativeHostOptions) {
@@ -181,7 +184,7 @@ class VmmProgram implements HostProgram {
     if (vm.exit !== undefined && entry.exit === undefined) {
       entry.exit = exitReason(vm.exit.type);
       this.#setState(entry, "exited", entry.exit);
-      // RUN tells a VMM of the end; without vCPUs of its own nothing does.
+      // RUN reports the end to a VMM; without vCPUs to run, the host must.
       if (entry.plan.schedule !== "proxy") entry.vmm?.end();
     }
     this.#releaseGroups();
@@ -193,7 +196,7 @@ class VmmProgram implements HostProgram {
   }
 
   reply(tag: number, payload: Uint8Array): boolean {
-    // Who has asked reads the answer in the trace.
+    // The user reads the answer in the trace.
     if (this.#asked.delete(tag)) return true;
     const stopping = this.#entries.find((entry) => entry.stopping === tag);
     if (stopping !== undefined) {
@@ -284,7 +287,7 @@ class VmmProgram implements HostProgram {
     return new GunyahVmm(kernel, device, plan, events, devices);
   }
 
-  /** Tells what a VM does wrong, as often as people can read it. */
+  /** Reports the first few faults of a VM: more would flood the reader. */
   #report(entry: Entry, message: string): void {
     entry.reported++;
     if (entry.reported <= REPORTED) this.#complain(entry, message);
@@ -296,7 +299,7 @@ class VmmProgram implements HostProgram {
 
   // ---- the life of VMs ----
 
-  /** Makes all VMs that nobody has to ask for, in the order of the plan. */
+  /** Makes all VMs that start automatically, in the order of the plan. */
   #startAll(): void {
     for (const entry of this.#entries) if ((entry.plan.start ?? "auto") === "auto") this.#start(entry);
   }
@@ -314,7 +317,7 @@ class VmmProgram implements HostProgram {
     Object.assign(entry, { exit: undefined, released: false, again: false });
     this.#setState(entry, "creating");
     entry.vmm.start();
-    // Nothing waits: a step was refused before there was a VM that could be told of.
+    // Nothing waits: a step was refused before a VM existed.
     const { state, id, vmm } = entry;
     if (state === "creating" && id === undefined && !this.#host!.kernel.exists(vmm.pid)) this.#gone(entry);
   }
@@ -344,7 +347,7 @@ class VmmProgram implements HostProgram {
     return id === undefined ? undefined : this.#host!.manager.state.vms[id];
   }
 
-  // ---- what people want ----
+  // ---- requests of users ----
 
   #take(input: HostInput): void {
     if ("taker" in input) return this.#options.takeInput?.(input.taker, input.data);
@@ -377,7 +380,7 @@ class VmmProgram implements HostProgram {
     } else this.#complain(entry, `it is already ${state}`);
   }
 
-  /** /dev/gunyah has no way to ask a VM, only to close it: the host asks the resource manager. */
+  /** /dev/gunyah can close a VM but not ask it: the host asks the resource manager. */
   #stop(entry: Entry, force: boolean): void {
     const { state, vmid } = entry;
     if (state === undefined || isOver(entry)) return this.#complain(entry, `it is ${state ?? "not started"} and cannot be stopped`);

@@ -1,14 +1,13 @@
-// What the native host is asked to run: its VMs with their images, as plain data
-// (docs/design/workstation.md §3). The configuration is checked before a plan is made; the host
-// takes a plan's numbers as they are.
+// The native host's plan: its VMs with their images, as plain data (docs/design/workstation.md §3).
+// The configuration is checked before a plan is made; the host takes a plan's numbers as they are.
 
 import type { ErrnoName } from "../abi/ioctl/errno.ts";
 import type { PersonaName } from "../abi/ioctl/personas.ts";
 import type { DevicePlan } from "../virtio/plan.ts";
 
-/** What a VM is loaded with. Offsets are from the start of its memory. */
+/** Image of a VM. Offsets are from the start of its memory. */
 export interface VmImage {
-  /** Bytes of the image as they lie in memory; what follows up to `size` is zero. */
+  /** Bytes of the image as they lie in memory; zeros follow up to `size`. */
   readonly bytes: Uint8Array;
   /** Where `bytes` go. */
   readonly offset: number;
@@ -36,14 +35,14 @@ export interface SharedBuffer {
   readonly label: number;
   /** Bytes, whole pages. */
   readonly size: number;
-  /** Who sees it, and whether to write. */
+  /** VMs that map it, and whether they may write. */
   readonly access: readonly { readonly vm: string; readonly write: boolean }[];
 }
 
-/** When a VM is made: with the host, when somebody asks for it, or once another one runs. */
+/** When a VM is made: with the host, on request, or once another one runs. */
 export type VmStart = "auto" | "manual" | { readonly after: string };
 
-/** What happens when a VM has exited. */
+/** The action when a VM has exited. */
 export type OnExit = "stop" | "restart" | "end-session";
 
 /** Firmware of protected VMs, as `VmImage` has it. */
@@ -54,8 +53,7 @@ export interface VmFirmware {
 }
 
 /**
- * A VM whose vCPUs the hypervisor schedules, behind the host's back (docs/spec/resource-manager.md
- * §6.4).
+ * A VM whose vCPUs the hypervisor schedules, without the host (docs/spec/resource-manager.md §6.4).
  */
 export interface OwnSchedule {
   readonly affinity: "static" | "sticky" | "pinned";
@@ -70,7 +68,7 @@ export interface OwnSchedule {
 /** One VM. */
 export interface VmPlan {
   readonly name: string;
-  /** Whose device its VMM uses; Gunyah's where nothing is said. */
+  /** The hypervisor whose device its VMM uses; Gunyah by default. */
   readonly hypervisor?: "gunyah" | "geniezone";
   readonly image: VmImage;
   /**
@@ -79,9 +77,7 @@ export interface VmPlan {
    */
   readonly firmware: VmFirmware | undefined;
   readonly initrd: Uint8Array | undefined;
-  /**
-   * A devicetree in the place of ours, with a `gunyah-vm-config`; at most `DEVICETREE_SIZE` bytes.
-   */
+  /** Replaces our devicetree, has a `gunyah-vm-config`; at most `DEVICETREE_SIZE` bytes. */
   readonly devicetree?: Uint8Array;
   /** `/chosen/bootargs`. */
   readonly cmdline: string;
@@ -93,10 +89,7 @@ export interface VmPlan {
   readonly vcpus: number;
   /** "proxy": the host's vCPUs run its vCPUs by vcpu_run. */
   readonly schedule: "proxy" | OwnSchedule;
-  /**
-   * Whether it has a PL011, its console: only with "proxy", as nobody else answers a VM's accesses
-   * to it.
-   */
+  /** Whether it has a PL011, its console: only with "proxy", as otherwise no VMM emulates it. */
   readonly console: boolean;
   /**
    * Its virtio devices, in the order of their slots. Their VMM shares the VM's memory where it may.
@@ -104,16 +97,16 @@ export interface VmPlan {
    */
   readonly devices?: readonly DevicePlan[];
   readonly links: readonly VmLink[];
-  /** "auto" where nothing is said. */
+  /** "auto" by default. */
   readonly start?: VmStart;
   readonly onExit: OnExit;
 }
 
-/** What kernels of one generation differ in (docs/spec/phones.md §A5). Plain data. */
+/** Differences between kernels of one generation (docs/spec/phones.md §A5). Plain data. */
 export interface DriverQuirks {
   /** The largest block of contiguous kernel memory that is left is 2 to the power of this pages. */
   readonly maxOrder?: number;
-  /** What SET_BOOT_CONTEXT is refused with; undefined answers as the generation does. */
+  /** The errno of SET_BOOT_CONTEXT; undefined answers as the generation does. */
   readonly bootContext?: ErrnoName;
 }
 
@@ -125,7 +118,7 @@ export interface HostDriver {
   readonly gzvm: boolean;
   /** RLIMIT_MEMLOCK of the VMMs, bytes. */
   readonly memlock: number;
-  /** What its kernel does otherwise than others of its generation. */
+  /** The kernel's differences from others of its generation. */
   readonly quirks?: DriverQuirks;
 }
 
@@ -140,7 +133,7 @@ export interface NativeHostPlan {
   readonly vcpus: number;
   /** Started in this order. */
   readonly vms: readonly VmPlan[];
-  /** None where nothing is said. */
+  /** None by default. */
   readonly buffers?: readonly SharedBuffer[];
   readonly driver: HostDriver;
 }

@@ -1,5 +1,5 @@
-// What the native host learns from the devicetree that it is started with: its memory, CPUs, GIC
-// and its link to the resource manager (docs/spec/resource-manager.md §7.5).
+// Reads the native host's platform from its devicetree: its memory, CPUs, GIC and its link to the
+// resource manager (docs/spec/resource-manager.md §7.5).
 
 import { asCapId, type CapId } from "../abi/numbers.ts";
 import { FIRST_SPI } from "../devicetree/gic.ts";

@@ -25,7 +25,7 @@ export interface RmClientState {
   pending: [number, number][];
   /** Packets that wait for room in the queue. */
   outbox: Uint8Array[];
-  /** A message of which not all packets have come. */
+  /** A message with packets outstanding. */
   partial: Reassembler["partial"];
 }
 
@@ -38,11 +38,14 @@ export class RmClient {
   readonly #calls = new HypercallCaller();
   #sequence = 0;
   readonly #pending = new Map<number, number>();
-  /** Packets that the queue had no room for, in order. */
+  /** Packets waiting for room in the queue, in order. */
   #outbox: Uint8Array[] = [];
   readonly #reassembler = new Reassembler();
 
-  /** @param problem is told what should never happen: refused hypercalls, malformed packets. */
+  /**
+   * @param problem is called for errors that should never occur: refused hypercalls, malformed
+   * packets.
+   */
   constructor(link: RmLink, buffer: number, problem: (message: string) => void) {
     this.#link = link;
     this.#buffer = buffer;

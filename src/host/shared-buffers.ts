@@ -14,13 +14,13 @@ import { PAGE_SIZE } from "../support/sizes.ts";
 
 /** One buffer: plain data. */
 interface BufferState {
-  /** Memory object, kept from the first time on. */
+  /** Memory object, kept from its first use on. */
   object: number | undefined;
   /** Tag of the request whose reply is awaited. */
   tag: number | undefined;
   handle: number | undefined;
   /**
-   * The resource manager refused it, or there is no memory: not tried again while one of its VMs
+   * The resource manager refused it, or memory has run out: not tried again while one of its VMs
    * exists.
    */
   failed: boolean;
@@ -37,8 +37,8 @@ export class SharedBuffers {
   #states: BufferState[];
 
   /**
-   * @param problem is told what went wrong; the VMs then do not start, as the resource manager
-   * misses their memory.
+   * @param problem is called with errors; the VMs then do not start, as the resource manager misses
+   * their memory.
    */
   constructor(buffers: readonly SharedBuffer[], readonly problem: (message: string) => void) {
     this.#buffers = buffers;
@@ -54,8 +54,8 @@ export class SharedBuffers {
   }
 
   /**
-   * Shares what these VMs wait for. True when nothing is left to wait for.
-   * @param vmids of the VMs that are about to start, by name; those that are not there do not exist
+   * Shares the buffers that these VMs wait for. True when nothing is left to wait for.
+   * @param vmids of the VMs that are about to start, by name; missing ones do not exist
    */
   share(host: HostServices, vmids: ReadonlyMap<string, number>): boolean {
     let ready = true;

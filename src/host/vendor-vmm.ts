@@ -1,6 +1,6 @@
-// The sample VMM on the vendor driver's /dev/gunyah: the driver has the VM's image already, so that
-// it is named, given its vCPUs and run (docs/spec/vm-manager.md §2.1). The VM has no devices:
-// nobody would answer its accesses.
+// The sample VMM on the vendor driver's /dev/gunyah: the driver has the VM's image already, so the
+// VMM names it, adds its vCPUs and runs it (docs/spec/vm-manager.md §2.1). The VM has no devices,
+// as no VMM would answer its accesses.
 
 import { GH_LEGACY, LEGACY_NAME } from "../abi/ioctl/gunyah.ts";
 import { SIGNED_NAME_SIZE } from "./gunyah/signed-vm.ts";
@@ -60,7 +60,7 @@ export class VendorVmm extends Vmm<VendorVmmData> {
     return this.kernel.ioctl(this.pid, vcpu.fd, GH_LEGACY.RUN.code, 0n);
   }
 
-  /** RUN gives the type of the VM's exit, and nothing else. */
+  /** RUN returns only the type of the VM's exit. */
   protected exitOf(): VmmExit {
     return { kind: "end" };
   }

@@ -1,7 +1,7 @@
-// The backend of virtio-mmio objects, as a host's kernel has it for VMs whose accesses leave to no
-// VMM: those that the hypervisor schedules. The hypervisor answers the frontend; what the frontend
-// has set up comes by hypercalls and goes into the registers of a device's own transport, whose
-// answers go into the object's page (docs/spec/hypervisor.md §4.11 and §7.1;
+// The backend of virtio-mmio objects, as in a host kernel, for VMs whose accesses do not exit to a
+// VMM: those that the hypervisor schedules. The hypervisor answers the frontend; the frontend's
+// settings arrive by hypercalls and are copied to the registers of a device's own transport, whose
+// answers are copied to the object's page (docs/spec/hypervisor.md §4.11 and §7.1;
 // docs/spec/resource-manager.md §3.10, type 6).
 
 import { ErrorCode, errorName } from "../abi/errors.ts";
@@ -29,12 +29,12 @@ const WORD = 4;
 /** Registers that are the transport's to say, and that the frontend reads in the page. */
 const IDENTITY = [R.MagicValue, R.Version, R.DeviceID, R.VendorID, R.SHMLenLow, R.SHMLenHigh, R.SHMBaseLow, R.SHMBaseHigh];
 /**
- * What a driver of an input device may select, and how much of it there is (virtio 1.2 §5.8.2; the
+ * Selections of an input device's driver, with their maximum size (virtio 1.2 §5.8.2; the
  * hypervisor answers the selections).
  */
 const INPUT_SELECTIONS = [[1, 1], [2, 1], [3, 1], [0x10, 1], [0x11, 32], [0x12, 64]] as const;
 const INPUT_DEVIDS = 3, INPUT_PROP_BITS = 0x10, INPUT_EV_BITS = 0x11, INPUT_ABS_INFO = 0x12;
-/** `size` and data of a selection, behind `select` and `subsel`. */
+/** `size` and data of a selection, after `select` and `subsel`. */
 const INPUT_SIZE = R.Config + 2, INPUT_DATA = R.Config + 8;
 
 /** State of a backend that is connected: plain data. */
@@ -47,8 +47,7 @@ export interface BackendState {
 /** The device of one slot and its object. */
 class Backend {
   /**
-   * Configuration space as the page has it from us: what is different there, the frontend has
-   * written.
+   * Configuration space as we last wrote it to the page: a difference is a write of the frontend.
    */
   #configuration = new Uint8Array(0);
   #generation = 0;
@@ -90,7 +89,7 @@ class Backend {
     }
   }
 
-  /** The transport's line is high: what it stands for becomes the object's. */
+  /** The transport's line is high: its reasons become the object's. */
   interrupt(): void {
     const status = this.#register(R.InterruptStatus);
     // A number in two places would be acknowledged in one.
@@ -168,8 +167,8 @@ class Backend {
   }
 
   /**
-   * A driver that does not wait for its reset may have begun anew before this comes: what it has
-   * said since stays.
+   * A driver that does not wait for its reset may have started over before this arrives: its newer
+   * settings stay.
    */
   #reset(reason: bigint): void {
     this.#put(R.Status, 0);
@@ -189,7 +188,7 @@ class Backend {
     this.#set(R.ConfigGeneration, ++this.#generation >>> 0);
   }
 
-  /** The hypervisor stores what the frontend writes there and tells nobody. */
+  /** The hypervisor stores the frontend's writes there without a notification. */
   #takeConfiguration(): void {
     const { length } = this.#configuration;
     const page = this.#load(R.Config, length);
@@ -319,7 +318,7 @@ export class VirtioBackends {
     }
   }
 
-  /** What is connected. */
+  /** The connected objects. */
   save(): BackendState[] {
     return this.#backends.map((backend) => backend.save());
   }

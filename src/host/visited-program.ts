@@ -1,19 +1,19 @@
-// A program of the host whose processes are driven from outside of the machine: what a caller wants
-// of the kernel waits here until the host comes to it, at a point of virtual time.
+// A program of the host whose processes are driven from outside the machine: a caller's requests to
+// the kernel wait here until the host comes to them, at a point of virtual time.
 
 import type { HostProgram, HostServices } from "./host-guest.ts";
 
 /** Something to do inside the host. */
 export type Visit<T = void> = (host: HostServices) => T;
 
-/** What a visit gave, or threw. */
+/** Result of a visit, or the exception. */
 export type VisitOutcome<T> = { readonly value: T } | { readonly error: unknown };
 
 /** The caller's program. An interrupt `CONSOLE_INPUT_INTID` lets what waits be done. */
 export class VisitedProgram implements HostProgram {
   /** How ioctls that had to wait ended, by task. */
   readonly results = new Map<number, number>();
-  /** What the host says should not happen. */
+  /** Errors that the host reports as impossible. */
   readonly problems: string[] = [];
   readonly #waiting: Visit[] = [];
   #host: HostServices | undefined;

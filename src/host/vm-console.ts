@@ -22,7 +22,7 @@ export interface VmConsoleState {
 /** One VM's console. */
 export class VmConsole {
   readonly #uart = new Pl011((action) => this.#later = action);
-  /** What the UART wants to be done, and when (ns). */
+  /** The UART's pending action, and its time (ns). */
   #later: (() => void) | undefined;
   #wakeAt: number | undefined;
   /**

@@ -1,4 +1,4 @@
-// What a VM's memory holds when it starts, by where it lies.
+// The content of a VM's memory at its start, by address.
 
 import { writeDevicetree } from "../devicetree/writer.ts";
 import { guestDevicetree, type VirtioModel } from "./guest-devicetree.ts";
@@ -12,9 +12,9 @@ export interface Content {
 }
 
 /**
- * Image, initial ramdisk and devicetree of a plan. What lies between is zero.
- * @param objects its virtio devices, where the hypervisor has their registers
- * @param firmwareApart the driver gives the firmware's pages as a parcel of their own
+ * Image, initial ramdisk and devicetree of a plan. The gaps are zero.
+ * @param objects its virtio devices, if the hypervisor has their registers
+ * @param firmwareApart the driver gives the firmware's pages as a separate parcel
  */
 export function vmContents(plan: VmPlan, objects: readonly VirtioModel[] = [], firmwareApart = false): Content[] {
   const layout = layoutVm(plan);

@@ -1,6 +1,6 @@
 // The virtio devices of a VM as its VMM has them: slots of virtio-mmio at the VM's addresses,
-// memory that is the VMM's own view of the VM's, and interrupt lines that are irqfds. What the VMM
-// has lent away it cannot read, so that a queue there is a fault of that name.
+// memory that is the VMM's own view of the VM's, and interrupt lines that are irqfds. The VMM
+// cannot read memory that it has lent, so that a queue there fails with that reason.
 
 import type { VirtioDevice } from "../virtio/device.ts";
 import type { GuestMemory } from "../virtio/memory.ts";
@@ -11,7 +11,7 @@ import type { HostServices } from "./host-guest.ts";
 import { type BackendState, VirtioBackends } from "./virtio-backend.ts";
 import { VM_VIRTIO_BASE, VM_VIRTIO_STRIDE } from "./vm-layout.ts";
 
-/** What devices have of the VMM's process. */
+/** Services of the VMM's process to devices. */
 export interface DeviceProcess extends GuestMemory {
   /** Virtual time, ns. */
   readonly now: number;
@@ -40,13 +40,13 @@ export class VmDevices {
   /** Where the registers are the hypervisor's; else they are here. */
   readonly backends: VirtioBackends | undefined;
   #process: DeviceProcess | undefined;
-  /** What devices have put off. */
+  /** Deferred work of devices. */
   #later: (() => void)[] = [];
   #wakeAt: number | undefined;
 
   /**
-   * @param registers who answers accesses: the VMM, or the hypervisor's objects
-   * @param problem is told what a guest did wrong, with the device
+   * @param registers the side that answers accesses: the VMM, or the hypervisor's objects
+   * @param problem is called with a guest's error and the device
    */
   constructor(devices: readonly VirtioDevice[], registers: "vmm" | "hypervisor", problem: (message: string) => void) {
     const memory: GuestMemory = {
@@ -110,15 +110,15 @@ export class VmDevices {
   }
 
   /**
-   * Plain data. @throws Error where a device's state is not ours to keep, as that of a disk that is
-   * written through
+   * Plain data.
+   * @throws Error where a device's state cannot be saved, as that of a disk in write-through mode
    */
   save(): VmDevicesState {
     const saved = { transports: this.transports.map((transport) => transport.save()), backends: this.backends?.save() ?? [] };
     return this.#wakeAt === undefined ? saved : { ...saved, wakeAt: this.#wakeAt };
   }
 
-  /** @param resources of the VM, where it has any */
+  /** @param resources of the VM, if it has any */
   restore({ transports, backends, wakeAt }: VmDevicesState, host: HostServices, resources: readonly Resource[]): void {
     this.transports.forEach((transport, slot) => transport.restore(transports[slot]));
     this.#wakeAt = wakeAt;

@@ -1,8 +1,8 @@
-// Where things lie in a VM: its memory, and the addresses of its devices.
+// Layout of a VM: its memory, and the addresses of its devices.
 //
 //   IPA                              in the VM's memory (one parcel, lent by the host)
 //   0x0800_0000  GICD                 image.offset          image (Linux: at text_offset)
-//   0x080a_0000  GICR, one a vCPU     ...                   free
+//   0x080a_0000  GICR, one per vCPU   ...                   free
 //   0x0900_0000  PL011, its console   below the next        initial ramdisk, page aligned
 //   0x0a00_0000  virtio-mmio slots    below the next        firmware of a protected VM, whole pages
 //   0x4000_0000  (info page)          end - 64 KiB          devicetree, with room for the additions
@@ -66,9 +66,9 @@ export const DEVICE_BUFFER_LABEL = FIRST_RESERVED_LABEL + 0x2000;
 
 /** Offsets in a VM's memory. */
 export interface VmLayout {
-  /** Undefined where there is no initial ramdisk. */
+  /** Undefined without an initial ramdisk. */
   readonly initrd: number | undefined;
-  /** Where the resource manager puts the firmware; undefined where there is none. */
+  /** Where the resource manager puts the firmware; undefined without firmware. */
   readonly firmware: number | undefined;
   readonly devicetree: number;
 }

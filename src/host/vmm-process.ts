@@ -1,6 +1,6 @@
-// What the sample VMMs have in common: a process with a VM's memory, its console and devices, and
-// the run loop. How a VM is made differs, and how a vCPU's exit reads (`gunyah-vmm.ts`,
-// `gzvm-vmm.ts`). Where a VMM stands is plain data: it goes on when the calls that wait end.
+// The common part of the sample VMMs: a process with a VM's memory, its console and devices, and
+// the run loop. They differ in how they make a VM and how they read a vCPU's exit (`gunyah-vmm.ts`,
+// `gzvm-vmm.ts`). A VMM's progress is plain data: it continues when the waiting calls end.
 
 import { Errno, errnoName } from "../abi/ioctl/errno.ts";
 import type { Request } from "../abi/ioctl/request.ts";
@@ -14,7 +14,7 @@ import { layoutVm, virtioBase, VM_PL011_BASE, VM_PL011_SIZE, VM_PL011_SPI, VM_VI
 import { VirtioMmioRegister } from "../devices/virtio-mmio-registers.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
-/** What a VMM tells whoever runs it. */
+/** Events of a VMM for its host. */
 export interface VmmEvents {
   output(byte: number): void;
   problem(message: string): void;
@@ -32,7 +32,7 @@ export interface VmmProcess {
   /** Ends the process, and with it the VM. */
   end(): void;
   /**
-   * A step was refused, or a vCPU left RUN for what nobody handles: the process has ended by
+   * A step was refused, or a vCPU left RUN for an unhandled reason: the process has ended by
    * itself.
    */
   readonly gaveUp: boolean;
@@ -41,8 +41,8 @@ export interface VmmProcess {
   /** An eventfd was signalled. */
   signalled(eventfd: number): void;
   /**
-   * Bytes from the person at the console, or breaks (`Pl011Data.BE`); false where there is no
-   * console, or no process any more.
+   * Bytes typed at the console, or breaks (`Pl011Data.BE`); false without a console, or once the
+   * process has ended.
    */
   type(characters: ArrayLike<number>): boolean;
   /** Some time has passed. */
@@ -54,7 +54,7 @@ export interface VmmProcess {
 
 /** The user that VMMs run as. */
 const VMM_UID = 1000;
-/** What makes an eventfd's counter one more. */
+/** A write that increments an eventfd's counter. */
 const ONE = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
 
 /** A step that was refused. */
@@ -78,7 +78,7 @@ interface Notifier {
   readonly queue: number;
 }
 
-/** What a VMM remembers between two events: plain data. */
+/** A VMM's state between two events: plain data. */
 export interface VmmData {
   pid: number;
   /** Its address space, which VMs are of. */
@@ -128,25 +128,31 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     this.#devices = devices;
   }
 
-  /** Makes the VM and starts it. @throws Refused */
+  /**
+   * Makes the VM and starts it.
+   * @throws Refused
+   */
   protected abstract make(): void;
   /**
-   * Has an eventfd raise an interrupt line of the VM, number `spi` of the shared ones. @throws
-   * Refused
+   * Makes an eventfd raise an interrupt line of the VM, number `spi` of the shared ones.
+   * @throws Refused
    */
   protected abstract addLine(fd: number, spi: number): void;
   /**
-   * Has the guest's store of this 32-bit value signal an eventfd instead of leaving RUN. @throws
-   * Refused
+   * Makes the guest's store of this 32-bit value signal an eventfd instead of leaving RUN.
+   * @throws Refused
    */
   protected abstract addNotifier(fd: number, address: number, value: number): void;
   /** RUN of a vCPU. */
   protected abstract run(vcpu: VmmVcpu): IoctlResult;
-  /** What RUN has left for. @throws Refused */
+  /**
+   * The reason for which RUN returned.
+   * @throws Refused
+   */
   protected abstract exitOf(vcpu: VmmVcpu): VmmExit;
   /** Offset of a load's data in the structure of RUN. */
   protected abstract readonly dataOffset: number;
-  /** The driver gives the pages of a protected VM's firmware as a parcel of their own. */
+  /** The driver gives the pages of a protected VM's firmware as a separate parcel. */
   protected get firmwareApart(): boolean {
     return false;
   }
@@ -227,7 +233,10 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
 
   // ---- steps ----
 
-  /** Loads the VM's memory, which is at this user address now. @throws Refused */
+  /**
+   * Loads the VM's memory, which is at this user address now.
+   * @throws Refused
+   */
   protected load(memory: number): void {
     this.data.memory = memory;
     this.#connectDevices();
@@ -240,7 +249,10 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     return this.plan.base + layoutVm(this.plan).devicetree;
   }
 
-  /** Interrupt lines of console and devices, and a notifier for each queue. @throws Refused */
+  /**
+   * Interrupt lines of console and devices, and a notifier for each queue.
+   * @throws Refused
+   */
   protected addLines(): void {
     if (this.#console !== undefined) {
       this.data.consoleLine = this.#eventfd();
@@ -290,7 +302,10 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
 
   // ---- the run loop ----
 
-  /** RUN, again and again while it ends at once. @throws Refused */
+  /**
+   * RUN, repeated while it ends at once.
+   * @throws Refused
+   */
   protected enter(vcpu: VmmVcpu): void {
     const { task, result } = this.run(vcpu);
     vcpu.task = result === undefined ? task : undefined;
@@ -316,7 +331,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
       this.#events.problem(`${write ? "store" : "load"} of ${length} bytes at 0x${address.toString(16)}, an unmapped address`);
     }
     if (write) return;
-    // What no device answers reads as zero.
+    // An address without a device reads as zero.
     const value = answer ?? 0n;
     const bytes = Uint8Array.from({ length }, (_, index) => Number(value >> BigInt(8 * index) & 0xffn));
     this.store(vcpu.page + this.dataOffset, bytes);
@@ -348,12 +363,18 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     return this.kernel.ioctl(this.pid, fd, code, BigInt(this.place(struct.encode(values), 0)));
   }
 
-  /** An ioctl that waits in no generation. @throws Refused */
+  /**
+   * An ioctl that waits in no generation.
+   * @throws Refused
+   */
   protected ioctl(what: string, fd: number, { code }: Request, argument: bigint): number {
     return this.#ended(what, this.kernel.ioctl(this.pid, fd, code, argument));
   }
 
-  /** The same with a structure. @throws Refused */
+  /**
+   * The same with a structure.
+   * @throws Refused
+   */
   protected call<F extends StructFields>(
     what: string,
     fd: number,
@@ -369,19 +390,28 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     return this.must(what, result);
   }
 
-  /** Bytes in the page for structures. @throws Refused */
+  /**
+   * Bytes in the page for structures.
+   * @throws Refused
+   */
   protected place(bytes: Uint8Array, offset: number): number {
     this.data.scratch ||= this.mapPage();
     this.store(this.data.scratch + offset, bytes);
     return this.data.scratch + offset;
   }
 
-  /** A page of the process's own. @throws Refused */
+  /**
+   * A private page of the process.
+   * @throws Refused
+   */
   protected mapPage(): number {
     return this.must("mmap", this.kernel.mapAnonymous(this.pid, PAGE_SIZE, { read: true, write: true }));
   }
 
-  /** Memory for the VM, in one piece. @throws Refused */
+  /**
+   * Memory for the VM, in one piece.
+   * @throws Refused
+   */
   protected mapMemory(): number {
     const options = { read: true, write: true, contiguous: true };
     return this.must("mmap of the VM's memory", this.kernel.mapAnonymous(this.pid, this.plan.memory, options));
@@ -392,14 +422,17 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     if (!result.ok) throw new Refused(`memory at 0x${address.toString(16)}: signal ${result.signal}`);
   }
 
-  /** Bytes of the structure that RUN has filled. @throws Refused */
+  /**
+   * Bytes of the structure that RUN has filled.
+   * @throws Refused
+   */
   protected filled(vcpu: VmmVcpu, length: number): Uint8Array {
     const read = this.kernel.load(this.pid, vcpu.page, length);
     if (!read.ok) throw new Refused("the structure of RUN cannot be read");
     return read.value;
   }
 
-  /** Whatever a step answers, the VM is taken down. */
+  /** Runs the steps; after any failure the VM is taken down. */
   protected attempt(steps: () => void): void {
     try {
       steps();

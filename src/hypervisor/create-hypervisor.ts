@@ -8,13 +8,13 @@ import { Hypervisor, type HypervisorOptions } from "./hypervisor.ts";
 import type { RootPackage } from "./root-package.ts";
 import { createRootVm, DEFAULT_PRIMARY_IMAGES, type PrimaryImages, type RootVm } from "./root-vm.ts";
 
-/** What the hypervisor starts with. */
+/** Options of the hypervisor's start. */
 export interface BootOptions extends HypervisorOptions {
   /** The resource manager: a native program, or AArch64 images. */
   readonly resourceManager: NativeGuestFactory | RootPackage;
-  /** Where the primary VM's images lie in RAM; as on the recorded platform unless given. */
+  /** Places of the primary VM's images in RAM; by default those of the recorded platform. */
   readonly images?: PrimaryImages;
-  /** Flash of the primary VM, where it starts from firmware. */
+  /** Flash of the primary VM, if it starts from firmware. */
   readonly flash?: readonly FlashPlan[];
 }
 

@@ -1,7 +1,6 @@
-// The hypervisor whole, with the machine below it, saved or loaded (docs/design/decisions.md §4).
-// RAM is the caller's. What follows from other state is not saved: interrupts that are ready,
-// deadlines, which object is found by which number. What is for people alone (traces, reasons, last
-// uses of capabilities) begins anew.
+// The whole hypervisor, with the machine below it, saved or loaded (docs/design/decisions.md §4).
+// RAM is the caller's. Derived state is not saved: ready interrupts, deadlines, registries of
+// objects. State for display alone (traces, reasons, last uses of capabilities) begins empty.
 
 import { AddressSpace } from "./memory/addrspace.ts";
 import type { ObjectArchive } from "./archive/archive.ts";
@@ -20,7 +19,7 @@ import { Vic } from "./gic/vic.ts";
 import { VirtioMmio } from "./virtio/virtio-mmio.ts";
 import { VpmGroup } from "./scheduling/vpm-group.ts";
 
-/** What an object is made with before its state is loaded. */
+/** The part of an object's state that its constructor needs. */
 interface Header {
   readonly type: HypervisorObject["type"];
   readonly serial: number;
@@ -71,10 +70,7 @@ export function archiveState(hypervisor: Hypervisor, archive: ObjectArchive, obj
   archive.within("random", () => hypervisor.random.archive(archive));
 }
 
-/**
- * What `--check` learned of the objects before a load is of objects that are no more: it learns
- * anew.
- */
+/** The knowledge of `--check` is of the objects before a load, which are gone: it starts again. */
 export function checkAnew(hypervisor: Hypervisor): void {
   if (hypervisor.checker) hypervisor.checker = new Checker(hypervisor);
 }

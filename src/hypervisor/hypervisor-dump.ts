@@ -6,7 +6,7 @@ import { ObjectArchive } from "./archive/archive.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import { archiveState } from "./hypervisor-archive.ts";
 
-/** What a field holds. Objects are their serial numbers, choices their indices. */
+/** Value of a field. Objects are their serial numbers, choices their indices. */
 export type DumpValue = number | bigint | Uint8Array;
 
 /** Fields by their path in the archive. */
@@ -24,9 +24,9 @@ export function dumpFields(save: (archive: ObjectArchive) => void): Dump {
 }
 
 /**
- * Everything that the hypervisor knows: each object under its name (`vic#12`), beside `memory`,
- * `scheduler` and its other parts. Page tables that are not in use are no part of an archive; they
- * are under `machine`, with whether the machine has stopped.
+ * All state of the hypervisor: each object under its name (`vic#12`), and `memory`, `scheduler` and
+ * its other parts. Unused page tables are not archived; they are under `machine`, with whether the
+ * machine has stopped.
  */
 export function dumpHypervisor(hypervisor: Hypervisor): Readonly<Record<string, Dump>> {
   const { options: { stage2 }, machine } = hypervisor;

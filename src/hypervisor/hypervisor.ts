@@ -1,5 +1,5 @@
-// The hypervisor: what its objects share, and its face to the machine. Objects and hypercalls are
-// in files of their own.
+// The hypervisor: the state that its objects share, and its interface to the machine. Objects and
+// hypercalls are in their own files.
 
 import type { RunPoint } from "../abi/trace.ts";
 import { asPa } from "../abi/numbers.ts";
@@ -39,7 +39,7 @@ import { handleExit } from "./traps/traps.ts";
 import type { VirtioMmio } from "./virtio/virtio-mmio.ts";
 import { MiB } from "../support/sizes.ts";
 
-/** What the hypervisor is made with. */
+/** Options of the hypervisor. */
 export interface HypervisorOptions {
   readonly stage2: Stage2Source;
   /** Seed of everything random, 32 bits. */
@@ -57,7 +57,7 @@ const PRIVATE_HEAP = MiB;
 
 /** The hypervisor of one machine. */
 export class Hypervisor implements El2, EveryService, ExecutionServices, NativeServices {
-  /** What everybody at and below EL2 says of their work. */
+  /** Trace of all components at and below EL2. */
   readonly trace = new TraceHub(() => this.machine.time, () => this.point());
   readonly names = new TraceNames();
   readonly memory = new MemoryDatabase();
@@ -66,7 +66,7 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
   /** Active address spaces by VMID. */
   readonly addressSpaces = new Map<number, AddressSpace>();
   readonly hypercalls = new HypercallTable(DEFINITIONS);
-  /** What people want to go wrong. */
+  /** The injected faults. */
   readonly faults = new Faults(this);
   readonly capabilityUses = new CapabilityUses();
   readonly natives: NativePrograms = new NativePrograms(this);
@@ -86,11 +86,11 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
   readonly flash: FlashBank[] = [];
   /** Told of accesses to a physical address where no device answers, for logs. */
   onUnmappedDevice: ((vcpu: Vcpu, pa: number) => void) | undefined;
-  /** Told of accesses to an IPA that stage 2 does not allow and nobody emulates, for logs. */
+  /** Called for accesses to an IPA that stage 2 does not allow and nothing emulates, for logs. */
   onUnmappedMemory: ((vcpu: Vcpu, ipa: number) => void) | undefined;
   /** Told when a vCPU stops for good, while it still has its registers. */
   onVcpuEnd: ((vcpu: Vcpu, how: VcpuEnd) => void) | undefined;
-  /** What a debugger wants of a VM's vCPUs, while there is one. */
+  /** The debugger of a VM's vCPUs, if any. */
   debug: DebugControl | undefined;
   /** Looks after every operation whether what must hold still does (`--check`). */
   checker: Checker | undefined;
@@ -165,7 +165,7 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
   }
 
   /**
-   * Most vCPUs: what the root partition's heap has room for, which is less than the core's
+   * Limit on vCPUs: as many as fit in the root partition's heap, which is fewer than the core's
    * contexts.
    */
   get vcpuLimit(): number {
@@ -178,9 +178,9 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
   }
 
   /**
-   * A vCPU did what no rule covers: it gets what unknown calls and accesses get, or everything
-   * stops here (`--strict`).
-   * @param what for people: `HVC #0x7000`, `access to 0x90000000`
+   * A vCPU used something that is not modeled: it gets the answer to unknown calls and accesses, or
+   * everything stops here (`--strict`).
+   * @param what for display: `HVC #0x7000`, `access to 0x90000000`
    */
   uncovered(vcpu: Vcpu, what: string): void {
     const pc = `0x${vcpu.registers.pc.toString(16)}`;
@@ -218,7 +218,7 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
     return this.scheduler.describeWaits();
   }
 
-  /** Makes the program behind physical address `pa` a native guest's. */
+  /** Registers the program at physical address `pa` as a native guest. */
   registerNative(pa: number, factory: NativeGuestFactory): void {
     this.natives.register(pa, factory);
   }

@@ -8,7 +8,7 @@ import { PAGE_SIZE } from "../support/sizes.ts";
 export interface RootSegment {
   readonly address: number;
   readonly bytes: Uint8Array;
-  /** Bytes in memory; what follows `bytes` is zero. */
+  /** Bytes in memory; zeros follow `bytes`. */
   readonly size: number;
   /** Bits of `Access`. */
   readonly access: number;
@@ -21,7 +21,7 @@ export interface RootImage {
   readonly segments: readonly RootSegment[];
 }
 
-/** What runs in the root VM in place of a native program. */
+/** The images that run in the root VM instead of a native program. */
 export interface RootPackage {
   readonly runtime: RootImage;
   readonly app: RootImage;
@@ -34,7 +34,7 @@ export interface RootPart {
   readonly access: number;
 }
 
-/** Where things lie in the root VM's memory. Offsets in bytes. */
+/** Layout of the root VM's memory. Offsets in bytes. */
 export interface RootLayout {
   readonly app: number;
   readonly environment: number;

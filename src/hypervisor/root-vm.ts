@@ -1,6 +1,6 @@
 // The root VM: the objects that the resource manager starts with, its memory and its environment
-// block (docs/spec/hypervisor.md §8, docs/spec/observed.md §7). The order in which capabilities are
-// made is the recorded one, so ids are as well.
+// block (docs/spec/hypervisor.md §8, docs/spec/observed.md §7). Capabilities are made in the
+// recorded order, so their ids match.
 
 import { asCapId, asIpa, asPa, type CapId } from "../abi/numbers.ts";
 import type { NativeGuestFactory } from "../abi/native-guest.ts";
@@ -47,7 +47,7 @@ export interface PrimaryImages {
   readonly entry: number;
   readonly devicetree: number;
   readonly ramdisk: number;
-  /** Bytes of the primary's RAM, where it is not all that the machine has for it. */
+  /** Bytes of the primary's RAM, if less than the machine's. */
   readonly memory?: number;
 }
 
@@ -58,7 +58,7 @@ export const DEFAULT_PRIMARY_IMAGES: PrimaryImages = {
   ramdisk: RAM_BASE + 0x80_0000,
 };
 
-/** What the root VM consists of. */
+/** The parts of the root VM. */
 export interface RootVm {
   readonly cspace: Cspace;
   readonly addressSpace: AddressSpace;
@@ -69,10 +69,10 @@ export interface RootVm {
 const BOOT_CPU = 0;
 const ROOT_VMID = 255;
 const ROOT_CAPS = 2048;
-/** vIRQs of the root VIC beside SGIs and PPIs. */
+/** vIRQs of the root VIC in addition to SGIs and PPIs. */
 const ROOT_VIRQS = 64;
 
-/** Where things lie on the recorded platform, which is where a native program finds them. */
+/** Layout of the recorded platform, which native programs expect. */
 const NATIVE_LAYOUT: RootLayout = { app: 0xb000, environment: 0x6_1000, heap: 0x6_1000 + ROOT_ENVIRONMENT_SIZE };
 /** Entry point of a native program, relative to the root VM's memory. */
 const NATIVE_ENTRY = 0x1000;
@@ -230,7 +230,7 @@ function createMemory(hypervisor: Hypervisor, addressSpace: AddressSpace): Memex
 }
 
 /**
- * Puts the images into the root VM's memory, and gives each segment an extent of its own with the
+ * Loads the images into the root VM's memory, and makes an extent for each segment, with the
  * segment's access.
  */
 function loadPackage(

@@ -1,6 +1,6 @@
 // The devicetree in which the resource manager reads how to make a GenieZone VM: EL2 writes it from
-// what the ioctls said, so that guests of GenieZone need no gunyah-vm-config of their own
-// (docs/spec/geniezone.md §10; docs/spec/resource-manager.md §7.1).
+// the ioctls' arguments, so that GenieZone guests need no gunyah-vm-config (docs/spec/geniezone.md
+// §10; docs/spec/resource-manager.md §7.1).
 
 import { EDGE_RISING, SPI } from "../../devicetree/gic.ts";
 import { cells, cells64, type Devicetree, devicetree, node } from "../../devicetree/tree.ts";
@@ -9,7 +9,7 @@ import { cells, cells64, type Devicetree, devicetree, node } from "../../devicet
 export const GZVM_SPIS = 32;
 const PHANDLE_GIC = 1;
 
-/** What the ioctls said. Addresses are the guest's, sizes in bytes. */
+/** The ioctls' arguments. Addresses are the guest's, sizes in bytes. */
 export interface GzvmConfig {
   readonly name: string;
   readonly vcpus: number;

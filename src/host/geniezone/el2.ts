@@ -13,7 +13,7 @@ import { functionId, type GzvmArguments, GzvmError, gzvmRegisters, type ServedCa
 import type { GzvmState, GzvmVm, Slot } from "./state.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
-/** What a call gives: an error of EL2, and the registers behind it. */
+/** Result of a call: an error of EL2, and the registers after it. */
 export interface GzvmResult {
   readonly error: number;
   readonly values: readonly number[];
@@ -51,7 +51,7 @@ export class GzvmEl2 {
   readonly #state: GzvmState;
   readonly #firmware: Uint8Array | undefined;
 
-  /** @param firmware what protected VMs boot first, where there is one */
+  /** @param firmware that protected VMs boot first, if there is one */
   constructor(kernel: HostKernel, manager: VmManager, state: GzvmState, firmware: Uint8Array | undefined) {
     this.#kernel = kernel;
     this.#manager = manager;
@@ -59,12 +59,12 @@ export class GzvmEl2 {
     this.#firmware = firmware;
   }
 
-  /** Bytes of the firmware of protected VMs; 0 where there is none. */
+  /** Bytes of the firmware of protected VMs; 0 without firmware. */
   get firmwareSize(): number {
     return this.#firmware?.length ?? 0;
   }
 
-  /** A call of the driver, about a VM where there is one. */
+  /** A call of the driver, about a VM unless that is undefined. */
   call<N extends ServedCall>(name: N, vm: GzvmVm | undefined, args: GzvmArguments<N>): GzvmResult {
     this.#state.calls[name] = (this.#state.calls[name] ?? 0) + 1;
     const serve: Served[N] = this.#served[name];
@@ -129,8 +129,8 @@ export class GzvmEl2 {
   }
 
   /**
-   * The first RUN: makes and starts Gunyah's VM of what the ioctls said. False where there is no
-   * memory for its configuration.
+   * The first RUN: makes and starts Gunyah's VM from the ioctls' arguments. False without memory
+   * for its configuration.
    */
   start(vm: GzvmVm, space: number): boolean {
     const gunyahVm = this.#manager.state.vms[vm.gunyahVm];

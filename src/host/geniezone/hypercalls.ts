@@ -56,8 +56,8 @@ export function unpackTuple(tuple: number): { vm: number; vcpu: number } {
 }
 
 /**
- * Arguments of the calls that EL2 serves, in register order. The VM is passed beside them; where
- * the driver repeats it, it is `vm` or part of the `tuple`.
+ * Arguments of the calls that EL2 serves, in register order. The VM is passed separately; where the
+ * driver repeats it, it is `vm` or part of the `tuple`.
  */
 export const GZVM_ARGUMENTS = {
   PROBE: [],

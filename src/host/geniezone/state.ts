@@ -1,4 +1,4 @@
-// What the driver of /dev/gzvm and its EL2 know of VMs: plain data (docs/spec/geniezone.md §3 to
+// State of VMs in the driver of /dev/gzvm and its EL2: plain data (docs/spec/geniezone.md §3 to
 // §6).
 
 import type { Pinned } from "../kernel/memory.ts";
@@ -59,11 +59,11 @@ export interface GzvmState {
   ofGunyahVm: Record<number, number>;
   /** User address of the run structure of each RUN in progress. */
   runs: Record<number, bigint>;
-  /** Calls to EL2 that were made, by name: for people and tests. */
+  /** Number of calls to EL2 by name: for display and tests. */
   calls: Record<string, number>;
 }
 
-/** The state of a driver that has served nobody. */
+/** The state of an unused driver. */
 export function newGzvmState(): GzvmState {
   return { vms: {}, ofGunyahVm: {}, runs: {}, calls: {} };
 }

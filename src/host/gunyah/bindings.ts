@@ -38,7 +38,7 @@ export function createGuestMemory(kernel: HostKernel, task: number, state: Gunya
   return kernel.refuse(-fd, SECTION, NO_DESCRIPTOR);
 }
 
-/** What is wrong with the place of a binding: the negative errno, or 0. */
+/** Why the place of a binding is refused: the negative errno, or 0. */
 function refusedPlace(kernel: HostKernel, place: { readonly guest_addr: bigint; readonly offset: bigint; readonly size: bigint }): number {
   const { guest_addr, offset, size } = place;
   if (size === 0n || ![guest_addr, offset, size].every(aligned)) {
@@ -73,7 +73,7 @@ export function mapMemory(kernel: HostKernel, task: number, state: GunyahState, 
   return bind(kernel, state, vm, place, flags);
 }
 
-/** MAP_CMA_MEM: the platform has no pool of CMA, so that no descriptor is one's (§5.3). */
+/** MAP_CMA_MEM: the platform has no CMA pool, so that no descriptor belongs to one (§5.3). */
 export function mapCmaMemory(kernel: HostKernel, task: number, vm: Vm, pointer: bigint): number {
   const refuse = (errno: number, rule: string, values: Record<string, unknown> = {}) => kernel.refuse(errno, SECTION, rule, values);
   const space = kernel.callerSpace(task);
@@ -174,8 +174,8 @@ export function pinRange(kernel: HostKernel, vm: Vm, binding: Binding, address: 
 }
 
 /**
- * Counts pages that a VM gets against its creator's limit of locked memory: whether they fit.
- * @param task whose right to lock memory counts; undefined asks nobody
+ * Counts pages for a VM against its creator's limit of locked memory. Returns whether they fit.
+ * @param task whose right to lock memory counts; undefined skips the check
  */
 export function lockPages(kernel: HostKernel, vm: Vm, pages: number, task: number | undefined): boolean {
   if (!VM_PERSONAS[vm.persona].memory.limited) return true;
@@ -196,7 +196,7 @@ export function unlockPages(kernel: HostKernel, vm: Vm, pages = vm.locked): void
   if (vm.locked === 0) kernel.memory.dropSpace(space);
 }
 
-/** Holds what is pinned for as long as there is the VM: each object once. */
+/** Holds the pinned objects until the VM ends, each once. */
 export function holdPinned(kernel: HostKernel, vm: Vm, pinned: Pinned): void {
   const held = pinned.objects.every((object) => vm.pinned.some(({ objects }) => objects.includes(object)));
   if (held) kernel.memory.unpin(pinned);

@@ -48,13 +48,13 @@ export class GunyahDriver implements VmDriver {
   readonly #kernel: HostKernel;
   readonly #manager: VmManager;
   readonly #persona: Persona;
-  /** What VMs of the vendor driver answer. */
+  /** The requests of VMs on the vendor driver. */
   readonly #vendor: VendorRequests;
 
   /**
    * @param persona the generation that the device speaks
    * @param signed VMs that the vendor driver loads by name
-   * @param bootContext what SET_BOOT_CONTEXT is refused with, in place of the generation's answer
+   * @param bootContext errno that refuses SET_BOOT_CONTEXT, instead of the generation's answer
    */
   constructor(
     kernel: HostKernel,
@@ -81,7 +81,7 @@ export class GunyahDriver implements VmDriver {
     });
   }
 
-  /** What the VM manager knows. */
+  /** The VM manager's state. */
   get state(): GunyahState {
     return this.#manager.state;
   }
@@ -374,7 +374,7 @@ export class GunyahDriver implements VmDriver {
     return this.#kernel.refuse(Errno.ENOENT, "vm-manager 6", rule, { type: descriptor.type });
   }
 
-  /** Kernels that have no boot context and do not say so by ENOTTY. */
+  /** For kernels that lack the boot context and do not answer ENOTTY. */
   #refuseBootContext(errno: ErrnoName): number {
     return this.#kernel.refuse(Errno[errno], "phones A5", "this kernel has no boot context", {}, {
       wayOut: "start at the image's first byte, and leave SET_BOOT_CONTEXT out",

@@ -1,5 +1,5 @@
-// irqfds and ioeventfds of VMs: their arguments, what they do, and which REMOVE_FUNCTION takes away
-// (docs/spec/vm-manager.md §10; docs/spec/observed-ioctl.md §6, §7.2 and §11).
+// irqfds and ioeventfds of VMs: their arguments, their effects, and which of them REMOVE_FUNCTION
+// removes (docs/spec/vm-manager.md §10; docs/spec/observed-ioctl.md §6, §7.2 and §11).
 
 import { ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";
@@ -13,7 +13,7 @@ import type { Ioeventfd, Irqfd, Vm } from "./state.ts";
 const SECTION = "vm-manager 10";
 const U64 = 1n << 64n;
 
-/** The eventfd behind a descriptor of the caller, or the negative errno. */
+/** The eventfd of a descriptor of the caller, or the negative errno. */
 function eventfdOf(kernel: HostKernel, task: number, fd: number): OpenFile | number {
   const file = kernel.fileOf(kernel.task(task).pid, fd);
   if (file === undefined) return kernel.refuse(Errno.EBADF, SECTION, "the descriptor has to be open", { fd });

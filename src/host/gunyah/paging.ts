@@ -53,7 +53,7 @@ function capsOf(resources: readonly Resource[], shared: boolean): { space: CapId
   return space === undefined || host === undefined || guest === undefined ? undefined : { space, host, guest };
 }
 
-/** Gives a range of pages at a guest address. What fails is undone. */
+/** Gives a range of pages at a guest address. A failure is undone. */
 export function givePages(
   kernel: HostKernel,
   vm: Vm,
@@ -101,8 +101,8 @@ export function takePages(
 }
 
 /**
- * Takes back what a VM has of a range of its addresses, and leaves the rest to it. The error is of
- * the first piece that it keeps; what was taken before stays the host's.
+ * Reclaims the VM's part of a range of its addresses, and leaves the rest to it. The error is that
+ * of the first piece that the VM keeps; pieces reclaimed before stay the host's.
  */
 export function reclaimPages(kernel: HostKernel, vm: Vm, address: bigint, size: bigint): PagingError | undefined {
   const page = BigInt(PAGE_SIZE), end = address + size;

@@ -73,7 +73,7 @@ function unknownFlags(flags: number, persona: Persona): string {
   return "flags are READ 1, WRITE 2 and EXEC 4";
 }
 
-/** What is not page aligned, or undefined. */
+/** Name of the argument that is not page aligned, or undefined. */
 function misaligned({ memory_size, userspace_addr, guest_phys_addr }: RegionArgument, { memory }: Persona): string | undefined {
   const odd = (value: bigint) => value % BigInt(PAGE_SIZE) !== 0n;
   if (memory_size === 0n) return "the size may not be 0";

@@ -1,4 +1,4 @@
-// What errors of the resource manager and of hypercalls become for user space
+// Translates errors of the resource manager and of hypercalls for user space
 // (docs/spec/vm-manager.md §12).
 
 import { ErrorCode } from "../../abi/errors.ts";
@@ -16,7 +16,7 @@ const OF_RM: Readonly<Record<number, number>> = {
 
 /**
  * The errno (positive) of a reply's error. Errors from 4 to 0x11 that are not listed mean a bad
- * argument; what no driver knows, a bad message.
+ * argument; other unknown errors, a bad message.
  */
 export function rmErrno(error: number, persona: Persona): number {
   if (persona.anyRmErrorIsInvalid) return Errno.EINVAL;

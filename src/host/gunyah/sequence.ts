@@ -43,7 +43,7 @@ const LENT_IS_MAPPED = "pages of a guest memfd that are lent may not be mapped b
 /** Resources without a vIRQ have one of these. */
 const NO_VIRQ: readonly number[] = [0, 0xffff_ffff];
 
-/** What the driver does when a sequence comes to it. */
+/** The driver's actions when a sequence reaches them. */
 export interface SequenceEvents {
   /** Sends a request for a VM; the reply comes to `reply`. */
   send(vm: Vm, id: number, payload: Uint8Array): void;
@@ -75,7 +75,7 @@ export class Sequences {
     this.#events = events;
   }
 
-  /** Begins a sequence; its end is told by `ended` or `freed`, perhaps before this returns. */
+  /** Begins a sequence. `ended` or `freed` is called at its end, perhaps before this returns. */
   begin(vm: Vm, kind: Sequence["kind"], steps: Sequence["steps"], task: number | undefined, label?: number): void {
     vm.sequence = { kind, steps, at: 0, label, item: 0, sent: 0, waits: undefined, task };
     this.#advance(vm);
@@ -257,7 +257,7 @@ export class Sequences {
     return vm.status === "load" && vm.tried && vm.configured && !VM_PERSONAS[vm.persona].losesFailedVmid;
   }
 
-  /** Shares or lends the next region that has no parcel, or the rest of one. */
+  /** Shares or lends the next region without a parcel, or the rest of one. */
   #region(vm: Vm, sequence: Sequence): StepResult {
     const region = vm.regions[sequence.item];
     if (region === undefined) return "next";
@@ -341,7 +341,7 @@ export class Sequences {
     return { errno, rule: { section: "vm-manager 5.4", rule, object: `vm ${vm.id}`, values: { guest_addr: guestAddress, size } } };
   }
 
-  /** What cannot be taken back stays the VM's for ever. */
+  /** Pages that cannot be reclaimed stay the VM's for ever. */
   #takePages(vm: Vm): StepResult {
     for (const pages of vm.given) {
       const failed = takePages(this.#kernel, vm, pages);
@@ -575,8 +575,8 @@ function isOneParcel(vm: Vm): boolean {
 }
 
 /**
- * The range that the resource manager gets as the VM's configuration: the devicetree, or all of the
- * binding that it lies in.
+ * The range that the resource manager gets as the VM's configuration: the devicetree, or the whole
+ * binding that contains it.
  */
 function configRange(vm: Vm): Vm["devicetree"] {
   const { address, size } = vm.devicetree;
@@ -584,7 +584,7 @@ function configRange(vm: Vm): Vm["devicetree"] {
   return binding === undefined ? vm.devicetree : { address: binding.guestAddress, size: binding.size };
 }
 
-/** The parts of a range of pages that lie in none of the others. */
+/** The parts of a range of pages that are in none of the others. */
 function without(range: PageRange, others: readonly PageRange[]): PageRange[] {
   let parts = [range];
   for (const { ipa, count } of others) {
@@ -607,7 +607,7 @@ function nextParcel(vm: Vm, { kind, label }: Sequence): Region | RangeParcel | u
   return [...vm.regions, vm.configParcel, vm.firmwareParcel].find((parcel) => parcel?.handle !== undefined);
 }
 
-/** The reply to MEM_RECLAIM: what the resource manager keeps, the process never gets back. */
+/** The reply to MEM_RECLAIM: pages that the resource manager keeps never return to the process. */
 function takenBack(vm: Vm, parcel: Region | RangeParcel, payload: Uint8Array): void {
   parcel.handle = undefined;
   const decoded = decodeReply(MEM_RECLAIM, payload);
@@ -634,7 +634,7 @@ export function maskBell(kernel: HostKernel, cap: CapId): void {
   kernel.calls.doorbell_mask({ doorbell: cap, enable_mask: 1n, ack_mask: 1n });
 }
 
-/** What was a parcel until VM_START is from then on as what the driver gives by hypercalls. */
+/** Parcels until VM_START become pages, as if the driver had given them by hypercalls. */
 function parcelsToPages(vm: Vm): void {
   for (const parcel of [vm.configParcel, vm.firmwareParcel]) {
     if (parcel === undefined) continue;

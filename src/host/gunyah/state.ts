@@ -1,5 +1,5 @@
-// What the driver of /dev/gunyah knows of its VMs: plain data, so that a host can be saved between
-// two events (docs/spec/vm-manager.md §5 to §11).
+// State of VMs in the driver of /dev/gunyah: plain data, so that a host can be saved between two
+// events (docs/spec/vm-manager.md §5 to §11).
 
 import { asVmid, type CapId, type Ipa, type Vmid } from "../../abi/numbers.ts";
 import type { StartStep, TeardownStep, VmPersonaName } from "../../abi/ioctl/personas.ts";
@@ -58,12 +58,12 @@ export interface GivenPages {
   readonly shared: boolean;
 }
 
-/** Pages that START gives as a parcel of their own, for the time of START. */
+/** Pages that START gives as a separate parcel, for the time of START. */
 export interface RangeParcel {
   /** Where it begins in the guest. */
   readonly guestAddress: bigint;
   readonly pinned: Pinned;
-  /** What the VM may do with it: bits of `Access`. */
+  /** The VM's rights to it: bits of `Access`. */
   readonly rights: number;
   handle: number | undefined;
 }
@@ -73,11 +73,11 @@ export interface Resource {
   readonly type: number;
   readonly label: number;
   readonly cap: CapId;
-  /** INTID, 0 where there is none. */
+  /** INTID, 0 for none. */
   readonly virq: number;
-  /** IPA of its page in the host, 0 where there is none. */
+  /** IPA of its page in the host, 0 for none. */
   readonly base: number;
-  /** Its vIRQ came while nobody waited for it. */
+  /** Its vIRQ came while no task waited for it. */
   signalled: boolean;
   /** Index of the host vCPU that its vIRQ goes to. */
   readonly runner: number;
@@ -108,7 +108,7 @@ export interface Ioeventfd {
   readonly argument: readonly number[];
 }
 
-/** What a vCPU waits for inside RUN. */
+/** The event that a vCPU waits for inside RUN. */
 export type VcpuPhase =
   /** Nobody is in RUN. */
   | "idle"
@@ -135,13 +135,13 @@ export interface VcpuFunction {
   removed: boolean;
   /** Open files of it. */
   open: boolean;
-  /** Its VM was destroyed under its open files, which keep nothing but it. */
+  /** Its VM was destroyed under its open files, which keep only this. */
   detached: boolean;
   /** The task inside RUN, and those that wait for it. */
   task: number | undefined;
   waiters: number[];
   phase: VcpuPhase;
-  /** The last exit, as far as the next RUN goes on from it. */
+  /** The last exit, as far as the next RUN continues from it. */
   exit: { kind: "read" | "write"; length: number } | { kind: "fault" } | undefined;
   /** resume_data_0 and _1 of the next vcpu_run. */
   resume: [bigint, bigint];
@@ -179,14 +179,13 @@ export interface SignedLoad {
 }
 
 /**
- * The calls to the resource manager that go on: a START, a teardown, or one call inside another
- * ioctl.
+ * Calls to the resource manager in progress: a START, a teardown, or one call inside another ioctl.
  */
 export interface Sequence {
   readonly kind: "create" | "load" | "start" | "teardown" | "region" | "delete";
   readonly steps: readonly (StartStep | TeardownStep)[];
   at: number;
-  /** The region that it is about, where it is about one. */
+  /** The region that it concerns, if any. */
   readonly label: number | undefined;
   /**
    * Where the step is: place in the VM's regions or registers, and entries of the region that are
@@ -198,7 +197,7 @@ export interface Sequence {
    * The step has sent its request, waits for a notification, or for the host to let the VM start.
    */
   waits: "reply" | "notification" | "gate" | undefined;
-  /** Why it fails, while what it has given is taken back first. */
+  /** The reason of its failure, while the pages that it has given are reclaimed. */
   failure?: SequenceFailure;
   /** The ioctl that waits for the end. */
   task: number | undefined;
@@ -286,7 +285,7 @@ export interface GunyahState {
   inside: Record<number, number>;
 }
 
-/** The state of a driver that has served nobody. */
+/** The state of an unused driver. */
 export function newGunyahState(): GunyahState {
   return { vms: {}, vcpus: {}, guestMemory: {}, waiting: {}, ownVmid: undefined, queues: {}, inside: {} };
 }

@@ -24,7 +24,7 @@ const SECTION = "vm-manager 9";
 /** Why RUN is ENODEV. */
 const REMOVED = "the vCPU's function was removed, or its VM was destroyed";
 
-/** What the runner needs of the driver. */
+/** The runner's requirements on the driver. */
 export interface RunnerHooks {
   /**
    * Gives the guest the page that it lacks: 0, or the negative errno. Only generations with demand
@@ -33,8 +33,7 @@ export interface RunnerHooks {
    */
   pageIn(vm: Vm, address: number, write: boolean, task: number): number;
   /**
-   * RUN is about to end with this result: what it ends with instead. For drivers with a run
-   * structure of their own.
+   * Replaces the result with which RUN is about to end, for drivers with their own run structure.
    */
   leaving(vcpu: VcpuFunction, task: number, result: number): number;
   /** Makes another host vCPU look at its queue. */
@@ -53,7 +52,7 @@ export class VcpuRunner {
     this.#hooks = hooks;
   }
 
-  /** RUN: the result, or undefined while it goes on. */
+  /** RUN: the result, or undefined while it continues. */
   enter(task: number, vcpu: VcpuFunction): number | undefined {
     if (vcpu.removed) return this.#kernel.refuse(Errno.ENODEV, SECTION, REMOVED, { vcpu: vcpu.number });
     const vm = this.#vmOf(vcpu);
@@ -101,7 +100,7 @@ export class VcpuRunner {
     return false;
   }
 
-  /** The VM has exited: whoever sleeps in RUN leaves with STATUS. */
+  /** The VM has exited: a task that sleeps in RUN returns with STATUS. */
   exited(vm: Vm): void {
     for (const vcpu of this.#vcpusOf(vm)) {
       if (vcpu.phase === "waiting" || vcpu.phase === "ending") this.#leave(vcpu, this.#statusExit(vm, vcpu));
@@ -120,8 +119,8 @@ export class VcpuRunner {
   }
 
   /**
-   * Enters the next ready vCPU of the host vCPU `cpu`, if there is one. The handler of the event
-   * must return afterwards.
+   * Enters the next ready vCPU of the host vCPU `cpu`, if any. The handler of the event must return
+   * afterwards.
    */
   run(cpu: NativeVcpu): void {
     const { queues, inside } = this.#state;
@@ -197,7 +196,7 @@ export class VcpuRunner {
     vcpu.phase = "waiting";
   }
 
-  /** The guest is at its end: RUN waits for what the resource manager says of it. */
+  /** The guest has ended: RUN waits for the resource manager's report. */
   #endingUnless(vm: Vm, vcpu: VcpuFunction): void {
     if (vm.exit !== undefined) this.#leave(vcpu, this.#statusExit(vm, vcpu));
     else if (this.#interrupted(vcpu)) this.#leave(vcpu, -Errno.EINTR);
@@ -296,14 +295,14 @@ export class VcpuRunner {
     view.setUint32(RUN_STATUS.offsetOf("reason_size"), size, true);
     const at = RUN_STATUS.offsetOf("reason");
     for (let byte = 0; byte < 8; byte++) page[at + byte] = reason[byte] ?? 0;
-    // What follows belongs to other exits.
+    // The fields after this belong to other exits.
     this.#writePage(vcpu, 0, page.subarray(0, at + 8));
     vcpu.exit = undefined;
   }
 
   /**
-   * What user space answers to the last exit becomes the arguments of the next vcpu_run. False for
-   * an unknown action.
+   * User space's answer to the last exit becomes the arguments of the next vcpu_run. False for an
+   * unknown action.
    */
   #takeResume(vm: Vm, vcpu: VcpuFunction): boolean {
     const { exit } = vcpu;
@@ -368,7 +367,7 @@ export class VcpuRunner {
     if (entered !== undefined) this.#kernel.finish(next, this.#hooks.leaving(vcpu, next, entered));
   }
 
-  /** RUN ends, as there is nothing to run any more. */
+  /** RUN ends, as the vCPU has been removed. */
   #leaveRemoved(vcpu: VcpuFunction): void {
     this.#leave(vcpu, -Errno.ENODEV, { section: SECTION, rule: REMOVED, object: `vm ${vcpu.vm}`, values: { vcpu: vcpu.number } });
   }

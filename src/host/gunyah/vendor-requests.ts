@@ -1,5 +1,5 @@
 // The requests of the vendor driver of phones (magic 0xb2): VMs are signed images that it loads by
-// name into memory of its own, the hypervisor schedules them, and RUN waits for their end
+// name into its own memory, the hypervisor schedules them, and RUN waits for their end
 // (docs/spec/vm-manager.md §1 and §2.1). No VM has virtio devices here, so that all requests of its
 // virtio backend are EINVAL, as on a phone whose devicetree gives the VM none.
 
@@ -86,7 +86,7 @@ export class VendorRequests {
     }
   }
 
-  /** RUN: the first one of a VM starts it; all wait for its end, whose type they give. */
+  /** RUN: the first one of a VM starts it; all wait for its end and return its exit type. */
   run(task: number, vcpu: VcpuFunction): number | undefined {
     const vm = this.#manager.state.vms[vcpu.vm];
     const { signed, status } = vm;
@@ -132,7 +132,7 @@ export class VendorRequests {
     }
   }
 
-  /** The VM has exited: who waits for that goes on. */
+  /** The VM has exited: tasks that wait for that continue. */
   exited(vm: Vm): void {
     const { signed, exit } = vm;
     if (signed === undefined || exit === undefined) return;

@@ -1,5 +1,5 @@
-// The life of VMs, whoever asks for it: sequences of calls to the resource manager, resources, RUN,
-// and the end. Its users are the drivers of /dev/gunyah (`driver.ts`) and /dev/gzvm
+// The life of VMs, common to all drivers: sequences of calls to the resource manager, resources,
+// RUN, and the end. Its users are the drivers of /dev/gunyah (`driver.ts`) and /dev/gzvm
 // (`../geniezone/driver.ts`) (docs/spec/vm-manager.md §1.1, §7 to §11).
 
 import type { HypercallResults } from "../../abi/hypercalls.ts";
@@ -23,7 +23,7 @@ import { VcpuRunner } from "./vcpu-runner.ts";
 /** VM_EXITED's reason is kept as far as the run page has room. */
 const REASON_BYTES = 8;
 
-/** What the VM manager needs of the host. */
+/** The VM manager's requirements on the host. */
 export interface VmManagerHost {
   /** Sends a request to the resource manager; the reply comes to `reply` with the same tag. */
   request(id: number, payload: Uint8Array, tag: number): void;
@@ -35,7 +35,7 @@ export interface VmManagerHost {
   readonly runners: number;
   /** Feature bits of hypervisor_identify. */
   readonly features: bigint;
-  /** A VM begins, changes or ends: for whoever shows it. */
+  /** A VM begins, changes or ends; for display. */
   changed?(vm: Vm): void;
   /**
    * Whether a VM that is ready may start now: those that share objects start together. `retryStart`
@@ -150,7 +150,7 @@ export class VmManager {
 
   // ---- VMs ----
 
-  /** A VM with one reference, of which the resource manager knows nothing. */
+  /** A VM with one reference, which the resource manager does not know yet. */
   createVm(space: number, persona: VmPersonaName): Vm {
     const vm: Vm = {
       ...{ id: this.#kernel.state.nextId++, persona, refs: 1, space, status: "none", tried: false, configured: false, vmid: NO_VMID },
@@ -180,7 +180,7 @@ export class VmManager {
     this.state.waiting[task] = { code, argument };
   }
 
-  /** A signal for an ioctl that waits so, or for a START that may not go on yet. */
+  /** A signal for a waiting ioctl, or for a START that may not continue yet. */
   interruptWaiter(vm: Vm, task: number): void {
     if (vm.sequence?.task === task) return this.#sequences.abandon(vm);
     const at = vm.waiters.indexOf(task);
@@ -213,7 +213,7 @@ export class VmManager {
     this.#sequences.retry(vm);
   }
 
-  /** What the resource manager lists for a VM. */
+  /** The resource manager's list of a VM's resources. */
   resources(vm: number): readonly Resource[] {
     return this.state.vms[vm]?.resources ?? [];
   }
@@ -221,7 +221,7 @@ export class VmManager {
   // ---- vCPUs ----
 
   /**
-   * A vCPU, which refers to its VM until `closeVcpu`. Undefined where the host has no page for it.
+   * A vCPU, which refers to its VM until `closeVcpu`. Undefined when the host has no page for it.
    */
   createVcpu(vm: Vm, number: number): VcpuFunction | undefined {
     const page = this.#kernel.memory.createContiguous(1);
@@ -281,7 +281,7 @@ export class VmManager {
     this.#forgetVcpu(vcpu);
   }
 
-  /** RUN: the result, or undefined while it goes on. */
+  /** RUN: the result, or undefined while it continues. */
   enter(task: number, vcpu: VcpuFunction): number | undefined {
     return this.#runner.enter(task, vcpu);
   }
@@ -345,7 +345,7 @@ export class VmManager {
     const answer = this.#driverOf(vm).ended(vm, sequence, result, rule);
     if (sequence.task !== undefined) this.#kernel.finish(sequence.task, answer, rule);
     this.#wakeWaiters(vm);
-    // Whoever heard of it may have let go of the VM: then it is on its way already, or gone.
+    // A listener may have released the VM: then its end is in progress already, or over.
     if (vm.refs === 0 && vm.sequence === undefined && this.state.vms[vm.id] !== undefined) this.#end(vm);
   }
 

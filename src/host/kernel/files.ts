@@ -1,9 +1,9 @@
-// Open files of the host's processes: what a driver does with one, and the files that the kernel
-// itself offers: eventfds and files in memory (eventfd(2), memfd_create(2)).
+// Open files of the host's processes: the operations of drivers, and the kernel's own files:
+// eventfds and files in memory (eventfd(2), memfd_create(2)).
 
 import { Errno } from "../../abi/ioctl/errno.ts";
 
-/** What an open file is. */
+/** The kind of an open file. */
 export type FileKind =
   | "gunyah"
   | "gunyah-vm"
@@ -30,11 +30,11 @@ export interface OpenFile {
 export const Poll = { In: 1, Out: 4 } as const;
 
 /**
- * What a kind of file can do. Numbers below zero are negative errnos; what is absent answers as
- * Linux does for such files.
+ * Operations of a kind of file. Numbers below zero are negative errnos; a missing operation answers
+ * as Linux does for such files.
  */
 export interface FileOperations {
-  /** What /proc/self/fd shows. */
+  /** Its name in /proc/self/fd. */
   name(file: OpenFile): string;
   /**
    * The result, or undefined when the task waits: the driver finishes it later. `argument` is 64
@@ -68,7 +68,7 @@ export class Eventfds implements FileOperations {
   readonly #state: EventfdState;
   readonly #signalled: (id: number) => void;
 
-  /** @param signalled is told of each write, after it. */
+  /** @param signalled is called after each write. */
   constructor(state: EventfdState, signalled: (id: number) => void) {
     this.#state = state;
     this.#signalled = signalled;
@@ -84,7 +84,7 @@ export class Eventfds implements FileOperations {
     return (this.#state[id]?.counter ?? 0n) > 0n;
   }
 
-  /** What a driver does to signal one. */
+  /** Signals one from a driver. */
   signal(id: number): void {
     const eventfd = this.#state[id];
     if (eventfd === undefined) return;

@@ -41,7 +41,7 @@ interface Task {
   readonly file: number;
   /** A signal waits for it. */
   signalled: boolean;
-  /** Somebody wants it to wait until a signal comes: no driver knows of it. */
+  /** A fault rule makes it wait until a signal comes, unknown to any driver. */
   lost?: true;
   /** Its operation in the trace; not kept over a restore. */
   trace: number | undefined;
@@ -60,7 +60,7 @@ export interface KernelState {
 /** Linux's allocator has blocks of up to 2 to the power of this pages. */
 const MAX_ORDER = 10;
 
-/** What a kernel is told to be. */
+/** Options of a kernel. */
 export interface KernelOptions {
   /** RAM for processes: IPA and bytes. */
   readonly memory: { readonly base: number; readonly size: number };
@@ -87,15 +87,15 @@ export interface IoctlResult {
   readonly result: number | undefined;
 }
 
-/** An ioctl whose driver is at it: with its result, where it has ended within. */
+/** An ioctl that a driver is performing: with its result if it has ended within the call. */
 interface Beginning {
   readonly task: number;
   result: number | undefined;
 }
 
 /**
- * RUN ends as often as a guest touches a device: it is told with what vCPUs do, not with what VMMs
- * ask for.
+ * RUN ends whenever a guest touches a device: it is traced with vCPU activity, not with the VMMs'
+ * ioctls.
  */
 const RUNS: readonly number[] = [GH.RUN.code, GZVM.RUN.code];
 /** Bytes of a process's own program and data. */
@@ -144,7 +144,7 @@ export class HostKernel {
     this.calls.vcpu = cpu;
   }
 
-  /** Says what files of a kind do, and at which path they are opened, if at any. */
+  /** Registers the operations of a kind of file, and the path at which it is opened, if any. */
   register(kind: FileKind, operations: FileOperations, path?: string): void {
     this.#operations.set(kind, operations);
     if (path !== undefined) this.#devices.set(path, kind);
@@ -274,7 +274,7 @@ export class HostKernel {
     this.#operations.get(file.kind)?.release?.(file);
   }
 
-  /** What /proc/self/fd shows; undefined for a closed descriptor. */
+  /** Its name in /proc/self/fd; undefined for a closed descriptor. */
   descriptorName(pid: number, fd: number): string | undefined {
     const file = this.fileOf(pid, fd);
     return file && this.#of(file).name(file);
@@ -409,8 +409,7 @@ export class HostKernel {
   }
 
   /**
-   * Has the file's driver do it, unless somebody wants something else to happen. Undefined while it
-   * waits.
+   * Calls the file's driver, unless a fault rule replaces the operation. Undefined while it waits.
    */
   #perform(task: Task, file: OpenFile, name: string, code: number, argument: bigint): number | undefined {
     const { faults } = this.cpu;
@@ -428,7 +427,7 @@ export class HostKernel {
     return this.refuse(Errno.ENOTTY, "vm-manager 2", "the file of the descriptor answers no request", { request: name });
   }
 
-  /** The argument for people: the fields of its structure where it points to one. */
+  /** The argument for display: the fields of its structure if it points to one. */
   #describe(pid: number, request: Request | undefined, argument: bigint): TraceFields {
     if (request?.struct === undefined) return argument === 0n ? {} : { argument };
     const bytes = this.memory.copyIn(this.spaceOf(pid), argument, request.struct.size);
@@ -490,13 +489,13 @@ export class HostKernel {
     if (trace !== undefined && this.state.tasks[task!] !== undefined) this.cpu.trace.suspend(trace);
   }
 
-  /** Ends an ioctl that waited. `rule` is the one that it breaks, where it is refused. */
+  /** Ends an ioctl that waited. `rule` is the one that it breaks, for a refusal. */
   finish(task: number, result: number, rule?: BrokenRule): void {
     const waiting = this.state.tasks[task];
     if (waiting === undefined) return;
     const { trace } = this.cpu;
     if (this.#beginning?.task === task) {
-      // What it would have waited for was over before it could wait: `ioctl` gives the result.
+      // The operation was over before the ioctl could wait: `ioctl` returns the result.
       if (rule !== undefined) trace.refuse(rule);
       this.#beginning.result = result;
       return;

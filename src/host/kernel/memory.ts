@@ -1,6 +1,6 @@
 // Memory of the host's processes: objects that hold pages, mappings of them, user addresses, and
-// the pinning of pages for VMs (docs/spec/vm-manager.md §5.1). Pages are those of the host VM: what
-// it has lent, its processes cannot touch.
+// the pinning of pages for VMs (docs/spec/vm-manager.md §5.1). Pages are those of the host VM: its
+// processes cannot touch pages that it has lent.
 
 import { asIpa, type Ipa } from "../../abi/numbers.ts";
 import type { NativeVcpu } from "../../abi/native-guest.ts";
@@ -18,7 +18,9 @@ interface ObjectRun {
   count: number;
 }
 
-/** Anonymous memory, a file in memory, or a page of a driver: what mappings show. Plain data. */
+/**
+ * Anonymous memory, a file in memory, or a page of a driver: the target of mappings. Plain data.
+ */
 export interface MemoryObject {
   id: number;
   /** Mappings, descriptors and VMs that hold it. */
@@ -43,7 +45,7 @@ export interface Mapping {
   offset: number;
   read: boolean;
   write: boolean;
-  /** Pages written through a private mapping of a file: an object of its own. */
+  /** Pages written through a private mapping of a file: a separate object. */
   overlay: number | undefined;
   /** The open file that it was made from, which it keeps open. */
   file: number | undefined;
@@ -97,7 +99,7 @@ export class HostMemory {
   readonly #closed: (file: number) => void;
   readonly pages: PageAllocator;
 
-  /** @param closed is told when a mapping no longer needs its open file. */
+  /** @param closed is called when a mapping no longer needs its open file. */
   constructor(readonly state: MemoryState, cpu: () => NativeVcpu, closed: (file: number) => void) {
     this.#cpu = cpu;
     this.#closed = closed;
@@ -114,7 +116,7 @@ export class HostMemory {
 
   /**
    * An object whose pages all exist and are contiguous, 2 MiB aligned where that large; undefined
-   * where there is no such memory.
+   * when memory has run out.
    */
   createContiguous(pages: number): MemoryObject | undefined {
     const align = pages * PAGE_SIZE >= HUGE_PAGE ? HUGE_PAGE : PAGE_SIZE;
@@ -141,10 +143,7 @@ export class HostMemory {
     delete this.state.objects[id];
   }
 
-  /**
-   * Whether a process has a mapping that shows one of these pages of an object; those that nobody
-   * has touched count for nothing.
-   */
+  /** Whether a process maps one of these pages of an object; untouched pages do not count. */
   isMapped(id: number, page: number, count: number): boolean {
     const { runs } = this.object(id);
     return Object.values(this.state.spaces).some(({ mappings }) =>
@@ -204,7 +203,7 @@ export class HostMemory {
 
   /**
    * Maps an object, whose reference the mapping takes over. Returns the user address, or -ENOMEM
-   * where so many do not lie below what is mapped; then the reference stays the caller's.
+   * when there is no room below the existing mappings; then the reference stays the caller's.
    */
   map(
     space: UserSpace,
@@ -262,7 +261,7 @@ export class HostMemory {
     return undefined;
   }
 
-  /** A store by the process; what lies before a fault is written. */
+  /** A store by the process; bytes before a fault are written. */
   store(space: UserSpace, address: number, bytes: Uint8Array): Access<void> {
     const { length } = bytes;
     for (let done = 0; done < length;) {
@@ -344,7 +343,7 @@ export class HostMemory {
     if (file !== undefined) this.#closed(file);
   }
 
-  /** The page behind page `index` of a mapping; a number is the signal that touching it raises. */
+  /** The page of index `index` in a mapping; a number is the signal that touching it raises. */
   #resolve(mapping: Mapping, index: number, write: boolean): { ipa: Ipa; object: number | undefined } | number {
     if (mapping.overlay !== undefined) return this.#resolvePrivate(mapping, mapping.overlay, index, write);
     const object = this.object(mapping.object);

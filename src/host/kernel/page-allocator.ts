@@ -35,7 +35,7 @@ export class PageAllocator {
   }
 
   /**
-   * `count` contiguous zeroed pages whose IPA is a multiple of `align` bytes; undefined where there
+   * `count` contiguous zeroed pages whose IPA is a multiple of `align` bytes; undefined when there
    * are none.
    */
   allocate(count: number, align = PAGE_SIZE): Ipa | undefined {
@@ -77,7 +77,7 @@ export class PageAllocator {
     free.splice(index, replaced, merged);
   }
 
-  /** Only pages that somebody had before need it. */
+  /** Only pages that were in use before need it. */
   #clear(ipa: Ipa, count: number): void {
     const { state } = this;
     const end = ipa + count * PAGE_SIZE;

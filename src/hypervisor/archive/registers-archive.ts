@@ -55,6 +55,7 @@ function archiveProgress(archive: Archive, core: Core, registers: VcpuState): vo
       high: archive.word("high", marked?.high),
     })),
   };
-  // The monitor is the CPU's: it is set when nothing else makes another vCPU resident.
+  // The monitor belongs to the CPU: set it only after the vCPUs, which would replace it when they
+  // become resident.
   archive.later(() => core.setProgress(registers, loaded));
 }

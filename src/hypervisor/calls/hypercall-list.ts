@@ -18,7 +18,7 @@ import { calls as virtioMmio } from "../virtio/virtio-mmio-calls.ts";
 import { calls as identify } from "./identify-calls.ts";
 import { calls as trace } from "./trace-calls.ts";
 
-/** Every call but those that this build has no module for. */
+/** Every call with a module in this build. */
 export const DEFINITIONS: readonly HypercallDefinition[] = [
   ...identify,
   ...partition,

@@ -1,5 +1,5 @@
-// Hypercalls as operations of the trace: decoded arguments and results, built only for who wants
-// them and for refusals.
+// Hypercalls as operations of the trace: decoded arguments and results, built only for listeners
+// and for refusals.
 
 import { Vmid } from "../../abi/rpc/messages/vm.ts";
 import { ErrorCode, errorName } from "../../abi/errors.ts";
@@ -27,12 +27,12 @@ function isDealtWith(caller: Vcpu, error: ErrorCode): boolean {
 
 const INSTRUCTION_SIZE = 4n;
 
-/** A call begins that somebody wants to see. */
+/** Begins a traced call. */
 export function beginCall(caller: Vcpu, name: HypercallName): void {
   caller.trace.call = caller.trace.begin("hvc", name, {});
 }
 
-/** A call has its answer: one that somebody wants to see, or an error. */
+/** A call has its result: for a traced call, or an error. */
 export function endCall(
   caller: Vcpu,
   name: HypercallName,
@@ -47,7 +47,7 @@ export function endCall(
   caller.trace.call = undefined;
   trace.describe(call, argumentFields(caller, name, decoded));
   if (refused) {
-    // A guest's HVC: PC is behind it.
+    // A guest's HVC: PC is after it.
     if (caller.native === undefined) trace.locate(call, caller.registers.pc - INSTRUCTION_SIZE);
     const rule = caller.services.trace.brokenRule(HYPERCALL_ERRORS[name].section);
     trace.refuse(rule.object === "" ? { ...rule, object: mainObject(caller, decoded) } : rule);
@@ -56,7 +56,7 @@ export function endCall(
   trace.end(call, error === ErrorCode.OK && typeof reply !== "number" ? { ...result, fields: resultFields(caller, name, reply) } : result);
 }
 
-/** The caller does not go on now: its call comes back later (vcpu_run), or never. */
+/** The caller does not continue now: its call returns later (vcpu_run), or never. */
 export function leaveCall(caller: Vcpu, name: HypercallName, decoded: TraceFields): void {
   const call = caller.trace.call;
   if (call === undefined) return;

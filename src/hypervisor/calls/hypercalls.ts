@@ -52,7 +52,7 @@ class ListedArguments implements Arguments {
   }
 }
 
-/** What a handler answered. */
+/** Result of a handler. */
 type ReplyValue = ErrorCode | Readonly<Record<string, unknown>>;
 
 /**
@@ -90,7 +90,7 @@ interface Entry {
   readonly decoded: Readonly<Record<string, unknown>>;
 }
 
-/** Calls whose X0 is no error. */
+/** Calls whose X0 is not an error. */
 const WITHOUT_ERROR: ReadonlySet<HypercallName> = new Set(["hypervisor_identify"]);
 
 /** The arguments of the call in progress. Calls do not nest. */
@@ -105,8 +105,8 @@ function makeEntry(name: HypercallName, definition: HypercallDefinition | undefi
   const names = Object.keys(signature.arguments);
   const lookedUp = definition?.caps.map(([argument]) => names.indexOf(argument)) ?? [];
   const reserved: ReservedArguments[] = [];
-  // A prototype of its own makes it a shape of its own: objects that have accessors of one name but
-  // not of one function share none otherwise, and are hash tables, in which every read is a search.
+  // Its own prototype gives it its own hidden class: V8 turns objects that share one but have
+  // different accessors of the same name into hash tables, in which every read is a search.
   const decoded = Object.create({});
   for (const [index, kind] of Object.values(signature.arguments).entries()) {
     if (kind === "res0" || kind === "res1") addReserved(reserved, index, kind === "res0" ? 0 : -1);
@@ -194,14 +194,11 @@ export class HypercallTable implements VcpuHypercalls {
     }
   }
 
-  /**
-   * Puts something around a call, made of its own definition, or takes that away again. Other calls
-   * pay nothing for it.
-   */
+  /** Wraps a call, or removes its wrapper. Other calls pay nothing for it. */
   around(name: HypercallName, make: ((definition: HypercallDefinition) => HypercallDefinition) | undefined): void {
     const { number } = HYPERCALLS[name];
     const definition = this.#definitions.get(name);
-    // What this build has no module for does not happen, and cannot go wrong.
+    // A call without a module in this build never runs, so it cannot be wrapped.
     if (!definition) return;
     this.#entries[number] = makeEntry(name, make ? make(definition) : definition, this.#frame);
   }
@@ -228,8 +225,8 @@ export class HypercallTable implements VcpuHypercalls {
   }
 
   /**
-   * Makes a call with listed arguments: X0..X7 (native) or X1..X7 (SMCCC). Gives the results;
-   * `DEFERRED` when the caller does not go on now; undefined when the number is not assigned.
+   * Makes a call with listed arguments: X0..X7 (native) or X1..X7 (SMCCC). Returns the results;
+   * `DEFERRED` when the caller does not continue now; undefined when the number is not assigned.
    */
   dispatch(caller: Vcpu, number: number, args: readonly bigint[], entrance: Entrance): EncodedResults | typeof DEFERRED | undefined {
     const entry = this.#entries[number];
@@ -285,7 +282,7 @@ export class HypercallTable implements VcpuHypercalls {
   }
 
   /**
-   * What comes before every handler: reserved arguments, the call's own early checks, capabilities.
+   * The steps before every handler: reserved arguments, the call's own early checks, capabilities.
    */
   #begin(call: Call, { definition, decoded, reserved, lookedUp, configures }: Entry, args: Arguments, entrance: Entrance): ErrorCode {
     const { objects } = this.#frame;

@@ -1,9 +1,9 @@
-// What a call wants of a capability that it looks up: type, rights and state of the object
+// A call's requirements on a capability that it looks up: type, rights and state of the object
 // (docs/spec/hypervisor.md §3.3).
 
 import { ACTIVATE, type ObjectType } from "../../abi/rights.ts";
 
-/** What a capability argument must be. */
+/** Requirements on a capability argument. */
 export interface CapRule<T extends ObjectType | "any" = ObjectType | "any"> {
   readonly type: T;
   /** Rights that the capability must have, all of them. */

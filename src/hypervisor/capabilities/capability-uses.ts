@@ -1,6 +1,5 @@
-// Which call used a capability last, and its result. A call writes four numbers into a ring
-// and its number into the capabilities that it looks up; names and times are put together for who
-// asks.
+// The last call that used a capability, with its result. A call writes four numbers into a ring and
+// its number into the capabilities that it looks up; names and times are computed on request.
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { type HypercallName, hypercallName } from "../../abi/hypercalls.ts";
@@ -13,7 +12,7 @@ export interface CapabilityUse {
   readonly call: HypercallName;
   /** Virtual time in ns. */
   readonly time: number;
-  /** OK also for a call that has no answer yet, or never gets one. */
+  /** OK also for a call that has no result yet, or never gets one. */
   readonly error: ErrorCode;
 }
 

@@ -36,7 +36,7 @@ export class Capability {
     return capability;
   }
 
-  /** A copy with `rights`, held right behind this one. */
+  /** A copy with `rights`, held right after this one. */
   copy(rights: number, cspace: ObjectOf<"cspace">, slot: number): Capability {
     const object = this.#object;
     if (!object) throw new Error("a revoked capability has no copies");

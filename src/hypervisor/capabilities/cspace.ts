@@ -21,7 +21,7 @@ declare module "./object-types.ts" {
   interface EveryService extends CspaceServices {}
 }
 
-/** What cspaces need of the hypervisor. */
+/** Requirements of cspaces on the hypervisor. */
 export interface CspaceServices extends Services {
   readonly behaviour: Behaviour;
   readonly random: RandomGenerator;
@@ -33,7 +33,7 @@ const SLOTS = 62;
 const TABLES = 230;
 /** Heap bytes of a table. */
 const TABLE_SIZE = 2048;
-/** What rules about capability ids and rights are cited from. */
+/** The cited section of rules about capability ids and rights. */
 const LOOKUP_SECTION = "hypervisor 3.3";
 
 interface Table {
@@ -157,8 +157,8 @@ export class Cspace extends HypervisorObject {
   }
 
   /**
-   * `lookup` of the id whose halves these are, where it succeeds and ids are plain: no bigint is
-   * made for it. Undefined says nothing about the id: `lookup` does.
+   * `lookup` of the id with these halves, for plain ids, without making a bigint. Undefined does
+   * not mean that the id is invalid: `lookup` decides.
    */
   lookupPlain(high: number, low: number, rule: CapRule): HypervisorObject | undefined {
     if (high !== 0 || low > 0xffff || !this.#ids.plain) return undefined;
@@ -170,7 +170,7 @@ export class Cspace extends HypervisorObject {
     return object;
   }
 
-  /** Occupied slots in order: id and capability. For people and for the invariant checker. */
+  /** Occupied slots in order: id and capability. For display and for the invariant checker. */
   *capabilities(): Generator<[id: bigint, capability: Capability]> {
     for (const table of this.#tables) {
       for (const capability of table?.slots ?? []) if (capability) yield [this.idOf(capability), capability];
@@ -178,15 +178,15 @@ export class Cspace extends HypervisorObject {
   }
 
   /**
-   * The object of a capability; undefined where there is none (any more). For people: it is no use
-   * of the capability.
+   * The object of a capability; undefined for an unused id. For display: this does not count as a
+   * use of the capability.
    */
   objectOf(id: bigint): HypervisorObject | undefined {
     const slot = this.#ids.decode(id);
     return slot === undefined ? undefined : this.occupant(slot)?.object;
   }
 
-  /** What occupies a slot. */
+  /** The occupant of a slot. */
   occupant(slot: number): Capability | undefined {
     return this.#tables[slot >> 8]?.slots[slot & 0xff];
   }

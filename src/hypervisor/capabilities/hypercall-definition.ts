@@ -40,7 +40,9 @@ export type RawArguments<N extends HypercallName> = {
     : never;
 };
 
-/** What a handler gets: the arguments, looked-up capabilities replaced by their objects. */
+/**
+ * Arguments of a handler: those of the call, with looked-up capabilities replaced by their objects.
+ */
 export type Arguments<N extends HypercallName, C> = {
   readonly [A in keyof RawArguments<N>]: A extends keyof C ? ObjectOfRule<C[A]> : RawArguments<N>[A];
 };
@@ -53,19 +55,18 @@ export type Results<N extends HypercallName> =
   & { error?: ErrorCode };
 
 /**
- * A handler's answer that there is none yet: the caller is no longer running when the handler
+ * The result of a handler that has no result yet: the caller is no longer running when the handler
  * returns. Either it gets its results later through `HypercallTable.encode` (vcpu_run), or never
  * (vcpu_poweroff, vcpu_kill of oneself).
  */
 export const DEFERRED: unique symbol = Symbol("deferred");
 
 /**
- * What a handler answers: an error (all data results are zero), the results by name, or nothing
- * yet.
+ * Result of a handler: an error (all data results are zero), the results by name, or nothing yet.
  */
 export type Reply<N extends HypercallName> = ErrorCode | Results<N> | typeof DEFERRED;
 
-/** Who calls, for handlers. */
+/** The caller, for handlers. */
 export interface Call {
   readonly services: Services;
   readonly caller: ObjectOf<"thread">;
@@ -83,7 +84,7 @@ export interface Call {
   refuse<E extends ErrorCode>(error: E, rule: string, values?: Readonly<Record<string, unknown>>, section?: string): E;
 }
 
-/** What `hypercall` makes: a definition without its call's types, for the table. */
+/** Result of `hypercall`: a definition without its call's types, for the table. */
 export interface HypercallDefinition {
   readonly name: HypercallName;
   /** In order of lookup. */
@@ -92,7 +93,7 @@ export interface HypercallDefinition {
   readonly handler:
     | ((call: Call, args: Readonly<Record<string, unknown>>) => ErrorCode | Readonly<Record<string, unknown>> | typeof DEFERRED)
     | undefined;
-  /** The one object that the handler answers, where it always answers the same. */
+  /** The one object that the handler returns, if its result is always the same. */
   readonly constant: Readonly<Record<string, unknown>> | undefined;
 }
 

@@ -1,11 +1,11 @@
-// Which class implements which object type, and what those classes need of the hypervisor. Each
-// class says so beside itself, so that this room knows none of them:
+// The classes of object types, and their requirements on the hypervisor. Each class declares both
+// in its own file, so that this folder imports none of them:
 //
-//     declare module "../capabilities/object-types.ts" {
-//       interface ObjectTypes {
-//         doorbell: Doorbell;
-//       }
-//     }
+// declare module "../capabilities/object-types.ts" {
+// interface ObjectTypes {
+// doorbell: Doorbell;
+// }
+// }
 
 import type { ObjectType } from "../../abi/rights.ts";
 import type { Services } from "../services/services.ts";
@@ -18,7 +18,7 @@ export interface ObjectTypes {}
 /** The class of an object type; a type that is not built has no more than the header. */
 export type ObjectOf<T extends ObjectType> = T extends keyof ObjectTypes ? ObjectTypes[T] : HypervisorObject;
 
-/** What objects of all types need: who creates objects has it. */
+/** Requirements of all object types together, which the creator of objects provides. */
 export interface EveryService extends Services {}
 
 /** A class whose objects guests may create. */

@@ -19,7 +19,7 @@ export interface Heap extends HypervisorObject {
   readonly privileged: boolean;
   /** Bytes that are in use. */
   readonly heapUsed: number;
-  /** Takes `bytes`; false, and nothing is taken, when there are fewer. */
+  /** Takes `bytes`; false, with nothing taken, when there are fewer. */
   allocate(bytes: number): boolean;
   /** Gives `bytes` back. */
   free(bytes: number): void;
@@ -30,17 +30,17 @@ export abstract class HypervisorObject {
   abstract readonly type: ObjectType;
   state: ObjectState = "init";
   /**
-   * Number of the object in order of creation: a name for people, traces and snapshots. Guests
+   * Number of the object in order of creation: a name for display, traces and snapshots. Guests
    * never see it.
    */
   readonly serial: number;
   /**
-   * Valid capabilities, master first, each copy behind its parent. Together they count as one
+   * Valid capabilities, master first, each copy after its parent. Together they count as one
    * reference.
    */
   readonly holders: Capability[] = [];
   #references = 1;
-  /** Bytes of the heap that it took beside `size`. */
+  /** Bytes of the heap that it took in addition to `size`. */
   #charged = 0;
 
   /**
@@ -55,7 +55,7 @@ export abstract class HypervisorObject {
     services.checker?.touch(this);
   }
 
-  /** `vic#12`: the object's name for people. */
+  /** `vic#12`: the object's name for display. */
   get name(): string {
     return `${this.type}#${this.serial}`;
   }
@@ -132,7 +132,7 @@ export abstract class HypervisorObject {
     this.services.objects.delete(this);
   }
 
-  /** What the type adds to `archive`. What follows from other fields is not there. */
+  /** The type's part of `archive`, without derived fields. */
   protected abstract archiveFields(archive: ObjectArchive): void;
 
   /**

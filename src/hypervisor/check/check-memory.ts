@@ -1,5 +1,5 @@
-// What must hold of memory: every page has one owner, and page tables and TLBs lead only where a
-// page's owner has recorded a mapping (docs/spec/hypervisor.md §4.6, §4.8, §8.6).
+// Invariants of memory: every page has one owner, and page tables and TLBs lead only where a page's
+// owner has recorded a mapping (docs/spec/hypervisor.md §4.6, §4.8, §8.6).
 
 import { asIpa, asPa, type Ipa, type Pa } from "../../abi/numbers.ts";
 import { Stage2Flags } from "../../core/interface.ts";
@@ -102,7 +102,7 @@ function rightBytes(space: AddressSpace, ipa: Ipa, pa: Pa, size: number, flags: 
   return memory.ownedBytes(owner, pa, Math.min(recorded, size));
 }
 
-/** What is wrong with an entry of the page tables. */
+/** The violation of an entry of the page tables. */
 function wrongPage(space: AddressSpace, ipa: Ipa, pa: Pa, flags: number): Violation | undefined {
   if (rightBytes(space, ipa, pa, PAGE_SIZE, flags)) return undefined;
   const owner = space.services.memory.ownerOf(pa);
@@ -112,9 +112,7 @@ function wrongPage(space: AddressSpace, ipa: Ipa, pa: Pa, flags: number): Violat
     : { object: space.name, rule: "what is mapped belongs to an extent", values };
 }
 
-/**
- * What TLBs hold of an address space leads to pages whose owner is mapped in it, with that access.
- */
+/** TLB entries of an address space lead to pages whose owner is mapped in it, with that access. */
 export function* checkCachedPages(space: AddressSpace): Generator<Violation> {
   const { core, memory } = space.services;
   if (space.state !== "active" || !core.cachedPages) return;

@@ -1,5 +1,5 @@
-// What must hold of each object, by its type: capabilities, queues, interrupts and their sources,
-// vCPUs and their places (docs/spec/hypervisor.md §3, §4.3, §5, §6.3).
+// Invariants of each object, by its type: capabilities, queues, interrupts and their sources, vCPUs
+// and their places (docs/spec/hypervisor.md §3, §4.3, §5, §6.3).
 
 import { allRights } from "../../abi/rights.ts";
 import { CPU_INVALID } from "../../abi/words.ts";

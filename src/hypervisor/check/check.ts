@@ -1,8 +1,8 @@
-// The invariant checker (`--check`; docs/design/decisions.md §7): after each operation what that
-// has touched, and everything on demand. Objects, memory and page tables say what was touched as
-// they change (`touch`, `touchPages`, `touchRange`); nothing is recorded without a checker. The
-// rules are in check-objects.ts and check-memory.ts; here are references and heaps, which need sums
-// over all objects.
+// The invariant checker (`--check`; docs/design/decisions.md §7): checks the objects that an
+// operation has touched after it, and all objects on demand. Objects, memory and page tables report
+// changes (`touch`, `touchPages`, `touchRange`); nothing is recorded without a checker. The rules
+// are in check-objects.ts and check-memory.ts; references and heaps, which need sums over all
+// objects, are here.
 
 import { type Heap, HypervisorObject } from "../capabilities/object.ts";
 import type { AddressSpace } from "../memory/addrspace.ts";
@@ -13,8 +13,7 @@ import { checkObject, checkRegistries } from "./check-objects.ts";
 import { type CheckedServices, describeViolation, type Violation } from "./violation.ts";
 
 /**
- * What is known of an object: whom it holds and what it takes of its heap, as of the last operation
- * that touched it.
+ * Knowledge of an object: its holders and its heap use, as of the last operation that touched it.
  */
 interface Known {
   readonly held: readonly HypervisorObject[];
@@ -24,8 +23,8 @@ interface Known {
 const NOTHING: Known = { held: [], heapBytes: 0 };
 
 /**
- * The checker of one hypervisor. It starts with what there is, which is taken to be right but for
- * what the rules say.
+ * The checker of one hypervisor. It takes the initial state as correct, except where a rule says
+ * otherwise.
  */
 export class Checker implements ChangeChecker {
   readonly #known = new Map<HypervisorObject, Known>();

@@ -1,4 +1,4 @@
-// What the invariant checker reports, and what it looks at.
+// Reports of the invariant checker, and its view of the hypervisor.
 
 import type { TraceFields } from "../../abi/trace.ts";
 import type { HypervisorObject } from "../capabilities/object.ts";
@@ -11,7 +11,7 @@ import type { VirtioMmio } from "../virtio/virtio-mmio.ts";
 export interface Violation {
   /** Name of the object that it is about. */
   readonly object: string;
-  /** What holds, as a phrase. */
+  /** The invariant, as a phrase. */
   readonly rule: string;
   readonly values: TraceFields;
 }

@@ -1,6 +1,6 @@
-// What a debugger sees of a VM: registers by Arm's names, memory by guest virtual addresses.
-// Looking changes nothing, not even a TLB's order or an exclusive monitor (Arm ARM H1 has the like
-// of an external debugger).
+// A debugger's view of a VM: registers by Arm's names, memory by guest virtual addresses. Reads
+// have no side effects, not even on a TLB's order or an exclusive monitor (Arm ARM H1 requires the
+// same of external debuggers).
 
 import { Pstate } from "../../core/architecture/exceptions.ts";
 import type { RegisterName } from "../../core/interface.ts";
@@ -17,7 +17,7 @@ const VECTORS = 32;
 const GENERAL = 31;
 /** Exception levels and stack pointers that a guest can be at: M[4:0] of EL0t, EL1t, EL1h. */
 const MODES: ReadonlySet<number> = new Set([Pstate.EL0t, Pstate.EL1t, Pstate.EL1h]);
-/** What may be written of PSTATE beside the mode. */
+/** Bits of PSTATE that may be written, in addition to the mode. */
 const WRITABLE_PSTATE = (Pstate.Nzcv | Pstate.PAN | Pstate.Daif) >>> 0;
 
 /** System registers that can be read, in the order of `DEBUG_REGISTERS`. */
@@ -118,14 +118,14 @@ function writePstate({ registers }: Vcpu, value: bigint): boolean {
 }
 
 /**
- * What addresses mean: virtual ones of a vCPU (where nothing is said), its VM's intermediate
- * physical ones, or the machine's physical ones.
+ * Address spaces: virtual addresses of a vCPU (the default), its VM's intermediate physical ones,
+ * or the machine's physical ones.
  */
 export type DebugSpace = "va" | "ipa" | "pa";
 
 /**
- * What a debugger asks about its VM while that is stopped. vCPUs by index; virtual addresses of 64
- * bits.
+ * Requests of a debugger about its VM while that is stopped. vCPUs by index; virtual addresses of
+ * 64 bits.
  */
 export type DebugAccess =
   | { readonly kind: "vcpus" }
@@ -133,7 +133,7 @@ export type DebugAccess =
   | { readonly kind: "registers"; readonly vcpu: number }
   /** One register by its number. */
   | { readonly kind: "write-register"; readonly vcpu: number; readonly register: number; readonly value: bigint }
-  /** At most `MAXIMUM_ACCESS` bytes; fewer come back when the rest is no RAM. */
+  /** At most `MAXIMUM_ACCESS` bytes; fewer are returned when the rest is not RAM. */
   | { readonly kind: "read"; readonly vcpu: number; readonly space?: DebugSpace; readonly address: bigint; readonly size: number }
   /** All or nothing. Read-only mappings do not matter. */
   | { readonly kind: "write"; readonly vcpu: number; readonly space?: DebugSpace; readonly address: bigint; readonly bytes: Uint8Array }
@@ -145,7 +145,7 @@ export type DebugAccess =
     readonly watch: WatchKind;
   };
 
-/** A vCPU that a debugger has: its number, its name for people, and what it waits for. */
+/** A vCPU under a debugger: its number, its name for display, and what it waits for. */
 export interface DebuggedVcpu {
   readonly index: number;
   readonly name: string;
@@ -158,13 +158,13 @@ export type DebugAnswer =
   | { readonly kind: "vcpus"; readonly vcpus: readonly DebuggedVcpu[] }
   | { readonly kind: "registers"; readonly values: readonly bigint[] }
   | { readonly kind: "memory"; readonly bytes: Uint8Array }
-  /** Why not, for people. */
+  /** The reason, for display. */
   | { readonly kind: "refused"; readonly message: string };
 
 const DONE: DebugAnswer = { kind: "done" };
 const refused = (message: string): DebugAnswer => ({ kind: "refused", message });
 
-/** A vCPU for people: its index in the VM, its VM too where there are several. */
+/** A vCPU for display: its index in the VM, with its VM if there are several. */
 function describe({ debuggee: { all, numberOf }, services: { names } }: DebugControl, vcpu: Vcpu): DebuggedVcpu {
   const index = numberOf(vcpu);
   return { index, waits: vcpu.waits, name: all ? names.vcpu(vcpu) : String(index) };
@@ -215,7 +215,7 @@ interface Piece {
   readonly size: number;
 }
 
-/** The physical address behind one of a space; undefined where nothing is mapped. */
+/** The physical address of an address in a space; undefined where nothing is mapped. */
 function physical({ core }: DebugControl, vcpu: Vcpu, space: DebugSpace, address: bigint): number | undefined {
   if (space === "va") {
     const translation = core.inspect(vcpu.registers, address);
@@ -227,7 +227,7 @@ function physical({ core }: DebugControl, vcpu: Vcpu, space: DebugSpace, address
   return page && page.pa + Number(address) % PAGE_SIZE;
 }
 
-/** The physical pieces of memory, up to the first that is no RAM. */
+/** The physical pieces of memory, up to the first that is not RAM. */
 function* pieces(control: DebugControl, vcpu: Vcpu, space: DebugSpace, address: bigint, size: number): Generator<Piece> {
   for (let offset = 0; offset < size;) {
     const va = BigInt.asUintN(64, address + BigInt(offset));

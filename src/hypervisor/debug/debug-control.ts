@@ -1,9 +1,9 @@
 // Where a debugger stops a VM: before the first instruction, at breakpoints and watchpoints, after
-// a step. The scheduler asks and tells; a stop suspends the whole machine, so virtual time stands
-// still and going on is the same run.
+// a step. The scheduler consults it; a stop suspends the whole machine, so virtual time stops and
+// continuing is the same run.
 //
-// The core knows a VM by its tables of stage 2. A VM that was reset has others: what the debugger
-// has set follows it there.
+// The core identifies a VM by its stage-2 tables. A reset VM has new ones: breakpoints and
+// watchpoints follow it there.
 
 import { type DebugCore, type Exit, ExitReason } from "../../core/interface.ts";
 import type { WatchHit, WatchKind } from "../../core/debug/watchpoints.ts";
@@ -40,17 +40,17 @@ export interface DebugStop {
   readonly vcpu: Vcpu;
   /**
    * `start`: before its first instruction; `breakpoint`: before that instruction; `watchpoint`:
-   * before the access of that instruction; `step`: after one instruction; `event`: behind the exit
-   * in which events came that it stops at.
+   * before the access of that instruction; `step`: after one instruction; `event`: after the exit
+   * that caused events at which it stops.
    */
   readonly cause: "start" | "breakpoint" | "watchpoint" | "step" | "event";
-  /** What a watchpoint stopped. */
+  /** The access that a watchpoint stopped. */
   readonly watch?: WatchHit;
-  /** The events, in order, for people. */
+  /** The events, in order, for display. */
   readonly events?: readonly string[];
 }
 
-/** Whose vCPUs a debugger has. */
+/** The VM or VMs whose vCPUs a debugger controls. */
 export interface Debuggee {
   /** Whether a vCPU is one of them. */
   readonly has: (vcpu: Vcpu) => boolean;
@@ -60,10 +60,10 @@ export interface Debuggee {
   readonly all: boolean;
 }
 
-/** What becomes of an event: its text where the debugger stops at it. */
+/** Matches an event: its text if the debugger stops at it. */
 export type EventMatcher = (event: TraceEvent) => string | undefined;
 
-/** What a debugger needs of the hypervisor. */
+/** Requirements of a debugger on the hypervisor. */
 export interface DebugServices {
   readonly trace: TraceHub;
   readonly names: TraceNames;
@@ -74,13 +74,13 @@ export interface DebugServices {
 /** The stops of one VM, or of events of all. */
 export class DebugControl implements VcpuDebugger {
   #stepping: Vcpu | undefined;
-  /** Stepping goes on as long as PC is in here. */
+  /** Stepping continues while PC is in here. */
   #range: StepRange | undefined;
   /** Whether the step in progress is past its first instruction. */
   #inRange = false;
   #awaitsStart: boolean;
   #stop: DebugStop | undefined;
-  /** Events since the last stop at which it stops. */
+  /** Matching events since the last stop. */
   #events: string[] = [];
   #matcher: EventMatcher | undefined;
   #endListening: (() => void) | undefined;
@@ -115,7 +115,7 @@ export class DebugControl implements VcpuDebugger {
   }
 
   /**
-   * Stops at events from now on: behind the exit or the native guest's step in which they come.
+   * Stops at events from now on: after the exit or the native guest's step that causes them.
    * Undefined: at none.
    */
   stopAtEvents(matcher: EventMatcher | undefined): void {
@@ -129,7 +129,7 @@ export class DebugControl implements VcpuDebugger {
     if (text === undefined) return;
     const all = this.vcpus();
     const vcpu = all.find((one) => this.services.names.vcpu(one) === event.vcpu) ?? all[0];
-    // Before the first guest there is nothing that a debugger could look at.
+    // Before the first guest there is nothing to debug.
     if (!vcpu) return;
     this.#events.push(text);
     if (this.#stop) return;
@@ -139,7 +139,7 @@ export class DebugControl implements VcpuDebugger {
 
   /**
    * Stops before `address` from now on. False when no instruction can be there, when there are too
-   * many, or no VM.
+   * many breakpoints, or without a VM.
    */
   insert(address: bigint): boolean {
     const [vcpu] = this.vcpus();
@@ -159,14 +159,14 @@ export class DebugControl implements VcpuDebugger {
     if (this.#stage2 !== undefined) this.core.insertBreakpoint(this.#stage2, address);
   }
 
-  /** Takes a breakpoint back, if there is one. */
+  /** Removes a breakpoint, if it exists. */
   remove(address: bigint): void {
     if (this.#breakpoints.delete(address) && this.#stage2 !== undefined) this.core.removeBreakpoint(this.#stage2, address);
   }
 
   /**
-   * Stops before accesses to `length` bytes from now on. False when that is nothing or too much,
-   * when there are too many, or no VM.
+   * Stops before accesses to `length` bytes from now on. False when the length is invalid, when
+   * there are too many watchpoints, or without a VM.
    */
   watch(address: bigint, length: number, kind: WatchKind): boolean {
     const [vcpu] = this.vcpus();
@@ -177,7 +177,7 @@ export class DebugControl implements VcpuDebugger {
     return true;
   }
 
-  /** Takes a watchpoint back, if there is one. */
+  /** Removes a watchpoint, if it exists. */
   unwatch(address: bigint, length: number, kind: WatchKind): void {
     const found = this.#watchpoints.delete(watchKey(address, length, kind));
     if (found && this.#stage2 !== undefined) this.core.removeWatchpoint(this.#stage2, address, length, kind);
@@ -225,7 +225,7 @@ export class DebugControl implements VcpuDebugger {
   }
 
   /**
-   * How the VM goes on, or stays when the debugger stops it: `vcpu` stops after one instruction
+   * Sets how the VM continues, after the debugger stopped it: `vcpu` stops after one instruction
    * that leads out of `range`.
    */
   goOn(vcpu: Vcpu | undefined, range?: StepRange): void {
@@ -235,8 +235,8 @@ export class DebugControl implements VcpuDebugger {
   }
 
   /**
-   * Executes one instruction of the vCPU that is stepping. What stops there stops behind the first
-   * one only, or a step would never begin.
+   * Executes one instruction of the vCPU that is stepping. Stops take effect only after the first
+   * instruction, or a step would never begin.
    */
   step({ registers }: Vcpu, now: number, floor: number): Exit {
     return this.#inRange ? this.core.run(registers, now, 1, floor) : this.core.step(registers, now, floor);

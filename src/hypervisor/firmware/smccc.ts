@@ -37,7 +37,7 @@ const UID = [0xcd8f_d5c1n, 0xdb5f_53a4n, 0x36ce_6592n, 0x145f_3d67n];
 const HYPERCALL_CLASS = 0x8000;
 const HYPERCALL_CLASS_MASK = 0xc000;
 
-/** A function that nobody has heard of, and one that is known not to be there. */
+/** Results for an unknown function, and for a known one that is not implemented. */
 const UNKNOWN: SmcccReply = [0xffff_ffff_ffff_ffffn];
 const NOT_THERE: SmcccReply = [0xffff_ffff_ffff_ffffn];
 /**

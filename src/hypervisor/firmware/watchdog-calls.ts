@@ -13,7 +13,7 @@ const SUCCESS: SmcccReply = [0n];
 const INVALID_PARAMETERS: SmcccReply = [0xffff_ffff_ffff_fffen];
 
 /**
- * Makes the call. Undefined where the function is none of the watchdog's, or the vCPU's VM has no
+ * Makes the call. Undefined where the function is not a watchdog function, or the vCPU's VM has no
  * watchdog.
  * @param fn bits 15:0 of the id
  * @param x X0..X7

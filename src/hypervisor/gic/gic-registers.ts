@@ -77,7 +77,7 @@ export const GICD_CTLR_FIXED = 0x50;
 /** GICD_CTLR.EnableGrp0 and EnableGrp1, the only writable bits. */
 export const GICD_CTLR_GROUPS = 0x3;
 
-/** GICx_STATUSR: how an access went wrong. */
+/** GICx_STATUSR: kinds of invalid accesses. */
 export const Statusr = {
   /** Read of a reserved location. */
   RRD: 1,
@@ -94,7 +94,7 @@ export const Waker = { ProcessorSleep: 2, ChildrenAsleep: 4 } as const;
 
 /** Five priority bits are implemented: 32 levels, 8 apart. */
 export const PRIORITY_MASK = 0xf8;
-/** Running priority when nothing is active. */
+/** Running priority without an active interrupt. */
 export const IDLE_PRIORITY = 0xff;
 
 /** Key of an ICC register: CRn, CRm and op2 as one number (op0 is 3, op1 is 0). */

@@ -16,7 +16,7 @@ declare module "../capabilities/object-types.ts" {
   }
 }
 
-/** What hardware interrupts need of the hypervisor. */
+/** Requirements of hardware interrupts on the hypervisor. */
 export interface HwirqServices extends Services {
   /** Physical interrupts that guests can have, by INTID. */
   readonly hwirqs: Map<number, Hwirq>;

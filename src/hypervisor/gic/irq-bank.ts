@@ -53,7 +53,7 @@ export class IrqBank {
     archive.require(this.priority.every((priority) => (priority & ~PRIORITY_MASK) === 0), "priorities have five bits");
   }
 
-  /** Pending in the sense of ISPENDR: what counts depends on the trigger mode. */
+  /** Pending in the sense of ISPENDR: the trigger mode decides which bits count. */
   isPending(intid: number): boolean {
     const flags = this.flags[intid];
     return (flags & Irq.Edge ? flags & Irq.Latched : flags & LEVEL_PENDING) !== 0;

@@ -1,6 +1,5 @@
-// The CPU interface of one vCPU: what is signalled to it, acknowledge, priority drop, and the ICC_*
-// system registers (Arm IHI 0069 section 4.8; docs/spec/hypervisor.md §6.2, docs/spec/observed.md
-// §3).
+// The CPU interface of one vCPU: signaling, acknowledge, priority drop, and the ICC_* system
+// registers (Arm IHI 0069 section 4.8; docs/spec/hypervisor.md §6.2, docs/spec/observed.md §3).
 
 import type { Archive } from "../../machine/archive.ts";
 import { Icc, ICC_SRE, IccCtlr, IDLE_PRIORITY, Intid, PRIORITY_MASK } from "./gic-registers.ts";
@@ -46,7 +45,8 @@ export class VgicCpu {
   }
 
   /**
-   * As it was made: the state of one vCPU is not the next one's. What is bound to its PPIs stays.
+   * Back to the initial state: the next vCPU must not inherit this one's. Bindings of its PPIs
+   * stay.
    */
   reset(): void {
     this.bank.flags.fill(0).fill(Irq.Edge, 0, Intid.SgiEnd);
@@ -90,7 +90,7 @@ export class VgicCpu {
     archive.fill("activePriorities", this.#activePriorities);
   }
 
-  /** What is ready here, and what is signalled, after the VIC's state; nobody is told. */
+  /** Derives ready and signaled interrupts from the VIC's state, without notifications. */
   derive(): void {
     for (let intid = 0; intid < Intid.SpiEnd; intid++) {
       if (this.gic.isReadyFor(this, intid)) this.#ready[intid >>> 5] |= 1 << (intid & 31);

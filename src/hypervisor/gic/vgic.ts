@@ -31,7 +31,9 @@ export class Vgic {
     this.cpus = Array.from({ length: vcpus }, (_, index) => new VgicCpu(this, index));
   }
 
-  /** Every interrupt and CPU interface, saved or loaded. What is ready and signalled follows. */
+  /**
+   * Every interrupt and CPU interface, saved or loaded. Ready and signaled interrupts are derived.
+   */
   archive(archive: Archive): void {
     const end = this.cpus.length;
     this.#groups = archive.integer("groups", this.#groups, 0, 3);
@@ -61,10 +63,7 @@ export class Vgic {
     return affinity >>> 0;
   }
 
-  /**
-   * Index that an affinity maps to; undefined where no index does. There may be no vCPU with the
-   * index.
-   */
+  /** Index that an affinity maps to; undefined for none. The vCPU with that index may not exist. */
   indexOf(affinity: Affinity): number | undefined {
     const { mask, shift } = this.mapping;
     let index = 0;
@@ -121,7 +120,7 @@ export class Vgic {
     this.update(cpu, intid, 0, Irq.Latched | Irq.Software);
   }
 
-  /** SETSPI and CLRSPI; INTIDs that are no SPI are ignored. */
+  /** SETSPI and CLRSPI; INTIDs that are not SPIs are ignored. */
   setMessage(intid: number, pending: boolean): void {
     if (intid < Intid.PrivateEnd || intid >= Intid.SpiEnd) return;
     const edge = this.shared.flags[intid] & Irq.Edge;
@@ -130,7 +129,7 @@ export class Vgic {
   }
 
   /**
-   * The source raises its line: held when level-triggered, and latched, by which an edge is
+   * The source raises its line: held when level-triggered, and latched, which makes an edge
    * pending.
    */
   assertLevel(cpu: VgicCpu, intid: number): void {

@@ -19,9 +19,7 @@ interface Place {
   readonly frame: number;
   readonly addressSpace: AddressSpace;
   readonly attached: AttachedDevice;
-  /**
-   * GICR_TYPER.Last, where that was said; at the platform's own addresses it follows from the VIC.
-   */
+  /** GICR_TYPER.Last, if configured; at the platform's own addresses it follows from the VIC. */
   readonly last: boolean | undefined;
   readonly registers: { status: number };
 }
@@ -65,8 +63,8 @@ export class VicFrames {
   }
 
   /**
-   * A vCPU comes: the distributor and its redistributor appear at the platform's addresses where
-   * nothing is there yet.
+   * A vCPU is attached: the distributor and its redistributor appear at the platform's addresses if
+   * those are free.
    */
   attachDefaults(addressSpace: AddressSpace, index: number): void {
     const attach = (frame: number, ipa: number, size: number) => {

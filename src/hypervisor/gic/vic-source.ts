@@ -8,7 +8,7 @@ import type { Vic } from "./vic.ts";
 import type { LevelSource } from "./irq-bank.ts";
 import type { VgicCpu } from "./vgic-cpu-interface.ts";
 
-/** Where a source is bound: shared vIRQs have no vCPU of their own. */
+/** Binding of a source: shared vIRQs have no vCPU. */
 interface Binding {
   readonly vic: Vic;
   readonly cpu: VgicCpu;
@@ -26,7 +26,7 @@ export interface VirqProducer extends HypervisorObject {
   virqSources(): readonly VirqSource[];
 }
 
-/** What an object raises virtual interrupts with. */
+/** The sources by which an object raises virtual interrupts. */
 export function virqSourcesOf(object: HypervisorObject): readonly VirqSource[] {
   return "virqSources" in object ? (object as VirqProducer).virqSources() : [];
 }
@@ -37,9 +37,9 @@ export class VirqSource implements LevelSource {
 
   /**
    * @param object whose source it is
-   * @param what condition it stands for, for people: `not empty`
-   * @param stillPending asked at the guest's EOI of a level interrupt: whether its condition holds
-   * on
+   * @param what condition it stands for, for display: `not empty`
+   * @param stillPending asked at the guest's EOI of a level interrupt: whether its condition still
+   * holds
    * @param edgeOnly the source fixes its interrupt's mode to edge (the halt vIRQ)
    */
   constructor(
@@ -94,8 +94,8 @@ export class VirqSource implements LevelSource {
   }
 
   /**
-   * Whether somebody wants this interrupt not to come now: it is lost, or comes later. A doubled
-   * one comes now and again.
+   * Whether a fault rule applies to this interrupt: it is lost, or comes later. A doubled one comes
+   * now and again later.
    */
   #goesWrong(how: "assert" | "pulse"): boolean {
     const { faults, names } = this.object.services;
@@ -134,7 +134,7 @@ export class VirqSource implements LevelSource {
     this.#touch(vic);
   }
 
-  /** Ends the binding, if there is one; the line is low from then on. */
+  /** Ends the binding, if any; the line is low from then on. */
   unbind(): void {
     const binding = this.#binding;
     if (!binding) return;

@@ -39,7 +39,7 @@ const MAXIMUM_VIRQS = Intid.SpiEnd - Intid.PrivateEnd;
 /** Heap bytes of what an active VIC keeps of a vCPU, and of a shared vIRQ. */
 const VCPU_STATE_SIZE = 2048;
 const SOURCE_STATE_SIZE = 32;
-/** MPIDR_EL1: bit 31 reads as one; U says that there is one CPU only, MT that Aff0 is a thread. */
+/** MPIDR_EL1: bit 31 reads as one; U means a uniprocessor, MT that Aff0 is a thread. */
 const MPIDR_RES1 = 1n << 31n;
 const MPIDR_U = 1n << 30n;
 const MPIDR_MT = 1n << 24n;
@@ -140,7 +140,7 @@ export class Vic extends HypervisorObject {
     for (let index = 0; index < this.#vcpus; index++) if (this.#attached[index]) yield index;
   }
 
-  /** The highest of them; -1 where there is none. */
+  /** The highest of them; -1 for none. */
   get lastIndex(): number {
     return this.#attached.findLastIndex((vcpu) => vcpu !== undefined);
   }
@@ -154,7 +154,7 @@ export class Vic extends HypervisorObject {
     return ErrorCode.OK;
   }
 
-  /** The vCPU is active: what comes to every vCPU comes to it, if it is pinned. */
+  /** The vCPU is active: per-vCPU interrupts are forwarded to it, if it is pinned. */
   forwardPpis(vcpu: Vcpu, index: number): void {
     if (vcpu.isPinned) { for (const hwirq of this.#ppis) hwirq.forwardTo(index); }
   }

@@ -32,12 +32,12 @@ export class Doorbell extends HypervisorObject {
     super(services, partition, Doorbell.SIZE);
   }
 
-  /** The flags that are set, for people. */
+  /** The flags that are set, for display. */
   get flags(): bigint {
     return this.#flags;
   }
 
-  /** How often it was rung, and how often flags were taken, since it was made: for people. */
+  /** Number of sends, and of receives, since it was made: for display. */
   get sent(): number {
     return this.#sent;
   }

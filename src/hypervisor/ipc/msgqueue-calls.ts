@@ -66,7 +66,7 @@ export const calls: readonly HypercallDefinition[] = [
       const message = msgqueue.head;
       if (!message) return call.refuse(ErrorCode.MSGQUEUE_EMPTY, "the queue is empty");
       const { buffer, buf_size } = args;
-      // A buffer that is too small is no error on the real hypervisor: the size of zero tells.
+      // The real hypervisor does not refuse a buffer that is too small: it returns size 0.
       if (buf_size < BigInt(message.length)) return { size: 0n, not_empty: true };
       const error = writeUser(call.caller, buffer, message);
       if (error !== ErrorCode.OK) return { error: call.services.hasQuirks ? ErrorCode.OK : error, size: 0n, not_empty: true };

@@ -17,7 +17,7 @@ declare module "../capabilities/object-types.ts" {
 /** Limits of msgqueue_configure; both are exclusive. */
 const DEPTH_END = 256;
 const MESSAGE_SIZE_END = 1024;
-/** Heap bytes that a message takes beside its content. */
+/** Heap bytes of a message in addition to its content. */
 const MESSAGE_HEADER_SIZE = 8;
 /** A message queue. */
 export class Msgqueue extends HypervisorObject {
@@ -26,7 +26,7 @@ export class Msgqueue extends HypervisorObject {
   #depth = 0;
   #maximumSize = 0;
   readonly #messages: Uint8Array[] = [];
-  /** The sender is told when the count falls to this, the receiver when it rises to that. */
+  /** The sender is notified when the count falls to this, the receiver when it rises to that. */
   #notFullThreshold = 0;
   #notEmptyThreshold = 1;
   #sent = 0;
@@ -57,14 +57,14 @@ export class Msgqueue extends HypervisorObject {
   get notEmptyThreshold(): number {
     return this.#notEmptyThreshold;
   }
-  /** Messages that have come, and that were taken, since the queue was made: for people. */
+  /** Number of messages sent, and received, since the queue was made: for display. */
   get sent(): number {
     return this.#sent;
   }
   get received(): number {
     return this.#received;
   }
-  /** The messages, oldest first, for people. */
+  /** The messages, oldest first, for display. */
   get messages(): readonly Uint8Array[] {
     return this.#messages;
   }
@@ -109,7 +109,7 @@ export class Msgqueue extends HypervisorObject {
     if (this.#messages.length === this.#notFullThreshold) this.sendVirq.assertLevel();
   }
 
-  /** Takes all messages away; the sender is told, if there were any. */
+  /** Removes all messages; the sender is notified if there were any. */
   flush(): void {
     if (this.#messages.length > 0) {
       this.sendVirq.assertLevel();

@@ -13,7 +13,7 @@ import type { Memextent } from "./memextent.ts";
 import { ADDRESS_SPACE_SIZE } from "./stage2.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
-/** What of an extent a call on its mapping means. Bytes. */
+/** The part of an extent that a call on its mapping refers to. Bytes. */
 interface Part {
   readonly ipa: bigint;
   readonly offset: number;

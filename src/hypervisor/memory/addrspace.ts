@@ -24,11 +24,11 @@ declare module "../capabilities/object-types.ts" {
   interface EveryService extends MemoryServices {}
 }
 
-/** What the objects of memory need of the hypervisor. */
+/** Requirements of the memory objects on the hypervisor. */
 export interface MemoryServices extends Services {
   readonly machine: Machine;
   readonly core: Core;
-  /** Who owns which page. */
+  /** The owners of pages. */
   readonly memory: MemoryDatabase;
   readonly pageTables: PageTables;
   /** Active address spaces by VMID. */
@@ -68,7 +68,9 @@ export interface AttachedDevice {
   readonly device: VirtualDevice;
 }
 
-/** A range whose accesses leave vcpu_run: IPAs of its first byte, and behind its last. */
+/**
+ * A range whose accesses leave vcpu_run: IPAs of its first byte, and of the byte after its last.
+ */
 export interface VmmioRange {
   readonly base: number;
   readonly end: number;
@@ -188,7 +190,7 @@ export class AddressSpace extends HypervisorObject {
     return false;
   }
 
-  /** Whether a missing page at an IPA is a page fault for whoever runs the vCPU. */
+  /** Whether a missing page at an IPA is a page fault for the VMM that runs the vCPU. */
   isPaged(ipa: number): boolean {
     return this.vmmioRanges.some(({ base, end, paged }) => paged && ipa >= base && ipa < end);
   }
@@ -213,15 +215,15 @@ export class AddressSpace extends HypervisorObject {
     return undefined;
   }
 
-  /** Whether a virtual device lies in any part of the range. */
+  /** Whether a virtual device is in any part of the range. */
   deviceIn(ipa: number, size: number): boolean {
     return this.devices.some((one) => ipa < one.ipa + one.size && one.ipa < ipa + size);
   }
 
   /**
-   * A mapping is recorded here: the heap pays every page table that its range can come to need,
-   * whether blocks would do for now or not. So splitting a block, and pages that come back to an
-   * extent, never lack one. NOMEM, and nothing is paid.
+   * Pays the heap for every page table that a recorded mapping may ever need, even if blocks would
+   * do for now: splitting a block, or pages that return to an extent, never lack one. NOMEM, with
+   * nothing paid, when the heap is short.
    */
   payTables(ipa: number, size: number): ErrorCode {
     const parts = tablesOf(ipa, size);
@@ -256,9 +258,7 @@ export class AddressSpace extends HypervisorObject {
     this.services.checker?.touch(this);
   }
 
-  /**
-   * Enters pages into the tables in place of what was there. They are in a range that is paid for.
-   */
+  /** Enters pages into the tables, replacing earlier ones. They are in a range that is paid for. */
   install(ipa: Ipa, pa: Pa, size: number, attributes: number): void {
     if (!this.#map(ipa, pa, size, attributes)) throw new Error(`${this.name}: a page table was not paid for`);
   }
@@ -315,7 +315,7 @@ export class AddressSpace extends HypervisorObject {
     else archive.require(tables.length === 0, "what is not active has no page tables");
   }
 
-  /** The page tables: what is paid for, and what is mapped. */
+  /** The page tables: paid ranges, and mappings. */
   #archiveActive(archive: ObjectArchive, tables: readonly [number, number][]): void {
     if (archive.loading) {
       for (const [part, users] of tables) this.#tables.set(part, users);

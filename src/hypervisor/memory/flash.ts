@@ -1,6 +1,6 @@
-// A bank of NOR flash for the primary VM: its array is RAM that nobody else has, mapped read-only
-// and executable where the flash is, as long as reads give the array; every other access is the
-// device's. No part of Gunyah: platforms of firmware have flash below their hypervisor.
+// A bank of NOR flash for the primary VM: its array is its own RAM, mapped read-only and executable
+// at the flash's address, as long as reads return the array; every other access goes to the device.
+// Not part of Gunyah: platforms of firmware have flash below their hypervisor.
 
 import { asIpa } from "../../abi/numbers.ts";
 import { ErrorCode, errorName } from "../../abi/errors.ts";
@@ -29,7 +29,7 @@ const READ_EXECUTE = mapAttributes(Access.RX, Access.RX, MemoryType.NormalWB);
 export class FlashBank implements VirtualDevice {
   readonly name: string;
   #extent: Memextent;
-  /** Whose flash it is, while there is one. */
+  /** Address space of the flash, while it has one. */
   #space: AddressSpace | undefined;
 
   constructor(partition: Partition, readonly plan: FlashPlan) {
@@ -63,7 +63,7 @@ export class FlashBank implements VirtualDevice {
     return mapped === (this.#space !== undefined && device.readsArray);
   }
 
-  /** Its extent and whose it is, saved or loaded. The device is saved by who made it. */
+  /** Its extent and its address space, saved or loaded. Its maker saves the device. */
   archive(archive: ObjectArchive): void {
     const { storage, size } = this.plan;
     this.#extent = archive.object("extent", this.#extent, "memextent");

@@ -1,13 +1,13 @@
 // The memory ownership database: every page of physical memory has exactly one owner, or none where
-// there is no memory (docs/spec/hypervisor.md §8.6). A page belongs to a partition, to a
-// partition's heap, or to the deepest extent that claimed it.
+// memory is missing (docs/spec/hypervisor.md §8.6). A page belongs to a partition, to a partition's
+// heap, or to the deepest extent that claimed it.
 
 import { asPa, type Pa } from "../../abi/numbers.ts";
 import type { Archive } from "../../machine/archive.ts";
 import { PHYSICAL_END } from "../../machine/memory-map.ts";
 import { PAGE_SHIFT, PAGE_SIZE } from "../../support/sizes.ts";
 
-/** Who can own pages. */
+/** An owner of pages. */
 export interface MemoryOwner {
   /** Not zero; unique among owners. */
   readonly serial: number;
@@ -25,7 +25,7 @@ export interface PageRun {
  * addresses own nothing.
  */
 export class MemoryDatabase {
-  /** Serial of the owner of each page; 0 where there is none. */
+  /** Serial of the owner of each page; 0 for none. */
   readonly #owners = new Uint32Array(PHYSICAL_END / PAGE_SIZE);
   readonly #bySerial = new Map<number, MemoryOwner>();
 
@@ -85,7 +85,7 @@ export class MemoryDatabase {
     }
   }
 
-  /** Who owns what, saved or loaded. `owner` finds an owner by its serial. */
+  /** The ownership, saved or loaded. `owner` finds an owner by its serial. */
   archive(archive: Archive, owner: (serial: number) => MemoryOwner | undefined): void {
     const runs = archive.list("runs", this.all(), (run) => ({
       pa: archive.integer("page", run && run.pa / PAGE_SIZE, 0, this.#owners.length - 1) * PAGE_SIZE,
@@ -113,7 +113,7 @@ export class MemoryDatabase {
   }
 
   /**
-   * All owned pages as runs with their owner, from low to high. For people and for the invariant
+   * All owned pages as runs with their owner, from low to high. For display and for the invariant
    * checker.
    */
   *all(): Generator<PageRun & { readonly owner: MemoryOwner }> {

@@ -1,6 +1,6 @@
 // Where an extent is mapped: at most four slots, each of one address space (docs/spec/hypervisor.md
-// §4.6). What is recorded here covers pages whether the extent owns them now or not; only owned
-// pages are in the page tables.
+// §4.6). A recorded mapping covers pages whether or not the extent owns them now; only owned pages
+// are in the page tables.
 
 import { asIpa, type Ipa } from "../../abi/numbers.ts";
 import { ErrorCode } from "../../abi/errors.ts";

@@ -48,7 +48,7 @@ export class Memextent extends HypervisorObject {
     super(services, partition, Memextent.SIZE);
   }
 
-  /** Whose pages this extent's pages were: its parent's, or its partition's. */
+  /** The former owner of this extent's pages: its parent, or its partition. */
   get origin(): MemoryOwner {
     return this.parent ?? this.partition!;
   }
@@ -143,7 +143,7 @@ export class Memextent extends HypervisorObject {
     return ErrorCode.OK;
   }
 
-  /** Takes a recorded mapping away. ADDR_INVALID when there is none like it. */
+  /** Removes a recorded mapping. ADDR_INVALID when no such mapping exists. */
   unmap(addressSpace: AddressSpace, ipa: bigint, offset: number, size: number): ErrorCode {
     const at = asIpa(Number(ipa));
     if (!this.mappings.has(addressSpace, offset, size, at)) return this.#notMapped(addressSpace, ipa, size);
@@ -260,7 +260,7 @@ export class Memextent extends HypervisorObject {
     if (wasActive) {
       for (const run of [...this.ownedRuns()]) Memextent.move(this.services, this, this.origin, run.pa, run.size);
       this.mappings.clear();
-      // Also those in which it is mapped no more: they would keep it for ever.
+      // Including those in which it is no longer mapped: they would keep it for ever.
       for (const addressSpace of this.services.addressSpaces.values()) addressSpace.forgetExtent(this);
       this.services.memory.forget(this);
     }

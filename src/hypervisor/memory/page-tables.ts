@@ -6,7 +6,7 @@ import type { Faults } from "../services/faults.ts";
 
 /** Where page tables come from: `Stage2Pool` of the core. */
 export interface Stage2Source {
-  /** Undefined when there are no tables left. */
+  /** Undefined when tables have run out. */
   create(): Stage2Table | undefined;
   /** Tables that are not in use. */
   readonly available: number;
@@ -30,7 +30,7 @@ export class PageTables {
     return this.source.create();
   }
 
-  /** Promises this many tables; false, and nothing is promised, when there are fewer. */
+  /** Reserves this many tables; false, with nothing reserved, when there are fewer. */
   promise(count: number): boolean {
     if (count > this.#left || this.faults.failsAllocation("tables", count)) return false;
     this.#left -= count;
@@ -42,7 +42,7 @@ export class PageTables {
     this.#left += count;
   }
 
-  /** No table is promised: there is no address space. */
+  /** No table is reserved without an address space. */
   clear(): void {
     this.#left = this.source.available;
   }

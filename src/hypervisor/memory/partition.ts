@@ -37,7 +37,7 @@ export class Partition extends HypervisorObject implements Heap {
     return this.heapSize - this.#free;
   }
 
-  /** Takes `bytes` of the heap; false, and nothing is taken, when there are fewer. */
+  /** Takes `bytes` of the heap; false, with nothing taken, when there are fewer. */
   allocate(bytes: number): boolean {
     if (bytes > this.#free || this.services.faults.failsAllocation("heap", bytes)) return false;
     this.#free -= bytes;

@@ -1,5 +1,5 @@
-// Stage 2 as the hypervisor uses it: flags that follow from `map_attrs`, what tables map, and which
-// parts of an address space need a table of their own (docs/spec/hypervisor.md §4.6).
+// Stage 2 as the hypervisor uses it: flags that follow from `map_attrs`, the runs that tables map,
+// and the parts of an address space that need their own table (docs/spec/hypervisor.md §4.6).
 
 import { Access, MapAttributes, MemoryType } from "../../abi/words.ts";
 import { Stage2Flags, type Stage2Table } from "../../core/interface.ts";
@@ -37,7 +37,7 @@ export interface MappedRun {
 
 export const ALL_STAGE2_FLAGS = Object.values(Stage2Flags).reduce<number>((all, flag) => all | flag, 0);
 
-/** What tables map, as few runs as there are. */
+/** The mappings of the tables, in as few runs as possible. */
 export function mappedRuns(stage2: Stage2Table): MappedRun[] {
   const runs: MappedRun[] = [];
   for (const { ipa, pa, size, flags } of stage2.entries()) {
@@ -49,8 +49,8 @@ export function mappedRuns(stage2: Stage2Table): MappedRun[] {
 }
 
 /**
- * Numbers of the parts of an address space, each of one page table, that a range reaches into; what
- * lies outside counts for nothing.
+ * Numbers of the parts of an address space, each of one page table, that a range reaches into;
+ * addresses outside do not count.
  */
 export function tablesOf(ipa: number, size: number): number[] {
   const end = Math.min(ipa + size, ADDRESS_SPACE_SIZE);

@@ -7,7 +7,7 @@ import type { Machine } from "../../machine/machine.ts";
 import type { Services } from "../services/services.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
-/** Whose buffers are copied: a vCPU. */
+/** The owner of the buffers that are copied: a vCPU. */
 export interface UserMemory {
   readonly services: Services & { readonly machine: Machine };
   /** A virtual address by the tables of both stages, as EL1. */
@@ -18,8 +18,8 @@ export interface UserMemory {
 const isPermissionFault = (fsc: number) => (fsc & 0x3c) === 0x0c;
 
 /**
- * Calls `copy` for each piece of [va, va + size) that lies in one page, with its physical address.
- * A copy may be partly done when a page fails.
+ * Calls `copy` with the physical address of each piece of [va, va + size) within one page. A copy
+ * may be partly done when a page fails.
  */
 function forEachPage(
   vcpu: UserMemory,

@@ -21,7 +21,7 @@ import type { EncodedResults, VcpuProgram, VcpuServices } from "../scheduling/vc
 import { traceInterrupt } from "../traps/traps-trace.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
-/** What native guests need of the hypervisor. */
+/** Requirements of native guests on the hypervisor. */
 export interface NativeServices extends VcpuServices {
   /**
    * The state of native guests came from a file that anybody may have written: an exception in one
@@ -54,15 +54,15 @@ const REGISTERS = 8;
 const UNASSIGNED: HypercallResult = [0xffff_ffff_ffff_ffffn, 0n, 0n, 0n, 0n, 0n, 0n, 0n];
 const NOTHING: HypercallResult = [0n, 0n, 0n, 0n, 0n, 0n, 0n, 0n];
 
-/** What waits to be handled besides interrupts. */
+/** Pending work besides interrupts. */
 type Pending = { readonly kind: "start"; readonly entry: bigint; readonly x0: bigint } | {
   readonly kind: "run";
   readonly results: readonly bigint[];
 };
 
 /**
- * A native program on one vCPU, from one power-on to the next power-off. The scheduler runs it in
- * place of the core.
+ * A native program on one vCPU, from one power-on to the next power-off. The scheduler runs it
+ * instead of the core.
  */
 export class NativeExecution implements NativeVcpu, VcpuProgram {
   #pending: Pending | undefined;
@@ -77,7 +77,7 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
     this.#pending = pending;
   }
 
-  /** What waits to be handled, saved or loaded. */
+  /** The pending work, saved or loaded. */
   archive(archive: ObjectArchive): void {
     this.#insideRun = archive.bool("insideRun", this.#insideRun);
     this.#pending = archive.maybe("pending", this.#pending, (pending): Pending => {
@@ -91,7 +91,7 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
     });
   }
 
-  /** Whether the vCPU is inside vcpu_run: nothing is handled before it comes back. */
+  /** Whether the vCPU is inside vcpu_run: no work is handled before it returns. */
   get insideRun(): boolean {
     return this.#insideRun;
   }
@@ -109,8 +109,7 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
       return this.#handle();
     } catch (error) {
       const { faults, foreignPrograms, names } = this.services;
-      // Programs rely on what they have asked for; where somebody lets it go wrong, that they end
-      // is an answer.
+      // Programs rely on their requests; once a fault rule breaks that, they may end in response.
       const disturbed = faults.injected > 0 || foreignPrograms;
       if (!(error instanceof NativePanic || disturbed && error instanceof Error)) throw error;
       const injected = faults.injected > 0 ? ` (faults injected: ${faults.injected})` : "";
@@ -144,7 +143,7 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
     this.#pending = { kind: "run", results: results.values };
   }
 
-  // What follows is the program's view.
+  // The rest is the program's view.
 
   get index(): number {
     return this.vcpu.index;
@@ -265,8 +264,8 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
   }
 
   /**
-   * What the program's start-up code would do first: its CPU interface passes group 1 interrupts,
-   * its virtual timer has a vIRQ.
+   * The first steps of a program's start-up code: its CPU interface passes group 1 interrupts, its
+   * virtual timer has a vIRQ.
    */
   #start(entry: bigint, x0: bigint): void {
     this.vcpu.gic.writeRegister(Icc.PMR, PRIORITY_MASK);
@@ -313,7 +312,8 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
   }
 
   /**
-   * Where a piece that lies in one page is; undefined where that is no RAM or does not allow it.
+   * Physical address of a piece within one page; undefined where that is not RAM or does not allow
+   * the access.
    */
   #ramPa(ipa: number, size: number, flag: number): number | undefined {
     const page = this.#addressSpace.stage2.lookup(ipa);
@@ -323,7 +323,7 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
   }
 }
 
-/** Bytes from `address` on, of `length`, that lie in its page. */
+/** How many of `length` bytes from `address` on are in its page. */
 function pieceAt(address: number, length: number): number {
   return Math.min(length, PAGE_SIZE - address % PAGE_SIZE);
 }

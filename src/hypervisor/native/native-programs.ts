@@ -1,5 +1,5 @@
-// Which native guests stand at which physical addresses (src/abi/native-guest.ts): a vCPU that is
-// powered on with an entry point that stage 2 maps there executes that program.
+// The native guests by physical address (src/abi/native-guest.ts): a vCPU that is powered on with
+// an entry point that stage 2 maps there executes that program.
 
 import type { NativeGuest, NativeGuestFactory } from "../../abi/native-guest.ts";
 import { Stage2Flags } from "../../core/interface.ts";
@@ -10,7 +10,7 @@ import type { VcpuPrograms } from "../scheduling/vcpu-services.ts";
 import { NativeExecution, type NativeServices } from "./native-execution.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
-/** Which programs stand at which physical addresses. */
+/** The programs by physical address. */
 export class NativePrograms implements VcpuPrograms {
   readonly #factories = new Map<number, NativeGuestFactory>();
   /** Weak: a program goes with its VM. */
@@ -28,7 +28,7 @@ export class NativePrograms implements VcpuPrograms {
 
   /**
    * The execution of a vCPU that is powered on at `entry` (an IPA), or undefined when no native
-   * program stands there.
+   * program is there.
    */
   enter(vcpu: Vcpu, entry: bigint, x0: bigint): NativeExecution | undefined {
     const { addressSpace } = vcpu;
@@ -73,7 +73,7 @@ export class NativePrograms implements VcpuPrograms {
     return guest;
   }
 
-  /** The program of an address space, where it runs one. */
+  /** The program of an address space, if it runs one. */
   guestOf(addressSpace: AddressSpace): NativeGuest | undefined {
     return this.#guests.get(addressSpace);
   }

@@ -8,9 +8,9 @@ import type { Vcpu } from "./vcpu.ts";
 import type { VcpuServices } from "./vcpu-services.ts";
 
 /**
- * Virtual time (ns) that an exit takes beside the instructions before it, about what it takes on
- * hardware. Time must pass in every loop, and at a like pace: a guest that polls a device would
- * hold up everybody's timers otherwise.
+ * Virtual time (ns) of an exit in addition to the instructions before it, close to hardware. Time
+ * must pass in every loop, at a similar pace: otherwise a guest that polls a device would delay all
+ * timers.
  */
 export const EXIT_COST = 1_000;
 
@@ -25,7 +25,7 @@ export interface VcpuDebugger {
   ran(vcpu: Vcpu, reason: ExitReason): void;
 }
 
-/** What running vCPUs needs of the hypervisor. */
+/** Requirements of running vCPUs on the hypervisor. */
 export interface ExecutionServices extends VcpuServices {
   readonly debug: VcpuDebugger | undefined;
   /** Handles an exit of a vCPU other than the end of its budget. */
@@ -41,11 +41,11 @@ export class Execution implements ExitHandler {
    * of the run however often the run stopped on the way there.
    */
   steps = 0;
-  /** The machine is suspended when so many are retired; that is more than there are. */
+  /** The machine is suspended when this many instructions have retired; Infinity: never. */
   stopAt = Infinity;
   /** Set while an exit is handled that may change who runs. */
   #disturbed = false;
-  /** The run in progress: who, where, and the virtual time (ns) at which it ends. */
+  /** The run in progress: vCPU, CPU, and the virtual time (ns) at which it ends. */
   #vcpu!: Vcpu;
   #cpu!: PhysicalCpu;
   #limit = DOUBLE;
@@ -57,17 +57,14 @@ export class Execution implements ExitHandler {
     this.retired = 0;
   }
 
-  /**
-   * Something changed that the choice of what runs looks at: the run in progress ends behind its
-   * exit.
-   */
+  /** An input to the scheduling decision changed: the run in progress ends after its exit. */
   disturb(): void {
     this.#disturbed = true;
   }
 
   /**
-   * Runs a vCPU up to a virtual time (ns); goes on after exits that change nothing for anybody
-   * else: most calls and device accesses.
+   * Runs a vCPU up to a virtual time (ns); continues after exits that affect nothing else: most
+   * calls and device accesses.
    */
   run(cpu: PhysicalCpu, vcpu: Vcpu, limit: number): void {
     const { machine, debug, checker } = this.services;
@@ -83,7 +80,7 @@ export class Execution implements ExitHandler {
     this.#vcpu = vcpu;
     this.#limit = limit;
     this.#disturbed = false;
-    // A debugger, the checker and who counts instructions look at every exit.
+    // A debugger, the checker and an instruction limit look at every exit.
     const watched = debug !== undefined || checker !== undefined || this.stopAt !== Infinity;
     do {
       this.#runOnce(cpu, vcpu, floor, watched ? undefined : this);
@@ -109,14 +106,14 @@ export class Execution implements ExitHandler {
   }
 
   /**
-   * Whether the choices that led to this vCPU would lead to it again. Who changes what they look at
-   * calls `disturb`.
+   * Whether the scheduling decisions that led to this vCPU would lead to it again. Changes to their
+   * inputs call `disturb`.
    */
   #goesOn(): boolean {
     return !this.#disturbed && this.#cpu.position < this.#limit;
   }
 
-  /** @param floor what counters show at least, beside the CPU's own position */
+  /** @param floor minimum of the counters, besides the CPU's own position */
   #runOnce(cpu: PhysicalCpu, vcpu: Vcpu, floor: number, el2: ExitHandler | undefined): void {
     const { core, machine, debug } = this.services;
     const { position } = cpu;

@@ -16,7 +16,7 @@ function faultStatus(vcpu: Vcpu, exit: Pick<Exit, "esr" | "far">): number {
   return walk.ok || walk.walkLevel === undefined ? FaultStatus.External : FaultStatus.ExternalOnWalk | walk.walkLevel;
 }
 
-/** The guest takes a synchronous external abort; the syndrome says nothing else but `flags`. */
+/** The guest takes a synchronous external abort; the syndrome contains only `flags`. */
 export function takeExternalAbort(vcpu: Vcpu, exit: Pick<Exit, "esr" | "far" | "ipa">, flags: number): void {
   const fromEl0 = (vcpu.registers.pstate & Pstate.ElMask) === 0;
   const isFetch = exit.esr >>> 26 === ExceptionClass.InstructionAbortLower;

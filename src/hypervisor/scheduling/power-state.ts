@@ -5,7 +5,7 @@ export const POWER_STATE_POWERDOWN = 1 << 16;
 /** The deepest state of a CPU, which CPU_DEFAULT_SUSPEND enters. */
 export const DEEPEST_POWER_STATE = POWER_STATE_POWERDOWN | 1;
 
-/** What a reset was asked for with, as vcpu_run reports it. */
+/** Arguments of a reset, as vcpu_run reports them. */
 export interface SystemReset {
   readonly kind: "reset" | "reset2";
   /** SYSTEM_RESET2 of the 64-bit convention. */

@@ -10,7 +10,7 @@ export class RunQueue {
   readonly #queues: Vcpu[][] = Array.from({ length: PRIORITY_END }, () => []);
   #size = 0;
 
-  /** Queues a vCPU behind the others of its rank, or before them. */
+  /** Queues a vCPU after the others of its rank, or before them. */
   add(vcpu: Vcpu, where: "head" | "tail"): void {
     const queue = this.#queues[vcpu.rank];
     if (where === "head") queue.unshift(vcpu);

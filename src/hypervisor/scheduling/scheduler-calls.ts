@@ -7,8 +7,8 @@ import { active } from "../capabilities/capability-rules.ts";
 import { type Call, hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
 
 /**
- * scheduler_yield's `control`: the hint, and the implementation-defined bit, of which there is no
- * meaning.
+ * scheduler_yield's `control`: the hint, and the implementation-defined bit, which has no meaning
+ * here.
  */
 const YIELD_HINT_MASK = 0xffff;
 const YIELD_IMPLEMENTATION_DEFINED = 0x8000_0000;

@@ -30,9 +30,11 @@ export class Scheduler implements VcpuScheduler {
   /** Active vCPUs, in the order of their activation. */
   readonly vcpus = new Set<Vcpu>();
   readonly #cpus: readonly CpuState[];
-  /** Set while an exit is handled that ends the turn: what runs can only wait for another CPU. */
+  /**
+   * Set while an exit is handled that ends the turn: the vCPU can now only wait for another CPU.
+   */
   #turnOver = false;
-  /** What runs vCPUs that execute instructions. */
+  /** Runs vCPUs that execute instructions. */
   readonly execution: Execution;
 
   constructor(readonly services: ExecutionServices) {
@@ -75,8 +77,7 @@ export class Scheduler implements VcpuScheduler {
   }
 
   /**
-   * Something changed that the choice of the next vCPU looks at: who can run, slices, timers,
-   * interrupts.
+   * An input to the choice of the next vCPU changed: runnable vCPUs, slices, timers, interrupts.
    */
   disturb(): void {
     this.execution.disturb();
@@ -85,7 +86,8 @@ export class Scheduler implements VcpuScheduler {
   /** A reason to be blocked is gone: queues the vCPU if it can run. */
   ready(vcpu: Vcpu): void {
     this.disturb();
-    // Who yielded to it may never have the CPU again; what vcpu_run lends it is all that it has.
+    // The vCPU that yielded to it may never get the CPU again; the time that vcpu_run lends is all
+    // that it has.
     if (!vcpu.isRunnable || vcpu.turn.queued || vcpu.turn.donor?.turn.insideRun || vcpu.settings.affinity === CPU_INVALID) return;
     const cpu = this.#cpus[vcpu.settings.affinity];
     if (cpu.current === vcpu) return;
@@ -118,8 +120,8 @@ export class Scheduler implements VcpuScheduler {
   }
 
   /**
-   * vcpu_run: `target` runs in the place of `caller` until it stops, its slice is over or the
-   * caller is wanted.
+   * vcpu_run: `target` runs instead of `caller` until it stops, its slice is over or the caller is
+   * needed.
    */
   lend(caller: Vcpu, target: Vcpu): void {
     this.migrate(target, caller.settings.affinity);
@@ -128,8 +130,8 @@ export class Scheduler implements VcpuScheduler {
   }
 
   /**
-   * scheduler_yield without a target: the rest of the slice is given up, which ends a directed
-   * yield that the caller runs in.
+   * scheduler_yield without a target: gives up the rest of the slice, which ends a directed yield
+   * in which the caller runs.
    */
   yield(caller: Vcpu): void {
     this.disturb();
@@ -138,8 +140,8 @@ export class Scheduler implements VcpuScheduler {
 
   /** scheduler_yield to a thread. */
   yieldToThread(caller: Vcpu, target: Vcpu): void {
-    // Who runs in the place of another that yielded redirects that yield, or gives the place back.
-    // What vcpu_run lends stays the lender's.
+    // A vCPU that runs by another's directed yield redirects that yield, or ends it. Time lent by
+    // vcpu_run stays the lender's.
     const donor = caller.turn.donor?.turn.insideRun === false ? caller.turn.donor : undefined;
     if (donor && target === donor) {
       this.#endYield(donor, caller);
@@ -152,7 +154,7 @@ export class Scheduler implements VcpuScheduler {
     this.#yieldTo(from, target, false);
   }
 
-  /** A vCPU runs in the place of no vCPU any more that yielded to it. */
+  /** Ends the directed yields by which a vCPU runs. */
   leavePlace(vcpu: Vcpu): void {
     const { donor } = vcpu.turn;
     if (donor?.turn.insideRun === false) this.#endYield(donor, vcpu);
@@ -164,7 +166,7 @@ export class Scheduler implements VcpuScheduler {
     return current !== undefined && current.isRunnable || queue.best !== undefined;
   }
 
-  /** What every vCPU waits for, a line each. */
+  /** What each vCPU waits for, one line per vCPU. */
   describeWaits(): string[] {
     return [...this.vcpus].map((vcpu) => `${vcpu.name} waits for ${vcpu.waits || "its turn"}`);
   }
@@ -179,7 +181,7 @@ export class Scheduler implements VcpuScheduler {
     return { queued, current: this.#cpus.some(({ current }) => current === vcpu) };
   }
 
-  /** Who runs and waits where, saved or loaded. */
+  /** Running and waiting vCPUs, saved or loaded. */
   archive(archive: ObjectArchive): void {
     const vcpus = archive.list("vcpus", this.vcpus, (vcpu) => archive.object("vcpu", vcpu, "thread"));
     if (archive.loading) this.vcpus.clear();
@@ -209,8 +211,7 @@ export class Scheduler implements VcpuScheduler {
     trace.pcpu = cpu.index;
     this.#turn(cpu, state, until);
     trace.pcpu = undefined;
-    // A debugger's stop must not make more of the turn than there was: it has no memory of being
-    // over.
+    // A debugger's stop must not lengthen the turn: the turn does not remember that it is over.
     if (this.#turnOver && machine.suspended) this.#skip(cpu, until);
   }
 
@@ -311,8 +312,8 @@ export class Scheduler implements VcpuScheduler {
   }
 
   /**
-   * Lets a CPU with nothing to run sleep until a timer of one of its vCPUs; false when there is
-   * none before the end of the turn.
+   * Puts an idle CPU to sleep until a timer of one of its vCPUs; false when none expires before the
+   * end of the turn.
    */
   #sleep(cpu: PhysicalCpu, until: number): boolean {
     const deadline = this.#nextDeadline(cpu);
@@ -343,8 +344,8 @@ export class Scheduler implements VcpuScheduler {
   #runNative(cpu: PhysicalCpu, vcpu: Vcpu, native: VcpuProgram): void {
     if (!native.hasWork()) {
       if (!native.insideRun) vcpu.waitForInterrupt();
-      // Nothing to handle although an interrupt is signalled (a group it does not take): the next
-      // turn looks again.
+      // Nothing to handle although an interrupt is signaled (a disabled group): the next turn looks
+      // again.
       if (vcpu.isRunnable && !vcpu.turn.yieldTo) this.endTurn();
       return;
     }

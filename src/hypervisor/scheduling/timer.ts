@@ -67,7 +67,7 @@ class Timer {
   }
 }
 
-/** The virtual and the physical timer. There is no offset between them. */
+/** The virtual and the physical timer, without an offset between them. */
 export class VcpuTimers {
   readonly virtual: Timer;
   readonly physical: Timer;

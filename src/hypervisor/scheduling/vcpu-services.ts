@@ -1,4 +1,5 @@
-// What vCPUs need of the hypervisor: services of the rooms below, and what rooms above hand in.
+// Requirements of vCPUs on the hypervisor: services of the layers below, and functions that layers
+// above register.
 
 import type { StopReason } from "../../machine/machine.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
@@ -12,7 +13,7 @@ type Vcpu = ObjectOf<"thread">;
 
 /**
  * How a hypercall came in: `HVC #(0x6000 + n)`, which a native guest's calls count as; or the SMCCC
- * wrapper behind `HVC #0` and `SMC #0`.
+ * wrapper of `HVC #0` and `SMC #0`.
  */
 export type Entrance = "native" | "smccc";
 
@@ -24,7 +25,7 @@ export interface EncodedResults {
   readonly count: number;
 }
 
-/** What vcpu_run answers when it answers OK. */
+/** Results of vcpu_run when it returns OK. */
 export type RunState = Results<"vcpu_run">;
 
 /** The hypercalls that vCPUs can make. */
@@ -62,9 +63,9 @@ export interface VcpuScheduler {
   endTurn(): void;
 }
 
-/** A native program on one vCPU, which the scheduler runs in place of instructions. */
+/** A native program on one vCPU, which the scheduler runs instead of instructions. */
 export interface VcpuProgram {
-  /** Whether the vCPU is inside vcpu_run: nothing is handled before that returns. */
+  /** Whether the vCPU is inside vcpu_run: no work is handled before that returns. */
   readonly insideRun: boolean;
   /** Whether there is anything to handle now. */
   hasWork(): boolean;
@@ -86,7 +87,7 @@ export interface VcpuPrograms {
 /** How a vCPU stopped for good. */
 export type VcpuEnd = "fault" | "watchdog" | "system-off" | "system-reset" | "killed";
 
-/** What vCPUs need of the hypervisor. */
+/** Requirements of vCPUs on the hypervisor. */
 export interface VcpuServices extends CspaceServices, HwirqServices, VirtioServices {
   /** Virtual time in ns. */
   readonly now: number;
@@ -95,7 +96,7 @@ export interface VcpuServices extends CspaceServices, HwirqServices, VirtioServi
   readonly natives: VcpuPrograms;
   /** Told of accesses to a physical address where no device answers, for logs. */
   readonly onUnmappedDevice: ((vcpu: Vcpu, pa: number) => void) | undefined;
-  /** Told of accesses to an IPA that stage 2 does not allow and nobody emulates, for logs. */
+  /** Called for accesses to an IPA that stage 2 does not allow and nothing emulates, for logs. */
   readonly onUnmappedMemory: ((vcpu: Vcpu, ipa: number) => void) | undefined;
   /** Told when a vCPU stops for good, while it still has its registers. */
   readonly onVcpuEnd: ((vcpu: Vcpu, how: VcpuEnd) => void) | undefined;

@@ -54,7 +54,7 @@ export class Vcpu extends HypervisorObject {
   /** The architectural state. */
   readonly registers: VcpuState;
   readonly timers: VcpuTimers;
-  /** What is said of its work, and of what its native program does. */
+  /** Trace of its work, and of its native program's. */
   readonly trace: VcpuTrace;
 
   readonly settings = new VcpuSettings();
@@ -172,7 +172,7 @@ export class Vcpu extends HypervisorObject {
     return (this.settings.options & VcpuOption.HlosVm) !== 0n;
   }
 
-  /** Without it the system cannot go on; its power-off is the platform's. */
+  /** Without it the system cannot continue; its power-off is the platform's. */
   get isCritical(): boolean {
     return (this.settings.options & (VcpuOption.Critical | VcpuOption.HlosVm)) !== 0n;
   }
@@ -181,7 +181,7 @@ export class Vcpu extends HypervisorObject {
     return (this.settings.options & (VcpuOption.Pinned | VcpuOption.HlosVm)) !== 0n;
   }
 
-  /** Whether an interrupt is signalled to it, taken or not. */
+  /** Whether an interrupt is signaled to it, taken or not. */
   get hasInterrupt(): boolean {
     return this.gic.irq || this.gic.fiq;
   }
@@ -205,7 +205,7 @@ export class Vcpu extends HypervisorObject {
     return this.#life.canRun(Block.Run);
   }
 
-  /** What it waits for, for people; empty when it can run. */
+  /** The event that it waits for, for display; empty when it can run. */
   get waits(): string {
     return this.#life.waits;
   }
@@ -292,7 +292,7 @@ export class Vcpu extends HypervisorObject {
     this.haltVirq.assertEdge();
   }
 
-  /** It cannot go on, not even by an exception, which its halt vIRQ tells. */
+  /** It cannot continue, not even by an exception; its halt vIRQ reports that. */
   fault(): void {
     this.services.onVcpuEnd?.(this, "fault");
     this.block(Block.Fault);
@@ -321,7 +321,7 @@ export class Vcpu extends HypervisorObject {
   }
 
   /**
-   * Sleeps until an interrupt. With `resume`, its registers are reset then and it goes on there.
+   * Sleeps until an interrupt. With `resume`, its registers are reset then and it continues there.
    */
   suspend(powerState: number, resume: ResumePoint | undefined): void {
     this.services.scheduler.disturb();
@@ -377,7 +377,7 @@ export class Vcpu extends HypervisorObject {
     if (archive.loading && this.state === "active") this.#takeUp(archive);
   }
 
-  /** What its native program is about to handle, saved or loaded; after the programs. */
+  /** Pending work of its native program, saved or loaded; after the programs. */
   archiveNative(archive: ObjectArchive): void {
     this.#native = archive.maybe("native", this.#native, (native) => {
       const execution = native ?? this.services.natives.loaded(archive, this);

@@ -18,7 +18,7 @@ declare module "../capabilities/object-types.ts" {
   interface EveryService extends WatchdogServices {}
 }
 
-/** What watchdogs need of the hypervisor. */
+/** Requirements of watchdogs on the hypervisor. */
 export interface WatchdogServices {
   readonly machine: Machine;
 }

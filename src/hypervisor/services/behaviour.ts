@@ -1,5 +1,5 @@
-// Where the hypervisor or its resource manager has a choice: what a person may ask of a machine
-// (`--cap-ids`, `--quirks`, `--hypervisor-node`, `--strict`, `--check`; `[machine]`, `[rm]`).
+// Choices of the hypervisor and its resource manager, as options of a machine (`--cap-ids`,
+// `--quirks`, `--hypervisor-node`, `--strict`, `--check`; `[machine]`, `[rm]`).
 
 import type { HypervisorNode } from "../../abi/hypervisor-node.ts";
 import { AUTH_NAMES, type AuthName } from "../../abi/rpc/messages/vm.ts";
@@ -11,12 +11,12 @@ import { AUTH_NAMES, type AuthName } from "../../abi/rpc/messages/vm.ts";
 export const CAP_IDS = ["plain", "random"] as const;
 
 /**
- * Where the recorded build has a defect against its document: what the document says, or what the
- * build did (docs/differences.md).
+ * Where the recorded build deviates from its document: follow the document, or the build
+ * (docs/differences.md).
  */
 export const QUIRKS = ["fixed", "as-observed"] as const;
 
-/** What turning off a watchdog that is off gives: phones differ (docs/spec/phones.md §D3). */
+/** Result of turning off a watchdog that is off: phones differ (docs/spec/phones.md §D3). */
 export const IDLE_WATCHDOG = ["accept", "refuse"] as const;
 
 /** Rules for shared parcels and the nodes of /reserved-memory (docs/spec/phones.md §A4). */
@@ -27,8 +27,8 @@ export interface Behaviour {
   readonly capIds: typeof CAP_IDS[number];
   readonly quirks: typeof QUIRKS[number];
   /**
-   * How the primary's drivers are told of the hypervisor. The choice of our resource manager:
-   * another one has its own.
+   * How the primary's drivers find the hypervisor. A choice of our resource manager: other ones
+   * have their own.
    */
   readonly hypervisorNode: HypervisorNode;
   /**
@@ -50,7 +50,7 @@ export interface Behaviour {
   readonly check: boolean;
 }
 
-/** What a machine does that nobody has asked for anything else. */
+/** The default behavior of a machine. */
 export const DEFAULT_BEHAVIOUR: Behaviour = {
   capIds: "plain",
   quirks: "fixed",

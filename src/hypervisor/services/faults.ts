@@ -32,7 +32,7 @@ export interface FaultsState {
   readonly entries: readonly FaultEntry[];
 }
 
-/** What injected faults need of the machine. */
+/** Requirements of injected faults on the machine. */
 export interface FaultServices {
   readonly trace: TraceHub;
   readonly names: TraceNames;
@@ -48,7 +48,7 @@ export class Faults implements FaultPort {
   /** Operations that were delayed and have not happened yet. */
   #delayed = 0;
 
-  /** Called when there are other rules than before. */
+  /** Called when the rules have changed. */
   onRules: ((rules: readonly FaultRule[]) => void) | undefined;
 
   constructor(readonly services: FaultServices) {}
@@ -62,7 +62,7 @@ export class Faults implements FaultPort {
     return this.#delayed;
   }
 
-  /** Operations that went wrong, by any rule. */
+  /** Number of operations that any rule has affected. */
   get injected(): number {
     return this.#injected;
   }
@@ -75,7 +75,7 @@ export class Faults implements FaultPort {
     return id;
   }
 
-  /** A rule holds no more; false where there is none with this id. */
+  /** Removes a rule; false for an unknown id. */
   remove(id: string): boolean {
     const left = this.#entries.filter((entry) => entry.id !== id);
     const found = left.length < this.#entries.length;
@@ -103,7 +103,7 @@ export class Faults implements FaultPort {
 
   hit(kind: FaultKind, given: FaultSubject): FaultHit | undefined {
     const { trace, names } = this.services;
-    // Those above the hypervisor know VMIDs, people names.
+    // The layers above the hypervisor use VMIDs, rules use names.
     const subject = typeof given.vm === "number" ? { ...given, vm: names.vm(given.vm) } : given;
     let found: FaultEntry | undefined;
     for (const entry of this.#entries) {
@@ -123,8 +123,8 @@ export class Faults implements FaultPort {
   }
 
   /**
-   * Whether somebody wants an allocation to fail: of `heap` bytes, or of page `tables`. One of
-   * nothing never does, as no caller expects.
+   * Whether a rule makes an allocation fail: of `heap` bytes, or of page `tables`. An empty
+   * allocation never fails, as callers do not expect that.
    */
   failsAllocation(what: "heap" | "tables", amount: number): boolean {
     return amount > 0 && this.armed.alloc && this.hit("alloc", { what, amount }) !== undefined;
@@ -135,7 +135,7 @@ export class Faults implements FaultPort {
     if (trace.pcpu !== undefined) machine.cpus[trace.pcpu].position += ns;
   }
 
-  /** Does something so much later (virtual ns). */
+  /** Calls `act` after a delay (virtual ns). */
   later(ns: number, act: () => void): void {
     const { machine } = this.services;
     this.#delayed++;

@@ -1,5 +1,5 @@
-// What the hypervisor does for its objects, of whatever type. A room whose objects need more
-// extends this interface beside them; none of them knows the hypervisor itself.
+// The hypervisor's services to its objects of any type. A folder whose objects need more extends
+// this interface; none of them imports the hypervisor itself.
 
 import type { ObjectType } from "../../abi/rights.ts";
 import type { TraceHub } from "../trace/trace-hub.ts";
@@ -25,7 +25,7 @@ export interface ChangeChecker {
   verifyAfter(operation: () => string): void;
 }
 
-/** What every object needs. */
+/** Requirements of every object. */
 export interface Services {
   readonly trace: TraceHub;
   readonly names: TraceNames;

@@ -17,7 +17,7 @@ export interface Operation extends EventPlace {
   readonly parent: Operation | undefined;
   /** Undefined while it is in progress. */
   result: TraceResult | undefined;
-  /** What it noted itself; or the reason that an operation inside it got first. */
+  /** The rule that it noted itself, or the reason of the first refusal inside it. */
   rule: BrokenRule | undefined;
   reason: number | undefined;
 }

@@ -9,7 +9,7 @@ interface Refusal {
   readonly id: number;
   readonly operation: Operation;
   readonly rule: BrokenRule;
-  /** What was asked for failed by it. */
+  /** The operation that was requested failed by it. */
   alarm: boolean;
   ended: string | undefined;
 }
@@ -22,7 +22,7 @@ export interface VmEnd extends BrokenRule {
   /** Name of the vCPU that did last what there was to do. */
   readonly askedBy: string;
   readonly at: bigint | undefined;
-  /** It ended as somebody wanted. */
+  /** It ended as requested. */
   readonly settled: boolean;
   readonly result: string;
   readonly command?: string;
@@ -57,7 +57,7 @@ export class Reasons {
     return this.#add({ id: ++this.#count, operation, rule, alarm: false, ended: undefined });
   }
 
-  /** What was asked for has failed by this refusal: its caller did not deal with it. */
+  /** The requested operation has failed by this refusal: its caller did not handle it. */
   alarm(id: number): void {
     const refusal = this.#get(id);
     if (refusal && "end" in refusal || refusal?.alarm) return;
@@ -72,8 +72,8 @@ export class Reasons {
   }
 
   /**
-   * A VM has come to nothing by the newest refusal that failed something, of those with a number
-   * over `after`. False where there is none.
+   * A VM has failed by the newest refusal that failed an operation, of those with a number over
+   * `after`. False without one.
    */
   endsVm(vm: string, after: number): boolean {
     const refusal = this.#ring.findLast((one) => one.id > after && "operation" in one && one.alarm && one.ended === undefined);
@@ -82,7 +82,7 @@ export class Reasons {
     return true;
   }
 
-  /** What is known now; refusals change while their operations are in progress. */
+  /** A copy for later; refusals change while their operations are in progress. */
   remember(copy: (operation: Operation) => Operation): ReasonsMemory {
     return { ring: copyRing(this.#ring, copy), count: this.#count, alarms: this.#alarms };
   }
@@ -93,7 +93,7 @@ export class Reasons {
     this.#alarms = alarms;
   }
 
-  /** The newest reason by which a VM of this name ended, while it is kept. */
+  /** The newest reason why a VM of this name ended, while it is kept. */
   endOf(vm: string): Reason | undefined {
     const reason = this.#ring.findLast((one) => ("end" in one ? one.end.vm : one.ended) === vm);
     return reason && describe(reason);
@@ -115,7 +115,7 @@ export class Reasons {
     return reason && describe(reason);
   }
 
-  /** What is kept, oldest first; with `after` only those with a higher number. */
+  /** The kept reasons, oldest first; with `after` only those with a higher number. */
   list(after = 0): readonly Reason[] {
     return this.#ring.filter(({ id }) => id > after).map(describe);
   }
@@ -153,7 +153,7 @@ function describe(reason: Refusal | KeptEnd): Reason {
     const { kind, time, pcpu, operation, number, name, fields, result } = step;
     chain.unshift({ kind, time, pcpu, operation, number, name, fields, result: result ?? IN_PROGRESS });
   }
-  // While the outermost is in progress nobody knows how it ends.
+  // While the outermost operation is in progress its end is not known.
   const settled = !alarm;
   const about = { settled, ended, result: undefined, command: undefined };
   return { id, time: operation.time, askedBy: first.vcpu, at: first.at, chain, ...about, ...rule };

@@ -1,7 +1,7 @@
-// The hub of everything that hypervisor, resource manager and host say of their work
-// (src/abi/trace.ts; docs/design/decisions.md §6). Events go to who wants their kind, and are not
-// built when nobody does. Operations nest per vCPU; one that another vCPU has published may be the
-// cause of a new one. An operation that is refused leaves a reason, whoever listens.
+// The hub of all trace events of hypervisor, resource manager and host (src/abi/trace.ts;
+// docs/design/decisions.md §6). Events go to the listeners of their kind, and are not built without
+// one. Operations nest per vCPU; one that another vCPU has published may be the cause of a new one.
+// A refused operation leaves a reason, with or without listeners.
 
 import type { ErrorCode } from "../../abi/errors.ts";
 import {
@@ -30,7 +30,7 @@ const RING_CAPACITY = 65_536;
  */
 const PUBLISHED_CAPACITY = 4096;
 
-/** What is given back when an operation goes: the one that was in progress on its vCPU before. */
+/** The state to restore when an operation ends: the one that was in progress on its vCPU before. */
 interface Frame {
   readonly operation: Operation;
   below: Frame | undefined;
@@ -53,7 +53,7 @@ interface LastAt {
   number: number;
 }
 
-/** What a trace knows between two turns of its machine, without its events. */
+/** A trace's state between two turns of its machine, without its events. */
 export interface TraceMemory {
   readonly nextId: number;
   readonly counts: Readonly<Counts>;
@@ -64,7 +64,7 @@ export interface TraceMemory {
   readonly ports: readonly PortMemory[];
 }
 
-/** What one vCPU has in progress. */
+/** Operations in progress on one vCPU. */
 interface PortMemory {
   readonly serial: number;
   /** The innermost last. */
@@ -89,7 +89,7 @@ const NO_RULE: BrokenRule = { section: "", rule: "no rule was recorded", object:
 /** The hub of one machine. */
 export class TraceHub {
   readonly reasons = new Reasons();
-  /** What the hypervisor's own log would have: guests may change it. */
+  /** The classes of the hypervisor's own log: guests may change them. */
   readonly classes = new TraceClasses();
   /** Index of the physical CPU whose turn it is. The scheduler sets it. */
   pcpu: number | undefined;
@@ -118,7 +118,7 @@ export class TraceHub {
    */
   constructor(readonly now: () => number, readonly point: () => RunPoint = () => START) {}
 
-  /** Whether somebody wants events of a kind, as fields: what every call and exit asks. */
+  /** Whether there are listeners per kind, as fields: every call and exit checks them. */
   get wanted(): Readonly<Record<TraceKind, boolean>> {
     return this.#wanted;
   }
@@ -128,10 +128,7 @@ export class TraceHub {
     return this.#wanted[kind];
   }
 
-  /**
-   * Somebody wants events of these kinds from now on, and takes them from the ring when there is
-   * time.
-   */
+  /** Adds a reader of these kinds, which takes events from the ring when it has time. */
   read(kinds: Iterable<TraceKind>): TraceReader {
     const reader = new TraceReader(this.#ring, kindMask(kinds), this.#ring.end, (closed) => {
       this.#readers.delete(closed);
@@ -153,7 +150,7 @@ export class TraceHub {
     };
   }
 
-  /** An event of a log that nobody gave out: `time` and CPU are where it stands. */
+  /** An event of a log, which no operation numbered: `time` and CPU are where it occurred. */
   place(kind: TraceKind, time: number, pcpu: number | undefined): Pick<TraceEvent, "id" | "number" | "operation" | "at"> {
     return { id: ++this.#nextId, number: this.#numberAt(kind, time, pcpu), operation: false, at: this.point() };
   }
@@ -163,7 +160,7 @@ export class TraceHub {
     return ++this.#counts.calls;
   }
 
-  /** What is known now, for another hub of the same machine: `vcpus` are those that there are. */
+  /** The state now, for another hub of the same machine with these `vcpus`. */
   remember(vcpus: Iterable<Traced>): TraceMemory {
     const copy = copyOperations();
     return {
@@ -200,7 +197,7 @@ export class TraceHub {
     return new VcpuTrace(this, name);
   }
 
-  /** The operations in progress, in the order in which they began. */
+  /** The operations in progress, in order of their start. */
   get inProgress(): Iterable<Operation> {
     return this.#open.values();
   }
@@ -236,7 +233,7 @@ export class TraceHub {
     this.#rule = undefined;
   }
 
-  /** What the hypercall in progress, or the last one, has noted. */
+  /** The note of the hypercall in progress, or of the last one. */
   get note(): { readonly rule: string; readonly values: TraceFields } | undefined {
     return this.#rule === undefined ? undefined : { rule: this.#rule, values: this.#values };
   }
@@ -264,7 +261,7 @@ export class TraceHub {
     this.#give({ ...place, vcpu, name, fields, result: undefined, parent, why: undefined });
   }
 
-  /** @param number of the operation, where somebody has counted it */
+  /** @param number of the operation, if it is counted */
   open(
     vcpu: string,
     kind: TraceKind,
@@ -304,7 +301,10 @@ export class TraceHub {
     return undefined;
   }
 
-  /** The operation in progress with this id. Throws where there is none. */
+  /**
+   * The operation in progress with this id.
+   * @throws for an unknown id.
+   */
   find(id: TraceId): Operation {
     const operation = this.#open.get(id);
     if (!operation) throw new Error(`ev:${id} is not an operation in progress`);
@@ -318,7 +318,7 @@ export class TraceHub {
     let why: number | undefined;
     if (result.refused) {
       why = operation.reason ?? this.reasons.add(operation, operation.rule ?? NO_RULE);
-      // Whoever asks first decides whether it has failed: what is inside may be dealt with.
+      // The outermost caller decides whether it has failed: refusals inside may be handled.
       if (!result.expected && !parent) this.reasons.alarm(why);
       if (parent && !parent.result && !parent.rule) parent.reason ??= why;
     }
@@ -385,7 +385,7 @@ function flagsOf(mask: number): Record<TraceKind, boolean> {
 
 /** The hub as one vCPU has it. */
 export class VcpuTrace implements TracePort {
-  /** The operation of the hypercall in progress, where somebody wants to see it. */
+  /** The operation of the hypercall in progress, if that is traced. */
   call: TraceId | undefined;
   /** Number of the hypercall in progress, or of the last one. */
   callNumber = 0;
@@ -413,7 +413,7 @@ export class VcpuTrace implements TracePort {
     return this.hub.recallOperation(key);
   }
 
-  /** What is in progress. */
+  /** The operations in progress. */
   remember(copy: (operation: Operation) => Operation): Omit<PortMemory, "serial"> {
     const frames: Operation[] = [];
     for (let frame = this.#top; frame; frame = frame.below) frames.unshift(copy(frame.operation));
@@ -457,7 +457,7 @@ export class VcpuTrace implements TracePort {
     this.#leave(this.hub.find(id));
   }
 
-  /** Sets the fields of an operation in progress, where they are known only at its end. */
+  /** Sets the fields of an operation in progress that are known only at its end. */
   describe(id: TraceId, fields: TraceFields): void {
     this.hub.find(id).fields = fields;
   }

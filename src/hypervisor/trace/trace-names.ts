@@ -1,9 +1,9 @@
-// Ids of objects as people see them everywhere (docs/design/workstation.md §2): `vcpu:debian/0`,
+// Ids of objects as they are displayed everywhere (docs/design/workstation.md §2): `vcpu:debian/0`,
 // `cap:host/0x3`, `mq:7`, `irq:rt/27`.
 
 import type { ObjectType } from "../../abi/rights.ts";
 
-/** What names are made of: of any object, of a vCPU, of a VIC. */
+/** The fields that names are built from: of any object, of a vCPU, of a VIC. */
 export interface Named {
   readonly type: ObjectType;
   readonly serial: number;
@@ -19,7 +19,7 @@ export interface NamedVic extends Named {
   vcpu(index: number): NamedVcpu | undefined;
 }
 
-/** Prefixes of the types whose objects have ids of their own; others are `obj:N`. */
+/** Prefixes of the types that have their own kind of id; others are `obj:N`. */
 const PREFIXES: Partial<Record<ObjectType, string>> = { msgqueue: "mq", doorbell: "db" };
 
 /** Names of VMs, and ids that are made with them. */
@@ -31,7 +31,7 @@ export class TraceNames {
     this.#vms.set(vmid, name);
   }
 
-  /** `debian`, or `vm-0x80` while nobody has named it. */
+  /** `debian`, or `vm-0x80` without a name. */
   vm(vmid: number): string {
     return this.#vms.get(vmid) ?? `vm-0x${vmid.toString(16)}`;
   }

@@ -1,5 +1,5 @@
-// The events that are kept for people: a bounded ring, and readers who take from it what they want,
-// each at its own pace.
+// The events kept for display: a bounded ring, and readers who take their kinds from it, each at
+// its own pace.
 
 import { TRACE_KINDS, type TraceEvent, type TraceKind } from "../../abi/trace.ts";
 
@@ -31,8 +31,8 @@ export class TraceReader {
   }
 
   /**
-   * What it has not seen yet, oldest first, at most `limit` of them; and how many were lost since
-   * the last call.
+   * Unread events, oldest first, at most `limit` of them; and how many were lost since the last
+   * call.
    */
   take(limit = Infinity): { readonly events: TraceEvent[]; readonly dropped: number } {
     const events: TraceEvent[] = [];
@@ -66,7 +66,7 @@ export class TraceRing {
   /** @param capacity events that are kept */
   constructor(readonly capacity: number) {}
 
-  /** Position behind the newest event. */
+  /** Position after the newest event. */
   get end(): number {
     return this.#end;
   }

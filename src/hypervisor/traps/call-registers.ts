@@ -3,16 +3,15 @@
 import type { Vcpu } from "../scheduling/vcpu.ts";
 
 /**
- * Registers that carry arguments and results of a native call; behind X8, which stays, those that
- * it leaves zero.
+ * Registers that carry arguments and results of a native call; after X8, which is preserved, those
+ * that it zeroes.
  */
 export const REGISTERS = 8;
 const CLEARED_FIRST = 9;
 const CLEARED_LAST = 17;
 
 /**
- * What a native call leaves in the registers behind its `count` results: zeros, but in X8 what was
- * there.
+ * Sets the registers after a native call's `count` results to zero, except X8, which is preserved.
  */
 export function clearBehind({ registers, services }: Vcpu, count: number): void {
   if (count < REGISTERS) registers.clearX(count, REGISTERS - 1);

@@ -1,6 +1,6 @@
 // The identification registers that vCPUs read through the hypervisor: group 3 (op0 3, op1 0, CRn
-// 0, CRm 1..7), and MIDR (docs/spec/hypervisor.md §6.7). The values are those of the core; there
-// is no AArch32, so its registers read as zero.
+// 0, CRm 1..7), and MIDR (docs/spec/hypervisor.md §6.7). The values are those of the core; AArch32
+// is not implemented, so its registers read as zero.
 
 import { IDENTIFICATION } from "../../core/architecture/features.ts";
 
@@ -26,7 +26,7 @@ const VALUES = new Map<number, bigint>([
   [7 << 3 | 2, MMFR2_IDS],
 ]);
 
-/** A register of group 3; what is not there or not allocated reads as zero. */
+/** A register of group 3; an unallocated one reads as zero. */
 export function idRegister(crm: number, op2: number): bigint {
   return VALUES.get(crm << 3 | op2) ?? 0n;
 }

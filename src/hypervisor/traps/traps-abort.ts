@@ -78,7 +78,7 @@ function accessBus(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
   return true;
 }
 
-/** False when there is no device; an access that the device refuses is an abort. */
+/** False without a device; an access that the device refuses is an abort. */
 function accessVirtualDevice(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
   const attached = vcpu.addressSpace!.deviceAt(exit.ipa);
   if (!attached) return false;
@@ -106,10 +106,7 @@ function accessVirtualDevice(vcpu: Vcpu, exit: Exit, { write, size }: Access): b
 const WIDTH = AbortSyndrome.Isv | 3 << AbortSyndrome.SasShift | AbortSyndrome.Sse | AbortSyndrome.WnR | AbortSyndrome.S1ptw;
 const WORD_LOAD = AbortSyndrome.Isv | 2 << AbortSyndrome.SasShift;
 
-/**
- * What most accesses to virtual devices are. False where it is another one, or somebody wants to
- * see it.
- */
+/** The common access to a virtual device. False for any other, or if it is traced. */
 function readWord(vcpu: Vcpu, exit: Exit): boolean {
   const { esr, ipa } = exit;
   if ((esr & WIDTH) !== WORD_LOAD || vcpu.services.trace.wanted.mmio) return false;
@@ -138,9 +135,7 @@ function writeVirtioPage(vcpu: Vcpu, exit: Exit, { write, size }: Access): boole
   return true;
 }
 
-/**
- * A vCPU that somebody runs by vcpu_run leaves its accesses in the ranges of the VMM to that one.
- */
+/** A vCPU that a VMM runs by vcpu_run passes its accesses in the VMM's ranges to it. */
 function leaveToVmm(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
   if (!vcpu.turn.donor?.turn.insideRun || !vcpu.addressSpace!.isVmmio(exit.ipa, size)) return false;
   const value = write ? vcpu.registers.getX(exit.esr >>> AbortSyndrome.SrtShift & 0x1f) : 0n;
@@ -150,8 +145,7 @@ function leaveToVmm(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
 }
 
 /**
- * A vCPU that somebody runs by vcpu_run leaves an access to a missing page of a private range to
- * that one, of whatever kind it is.
+ * A vCPU that a VMM runs by vcpu_run passes any access to a missing page of a private range to it.
  */
 function leavePageFault(vcpu: Vcpu, exit: Exit, write: boolean): boolean {
   const { addressSpace } = vcpu;

@@ -1,6 +1,5 @@
 // System registers that trap to EL2: identification, the GIC's CPU interface, ACTLR and debug
-// (docs/spec/hypervisor.md §6.7, docs/spec/observed.md §3). What is not here is undefined for
-// the guest.
+// (docs/spec/hypervisor.md §6.7, docs/spec/observed.md §3). Others are UNDEFINED for the guest.
 
 import { iccKey } from "../gic/gic-registers.ts";
 import { idRegister } from "./id-registers.ts";
@@ -131,8 +130,8 @@ function isPlainDebug(access: Access): boolean {
 }
 
 /**
- * The registers DBGBVR, DBGBCR, DBGWVR or DBGWCR (op2 4..7), of which CRm is the number; undefined
- * where there is no such comparator.
+ * The registers DBGBVR, DBGBCR, DBGWVR or DBGWCR (op2 4..7), numbered by CRm; undefined without
+ * such a comparator.
  */
 function comparatorsOf(vcpu: Vcpu, { op1, crn, crm, op2 }: Access): bigint[] | undefined {
   if (op1 !== 0 || crn !== 0 || op2 < 4) return undefined;

@@ -1,5 +1,5 @@
-// What exits are as events of the trace: device accesses, trapped registers, waits, injected
-// aborts. Callers ask first whether anybody wants the kind.
+// Exits as events of the trace: device accesses, trapped registers, waits, injected aborts. Callers
+// check first whether the kind is traced.
 
 import { Icc, iccKey, Intid } from "../gic/gic-registers.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";

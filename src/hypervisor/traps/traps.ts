@@ -1,4 +1,4 @@
-// The exception handler of EL2: what a vCPU's exits mean (docs/spec/hypervisor.md §1.1, 1.2, 4.7,
+// The exception handler of EL2: handles a vCPU's exits (docs/spec/hypervisor.md §1.1, 1.2, 4.7,
 // §5.5, §6.7, §6.8). Trapped system registers are in traps-sysreg.ts, aborts in traps-abort.ts.
 
 import { HVC_BASE, HYPERCALL_COUNT } from "../../abi/hypercalls.ts";
@@ -44,7 +44,7 @@ function handleTrap(vcpu: Vcpu, exit: Exit): void {
       callHvc(vcpu, exit.esr & IMMEDIATE_MASK);
       break;
     case ExceptionClass.Smc:
-      // SMC traps with PC at itself, HVC behind itself.
+      // SMC traps with the PC at the instruction, HVC with the PC after it.
       core.skip(vcpu.registers);
       if (exit.esr & IMMEDIATE_MASK) refuseUnknown(vcpu, "SMC", exit.esr & IMMEDIATE_MASK);
       else callSmccc(vcpu, "smc");
@@ -71,7 +71,7 @@ function handleTrap(vcpu: Vcpu, exit: Exit): void {
   }
 }
 
-/** A trapped instruction that nobody handles is undefined for the guest. */
+/** A trapped instruction without a handler is UNDEFINED for the guest. */
 function injectUndefined(vcpu: Vcpu): void {
   vcpu.services.uncovered(vcpu, "the trapped instruction");
   if (vcpu.trace.wants("trap")) vcpu.trace.event("trap", "UNDEFINED", { pc: vcpu.registers.pc });
@@ -95,7 +95,7 @@ function callHvc(vcpu: Vcpu, immediate: number): void {
   clearBehind(vcpu, 1);
 }
 
-/** A call that nobody answers: -1, and nothing else changes. */
+/** An unassigned call: returns -1 and changes nothing else. */
 function refuseUnknown(vcpu: Vcpu, instruction: "HVC" | "SMC", immediate: number): void {
   vcpu.services.uncovered(vcpu, `${instruction} #0x${immediate.toString(16)}`);
   vcpu.registers.setX(0, ALL_ONES);

@@ -22,7 +22,7 @@ const ENTRIES = new Map<number, { readonly size: number; readonly subsels: numbe
 /** Most entries of event bits and of axes. */
 export const INPUT_LIMITS = { evTypes: 32, absAxes: 64 } as const;
 
-/** What an input device tells of itself. */
+/** Configuration of an input device. */
 export class VirtioInput {
   /** How many entries of event bits and of axes can be set; zero until configured. */
   evTypes = 0;
@@ -46,8 +46,8 @@ export class VirtioInput {
   }
 
   /**
-   * Largest entry for a selection; undefined where the selection is none, or of a kind of which
-   * none were configured.
+   * Largest entry for a selection; undefined for an unknown selection, or one of an unconfigured
+   * kind.
    */
   limit(select: number, subsel: number): number | undefined {
     const entry = ENTRIES.get(select);

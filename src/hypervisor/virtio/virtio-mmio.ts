@@ -19,7 +19,7 @@ declare module "../capabilities/object-types.ts" {
   }
 }
 
-/** What virtio-mmio devices need of the hypervisor. */
+/** Requirements of virtio-mmio devices on the hypervisor. */
 export interface VirtioServices extends MemoryServices {
   /** Active devices by the physical address of their page. */
   readonly virtioPages: Map<number, VirtioMmio>;
@@ -41,7 +41,7 @@ const BANK_1_FORBIDDEN = 0x40;
 const FLAG_DEVICE_TYPE = 1n << 6n;
 const DEVICE_TYPE_INPUT = 18;
 
-/** What the frontend has told of a queue. Addresses are in its address space. */
+/** The frontend's settings of a queue. Addresses are in its address space. */
 export interface VirtioQueue {
   numMax: number;
   num: number;
@@ -99,7 +99,7 @@ export class VirtioMmio extends HypervisorObject {
     return ErrorCode.OK;
   }
 
-  /** A queue by number; undefined where there is none. */
+  /** A queue by number; undefined for an unknown number. */
   queue(index: number): VirtioQueue | undefined {
     return this.#queues[index];
   }
@@ -114,7 +114,7 @@ export class VirtioMmio extends HypervisorObject {
     return ErrorCode.OK;
   }
 
-  /** Features that the frontend has accepted; undefined where there is no such bank. */
+  /** Features that the frontend has accepted; undefined for an unknown bank. */
   driverFeatures(bank: number): number | undefined {
     return this.#driverFeatures[bank];
   }
@@ -129,7 +129,7 @@ export class VirtioMmio extends HypervisorObject {
     return ErrorCode.OK;
   }
 
-  /** What the frontend has done since the last call: queues it notified, and reasons. */
+  /** The frontend's activity since the last call: queues it notified, and reasons. */
   takeNotification(): { readonly queues: bigint; readonly reason: bigint } {
     const taken = { queues: this.#notifiedQueues, reason: this.#reason };
     this.#notifiedQueues = 0n;
@@ -326,7 +326,7 @@ export class VirtioMmio extends HypervisorObject {
     this.frontendVirq.assertLevel();
   }
 
-  /** A register as it stands in the page. */
+  /** A register's value in the page. */
   #load(offset: number): number {
     const bytes = this.services.machine.ram.bytes(this.#extent!.base + offset, 4);
     return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
