@@ -13,6 +13,7 @@ import {
   type FileVm,
   HOST_KEYS,
   KNOWN_KEYS,
+  notKnown,
   OWN_SCHEDULE_KEYS,
   Schema,
   shown,
@@ -278,8 +279,7 @@ function checkThemes({ ui: { theme, themes } }: File, errors: ConfigErrors): voi
   }
   const all = [...known, ...own];
   if (theme === undefined || all.includes(theme)) return;
-  const names = all.map((name) => JSON.stringify(name)).join(", ").replace(/, ([^,]*)$/, " or $1");
-  errors.atValue(["ui", "theme"], `theme ${JSON.stringify(theme)} is not known; use ${names}`);
+  errors.atValue(["ui", "theme"], `theme ${JSON.stringify(theme)} ${notKnown(...all)}`);
 }
 
 /** An image as the primary VM makes its own VMs. */

@@ -91,7 +91,7 @@ function oneOf<const T extends readonly string[]>(known: T) {
 }
 
 /** The error for an unknown word. */
-function notKnown(...words: readonly string[]): string {
+export function notKnown(...words: readonly string[]): string {
   return `is not known; use ${words.map((word) => JSON.stringify(word)).join(", ").replace(/, ([^,]*)$/, " or $1")}`;
 }
 

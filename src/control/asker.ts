@@ -13,7 +13,8 @@ const isAnswer = (event: SessionEvent): event is Answering => ANSWERS.has(event.
 
 /** Asks through a client. Give it each event that the client hears. */
 export class Asker {
-  readonly #waiting = new Map<number, (event: Answering) => void>();
+  /** By the number of the question: takes an answer, and says whether more are to come. */
+  readonly #waiting = new Map<number, (event: Answering) => boolean>();
   #next: number;
 
   /** @param first below the number of the first question */
@@ -25,7 +26,10 @@ export class Asker {
   ask(query: Query): Promise<Answer> {
     const id = ++this.#next;
     return new Promise((resolve) => {
-      this.#waiting.set(id, (event) => event.kind === "answer" && resolve(event.answer));
+      this.#waiting.set(id, (event) => {
+        if (event.kind === "answer") resolve(event.answer);
+        return false;
+      });
       this.client.send({ kind: "query", id, query });
     });
   }
@@ -34,12 +38,11 @@ export class Asker {
   follow(query: Query, repeat: Repeat, hear: (answer: Answer) => void): () => void {
     const id = ++this.#next;
     let more = repeat.times;
-    const take = (event: Answering) => {
-      if (event.kind !== "answer") return;
-      if (more-- > 0) this.#waiting.set(id, take);
+    this.#waiting.set(id, (event) => {
+      if (event.kind !== "answer") return true;
       hear(event.answer);
-    };
-    this.#waiting.set(id, take);
+      return more-- > 0;
+    });
     this.client.send({ kind: "query", id, query, repeat });
     return () => {
       if (this.#waiting.delete(id)) this.client.send({ kind: "forget", id });
@@ -70,23 +73,24 @@ export class Asker {
   }
 
   /**
-   * Goes to another place of the run: instructions that are retired there and virtual time, or what
-   * is wrong. `progress` hears how far the way has come.
+   * Goes to another place of the run: instructions retired there and virtual time, or an error.
+   * `progress` hears how far the way has come.
    */
   move(to: Move, progress: (part: number) => void = () => {}): Promise<MovedTo | { readonly error: string }> {
     const id = ++this.#next;
     return new Promise((resolve) => {
-      const hear = (event: Answering) => {
-        if (event.kind === "answer") return resolve({ error: event.answer.error ?? "the machine does not answer" });
+      this.#waiting.set(id, (event) => {
         if (event.kind === "moving") {
-          this.#waiting.set(id, hear);
-          return progress(event.end > 0 ? Math.min(1, event.instructions / event.end) : 0);
+          progress(event.end > 0 ? Math.min(1, event.instructions / event.end) : 0);
+          return true;
         }
-        if (event.kind !== "moved") return;
-        const { error, instructions, time, text } = event;
-        resolve(error === undefined ? { instructions, time, text } : { error });
-      };
-      this.#waiting.set(id, hear);
+        if (event.kind === "answer") resolve({ error: event.answer.error ?? "the machine does not answer" });
+        else if (event.kind === "moved") {
+          const { error, instructions, time, text } = event;
+          resolve(error === undefined ? { instructions, time, text } : { error });
+        }
+        return false;
+      });
       this.client.send({ kind: "move", id, to });
     });
   }
@@ -99,14 +103,15 @@ export class Asker {
   snapshot(path: string, title: string, progress: (done: number, total: number) => void, passing = false): Promise<string | undefined> {
     const id = ++this.#next;
     return new Promise((resolve) => {
-      const hear = (event: Answering) => {
-        if (event.kind === "answer") return resolve(event.answer.error);
-        if (event.kind !== "snapshotted") return;
-        if (event.whole || event.error !== undefined) return resolve(event.error);
-        progress(event.done, event.total);
-        this.#waiting.set(id, hear);
-      };
-      this.#waiting.set(id, hear);
+      this.#waiting.set(id, (event) => {
+        if (event.kind === "snapshotted" && !event.whole && event.error === undefined) {
+          progress(event.done, event.total);
+          return true;
+        }
+        if (event.kind === "answer") resolve(event.answer.error);
+        else if (event.kind === "snapshotted") resolve(event.error);
+        return false;
+      });
       this.client.send({ kind: "snapshot", id, path, title, ...passing && { passing } });
     });
   }
@@ -117,6 +122,7 @@ export class Asker {
       this.#waiting.set(id, (event) => {
         if (event.kind === "answer") resolve(event.answer.error);
         else if (event.kind === "acted") resolve(event.error);
+        return false;
       });
       this.client.send(make(id));
     });
@@ -126,8 +132,7 @@ export class Asker {
   take(event: SessionEvent): boolean {
     if (!isAnswer(event)) return false;
     const waiting = this.#waiting.get(event.id);
-    this.#waiting.delete(event.id);
-    waiting?.(event);
+    if (!waiting?.(event)) this.#waiting.delete(event.id);
     return waiting !== undefined;
   }
 }

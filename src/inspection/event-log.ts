@@ -139,10 +139,10 @@ export class EventLog {
   follow(first: EventLog, began: EventMemory | undefined, here: RunPoint): void {
     const quiet = began ? began.quiet.size + began.quiet.dropped : 0, busy = began ? began.busy.size + began.busy.dropped : 0;
     const isBefore = ({ at }: TraceEvent) => isReached(at, here);
-    // Who is no part of the machine may have said something the first time alone.
-    let left = 0;
-    for (let index = quiet - this.#quiet.dropped; index < this.#quiet.size; index++) if (isRepeated(this.#quiet.at(index))) left++;
     if (first.#quiet.dropped <= quiet) {
+      // Somebody outside the machine may have said something the first time alone.
+      let left = 0;
+      for (let index = this.#quiet.size; index-- > Math.max(0, quiet - this.#quiet.dropped);) if (isRepeated(this.#quiet.at(index))) left++;
       this.#quiet.cut(quiet);
       for (let index = quiet - first.#quiet.dropped; index < first.#quiet.size; index++) {
         const event = first.#quiet.at(index);

@@ -141,8 +141,7 @@ async function argumentsOf(
   given: number,
 ): Promise<Completions> {
   const commands = command.commands.map(({ name, help }) => ({ word: name, help }));
-  // Only the last argument may come several times; commander knows which, the tree does not.
-  if (!argument || given >= command.arguments.length && !FILE_NAMES.includes(argument.name)) return { offers: commands, files: false };
+  if (!argument || given >= command.arguments.length && !argument.variadic) return { offers: commands, files: false };
   const guests = argument.name === "what" && ["run", "up"].includes(command.name) ? await guestOffers() : [];
   return { offers: [...commands, ...guests, ...offersOf(await idsOf(argument.name))], files: FILE_NAMES.includes(argument.name) };
 }

@@ -2,6 +2,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
+import { diagnoses } from "../common/diagnoses.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { output, printAnswer } from "../common/print.ts";
 import { checkVm, type OpenSession, openSession, withSessionOptions } from "../common/session.ts";
@@ -9,10 +10,6 @@ import { diagnosisLines } from "../../queries/diagnosis-text.ts";
 import { rowsOf } from "../../queries/query.ts";
 import type { RowOf } from "../../queries/table.ts";
 import { DIAGNOSES, VIOLATIONS } from "../../queries/tables.ts";
-
-/** Looks at a machine, and wall time (ms) between two: a loop is seen by looking again. */
-const LOOKS = 5;
-const BETWEEN = 100;
 
 /** Adds the command. */
 export function registerDiagnose(program: Command, { exit }: CommandContext): void {
@@ -40,12 +37,7 @@ export async function diagnoseMachine(
 async function diagnose(vm: string | undefined, options: { readonly socket?: string; readonly json?: boolean }): Promise<number> {
   using open = await openSession(options);
   const filter = vm === undefined ? undefined : `id=vm:${vm.replace(/^vm:/, "")}`;
-  const ask = () => open.asker.ask({ table: "diagnose", args: { filter } });
-  let answer = await ask();
-  for (let look = 1; look < LOOKS && answer.rows.some(({ verdict }) => verdict === "runs"); look++) {
-    await new Promise((resolve) => setTimeout(resolve, BETWEEN));
-    answer = await ask();
-  }
+  let answer = await diagnoses(open.asker, filter);
   if (answer.error !== undefined) throw new Failure(answer.error, ExitCode.Failed);
   if (!answer.rows.length && vm !== undefined) await checkVm(open, vm.replace(/^vm:/, ""));
   if (vm === undefined) answer = { ...answer, rows: [...answer.rows, ...await diagnoseMachine(open)] };

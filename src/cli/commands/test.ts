@@ -7,7 +7,7 @@ import { removeShard, reported, type ReportedScenario, writeShard } from "./test
 import { parseShard, shardOf } from "./test-shard.ts";
 import { Tap } from "./test-tap.ts";
 import type { CommandContext } from "../common/command.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { ExitCode, Failure, readNamedFile } from "../common/failure.ts";
 import { useCoreCache } from "../common/machines-here.ts";
 import { output, report } from "../common/print.ts";
 import { parseDuration, parseWhole } from "../common/values.ts";
@@ -115,13 +115,7 @@ async function runOne(scenario: Scenario, { seed, timeout, recordings }: RunOpti
 }
 
 function readDurations(file: string): Map<string, number> {
-  let report: string;
-  try {
-    report = new TextDecoder().decode(readToEnd(file));
-  } catch (error) {
-    throw new Failure(`--durations ${file}: ${cannotRead(error)}`);
-  }
-  const durations = durationsOf(report);
+  const durations = durationsOf(new TextDecoder().decode(readNamedFile(file, "--durations")));
   if (durations) return durations;
   throw new Failure(`--durations ${file}: not a report of el2 test --junit`);
 }

@@ -20,6 +20,8 @@ export interface ArgumentNode {
   readonly name: string;
   readonly help: string;
   readonly required: boolean;
+  /** It takes all arguments that follow. */
+  readonly variadic: boolean;
 }
 
 /** A command and those below it. */
@@ -48,7 +50,12 @@ export function commandTree(program: Command): CommandNode {
 interface Walked {
   name(): string;
   description(): string;
-  readonly registeredArguments: readonly { name(): string; readonly description: string; readonly required: boolean }[];
+  readonly registeredArguments: readonly {
+    name(): string;
+    readonly description: string;
+    readonly required: boolean;
+    readonly variadic: boolean;
+  }[];
   readonly options: readonly {
     readonly flags: string;
     readonly description: string;
@@ -65,7 +72,12 @@ function node(command: Walked): CommandNode {
   return {
     name: command.name(),
     help: command.description(),
-    arguments: command.registeredArguments.map((one) => ({ name: one.name(), help: one.description, required: one.required })),
+    arguments: command.registeredArguments.map((one) => ({
+      name: one.name(),
+      help: one.description,
+      required: one.required,
+      variadic: one.variadic,
+    })),
     options: command.options.filter(({ hidden }) => !hidden).map((option) => ({
       flags: option.flags,
       help: option.description,

@@ -4,6 +4,7 @@
 import { controlByte, DEFAULT_PREFIX, readInput } from "./console-input.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { coreStats } from "./core-stats.ts";
+import { diagnoses } from "../common/diagnoses.ts";
 import { ExitCode } from "../common/failure.ts";
 import { report } from "../common/print.ts";
 import {
@@ -26,10 +27,6 @@ import { warn } from "../../support/warn.ts";
 
 /** Wall time (ms) in which the end of the run may say what has gone wrong. */
 const TELL_AFTER = 300;
-
-/** Looks at VMs when time is over, and wall time (ms) between two. */
-const LOOKS = 4;
-const BETWEEN_LOOKS = 80;
 
 /** Reasons of a failure that are printed, the newest. */
 const REASONS_TOLD = 3;
@@ -189,19 +186,15 @@ class HeadlessRun {
   /** Time is over: says what makes no progress, where the machine still answers. */
   async #timedOut(message: string): Promise<void> {
     let late: ReturnType<typeof setTimeout> | undefined;
-    const nothing = new Promise<[]>((resolve) => late = setTimeout(() => resolve([]), ORDERLY_END));
-    for (const row of await Promise.race([this.#lookAgain(), nothing])) for (const line of diagnosisLines(row)) report(line);
+    const silence = new Promise<undefined>((resolve) => late = setTimeout(() => resolve(undefined), ORDERLY_END));
+    const verdicts = await Promise.race([diagnoses(this.#asker), silence]);
     clearTimeout(late);
-    this.#leave(ExitCode.TimedOut, message);
-  }
-
-  /** What is wrong with which VM, after some looks where one runs: that may be a loop. */
-  async #lookAgain(): Promise<readonly RowOf<typeof DIAGNOSES>[]> {
-    for (let look = 1;; look++) {
-      const rows = rowsOf(DIAGNOSES, await this.#asker.ask({ table: "diagnose", args: {} }));
-      if (look === LOOKS || !rows.some(({ verdict }) => verdict === "runs")) return rows.filter(({ healthy }) => !healthy);
-      await new Promise((resolve) => setTimeout(resolve, BETWEEN_LOOKS));
+    // The run may have ended by itself meanwhile, which says more.
+    if (this.#finished || this.#cut) return;
+    for (const row of verdicts ? rowsOf(DIAGNOSES, verdicts) : []) {
+      if (!row.healthy) { for (const line of diagnosisLines(row)) report(line); }
     }
+    this.#leave(ExitCode.TimedOut, message);
   }
 
   /** What is wrong with which VM. */

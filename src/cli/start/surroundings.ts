@@ -31,8 +31,7 @@ export interface Look {
 export function checkedUi(file: string, ui: FileUi): FileUi {
   try {
     new Keymap(withPrefix(ui.keys, ui.console_prefix));
-    const own = ownThemes(ui.themes);
-    if (ui.theme !== undefined && !isTheme(ui.theme, own)) throw noTheme(`${file}: [ui] theme = "${ui.theme}"`, ui.theme, own);
+    ownThemes(ui.themes);
     return ui;
   } catch (error) {
     if (error instanceof ThemeError) throw new Failure(`${file}: ${error.message}`);
@@ -90,21 +89,19 @@ export function surroundings(look: Look, ui: FileUi = DEFAULT_UI, unknown: "refu
   };
 }
 
-const isTheme = (name: string, own: readonly Theme[]) => name === "auto" || findTheme(name, own) !== undefined;
-
-function noTheme(where: string, name: string, own: readonly Theme[]): Failure {
-  const known = ["auto", ...THEME_NAMES, ...own.map((theme) => theme.name)];
-  return new Failure(`${where}: no such theme${didYouMean(name, known, `there are ${known.join(", ")}`)}`);
-}
-
-/** Name of the theme that is asked for; undefined: by the terminal's background. */
+/**
+ * Name of the theme that is asked for; undefined: by the terminal's background. One of a
+ * configuration has been checked with that before anything ran.
+ */
 function themeOf(look: Look, ui: FileUi, own: readonly Theme[], unknown: "refuse" | "pass"): string | undefined {
   const variable = Deno.env.get("EL2_THEME") || undefined;
-  const wishes = [[`--theme ${look.theme}`, look.theme], [`EL2_THEME=${variable}`, variable], ["[ui] theme", ui.theme]] as const;
-  for (const [where, name] of wishes) {
+  for (const [where, name] of [[`--theme ${look.theme}`, look.theme], [`EL2_THEME=${variable}`, variable]] as const) {
+    if (name === "auto") return undefined;
     if (name === undefined) continue;
-    if (isTheme(name, own)) return name === "auto" ? undefined : name;
-    if (unknown === "refuse") throw noTheme(where, name, own);
+    if (findTheme(name, own)) return name;
+    if (unknown === "pass") continue;
+    const known = ["auto", ...THEME_NAMES, ...own.map((theme) => theme.name)];
+    throw new Failure(`${where}: no such theme${didYouMean(name, known, `there are ${known.join(", ")}`)}`);
   }
-  return undefined;
+  return ui.theme !== undefined && findTheme(ui.theme, own) ? ui.theme : undefined;
 }

@@ -41,6 +41,10 @@ Deno.test("completion offers files only where files belong", async () => {
     assert.equal(await files(...words), true, words.join(" "));
   }
   const without = [["events", "--kinds", ""], ["events", ""], ["vm", "ls", ""], ["run", "--for", ""], ["run", "--"], ["completion", ""], [
+    "replay",
+    "a.rec",
+    "",
+  ], [
     "",
   ]];
   for (const words of without) assert.equal(await files(...words), false, words.join(" "));
