@@ -13,10 +13,7 @@ import { asRefusal, Refusal } from "./calls/refusals.ts";
 import { answer, beginRequest, postpone, refuse } from "./rpc/replies.ts";
 import type { Vm } from "./state/state.ts";
 
-/**
- * Takes everything that a VM has sent, as long as nothing is being waited for and the VM takes its
- * replies.
- */
+/** Handles all messages of a VM, until the VM waits for something or does not take its replies. */
 export function serve(context: Context, vm: Vm): void {
   while (vm.link !== undefined && context.state.exits.length === 0 && !isBackedUp(vm.link) && !hasMuchDelayed(context, vm)) {
     const message = receiveMessage(context, vm.link);
@@ -47,13 +44,13 @@ export function serveDelayed(context: Context): void {
   for (const one of due) state.delayed.splice(state.delayed.indexOf(one), 1);
   for (const { vmid, message } of due) {
     const vm = context.vm(vmid);
-    // A VM that is gone has no use for the answer.
+    // A VM that is gone does not need the answer.
     if (vm?.link !== undefined) take(context, vm, message);
   }
   for (const { at } of state.delayed) context.wakeAt(at);
 }
 
-/** Takes up a request, unless somebody wants something else to happen to it. */
+/** Handles a request, unless a fault rule applies to it. */
 function takeUp(context: Context, vm: Vm, message: RpcMessage): void {
   const { faults, now } = context.calls.vcpu;
   const subject = { msg: rpcName(message.id), vm: vm.vmid, seq: message.sequence, type: "request" };
@@ -77,7 +74,7 @@ function takeUp(context: Context, vm: Vm, message: RpcMessage): void {
 }
 
 function take(context: Context, vm: Vm, message: RpcMessage, hit?: FaultHit): void {
-  // What was asked for first may have taken the link away.
+  // An earlier request may have removed the link.
   if (vm.link === undefined) return;
   const link = vm.link;
   const handler = handlers.get(message.id);

@@ -11,13 +11,13 @@ import type { RmState } from "./state/state.ts";
 
 /** One limit. */
 export interface LimitUse {
-  /** What is counted: `parcels`. */
+  /** The counted objects: `parcels`. */
   readonly what: string;
   /** The VM that it is counted for; undefined where it is for all. */
   readonly vmid: number | undefined;
   readonly used: number;
   readonly limit: number;
-  /** `parcels`, `pages`, `numbers` .. */
+  /** `parcels`, `pages`, `numbers`, … */
   readonly unit: string;
 }
 

@@ -17,7 +17,7 @@ import { stepResets } from "./vm/reset.ts";
 import type { AuthName } from "../abi/rpc/messages/vm.ts";
 import type { RmState } from "./state/state.ts";
 
-/** What a platform may have otherwise. */
+/** Options in which platforms differ. */
 export interface ResourceManagerOptions extends PlatformRules {
   readonly hypervisorNode?: HypervisorNode;
   readonly auth?: readonly AuthName[];
@@ -94,7 +94,7 @@ export class ResourceManager implements NativeGuest {
   }
 
   restore(state: unknown): void {
-    // What `save` gave: the snapshot's format is the caller's to check.
+    // From `save`: the caller checks the snapshot's format.
     this.#context.adopt(structuredClone(state) as RmState);
   }
 }

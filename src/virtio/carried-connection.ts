@@ -20,7 +20,7 @@ export abstract class CarriedConnection implements StreamListener {
   /** The stream takes nothing for now. */
   protected stuck = false;
 
-  /** What carries it; undefined before `carry`. */
+  /** The stream that carries it; undefined before `carry`. */
   get stream(): OutsideStream | undefined {
     return this.backlog.stream;
   }
@@ -59,7 +59,7 @@ export abstract class CarriedConnection implements StreamListener {
     this.reset();
   }
 
-  /** Whether nothing more is said to the guest. */
+  /** Whether nothing more is sent to the guest. */
   protected abstract get isOver(): boolean;
 
   /** Whether the guest still gets bytes of a stream that has ended. */

@@ -1,5 +1,5 @@
-// What every virtio device is to its transport (virtio 1.2 sections 2.1-2.5): an id, features,
-// queues, configuration bytes, and what it does when the driver notifies a queue. A device's folder
+// The interface of every virtio device to its transport (virtio 1.2 sections 2.1-2.5): an id,
+// features, queues, configuration bytes, and the handler of queue notifications. A device's folder
 // has the device, its metrics and its state.
 
 import { VirtioFault } from "./memory.ts";
@@ -11,7 +11,7 @@ export const VirtioId = { Net: 1, Block: 2, Console: 3, Entropy: 4, Balloon: 5, 
 /** Feature bits of every device. */
 export const Feature = { INDIRECT_DESC: 28, EVENT_IDX: 29, VERSION_1: 32 } as const;
 
-/** What the transport gives to its device. */
+/** The transport's services to its device. */
 export interface VirtioPort {
   /** The queues, as many as the device asked for. */
   readonly queues: readonly Virtqueue[];
@@ -19,11 +19,13 @@ export interface VirtioPort {
   accepted(feature: number): boolean;
   /** Whether the driver is there: DRIVER_OK, and the device needs no reset. */
   readonly running: boolean;
-  /** Interrupts the driver if it wants to know of what was pushed to the queue. */
+  /** Interrupts the driver if it wants notice of the chains pushed to the queue. */
   signal(queue: Virtqueue): void;
   /** The configuration bytes have changed. */
   configurationChanged(): void;
-  /** Asks what is to happen to a chain instead of being served, where somebody may want that. */
+  /**
+   * Decides whether a chain is served or replaced by an injected fault; undefined without rules.
+   */
   readonly intercept: ChainInterceptor | undefined;
   /** Answers a chain with the device's error. */
   fail(queue: Virtqueue, chain: Chain): void;
@@ -39,7 +41,7 @@ export interface VirtioPort {
   perform(work: () => void): void;
 }
 
-/** What happens to a chain that is not just served. */
+/** The fate of a chain that is not simply served. */
 export type ChainFate =
   /** The device answers with its error. */
   | { readonly kind: "error" }
@@ -49,7 +51,7 @@ export type ChainFate =
   | { readonly kind: "double" }
   /** It is served when `later` calls what it is given. */
   | { readonly kind: "delay"; readonly later: (serve: () => void) => void }
-  /** The device needs a reset from then on; `why` is for people. */
+  /** The device needs a reset from then on; `why` is for display. */
   | { readonly kind: "die"; readonly why: string };
 
 /** Says what happens to a chain; undefined: it is served. */
@@ -58,7 +60,7 @@ export type ChainInterceptor = (queue: Virtqueue, chain: Chain) => ChainFate | u
 /** A device model. */
 export interface VirtioDevice {
   readonly id: number;
-  /** For people: `block`. */
+  /** For display: `block`. */
   readonly name: string;
   readonly queueCount: number;
   /** Numbers of the feature bits that it offers beyond those of every device. */
@@ -74,7 +76,7 @@ export interface VirtioDevice {
   /** The driver is ready (DRIVER_OK). */
   start?(): void;
   /**
-   * What a chain asks for, for rules that name it: `read`; absent where a queue has one kind of
+   * The operation of a chain, for rules that name it: `read`; absent where a queue has one kind of
    * request.
    */
   operation?(queue: number, chain: Chain): string;
@@ -82,7 +84,7 @@ export interface VirtioDevice {
   fail?(queue: number, chain: Chain): void;
   /** Back to the state after power-on. */
   reset(): void;
-  /** Counters for people. */
+  /** Counters for display. */
   metrics(): Readonly<Record<string, number>>;
   /** Plain data beyond queues and transport. */
   save(): unknown;

@@ -1,5 +1,5 @@
-// The guest's memory as a virtio device sees it: whoever backs the device decides which pages those
-// are. A page that the backend's VM has lent away is not among them (docs/design/decisions.md §7).
+// The guest's memory as a virtio device sees it: the backend decides which pages those are. A page
+// that the backend's VM has lent is not among them (docs/design/decisions.md §7).
 
 /** Guest memory by guest physical address (IPA). Addresses and lengths are bytes. */
 export interface GuestMemory {
@@ -16,7 +16,8 @@ export interface GuestMemory {
 }
 
 /**
- * What a guest did that breaks the rules of virtio: the device needs a reset, and people see why.
+ * A guest's violation of a virtio rule: the device needs a reset, and the message is shown to the
+ * user.
  */
 export class VirtioFault extends Error {
   /**

@@ -1,5 +1,5 @@
-// Virtio over MMIO, version 2 (virtio 1.2 section 4.2): the registers of one slot, and the device
-// behind them.
+// Virtio over MMIO, version 2 (virtio 1.2 section 4.2): the registers of one slot, and their
+// device.
 
 import { VirtioMmioRegister, VirtioStatus } from "../devices/virtio-mmio-registers.ts";
 import { type ChainFate, type ChainInterceptor, Feature, type VirtioDevice, type VirtioPort } from "./device.ts";
@@ -50,7 +50,7 @@ export interface MmioTransportState {
   readonly device: unknown;
 }
 
-/** What a slot needs of its surroundings. */
+/** A slot's requirements on its surroundings. */
 export interface MmioTransportOptions {
   readonly memory: GuestMemory;
   /** The interrupt line changed. */
@@ -62,21 +62,21 @@ export interface MmioTransportOptions {
    * restored, it is what the device was waiting for when it was saved.
    */
   readonly later: (act: () => void) => void;
-  /** Says what happens to a chain: for who injects faults. Undefined while nobody does. */
+  /** Decides the fate of a chain when faults are injected, undefined otherwise. */
   readonly faults?: DeviceFaults;
 }
 
-/** Faults that people want of a device. */
+/** Injected faults of a device. */
 export interface DeviceFaults {
   /** Whether there are any: what each chain pays. */
   readonly armed: boolean;
-  /** What happens to a chain that asks for `operation`. */
+  /** The fate of a chain whose operation is `operation`. */
   fate(operation: string): InjectedFate | undefined;
-  /** Does something so much later, virtual ns. */
+  /** Calls `act` after a delay, virtual ns. */
   later(ns: number, act: () => void): void;
 }
 
-/** What `DeviceFaults` says of a chain. */
+/** The fate that `DeviceFaults` decides for a chain. */
 export type InjectedFate = Exclude<ChainFate, { kind: "delay" }> | { readonly kind: "delay"; readonly ns: number };
 
 /**
@@ -91,7 +91,7 @@ export class MmioTransport implements VirtioPort {
   #deviceFeaturesSel = 0;
   #driverFeaturesSel = 0;
   #queueSel = 0;
-  /** How often the driver has reset it: what was begun before is void. */
+  /** Number of resets by the driver: work begun before one is void. */
   #resets = 0;
   #waits = false;
   readonly #driverFeatures: [number, number] = [0, 0];
@@ -235,7 +235,7 @@ export class MmioTransport implements VirtioPort {
       case R.SHMLenHigh:
       case R.SHMBaseLow:
       case R.SHMBaseHigh:
-        // There are no shared memory regions (section 4.2.2).
+        // Shared memory regions are not implemented (section 4.2.2).
         return ALL_ONES;
       case R.ConfigGeneration:
         return this.#generation;
@@ -296,15 +296,15 @@ export class MmioTransport implements VirtioPort {
     if (fresh & VirtioStatus.DRIVER_OK) {
       for (const queue of this.queues) queue.eventIndex = this.accepted(Feature.EVENT_IDX);
       this.device.start?.();
-      // A driver may have filled queues before it was ready (section 3.1.1), and its notifications
-      // were for nobody.
+      // A driver may have filled queues before it was ready (section 3.1.1), when its notifications
+      // had no effect.
       this.queues.forEach((queue, index) => {
         if (this.running && queue.available > 0) this.device.notify(index);
       });
     }
   }
 
-  /** Only what was offered, and VERSION_1, without which there is no device here (section 6.2). */
+  /** Only offered features, and VERSION_1, which our devices require (section 6.2). */
   #featuresFit(): boolean {
     const offered = this.#driverFeatures.every((word, index) => (word & ~this.#deviceFeatures[index]) === 0);
     return offered && this.accepted(Feature.VERSION_1);

@@ -1,16 +1,16 @@
-// What network and socket devices need of the computer. The workstation implements it with sockets;
-// tests with objects.
+// Requirements of network and socket devices on the computer. The workstation implements it with
+// sockets; tests with objects.
 
 import type { Ip } from "../formats/packets.ts";
 
-/** What a stream tells its user. */
+/** Events of a stream for its user. */
 export interface StreamListener {
   connected(): void;
   /** Bytes came. The listener says by `pause` and `resume` when it has enough. */
   data(bytes: Uint8Array): void;
   /** The other side sends no more. */
   ended(): void;
-  /** It has enough for now; what is written all the same is kept. */
+  /** Its buffer is full; further writes are still kept. */
   full(): void;
   /** All that was written has gone out. */
   drained(): void;
@@ -35,7 +35,7 @@ export interface OutsideDatagrams {
   close(): void;
 }
 
-/** Who has sent a datagram to a port of ours. */
+/** The sender of a datagram to one of our ports. */
 export interface DatagramPeer {
   readonly address: Ip;
   readonly port: number;
@@ -61,11 +61,11 @@ export interface OutsideNetwork {
   /** @param own likewise; else datagrams to such an address are lost */
   datagrams(address: Ip, port: number, own: boolean, receive: (bytes: Uint8Array) => void): OutsideDatagrams;
   /**
-   * Listens on 127.0.0.1; `accept` takes each connection and gives its listener. `problem` is told
-   * why it cannot.
+   * Listens on 127.0.0.1; `accept` takes each connection and returns its listener. `problem` is
+   * called with the reason if it cannot listen.
    */
   listen(port: number, accept: (stream: OutsideStream) => StreamListener, problem: (message: string) => void): OutsideListener;
-  /** Takes datagrams on 127.0.0.1; `problem` is told why it cannot. */
+  /** Takes datagrams on 127.0.0.1; `problem` is called with the reason if it cannot. */
   datagramPort(
     port: number,
     receive: (peer: DatagramPeer, bytes: Uint8Array) => void,

@@ -1,4 +1,4 @@
-// What a VM's virtio devices are made of: plain data, resolved from command line and configuration
+// The plan of a VM's virtio devices: plain data, resolved from command line and configuration
 // before the machine starts.
 
 /** A TCP or UDP port of the computer (127.0.0.1) that leads to one of the guest. */
@@ -32,13 +32,11 @@ export interface NetRule {
   readonly network: number;
   /** Bits that count, 0 to 32. */
   readonly bits: number;
-  /** One port, 1 to 65535; all where there is none. */
+  /** One port, 1 to 65535; all by default. */
   readonly port?: number;
 }
 
-/**
- * What a guest may reach through `user`; rules come first, those that deny before those that allow.
- */
+/** A guest's access through `user`; rules come first, those that deny before those that allow. */
 export interface NetPolicy {
   /** This computer: its loopback, as 10.0.2.2 too, and its own addresses. */
   readonly host: boolean;
@@ -46,13 +44,13 @@ export interface NetPolicy {
   readonly lan: boolean;
   /** All other addresses but link-local ones. */
   readonly internet: boolean;
-  /** What is reached in spite of the kinds above. */
+  /** Destinations allowed in spite of the kinds above. */
   readonly allow: readonly NetRule[];
-  /** What is never reached. */
+  /** Destinations that are never allowed. */
   readonly deny: readonly NetRule[];
 }
 
-/** Where nobody says otherwise. */
+/** The default policy. */
 export const DEFAULT_NET_POLICY: NetPolicy = { host: false, lan: false, internet: true, allow: [], deny: [] };
 
 /** `10.1.0.0/16`, `192.168.1.5` or `10.0.2.2:8080`; undefined where it is none of these. */
@@ -74,9 +72,7 @@ export type InputType = (typeof INPUT_TYPES)[number];
 export type DevicePlan =
   /** `overlay`: changes stay in memory; `rw`: they go to the file; `ro`: there are none. */
   | { readonly kind: "block"; readonly image: string; readonly mode: "ro" | "rw" | "overlay" }
-  /**
-   * `capture`: a pcapng file of all frames. `policy`: of `user`, the default where there is none.
-   */
+  /** `capture`: a pcapng file of all frames. `policy`: of `user`, or the default. */
   | {
     readonly kind: "net";
     readonly backend: NetBackend;

@@ -1,5 +1,4 @@
-// What a stream of the computer has said and the guest has not got yet. The stream pauses while
-// there is much.
+// Data of a computer's stream that the guest has not received yet. The stream pauses at a limit.
 
 import type { OutsideStream } from "./outside-network.ts";
 
@@ -11,7 +10,7 @@ export class StreamBacklog {
   #length = 0;
   #paused = false;
 
-  /** @param limit bytes with which the stream pauses; it goes on at half of them */
+  /** @param limit bytes with which the stream pauses; it continues at half of them */
   constructor(readonly limit: number) {}
 
   /** Bytes that wait. */
@@ -26,7 +25,7 @@ export class StreamBacklog {
     this.stream!.pause();
   }
 
-  /** Lets a stream that waits go on. */
+  /** Continues a waiting stream. */
   flow(): void {
     if (!this.#paused) return;
     this.#paused = false;
@@ -57,7 +56,7 @@ export class StreamBacklog {
     return bytes;
   }
 
-  /** The guest has these many bytes from the front, or all that there are. */
+  /** The guest has received this many bytes from the front, or all. */
   drop(count: number): void {
     let rest = count;
     while (rest > 0 && this.#pieces.length) {
@@ -69,7 +68,7 @@ export class StreamBacklog {
     }
   }
 
-  /** The stream goes on where little waits. */
+  /** Continues the stream when little waits. */
   relieve(): void {
     if (this.#length < this.limit / 2) this.flow();
   }

@@ -1,6 +1,6 @@
-// Split virtqueues (virtio 1.2 section 2.7), device side. The rings are the guest's, who may have
-// written anything into them: each walk is bounded by the queue's size, each length is checked, and
-// what breaks a rule is a `VirtioFault`.
+// Split virtqueues (virtio 1.2 section 2.7), device side. The guest may have written anything into
+// the rings: each walk is bounded by the queue's size, each length is checked, and a violation is a
+// `VirtioFault`.
 
 import { type GuestMemory, GuestWords, unreachable, VirtioFault } from "./memory.ts";
 import { MiB } from "../support/sizes.ts";
@@ -27,8 +27,8 @@ interface Segment {
 }
 
 /**
- * A chain that a device keeps, with what it has to read behind it: plain data. Segments are address
- * and length.
+ * A chain that a device keeps, with its readable bytes: plain data. Segments are address and
+ * length.
  */
 export interface ChainState {
   readonly head: number;
@@ -36,7 +36,10 @@ export interface ChainState {
   readonly writable: readonly (readonly [address: number, length: number])[];
 }
 
-/** What a driver has made available: bytes for the device to read, then room for it to write. */
+/**
+ * A chain that a driver has made available: bytes for the device to read, then room for it to
+ * write.
+ */
 export class Chain {
   readonly #readable: Segment[] = [];
   readonly #writable: Segment[] = [];
@@ -61,12 +64,12 @@ export class Chain {
     return this.#writeLeft;
   }
 
-  /** Bytes written so far: what goes into the used ring. */
+  /** Bytes written so far, for the used ring. */
   get written(): number {
     return this.#written;
   }
 
-  /** The chain for `Virtqueue.kept`: nothing has been written to it. */
+  /** The chain for `Virtqueue.kept`, which has not been written to. */
   save(): ChainState {
     const plain = (segments: readonly Segment[]) => segments.map(({ address, length }) => [address, length] as const);
     return { head: this.head, readable: plain(this.#readable), writable: plain(this.#writable) };
@@ -123,7 +126,7 @@ export class Chain {
     return bytes;
   }
 
-  /** Writes as much of `from` as there is room for; gives how much. */
+  /** Writes as much of `from` as fits; returns how much. */
   write(from: Uint8Array): number {
     let done = 0;
     while (done < from.length && this.#writeIndex < this.#writable.length) {
@@ -261,7 +264,7 @@ export class Virtqueue {
     return count;
   }
 
-  /** Takes the next chain; undefined where there is none. */
+  /** Takes the next chain; undefined without one. */
   pop(): Chain | undefined {
     if (this.available === 0) {
       if (this.#state.ready && this.eventIndex) this.#askForNotification();
@@ -275,8 +278,8 @@ export class Virtqueue {
   }
 
   /**
-   * A chain that was popped before its device was saved. @throws RangeError where the state is none
-   * of a chain
+   * A chain that was popped before its device was saved.
+   * @throws RangeError where the state is not that of a chain
    */
   kept({ head, readable, writable }: ChainState): Chain {
     const chain = new Chain(head, this.memory, this.chainBytesMax);
@@ -320,7 +323,7 @@ export class Virtqueue {
     this.#words.writeU16(device + Ring.ENTRIES + USED_ENTRY_SIZE * size, nextAvail, "the device area of a queue");
   }
 
-  /** The chain that begins with this descriptor, as it stands in the guest's table. */
+  /** The chain that begins with this descriptor in the guest's table. */
   #walk(head: number): Chain {
     const chain = new Chain(head, this.memory, this.chainBytesMax);
     const { size } = this.#state;

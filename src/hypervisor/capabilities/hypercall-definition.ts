@@ -1,13 +1,13 @@
-// How a hypercall is defined beside the object that it works on: which capabilities it looks up, in
-// which order, with which rights, and its handler. The shape of the call itself is the ABI's
-// (src/abi/hypercalls.ts). Order of checks: docs/spec/hypervisor.md §1.3, §3.3.
+// Defines a hypercall next to its object: which capabilities it looks up, in which order, with
+// which rights, and its handler. The shape of the call itself is the ABI's (src/abi/hypercalls.ts).
+// Order of checks: docs/spec/hypervisor.md §1.3, §3.3.
 //
-//     export const calls: HypercallDefinition[] = [
-//       hypercall("doorbell_send", {
-//         caps: { doorbell: active("doorbell", DoorbellRight.Send) },
-//         handler: (_call, { doorbell, new_flags }) => ({ old_flags: doorbell.send(new_flags) }),
-//       }),
-//     ];
+// export const calls: HypercallDefinition[] = [
+// hypercall("doorbell_send", {
+// caps: { doorbell: active("doorbell", DoorbellRight.Send) },
+// handler: (_call, { doorbell, new_flags }) => ({ old_flags: doorbell.send(new_flags) }),
+// }),
+// ];
 
 import type { ErrorCode } from "../../abi/errors.ts";
 import type { ArgumentKind, HypercallName, HYPERCALLS, ResultKind } from "../../abi/hypercalls.ts";

@@ -1,5 +1,5 @@
-// What the scheduler notes of a vCPU: its slice, its place in the queue, and who runs in whose
-// place (docs/spec/hypervisor.md §5.1 to §5.5). Only the scheduler and its run queues change it.
+// The scheduler's state of a vCPU: its slice, its place in the queue, and its directed yields
+// (docs/spec/hypervisor.md §5.1 to §5.5). Only the scheduler and its run queues change it.
 
 import type { ObjectArchive } from "../archive/archive.ts";
 import type { ObjectOf } from "../capabilities/object-types.ts";
@@ -15,7 +15,7 @@ export class VcpuTurn {
   #donor: Vcpu | undefined;
   #insideRun = false;
 
-  /** What is left of its timeslice, ns. */
+  /** The rest of its timeslice, ns. */
   get sliceLeft(): number {
     return this.#sliceLeft;
   }
@@ -64,7 +64,7 @@ export class VcpuTurn {
     this.#insideRun = insideRun;
   }
 
-  /** Nobody runs in its place any more. Gives whether it was inside vcpu_run. */
+  /** Ends the run in its place. Returns whether it was inside vcpu_run. */
   takeBack(): boolean {
     const { insideRun } = this;
     this.#yieldTo = undefined;

@@ -1,4 +1,4 @@
-// What a vCPU has used of its physical CPUs. Only what runs vCPUs counts.
+// Use of the physical CPUs by a vCPU. Only the code that runs vCPUs changes it.
 
 import type { Archive } from "../../machine/archive.ts";
 import { DOUBLE } from "../../machine/clock.ts";

@@ -36,7 +36,7 @@ declare module "../capabilities/object-types.ts" {
   interface EveryService extends VcpuServices {}
 }
 
-/** MIDR_EL1 of pinned vCPUs: what the platform's CPU calls itself. */
+/** MIDR_EL1 of pinned vCPUs: that of the platform's CPU. */
 const MIDR_PINNED = 0x000f_0510n;
 /** MIDR_EL1 of all other vCPUs: a CPU of no implementer, part 0x48. */
 const MIDR_DEFAULT = 0x000f_0480n;

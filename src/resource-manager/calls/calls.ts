@@ -43,7 +43,10 @@ function toRmError(code: number): RmError {
 /** Object types that the root partition makes. */
 export type CreatableObject = Exclude<ObjectType, "partition" | "hwirq">;
 
-/** Makes hypercalls on the vCPU that handles the event in progress. @throws HypercallFailure */
+/**
+ * Makes hypercalls on the vCPU that handles the event in progress.
+ * @throws HypercallFailure
+ */
 export class Calls extends HypercallMethods {
   /** The same calls; a refusal is only in their results. */
   readonly try: HypercallCaller = new HypercallCaller();
@@ -81,7 +84,7 @@ export class Calls extends HypercallMethods {
   }
 }
 
-/** Answers of a teardown's hypercall that say that there is nothing to undo. */
+/** Errors of a teardown's hypercall that mean that there is nothing to undo. */
 const UNDONE: readonly number[] = [ErrorCode.VIRQ_NOT_BOUND, ErrorCode.CSPACE_CAP_NULL];
 /** How often a hypercall of a teardown is made before its refusal counts. */
 const UNDO_ATTEMPTS = 3;

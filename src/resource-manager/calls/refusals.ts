@@ -1,5 +1,5 @@
 // Refusals: within a handler a refusal is an exception, as it ends the request from any depth; the
-// dispatcher turns it into the reply, and notes the rule, the object and the values for people
+// dispatcher turns it into the reply, and notes the rule, the object and the values for display
 // (docs/design/decisions.md §6).
 
 import type { BrokenRule } from "../../abi/trace.ts";
@@ -7,8 +7,8 @@ import { RmError, rmErrorName } from "../../abi/rpc/errors.ts";
 import { HypercallFailure } from "./calls.ts";
 
 /**
- * What a reason says besides the rule and the values, where it is not the message's section and the
- * object that the values name.
+ * The content of a reason besides the rule and the values, if it is not the message's section and
+ * the object that the values name.
  */
 export interface About {
   /** Section of docs/spec/resource-manager.md: `5.3`. */
@@ -17,9 +17,9 @@ export interface About {
   readonly foreign?: string;
   /** Id of the object, as `parcel:0x12`. */
   readonly object?: string;
-  /** What the requester can do about it. */
+  /** The requester's remedy. */
   readonly wayOut?: string;
-  /** A hypercall was refused: what the hypervisor says of it is the reason. */
+  /** A hypercall was refused: the hypervisor's own note is the reason. */
   readonly byHypercall?: true;
 }
 
@@ -60,11 +60,11 @@ export function refuseAs<T>(error: RmError, rule: string, step: () => T): T {
   }
 }
 
-/** The refusal that an exception stands for; other exceptions are bugs and go on. */
+/** The refusal that an exception stands for; other exceptions are bugs and propagate. */
 export function asRefusal(failure: unknown): Refusal {
   if (failure instanceof Refusal) return failure;
   if (failure instanceof HypercallFailure) {
-    // OK is no failure: a code that maps to none is a denial.
+    // OK is not an error: a code that maps to none is a denial.
     return new Refusal(failure.rmError === RmError.OK ? RmError.DENIED : failure.rmError, "a hypercall was refused", {
       hypercall: failure.message,
     }, { byHypercall: true });
@@ -72,7 +72,7 @@ export function asRefusal(failure: unknown): Refusal {
   throw failure;
 }
 
-/** The reason for people. `section` is the message's. */
+/** The reason for display. `section` is the message's. */
 export function brokenRule(refusal: Refusal, section: string): BrokenRule {
   const { rule, values, about, error } = refusal;
   const known = about.wayOut === undefined ? WAYS_OUT.get(error) : about.wayOut;
@@ -91,7 +91,7 @@ function objectOf(values: Readonly<Record<string, unknown>>): string {
   return id("parcel", values.handle) ?? id("irq", values.irq) ?? id("loan", values.loan) ?? id("vm", values.vmid) ?? "";
 }
 
-/** What helps against an error whatever the request was. */
+/** Remedies by error, for any request. */
 const WAYS_OUT: ReadonlyMap<RmError, string> = new Map<RmError, string>([
   [RmError.MSG_INVALID, "send the fields that docs/reference/rpc.md lists for this message, no more and no fewer"],
   [RmError.UNIMPLEMENTED, "see the list of messages in docs/reference/rpc.md"],

@@ -108,8 +108,8 @@ export function isVdevice(node: DevicetreeNode): boolean {
 }
 
 /**
- * Reads a node that `isVdevice`. @throws Refusal with MEM_INVALID where a property that it needs is
- * missing.
+ * Reads a node that `isVdevice`.
+ * @throws Refusal with MEM_INVALID where a required property is missing.
  */
 export function readVdevice(node: DevicetreeNode, path: string): VdeviceConfig {
   const generate = readString(node, "generate");

@@ -1,6 +1,6 @@
 // Reads a VM's configuration from its devicetree at VM_INIT: /gunyah-vm-config, the CPUs, the GIC
-// and the vdevice nodes (docs/spec/resource-manager.md §7.1 to §7.3). The tree is the guest's
-// owner's: anything may stand in it.
+// and the vdevice nodes (docs/spec/resource-manager.md §7.1 to §7.3). The tree comes from the
+// guest's owner and may contain anything.
 
 import { asIpa, type Ipa } from "../../abi/numbers.ts";
 import {
@@ -60,7 +60,7 @@ export interface GicConfig {
   readonly stride: number;
 }
 
-/** What VM_INIT makes a VM from. */
+/** The input of VM_INIT. */
 export interface VmConfig {
   readonly name: string;
   readonly uri: string;
@@ -86,7 +86,7 @@ export interface VmConfig {
     readonly label: number;
     readonly ranges: readonly { base: Ipa; size: number }[];
   }[];
-  /** IPA of a firmware parcel of its own, and most bytes of firmware. */
+  /** IPA of a separate firmware parcel, and the maximum size of firmware. */
   readonly firmwareAddress: Ipa | undefined;
   readonly firmwareSizeMax: number;
   readonly affinity: VcpuAffinity;
@@ -102,7 +102,8 @@ export interface VmConfig {
 }
 
 /**
- * Reads the configuration. @throws Refusal with MEM_INVALID where the tree cannot be read as one.
+ * Reads the configuration.
+ * @throws Refusal with MEM_INVALID where the tree cannot be read as one.
  */
 export function readVmConfig(root: DevicetreeNode): VmConfig {
   const nodes = [...walk(root)];
@@ -144,7 +145,7 @@ export function readVmConfig(root: DevicetreeNode): VmConfig {
     ...cpus,
     psci,
     gic: readGic(root, config),
-    // A type that nobody knows is none: the node says nothing to the Resource Manager.
+    // An unknown type counts as none: the Resource Manager ignores the node.
     vdevices: nodes.filter(({ node }) => isVdevice(node)).map(({ node, path }) => readVdevice(node, path)),
   };
 }

@@ -1,4 +1,4 @@
-// Requests that configure a VM: image, authentication, initialisation
+// Requests that configure a VM: image, authentication, initialization
 // (docs/spec/resource-manager.md §3.8).
 
 import { RmError } from "../../abi/rpc/errors.ts";
@@ -14,7 +14,7 @@ import type { Vm } from "../state/state.ts";
 import { enterState } from "../rpc/status.ts";
 import { handle, type Handler, onlyHlos, owned } from "./handler.ts";
 
-/** Runs a step that leaves the VM in `next`, or in INIT_FAILED with the error going on. */
+/** Runs a step that leaves the VM in `next`, or in INIT_FAILED, with the error rethrown. */
 function step(context: Context, vm: Vm, next: () => VmState): void {
   let state: VmState;
   try {

@@ -1,5 +1,5 @@
 // The console between a VM and its owner (docs/spec/resource-manager.md §3.14). Nothing is
-// buffered: what the other side is not open for is lost.
+// buffered: characters are lost unless the other side is open.
 
 import { RmError } from "../../abi/rpc/errors.ts";
 import { VM_CONSOLE_CHARS, VM_CONSOLE_CLOSE, VM_CONSOLE_FLUSH, VM_CONSOLE_OPEN, VM_CONSOLE_WRITE } from "../../abi/rpc/messages/console.ts";

@@ -10,13 +10,16 @@ import { demand, Refusal } from "../calls/refusals.ts";
 import { okReply, type Reply } from "../rpc/replies.ts";
 import type { Vm } from "../state/state.ts";
 
-/** What a handler answers instead of a value when the reply is sent later. */
+/** Result of a handler whose reply is sent later. */
 export const LATER: unique symbol = Symbol("the reply is sent later");
 
 /** A handler with the message that it answers. */
 export interface Handler {
   readonly message: RpcRequest;
-  /** @param decoded the payload by the message's layout. @throws Refusal, HypercallFailure */
+  /**
+   * @param decoded the payload by the message's layout
+   * @throws Refusal, HypercallFailure
+   */
   answer(context: Context, caller: Vm, request: RpcMessage, decoded: Decoded<unknown>): Reply | typeof LATER;
 }
 
@@ -31,8 +34,7 @@ export function handle<Q extends Fields, R extends Fields>(
   before: (context: Context, caller: Vm, request: RpcMessage) => void = () => {},
 ): Handler {
   return {
-    // Layouts of known fields stand for layouts of any: who has a handler gives it what its own
-    // message decoded.
+    // The types of known fields are erased: a handler gets the fields that its own message decoded.
     message: message as unknown as RpcRequest,
     answer: (context, caller, request, decoded) => {
       before(context, caller, request);
@@ -51,14 +53,20 @@ export function onlyHlos(_context: Context, caller: Vm): void {
   demand(caller.vmid === Vmid.Hlos, RmError.DENIED, "only the primary VM may do this", { caller: caller.vmid });
 }
 
-/** The VM of this id. @throws Refusal with `error` */
+/**
+ * The VM of this id.
+ * @throws Refusal with `error`
+ */
 export function existing(context: Context, vmid: number, error: RmError): Vm {
   const vm = context.vm(vmid);
   demand(vm !== undefined, error, "there is no VM of this id", { vmid });
   return vm;
 }
 
-/** A VM that the caller owns. @throws Refusal with `unknown` or `foreign` */
+/**
+ * A VM that the caller owns.
+ * @throws Refusal with `unknown` or `foreign`
+ */
 export function owned(context: Context, caller: Vm, vmid: number, unknown: RmError, foreign: RmError): Vm {
   const vm = existing(context, vmid, unknown);
   demand(vm.owner === caller.vmid, foreign, "the VM belongs to another VM", { vmid, owner: vm.owner });
@@ -66,8 +74,8 @@ export function owned(context: Context, caller: Vm, vmid: number, unknown: RmErr
 }
 
 /**
- * A VM that the caller may ask about: itself (0), one that it owns, or a peer. @throws Refusal with
- * `unknown` or `foreign`
+ * A VM that the caller may ask about: itself (0), one that it owns, or a peer.
+ * @throws Refusal with `unknown` or `foreign`
  */
 export function visible(context: Context, caller: Vm, vmid: number, unknown: RmError, foreign: RmError): Vm {
   const vm = vmid === 0 ? caller : existing(context, vmid, unknown);

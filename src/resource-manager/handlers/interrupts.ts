@@ -31,7 +31,7 @@ const lend = handle(VM_IRQ_LEND, (context, caller, { borrower, virq, label }) =>
 
 const accept = handle(VM_IRQ_ACCEPT, (context, caller, { handle, virq }) => {
   const loan = loanOf(context, handle, ({ borrower }) => borrower === caller.vmid);
-  // The number is that of the hardware interrupt: any other would be somebody else's.
+  // The number is that of the hardware interrupt: any other would belong to another device.
   const same = virq === VIRQ_SAME || virq === loan.irq;
   demand(same, RmError.ARGUMENT_INVALID, "a lent interrupt keeps its number", { virq, irq: loan.irq });
   acceptIrq(context, caller, loan);

@@ -99,7 +99,8 @@ const guestExitCodes: readonly number[] = [ExitCode.Normal, ExitCode.SoftwareErr
 const exit = handle(VM_EXIT, (context, caller, { exit_flags, exit_code }, request) => {
   demand(caller.owner !== Vmid.ResourceManager, RmError.DENIED, "the primary VM cannot exit this way");
   demand(guestExitCodes.includes(exit_code), RmError.MSG_INVALID, "there is no such exit code for a VM", { exit_code });
-  // What a VM sent before somebody else ended it comes too late; what it sent twice, once.
+  // A request that a VM sent before another VM ended it comes too late; of two requests, only the
+  // first counts.
   demand(!isEnded(context, caller), RmError.VM_STATE, "the VM has ended already", { vmid: caller.vmid, state: caller.state });
   const code = exit_code === ExitCode.Normal && caller.crashMessage !== undefined ? ExitCode.SoftwareError : exit_code;
   const exited = { type: ExitType.VmExit, reason: exitReason(exit_flags, code) };

@@ -29,7 +29,7 @@ import { handle, type Handler, mayQuery, owned, visible } from "./handler.ts";
 const TEXT_MAX = 79;
 const CRASH_MESSAGE_MAX = 192;
 const OS_STATUS_MAX = 7;
-/** What the open platform says about who signed an image. */
+/** The open platform's text for the signer of an image. */
 const SIGN_AUTHORITY = "N/A";
 
 const utf8 = new TextEncoder();

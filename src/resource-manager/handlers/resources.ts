@@ -28,8 +28,8 @@ function resource(fields: Partial<Resource> & Pick<Resource, "type" | "cap">): R
 }
 
 /**
- * vCPUs are for the owner; the primary may also move the Resource Manager's, which needs nobody to
- * run it.
+ * vCPUs belong to the owner; the primary may also move the Resource Manager's, which the hypervisor
+ * schedules.
  */
 function vcpuResources(caller: Vm, vm: Vm): Resource[] {
   const ofRm = vm.vmid === Vmid.ResourceManager && caller.vmid === Vmid.Hlos;

@@ -1,8 +1,8 @@
-// VMs whose owner gives them memory page by page (docs/spec/resource-manager.md §3.15): where their
-// image lies, which of their addresses the owner fills, and the capabilities with which it does. A
-// private page goes from the owner's extent to the VM's; a shared one goes to an extent that is
+// VMs whose owner gives them memory page by page (docs/spec/resource-manager.md §3.15): the place
+// of their image, the addresses that the owner fills, and the capabilities that it needs for that.
+// A private page goes from the owner's extent to the VM's; a shared one goes to an extent that is
 // mapped in the owner as well, so that both have it. The owner maps either into the VM's address
-// space, and takes back what it gave before it asks for VM_RESET: what it leaves there stays the
+// space, and takes its pages back before it asks for VM_RESET: pages that it leaves there stay the
 // Resource Manager's.
 
 import { asIpa, asPa, type CapId } from "../../abi/numbers.ts";
@@ -26,7 +26,8 @@ import { PAGE_SIZE } from "../../support/sizes.ts";
 const ZERO = (ModifyOperation.ZeroRange | ModifyFlags.NoSync) >>> 0;
 
 /**
- * Sets a register of the boot vCPUs, which VM_START then keeps. @throws Refusal, HypercallFailure
+ * Sets a register of the boot vCPUs, which VM_START then keeps.
+ * @throws Refusal, HypercallFailure
  */
 export function setBootRegister(context: Context, vm: Vm, set: number, index: number, value: bigint): void {
   const { vmid, state } = vm;
@@ -41,7 +42,7 @@ export function setBootRegister(context: Context, vm: Vm, set: number, index: nu
   };
 }
 
-/** What vcpu_poweron leaves as it was set. */
+/** Flags for vcpu_poweron to preserve the values that were set. */
 export function poweronFlags({ bootContext: { entry, context } }: Vm): bigint {
   return (entry ? PoweronFlags.PreserveEntry : 0n) | (context ? PoweronFlags.PreserveContext : 0n);
 }
@@ -51,8 +52,8 @@ function requireInit({ vmid, state }: Vm): void {
 }
 
 /**
- * A range of the VM's addresses in whole pages, where it can have memory. @throws Refusal with
- * ARGUMENT_INVALID
+ * A range of the VM's addresses in whole pages, within its possible memory.
+ * @throws Refusal with ARGUMENT_INVALID
  */
 function rangeOf(vm: Vm, base: bigint, size: bigint): Range {
   const pages = (base | size) % BigInt(PAGE_SIZE) === 0n && size > 0n;
@@ -62,10 +63,13 @@ function rangeOf(vm: Vm, base: bigint, size: bigint): Range {
   return { base: asIpa(Number(base)), size: Number(size) };
 }
 
-/** Most ranges that the hypervisor takes, one of which is that of the VM's devices. */
+/** The hypervisor's limit on ranges, one of which is that of the VM's devices. */
 const RANGES_MAX = 127;
 
-/** Says which addresses the owner fills; VM_INIT prepares them. @throws Refusal */
+/**
+ * Sets the addresses that the owner fills; VM_INIT prepares them.
+ * @throws Refusal
+ */
 export function setPagedRanges(vm: Vm, ranges: readonly { readonly base: bigint; readonly size: bigint }[]): void {
   requireInit(vm);
   const { vmid } = vm;
@@ -76,17 +80,17 @@ export function setPagedRanges(vm: Vm, ranges: readonly { readonly base: bigint;
   vm.paging = { ranges: sorted, sharedExtent: undefined, caps: [] };
 }
 
-/** Says where the parcel with the image, or the firmware's, lies. @throws Refusal */
+/**
+ * Sets the place of the parcel with the image, or of the firmware's.
+ * @throws Refusal
+ */
 export function setLayout(vm: Vm, id: number, base: bigint, size: bigint): void {
   requireInit(vm);
   demand(id <= AddressRange.Firmware, RmError.ARGUMENT_INVALID, "there is no such range", { vmid: vm.vmid, range_id: id });
   vm.layout = { ...vm.layout, [id === AddressRange.Image ? "image" : "firmware"]: rangeOf(vm, base, size) };
 }
 
-/**
- * The configuration with the addresses that VM_SET_ADDRESS_LAYOUT gave in the place of the
- * devicetree's.
- */
+/** The configuration with the addresses of VM_SET_ADDRESS_LAYOUT instead of the devicetree's. */
 export function placedConfig({ layout: { image, firmware } }: Vm, config: VmConfig): VmConfig {
   return {
     ...config,
@@ -132,8 +136,9 @@ export function preparePaging(context: Context, vm: Vm, owner: Vm): void {
 }
 
 /**
- * VM_START: parcels of the VM alone that lie in addresses which the owner fills become pages of the
- * VM's private extent. @throws Refusal, HypercallFailure
+ * VM_START: parcels of the VM alone at addresses that the owner fills become pages of the VM's
+ * private extent.
+ * @throws Refusal, HypercallFailure
  */
 export function dissolvePagedParcels(context: Context, vm: Vm): void {
   const ranges = vm.paging?.ranges ?? [];

@@ -2,8 +2,8 @@
 // has it (its patches 18 to 20): a firmware beside the hypervisor keeps, for every page, the set of
 // VMs that it is assigned to, and memory changes hands only when that firmware moves it from one
 // set to the other. On Qualcomm's platforms this is qcom_scm_assign_mem; this one is like it: it
-// knows ids up to 0x3f, and all VMs above stand under one id that the Resource Manager manages. A
-// parcel is made or reclaimed whole, or the request is refused.
+// knows ids up to 0x3f, and all VMs above share one id that the Resource Manager manages. A parcel
+// is made or reclaimed whole, or the request is refused.
 
 import { asPa } from "../../abi/numbers.ts";
 import { INJECTED, INJECTED_SECTION, injectedValues } from "../../abi/faults.ts";
@@ -26,7 +26,7 @@ export interface AssignOrder {
 const MANAGED_MAX = 0x3f;
 const RM_MANAGED = 0x3a;
 
-/** Whom memory is assigned to of which nothing is noted. */
+/** The assignment of memory without an entry. */
 const INITIAL: readonly AssignedVm[] = [{ vmid: Vmid.Hlos, rights: Access.RWX }];
 
 /** A set as the firmware knows it: each id once, with all rights of those who stand under it. */

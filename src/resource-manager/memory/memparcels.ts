@@ -1,6 +1,6 @@
 // Memory parcels: memory that one VM lends, shares or donates to others
-// (docs/spec/resource-manager.md §3.1 to §3.5, §5). A parcel is an extent of its own; its regions
-// leave the owner's extent while it exists, which is what keeps a page in one parcel only.
+// (docs/spec/resource-manager.md §3.1 to §3.5, §5). A parcel has its own extent; its regions leave
+// the owner's extent while it exists, so that a page is in one parcel only.
 
 import { asIpa, asPa, asVmid, type CapId, type Ipa, type Pa } from "../../abi/numbers.ts";
 import { ErrorCode } from "../../abi/errors.ts";
@@ -75,7 +75,10 @@ export function nextHandle(context: Context): number {
   }
 }
 
-/** The parcel of this handle. @throws Refusal with HANDLE_INVALID */
+/**
+ * The parcel of this handle.
+ * @throws Refusal with HANDLE_INVALID
+ */
 export function parcelOf(context: Context, handle: number): Parcel {
   const parcel = context.state.parcels.find((each) => each.handle === handle);
   demand(parcel !== undefined, RmError.HANDLE_INVALID, "there is no parcel of this handle", { handle });
@@ -123,8 +126,9 @@ function addEntry(context: Context, owner: Vm, parcel: Parcel, entry: SglEntry):
 }
 
 /**
- * Says why the owner has no memory of its own at a range: where it is in a parcel, in which one and
- * who holds that. @throws Refusal
+ * Reports why the owner does not have the memory of a range: if it is in a parcel, which one and
+ * who holds that.
+ * @throws Refusal
  */
 function refuseMemory(context: Context, owner: Vm, parcel: Parcel, range: AddressRange): never {
   const values = { ipa: range.base, size: range.size };
@@ -149,7 +153,7 @@ function addRegion(context: Context, owner: Vm, parcel: Parcel, region: ParcelRe
   const own = parcel.acl.find(({ vmid }) => vmid === owner.vmid);
   context.allOrNothing((onFailure) => {
     if (own !== undefined) {
-      // What is shared stays mapped in the owner, now through the parcel and with the rights that
+      // Shared memory stays mapped in the owner, now through the parcel and with the rights that
       // the ACL leaves.
       const attributes = mapping(own.rights, attributeOf(parcel, owner.vmid));
       refuseAs(RmError.MAP_FAILED, "the owner's mapping of the parcel is refused", () => {
@@ -201,8 +205,8 @@ export function returnRegions(context: Context, owner: Vm, parcel: Parcel, first
 }
 
 /**
- * Whom the platform's firmware has a parcel's memory assigned to: before the parcel is made, and
- * from then on.
+ * The VMs that the platform's firmware has a parcel's memory assigned to: before the parcel is
+ * made, and from then on.
  */
 function sets(parcel: Parcel): { from: AssignedVm[]; to: readonly AssignedVm[] } {
   return { from: [{ vmid: parcel.owner, rights: Access.RWX }], to: parcel.acl };
@@ -249,8 +253,8 @@ export function parcelSize(parcel: Parcel): number {
 
 /**
  * Gives the parcel's regions addresses in the VM and, with Done, maps them.
- * @returns the addresses that were given now, with their sizes.
- * @throws Refusal with the errors of §3.2 behind the comparison of types and labels.
+ * @returns the addresses assigned now, with their sizes.
+ * @throws Refusal with the errors of §3.2 that come after the comparison of types and labels.
  */
 export function acceptParcel(context: Context, vm: Vm, parcel: Parcel, acceptance: Acceptance): SglEntry[] {
   const borrower = borrowerOf(parcel, vm.vmid);
@@ -379,7 +383,7 @@ function mapParcel(context: Context, vm: Vm, parcel: Parcel, borrower: Borrower)
   if (donated && owner !== undefined) forgetDonor(context, owner, parcel);
 }
 
-/** What was donated has no place in the old owner's addresses any more. */
+/** Donated memory no longer occupies the old owner's addresses. */
 function forgetDonor(context: Context, owner: Vm, parcel: Parcel): void {
   for (const { ownerIpa, offset, size } of parcel.regions) {
     context.undo.addrspace_unmap({
@@ -395,8 +399,8 @@ function forgetDonor(context: Context, owner: Vm, parcel: Parcel): void {
 }
 
 /**
- * Unmaps the parcel from a borrower and frees its addresses: all of it or nothing. @throws Refusal
- * with MAP_FAILED
+ * Unmaps the parcel from a borrower and frees its addresses: all of it or nothing.
+ * @throws Refusal with MAP_FAILED
  */
 export function releaseParcel(context: Context, vm: Vm, parcel: Parcel, borrower: Borrower): void {
   if (borrower.mapped) {
@@ -460,8 +464,8 @@ function forget(context: Context, vm: Vm, parcel: Parcel, borrower: Borrower): v
 }
 
 /**
- * A VM goes: parcels of its own memory that nobody holds go with it, the others when their last
- * borrower releases them. Nobody can reclaim or accept those any more.
+ * A VM is removed: its parcels without a holder go with it, the others when their last borrower
+ * releases them. They can no longer be reclaimed or accepted.
  */
 export function orphanParcelsOf(context: Context, vm: Vm): void {
   for (const parcel of context.state.parcels.filter(({ owner }) => owner === vm.vmid)) {
@@ -471,8 +475,8 @@ export function orphanParcelsOf(context: Context, vm: Vm): void {
 }
 
 /**
- * Gives the parcel's memory back to its owner and removes it: all of it or nothing. @throws Refusal
- * with MEM_INVALID
+ * Returns the parcel's memory to its owner and removes it: all of it or nothing.
+ * @throws Refusal with MEM_INVALID
  */
 export function reclaimParcel(context: Context, owner: Vm, parcel: Parcel): void {
   const extent = ownedExtent(owner, parcel.memType);
@@ -495,8 +499,8 @@ export function reclaimParcel(context: Context, owner: Vm, parcel: Parcel): void
 
 /**
  * A parcel that its one borrower has accepted becomes pages of the borrower's own extent, at the
- * same addresses: its owner takes them back as it does pages that it gave by hypercalls. All or
- * nothing. @throws Refusal
+ * same addresses: its owner reclaims them like pages that it gave by hypercalls. All or nothing. ¶
+ * @throws Refusal
  */
 export function dissolveParcel(context: Context, vm: Vm, parcel: Parcel): void {
   const { calls } = context;
@@ -520,13 +524,13 @@ export function dissolveParcel(context: Context, vm: Vm, parcel: Parcel): void {
   removeParcel(context, parcel);
 }
 
-/** Who holds a parcel, for the reason of a refusal. */
+/** The holder of a parcel, for the reason of a refusal. */
 interface Holder extends Readonly<Record<string, unknown>> {
   /** VMID. */
   readonly borrower: number;
 }
 
-/** Who holds a parcel: by which addresses in which address space. */
+/** The holder of a parcel: its addresses and address space. */
 export function holderOf(context: Context, parcel: Parcel): Holder | undefined {
   const borrower = parcel.borrowers.find(({ accepted }) => accepted);
   if (borrower === undefined) return undefined;
@@ -542,7 +546,7 @@ export function holderOf(context: Context, parcel: Parcel): Holder | undefined {
   };
 }
 
-/** What a borrower, or who can take the parcel from it, has to do before the parcel is free. */
+/** The steps of a borrower, or of a VM that can take the parcel from it, to free the parcel. */
 export function waysToFree({ borrower }: Holder): string {
   return `vm:0x${borrower.toString(16)} sends MEM_RELEASE, or its owner ends it and sends VM_RESET`;
 }

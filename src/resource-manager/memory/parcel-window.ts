@@ -16,8 +16,8 @@ interface Piece {
 }
 
 /**
- * The pieces of a parcel that hold `[start, start + size)`, in whole pages, one behind the other
- * from the window's base on.
+ * The pieces of a parcel that contain `[start, start + size)`, in whole pages, contiguous from the
+ * window's base on.
  */
 function pieces(parcel: Parcel, start: number, size: number): Piece[] {
   const first = Math.floor(start / PAGE_SIZE) * PAGE_SIZE;
@@ -38,10 +38,11 @@ function pieces(parcel: Parcel, start: number, size: number): Piece[] {
 
 /**
  * Runs `step` with bytes `[start, start + size)` of the parcel mapped; it gets the address of the
- * first. @throws HypercallFailure
+ * first.
+ * @throws HypercallFailure
  */
 export function withParcel<T>(context: Context, parcel: Parcel, start: number, size: number, step: (ipa: Ipa) => T): T {
-  // What lies behind the window is the Resource Manager's own.
+  // The Resource Manager's own memory comes after the window.
   if (size > DEVICETREE_WINDOW_SIZE - PAGE_SIZE) throw new RangeError(`${size} bytes do not fit into the window`);
   const { calls, resources } = context;
   const mapped: Piece[] = [];

@@ -11,17 +11,14 @@ import { asRefusal, demand } from "../calls/refusals.ts";
 import { isSensitive, type Parcel, type Vm } from "../state/state.ts";
 import type { VdeviceConfig, VdeviceType } from "../config/vdevice-config.ts";
 
-/**
- * The parcel that holds image and devicetree lies at the configuration's base address, in one
- * piece.
- */
+/** The parcel with image and devicetree is at the configuration's base address, in one piece. */
 export function acceptImage(context: Context, vm: Vm, parcel: Parcel): void {
   const borrower = borrowerOf(parcel, vm.vmid);
   const normal = borrower?.attribute === MemAttribute.Normal && parcel.memType !== MemType.Io;
   // A shared image, and one with fewer rights, is what the debug quality of the real Resource
   // Manager accepts, and what Linux's drivers give.
   demand(normal && parcel.transType !== TransType.Donate, RmError.MEM_INVALID, "the image parcel is not memory that the VM borrows");
-  // Whom somebody vouches for has its memory to itself.
+  // An authenticated VM does not share its memory.
   const { acl, transType } = parcel;
   const exclusive = transType === TransType.Lend && acl.length === 1 && borrower.rights === Access.RWX;
   demand(
@@ -43,16 +40,16 @@ export function acceptImage(context: Context, vm: Vm, parcel: Parcel): void {
   vm.memorySize = size;
 }
 
-/** Memory of a VM that somebody vouched for goes back empty. */
+/** Memory of an authenticated VM is cleared before it is returned. */
 function sanitized(vm: Vm): number {
   return vm.authType === AuthType.None ? 0 : AcceptFlags.Sanitize;
 }
 
 /**
- * All other parcels for the VM, in the order of what has a place already: those that vdevices wait
- * for, private memory behind the image, those that a child of /reserved-memory waits for, and the
- * rest anywhere. Each kind goes by the order in which the parcels were made.
- * @throws Refusal where one with a place of its own cannot go there
+ * All other parcels for the VM, those with a fixed place first: those that vdevices wait for,
+ * private memory after the image, those that a child of /reserved-memory waits for, and the rest
+ * anywhere. Each kind is in the order in which the parcels were made.
+ * @throws Refusal where a parcel does not fit at its fixed place
  */
 export function acceptOthers(context: Context, vm: Vm): void {
   const offered = (parcel: Parcel) => {
@@ -69,8 +66,8 @@ export function acceptOthers(context: Context, vm: Vm): void {
 }
 
 /**
- * Buffers of a VM that keeps secrets go back empty, where it can have written what their owner
- * could not read.
+ * Buffers of a VM with secrets are cleared if it can have written data that their owner could not
+ * read.
  */
 function sanitizedBuffer(context: Context, vm: Vm, parcel: Parcel): number {
   const { rights } = borrowerOf(parcel, vm.vmid)!;
@@ -92,12 +89,13 @@ function acceptReserved(context: Context, vm: Vm, parcel: Parcel): void {
   acceptParcel(context, vm, parcel, { sgl: ranges.map(({ base, size }) => ({ address: BigInt(base), size: BigInt(size) })), flags });
 }
 
-/** Kinds of vdevices whose buffer has a place of its own. */
+/** Kinds of vdevices whose buffer has a fixed place. */
 const PLACED: readonly VdeviceType[] = ["shm", "shm-doorbell", "virtio-mmio"];
 
 /**
- * Accepts a parcel that a vdevice waits for: a buffer with a base of its own, or device memory.
- * False when none does. @throws Refusal
+ * Accepts a parcel that a vdevice waits for: a buffer with a base address, or device memory. False
+ * when none does.
+ * @throws Refusal
  */
 export function acceptForVdevice(context: Context, vm: Vm, parcel: Parcel): boolean {
   if (parcel.memType === MemType.Io) return acceptIomem(context, vm, parcel);
@@ -109,7 +107,10 @@ export function acceptForVdevice(context: Context, vm: Vm, parcel: Parcel): bool
   return true;
 }
 
-/** Device memory for an iomem vdevice, where it is what the vdevice says. @throws Refusal */
+/**
+ * Device memory for an iomem vdevice, if it is the memory that the vdevice names.
+ * @throws Refusal
+ */
 function acceptIomem(context: Context, vm: Vm, parcel: Parcel): boolean {
   const device = iomemOf(vm, parcel);
   if (device === undefined) return false;
@@ -154,8 +155,8 @@ function acceptPrivate(context: Context, vm: Vm, parcel: Parcel): void {
 }
 
 /**
- * A parcel that has no place is left out. So is one of more regions than one request may place, as
- * the real Resource Manager does.
+ * A parcel that does not fit is left out. So is one with more regions than one request may place,
+ * as on the real Resource Manager.
  */
 function acceptAnywhere(context: Context, vm: Vm, parcel: Parcel): void {
   const sanitize = sanitizedBuffer(context, vm, parcel);

@@ -1,4 +1,4 @@
-// The RPC link of a VM: two message queues, what is on its way on them, and back-pressure
+// The RPC link of a VM: two message queues, messages in transit, and back-pressure
 // (docs/spec/resource-manager.md §1.1, §1.4). At most one message is in transmission per VM;
 // replies go before notifications; the oldest of too many notifications is dropped.
 
@@ -16,7 +16,7 @@ import type { Link, Vm } from "../state/state.ts";
 
 /** Most notifications that wait for one VM. */
 export const NOTIFICATIONS_MAX = 256;
-/** With so many replies waiting, a VM's requests wait as well, in its queue. */
+/** With this many replies waiting, a VM's requests wait as well, in its queue. */
 export const REPLIES_MAX = 8;
 
 /** Whether the VM takes so few of its replies that it shall be asked no more. */
@@ -50,7 +50,7 @@ export function notify<F extends Fields>(context: Context, vm: Vm, message: RpcN
   flush(context, vm.link);
 }
 
-/** Sends as much as the queue takes; goes on when its send vIRQ says that there is room. */
+/** Sends as much as the queue takes; continues when its send vIRQ reports space. */
 export function flush(context: Context, link: Link): void {
   for (;;) {
     if (link.packets.length === 0) {
@@ -65,8 +65,8 @@ export function flush(context: Context, link: Link): void {
         link.packets.shift();
         continue;
       }
-      // A VM whose configuration made its queue too small for packets loses the message: nobody has
-      // a use for a part of it.
+      // A VM whose configuration made its queue too small for packets loses the message: a part of
+      // it would be useless.
       context.log(`VM ${link.vmid}: message lost: ${errorName(code)}`);
       link.packets = [];
     }
@@ -107,8 +107,8 @@ export function receiveMessage(context: Context, link: Link): RpcMessage | undef
 }
 
 /**
- * Takes a message away that is no packet: the queue of a VM whose configuration says so has room
- * for longer ones.
+ * Removes a message that is not a packet: a VM's configuration can make its queue large enough for
+ * longer ones.
  */
 function discardHead(context: Context, link: Link, buffer: number): void {
   const { error, size } = context.calls.try.msgqueue_receive({
@@ -144,7 +144,7 @@ export interface LinkTarget {
 /**
  * Makes the queues of a link and binds both ends, in the order in which the real Resource Manager
  * does.
- * @throws HypercallFailure, Refusal; nothing is left of the link then.
+ * @throws HypercallFailure, Refusal; the link is undone then.
  */
 export function createLink(context: Context, target: LinkTarget): NewLink {
   return context.allOrNothing((onFailure) => makeLink(context, target, onFailure));

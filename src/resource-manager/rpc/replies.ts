@@ -1,6 +1,6 @@
-// Answers to requests and what the trace says of them: a request is an operation from its arrival
-// to its reply, which may come in a later event (docs/spec/resource-manager.md §1.4; the events are
-// those of src/abi/trace.ts).
+// Answers to requests, and their operations in the trace: a request is an operation from its
+// arrival to its reply, which may come in a later event (docs/spec/resource-manager.md §1.4; the
+// events are those of src/abi/trace.ts).
 
 import { RmError, rmErrorName } from "../../abi/rpc/errors.ts";
 import type { Fields, Values } from "../../abi/rpc/layout.ts";
@@ -13,7 +13,7 @@ import { sendReply } from "./link.ts";
 import { brokenRule, demand, type Refusal, refusalText } from "../calls/refusals.ts";
 import type { Link } from "../state/state.ts";
 
-/** Who asked what, for a reply. */
+/** The origin of a request, for its reply. */
 export interface Origin {
   readonly vmid: number;
   readonly sequence: number;
@@ -83,7 +83,7 @@ export function refuse(
   }
   context.log(`VM ${operation.origin.vmid}: ${refusalText(rpcName(operation.origin.id), refusal)}`);
   send(context, link, operation.origin, encodeError(refusal.error, declared?.errorDetail));
-  // Drivers find out by asking what there is, and try again what is busy.
+  // Drivers probe for features by asking, and retry when busy.
   const expected = refusal.error === RmError.UNIMPLEMENTED || refusal.error === RmError.BUSY;
   trace.end(operation.trace, { code: refusal.error, name: rmErrorName(refusal.error), refused: true, expected });
 }

@@ -1,4 +1,4 @@
-// Changes of a VM's state and who is told (docs/spec/resource-manager.md §4.2).
+// Changes of a VM's state and their notifications (docs/spec/resource-manager.md §4.2).
 
 import { VM_STATUS } from "../../abi/rpc/messages/queries.ts";
 import { VmState } from "../../abi/rpc/messages/vm.ts";

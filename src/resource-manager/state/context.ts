@@ -1,4 +1,4 @@
-// What every part of the Resource Manager works with: its state, its hypercalls, its log and its
+// The services for every part of the Resource Manager: its state, its hypercalls, its log and its
 // allocators.
 
 import { asCapId, asIpa, type CapId } from "../../abi/numbers.ts";
@@ -24,10 +24,10 @@ export function heapPageCount({ app_heap_size }: RootEnvironment): number {
   return Math.floor((app_heap_size - PAGES_OFFSET) / PAGE_SIZE);
 }
 
-/** Most parcels that a VM owns where nothing is said. */
+/** Default limit on a VM's parcels. */
 export const PARCELS_MAX = 64;
 
-/** What differs between the resource managers of phones (docs/spec/phones.md §A3 and §A4). */
+/** Differences between the resource managers of phones (docs/spec/phones.md §A3 and §A4). */
 export interface PlatformRules {
   readonly parcels?: number;
   readonly reservedMemory?: "any" | "must-match";
@@ -56,7 +56,10 @@ export class Context {
     return this.rules.parcels ?? PARCELS_MAX;
   }
 
-  /** The environment that the hypervisor gave. @throws Error before the boot. */
+  /**
+   * The environment from the hypervisor.
+   * @throws Error before the boot.
+   */
   get environment(): RootEnvironment {
     if (this.state.environment === undefined) throw new Error("the resource manager has not booted");
     return this.state.environment;
@@ -78,7 +81,7 @@ export class Context {
     this.calls.partition = state.environment?.resources.partition_capid ?? asCapId(0n);
   }
 
-  /** Has `timer` called at this virtual time (ns), or earlier for who else asks. */
+  /** Schedules a call of `timer` at this virtual time (ns), or earlier for another request. */
   wakeAt(at: number): void {
     this.state.wakeAt = Math.min(at, this.state.wakeAt ?? Infinity);
     this.calls.vcpu.setTimer(this.state.wakeAt);
@@ -89,8 +92,8 @@ export class Context {
   }
 
   /**
-   * Runs a step that says how to take back each thing that it does; where it fails, all of them are
-   * taken back, the last one first.
+   * Runs a step that registers an undo for each of its actions; if it fails, all are undone, the
+   * last one first.
    */
   allOrNothing<T>(step: (onFailure: (takeBack: () => void) => void) => T): T {
     const takeBacks: (() => void)[] = [];
@@ -103,8 +106,8 @@ export class Context {
   }
 
   /**
-   * A new object that is configured and activated. @throws HypercallFailure; nothing is left of it
-   * then
+   * A new object that is configured and activated.
+   * @throws HypercallFailure; the object is removed then
    */
   build(type: CreatableObject, configure: (cap: CapId) => void): CapId {
     return this.allOrNothing((onFailure) => {
@@ -130,7 +133,10 @@ export class Context {
     return findVm(this.state, vmid);
   }
 
-  /** A vIRQ of the Resource Manager's own VIC, enabled. @throws Refusal with NORESOURCE */
+  /**
+   * A vIRQ of the Resource Manager's own VIC, enabled.
+   * @throws Refusal with NORESOURCE
+   */
   allocateVirq(): number {
     const virq = this.#failsAllocation("virq") ? undefined : allocateNumber(this.state.virqs);
     if (virq === undefined) {
@@ -143,7 +149,7 @@ export class Context {
     return virq;
   }
 
-  /** Whether somebody wants the Resource Manager to be out of these now. */
+  /** Whether a fault rule makes this allocation fail. */
   #failsAllocation(what: "virq" | "page"): boolean {
     const { faults } = this.calls.vcpu;
     return faults.armed.alloc && faults.hit("alloc", { what, amount: 1 }) !== undefined;
@@ -154,8 +160,8 @@ export class Context {
   }
 
   /**
-   * A page of the heap, all zeros; its offset in the Resource Manager's memory. @throws Refusal
-   * with NOMEM
+   * A page of the heap, all zeros; its offset in the Resource Manager's memory.
+   * @throws Refusal with NOMEM
    */
   allocatePage(): number {
     const { app_heap_ipa, resources } = this.environment;
@@ -194,8 +200,9 @@ export class Context {
   }
 
   /**
-   * A sparse extent over all memory, or all device memory, that owns nothing until something is
-   * donated to it. @throws HypercallFailure
+   * A sparse extent over all memory, or all device memory, that owns nothing until memory is
+   * donated to it.
+   * @throws HypercallFailure
    */
   sparseExtent(kind: "memory" | "device"): CapId {
     if (kind === "memory") return this.#deriveSparse(this.state.memoryParent, EXTENT_SIZE, Access.RWX, ExtentMemoryType.Any);
@@ -222,8 +229,8 @@ export class Context {
   }
 
   /**
-   * A basic extent of one or more pages of the Resource Manager's own memory. @throws
-   * HypercallFailure
+   * A basic extent of one or more pages of the Resource Manager's own memory.
+   * @throws HypercallFailure
    */
   ownPages(offset: number, size: number, type: number = ExtentMemoryType.Any): CapId {
     return this.build("memextent", (extent) => {

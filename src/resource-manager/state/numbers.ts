@@ -25,7 +25,7 @@ export function numbers(first: number, last: number): Numbers {
   return { first, last, used: new Set() };
 }
 
-/** The lowest free number of the range, now taken; undefined when there is none. */
+/** Takes the lowest free number of the range; undefined when there is none. */
 export function allocateNumber(from: Numbers): number | undefined {
   for (let number = from.first; number <= from.last; number++) {
     if (takeNumber(from, number)) return number;

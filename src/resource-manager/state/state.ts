@@ -1,4 +1,4 @@
-// The Resource Manager's state: plain data, saved and restored as it stands here
+// The Resource Manager's state: plain data, saved and restored in this form
 // (docs/spec/resource-manager.md §4 to §6). Capabilities are ids in the root cspace unless said
 // otherwise; addresses and sizes are bytes.
 
@@ -25,7 +25,7 @@ export interface VmVcpu {
   wakeupVirq: number | undefined;
   /** Starts with the VM. */
   readonly boots: boolean;
-  /** What VM_GET_HYP_RESOURCES calls it. */
+  /** Its index in VM_GET_HYP_RESOURCES. */
   readonly affinityIndex: number;
 }
 
@@ -74,7 +74,7 @@ export interface VdeviceEnd {
 /** A virtual device of a VM, as far as it is made. */
 export interface Vdevice {
   readonly config: VdeviceConfig;
-  /** qcom,vdevice-handle: both ends of shared objects have the same; 0 where there are none. */
+  /** qcom,vdevice-handle: both ends of shared objects have the same; 0 for none. */
   handle: number;
   /** The VM at the other end; undefined while it has not come. */
   peer: number | undefined;
@@ -86,7 +86,7 @@ export interface Vdevice {
 }
 
 /**
- * The device behind a virtio-mmio vdevice: a page that the VM reads, and its backend, another VM,
+ * The device of a virtio-mmio vdevice: a page that the VM reads, and its backend, another VM,
  * writes.
  */
 export interface VirtioMmioRecord {
@@ -163,7 +163,7 @@ export interface Vm {
   gic: { readonly gicd: Ipa; readonly gicr: Ipa } | undefined;
   /** Where the firmware of a protected VM goes: in a parcel, and in the VM once it starts. */
   firmware: { readonly handle: number; readonly offset: number; readonly size: number; ipa: Ipa } | undefined;
-  /** What VM_SET_ADDRESS_LAYOUT said of where parcels lie. */
+  /** The places of parcels, from VM_SET_ADDRESS_LAYOUT. */
   layout: { readonly image?: AddressRange; readonly firmware?: AddressRange };
   /** Addresses that the owner fills itself, in ascending order; what VM_INIT made for that. */
   paging: { readonly ranges: readonly AddressRange[]; sharedExtent: CapId | undefined; readonly caps: OwnerCap[] } | undefined;
@@ -325,7 +325,7 @@ export interface RmState {
   /** Pages of RM's heap that are in use: offsets in RM's memory. */
   readonly heapPages: Set<number>;
   readonly parcels: Parcel[];
-  /** What the platform's firmware has assigned to others than the primary. */
+  /** Memory that the platform's firmware has assigned to others than the primary. */
   readonly assigned: AssignedRange[];
   /** Handles of parcels. */
   nextHandle: number;
@@ -339,13 +339,13 @@ export interface RmState {
   readonly exits: PendingExit[];
   /** Inside vcpu_run for the first of `exits`. */
   running: boolean;
-  /** The firmware image of protected VMs, where it is mapped in the Resource Manager. */
+  /** The firmware image of protected VMs, as mapped in the Resource Manager. */
   firmware: { readonly ipa: Ipa; readonly size: number } | undefined;
   /** FW_MILESTONE was sent. */
   firmwareLocked: boolean;
   /** When the timer goes off, virtual ns. */
   wakeAt: number | undefined;
-  /** Requests that are taken up later, as somebody wants it: when, virtual ns, and whose. */
+  /** Requests that a fault rule delays: until when, virtual ns, and whose. */
   readonly delayed: { readonly at: number; readonly vmid: Vmid; readonly message: RpcMessage }[];
   /** State of the generator that steps in for prng_get_entropy when its limit is reached. */
   entropy: bigint;
@@ -386,7 +386,7 @@ export function isPlatformVmid(vmid: number): boolean {
   return vmid >= 4 && vmid <= 31;
 }
 
-/** VMIDs that may stand in an ACL. */
+/** VMIDs that may be in an ACL. */
 export function isKnownVmid(state: RmState, vmid: number): boolean {
   return vmid === Vmid.Hlos || vmid === Vmid.ResourceManager || isPlatformVmid(vmid) || findVm(state, vmid) !== undefined;
 }

@@ -25,8 +25,8 @@ import { VM_ADDRESS_LIMIT } from "../config/vm-config.ts";
 const VERSION = "el2";
 
 /**
- * Boots with the environment block at `ipa`. @throws Error when the hypervisor's word is not what
- * it has to be: nothing can go on then.
+ * Boots with the environment block at `ipa`.
+ * @throws Error when the hypervisor's block is invalid, since the Resource Manager cannot continue.
  */
 export function boot(context: Context, ipa: number): void {
   const { calls } = context;

@@ -17,7 +17,7 @@ import { enterState } from "../rpc/status.ts";
 
 /** Pause between two looks at a vCPU that the hypervisor schedules, ns. */
 const POLL_INTERVAL = 2_000_000;
-/** State data 0 of a vCPU that was killed and is gone. */
+/** State data 0 of a vCPU that was killed. */
 const TERMINATED = 1n;
 /** State data 0 of PSCI_SYSTEM_RESET: SYSTEM_RESET, and the width of SYSTEM_RESET2. */
 const SYSTEM_RESET = 1n << 63n;
@@ -32,12 +32,12 @@ export function exitReason(flags: number, code: number, ...more: number[]): Uint
   return bytes;
 }
 
-/** Whether a VM is being ended, or has been: nothing can end it again before it is reset. */
+/** Whether a VM is ending or has ended: nothing can end it again before it is reset. */
 export function isEnded({ state }: Context, { vmid, state: vmState }: Vm): boolean {
   return vmState >= VmState.Exited || state.exits.some((pending) => pending.vmid === vmid);
 }
 
-/** Begins to end a VM. What `pending` says is done when its last vCPU is gone, at once or later. */
+/** Begins to end a VM. `pending` is carried out when its last vCPU is gone, at once or later. */
 export function beginExit(context: Context, pending: Omit<PendingExit, "vcpu">): void {
   const vm = context.vm(pending.vmid)!;
   for (const vcpu of vm.objects!.vcpus) {
@@ -106,7 +106,9 @@ function finishExit(context: Context, vm: Vm, pending: PendingExit): void {
   if (pending.request !== undefined) answerLater(context, pending.request);
 }
 
-/** A vCPU's halt vIRQ: the VM has ended by itself. False when the vIRQ is no vCPU's. */
+/**
+ * A vCPU's halt vIRQ: the VM has ended by itself. False when the vIRQ does not belong to a vCPU.
+ */
 export function handleHalt(context: Context, virq: number): boolean {
   for (const vm of context.state.vms) {
     const vcpu = vm.objects?.vcpus.find(({ haltVirq }) => haltVirq === virq);
@@ -121,7 +123,7 @@ export function handleHalt(context: Context, virq: number): boolean {
   return false;
 }
 
-/** What VM_EXITED says of a vCPU that halted in this state. */
+/** The content of VM_EXITED for a vCPU that halted in this state. */
 function classify({ vcpu_state, state_data_0, state_data_1 }: RunResults, crashed: boolean): { type: number; reason: Uint8Array } {
   const code = crashed ? ExitCode.SoftwareError : ExitCode.Normal;
   switch (vcpu_state) {

@@ -15,8 +15,8 @@ import type { Parcel, Vm, VmVcpu } from "../state/state.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /**
- * Takes the firmware image: memory that is donated to the Resource Manager for good. @throws
- * Refusal
+ * Takes the firmware image: memory that is donated to the Resource Manager for good.
+ * @throws Refusal
  */
 export function setFirmware(context: Context, request: { auth_type: number; handle: number; offset: bigint; size: bigint }): void {
   const invalid = (condition: boolean, rule: string) => demand(condition, RmError.ARGUMENT_INVALID, rule, { ...request });
@@ -36,7 +36,10 @@ export function setFirmware(context: Context, request: { auth_type: number; hand
   context.state.firmware = { ipa: asIpa(Number(address)), size };
 }
 
-/** Says where in a VM's parcels its firmware goes. @throws Refusal */
+/**
+ * Sets the place of a VM's firmware in its parcels.
+ * @throws Refusal
+ */
 export function setFirmwareMemory(
   context: Context,
   vm: Vm,
@@ -53,7 +56,10 @@ export function setFirmwareMemory(
   vm.firmware = { handle, offset: Number(offset), size: Number(size), ipa: asIpa(0) };
 }
 
-/** What must hold before a protected VM may start. @throws Refusal */
+/**
+ * The requirements for starting a protected VM.
+ * @throws Refusal
+ */
 export function requireFirmware(context: Context, vm: Vm): void {
   const image = context.state.firmware;
   demand(context.state.firmwareLocked, RmError.DENIED, "protected VMs start after the firmware milestone");
@@ -64,8 +70,8 @@ export function requireFirmware(context: Context, vm: Vm): void {
 }
 
 /**
- * Accepts the parcel of the firmware, where it is not the image's, and finds the firmware's
- * address. @throws Refusal
+ * Accepts the parcel of the firmware, if it is not the image's, and finds the firmware's address.
+ * @throws Refusal
  */
 export function placeFirmware(context: Context, vm: Vm, imageParcel: Parcel): void {
   const { firmwareAddress, firmwareSizeMax, baseAddress } = vm.config!;
@@ -89,7 +95,10 @@ export function placeFirmware(context: Context, vm: Vm, imageParcel: Parcel): vo
   place.ipa = asIpa(firmwareAddress + place.offset);
 }
 
-/** Copies the firmware to its place and zeroes the rest of it. @throws Refusal */
+/**
+ * Copies the firmware to its place and zeroes the rest of it.
+ * @throws Refusal
+ */
 export function loadFirmware(context: Context, vm: Vm): void {
   const image = context.state.firmware!;
   const place = vm.firmware!;

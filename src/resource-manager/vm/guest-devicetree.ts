@@ -1,4 +1,4 @@
-// What the Resource Manager adds to the devicetree of a secondary VM when it starts
+// The Resource Manager's additions to the devicetree of a secondary VM at its start
 // (docs/spec/resource-manager.md §7.4).
 
 import type { Ipa } from "../../abi/numbers.ts";
@@ -23,7 +23,7 @@ import type { Parcel, PlacedParcel, Vm } from "../state/state.ts";
 import { describeVdevice } from "./vdevice-nodes.ts";
 import { GICD_SIZE, guidText } from "../config/vm-config.ts";
 
-/** What goes into the tree. */
+/** The values for the tree. */
 export interface GuestFacts {
   readonly vm: Vm;
   readonly owner: number;
@@ -33,7 +33,10 @@ export interface GuestFacts {
   readonly mustMatch: boolean;
 }
 
-/** Adds everything to the tree. @throws Refusal with NORESOURCE where the tree does not allow it */
+/**
+ * Adds everything to the tree.
+ * @throws Refusal with NORESOURCE where the tree does not allow it
+ */
 export function extendGuestDevicetree(root: DevicetreeNode, facts: GuestFacts): void {
   const { vm, parcels } = facts;
   demand(findChild(root, "hypervisor") === undefined, RmError.NORESOURCE, "the devicetree has a node /hypervisor already");
@@ -90,7 +93,8 @@ export function mergeRanges(ranges: readonly AddressRange[]): AddressRange[] {
 }
 
 /**
- * Ranges as `reg` has them. @throws Refusal with NORESOURCE where the cells have no room for one
+ * Ranges as `reg` has them.
+ * @throws Refusal with NORESOURCE where a range exceeds the cells
  */
 function encodeRanges(ranges: readonly AddressRange[], sizes: { addressCells: number; sizeCells: number }): Uint8Array {
   const number = (value: number, width: number) => {

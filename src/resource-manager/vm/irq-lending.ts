@@ -11,15 +11,15 @@ import { type IrqLoan, isKnownVmid, type Vm } from "../state/state.ts";
 /** Stands for the borrower of a loan whose borrower was reset. */
 const NOBODY = asVmid(0xffff);
 
-/** The capability of a hardware interrupt; undefined where nobody may have it. */
+/** The capability of a hardware interrupt; undefined where the interrupt is not available. */
 function hwirq(context: Context, irq: number): CapId | undefined {
   const cap = context.resources.vic_hwirq[irq];
   return cap === undefined || cap === NO_CAP ? undefined : cap;
 }
 
 /**
- * Takes an interrupt from the caller and offers it to `borrower`. @throws Refusal with IRQ_INVALID
- * or IRQ_INUSE
+ * Takes an interrupt from the caller and offers it to `borrower`.
+ * @throws Refusal with IRQ_INVALID or IRQ_INUSE
  */
 export function lendIrq(context: Context, owner: Vm, borrower: number, irq: number, label: number): IrqLoan {
   // All hardware interrupts are the primary's, under their own numbers; other VMs have virtual ones
@@ -39,8 +39,8 @@ export function lendIrq(context: Context, owner: Vm, borrower: number, irq: numb
 }
 
 /**
- * The loan of this handle. @throws Refusal with HANDLE_INVALID unless `party` says that the caller
- * may name it
+ * The loan of this handle.
+ * @throws Refusal with HANDLE_INVALID unless `party` allows the caller to name it
  */
 export function loanOf(context: Context, handle: number, party: (loan: IrqLoan) => boolean): IrqLoan {
   const loan = context.state.loans.find((each) => each.handle === handle);
@@ -73,7 +73,7 @@ export function reclaimIrq(context: Context, owner: Vm, loan: IrqLoan): void {
   loans.splice(loans.indexOf(loan), 1);
 }
 
-/** Who holds an interrupt, for the reason of a refusal: by which loan and which capability. */
+/** The holder of an interrupt, for the reason of a refusal: its loan and capability. */
 export function holderOfIrq(context: Context, { handle, irq, owner, borrower, accepted }: IrqLoan): Readonly<Record<string, unknown>> {
   return { loan: handle, irq, owner, borrower, accepted, hwirq_cap: hwirq(context, irq) };
 }
@@ -84,7 +84,7 @@ function bind(context: Context, vm: Vm, irq: number): void {
   context.calls.hwirq_bind_virq({ hwirq: hwirq(context, irq)!, vic, virq: irq });
 }
 
-/** A VM goes: what it borrowed is offered to nobody. */
+/** A VM is removed: the interrupts that it borrowed are not offered again. */
 export function releaseLoansOf(context: Context, vm: Vm): void {
   for (const loan of context.state.loans) {
     if (loan.borrower !== vm.vmid) continue;

@@ -1,4 +1,4 @@
-// What the Resource Manager adds to the primary VM's devicetree: the node /hypervisor
+// The Resource Manager's addition to the primary VM's devicetree: the node /hypervisor
 // (docs/spec/resource-manager.md §7.5, docs/spec/observed.md §3).
 
 import type { CapId } from "../../abi/numbers.ts";
@@ -15,10 +15,13 @@ import { VM_FIRST_VIRQ } from "../state/numbers.ts";
 import type { VmObjects } from "../state/state.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
-/** What is mapped of the devicetree at first, and at most: the platform's window. Bytes. */
+/**
+ * The part of the devicetree that is mapped at first, and the maximum: the platform's window.
+ * Bytes.
+ */
 const MAPPED_SIZE = 0x4000;
 const WINDOW_SIZE = 0x10_0000;
-/** What the overlay adds at most, bytes. */
+/** Maximum size of the overlay, bytes. */
 const OVERLAY_SIZE = 0x400;
 
 /** An edge-triggered interrupt as a GIC specifier of three cells. */
@@ -43,7 +46,7 @@ function primaryOverlay(link: PrimaryLink, form: HypervisorNode): DevicetreeNode
   return overlay.root;
 }
 
-/** What the binding of the Linux series describes, and no more. */
+/** Only the properties that the binding of the Linux series describes. */
 function bindingNode(link: PrimaryLink, versions: boolean): DevicetreeNode {
   return node("hypervisor", {
     compatible: versions ? ["gunyah-hypervisor-1.0", "gunyah-hypervisor"] : ["gunyah-hypervisor"],

@@ -176,7 +176,7 @@ function bindHalt(context: Context, core: number, cap: CapId): VmVcpu {
   return vcpu;
 }
 
-/** Every hardware interrupt that may be had is the primary's, under its own number. */
+/** Every available hardware interrupt belongs to the primary, under its own number. */
 function bindHardwareIrqs(context: Context, vic: CapId): void {
   context.resources.vic_hwirq.forEach((cap, irq) => {
     if (cap !== NO_CAP) context.calls.hwirq_bind_virq({ hwirq: cap, vic, virq: irq });

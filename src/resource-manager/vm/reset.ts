@@ -1,4 +1,4 @@
-// Takes a VM apart after it has ended, one step an event, so that requests come in between
+// Takes a VM apart after it has ended, one step per event, so that requests come in between
 // (docs/spec/resource-manager.md §4.4).
 
 import { VmState } from "../../abi/rpc/messages/vm.ts";

@@ -72,8 +72,8 @@ export function createFirstObjects(context: Context): VmObjects {
 /**
  * Runs `step` with the tree that VM_CONFIG_IMAGE named, mapped at `ipa` in the Resource Manager
  * with room for `room` bytes.
- * @param section which rules the step holds the tree to.
- * @throws Refusal with MEM_INVALID where there is none
+ * @param section of the rules that the step applies to the tree.
+ * @throws Refusal with MEM_INVALID without a tree
  */
 export function withVmDevicetree<T>(
   context: Context,
@@ -102,9 +102,7 @@ export function withVmDevicetree<T>(
   });
 }
 
-/**
- * A refusal of what stands in a VM's devicetree, with the VM and with where in its parcel that is.
- */
+/** A refusal of a VM's devicetree, with the VM and the place in its parcel. */
 function located(
   { error, rule, values, about }: Refusal,
   vm: Vm,
@@ -134,8 +132,8 @@ function readTree(context: Context, ipa: number, room: number, places: Map<Devic
 }
 
 /**
- * VM_INIT: everything but memory, as the devicetree says. What is made is recorded at once, so that
- * a reset finds it after a failure.
+ * VM_INIT: everything but memory, as the devicetree defines it. Each object is recorded at once, so
+ * that a reset finds it after a failure.
  */
 export function createObjects(context: Context, vm: Vm): void {
   const config = withVmDevicetree(context, vm, "7.2", ({ root }) => {
@@ -165,7 +163,10 @@ export function createObjects(context: Context, vm: Vm): void {
   attachGic(context, vm, objects, config);
 }
 
-/** What the platform does not give an untrusted VM (§6.2, §6.4). @throws Refusal */
+/**
+ * Features that the platform denies an untrusted VM (§6.2, §6.4).
+ * @throws Refusal
+ */
 function checkConfig(context: Context, config: VmConfig): void {
   const { crashFatal, trustedOnly, vcpus, affinity, affinityMap, priority, timeslice } = config;
   const untrusted = "only trusted configurations may have this, and this platform has none";

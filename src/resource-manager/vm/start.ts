@@ -20,7 +20,10 @@ import { enterState } from "../rpc/status.ts";
 
 const FLUSH = (ModifyOperation.CacheFlushRange | ModifyFlags.NoSync) >>> 0;
 
-/** Starts a VM that is READY. @throws Refusal; the VM is INIT_FAILED then */
+/**
+ * Starts a VM that is READY.
+ * @throws Refusal; the VM is INIT_FAILED then
+ */
 export function startVm(context: Context, vm: Vm): void {
   try {
     prepareAndPowerOn(context, vm);
@@ -45,7 +48,7 @@ function prepareAndPowerOn(context: Context, vm: Vm): void {
     completeDevicetree(context, vm, imageParcel);
     if (vm.firmware !== undefined) loadFirmware(context, vm);
   } catch (failure) {
-    // Whatever is wrong with memory or tree, VM_START has one answer; the reason keeps what it was.
+    // VM_START has one error for all defects of memory and tree; the reason keeps the original.
     const { rule, values, error, about } = asRefusal(failure);
     const object = `vm:0x${vm.vmid.toString(16)}`;
     throw new Refusal(RmError.NORESOURCE, rule, { ...values, error: rmErrorName(error) }, { section: "5.3", object, ...about });

@@ -7,7 +7,7 @@ import { demand } from "../calls/refusals.ts";
 import type { Parcel, PlacedParcel, Vdevice, VdeviceEnd, Vm } from "../state/state.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
-/** What a vdevice's node refers to. */
+/** Objects that a vdevice's node refers to. */
 export interface NodeContext {
   readonly vm: Vm;
   /** Phandles of buffers under /reserved-memory, by their parcel. */
@@ -21,7 +21,10 @@ const QUEUE = "qcom,gunyah-message-queue";
 const CAPABILITY = "qcom,gunyah-capability";
 const RM_RPC = ["gunyah-resource-manager", "qcom,resource-manager", "qcom,resource-manager-1-0"];
 
-/** Adds the node of a vdevice. @throws Refusal with NORESOURCE where its buffer is missing */
+/**
+ * Adds the node of a vdevice.
+ * @throws Refusal with NORESOURCE where its buffer is missing
+ */
 export function describeVdevice(root: DevicetreeNode, device: Vdevice, context: NodeContext): void {
   const { config } = device;
   const ends = device.objects.flatMap((object) => object.ends).filter((end) => end.vmid === context.vm.vmid);
@@ -120,8 +123,8 @@ function doorbell(rx: VdeviceEnd, labels: Record<string, PropertyValue>): Record
 }
 
 /**
- * The phandle of the buffer of a vdevice; undefined where it is optional and was not lent. @throws
- * Refusal with NORESOURCE
+ * The phandle of the buffer of a vdevice; undefined where it is optional and was not lent.
+ * @throws Refusal with NORESOURCE
  */
 function bufferOf({ config }: Vdevice, { buffers }: NodeContext): number | undefined {
   const { label, optional } = config.memory!;
@@ -131,8 +134,8 @@ function bufferOf({ config }: Vdevice, { buffers }: NodeContext): number | undef
 }
 
 /**
- * Device memory that was lent: a node of its own, or an existing one that is completed. Without a
- * parcel nothing is said of it.
+ * Device memory that was lent: a new node, or an existing one that is completed. Without a parcel
+ * there is no node.
  */
 function describeIomem(root: DevicetreeNode, { config, peer }: Vdevice, { parcels }: NodeContext): void {
   const placed = parcels.find(({ kind, parcel }) => kind === "iomem" && parcel.label === config.memory!.label);

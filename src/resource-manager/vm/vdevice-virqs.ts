@@ -13,8 +13,9 @@ export interface EndVirq {
 }
 
 /**
- * A vIRQ of a VM for a vdevice: in the vdevice's own VM the one that the devicetree asks for, else
- * the lowest free one. @throws Refusal
+ * A vIRQ of a VM for a vdevice: in the vdevice's own VM the number from the devicetree, else the
+ * lowest free one.
+ * @throws Refusal
  */
 export function takeVirq(device: Vdevice, vm: Vm, own: boolean, index: number): EndVirq {
   const asked = own ? device.config.virqs?.[index] : undefined;

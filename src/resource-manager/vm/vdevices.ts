@@ -1,4 +1,4 @@
-// Makes the objects behind vdevices at VM_INIT, and takes them away at a reset
+// Makes the objects of vdevices at VM_INIT, and removes them at a reset
 // (docs/spec/resource-manager.md §8.2, rows 10 to 12).
 
 import type { CapId } from "../../abi/numbers.ts";
@@ -26,14 +26,17 @@ const ORDER: readonly (readonly VdeviceType[])[] = [
   ["iomem", "vsmmu-v2", "vrtc-pl031"],
 ];
 
-/** What the vdevice at the other end of a `peer` has to be. */
+/** The required type of the vdevice at the other end of a `peer`. */
 const COUNTERPART: Partial<Record<VdeviceType, VdeviceType>> = {
   doorbell: "doorbell-source",
   "doorbell-source": "doorbell",
   "message-queue-pair": "message-queue-pair",
 };
 
-/** Makes all vdevices of a VM. @throws Refusal with NORESOURCE */
+/**
+ * Makes all vdevices of a VM.
+ * @throws Refusal with NORESOURCE
+ */
 export function createVdevices(context: Context, vm: Vm, owner: Vm): void {
   const configs = vm.config!.vdevices;
   for (const types of ORDER) {
@@ -73,8 +76,8 @@ function createVdevice(context: Context, vm: Vm, owner: Vm, device: Vdevice): vo
     case "virtio-mmio":
       device.handle = nextVdeviceHandle(context);
       return createVirtioMmio(context, vm, owner, device);
-    // Buffers have no object: their parcels are mapped when the VM starts. Of a vSMMU the open
-    // platform reads the node and makes nothing.
+    // Buffers have no object: their parcels are mapped when the VM starts. The open platform reads
+    // the node of a vSMMU but makes nothing.
     case "shm":
     case "iomem":
     case "vsmmu-v2":
@@ -164,7 +167,7 @@ function createBufferDoorbells(context: Context, vm: Vm, owner: Vm, device: Vdev
   }
 }
 
-/** Two queues: what the VM sends, and what it receives. */
+/** Two queues: one to send, one to receive. */
 function createQueuePair(context: Context, vm: Vm, owner: Vm, device: Vdevice): void {
   const { config } = device;
   const counterpart = config.peerDefault ? undefined : joinCounterpart(context, vm, device);
@@ -202,7 +205,10 @@ function attachEnd(context: Context, device: Vdevice, index: number, vm: Vm, rol
   if (virq !== undefined) bindVirq(context, object, role, vm.objects!.vic!, virq.virq);
 }
 
-/** Binds the vIRQ of an end. @throws HypercallFailure */
+/**
+ * Binds the vIRQ of an end.
+ * @throws HypercallFailure
+ */
 function bindVirq({ calls }: Context, { kind, cap }: SharedObject, role: VdeviceEnd["role"], vic: CapId, virq: number): void {
   if (kind === "doorbell") calls.doorbell_bind_virq({ doorbell: cap, vic, virq });
   else if (role === "send") calls.msgqueue_bind_send_virq({ msgqueue: cap, vic, virq });

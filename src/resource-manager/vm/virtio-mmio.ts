@@ -1,6 +1,6 @@
 // virtio-mmio vdevices: the device is the hypervisor's, its backend is the VM's owner
-// (docs/spec/resource-manager.md §8.2, row 13). The frontend reads the device's page at an address
-// of its own, where its writes trap; the backend writes the page and makes hypercalls.
+// (docs/spec/resource-manager.md §8.2, row 13). The frontend reads the device's page at its own
+// address, where its writes trap; the backend writes the page and makes hypercalls.
 
 import type { CapId, Ipa } from "../../abi/numbers.ts";
 import { VirtioMmioRight } from "../../abi/rights.ts";
@@ -18,8 +18,9 @@ const FRONTEND = mapAttributes(Access.R, Access.R, MemoryType.DeviceNGnRE);
 const BACKEND = mapAttributes(Access.RW, Access.RW, MemoryType.DeviceNGnRE);
 
 /**
- * Makes the device. @throws HypercallFailure, Refusal; nothing is left of it then, but for the
- * vIRQs that the vdevice has noted
+ * Makes the device.
+ * @throws HypercallFailure, Refusal; the device is removed then, except for the vIRQs that the
+ * vdevice has noted
  */
 export function createVirtioMmio(context: Context, vm: Vm, owner: Vm, device: Vdevice): void {
   device.virtio = context.allOrNothing((onFailure) => {
@@ -54,8 +55,7 @@ export function createVirtioMmio(context: Context, vm: Vm, owner: Vm, device: Vd
     const backendIpa = map(owner, BACKEND);
     const backendCap = calls.copyCap(cap, owner.objects!.cspace, VirtioMmioRight.Config | VirtioMmioRight.AssertVirq);
     onFailure(() => context.remove(backendCap, owner.objects!.cspace));
-    // What frontend writes assert is for the backend's VIC, and what the backend asserts for the
-    // frontend's.
+    // Frontend writes assert to the backend's VIC, and the backend asserts to the frontend's.
     const toBackend = takeVirq(device, owner, false, 0);
     calls.virtio_mmio_frontend_bind_virq({ virtio_mmio: cap, vic: owner.objects!.vic!, virq: toBackend.virq });
     const toFrontend = takeVirq(device, vm, true, 0);

@@ -1,9 +1,8 @@
-// What holds a disk's bytes: a file elsewhere, or a base that stays as it is with the changes
-// beside it.
+// Backings of a disk: a file elsewhere, or an unchanged base with the changes kept separately.
 
 /**
- * A disk's bytes. Offsets and lengths are bytes within `size`. What the computer refuses (no room,
- * no right) is an exception of the backing.
+ * A disk's bytes. Offsets and lengths are bytes within `size`. Errors of the computer (no space, no
+ * permission) are exceptions of the backing.
  */
 export interface BlockBacking {
   readonly size: number;
@@ -13,7 +12,7 @@ export interface BlockBacking {
   readonly savable: boolean;
   read(offset: number, into: Uint8Array): void;
   write(offset: number, from: Uint8Array): void;
-  /** What was written before is safe when this returns. */
+  /** Returns when all earlier writes are safe. */
   flush(): void;
   /** The bytes are zero from now on; room may be given back. */
   zero(offset: number, size: number): void;

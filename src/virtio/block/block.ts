@@ -14,7 +14,7 @@ export const BlockRequest = { IN: 0, OUT: 1, FLUSH: 4, GET_ID: 8, DISCARD: 11, W
 /** The byte that ends each request. */
 export const BlockStatus = { OK: 0, IOERR: 1, UNSUPP: 2 } as const;
 
-/** What rules of injected faults call the requests. */
+/** Names of the requests in rules of injected faults. */
 const OPERATIONS: ReadonlyMap<number, string> = new Map([
   [BlockRequest.IN, "read"],
   [BlockRequest.OUT, "write"],
@@ -86,8 +86,8 @@ export class BlockDevice implements VirtioDevice {
   #transfer: Transfer | undefined;
 
   /**
-   * @param serial what the guest reads as the disk's serial number, at most 20 bytes of it
-   * @param onError is told why the computer could not do what the guest asked
+   * @param serial the disk's serial number for the guest, which reads at most 20 bytes
+   * @param onError is called with the computer's error when it cannot serve a request
    */
   constructor(readonly backing: BlockBacking, readonly serial: string, readonly onError: (message: string) => void) {
     const { SIZE_MAX, SEG_MAX, BLK_SIZE, FLUSH, RO, DISCARD, WRITE_ZEROES } = BlockFeature;
@@ -127,7 +127,7 @@ export class BlockDevice implements VirtioDevice {
   }
 
   notify(): void {
-    // What comes while a transfer takes its turns is served behind it.
+    // Chains that come during a transfer of several turns are served after it.
     if (this.#transfer === undefined) {
       serve(this.#port!, this.#port!.queues[0], (chain) => this.#serve(chain), (chain) => this.#keeps(chain));
     }
@@ -193,7 +193,7 @@ export class BlockDevice implements VirtioDevice {
     return Math.floor(this.backing.size / SECTOR);
   }
 
-  /** Begins a read or write that is too long for one turn, where there is nothing wrong with it. */
+  /** Begins a read or write that is too long for one turn, if it is valid. */
   #keeps(chain: Chain): boolean {
     if (chain.readable + chain.writable <= REQUEST_MAX || chain.peek(this.#header) < HEADER_SIZE || chain.writable < 1) return false;
     const { type, sector } = this.#request();
@@ -243,7 +243,8 @@ export class BlockDevice implements VirtioDevice {
       return act();
     } catch (error) {
       if (error instanceof VirtioFault) throw error;
-      // The computer's disk is full, its file gone: the guest gets an I/O error, people the reason.
+      // The computer's disk is full, or its file gone: the guest gets an I/O error, the user the
+      // reason.
       this.onError(`the disk's file: ${error instanceof Error ? error.message : String(error)}`);
       return BlockStatus.IOERR;
     }

@@ -9,7 +9,7 @@ const Control = { DEVICE_READY: 0, DEVICE_ADD: 1, PORT_READY: 3, CONSOLE_PORT: 4
 const CONTROL_SIZE = 8;
 const CONTROL_RX = 2, CONTROL_TX = 3;
 const Config = { Columns: 0, Rows: 2, MaxPorts: 4, Size: 12 } as const;
-/** Bytes of input that wait for the guest, a port; more are refused to who types. */
+/** Bytes of input that wait for the guest, per port; more are refused. */
 const INPUT_MAX = 1 << 16;
 /** Control messages that wait for buffers of the guest. */
 const CONTROL_WAITING_MAX = 256;
@@ -23,7 +23,7 @@ interface Port {
   open: boolean;
 }
 
-/** What the device does for people. */
+/** The device's calls to its user. */
 export interface ConsoleDeviceOptions {
   /** Names of the ports; the first is the console. */
   readonly ports: readonly string[];
@@ -143,8 +143,8 @@ export class ConsoleDevice implements VirtioDevice {
   #deliver(index: number): void {
     const port = this.#ports[index];
     const queue = this.#port!.queues[index === 0 ? 0 : 2 + 2 * index];
-    // With several ports, what is typed waits until the guest has opened the port: its driver
-    // discards what comes earlier.
+    // With several ports, typed input waits until the guest has opened the port: its driver
+    // discards earlier input.
     if (this.#multiport && !port.open) return;
     while (port.input.length) {
       const chain = queue.pop();

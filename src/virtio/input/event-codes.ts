@@ -1,5 +1,5 @@
-// Codes of input events as Linux numbers them (linux/input-event-codes.h): what a keyboard and a
-// tablet of ours can say.
+// Codes of input events as Linux numbers them (linux/input-event-codes.h): those of our keyboard
+// and tablet.
 
 export const EventType = { SYN: 0, KEY: 1, REL: 2, ABS: 3, LED: 0x11, REP: 0x14 } as const;
 export const SYN_REPORT = 0;

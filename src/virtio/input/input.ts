@@ -1,5 +1,5 @@
 // The input device (virtio 1.2 section 5.8): a keyboard, or a tablet with absolute places, buttons
-// and a wheel. Events come from people.
+// and a wheel. Events come from users.
 
 import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 import type { InputType } from "../plan.ts";
@@ -24,7 +24,7 @@ export interface InputEvent {
   readonly value: number;
 }
 
-/** What events a device has: codes by type. */
+/** Events that a device has: codes by type. */
 const CODES: Readonly<Record<InputType, ReadonlyMap<number, readonly number[]>>> = {
   keyboard: new Map<number, readonly number[]>([[EventType.KEY, [...KEYS.values()]], [EventType.LED, Object.values(Led)], [EventType.REP, [
     0,
@@ -92,8 +92,7 @@ export class InputDevice implements VirtioDevice {
 
   /**
    * Events that happen at once; their end is added.
-   * @returns false, and nothing happens, where the guest has not taken the ones before, or has no
-   * driver
+   * @returns false, without effect, if the guest has not taken the earlier events, or has no driver
    */
   send(events: readonly InputEvent[]): boolean {
     if (!this.#port!.running || this.#waiting.length + events.length + 1 > WAITING_MAX) {
@@ -145,7 +144,7 @@ export class InputDevice implements VirtioDevice {
     this.#port!.signal(queue);
   }
 
-  /** What the driver asks about: empty where there is nothing. */
+  /** The answer to the driver's selection: empty for an unknown one. */
   #selected(): Uint8Array {
     switch (this.#select) {
       case Select.ID_NAME:

@@ -30,13 +30,13 @@ const MTU = 1500;
 /** Frames that wait for buffers of the guest; more are lost, as on any wire. */
 const WAITING_MAX = 256;
 
-/** What a network device is connected to. */
+/** A network device's peer. */
 export interface NetBackend {
   /** A frame from the guest, and what is still to be done to it. The bytes stay as they are. */
   send(frame: Uint8Array, offload: Offload): void;
   /** The guest has room for frames again. */
   drained(): void;
-  /** What the guest may reach, for display, where there is a policy. */
+  /** Destinations that the guest may reach, for display, if there is a policy. */
   readonly reach?: string;
 }
 
@@ -46,7 +46,7 @@ export class NetDevice implements VirtioDevice {
   readonly name = "net";
   readonly queueCount = 2;
   readonly features = Object.values(NetFeature);
-  /** What it is connected to; frames are lost while there is nothing. */
+  /** Its peer; without one, frames are lost. */
   backend: NetBackend | undefined;
   /** Sees every frame in both directions, for captures. */
   onFrame: ((direction: "to-guest" | "from-guest", frame: Uint8Array) => void) | undefined;
@@ -93,14 +93,14 @@ export class NetDevice implements VirtioDevice {
     });
   }
 
-  /** Whether `receive` would keep a frame: who has more holds it back. */
+  /** Whether `receive` would keep a frame: senders hold more back. */
   get room(): boolean {
     return this.#waiting.length < WAITING_MAX;
   }
 
   /**
-   * A frame for the guest, from outside of its own accesses. What is still to be done to it is done
-   * here, where the guest does not.
+   * A frame for the guest, from outside of its own accesses. Unfinished offloads are completed here
+   * if the guest does not accept them.
    */
   receive(frame: Uint8Array, offload = WHOLE): void {
     const port = this.#port!;
@@ -160,9 +160,9 @@ export class NetDevice implements VirtioDevice {
   }
 
   /**
-   * Buffers of the guest for so many bytes: one, or with MRG_RXBUF as many as it takes. Where they
-   * are too small, no others will come.
-   * @returns undefined where they are not there yet
+   * Buffers of the guest for this many bytes: one, or with MRG_RXBUF as many as needed. If they are
+   * too small, no others will come.
+   * @returns undefined if they are not available yet
    */
   #room(queue: Virtqueue, bytes: number): Chain[] | undefined {
     const most = this.#port!.accepted(NetFeature.MRG_RXBUF) ? queue.size : 1;

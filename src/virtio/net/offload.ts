@@ -1,6 +1,6 @@
-// What a driver leaves to its device when it sends (virtio 1.2 section 5.1.6.2): checksums that are
-// not finished, and segments of TCP that are as long as memory allows. A receiver that takes them
-// gets them as they are; for others they are finished here.
+// Offloads of a sending driver (virtio 1.2 section 5.1.6.2): unfinished checksums, and TCP segments
+// as long as memory allows. A receiver that accepts them gets them as they are; for others they are
+// completed here.
 
 import { checksum } from "../../formats/packets.ts";
 
@@ -27,12 +27,9 @@ const TCP_HEADER = 20;
 const TcpByte = { Sequence: 4, Offset: 12, Flags: 13, Checksum: 16 } as const;
 const TCP_FIN = 1, TCP_PSH = 8, TCP_CWR = 0x80;
 
-/** What stands before a frame. */
+/** The header before a frame. */
 export interface Offload {
-  /**
-   * The sum from `start` on is to be put at `start + offset`, where that of the pseudo header
-   * stands already.
-   */
+  /** The sum from `start` on belongs at `start + offset`, which holds that of the pseudo header. */
   readonly checksum?: { readonly start: number; readonly offset: number };
   /** Segments of `size` bytes of data, of this kind. */
   readonly segments?: { readonly type: number; readonly size: number };
@@ -41,7 +38,7 @@ export interface Offload {
 /** Nothing is left to do. */
 export const WHOLE: Offload = {};
 
-/** What a receiver takes. */
+/** Offloads that a receiver accepts. */
 export interface OffloadTaker {
   readonly checksum: boolean;
   readonly tcp4: boolean;
@@ -81,10 +78,7 @@ export function writeOffload(offload: Offload, frame: Uint8Array, buffers: numbe
   return bytes;
 }
 
-/**
- * Frames that this receiver takes, in the place of one: the frame as it is, or all that its sender
- * has left finished.
- */
+/** Frames for this receiver from one: the frame as it is, or all its completed segments. */
 export function finish(frame: Uint8Array, offload: Offload, taker: OffloadTaker): readonly { frame: Uint8Array; offload: Offload }[] {
   const { checksum: place, segments } = offload;
   if (!place) return [{ frame, offload }];
@@ -153,11 +147,11 @@ function setIpLength(view: DataView, version4: boolean, number: number): void {
 }
 
 /**
- * Puts the sum of what follows `start` where it belongs; the pseudo header's stands there. Changes
- * the frame.
+ * Completes a checksum: the sum of the bytes after `start`, including that of the pseudo header at
+ * its place. Changes the frame.
  */
 function finishChecksum(frame: Uint8Array, { start, offset }: NonNullable<Offload["checksum"]>): Uint8Array {
-  // For UDP, 0 would say that there is none.
+  // For UDP, 0 would mean no checksum.
   const sum = checksum(frame.subarray(start)) || 0xffff;
   frame[start + offset] = sum >> 8;
   frame[start + offset + 1] = sum & 0xff;

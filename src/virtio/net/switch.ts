@@ -1,5 +1,5 @@
-// A switch between the VMs of a session: it learns which address is behind which port, and floods
-// what it does not know.
+// A switch between the VMs of a session: it learns the port of each address, and floods frames to
+// unknown ones.
 
 import type { NetDevice } from "./net.ts";
 import type { Offload } from "./offload.ts";
@@ -19,7 +19,7 @@ export class NetSwitch {
     device.backend = { send: (frame, offload) => this.#forward(device, frame, offload), drained: () => {} };
   }
 
-  /** What it has learned: addresses, and numbers of ports in the order of plugging. */
+  /** Learned entries: addresses, and numbers of ports in the order of plugging. */
   save(): [number, number][] {
     return [...this.#addresses].map(([mac, device]) => [mac, this.#ports.indexOf(device)]);
   }

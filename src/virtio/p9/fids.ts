@@ -1,5 +1,5 @@
-// What a guest's fids stand for: paths in the shared folder, some of them open. Plain data but for
-// the open files.
+// A guest's fids: paths in the shared folder, some of them open. Plain data except for the open
+// files.
 
 import { type OpenFile, ShareError, type SharePath } from "./folder.ts";
 
@@ -70,7 +70,7 @@ export class FidTable {
     if (this.#open >= OPEN_MAX) throw new ShareError("ENFILE", `${OPEN_MAX} files are open`);
   }
 
-  /** The fid stands for an open file (or folder, where there is none) from now on. */
+  /** The fid has an open file (or folder, if undefined) from now on. */
   opened(fid: Fid, access: FidAccess, file: OpenFile | undefined): void {
     fid.open = { ...access, file, folder: file === undefined, names: [] };
     this.#open++;
@@ -88,7 +88,7 @@ export class FidTable {
     for (const fid of [...this.#fids.keys()]) this.remove(fid);
   }
 
-  /** What was at `from` and below is at `to` from now on. */
+  /** A rename: paths at and below `from` become paths below `to`. */
   moved(from: SharePath, to: SharePath): void {
     for (const fid of this.#fids.values()) {
       if (from.every((name, index) => fid.path[index] === name)) fid.path = [...to, ...fid.path.slice(from.length)];

@@ -47,7 +47,7 @@ export class ShareError extends Error {
  */
 export type SharePath = readonly string[];
 
-/** What a file is. Times are nanoseconds since 1970. */
+/** Attributes of a file. Times are nanoseconds since 1970. */
 export interface FileStatus {
   readonly kind: "file" | "folder" | "symlink" | "other";
   /**
@@ -70,7 +70,7 @@ export interface FileStatus {
   readonly changed: bigint;
 }
 
-/** What is to change; times are nanoseconds since 1970, or the present. */
+/** Changes to attributes; times are nanoseconds since 1970, or the present. */
 export interface FileChange {
   readonly permissions?: number;
   /** Owner and group as the guest calls them. */

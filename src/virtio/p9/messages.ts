@@ -8,7 +8,7 @@
  */
 type FieldKind = "u8" | "u16" | "u32" | "u64" | "text" | "texts" | "data" | "qid" | "qids";
 
-/** What the server calls a file by: 13 bytes. */
+/** The server's identifier of a file: 13 bytes. */
 export interface Qid {
   readonly type: number;
   readonly version: number;
@@ -37,7 +37,7 @@ export const QID_SIZE = 13;
 export const P9_HEADER_SIZE = 7;
 /** Fid that stands for none (Tattach without Tauth). */
 export const NO_FID = 0xffff_ffff;
-/** Bytes of an Rread or Rreaddir beside its data. */
+/** Bytes of an Rread or Rreaddir besides its data. */
 export const READ_OVERHEAD = P9_HEADER_SIZE + 4;
 /** Elements of one Twalk (MAXWELEM). */
 const WALK_MAX = 16;
@@ -148,7 +148,7 @@ export function p9Name(type: number): P9Name | undefined {
   return BY_TYPE.get(type);
 }
 
-/** A message whose fields do not fit into its bytes, or whose text is no UTF-8. */
+/** A message whose fields do not fit into its bytes, or whose text is not UTF-8. */
 export class P9Malformed extends Error {}
 
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -199,13 +199,16 @@ class Reader {
   }
 }
 
-/** The fields of a message from the bytes behind its header. @throws P9Malformed */
+/**
+ * The fields of a message from the bytes after its header.
+ * @throws P9Malformed
+ */
 export function readFields<F extends Fields>(fields: F, bytes: Uint8Array): FieldValues<F> {
   const reader = new Reader(bytes);
   return Object.fromEntries(Object.entries(fields).map(([name, kind]) => [name, reader[kind]()])) as FieldValues<F>;
 }
 
-/** How many bytes a field's value takes, and what puts it there. */
+/** Size of a field's value in bytes, and its writer. */
 const WRITERS: { readonly [K in FieldKind]: (value: Values[K]) => { size: number; put: (view: DataView, at: number) => void } } = {
   u8: (value) => ({ size: 1, put: (view, at) => view.setUint8(at, value) }),
   u16: (value) => ({ size: 2, put: (view, at) => view.setUint16(at, value, true) }),

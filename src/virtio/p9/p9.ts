@@ -1,6 +1,6 @@
 // The 9P transport device (Linux' virtio_9p; device id 9 of virtio 1.2 section 5): one queue of
-// requests, each with room for its answer. What serves them stands outside of the machine, so an
-// answer comes between two slices, like a word of a socket.
+// requests, each with room for its answer. The server is outside the machine, so an answer comes
+// between two slices, like data from a socket.
 
 import { type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 import type { Chain, ChainState } from "../virtqueue.ts";
@@ -9,7 +9,7 @@ const P9Feature = { MOUNT_TAG: 0 } as const;
 /** Bytes of a tag. */
 const TAG_MAX = 255;
 
-/** What serves the requests of one device. */
+/** The server of one device's requests. */
 export interface P9Backend {
   /**
    * Takes a request; the device's `answer` is called once with its ticket, later or at once.
@@ -70,8 +70,8 @@ export class P9Device implements VirtioDevice {
   }
 
   /**
-   * The answer to a request; undefined where the request was no message, which the guest sees by an
-   * answer without bytes.
+   * The answer to a request; undefined for a malformed request, which the guest sees as an answer
+   * without bytes.
    */
   answer(ticket: number, bytes: Uint8Array | undefined): void {
     const port = this.#port!;

@@ -1,6 +1,6 @@
 // The 9P2000.L server of one guest: requests in, answers out, one at a time. Names are checked
-// here, so that a path never leaves the folder: the server knows `..` as the parent that a path of
-// its own has, and never follows a symbolic link.
+// here, so that a path never leaves the folder: the server resolves `..` to the parent of its own
+// path, and never follows a symbolic link.
 
 import { type Fid, type FidState, FidTable } from "./fids.ts";
 import { Errno, type FileChange, type FileStatus, type SharedFolder, ShareError, type SharePath } from "./folder.ts";
@@ -40,7 +40,7 @@ const NAMES_MAX = 1 << 17;
 const Open = { ACCESS: 3, WRONLY: 1, RDWR: 2, EXCL: 0o200, TRUNC: 0o1000, APPEND: 0o2000, DIRECTORY: 0o200000 } as const;
 /** Fields that Tsetattr changes. */
 const Set = { MODE: 1, UID: 2, GID: 4, SIZE: 8, ATIME: 0x10, MTIME: 0x20, ATIME_GIVEN: 0x80, MTIME_GIVEN: 0x100 } as const;
-/** What Rgetattr knows: all but birth time, generation and data version (P9_STATS_BASIC). */
+/** Attributes of Rgetattr: all but birth time, generation and data version (P9_STATS_BASIC). */
 const KNOWN_ATTRIBUTES = 0x7ffn;
 const REMOVE_FOLDER = 0x200;
 const PERMISSIONS = 0o7777;
@@ -56,7 +56,7 @@ export interface P9ServerState {
   readonly fids: readonly FidState[];
 }
 
-/** What a server has done. */
+/** Counters of a server. */
 export interface P9Counters {
   requests: number;
   errors: number;
@@ -85,8 +85,8 @@ export class P9Server {
   /**
    * Serves a request.
    * @param room bytes that the guest has for the answer
-   * @returns the answer; undefined where the bytes are no message, or there is not even room for an
-   * error
+   * @returns the answer; undefined where the bytes are not a message, or there is no room even for
+   * an error
    */
   serve(bytes: Uint8Array, room: number): Uint8Array | undefined {
     if (bytes.length < P9_HEADER_SIZE || room < P9_HEADER_SIZE + 4) return undefined;
@@ -141,7 +141,7 @@ export class P9Server {
       this.#messageSize = Math.min(size, MESSAGE_MAX);
       return { size: this.#messageSize, version: VERSION };
     },
-    // There is nothing to authenticate: who runs the VM has chosen the folder.
+    // Authentication is not needed: the user who runs the VM has chosen the folder.
     auth: () => refuse("EOPNOTSUPP", "no authentication is needed"),
     attach: ({ fid, authFid }) => {
       if (authFid !== NO_FID) throw new ShareError("EINVAL", "no authentication was asked for");
@@ -197,7 +197,7 @@ export class P9Server {
       return {};
     },
     readlink: ({ fid }) => ({ target: this.folder.readLink(this.#fids.get(fid).path) }),
-    // The guest's kernel has an answer of its own where a server has none.
+    // The guest's kernel supplies a default.
     statfs: () => refuse("ENOSYS", "the free space of the host's disk is not reported"),
     lopen: ({ fid: number, flags }) => {
       const fid = this.#fids.get(number);

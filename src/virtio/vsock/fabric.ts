@@ -13,7 +13,7 @@ export interface VsockOutside {
 export class SessionFabric {
   readonly #devices = new Map<number, VsockDevice>();
 
-  /** Connects a device; `outside` is the outside as this guest sees it, where it may. */
+  /** Connects a device; `outside` is the computer as this guest may reach it, if at all. */
   plug(device: VsockDevice, outside: VsockOutside | undefined): void {
     if (this.#devices.has(device.cid)) throw new Error(`two socket devices have the context id ${device.cid}`);
     this.#devices.set(device.cid, device);

@@ -15,7 +15,7 @@ const FIRST_PORT = 0x4000_0000;
 const GREETING_MAX = 32;
 const NOTHING = new Uint8Array(0);
 
-/** What the computer's end needs. */
+/** Requirements of the computer's end. */
 export interface OutsideEndpointOptions {
   readonly cid: number;
   /** The Unix socket's path. */
@@ -174,7 +174,7 @@ export class OutsideEndpoint {
     }, options.onProblem);
   }
 
-  /** The port of the next program that connects: what outlives connections. */
+  /** The port of the next program that connects: the state that outlives connections. */
   save(): number {
     return this.#nextPort;
   }

@@ -1,6 +1,6 @@
 // Packets of the socket device (virtio 1.2 section 5.10.6): a header of 44 bytes and a payload.
 
-/** Context ids with a meaning of their own. */
+/** Context ids with a special meaning. */
 export const Cid = { HOST: 2, FIRST_GUEST: 3 } as const;
 
 export const VSOCK_HEADER_SIZE = 44;

@@ -6,7 +6,7 @@ import { type Ip } from "../../../formats/packets.ts";
 export const DHCP_SERVER_PORT = 67;
 export const DHCP_CLIENT_PORT = 68;
 
-/** What the server tells. */
+/** The content of the server's answer. */
 export interface Lease {
   readonly address: Ip;
   readonly netmask: Ip;

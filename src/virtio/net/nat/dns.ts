@@ -1,6 +1,5 @@
-// Answers of the computer's resolver on their way to a guest (RFC 1035): a name that leads to an
-// address which the guest may not reach has no address, so that no name of the internet means this
-// computer or its network.
+// Filters answers of the computer's resolver to a guest (RFC 1035): addresses that the guest may
+// not reach are removed, so that no internet name means this computer or its network.
 
 /** Fields of a message, and bits of its flags. */
 const Header = { Flags: 2, Questions: 4, Answers: 6, Authorities: 8, Additional: 10, Size: 12 } as const;
@@ -11,7 +10,7 @@ const Code = { NameError: 3, Refused: 5 } as const;
 const POINTER = 0xc0;
 const LABEL_MAX = 63;
 const QUESTION_SIZE = 4;
-/** Of a record behind its name: type, class, TTL, length. */
+/** Bytes of a record after its name: type, class, TTL, length. */
 const RECORD_SIZE = 10;
 const Type = { A: 1, AAAA: 28, SVCB: 64, HTTPS: 65 } as const;
 const ADDRESS_SIZES: Readonly<Record<number, number>> = { [Type.A]: 4, [Type.AAAA]: 16 };
@@ -37,7 +36,7 @@ export function filteredAnswer(message: Uint8Array, allowed: (address: Uint8Arra
     const type = view.getUint16(fields - RECORD_SIZE), size = view.getUint16(fields - 2);
     if (fields + size > message.length) return undefined;
     const data = message.subarray(fields, fields + size);
-    // Hints of service records are addresses in places that need a parser of their own.
+    // Hints of service records contain addresses at places that would need another parser.
     const hints = type === Type.SVCB || type === Type.HTTPS;
     if (hints || ADDRESS_SIZES[type] !== undefined && (size !== ADDRESS_SIZES[type] || !allowed(data))) {
       return emptyAnswer(message, questions!, hints ? 0 : Code.NameError);
@@ -47,7 +46,7 @@ export function filteredAnswer(message: Uint8Array, allowed: (address: Uint8Arra
   return questions === undefined ? undefined : message;
 }
 
-/** The answer to a query that nobody is asked; undefined where it is not a query. */
+/** The refusal of a query, without asking the resolver; undefined where it is not a query. */
 export function refusedAnswer(query: Uint8Array): Uint8Array | undefined {
   if (query.length < Header.Size) return undefined;
   const view = new DataView(query.buffer, query.byteOffset, query.byteLength);
@@ -65,7 +64,7 @@ function emptyAnswer(message: Uint8Array, end: number, code: number): Uint8Array
   return answer;
 }
 
-/** Where `size` bytes behind the name at `at` end; undefined where the message ends before. */
+/** Offset after the name at `at` and `size` more bytes; undefined where the message ends before. */
 function after(message: Uint8Array, at: number, size: number): number | undefined {
   for (;;) {
     const length = message[at];
@@ -86,7 +85,7 @@ export class DnsStream {
 
   constructor(readonly allowed: (address: Uint8Array) => boolean) {}
 
-  /** What the guest gets for a piece; undefined where what came is not DNS. */
+  /** The filtered piece for the guest; undefined where the data is not DNS. */
   take(piece: Uint8Array): Uint8Array | undefined {
     // At most one message and a piece are kept.
     let bytes = new Uint8Array(this.#pending.length + piece.length);

@@ -1,12 +1,12 @@
-// User-mode NAT: a network of one guest, whose connections are carried on by sockets of the
-// computer, with no right beyond the user's own.
+// User-mode NAT: a network of one guest, whose connections continue as sockets of the computer,
+// with the user's own rights.
 //
-//   10.0.2.0/24   the network      10.0.2.15  the guest, by DHCP
-//   10.0.2.2      router; as a destination it is the computer's 127.0.0.1
-//   10.0.2.3      DNS: the computer's resolver
+// 10.0.2.0/24 the network 10.0.2.15 the guest, by DHCP
+// 10.0.2.2 router; as a destination it is the computer's 127.0.0.1
+// 10.0.2.3 DNS: the computer's resolver
 //
-// What the guest may reach is a policy (`policy.ts`); what it may not is refused before there is
-// any socket. Answers of the resolver follow the same policy. There is no IPv6.
+// What the guest may reach is a policy (`policy.ts`); refused destinations never get a socket.
+// Answers of the resolver follow the same policy. IPv6 is not supported.
 //
 // ICMP echo is answered for these addresses only.
 
@@ -82,7 +82,7 @@ interface Flow {
   readonly forget: () => void;
 }
 
-/** What a NAT is made with. */
+/** Options of a NAT. */
 export interface NatOptions {
   readonly device: NetDevice;
   readonly network: OutsideNetwork;
@@ -111,7 +111,7 @@ export class Nat implements NetBackend {
   #sequence = 0x1000_0000;
   /** Opened since the window began; undefined where none has. */
   #opened: { count: number; readonly forget: () => void } | undefined;
-  /** What was said already: kinds of addresses that are refused, and limits. */
+  /** Reported already: kinds of addresses that are refused, and limits. */
   readonly #told = new Set<AddressKind | "connections" | "rate">();
 
   constructor(readonly options: NatOptions) {
@@ -129,7 +129,7 @@ export class Nat implements NetBackend {
     this.#opened?.forget();
   }
 
-  /** What outlives its connections, as plain data. It is saved only while there are none. */
+  /** State that outlives its connections, as plain data. It is saved only without connections. */
   save(): NatState {
     return { guestMac: this.#guestMac.slice(), forwarded: this.#forwarded, sequence: this.#sequence };
   }
@@ -201,7 +201,7 @@ export class Nat implements NetBackend {
       this.options.device.receive(writeUdp(this.#route(packet.destination, packet.source), destinationPort, sourcePort, bytes));
     };
     const dns = isDns(packet.destination, destinationPort);
-    // A flow that somebody outside has begun by a forwarded port goes on.
+    // Continues a flow that was begun from outside by a forwarded port.
     const verdict = this.#flows.has(key) ? undefined : this.#judge(packet.destination, destinationPort);
     if (verdict && !verdict.allowed) {
       const answer = dns ? refusedAnswer(payload) : undefined;
@@ -220,7 +220,7 @@ export class Nat implements NetBackend {
     datagrams.send(payload.slice());
   }
 
-  /** The flow with this key, opened where there is none; it is kept for a while from now on. */
+  /** The flow with this key, opened if it does not exist; it is kept for a while from now on. */
   #flow(key: string, open: () => OutsideDatagrams): OutsideDatagrams {
     const known = this.#flows.get(key);
     if (known) {
@@ -340,9 +340,7 @@ export class Nat implements NetBackend {
     return false;
   }
 
-  /**
-   * Counts a connection or flow that the guest opens; false where there are too many in a second.
-   */
+  /** Counts a connection or flow that the guest opens; false when it opens too many per second. */
   #mayOpen(): boolean {
     this.#opened ??= { count: 0, forget: this.options.network.later(OPENED_WINDOW_MS, () => this.#opened = undefined) };
     if (++this.#opened.count <= OPENED_MAX) return true;
@@ -357,7 +355,7 @@ export class Nat implements NetBackend {
     this.options.onProblem(message);
   }
 
-  /** Answers of the resolver over TCP; what is not DNS ends the connection. */
+  /** Answers of the resolver over TCP; data that is not DNS ends the connection. */
   #dnsListener(connection: TcpConnection): StreamListener {
     const stream = new DnsStream((address) => mayAnswer(this.options.policy, address));
     return {
@@ -385,7 +383,7 @@ export class Nat implements NetBackend {
   }
 }
 
-/** What lets a guest reach a kind of addresses. */
+/** Options that allow a guest to reach a kind of addresses. */
 const WAYS_OUT: Readonly<Record<AddressKind, string>> = {
   host: "--net user,host=yes",
   lan: "--net user,lan=yes",

@@ -1,6 +1,6 @@
-// What a guest behind the NAT may reach: data of the plan, applied to addresses as the guest writes
-// them and as they lead outside. First rules that deny, then rules that allow, then what kind of
-// address it is.
+// Network access of a guest behind the NAT: data of the plan, applied to addresses as the guest
+// writes them and as they lead outside. First rules that deny, then rules that allow, then the kind
+// of address.
 
 import { type Ip, ip, ipText } from "../../../formats/packets.ts";
 import type { NetPolicy, NetRule } from "../../plan.ts";
@@ -57,12 +57,12 @@ export function kindOfAddress6(bytes: Uint8Array): AddressKind {
   return bytes[0] === 0xff ? "none" : "internet";
 }
 
-/** What the policy says of a kind alone. */
+/** The policy's decision on a kind alone. */
 function allowsKind(policy: NetPolicy, kind: AddressKind): boolean {
   return (kind === "host" || kind === "lan" || kind === "internet") && policy[kind];
 }
 
-/** What the policy says of an address and port. */
+/** The policy's decision on an address and port. */
 export interface Verdict {
   readonly allowed: boolean;
   readonly kind: AddressKind;

@@ -1,6 +1,6 @@
-// One TCP connection of a guest, ended here and carried on by a stream of the computer (RFC 9293).
-// The wire between the guest and this code loses nothing but what the guest itself drops, so that a
-// timer that sends again from the last acknowledgment is enough.
+// One TCP connection of a guest, terminated here and continued as a stream of the computer (RFC
+// 9293). Only the guest itself drops segments on this wire, so a timer that resends from the last
+// acknowledgment is enough.
 
 import { CarriedConnection, CONNECTION_BUFFER } from "../../carried-connection.ts";
 import type { OutsideStream } from "../../outside-network.ts";
@@ -15,9 +15,9 @@ const WINDOW_SCALE = 3;
 const RETRANSMIT_MS = 1000;
 const RETRANSMITS_MAX = 8;
 
-/** What a connection needs of the NAT. */
+/** A connection's requirements on the NAT. */
 export interface TcpPort {
-  /** Sends a segment to the guest; false where the guest has no room, and `drained` follows. */
+  /** Sends a segment to the guest; false when the guest has no space; `drained` follows. */
   send(segment: Omit<TcpSegment, "sourcePort" | "destinationPort">): boolean;
   /** It is over. */
   closed(): void;
@@ -76,7 +76,7 @@ export class TcpConnection extends CarriedConnection {
     this.#synchronize();
   }
 
-  // What the guest sends.
+  // Handles a segment of the guest.
 
   /** A segment of this connection. */
   receive(segment: TcpSegment): void {
@@ -176,8 +176,8 @@ export class TcpConnection extends CarriedConnection {
 
   #receiveData(segment: TcpSegment): void {
     const skip = distance(this.#receiveNext, segment.sequence);
-    // A hole: the guest will send it again. What is not wanted is acknowledged, and so is a probe
-    // of a closed window.
+    // A hole: the guest will send it again. Unwanted data is acknowledged, and so is a probe of a
+    // closed window.
     if (skip < 0 || this.stuck || skip > segment.payload.length) return this.#acknowledge();
     const payload = segment.payload.subarray(skip);
     if (payload.length && !this.#guestEnded) {
@@ -283,7 +283,7 @@ export class TcpConnection extends CarriedConnection {
   }
 }
 
-/** The answer to a SYN that nobody takes. */
+/** The answer to a SYN that is refused. */
 export function refusal(acknowledgment: number): Omit<TcpSegment, "sourcePort" | "destinationPort"> {
   return { sequence: 0, acknowledgment, flags: RST | ACK, window: 0, mss: undefined, windowScale: undefined, payload: NOTHING };
 }
