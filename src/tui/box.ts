@@ -162,17 +162,10 @@ export interface Scroll {
   readonly count: number;
 }
 
-/** A line across a box from side to side, with or without a word. */
-export function drawLine(screen: Screen, look: Look, area: Rectangle, word = ""): void {
-  const text = word ? `${look.glyphs.frame.line} ${word} ` : "";
-  screen.text(area.x, area.y, look.glyphs.frame.line.repeat(area.width), look.style("border"));
-  if (text) screen.text(area.x + 1, area.y, ` ${fit(word, area.width - 4)} `, look.style("dim"));
-}
-
 /** A line across an overlay that meets its sides. */
-export function drawJoinedLine(screen: Screen, look: Look, area: Rectangle, kind: FrameKind): void {
-  const { joints: [left, right] } = look.otherLines ? look.glyphs.focused : look.glyphs.frame, style = look.style(FRAME_INKS[kind]);
-  drawLine(screen, look, area);
+export function drawJoinedLine(screen: Screen, look: Look, area: Rectangle): void {
+  const { joints: [left, right] } = look.otherLines ? look.glyphs.focused : look.glyphs.frame, style = look.style("accent");
+  screen.text(area.x, area.y, look.glyphs.frame.line.repeat(area.width), look.style("border"));
   screen.text(area.x - 1, area.y, left, style);
   screen.text(area.x + area.width, area.y, right, style);
 }

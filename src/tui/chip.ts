@@ -1,4 +1,4 @@
-// Chips: a word or a VM's letter on a fill; and states of VMs and vCPUs as a shape and a word.
+// Chips: a word on a fill; and states of VMs and vCPUs as a shape and a word.
 
 import type { Screen } from "./cells.ts";
 import type { Shape } from "./glyphs.ts";
@@ -7,12 +7,6 @@ import type { Look, Role } from "./theme.ts";
 /** Draws ` TEXT ` on a fill; gives the columns used. */
 export function drawChip(screen: Screen, look: Look, x: number, y: number, text: string, fill: Role): number {
   return screen.text(x, y, ` ${text} `, look.on(fill, "ink", true));
-}
-
-/** Draws the letter of a VM on its fill, in one cell or three; gives the columns used. */
-export function drawVmChip(screen: Screen, look: Look, x: number, y: number, vm: string, wide = false): number {
-  const { letter, fill } = look.vm(vm);
-  return screen.text(x, y, wide ? ` ${letter} ` : letter, look.on(fill, "fink", true));
 }
 
 /** What a state looks like. */
@@ -51,12 +45,4 @@ const STATES: Readonly<Record<string, StateMark>> = {
 /** What a state looks like, by its name in samples and tables. */
 export function stateMark(state: string): StateMark {
   return STATES[state.toLowerCase()] ?? mark("off", state.toLowerCase().replaceAll("_", " "), "dim");
-}
-
-/**
- * Draws a state: shape, blank, word. `quiet`: in the ink of the row, where states are not colored.
- */
-export function drawState(screen: Screen, look: Look, x: number, y: number, state: string, width: number): number {
-  const { shape, word, ink } = stateMark(state);
-  return screen.text(x, y, `${look.glyphs.shapes[shape]} ${word}`, look.style(ink), width);
 }

@@ -1,8 +1,9 @@
 // The instructions around a vCPU's program counter: branches and their targets stand out, and the
 // line of the PC.
 
+import { vcpuOf } from "./links.ts";
 import type { ListColumn } from "./list.ts";
-import type { Piece } from "./pieces.ts";
+import { digitPieces, type Piece } from "./pieces.ts";
 import { TablePane } from "./table-pane.ts";
 import type { Row } from "../queries/table.ts";
 
@@ -22,10 +23,7 @@ export function codePane(vcpu: () => string | undefined): TablePane {
     name: "code",
     table: "code",
     title: "Code",
-    about: () => {
-      const match = /^vcpu:([^/]+)(\/\d+)$/.exec(vcpu() ?? "");
-      return match ? { vm: match[1], vmDetail: match[2] } : {};
-    },
+    about: () => vcpuOf(vcpu()) ?? {},
     columns: () => COLUMNS,
     tint: ({ pc }) => pc === true ? "accbg" : undefined,
     current: (rows) => rows.find(({ pc }) => pc === true),
@@ -37,16 +35,15 @@ export function codePane(vcpu: () => string | undefined): TablePane {
 }
 
 const COLUMNS: readonly ListColumn[] = [
-  { name: "address", title: "Address", width: ADDRESS, pieces: ({ address }) => addressPieces(String(address)) },
+  {
+    name: "address",
+    title: "Address",
+    width: ADDRESS,
+    pieces: ({ address }) => digitPieces(String(address).replace(/^0x/, "").padStart(ADDRESS, "0"), "dim"),
+  },
   { name: "word", title: "Word", width: WORD, from: 70, pieces: ({ word }) => [{ text: String(word).slice(2), role: "dim" }] },
   { name: "text", title: "Instruction", width: TEXT, pieces: (row) => instructionPieces(row) },
 ];
-
-/** An address, its leading zeros faint. */
-function addressPieces(address: string): Piece[] {
-  const digits = address.replace(/^0x/, "").padStart(ADDRESS, "0"), zeros = /^0*(?=.)/.exec(digits)![0];
-  return [{ text: zeros, role: "faint" }, { text: digits.slice(zeros.length), role: "dim" }];
-}
 
 /** An instruction; where a symbol begins, its name behind it. */
 function instructionPieces({ text, symbol }: Row): Piece[] {

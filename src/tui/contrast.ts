@@ -25,7 +25,7 @@ export const DRAWN_ON: ReadonlyMap<Role, readonly Role[]> = new Map<Role, readon
 const FIRST_FIXED = 16, FIRST_GRAY = 232, ENTRIES = 256;
 
 /** Direct color of an entry of the palette of 256, from 16 on. */
-export function bitsOfEntry(index: number): number {
+function bitsOfEntry(index: number): number {
   if (index >= FIRST_GRAY) return (8 + 10 * (index - FIRST_GRAY)) * 0x010101;
   const level = (step: number) => step === 0 ? 0 : 55 + 40 * step;
   const at = index - FIRST_FIXED;

@@ -1,5 +1,6 @@
 // How many events there were when, by class: above the list of events. A click goes to a time.
 
+import { drawBlank } from "./blank.ts";
 import { drawFrame, type FrameKind, type Title } from "./box.ts";
 import type { Rectangle, Screen } from "./cells.ts";
 import { graph, history } from "./glyphs.ts";
@@ -58,7 +59,7 @@ export class DensityPane implements Pane {
 
   take(answer: Answer): void {
     const kept = answer.after === undefined ? [] : this.#events;
-    this.#events = [...kept, ...answer.rows.flatMap(eventOf)].slice(-KEPT);
+    this.#events = [...kept, ...answer.rows.map(eventOf)].slice(-KEPT);
   }
 
   move(): void {}
@@ -81,9 +82,8 @@ export class DensityPane implements Pane {
     };
     const inside = drawFrame(screen, look, area, boxed, title, kind, false);
     if (!this.#events.length) {
-      screen.text(inside.x + 1, inside.y, "No event yet.", look.style("text"));
-      screen.text(inside.x + 1, inside.y + 1, "Calls, interrupts and traps are recorded while this screen is open.", look.style("dim"));
-      return;
+      const how = "Calls, interrupts and traps are recorded while this screen is open.";
+      return drawBlank(screen, look, inside, { kind: "empty", what: "No event yet", how });
     }
     const rows = Math.max(Math.floor((inside.height - (inside.height > NAMES.length ? 1 : 0)) / NAMES.length), 1);
     const span = Math.max(counts[0].length * step / 1e9, 1e-3);
@@ -139,8 +139,8 @@ function doubled(look: Look, values: readonly number[]): readonly number[] {
   return look.glyphs.steps === undefined ? values.flatMap((value) => [value, value]) : values;
 }
 
-function eventOf({ t, kind, refused, err }: Row): Event[] {
-  return [{ t: Number(t), of: CLASSES.findIndex(({ kinds }) => kinds.has(String(kind))), refused: refused === true || err === true }];
+function eventOf({ t, kind, refused, err }: Row): Event {
+  return { t: Number(t), of: CLASSES.findIndex(({ kinds }) => kinds.has(String(kind))), refused: refused === true || err === true };
 }
 
 /** The least round time that is not under a span (ns). */

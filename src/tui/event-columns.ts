@@ -48,13 +48,13 @@ export function eventColumns(width: number, brief: boolean): ListColumn[] {
 }
 
 /** The VM of an event. */
-export function vmNameOf({ vm, vcpu }: Row): string | undefined {
+function vmNameOf({ vm, vcpu }: Row): string | undefined {
   if (typeof vm === "string") return vm.replace(/^vm:/, "");
   return typeof vcpu === "string" ? /^vcpu:([^/]+)/.exec(vcpu)?.[1] : undefined;
 }
 
 /** What happened; its result behind an arrow. */
-export function textPieces({ text, res }: Row, bad: boolean): Piece[] {
+function textPieces({ text, res }: Row, bad: boolean): Piece[] {
   const whole = String(text), at = whole.lastIndexOf(" -> ");
   if (at < 0) return [{ text: whole, role: bad ? "bad" : "text" }];
   const result = whole.slice(at + " -> ".length);

@@ -2,8 +2,7 @@
 
 import { DensityPane } from "./density-pane.ts";
 import { eventColumns } from "./event-columns.ts";
-import { inspector } from "./list-screen.ts";
-import type { Pane } from "./pane.ts";
+import { inspector } from "./inspector.ts";
 import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
 import { TablePane } from "./table-pane.ts";
 
@@ -32,7 +31,7 @@ export function eventScreen(): ScreenModel {
     panes: [events, fields],
     views: [[fields]],
     dividers: [beneath, aside],
-    layout(body: Body, _focused: Pane): Placed[] {
+    layout(body: Body): Placed[] {
       if (body.boxed && body.height >= WITH_DENSITY) {
         const rows = body.height >= TALL ? TALL_DENSITY_ROWS : DENSITY_ROWS;
         const under = { ...body, y: body.y + rows, height: body.height - rows };

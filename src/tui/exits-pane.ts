@@ -2,6 +2,7 @@
 // while the screen shows them.
 
 import { fit } from "./graphemes.ts";
+import { vcpuOf } from "./links.ts";
 import { countText, grouped, shareText } from "./numbers.ts";
 import type { Line } from "./pane.ts";
 import type { Piece } from "./pieces.ts";
@@ -35,12 +36,8 @@ export function exitsPane(vcpu: () => Row | undefined): TextPane {
   return new TextPane({
     name: "exits",
     title: () => {
-      const id = vcpu()?.id ?? "", match = /^vcpu:([^/]+)(\/\d+)$/.exec(id);
-      return {
-        text: "Exits",
-        ...match && { vm: match[1], vmDetail: match[2] },
-        right: counted ? [[{ text: `of the last ${grouped(String(counted))}`, role: "dim" }]] : [],
-      };
+      const right: Piece[][] = counted ? [[{ text: `of the last ${grouped(String(counted))}`, role: "dim" }]] : [];
+      return { text: "Exits", ...vcpuOf(vcpu()?.id), right };
     },
     selection: () => undefined,
     wants() {

@@ -61,22 +61,22 @@ export class HelpOverlay implements Overlay {
     const key = (name: string, word: string): Piece[] => [{ text: name, role: "accent", bold: true }, { text: ` ${word}`, role: "dim" }];
     const { keymap: { actions } } = this;
     const found = actions.filter((action) => matches(action, this.#wanted));
-    const rows = SEARCH + this.#sections(found).length;
+    const lines = this.#sections(found);
     const inside = drawOverlay(screen, look, area, {
       title: {
         text: "Help",
         count: this.#search ? `${found.length} of ${actions.length} actions` : `${actions.length} actions`,
         bottom: [...key("arrows", "scroll  "), ...key("Esc", "close")],
       },
-      rows,
+      rows: SEARCH + lines.length,
       columns: Infinity,
     });
     screen.text(inside.x + 1, inside.y, "/", look.key);
     if (this.#search) screen.text(inside.x + 3, inside.y, fit(this.#search, inside.width - 5), look.style("strong"));
     else screen.text(inside.x + 3, inside.y, "type to search", look.style("dim"));
     screen.cursor = { x: Math.min(inside.x + 3 + this.#search.length, inside.x + inside.width - 1), y: inside.y };
-    drawJoinedLine(screen, look, { ...inside, y: inside.y + 1, height: 1 }, "focused");
-    const lines = this.#sections(found), height = inside.height - SEARCH;
+    drawJoinedLine(screen, look, { ...inside, y: inside.y + 1, height: 1 });
+    const height = inside.height - SEARCH;
     this.#top = Math.max(Math.min(this.#top, lines.length - height), 0);
     lines.slice(this.#top, this.#top + height).forEach((line, row) => {
       const y = inside.y + SEARCH + row;

@@ -6,7 +6,7 @@ import { scaled } from "./history.ts";
 import { irqColumns, isStorm } from "./irq-columns.ts";
 import { findingLines, pathLines } from "./irq-findings.ts";
 import { isGuest } from "./links.ts";
-import { inspector } from "./list-screen.ts";
+import { inspector } from "./inspector.ts";
 import { countText } from "./numbers.ts";
 import type { Line, Pane } from "./pane.ts";
 import { below, beside, type Body, type Placed, type ScreenModel, sharedRows } from "./screen-model.ts";

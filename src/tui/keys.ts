@@ -159,3 +159,15 @@ export function keyText(pressed: Key): string {
 export function textBytes(text: string): Uint8Array {
   return encoder.encode(text);
 }
+
+/** Hands over each key of an input; ends with it. */
+export async function readKeys(input: AsyncIterable<Uint8Array>, take: (key: Key) => void): Promise<void> {
+  const parser = new KeyParser();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  for await (const bytes of input) {
+    clearTimeout(timer);
+    for (const key of parser.push(bytes)) take(key);
+    // A lone Esc is one once nothing follows.
+    if (parser.waiting) timer = setTimeout(() => parser.flush().forEach(take), ESCAPE_WAIT);
+  }
+}

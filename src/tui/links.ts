@@ -45,6 +45,12 @@ export function vmOf(id: string): string | undefined {
   return match?.[1];
 }
 
+/** The VM of a vCPU's id, and the rest of the id: `debian` and `/0`. */
+export function vcpuOf(id: unknown): { readonly vm: string; readonly vmDetail: string } | undefined {
+  const match = /^vcpu:([^/]+)(\/\d+)$/.exec(String(id));
+  return match ? { vm: match[1], vmDetail: match[2] } : undefined;
+}
+
 /** Ids that a row names beside its own, each once, in the order of its columns. */
 export function linksOf(table: Table, row: Row): string[] {
   const found = new Set<string>();

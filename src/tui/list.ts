@@ -4,7 +4,7 @@
 import type { Rectangle, Screen } from "./cells.ts";
 import { pad } from "./graphemes.ts";
 import { kindOf, vmOf } from "./links.ts";
-import { isQuiet, shareMark, valueText } from "./numbers.ts";
+import { isQuiet, shareMark, shareText, valueText } from "./numbers.ts";
 import { drawPieces, type Piece, piecesWidth, statePiece, vmPieces } from "./pieces.ts";
 import type { Look, Role } from "./theme.ts";
 import { alignsRight } from "../queries/format.ts";
@@ -64,7 +64,7 @@ export function columnsOf(table: Table): ListColumn[] {
 }
 
 /** A heading: its first letter is a capital, but for names that have their own spelling. */
-export function headingOf(name: string): string {
+function headingOf(name: string): string {
   return /^(id|pc|pa|ipa|vm|vmid|ram|cpu|pcpu|vcpu|rpc|irq|intid)$/.test(name)
     ? HEADINGS[name] ?? name.toUpperCase()
     : name.charAt(0).toUpperCase() + name.slice(1).replaceAll("_", " ");
@@ -73,7 +73,7 @@ export function headingOf(name: string): string {
 const HEADINGS: Readonly<Record<string, string>> = { pcpu: "pCPU", vcpu: "vCPU", id: "Id" };
 
 /** What a list shows of a value. */
-export function cellPieces(name: string, column: Column, row: Row, context: CellContext): Piece[] {
+function cellPieces(name: string, column: Column, row: Row, context: CellContext): Piece[] {
   const value = row[name], text = valueText(column, value);
   if (text === "-") return [{ text, role: "dim" }];
   if (column.kind === "id") return idPieces(String(value), context);
@@ -153,4 +153,18 @@ export function drawHeadings<R>(screen: Screen, look: Look, area: Rectangle, { c
 export function drawCell(screen: Screen, look: Look, x: number, y: number, width: number, pieces: readonly Piece[], right = false): void {
   const used = piecesWidth(pieces);
   drawPieces(screen, look, right ? x + Math.max(width - used, 0) : x, y, pieces, width);
+}
+
+/** A text that is dim where it says nothing. */
+export function quietPieces(text: string): Piece[] {
+  return [{ text, role: isQuiet(text) ? "dim" : "text" }];
+}
+
+/** A share of a CPU, with a cell for `!` behind it. */
+export function loadPieces(load: number): Piece[] {
+  const share = Math.max(load, 0), { role, alarm } = shareMark(Math.min(share, 1));
+  const [number, unit] = shareText(share).split(" ");
+  const mark: Piece = { text: alarm ? "!" : " ", role: "warn" };
+  // A CPU in full use is nothing bad.
+  return [{ text: number, role: role === "bad" ? "warn" : role }, { text: ` ${unit}`, role: "dim" }, mark];
 }

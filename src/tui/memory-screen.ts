@@ -1,7 +1,7 @@
 // Screen 4: physical memory, the page under the cursor, what can run out, and memory parcels.
 
 import { eventColumns } from "./event-columns.ts";
-import { inspector } from "./list-screen.ts";
+import { inspector } from "./inspector.ts";
 import { byNearness, limitColumns, parcelColumns } from "./memory-columns.ts";
 import { PagePane } from "./memory-page.ts";
 import { MemoryPane } from "./memory-pane.ts";

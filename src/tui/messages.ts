@@ -17,7 +17,7 @@ export interface Message {
 }
 
 /** How long (ms) a toast stays. */
-export const TOAST_TIME = 8000;
+const TOAST_TIME = 8000;
 
 const DISMISS: Hint = { key: "Esc", word: "dismiss" };
 /** Toasts that stay until somebody has seen them. */

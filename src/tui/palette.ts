@@ -114,7 +114,7 @@ export class PaletteOverlay implements Overlay {
     screen.text(inside.x + 1, inside.y, ":", look.key);
     screen.text(inside.x + 3, inside.y, fit(text, inside.width - 5), look.style("strong"));
     screen.cursor = { x: Math.min(inside.x + 3 + textWidth(text.slice(0, this.#line.at)), inside.x + inside.width - 1), y: inside.y };
-    drawJoinedLine(screen, look, { ...inside, y: inside.y + 1, height: 1 }, "focused");
+    drawJoinedLine(screen, look, { ...inside, y: inside.y + 1, height: 1 });
     const rows = Math.max(inside.height - INPUT - 1 - EXPLAINED, 1);
     const top = Math.max(0, this.#at - rows + 1);
     choices.slice(top, top + rows).forEach((choice, index) => {
@@ -139,7 +139,7 @@ function drawChoice(screen: Screen, look: Look, row: Rectangle, choice: Choice, 
 
 /** What Enter will do, and which command does it. */
 function drawExplained(screen: Screen, look: Look, area: Rectangle, chosen: Choice | undefined): void {
-  drawJoinedLine(screen, look, area, "focused");
+  drawJoinedLine(screen, look, area);
   if (!chosen) return;
   const { detail, off, command } = chosen;
   const lines = wrap(off ?? detail, 0, area.width - 2).slice(0, command === undefined ? EXPLAINED : EXPLAINED - 1);

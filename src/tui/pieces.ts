@@ -37,6 +37,12 @@ export function drawPieces(screen: Screen, look: Look, x: number, y: number, pie
   return used;
 }
 
+/** A number in digits, its leading zeros faint. */
+export function digitPieces(digits: string, role: Role): Piece[] {
+  const zeros = /^0*(?=.)/.exec(digits)![0];
+  return [{ text: zeros, role: "faint" }, { text: digits.slice(zeros.length), role }];
+}
+
 /** The letter of a VM on its fill, in one cell or three. */
 export function chipPiece({ letter, fill }: VmMark, wide = false): Piece {
   return { text: wide ? ` ${letter} ` : letter, role: "fink", fill, bold: true };

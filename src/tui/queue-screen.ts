@@ -2,7 +2,7 @@
 
 import type { Activity } from "./activity.ts";
 import { isGuest } from "./links.ts";
-import { inspector } from "./list-screen.ts";
+import { inspector } from "./inspector.ts";
 import type { Pane } from "./pane.ts";
 import { queueColumns } from "./queue-columns.ts";
 import { FlowPane, QueueWaitsPane } from "./queue-flow.ts";

@@ -1,6 +1,7 @@
 // A refusal as its screen shows it: the sentence, the chain with the step that failed, the rule,
 // what it saw and the way out (docs/design/look.md §5).
 
+import { vcpuOf } from "./links.ts";
 import type { Line } from "./pane.ts";
 import { secondsText } from "./numbers.ts";
 import { type Piece, vmPieces } from "./pieces.ts";
@@ -60,15 +61,15 @@ export function reasonLines(row: Reason, look: Look, width: number, height: numb
 }
 
 /** What was refused, of what, and why, in a sentence. */
-export function sentenceOf(row: Reason): string {
+function sentenceOf(row: Reason): string {
   if (row.ended !== null) return `${row.ended.replace(/^vm:/, "")} ended: ${row.err}: ${ruleText(row)}.`;
   const asked = chainOf(row).at(-1)?.name ?? row.call;
   return `${asked}${row.object ? ` of ${row.object}` : ""} was refused: ${ruleText(row)}.`;
 }
 
 function askedPieces({ asked_by, t, symbol, pc }: Reason, look: Look): Piece[] {
-  const match = /^vcpu:([^/]+)(\/\d+)$/.exec(String(asked_by));
-  const who: Piece[] = match ? vmPieces(look.vm(match[1]), match[1] + match[2]) : [{ text: String(asked_by), role: "link" }];
+  const vcpu = vcpuOf(asked_by);
+  const who: Piece[] = vcpu ? vmPieces(look.vm(vcpu.vm), vcpu.vm + vcpu.vmDetail) : [{ text: String(asked_by), role: "link" }];
   const where = symbol ?? pc;
   return [{ text: "asked by ", role: "dim" }, ...who, { text: "  at ", role: "dim" }, { text: secondsText(Number(t)) }, {
     text: " s",

@@ -1,10 +1,8 @@
-// Rows and reasons as lines: what inspectors show.
+// Rows as lines: what inspectors show.
 
 import type { Line } from "./pane.ts";
 import { cellText, plainText } from "../queries/format.ts";
-import { REASON_MARGIN, reasonLines as linesOfReason } from "../queries/reason-text.ts";
-import type { Json, Row, RowOf, Table } from "../queries/table.ts";
-import type { REASONS } from "../queries/tables.ts";
+import type { Json, Row, Table } from "../queries/table.ts";
 
 /** Columns of the names of fields that are compared. */
 const COMPARED_MARGIN = 14;
@@ -73,12 +71,4 @@ export function wrap(text: string, margin: number, width: number): string[] {
     rest = " ".repeat(margin) + rest.slice(cut).trimStart();
   }
   return lines;
-}
-
-/** A reason, whose first line and chain stand out. */
-export function reasonLines(row: RowOf<typeof REASONS>, width: number): Line[] {
-  return linesOfReason(row).flatMap(({ kind, text }): Line[] => {
-    if (kind === "field") return wrap(text, REASON_MARGIN, width).map((one) => ({ text: one }));
-    return [kind === "asked" ? { text, role: "strong" } : kind === "step" ? { text, role: "link" } : { text }];
-  });
 }

@@ -103,7 +103,7 @@ export class RefusalsPane implements Pane {
 }
 
 /** What was asked for, of what, and what the answer was. */
-export function callPieces({ call, err, object }: Reason, strong: boolean): Piece[] {
+function callPieces({ call, err, object }: Reason, strong: boolean): Piece[] {
   return [
     { text: String(call), role: strong ? "strong" : "dim", bold: strong },
     ...object ? [{ text: ` ${object}`, role: "link" } as const] : [],

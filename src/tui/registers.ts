@@ -1,7 +1,7 @@
 // Registers in columns, those that have changed since the last look marked.
 
 import type { Line } from "./pane.ts";
-import type { Piece } from "./pieces.ts";
+import { digitPieces, type Piece } from "./pieces.ts";
 import type { Row } from "../queries/table.ts";
 
 /** Digits that are shown of a value. */
@@ -50,11 +50,10 @@ export class RegisterLines {
     const value = String(row.value), old = this.#before.get(row.id);
     const digits = value.slice(2), shown = digits.length <= SHORT ? digits : digits.slice(-SHORT);
     const changed = old !== undefined && old !== value;
-    const zeros = /^0*(?=.)/.exec(shown)![0];
     const blank = " ".repeat(SHORT - shown.length + GAP);
     const name: Piece = { text: String(row.name).padEnd(names), role: "dim" };
     if (changed) return [name, { text: `*${shown}`, role: "warn", fill: "warnbg" }, { text: blank }];
-    return [name, { text: " " }, { text: zeros, role: "faint" }, { text: shown.slice(zeros.length) }, { text: blank }];
+    return [name, { text: " " }, ...digitPieces(shown, "text"), { text: blank }];
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { type CellContext, idPieces, type ListColumn } from "./list.ts";
 import { isGuest } from "./links.ts";
-import { inspector } from "./list-screen.ts";
+import { inspector } from "./inspector.ts";
 import type { Line, Pane } from "./pane.ts";
 import { chipPiece, type Piece, piecesWidth } from "./pieces.ts";
 import { below, beside, type Body, type Placed, type ScreenModel, sharedRows } from "./screen-model.ts";

@@ -1,6 +1,6 @@
 // Screen 7: requests to the resource manager and its notifications, and what the selected one says.
 
-import { inspector } from "./list-screen.ts";
+import { inspector } from "./inspector.ts";
 import { durationText } from "./numbers.ts";
 import type { Line, Pane } from "./pane.ts";
 import type { Piece } from "./pieces.ts";

@@ -1,7 +1,7 @@
 // Shows the start screen on a terminal until the person has chosen.
 
 import type { ColorDepth } from "./color.ts";
-import { ESCAPE_WAIT, type Key, KeyParser } from "./keys.ts";
+import { type Key, readKeys } from "./keys.ts";
 import { LoneScreen } from "./lone-screen.ts";
 import { type StartChoice, type StartOffers, StartScreen } from "./start-screen.ts";
 import type { TerminalPort } from "./terminal.ts";
@@ -23,17 +23,5 @@ export async function runStart(
     else shown.request();
   };
   await shown.show();
-  return await Promise.race([chosen.promise, readKeys(port, take).then((): StartChoice => ({ kind: "leave" }))]);
-}
-
-/** Feeds keys; ends with the input. */
-async function readKeys(port: TerminalPort, take: (key: Key) => void): Promise<void> {
-  const parser = new KeyParser();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  for await (const bytes of port.input) {
-    clearTimeout(timer);
-    for (const key of parser.push(bytes)) take(key);
-    // A lone Esc is one once nothing follows.
-    if (parser.waiting) timer = setTimeout(() => parser.flush().forEach(take), ESCAPE_WAIT);
-  }
+  return await Promise.race([chosen.promise, readKeys(port.input, take).then((): StartChoice => ({ kind: "leave" }))]);
 }

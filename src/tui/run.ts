@@ -6,12 +6,12 @@ import { Screen } from "./cells.ts";
 import type { ColorDepth } from "./color.ts";
 import { copySequence } from "./clipboard.ts";
 import { type Client, Connection } from "./connection.ts";
-import { ESCAPE_WAIT, type Key, KeyParser, keyText } from "./keys.ts";
+import { type Key, keyText, readKeys } from "./keys.ts";
 import { saveFile } from "./save-file.ts";
 import { Starts, type UnseenStart } from "./starts.ts";
 import { Reader } from "./linear.ts";
 import { FramePump, TerminalMode, type TerminalPort } from "./terminal.ts";
-import { ASK_BACKGROUND, ASK_SYNCHRONIZED, parseReport, type Report } from "./terminal-reports.ts";
+import { ASK_BACKGROUND, ASK_SYNCHRONIZED, parseReport } from "./terminal-reports.ts";
 import type { Start } from "./other-sessions.ts";
 import type { Fork } from "./time-menu.ts";
 import type { UiState } from "./ui-state.ts";
@@ -155,10 +155,12 @@ export async function runTui(client: Client, port: TerminalPort, options: TuiOpt
     },
   });
   connection.open();
-  /** The terminal has said something of itself. */
-  const heard = (report: Report) => {
-    if (report.kind === "synchronized") screen.synchronized = true;
-    else app.setBackground(report.bright);
+  const take = (key: Key) => {
+    if (key.name !== "Report") return app.key(key);
+    // The terminal has said something of itself.
+    const report = parseReport(keyText(key));
+    if (report?.kind === "synchronized") screen.synchronized = true;
+    else if (report) app.setBackground(report.bright);
   };
 
   const endResize = port.onResize(() => {
@@ -180,7 +182,7 @@ export async function runTui(client: Client, port: TerminalPort, options: TuiOpt
     await mode.enter();
     if (options.ask && !reader) aside += ASK_SYNCHRONIZED + ASK_BACKGROUND;
     pump.open();
-    next = await Promise.race([left.promise, readKeys(port, app, heard).then(() => end("the terminal is gone")).then(() => undefined)]);
+    next = await Promise.race([left.promise, readKeys(port.input, take).then(() => end("the terminal is gone")).then(() => undefined)]);
   } finally {
     connection.close();
     for (const timer of timers) clearTimeout(timer);
@@ -216,24 +218,4 @@ async function suspend(mode: TerminalMode, pump: FramePump, screen: Screen): Pro
   await mode.enter();
   screen.invalidate();
   pump.open();
-}
-
-/** Feeds keys to the application; ends with the input. */
-async function readKeys(port: TerminalPort, app: App, heard: (report: Report) => void): Promise<void> {
-  const parser = new KeyParser();
-  const take = (key: Key) => {
-    if (key.name !== "Report") return app.key(key);
-    const report = parseReport(keyText(key));
-    if (report) heard(report);
-  };
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  for await (const bytes of port.input) {
-    clearTimeout(timer);
-    for (const key of parser.push(bytes)) take(key);
-    if (parser.waiting) {
-      timer = setTimeout(() => {
-        for (const key of parser.flush()) take(key);
-      }, ESCAPE_WAIT);
-    }
-  }
 }

@@ -8,8 +8,8 @@ import { stateMark } from "./chip.ts";
 import { glyphsOf, history } from "./glyphs.ts";
 import { fit } from "./graphemes.ts";
 import { drawLinks, LinkLines } from "./link-lines.ts";
-import { drawCell, drawHeadings, type ListColumn, placeColumns } from "./list.ts";
-import { countText, isQuiet, shareMark, shareText } from "./numbers.ts";
+import { drawCell, drawHeadings, type ListColumn, loadPieces, placeColumns, quietPieces } from "./list.ts";
+import { countText } from "./numbers.ts";
 import { type FilteredPane, nothingPasses, type PaneState } from "./pane.ts";
 import { PaneFilter } from "./pane-filter.ts";
 import { chipPiece, type Piece, statePiece } from "./pieces.ts";
@@ -266,7 +266,6 @@ export class TreePane implements FilteredPane {
 
   #columns(width: number): ListColumn<TreeRow>[] {
     const wide = width >= WIDE, samples = width >= VERY_WIDE ? 30 : wide ? 16 : 8;
-    const quiet = (text: string): Piece[] => [{ text, role: isQuiet(text) ? "dim" : "text" }];
     const column = (title: string, width: number, pieces: ListColumn<TreeRow>["pieces"], right = false): ListColumn<TreeRow> => {
       return { name: title, title, width, pieces, right };
     };
@@ -281,12 +280,12 @@ export class TreePane implements FilteredPane {
       ...wide
         ? [
           column("RAM", 5, ({ vm, below }) => below ? [] : this.#memory(vm), true),
-          column("exits/s", 7, (row) => row.device ? [] : quiet(this.#exits(row)), true),
+          column("exits/s", 7, (row) => row.device ? [] : quietPieces(this.#exits(row)), true),
         ]
         : [],
       ...width >= VERY_WIDE
         ? [
-          column("instr", 7, (row) => row.device ? [] : quiet(countText(instructionsOf(row)) || "-"), true),
+          column("instr", 7, (row) => row.device ? [] : quietPieces(countText(instructionsOf(row)) || "-"), true),
           column("pCPU", 4, ({ vcpu }) => vcpu ? [{ text: vcpu.pcpu === undefined ? "-" : `p${vcpu.pcpu}`, role: "dim" }] : []),
           column("PC", 18, ({ vcpu }) => vcpu ? [{ text: vcpu.pc || "native", role: "dim" }] : []),
         ]
@@ -383,15 +382,6 @@ function loadOf(row: TreeRow): number {
 
 function instructionsOf(row: TreeRow): number {
   return vcpusOf(row).reduce((sum, { instructions }) => sum + instructions, 0);
-}
-
-/** A share of a CPU, with a cell for `!` behind it. */
-function loadPieces(load: number): Piece[] {
-  const share = Math.max(load, 0), { role, alarm } = shareMark(Math.min(share, 1));
-  const [number, unit] = shareText(share).split(" ");
-  const mark: Piece = { text: alarm ? "!" : " ", role: "warn" };
-  // A CPU in full use is nothing bad.
-  return [{ text: number, role: role === "bad" ? "warn" : role }, { text: ` ${unit}`, role: "dim" }, mark];
 }
 
 /** A row as filters see it. One that stands for a VM and its only vCPU is both. */

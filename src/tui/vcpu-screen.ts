@@ -2,15 +2,15 @@
 // PSCI calls.
 
 import type { Activity } from "./activity.ts";
-import type { Title } from "./box.ts";
 import { codePane } from "./code-pane.ts";
 import { exitsPane } from "./exits-pane.ts";
 import { history } from "./glyphs.ts";
-import { columnsOf, idPieces, type ListColumn } from "./list.ts";
-import { inspector } from "./list-screen.ts";
-import { countText, durationText, isQuiet, shareMark, shareText } from "./numbers.ts";
+import { vcpuOf } from "./links.ts";
+import { columnsOf, idPieces, type ListColumn, loadPieces, quietPieces } from "./list.ts";
+import { inspector } from "./inspector.ts";
+import { countText, durationText } from "./numbers.ts";
 import type { Pane } from "./pane.ts";
-import { type Piece, statePiece } from "./pieces.ts";
+import { digitPieces, type Piece, statePiece } from "./pieces.ts";
 import { RegisterLines } from "./registers.ts";
 import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
 import { TablePane } from "./table-pane.ts";
@@ -37,14 +37,6 @@ const DIGITS = 16;
 /** Columns of the history. */
 const SAMPLES = 10;
 
-/** The VM and vCPU that a pane is about. */
-function ofVcpu(id: string | undefined): Pick<Title, "vm" | "vmDetail"> {
-  const match = /^vcpu:([^/]+)(\/\d+)$/.exec(id ?? "");
-  return match ? { vm: match[1], vmDetail: match[2] } : {};
-}
-
-const quiet = (text: string): Piece[] => [{ text, role: isQuiet(text) ? "dim" : "text" }];
-
 /** What each vCPU does, since when, where, how much, and what it waits for. */
 function vcpuColumns(activity: Activity): ListColumn[] {
   const waits = ({ wakes, state, symbol }: Row): Piece[] => {
@@ -63,21 +55,21 @@ function vcpuColumns(activity: Activity): ListColumn[] {
       title: "for",
       width: 7,
       right: true,
-      pieces: ({ since, state }) => quiet(state === "run" ? "0" : durationText(Number(since))),
+      pieces: ({ since, state }) => quietPieces(state === "run" ? "0" : durationText(Number(since))),
     },
-    { name: "pcpu", title: "pCPU", width: 4, from: 100, pieces: ({ pcpu }) => quiet(pcpu ? String(pcpu).replace("pcpu:", "p") : "-") },
+    {
+      name: "pcpu",
+      title: "pCPU",
+      width: 4,
+      from: 100,
+      pieces: ({ pcpu }) => quietPieces(pcpu ? String(pcpu).replace("pcpu:", "p") : "-"),
+    },
     {
       name: "cpu",
       title: "CPU ",
       width: 6,
       right: true,
-      pieces: ({ cpu }) => {
-        const share = Math.max(Number(cpu), 0),
-          { role, alarm } = shareMark(Math.min(share, 1)),
-          [number, unit] = shareText(share).split(" ");
-        const ink = role === "bad" ? "warn" : role;
-        return [{ text: number, role: ink }, { text: ` ${unit}`, role: "dim" }, { text: alarm ? "!" : " ", role: "warn" }];
-      },
+      pieces: ({ cpu }) => loadPieces(Number(cpu)),
     },
     {
       name: "",
@@ -95,7 +87,7 @@ function vcpuColumns(activity: Activity): ListColumn[] {
       width: 7,
       right: true,
       from: 90,
-      pieces: (row) => quiet(countText(Math.round(Number(row.exits_rate)))),
+      pieces: (row) => quietPieces(countText(Math.round(Number(row.exits_rate)))),
     },
     { name: "wakes", title: "Waits for", width: 30, pieces: waits },
     { name: "pc", title: "PC", width: 18, from: 110, pieces: pc },
@@ -113,8 +105,7 @@ function stackColumns(): ListColumn[] {
     pieces: (row) => {
       const value = row[name];
       if (typeof value !== "string") return [{ text: "-", role: "dim" }];
-      const digits = value.slice(2).padStart(DIGITS, "0"), zeros = /^0*(?=.)/.exec(digits)![0];
-      return [{ text: zeros, role: "faint" }, { text: digits.slice(zeros.length), role: name === "pc" ? "text" : "dim" }];
+      return digitPieces(value.slice(2).padStart(DIGITS, "0"), name === "pc" ? "text" : "dim");
     },
   });
   const symbol = (row: Row): Piece[] => {
@@ -147,7 +138,7 @@ export function vcpuScreen(activity: Activity): ScreenModel {
     name: "registers",
     title: () => ({
       text: "Registers",
-      ...ofVcpu(vcpus.selectedId),
+      ...vcpuOf(vcpus.selectedId),
       right: [[{ text: "*", role: "warn" }, { text: " changed since the last stop", role: "dim" }]],
       bottom: [{ text: "v", role: "accent", bold: true }, { text: " the next view", role: "dim" }],
     }),

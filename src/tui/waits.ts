@@ -19,7 +19,6 @@ export function waitText(wakes: readonly string[]): string {
 }
 
 const OTHER_WORDS: Readonly<Record<string, string>> = {
-  "an interrupt, but none is enabled": "an interrupt, but none is enabled",
   "its VMM answers the device access": "its VMM (MMIO)",
   "its VMM (device access)": "its VMM (MMIO)",
   vcpu_run: "its VMM calls vcpu_run",
