@@ -14,7 +14,7 @@ import type { PackageArchive } from "./mirror-archive.ts";
 import { hasTool } from "./tool.ts";
 import { installedPackages, UnpackedPrograms } from "./unpacked-programs.ts";
 import { NatAddress } from "../virtio/net/nat/nat.ts";
-import { ipText } from "../formats/packets.ts";
+import { ipText } from "../formats/ip-addresses.ts";
 import { MiB } from "../support/sizes.ts";
 
 /** Packages in addition to those that every system needs: init, devices, network. */

@@ -52,7 +52,7 @@ udhcpc -q -n -t 5 -i eth0 -s /lib/lease >/dev/null && ip -4 addr show eth0 | gre
 /** Script that udhcpc calls when it has a lease. */
 const LEASE = `#!/bin/sh
 [ "$1" = bound ] || [ "$1" = renew ] || exit 0
-ip addr flush dev $interface
+ip -4 addr flush dev $interface
 ip addr add $ip/$mask dev $interface
 ip route add default via $router dev $interface
 echo nameserver $dns > /etc/resolv.conf

@@ -1,15 +1,15 @@
-// Ethernet, ARP, IPv4, ICMP, UDP and TCP as bytes (RFC 894, 826, 791, 792, 768, 9293): the packets
-// that the NAT reads from a guest and sends to it.
+// Ethernet, ARP, IPv4, IPv6, ICMP, UDP and TCP as bytes (RFC 894, 826, 791, 8200, 792, 4443, 768,
+// 9293): the packets that the NAT reads from a guest and sends to it.
 
-/** Address of IPv4 as an unsigned 32-bit number, most significant byte first. */
-export type Ip = number;
+import { type Address, type Ip, type Ip6, ip6Bytes, readIp6 } from "./ip-addresses.ts";
 
-export const EtherType = { IPV4: 0x0800, ARP: 0x0806 } as const;
-export const IpProtocol = { ICMP: 1, TCP: 6, UDP: 17 } as const;
+export const EtherType = { IPV4: 0x0800, ARP: 0x0806, IPV6: 0x86dd } as const;
+export const IpProtocol = { ICMP: 1, TCP: 6, UDP: 17, ICMPV6: 58 } as const;
 export const TcpFlag = { FIN: 1, SYN: 2, RST: 4, PSH: 8, ACK: 16 } as const;
 
 const ETHERNET_HEADER = 14;
 const IP_HEADER = 20;
+const IP6_HEADER = 40;
 const UDP_HEADER = 8;
 const TCP_HEADER = 20;
 /** Frames are at least this long on a wire. */
@@ -17,16 +17,6 @@ const FRAME_MIN = 60;
 const TTL = 64;
 const DONT_FRAGMENT = 0x4000;
 const FRAGMENT = 0x3fff;
-
-/** `10.0.2.15` as a number. */
-export function ip(text: string): Ip {
-  return text.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
-}
-
-/** The number as text. */
-export function ipText(address: Ip): string {
-  return [24, 16, 8, 0].map((shift) => address >>> shift & 0xff).join(".");
-}
 
 /** The Internet checksum (RFC 1071) of `bytes`, with `sum` of what stands elsewhere. */
 export function checksum(bytes: Uint8Array, sum = 0): number {
@@ -83,39 +73,73 @@ export function writeArpReply(senderMac: Uint8Array, sender: Ip, targetMac: Uint
   return frame;
 }
 
-/** A datagram of IPv4, whole. */
-export interface IpPacket {
+/** A datagram of IPv4 or IPv6, whole. */
+export interface IpPacket<A extends Address = Address> {
   readonly protocol: number;
-  readonly source: Ip;
-  readonly destination: Ip;
+  /** Time to live, or hop limit. */
+  readonly hops: number;
+  readonly source: A;
+  readonly destination: A;
   readonly payload: Uint8Array;
 }
 
 /** Undefined for a malformed packet or a fragment (guests here have no reason to send one). */
-export function readIp(bytes: Uint8Array): IpPacket | undefined {
+export function readIp(bytes: Uint8Array): IpPacket<Ip> | undefined {
   if (bytes.length < IP_HEADER || bytes[0] >> 4 !== 4) return undefined;
   const view = viewOf(bytes);
   const header = (bytes[0] & 15) * 4, length = view.getUint16(2);
   if (header < IP_HEADER || length < header || length > bytes.length) return undefined;
   if (view.getUint16(6) & FRAGMENT || checksum(bytes.subarray(0, header)) !== 0) return undefined;
-  return { protocol: bytes[9], source: view.getUint32(12), destination: view.getUint32(16), payload: bytes.subarray(header, length) };
+  return {
+    protocol: bytes[9],
+    hops: bytes[8],
+    source: view.getUint32(12),
+    destination: view.getUint32(16),
+    payload: bytes.subarray(header, length),
+  };
 }
 
-/** Where a frame goes. */
+/** Options before a packet's content that may stand there; all others end in a refusal. */
+const Extension = { HOP_BY_HOP: 0, DESTINATION: 60 } as const;
+
+/** Undefined for a malformed packet, a fragment or a routing header (RFC 8200 section 4). */
+export function readIpv6(bytes: Uint8Array): IpPacket<Ip6> | undefined {
+  if (bytes.length < IP6_HEADER || bytes[0] >> 4 !== 6) return undefined;
+  const end = IP6_HEADER + viewOf(bytes).getUint16(4);
+  if (end > bytes.length) return undefined;
+  let protocol = bytes[6], at = IP6_HEADER;
+  while (protocol === Extension.HOP_BY_HOP || protocol === Extension.DESTINATION) {
+    if (at + 8 > end) return undefined;
+    protocol = bytes[at];
+    at += 8 * (bytes[at + 1] + 1);
+  }
+  if (at > end) return undefined;
+  return {
+    protocol,
+    hops: bytes[7],
+    source: readIp6(bytes.subarray(8, 24)),
+    destination: readIp6(bytes.subarray(24, 40)),
+    payload: bytes.subarray(at, end),
+  };
+}
+
+/** Where a frame goes; both addresses are of the same kind. */
 export interface Route {
   readonly sourceMac: Uint8Array;
-  readonly source: Ip;
+  readonly source: Address;
   readonly destinationMac: Uint8Array;
-  readonly destination: Ip;
+  readonly destination: Address;
 }
 
-/** An ICMP message. */
-export function writeIcmp(route: Route, message: Uint8Array): Uint8Array {
-  const frame = ipv4(route, IpProtocol.ICMP, message.length);
-  frame.set(message, ETHERNET_HEADER + IP_HEADER);
-  const body = frame.subarray(ETHERNET_HEADER + IP_HEADER, ETHERNET_HEADER + IP_HEADER + message.length);
-  viewOf(body).setUint16(2, 0);
-  viewOf(body).setUint16(2, checksum(body));
+/** A message of ICMP, or of ICMPv6 where the addresses are of IPv6. */
+export function writeIcmp(route: Route, message: Uint8Array, hops?: number): Uint8Array {
+  const six = typeof route.source === "string";
+  const protocol = six ? IpProtocol.ICMPV6 : IpProtocol.ICMP;
+  const { frame, content } = ipPacket(route, protocol, message.length, hops);
+  content.set(message);
+  const view = viewOf(content);
+  view.setUint16(2, 0);
+  view.setUint16(2, checksum(content, six ? pseudoHeader(route, protocol, content.length) : 0));
   return frame;
 }
 
@@ -136,8 +160,7 @@ export function readUdp({ payload: bytes }: IpPacket): UdpDatagram | undefined {
 
 export function writeUdp(route: Route, sourcePort: number, destinationPort: number, payload: Uint8Array): Uint8Array {
   const length = UDP_HEADER + payload.length;
-  const frame = ipv4(route, IpProtocol.UDP, length);
-  const datagram = frame.subarray(ETHERNET_HEADER + IP_HEADER, ETHERNET_HEADER + IP_HEADER + length);
+  const { frame, content: datagram } = ipPacket(route, IpProtocol.UDP, length);
   const view = viewOf(datagram);
   view.setUint16(0, sourcePort);
   view.setUint16(2, destinationPort);
@@ -199,8 +222,7 @@ export function writeTcp(route: Route, segment: TcpSegment): Uint8Array {
   const options = segment.mss === undefined ? 0 : segment.windowScale === undefined ? 4 : 8;
   const header = TCP_HEADER + options;
   const length = header + segment.payload.length;
-  const frame = ipv4(route, IpProtocol.TCP, length);
-  const bytes = frame.subarray(ETHERNET_HEADER + IP_HEADER, ETHERNET_HEADER + IP_HEADER + length);
+  const { frame, content: bytes } = ipPacket(route, IpProtocol.TCP, length);
   const view = viewOf(bytes);
   view.setUint16(0, segment.sourcePort);
   view.setUint16(2, segment.destinationPort);
@@ -234,21 +256,48 @@ function ethernet(destination: Uint8Array, source: Uint8Array, type: number, pay
   return frame;
 }
 
-function ipv4({ sourceMac, source, destinationMac, destination }: Route, protocol: number, payload: number): Uint8Array {
-  const frame = ethernet(destinationMac, sourceMac, EtherType.IPV4, IP_HEADER + payload);
-  const header = frame.subarray(ETHERNET_HEADER, ETHERNET_HEADER + IP_HEADER);
+/** A frame with its headers, and the place in it for `length` bytes of content. */
+function ipPacket(route: Route, protocol: number, length: number, hops = TTL): { frame: Uint8Array; content: Uint8Array } {
+  const size = typeof route.source === "number" ? IP_HEADER : IP6_HEADER;
+  const start = ETHERNET_HEADER + size;
+  const frame = ethernet(
+    route.destinationMac,
+    route.sourceMac,
+    typeof route.source === "number" ? EtherType.IPV4 : EtherType.IPV6,
+    size + length,
+  );
+  const header = frame.subarray(ETHERNET_HEADER, start);
+  if (typeof route.source === "number") writeIpv4(header, route.source, route.destination as Ip, protocol, length, hops);
+  else writeIpv6(header, route.source, route.destination as Ip6, protocol, length, hops);
+  return { frame, content: frame.subarray(start, start + length) };
+}
+
+function writeIpv4(header: Uint8Array, source: Ip, destination: Ip, protocol: number, length: number, hops: number): void {
   const view = viewOf(header);
   header[0] = 0x45;
-  view.setUint16(2, IP_HEADER + payload);
+  view.setUint16(2, IP_HEADER + length);
   view.setUint16(6, DONT_FRAGMENT);
-  header[8] = TTL;
+  header[8] = hops;
   header[9] = protocol;
   view.setUint32(12, source);
   view.setUint32(16, destination);
   view.setUint16(10, checksum(header));
-  return frame;
+}
+
+function writeIpv6(header: Uint8Array, source: Ip6, destination: Ip6, protocol: number, length: number, hops: number): void {
+  header[0] = 0x60;
+  viewOf(header).setUint16(4, length);
+  header[6] = protocol;
+  header[7] = hops;
+  header.set(ip6Bytes(source), 8);
+  header.set(ip6Bytes(destination), 24);
 }
 
 function pseudoHeader({ source, destination }: Route, protocol: number, length: number): number {
-  return (source >>> 16) + (source & 0xffff) + (destination >>> 16) + (destination & 0xffff) + protocol + length;
+  return addressSum(source) + addressSum(destination) + protocol + length;
+}
+
+function addressSum(address: Address): number {
+  if (typeof address === "number") return (address >>> 16) + (address & 0xffff);
+  return ~checksum(ip6Bytes(address)) & 0xffff;
 }

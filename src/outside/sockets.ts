@@ -4,10 +4,11 @@
 import { createSocket } from "node:dgram";
 import { connect, createServer, Socket } from "node:net";
 import type { OutsideNetwork, OutsideStream, StreamListener, UnixSockets } from "../virtio/outside-network.ts";
-import { ip, ipText } from "../formats/packets.ts";
+import { type Address, addressText, ip, parseIp, parseIp6 } from "../formats/ip-addresses.ts";
+import { embedded } from "../virtio/net/nat/policy.ts";
 
-/** Where queries go when the computer names no resolver with an IPv4 address. */
-const LOCAL_RESOLVER = "127.0.0.53";
+/** Where queries go when the computer names no resolver. */
+const LOCAL_RESOLVER = ip("127.0.0.53");
 
 /** The network of the machine that this program runs on. */
 export function computerSockets(): OutsideNetwork {
@@ -16,8 +17,8 @@ export function computerSockets(): OutsideNetwork {
       const socket = new Socket({ allowHalfOpen: true });
       socket.on("connect", () => listener.connected());
       listenTo(socket, listener);
-      const host = ipText(address);
-      allowedBy(own, host).then((allowed) => {
+      const host = addressText(address);
+      allowedBy(own, address).then((allowed) => {
         if (socket.destroyed) return;
         if (allowed) socket.connect({ host, port });
         else socket.destroy(new Error(`${host} is an address of this computer`));
@@ -25,13 +26,13 @@ export function computerSockets(): OutsideNetwork {
       return streamOf(socket, listener);
     },
     datagrams(address, port, own, receive) {
-      const host = ipText(address);
-      const socket = createSocket("udp4");
+      const host = addressText(address);
+      const socket = createSocket(socketType(address));
       socket.on("message", (bytes: Uint8Array) => receive(plainBytes(bytes)));
       // A peer that is not there answers by ICMP; a datagram is then lost, as on any network.
       socket.on("error", () => {});
       socket.unref();
-      const allowed = allowedBy(own, host);
+      const allowed = allowedBy(own, address);
       let closed = false;
       return {
         send: (bytes) => void allowed.then((may) => may && !closed && socket.send(bytes, port, host)),
@@ -46,7 +47,7 @@ export function computerSockets(): OutsideNetwork {
       socket.on("message", (bytes: Uint8Array, peer) => receive({ address: ip(peer.address), port: peer.port }, plainBytes(bytes)));
       socket.on("error", (error: Error) => problem(`cannot forward UDP port ${port} of 127.0.0.1: ${error.message}`));
       socket.bind(port, "127.0.0.1");
-      return { send: (peer, bytes) => socket.send(bytes, peer.port, ipText(peer.address)), close: () => socket.close() };
+      return { send: (peer, bytes) => socket.send(bytes, peer.port, addressText(peer.address)), close: () => socket.close() };
     },
     listen(port, accept, problem) {
       const server = createServer({ allowHalfOpen: true }, (socket: Socket) => accepted(socket, accept));
@@ -58,39 +59,48 @@ export function computerSockets(): OutsideNetwork {
       const timer = setTimeout(action, milliseconds);
       return () => clearTimeout(timer);
     },
-    nameServer: ip(nameServer()),
+    nameServer: nameServer(),
   };
 }
 
 /** How long it is remembered whether an address is this computer's, ms, and of how many. */
 const OWN_TIME = 30_000;
 const OWN_MAX = 1024;
-const known = new Map<string, { readonly until: number; readonly own: Promise<boolean> }>();
+const known = new Map<Address, { readonly until: number; readonly own: Promise<boolean> }>();
 
 /**
  * Whether an address is one of this computer's: a socket can be bound to it. Asking for the
  * interfaces takes a permission that el2 does not have.
  */
-function isOwn(host: string): Promise<boolean> {
-  const now = performance.now(), before = known.get(host);
+function isOwn(address: Address): Promise<boolean> {
+  const now = performance.now(), before = known.get(address);
   if (before && before.until > now) return before.own;
   if (known.size >= OWN_MAX) known.clear();
   const own = new Promise<boolean>((resolve) => {
-    const socket = createSocket("udp4");
+    const socket = createSocket(socketType(address));
     const tell = (own: boolean) => {
       socket.close();
       resolve(own);
     };
     socket.on("error", () => tell(false));
-    socket.bind(0, host, () => tell(true));
+    socket.bind(0, addressText(address), () => tell(true));
   });
-  known.set(host, { until: now + OWN_TIME, own });
+  known.set(address, { until: now + OWN_TIME, own });
   return own;
 }
 
-/** Whether a connection to an address is allowed that may be this computer's only with `own`. */
-async function allowedBy(own: boolean, host: string): Promise<boolean> {
-  return own || !await isOwn(host);
+function socketType(address: Address): "udp4" | "udp6" {
+  return typeof address === "number" ? "udp4" : "udp6";
+}
+
+/**
+ * Whether a connection to an address is allowed that may be this computer's only with `own`; one
+ * that is translated to IPv4 may lead back to it.
+ */
+async function allowedBy(own: boolean, address: Address): Promise<boolean> {
+  if (own) return true;
+  const inside = embedded(address);
+  return !await isOwn(address) && (inside === undefined || !await isOwn(inside));
 }
 
 /** Unix sockets of the machine that this program runs on. */
@@ -143,8 +153,8 @@ function streamOf(socket: Socket, listener: Pick<StreamListener, "full">): Outsi
   };
 }
 
-/** The first resolver with an IPv4 address that the computer uses. */
-function nameServer(): string {
+/** The first resolver with an IPv4 address that the computer uses, else the first with another. */
+function nameServer(): Address {
   let text: string;
   try {
     text = Deno.readTextFileSync("/etc/resolv.conf");
@@ -152,5 +162,6 @@ function nameServer(): string {
     if (error instanceof Deno.errors.NotFound) return LOCAL_RESOLVER;
     throw error;
   }
-  return text.match(/^nameserver\s+(\d+\.\d+\.\d+\.\d+)\s*$/m)?.[1] ?? LOCAL_RESOLVER;
+  const named = [...text.matchAll(/^nameserver\s+(\S+)\s*$/gm)].map(([, name]) => parseIp(name) ?? parseIp6(name));
+  return named.find((address) => typeof address === "number") ?? named.find((address) => address !== undefined) ?? LOCAL_RESOLVER;
 }

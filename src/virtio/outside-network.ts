@@ -1,7 +1,7 @@
 // Requirements of network and socket devices on the computer. The workstation implements it with
 // sockets; tests with objects.
 
-import type { Ip } from "../formats/packets.ts";
+import type { Address } from "../formats/ip-addresses.ts";
 
 /** Events of a stream for its user. */
 export interface StreamListener {
@@ -37,7 +37,7 @@ export interface OutsideDatagrams {
 
 /** The sender of a datagram to one of our ports. */
 export interface DatagramPeer {
-  readonly address: Ip;
+  readonly address: Address;
   readonly port: number;
 }
 
@@ -57,9 +57,9 @@ export interface OutsideNetwork {
   /**
    * @param own whether the address may be the computer's own; else such a connection is refused
    */
-  connect(address: Ip, port: number, own: boolean, listener: StreamListener): OutsideStream;
+  connect(address: Address, port: number, own: boolean, listener: StreamListener): OutsideStream;
   /** @param own likewise; else datagrams to such an address are lost */
-  datagrams(address: Ip, port: number, own: boolean, receive: (bytes: Uint8Array) => void): OutsideDatagrams;
+  datagrams(address: Address, port: number, own: boolean, receive: (bytes: Uint8Array) => void): OutsideDatagrams;
   /**
    * Listens on 127.0.0.1; `accept` takes each connection and returns its listener. `problem` is
    * called with the reason if it cannot listen.
@@ -74,7 +74,7 @@ export interface OutsideNetwork {
   /** Calls back after some milliseconds of wall time; gives what takes that back. */
   later(milliseconds: number, action: () => void): () => void;
   /** The resolver that the computer asks. */
-  readonly nameServer: Ip;
+  readonly nameServer: Address;
 }
 
 /** Unix sockets of the computer. */

@@ -1,6 +1,8 @@
 // The plan of a VM's virtio devices: plain data, resolved from command line and configuration
 // before the machine starts.
 
+import { IP6_BITS, IP_BITS, networkOf, parseIp, parseIp6 } from "../formats/ip-addresses.ts";
+
 /** A TCP or UDP port of the computer (127.0.0.1) that leads to one of the guest. */
 export interface PortForward {
   /** TCP, or UDP. */
@@ -28,9 +30,9 @@ export type NetBackend = "none" | "user" | `pair:${string}`;
 
 /** Addresses that a rule of a network policy is about: `10.1.0.0/16`, and one port or all. */
 export interface NetRule {
-  /** An IPv4 address as a number. */
-  readonly network: number;
-  /** Bits that count, 0 to 32. */
+  /** An IPv4 address as a number, or an IPv6 address as 32 hexadecimal digits. */
+  readonly network: number | string;
+  /** Bits that count, 0 to 32 or 128. */
   readonly bits: number;
   /** One port, 1 to 65535; all by default. */
   readonly port?: number;
@@ -38,7 +40,7 @@ export interface NetRule {
 
 /** A guest's access through `user`; rules come first, those that deny before those that allow. */
 export interface NetPolicy {
-  /** This computer: its loopback, as 10.0.2.2 too, and its own addresses. */
+  /** This computer: its loopback, as 10.0.2.2 and fd10:0:2::2 too, and its own addresses. */
   readonly host: boolean;
   /** Private networks. */
   readonly lan: boolean;
@@ -53,14 +55,18 @@ export interface NetPolicy {
 /** The default policy. */
 export const DEFAULT_NET_POLICY: NetPolicy = { host: false, lan: false, internet: true, allow: [], deny: [] };
 
-/** `10.1.0.0/16`, `192.168.1.5` or `10.0.2.2:8080`; undefined where it is none of these. */
+/**
+ * `10.1.0.0/16`, `192.168.1.5`, `10.0.2.2:8080`, `fd00::/8` or `[2001:db8::7]:443`; undefined where
+ * it is none of these.
+ */
 export function parseNetRule(text: string): NetRule | undefined {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?:\/(\d{1,2}))?(?::(\d{1,5}))?$/.exec(text);
-  if (!match) return undefined;
-  const parts = match.slice(1, 5).map(Number), bits = Number(match[5] ?? 32), port = match[6] === undefined ? undefined : Number(match[6]);
-  if (parts.some((part) => part > 255) || bits > 32 || port !== undefined && (port < 1 || port > 65535)) return undefined;
-  const address = parts.reduce((sum, part) => sum * 256 + part, 0), size = 2 ** (32 - bits);
-  return { network: Math.floor(address / size) * size, bits, ...port !== undefined && { port } };
+  const [, four, six, alone, bitsText, portText] = /^(?:([\d.]+)|\[([^\]]*)\]|([^/[\]]+))(?:\/(\d{1,3}))?(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const address = four !== undefined ? parseIp(four) : parseIp6(six ?? alone ?? "");
+  if (address === undefined) return undefined;
+  const most = typeof address === "number" ? IP_BITS : IP6_BITS;
+  const bits = Number(bitsText ?? most), port = portText === undefined ? undefined : Number(portText);
+  if (bits > most || port !== undefined && (port < 1 || port > 65535)) return undefined;
+  return { network: networkOf(address, bits), bits, ...port !== undefined && { port } };
 }
 
 /** Kinds of input devices. */

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { NetDevice } from "../../src/virtio/net/net.ts";
 import { finish, readOffload, writeOffload } from "../../src/virtio/net/offload.ts";
-import { checksum, EtherType, ip, IpProtocol, readEthernet, readIp, readTcp, TcpFlag, writeTcp } from "../../src/formats/packets.ts";
+import { ip } from "../../src/formats/ip-addresses.ts";
+import { checksum, EtherType, IpProtocol, readEthernet, readIp, readTcp, TcpFlag, writeTcp } from "../../src/formats/packets.ts";
 import { NetSwitch } from "../../src/virtio/net/switch.ts";
 import { TestDriver } from "./driver.ts";
 

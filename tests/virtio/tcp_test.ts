@@ -12,6 +12,7 @@ function opened() {
   const timers = new Set<() => void>();
   let over = false;
   const connection = new TcpConnection({
+    mss: 1460,
     send: (segment) => sent.push(segment) > 0,
     closed: () => over = true,
     later: (_milliseconds, action) => {

@@ -1,7 +1,8 @@
 // A guest's NAT in a network namespace, with a listener on every address: what frames to every port
 // reach. `policy_test.ts` starts it there.
 
-import { ip, type Route, TcpFlag, writeTcp, writeUdp } from "../../../src/formats/packets.ts";
+import { ip6, parseIp } from "../../../src/formats/ip-addresses.ts";
+import { type Route, TcpFlag, writeTcp, writeUdp } from "../../../src/formats/packets.ts";
 import { computerSockets } from "../../../src/outside/sockets.ts";
 import { Nat, NatAddress } from "../../../src/virtio/net/nat/nat.ts";
 import { NetDevice } from "../../../src/virtio/net/net.ts";
@@ -17,6 +18,7 @@ export interface Reached {
   readonly heard: number;
 }
 
+/** Of listeners of IPv4; those of IPv6 have the next. */
 const PORT = 8080;
 const GUEST_MAC = Uint8Array.of(2, 0, 0, 0, 0, 1);
 
@@ -34,14 +36,16 @@ async function reach(address: string, ports: Iterable<number>, policy: NetPolicy
   const nat = new Nat({ device, network, forward: [], policy, onProblem: () => {} });
   device.backend = nat;
   new TestDriver(device).initialize();
-  const route: Route = { sourceMac: GUEST_MAC, source: NatAddress.Guest, destinationMac: new Uint8Array(6), destination: ip(address) };
+  const destination = parseIp(address) ?? ip6(address);
+  const source = typeof destination === "number" ? NatAddress.Guest : ip6("fd10:0:2::15");
+  const route: Route = { sourceMac: GUEST_MAC, source, destinationMac: new Uint8Array(6), destination };
   const none = { acknowledgment: 0, window: 1000, payload: new Uint8Array(0), mss: undefined, windowScale: undefined };
   for (const port of ports) {
     nat.send(writeTcp(route, { ...none, sequence: 1, flags: TcpFlag.SYN, sourcePort: 1000, destinationPort: port }));
     nat.send(writeUdp(route, 1000, port, Uint8Array.of(1)));
   }
   // Connections to addresses of this computer are settled within a turn of its loop or two.
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  if (opened) await new Promise((resolve) => setTimeout(resolve, 200));
   nat.close();
   return { opened, heard: heard() - before };
 }
@@ -59,17 +63,24 @@ if (import.meta.main) {
     })();
   }
   const { createSocket } = await import("node:dgram");
-  const datagrams = createSocket("udp4");
-  datagrams.on("message", () => void count++);
-  await new Promise<void>((resolve) => datagrams.bind(PORT, "0.0.0.0", () => resolve()));
-  const step = Deno.env.has("EL2_LONG") ? 1 : 16;
-  const all = Array.from({ length: 65_536 / step }, (_, index) => index * step);
+  for (const [type, port, address] of [["udp4", PORT, "0.0.0.0"], ["udp6", PORT + 1, "::"]] as const) {
+    const datagrams = createSocket(type);
+    datagrams.on("message", () => void count++);
+    await new Promise<void>((resolve) => datagrams.bind(port, address, () => resolve()));
+  }
+  const step = Deno.env.has("EL2_LONG") ? 1 : 64;
+  const all = [...Array.from({ length: 65_536 / step }, (_, index) => index * step), PORT, PORT + 1];
   const answer: Record<string, Reached> = {};
   for (const address of refused) answer[address] = await reach(address, all, DEFAULT_NET_POLICY, () => count);
   // An address of the internet is asked for; that it is this computer's turns out then.
   for (const address of own) answer[address] = await reach(address, [PORT, PORT + 1, 22], DEFAULT_NET_POLICY, () => count);
   for (const address of other) {
-    answer[`${address} with host`] = await reach(address, [PORT], { ...DEFAULT_NET_POLICY, host: true }, () => count);
+    answer[`${address} with host`] = await reach(
+      address,
+      [address.includes(":") ? PORT + 1 : PORT],
+      { ...DEFAULT_NET_POLICY, host: true },
+      () => count,
+    );
   }
   console.log(JSON.stringify(answer));
   Deno.exit();

@@ -3,16 +3,22 @@
 
 import assert from "node:assert/strict";
 import type { OutsideNetwork } from "../../../src/virtio/outside-network.ts";
-import { ip, type Route, TcpFlag, writeTcp, writeUdp } from "../../../src/formats/packets.ts";
+import { type Address, endpointText, ip, ip6, ip6Bytes, parseIp } from "../../../src/formats/ip-addresses.ts";
+import { type Route, TcpFlag, writeTcp, writeUdp } from "../../../src/formats/packets.ts";
 import { DnsStream, filteredAnswer, refusedAnswer } from "../../../src/virtio/net/nat/dns.ts";
 import { Nat, NatAddress } from "../../../src/virtio/net/nat/nat.ts";
-import { judge, kindOfAddress6, mayAnswer, policyText } from "../../../src/virtio/net/nat/policy.ts";
+import { judge, kindOfAddress, mayAnswer, policyText } from "../../../src/virtio/net/nat/policy.ts";
 import { NetDevice } from "../../../src/virtio/net/net.ts";
 import { DEFAULT_NET_POLICY, type NetPolicy, parseNetRule } from "../../../src/virtio/plan.ts";
 import { TestDriver } from "../driver.ts";
 
 const GUEST_MAC = Uint8Array.of(2, 0, 0, 0, 0, 1);
+const GUEST_ADDRESS6 = ip6("fd10:0:2::15");
+const addressOf = (text: string): Address => parseIp(text) ?? ip6(text);
 const rule = (text: string) => parseNetRule(text)!;
+
+/** Of the ports that are tried: each one with EL2_LONG=1. */
+const STEP = Deno.env.has("EL2_LONG") ? 1 : 256;
 
 /** A NAT whose sockets a test counts. */
 function nat(policy: NetPolicy) {
@@ -20,11 +26,11 @@ function nat(policy: NetPolicy) {
   const stream = { write() {}, end() {}, destroy() {}, pause() {}, resume() {} };
   const network: OutsideNetwork = {
     connect(address, port, own) {
-      opened.push(`tcp ${address.toString(16)}:${port}${own ? " own" : ""}`);
+      opened.push(`tcp ${endpointText(address, port)}${own ? " own" : ""}`);
       return stream;
     },
     datagrams(address, port, own) {
-      opened.push(`udp ${address.toString(16)}:${port}${own ? " own" : ""}`);
+      opened.push(`udp ${endpointText(address, port)}${own ? " own" : ""}`);
       return { send() {}, close() {} };
     },
     datagramPort: () => ({ send() {}, close() {} }),
@@ -39,9 +45,9 @@ function nat(policy: NetPolicy) {
   const made = new Nat({ device, network, forward: [], policy, onProblem: (message) => problems.push(message) });
   device.backend = made;
   new TestDriver(device).initialize();
-  const route = (destination: number): Route => ({
+  const route = (destination: Address): Route => ({
     sourceMac: GUEST_MAC,
-    source: NatAddress.Guest,
+    source: typeof destination === "number" ? NatAddress.Guest : GUEST_ADDRESS6,
     destinationMac: new Uint8Array(6),
     destination,
   });
@@ -62,9 +68,10 @@ function nat(policy: NetPolicy) {
     wait: () => {
       for (const action of [...timers]) if (timers.delete(action)) action();
     },
-    tcp: (address: string, port: number) => made.send(writeTcp(route(ip(address)), { ...syn, sourcePort: 1000, destinationPort: port })),
+    tcp: (address: string, port: number) =>
+      made.send(writeTcp(route(addressOf(address)), { ...syn, sourcePort: 1000, destinationPort: port })),
     udp: (address: string, port: number, payload: Uint8Array = Uint8Array.of(1)) =>
-      made.send(writeUdp(route(ip(address)), 1000, port, payload)),
+      made.send(writeUdp(route(addressOf(address)), 1000, port, payload)),
     reach: (address: string, port: number) => {
       const one = nat(policy);
       one.tcp(address, port);
@@ -88,24 +95,59 @@ const REFUSED = [
     "239.255.255.250",
     "240.0.0.1",
   ],
+  // IPv6: this computer, by whatever spelling, and what is not the internet.
+  ...["fd10:0:2::2", "fd10:0:2::3", "fe80::2", "::", "::1", "::ffff:127.0.0.1", "::ffff:0.0.0.0", "::ffff:10.0.2.2", "::127.0.0.1"],
+  ...["::ffff:0:127.0.0.1", "64:ff9b::127.0.0.1", "64:ff9b::192.168.1.1", "2002:7f00:1::1", "2002:c0a8:101::1"],
+  ...[
+    "::ffff:192.168.1.1",
+    "::ffff:169.254.169.254",
+    "fe80::1",
+    "febf::1",
+    "fc00::1",
+    "fd00::1",
+    "fdff::1",
+    "fec0::1",
+    "64:ff9b:1::7f00:1",
+  ],
+  ...["fd00:ec2::254", "ff02::1", "ff0e::1", "2001:0:1::1", "100::1", "4000::1", "fe00::1"],
 ];
 
 Deno.test("D2: by default the internet alone is reached", () => {
   const one = nat(DEFAULT_NET_POLICY);
   for (const address of REFUSED) assert.equal(one.reach(address, 80), 0, address);
-  for (const address of ["8.8.8.8", "172.32.0.1", "192.169.0.1", "100.128.0.1", "11.0.0.1"]) {
+  for (
+    const address of [
+      "8.8.8.8",
+      "172.32.0.1",
+      "192.169.0.1",
+      "100.128.0.1",
+      "11.0.0.1",
+      "2001:4860:4860::8888",
+      "2a00::1",
+      "::ffff:8.8.8.8",
+    ]
+  ) {
     assert.equal(one.reach(address, 80), 2, address);
   }
   one.tcp("8.8.8.8", 443);
   one.udp("10.0.2.3", 53);
-  assert.deepEqual(one.opened, ["tcp 8080808:443", "udp 7f000035:53 own"]);
+  one.tcp("2001:4860:4860::8888", 443);
+  one.udp("fd10:0:2::3", 53);
+  one.tcp("::ffff:8.8.4.4", 443);
+  assert.deepEqual(one.opened, [
+    ...["tcp 8.8.8.8:443", "udp 127.0.0.53:53 own", "tcp [2001:4860:4860::8888]:443", "udp 127.0.0.53:53 own"],
+    // A mapped address is one of IPv4.
+    "tcp 8.8.4.4:443",
+  ]);
 });
 
 Deno.test("D2: frames to every port of refused addresses open no socket, and the reason is said once for each kind", () => {
   const one = nat(DEFAULT_NET_POLICY);
-  for (const address of ["10.0.2.2", "10.0.2.3", "127.0.0.1", "0.0.0.0", "169.254.169.254", "192.168.1.1"]) {
-    for (let port = 0; port < 65_536; port++) {
-      if (address === "10.0.2.3" && port === 53) continue;
+  const four = ["10.0.2.2", "10.0.2.3", "127.0.0.1", "0.0.0.0", "169.254.169.254", "192.168.1.1"];
+  const six = ["fd10:0:2::2", "fd10:0:2::3", "fe80::2", "::", "::1", "::ffff:127.0.0.1", "::ffff:10.0.2.2", "fe80::1", "fd00::1"];
+  for (const address of [...four, ...six]) {
+    for (let port = 0; port < 65_536; port += typeof addressOf(address) === "number" ? 1 : STEP) {
+      if (address.endsWith("3") && port === 53) continue;
       one.tcp(address, port);
       one.udp(address, port);
     }
@@ -161,6 +203,36 @@ Deno.test("host, lan and internet open their addresses; rules that deny come fir
   assert.equal(policyText(ruled), "internet=no lan=no host=no allow=10.0.2.2/32:8080 allow=10.0.0.0/8:443 deny=10.9.0.0/16");
 });
 
+Deno.test("a rule about one spelling of an address denies all of them, and allows only what it says", () => {
+  const open = { ...DEFAULT_NET_POLICY, host: true, lan: true };
+  const denied: [string, string[]][] = [
+    ["127.0.0.1:22", ["10.0.2.2", "fd10:0:2::2", "::1", "::ffff:127.0.0.1", "64:ff9b::127.0.0.1", "2002:7f00:1::1"]],
+    ["[::1]:22", ["fd10:0:2::2", "fe80::2", "::1", "10.0.2.2", "127.0.0.1"]],
+    ["8.8.8.0/24", ["8.8.8.8", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]],
+    ["[2a00::]/12:22", ["2a00::1", "2a0f:ffff::1"]],
+    ["::/0", ["2a00::1", "fd10:0:2::2", "fd00::1", "64:ff9b::808:808"]],
+  ];
+  for (const [text, addresses] of denied) {
+    for (const address of addresses) {
+      assert.equal(nat(open).reach(address, 22), 2, address);
+      assert.equal(nat({ ...open, deny: [rule(text)] }).reach(address, 22), 0, `${text} ${address}`);
+    }
+  }
+  assert.equal(nat({ ...open, deny: [rule("::/0")] }).reach("8.8.8.8", 22), 2);
+  const closed = { ...DEFAULT_NET_POLICY, internet: false };
+  const allowed: [string, string[], string[]][] = [
+    ["[::1]:22", ["::1", "fd10:0:2::2"], ["10.0.2.2", "127.0.0.1", "::ffff:127.0.0.1"]],
+    ["127.0.0.1:22", ["127.0.0.1", "10.0.2.2", "::ffff:127.0.0.1"], ["::1", "fd10:0:2::2", "64:ff9b::127.0.0.1"]],
+    ["fd00::/16", ["fd00::1"], ["fd01::1", "fe80::1"]],
+    ["8.8.8.8", ["8.8.8.8", "::ffff:8.8.8.8"], ["64:ff9b::808:808"]],
+  ];
+  for (const [text, yes, no] of allowed) {
+    const policy = { ...closed, allow: [rule(text)] };
+    for (const address of yes) assert.equal(nat(policy).reach(address, 22), 2, `${text} ${address}`);
+    for (const address of no) assert.equal(nat(policy).reach(address, 22), 0, `${text} ${address}`);
+  }
+});
+
 Deno.test("an address of the internet that turns out to be this computer's is allowed only by name or with host", () => {
   const at = (policy: NetPolicy) => judge(policy, ip("203.0.113.7"), ip("203.0.113.7"), 80);
   assert.deepEqual(at(DEFAULT_NET_POLICY), { allowed: true, kind: "internet", own: false });
@@ -173,6 +245,15 @@ Deno.test("rules are written CIDR[:PORT]", () => {
   assert.deepEqual(parseNetRule("10.1.2.3/16"), { network: ip("10.1.0.0"), bits: 16 });
   assert.deepEqual(parseNetRule("1.2.3.4:65535"), { network: ip("1.2.3.4"), bits: 32, port: 65535 });
   assert.deepEqual(parseNetRule("0.0.0.0/0"), { network: 0, bits: 0 });
+  assert.deepEqual(parseNetRule("::1"), { network: ip6("::1"), bits: 128 });
+  assert.deepEqual(parseNetRule("2001:DB8:ffff::7/33"), { network: ip6("2001:db8:8000::"), bits: 33 });
+  assert.deepEqual(parseNetRule("[fd00::]/8:443"), { network: ip6("fd00::"), bits: 8, port: 443 });
+  assert.deepEqual(parseNetRule("[::ffff:1.2.3.4]:22"), { network: ip6("::ffff:1.2.3.4"), bits: 128, port: 22 });
+  assert.deepEqual(parseNetRule("::/0"), { network: ip6("::"), bits: 0 });
+  assert.equal(
+    policyText({ ...DEFAULT_NET_POLICY, allow: [rule("fd00:0:0:1::/64"), rule("[2001:db8::7]:22")] }),
+    "internet=yes lan=no host=no allow=fd00:0:0:1::/64 allow=[2001:db8::7]/128:22",
+  );
   for (
     const wrong of [
       "",
@@ -181,11 +262,11 @@ Deno.test("rules are written CIDR[:PORT]", () => {
       "1.2.3.4/33",
       "1.2.3.4:0",
       "1.2.3.4:65536",
-      "::1",
       "localhost",
       "1.2.3.4/",
       "1.2.3.4:",
       "-1.2.3.4",
+      ...["::1/129", "[::1]:0", "[::1", "::1]", "[127.0.0.1]:80", "fe80::1%eth0", "1:2:3:4:5:6:7:8:9", "1::2::3", "::12345", ":::", "::g"],
     ]
   ) {
     assert.equal(parseNetRule(wrong), undefined, wrong);
@@ -199,7 +280,7 @@ function answer(...records: [type: number, data: number[]][]): Uint8Array {
   const body = records.flatMap(([type, data]) => [0xc0, 12, 0, type, 0, 1, 0, 0, 0, 60, data.length >> 8, data.length & 0xff, ...data]);
   return Uint8Array.from([...header, ...name, 0, 1, 0, 1, ...body]);
 }
-const v6 = (text: string) => text.split(":").flatMap((part) => [parseInt(part, 16) >> 8, parseInt(part, 16) & 0xff]);
+const v6 = (text: string) => [...ip6Bytes(ip6(text))];
 const allowed = (bytes: Uint8Array) => mayAnswer(DEFAULT_NET_POLICY, bytes);
 const CODE = 3, COUNT = 7;
 
@@ -220,7 +301,15 @@ Deno.test("a name that leads to a refused address has no address: no rebinding",
     assert.equal(filtered[COUNT], 0);
     assert.equal(filtered.length, 24, "header and question");
   }
-  assert.equal(kindOfAddress6(Uint8Array.from(v6("2001:4860:0:0:0:0:0:8888"))), "internet");
+  assert.equal(kindOfAddress(ip6("2001:4860::8888")), "internet");
+  // Rules are about answers of either kind.
+  const answers = (policy: Partial<NetPolicy>, text: string) => mayAnswer({ ...DEFAULT_NET_POLICY, ...policy }, ip6Bytes(ip6(text)));
+  assert.equal(answers({}, "2a00::1"), true);
+  assert.equal(answers({ deny: [rule("2a00::/12")] }, "2a00::1"), false);
+  assert.equal(answers({ deny: [rule("8.8.8.0/24")] }, "64:ff9b::8.8.8.8"), false);
+  assert.equal(answers({ allow: [rule("[fd00::7]:22")] }, "fd00::7"), true);
+  assert.equal(answers({ allow: [rule("192.168.0.0/16")] }, "::ffff:192.168.1.1"), true);
+  assert.equal(answers({ internet: false, lan: true }, "fd00::7"), true);
   const service = filteredAnswer(answer([65, [0, 1, 0]]), allowed)!;
   assert.deepEqual([service[CODE] & 15, service[COUNT]], [0, 0]);
 });
@@ -252,10 +341,10 @@ Deno.test("messages of a stream are filtered however they are cut", () => {
 
 Deno.test("an address that this computer has is refused by the sockets, in a network of the test's own", async () => {
   const sockets = new URL("../../../src/outside/sockets.ts", import.meta.url).href;
-  const packets = new URL("../../../src/formats/packets.ts", import.meta.url).href;
+  const addresses = new URL("../../../src/formats/ip-addresses.ts", import.meta.url).href;
   const script = `
     import { computerSockets } from ${JSON.stringify(sockets)};
-    import { ip } from ${JSON.stringify(packets)};
+    import { ip } from ${JSON.stringify(addresses)};
     const heard = [];
     const server = Deno.listen({ hostname: "203.0.113.7", port: 8080 });
     (async () => { for await (const one of server) { heard.push("tcp"); one.close(); } })();
@@ -306,14 +395,16 @@ Deno.test("D2: in a network with a listener on each address, frames to ports of 
     "10.9.9.9",
     "100.64.0.7",
   ];
-  const own = ["203.0.113.7", "198.51.100.7"];
+  const six = ["fe80::7", "fd00::7"], own = ["203.0.113.7", "198.51.100.7"], own6 = ["2001:db8::7"];
+  const refused6 = [
+    ...[...six, "::1", "::", "fd10:0:2::2", "fe80::2", "::ffff:127.0.0.1", "::ffff:0.0.0.0", "::ffff:10.0.2.2", "::ffff:169.254.169.254"],
+    ...["::ffff:192.168.7.7", "::127.0.0.1", "64:ff9b::127.0.0.1", "2002:7f00:1::1"],
+  ];
   // A kernel without dummy devices has the addresses on its loopback.
   const addresses = [...refused.slice(4), ...own].map((address) => `ip addr add ${address}/32 dev $device`).join(" && ");
-  const six = ["2001:db8::7", "fe80::7", "fd00::7"].map((address) => `ip -6 addr add ${address}/128 dev $device nodad 2>/dev/null`).join(
-    "; ",
-  );
+  const addresses6 = [...six, ...own6].map((address) => `ip -6 addr add ${address}/128 dev $device nodad`).join(" && ");
   const shell = `device=lo; ip link set lo up; ip link add own0 type dummy 2>/dev/null && ip link set own0 up && device=own0
-    ${addresses} && { ${six}; exec "$@"; }`;
+    ${addresses} && ${addresses6} && exec "$@"`;
   const run = ["run", "-q", "--no-check", "--no-prompt", "--allow-net", "--allow-read", "--allow-env", script];
   const args = [
     "--map-root-user",
@@ -325,12 +416,14 @@ Deno.test("D2: in a network with a listener on each address, frames to ports of 
     "sh",
     Deno.execPath(),
     ...run,
-    JSON.stringify([refused, own, ["10.0.2.2"]]),
+    JSON.stringify([[...refused, ...refused6], [...own, ...own6, "::ffff:203.0.113.7"], ["10.0.2.2", "fd10:0:2::2"]]),
   ];
   const { success, stdout, stderr } = await new Deno.Command("unshare", { args }).output();
   assert.ok(success, new TextDecoder().decode(stderr));
   const reached = JSON.parse(new TextDecoder().decode(stdout));
-  for (const address of refused) assert.deepEqual(reached[address], { opened: 0, heard: 0 }, address);
-  for (const address of own) assert.deepEqual(reached[address], { opened: 6, heard: 0 }, address);
-  assert.deepEqual(reached["10.0.2.2 with host"], { opened: 2, heard: 2 }, "the listeners hear");
+  for (const address of [...refused, ...refused6]) assert.deepEqual(reached[address], { opened: 0, heard: 0 }, address);
+  for (const address of [...own, ...own6, "::ffff:203.0.113.7"]) assert.deepEqual(reached[address], { opened: 6, heard: 0 }, address);
+  for (const address of ["10.0.2.2", "fd10:0:2::2"]) {
+    assert.deepEqual(reached[`${address} with host`], { opened: 2, heard: 2 }, "the listeners hear");
+  }
 });

@@ -1,7 +1,7 @@
 // The NAT's DHCP server (RFC 2131, 2132): it gives every guest the one address that the NAT
 // translates.
 
-import { type Ip } from "../../../formats/packets.ts";
+import { type Ip } from "../../../formats/ip-addresses.ts";
 
 export const DHCP_SERVER_PORT = 67;
 export const DHCP_CLIENT_PORT = 68;

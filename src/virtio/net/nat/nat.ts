@@ -1,30 +1,32 @@
 // User-mode NAT: a network of one guest, whose connections continue as sockets of the computer,
 // with the user's own rights.
 //
-// 10.0.2.0/24 the network 10.0.2.15 the guest, by DHCP
-// 10.0.2.2 router; as a destination it is the computer's 127.0.0.1
-// 10.0.2.3 DNS: the computer's resolver
+// - 10.0.2.0/24: the IPv4 network; the guest is 10.0.2.15, by DHCP
+// - 10.0.2.2: the router; as a destination it is the computer's 127.0.0.1
+// - 10.0.2.3: DNS, the computer's resolver
+// - fd10:0:2::/64: the IPv6 network, in which the guest chooses its addresses
+// - fd10:0:2::2 and fe80::2: the router; as a destination it is the computer's ::1
+// - fd10:0:2::3: DNS
 //
 // What the guest may reach is a policy (`policy.ts`); refused destinations never get a socket.
-// Answers of the resolver follow the same policy. IPv6 is not supported.
+// Answers of the resolver follow the same policy.
 //
-// ICMP echo is answered for these addresses only.
+// ICMP echo is answered for these addresses only. Forwarded ports lead to the guest's IPv4 address.
 
 import type { NetPolicy, PortForward } from "../../plan.ts";
 import type { NetBackend, NetDevice } from "../net.ts";
 import { answerDhcp, DHCP_CLIENT_PORT, DHCP_SERVER_PORT, type Lease } from "./dhcp.ts";
 import type { OutsideDatagrams, OutsideListener, OutsideNetwork, StreamListener } from "../../outside-network.ts";
+import { type Address, endpointText, ip, type Ip6, ip6 } from "../../../formats/ip-addresses.ts";
 import {
   ArpOperation,
   EtherType,
-  type Ip,
-  ip,
   type IpPacket,
   IpProtocol,
-  ipText,
   readArp,
   readEthernet,
   readIp,
+  readIpv6,
   readTcp,
   readUdp,
   type Route,
@@ -35,7 +37,8 @@ import {
   writeUdp,
 } from "../../../formats/packets.ts";
 import { DnsStream, filteredAnswer, refusedAnswer } from "./dns.ts";
-import { type AddressKind, judge, mayAnswer, mayResolve, policyText, type Verdict } from "./policy.ts";
+import { type AddressKind, judge, mayAnswer, mayResolve, plainAddress, policyText, type Verdict } from "./policy.ts";
+import { answerIcmp6, type Network6 } from "./router-discovery.ts";
 import { refusal, TcpConnection } from "./tcp.ts";
 
 /** Addresses of the network. */
@@ -47,10 +50,28 @@ export const NatAddress = {
   Guest: ip("10.0.2.15"),
 } as const;
 
+/** Addresses of the network of IPv6. */
+export const NatAddress6 = {
+  Network: ip6("fd10:0:2::"),
+  Link: ip6("fe80::2"),
+  Router: ip6("fd10:0:2::2"),
+  Dns: ip6("fd10:0:2::3"),
+} as const;
+
 const ROUTER_MAC = Uint8Array.of(0x52, 0x55, 0x0a, 0x00, 0x02, 0x02);
 const BROADCAST_MAC = new Uint8Array(6).fill(0xff);
 const BROADCAST = 0xffff_ffff;
-const LOOPBACK = ip("127.0.0.1");
+const LOOPBACK = ip("127.0.0.1"), LOOPBACK6 = ip6("::1");
+/** The router's and the name server's addresses. */
+const OURS: readonly Address[] = [NatAddress.Router, NatAddress.Dns];
+const OURS6: readonly Ip6[] = [NatAddress6.Link, NatAddress6.Router, NatAddress6.Dns];
+const NETWORK6: Network6 = {
+  mac: ROUTER_MAC,
+  link: NatAddress6.Link,
+  prefix: NatAddress6.Network,
+  dns: NatAddress6.Dns,
+  ours: OURS6,
+};
 const DNS_PORT = 53;
 const ICMP_ECHO_REQUEST = 8;
 /**
@@ -63,8 +84,9 @@ const OPENED_MAX = 512;
 const OPENED_WINDOW_MS = 1_000;
 /** Milliseconds after which a flow that the guest does not use is closed. */
 const UDP_IDLE_MS = 5_000;
-/** Bytes of a datagram that fits into a frame. */
-const UDP_PAYLOAD_MAX = 1472;
+/** Bytes of a datagram and of a segment that fit into a frame, by how an address is written. */
+const UDP_PAYLOAD_MAX = { number: 1472, string: 1452 } as const;
+const SEGMENT_MAX = { number: 1460, string: 1440 } as const;
 /** First port from which the NAT itself connects to forwarded ports. */
 const FORWARD_PORT_BASE = 49_152;
 const FORWARD_PORTS = 16_384;
@@ -102,7 +124,7 @@ export interface NatState {
 /** The NAT of one network device. */
 export class Nat implements NetBackend {
   #guestMac: Uint8Array = BROADCAST_MAC;
-  /** Connections by guest's port, peer's address and port. */
+  /** Connections by the guest's address and port, and the peer's (`keyOf`). */
   readonly #connections = new Map<string, TcpConnection>();
   /** UDP flows likewise, the longest unused first. */
   readonly #flows = new Map<string, Flow>();
@@ -163,24 +185,39 @@ export class Nat implements NetBackend {
     if (!ethernet) return;
     this.#guestMac = ethernet.source.slice();
     if (ethernet.type === EtherType.ARP) return this.#arp(ethernet.payload);
-    const packet = ethernet.type === EtherType.IPV4 ? readIp(ethernet.payload) : undefined;
-    if (!packet) return;
+    if (ethernet.type === EtherType.IPV4) {
+      const packet = readIp(ethernet.payload);
+      if (packet?.protocol === IpProtocol.ICMP) this.#icmp(packet);
+      else if (packet) this.#transport(packet);
+    } else if (ethernet.type === EtherType.IPV6) {
+      const packet = readIpv6(ethernet.payload);
+      if (packet?.protocol === IpProtocol.ICMPV6) this.#icmp6(packet);
+      else if (packet && !isManyOrNobody(packet.source)) this.#transport(packet);
+    }
+  }
+
+  #transport(packet: IpPacket): void {
     if (packet.protocol === IpProtocol.UDP) this.#udp(packet);
     else if (packet.protocol === IpProtocol.TCP) this.#tcp(packet);
-    else if (packet.protocol === IpProtocol.ICMP) this.#icmp(packet);
   }
 
   #arp(bytes: Uint8Array): void {
     const arp = readArp(bytes);
-    if (!arp || arp.operation !== ArpOperation.REQUEST || !isOurs(arp.target)) return;
+    if (!arp || arp.operation !== ArpOperation.REQUEST || !OURS.includes(arp.target)) return;
     this.options.device.receive(writeArpReply(ROUTER_MAC, arp.target, this.#guestMac, arp.sender));
   }
 
   #icmp({ source, destination, payload }: IpPacket): void {
-    if (!isOurs(destination) || payload[0] !== ICMP_ECHO_REQUEST || payload.length < 8) return;
+    if (!OURS.includes(destination) || payload[0] !== ICMP_ECHO_REQUEST || payload.length < 8) return;
     const message = payload.slice();
     message[0] = 0;
     this.options.device.receive(writeIcmp(this.#route(destination, source), message));
+  }
+
+  #icmp6(packet: IpPacket<Ip6>): void {
+    for (const { source, destination, message, hops } of answerIcmp6(packet, NETWORK6)) {
+      this.options.device.receive(writeIcmp(this.#route(source, destination), message, hops));
+    }
   }
 
   #udp(packet: IpPacket): void {
@@ -195,9 +232,9 @@ export class Nat implements NetBackend {
     }
     // Nobody has port 0, and the computer's sockets take it for a mistake of their user.
     if (packet.destination === BROADCAST || destinationPort === 0) return;
-    const key = `${sourcePort}:${packet.destination}:${destinationPort}`;
+    const key = keyOf(packet, sourcePort, destinationPort);
     const back = (bytes: Uint8Array) => {
-      if (bytes.length > UDP_PAYLOAD_MAX) return;
+      if (bytes.length > UDP_PAYLOAD_MAX[kindOf(packet.source)]) return;
       this.options.device.receive(writeUdp(this.#route(packet.destination, packet.source), destinationPort, sourcePort, bytes));
     };
     const dns = isDns(packet.destination, destinationPort);
@@ -241,8 +278,8 @@ export class Nat implements NetBackend {
    */
   #forwardDatagrams(computerPort: number, guestPort: number): void {
     const port = this.options.network.datagramPort(computerPort, (peer, bytes) => {
-      if (bytes.length > UDP_PAYLOAD_MAX) return;
-      this.#flow(`${guestPort}:${NatAddress.Router}:${peer.port}`, () => ({
+      if (bytes.length > UDP_PAYLOAD_MAX.number) return;
+      this.#flow(keyOf(FORWARDED, guestPort, peer.port), () => ({
         send: (answer) => port.send(peer, answer),
         close: () => {},
       }));
@@ -262,7 +299,7 @@ export class Nat implements NetBackend {
     const segment = readTcp(packet);
     if (!segment) return;
     const { sourcePort, destinationPort } = segment;
-    const key = `${sourcePort}:${packet.destination}:${destinationPort}`;
+    const key = keyOf(packet, sourcePort, destinationPort);
     let connection = this.#connections.get(key);
     if (!connection) {
       const opens = (segment.flags & (TcpFlag.SYN | TcpFlag.ACK | TcpFlag.RST)) === TcpFlag.SYN;
@@ -276,7 +313,7 @@ export class Nat implements NetBackend {
         );
         return;
       }
-      connection = this.#connection(key, packet.destination, destinationPort, sourcePort, true);
+      connection = this.#connection(key, packet, destinationPort, sourcePort, true);
       connection.receive(segment);
       const outside = this.#outside(packet.destination, destinationPort);
       const listener = isDns(packet.destination, destinationPort) ? this.#dnsListener(connection) : connection;
@@ -290,7 +327,7 @@ export class Nat implements NetBackend {
   #forward(computerPort: number, guestPort: number): void {
     const listener = this.options.network.listen(computerPort, (stream) => {
       const { key, port } = this.#forwardPort(guestPort);
-      const connection = this.#connection(key, NatAddress.Router, port, guestPort, false);
+      const connection = this.#connection(key, FORWARDED, port, guestPort, false);
       connection.carry(stream);
       return connection;
     }, this.options.onProblem);
@@ -301,16 +338,19 @@ export class Nat implements NetBackend {
   #forwardPort(guestPort: number): { key: string; port: number } {
     for (let tried = 1;; tried++) {
       const port = FORWARD_PORT_BASE + this.#forwarded++ % FORWARD_PORTS;
-      const key = `${guestPort}:${NatAddress.Router}:${port}`;
+      const key = keyOf(FORWARDED, guestPort, port);
       if (!this.#connections.has(key) || tried === FORWARD_PORTS) return { key, port };
     }
   }
 
-  #connection(key: string, peer: Ip, peerPort: number, guestPort: number, incoming: boolean): TcpConnection {
+  /** @param ends `source` is the guest's, `destination` the peer's */
+  #connection(key: string, ends: Ends, peerPort: number, guestPort: number, incoming: boolean): TcpConnection {
+    const { source: guest, destination: peer } = ends;
     const connection = new TcpConnection({
+      mss: SEGMENT_MAX[kindOf(peer)],
       send: (segment) => {
         if (!this.options.device.room) return false;
-        const frame = writeTcp(this.#route(peer, NatAddress.Guest), { ...segment, sourcePort: peerPort, destinationPort: guestPort });
+        const frame = writeTcp(this.#route(peer, guest), { ...segment, sourcePort: peerPort, destinationPort: guestPort });
         this.options.device.receive(frame);
         return true;
       },
@@ -323,12 +363,12 @@ export class Nat implements NetBackend {
   }
 
   /** Whether the guest may reach a port; of each kind that it may not, it is said once. */
-  #judge(address: Ip, port: number): Verdict {
+  #judge(address: Address, port: number): Verdict {
     const { policy } = this.options;
     if (isDns(address, port)) return { allowed: mayResolve(policy), kind: "internet", own: true };
     const verdict = judge(policy, address, this.#outside(address, port), port);
     if (!verdict.allowed) {
-      this.#tell(verdict.kind, `the guest may not reach ${ipText(address)}:${port}; ${WAYS_OUT[verdict.kind]} allows it`);
+      this.#tell(verdict.kind, () => `the guest may not reach ${endpointText(address, port)}; ${WAYS_OUT[verdict.kind]} allows it`);
     }
     return verdict;
   }
@@ -336,7 +376,10 @@ export class Nat implements NetBackend {
   /** Whether one more TCP connection has room. */
   #hasRoom(): boolean {
     if (this.#connections.size < TCP_MAX) return true;
-    this.#tell("connections", `the guest has ${TCP_MAX} TCP connections, the most of a network card; more are refused until some end`);
+    this.#tell(
+      "connections",
+      () => `the guest has ${TCP_MAX} TCP connections, the most of a network card; more are refused until some end`,
+    );
     return false;
   }
 
@@ -344,15 +387,15 @@ export class Nat implements NetBackend {
   #mayOpen(): boolean {
     this.#opened ??= { count: 0, forget: this.options.network.later(OPENED_WINDOW_MS, () => this.#opened = undefined) };
     if (++this.#opened.count <= OPENED_MAX) return true;
-    this.#tell("rate", `the guest opens more than ${OPENED_MAX} connections a second, the most of a network card; more are refused`);
+    this.#tell("rate", () => `the guest opens more than ${OPENED_MAX} connections a second, the most of a network card; more are refused`);
     return false;
   }
 
   /** Says something once. */
-  #tell(what: AddressKind | "connections" | "rate", message: string): void {
+  #tell(what: AddressKind | "connections" | "rate", message: () => string): void {
     if (this.#told.has(what)) return;
     this.#told.add(what);
-    this.options.onProblem(message);
+    this.options.onProblem(message());
   }
 
   /** Answers of the resolver over TCP; data that is not DNS ends the connection. */
@@ -373,12 +416,13 @@ export class Nat implements NetBackend {
   }
 
   /** Where on the computer's side an address of the guest's leads. */
-  #outside(address: Ip, port: number): Ip {
+  #outside(address: Address, port: number): Address {
     if (isDns(address, port)) return this.options.network.nameServer;
-    return isOurs(address) ? LOOPBACK : address;
+    if (typeof address === "number") return OURS.includes(address) ? LOOPBACK : address;
+    return OURS6.includes(address) ? LOOPBACK6 : plainAddress(address);
   }
 
-  #route(source: Ip, destination: Ip): Route {
+  #route(source: Address, destination: Address): Route {
     return { sourceMac: ROUTER_MAC, source, destinationMac: this.#guestMac, destination };
   }
 }
@@ -392,12 +436,29 @@ const WAYS_OUT: Readonly<Record<AddressKind, string>> = {
   internet: "--net user,internet=yes",
 };
 
-/** Whether a port is that of the name server of the network. */
-function isDns(address: Ip, port: number): boolean {
-  return address === NatAddress.Dns && port === DNS_PORT;
+/** Who talks to whom: `source` is the guest. */
+type Ends = Pick<IpPacket, "source" | "destination">;
+/** Of a connection or flow that begins at a forwarded port. */
+const FORWARDED: Ends = { source: NatAddress.Guest, destination: NatAddress.Router };
+
+/**
+ * What a connection or flow is found by. The guest's address counts in IPv6 alone, where it may
+ * have several; a text with one of them is never one with an address of IPv4.
+ */
+function keyOf({ source, destination }: Ends, guestPort: number, peerPort: number): string {
+  return `${typeof source === "number" ? "" : source}:${guestPort}:${destination}:${peerPort}`;
 }
 
-/** The router's and the name server's addresses. */
-function isOurs(address: Ip): boolean {
-  return address === NatAddress.Router || address === NatAddress.Dns;
+function kindOf(address: Address): "number" | "string" {
+  return typeof address === "number" ? "number" : "string";
+}
+
+/** Whether nobody can be answered at an address: `::`, multicast. */
+function isManyOrNobody(address: Ip6): boolean {
+  return address.startsWith("ff") || /^0+$/.test(address);
+}
+
+/** Whether a port is that of the name server of the network. */
+function isDns(address: Address, port: number): boolean {
+  return (address === NatAddress.Dns || address === NatAddress6.Dns) && port === DNS_PORT;
 }

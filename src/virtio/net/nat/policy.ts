@@ -2,7 +2,19 @@
 // writes them and as they lead outside. First rules that deny, then rules that allow, then the kind
 // of address.
 
-import { type Ip, ip, ipText } from "../../../formats/packets.ts";
+import {
+  type Address,
+  addressText,
+  inNetwork,
+  type Ip,
+  ip,
+  type Ip6,
+  ip6,
+  IP6_BITS,
+  IP_BITS,
+  ipWithin6,
+  readIp6,
+} from "../../../formats/ip-addresses.ts";
 import type { NetPolicy, NetRule } from "../../plan.ts";
 
 /**
@@ -11,50 +23,72 @@ import type { NetPolicy, NetRule } from "../../plan.ts";
  */
 export type AddressKind = "host" | "lan" | "link" | "none" | "internet";
 
-/** IPv4 by prefix (IANA's registry of special-purpose addresses, RFC 6890). */
-const KINDS: readonly (readonly [network: Ip, bits: number, kind: AddressKind])[] = [
+/** By prefix (IANA's registries of special-purpose addresses, RFC 6890); the first that fits. */
+const KINDS: readonly (readonly [network: Address, bits: number, kind: AddressKind])[] = [
   [ip("0.0.0.0"), 8, "host"],
   [ip("127.0.0.0"), 8, "host"],
+  // Metadata services of clouds outside of 169.254.0.0/16: Alibaba's, Oracle's, Azure's.
+  [ip("100.100.100.200"), 32, "link"],
+  [ip("192.0.0.192"), 32, "link"],
+  [ip("168.63.129.16"), 32, "link"],
+  [ip("169.254.0.0"), 16, "link"],
   [ip("10.0.0.0"), 8, "lan"],
   [ip("100.64.0.0"), 10, "lan"],
   [ip("172.16.0.0"), 12, "lan"],
   [ip("192.0.0.0"), 24, "lan"],
   [ip("192.168.0.0"), 16, "lan"],
   [ip("198.18.0.0"), 15, "lan"],
-  [ip("169.254.0.0"), 16, "link"],
-  // Azure's WireServer, which is not in a network of this kind.
-  [ip("168.63.129.16"), 32, "link"],
   [ip("224.0.0.0"), 4, "none"],
   [ip("240.0.0.0"), 4, "none"],
+  [ip("0.0.0.0"), 0, "internet"],
+  // The unspecified address and loopback.
+  [ip6("::"), 127, "host"],
+  [ip6("fe80::"), 10, "link"],
+  // Metadata services: Amazon's, Google's, Oracle's.
+  [ip6("fd00:ec2::254"), 128, "link"],
+  [ip6("fd20:ce::254"), 128, "link"],
+  [ip6("fd00:c1::a9fe:a9fe"), 128, "link"],
+  [ip6("fc00::"), 7, "lan"],
+  [ip6("fec0::"), 10, "lan"],
+  // Prefixes of NAT64 that a local network chooses (RFC 8215).
+  [ip6("64:ff9b:1::"), 48, "lan"],
+  // Teredo (RFC 4380), whose addresses hide one of IPv4.
+  [ip6("2001::"), 32, "none"],
+  [ip6("2000::"), 3, "internet"],
 ];
 
-/** Whether an address is in a network. */
-function within(address: Ip, network: Ip, bits: number): boolean {
-  const size = 2 ** (32 - bits);
-  return Math.floor(address / size) === Math.floor(network / size);
+/** Prefixes of IPv6 that an address of IPv4 follows, at the bit behind them. */
+const EMBEDDINGS: readonly (readonly [network: Ip6, bits: number])[] = [
+  // Mapped, translated and compatible ones (RFC 4291, 2765), NAT64 (RFC 6052), 6to4 (RFC 3056).
+  [ip6("::ffff:0:0"), 96],
+  [ip6("::ffff:0:0:0"), 96],
+  [ip6("::"), 96],
+  [ip6("64:ff9b::"), 96],
+  [ip6("2002::"), 16],
+];
+const LOOPBACK = ip("127.0.0.1"), LOOPBACK6 = ip6("::1");
+const MAPPED = ip6("::ffff:0:0");
+
+/** The address of IPv4 that one of IPv6 leads to; undefined where there is none. */
+export function embedded(address: Address): Ip | undefined {
+  if (typeof address === "number" || inNetwork(address, ip6("::"), 127)) return undefined;
+  const bits = EMBEDDINGS.find(([network, bits]) => inNetwork(address, network, bits))?.[1];
+  return bits === undefined ? undefined : ipWithin6(address, bits);
 }
 
-/** The kind of an address that is not one of the NAT's own. */
-export function kindOfAddress(address: Ip): AddressKind {
-  return KINDS.find(([network, bits]) => within(address, network, bits))?.[2] ?? "internet";
+/** An IPv4-mapped address of IPv6 is one of IPv4 in another spelling; others are as they are. */
+export function plainAddress(address: Address): Address {
+  return inNetwork(address, MAPPED, 96) ? embedded(address)! : address;
 }
 
 /**
- * Kind of an IPv6 address, of 16 bytes; one that stands for an IPv4 address has that one's kind.
+ * The kind of an address that is not one of the NAT's own; one that leads to an IPv4 address has
+ * that one's kind.
  */
-export function kindOfAddress6(bytes: Uint8Array): AddressKind {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const zeros = (count: number) => bytes.subarray(0, count).every((byte) => byte === 0);
-  const embedded = (at: number) => kindOfAddress(view.getUint32(at));
-  // ::, ::1, and IPv4-compatible ones.
-  if (zeros(12)) return view.getUint32(12) <= 1 ? "host" : embedded(12);
-  if (zeros(10) && view.getUint16(10) === 0xffff) return embedded(12);
-  // NAT64 (RFC 6052), 6to4 (RFC 3056).
-  if (view.getUint32(0) === 0x0064_ff9b && bytes.subarray(4, 12).every((byte) => byte === 0)) return embedded(12);
-  if (view.getUint16(0) === 0x2002) return embedded(2);
-  if ((view.getUint16(0) & 0xffc0) === 0xfe80) return "link";
-  if ((bytes[0] & 0xfe) === 0xfc || (view.getUint16(0) & 0xffc0) === 0xfec0) return "lan";
-  return bytes[0] === 0xff ? "none" : "internet";
+export function kindOfAddress(address: Address): AddressKind {
+  const inside = embedded(address);
+  if (inside !== undefined) return kindOfAddress(inside);
+  return KINDS.find(([network, bits]) => inNetwork(address, network, bits))?.[2] ?? "none";
 }
 
 /** The policy's decision on a kind alone. */
@@ -75,16 +109,34 @@ export interface Verdict {
  * @param address as the guest writes it
  * @param outside where that leads: the computer's loopback for the router
  */
-export function judge(policy: NetPolicy, address: Ip, outside: Ip, port: number): Verdict {
+export function judge(policy: NetPolicy, address: Address, outside: Address, port: number): Verdict {
   const kind = kindOfAddress(outside);
-  const matches = ({ network, bits, port: only }: NetRule) =>
-    (only === undefined || only === port) && (within(address, network, bits) || within(outside, network, bits));
-  if (policy.deny.some(matches)) return { allowed: false, kind, own: false };
+  const spellings = [address, plainAddress(outside)];
+  if (policy.deny.some((rule) => isAbout(rule, [...spellings, ...otherSpellings(outside)], port))) {
+    return { allowed: false, kind, own: false };
+  }
   // A rule for an address means that address; one for all of the internet does not mean this
   // computer.
-  const named = policy.allow.find(matches);
-  if (named) return { allowed: true, kind, own: policy.host || named.bits === 32 };
+  const named = policy.allow.find((rule) => isAbout(rule, spellings, port));
+  if (named) return { allowed: true, kind, own: policy.host || isOneAddress(named) };
   return { allowed: allowsKind(policy, kind), kind, own: policy.host };
+}
+
+/** Whether a rule is about a port at one of these addresses. */
+function isAbout({ network, bits, port: only }: NetRule, addresses: readonly Address[], port: number): boolean {
+  return (only === undefined || only === port) && addresses.some((address) => inNetwork(address, network, bits));
+}
+
+function isOneAddress({ network, bits }: NetRule): boolean {
+  return bits === (typeof network === "number" ? IP_BITS : IP6_BITS);
+}
+
+/** Other addresses by which the same computer is reached: what is denied is denied by all. */
+function otherSpellings(address: Address): Address[] {
+  if (address === LOOPBACK6) return [LOOPBACK];
+  if (address === LOOPBACK) return [LOOPBACK6];
+  const inside = embedded(address);
+  return inside === undefined ? [] : [inside];
 }
 
 /**
@@ -96,17 +148,22 @@ export function mayResolve({ internet, lan }: NetPolicy): boolean {
 
 /** Whether a name may lead to an address of 4 or 16 bytes, at whatever port. */
 export function mayAnswer(policy: NetPolicy, bytes: Uint8Array): boolean {
-  if (bytes.length !== 4) return allowsKind(policy, kindOfAddress6(bytes));
-  const address = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0);
-  const whole = ({ network, bits, port }: NetRule) => port === undefined && within(address, network, bits);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const address = plainAddress(bytes.length === 4 ? view.getUint32(0) : readIp6(bytes));
+  const whole = (rule: NetRule) => rule.port === undefined && isAbout(rule, [address, ...otherSpellings(address)], 0);
   if (policy.deny.some(whole)) return false;
-  return policy.allow.some(({ network, bits }) => within(address, network, bits)) || allowsKind(policy, kindOfAddress(address));
+  return policy.allow.some(({ network, bits }) => inNetwork(address, network, bits)) || allowsKind(policy, kindOfAddress(address));
 }
 
-/** `internet=yes lan=no host=no allow=10.0.0.5/32:80`. */
+/** `internet=yes lan=no host=no allow=10.0.0.5/32:80 deny=[fd00::]/8:22`. */
 export function policyText({ internet, lan, host, allow, deny }: NetPolicy): string {
   const word = (name: string, value: boolean) => `${name}=${value ? "yes" : "no"}`;
-  const rules = (name: string, list: readonly NetRule[]) =>
-    list.map(({ network, bits, port }) => `${name}=${ipText(network)}/${bits}${port === undefined ? "" : `:${port}`}`);
+  const rules = (name: string, list: readonly NetRule[]) => list.map((rule) => `${name}=${ruleText(rule)}`);
   return [word("internet", internet), word("lan", lan), word("host", host), ...rules("allow", allow), ...rules("deny", deny)].join(" ");
+}
+
+function ruleText({ network, bits, port }: NetRule): string {
+  const text = addressText(network);
+  if (port === undefined) return `${text}/${bits}`;
+  return typeof network === "number" ? `${text}/${bits}:${port}` : `[${text}]/${bits}:${port}`;
 }

@@ -7,8 +7,6 @@ import type { OutsideStream } from "../../outside-network.ts";
 import { TcpFlag, type TcpSegment } from "../../../formats/packets.ts";
 
 const { FIN, SYN, RST, PSH, ACK } = TcpFlag;
-/** Bytes that a segment carries on a wire with an MTU of 1500. */
-const MSS = 1460;
 const DEFAULT_MSS = 536;
 const WINDOW_SCALE = 3;
 /** Milliseconds until what was not acknowledged is sent again, and how often. */
@@ -17,6 +15,8 @@ const RETRANSMITS_MAX = 8;
 
 /** A connection's requirements on the NAT. */
 export interface TcpPort {
+  /** Bytes of data that a segment carries. */
+  readonly mss: number;
   /** Sends a segment to the guest; false when the guest has no space; `drained` follows. */
   send(segment: Omit<TcpSegment, "sourcePort" | "destinationPort">): boolean;
   /** It is over. */
@@ -136,7 +136,7 @@ export class TcpConnection extends CarriedConnection {
   }
 
   #learn(segment: TcpSegment): void {
-    this.#guestMss = Math.min(MSS, segment.mss ?? DEFAULT_MSS);
+    this.#guestMss = Math.min(this.port.mss, segment.mss ?? DEFAULT_MSS);
     this.#scales = segment.windowScale !== undefined;
     this.#guestScale = segment.windowScale ?? 0;
     this.#guestWindow = segment.window;
@@ -225,7 +225,7 @@ export class TcpConnection extends CarriedConnection {
       acknowledgment: this.#receiveNext,
       flags,
       window: 0xffff,
-      mss: MSS,
+      mss: this.port.mss,
       windowScale: offersScale ? WINDOW_SCALE : undefined,
       payload: NOTHING,
     });
