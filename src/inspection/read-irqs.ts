@@ -33,8 +33,8 @@ export function readIrqs(view: View): RowOf<typeof IRQS>[] {
     const vcpus = Array.from({ length: vic.maxVcpus }, (_, index) => vic.vcpu(index)).filter((vcpu) => vcpu !== undefined);
     const vm = view.vmOf(vcpus[0]?.addressSpace).slice(3);
     const reader = new VicReader(view, vic, vm, vcpus, names);
-    for (const vcpu of vcpus) for (let intid = 0; intid < Intid.PrivateEnd; intid++) rows.push(...reader.read(vcpu.gic, intid));
-    for (let intid = Intid.PrivateEnd; intid < Intid.SpiEnd; intid++) rows.push(...reader.read(vic.gic.cpus[0], intid));
+    for (const { gic } of vcpus) reader.readAll(gic, 0, Intid.PrivateEnd, rows);
+    reader.readAll(vic.gic.cpus[0], Intid.PrivateEnd, Intid.SpiEnd, rows);
   }
   return rows.sort((a, b) => b.rate - a.rate || Number(b.pend) - Number(a.pend));
 }
@@ -72,18 +72,24 @@ class VicReader {
     this.#gic = vic.gic;
   }
 
-  /** The row of one interrupt, where there is something to say of it. */
-  read(cpu: VgicCpu, intid: number): RowOf<typeof IRQS>[] {
-    const bank = this.#gic.bank(cpu, intid);
+  /** Adds rows for the interrupts of one bank that are used; of a thousand only a few are. */
+  readAll(cpu: VgicCpu, first: number, end: number, rows: RowOf<typeof IRQS>[]): void {
+    const bank = this.#gic.bank(cpu, first);
+    for (let intid = first; intid < end; intid++) {
+      const isUsed = bank.flags[intid] & (Irq.Enabled | Irq.Active) || bank.sources[intid] || bank.isPending(intid);
+      if (isUsed) rows.push(this.#read(cpu, bank, intid));
+    }
+  }
+
+  #read(cpu: VgicCpu, bank: IrqBank, intid: number): RowOf<typeof IRQS> {
     const flags = bank.flags[intid], source = bank.sources[intid];
     const pend = bank.isPending(intid);
-    if (!(flags & (Irq.Enabled | Irq.Active)) && !pend && !source) return [];
     const isPrivate = intid < Intid.PrivateEnd;
     const index = isPrivate ? cpu.index : this.#gic.routeOf(intid);
     const id = irqId(this.vm, intid, isPrivate ? cpu.index : 0);
     const count = bank.taken[intid];
     const rate = this.view.rate(id, count);
-    return [{
+    return {
       id,
       vm: `vm:${this.vm}`,
       vcpu: index === undefined ? null : `vcpu:${this.vm}/${index}`,
@@ -104,7 +110,7 @@ class VicReader {
       count,
       rate,
       finding: this.#finding(cpu, bank, intid, index, rate) ?? null,
-    }];
+    };
   }
 
   /** What is wrong: a storm, or why a pending interrupt does not come. */
