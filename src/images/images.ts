@@ -25,8 +25,8 @@ export function linuxImage(file: Uint8Array, memory?: number): VmImage {
 const FIRMWARE_MAX = 4 * MiB;
 
 /**
- * Firmware of protected VMs: position-independent code that is entered at its first byte. What it
- * needs behind its bytes is in an arm64 Image header, if it has one.
+ * Firmware of protected VMs: position-independent code that is entered at its first byte. The
+ * memory that it needs after its bytes is in an arm64 Image header, if it has one.
  * @throws Error where it is empty or too large.
  */
 export function firmwareImage(file: Uint8Array): VmFirmware {

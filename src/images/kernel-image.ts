@@ -45,14 +45,14 @@ export function pageSizeOf({ flags }: ImageHeader): number | undefined {
 /** How an Image was wrapped. */
 export type Container = "raw" | "gzip" | `zboot/${string}`;
 
-/** Bytes of an Image, where nobody knows how much memory there is for it. */
+/** Limit on an Image when the memory for it is not known. */
 const IMAGE_MAX = GiB;
 
 /**
  * The Image inside `bytes`, which is an Image, a gzip of one, or an EFI zboot file with gzip or
  * zstd payload.
- * @param most bytes that there is memory for
- * @throws Error that says what the bytes are when no Image can be had from them.
+ * @param most bytes of memory for it
+ * @throws Error that names the format when the bytes contain no Image.
  */
 export function unwrapImage(bytes: Uint8Array, most = IMAGE_MAX): { image: Uint8Array; container: Container } {
   if (imageHeader(bytes)) return { image: bytes, container: "raw" };

@@ -1,5 +1,5 @@
-// Does what people ask: each action is what a VM could have done through a hypercall, and input to
-// the run as typing is.
+// Performs users' actions: each is something that a VM could have done through a hypercall, and
+// input to the run like typing.
 
 import { Intid } from "../hypervisor/gic/gic-registers.ts";
 import type { Vgic } from "../hypervisor/gic/vgic.ts";
@@ -9,7 +9,10 @@ import { FaultRuleError, parseFaultRule } from "./fault-rules.ts";
 import type { Action } from "../queries/action.ts";
 import { QueryError, type View, withPrefix } from "./inspected.ts";
 
-/** Does it. @throws QueryError where it cannot be done, with the reason. */
+/**
+ * Performs it.
+ * @throws QueryError with the reason where it cannot.
+ */
 export function act(view: View, action: Action): void {
   switch (action.kind) {
     case "vm.stop":
@@ -83,7 +86,10 @@ function findQueue(view: View, id: string) {
   return queue;
 }
 
-/** The virtio devices of a VM that are of one class. @throws QueryError where it has none */
+/**
+ * The virtio devices of a VM that are of one class.
+ * @throws QueryError where it has none
+ */
 function devicesOf<D>(view: View, vm: string, type: new (...args: never[]) => D, device: string, option: string): D[] {
   const name = withPrefix("vm", vm).slice("vm:".length);
   const found = view.system.virtio.filter((slot) => slot.vm === name).flatMap(({ device }) => device instanceof type ? [device] : []);

@@ -6,13 +6,13 @@ import type { TraceHub } from "../hypervisor/trace/trace-hub.ts";
 
 /** Kinds that are always recorded: they are few. */
 export const QUIET_KINDS: readonly TraceKind[] = ["rpc", "ioctl", "state", "psci", "dev", "rule", "log"];
-/** Kinds that are recorded while somebody looks. */
+/** Kinds that are recorded only while watched. */
 export const BUSY_KINDS: readonly TraceKind[] = ["hvc", "trap", "virq", "msg", "sched", "mmio", "mem"];
 
 /** Kinds of which the ring of busy events has some. */
 const FREQUENT_KINDS: readonly TraceKind[] = [...BUSY_KINDS, "ioctl"];
 
-/** Name of what stands in the log where nobody records any more who runs. */
+/** Name of the running vCPU in the log while scheduling is not recorded. */
 export const UNSEEN = "unseen";
 /**
  * Names of the events of kind `sched` that say who runs on a physical CPU from then on; a VMM's RUN
@@ -44,10 +44,10 @@ export class EventLog {
   }
 
   /**
-   * Records these kinds from now on beside the quiet ones; kinds that are busy and not named are
-   * recorded no more.
-   * @param budget busy events between two calls of `renew`: the others are not even made. For who
-   * looks at a few of the newest.
+   * Records these kinds from now on, in addition to the quiet ones; other busy kinds are no longer
+   * recorded.
+   * @param budget busy events between two calls of `renew`: further ones are not even built. For
+   * views that show only a few of the newest.
    */
   watch(kinds: readonly TraceKind[], budget = Infinity): void {
     const wanted = BUSY_KINDS.filter((kind) => kinds.includes(kind));
@@ -61,7 +61,7 @@ export class EventLog {
     this.renew();
   }
 
-  /** Who runs on each physical CPU is not known from now on. */
+  /** The running vCPU of each physical CPU is unknown from now on. */
   #lookAway(): void {
     const time = this.hub.now();
     for (let pcpu = 0; pcpu < this.cpus; pcpu++) {
@@ -89,24 +89,24 @@ export class EventLog {
   }
 
   /**
-   * A place in the log: what comes later is behind it. Events are in the order of their ends, so an
-   * id does not say that.
+   * A place in the log: later events are after it. Events are in the order of their ends, so an id
+   * does not say that.
    */
   get cursor(): string {
     return `${this.#quiet.added}.${this.#busy.added}`;
   }
 
-  /** Events behind a cursor that are no longer kept. */
+  /** Events after a cursor that are no longer kept. */
   lostSince(cursor: string): number {
     const [quiet, busy] = parseCursor(cursor);
     return Math.max(0, this.#quiet.dropped - quiet) + Math.max(0, this.#busy.dropped - busy);
   }
 
-  /** Events of these kinds behind a cursor, newest first. */
+  /** Events of these kinds after a cursor, newest first. */
   *newest(kinds: ReadonlySet<TraceKind>, after = "0.0"): Generator<TraceEvent> {
     const [afterQuiet, afterBusy] = parseCursor(after);
     const firstQuiet = Math.max(0, afterQuiet - this.#quiet.dropped), firstBusy = Math.max(0, afterBusy - this.#busy.dropped);
-    // Who asks for seldom things alone need not walk over all that happens often.
+    // Reads of rare kinds alone need not walk over all frequent events.
     const isBusy = FREQUENT_KINDS.some((kind) => kinds.has(kind));
     let quiet = this.#quiet.size, busy = isBusy ? this.#busy.size : firstBusy;
     while (quiet > firstQuiet || busy > firstBusy) {
@@ -119,7 +119,7 @@ export class EventLog {
     }
   }
 
-  /** What is kept now, for the log of another machine at this place of the run. */
+  /** The events kept now, for the log of another machine at this place of the run. */
   remember(): EventMemory {
     return { quiet: this.#quiet.remember(), busy: this.#busy.remember() };
   }
@@ -131,9 +131,9 @@ export class EventLog {
   }
 
   /**
-   * The machine has run again from a place to another one: what the log of the first run has of
-   * that way is what was recorded when it ran first, busy events too.
-   * @param began what this log held at the beginning of the way
+   * The machine has run again from one place to another: replaces the events of that part by those
+   * of the first run's log, busy events included.
+   * @param began the content of this log at the beginning of that part
    * @param here where the machine is
    */
   follow(first: EventLog, began: EventMemory | undefined, here: RunPoint): void {
@@ -161,7 +161,7 @@ export class EventLog {
   }
 }
 
-/** What a log held at a place of the run. */
+/** The content of a log at a place of the run. */
 export interface EventMemory {
   readonly quiet: RingMemory;
   readonly busy: RingMemory;
@@ -183,7 +183,7 @@ function parseCursor(cursor: string): [quiet: number, busy: number] {
 /** Events of a part of a ring. */
 const CHUNK = 1000;
 
-/** What a ring held at a place of the run: its parts are shared with it. */
+/** The content of a ring at a place of the run: its parts are shared with it. */
 interface RingMemory {
   readonly chunks: readonly (readonly TraceEvent[])[];
   readonly size: number;
@@ -239,7 +239,7 @@ class Ring {
     );
   }
 
-  /** The newest go until so many were ever added. */
+  /** Removes the newest events until only `added` were ever added. */
   cut(added: number): void {
     this.recall({ ...this.remember(), size: Math.max(0, added - this.dropped) });
   }

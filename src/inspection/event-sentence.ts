@@ -1,5 +1,5 @@
-// What an event says in a line: a sentence in the field's words for what happens often, name and
-// fields for the rest.
+// An event in one line: a sentence in the field's words for frequent events, name and fields for
+// the rest.
 
 import type { TraceEvent, TraceFields } from "../abi/trace.ts";
 import { VcpuRunState } from "../abi/words.ts";
@@ -7,7 +7,7 @@ import { hex } from "../queries/table.ts";
 
 type Sentence = (event: TraceEvent) => string | undefined;
 
-/** Kinds of which some events are sentences. */
+/** Kinds with sentences for some events. */
 const SENTENCES: { readonly [kind: string]: Sentence | undefined } = {
   sched: ({ name, fields }) => switched(name, fields),
   virq: ({ name, fields }) => raised(name, fields),

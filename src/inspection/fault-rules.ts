@@ -1,9 +1,9 @@
-// Rules of injected faults as people write them (docs/fault-injection.md):
+// The text form of rules of injected faults (docs/fault-injection.md):
 //
-//     KIND [FIELD=VALUE ..] [nth=N | nth=N.. | nth=N..M] [every=N] -> EFFECT
+// KIND [FIELD=VALUE ..] [nth=N | nth=N.. | nth=N..M] [every=N] -> EFFECT
 //
-// `dev=debian/blk0` is short for `dev dev=debian/blk0`. A value is a word, several with commas,
-// with `*` for anything.
+// `dev=debian/blk0` is short for `dev dev=debian/blk0`. A value is a word, or several with commas;
+// `*` matches anything.
 
 import { ErrorCode } from "../abi/errors.ts";
 import { FAULT_KINDS, type FaultCondition, type FaultEffect, type FaultKind, type FaultRule } from "../abi/faults.ts";
@@ -16,19 +16,19 @@ import { matchesWord } from "../hypervisor/services/faults.ts";
 import { parseDuration } from "../support/units.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
 
-/** What is wrong with a rule: the user's to mend. */
+/** A user's error in a rule. */
 export class FaultRuleError extends Error {}
 
-/** What a kind of operation has. */
+/** A kind of operation, and its fields and effects. */
 export interface FaultKindInfo {
-  /** What goes wrong, for people. */
+  /** The operations that fail, for display. */
   readonly doc: string;
   readonly fields: Readonly<Record<string, string>>;
-  /** Words that a field can have, where they are known. */
+  /** Known words per field. */
   readonly words: Readonly<Record<string, readonly string[]>>;
   /** Errors that it can answer, with their numbers. */
   readonly errors: Readonly<Record<string, number>>;
-  /** The effects beside errors, and what each does. */
+  /** The effects other than errors, each with its description. */
   readonly effects: Readonly<Partial<Record<"delay" | "lose" | "double" | "die", string>>>;
 }
 
@@ -115,7 +115,10 @@ export const FAULTS: Readonly<Record<FaultKind, FaultKindInfo>> = {
   },
 };
 
-/** Reads a rule. @throws FaultRuleError that names what is wrong, and what there is */
+/**
+ * Reads a rule.
+ * @throws FaultRuleError that names the error and the valid words
+ */
 export function parseFaultRule(text: string): FaultRule {
   const fail = (message: string): never => {
     throw new FaultRuleError(`${JSON.stringify(text)}: ${message}`);
@@ -143,7 +146,7 @@ export function parseFaultRule(text: string): FaultRule {
   }
   const effect = parseEffect(info, name, parts[1].trim(), fail);
   checkFit(name, conditions, effect, fail);
-  // A notification has no answer, and no time at which it is taken up.
+  // A notification has no answer, and no time at which it is handled.
   if (name === "rpc" && (effect.kind === "error" || effect.kind === "delay")) {
     conditions.push({ field: "type", negated: false, words: ["request"] });
   }
@@ -197,7 +200,7 @@ function parseEffect({ errors, effects }: FaultKindInfo, kind: FaultKind, text: 
   return { kind: "delay", ns };
 }
 
-/** What an effect needs of the operations that conditions name. */
+/** Checks an effect's requirements on the operations that conditions name. */
 function checkFit(kind: FaultKind, conditions: readonly FaultCondition[], effect: FaultEffect, fail: Fail): void {
   if (kind === "hvc" && effect.kind === "lose") {
     const misfit = named(conditions, "name", Object.keys(HYPERCALLS)).find((name) => {

@@ -1,5 +1,5 @@
-// What readers look at, and what they share. Nothing here changes the machine: a run that is looked
-// at is the same run.
+// The system as readers see it, and the state that they share. Nothing here changes the machine: an
+// inspected run is the same run.
 
 import type { Persona } from "../abi/ioctl/personas.ts";
 import type { LockedMemory, StartWanted } from "../host/console-input.ts";
@@ -42,11 +42,11 @@ export interface Inspected {
   readonly log: EventLog;
   /** The virtio devices of its VMs, by VM and slot. */
   readonly virtio: readonly VirtioSlot[];
-  /** The driver through which VMs are run: what it makes of errors. */
+  /** The driver through which VMs are run, which translates errors. */
   readonly driver: Persona;
   /** The events that `el2 trace` takes away. */
   readonly traceBuffer: TraceBuffer;
-  /** What the machine stops for. */
+  /** The rules by which the machine stops. */
   readonly stops: { readonly rules: readonly StopRule[] };
   /** Places of the session's run. */
   readonly places: () => readonly RunPlace[];
@@ -57,32 +57,42 @@ export interface Inspected {
     has(vm: string): boolean;
     /** The end of what one has shown. */
     tail(vm: string): string;
-    /** Why nobody takes what is typed into one now; undefined where somebody does. */
+    /** Why a console takes no input now; undefined where it does. */
     closed(vm: string): string | undefined;
   };
   readonly control: VmControl;
   readonly vms: KnownVms;
 }
 
-/** What people have VMs do. */
+/** Requests of users to VMs. */
 export interface VmControl {
-  /** A break on a console's line. @throws QueryError where there is none */
+  /**
+   * Sends a break on a console's line.
+   * @throws QueryError for an unknown console
+   */
   sendBreak(console: string): void;
-  /** Has a VM's owner stop it. @throws QueryError where nobody can */
+  /**
+   * Makes a VM's owner stop it.
+   * @throws QueryError where it has no owner that can
+   */
   stop(vm: string, force: boolean): void;
-  /** Has the native host start a VM, make it, or start it anew. @throws QueryError */
+  /**
+   * Makes the native host start a VM, make it, or restart it.
+   * @throws QueryError
+   */
   start(vm: string, how: StartWanted["start"]): void;
-  /** What the host's VMMs have locked; nothing where the host is an image. */
+  /** Memory that the host's VMMs have locked; nothing where the host is an image. */
   lockedMemory(): readonly LockedMemory[];
-  /** Names of VMs that are made and wait for somebody to start them, or for others to be made. */
+  /** Names of VMs that are made and wait for a manual start, or for other VMs. */
   gated(): readonly string[];
   /**
-   * Has the native host send a request to the resource manager. @throws QueryError where nobody can
+   * Makes the native host send a request to the resource manager.
+   * @throws QueryError without a native host
    */
   sendRpc(id: number, payload: Uint8Array): void;
 }
 
-/** What the configuration says of a VM. */
+/** A VM's settings in the configuration. */
 export interface PlannedVm {
   readonly schedule: "proxy" | "own";
   readonly hypervisor: "gunyah" | "geniezone";
@@ -90,15 +100,15 @@ export interface PlannedVm {
   readonly memory: number;
 }
 
-/** What is known of VMs, also of those that are gone. */
+/** Knowledge of VMs, including those that are gone. */
 export interface KnownVms {
-  /** Names by VMID: the VMID of a VM that is gone may be another's by now, or nobody's. */
+  /** Names by VMID: the VMID of a VM that is gone may be reused or free. */
   readonly names: ReadonlyMap<number, string>;
   /** Whether the VM of this VMID could not be made or started. */
   hasFailed(vmid: number): boolean;
-  /** What the configuration says of the VMs, by name. */
+  /** The VMs' settings in the configuration, by name. */
   readonly plans: ReadonlyMap<string, PlannedVm>;
-  /** What the configuration says of the VM of this name. */
+  /** The settings of the VM of this name. */
   planned(vm: string): PlannedVm | undefined;
   /** Why the VM of this name ended, if it did. */
   exitOf(vm: string): string | undefined;
@@ -124,7 +134,7 @@ export interface Stretch {
   readonly seen: number;
 }
 
-/** What is remembered from look to look. */
+/** State kept between inspections. */
 export class Looks {
   readonly rates = new Rates();
   readonly refusedReclaims = new RefusedReclaims();
@@ -134,7 +144,7 @@ export class Looks {
   readonly stretches = new WeakMap<Vcpu, Stretch>();
 }
 
-/** What a reader gets. */
+/** The interface of readers to the system. */
 export class View {
   readonly #looks: Looks;
   #cspaces: Map<Cspace, string> | undefined;
@@ -179,7 +189,10 @@ export class View {
     return [...this.hypervisor.scheduler.vcpus].sort((a, b) => vmid(a) - vmid(b) || a.index - b.index);
   }
 
-  /** The vCPU that an id names. @throws QueryError */
+  /**
+   * The vCPU that an id names.
+   * @throws QueryError
+   */
   findVcpu(id: string): Vcpu {
     const wanted = withPrefix("vcpu", id);
     const found = this.vcpus().find((vcpu) => this.vcpu(vcpu) === wanted);
@@ -187,7 +200,10 @@ export class View {
     return found;
   }
 
-  /** The address space of the VM that an id names. @throws QueryError */
+  /**
+   * The address space of the VM that an id names.
+   * @throws QueryError
+   */
   findSpace(id: string): AddressSpace {
     const wanted = withPrefix("vm", id);
     const spaces = [...this.hypervisor.addressSpaces.values()];
@@ -218,10 +234,7 @@ export class View {
     return this.hypervisor.names.object(object);
   }
 
-  /**
-   * The object behind a capability of the resource manager; undefined where there is none (any
-   * more).
-   */
+  /** The object of a capability of the resource manager; undefined for an unused capability. */
   rootObject(cap: bigint): HypervisorObject | undefined {
     this.#rootCspace ??= this.objects("thread").find((vcpu) => vcpu.addressSpace?.vmid === Vmid.ResourceManager && vcpu.cspace)?.cspace;
     return this.#rootCspace?.objectOf(cap);
@@ -237,7 +250,7 @@ export class View {
     return this.#looks.stretches;
   }
 
-  /** Whether nothing can happen any more, though nobody has ended the machine. */
+  /** Whether the machine is deadlocked, though not ended. */
   get isSettled(): boolean {
     return this.#looks.settled;
   }
@@ -247,7 +260,7 @@ export class View {
     return this.isSettled || this.hypervisor.machine.stopReason !== undefined;
   }
 
-  /** Handles of parcels whose owner was refused to reclaim them, as somebody holds them. */
+  /** Handles of parcels whose owner could not reclaim them because a VM still holds them. */
   get refusedReclaims(): ReadonlySet<number> {
     return this.#looks.refusedReclaims.read(this.system.log);
   }
@@ -255,7 +268,7 @@ export class View {
 
 type AnyObject = ObjectTypes[keyof ObjectTypes];
 
-/** An id with its kind in front, which people may leave out. */
+/** An id with its kind in front, which users may omit. */
 export function withPrefix(kind: string, id: string): string {
   return id.startsWith(`${kind}:`) ? id : `${kind}:${id}`;
 }
@@ -263,7 +276,7 @@ export function withPrefix(kind: string, id: string): string {
 /** Shortest time (ns) between two looks that make a new rate. */
 const RATE_WINDOW = 1e8;
 
-/** Counters as they were when somebody looked. */
+/** Counters at the last inspection. */
 export class Rates {
   readonly #seen = new Map<string, { time: number; value: number; rate: number }>();
 

@@ -26,9 +26,9 @@ import { watchWork } from "./verdict-work.ts";
 import type { Row, RowOf } from "../queries/table.ts";
 import { type TableName, TABLES } from "../queries/tables.ts";
 
-/** Rows of an answer, where nothing else is asked. */
+/** Default limit on the rows of an answer. */
 const DEFAULT_LIMIT = 1000;
-/** Instructions of an answer, where nothing else is asked. */
+/** Default limit on the instructions of an answer. */
 const DEFAULT_CODE = 16;
 /**
  * Filters that are remembered: looks repeat, and reading a filter takes longer than the rows of
@@ -36,10 +36,10 @@ const DEFAULT_CODE = 16;
  */
 const KEPT_FILTERS = 32;
 
-/** Virtual time (ns) between two looks at interrupts while nobody asks. */
+/** Virtual time (ns) between two samples of interrupts without queries. */
 const IRQ_INTERVAL = 1e9;
 
-/** What a reader finds, and where to continue. */
+/** A reader's rows, and where to continue. */
 interface Found<R = Row> {
   readonly rows: readonly R[];
   readonly dropped?: number;
@@ -79,7 +79,7 @@ export class Inspector {
     }
   }
 
-  /** Does something to the machine. Gives what went wrong, or undefined. */
+  /** Performs an action on the machine. Returns an error text, or undefined. */
   act(action: Action): string | undefined {
     try {
       act(new View(this.system, this.#looks), action);
@@ -90,7 +90,7 @@ export class Inspector {
     }
   }
 
-  /** How many rows of `why` there have been by which something failed. */
+  /** Number of rows of `why` so far that report a failure. */
   get reasons(): number {
     return this.system.hypervisor.trace.reasons.alarms;
   }
@@ -111,7 +111,7 @@ export class Inspector {
     });
   }
 
-  /** Records these kinds of events from now on, beside those that are always recorded. */
+  /** Records these kinds of events from now on, in addition to those that are always recorded. */
   watch(kinds: readonly TraceKind[], budget?: number): void {
     this.system.log.watch(kinds.filter((kind) => BUSY_KINDS.includes(kind)), budget);
   }

@@ -1,5 +1,5 @@
-// Memory parcels by the requests about them: all that is known where the Resource Manager is a
-// program of its own.
+// Memory parcels, reconstructed from the requests about them: the only source if the Resource
+// Manager is a separate program.
 
 import {
   MEM_ACCEPT,
@@ -17,10 +17,10 @@ import type { TraceEvent, TraceFields } from "../abi/trace.ts";
 import type { Parcel } from "../resource-manager/state/state.ts";
 import type { EventLog } from "./event-log.ts";
 
-/** What is known of a parcel. */
+/** Known properties of a parcel. */
 export type KnownParcel = Pick<Parcel, "handle" | "transType" | "label" | "open"> & {
   readonly owner: number;
-  /** Undefined where nobody says which capability it is. */
+  /** Undefined where the capability is unknown. */
   readonly extent: Parcel["extent"] | undefined;
   readonly borrowers: readonly KnownBorrower[];
   readonly regions: readonly { readonly ownerIpa: number; readonly offset: number; readonly size: number }[];
@@ -37,7 +37,7 @@ interface KnownBorrower {
 const CREATES = new Map([[MEM_DONATE.name, TransType.Donate], [MEM_LEND.name, TransType.Lend], [MEM_SHARE.name, TransType.Share]]);
 const KINDS = new Set(["rpc"] as const);
 
-/** The parcels that there are after the requests that are kept. */
+/** The parcels that exist after the kept requests. */
 export function parcelsOfRequests(log: EventLog): KnownParcel[] {
   const parcels = new Map<number, KnownParcel>();
   for (const event of [...log.newest(KINDS)].reverse()) if (event.result?.code === 0) take(parcels, event);

@@ -1,5 +1,5 @@
-// Requests to a Resource Manager that is a program of its own: nothing in el2 handles them, so they
-// are read from the message queues that lead to it and become the same operations in the trace.
+// Requests to a Resource Manager that is a separate program: el2 does not handle them, so they are
+// read from its message queues and become the same operations in the trace.
 
 import { RmError, rmErrorName } from "../abi/rpc/errors.ts";
 import { messageContent, rpcName } from "../abi/rpc/messages/all.ts";
@@ -73,7 +73,7 @@ export class QueueRpcs {
     });
   }
 
-  /** What a queue connects; found anew until both of its ends have a holder. */
+  /** The two ends of a queue; looked up again until both have a holder. */
   #linkOf(id: string): Link | null {
     const known = this.#links.get(id);
     if (known !== undefined) return known;

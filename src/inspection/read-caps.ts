@@ -7,7 +7,7 @@ import type { View } from "./inspected.ts";
 import { hex, type RowOf } from "../queries/table.ts";
 import type { CAPS, OBJECTS } from "../queries/tables.ts";
 
-/** Answers that are part of normal work: who polls a queue gets them. */
+/** Errors that are part of normal work: polling a queue returns them. */
 const EXPECTED: ReadonlySet<ErrorCode> = new Set([ErrorCode.MSGQUEUE_EMPTY, ErrorCode.MSGQUEUE_FULL]);
 
 /** Every occupied slot, by VM. */

@@ -1,5 +1,5 @@
-// The verdict on each VM: what it does or waits for, and whether that can go on. Each verdict has
-// its evidence and the command to ask next. What looks healthy gets no other word than that.
+// The verdict on each VM: what it does or waits for, and whether that can continue. Each verdict
+// has its evidence and the next command. A VM that looks healthy gets a healthy verdict.
 
 import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
 import { Block } from "../hypervisor/scheduling/vcpu-life.ts";
@@ -34,7 +34,7 @@ export function readDiagnoses(view: View): Diagnosis[] {
   return diagnose(view, readVmFacts(view));
 }
 
-/** The VMs, each with the verdict on it where there is one. */
+/** The VMs, each with its verdict, if any. */
 export function readVms(view: View): RowOf<typeof VMS>[] {
   const vms = readVmFacts(view);
   const verdicts = new Map(diagnose(view, vms).map((row) => [row.id, row]));
@@ -105,7 +105,7 @@ function masked(sleep: Sleep, irqs: readonly IrqRow[]): Verdict | undefined {
   };
 }
 
-/** What Linux says last when it has panicked, in this life. */
+/** Linux's last message when it has panicked, in this life. */
 function panicText(console: string): string | undefined {
   const life = console.slice(Math.max(0, console.lastIndexOf("Booting Linux on physical CPU")));
   return /---\[ end (Kernel panic - not syncing: .*?) \]---/.exec(life)?.[1];

@@ -17,9 +17,7 @@ import { sourceNames } from "./virq-sources.ts";
 /** Interrupts of a priority at or below this value's are masked: what PMR holds when all pass. */
 const LINE = Irq.Source;
 
-/**
- * `irq:VM/INTID`; what a vCPU has for itself is told apart by its index, except the first one's.
- */
+/** `irq:VM/INTID`; a private interrupt of another vCPU than the first has its index, too. */
 export function irqId(vm: string, intid: number, vcpu: number): string {
   return `irq:${vm}/${intid}${intid < Intid.PrivateEnd && vcpu > 0 ? `@${vcpu}` : ""}`;
 }
@@ -113,7 +111,7 @@ class VicReader {
     };
   }
 
-  /** What is wrong: a storm, or why a pending interrupt does not come. */
+  /** The defect: a storm, or why a pending interrupt does not come. */
   #finding(cpu: VgicCpu, bank: IrqBank, intid: number, index: number | undefined, rate: number): string | undefined {
     const flags = bank.flags[intid];
     const { rate: speed } = IRQS.columns;

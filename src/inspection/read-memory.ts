@@ -1,4 +1,4 @@
-// Rows about physical memory: who owns which pages, where they are mapped, and what they contain.
+// Rows about physical memory: owners, mappings and content of pages.
 
 import { asPa } from "../abi/numbers.ts";
 import { MapAttributes } from "../abi/words.ts";
@@ -77,7 +77,7 @@ function* pieces(view: View): Generator<Piece> {
   }
 }
 
-/** Who can reach a piece, in a word. */
+/** Which VMs can access a piece, in a word. */
 function accessOf(view: View, { owner, mappings }: Piece): string {
   if (owner === view.hypervisor.privatePartition) return "hypervisor";
   const vmids = new Set(mappings.map(({ space }) => space.vmid));
@@ -105,10 +105,7 @@ interface HeldIn {
   readonly owner: number;
 }
 
-/**
- * The VM whose memory a piece is: what it has lent or shared stays its own. Null where no VM has
- * it.
- */
+/** The VM whose memory a piece is, also while it is lent or shared. Null without a VM. */
 function ownerVm(view: View, { mappings }: Piece, parcel: HeldIn | undefined): string | null {
   return parcel ? view.vm(parcel.owner) : mappings[0] ? view.vmOf(mappings[0].space) : null;
 }
@@ -123,7 +120,7 @@ function parcelExtents(view: View): Map<MemoryOwner, HeldIn> {
   return found;
 }
 
-/** Who owns one page. `place` is `pa:ADDRESS` or `ipa:VM/ADDRESS`. */
+/** The owner of one page. `place` is `pa:ADDRESS` or `ipa:VM/ADDRESS`. */
 export function readOwner(view: View, place: string): RowOf<typeof MEMORY_OWNER>[] {
   const pa = physical(view, place);
   const page = pa - pa % PAGE_SIZE;
@@ -151,7 +148,10 @@ function chain(view: View, owner: MemoryOwner): string[] {
   return [...chain(view, owner.origin), view.object(owner)];
 }
 
-/** The physical address that `pa:ADDRESS` or `ipa:VM/ADDRESS` names. @throws QueryError */
+/**
+ * The physical address that `pa:ADDRESS` or `ipa:VM/ADDRESS` names.
+ * @throws QueryError
+ */
 export function physical(view: View, place: string): number {
   const match = /^(?:pa:(0x[0-9a-f]+|\d+)|ipa:([^/]+)\/(0x[0-9a-f]+|\d+))$/i.exec(place);
   if (!match) throw new QueryError(`${JSON.stringify(place)} is not an address; use pa:0x58400000 or ipa:VM/0x80003000`);
@@ -184,8 +184,8 @@ export function readBytes(view: View, place: string, size: number): RowOf<typeof
 }
 
 /**
- * Invariants that are broken: of owners and heaps, of page tables against what is recorded, of
- * objects and who holds them.
+ * Broken invariants: of owners and heaps, of page tables against recorded mappings, of objects and
+ * their holders.
  */
 export function readViolations(view: View): RowOf<typeof VIOLATIONS>[] {
   const { hypervisor } = view;

@@ -17,7 +17,7 @@ const KINDS: Readonly<Record<number, string>> = {
 export function readParcels(view: View): RowOf<typeof PARCELS>[] {
   const refused = view.refusedReclaims;
   const { state } = view.system.manager;
-  // The books of a Resource Manager that is a program of its own are its own.
+  // The state of a Resource Manager that is a separate program is not accessible.
   const parcels = state.vms.length > 0 ? state.parcels : parcelsOfRequests(view.system.log);
   const rows = parcels.map((parcel) => readParcel(view, parcel, refused.has(parcel.handle)));
   return rows.sort((a, b) => Number(b.state === "blocked") - Number(a.state === "blocked"));
@@ -46,7 +46,7 @@ function borrowerText(view: View, { vmid, rights, accepted, mapped }: KnownParce
   return `${view.vm(vmid)} ${accessText(rights)} ${mapped ? "mapped" : accepted ? "accepted" : "offered"}`;
 }
 
-/** What can run out. */
+/** Limited resources. */
 export function readLimits(view: View): RowOf<typeof LIMITS>[] {
   const rows: RowOf<typeof LIMITS>[] = [];
   const add = (what: string, vm: string | null, used: number, limit: number | null, unit: string) => {

@@ -65,7 +65,7 @@ export function readQueues(view: View): RowOf<typeof QUEUES>[] {
   return [...queues, ...doorbells];
 }
 
-/** What has come and gone. */
+/** Counts and rates of messages in and out. */
 function moved(view: View, id: string, { sent, received }: Msgqueue | Doorbell) {
   return { sent: String(sent), received: String(received), rate: view.rate(`${id} sent`, sent) };
 }

@@ -34,8 +34,8 @@ export function readStack(view: View, vcpu: Vcpu): RowOf<typeof STACK>[] {
   add(registers.pc, null, null);
   let frame = registers.getX(FRAME_POINTER);
   if (frame === 0n) {
-    // A leaf before its prologue, or code without frame pointers: what is left is the link
-    // register.
+    // In a leaf before its prologue, or in code without frame pointers, only the link register
+    // remains.
     add(unsigned(registers.getX(LINK_REGISTER)), null, "x30; there is no frame pointer");
     return rows;
   }
@@ -55,8 +55,8 @@ export function readStack(view: View, vcpu: Vcpu): RowOf<typeof STACK>[] {
 }
 
 /**
- * A return address may be behind the last instruction of the caller: what is named is the symbol
- * that the call belongs to.
+ * A return address may be after the last instruction of the caller: the name is that of the symbol
+ * that contains the call.
  */
 function callerIn(tables: readonly SymbolTable[], pc: bigint): string | undefined {
   if (pc === 0n) return undefined;

@@ -25,7 +25,7 @@ export function readSymbols(view: View, id: string): RowOf<typeof SYMBOLS>[] {
 }
 
 const WORD = 4n;
-/** Bytes before the PC in which the first instruction that is mapped is looked for. */
+/** Bytes before the PC that are searched for the first mapped instruction. */
 const FURTHEST = 0x1000n;
 /** Instructions of one answer. */
 const MOST = 16_384;
@@ -66,8 +66,8 @@ export function codePlace(view: View, place: string): { vcpu: Vcpu; address: big
 }
 
 /**
- * Instructions from a place on, as far as they are mapped. @throws QueryError where nothing is
- * mapped
+ * Instructions from a place on, as far as they are mapped.
+ * @throws QueryError where nothing is mapped
  */
 export function readCode(view: View, place: string, count: number): RowOf<typeof CODE>[] {
   if (!(count > 0 && count <= MOST)) throw new QueryError(`cannot show ${count} instructions; use 1..${MOST}`);
@@ -76,7 +76,7 @@ export function readCode(view: View, place: string, count: number): RowOf<typeof
   const vm = view.vmOf(vcpu.addressSpace).slice("vm:".length);
   const rows: RowOf<typeof CODE>[] = [];
   const { pc } = vcpu.registers;
-  // What stands before the PC need not be mapped.
+  // Memory before the PC may be unmapped.
   let first = address;
   while (first < pc && pc - first <= FURTHEST && readWord(view, vcpu, first) === undefined) first += WORD;
   for (let at = first; rows.length < count; at = BigInt.asUintN(64, at + WORD)) {

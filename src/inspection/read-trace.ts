@@ -1,4 +1,5 @@
-// Rows from the trace: events, requests to the resource manager, reasons, and who ran where.
+// Rows from the trace: events, requests to the resource manager, reasons, and slices of the
+// scheduler.
 
 import type { Reason, TraceEvent, TraceFields, TraceKind } from "../abi/trace.ts";
 import { eventName, TRACE_KINDS } from "../abi/trace.ts";
@@ -46,8 +47,8 @@ export function plain(value: unknown): Json {
 }
 
 /**
- * Fields as people read them in a line: `mq:8 size 24 push`. Ids speak for themselves, and so do
- * flags; what is absent is not said.
+ * Fields in one line for display: `mq:8 size 24 push`. Ids and flags need no name; absent fields
+ * are omitted.
  */
 export function fieldsText(fields: TraceFields): string {
   const words: string[] = [];
@@ -69,12 +70,12 @@ function valueText(value: unknown): string {
   return JSON.stringify(plain(value));
 }
 
-/** A name without an index is of a VM of which no vCPU is known. */
+/** A name without an index belongs to a VM whose vCPU is unknown. */
 const vcpuId = (name: string) => name === "" ? null : name.endsWith("/") ? `vm:${name.slice(0, -1)}` : `vcpu:${name}`;
 const vmId = (name: string) => name === "" ? null : `vm:${name.split("/")[0]}`;
 const whyId = (why: number | undefined) => why === undefined ? null : `why:${why}`;
 
-/** Names an address of a VM, where that is possible. */
+/** Returns the symbol of an address of a VM, if known. */
 export type NameOf = (vm: string, address: bigint) => string | undefined;
 
 /** One event. With `nameOf`, a PC says where it stands. */
@@ -149,12 +150,12 @@ function about(view: View, fields: TraceFields): string | null {
   const handle = fields.handle ?? fields.mem_handle;
   if (typeof handle === "number") return `parcel:${hex(handle)}`;
   if (typeof handle === "string" && handle.includes(":")) return handle;
-  // Memory that has no handle yet is about the VM that it is for.
+  // Memory without a handle yet concerns the VM that it is for.
   const acl = Array.isArray(fields.acl) ? fields.acl as readonly { readonly vmid?: unknown }[] : [];
   return acl.length === 1 && typeof acl[0].vmid === "number" ? view.vm(acl[0].vmid) : null;
 }
 
-/** What the innermost request of a chain is about that says so; nothing where none does. */
+/** The object of the innermost request of a chain that names one; empty without one. */
 function aboutChain(view: View, chain: Reason["chain"]): string {
   for (const { kind, fields } of chain.toReversed()) {
     const named = kind === "rpc" ? about(view, fields) : null;
@@ -186,7 +187,7 @@ function causesOfErrno(view: View, chain: Reason["chain"]): number | null {
   const cause = rm ?? hypercall;
   if (!asked || !cause) return null;
   const errnoOf = (code: number) => rm ? rmErrno(code, view.system.driver) : hypercallErrno(code);
-  // The driver may have had a reason of its own.
+  // The driver may have had another reason.
   if (errnoOf(cause.code) !== -asked.code) return null;
   const same = Object.values<number>(rm ? RmError : ErrorCode).filter((code) => code !== 0 && errnoOf(code) === -asked.code).length;
   return same > 1 ? same : null;
@@ -195,7 +196,7 @@ function causesOfErrno(view: View, chain: Reason["chain"]): number | null {
 /** One reason. */
 export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
   const { id, time, askedBy, at, chain, section, rule, object, values, wayOut, settled, ended, result, command } = reason;
-  // What is around it may have gone on all the same.
+  // Operations outside of it may have continued all the same.
   const first = chain.find(({ result }) => result.refused) ?? chain[0];
   // A request that no vCPU is seen to send is its sender's, not the resource manager's who took it.
   const [outermost] = chain;
@@ -214,7 +215,7 @@ export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
     rule: `${section}: ${rule}`,
     object: objectId(view, object) || aboutChain(view, chain),
     ended: ended === undefined ? null : `vm:${ended}`,
-    // Who has what is asked for is not left as a number.
+    // A borrower's VMID is replaced by its name.
     values: plain(typeof values.borrower === "number" ? { ...values, borrower: view.vm(values.borrower) } : values),
     chain: chain.map((step) => ({
       id: `ev:${eventName(step)}`,
@@ -244,7 +245,7 @@ export function sliceRow(event: TraceEvent): RowOf<typeof SLICES> {
   };
 }
 
-/** Why the one before stopped: what it waits for, or that another one's turn came. */
+/** Why the one before stopped: the event that it waits for, or another one's turn. */
 function sliceReason({ from, blocked }: TraceFields): string {
   if (typeof from !== "string") return "";
   return typeof blocked === "string" ? `${from} waits for ${blocked}` : `${from} yields`;

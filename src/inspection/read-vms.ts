@@ -25,7 +25,7 @@ export type VmFacts = Omit<RowOf<typeof VMS>, "verdict" | "healthy" | "doing">;
 export function readVmFacts(view: View): VmFacts[] {
   const { state } = view.system.manager;
   const vmids = new Set([...view.hypervisor.addressSpaces.keys(), ...state.vms.map((vm) => vm.vmid)]);
-  // What has ended or failed keeps its row, for how it ended.
+  // A VM that has ended or failed keeps its row, to show how it ended.
   for (const [vmid, name] of view.system.vms.names) {
     if (vmid !== 0 && (view.system.vms.exitOf(name) !== undefined || view.system.vms.hasFailed(vmid))) vmids.add(vmid);
   }
@@ -89,7 +89,7 @@ function goneState(view: View, vmid: number): string {
   return view.system.vms.hasFailed(vmid) ? "failed" : "stopped";
 }
 
-/** Who schedules a VM's vCPUs. */
+/** The scheduler of a VM's vCPUs. */
 export function scheduleOf(vcpus: readonly Vcpu[], vm?: Vm): "native" | "proxy" | "own" {
   if (vcpus.some((vcpu) => vcpu.native)) return "native";
   const proxy = vcpus.length ? vcpus.some((vcpu) => vcpu.settings.options & VcpuOption.VcpuRunScheduled) : vm?.config?.affinity === "proxy";

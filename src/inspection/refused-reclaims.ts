@@ -1,5 +1,5 @@
-// Parcels that could not be reclaimed because somebody holds them: what the log of events says,
-// read from where the last look ended.
+// Parcels that could not be reclaimed because a VM still holds them, from the log of events since
+// the last inspection.
 
 import { RmError } from "../abi/rpc/errors.ts";
 import type { TraceEvent } from "../abi/trace.ts";

@@ -1,4 +1,4 @@
-// What packets between a VM and the resource manager say while they lie in a queue: their fields as
+// Decodes packets between a VM and the resource manager while they are in a queue: their fields as
 // requests in `rpc.ls` have them.
 
 import { rmErrorName } from "../abi/rpc/errors.ts";
@@ -7,9 +7,9 @@ import { decodeHeader, type PacketHeader, Reassembler, type RpcMessage } from ".
 import { plain } from "./read-trace.ts";
 import { hex, type Json } from "../queries/table.ts";
 
-/** What a packet says. */
+/** A decoded packet. */
 export interface PacketText {
-  /** Kind, name and sequence number; of a reply its result; what is wrong. */
+  /** Kind, name and sequence number; a reply's result; or the defect. */
   readonly rpc: string;
   /** Fields of the message that ends with this packet. */
   readonly fields: Json;
@@ -17,7 +17,7 @@ export interface PacketText {
 
 const KINDS = ["continuation", "request", "reply", "notification"] as const;
 
-/** What the packets of a queue say, oldest first. */
+/** The decoded packets of a queue, oldest first. */
 export function packetTexts(packets: readonly Uint8Array[]): PacketText[] {
   const reassembler = new Reassembler();
   return packets.map((packet) => {

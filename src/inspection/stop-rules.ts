@@ -1,6 +1,5 @@
-// Stop rules: the machine stops at the first event that a filter lets through, or before an
-// instruction, and people look at it there. A rule changes nothing in the machine: a run that was
-// stopped goes on as the same run.
+// Stop rules: the machine stops at the first event that matches a filter, or before an instruction,
+// to be inspected. A rule changes nothing in the machine: a stopped run continues as the same run.
 
 import { TRACE_KINDS, type TraceEvent } from "../abi/trace.ts";
 import type { DebugAnswer } from "../hypervisor/debug/debug-access.ts";
@@ -13,14 +12,23 @@ import { eventRow } from "./read-trace.ts";
 import type { BreakPlace, StopChange, StopHit, StopRule } from "../queries/stop-rule.ts";
 import { TABLES } from "../queries/tables.ts";
 
-/** What the rules need of the system. */
+/** Requirements of the rules on the system. */
 export interface StopSystem {
   readonly hypervisor: () => Hypervisor;
-  /** Finds a place of code. @throws QueryError */
+  /**
+   * Finds a place of code.
+   * @throws QueryError
+   */
   placeOf(at: string): BreakPlace;
-  /** A vCPU that executes instructions, and its VM. @throws QueryError */
+  /**
+   * A vCPU that executes instructions, and its VM.
+   * @throws QueryError
+   */
   vcpuOf(id: string): { readonly vm: string; readonly vcpu: Vcpu };
-  /** The stops of a VM. @throws QueryError where a debugger has one. */
+  /**
+   * The stops of a VM.
+   * @throws QueryError where a debugger has one.
+   */
   controlOf(vm: string): DebugControl;
   /** No VM is stopped by these rules any more. */
   releaseControl(): void;
@@ -36,10 +44,7 @@ export class StopRules {
   #pending: StopHit | undefined;
   /** The VM with breakpoints, and its stops. */
   #control: { readonly vm: string; readonly control: DebugControl } | undefined;
-  /**
-   * A vCPU that stands at a breakpoint: it executes that instruction before breakpoints count
-   * again.
-   */
+  /** A vCPU at a breakpoint: it executes that instruction before breakpoints count again. */
   #at: Vcpu | undefined;
   #step: { readonly vcpu: Vcpu; left: number } | undefined;
   #muted = false;
@@ -56,7 +61,10 @@ export class StopRules {
     return this.#control?.vm;
   }
 
-  /** Takes a rule, or lets one go. @throws FilterError, QueryError */
+  /**
+   * Adds or removes a rule.
+   * @throws FilterError, QueryError
+   */
   change(change: StopChange): void {
     switch (change.kind) {
       case "event":
@@ -88,7 +96,7 @@ export class StopRules {
     return hit ?? (stop ? "passed" : undefined);
   }
 
-  /** The machine goes on: from a breakpoint by one instruction first. */
+  /** Continues the machine: from a breakpoint by one instruction first. */
   goOn(): void {
     const first = this.#step?.vcpu ?? this.#at;
     if (first) this.#control?.control.goOn(first);
@@ -205,7 +213,7 @@ export class StopRules {
     machine.suspend();
   }
 
-  /** A vCPU stands before an instruction. */
+  /** A vCPU has stopped before an instruction. */
   #reached(vcpu: Vcpu): void {
     const { pc } = vcpu.registers;
     const rule = this.#rules.find((one) => one.kind === "place" && one.place.address === pc);

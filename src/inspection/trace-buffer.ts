@@ -1,15 +1,15 @@
-// Events that somebody wants to take away: recorded from `start` to `stop`, the oldest first, in a
-// bounded list that counts what it lost.
+// Events for export: recorded from `start` to `stop`, the oldest first, in a bounded list that
+// counts its losses.
 
 import { TRACE_KINDS, type TraceEvent, type TraceKind } from "../abi/trace.ts";
 import type { TraceHub } from "../hypervisor/trace/trace-hub.ts";
 
 /** Events that are kept. */
 const CAPACITY = 500_000;
-/** Events that go at a time when there is no room: the list is not moved for each. */
+/** Events dropped at a time when the list is full, so that it does not move for each. */
 const DROP = CAPACITY / 10;
 
-/** What is recorded of one kind. */
+/** Recorded events of one kind. */
 export interface KindCount {
   readonly kind: TraceKind;
   /** It is recorded now. */
@@ -26,7 +26,7 @@ export class TraceBuffer {
 
   constructor(readonly hub: () => TraceHub) {}
 
-  /** Records these kinds from now on; what was recorded before goes. */
+  /** Records these kinds from now on; earlier recorded events are removed. */
   start(kinds: readonly TraceKind[]): void {
     this.stop();
     this.#events = [];
@@ -35,7 +35,7 @@ export class TraceBuffer {
     this.#end = this.hub().listen(kinds, (event) => this.#add(event));
   }
 
-  /** Records no more; what there is stays. */
+  /** Stops recording; recorded events stay. */
   stop(): void {
     this.#end?.();
     this.#end = undefined;
@@ -43,8 +43,7 @@ export class TraceBuffer {
   }
 
   /**
-   * Events behind a position, oldest first; the position behind them, and how many were lost
-   * before.
+   * Events after a position, oldest first; the position after them, and how many were lost before.
    */
   page(after: number, limit: number): { readonly events: readonly TraceEvent[]; readonly end: number; readonly dropped: number } {
     const first = Math.max(0, after - this.#dropped);

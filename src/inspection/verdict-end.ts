@@ -1,4 +1,4 @@
-// Verdicts on VMs that have ended, do not begin, or leave something behind.
+// Verdicts on VMs that have ended, do not start, or leave something behind.
 
 import { MEM_RECLAIM } from "../abi/rpc/messages/memory.ts";
 import { durationText, sizeText } from "../queries/format.ts";
@@ -11,7 +11,7 @@ import type { Verdict } from "./verdict.ts";
 const TAKEN_DOWN = 100e6;
 /** Virtual time (ns) in which a START returns. */
 const STARTED = 1e9;
-/** States of the Resource Manager's in which a VM has ended and is still there. */
+/** States of the Resource Manager's in which a VM has ended and still exists. */
 const ENDING: ReadonlySet<string> = new Set(["exited", "resetting", "reset"]);
 
 /** Whether a VM has ended, though it is still there. */
@@ -36,7 +36,7 @@ function ending(view: View, vm: VmFacts): Verdict {
   return { verdict: off ? "off" : "stopped", text, next };
 }
 
-/** What a VM that has ended has that nobody gives back. */
+/** Objects that a VM that has ended keeps and nothing will release. */
 function leaks(view: View, vm: VmFacts): Verdict | undefined {
   const name = vm.id.slice("vm:".length), vmid = Number(vm.vmid);
   const since = endOf(view, name, vmid);

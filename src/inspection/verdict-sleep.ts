@@ -1,5 +1,4 @@
-// Verdicts on VMs of which all vCPUs sleep: what wakes one, who can raise that, or that nothing
-// can.
+// Verdicts on VMs whose vCPUs all sleep: what wakes one, who can raise that, or that nothing can.
 
 import { DoorbellRight, MsgqueueRight } from "../abi/rights.ts";
 import { Intid } from "../hypervisor/gic/gic-registers.ts";
@@ -30,18 +29,18 @@ interface Waker {
   readonly through: string;
 }
 
-/** A VM of which all vCPUs sleep. */
+/** A VM whose vCPUs all sleep. */
 export interface Sleep {
   readonly vm: string;
   readonly vcpus: readonly Vcpu[];
   /** Virtual time (ns) at which a timer wakes it; Infinity: none does. */
   readonly due: number;
   readonly wakers: readonly Waker[];
-  /** What would wake it, but cannot come to a vCPU. */
+  /** Wakeups that cannot reach a vCPU. */
   readonly barred: readonly string[];
 }
 
-/** What would wake a VM. @param vm `vm:NAME` */
+/** Events that would wake a VM. @param vm `vm:NAME` */
 export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
   const name = vm.slice("vm:".length);
   const names = sourceNames(view);
@@ -72,7 +71,7 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
   return { vm, vcpus, due, wakers, barred };
 }
 
-/** Who can raise a source. */
+/** The VMs that can raise a source. */
 function raisersOf(view: View, source: LevelSource): Pick<Waker, "raisers" | "through"> {
   const object = source instanceof VirqSource ? source.object : undefined;
   const right = object instanceof Doorbell
@@ -88,7 +87,7 @@ function raisersOf(view: View, source: LevelSource): Pick<Waker, "raisers" | "th
 
 /**
  * Whether the Resource Manager may use an object to which it has a capability, as it has to all
- * that it makes: only the queues of its RPC links. Of one that is a program nobody knows.
+ * that it makes: only the queues of its RPC links. For a separate program this is unknown.
  */
 function isOfManager(view: View, object: HypervisorObject): boolean {
   const { vms } = view.system.manager.state;
@@ -96,7 +95,7 @@ function isOfManager(view: View, object: HypervisorObject): boolean {
   return vms.some(({ link }) => link && (view.rootObject(link.sendQueue) === object || view.rootObject(link.receiveQueue) === object));
 }
 
-/** What is known of all VMs, for who waits for whom. */
+/** Knowledge of all VMs, to find cycles of waits. */
 export interface Others {
   /** VMs that sleep, by id. */
   readonly asleep: ReadonlyMap<string, Sleep>;
@@ -104,7 +103,7 @@ export interface Others {
   readonly failed: ReadonlySet<string>;
 }
 
-/** What wakes a VM that sleeps, or that nothing can. */
+/** What wakes a sleeping VM, or that nothing can. */
 export function waiting(view: View, sleep: Sleep, others: Others): Verdict {
   const { due, wakers, vm } = sleep;
   const found = wakers.map(({ irq }) => irq);
@@ -138,12 +137,12 @@ export function waiting(view: View, sleep: Sleep, others: Others): Verdict {
   };
 }
 
-/** Whether somebody else may still raise it. A VM that was ended may be started again. */
+/** Whether another VM may still raise it. A VM that was ended may be started again. */
 function canCome({ raisers }: Waker, { vm }: Sleep, { failed }: Others): boolean {
   return raisers === undefined || raisers.some((one) => one !== vm && !failed.has(one));
 }
 
-/** The VMs of which none can be woken before another of them runs. */
+/** VMs that all wait for each other: none can wake before another of them runs. */
 function stuckOf({ asleep, failed }: Others): ReadonlyMap<string, Sleep> {
   const stuck = new Map([...asleep].filter(([, { due }]) => due === Infinity));
   for (let before = -1; before !== stuck.size;) {

@@ -14,8 +14,8 @@ import { syndromeText } from "./syndromes.ts";
 import type { Verdict } from "./verdict.ts";
 
 /**
- * Virtual time (ns) for which a loop without an exit has to go on to be a spin, where registers
- * come back to what they were: nothing in them counts.
+ * Virtual time (ns) that a loop without an exit must last to be a spin, if its registers return to
+ * earlier values: no counter in them.
  */
 const SPIN_TIME = 50e6;
 /** The same where no two states were equal: a long computation looks like that, too. */
@@ -24,7 +24,7 @@ const COUNTING_TIME = 2e9;
 const STATES_KEPT = 64;
 /** Instructions that it has to retire meanwhile. */
 const SPIN_INSTRUCTIONS = 100_000;
-/** Bytes of code in which a spin stays, as far as was seen. */
+/** Limit on the bytes of code that a spin stays in, as far as seen. */
 const SPIN_CODE = 256n;
 /** Bytes of code around a loop in which it may read the counter. */
 const COUNTER_NEAR = 64n;
@@ -32,11 +32,11 @@ const COUNTER_NEAR = 64n;
 const SPIN_LOOKS = 3;
 /** Virtual time (ns) for which a vCPU that can run does not, to be starved. */
 const STARVED = 1e9;
-/** Virtual time (ns) in which a VMM serves its vCPU. */
+/** Virtual time (ns) within which a VMM serves its vCPU. */
 const SERVED = 2e9;
 /** Most instructions from one exception to the next, where a handler raises it itself. */
 const FAULT_INSTRUCTIONS = 1000;
-/** Virtual time (ns) for which the same has to go on where the hypervisor has no part in it. */
+/** Virtual time (ns) that the same activity must last if the hypervisor is not involved. */
 const FAULT_TIME = 200e6;
 const PSTATE_I = 1 << 7;
 
@@ -126,7 +126,7 @@ function readsCounter(view: View, vcpu: Vcpu, first: bigint, last: bigint): bool
   return false;
 }
 
-/** The memory that a loop reads, and who could change it. */
+/** The memory that a loop reads, and the VMs that could change it. */
 function polled(view: View, vcpu: Vcpu, first: bigint, last: bigint): string[] {
   const { symbols, hypervisor } = view.system;
   const { ram } = hypervisor.machine;
@@ -143,7 +143,7 @@ function polled(view: View, vcpu: Vcpu, first: bigint, last: bigint): string[] {
   return [...found];
 }
 
-/** Bytes around the places where a loop was seen in which it may read memory. */
+/** Bytes around the observed places of a loop in which it may read memory. */
 const LOOP_NEAR = 8n;
 const LOAD = /^ld(?:a?x?r|apr|ur)[bh]? [wx]\d+, \[(x\d+|sp)(?:, #(0x[0-9a-f]+|\d+))?\]$/;
 
@@ -163,7 +163,7 @@ const SYNCHRONOUS: ReadonlySet<number> = new Set([0x00, 0x0e, 0x21, 0x22, 0x25, 
 /** A vCPU that can run and does not get a CPU, as others of its CPU run. */
 export function starves(view: View, vcpu: Vcpu): Verdict | undefined {
   const time = view.now - vcpu.usage.ranUntil;
-  // Who has given its turn to another has been asked.
+  // A vCPU that yielded its turn to another has been scheduled.
   if (!vcpu.isRunnable || vcpu.turn.yieldTo || time < STARVED) return undefined;
   const { affinity, priority } = vcpu.settings;
   const rivals = view.vcpus().filter((one) =>
@@ -179,7 +179,7 @@ export function starves(view: View, vcpu: Vcpu): Verdict | undefined {
   };
 }
 
-/** What a vCPU that is awake does, or that its VMM does not serve it. */
+/** What an awake vCPU does, or that its VMM does not serve it. */
 export function working(view: View, vcpu: Vcpu): Verdict {
   const { vmmio } = vcpu;
   const id = view.vcpu(vcpu), time = Math.max(0, view.now - vcpu.usage.ranUntil);

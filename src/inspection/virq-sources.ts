@@ -1,11 +1,11 @@
-// Who raises which interrupt: the sources of all objects, by the object that the VIC holds for
-// each.
+// Maps interrupts to the sources that raise them: those of all objects, by the object that the VIC
+// holds for each.
 
 import type { LevelSource } from "../hypervisor/gic/irq-bank.ts";
 import type { VirqSource } from "../hypervisor/gic/vic-source.ts";
 import type { View } from "./inspected.ts";
 
-/** Names of vIRQ sources for people: `mq:7 rx`, `db:3`, `vtimer`, `vcpu:rt/0 halted`. */
+/** Names of vIRQ sources for display: `mq:7 rx`, `db:3`, `vtimer`, `vcpu:rt/0 halted`. */
 export function sourceNames(view: View): Map<LevelSource, string> {
   const names = new Map<LevelSource, string>();
   for (const queue of view.objects("msgqueue")) {

@@ -4,7 +4,7 @@
 //
 // Binding times: an expression that depends on encoding fields alone is *static*. Maximal static
 // subtrees of integer operations become operands in the decoded instruction, evaluated once by the
-// decoder (`core/decoded/operands.ts`). The author does nothing for that.
+// decoder (`core/decoded/operands.ts`). Authors of semantics need not care.
 
 /** Types of values, as WebAssembly has them. */
 export type Type = "i32" | "i64" | "f32" | "f64" | "v128";
@@ -50,7 +50,7 @@ export type Bank = "zr" | "sp" | "update";
  */
 export type Flag = "N" | "Z" | "C" | "V";
 
-/** State beside the register files that instructions read or write directly, and its types. */
+/** State other than the register files that instructions read or write directly, and its types. */
 const STATE_TYPES = {
   FPCR: "i32",
   FPSR: "i32",
@@ -72,7 +72,7 @@ const STATE_TYPES = {
 /** A name in `STATE_TYPES`. */
 export type StateName = keyof typeof STATE_TYPES;
 
-/** How an access to guest memory behaves beside its size. */
+/** Properties of an access to guest memory other than its size. */
 export interface AccessOptions {
   /** The loaded value is sign-extended. */
   signed?: boolean;
@@ -87,8 +87,8 @@ export interface AccessOptions {
 }
 
 /**
- * The operands of the subtraction that flags are of: what follows at once can compare them instead
- * of looking at the flags.
+ * The operands of the subtraction that set the flags: the next instruction can compare them instead
+ * of reading the flags.
  */
 export type Compared = readonly [a: Node, b: Node];
 
@@ -315,8 +315,8 @@ export class Builder {
     return local;
   }
   /**
-   * A static value as one operand of the record: what is computed from it is computed at run time,
-   * to keep the record small.
+   * A static value as one operand of the record: expressions of it are computed at run time, to
+   * keep the record small.
    */
   atRunTime(value: Node): Node {
     return this.variable(value);

@@ -17,8 +17,8 @@ const CRC_SIZES = ["b", "h", "w", "x"] as const;
 const rareShift = (f: { shift: number }) => f.shift > 1;
 
 /**
- * The extension in the operand of an add or subtract: LSL where it does nothing beside the stack
- * pointer.
+ * The extension in the operand of an add or subtract: LSL where it has no effect, with the stack
+ * pointer as an operand.
  */
 function extendedOperand(f: { sf: number; S: number; Rm: number; option: number; imm3: number; Rn: number; Rd: number }): string {
   const register = r(f.sf && (f.option & 3) === 3 ? 1 : 0, f.Rm);

@@ -85,7 +85,7 @@ export interface Instruction {
   readonly fields: ReadonlyMap<string, Field>;
   /** The same as a list, for the decoder. */
   readonly fieldList: readonly { readonly name: string; readonly position: number; readonly mask: number }[];
-  /** Names of the shape fields. What follows is as the head of this file says. */
+  /** Names of the shape fields. The head of this file describes the rest. */
   readonly shape: readonly string[];
   readonly fp: boolean;
   readonly when: (shape: FieldValues) => boolean;

@@ -40,8 +40,8 @@ export function setVector($: Builder, Q: Node | number, Rd: Node, value: Node): 
 }
 
 /**
- * Reads 64 or 128 bits as Q says, with zeros above: for operations in which an unused lane could
- * set a flag.
+ * Reads 64 or 128 bits depending on Q, with zeros above: for operations in which an unused lane
+ * could set a flag.
  */
 export function vectorOf($: Builder, Q: Node | number, Rn: Node): Node {
   if (Q === 1) return $.Q(Rn);

@@ -246,7 +246,7 @@ const fixedPoint = ([0, 1] as const).flatMap((U) =>
 /** Shift by immediate. */
 export const simdShiftImmediate: Instruction[] = [
   ...ENTRIES.flatMap((entry) => [
-    // Doublewords have no 64-bit form beside the hot one.
+    // Doublewords have no 64-bit form besides the hot one.
     ...ALL.filter((size) => !(size === 3 && entry.hot?.includes(3))).map((size) => rareVector(entry, size)),
     ...(entry.hot ?? []).map((size) => hotVector(entry, size)),
     ...(entry.scalars ?? []).map((size) => scalarForm(entry, size)),

@@ -83,7 +83,7 @@ function gather($: Builder, vectors: readonly Node[], sources: readonly ByteSour
   return result;
 }
 
-/** LD2 to LD4 and ST2 to ST4: element e of register r lies at structure e, place r, in memory. */
+/** LD2 to LD4 and ST2 to ST4: element e of register r is at structure e, place r, in memory. */
 function interleaved($: Builder, L: number, size: number, Q: number, n: number, Rt: Node, base: Node): void {
   const registerBytes = Q ? 16 : 8, esize = 1 << size;
   const options = { part: true, elements: $.i32((Q ? 4 : 3) - size) };
@@ -121,8 +121,8 @@ function interleaved($: Builder, L: number, size: number, Q: number, n: number, 
 type LaneFields = { readonly Q: number; readonly S: number; readonly size: number };
 
 /**
- * The single structures by element size: the fixed opcode bits, and the fields S and size, of which
- * those bits that number no lane are fixed. The lane is in the rest of Q:S:size.
+ * The single structures by element size: the fixed opcode bits, and the fields S and size, whose
+ * bits that are not part of a lane number are fixed. The lane is in the rest of Q:S:size.
  */
 const SINGLE = [
   { name: "B", log2: 0, opcode: "00", laneBits: "S size", lane: (f: LaneFields) => f.Q << 3 | f.S << 2 | f.size },

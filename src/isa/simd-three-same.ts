@@ -32,7 +32,7 @@ interface Entry {
   readonly name: string;
   readonly U: 0 | 1;
   readonly opcode: number;
-  /** Sizes (log2 of bytes) of the vector form, and of the scalar form where there is one. */
+  /** Sizes (log2 of bytes) of the vector form, and of the scalar form, if it exists. */
   readonly sizes: readonly number[];
   readonly scalars?: readonly number[];
   /** Sizes that loops use at 128 bits; those are in the interpreter loop. */
@@ -131,7 +131,7 @@ function rareVector({ name, U, opcode, sizes, hot = [], operation }: Entry): Ins
     pattern<"Q size Rm Rn Rd">(`0 Q ${U} 01110 size 1 Rm ${bits(opcode, 5)} 1 Rn Rd`),
     {
       shape: "size",
-      // Doublewords have no 64-bit form beside the hot one.
+      // Doublewords have no 64-bit form besides the hot one.
       when: (f) => sizes.includes(f.size) && !(f.size === 3 && hot.includes(3)),
       unallocated: (f) => needsQ(f, f.size),
       cold: true,

@@ -68,7 +68,7 @@ const requireState = (mask: number, state: number) => ($: Builder) =>
 const anywhere = () => {};
 
 /**
- * o0:op1:CRn:CRm:op2 of registers that lie in the CPU state and are read and written without side
+ * o0:op1:CRn:CRm:op2 of registers that are in the CPU state and are read and written without side
  * effects.
  */
 const PLAIN_REGISTERS = { SP_EL0: "100001000001000", TPIDR_EL0: "101111010000010", TPIDR_EL1: "100011010000100" } as const;

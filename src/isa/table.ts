@@ -1,6 +1,6 @@
 // The whole table of A64 as this core knows it, expanded by shape into encodings: the source of
-// decoder, disassembler, interpreter and of the generator of random instructions. What is not in it
-// is UNDEFINED.
+// decoder, disassembler, interpreter and of the generator of random instructions. Encodings that
+// are not in it are UNDEFINED.
 
 import { atomics } from "./atomics.ts";
 import { branches } from "./branches.ts";
@@ -23,7 +23,9 @@ export const instructions: readonly Instruction[] = [
   ...fpAndSimd,
 ];
 
-/** One combination of shape fields of an entry: what a handler of the interpreter executes. */
+/**
+ * One combination of shape fields of an entry: the unit that a handler of the interpreter executes.
+ */
 export interface Encoding {
   readonly instruction: Instruction;
   /** Values of the shape fields. */

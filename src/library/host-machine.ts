@@ -1,6 +1,6 @@
-// What mod.ts offers of the host: a machine whose primary VM has /dev/gunyah and /dev/gzvm, and a
-// process on it that the caller is. Each call happens inside the machine, at a point of virtual
-// time.
+// The host machine of mod.ts: a machine whose primary VM has /dev/gunyah and /dev/gzvm, and a
+// process on it that the caller controls. Each call happens inside the machine, at a point of
+// virtual time.
 
 import type { PersonaName } from "../abi/ioctl/personas.ts";
 import { hostGuest } from "../host/host-guest.ts";
@@ -10,7 +10,7 @@ import type { GuestSystem } from "../assembly/guest-system.ts";
 import { VisitedHost } from "./visited-host.ts";
 import { KiB, MiB } from "../support/sizes.ts";
 
-/** What a `HostMachine` is made of. */
+/** Options of a `HostMachine`. */
 export interface HostMachineOptions {
   /** Generation of /dev/gunyah. Default "union". */
   device?: PersonaName;
@@ -72,12 +72,15 @@ export class HostMachine {
     return this.#visit(({ kernel }) => kernel.open(this.#pid, path));
   }
 
-  /** Closes a descriptor; with its last one a VM goes. */
+  /** Closes a descriptor; a VM's last one ends the VM. */
   close(fd: number): number {
     return this.#visit(({ kernel }) => kernel.close(this.#pid, fd));
   }
 
-  /** An ioctl, and its result. @throws Error when it has none within a long virtual time. */
+  /**
+   * An ioctl, and its result.
+   * @throws Error when it has none within a long virtual time.
+   */
   ioctl(fd: number, code: number, argument: number | bigint = 0): number {
     const { task, result } = this.#begin(fd, code, argument);
     const end = result ?? this.wait(task, PATIENCE);
@@ -85,7 +88,7 @@ export class HostMachine {
     return end;
   }
 
-  /** Begins an ioctl in a thread of its own; the number is for `wait` and `signal`. */
+  /** Begins an ioctl in its own thread; the number is for `wait` and `signal`. */
   start(fd: number, code: number, argument: number | bigint = 0): number {
     const { task, result } = this.#begin(fd, code, argument);
     if (result !== undefined) this.#host.program.results.set(task, result);
@@ -116,14 +119,20 @@ export class HostMachine {
     return this.#visit(({ kernel }) => kernel.mapFile(this.#pid, fd, size, options));
   }
 
-  /** Bytes of the process's memory. @throws Error where the access raises a signal. */
+  /**
+   * Bytes of the process's memory.
+   * @throws Error where the access raises a signal.
+   */
   read(address: number, length: number): Uint8Array {
     const result = this.#visit(({ kernel }) => kernel.load(this.#pid, address, length));
     if (!result.ok) throw new Error(`a load at 0x${address.toString(16)} raises signal ${result.signal}`);
     return result.value;
   }
 
-  /** Stores bytes. @throws Error where the access raises a signal. */
+  /**
+   * Stores bytes.
+   * @throws Error where the access raises a signal.
+   */
   write(address: number, bytes: Uint8Array): void {
     const result = this.#visit(({ kernel }) => kernel.store(this.#pid, address, bytes));
     if (!result.ok) throw new Error(`a store at 0x${address.toString(16)} raises signal ${result.signal}`);

@@ -1,5 +1,5 @@
-// What mod.ts offers: a machine with hypervisor and resource manager in the caller's own thread,
-// turbo, one VM's console as text.
+// The primary machine of mod.ts: hypervisor and resource manager in the caller's own thread, turbo,
+// one VM's console as text.
 
 import { assemble } from "../assembly/assemble.ts";
 import { checkBootPlan } from "../assembly/boot-plan.ts";
@@ -7,7 +7,7 @@ import { type DevicePlan, PRIMARY_CONSOLE, type SessionPlan } from "../plans/pla
 import type { RunningSystem, System } from "../assembly/system.ts";
 import { GiB } from "../support/sizes.ts";
 
-/** What a `PrimaryMachine` is made of. */
+/** Options of a `PrimaryMachine`. */
 export interface PrimaryMachineOptions {
   /** arm64 Linux Image (also in gzip or EFI zboot), or ELF executable. */
   image: Uint8Array;
@@ -49,7 +49,7 @@ export class PrimaryMachine {
 
   /**
    * Builds the machine; nothing has run yet.
-   * @throws Error that names what is wrong with the options.
+   * @throws Error that names the invalid option.
    */
   constructor(options: PrimaryMachineOptions) {
     const plan = {
@@ -106,7 +106,7 @@ export class PrimaryMachine {
     this.#system.consoles.type(PRIMARY_CONSOLE, new TextEncoder().encode(text));
   }
 
-  /** What the VM's console has printed since the last call. */
+  /** Output of the VM's console since the last call. */
   takeOutput(): string {
     const bytes = this.#system.consoles.take().filter(({ console }) => console === PRIMARY_CONSOLE);
     return bytes.map((output) => this.#decoder.decode(output.bytes, { stream: true })).join("");

@@ -6,7 +6,7 @@ import { CONSOLE_INPUT_INTID } from "../host/console-input.ts";
 import { type Visit, VisitedProgram } from "../host/visited-program.ts";
 import type { Machine } from "../machine/machine.ts";
 
-/** Virtual time (ns) in which the host comes to a visit. */
+/** Virtual time (ns) within which the host comes to a visit. */
 const PATIENCE = 1e12;
 
 /** The way into the host of a machine. */
@@ -21,8 +21,8 @@ export class VisitedHost {
   }
 
   /**
-   * Does something inside the host, as an event of its last vCPU, and gives what it gives. @throws
-   * what it throws
+   * Calls `act` inside the host, as an event of its last vCPU, and returns its result.
+   * @throws what `act` throws
    */
   visit<T>(act: Visit<T>): T {
     const outcome = this.program.ask(act), machine = this.#machine();

@@ -1,12 +1,12 @@
 // An archive: the state of objects as a row of fields, written and read by the same lines. An
-// object names its fields once, in a method that passes each through the archive:
-// `this.count = archive.integer("count", this.count, 0, LIMIT)`. Saving writes the value and gives
-// it back; loading ignores it and gives what was saved. So no field can be saved in one order and
-// loaded in another.
+// object names its fields once, in a method that passes each through the archive: `this.count =
+// archive.integer("count", this.count, 0, LIMIT)`. Saving writes the value and returns it; loading
+// ignores it and returns the saved one. So no field can be saved in one order and loaded in
+// another.
 //
-// What is loaded is hostile: every field says its range, every list its length, and whatever does
-// not fit is an `ArchiveError` with the path of the field. Names are not in the archive. One state
-// has one encoding.
+// Loaded data is untrusted: every field has a range, every list a length, and a value outside of
+// them is an `ArchiveError` with the path of the field. Names are not in the archive. One state has
+// one encoding.
 
 import { Bytes } from "../support/bytes.ts";
 import { decodePlain, encodePlain } from "./plain.ts";
@@ -15,8 +15,7 @@ import { decodePlain, encodePlain } from "./plain.ts";
 export class ArchiveError extends Error {}
 
 /**
- * Arrays of numbers that are saved as they lie in memory; computers that run this are
- * little-endian.
+ * Arrays of numbers that are saved as they are in memory; computers that run el2 are little-endian.
  */
 type Numbers = Uint8Array | Uint16Array | Int16Array | Uint32Array | Int32Array;
 
@@ -28,7 +27,7 @@ export type FieldListener = (path: string, value: number | bigint | Uint8Array) 
 
 const FIRST_CAPACITY = 1 << 16;
 const ALL_ONES = 0xffff_ffff_ffff_ffffn;
-/** Items of a list that says nothing else. */
+/** Default limit on the items of a list. */
 const LIST_LIMIT = 1 << 20;
 
 /** A state on its way into bytes, or out of them. */
@@ -42,8 +41,8 @@ export class Archive {
   readonly #last: (() => void)[] = [];
 
   /**
-   * @param source what is loaded; absent, a state is saved
-   * @param listener is told about each field
+   * @param source to load; absent, a state is saved
+   * @param listener is called for each field
    */
   constructor(source?: Uint8Array, readonly listener?: FieldListener) {
     this.loading = source !== undefined;
@@ -84,7 +83,7 @@ export class Archive {
     throw new ArchiveError(`${this.#path.join(".") || "the state"}: ${rule}`);
   }
 
-  /** Refuses what is loaded unless a rule holds. What is saved is right. */
+  /** Refuses loaded data unless a rule holds. Saved data is always valid. */
   require(holds: boolean, rule: string): void {
     if (this.loading && !holds) this.fail(rule);
   }
@@ -203,7 +202,7 @@ export class Archive {
     return result;
   }
 
-  /** Plain data: what a native program or device gives to save (plain.ts). */
+  /** Plain data: the state of a native program or device (plain.ts). */
   plain(name: string, value: unknown): unknown {
     const bytes = this.bytes(name, this.loading ? undefined : encodePlain(value), Number.MAX_SAFE_INTEGER);
     if (!this.loading) return value;

@@ -28,7 +28,9 @@ export class Bus {
     this.#entries.push(entry);
   }
 
-  /** The device at `pa`, or undefined where nothing answers (an external abort for who asked). */
+  /**
+   * The device at `pa`, or undefined where nothing answers (an external abort for the requester).
+   */
   at(pa: number): BusEntry | undefined {
     return this.#entries.find((one) => pa >= one.base && pa < one.base + one.size);
   }

@@ -18,8 +18,8 @@ export const QUANTUM = 20_000;
 export const DOUBLE = NaN;
 
 /**
- * The first virtual time (ns) at which the system counter shows `ticks`; Infinity where that is
- * beyond every run.
+ * The first virtual time (ns) at which the system counter shows `ticks`; Infinity beyond the time
+ * range.
  */
 export function timeOfTicks(ticks: bigint): number {
   const ns = Number(ticks) * NS_PER_TICK;

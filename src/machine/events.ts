@@ -1,5 +1,5 @@
-// The event queue: what happens at a virtual time. Events of one time happen in the order in which
-// they were made.
+// The event queue: actions at a virtual time. Events of one time occur in the order in which they
+// were made.
 
 import type { Archive } from "./archive.ts";
 

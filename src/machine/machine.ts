@@ -125,8 +125,8 @@ export class Machine {
   }
 
   /**
-   * The highest position that any physical CPU has reached (ns): what counters show at least, and
-   * the time of whatever happens now.
+   * The highest position that any physical CPU has reached (ns): the minimum of all counters, and
+   * the time of present events.
    */
   get time(): number {
     let time = this.#now;

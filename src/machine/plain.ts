@@ -20,7 +20,7 @@ const Tag = {
   Object: 9,
   Map: 10,
   Set: 11,
-  /** An object that came before: its number, from 0, in the order in which objects begin. */
+  /** A repeated object: its number, from 0, in the order in which objects begin. */
   Again: 12,
 } as const;
 
@@ -29,8 +29,8 @@ const WORD = 64n;
 const BIGINT_WORDS = 64;
 
 /**
- * Plain data as bytes. @throws TypeError for anything else: functions, objects with a
- * class.
+ * Plain data as bytes.
+ * @throws TypeError for anything else: functions, objects with a class.
  */
 export function encodePlain(value: unknown): Uint8Array {
   const writer = new Writer();
@@ -38,7 +38,10 @@ export function encodePlain(value: unknown): Uint8Array {
   return writer.taken;
 }
 
-/** The value. @throws RangeError that says what is wrong with the bytes. */
+/**
+ * The value.
+ * @throws RangeError that names the defect of the bytes.
+ */
 export function decodePlain(bytes: Uint8Array): unknown {
   const reader = new Reader(bytes);
   const value = reader.value(0);

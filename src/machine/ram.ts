@@ -51,8 +51,7 @@ export class Ram {
   }
 
   /**
-   * Does something with writes to RAM, by `write` and `zero`, left out: what they would fill is
-   * loaded afterwards.
+   * Calls `work` while `write` and `zero` of RAM have no effect: the content is loaded afterwards.
    */
   unwritten<T>(work: () => T): T {
     this.#unwritten = true;

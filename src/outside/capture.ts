@@ -10,15 +10,18 @@ export interface CaptureOptions {
   readonly name: string;
   /** Virtual time in ns. */
   readonly now: () => number;
-  /** Appends to the file. @throws Error where it cannot */
+  /**
+   * Appends to the file.
+   * @throws Error where it cannot
+   */
   readonly write: (bytes: Uint8Array) => void;
   /** Told once why the capture ends: the file cannot be written to any more. */
   readonly onProblem: (message: string) => void;
 }
 
 /**
- * Captures what a device sends and receives, from now on. @throws Error where nothing can be
- * written
+ * Captures a device's frames in both directions from now on.
+ * @throws Error where nothing can be written
  */
 export function captureFrames(device: NetDevice, { name, now, write, onProblem }: CaptureOptions): void {
   write(sectionHeader(`el2 ${VERSION}`));
@@ -33,7 +36,10 @@ export function captureFrames(device: NetDevice, { name, now, write, onProblem }
   };
 }
 
-/** A new file to append to. @throws Error where it cannot be made */
+/**
+ * A new file to append to.
+ * @throws Error where it cannot be made
+ */
 export function captureFile(path: string): (bytes: Uint8Array) => void {
   const file = Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 });
   return (bytes) => {

@@ -18,10 +18,7 @@ export class ConsoleLog {
     this.#try(() => this.#file = open(path));
   }
 
-  /**
-   * The path, why nothing is written any more, and the way out, once that is so: it cannot be
-   * opened, the disk is full.
-   */
+  /** Once writing has failed, such as on a full disk: the path, the reason and the remedy. */
   get failed(): string | undefined {
     return this.#failed;
   }

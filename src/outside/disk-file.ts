@@ -1,5 +1,5 @@
-// A disk's bytes in a file of the computer, written through: what a guest has flushed survives
-// whatever happens to this program.
+// A disk's bytes in a file of the computer, written through: flushed data survives any failure of
+// this program.
 
 import { UnsavableError } from "../state/parts.ts";
 import type { BlockBacking } from "../virtio/block/backing.ts";

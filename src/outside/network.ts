@@ -1,5 +1,5 @@
-// The computer's sockets and timers as sources of the machine's door: whatever they say enters as
-// data. In a replay there are no sockets; the recording says what they said.
+// The computer's sockets and timers as input sources of the machine: their events enter as data. A
+// replay has no sockets; their events come from the recording.
 
 import type {
   DatagramPeer,
@@ -12,7 +12,7 @@ import type {
 import { computerSockets, unixSockets } from "./sockets.ts";
 import type { OutsideDoor, OutsideSource } from "./outside.ts";
 
-/** What a stream says, as data. */
+/** An event of a stream, as data. */
 type StreamWord =
   | { readonly kind: "connected" | "ended" | "full" | "drained" }
   | { readonly kind: "data"; readonly bytes: Uint8Array }
@@ -108,8 +108,7 @@ function speaker(source: OutsideSource): StreamListener {
 }
 
 /**
- * A listening port: a connection enters as the word that there is one. What its socket says before
- * that waits for it.
+ * A listening port: a connection enters as an event. Earlier events of its socket wait for that.
  * @param listen opens the socket; undefined in a replay
  */
 function listenOutside(

@@ -1,6 +1,6 @@
-// The door through which things enter the machine that happen outside of it: sockets, timers. They
-// come between slices, as plain data that names its source, so that a recording of them can take
-// the place of the sources (`record/`).
+// The input port of the machine for outside events: sockets, timers. They enter between slices, as
+// plain data that names its source, so that a recording of them can replace the sources
+// (`recordings/`).
 
 import { ArchiveError } from "../machine/archive.ts";
 import { UnsavableError } from "../state/parts.ts";
@@ -12,11 +12,11 @@ import { UnsavableError } from "../state/parts.ts";
 export interface OutsideSource {
   /** Something has happened: the handler gets `data` when it enters. */
   emit(data: unknown): void;
-  /** Nothing more is wanted; what is under way is dropped. */
+  /** The user needs no more data; pending data is dropped. */
   close(): void;
 }
 
-/** Who has sources, for the loop's decisions. */
+/** A user of sources, for the loop's decisions. */
 export interface OutsideUser {
   /** Whether something may begin by itself. */
   readonly listens: boolean;
@@ -25,13 +25,16 @@ export interface OutsideUser {
   close(): void;
 }
 
-/** What makes sources, and hears what they say. */
+/** The interface of code that makes sources and receives their events. */
 export interface OutsideDoor {
-  /** Whether the sources are those of a recording: then there are no sockets. */
+  /** Whether the sources are those of a recording, without sockets. */
   readonly replayed: boolean;
   /** A source, and what handles what it emits. */
   open(handle: (data: unknown) => void): OutsideSource;
-  /** What takes data that has entered already to `handle`, where devices do their work. */
+  /**
+   * Returns a function that passes data, which has entered already, to `handle`, where devices do
+   * their work.
+   */
   taker(handle: (data: unknown) => void): (data: unknown) => void;
   /** Adds who may bring something in. */
   add(user: OutsideUser): void;
@@ -39,9 +42,9 @@ export interface OutsideDoor {
 
 /** One door per machine. The engine takes it over (`enter`); until then things enter at once. */
 export class Outside implements OutsideDoor {
-  /** What sources emit goes here; it comes back by `deliver`. */
+  /** Receives the sources' data, which comes back by `deliver`. */
   enter: (source: number, data: unknown) => void = (source, data) => this.deliver(source, data);
-  /** Whether the sources are those of a recording: then there are no sockets. */
+  /** Whether the sources are those of a recording, without sockets. */
   readonly replayed: boolean;
   readonly #handlers = new Map<number, (data: unknown) => void>();
   readonly #users: OutsideUser[] = [];
@@ -70,7 +73,7 @@ export class Outside implements OutsideDoor {
   }
 
   /**
-   * The same door for devices that do their work elsewhere: what takes data gives it to `pass` with
+   * The same port for devices that do their work elsewhere: a receiver passes data to `pass` with
    * its number, and gets it by `take`.
    */
   through(pass: (taker: number, data: unknown) => void): OutsideDoor & { take(taker: number, data: unknown): void } {
@@ -107,12 +110,15 @@ export class Outside implements OutsideDoor {
     this.#handlers.get(source)?.(data);
   }
 
-  /** What is open now is there in every machine of the plan: what listens. */
+  /** The sources open now, which listen, exist in every machine of the plan. */
   begin(): void {
     this.#first = this.#made;
   }
 
-  /** For a snapshot. @throws UnsavableError while anything is connected. */
+  /**
+   * For a snapshot.
+   * @throws UnsavableError while anything is connected.
+   */
   save(): unknown {
     const users = this.#users.filter((user) => user.busy);
     const open = [...this.#handlers.keys()].filter((number) => number >= this.#first);
@@ -134,20 +140,20 @@ export class Outside implements OutsideDoor {
     this.#users.push(user);
   }
 
-  /** Whether something may still come: a machine in which all wait is then not at its end. */
+  /** Whether more input may come: a machine whose vCPUs all wait has then not ended. */
   get expects(): boolean {
     return this.#users.some((user) => user.listens || user.busy);
   }
 
   /**
-   * Whether somebody outside is about to answer: time must not be skipped, or a guest's patience
-   * ends before any answer can come.
+   * Whether an answer from outside is due soon: time must not be skipped, or a guest would time out
+   * before any answer can come.
    */
   get busy(): boolean {
     return this.#users.some((user) => user.busy);
   }
 
-  /** The session is over: what holds sockets lets go. */
+  /** The session is over: closes all sockets. */
   close(): void {
     for (const user of this.#users.splice(0)) user.close();
   }

@@ -1,5 +1,5 @@
-// A shared folder as a source of the machine's door: the server's answers enter as data, between
-// two slices. A replay has no server and touches no file; the recording says what was answered.
+// A shared folder as an input source of the machine: the server's answers enter as data, between
+// two slices. A replay has no server and touches no file; the answers come from the recording.
 
 import type { P9Backend } from "../virtio/p9/p9.ts";
 import type { P9Server, P9ServerState } from "../virtio/p9/server.ts";
@@ -16,7 +16,7 @@ interface ShareState {
   readonly underWay: readonly Answer[];
 }
 
-/** What is behind a share's device. */
+/** The backend of a share's device. */
 export class OutsideShare implements P9Backend, OutsideUser {
   /** Where answers go: the device, once there is one. */
   answer: (ticket: number, bytes: Uint8Array | undefined) => void = () => {};

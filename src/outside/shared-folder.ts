@@ -1,6 +1,6 @@
-// A folder of the computer that a guest shares. Deno has no openat: each folder on a path is looked
-// at before and after what is done below it, so that a symbolic link, whoever puts it there and
-// when, leads nowhere (what remains of a race stands in docs/differences.md).
+// A folder of the computer that a guest shares. Deno has no openat: each folder on a path is
+// checked before and after an operation below it, so that a symbolic link, whenever it is put
+// there, leads nowhere (docs/differences.md has the remaining race).
 
 import fs from "node:fs";
 import {
@@ -19,7 +19,10 @@ import {
  * computer.
  */
 const SETTABLE = 0o1777;
-/** Who is neither the owner of the shared folder nor in its group is this to the guest. */
+/**
+ * The guest's view of users other than the owner of the shared folder, and of groups other than its
+ * group.
+ */
 const NOBODY = 65_534;
 const OWNER_IN_GUEST = 0;
 const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_NONBLOCK } = fs.constants;
@@ -31,7 +34,7 @@ export class ComputerFolder implements SharedFolder {
   readonly #uid: bigint;
   readonly #gid: bigint;
 
-  /** @throws Error where there is no such folder. */
+  /** @throws Error where the folder does not exist. */
   constructor(folder: string) {
     this.#root = Deno.realPathSync(folder);
     const status = fs.lstatSync(this.#root, { bigint: true });
@@ -45,7 +48,7 @@ export class ComputerFolder implements SharedFolder {
     return this.#within(path, (file) => this.#statusOf(fs.lstatSync(file, { bigint: true })));
   }
 
-  /** What the computer cannot name in UTF-8 is not there for the guest. */
+  /** Names that are not UTF-8 are hidden from the guest. */
   list(path: SharePath): string[] {
     return this.#within([...path, ""], () => fs.readdirSync(this.#place(path)).filter((name) => !name.includes("\ufffd")));
   }
@@ -61,7 +64,7 @@ export class ComputerFolder implements SharedFolder {
       if (kind === "folder") throw new ShareError("EISDIR", "it is a folder");
       if (kind === "other") throw new ShareError("ENXIO", "devices, sockets and pipes of the host are not opened");
       const writes = access.write || access.truncate;
-      // What has become a pipe since must not hold us up.
+      // A file that has become a pipe since must not block us.
       const file = this.#file(fs.openSync(place, (writes ? access.read ? O_RDWR : O_WRONLY : O_RDONLY) | O_NONBLOCK));
       const opened = file.status();
       if (opened.inode !== inode || opened.device !== device) {
@@ -136,8 +139,8 @@ export class ComputerFolder implements SharedFolder {
   }
 
   /**
-   * Does something to the file at `path`, which is in this folder before and after.
-   * @param undo takes back what `work` gave, where it turned out to be elsewhere
+   * Performs an operation on the file at `path`, which is in this folder before and after.
+   * @param undo reverts `work` if the file turned out to be elsewhere
    */
   #within<T>(path: SharePath, work: (place: string) => T, undo?: (result: T) => void): T {
     return translated(() => {
@@ -215,7 +218,7 @@ function timesOf(status: FileStatus, change: FileChange): [number, number] {
   return [seconds(change.accessed ?? status.accessed), seconds(change.modified ?? status.modified)];
 }
 
-/** Does something; what the computer refuses becomes an error of the share. */
+/** Calls `work`; an error of the computer becomes an error of the share. */
 function translated<T>(work: () => T): T {
   try {
     return work();

@@ -131,7 +131,7 @@ function listenTo(socket: Socket, listener: StreamListener): void {
   socket.on("close", () => listener.closed(problem));
 }
 
-/** A copy that is no Buffer, whose JSON is another one. */
+/** A copy that is not a Buffer, whose JSON differs. */
 function plainBytes(bytes: Uint8Array): Uint8Array {
   return Uint8Array.from(bytes);
 }
@@ -144,7 +144,7 @@ function accepted(socket: Socket, accept: (stream: OutsideStream) => StreamListe
 
 function streamOf(socket: Socket, listener: Pick<StreamListener, "full">): OutsideStream {
   return {
-    // Who writes is in the middle of a guest's access: what the socket says to it comes later.
+    // The writer is in the middle of a guest's access: the socket's reaction must come later.
     write: (bytes) => void (socket.write(bytes) || queueMicrotask(() => listener.full())),
     end: () => void socket.end(),
     destroy: () => void socket.destroy(),

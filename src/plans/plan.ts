@@ -43,8 +43,8 @@ export interface FirmwarePlan {
 export interface BootPlan {
   readonly kind: "boot";
   /**
-   * arm64 Linux Image or ELF; with firmware, the kernel that it is offered. Undefined only with
-   * firmware, and beside `SessionPlan.root`, whose program may want no primary VM.
+   * arm64 Linux Image or ELF; with firmware, the kernel offered to it. Undefined only with
+   * firmware, and with `SessionPlan.root`, whose program may not make a primary VM.
    */
   readonly image: Uint8Array | undefined;
   readonly initrd: Uint8Array | undefined;
@@ -54,8 +54,8 @@ export interface BootPlan {
   readonly append: string | undefined;
   readonly firmware?: FirmwarePlan;
   /**
-   * What the real time clock has at the start, seconds since 1970; without one there is no such
-   * clock.
+   * Time of the real time clock at the start, seconds since 1970; without it the machine has no
+   * such clock.
    */
   readonly clock?: number;
   /** Its virtio devices, in the order of their slots. */
@@ -81,7 +81,7 @@ export interface RootPlan {
 
 /** A snapshot to begin with. */
 export interface BeginPlan {
-  /** The file; where there are `bytes`, a name for display. */
+  /** The file; with `bytes`, a name for display. */
   readonly path: string;
   /** Where it cannot be loaded the machine starts all the same. */
   readonly spare: boolean;
@@ -98,7 +98,7 @@ export interface ReplayPlan {
   readonly to: number | undefined;
 }
 
-/** What makes a machine. */
+/** The input from which a machine is made. */
 export interface SessionPlan {
   /** Physical CPUs, 1..8. */
   readonly cpus: number;
@@ -106,9 +106,9 @@ export interface SessionPlan {
   readonly memory: number;
   /** Skip idle time. */
   readonly turbo: boolean;
-  /** What executes instructions; `DEFAULT_TIER` by default. Guests see no difference. */
+  /** The execution engine; `DEFAULT_TIER` by default. Guests see no difference. */
   readonly tier?: Tier;
-  /** Choices about the hypervisor; what it does by itself by default. */
+  /** Choices about the hypervisor; its defaults otherwise. */
   readonly behaviour?: Partial<Behaviour>;
   /** Seed of all guest-visible randomness. */
   readonly seed: number;
@@ -124,7 +124,7 @@ export interface SessionPlan {
   readonly hashAt: readonly number[];
   /** Name of the VM that a debugger has: the machine stops before its first instruction. */
   readonly debug?: string;
-  /** What runs in the root VM instead of our resource manager. */
+  /** The program of the root VM, if not our resource manager. */
   readonly root?: RootPlan;
   /** ELF files with symbols of VMs, by VM: guests see nothing of them. */
   readonly symbols?: Readonly<Record<string, Uint8Array>>;
@@ -148,7 +148,7 @@ export interface SessionPlan {
 /** Context id of the primary VM's vsock device. */
 export const PRIMARY_CID = 3;
 
-/** What of a plan makes the machine: not how it is recorded, shown or ended. */
+/** The parts of a plan that make the machine, without those about recording, display and end. */
 export function bare({ cpus, memory, turbo, seed, behaviour, root, what }: SessionPlan): SessionPlan {
   return { cpus, memory, turbo, seed, behaviour, root, what, duration: undefined, hashAt: [] };
 }
@@ -163,7 +163,7 @@ export function plannedVariables({ what }: SessionPlan): string | undefined {
   return what.kind === "boot" ? what.firmware?.vars?.path : undefined;
 }
 
-/** The file of a disk that a machine's guests write through to. A run of it cannot be had again. */
+/** The file of a disk that a machine's guests write through to. A run of it cannot be repeated. */
 export function writtenDisk(plan: SessionPlan): string | undefined {
   for (const device of plannedDevices(plan)) if (device.kind === "block" && device.mode === "rw") return device.image;
   return undefined;

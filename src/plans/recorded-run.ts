@@ -1,12 +1,12 @@
-// What a run left beside its plan: everything that entered its machine from outside, each at its
-// place, and what the machine came to.
+// The results of a run besides its plan: all input to its machine from outside, each at its place,
+// and the machine's final state.
 
 import type { Action } from "../queries/action.ts";
 
 /** Something that enters the machine from outside. */
 export type Input =
   | { readonly kind: "console"; readonly console: string; readonly bytes: Uint8Array }
-  /** What a socket or timer says (`outside/outside.ts`). */
+  /** An event of a socket or timer (`outside/outside.ts`). */
   | { readonly kind: "outside"; readonly source: number; readonly data: unknown }
   | { readonly kind: "act"; readonly action: Action };
 
@@ -33,8 +33,8 @@ export interface Check {
 /** The state at the end, whole. */
 export interface EndState extends Check {
   /**
-   * Whether the machine or its plan ended the run: then a replay comes to its end by itself. Else a
-   * person did, between two turns.
+   * Whether the machine or its plan ended the run: then a replay ends by itself. Otherwise a user
+   * ended it, between two turns.
    */
   readonly own: boolean;
   readonly code: number;

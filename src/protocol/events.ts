@@ -1,5 +1,5 @@
-// What a session's machine says: one declaration per kind of event, from which its type and its
-// validation follow.
+// Events of a session's machine: one declaration per kind, from which its type and its validation
+// follow.
 
 import * as v from "valibot";
 import { TRACE_KINDS } from "../abi/trace.ts";
@@ -40,7 +40,7 @@ const deviceSample = v.object({
   id: word,
   /** `virtio-block`. */
   kind: word,
-  /** What it has done: counters by name. */
+  /** Its activity: counters by name. */
   metrics: v.pipe(counters, v.readonly()),
 });
 export type DeviceSample = Readonly<v.InferOutput<typeof deviceSample>>;
@@ -49,7 +49,7 @@ export type DeviceSample = Readonly<v.InferOutput<typeof deviceSample>>;
 const vmSample = v.object({
   name: word,
   vmid: count(),
-  /** State as the resource manager calls it (RUNNING, EXITED, ..). */
+  /** State in the resource manager's words (RUNNING, EXITED, …). */
   state: word,
   schedule: v.picklist(["native", "own", "proxy"]),
   /** Its console's name, or undefined. */
@@ -66,7 +66,7 @@ const machineSample = v.object({
   time: amount,
   /** Instructions retired by all guests. */
   instructions: amount,
-  /** Refusals and ends of VMs so far by which something failed: rows of `why` with `failed`. */
+  /** Refusals and ends of VMs so far that are failures: rows of `why` with `failed`. */
   reasons: count(),
   /** Guest instructions per second of wall time since the last sample, in millions. */
   mips: amount,
@@ -74,7 +74,7 @@ const machineSample = v.object({
   wall: v.optional(amount),
   physicalCpus: count(),
   /**
-   * What the translator has done: counts of regions, modules, instructions and bytes, and host
+   * Work of the translator: counts of regions, modules, instructions and bytes, and host
    * milliseconds; undefined in tier `interp`.
    */
   translator: v.optional(v.pipe(counters, v.readonly())),
@@ -137,7 +137,7 @@ const debugStopped = v.object({
   vcpu: count(),
   /** Its PC. */
   pc: address,
-  /** What a watchpoint stopped. */
+  /** The access that a watchpoint stopped. */
   watch: v.optional(v.object({ kind: v.picklist(["write", "read", "access"]), address })),
 });
 export type DebugStopped = Readonly<v.InferOutput<typeof debugStopped>>;
@@ -154,14 +154,14 @@ const debugAnswer = v.variant("kind", [
 
 const id = count();
 
-/** What the machine says. */
+/** An event of the machine. */
 export const sessionEvent = v.variant("kind", [
   v.object({ kind: v.literal("ready") }),
   v.object({ kind: v.literal("console"), console: word, bytes: bytes() }),
   v.object({ kind: v.literal("sample"), sample: machineSample }),
   v.object({ kind: v.literal("events"), events: listOf(machineEvent), dropped: count() }),
   v.object({ kind: v.literal("hash"), hash: stateHash }),
-  /** `past`: what is shown is an earlier place of the run, which takes no input. */
+  /** `past`: the machine that is shown is at an earlier place of the run and takes no input. */
   v.object({ kind: v.literal("paused"), paused: v.boolean(), past: v.optional(v.boolean()) }),
   /** A stop rule has paused the machine: which, and what it stopped at. */
   v.object({ kind: v.literal("stopped"), rule: word, text: word }),
@@ -175,7 +175,7 @@ export const sessionEvent = v.variant("kind", [
     time: v.optional(amount),
     text: v.optional(word),
   }),
-  /** On the way to another place: instructions that are retired so far, and at its end. */
+  /** In travel to another place: instructions retired so far, and at its end. */
   v.object({ kind: v.literal("moving"), id, instructions: amount, end: amount }),
   v.object({ kind: v.literal("answer"), id, answer }),
   /** A snapshot in progress: pages of RAM that are written, of all. */

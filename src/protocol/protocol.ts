@@ -20,7 +20,7 @@ export type {
   VmSample,
 } from "./events.ts";
 
-/** What the process of a session asks of its machine. */
+/** A request of a session's process to its machine. */
 export type Request =
   | ClientRequest
   /**
@@ -29,8 +29,8 @@ export type Request =
    */
   | { kind: "start"; plan: SessionPlan }
   /**
-   * Before `start`: its machine will have so much memory. What follows from that alone is made
-   * meanwhile.
+   * Before `start`: the memory size of its machine, so that everything that depends on it alone can
+   * be made meanwhile.
    */
   | { kind: "prepare"; memory: number };
 

@@ -1,5 +1,5 @@
-// What a client asks of a session: one declaration per kind of request, from which its type, its
-// validation, its largest frame and its right follow.
+// Requests of a client to a session: one declaration per kind, from which its type, its validation,
+// its largest frame and its right follow.
 
 import * as v from "valibot";
 import { TRACE_KINDS } from "../abi/trace.ts";
@@ -26,7 +26,7 @@ const ACCESS_MAX = 64 * KiB;
 const move = v.variant("kind", [
   /** So many instructions forward, or back. */
   v.strictObject({ kind: v.literal("step"), by: whole }),
-  /** Where so many instructions had been retired. */
+  /** The place after this many retired instructions. */
   v.strictObject({ kind: v.literal("instructions"), count: count() }),
   /** Back to the last event that a filter lets through. */
   v.strictObject({ kind: v.literal("event"), filter: text() }),
@@ -52,7 +52,7 @@ const watchpoint = v.strictObject({
   watch: v.picklist(["write", "read", "access"]),
 });
 
-/** What a debugger asks about its VM (`hypervisor/debug/debug-access.ts`). */
+/** A debugger's request about its VM (`hypervisor/debug/debug-access.ts`). */
 const debugAccess = v.variant("kind", [
   v.strictObject({ kind: v.literal("vcpus") }),
   v.strictObject({ kind: v.literal("registers"), vcpu }),
@@ -64,8 +64,8 @@ const debugAccess = v.variant("kind", [
 ]) satisfies v.GenericSchema<unknown, DebugAccess>;
 
 /**
- * What a debugger asks of a session: of its VM, or to stop at events that a filter lets through; at
- * none without one.
+ * A debugger's request to a session: about its VM, or to stop at events that match a filter; at
+ * none without a filter.
  */
 const sessionDebugAccess = v.variant("kind", [
   debugAccess,
@@ -90,7 +90,7 @@ export const REQUESTS = {
    * are under way.
    */
   taken: request("taken", "reads", { bytes: count() }),
-  /** No input will come any more: when all guests wait for nothing else, the run is over. */
+  /** No more input will come: when all guests wait for nothing else, the run is over. */
   "input-ended": request("input-ended", "changes", {}),
   pause: request("pause", "changes", {}),
   resume: request("resume", "changes", {}),
@@ -100,9 +100,9 @@ export const REQUESTS = {
    */
   move: request("move", "changes", { id, to: move }),
   /**
-   * Writes a snapshot of what is shown; `snapshotted` events with the same number follow, the last
-   * of which is `whole` or has an error. `passing`: the file is for somebody who takes it away at
-   * once; it is not a place of the run, and no `saved` follows.
+   * Writes a snapshot of the machine that is shown; `snapshotted` events with the same number
+   * follow, the last of which is `whole` or has an error. `passing`: the file is temporary, for a
+   * client that moves it at once; it is not a place of the run, and no `saved` follows.
    */
   snapshot: request("snapshot", "changes", { id, path: text(), title: text(), passing: v.optional(v.literal(true)) }),
   /** Writes a recording of the run until now; one `acted` with the same number follows. */
@@ -117,8 +117,8 @@ export const REQUESTS = {
   /** A question that repeats is not answered any more. */
   forget: request("forget", "reads", { id }),
   /**
-   * Events of these kinds are recorded from now on, beside those that always are; of busy ones at
-   * most `budget` between two samples.
+   * Events of these kinds are recorded from now on, in addition to those that always are; of busy
+   * ones at most `budget` between two samples.
    */
   watch: request("watch", "reads", { kinds: traceKinds, budget: v.optional(count()) }),
   /**
@@ -160,16 +160,16 @@ export const REQUESTS = {
    * `debug-stopped` follows.
    */
   "debug-back": request("debug-back", "changes", { step: v.optional(vcpu) }),
-  /** Breakpoints go, and the machine continues. */
+  /** Removes all breakpoints, and continues the machine. */
   "debug-detach": request("debug-detach", "changes", {}),
-  /** The same, and the debugger is gone: the VM is nobody's. */
+  /** As `debug-detach`, and the VM no longer has a debugger. */
   "debug-release": request("debug-release", "changes", {}),
 } as const;
 
 /** A request by its kind. */
 type RequestOf<K extends keyof typeof REQUESTS> = v.InferOutput<typeof REQUESTS[K]["schema"]>;
 
-/** What a client of a socket asks of the machine. */
+/** A request of a socket's client to the machine. */
 export type ClientRequest = { [K in keyof typeof REQUESTS]: RequestOf<K> }[keyof typeof REQUESTS];
 
 /** The requests of a debugger. */

@@ -1,4 +1,5 @@
-// What people can do to a machine beside typing: plain data, the same in process and over a socket.
+// Actions of users on a machine other than typing: plain data, the same in process and over a
+// socket.
 
 import * as v from "valibot";
 import { bytes, count, listOf, name, text, unsigned, whole } from "./fields.ts";

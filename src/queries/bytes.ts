@@ -1,4 +1,4 @@
-// Bytes as people read and write them.
+// The text form of bytes.
 
 /** Two hexadecimal digits a byte, blanks between. */
 export function bytesText(bytes: Uint8Array): string {
@@ -11,8 +11,7 @@ export function asciiText(bytes: Uint8Array): string {
 }
 
 /**
- * Hexadecimal digits, blanks between allowed, or text behind `text:`; undefined where it is
- * neither.
+ * Hexadecimal digits, blanks between allowed, or text after `text:`; undefined for anything else.
  */
 export function bytesOf(text: string): Uint8Array | undefined {
   if (text.startsWith("text:")) return new TextEncoder().encode(text.slice("text:".length));

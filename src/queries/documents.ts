@@ -1,4 +1,4 @@
-// What commands print as one JSON document that is not a list of rows: its fields, once, for the
+// JSON documents of commands, other than lists of rows: their fields, declared once for the
 // commands, their schemas and the reference.
 
 import { type Column, columnSchema, type ColumnTypes, type Json, SCHEMA_DIALECT, schemaName } from "./table.ts";

@@ -1,4 +1,4 @@
-// What is recorded of an event, as exports take it: the row of the table that people see.
+// A recorded event for exports: the row of the displayed table.
 
 import { type Answer, rowsOf } from "./query.ts";
 import type { Json, RowOf } from "./table.ts";

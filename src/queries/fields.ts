@@ -4,7 +4,7 @@ import * as v from "valibot";
 
 /** Characters of a name: of a VM, a console, an object id. */
 const NAME_MAX = 256;
-/** Characters of what people write in one line: filters, places, rules, titles. */
+/** Maximum length of text in one line: filters, places, rules, titles. */
 const LINE_MAX = 4096;
 
 /** Characters of what is wrong with a value. */
@@ -29,7 +29,7 @@ export const whole = v.pipe(v.number(), v.safeInteger());
 /** A finite number. */
 export const amount = v.pipe(v.number(), v.finite());
 
-/** An unsigned number of so many bits. */
+/** An unsigned number of `bits` bits. */
 export function unsigned(bits: number) {
   return v.pipe(v.bigint(), v.minValue(0n), v.maxValue((1n << BigInt(bits)) - 1n));
 }

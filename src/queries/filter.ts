@@ -20,7 +20,7 @@ export class FilterError extends Error {
     super(message);
   }
 
-  /** What is wrong; below it the text, and a line with `^` under the character. */
+  /** The error; below it the text, and a line with `^` under the character. */
   get marked(): string {
     return `${this.message}\n  ${this.text}\n  ${" ".repeat(this.at)}^`;
   }
@@ -33,7 +33,10 @@ interface Token {
   readonly at: number;
 }
 
-/** Parses a filter for rows of a table. @throws FilterError */
+/**
+ * Parses a filter for rows of a table.
+ * @throws FilterError
+ */
 export function parseFilter(text: string, table: Table): Filter {
   const alternatives = alternativesOf(text).map((terms) => terms.map((token) => term(text, token, table)));
   const empty = alternatives.findIndex((all) => all.length === 0);
@@ -42,8 +45,9 @@ export function parseFilter(text: string, table: Table): Filter {
 }
 
 /**
- * A filter that lets through what each of these does. `|` in one of them reaches no further than
- * its own end. @throws FilterError
+ * A filter that matches what each of these matches. `|` in one of them reaches no further than its
+ * own end.
+ * @throws FilterError
  */
 export function allOf(texts: readonly (string | undefined)[]): string {
   return texts.filter((text) => text !== undefined)
@@ -52,7 +56,10 @@ export function allOf(texts: readonly (string | undefined)[]): string {
     .join(" | ");
 }
 
-/** The terms between the `|` of a filter. @throws FilterError */
+/**
+ * The terms between the `|` of a filter.
+ * @throws FilterError
+ */
 function alternativesOf(text: string): Token[][] {
   const found: Token[][] = [[]];
   for (const token of tokens(text)) {
@@ -198,7 +205,7 @@ function numberOf(value: Json): number {
 const SIZES: Readonly<Record<string, number>> = { K: KiB, M: MiB, G: GiB };
 const TIMES: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9 };
 
-/** A number as people write it for a column, in the column's unit; undefined where it is none. */
+/** A number as typed for a column, in the column's unit; undefined for anything else. */
 function parseValue(kind: ColumnKind, text: string): number | undefined {
   const match = /^(-?(?:0x[0-9a-f]+|\d+(?:\.\d+)?))([A-Za-z%]*)$/i.exec(text);
   if (!match) return undefined;

@@ -66,7 +66,7 @@ export function cellText(column: Column, value: Json | undefined): string {
   }
 }
 
-/** Whether a column's values stand at the right of their column. */
+/** Whether a column's values are right-aligned. */
 export function alignsRight({ kind }: Column): boolean {
   return ["number", "rate", "size", "share", "count", "duration"].includes(kind);
 }
@@ -79,7 +79,7 @@ export function plainText(value: Json): string {
   return String(value);
 }
 
-/** Who asked for what was refused, and where in its code. */
+/** The requester of a refused operation, and the place in its code. */
 export function askedByText({ asked_by, pc, symbol }: { readonly [name: string]: Json }): string {
   return [asked_by, ...pc === null ? [] : ["at", pc], ...symbol === null ? [] : [symbol]].join(" ");
 }

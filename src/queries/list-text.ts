@@ -1,4 +1,4 @@
-// Lists as text: aligned columns for people.
+// Lists as text: aligned columns for display.
 
 import { alignsRight, cellText } from "./format.ts";
 import type { Column, Json, Row, Table } from "./table.ts";
@@ -36,8 +36,8 @@ export function rowText(columns: Listed, row: Row, width: number | undefined): s
 }
 
 /**
- * Rows with a tab between values, for programs: exact values as in JSON, without units; nothing
- * where a row has no value. The first line names the columns.
+ * Rows with a tab between values, for programs: exact values as in JSON, without units; empty where
+ * a row has no value. The first line names the columns.
  */
 export function tsvText(rows: readonly Row[], shown: Listed): string {
   const lines = [shown.map(([name]) => name), ...rows.map((row) => shown.map(([name]) => tsvValue(row[name])))];

@@ -9,11 +9,11 @@ import { areRowsOf, rowIssue } from "./rows.ts";
 
 const tableName = v.picklist(TABLE_NAMES);
 
-/** What a query may say beside the table. */
+/** Arguments of a query in addition to the table. */
 export const queryArguments = v.strictObject({
   /** Only rows that this filter lets through. */
   filter: v.optional(text()),
-  /** At most so many rows; for what happened, the newest. */
+  /** Limit on the rows; for events, the newest. */
   limit: v.optional(count()),
   /** Only what has happened since an answer with this `cursor`. */
   after: v.optional(name),
@@ -41,7 +41,7 @@ export type Query = Readonly<v.InferOutput<typeof query>>;
 /** How often a question is answered again, each time with a sample. */
 export const repeat = v.strictObject({
   times: count(),
-  /** At least so long (wall ms) after the answer before. */
+  /** Minimum time (wall ms) after the previous answer. */
   every: v.pipe(amount, v.minValue(0)),
   /**
    * Of what happens, each answer but the first has only what is after the `cursor` of the one

@@ -1,5 +1,6 @@
-// A reason as docs/design/workstation.md §4 draws it: who asked, the chain from the outside in, the
-// rule, the values and the way out. `el2 why` prints these lines, the screen of reasons wraps them.
+// A reason as docs/design/workstation.md §4 draws it: the requester, the chain from the outside in,
+// the rule, the values and the remedy. `el2 why` prints these lines, the screen of reasons wraps
+// them.
 
 import * as v from "valibot";
 import { askedByText, plainText, timeText } from "./format.ts";
@@ -9,7 +10,7 @@ import type { REASONS } from "./tables.ts";
 /** A line of a reason. */
 export interface ReasonLine {
   /**
-   * `asked`: who asked, and when; `step`: an operation of the chain; `end`: what follows the last.
+   * `asked`: the requester, and when; `step`: an operation of the chain; `end`: follows the last.
    */
   readonly kind: "asked" | "step" | "end" | "field";
   readonly text: string;

@@ -2,7 +2,7 @@
 
 import type { Column, ColumnKind, RowOf, Table } from "./table.ts";
 
-/** What the values of a kind are in JSON; `detail` is anything. */
+/** JSON types of a kind's values; `detail` is anything. */
 const TYPES: Readonly<Record<Exclude<ColumnKind, "list" | "detail">, "string" | "number" | "boolean">> = {
   id: "string",
   word: "string",
@@ -18,7 +18,7 @@ const TYPES: Readonly<Record<Exclude<ColumnKind, "list" | "detail">, "string" | 
   flag: "boolean",
 };
 
-/** Whether a value is one of a column. */
+/** Whether a value is valid in a column. */
 function fits({ kind, optional, words }: Column, value: unknown): boolean {
   if (value === null && optional) return true;
   if (kind === "detail") return value !== undefined;
@@ -34,7 +34,7 @@ function fits({ kind, optional, words }: Column, value: unknown): boolean {
   }
 }
 
-/** What is wrong with a row of a table; undefined where nothing is. */
+/** The defect of a row of a table; undefined for a valid one. */
 export function rowIssue({ name, columns }: Table, row: unknown): string | undefined {
   if (typeof row !== "object" || row === null) return `a row of ${name} is not an object`;
   const wrong = Object.entries(columns).find(([column, declared]) => !fits(declared, Reflect.get(row, column)));

@@ -1,15 +1,15 @@
-// Stop rules as people write them and read them: plain data, the same in process and over a socket.
+// The text form of stop rules: plain data, the same in process and over a socket.
 
 import * as v from "valibot";
 import { count, name, text } from "./fields.ts";
 
-/** What a person wants of the stop rules. */
+/** A change of the stop rules. */
 export const stopChange = v.variant("kind", [
   /** A filter of events. */
   v.strictObject({ kind: v.literal("event"), filter: text() }),
   /** A place of code: `VM:SYMBOL`, `VM:ADDRESS` or `VM/INDEX:pc`. */
   v.strictObject({ kind: v.literal("place"), at: text() }),
-  /** Once: when the vCPU has executed so many instructions from now on. */
+  /** Once: when the vCPU has executed this many instructions from now on. */
   v.strictObject({ kind: v.literal("step"), vcpu: name, count: count() }),
   /** `stop:N`, or `all`. */
   v.strictObject({ kind: v.literal("remove"), rule: name }),
@@ -31,7 +31,7 @@ export interface StopRule {
   readonly text: string;
   /** How often it has stopped the machine. */
   hits: number;
-  /** What it stopped at, the last time. */
+  /** The event or place of its last stop. */
   last: { readonly time: number; readonly text: string } | undefined;
 }
 
@@ -39,6 +39,6 @@ export interface StopRule {
 export interface StopHit {
   /** `stop:N`, or `step`. */
   readonly rule: string;
-  /** What happened, or where. */
+  /** The event, or the place. */
   readonly text: string;
 }

@@ -1,14 +1,14 @@
-// What a kind of row is: its columns, once, for screens, commands, JSON, schemas and filters
+// A kind of row: its columns, once, for screens, commands, JSON, schemas and filters
 // (docs/design/workstation.md §2, "JSON").
 
 /** A value as JSON has it. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
 /**
- * What a column holds.
+ * Kind of a column's values.
  *
  * - `id`: an object id (`vm:rt`); `word`: one of a specification's names in lower case or a
- *   screen's word; `text`: anything
+ * screen's word; `text`: anything
  * - `number`, `rate`: a number; `size`: bytes; `share`: 0 to 1
  * - `count`, `time`, `duration`: 64 bits as a decimal string; times in ns
  * - `address`: `0x..`, also registers and capability ids
@@ -37,9 +37,9 @@ export type ColumnKind = keyof ColumnTypes;
 /** A column. */
 export interface Column {
   readonly kind: ColumnKind;
-  /** What it says, for schema and help. */
+  /** Its description, for schema and help. */
   readonly doc: string;
-  /** Heading, where it is not the name. */
+  /** Heading, if it is not the name. */
   readonly title?: string;
   /** Terminal columns that it takes in lists; absent: not in lists. */
   readonly width?: number;
@@ -47,7 +47,7 @@ export interface Column {
   readonly from?: number;
   /** From this value on it is over a threshold, and marked. */
   readonly alarm?: number;
-  /** null where the row has no such thing. */
+  /** null where it does not apply to the row. */
   readonly optional?: true;
   /** All that a `word` may be: filters refuse others. */
   readonly words?: readonly string[];
@@ -64,12 +64,12 @@ export interface Table {
   /** The command that prints its rows, without `el2`. */
   readonly command: string;
   readonly doc: string;
-  /** What an empty list says. */
+  /** The text of an empty list. */
   readonly empty: string;
   readonly columns: Readonly<Record<string, Column>> & { readonly id: Column };
 }
 
-/** What a column holds where it holds something. */
+/** A column's values other than null. */
 type Held<C extends Column> = C extends { readonly words: readonly (infer W)[] } ? W : ColumnTypes[C["kind"]];
 
 /** A row of a table: plain data, in JSON's form already. */

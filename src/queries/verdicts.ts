@@ -1,11 +1,11 @@
 // The verdicts of `el2 diagnose`.
 
-/** Verdicts that are no reason to look further. */
+/** Verdicts that give no reason to look further. */
 export const HEALTHY_VERDICTS = ["runs", "waits", "starts", "off", "stopped"] as const;
 
 /**
- * Verdicts on what makes no progress, has come to a bad end or left something behind; `broken` is
- * the machine's: one of its invariants does not hold.
+ * Verdicts on VMs that make no progress, have failed or left something behind; `broken` is the
+ * machine's: one of its invariants does not hold.
  */
 const UNHEALTHY_VERDICTS = [
   "failed",
@@ -24,7 +24,7 @@ const UNHEALTHY_VERDICTS = [
 export const VERDICTS = [...HEALTHY_VERDICTS, ...UNHEALTHY_VERDICTS] as const;
 export type VerdictWord = typeof VERDICTS[number];
 
-/** Whether there is no reason to look further. */
+/** Whether it gives no reason to look further. */
 export function isHealthy(verdict: VerdictWord): boolean {
   return (HEALTHY_VERDICTS as readonly string[]).includes(verdict);
 }

@@ -30,7 +30,7 @@ export interface VsockPacket {
 }
 
 /**
- * Undefined where the bytes are no packet: too short, a wrong length, or context ids beyond 32
+ * Undefined where the bytes are not a packet: too short, a wrong length, or context ids beyond 32
  * bits.
  */
 export function readVsock(bytes: Uint8Array): VsockPacket | undefined {
@@ -70,7 +70,7 @@ export function writeVsock(packet: VsockPacket): Uint8Array {
   return bytes;
 }
 
-/** The answer to a packet that nobody takes. */
+/** The answer to a packet without a receiver. */
 export function resetOf(packet: VsockPacket): VsockPacket {
   return {
     sourceCid: packet.destinationCid,

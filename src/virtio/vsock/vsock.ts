@@ -1,5 +1,5 @@
-// The socket device (virtio 1.2 section 5.10): packets between a guest and whoever has the context
-// id that they name.
+// The socket device (virtio 1.2 section 5.10): packets between a guest and the owner of their
+// destination context id.
 
 import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 import { readVsock, resetOf, VSOCK_HEADER_SIZE, VSOCK_STREAM, VsockOp, type VsockPacket, writeVsock } from "./packet.ts";
@@ -17,7 +17,7 @@ const WAITING_MAX = 1024;
  */
 const PAYLOAD_MAX = 1 << 16;
 
-/** Who carries packets on. */
+/** The carrier of packets between context ids. */
 export interface VsockFabric {
   /** A packet of the guest; its payload is the callee's. */
   send(packet: VsockPacket): void;
