@@ -12,6 +12,7 @@ const SENTENCES: { readonly [kind: string]: Sentence | undefined } = {
   sched: ({ name, fields }) => switched(name, fields),
   virq: ({ name, fields }) => raised(name, fields),
   mmio: ({ name, fields }) => accessed(name, fields),
+  trap: ({ name, fields }) => registerAccessed(name, fields),
   psci: ({ name, fields, result }) => {
     const call = psciCall(name, fields);
     return call && `${call}${result ? ` -> ${result.name}` : ""}`;
@@ -64,6 +65,12 @@ function accessed(name: string, { address, size, value, target }: TraceFields): 
   const what = value === undefined ? "" : name === "read" ? ` = ${valueText(value)}` : ` of ${valueText(value)}`;
   const who = target === "vmm" ? "its VMM answers" : `${target} answers`;
   return name === "read" ? `read ${bytes} at ${address}${what}; ${who}` : `write ${bytes}${what} to ${address}; ${who}`;
+}
+
+/** A system register that EL2 handles; the one who executed the instruction is the event's vCPU. */
+function registerAccessed(name: string, { access, value, undefined: isUndefined }: TraceFields): string | undefined {
+  if (access !== "read" && access !== "write") return undefined;
+  return `${access} ${name}${isUndefined ? ": the instruction is UNDEFINED" : ` = ${valueText(value)}`}`;
 }
 
 const valueText = (value: unknown) => typeof value === "bigint" ? hex(value) : String(value);

@@ -13,9 +13,14 @@ export function waitText(wakes: readonly string[]): string {
     const match = /^irq:[^/]+\/(\d+)(?: \+([\d.]+)([a-z]+))?$/.exec(wake);
     if (!match) others.push(OTHER_WORDS[wake] ?? wake);
     else if (match[2] === undefined) irqs.push(Number(match[1]));
-    else timers.push(`timer irq ${match[1]} in ${durationText(Number(match[2]) * (UNITS[match[3]] ?? 1))}`);
+    else timers.push(`timer irq ${match[1]} ${whenText(Number(match[2]) * (UNITS[match[3]] ?? 1))}`);
   }
   return [...timers, ...irqs.length ? [irqText(irqs)] : [], ...others].join(", ");
+}
+
+/** When a timer fires, `delay` ns from now. */
+function whenText(delay: number): string {
+  return delay > 0 ? `in ${durationText(delay)}` : "is due";
 }
 
 const OTHER_WORDS: Readonly<Record<string, string>> = {

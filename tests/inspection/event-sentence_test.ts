@@ -43,6 +43,13 @@ Deno.test("vcpu_run says how the vCPU came back, and an access who answers it", 
   );
 });
 
+Deno.test("a trapped register says what was read or written, and what EL2 refuses", () => {
+  assert.equal(event("trap", "ICC_IAR1_EL1", { access: "read", value: 0x1bn, undefined: false }), "read ICC_IAR1_EL1 = 0x1b");
+  assert.equal(event("trap", "ICC_EOIR1_EL1", { access: "write", value: 0x1bn, undefined: false }), "write ICC_EOIR1_EL1 = 0x1b");
+  const denied = { access: "read", value: undefined, undefined: true };
+  assert.equal(event("trap", "S3_1_C15_C0_0", denied), "read S3_1_C15_C0_0: the instruction is UNDEFINED");
+});
+
 Deno.test("PSCI calls and states of VMs are decoded", () => {
   assert.equal(event("psci", "CPU_ON", { args: [1n, 0x40dcb2c8n, 0n] }), "CPU_ON CPU 0x1, entry 0x40dcb2c8, context 0x0");
   assert.match(event("rpc", "VM_STATUS", { to: 3, vmid: 0x80, vm_state: 8 }), /vm_state INIT_FAILED/);
