@@ -7,6 +7,7 @@ import { savedHeader } from "../recordings/save.ts";
 import { isOfSystem } from "../support/cache.ts";
 import { stateFolder } from "../support/state-folder.ts";
 import { VERSION } from "../support/version.ts";
+import { WriteFailure } from "../support/write-all.ts";
 
 /** A run that ended by a bug. */
 export interface BrokenRun {
@@ -20,29 +21,25 @@ export interface BrokenRun {
 }
 
 /**
- * Writes the report and a recording beside it. Returns the report's path; undefined where it cannot
- * be written.
+ * Writes the report and a recording beside it. Returns the report's path; undefined where the
+ * environment names no folder for it.
+ * @throws Error when the report cannot be written
  */
 export async function writeBugReport(run: BrokenRun, folder = stateFolder("bugs")): Promise<string | undefined> {
   if (folder === undefined) return undefined;
   const base = `${folder}/bug-${new Date().toISOString().replaceAll(/[:.]/g, "-")}`;
-  try {
-    await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
-    const recording = await recorded(`${base}.rec`, run);
-    const { error, instructions, time } = run;
-    const lines = [
-      `el2 ${VERSION} failed at t=${(time / 1e9).toFixed(6)}s, after ${instructions} instructions.`,
-      recording,
-      "",
-      error instanceof Error ? error.stack ?? error.message : String(error),
-      "",
-    ];
-    await Deno.writeTextFile(`${base}.txt`, lines.join("\n"), { createNew: true, mode: 0o600 });
-    return `${base}.txt`;
-  } catch (thrown) {
-    if (!isOfSystem(thrown)) throw thrown;
-    return undefined;
-  }
+  await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+  const recording = await recorded(`${base}.rec`, run);
+  const { error, instructions, time } = run;
+  const lines = [
+    `el2 ${VERSION} failed at t=${(time / 1e9).toFixed(6)}s, after ${instructions} instructions.`,
+    recording,
+    "",
+    error instanceof Error ? error.stack ?? error.message : String(error),
+    "",
+  ];
+  await Deno.writeTextFile(`${base}.txt`, lines.join("\n"), { createNew: true, mode: 0o600 });
+  return `${base}.txt`;
 }
 
 /** Writes the recording that leads there, without an end: a replay runs until it fails as well. */
@@ -52,7 +49,7 @@ async function recorded(path: string, { plan, inputs }: BrokenRun): Promise<stri
     for (const { at, settled, input } of inputs) writer.input({ at, settled }, input);
     return `It happens again with: el2 replay ${path}`;
   } catch (error) {
-    if (!(error instanceof RecordingError)) throw error;
+    if (!(error instanceof Error) || !(error instanceof RecordingError || error instanceof WriteFailure || isOfSystem(error))) throw error;
     return `The run cannot be recorded: ${error.message}`;
   }
 }

@@ -67,11 +67,15 @@ export class MachineServer {
     if (!engine || !plan) return this.#post({ kind: "failed", message });
     const { present, inputs } = engine;
     const run = { error, plan, inputs, instructions: present.instructions(), time: present.machine.time };
-    this.report(run).then((path) => {
+    const tell = (where: string) => {
       const [first, ...stack] = message.split("\n");
-      const where = path === undefined ? first : `${first} (report: ${path})`;
-      this.#post({ kind: "failed", message: [where, ...stack].join("\n") });
-    });
+      this.#post({ kind: "failed", message: [first + where, ...stack].join("\n") });
+    };
+    // The bug matters more than the reason why its report cannot be written: both are said.
+    this.report(run).then(
+      (path) => tell(path === undefined ? "" : ` (report: ${path})`),
+      (problem) => tell(` (no report: ${problem instanceof Error ? problem.message : problem})`),
+    );
   }
 
   #handle(request: Request): void {

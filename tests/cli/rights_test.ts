@@ -53,6 +53,12 @@ Deno.test("commands that start no program, and runs without a screen, cannot sta
   }
 });
 
+Deno.test("a recorded run on a screen may start programs, as the run itself may", async () => {
+  const wanted = "read write env net run";
+  const args = ["record", "/nonexistent/a.rec", "--", "run", "demo", "--for", "10s"];
+  assert.equal(await rightsLeft({ WANTED: wanted, XDG_RUNTIME_DIR: "/nonexistent", EL2_SOCKET: "" }, args), wanted);
+});
+
 Deno.test("el2 doctor --rights shows what each process may do", async () => {
   const { code, stdout } = await el2("doctor", "--rights");
   assert.equal(code, 0);

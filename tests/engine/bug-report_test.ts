@@ -4,9 +4,10 @@ import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";
 import type { SessionEvent } from "../../src/protocol/protocol.ts";
 import { readRecording } from "../../src/recordings/recording.ts";
-import { writeBugReport } from "../../src/engine/bug-report.ts";
+import { type BrokenRun, writeBugReport } from "../../src/engine/bug-report.ts";
 import { MachineServer } from "../../src/session/machine-server.ts";
 import { Outbox } from "../../src/session/outbox.ts";
+import { WriteFailure } from "../../src/support/write-all.ts";
 import { demoPlan } from "../snapshots/systems.ts";
 
 Deno.test("an exception in the engine leaves a report and a recording, and the client hears where", async () => {
@@ -28,6 +29,55 @@ Deno.test("an exception in the engine leaves a report and a recording, and the c
     assert.deepEqual(inputs.map(({ input }) => input.kind), ["act"]);
     assert.equal(end, undefined);
     assert.ok(assemble(recorded));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+/** What a client hears of a bug whose report goes to this folder. */
+async function failure(report: (run: BrokenRun) => Promise<string | undefined>): Promise<string> {
+  const heard = Promise.withResolvers<Extract<SessionEvent, { kind: "failed" }>>();
+  const outbox = new Outbox((events) => events.forEach((event) => event.kind === "failed" && heard.resolve(event)));
+  const server = new MachineServer(outbox, () => false, report);
+  server.take([{ kind: "start", plan: await demoPlan() }], () => {});
+  server.take([{ kind: "query", id: 1, query: undefined! }], () => {});
+  return (await heard.promise).message;
+}
+
+Deno.test("a report that cannot be written does not hide the bug: the client hears both", async () => {
+  const file = await Deno.makeTempFile({ prefix: "el2-test-" });
+  try {
+    const noFolder = await failure((run) => writeBugReport(run, `${file}/bugs`));
+    assert.match(noFolder, /^TypeError: [^\n]* \(no report: Not a directory[^\n]*\)\n {4}at /);
+    // A full disk: it comes as the failure of a write.
+    const full = await failure(() => Promise.reject(new WriteFailure("bug.rec: No space left on device")));
+    assert.match(full, /^TypeError: [^\n]* \(no report: bug\.rec: No space left on device\)\n {4}at /);
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
+Deno.test("a recording that cannot be written leaves the report, which says so", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
+  try {
+    const plan = await demoPlan();
+    // The recording's name is taken by a folder.
+    const taken = async (run: BrokenRun) => {
+      const path = await writeBugReport(run, folder);
+      const name = path!.replace(/\.txt$/, ".rec");
+      await Deno.remove(path!);
+      await Deno.remove(name);
+      const { toISOString } = Date.prototype;
+      Date.prototype.toISOString = () => name.slice(`${folder}/bug-`.length, -".rec".length);
+      try {
+        await Deno.mkdir(name);
+        return await writeBugReport(run, folder);
+      } finally {
+        Date.prototype.toISOString = toISOString;
+      }
+    };
+    const path = await taken({ error: new Error("the bug"), plan, inputs: [], instructions: 7, time: 8 });
+    assert.match(await Deno.readTextFile(path!), /^el2 [^\n]*\nThe run cannot be recorded: [^\n]*Is a directory[^\n]*\n\nError: the bug\n/);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

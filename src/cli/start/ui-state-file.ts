@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import { isOfSystem } from "../../support/cache.ts";
 import { checkTrustedFolder, NotOurs } from "../../support/own-files.ts";
+import { stateFolder } from "../../support/state-folder.ts";
 import { writeWhole } from "../../support/whole-file.ts";
 import { warn } from "../../support/warn.ts";
 import { parseUiState, type UiState } from "../../tui/ui-state.ts";
@@ -13,11 +14,10 @@ const DIGITS = 16;
 
 /** The file; undefined where there is no place for it. */
 function fileOf(session: string, configuration: string | undefined): string | undefined {
-  const home = Deno.env.get("HOME");
-  const folder = Deno.env.get("XDG_STATE_HOME") || (home && `${home}/.local/state`);
+  const folder = stateFolder("ui");
   // Configurations of one name in two folders are two sets of screens.
   const which = configuration === undefined ? "" : `@${createHash("sha256").update(configuration).digest("hex").slice(0, DIGITS)}`;
-  return folder ? `${folder}/el2/ui/${session}${which}.json` : undefined;
+  return folder ? `${folder}/${session}${which}.json` : undefined;
 }
 
 /**
