@@ -5,13 +5,13 @@
 import { warmUp, WORKER_NAME } from "./src/session/client.ts";
 import { VERSION } from "./src/support/version.ts";
 
-/** Commands that run a machine: its worker loads beside the command line. */
+/** Commands that run a machine: its worker loads in parallel with the command line. */
 const RUNNING = [undefined, "run", "boot", "record", "replay"];
 
 if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined") {
   import("./src/session/worker.ts").then((worker) => worker.serveMachine());
 } else if (Deno.args.length === 1 && Deno.args[0] === "--version") {
-  // Who asks only for that need not wait for all commands to be loaded.
+  // `--version` alone need not load the commands.
   console.log(VERSION);
 } else {
   if (RUNNING.includes(Deno.args[0]) && !Deno.args.includes("--help")) warmUp(new URL(import.meta.url));

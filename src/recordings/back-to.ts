@@ -8,10 +8,10 @@ import type { BreakPlace } from "../queries/stop-rule.ts";
 import type { Moment, Past } from "./past.ts";
 import type { Rerun } from "./rerun.ts";
 
-/** What is looked for. */
+/** The target of the search. */
 export type Sought = { readonly kind: "event"; readonly filter: string } | { readonly kind: "place"; readonly place: BreakPlace };
 
-/** The run up to where somebody stands. */
+/** The run up to the present place. */
 export interface RunUpTo {
   readonly rerun: Rerun;
   readonly moment: Moment;
@@ -24,11 +24,11 @@ export interface RunUpTo {
 /** A place where it happened. */
 export interface Reached {
   readonly past: Past;
-  /** What happened. */
+  /** The event, in words. */
   readonly text: string;
   /**
-   * How often it had happened since this state, this time included: what is before it is found
-   * without looking again.
+   * Number of its occurrences since this state, this one included: an earlier one is found without
+   * another search.
    */
   readonly count: number;
   readonly from: Milestone | undefined;
@@ -39,16 +39,16 @@ export interface Reached {
 export class BackTo {
   #past: Past;
   #from: Milestone | undefined;
-  /** How far is searched; where a count is wanted, nothing is. */
+  /** End of the search; not used where a count is wanted. */
   #end: { readonly moment: Moment; readonly instructions: number; readonly at: number };
-  /** It has come to the turn in the middle of which the end is. */
+  /** It has reached the turn in whose middle the end is. */
   #inTurn = false;
   #wanted: number | undefined;
   #count = 0;
   #reached: Reached | undefined;
 
   /**
-   * @param before the place to go back from, where that was reached so
+   * @param before the place to go back from, if an earlier search reached it
    * @throws FilterError
    */
   constructor(readonly run: RunUpTo, readonly sought: Sought, before?: Reached) {
@@ -93,7 +93,7 @@ export class BackTo {
   }
 
   /**
-   * Goes on to the end. In the middle of a turn it is so many instructions on, and native guests
+   * Continues to the end. An end in the middle of a turn is an instruction count, and native guests
    * retire none on the way to that turn.
    */
   #arrived(milliseconds: number): boolean {
@@ -131,7 +131,7 @@ export class BackTo {
   /** It happened: whether this is the time that was wanted. */
   #happened(past: Past, text: string, disarm: () => void): boolean {
     const { instructions, moment } = this.#end;
-    // In the middle of a turn, what happened with the last instruction is what somebody stands at.
+    // In the middle of a turn, the events of the last instruction belong to the place.
     const here = past.system.instructions();
     if (here > instructions || here === instructions && typeof moment === "number" && this.#inTurn) return false;
     this.#count++;

@@ -15,7 +15,7 @@ const STRIDES = [1_000_000, 1_000, 1];
 
 /** Where two runs part. */
 export interface RunDifference {
-  /** Retired instructions of all vCPUs, the first count at which they differ. */
+  /** First count of retired instructions, of all vCPUs, at which they differ. */
   readonly instructions: number;
   /** Virtual time (ns) of the first and of the second run there. */
   readonly times: readonly [number, number];
@@ -36,7 +36,7 @@ export interface DiffResult {
 
 /**
  * Compares the runs of two recordings from their start to the end of the shorter.
- * @param progress is told the count that has been compared
+ * @param progress is called with the count compared so far
  */
 export function diffRecordings(first: Recording, second: Recording, progress: (instructions: number) => void): DiffResult {
   const cut = !first.end || !second.end;
@@ -68,7 +68,7 @@ function begin({ plan, inputs, checks, end }: Recording): Past {
   return new Past(begun.system, inputs, last?.at ?? 0);
 }
 
-/** What differs is said of. */
+/** A compared system. */
 type Compared = RunningSystem & Pick<System, "samples">;
 
 function describe([first, second]: readonly [Compared, Compared]): RunDifference {

@@ -7,7 +7,7 @@ import type { RunMemory } from "../assembly/system.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { MiB, PAGE_SIZE } from "../support/sizes.ts";
 
-/** A place of a run, and what a machine needs to go on from there. */
+/** A place of a run, with the state from which a machine continues there. */
 export interface Milestone {
   /**
    * Virtual time (ns) of the last boundary between turns, and instructions that had been retired.
@@ -19,13 +19,13 @@ export interface Milestone {
   /** How many inputs had entered. */
   readonly inputs: number;
   readonly state: SystemState;
-  /** What people knew of the run; nothing where it began. */
+  /** The observations of the run; nothing at its start. */
   readonly memory?: RunMemory;
 }
 
 /**
- * Whether nothing is before a milestone: the plan's start (undefined), or the state that the
- * session began with.
+ * Whether a milestone is the first: the plan's start (undefined), or the state that the session
+ * began with.
  */
 export function isFirst(milestone: Milestone | undefined): boolean {
   return milestone === undefined || milestone.instructions < 0;
@@ -41,7 +41,7 @@ export class History {
   #bytes = 0;
 
   /**
-   * @param origin the state that the session began with, where that is not its plan's start; it is
+   * @param origin the state that the session began with, unless that is its plan's start; it is
    * kept for good
    */
   constructor(readonly origin?: SystemState) {
@@ -57,7 +57,7 @@ export class History {
     return this.#milestones.findLast((one) => one.instructions <= instructions)?.state;
   }
 
-  /** Keeps one; where there are too many, every second one goes. */
+  /** Keeps one; when there are too many, drops every second one. */
   add(milestone: Milestone): void {
     const next = this.#milestones.findIndex(({ instructions }) => instructions >= milestone.instructions);
     if (this.#milestones[next]?.instructions === milestone.instructions) return;
@@ -68,7 +68,7 @@ export class History {
   }
 
   /**
-   * The last one from which a place can be reached. Of those with its very count it may be behind,
+   * The last one from which a place can be reached. One with the same count may be after the place,
    * as native guests retire nothing.
    */
   before(moment: number | Place): Milestone | undefined {
@@ -81,7 +81,7 @@ export class History {
   }
 
   #thin(): void {
-    // The first may be the origin, without which nothing can be reached.
+    // The first may be the origin, which every search needs.
     this.#milestones = this.#milestones.filter((_, index) => index % 2 === 0);
     const pages = new Set<Uint8Array>();
     for (const { state } of this.#milestones) for (const page of state.pages.values()) pages.add(page);

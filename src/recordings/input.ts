@@ -1,12 +1,12 @@
-// The one way in: what was typed, said by a socket or asked for reaches its machine, at first and
-// whenever a recording of it is run again.
+// The only way in: typed input, events of sockets and requests reach the machine here, in the
+// original run and in every replay.
 
 import type { System } from "../assembly/system.ts";
 import type { Input } from "../plans/recorded-run.ts";
 
 /**
- * Lets an input into the machine, which stands between two turns. What went wrong with an action,
- * or undefined.
+ * Enters an input into the machine, which is between two turns. Returns the error of an action, or
+ * undefined.
  */
 export function letIn(system: Pick<System, "consoles" | "outside" | "inspector">, input: Input): string | undefined {
   switch (input.kind) {

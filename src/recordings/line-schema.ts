@@ -1,5 +1,4 @@
-// What the lines of a recording hold: a recording is anybody's file, and what is let into a machine
-// and compared is of these shapes.
+// The lines of a recording: its file is untrusted, and all input and comparisons have these shapes.
 
 import * as v from "valibot";
 import type { Action } from "../queries/action.ts";
@@ -28,7 +27,7 @@ const ACTION = v.variant("kind", [
   v.strictObject({ kind: v.literal("vcpu.kill"), vcpu: v.string() }),
 ]) satisfies v.GenericSchema<unknown, Action>;
 
-/** An input. What a source of the outside says is for its handler to judge. */
+/** An input. The handler of an outside source checks its data. */
 export const INPUT: v.GenericSchema<unknown, Input> = v.variant("kind", [
   v.strictObject({ kind: v.literal("console"), console: v.string(), bytes }),
   v.strictObject({ kind: v.literal("outside"), source: count, data: v.unknown() }),

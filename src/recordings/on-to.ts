@@ -1,4 +1,4 @@
-// On to where something happens: the past goes on until then, at most to where the machine really
+// Travel forward to an event: the past continues until then, at most to where the machine really
 // is.
 
 import type { Moment, Past } from "./past.ts";
@@ -8,7 +8,7 @@ export class OnTo {
   #text: string | undefined;
 
   /**
-   * @param past where somebody stands; it goes on
+   * @param past the present place; it continues
    * @param end where the machine really is
    * @throws FilterError
    */

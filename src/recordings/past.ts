@@ -12,9 +12,9 @@ import type { Place, RecordedInput } from "../plans/recorded-run.ts";
 const TURNS = 64;
 
 /**
- * Where in its run a machine is. Between two turns it has a `Place`; in the middle of one, where it
- * was stopped, it has just retired so many instructions. Many places between turns have the same
- * count: native guests retire none.
+ * The place of a machine in its run. Between two turns it is a `Place`; in the middle of one, where
+ * the machine was stopped, it is a count of retired instructions. Many places between turns have
+ * the same count: native guests retire none.
  */
 export type Moment = number | Place;
 
@@ -34,8 +34,8 @@ export class Past {
 
   /**
    * @param system a machine at its start, or at a milestone
-   * @param inputs what entered the session until now, in order
-   * @param end virtual time (ns) at which it ended, where it did
+   * @param inputs of the session until now, in order
+   * @param end virtual time (ns) at which it ended, if it did
    * @param entered how many of the inputs had entered at the milestone
    */
   constructor(readonly system: System, readonly inputs: readonly RecordedInput[], readonly end: number = Infinity, entered = 0) {

@@ -1,14 +1,14 @@
-// Recordings: a plan and everything that entered its machine from outside, with the place in
-// virtual time where it did. The same plan and inputs give the same run, so that a recording is the
-// run (docs/design/decisions.md §3).
+// Recordings: a plan and all input to its machine from outside, each with its place in virtual
+// time. The same plan and inputs give the same run, so that a recording is the run
+// (docs/design/decisions.md §3).
 //
-// A file of lines of JSON (`plain-json.ts`), readable by people:
-//   header   {"schema":"el2.recording/1","version":VERSION,"plan":{..}}
-//   input    {"at":NS,"settled":BOOL,"input":{..}}      in order
-//   check    {"at":NS,"check":{..}}                     registers at a place, for `replay --verify`
-//   end      {"at":NS,"end":{..}}                       how it ended, with hashes of everything
-//   sum      {"sha256":".."}                            of all bytes before this line
-// Files of the plan above a size are not in it but in the cache, under their hash.
+// A file of JSON lines (`plain-json.ts`), readable in an editor:
+// header {"schema":"el2.recording/1","version":VERSION,"plan":{..}}
+// input {"at":NS,"settled":BOOL,"input":{..}} in order
+// check {"at":NS,"check":{..}} registers at a place, for `replay --verify`
+// end {"at":NS,"end":{..}} how it ended, with hashes of everything
+// sum {"sha256":".."} of all bytes before this line Files of the plan above a size are not in it
+// but in the cache, under their hash.
 
 import { createHash } from "node:crypto";
 import * as v from "valibot";
@@ -24,9 +24,9 @@ import type { Check, EndState, Input, Place, RecordedInput, RecordedRun } from "
 import { KiB } from "../support/sizes.ts";
 
 const SCHEMA = "el2.recording/1";
-/** What every recording begins with, of any version. */
+/** Start of every recording, of any version. */
 export const RECORDING_START = '{"schema":"el2.recording/';
-/** Bytes of a file from which on it is kept in the cache. */
+/** Size in bytes from which a file is kept in the cache. */
 const LARGE = 64 * KiB;
 
 /** A recording, read. */
@@ -34,7 +34,7 @@ export interface Recording extends RecordedRun {
   readonly plan: SessionPlan;
 }
 
-/** What is wrong with a recording: the user's to mend. */
+/** A defect of a recording, for its user. */
 export class RecordingError extends Error {}
 
 /** The text of a recording's first line. Large files of the plan go to the cache. */
@@ -44,8 +44,8 @@ export async function recordingHeader(plan: SessionPlan): Promise<string> {
 }
 
 /**
- * Writes a recording, line by line: of a run, so that what there is so far survives the end of the
- * program; of what has happened already, as a whole.
+ * Writes a recording, line by line: of a run, so that the lines so far survive the end of the
+ * program; of a past run, as a whole.
  */
 export class RecordingWriter implements Disposable {
   readonly #file: Deno.FsFile | WholeFile;
@@ -92,13 +92,13 @@ export class RecordingWriter implements Disposable {
 
 /**
  * Reads a recording.
- * @throws RecordingError that names the line and what is wrong: no recording, another version,
- * edited, or without its files; or what the system says of the file.
+ * @throws RecordingError that names the line and the defect: not a recording, another version,
+ * edited, or without its files; or the system's error on the file.
  */
 export async function readRecording(path: string): Promise<Recording> {
   const text = new TextDecoder().decode(readToEnd(path));
   const lines = text.split("\n");
-  // What is behind the last line break was being written when the program ended.
+  // The program ended while it wrote the text after the last line break.
   lines.pop();
   const header = lineOf(path, lines, 0) as { schema?: unknown; version?: unknown; plan?: unknown };
   if (header.schema !== SCHEMA || typeof header.plan !== "object" || header.plan === null) {
@@ -145,9 +145,8 @@ export async function readRecording(path: string): Promise<Recording> {
 }
 
 /**
- * A recording may be anybody's: what its plan says of files to write is left out, as is a start
- * over and over (a recording is one life of a machine), and a machine that writes through to a disk
- * is refused.
+ * A recording is untrusted: the files that its plan would write are left out, as is a restart (a
+ * recording is one life of a machine), and a machine that writes through to a disk is refused.
  */
 function foreignPlan(path: string, foreign: SessionPlan): SessionPlan {
   const { record: _record, from, instant: _instant, logs: _logs, reboot: _reboot, ...plan } = foreign;
@@ -163,7 +162,10 @@ function foreignPlan(path: string, foreign: SessionPlan): SessionPlan {
   return from?.bytes ? { ...plan, from: { path: `${path}: its snapshot`, spare: false, bytes: from.bytes } } : plan;
 }
 
-/** A value of a line, which is of a shape. @throws RecordingError that says which field is not */
+/**
+ * A value of a line, of a given shape.
+ * @throws RecordingError that names the invalid field
+ */
 function checked<T>(place: string, schema: v.GenericSchema<unknown, T>, value: unknown): T {
   const parsed = v.safeParse(schema, value, { abortEarly: true });
   if (parsed.success) return parsed.output;
@@ -185,7 +187,7 @@ function storedFile(hash: string): string {
   return `${cacheFolder()}/recorded/${hash}`;
 }
 
-/** The plan with marks in place of large files, which are put into the cache. */
+/** The plan with marks instead of large files, which are put into the cache. */
 async function withoutFiles(value: unknown): Promise<unknown> {
   if (value instanceof Uint8Array) {
     if (value.length < LARGE) return value;

@@ -7,7 +7,7 @@ import type { Check, EndState, Input } from "../plans/recorded-run.ts";
 export interface Divergence {
   /** Virtual time in ns. */
   readonly at: number;
-  /** What differs: `instructions`, `registers`, .. */
+  /** The difference: `instructions`, `registers`, … */
   readonly what: string;
   readonly recorded: string;
   readonly now: string;
@@ -24,14 +24,14 @@ export class Replay {
 
   constructor(readonly plan: ReplayPlan) {}
 
-  /** Places at which the run was compared with its recording. */
+  /** Number of places at which the run was compared with its recording. */
   get compared(): number {
     return this.#nextCheck + Number(this.#endCompared);
   }
 
   /**
-   * Virtual time (ns) up to which the machine may run before something is to be done; Infinity when
-   * there is nothing more.
+   * Virtual time (ns) up to which the machine may run before the next input; Infinity after the
+   * last.
    */
   get next(): number {
     const { inputs, checks, end } = this.plan.recording;

@@ -1,6 +1,5 @@
-// Going back with a debugger: the session's run is run again in another machine, which stops at
-// what the debugger has set. The last stop before the place where it stood is what a person who
-// goes back wants to see.
+// Going back with a debugger: the session's run is repeated in another machine, which stops at the
+// debugger's breakpoints and watchpoints. The last stop before the present place is the target.
 
 import type { DebugControl, DebugStop } from "../hypervisor/debug/debug-control.ts";
 import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
@@ -10,7 +9,7 @@ import type { Past } from "./past.ts";
 import type { Rerun } from "./rerun.ts";
 
 /**
- * With so many instructions to go, a vCPU that sleeps is waited for by its own next instruction.
+ * Within this many instructions of the end, a sleeping vCPU is awaited by its own next instruction.
  */
 const NEAR = 1000;
 
@@ -31,7 +30,7 @@ export interface WayBack {
    * again.
    */
   advance(milliseconds: number): DebugStopped | undefined;
-  /** The machine that stands there. */
+  /** The machine at that place. */
   readonly past: Past;
 }
 
@@ -40,7 +39,7 @@ export function stoppedAt({ cause, vcpu, watch, events }: DebugStop, control: De
   return { ...standing(control, cause, vcpu), watch, note: events?.join("\n") };
 }
 
-/** What a debugger sees of a vCPU that stands still; where none is named, of the first one. */
+/** A debugger's view of a stopped vCPU; the first one by default. */
 export function standing(control: DebugControl, cause: DebugStopped["cause"], vcpu: Vcpu | undefined = control.vcpus()[0]): DebugStopped {
   return { cause, vcpu: vcpu ? control.debuggee.numberOf(vcpu) : 0, pc: vcpu?.registers.pc ?? 0n };
 }
@@ -81,7 +80,7 @@ class StepBack implements WayBack {
   #past: Past;
   #from: Milestone | undefined;
   #start: ToStart | undefined;
-  /** What the vCPU had retired when it was looked at before. */
+  /** Instructions that the vCPU had retired at the last check. */
   #before = -1;
   #stepped = false;
 
@@ -112,7 +111,7 @@ class StepBack implements WayBack {
       const vcpu = this.#control.vcpu(this.number);
       const left = this.own - (vcpu?.usage.instructions ?? 0);
       if (left < 0) {
-        // The milestone is behind the place, or there is nothing before it.
+        // The milestone is after the place, or the first.
         if (isFirst(this.#from)) this.#start = new ToStart(this.run);
         else ({ past: this.#past, control: this.#control } = this.#beginBefore(this.#from!.instructions));
         return undefined;
@@ -131,7 +130,7 @@ class StepBack implements WayBack {
     if (!sleeps) return void this.#past.advance(here + left, milliseconds);
     this.#control.goOn(vcpu);
     this.#stepped = false;
-    // What is left of the slice may not be enough: another try begins where this one ends.
+    // The rest of the slice may not suffice: the next attempt begins where this one ends.
     this.#past.advance(this.run.instructions, milliseconds);
     if (!this.#stepped) this.#control.goOn(undefined);
   }
@@ -142,11 +141,11 @@ interface Passed {
   /** Instructions that all vCPUs had retired. */
   readonly at: number;
   readonly vcpu: number;
-  /** What that vCPU had retired. */
+  /** Instructions that this vCPU had retired. */
   readonly own: number;
 }
 
-/** To the last breakpoint or watchpoint before the place; to the start where there is none. */
+/** To the last breakpoint or watchpoint before the place; without one, to the start. */
 class ContinueBack implements WayBack {
   #past: Past;
   #control: DebugControl;
@@ -155,7 +154,7 @@ class ContinueBack implements WayBack {
   #found: DebugStopped | undefined;
   #start: ToStart | undefined;
   #armed = false;
-  /** What is searched: from a milestone to so many instructions. */
+  /** The searched part: from a milestone to an instruction count. */
   #from: Milestone | undefined;
   #end: number;
 
@@ -194,7 +193,7 @@ class ContinueBack implements WayBack {
     return this.#found;
   }
 
-  /** Notes a stop, and goes on behind it. */
+  /** Records a stop, and continues after it. */
   #pass({ cause, vcpu }: DebugStop): boolean {
     const at = this.#past.system.instructions();
     if (cause === "step") this.#control.goOn(undefined);
@@ -206,8 +205,8 @@ class ContinueBack implements WayBack {
   }
 
   /**
-   * This much is searched: what was found is gone to; else the search goes on before it, or there
-   * is nothing but the start.
+   * This part is searched: travels to the stop found; without one, the search continues before it,
+   * or ends at the start.
    */
   #turnBack(): void {
     const last = this.#last;

@@ -1,5 +1,5 @@
-// A recording of a run that goes on: its plan, everything that has entered until now, and what the
-// machine has come to.
+// Writes a recording of a continuing run: its plan, all input so far, and the machine's present
+// state.
 
 import { exists } from "../support/cache.ts";
 import { type SessionPlan, writtenDisk } from "../plans/plan.ts";
@@ -22,7 +22,10 @@ export async function savedHeader({ from, ...plan }: SessionPlan): Promise<strin
   return await recordingHeader({ ...plan, from: { ...from, path: from.path.split("/").at(-1)!, bytes } });
 }
 
-/** Writes it. @throws Error where the file cannot be written */
+/**
+ * Writes it.
+ * @throws Error where the file cannot be written
+ */
 export function saveRecording(path: string, header: string, inputs: readonly RecordedInput[], at: number, end: EndState): void {
   using writer = new RecordingWriter(path, header, true);
   for (const { at, settled, input } of inputs) writer.input({ at, settled }, input);

@@ -1,4 +1,4 @@
-// The machine of a scenario: what its first step boots, with nothing of the outside, so that every
+// The machine of a scenario: what its first step boots, without outside connections, so that every
 // run is the same run.
 
 import { checkBootPlan } from "../assembly/boot-plan.ts";
@@ -12,8 +12,8 @@ type Primary = Exclude<Boot["boot"], string>;
 
 /**
  * Plans a scenario's machine.
- * @param seed instead of what scenario and configuration say
- * @throws ScenarioError that names what cannot be had
+ * @param seed instead of those of scenario and configuration
+ * @throws ScenarioError that names the missing part
  */
 export async function planScenario(scenario: Scenario, seed: number | undefined): Promise<SessionPlan> {
   const step = scenario.steps[0] as Boot;

@@ -33,7 +33,7 @@ const REASONS_TOLD = 3;
 /** Lines of a console that a failure shows. */
 const TAIL = 8;
 
-/** What became of a step. */
+/** Result of a step. */
 export interface StepResult {
   readonly step: Step;
   readonly text: string;
@@ -46,7 +46,7 @@ export interface StepResult {
   readonly details?: readonly string[];
 }
 
-/** What became of a scenario. */
+/** Result of a scenario. */
 export interface ScenarioResult {
   readonly scenario: Scenario;
   readonly seed: number;
@@ -60,7 +60,7 @@ export interface ScenarioResult {
 export interface ScenarioOptions {
   /** Wall time (ms) after which the step in progress fails. */
   readonly timeout?: number;
-  /** Told about once a second what is waited for, and the virtual time (ns). */
+  /** Called about once a second with the step that waits, and the virtual time (ns). */
   readonly onProgress?: (step: Step, at: number) => void;
 }
 
@@ -73,7 +73,7 @@ class StepFailure extends Error {
 
 /** One run of a scenario. */
 export class ScenarioRun {
-  /** The machine: whoever runs a scenario may look at what it has come to. */
+  /** The machine, which the caller may inspect at the end. */
   readonly system: GuestSystem;
   readonly #consoles = new WatchedConsoles();
   readonly #events: WatchedEvents;

@@ -17,7 +17,7 @@ import { VERDICTS } from "../queries/verdicts.ts";
 /** Virtual time (ns) that a step waits where it does not say. */
 const DEFAULT_WITHIN = 10e9;
 
-/** What is wrong with a filter, in one line. */
+/** The error of a filter, in one line. */
 function placed({ message, at }: FilterError): string {
   return `${message}, at character ${at + 1}`;
 }
@@ -39,7 +39,7 @@ const text = v.string("is not a string");
 const name = v.pipe(text, v.nonEmpty("is empty"));
 const regex = v.pipe(text, facts({ format: "regex" }), checked((source) => void new RegExp(source, "m")));
 const rule = v.pipe(text, checked((source) => void parseFaultRule(source)));
-/** "broken" is the machine's, of which no VM has it. */
+/** "broken" is the machine's verdict, never a VM's. */
 const VM_VERDICTS: readonly string[] = VERDICTS.filter((one) => one !== "broken");
 const verdict = v.pipe(
   text,
@@ -69,7 +69,7 @@ const tableName = v.picklist(TABLE_NAMES, ({ input }) => {
   return `is not a table${didYouMean(typeof input === "string" ? input : "", names, "list them with el2 schema")}`;
 });
 
-/** What `boot` can be beside the name of what `el2 run` takes: an image as the primary VM. */
+/** The values of `boot` other than a name that `el2 run` takes: an image as the primary VM. */
 const primary = v.strictObject(described({
   image: name,
   initrd: v.optional(name),
@@ -153,7 +153,7 @@ export const STEPS = {
 } as const;
 
 export type StepKind = keyof typeof STEPS;
-/** A step: what it is, its values, and the line on which it stands. */
+/** A step: its kind, its values, and its line. */
 export type Step = { [K in StepKind]: { readonly kind: K; readonly line: number } & v.InferOutput<typeof STEPS[K]> }[StepKind];
 
 /** A scenario without what its steps have inside, which `STEPS` checks. */
@@ -190,8 +190,8 @@ export interface Scenario {
 export class ScenarioError extends Error {}
 
 /**
- * Reads a scenario. @throws ScenarioError with a line `FILE:LINE:COLUMN: what; way out` for each
- * error
+ * Reads a scenario.
+ * @throws ScenarioError with a line `FILE:LINE:COLUMN: what; way out` for each error
  */
 export function readScenario(file: string, source: string): Scenario {
   let raw: Record<string, unknown>;

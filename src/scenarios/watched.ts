@@ -1,4 +1,4 @@
-// What a scenario's expectations look at: what consoles showed, and the events that passed.
+// The input of a scenario's expectations: the output of consoles, and past events.
 
 import { TRACE_KINDS, type TraceEvent, type TraceKind } from "../abi/trace.ts";
 import type { TraceHub } from "../hypervisor/trace/trace-hub.ts";
@@ -38,8 +38,8 @@ export class WatchedConsoles {
 
 /**
  * The events of a scenario's expectations. Each is met by the first event after that of the
- * expectation before it, whenever that came; but what a scenario does itself stands between: what
- * is expected behind it comes later.
+ * expectation before it, whenever that came. An action of the scenario separates them: an event
+ * expected after it must come later.
  */
 export class WatchedEvents {
   readonly #steps: readonly { readonly index: number; readonly filter: Filter; readonly barrier: number }[];

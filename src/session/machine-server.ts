@@ -37,7 +37,7 @@ export class MachineServer {
   ) {}
 
   /**
-   * Requests that came in one message; what they are answered goes in one.
+   * Handles the requests of one message; their answers go out in one message.
    * @param taken is called before each
    */
   take(requests: readonly Request[], taken: () => void): void {
@@ -60,7 +60,7 @@ export class MachineServer {
     }
   }
 
-  /** A bug of ours has ended the machine: who is told also hears where the report is. */
+  /** A bug of el2 has ended the machine: the message names the report. */
   #failed(error: unknown): void {
     const message = error instanceof Error ? error.stack ?? error.message : String(error);
     const engine = this.#engine, plan = this.#plan;
@@ -101,7 +101,7 @@ export class MachineServer {
 
   #begin(plan: SessionPlan): void {
     this.#plan = plan;
-    // A second machine beside the first has what is recorded for its outside.
+    // A second machine gets the recorded outside input, instead of real sockets.
     const alone = { ...plan, record: undefined, replay: { recording: NOTHING_RECORDED, verify: false, to: undefined } };
     const begun = beginSystem(plan);
     if ("refused" in begun) return this.#post({ kind: "ended", end: { code: UNUSABLE, message: begun.refused } });
@@ -123,7 +123,7 @@ export class MachineServer {
     this.outbox.tell(event);
   }
 
-  /** The machine that has ended is behind us when it returns. */
+  /** The old machine has been released when this returns. */
   #reboot(ended: SessionPlan, why: string): void {
     const note = { time: 0, pcpu: undefined, kind: "state", vcpu: "vm:host", text: `${why}: it starts again`, refused: false } as const;
     this.outbox.tell({ kind: "events", events: [note], dropped: 0 });

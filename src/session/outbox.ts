@@ -1,11 +1,11 @@
-// What the worker says to its client: events that belong together go in one message.
+// Messages of the worker to its client: events that belong together go in one message.
 
 import type { SessionEvent } from "../protocol/protocol.ts";
 
 /** The events on their way out. */
 export class Outbox {
   /**
-   * What goes in one message: answers to the requests of one, a sample with what is answered beside
+   * Events of one message: answers to the requests of one, a sample with the answers that go with
    * it.
    */
   #gathered: SessionEvent[] | undefined;
@@ -19,7 +19,7 @@ export class Outbox {
     else this.send([event]);
   }
 
-  /** Sends what is told meanwhile as one message. */
+  /** Sends the events of `work` as one message. */
   together(work: () => void): void {
     if (this.#gathered) return work();
     const events: SessionEvent[] = this.#gathered = [];

@@ -1,4 +1,4 @@
-// What each request makes an engine do.
+// The engine's handler of each request.
 
 import type { Engine } from "../engine/engine.ts";
 import type { DebugRequest, Request } from "../protocol/protocol.ts";

@@ -1,5 +1,5 @@
-// Two snapshots side by side: what people see of them, object by object; the pages of their RAM;
-// and every other field of their states, so that nothing in which they differ goes without a word.
+// Two snapshots side by side: their visible objects, one by one; the pages of their RAM; and every
+// other field of their states, so that no difference goes unreported.
 
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
@@ -13,23 +13,25 @@ import type { Snapshot, SnapshotHeader } from "./file.ts";
 import type { Pages } from "../state/pages.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
-/** What differs in one thing: a field of it, or whether it is there. */
+/** A difference in one object: a field of it, or its existence. */
 export interface Difference {
   /** Id of an object (`vcpu:rt/0`, `reg:rt/0/x3`), or the path of a field. */
   readonly id: string;
-  /** Field of the object; null where one of the two has no such object, or the path says it all. */
+  /**
+   * Field of the object; null where one of the two has no such object, or the path is sufficient.
+   */
   readonly field: string | null;
-  /** As JSON has it; `ABSENT` where there is none. */
+  /** As JSON has it; `ABSENT` for a missing one. */
   readonly first: Json;
   readonly second: Json;
 }
 
-/** What one of the two has not. */
+/** A part that one of the two lacks. */
 export const ABSENT = "(none)";
 
 /** Differences of a kind. */
 export interface DifferenceGroup {
-  /** What was compared: a table, `plan` or `state`. */
+  /** The compared part: a table, `plan` or `state`. */
   readonly name: string;
   /** Things that differ, and things that were compared. */
   readonly differ: number;
@@ -53,7 +55,7 @@ export interface PageGroup {
   readonly second: number;
 }
 
-/** What two snapshots differ in. */
+/** The differences of two snapshots. */
 export interface SnapshotDiff {
   readonly headers: readonly [SnapshotHeader, SnapshotHeader];
   readonly equal: boolean;
@@ -87,7 +89,7 @@ interface Parts {
   readonly mapped: readonly Mapped[];
 }
 
-/** What a VM has mapped: runs of physical pages. */
+/** Mappings of a VM: runs of physical pages. */
 interface Mapped {
   readonly vm: string;
   readonly runs: readonly { readonly ipa: number; readonly pa: number; readonly size: number }[];
@@ -229,7 +231,7 @@ function firstDifference(a: Uint8Array, b: Uint8Array): number {
 
 const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
 
-/** Pages by content, told by who has them mapped. */
+/** Pages by content, reported by the VMs that map them. */
 function comparePages(first: Parts, second: Parts, limit: number): SnapshotDiff["memory"] {
   const numbers = [...new Set([...first.pages.keys(), ...second.pages.keys()])].sort((a, b) => a - b);
   const places = new Map<string, { -readonly [N in keyof PageGroup]: PageGroup[N] }>();

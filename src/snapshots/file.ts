@@ -18,7 +18,7 @@ import type { SystemState } from "../state/system-state.ts";
 import { KiB, MiB, PAGE_SIZE } from "../support/sizes.ts";
 
 const SCHEMA = "el2.snapshot/1";
-/** What every snapshot begins with. */
+/** Start of every snapshot. */
 export const SNAPSHOT_START = "EL2SNAP\n";
 const MAGIC = new TextEncoder().encode(SNAPSHOT_START);
 /**
@@ -47,15 +47,18 @@ const PAGES_PER_CHUNK = 256;
 /** gzip is worth its time from this size on. */
 const GZIP_MIN = 256;
 
-/** A file that is no snapshot, another version's, cut off or changed: the user's to mend. */
+/**
+ * A file that is not a snapshot, of another version, truncated or changed; the message is for its
+ * user.
+ */
 export class SnapshotError extends Error {}
 
-/** What a snapshot says about itself, without being loaded. */
+/** The description of a snapshot, which is readable without loading it. */
 export interface SnapshotHeader {
   readonly schema: typeof SCHEMA;
   /** Version of el2 that saved it, and the only one that loads it. */
   readonly version: string;
-  /** What runs: names for display. */
+  /** The guests: names for display. */
   readonly title: string;
   /** Virtual time in ns, and instructions that the guests had retired. */
   readonly ns: string;
@@ -69,7 +72,7 @@ export interface SnapshotHeader {
 /** A snapshot. */
 export interface Snapshot {
   readonly header: SnapshotHeader;
-  /** What the machine was made from. */
+  /** The plan from which the machine was made. */
   readonly plan: SessionPlan;
   readonly state: SystemState;
 }
@@ -93,9 +96,9 @@ export function snapshotHeader(fields: Omit<SnapshotHeader, "schema" | "version"
 }
 
 /**
- * Writes a snapshot in pieces: each step takes some milliseconds, and gives how many of all pages
- * are done. The file gets its name when it is whole; what was there stays until then, and when the
- * steps are given up or fail nothing is left.
+ * Writes a snapshot in pieces: each step takes some milliseconds, and yields how many of all pages
+ * are done. The file gets its name when it is complete; an older file stays until then, and if the
+ * steps are abandoned or fail nothing is left.
  * @param packed whether sections are compressed
  * @throws Error where the file cannot be written.
  */
@@ -127,10 +130,10 @@ export function* writeSnapshot(path: string, { header, plan, state }: Snapshot, 
 }
 
 /**
- * @param own the file is one of the user's own cache: checksums of sections find accidents, and the
- * one of the whole file, against others, is left out
- * @param bytes its content, where that is known
- * @throws SnapshotError, or what the system says about the file.
+ * @param own the file is in the user's own cache: checksums of sections find accidents, and the one
+ * of the whole file, against others, is left out
+ * @param bytes its content, if known
+ * @throws SnapshotError, or the system's error on the file.
  */
 export function readSnapshot(path: string, own = false, bytes: Uint8Array = readWhole(path)): Snapshot {
   const reader = new SectionReader(path, bytes);
@@ -150,8 +153,8 @@ export function readSnapshot(path: string, own = false, bytes: Uint8Array = read
 }
 
 /**
- * Of a plan, what makes the machine. @throws Error where it has not even the parts of one, or parts
- * whose wants nobody can name
+ * The part of a plan that makes the machine.
+ * @throws Error where it lacks parts, or has parts whose host resources are unknown
  */
 function checkedPlan(value: unknown): SessionPlan {
   const plan = bare(value as SessionPlan);
@@ -173,7 +176,7 @@ function readWhole(path: string): Uint8Array {
   return bytes.subarray(0, fill(file, bytes));
 }
 
-/** Reads up to the end, or as far as there is room; how many bytes that were. */
+/** Reads up to the end, or as much as fits. Returns the number of bytes. */
 function fill(file: Deno.FsFile, bytes: Uint8Array): number {
   let length = 0;
   for (let read = file.readSync(bytes); read !== null && read > 0; read = file.readSync(bytes.subarray(length))) length += read;
@@ -187,13 +190,16 @@ export function isSnapshot(path: string): boolean {
     const start = new Uint8Array(MAGIC.length);
     return fill(file, start) === start.length && startsWith(start, MAGIC);
   } catch (error) {
-    // Whatever it is, who wants to read it says what is wrong.
+    // The later reader of the file reports the error.
     if (error instanceof Error && "code" in error) return false;
     throw error;
   }
 }
 
-/** The header alone, of which the checksum of the whole file is not asked. @throws SnapshotError */
+/**
+ * The header alone, without the check of the whole file's checksum.
+ * @throws SnapshotError
+ */
 export function readSnapshotHeader(path: string): SnapshotHeader {
   using file = Deno.openSync(path);
   const bytes = new Uint8Array(MAGIC.length + SECTION_HEADER + LIMITS[Kind.Header]);
@@ -216,7 +222,7 @@ class SectionReader {
     this.#at = MAGIC.length;
   }
 
-  /** What the next section says it is. */
+  /** The kind that the next section declares. */
   get kind(): number {
     return this.bytes[this.#at] ?? 0;
   }
@@ -225,7 +231,7 @@ class SectionReader {
     throw new SnapshotError(`${this.path}: at byte ${this.#at}: ${rule}`);
   }
 
-  /** What `work` throws of content is the file's fault. */
+  /** Errors of `work` on content are errors of the file. */
   decoded<T>(what: string, work: () => T): T {
     try {
       return work();
@@ -253,7 +259,7 @@ class SectionReader {
     return result;
   }
 
-  /** The last section: the checksum of all before, and nothing behind it. */
+  /** The last section: the checksum of all before, with nothing after it. */
   end(): void {
     const before = this.bytes.subarray(0, this.#at);
     const sum = this.section(Kind.End);
@@ -264,7 +270,7 @@ class SectionReader {
 
   #unpacked(content: Uint8Array, size: number): Uint8Array {
     const { buffer, byteOffset, length } = this.decoded("section", () => gunzipSync(content, { maxOutputLength: size }));
-    // No Buffer, whose slices are no copies.
+    // Not a Buffer, whose slices are not copies.
     const result = new Uint8Array(buffer, byteOffset, length);
     if (result.length !== size) this.fail(`a section has ${result.length} bytes and says ${size}`);
     return result;
@@ -307,7 +313,7 @@ function encodePages(pages: readonly [number, Uint8Array][]): Uint8Array {
   return bytes;
 }
 
-/** Takes the pages of a chunk, which come behind page `last`. Gives the number of the last one. */
+/** Takes the pages of a chunk, which come after page `last`. Returns the number of the last one. */
 function decodePages(reader: SectionReader, bytes: Uint8Array, pages: Map<number, Uint8Array>, last: number, own: boolean): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const count = bytes.length < 4 ? 0 : view.getUint32(0, true);
@@ -317,8 +323,8 @@ function decodePages(reader: SectionReader, bytes: Uint8Array, pages: Map<number
     if (page <= last) reader.fail("pages are not in ascending order");
     last = page;
     const start = 4 + 4 * count + index * PAGE_SIZE;
-    // Its own memory, as a page may live longer than others; of one's own snapshot all live as long
-    // as the file's bytes.
+    // A copy, as a page may live longer than others; pages of the user's own snapshot all live as
+    // long as the file's bytes.
     const content = own ? bytes.subarray(start, start + PAGE_SIZE) : bytes.slice(start, start + PAGE_SIZE);
     if (isZeroPage(content)) reader.fail(`page 0x${page.toString(16)} is zero, and must not be stored`);
     pages.set(page, content);

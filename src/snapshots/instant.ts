@@ -13,14 +13,14 @@ import type { RunningSystem, SavableSystem } from "../assembly/system.ts";
 import { writeSnapshot } from "./file.ts";
 import { snapshotOf } from "./save.ts";
 
-/** What a console shows last when somebody may type: a shell's prompt, or a login's. */
+/** The end of a console's output when it is ready for input: a shell's prompt, or a login's. */
 export const PROMPT = /(?:[#$>]|login:) $/;
-/** What asks a terminal something, or colors: shells put it around their prompts. */
+/** Queries of the terminal, and colors: shells put them around their prompts. */
 const ESCAPES = /\x1b\[[0-9;?]*[A-Za-z]/g;
 /** Bytes of the end of output that are looked at. */
 const TAIL = 64;
 
-/** Seconds by which a clock may differ from this computer's and show the time. */
+/** Seconds by which a clock may differ from this computer's and still show the time. */
 const NOW = 60;
 
 /**
@@ -66,7 +66,7 @@ function withoutNow(plan: SessionPlan): SessionPlan {
   return { ...plan, what: { ...what, clock: NaN } };
 }
 
-/** The plan of a file that is only loaded by who has the plan. */
+/** The plan without images, for a file that is only loaded together with its plan. */
 function withoutImages(plan: SessionPlan): SessionPlan {
   return { ...plan, root: undefined, what: { kind: "boot", image: undefined, initrd: undefined, dtb: undefined, append: undefined } };
 }
@@ -95,26 +95,26 @@ export class InstantSnapshot {
     this.#tail = (this.#tail + new TextDecoder("latin1").decode(bytes)).slice(-TAIL);
   }
 
-  /** Keeps what is typed before the prompt; false when there is nothing to wait for any more. */
+  /** Keeps input typed before the prompt; false when nothing more is awaited. */
   keep(console: string, bytes: Uint8Array): boolean {
     if (this.#made) return false;
     this.#kept.push({ console, bytes });
     return true;
   }
 
-  /** Whether somebody has typed, who must not wait for ever. */
+  /** Whether input is waiting, which must not wait for ever. */
   get urged(): boolean {
     return this.#kept.length > 0;
   }
 
-  /** There will be no snapshot. */
+  /** Gives up the snapshot. */
   giveUp(): void {
     this.#made = true;
   }
 
   /**
-   * Takes the state now, and writes it in pieces. Files of other versions and plans go when there
-   * are many.
+   * Takes the state now, and writes it in pieces. Removes files of other versions and plans when
+   * there are many.
    */
   write(): Generator<number> {
     this.#made = true;
@@ -128,7 +128,7 @@ export class InstantSnapshot {
     })();
   }
 
-  /** What was typed meanwhile, in order. */
+  /** Input typed meanwhile, in order. */
   release(): readonly { readonly console: string; readonly bytes: Uint8Array }[] {
     return this.#kept.splice(0);
   }

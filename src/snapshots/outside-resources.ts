@@ -1,14 +1,14 @@
-// What a plan wants of this computer: files, folders, sockets, the network. A snapshot's plan is as
-// foreign as its state, so that whoever loads it has to allow this by name.
+// A plan's uses of this computer: files, folders, sockets, the network. A snapshot's plan is as
+// untrusted as its state, so a user who loads it has to allow each by name.
 
 import { policyText } from "../virtio/net/nat/policy.ts";
 import { DEFAULT_NET_POLICY, type DevicePlan } from "../virtio/plan.ts";
 import { plannedDevices, plannedVariables, type SessionPlan } from "../plans/plan.ts";
 
 /**
- * Each thing in words, such as `folder /home/me (rw)`; empty where the machine is all inside.
- * @throws TypeError where a device of a foreign plan is of no kind that there is, or has not the
- * parts of its kind.
+ * Each resource in words, such as `folder /home/me (rw)`; empty where the machine uses none.
+ * @throws TypeError where a device of an untrusted plan is of an unknown kind, or lacks parts of
+ * its kind.
  */
 export function outsideResources(plan: SessionPlan): readonly string[] {
   const variables = plannedVariables(plan);

@@ -5,7 +5,10 @@ import type { RunningSystem, SavableSystem } from "../assembly/system.ts";
 import { type Snapshot, SnapshotError, snapshotHeader } from "./file.ts";
 import { UnsavableError } from "../state/parts.ts";
 
-/** A system with its plan. @throws UnsavableError */
+/**
+ * A system with its plan.
+ * @throws UnsavableError
+ */
 export function snapshotOf(system: RunningSystem & SavableSystem, plan: SessionPlan, title: string): Snapshot {
   const state = system.save();
   const header = snapshotHeader({

@@ -7,7 +7,7 @@ import { assembleFrom } from "./begin.ts";
 import type { Snapshot } from "./file.ts";
 import type { SystemState } from "../state/system-state.ts";
 
-/** What is wrong with a snapshot that was read; undefined where it is good. */
+/** The defect of a snapshot that was read; undefined for a valid one. */
 export function verifySnapshot({ plan, state }: Pick<Snapshot, "plan" | "state">): string | undefined {
   let system: SavableSystem;
   try {

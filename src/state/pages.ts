@@ -17,7 +17,7 @@ export function ramRanges({ map }: Pick<Machine, "map">): readonly (readonly [fi
   return ranges.map(([start, end]) => [start / PAGE_SIZE, end / PAGE_SIZE] as const);
 }
 
-/** An image of RAM. It shares pages with `before`, where they have not changed since. */
+/** An image of RAM. It shares unchanged pages with `before`. */
 export function takePages(machine: Machine, before?: Pages): Pages {
   const pages = new Map<number, Uint8Array>();
   for (const [page, content] of filledPages(machine)) {
@@ -28,8 +28,8 @@ export function takePages(machine: Machine, before?: Pages): Pages {
 }
 
 /**
- * The pages of RAM that are not zero, ascending: their numbers, and views of their content. What
- * nobody has written to is not touched.
+ * The pages of RAM that are not zero, ascending: their numbers, and views of their content. Pages
+ * that were never written are not touched.
  */
 export function* filledPages(machine: Pick<Machine, "map" | "ram">): Generator<[page: number, content: Uint8Array]> {
   const { ram } = machine;

@@ -1,17 +1,20 @@
-// Parts of a session's machine beside hypervisor and native guests: devices of the platform, what
-// was typed ahead, the session's own notes.
+// Parts of a session's machine besides hypervisor and native guests: devices of the platform, input
+// typed ahead, the session's own notes.
 
 /** A part that is saved as plain data. */
 export interface SavedPart {
   readonly name: string;
   /** @throws UnsavableError where it cannot be saved now. */
   save(): unknown;
-  /** Takes up what `save` gave. @throws Error where that is none of its states. */
+  /**
+   * Restores a state from `save`.
+   * @throws Error for anything else.
+   */
   restore(state: unknown): void;
 }
 
 /**
- * Something has no place in a snapshot: a file that is written through, a connection to the
- * outside. The message names it and the way out.
+ * A part that cannot be in a snapshot: a file in write-through mode, a connection to the outside.
+ * The message names it and the remedy.
  */
 export class UnsavableError extends Error {}

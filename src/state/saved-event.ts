@@ -1,10 +1,10 @@
-// An event that a device of the platform waits for: the device saves that it waits, whoever
-// attached it saves for when.
+// An event that a device of the platform waits for: the device saves that it waits, the code that
+// attached it saves until when.
 
 import { ArchiveError } from "../machine/archive.ts";
 import type { EventPlace, EventQueue } from "../machine/events.ts";
 
-/** The event, of which there is one at a time: the last that was asked for. */
+/** The event, at most one at a time: the last that was requested. */
 export class SavedEvent {
   #place: EventPlace | undefined;
   #loaded: EventPlace | undefined;
@@ -26,8 +26,8 @@ export class SavedEvent {
   }
 
   /**
-   * Loads a device that waits, or does not. @throws ArchiveError where that and the place do not go
-   * together.
+   * Loads a device that may be waiting.
+   * @throws ArchiveError where that and the place do not match.
    */
   load(place: EventPlace | undefined, waits: boolean, restore: () => void): void {
     if (waits !== (place !== undefined)) throw new ArchiveError("a device that waits has an event");

@@ -16,14 +16,15 @@ export interface SystemState {
   readonly pages: Pages;
 }
 
-/** What has a state. */
+/** A system with a state. */
 export interface Savable {
   readonly hypervisor: Hypervisor;
   readonly parts: readonly SavedPart[];
 }
 
 /**
- * Saves a system. `before`: an earlier state, with which it shares pages. @throws UnsavableError
+ * Saves a system. `before`: an earlier state, with which it shares pages.
+ * @throws UnsavableError
  */
 export function saveSystem(system: Savable, before?: SystemState): SystemState {
   const archive = new ObjectArchive();
@@ -33,10 +34,10 @@ export function saveSystem(system: Savable, before?: SystemState): SystemState {
 
 /**
  * Loads a state into a system of the same plan that was just assembled without images (`assemble`).
- * It is of no use where that fails.
- * @param trusted the state is one of this process: it need not be looked through
- * @param loaded is told about each field of the state
- * @throws ArchiveError that says what is wrong with the state.
+ * The system is unusable if that fails.
+ * @param trusted the state was saved by this process and need not be checked
+ * @param loaded is called for each field of the state
+ * @throws ArchiveError that names the defect of the state.
  */
 export function loadSystem(system: Savable, { fields, pages }: SystemState, trusted: boolean, loaded?: FieldListener): void {
   const { machine } = system.hypervisor;

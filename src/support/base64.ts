@@ -6,7 +6,7 @@ export function encodeBase64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64");
 }
 
-/** What is no base64 is skipped, as the platform's decoder does. */
+/** Characters outside of base64 are skipped, as by the platform's decoder. */
 export function decodeBase64(text: string): Uint8Array {
   return Uint8Array.from(Buffer.from(text, "base64"));
 }

@@ -23,7 +23,7 @@ export class Bytes {
     return this.#length;
   }
 
-  /** What has been written; valid until the next write. */
+  /** The bytes written so far; valid until the next write. */
   get view(): Uint8Array<ArrayBuffer> {
     return this.#data.subarray(0, this.#length);
   }
@@ -76,13 +76,13 @@ export class Bytes {
     this.copy(bytes, 0, bytes.#length);
   }
 
-  /** Appends bytes behind their number. */
+  /** Appends bytes after their number. */
   sized(bytes: Bytes): void {
     this.unsigned(bytes.#length);
     this.append(bytes);
   }
 
-  /** Appends a name behind its length. */
+  /** Appends a name after its length. */
   text(text: string): this {
     const bytes = encoder.encode(text);
     this.unsigned(bytes.length);

@@ -1,5 +1,5 @@
-// Where el2 keeps what it fetched or built. What is there is executed and booted: nobody else may
-// have been able to put it there.
+// The cache folder of fetched and built files. They are executed and booted, so no other user may
+// be able to write there.
 
 import { createHash } from "node:crypto";
 import { checkTrustedFolder, NotOurs } from "./own-files.ts";
@@ -19,8 +19,8 @@ export function cacheFolder(): string {
 }
 
 /**
- * The same for who can do without; undefined when the environment names no home at all.
- * @throws NoCacheFolder where others can change what is in it
+ * The same for callers that can do without; undefined when the environment names no home.
+ * @throws NoCacheFolder where other users can change its content
  */
 export function findCacheFolder(): string | undefined {
   const folder = namedCacheFolder();
@@ -28,7 +28,7 @@ export function findCacheFolder(): string | undefined {
     try {
       checkTrustedFolder(folder);
     } catch (error) {
-      // What cannot even be looked at is not used either.
+      // A folder that cannot be checked is not used either.
       if (isOfSystem(error)) return folder;
       if (!(error instanceof NotOurs)) throw error;
       throw new NoCacheFolder(`cache folder ${error.message}; or name another one with EL2_CACHE`);
@@ -59,7 +59,7 @@ export function isOfSystem(error: unknown): boolean {
   return error instanceof Error && "code" in error && typeof error.code === "string" && /^E[A-Z0-9]+$/.test(error.code);
 }
 
-/** The bytes of a file; undefined where there is none. */
+/** The bytes of a file; undefined if it does not exist. */
 export function readIfThere(path: string): Uint8Array<ArrayBuffer> | undefined {
   return unlessGone(() => Deno.readFileSync(path));
 }
@@ -76,7 +76,7 @@ export function keepNewest(folder: string, count: number): void {
   for (const { path } of files.sort((a, b) => b.written - a.written).slice(count)) unlessGone(() => Deno.removeSync(path));
 }
 
-/** What `work` gives; undefined where the file that it is about is not there. */
+/** Result of `work`; undefined where its file does not exist. */
 function unlessGone<T>(work: () => T): T | undefined {
   try {
     return work();

@@ -1,5 +1,5 @@
-// What a person reads about the keys of a file, and the JSON Schema that editors check it with,
-// from the declarations that check it when it is loaded.
+// Documentation of the keys of a file, and the JSON Schema with which editors check it, from the
+// declarations that check it when it is loaded.
 
 import * as v from "valibot";
 
@@ -16,12 +16,14 @@ export function described<const E extends v.ObjectEntries>(entries: E, texts: { 
   return Object.fromEntries(pairs) as unknown as E;
 }
 
-/** What a check that runs code accepts, in keywords of JSON Schema; it stands ahead of it. */
+/**
+ * The values that a check with code accepts, as keywords of JSON Schema; put it before the check.
+ */
 export function facts<T>(of: Readonly<Record<string, unknown>>): v.MetadataAction<T, Readonly<Record<string, unknown>>> {
   return v.metadata<T, Readonly<Record<string, unknown>>>(of);
 }
 
-/** What a schema with actions has in addition. */
+/** The additional fields of a schema with actions. */
 interface Pipe {
   readonly pipe: readonly { readonly type: string; readonly description?: string }[];
 }

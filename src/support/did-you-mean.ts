@@ -1,4 +1,4 @@
-// Suggests the name that somebody may have meant: the nearest by edit distance, if it is near
+// Suggests the name that the user may have meant: the nearest by edit distance, if it is near
 // enough.
 
 /**

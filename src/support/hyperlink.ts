@@ -22,11 +22,11 @@ export function showsHyperlinks(environment: (name: string) => string | undefine
     TERMS.test(environment("TERM") ?? "") || Number(environment("VTE_VERSION")) >= VTE;
 }
 
-/** A target in characters that cannot end the sequence: what is not printable ASCII is encoded. */
+/** A target in characters that cannot end the sequence: others than printable ASCII are encoded. */
 export function linkTarget(target: string): string {
   return target.replaceAll(/[^\x21-\x7e]+/g, (part) => encodeURIComponent(part.toWellFormed()));
 }
 
-/** What begins a hyperlink, and what ends it. */
+/** Start and end of a hyperlink. */
 export const beginLink = (target: string) => `\x1b]8;;${linkTarget(target)}\x1b\\`;
 export const LINK_END = "\x1b]8;;\x1b\\";

@@ -9,13 +9,13 @@ export interface JsonSchema {
   readonly [keyword: string]: unknown;
 }
 
-/** Actions that run code. What a schema can know of them is in `facts` next to them. */
+/** Actions that run code. The `facts` next to them describe them for a schema. */
 const CODE = ["check", "raw_check"];
 
 /**
  * The schema of a file before it is read: with texts where the program has numbers. Tables take no
  * keys but those declared.
- * @throws Error where something declared has no counterpart and no `facts`
+ * @throws Error for a declaration without counterpart and `facts`
  */
 export function jsonSchemaOf(
   declared: v.GenericSchema,

@@ -1,11 +1,11 @@
-// Files that people name: their content, or in a few words why there is none.
+// Files that users name: their content, or in a few words why it cannot be read.
 
 import { closeSync, constants, openSync, readSync } from "node:fs";
 import { isOfSystem } from "./cache.ts";
 import { GiB, KiB } from "./sizes.ts";
 import { formatSize } from "./units.ts";
 
-/** A file that has no end, such as a terminal or /dev/zero, or is too large to be read. */
+/** A file without an end, such as a terminal or /dev/zero, or one too large to read. */
 export class EndlessFile extends Error {}
 
 /** Bytes of a file that is read as a whole: what V8 can have in one piece. */
@@ -17,8 +17,8 @@ const PIPE_POLL = 5;
 const PIPE_PIECE = 64 * KiB;
 
 /**
- * The content of a file. Of a pipe what is written into it, if somebody does so soon.
- * @throws EndlessFile for a device, or what the system says: see `cannotRead`.
+ * The content of a file. For a pipe, the data written into it, if that comes soon.
+ * @throws EndlessFile for a device, or the system's error: see `cannotRead`.
  */
 export function readToEnd(path: string): Uint8Array<ArrayBuffer> {
   const { isCharDevice, isBlockDevice, isSocket, isFifo, size } = Deno.statSync(path);
@@ -63,7 +63,7 @@ function readPipe(path: string): Uint8Array<ArrayBuffer> {
   return whole;
 }
 
-/** Bytes that were there, 0 at the end; undefined where there are none yet. */
+/** Number of available bytes, 0 at the end; undefined if none have come yet. */
 function readAvailable(file: number, into: Uint8Array): number | undefined {
   try {
     return readSync(file, into);

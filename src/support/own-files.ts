@@ -39,7 +39,7 @@ export function lstatIfThere(path: string): Deno.FileInfo | undefined {
 }
 
 /**
- * Makes a folder, mode 0700, where there is none, and checks that it is ours alone.
+ * Makes a folder, mode 0700, if it does not exist, and checks that it is ours alone.
  * @throws NotOurs; an error of the system where it cannot be made
  */
 export function ownFolder(path: string): string {
@@ -62,7 +62,10 @@ export function ownCacheFolder(path: string): string {
   return path;
 }
 
-/** Checks that a folder is real, ours, and nobody else's business. @throws NotOurs */
+/**
+ * Checks that a folder is real, ours, and closed to other users.
+ * @throws NotOurs
+ */
 export function checkOwnFolder(path: string): void {
   const info = Deno.lstatSync(path);
   if (info.isSymlink) throw new NotOurs(`${path} is a symbolic link; remove it`);
@@ -70,7 +73,7 @@ export function checkOwnFolder(path: string): void {
   checkOwner(path, info);
   if (((info.mode ?? 0) & OTHERS) !== 0) throw new NotOurs(`${path} has mode ${octal(info)}, others have rights there; chmod 700 ${path}`);
   const parent = dirname(path), above = Deno.statSync(parent);
-  // Who may write in the parent can rename the folder, and put another one there.
+  // Users who may write in the parent can rename the folder, and put another one there.
   const writable = ((above.mode ?? 0) & OTHERS_WRITE) !== 0 && ((above.mode ?? 0) & STICKY) === 0;
   if (writable) throw new NotOurs(`${parent} has mode ${octal(above)}: others can replace ${path}; chmod go-w ${parent}`);
   if (above.uid !== null && above.uid !== ROOT && above.uid !== ownUid()) {
@@ -79,8 +82,8 @@ export function checkOwnFolder(path: string): void {
 }
 
 /**
- * Checks that nobody but us and root can change what is in a folder; one that is not there is
- * right. A link counts as what it leads to, where its own folder is ours or root's.
+ * Checks that only we and root can change the content of a folder; a missing one is right. A link
+ * counts as its target, if the link's own folder is ours or root's.
  * @throws NotOurs
  */
 export function checkTrustedFolder(path: string): void {
@@ -96,7 +99,10 @@ export function checkTrustedFolder(path: string): void {
   }
 }
 
-/** Checks that a socket is ours and nobody else's business. @throws NotOurs */
+/**
+ * Checks that a socket is ours and closed to other users.
+ * @throws NotOurs
+ */
 export function checkOwnSocket(path: string): void {
   const info = lstatIfThere(path);
   if (!info) return;
@@ -113,7 +119,7 @@ function octal({ mode }: Deno.FileInfo): string {
 }
 
 /**
- * Opens a file of ours for writing, or makes it with mode 0600: what is there must be a regular
+ * Opens a file of ours for writing, or makes it with mode 0600: an existing one must be a regular
  * file of ours, and still be that when it is open.
  * @throws NotOurs
  */
@@ -143,7 +149,10 @@ export function openOwn(path: string, { append = false, truncate = false } = {})
   }
 }
 
-/** The text of a file of ours; undefined where there is none. @throws NotOurs */
+/**
+ * The text of a file of ours; undefined if it does not exist.
+ * @throws NotOurs
+ */
 export function readOwnText(path: string): string | undefined {
   const before = lstatIfThere(path);
   if (!before) return undefined;
@@ -169,7 +178,7 @@ export function removeIfThere(path: string): void {
 
 /**
  * Takes a lock that the kernel releases when this process ends, however it ends.
- * @param exclusive else others may hold it too, who just look whether somebody has it exclusively
+ * @param exclusive otherwise shared with other processes that only check for an exclusive owner
  * @returns the open file, which holds it, or undefined where another process does
  * @throws NotOurs
  */

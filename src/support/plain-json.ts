@@ -1,5 +1,5 @@
-// Plain data as JSON, in which bytes and 64-bit numbers are marked: what sessions say over sockets,
-// and what recordings hold.
+// Plain data as JSON, in which bytes and 64-bit numbers are marked: the form of messages over
+// sockets and of recordings.
 
 import { decodeBase64, encodeBase64 } from "./base64.ts";
 
@@ -15,7 +15,10 @@ export function encodePlain(value: unknown): string {
 /** Digits of a marked number: registers have 128 bits. Reading takes the square of them. */
 const DIGITS_MAX = 64;
 
-/** The value. @throws SyntaxError where the text is not JSON or a marked number is not one. */
+/**
+ * The value.
+ * @throws SyntaxError where the text is not JSON or a marked number is invalid.
+ */
 export function decodePlain(text: string): unknown {
   return JSON.parse(text, (_name, part) => {
     if (typeof part?.$bytes === "string") return decodeBase64(part.$bytes);

@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import { VERSION } from "./version.ts";
 
-/** Folder of the sources, where this is one of them; in a bundle this file is all there is. */
+/** Folder of the sources, if this is one of them; a bundle has only this file. */
 const SOURCES = new URL("../", import.meta.url);
 const IN_SOURCES = import.meta.url.endsWith("/src/support/program-identity.ts");
 
@@ -19,8 +19,8 @@ export function programDigest(folders: readonly string[] = ["."]): string {
 }
 
 /**
- * Whether any of these files was written after a time, in ms since 1970. What is part of an
- * executable has no time, and does not change.
+ * Whether any of these files was written after a time, in ms since 1970. Files inside an executable
+ * have no time, and do not change.
  */
 export function programChanged(after: number, folders: readonly string[] = ["."]): boolean {
   return programFiles(folders).some((file) => (Deno.statSync(file).mtime?.getTime() ?? 0) > after);

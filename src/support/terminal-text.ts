@@ -2,8 +2,8 @@
 // cursor, set its title or reorder what is read is shown as text.
 
 /**
- * C0 without newline, tab and carriage return, DEL, C1; and what has no width or turns the
- * direction of text round.
+ * C0 without newline, tab and carriage return, DEL, C1; and characters without width or that
+ * reverse the direction of text.
  */
 const HOSTILE = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g;
 /** The same, and what would end a line or a column. */
@@ -36,8 +36,8 @@ const FIRST_LETTER = 0xae, FIRST_ARABIC = 0x600;
 const JOINER = "\u200d";
 
 /**
- * One grapheme cluster for one cell of a screen: without what has no width or turns the direction
- * of text round; `?` where that is all, and for control characters.
+ * One grapheme cluster for one cell of a screen: without characters that have no width or reverse
+ * the direction of text; `?` where nothing else is left, and for control characters.
  */
 export function terminalCluster(cluster: string): string {
   const code = cluster.charCodeAt(0);
@@ -52,7 +52,7 @@ export class TerminalBytes {
   readonly #decoder = new TextDecoder();
   readonly #encoder = new TextEncoder();
 
-  /** What the terminal is given. */
+  /** The bytes for the terminal. */
   shown(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
     return this.#encoder.encode(terminalText(this.#decoder.decode(bytes, { stream: true })));
   }

@@ -8,7 +8,7 @@ const SIZE_UNITS: Readonly<Record<string, number>> = { K: KiB, KiB, M: MiB, MiB,
 
 const DURATION_UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9, min: 60e9 };
 
-/** What `parseSize` and `parseDuration` take, as regular expressions for schemas. */
+/** Input of `parseSize` and `parseDuration`, as regular expressions for schemas. */
 export const SIZE_PATTERN = unitPattern(SIZE_UNITS), DURATION_PATTERN = unitPattern(DURATION_UNITS);
 
 function unitPattern(units: Readonly<Record<string, number>>): string {

@@ -1,4 +1,4 @@
-// What fails beside a run, in a line for display.
+// Reports failures outside of a run, in a line for display.
 
 import { isOfSystem } from "./cache.ts";
 import { terminalText } from "./terminal-text.ts";
@@ -9,8 +9,8 @@ export function warn(text: string): void {
 }
 
 /**
- * Writes a line on stderr, with control characters as text. Where that cannot be written, such as a
- * log on a full disk or a terminal that has gone, nobody hears it, and what runs continues.
+ * Writes a line on stderr, with control characters as text. If that fails, such as for a log on a
+ * full disk or a terminal that has gone, the line is lost and the program continues.
  */
 export function sayOnStderr(line: string): void {
   try {

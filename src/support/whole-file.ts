@@ -1,9 +1,9 @@
-// Files that are there as a whole or as they were before: written beside their place, brought to
-// the disk, and renamed. A full disk or the end of the process leaves the old file or the new one.
+// Files that are complete or as they were before: written beside their place, synchronized to the
+// disk, and renamed. A full disk or the end of the process leaves the old file or the new one.
 
 import { lstatIfThere, removeIfThere } from "./own-files.ts";
 
-/** A file on its way. Mode 0600 where nobody says otherwise. */
+/** A file being written. Mode 0600 by default. */
 export class WholeFile implements Disposable {
   readonly #file: Deno.FsFile;
   /**
@@ -14,9 +14,9 @@ export class WholeFile implements Disposable {
   #done = false;
 
   /**
-   * @param durable whether it is brought to the disk before it has its name: a file that can be
-   * made again and has a digest need not be
-   * @throws an error of the system where it cannot be made; what is there stays then
+   * @param durable whether it is synchronized to the disk before it gets its name: a file that can
+   * be made again and has a digest need not be
+   * @throws an error of the system where it cannot be made; an existing file stays then
    */
   constructor(readonly path: string, mode = 0o600, readonly durable = true) {
     const link = lstatIfThere(path)?.isSymlink ?? false;
@@ -61,7 +61,7 @@ export class WholeFile implements Disposable {
   }
 }
 
-/** What a link leads to; a broken link's own target. */
+/** The target of a link; a broken link's own target. */
 function realTarget(path: string): string {
   try {
     return Deno.realPathSync(path);

@@ -1,10 +1,10 @@
-// Writing to what may be full: a disk, a device, a quota. Who writes says what it is, for the
-// message.
+// Writes to targets that may be full: a disk, a device, a quota. The caller names the target for
+// the message.
 
 /** Something cannot be written any more; the message names it and the system's reason. */
 export class WriteFailure extends Error {}
 
-/** What takes bytes, and how many it took. */
+/** Takes bytes, and returns how many it took. */
 export interface SyncWriter {
   writeSync(bytes: Uint8Array): number;
 }
@@ -12,7 +12,7 @@ export interface SyncWriter {
 /**
  * Writes all of `bytes`.
  * @param what for display: `--record bug.rec`
- * @throws WriteFailure; Deno.errors.BrokenPipe where nobody reads
+ * @throws WriteFailure; Deno.errors.BrokenPipe without a reader
  */
 export function writeAll(writer: SyncWriter, bytes: Uint8Array, what: string): void {
   try {

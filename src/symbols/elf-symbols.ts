@@ -10,7 +10,7 @@ const SectionFlags = { Write: 1, Alloc: 2, Execute: 4 } as const;
 const SectionIndex = { Undefined: 0, Absolute: 0xfff1 } as const;
 const SymbolType = { NoType: 0, Object: 1, Function: 2 } as const;
 const Binding = { Local: 0, Global: 1, Weak: 2 } as const;
-/** A section that is written reaches this far behind its last symbol, whose size nobody knows. */
+/** How far an executable section is taken to reach after its last symbol, whose size is unknown. */
 const LAST_SIZE = 4096n;
 
 interface Section {
@@ -23,7 +23,7 @@ interface Section {
 
 /**
  * The symbols of code and data of an executable or object.
- * @throws Error that names what is wrong with the file, also when it has no symbols.
+ * @throws Error that names the defect of the file, or that it has no symbols.
  */
 export function readElfSymbols(bytes: Uint8Array): GuestSymbol[] {
   if (!isElf(bytes) || bytes.length < HEADER_SIZE) throw new Error("not an ELF file, or truncated in its header");
@@ -51,7 +51,8 @@ export function readElfSymbols(bytes: Uint8Array): GuestSymbol[] {
 }
 
 /**
- * An ELF file with nothing but the symbols of another; undefined where that is none, or has none.
+ * An ELF file with only the symbols of another; undefined where the input is not ELF or has no
+ * symbols.
  */
 export function compactSymbols(file: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
   if (!isElf(file)) return undefined;
@@ -59,8 +60,7 @@ export function compactSymbols(file: Uint8Array): Uint8Array<ArrayBuffer> | unde
   try {
     symbols = readElfSymbols(file);
   } catch {
-    // An image runs without symbols as well; who names a file of symbols hears what is wrong with
-    // it.
+    // An image runs without symbols as well; a file named for its symbols is checked elsewhere.
     return undefined;
   }
   return writeElfSymbols(symbols);
@@ -99,7 +99,7 @@ function letter(binding: number, section: Section | undefined): string {
   return binding === Binding.Local ? upper.toLowerCase() : upper;
 }
 
-/** Addresses with nothing but code, or nothing but data, in between. */
+/** An address range with only code, or only data. */
 interface Area {
   readonly code: boolean;
   readonly start: bigint;
@@ -108,7 +108,7 @@ interface Area {
 
 /**
  * An ELF file with these symbols and no contents, for debuggers that read those from the guest.
- * What was data is read as `B` or `b` again.
+ * Data symbols are read back as `B` or `b`.
  */
 export function writeElfSymbols(symbols: readonly GuestSymbol[]): Uint8Array<ArrayBuffer> {
   const sorted = [...symbols].sort((a, b) => Number(a.address > b.address) - Number(a.address < b.address));

@@ -1,12 +1,12 @@
-// The symbol table that a Linux kernel carries in its read-only data (kernel/kallsyms.c
-// in its sources), found without the kernel's help: names are stored as numbers of tokens, and
-// the table of the 256 tokens has single digits in a row, which nothing else has.
+// The symbol table that a Linux kernel carries in its read-only data (kernel/kallsyms.c in its
+// sources), found without the kernel's help: names are stored as numbers of tokens, and the table
+// of the 256 tokens has single digits in a row, which is unique.
 //
 // All layouts have names and markers (the offset of each 256th name) before the tokens, and an
-// index of the tokens behind them. Until 6.3 offsets, the address that they count from, and the
-// number of names are before the names; later offsets and address follow the index; in the
-// newest kernels an offset counts from its own place. CONFIG_KALLSYMS_ABSOLUTE_PERCPU, which x86
-// alone has, is not read.
+// index of the tokens after them. Until 6.3 offsets, the address that they count from, and the
+// number of names are before the names; later offsets and address follow the index; in the newest
+// kernels an offset counts from its own place. CONFIG_KALLSYMS_ABSOLUTE_PERCPU, which only x86 has,
+// is not read.
 
 import type { GuestSymbol } from "./symbol-table.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
@@ -33,7 +33,7 @@ const START_OF_CODE = "T_stext";
 /** Tables begin at multiples of this, or of half of it. */
 const ALIGNMENT = 8;
 
-/** The symbols of the kernel in this memory; undefined where there is none. */
+/** The symbols of the kernel in this memory; undefined without any. */
 export function readKallsyms(memory: KernelMemory): GuestSymbol[] | undefined {
   const { bytes } = memory;
   for (let at = find(bytes, DIGITS, 0); at >= 0; at = find(bytes, DIGITS, at + 1)) {
@@ -52,7 +52,7 @@ function readAt(memory: KernelMemory, digits: number): GuestSymbol[] | undefined
   return addresses?.map((address, index) => ({ name: texts[index].slice(1), type: texts[index][0], address }));
 }
 
-/** The tokens and what lies around them. */
+/** The tokens and their surroundings. */
 interface Tokens {
   readonly start: number;
   readonly texts: readonly string[];
@@ -98,7 +98,7 @@ interface Names {
   readonly count: number;
 }
 
-/** Names lie before the markers, and those before the tokens. */
+/** Names come before the markers, and those before the tokens. */
 function findNames(bytes: Uint8Array, { start }: Tokens): Names | undefined {
   const view = viewOf(bytes);
   for (const markers of findMarkers(view, start)) {
@@ -221,7 +221,7 @@ function inOrder({ base, bytes }: KernelMemory, addresses: readonly bigint[], te
   return addresses.every((address, index) => index === 0 || address >= addresses[index - 1]);
 }
 
-/** Where `wanted` begins at or behind `from`; -1: nowhere. */
+/** Offset of the first `wanted` at or after `from`; -1: none. */
 function find(bytes: Uint8Array, wanted: Uint8Array, from: number): number {
   for (let at = bytes.indexOf(wanted[0], from); at >= 0; at = bytes.indexOf(wanted[0], at + 1)) {
     if (wanted.every((byte, index) => bytes[at + index] === byte)) return at;

@@ -1,4 +1,4 @@
-// The image of a running kernel as its vCPUs see it: what is mapped around the exception vectors,
+// The image of a running kernel as its vCPUs see it: the mappings around the exception vectors,
 // which are in the kernel's code.
 
 import type { DebugCore } from "../core/interface.ts";
@@ -14,7 +14,7 @@ const MOST_PAGES = 32_768;
 const UPPER_HALF = 0xffff_0000_0000_0000n;
 
 /**
- * Copies it; undefined where the vCPU has no vectors in the upper half, or they are not mapped now.
+ * Copies it; undefined where the vCPU has no vectors in the upper half, or they are unmapped now.
  */
 export function readKernelMemory(core: DebugCore, ram: Ram, { registers }: Vcpu): KernelMemory | undefined {
   const vectors = registers.getRegister("VBAR_EL1");

@@ -14,18 +14,16 @@ export interface GuestSymbol {
   readonly type: string;
 }
 
-/** A place behind a symbol. */
+/** A place after a symbol. */
 export interface SymbolPlace {
   readonly symbol: GuestSymbol;
-  /** Bytes behind it. */
+  /** Bytes after it. */
   readonly offset: bigint;
 }
 
-/**
- * How far behind a symbol an address may be to be named after it, where no other symbol ends it.
- */
+/** How far after a symbol an address may be to be named after it, unless another symbol ends it. */
 const REACH = BigInt(MiB);
-/** Symbols that tell compilers and debuggers something, and people nothing. */
+/** Symbols for compilers and debuggers, which mean nothing to readers. */
 const MAPPING = /^\$[xd](\.|$)/;
 
 /** Symbols by address and by name. */

@@ -1,5 +1,5 @@
-// What is known of the names in each VM: symbols of ELF files that somebody gave, and those of a
-// Linux kernel that runs there, which are found in its memory when somebody asks for them.
+// The symbols of each VM: those of ELF files that were added, and those of a running Linux kernel,
+// which are found in its memory on demand.
 
 import type { DebugCore } from "../core/interface.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
@@ -23,8 +23,8 @@ export class VmSymbols {
   constructor(readonly core: DebugCore, readonly hypervisor: () => Hypervisor) {}
 
   /**
-   * Takes the symbols of an ELF file for a VM; what is given later is looked at first. @throws
-   * Error that says what is wrong with the file
+   * Adds the symbols of an ELF file to a VM; later ones take precedence.
+   * @throws Error that names the defect of the file
    */
   give(vm: string, file: Uint8Array, source: string): void {
     this.#given.set(vm, [new SymbolTable(readElfSymbols(file), source), ...this.#given.get(vm) ?? []]);
@@ -39,7 +39,7 @@ export class VmSymbols {
     return [...this.#given.get(vm) ?? [], ...kernel ? [kernel] : []];
   }
 
-  /** What is known already. */
+  /** The symbols known so far. */
   known(vm: string): SymbolTable[] {
     const kernel = this.#kernel(vm, false);
     return [...this.#given.get(vm) ?? [], ...kernel ? [kernel] : []];
