@@ -124,7 +124,7 @@ export class GuestSystem implements System, Inspected {
   }
 
   stopAt(instructions: number): void {
-    this.hypervisor.scheduler.execution.stopAt = instructions;
+    this.hypervisor.scheduler.execution.suspendAt(instructions);
   }
 
   describeWaits(): string[] {
@@ -167,7 +167,7 @@ export class GuestSystem implements System, Inspected {
   }
 
   recall({ trace, events, ends, steps, uses }: RunMemory): void {
-    this.hypervisor.scheduler.execution.steps = steps;
+    this.hypervisor.scheduler.execution.recallSteps(steps);
     this.hypervisor.trace.recall(trace, this.#objects(Vcpu));
     this.hypervisor.capabilityUses.recall(uses, this.#objects(Cspace));
     this.log.recall(events);

@@ -198,7 +198,7 @@ export class ScriptedVm {
     this.vic.configure(scripts.length, 64, 0n, 0);
     if (options.group) {
       this.group = owner.create(VpmGroup);
-      this.group.aggregates = options.group === "aggregated";
+      this.group.configure(options.group === "aggregated");
     }
     for (const object of [this.cspace, this.addressSpace, this.vic, ...this.group ? [this.group] : []]) {
       assert.equal(object.activate(), ErrorCode.OK);

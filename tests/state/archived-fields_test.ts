@@ -50,7 +50,7 @@ const DERIVED: Record<string, readonly string[]> = {
     ],
     ...[
       "Faults.onRules",
-      "Execution.stopAt",
+      "Execution.#stopAt",
       "Context.auth",
       "Context.rules.*",
       "HostGuest.#options.*",
@@ -80,15 +80,15 @@ const DERIVED: Record<string, readonly string[]> = {
     ...["Cspace.#used", "Cspace.#tables[].used", "RunQueue.#queues", "RunQueue.#size", "PageTables.#left", "VmConsole.#taken"],
   ],
   "follows from the registers, the interrupts or the timers": [
-    ...["Vcpu.#gic", "VgicCpu.onSignal", "VgicCpu.irq", "VgicCpu.fiq", "VgicCpu.#ready"],
-    ...["VgicCpu.#best", "VgicCpu.#bestGroup", "VgicCpu.#bestPriority", "Vgic.mapping*"],
-    ...["VcpuTimers.deadline", "Scheduler.#cpus[].deadline"],
+    ...["Vcpu.#gic", "VgicCpu.#onSignal", "VgicCpu.#irq", "VgicCpu.#fiq", "VgicCpu.#ready"],
+    ...["VgicCpu.#best", "VgicCpu.#bestGroup", "VgicCpu.#bestPriority", "Vgic.#mapping*"],
+    ...["VcpuTimers.#deadline", "Scheduler.#cpus[].deadline"],
   ],
   "means nothing between two exits, or between two events of a native guest": [
     ...["Execution.#cpu*", "Execution.#vcpu", "Execution.#limit", "Execution.#disturbed", "NativeExecution.#accesses"],
     ...["Context.unanswered", "HostKernel.#beginning", "VmConsole.#later"],
   ],
-  "for display only: begins anew": ["Capability.lastCall", "CapabilityUses.*", "Execution.steps", "HostKernel.state.tasks[].trace"],
+  "for display only: begins anew": ["Capability.#lastCall", "CapabilityUses.*", "Execution.#steps", "HostKernel.state.tasks[].trace"],
   "follows from the rules of faults": ["Faults.armed.*"],
 };
 

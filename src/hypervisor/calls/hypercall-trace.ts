@@ -29,7 +29,7 @@ const INSTRUCTION_SIZE = 4n;
 
 /** Begins a traced call. */
 export function beginCall(caller: Vcpu, name: HypercallName): void {
-  caller.trace.call = caller.trace.begin("hvc", name, {});
+  caller.trace.showCall(caller.trace.begin("hvc", name, {}));
 }
 
 /** A call has its result: for a traced call, or an error. */
@@ -44,7 +44,7 @@ export function endCall(
   if (caller.trace.call === undefined && !refused) return;
   const { trace } = caller;
   const call = caller.trace.call ?? trace.begin("hvc", name, {});
-  caller.trace.call = undefined;
+  caller.trace.closeCall();
   trace.describe(call, argumentFields(caller, name, decoded));
   if (refused) {
     // A guest's HVC: PC is after it.

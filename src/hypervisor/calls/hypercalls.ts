@@ -163,9 +163,27 @@ const NO_VALUES = {};
 
 /** The call in progress, as its handler sees it. One object serves all calls of a table. */
 class CurrentCall implements Call {
-  services!: Services;
-  caller!: Vcpu;
-  cspace!: Cspace;
+  #services!: Services;
+  #caller!: Vcpu;
+  #cspace!: Cspace;
+
+  get services(): Services {
+    return this.#services;
+  }
+
+  get caller(): Vcpu {
+    return this.#caller;
+  }
+
+  get cspace(): Cspace {
+    return this.#cspace;
+  }
+
+  begin(caller: Vcpu, cspace: Cspace): void {
+    this.#services = caller.services;
+    this.#caller = caller;
+    this.#cspace = cspace;
+  }
 
   lookup<T extends ObjectType>(id: bigint, rule: CapRule<T>): ObjectOf<T> | ErrorCode {
     return this.cspace.lookup(id, rule);
@@ -249,7 +267,7 @@ export class HypercallTable implements VcpuHypercalls {
   #dispatch(entry: Entry, caller: Vcpu, args: Arguments, entrance: Entrance): ReplyValue | typeof DEFERRED {
     const { trace, machine, capabilityUses } = caller.services;
     trace.clearNote();
-    caller.trace.callNumber = trace.countCall();
+    caller.trace.beginCall(trace.countCall());
     capabilityUses.begin(entry.signature.number, trace.pcpu === undefined ? machine.time : machine.cpus[trace.pcpu].position);
     if (trace.wanted.hvc) beginCall(caller, entry.name);
     const reply = this.#perform(entry, caller, args, entrance);
@@ -268,9 +286,7 @@ export class HypercallTable implements VcpuHypercalls {
     const { definition, decoded } = entry;
     if (!cspace) throw new Error(`${caller.name} makes a hypercall without a cspace`);
     const call = this.#call;
-    call.services = services;
-    call.caller = caller;
-    call.cspace = cspace;
+    call.begin(caller, cspace);
     this.#frame.source = args;
     const invalid = this.#begin(call, entry, args, entrance);
     if (invalid !== ErrorCode.OK) return invalid;

@@ -16,10 +16,16 @@ export interface CapabilityUse {
   readonly error: ErrorCode;
 }
 
+/** A capability as far as its uses go. */
+interface UsedCapability {
+  readonly lastCall: number;
+  use(call: number): void;
+}
+
 /** A cspace with its capabilities. */
 interface Used {
   readonly serial: number;
-  capabilities(): Iterable<readonly [id: bigint, capability: { lastCall: number }]>;
+  capabilities(): Iterable<readonly [id: bigint, capability: UsedCapability]>;
 }
 
 /** The last uses at a place of a run, for another machine there. */
@@ -31,15 +37,19 @@ export interface UsesMemory {
 
 /** The calls of one hypervisor. */
 export class CapabilityUses {
-  /** Number of the call in progress or of the last one, from 1; 0 before the first. */
-  current = 0;
+  #current = 0;
   readonly #calls = new Uint8Array(CAPACITY);
   readonly #times = new Float64Array(CAPACITY);
   readonly #errors = new Int32Array(CAPACITY);
 
+  /** Number of the call in progress or of the last one, from 1; 0 before the first. */
+  get current(): number {
+    return this.#current;
+  }
+
   /** A call begins: its number in the ABI, and virtual time (ns). */
   begin(call: number, time: number): void {
-    const slot = ++this.current % CAPACITY;
+    const slot = ++this.#current % CAPACITY;
     this.#calls[slot] = call;
     this.#times[slot] = time;
     this.#errors[slot] = ErrorCode.OK;
@@ -53,18 +63,18 @@ export class CapabilityUses {
         if (this.of(lastCall)) uses.set(`${cspace.serial} ${id}`, [lastCall, this.#calls[slot], this.#times[slot], this.#errors[slot]]);
       }
     }
-    return { current: this.current, uses };
+    return { current: this.#current, uses };
   }
 
   recall({ current, uses }: UsesMemory, cspaces: Iterable<Used>): void {
-    this.current = current;
+    this.#current = current;
     for (const cspace of cspaces) {
       for (const [id, capability] of cspace.capabilities()) {
         const use = uses.get(`${cspace.serial} ${id}`);
         if (!use) continue;
         const [last, call, time, error] = use;
         const slot = last % CAPACITY;
-        capability.lastCall = last;
+        capability.use(last);
         this.#calls[slot] = call;
         this.#times[slot] = time;
         this.#errors[slot] = error;
@@ -74,14 +84,14 @@ export class CapabilityUses {
 
   /** The call in progress answers an error. */
   refused(error: ErrorCode): void {
-    this.#errors[this.current % CAPACITY] = error;
+    this.#errors[this.#current % CAPACITY] = error;
   }
 
   /**
    * The call with this number (`Capability.lastCall`); undefined for 0, and for what is forgotten.
    */
   of(call: number): CapabilityUse | undefined {
-    if (call === 0 || call + CAPACITY <= this.current) return undefined;
+    if (call === 0 || call + CAPACITY <= this.#current) return undefined;
     const slot = call % CAPACITY;
     return { call: hypercallName(this.#calls[slot])!, time: this.#times[slot], error: this.#errors[slot] as ErrorCode };
   }

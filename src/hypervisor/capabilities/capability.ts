@@ -8,8 +8,7 @@ import type { ObjectOf } from "./object-types.ts";
 /** One occupied slot. A revoked capability keeps its slot until it is deleted. */
 export class Capability {
   #object: HypervisorObject | undefined;
-  /** Number of the last call that looked it up (`CapabilityUses`); 0 before the first. */
-  lastCall = 0;
+  #lastCall = 0;
 
   private constructor(
     object: HypervisorObject,
@@ -21,6 +20,16 @@ export class Capability {
     readonly master: boolean,
   ) {
     this.#object = object;
+  }
+
+  /** Number of the last call that looked it up (`CapabilityUses`); 0 before the first. */
+  get lastCall(): number {
+    return this.#lastCall;
+  }
+
+  /** A call looks it up: its number. */
+  use(call: number): void {
+    this.#lastCall = call;
   }
 
   /** The object, or undefined once revoked. */

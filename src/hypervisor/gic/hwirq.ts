@@ -40,7 +40,7 @@ export class Hwirq extends HypervisorObject {
   /** @param intid physical INTID, 16..1019 */
   constructor(services: HwirqServices, partition: Heap, readonly intid: number) {
     super(services, partition, Hwirq.SIZE);
-    this.state = "active";
+    this.beginActive();
   }
 
   /** The vIRQ that it is forwarded to, or undefined. */

@@ -15,15 +15,11 @@ const APR_SHIFT = 3;
 export class VgicCpu {
   /** SGIs and PPIs. SGIs are edge-triggered for good. */
   readonly bank = new IrqBank(Intid.PrivateEnd);
-  /** SGIs and PPIs that are active by an acknowledge, one bit each. */
-  acknowledged = 0;
-  /** GICR_WAKER.ProcessorSleep. It has no effect on delivery. */
-  sleep = false;
-  /** The IRQ (group 1) and FIQ (group 0) inputs of the vCPU. */
-  irq = false;
-  fiq = false;
-  /** Called when `irq` or `fiq` has changed. */
-  onSignal: (() => void) | undefined;
+  #acknowledged = 0;
+  #sleep = false;
+  #irq = false;
+  #fiq = false;
+  #onSignal: (() => void) | undefined;
 
   /** Interrupts that are pending, enabled and not active here, one bit each. */
   readonly #ready = new Uint32Array(Intid.SpiEnd + 31 >> 5);
@@ -44,6 +40,44 @@ export class VgicCpu {
     this.reset();
   }
 
+  /** SGIs and PPIs that are active by an acknowledge, one bit each. */
+  get acknowledged(): number {
+    return this.#acknowledged;
+  }
+
+  /** GICR_WAKER.ProcessorSleep. It has no effect on delivery. */
+  get sleep(): boolean {
+    return this.#sleep;
+  }
+
+  /** The IRQ (group 1) and FIQ (group 0) inputs of the vCPU. */
+  get irq(): boolean {
+    return this.#irq;
+  }
+
+  get fiq(): boolean {
+    return this.#fiq;
+  }
+
+  /** `onSignal` is called when `irq` or `fiq` has changed, until the reset. */
+  connect(onSignal: () => void): void {
+    this.#onSignal = onSignal;
+  }
+
+  setSleep(sleep: boolean): void {
+    this.#sleep = sleep;
+  }
+
+  /** An acknowledge made an SGI or PPI active. */
+  noteAcknowledged(intid: number): void {
+    this.#acknowledged |= 1 << intid;
+  }
+
+  /** An SGI or PPI is no longer active. */
+  noteDeactivated(intid: number): void {
+    this.#acknowledged &= ~(1 << intid);
+  }
+
   /**
    * Back to the initial state: the next vCPU must not inherit this one's. Bindings of its PPIs
    * stay.
@@ -51,11 +85,11 @@ export class VgicCpu {
   reset(): void {
     this.bank.flags.fill(0).fill(Irq.Edge, 0, Intid.SgiEnd);
     this.bank.priority.fill(0);
-    this.acknowledged = 0;
-    this.sleep = false;
-    this.irq = false;
-    this.fiq = false;
-    this.onSignal = undefined;
+    this.#acknowledged = 0;
+    this.#sleep = false;
+    this.#irq = false;
+    this.#fiq = false;
+    this.#onSignal = undefined;
     this.#ready.fill(0);
     this.#pmr = 0;
     this.#ctlr = 0;
@@ -79,8 +113,8 @@ export class VgicCpu {
   /** The state, saved or loaded; `derive` follows when the whole VIC is loaded. */
   archive(archive: Archive): void {
     archive.within("bank", () => this.bank.archive(archive));
-    this.acknowledged = archive.integer("acknowledged", this.acknowledged, -(2 ** 31), 2 ** 31 - 1);
-    this.sleep = archive.bool("sleep", this.sleep);
+    this.#acknowledged = archive.integer("acknowledged", this.#acknowledged, -(2 ** 31), 2 ** 31 - 1);
+    this.#sleep = archive.bool("sleep", this.#sleep);
     this.#pmr = archive.integer("pmr", this.#pmr, 0, PRIORITY_MASK);
     this.#ctlr = archive.integer("ctlr", this.#ctlr, 0, 0xff);
     for (const group of [0, 1] as const) {
@@ -117,10 +151,10 @@ export class VgicCpu {
     const signal = this.#best !== Intid.Spurious && this.#canPreempt();
     const irq = signal && this.#bestGroup === 1;
     const fiq = signal && this.#bestGroup === 0;
-    if (irq === this.irq && fiq === this.fiq) return;
-    this.irq = irq;
-    this.fiq = fiq;
-    this.onSignal?.();
+    if (irq === this.#irq && fiq === this.#fiq) return;
+    this.#irq = irq;
+    this.#fiq = fiq;
+    this.#onSignal?.();
   }
 
   /** Disables both groups, as a power-off of the vCPU does. */
@@ -131,7 +165,7 @@ export class VgicCpu {
 
   /** IAR: the interrupt that is now active, or Spurious. */
   acknowledge(group: 0 | 1): number {
-    if (!(group === 1 ? this.irq : this.fiq)) return Intid.Spurious;
+    if (!(group === 1 ? this.#irq : this.#fiq)) return Intid.Spurious;
     const intid = this.#best;
     this.#activePriorities[group] |= 1 << ((this.#bestPriority & this.#groupPriorityMask(group)) >> APR_SHIFT);
     this.gic.activate(this, intid);

@@ -13,10 +13,19 @@ const MESSAGE_INTID = 0x1fff;
 
 /** One register frame for all vCPUs of a VIC; each access says which vCPU makes it. */
 export class Distributor {
-  /** STATUSR. */
-  status = 0;
+  #status = 0;
 
   constructor(readonly gic: Vgic) {}
+
+  /** STATUSR. */
+  get status(): number {
+    return this.#status;
+  }
+
+  /** A frame that is loaded has the errors that it had reported. */
+  restoreStatus(status: number): void {
+    this.#status = status;
+  }
 
   /**
    * A load of `size` bytes.
@@ -45,7 +54,7 @@ export class Distributor {
 
   #readByte(cpu: VgicCpu, offset: number): number {
     if (offset < Gicd.ITARGETSR) return this.gic.bank(cpu, offset - Gicd.IPRIORITYR).priority[offset - Gicd.IPRIORITYR];
-    if (offset >= Gicd.IROUTER) this.status |= Statusr.RRD;
+    if (offset >= Gicd.IROUTER) this.#status |= Statusr.RRD;
     return 0;
   }
 
@@ -62,11 +71,11 @@ export class Distributor {
       case Gicd.CLRSPI_SR:
         return 0;
       case Gicd.STATUSR:
-        return this.status;
+        return this.#status;
       case Gicd.SETSPI_NSR:
       case Gicd.CLRSPI_NSR:
       case Gicd.SGIR:
-        this.status |= Statusr.RWOD;
+        this.#status |= Statusr.RWOD;
         return 0;
       case Gicd.PIDR2:
         return GIC_PIDR2;
@@ -92,7 +101,7 @@ export class Distributor {
       return intid < Intid.SpiEnd ? priority[intid] | priority[intid + 1] << 8 | priority[intid + 2] << 16 | priority[intid + 3] << 24 : 0;
     }
     if (offset >= Gicd.ICFGR && offset < Gicd.IGRPMODR) return this.#readConfiguration(cpu, (offset - Gicd.ICFGR) * 4);
-    if (!isZero(offset)) this.status |= Statusr.RRD;
+    if (!isZero(offset)) this.#status |= Statusr.RRD;
     return 0;
   }
 
@@ -111,10 +120,10 @@ export class Distributor {
       case Gicd.IIDR:
       case Gicd.TYPER2:
       case Gicd.PIDR2:
-        this.status |= Statusr.WROD;
+        this.#status |= Statusr.WROD;
         return true;
       case Gicd.STATUSR:
-        this.status &= ~value;
+        this.#status &= ~value;
         return true;
       case Gicd.SETSPI_NSR:
       case Gicd.CLRSPI_NSR:
@@ -159,7 +168,7 @@ export class Distributor {
       return true;
     }
     if (isZero(offset)) return true;
-    this.status |= Statusr.WRD;
+    this.#status |= Statusr.WRD;
     return false;
   }
 

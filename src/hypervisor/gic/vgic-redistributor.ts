@@ -14,11 +14,20 @@ const SGI = Gicr.SgiFrame;
 
 /** Register frames of one vCPU; any vCPU of the VIC may access them. */
 export class Redistributor {
-  /** STATUSR. */
-  status = 0;
+  #status = 0;
 
   /** @param last gives GICR_TYPER.Last: no redistributor follows this one */
   constructor(readonly gic: Vgic, readonly cpu: VgicCpu, readonly last: () => boolean) {}
+
+  /** STATUSR. */
+  get status(): number {
+    return this.#status;
+  }
+
+  /** A frame that is loaded has the errors that it had reported. */
+  restoreStatus(status: number): void {
+    this.#status = status;
+  }
 
   /**
    * A load of `size` bytes by the vCPU `reader`, undefined where that is none of the VIC's.
@@ -64,14 +73,14 @@ export class Redistributor {
       case Gicr.IIDR:
         return GIC_IIDR;
       case Gicr.STATUSR:
-        return this.status;
+        return this.#status;
       case Gicr.WAKER:
         return this.cpu.sleep ? Waker.ProcessorSleep | (this.cpu.anyGroupEnabled ? 0 : Waker.ChildrenAsleep) : 0;
       case Gicr.SETLPIR:
       case Gicr.CLRLPIR:
       case Gicr.INVLPIR:
       case Gicr.INVALLR:
-        this.status |= Statusr.RWOD;
+        this.#status |= Statusr.RWOD;
         return 0;
       case Gicr.PIDR2:
         return GIC_PIDR2;
@@ -96,7 +105,7 @@ export class Redistributor {
       const { priority } = this.cpu.bank;
       return priority[intid] | priority[intid + 1] << 8 | priority[intid + 2] << 16 | priority[intid + 3] << 24;
     }
-    this.status |= Statusr.RRD;
+    this.#status |= Statusr.RRD;
     return 0;
   }
 
@@ -114,13 +123,13 @@ export class Redistributor {
       case Gicr.TYPER:
       case Gicr.SYNCR:
       case Gicr.PIDR2:
-        this.status |= Statusr.WROD;
+        this.#status |= Statusr.WROD;
         return true;
       case Gicr.STATUSR:
-        this.status &= ~value;
+        this.#status &= ~value;
         return true;
       case Gicr.WAKER:
-        cpu.sleep = (value & Waker.ProcessorSleep) !== 0;
+        cpu.setSleep((value & Waker.ProcessorSleep) !== 0);
         return true;
       case SGI + Gicd.IGROUPR:
         for (let intid = 0; intid < Intid.PrivateEnd; intid++) this.#assign(intid, Irq.Group1, (value >>> intid & 1) !== 0);
@@ -151,7 +160,7 @@ export class Redistributor {
       for (let byte = 0; byte < 4; byte++) gic.setPriority(cpu, offset - SGI - Gicd.IPRIORITYR + byte, value >>> (8 * byte) & 0xff);
       return true;
     }
-    this.status |= Statusr.WRD;
+    this.#status |= Statusr.WRD;
     return false;
   }
 

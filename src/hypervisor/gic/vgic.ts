@@ -14,7 +14,7 @@ export class Vgic {
   readonly cpus: readonly VgicCpu[];
   /** SPIs; entries below 32 are unused. */
   readonly shared = new IrqBank(Intid.SpiEnd);
-  mapping: MpidrMapping = DEFAULT_MPIDR_MAPPING;
+  readonly #mapping: MpidrMapping;
   #groups = 0;
   /** VIC index of the vCPU an SPI goes to, or -1. */
   readonly #route = new Int16Array(Intid.SpiEnd);
@@ -27,7 +27,8 @@ export class Vgic {
    * @param vcpus number of vCPUs that can attach
    * @param isAttached whether an active vCPU has an index
    */
-  constructor(vcpus: number, readonly isAttached: (index: number) => boolean) {
+  constructor(vcpus: number, readonly isAttached: (index: number) => boolean, mapping: MpidrMapping = DEFAULT_MPIDR_MAPPING) {
+    this.#mapping = mapping;
     this.cpus = Array.from({ length: vcpus }, (_, index) => new VgicCpu(this, index));
   }
 
@@ -57,7 +58,7 @@ export class Vgic {
 
   /** Affinity of the vCPU with this index. */
   affinityOf(index: number): Affinity {
-    const { mask, shift } = this.mapping;
+    const { mask, shift } = this.#mapping;
     let affinity = 0;
     for (let level = 3; level >= 0; level--) affinity = affinity << 8 | (index >> shift[level]) & mask[level] & 0xff;
     return affinity >>> 0;
@@ -65,7 +66,7 @@ export class Vgic {
 
   /** Index that an affinity maps to; undefined for none. The vCPU with that index may not exist. */
   indexOf(affinity: Affinity): number | undefined {
-    const { mask, shift } = this.mapping;
+    const { mask, shift } = this.#mapping;
     let index = 0;
     for (let level = 0; level < 4; level++) {
       const field = affinity >>> (8 * level) & 0xff;
@@ -179,7 +180,7 @@ export class Vgic {
    */
   activate(cpu: VgicCpu, intid: number): void {
     if (intid >= Intid.PrivateEnd) this.#acknowledgedBy[intid] = cpu.index;
-    else cpu.acknowledged |= 1 << intid;
+    else cpu.noteAcknowledged(intid);
     this.bank(cpu, intid).taken[intid]++;
     this.update(cpu, intid, Irq.Active, Irq.Latched);
   }
@@ -193,7 +194,7 @@ export class Vgic {
     const bank = this.bank(cpu, intid);
     if (!(bank.flags[intid] & Irq.Active)) return;
     if (intid >= Intid.PrivateEnd) this.#acknowledgedBy[intid] = -1;
-    else cpu.acknowledged &= ~(1 << intid);
+    else cpu.noteDeactivated(intid);
     const drops = (bank.flags[intid] & (Irq.Source | Irq.Latched)) === Irq.Source && !bank.sources[intid]?.stillPending();
     this.update(cpu, intid, 0, drops ? Irq.Active | Irq.Source : Irq.Active);
   }

@@ -21,7 +21,7 @@ interface Place {
   readonly attached: AttachedDevice;
   /** GICR_TYPER.Last, if configured; at the platform's own addresses it follows from the VIC. */
   readonly last: boolean | undefined;
-  readonly registers: { status: number };
+  readonly registers: { readonly status: number; restoreStatus(status: number): void };
 }
 
 /** The VIC that frames show. */
@@ -103,7 +103,7 @@ export class VicFrames {
       archive.require(ipa + size <= ADDRESS_SPACE_SIZE && !addressSpace.deviceIn(ipa, size), "frames lie in free ranges");
       archive.require(this.vic.state === "active" && (last === undefined || !this.has(frame)), "a frame is attached by call once");
       const result = this.#place(frame, addressSpace, ipa, size, last);
-      result.registers.status = status;
+      result.registers.restoreStatus(status);
       if (last === undefined) this.#defaults.add(result);
       else this.#places.set(frame, result);
       return result;

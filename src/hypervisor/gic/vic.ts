@@ -265,9 +265,7 @@ export class Vic extends HypervisorObject {
 
   /** The interrupts, as configured. */
   #createGic(): Vgic {
-    const gic = new Vgic(this.#vcpus, (index) => this.#attached[index] !== undefined);
-    gic.mapping = this.#mapping;
-    return gic;
+    return new Vgic(this.#vcpus, (index) => this.#attached[index] !== undefined, this.#mapping);
   }
 
   #bind(source: VirqSource, cpu: VgicCpu, intid: number): ErrorCode {

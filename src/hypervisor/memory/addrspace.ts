@@ -83,12 +83,10 @@ export class AddressSpace extends HypervisorObject {
   static readonly SIZE = 1024;
   declare readonly services: MemoryServices;
   readonly type = "addrspace";
-  /** 0 until configured. */
-  vmid = 0;
+  #vmid = 0;
   readonly devices: AttachedDevice[] = [];
   readonly vmmioRanges: VmmioRange[] = [];
-  /** Attached threads, whether they are active or not. */
-  threads = 0;
+  #threads = 0;
   #stage2: Stage2Table | undefined;
   #infoArea: { extent: Memextent; ipa: number } | undefined;
   /** Extents with recorded mappings in this address space. */
@@ -101,6 +99,16 @@ export class AddressSpace extends HypervisorObject {
 
   constructor(services: MemoryServices, partition: Heap) {
     super(services, partition, AddressSpace.SIZE);
+  }
+
+  /** 0 until configured. */
+  get vmid(): number {
+    return this.#vmid;
+  }
+
+  /** Attached threads, whether they are active or not. */
+  get threads(): number {
+    return this.#threads;
   }
 
   /** The page tables. The address space is or was active. */
@@ -117,7 +125,7 @@ export class AddressSpace extends HypervisorObject {
   /** Sets the VMID, while in state INIT. */
   configure(vmid: number): ErrorCode {
     if (vmid === 0 || vmid >= VMID_END) return this.refuse(ErrorCode.ARGUMENT_INVALID, "VMIDs are 1 to 255", { vmid });
-    this.vmid = vmid;
+    this.#vmid = vmid;
     return ErrorCode.OK;
   }
 
@@ -141,18 +149,18 @@ export class AddressSpace extends HypervisorObject {
 
   /** Makes `vcpu` run in this address space. NOMEM beyond as many threads as there can be CPUs. */
   attachThread(vcpu: ObjectOf<"thread">): ErrorCode {
-    if (this.threads >= MAX_CPUS) {
+    if (this.#threads >= MAX_CPUS) {
       return this.refuse(ErrorCode.NOMEM, "as many threads are attached as there can be CPUs", { limit: MAX_CPUS });
     }
     this.retain();
-    this.threads++;
+    this.#threads++;
     vcpu.attachAddressSpace(this);
     return ErrorCode.OK;
   }
 
   /** A thread that was attached is gone or attached elsewhere. */
   detachThread(): void {
-    this.threads--;
+    this.#threads--;
     this.release();
   }
 
@@ -292,8 +300,8 @@ export class AddressSpace extends HypervisorObject {
   }
 
   protected archiveFields(archive: ObjectArchive): void {
-    this.vmid = archive.integer("vmid", this.vmid, 0, VMID_END - 1);
-    this.threads = archive.integer("threads", this.threads, 0, MAX_CPUS);
+    this.#vmid = archive.integer("vmid", this.#vmid, 0, VMID_END - 1);
+    this.#threads = archive.integer("threads", this.#threads, 0, MAX_CPUS);
     const ranges = archive.list("vmmioRanges", this.vmmioRanges, (range) => ({
       base: archive.integer("base", range?.base, 0, ADDRESS_SPACE_SIZE),
       end: archive.integer("end", range?.end, 0, ADDRESS_SPACE_SIZE),
@@ -321,10 +329,10 @@ export class AddressSpace extends HypervisorObject {
       for (const [part, users] of tables) this.#tables.set(part, users);
       const { addressSpaces, pageTables } = this.services;
       archive.require(this.#tables.size === tables.length, "a page table is paid for once");
-      archive.require(this.vmid !== 0 && !addressSpaces.has(this.vmid), "a VMID is one address space's");
+      archive.require(this.#vmid !== 0 && !addressSpaces.has(this.#vmid), "a VMID is one address space's");
       archive.require(this.services.pageTables.promise(1 + tables.length), "there are as many page tables in the machine");
       this.#stage2 = pageTables.create();
-      addressSpaces.set(this.vmid, this);
+      addressSpaces.set(this.#vmid, this);
     }
     archive.list("mapped", mappedRuns(this.stage2), (run) => {
       const ipa = archive.integer("ipa", run?.ipa, 0, ADDRESS_SPACE_SIZE);
@@ -346,14 +354,14 @@ export class AddressSpace extends HypervisorObject {
   }
 
   protected onActivate(): ErrorCode {
-    if (this.vmid === 0 || this.services.addressSpaces.has(this.vmid)) {
-      return this.refuse(ErrorCode.BUSY, "the VMID is taken (0 always is)", { vmid: this.vmid });
+    if (this.#vmid === 0 || this.services.addressSpaces.has(this.#vmid)) {
+      return this.refuse(ErrorCode.BUSY, "the VMID is taken (0 always is)", { vmid: this.#vmid });
     }
     const root = this.charge(TABLE_SIZE);
     if (root !== ErrorCode.OK) return root;
     if (!this.services.pageTables.promise(1)) return this.refuse(ErrorCode.NOMEM, "no memory for page tables is left");
     this.#stage2 = this.services.pageTables.create();
-    this.services.addressSpaces.set(this.vmid, this);
+    this.services.addressSpaces.set(this.#vmid, this);
     this.#infoArea?.extent.zero();
     this.services.onAddressSpace(this);
     return ErrorCode.OK;
@@ -364,7 +372,7 @@ export class AddressSpace extends HypervisorObject {
     for (const extent of this.#extents) extent.mappings.clear(this);
     if (!wasActive) return;
     for (const { device } of this.devices) device.detach?.();
-    this.services.addressSpaces.delete(this.vmid);
+    this.services.addressSpaces.delete(this.#vmid);
     this.#invalidate(0, ADDRESS_SPACE_SIZE);
     this.stage2.release();
     this.services.pageTables.giveBack(1);
@@ -389,7 +397,7 @@ export class AddressSpace extends HypervisorObject {
 
   #trace(name: string, ipa: number, fields: Readonly<Record<string, unknown>>): void {
     const { trace, names } = this.services;
-    if (trace.wants("mem")) trace.event("mem", name, { ipa: `ipa:${names.vm(this.vmid)}/0x${ipa.toString(16)}`, ...fields });
+    if (trace.wants("mem")) trace.event("mem", name, { ipa: `ipa:${names.vm(this.#vmid)}/0x${ipa.toString(16)}`, ...fields });
   }
 
   #invalidate(ipa: number, size: number): void {

@@ -29,17 +29,12 @@ export class Memextent extends HypervisorObject {
   static readonly SIZE = 512;
   declare readonly services: MemoryServices;
   readonly type = "memextent";
-  /** Physical address of offset 0. */
-  base = asPa(0);
-  extentSize = 0;
-  /** Bits of `Access`: the most that a mapping may allow. */
-  access: number = Access.None;
-  /** One of `ExtentMemoryType`. */
-  memoryType: number = ExtentMemoryType.Any;
-  /** One of `ExtentType`. */
-  kind: number = ExtentType.Basic;
-  /** The extent that this one is derived from; holds a reference. */
-  parent: Memextent | undefined;
+  #base = asPa(0);
+  #extentSize = 0;
+  #access: number = Access.None;
+  #memoryType: number = ExtentMemoryType.Any;
+  #kind: number = ExtentType.Basic;
+  #parent: Memextent | undefined;
   readonly mappings = new ExtentMappings();
   #configured = false;
   #attachments = 0;
@@ -48,9 +43,38 @@ export class Memextent extends HypervisorObject {
     super(services, partition, Memextent.SIZE);
   }
 
+  /** Physical address of offset 0. */
+  get base(): Pa {
+    return this.#base;
+  }
+
+  get extentSize(): number {
+    return this.#extentSize;
+  }
+
+  /** Bits of `Access`: the most that a mapping may allow. */
+  get access(): number {
+    return this.#access;
+  }
+
+  /** One of `ExtentMemoryType`. */
+  get memoryType(): number {
+    return this.#memoryType;
+  }
+
+  /** One of `ExtentType`. */
+  get kind(): number {
+    return this.#kind;
+  }
+
+  /** The extent that this one is derived from; holds a reference. */
+  get parent(): Memextent | undefined {
+    return this.#parent;
+  }
+
   /** The former owner of this extent's pages: its parent, or its partition. */
   get origin(): MemoryOwner {
-    return this.parent ?? this.partition!;
+    return this.#parent ?? this.partition!;
   }
 
   /** memextent_configure: a range of the partition's memory. */
@@ -62,8 +86,8 @@ export class Memextent extends HypervisorObject {
     const error = this.#setAttributes(attributes);
     if (error !== ErrorCode.OK) return error;
     this.#setParent(undefined);
-    this.base = asPa(Number(base));
-    this.extentSize = Number(size);
+    this.#base = asPa(Number(base));
+    this.#extentSize = Number(size);
     this.#configured = true;
     return ErrorCode.OK;
   }
@@ -84,8 +108,8 @@ export class Memextent extends HypervisorObject {
     const error = this.#setAttributes(attributes);
     if (error !== ErrorCode.OK) return error;
     this.#setParent(parent);
-    this.base = asPa(parent.base + Number(offset));
-    this.extentSize = Number(size);
+    this.#base = asPa(parent.base + Number(offset));
+    this.#extentSize = Number(size);
     this.#configured = true;
     return ErrorCode.OK;
   }
@@ -106,12 +130,12 @@ export class Memextent extends HypervisorObject {
   }
 
   /** The owned pages in [offset, offset + size). */
-  ownedRuns(offset = 0, size = this.extentSize): Generator<PageRun> {
-    return this.services.memory.runs(this, asPa(this.base + offset), size);
+  ownedRuns(offset = 0, size = this.#extentSize): Generator<PageRun> {
+    return this.services.memory.runs(this, asPa(this.#base + offset), size);
   }
 
   /** Zeroes the owned pages in [offset, offset + size) that are RAM. */
-  zero(offset = 0, size = this.extentSize): void {
+  zero(offset = 0, size = this.#extentSize): void {
     for (const run of this.ownedRuns(offset, size)) this.services.machine.ram.zero(run.pa, run.size);
   }
 
@@ -122,7 +146,7 @@ export class Memextent extends HypervisorObject {
   map(addressSpace: AddressSpace, ipa: bigint, offset: number, size: number, attributes: number): ErrorCode {
     const values = { addrspace: addressSpace.name, ipa, size };
     const end = ipa + BigInt(size);
-    if (this.kind === ExtentType.Basic) {
+    if (this.#kind === ExtentType.Basic) {
       if (end > 1n << 64n) return this.refuse(ErrorCode.ADDR_OVERFLOW, "the range wraps", values);
     } else if (end > BigInt(SPARSE_IPA_END)) {
       return this.refuse(ErrorCode.ADDR_INVALID, "the range leaves 48 bits", values);
@@ -130,7 +154,7 @@ export class Memextent extends HypervisorObject {
     const at = asIpa(Number(ipa));
     const runs = [...this.ownedRuns(offset, size)];
     for (const run of runs) {
-      const start = at + run.pa - this.base - offset;
+      const start = at + run.pa - this.#base - offset;
       if (start >= ADDRESS_SPACE_SIZE) return this.refuse(ErrorCode.ADDR_INVALID, "the range lies outside the address space", values);
       if (start + run.size > ADDRESS_SPACE_SIZE) return this.refuse(ErrorCode.ADDR_OVERFLOW, "the range leaves the address space", values);
     }
@@ -139,7 +163,7 @@ export class Memextent extends HypervisorObject {
     if (added === ErrorCode.MEMEXTENT_MAPPINGS_FULL) return this.refuse(added, "every mapping slot of the extent is in use", values);
     if (added !== ErrorCode.OK) return added;
     addressSpace.noteExtent(this);
-    for (const run of runs) addressSpace.install(asIpa(at + run.pa - this.base - offset), run.pa, run.size, attributes);
+    for (const run of runs) addressSpace.install(asIpa(at + run.pa - this.#base - offset), run.pa, run.size, attributes);
     return ErrorCode.OK;
   }
 
@@ -165,7 +189,7 @@ export class Memextent extends HypervisorObject {
 
   /** Removes every mapping from every address space. */
   unmapAll(): void {
-    for (const { addressSpace, range } of this.mappings.within(0, this.extentSize)) this.#uninstall(addressSpace, range);
+    for (const { addressSpace, range } of this.mappings.within(0, this.#extentSize)) this.#uninstall(addressSpace, range);
     this.mappings.clear();
   }
 
@@ -175,16 +199,16 @@ export class Memextent extends HypervisorObject {
    */
   allows(attributes: number): boolean {
     const asked = attributes >> MapAttributes.UserShift | attributes >> MapAttributes.KernelShift;
-    return (asked & Access.RWX & ~this.access) === 0;
+    return (asked & Access.RWX & ~this.#access) === 0;
   }
 
   /** Whether the extent's memory type admits this stage-2 memory type. */
   admits(memoryType: number): boolean {
     if (memoryType <= MemoryType.DeviceGRE) return true;
     if (memoryType === MemoryType.NormalNC) {
-      return this.memoryType === ExtentMemoryType.Any || this.memoryType === ExtentMemoryType.Uncached;
+      return this.#memoryType === ExtentMemoryType.Any || this.#memoryType === ExtentMemoryType.Uncached;
     }
-    return this.memoryType === ExtentMemoryType.Any;
+    return this.#memoryType === ExtentMemoryType.Any;
   }
 
   /**
@@ -218,36 +242,36 @@ export class Memextent extends HypervisorObject {
   }
 
   override held(): HypervisorObject[] {
-    return this.parent ? [...super.held(), this.parent] : super.held();
+    return this.#parent ? [...super.held(), this.#parent] : super.held();
   }
 
   protected archiveFields(archive: ObjectArchive): void {
-    this.base = asPa(archive.multiple("base", this.base, PAGE_SIZE));
-    this.extentSize = archive.multiple("extentSize", this.extentSize, PAGE_SIZE);
-    this.access = archive.integer("access", this.access, 0, Access.RWX);
-    this.memoryType = archive.integer("memoryType", this.memoryType, 0, 3);
-    this.kind = archive.choice("kind", this.kind, [ExtentType.Basic, ExtentType.Sparse]);
-    this.parent = archive.objectOrNone("parent", this.parent, "memextent");
+    this.#base = asPa(archive.multiple("base", this.#base, PAGE_SIZE));
+    this.#extentSize = archive.multiple("extentSize", this.#extentSize, PAGE_SIZE);
+    this.#access = archive.integer("access", this.#access, 0, Access.RWX);
+    this.#memoryType = archive.integer("memoryType", this.#memoryType, 0, 3);
+    this.#kind = archive.choice("kind", this.#kind, [ExtentType.Basic, ExtentType.Sparse]);
+    this.#parent = archive.objectOrNone("parent", this.#parent, "memextent");
     this.#configured = archive.bool("configured", this.#configured);
     this.#attachments = archive.integer("attachments", this.#attachments);
-    archive.require(this.base + this.extentSize <= 2 ** 64, "extents do not wrap");
-    archive.within("mappings", () => this.mappings.archive(archive, this.extentSize));
+    archive.require(this.#base + this.#extentSize <= 2 ** 64, "extents do not wrap");
+    archive.within("mappings", () => this.mappings.archive(archive, this.#extentSize));
   }
 
   protected onActivate(): ErrorCode {
     if (!this.#configured) return this.refuse(ErrorCode.OBJECT_CONFIG, "an extent needs a range");
     const { parent } = this;
     if (!parent) {
-      return this.kind === ExtentType.Sparse ? ErrorCode.OK : this.#claim();
+      return this.#kind === ExtentType.Sparse ? ErrorCode.OK : this.#claim();
     }
     if (parent.#attachments > 0) return this.refuse(ErrorCode.BUSY, "the parent is in use by the hypervisor", { parent: parent.name });
-    const offset = this.base - parent.base;
-    const takesAll = this.kind === ExtentType.Basic || parent.kind === ExtentType.Basic;
-    if (takesAll && !this.services.memory.owns(parent, this.base, this.extentSize)) return this.#notOwner(parent);
-    if (takesAll && parent.mappings.partlyCovers(offset, this.extentSize)) {
+    const offset = this.#base - parent.base;
+    const takesAll = this.#kind === ExtentType.Basic || parent.kind === ExtentType.Basic;
+    if (takesAll && !this.services.memory.owns(parent, this.#base, this.#extentSize)) return this.#notOwner(parent);
+    if (takesAll && parent.mappings.partlyCovers(offset, this.#extentSize)) {
       return this.refuse(ErrorCode.DENIED, "the parent is mapped in a part of the range only", { parent: parent.name });
     }
-    for (const { addressSpace, range } of parent.mappings.within(offset, this.extentSize)) {
+    for (const { addressSpace, range } of parent.mappings.within(offset, this.#extentSize)) {
       const attributes = this.#reduced(range.attributes);
       if (attributes === undefined) continue;
       this.mappings.add(addressSpace, { ...range, offset: range.offset - offset, attributes });
@@ -268,14 +292,14 @@ export class Memextent extends HypervisorObject {
   }
 
   #claim(): ErrorCode {
-    return Memextent.move(this.services, this.origin, this, this.base, this.extentSize) ? ErrorCode.OK : this.#notOwner(this.origin);
+    return Memextent.move(this.services, this.origin, this, this.#base, this.#extentSize) ? ErrorCode.OK : this.#notOwner(this.origin);
   }
 
   #notOwner(expected: MemoryOwner): ErrorCode {
     return this.refuse(ErrorCode.MEMDB_NOT_OWNER, "a page of the range is not the origin's", {
       expected: expected.name,
-      base: this.base,
-      size: this.extentSize,
+      base: this.#base,
+      size: this.#extentSize,
     });
   }
 
@@ -291,14 +315,14 @@ export class Memextent extends HypervisorObject {
 
   /** Attributes cut down to what this extent allows; undefined where nothing remains. */
   #reduced(attributes: number): number | undefined {
-    const allowed = this.access << MapAttributes.UserShift | this.access << MapAttributes.KernelShift;
+    const allowed = this.#access << MapAttributes.UserShift | this.#access << MapAttributes.KernelShift;
     const access = attributes & MapAttributes.AccessDefined & allowed;
     return access === 0 ? undefined : attributes & ~MapAttributes.AccessDefined | access;
   }
 
   #uninstall(addressSpace: AddressSpace, range: Pick<MappedRange, "offset" | "size" | "ipa">): void {
     for (const run of this.ownedRuns(range.offset, range.size)) {
-      addressSpace.uninstall(asIpa(range.ipa + run.pa - this.base - range.offset), run.pa, run.size);
+      addressSpace.uninstall(asIpa(range.ipa + run.pa - this.#base - range.offset), run.pa, run.size);
     }
   }
 
@@ -323,18 +347,18 @@ export class Memextent extends HypervisorObject {
 
   /** Enters pages that came in wherever the extent is mapped. */
   #installAll(pa: Pa, size: number): void {
-    for (const { addressSpace, range } of this.mappings.within(pa - this.base, size)) {
+    for (const { addressSpace, range } of this.mappings.within(pa - this.#base, size)) {
       // A SPARSE record may reach over the end of the address space; pages there are in no table.
       const inside = Math.min(range.size, ADDRESS_SPACE_SIZE - range.ipa);
       if (inside <= 0) continue;
-      addressSpace.install(range.ipa, asPa(this.base + range.offset), inside, range.attributes);
+      addressSpace.install(range.ipa, asPa(this.#base + range.offset), inside, range.attributes);
     }
   }
 
   /** Gives the pages of a range that are mapped here the range's attributes. */
   #reinstall(addressSpace: AddressSpace, range: MappedRange): void {
     for (const run of this.ownedRuns(range.offset, range.size)) {
-      addressSpace.reinstall(asIpa(range.ipa + run.pa - this.base - range.offset), run.pa, run.size, range.attributes);
+      addressSpace.reinstall(asIpa(range.ipa + run.pa - this.#base - range.offset), run.pa, run.size, range.attributes);
     }
   }
 
@@ -345,16 +369,16 @@ export class Memextent extends HypervisorObject {
     const good = (attributes & ~MemextentAttributes.Defined) === 0 && attributes >>> 31 === 0 && ACCESSES.has(access) &&
       memoryType !== ExtentMemoryType.Cached && (kind === ExtentType.Basic || kind === ExtentType.Sparse);
     if (!good) return this.refuse(ErrorCode.ARGUMENT_INVALID, "attributes that this build has", { attributes });
-    this.access = access;
-    this.memoryType = memoryType;
-    this.kind = kind;
+    this.#access = access;
+    this.#memoryType = memoryType;
+    this.#kind = kind;
     return ErrorCode.OK;
   }
 
   #setParent(parent: Memextent | undefined): void {
     parent?.retain();
-    this.parent?.release();
-    this.parent = parent;
+    this.#parent?.release();
+    this.#parent = parent;
   }
 }
 

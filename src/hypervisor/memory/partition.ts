@@ -28,7 +28,7 @@ export class Partition extends HypervisorObject implements Heap {
   constructor(services: EveryService, readonly privileged: boolean, readonly heapSize: number) {
     super(services, undefined, 0);
     this.#free = heapSize;
-    this.state = "active";
+    this.beginActive();
     this.retain();
   }
 

@@ -2,6 +2,7 @@
 // "Time").
 
 import { type Exit, type ExitHandler, ExitReason } from "../../core/interface.ts";
+import type { Archive } from "../../machine/archive.ts";
 import { DOUBLE } from "../../machine/clock.ts";
 import type { PhysicalCpu } from "../../machine/el2.ts";
 import type { Vcpu } from "./vcpu.ts";
@@ -34,15 +35,9 @@ export interface ExecutionServices extends VcpuServices {
 
 /** Runs vCPUs that execute instructions, one at a time. */
 export class Execution implements ExitHandler {
-  /** Instructions that all vCPUs have retired together. */
-  retired = DOUBLE;
-  /**
-   * Exits, and changes of who runs, of all physical CPUs: like what is retired, the same at a place
-   * of the run however often the run stopped on the way there.
-   */
-  steps = 0;
-  /** The machine is suspended when this many instructions have retired; Infinity: never. */
-  stopAt = Infinity;
+  #retired = DOUBLE;
+  #steps = 0;
+  #stopAt = Infinity;
   /** Set while an exit is handled that may change who runs. */
   #disturbed = false;
   /** The run in progress: vCPU, CPU, and the virtual time (ns) at which it ends. */
@@ -54,7 +49,45 @@ export class Execution implements ExitHandler {
 
   constructor(readonly services: ExecutionServices) {
     this.#handleExit = services.handleExit;
-    this.retired = 0;
+    this.#retired = 0;
+  }
+
+  /** Instructions that all vCPUs have retired together. */
+  get retired(): number {
+    return this.#retired;
+  }
+
+  /**
+   * Exits, and changes of who runs, of all physical CPUs: like what is retired, the same at a place
+   * of the run however often the run stopped on the way there.
+   */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** The machine is suspended when this many instructions have retired; Infinity: never. */
+  get stopAt(): number {
+    return this.#stopAt;
+  }
+
+  /** Suspends the machine when `retired` instructions are retired; Infinity: never. */
+  suspendAt(retired: number): void {
+    this.#stopAt = retired;
+  }
+
+  /** An exit of a native guest, or a change of who runs. */
+  addStep(): void {
+    this.#steps++;
+  }
+
+  /** The machine is at a place of the run where there were so many. */
+  recallSteps(steps: number): void {
+    this.#steps = steps;
+  }
+
+  /** Saved or loaded. */
+  archive(archive: Archive): void {
+    this.#retired = archive.integer("retired", this.#retired);
   }
 
   /** An input to the scheduling decision changed: the run in progress ends after its exit. */
@@ -75,27 +108,27 @@ export class Execution implements ExitHandler {
     registers.irq = gic.irq;
     registers.fiq = gic.fiq;
     const floor = machine.time;
-    const before = this.retired;
+    const before = this.#retired;
     this.#cpu = cpu;
     this.#vcpu = vcpu;
     this.#limit = limit;
     this.#disturbed = false;
     // A debugger, the checker and an instruction limit look at every exit.
-    const watched = debug !== undefined || checker !== undefined || this.stopAt !== Infinity;
+    const watched = debug !== undefined || checker !== undefined || this.#stopAt !== Infinity;
     do {
       this.#runOnce(cpu, vcpu, floor, watched ? undefined : this);
     } while (this.#goesOn() && debug === undefined && checker === undefined);
-    vcpu.usage.addInstructions(this.retired - before);
+    vcpu.usage.addInstructions(this.#retired - before);
   }
 
   /** An exit in the middle of a run of the core. */
   handle(exit: Exit): number {
     const vcpu = this.#vcpu, cpu = this.#cpu;
     const { retired } = exit;
-    this.retired += retired;
+    this.#retired += retired;
     cpu.position += retired + EXIT_COST;
     vcpu.usage.addExit();
-    this.steps++;
+    this.#steps++;
     this.#handleExit(vcpu, exit);
     return this.#goesOn() ? Math.ceil(this.#limit - cpu.position) : 0;
   }
@@ -119,17 +152,17 @@ export class Execution implements ExitHandler {
     const { position } = cpu;
     const exit = debug?.stepping === vcpu
       ? debug.step(vcpu, position, floor)
-      : core.run(vcpu.registers, position, Math.min(Math.ceil(this.#limit - position), this.stopAt - this.retired), floor, el2);
+      : core.run(vcpu.registers, position, Math.min(Math.ceil(this.#limit - position), this.#stopAt - this.#retired), floor, el2);
     const { reason, retired } = exit;
     cpu.position += retired;
-    this.retired += retired;
-    if (this.retired >= this.stopAt) {
+    this.#retired += retired;
+    if (this.#retired >= this.#stopAt) {
       this.disturb();
       machine.suspend();
     }
     if (reason !== ExitReason.Budget && reason !== ExitReason.Breakpoint && reason !== ExitReason.Watchpoint) {
       vcpu.usage.addExit();
-      this.steps++;
+      this.#steps++;
       if (reason === ExitReason.Trap || reason === ExitReason.Bus) cpu.position += EXIT_COST;
       this.#handleExit(vcpu, exit);
     }

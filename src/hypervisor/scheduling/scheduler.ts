@@ -187,7 +187,7 @@ export class Scheduler implements VcpuScheduler {
     if (archive.loading) this.vcpus.clear();
     for (const vcpu of vcpus) this.vcpus.add(vcpu);
     archive.require(this.vcpus.size === vcpus.length, "a vCPU is scheduled once");
-    this.execution.retired = archive.integer("retired", this.execution.retired);
+    this.execution.archive(archive);
     this.#turnOver = archive.bool("turnOver", this.#turnOver);
     for (const [index, cpu] of this.#cpus.entries()) archive.within(`cpu${index}`, () => this.#archiveCpu(archive, cpu));
   }
@@ -208,9 +208,9 @@ export class Scheduler implements VcpuScheduler {
     const state = this.#cpus[cpu.index];
     const { machine, trace } = this.services;
     this.#turnOver = false;
-    trace.pcpu = cpu.index;
+    trace.setTurn(cpu.index);
     this.#turn(cpu, state, until);
-    trace.pcpu = undefined;
+    trace.setTurn(undefined);
     // A debugger's stop must not lengthen the turn: the turn does not remember that it is over.
     if (this.#turnOver && machine.suspended) this.#skip(cpu, until);
   }
@@ -238,7 +238,7 @@ export class Scheduler implements VcpuScheduler {
     const { trace, names } = this.services;
     const last = cpu.runs;
     cpu.runs = next;
-    this.execution.steps++;
+    this.execution.addStep();
     if (!trace.wants("sched")) return;
     const from = last && `vcpu:${names.vcpu(last)}`;
     trace.event("sched", next ? "run" : "idle", { from, blocked: last?.waits || undefined, to: next && `vcpu:${names.vcpu(next)}` });
@@ -293,10 +293,10 @@ export class Scheduler implements VcpuScheduler {
     const slice = target === thread ? thread.turn.sliceLeft : Math.min(thread.turn.sliceLeft, target.turn.sliceLeft);
     const limit = Math.min(until, cpu.position + slice, this.#nextDeadline(cpu));
     const start = cpu.position;
-    this.services.trace.actor = target.trace;
+    this.services.trace.setActor(target.trace);
     if (target.native) this.#runNative(cpu, target, target.native);
     else if (limit > start) this.execution.run(cpu, target, limit);
-    this.services.trace.actor = undefined;
+    this.services.trace.setActor(undefined);
     this.services.checker?.verifyAfter(() => `a run of ${this.services.names.vcpu(target)}`);
     const spent = cpu.position - start;
     target.usage.addTime(spent, cpu.position);
@@ -349,7 +349,7 @@ export class Scheduler implements VcpuScheduler {
       if (vcpu.isRunnable && !vcpu.turn.yieldTo) this.endTurn();
       return;
     }
-    this.execution.steps++;
+    this.execution.addStep();
     cpu.position += Math.max(native.step(), EXIT_COST);
     vcpu.usage.addExit();
     if (vcpu.native === native) vcpu.timers.reload(this.services.now);

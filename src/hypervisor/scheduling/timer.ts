@@ -71,8 +71,7 @@ class Timer {
 export class VcpuTimers {
   readonly virtual: Timer;
   readonly physical: Timer;
-  /** When a line will rise next (ns). */
-  deadline = Infinity;
+  #deadline = Infinity;
   /** The machine's event for the deadline; it may come too early, never too late. */
   #event: Scheduled | undefined;
 
@@ -83,6 +82,11 @@ export class VcpuTimers {
   constructor(owner: HypervisorObject, registers: VcpuState, readonly machine: Machine, readonly onDeadline: () => void) {
     this.virtual = new Timer(owner, "vtimer", registers, "CNTV_CTL_EL0", "CNTV_CVAL_EL0");
     this.physical = new Timer(owner, "ptimer", registers, "CNTP_CTL_EL0", "CNTP_CVAL_EL0");
+  }
+
+  /** When a line will rise next (ns). */
+  get deadline(): number {
+    return this.#deadline;
   }
 
   /** Registers were written: sets lines and deadline for virtual time `now` (ns). */
@@ -97,11 +101,11 @@ export class VcpuTimers {
     this.virtual.update(now);
     this.physical.update(now);
     const deadline = Math.min(this.virtual.deadline, this.physical.deadline);
-    if (deadline !== this.deadline) {
-      this.deadline = deadline;
+    if (deadline !== this.#deadline) {
+      this.#deadline = deadline;
       this.onDeadline();
     }
-    if (this.deadline < (this.#event?.at ?? Infinity)) this.#schedule();
+    if (this.#deadline < (this.#event?.at ?? Infinity)) this.#schedule();
   }
 
   /** Turns both off, as a power-off does. */
@@ -115,10 +119,10 @@ export class VcpuTimers {
   archive(archive: ObjectArchive): void {
     archive.within("virtual", () => this.virtual.archive(archive));
     archive.within("physical", () => this.physical.archive(archive));
-    this.deadline = Math.min(this.virtual.deadline, this.physical.deadline);
+    this.#deadline = Math.min(this.virtual.deadline, this.physical.deadline);
     const { events } = this.machine;
     this.#event = events.archiveEvent("event", archive, this.#event, () => this.#due());
-    archive.require(this.deadline >= (this.#event?.at ?? Infinity) || this.deadline === Infinity, "a timer that will fire has its event");
+    archive.require(this.#deadline >= (this.#event?.at ?? Infinity) || this.#deadline === Infinity, "a timer that will fire has its event");
   }
 
   /** The vCPU is gone. */
@@ -132,13 +136,13 @@ export class VcpuTimers {
   #schedule(): void {
     this.#event?.cancel();
     // A deadline is the start of a tick; never schedule it before its time by rounding.
-    const at = Math.ceil(this.deadline / NS_PER_TICK) * NS_PER_TICK;
+    const at = Math.ceil(this.#deadline / NS_PER_TICK) * NS_PER_TICK;
     this.#event = this.machine.events.schedule(at, () => this.#due());
   }
 
   #due(): void {
     this.#event = undefined;
     this.update(this.machine.time);
-    if (this.deadline !== Infinity && !this.#event) this.#schedule();
+    if (this.#deadline !== Infinity && !this.#event) this.#schedule();
   }
 }

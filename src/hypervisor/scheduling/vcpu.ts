@@ -460,10 +460,10 @@ export class Vcpu extends HypervisorObject {
   /** Its CPU interface is that of its index. */
   #connect(vic: Vic): void {
     this.#gic = vic.gic.cpus[this.index];
-    this.#gic.onSignal = () => {
+    this.#gic.connect(() => {
       this.services.scheduler.disturb();
       if (this.hasInterrupt) this.#wake();
-    };
+    });
   }
 
   #enterMachine(vic: Vic, addressSpace: AddressSpace): void {

@@ -17,7 +17,7 @@ export const calls: readonly HypercallDefinition[] = [
       flags & ~VpmGroupFlags.Defined ? call.refuse(ErrorCode.UNIMPLEMENTED, "unknown flags", { flags }) : ErrorCode.OK,
     caps: { vpm_group: configurable("vpm_group") },
     handler(_call, { vpm_group, flags }) {
-      vpm_group.aggregates = (flags & VpmGroupFlags.NoAggregation) === 0n;
+      vpm_group.configure((flags & VpmGroupFlags.NoAggregation) === 0n);
       return ErrorCode.OK;
     },
   }),

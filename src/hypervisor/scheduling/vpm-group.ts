@@ -29,11 +29,7 @@ type Vcpu = ObjectOf<"thread">;
 export class VpmGroup extends HypervisorObject {
   static readonly SIZE = 512;
   readonly type = "vpm_group";
-  /**
-   * Whether power states of the vCPUs are combined: the last one online may not power off by
-   * CPU_OFF.
-   */
-  aggregates = true;
+  #aggregates = true;
   readonly #vcpus: (Vcpu | undefined)[] = [];
   /** System suspend; nothing asserts it, as this build has no system suspend. */
   readonly virq = new VirqSource(this, "group state", () => false);
@@ -44,6 +40,19 @@ export class VpmGroup extends HypervisorObject {
   constructor(services: Services & WatchdogServices, partition: Heap) {
     super(services, partition, VpmGroup.SIZE);
     this.watchdog = new Watchdog(() => services.machine, () => this.#bitten());
+  }
+
+  /**
+   * Whether power states of the vCPUs are combined: the last one online may not power off by
+   * CPU_OFF.
+   */
+  get aggregates(): boolean {
+    return this.#aggregates;
+  }
+
+  /** Sets whether power states are combined, while in state INIT. */
+  configure(aggregates: boolean): void {
+    this.#aggregates = aggregates;
   }
 
   /** Active vCPUs in the order of their indices. */
@@ -86,7 +95,7 @@ export class VpmGroup extends HypervisorObject {
   }
 
   protected archiveFields(archive: ObjectArchive): void {
-    this.aggregates = archive.bool("aggregates", this.aggregates);
+    this.#aggregates = archive.bool("aggregates", this.#aggregates);
     this.virq.archive("virq", archive);
     archive.within("watchdog", () => this.watchdog.archive(archive));
   }

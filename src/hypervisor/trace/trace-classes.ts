@@ -10,16 +10,16 @@ const PRIVATE = 1n << 0n | 1n << 4n;
 
 /** The flags, one bit a class. */
 export class TraceClasses {
-  flags = INITIAL;
+  #flags = INITIAL;
 
   /** Saved or loaded. */
   archive(archive: Archive): void {
-    this.flags = archive.word("flags", this.flags);
+    this.#flags = archive.word("flags", this.#flags);
   }
 
   /** Clears, then sets public classes; gives all flags. */
   update(set: bigint, clear: bigint): bigint {
-    this.flags = this.flags & ~(clear & ~PRIVATE) | set & ~PRIVATE;
-    return this.flags;
+    this.#flags = this.#flags & ~(clear & ~PRIVATE) | set & ~PRIVATE;
+    return this.#flags;
   }
 }

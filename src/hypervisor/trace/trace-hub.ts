@@ -91,10 +91,8 @@ export class TraceHub {
   readonly reasons = new Reasons();
   /** The classes of the hypervisor's own log: guests may change them. */
   readonly classes = new TraceClasses();
-  /** Index of the physical CPU whose turn it is. The scheduler sets it. */
-  pcpu: number | undefined;
-  /** The vCPU that runs, or whose exit is handled. The scheduler sets it. */
-  actor: VcpuTrace | undefined;
+  #pcpu: number | undefined;
+  #actor: VcpuTrace | undefined;
   readonly #ring = new TraceRing(RING_CAPACITY);
   readonly #readers = new Set<TraceReader>();
   readonly #listeners = new Set<{ readonly mask: number; readonly listener: (event: TraceEvent) => void }>();
@@ -117,6 +115,26 @@ export class TraceHub {
    * @param point how far the machine has come
    */
   constructor(readonly now: () => number, readonly point: () => RunPoint = () => START) {}
+
+  /** Index of the physical CPU whose turn it is. */
+  get pcpu(): number | undefined {
+    return this.#pcpu;
+  }
+
+  /** The vCPU that runs, or whose exit is handled. */
+  get actor(): VcpuTrace | undefined {
+    return this.#actor;
+  }
+
+  /** The turn of a physical CPU begins, or is over. Only the scheduler calls it. */
+  setTurn(pcpu: number | undefined): void {
+    this.#pcpu = pcpu;
+  }
+
+  /** A vCPU runs, or has stopped. Only the scheduler calls it. */
+  setActor(actor: VcpuTrace | undefined): void {
+    this.#actor = actor;
+  }
 
   /** Whether there are listeners per kind, as fields: every call and exit checks them. */
   get wanted(): Readonly<Record<TraceKind, boolean>> {
@@ -204,7 +222,7 @@ export class TraceHub {
 
   /** Something happened by what the acting vCPU did, or by no vCPU. */
   event(kind: TraceKind, name: string, fields: TraceFields): void {
-    if (this.actor) this.actor.event(kind, name, fields);
+    if (this.#actor) this.#actor.event(kind, name, fields);
     else this.record("", kind, name, fields, undefined);
   }
 
@@ -255,7 +273,7 @@ export class TraceHub {
     if (!this.wants(kind)) return;
     const time = this.now();
     const id = ++this.#nextId;
-    const { pcpu } = this;
+    const pcpu = this.#pcpu;
     const number = isCounted(kind, false) ? this.#count(kind) : this.#numberAt(kind, time, pcpu);
     const place = { id, time, end: time, at: this.point(), pcpu, kind, operation: false, number };
     this.#give({ ...place, vcpu, name, fields, result: undefined, parent, why: undefined });
@@ -273,7 +291,7 @@ export class TraceHub {
   ): Operation {
     const time = this.now();
     const id = ++this.#nextId;
-    const { pcpu } = this;
+    const pcpu = this.#pcpu;
     const open = {
       id,
       time,
@@ -385,13 +403,31 @@ function flagsOf(mask: number): Record<TraceKind, boolean> {
 
 /** The hub as one vCPU has it. */
 export class VcpuTrace implements TracePort {
-  /** The operation of the hypercall in progress, if that is traced. */
-  call: TraceId | undefined;
-  /** Number of the hypercall in progress, or of the last one. */
-  callNumber = 0;
+  #call: TraceId | undefined;
+  #callNumber = 0;
   #top: Frame | undefined;
 
   constructor(readonly hub: TraceHub, readonly name: () => string) {}
+
+  /** The operation of the hypercall in progress, if that is traced. */
+  get call(): TraceId | undefined {
+    return this.#call;
+  }
+
+  /** A hypercall begins: its number. */
+  beginCall(number: number): void {
+    this.#callNumber = number;
+  }
+
+  /** The hypercall in progress is traced. */
+  showCall(call: TraceId): void {
+    this.#call = call;
+  }
+
+  /** The hypercall in progress has its answer. */
+  closeCall(): void {
+    this.#call = undefined;
+  }
 
   wants(kind: TraceKind): boolean {
     return this.hub.wants(kind);
@@ -403,7 +439,7 @@ export class VcpuTrace implements TracePort {
 
   begin(kind: TraceKind, name: string, fields: TraceFields, cause?: string, key?: string | number): TraceId {
     const parent = cause === undefined ? undefined : this.hub.published(cause);
-    const number = kind === "hvc" ? this.callNumber : undefined;
+    const number = kind === "hvc" ? this.#callNumber : undefined;
     const operation = this.hub.open(this.name(), kind, name, fields, parent ?? this.#top?.operation, key, number);
     this.#top = { operation, below: this.#top };
     return operation.id;
@@ -417,15 +453,15 @@ export class VcpuTrace implements TracePort {
   remember(copy: (operation: Operation) => Operation): Omit<PortMemory, "serial"> {
     const frames: Operation[] = [];
     for (let frame = this.#top; frame; frame = frame.below) frames.unshift(copy(frame.operation));
-    return { frames, call: this.call, callNumber: this.callNumber };
+    return { frames, call: this.#call, callNumber: this.#callNumber };
   }
 
   /** Takes up what another port had in progress. */
   recallPort({ frames, call, callNumber }: Omit<PortMemory, "serial">, copy: (operation: Operation) => Operation): void {
     this.#top = undefined;
     for (const operation of frames) this.#top = { operation: copy(operation), below: this.#top };
-    this.call = call;
-    this.callNumber = callNumber;
+    this.#call = call;
+    this.#callNumber = callNumber;
   }
 
   publish(key: string): void {
@@ -469,15 +505,15 @@ export class VcpuTrace implements TracePort {
 
   /** The hypercall in progress never returns to its caller. */
   abandonCall(): void {
-    if (this.call === undefined) return;
-    this.end(this.call, NO_RETURN);
-    this.call = undefined;
+    if (this.#call === undefined) return;
+    this.end(this.#call, NO_RETURN);
+    this.#call = undefined;
   }
 
   /** The program that ran on the vCPU is gone, and with it what it had in progress. */
   reset(): void {
     this.#top = undefined;
-    this.call = undefined;
+    this.#call = undefined;
   }
 
   #isInside(operation: Operation): boolean {

@@ -24,17 +24,31 @@ export const INPUT_LIMITS = { evTypes: 32, absAxes: 64 } as const;
 
 /** Configuration of an input device. */
 export class VirtioInput {
-  /** How many entries of event bits and of axes can be set; zero until configured. */
-  evTypes = 0;
-  absAxes = 0;
+  #evTypes = 0;
+  #absAxes = 0;
   readonly #entries = new Map<number, Uint8Array>();
   #select = 0;
   #subsel = 0;
 
+  /** How many entries of event bits and of axes can be set; zero until configured. */
+  get evTypes(): number {
+    return this.#evTypes;
+  }
+
+  get absAxes(): number {
+    return this.#absAxes;
+  }
+
+  /** Sets how many entries there can be, of those counts that are still zero. */
+  configure(evTypes: number, absAxes: number): void {
+    this.#evTypes ||= evTypes;
+    this.#absAxes ||= absAxes;
+  }
+
   /** The state, saved or loaded. */
   archive(archive: Archive): void {
-    this.evTypes = archive.integer("evTypes", this.evTypes, 0, INPUT_LIMITS.evTypes);
-    this.absAxes = archive.integer("absAxes", this.absAxes, 0, INPUT_LIMITS.absAxes);
+    this.#evTypes = archive.integer("evTypes", this.#evTypes, 0, INPUT_LIMITS.evTypes);
+    this.#absAxes = archive.integer("absAxes", this.#absAxes, 0, INPUT_LIMITS.absAxes);
     const entries = archive.list("entries", this.#entries, (entry): [number, Uint8Array] => [
       archive.integer("selection", entry?.[0], 0, 0xffff),
       archive.bytes("bytes", entry?.[1], Config.UnionSize),
@@ -51,15 +65,15 @@ export class VirtioInput {
    */
   limit(select: number, subsel: number): number | undefined {
     const entry = ENTRIES.get(select);
-    const some = select === InputSelect.EvBits ? this.evTypes > 0 : select !== InputSelect.AbsInfo || this.absAxes > 0;
+    const some = select === InputSelect.EvBits ? this.#evTypes > 0 : select !== InputSelect.AbsInfo || this.#absAxes > 0;
     return entry && some && subsel < entry.subsels ? entry.size : undefined;
   }
 
   /** Whether an entry can be set without going beyond the configured counts. */
   hasRoom(select: number, subsel: number): boolean {
     if (this.#entries.has(key(select, subsel))) return true;
-    if (select === InputSelect.EvBits) return this.#count(select) < this.evTypes;
-    return select !== InputSelect.AbsInfo || this.#count(select) < this.absAxes;
+    if (select === InputSelect.EvBits) return this.#count(select) < this.#evTypes;
+    return select !== InputSelect.AbsInfo || this.#count(select) < this.#absAxes;
   }
 
   /** Sets an entry; its size is within the limit. */

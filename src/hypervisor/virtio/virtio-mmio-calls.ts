@@ -25,8 +25,7 @@ function configureInput(call: Call, device: VirtioMmio, devids: bigint, prop_bit
   if (evTypes && input.evTypes || absAxes && input.absAxes) {
     return call.refuse(ErrorCode.BUSY, "event types and axes are configured once", { device: device.name });
   }
-  input.evTypes ||= evTypes;
-  input.absAxes ||= absAxes;
+  input.configure(evTypes, absAxes);
   input.set(InputSelect.DevIds, 0, new Uint8Array(BigUint64Array.of(devids).buffer));
   input.set(InputSelect.PropBits, 0, new Uint8Array(Uint32Array.of(prop_bits).buffer));
   return ErrorCode.OK;

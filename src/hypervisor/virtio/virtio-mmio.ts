@@ -72,8 +72,7 @@ export class VirtioMmio extends HypervisorObject {
   #driverFeaturesSel = 0;
   #notifiedQueues = 0n;
   #reason = 0n;
-  /** The data of an input device, whose config space the hypervisor answers. */
-  input: VirtioInput | undefined;
+  #input: VirtioInput | undefined;
   /** Asserted by the backend, for the frontend. */
   readonly backendVirq = new VirqSource(this, "interrupt status", () => this.#load(VirtioMmioRegister.InterruptStatus) !== 0);
   /** Asserted by the frontend's writes, for the backend. */
@@ -81,6 +80,11 @@ export class VirtioMmio extends HypervisorObject {
 
   constructor(services: VirtioServices, partition: Heap) {
     super(services, partition, VirtioMmio.SIZE);
+  }
+
+  /** The data of an input device, whose config space the hypervisor answers. */
+  get input(): VirtioInput | undefined {
+    return this.#input;
   }
 
   /** Sets page, number of queues and device type, while in state INIT. */
@@ -95,7 +99,7 @@ export class VirtioMmio extends HypervisorObject {
     this.#extent?.detach();
     this.#extent = extent;
     this.#queues = Array.from({ length: queues }, newQueue);
-    this.input = isInput ? new VirtioInput() : undefined;
+    this.#input = isInput ? new VirtioInput() : undefined;
     return ErrorCode.OK;
   }
 
@@ -185,7 +189,7 @@ export class VirtioMmio extends HypervisorObject {
     this.#driverFeaturesSel = archive.integer("driverFeaturesSel", this.#driverFeaturesSel, 0, FEATURE_BANKS - 1);
     this.#notifiedQueues = archive.word("notifiedQueues", this.#notifiedQueues);
     this.#reason = archive.word("reason", this.#reason);
-    this.input = archive.maybe("input", this.input, (input) => {
+    this.#input = archive.maybe("input", this.#input, (input) => {
       const result = input ?? new VirtioInput();
       result.archive(archive);
       return result;
@@ -309,8 +313,8 @@ export class VirtioMmio extends HypervisorObject {
 
   #writeConfig(offset: number, size: number, value: number): boolean {
     if (size !== 1 && (size !== 4 || offset % 4 !== 0)) return false;
-    if (this.input) {
-      return this.input.write(
+    if (this.#input) {
+      return this.#input.write(
         offset - VirtioMmioRegister.Config,
         size,
         value,
