@@ -10,7 +10,7 @@ const SectionFlags = { Write: 1, Alloc: 2, Execute: 4 } as const;
 const SectionIndex = { Undefined: 0, Absolute: 0xfff1 } as const;
 const SymbolType = { NoType: 0, Object: 1, Function: 2 } as const;
 const Binding = { Local: 0, Global: 1, Weak: 2 } as const;
-/** How far an executable section is taken to reach after its last symbol, whose size is unknown. */
+/** How far a written section reaches after its last symbol, whose size is unknown. */
 const LAST_SIZE = 4096n;
 
 interface Section {

@@ -12,9 +12,9 @@ interface ActionRow {
   readonly context: Context;
   /** Key names of `keys.ts`. */
   readonly keys: readonly string[];
-  /** What it does, in the help. */
+  /** Its description in the help. */
   readonly help: string;
-  /** One or two words for the hint row, where it is shown there. */
+  /** One or two words for the hint row, if it is shown there. */
   readonly hint?: string;
 }
 
@@ -265,7 +265,7 @@ export const ACTIONS: readonly Action[] = [
   ...ROWS,
 ];
 
-/** What a context is called in the help. */
+/** Titles of the contexts in the help. */
 export const CONTEXT_TITLES: Readonly<Record<Context, string>> = {
   lists: "screens and lists",
   window: "splits, after ctrl-w",

@@ -1,4 +1,4 @@
-// What the machine has done in the last minute, from the samples that come anyway: looking costs it
+// The machine's activity in the last minute, from samples that come anyway, so it costs the machine
 // nothing.
 
 import { Histories, KEPT } from "./history.ts";
@@ -11,7 +11,7 @@ export interface CpuPart {
   readonly share: number;
 }
 
-/** What one physical CPU does. */
+/** Activity of one physical CPU. */
 export interface CpuUse {
   readonly parts: readonly CpuPart[];
   /** 0 to 1. */
@@ -33,7 +33,7 @@ export class Activity {
   readonly #rates = new Map<string, number>();
   #cpus: readonly CpuUse[] = [];
   #mips = 0;
-  /** Refusals so far, and the wall time (ms) of the last that was new. */
+  /** Refusals so far, and the wall time (ms) of the last new one. */
   #reasons: number | undefined;
   #refusedAt = -Infinity;
   /** Refusals so far, in the samples of the last second. */
@@ -90,7 +90,7 @@ export class Activity {
     this.#rates.set(name, value);
   }
 
-  /** What is known of rates, a second. */
+  /** Known rates, per second. */
   get rates(): ReadonlyMap<string, number> {
     return this.#rates;
   }
@@ -110,7 +110,7 @@ export class Activity {
     return now - this.#refusedAt < KEPT * 1000;
   }
 
-  /** What each physical CPU does now. */
+  /** Present activity of each physical CPU. */
   get cpus(): readonly CpuUse[] {
     return this.#cpus;
   }

@@ -1,6 +1,5 @@
-// The TUI without a terminal: keys and session events change plain state, `draw` shows it. Which
-// key does an action is in `actions.ts`, what it does in the file of its group, what a screen shows
-// in `screens.ts`.
+// The TUI without a terminal: keys and session events change plain state, `draw` shows it. Keys are
+// in `actions.ts`, handlers in the file of each group of actions, screens in `screens.ts`.
 
 import { type AppAction, type Context, type OverlayContext, SCREEN_LIST } from "./actions.ts";
 import type { Screen } from "./cells.ts";
@@ -46,12 +45,12 @@ import { rowsOf } from "../queries/query.ts";
 import { REASONS } from "../queries/tables.ts";
 import type { MachineSample, Move, Request, SessionEnd, SessionEvent } from "../protocol/protocol.ts";
 
-/** What the application asks of its surroundings. */
+/** The application's requests to its surroundings. */
 export interface AppPort {
   send(request: Request): void;
   /** State changed: draw; `urgent` answers a key. */
   changed(urgent: boolean): void;
-  /** Draw after so many ms: something goes away by itself. */
+  /** Requests a frame after this many ms, when something disappears by itself. */
   later(ms: number): void;
   /** The person wants to leave. */
   leave(): void;
@@ -67,7 +66,7 @@ export interface AppPort {
   mouse(on: boolean): void;
   /** Tries to reach a lost session again, now. */
   reconnect(): void;
-  /** Shows another session in the place of this one. */
+  /** Shows another session instead of this one. */
   visit(name: string): void;
   /** Shows the start screen, to choose what is shown. */
   choose(): void;
@@ -77,29 +76,27 @@ export interface AppPort {
 export interface AppOptions extends LookWish {
   readonly title: string;
   readonly readOnly?: boolean;
-  /** Keys by action name, in place of the table's. */
+  /** Keys by action name, instead of the table's. */
   readonly keys?: Readonly<Record<string, string>>;
   /** Folder of the console logs. */
   readonly logs?: string;
-  /** File in which the session's process says what it says last. */
+  /** File for the last messages of the session's process. */
   readonly log?: string;
   /** How the person left the screens the last time. */
   readonly state?: UiState;
-  /**
-   * Which screens are shown at the start where there is no `state`, as `Windows.layout` says it.
-   */
+  /** The screens at the start when there is no `state`, in the form of `Windows.layout`. */
   readonly layout?: string;
   /** Histories advance by themselves; else only when a key is pressed. */
   readonly motion?: boolean;
   readonly fork?: Fork;
   readonly start?: Start;
-  /** What the message row says first. */
+  /** First message of the message row. */
   readonly greeting?: string;
   readonly program?: OwnProgram;
   readonly books?: Books;
   /** A recording is run again. */
   readonly replay?: boolean;
-  /** Wall time in ms; the process's where nothing is said. */
+  /** Wall time in ms; the process's by default. */
   readonly clock?: () => number;
 }
 
@@ -109,7 +106,7 @@ export class App {
   readonly #clock: () => number;
   readonly #keymap: Keymap;
   #look: Look;
-  /** Name of the theme that a person has chosen. */
+  /** Name of the theme that the user has chosen. */
   #theme: string | undefined;
   readonly #activity: Activity;
   readonly #tree: TreePane;
@@ -210,7 +207,7 @@ export class App {
     else if (options.layout) this.#windows.load(options.layout);
   }
 
-  /** What the person has made of the screens. */
+  /** The user's settings of the screens. */
   get state(): UiState {
     const filters = this.#filteredPanes().map(([name, pane]): [string, string] => [name, pane.filterText]);
     const { layout, screen, sizes } = this.#windows;
@@ -231,7 +228,7 @@ export class App {
     this.#windows.sizes = sizes;
     this.#tree.foldAll(folded);
     for (const [name, pane] of this.#filteredPanes()) if (filters[name] !== undefined) pane.setFilter(filters[name]);
-    // What the environment says beats what was kept.
+    // A theme from the environment takes precedence over a kept one.
     if (!this.options.theme && theme !== undefined) this.setTheme(theme);
   }
 
@@ -251,7 +248,7 @@ export class App {
   /** The connection to the session is gone, for now. */
   lost(message: string): void {
     this.#session.lose(message);
-    // What was asked is about a machine that may be another one once somebody answers again.
+    // The question is about a machine that may be a different one after reconnecting.
     this.#overlay = undefined;
     this.#console.typing = false;
     this.port.changed(true);
@@ -276,8 +273,8 @@ export class App {
     }
     if (!this.#session.apply(event)) return;
     if (event.kind === "sample") this.#takeSample(event.sample);
-    // No picture will come any more: what stands still is looked at once, and what was not answered
-    // when the machine ended is asked again.
+    // No more samples will come: shows the last state at once, and repeats questions that were open
+    // when the machine ended.
     if (event.kind === "ended" || event.kind === "paused" && event.paused) this.#questions.all();
     if (this.end) this.#console.typing = false;
     this.#console.past = this.#session.past;
@@ -350,7 +347,7 @@ export class App {
     if (!overlay.key(key, action) && this.#overlay === overlay) this.#overlay = undefined;
   }
 
-  /** What the mouse does outside of panes. */
+  /** The mouse outside of panes. */
   #pointing(): Pick<MouseHost, "tabAt" | "timeAt" | "point" | "goThere"> {
     return {
       tabAt: (x, y) => y === TABS_ROW ? tabAt(this.#size.width, this.#windows.screen.key, x) : undefined,
@@ -503,7 +500,9 @@ export class App {
     this.#wear(theme);
   }
 
-  /** The terminal's background is bright, or dark: who has chosen no theme gets one for it. */
+  /**
+   * The terminal's background is bright, or dark: sets the theme unless the user has chosen one.
+   */
   setBackground(bright: boolean): void {
     if (this.#theme === undefined) this.#wear(themeOf(bright ? "light" : "dark"));
   }
@@ -521,7 +520,7 @@ export class App {
     }
   }
 
-  /** To the clipboard; what is more than terminals take, to a file. */
+  /** To the clipboard; text too long for terminals, to a file. */
   #copy(text: string): void {
     if (text.length > LONGEST_COPY) {
       const accept = (name: string) => this.#toFile(name, text, "too long for the clipboard:");
@@ -577,7 +576,7 @@ export class App {
     if (this.#crowded) queueMicrotask(() => this.port.changed(false));
   }
 
-  /** What is shown, as lines of text for screen readers. */
+  /** The screens as lines of text for screen readers. */
   linear(): Linear {
     const look = this.#look.with({ depth: "none", glyphs: "ascii" });
     const body = { x: 0, y: 0, width: LINEAR.columns, height: LINEAR.rows, boxed: false };
@@ -586,7 +585,7 @@ export class App {
 
   #frameState(): FrameState {
     const { lost, sample, speed, dropped } = this.#session, timeline = this.#timeline();
-    // A machine that stands still has no speed, and one that begins to go has its first at once.
+    // A stopped machine has no speed; a machine that starts gets its first one at once.
     this.#speed = speed === undefined ? undefined : this.#speed ?? speed;
     return {
       title: this.options.title,

@@ -11,19 +11,16 @@ export interface BarPart {
   readonly mark: VmMark;
   /** 0 to 1 of the whole bar. */
   readonly share: number;
-  /** Stand in the part where there is room for them. */
+  /** Shown in the part where it fits. */
   readonly name?: string;
   readonly size?: string;
 }
 
-/** Blanks that a name needs beside itself, and name and size together. */
+/** Blanks around a name, and around name and size together. */
 const AROUND_NAME = 2;
 const AROUND_BOTH = 3;
 
-/**
- * What a part says: name and size, the name, or its letter. Where colors are no mark, letters fill
- * it.
- */
+/** Text of a part: name and size, the name, or its letter. Without colors, letters fill it. */
 function partText({ mark: { letter }, name, size }: BarPart, cells: number, letters: boolean): string {
   const both = name !== undefined && size !== undefined ? `${name} ${size}` : undefined;
   const shown = both !== undefined && cells >= textWidth(both) + AROUND_BOTH - 1

@@ -10,7 +10,7 @@ import type { TableName } from "../queries/tables.ts";
 /** Why a pane has no rows. */
 export type Blank =
   | { readonly kind: "empty"; readonly what: string; readonly how?: string }
-  /** Asked so many ms ago. */
+  /** Asked this many ms ago. */
   | { readonly kind: "loading"; readonly since: number }
   | { readonly kind: "error"; readonly message: string };
 
@@ -38,7 +38,7 @@ function sentence(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.?!)]$/.test(text) ? "" : "."}`;
 }
 
-/** Draws it inside a pane, in its middle third where there is room. */
+/** Draws it inside a pane, in its middle third if it fits. */
 export function drawBlank(screen: Screen, look: Look, area: Rectangle, blank: Blank): void {
   const lines = blankLines(blank, look, Math.max(area.width - 2, 1));
   const above = area.height >= ROOMY ? Math.floor((area.height - lines.length) / 3) : 0;

@@ -1,5 +1,5 @@
-// Boxes and rules around panes: a title at the left, what modifies it at the right, a position
-// below (LOOK section 4).
+// Boxes and rules around panes: a title at the left, its modifiers at the right, a position below
+// (LOOK section 4).
 
 import type { Rectangle, Screen } from "./cells.ts";
 import type { Frame } from "./glyphs.ts";
@@ -7,23 +7,23 @@ import { fit, textWidth } from "./graphemes.ts";
 import { drawPieces, type Piece, piecesWidth } from "./pieces.ts";
 import type { Look, Role } from "./theme.ts";
 
-/** What a pane is called. */
+/** Title of a pane. */
 export interface Title {
   readonly text: string;
-  /** The VM that it is about: its letter and name stand behind the text. */
+  /** The VM that it is about: its letter and name follow the text. */
   readonly vm?: string;
-  /** What the VM's name is followed by, in the VM's ink: `/0`. */
+  /** Text after the VM's name, in the VM's ink: `/0`. */
   readonly vmDetail?: string;
-  /** What it is about beside that. */
+  /** Further subject. */
   readonly detail?: string;
   readonly count?: number | string;
-  /** Sort, filter, rate, whether it follows: dropped from the left where there is no room. */
+  /** Sort, filter, rate, whether it follows: dropped from the left where space runs out. */
   readonly right?: readonly (readonly Piece[])[];
   /** Position, or what keys do: at the bottom right of a box, at the right of a rule. */
   readonly bottom?: readonly Piece[];
 }
 
-/** What a frame says. */
+/** Meaning of a frame. */
 export type FrameKind = "plain" | "focused" | "typing" | "past" | "danger";
 
 const FRAME_INKS: Readonly<Record<FrameKind, Role>> = { plain: "border", focused: "accent", typing: "ok", past: "past", danger: "bad" };
@@ -98,7 +98,7 @@ function drawTitle(
   focus: boolean,
   right: readonly (readonly Piece[])[],
 ): void {
-  // A cell of line at each end, and a blank beside it.
+  // A cell of line at each end, and a blank next to it.
   const room = area.width - 4;
   const count = title.count === undefined ? "" : ` ${title.count}`;
   const tail = tailWidth(title);
@@ -142,9 +142,7 @@ function drawRight(screen: Screen, look: Look, area: Rectangle, parts: readonly 
   screen.text(x, area.y, " ");
 }
 
-/**
- * Draws the thumb of a scrollbar on the right border where there are more rows than the box has.
- */
+/** Draws the thumb of a scrollbar on the right border if there are more rows than the box shows. */
 export function drawThumb(screen: Screen, look: Look, area: Rectangle, boxed: boolean, scroll: Scroll, kind: FrameKind): void {
   const { top, height, count } = scroll;
   if (!isBox(area, boxed) || count <= height || height < 1) return;
@@ -155,7 +153,7 @@ export function drawThumb(screen: Screen, look: Look, area: Rectangle, boxed: bo
   }
 }
 
-/** What a pane shows of its rows. */
+/** The visible part of a pane's rows. */
 export interface Scroll {
   readonly top: number;
   readonly height: number;

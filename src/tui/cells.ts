@@ -63,7 +63,7 @@ export class Screen {
   #height = 0;
   #back = new Plane(0);
   #front = new Plane(0);
-  /** What the terminal showed when it was first to be kept. */
+  /** The terminal's content when it was first kept. */
   #kept: Plane | undefined;
   /** The terminal shows something of this size. */
   #shown = false;
@@ -132,8 +132,8 @@ export class Screen {
   }
 
   /**
-   * What will be drawn starts as what the terminal showed when it was last cleared for drawing;
-   * false, and blank, where nothing of this size was shown.
+   * Starts the next frame from the terminal's content when it was last cleared for drawing; false,
+   * and blank, without content of this size.
    */
   keep(): boolean {
     this.cursor = undefined;
@@ -146,7 +146,7 @@ export class Screen {
     return this.#kept !== undefined;
   }
 
-  /** Fills a rectangle with blanks on a background; the page where nothing is said. */
+  /** Fills a rectangle with blanks on a background; the page by default. */
   fill(area: Rectangle, background: Role = "bg"): void {
     const style = { ...PAGE, background: roleColor(background) };
     for (let y = area.y; y < area.y + area.height; y++) {
@@ -154,7 +154,7 @@ export class Screen {
     }
   }
 
-  /** Lays a background under a rectangle; what stands there stays. */
+  /** Sets the background of a rectangle; its text stays. */
   tint(area: Rectangle, background: Role): void {
     const color = roleColor(background);
     for (let y = Math.max(area.y, 0); y < Math.min(area.y + area.height, this.#height); y++) {
@@ -214,8 +214,8 @@ export class Screen {
   }
 
   /**
-   * Draws one cluster whose width somebody else has measured (a guest console's emulator). A wide
-   * one that does not fit is blank.
+   * Draws one cluster whose width is known (from a guest console's emulator). A wide one that does
+   * not fit is blank.
    */
   cluster(x: number, y: number, cluster: string, columns: number, style: Style): void {
     cluster = terminalCluster(cluster);
@@ -337,7 +337,7 @@ export class Screen {
     }
   }
 
-  /** The drawn text, a string a row without trailing blanks: for tests. */
+  /** The drawn text, one string per row without trailing blanks: for tests. */
   toLines(): string[] {
     return this.#lines(this.#back);
   }

@@ -9,7 +9,7 @@ export function drawChip(screen: Screen, look: Look, x: number, y: number, text:
   return screen.text(x, y, ` ${text} `, look.on(fill, "ink", true));
 }
 
-/** What a state looks like. */
+/** Appearance of a state. */
 export interface StateMark {
   readonly shape: Shape;
   readonly word: string;
@@ -42,7 +42,7 @@ const STATES: Readonly<Record<string, StateMark>> = {
   init_failed: mark("fault", "failed", "bad"),
 };
 
-/** What a state looks like, by its name in samples and tables. */
+/** Appearance of a state, by its name in samples and tables. */
 export function stateMark(state: string): StateMark {
   return STATES[state.toLowerCase()] ?? mark("off", state.toLowerCase().replaceAll("_", " "), "dim");
 }

@@ -45,7 +45,7 @@ const COLUMNS: readonly ListColumn[] = [
   { name: "text", title: "Instruction", width: TEXT, pieces: (row) => instructionPieces(row) },
 ];
 
-/** An instruction; where a symbol begins, its name behind it. */
+/** An instruction; at the start of a symbol, followed by its name. */
 function instructionPieces({ text, symbol }: Row): Piece[] {
   const [, mnemonic, rest] = /^(\S+)(.*)$/.exec(String(text)) ?? ["", String(text), ""];
   const [operands, target = ""] = rest.split(/(?=<)/);

@@ -1,5 +1,5 @@
-// From the roles of cells to what a terminal can show. Every role has an entry for each depth, and
-// nothing is searched; only colors of guests that the terminal lacks are rounded.
+// Maps the roles of cells to a terminal's colors. Every role has an entry for each depth, so
+// nothing is searched; only guests' colors that the terminal lacks are rounded.
 
 import { Attribute, type Color, type ColorDepth, palette, rgb, rgbOf, roleColor, roleOf } from "./color.ts";
 import { GROUNDS, type Role, ROLES, TINTS, VM_FILLS } from "./roles.ts";
@@ -10,7 +10,7 @@ const { Bold, Dim, Reverse } = Attribute;
 /** Backgrounds that only terminals with many colors show. */
 const SHADES: ReadonlySet<Role> = new Set<Role>([...GROUNDS, ...TINTS].filter((role) => role !== "sel" && role !== "hitbg"));
 const FILLS: ReadonlySet<Role> = new Set<Role>(VM_FILLS);
-/** Inks of less weight where there are no colors to say so. */
+/** Inks with less weight where colors are missing. */
 const WEAK: ReadonlySet<Role> = new Set<Role>(["dim", "faint", "border"]);
 
 const BLACK = 0, GREY = 8, WHITE = 15;
@@ -21,7 +21,7 @@ export class ColorMap {
   background: Color = 0;
   /** Bits of `Attribute`. */
   attributes = 0;
-  /** Colors by role, where each role is a color of its own. */
+  /** Colors by role, if each role has its own color. */
   readonly #colors: readonly Color[] | undefined;
 
   /** @param painted whether the page has the theme's background, or the terminal's own */
@@ -104,5 +104,5 @@ function basicOf(index: number): number {
   return (red > 2 ? 1 : 0) + (green > 2 ? 2 : 0) + (blue > 2 ? 4 : 0) + bright;
 }
 
-/** The page: what a cleared screen consists of. */
+/** The page: content of a cleared screen. */
 export const PAGE = { foreground: roleColor("text"), background: roleColor("bg"), attributes: 0 } as const;

@@ -41,7 +41,7 @@ export const ON_BLANKS = Attribute.Underline | Attribute.Reverse | Attribute.Str
 /** How text looks. */
 export interface Style {
   readonly foreground?: Color;
-  /** Undefined: what is there. */
+  /** Undefined: keep the present one. */
   readonly background?: Color;
   /** Bits of `Attribute`. */
   readonly attributes?: number;

@@ -8,10 +8,10 @@ const GONE = "the session is gone";
 /** Between two pictures of the countdown to the next try, ms. */
 const TICK = 1000;
 
-/** A session's client that may say that nobody is there any more. */
+/** A session's client that can report a lost connection. */
 export type Client = SessionClient & { onGone?: () => void };
 
-/** What the connection tells. */
+/** Events of the connection. */
 export interface ConnectionListener {
   readonly event: (event: SessionEvent) => void;
   readonly lost: () => void;
@@ -29,8 +29,8 @@ export class Connection {
   #countdown: ReturnType<typeof setInterval> | undefined;
 
   /**
-   * @param reach reaches the session again; it rejects where there is none. Undefined: one that is
-   * lost is lost for good
+   * @param reach reconnects to the session; it rejects while the session cannot be reached.
+   * Undefined: a lost connection is lost for good
    */
   constructor(client: Client, readonly reach: (() => Promise<Client>) | undefined, readonly listener: ConnectionListener) {
     this.#current = client;
@@ -41,9 +41,7 @@ export class Connection {
     return this.#lost;
   }
 
-  /**
-   * Resolves with a message when the session is lost: what it was asked to do is not answered then.
-   */
+  /** Resolves with a message when the session is lost: open requests are not answered then. */
   get gone(): Promise<string> {
     return this.#gone.promise;
   }
@@ -68,7 +66,7 @@ export class Connection {
       this.#adopt(found);
       this.listener.found();
     } catch {
-      this.listener.ticked(); // still nobody there: the screen says since when
+      this.listener.ticked(); // still not reachable: the screen says since when
     }
   }
 

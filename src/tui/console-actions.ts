@@ -1,4 +1,4 @@
-// What people do with consoles: typing into one, scrolling, searching.
+// Users' actions on consoles: typing, scrolling, searching.
 
 import type { Host } from "./host.ts";
 import { vmOf } from "./links.ts";
@@ -20,7 +20,7 @@ export class ConsoleActions {
   /** Keys go to the console of what is selected. */
   enter(): void {
     const { windows: { focus }, console, tree } = this.host;
-    // Where nobody has chosen a VM, keys go to the console in sight: early samples do not name
+    // Unless the user has chosen a VM, keys go to the visible console: early samples do not name
     // consoles yet.
     const unchosen = focus === console || focus === tree && !tree.chosen;
     const selected = unchosen ? undefined : focus.selection;

@@ -35,7 +35,7 @@ export class ConsolePane implements Pane {
     return this.#shown;
   }
 
-  /** What is shown; undefined while there is no console. */
+  /** The shown console; undefined without one. */
   get view(): ConsoleView | undefined {
     return this.#merged.view ?? this.#views.get(this.#shown);
   }
@@ -55,7 +55,7 @@ export class ConsolePane implements Pane {
     return this.#views.has(name);
   }
 
-  /** Shows a console, if there is one of that name. */
+  /** Shows the console of that name, if it exists. */
   show(name: string): void {
     if (!this.#views.has(name)) return;
     this.#shown = name;
@@ -97,7 +97,7 @@ export class ConsolePane implements Pane {
     return view;
   }
 
-  /** The console's name, and where its view stands or who has the keys. */
+  /** The console's name, and the position of its view or the receiver of the keys. */
   title(): Title {
     const { view } = this;
     if (!view) return { text: "Console", right: [[{ text: "no console yet" }]] };
@@ -119,10 +119,10 @@ export class ConsolePane implements Pane {
     return undefined;
   }
 
-  /** No answers come, as nothing is asked. */
+  /** No answers come, as it asks nothing. */
   take(): void {}
 
-  /** Scrolls by so many lines, down where positive. */
+  /** Scrolls by this many lines, down where positive. */
   move(by: number): void {
     this.view?.scroll(-by);
   }

@@ -1,5 +1,5 @@
 // One guest console: an xterm emulator without a screen keeps its cells; the pane copies them. The
-// guest's escape sequences end here: they can change cells of this pane and nothing else.
+// guest's escape sequences end here: they can only change cells of this pane.
 
 import { type IBufferCell, Terminal } from "./xterm.ts";
 import { PAGE } from "./color-map.ts";
@@ -68,9 +68,9 @@ export class ConsoleView {
 
   /**
    * Searches screen and scrollback without regard to case, and scrolls to a match.
-   * @param by which match: 0 is the newest, each more is one further up; it goes round.
-   * @returns how many rows match, and which of them is shown (1 is the oldest); undefined where
-   * none does.
+   * @param by which match: 0 is the newest, higher ones are further up; it wraps around.
+   * @returns how many rows match, and which of them is shown (1 is the oldest); undefined without a
+   * match.
    */
   search(text: string, by: number): { readonly count: number; readonly shown: number } | undefined {
     const { active } = this.#terminal.buffer;
@@ -87,12 +87,12 @@ export class ConsoleView {
     return { count: hits.length, shown: place + 1 };
   }
 
-  /** What it shows as text: the rows that are visible, or all. */
+  /** Its text: the visible rows, or all. */
   text(visible: boolean): string {
     const buffer = this.#terminal.buffer.active;
     const top = visible ? buffer.baseY - this.#back : 0;
     const rows = Array.from({ length: visible ? this.#terminal.rows : buffer.length }, (_, row) => buffer.getLine(top + row));
-    // A line that goes on in the next row is one line.
+    // A line that continues in the next row is one line.
     const text = rows.map((line, row) =>
       `${row > 0 && !line?.isWrapped ? "\n" : ""}${line?.translateToString(!rows[row + 1]?.isWrapped) ?? ""}`
     );
@@ -135,7 +135,7 @@ export class ConsoleView {
   }
 }
 
-/** What was searched, and the row of the match that is shown. */
+/** The text of the search, and the row of the match that is shown. */
 interface Found {
   readonly text: string;
   readonly row: number;

@@ -1,4 +1,5 @@
-// Which inks stand on which backgrounds, and the contrast (WCAG 2) that a theme gives each pair.
+// Which inks are drawn on which backgrounds, and the contrast (WCAG 2) that a theme gives each
+// pair.
 
 import { GROUNDS, type Role, VM_FILLS, VM_INKS } from "./roles.ts";
 import type { ThemeColors } from "./themes.ts";
@@ -8,7 +9,7 @@ export const LEAST_CONTRAST = 4.5;
 
 const READ: readonly Role[] = ["strong", "text", "dim", "accent", "ok", "warn", "bad", "past", "link", ...VM_INKS];
 
-/** Which inks stand on which backgrounds. `faint` and `border` are decoration. */
+/** Which inks are drawn on which backgrounds. `faint` and `border` are decoration. */
 export const DRAWN_ON: ReadonlyMap<Role, readonly Role[]> = new Map<Role, readonly Role[]>([
   ...GROUNDS.map((ground): [Role, readonly Role[]] => [ground, READ]),
   ["badbg", ["strong", "text", "dim", "bad", "link", "accent"]],
@@ -63,14 +64,14 @@ export interface WeakPair {
   readonly contrast: number;
 }
 
-/** Roles that stand on a role's background, or that it stands on. */
+/** Roles that are drawn on a role's background, or that it is drawn on. */
 function partnersOf(role: Role): Role[] {
   return [...DRAWN_ON].flatMap(([ground, inks]) => ground === role ? inks : inks.includes(role) ? [ground] : []);
 }
 
 /**
- * The entry of the palette of 256 for a role's direct color: the nearest that can be read beside
- * the entries of the other roles, else the nearest.
+ * The entry of the palette of 256 for a role's direct color: the nearest that is legible with the
+ * entries of the other roles, else the nearest.
  */
 export function entryFor(role: Role, bits: number, colors: ThemeColors): number {
   const others = partnersOf(role).map((partner) => bitsOfEntry(colors[partner][1]));

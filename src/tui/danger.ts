@@ -1,5 +1,5 @@
-// A question before something that cannot be undone: what it does, what is lost, what stays. Only
-// `y` does it.
+// A question before an action that cannot be undone: its effect, what is lost, what stays. Only `y`
+// performs it.
 
 import type { Rectangle, Screen } from "./cells.ts";
 import type { Key } from "./keys.ts";
@@ -9,12 +9,12 @@ import type { Piece } from "./pieces.ts";
 import { wrap } from "./records.ts";
 import type { Look } from "./theme.ts";
 
-/** What a person is told before they say yes. */
+/** The content of the question. */
 export interface Danger {
   readonly question: string;
-  /** What `y` does, in a few words: `stop vm:ping`. */
+  /** The action of `y`, in a few words: `stop vm:ping`. */
   readonly act: string;
-  /** What happens. */
+  /** The effect. */
   readonly effect: string;
   readonly lost: string;
   readonly stays: string;

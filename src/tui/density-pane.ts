@@ -16,10 +16,10 @@ const ASKED = 1000, KEPT = 20_000;
 const STAYS_GOOD = 1000;
 /** Columns of the names, and of the numbers. */
 const NAME = 12, COUNT = 9;
-/** What a column stands for, in ns: 1, 2 or 5 of a unit. */
+/** Time per column, in ns: 1, 2 or 5 of a unit. */
 const STEPS = [1, 2, 5].map((step) => step * 1e6);
 
-/** Classes of events: their kinds and inks. What was refused counts there too. */
+/** Classes of events: their kinds and inks. Refused operations count there too. */
 const CLASSES: readonly { readonly name: string; readonly kinds: ReadonlySet<string>; readonly ink: Role }[] = [
   { name: "calls", kinds: new Set(["hvc", "rpc", "ioctl", "psci"]), ink: "link" },
   { name: "interrupts", kinds: new Set(["virq"]), ink: "vm1" },
@@ -43,7 +43,7 @@ export class DensityPane implements Pane {
   readonly staysGood = STAYS_GOOD;
   readonly onward = true;
   #events: readonly Event[] = [];
-  /** What was drawn last: where the columns stand, and what each is. */
+  /** The last drawing: position of the columns, and time per column. */
   #shown = { x: 0, columns: 1, from: 0, step: 1 };
 
   /** @param seek goes to the first event from a time (ns) on */
@@ -128,13 +128,13 @@ export class DensityPane implements Pane {
   }
 }
 
-/** One row; what is nothing stays blank. */
+/** One row; zero stays blank. */
 function historyOf(look: Look, values: readonly number[], columns: number): string {
   const line = [...history(look.glyphs, values, columns)];
   return line.map((cell, index) => values[index] > 0 ? cell : " ").join("");
 }
 
-/** A value for each sample of a graph, which may have two in a column. */
+/** One value per sample of a graph, which may have two per column. */
 function doubled(look: Look, values: readonly number[]): readonly number[] {
   return look.glyphs.steps === undefined ? values.flatMap((value) => [value, value]) : values;
 }

@@ -1,11 +1,11 @@
-// What stands between two panes, or two screens: it cuts a place in two, where it was made to or
-// where a person has put it.
+// A divider between two panes, or two screens: it splits a rectangle, at its default position or at
+// the user's.
 
 import type { Rectangle } from "./cells.ts";
 
 /** Columns that a part keeps at the least. */
 export const LEAST_COLUMNS = 24;
-/** Share of a place by which a key moves a divider. */
+/** Share of a rectangle by which a key moves a divider. */
 const STEP = 0.1;
 
 /** A place: boxes in it abut; otherwise a column stands between panes side by side. */
@@ -17,7 +17,7 @@ const gapOf = ({ boxed }: Place) => boxed ? 0 : 1;
 
 /** A divider. */
 export class Divider {
-  /** Share of the first part where a person has put it. */
+  /** Share of the first part, as the user has set it. */
   #share: number | undefined;
   #place: Place | undefined;
   /** Columns or rows of the first part. */
@@ -30,7 +30,7 @@ export class Divider {
    */
   constructor(readonly name: string, readonly sideBySide: boolean, readonly least: readonly [first: number, second: number]) {}
 
-  /** Share of the first part where a person has put it; undefined where nobody has. */
+  /** Share of the first part, as the user has set it; undefined by default. */
   get share(): number | undefined {
     return this.#share;
   }
@@ -44,7 +44,7 @@ export class Divider {
     return this.#place !== undefined;
   }
 
-  /** Cuts a place; `wanted` is for the first part, columns or rows, where nobody has moved it. */
+  /** Splits a rectangle; `wanted` is the default for the first part, columns or rows. */
   cut(place: Place, wanted: number): [Place, Place] {
     const length = this.#length(place), gap = gapOf(place);
     const first = this.#share === undefined ? Math.floor(wanted) : Math.round(length * this.#share);
@@ -60,7 +60,7 @@ export class Divider {
     this.#place = undefined;
   }
 
-  /** Whether a cell is of it: the column between, or the row in which the second part begins. */
+  /** Whether a cell is on it: the column between, or the row in which the second part begins. */
   isAt(x: number, y: number): boolean {
     const place = this.#place;
     if (!place || x < place.x || y < place.y || x >= place.x + place.width || y >= place.y + place.height) return false;

@@ -6,7 +6,7 @@ import type { Role } from "./theme.ts";
 import { timeText } from "../queries/format.ts";
 import type { Row } from "../queries/table.ts";
 
-/** Kinds that somebody has asked for, and interrupts; the others are the machine's own. */
+/** Kinds that guests cause, and interrupts; the others are the machine's own. */
 const INKS: Readonly<Record<string, Role>> = { hvc: "link", rpc: "link", ioctl: "link", virq: "vm1" };
 /** Results that say that it went well. */
 const WELL = /^(OK|SUCCESS)\b/;
@@ -53,7 +53,7 @@ function vmNameOf({ vm, vcpu }: Row): string | undefined {
   return typeof vcpu === "string" ? /^vcpu:([^/]+)/.exec(vcpu)?.[1] : undefined;
 }
 
-/** What happened; its result behind an arrow. */
+/** The event, followed by an arrow and its result. */
 function textPieces({ text, res }: Row, bad: boolean): Piece[] {
   const whole = String(text), at = whole.lastIndexOf(" -> ");
   if (at < 0) return [{ text: whole, role: bad ? "bad" : "text" }];

@@ -1,5 +1,4 @@
-// Filters of events that people type to stop the machine or to go back: what is selected offers
-// one.
+// Filters of events that users type to stop the machine or to go back: the selection offers one.
 
 import { kindOf } from "./links.ts";
 import { TextOverlay } from "./overlay.ts";
@@ -38,7 +37,7 @@ export function markedLine(sign: string, text: string, { at, message }: FilterEr
   return { text: `${sign}${text.slice(0, at)}>${text.slice(at)}   ${message}`, role: "bad" };
 }
 
-/** What a text names: a place of code behind `at`, else events by a filter. */
+/** The target of a text: a place of code after `at`, else events by a filter. */
 export function targetOf(
   text: string,
 ): { readonly kind: "place"; readonly at: string } | { readonly kind: "event"; readonly filter: string } {
@@ -50,7 +49,7 @@ function placeOfCode(text: string): string | undefined {
   return /^at\s+(\S+)$/.exec(text)?.[1];
 }
 
-/** What is wrong with a filter; undefined for a place of code. */
+/** The error of a filter; undefined for a place of code. */
 function filterError(text: string): FilterError | undefined {
   if (placeOfCode(text) !== undefined) return undefined;
   try {

@@ -6,7 +6,7 @@ import { inspector } from "./inspector.ts";
 import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
 import { TablePane } from "./table-pane.ts";
 
-/** Shares of the list: in the width beside the fields, in the height above them. */
+/** Share of the list: of the width next to the fields, of the height above them. */
 const LIST_SHARE = 82 / 120;
 const LIST_SHARE_ABOVE = 0.7;
 

@@ -1,4 +1,4 @@
-// The two rows at the bottom: what keys do here, and what there is to say.
+// The two rows at the bottom: hints for keys, and messages.
 
 import type { Screen } from "./cells.ts";
 import { fit, textWidth } from "./graphemes.ts";
@@ -6,7 +6,7 @@ import type { Hint } from "./hints.ts";
 import type { Message, MessageKind } from "./messages.ts";
 import type { Look, Role } from "./theme.ts";
 
-/** Draws hints in one row: those that have no room are left out from the right, but the last. */
+/** Draws hints in one row: those that do not fit are omitted from the right, except the last. */
 export function drawHints(screen: Screen, look: Look, y: number, hints: readonly Hint[]): void {
   const width = ({ key, word }: Hint) => textWidth(key) + (word ? 1 + textWidth(word) : 0) + 2;
   const last = hints.at(-1);

@@ -1,5 +1,5 @@
-// What a frame has to write, as runs of cells in one style. Runs of one style go out together: a
-// style costs up to 40 bytes, a jump of the cursor seldom more than 7.
+// The cells that a frame writes, as runs of one style. Runs of one style go out together: a style
+// costs up to 40 bytes, a jump of the cursor seldom more than 7.
 
 import type { FrameWriter } from "./frame-writer.ts";
 import { type Color, ON_BLANKS } from "./color.ts";
@@ -15,7 +15,7 @@ interface Run {
   attributes: number;
   /** Nothing but blanks: the ink is open. */
   blank: boolean;
-  /** Where the cursor is behind it is known. */
+  /** The cursor's position after it is known. */
   known: boolean;
 }
 
@@ -45,7 +45,7 @@ export class FrameRuns {
     this.#inOrder = false;
   }
 
-  /** The column behind the last cell of the row; far to the left where there is none. */
+  /** The column after the last cell of the row; far to the left for none. */
   get end(): number {
     return this.#last ? this.#last.x + this.#last.columns : -Infinity;
   }
@@ -55,7 +55,7 @@ export class FrameRuns {
     this.#inOrder = true;
   }
 
-  /** The next cell begins a run of its own. */
+  /** The next cell begins a new run. */
   cut(): void {
     if (this.#last) this.#last.known = false;
     this.#last = undefined;
@@ -99,7 +99,9 @@ function writeRun(out: FrameWriter, { x, y, text, columns, foreground, backgroun
   out.put(text, known ? columns : 0);
 }
 
-/** Runs by background, and below that by ink and attributes, in the order in which they are met. */
+/**
+ * Runs by background, and below that by ink and attributes, in the order of their first occurrence.
+ */
 function byBackground(runs: readonly Run[]): Iterable<Iterable<readonly Run[]>> {
   const backgrounds = new Map<Color, Map<string, Run[]>>();
   for (const run of runs) {

@@ -20,7 +20,7 @@ export class FrameWriter {
   #foreground: Color = 0;
   #background: Color = 0;
   #attributes = 0;
-  /** Where the terminal's cursor is; -1: nobody knows. */
+  /** Column of the terminal's cursor; -1: unknown. */
   #x = -1;
   #y = -1;
 
@@ -62,7 +62,7 @@ export class FrameWriter {
     return foreground === this.#foreground && attributes === this.#attributes;
   }
 
-  /** Sets a mapped style. The ink of a blank is no difference. */
+  /** Sets a mapped style. The ink of a blank does not matter. */
   style(foreground: Color, background: Color, attributes: number, blank: boolean): void {
     if (this.#has(foreground, background, attributes, blank)) return;
     if (blank) {

@@ -32,10 +32,10 @@ export interface LostState {
   readonly next: { readonly number: number; readonly seconds: number };
 }
 
-/** What the session's machine does, in a word. */
+/** The machine's state, in a word. */
 export type StateWord = "LIVE" | "REPLAY" | "PAUSED" | "PAST" | "ENDED" | "LOST";
 
-/** What the frame says. */
+/** The content of the frame. */
 export interface FrameState {
   readonly title: string;
   /** Key of the screen that is shown. */
@@ -50,7 +50,7 @@ export interface FrameState {
   readonly speed: number | undefined;
   readonly dropped: number;
   readonly newReasons: number;
-  /** Virtual time (ns) from what is shown to now, where that is the past. */
+  /** Virtual time (ns) from the place that is shown to the present, in the past. */
   readonly past: number | undefined;
   readonly timeline: Timeline | undefined;
   readonly focus: Pane;
@@ -62,8 +62,8 @@ export interface FrameState {
 }
 
 /**
- * Draws all; `place` gives the panes and their places in the body. A terminal that is too small is
- * told so.
+ * Draws all; `place` returns the panes and their places in the body. A terminal that is too small
+ * gets a message.
  */
 export function drawScreen(screen: Screen, look: Look, state: FrameState, place: (body: Body) => readonly Placed[]): void {
   look.dress(screen);

@@ -13,10 +13,10 @@ export interface Frame {
   readonly joints: readonly [left: string, right: string];
 }
 
-/** What something does, as a shape. */
+/** Activity, as a shape. */
 export type Shape = "runs" | "ready" | "waits" | "suspended" | "off" | "proxy" | "new" | "ended" | "fault";
 
-/** What a lane shows at a time. */
+/** Activity of a lane at a time. */
 export type LaneState = "runs" | "ready" | "vmm" | "waits" | "suspended";
 
 /** The glyphs. */
@@ -131,10 +131,10 @@ export function glyphsOf(name: SetName, braille = true): Glyphs {
 
 const FULL_WITHOUT_BRAILLE: Glyphs = { ...FULL, steps: BLOCKS.steps };
 
-/** What stands in text where consoles lack it. */
+/** Replacements in text where consoles lack the glyph. */
 const IN_BLOCKS: Readonly<Record<string, string>> = { "…": "~", "●": "■", "○": "□", "◆": "+", "▴": "▲", "▸": "►", "▾": "▼" };
 
-/** What stands in text where there is only ASCII. */
+/** Replacements in text for ASCII. */
 const SWAPPED: Readonly<Record<string, string>> = {
   "…": "~",
   "→": ">",
@@ -153,7 +153,7 @@ const SWAPPED: Readonly<Record<string, string>> = {
   "└": "`",
 };
 
-/** A text of el2's own in a set's characters. What ASCII lacks is `?`. */
+/** A text of el2's own in a set's characters; `?` where ASCII has no replacement. */
 export function swap(text: string, set: SetName): string {
   if (set === "full") return text;
   if (set === "blocks") return text.replaceAll(/[…●○◆▴▸▾]/g, (character) => IN_BLOCKS[character]);
@@ -166,14 +166,12 @@ function levelOf(levels: string, value: number): string {
   return levels[at];
 }
 
-/** Amounts from 0 to 1 in one row, the newest at the right; what nobody knows yet is blank. */
+/** Amounts from 0 to 1 in one row, the newest at the right; unknown ones are blank. */
 export function history(glyphs: Glyphs, values: readonly number[], width: number): string {
   return values.slice(-width).map((value) => levelOf(glyphs.levels, value)).join("").padStart(width);
 }
 
-/**
- * A bar of `width` cells that is filled to `share`, 0 to 1. What is more than nothing has a cell.
- */
+/** A bar of `width` cells that is filled to `share`, 0 to 1. Any amount above zero fills a cell. */
 export function gauge([full, empty]: readonly [string, string], share: number, width: number): string {
   const filled = Math.min(width, Math.max(share > 0 ? 1 : 0, Math.round(share * width)));
   return full.repeat(filled) + empty.repeat(width - filled);
@@ -183,14 +181,14 @@ const BRAILLE = 0x2800;
 /** The bits of a braille cell's columns, from the bottom up. */
 const LEFT_DOTS = [0x40, 0x04, 0x02, 0x01], RIGHT_DOTS = [0x80, 0x20, 0x10, 0x08];
 
-/** Samples that a graph of so many columns shows. */
+/** Samples that a graph of this many columns shows. */
 export function samplesOf(glyphs: Glyphs, columns: number): number {
   return glyphs.steps === undefined ? columns * 2 : columns;
 }
 
 /**
- * Amounts from 0 to 1 as a graph, its rows from the top; the newest at the right. What is more than
- * nothing shows.
+ * Amounts from 0 to 1 as a graph, its rows from the top; the newest at the right. Any amount above
+ * zero shows.
  */
 export function graph(glyphs: Glyphs, values: readonly number[], columns: number, rows: number): string[] {
   const { steps } = glyphs, samples = samplesOf(glyphs, columns);
@@ -205,7 +203,7 @@ export function graph(glyphs: Glyphs, values: readonly number[], columns: number
   });
 }
 
-/** Steps that an amount fills of so many rows. */
+/** Steps of `rows` rows that an amount fills. */
 function filledOf(value: number, rows: number, steps: number): number {
   return value <= 0 ? 0 : Math.max(1, Math.round(Math.min(value, 1) * rows * steps));
 }

@@ -3,7 +3,7 @@
 import { eastAsianWidth } from "get-east-asian-width";
 
 const segmenter = new Intl.Segmenter();
-/** What ends a text that was cut. */
+/** End of a text that was cut. */
 const CUT = "…";
 
 /** The grapheme clusters of a text. */
@@ -16,8 +16,8 @@ function* segmented(text: string): Generator<string> {
 }
 
 /**
- * What el2 itself draws outside of ASCII: lines, blocks, shapes, braille, and a few marks. One
- * column in every terminal that el2 was tried in.
+ * Characters outside of ASCII that el2 itself draws: lines, blocks, shapes, braille, and a few
+ * marks. One column wide in every terminal that el2 was tried in.
  */
 export function isDrawing(code: number): boolean {
   return code >= 0x2500 && code < 0x2600 || code >= 0x2800 && code < 0x2900 || code === 0xb5 || code === 0xb7 || code === 0xd7 ||

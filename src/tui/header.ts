@@ -39,7 +39,7 @@ export function drawHeader(screen: Screen, look: Look, state: FrameState): void 
   screen.fill({ x: 0, y: 0, width: screen.width, height: 1 }, ground);
   const left = leftParts(look, state), right = rightParts(state);
   const [, , speed, mips] = left, [cpus, vms, ...others] = right;
-  // What gives way first when there is no room.
+  // The order in which parts are dropped when space runs out.
   const steps: Step[] = [[cpus, 1], [vms, 1], [speed, 1], ...others.map((part): Step => [part, 1]), [mips, 1], [speed, 2]];
   const forms = shorten([...left, ...right], steps, screen.width);
   let x = drawPieces(screen, look, 0, 0, forms[0], screen.width);
@@ -128,7 +128,7 @@ function tabsOf(columns: number, shown: string): Tab[] {
   });
 }
 
-/** The key of the tab at a column; undefined beside all. */
+/** The key of the tab at a column; undefined outside of the tabs. */
 export function tabAt(columns: number, shown: string, x: number): string | undefined {
   return tabsOf(columns, shown).find((tab) => x >= tab.x && x < tab.x + tab.width)?.key;
 }

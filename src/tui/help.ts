@@ -1,4 +1,4 @@
-// The help: what keys do in the pane that one is in, then every action with its keys; and a search.
+// The help: the keys of the focused pane, then every action with its keys; and a search.
 
 import type { Action, ActionName, Context, OverlayAction } from "./actions.ts";
 import { drawJoinedLine, drawThumb } from "./box.ts";
@@ -14,7 +14,7 @@ import type { Look } from "./theme.ts";
 /** Columns of keys, and of what they do where names of actions follow. */
 const KEYS = 13;
 const WORDS = 56;
-/** A box at least so wide has room for the names of actions, by which keys can be changed. */
+/** Width from which a box has room for the names of actions, by which keys can be changed. */
 const NAMES_FROM = 92;
 /** Rows of the search, and of the line below it. */
 const SEARCH = 2;
@@ -25,9 +25,9 @@ const PAGE = 10;
 
 const CONTEXTS: readonly Context[] = ["lists", "window", "everywhere", "console", "prefix", "menu", "text", "help"];
 
-/** Where a person is. */
+/** The focused screen and pane. */
 export interface Here {
-  /** What the screen and the pane are called. */
+  /** Titles of the screen and the pane. */
   readonly title: string;
   /** Names of the actions that are used there, most useful first. */
   readonly actions: readonly ActionName[];

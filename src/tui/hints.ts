@@ -17,7 +17,7 @@ export const LOST_HINTS: readonly Hint[] = [
   { key: "q", word: "quit (exit 3)" },
 ];
 
-/** What people do on a screen, by its key, in the order of use; the rest follows. */
+/** Frequent actions on a screen, by its key, in the order of use; the rest follows. */
 const FIRST: Readonly<Record<string, readonly ActionName[]>> = {
   "1": ["object.go", "pane.next", "console.enter", "object.why", "object.actions", "filter.edit", "machine.pause", "time.travel"],
   "2": ["object.go", "pane.next", "time.on", "time.back", "machine.stop-rule", "list.view", "object.why", "filter.edit", "copy.menu"],
@@ -41,7 +41,7 @@ export function usedOn(screen: string): ActionName[] {
   return [...new Set([...FIRST[screen] ?? USUAL, ...LATER])];
 }
 
-/** What only looks does not do: hints leave it out where nothing may be changed. */
+/** Actions that change the machine: hints omit them in a read-only session. */
 const CHANGING: ReadonlySet<string> = new Set([
   ...["console.enter", "machine.pause", "machine.stop-rule", "danger.menu"],
   ...["time.on", "time.back", "time.event-on", "time.event-back", "time.travel"],

@@ -1,5 +1,5 @@
-// Histories: what amounts were in the last minute, a sample a second, by what they are of. They are
-// fed from what comes anyway.
+// Histories: amounts of the last minute, one sample per second, by id. They are fed from samples
+// that come anyway.
 
 /** Samples that are kept. */
 export const KEPT = 60;
@@ -9,7 +9,7 @@ const STEP = 1000;
 /** Rings of samples by id. */
 export class Histories {
   readonly #rings = new Map<string, number[]>();
-  /** What is shown while histories do not advance by themselves. */
+  /** The shown values while histories do not advance by themselves. */
   #still = new Map<string, readonly number[]>();
   readonly #sums = new Map<string, { sum: number; count: number }>();
   #from: number | undefined;
@@ -25,7 +25,7 @@ export class Histories {
     if (!this.motion) this.#still = new Map([...this.#rings].map(([id, ring]) => [id, [...ring]]));
   }
 
-  /** Takes amounts at a wall time (ms). In the second that goes on they are averaged. */
+  /** Takes amounts at a wall time (ms). Within one second they are averaged. */
   take(now: number, amounts: Iterable<readonly [id: string, amount: number]>): void {
     this.#from ??= now;
     const steps = Math.floor((now - this.#from) / STEP);
@@ -41,7 +41,7 @@ export class Histories {
         sum.count++;
       } else this.#sums.set(id, { sum: amount, count: 1 });
     }
-    // What is new shows at once.
+    // New entries show at once.
     for (const [id, { sum, count }] of this.#sums) if (!this.#rings.has(id)) this.#rings.set(id, [sum / count]);
   }
 
@@ -63,7 +63,7 @@ export class Histories {
     this.#from = undefined;
   }
 
-  /** The second is over; in those that nobody saw nothing changed. */
+  /** The second is over; seconds without samples repeat the last value. */
   #close(steps: number): void {
     for (const [id, { sum, count }] of this.#sums) {
       const ring = this.#rings.get(id) ?? [];

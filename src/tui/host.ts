@@ -1,4 +1,4 @@
-// What groups of actions share: the parts of the application, and its words to the person.
+// State that groups of actions share: the parts of the application, and its messages to the user.
 
 import type { ConsolePane } from "./console-pane.ts";
 import type { Overlay } from "./overlay.ts";
@@ -9,7 +9,7 @@ import type { Windows } from "./windows.ts";
 import type { Asker } from "../control/asker.ts";
 import type { Row, Table } from "../queries/table.ts";
 
-/** What every group needs of the application. */
+/** Requirements of every group on the application. */
 export interface Host {
   readonly asker: Asker;
   readonly windows: Windows;
@@ -25,7 +25,7 @@ export interface Host {
   readonly changed: () => void;
 }
 
-/** The selected row of the focused pane, and its table; says where there is none. */
+/** The selected row of the focused pane, and its table; shows a message without one. */
 export function selectedRow({ windows: { focus }, say }: Host): { readonly table: Table; readonly row: Row } | undefined {
   if (!focus.selection) say("nothing is selected in this pane; Tab focuses the next");
   return focus.selection;

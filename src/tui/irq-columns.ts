@@ -15,7 +15,7 @@ const LEAST_SOURCE = 18, MOST_SOURCE = 30;
 const OTHERS = 94;
 const WORDS: readonly (readonly [field: "act" | "pend", word: string])[] = [["act", "active"], ["pend", "pending"]];
 
-/** Whose interrupt it is, what raises it, what state it is in and how often it comes. */
+/** The interrupt's owner, source, state and rate. */
 export function irqColumns(histories: Histories, width: number): ListColumn[] {
   return [
     {

@@ -1,5 +1,5 @@
-// What is wrong with an interrupt, as a card: the sentence, why, and the way out; and the way that
-// an interrupt takes from its source to its vCPU.
+// The defect of an interrupt, as a card: the sentence, the reason, and the remedy; and the path
+// that an interrupt takes from its source to its vCPU.
 
 import { countText, grouped } from "./numbers.ts";
 import type { Line } from "./pane.ts";
@@ -12,7 +12,7 @@ export type Step = "source" | "enabled" | "priority" | "group" | "route" | "pend
 
 /** A finding taken apart. */
 interface Finding {
-  /** What follows the interrupt's name. */
+  /** The sentence after the interrupt's name. */
   readonly sentence: string;
   readonly because?: string;
   readonly wayOut?: string;
@@ -121,7 +121,7 @@ export function findingLines(rows: readonly Row[], look: Look): Line[] {
   return cards.flatMap((card, index) => index ? [{ text: "" }, ...card] : card);
 }
 
-/** The steps of an interrupt, with a shape each; what stops it is marked. */
+/** The steps of an interrupt, with a shape each; the step that blocks it is marked. */
 export function pathLines(row: Row, look: Look): Line[] {
   const stops = findingOf(row)?.stops;
   const { shapes } = look.glyphs;

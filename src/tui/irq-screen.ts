@@ -1,4 +1,4 @@
-// Screen 3: interrupts, what is wrong with them, and the way of the selected one.
+// Screen 3: interrupts, their defects, and the path of the selected one.
 
 import type { Activity } from "./activity.ts";
 import { graph, samplesOf } from "./glyphs.ts";
@@ -17,10 +17,10 @@ import type { Look } from "./theme.ts";
 /** Rows of the list, of all; columns of the findings, of all. */
 const LIST_SHARE = 0.55;
 const FINDINGS_SHARE = 0.6;
-/** Columns from which on the path stands beside the findings. */
+/** Columns from which on the path is shown next to the findings. */
 const BESIDE = 100;
 const GRAPH_ROWS = 4;
-/** Columns from which on the path stands beside the list, which has this share then. */
+/** Columns from which on the path is shown next to the list, which has this share then. */
 const WIDE = 180;
 const WIDE_LIST_SHARE = 0.65;
 /** Columns of the graph's scale. */

@@ -1,4 +1,4 @@
-// Which key does which action: the table of `actions.ts`, with a person's changes.
+// Maps keys to actions: the table of `actions.ts`, with the user's changes.
 
 import { type Action, type ActionName, ACTIONS, type ActionsOf, type Context, CONTEXT_TITLES } from "./actions.ts";
 
@@ -23,7 +23,7 @@ function rebound<A extends Action>(action: A, key: string): A {
 /** Two actions have one key in one context. */
 export class KeyClash extends Error {}
 
-/** Which key does what: the table, with a person's changes. */
+/** The map of keys to actions: the table, with the user's changes. */
 export class Keymap {
   readonly #keys: { readonly [C in Context]: Map<string, ActionsOf[C]> } = {
     everywhere: new Map(),
@@ -62,7 +62,7 @@ export class Keymap {
     return this.actions.find((action) => action.name === name)!.keys[0];
   }
 
-  /** What a context is called, with the key that leads to it here. */
+  /** Title of a context, with the key that leads to it here. */
   titleOf(context: Context): string {
     return CONTEXT_ENTRIES.reduce((title, [name, key]) => title.replace(key, () => this.keyOf(name)), CONTEXT_TITLES[context]);
   }

@@ -5,7 +5,7 @@
 /** One key press, paste or mouse report. */
 export interface Key {
   readonly name: string;
-  /** What the terminal sent: what a guest console gets. */
+  /** Bytes from the terminal, for a guest console. */
   readonly bytes: Uint8Array;
   /** For mouse reports: cell, from 0. */
   readonly x?: number;
@@ -17,7 +17,7 @@ export const ESCAPE_WAIT = 25;
 
 const CSI_FINAL: Record<string, string> = { A: "Up", B: "Down", C: "Right", D: "Left", H: "Home", F: "End", Z: "S-Tab" };
 const CSI_TILDE: Record<string, string> = { 1: "Home", 2: "Insert", 3: "Delete", 4: "End", 5: "PgUp", 6: "PgDn", 7: "Home", 8: "End" };
-/** What is longer is no answer of a terminal. */
+/** A longer sequence is not an answer of a terminal. */
 const LONGEST_ANSWER = 256;
 const PASTE_START = "\x1b[200~";
 const PASTE_END = "\x1b[201~";
@@ -52,11 +52,11 @@ export class KeyParser {
   }
 
   flush(): Key[] {
-    // The rest of an answer of the terminal may be on its way; nobody types so much of one.
+    // The rest of a terminal's answer may follow; no user types this much of one.
     if (this.#pending.length > 2 && isAnswer(this.#pending) && this.#pending.length <= LONGEST_ANSWER) return [];
     const rest = this.#pending.splice(0);
     if (!rest.length) return [];
-    // Not a sequence after all: Esc, and the rest as keys of their own.
+    // Not a sequence after all: Esc, and the rest as separate keys.
     const keys: Key[] = [key("Esc", rest.slice(0, 1))];
     for (const byte of rest.slice(1)) keys.push(single(byte));
     return keys;

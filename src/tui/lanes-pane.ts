@@ -1,5 +1,5 @@
 // The scheduler's timeline: a lane for each physical CPU and for each vCPU. A column is a span of
-// virtual time; the cursor stands at a switch, which the last lines explain.
+// virtual time; the cursor is at a switch, which the last lines explain.
 
 import type { Title } from "./box.ts";
 import type { Rectangle, Screen } from "./cells.ts";
@@ -26,11 +26,11 @@ const SECOND = 1e9;
 const LABEL = 13;
 /** Columns from one time of the axis to the next at the least. */
 const TICKS_APART = 18;
-/** Rows from which on the cursor's time has one of its own, physical CPUs have a blank between. */
+/** Rows from which on the cursor's time has its own row, and physical CPUs have a blank between. */
 const ROOMY = 18;
 /** Share of the width in which idleness after the newest switch shows. */
 const AFTER_NEWEST = 0.35;
-/** Rows below the lanes: what the glyphs mean, and two lines about the switch. */
+/** Rows below the lanes: the legend, and two lines about the switch. */
 const FOOT = 3;
 
 const STATES: readonly (readonly [state: LaneState, word: string, ink: Role])[] = [
@@ -42,7 +42,7 @@ const STATES: readonly (readonly [state: LaneState, word: string, ink: Role])[] 
 ];
 const INKS = new Map(STATES.map(([state, , ink]) => [state, ink]));
 
-/** What a lane's row is drawn with. */
+/** Geometry of a lane's row. */
 interface Window {
   readonly x: number;
   readonly width: number;
@@ -100,7 +100,7 @@ export class LanesPane implements Pane {
     this.#lanes = lanesOf(answer.rows, this.#now);
   }
 
-  /** What the lanes show. */
+  /** The content of the lanes. */
   get lanes(): Lanes {
     return this.#lanes;
   }
@@ -175,7 +175,7 @@ export class LanesPane implements Pane {
       return void screen.text(area.x + 1, area.y, fit(text, area.width - 2), look.style(this.#error ? "bad" : "dim"));
     }
     const width = this.#width = Math.max(area.width - LABEL - 1, 1), step = SCALES[this.#scale];
-    // Columns begin at multiples of what one shows: what has been drawn stays as it is.
+    // Columns begin at multiples of their time: drawn columns stay as they are.
     const end = Math.ceil((this.#at === undefined ? this.#newest(width * step) : this.#end) / step) * step;
     const window: Window = { x: area.x + LABEL, width, start: end - width * step, step };
     const cursor = Math.min(Math.max(Math.floor((this.#cursor - window.start) / step), 0), width - 1);
@@ -216,14 +216,14 @@ export class LanesPane implements Pane {
     });
   }
 
-  /** The cursor's time, as near above the cursor as there is room. */
+  /** The cursor's time, as near above the cursor as it fits. */
   #drawChip(screen: Screen, look: Look, y: number, { x, width }: Window, cursor: number): void {
     const text = ` ${fractionText(this.#cursor)} `;
     const left = Math.min(Math.max(cursor - Math.floor(text.length / 2), 0), Math.max(width - text.length, 0));
     screen.text(x + left, y, text, look.on("accent", "ink", true));
   }
 
-  /** Lanes of vCPUs, as many as there is room for: those that did something first. */
+  /** As many lanes of vCPUs as fit: active ones first. */
   #drawVcpus(screen: Screen, look: Look, area: Rectangle, top: number, bottom: number, window: Window): number {
     const all = [...new Set([...this.#vcpus, ...this.#lanes.vcpus.keys()])];
     const room = bottom - top - 1;
@@ -256,7 +256,10 @@ export class LanesPane implements Pane {
     [legend, first, second].forEach((pieces, row) => drawPieces(screen, look, area.x, area.y + row, pieces, area.width));
   }
 
-  /** Who gave way to whom at the cursor, and why; and what the one that runs did before. */
+  /**
+   * The vCPU that yielded and the one that got the CPU at the cursor, the reason; and the latter's
+   * previous state.
+   */
   #sentence(look: Look): [Piece[], Piece[]] {
     const { row } = this.selection ?? {};
     if (!row) return [[], []];
@@ -281,7 +284,7 @@ export class LanesPane implements Pane {
   }
 }
 
-/** What a vCPU did before it ran, and how long. */
+/** A vCPU's state before it ran, and for how long. */
 const BEFORE: Readonly<Record<LaneState, (time: string) => string>> = {
   runs: (time) => `ran for ${time}`,
   ready: (time) => `was ready for ${time} and had no CPU`,
@@ -298,11 +301,11 @@ function fractionText(ns: number): string {
 function sharePieces(share: number | undefined): Piece[] {
   if (share === undefined) return [{ text: "  ?", role: "dim" }];
   const { role } = shareMark(share), [number, unit] = shareText(share).split(" ");
-  // A CPU in full use is nothing bad.
+  // A CPU in full use is not an error.
   return [{ text: number.padStart(4), role: role === "bad" ? "warn" : role }, { text: ` ${unit}`, role: "dim" }];
 }
 
-/** A physical CPU: VMs on their fills, a line while it is idle, blanks where nobody knows. */
+/** A physical CPU: VMs on their fills, a line while it is idle, blanks where unknown. */
 function drawCpu(screen: Screen, look: Look, y: number, { x, start, step, width }: Window, spans: readonly CpuSpan[]): void {
   // A vCPU that ran at all in a column shows before idleness.
   const columns = columnsOf(spans, start, step, width, ({ vcpu }) => vcpu === undefined ? 1e-6 : 1);
@@ -339,13 +342,13 @@ function drawVcpu(
     const state = span?.state ?? "waits";
     const runs = state === "runs";
     const text = runs && look.letters ? letter : look.glyphs.lanes[state];
-    // A letter is read: it stands on the fill, as in bars.
+    // A letter is to be read: it is on the fill, as in bars.
     const letters = look.options.depth === "none" ? look.bold("text") : look.on(fill, "fink", true);
     screen.text(x + column, y, text, runs ? look.letters ? letters : look.style(fill) : look.style(INKS.get(state)!));
   });
 }
 
-/** The cursor's line; what it crosses keeps its background. */
+/** The cursor's line; crossed cells keep their background. */
 function drawCursor(screen: Screen, look: Look, x: number, y: number): void {
   screen.text(x, y, look.glyphs.frame.side, look.style("accent"));
 }

@@ -3,19 +3,19 @@
 import type { LaneState } from "./glyphs.ts";
 import type { Row } from "../queries/table.ts";
 
-/** What somebody does, from one virtual time (ns) to before another. */
+/** A time span, from one virtual time (ns) to before another. */
 export interface Span {
   readonly from: number;
   readonly to: number;
 }
 
-/** A vCPU, or nobody, on a physical CPU; `unseen`: nobody recorded who. */
+/** A vCPU, or none, on a physical CPU; `unseen`: not recorded. */
 export interface CpuSpan extends Span {
   readonly vcpu: string | undefined;
   readonly unseen: boolean;
 }
 
-/** What a vCPU does. */
+/** State of a vCPU. */
 export interface VcpuSpan extends Span {
   readonly state: LaneState;
 }
@@ -35,7 +35,7 @@ export function reasonOf(row: Row): { readonly vcpu: string; readonly waits: str
 
 const withoutKind = (id: string) => id.replace(/^vcpu:/, "");
 
-/** What a vCPU does that stopped to run. */
+/** State of a vCPU that has stopped running. */
 function stateAfter(waits: string | undefined): LaneState {
   if (waits === undefined) return "ready";
   if (/VMM/.test(waits)) return "vmm";
@@ -65,7 +65,7 @@ export function lanesOf(rows: readonly Row[], now: number): Lanes {
     const before = running.get(cpu);
     if (before) push(cpus, cpu, { from: before.at, to: at, vcpu: before.vcpu, unseen: before.unseen });
     const reason = reasonOf(row), unseen = row.seen === false;
-    // While nobody recorded, nothing is known of those that ran.
+    // While nothing was recorded, the vCPUs that ran are unknown.
     if (unseen && before?.vcpu !== undefined) {
       const ran = last.get(before.vcpu);
       if (ran) push(vcpus, before.vcpu, { from: ran.at, to: at, state: ran.state });
@@ -87,7 +87,7 @@ function push<K, S extends Span>(lanes: Map<K, S[]>, key: K, span: S): void {
 }
 
 /**
- * What each of `width` columns shows, `step` ns each: of what lies in it the one with the most
+ * The content of each of `width` columns, `step` ns each: of the spans in it the one with the most
  * time, where `weight` makes some count more.
  */
 export function columnsOf<S extends Span>(
@@ -125,7 +125,10 @@ function firstAfter(spans: readonly Span[], time: number): number {
   return low;
 }
 
-/** Which share of a time a physical CPU was busy, 0 to 1; undefined where nobody recorded. */
+/**
+ * The share of a time for which a physical CPU was busy, 0 to 1; undefined where nothing was
+ * recorded.
+ */
 export function busyShare(spans: readonly CpuSpan[], from: number, to: number): number | undefined {
   let busy = 0, seen = 0;
   for (let at = firstAfter(spans, from); at < spans.length && spans[at].from < to; at++) {

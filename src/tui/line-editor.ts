@@ -1,4 +1,4 @@
-// A line of text that a person types: the emacs keys that shells have, and what was typed before.
+// A line of text that the user types: the emacs keys of shells, and a history.
 
 import type { ActionsOf, OverlayAction } from "./actions.ts";
 import { type Key, keyText } from "./keys.ts";
@@ -41,7 +41,7 @@ export class LineEditor {
     return this.set(this.#before + keyText(key).replaceAll(/[\x00-\x1f\x7f]/g, ""), this.#after);
   }
 
-  /** What each action does with the text before and after the cursor. */
+  /** Effect of each action on the text before and after the cursor. */
   readonly #edits: Readonly<Record<Edit, (before: string, after: string) => boolean>> = {
     "text.erase": (before, after) => this.set(before.slice(0, -1), after),
     "text.erase-word": (before, after) => this.set(before.replace(/\S*\s*$/, ""), after),
@@ -67,7 +67,7 @@ export class LineEditor {
     return true;
   }
 
-  /** What was typed before, or after that; false where there is nothing. */
+  /** The previous or next text of the history; false at its end. */
   recall(by: number): boolean {
     const { history } = this;
     if (!history.length) return false;

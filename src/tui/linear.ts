@@ -1,5 +1,5 @@
 // The screens as lines of text, for screen readers (`--plain`): no frames, no pictures, columns
-// apart by commas. What changes is one line; figures alone are no change.
+// apart by commas. A change is one line; changes of figures alone do not count.
 
 import { SCREEN_LIST } from "./actions.ts";
 import { Screen } from "./cells.ts";
@@ -17,16 +17,16 @@ const SELECTED = "selected: ";
 
 /** A screen as lines. */
 export interface Linear {
-  /** What is shown: where it is another, all lines are read. */
+  /** The shown place: when it changes, all lines are read. */
   readonly place: string;
   readonly lines: readonly string[];
   /** How the session is: its first line is read again when this changes. */
   readonly state: string;
-  /** What answers a key, or came up by itself: read at once. */
+  /** The answer to a key, or a message that came by itself: read at once. */
   readonly message: string;
 }
 
-/** The lines of what is shown. `look` has no color and ASCII only. */
+/** The shown content as lines. `look` has no color and only ASCII. */
 export function linearOf(look: Look, state: FrameState, placed: readonly Placed[]): Linear {
   const tab = SCREEN_LIST.find(({ key }) => key === state.screen);
   const header = drawn(look, 1, (screen) => drawHeader(screen, look, state));
@@ -53,7 +53,7 @@ export function linearOf(look: Look, state: FrameState, placed: readonly Placed[
   return { place: `${state.screen} ${state.focus.name}`, lines, state: session, message };
 }
 
-/** What is drawn on a screen of so many rows, as lines to be read. */
+/** The drawing on a screen of this many rows, as lines to be read. */
 function drawn(look: Look, rows: number, draw: (screen: Screen) => void): string[] {
   const screen = new Screen(LINEAR.columns, rows, "none");
   look.dress(screen);

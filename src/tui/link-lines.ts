@@ -1,5 +1,5 @@
-// What VMs have in common, below the tree of VMs: how full their queues are, what their doorbells
-// say, parcels that cannot be taken back.
+// Shared objects of VMs, below the tree of VMs: how full their queues are, flags of their
+// doorbells, parcels that cannot be reclaimed.
 
 import type { Rectangle, Screen } from "./cells.ts";
 import { fit } from "./graphemes.ts";
@@ -28,7 +28,7 @@ export class LinkLines {
   #queues: readonly RowOf<typeof QUEUES>[] = [];
   #parcels: readonly RowOf<typeof PARCELS>[] = [];
 
-  /** What has to be asked. */
+  /** The questions to ask. */
   wants(): readonly Query[] {
     return QUERIES;
   }
@@ -39,8 +39,8 @@ export class LinkLines {
   }
 
   /**
-   * At most `room` lines of a width, each of pieces that stand side by side. Parcels come before
-   * queues where there is room for few.
+   * At most `room` lines of a width, each of pieces next to each other. Parcels come before queues
+   * where only a few fit.
    */
   lines(width: number, room: number, glyphs: Glyphs): readonly (readonly Line[])[] {
     const parcels = packed(this.#parcels.map(parcelText), width, Math.min(room, MOST), "4");
@@ -55,8 +55,8 @@ function columns(line: readonly Line[]): number {
 }
 
 /**
- * Pieces in as few lines as they need, at most `most`; what there is no room for is counted, with
- * the screen that has it.
+ * Pieces in as few lines as possible, at most `most`; those that do not fit are counted, with the
+ * screen that has them.
  */
 function packed(pieces: readonly Line[], width: number, most: number, screen: string): Line[][] {
   if (most <= 0) return [];
@@ -90,12 +90,12 @@ function parcelText({ id, kind, size, owner, held_by }: RowOf<typeof PARCELS>): 
   return { text, role: "bad" };
 }
 
-/** Draws a line of pieces, as far as there is room. */
+/** Draws a line of pieces, as far as they fit. */
 export function drawLinks(screen: Screen, area: Rectangle, look: Look, pieces: readonly Line[]): void {
   const end = area.x + area.width;
   let x = area.x + MARGIN;
   for (const { text, role = "text" } of pieces) {
-    // What is marked stands at the edge, as marks of rows do.
+    // Marked pieces start at the edge, like marks of rows.
     const at = text.startsWith("!") && x === area.x + MARGIN ? area.x : x;
     if (role === "bad") screen.tint({ ...area, x: at, width: Math.min(text.length + 1, end - at) }, "badbg");
     if (at < end) screen.text(at, area.y, fit(text, end - at), look.style(role));

@@ -28,7 +28,7 @@ const PLACES: Readonly<Record<string, readonly [screen: string, pane: string]>> 
   con: ["1", "console"],
 };
 
-/** The kind of an id: what stands before its colon. */
+/** The kind of an id: the text before its colon. */
 export function kindOf(id: string): string {
   return id.slice(0, id.indexOf(":"));
 }
@@ -51,7 +51,7 @@ export function vcpuOf(id: unknown): { readonly vm: string; readonly vmDetail: s
   return match ? { vm: match[1], vmDetail: match[2] } : undefined;
 }
 
-/** Ids that a row names beside its own, each once, in the order of its columns. */
+/** Ids that a row names other than its own, each once, in the order of its columns. */
 export function linksOf(table: Table, row: Row): string[] {
   const found = new Set<string>();
   const look = (value: Json) => {
@@ -65,7 +65,7 @@ export function linksOf(table: Table, row: Row): string[] {
   return [...found];
 }
 
-/** Whether a VM is one that people came for: not the host, and not the Resource Manager. */
+/** Whether a VM is a guest of interest: not the host, and not the Resource Manager. */
 export function isGuest(vm: unknown): boolean {
   return typeof vm === "string" && !/^(vm:)?(host|rm)$/.test(vm);
 }

@@ -1,5 +1,5 @@
-// What people do with the pane that has the keys: moving, folding, sorting, filtering, comparing
-// and writing its rows.
+// Users' actions on the focused pane: moving, folding, sorting, filtering, comparing and saving its
+// rows.
 
 import type { ConsoleActions } from "./console-actions.ts";
 import { markedLine } from "./event-filter.ts";
@@ -12,7 +12,7 @@ import { plainText } from "../queries/format.ts";
 import { comparedLines } from "./records.ts";
 import { TablePane } from "./table-pane.ts";
 
-/** What they need of the application. */
+/** Requirements on the application. */
 export interface ListHost extends Host {
   readonly consoles: ConsoleActions;
   /** Writes a text to a file, and says that it is there: `what` and its place. */
@@ -74,7 +74,7 @@ export class ListActions {
     else windows.focusOn(windows.screen.panes[0]);
   }
 
-  /** The next view. Panes with views of their own go through those first. */
+  /** The next view. Panes with several views go through those first. */
   nextView(): void {
     const { windows, say } = this.host;
     if (this.#focus.nextView?.()) return;

@@ -1,5 +1,5 @@
-// Columns of lists: what each shows of a row, as pieces. Tables have columns of their own; a list
-// may declare others. Widths are fixed by kind, never by content.
+// Columns of lists: their content per row, as pieces. Tables have their own columns; a list may
+// declare others. Widths are fixed by kind, never by content.
 
 import type { Rectangle, Screen } from "./cells.ts";
 import { pad } from "./graphemes.ts";
@@ -10,7 +10,7 @@ import type { Look, Role } from "./theme.ts";
 import { alignsRight } from "../queries/format.ts";
 import { type Column, isAlarm, type Row, type Table } from "../queries/table.ts";
 
-/** What a cell is drawn with. */
+/** Input for drawing a cell. */
 export interface CellContext {
   readonly look: Look;
   readonly width: number;
@@ -32,7 +32,7 @@ export interface ListColumn<R = Row> {
   readonly pieces: (row: R, context: CellContext) => readonly Piece[];
 }
 
-/** Blanks between columns: two where there is room. */
+/** Blanks between columns: two where they fit. */
 const GAP = 2;
 /** Text that is cut to less says nothing. */
 const LEAST_CUT = 4;
@@ -42,13 +42,13 @@ const STATE_WIDTH = 11;
 const STATEFUL: ReadonlySet<string> = new Set(["vcpu.ls", "vm.ls"]);
 /** Kinds of ids that the first column names anyway. */
 const NAMED: ReadonlySet<string> = new Set(["vm", "vcpu", "irq", "cap", "con"]);
-/** Columns that say what went wrong. */
+/** Columns that report errors. */
 const VERDICTS: ReadonlySet<string> = new Set(["res", "err", "errno", "state", "finding"]);
 
 /** The columns that a table declares. */
 export function columnsOf(table: Table): ListColumn[] {
   return Object.entries(table.columns).filter(([, { width }]) => width !== undefined).map(([name, column]): ListColumn => {
-    // A cell for `!` behind what can be too much.
+    // A cell for `!` after a value that can be too high.
     const mark = column.alarm === undefined ? 0 : 1;
     const title = headingOf(column.title ?? name) + " ".repeat(mark);
     const isState = name === "state" && STATEFUL.has(table.name);
@@ -72,7 +72,7 @@ function headingOf(name: string): string {
 
 const HEADINGS: Readonly<Record<string, string>> = { pcpu: "pCPU", vcpu: "vCPU", id: "Id" };
 
-/** What a list shows of a value. */
+/** A list's text of a value. */
 function cellPieces(name: string, column: Column, row: Row, context: CellContext): Piece[] {
   const value = row[name], text = valueText(column, value);
   if (text === "-") return [{ text, role: "dim" }];
@@ -92,7 +92,7 @@ function cellPieces(name: string, column: Column, row: Row, context: CellContext
   return [{ text, role }, { text: alarm ? "!" : " ", role: role === "bad" ? "bad" : "warn" }];
 }
 
-/** An id: of a VM in its ink, behind its letter where the column says what it is. */
+/** An id: that of a VM in its ink, after its letter if the column's heading names the kind. */
 export function idPieces(id: string, { look, bad, first }: CellContext): Piece[] {
   const vm = vmOf(id), kind = kindOf(id);
   if (vm === undefined) return [{ text: id, role: bad ? "text" : "link" }];
@@ -104,7 +104,7 @@ export function idPieces(id: string, { look, bad, first }: CellContext): Piece[]
 /** Columns with their places in a row. */
 export interface Placement<R = Row> {
   readonly columns: readonly { readonly column: ListColumn<R>; readonly x: number; readonly width: number }[];
-  /** There are columns that have no room. */
+  /** Some columns did not fit. */
   readonly cut: boolean;
 }
 
@@ -149,7 +149,7 @@ export function drawHeadings<R>(screen: Screen, look: Look, area: Rectangle, { c
   }
 }
 
-/** Draws a cell in its place; numbers stand at the right of their column. */
+/** Draws a cell in its place; numbers are right-aligned. */
 export function drawCell(screen: Screen, look: Look, x: number, y: number, width: number, pieces: readonly Piece[], right = false): void {
   const used = piecesWidth(pieces);
   drawPieces(screen, look, right ? x + Math.max(width - used, 0) : x, y, pieces, width);
@@ -160,11 +160,11 @@ export function quietPieces(text: string): Piece[] {
   return [{ text, role: isQuiet(text) ? "dim" : "text" }];
 }
 
-/** A share of a CPU, with a cell for `!` behind it. */
+/** A share of a CPU, with a cell for `!` after it. */
 export function loadPieces(load: number): Piece[] {
   const share = Math.max(load, 0), { role, alarm } = shareMark(Math.min(share, 1));
   const [number, unit] = shareText(share).split(" ");
   const mark: Piece = { text: alarm ? "!" : " ", role: "warn" };
-  // A CPU in full use is nothing bad.
+  // A CPU in full use is not an error.
   return [{ text: number, role: role === "bad" ? "warn" : role }, { text: ` ${unit}`, role: "dim" }, mark];
 }

@@ -1,12 +1,11 @@
-// A screen of its own on a terminal, with nothing of a session: drawn when something changes, and
-// anew when the terminal has another size.
+// A screen without a session: drawn when its content changes, and when the terminal is resized.
 
 import { Screen } from "./cells.ts";
 import type { ColorDepth } from "./color.ts";
 import { FramePump, TerminalMode, type TerminalPort } from "./terminal.ts";
 import { type Look, lookFor, type LookWish } from "./theme.ts";
 
-/** What draws it. */
+/** Draws the content. */
 export interface View {
   draw(screen: Screen, look: Look): void;
 }

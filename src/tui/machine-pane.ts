@@ -1,5 +1,5 @@
-// The machine at the top of the overview: how fast it is, what its physical CPUs do, whose its
-// memory is. In low or narrow terminals one row has all of it.
+// The machine at the top of the overview: its speed, the activity of its physical CPUs, the owners
+// of its memory. In low or narrow terminals one row has all of it.
 
 import type { Activity } from "./activity.ts";
 import { MIPS } from "./activity.ts";
@@ -17,24 +17,24 @@ import { sizeText } from "../queries/format.ts";
 import { type Answer, type Query, rowsOf } from "../queries/query.ts";
 import { MEMORY } from "../queries/tables.ts";
 
-/** Guest memory starts here; what lies below are devices. */
+/** Guest memory starts here; devices are below. */
 const RAM_START = 0x4000_0000;
-/** Who has which memory changes seldom, ms. */
+/** Ownership of memory changes seldom, ms. */
 const MEMORY_STAYS_GOOD = 2000;
 
-/** Columns of the boxes, of so many in all. */
+/** Columns of the boxes, in a total of `of`. */
 const WIDTHS = { of: 120, speed: 34, cpus: 43 } as const;
 const WIDE_WIDTHS = { of: 200, speed: 60, cpus: 60, memory: 48 } as const;
 /** Rows of its boxes at the least. */
 const MACHINE_ROWS = 5;
 /** From this width on there is a box of rates. */
 const WITH_ACTIVITY = 200;
-/** Up to so many physical CPUs have a history each below their bar. */
+/** Up to this many physical CPUs have a history each below their bar. */
 const MOST_TWO_ROWS = 4;
 /** Inks of a graph from its lowest row to its highest. */
 const GRAPH_INKS: readonly Role[] = ["g0", "g1", "g2", "g3"];
 
-/** Whose memory is. */
+/** A share of memory by owner. */
 interface Share {
   readonly mark: VmMark;
   readonly name: string;
@@ -265,7 +265,7 @@ export class MachinePane implements Pane {
   }
 }
 
-/** What several CPUs do as if they were one. */
+/** The activity of several CPUs as if they were one. */
 function together(cpus: Activity["cpus"]): Pick<Activity["cpus"][number], "parts" | "share"> {
   const shares = new Map<string, number>();
   for (const { parts } of cpus) for (const { vm, share } of parts) shares.set(vm, (shares.get(vm) ?? 0) + share / cpus.length);
@@ -275,7 +275,7 @@ function together(cpus: Activity["cpus"]): Pick<Activity["cpus"][number], "parts
   };
 }
 
-/** A share of a physical CPU: `94 %!`. One in full use is nothing bad. */
+/** A share of a physical CPU: `94 %!`. Full use is not an error. */
 function sharePieces(share: number): Piece[] {
   const { role, alarm } = shareMark(share);
   const [number, unit] = shareText(share).split(" ");

@@ -1,4 +1,4 @@
-// Columns of the lists on the screen of memory: what can run out, and memory parcels.
+// Columns of the lists on the screen of memory: limits, and memory parcels.
 
 import { gauge } from "./glyphs.ts";
 import type { ListColumn } from "./list.ts";
@@ -13,7 +13,7 @@ const GAUGE = 4, WIDE_GAUGE = 20;
 const SHARE = 6;
 const AMOUNT = 5, WIDE_AMOUNT = 14;
 
-/** What is limited, how near that is, and how much of it is used. */
+/** A limited resource, its use, and how near the limit is. */
 export function limitColumns(width: number): ListColumn[] {
   const wide = width >= 50, cells = wide ? WIDE_GAUGE : GAUGE;
   const amount = (row: Row, name: string) => row.unit === "bytes" ? sizeText(Number(row[name])) : countText(Number(row[name]));
@@ -66,7 +66,7 @@ function gaugePieces({ glyphs }: Look, share: number, cells: number): Piece[] {
   return [{ text: text.slice(0, full), role: role === "text" ? "accent" : role }, { text: text.slice(full), role: "faint" }];
 }
 
-/** The nearest limits first; what has none last. */
+/** The nearest limits first; resources without one last. */
 export function byNearness(a: Row, b: Row): number {
   return Number(b.share ?? -1) - Number(a.share ?? -1);
 }

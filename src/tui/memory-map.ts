@@ -20,11 +20,11 @@ export interface MapLine {
   readonly to: number;
   /** It is all of this region. */
   readonly whole?: Region;
-  /** The region's label stands here. */
+  /** The region's label begins here. */
   readonly label?: true;
 }
 
-/** Lines of one region from which on it has a label; more of them are folded. */
+/** Lines of one region from which on it has a label; longer runs are folded. */
 const LABELED = 3;
 
 /** Adjacent runs of one look become one region. */
@@ -87,7 +87,7 @@ export function spread(lines: readonly MapLine[], height: number): MapLine[] {
   });
 }
 
-/** What memory from one address to before another looks like: of several regions the highest. */
+/** The patch from one address to before another: of several regions the highest. */
 export function patchAt(regions: readonly Region[], from: number, to: number): Patch | undefined {
   let found: Patch | undefined;
   for (let at = firstAfter(regions, from); at < regions.length && regions[at].from < to; at++) {
@@ -134,7 +134,7 @@ export function drawLetter(screen: Screen, look: Look, x: number, y: number, { l
   drawLabel(screen, look, x, y, letter, fill, ink);
 }
 
-/** Draws a text on a fill; where there are no colors, as it is. */
+/** Draws a text on a fill; without colors, as it is. */
 export function drawLabel(screen: Screen, look: Look, x: number, y: number, text: string, fill: Patch["fill"], ink: Patch["ink"]): void {
   const plain = look.options.depth === "none";
   screen.text(x, y, text, !fill ? look.style(ink === "fink" ? "dim" : ink) : plain ? look.bold("text") : look.on(fill, ink, true));

@@ -1,5 +1,5 @@
-// What is known of the page under the map's cursor: whose it is, who can reach it, in what state it
-// is, and through which extents its owner has it.
+// The page under the map's cursor: its owner, the VMs that can access it, its state, and the
+// extents through which its owner has it.
 
 import { drawFrame, type Title } from "./box.ts";
 import type { Rectangle, Screen } from "./cells.ts";
@@ -14,7 +14,7 @@ import { type MEMORY, MEMORY_OWNER } from "../queries/tables.ts";
 
 /** Columns of the names of what is known. */
 const LABEL = 8;
-/** Rows from which on the chain is a tree. */
+/** Rows from which on the chain is drawn as a tree. */
 const WITH_TREE = 8;
 
 type Run = RowOf<typeof MEMORY>;
@@ -121,7 +121,7 @@ function mappedPieces({ mapped }: Run, look: Look, tree: boolean): Piece[][] {
   return [[label("Mapped"), ...each.flatMap((pieces, index) => index ? [{ text: "  " }, ...pieces] : pieces)]];
 }
 
-/** Who can reach it, in words. */
+/** The VMs that can access it, in words. */
 function accessPieces({ vm, access, owner_vm, parcel }: Run, look: Look): Piece[] {
   if (access === "hypervisor") return [{ text: "the hypervisor only" }];
   if (!vm.length) return [{ text: "nobody", role: "dim" }];

@@ -1,5 +1,5 @@
-// Physical memory as cells: who can reach which part, whose it is, or in what state
-// (`memory-views.ts`). The cursor moves by runs.
+// Physical memory as cells: colored by access, owner or state (`memory-views.ts`). The cursor moves
+// by runs.
 
 import type { Rectangle, Screen } from "./cells.ts";
 import type { Title } from "./box.ts";
@@ -33,11 +33,11 @@ const CELLS = 64, WIDE_CELLS = 80, LEAST_CELLS = 16;
 const WIDE = 120;
 /** Cells from one offset above the map to the next. */
 const OFFSETS = 16;
-/** Rows from which on offsets stand above the map. */
+/** Rows from which on offsets are above the map. */
 const WITH_OFFSETS = 14;
-/** Columns at the right of the map in which the small runs of a line have names. */
+/** Columns at the right of the map for names of the small runs of a line. */
 const NAMES = 20;
-/** Guest memory starts here; what lies below are devices. */
+/** Guest memory starts here; devices are below. */
 export const RAM_START = 0x4000_0000;
 const SMALLEST_CELL = PAGE_SIZE;
 const LARGEST_CELL = 2 ** 40;
@@ -241,12 +241,12 @@ export class MemoryPane implements Pane {
       drawLabel(screen, look, x, area.y, fit(text, cells), whole.patch.fill, whole.patch.ink);
     }
     if (look.letters) return;
-    // Small regions have their letter in their first cell; what can go wrong stays in sight.
+    // Small regions have their letter in their first cell; possible problems stay visible.
     for (const region of beginningIn(regions, base, line.to)) {
       if (this.#isLabeled(region) || !region.patch.fill) continue;
       const cell = Math.floor((region.from - base) / this.#cell) % cells;
       const [upper, lower] = [base + cell * this.#cell, base + (cell + cells) * this.#cell].map(half);
-      // The cursor stands in the first cell of its run.
+      // The cursor is in the first cell of its run.
       const shift = selected && region.from === Number(this.selection?.row.pa) && cell + 1 < cells && region.to - region.from > this.#cell
         ? 1
         : 0;
@@ -258,7 +258,7 @@ export class MemoryPane implements Pane {
     return this.#lines.some(({ label, whole }) => label && whole === region);
   }
 
-  /** Beside a wide map: what begins in a line and has no label in it. */
+  /** Next to a wide map: regions that begin in a line and have no label in it. */
   #drawNames(screen: Screen, look: Look, area: Rectangle, line: MapLine, regions: readonly Region[], cells: number): void {
     let x = area.x + MARGIN + cells + 2;
     const end = area.x + area.width - 1;
@@ -296,7 +296,7 @@ export class MemoryPane implements Pane {
   }
 }
 
-/** VMs first, then what is shared or lent, what can go wrong, and what is free. */
+/** VMs first, then shared or lent memory, possible problems, and free memory. */
 function order({ rank, alert, fill, also }: Patch): number {
   return fill === undefined ? 9 : alert ? 4 + rank : also ? 2 : 0;
 }

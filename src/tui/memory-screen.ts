@@ -1,4 +1,4 @@
-// Screen 4: physical memory, the page under the cursor, what can run out, and memory parcels.
+// Screen 4: physical memory, the page under the cursor, limits, and memory parcels.
 
 import { eventColumns } from "./event-columns.ts";
 import { inspector } from "./inspector.ts";
@@ -16,7 +16,7 @@ const MAP_SHARE = 0.7;
 const ROWS = { page: 11, zoom: 5, parcels: 7 } as const;
 const TALL_ROWS = { page: 16, zoom: 8, parcels: 14 } as const;
 const TALL = 50;
-/** Columns from which on what has changed stands beside the parcels, which have this share then. */
+/** Columns from which on changes are shown next to the parcels, which have this share then. */
 const WITH_CHANGES = 180;
 const PARCELS_SHARE = 0.58;
 /** Rows where panes have no boxes. */

@@ -1,5 +1,4 @@
-// What the map of memory shows of a run: who can reach it, whose it is, or in what state it is
-// (docs/design/workstation.md §4).
+// Views of the memory map: a run by access, by owner, or by state (docs/design/workstation.md §4).
 
 import type { Look, Role } from "./theme.ts";
 import { HYPERVISOR_MARK } from "./vm-marks.ts";
@@ -11,7 +10,7 @@ type Row = RowOf<typeof MEMORY>;
 /** How a run looks on the map. Runs of one key are drawn as one. */
 export interface Patch {
   readonly key: string;
-  /** What it is called in labels and in the legend. */
+  /** Its name in labels and in the legend. */
   readonly name: string;
   /** Stands for it where it is small, and where colors cannot show. */
   readonly letter: string;
@@ -35,7 +34,7 @@ export interface MemoryView {
   text(row: Row): string;
 }
 
-/** What can go wrong is shown before what is as usual. */
+/** Possible problems are shown before normal states. */
 const RANKS = { free: 0, owned: 1, lent: 2, shared: 3, offered: 4, blocked: 5 } as const;
 
 function rankOf({ state, access, parcel }: Row): number {
@@ -50,7 +49,7 @@ const BLOCKED: Patch = { key: "blocked", name: "blocked", letter: "!", fill: "ba
 const OFFERED: Patch = { key: "offered", name: "offered", letter: "?", fill: "warn", ink: "ink", rank: RANKS.offered, alert: true };
 const FREE: Patch = { key: "free", name: "free", letter: ".", fill: undefined, ink: "dim", rank: RANKS.free };
 
-/** What every view shows alike. */
+/** Patches that are the same in every view. */
 function common(row: Row): Patch | undefined {
   if (row.state === "blocked") return BLOCKED;
   if (row.access === "hypervisor") {

@@ -1,4 +1,4 @@
-// What is chosen or typed over a screen: actions on objects, copies, the palette, stop rules.
+// Menus and prompts over a screen: actions on objects, copies, the palette, stop rules.
 
 import { resolve } from "node:path";
 import type { ActionName, AppAction } from "./actions.ts";
@@ -27,7 +27,7 @@ import type { StopChange } from "../queries/stop-rule.ts";
 /** Objects of a palette's list. */
 const OFFERED_ROWS = 200;
 
-/** What the menus need of the application. `program` is undefined where there is none. */
+/** Requirements of the menus on the application. `program` is undefined where there is none. */
 export interface MenuHost extends Host {
   readonly keymap: Keymap;
   readonly jump: (id: string) => void;
@@ -93,7 +93,7 @@ export class Menus {
 
   constructor(readonly host: MenuHost, readonly sessions: OtherSessions) {}
 
-  /** What can be done with the selected object; of `danger` only what changes the machine. */
+  /** Actions on the selected object; with `danger` only those that change the machine. */
   actions(danger: boolean): void {
     const { host } = this;
     const selected = selectedRow(host);
@@ -139,7 +139,7 @@ export class Menus {
     );
   }
 
-  /** What the console shows, for the clipboard; what is too long goes to a file. */
+  /** The console's text, for the clipboard; a long one goes to a file. */
   copyConsole(): void {
     const { host } = this;
     const { view } = host.console;
@@ -164,7 +164,7 @@ export class Menus {
     );
   }
 
-  /** A rule by which the machine stops, from what is selected. */
+  /** Adds a stop rule, from the selection. */
   stopRule(): void {
     const { host } = this;
     if (host.readOnly) return host.say("read-only: cannot stop the machine");
@@ -235,7 +235,7 @@ export class Menus {
     this.#answered(this.host.asker.act(action), done);
   }
 
-  /** What the palette makes of `inject RULE`: a fault from now on, once the rule is right. */
+  /** The palette's choice for `inject RULE`: a fault from now on, once the rule is valid. */
   #injection(rule: string): Choice {
     const { host } = this;
     const text = `inject ${rule}`, detail = "inject this fault from now on", command = `inject '${rule}'`;
@@ -250,7 +250,7 @@ export class Menus {
     }
   }
 
-  /** What the palette makes of `diff A B`. */
+  /** The palette's choice for `diff A B`. */
   #difference(a: string, b: string): Choice {
     const text = `diff ${a} ${b}`;
     return { text, detail: "the first difference of two runs", command: text, run: () => void this.#showDifference(a, b) };
@@ -266,7 +266,7 @@ export class Menus {
     host.changed();
   }
 
-  /** What the palette makes of `record save FILE`. */
+  /** The palette's choice for `record save FILE`. */
   #recording(file: string): Choice {
     const { host } = this;
     const text = `record save ${file}`, detail = "record the run so far";
@@ -282,7 +282,7 @@ export class Menus {
     return { text, detail, run: () => this.#answered(host.asker.saveRecording(resolve(file)), done) };
   }
 
-  /** What can be done with the selected object, as lines of the palette. What cannot says why. */
+  /** Actions on the selected object, as lines of the palette. Unavailable ones give the reason. */
   #objectOffers(): Choice[] {
     const { host } = this;
     const row = host.windows.focus.selection?.row;
@@ -296,7 +296,7 @@ export class Menus {
     }));
   }
 
-  /** What the palette makes of a text that names something itself. */
+  /** The palette's choice for a text that names an object. */
   #named(text: string): Choice | undefined {
     const { host } = this;
     const typed = text.trim(), wanted = typed.toLowerCase();
@@ -366,7 +366,7 @@ export class Menus {
     return offers;
   }
 
-  /** What the palette offers for a text, best first. */
+  /** The palette's choices for a text, best first. */
   #choices(text: string): readonly Choice[] {
     const named = this.#named(text);
     return named ? [named] : suiting(text, this.#offers());

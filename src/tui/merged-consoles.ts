@@ -1,12 +1,12 @@
-// All consoles in one: their lines in the order in which they came, each behind its console's name.
+// All consoles in one: their lines in order of arrival, each after its console's name.
 
 import { ConsoleView } from "./console-view.ts";
 import { MiB } from "../support/sizes.ts";
 
-/** Bytes of output that are kept for who looks later, and pieces in which they came. */
+/** Bytes of output kept for later views, and pieces in which they came. */
 const KEPT = MiB;
 const PIECES = 1 << 14;
-/** An escape sequence is no longer than this; what is longer is text. */
+/** Maximum length of an escape sequence; a longer one is text. */
 const LONGEST_SEQUENCE = 256;
 
 /**
@@ -24,10 +24,10 @@ const UNFINISHED = /\x1b(?:\[[0-?]*[ -/]*|[\]P_^X][^\x07\x1b]*\x1b?|[ -/]*)$/;
 /** One console's output on its way into lines. */
 class Source {
   readonly #decoder = new TextDecoder();
-  /** What has come of a line that has not ended, and what of that the view has. */
+  /** The output so far of an unfinished line, and the part of it that the view has. */
   line = "";
   shown = 0;
-  /** It stood there at the last look already. */
+  /** It was there at the last update already. */
   old = false;
   /** The beginning of an escape sequence. */
   #rest = "";
@@ -51,27 +51,25 @@ class Source {
   }
 }
 
-/**
- * The consoles of a session as one. It is bounded; its emulator is there only while somebody looks.
- */
+/** The consoles of a session as one. It is bounded; its emulator exists only while it is shown. */
 export class MergedConsoles {
   readonly #kept: { readonly name: string; readonly bytes: Uint8Array }[] = [];
   #size = 0;
   #width = 0;
   #view: ConsoleView | undefined;
   #sources = new Map<string, Source>();
-  /** Who has begun the last line, which has not ended. */
+  /** The console of the last line, which has not ended. */
   #open: Source | undefined;
 
   /** @param changed called when there is something new to draw */
   constructor(readonly changed: () => void) {}
 
-  /** What is shown; undefined while nobody looks. */
+  /** The merged console; undefined while it is not shown. */
   get view(): ConsoleView | undefined {
     return this.#view;
   }
 
-  /** Somebody looks from now on, or nobody any more. */
+  /** Shows it from now on, or no longer. */
   look(looking: boolean): void {
     if (looking === (this.#view !== undefined)) return;
     this.#view = undefined;
@@ -84,7 +82,7 @@ export class MergedConsoles {
     this.settle();
   }
 
-  /** There is a console of this name: names stand in a column. */
+  /** Adds a console of this name: names are in a column. */
   add(name: string): void {
     this.#width = Math.max(this.#width, name.length);
   }
@@ -128,7 +126,7 @@ export class MergedConsoles {
     this.#open = source;
   }
 
-  /** What stands before more of a line: nothing where it goes on in place. */
+  /** The prefix of further output of a line: nothing if it continues in place. */
   #lead(source: Source): string {
     if (this.#open === source) return "";
     return `${this.#open ? "\x1b[0m\r\n" : ""}${source.name.padEnd(this.#width)}| `;

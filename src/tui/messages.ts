@@ -3,7 +3,7 @@
 
 import type { Hint } from "./hints.ts";
 
-/** What a message is about. `bad`: something is wrong; `refused`: the machine said no. */
+/** Kind of a message. `bad`: a problem; `refused`: the machine refused. */
 export type MessageKind = "text" | "ok" | "accent" | "warn" | "bad" | "refused" | "failed";
 
 /** A message as it is shown. */
@@ -20,7 +20,7 @@ export interface Message {
 const TOAST_TIME = 8000;
 
 const DISMISS: Hint = { key: "Esc", word: "dismiss" };
-/** Toasts that stay until somebody has seen them. */
+/** Toasts that stay until a key is pressed. */
 const STAYS: ReadonlySet<MessageKind> = new Set(["refused", "failed"]);
 
 interface Toast {
@@ -38,13 +38,13 @@ export class Messages {
 
   /**
    * @param clock wall time in ms
-   * @param later has the screens drawn after so many ms
+   * @param later requests a frame after a delay in ms
    */
   constructor(readonly clock: () => number, readonly later: (ms: number) => void) {}
 
   /**
-   * Says something; `keys` answer it, and a press of one dismisses it. A newer message about a
-   * topic takes the place of the one before.
+   * Shows a message; `keys` answer it, and a press of one dismisses it. A newer message about a
+   * topic replaces the one before.
    */
   say(text: string, kind: MessageKind = "text", keys: readonly Hint[] = [], topic = text): void {
     if (kind === "text") {
@@ -58,8 +58,8 @@ export class Messages {
   }
 
   /**
-   * A key was pressed: the last answer goes, and toasts that the key answers.
-   * @param command the key, where it does an action of the screens: none that is typed
+   * A key was pressed: removes the last answer, and toasts that the key answers.
+   * @param command the key, if it is an action of the screens and not typed text
    */
   pressed(command: string | undefined): void {
     this.#answer = "";
@@ -67,14 +67,14 @@ export class Messages {
     this.#toasts = this.#live.filter(({ keys }) => !keys.some(({ key }) => key === command));
   }
 
-  /** Takes the newest toast away; false where there is none. */
+  /** Removes the newest toast; false without one. */
   dismiss(): boolean {
     const shown = this.#live;
     this.#toasts = shown.slice(0, -1);
     return shown.length > 0;
   }
 
-  /** What the row says now. */
+  /** The present message of the row. */
   get current(): Message | undefined {
     // The answer to a key is newer than any toast, and goes with the next key.
     if (this.#answer) return { text: this.#answer, kind: "text", keys: [], more: 0 };

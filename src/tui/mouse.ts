@@ -7,12 +7,12 @@ import type { Divider } from "./divider.ts";
 import type { Host } from "./host.ts";
 import type { Placed } from "./screen-model.ts";
 
-/** Two clicks at one place within so many ms are Enter. */
+/** Two clicks at one place within this many ms are Enter. */
 const DOUBLE_CLICK = 400;
 /** Rows of one step of the wheel. */
 const WHEEL = 3;
 
-/** What it needs of the application. */
+/** Requirements on the application. */
 export interface MouseHost extends Host {
   readonly consoles: ConsoleActions;
   /** Wall time in ms. */
@@ -77,7 +77,7 @@ export class Mouse {
     // The title, of a box or of a rule, is the first row.
     const onTitle = y === area.y;
     const hit = !onTitle && pane.click(y - area.y - 1, x - area.x - (boxed ? 1 : 0));
-    // What never has the keys still takes clicks.
+    // A pane that never has the focus still takes clicks.
     if (pane.bare) return;
     console.typing = console.typing && pane === console;
     windows.focusOn(pane);

@@ -1,4 +1,5 @@
-// From object to object: what the selected row names, the screen that shows it, and the way back.
+// Travel between objects: the objects that the selected row names, the screens that show them, and
+// the way back.
 
 import { type Host, selectedRow } from "./host.ts";
 import { linksOf, type Place, placeOf, vmOf } from "./links.ts";
@@ -10,7 +11,7 @@ import { TablePane } from "./table-pane.ts";
 import { TreePane } from "./tree-pane.ts";
 import type { Row, Table } from "../queries/table.ts";
 
-/** From this width on another screen stands beside this one, else below it. */
+/** From this width on another screen is next to this one, else below it. */
 const SIDE_BY_SIDE = 104;
 /** Links of a row that its menu offers. */
 const OFFERED_LINKS = 20;
@@ -60,7 +61,7 @@ export class Navigation {
     this.#travel(this.#forward, this.#back);
   }
 
-  /** Shows the object that the row names beside this screen. */
+  /** Shows the object that the row names next to this screen. */
   openBeside(): void {
     const { windows, say } = this.host;
     const selected = selectedRow(this.host);

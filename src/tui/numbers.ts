@@ -1,5 +1,5 @@
-// Numbers and values as screens show them (LOOK section 4, "Table"): thousands apart by a blank,
-// units behind one. Commands print them without (`inspect/format.ts`).
+// Numbers and values as screens show them (LOOK section 4, "Table"): thousands separated by a
+// blank, and so are units. Commands print them without (`queries/format.ts`).
 
 import { cellText, sizeText } from "../queries/format.ts";
 import type { Column, Json } from "../queries/table.ts";
@@ -48,7 +48,7 @@ export function mipsText(mips: number): string {
   return grouped(String(Math.round(mips)));
 }
 
-/** A share from 0 to 1: `66 %`. What is more than nothing is not shown as nothing. */
+/** A share from 0 to 1: `66 %`. Any share above zero is shown as more than zero. */
 export function shareText(share: number): string {
   if (share > 0 && share < 0.005) return "<1 %";
   return `${Math.round(share * 100)} %`;
@@ -57,7 +57,7 @@ export function shareText(share: number): string {
 /** From which share on an amount is marked, and how. */
 const MARKED = { from: 0.75, alarm: 0.9, bad: 0.95 } as const;
 
-/** The ink of a share, and whether `!` stands behind it. */
+/** The ink of a share, and whether `!` follows it. */
 export function shareMark(share: number): { readonly role: "text" | "warn" | "bad" | "dim"; readonly alarm: boolean } {
   const percent = Math.round(share * 100) / 100;
   const role = percent >= MARKED.bad ? "bad" : percent >= MARKED.from ? "warn" : percent === 0 ? "dim" : "text";

@@ -1,5 +1,4 @@
-// What can be done with an object: one table for the menus `a` and `!`. What cannot be done now
-// says why.
+// Actions on an object: one table for the menus `a` and `!`. Unavailable ones give the reason.
 
 import type { Danger } from "./danger.ts";
 import { kindOf, vmOf } from "./links.ts";
@@ -11,7 +10,7 @@ import type { Query } from "../queries/query.ts";
 import type { Row } from "../queries/table.ts";
 import type { Move } from "../protocol/protocol.ts";
 
-/** What an action's availability depends on. */
+/** Conditions for an action to be available. */
 export interface Circumstances {
   readonly readOnly: boolean;
   /** The machine has ended. */
@@ -34,7 +33,7 @@ interface ObjectActionRow {
   readonly disabled?: (id: string, circumstances: Circumstances) => string | undefined;
 }
 
-/** An action that changes nothing: what it does, in one of four ways. */
+/** An action that changes nothing: its effect, in one of four ways. */
 type Harmless =
   /** Asks the machine, and shows the answer. */
   | { readonly query: (id: string, row: Row) => Query }
@@ -49,7 +48,7 @@ type Harmless =
 interface Dangerous {
   /** The text that has to be typed first, and the message if `act` does not take it. */
   readonly prompt?: { readonly sign: (id: string) => string; readonly wrong: string };
-  /** The question, and what a person is told with it. */
+  /** The question, with its explanation. */
   readonly asks: (id: string, text: string) => Omit<Danger, "command">;
   /** The action of the machine, with what was typed; undefined if that is wrong. */
   readonly act: (id: string, text: string) => Action | undefined;
@@ -63,7 +62,7 @@ const neededVm = (id: string) => PLATFORM.has(vmOf(id) ?? "") ? `other VMs need 
 
 const handleOf = (id: string) => Number(id.slice("parcel:".length));
 
-/** What no action takes away. */
+/** Parts that no action removes. */
 const BACK = { stays: "consoles and events; t goes back to before it" } as const;
 
 /** Bytes of a page that are read. */

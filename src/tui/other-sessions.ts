@@ -8,46 +8,46 @@ import type { Line } from "./pane.ts";
 import { wrap } from "./records.ts";
 
 /**
- * Starts a session of its own of what `el2 up` takes, and gives its name. Rejects with what is
- * wrong, and nothing runs then. `allowHost`: a snapshot's machine may have what it had of this
+ * Starts a new session from an argument of `el2 up`, and resolves to its name. Rejects with the
+ * error, and nothing runs then. `allowHost`: a snapshot's machine regains its access to this
  * computer.
  */
 export type Start = (what: string, allowHost: boolean) => Promise<string>;
 
-/** What they need of the application. */
+/** Requirements on the application. */
 export interface SessionsHost {
   /** The session that is shown. */
   readonly title: string;
   readonly readOnly: boolean;
-  /** Undefined where nobody can. */
+  /** Undefined where sessions cannot be started. */
   readonly start: Start | undefined;
   readonly width: () => number;
   readonly show: (overlay: Overlay) => void;
   readonly say: (text: string, kind?: MessageKind) => void;
   /** Something was answered: draw. */
   readonly changed: () => void;
-  /** Shows another session in the place of this one. */
+  /** Shows another session instead of this one. */
   readonly visit: (name: string) => void;
 }
 
 /** `run WHAT`, with what a snapshot's machine may have. */
 const RUN = /^run\s+(\S.*?)(\s+--allow-host)?$/i;
 
-/** The sessions beside the one that is shown. */
+/** The sessions other than the one that is shown. */
 export class OtherSessions {
-  /** What is being started. */
+  /** The session being started. */
   #starting: string | undefined;
 
   constructor(readonly host: SessionsHost) {}
 
-  /** The line of the palette where nothing stands behind `run` yet. */
+  /** The line of the palette before anything follows `run`. */
   readonly offer: Choice = {
     text: "run",
     detail: "WHAT: start another session from a configuration, image, name or snapshot",
     run: () => this.host.say("run WHAT starts another session; for example run phone.toml or run before.snap"),
   };
 
-  /** What the palette makes of `run WHAT`; undefined for another text. */
+  /** The palette's choice for `run WHAT`; undefined for another text. */
   choice(text: string): Choice | undefined {
     const [, what, allowHost] = RUN.exec(text.trim()) ?? [];
     if (what === undefined) return undefined;
@@ -61,14 +61,14 @@ export class OtherSessions {
     };
   }
 
-  /** Why there can be no other session. */
+  /** Why another session is impossible. */
   #off(): string | undefined {
     if (this.host.readOnly) return "off: read-only";
     if (!this.host.start) return "off: sessions cannot be started here";
     return this.#starting && `off: ${this.#starting} is being started`;
   }
 
-  /** Starts a session and shows it; what is wrong is said here. */
+  /** Starts a session and shows it; reports errors. */
   async run(what: string, allowHost = false): Promise<void> {
     const { host } = this;
     this.#starting = what;
@@ -83,7 +83,7 @@ export class OtherSessions {
     }
   }
 
-  /** Offers to go on from the last snapshot of this session, where there is one. */
+  /** Offers to continue from the last snapshot of this session, if there is one. */
   openSnapshot(file: string | undefined): void {
     const { host } = this;
     if (file === undefined) return host.say("this session has no snapshot; save one with t s while it runs");
@@ -101,7 +101,7 @@ export class OtherSessions {
     );
   }
 
-  /** On the message row, or where that has no room for it over the screen. */
+  /** On the message row, or over the screen if it does not fit there. */
   #refuse(heading: string, message: string): void {
     const { host } = this;
     const lines = message.split("\n").map((line) => line.trim());

@@ -10,12 +10,12 @@ const WIDEST = 96;
 const ASIDE = 2;
 const ABOVE_AND_BELOW = 4;
 
-/** What a box over the screen has. */
+/** Properties of a box over the screen. */
 export interface OverlayBox {
   readonly title: Title;
   readonly kind?: FrameKind;
   readonly lines?: readonly (readonly Piece[])[];
-  /** Rows and columns inside, where they are not those of the lines. */
+  /** Rows and columns inside, if not those of the lines. */
   readonly rows?: number;
   readonly columns?: number;
 }

@@ -1,4 +1,5 @@
-// What lies over a screen and takes the keys until it goes: menus, lines to scroll, a line of text.
+// Overlays on a screen, which take the keys until they close: menus, lines to scroll, a line of
+// text.
 
 import type { ActionsOf, OverlayAction, OverlayContext } from "./actions.ts";
 import { drawFrame, drawThumb, insideOf } from "./box.ts";
@@ -15,18 +16,18 @@ import type { Look } from "./theme.ts";
 /** Something over the screen. */
 export interface Overlay {
   readonly context: OverlayContext;
-  /** Whether it stands in place of the body; else in the lowest rows. */
+  /** Whether it replaces the body; else it is in the lowest rows. */
   readonly whole: boolean;
   /** Takes a key. Returns false when the overlay is done. */
   key(key: Key, action: OverlayAction | undefined): boolean;
   draw(screen: Screen, area: Rectangle, look: Look): void;
-  /** What the message row says, while it is there. */
+  /** The message row while it is open. */
   readonly prompt: Line | undefined;
-  /** Where the cursor stands in the prompt. */
+  /** Position of the cursor in the prompt. */
   readonly cursor: number | undefined;
 }
 
-/** Lines in place of the body, to scroll: what was asked for and does not fit the message row. */
+/** Lines that replace the body, to scroll: an answer that does not fit the message row. */
 export class LinesOverlay implements Overlay {
   readonly context = "help";
   readonly whole = true;
@@ -90,7 +91,7 @@ export class MenuOverlay implements Overlay {
     return true;
   }
 
-  /** What each action of a menu does; false when the menu is done. */
+  /** Handlers of a menu's actions; false when the menu is done. */
   readonly #handlers: Readonly<Record<ActionsOf["menu"]["name"], () => boolean>> = {
     "menu.down": () => this.#select(Math.min(this.#at + 1, this.items.length - 1)),
     "menu.up": () => this.#select(Math.max(this.#at - 1, 0)),
@@ -132,7 +133,7 @@ export class MenuOverlay implements Overlay {
 /** Columns of a label, with its mark. */
 const labelWidth = ({ label, danger }: MenuItem) => textWidth(label) + (danger ? 2 : 0);
 
-/** A line of a menu: its key, what it does, and its command or why it cannot be done. */
+/** A line of a menu: its key, its label, and its command or the reason why it is unavailable. */
 function itemPieces(item: MenuItem, labels: number): Piece[] {
   const { key = "", danger, label, detail, reason } = item;
   const behind = reason ?? detail;
@@ -168,13 +169,13 @@ function drawScrolled(screen: Screen, look: Look, area: Rectangle, heading: stri
   return first;
 }
 
-/** What a line of text is for. */
+/** Purpose of a line of text. */
 export interface TextOptions {
-  /** What stands before it. */
+  /** The sign before it. */
   readonly sign: string;
   readonly text?: string;
   readonly history?: string[];
-  /** Called after each change; what it gives is shown instead of the text, as it is wrong. */
+  /** Called after each change; a returned line is an error, shown instead of the text. */
   readonly changed?: (text: string) => Line | undefined;
   readonly accept: (text: string) => void;
   readonly leave?: () => void;

@@ -1,4 +1,4 @@
-// Screen 1: the machine, its VMs, a console, what was refused and what happens.
+// Screen 1: the machine, its VMs, a console, refusals and events.
 
 import type { Activity } from "./activity.ts";
 import type { ConsolePane } from "./console-pane.ts";
@@ -12,7 +12,7 @@ import type { TreePane } from "./tree-pane.ts";
 
 /** From this width on events and refusals stand side by side. */
 const THREE_BESIDE = 160;
-/** Half of a split terminal may have no room for boxes of the machine. */
+/** Width from which half of a split terminal has room for the machine's boxes. */
 const LEAST_BOXED = 100;
 /** From this height of the body on the machine has more rows. */
 const TALL = 50;
@@ -28,12 +28,12 @@ const EVENTS_SHARE_OF_TWO = 0.45;
 /** Share of the VMs in a low terminal. */
 const VMS_SHARE = 0.65;
 
-/** What the overview shows. */
+/** Parts of the overview. */
 export interface OverviewParts {
   readonly tree: TreePane;
   readonly console: ConsolePane;
   readonly activity: Activity;
-  /** Refusals that nobody has looked at. */
+  /** Refusals that the user has not seen. */
   readonly unseen: () => number;
   /** Whether something was refused in the last minute. */
   readonly refusedLately: () => boolean;

@@ -1,5 +1,5 @@
-// Themes of a person: `[ui.themes.NAME]` of a configuration says which roles of another theme have
-// other colors. What cannot be read is refused.
+// User-defined themes: `[ui.themes.NAME]` of a configuration gives roles of another theme other
+// colors. Illegible ones are refused.
 
 import { entryFor, LEAST_CONTRAST, weakPairs } from "./contrast.ts";
 import { type Role, ROLES } from "./roles.ts";
@@ -12,7 +12,10 @@ export class ThemeError extends Error {}
 
 const isRole = (name: string): name is Role => ROLES.some((role) => role === name);
 
-/** The themes of a configuration. @throws ThemeError */
+/**
+ * The themes of a configuration.
+ * @throws ThemeError
+ */
 export function ownThemes(themes: Readonly<Record<string, FileTheme>>): Theme[] {
   return Object.entries(themes).map(([name, theme]) => ownTheme(name, theme));
 }

@@ -35,13 +35,13 @@ export class Pace {
     return this.#slowness;
   }
 
-  /** Wall time (ms) for which a stream stays as it is, in a terminal of so many columns. */
+  /** Wall time (ms) for which a stream is not redrawn, in a terminal of this width. */
   streams(columns: number): number {
     return (columns >= WIDE ? WIDE_STREAM : STREAM) * this.#slowness;
   }
 
   /**
-   * Whether the figures of a sample are shown, at a wall time (ms). What people wait for is never
+   * Whether the figures of a sample are shown, at a wall time (ms). Important changes are never
    * held back: a VM that comes, goes or changes its state, a vCPU that fails, a refusal.
    * @param moves the machine runs by itself; steps and places in the past are shown at once
    */
@@ -71,7 +71,7 @@ export class Pace {
   }
 }
 
-/** What of a VM is shown at once when it changes. */
+/** The fields of a VM that are shown at once when they change. */
 function shapeOf({ name, state, vcpus }: VmSample): string {
   return `${name} ${state} ${vcpus.map((vcpu) => stateMark(vcpu.state).ink === "bad" ? vcpu.state : "").join()}`;
 }

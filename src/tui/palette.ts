@@ -31,7 +31,7 @@ export interface Choice {
 
 /** Rows of choices: as many however few there are, so that nothing jumps. */
 const CHOICES = 10;
-/** Rows about the chosen one: what it does, and the command. */
+/** Rows about the chosen line: its effect, and the command. */
 const EXPLAINED = 3;
 /** Rows of the line that is typed, and the line below it. */
 const INPUT = 2;
@@ -42,13 +42,13 @@ const KEYS = 7;
 /** Blanks between a name and what it does. */
 const GAP = 2;
 
-/** What a palette is for. */
+/** Purpose of a palette. */
 export interface PaletteOptions {
   readonly history: string[];
   readonly choices: (text: string) => readonly Choice[];
   /** How many there are in all. */
   readonly count: () => number;
-  /** What is typed suits nothing. */
+  /** The text matches nothing. */
   readonly unknown: (text: string) => void;
 }
 
@@ -137,7 +137,7 @@ function drawChoice(screen: Screen, look: Look, row: Rectangle, choice: Choice, 
   drawPieces(screen, look, row.x + 2 + at, row.y, about, room - at);
 }
 
-/** What Enter will do, and which command does it. */
+/** The effect of Enter, and the equivalent command. */
 function drawExplained(screen: Screen, look: Look, area: Rectangle, chosen: Choice | undefined): void {
   drawJoinedLine(screen, look, area);
   if (!chosen) return;

@@ -1,4 +1,4 @@
-// The filter of a pane, as a person types it: a bad one leaves the last good one in force.
+// The filter of a pane, as the user types it: a bad one leaves the last good one in force.
 
 import { type Filter, FilterError, parseFilter } from "../queries/filter.ts";
 import type { Row, Table } from "../queries/table.ts";
@@ -11,12 +11,12 @@ export class PaneFilter {
 
   constructor(readonly table: Table) {}
 
-  /** What is in force; empty: everything passes. */
+  /** The filter in force; empty: all rows match. */
   get text(): string {
     return this.#text;
   }
 
-  /** What is wrong with what was typed last. */
+  /** The error in the last text. */
   get error(): FilterError | undefined {
     return this.#error;
   }

@@ -1,5 +1,5 @@
-// What a screen is made of: panes that say what they want to know, take answers, draw themselves
-// and move their selection.
+// The parts of a screen: panes that ask questions, take answers, draw themselves and move their
+// selection.
 
 import type { Rectangle, Screen } from "./cells.ts";
 import type { Scroll, Title } from "./box.ts";
@@ -9,13 +9,13 @@ import type { FilterError } from "../queries/filter.ts";
 import type { Answer, Query } from "../queries/query.ts";
 import type { Row, Table } from "../queries/table.ts";
 
-/** How a pane stands on its screen. */
+/** State of a pane on its screen. */
 export interface PaneState {
   /** It has the keys. */
   readonly focused: boolean;
   /** Panes have boxes; else rules. */
   readonly boxed: boolean;
-  /** What is shown is an earlier place of the run. */
+  /** The screen shows an earlier place of the run. */
   readonly past: boolean;
 }
 
@@ -23,13 +23,13 @@ export interface PaneState {
 export interface Pane {
   /** Unique in its screen. */
   readonly name: string;
-  /** What its box says. */
+  /** Title of its box. */
   title(): Title;
-  /** Which of its rows it shows, where it has more than room. */
+  /** The visible part of its rows, if there are more. */
   readonly scroll?: Scroll;
-  /** Rows that its content needs, without its frame: what it does not need its neighbors have. */
+  /** Rows that its content needs, without its frame: its neighbors get the rest. */
   readonly needs?: number;
-  /** What it wants to know now. */
+  /** Its present questions. */
   wants(): Query | readonly Query[] | undefined;
   /**
    * How long (ms) what it wants to know stays good, where new pictures of the machine come more
@@ -41,7 +41,7 @@ export interface Pane {
   /** Answers need only have what has happened since the one before. */
   readonly onward?: boolean;
   /**
-   * Takes the answer to one of its queries; with `after`, what comes behind the rows that it has.
+   * Takes the answer to one of its queries; with `after`, the events after the rows that it has.
    */
   take(answer: Answer): void;
   /** Draws inside its box. */
@@ -51,8 +51,8 @@ export interface Pane {
   /** Moves the selection, or scrolls; Infinity is the end. */
   move(by: number): void;
   /**
-   * Shows its next view, where it has several of its own; false where that is the first again, and
-   * another pane's turn comes.
+   * Shows its next view, if it has several; false when the first comes again, and it is another
+   * pane's turn.
    */
   nextView?(): boolean;
   /**
@@ -60,17 +60,17 @@ export interface Pane {
    * second click opens.
    */
   click(row: number, column: number): boolean;
-  /** The selected row and its table, where it is a list of rows. */
+  /** The selected row and its table, if it is a list of rows. */
   readonly selection: { readonly table: Table; readonly row: Row } | undefined;
   /** Rows of a page. */
   readonly page: number;
 }
 
-/** A pane whose rows a person filters. */
+/** A pane whose rows can be filtered. */
 export interface FilteredPane extends Pane {
   /** The filter in force; empty: there is none. */
   readonly filterText: string;
-  /** What is wrong with the filter that was set last. */
+  /** The error of the last filter. */
   readonly filterError: FilterError | undefined;
   /** Sets the filter; a bad one leaves the last good one in force. */
   setFilter(text: string): void;
@@ -78,12 +78,12 @@ export interface FilteredPane extends Pane {
   shows(id: string): boolean;
 }
 
-/** Whether a person can filter a pane. */
+/** Whether a pane can be filtered. */
 export function isFiltered(pane: Pane): pane is FilteredPane {
   return "setFilter" in pane;
 }
 
-/** What a pane says while its filter lets no row through. */
+/** Text of a pane whose filter matches no row. */
 export function nothingPasses(filter: string): string {
   return `no rows match /${filter} (Esc clears)`;
 }
@@ -92,9 +92,9 @@ export function nothingPasses(filter: string): string {
 export interface Line {
   readonly text: string;
   readonly role?: Role;
-  /** In place of the text: pieces with inks of their own. */
+  /** Instead of the text: pieces with their own inks. */
   readonly pieces?: readonly Piece[];
-  /** What stands at the right end of the line. */
+  /** The right end of the line. */
   readonly right?: readonly Piece[];
   /** The background of the line, and the ink of a bar at its left. */
   readonly tint?: Role;

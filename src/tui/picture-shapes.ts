@@ -1,6 +1,6 @@
 // Lines, blocks, shapes and braille as SVG paths, in the space of a cell.
 
-/** A path of rectangles and circles; empty where a glyph has no ink. */
+/** A path of rectangles and circles; empty for a glyph without ink. */
 export function shapesOf(glyph: string, x: number, y: number, width: number, height: number): string {
   const code = glyph.codePointAt(0)!;
   if (code >= 0x2800 && code <= 0x28ff) return braille(code & 0xff, x, y, width, height);

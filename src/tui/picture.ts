@@ -1,5 +1,5 @@
-// A screen as a picture (SVG), for documentation: what was drawn, cell by cell, in the colors of
-// its theme. Lines, blocks and braille are shapes, so that every font shows them alike.
+// A screen as a picture (SVG), for documentation: the drawn cells in the colors of the theme.
+// Lines, blocks and braille are shapes, so that every font shows them alike.
 
 import type { DrawnCell, Screen } from "./cells.ts";
 import { ColorMap } from "./color-map.ts";

@@ -9,10 +9,10 @@ import { stateMark } from "./chip.ts";
 /** A piece of a line. */
 export interface Piece {
   readonly text: string;
-  /** Its ink; `text` where nothing is said. */
+  /** Its ink; `text` by default. */
   readonly role?: Role;
   readonly bold?: boolean;
-  /** A background of its own: a chip, a bar. */
+  /** Its own background: a chip, a bar. */
   readonly fill?: Role;
   /** Target of a hyperlink. */
   readonly link?: string;
@@ -48,7 +48,7 @@ export function chipPiece({ letter, fill }: VmMark, wide = false): Piece {
   return { text: wide ? ` ${letter} ` : letter, role: "fink", fill, bold: true };
 }
 
-/** The letter of a VM, a blank, and its name or an id of its own, in its ink. */
+/** The letter of a VM, a blank, and its name or an id, in its ink. */
 export function vmPieces(mark: VmMark, name: string, wide = false): Piece[] {
   return [chipPiece(mark, wide), { text: ` ${name}`, role: mark.ink }];
 }

@@ -1,5 +1,5 @@
-// What the visible panes ask the session, which answers with each sample until they want something
-// else; and which events it records for them.
+// The questions of the visible panes to the session, which answers with each sample until they
+// change; and the events that it records for them.
 
 import type { Pace } from "./pace.ts";
 import type { Pane } from "./pane.ts";
@@ -10,8 +10,8 @@ import type { Answer, Query } from "../queries/query.ts";
 import type { Request } from "../protocol/protocol.ts";
 
 /**
- * Kinds of which there are many: recorded while a screen shows them. On the overview a few of the
- * newest are enough.
+ * Frequent kinds: recorded while a screen shows them. On the overview a few of the newest are
+ * enough.
  */
 const BUSY: readonly TraceKind[] = ["hvc", "trap", "virq", "mmio", "mem"];
 const GLANCE = 8;
@@ -32,7 +32,7 @@ const WATCHED: Readonly<Record<string, { readonly kinds: readonly TraceKind[]; r
  */
 const REPEATED = 25;
 
-/** What a pane has asked, and hears the answers to with each sample. */
+/** A pane's question, which is answered with each sample. */
 interface Asked {
   /** Its queries, as text. */
   readonly wanted: string;
@@ -65,7 +65,7 @@ export class Questions {
     readonly pace: Pace,
   ) {}
 
-  /** Refusals that nobody has looked at. */
+  /** Refusals that the user has not seen. */
   get newReasons(): number {
     return Math.max(0, this.#reasons - this.#reasonsSeen);
   }
@@ -86,7 +86,7 @@ export class Questions {
     for (const { pane } of this.windows.visible) this.ask(pane);
   }
 
-  /** Notes which screens are shown. False where there is nobody to ask. */
+  /** Notes which screens are shown. False without a session to ask. */
   #look(): boolean {
     if (!this.open()) return false;
     this.#watch();
@@ -96,7 +96,7 @@ export class Questions {
     return true;
   }
 
-  /** Asks what one pane wants to know; once more, where it has not all its answers yet. */
+  /** Asks a pane's questions; again, if some answers are missing. */
   ask(pane: Pane): void {
     if (!this.open()) return;
     const asked = this.#asked.get(pane);
@@ -105,8 +105,8 @@ export class Questions {
   }
 
   /**
-   * Asks for the visible panes but one, where they want to know something else than before: what
-   * they show may hang on what it has selected.
+   * Asks for the visible panes but one, if their questions have changed: they may depend on its
+   * selection.
    */
   others(pane: Pane): void {
     for (const { pane: other } of this.windows.visible) if (other !== pane) this.#askAnew(other);
@@ -171,8 +171,8 @@ export class Questions {
   }
 
   /**
-   * The session is another one: what was asked is not answered any more, and it has to be told
-   * again what to record.
+   * The session is another one: open questions are not answered any more, and it does not know yet
+   * what to record.
    */
   forget(): void {
     this.#watching = "";

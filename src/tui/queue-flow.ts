@@ -1,5 +1,5 @@
-// The flow of the selected queue or doorbell: the sender, its capability, what is in between, the
-// receiver's capability, the receiver; with both interrupts. And who waits for it.
+// The flow of the selected queue or doorbell: the sender, its capability, the content, the
+// receiver's capability, the receiver; with both interrupts. And its waiters.
 
 import { drawFrame, type Title } from "./box.ts";
 import type { Rectangle, Screen } from "./cells.ts";
@@ -118,7 +118,7 @@ function drawBlock(screen: Screen, look: Look, x: number, y: number, vm: string 
   }
 }
 
-/** Who waits for a queue or a doorbell. */
+/** The waiters of a queue or a doorbell. */
 export class QueueWaitsPane implements Pane {
   readonly name = "waits";
   readonly bare = true;

@@ -1,4 +1,4 @@
-// Screen 6: message queues and doorbells, the flow of one, what is in it, and its receiver.
+// Screen 6: message queues and doorbells, the flow of one, its content, and its receiver.
 
 import type { Activity } from "./activity.ts";
 import { isGuest } from "./links.ts";
@@ -15,7 +15,7 @@ import { TextPane } from "./text-pane.ts";
 const LIST_SHARE = 0.38, LOW_LIST_SHARE = 0.5;
 const FLOW_ROWS = 8;
 const MESSAGES_SHARE = 0.63;
-/** Columns from which on the flow stands beside the list. */
+/** Columns from which on the flow is shown next to the list. */
 const WIDE = 180;
 const WIDE_LIST_SHARE = 0.55;
 
@@ -75,7 +75,7 @@ export function queueScreen(activity: Activity, clock: () => number): ScreenMode
   };
 }
 
-/** What messages between a VM and the resource manager say. */
+/** Decoded messages between a VM and the resource manager. */
 function rpcFields(messages: TablePane): TextPane {
   return new TextPane({
     name: "rpc",

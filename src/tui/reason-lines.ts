@@ -1,5 +1,5 @@
 // A refusal as its screen shows it: the sentence, the chain with the step that failed, the rule,
-// what it saw and the way out (docs/design/look.md §5).
+// its values and the remedy (docs/design/look.md §5).
 
 import { vcpuOf } from "./links.ts";
 import type { Line } from "./pane.ts";
@@ -60,7 +60,7 @@ export function reasonLines(row: Reason, look: Look, width: number, height: numb
   ];
 }
 
-/** What was refused, of what, and why, in a sentence. */
+/** The refused operation, its object, and the reason, in a sentence. */
 function sentenceOf(row: Reason): string {
   if (row.ended !== null) return `${row.ended.replace(/^vm:/, "")} ended: ${row.err}: ${ruleText(row)}.`;
   const asked = chainOf(row).at(-1)?.name ?? row.call;
@@ -77,7 +77,9 @@ function askedPieces({ asked_by, t, symbol, pc }: Reason, look: Look): Piece[] {
   }, ...where === null ? [] : [{ text: "  in ", role: "dim" } as const, { text: where, role: "link" } as const]];
 }
 
-/** The operations, each inside the one before; the rule that failed; what did not happen. */
+/**
+ * The operations, each inside the one before; the rule that failed; the effect that did not occur.
+ */
 function chainLines(row: Reason, look: Look): Line[] {
   const { glyphs } = look, chain = chainOf(row);
   const branch = (depth: number): Piece => ({ text: depth ? `${" ".repeat(3 * depth - 1)}${glyphs.branch[1]} ` : "  ", role: "faint" });
@@ -113,7 +115,7 @@ function chainLines(row: Reason, look: Look): Line[] {
   return lines;
 }
 
-/** A text in lines of what is left of a width beside a margin. */
+/** A text in lines of a width without its margin. */
 function wrapped(text: string, margin: number, width: number): string[] {
   return wrap(text, 0, width - margin - 1);
 }

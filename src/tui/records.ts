@@ -1,4 +1,4 @@
-// Rows as lines: what inspectors show.
+// Rows as lines, for inspectors.
 
 import type { Line } from "./pane.ts";
 import { cellText, plainText } from "../queries/format.ts";
@@ -46,7 +46,7 @@ function detailLines(name: string, value: Json, width: number): Line[] {
   }));
 }
 
-/** A field of two rows: side by side where there is room, else one below the other. */
+/** A field of two rows: next to each other if both fit, else one below the other. */
 export function comparedLines(name: string, a: string, b: string, width: number): Line[] {
   const half = Math.floor((width - COMPARED_MARGIN - 3) / 2);
   const label = name.padEnd(COMPARED_MARGIN);
@@ -56,7 +56,7 @@ export function comparedLines(name: string, a: string, b: string, width: number)
   }));
 }
 
-/** A text in lines of at most `width`, continued behind a margin. */
+/** A text in lines of at most `width`, continued after a margin. */
 export function wrap(text: string, margin: number, width: number): string[] {
   const room = Math.max(width - 1, margin + 10);
   const lines: string[] = [];

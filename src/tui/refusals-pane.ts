@@ -1,4 +1,4 @@
-// What was refused lately, in a few lines each: who asked, what, and the rule in words.
+// Recent refusals, in a few lines each: the requester, the operation, and the rule in words.
 
 import type { Scroll, Title } from "./box.ts";
 import type { Rectangle, Screen } from "./cells.ts";
@@ -29,7 +29,7 @@ export class RefusalsPane implements Pane {
   #at = 0;
   #height = 1;
 
-  /** @param unseen how many nobody has looked at */
+  /** @param unseen number of refusals that the user has not seen */
   constructor(readonly unseen: () => number) {}
 
   title(): Title {
@@ -102,7 +102,7 @@ export class RefusalsPane implements Pane {
   }
 }
 
-/** What was asked for, of what, and what the answer was. */
+/** The operation, its object, and the error. */
 function callPieces({ call, err, object }: Reason, strong: boolean): Piece[] {
   return [
     { text: String(call), role: strong ? "strong" : "dim", bold: strong },

@@ -45,7 +45,7 @@ export class RegisterLines {
     return lines;
   }
 
-  /** Name and value; leading zeros are faint, what has changed is marked. */
+  /** Name and value; leading zeros are faint, changes are marked. */
   #pieces(row: Row, names: number): Piece[] {
     const value = String(row.value), old = this.#before.get(row.id);
     const digits = value.slice(2), shown = digits.length <= SHORT ? digits : digits.slice(-SHORT);

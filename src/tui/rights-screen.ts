@@ -1,4 +1,4 @@
-// Screen 5: capabilities, who else holds the object of one, and the objects.
+// Screen 5: capabilities, other holders of a capability's object, and the objects.
 
 import { type CellContext, idPieces, type ListColumn } from "./list.ts";
 import { isGuest } from "./links.ts";
@@ -17,17 +17,17 @@ import type { Row } from "../queries/table.ts";
 /** Rows of the list, of all; columns of who else holds an object, of all. */
 const LIST_SHARE = 0.55;
 const HOLDERS_SHARE = 0.5;
-/** Columns from which on who holds an object stands beside the fields. */
+/** Columns from which on an object's holders are shown next to the fields. */
 const BESIDE = 100;
-/** Columns from which on the graph stands beside the list, which has this share then. */
+/** Columns from which on the graph is shown next to the list, which has this share then. */
 const WIDE = 180;
 const WIDE_LIST_SHARE = 0.6;
-/** Columns before rights that have lines of their own. */
+/** Columns before rights on separate lines. */
 const MARGIN = 5;
 /** Columns of a capability's id. */
 const ID = 16;
 
-/** Whose capability it is, to what, with which rights, and what its last use was answered. */
+/** A capability's owner, object and rights, and the result of its last use. */
 function capColumns(width: number): ListColumn[] {
   return [
     { name: "id", title: "Capability", width: ID, pieces: ({ id }, { look, bad }) => capPieces(id, look, bad) },
@@ -139,7 +139,7 @@ export function rightsScreen(): ScreenModel {
   };
 }
 
-/** The object of the selected capability, and who holds it with which rights, as a tree. */
+/** The object of the selected capability, and its holders with their rights, as a tree. */
 function holdersPane(caps: TablePane): TextPane {
   let rows: readonly Row[] = [], error: string | undefined, asked: string | undefined;
   const object = () => {

@@ -1,7 +1,7 @@
-// Roles: what a color on the screen means. Cells keep roles; `color-map.ts` turns them into what
-// the terminal can show, `themes.ts` has the colors.
+// Roles: the meaning of a color on the screen. Cells keep roles; `color-map.ts` maps them to the
+// terminal's colors, `themes.ts` has the colors.
 
-/** Backgrounds that rows stand on. */
+/** Backgrounds of rows. */
 export const GROUNDS = ["bg", "raised", "overlay", "sel", "selq"] as const;
 
 /** Backgrounds that say something about a row. */
@@ -37,8 +37,8 @@ export const VM_FILLS = ["fill0", "fill1", "fill2", "fill3", "fill4", "fill5", "
 /** All, in the order of their numbers in cells. */
 export const ROLES = [...GROUNDS, ...TINTS, ...INKS, ...VM_INKS, ...VM_FILLS] as const;
 
-/** What a color means. */
+/** The meaning of a color. */
 export type Role = typeof ROLES[number];
 
-/** Slots of VMs that have colors of their own. */
+/** Slots of VMs that have their own colors. */
 export const SLOTS = VM_INKS.length - 1;

@@ -3,7 +3,7 @@
 import type { Rectangle, Screen } from "./cells.ts";
 import type { Look, Role } from "./theme.ts";
 
-/** What a row is. */
+/** State of a row. */
 export interface RowState {
   /** Selected in the pane with the keys, or in another one. */
   readonly selected?: "here" | "elsewhere";

@@ -70,7 +70,7 @@ function lanePieces(row: Row, look: Look): Piece[] {
     const text = `←${line}${word}`.padEnd(LANES.arrow, line).slice(0, LANES.arrow);
     return [...left, { text, role: rm.ink }, ...right];
   }
-  // What was refused ends at the resource manager.
+  // A refused request ends at the resource manager.
   const refused = row.refused === true;
   return [...left, { text: line.repeat(LANES.arrow - 1) + (refused ? shapes.fault : folded), role: refused ? "bad" : "accent" }, ...right];
 }

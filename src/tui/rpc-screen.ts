@@ -14,9 +14,9 @@ import type { Json, Row } from "../queries/table.ts";
 /** Rows of the list and columns of the request, of all. */
 const LIST_SHARE = 0.6;
 const REQUEST_SHARE = 0.55;
-/** Columns from which on the answer stands beside the request. */
+/** Columns from which on the answer is shown next to the request. */
 const BESIDE = 100;
-/** Columns and rows from which on request and answer stand beside the list; shares of both. */
+/** Columns and rows from which on request and answer are shown next to the list; shares of both. */
 const WIDE = 180, TALL = 40;
 const WIDE_LIST_SHARE = 0.65, REQUEST_ROWS = 0.6;
 /** Columns of the names of fields. */
@@ -77,7 +77,7 @@ export function rpcScreen(): ScreenModel {
   };
 }
 
-/** What message it is, and its sequence number. */
+/** The message's name, and its sequence number. */
 function headOf(row: Row | undefined): Piece[][] {
   if (!row) return [];
   return [[
@@ -86,7 +86,7 @@ function headOf(row: Row | undefined): Piece[][] {
   ]];
 }
 
-/** Decoded fields, a line each; structures go on below their name. */
+/** Decoded fields, one line each; structures continue below their name. */
 function fieldLines(fields: Json): Line[] {
   const entries = fields !== null && typeof fields === "object" && !Array.isArray(fields) ? Object.entries(fields) : [];
   if (!entries.length) return [{ text: "It has no fields.", role: "dim" }];
@@ -102,7 +102,7 @@ function fieldLine(name: string, text: string, role: Piece["role"]): Line {
   return { text: "", pieces: [{ text: `${name.padEnd(NAME)} `, role: "dim" }, { text, role: id ? "link" : role }] };
 }
 
-/** The result: what drivers make of it, how long it took, why, and the fields of the reply. */
+/** The result: the driver's errno, the duration, the reason, and the fields of the reply. */
 function answerLines(row: Row): Line[] {
   if (isNotification(row)) return [{ text: "A notification has no answer.", role: "dim" }];
   const refused = row.refused === true, res = String(row.res ?? "");

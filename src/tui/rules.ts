@@ -13,7 +13,7 @@ export interface Books {
   target(cited: string): string | undefined;
 }
 
-/** Columns beside the lines of an overlay. */
+/** Columns around the lines of an overlay. */
 const MARGIN = 6;
 
 /** Shows the section that the rule of the selected row cites. */

@@ -7,7 +7,7 @@ import { LoneScreen } from "./lone-screen.ts";
 import type { TerminalPort } from "./terminal.ts";
 import type { LookWish } from "./theme.ts";
 
-/** What the screen needs. */
+/** Requirements of the screen. */
 export interface ConfigErrorOptions extends LookWish {
   readonly file: string;
   readonly depth: ColorDepth;
@@ -24,7 +24,7 @@ export async function runConfigErrors(port: TerminalPort, options: ConfigErrorOp
   if (!first.errors.length) return true;
   const view = new ConfigErrorScreen(file, first.text, first.errors.map((error) => placedError(file, error)));
   await using shown = new LoneScreen(port, view, options);
-  /** Looks again; true when nothing is wrong any more. */
+  /** Checks again; true when all errors are mended. */
   const again = async () => {
     const { text, errors } = await options.check();
     view.update(text, errors.map((error) => placedError(file, error)));

@@ -7,7 +7,7 @@ import { type StartChoice, type StartOffers, StartScreen } from "./start-screen.
 import type { TerminalPort } from "./terminal.ts";
 import type { LookWish } from "./theme.ts";
 
-/** What the person has chosen; a terminal that goes away has chosen to leave. */
+/** The user's choice; a terminal that goes away counts as quitting. */
 export async function runStart(
   port: TerminalPort,
   offers: StartOffers,

@@ -17,7 +17,7 @@ import type { Fork } from "./time-menu.ts";
 import type { UiState } from "./ui-state.ts";
 import type { SessionEnd } from "../protocol/protocol.ts";
 
-/** Terminals that print what they do not know of an escape sequence. */
+/** Terminals that print unknown parts of an escape sequence. */
 const UNASKED: ReadonlySet<string> = new Set(["linux", "dumb", ""]);
 
 /** Whether a terminal of this name may be asked about itself. */
@@ -40,21 +40,21 @@ export interface TuiOptions extends Omit<AppOptions, "clock"> {
   readonly mouse: boolean;
   /** Over ssh: fewer frames. */
   readonly slowLink: boolean;
-  /** Lines of text for screen readers, in place of screens. */
+  /** Lines of text for screen readers, instead of screens. */
   readonly plain?: boolean;
   /** The terminal shows hyperlinks. */
   readonly links?: boolean;
   /** The terminal may be asked what it can do, and how bright it is. */
   readonly ask?: boolean;
-  /** Inside tmux: what is for the terminal goes through it. */
+  /** Inside tmux: sequences for the terminal are passed through. */
   readonly tmux?: boolean;
-  /** Reaches a session again whose connection was lost; it rejects where there is none. */
+  /** Reconnects to a session; it rejects where the session cannot be reached. */
   readonly reconnect?: () => Promise<Client>;
 }
 
 /** How a TUI was left. */
 export interface TuiEnd {
-  /** How the session ended, where it did. */
+  /** How the session ended, if it did. */
   readonly end: SessionEnd | undefined;
   /** The connection was gone when the person left. */
   readonly lost: boolean;
@@ -63,8 +63,8 @@ export interface TuiEnd {
   /** The person wants to choose what to see. */
   readonly elsewhere: boolean;
   /**
-   * Where nothing more is to be shown: that the terminal has gone away, or which signal asked for
-   * the end.
+   * Why nothing more can be shown: the terminal has gone away, or the signal that asked for the
+   * end.
    */
   readonly over: string | undefined;
   /**
@@ -72,14 +72,14 @@ export interface TuiEnd {
    * snapshot.
    */
   readonly unseen: readonly UnseenStart[];
-  /** What the person has made of the screens. */
+  /** The user's settings of the screens. */
   readonly state: UiState;
 }
 
 /**
- * Shows a session until the person leaves or the terminal goes away. Returns how the session ended,
- * where it did. The caller has set up and started the session; this takes over `client.onEvent`,
- * and `onGone` where there is a way to reconnect.
+ * Shows a session until the user quits or the terminal goes away. Returns how the session ended, if
+ * it did. The caller has set up and started the session; this takes over `client.onEvent`, and
+ * `onGone` if it can reconnect.
  */
 export async function runTui(client: Client, port: TerminalPort, options: TuiOptions): Promise<TuiEnd> {
   const { columns, rows } = port.size();
@@ -88,10 +88,7 @@ export async function runTui(client: Client, port: TerminalPort, options: TuiOpt
   const reader = options.plain ? new Reader() : undefined;
   const mode = new TerminalMode(port, options.mouse, options.plain);
   const starts = new Starts();
-  /**
-   * Resolves with the session that is shown next, where there is one: what comes after it comes too
-   * late.
-   */
+  /** Resolves with the session to show next, if any; later results are ignored. */
   const left = Promise.withResolvers<string | undefined>();
   let elsewhere = false;
   const leave = (next?: string) => {
@@ -100,7 +97,7 @@ export async function runTui(client: Client, port: TerminalPort, options: TuiOpt
   };
   const timers = new Set<ReturnType<typeof setTimeout>>();
   let over: string | undefined;
-  /** What goes to the terminal beside the cells, in front of the next frame. */
+  /** Sequences for the terminal other than cells, sent before the next frame. */
   let aside = "";
 
   const pump: FramePump = new FramePump(

@@ -1,8 +1,8 @@
-// Writes what a person keeps of a screen to a file of the name that was typed.
+// Saves a part of a screen to a file of the name that was typed.
 
 import { extname } from "node:path";
 
-/** Writes a new file beside those that are there: `el2-rows.ndjson`, `el2-rows-2.ndjson`. */
+/** Writes a new file without replacing another: `el2-rows.ndjson`, `el2-rows-2.ndjson`. */
 export async function saveFile(name: string, text: string): Promise<{ path: string } | { error: string }> {
   const extension = extname(name), stem = name.slice(0, name.length - extension.length);
   for (let number = 1;; number++) {

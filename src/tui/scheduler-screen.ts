@@ -1,4 +1,4 @@
-// Screen 8: which vCPU ran on which physical CPU when, and who waited for one.
+// Screen 8: the timeline of vCPUs on physical CPUs, and of their waits for one.
 
 import { LanesPane } from "./lanes-pane.ts";
 import { reasonOf, reasonText } from "./lanes.ts";
@@ -16,7 +16,7 @@ const SWITCHES_SHARE = 0.58;
 /** Columns and rows of the body from which on there are lists below the lanes at all times. */
 const LEAST = { width: 100, height: 24 } as const;
 
-/** A switch: when, where, who runs from then on, and why the one before stopped. */
+/** A switch: time, CPU, the new vCPU, and why the one before stopped. */
 function switchColumns(): ListColumn[] {
   return [
     { name: "t", title: "Time", width: 12, right: true, pieces: ({ t }) => [{ text: timeText(Number(t)), role: "dim" }] },

@@ -1,4 +1,4 @@
-// What a screen is: panes, where they stand, and what stands between them.
+// The model of a screen: panes, their places, and the dividers between them.
 
 import type { Rectangle } from "./cells.ts";
 import { Divider, LEAST_COLUMNS } from "./divider.ts";
@@ -23,19 +23,16 @@ export interface ScreenModel {
   readonly panes: readonly Pane[];
   /** Panes that take each other's place, by `v`. */
   readonly views: readonly (readonly Pane[])[];
-  /** What stands between its panes, in this layout or another. */
+  /** The dividers between its panes, in this layout or another. */
   readonly dividers: readonly Divider[];
-  /** Where panes stand; `focused` decides where there is no room for all. */
+  /** Places of panes; `focused` decides where not all fit. */
   layout(body: Body, focused: Pane): Placed[];
 }
 
 /** Rows that a pane keeps whatever its neighbor needs, with its frame. */
 const KEPT_ROWS = 5;
 
-/**
- * Rows of the upper of two panes: its share, but for rows that one of them has no use for and the
- * other does.
- */
+/** Rows of the upper of two panes: its share, but without rows that only the other can use. */
 export function sharedRows(body: Body, share: number, upper: Pane, lower: readonly Pane[]): number {
   const wish = Math.round(body.height * share), frame = body.boxed ? 2 : 1;
   const below = Math.max(...lower.map(({ needs }) => needs ?? Infinity));
@@ -48,7 +45,7 @@ export function sharedRows(body: Body, share: number, upper: Pane, lower: readon
 /** A title and two rows. */
 const LEAST_ROWS = 3;
 
-/** Between one pane and those below it, of which at most so many stand one below the other. */
+/** Between one pane and those below it, of which at most `panes` are one below the other. */
 export function below(name: string, panes = 1): Divider {
   return new Divider(name, false, [LEAST_ROWS, LEAST_ROWS * panes]);
 }

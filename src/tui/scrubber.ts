@@ -12,7 +12,7 @@ export interface Timeline {
   readonly refusals: readonly number[];
 }
 
-/** Where the line of a scrubber stands in its row. */
+/** Position of a scrubber's line in its row. */
 interface Track {
   readonly x: number;
   readonly width: number;
@@ -46,7 +46,7 @@ export function drawScrubber(screen: Screen, look: Look, area: Rectangle, timeli
   screen.text(x + width + 2, area.y, endText(now), look.style("past"));
 }
 
-/** The time (ns) at a column of the scrubber; undefined beside its line. */
+/** The time (ns) at a column of the scrubber; undefined outside of its line. */
 export function timeAt(area: Rectangle, timeline: Timeline, column: number): number | undefined {
   const { x, width } = trackOf(area, timeline);
   if (column < x || column >= x + width) return undefined;

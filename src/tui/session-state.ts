@@ -9,7 +9,7 @@ import type { MachineSample, SessionEnd, SessionEvent } from "../protocol/protoc
 /** Between two tries to reach a lost session, ms. */
 export const RETRY = 3000;
 
-/** What is known of one session. */
+/** The state of one session. */
 export class SessionState {
   #sample: MachineSample | undefined;
   #sampledAt = 0;
@@ -54,7 +54,7 @@ export class SessionState {
     return this.#paused;
   }
 
-  /** What is shown is an earlier place of the run. */
+  /** The screen shows an earlier place of the run. */
   get past(): boolean {
     return this.#past;
   }
@@ -75,8 +75,8 @@ export class SessionState {
   }
 
   /**
-   * Whether there is anybody to ask. The machine may be gone by a bug of ours; what has ended in
-   * order can still be looked at.
+   * Whether the session answers. The machine may be gone by a bug of el2; one that has ended in
+   * order can still be inspected.
    */
   get answers(): boolean {
     return !this.#failed && !this.#lost;
@@ -133,7 +133,7 @@ export class SessionState {
       case "paused":
         this.#paused = event.paused;
         this.#past = event.past ?? false;
-        // Steps and moves have no speed; a machine that runs has one from its second picture on.
+        // Steps and moves have no speed; a running machine has one from its second sample on.
         this.#speed = undefined;
         return true;
       case "saved":

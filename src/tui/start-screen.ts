@@ -1,5 +1,5 @@
-// The screen before any session: what can be run, which sessions run, which guests and recordings
-// there are. Looking changes nothing; Enter says what is to be done with the selected row.
+// The screen before any session: configurations, running sessions, guests and recordings. Browsing
+// changes nothing; Enter acts on the selected row.
 
 import { drawFrame, hasBoxes, insideOf } from "./box.ts";
 import type { Rectangle, Screen } from "./cells.ts";
@@ -10,7 +10,7 @@ import { drawPieces, type Piece } from "./pieces.ts";
 import { beginRow } from "./row.ts";
 import type { Look } from "./theme.ts";
 
-/** What Enter does with a row. */
+/** The action of Enter on a row. */
 export type StartDeed =
   | { readonly kind: "run"; readonly what: string }
   | { readonly kind: "load"; readonly snapshot: string }
@@ -31,13 +31,13 @@ export function deedArguments(deed: StartDeed): string[] {
   }
 }
 
-/** A row: what it is, and what Enter does. */
+/** A row: its text, and the action of Enter. */
 export interface StartRow {
   readonly name: string;
   readonly detail: string;
-  /** What stands at the right end: an age, a size. */
+  /** Right end: an age, a size. */
   readonly right?: string;
-  /** Undefined where nothing can be done, as `detail` says. */
+  /** Undefined where no action is possible; `detail` says why. */
   readonly deed: StartDeed | undefined;
 }
 
@@ -53,7 +53,7 @@ export interface StartSection {
   readonly empty: readonly [what: string, how: string];
 }
 
-/** What the screen shows. */
+/** The content of the screen. */
 export interface StartOffers {
   readonly sections: readonly [run: StartSection, sessions: StartSection, guests: StartSection, recordings: StartSection];
   /** Tutorials: a title and what it is about. */
@@ -63,14 +63,14 @@ export interface StartOffers {
   readonly version: string;
 }
 
-/** What a person has chosen: something to do, or to leave. */
+/** The user's choice: an action, or quitting. */
 export type StartChoice = StartDeed | { readonly kind: "leave" };
 
 /** Columns at the most, so that lines can be read in one go. */
 const WIDEST = 140;
 /** Rows of the lines at the top, and of hints and the command below. */
 const TOP = 3, BOTTOM = 2;
-/** Columns of what can be run and of guests, of so many in all; rows of the upper boxes. */
+/** Columns of configurations and of guests, in a total of `OF`; rows of the upper boxes. */
 const LEFT = 70, OF = 120, UPPER = 9, RULES_UPPER = 8, RULES_MIDDLE = 6;
 /** Columns of names. */
 const NAME = 24;

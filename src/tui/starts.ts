@@ -1,20 +1,20 @@
-// Sessions that a screen is starting: of those that still start when it is left, somebody else has
-// to tell the person.
+// Sessions that a screen is starting: when the screen closes, its caller has to report those that
+// are still starting.
 
 /** A session that was still being started when its screen was left. */
 export interface UnseenStart {
-  /** What it is made of. */
+  /** The argument that it is started from. */
   readonly what: string;
   /** Its name, or what is wrong with it. */
   readonly started: Promise<string>;
 }
 
-/** What a screen is starting, until it is left. */
+/** The sessions that a screen is starting, until it closes. */
 export class Starts {
   readonly #starting = new Set<UnseenStart>();
   #left = false;
 
-  /** Follows the start of a session, of which the screen says how it went. */
+  /** Follows the start of a session, which the screen reports. */
   follow(what: string, started: Promise<string>): Promise<string> {
     const start = { what, started };
     this.#starting.add(start);
@@ -25,12 +25,12 @@ export class Starts {
     return started;
   }
 
-  /** The screen is left: nobody sees from now on how a start went. */
+  /** The screen closes: it reports no more starts from now on. */
   leave(): void {
     this.#left = true;
   }
 
-  /** What was being started when the screen was left. */
+  /** The sessions that were being started when the screen closed. */
   get unseen(): readonly UnseenStart[] {
     return [...this.#starting];
   }

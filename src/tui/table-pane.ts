@@ -15,47 +15,47 @@ import type { Answer, Query, QueryArguments } from "../queries/query.ts";
 import { type Json, type Row, type Table } from "../queries/table.ts";
 import { type TableName, TABLES } from "../queries/tables.ts";
 
-/** What a list shows. */
+/** Options of a list. */
 export interface TablePaneOptions {
   readonly name: string;
   readonly table: TableName;
   readonly title: string;
-  /** What the query says beside the filter; undefined: nothing to ask now. */
+  /** Arguments of the query besides the filter; undefined: nothing to ask now. */
   readonly args?: () => QueryArguments | undefined;
-  /** What it says while there is nothing to ask. */
+  /** Its text while there is nothing to ask. */
   readonly unasked?: string;
-  /** What it says while it has no rows, and how they come; else what its table says. */
+  /** Its text without rows, and how to get some; by default its table's. */
   readonly empty?: readonly [what: string, how: string];
-  /** It shows what happens, newest last: the last row stays selected until somebody moves away. */
+  /** It shows events, newest last: the last row stays selected until the user moves away. */
   readonly stream?: true;
   /** A filter from the start. */
   readonly filter?: string;
-  /** Columns in place of the table's; `width` is that of the pane. */
+  /** Columns instead of the table's; `width` is that of the pane. */
   readonly columns?: (width: number) => readonly ListColumn[];
-  /** Rows as cards of several lines, in place of columns. */
+  /** Rows as cards of several lines, instead of columns. */
   readonly card?: (row: Row, look: Look) => readonly (readonly Piece[])[];
-  /** What stands at the right of its title. */
+  /** The right end of its title. */
   readonly right?: () => readonly Piece[] | undefined;
-  /** How rows stand while nobody has sorted them; as they come where nothing is said. */
+  /** Default order of the rows; order of arrival if absent. */
   readonly order?: (a: Row, b: Row) => number;
   /** Sees all rows that come, before any filter. */
   readonly taken?: (rows: readonly Row[]) => void;
-  /** What it is about, in its title. */
+  /** Its subject, in its title. */
   readonly about?: () => Pick<Title, "vm" | "vmDetail">;
   /** The background of a row that is not selected. */
   readonly tint?: (row: Row) => Role | undefined;
   /** The row that it is about now: selected whenever it is another one. */
   readonly current?: (rows: readonly Row[]) => Row | undefined;
-  /** Which row is selected at first, where there are several to choose from. */
+  /** The row selected at first, if there are several. */
   readonly first?: (rows: readonly Row[]) => Row | undefined;
 }
 
-/** Rows of a stream that are asked for: by who has moved away from its end, and by who follows. */
+/** Rows requested from a stream: when the selection is away from its end, and when it follows. */
 const STREAM_ROWS = 2000;
 const FOLLOWED_ROWS = 16;
 /** Rows of a card, with the blank one below it. */
 const CARD_ROWS = 4;
-/** Answers in which a row is sought. */
+/** Number of answers in which a row is sought. */
 const SOUGHT = 3;
 /** How long (ms) a changed word is marked. */
 const CHANGED = 1000;
@@ -76,7 +76,7 @@ export class TablePane implements FilteredPane {
   #sought: { readonly isMeant: (row: Row) => boolean; answers: number } | undefined;
   /** The row that it was about last. */
   #current: string | undefined;
-  /** Where the selected row was: what takes its place when it goes. */
+  /** Index of the selected row: the row that replaces it when it goes. */
   #at = 0;
   #top = 0;
   #height = 1;
@@ -86,7 +86,7 @@ export class TablePane implements FilteredPane {
   readonly #changes = new Map<string, number>();
   readonly #marked = new Set<string>();
   #following: boolean;
-  /** Columns behind the first that are left out, and whether there are more than were drawn. */
+  /** Hidden columns after the first, and whether more exist than were drawn. */
   #left = 0;
   #cut = false;
   /** The columns as they were last drawn. */
@@ -135,13 +135,13 @@ export class TablePane implements FilteredPane {
   wants(): Query | undefined {
     const args = this.options.args ? this.options.args() : {};
     if (!args) {
-      // What it has shown was of another row.
+      // Its content was about another row.
       this.#rows = [];
       this.#arrange();
       return undefined;
     }
     const { stream, table } = this.options;
-    // What happens is filtered where it is kept, so that the newest rows are those that pass.
+    // Events are filtered at their source, so that the newest rows are matching ones.
     return { table, args: stream ? { limit: this.#limit, filter: this.#filter.text || undefined, ...args } : args };
   }
 
@@ -149,12 +149,12 @@ export class TablePane implements FilteredPane {
     return this.options.stream ?? false;
   }
 
-  /** What has happened stays as it is, in the log of events. */
+  /** Past events do not change in the log. */
   get onward(): boolean {
     return this.options.table === "events" && this.options.stream === true;
   }
 
-  /** Rows of a stream: who follows sees the end only, who has moved away may look around. */
+  /** Rows of a stream: a following view needs only the end, another one the surroundings. */
   get #limit(): number {
     if (!this.options.stream) return Infinity;
     return this.#following ? Math.max(this.#height, FOLLOWED_ROWS) : STREAM_ROWS;
@@ -225,7 +225,7 @@ export class TablePane implements FilteredPane {
   }
 
   /**
-   * Selects the first row that is meant, now and in the next answers: who follows has few rows, and
+   * Selects the first matching row, now and in the next answers: a following list has few rows, and
    * more come.
    */
   seek(isMeant: (row: Row) => boolean): void {
@@ -258,7 +258,7 @@ export class TablePane implements FilteredPane {
     return this.#following;
   }
 
-  /** Shows columns further right, or left; the first one stays. False where there are none. */
+  /** Shows columns further right, or left; the first one stays. False at the end. */
   pan(by: number): boolean {
     const to = this.#left + by;
     if (to < 0 || by > 0 && !this.#cut) return false;
@@ -364,7 +364,7 @@ export class TablePane implements FilteredPane {
 
   #place(width: number): Placement {
     const all = this.options.columns?.(width) ?? columnsOf(this.table);
-    // Who looks further right sees what narrow terminals leave out, too.
+    // Scrolling right also shows columns that narrow terminals omit.
     const listed = this.#left === 0 ? fittingColumns(all.filter(({ from = 0 }) => from <= width + ROW_MARGIN), width) : all;
     const [first, ...rest] = listed;
     this.#left = Math.min(this.#left, Math.max(rest.length - 1, 0));
@@ -383,7 +383,7 @@ export class TablePane implements FilteredPane {
     state: { focused: boolean; selected: boolean },
   ): void {
     const bad = isBad(row);
-    // What follows a stream is at its end: nobody has selected that.
+    // A following stream is at its end, which is not a selection of the user's.
     const chosen = state.selected && (state.focused || !this.#following);
     const selected = chosen ? state.focused ? "here" : "elsewhere" : undefined;
     beginRow(screen, look, area, { selected, bad, marked: this.#marked.has(row.id), tint: this.options.tint?.(row) });
@@ -433,7 +433,7 @@ export class TablePane implements FilteredPane {
   }
 }
 
-/** A refused or broken row: `!` stands before it. */
+/** A refused or failed row: `!` precedes it. */
 function isBad(row: Row): boolean {
   return row.refused === true || row.err === true || typeof row.finding === "string" ||
     BAD_STATES.has(String(row.state));

@@ -1,7 +1,7 @@
-// What the terminal is asked at the start, and what it answers: whether its background is bright
-// (OSC 11), and whether it takes a frame as one (DECRQM of mode 2026). Nothing waits for an answer.
+// Queries to the terminal at the start, and its answers: whether its background is bright (OSC 11),
+// and whether it takes a frame as one (DECRQM of mode 2026). Nothing waits for an answer.
 
-/** What a terminal has said of itself. */
+/** A terminal's report about itself. */
 export type Report = { readonly kind: "background"; readonly bright: boolean } | { readonly kind: "synchronized" };
 
 /** Asks for both. A string terminator ends the first, as every terminal takes it. */
@@ -16,13 +16,13 @@ const BACKGROUND = /^\x1b\]11;rgba?:([0-9a-f]+)\/([0-9a-f]+)\/([0-9a-f]+)/i;
 /** Luminance from which a background is bright. */
 const BRIGHT = 0.5;
 
-/** What an answer says; undefined for one that says nothing of this. */
+/** A parsed answer; undefined for one about something else. */
 export function parseReport(text: string): Report | undefined {
   const mode = MODE.exec(text);
   if (mode) return ["1", "2", "3"].includes(mode[1]) ? { kind: "synchronized" } : undefined;
   const background = BACKGROUND.exec(text);
   if (!background) return undefined;
-  // One to four digits a channel, of which all ones are the most.
+  // One to four digits per channel, with all ones as the maximum.
   const [red, green, blue] = background.slice(1, 4).map((digits) => Number(`0x${digits}`) / (16 ** digits.length - 1));
   return { kind: "background", bright: 0.2126 * red + 0.7152 * green + 0.0722 * blue >= BRIGHT };
 }

@@ -1,7 +1,7 @@
 // The real terminal: raw mode, alternate screen, size, bytes in and frames out. Whatever happens,
 // `close` gives it back as it was.
 
-/** What the program needs of a terminal; tests supply their own. */
+/** Requirements of the program on a terminal; tests supply their own. */
 export interface TerminalPort {
   size(): { columns: number; rows: number };
   /** Bytes typed, until the terminal goes away. */
@@ -25,11 +25,11 @@ const MOUSE_ON = "\x1b[?1002h\x1b[?1006h";
 const MOUSE_OFF = "\x1b[?1006l\x1b[?1002l";
 
 /**
- * Bytes of one source for readers one after the other: who reads last has what comes, and who read
- * before is at its end.
+ * Input of one source for consecutive readers: the newest reader gets all further data, and earlier
+ * ones end.
  */
 export class SharedInput implements AsyncIterable<Uint8Array> {
-  /** What was asked of the source and nobody has taken. */
+  /** A read of the source whose data has not been taken. */
   #pending: Promise<IteratorResult<Uint8Array>> | undefined;
   #reader: object | undefined;
 
@@ -84,7 +84,10 @@ export class TerminalMode {
     this.#mouse = mouse && !plain;
   }
 
-  /** What turns mouse reports on or off, also after the terminal was given away and taken back. */
+  /**
+   * The sequence that turns mouse reports on or off, also after the terminal was given away and
+   * taken back.
+   */
   setMouse(on: boolean): string {
     this.#mouse = on;
     return on ? MOUSE_ON : MOUSE_OFF;
@@ -132,13 +135,13 @@ const FAST_INTERVAL = 33;
 const SLOW_INTERVAL = 100;
 
 /**
- * Sends frames: one write in flight; a frame that comes meanwhile is drawn when that write is done,
+ * Sends frames: one write in flight; a frame requested meanwhile is drawn when that write is done,
  * from the newest state. Slow links (ssh, a write over 50 ms) get 10 frames a second instead of 30;
  * `urgent` frames (answers to keys) never wait for the tick.
  */
 export class FramePump {
   #busy = false;
-  /** What was asked for while a frame was on its way. */
+  /** The request made while a frame was being written. */
   #wanted: "nothing" | "a frame" | "a frame at once" = "nothing";
   #timer: ReturnType<typeof setTimeout> | undefined;
   #last = 0;
@@ -151,7 +154,8 @@ export class FramePump {
 
   /**
    * @param draw makes the next frame's bytes; empty when nothing changed
-   * @param wrote is told of each frame: its bytes, and how long (ms) the terminal took to take it
+   * @param wrote is called after each frame with its bytes, and how long (ms) the terminal took to
+   * take it
    */
   constructor(
     readonly port: TerminalPort,

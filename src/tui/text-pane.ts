@@ -8,15 +8,15 @@ import { drawPieces, piecesWidth } from "./pieces.ts";
 import type { Look } from "./theme.ts";
 import type { Answer, Query } from "../queries/query.ts";
 
-/** What a pane of text shows. */
+/** Options of a pane of text. */
 export interface TextPaneOptions {
   readonly name: string;
   readonly title: () => Title;
   readonly lines: (width: number, look: Look) => readonly Line[];
-  /** What its lines are made from, where it has to be asked. */
+  /** The query for its lines, if it needs one. */
   readonly wants?: () => Query | undefined;
   readonly take?: (answer: Answer) => void;
-  /** The row of another pane that it is about: what can be done with that can be done here. */
+  /** The row of another pane that it is about: actions on that row work here too. */
   readonly selection?: () => Pane["selection"];
 }
 
@@ -81,7 +81,7 @@ export class TextPane implements Pane {
   }
 }
 
-/** Draws a line: its tint and bar, its text or pieces, and what stands at its right. */
+/** Draws a line: its tint and bar, its text or pieces, and its right end. */
 function drawLine(screen: Screen, look: Look, area: Rectangle, { text, role = "text", pieces, right, tint, bar }: Line): void {
   if (tint) screen.tint(area, tint);
   if (bar) screen.text(area.x, area.y, look.glyphs.selected, look.style(bar));

@@ -12,7 +12,7 @@ import { type VmMark, VmMarks } from "./vm-marks.ts";
 export { THEME_NAMES, type ThemeName };
 export type { Role };
 
-/** What a look is made of. */
+/** Options of a look. */
 export interface LookOptions {
   readonly theme: Theme;
   readonly depth: ColorDepth;
@@ -24,7 +24,7 @@ export interface LookOptions {
   readonly vms?: VmMarks;
 }
 
-/** How a person wants the screens to look, and what the terminal can show. */
+/** The user's wishes for the look, and the terminal's abilities. */
 export interface LookWish {
   /** Name of the theme that the person asks for; without one the terminal's background decides. */
   readonly theme?: string;

@@ -1,6 +1,6 @@
 // The colors of the themes by role: as direct colors, and as entries of the palette of 256. The
-// entries are chosen by hand so that grays stay gray and neighbors stay apart; a test computes what
-// contrast they have. Slots of VMs are in `vm-marks.ts`.
+// entries are chosen by hand so that grays stay gray and neighbors stay apart; a test computes
+// their contrast. Slots of VMs are in `vm-marks.ts`.
 
 import type { Role } from "./roles.ts";
 import { THEMES } from "../configuration/schema.ts";
@@ -414,7 +414,7 @@ const COLORS = {
   },
 } as const satisfies Readonly<Record<Exclude<ThemeName, "terminal">, ThemeColors>>;
 
-/** The theme of a name, ours or a person's own; undefined where there is none. */
+/** The theme of a name, built-in or user-defined; undefined for an unknown name. */
 export function findTheme(name: string, own: readonly Theme[] = []): Theme | undefined {
   const ours = THEME_NAMES.find((one) => one === name);
   return ours ? themeOf(ours) : own.find((theme) => theme.name === name);

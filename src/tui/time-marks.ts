@@ -1,5 +1,5 @@
-// What the scrubber of the past knows of a run: its snapshots, its refusals, and where somebody
-// points.
+// The marks of a run on the scrubber of the past: its snapshots, its refusals, and the pointed-at
+// time.
 
 import type { Timeline } from "./scrubber.ts";
 import type { Asker } from "../control/asker.ts";
@@ -13,16 +13,19 @@ const MARKED = 100;
 /** The marks of one run. */
 export class TimeMarks {
   #snapshots: readonly number[] = [];
-  /** The newest time (ns) of the run: who attaches while the past is shown has not seen it. */
+  /**
+   * The newest time (ns) of the run: a client that attaches while the past is shown has not seen
+   * it.
+   */
   #now = 0;
   /** Times of refusals by their ids: an earlier place of the run knows fewer. */
   readonly #refusals = new Map<string, number>();
-  /** A way to a place that is pointed at (ns); undefined where nobody points. */
+  /** The place of the pointed-at time (ns); undefined without one. */
   #pointed: number | undefined;
 
   constructor(readonly asker: Asker, readonly changed: () => void) {}
 
-  /** Asks what there is. */
+  /** Asks for the marks. */
   ask(): void {
     this.asker.ask({ table: "time.ls", args: {} }).then(({ rows }) => {
       this.#now = Number(rows.find(({ kind }) => kind === "now")?.t ?? 0);
@@ -44,12 +47,12 @@ export class TimeMarks {
     return { here: this.#pointed ?? here, now, snapshots: this.#snapshots, refusals: [...this.#refusals.values()] };
   }
 
-  /** Somebody points at a time, or nobody any more. */
+  /** Sets the pointed-at time, or none. */
   point(time: number | undefined): void {
     this.#pointed = time;
   }
 
-  /** How to come to the time that is pointed at; undefined where nobody points. */
+  /** How to get to the pointed-at time; undefined without one. */
   get way(): ((here: number) => Move) | undefined {
     const time = this.#pointed;
     if (time === undefined) return undefined;

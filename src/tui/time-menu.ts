@@ -1,4 +1,5 @@
-// `t`: other places of the run, and what is shown as a file or a session of its own.
+// `t`: travel to other places of the run, and saving the place that is shown as a file or as a new
+// session.
 
 import { resolve } from "node:path";
 import { filterPrompt, stopFilter, targetOf } from "./event-filter.ts";
@@ -10,16 +11,16 @@ import { EVENTS, PLACES } from "../queries/tables.ts";
 import type { Move } from "../protocol/protocol.ts";
 
 /**
- * Starts a session that goes on from a snapshot, and gives its name. `save` writes the snapshot, or
- * says what is wrong with that.
+ * Starts a session that continues from a snapshot, and resolves to its name. `save` writes the
+ * snapshot, or resolves to an error.
  */
 export type Fork = (save: (path: string) => Promise<string | undefined>) => Promise<string>;
 
-/** What the menu needs of the application. */
+/** Requirements of the menu on the application. */
 export interface TimeHost extends Host {
-  /** What the session shows: a name for files. */
+  /** The session's guest: a name for files. */
   readonly title: string;
-  /** Undefined where nobody can. */
+  /** Undefined where forks are impossible. */
   readonly fork: Fork | undefined;
   readonly move: (to: Move) => void;
 }
@@ -138,8 +139,8 @@ export class TimeMenu {
   }
 
   /**
-   * Has a snapshot written, from this program's folder, as the session's process has another one;
-   * what is wrong with it.
+   * Has a snapshot written, relative to this program's folder, as the session's process has another
+   * one. Resolves to an error, if any.
    */
   #written(path: string, passing = false): Promise<string | undefined> {
     const progress = (done: number, total: number) => this.#tell(`${path}: ${done} of ${total} pages`);

@@ -1,6 +1,6 @@
-// The VM tree: a row a VM, a row a vCPU below it, with state, load and what it waits for, and where
-// people want it a row a virtio device with its counters. Selection goes by identity, not by row.
-// Of what a filter lets through, the VM is shown too.
+// The VM tree: one row per VM, below it one per vCPU, with state, load and what it waits for, and
+// optionally one per virtio device with its counters. Selection goes by identity, not by row. The
+// VM of a matching row is shown too.
 
 import type { Scroll, Title } from "./box.ts";
 import type { Rectangle, Screen } from "./cells.ts";
@@ -24,7 +24,7 @@ import { defineTable, hex, type Row, type Table } from "../queries/table.ts";
 import { DEVICES, VCPUS, VMS } from "../queries/tables.ts";
 import type { DeviceSample, MachineSample, VcpuSample, VmSample } from "../protocol/protocol.ts";
 
-/** What filters of the tree see of its rows. */
+/** Fields of the rows for filters of the tree. */
 const TREE = defineTable({
   name: "tree",
   version: 1,
@@ -49,14 +49,14 @@ const TREE = defineTable({
 interface TreeRow {
   readonly id: string;
   readonly vm: VmSample;
-  /** The vCPU that it is about, also where it stands for a VM that has no other. */
+  /** The vCPU of the row, also of a VM with only one. */
   readonly vcpu: VcpuSample | undefined;
   readonly device: DeviceSample | undefined;
-  /** It stands below the row of its VM, as the last one there or not. */
+  /** It is below the row of its VM, as the last one there or not. */
   readonly below?: "more" | "last";
 }
 
-/** What lists of VMs and vCPUs say beside the samples. */
+/** Details of VMs and vCPUs from lists, in addition to the samples. */
 interface Details {
   readonly vms: ReadonlyMap<string, Row>;
   readonly vcpus: ReadonlyMap<string, Row>;
@@ -69,8 +69,7 @@ const MARGIN = 1;
 const WIDE = 96;
 const VERY_WIDE = 190;
 /**
- * The tree itself is drawn from pictures of the machine; what VMs have in common is asked for every
- * other second (ms).
+ * The tree itself is drawn from samples; shared objects of VMs are queried every other second (ms).
  */
 const LINKS_STAY_GOOD = 2000;
 
@@ -81,7 +80,7 @@ export class TreePane implements FilteredPane {
   #rows: TreeRow[] = [];
   readonly #folded = new Set<string>();
   #selected = "";
-  /** The row that a person has chosen, which a filter or a fold may hide. */
+  /** The row that the user has chosen, which a filter or a fold may hide. */
   #chosen: string | undefined;
   readonly #filter = new PaneFilter(TREE);
   readonly #links = new LinkLines();
@@ -141,7 +140,7 @@ export class TreePane implements FilteredPane {
     return this.#selected;
   }
 
-  /** Whether a person has chosen the selected row. */
+  /** Whether the user has chosen the selected row. */
   get chosen(): boolean {
     return this.#chosen !== undefined;
   }
@@ -203,10 +202,7 @@ export class TreePane implements FilteredPane {
     return this.#rows.length;
   }
 
-  /**
-   * How many lines about queues, doorbells and parcels there are below the rows, where there is
-   * room for them.
-   */
+  /** Number of lines about queues, doorbells and parcels below the rows, if they fit. */
   linkLines(width: number): number {
     return this.#links.lines(width, Infinity, glyphsOf("ascii")).length;
   }
@@ -326,9 +322,7 @@ export class TreePane implements FilteredPane {
     return known.length ? countText(Math.round(known.reduce((sum, { exits_rate }) => sum + Number(exits_rate), 0))) : "-";
   }
 
-  /**
-   * Where it runs or what it waits for; on the row of a VM, what is wrong with it or how it ended.
-   */
+  /** Where it runs or what it waits for; on the row of a VM, its verdict or how it ended. */
   #doing({ id, vm, vcpu, device }: TreeRow): Piece[] {
     if (device) return [{ text: deviceText(device), role: "dim" }];
     const verdict = this.#details.vms.get(id);
@@ -364,7 +358,7 @@ export class TreePane implements FilteredPane {
     const chosen = all.flat().find(({ id }) => id === this.#chosen) ??
       all.map(([vm]) => vm).find(({ vm, vcpu }) => vcpu && `vcpu:${vm.name}/${vcpu.index}` === this.#chosen);
     this.#chosen = chosen?.id;
-    // What is hidden is chosen again when it comes back; until then its VM stands for it.
+    // A hidden row is selected again when it comes back; until then its VM replaces it.
     const shown = chosen && (this.#rows.find(({ id }) => id === chosen.id) ?? this.#rows.find(({ vm }) => vm === chosen.vm));
     this.#selected = (shown ?? this.#rows.find(({ vm }) => vm.console !== undefined) ?? this.#rows[0])?.id ?? "";
   }

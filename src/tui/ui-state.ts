@@ -1,5 +1,5 @@
-// What a person has made of the screens of a session, kept by its name from one time to the next:
-// screen, filters, folds, colors.
+// The user's settings of the screens of a session, kept by its name between runs: screen, filters,
+// folds, colors.
 
 import type { KeptMark } from "./vm-marks.ts";
 
@@ -15,7 +15,7 @@ export interface UiState {
   /** Filters by screen and pane: `2/vcpus`. */
   readonly filters: Readonly<Record<string, string>>;
   readonly folded: readonly string[];
-  /** Undefined where nobody has chosen one. */
+  /** Undefined unless the user has chosen one. */
   readonly theme: string | undefined;
   /** Letters and colors of VMs, by name. */
   readonly vms: Readonly<Record<string, KeptMark>>;

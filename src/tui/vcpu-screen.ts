@@ -37,7 +37,7 @@ const DIGITS = 16;
 /** Columns of the history. */
 const SAMPLES = 10;
 
-/** What each vCPU does, since when, where, how much, and what it waits for. */
+/** The state of each vCPU, its duration, CPU, load, and what it waits for. */
 function vcpuColumns(activity: Activity): ListColumn[] {
   const waits = ({ wakes, state, symbol }: Row): Piece[] => {
     if (state === "run") return [{ text: "runs" }];
@@ -129,7 +129,7 @@ export function vcpuScreen(activity: Activity): ScreenModel {
     table: "vcpu.ls",
     title: "vCPUs",
     columns: () => columns,
-    // What people came for are guests: the machine's own have no instructions to look at.
+    // Guests come first: native vCPUs have no instructions to show.
     first: (rows) => rows.find(({ native }) => native !== true),
   });
   const registers = new RegisterLines();

@@ -3,7 +3,7 @@
 
 import { type Role, SLOTS, VM_FILLS, VM_INKS } from "./roles.ts";
 
-/** What tells a VM from others. */
+/** A VM's distinguishing mark. */
 export interface VmMark {
   readonly letter: string;
   /** Of its name and ids. */
@@ -12,7 +12,7 @@ export interface VmMark {
   readonly fill: Role;
 }
 
-/** What is kept of a mark: its letter, and its slot of the colors. */
+/** The kept part of a mark: its letter, and its slot of the colors. */
 export type KeptMark = readonly [letter: string, slot: number];
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
@@ -44,7 +44,7 @@ export class VmMarks {
     return this.#marks.get(name) ?? this.#add(name, [this.#letterFor(name), this.#slotFor(name)]);
   }
 
-  /** What has to be kept from one look to the next. */
+  /** The marks to keep between runs. */
   get kept(): Readonly<Record<string, KeptMark>> {
     return Object.fromEntries(this.#kept);
   }

@@ -1,4 +1,4 @@
-// What a vCPU waits for, in words, from the ids of what wakes it.
+// The wait of a vCPU in words, from the ids of its wakeups.
 
 import { durationText } from "./numbers.ts";
 

@@ -19,7 +19,7 @@ import { REASONS } from "../queries/tables.ts";
 /** Share of the list in the width. */
 const LIST_SHARE = 44 / 120;
 
-/** A refusal in the list: who asked and when, what was answered, the rule. */
+/** A refusal in the list: requester and time, error, rule. */
 function card(row: Row, look: Look): Piece[][] {
   return rowsOf(REASONS, { table: "why", rows: [row] }).flatMap((reason) => {
     const vm = reason.vm.replace(/^vm:/, "");
@@ -71,7 +71,7 @@ export function whyScreen(books?: Books): ScreenModel {
       height = body.height;
       alone = !body.boxed;
       if (alone) {
-        // The answer first; the list has its place while a person has given it the keys.
+        // The answer first; the list is shown instead while the user has focused it.
         const pane = opened && focused === reasons ? reasons : text;
         opened = true;
         return [{ pane, area: body }];

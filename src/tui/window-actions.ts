@@ -1,5 +1,4 @@
-// What people do with the screens of a terminal: a second one, more room for a part, layouts to
-// come back to.
+// Users' actions on the screens of a terminal: a second one, more room for a part, kept layouts.
 
 import type { Divider } from "./divider.ts";
 import type { Host } from "./host.ts";

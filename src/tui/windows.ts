@@ -1,4 +1,4 @@
-// Which screen is shown, which pane has the keys, what is zoomed, and where everything stands.
+// The shown screens, the focused pane, the zoomed pane, and the layout.
 
 import type { Divider } from "./divider.ts";
 import type { Pane } from "./pane.ts";
@@ -10,7 +10,7 @@ export class Windows {
   #screen: ScreenModel;
   #split: Split | undefined;
   #zoomed = false;
-  /** What the visible panes needed when they were placed. */
+  /** The rows that the visible panes needed when they were placed. */
   #placedFor = "";
   #visible: readonly Placed[] = [];
   #body: Body = { x: 0, y: 0, width: 0, height: 0 };
@@ -90,7 +90,7 @@ export class Windows {
     this.changed();
   }
 
-  /** Gives the keys to the next pane. In a low terminal some have no place until then. */
+  /** Focuses the next pane. In a low terminal some are hidden until then. */
   cycle(by: number): void {
     const visible = this.#visible.map(({ pane }) => pane).filter(({ bare }) => !bare);
     const all = [...this.#screen.panes, ...this.#split?.other.panes ?? []];
@@ -107,7 +107,7 @@ export class Windows {
   }
 
   /**
-   * Shows the next view of the focused pane, or of those beside it; false where there is one only.
+   * Shows the next view of the focused pane, or of those next to it; false if there is only one.
    */
   nextView(): boolean {
     const { focus } = this;
@@ -115,7 +115,7 @@ export class Windows {
     if (!views || views.length < 2) return false;
     const shown = views.includes(focus) ? focus : views.find((view) => this.#visible.some(({ pane }) => pane === view)) ?? views[0];
     this.focusOn(views[(views.indexOf(shown) + 1) % views.length]);
-    // The person stays where they were; only what is shown beside it changes.
+    // The focus stays; only the views next to it change.
     if (!views.includes(focus)) this.#focused.set(this.#screen, focus);
     return true;
   }
@@ -139,7 +139,7 @@ export class Windows {
     this.changed();
   }
 
-  /** Closes the half that has the keys; false where there is one only. */
+  /** Closes the focused half; false if there is only one. */
   close(): boolean {
     if (!this.#split) return false;
     this.#screen = this.#split.other;
@@ -167,8 +167,8 @@ export class Windows {
   }
 
   /**
-   * Where a person has put dividers: shares of the first part, by `SCREEN/NAME`; `split` is that of
-   * the halves.
+   * The user's positions of dividers: shares of the first part, by `SCREEN/NAME`; `split` is that
+   * of the halves.
    */
   get sizes(): Readonly<Record<string, number>> {
     return Object.fromEntries(
@@ -190,7 +190,7 @@ export class Windows {
   }
 
   /**
-   * Whether panes need other rows than when they were placed: what they need is known once they are
+   * Whether panes need other rows than when they were placed: their needs are known once they are
    * drawn.
    */
   get crowded(): boolean {

@@ -21,7 +21,7 @@ export interface IBufferCell {
 
 /** One row. */
 export interface IBufferLine {
-  /** It goes on the row before. */
+  /** It continues the row before. */
   readonly isWrapped: boolean;
   getCell(column: number, cell?: IBufferCell): IBufferCell | undefined;
   translateToString(trimRight?: boolean): string;
