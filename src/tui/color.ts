@@ -51,3 +51,10 @@ export interface Style {
 
 /** How many colors the terminal shows. */
 export type ColorDepth = "none" | "16" | "256" | "direct";
+
+/** The colors that the environment promises. */
+export function colorDepth(environment: (name: string) => string | undefined): ColorDepth {
+  if (environment("NO_COLOR") || environment("TERM") === "dumb") return "none";
+  if (/truecolor|24bit/.test(environment("COLORTERM") ?? "")) return "direct";
+  return /256/.test(environment("TERM") ?? "") ? "256" : "16";
+}

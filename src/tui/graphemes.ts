@@ -2,7 +2,8 @@
 
 import { eastAsianWidth } from "get-east-asian-width";
 
-const segmenter = new Intl.Segmenter();
+/** Made when it is needed: that takes 10 ms, which most screens never pay. */
+let segmenter: Intl.Segmenter | undefined;
 /** End of a text that was cut. */
 const CUT = "…";
 
@@ -12,6 +13,7 @@ export function clusters(text: string): Iterable<string> {
 }
 
 function* segmented(text: string): Generator<string> {
+  segmenter ??= new Intl.Segmenter();
   for (const { segment } of segmenter.segment(text)) yield segment;
 }
 

@@ -17,21 +17,6 @@ import type { Fork } from "./time-menu.ts";
 import type { UiState } from "./ui-state.ts";
 import type { SessionEnd } from "../protocol/protocol.ts";
 
-/** Terminals that print unknown parts of an escape sequence. */
-const UNASKED: ReadonlySet<string> = new Set(["linux", "dumb", ""]);
-
-/** Whether a terminal of this name may be asked about itself. */
-export function canBeAsked(term: string | undefined): boolean {
-  return !UNASKED.has(term ?? "");
-}
-
-/** The colors that the environment promises. */
-export function colorDepth(environment: (name: string) => string | undefined): ColorDepth {
-  if (environment("NO_COLOR") || environment("TERM") === "dumb") return "none";
-  if (/truecolor|24bit/.test(environment("COLORTERM") ?? "")) return "direct";
-  return /256/.test(environment("TERM") ?? "") ? "256" : "16";
-}
-
 /** Options of `runTui`. */
 export interface TuiOptions extends Omit<AppOptions, "clock"> {
   readonly depth: ColorDepth;

@@ -4,6 +4,14 @@
 /** A terminal's report about itself. */
 export type Report = { readonly kind: "background"; readonly bright: boolean } | { readonly kind: "synchronized" };
 
+/** Terminals that print unknown parts of an escape sequence. */
+const UNASKED: ReadonlySet<string> = new Set(["linux", "dumb", ""]);
+
+/** Whether a terminal of this name may be asked about itself. */
+export function canBeAsked(term: string | undefined): boolean {
+  return !UNASKED.has(term ?? "");
+}
+
 /** Asks for both. A string terminator ends the first, as every terminal takes it. */
 export const ASK_SYNCHRONIZED = "\x1b[?2026$p";
 export const ASK_BACKGROUND = "\x1b]11;?\x1b\\";

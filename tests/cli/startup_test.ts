@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
-
 const SOURCE = new URL("../../src/", import.meta.url);
 /** What only a machine needs: a worker, or a command that has one in its own thread, loads it. */
 const HEAVY = ["assembly/assemble.ts", "isa/table.ts", "core/core.ts", "hypervisor/hypervisor.ts"];
@@ -46,8 +44,7 @@ Deno.test("el2 boot loads neither a machine, nor screens, nor gdb's server, nor 
   assert.deepEqual(chainsTo("cli/boot.ts", (module) => isHeavy(module) || others.test(module)), []);
 });
 
-if (LONG) {
-  Deno.test("commands load no machine before they need one: --help and completion answer at once", () => {
-    assert.deepEqual(chainsTo("cli/main.ts", isHeavy), [], "reached from the command line");
-  });
-}
+Deno.test("commands load neither a machine nor screens before they need one: --help and completion answer at once", () => {
+  const isUnwanted = (module: string) => isHeavy(module) || ["tui/app.ts", "tui/run.ts"].includes(module);
+  assert.deepEqual(chainsTo("cli/main.ts", isUnwanted), [], "reached from the command line");
+});

@@ -2,8 +2,7 @@
 
 import assert from "node:assert/strict";
 import { KeyParser, textBytes } from "../../src/tui/keys.ts";
-import { canBeAsked } from "../../src/tui/run.ts";
-import { brightByEnvironment, parseReport } from "../../src/tui/terminal-reports.ts";
+import { brightByEnvironment, canBeAsked, parseReport } from "../../src/tui/terminal-reports.ts";
 import { Rig } from "./rig.ts";
 
 Deno.test("the background of a terminal is bright or dark, by its answer and by COLORFGBG", () => {

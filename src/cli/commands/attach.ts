@@ -5,7 +5,6 @@ import { type CommandContext, examplesText } from "../common/command.ts";
 import { Failure } from "../common/failure.ts";
 import { connectNamed } from "../common/session.ts";
 import { asciiOption, noColorOption, plainOption, readOnlyOption, themeOption } from "../options/look.ts";
-import { showRemote } from "../start/screens.ts";
 
 /** Adds the command. */
 export function registerAttach(program: Command, { entry, exit }: CommandContext): void {
@@ -22,6 +21,7 @@ export function registerAttach(program: Command, { entry, exit }: CommandContext
     if (!Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) {
       throw new Failure("attach needs a terminal; without one: el2 console VM --log, el2 events --follow, el2 vm ls");
     }
+    const { showRemote } = await import("../start/screens.ts");
     exit(
       await showRemote(await connectNamed({ socket: session, readOnly: options.readOnly, follow: true, naming: "el2 attach NAME" }), {
         ascii: options.ascii,

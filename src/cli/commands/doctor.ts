@@ -10,7 +10,7 @@ import { sessionFolder } from "../../control/places.ts";
 import { documentText, FINDINGS } from "../../queries/documents.ts";
 import { GiB, WASM_PAGE_SIZE } from "../../support/sizes.ts";
 import { MINIMUM } from "../../tui/frame.ts";
-import { colorDepth } from "../../tui/run.ts";
+import { colorDepth } from "../../tui/color.ts";
 
 /** One thing that was looked at. */
 interface Finding {

@@ -26,14 +26,14 @@ import {
   themeOption,
 } from "../options/look.ts";
 import { recordOption } from "../options/record.ts";
+import { checkedUi, configurationOf } from "../start/file-ui.ts";
 import { recordingsOption } from "../start/kept-recordings.ts";
 import type { LogLevel } from "../start/log.ts";
 import { checked, diskGuest, mended, phoneChange } from "../start/planned.ts";
 import { recorded } from "../start/recordings.ts";
-import { showStart } from "../start/screens.ts";
 import { showSession } from "../start/show.ts";
 import { runningSessions } from "../start/start-offers.ts";
-import { checkedUi, configurationOf } from "../start/surroundings.ts";
+
 import { collectSymbols } from "../start/symbol-files.ts";
 import { planDemo, planRun } from "../../configuration/plan-run.ts";
 import { OWN_CONFIGURATION } from "../../configuration/ui.ts";
@@ -140,7 +140,7 @@ Examples:
           headless: options.headless ?? options.console !== undefined,
           only: options.console,
           console: options.console ?? firstConsole(plan),
-          ui: checkedUi(what, ui),
+          ui: await checkedUi(what, ui),
           configuration: configurationOf(what),
         }),
       );
@@ -203,7 +203,10 @@ export async function runDemo(
 ): Promise<number | undefined> {
   const own = options.config ?? (await exists(OWN_CONFIGURATION) ? OWN_CONFIGURATION : undefined);
   const here = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
-  if (own === undefined && here && (await runningSessions()).length > 0) return await showStart(entry, options, run);
+  if (own === undefined && here && (await runningSessions()).length > 0) {
+    const { showStart } = await import("../start/screens.ts");
+    return await showStart(entry, options, run);
+  }
   const { plan, ui, record } = own === undefined ? checked(await planDemo()) : await mended(own, []);
   return await showSession(entry, await recorded(here ? plan : { ...plan, turbo: true, duration: DEMO_TIME }, record), {
     title: own?.split("/").at(-1) ?? "demo",
@@ -215,7 +218,7 @@ export async function runDemo(
     timeout: undefined,
     names: true,
     console: firstConsole(plan),
-    ui: checkedUi(own ?? "demo", ui),
+    ui: await checkedUi(own ?? "demo", ui),
     configuration: own && configurationOf(own),
   });
 }

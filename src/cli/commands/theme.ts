@@ -4,7 +4,7 @@ import { type Command, Option } from "@commander-js/extra-typings";
 import { examplesText } from "../common/command.ts";
 import { Failure, readNamedFile } from "../common/failure.ts";
 import { output } from "../common/print.ts";
-import { checkedUi } from "../start/surroundings.ts";
+import { checkedUi } from "../start/file-ui.ts";
 import type { FileUi } from "../../configuration/schema.ts";
 import { OWN_CONFIGURATION, readUi } from "../../configuration/ui.ts";
 import { exists } from "../../support/cache.ts";
@@ -66,5 +66,5 @@ async function configured(named: string | undefined): Promise<{ readonly file: s
   if (named === undefined && !await exists(file)) return { file, themes: {} };
   const ui = readUi(new TextDecoder().decode(readNamedFile(file, "theme")));
   if (!ui) throw new Failure(`${file} is not a configuration; el2 run ${file} says what is wrong with it`);
-  return { file, themes: checkedUi(file, ui).themes };
+  return { file, themes: (await checkedUi(file, ui)).themes };
 }

@@ -26,7 +26,7 @@ import { withLog } from "../start/log.ts";
 import { type Planned, plannedOf } from "../start/planned.ts";
 import { recorded } from "../start/recordings.ts";
 import { planOfSnapshot } from "../start/snapshots.ts";
-import { checkedUi, configurationOf } from "../start/surroundings.ts";
+import { checkedUi, configurationOf } from "../start/file-ui.ts";
 import { startSession } from "../start/start-session.ts";
 import type { Asker } from "../../control/asker.ts";
 import { SessionHub } from "../../control/hub.ts";
@@ -148,7 +148,7 @@ async function sessionPlan(
 ): Promise<Pick<Planned, "plan" | "record">> {
   if (!isSnapshot(what)) {
     const { plan, record, ui } = await plannedOf(what, phone);
-    checkedUi(what, ui);
+    await checkedUi(what, ui);
     return { plan: { ...withBehaviour(plan, behaviour), inject }, record };
   }
   const fixed = [phoneOption(), capIdsOption, quirksOption, hypervisorNodeOption, strictOption, checkOption, injectOption()];

@@ -1,6 +1,5 @@
 // What a person names to run: a configuration, an image, a guest of the catalog, as a plan.
 
-import { showConfigErrors } from "./screens.ts";
 import { Failure } from "../common/failure.ts";
 import { DISK_GUEST_MEMORY, diskGuestBoot } from "../../catalog/boot.ts";
 import { planRun, type RunResult } from "../../configuration/plan-run.ts";
@@ -52,6 +51,7 @@ export async function diskGuest(what: string, { set = [], more, phone }: DiskGue
 export async function mended(what: string, changes: readonly string[]): Promise<Planned> {
   const first = await planRun(what, changes);
   if (first.ok || !what.endsWith(".toml") || !Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) return checked(first);
+  const { showConfigErrors } = await import("./screens.ts");
   const right = await showConfigErrors(what, async () => {
     const result = await planRun(what, changes);
     return result.ok ? [] : result.errors;

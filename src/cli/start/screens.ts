@@ -1,11 +1,12 @@
 // Sessions on a terminal: the TUI, for a machine of this process and for sessions that run
 // elsewhere.
 
+import { uiOfFile } from "./file-ui.ts";
 import { ownProgram } from "./own-program.ts";
 import type { ShowOptions } from "./show.ts";
 import { startOffers } from "./start-offers.ts";
 import { forkOf, freeName, starter } from "./start-session.ts";
-import { type Look, surroundings, uiOfFile } from "./surroundings.ts";
+import { type Look, surroundings } from "./surroundings.ts";
 import { loadUiState, saveUiState } from "./ui-state-file.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";

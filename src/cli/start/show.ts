@@ -2,6 +2,7 @@
 // elsewhere. What only one of them needs is loaded when it is needed: a machine without a screen is
 // there sooner.
 
+import { namesKeysOrColors } from "./file-ui.ts";
 import { runHeadless } from "./headless.ts";
 import { type LogLevel, withLog } from "./log.ts";
 import type { Look } from "./surroundings.ts";
@@ -83,9 +84,12 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
   return await ended;
 }
 
-/** Whether anything is said of the screens that may be wrong, also where there are none. */
+/**
+ * Whether screens are given names that may be wrong, which is an error without a screen, too. Else
+ * what draws is not loaded.
+ */
 function saysOfLooks({ look, ui }: ShowOptions): boolean {
-  return look?.theme !== undefined || ui !== undefined || Boolean(Deno.env.get("EL2_THEME"));
+  return look?.theme !== undefined || ui !== undefined && namesKeysOrColors(ui) || Boolean(Deno.env.get("EL2_THEME"));
 }
 
 async function looksOf({ look, ui }: ShowOptions) {

@@ -1,17 +1,15 @@
 // How screens look and behave: by the command line, the environment, and `[ui]` of a configuration.
 
-import { resolve } from "node:path";
 import { RULE_BOOKS } from "./rule-books.ts";
 import { Failure } from "../common/failure.ts";
 import { DEFAULT_UI, type FileUi } from "../../configuration/schema.ts";
-import { readUi } from "../../configuration/ui.ts";
-import { isOfSystem } from "../../support/cache.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
 import { showsHyperlinks } from "../../support/hyperlink.ts";
-import { KeyClash, Keymap, withPrefix } from "../../tui/keymap.ts";
-import { ownThemes, ThemeError } from "../../tui/own-themes.ts";
-import { canBeAsked, colorDepth, type TuiOptions } from "../../tui/run.ts";
-import { brightByEnvironment } from "../../tui/terminal-reports.ts";
+import { colorDepth } from "../../tui/color.ts";
+import { withPrefix } from "../../tui/keymap.ts";
+import { ownThemes } from "../../tui/own-themes.ts";
+import type { TuiOptions } from "../../tui/run.ts";
+import { brightByEnvironment, canBeAsked } from "../../tui/terminal-reports.ts";
 import { findTheme, type Theme, THEME_NAMES } from "../../tui/themes.ts";
 
 /** What the command line says of the screens. */
@@ -22,39 +20,6 @@ export interface Look {
   readonly color?: boolean;
   /** The name of a theme, or `auto`. */
   readonly theme?: string;
-}
-
-/**
- * Checks what only the screens know of `[ui]`: keys that clash or belong to no action, colors that
- * cannot be read. @throws Failure
- */
-export function checkedUi(file: string, ui: FileUi): FileUi {
-  try {
-    new Keymap(withPrefix(ui.keys, ui.console_prefix));
-    ownThemes(ui.themes);
-    return ui;
-  } catch (error) {
-    if (error instanceof ThemeError) throw new Failure(`${file}: ${error.message}`);
-    if (!(error instanceof KeyClash)) throw error;
-    throw new Failure(`${file}: [ui] ${ui.console_prefix === undefined ? "keys" : "keys and console_prefix"}: ${error.message}`);
-  }
-}
-
-/** `[ui]` of a configuration file; what cannot be read counts as not said. */
-export async function uiOfFile(file: string | undefined): Promise<FileUi> {
-  if (file === undefined) return DEFAULT_UI;
-  try {
-    const ui = readUi(await Deno.readTextFile(file));
-    return ui ? checkedUi(file, ui) : DEFAULT_UI;
-  } catch (error) {
-    if (error instanceof Failure || error instanceof Error && isOfSystem(error)) return DEFAULT_UI;
-    throw error;
-  }
-}
-
-/** The absolute path of what a session runs where that is a configuration. */
-export function configurationOf(what: string): string | undefined {
-  return what.endsWith(".toml") ? resolve(what) : undefined;
 }
 
 /**

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { Failure } from "../../../src/cli/common/failure.ts";
-import { checkedUi, surroundings, uiOfFile } from "../../../src/cli/start/surroundings.ts";
+import { checkedUi, uiOfFile } from "../../../src/cli/start/file-ui.ts";
+import { surroundings } from "../../../src/cli/start/surroundings.ts";
 import { loadUiState, saveUiState } from "../../../src/cli/start/ui-state-file.ts";
 import { DEFAULT_UI } from "../../../src/configuration/schema.ts";
 import type { UiState } from "../../../src/tui/ui-state.ts";
@@ -58,8 +59,7 @@ Deno.test("a theme that is not known, and one that cannot be read, are refused b
   });
   assert.equal(surroundings({}, { ...DEFAULT_UI, theme: "mime" }).theme, undefined, "el2 run has refused it");
   const themes = { mine: { based_on: "dark", dim: "#404040" } } as const;
-  assert.throws(() => checkedUi("phone.toml", { ...DEFAULT_UI, themes }), /^Error: phone\.toml: \[ui\.themes\.mine\]: dim on /);
-  await Promise.resolve();
+  await assert.rejects(checkedUi("phone.toml", { ...DEFAULT_UI, themes }), /^Error: phone\.toml: \[ui\.themes\.mine\]: dim on /);
 });
 
 Deno.test("beside a running session a theme that only another configuration has is passed over", () => {

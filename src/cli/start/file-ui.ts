@@ -1,0 +1,48 @@
+// `[ui]` of a configuration. What draws the screens is loaded where something there needs it alone.
+
+import { resolve } from "node:path";
+import { Failure } from "../common/failure.ts";
+import { DEFAULT_UI, type FileUi } from "../../configuration/schema.ts";
+import { readUi } from "../../configuration/ui.ts";
+import { isOfSystem } from "../../support/cache.ts";
+
+/** Whether it names keys or colors, which may be wrong in ways that only the screens know. */
+export function namesKeysOrColors({ console_prefix, keys, themes }: FileUi): boolean {
+  return console_prefix !== undefined || [keys, themes].some((names) => Object.keys(names).length > 0);
+}
+
+/**
+ * Checks what only the screens know of `[ui]`: keys that clash or belong to no action, colors that
+ * cannot be read. @throws Failure
+ */
+export async function checkedUi(file: string, ui: FileUi): Promise<FileUi> {
+  if (!namesKeysOrColors(ui)) return ui;
+  const { KeyClash, Keymap, withPrefix } = await import("../../tui/keymap.ts");
+  const { ownThemes, ThemeError } = await import("../../tui/own-themes.ts");
+  try {
+    new Keymap(withPrefix(ui.keys, ui.console_prefix));
+    ownThemes(ui.themes);
+    return ui;
+  } catch (error) {
+    if (error instanceof ThemeError) throw new Failure(`${file}: ${error.message}`);
+    if (!(error instanceof KeyClash)) throw error;
+    throw new Failure(`${file}: [ui] ${ui.console_prefix === undefined ? "keys" : "keys and console_prefix"}: ${error.message}`);
+  }
+}
+
+/** `[ui]` of a configuration file; what cannot be read counts as not said. */
+export async function uiOfFile(file: string | undefined): Promise<FileUi> {
+  if (file === undefined) return DEFAULT_UI;
+  try {
+    const ui = readUi(await Deno.readTextFile(file));
+    return ui ? await checkedUi(file, ui) : DEFAULT_UI;
+  } catch (error) {
+    if (error instanceof Failure || error instanceof Error && isOfSystem(error)) return DEFAULT_UI;
+    throw error;
+  }
+}
+
+/** The absolute path of what a session runs where that is a configuration. */
+export function configurationOf(what: string): string | undefined {
+  return what.endsWith(".toml") ? resolve(what) : undefined;
+}
