@@ -3,7 +3,7 @@
  * without a terminal.
  *
  * ```ts
- * import { PrimaryMachine } from "./mod.ts";
+ * import { PrimaryMachine } from "@el2/el2";
  *
  * const image = await Deno.readFile("assets/guests/hello.bin");
  * const machine = new PrimaryMachine({ image, append: "ticks=3", memory: 64 << 20 });

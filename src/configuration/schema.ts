@@ -200,7 +200,7 @@ const rm = v.object(described({
 /** `CIDR[:PORT]`. */
 const netRule = v.pipe(
   text,
-  facts({ pattern: "^(\\d{1,3}\\.){3}\\d{1,3}(/\\d{1,2})?(:\\d{1,5})?$" }),
+  facts({ pattern: "^([\\d.]+|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*|\\[[0-9a-fA-F:.]+\\])(/\\d{1,3})?(:\\d{1,5})?$" }),
   v.rawTransform<string, NetRule>(({ dataset, addIssue, NEVER }) => {
     const parsed = parseNetRule(dataset.value);
     if (parsed !== undefined) return parsed;

@@ -6,6 +6,12 @@ import { fieldValues } from "./insn.ts";
 /**
  * The text of a word at an address: mnemonic, a tab, operands; branch targets are addresses.
  * Words that the table does not know print as `.inst` with their value.
+ *
+ * ```ts
+ * import { disassemble } from "@el2/el2";
+ *
+ * console.log(disassemble(0x94000002, 0x4000_0000n)); // bl 0x40000008
+ * ```
  */
 export function disassemble(word: number, address: bigint): string {
   const encoding = decode(word);

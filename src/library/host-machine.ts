@@ -10,7 +10,16 @@ import type { GuestSystem } from "../assembly/guest-system.ts";
 import { VisitedHost } from "./visited-host.ts";
 import { KiB, MiB } from "../support/sizes.ts";
 
-/** Options of a `HostMachine`. */
+/**
+ * Options of a `HostMachine`.
+ *
+ * ```ts
+ * import { HostMachine, type HostMachineOptions } from "@el2/el2";
+ *
+ * const options: HostMachineOptions = { device: "v14", memory: 128 << 20, cpus: 1 };
+ * console.log(new HostMachine(options).open("/dev/gunyah") >= 0); // true
+ * ```
+ */
 export interface HostMachineOptions {
   /** Generation of /dev/gunyah. Default "union". */
   device?: PersonaName;
@@ -31,6 +40,15 @@ const PATIENCE = 1e12;
  * A machine whose primary VM has the drivers of Gunyah and GenieZone, and a process on it: its
  * methods are the process's system calls. Results below zero are negative errnos, as the kernel
  * returns them.
+ *
+ * ```ts
+ * import { HostMachine } from "@el2/el2";
+ *
+ * const GH_CREATE_VM = 0x4700, GH_VM_START = 0x4703;
+ * const host = new HostMachine({ device: "v14" });
+ * const vm = host.ioctl(host.open("/dev/gunyah"), GH_CREATE_VM);
+ * console.log(host.ioctl(vm, GH_VM_START) < 0, host.reason); // the VM has no memory
+ * ```
  */
 export class HostMachine {
   readonly #system: Pick<GuestSystem, "machine" | "hypervisor">;

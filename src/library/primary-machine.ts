@@ -7,7 +7,22 @@ import { type DevicePlan, PRIMARY_CONSOLE, type SessionPlan } from "../plans/pla
 import type { RunningSystem, System } from "../assembly/system.ts";
 import { GiB } from "../support/sizes.ts";
 
-/** Options of a `PrimaryMachine`. */
+/**
+ * Options of a `PrimaryMachine`.
+ *
+ * ```ts
+ * import { PrimaryMachine, type PrimaryMachineOptions } from "@el2/el2";
+ *
+ * const options: PrimaryMachineOptions = {
+ *   image: await Deno.readFile("assets/guests/hello.bin"),
+ *   append: "ticks=1",
+ *   memory: 64 << 20,
+ *   cpus: 2,
+ *   devices: [{ kind: "rng" }],
+ * };
+ * console.log(new PrimaryMachine(options).run(1e9));
+ * ```
+ */
 export interface PrimaryMachineOptions {
   /** arm64 Linux Image (also in gzip or EFI zboot), or ELF executable. */
   image: Uint8Array;
@@ -27,7 +42,19 @@ export interface PrimaryMachineOptions {
   devices?: readonly DevicePlan[];
 }
 
-/** Why `PrimaryMachine.run` came back. */
+/**
+ * Why `PrimaryMachine.run` came back.
+ *
+ * ```ts
+ * import { PrimaryMachine, type PrimaryMachineState } from "@el2/el2";
+ *
+ * const image = await Deno.readFile("assets/guests/hello.bin");
+ * const machine = new PrimaryMachine({ image, append: "ticks=1", memory: 64 << 20 });
+ * let state: PrimaryMachineState = "running";
+ * while (state === "running") state = machine.run(machine.time + 1e9);
+ * console.log(state); // off
+ * ```
+ */
 export type PrimaryMachineState =
   /** Virtual time has reached the limit. */
   | "running"
@@ -42,6 +69,15 @@ export type PrimaryMachineState =
  * A machine whose primary VM is an image of the caller's. It runs while `run` is called, and idle
  * time costs nothing. The same options, input and limits give the same run, instruction for
  * instruction.
+ *
+ * ```ts
+ * import { PrimaryMachine } from "@el2/el2";
+ *
+ * const image = await Deno.readFile("assets/guests/hello.bin");
+ * const machine = new PrimaryMachine({ image, append: "ticks=3", memory: 64 << 20 });
+ * while (machine.run(machine.time + 1e9) === "running");
+ * console.log(machine.takeOutput(), machine.instructions);
+ * ```
  */
 export class PrimaryMachine {
   readonly #system: RunningSystem & Pick<System, "consoles">;

@@ -3,7 +3,16 @@
 
 import { IP6_BITS, IP_BITS, networkOf, parseIp, parseIp6 } from "../formats/ip-addresses.ts";
 
-/** A TCP or UDP port of the computer (127.0.0.1) that leads to one of the guest. */
+/**
+ * A TCP or UDP port of the computer (127.0.0.1) that leads to one of the guest.
+ *
+ * ```ts
+ * import type { PortForward } from "@el2/el2";
+ *
+ * const ssh: PortForward = { protocol: "tcp", host: 2222, guest: 22 };
+ * console.log(ssh.host);
+ * ```
+ */
 export interface PortForward {
   /** TCP, or UDP. */
   readonly protocol: "tcp" | "udp";
@@ -25,10 +34,26 @@ export function parseForward(text: string): PortForward | undefined {
 /**
  * Where a network card's cable ends: `user`: NAT to the computer's network; `pair:NAME`: a switch
  * that all with this name share; `none`.
+ *
+ * ```ts
+ * import type { NetBackend } from "@el2/el2";
+ *
+ * const backends: NetBackend[] = ["user", "pair:lan", "none"];
+ * console.log(backends.length);
+ * ```
  */
 export type NetBackend = "none" | "user" | `pair:${string}`;
 
-/** Addresses that a rule of a network policy is about: `10.1.0.0/16`, and one port or all. */
+/**
+ * Addresses that a rule of a network policy is about: `10.1.0.0/16`, and one port or all.
+ *
+ * ```ts
+ * import type { NetRule } from "@el2/el2";
+ *
+ * const ssh: NetRule = { network: 0x0a01_0000, bits: 16, port: 22 };
+ * console.log(ssh.port);
+ * ```
+ */
 export interface NetRule {
   /** An IPv4 address as a number, or an IPv6 address as 32 hexadecimal digits. */
   readonly network: number | string;
@@ -38,7 +63,18 @@ export interface NetRule {
   readonly port?: number;
 }
 
-/** A guest's access through `user`; rules come first, those that deny before those that allow. */
+/**
+ * A guest's access through `user`; rules come first, those that deny before those that allow.
+ *
+ * ```ts
+ * import type { DevicePlan, NetPolicy } from "@el2/el2";
+ *
+ * const allow = [{ network: 0x0a00_0202, bits: 32, port: 8080 }];
+ * const policy: NetPolicy = { host: false, lan: false, internet: false, allow, deny: [] };
+ * const card: DevicePlan = { kind: "net", backend: "user", forward: [], policy };
+ * console.log(card.kind);
+ * ```
+ */
 export interface NetPolicy {
   /** This computer: its loopback, as 10.0.2.2 and fd10:0:2::2 too, and its own addresses. */
   readonly host: boolean;
@@ -69,12 +105,41 @@ export function parseNetRule(text: string): NetRule | undefined {
   return { network: networkOf(address, bits), bits, ...port !== undefined && { port } };
 }
 
-/** Kinds of input devices. */
+/**
+ * Kinds of input devices.
+ *
+ * ```ts
+ * import type { INPUT_TYPES } from "@el2/el2";
+ *
+ * const all: typeof INPUT_TYPES = ["keyboard", "tablet"];
+ * console.log(all.length);
+ * ```
+ */
 export const INPUT_TYPES = ["keyboard", "tablet"] as const;
-/** One of `INPUT_TYPES`. */
+/**
+ * One of `INPUT_TYPES`.
+ *
+ * ```ts
+ * import type { DevicePlan, InputType } from "@el2/el2";
+ *
+ * const type: InputType = "tablet";
+ * console.log({ kind: "input", type } satisfies DevicePlan);
+ * ```
+ */
 export type InputType = (typeof INPUT_TYPES)[number];
 
-/** One device. */
+/**
+ * One device.
+ *
+ * ```ts
+ * import { type DevicePlan, PrimaryMachine } from "@el2/el2";
+ *
+ * const image = await Deno.readFile("assets/guests/hello.bin");
+ * const devices: DevicePlan[] = [{ kind: "console", ports: ["hvc0"] }, { kind: "rng" }];
+ * const machine = new PrimaryMachine({ image, memory: 64 << 20, devices });
+ * console.log(machine.time); // 0
+ * ```
+ */
 export type DevicePlan =
   /** `overlay`: changes stay in memory; `rw`: they go to the file; `ro`: there are none. */
   | { readonly kind: "block"; readonly image: string; readonly mode: "ro" | "rw" | "overlay" }

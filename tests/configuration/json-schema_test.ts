@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { Ajv, type ValidateFunction } from "ajv";
 import { parse, TomlError } from "smol-toml";
+import { readConfig } from "../../src/configuration/config.ts";
 import { configurationSchema } from "../../src/configuration/config-schema.ts";
 import { scenarioSchema } from "../../src/scenarios/scenario-schema.ts";
 
@@ -48,6 +49,15 @@ Deno.test("each example names its schema for editors", () => {
     assert.ok(named, path);
     const { title } = JSON.parse(Deno.readTextFileSync(new URL(named, `file://${path}`)));
     assert.equal(title, path.endsWith(".test.toml") ? "el2 scenario" : "el2 configuration");
+  }
+});
+
+Deno.test("the schema takes the addresses and ports that a network card takes", () => {
+  for (const rule of ["10.0.0.0/8", "192.168.1.5", "10.0.2.2:8080", "fd00::/8", "::1", "[2001:db8::7]:443"]) {
+    const text =
+      `el2 = 1\n[vm.a]\nimage = "a.bin"\ndevices = [{ kind = "net", allow = ["${rule}"], forward = ["2222:22", "udp:5353:53"] }]\n`;
+    assert.equal(readConfig(text).ok, true, rule);
+    assert.deepEqual(errorsOf(configuration, text), [], rule);
   }
 });
 

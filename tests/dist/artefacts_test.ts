@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { lintian } from "./lintian.ts";
 import { type Outcome, runIn } from "./programs.ts";
+import { documentedSymbols, writeExamples } from "../library/examples.ts";
 import { VERSION } from "../../src/support/version.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
@@ -133,28 +134,25 @@ artefact("the Debian package is installed, used and removed in a clean root", as
   }
 });
 
-artefact("@el2/el2 is imported from an empty folder through an import map, and holds only what mod.ts needs", async (here) => {
-  await Deno.writeTextFile(
-    `${here}/map.json`,
-    JSON.stringify({ imports: { "@el2/el2": `file://${DIST}/jsr/mod.ts`, valibot: "npm:valibot@1.5.0" } }),
-  );
-  await Deno.copyFile(`${ROOT}assets/guests/hello.bin`, `${here}/hello.bin`);
-  await Deno.writeTextFile(
-    `${here}/main.ts`,
-    `import { PrimaryMachine } from "@el2/el2";
-const machine = new PrimaryMachine({ image: await Deno.readFile("hello.bin"), append: "ticks=3", memory: 64 << 20 });
-while (machine.run(machine.time + 1e9) === "running");
-console.log(machine.takeOutput());
-`,
-  );
-  const args = ["run", "-q", "--allow-read=.", "--no-config", "--import-map", "map.json", "main.ts"];
-  const { code, stdout, stderr } = await runIn(here, "deno", args, Deno.env.toObject());
-  assert.equal(code, 0, stderr);
-  assert.match(stdout, /hello from EL1/);
-  const info = JSON.parse((await runIn(`${DIST}/jsr`, "deno", ["info", "--json", "--no-lock", "mod.ts"], Deno.env.toObject())).stdout);
-  const needed = info.modules.flatMap(({ specifier }: { specifier: string }) => specifier.split(`${DIST}/jsr/`)[1] ?? []);
-  assert.deepEqual((await filesBelow(`${DIST}/jsr`)).sort(), [...needed, "LICENSE", "README.md"].sort());
-});
+artefact(
+  "@el2/el2 is imported from an empty folder through an import map, runs its examples, and holds only what mod.ts needs",
+  async (here) => {
+    await Deno.writeTextFile(
+      `${here}/map.json`,
+      JSON.stringify({ imports: { "@el2/el2": `file://${DIST}/jsr/mod.ts`, valibot: "npm:valibot@1.5.0" } }),
+    );
+    await Deno.mkdir(`${here}/assets/guests`, { recursive: true });
+    await Deno.copyFile(`${ROOT}assets/guests/hello.bin`, `${here}/assets/guests/hello.bin`);
+    await writeExamples(await documentedSymbols(`${DIST}/jsr/mod.ts`), here);
+    const args = ["run", "-q", "--allow-read=.", "--no-config", "--import-map", "map.json", ...LONG ? ["--check"] : [], "main.ts"];
+    const { code, stdout, stderr } = await runIn(here, "deno", args, Deno.env.toObject());
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /hello from EL1/);
+    const info = JSON.parse((await runIn(`${DIST}/jsr`, "deno", ["info", "--json", "--no-lock", "mod.ts"], Deno.env.toObject())).stdout);
+    const needed = info.modules.flatMap(({ specifier }: { specifier: string }) => specifier.split(`${DIST}/jsr/`)[1] ?? []);
+    assert.deepEqual((await filesBelow(`${DIST}/jsr`)).sort(), [...needed, "LICENSE", "README.md"].sort());
+  },
+);
 
 artefact("deno publish takes the JSR package without a warning", async () => {
   // `deno check` has checked the types of the same files.

@@ -6,9 +6,28 @@ import type { ErrnoName } from "./errno.ts";
 import { GH, GH_ANDROID, GH_LEGACY, GH_V6, RegionFlags } from "./gunyah.ts";
 import type { Request } from "./request.ts";
 
-/** Names of the generations, oldest first. */
+/**
+ * Names of the generations, oldest first.
+ *
+ * ```ts
+ * import { HostMachine, PERSONA_NAMES } from "@el2/el2";
+ *
+ * for (const device of PERSONA_NAMES.slice(0, 3)) {
+ *   console.log(device, new HostMachine({ device }).open("/dev/gunyah"));
+ * }
+ * ```
+ */
 export const PERSONA_NAMES = ["legacy", "v6", "v9", "v14", "ack-6.1", "v17", "ack-6.6", "ack-6.12", "union", "kvm-rfc"] as const;
-/** One of `PERSONA_NAMES`. */
+/**
+ * One of `PERSONA_NAMES`.
+ *
+ * ```ts
+ * import type { PersonaName } from "@el2/el2";
+ *
+ * const device: PersonaName = "ack-6.6";
+ * console.log(device);
+ * ```
+ */
 export type PersonaName = typeof PERSONA_NAMES[number];
 
 /**
