@@ -1,11 +1,12 @@
-// `deno task test:dist`: the end-to-end tests (commands, sessions, terminals) on the one file
-// instead of the sources, with no deno on the PATH and, where the system allows that without root,
+// `deno task test:dist [FOLDER]`: the end-to-end tests (commands, sessions, terminals) on the one
+// file in dist/, or in FOLDER, instead of the sources, with no deno on the PATH and, where the system allows that without root,
 // without a network.
 
+import { resolve } from "node:path";
 import { VERSION } from "../src/support/version.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
-const PROGRAM = `${ROOT}dist/el2-${VERSION}-${Deno.build.target}`;
+const PROGRAM = `${resolve(Deno.args[0] ?? `${ROOT}dist`)}/el2-${VERSION}-${Deno.build.target}`;
 /** Tests of the program as people start it. */
 const SUITES = ["tests/cli", "tests/terminal", "tests/debug", "tests/dist/spec_test.ts"];
 /** Those that need apt, which is about a network, or build the one file themselves. */

@@ -2,6 +2,7 @@
 // without root and without dpkg.
 
 import { createHash } from "node:crypto";
+import { manualPages } from "../../src/cli/reference.ts";
 import { VERSION } from "../../src/support/version.ts";
 import { ar, type Entry, gzip, tar, withFolders } from "./archives.ts";
 import type { BundledPackage } from "./bundled-packages.ts";
@@ -52,7 +53,7 @@ export async function debianPackage(
     { path: "./usr/bin/el2", data: text(START), executable: true },
     { path: "./usr/lib/el2/deno", data: deno, executable: true },
     { path: "./usr/lib/el2/el2.js", data: await Deno.readFile(bundle) },
-    { path: "./usr/share/man/man1/el2.1.gz", data: packed(await el2("man")) },
+    ...manualPages().map(({ name, text }) => ({ path: `./usr/share/man/man1/${name}.1.gz`, data: packed(text) })),
     { path: "./usr/share/bash-completion/completions/el2", data: text(await el2("completion", "bash")) },
     { path: "./usr/share/zsh/vendor-completions/_el2", data: text(await el2("completion", "zsh")) },
     { path: "./usr/share/fish/vendor_completions.d/el2.fish", data: text(await el2("completion", "fish")) },

@@ -1,7 +1,7 @@
 // The reference pages that follow from tables: commands, keys, rows of --json, hypercalls, ioctls,
 // keys of configurations, events, faults, and the JSON Schemas of files.
 
-import { commandReference } from "./commands/man.ts";
+import { commandPages, commandReference, type ManualPage } from "./commands/man.ts";
 import { commandTree } from "./common/command-tree.ts";
 import { configurationReference } from "./config-reference.ts";
 import { makeProgram } from "./main.ts";
@@ -31,6 +31,11 @@ export const WORKSTATION_REFERENCES: readonly { readonly file: string; readonly 
   { file: "config.schema.json", text: () => `${JSON.stringify(configurationSchema(), null, 2)}\n` },
   { file: "scenario.schema.json", text: () => `${JSON.stringify(scenarioSchema(), null, 2)}\n` },
 ];
+
+/** The manual pages of el2 and of every command, as they are installed. */
+export function manualPages(): ManualPage[] {
+  return commandPages(commandTree(makeProgram(new URL(import.meta.url), () => {})));
+}
 
 const CONTEXTS: readonly Context[] = ["lists", "window", "everywhere", "console", "prefix", "menu", "text", "help"];
 

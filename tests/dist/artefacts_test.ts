@@ -2,9 +2,13 @@
 // build serves all tests.
 
 import assert from "node:assert/strict";
+import { createMessage, generateKey, readKey, readSignature, verify } from "openpgp";
+import { parse } from "yaml";
+import { runAction } from "./action.ts";
 import { lintian } from "./lintian.ts";
 import { type Outcome, runIn } from "./programs.ts";
 import { documentedSymbols, writeExamples } from "../library/examples.ts";
+import { filesBelow } from "../../scripts/release/differences.ts";
 import { VERSION } from "../../src/support/version.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
@@ -13,6 +17,8 @@ const TARGET = Deno.build.target;
 const DEBIAN = Deno.build.arch === "x86_64" ? "amd64" : "arm64";
 const FOLDER = await Deno.makeTempDir({ prefix: "el2-artefacts-" });
 const DIST = `${FOLDER}/dist`;
+/** Files of the folder that SHA256SUMS does not name: itself, and those that a release adds. */
+const APART = ["SHA256SUMS", "SHA256SUMS.asc", "el2-release-key.asc", "RELEASE-NOTES.md"];
 const PARTS = "file,npm,deb,jsr,sbom";
 
 const dist = (folder: string, only: string) => runIn(ROOT, "deno", ["task", "-q", "dist", folder, "--only", only], Deno.env.toObject());
@@ -87,6 +93,46 @@ artefact("npm installs el2 with its runtime, without install scripts, and el2 --
   assert.notEqual((await running.status).code, 0);
 });
 
+artefact("the GitHub action installs el2, runs scenarios, annotates failures and keeps their recordings", async (here, env) => {
+  const [cache, userconfig] = await Promise.all(["cache", "userconfig"].map((key) => npmSetting(key)));
+  const runner = { ...env, npm_config_cache: cache, npm_config_userconfig: userconfig, npm_config_prefer_offline: "true" };
+  const scenario = (expected: string) =>
+    `el2_test = 1\n[[step]]\nboot = "demo"\n[[step]]\nexpect_console = "${expected}"\nof = "ping"\nwithin = "1ms"\n`;
+  await Deno.mkdir(`${here}/work/tests`, { recursive: true });
+  await Deno.writeTextFile(`${here}/work/tests/good.test.toml`, scenario(".").replace("1ms", "1s"));
+  await Deno.writeTextFile(`${here}/work/tests/bug.test.toml`, scenario("a, b: 100% <never>"));
+  await Deno.mkdir(`${here}/temp`);
+  const inputs = { package: `${DIST}/el2-${VERSION}.tgz`, scenarios: "tests/*.test.toml\nmore/*.toml" };
+  const first = await runAction(`${here}/work`, `${here}/temp`, runner, inputs);
+  assert.equal(first.code, 1, first.stdout + first.stderr);
+  const annotation = /^::error (.*)$/m.exec(first.stdout)?.[1] ?? "";
+  assert.match(
+    annotation,
+    /^file=tests\/bug\.test\.toml,line=5,title=bug%3A console ping shows \/a%2C b%3A 100%25 <never>\/::/,
+    first.stdout,
+  );
+  assert.equal(first.stdout.match(/^::error /gm)?.length, 1);
+  assert.equal(first.outputs, "junit=el2-results/junit.xml\nresults=el2-results\n");
+  assert.match(first.summary, /^\| failed \| bug \| 2 \| .*&lt;never>\/: /m);
+  assert.match(first.summary, /^\| passed \| good \| 2 \|  \|$/m);
+  const program = `${first.path.trim()}/el2`;
+  const replayed = await runIn(`${here}/work`, program, ["replay", "el2-results/bug.rec", "--verify"], env);
+  assert.match(replayed.stderr, /identical to the recording/);
+
+  const part = await runAction(`${here}/work`, `${here}/temp`, runner, { ...inputs, shard: "2/2" });
+  assert.equal(part.code, 0, part.stdout + part.stderr);
+  const none = await runAction(`${here}/work`, `${here}/temp`, runner, { ...inputs, scenarios: "more/*.toml" });
+  assert.equal(none.code, 2);
+  assert.match(none.stdout, /^::error title=el2::no file matches more\/\*\.toml$/m);
+
+  // What action.yml passes is what the script reads.
+  const action = parse(await Deno.readTextFile(`${ROOT}action.yml`));
+  const names = Object.keys(action.runs.steps.find(({ id }: { id?: string }) => id === "test").env);
+  const script = await Deno.readTextFile(`${ROOT}scripts/action/test.sh`);
+  assert.deepEqual(names.sort(), [...new Set(script.match(/EL2_ACTION_[A-Z]+/g))].sort());
+  for (const name of names) assert.ok(name.slice("EL2_ACTION_".length).toLowerCase() in action.inputs, name);
+});
+
 artefact("without the package of the platform, npm's el2 says what is missing", async (here, env) => {
   await runIn(here, "cp", ["-r", `${DIST}/npm`, `${here}/el2`], env);
   const alone = await runIn(here, "node", [`${here}/el2/el2.cjs`, "--version"], env);
@@ -123,8 +169,10 @@ artefact("the Debian package is installed, used and removed in a clean root", as
   const run = await inRoot("test", "refused-lend.test.toml");
   assert.equal(run.code, 0, run.stdout + run.stderr);
 
-  const page = await runIn(here, "zcat", [`${root}/usr/share/man/man1/el2.1.gz`], env);
-  assert.match(page.stdout, /^\.TH EL2 1 /);
+  for (const name of ["el2", "el2-run", "el2-vm-ls"]) {
+    const page = await runIn(here, "zcat", [`${root}/usr/share/man/man1/${name}.1.gz`], env);
+    assert.ok(page.stdout.startsWith(`.TH ${name.toUpperCase()} 1 `), page.stdout.slice(0, 80));
+  }
   for (const path of ["bash-completion/completions/el2", "zsh/vendor-completions/_el2", "fish/vendor_completions.d/el2.fish"]) {
     assert.match(await Deno.readTextFile(`${root}/usr/share/${path}`), /el2 complete/);
   }
@@ -167,7 +215,7 @@ artefact("deno publish takes the JSR package without a warning", async () => {
 artefact("checksums cover every file, and the SBOM names each package of the bundle", async (_, env) => {
   const sums = await runIn(DIST, "sha256sum", ["-c", "SHA256SUMS"], env);
   assert.equal(sums.code, 0, sums.stderr);
-  const files = Array.from(Deno.readDirSync(DIST)).filter(({ name, isFile }) => isFile && name !== "SHA256SUMS").map(({ name }) =>
+  const files = Array.from(Deno.readDirSync(DIST)).filter(({ name, isFile }) => isFile && !APART.includes(name)).map(({ name }) =>
     `${name}: OK`
   );
   assert.deepEqual(sums.stdout.trim().split("\n").sort(), files.sort());
@@ -189,16 +237,35 @@ artefact("checksums cover every file, and the SBOM names each package of the bun
   for (const { spdxElementId, relatedSpdxElement } of sbom.relationships) assert.ok(ids.has(spdxElementId) && ids.has(relatedSpdxElement));
 });
 
-artefact("two builds have equal bytes", async (here) => {
+artefact("a release has equal bytes in two builds, and checksums signed by its key", async (here) => {
+  const user = { name: "el2 test", email: "test@el2.invalid" }, passphrase = "throw away";
+  const { privateKey, publicKey } = await generateKey({ userIDs: [user], passphrase, format: "armored" });
   const parts = LONG ? PARTS : "npm,jsr,sbom";
-  const again = await dist(`${here}/dist`, parts);
-  assert.equal(again.code, 0, again.stderr);
-  const files = (await filesBelow(`${here}/dist`)).filter((path) => path !== "SHA256SUMS");
-  assert.ok(files.length > 400, `${files.length} files`);
-  for (const path of files) {
-    const [first, second] = await Promise.all([DIST, `${here}/dist`].map((folder) => Deno.readFile(`${folder}/${path}`)));
-    assert.ok(first.length === second.length && first.every((byte, index) => byte === second[index]), path);
-  }
+  const release = (key: Record<string, string>, ...args: string[]) =>
+    runIn(here, "deno", ["task", "-q", "--config", `${ROOT}deno.json`, "release", DIST, ...args], { ...Deno.env.toObject(), ...key });
+  const key = { EL2_RELEASE_KEY: privateKey, EL2_RELEASE_PASSPHRASE: passphrase };
+  const { code, stdout, stderr } = await release(key, "--only", "reproduce,sign,notes", "--parts", parts);
+  assert.equal(code, 0, stderr);
+  const count = Number(/^reproduce: (\d+) files have equal bytes in two builds$/m.exec(stdout)?.[1]);
+  assert.ok(count > 400, stdout);
+
+  const verificationKeys = await readKey({ armoredKey: publicKey });
+  const signature = await readSignature({ armoredSignature: await Deno.readTextFile(`${DIST}/SHA256SUMS.asc`) });
+  const check = async (text: string) => {
+    const message = await createMessage({ text });
+    return await (await verify({ message, signature, verificationKeys })).signatures[0].verified;
+  };
+  const sums = await Deno.readTextFile(`${DIST}/SHA256SUMS`);
+  assert.equal(await check(sums), true);
+  await assert.rejects(check(sums.replace(/^./, "x")));
+  const published = await readKey({ armoredKey: await Deno.readTextFile(`${DIST}/el2-release-key.asc`) });
+  assert.equal(published.getFingerprint(), verificationKeys.getFingerprint());
+  assert.equal(published.isPrivate(), false);
+  assert.notEqual(await Deno.readTextFile(`${DIST}/RELEASE-NOTES.md`), "");
+
+  const wrong = await release({ ...key, EL2_RELEASE_PASSPHRASE: "other" }, "--only", "sign");
+  assert.match(wrong.stderr, /^release: EL2_RELEASE_KEY, EL2_RELEASE_PASSPHRASE: /);
+  assert.equal(wrong.code, 1);
 });
 
 if (LONG) {
@@ -237,14 +304,4 @@ Deno.test("a part that does not exist is refused by name", async () => {
 
 async function npmSetting(key: string): Promise<string> {
   return (await runIn(ROOT, "npm", ["config", "get", key], Deno.env.toObject())).stdout.trim();
-}
-
-/** Paths of all files below a folder. */
-async function filesBelow(folder: string, prefix = ""): Promise<string[]> {
-  const found: string[] = [];
-  for await (const { name, isDirectory } of Deno.readDir(`${folder}/${prefix}`)) {
-    if (isDirectory) found.push(...await filesBelow(folder, `${prefix}${name}/`));
-    else found.push(`${prefix}${name}`);
-  }
-  return found;
 }

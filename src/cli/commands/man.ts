@@ -58,6 +58,22 @@ function heading(title: string): string {
   return `.TH ${title} 1 "${RELEASED}" "el2 ${VERSION}" "User Commands"`;
 }
 
+/** A manual page: the name that `man` finds it by, and its roff. */
+export interface ManualPage {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** The pages of el2 and of every command, groups included. */
+export function commandPages(tree: CommandNode): ManualPage[] {
+  const below = (node: CommandNode, path: readonly string[]): ManualPage[] =>
+    node.commands.flatMap((command) => {
+      const here = [...path, command.name];
+      return [{ name: ["el2", ...here].join("-"), text: commandPage(here, command) }, ...below(command, here)];
+    });
+  return [{ name: "el2", text: manualPage(tree) }, ...below(tree, [])];
+}
+
 /** The page of one command as roff, with the commands below it. */
 export function commandPage(path: readonly string[], node: CommandNode): string {
   const name = `el2 ${path.join(" ")}`;

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# The work of action.yml, with a runner's environment: RUNNER_TEMP, GITHUB_PATH, GITHUB_OUTPUT,
+# GITHUB_STEP_SUMMARY, and the inputs as EL2_ACTION_*.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+echo "::group::Install $EL2_ACTION_PACKAGE"
+prefix=$RUNNER_TEMP/el2
+npm install --global --prefix "$prefix" --no-audit --no-fund "$EL2_ACTION_PACKAGE"
+# Programs are in the prefix itself on Windows.
+bin=$prefix/bin
+[[ -d $bin ]] || bin=$prefix
+export PATH="$bin:$PATH" EL2_CACHE="$RUNNER_TEMP/el2-cache"
+echo "$bin" >> "$GITHUB_PATH"
+el2 version
+echo "::endgroup::"
+
+while read -r -a guest; do
+  if (( ${#guest[@]} )); then
+    echo "::group::Fetch ${guest[*]}"
+    # A guest from the cache of an earlier run needs no fetch.
+    if el2 guests ls --check | grep -q "^${guest[0]}"; then echo "cached"; else el2 guests fetch "${guest[@]}"; fi
+    echo "::endgroup::"
+  fi
+done <<< "$EL2_ACTION_GUESTS"
+
+shopt -s nullglob
+shopt -s globstar 2> /dev/null || true # bash 3.2 of macOS has no **
+# Patterns, which the shell expands.
+files=($EL2_ACTION_SCENARIOS)
+if (( ${#files[@]} == 0 )); then
+  echo "::error title=el2::no file matches $EL2_ACTION_SCENARIOS"
+  exit 2
+fi
+
+results=$EL2_ACTION_RESULTS
+mkdir -p "$results"
+junit=$results/junit.xml
+rm -f "$junit"
+options=(--junit "$junit" --results "$results")
+[[ -z $EL2_ACTION_SHARD ]] || options+=(--shard "$EL2_ACTION_SHARD")
+[[ -z $EL2_ACTION_DURATIONS ]] || options+=(--durations "$EL2_ACTION_DURATIONS")
+status=0
+el2 test "${files[@]}" "${options[@]}" || status=$?
+if [[ -f $junit ]]; then
+  node "$here/annotations.cjs" "$junit" "$GITHUB_STEP_SUMMARY"
+  { echo "junit=$junit"; echo "results=$results"; } >> "$GITHUB_OUTPUT"
+fi
+exit "$status"

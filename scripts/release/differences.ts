@@ -1,0 +1,32 @@
+// Two builds, byte by byte.
+
+/** Follows from the others, and names only the parts that were built. */
+const SUMS = "SHA256SUMS";
+
+/** The files of a build that another one lacks, or has with other bytes. */
+export async function differences(first: string, second: string): Promise<{ readonly count: number; readonly different: string[] }> {
+  const files = (await filesBelow(second)).filter((path) => path !== SUMS);
+  const different: string[] = [];
+  for (const path of files) if (!await equal(`${first}/${path}`, `${second}/${path}`)) different.push(path);
+  return { count: files.length, different };
+}
+
+/** Paths of all files below a folder. */
+export async function filesBelow(folder: string, prefix = ""): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(`${folder}/${prefix}`)) {
+    if (isDirectory) found.push(...await filesBelow(folder, `${prefix}${name}/`));
+    else found.push(`${prefix}${name}`);
+  }
+  return found;
+}
+
+async function equal(first: string, second: string): Promise<boolean> {
+  const [a, b] = await Promise.all([first, second].map((path) =>
+    Deno.readFile(path).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      return undefined;
+    })
+  ));
+  return a !== undefined && b !== undefined && a.length === b.length && a.every((byte, index) => byte === b[index]);
+}
