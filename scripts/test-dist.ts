@@ -1,6 +1,6 @@
 // `deno task test:dist [FOLDER]`: the end-to-end tests (commands, sessions, terminals) on the one
-// file in dist/, or in FOLDER, instead of the sources, with no deno on the PATH and, where the system allows that without root,
-// without a network.
+// file in dist/, or in FOLDER, instead of the sources, with no deno on the PATH and, where the
+// system allows that without root, without a network.
 
 import { resolve } from "node:path";
 import { VERSION } from "../src/support/version.ts";
