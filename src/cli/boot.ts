@@ -1,4 +1,4 @@
-// The command line of `el2 boot` alone: a guest does not wait for commands that nobody has called.
+// The command line of `el2 boot` alone: a guest need not wait for the modules of other commands.
 
 import { registerBoot } from "./commands/boot.ts";
 import { runProgram } from "./program.ts";

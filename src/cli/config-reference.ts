@@ -5,7 +5,7 @@ import { Schema } from "../configuration/schema.ts";
 import { STEPS } from "../scenarios/scenario.ts";
 import { descriptionOf } from "../support/described.ts";
 
-/** What is read of a schema of valibot, whatever it is. */
+/** The used part of a valibot schema. */
 interface SchemaNode {
   readonly type: string;
   readonly default?: unknown;

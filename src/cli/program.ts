@@ -94,7 +94,7 @@ export async function runProgram(groups: readonly CommandGroup[], args: readonly
       report(args.includes("--json") ? errorJson(code, error.message) : `el2: ${error.message}`);
       return code;
     }
-    // The surroundings refuse something that nobody has asked them for by name.
+    // A system error that no command expected.
     if (error instanceof Error && isOfSystem(error)) {
       report(args.includes("--json") ? errorJson(ExitCode.Failed, error.message) : `el2: ${error.message}`);
       return ExitCode.Failed;

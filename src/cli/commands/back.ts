@@ -41,7 +41,10 @@ Examples:
     .action(async (options) => exit(options.list ? await list(options) : await move(options, wantedPlace(options))));
 }
 
-/** The place that the options name. @throws Failure where they name several, or none that can be */
+/**
+ * The place that the options name.
+ * @throws Failure where they name several, or an invalid one
+ */
 function wantedPlace(options: { by?: number; to?: number; event?: string; at?: string; now?: true }): Move {
   const places: readonly (Move | undefined)[] = [
     options.by === undefined ? undefined : { kind: "step", by: -options.by },

@@ -1,4 +1,4 @@
-// `el2 bench`: how fast guests run on this machine, and with --against qemu beside QEMU. One loop
+// `el2 bench`: how fast guests run on this machine, and with --against qemu also on QEMU. One loop
 // of integer code; `deno task bench` of the sources has kernels, boots and programs.
 
 import { type Command, Option } from "@commander-js/extra-typings";
@@ -15,7 +15,7 @@ import { median } from "../../support/statistics.ts";
 const MEMORY = 64 * MiB;
 /** Rounds of the loop, and instructions of one. */
 const ROUNDS = 50_000_000, INSTRUCTIONS = 8;
-/** What the guest prints before the loop and behind it. */
+/** Output of the guest before and after the loop. */
 const BEGIN = "[", END = "]";
 const QEMU = "qemu-system-aarch64";
 
@@ -67,7 +67,10 @@ class Stopwatch {
     if (text.includes(END)) this.#end = now;
   }
 
-  /** Millions of instructions a second. @throws Failure where the guest did not come to its end */
+  /**
+   * Millions of instructions per second.
+   * @throws Failure where the guest did not finish
+   */
   mips(machine: string): number {
     if (!(this.#end > this.#begin)) throw new Failure(`bench: the guest did not finish on ${machine}`, ExitCode.Failed);
     return ROUNDS * INSTRUCTIONS / (this.#end - this.#begin) / 1000;

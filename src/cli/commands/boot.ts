@@ -50,20 +50,17 @@ import { DEFAULT_TIER, type FirmwarePlan, PRIMARY_CONSOLE, type RootPlan, TIERS 
 import { exists } from "../../support/cache.ts";
 import { MiB } from "../../support/sizes.ts";
 
-/** The images of the root VM, where they are named. */
+/** The images of the root VM, if they are named. */
 function rootOf(runtime: string | undefined, app: string | undefined): RootPlan | undefined {
   if (runtime === undefined && app === undefined) return undefined;
   if (runtime === undefined || app === undefined) throw new Failure("boot: --root-runtime and --root-app go together; give both");
   return { runtime: readNamedFile(runtime, "root runtime"), app: readNamedFile(app, "root application") };
 }
 
-/** Options that say what a guest of the catalogue has by itself. */
+/** Options for files that a guest of the catalog brings itself. */
 const IMAGES = ["initrd", "dtb", "firmware", "rootRuntime"] as const;
 
-/**
- * The guest of the catalogue that is named in place of an image; undefined where it names none that
- * is there.
- */
+/** The guest of the catalog that is named instead of an image; undefined for any other name. */
 async function guestOf(
   name: string,
   options: DeviceOptions & { [option in typeof IMAGES[number]]?: string } & { append?: string; rtc?: number },
@@ -79,7 +76,7 @@ async function guestOf(
   return guest && { ...guest, clock: options.rtc ?? guest.clock };
 }
 
-/** The firmware and the file of its variables, where they are named. */
+/** The firmware and the file of its variables, if they are named. */
 function firmwareOf(code: string | undefined, vars: string | undefined): FirmwarePlan | undefined {
   if (code === undefined) {
     if (vars !== undefined) throw new Failure("boot: --firmware-vars needs --firmware");

@@ -10,7 +10,7 @@ import { TRACE_KINDS } from "../../abi/trace.ts";
 import { requestNames } from "../../abi/rpc/text/compose.ts";
 import { sessionNames } from "../../control/places.ts";
 
-/** A line of `el2 complete` in place of the names of files, which the shell knows. */
+/** A line of `el2 complete` for names of files, which the shell knows. */
 const FILES = ":files";
 
 const SCRIPTS: Readonly<Record<string, string>> = {
@@ -88,7 +88,7 @@ interface Offer {
   readonly help?: string;
 }
 
-/** What may come next. */
+/** The possible next words. */
 interface Completions {
   readonly offers: readonly Offer[];
   /** So may any file. */
@@ -97,7 +97,7 @@ interface Completions {
 
 const offersOf = (words: readonly string[]): Offer[] => words.map((word) => ({ word }));
 
-/** What may replace the last word. */
+/** The possible replacements of the last word. */
 export async function completions(tree: CommandNode, words: readonly string[]): Promise<Completions> {
   const last = words.at(-1) ?? "";
   let command = tree;
@@ -127,7 +127,7 @@ const FILE_NAMES = ["a", "b", "dtb", "file", "files", "folder", "image", "what"]
 async function valuesOf({ flags, choices, long }: CommandNode["options"][number], last: string): Promise<Completions> {
   const name = /<([^>]+)>/.exec(flags)?.[1].replace(/\.\.\.$/, "");
   if (long === "--kinds") {
-    // A list: what is before the last comma stays.
+    // A list: the items before the last comma stay.
     const before = last.slice(0, last.lastIndexOf(",") + 1);
     return { offers: ["all", ...TRACE_KINDS].map((kind) => ({ word: `${before}${kind}` })), files: false };
   }
@@ -179,7 +179,7 @@ async function idsOf(name: string | undefined): Promise<string[]> {
     const { rows } = await open.asker.ask({ table: ids[0], args: { limit: 500 } });
     return rows.map(({ id }) => ids[1](id));
   } catch (error) {
-    // No session to ask: nothing is known that could be offered.
+    // Without a session, nothing can be offered.
     if (error instanceof Failure) return [];
     throw error;
   }

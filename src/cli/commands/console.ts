@@ -58,7 +58,7 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
   const name = vm.replace(/^(vm|con):/, "").replace(/\/0$/, "");
   const pattern = options.expect === undefined ? undefined : regex(options.expect);
   const decoder = new TextDecoder();
-  // On a terminal what a guest wrote is shown as text, unless somebody wants it raw.
+  // On a terminal, guests' output is shown as text, unless raw output was requested.
   const visible = shownOnStdout(options.raw ?? false);
   const put = (bytes: Uint8Array) => outputBytes(visible(name, bytes));
   const shown: Uint8Array[] = [];
@@ -80,7 +80,7 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
   });
   const { session, asker } = open;
   session.onLost = (console_, bytes) => console_ === name && report(`el2: ${bytes} bytes of output were lost`);
-  // What was shown before arrives before the answer.
+  // Earlier output arrives before the answer.
   const answer = await asker.ask({ table: "vm.ls", args: {} });
   const found = answer.rows.find(({ id }) => id === `vm:${name}`);
   if (!found) {
@@ -119,7 +119,10 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
   return ExitCode.Done;
 }
 
-/** What is typed while the past is shown reaches nobody. @throws Failure */
+/**
+ * Input typed while the past is shown would be lost.
+ * @throws Failure
+ */
 async function checkPresent(asker: Asker): Promise<void> {
   const { rows } = await asker.ask({ table: "time.ls", args: { filter: "kind=shown" } });
   if (rows.length) throw new Failure(PAST, ExitCode.Failed);

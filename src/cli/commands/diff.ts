@@ -22,7 +22,7 @@ import { cannotRead } from "../../support/named-file.ts";
 
 /** Wall time (ms) between two lines of progress. */
 const PROGRESS = 1000;
-/** Differences of each kind that are told, where nothing is said. */
+/** Default limit on the differences of each kind. */
 const ROWS = 20;
 
 const KINDS = ["recording", "snapshot", "trace"] as const;
@@ -63,7 +63,10 @@ Examples:
     });
 }
 
-/** What both files are. @throws Failure where they are nothing to compare, or not of one kind */
+/**
+ * The kind of both files.
+ * @throws Failure where they cannot be compared, or differ in kind
+ */
 function sameKind(a: string, b: string): Kind {
   const kinds = [a, b].map((file) => ({ file, kind: kindOf(file) }));
   const [first, second] = kinds;
@@ -107,7 +110,7 @@ function firstBytes(file: string): Uint8Array {
 async function diffRecorded(a: string, b: string, { json }: DiffOptions): Promise<boolean> {
   const [first, second] = [await readNamedRecording(a), await readNamedRecording(b)];
   let told = performance.now();
-  // Two machines in this thread: what they are made of is loaded by who needs it.
+  // Two machines in this thread: their modules are loaded on demand.
   const { diffRecordings } = await import("../../recordings/diff.ts");
   await useCoreCache();
   const { compared, cut, difference } = diffRecordings(first, second, (instructions) => {

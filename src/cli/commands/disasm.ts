@@ -51,7 +51,7 @@ Examples:
         return exit(ExitCode.Done);
       }
       if (options.json) throw new Failure("disasm: --json needs a VM's memory; a file's instructions are printed as text");
-      // The table of instructions is loaded by who needs it.
+      // The table of instructions is loaded on demand.
       const isa = await import("../../isa/disassemble.ts");
       let left = options.count ?? Number.MAX_SAFE_INTEGER;
       for (const code of codeOf(what, options.address)) left -= print(code, options.start, left, isa.disassemble);

@@ -17,7 +17,7 @@ interface Finding {
   readonly id: string;
   readonly ok: boolean;
   readonly says: string;
-  /** What to do; empty where all is well. */
+  /** The remedy; empty where none is needed. */
   readonly remedy: string;
 }
 

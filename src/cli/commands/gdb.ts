@@ -8,10 +8,7 @@ import { checkedEventFilter, parsePort } from "../common/values.ts";
 import { DebugLink } from "../start/gdb-link.ts";
 import { EVERY_VM } from "../../inspection/guest-names.ts";
 
-/**
- * What of all events is the hypervisor's own doing: calls, requests, power, life cycles, and
- * whatever is refused.
- */
+/** The events of the hypervisor: calls, requests, power, life cycles, and all refusals. */
 const HYPERVISOR_EVENTS = "kind=hvc | kind=rpc | kind=psci | kind=state | refused=yes";
 
 /** Adds the command. */

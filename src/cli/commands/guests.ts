@@ -1,4 +1,4 @@
-// `el2 guests`: fetches guests into the catalogue and lists them (docs/design/workstation.md §2).
+// `el2 guests`: fetches guests into the catalog and lists them (docs/design/workstation.md §2).
 
 import { type Command, Option } from "@commander-js/extra-typings";
 import { examplesText } from "../common/command.ts";
@@ -77,7 +77,7 @@ Examples:
     });
 }
 
-/** Whatever stops it (network, apt, disk) is the user's to mend. */
+/** All errors (network, apt, disk) are for the user to mend. */
 function refused(command: "fetch" | "add", error: unknown): never {
   const { NotFound, NotADirectory, PermissionDenied } = Deno.errors;
   const nowhere = [NotFound, NotADirectory, PermissionDenied].some((kind) => error instanceof kind) ||
@@ -114,7 +114,7 @@ function describe(manifest: Manifest, folder = ""): string[] {
 }
 
 /**
- * A progress callback that writes to stderr: one line rewritten on a terminal, one line a file
+ * A progress callback that writes to stderr: one line rewritten on a terminal, one line per file
  * elsewhere.
  */
 function progressLine(): (percent: number, what: string) => void {

@@ -1,4 +1,4 @@
-// What people write for the keyboard and the tablet of a VM, as events.
+// Parses typed keyboard and tablet input of a VM into events.
 
 import { InvalidArgumentError } from "commander";
 import { Abs, BUTTONS, EventType, type InputEvent, keyOf, KEYS, Rel, TABLET_MAX } from "../../queries/input-events.ts";

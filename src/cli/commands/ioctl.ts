@@ -1,5 +1,5 @@
-// `el2 ioctl decode CODE`: what a request code is in every generation of the drivers of Gunyah and
-// GenieZone, and which structure it takes.
+// `el2 ioctl decode CODE`: the meaning of a request code in every generation of the drivers of
+// Gunyah and GenieZone, and the structure that it takes.
 
 import type { Command } from "@commander-js/extra-typings";
 import { requestAsJson } from "./personas.ts";
@@ -24,14 +24,17 @@ export function registerIoctl(program: Command): void {
     });
 }
 
-/** A 32-bit number. @throws Failure for anything else */
+/**
+ * A 32-bit number.
+ * @throws Failure for anything else
+ */
 function parseCode(text: string): number {
   const code = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : NaN;
   if (!(code <= 0xffff_ffff)) throw new Failure(`ioctl decode: "${text}" is not a 32-bit request code; use for example 0x40204701`);
   return code;
 }
 
-/** What is known of a code, as plain data. */
+/** A decoded request code, as plain data. */
 export function decodedAsJson(code: number): FieldsOf<typeof IOCTL_DECODED> {
   const { request, personas, geniezone, near } = decodeRequest(code);
   return {
@@ -43,7 +46,7 @@ export function decodedAsJson(code: number): FieldsOf<typeof IOCTL_DECODED> {
   };
 }
 
-/** What is known of a code, in words. */
+/** A decoded request code, in words. */
 export function decodedAsText(code: number): string {
   const { request, geniezone, near } = decodeRequest(code);
   const lines = [describeCode(code)];

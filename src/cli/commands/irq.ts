@@ -71,7 +71,7 @@ function addTop(group: Command): void {
   command.action(async () => {
     const options = command.opts();
     using open = await openSession(options);
-    // Rates are those since somebody looked before.
+    // Rates are relative to an earlier query.
     await open.asker.ask({ table: "irq.ls", args: {} });
     await new Promise((resolve) => setTimeout(resolve, (options.for ?? TOP_TIME) / 1e6));
     await answer(open, { table: "irq.ls", args: { filter: "rate>0 | finding!=-", limit: options.limit } }, options.json ?? false, {

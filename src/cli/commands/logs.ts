@@ -52,7 +52,7 @@ async function logs(vms: readonly string[], { follow, tail, socket, color }: Log
     else shown.set(console_, [bytes]);
   });
   open.session.onLost = (console_, bytes) => report(`el2: ${bytes} bytes of the output of ${console_} were lost`);
-  // What was shown before arrives before the answer.
+  // Earlier output arrives before the answer.
   const answer = await open.asker.ask({ table: "vm.ls", args: {} });
   if (answer.error !== undefined && !shown.size) throw new Failure(answer.error, ExitCode.Failed);
   for (const vm of wanted) if (!shown.has(vm)) await checkVm(open, vm);

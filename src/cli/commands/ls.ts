@@ -41,7 +41,7 @@ async function list(json: boolean): Promise<number> {
   return ExitCode.Done;
 }
 
-/** What is known of a session. */
+/** The fields of a session. */
 function fields(row: { readonly id: string } & Partial<SessionInfo>): Json {
   const known: Record<string, Json> = {};
   for (const [name, value] of Object.entries(row)) if (value !== undefined) known[name] = value;

@@ -110,7 +110,10 @@ function exitCodes(): string[] {
   return [".SH EXIT STATUS", ...EXIT_CODES.flatMap(([code, help]) => [".TP", `.B ${code}`, roff(help)])];
 }
 
-/** The command that words name. @throws Failure if there is none */
+/**
+ * The command that words name.
+ * @throws Failure if there is none
+ */
 function commandAt(tree: CommandNode, path: readonly string[]): CommandNode {
   let node = tree;
   for (const word of path) {
@@ -152,7 +155,7 @@ export function manualPage(tree: CommandNode): string {
 }
 
 function roff(text: string): string {
-  // A list of words with commas may be broken behind each.
+  // A list of words with commas may be broken after each.
   return text.replaceAll("\\", "\\e").replaceAll("-", "\\-").replaceAll(/,(?=\S)/g, ",\\:").replaceAll("\n", " ").replace(/^[.']/, "\\&$&");
 }
 

@@ -23,7 +23,7 @@ export async function setPaused(options: { socket?: string; readOnly?: boolean; 
   const done = session.info.paused === paused
     ? undefined
     : open.next((event) => event.kind === "ended" || event.kind === "paused" && event.paused === paused ? event : undefined);
-  // Also where it is so already: who may not change it hears that.
+  // Sent even without a change of state, so that a read-only client is refused.
   session.send({ kind: paused ? "pause" : "resume" });
   const event = await done;
   if (event?.kind === "ended") throw new Failure(`the machine has ended: ${event.end.message}`, ExitCode.Failed);

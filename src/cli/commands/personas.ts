@@ -45,9 +45,7 @@ export function personaAsJson({ memory, devicetree, functions, requests, ...pers
   };
 }
 
-/**
- * Rules by name as JSON has names: `uniqueLabels` is `unique_labels`; null: there is no such check.
- */
+/** Rules by JSON name: `uniqueLabels` becomes `unique_labels`; null: no such check. */
 function rulesAsJson(rules: Persona["memory"] | Persona["devicetree"] | NonNullable<Persona["functions"]>): Json {
   const named = (name: string) => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
   return Object.fromEntries(Object.entries<Json | undefined>({ ...rules }).map(([name, value]) => [named(name), value ?? null]));

@@ -49,7 +49,7 @@ export function phoneAsText(name: PhoneName): string {
     return [key, String(value), mark, source, phoneSetting(key)?.join(".") ?? "-", PHONE_KEYS[key].doc];
   });
   const head = ["value", "is", "mark", "source", "sets", ""];
-  // Features of a CPU are as long as they are: they have a line of their own.
+  // Long values, such as the features of a CPU, get their own line.
   const long = rows.filter(([, value]) => value.length > VALUE_WIDTH);
   const shown = [head, ...rows.map((row) => row[1].length > VALUE_WIDTH ? [row[0], "(below)", ...row.slice(2)] : row)];
   const widths = head.map((_, column) => Math.max(...shown.map((row) => row[column].length)));

@@ -1,5 +1,4 @@
-// `el2 rpc decode HEX`: what the bytes of a packet between a VM and the resource manager say. Needs
-// no session.
+// `el2 rpc decode HEX`: decodes a packet between a VM and the resource manager. Needs no session.
 
 import type { Command } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";

@@ -152,7 +152,7 @@ function collect(text: string, before: string[] = []): string[] {
   return [...before, text];
 }
 
-/** `--gdb`: a port, behind a VM's name or not. */
+/** `--gdb`: a port, optionally after a VM's name. */
 function parseGdb(text: string): { vm: string | undefined; port: number } {
   const at = text.lastIndexOf(":");
   return { vm: at < 0 ? undefined : text.slice(0, at), port: parsePort(text.slice(at + 1)) };
@@ -181,7 +181,7 @@ function debuggedVm(plan: SessionPlan, name: string | undefined): string {
 
 /** Options of `el2` alone. */
 export interface BareOptions {
-  /** A configuration in the place of `./el2.toml`. */
+  /** A configuration instead of `./el2.toml`. */
   readonly config?: string;
   readonly log?: string;
   readonly logLevel?: LogLevel;
@@ -192,9 +192,9 @@ export interface BareOptions {
 }
 
 /**
- * `./el2.toml`, else the embedded demo: on a terminal until the person leaves, elsewhere for five
+ * `./el2.toml`, else the embedded demo: on a terminal until the user quits, elsewhere for five
  * virtual seconds. On a terminal where sessions run and nothing is configured, the start screen.
- * @param run another command line of this program, which gives its own exit code
+ * @param run another command line of this program, which returns its own exit code
  */
 export async function runDemo(
   entry: URL,

@@ -1,5 +1,5 @@
-// `el2 schema NAME`: the JSON Schema of what a command prints with --json, and of the files that
-// people write: configurations and scenarios.
+// `el2 schema NAME`: the JSON Schema of the output of a command with --json, and of files that
+// users write: configurations and scenarios.
 
 import type { Command } from "@commander-js/extra-typings";
 import { examplesText } from "../common/command.ts";
@@ -10,7 +10,7 @@ import { jsonSchema, schemaName } from "../../queries/table.ts";
 import { TABLES } from "../../queries/tables.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
 
-/** Schemas of files. What makes them is loaded when it is asked for. */
+/** Schemas of files, whose modules are loaded on demand. */
 const FILES: Readonly<Record<string, { readonly doc: string; readonly schema: () => Promise<object> }>> = {
   config: {
     doc: "el2.toml, for editors: begin it with #:schema FILE",

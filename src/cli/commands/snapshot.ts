@@ -90,7 +90,7 @@ Examples:
     .action(async (file, { json, allowHost }) => {
       const snapshot = await readNamedSnapshot(file, readSnapshot, ExitCode.Failed);
       checkHost(file, snapshot.plan, allowHost);
-      // It has a machine of its own.
+      // The check loads it into a separate machine.
       const { verifySnapshot } = await import("../../snapshots/verify.ts");
       await useCoreCache();
       const wrong = verifySnapshot(snapshot);

@@ -1,5 +1,5 @@
-// `el2 spec`: the books by which el2 is built, section by section. Reasons cite them: "hypervisor
-// 4.4" is `el2 spec hypervisor 4.4`.
+// `el2 spec`: the specifications that el2 implements, section by section. Reasons cite them:
+// "hypervisor 4.4" is `el2 spec hypervisor 4.4`.
 
 import type { Command } from "@commander-js/extra-typings";
 import { type Section, sectionsOf, titleOf } from "../common/book-sections.ts";

@@ -9,7 +9,7 @@ import { openSession, withSessionOptions } from "../common/session.ts";
 import { parseWhole } from "../common/values.ts";
 import { readSymbolFile, writeSymbols } from "../start/symbol-files.ts";
 
-/** Rows of a list where nothing else is asked. */
+/** Default limit on the rows of a list. */
 const ROWS = 1000;
 
 /** Adds the command. */

@@ -6,7 +6,10 @@ import type { ReportedScenario, ReportedStep } from "./test-results.ts";
 import { cannotWrite } from "../../support/named-file.ts";
 import { writeWhole } from "../../support/whole-file.ts";
 
-/** Writes the report. @throws Failure */
+/**
+ * Writes the report.
+ * @throws Failure
+ */
 export function writeJunit(file: string, results: readonly ReportedScenario[]): void {
   try {
     writeWhole(file, junitReport(results));
@@ -47,7 +50,7 @@ function testCase(
 
 const ENTITIES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
 
-/** Text for XML 1.0, which has no control characters but tabs and line breaks. */
+/** Text for XML 1.0, which allows no control characters but tabs and line breaks. */
 function escape(text: string): string {
   return text.replaceAll(/[&<>"]/g, (sign) => ENTITIES[sign]).replaceAll(/[\x00-\x08\x0b\x0c\x0e-\x1f]/g, "\ufffd");
 }

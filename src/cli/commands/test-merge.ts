@@ -41,7 +41,10 @@ export function registerTestMerge(test: Command<any, any, any>, exit: (code: num
     });
 }
 
-/** All results in the order of the run's files, and the parts without any. @throws Failure */
+/**
+ * All results in the order of the run's files, and the parts without any.
+ * @throws Failure
+ */
 function merged(folders: readonly string[]): { results: ReportedScenario[]; missing: { index: number; count: number }[] } {
   const shards = new Map<number, Shard>();
   let first: Shard | undefined;

@@ -39,13 +39,13 @@ const SHARD = v.object({
   results: v.array(SCENARIO),
 });
 
-/** What reports need of a step. */
+/** The part of a step for reports. */
 export type ReportedStep = v.InferOutput<typeof STEP>;
 
-/** What reports need of a scenario. */
+/** The part of a scenario for reports. */
 export type ReportedScenario = v.InferOutput<typeof SCENARIO>;
 
-/** A part of a run: the files of the whole run, and the results of its own. */
+/** A part of a run: the files of the whole run, and the results of this part. */
 export type Shard = Omit<v.InferOutput<typeof SHARD>, "schema">;
 
 /** A result with what a report of another computer needs. @param recording path of its recording */
@@ -70,7 +70,10 @@ export function reported(
   };
 }
 
-/** Removes the file of an earlier run, so that a part that dies has no results. @throws Failure */
+/**
+ * Removes the file of an earlier run, so that a part that dies has no results.
+ * @throws Failure
+ */
 export function removeShard(folder: string): void {
   try {
     removeIfThere(`${folder}/${FILE}`);
@@ -92,7 +95,10 @@ export function writeShard(folder: string, shard: Shard): void {
   }
 }
 
-/** Reads it; undefined where a folder has none. @throws Failure */
+/**
+ * Reads it; undefined for a folder without one.
+ * @throws Failure
+ */
 export function readShard(folder: string): Shard | undefined {
   const path = `${folder}/${FILE}`;
   let text: string;

@@ -26,7 +26,7 @@ export class Tap {
   }
 }
 
-/** The YAML block behind a failure. */
+/** The YAML block after a failure. */
 function diagnostics(
   { file }: ReportedScenario["scenario"],
   seed: number,

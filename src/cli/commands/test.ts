@@ -86,7 +86,7 @@ function read(file: string): Scenario {
 
 /** Runs a scenario; the path of its recording where it failed. */
 async function runOne(scenario: Scenario, { seed, timeout, recordings }: RunOptions) {
-  // A machine in this thread: what it is made of is loaded by who needs it.
+  // A machine in this thread: its modules are loaded on demand.
   const { ScenarioRun } = await import("../../scenarios/run.ts");
   await useCoreCache();
   let run: ScenarioRun;

@@ -13,7 +13,7 @@ import { ownThemes } from "../../tui/own-themes.ts";
 import { ROLES } from "../../tui/roles.ts";
 import { findTheme, THEME_NAMES } from "../../tui/themes.ts";
 
-/** What each theme is for. */
+/** Purpose of each theme. */
 const ABOUT: Readonly<Record<(typeof THEME_NAMES)[number], string>> = {
   terminal: "the terminal's own sixteen colors",
   dark: "the usual one on a dark terminal",
@@ -60,7 +60,10 @@ export function registerTheme(program: Command): void {
 
 const configOption = () => new Option("--config <file>", "a configuration with themes (default: ./el2.toml, if there is one)");
 
-/** The themes of a configuration that was named, or of `./el2.toml`. @throws Failure */
+/**
+ * The themes of the named configuration, or of `./el2.toml`.
+ * @throws Failure
+ */
 async function configured(named: string | undefined): Promise<{ readonly file: string; readonly themes: FileUi["themes"] }> {
   const file = named ?? OWN_CONFIGURATION;
   if (named === undefined && !await exists(file)) return { file, themes: {} };

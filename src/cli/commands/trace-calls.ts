@@ -8,12 +8,12 @@ import { output } from "../common/print.ts";
 import { eventName, type TraceEvent } from "../../abi/trace.ts";
 import type { SessionPlan } from "../../plans/plan.ts";
 
-/** Calls that carry messages: as many as there are messages, and nobody asks for them. */
+/** Calls that carry messages: as frequent as messages, and of little interest. */
 const TRANSPORT: readonly string[] = ["msgqueue_send", "msgqueue_receive"];
 
 /** How the calls are printed. */
 export interface TraceCallsOptions {
-  /** Whose calls. */
+  /** The VM that makes the calls. */
   readonly vm: string;
   readonly json: boolean;
   /** Virtual time to run, ns; else until all VMs have ended. */
@@ -22,7 +22,7 @@ export interface TraceCallsOptions {
 
 /** Runs the plan and prints the calls. */
 export async function traceCalls(plan: SessionPlan, options: TraceCallsOptions): Promise<void> {
-  // A machine in this thread: what it is made of is loaded by who needs it.
+  // A machine in this thread: its modules are loaded on demand.
   const { assemble } = await import("../../assembly/assemble.ts");
   await useCoreCache();
   const system = assemble(plan);

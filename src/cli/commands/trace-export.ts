@@ -109,7 +109,7 @@ function write(path: string, recorded: Recorded, format: ExportFormat): void {
   report(`el2: ${written}, ${bytes} bytes in ${path}`);
 }
 
-/** What a session has recorded. */
+/** The recorded events of a session. */
 async function ofSession(options: { readonly socket?: string; readonly filter?: string }): Promise<Recorded> {
   using open = await openSession(options);
   const pages = new Pages(open.asker, options.filter);
@@ -131,7 +131,7 @@ async function ofRecording(
   const asker = new Asker(client), pages = new Pages(asker, filter);
   let over = false;
   const failed = Promise.withResolvers<never>();
-  // It may fail while nobody waits.
+  // It may reject when nothing awaits it.
   failed.promise.catch(() => {});
   client.onEvent = (event) => {
     if (asker.take(event)) return;
@@ -164,7 +164,7 @@ class Pages {
 
   constructor(readonly asker: Asker, readonly filter: string | undefined) {}
 
-  /** All that there is now. */
+  /** Takes all events up to now. */
   async take(): Promise<void> {
     for (;;) {
       const got = await this.asker.ask({ table: "trace.events", args: { after: this.#after, limit: PAGE, filter: this.filter } });

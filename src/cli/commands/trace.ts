@@ -1,4 +1,4 @@
-// `el2 trace`: what a session records, and the hypercalls of a VM.
+// `el2 trace`: recorded events of a session, and the hypercalls of a VM.
 
 import type { Command } from "@commander-js/extra-typings";
 import { traceCalls } from "./trace-calls.ts";

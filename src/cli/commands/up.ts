@@ -89,7 +89,10 @@ Examples:
 /** How often `--wait` looks, ms. */
 const LOOK = 50;
 
-/** Waits until every VM that is to start by itself runs. @throws Failure when one has failed */
+/**
+ * Waits until every VM with `start = "auto"` runs.
+ * @throws Failure when one has failed
+ */
 async function vmsRun(session: string, { what }: SessionPlan): Promise<void> {
   if (what.kind !== "run") return;
   const awaited = new Set(what.host.vms.filter(({ start = "auto" }) => start !== "manual").map(({ name }) => `vm:${name}`));
@@ -131,7 +134,7 @@ function withBeginOptions(command: Command) {
     .addOption(logLevelOption);
 }
 
-/** What says how a machine begins. */
+/** Options for the start of a machine. */
 interface BeginOptions extends Partial<Behaviour> {
   readonly inject?: string[];
   readonly phone?: PhoneName;
@@ -139,8 +142,8 @@ interface BeginOptions extends Partial<Behaviour> {
 }
 
 /**
- * The plan of what a session runs, and where it is to be recorded. @throws Failure that says all
- * that is wrong with it
+ * The plan of a session's machine, and the file for its recording.
+ * @throws Failure with all errors
  */
 async function sessionPlan(
   what: string,
@@ -157,7 +160,7 @@ async function sessionPlan(
   return { plan: (await planOfSnapshot(what, allowHost)).plan, record: undefined };
 }
 
-/** The process of a session: until it is told to end. */
+/** The process of a session, until it is asked to end. */
 async function serveSession(machine: SessionClient, name: string, what: string, plan: SessionPlan): Promise<number> {
   const logs = `${sessionFolder()}/${name}.consoles`;
   ownFolder(logs);

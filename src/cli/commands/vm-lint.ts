@@ -1,5 +1,5 @@
-// `el2 vm lint DTB`: what the Resource Manager would refuse, change or ignore in the devicetree of
-// a VM.
+// `el2 vm lint DTB`: the parts of a VM's devicetree that the Resource Manager would refuse, change
+// or ignore.
 
 import type { Command } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";

@@ -1,5 +1,5 @@
-// `el2 vmm FILE`: the sample VMM with every ioctl that it makes printed as it ends, beside what the
-// guest prints. The run is made here, without a session, from its first instruction to its end.
+// `el2 vmm FILE`: runs the sample VMM and prints each of its ioctls as it ends, next to the guest's
+// output. The run is in this process, without a session, from its first instruction to its end.
 
 import { type Command, Option } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
@@ -38,7 +38,7 @@ export function registerVmm(program: Command, { exit }: CommandContext): void {
       const { host } = plan.what;
       const device = options.device ?? host.driver.device;
       const driver = { ...host.driver, device };
-      // A machine in this thread: what it is made of is loaded by who needs it.
+      // A machine in this thread: its modules are loaded on demand.
       const { assemble } = await import("../../assembly/assemble.ts");
       await useCoreCache();
       const system = assemble({ ...plan, what: { kind: "run", host: { ...host, driver } } });

@@ -69,7 +69,7 @@ async function why(reason: string, options: WhyOptions): Promise<number> {
   const terms = allOf([filter, vm && `vm=${vm}`, about && `"${about}"`, number && `id=why:${number}`]);
   const ask = (filter: string) => open.asker.ask({ table: "why", args: { filter, limit: list ? undefined : 1 } });
   const print = async () => {
-    // What somebody dealt with answers no question but that for all reasons, or for this one.
+    // A refusal that its caller handled is shown only among all reasons, or by its id.
     const answers = about ? "failed=yes | kind=ended" : "failed=yes";
     const answer = await ask(reason === "last" && !list ? allOf([terms, answers]) : terms);
     if (answer.error !== undefined) throw new Failure(answer.error);

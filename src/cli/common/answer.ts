@@ -1,4 +1,4 @@
-// What a session answers to a query, printed.
+// Prints a session's answer to a query.
 
 import { ExitCode, Failure } from "./failure.ts";
 import { checkColumns, type ListOptions, watching } from "./list-options.ts";
@@ -11,7 +11,7 @@ import { TABLES } from "../../queries/tables.ts";
 interface AnswerOptions {
   /** Each row in full, not as a list. */
   readonly record?: boolean;
-  /** What is said where there are no rows. */
+  /** Text for an answer without rows. */
   readonly none?: string;
   /** The VM that the rows are of. */
   readonly vm?: string;
@@ -20,8 +20,8 @@ interface AnswerOptions {
 }
 
 /**
- * Asks and prints; with `list.watch`, until it is interrupted. Gives the number of rows.
- * @throws Failure when the query is wrong, or there is no such VM
+ * Asks and prints; with `list.watch`, until it is interrupted. Returns the number of rows.
+ * @throws Failure for an invalid query or an unknown VM
  */
 export async function answer(open: OpenSession, query: Query, json: boolean, options: AnswerOptions = {}): Promise<number> {
   if (options.list) checkColumns(TABLES[query.table], options.list);

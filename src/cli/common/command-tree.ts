@@ -46,7 +46,7 @@ export function commandTree(program: Command): CommandNode {
   return node(program as unknown as Walked);
 }
 
-/** What is read of a command, whatever its types. */
+/** The used part of a command, whatever its types. */
 interface Walked {
   name(): string;
   description(): string;

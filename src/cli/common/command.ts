@@ -1,8 +1,8 @@
-// What every file of src/cli/commands is: a function that adds its command to the program.
+// The interface of every file of src/cli/commands: a function that adds its command to the program.
 
 import type { Command } from "@commander-js/extra-typings";
 
-/** What a command gets from the program that it is part of. */
+/** The program's services to a command. */
 export interface CommandContext {
   /** The program's module, for the machine's worker and for processes of sessions. */
   readonly entry: URL;

@@ -21,24 +21,23 @@ export interface QueryCommand {
   readonly name: string;
   readonly help: string;
   readonly table: TableName;
-  /** What it takes beside options; in brackets where it may be left out. */
+  /** Its argument; in brackets where it is optional. */
   readonly argument?: { readonly name: string; readonly help: string; readonly optional?: true };
   /** The query that the argument makes. */
   readonly query?: (argument: string | undefined) => QueryArguments;
-  /** The argument is a VM: where there are no rows, one that does not exist is an error. */
+  /** The argument is a VM: without rows, an unknown VM is an error. */
   readonly ofVm?: true;
   /**
-   * What it prints if there are no rows and no filter was given; by default what the table says, or
-   * that no rows match.
+   * Text without rows and without a filter; by default that of the table, or that no rows match.
    */
   readonly none?: string;
-  /** The command of the group that lists what there is, where it is not `ls`. */
+  /** The command of the group that lists its objects, if not `ls`. */
   readonly list?: string;
   /** Each row in full, not as a list. */
   readonly record?: true;
   /** Exit code 1 when there are rows (`mem check`). */
   readonly failsOnRows?: true;
-  /** Exit code 1 when there are none: the object that was named does not exist. */
+  /** Exit code 1 without rows: the named object does not exist. */
   readonly failsOnNone?: true;
   /** For its help, without `el2`. */
   readonly examples: readonly string[];
@@ -59,7 +58,7 @@ export interface ActionCommand {
 /** A command with commands below it that ask a session, or change something there. */
 export interface Group {
   readonly name: string;
-  /** What it is about. */
+  /** Its description. */
   readonly help: string;
   readonly queries: readonly QueryCommand[];
   readonly actions: readonly ActionCommand[];

@@ -1,5 +1,4 @@
-// Options of every command that prints a list: which columns, in which form, and whether it is
-// printed again and again.
+// Options of every command that prints a list: columns, format, and repeated printing.
 
 import { type Command, Option } from "@commander-js/extra-typings";
 import { Failure } from "./failure.ts";
@@ -9,7 +8,7 @@ import { didYouMean } from "../../support/did-you-mean.ts";
 
 /** Wall time (ms) between two prints of a list that is watched. */
 const PERIOD = 1000;
-/** Cursor to the corner, and nothing behind it. */
+/** Cursor to the corner, and clear everything after it. */
 const CLEAR = new TextEncoder().encode("\x1b[H\x1b[J");
 
 /** How a list is printed. */
@@ -43,7 +42,7 @@ export function checkColumns({ name, columns }: Table, list: ListOptions): void 
   throw new Failure(`--columns: ${name} has no column "${wrong}"${didYouMean(wrong, names, `its columns are ${names.join(", ")}`)}`);
 }
 
-/** Prints once; with `--watch` every second, on a terminal in place of what was printed before. */
+/** Prints once; with `--watch` every second, on a terminal over the previous output. */
 export async function watching<T>({ watch, output: form }: ListOptions, json: boolean, print: () => Promise<T>): Promise<T> {
   if (!watch) return await print();
   for (let first = true;; first = false) {

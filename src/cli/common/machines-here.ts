@@ -3,8 +3,7 @@
 import type { System } from "../../assembly/system.ts";
 
 /**
- * Cores come from the cache, and go there. What machines are made of is loaded only by who calls
- * this.
+ * Cores come from the cache, and are stored there. Only callers of this load a machine's modules.
  */
 export async function useCoreCache(): Promise<void> {
   const { keepCores } = await import("../../assembly/core-cache.ts");

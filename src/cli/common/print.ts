@@ -1,5 +1,5 @@
-// Answers on stdout: aligned columns for people, one JSON document or a row a line for programs
-// (docs/design/workstation.md §2, "JSON").
+// Answers on stdout: aligned columns for display, one JSON document or one row per line for
+// programs (docs/design/workstation.md §2, "JSON").
 
 import { cellText } from "../../queries/format.ts";
 import type { ListOptions } from "./list-options.ts";
@@ -13,8 +13,8 @@ import { sayOnStderr } from "../../support/warn.ts";
 import { writeAll } from "../../support/write-all.ts";
 
 /**
- * Writes to stdout; when nobody reads any more, the program ends quietly. On a terminal control
- * characters are shown as text; elsewhere bytes stay as they are.
+ * Writes to stdout; without a reader the program ends quietly. On a terminal control characters are
+ * shown as text; elsewhere bytes stay as they are.
  */
 export function output(text: string): void {
   outputBytes(new TextEncoder().encode(Deno.stdout.isTerminal() ? terminalText(text) : text));
@@ -28,7 +28,7 @@ export function outputLink(before: string, text: string, target: string | undefi
   outputBytes(new TextEncoder().encode(`${terminalText(before)}${beginLink(target)}${terminalText(text)}${LINK_END}\n`));
 }
 
-/** Writes bytes to stdout as they are: only what a person asked for raw. */
+/** Writes bytes to stdout as they are: only when raw output was requested. */
 export function outputBytes(bytes: Uint8Array): void {
   try {
     writeAll(Deno.stdout, bytes, "stdout");
@@ -39,8 +39,8 @@ export function outputBytes(bytes: Uint8Array): void {
 }
 
 /**
- * A line on stderr, where control characters are always shown as text. Where it cannot be written,
- * as on a terminal that has gone, nobody hears it, and what is in progress ends in order.
+ * A line on stderr, where control characters are always shown as text. If it cannot be written, as
+ * on a terminal that has gone, it is lost, and work in progress ends in order.
  */
 export function report(line: string): void {
   sayOnStderr(line);
@@ -48,13 +48,13 @@ export function report(line: string): void {
 
 /**
  * Prints an answer. On a terminal lists are as wide as it is; elsewhere nothing is cut.
- * @param none what is said where there are no rows; else what the table says
- * @param list which columns, and how
+ * @param none text without rows; by default the table's
+ * @param list columns and format
  */
 export function printAnswer(session: string, answer: Answer, json: boolean, none?: string, list: ListOptions = {}): void {
   const table: Table = TABLES[answer.table];
   if (json) return output(`${JSON.stringify(answerJson(session, answer))}\n`);
-  // Who names columns, or wants them all, has lines that are longer than the terminal is wide.
+  // With chosen columns, or all of them, lines may be longer than the terminal is wide.
   const width = list.columns || list.output === "wide" ? undefined : terminalWidth();
   const shown = list.columns ? namedColumns(table, list.columns) : listed(table, list.output === "tsv" ? undefined : width);
   if (list.output === "tsv") output(tsvText(answer.rows, shown));
@@ -63,7 +63,7 @@ export function printAnswer(session: string, answer: Answer, json: boolean, none
   if (answer.dropped) report(`el2: ${answer.dropped} rows were lost before they could be read`);
 }
 
-/** What a list without rows says where a filter let none through. */
+/** Text of a list without rows where a filter matches none. */
 export const nothingPasses = (filter: string | undefined): string | undefined => filter ? `no rows match ${filter}` : undefined;
 
 /** The document of `--json`. */
@@ -78,12 +78,12 @@ export function printStreamRow(session: string, answer: Answer, row: Row, json: 
   else output(rowText(listed(table, terminalWidth()), row, terminalWidth()));
 }
 
-/** Width of the terminal on stdout; undefined where there is none. */
+/** Width of the terminal on stdout; undefined without a terminal. */
 function terminalWidth(): number | undefined {
   return Deno.stdout.isTerminal() ? Deno.consoleSize().columns : undefined;
 }
 
-/** A row in full, a field a line. */
+/** A full row, one field per line. */
 export function recordText(table: Table, row: Row): string {
   const names = Object.keys(table.columns);
   const width = Math.max(...names.map((name) => name.length));

@@ -1,5 +1,5 @@
-// What each process of el2 may do, of what Deno can refuse: a process gives up what it does not
-// need before it runs a guest. A worker has the rights of its process, and loses them with it.
+// The Deno permissions of each process of el2: a process gives up those that it does not need
+// before it runs a guest. A worker has the rights of its process, and loses them with it.
 
 import { plannedDevices, type SessionPlan } from "../../plans/plan.ts";
 
@@ -19,7 +19,7 @@ const STARTING = new Set(["boot", "run", "up", "attach", "record", "replay", "sn
 export interface ProcessRights {
   readonly id: string;
   readonly rights: readonly Right[];
-  /** What the rights are for that not every process has. */
+  /** Purpose of the rights that not every process has. */
   readonly why: string;
 }
 

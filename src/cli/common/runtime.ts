@@ -1,11 +1,11 @@
 // How this program starts itself once more: with the permissions that it has, and no others.
 
 /**
- * What el2 may do, wherever it starts itself: as the launcher and the tasks of deno.json have it.
+ * Permissions with which el2 starts itself: those of the launcher and of the tasks of deno.json.
  */
 const PERMISSIONS = ["--allow-read", "--allow-write", "--allow-env", "--allow-net", "--allow-run"];
 
-/** What comes after Deno's path to start this program, whose module is `entry`. */
+/** Arguments after Deno's path that start this program, whose module is `entry`. */
 export function runtimeArguments(entry: URL): readonly string[] {
   return Deno.build.standalone ? [] : ["run", "-q", "--no-prompt", ...PERMISSIONS, entry.href];
 }

@@ -15,8 +15,7 @@ export interface OpenSession extends Disposable {
   readonly session: RemoteSession;
   readonly asker: Asker;
   /**
-   * The first event of the session from now on of which something can be made. Rejects when the
-   * machine ends.
+   * The first event from now on for which `make` returns a value. Rejects when the machine ends.
    */
   next<T>(make: (event: SessionEvent) => T | undefined): Promise<T>;
 }
@@ -32,8 +31,8 @@ export interface SessionOptions {
 }
 
 /**
- * Connects, to ask. `onConsole` hears what consoles show, with `follow`.
- * @throws Failure with exit code 3 where there is no session.
+ * Connects, for queries. `onConsole` gets the consoles' output, with `follow`.
+ * @throws Failure with exit code 3 without a session.
  */
 export async function openSession(options: SessionOptions, onConsole?: (console: string, bytes: Uint8Array) => void): Promise<OpenSession> {
   const session = await connectNamed(options);
@@ -56,7 +55,7 @@ export async function openSession(options: SessionOptions, onConsole?: (console:
   };
   const next = <T>(make: (event: SessionEvent) => T | undefined): Promise<T> => {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
-    // Who does not wait for it any more has no use for its end.
+    // An abandoned wait must not report the end.
     promise.catch(() => {});
     const hear = (event: SessionEvent) => {
       const made = make(event);
@@ -72,8 +71,8 @@ export async function openSession(options: SessionOptions, onConsole?: (console:
 }
 
 /**
- * Whether a session has a VM of this name, for who found nothing about it. @throws Failure where it
- * has none
+ * Checks that a session has a VM of this name, after a query without rows.
+ * @throws Failure where it has none
  */
 export async function checkVm({ asker }: OpenSession, named: string): Promise<void> {
   const { rows } = await asker.ask({ table: "vm.ls", args: {} });
@@ -83,8 +82,8 @@ export async function checkVm({ asker }: OpenSession, named: string): Promise<vo
 }
 
 /**
- * Connects; events wait until somebody listens. @throws Failure with exit code 3 where there is no
- * session.
+ * Connects; events wait for a listener.
+ * @throws Failure with exit code 3 without a session.
  */
 export async function connectNamed(options: SessionOptions): Promise<RemoteSession> {
   return await connectTo((options.socket ?? Deno.env.get("EL2_SOCKET")) || undefined, options);

@@ -4,7 +4,10 @@ import { ExitCode, Failure } from "./failure.ts";
 import type { OpenSession } from "./session.ts";
 import type { StopChange } from "../../queries/stop-rule.ts";
 
-/** Changes the stop rules of a session. @throws Failure where it refuses */
+/**
+ * Changes the stop rules of a session.
+ * @throws Failure where it refuses
+ */
 export async function changeStops({ asker }: OpenSession, change: StopChange): Promise<void> {
   const error = await asker.stopRule(change);
   if (error !== undefined) throw new Failure(error, ExitCode.Failed);
@@ -15,7 +18,7 @@ export function firstStop(open: OpenSession): Promise<{ readonly rule: string; r
   return open.next((event) => event.kind === "stopped" ? event : undefined);
 }
 
-/** What comes, unless `timeout` (ns of wall time) passes before. */
+/** Result of `coming`, unless `timeout` (ns of wall time) passes before. */
 export async function within<T>(coming: Promise<T>, timeout: number | undefined, failure: string): Promise<T> {
   if (timeout === undefined) return await coming;
   const late = Promise.withResolvers<never>();

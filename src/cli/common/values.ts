@@ -38,20 +38,25 @@ export function parseWhole(minimum: number, maximum: number): (text: string) => 
 }
 
 /**
- * A filter of events. @param flag what it is for @throws Failure that marks the character that is
- * wrong
+ * A filter of events.
+ * @param flag its option
+ * @throws Failure that marks the invalid character
  */
 export const checkedEventFilter = (flag: string, text: string): string => checkedFilter(flag, text, EVENTS);
 
-/** A place in memory, as `mem` takes it. @throws Failure */
+/**
+ * A place in memory, as `mem` takes it.
+ * @throws Failure
+ */
 export function checkedPlace(command: string, text: string): string {
   if (/^(pa:|ipa:[^/]+\/)(0x[0-9a-f]+|\d+)$/i.test(text)) return text;
   throw new Failure(`${command}: "${text}" is not an address; use pa:0x58400000 or ipa:VM/0x80003000`);
 }
 
 /**
- * A filter of a table's rows. @param flag what it is for @throws Failure that marks the character
- * that is wrong
+ * A filter of a table's rows.
+ * @param flag its option
+ * @throws Failure that marks the invalid character
  */
 export function checkedFilter(flag: string, text: string, table: Table): string {
   try {
@@ -83,7 +88,7 @@ export function parseCounts(text: string): number[] {
   return counts;
 }
 
-/** An address: decimal, or hexadecimal behind 0x. */
+/** An address: decimal, or hexadecimal after 0x. */
 export function parseAddress(text: string): number {
   const value = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : NaN;
   if (!Number.isSafeInteger(value)) throw new InvalidArgumentError(`"${text}" is not an address; use for example 0x40080000.`);
@@ -97,7 +102,7 @@ export function parseMask(text: string): bigint {
   return value;
 }
 
-/** Bytes: hexadecimal digits, blanks between allowed, or text behind `text:`. */
+/** Bytes: hexadecimal digits, blanks between allowed, or text after `text:`. */
 export function parseBytes(text: string): Uint8Array {
   const bytes = bytesOf(text);
   if (!bytes) throw new InvalidArgumentError(`"${text}" is not a list of bytes; use for example 21010f00 or text:hello.`);

@@ -4,7 +4,7 @@ import type { Answer } from "../../queries/query.ts";
 import type { Json, Row } from "../../queries/table.ts";
 import { terminalText } from "../../support/terminal-text.ts";
 
-/** What a tool answers. */
+/** A tool's answer. */
 export interface ToolAnswer {
   readonly text: string;
   /** It did not do what it was asked for. */
@@ -13,7 +13,7 @@ export interface ToolAnswer {
 
 /** Characters of an answer: about 6000 tokens. */
 export const ANSWER_MAX = 24_000;
-/** Of a text that is too long, the part that is kept from its beginning. */
+/** Share of a truncated text that is kept from its beginning. */
 const HEAD = 0.6;
 /** Characters for what surrounds the rows. */
 const FRAME = 600;
@@ -37,8 +37,8 @@ export interface RowChoice {
 }
 
 /**
- * Rows as JSON: as many as the limit and ANSWER_MAX allow; `left_out` says how many there are
- * beside these and how to see them.
+ * Rows as JSON: as many as the limit and ANSWER_MAX allow; `left_out` has the number of further
+ * rows and how to see them.
  */
 export function rowsText(session: string, answer: Answer, { limit, columns, atLeast = false }: RowChoice): string {
   const rows: Json[] = [];

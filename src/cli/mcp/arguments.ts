@@ -58,7 +58,8 @@ function schemaOf({ type, doc, choices, least, most }: ToolArgument): { readonly
 }
 
 /**
- * Checks what a client sent. @throws Failure that names the argument, its value and what is allowed
+ * Checks a client's arguments.
+ * @throws Failure that names the argument, its value and what is allowed
  */
 export function checkedArguments<T extends ToolArguments>(declared: T, given: Readonly<Record<string, unknown>>): ValuesOf<T> {
   const names = Object.keys(declared);
@@ -78,7 +79,7 @@ export function checkedArguments<T extends ToolArguments>(declared: T, given: Re
   return given as ValuesOf<T>;
 }
 
-/** What a value should be; undefined if it is. */
+/** The expected value, in words; undefined for a valid one. */
 function issueOf({ type, choices, least = 0, most = Number.MAX_SAFE_INTEGER }: ToolArgument, value: unknown): string | undefined {
   switch (type) {
     case "text":

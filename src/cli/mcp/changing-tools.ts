@@ -246,7 +246,10 @@ const RUN_TOOLS: readonly Tool[] = [
   }),
 ];
 
-/** Writes a scenario. @throws Failure with what the system says */
+/**
+ * Writes a scenario.
+ * @throws Failure with the system's error
+ */
 async function written(file: string, text: string): Promise<void> {
   if (!file.endsWith(".toml")) throw new Failure(`scenario "${file}": the name must end in .toml`);
   try {

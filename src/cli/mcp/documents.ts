@@ -1,5 +1,5 @@
-// Documents for agents, inside the program: the one file has no folder beside it to read them from.
-// Loaded by `el2 mcp` alone.
+// Documents for agents, inside the program: the one file has no folder to read them from. Only `el2
+// mcp` loads them.
 
 import captures from "../../../docs/captures.md" with { type: "text" };
 import configuration from "../../../docs/configuration.md" with { type: "text" };

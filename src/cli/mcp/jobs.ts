@@ -41,7 +41,7 @@ export const JOBS: readonly Job[] = Object.entries(STEPS).map(([file, steps]) =>
   return { name: file.replace(/^\d+-|\.md$/g, ""), title: /^# (.*)$/m.exec(tutorial)![1], tutorial, steps };
 });
 
-/** What the prompt says. */
+/** The text of the prompt. */
 export function promptText({ title, steps, tutorial }: Job, session: string | undefined, problem: string | undefined): string {
   return [
     `Job: ${title}`,

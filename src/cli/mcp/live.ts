@@ -1,5 +1,5 @@
-// A connection to a session for the time of one tool call. It is read-only: what changes a machine
-// goes through the program's commands.
+// A connection to a session for the time of one tool call. It is read-only: changes to a machine go
+// through the program's commands.
 
 import { ExitCode, Failure } from "../common/failure.ts";
 import { connectNamed } from "../common/session.ts";
@@ -10,13 +10,16 @@ import type { Answer, Query } from "../../queries/query.ts";
 /** A session, and questions to it. */
 export interface LiveSession {
   readonly session: RemoteSession;
-  /** The answer. @throws Failure with what the machine says is wrong with the query */
+  /**
+   * The answer.
+   * @throws Failure with the machine's error on the query
+   */
   ask(query: Query): Promise<Answer>;
 }
 
 /**
- * Connects, uses the session and closes it. `onConsole` hears what consoles show.
- * @throws Failure if there is no such session, or it ends meanwhile
+ * Connects, uses the session and closes it. `onConsole` gets the consoles' output.
+ * @throws Failure for an unknown session, or if it ends meanwhile
  */
 export async function withSession<T>(
   named: string | undefined,

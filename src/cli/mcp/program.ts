@@ -11,11 +11,11 @@ const KEPT = 16 * ANSWER_MAX;
 
 /** How a command is run. */
 export interface ProgramRun {
-  /** What it reads from stdin. */
+  /** Its stdin. */
   readonly stdin?: string;
-  /** What to do about output that was left out. */
+  /** How to see output that was left out. */
   readonly hint?: string;
-  /** Exit codes beside 0 that answer the question. */
+  /** Exit codes other than 0 that are answers. */
   readonly answers?: readonly number[];
 }
 

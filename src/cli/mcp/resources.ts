@@ -61,7 +61,10 @@ function isRecording(file: string): boolean {
   return new TextDecoder().decode(start) === RECORDING_START;
 }
 
-/** The text of a resource. @throws Failure if there is none at this address */
+/**
+ * The text of a resource.
+ * @throws Failure if there is none at this address
+ */
 export async function readResource(uri: string, el2: RunProgram): Promise<{ readonly text: string; readonly mimeType: string }> {
   const [, kind, path] = /^el2:\/\/(docs|spec|recordings)\/(.+)$/.exec(uri) ?? [];
   if (kind === "docs") {
@@ -77,7 +80,7 @@ export async function readResource(uri: string, el2: RunProgram): Promise<{ read
   throw new Failure(`there is no resource "${uri}"; resources/list names them`);
 }
 
-/** What a recording holds, without the files that are in it. */
+/** The content of a recording, without its files. */
 async function recordingText(file: string): Promise<string> {
   try {
     const { plan, inputs, end } = await readRecording(file);

@@ -27,11 +27,11 @@ import { NoPlace } from "../../control/places.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
 import { VERSION } from "../../support/version.ts";
 
-/** What the server offers. */
+/** Options of the server. */
 export interface McpOptions {
   /** Tools that change something, too. */
   readonly allowChange: boolean;
-  /** The commands behind the tool `act`. */
+  /** The commands of the tool `act`. */
   readonly commands: readonly ActCommand[];
 }
 

@@ -1,10 +1,10 @@
-// What a tool of `el2 mcp` is.
+// A tool of `el2 mcp`.
 
 import type { ToolAnswer } from "./answers.ts";
 import { checkedArguments, type ToolArguments, type ValuesOf } from "./arguments.ts";
 import type { RunProgram } from "./program.ts";
 
-/** What a tool gets to do its work with. */
+/** Services to a tool. */
 export interface ToolContext {
   /** Runs another command of this program. */
   readonly el2: RunProgram;

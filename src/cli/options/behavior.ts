@@ -35,7 +35,10 @@ export function injectOption(): Option<"--inject <rule>", undefined, string[], u
     .argParser((text: string, before: string[] | undefined) => [...before ?? [], checkedRule(text)]);
 }
 
-/** The text of a valid fault rule. @throws Failure that reports the error in the rule. */
+/**
+ * The text of a valid fault rule.
+ * @throws Failure that reports the error in the rule.
+ */
 export function checkedRule(text: string): string {
   try {
     return parseFaultRule(text).text;
@@ -54,14 +57,17 @@ export function argumentsOf(options: readonly Option[], values: Readonly<Record<
   });
 }
 
-/** A plan with what the options choose. @throws PlanError where its root VM has no such choice */
+/**
+ * A plan with the options' choices.
+ * @throws PlanError where its root VM lacks such a choice
+ */
 export function withBehaviour<P extends Pick<SessionPlan, "root" | "behaviour">>(plan: P, options: Partial<Behaviour>): P {
   const chosen = { ...plan, behaviour: { ...plan.behaviour, ...behaviourOf(options) } };
   checkHypervisorNode(chosen);
   return chosen;
 }
 
-/** What the options that were given choose. */
+/** The choices of the given options. */
 export function behaviourOf(options: Partial<Behaviour>): Partial<Behaviour> {
   const { capIds, quirks, hypervisorNode, strict, check } = options;
   return {

@@ -79,7 +79,7 @@ export function inputOption() {
     });
 }
 
-/** What the device options of `boot` say. */
+/** The device options of `boot`. */
 export interface DeviceOptions {
   readonly disk?: DevicePlan[];
   readonly share?: DevicePlan[];
@@ -90,7 +90,7 @@ export interface DeviceOptions {
   readonly forward?: PortForward[];
 }
 
-/** What the options ask for, in the order of their slots. */
+/** The devices of the options, in the order of their slots. */
 export function devicesOf(command: string, options: DeviceOptions): DevicePlan[] {
   if (options.forward && options.net?.backend !== "user") throw new Failure(`${command}: --forward needs --net user`);
   const shares = options.share ?? [];

@@ -1,5 +1,4 @@
-// Options of the commands that show a session: how the screens look, what they may do, and what is
-// logged beside them.
+// Options of the commands that show a session: the look of the screens, read-only, and logs.
 
 import { Option } from "@commander-js/extra-typings";
 import { LOG_LEVELS } from "../start/log.ts";

@@ -1,16 +1,15 @@
-// What is typed into a run without a screen: stdin to a console, but for the prefix that ends the
-// run.
+// Typed input of a run without a screen: stdin to a console, except the prefix that ends the run.
 
-/** What comes before `d` on a terminal, where nothing else is said. */
+/** The default prefix before `d` on a terminal. */
 export const DEFAULT_PREFIX = "ctrl-]";
 const LEAVE = "d".charCodeAt(0);
 
-/** What a terminal sends for `ctrl-X`. */
+/** The byte that a terminal sends for `ctrl-X`. */
 export function controlByte(key: string): number {
   return key.charCodeAt(key.length - 1) & 0x1f;
 }
 
-/** What ends a run on a terminal: its prefix and `d`; the prefix twice is one for the guest. */
+/** Ends a run on a terminal: its prefix and `d`; the prefix twice is one for the guest. */
 export interface Leave {
   readonly prefix: number;
   readonly call: () => void;

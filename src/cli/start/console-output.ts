@@ -1,11 +1,11 @@
-// What consoles show, on stdout.
+// Consoles' output on stdout.
 
 import { report } from "../common/print.ts";
 import { TerminalBytes } from "../../support/terminal-text.ts";
 
 /**
- * What stdout gets of the bytes of consoles: on a terminal control characters as text, unless
- * somebody wants them raw.
+ * Converts bytes of consoles for stdout: on a terminal control characters become text, unless raw
+ * output was requested.
  */
 export function shownOnStdout(raw: boolean): (console: string, bytes: Uint8Array) => Uint8Array {
   if (raw || !Deno.stdout.isTerminal()) return (_console, bytes) => bytes;
@@ -18,7 +18,7 @@ export function shownOnStdout(raw: boolean): (console: string, bytes: Uint8Array
 }
 
 /**
- * Console bytes to stdout in order, one write at a time; with names, whole lines behind `name| `.
+ * Console bytes to stdout in order, one write at a time; with names, whole lines after `name| `.
  */
 export class ConsoleOutput {
   readonly #writer = Deno.stdout.writable.getWriter();

@@ -1,4 +1,4 @@
-// What `--stats` prints of the core at the end of a run.
+// The core's counters for `--stats` at the end of a run.
 
 import type { MachineSample } from "../../protocol/protocol.ts";
 

@@ -11,7 +11,7 @@ import { EVERY_VM } from "../../inspection/guest-names.ts";
 import type { DebugAnswer, SessionDebugAccess, SessionEvent } from "../../protocol/protocol.ts";
 import type { SessionClient } from "../../session/client.ts";
 
-/** Others may ask through the same client, with numbers of their own. */
+/** Others may ask through the same client, with their own numbers. */
 const FIRST_QUESTION = 1e9;
 /**
  * The client with a gdb server between it and the machine; as it is without a port. Says on stderr
@@ -56,8 +56,8 @@ export class DebugLink {
   }
 
   /**
-   * Starts the server, and says on stderr where gdb finds it, with `fromStart` once the VM stands
-   * before its first instruction.
+   * Starts the server, and prints its address for gdb on stderr, with `fromStart` once the VM has
+   * stopped before its first instruction.
    * @param where a port, or stdin and stdout
    */
   serve(where: number | "stdio", fromStart: boolean): void {
@@ -72,14 +72,14 @@ export class DebugLink {
       kill: () => session.send({ kind: "stop" }),
     };
     this.#server = new GdbServer(where === "stdio" ? new StandardStreams() : listen(where), target);
-    // gdb asks again when it hears nothing for two seconds, and is confused by the second answer:
-    // it comes when there is one.
+    // gdb repeats a question after two seconds without an answer, and is confused by a second one:
+    // the address is printed only when an answer exists.
     this.#announces = where !== "stdio";
     if (!fromStart) this.#announce();
     this.served = this.#server.serve(fromStart);
   }
 
-  /** What the session says. */
+  /** Handles an event of the session. */
   take(event: SessionEvent): void {
     if (this.#asker.take(event)) return;
     if (event.kind === "debug-answer") this.#answers.shift()?.(event.answer);
@@ -99,8 +99,8 @@ export class DebugLink {
   }
 
   /**
-   * Which events stop the machine from now on; undefined: none. What is wrong with the filter, or
-   * undefined.
+   * Sets the events that stop the machine from now on; undefined: none. Resolves to the error of
+   * the filter, or undefined.
    */
   async stopAtEvents(filter: string | undefined): Promise<string | undefined> {
     const answer = await this.#ask({ kind: "stop-at-events", filter });

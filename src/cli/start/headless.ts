@@ -25,7 +25,7 @@ import { DIAGNOSES, REASONS } from "../../queries/tables.ts";
 import type { SessionClient } from "../../session/client.ts";
 import { warn } from "../../support/warn.ts";
 
-/** Wall time (ms) in which the end of the run may say what has gone wrong. */
+/** Wall time (ms) within which the end of the run may report its own failure. */
 const TELL_AFTER = 300;
 
 /** Reasons of a failure that are printed, the newest. */
@@ -53,7 +53,7 @@ export interface HeadlessOptions {
   readonly title?: string;
   /** Where that recording goes: a folder, or `none`. */
   readonly recordings?: string;
-  /** The prefix, `ctrl-]` where nothing is said. */
+  /** The prefix, `ctrl-]` by default. */
   readonly prefix?: string;
 }
 
@@ -68,8 +68,8 @@ class HeadlessRun {
   readonly #ended = Promise.withResolvers<number>();
   readonly #out: ConsoleOutput;
   /**
-   * What went wrong with a VM while others may go on. It is told a little later, as the end may
-   * follow at once and say it.
+   * Failures of VMs while others continue. They are reported a little later, as the end may follow
+   * at once and report them.
    */
   readonly #untold: string[] = [];
   #telling: ReturnType<typeof setTimeout> | undefined;
@@ -95,7 +95,7 @@ class HeadlessRun {
     const { client, options: { timeout, stdio, interactive } } = this;
     const timer = timeout === undefined ? undefined : setTimeout(
       () => void this.#timedOut(`timeout: ${timeout / 1000} s of wall time passed`),
-      // What was read and unpacked until now counts.
+      // The time spent on reading and unpacking so far counts.
       Math.max(0, timeout - performance.now()),
     );
     const signals = endingSignals().map((signal) => {
@@ -146,7 +146,7 @@ class HeadlessRun {
       case "ended": {
         if (this.options.stats && this.#last) report(coreStats(this.#last));
         const { code, message } = this.#cut ?? event.end;
-        // What the machine knows of its failure is told before it goes, and says more than notes.
+        // The machine's own report on its failure comes first, and says more than notes.
         clearTimeout(this.#telling);
         if (code === ExitCode.Failed && !this.#cut) void this.#explain().then(() => this.#finish(code, message));
         else this.#finish(code, message);
@@ -166,7 +166,7 @@ class HeadlessRun {
     else this.client.send({ kind: "taken", bytes: bytes.length });
   }
 
-  /** Of all events, those that nobody else can tell. */
+  /** The events that nothing else reports. */
   #note(events: readonly MachineEvent[]): void {
     for (const { vcpu, kind, text, refused } of events) {
       if (vcpu === SESSION) warn(text);
@@ -197,7 +197,7 @@ class HeadlessRun {
     this.#leave(ExitCode.TimedOut, message);
   }
 
-  /** What is wrong with which VM. */
+  /** The unhealthy verdicts. */
   async #verdicts(): Promise<readonly RowOf<typeof DIAGNOSES>[]> {
     return rowsOf(DIAGNOSES, await this.#asker.ask({ table: "diagnose", args: { filter: "healthy=no" } }));
   }
@@ -208,7 +208,7 @@ class HeadlessRun {
     for (const row of await this.#verdicts()) {
       const [first, ...more] = diagnosisLines(row);
       report(first);
-      // What has failed has its reason below.
+      // A failed VM has its reason below.
       if (row.verdict !== "failed") { for (const line of more) report(line); }
     }
     const rows = rowsOf(REASONS, await asked);
@@ -221,9 +221,9 @@ class HeadlessRun {
   }
 
   /**
-   * Ends the run from here: the machine ends in order, which seals its recording; one that does not
-   * answer in time is left.
-   * @param message how it ended; empty where that was said, or nobody reads it
+   * Ends the run from here: the machine ends in order, which seals its recording; after a timeout
+   * it is abandoned.
+   * @param message how it ended; empty if that was reported, or has no reader
    */
   #leave(code: number, message: string): void {
     if (this.#cut) return;
@@ -239,8 +239,8 @@ class HeadlessRun {
   }
 
   #finish(code: number, message: string): void {
-    // One line says how it ended: what comes while output drains, such as the machine's answer to
-    // `stop`, is not another end.
+    // One line reports the end: events during the final output, such as the machine's answer to
+    // `stop`, are not another end.
     if (this.#finished) return;
     this.#finished = true;
     this.#tell(message);
@@ -252,8 +252,8 @@ class HeadlessRun {
 }
 
 /**
- * Signals that end a run in order. What hangs up is a terminal: a run that has none may have been
- * started to go on without (nohup).
+ * Signals that end a run in order. SIGHUP comes from a terminal: a run without one may have been
+ * started to outlive it (nohup).
  */
 function endingSignals(): readonly ("SIGINT" | "SIGTERM" | "SIGHUP")[] {
   const terminal = [Deno.stdin, Deno.stdout, Deno.stderr].some((stream) => stream.isTerminal());

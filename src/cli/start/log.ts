@@ -1,4 +1,4 @@
-// `--log FILE`: the events of a session as lines of text, beside whatever shows it.
+// `--log FILE`: the events of a session as lines of text, in addition to its display.
 
 import { Failure } from "../common/failure.ts";
 import type { TraceKind } from "../../abi/trace.ts";
@@ -12,11 +12,11 @@ import { cannotWrite } from "../../support/named-file.ts";
 import { warn } from "../../support/warn.ts";
 import { writeAll, WriteFailure } from "../../support/write-all.ts";
 
-/** What is logged, each level with all that stands before it (docs/workstation.md, "Logs"). */
+/** Levels of the log, each including all before it (docs/workstation.md, "Logs"). */
 export const LOG_LEVELS = ["error", "warn", "info", "debug", "trace"] as const;
 export type LogLevel = typeof LOG_LEVELS[number];
 
-/** What a line is made of. */
+/** The fields of a line. */
 type Line = Pick<MachineEvent, "time" | "kind" | "vcpu" | "text" | "refused">;
 
 /** Kinds that are asked for, at the levels that ask; the machine tells the others by itself. */
@@ -34,12 +34,12 @@ function levelOf({ kind, vcpu, refused }: MachineEvent): LogLevel {
 const POLL = 100;
 /** More events than a machine keeps. */
 const ALL = 1_000_000;
-/** Numbers of questions that nobody else has. */
+/** Numbers of questions that no other client of the connection uses. */
 const FIRST_QUESTION = 2 ** 50;
 
 /**
- * The client, with each event written to `path` before the listener gets it. @throws Failure when
- * the file cannot be written.
+ * The client, with each event written to `path` before the listener gets it.
+ * @throws Failure when the file cannot be written.
  */
 export function withLog(client: SessionClient, path: string | undefined, level: LogLevel = "info"): SessionClient {
   if (path === undefined) return client;
@@ -52,7 +52,7 @@ export function withLog(client: SessionClient, path: string | undefined, level: 
     if (LOG_LEVELS.indexOf(levelOf(event)) <= LOG_LEVELS.indexOf(level)) file.write(event);
   };
   const end = async (event: SessionEvent & { kind: "ended" }) => {
-    // Before anybody hears of the end: what follows may be that of the machine's worker.
+    // Before any listener gets the end: the worker may end after it.
     if (asked) { for (const line of await asked.take()) file.write(line); }
     file.say(`ended with ${event.end.code}: ${event.end.message}`);
     listener(event);
@@ -130,8 +130,7 @@ class AskedEvents {
   readonly #asker: Asker;
   #after: string | undefined;
   /**
-   * What the machine told since the last answer, and would not say when it is asked: rules that
-   * were broken, undefined instructions.
+   * Events since the last answer that queries do not return: broken rules, undefined instructions.
    */
   #told: Line[] = [];
   #last: Promise<unknown> = Promise.resolve();
@@ -145,7 +144,7 @@ class AskedEvents {
     this.client.send({ kind: "watch", kinds: this.kinds });
   }
 
-  /** Who watches beside the log has no say in what is not recorded. */
+  /** Other readers must not narrow the kinds that are recorded. */
   widened(request: Request): Request {
     return request.kind === "watch" ? { kind: "watch", kinds: [...new Set([...request.kinds, ...this.kinds])] } : request;
   }
@@ -159,10 +158,7 @@ class AskedEvents {
     if (event.kind === "hvc" || !this.kinds.includes(event.kind)) this.#told.push(event);
   }
 
-  /**
-   * What has happened since it was asked for last. One question at a time, or both would have the
-   * same answer.
-   */
+  /** Events since the last query. One question at a time, or both would have the same answer. */
   take(): Promise<Line[]> {
     const next = this.#last.then(() => this.#ask());
     this.#last = next;

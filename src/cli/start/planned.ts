@@ -1,4 +1,4 @@
-// What a person names to run: a configuration, an image, a guest of the catalog, as a plan.
+// Plans for arguments of users: a configuration, an image, a guest of the catalog.
 
 import { Failure } from "../common/failure.ts";
 import { DISK_GUEST_MEMORY, diskGuestBoot } from "../../catalog/boot.ts";
@@ -8,8 +8,8 @@ import { DEFAULT_UI, type FileUi } from "../../configuration/schema.ts";
 import { DEFAULT_BEHAVIOUR, type DevicePlan, type SessionPlan } from "../../plans/plan.ts";
 
 /**
- * What `el2 up` names: as for `run`. Nothing is written yet. @throws Failure that says all that is
- * wrong
+ * The plan for an argument of `el2 up`, as for `run`. Nothing is written yet.
+ * @throws Failure with all errors
  */
 export async function plannedOf(what: string, phone?: PhoneName): Promise<Planned> {
   return await diskGuest(what, { phone }) ?? checked(await planRun(what, phoneChange(phone)));
@@ -20,10 +20,10 @@ export function phoneChange(phone: PhoneName | undefined): string[] {
   return phone === undefined ? [] : [`machine.phone=${phone}`];
 }
 
-/** What `el2 run` says of a guest with a disk. */
+/** The options of `el2 run` for a guest with a disk. */
 interface DiskGuestOptions {
   readonly set?: readonly string[];
-  /** Devices behind the disk, and the first option that asks for them. */
+  /** Devices after the disk, and the first option that asks for them. */
   readonly more?: { readonly devices: readonly DevicePlan[]; readonly option: string };
   readonly phone?: PhoneName;
 }
@@ -45,8 +45,8 @@ export async function diskGuest(what: string, { set = [], more, phone }: DiskGue
 }
 
 /**
- * The plan of a configuration; on a terminal its errors are a screen, from which the person can
- * mend them.
+ * The plan of a configuration; on a terminal its errors are shown on a screen while the user mends
+ * them.
  */
 export async function mended(what: string, changes: readonly string[]): Promise<Planned> {
   const first = await planRun(what, changes);
@@ -60,7 +60,7 @@ export async function mended(what: string, changes: readonly string[]): Promise<
   return checked(await planRun(what, changes));
 }
 
-/** A machine, and what its configuration says of the screens and of a recording. */
+/** A machine, and its configuration's settings of the screens and of a recording. */
 export interface Planned {
   readonly plan: SessionPlan;
   readonly ui: FileUi;

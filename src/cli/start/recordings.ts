@@ -1,4 +1,4 @@
-// Recordings of runs: the plan of a run that is recorded, and recordings that a person names.
+// Recordings of runs: the plan of a recorded run, and recordings named by users.
 
 import { Failure } from "../common/failure.ts";
 import { type SessionPlan, writtenDisk } from "../../plans/plan.ts";
@@ -20,13 +20,13 @@ export async function recorded(plan: SessionPlan, path: string | undefined): Pro
     throw new Failure(`--record: disk ${disk} is writable, and would differ at the replay; use ${overlay}`);
   }
   const { from } = plan;
-  // The snapshot goes into the recording, as whoever runs that again has no other.
+  // The snapshot is part of the recording, as a replay elsewhere has no other.
   const whole = from && !from.bytes
     ? { ...plan, from: { ...from, path: from.path.split("/").at(-1)!, bytes: await Deno.readFile(from.path) } }
     : plan;
   const header = await recordingHeader(whole);
   try {
-    // The worker opens it again; what is wrong with the path is said here.
+    // The worker opens it again; errors in the path are reported here.
     Deno.openSync(path, { write: true, create: true }).close();
   } catch (error) {
     throw new Failure(`--record ${path}: ${cannotWrite(error)}`);
@@ -34,7 +34,10 @@ export async function recorded(plan: SessionPlan, path: string | undefined): Pro
   return { ...whole, record: { path, header } };
 }
 
-/** A recording that a person names. @throws Failure where it is none */
+/**
+ * A recording named by a user.
+ * @throws Failure where it is not a recording
+ */
 export async function readNamedRecording(file: string) {
   try {
     return await readRecording(file);

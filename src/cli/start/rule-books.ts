@@ -4,7 +4,7 @@
 import { sectionsOf } from "../common/book-sections.ts";
 import type { Books } from "../../tui/rules.ts";
 
-/** Where a clone has the books; the one file has no such folder. */
+/** The specifications' folder in a clone; the one file has no such folder. */
 const FOLDER = new URL("../../../docs/spec/", import.meta.url);
 
 /** Book and section of `hypervisor 4.4`. */
@@ -13,7 +13,7 @@ function partsOf(cited: string): readonly [book: string, number: string] {
   return [book, number];
 }
 
-/** Text of a file of a clone; undefined where there is none. */
+/** Text of a file of a clone; undefined if it does not exist. */
 function textOf(file: URL): string | undefined {
   if (file.protocol !== "file:") return undefined;
   try {

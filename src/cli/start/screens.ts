@@ -27,7 +27,7 @@ import { ProcessTerminal } from "../../tui/terminal.ts";
 
 let process: ProcessTerminal | undefined;
 
-/** The terminal, of which there is one. */
+/** The process's only terminal. */
 function terminalOfProcess(): ProcessTerminal {
   return process ??= new ProcessTerminal();
 }
@@ -80,7 +80,7 @@ export async function showOnScreens(
       const visited = over === undefined && next !== undefined ? await visit(next, options.title, guise, entry) : undefined;
       const ended = over !== undefined || visited?.over;
       if (next === undefined || ended) {
-        // The screen is gone: what it said last must not be.
+        // The screen is gone: its last message must not be.
         if (end) report(`el2: ${end.message}`);
         return end?.code ?? (ended ? ExitCode.Interrupted : ExitCode.Done);
       }
@@ -92,7 +92,7 @@ export async function showOnScreens(
   }
 }
 
-/** Commands find a session on this terminal too, where sockets can be had. */
+/** Commands find a session on this terminal too, where sockets are available. */
 async function listen(hub: SessionHub, name: string): Promise<SessionServer | undefined> {
   try {
     return await SessionServer.listen(hub, socketPath(name));
@@ -102,7 +102,10 @@ async function listen(hub: SessionHub, name: string): Promise<SessionServer | un
   }
 }
 
-/** Shows a session that runs elsewhere; leaving leaves it running. @throws Failure */
+/**
+ * Shows a session of another process; quitting does not end it.
+ * @throws Failure
+ */
 export async function showRemote(session: RemoteSession, look: Look, entry: URL): Promise<number> {
   surroundings(look, await uiOfFile(session.info.configuration));
   return (await showAttached(session, { ...look, readOnly: session.readOnly }, entry)).code;
@@ -114,7 +117,8 @@ interface Guise extends Look {
 }
 
 /**
- * How a session that runs elsewhere was left: the exit code; `over`: nothing more is to be shown.
+ * How the user left a session of another process: the exit code; `over`: nothing more is to be
+ * shown.
  */
 interface Visit {
   readonly code: number;
@@ -123,7 +127,7 @@ interface Visit {
   readonly missed?: string;
 }
 
-/** Where the person has come from, where that was another session that is there to come back to. */
+/** The session that the user came from and can return to, if any. */
 interface Arrival {
   readonly from: string | undefined;
 }
@@ -162,7 +166,7 @@ async function showAttached(
     const { next } = other;
     if (lost) {
       report(`el2: lost the connection to ${info.name}; list the sessions with el2 ls`);
-      // There is nothing to come back to but where it was come from.
+      // The only session to return to is the previous one.
       return next === undefined || over ? { code: ExitCode.NoSession, over } : await visit(next, arrival?.from, guise, entry);
     }
     const visited = !over && next !== undefined ? await visit(next, info.name, guise, entry) : undefined;
@@ -218,7 +222,7 @@ function goesOn(name: string): string {
   return `session ${name} continues; show it with el2 attach ${name}, end it with el2 down ${name}`;
 }
 
-/** What the screens of a session can start beside it. */
+/** Services of a session's screens to start other sessions. */
 function beside(entry: URL, name: string): Pick<TuiOptions, "fork" | "start" | "program"> {
   return { fork: forkOf(entry, name), start: starter(entry), program: ownProgram(entry) };
 }
@@ -268,7 +272,7 @@ export async function showConfigErrors(file: string, check: () => Promise<readon
     file,
     check: async () => {
       const errors = await check();
-      // A file that is not there has no text to show; the error says so.
+      // A missing file has no text to show; the error reports it.
       const text = await Deno.readTextFile(file).catch(() => "");
       return { text, errors };
     },

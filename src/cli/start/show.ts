@@ -1,6 +1,5 @@
-// Shows a session in the way that the surroundings allow: the TUI on a terminal, consoles as text
-// elsewhere. What only one of them needs is loaded when it is needed: a machine without a screen is
-// there sooner.
+// Shows a session: the TUI on a terminal, consoles as text elsewhere. Each loads its own modules on
+// demand, so that a machine without a screen starts sooner.
 
 import { namesKeysOrColors } from "./file-ui.ts";
 import { runHeadless } from "./headless.ts";
@@ -18,9 +17,9 @@ export interface ShowOptions {
   readonly stdio: boolean;
   /** File that gets a line for each event. */
   readonly log: string | undefined;
-  /** What of the events. */
+  /** Level of the logged events. */
   readonly logLevel?: LogLevel;
-  /** What the command line says of the screens. */
+  /** The command line's settings of the screens. */
   readonly look?: Look;
   /** The screens only look. */
   readonly readOnly?: boolean;
@@ -42,7 +41,7 @@ export interface ShowOptions {
   readonly only?: string;
   /** Without a screen, escape sequences of guests go to a terminal as they are. */
   readonly raw?: true;
-  /** What the configuration says of the screens. */
+  /** The configuration's settings of the screens. */
   readonly ui?: FileUi;
   /** Absolute path of the configuration. */
   readonly configuration?: string;
@@ -60,7 +59,7 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
   const plan = options.instant ? await instantPlan(machine, planned) : planned;
   const logged = withLog(machine, options.log, options.logLevel);
   const client = options.gdb === undefined ? logged : await withGdb(logged, options.gdb, plan);
-  // Without a screen or gdb nobody can go back.
+  // Without a screen or gdb there is no travel back.
   const start = () => client.send({ kind: "start", plan: { ...plan, history: !headless || options.gdb !== undefined } });
   if (looks && !headless) {
     const { showOnScreens } = await import("./screens.ts");

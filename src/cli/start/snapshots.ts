@@ -1,4 +1,4 @@
-// Snapshots that a person names.
+// Snapshots named by users.
 
 import { resolve } from "node:path";
 import { ExitCode, Failure } from "../common/failure.ts";
@@ -18,8 +18,8 @@ export async function planOfSnapshot(file: string, allowHost: true | undefined):
 }
 
 /**
- * A snapshot may be anybody's, and its plan name any file. @throws Failure where that is not
- * allowed
+ * A snapshot is untrusted, and its plan may name any file.
+ * @throws Failure where that is not allowed
  */
 export function checkHost(file: string, plan: SessionPlan, allowed: true | undefined): void {
   const wanted = outsideResources(plan);
@@ -27,7 +27,10 @@ export function checkHost(file: string, plan: SessionPlan, allowed: true | undef
   throw new Failure(`snapshot ${file}: its machine needs host resources: ${wanted.join(", ")}; allow them with --allow-host`);
 }
 
-/** What a reader gives of a snapshot. @throws Failure where it is none */
+/**
+ * Result of a reader of a snapshot.
+ * @throws Failure where it is not a snapshot
+ */
 export async function readNamedSnapshot<T>(file: string, reader: (path: string) => T, code: number = ExitCode.Usage): Promise<T> {
   try {
     return await reader(file);

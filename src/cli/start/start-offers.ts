@@ -1,5 +1,5 @@
-// What the start screen offers: configurations here, sessions, guests of the cache, recordings and
-// snapshots.
+// The content of the start screen: configurations here, sessions, guests of the cache, recordings
+// and snapshots.
 
 import { catalogEntries } from "../../catalog/catalog.ts";
 import { NoPlace, sessionNames, socketPath } from "../../control/places.ts";
@@ -10,10 +10,10 @@ import { isOfSystem, NoCacheFolder } from "../../support/cache.ts";
 import { VERSION } from "../../support/version.ts";
 import type { StartOffers, StartRow } from "../../tui/start-screen.ts";
 
-/** Folders in which configurations, recordings and snapshots are looked for. */
+/** Folders that are searched for configurations, recordings and snapshots. */
 const FOLDERS = [".", "examples"] as const;
 
-/** Tutorials that people begin with. */
+/** Tutorials for beginners. */
 const LEARN = [
   ["00-tour.md", "how a type-1 hypervisor works, on five VMs"],
   ["01-why.md", "START returns EINVAL: from an ioctl down to the rule"],
@@ -39,7 +39,7 @@ function nobody(error: unknown): undefined {
   return undefined;
 }
 
-/** What there is now. `from`: the session to come back to. */
+/** The present content. `from`: the session to return to. */
 export async function startOffers(from?: string): Promise<StartOffers> {
   const sessions = (await runningSessions()).filter(({ name }) => name !== from);
   return {
@@ -118,7 +118,7 @@ async function guestRows(): Promise<StartRow[]> {
   }
 }
 
-/** Files whose names match, of the folders that there are. */
+/** Files whose names match, of the folders that exist. */
 function filesOf(name: RegExp): { readonly path: string; readonly size: number }[] {
   return FOLDERS.flatMap((folder) => {
     try {

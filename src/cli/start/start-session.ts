@@ -18,8 +18,8 @@ const POLL = 50;
 
 /**
  * Starts the process of a session and waits until it listens.
- * @param args what it is called with, behind `serve`
- * @throws Failure that says why there is none
+ * @param args after `serve`
+ * @throws Failure with the reason if it does not start
  */
 export async function startSession(entry: URL, name: string, args: string[]): Promise<void> {
   const path = socketPath(name);
@@ -71,8 +71,8 @@ export async function startSession(entry: URL, name: string, args: string[]): Pr
 }
 
 /**
- * Waits until the host has made a VM, so that who asks next finds what was started; not for long,
- * as not every host makes one.
+ * Waits until the host has made a VM, so that the next command finds it; not for long, as not every
+ * host makes one.
  */
 async function firstVms(path: string): Promise<void> {
   using open = await openSession({ socket: path, readOnly: true });
@@ -87,7 +87,7 @@ function shellPath(): string {
   return "/bin/sh";
 }
 
-/** The name of a session, with a number behind it where another session has that. */
+/** The name of a session, followed by a number if another session has that name. */
 export async function freeName(wanted: string): Promise<string> {
   try {
     for (let name = wanted, number = 2;; name = `${wanted}-${number++}`) {
@@ -100,7 +100,7 @@ export async function freeName(wanted: string): Promise<string> {
   }
 }
 
-/** Starts sessions of what a person names on a screen; its process says what is wrong with that. */
+/** Starts sessions named on a screen; their process reports errors in the name. */
 export function starter(entry: URL): Start {
   return async (what, allowHost) => {
     const name = await freeName(defaultName(what));

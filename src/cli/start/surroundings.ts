@@ -12,7 +12,7 @@ import type { TuiOptions } from "../../tui/run.ts";
 import { brightByEnvironment, canBeAsked } from "../../tui/terminal-reports.ts";
 import { findTheme, type Theme, THEME_NAMES } from "../../tui/themes.ts";
 
-/** What the command line says of the screens. */
+/** The command line's settings of the screens. */
 export interface Look {
   readonly ascii?: boolean;
   /** Lines of text for screen readers. */

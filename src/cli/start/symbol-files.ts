@@ -8,8 +8,8 @@ import { readElfSymbols, writeElfSymbols } from "../../symbols/elf-symbols.ts";
 import { writeWhole } from "../../support/whole-file.ts";
 
 /**
- * Writes an ELF file with all symbols of a VM; says how many. @throws Failure where there are none,
- * or the file cannot be written
+ * Writes an ELF file with all symbols of a VM; returns a text with their number.
+ * @throws Failure without symbols, or where the file cannot be written
  */
 export async function writeSymbols(asker: Asker, vm: string, path: string): Promise<string> {
   const got = await asker.ask({ table: "symbols", args: { vm } });
@@ -28,7 +28,7 @@ export async function writeSymbols(asker: Asker, vm: string, path: string): Prom
 }
 
 /**
- * The symbols of a file that an option names, as an ELF file that has nothing else.
+ * The symbols of a file that an option names, as an ELF file without other content.
  * @throws Failure that names the file and the error in it.
  */
 export function readSymbolFile(path: string): Uint8Array<ArrayBuffer> {

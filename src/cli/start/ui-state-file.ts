@@ -12,7 +12,7 @@ import { parseUiState, type UiState } from "../../tui/ui-state.ts";
 /** Digits of a path's digest in the file's name. */
 const DIGITS = 16;
 
-/** The file; undefined where there is no place for it. */
+/** The file; undefined without a folder for it. */
 function fileOf(session: string, configuration: string | undefined): string | undefined {
   const folder = stateFolder("ui");
   // Configurations of one name in two folders are two sets of screens.
@@ -21,8 +21,8 @@ function fileOf(session: string, configuration: string | undefined): string | un
 }
 
 /**
- * What was kept, if anything was.
- * @param configuration the absolute path of the session's configuration, where it has one
+ * The kept state, if any.
+ * @param configuration the absolute path of the session's configuration, if it has one
  */
 export async function loadUiState(session: string, configuration: string | undefined): Promise<UiState | undefined> {
   const file = fileOf(session, configuration);
@@ -36,7 +36,7 @@ export async function loadUiState(session: string, configuration: string | undef
   }
 }
 
-/** Keeps it. A folder that cannot be written costs the state and nothing else. */
+/** Keeps it. If the folder cannot be written, only the state is lost. */
 export async function saveUiState(session: string, configuration: string | undefined, state: UiState): Promise<void> {
   const file = fileOf(session, configuration);
   if (file === undefined) return;
