@@ -79,6 +79,10 @@ export class SessionVms implements KnownVms {
     return [...this.#names].filter(([vmid, name]) => vmid !== 0 && (this.#exits.has(name) || this.hasFailed(vmid))).map(([vmid]) => vmid);
   }
 
+  withoutVmid(listed: ReadonlySet<string>): string[] {
+    return [...this.plans.keys()].filter((vm) => !listed.has(vm) && this.#lives.get(vm) === "failed");
+  }
+
   /** The names that it begins with are the hypervisor's. */
   install(): void {
     for (const [vmid, name] of this.#names) this.hypervisor().names.set(vmid, name);

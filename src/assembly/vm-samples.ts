@@ -50,15 +50,13 @@ export class VmSamples implements VmSampler {
     return [...samples, ...this.#withoutVmid(new Set(samples.map(({ name }) => name)))];
   }
 
-  /** VMs of the configuration that failed before they had a VMID. */
   #withoutVmid(sampled: ReadonlySet<string>): VmSample[] {
     const { vms: known, consoles } = this.system;
-    const failed = [...known.plans].filter(([name]) => !sampled.has(name) && known.lifeOf(name) === "failed");
-    return failed.map(([name, { schedule }]) => ({
+    return known.withoutVmid(sampled).map((name) => ({
       name,
       vmid: 0,
       state: "FAILED",
-      schedule,
+      schedule: known.planned(name)!.schedule,
       console: consoles.has(name) ? name : undefined,
       vcpus: [],
       devices: [],

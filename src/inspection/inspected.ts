@@ -112,6 +112,8 @@ export interface KnownVms {
   planned(vm: string): PlannedVm | undefined;
   /** Why the VM of this name ended, if it did. */
   exitOf(vm: string): string | undefined;
+  /** VMs of the configuration that failed before they had a VMID. @param listed those that have one */
+  withoutVmid(listed: ReadonlySet<string>): readonly string[];
 }
 
 /** A query that names what does not exist, or lacks what it needs. The message says so. */

@@ -51,19 +51,23 @@ export function readVmFacts(view: View): VmFacts[] {
       exit: view.system.vms.exitOf(name) ?? null,
       ended: end?.rule ?? null,
       why: end ? `why:${end.id}` : null,
-      console: view.system.consoles.has(name) ? `con:${name}/0` : null,
-      input_refused: view.system.consoles.has(name) ? view.system.consoles.closed(name) ?? null : null,
+      ...consoleOf(view, name),
     };
   });
-  return [...rows, ...withoutVmid(view, new Set(rows.map(({ id }) => id)))];
+  return [...rows, ...withoutVmid(view, new Set(rows.map(({ id }) => id.slice("vm:".length))))];
 }
 
-/** VMs of the configuration that came to nothing before they had a VMID. */
+function consoleOf({ system: { consoles } }: View, name: string): Pick<VmFacts, "console" | "input_refused"> {
+  if (!consoles.has(name)) return { console: null, input_refused: null };
+  return { console: `con:${name}/0`, input_refused: consoles.closed(name) ?? null };
+}
+
+/** VMs that have no VMID. */
 function withoutVmid(view: View, listed: ReadonlySet<string>): VmFacts[] {
-  return [...view.system.vms.plans].flatMap(([name, planned]): VmFacts[] => {
-    const end = listed.has(`vm:${name}`) ? undefined : view.hypervisor.trace.reasons.endOf(name);
-    if (!end) return [];
-    return [{
+  return view.system.vms.withoutVmid(listed).map((name): VmFacts => {
+    const planned = view.system.vms.planned(name)!;
+    const end = view.hypervisor.trace.reasons.endOf(name);
+    return {
       id: `vm:${name}`,
       vmid: null,
       state: "failed",
@@ -75,11 +79,10 @@ function withoutVmid(view: View, listed: ReadonlySet<string>): VmFacts[] {
       instructions: "0",
       memory: planned.memory,
       exit: view.system.vms.exitOf(name) ?? null,
-      ended: end.rule,
-      why: `why:${end.id}`,
-      console: null,
-      input_refused: null,
-    }];
+      ended: end?.rule ?? null,
+      why: end ? `why:${end.id}` : null,
+      ...consoleOf(view, name),
+    };
   });
 }
 

@@ -56,6 +56,16 @@ export function allOf(texts: readonly (string | undefined)[]): string {
     .join(" | ");
 }
 
+/** A value that no object has as its name. */
+const NO_NAME = "\ufffd";
+
+/** The term that a field is exactly this text, whatever characters the text has. */
+export function isExactly(field: string, text: string): string {
+  // What a filter reads in another way is the name of nothing.
+  if (text === "" || text === "-" || /"|\.\./.test(text)) return `${field}=${NO_NAME}`;
+  return /[\s|]/.test(text) ? `${field}="${text}"` : `${field}=${text}`;
+}
+
 /**
  * The terms between the `|` of a filter.
  * @throws FilterError

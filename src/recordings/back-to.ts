@@ -5,7 +5,7 @@
 import type { DebugControl } from "../hypervisor/debug/debug-control.ts";
 import { isFirst, type Milestone } from "./history.ts";
 import type { BreakPlace } from "../queries/stop-rule.ts";
-import type { Moment, Past } from "./past.ts";
+import { isMidTurn, type Moment, type Past } from "./past.ts";
 import type { Rerun } from "./rerun.ts";
 
 /** The target of the search. */
@@ -98,7 +98,7 @@ export class BackTo {
    */
   #arrived(milliseconds: number): boolean {
     const { moment, at } = this.#end;
-    if (typeof moment === "number" && !this.#inTurn) {
+    if (isMidTurn(moment) && !this.#inTurn) {
       if (!this.#past.advance({ at, settled: true }, milliseconds)) return false;
       this.#inTurn = true;
     }
@@ -133,7 +133,7 @@ export class BackTo {
     const { instructions, moment } = this.#end;
     // In the middle of a turn, the events of the last instruction belong to the place.
     const here = past.system.instructions();
-    if (here > instructions || here === instructions && typeof moment === "number" && this.#inTurn) return false;
+    if (here > instructions || here === instructions && isMidTurn(moment) && this.#inTurn) return false;
     this.#count++;
     if (this.#count !== this.#wanted) return false;
     past.onHit = past.onStop = () => false;

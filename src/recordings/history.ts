@@ -1,8 +1,7 @@
 // Places of a run whose state is kept, so that going back starts from the nearest one and not from
 // the beginning.
 
-import type { Moment } from "./past.ts";
-import type { Place } from "../plans/recorded-run.ts";
+import { isMidTurn, type Moment } from "./past.ts";
 import type { RunMemory } from "../assembly/system.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { MiB, PAGE_SIZE } from "../support/sizes.ts";
@@ -71,8 +70,10 @@ export class History {
    * The last one from which a place can be reached. One with the same count may be after the place,
    * as native guests retire nothing.
    */
-  before(moment: number | Place): Milestone | undefined {
-    return this.#milestones.findLast((one) => typeof moment === "number" ? one.instructions < moment : one.at < moment.at);
+  before(moment: Moment): Milestone | undefined {
+    if (typeof moment === "number") return this.#milestones.findLast((one) => one.instructions < moment);
+    const at = isMidTurn(moment) ? moment.turn : moment.at;
+    return this.#milestones.findLast((one) => one.at < at);
   }
 
   /** Whether there is one in a range of instruction counts. */

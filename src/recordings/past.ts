@@ -12,16 +12,28 @@ import type { Place, RecordedInput } from "../plans/recorded-run.ts";
 const TURNS = 64;
 
 /**
- * The place of a machine in its run. Between two turns it is a `Place`; in the middle of one, where
- * the machine was stopped, it is a count of retired instructions. Many places between turns have
- * the same count: native guests retire none.
+ * The place of a machine in its run: between two turns, or in the middle of one. A count of retired
+ * instructions means the first place that has it; many have the same, as native guests retire none.
  */
-export type Moment = number | Place;
+export type Moment = number | Place | MidTurn;
+
+/** A place in the middle of a turn, where the machine has retired so many instructions. */
+export interface MidTurn {
+  /** Virtual time (ns) of the boundary at which the turn began. */
+  readonly turn: number;
+  readonly instructions: number;
+}
 
 /** Where a machine is now. */
-export function momentOf(system: Pick<RunningSystem, "machine" | "instructions">): Moment {
+export function momentOf(system: Pick<RunningSystem, "machine" | "instructions">): Place | MidTurn {
   const { machine } = system;
-  return machine.inTurn ? system.instructions() : { at: machine.boundary, settled: machine.settled };
+  const { boundary } = machine;
+  return machine.inTurn ? { turn: boundary, instructions: system.instructions() } : { at: boundary, settled: machine.settled };
+}
+
+/** Whether a moment is in the middle of a turn. */
+export function isMidTurn(moment: Moment): moment is MidTurn {
+  return typeof moment === "object" && "turn" in moment;
 }
 
 /** A machine on its way to a place in the past, and there. */
@@ -52,12 +64,28 @@ export class Past {
    * end of what the inputs lead to; false when it is to be called again.
    */
   advance(to: Moment, milliseconds: number): boolean {
+    if (!isMidTurn(to)) return this.#advance(to, milliseconds);
+    const { machine } = this.system;
+    if (machine.boundary < to.turn) {
+      if (!this.#advance({ at: to.turn, settled: false }, milliseconds)) return false;
+      // Something else has ended the way.
+      if (machine.boundary < to.turn) return true;
+    }
+    return this.#advance(to, milliseconds);
+  }
+
+  #advance(to: Moment, milliseconds: number): boolean {
     const { system } = this;
     const { machine } = system;
     const limit = performance.now() + milliseconds;
-    const place = typeof to === "number" ? undefined : to;
-    system.stopAt(place ? Infinity : to as number);
-    const there = () => place ? !machine.inTurn && machine.boundary >= place.at : system.instructions() >= (to as number);
+    const place = typeof to === "number" || isMidTurn(to) ? undefined : to;
+    const count = typeof to === "number" ? to : isMidTurn(to) ? to.instructions : Infinity;
+    system.stopAt(count);
+    const there = place
+      ? () => !machine.inTurn && machine.boundary >= place.at
+      : isMidTurn(to)
+      ? () => machine.boundary > to.turn || machine.inTurn && system.instructions() >= count
+      : () => system.instructions() >= count;
     while (!there() && performance.now() < limit) {
       if (!machine.inTurn) this.#enter();
       const upTo = Math.min(this.inputs[this.#next]?.at ?? Infinity, this.end, place?.at ?? Infinity);

@@ -9,6 +9,7 @@ import type { EndState, Input, RecordedInput } from "../plans/recorded-run.ts";
 import { recordingHeader, RecordingWriter } from "../recordings/recording.ts";
 import type { SessionPlan } from "../plans/plan.ts";
 import { diagnosisLines } from "../queries/diagnosis-text.ts";
+import { isExactly } from "../queries/filter.ts";
 import { rowsOf } from "../queries/query.ts";
 import { reasonLines } from "../queries/reason-text.ts";
 import { DIAGNOSES, REASONS } from "../queries/tables.ts";
@@ -231,7 +232,7 @@ export class ScenarioRun {
 
   async #expectDiagnosis(step: Extract<Step, { kind: "expect_diagnosis" }>): Promise<void> {
     const row = () => {
-      return this.system.inspector.answer({ table: "diagnose", args: { filter: `id=vm:${step.of.replace(/^vm:/, "")}` } }).rows[0];
+      return this.system.inspector.answer({ table: "diagnose", args: { filter: isExactly("id", `vm:${step.of.replace(/^vm:/, "")}`) } }).rows[0];
     };
     let looked = -Infinity;
     const look = () => {

@@ -21,6 +21,7 @@ const PIPE_PIECE = 64 * KiB;
  * @throws EndlessFile for a device, or the system's error: see `cannotRead`.
  */
 export function readToEnd(path: string): Uint8Array<ArrayBuffer> {
+  if (path === "") throw new Deno.errors.NotFound("a file has a name");
   const { isCharDevice, isBlockDevice, isSocket, isFifo, size } = Deno.statSync(path);
   if (isCharDevice || isBlockDevice) throw new EndlessFile("is a device");
   if (isSocket) throw new EndlessFile("is a socket");

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
 import { el2Process, el2Refused } from "./program.ts";
-import { el2Command } from "../support/el2.ts";
+import { denoFolder, el2Command } from "../support/el2.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 
@@ -150,10 +150,10 @@ Deno.test("first run: no place for a cache", async () => {
   try {
     const refused = async (env: Record<string, string>, ...words: string[]) => {
       const [program, ...args] = el2Command(...words);
-      const { PATH = "", DENO_DIR, HOME, XDG_CACHE_HOME } = Deno.env.toObject();
+      const { PATH = "", HOME, XDG_CACHE_HOME } = Deno.env.toObject();
       // Deno itself, or the one file, is to find its own cache, whatever el2 is told.
       const EL2_RUNTIME = Deno.env.get("EL2_RUNTIME") || `${XDG_CACHE_HOME ?? `${HOME}/.cache`}/el2/runtime`;
-      const own = { PATH, EL2_RUNTIME, DENO_DIR: DENO_DIR ?? `${HOME}/.cache/deno`, NO_COLOR: "1" };
+      const own = { PATH, EL2_RUNTIME, DENO_DIR: denoFolder(), NO_COLOR: "1" };
       const { code, stderr } = await new Deno.Command(program, { args, env: { ...own, ...env }, clearEnv: true, stdin: "null" }).output();
       const text = new TextDecoder().decode(stderr);
       assert.doesNotMatch(text, /\n {4}at /);

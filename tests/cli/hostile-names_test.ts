@@ -3,7 +3,7 @@
 // sets the title or turns text round, and el2 itself writes colors and links alone.
 
 import assert from "node:assert/strict";
-import { el2Command } from "../support/el2.ts";
+import { denoFolder, el2Command } from "../support/el2.ts";
 import { type CommandNode, commandTree, isRunnable } from "../../src/cli/common/command-tree.ts";
 import { makeProgram } from "../../src/cli/main.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
@@ -72,7 +72,7 @@ async function run(place: Place, lines: readonly (readonly string[])[]): Promise
   const child = new Deno.Command(deno, {
     args,
     cwd: place.folder,
-    env: { XDG_RUNTIME_DIR: place.folder, XDG_CACHE_HOME: `${place.folder}/cache`, EL2_SOCKET: "" },
+    env: { XDG_RUNTIME_DIR: place.folder, XDG_CACHE_HOME: `${place.folder}/cache`, DENO_DIR: denoFolder(), EL2_SOCKET: "" },
     stdin: "piped",
     stdout: "piped",
   }).spawn();

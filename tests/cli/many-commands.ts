@@ -1,6 +1,6 @@
 // Runs many commands in one process that takes its stdout for a terminal, and says what each
 // wrote: a process per command would take minutes. Command lines come from stdin, a JSON array per
-// line.
+// line, and are answered one after the other.
 
 import process from "node:process";
 import { main } from "../../src/cli/main.ts";
@@ -25,9 +25,33 @@ class Exited extends Error {
   }
 }
 
+/** The lines of stdin, as they come. */
+async function* inputLines(): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const part of Deno.stdin.readable) {
+    const lines = (rest + decoder.decode(part, { stream: true })).split("\n");
+    rest = lines.pop()!;
+    yield* lines;
+  }
+}
+
+/** What a command has opened and its process would close. */
+function closing(open: Set<() => void>, connection: Deno.Conn): Deno.Conn {
+  const close = connection.close.bind(connection);
+  const once = () => {
+    if (open.delete(once)) close();
+  };
+  open.add(once);
+  return Object.assign(connection, { close: once });
+}
+
 if (import.meta.main) {
   const entry = new URL("../../main.ts", import.meta.url), decoder = new TextDecoder(), encoder = new TextEncoder();
-  const answer = Deno.stdout.writeSync.bind(Deno.stdout);
+  const stdout = Deno.stdout.writeSync.bind(Deno.stdout);
+  const answer = (bytes: Uint8Array) => {
+    for (let done = 0; done < bytes.length;) done += stdout(bytes.subarray(done));
+  };
   let text = "", leave: (code: number) => void = () => {};
   const take = (bytes: Uint8Array | string) => {
     text += typeof bytes === "string" ? bytes : decoder.decode(bytes);
@@ -35,20 +59,33 @@ if (import.meta.main) {
   };
   for (const stream of [Deno.stdout, Deno.stderr]) Object.assign(stream, { isTerminal: () => true, writeSync: take });
   for (const stream of [process.stdout, process.stderr]) Object.assign(stream, { isTTY: true, columns: 120, write: take });
+  // Each command is the first that writes to the stream.
+  Object.defineProperty(Deno.stdout, "writable", { get: () => new WritableStream<Uint8Array>({ write: (bytes) => void take(bytes) }) });
   const line = (...words: unknown[]) => take(`${words.join(" ")}\n`);
   Object.assign(console, { log: line, error: line, warn: line, info: line });
-  Object.assign(Deno, { consoleSize: () => ({ columns: 120, rows: 40 }) });
-  Deno.exit = (code) => {
-    leave(code ?? 0);
-    throw new Exited(code ?? 0);
-  };
+  const open = new Set<() => void>(), connect = Deno.connect;
+  // A command gives up rights that it does not need; the next one may.
+  const granted = { state: "prompt", partial: false };
+  Object.assign(Deno.permissions, { revoke: () => Promise.resolve(granted), revokeSync: () => granted });
+  Object.assign(Deno, {
+    consoleSize: () => ({ columns: 120, rows: 40 }),
+    connect: async (options: Deno.ConnectOptions) => closing(open, await connect(options)),
+    exit: (code = 0) => {
+      leave(code);
+      throw new Exited(code);
+    },
+  });
   let thrown: string | undefined;
   addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
     if (!(event.reason instanceof Exited)) thrown ??= String(event.reason?.stack ?? event.reason);
   });
-  const lines = (await new Response(Deno.stdin.readable).text()).trim().split("\n");
-  for (const args of lines.map((words): string[] => JSON.parse(words))) {
+  addEventListener("error", (event) => {
+    event.preventDefault();
+    if (!(event.error instanceof Exited)) thrown ??= String(event.error?.stack ?? event.message);
+  });
+  for await (const words of inputLines()) {
+    const args: string[] = JSON.parse(words);
     text = "";
     thrown = undefined;
     Deno.exitCode = 0;
@@ -63,6 +100,7 @@ if (import.meta.main) {
       }),
     ]);
     clearTimeout(timer);
+    for (const close of open) close();
     answer(encoder.encode(`${JSON.stringify({ args, code, text, thrown } satisfies Written)}\n`));
   }
   // Connections of commands that did not end keep the process.

@@ -6,7 +6,8 @@ import type { System } from "../../src/assembly/system.ts";
 import { BUSY_KINDS } from "../../src/inspection/event-log.ts";
 import type { Row } from "../../src/queries/table.ts";
 import { TABLE_NAMES, type TableName } from "../../src/queries/tables.ts";
-import { type Moment, momentOf } from "../../src/recordings/past.ts";
+import { assemble } from "../../src/assembly/assemble.ts";
+import { type Moment, momentOf, Past } from "../../src/recordings/past.ts";
 import { demoPlan } from "../snapshots/systems.ts";
 import { Random } from "../support/random.ts";
 import { Life, randomInput } from "./life.ts";
@@ -81,3 +82,22 @@ for (const cpus of [1, 2]) {
     }
   });
 }
+
+Deno.test("a stop in the middle of a turn is found again, though guests had retired as many before it", async () => {
+  const plan = await demoPlan({ cpus: 2 });
+  const system = assemble(plan), { machine } = system;
+  // Nobody executes anything while time passes; then a vCPU has its turn.
+  for (let before = -1; !(machine.inTurn && before === system.instructions());) {
+    before = system.instructions();
+    if (machine.time > 0.5e9) system.stopAt(before);
+    const result = machine.run(Infinity, 1);
+    if (result.kind === "idle") machine.skipTo(result.next);
+    system.stopAt(Infinity);
+    assert.ok(machine.time < 5e9, "no turn was cut at its beginning");
+    if (machine.inTurn && machine.boundary < 0.5e9) before = -1;
+  }
+  const past = new Past(assemble(plan), []);
+  while (!past.advance(momentOf(system), Infinity));
+  assert.deepEqual([momentOf(past.system), past.system.machine.time], [momentOf(system), machine.time]);
+  assert.equal(past.system.hashes.registers(), system.hashes.registers());
+});

@@ -124,3 +124,14 @@ Deno.test("a VM that somebody ended has a reason, and has not failed", async () 
   const [ping] = rows(system, "vm.ls", { filter: "id=vm:ping" });
   assert.deepEqual([ping.state, ping.why, ping.ended], ["running", null, null], "its new life has no end");
 });
+
+Deno.test("a VM that fails before it has a VMID is one row, and its console says why nobody takes what is typed", async () => {
+  const system = await demoSystem(undefined, ["ioctl name=GH_CREATE_VM nth=2 -> ENOMEM"]);
+  runUntil(system, 1e8);
+  const [failed, ...others] = rows(system, "vm.ls", { filter: "vmid=-" });
+  assert.deepEqual(others, []);
+  assert.equal(failed.state, "failed");
+  const [sample] = system.samples.take(0).filter(({ vmid }) => vmid === 0);
+  assert.deepEqual([failed.id, failed.console], [`vm:${sample.name}`, `con:${sample.console}/0`]);
+  assert.match(failed.input_refused ?? "", /^con:\w+: /);
+});

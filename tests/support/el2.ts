@@ -10,6 +10,12 @@ const STATE = Deno.makeTempDirSync({ prefix: "el2-test-state-" });
 Deno.env.set("XDG_STATE_HOME", STATE);
 addEventListener("unload", () => Deno.removeSync(STATE, { recursive: true }));
 
+/** Where Deno keeps the packages that it has loaded, for programs with a cache folder of their own. */
+export function denoFolder(): string {
+  const { DENO_DIR, XDG_CACHE_HOME, HOME } = Deno.env.toObject();
+  return DENO_DIR ?? `${XDG_CACHE_HOME ?? `${HOME}/.cache`}/deno`;
+}
+
 /**
  * The command line of `el2 ARGS`; of the program that EL2_PROGRAM names, where it names one:
  * `deno task test:dist` tests the one file so.

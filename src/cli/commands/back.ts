@@ -7,7 +7,7 @@ import { ExitCode, Failure } from "../common/failure.ts";
 import { output } from "../common/print.ts";
 import { type ListOptions, withListOptions } from "../common/list-options.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
-import { checkedEventFilter, parseWhole } from "../common/values.ts";
+import { checkedEventFilter, parseDuration, parseWhole } from "../common/values.ts";
 import type { Move } from "../../protocol/protocol.ts";
 import { documentText, PLACE } from "../../queries/documents.ts";
 import { timeText } from "../../queries/format.ts";
@@ -26,6 +26,7 @@ export function registerBack(program: Command, { exit }: CommandContext): void {
     .option("--event <filter>", "go back to the previous event that matches the filter; repeat for earlier ones")
     .option("--at <place>", "go back to just before the last execution of this instruction: VM:SYMBOL or VM:ADDRESS")
     .option("--now", "return to the present")
+    .option("--timeout <time>", MOVE_TIMEOUT, parseDuration)
     .option("--list", "only list the start of the run, its snapshots, the place that is shown, and the present")
     .addHelpText(
       "after",
@@ -63,14 +64,25 @@ async function list(options: ListOptions & { socket?: string; json?: boolean }):
   return (await answer(open, { table: "time.ls", args: {} }, options.json ?? false, { list: options })) ? ExitCode.Done : ExitCode.Failed;
 }
 
+/** Help of `--timeout` where a way through the run may be long. */
+export const MOVE_TIMEOUT = "wall time to get there; exits with 4 after it, and the session stays where it was";
+
 /** Moves to another place in the run of a session, and prints where it is. */
-export async function move(options: { socket?: string; json?: boolean }, to: Move): Promise<number> {
+export async function move(options: { socket?: string; json?: boolean; timeout?: number }, to: Move): Promise<number> {
   using open = await openSession(options);
   // The first Ctrl-C ends the way, and the session stays where it was.
   const cancel = () => void open.asker.move({ kind: "here" });
   Deno.addSignalListener("SIGINT", cancel);
-  const moved = await open.asker.move(to, showProgress).finally(() => Deno.removeSignalListener("SIGINT", cancel));
-  if ("error" in moved) throw new Failure(moved.error, ExitCode.Failed);
+  let late = false;
+  const timer = options.timeout === undefined ? undefined : setTimeout(() => {
+    late = true;
+    cancel();
+  }, options.timeout / 1e6);
+  const moved = await open.asker.move(to, showProgress).finally(() => {
+    Deno.removeSignalListener("SIGINT", cancel);
+    clearTimeout(timer);
+  });
+  if ("error" in moved) throw new Failure(moved.error, late ? ExitCode.TimedOut : ExitCode.Failed);
   const { instructions, time, text } = moved;
   const place = documentText(PLACE, {
     t: time === undefined ? null : String(Math.round(time)),

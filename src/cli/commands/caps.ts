@@ -3,6 +3,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
 import { BY_ID, type Group, registerGroup, VM_FILTER } from "../common/group.ts";
+import { isExactly } from "../../queries/filter.ts";
 
 export const CAPS: Group = {
   name: "caps",
@@ -30,7 +31,7 @@ export const CAPS: Group = {
       help: "objects, with the capabilities that hold each",
       table: "obj.ls",
       argument: { name: "object", help: "obj:NUMBER or another id (default: all)", optional: true },
-      query: (id) => id === undefined ? {} : { filter: `id=${id} | name=${id}` },
+      query: (id) => id === undefined ? {} : { filter: `${isExactly("id", id)} | ${isExactly("name", id)}` },
       examples: ["caps graph", "caps graph --filter type=msgqueue"],
     },
   ],

@@ -11,7 +11,7 @@ import { report } from "./print.ts";
 import { openSession, withSessionOptions } from "./session.ts";
 import { checkedFilter, parseWhole } from "./values.ts";
 import type { Action } from "../../queries/action.ts";
-import { allOf } from "../../queries/filter.ts";
+import { allOf, isExactly } from "../../queries/filter.ts";
 import type { Query, QueryArguments } from "../../queries/query.ts";
 import { type TableName, TABLES } from "../../queries/tables.ts";
 
@@ -67,7 +67,7 @@ export interface Group {
 }
 
 const vmName = (name: string) => name.replace(/^vm:/, "");
-const ofVm = (name: string | undefined): QueryArguments => name === undefined ? {} : { filter: `vm=${vmName(name)}` };
+const ofVm = (name: string | undefined): QueryArguments => name === undefined ? {} : { filter: isExactly("vm", vmName(name)) };
 
 /** A list of all rows, or of those of one VM. */
 export const VM_FILTER = { argument: { name: "vm", help: "only this VM's", optional: true }, query: ofVm, ofVm: true } as const;
@@ -75,7 +75,7 @@ export const VM_FILTER = { argument: { name: "vm", help: "only this VM's", optio
 export const VM_ARGUMENT = { name: "vm", help: "vm:NAME or NAME" } as const;
 /** Everything about one object, by its id. */
 export const BY_ID = {
-  query: (id: string | undefined): QueryArguments => ({ filter: `id=${id!}` }),
+  query: (id: string | undefined): QueryArguments => ({ filter: isExactly("id", id!) }),
   record: true,
   failsOnNone: true,
 } as const;

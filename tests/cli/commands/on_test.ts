@@ -12,4 +12,6 @@ Deno.test("on executes instructions of a paused machine, and goes to the next ev
   assert.equal(event.code, 0, event.stderr);
   assert.match(JSON.parse(event.stdout).reached, /ping/);
   assert.equal((await place.el2("on", "--by", "1", "--event", "kind=hvc")).code, 2);
+  const never = await place.el2("on", "--event", "kind=hvc name=nothing", "--timeout", "50ms");
+  assert.deepEqual([never.code, never.stdout], [4, ""], never.stderr);
 });

@@ -1,0 +1,228 @@
+// A random walk over command lines, against sessions that live, end and begin again: no command
+// throws or hangs, each ends with a code that the documents name, and no file appears that nobody
+// asked for.
+
+import assert from "node:assert/strict";
+import { denoFolder, el2Command } from "../support/el2.ts";
+import { Random } from "../support/random.ts";
+import { CommandLines } from "./command-lines.ts";
+import type { Written } from "./many-commands.ts";
+import { Place } from "./place.ts";
+import { A64, imageOf } from "./program.ts";
+
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
+const LINES = LONG ? 100_000 : 2_000;
+/** Of so many lines one may start a machine, which takes longer than all others do. */
+const STARTING = LONG ? 20 : 100;
+/** As processes, which are ended by a signal where they stay. */
+const PROCESSES = LONG ? 1_000 : 50;
+const AT_A_TIME = 4;
+/** How long a process may stay before the signal, and may take at all (ms of wall time). */
+const STAYS = 3_000, AT_MOST = 60_000;
+/** Lines after which the sessions begin again, and after which what stops or breaks them is taken back. */
+const LIFE = 5_000, TIDY = 100;
+
+/** Exit codes (docs/design/workstation.md §2): done, failed, usage, no session, timed out, read-only, interrupted. */
+const CODES: ReadonlySet<number> = new Set([0, 1, 2, 3, 4, 5, 130]);
+/** What an exception leaves. */
+const STACK = /^\s+at .*\.ts:\d+:\d+|Uncaught/m;
+
+/** Sessions, files to read, and folders in which nothing may appear. */
+class Scene implements AsyncDisposable {
+  readonly place = new Place();
+  readonly folder = `${this.place.folder}/here`;
+  readonly env: Readonly<Record<string, string>>;
+  /** Every word of every line: what somebody asked for. */
+  readonly #asked = new Set<string>();
+  readonly #there: ReadonlySet<string>;
+
+  constructor() {
+    for (const name of ["here", "here/out", "home", "tmp", "state", "cache"]) Deno.mkdirSync(`${this.place.folder}/${name}`);
+    const at = (name: string) => `${this.place.folder}/${name}`;
+    this.env = {
+      ...{ NO_COLOR: "1", EL2_SOCKET: "", XDG_RUNTIME_DIR: this.place.folder, TMPDIR: at("tmp"), HOME: at("home") },
+      ...{ XDG_STATE_HOME: at("state"), XDG_CACHE_HOME: at("cache"), XDG_CONFIG_HOME: at("home"), DENO_DIR: denoFolder() },
+    };
+    const write = (name: string, bytes: Uint8Array) => Deno.writeFileSync(`${this.folder}/${name}`, bytes);
+    const text = (name: string, lines: readonly string[]) => Deno.writeTextFileSync(`${this.folder}/${name}`, `${lines.join("\n")}\n`);
+    write("hello.bin", Deno.readFileSync(new URL("../../assets/guests/hello.bin", import.meta.url)));
+    write("idle.bin", imageOf([A64.wfi, A64.branch(-1)]));
+    write("dead.bin", imageOf([0]));
+    const vm = (name: string) => [`[vm.${name}]`, `image = "${name}.bin"`, 'memory = "4MiB"'];
+    text("good.toml", ["el2 = 1", ...vm("idle"), ...vm("dead")]);
+    text("wrong.toml", ["el2 = 1", "[machine]", 'memroy = "1"']);
+    text("good.test.toml", ["el2_test = 1", 'run = "good.toml"', "[[step]]", 'advance = "1ms"']);
+    this.#there = new Set(this.#files());
+  }
+
+  /** What is in the folders where commands write only what they were told to. */
+  #files(): string[] {
+    const list = (folder: string) => [...Deno.readDirSync(`${this.place.folder}/${folder}`)].map(({ name }) => `${folder}/${name}`);
+    return [...list("here"), ...list("here/out"), ...list("home")];
+  }
+
+  /** Checks that a line, and those before it, wrote no file that they do not name. */
+  checkFiles(line: readonly string[]): void {
+    for (const word of line) this.#asked.add(word);
+    const unasked = this.#files().filter((file) => !this.#there.has(file) && !this.#isAsked(file.replace(/^here\//, "")));
+    assert.deepEqual(unasked, [], "files that nobody asked for");
+  }
+
+  #isAsked(file: string): boolean {
+    return this.#asked.has(file) || [...this.#asked].some((word) => word.split(/[/=,]/)[0] === file || word.endsWith(`=${file}`));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const name of ["a", "b", "c"]) await this.place.el2("down", name);
+    await this.place[Symbol.asyncDispose]();
+  }
+}
+
+/** What is wrong with how a command ended; undefined where nothing is. */
+function wrongWith({ code, text, thrown }: Omit<Written, "args">): string | undefined {
+  if (thrown !== undefined) return `threw ${thrown}`;
+  if (code === -1) return "did not end";
+  if (!CODES.has(code)) return `ended with ${code}`;
+  if (STACK.test(text)) return `printed an exception: ${text.slice(0, 2000)}`;
+  return code !== 0 && text === "" ? `ended with ${code} and said nothing` : undefined;
+}
+
+/** Commands in one process, one after the other. */
+class OneProcess implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor({ folder, env }: Scene) {
+    const [deno, ...words] = el2Command();
+    const args = [...words.slice(0, -1), new URL("./many-commands.ts", import.meta.url).pathname];
+    this.#child = new Deno.Command(deno, { args, cwd: folder, env, stdin: "piped", stdout: "piped" }).spawn();
+    this.#writer = this.#child.stdin.getWriter();
+    this.#lines = linesOf(this.#child.stdout);
+  }
+
+  async run(line: readonly string[]): Promise<Written> {
+    await this.#writer.write(new TextEncoder().encode(`${JSON.stringify(line)}\n`));
+    const { value, done } = await this.#lines.next();
+    assert.ok(!done, "the process has ended");
+    return JSON.parse(value);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writer.close().catch(() => {});
+    await this.#child.status;
+  }
+}
+
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const part of stream) {
+    const lines = (rest + decoder.decode(part, { stream: true })).split("\n");
+    rest = lines.pop()!;
+    yield* lines;
+  }
+}
+
+type Run = (line: readonly string[]) => Promise<Written>;
+
+/** The sessions that lines speak to: what they run. */
+const SESSIONS = [["a", "demo"], ["b", "good.toml"]] as const;
+
+/** Starts the sessions that are no more. */
+async function begun({ place }: Scene, run: Run): Promise<void> {
+  for (const [name, what] of SESSIONS) {
+    if (isThere(`${place.folder}/el2/${name}.sock`)) continue;
+    const { code, text } = await run(["up", what, "--name", name]);
+    // One whose every VM has ended by now is a session, too.
+    assert.ok(code === 0 || text.includes("has ended"), text);
+  }
+}
+
+/** Lets the machines run. */
+async function tidied(run: Run): Promise<void> {
+  for (const [name] of SESSIONS) {
+    for (const words of [["back", "--now"], ["inject", "--remove", "all"], ["break", "--remove", "all"], ["resume"]]) {
+      await run([...words, "--socket", name]);
+    }
+  }
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+Deno.test(`a random walk of ${LINES} command lines in one process`, async () => {
+  await using scene = new Scene();
+  await using one = new OneProcess(scene);
+  const lines = new CommandLines(new Random(20), STARTING, false);
+  const counts = new Map<number, number>();
+  const before: string[] = [];
+  for (let at = 0; at < LINES; at++) {
+    if (at % LIFE === 0) { for (const name of ["a", "b", "c"]) await one.run(["down", name]); }
+    await begun(scene, (line) => one.run(line));
+    if (at % TIDY === 0) await tidied((line) => one.run(line));
+    const line = lines.next();
+    before.push(JSON.stringify(line));
+    const written = await one.run(line);
+    try {
+      assert.equal(wrongWith(written), undefined);
+      scene.checkFiles(line);
+    } catch (error) {
+      throw new Error(`line ${at}: ${before.slice(-12).join("\n")}`, { cause: error });
+    }
+    lines.learn(written.text);
+    counts.set(written.code, (counts.get(written.code) ?? 0) + 1);
+  }
+  // A walk that finds no session, or is refused everywhere, walks nowhere.
+  assert.ok((counts.get(0) ?? 0) > LINES / 4, `codes ${JSON.stringify([...counts])}`);
+});
+
+/** Runs a line as a process: one that stays gets the signal of Ctrl-C. */
+async function runProcess({ folder, env }: Scene, line: readonly string[]): Promise<Written> {
+  const [program, ...args] = el2Command(...line);
+  const child = new Deno.Command(program, { args, cwd: folder, env, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
+  const kill = (signal: Deno.Signal) => {
+    try {
+      child.kill(signal);
+    } catch {
+      // It has just ended.
+    }
+  };
+  let late = false;
+  const signal = setTimeout(() => kill("SIGINT"), STAYS);
+  const limit = setTimeout(() => {
+    late = true;
+    kill("SIGKILL");
+  }, AT_MOST);
+  const { code, stdout, stderr } = await child.output();
+  clearTimeout(signal);
+  clearTimeout(limit);
+  const text = new TextDecoder();
+  return { args: line, code: late ? -1 : code, text: text.decode(stderr) + text.decode(stdout) };
+}
+
+Deno.test(`a random walk of ${PROCESSES} command lines as processes, ${AT_A_TIME} at a time`, async () => {
+  await using scene = new Scene();
+  const lines = new CommandLines(new Random(21), 4, LONG);
+  let left = PROCESSES;
+  const wrong: string[] = [];
+  const worker = async () => {
+    while (left-- > 0) {
+      const line = lines.next();
+      const written = await runProcess(scene, line);
+      const what = wrongWith(written);
+      if (what !== undefined) wrong.push(`${JSON.stringify(line)} ${what}`);
+      scene.checkFiles(line);
+      lines.learn(written.text);
+    }
+  };
+  await begun(scene, (line) => runProcess(scene, line));
+  await Promise.all(Array.from({ length: AT_A_TIME }, worker));
+  assert.deepEqual(wrong, []);
+});
