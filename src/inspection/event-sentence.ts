@@ -97,7 +97,6 @@ function psciCall(name: string, { args }: TraceFields): string | undefined {
 
 /** How vcpu_run came back. */
 function runState({ vcpu_state: state, state_data_0: first, state_data_1: second, state_data_2: third }: TraceFields): string | undefined {
-  const data = (value: unknown) => typeof value === "bigint" ? hex(value) : String(value);
   switch (state) {
     case VcpuRunState.Ready:
       return "its time is over";
@@ -108,13 +107,13 @@ function runState({ vcpu_state: state, state_data_0: first, state_data_1: second
     case VcpuRunState.Blocked:
       return "it is blocked";
     case VcpuRunState.AddrspaceVmmioRead:
-      return `read of ${second} ${second === 1n ? "byte" : "bytes"} at ${data(first)}, its VMM answers`;
+      return `read of ${second} ${second === 1n ? "byte" : "bytes"} at ${valueText(first)}, its VMM answers`;
     case VcpuRunState.AddrspaceVmmioWrite:
-      return `write of ${data(third)} (${second} ${second === 1n ? "byte" : "bytes"}) to ${data(first)}, its VMM answers`;
+      return `write of ${valueText(third)} (${second} ${second === 1n ? "byte" : "bytes"}) to ${valueText(first)}, its VMM answers`;
     case VcpuRunState.Fault:
       return first === 0n ? "it took a fault that nobody handles" : "its watchdog was not served in time";
     case VcpuRunState.PageFault:
-      return `${second ? "write to" : "access to"} ${data(first)}, which has no page`;
+      return `${second ? "write to" : "access to"} ${valueText(first)}, which has no page`;
     case VcpuRunState.PsciSystemReset:
       return "it asked for a reset (PSCI SYSTEM_RESET)";
     default:

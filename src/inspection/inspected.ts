@@ -16,6 +16,7 @@ import type { StopRule } from "../queries/stop-rule.ts";
 import type { VmSymbols } from "../symbols/vm-symbols.ts";
 import type { EventLog } from "./event-log.ts";
 import type { RunPlace } from "./run-place.ts";
+import { type KnownParcel, parcelsOfRequests } from "./parcels-of-requests.ts";
 import { RefusedReclaims } from "./refused-reclaims.ts";
 import type { TraceBuffer } from "./trace-buffer.ts";
 
@@ -152,6 +153,7 @@ export class View {
   #cspaces: Map<Cspace, string> | undefined;
   #rootCspace: Cspace | undefined;
   #objects: Map<HypervisorObject["type"], HypervisorObject[]> | undefined;
+  #parcels: readonly KnownParcel[] | undefined;
 
   constructor(readonly system: Inspected, looks: Looks) {
     this.#looks = looks;
@@ -240,6 +242,12 @@ export class View {
   rootObject(cap: bigint): HypervisorObject | undefined {
     this.#rootCspace ??= this.objects("thread").find((vcpu) => vcpu.addressSpace?.vmid === Vmid.ResourceManager && vcpu.cspace)?.cspace;
     return this.#rootCspace?.objectOf(cap);
+  }
+
+  /** The memory parcels. The books of a Resource Manager that is a program of its own are its own. */
+  parcels(): readonly KnownParcel[] {
+    const { state } = this.system.manager;
+    return this.#parcels ??= state.vms.length > 0 ? state.parcels : parcelsOfRequests(this.system.log);
   }
 
   /** How fast a counter has risen, a second of virtual time, since it was looked at before. */

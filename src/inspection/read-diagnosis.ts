@@ -11,7 +11,7 @@ import { readIrqs } from "./read-irqs.ts";
 import { readVmFacts, type VmFacts } from "./read-vms.ts";
 import type { Verdict } from "./verdict.ts";
 import { ended, isEnding, starting } from "./verdict-end.ts";
-import { deadlocked, type Others, type Sleep, sleepOf, unheard, waiting } from "./verdict-sleep.ts";
+import { deadlocked, type Others, type Sleep, sleepOf, stuckOf, unheard, waiting } from "./verdict-sleep.ts";
 import { isAsleep, loops, starves, working } from "./verdict-work.ts";
 
 /** Findings about interrupts that a verdict lists. */
@@ -58,7 +58,8 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
       { vm, online },
     ) => [vm.id, sleepOf(view, vm.id, online)]),
   );
-  const others = { asleep, failed: new Set(patients.filter(({ vm }) => vm.state === "failed").map(({ vm }) => vm.id)) };
+  const known = { asleep, failed: new Set(patients.filter(({ vm }) => vm.state === "failed").map(({ vm }) => vm.id)) };
+  const others: Others = { ...known, stuck: stuckOf(known) };
   return patients.map((patient) => {
     const { verdict, text, evidence = [], next } = verdictOf(view, patient, others);
     const findings = patient.irqs.filter(({ finding }) => finding?.startsWith("cannot fire")).slice(0, FINDINGS_LISTED);

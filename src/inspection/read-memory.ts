@@ -113,8 +113,8 @@ function ownerVm(view: View, { mappings }: Piece, parcel: HeldIn | undefined): s
 /** Parcels by their extents. */
 function parcelExtents(view: View): Map<MemoryOwner, HeldIn> {
   const found = new Map<MemoryOwner, HeldIn>();
-  for (const { extent, handle, owner } of view.system.manager.state.parcels) {
-    const object = view.rootObject(extent);
+  for (const { extent, handle, owner } of view.parcels()) {
+    const object = extent === undefined ? undefined : view.rootObject(extent);
     if (object instanceof Memextent) found.set(object, { id: `parcel:${hex(handle)}`, owner });
   }
   return found;

@@ -3,7 +3,7 @@
 import { TransType } from "../abi/rpc/messages/memory.ts";
 import { accessText } from "../queries/format.ts";
 import type { View } from "./inspected.ts";
-import { type KnownParcel, parcelsOfRequests } from "./parcels-of-requests.ts";
+import type { KnownParcel } from "./parcels-of-requests.ts";
 import { hex, isAlarm, type RowOf } from "../queries/table.ts";
 import { LIMITS, type PARCELS } from "../queries/tables.ts";
 
@@ -16,10 +16,7 @@ const KINDS: Readonly<Record<number, string>> = {
 /** Every parcel, those first whose owner was refused to reclaim them. */
 export function readParcels(view: View): RowOf<typeof PARCELS>[] {
   const refused = view.refusedReclaims;
-  const { state } = view.system.manager;
-  // The state of a Resource Manager that is a separate program is not accessible.
-  const parcels = state.vms.length > 0 ? state.parcels : parcelsOfRequests(view.system.log);
-  const rows = parcels.map((parcel) => readParcel(view, parcel, refused.has(parcel.handle)));
+  const rows = view.parcels().map((parcel) => readParcel(view, parcel, refused.has(parcel.handle)));
   return rows.sort((a, b) => Number(b.state === "blocked") - Number(a.state === "blocked"));
 }
 
@@ -60,9 +57,9 @@ export function readLimits(view: View): RowOf<typeof LIMITS>[] {
   add("hypervisor heap", null, hypervisor.privatePartition.heapUsed, hypervisor.privatePartition.heapSize, "bytes");
   add("free page tables", null, hypervisor.pageTables.left, null, "tables");
   add("objects", null, hypervisor.objects.size, null, "objects");
-  const { state } = view.system.manager;
-  add("parcels", null, state.parcels.length, null, "parcels");
-  add("regions of parcels", null, state.parcels.reduce((sum, parcel) => sum + parcel.regions.length, 0), null, "regions");
+  const parcels = view.parcels();
+  add("parcels", null, parcels.length, null, "parcels");
+  add("regions of parcels", null, parcels.reduce((sum, parcel) => sum + parcel.regions.length, 0), null, "regions");
   for (const cspace of view.objects("cspace")) {
     add("capabilities", `vm:${view.cspaceOwner(cspace)}`, cspace.used, cspace.maximum, "slots");
   }

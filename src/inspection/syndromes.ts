@@ -1,6 +1,6 @@
 // ESR_ELx in words: the class of an exception and what its syndrome says (Arm ARM D24.2.40).
 
-import { AbortSyndrome, ExceptionClass, exceptionClass } from "../core/architecture/exceptions.ts";
+import { AbortSyndrome, ExceptionClass, exceptionClass, FaultStatus } from "../core/architecture/exceptions.ts";
 
 const CLASSES: Readonly<Record<number, string>> = {
   [ExceptionClass.Unknown]: "undefined instruction",
@@ -25,7 +25,7 @@ const CLASSES: Readonly<Record<number, string>> = {
   [ExceptionClass.Watchpoint]: "watchpoint",
   0x2c: "FP exception",
   0x2f: "SError",
-  0x3c: "BRK",
+  [ExceptionClass.Brk]: "BRK",
 };
 
 const ABORTS: ReadonlySet<number> = new Set([
@@ -35,9 +35,6 @@ const ABORTS: ReadonlySet<number> = new Set([
   ExceptionClass.DataAbort,
 ]);
 const DATA_ABORTS: ReadonlySet<number> = new Set([ExceptionClass.DataAbortLower, ExceptionClass.DataAbort]);
-
-/** Fault status of a synchronous external abort that is not on a table walk. */
-const EXTERNAL_ABORT = 0x10;
 
 /** Whether the exception is an abort of memory, which has a fault address. */
 export function isAbort(esr: number): boolean {
@@ -51,7 +48,7 @@ export function syndromeText(esr: number): string {
   if (!ABORTS.has(ec)) return name;
   const fault = esr & AbortSyndrome.FscMask;
   // An external abort that the hypervisor makes may leave WnR clear for a write, too.
-  const access = !DATA_ABORTS.has(ec) ? "" : esr & AbortSyndrome.WnR ? ", write" : fault === EXTERNAL_ABORT ? "" : ", read";
+  const access = !DATA_ABORTS.has(ec) ? "" : esr & AbortSyndrome.WnR ? ", write" : fault === FaultStatus.External ? "" : ", read";
   return `${name}${access}: ${faultText(fault)}`;
 }
 
@@ -70,8 +67,8 @@ function faultText(code: number): string {
     case 5:
       return `external abort on a table walk${level}`;
   }
-  if (code === EXTERNAL_ABORT) return "external abort, nothing answers at this address";
-  if (code === 0x21) return "alignment fault";
+  if (code === FaultStatus.External) return "external abort, nothing answers at this address";
+  if (code === FaultStatus.Alignment) return "alignment fault";
   if (code === 0x35) return "unsupported exclusive or atomic access";
   return `fault status 0x${code.toString(16)}`;
 }

@@ -46,13 +46,13 @@ function leaks(view: View, vm: VmFacts): Verdict | undefined {
   if (!isOver && !isLate) return undefined;
   const refused = view.hypervisor.trace.reasons.list().filter((one) => one.time >= since && !one.settled && one.ended === undefined);
   const isRefused = refused.some(({ chain }) => chain.some(({ name }) => name === MEM_RECLAIM.name));
-  const { parcels, vms } = view.system.manager.state;
+  const { vms } = view.system.manager.state;
   const record = vms.find((one) => one.vmid === vmid);
-  const alive = (id: number) => id !== vmid && vms.some((one) => one.vmid === id);
+  const alive = (id: number) => id !== vmid && (view.hypervisor.addressSpaces.has(id) || vms.some((one) => one.vmid === id));
   const hasLost = ({ borrowers }: { borrowers: readonly { readonly vmid: number }[] }) =>
     borrowers.some((one) => one.vmid === vmid) && !borrowers.some((one) => alive(one.vmid));
   // An owner that lives takes its parcel back soon after, if the machine gives it the time.
-  const kept = parcels.filter((parcel) => {
+  const kept = view.parcels().filter((parcel) => {
     if (parcel.owner === vmid) return record === undefined;
     return hasLost(parcel) && (isLate || isRefused || !alive(parcel.owner));
   });

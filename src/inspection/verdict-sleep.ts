@@ -101,6 +101,8 @@ export interface Others {
   readonly asleep: ReadonlyMap<string, Sleep>;
   /** VMs that have failed. */
   readonly failed: ReadonlySet<string>;
+  /** Those of `asleep` of which none can be woken before another of them runs. */
+  readonly stuck: ReadonlyMap<string, Sleep>;
 }
 
 /** What wakes a sleeping VM, or that nothing can. */
@@ -111,7 +113,7 @@ export function waiting(view: View, sleep: Sleep, others: Others): Verdict {
     const after = durationText(Math.max(0, due - view.now));
     return { verdict: "waits", text: `waits for its timer, due in ${after}`, evidence: found };
   }
-  const stuck = stuckOf(others);
+  const { stuck } = others;
   const able = wakers.find((waker) => !stuck.has(vm) && canCome(waker, sleep, others));
   if (able) {
     const more = found.length > 1 ? ` or ${found.length - 1} more` : "";
@@ -143,7 +145,7 @@ function canCome({ raisers }: Waker, { vm }: Sleep, { failed }: Others): boolean
 }
 
 /** VMs that all wait for each other: none can wake before another of them runs. */
-function stuckOf({ asleep, failed }: Others): ReadonlyMap<string, Sleep> {
+export function stuckOf({ asleep, failed }: Pick<Others, "asleep" | "failed">): ReadonlyMap<string, Sleep> {
   const stuck = new Map([...asleep].filter(([, { due }]) => due === Infinity));
   for (let before = -1; before !== stuck.size;) {
     before = stuck.size;
@@ -156,8 +158,7 @@ function stuckOf({ asleep, failed }: Others): ReadonlyMap<string, Sleep> {
 }
 
 /** A VM that waits for another one, and that in the end for the first. */
-export function deadlocked({ vm }: Sleep, others: Others): Verdict | undefined {
-  const stuck = stuckOf(others);
+export function deadlocked({ vm }: Sleep, { stuck }: Others): Verdict | undefined {
   const steps: { vm: string; waker: Waker; by: string }[] = [];
   for (let at = vm; steps.every((step) => step.vm !== at);) {
     const waker = stuck.get(at)?.wakers.find(({ raisers }) => raisers?.some((one) => one !== at && stuck.has(one)));

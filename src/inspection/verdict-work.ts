@@ -3,7 +3,7 @@
 
 import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
 import { Block } from "../hypervisor/scheduling/vcpu-life.ts";
-import { exceptionClass } from "../core/architecture/exceptions.ts";
+import { ExceptionClass, exceptionClass, Pstate } from "../core/architecture/exceptions.ts";
 import { X_REGISTERS } from "../core/interface.ts";
 import { countText, durationText } from "../queries/format.ts";
 import { hex } from "../queries/table.ts";
@@ -38,7 +38,6 @@ const SERVED = 2e9;
 const FAULT_INSTRUCTIONS = 1000;
 /** Virtual time (ns) that the same activity must last if the hypervisor is not involved. */
 const FAULT_TIME = 200e6;
-const PSTATE_I = 1 << 7;
 
 /** Whether a vCPU waits for an interrupt. */
 export function isAsleep(vcpu: Vcpu): boolean {
@@ -92,7 +91,7 @@ export function loops(view: View, vcpu: Vcpu): Verdict | undefined {
     // Firmware waits for a time by reading the counter.
     if (readsCounter(view, vcpu, first, last)) return undefined;
     const range = `${first === last ? hex(first) : `${hex(first)}..${hex(last)}`}${place(pc)}`;
-    const masked = `interrupts ${vcpu.registers.pstate & PSTATE_I ? "masked" : "not masked"} (PSTATE.I)`;
+    const masked = `interrupts ${vcpu.registers.pstate & Pstate.I ? "masked" : "not masked"} (PSTATE.I)`;
     return {
       verdict: "spins",
       text: `${id} loops at ${range} for ${durationText(time)} without an exit`,
@@ -150,15 +149,20 @@ const LOAD = /^ld(?:a?x?r|apr|ur)[bh]? [wx]\d+, \[(x\d+|sp)(?:, #(0x[0-9a-f]+|\d
 /** The last synchronous exception that a vCPU took from EL1, which its handler may raise itself. */
 function lastFault({ registers }: Vcpu): string | undefined {
   const esr = Number(registers.getRegister("ESR_EL1") & 0xffff_ffffn);
-  const inKernel = (registers.getRegister("SPSR_EL1") & MODE_EL) === EL1;
+  const inKernel = (Number(registers.getRegister("SPSR_EL1")) & Pstate.ElMask) === Pstate.EL1t;
   if (esr === 0 || !inKernel || !SYNCHRONOUS.has(exceptionClass(esr))) return undefined;
   return `${hex(registers.getRegister("ELR_EL1"))} ${hex(esr)}`;
 }
 
-/** PSTATE.M[3:2]: the exception level. */
-const MODE_EL = 0xcn, EL1 = 0x4n;
 /** Exception classes of what a handler does wrong: undefined, illegal state, aborts, alignment. */
-const SYNCHRONOUS: ReadonlySet<number> = new Set([0x00, 0x0e, 0x21, 0x22, 0x25, 0x26]);
+const SYNCHRONOUS: ReadonlySet<number> = new Set([
+  ExceptionClass.Unknown,
+  ExceptionClass.IllegalState,
+  ExceptionClass.InstructionAbort,
+  ExceptionClass.PcAlignment,
+  ExceptionClass.DataAbort,
+  ExceptionClass.SpAlignment,
+]);
 
 /** A vCPU that can run and does not get a CPU, as others of its CPU run. */
 export function starves(view: View, vcpu: Vcpu): Verdict | undefined {

@@ -5,8 +5,17 @@ import type { LevelSource } from "../hypervisor/gic/irq-bank.ts";
 import type { VirqSource } from "../hypervisor/gic/vic-source.ts";
 import type { View } from "./inspected.ts";
 
-/** Names of vIRQ sources for display: `mq:7 rx`, `db:3`, `vtimer`, `vcpu:rt/0 halted`. */
-export function sourceNames(view: View): Map<LevelSource, string> {
+/** Names of a look. */
+const known = new WeakMap<View, ReadonlyMap<LevelSource, string>>();
+
+/** Names of vIRQ sources for people: `mq:7 rx`, `db:3`, `vtimer`, `vcpu:rt/0 halted`. */
+export function sourceNames(view: View): ReadonlyMap<LevelSource, string> {
+  const names = known.get(view) ?? readNames(view);
+  known.set(view, names);
+  return names;
+}
+
+function readNames(view: View): ReadonlyMap<LevelSource, string> {
   const names = new Map<LevelSource, string>();
   for (const queue of view.objects("msgqueue")) {
     names.set(queue.sendVirq, `${view.object(queue)} tx`);

@@ -256,6 +256,11 @@ export function effectOf(path: readonly string[]): Effect {
   return STARTING.has(words) ? "starts" : STAYING.has(words) ? "stays" : "asks";
 }
 
+/** Whether a line may be of a command that stays until somebody ends it. */
+export function mayStay(line: readonly string[]): boolean {
+  return STAYING.has(line[0]) || line.includes("-f") || line.some((word) => STAYING_OPTIONS.has(word));
+}
+
 /** Whether the first argument is a file that the command writes. */
 function writesFile(path: readonly string[]): boolean {
   return ["snapshot save", "trace export", "record"].includes(path.join(" "));

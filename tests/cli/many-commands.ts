@@ -78,6 +78,8 @@ if (import.meta.main) {
   let thrown: string | undefined;
   addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
+    // What waited on a connection when its command's process would have ended.
+    if (event.reason instanceof Deno.errors.Interrupted) return;
     if (!(event.reason instanceof Exited)) thrown ??= String(event.reason?.stack ?? event.reason);
   });
   addEventListener("error", (event) => {

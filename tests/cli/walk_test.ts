@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { denoFolder, el2Command } from "../support/el2.ts";
 import { Random } from "../support/random.ts";
-import { CommandLines } from "./command-lines.ts";
+import { CommandLines, mayStay } from "./command-lines.ts";
 import type { Written } from "./many-commands.ts";
 import { Place } from "./place.ts";
 import { A64, imageOf } from "./program.ts";
@@ -195,7 +195,7 @@ async function runProcess({ folder, env }: Scene, line: readonly string[]): Prom
     }
   };
   let late = false;
-  const signal = setTimeout(() => kill("SIGINT"), STAYS);
+  const signal = mayStay(line) ? setTimeout(() => kill("SIGINT"), STAYS) : undefined;
   const limit = setTimeout(() => {
     late = true;
     kill("SIGKILL");
