@@ -84,7 +84,7 @@ function wrongWith({ code, text, thrown }: Omit<Written, "args">): string | unde
   if (code === -1) return "did not end";
   if (!CODES.has(code)) return `ended with ${code}`;
   if (STACK.test(text)) return `printed an exception: ${text.slice(0, 2000)}`;
-  return code !== 0 && text === "" ? `ended with ${code} and said nothing` : undefined;
+  return code !== 0 && code !== 130 && text === "" ? `ended with ${code} and said nothing` : undefined;
 }
 
 /** Commands in one process, one after the other. */
