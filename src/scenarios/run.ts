@@ -232,7 +232,8 @@ export class ScenarioRun {
 
   async #expectDiagnosis(step: Extract<Step, { kind: "expect_diagnosis" }>): Promise<void> {
     const row = () => {
-      return this.system.inspector.answer({ table: "diagnose", args: { filter: isExactly("id", `vm:${step.of.replace(/^vm:/, "")}`) } }).rows[0];
+      return this.system.inspector.answer({ table: "diagnose", args: { filter: isExactly("id", `vm:${step.of.replace(/^vm:/, "")}`) } })
+        .rows[0];
     };
     let looked = -Infinity;
     const look = () => {
