@@ -113,7 +113,10 @@ export interface KnownVms {
   planned(vm: string): PlannedVm | undefined;
   /** Why the VM of this name ended, if it did. */
   exitOf(vm: string): string | undefined;
-  /** VMs of the configuration that failed before they had a VMID. @param listed those that have one */
+  /**
+   * VMs of the configuration that failed before they had a VMID.
+   * @param listed those that have one
+   */
   withoutVmid(listed: ReadonlySet<string>): readonly string[];
 }
 
@@ -244,7 +247,9 @@ export class View {
     return this.#rootCspace?.objectOf(cap);
   }
 
-  /** The memory parcels. The books of a Resource Manager that is a program of its own are its own. */
+  /**
+   * The memory parcels. The books of a Resource Manager that is a program of its own are its own.
+   */
   parcels(): readonly KnownParcel[] {
     const { state } = this.system.manager;
     return this.#parcels ??= state.vms.length > 0 ? state.parcels : parcelsOfRequests(this.system.log);

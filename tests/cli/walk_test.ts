@@ -19,10 +19,16 @@ const PROCESSES = LONG ? 1_000 : 50;
 const AT_A_TIME = 4;
 /** How long a process may stay before the signal, and may take at all (ms of wall time). */
 const STAYS = 3_000, AT_MOST = 60_000;
-/** Lines after which the sessions begin again, and after which what stops or breaks them is taken back. */
+/**
+ * Lines after which the sessions begin again, and after which what stops or breaks them is taken
+ * back.
+ */
 const LIFE = 5_000, TIDY = 100;
 
-/** Exit codes (docs/design/workstation.md §2): done, failed, usage, no session, timed out, read-only, interrupted. */
+/**
+ * Exit codes (docs/design/workstation.md §2): done, failed, usage, no session, timed out, read-
+ * only, interrupted.
+ */
 const CODES: ReadonlySet<number> = new Set([0, 1, 2, 3, 4, 5, 130]);
 /** What an exception leaves. */
 const STACK = /^\s+at .*\.ts:\d+:\d+|Uncaught/m;
