@@ -173,6 +173,26 @@ export const HYPERCALL_ERRORS: Readonly<Record<HypercallName, HypercallErrors>> 
   virtio_mmio_backend_update_status: errors("4.11", LOOKUP),
   virtio_input_configure: errors("4.11", [...LOOKUP, "OBJECT_CONFIG", "BUSY"]),
   virtio_input_set_data: errors("4.11", [...LOOKUP, "ARGUMENT_SIZE", "NORESOURCES", ...BUFFER]),
+
+  addrspace_modify_pages: errors("4.14", [...LOOKUP, "ADDR_OVERFLOW", "ARGUMENT_ALIGNMENT", "ADDR_INVALID"], {
+    DENIED: "no call makes an address space read-only",
+    RETRY: "all pages are done when the call returns",
+  }),
+  addrspace_find_info_area: errors("4.14", ["ADDR_INVALID"]),
+  addrspace_info_area_add_entry: errors("4.14", [...LOOKUP, "ARGUMENT_SIZE", "ARGUMENT_ALIGNMENT", "IDLE", "NOMEM", ...BUFFER]),
+  vpm_group_wakeup: errors("4.14", LOOKUP),
+  power_system_suspend: errors("4.14", ["CSPACE_CAP_NULL", "CSPACE_CAP_REVOKED", "CSPACE_WRONG_OBJECT_TYPE"]),
+  vpm_group_bind_power: errors("4.14", LOOKUP),
+  partition_donate: errors("4.14", [
+    ...ANY_STATE,
+    "ARGUMENT_SIZE",
+    "ADDR_OVERFLOW",
+    "ARGUMENT_ALIGNMENT",
+    "MEMDB_NOT_OWNER",
+    "NORESOURCES",
+    "BUSY",
+  ]),
+  addrspace_info_area_get_entry: errors("4.14", ["ARGUMENT_INVALID", "ARGUMENT_SIZE", ...BUFFER]),
 };
 
 /** Every error that a call can answer. */

@@ -27,7 +27,9 @@ export interface HypercallSignature {
 
 /** HVC immediate of call 0, and how many numbers the range holds. */
 export const HVC_BASE = 0x6000;
-export const HYPERCALL_COUNT = 0x69;
+export const HYPERCALL_COUNT = 0x78;
+/** How many of them the recorded build has; the others are those of the newer drop (§4.14). */
+export const RECORDED_HYPERCALL_COUNT = 0x69;
 /** SMCCC function id of call 0 (fast, SMC64, vendor-specific hypervisor). */
 export const SMCCC_BASE = 0xc600_8000;
 
@@ -41,7 +43,7 @@ function call<const A extends HypercallSignature["arguments"], const R extends H
 
 const create = (number: number) => call(number, { src_partition: "cap", cspace: "cap", reserved: "res0" }, { new_cap: "cap" });
 
-/** All 93 numbered calls, by name. */
+/** All numbered calls, by name: 93 of the recorded build, 8 of the newer drop. */
 export const HYPERCALLS = {
   hypervisor_identify: call(0x00, {}, { api_info: "u64", api_flags_0: "u64", api_flags_1: "u64", api_flags_2: "u64" }),
 
@@ -199,6 +201,23 @@ export const HYPERCALLS = {
     0x68,
     { cap: "cap", reserved: "res0" },
     { vcpu_state: "u32", state_data_0: "u64", state_data_1: "u64", state_data_2: "u64" },
+  ),
+
+  addrspace_modify_pages: call(0x69, { addrspace: "cap", vbase: "u64", size: "u64", flags: "u32" }, { size_remaining: "u64" }),
+  addrspace_find_info_area: call(0x6a, { reserved: "res0" }, { base: "u64", size: "u64" }),
+  addrspace_info_area_add_entry: call(
+    0x6b,
+    { addrspace: "cap", type: "u32", data: "user_ptr", data_info: "u64", reserved: "res0" },
+    { entry_ipa: "u64" },
+  ),
+  vpm_group_wakeup: call(0x6f, { vpm_group: "cap", reserved: "res0" }, {}),
+  power_system_suspend: call(0x70, { system_power: "cap", reserved: "res0" }, {}),
+  vpm_group_bind_power: call(0x74, { vpm_group: "cap", power: "cap", reserved: "res0" }, {}),
+  partition_donate: call(0x75, { flags: "u32", partition: "cap", arg2: "u64", base: "u64", size: "u64", reserved: "res0" }, {}),
+  addrspace_info_area_get_entry: call(
+    0x77,
+    { type: "u32", buffer: "user_ptr", buf_size: "u64", reserved: "res0" },
+    { size: "u64", entry_type: "u32" },
   ),
 } as const;
 

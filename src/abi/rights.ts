@@ -20,7 +20,7 @@ export const ACTIVATE = 0x8000_0000;
 
 export const PartitionRight = { ObjectCreate: 0x1, Donate: 0x2 } as const;
 export const CspaceRight = { CapCreate: 0x1, CapDelete: 0x2, CapCopy: 0x4, Attach: 0x8, CapRevoke: 0x10 } as const;
-export const AddrspaceRight = { Attach: 0x1, Map: 0x2, Lookup: 0x4, AddVmmioRange: 0x8 } as const;
+export const AddrspaceRight = { Attach: 0x1, Map: 0x2, Lookup: 0x4, AddVmmioRange: 0x8, ModifyProtected: 0x20, AddInfo: 0x40 } as const;
 export const MemextentRight = { Map: 0x1, Derive: 0x2, Attach: 0x4, Lookup: 0x8, Donate: 0x10 } as const;
 export const ThreadRight = {
   Power: 0x1,
@@ -38,7 +38,7 @@ export const DoorbellRight = { Send: 0x1, Receive: 0x2, Bind: 0x4 } as const;
 export const MsgqueueRight = { Send: 0x1, Receive: 0x2, BindSend: 0x4, BindReceive: 0x8 } as const;
 export const VicRight = { BindSource: 0x1, AttachVcpu: 0x2, AttachVdevice: 0x4 } as const;
 export const HwirqRight = { BindVic: 0x2 } as const;
-export const VpmGroupRight = { AttachVcpu: 0x1, BindVirq: 0x2, Query: 0x4 } as const;
+export const VpmGroupRight = { AttachVcpu: 0x1, BindVirq: 0x2, Query: 0x4, Wakeup: 0x8, BindPower: 0x10 } as const;
 export const VirtioMmioRight = { BindBackendVirq: 0x1, BindFrontendVirq: 0x2, AssertVirq: 0x4, Config: 0x8 } as const;
 
 const RIGHTS: Record<ObjectType, Readonly<Record<string, number>>> = {

@@ -71,6 +71,15 @@ export const DonateOptions = { NoSync: 0x8000_0000, Defined: 0x8000_00ff } as co
 /** `op` of addrspace_configure_vmmio. */
 export const VmmioOperation = { Add: 0, Remove: 1, AddPrivate: 2, RemovePrivate: 3 } as const;
 
+/** `flags` of addrspace_modify_pages. Bit 1 was "sanitize" in an older build of the newer drop. */
+export const ModifyPagesFlags = { Unlock: 1, NoSyncUnlock: 4, DoNotSanitize: 8, Defined: 0xf } as const;
+
+/** Owners of entries of an info area: bits 31:16 of their type. */
+export const InfoOwner = { Hypervisor: 1, RootVm: 2, Rm: 3, QcRm: 16, Dev: 0xffff } as const;
+
+/** Kinds of partition_donate: `flags` bits 7:0. */
+export const PartitionDonateType = { ToPartition: 0, AddHeap: 1, RemoveHeap: 2 } as const;
+
 /** `flags` of addrspace_attach_vdevice for a GICR. */
 export const VdeviceFlags = { LastValid: 1n, Last: 2n, Defined: 3n } as const;
 
@@ -84,6 +93,8 @@ export const VcpuOption = {
   TraceAllowed: 1n << 5n,
   Critical: 1n << 8n,
   VcpuRunScheduled: 1n << 9n,
+  /** Of the newer drop: who runs it wakes it at its timers. */
+  NoTimerWakeups: 1n << 10n,
   HlosVm: 1n << 63n,
 } as const;
 

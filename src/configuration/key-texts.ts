@@ -14,6 +14,7 @@ export const MACHINE_TEXTS = {
   check: "check the hypervisor's invariants after every operation",
   phone: "profile of a phone; it sets the keys that the file leaves out",
   idle_watchdog: "refuse: turning off a watchdog that is off is an error",
+  abi: "newer: also the hypercalls and properties of the newer open drop",
 } as const;
 
 export const HOST_TEXTS = {
@@ -28,6 +29,7 @@ export const NATIVE_HOST_TEXTS = {
   memlock: "locked-memory limit of the VMMs",
   max_order: "largest block of contiguous kernel memory: 2^N pages",
   boot_context: "what SET_BOOT_CONTEXT answers",
+  timer_wakeups: "who wakes vCPUs at their timers",
 } as const;
 
 export const IMAGE_HOST_TEXTS = {

@@ -1,7 +1,7 @@
 // From what `el2 run` names (a configuration, an image, `debian`) or the embedded demo to the plan
 // of a native host: reads the files.
 
-import type { NativeHostPlan, OwnSchedule, SharedBuffer, VmImage, VmLink, VmPlan, VmStart } from "../host/plan.ts";
+import type { DriverQuirks, NativeHostPlan, OwnSchedule, SharedBuffer, VmImage, VmLink, VmPlan, VmStart } from "../host/plan.ts";
 import { DEVICETREE_SIZE, neededMemory } from "../host/vm-layout.ts";
 import { type Behaviour, DEFAULT_BEHAVIOUR } from "../hypervisor/services/behaviour.ts";
 import { checkRoot } from "../assembly/boot-plan.ts";
@@ -144,9 +144,9 @@ async function planConfig(
   };
   const { cpus, memory, turbo, seed, cap_ids: capIds, quirks, hypervisor_node: hypervisorNode, strict, check } = file.machine;
   const { auth = DEFAULT_BEHAVIOUR.auth, parcels = DEFAULT_BEHAVIOUR.parcels } = file.rm;
-  const { idle_watchdog: idleWatchdog } = file.machine;
+  const { idle_watchdog: idleWatchdog, abi } = file.machine;
   const { reserved_memory: reservedMemory = DEFAULT_BEHAVIOUR.reservedMemory } = file.rm;
-  const behaviour = { capIds, quirks, hypervisorNode, auth, strict, check, idleWatchdog, parcels, reservedMemory };
+  const behaviour = { capIds, quirks, hypervisorNode, auth, strict, check, idleWatchdog, abi, parcels, reservedMemory };
   const root = spoilt.has(["rm"]) ? undefined : await planRoot(file.rm, folder, refuseIn("rm"));
   if (root && hypervisorNode !== DEFAULT_BEHAVIOUR.hypervisorNode) {
     refuseIn("machine")("hypervisor_node", 'hypervisor_node needs the native resource manager; remove it with [rm] kind = "image"');
@@ -206,7 +206,9 @@ function nativeHostOf({ host, machine, link }: File, vms: readonly VmPlan[]): Na
   const { device, gzvm, memlock, memory = DEFAULT_HOST_MEMORY, vcpus = Math.min(2, machine.cpus) } = host;
   const { max_order: maxOrder, boot_context: answer } = host;
   const bootContext = answer === "as-generation" ? undefined : answer;
-  const quirks = maxOrder !== undefined || bootContext !== undefined ? { quirks: { maxOrder, bootContext } } : {};
+  const wakesAtTimers = host.timer_wakeups === "driver" ? true : undefined;
+  const all: DriverQuirks = { maxOrder, bootContext, wakesAtTimers };
+  const quirks = Object.values(all).some((quirk) => quirk !== undefined) ? { quirks: all } : {};
   return { memory, vcpus, vms, buffers: buffersOf(Object.values(link)), driver: { device, gzvm, memlock, ...quirks } };
 }
 

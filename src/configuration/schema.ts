@@ -7,7 +7,7 @@ import { FIRST_RESERVED_LABEL, VM_VIRTIO_SLOTS } from "../host/vm-layout.ts";
 import { HYPERVISOR_NODES } from "../abi/hypervisor-node.ts";
 import { AUTH_NAMES } from "../abi/rpc/messages/vm.ts";
 import { PHONE_NAMES } from "./phones.ts";
-import { CAP_IDS, DEFAULT_BEHAVIOUR, IDLE_WATCHDOG, QUIRKS, RESERVED_MEMORY_RULES } from "../hypervisor/services/behaviour.ts";
+import { ABIS, CAP_IDS, DEFAULT_BEHAVIOUR, IDLE_WATCHDOG, QUIRKS, RESERVED_MEMORY_RULES } from "../hypervisor/services/behaviour.ts";
 import { MAXIMUM_PRIMARY_MEMORY, MINIMUM_PLATFORM_MEMORY } from "../machine/memory-map.ts";
 import { FIRST_RAM_ADDRESS, OWNER_PRIORITY, TIMESLICE_MAX, TIMESLICE_MIN, VM_ADDRESS_LIMIT } from "../resource-manager/config/vm-config.ts";
 import {
@@ -153,10 +153,14 @@ const machine = v.object(described({
   check: v.optional(boolean, DEFAULT_BEHAVIOUR.check),
   phone: v.optional(oneOf(PHONE_NAMES)),
   idle_watchdog: v.optional(oneOf(IDLE_WATCHDOG), DEFAULT_BEHAVIOUR.idleWatchdog),
+  abi: v.optional(oneOf(ABIS), DEFAULT_BEHAVIOUR.abi),
 }, MACHINE_TEXTS));
 
 /** Values of [host] boot_context: an errno instead of the generation's answer. */
 const BOOT_CONTEXT_ANSWERS = ["as-generation", "ENODEV"] as const;
+
+/** Who wakes a VM's vCPUs at their timers: what CHECK_EXTENSION tells. */
+const TIMER_WAKEUPS = ["hypervisor", "driver"] as const;
 
 /** Generations of /dev/gunyah that have one. */
 const DEVICE_PERSONAS = PERSONA_NAMES.filter((name) => PERSONAS[name].device);
@@ -184,6 +188,7 @@ const nativeHost = described({
   memlock: v.optional(memlock, "unlimited"),
   max_order: v.optional(whole(0, 10, "is outside 0..10")),
   boot_context: v.optional(oneOf(BOOT_CONTEXT_ANSWERS), "as-generation"),
+  timer_wakeups: v.optional(oneOf(TIMER_WAKEUPS), "hypervisor"),
 }, NATIVE_HOST_TEXTS);
 
 const nameList = mustBe("a list of names");

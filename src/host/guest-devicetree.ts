@@ -32,19 +32,26 @@ const CLOCK_HZ = 24_000_000;
 const GIC_NAME = `intc@${VM_GICD_BASE.toString(16)}`;
 const UART_NAME = `pl011@${VM_PL011_BASE.toString(16)}`;
 
+/** What the tree says because of the driver. */
+export interface DriverTraits {
+  /** It gives the firmware's pages as a separate parcel. */
+  readonly firmwareApart?: boolean;
+  /** It wakes vCPUs at their timers. */
+  readonly wakesAtTimers?: boolean;
+}
+
 /** The properties of a virtio device on the hypervisor's registers that the tree needs. */
 export type VirtioModel = Pick<VirtioDevice, "id" | "queueCount">;
 
 /**
  * Builds the tree of a VM.
  * @param objects its devices, if the hypervisor has their registers
- * @param firmwareApart the driver gives the firmware's pages as a separate parcel
  */
 export function guestDevicetree(
   plan: VmPlan,
   layout: VmLayout,
   objects: readonly VirtioModel[] = [],
-  firmwareApart = false,
+  driver: DriverTraits = {},
 ): Devicetree {
   return devicetree(node("", {
     "#address-cells": 2,
@@ -73,7 +80,7 @@ export function guestDevicetree(
     ...plan.console ? consoleNodes() : [],
     ...emulated(plan).map((_, slot) => virtioNode(slot)),
     ...plan.firmware ? [imageNode(plan)] : [],
-    vmConfig(plan, objects, firmwareApart ? layout.firmware : undefined),
+    vmConfig(plan, objects, driver.firmwareApart ? layout.firmware : undefined, driver),
   ]));
 }
 
@@ -136,18 +143,20 @@ function imageNode({ base, image }: VmPlan): DevicetreeNode {
  * `memory`.
  * @param firmware offset of a firmware with its own parcel
  */
-function vmConfig(plan: VmPlan, objects: readonly VirtioModel[], firmware: number | undefined): DevicetreeNode {
+function vmConfig(plan: VmPlan, objects: readonly VirtioModel[], firmware: number | undefined, driver: DriverTraits): DevicetreeNode {
   const place = firmware === undefined ? {} : { "firmware-address": cells64(plan.base + firmware) };
   return node("gunyah-vm-config", { "#address-cells": 2, "#size-cells": 2, "image-name": plan.name, "os-type": "linux" }, [
     node("memory", { "base-address": cells64(plan.base), ...place }),
     node("interrupts", { config: `/${GIC_NAME}` }),
-    vcpuConfig(plan.schedule),
+    vcpuConfig(plan.schedule, driver),
     node("vdevices", {}, [...interruptLines(plan).map(bell), ...plan.links.map(linkNode), ...objects.map(virtioObject)]),
   ]);
 }
 
-function vcpuConfig(schedule: VmPlan["schedule"]): DevicetreeNode {
-  if (schedule === "proxy") return node("vcpus", { config: "/cpus", affinity: "proxy" });
+function vcpuConfig(schedule: VmPlan["schedule"], { wakesAtTimers = false }: DriverTraits): DevicetreeNode {
+  if (schedule === "proxy") {
+    return node("vcpus", { config: "/cpus", affinity: "proxy", "no-timer-wakeups": wakesAtTimers ? true : undefined });
+  }
   const { affinity, affinityMap, priority, timeslice } = schedule;
   return node("vcpus", {
     config: "/cpus",

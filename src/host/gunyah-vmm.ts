@@ -24,12 +24,14 @@ import {
   RUN_PAGE_FAULT,
   USER_MEM_REGION,
   VM_RANGE,
+  WAKES_AT_TIMERS,
 } from "../abi/ioctl/gunyah.ts";
 import { errnoName } from "../abi/ioctl/errno.ts";
 import { type Persona, type PersonaName, PERSONAS } from "../abi/ioctl/personas.ts";
 import type { Request } from "../abi/ioctl/request.ts";
 import type { Struct, StructFields, StructValues } from "../abi/ioctl/struct.ts";
 import { RegisterSet } from "../abi/words.ts";
+import type { DriverTraits } from "./guest-devicetree.ts";
 import type { HostKernel, IoctlResult } from "./kernel/kernel.ts";
 import type { VmPlan } from "./plan.ts";
 import type { VmDevices } from "./vm-devices.ts";
@@ -64,14 +66,18 @@ interface GunyahVmmData extends VmmData {
 export class GunyahVmm extends Vmm<GunyahVmmData> {
   protected readonly dataOffset = RUN_MMIO.offsetOf("data");
   readonly #persona: Persona;
+  /** Whether it asks the driver who wakes vCPUs at their timers, as newer VMMs do. */
+  readonly #asksForTimers: boolean;
 
-  constructor(kernel: HostKernel, device: PersonaName, plan: VmPlan, events: VmmEvents, devices?: VmDevices) {
+  constructor(kernel: HostKernel, device: PersonaName, plan: VmPlan, events: VmmEvents, devices?: VmDevices, asksForTimers = false) {
     super(kernel, plan, events, devices, { ...newVmmData(), device: 0, vm: 0, step: 0, waiting: undefined });
     this.#persona = PERSONAS[device];
+    this.#asksForTimers = asksForTimers && this.#persona.requests.includes(GH_ANDROID.CHECK_EXTENSION);
   }
 
-  protected override get firmwareApart(): boolean {
-    return this.#persona.start.includes("firmware-parcel") && !this.#persona.protectedAsParcel;
+  protected override get traits(): DriverTraits {
+    const firmwareApart = this.#persona.start.includes("firmware-parcel") && !this.#persona.protectedAsParcel;
+    return { firmwareApart, wakesAtTimers: this.#asksForTimers && this.#wakesAtTimers() };
   }
 
   override finished(task: number, result: number): boolean {
@@ -256,6 +262,11 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
   }
 
   // ---- calls ----
+
+  #wakesAtTimers(): boolean {
+    const { result } = this.kernel.ioctl(this.pid, this.data.vm, GH_ANDROID.CHECK_EXTENSION.code, WAKES_AT_TIMERS);
+    return this.must("CHECK_EXTENSION", result ?? 0) > 0;
+  }
 
   /** Which of two generations' requests the device has. */
   #request(request: Request, older: Request): Request {

@@ -40,6 +40,8 @@ export interface HostProgram {
   finished(task: number, pid: number, result: number): void;
   /** The virtual timer of the vCPU on which something happens. */
   timer(): void;
+  /** Virtual time (ns) at which `timer` has to be called, if at all. */
+  readonly wakeAt?: number | undefined;
   /** The interrupt from outside. */
   input(): void;
   /** A VM of /dev/gunyah has changed, or is gone. */
@@ -151,21 +153,29 @@ class HostGuest implements NativeGuest {
     else if (intid === platform.rm.txVirq) rm.flush(vcpu);
     else if (intid === CONSOLE_INPUT_INTID) this.#options.program.input();
     else if (!manager.virq(intid)) this.#options.program.virq?.(intid);
-    manager.run(vcpu);
+    this.#goOn(vcpu, running);
   }
 
   timer(vcpu: NativeVcpu): void {
     const running = this.#running;
     if (running === undefined) return;
     running.kernel.cpu = vcpu;
+    running.manager.timer(vcpu);
     this.#options.program.timer();
-    running.manager.run(vcpu);
+    this.#goOn(vcpu, running);
   }
 
   runReturned(vcpu: NativeVcpu, results: HypercallResults<"vcpu_run">): void {
-    const { kernel, manager } = this.#running!;
-    kernel.cpu = vcpu;
-    manager.runReturned(vcpu, results);
+    const running = this.#running!;
+    running.kernel.cpu = vcpu;
+    running.manager.runReturned(vcpu, results);
+    this.#goOn(vcpu, running);
+  }
+
+  /** The end of an event: the next vCPU runs, and those that sleep are run again in time. */
+  #goOn(vcpu: NativeVcpu, { manager }: Running): void {
+    const at = manager.wakeTime(vcpu);
+    if (at !== Infinity) vcpu.setTimer(Math.min(at, this.#options.program.wakeAt ?? Infinity));
     manager.run(vcpu);
   }
 
@@ -248,7 +258,7 @@ class HostGuest implements NativeGuest {
       changed: (vm) => program.changed(vm),
       mayStart: (vm) => program.mayStart?.(vm) ?? true,
     });
-    const gunyah = new GunyahDriver(kernel, manager, device, this.#options.signed ?? [], quirks?.bootContext);
+    const gunyah = new GunyahDriver(kernel, manager, device, this.#options.signed ?? [], quirks);
     const withGzvm = this.#options.gzvm;
     const gzvm: GzvmDriver | undefined = withGzvm && new GzvmDriver(kernel, manager, states?.gzvm ?? newGzvmState(), withGzvm.firmware);
     const request = (id: number, payload: Uint8Array) => {

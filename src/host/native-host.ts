@@ -281,10 +281,10 @@ class VmmProgram implements HostProgram {
       output: (byte) => this.#options.events({ kind: "console", at: this.#now, vm: plan.name, bytes: Uint8Array.of(byte) }),
       problem: (message) => this.#report(entry, message),
     };
-    const { device } = this.#options.plan.driver;
+    const { device, quirks } = this.#options.plan.driver;
     if (plan.hypervisor === "geniezone") return new GzvmVmm(kernel, plan, events, devices);
     if (device === "legacy") return new VendorVmm(kernel, plan, events);
-    return new GunyahVmm(kernel, device, plan, events, devices);
+    return new GunyahVmm(kernel, device, plan, events, devices, quirks?.wakesAtTimers);
   }
 
   /** Reports the first few faults of a VM: more would flood the reader. */
@@ -426,9 +426,14 @@ class VmmProgram implements HostProgram {
     this.#options.events({ kind: "error", at: this.#now, vm: name, message });
   }
 
-  #armTimer(): void {
+  get wakeAt(): number | undefined {
     const times = this.#entries.flatMap(({ vmm }) => vmm?.wakeAt ?? []);
-    if (times.length > 0) this.#host!.kernel.cpu.setTimer(Math.min(...times));
+    return times.length === 0 ? undefined : Math.min(...times);
+  }
+
+  #armTimer(): void {
+    const at = this.wakeAt;
+    if (at !== undefined) this.#host!.kernel.cpu.setTimer(at);
   }
 }
 

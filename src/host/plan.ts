@@ -108,6 +108,8 @@ export interface DriverQuirks {
   readonly maxOrder?: number;
   /** The errno of SET_BOOT_CONTEXT; undefined answers as the generation does. */
   readonly bootContext?: ErrnoName;
+  /** The driver wakes vCPUs at their timers, which CHECK_EXTENSION tells (§D1). */
+  readonly wakesAtTimers?: boolean;
 }
 
 /** The drivers of a host, whose VMMs run its VMs. */

@@ -1,7 +1,7 @@
 // The content of a VM's memory at its start, by address.
 
 import { writeDevicetree } from "../devicetree/writer.ts";
-import { guestDevicetree, type VirtioModel } from "./guest-devicetree.ts";
+import { type DriverTraits, guestDevicetree, type VirtioModel } from "./guest-devicetree.ts";
 import type { VmPlan } from "./plan.ts";
 import { layoutVm } from "./vm-layout.ts";
 
@@ -14,13 +14,12 @@ export interface Content {
 /**
  * Image, initial ramdisk and devicetree of a plan. The gaps are zero.
  * @param objects its virtio devices, if the hypervisor has their registers
- * @param firmwareApart the driver gives the firmware's pages as a separate parcel
  */
-export function vmContents(plan: VmPlan, objects: readonly VirtioModel[] = [], firmwareApart = false): Content[] {
+export function vmContents(plan: VmPlan, objects: readonly VirtioModel[] = [], driver: DriverTraits = {}): Content[] {
   const layout = layoutVm(plan);
   return [
     { offset: plan.image.offset, bytes: plan.image.bytes },
     ...layout.initrd === undefined ? [] : [{ offset: layout.initrd, bytes: plan.initrd! }],
-    { offset: layout.devicetree, bytes: plan.devicetree ?? writeDevicetree(guestDevicetree(plan, layout, objects, firmwareApart)) },
+    { offset: layout.devicetree, bytes: plan.devicetree ?? writeDevicetree(guestDevicetree(plan, layout, objects, driver)) },
   ];
 }

@@ -7,6 +7,7 @@ import type { Request } from "../abi/ioctl/request.ts";
 import type { Struct, StructFields, StructValues } from "../abi/ioctl/struct.ts";
 import type { HostKernel, IoctlResult } from "./kernel/kernel.ts";
 import type { VmPlan } from "./plan.ts";
+import type { DriverTraits } from "./guest-devicetree.ts";
 import { vmContents } from "./vm-contents.ts";
 import { VmConsole, type VmConsoleState } from "./vm-console.ts";
 import type { VmDevices } from "./vm-devices.ts";
@@ -152,9 +153,9 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
   protected abstract exitOf(vcpu: VmmVcpu): VmmExit;
   /** Offset of a load's data in the structure of RUN. */
   protected abstract readonly dataOffset: number;
-  /** The driver gives the pages of a protected VM's firmware as a separate parcel. */
-  protected get firmwareApart(): boolean {
-    return false;
+  /** What the VM's devicetree says because of the driver. */
+  protected get traits(): DriverTraits {
+    return {};
   }
 
   /** The process. */
@@ -241,7 +242,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     this.data.memory = memory;
     this.#connectDevices();
     const objects = this.#devices?.backends?.transports.map(({ device }) => device);
-    for (const { offset, bytes } of vmContents(this.plan, objects, this.firmwareApart)) this.store(memory + offset, bytes);
+    for (const { offset, bytes } of vmContents(this.plan, objects, this.traits)) this.store(memory + offset, bytes);
   }
 
   /** Guest address of the devicetree. */

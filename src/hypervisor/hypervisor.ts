@@ -65,7 +65,7 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
   readonly objects = new Set<HypervisorObject>();
   /** Active address spaces by VMID. */
   readonly addressSpaces = new Map<number, AddressSpace>();
-  readonly hypercalls = new HypercallTable(DEFINITIONS);
+  readonly hypercalls: HypercallTable;
   /** The injected faults. */
   readonly faults = new Faults(this);
   readonly capabilityUses = new CapabilityUses();
@@ -99,6 +99,8 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
   readonly hasQuirks: boolean;
   /** Turning off a watchdog that is off is an error (`Behaviour.idleWatchdog`). */
   readonly refusesIdleWatchdog: boolean;
+  /** Calls and options of the newer drop are there (`Behaviour.abi`). */
+  readonly hasNewerAbi: boolean;
   #serial = 0;
 
   /**
@@ -108,6 +110,8 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
     this.behaviour = { ...DEFAULT_BEHAVIOUR, ...options.behaviour };
     this.hasQuirks = this.behaviour.quirks === "as-observed";
     this.refusesIdleWatchdog = this.behaviour.idleWatchdog === "refuse";
+    this.hasNewerAbi = this.behaviour.abi === "newer";
+    this.hypercalls = new HypercallTable(DEFINITIONS, this.behaviour.abi);
     this.random = new RandomGenerator(options.seed);
     new HypercallFaults(this.faults, this.hypercalls);
     this.pageTables = new PageTables(options.stage2, this.faults);

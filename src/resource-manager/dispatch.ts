@@ -3,7 +3,7 @@
 
 import { type FaultHit, INJECTED, INJECTED_SECTION, injectedValues } from "../abi/faults.ts";
 import { RmError } from "../abi/rpc/errors.ts";
-import { printMessage, rpcName } from "../abi/rpc/messages/all.ts";
+import { printMessage, RPC_UNIMPLEMENTED, rpcName } from "../abi/rpc/messages/all.ts";
 import { PacketType, type RpcMessage } from "../abi/rpc/packet.ts";
 import type { Context } from "./state/context.ts";
 import { handlers } from "./handlers/all.ts";
@@ -85,7 +85,10 @@ function take(context: Context, vm: Vm, message: RpcMessage, hit?: FaultHit): vo
     if (hit?.effect.kind === "error") {
       throw new Refusal(hit.effect.code as RmError, INJECTED, injectedValues(hit), { foreign: INJECTED_SECTION });
     }
-    if (handler === undefined || decoded === undefined) throw new Refusal(RmError.UNIMPLEMENTED, "no such request");
+    if (handler === undefined || decoded === undefined) {
+      const named = RPC_UNIMPLEMENTED.has(message.id);
+      throw new Refusal(RmError.UNIMPLEMENTED, named ? "this Resource Manager does not serve the request" : "no such request");
+    }
     const result = handler.answer(context, vm, message, decoded);
     if (result === LATER) postpone(context, operation);
     else answer(context, link, operation, result);

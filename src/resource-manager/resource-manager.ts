@@ -32,6 +32,7 @@ export class ResourceManager implements NativeGuest {
    * unless given
    * @param options.auth types of authentication that VMs may have; all unless given
    * @param options.parcels most parcels that a VM owns
+   * @param options.abi which drop the hypervisor's calls and the properties of VMs are of
    * @param options.reservedMemory which shared parcels VM_START takes
    */
   constructor({ hypervisorNode, auth, ...limits }: ResourceManagerOptions = {}) {

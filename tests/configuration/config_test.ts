@@ -53,9 +53,11 @@ Deno.test("readConfig() gives the defaults of the design", () => {
     strict: false,
     check: false,
     idle_watchdog: "accept",
+    abi: "recorded",
   };
   assert.deepEqual(machine, { cpus: 2, memory: 2 ** 30, turbo: false, record: "off", seed: 1, ...behaviour });
-  assert.deepEqual(host, { kind: "native", device: "union", gzvm: false, memlock: Number.MAX_SAFE_INTEGER, boot_context: "as-generation" });
+  const kernel = { memlock: Number.MAX_SAFE_INTEGER, boot_context: "as-generation", timer_wakeups: "hypervisor" };
+  assert.deepEqual(host, { kind: "native", device: "union", gzvm: false, ...kernel });
   assert.equal(vm.a.memory, 256 * 2 ** 20);
   assert.equal(vm.a.base, 0x8000_0000);
   assert.deepEqual([vm.a.schedule, vm.a.type, vm.a.devices], ["proxy", "unauthenticated", undefined]);

@@ -5,7 +5,8 @@ import { CONSOLE_INPUT_INTID, ConsoleInput } from "../../src/host/console-input.
 import type { HostEvent } from "../../src/host/events.ts";
 import type { PersonaName } from "../../src/abi/ioctl/personas.ts";
 import { nativeHost, type NativeHostOptions } from "../../src/host/native-host.ts";
-import type { NativeHostPlan } from "../../src/host/plan.ts";
+import type { DriverQuirks, NativeHostPlan } from "../../src/host/plan.ts";
+import type { Behaviour } from "../../src/hypervisor/services/behaviour.ts";
 import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 import { DEFAULT_PRIMARY_IMAGES } from "../../src/hypervisor/root-vm.ts";
 import type { Machine, RunResult } from "../../src/machine/machine.ts";
@@ -34,15 +35,17 @@ export class Stack {
       device?: PersonaName;
       devices?: NativeHostOptions["device"];
       memlock?: number;
+      abi?: Behaviour["abi"];
+      quirks?: DriverQuirks;
     },
   ) {
-    const { cpus, memory = 64 * MIB, scripts, device = "union", memlock = Number.MAX_SAFE_INTEGER } = options;
-    ({ machine: this.machine, hypervisor: this.hypervisor } = stackMachine(cpus, memory, scripts));
+    const { cpus, memory = 64 * MIB, scripts, device = "union", memlock = Number.MAX_SAFE_INTEGER, abi, quirks } = options;
+    ({ machine: this.machine, hypervisor: this.hypervisor } = stackMachine(cpus, memory, scripts, { abi }));
     this.input = new ConsoleInput(() => {
       this.machine.interrupt(CONSOLE_INPUT_INTID, true);
       this.machine.interrupt(CONSOLE_INPUT_INTID, false);
     });
-    const driver = { device, memlock, gzvm: true };
+    const driver = { device, memlock, gzvm: true, quirks };
     const events = (event: HostEvent) => void this.events.push(event);
     const host = nativeHost({ plan: { ...plan, driver }, events, input: this.input, device: options.devices });
     this.hypervisor.natives.register(DEFAULT_PRIMARY_IMAGES.entry, host);

@@ -51,12 +51,13 @@ for (const message of REQUESTS) {
 
 Deno.test("ids without a handler are refused with UNIMPLEMENTED, and the reason says so", () => {
   const machine = new Machine();
-  for (const id of [...RPC_UNIMPLEMENTED.keys(), 0x5600_0003, 1, 0xffff_ffff]) {
+  for (const id of [...RPC_UNIMPLEMENTED.keys(), 0x5600_0104, 3, 0xffff_ffff]) {
     const before = dumpSystem(machine.system);
     const reply = machine.primary.askRaw(id, new Uint8Array(4));
     assert.deepEqual(reply.payload, Uint8Array.of(0xff, 0xff, 0xff, 0xff));
     assert.deepEqual(dumpSystem(machine.system), before);
-    assert.equal(machine.system.hypervisor.trace.reasons.last!.rule, "no such request");
+    const rule = RPC_UNIMPLEMENTED.has(id) ? "this Resource Manager does not serve the request" : "no such request";
+    assert.equal(machine.system.hypervisor.trace.reasons.last!.rule, rule);
   }
 });
 

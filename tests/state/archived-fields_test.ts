@@ -78,6 +78,7 @@ const DERIVED: Record<string, readonly string[]> = {
   ],
   "counts and orders of what is saved": [
     ...["Cspace.#used", "Cspace.#tables[].used", "RunQueue.#queues", "RunQueue.#size", "PageTables.#left", "VmConsole.#taken"],
+    ...["Partition.#heapSize", "VcpuRunner.#keepsTime", "VcpuSettings.#wakesAtTimers"],
   ],
   "follows from the registers, the interrupts or the timers": [
     ...["Vcpu.#gic", "VgicCpu.#onSignal", "VgicCpu.#irq", "VgicCpu.#fiq", "VgicCpu.#ready"],

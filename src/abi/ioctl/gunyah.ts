@@ -39,6 +39,8 @@ export const MAP_MEM_ARGS = struct("gunyah_map_mem_args", {
   offset: "u64",
   size: "u64",
 });
+/** Argument of CHECK_EXTENSION: whether the driver wakes vCPUs at their timers. */
+export const WAKES_AT_TIMERS = 0n;
 export const BOOT_CONTEXT = struct("gunyah_vm_boot_context", { reg: "u32", reserved: "u32", value: "u64" });
 export const MAP_CMA_MEM_ARGS = struct("gunyah_map_cma_mem_args", {
   label: "u32",

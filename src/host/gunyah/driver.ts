@@ -22,6 +22,7 @@ import {
   GH_LEGACY,
   GH_V6,
   VM_RANGE,
+  WAKES_AT_TIMERS,
 } from "../../abi/ioctl/gunyah.ts";
 import { type Persona, type PersonaName, PERSONAS, VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { DescriptorKind } from "../../abi/ioctl/request.ts";
@@ -36,6 +37,7 @@ import { hypercallErrno } from "./rm-errors.ts";
 import { prepareRegion, releaseRegion } from "./regions.ts";
 import type { SignedVm } from "./signed-vm.ts";
 import { VendorRequests } from "./vendor-requests.ts";
+import type { DriverQuirks } from "../plan.ts";
 import type { GunyahState, Sequence, VcpuFunction, Vm } from "./state.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
@@ -54,14 +56,14 @@ export class GunyahDriver implements VmDriver {
   /**
    * @param persona the generation that the device speaks
    * @param signed VMs that the vendor driver loads by name
-   * @param bootContext errno that refuses SET_BOOT_CONTEXT, instead of the generation's answer
+   * @param quirks how its kernel differs from others of its generation
    */
   constructor(
     kernel: HostKernel,
     manager: VmManager,
     persona: PersonaName,
     signed: readonly SignedVm[],
-    readonly bootContext?: ErrnoName,
+    readonly quirks: DriverQuirks = {},
   ) {
     this.#kernel = kernel;
     this.#manager = manager;
@@ -182,7 +184,9 @@ export class GunyahDriver implements VmDriver {
 
   #vmIoctl(task: number, vm: Vm, code: number, argument: bigint): number | undefined {
     const persona = VM_PERSONAS[vm.persona];
-    if (code === GH.SET_BOOT_CONTEXT.code && this.bootContext !== undefined) return this.#refuseBootContext(this.bootContext);
+    if (code === GH.SET_BOOT_CONTEXT.code && this.quirks.bootContext !== undefined) {
+      return this.#refuseBootContext(this.quirks.bootContext);
+    }
     if (!this.#answers(persona, "vm", code)) return this.#unknown(persona, "vm", code);
     if (persona.name === "legacy") return this.#vendor.onVm(task, vm, code, argument);
     switch (code) {
@@ -208,9 +212,8 @@ export class GunyahDriver implements VmDriver {
       case GH_ANDROID.RECLAIM_REGION.code:
         return this.#reclaimRange(task, vm, code, argument);
       case GH_ANDROID.CHECK_EXTENSION.code:
-        // The one that is known asks whether the driver wakes vCPUs at their timers: here the
-        // hypervisor does, whatever is asked.
-        return 0;
+        // The one extension that is known: the driver wakes vCPUs at their timers.
+        return argument === WAKES_AT_TIMERS && this.quirks.wakesAtTimers ? 1 : 0;
       case GH_ANDROID.SET_AUTH_TYPE.code:
         return this.#setAuthType(task, argument);
       case GH.SET_BOOT_CONTEXT.code:

@@ -147,6 +147,8 @@ export interface VcpuFunction {
   resume: [bigint, bigint];
   /** Virtual time (ns) at which its turn on the host vCPU ends. */
   turnEnd: number;
+  /** While it sleeps: virtual time (ns) at which the driver runs it again, as its timer wants. */
+  wakeAt?: number;
 }
 
 /** How a VM ended. */

@@ -45,11 +45,14 @@ export class VcpuRunner {
   readonly #kernel: HostKernel;
   readonly #state: GunyahState;
   readonly #hooks: RunnerHooks;
+  /** Whether any vCPU was ever to be woken at a time: most drivers have none to look for. */
+  #keepsTime: boolean;
 
   constructor(kernel: HostKernel, state: GunyahState, hooks: RunnerHooks) {
     this.#kernel = kernel;
     this.#state = state;
     this.#hooks = hooks;
+    this.#keepsTime = Object.values(state.vcpus).some(({ wakeAt }) => wakeAt !== undefined);
   }
 
   /** RUN: the result, or undefined while it continues. */
@@ -98,6 +101,26 @@ export class VcpuRunner {
       return true;
     }
     return false;
+  }
+
+  /** When the host vCPU `index` has to run one that sleeps: virtual time (ns), or Infinity. */
+  wakeTime(index: number): number {
+    let next = Infinity;
+    if (!this.#keepsTime) return next;
+    for (const vcpu of Object.values(this.#state.vcpus)) {
+      if (vcpu.phase === "waiting" && vcpu.wakeAt !== undefined && this.#runnerOf(vcpu) === index) next = Math.min(next, vcpu.wakeAt);
+    }
+    return next;
+  }
+
+  /** Virtual time has come to `now` (ns): those whose timers are due run again. */
+  wakeDue(now: number): void {
+    if (!this.#keepsTime) return;
+    for (const vcpu of Object.values(this.#state.vcpus)) {
+      if (vcpu.phase !== "waiting" || vcpu.wakeAt === undefined || vcpu.wakeAt > now) continue;
+      const resource = this.#resourceOf(this.#vmOf(vcpu), vcpu);
+      if (resource !== undefined) this.#makeReady(vcpu, resource, false);
+    }
   }
 
   /** The VM has exited: a task that sleeps in RUN returns with STATUS. */
@@ -176,7 +199,7 @@ export class VcpuRunner {
         if (vm.exit !== undefined) return this.#leave(vcpu, this.#statusExit(vm, vcpu));
         return this.#sleep(vcpu, resource);
       case VcpuRunState.ExpectsWakeup:
-        return this.#sleep(vcpu, resource);
+        return this.#sleep(vcpu, resource, results.state_data_2);
       case VcpuRunState.AddrspaceVmmioRead:
         return this.#mmio(vm, vcpu, resource, results, undefined);
       case VcpuRunState.AddrspaceVmmioWrite:
@@ -191,9 +214,13 @@ export class VcpuRunner {
     }
   }
 
-  #sleep(vcpu: VcpuFunction, resource: Resource): void {
+  /** @param until when its timer wants it to run (ns); 0 for never */
+  #sleep(vcpu: VcpuFunction, resource: Resource, until = 0n): void {
     if (resource.signalled || this.#interrupted(vcpu)) return this.#makeReady(vcpu, resource, false);
     vcpu.phase = "waiting";
+    if (until === 0n) return;
+    vcpu.wakeAt = Number(until);
+    this.#keepsTime = true;
   }
 
   /** The guest has ended: RUN waits for the resource manager's report. */
@@ -346,6 +373,7 @@ export class VcpuRunner {
 
   #makeReady(vcpu: VcpuFunction, resource: Resource, first: boolean): void {
     vcpu.phase = "ready";
+    vcpu.wakeAt = undefined;
     const queue = this.#state.queues[resource.runner] ??= [];
     // An exit to user space, or an interrupt of the host, does not cost a vCPU the rest of its
     // turn.
@@ -382,6 +410,12 @@ export class VcpuRunner {
 
   #resourceOf(vm: Vm, vcpu: VcpuFunction): Resource | undefined {
     return vm.resources?.find(({ type, label }) => type === ResourceType.Vcpu && label === vcpu.number);
+  }
+
+  /** Index of the host vCPU that runs it. */
+  #runnerOf(vcpu: VcpuFunction): number | undefined {
+    const vm: Vm | undefined = this.#state.vms[vcpu.vm];
+    return vm && this.#resourceOf(vm, vcpu)?.runner;
   }
 
   #vcpusOf(vm: Vm): VcpuFunction[] {

@@ -130,6 +130,16 @@ export class VmManager {
     return this.#runner.wake(intid);
   }
 
+  /** When a host vCPU has to run a vCPU that sleeps: virtual time (ns), or Infinity. */
+  wakeTime(cpu: NativeVcpu): number {
+    return this.#runner.wakeTime(cpu.index);
+  }
+
+  /** The virtual timer of a host vCPU. */
+  timer(cpu: NativeVcpu): void {
+    this.#runner.wakeDue(cpu.now);
+  }
+
   /** An eventfd was signalled. */
   eventfdSignalled(eventfd: number): void {
     for (const vm of Object.values(this.state.vms)) eventfdSignalled(this.#kernel, vm, eventfd);

@@ -8,6 +8,7 @@ import { calls as vic } from "../gic/vic-calls.ts";
 import { calls as doorbell } from "../ipc/doorbell-calls.ts";
 import { calls as msgqueue } from "../ipc/msgqueue-calls.ts";
 import { calls as addrspace } from "../memory/addrspace-calls.ts";
+import { calls as infoArea } from "../memory/info-area-calls.ts";
 import { calls as memextent } from "../memory/memextent-calls.ts";
 import { calls as partition } from "../memory/partition-calls.ts";
 import { calls as scheduler } from "../scheduling/scheduler-calls.ts";
@@ -24,6 +25,7 @@ export const DEFINITIONS: readonly HypercallDefinition[] = [
   ...partition,
   ...cspace,
   ...addrspace,
+  ...infoArea,
   ...memextent,
   ...doorbell,
   ...msgqueue,

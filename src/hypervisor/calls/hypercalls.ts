@@ -9,6 +9,7 @@ import {
   type HypercallName,
   HYPERCALLS,
   type HypercallSignature,
+  RECORDED_HYPERCALL_COUNT,
   type ResultKind,
 } from "../../abi/hypercalls.ts";
 import type { ObjectType } from "../../abi/rights.ts";
@@ -20,6 +21,7 @@ import type { HypervisorObject } from "../capabilities/object.ts";
 import type { ObjectOf } from "../capabilities/object-types.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 import type { EncodedResults, Entrance, RunState, VcpuHypercalls } from "../scheduling/vcpu-services.ts";
+import type { Behaviour } from "../services/behaviour.ts";
 import type { ChangeChecker, Services } from "../services/services.ts";
 import { clearBehind, REGISTERS } from "../traps/call-registers.ts";
 import { beginCall, describeCall, endCall, isRefusal, leaveCall } from "./hypercall-trace.ts";
@@ -201,12 +203,17 @@ export class HypercallTable implements VcpuHypercalls {
   readonly #call = new CurrentCall();
   readonly #frame: Frame = { source: new ListedArguments([]), objects: [] };
 
-  constructor(definitions: Iterable<HypercallDefinition>) {
+  /** Where numbers end: larger ones are no hypercalls. */
+  readonly end: number;
+
+  constructor(definitions: Iterable<HypercallDefinition>, abi: Behaviour["abi"] = "recorded") {
+    this.end = abi === "recorded" ? RECORDED_HYPERCALL_COUNT : HYPERCALL_COUNT;
     for (const definition of definitions) {
       if (this.#definitions.has(definition.name)) throw new Error(`${definition.name} is defined twice`);
       this.#definitions.set(definition.name, definition);
     }
     for (const name of Object.keys(HYPERCALLS) as HypercallName[]) {
+      if (HYPERCALLS[name].number >= this.end) continue;
       const definition = this.#definitions.get(name);
       if (definition || !NOT_IN_THIS_BUILD.has(name)) this.#entries[HYPERCALLS[name].number] = makeEntry(name, definition, this.#frame);
     }
@@ -217,7 +224,7 @@ export class HypercallTable implements VcpuHypercalls {
     const { number } = HYPERCALLS[name];
     const definition = this.#definitions.get(name);
     // A call without a module in this build never runs, so it cannot be wrapped.
-    if (!definition) return;
+    if (!definition || number >= this.end) return;
     this.#entries[number] = makeEntry(name, make ? make(definition) : definition, this.#frame);
   }
 

@@ -2,7 +2,7 @@
 
 import { asIpa, asPa } from "../../abi/numbers.ts";
 import { AddrspaceRight, MemextentRight, VicRight } from "../../abi/rights.ts";
-import { ExtentType, MapAttributes, MapFlags, MemoryType } from "../../abi/words.ts";
+import { ExtentType, MapAttributes, MapFlags, MemoryType, ModifyPagesFlags } from "../../abi/words.ts";
 import { ErrorCode } from "../../abi/errors.ts";
 import { active, ANY_CAP, anyState, configurable } from "../capabilities/capability-rules.ts";
 import { creation } from "../capabilities/hypercall-create.ts";
@@ -86,6 +86,22 @@ function lookUp(call: Call, addressSpace: AddressSpace, extent: Memextent, ipa: 
   const attributes = extent.attributesAt(addressSpace, offset, asIpa(first), start.flags);
   if (attributes === undefined) throw new Error(`${extent.name} has no record of its mapping at 0x${ipa.toString(16)}`);
   return { offset: BigInt(offset), size: BigInt(length), map_attrs: attributes };
+}
+
+/**
+ * The guest gives private pages back: they are zeroed unless it says otherwise. Unlocking them
+ * changes nothing here, as the host may take them at any time.
+ */
+function modifyPages(call: Call, addressSpace: AddressSpace, ipa: bigint, size: bigint, flags: number) {
+  const values = { vbase: ipa, size };
+  const refuse = (error: ErrorCode, rule: string, left = size) => ({ error: call.refuse(error, rule, values), size_remaining: left });
+  if (ipa + size > 1n << 64n) return refuse(ErrorCode.ADDR_OVERFLOW, "the range wraps");
+  if (ipa % PAGE !== 0n || size % PAGE !== 0n) return refuse(ErrorCode.ARGUMENT_ALIGNMENT, "ranges are whole pages");
+  if (ipa + size > BigInt(ADDRESS_SPACE_SIZE)) return refuse(ErrorCode.ADDR_INVALID, "the range leaves the address space");
+  const sanitize = (flags & ModifyPagesFlags.DoNotSanitize) === 0;
+  const left = size - BigInt(addressSpace.modifyPrivate(Number(ipa), Number(size), sanitize));
+  if (left > 0n) return refuse(ErrorCode.ADDR_INVALID, "every page is a private one that the guest may write", left);
+  return { size_remaining: 0n };
 }
 
 function attachVdevice(
@@ -193,5 +209,14 @@ export const calls: readonly HypercallDefinition[] = [
   hypercall("addrspace_lookup", {
     caps: { addrspace: active("addrspace", AddrspaceRight.Lookup), memextent: active("memextent", MemextentRight.Lookup) },
     handler: (call, { addrspace, memextent, vbase, size }) => lookUp(call, addrspace, memextent, vbase, size),
+  }),
+
+  hypercall("addrspace_modify_pages", {
+    validate: (call, { flags }) =>
+      flags & ~ModifyPagesFlags.Defined
+        ? call.refuse(ErrorCode.ARGUMENT_INVALID, "reserved bits of the flags are zero", { flags })
+        : ErrorCode.OK,
+    caps: { addrspace: active("addrspace", AddrspaceRight.ModifyProtected) },
+    handler: (call, { addrspace, vbase, size, flags }) => modifyPages(call, addrspace, vbase, size, flags),
   }),
 ];

@@ -4,13 +4,14 @@
 import { asIpa, asPa, type Ipa, type Pa } from "../../abi/numbers.ts";
 import { Access, ExtentMemoryType, ExtentType, VmmioOperation } from "../../abi/words.ts";
 import { ErrorCode } from "../../abi/errors.ts";
-import type { Core, Stage2Table } from "../../core/interface.ts";
+import { type Core, Stage2Flags, type Stage2Table } from "../../core/interface.ts";
 import type { Machine } from "../../machine/machine.ts";
 import { MAX_CPUS, PHYSICAL_END } from "../../machine/memory-map.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import { type Heap, HypervisorObject } from "../capabilities/object.ts";
 import type { ObjectOf } from "../capabilities/object-types.ts";
 import type { Services } from "../services/services.ts";
+import { InfoArea } from "./info-area.ts";
 import type { MemoryDatabase } from "./memdb.ts";
 import type { Memextent } from "./memextent.ts";
 import type { PageTables } from "./page-tables.ts";
@@ -30,6 +31,8 @@ export interface MemoryServices extends Services {
   readonly core: Core;
   /** The owners of pages. */
   readonly memory: MemoryDatabase;
+  /** Whose pages are the hypervisor's own. */
+  readonly privatePartition: ObjectOf<"partition">;
   readonly pageTables: PageTables;
   /** Active address spaces by VMID. */
   readonly addressSpaces: Map<number, AddressSpace>;
@@ -88,7 +91,7 @@ export class AddressSpace extends HypervisorObject {
   readonly vmmioRanges: VmmioRange[] = [];
   #threads = 0;
   #stage2: Stage2Table | undefined;
-  #infoArea: { extent: Memextent; ipa: number } | undefined;
+  #infoArea: InfoArea | undefined;
   /** Extents with recorded mappings in this address space. */
   readonly #extents = new Set<Memextent>();
   /**
@@ -117,9 +120,8 @@ export class AddressSpace extends HypervisorObject {
     return this.#stage2;
   }
 
-  /** IPA of the info area, or undefined. */
-  get infoAreaIpa(): number | undefined {
-    return this.#infoArea?.ipa;
+  get infoArea(): InfoArea | undefined {
+    return this.#infoArea;
   }
 
   /** Sets the VMID, while in state INIT. */
@@ -143,7 +145,7 @@ export class AddressSpace extends HypervisorObject {
     }
     extent.attach();
     this.#infoArea?.extent.detach();
-    this.#infoArea = { extent, ipa: Number(ipa) };
+    this.#infoArea = new InfoArea(extent, Number(ipa));
     return ErrorCode.OK;
   }
 
@@ -201,6 +203,20 @@ export class AddressSpace extends HypervisorObject {
   /** Whether a missing page at an IPA is a page fault for the VMM that runs the vCPU. */
   isPaged(ipa: number): boolean {
     return this.vmmioRanges.some(({ base, end, paged }) => paged && ipa >= base && ipa < end);
+  }
+
+  /**
+   * Goes through pages of private ranges, as long as the guest may write them, and zeroes them if
+   * asked to. Gives how many bytes are done.
+   */
+  modifyPrivate(ipa: number, size: number, sanitize: boolean): number {
+    let done = 0;
+    for (; done < size; done += PAGE_SIZE) {
+      const page = this.isPaged(ipa + done) ? this.stage2.lookup(ipa + done) : undefined;
+      if (page === undefined || !(page.flags & Stage2Flags.Write)) break;
+      if (sanitize) this.services.machine.ram.zero(page.pa, PAGE_SIZE);
+    }
+    return done;
   }
 
   /** Whether all of [ipa, ipa + size) lies in one range whose accesses leave vcpu_run. */
@@ -308,10 +324,7 @@ export class AddressSpace extends HypervisorObject {
       paged: archive.bool("paged", range?.paged),
     }), VMMIO_RANGES);
     if (archive.loading) this.vmmioRanges.push(...ranges);
-    this.#infoArea = archive.maybe("infoArea", this.#infoArea, (area) => ({
-      extent: archive.object("extent", area?.extent, "memextent"),
-      ipa: archive.integer("ipa", area?.ipa, 0, ADDRESS_SPACE_SIZE - PAGE_SIZE),
-    }));
+    this.#infoArea = archive.maybe("infoArea", this.#infoArea, (area) => InfoArea.archive(archive, area));
     for (const extent of archive.list("extents", this.#extents, (one) => archive.object("extent", one, "memextent"))) {
       this.#extents.add(extent);
     }
@@ -362,7 +375,7 @@ export class AddressSpace extends HypervisorObject {
     if (!this.services.pageTables.promise(1)) return this.refuse(ErrorCode.NOMEM, "no memory for page tables is left");
     this.#stage2 = this.services.pageTables.create();
     this.services.addressSpaces.set(this.#vmid, this);
-    this.#infoArea?.extent.zero();
+    this.#infoArea?.clear();
     this.services.onAddressSpace(this);
     return ErrorCode.OK;
   }

@@ -2,15 +2,21 @@
 // hypervisor's private one and the root partition; both for good.
 
 import { ErrorCode } from "../../abi/errors.ts";
+import { asPa } from "../../abi/numbers.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import { type Heap, HypervisorObject } from "../capabilities/object.ts";
 import type { EveryService, ObjectClass } from "../capabilities/object-types.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
+import type { MemoryOwner, PageRun } from "./memdb.ts";
 
 declare module "../capabilities/object-types.ts" {
   interface ObjectTypes {
     partition: Partition;
   }
 }
+
+/** Most ranges that a heap is given. */
+const ADDED_MAX = 64;
 
 /**
  * A partition. Objects are created in it and charged to its heap; RAM that no extent has claimed
@@ -20,16 +26,24 @@ export class Partition extends HypervisorObject implements Heap {
   declare readonly services: EveryService;
   readonly type = "partition";
   #free: number;
+  #heapSize: number;
+  /** Pages that were given to the heap. */
+  readonly #added: PageRun[] = [];
 
   /**
    * @param privileged may create vCPUs with the options `critical` and `hlos_vm`
    * @param heapSize bytes of its heap
    */
-  constructor(services: EveryService, readonly privileged: boolean, readonly heapSize: number) {
+  constructor(services: EveryService, readonly privileged: boolean, heapSize: number) {
     super(services, undefined, 0);
-    this.#free = heapSize;
+    this.#free = this.#heapSize = heapSize;
     this.beginActive();
     this.retain();
+  }
+
+  /** Bytes of its heap. */
+  get heapSize(): number {
+    return this.#heapSize;
   }
 
   /** Bytes of the heap that are in use. */
@@ -50,6 +64,45 @@ export class Partition extends HypervisorObject implements Heap {
     if (this.#free > this.heapSize) throw new Error(`${this.name}: more was freed than allocated`);
   }
 
+  /** Gives pages to another partition. MEMDB_NOT_OWNER. */
+  donate({ pa, size }: PageRun, to: MemoryOwner): ErrorCode {
+    if (this.services.memory.transfer(this, to, pa, size)) return ErrorCode.OK;
+    return this.refuse(ErrorCode.MEMDB_NOT_OWNER, "a partition donates pages that it owns", { base: pa, size });
+  }
+
+  /** Makes its heap larger by pages of its own, which are the hypervisor's from then on. */
+  addToHeap(pages: PageRun): ErrorCode {
+    const values = { base: pages.pa, size: pages.size };
+    if (this.#added.length === ADDED_MAX) {
+      return this.refuse(ErrorCode.NORESOURCES, "a heap takes no more ranges", { ...values, limit: ADDED_MAX });
+    }
+    if (!this.services.machine.ram.contains(pages.pa, pages.size)) {
+      return this.refuse(ErrorCode.ARGUMENT_INVALID, "a heap is RAM", values);
+    }
+    const error = this.donate(pages, this.services.privatePartition);
+    if (error !== ErrorCode.OK) return error;
+    this.#added.push(pages);
+    this.#heapSize += pages.size;
+    this.#free += pages.size;
+    return ErrorCode.OK;
+  }
+
+  /** Takes pages back that were given to the heap, as zeros. BUSY while objects need them. */
+  takeFromHeap(pages: PageRun): ErrorCode {
+    const values = { base: pages.pa, size: pages.size };
+    const index = this.#added.findIndex(({ pa, size }) => pa === pages.pa && size === pages.size);
+    if (index < 0) return this.refuse(ErrorCode.ARGUMENT_INVALID, "the heap was given exactly this range", values);
+    if (pages.size > this.#free) return this.refuse(ErrorCode.BUSY, "objects use the heap", { ...values, free: this.#free });
+    this.#added.splice(index, 1);
+    this.#heapSize -= pages.size;
+    this.#free -= pages.size;
+    this.services.machine.ram.zero(pages.pa, pages.size);
+    if (!this.services.memory.transfer(this.services.privatePartition, this, pages.pa, pages.size)) {
+      throw new Error(`${this.name}: pages of its heap are not the hypervisor's`);
+    }
+    return ErrorCode.OK;
+  }
+
   /** A new object in state INIT, paid from the heap. NOMEM. */
   create<O extends HypervisorObject>(type: ObjectClass<O>): O | typeof ErrorCode.NOMEM {
     if (!this.allocate(type.SIZE)) return this.refuse(ErrorCode.NOMEM, "the partition's heap is exhausted", { bytes: type.SIZE });
@@ -62,7 +115,18 @@ export class Partition extends HypervisorObject implements Heap {
   }
 
   protected archiveFields(archive: ObjectArchive): void {
-    this.#free = archive.integer("free", this.#free, 0, this.heapSize);
+    const added = archive.list("added", this.#added, (run) => ({
+      pa: asPa(archive.multiple("pa", run?.pa, PAGE_SIZE)),
+      size: archive.multiple("size", run?.size, PAGE_SIZE),
+    }), ADDED_MAX);
+    if (archive.loading) {
+      for (const run of added) {
+        archive.require(this.services.machine.ram.contains(run.pa, run.size), "a heap is RAM");
+        this.#added.push(run);
+        this.#heapSize += run.size;
+      }
+    }
+    this.#free = archive.integer("free", this.#free, 0, this.#heapSize);
   }
 
   /** It stays, without whoever holds it. */

@@ -71,15 +71,29 @@ class Timer {
 export class VcpuTimers {
   readonly virtual: Timer;
   readonly physical: Timer;
+<<<<<<< HEAD
   #deadline = Infinity;
+=======
+  /** When a line will rise next (ns). */
+  deadline = Infinity;
+  /** The lines stay as they are, whatever the time is, until somebody runs the vCPU. */
+  #held = false;
+>>>>>>> 4a4124b7 (Calls of the newer drop, and timers that the driver keeps)
   /** The machine's event for the deadline; it may come too early, never too late. */
   #event: Scheduled | undefined;
 
   /**
    * @param owner the vCPU, whose interrupts they raise
    * @param onDeadline called when `deadline` has changed
+   * @param isHeld whether the timers may not raise their lines, as somebody else keeps the time
    */
-  constructor(owner: HypervisorObject, registers: VcpuState, readonly machine: Machine, readonly onDeadline: () => void) {
+  constructor(
+    owner: HypervisorObject,
+    registers: VcpuState,
+    readonly machine: Machine,
+    readonly onDeadline: () => void,
+    readonly isHeld: () => boolean,
+  ) {
     this.virtual = new Timer(owner, "vtimer", registers, "CNTV_CTL_EL0", "CNTV_CVAL_EL0");
     this.physical = new Timer(owner, "ptimer", registers, "CNTP_CTL_EL0", "CNTP_CVAL_EL0");
   }
@@ -96,13 +110,38 @@ export class VcpuTimers {
     this.update(now);
   }
 
+  /** When a line would rise, held or not: virtual time (ns), or Infinity. */
+  get due(): number {
+    return Math.min(this.virtual.deadline, this.physical.deadline);
+  }
+
+  /** Somebody runs the vCPU: lines that were held rise. */
+  unhold(now: number): void {
+    this.#advance(now, false);
+  }
+
   /** Virtual time has come to `now` (ns). */
   update(now: number): void {
+<<<<<<< HEAD
     this.virtual.update(now);
     this.physical.update(now);
     const deadline = Math.min(this.virtual.deadline, this.physical.deadline);
     if (deadline !== this.#deadline) {
       this.#deadline = deadline;
+=======
+    this.#advance(now, this.isHeld());
+  }
+
+  #advance(now: number, held: boolean): void {
+    this.#held = held;
+    if (!held) {
+      this.virtual.update(now);
+      this.physical.update(now);
+    }
+    const deadline = held ? Infinity : this.due;
+    if (deadline !== this.deadline) {
+      this.deadline = deadline;
+>>>>>>> 4a4124b7 (Calls of the newer drop, and timers that the driver keeps)
       this.onDeadline();
     }
     if (this.#deadline < (this.#event?.at ?? Infinity)) this.#schedule();
@@ -119,7 +158,12 @@ export class VcpuTimers {
   archive(archive: ObjectArchive): void {
     archive.within("virtual", () => this.virtual.archive(archive));
     archive.within("physical", () => this.physical.archive(archive));
+<<<<<<< HEAD
     this.#deadline = Math.min(this.virtual.deadline, this.physical.deadline);
+=======
+    this.#held = archive.bool("held", this.#held);
+    this.deadline = this.#held ? Infinity : this.due;
+>>>>>>> 4a4124b7 (Calls of the newer drop, and timers that the driver keeps)
     const { events } = this.machine;
     this.#event = events.archiveEvent("event", archive, this.#event, () => this.#due());
     archive.require(this.#deadline >= (this.#event?.at ?? Infinity) || this.#deadline === Infinity, "a timer that will fire has its event");

@@ -11,7 +11,9 @@ import type { Vic } from "../gic/vic.ts";
 import { Vcpu } from "./vcpu.ts";
 import { Block } from "./vcpu-life.ts";
 
-const KNOWN_OPTIONS = Object.values(VcpuOption).reduce((mask, bit) => mask | bit, 0n);
+/** Options of the newer drop, and of the recorded build. */
+const NEWER_OPTIONS = Object.values(VcpuOption).reduce((mask, bit) => mask | bit, 0n);
+const RECORDED_OPTIONS = NEWER_OPTIONS & ~VcpuOption.NoTimerWakeups;
 /** Priority 63 is the hypervisor's own. */
 const HIGHEST_PRIORITY = 62;
 /** ns. */
@@ -87,8 +89,10 @@ export const calls: readonly HypercallDefinition[] = [
   creation("partition_create_thread", Vcpu),
 
   hypercall("vcpu_configure", {
-    validate: (call, { vcpu_options }) =>
-      vcpu_options & ~KNOWN_OPTIONS ? call.refuse(ErrorCode.ARGUMENT_INVALID, "unknown options", { vcpu_options }) : ErrorCode.OK,
+    validate(call, { vcpu_options }) {
+      const known = call.caller.services.hasNewerAbi ? NEWER_OPTIONS : RECORDED_OPTIONS;
+      return vcpu_options & ~known ? call.refuse(ErrorCode.ARGUMENT_INVALID, "unknown options", { vcpu_options }) : ErrorCode.OK;
+    },
     caps: { cap: configurable("thread") },
     handler(_call, { cap, vcpu_options }) {
       cap.settings.setOptions(vcpu_options);

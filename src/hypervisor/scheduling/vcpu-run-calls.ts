@@ -50,6 +50,7 @@ function run(call: Call, vcpu: Vcpu, value: bigint, action: bigint): ErrorCode |
   if (!vcpu.isBlockedBy(Block.Run)) {
     return call.refuse(ErrorCode.BUSY, "the vCPU is not proxy-scheduled, or is already running", { target: vcpu.name });
   }
+  if (!vcpu.settings.wakesAtTimers) vcpu.timers.unhold(vcpu.services.now);
   const canRun = vcpu.isRunnableByProxy || vcpu.vmmio !== undefined;
   if (canRun && vcpu.isPinned && vcpu.settings.affinity !== caller.settings.affinity) {
     return call.refuse(ErrorCode.DENIED, "a pinned vCPU stays", { affinity: vcpu.settings.affinity, caller: caller.settings.affinity });

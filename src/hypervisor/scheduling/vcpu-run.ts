@@ -19,13 +19,21 @@ export function runState(vcpu: Vcpu): RunState {
   if (vmmio?.size === 0) return state(VcpuRunState.PageFault, BigInt(vmmio.ipa), vmmio.write ? 1n : 0n);
   if (vmmio?.write) return state(VcpuRunState.AddrspaceVmmioWrite, BigInt(vmmio.ipa), BigInt(vmmio.size), vmmio.value);
   if (vmmio) return state(VcpuRunState.AddrspaceVmmioRead, BigInt(vmmio.ipa), BigInt(vmmio.size));
-  if (vcpu.isBlockedBy(Block.Wfi)) return state(VcpuRunState.ExpectsWakeup, 0n, WakeupFrom.Wfi);
+  if (vcpu.isBlockedBy(Block.Wfi)) return state(VcpuRunState.ExpectsWakeup, 0n, WakeupFrom.Wfi, wakeTime(vcpu));
   if (systemReset) {
     const how = systemReset.kind === "reset" ? Reset.SystemReset : (systemReset.wide ? Reset.Wide : 0n) | BigInt(systemReset.type);
     return state(VcpuRunState.PsciSystemReset, how, systemReset.cookie);
   }
-  if (vcpu.isBlockedBy(Block.Suspend)) return state(VcpuRunState.ExpectsWakeup, BigInt(vcpu.powerState), WakeupFrom.PsciCpuSuspend);
+  if (vcpu.isBlockedBy(Block.Suspend)) {
+    return state(VcpuRunState.ExpectsWakeup, BigInt(vcpu.powerState), WakeupFrom.PsciCpuSuspend, wakeTime(vcpu));
+  }
   return state(vcpu.isPoweredOff ? VcpuRunState.PoweredOff : VcpuRunState.Blocked);
+}
+
+/** When whoever runs a sleeping vCPU has to run it again: system time (ns); 0 for never. */
+function wakeTime({ settings, timers }: Vcpu): bigint {
+  if (settings.wakesAtTimers || timers.due === Infinity) return 0n;
+  return BigInt(Math.ceil(timers.due));
 }
 
 function state(vcpu_state: number, state_data_0 = 0n, state_data_1 = 0n, state_data_2 = 0n): RunState {

@@ -30,6 +30,8 @@ export type RunState = Results<"vcpu_run">;
 
 /** The hypercalls that vCPUs can make. */
 export interface VcpuHypercalls {
+  /** Where numbers end: larger ones are no hypercalls. */
+  readonly end: number;
   /** Makes a native call with the caller's registers; false when the number is not assigned. */
   call(caller: Vcpu, number: number): boolean;
   /**
@@ -102,6 +104,8 @@ export interface VcpuServices extends CspaceServices, HwirqServices, VirtioServi
   readonly onVcpuEnd: ((vcpu: Vcpu, how: VcpuEnd) => void) | undefined;
   /** Turning off a watchdog that is off is an error. */
   readonly refusesIdleWatchdog: boolean;
+  /** Calls and options of the newer drop are there. */
+  readonly hasNewerAbi: boolean;
   /** A vCPU did what no rule covers. */
   uncovered(vcpu: Vcpu, what: string): void;
   /** The machine stops with this message. */

@@ -1,6 +1,6 @@
 // How a vCPU is scheduled, as its creator configures it (docs/spec/hypervisor.md §4.9).
 
-import { CPU_INVALID } from "../../abi/words.ts";
+import { CPU_INVALID, VcpuOption } from "../../abi/words.ts";
 import type { Archive } from "../../machine/archive.ts";
 
 const DEFAULT_PRIORITY = 32;
@@ -14,10 +14,16 @@ export class VcpuSettings {
   #priority = DEFAULT_PRIORITY;
   #timeslice = DEFAULT_TIMESLICE;
   #affinity: number = CPU_INVALID;
+  #wakesAtTimers = true;
 
   /** Bits of `VcpuOption`. */
   get options(): bigint {
     return this.#options;
+  }
+
+  /** Whether its timers end its sleep outside vcpu_run; else whoever runs it keeps the time. */
+  get wakesAtTimers(): boolean {
+    return this.#wakesAtTimers;
   }
 
   get priority(): number {
@@ -37,6 +43,7 @@ export class VcpuSettings {
   /** While in state INIT. @param options bits of `VcpuOption` */
   setOptions(options: bigint): void {
     this.#options = options;
+    this.#wakesAtTimers = (options & VcpuOption.NoTimerWakeups) === 0n;
   }
 
   /** While in state INIT, so in no run queue. */
@@ -56,7 +63,7 @@ export class VcpuSettings {
 
   /** Saved or loaded. */
   archive(archive: Archive): void {
-    this.#options = archive.word("options", this.#options);
+    this.setOptions(archive.word("options", this.#options));
     this.#priority = archive.integer("priority", this.#priority, 0, PRIORITY_END - 1);
     this.#timeslice = archive.integer("timeslice", this.#timeslice, 1);
     this.#affinity = archive.integer("affinity", this.#affinity, 0, CPU_INVALID);

@@ -75,7 +75,8 @@ export class Vcpu extends HypervisorObject {
   constructor(services: VcpuServices, partition: Heap) {
     super(services, partition, Vcpu.SIZE);
     this.registers = services.core.createVcpu();
-    this.timers = new VcpuTimers(this, this.registers, services.machine, () => services.scheduler.deadlineChanged(this));
+    const deadlineChanged = () => services.scheduler.deadlineChanged(this);
+    this.timers = new VcpuTimers(this, this.registers, services.machine, deadlineChanged, () => this.#holdsTimers);
     this.trace = services.trace.port(() => services.names.vcpu(this));
   }
 
@@ -331,6 +332,17 @@ export class Vcpu extends HypervisorObject {
   /** It asks for a reset of its system, which vcpu_run reports; its power-off follows. */
   askForReset(reset: SystemReset): void {
     this.#life.askForReset(reset);
+  }
+
+  /** Whoever runs it keeps its timers while it sleeps outside vcpu_run. */
+  get #holdsTimers(): boolean {
+    if (this.settings.wakesAtTimers || !(this.blocks & Block.Run)) return false;
+    return (this.blocks & (Block.Wfi | Block.Suspend)) !== 0;
+  }
+
+  /** Ends a suspend as an interrupt would. */
+  endSuspend(): void {
+    if (this.blocks & Block.Suspend) this.#wake();
   }
 
   /** Ends its life: it exits when it runs next. */

@@ -1,13 +1,20 @@
-// The hypercalls on VPM groups (docs/spec/hypervisor.md §4.10).
+// The hypercalls on VPM groups (docs/spec/hypervisor.md §4.10, §4.14).
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { VicRight, VpmGroupRight } from "../../abi/rights.ts";
 import { VpmGroupFlags } from "../../abi/words.ts";
 import { MAX_CPUS } from "../../machine/memory-map.ts";
-import { active, configurable } from "../capabilities/capability-rules.ts";
+import { active, ANY_CAP, configurable } from "../capabilities/capability-rules.ts";
 import { creation } from "../capabilities/hypercall-create.ts";
-import { hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
+import { type Call, hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
 import { VpmGroup } from "./vpm-group.ts";
+
+/** No object has the type that a call on power asks for. */
+function refusePower(call: Call, cap: bigint): ErrorCode {
+  const object = call.cspace.lookup(cap, ANY_CAP);
+  if (typeof object === "number") return object;
+  return call.refuse(ErrorCode.CSPACE_WRONG_OBJECT_TYPE, "this build has no power objects", { power: object.name });
+}
 
 export const calls: readonly HypercallDefinition[] = [
   creation("partition_create_vpm_group", VpmGroup),
@@ -43,5 +50,19 @@ export const calls: readonly HypercallDefinition[] = [
   hypercall("vpm_group_get_state", {
     caps: { vpm_group: active("vpm_group", VpmGroupRight.Query) },
     handler: (_call, { vpm_group }) => ({ vpm_state: vpm_group.vpmState }),
+  }),
+  hypercall("vpm_group_wakeup", {
+    caps: { vpm_group: active("vpm_group", VpmGroupRight.Wakeup) },
+    handler(_call, { vpm_group }) {
+      for (const vcpu of vpm_group.vcpus) vcpu.endSuspend();
+      return ErrorCode.OK;
+    },
+  }),
+  hypercall("vpm_group_bind_power", {
+    caps: { vpm_group: active("vpm_group", VpmGroupRight.BindPower) },
+    handler: (call, { power }) => refusePower(call, power),
+  }),
+  hypercall("power_system_suspend", {
+    handler: (call, { system_power }) => refusePower(call, system_power),
   }),
 ];

@@ -19,6 +19,12 @@ export const QUIRKS = ["fixed", "as-observed"] as const;
 /** Result of turning off a watchdog that is off: phones differ (docs/spec/phones.md §D3). */
 export const IDLE_WATCHDOG = ["accept", "refuse"] as const;
 
+/**
+ * Which hypercalls and properties of configurations there are: those of the recorded build, or also
+ * those of the newer open drop (docs/spec/hypervisor.md §4.14).
+ */
+export const ABIS = ["recorded", "newer"] as const;
+
 /** Rules for shared parcels and the nodes of /reserved-memory (docs/spec/phones.md §A4). */
 export const RESERVED_MEMORY_RULES = ["any", "must-match"] as const;
 
@@ -37,6 +43,7 @@ export interface Behaviour {
    */
   readonly auth: readonly AuthName[];
   readonly idleWatchdog: typeof IDLE_WATCHDOG[number];
+  readonly abi: typeof ABIS[number];
   /** Most parcels that our resource manager lets a VM own. */
   readonly parcels: number;
   /**
@@ -57,6 +64,7 @@ export const DEFAULT_BEHAVIOUR: Behaviour = {
   hypervisorNode: "platform",
   auth: AUTH_NAMES,
   idleWatchdog: "accept",
+  abi: "recorded",
   parcels: 64,
   reservedMemory: "any",
   strict: false,

@@ -1,7 +1,7 @@
 // The exception handler of EL2: handles a vCPU's exits (docs/spec/hypervisor.md §1.1, 1.2, 4.7,
 // §5.5, §6.7, §6.8). Trapped system registers are in traps-sysreg.ts, aborts in traps-abort.ts.
 
-import { HVC_BASE, HYPERCALL_COUNT } from "../../abi/hypercalls.ts";
+import { HVC_BASE } from "../../abi/hypercalls.ts";
 import { ExceptionClass, exceptionClass, syndrome } from "../../core/architecture/exceptions.ts";
 import { type Exit, ExitReason } from "../../core/interface.ts";
 import { DEFERRED } from "../capabilities/hypercall-definition.ts";
@@ -84,7 +84,7 @@ function callHvc(vcpu: Vcpu, immediate: number): void {
     return;
   }
   const number = immediate - HVC_BASE;
-  if (number < 0 || number >= HYPERCALL_COUNT) {
+  if (number < 0 || number >= vcpu.services.hypercalls.end) {
     refuseUnknown(vcpu, "HVC", immediate);
     return;
   }

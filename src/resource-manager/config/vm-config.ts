@@ -95,6 +95,8 @@ export interface VmConfig {
   readonly priority: number;
   /** Microseconds; 0 where the configuration has none. */
   readonly timeslice: number;
+  /** no-timer-wakeups: who runs its vCPUs wakes them at their timers. */
+  readonly noTimerWakeups: boolean;
   readonly vcpus: readonly { readonly path: string; readonly boots: boolean }[];
   readonly psci: boolean;
   readonly gic: GicConfig | undefined;
@@ -275,6 +277,7 @@ function readCpus(root: DevicetreeNode, config: DevicetreeNode) {
     affinityMap,
     priority: (settings && readCell(settings, "sched-priority") || 0) | 0,
     timeslice: settings && readCell(settings, "sched-timeslice") || 0,
+    noTimerWakeups: settings?.properties.has("no-timer-wakeups") ?? false,
   };
 }
 

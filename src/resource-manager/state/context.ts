@@ -31,6 +31,8 @@ export const PARCELS_MAX = 64;
 export interface PlatformRules {
   readonly parcels?: number;
   readonly reservedMemory?: "any" | "must-match";
+  /** "newer": no-timer-wakeups has an effect, and info areas name their address space. */
+  readonly abi?: "recorded" | "newer";
 }
 
 /** One Resource Manager. */

@@ -5,9 +5,10 @@
 import { asIpa, type Ipa } from "../../abi/numbers.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
 import { AuthType } from "../../abi/rpc/messages/vm.ts";
-import { ThreadRight } from "../../abi/rights.ts";
+import { AddrspaceRight, ThreadRight } from "../../abi/rights.ts";
 import {
   CPU_INVALID,
+  InfoOwner,
   MapFlags,
   VcpuOption,
   VcpuVirqType,
@@ -22,6 +23,7 @@ import { addresses, allocateRange, takeRange } from "../state/addresses.ts";
 import type { Context } from "../state/context.ts";
 import { placedConfig, preparePaging } from "../memory/demand-paging.ts";
 import { READ_ONLY } from "../state/mapping.ts";
+import { SEND_BUFFER } from "../state/memory-layout.ts";
 import { parcelOf } from "../memory/memparcels.ts";
 import { allocateNumber } from "../state/numbers.ts";
 import { withParcel } from "../memory/parcel-window.ts";
@@ -200,6 +202,11 @@ function checkConfig(context: Context, config: VmConfig): void {
   });
 }
 
+/** The root VM's entry with the capability to the VM's address space: id, and bytes. */
+const ADDRSPACE_ENTRY_ID = 0;
+const ADDRSPACE_ENTRY_SIZE = 16;
+const ENTRY_ALIGNMENT = 8n;
+
 function createAddressSpace(context: Context, vm: Vm, objects: VmObjects): void {
   const { calls } = context;
   const space = vm.addresses = addresses(VM_ADDRESS_LIMIT);
@@ -220,6 +227,25 @@ function createAddressSpace(context: Context, vm: Vm, objects: VmObjects): void 
   }
   calls.object_activate({ cap: addrspace });
   calls.addrspace_map({ addrspace, memextent: extent, vbase: ipa, map_attrs: READ_ONLY, map_flags: MapFlags.NoSync, offset: 0, size: 0 });
+  if (context.rules.abi === "newer") nameAddressSpace(context, objects);
+}
+
+/** Tells the VM its own address space: an entry of the info area (docs/spec/hypervisor.md §4.14). */
+function nameAddressSpace(context: Context, { addrspace, cspace }: VmObjects): void {
+  const { calls, environment } = context;
+  const rights = AddrspaceRight.AddVmmioRange | AddrspaceRight.ModifyProtected;
+  const cap = calls.copyCap(addrspace!, cspace, rights);
+  const entry = new DataView(new ArrayBuffer(ADDRSPACE_ENTRY_SIZE));
+  entry.setBigUint64(0, cap, true);
+  entry.setUint32(8, rights, true);
+  const data = environment.app_heap_ipa + SEND_BUFFER;
+  calls.vcpu.write(data, new Uint8Array(entry.buffer));
+  calls.addrspace_info_area_add_entry({
+    addrspace: addrspace!,
+    type: InfoOwner.RootVm << 16 | ADDRSPACE_ENTRY_ID,
+    data,
+    data_info: BigInt(ADDRSPACE_ENTRY_SIZE) | ENTRY_ALIGNMENT << 32n,
+  });
 }
 
 function createVic(context: Context, vm: Vm, objects: VmObjects): void {
@@ -255,7 +281,8 @@ function attachVcpu(context: Context, vm: Vm, config: VmConfig, { cap, affinityI
   const pinned = config.affinity === "pinned" ? VcpuOption.Pinned : 0n;
   const quiet = config.amuCountingDisabled || isSensitive(vm) ? VcpuOption.AmuCountingDisabled : 0n;
   const ras = config.rasErrorHandler ? VcpuOption.RasErrorHandler : 0n;
-  const options = (proxy ? VcpuOption.VcpuRunScheduled : pinned) | quiet | ras;
+  const kept = proxy && config.noTimerWakeups && context.rules.abi === "newer" ? VcpuOption.NoTimerWakeups : 0n;
+  const options = (proxy ? VcpuOption.VcpuRunScheduled : pinned) | quiet | ras | kept;
   if (options !== 0n) calls.vcpu_configure({ cap, vcpu_options: options });
 }
 

@@ -13,6 +13,7 @@ import type { VgicCpu } from "../../../src/hypervisor/gic/vgic-cpu-interface.ts"
 import { Icc } from "../../../src/hypervisor/gic/gic-registers.ts";
 import type { Vcpu } from "../../../src/hypervisor/scheduling/vcpu.ts";
 import type { Vic } from "../../../src/hypervisor/gic/vic.ts";
+import type { Behaviour } from "../../../src/hypervisor/services/behaviour.ts";
 import { type Args, World } from "../errors/world.ts";
 import { hvc, type ScriptedState, smc, type Step } from "../scripted.ts";
 
@@ -20,6 +21,10 @@ export const ALL_ONES = 0xffff_ffff_ffff_ffffn;
 
 /** A world whose caller can trap. */
 export class Rig extends World {
+  constructor(behaviour: Partial<Behaviour> = {}) {
+    super({ abi: "recorded", ...behaviour });
+  }
+
   /** The name of the error that a call answers. */
   error(name: HypercallName, args: Args): string {
     const { error } = this.call(name, args);

@@ -100,6 +100,11 @@ const bufferCases = (argument: string, access: number): Case[] => {
   ];
 };
 
+/** Moves the caller to an address space without an info area. */
+function leaveInfoArea(w: World): void {
+  w.get<AddressSpace>(w.active("addrspace")).attachThread(w.caller);
+}
+
 /** Activations that fail; `cap` is the object. */
 const ACTIVATION: Case[] = ([
   one("OBJECT_STATE", "an object is activated once", (w) => ({ cap: w.active("doorbell") })),
@@ -407,6 +412,58 @@ export const CASES: Readonly<Partial<Record<HypercallName, readonly Case[]>>> = 
     one("BUSY", "the frame is attached already", (w, args) => {
       w.ok("addrspace_attach_vdevice", { ...args, vbase: 0x2000_0000n });
     }, { object: "vdevice" }),
+  ],
+
+  addrspace_modify_pages: [
+    one("ARGUMENT_INVALID", "reserved bits of the flags are zero", { flags: 0x10n }, { object: "none" }),
+    one("ADDR_OVERFLOW", "the range wraps", { vbase: WRAPPING, size: 2n * PAGE }),
+    one("ARGUMENT_ALIGNMENT", "ranges are whole pages", { size: 8n }),
+    one("ADDR_INVALID", "the range leaves the address space", { vbase: 1n << 36n }),
+    one("ADDR_INVALID", "every page is a private one that the guest may write", { vbase: 0x9000_0000n }),
+    one("ADDR_INVALID", "every page is a private one that the guest may write", { vbase: FREE_IPA + 0x8_0000n }),
+  ],
+  addrspace_find_info_area: [
+    one("ADDR_INVALID", "the caller's address space has no info area", (w) => leaveInfoArea(w), { object: "none" }),
+  ],
+  addrspace_info_area_add_entry: [
+    ...[1n, 4n].map((owner) =>
+      one("ARGUMENT_INVALID", "entries are the root VM's, a resource manager's or a developer's", { type: owner << 16n })
+    ),
+    one("ARGUMENT_SIZE", "an entry has a size", { data_info: 8n << 32n }),
+    ...[0n, 3n, 8192n].map((alignment) =>
+      one("ARGUMENT_ALIGNMENT", "an alignment is a power of 2, one page at most", { data_info: 16n | alignment << 32n })
+    ),
+    one("IDLE", "the address space has no info area", (w) => ({ addrspace: w.active("addrspace") })),
+    one("NOMEM", "the info area is full", { data_info: 4080n | 8n << 32n }),
+    ...bufferCases("data", Access.None),
+  ],
+  addrspace_info_area_get_entry: [
+    one("ARGUMENT_INVALID", "no entry has this type", { type: 2n << 16n }, { object: "none" }),
+    one("ARGUMENT_SIZE", "the entry is larger than the buffer", { buf_size: 15n }, { object: "none" }),
+    ...bufferCases("buffer", Access.R).map((each) => ({ ...each, object: "none" })),
+  ],
+  power_system_suspend: [one("CSPACE_WRONG_OBJECT_TYPE", "this build has no power objects", {}, { object: "none" })],
+  vpm_group_bind_power: [one("CSPACE_WRONG_OBJECT_TYPE", "this build has no power objects", {})],
+  partition_donate: [
+    one("ARGUMENT_INVALID", "donate to a partition, or to or from a heap", { flags: 3n }, { object: "none" }),
+    one("ARGUMENT_INVALID", "memory is taken from a heap without attributes", { flags: 2n, arg2: 1n }),
+    one("ARGUMENT_INVALID", "the heap was given exactly this range", { flags: 2n }),
+    one("ARGUMENT_INVALID", "a heap is RAM", { base: 0n }),
+    one("ARGUMENT_SIZE", "a range has a size", { size: 0n }),
+    one("ADDR_OVERFLOW", "the range wraps", { base: WRAPPING, size: 2n * PAGE }),
+    one("ARGUMENT_ALIGNMENT", "ranges are whole pages", { size: 8n }),
+    one("MEMDB_NOT_OWNER", "a partition donates pages that it owns", (w) => {
+      return { base: BigInt(w.get<Memextent>(w.active("memextent")).base) };
+    }),
+    one("NORESOURCES", "a heap takes no more ranges", (w, args) => {
+      for (let range = 0; range < 64; range++) w.ok("partition_donate", { ...args, base: BigInt(w.take(4096)) });
+    }),
+    one("BUSY", "objects use the heap", (w, args) => {
+      const { rootPartition } = w.hypervisor;
+      w.ok("partition_donate", args);
+      rootPartition.allocate(rootPartition.heapSize - rootPartition.heapUsed);
+      return { flags: 2n };
+    }),
   ],
 
   memextent_modify: [

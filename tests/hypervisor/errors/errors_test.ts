@@ -31,7 +31,10 @@ const WITHOUT_VALUES: ReadonlySet<string> = new Set([
   "clear_flags names at least one flag",
   "no build implements this call",
   "partitions are not created dynamically",
+  "the caller's address space has no info area",
 ]);
+/** Calls whose refusals have results: what is missing, or what is left to do. */
+const SAYS_MORE: ReadonlySet<HypercallName> = new Set(["msgqueue_receive", "addrspace_modify_pages", "addrspace_info_area_get_entry"]);
 /** Its number is assigned, and answered as if it were not: there is no such module. */
 const WITHOUT_MODULE: HypercallName = "partition_create_watchdog";
 
@@ -129,7 +132,7 @@ function check(name: HypercallName, one: Case, { w, valid }: Prepared): void {
   assert.equal(answer.error === undefined ? "no answer" : errorName(answer.error), one.error, what);
   const data = Object.keys(HYPERCALLS[name].results);
   const expected = answer.results.map((_, index) => one.error === "UNIMPLEMENTED" && data[index] === "new_cap" ? -1n : 0n);
-  if (name !== "msgqueue_receive") assert.deepEqual(answer.results.map((value) => BigInt.asIntN(64, value)), expected, what);
+  if (!SAYS_MORE.has(name)) assert.deepEqual(answer.results.map((value) => BigInt.asIntN(64, value)), expected, what);
 
   const after = w.dump();
   assert.deepEqual(one.fails === undefined ? after : unfailed(after, w, args[one.fails]), before, `${what}: something has changed`);

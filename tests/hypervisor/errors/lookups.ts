@@ -23,6 +23,8 @@ const INNER: Readonly<Partial<Record<HypercallName, Readonly<Record<string, CapR
   cspace_revoke_caps_from: { master_cap: present },
   vic_bind_msi_source: { msi_source: present },
   addrspace_attach_vdma: { dma_device: present },
+  power_system_suspend: { system_power: present },
+  vpm_group_bind_power: { power: present },
   memextent_donate: { from: active("memextent", MemextentRight.Donate), to: active("memextent", MemextentRight.Donate) },
   vcpu_set_affinity: { cap: anyState("thread", ThreadRight.Affinity) },
   scheduler_yield: { arg1: active("thread", ThreadRight.YieldTo) },

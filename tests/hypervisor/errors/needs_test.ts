@@ -108,6 +108,14 @@ const NEEDS: Readonly<Partial<Record<HypercallName, readonly Need[]>>> = {
   virtio_mmio_backend_update_status: device(0x8),
   virtio_input_configure: input,
   virtio_input_set_data: input,
+  addrspace_modify_pages: needs("addrspace", "addrspace", 0x20),
+  addrspace_find_info_area: [],
+  addrspace_info_area_add_entry: needs("addrspace", "addrspace", 0x40),
+  addrspace_info_area_get_entry: [],
+  vpm_group_wakeup: needs("vpm_group", "vpm_group", 0x8),
+  power_system_suspend: [any("system_power")],
+  vpm_group_bind_power: [["vpm_group", "vpm_group", 0x10, "active"], any("power")],
+  partition_donate: needs("partition", "partition", 0x2),
 };
 
 for (const name of Object.keys(HYPERCALLS) as HypercallName[]) {

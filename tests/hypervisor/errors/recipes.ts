@@ -1,8 +1,16 @@
 // For each hypercall, arguments with which it succeeds in a `World`.
 
 import type { HypercallName } from "../../../src/abi/hypercalls.ts";
-import { ModifyFlags, ModifyOperation, msgqueueCreateInfo, VcpuOption } from "../../../src/abi/words.ts";
+import {
+  ModifyFlags,
+  ModifyOperation,
+  msgqueueCreateInfo,
+  PartitionDonateType,
+  VcpuOption,
+  VmmioOperation,
+} from "../../../src/abi/words.ts";
 import type { Doorbell } from "../../../src/hypervisor/ipc/doorbell.ts";
+import type { AddressSpace } from "../../../src/hypervisor/memory/addrspace.ts";
 import type { Memextent } from "../../../src/hypervisor/memory/memextent.ts";
 import type { Msgqueue } from "../../../src/hypervisor/ipc/msgqueue.ts";
 import type { Vic } from "../../../src/hypervisor/gic/vic.ts";
@@ -17,6 +25,9 @@ const BOUND_VIRQ = 41;
 /** An IPA where nothing is mapped. */
 export const FREE_IPA = 0x8000_0000n;
 const INPUT_DEVICE = 18;
+/** An entry of an info area: id 7, the root VM's. */
+export const ENTRY = 2n << 16n | 7n;
+const ADD_HEAP = BigInt(PartitionDonateType.AddHeap);
 const DEVICE_TYPE_VALID = 1n << 6n;
 
 /** Binds a source of the world to a vIRQ of the caller's VIC. */
@@ -247,6 +258,27 @@ export const RECIPES: Readonly<Record<HypercallName, (w: World) => Args>> = {
   virtio_mmio_backend_acknowledge_reset: device,
   virtio_mmio_backend_update_status: (w) => ({ ...device(w), val: 0x40n }),
   virtio_input_configure: (w) => ({ virtio_mmio_cap: inputDevice(w), devids: 1n, prop_bits: 2n, num_evtypes: 3n, num_absaxes: 4n }),
+  addrspace_modify_pages(w) {
+    w.get<AddressSpace>(w.space).configureVmmio(FREE_IPA, 0x10_0000n, VmmioOperation.AddPrivate);
+    mapped(w);
+    return { addrspace: w.space, vbase: FREE_IPA, size: 4096n, flags: 0n };
+  },
+  addrspace_find_info_area: () => ({}),
+  addrspace_info_area_add_entry: (w) => ({ addrspace: w.space, type: ENTRY, data: w.buffer, data_info: 16n | 8n << 32n }),
+  addrspace_info_area_get_entry(w) {
+    w.get<AddressSpace>(w.space).infoArea!.add(Number(ENTRY), 4080, new Uint8Array(16));
+    return { type: ENTRY, buffer: w.buffer, buf_size: 16n };
+  },
+  vpm_group_wakeup(w) {
+    const vcpu = w.vcpu();
+    vcpu.powerOn(w.buffer, 0n);
+    vcpu.suspend(0, undefined);
+    return { vpm_group: w.group };
+  },
+  power_system_suspend: (w) => ({ system_power: w.active("doorbell") }),
+  vpm_group_bind_power: (w) => ({ vpm_group: w.group, power: w.active("doorbell") }),
+  partition_donate: (w) => ({ flags: ADD_HEAP, partition: w.partition, arg2: 0n, base: BigInt(w.take(4096)), size: 4096n }),
+
   virtio_input_set_data: (w) => ({ virtio_mmio_cap: inputDevice(w), sel: 1n, subsel: 0n, size: 8n, data: w.buffer }),
 };
 
@@ -259,6 +291,9 @@ export const READ_ONLY: ReadonlySet<HypercallName> = new Set([
   "vcpu_run_check",
   "vpm_group_get_state",
   "addrspace_lookup",
+  "addrspace_modify_pages",
+  "addrspace_find_info_area",
+  "addrspace_info_area_get_entry",
   "virtio_mmio_backend_get_drv_features",
   "virtio_mmio_backend_get_queue_info",
   "virtio_mmio_backend_acknowledge_reset",
@@ -274,4 +309,6 @@ export const NEVER: ReadonlySet<HypercallName> = new Set([
   "cspace_revoke_cap_from",
   "vic_bind_msi_source",
   "addrspace_attach_vdma",
+  "power_system_suspend",
+  "vpm_group_bind_power",
 ]);

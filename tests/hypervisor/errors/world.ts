@@ -61,6 +61,9 @@ const CLASSES = {
 /** Types that guests can create. */
 export type CreatableType = keyof typeof CLASSES;
 
+/** Where the caller sees its info area. */
+export const INFO_AREA = 0x7000_0000n;
+
 /**
  * The machine, its caller, and what the caller holds. Capability ids are of the caller's cspace.
  */
@@ -86,14 +89,14 @@ export class World {
   #index = 1;
 
   constructor(behaviour: Partial<Behaviour> = {}) {
-    this.machine = new ScriptedMachine(2, undefined, behaviour);
+    this.machine = new ScriptedMachine(2, undefined, { abi: "newer", ...behaviour });
     this.hypervisor = this.machine.hypervisor;
     this.cspace = this.object("cspace");
     this.cspace.configure(256);
     expectOk(this.cspace.activate());
     this.self = this.cap(this.cspace);
     this.partition = this.cap(this.hypervisor.rootPartition);
-    this.space = this.active("addrspace");
+    this.space = this.#informed();
     this.vic = this.active("vic");
     this.group = this.active("vpm_group");
     this.caller = this.vcpu();
@@ -102,6 +105,15 @@ export class World {
     const memory = this.extent(RAM_BASE, CALLER_SIZE, ExtentType.Basic);
     const rwx = mapAttributes(Access.RWX, Access.RWX, MemoryType.NormalWB);
     expectOk(memory.map(this.get<AddressSpace>(this.space), this.buffer, 0, CALLER_SIZE, rwx));
+  }
+
+  /** The caller's address space, which has an info area. */
+  #informed(): bigint {
+    const space = this.object("addrspace");
+    space.configure(this.#vmid++);
+    expectOk(space.configureInfoArea(this.extent(this.take(4096), 4096, ExtentType.Basic), INFO_AREA));
+    expectOk(space.activate());
+    return this.cap(space);
   }
 
   /** A new object in state INIT. */

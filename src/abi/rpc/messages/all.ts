@@ -29,16 +29,26 @@ function isMessage(value: unknown): value is AnyMessage {
 export const RPC_MESSAGES: ReadonlyMap<number, AnyMessage> = new Map(exported.filter(isMessage).map((message) => [message.id, message]));
 
 /**
- * Ids that are defined but that the Resource Manager answers with UNIMPLEMENTED, as it does for ids
- * that are not (§2).
+ * Ids that have a name but that the Resource Manager answers with UNIMPLEMENTED, as it does for ids
+ * that have none (§2): in the recorded sources without a handler, or of other builds
+ * (docs/spec/phones.md §D5).
  */
 export const RPC_UNIMPLEMENTED: ReadonlyMap<number, string> = new Map([
+  [0x0000_0001, "GET_IDENT"],
+  [0x0000_0002, "GET_FEATURES"],
+  [0x5600_0003, "VM_SET_NAME"],
   [0x5600_0007, "VM_SUSPEND"],
   [0x5600_0008, "VM_RESUME"],
+  [0x5600_000c, "VM_SET_BOOT_CONTEXT_DRAFT"],
   [0x5600_0021, "VM_GET_HYP_CAPIDS"],
   [0x5600_0022, "VM_GET_HYP_IRQS"],
+  [0x5600_0040, "MINIDUMP_GET_INFO"],
+  [0x5600_0041, "MINIDUMP_REGISTER_RANGE"],
+  [0x5600_0042, "MINIDUMP_DEREGISTER_SLOT"],
+  [0x5600_0043, "MINIDUMP_GET_SLOT_NUMBER"],
   [0x5600_0055, "VM_IRQ_UNMAP"],
   [0x5600_00b1, "IPA_UNRESERVE"],
+  [0x5600_0100, "GET_LOG_ADDRESS"],
 ]);
 
 /** The name of a message id, or the id itself. */

@@ -1,0 +1,88 @@
+// The info area of an address space: a page that tells a VM what it cannot find out by itself.
+// Descriptors grow from its start, and their data from its end (docs/spec/hypervisor.md §4.14).
+
+import type { ObjectArchive } from "../archive/archive.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
+import type { Memextent } from "./memextent.ts";
+import { ADDRESS_SPACE_SIZE } from "./stage2.ts";
+
+/** Bytes of a descriptor: id u16, owner u16, size u32, offset u32, flags u32. */
+const DESCRIPTOR_SIZE = 16;
+/** Flag of a descriptor. */
+const VALID = 0x8000_0000;
+
+/** An entry. Its type is `id | owner << 16`, its place in bytes from the start of the page. */
+interface InfoEntry {
+  readonly type: number;
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** An info area. */
+export class InfoArea {
+  readonly #entries: InfoEntry[] = [];
+
+  /** @param ipa where the VM sees it */
+  constructor(readonly extent: Memextent, readonly ipa: number) {}
+
+  /** The area, saved or loaded. */
+  static archive(archive: ObjectArchive, area: InfoArea | undefined): InfoArea {
+    const extent = archive.object("extent", area?.extent, "memextent");
+    const ipa = archive.integer("ipa", area?.ipa, 0, ADDRESS_SPACE_SIZE - PAGE_SIZE);
+    const made = area ?? new InfoArea(extent, ipa);
+    const entries = archive.list("entries", made.#entries, (entry) => ({
+      type: archive.integer("type", entry?.type, 0, 0xffff_ffff),
+      offset: archive.integer("offset", entry?.offset, 0, PAGE_SIZE),
+      size: archive.integer("size", entry?.size, 1, PAGE_SIZE),
+    }), PAGE_SIZE / DESCRIPTOR_SIZE);
+    if (!archive.loading) return made;
+    for (const entry of entries) {
+      const end = made.#entries.at(-1)?.offset ?? PAGE_SIZE;
+      archive.require(entry.offset + entry.size <= end, "entries of an info area do not overlap");
+      made.#entries.push(entry);
+    }
+    return made;
+  }
+
+  /** Whether the extent still owns the page, and the page is RAM. */
+  get isUsable(): boolean {
+    const { base, services } = this.extent;
+    return services.memory.owns(this.extent, base, PAGE_SIZE) && this.#ram.contains(base, PAGE_SIZE);
+  }
+
+  /** The address space becomes active: the area is empty. */
+  clear(): void {
+    this.extent.zero();
+    this.#entries.length = 0;
+  }
+
+  /**
+   * Where an entry of this size would lie, bytes from the start of the page; undefined where there
+   * is no room. The descriptor behind the last one stays zero, which ends the list.
+   */
+  placeFor(size: number, alignment: number): number | undefined {
+    const start = (this.#entries.at(-1)?.offset ?? PAGE_SIZE) - size;
+    const offset = start - start % alignment;
+    return start < 0 || offset < (this.#entries.length + 2) * DESCRIPTOR_SIZE ? undefined : offset;
+  }
+
+  /** Adds an entry at its place. */
+  add(type: number, offset: number, data: Uint8Array): void {
+    const index = this.#entries.push({ type, offset, size: data.length }) - 1;
+    const descriptor = new DataView(new ArrayBuffer(DESCRIPTOR_SIZE));
+    [type, data.length, offset, VALID].forEach((word, at) => descriptor.setUint32(4 * at, word, true));
+    const { base } = this.extent;
+    this.#ram.write(base + offset, data);
+    this.#ram.write(base + index * DESCRIPTOR_SIZE, new Uint8Array(descriptor.buffer));
+  }
+
+  /** The data of the first entry of a type. */
+  find(type: number): Uint8Array | undefined {
+    const entry = this.#entries.find((one) => one.type === type);
+    return entry && this.#ram.bytes(this.extent.base + entry.offset, entry.size).slice();
+  }
+
+  get #ram() {
+    return this.extent.services.machine.ram;
+  }
+}
