@@ -37,13 +37,20 @@ import { hypercallErrno } from "./rm-errors.ts";
 import { prepareRegion, releaseRegion } from "./regions.ts";
 import type { SignedVm } from "./signed-vm.ts";
 import { VendorRequests } from "./vendor-requests.ts";
-import type { DriverQuirks } from "../plan.ts";
 import type { GunyahState, Sequence, VcpuFunction, Vm } from "./state.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 const U64 = 1n << 64n;
 /** Bits of hypervisor_identify's first feature word. */
 const Feature = { Memextent: 1n << 6n } as const;
+
+/** How a driver differs from others of its generation. */
+export interface GunyahQuirks {
+  /** What SET_BOOT_CONTEXT is refused with. */
+  readonly bootContext?: ErrnoName;
+  /** It wakes vCPUs at their timers, which CHECK_EXTENSION tells. */
+  readonly wakesAtTimers?: boolean;
+}
 
 /** The driver. */
 export class GunyahDriver implements VmDriver {
@@ -63,7 +70,7 @@ export class GunyahDriver implements VmDriver {
     manager: VmManager,
     persona: PersonaName,
     signed: readonly SignedVm[],
-    readonly quirks: DriverQuirks = {},
+    readonly quirks: GunyahQuirks = {},
   ) {
     this.#kernel = kernel;
     this.#manager = manager;
