@@ -91,7 +91,7 @@ export class AddressSpace extends HypervisorObject {
   readonly vmmioRanges: VmmioRange[] = [];
   #threads = 0;
   #stage2: Stage2Table | undefined;
-  #infoArea: InfoArea | undefined;
+  #infoArea: InfoArea<Memextent> | undefined;
   /** Extents with recorded mappings in this address space. */
   readonly #extents = new Set<Memextent>();
   /**
@@ -120,7 +120,7 @@ export class AddressSpace extends HypervisorObject {
     return this.#stage2;
   }
 
-  get infoArea(): InfoArea | undefined {
+  get infoArea(): InfoArea<Memextent> | undefined {
     return this.#infoArea;
   }
 

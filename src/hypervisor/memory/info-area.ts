@@ -1,9 +1,11 @@
 // The info area of an address space: a page that tells a VM what it cannot find out by itself.
 // Descriptors grow from its start, and their data from its end (docs/spec/hypervisor.md §4.14).
 
+import type { Pa } from "../../abi/numbers.ts";
+import type { Machine } from "../../machine/machine.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
-import type { Memextent } from "./memextent.ts";
+import type { MemoryDatabase, MemoryOwner } from "./memdb.ts";
 import { ADDRESS_SPACE_SIZE } from "./stage2.ts";
 
 /** Bytes of a descriptor: id u16, owner u16, size u32, offset u32, flags u32. */
@@ -18,18 +20,28 @@ interface InfoEntry {
   readonly size: number;
 }
 
+/** The extent of an info area. Bytes. */
+interface InfoPage extends MemoryOwner {
+  readonly type: "memextent";
+  /** Physical address. */
+  readonly base: Pa;
+  readonly extentSize: number;
+  readonly services: { readonly machine: Machine; readonly memory: MemoryDatabase };
+  zero(): void;
+}
+
 /** An info area. */
-export class InfoArea {
+export class InfoArea<E extends InfoPage = InfoPage> {
   readonly #entries: InfoEntry[] = [];
 
   /** @param ipa where the VM sees it */
-  constructor(readonly extent: Memextent, readonly ipa: number) {}
+  constructor(readonly extent: E, readonly ipa: number) {}
 
   /** The area, saved or loaded. */
-  static archive(archive: ObjectArchive, area: InfoArea | undefined): InfoArea {
-    const extent = archive.object("extent", area?.extent, "memextent");
+  static archive<E extends InfoPage>(archive: ObjectArchive, area: InfoArea<E> | undefined): InfoArea<E> {
+    const extent = archive.object<E>("extent", area?.extent, "memextent");
     const ipa = archive.integer("ipa", area?.ipa, 0, ADDRESS_SPACE_SIZE - PAGE_SIZE);
-    const made = area ?? new InfoArea(extent, ipa);
+    const made = area ?? new InfoArea<E>(extent, ipa);
     const entries = archive.list("entries", made.#entries, (entry) => ({
       type: archive.integer("type", entry?.type, 0, 0xffff_ffff),
       offset: archive.integer("offset", entry?.offset, 0, PAGE_SIZE),

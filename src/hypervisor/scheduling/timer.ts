@@ -71,14 +71,9 @@ class Timer {
 export class VcpuTimers {
   readonly virtual: Timer;
   readonly physical: Timer;
-<<<<<<< HEAD
   #deadline = Infinity;
-=======
-  /** When a line will rise next (ns). */
-  deadline = Infinity;
   /** The lines stay as they are, whatever the time is, until somebody runs the vCPU. */
   #held = false;
->>>>>>> 4a4124b7 (Calls of the newer drop, and timers that the driver keeps)
   /** The machine's event for the deadline; it may come too early, never too late. */
   #event: Scheduled | undefined;
 
@@ -122,13 +117,6 @@ export class VcpuTimers {
 
   /** Virtual time has come to `now` (ns). */
   update(now: number): void {
-<<<<<<< HEAD
-    this.virtual.update(now);
-    this.physical.update(now);
-    const deadline = Math.min(this.virtual.deadline, this.physical.deadline);
-    if (deadline !== this.#deadline) {
-      this.#deadline = deadline;
-=======
     this.#advance(now, this.isHeld());
   }
 
@@ -139,9 +127,8 @@ export class VcpuTimers {
       this.physical.update(now);
     }
     const deadline = held ? Infinity : this.due;
-    if (deadline !== this.deadline) {
-      this.deadline = deadline;
->>>>>>> 4a4124b7 (Calls of the newer drop, and timers that the driver keeps)
+    if (deadline !== this.#deadline) {
+      this.#deadline = deadline;
       this.onDeadline();
     }
     if (this.#deadline < (this.#event?.at ?? Infinity)) this.#schedule();
@@ -158,12 +145,8 @@ export class VcpuTimers {
   archive(archive: ObjectArchive): void {
     archive.within("virtual", () => this.virtual.archive(archive));
     archive.within("physical", () => this.physical.archive(archive));
-<<<<<<< HEAD
-    this.#deadline = Math.min(this.virtual.deadline, this.physical.deadline);
-=======
     this.#held = archive.bool("held", this.#held);
-    this.deadline = this.#held ? Infinity : this.due;
->>>>>>> 4a4124b7 (Calls of the newer drop, and timers that the driver keeps)
+    this.#deadline = this.#held ? Infinity : this.due;
     const { events } = this.machine;
     this.#event = events.archiveEvent("event", archive, this.#event, () => this.#due());
     archive.require(this.#deadline >= (this.#event?.at ?? Infinity) || this.#deadline === Infinity, "a timer that will fire has its event");
