@@ -230,7 +230,7 @@ function createAddressSpace(context: Context, vm: Vm, objects: VmObjects): void 
   if (context.rules.abi === "newer") nameAddressSpace(context, objects);
 }
 
-/** Tells the VM its own address space: an entry of the info area (docs/spec/hypervisor.md §4.14). */
+/** Entry of the info area with the VM's address space (docs/spec/hypervisor.md §4.14). */
 function nameAddressSpace(context: Context, { addrspace, cspace }: VmObjects): void {
   const { calls, environment } = context;
   const rights = AddrspaceRight.AddVmmioRange | AddrspaceRight.ModifyProtected;
