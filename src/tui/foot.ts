@@ -24,6 +24,9 @@ export function drawHints(screen: Screen, look: Look, y: number, hints: readonly
   }
 }
 
+/** Columns of a toast's text that its keys leave. */
+const LEAST_TEXT = 40;
+
 /** How a toast looks: its chip, and the background of its row. */
 interface ToastLook {
   readonly chip: (look: Look) => string;
@@ -51,7 +54,8 @@ export function drawMessage(screen: Screen, look: Look, y: number, { text, kind,
   let end = screen.width - 1;
   for (const { key, word } of [...keys].reverse()) {
     const width = textWidth(key) + textWidth(word) + 1;
-    if (x + textWidth(text) + 2 + width > end) break;
+    // A long text is cut rather than the keys left out, unless nothing of it would be left.
+    if (x + Math.min(textWidth(text), LEAST_TEXT) + 2 + width > end) break;
     screen.text(end - width, y, key, look.key);
     screen.text(end - width + textWidth(key) + 1, y, word, look.style("dim"));
     end -= width + 2;

@@ -55,6 +55,14 @@ Deno.test("of several toasts the newest is shown, with how many there are below 
   assert.match((await rig.lines())[35], /^ NOTE {2}\+1 stop:2 stopped/);
 });
 
+Deno.test("a long toast is cut, and says how it is dismissed", async () => {
+  for (const width of [80, 120]) {
+    const rig = new Rig(width, 36, { ascii: false }, "direct");
+    rig.apply({ kind: "stopped", rule: "stop:1", text: "vcpu:rm/0 ".repeat(20) });
+    assert.match((await rig.lines())[35], /^ NOTE {2}stop:1 stopped .*… {2}Esc dismiss$/);
+  }
+});
+
 Deno.test("an error that is no refusal does not say REFUSED", async () => {
   const rig = new Rig(120, 36, { ascii: false }, "direct");
   await rig.keys("2/stat=on\r");
