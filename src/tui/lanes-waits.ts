@@ -1,5 +1,6 @@
 // How long vCPUs that could run waited for a physical CPU, in what the timeline has.
 
+import { drawBlank } from "./blank.ts";
 import { drawFrame, type Title } from "./box.ts";
 import type { Rectangle, Screen } from "./cells.ts";
 import type { LanesPane } from "./lanes-pane.ts";
@@ -38,9 +39,8 @@ export class LaneWaitsPane implements Pane {
     const inside = drawFrame(screen, look, area, boxed, this.title(), past ? "past" : "plain", false);
     const times = waitTimes(this.timeline.lanes), x = inside.x + 1, width = inside.width - 2;
     if (!times.length) {
-      const lines = ["No vCPU waited for a CPU.", "A vCPU waits while another one with its priority has the CPU."];
-      lines.forEach((line, row) => screen.text(x, inside.y + 1 + row, fit(line, width), look.style(row ? "dim" : "text")));
-      return;
+      const how = "A vCPU waits while another one with its priority has the CPU.";
+      return drawBlank(screen, look, inside, { kind: "empty", what: "No vCPU waited for a CPU", how });
     }
     const bar = Math.max(width - NAME - 2 * TIME, 0), longest = times[0].middle || 1;
     screen.text(x + NAME + bar, inside.y, "median".padStart(TIME) + "p99".padStart(TIME), look.style("dim"));

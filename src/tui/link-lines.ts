@@ -5,6 +5,7 @@ import type { Rectangle, Screen } from "./cells.ts";
 import { fit } from "./graphemes.ts";
 import { gauge, type Glyphs } from "./glyphs.ts";
 import type { Line } from "./pane.ts";
+import { linkArrow } from "./queue-columns.ts";
 import type { Look } from "./theme.ts";
 import { countText, sizeText } from "../queries/format.ts";
 import { type Answer, type Query, rowsOf } from "../queries/query.ts";
@@ -68,7 +69,7 @@ function packed(pieces: readonly Line[], width: number, most: number, screen: st
   }
   if (lines.length <= most) return lines;
   const shown = lines.slice(0, most), last = shown[most - 1];
-  const more = (): Line => ({ text: `${pieces.length - shown.flat().length} more: ${screen}`, role: "dim" });
+  const more = (): Line => ({ text: `${pieces.length - shown.flat().length} more on screen ${screen}`, role: "dim" });
   while (last.length > 1 && columns(last) + more().text.length > width) last.pop();
   return [...shown.slice(0, -1), [...last, more()]];
 }
@@ -77,10 +78,15 @@ function queueText({ id, from, to, count, depth, full, rate, flags, enable }: Ro
   const name = (vm: unknown) => typeof vm === "string" ? vm.slice("vm:".length) : "?";
   if (flags !== null) {
     const pending = (BigInt(String(flags)) & BigInt(String(enable))) !== 0n;
-    return { text: `${id} ${name(from)}=>${name(to)} ${flags}${pending ? " pending" : ""}`, role: pending ? "text" : "dim" };
+    return {
+      text: `${id} ${name(from)} ${linkArrow("doorbell", glyphs)} ${name(to)} ${flags}${pending ? " pending" : ""}`,
+      role: pending ? "text" : "dim",
+    };
   }
   const fill = gauge(glyphs.slot, Number(count) / Number(depth), BAR);
-  const text = `${id} ${name(from)}->${name(to)} [${fill}] ${count}/${depth}${full ? "!" : ""}  ${countText(Number(rate))}/s`;
+  const text = `${id} ${name(from)} ${linkArrow("msgqueue", glyphs)} ${name(to)} [${fill}] ${count}/${depth}${full ? "!" : ""}  ${
+    countText(Number(rate))
+  }/s`;
   return { text, role: full ? "warn" : count === 0 ? "dim" : "text" };
 }
 

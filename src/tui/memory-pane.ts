@@ -60,6 +60,8 @@ export class MemoryPane implements Pane {
   #view: MemoryView = MEMORY_VIEWS[0];
   /** How often cells are halved from the size at which all memory fits. */
   #closer = 0;
+  /** The address to select once the runs are there. */
+  #sought: string | undefined;
   #lines: readonly MapLine[] = [];
   /** Rows above the first line. */
   #head = 0;
@@ -111,6 +113,7 @@ export class MemoryPane implements Pane {
     this.#loaded = true;
     this.#error = answer.error;
     this.#rows = rowsOf(MEMORY, answer).filter(({ pa }) => Number(pa) >= RAM_START);
+    if (this.#sought !== undefined) this.select(this.#sought);
     this.#selected ??= this.#rows[0]?.id;
   }
 
@@ -123,15 +126,18 @@ export class MemoryPane implements Pane {
     return 8;
   }
 
-  /** Selects the run that contains a `pa:` or `ipa:` address. */
+  /** Selects the run that contains a `pa:` or `ipa:` address, now or with the next answer. */
   select(id: string): void {
-    const [kind] = id.split(":");
-    const found = this.#rows.find((row) => {
-      if (kind === "ipa") return row.mapped.some((one) => one.startsWith(`${id} `));
-      const at = Number(id.slice(3)), pa = Number(row.pa);
-      return at >= pa && at < pa + Number(row.size);
+    const [, space, digits] = /^(pa:|ipa:[^/]+\/)(.+)$/.exec(id) ?? [], at = Number(digits);
+    const found = this.#rows.find(({ pa, size, mapped }) => {
+      const starts = space === "pa:"
+        ? [pa]
+        : mapped.flatMap((one) => one.startsWith(String(space)) ? one.slice(space.length).split(" ")[0] : []);
+      return starts.some((start) => at >= Number(start) && at < Number(start) + Number(size));
     });
     if (found) this.#selected = found.id;
+    // Before the first answer there is nothing to look in.
+    this.#sought = this.#loaded ? undefined : id;
   }
 
   move(by: number): void {

@@ -3,7 +3,7 @@
 
 import type { DrawnCell, Screen } from "./cells.ts";
 import { ColorMap } from "./color-map.ts";
-import { Attribute, type Color, rgbOf } from "./color.ts";
+import { Attribute, type Color, type ColorDepth, rgbOf } from "./color.ts";
 import { shapesOf } from "./picture-shapes.ts";
 
 /** Pixels of a cell, and of the letters in it. */
@@ -18,6 +18,9 @@ const PALETTE = [
   ...["#5c6370", "#ff7a88", "#b5e890", "#ffd787", "#82c4ff", "#dd9bf5", "#7fdbe6", "#ffffff"],
 ];
 
+/** A terminal's own colors. */
+const TERMINAL = { paper: "#15171c", ink: "#d7dae0" } as const;
+
 /** A cell as it is painted. */
 interface Painted {
   readonly text: string;
@@ -27,11 +30,11 @@ interface Painted {
   readonly faint: boolean;
 }
 
-/** The picture of what was drawn last, in direct color. */
-export function picture(screen: Screen, title: string): string {
-  const map = new ColorMap(screen.map.theme, "direct");
+/** The picture of what was drawn last, in direct color or the colors that a terminal has. */
+export function picture(screen: Screen, title: string, depth: ColorDepth = "direct"): string {
+  const map = new ColorMap(screen.map.theme, depth);
   map.map(0x2000000, 0x2000000, 0);
-  const page = hexOf(map.background) ?? "#000000";
+  const page = hexOf(map.background) ?? TERMINAL.paper;
   const width = screen.width * CELL.width + 2 * MARGIN, height = screen.height * CELL.height + 2 * MARGIN;
   const out = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">`,
@@ -49,7 +52,7 @@ export function picture(screen: Screen, title: string): string {
 
 function painted({ text, foreground, background, attributes }: DrawnCell, map: ColorMap, page: string): Painted {
   map.map(foreground, background, attributes);
-  let ink = hexOf(map.foreground) ?? "#d7dae0", paper = hexOf(map.background) ?? page;
+  let ink = hexOf(map.foreground) ?? TERMINAL.ink, paper = hexOf(map.background) ?? page;
   if (map.attributes & Attribute.Reverse) [ink, paper] = [paper, ink];
   return { text, ink, paper, bold: (map.attributes & Attribute.Bold) !== 0, faint: (map.attributes & Attribute.Dim) !== 0 };
 }

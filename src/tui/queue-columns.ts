@@ -18,7 +18,7 @@ export function queueColumns(histories: Histories): ListColumn[] {
   return [
     { name: "id", title: "Id", width: 7, pieces: ({ id }) => [{ text: id, role: "link" }] },
     { name: "from", title: "From", width: 11, pieces: ({ from }, { look }) => endPieces(from, look) },
-    { name: "kind", title: "", width: 2, pieces: ({ kind }, { look }) => [{ text: arrow(String(kind), look.glyphs), role: "dim" }] },
+    { name: "kind", title: "", width: 2, pieces: ({ kind }, { look }) => [{ text: linkArrow(String(kind), look.glyphs), role: "dim" }] },
     { name: "to", title: "To", width: 11, pieces: ({ to }, { look }) => endPieces(to, look) },
     { name: "count", title: "Messages", width: 16, pieces: (row, { look }) => depthPieces(row, look) },
     {
@@ -63,7 +63,7 @@ export function queueColumns(histories: Histories): ListColumn[] {
 }
 
 /** Messages go along a line, doorbells along a broken one. */
-function arrow(kind: string, { name, frame, folded }: Glyphs): string {
+export function linkArrow(kind: string, { name, frame, folded }: Glyphs): string {
   return `${kind === "doorbell" ? name === "full" ? "╌" : "=" : frame.line}${folded}`;
 }
 

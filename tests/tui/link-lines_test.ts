@@ -37,7 +37,7 @@ async function ready(rig: Rig): Promise<Rig> {
 Deno.test("below the tree: queues and doorbells between VMs with their fill, parcels that cannot be taken back", async () => {
   const rig = await ready(new Rig());
   assert.deepEqual(await links(rig), [
-    " mq:7 debian->rt [###.....] 3/8  12/s    db:3 rt=>debian 0x1 pending",
+    " mq:7 debian -> rt [###.....] 3/8  12/s    db:3 rt => debian 0x1 pending",
     "!parcel:0x12 share 64K of host  held by rt  reclaim refused",
   ]);
 });
@@ -52,8 +52,8 @@ Deno.test("a queue below the tree is empty, full or partly full; a doorbell pend
     { ...QUEUE, id: "mq:9", from: null, count: 1 },
   ], []));
   assert.deepEqual(await links(rig), [
-    " mq:7 debian->rt [........] 0/8  0/s    mq:8 debian->rt [########] 8/8!  48.2K/s    db:3 rt=>debian 0x4",
-    " db:3 rt=>debian 0x8000000000000000 pending    mq:9 ?->rt [#.......] 1/8  12/s",
+    " mq:7 debian -> rt [........] 0/8  0/s    mq:8 debian -> rt [########] 8/8!  48.2K/s    db:3 rt => debian 0x4",
+    " db:3 rt => debian 0x8000000000000000 pending    mq:9 ? -> rt [#.......] 1/8  12/s",
   ]);
 });
 
@@ -63,15 +63,15 @@ Deno.test("what two lines below the tree have no room for is counted, with the s
   const rig = await ready(rigWith(queues, parcels));
   const lines = await links(rig);
   assert.equal(lines.length, 4);
-  assert.match(lines[1], /mq:103 debian->rt .* {4}16 more: 6$/);
-  assert.match(lines[3], /^!parcel:0x2 .* {4}3 more: 4$/);
+  assert.match(lines[1], /mq:103 debian -> rt .* {4}16 more on screen 6$/);
+  assert.match(lines[3], /^!parcel:0x2 .* {4}3 more on screen 4$/);
   assert.ok(lines.every((line) => line.length <= 120));
 });
 
 Deno.test("where there is room for one line below the tree, what it leaves out is counted", async () => {
   const rig = await ready(rigWith([QUEUE, { ...QUEUE, id: "mq:8" }, { ...QUEUE, id: "mq:9" }], [], 80, 20));
   await rig.keys("gh");
-  assert.match((await rig.lines()).join("\n"), /irq:rm\/33.*\n mq:7 debian->rt \[###\.\.\.\.\.\] 3\/8 {2}12\/s {4}2 more: 6\n-/);
+  assert.match((await rig.lines()).join("\n"), /irq:rm\/33.*\n mq:7 debian -> rt \[###\.\.\.\.\.\] 3\/8 {2}12\/s {4}2 more on screen 6\n-/);
 });
 
 Deno.test("in a low terminal the rows of VMs come first, the lines below them where room is left", async () => {
@@ -82,7 +82,7 @@ Deno.test("in a low terminal the rows of VMs come first, the lines below them wh
   await low.keys("gh");
   assert.match((await low.lines()).join("\n"), /irq:rm\/33.*\n!parcel:0x12 share 64K of host/);
   await low.keys("gjh");
-  assert.match((await low.lines()).join("\n"), /irq:rm\/33.*\n mq:7 debian->rt .*\n!parcel:0x12 share 64K of host/);
+  assert.match((await low.lines()).join("\n"), /irq:rm\/33.*\n mq:7 debian -> rt .*\n!parcel:0x12 share 64K of host/);
 });
 
 Deno.test("the lines below the tree change by themselves; a frame in which a queue fills has few bytes", async () => {
@@ -101,7 +101,7 @@ Deno.test("the lines below the tree change by themselves; a frame in which a que
       : answer;
   };
   await second();
-  assert.match(rig.screen.toLines().join("\n"), /mq:7 debian->rt \[#####\.\.\.\] 5\/8/);
+  assert.match(rig.screen.toLines().join("\n"), /mq:7 debian -> rt \[#####\.\.\.\] 5\/8/);
   const bytes = rig.frame().length;
   assert.ok(bytes > 0 && bytes < 200, `${bytes} bytes`);
 });

@@ -81,6 +81,16 @@ Deno.test("- on the map of memory comes down to single pages around the selected
   assert.match(await rig.text(), /nothing to zoom here/);
 });
 
+Deno.test("an address of a VM leads to its run on the map, also before the map was ever shown", async () => {
+  const rig = new Rig();
+  await rig.type(":ipa:debian/0x80001000\r");
+  assert.match(await rig.text(), /Page pa:0x48000000/);
+  await rig.type(":pa:0x40000000\r");
+  assert.match(await rig.text(), /Page pa:0x40000000/);
+  await rig.type(":ipa:debian/0x80002000\r");
+  assert.match(await rig.text(), /Page pa:0x48000000/);
+});
+
 Deno.test("the page under the cursor: owner, mappings, access, state and the chain of extents", async () => {
   const rig = new Rig(120, 36);
   await rig.type("4");

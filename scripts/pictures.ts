@@ -1,0 +1,9 @@
+// `deno task pictures`: makes the pictures of README and documents from real runs.
+
+import { debianPictures, demoPictures } from "./pictures/pictures.ts";
+
+const folder = new URL("../docs/pictures/", import.meta.url);
+for (const make of [demoPictures, debianPictures]) {
+  for (const { file, svg } of await make()) await Deno.writeTextFile(new URL(file, folder), svg);
+}
+Deno.exit(0);

@@ -1,0 +1,92 @@
+// The pictures of README and documents (docs/design/look.md §10): what each shows, and how a
+// machine and its screens come there. All figures are those of real runs.
+
+import { PictureSession } from "./session.ts";
+import { encodeRequest } from "../../src/abi/rpc/message.ts";
+import { MEM_RECLAIM } from "../../src/abi/rpc/messages/memory.ts";
+import { picture } from "../../src/tui/picture.ts";
+import type { ThemeName } from "../../src/tui/themes.ts";
+
+/** A picture that was made. */
+export interface MadePicture {
+  /** In docs/pictures. */
+  readonly file: string;
+  readonly svg: string;
+}
+
+/** Columns and rows, where a picture has no others. */
+const SIZE = [120, 36] as const;
+const SMALL = [80, 24] as const;
+const THEMES: readonly ThemeName[] = ["dark", "light"];
+
+/** The parcel that ping has of the host: the first one lent to it. */
+const RECLAIM = { handle: 1, flags: 0 };
+/** Where ping has mapped it. */
+const LENT = "0x803f0000";
+
+const DEMO = new URL("../../assets/demo.toml", import.meta.url);
+/** A Debian beside the demo, which computes. */
+const DEBIAN = `
+[vm.debian]
+kernel = "catalog:debian/Image"
+initrd = "catalog:debian/initrd"
+cmdline = "console=ttyAMA0"
+memory = "192MiB"
+devices = [{ kind = "pl011", log = "/dev/null" }]
+`;
+
+/** A picture in both themes. */
+async function both(session: PictureSession, name: string, title: string): Promise<MadePicture[]> {
+  const made: MadePicture[] = [];
+  for (const theme of THEMES) {
+    const svg = picture(await session.frame(theme, ...SIZE), `el2: ${title}`);
+    made.push({ file: `${name}-${theme}.svg`, svg });
+  }
+  return made;
+}
+
+/** The host wants its memory back, which ping still has. */
+async function reclaim(session: PictureSession): Promise<void> {
+  await session.act({ kind: "rpc.send", id: MEM_RECLAIM.id, payload: encodeRequest(MEM_RECLAIM, RECLAIM) });
+  await session.runTo(`kind=rpc name=${MEM_RECLAIM.name}`);
+}
+
+/** The pictures of the demo alone. */
+export async function demoPictures(): Promise<MadePicture[]> {
+  using session = await PictureSession.open("demo", await Deno.readTextFile(DEMO));
+  await session.runTo("kind=hvc vm=ping t>1.2s");
+  await session.press(["7", "/about=ping\r"]);
+  const rpc = await both(session, "rpc", "the requests that create a VM, and who answers them");
+  await session.press(["1"]);
+  await reclaim(session);
+  await session.press(["0"]);
+  const why = await both(session, "why", "why a request was refused: the chain, the rule, and the way out");
+  await session.press(["1"]);
+  await session.move({ kind: "event", filter: "kind=hvc vm=ping" });
+  const past = await both(session, "past", "two events before a refusal, with a scrubber that leads back to now");
+  return [...rpc, ...why, ...past];
+}
+
+/** The pictures of the demo with a Debian. */
+export async function debianPictures(): Promise<MadePicture[]> {
+  const demo = await Deno.readTextFile(DEMO);
+  const configuration = demo.replace('memory = "96MiB"', 'memory = "384MiB"').replace("[link]", `${DEBIAN}\n[link]`);
+  using session = await PictureSession.open("demo with debian", configuration);
+  await session.runTo("kind=virq vm=debian t>2s");
+  session.input("debian", "uname -a; while :; do :; done &\n");
+  await session.runTo("kind=virq vm=debian t>2.2s");
+  await reclaim(session);
+  await session.press(["j", "j", "j"]);
+  const overview = await both(session, "overview", "virtual machines, what each does or waits for, a console, a refusal");
+  const small = await session.frame("terminal", ...SMALL, "16");
+  const terminal = { file: "small.svg", svg: picture(small, "el2: the overview in 80 columns and 16 colors", "16") };
+  await session.press([`:ipa:ping/${LENT}\r`]);
+  const memory = await both(session, "memory", "physical memory by who can reach it, a page's owner and mappings, limits");
+  await session.press(["8"]);
+  await session.runTo("kind=virq vm=debian t>2.211s");
+  const scheduler = await both(session, "scheduler", "which vCPU ran on each physical CPU, and who waited");
+  await session.press([":vcpu:debian/0\r"]);
+  await session.runToPlace("debian:tick_sched_timer");
+  const vcpus = await both(session, "vcpus", "a vCPU stopped in a kernel function: registers, code, call stack, exits");
+  return [...overview, terminal, ...memory, ...scheduler, ...vcpus];
+}
