@@ -23,7 +23,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   images: ["host", "formats", "support"],
   symbols: ["hypervisor", "machine", "core", "formats", "support"],
   queries: ["virtio", "abi", "support"],
-  plans: ["queries", "host", "hypervisor", "virtio", "core", "abi"],
+  plans: ["queries", "host", "hypervisor", "virtio", "core", "abi", "support"],
   protocol: ["plans", "queries", "hypervisor", "abi"],
   state: ["hypervisor", "machine", "support"],
   outside: ["state", "virtio", "machine", "formats", "support"],

@@ -1,6 +1,7 @@
 // Builds the whole system of a plan: core, machine, hypervisor with the resource manager in its
 // root VM, and the primary VM: an image (`boot`), or the native host with its VMs (`run`).
 
+import { CODE_FACTOR, memoryLimits } from "../plans/memory-budget.ts";
 import { PERSONAS } from "../abi/ioctl/personas.ts";
 import * as v from "valibot";
 import type { NativeGuestFactory } from "../abi/native-guest.ts";
@@ -75,14 +76,16 @@ function assembleWith(
 ): GuestSystem {
   const map = memoryMap(plan.memory);
   const pages = map.wasmSize / WASM_PAGE_SIZE;
+  const limits = memoryLimits(plan.memoryBudget);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const core = new WasmCore(memory, ramLayout(map), {
     tier: plan.tier ?? DEFAULT_TIER,
+    codeBytes: limits.code / CODE_FACTOR,
     onUndefined: (instruction) => system.events.undefinedInstruction(instruction),
   });
   const machine = new Machine(memory, map, core, plan.cpus);
   const manager = new ResourceManager({ ...plan.behaviour });
-  const system: GuestSystem = new GuestSystem(machine, core, manager, new Outside(plan.replay !== undefined));
+  const system: GuestSystem = new GuestSystem(machine, core, manager, new Outside(plan.replay !== undefined), limits);
   within(machine, () => furnish(plan, map, system, core, own));
   system.outside.begin();
   return system;

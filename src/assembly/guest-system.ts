@@ -13,6 +13,9 @@ import { EventLog } from "../inspection/event-log.ts";
 import { type Inspected, Looks, QueryError, View, type VirtioSlot } from "../inspection/inspected.ts";
 import { Inspector } from "../inspection/inspector.ts";
 import { codePlace } from "../inspection/read-symbols.ts";
+import type { MemoryUse } from "../queries/memory-use.ts";
+import { DEFAULT_LIMITS, type MemoryLimits } from "../plans/memory-budget.ts";
+import { machineMemory, traceCapacities } from "./machine-memory.ts";
 import type { RunPlace } from "../inspection/run-place.ts";
 import { StopRules } from "../inspection/stop-rules.ts";
 import { TraceBuffer } from "../inspection/trace-buffer.ts";
@@ -65,6 +68,7 @@ export class GuestSystem implements System, Inspected {
   ];
   /** Without a session that knows more. */
   places = (): readonly RunPlace[] => [{ kind: "now", instructions: this.instructions(), time: this.machine.time }];
+  memory = (): readonly MemoryUse[] => machineMemory(this, this.limits);
   /** The native host's driver. That of an image is the image's own; most are Linux's. */
   driver: Persona = PERSONAS.v17;
   #hypervisor: Hypervisor | undefined;
@@ -75,6 +79,7 @@ export class GuestSystem implements System, Inspected {
     readonly core: DebugCore,
     readonly manager: ResourceManager,
     readonly outside: Outside = new Outside(),
+    readonly limits: MemoryLimits = DEFAULT_LIMITS,
   ) {
     this.symbols = new VmSymbols(core, () => this.hypervisor);
     const hypervisor = () => this.hypervisor;
@@ -113,7 +118,10 @@ export class GuestSystem implements System, Inspected {
   /** Takes the hypervisor, and listens to what it tells. */
   install(hypervisor: Hypervisor): void {
     this.#hypervisor = hypervisor;
-    this.#log = new EventLog(hypervisor.trace, this.machine.cpus.length);
+    const events = traceCapacities(this.limits.traces);
+    hypervisor.trace.limit(events.readers);
+    this.traceBuffer.capacity = events.recorded;
+    this.#log = new EventLog(hypervisor.trace, this.machine.cpus.length, events.log);
     this.events.install();
     this.vms.install();
     this.ends.install();

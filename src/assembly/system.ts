@@ -10,6 +10,7 @@ import type { UsesMemory } from "../hypervisor/capabilities/capability-uses.ts";
 import type { EndsMemory } from "./vm-ends.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Inspector } from "../inspection/inspector.ts";
+import type { MemoryUse } from "../queries/memory-use.ts";
 import type { RunPlace } from "../inspection/run-place.ts";
 import type { TraceBuffer } from "../inspection/trace-buffer.ts";
 import type { Outside } from "../outside/outside.ts";
@@ -145,6 +146,8 @@ export interface VisibleSystem {
   readonly stops: StopRules;
   /** Places of the run, which the session knows. */
   places: () => readonly RunPlace[];
+  /** What the machine's own parts remember; the session adds what it does. */
+  memory: () => readonly MemoryUse[];
   /** Names of the guests' addresses. */
   readonly symbols: VmSymbols;
 }

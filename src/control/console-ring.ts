@@ -3,7 +3,8 @@
 
 import { MiB } from "../support/sizes.ts";
 
-const CAPACITY = MiB;
+/** Bytes that a ring keeps by default. */
+export const CAPACITY = MiB;
 const LINE_FEED = 10;
 
 /** The ring of one console. */
@@ -13,12 +14,22 @@ export class ConsoleRing {
   /** Bytes that are no longer kept. */
   lost = 0;
 
-  constructor(readonly capacity = CAPACITY) {}
+  constructor(public capacity = CAPACITY) {}
+
+  /** Bytes that are kept. */
+  get size(): number {
+    return this.#size;
+  }
 
   add(bytes: Uint8Array): void {
     this.#chunks.push(bytes);
     this.#size += bytes.length;
-    while (this.#size - this.#chunks[0].length >= this.capacity) {
+    this.trim();
+  }
+
+  /** Drops the oldest output beyond the capacity. */
+  trim(): void {
+    while (this.#chunks.length > 1 && this.#size - this.#chunks[0].length >= this.capacity) {
       const oldest = this.#chunks.shift()!;
       this.#size -= oldest.length;
       this.lost += oldest.length;

@@ -9,7 +9,8 @@ import { type MachineSample, ORDERLY_END, type Request, type SessionEnd, type Se
 import { openOwn } from "../support/own-files.ts";
 import { warn } from "../support/warn.ts";
 import { ConsoleLog } from "../outside/console-log.ts";
-import { ConsoleRing } from "./console-ring.ts";
+import { memoryRow, type MemoryUse } from "../queries/memory-use.ts";
+import { CAPACITY, ConsoleRing } from "./console-ring.ts";
 import { changes, type ClientMessage, type ServerMessage, type SessionInfo } from "./conversation.ts";
 import { MiB } from "../support/sizes.ts";
 
@@ -78,10 +79,14 @@ export class SessionHub {
   /** Called when a client asks for the session's end. */
   onDown: () => void = () => {};
 
-  /** @param logs folder for a log of each console, or undefined for none. */
+  /**
+   * @param session with the folder for a log of each console, or undefined for none
+   * @param consoleLimit bytes of output that are kept, of all consoles
+   */
   constructor(
     readonly machine: SessionClient,
     readonly session: Pick<SessionInfo, "name" | "what" | "started" | "logs" | "configuration">,
+    readonly consoleLimit: number = Infinity,
   ) {
     machine.onEvent = (event) => this.#event(event);
   }
@@ -218,6 +223,29 @@ export class SessionHub {
     return this.#nextId;
   }
 
+  /** What the rings of consoles hold. */
+  #consoleMemory(): MemoryUse {
+    const rings = [...this.#rings.values()];
+    return {
+      part: "consoles",
+      used: rings.reduce((sum, { size }) => sum + size, 0),
+      ...this.consoleLimit < Infinity && { limit: this.consoleLimit },
+      dropped: rings.reduce((sum, { lost }) => sum + lost, 0),
+      what: "console output for clients that attach later; at the limit the oldest goes",
+    };
+  }
+
+  /** Adds a console's ring. All have the same share of the limit. */
+  #addRing(console: string): ConsoleRing {
+    const ring = new ConsoleRing();
+    this.#rings.set(console, ring);
+    for (const one of this.#rings.values()) {
+      one.capacity = Math.min(CAPACITY, Math.floor(this.consoleLimit / this.#rings.size));
+      one.trim();
+    }
+    return ring;
+  }
+
   /** Nobody waits for a request's answers any more. */
   #forget(id: number, { client, more }: Asked): void {
     client.asked--;
@@ -245,6 +273,9 @@ export class SessionHub {
         const asked = this.#asked.get(event.id);
         if (!asked) return;
         asked.answered = true;
+        if (event.kind === "answer" && event.answer.table === "session.memory" && event.answer.error === undefined) {
+          event = { ...event, answer: { ...event.answer, rows: [...event.answer.rows, memoryRow(this.#consoleMemory())] } };
+        }
         const last = event.kind !== "snapshotted" || event.whole || event.error !== undefined;
         if (last && asked.more-- === 0) {
           asked.client.asked--;
@@ -304,7 +335,7 @@ export class SessionHub {
   #console(console: string, bytes: Uint8Array): void {
     let ring = this.#rings.get(console);
     if (!ring) {
-      this.#rings.set(console, ring = new ConsoleRing());
+      ring = this.#addRing(console);
       if (this.session.logs !== undefined) {
         // A VM's name must not lead out of the folder.
         const file = `${console.replaceAll(/[^A-Za-z0-9_.-]/g, "-")}.log`;

@@ -93,6 +93,8 @@ export interface CoreOptions {
    * well (`auto`; `jit` translates sooner).
    */
   readonly tier?: Tier;
+  /** Limit on the bytes of Wasm in regions. */
+  readonly codeBytes?: number;
   /** For tests: when regions are compiled, and after how many instructions the translator looks. */
   readonly hotness?: Hotness & { readonly slice: number };
 }
@@ -184,7 +186,7 @@ export class WasmCore implements DebugCore {
     else {
       const hotness = options.hotness ?? HOTNESS[tier];
       this.#slice = hotness.slice;
-      this.#translator = new Translator(core, link, hotness);
+      this.#translator = new Translator(core, link, hotness, options.codeBytes);
     }
     this.#decoded = new DecodedPages(memory, core.dispatch, {
       forgetDecodedPage: (page) => this.#exports.tlbForgetDecoded(page),
@@ -216,6 +218,11 @@ export class WasmCore implements DebugCore {
 
   get exitCounters(): Readonly<Record<string, number>> {
     return this.#exitCounts.named();
+  }
+
+  /** Bytes of Wasm in regions, and regions that made room for others. */
+  codeUse(): { readonly bytes: number; readonly evicted: number } {
+    return { bytes: this.#translator?.liveBytes ?? 0, evicted: this.#translator?.counters.evicted ?? 0 };
   }
 
   /** Counters of the translator; undefined without a translator. */

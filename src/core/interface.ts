@@ -101,6 +101,8 @@ export interface Core {
 export interface DebugCore extends Core {
   /** Counters of the translator; undefined without a translator. */
   readonly translatorCounters?: Readonly<TranslatorCounters> | undefined;
+  /** Bytes of Wasm in regions, and regions that made room for others. */
+  codeUse?(): { readonly bytes: number; readonly evicted: number };
   /** How many exits to EL2 there were, by reason. */
   readonly exitCounters?: Readonly<Record<string, number>>;
 

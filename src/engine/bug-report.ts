@@ -15,6 +15,8 @@ export interface BrokenRun {
   readonly plan: SessionPlan;
   /** The inputs so far, in order. */
   readonly inputs: readonly RecordedInput[];
+  /** Why the inputs are not all of them; undefined where they are. */
+  readonly lost?: string;
   readonly instructions: number;
   /** Virtual time in ns. */
   readonly time: number;
@@ -43,7 +45,8 @@ export async function writeBugReport(run: BrokenRun, folder = stateFolder("bugs"
 }
 
 /** Writes the recording that leads there, without an end: a replay runs until it fails as well. */
-async function recorded(path: string, { plan, inputs }: BrokenRun): Promise<string> {
+async function recorded(path: string, { plan, inputs, lost }: BrokenRun): Promise<string> {
+  if (lost !== undefined) return `The run cannot be recorded: ${lost}`;
   try {
     const writer = new RecordingWriter(path, await savedHeader(plan));
     for (const { at, settled, input } of inputs) writer.input({ at, settled }, input);

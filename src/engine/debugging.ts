@@ -97,6 +97,7 @@ export class Debugging {
     const stay = (note: string) => this.#hold({ ...standing(control, "asked"), note });
     if (!this.#held || vm === undefined) return;
     if (this.loop.replays) return stay("a replay only goes forward");
+    if (run.lost !== undefined) return stay(`cannot go back: ${run.lost}`);
     if (this.#changed) return stay("cannot go back: the debugger wrote memory or registers since");
     if (control.debuggee.all && step === undefined) {
       const filter = this.#events;

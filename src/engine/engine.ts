@@ -40,7 +40,7 @@ const PROMPT_IDLE = 50e6;
  * Tables of the session's own settings, which belong to the present whatever is shown: stop rules,
  * recording of events.
  */
-const OF_THE_PRESENT = /^(stop|trace|time)\./;
+const OF_THE_PRESENT = /^(stop|trace|time|session)\./;
 
 /** Exit code of a run that waited in vain (docs/design/workstation.md §2). */
 const TIMED_OUT = 4;
@@ -71,7 +71,7 @@ export class Engine {
   /** @param origin the state that the session began with, unless that is its plan's start */
   constructor(readonly present: System, readonly plan: SessionPlan, readonly port: EnginePort, origin?: SystemState) {
     this.#shown = new Shown(present);
-    this.#sessionRun = new SessionRun(present, port.again, origin);
+    this.#sessionRun = new SessionRun(present, port.again, origin, plan.memoryBudget);
     this.#instant = plan.instant === undefined ? undefined : new InstantSnapshot(present, plan, plan.instant);
     this.#output = new Output(this.#shown, plan, port.post, this.#instant);
     this.#sampler = new Sampler(this.#shown, port, (id, query) => this.query(id, query));
@@ -92,6 +92,9 @@ export class Engine {
     this.#travel = new Travel(loop, this.#debugging);
     this.#saving = new Saving(loop, this.#recording, () => this.#debugging.changed);
     present.places = () => this.#done ? [] : this.#sessionRun.places(this.#shown.past);
+    const machineMemory = present.memory;
+    present.memory = () => [...machineMemory(), ...this.#sessionRun.memory()];
+    this.#sessionRun.onForgotten = (why) => present.events.sessionProblem(why);
     present.outside.enter = (source, data) => port.guarded(() => this.#enter({ kind: "outside", source, data }));
     this.#channel.port1.onmessage = () => port.guarded(() => this.#scheduledSlice());
   }
@@ -99,6 +102,11 @@ export class Engine {
   /** Everything that has entered until now, in order. */
   get inputs(): readonly RecordedInput[] {
     return this.#sessionRun.inputs;
+  }
+
+  /** Why the run cannot be repeated up to now; undefined where it can. */
+  get lost(): string | undefined {
+    return this.#sessionRun.lost;
   }
 
   /** The system that is shown: the machine, or its past. */

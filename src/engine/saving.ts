@@ -94,6 +94,7 @@ export class Saving {
   #unrecordable(): string | undefined {
     if (this.loop.replays) return "a replay is already a recording";
     if (this.loop.shown.past) return PAST;
+    if (this.loop.run.lost !== undefined) return this.loop.run.lost;
     if (this.changed()) return "the debugger wrote memory or registers, which is not recorded";
     return undefined;
   }

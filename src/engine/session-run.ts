@@ -7,8 +7,11 @@ import type { RunUpTo } from "../recordings/back-to.ts";
 import type { Input, Place, RecordedInput } from "../plans/recorded-run.ts";
 import type { RunPlace } from "../inspection/run-place.ts";
 import { History, type Milestone } from "../recordings/history.ts";
+import type { MemoryUse } from "../queries/memory-use.ts";
+import { type MemoryLimits, memoryLimits } from "../plans/memory-budget.ts";
 import { UnsavableError } from "../state/parts.ts";
 import type { SystemState } from "../state/system-state.ts";
+import { formatSize } from "../support/units.ts";
 import type { RememberingSystem, RunMemory, RunningSystem, SavableSystem, System, VisibleSystem } from "../assembly/system.ts";
 
 /**
@@ -21,12 +24,18 @@ const LANDING = 4_000_000;
 
 /** The history of one run. */
 export class SessionRun implements Rerun {
-  readonly #inputs: RecordedInput[] = [];
+  #inputs: RecordedInput[] = [];
+  #inputBytes = 0;
+  /** Inputs that were forgotten because they were too many. */
+  #forgotten = 0;
   /** Symbols that were given since the start. */
   readonly #symbols: { readonly vm: string; readonly file: Uint8Array }[] = [];
   /** Snapshots that were written. */
   readonly #snapshots: RunPlace[] = [];
   readonly #history: History;
+  readonly #limits: MemoryLimits;
+  /** Called once, when the run is forgotten. */
+  onForgotten: (why: string) => void = () => {};
   /** The observations at the start of each past. */
   readonly #began = new WeakMap<Past, RunMemory | undefined>();
   /** Wall time (ms) before which no other state of the present is kept. */
@@ -44,8 +53,10 @@ export class SessionRun implements Rerun {
     readonly present: RunningSystem & SavableSystem & RememberingSystem & Pick<VisibleSystem, "symbols">,
     readonly again: (state?: SystemState) => System,
     readonly origin: SystemState | undefined,
+    budget?: number,
   ) {
-    this.#history = new History(origin);
+    this.#limits = memoryLimits(budget);
+    this.#history = new History(origin, budget === undefined ? undefined : this.#limits.history);
     this.first = origin ? present.instructions() : 0;
     this.#firstTime = present.machine.time;
   }
@@ -62,7 +73,51 @@ export class SessionRun implements Rerun {
 
   /** Something has entered. */
   enter(place: Place, input: Input): void {
+    if (this.lost !== undefined) {
+      this.#forgotten++;
+      return;
+    }
     this.#inputs.push({ ...place, input });
+    this.#inputBytes += inputSize(input);
+    if (this.#inputBytes > this.#limits.inputs) this.#forget();
+  }
+
+  /**
+   * Why the run cannot be repeated up to now: too much has entered; undefined where it can. Then
+   * there is no way back, and no recording of the run so far.
+   */
+  get lost(): string | undefined {
+    if (!this.#forgotten) return undefined;
+    return `the run before now is forgotten: more than ${formatSize(this.#limits.inputs)} of input entered (--memory-budget)`;
+  }
+
+  #forget(): void {
+    this.#forgotten = this.#inputs.length;
+    this.#inputs = [];
+    this.#inputBytes = 0;
+    this.#history.clear();
+    this.onForgotten(this.lost!);
+  }
+
+  /** What it remembers. */
+  memory(): MemoryUse[] {
+    const { history, inputs } = this.#limits;
+    return [
+      {
+        part: "history",
+        used: this.#history.bytes,
+        limit: history,
+        dropped: this.#history.dropped,
+        what: "states for going back; at the limit every second one goes",
+      },
+      {
+        part: "inputs",
+        used: this.#inputBytes,
+        limit: inputs,
+        dropped: this.#forgotten,
+        what: this.lost ?? "everything that entered; at the limit going back and recording the run so far end",
+      },
+    ];
   }
 
   /**
@@ -130,6 +185,7 @@ export class SessionRun implements Rerun {
    * back takes longer then.
    */
   keep(system: RunningSystem & SavableSystem & RememberingSystem, inputs: number): void {
+    if (this.lost !== undefined) return;
     const instructions = system.instructions();
     try {
       const state = system.save(this.#history.stateBefore(instructions));
@@ -160,4 +216,21 @@ export class SessionRun implements Rerun {
 /** Where a machine stands; with `file`, the snapshot of that. */
 export function placeOf(kind: RunPlace["kind"], system: RunningSystem, file?: string): RunPlace {
   return { kind, instructions: system.instructions(), time: system.machine.time, ...file !== undefined && { file } };
+}
+
+/** Bytes of an input without its data: its place, and the objects that it is made of. */
+const INPUT_BYTES = 200;
+/** What data of an input is made of, deep enough for words of sockets. */
+const INPUT_DEPTH = 4;
+
+/** Bytes that an input takes, about. */
+function inputSize(input: Input): number {
+  return INPUT_BYTES + dataSize(input.kind === "console" ? input.bytes : input.kind === "outside" ? input.data : input.action, INPUT_DEPTH);
+}
+
+function dataSize(data: unknown, depth: number): number {
+  if (data instanceof Uint8Array) return data.length;
+  if (typeof data === "string") return 2 * data.length;
+  if (typeof data !== "object" || data === null || depth === 0) return 0;
+  return Object.values(data).reduce((sum: number, one) => sum + dataSize(one, depth - 1), 0);
 }

@@ -47,6 +47,12 @@ export class Travel {
     };
     this.#id = id;
     if (loop.done()) return moved("the machine has ended");
+    const { lost } = loop.run;
+    if (lost !== undefined && to.kind !== "now" && to.kind !== "here") {
+      const on = to.kind === "next-event" || to.kind === "step" && to.by > 0 ||
+        to.kind === "instructions" && to.count >= shown.present.instructions();
+      if (!on) return moved(lost);
+    }
     if (loop.replays || this.debugging.held) {
       return moved(`${loop.replays ? "a replay" : "a machine that a debugger has stopped"} cannot go back`);
     }

@@ -20,21 +20,28 @@ export const UNSEEN = "unseen";
  */
 export const SWITCHES: ReadonlySet<string> = new Set(["run", "idle", UNSEEN]);
 
+/** Events that are kept, quiet and busy ones. */
 const QUIET_CAPACITY = 20_000;
 const BUSY_CAPACITY = 80_000;
+export const LOG_CAPACITY = QUIET_CAPACITY + BUSY_CAPACITY;
 
 /** The log of one machine. */
 export class EventLog {
-  readonly #quiet = new Ring(QUIET_CAPACITY);
-  readonly #busy = new Ring(BUSY_CAPACITY);
+  readonly #quiet: Ring;
+  readonly #busy: Ring;
   #watched: ReadonlySet<TraceKind> = new Set();
   #budget = Infinity;
   /** Busy events that may still be recorded before the next `renew`. */
   #left = 0;
   #endWatch: (() => void) | undefined;
 
-  /** @param cpus physical CPUs of the machine */
-  constructor(readonly hub: TraceHub, readonly cpus = 0) {
+  /**
+   * @param cpus physical CPUs of the machine
+   * @param capacity events that are kept: a fifth of them quiet ones
+   */
+  constructor(readonly hub: TraceHub, readonly cpus = 0, capacity = LOG_CAPACITY) {
+    this.#quiet = new Ring(Math.ceil(capacity * QUIET_CAPACITY / LOG_CAPACITY));
+    this.#busy = new Ring(Math.ceil(capacity * BUSY_CAPACITY / LOG_CAPACITY));
     hub.listen(QUIET_KINDS, (event) => (isFrequent(event) ? this.#busy : this.#quiet).add(event));
   }
 
@@ -81,6 +88,11 @@ export class EventLog {
       this.#endWatch?.();
       this.#endWatch = undefined;
     });
+  }
+
+  /** Events that are kept. */
+  get size(): number {
+    return this.#quiet.size + this.#busy.size;
   }
 
   /** Events that were lost because a ring was full. */

@@ -15,6 +15,7 @@ import { Vmid } from "./guest-names.ts";
 import type { StopRule } from "../queries/stop-rule.ts";
 import type { VmSymbols } from "../symbols/vm-symbols.ts";
 import type { EventLog } from "./event-log.ts";
+import type { MemoryUse } from "../queries/memory-use.ts";
 import type { RunPlace } from "./run-place.ts";
 import { type KnownParcel, parcelsOfRequests } from "./parcels-of-requests.ts";
 import { RefusedReclaims } from "./refused-reclaims.ts";
@@ -51,6 +52,8 @@ export interface Inspected {
   readonly stops: { readonly rules: readonly StopRule[] };
   /** Places of the session's run. */
   readonly places: () => readonly RunPlace[];
+  /** What its parts remember; those of the session come from there. */
+  readonly memory: () => readonly MemoryUse[];
   /** Names of the guests' addresses. */
   readonly symbols: VmSymbols;
   /** The consoles of its VMs, by their names. */

@@ -18,6 +18,7 @@ import { readMessages, readQueues } from "./read-queues.ts";
 import { eventRow, kindsOf, reasonRow, rpcRow, sliceRow } from "./read-trace.ts";
 import { readDevices } from "./read-vms.ts";
 import { readRegisters, readVcpus } from "./read-vcpus.ts";
+import { memoryRow } from "../queries/memory-use.ts";
 import { readPlaces } from "./read-places.ts";
 import { readStops } from "./read-stops.ts";
 import { readStack } from "./read-stack.ts";
@@ -194,6 +195,7 @@ const READERS: { readonly [N in Exclude<TableName, "hash">]: Reader<N> } = {
     const nameOf = (vm: string, address: bigint) => view.system.symbols.nameOf(vm, address);
     return fromLog(view, args, filter, kindsOf(args.kinds), (event) => eventRow(event, nameOf));
   },
+  "session.memory": (view) => ({ rows: view.system.memory().map(memoryRow) }),
   "trace.stats": (view) => {
     const { traceBuffer } = view.system;
     return {

@@ -5,9 +5,9 @@ import { TRACE_KINDS, type TraceEvent, type TraceKind } from "../abi/trace.ts";
 import type { TraceHub } from "../hypervisor/trace/trace-hub.ts";
 
 /** Events that are kept. */
-const CAPACITY = 500_000;
-/** Events dropped at a time when the list is full, so that it does not move for each. */
-const DROP = CAPACITY / 10;
+export const BUFFER_CAPACITY = 500_000;
+/** Share of the events that is dropped when the list is full, so that it does not move for each. */
+const DROPPED = 0.1;
 
 /** Recorded events of one kind. */
 export interface KindCount {
@@ -24,7 +24,15 @@ export class TraceBuffer {
   #kinds: readonly TraceKind[] = [];
   #end: (() => void) | undefined;
 
+  /** Events that are kept at most. */
+  capacity = BUFFER_CAPACITY;
+
   constructor(readonly hub: () => TraceHub) {}
+
+  /** Events that are kept. */
+  get size(): number {
+    return this.#events.length;
+  }
 
   /** Records these kinds from now on; earlier recorded events are removed. */
   start(kinds: readonly TraceKind[]): void {
@@ -64,9 +72,10 @@ export class TraceBuffer {
   }
 
   #add(event: TraceEvent): void {
-    if (this.#events.length >= CAPACITY) {
-      this.#events.splice(0, DROP);
-      this.#dropped += DROP;
+    if (this.#events.length >= this.capacity) {
+      const count = Math.ceil(this.capacity * DROPPED);
+      this.#events.splice(0, count);
+      this.#dropped += count;
     }
     this.#events.push(event);
   }

@@ -577,6 +577,23 @@ export const PLACES = defineTable({
   },
 });
 
+export const SESSION_MEMORY = defineTable({
+  name: "session.memory",
+  version: 1,
+  command: "ls",
+  doc:
+    "with a session's name: its memory in bytes by part, and the limits that --memory-budget sets; those of traces and code are estimates",
+  empty: "no machine",
+  columns: {
+    id: { kind: "id", doc: "memory:PART: ram, code, traces, history, inputs or consoles", width: 16, alias: ["part"] },
+    used: { kind: "size", doc: "bytes in use", width: 8 },
+    limit: { kind: "size", doc: "bytes at most", width: 8, optional: true },
+    share: { kind: "share", doc: "share of the limit in use", width: 5, optional: true },
+    dropped: { kind: "number", doc: "events, regions, states, inputs or bytes of output that were dropped at the limit", width: 8 },
+    what: { kind: "text", doc: "what the part holds, and what happens at its limit", width: 60 },
+  },
+});
+
 const HASHES = defineTable({
   name: "hash",
   version: 1,
@@ -619,6 +636,7 @@ export const TABLES = {
   "inject.ls": INJECTIONS,
   "stop.ls": STOPS,
   "time.ls": PLACES,
+  "session.memory": SESSION_MEMORY,
   "hash": HASHES,
 } as const satisfies Readonly<Record<string, Table>>;
 

@@ -33,6 +33,8 @@ export function isFirst(milestone: Milestone | undefined): boolean {
 /** Milestones that are kept, and bytes of pages. */
 const COUNT_LIMIT = 48;
 const BYTES_LIMIT = 160 * MiB;
+/** Milestones that are kept whatever they take, unless a budget says otherwise. */
+const LEAST = 3;
 
 /** The milestones of a session, in the order of the run. */
 export class History {
@@ -42,13 +44,29 @@ export class History {
   /**
    * @param origin the state that the session began with, unless that is its plan's start; it is
    * kept for good
+   * @param limit bytes of pages; with one, a milestone that is larger is not kept at all
    */
-  constructor(readonly origin?: SystemState) {
+  constructor(readonly origin?: SystemState, readonly limit?: number) {
     if (origin) this.#milestones.push({ at: -1, instructions: -1, moment: -1, inputs: 0, state: origin });
   }
 
   get length(): number {
     return this.#milestones.length;
+  }
+
+  /** Bytes of the pages that are kept, without those of the origin. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Milestones that made room for others. */
+  dropped = 0;
+
+  /** Forgets all milestones but the origin. */
+  clear(): void {
+    this.dropped += this.#milestones.length - this.#first;
+    this.#milestones.length = this.#first;
+    this.#bytes = 0;
   }
 
   /** The latest state before a place, for pages to share. */
@@ -63,7 +81,9 @@ export class History {
     this.#milestones.splice(next < 0 ? this.#milestones.length : next, 0, milestone);
     const before = this.stateBefore(milestone.instructions - 1)?.pages;
     for (const [page, bytes] of milestone.state.pages) if (before?.get(page) !== bytes) this.#bytes += PAGE_SIZE;
-    while (this.#milestones.length > 3 && (this.#milestones.length > COUNT_LIMIT || this.#bytes > BYTES_LIMIT)) this.#thin();
+    const least = this.limit === undefined ? LEAST : this.#first + 1, limit = this.limit ?? BYTES_LIMIT;
+    while (this.#milestones.length > least && (this.#milestones.length > COUNT_LIMIT || this.#bytes > limit)) this.#thin();
+    if (this.limit !== undefined && this.#bytes > limit) this.clear();
   }
 
   /**
@@ -81,11 +101,18 @@ export class History {
     return this.#milestones.some(({ instructions }) => instructions >= first && instructions < end);
   }
 
+  /** Milestones that are never dropped: the origin. */
+  get #first(): number {
+    return this.origin ? 1 : 0;
+  }
+
   #thin(): void {
     // The first may be the origin, which every search needs.
+    const count = this.#milestones.length;
     this.#milestones = this.#milestones.filter((_, index) => index % 2 === 0);
-    const pages = new Set<Uint8Array>();
-    for (const { state } of this.#milestones) for (const page of state.pages.values()) pages.add(page);
+    this.dropped += count - this.#milestones.length;
+    const pages = new Set<Uint8Array>(), origin = new Set(this.origin?.pages.values());
+    for (const { state } of this.#milestones) for (const page of state.pages.values()) if (!origin.has(page)) pages.add(page);
     this.#bytes = pages.size * PAGE_SIZE;
   }
 }

@@ -65,8 +65,8 @@ export class MachineServer {
     const message = error instanceof Error ? error.stack ?? error.message : String(error);
     const engine = this.#engine, plan = this.#plan;
     if (!engine || !plan) return this.#post({ kind: "failed", message });
-    const { present, inputs } = engine;
-    const run = { error, plan, inputs, instructions: present.instructions(), time: present.machine.time };
+    const { present, inputs, lost } = engine;
+    const run = { error, plan, inputs, lost, instructions: present.instructions(), time: present.machine.time };
     const tell = (where: string) => {
       const [first, ...stack] = message.split("\n");
       this.#post({ kind: "failed", message: [first + where, ...stack].join("\n") });

@@ -21,8 +21,8 @@ export class Place implements AsyncDisposable {
   }
 
   /** Starts a session. */
-  async up(name: string, what = "demo"): Promise<void> {
-    const { code, stderr } = await this.el2("up", what, "--name", name);
+  async up(name: string, what = "demo", ...options: string[]): Promise<void> {
+    const { code, stderr } = await this.el2("up", what, "--name", name, ...options);
     assert.equal(code, 0, stderr);
     this.#up.push(name);
   }

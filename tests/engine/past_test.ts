@@ -18,7 +18,7 @@ const PLACES = LONG ? 100 : 25;
 const DISTANCES = LONG ? 100 : 10;
 
 /** What a person sets up in the present, and digests that a test compares apart. */
-const OTHERS = /^(stop|trace|time|hash)\b/;
+const OTHERS = /^(stop|trace|time|hash|session)\b/;
 
 /** What a machine shows in every table that needs no arguments. */
 type Shown = Partial<Record<TableName, readonly Row[]>>;

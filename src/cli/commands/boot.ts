@@ -5,6 +5,7 @@ import { InvalidArgumentError } from "commander";
 import type { CommandContext } from "../common/command.ts";
 import { Failure, readNamedFile } from "../common/failure.ts";
 import { parseCounts, parseDuration, parsePort, parseSize, parseWhole } from "../common/values.ts";
+import { memoryBudgetOption } from "../options/memory-budget.ts";
 import {
   behaviourOf,
   capIdsOption,
@@ -156,6 +157,7 @@ export function registerBoot(program: Command, { entry, exit }: CommandContext):
     .option("--symbols <file>", "ELF file with symbols, such as vmlinux", readSymbolFile)
     .option("--seed <n>", "seed of all random numbers that guests see", parseWhole(0, 2 ** 32 - 1), 1)
     .option("--gdb <port>", "start a gdb server on this port of 127.0.0.1 (0: any free port); the VM waits for gdb", parsePort)
+    .addOption(memoryBudgetOption)
     .addOption(
       new Option("--tier <tier>", "execution engine (results are identical)").choices(TIERS).default(DEFAULT_TIER),
     )
@@ -196,6 +198,7 @@ Examples:
         seed: options.seed,
         tier: options.tier,
         behaviour: { ...options.phone && phoneBehaviour(options.phone), ...behaviourOf(options) },
+        memoryBudget: options.memoryBudget,
         inject: options.inject,
         duration: undefined,
         hashAt: options.hashAt ?? [],

@@ -2,10 +2,11 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
-import { ExitCode } from "../common/failure.ts";
+import { answer } from "../common/answer.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
 import { watching, watchOption } from "../common/list-options.ts";
 import { output, report } from "../common/print.ts";
-import { withSessionOptions } from "../common/session.ts";
+import { openSession, withSessionOptions } from "../common/session.ts";
 import { sessionNames, socketPath } from "../../control/places.ts";
 import type { SessionInfo } from "../../control/conversation.ts";
 import { NoSession, sessionInfo } from "../../control/remote.ts";
@@ -14,10 +15,18 @@ import type { Json } from "../../queries/table.ts";
 
 /** Adds the command. */
 export function registerLs(program: Command, { exit }: CommandContext): void {
-  withSessionOptions(program.command("ls").description("list the sessions"))
+  withSessionOptions(program.command("ls").description("list the sessions; with a name, the memory of that session by part"))
+    .argument("[session]", "a session: its name, or the path of its socket")
     .addOption(watchOption())
-    .addHelpText("after", examplesText(["ls", "ls --json"]))
-    .action(async (options) => exit(await watching(options, options.json ?? false, () => list(options.json ?? false))));
+    .addHelpText("after", examplesText(["ls", "ls --json", "ls phone"]))
+    .action(async (session, options) => {
+      const json = options.json ?? false;
+      if (session === undefined) return exit(await watching(options, json, () => list(json)));
+      if (options.socket !== undefined) throw new Failure("ls: a name and --socket both name the session; give one", ExitCode.Usage);
+      using open = await openSession({ ...options, socket: session });
+      await answer(open, { table: "session.memory", args: {} }, json, { list: options });
+      exit(ExitCode.Done);
+    });
 }
 
 async function list(json: boolean): Promise<number> {

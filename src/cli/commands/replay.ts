@@ -4,6 +4,7 @@ import type { Command } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
 import { Failure } from "../common/failure.ts";
 import { parseDuration } from "../common/values.ts";
+import { memoryBudgetOption } from "../options/memory-budget.ts";
 import { asciiOption, logLevelOption, logOption, noColorOption, plainOption, themeOption } from "../options/look.ts";
 import { readNamedRecording } from "../start/recordings.ts";
 import { showSession } from "../start/show.ts";
@@ -20,6 +21,7 @@ export function registerReplay(program: Command, { entry, exit }: CommandContext
     )
     .option("--to <time>", "stop at this virtual time", parseDuration)
     .option("--tui", "show the screens (default: consoles as text)")
+    .addOption(memoryBudgetOption)
     .option("--tier <tier>", `execution engine: ${TIERS.join(", ")} (results are identical)`)
     .addOption(logOption)
     .addOption(logLevelOption)
@@ -46,6 +48,7 @@ Examples:
       const replayed: SessionPlan = {
         ...plan,
         ...tier && { tier },
+        ...options.memoryBudget && { memoryBudget: options.memoryBudget },
         replay: { recording, verify: options.verify ?? false, to: options.to },
       };
       exit(

@@ -4,6 +4,7 @@ import { type Command, Option } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
 import { Failure } from "../common/failure.ts";
 import { checkedEventFilter, parseDuration, parsePort } from "../common/values.ts";
+import { memoryBudgetOption } from "../options/memory-budget.ts";
 import {
   capIdsOption,
   checkOption,
@@ -68,6 +69,7 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
     .addOption(forwardOption())
     .option("--turbo", "skip idle time instead of sleeping")
     .option("--instant", "start at the first prompt, from a snapshot in the cache that the first run saves")
+    .addOption(memoryBudgetOption)
     .addOption(
       new Option("--tier <tier>", "execution engine (results are identical)").choices(TIERS).default(DEFAULT_TIER),
     )
@@ -117,6 +119,7 @@ Examples:
         ...withBehaviour(run, options),
         turbo,
         tier: options.tier,
+        memoryBudget: options.memoryBudget,
         inject: options.inject,
         duration: options.for,
         until: options.until,

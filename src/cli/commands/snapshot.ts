@@ -8,6 +8,7 @@ import { useCoreCache } from "../common/machines-here.ts";
 import { output, report } from "../common/print.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { parseDuration } from "../common/values.ts";
+import { memoryBudgetOption } from "../options/memory-budget.ts";
 import { hostOption } from "../options/host.ts";
 import { logLevelOption, logOption } from "../options/look.ts";
 import { recordOption } from "../options/record.ts";
@@ -38,6 +39,7 @@ export function registerSnapshot(program: Command, { entry, exit }: CommandConte
     .option("--turbo", "skip idle time instead of sleeping")
     .addOption(new Option("--tier <tier>", "execution engine (results are identical)").choices(TIERS))
     .addOption(recordOption)
+    .addOption(memoryBudgetOption)
     .addOption(logOption)
     .addOption(logLevelOption)
     .option("--timeout <time>", "end the run with exit code 4 after this much wall time", parseDuration)
@@ -50,12 +52,13 @@ Examples:
   el2 snapshot load before.snap
   el2 snapshot load before.snap --stdio --tier interp`,
     )
-    .action(async (file, { for: more, turbo, tier, timeout, stdio, headless, allowHost, record, log, logLevel }) => {
+    .action(async (file, { for: more, turbo, tier, memoryBudget, timeout, stdio, headless, allowHost, record, log, logLevel }) => {
       const { header, plan } = await planOfSnapshot(file, allowHost);
       const loaded: SessionPlan = {
         ...plan,
         turbo: turbo ?? plan.turbo,
         ...tier && { tier },
+        ...memoryBudget && { memoryBudget },
         duration: more === undefined ? undefined : Number(header.ns) + more,
       };
       const single = plan.what.kind === "boot";

@@ -9,6 +9,7 @@ import { ExitCode, Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
 import { giveUp, needsNetwork } from "../common/rights.ts";
 import { openSession } from "../common/session.ts";
+import { memoryBudgetOption } from "../options/memory-budget.ts";
 import {
   argumentsOf,
   capIdsOption,
@@ -33,6 +34,7 @@ import { SessionHub } from "../../control/hub.ts";
 import { defaultName, isSessionName, sessionFolder, socketPath } from "../../control/places.ts";
 import { sessionInfo } from "../../control/remote.ts";
 import { SessionServer, SocketInUse } from "../../control/server.ts";
+import { memoryLimits } from "../../plans/memory-budget.ts";
 import { type Behaviour, type SessionPlan, TIERS } from "../../plans/plan.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { reasonLines } from "../../queries/reason-text.ts";
@@ -79,9 +81,9 @@ Examples:
   });
   withBeginOptions(program.command("serve", { hidden: true }))
     .description("serve a session (internal)")
-    .action(async (what, { name = defaultName(what), turbo, tier, log, logLevel, ...options }) => {
+    .action(async (what, { name = defaultName(what), turbo, tier, memoryBudget, log, logLevel, ...options }) => {
       const { plan, record } = await sessionPlan(what, options);
-      const whole: SessionPlan = { ...plan, turbo: turbo ?? plan.turbo, ...tier && { tier } };
+      const whole: SessionPlan = { ...plan, turbo: turbo ?? plan.turbo, ...tier && { tier }, ...memoryBudget && { memoryBudget } };
       exit(await serveSession(withLog(connectEmbedded(entry), log, logLevel), name, what, await recorded(whole, record)));
     });
 }
@@ -129,6 +131,7 @@ function withBeginOptions(command: Command) {
     .addOption(checkOption)
     .addOption(injectOption())
     .addOption(hypervisorNodeOption)
+    .addOption(memoryBudgetOption)
     .addOption(hostOption())
     .addOption(logOption)
     .addOption(logLevelOption);
@@ -164,7 +167,11 @@ async function sessionPlan(
 async function serveSession(machine: SessionClient, name: string, what: string, plan: SessionPlan): Promise<number> {
   const logs = `${sessionFolder()}/${name}.consoles`;
   ownFolder(logs);
-  const hub = new SessionHub(machine, { name, what, started: new Date().toISOString(), logs, configuration: configurationOf(what) });
+  const hub = new SessionHub(
+    machine,
+    { name, what, started: new Date().toISOString(), logs, configuration: configurationOf(what) },
+    memoryLimits(plan.memoryBudget).consoles,
+  );
   const ended = Promise.withResolvers<number>();
   hub.onDown = () => ended.resolve(ExitCode.Done);
   hub.onEnd = ({ message }) => warn(message);

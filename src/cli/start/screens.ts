@@ -15,6 +15,7 @@ import { SessionHub } from "../../control/hub.ts";
 import { defaultName, NoPlace, sessionFolder, socketPath } from "../../control/places.ts";
 import { connectSession, NoSession, type RemoteSession } from "../../control/remote.ts";
 import { SessionServer, SocketInUse } from "../../control/server.ts";
+import { memoryLimits } from "../../plans/memory-budget.ts";
 import type { SessionPlan } from "../../plans/plan.ts";
 import type { SessionClient } from "../../session/client.ts";
 import { isOfSystem } from "../../support/cache.ts";
@@ -49,7 +50,7 @@ export async function showOnScreens(
     started: new Date().toISOString(),
     logs: undefined,
     configuration: options.configuration,
-  });
+  }, memoryLimits(plan.memoryBudget).consoles);
   const server = await listen(hub, name);
   const guise = { ...options.look, readOnly: options.readOnly };
   try {

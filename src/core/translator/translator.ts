@@ -121,7 +121,7 @@ const MODULE_SIZE = 16;
  * Limit on the bytes of Wasm in regions; the machine code takes about five times that. When regions
  * or bytes run out, the other is wasted.
  */
-const CODE_BYTES = 0x200_0000;
+export const CODE_BYTES = 0x200_0000;
 const KEPT = 0.75;
 
 /**
@@ -183,6 +183,7 @@ export class Translator {
     readonly core: TranslatedCore,
     readonly link: Link,
     readonly hotness: Hotness,
+    readonly codeBytes: number = CODE_BYTES,
   ) {
     this.#memory = { words: new Int32Array(link.memory.buffer), halves: new Uint16Array(link.memory.buffer) };
     this.#memory.words[CPU.LANDING_LIMIT >> 2] = hotness.landings;
@@ -435,9 +436,14 @@ export class Translator {
     counters.coldMilliseconds += milliseconds;
   }
 
+  /** Bytes of Wasm in the regions that exist. */
+  get liveBytes(): number {
+    return this.#liveBytes;
+  }
+
   /** Drops the oldest regions where there is no room for `count` more. */
   #makeRoom(count: number): void {
-    if (this.#live.size + count <= REGION_CAPACITY && this.#liveBytes < CODE_BYTES) return;
+    if (this.#live.size + count <= REGION_CAPACITY && this.#liveBytes < this.codeBytes) return;
     const [regions, bytes] = [this.#live.size * KEPT, this.#liveBytes * KEPT];
     for (const region of this.#live) {
       if (this.#live.size <= regions && this.#liveBytes <= bytes) return;

@@ -23,7 +23,7 @@ import { TraceClasses } from "./trace-classes.ts";
 import { kindBit, kindMask, TraceReader, TraceRing } from "./trace-ring.ts";
 
 /** Events that are kept for readers. */
-const RING_CAPACITY = 65_536;
+export const RING_CAPACITY = 65_536;
 /**
  * Keys that are published at a time; a publisher that forgets to end its operations loses the
  * oldest.
@@ -93,7 +93,7 @@ export class TraceHub {
   readonly classes = new TraceClasses();
   #pcpu: number | undefined;
   #actor: VcpuTrace | undefined;
-  readonly #ring = new TraceRing(RING_CAPACITY);
+  #ring = new TraceRing(RING_CAPACITY);
   readonly #readers = new Set<TraceReader>();
   readonly #listeners = new Set<{ readonly mask: number; readonly listener: (event: TraceEvent) => void }>();
   readonly #open = new Map<TraceId, Operation>();
@@ -144,6 +144,20 @@ export class TraceHub {
   /** The same for one kind. */
   wants(kind: TraceKind): boolean {
     return this.#wanted[kind];
+  }
+
+  /**
+   * Keeps at most this many events for readers from now on; those that it has are gone.
+   * @throws Error when somebody reads already
+   */
+  limit(capacity: number): void {
+    if (this.#readers.size) throw new Error("events are being read");
+    this.#ring = new TraceRing(capacity);
+  }
+
+  /** Events that are kept for readers. */
+  get kept(): number {
+    return this.#ring.size;
   }
 
   /** Adds a reader of these kinds, which takes events from the ring when it has time. */

@@ -71,6 +71,11 @@ export class TraceRing {
     return this.#end;
   }
 
+  /** Events that are kept. */
+  get size(): number {
+    return this.#events.length;
+  }
+
   /** An event that is still kept. */
   at(position: number): TraceEvent {
     return this.#events[position % this.capacity];

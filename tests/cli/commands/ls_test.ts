@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { memoryLimits } from "../../../src/plans/memory-budget.ts";
 import { Place } from "../place.ts";
 
 Deno.test("ls lists the sessions with what they run and how they are", async () => {
@@ -16,4 +17,27 @@ Deno.test("without a session ls prints nothing on stdout, and how to start one o
   const { code, stdout, stderr } = await place.el2("ls");
   assert.deepEqual([code, stdout], [0, ""]);
   assert.match(stderr, /el2 up/);
+});
+
+Deno.test("ls with a session's name shows its memory by part, within the budget that it was given", async () => {
+  await using place = new Place();
+  await place.up("small", "demo", "--memory-budget", "32MiB");
+  const { schema, data } = await place.json("ls", "small");
+  assert.equal(schema, "el2.session.memory/1");
+  assert.deepEqual(data.map(({ id }) => id), ["ram", "code", "traces", "history", "inputs", "consoles"].map((part) => `memory:${part}`));
+  const limits = memoryLimits(32 << 20);
+  for (const { id, used, limit } of data) {
+    const [, part] = String(id).split(":");
+    assert.equal(limit, part === "ram" ? null : limits[part as keyof typeof limits], part);
+    assert.ok(part === "ram" ? Number(used) > 64 << 20 : Number(used) <= Number(limit), `${part} ${used}`);
+  }
+  const { stdout } = await place.el2("ls", "small");
+  assert.match(stdout, /^memory:traces +\S+ +9\.6M +\d+% +\d+ /m);
+  const both = await place.el2("ls", "small", "--socket", "small");
+  assert.deepEqual([both.code, both.stderr], [2, "el2: ls: a name and --socket both name the session; give one\n"]);
+  const nobody = await place.el2("ls", "nobody");
+  assert.equal(nobody.code, 3);
+  const wrong = await place.el2("up", "demo", "--memory-budget", "1MiB");
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.stderr, /--memory-budget.*"1MiB" is outside/s);
 });

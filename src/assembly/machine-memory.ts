@@ -1,0 +1,39 @@
+// What the parts of a machine remember beside their state, as a session shows it.
+
+import { RING_CAPACITY } from "../hypervisor/trace/trace-hub.ts";
+import { LOG_CAPACITY } from "../inspection/event-log.ts";
+import type { MemoryUse } from "../queries/memory-use.ts";
+import { BUFFER_CAPACITY } from "../inspection/trace-buffer.ts";
+import { CODE_FACTOR, EVENT_BYTES, type MemoryLimits } from "../plans/memory-budget.ts";
+import type { GuestSystem } from "./guest-system.ts";
+
+const EVENTS = LOG_CAPACITY + RING_CAPACITY + BUFFER_CAPACITY;
+
+/** Events that the log, readers and `el2 trace` may keep within so many bytes. */
+export function traceCapacities(bytes: number): { readonly log: number; readonly readers: number; readonly recorded: number } {
+  const part = Math.min(1, bytes / EVENT_BYTES / EVENTS);
+  return { log: Math.floor(LOG_CAPACITY * part), readers: Math.floor(RING_CAPACITY * part), recorded: Math.floor(BUFFER_CAPACITY * part) };
+}
+
+/** The parts of one machine. */
+export function machineMemory({ machine, core, log, traceBuffer, hypervisor }: GuestSystem, limits: MemoryLimits): MemoryUse[] {
+  const events = log.size + traceBuffer.size + hypervisor.trace.kept;
+  const code = core.codeUse?.() ?? { bytes: 0, evicted: 0 };
+  return [
+    { part: "ram", used: machine.map.wasmSize, dropped: 0, what: "guests' RAM and the tables of the core, as configured" },
+    {
+      part: "code",
+      used: code.bytes * CODE_FACTOR,
+      limit: limits.code,
+      dropped: code.evicted,
+      what: "translated code; at the limit the oldest regions go",
+    },
+    {
+      part: "traces",
+      used: events * EVENT_BYTES,
+      limit: limits.traces,
+      dropped: log.dropped + traceBuffer.dropped,
+      what: "events; at the limit the oldest go",
+    },
+  ];
+}

@@ -1,0 +1,23 @@
+// How much a part of a session remembers, in bytes, and how much it may.
+
+import type { RowOf } from "./table.ts";
+import type { SESSION_MEMORY } from "./tables.ts";
+
+/** One part. */
+export interface MemoryUse {
+  readonly part: string;
+  /** Bytes. */
+  readonly used: number;
+  /** Bytes; undefined where the configuration sets it. */
+  readonly limit?: number;
+  /** Things that made room for others, or were forgotten. */
+  readonly dropped: number;
+  /** What it is. */
+  readonly what: string;
+}
+
+/** Its row. */
+export function memoryRow({ part, used, limit, dropped, what }: MemoryUse): RowOf<typeof SESSION_MEMORY> {
+  const share = limit === undefined ? null : used / limit;
+  return { id: `memory:${part}`, used, limit: limit ?? null, share, dropped, what };
+}
