@@ -4,7 +4,7 @@
 
 import { exists, withLock } from "../support/cache.ts";
 import { type PackageFields, parseFields } from "./deb.ts";
-import { MirrorArchive, type MirrorOptions, type PackageArchive } from "./mirror-archive.ts";
+import { isFolder, MirrorArchive, type MirrorOptions, type PackageArchive } from "./mirror-archive.ts";
 import { hasTool, runTool } from "./tool.ts";
 
 /** The target of an `Apt` state folder. */
@@ -60,23 +60,25 @@ export async function debianMirror(override?: string): Promise<string> {
   throw new Error("apt on this machine knows no Debian mirror; name one with --mirror URL or EL2_MIRROR");
 }
 
+/** Debian's own mirror, for who names none. */
+export const DEBIAN_MIRROR = "https://deb.debian.org/debian";
+
 /**
  * Debian's archive of a release: by apt where the machine has it, else straight from the mirror
- * that is named.
- * @param folder apt's state
- * @throws Error without apt, when no mirror is named or it cannot be trusted
+ * that is named, or Debian's. A folder, and what is to be kept, are never apt's.
+ * @param folder state of apt, and unfinished downloads
+ * @throws Error where apt has no mirror
  */
 export async function debianArchive(
   options: Omit<MirrorOptions, "mirror"> & { mirror?: string; folder: string },
 ): Promise<PackageArchive> {
-  const { suite, architecture, folder, progress } = options;
-  if (await hasTool("apt-get")) {
-    const source = await debianSource(await debianMirror(options.mirror), suite);
+  const { suite, architecture, folder, progress, keep } = options;
+  const mirror = options.mirror ?? (Deno.env.get("EL2_MIRROR") || undefined);
+  if (keep === undefined && !(mirror !== undefined && isFolder(mirror)) && await hasTool("apt-get")) {
+    const source = await debianSource(await debianMirror(mirror), suite);
     return await Apt.open({ folder, sources: [source], architecture, progress });
   }
-  const mirror = options.mirror ?? Deno.env.get("EL2_MIRROR");
-  if (!mirror) throw new Error("there is no apt on this machine; name a mirror with --mirror https://deb.debian.org/debian");
-  return new MirrorArchive({ mirror, suite, architecture, progress });
+  return new MirrorArchive({ mirror: mirror ?? DEBIAN_MIRROR, suite, architecture, progress, keep, unfinished: `${folder}/unfinished` });
 }
 
 /** A Debian `sources.list` line without its `deb`: checked against the archive's keyring. */

@@ -5,6 +5,7 @@
 import zlib from "node:zlib";
 import { readTar, type TarEntry } from "../formats/tar.ts";
 import { hasTool, throughTool } from "./tool.ts";
+import { unxz } from "./xz.ts";
 
 /** Control fields by name; lines of a field are joined by line breaks. */
 export type PackageFields = ReadonlyMap<string, string>;
@@ -168,8 +169,7 @@ export function decompressed(suffix: string, bytes: AsyncIterable<Uint8Array<Arr
     case "zst":
       return zstd(bytes);
     case "xz":
-      // xz is in no library that is here: the machine's program does it.
-      return throughTool(["xz", "-dc"], bytes);
+      return unxz(bytes);
     default:
       throw new Error(`.${suffix} is an unknown compression; known are gz, xz and zst`);
   }

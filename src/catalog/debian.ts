@@ -2,7 +2,7 @@
 // initramfs around its busybox.
 
 import { debianArchive } from "./apt.ts";
-import type { PackageArchive } from "./mirror-archive.ts";
+import type { FetchProgress, PackageArchive } from "./mirror-archive.ts";
 import { Deb } from "./deb.ts";
 import { cacheFolder, exists, sha256, withLock } from "../support/cache.ts";
 import { addToCatalog, catalogFiles, type CatalogPackage, type DebianRelease, type Manifest } from "./catalog.ts";
@@ -63,8 +63,10 @@ export interface FetchOptions {
   release: DebianRelease;
   /** Debian mirror; by default the one of the machine's apt. */
   mirror?: string;
+  /** A folder that becomes a mirror of what is fetched. */
+  keep?: string;
   /** Called with 0..100 and what is being fetched. */
-  progress?: (percent: number, what: string) => void;
+  progress?: FetchProgress;
 }
 
 /**
@@ -102,13 +104,13 @@ export async function fetchDebian(options: FetchOptions): Promise<Manifest> {
  * an interrupted one left is removed.
  */
 export async function withDebianArchive<T>(
-  { release, mirror, progress }: FetchOptions,
+  { release, mirror, keep, progress }: FetchOptions,
   work: (apt: PackageArchive, folder: string) => Promise<T>,
 ): Promise<T> {
   const state = `${cacheFolder()}/apt/${release}-${ARCHITECTURE}`;
   await Deno.mkdir(state, { recursive: true });
   return await withLock(`${state}/fetch.lock`, async () => {
-    const apt = await debianArchive({ mirror, suite: release, architecture: ARCHITECTURE, folder: state, progress });
+    const apt = await debianArchive({ mirror, keep, suite: release, architecture: ARCHITECTURE, folder: state, progress });
     await apt.update();
     const folder = `${state}/work`;
     if (await exists(folder)) await Deno.remove(folder, { recursive: true });

@@ -2,6 +2,7 @@
 // that insmod accepts.
 
 import { exists } from "../support/cache.ts";
+import { unxz } from "./xz.ts";
 
 /** A module, ready to be loaded after those before it. */
 export interface KernelModule {
@@ -75,7 +76,6 @@ function dependenciesOf(module: Uint8Array): string[] {
 
 async function read(path: string): Promise<Uint8Array> {
   if (!path.endsWith(".xz")) return await Deno.readFile(path);
-  const { success, stdout, stderr } = await new Deno.Command("xz", { args: ["-dc", path], stdout: "piped", stderr: "piped" }).output();
-  if (!success) throw new Error(`xz cannot unpack ${path}: ${new TextDecoder().decode(stderr).trim()}`);
-  return stdout;
+  const packed = (await Deno.open(path)).readable;
+  return new Uint8Array(await new Response(ReadableStream.from(unxz(packed))).arrayBuffer());
 }

@@ -1,9 +1,12 @@
-// Debian packages straight from a mirror, for machines without apt. Hashes lead from the release
-// file to each package; only TLS vouches for the release file itself. apt, where it is available,
-// checks the archive's signature.
+// Debian packages straight from a mirror or a folder, for machines without apt. A signature of the
+// archive vouches for the release file, whose hashes lead to the lists and to each package.
 
-import { fileSha256, sha256 } from "../support/cache.ts";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { GiB, MiB } from "../support/sizes.ts";
 import { decompressed, type PackageFields, parseFields } from "./deb.ts";
+import { DEBIAN_KEYS, readRelease } from "./release-file.ts";
+import { fetchSmall, transfer, type Wanted } from "./transfer.ts";
 
 /** A source of packages. */
 export interface PackageArchive {
@@ -22,57 +25,68 @@ export interface PackageArchive {
   closure(names: readonly string[], required?: boolean): Promise<string[]>;
 }
 
+/** Reports 0..100, what is being fetched, and how much of it is there. */
+export type FetchProgress = (percent: number, what: string, detail?: string) => void;
+
 /** Options of a `MirrorArchive`. */
 export interface MirrorOptions {
-  /** URL of the archive, such as https://deb.debian.org/debian. */
+  /** URL of the archive, such as https://deb.debian.org/debian, or a folder with the same files. */
   readonly mirror: string;
   readonly suite: string;
   readonly architecture: string;
-  readonly progress?: (percent: number, what: string) => void;
+  readonly progress?: FetchProgress;
+  /** Folder of unfinished downloads, which later ones continue. Default: that of the downloads. */
+  readonly unfinished?: string;
+  /** Folder that gets a copy of what is fetched, and is then a mirror itself. */
+  readonly keep?: string;
+  /** Armored OpenPGP keys, of which one must have signed. Default: Debian's. */
+  readonly keys?: string;
 }
 
-/** Packings of the package list that can be read, the one that needs no program first. */
+/** Packings of the package list that can be read, the one that takes least time first. */
 const PACKINGS = ["gz", "xz"] as const;
 const COMPONENT = "main";
+/** Most bytes of a release file, and of a list or package. Debian's have 0.2 and 600 MB. */
+const MOST_OF_RELEASE = 4 * MiB, MOST_OF_FILE = 2 * GiB;
 
 /** The archive of one suite. */
 export class MirrorArchive implements PackageArchive {
   readonly #options: MirrorOptions;
+  /** With a slash at its end. */
+  readonly #url: string;
   readonly #packages = new Map<string, PackageFields>();
   /** Packages by what they provide, in the order of the list. */
   readonly #providers = new Map<string, string[]>();
 
-  /**
-   * @throws Error where the mirror is reached by a protocol that anybody on the way could change
-   */
   constructor(options: MirrorOptions) {
-    const { protocol, hostname } = new URL(options.mirror);
-    if (protocol !== "https:" && hostname !== "127.0.0.1") {
-      throw new Error(
-        `without apt nothing checks the archive's signature, and ${options.mirror} could be anybody's; name an https mirror, such as ` +
-          "https://deb.debian.org/debian",
-      );
-    }
-    this.#options = { ...options, mirror: options.mirror.replace(/\/$/, "") };
+    this.#options = options;
+    const url = isFolder(options.mirror) ? pathToFileURL(resolve(options.mirror)).href : options.mirror;
+    this.#url = `${url.replace(/\/$/, "")}/`;
   }
 
   async update(): Promise<void> {
-    const { suite, architecture, progress } = this.#options;
-    progress?.(0, "package lists");
-    const release = new TextDecoder().decode(await this.#fetch(`dists/${suite}/InRelease`));
-    const hashes = hashesOf(release);
+    const { suite, architecture, progress, keys = DEBIAN_KEYS, keep } = this.#options;
+    const what = "package lists";
+    progress?.(0, what);
+    const folder = `dists/${suite}`;
+    const inRelease = await fetchSmall(`${this.#url}${folder}/InRelease`, MOST_OF_RELEASE);
+    const files = await readRelease(new TextDecoder().decode(inRelease), keys);
     const list = `${COMPONENT}/binary-${architecture}/Packages`;
-    const packing = PACKINGS.find((suffix) => hashes.has(`${list}.${suffix}`));
+    const packing = PACKINGS.find((suffix) => files.has(`${list}.${suffix}`));
     if (!packing) throw new Error(`${suite} has no list of packages for ${architecture} that can be read (${PACKINGS.join(", ")})`);
-    const packed = await this.#fetch(`dists/${suite}/${list}.${packing}`);
-    if (await sha256(packed) !== hashes.get(`${list}.${packing}`)) {
-      throw new Error(`the mirror's ${list}.${packing} is not what its release file says; it may be changing: try again`);
+    const downloads = await Deno.makeTempDir({ prefix: "el2-lists-" });
+    try {
+      const packed = await this.#get(`${folder}/${list}.${packing}`, files.get(`${list}.${packing}`)!, downloads, what);
+      const bytes = (await Deno.open(packed)).readable;
+      this.#read(await new Response(ReadableStream.from(decompressed(packing, bytes))).text());
+    } finally {
+      await Deno.remove(downloads, { recursive: true });
     }
-    const bytes = (async function* () {
-      yield packed;
-    })();
-    this.#read(await new Response(ReadableStream.from(decompressed(packing, bytes))).text());
-    progress?.(100, "package lists");
+    if (keep !== undefined) {
+      await Deno.mkdir(`${keep}/${folder}`, { recursive: true });
+      await Deno.writeFile(`${keep}/${folder}/InRelease`, inRelease);
+    }
+    progress?.(100, what);
   }
 
   show(name: string): Promise<PackageFields> {
@@ -82,19 +96,15 @@ export class MirrorArchive implements PackageArchive {
 
   async download(names: readonly string[], folder: string): Promise<string[]> {
     await Deno.mkdir(folder, { recursive: true });
+    const wanted = await Promise.all(names.map((name) => this.show(name)));
+    const all = wanted.reduce((sum, fields) => sum + Number(fields.get("Size")), 0);
     const what = names.length === 1 ? names[0] : `${names.length} packages`;
     const paths: string[] = [];
-    for (const [index, name] of names.entries()) {
-      this.#options.progress?.(Math.round(100 * index / names.length), what);
-      const fields = await this.show(name);
-      const file = fields.get("Filename") ?? "";
-      const path = `${folder}/${file.replace(/^.*\//, "")}`;
-      await Deno.writeFile(path, await this.#fetch(file.replace(/^\.\//, "")));
-      if (await fileSha256(path) !== fields.get("SHA256")) {
-        await Deno.remove(path);
-        throw new Error(`${file} of the mirror is not what its list says`);
-      }
-      paths.push(path);
+    let before = 0;
+    for (const fields of wanted) {
+      const file = { size: Number(fields.get("Size")), sha256: fields.get("SHA256") ?? "" };
+      paths.push(await this.#get((fields.get("Filename") ?? "").replace(/^\.\//, ""), file, folder, what, { before, all }));
+      before += file.size;
     }
     this.#options.progress?.(100, what);
     return paths;
@@ -142,31 +152,61 @@ export class MirrorArchive implements PackageArchive {
     }
   }
 
-  async #fetch(path: string): Promise<Uint8Array<ArrayBuffer>> {
-    const url = `${this.#options.mirror}/${path}`;
-    let response: Response;
-    try {
-      response = await fetch(url);
-    } catch (error) {
-      throw new Error(`${url}: ${error instanceof Error ? error.message : error}`);
+  /** Gets a file of the archive into a folder; its path there. */
+  async #get(path: string, file: Wanted, folder: string, what: string, { before, all } = { before: 0, all: file.size }): Promise<string> {
+    const { progress, unfinished = folder, keep } = this.#options;
+    if (!(file.size >= 0 && file.size <= MOST_OF_FILE)) throw new Error(`${path}: ${file.size} bytes are more than a package has`);
+    await Deno.mkdir(unfinished, { recursive: true });
+    const rate = new Rate();
+    // Names of files here come from it.
+    if (!/^([\w+~%:-][\w.+~%:-]*\/)*[\w+~%:-][\w.+~%:-]*$/.test(path)) {
+      throw new Error(`${JSON.stringify(path)} of the mirror's list is not the path of a file`);
     }
-    if (!response.ok) {
-      await response.body?.cancel();
-      throw new Error(`${url}: the mirror answers ${response.status} ${response.statusText}`.trimEnd());
+    const here = `${folder}/${path.replace(/^.*\//, "")}`;
+    const whole = `${unfinished}/${file.sha256}`;
+    await transfer(`${this.#url}${path}`, whole, file, (done) => {
+      progress?.(Math.floor(100 * (before + done) / all), what, rate.text(before + done, all));
+    });
+    await move(whole, here);
+    if (keep !== undefined) {
+      await Deno.mkdir(`${keep}/${path}`.replace(/\/[^/]*$/, ""), { recursive: true });
+      await Deno.copyFile(here, `${keep}/${path}`);
     }
-    return new Uint8Array(await response.arrayBuffer());
+    return here;
   }
 }
 
-/** SHA-256 of a release's files, by path. */
-function hashesOf(release: string): Map<string, string> {
-  const section = /^SHA256:\n((?: .*\n)+)/m.exec(release)?.[1] ?? "";
-  return new Map(
-    section.split("\n").filter((line) => line !== "").map((line) => {
-      const [hash, , path] = line.trim().split(/\s+/);
-      return [path, hash];
-    }),
-  );
+/** Whether a mirror is a folder of this computer: neither a URL nor a word. */
+export function isFolder(mirror: string): boolean {
+  return !/^[a-z][a-z+.-]*:/i.test(mirror);
+}
+
+/** Moves a file, also to another file system. */
+async function move(from: string, to: string): Promise<void> {
+  try {
+    await Deno.rename(from, to);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EXDEV")) throw error;
+    await Deno.copyFile(from, to);
+    await Deno.remove(from);
+  }
+}
+
+/** Wall time (ms) after which a rate says something. */
+const RATE_AFTER = 500;
+
+/** How fast a transfer is. */
+class Rate {
+  readonly #start = performance.now();
+  #first: number | undefined;
+
+  /** `30 of 68 MB, 4.2 MB/s, 9 s left`. */
+  text(done: number, all: number): string {
+    this.#first ??= done;
+    const time = performance.now() - this.#start, rate = (done - this.#first) / time * 1000;
+    const sizes = `${(done / 1e6).toFixed(1)} of ${(all / 1e6).toFixed(1)} MB`;
+    return time < RATE_AFTER || rate === 0 ? sizes : `${sizes}, ${(rate / 1e6).toFixed(1)} MB/s, ${Math.ceil((all - done) / rate)} s left`;
+  }
 }
 
 /**

@@ -15,20 +15,27 @@ import { terminalWord } from "../../support/terminal-text.ts";
 export function registerGuests(program: Command): void {
   const guests = program.command("guests").description("fetch, add and list guests");
   guests.command("fetch")
-    .description("fetch an unmodified guest, kernel and busybox initramfs, with apt in a private folder; needs no root")
+    .description("fetch an unmodified guest, kernel and busybox initramfs; needs no root, and no apt")
     .argument("<guest>", "guest to fetch: debian")
     .addOption(new Option("--release <name>", "Debian release").choices(DEBIAN_RELEASES).default(DEFAULT_DEBIAN_RELEASE))
     .option("--disk", "fetch the guest with a disk: Debian's ordinary kernel and a root file system, configured in a first boot")
-    .option("--mirror <url>", "Debian mirror (default: the mirror that apt uses, or deb.debian.org)")
+    .option("--mirror <url>", "Debian mirror: a URL, or a folder that --keep has filled (default: apt's mirror, or deb.debian.org)")
+    .option("--keep <folder>", "also keep the downloads there, for --mirror on a computer without a network; fetches without apt")
     .option("--json", "print the manifest as JSON")
-    .addHelpText("after", examplesText(["guests fetch debian", "guests fetch debian --release trixie --disk"]))
+    .addHelpText(
+      "after",
+      examplesText([
+        "guests fetch debian",
+        "guests fetch debian --release trixie --disk",
+        "guests fetch debian --keep mirror && el2 guests fetch debian --mirror ./mirror",
+      ]),
+    )
     .action(async (guest, options) => {
       if (guest !== "debian") throw new Failure(`guests fetch: "${guest}" is not a guest that can be fetched; there is debian`);
       // The one with a disk boots it, and needs the machine.
       const fetch = options.disk ? (await import("../../catalog/debian-disk.ts")).fetchDebianDisk : fetchDebian;
-      const manifest = await fetch({ release: options.release, mirror: options.mirror, progress: progressLine() }).catch((error) =>
-        refused("fetch", error)
-      );
+      const manifest = await fetch({ release: options.release, mirror: options.mirror, keep: options.keep, progress: progressLine() })
+        .catch((error) => refused("fetch", error));
       output(`${options.json ? guestText(manifest) : describe(manifest).join("\n")}\n`);
     });
   guests.command("add")
@@ -117,13 +124,13 @@ function describe(manifest: Manifest, folder = ""): string[] {
  * A progress callback that writes to stderr: one line rewritten on a terminal, one line per file
  * elsewhere.
  */
-function progressLine(): (percent: number, what: string) => void {
+function progressLine(): (percent: number, what: string, detail?: string) => void {
   const terminal = Deno.stderr.isTerminal();
   const text = new TextEncoder();
   let last = "";
-  return (percent, what) => {
+  return (percent, what, detail) => {
     if (terminal) {
-      const line = `fetching ${what}: ${percent} %`;
+      const line = `fetching ${what}: ${percent} %${detail === undefined ? "" : `, ${detail}`}`;
       if (line === last) return;
       last = line;
       Deno.stderr.writeSync(text.encode(`\r\x1b[K${terminalWord(line)}${percent === 100 ? "\n" : ""}`));

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { el2Command } from "../../support/el2.ts";
+import { buildMirror, fileAnswer, serving } from "../../support/signed-mirror.ts";
 import { el2 } from "../program.ts";
 
 Deno.test("guests fetch of what cannot be fetched is a usage error", async () => {
@@ -26,7 +27,7 @@ Deno.test("guests fetch from a mirror that does not answer fails with apt's own 
   }
 });
 
-Deno.test("guests fetch without apt asks for a mirror that can be trusted", async () => {
+Deno.test("guests fetch without apt takes nothing that Debian has not signed", async () => {
   const empty = await Deno.makeTempDir({ prefix: "el2-guests-" });
   const run = async (...args: string[]) => {
     const [program, ...rest] = el2Command("guests", "fetch", "debian", ...args);
@@ -35,14 +36,15 @@ Deno.test("guests fetch without apt asks for a mirror that can be trusted", asyn
     return { code, stderr: new TextDecoder().decode(stderr) };
   };
   try {
-    for (const more of [[], ["--disk"]]) {
-      const none = await run(...more);
-      assert.equal(none.code, 1);
-      assert.match(none.stderr, /no apt on this machine; name a mirror with --mirror https|install e2fsprogs/);
-    }
-    const plain = await run("--mirror", "http://mirror.example/debian");
-    assert.equal(plain.code, 1);
-    assert.match(plain.stderr, /name an https mirror/);
+    const mirror = await buildMirror(`${empty}/mirror`, [{ name: "linux-image-cloud-arm64", file: "boot/vmlinuz" }]);
+    await Deno.symlink("stable", `${mirror.folder}/dists/bookworm`);
+    await serving((request) => fileAnswer(mirror.folder, request), async (url) => {
+      for (const where of [url, mirror.folder]) {
+        const { code, stderr } = await run("--mirror", where);
+        assert.equal(code, 1);
+        assert.match(stderr, /^el2: guests fetch: the mirror's release file has no valid signature of the Debian archive: /m);
+      }
+    });
   } finally {
     await Deno.remove(empty, { recursive: true });
   }

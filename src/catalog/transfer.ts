@@ -1,0 +1,130 @@
+// Files from a mirror, by HTTP or HTTPS (through the proxies that HTTP_PROXY, HTTPS_PROXY and
+// NO_PROXY name) or from a folder. A transfer that breaks continues where it was.
+
+import { fileSha256 } from "../support/cache.ts";
+
+/** A file to get. */
+export interface Wanted {
+  readonly size: number;
+  /** Hex digits. */
+  readonly sha256: string;
+}
+
+/** Bytes that are there so far, of all. */
+export type TransferProgress = (done: number, all: number) => void;
+
+/** Breaks of a transfer in a row, without a byte between them, after which it ends. */
+const BREAKS = 4;
+/** Wall time (ms) until the first new attempt; each later one waits twice as long. */
+const PAUSE = 250;
+
+/** A mirror's answer is not what was asked for: another attempt has the same one. */
+class WrongAnswer extends Error {}
+
+/**
+ * Gets a file whose size and hash are known into `path`. Bytes of an earlier attempt in `path.part`
+ * are kept, and so are those that came before a transfer broke.
+ * @throws Error where the mirror does not answer, or sends something else; `path` is not written
+ */
+export async function transfer(url: string, path: string, wanted: Wanted, progress?: TransferProgress): Promise<void> {
+  const part = `${path}.part`;
+  for (let breaks = 0;;) {
+    const before = await sizeOf(part);
+    try {
+      if (before < wanted.size) await append(url, part, before, wanted.size, progress);
+      break;
+    } catch (error) {
+      if (error instanceof WrongAnswer) {
+        await Deno.remove(part).catch(unlessMissing);
+        throw error;
+      }
+      breaks = await sizeOf(part) > before ? 0 : breaks + 1;
+      if (breaks === BREAKS) throw error;
+      await new Promise((resolve) => setTimeout(resolve, PAUSE * 2 ** breaks));
+    }
+  }
+  if (await fileSha256(part) !== wanted.sha256) {
+    await Deno.remove(part);
+    throw new Error(`${url} is not what the mirror's lists say`);
+  }
+  await Deno.rename(part, path);
+}
+
+/**
+ * Gets a small file whose size is not known.
+ * @throws Error where it has more than `most` bytes
+ */
+export async function fetchSmall(url: string, most: number): Promise<Uint8Array<ArrayBuffer>> {
+  const { body } = await answer(url, 0);
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  for await (const piece of body) {
+    size += piece.length;
+    if (size > most) throw new Error(`${url}: the mirror sends more than ${most} bytes`);
+    pieces.push(piece);
+  }
+  return new Uint8Array(await new Blob(pieces).arrayBuffer());
+}
+
+/** Appends what is missing from a file. */
+async function append(url: string, part: string, before: number, size: number, progress: TransferProgress | undefined): Promise<void> {
+  const { body, from } = await answer(url, before);
+  using file = await Deno.open(part, { write: true, create: true });
+  await file.truncate(from);
+  await file.seek(from, Deno.SeekMode.Start);
+  let done = from;
+  for await (const piece of body) {
+    done += piece.length;
+    if (done > size) throw new WrongAnswer(`${url}: the mirror sends more than the ${size} bytes that its lists say`);
+    for (let at = 0; at < piece.length;) at += await file.write(piece.subarray(at));
+    progress?.(done, size);
+  }
+  if (done < size) throw new Error(`${url}: the connection ended after ${done} of ${size} bytes`);
+}
+
+/** The bytes of a file from `start`, or from where the mirror begins. */
+async function answer(url: string, start: number): Promise<{ body: AsyncIterable<Uint8Array<ArrayBuffer>>; from: number }> {
+  if (url.startsWith("file:")) return await fileAnswer(url, start);
+  let response: Response;
+  try {
+    response = await fetch(url, { headers: start > 0 ? { range: `bytes=${start}-` } : {} });
+  } catch (error) {
+    throw new Error(`${url}: ${reasonOf(error)}`);
+  }
+  if (!response.ok) {
+    await response.body?.cancel();
+    throw new WrongAnswer(`${url}: the mirror answers ${response.status} ${response.statusText}`.trimEnd());
+  }
+  const from = response.status === 206 ? Number(/^bytes (\d+)-/.exec(response.headers.get("content-range") ?? "")?.[1] ?? -1) : 0;
+  if (from > start || from < 0) {
+    await response.body?.cancel();
+    throw new WrongAnswer(`${url}: the mirror sends another part of the file than was asked for`);
+  }
+  return { body: response.body ?? new ReadableStream({ start: (controller) => controller.close() }), from };
+}
+
+/** fetch says "fetch failed", and why in its cause. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message}: ${reasonOf(error.cause)}` : error.message;
+}
+
+async function fileAnswer(url: string, start: number) {
+  try {
+    const file = await Deno.open(new URL(url));
+    await file.seek(start, Deno.SeekMode.Start);
+    return { body: file.readable, from: start };
+  } catch (error) {
+    throw new WrongAnswer(
+      `${url}: ${error instanceof Deno.errors.NotFound ? "no such file" : error instanceof Error ? error.message : error}`,
+    );
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return (await Deno.stat(path).catch(unlessMissing))?.size ?? 0;
+}
+
+function unlessMissing(error: unknown): undefined {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+}
