@@ -10,7 +10,8 @@ import {
   type HypercallSignature,
   type ResultKind,
 } from "./hypercalls.ts";
-import type { HypercallResult, NativeVcpu } from "./native-guest.ts";
+import { CallRegisters } from "./call-registers.ts";
+import type { NativeVcpu } from "./native-guest.ts";
 
 /**
  * Calls that methods make: all but hypervisor_identify, which has no error, and vcpu_run, which
@@ -33,11 +34,11 @@ export class HypercallCaller extends HypercallMethods {
   vcpu!: NativeVcpu;
 
   hypervisor_identify(): HypercallResults<"hypervisor_identify"> {
-    return CALL_SHAPES.hypervisor_identify.read(this.vcpu.hvc(HYPERCALLS.hypervisor_identify.number));
+    return CALL_SHAPES.hypervisor_identify.make(this.vcpu, {});
   }
 
   override invoke<N extends FallibleCall>(call: CallShape<N>, args: HypercallArguments<N>): HypercallResults<N> {
-    return call.read(this.vcpu.hvc(call.number, ...call.encode(args)));
+    return call.make(this.vcpu, args);
   }
 }
 
@@ -49,21 +50,37 @@ type Argument = number | bigint | boolean;
  * The registers of calls that are made often, written out: a loop over the table takes ten times as
  * long. A test holds them to the table.
  */
-const WRITTEN_OUT: { readonly [N in HypercallName]?: (args: HypercallArguments<N>) => bigint[] } = {
-  vcpu_run: ({ cap, resume_data_0, resume_data_1, resume_data_2 }) => [
-    cap,
-    BigInt(resume_data_0),
-    BigInt(resume_data_1),
-    BigInt(resume_data_2),
-  ],
-  doorbell_send: ({ doorbell, new_flags }) => [doorbell, BigInt(new_flags)],
-  msgqueue_send: ({ msgqueue, size, data, send_flags }) => [msgqueue, BigInt(size), BigInt(data), BigInt(send_flags)],
-  msgqueue_receive: ({ msgqueue, buffer, buf_size }) => [msgqueue, BigInt(buffer), BigInt(buf_size)],
+const WRITTEN_OUT: { readonly [N in HypercallName]?: (args: HypercallArguments<N>, x: CallRegisters) => void } = {
+  vcpu_run({ cap, resume_data_0, resume_data_1, resume_data_2 }, x) {
+    x.setX(0, cap);
+    x.setWord(1, resume_data_0);
+    x.setWord(2, resume_data_1);
+    x.setWord(3, resume_data_2);
+    x.clearFrom(4);
+  },
+  doorbell_send({ doorbell, new_flags }, x) {
+    x.setX(0, doorbell);
+    x.setWord(1, new_flags);
+    x.clearFrom(2);
+  },
+  msgqueue_send({ msgqueue, size, data, send_flags }, x) {
+    x.setX(0, msgqueue);
+    x.setWord(1, size);
+    x.setWord(2, data);
+    x.setWord(3, send_flags);
+    x.clearFrom(4);
+  },
+  msgqueue_receive({ msgqueue, buffer, buf_size }, x) {
+    x.setX(0, msgqueue);
+    x.setWord(1, buffer);
+    x.setWord(2, buf_size);
+    x.clearFrom(3);
+  },
 };
 
 /** The results of a call, read from the registers that hold them. */
 interface View {
-  values: HypercallResult;
+  registers: CallRegisters;
 }
 
 /** Registers of a call's arguments and results. */
@@ -75,7 +92,8 @@ export class CallShape<N extends HypercallName = HypercallName> {
   readonly #arguments: readonly string[];
   readonly #kinds: readonly ArgumentKind[];
   readonly #view: View;
-  readonly #writtenOut: ((args: HypercallArguments<N>) => bigint[]) | undefined;
+  readonly #writtenOut: ((args: HypercallArguments<N>, registers: CallRegisters) => void) | undefined;
+  readonly #registers = new CallRegisters();
 
   constructor(readonly name: N) {
     const { number, arguments: args, results }: HypercallSignature = HYPERCALLS[name];
@@ -88,22 +106,41 @@ export class CallShape<N extends HypercallName = HypercallName> {
     this.#view = viewOf(name === "hypervisor_identify" ? results : { error: "error", ...results });
   }
 
-  /** The registers from X0 on; later ones are zero. */
-  encode(args: HypercallArguments<N>): bigint[] {
-    return this.#writtenOut?.(args) ?? this.#encodeByTable(args);
+  /** Makes the call. Its results are valid until the same call is made again. */
+  make(vcpu: NativeVcpu, args: HypercallArguments<N>): HypercallResults<N> {
+    this.put(args, this.#registers);
+    vcpu.call(this.number, this.#registers);
+    return this.read(this.#registers);
   }
 
-  #encodeByTable(args: HypercallArguments<N>): bigint[] {
+  /** Puts the arguments into registers; those that have none are zero. */
+  put(args: HypercallArguments<N>, registers: CallRegisters): void {
+    if (this.#writtenOut) this.#writtenOut(args, registers);
+    else this.#putByTable(args, registers);
+  }
+
+  #putByTable(args: HypercallArguments<N>, registers: CallRegisters): void {
     const all = args as Readonly<Record<string, Argument>>;
     const names = this.#arguments, kinds = this.#kinds;
-    const values = new Array<bigint>(names.length);
-    for (let index = 0; index < names.length; index++) values[index] = encode(kinds[index], all[names[index]]);
-    return values;
+    for (let index = 0; index < names.length; index++) put(registers, index, kinds[index], all[names[index]]);
+    registers.clearFrom(names.length);
   }
 
-  /** Results by name, of the registers from X0 on. One object serves all calls of this name. */
-  read(values: HypercallResult): HypercallResults<N> {
-    this.#view.values = values;
+  /** The arguments from X0 on, for display. */
+  encode(args: HypercallArguments<N>): bigint[] {
+    const registers = new CallRegisters();
+    this.put(args, registers);
+    return this.argumentsIn(registers);
+  }
+
+  /** The same of registers that hold them. */
+  argumentsIn(registers: CallRegisters): bigint[] {
+    return registers.list(this.#arguments.length);
+  }
+
+  /** Results by name, of the registers that hold them. One object serves all calls of this name. */
+  read(registers: CallRegisters): HypercallResults<N> {
+    this.#view.registers = registers;
     return this.#view as unknown as HypercallResults<N>;
   }
 }
@@ -131,7 +168,7 @@ function viewOf(results: Readonly<Record<string, ResultKind | "error">>): View {
     Object.defineProperty(prototype, name, { get: reader(name, kind, index), enumerable: true });
   }
   const view: View = Object.create(prototype);
-  view.values = [];
+  view.registers = new CallRegisters();
   return view;
 }
 
@@ -139,42 +176,42 @@ function reader(name: string, kind: ResultKind | "error", index: number): (this:
   switch (kind) {
     case "error":
       return function () {
-        return Number(BigInt.asIntN(32, this.values[index]));
+        return this.registers.getLow(index) | 0;
       };
     case "u32":
       return function () {
-        return Number(BigInt.asUintN(32, this.values[index]));
+        return this.registers.getLow(index);
       };
     case "bool":
       return function () {
-        return this.values[index] !== 0n;
+        return !this.registers.areHalves(index, index, 0);
       };
     case "cap":
     case "u64":
       if (name === "size" || name === "offset") {
         return function () {
-          return Number(this.values[index]);
+          return this.registers.getNumber(index);
         };
       }
       return function () {
-        return this.values[index];
+        return this.registers.getX(index);
       };
   }
 }
 
-function encode(kind: ArgumentKind, value: Argument): bigint {
+function put(registers: CallRegisters, index: number, kind: ArgumentKind, value: Argument): void {
   switch (kind) {
     case "res0":
-      return 0n;
+      return registers.setLow(index, 0);
     case "res1":
-      return ALL_ONES;
+      return registers.setX(index, ALL_ONES);
     case "u16":
     case "u32":
-      return BigInt(value as number >>> 0);
+      return registers.setLow(index, value as number);
     case "bool":
     case "cap":
     case "u64":
     case "user_ptr":
-      return typeof value === "bigint" ? value : BigInt(value);
+      return registers.setWord(index, typeof value === "boolean" ? Number(value) : value);
   }
 }

@@ -3,6 +3,7 @@
 // all they can do is what this file offers: hypercalls, their own guest memory, their virtual timer
 // and interrupts. Names and numbers of the calls are in `hypercalls.ts`.
 
+import type { CallRegisters } from "./call-registers.ts";
 import type { FaultPort } from "./faults.ts";
 import type { HypercallArguments, HypercallResults } from "./hypercalls.ts";
 import type { TracePort } from "./trace.ts";
@@ -21,9 +22,11 @@ export interface NativeVcpu {
   /** The injected faults. */
   readonly faults: FaultPort;
   /**
-   * HVC #(0x6000 + number) with X0..X7; absent arguments are zero. Answers at once, through the
-   * same table as any caller. `HypercallCaller` makes calls by name.
+   * HVC #(0x6000 + number): its arguments are in `registers`, where its results are afterwards.
+   * Answers at once, through the same table as any caller. `HypercallCaller` makes calls by name.
    */
+  call(number: number, registers: CallRegisters): void;
+  /** The same with listed values for X0..X7; absent ones are zero. */
   hvc(number: number, ...args: bigint[]): HypercallResult;
   /**
    * SMC #0 with W0 = `functionId` and X1..X7: PSCI and the other services of SMCCC. CPU_ON's entry

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { CALL_SHAPES, HypercallCaller } from "../../src/abi/hypercall-caller.ts";
 import { type HypercallArguments, HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import type { NativeVcpu } from "../../src/abi/native-guest.ts";
+import { callByList, registersWith } from "../support/listed-call.ts";
 
 const ALL_ONES = 0xffff_ffff_ffff_ffffn;
 
@@ -13,7 +14,8 @@ function vcpuWith(results: readonly bigint[]): { vcpu: NativeVcpu; made: bigint[
     made.push([BigInt(number), ...args]);
     return results;
   };
-  return { vcpu: { hvc } as Partial<NativeVcpu> as NativeVcpu, made };
+  const call: NativeVcpu["call"] = (number, registers) => callByList(hvc, number, registers);
+  return { vcpu: { hvc, call } as Partial<NativeVcpu> as NativeVcpu, made };
 }
 
 Deno.test("every call has a method of its name that puts each argument into its register", () => {
@@ -50,7 +52,7 @@ Deno.test("results are read by name, as the table has them", () => {
   calls.vcpu = vcpu;
   const { error, size, not_empty } = calls.msgqueue_receive({ msgqueue: asCapId(0n), buffer: 0x1000, buf_size: 240 });
   assert.deepEqual([error, size, not_empty], [0, 240, true]);
-  const { vcpu_state, state_data_2, error: negative } = CALL_SHAPES.vcpu_run.read([0xffff_fffen, 5n, 0n, 0n, ALL_ONES]);
+  const { vcpu_state, state_data_2, error: negative } = CALL_SHAPES.vcpu_run.read(registersWith([0xffff_fffen, 5n, 0n, 0n, ALL_ONES]));
   assert.deepEqual([negative, vcpu_state, state_data_2], [-2, 5, ALL_ONES]);
   calls.vcpu = vcpuWith([1n, 2n, 3n, 4n]).vcpu;
   const { api_info, api_flags_0, api_flags_2 } = calls.hypervisor_identify();

@@ -23,6 +23,7 @@ import { cells, cells64, devicetree, node } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { bellLabel, VM_PL011_SPI } from "../../src/host/vm-layout.ts";
 import { NO_TRACE } from "../support/no-trace.ts";
+import { callByList, registersWith } from "../support/listed-call.ts";
 
 export const RAM = 0x4000_0000;
 export const ENTRY = 0x4100_0000;
@@ -150,7 +151,7 @@ export class FakePlatform {
   /** vcpu_run of host vCPU `index` comes back. */
   returnRun(host: NativeGuest, index: number, state: number, data0 = 0n, data1 = 0n, data2 = 0n, error = 0n): void {
     assert.ok(this.inside.delete(index), `host vCPU ${index} is not inside vcpu_run`);
-    host.runReturned(this.vcpu(index), CALL_SHAPES.vcpu_run.read([error, BigInt(state), data0, data1, data2]));
+    host.runReturned(this.vcpu(index), CALL_SHAPES.vcpu_run.read(registersWith([error, BigInt(state), data0, data1, data2])));
     this.settle(host);
   }
 
@@ -171,6 +172,7 @@ export class FakePlatform {
       get now() {
         return platform.now;
       },
+      call: (number, registers) => callByList((call, ...args) => this.#hvc(call, args), number, registers),
       hvc: (number, ...args) => this.#hvc(number, args),
       smc: (id, ...args) => {
         this.calls.push(`smc 0x${id.toString(16)} ${args.join(" ")}`.trim());

@@ -2,6 +2,7 @@
 // call of the test becomes an event of the host, so that it happens inside the machine at a point
 // of virtual time.
 
+import type { CallRegisters } from "../../src/abi/call-registers.ts";
 import type { HypervisorNode } from "../../src/abi/hypervisor-node.ts";
 import { HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import { NativeGuest, NativeVcpu } from "../../src/abi/native-guest.ts";
@@ -19,6 +20,7 @@ import { VisitedHost } from "../../src/library/visited-host.ts";
 import { MIB } from "./plans.ts";
 import type { Scripts } from "./scripted-core.ts";
 import { stackMachine } from "./stack-machine.ts";
+import { callByList } from "../support/listed-call.ts";
 
 /** A message between host and resource manager. */
 export interface Exchange {
@@ -64,6 +66,7 @@ function listened(guest: NativeGuest, hear: (exchange: Exchange) => void, featur
     wrapped = new Proxy(vcpu, {
       get: (target, name) => {
         if (name === "hvc") return hvc;
+        if (name === "call") return (number: number, registers: CallRegisters) => callByList(hvc, number, registers);
         const value: unknown = Reflect.get(target, name, target);
         return typeof value === "function" ? value.bind(target) : value;
       },

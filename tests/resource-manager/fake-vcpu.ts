@@ -2,6 +2,7 @@
 // capability ids as the real one does, carries messages through queues, and keeps memory as pages.
 // It checks nothing: what a call may not do is the hypervisor's to test.
 
+import type { CallRegisters } from "../../src/abi/call-registers.ts";
 import { ErrorCode } from "../../src/abi/errors.ts";
 import { CALL_SHAPES } from "../../src/abi/hypercall-caller.ts";
 import { type HypercallArguments, type HypercallName, hypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
@@ -9,6 +10,7 @@ import type { HypercallResult, NativeVcpu } from "../../src/abi/native-guest.ts"
 import { NO_FAULTS } from "../../src/abi/faults.ts";
 import { TraceHub } from "../../src/hypervisor/trace/trace-hub.ts";
 import { encodeRootEnvironment } from "../../src/abi/root-environment.ts";
+import { callByList } from "../support/listed-call.ts";
 import { capId, HWIRQS, recordedEnvironment } from "../support/recorded-environment.ts";
 
 /** A recorded call: its name, and its arguments without trailing zeros. */
@@ -47,6 +49,10 @@ export class FakeVcpu implements NativeVcpu {
     const queue = this.#queues.get(cap);
     if (queue === undefined) throw new Error(`0x${cap.toString(16)} is no message queue`);
     return queue;
+  }
+
+  call(number: number, registers: CallRegisters): void {
+    callByList((...call) => this.hvc(...call), number, registers);
   }
 
   hvc(number: number, ...args: bigint[]): HypercallResult {

@@ -2,6 +2,7 @@
 // native programs that do what a test says. No AArch64 code runs, so a whole VM's life takes
 // milliseconds.
 
+import type { CallRegisters } from "../../src/abi/call-registers.ts";
 import { asCapId } from "../../src/abi/numbers.ts";
 import assert from "node:assert/strict";
 import { type ErrorCode, errorName } from "../../src/abi/errors.ts";
@@ -21,6 +22,7 @@ import { DEFAULT_PRIMARY_IMAGES, type RootVm } from "../../src/hypervisor/root-v
 import type { Machine } from "../../src/machine/machine.ts";
 import { ResourceManager } from "../../src/resource-manager/resource-manager.ts";
 import { type CoreLog, createTestHypervisor } from "../hypervisor/fixture.ts";
+import { callByList } from "../support/listed-call.ts";
 
 /** Virtual time between two looks of a puppet at what it shall do, ns. */
 const LOOK_INTERVAL = 10_000;
@@ -85,6 +87,10 @@ class FaultyVcpu implements NativeVcpu {
 
   get faults(): FaultPort {
     return this.vcpu.faults;
+  }
+
+  call(number: number, registers: CallRegisters): void {
+    callByList((...call) => this.hvc(...call), number, registers);
   }
 
   hvc(number: number, ...args: bigint[]): HypercallResult {
@@ -178,7 +184,7 @@ export class System {
    * do, it does at once, as all calls but vcpu_run take no time.
    */
   guest(vmid: number): NativeExecution {
-    return new NativeExecution(this.vcpu(vmid), this.primary, this.hypervisor, { kind: "start", entry: 0n, x0: 0n });
+    return new NativeExecution(this.vcpu(vmid), this.primary, this.hypervisor, { entry: 0n, x0: 0n });
   }
 
   /** The boot vCPU of a VM, as the hypervisor has it. */

@@ -12,6 +12,7 @@ import {
   RECORDED_HYPERCALL_COUNT,
   type ResultKind,
 } from "../../abi/hypercalls.ts";
+import type { CallRegisters } from "../../abi/call-registers.ts";
 import type { ObjectType } from "../../abi/rights.ts";
 import type { VcpuState } from "../../core/interface.ts";
 import type { CapRule } from "../capabilities/capability-rules.ts";
@@ -31,9 +32,11 @@ import { beginCall, describeCall, endCall, isRefusal, leaveCall } from "./hyperc
  */
 type Arguments = Pick<VcpuState, "getX" | "getLow" | "getHigh" | "areHalves">;
 
+/** Where a native call's results go. */
+type Results = Pick<VcpuState, "setX" | "setLow">;
+
 /**
- * Arguments that are in no registers: a native guest's, or those of an SMCCC call, which begin at
- * X1.
+ * Arguments that are in no registers, as those of an SMCCC call, which begin at X1.
  */
 class ListedArguments implements Arguments {
   constructor(readonly values: readonly bigint[]) {}
@@ -249,6 +252,17 @@ export class HypercallTable implements VcpuHypercalls {
     return true;
   }
 
+  callWith(caller: Vcpu, number: number, registers: CallRegisters): boolean | typeof DEFERRED {
+    const entry = this.#entries[number];
+    if (!entry) return false;
+    const reply = this.#dispatch(entry, caller, registers, "native");
+    const { checker } = caller.services;
+    if (checker) verify(checker, entry, caller);
+    if (reply === DEFERRED) return DEFERRED;
+    registers.clearFrom(putReply(registers, entry, reply));
+    return true;
+  }
+
   /**
    * Makes a call with listed arguments: X0..X7 (native) or X1..X7 (SMCCC). Returns the results;
    * `DEFERRED` when the caller does not continue now; undefined when the number is not assigned.
@@ -266,9 +280,13 @@ export class HypercallTable implements VcpuHypercalls {
   completeRun(state: RunState, caller: Vcpu, target: Vcpu): void {
     const entry = this.#entries[HYPERCALLS.vcpu_run.number]!;
     if (caller.trace.call !== undefined) endCall(caller, entry.name, ErrorCode.OK, { cap: target }, state);
-    if (caller.native) caller.native.completeRun(this.#encode(entry, state, caller.entrance));
-    else if (caller.entrance === "smccc") writeResults(caller, this.#encode(entry, state, "smccc"));
-    else this.#write(entry, state, caller);
+    const { native } = caller;
+    if (native) {
+      native.runRegisters.clearFrom(putReply(native.runRegisters, entry, state));
+      native.completeRun();
+    } else if (caller.entrance === "smccc") {
+      writeResults(caller, this.#encode(entry, state, "smccc"));
+    } else this.#write(entry, state, caller);
   }
 
   #dispatch(entry: Entry, caller: Vcpu, args: Arguments, entrance: Entrance): ReplyValue | typeof DEFERRED {
@@ -347,20 +365,24 @@ export class HypercallTable implements VcpuHypercalls {
   }
 
   /** Writes the results of a native call into the caller's registers. */
-  #write({ hasError, resultNames, resultKinds }: Entry, reply: ReplyValue, caller: Vcpu): void {
-    const { registers } = caller;
-    let count = 0;
-    if (hasError) registers.setLow(count++, errorOf(reply));
-    if (typeof reply !== "number") {
-      for (let index = 0; index < resultNames.length; index++) {
-        const value = reply[resultNames[index]];
-        const kind = resultKinds[index];
-        if (kind === "cap" || kind === "u64") registers.setX(count++, value as bigint);
-        else registers.setLow(count++, Number(value));
-      }
-    }
-    clearBehind(caller, count);
+  #write(entry: Entry, reply: ReplyValue, caller: Vcpu): void {
+    clearBehind(caller, putReply(caller.registers, entry, reply));
   }
+}
+
+/** Puts the results of a native call into registers. Gives how many it has put. */
+function putReply(registers: Results, { hasError, resultNames, resultKinds }: Entry, reply: ReplyValue): number {
+  let count = 0;
+  if (hasError) registers.setLow(count++, errorOf(reply));
+  if (typeof reply !== "number") {
+    for (let index = 0; index < resultNames.length; index++) {
+      const value = reply[resultNames[index]];
+      const kind = resultKinds[index];
+      if (kind === "cap" || kind === "u64") registers.setX(count++, value as bigint);
+      else registers.setLow(count++, Number(value));
+    }
+  }
+  return count;
 }
 
 /** Gives the results of an SMCCC call to its caller, which executes instructions. */

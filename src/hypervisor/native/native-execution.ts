@@ -3,6 +3,7 @@
 // vCPU that is powered on with an entry point that stage 2 maps there executes it.
 
 import { type HypercallResult, type NativeGuest, NativePanic, type NativeVcpu } from "../../abi/native-guest.ts";
+import { CallRegisters } from "../../abi/call-registers.ts";
 import type { FaultPort } from "../../abi/faults.ts";
 import { CALL_SHAPES } from "../../abi/hypercall-caller.ts";
 import { Hypercall, type HypercallArguments } from "../../abi/hypercalls.ts";
@@ -17,7 +18,7 @@ import { Icc, Intid } from "../gic/gic-registers.ts";
 import type { AddressSpace } from "../memory/addrspace.ts";
 import { TimerPpi } from "../scheduling/timer.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
-import type { EncodedResults, VcpuProgram, VcpuServices } from "../scheduling/vcpu-services.ts";
+import type { VcpuProgram, VcpuServices } from "../scheduling/vcpu-services.ts";
 import { traceInterrupt } from "../traps/traps-trace.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
@@ -51,43 +52,48 @@ const GICD_CTLR_ENABLE_GROUP1 = 2n;
 const REGISTERS = 8;
 
 /** No call: X0 is all ones, the rest zero. */
-const UNASSIGNED: HypercallResult = [0xffff_ffff_ffff_ffffn, 0n, 0n, 0n, 0n, 0n, 0n, 0n];
+const UNASSIGNED: HypercallResult = [0xffff_ffff_ffff_ffffn];
 const NOTHING: HypercallResult = [0n, 0n, 0n, 0n, 0n, 0n, 0n, 0n];
 
-/** Pending work besides interrupts. */
-type Pending = { readonly kind: "start"; readonly entry: bigint; readonly x0: bigint } | {
-  readonly kind: "run";
-  readonly results: readonly bigint[];
-};
+/** A power-on. */
+interface Start {
+  readonly entry: bigint;
+  readonly x0: bigint;
+}
 
 /**
  * A native program on one vCPU, from one power-on to the next power-off. The scheduler runs it
  * instead of the core.
  */
 export class NativeExecution implements NativeVcpu, VcpuProgram {
-  #pending: Pending | undefined;
+  // Pending work besides interrupts: at most one of the two.
+  #start: Start | undefined;
+  #runReturned = false;
   #insideRun = false;
   #accesses = 0;
   readonly trace: TracePort;
   readonly faults: FaultPort;
+  readonly runRegisters = new CallRegisters();
 
-  constructor(readonly vcpu: Vcpu, readonly guest: NativeGuest, readonly services: NativeServices, pending: Pending | undefined) {
+  constructor(readonly vcpu: Vcpu, readonly guest: NativeGuest, readonly services: NativeServices, start: Start | undefined) {
     this.trace = vcpu.trace;
     this.faults = services.faults;
-    this.#pending = pending;
+    this.#start = start;
   }
 
   /** The pending work, saved or loaded. */
   archive(archive: ObjectArchive): void {
     this.#insideRun = archive.bool("insideRun", this.#insideRun);
-    this.#pending = archive.maybe("pending", this.#pending, (pending): Pending => {
-      const kind = archive.choice("kind", pending?.kind, ["start", "run"]);
+    const pending = this.#start ? "start" : this.#runReturned ? "run" : undefined;
+    archive.maybe("pending", pending, (saved) => {
+      const kind = archive.choice("kind", saved, ["start", "run"]);
       if (kind === "run") {
-        const results = pending?.kind === "run" ? pending.results : [];
-        return { kind, results: archive.list("results", results, (value) => archive.word("value", value), REGISTERS) };
+        this.#runReturned = true;
+        this.runRegisters.load(archive.list("results", this.runRegisters.list(), (value) => archive.word("value", value), REGISTERS));
+      } else {
+        this.#start = { entry: archive.word("entry", this.#start?.entry), x0: archive.word("x0", this.#start?.x0) };
       }
-      const start = pending?.kind === "start" ? pending : undefined;
-      return { kind, entry: archive.word("entry", start?.entry), x0: archive.word("x0", start?.x0) };
+      return kind;
     });
   }
 
@@ -98,7 +104,7 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
 
   /** Whether there is anything to handle now. Otherwise the vCPU waits as in WFI. */
   hasWork(): boolean {
-    return this.#pending !== undefined || !this.#insideRun && this.vcpu.gic.irq;
+    return this.#start !== undefined || this.#runReturned || !this.#insideRun && this.vcpu.gic.irq;
   }
 
   /**
@@ -121,26 +127,25 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
 
   #handle(): number {
     this.#accesses = 0;
-    const pending = this.#pending;
-    if (pending?.kind === "start") {
-      this.#pending = undefined;
-      this.#start(pending.entry, pending.x0);
+    const start = this.#start;
+    if (start) {
+      this.#start = undefined;
+      this.#begin(start.entry, start.x0);
     } else if (this.#insideRun) {
       return 0;
     } else if (!this.#interrupt()) {
       // Interrupts are not masked: one that ended vcpu_run is taken before the program sees its
       // results.
-      if (!pending) return 0;
-      this.#pending = undefined;
-      this.#runReturned(pending.results);
+      if (!this.#runReturned) return 0;
+      this.#runReturned = false;
+      this.guest.runReturned(this, CALL_SHAPES.vcpu_run.read(this.runRegisters));
     }
     return EVENT_COST + this.#accesses * ACCESS_COST;
   }
 
-  /** vcpu_run comes back with these results. */
-  completeRun(results: EncodedResults): void {
+  completeRun(): void {
     this.#insideRun = false;
-    this.#pending = { kind: "run", results: results.values };
+    this.#runReturned = true;
   }
 
   // The rest is the program's view.
@@ -153,12 +158,19 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
     return this.services.now;
   }
 
-  hvc(number: number, ...args: bigint[]): HypercallResult {
+  call(number: number, registers: CallRegisters): void {
     if (number === Hypercall.vcpu_run) throw new Error("vcpu_run takes time: use vcpuRun");
     this.#accesses++;
-    const results = this.services.hypercalls.dispatch(this.vcpu, number, unsigned(args), "native");
-    if (results === undefined) return UNASSIGNED;
-    return results === DEFERRED ? NOTHING : results.values;
+    const made = this.services.hypercalls.callWith(this.vcpu, number, registers);
+    if (made === DEFERRED) registers.clearFrom(0);
+    else if (!made) registers.load(UNASSIGNED);
+  }
+
+  hvc(number: number, ...args: bigint[]): HypercallResult {
+    const registers = new CallRegisters();
+    registers.load(args);
+    this.call(number, registers);
+    return registers.list();
   }
 
   smc(functionId: number, ...args: bigint[]): HypercallResult {
@@ -169,13 +181,13 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
   }
 
   vcpuRun(run: HypercallArguments<"vcpu_run">): void {
-    if (this.#insideRun || this.#pending) throw new Error("this vCPU is inside vcpu_run");
+    if (this.#insideRun || this.#start || this.#runReturned) throw new Error("this vCPU is inside vcpu_run");
     this.#accesses++;
     this.#insideRun = true;
-    const args = CALL_SHAPES.vcpu_run.encode(run);
-    const results = this.services.hypercalls.dispatch(this.vcpu, Hypercall.vcpu_run, unsigned(args), "native");
-    if (results === undefined) throw new Error("vcpu_run has no entry in the table");
-    if (results !== DEFERRED) this.completeRun(results);
+    CALL_SHAPES.vcpu_run.put(run, this.runRegisters);
+    const made = this.services.hypercalls.callWith(this.vcpu, Hypercall.vcpu_run, this.runRegisters);
+    if (!made) throw new Error("vcpu_run has no entry in the table");
+    if (made !== DEFERRED) this.completeRun();
   }
 
   read(ipa: number, length: number): Uint8Array | undefined {
@@ -267,15 +279,11 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
    * The first steps of a program's start-up code: its CPU interface passes group 1 interrupts, its
    * virtual timer has a vIRQ.
    */
-  #start(entry: bigint, x0: bigint): void {
+  #begin(entry: bigint, x0: bigint): void {
     this.vcpu.gic.writeRegister(Icc.PMR, PRIORITY_MASK);
     this.vcpu.gic.writeRegister(Icc.IGRPEN1, 1n);
     this.enableIrq(TimerPpi.Virtual, false);
     this.guest.start(this, entry, x0);
-  }
-
-  #runReturned(results: readonly bigint[]): void {
-    this.guest.runReturned(this, CALL_SHAPES.vcpu_run.read(results));
   }
 
   /** Acknowledges and handles one interrupt; false when none was left. */
@@ -326,10 +334,4 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
 /** How many of `length` bytes from `address` on are in its page. */
 function pieceAt(address: number, length: number): number {
   return Math.min(length, PAGE_SIZE - address % PAGE_SIZE);
-}
-
-/** Cuts registers to 64 bits, in place. */
-function unsigned(values: bigint[]): bigint[] {
-  for (let index = 0; index < values.length; index++) values[index] = BigInt.asUintN(64, values[index]);
-  return values;
 }

@@ -39,7 +39,7 @@ export class NativePrograms implements VcpuPrograms {
     const pa = page.pa + ipa % PAGE_SIZE;
     if (!this.#factories.has(pa)) return undefined;
     const guest = this.#guests.get(addressSpace) ?? this.#make(addressSpace, pa)!;
-    return new NativeExecution(vcpu, guest, this.services, { kind: "start", entry, x0 });
+    return new NativeExecution(vcpu, guest, this.services, { entry, x0 });
   }
 
   /** The execution of a vCPU that is being loaded; its program is, by then. */

@@ -1,6 +1,7 @@
 // Requirements of vCPUs on the hypervisor: services of the layers below, and functions that layers
 // above register.
 
+import type { CallRegisters } from "../../abi/call-registers.ts";
 import type { StopReason } from "../../machine/machine.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import type { CspaceServices } from "../capabilities/cspace.ts";
@@ -39,6 +40,12 @@ export interface VcpuHypercalls {
    * when the number is not assigned.
    */
   dispatch(caller: Vcpu, number: number, args: readonly bigint[], entrance: Entrance): EncodedResults | typeof DEFERRED | undefined;
+  /**
+   * Makes a call of a native guest, with its arguments in `registers`, and puts its results there:
+   * `DEFERRED` when the caller does not continue now, false when the number is not assigned;
+   * nothing is written then.
+   */
+  callWith(caller: Vcpu, number: number, registers: CallRegisters): boolean | typeof DEFERRED;
   /** vcpu_run of `target` returns to its caller. */
   completeRun(state: RunState, caller: Vcpu, target: Vcpu): void;
 }
@@ -73,8 +80,10 @@ export interface VcpuProgram {
   hasWork(): boolean;
   /** Handles one event. Gives the virtual time (ns) that it took. */
   step(): number;
-  /** vcpu_run returns with these results. */
-  completeRun(results: EncodedResults): void;
+  /** The arguments of vcpu_run, then its results. */
+  readonly runRegisters: CallRegisters;
+  /** vcpu_run returns with the results that are in `runRegisters`. */
+  completeRun(): void;
   archive(archive: ObjectArchive): void;
 }
 

@@ -1,0 +1,18 @@
+// Calls of native guests for stand-ins of a vCPU that answer listed values.
+
+import { CallRegisters } from "../../src/abi/call-registers.ts";
+import { CALL_SHAPES } from "../../src/abi/hypercall-caller.ts";
+import { hypercallName } from "../../src/abi/hypercalls.ts";
+import type { NativeVcpu } from "../../src/abi/native-guest.ts";
+
+/** `NativeVcpu.call` by an `hvc`. */
+export function callByList(hvc: NativeVcpu["hvc"], number: number, registers: CallRegisters): void {
+  registers.load(hvc(number, ...CALL_SHAPES[hypercallName(number)!].argumentsIn(registers)));
+}
+
+/** Registers that hold these values from X0 on. */
+export function registersWith(values: readonly bigint[]): CallRegisters {
+  const registers = new CallRegisters();
+  registers.load(values);
+  return registers;
+}
