@@ -3,6 +3,7 @@
 
 import { ErrorCode, errorName } from "../abi/errors.ts";
 import { HypercallCaller } from "../abi/hypercall-caller.ts";
+import type { HypercallArguments } from "../abi/hypercalls.ts";
 import type { NativeVcpu } from "../abi/native-guest.ts";
 import { encodePackets, PacketType, Reassembler, RPC_PACKET_SIZE, type RpcMessage } from "../abi/rpc/packet.ts";
 import { Vmid } from "../abi/rpc/messages/vm.ts";
@@ -36,6 +37,7 @@ export class RmClient {
   readonly #buffer: number;
   readonly #problem: (message: string) => void;
   readonly #calls = new HypercallCaller();
+  readonly #receive: HypercallArguments<"msgqueue_receive">;
   #sequence = 0;
   readonly #pending = new Map<number, number>();
   /** Packets waiting for room in the queue, in order. */
@@ -50,6 +52,7 @@ export class RmClient {
     this.#link = link;
     this.#buffer = buffer;
     this.#problem = problem;
+    this.#receive = { msgqueue: link.rxCap, buffer: buffer + RPC_PACKET_SIZE, buf_size: RPC_PACKET_SIZE };
   }
 
   /**
@@ -88,15 +91,10 @@ export class RmClient {
   receive(vcpu: NativeVcpu): Incoming[] {
     this.#calls.vcpu = vcpu;
     const messages: Incoming[] = [];
-    const buffer = this.#buffer + RPC_PACKET_SIZE;
     for (;;) {
-      const { error, size, not_empty } = this.#calls.msgqueue_receive({
-        msgqueue: this.#link.rxCap,
-        buffer,
-        buf_size: RPC_PACKET_SIZE,
-      });
+      const { error, size, not_empty } = this.#calls.msgqueue_receive(this.#receive);
       if (error === ErrorCode.MSGQUEUE_EMPTY) return messages;
-      const packet = error === ErrorCode.OK ? vcpu.read(buffer, size) : undefined;
+      const packet = error === ErrorCode.OK ? vcpu.read(this.#buffer + RPC_PACKET_SIZE, size) : undefined;
       if (packet === undefined) {
         this.#problem(`msgqueue_receive from the resource manager: ${errorName(error)}`);
         return messages;

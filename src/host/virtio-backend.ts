@@ -37,6 +37,8 @@ const INPUT_DEVIDS = 3, INPUT_PROP_BITS = 0x10, INPUT_EV_BITS = 0x11, INPUT_ABS_
 /** `size` and data of a selection, after `select` and `subsel`. */
 const INPUT_SIZE = R.Config + 2, INPUT_DATA = R.Config + 8;
 
+type AssertVirq = HypercallArguments<"virtio_mmio_backend_assert_virq">;
+
 /** State of a backend that is connected: plain data. */
 export interface BackendState {
   readonly slot: number;
@@ -52,6 +54,9 @@ class Backend {
   #configuration = new Uint8Array(0);
   #generation = 0;
   readonly #calls = new ReportedCalls(this);
+  /** Arguments of the calls of each notification and interrupt: no record is made per call. */
+  readonly #object: HypercallArguments<"virtio_mmio_backend_get_notification">;
+  readonly #interrupt: { -readonly [A in keyof AssertVirq]: AssertVirq[A] };
 
   constructor(
     readonly slot: number,
@@ -59,7 +64,10 @@ class Backend {
     readonly resource: Resource,
     readonly host: HostServices,
     readonly problem: (message: string) => void,
-  ) {}
+  ) {
+    this.#object = { virtio_mmio: resource.cap };
+    this.#interrupt = { virtio_mmio: resource.cap, interrupt_status: 0 };
+  }
 
   /** Describes the device to a frontend that has not begun. */
   begin(): void {
@@ -77,7 +85,7 @@ class Backend {
 
   /** Its vIRQ: the frontend has done something. */
   notified(): void {
-    const { vqs_bitmap: queues, reason } = this.#calls.virtio_mmio_backend_get_notification({ virtio_mmio: this.resource.cap });
+    const { vqs_bitmap: queues, reason } = this.#calls.virtio_mmio_backend_get_notification(this.#object);
     if (!this.#isInput) this.#takeConfiguration();
     if (reason & Reason.RESET_REQUEST) this.#reset(reason);
     if (reason & Reason.DRIVER_OK) this.#start();
@@ -96,7 +104,8 @@ class Backend {
     this.#put(R.InterruptACK, status);
     if (status & ~1 && !this.#isInput) this.#writeConfiguration();
     // A frontend that has asked for a reset listens to nothing.
-    const { error } = this.host.kernel.calls.virtio_mmio_backend_assert_virq({ virtio_mmio: this.resource.cap, interrupt_status: status });
+    this.#interrupt.interrupt_status = status;
+    const { error } = this.host.kernel.calls.virtio_mmio_backend_assert_virq(this.#interrupt);
     if (error !== ErrorCode.DENIED) this.#calls.report("virtio_mmio_backend_assert_virq", error);
     this.#tellBroken();
   }

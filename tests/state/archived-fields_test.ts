@@ -61,7 +61,14 @@ const DERIVED: Record<string, readonly string[]> = {
   ],
   "ties between the parts of a program, made when it starts": [
     ...["HostKernel.#devices", "HostKernel.#operations*", "Sequences.#events.*", "VcpuRunner.#hooks.*", "VmManager.#drivers"],
-    ...["VmManager.host.*", "Vmm.#events.*", "VmmProgram.#entries[].plan", "VmmProgram.#groups", "VmmProgram.#host*"],
+    ...[
+      "RmClient.#receive.*",
+      "VmManager.host.*",
+      "Vmm.#events.*",
+      "VmmProgram.#entries[].plan",
+      "VmmProgram.#groups",
+      "VmmProgram.#host*",
+    ],
     ...[
       "GunyahVmm.kernel",
       "GunyahVmm.dataOffset",
@@ -86,7 +93,7 @@ const DERIVED: Record<string, readonly string[]> = {
     ...["VcpuTimers.#deadline", "Scheduler.#cpus[].deadline"],
   ],
   "means nothing between two exits, or between two events of a native guest": [
-    ...["Execution.#cpu*", "Execution.#vcpu", "Execution.#limit", "Execution.#disturbed", "NativeExecution.#accesses"],
+    ...["Execution.#cpu*", "Execution.#vcpu", "Execution.#limit", "Execution.#disturbed", "VcpuRunner.#run.*", "NativeExecution.#accesses"],
     ...["Context.unanswered", "HostKernel.#beginning", "VmConsole.#later"],
   ],
   "for display only: begins anew": ["Capability.#lastCall", "CapabilityUses.*", "Execution.#steps", "HostKernel.state.tasks[].trace"],

@@ -3,8 +3,9 @@
 // (docs/spec/vm-manager.md §9; docs/spec/observed-ioctl.md §7 and §11; docs/spec/hypervisor.md
 // §5.4). A VM's vCPU belongs to one host vCPU, which its wakeup vIRQ is routed to.
 
+import { asCapId } from "../../abi/numbers.ts";
 import { ErrorCode, errorName } from "../../abi/errors.ts";
-import type { HypercallResults } from "../../abi/hypercalls.ts";
+import type { HypercallArguments, HypercallResults } from "../../abi/hypercalls.ts";
 import type { NativeVcpu } from "../../abi/native-guest.ts";
 import { ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { VcpuResume, VcpuRunState } from "../../abi/words.ts";
@@ -16,6 +17,7 @@ import { writeToIoeventfd } from "./functions.ts";
 import { hypercallErrno } from "./rm-errors.ts";
 import type { GunyahState, Resource, VcpuFunction, Vm } from "./state.ts";
 
+type RunArguments = HypercallArguments<"vcpu_run">;
 type RunResults = HypercallResults<"vcpu_run">;
 
 /** Length of a turn (ns): the time slice that the resource manager gives proxy-scheduled vCPUs. */
@@ -47,6 +49,13 @@ export class VcpuRunner {
   readonly #hooks: RunnerHooks;
   /** Whether any vCPU was ever to be woken at a time: most drivers have none to look for. */
   #keepsTime: boolean;
+  /** One record for every entry: none is made per exit. */
+  readonly #run: { -readonly [A in keyof RunArguments]: RunArguments[A] } = {
+    cap: asCapId(0n),
+    resume_data_0: 0n,
+    resume_data_1: 0n,
+    resume_data_2: 0n,
+  };
 
   constructor(kernel: HostKernel, state: GunyahState, hooks: RunnerHooks) {
     this.#kernel = kernel;
@@ -159,10 +168,11 @@ export class VcpuRunner {
       if (cpu.now >= vcpu.turnEnd) vcpu.turnEnd = cpu.now + TURN;
       vcpu.phase = "inside";
       resource.signalled = false;
-      const [resume0, resume1] = vcpu.resume;
+      this.#run.cap = resource.cap;
+      [this.#run.resume_data_0, this.#run.resume_data_1] = vcpu.resume;
       vcpu.resume = [0n, 0n];
       inside[cpu.index] = id;
-      cpu.vcpuRun({ cap: resource.cap, resume_data_0: resume0, resume_data_1: resume1, resume_data_2: 0n });
+      cpu.vcpuRun(this.#run);
       return;
     }
   }
