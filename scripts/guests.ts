@@ -8,7 +8,12 @@
 
 import { nativeProgram } from "./native-tools.ts";
 
-const GUESTS = ["blackboard", "firmware", "hello", "ping", "pong", "teletype"] as const;
+const GUESTS = ["blackboard", "faulty", "firmware", "hello", "ping", "pong", "teletype"] as const;
+/** Guests that are debugged by name: their symbols are committed, too. */
+const WITH_SYMBOLS: readonly string[] = ["faulty"];
+/** Where the native host loads a guest: images are linked at 0 and run anywhere. */
+const LOADED_AT = "0x80000000";
+const FILES = GUESTS.flatMap((guest) => WITH_SYMBOLS.includes(guest) ? [`${guest}.bin`, `${guest}.elf`] : [`${guest}.bin`]);
 const FOLDER = new URL("../assets/guests", import.meta.url).pathname;
 const COMPILER_FILE = `${FOLDER}/compiler.txt`;
 
@@ -37,9 +42,14 @@ async function compilerVersion(): Promise<string> {
   return [compiler, linker].map((text) => text.split("\n")[0] + "\n").join("");
 }
 
-/** Builds all images into `folder` as NAME.bin. */
+/** Builds all images into `folder` as NAME.bin, and the symbols of some as NAME.elf. */
 async function build(folder: string): Promise<void> {
-  for (const guest of GUESTS) await buildGuest(`${guest}/${guest}.c`, `${folder}/${guest}.elf`, `${folder}/${guest}.bin`);
+  for (const guest of GUESTS) {
+    const elf = `${folder}/${guest}.elf`;
+    await buildGuest(`${guest}/${guest}.c`, elf, `${folder}/${guest}.bin`);
+    const loaded = ["--only-keep-debug", `--change-addresses=${LOADED_AT}`];
+    if (WITH_SYMBOLS.includes(guest)) await run("aarch64-linux-gnu-objcopy", [...loaded, elf]);
+  }
 }
 
 /**
@@ -57,10 +67,10 @@ export async function buildGuest(source: string, elf: string, image: string): Pr
 /** What differs between the committed images and those in `folder`. */
 async function differences(folder: string): Promise<string[]> {
   const found: string[] = [];
-  for (const guest of GUESTS) {
-    const [committed, built] = [await Deno.readFile(`${FOLDER}/${guest}.bin`), await Deno.readFile(`${folder}/${guest}.bin`)];
+  for (const file of FILES) {
+    const [committed, built] = [await Deno.readFile(`${FOLDER}/${file}`), await Deno.readFile(`${folder}/${file}`)];
     const at = committed.findIndex((byte, index) => byte !== built[index]);
-    if (at >= 0 || committed.length !== built.length) found.push(`${guest}.bin differs at byte ${at >= 0 ? at : committed.length}`);
+    if (at >= 0 || committed.length !== built.length) found.push(`${file} differs at byte ${at >= 0 ? at : committed.length}`);
   }
   return found;
 }
@@ -85,7 +95,7 @@ export async function guests(args: readonly string[]): Promise<number> {
     const found = check ? await differences(folder) : [];
     for (const line of found) console.error(`guests: ${line}; run: deno task guests`);
     if (!check) {
-      for (const guest of GUESTS) await Deno.writeFile(`${FOLDER}/${guest}.bin`, await Deno.readFile(`${folder}/${guest}.bin`));
+      for (const file of FILES) await Deno.writeFile(`${FOLDER}/${file}`, await Deno.readFile(`${folder}/${file}`));
       await Deno.writeTextFile(COMPILER_FILE, version);
     }
     console.log(found.length > 0 ? "guests: images differ" : check ? "guests: images are what the sources give" : "guests: built");

@@ -83,14 +83,10 @@ export function loops(view: View, vcpu: Vcpu): Verdict | undefined {
   if (stretch.looks < SPIN_LOOKS || count < SPIN_INSTRUCTIONS || time < SPIN_TIME) return undefined;
   const id = view.vcpu(vcpu), name = view.vmOf(vcpu.addressSpace).slice("vm:".length);
   const next = `el2 disasm ${name}/${vcpu.index}:pc`, took = `${countText(count)} instructions`;
-  const place = (address: bigint) => {
-    const symbol = view.system.symbols.nameOf(name, address);
-    return symbol === undefined ? "" : ` <${symbol}>`;
-  };
   if (last - first <= SPIN_CODE && known.exits === exits && (repeated || time >= COUNTING_TIME)) {
     // Firmware waits for a time by reading the counter.
     if (readsCounter(view, vcpu, first, last)) return undefined;
-    const range = `${first === last ? hex(first) : `${hex(first)}..${hex(last)}`}${place(pc)}`;
+    const range = `${first === last ? hex(first) : `${hex(first)}..${hex(last)}`}${named(view, vcpu, pc)}`;
     const masked = `interrupts ${vcpu.registers.pstate & Pstate.I ? "masked" : "not masked"} (PSTATE.I)`;
     return {
       verdict: "spins",
@@ -104,7 +100,7 @@ export function loops(view: View, vcpu: Vcpu): Verdict | undefined {
   return {
     verdict: "storm",
     text: `${id} takes the same exception in its handler again and again, for ${durationText(time)}: ${syndromeText(esr)}`,
-    evidence: [`ELR_EL1 ${hex(elr)}${place(elr)}`, `ESR_EL1 ${hex(esr, 8)}`, took],
+    evidence: [`ELR_EL1 ${hex(elr)}${named(view, vcpu, elr)}`, `ESR_EL1 ${hex(esr, 8)}`, took],
     next: `el2 disasm ${name}/${vcpu.index}:${hex(elr)}`,
   };
 }
@@ -125,6 +121,12 @@ function readsCounter(view: View, vcpu: Vcpu, first: bigint, last: bigint): bool
   return false;
 }
 
+/** ` <take_lock+0x8>`; empty for an address that no known image has a name for. */
+function named(view: View, vcpu: Vcpu, address: bigint): string {
+  const symbol = view.system.symbols.nameOf(view.vmOf(vcpu.addressSpace).slice("vm:".length), address);
+  return symbol === undefined ? "" : ` <${symbol}>`;
+}
+
 /** The memory that a loop reads, and the VMs that could change it. */
 function polled(view: View, vcpu: Vcpu, first: bigint, last: bigint): string[] {
   const { symbols, hypervisor } = view.system;
@@ -137,7 +139,7 @@ function polled(view: View, vcpu: Vcpu, first: bigint, last: bigint): string[] {
     const translation = symbols.core.inspect(vcpu.registers, address);
     if (!translation.ok || !ram.contains(translation.pa, 1)) continue;
     const [page] = readOwner(view, `pa:${hex(translation.pa)}`);
-    if (page) found.add(`reads ${hex(address)}, pa:${hex(translation.pa)}; mapped: ${page.mapped.join(", ")}`);
+    if (page) found.add(`reads ${hex(address)}${named(view, vcpu, address)}, pa:${hex(translation.pa)}; mapped: ${page.mapped.join(", ")}`);
   }
   return [...found];
 }

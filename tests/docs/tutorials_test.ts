@@ -97,7 +97,7 @@ function freePort(): number {
 
 async function runTutorial(file: string, folder: string): Promise<void> {
   await Deno.mkdir(`${folder}/bin`);
-  await Deno.symlink(new URL("examples", ROOT), `${folder}/examples`);
+  for (const part of ["examples", "assets"]) await Deno.symlink(new URL(part, ROOT), `${folder}/${part}`);
   await Deno.writeTextFile(`${folder}/bin/el2`, `#!/bin/sh\nexec ${el2Command().map((word) => `'${word}'`).join(" ")} "$@"\n`, {
     mode: 0o755,
   });

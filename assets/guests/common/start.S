@@ -3,6 +3,7 @@
 // Documentation/arch/arm64/booting.rst. Entry state: x0 is the address of the devicetree; x1 and x2
 // mean something to firmware only. All three go on to guest_start().
 
+	.file "start.S" // Else the symbol table names a temporary file.
 	.section .head, "ax"
 	.globl	_start
 _start:
