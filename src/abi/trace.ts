@@ -72,7 +72,7 @@ export interface TraceResult {
 }
 
 /**
- * The identity of an event: the same in every run of the machine, whoever watches and from when
+ * The identity of an event: the same in every run of the machine, independent of its observers
  * (`eventName`).
  */
 export interface EventPlace {

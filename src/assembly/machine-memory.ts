@@ -1,4 +1,4 @@
-// What the parts of a machine remember beside their state, as a session shows it.
+// Memory of a machine's parts besides its state, as a session shows it.
 
 import { RING_CAPACITY } from "../hypervisor/trace/trace-hub.ts";
 import { LOG_CAPACITY } from "../inspection/event-log.ts";

@@ -33,7 +33,7 @@ export interface RunningSystem {
   ended(): SessionEnd | undefined;
   /** A line for each VM that has failed and does not run again. */
   broken(): string[];
-  /** What each vCPU waits for. */
+  /** The wait of each vCPU, in words. */
   describeWaits(): string[];
 }
 
@@ -146,7 +146,7 @@ export interface VisibleSystem {
   readonly stops: StopRules;
   /** Places of the run, which the session knows. */
   places: () => readonly RunPlace[];
-  /** What the machine's own parts remember; the session adds what it does. */
+  /** Memory of the machine's own parts; the session adds its own. */
   memory: () => readonly MemoryUse[];
   /** Names of the guests' addresses. */
   readonly symbols: VmSymbols;

@@ -58,7 +58,7 @@ ip route add default via $router dev $interface
 echo nameserver $dns > /etc/resolv.conf
 `;
 
-/** What to fetch, from where, and where to report progress. */
+/** Releases and files to fetch, the mirror, and the report of progress. */
 export interface FetchOptions {
   release: DebianRelease;
   /** Debian mirror; by default the one of the machine's apt. */

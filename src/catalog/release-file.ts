@@ -12,13 +12,13 @@ export interface ReleasedFile {
 /** The keys with which Debian signs bookworm, trixie and sid. */
 export const DEBIAN_KEYS: string = keys;
 
-/** What a mirror sends is not what the archive has signed. */
+/** A release file that the archive has not signed. */
 export class NotSigned extends Error {}
 
 /**
  * The files of a release by their paths, below its folder in `dists`.
- * @param inRelease what the mirror sent
- * @param armoredKeys of whom one must have signed it
+ * @param inRelease the mirror's file
+ * @param armoredKeys one of which must have signed it
  * @throws NotSigned
  */
 export async function readRelease(inRelease: string, armoredKeys: string): Promise<ReadonlyMap<string, ReleasedFile>> {

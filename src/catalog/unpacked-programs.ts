@@ -1,5 +1,5 @@
 // Programs of the machine's own distribution, unpacked into a folder without root and started with
-// the libraries beside them.
+// the libraries unpacked with them.
 
 import { Apt, machineSources } from "./apt.ts";
 import { Deb } from "./deb.ts";

@@ -1,6 +1,6 @@
 // The JSON Schema of el2.toml, from the declarations that check a file (`schema.ts`), and the rules
-// between keys that JSON Schema can say. What it cannot (names of VMs, sums of memory, files) is
-// left to `el2 run`.
+// between keys that JSON Schema can express. `el2 run` checks the others (names of VMs, sums of
+// memory, files).
 
 import { HOST_KEYS, NET_POLICY_KEYS, OWN_SCHEDULE_KEYS, Schema } from "./schema.ts";
 import { OBJECT_PORTS, THEME_NAME, VM_NAME, VM_NAME_MAX } from "./config.ts";
@@ -46,7 +46,7 @@ const HOST_RULES: readonly JsonSchema[] = [
   needs("firmware_vars", "firmware"),
 ];
 
-/** What only one kind of Resource Manager has. */
+/** Requirements of one kind of Resource Manager only. */
 const RM_RULE: JsonSchema = {
   if: is("kind", "image"),
   then: { required: ["runtime", "app"], ...none(["auth", "parcels", "reserved_memory"]) },

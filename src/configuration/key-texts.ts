@@ -1,5 +1,5 @@
-// What each key of el2.toml means, in a few words: the schema that editors use, and
-// docs/reference/configuration.md. docs/configuration.md says more.
+// The meaning of each key of el2.toml in a few words, for the schema that editors use and for
+// docs/reference/configuration.md. docs/configuration.md has the details.
 
 export const MACHINE_TEXTS = {
   cpus: "physical CPUs",

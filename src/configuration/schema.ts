@@ -159,7 +159,7 @@ const machine = v.object(described({
 /** Values of [host] boot_context: an errno instead of the generation's answer. */
 const BOOT_CONTEXT_ANSWERS = ["as-generation", "ENODEV"] as const;
 
-/** Who wakes a VM's vCPUs at their timers: what CHECK_EXTENSION tells. */
+/** Which side wakes a VM's vCPUs at their timers, as CHECK_EXTENSION reports it. */
 const TIMER_WAKEUPS = ["hypervisor", "driver"] as const;
 
 /** Generations of /dev/gunyah that have one. */

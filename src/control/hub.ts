@@ -223,7 +223,7 @@ export class SessionHub {
     return this.#nextId;
   }
 
-  /** What the rings of consoles hold. */
+  /** Memory of the consoles' rings. */
   #consoleMemory(): MemoryUse {
     const rings = [...this.#rings.values()];
     return {
@@ -246,7 +246,7 @@ export class SessionHub {
     return ring;
   }
 
-  /** Nobody waits for a request's answers any more. */
+  /** Drops a request whose answers are no longer awaited. */
   #forget(id: number, { client, more }: Asked): void {
     client.asked--;
     this.#asked.delete(id);

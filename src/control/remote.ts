@@ -51,7 +51,7 @@ export async function connectSession(
   let connection: Deno.UnixConn;
   let token = "";
   try {
-    // Nobody else can have put a socket into a folder that is ours alone.
+    // Only we can have put a socket into a folder that is ours alone.
     checkOwnFolder(dirname(path));
     checkOwnSocket(path);
     token = readOwnText(besideSocket(path).token) ?? "";

@@ -13,7 +13,7 @@ export class GdbServer {
   #stopping = Promise.withResolvers<void>();
   #closed = false;
 
-  /** Nobody is served before `serve`. */
+  /** Accepts connections only from `serve` on. */
   constructor(readonly connections: GdbConnections, target: GdbTarget) {
     this.#target = {
       ask: (access) => target.ask(access),

@@ -14,7 +14,7 @@ import {
 } from "./format.ts";
 import { type Devicetree, type DevicetreeNode, type MemoryReservation, node } from "./tree.ts";
 
-/** A tree, or what is wrong with the bytes and where (offset from the start of the blob). */
+/** A tree, or the defect of the bytes and its offset from the start of the blob. */
 export type ReadResult = { ok: true; tree: Devicetree } | { ok: false; problem: string; offset: number };
 
 /**

@@ -99,7 +99,7 @@ export class SessionRun implements Rerun {
     this.onForgotten(this.lost!);
   }
 
-  /** What it remembers. */
+  /** Its memory. */
   memory(): MemoryUse[] {
     const { history, inputs } = this.#limits;
     return [
@@ -220,7 +220,7 @@ export function placeOf(kind: RunPlace["kind"], system: RunningSystem, file?: st
 
 /** Bytes of an input without its data: its place, and the objects that it is made of. */
 const INPUT_BYTES = 200;
-/** What data of an input is made of, deep enough for words of sockets. */
+/** Depth to which an input's data is measured, enough for messages of sockets. */
 const INPUT_DEPTH = 4;
 
 /** Bytes that an input takes, about. */

@@ -1,4 +1,4 @@
-// What a session shows: the machine as it is, or a place in its past.
+// The view of a session: the machine as it is, or a place in its past.
 
 import type { Reached } from "../recordings/back-to.ts";
 import type { Past } from "../recordings/past.ts";

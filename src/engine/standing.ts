@@ -44,7 +44,7 @@ export class Standing {
     return answer;
   }
 
-  /** Nobody wants to know any more. */
+  /** Ends the answers to a question. */
   forget(id: number): void {
     this.#questions.delete(id);
   }

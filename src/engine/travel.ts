@@ -200,7 +200,7 @@ export class Travel {
     this.#awaited = { rule: stops.rules.at(-1)!.id, tell };
   }
 
-  /** Nobody waits for an event any more. */
+  /** Ends the wait for an event. */
   #leaveWayOn(why: string): void {
     this.#onTo?.leave();
     this.#onTo = undefined;

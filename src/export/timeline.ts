@@ -66,7 +66,7 @@ export class Timeline {
     }
   }
 
-  /** Somebody else runs on a physical CPU. */
+  /** Another vCPU runs on a physical CPU. */
   #switch(row: EventRow, pcpu: string, time: number): void {
     this.#leave(pcpu, time);
     const to = typeof row.fields.to === "string" ? row.fields.to.replace(/^vcpu:/, "") : undefined;

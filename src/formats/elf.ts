@@ -39,7 +39,7 @@ export function isElf(bytes: Uint8Array): boolean {
 /**
  * Reads an executable for AArch64: one that is linked to fixed addresses, or with `kind`
  * "position-independent" one that relocates itself.
- * @throws Error that names what is wrong with the file.
+ * @throws Error that names the defect of the file.
  */
 export function readElf(bytes: Uint8Array, kind: "fixed" | "position-independent" = "fixed"): ElfImage {
   if (!isElf(bytes) || bytes.length < HEADER_SIZE) throw new Error("not an ELF file, or truncated in its header");

@@ -24,13 +24,13 @@ export function ipText(address: Ip): string {
   return [24, 16, 8, 0].map((shift) => address >>> shift & 0xff).join(".");
 }
 
-/** An address of IPv4 as people write it; undefined for anything else. */
+/** An IPv4 address in its text form; undefined for anything else. */
 export function parseIp(text: string): Ip | undefined {
   const parts = IP_PATTERN.exec(text)?.slice(1).map(Number);
   return parts?.every((part) => part <= 255) ? ip(text) : undefined;
 }
 
-/** An address of IPv6 as people write it, without a zone; undefined for anything else. */
+/** An IPv6 address in its text form, without a zone; undefined for anything else. */
 export function parseIp6(text: string): Ip6 | undefined {
   // The last two groups may be written as an address of IPv4.
   const dotted = /^(.*:)([\d.]+)$/.exec(text);
@@ -104,7 +104,7 @@ export function networkOf(address: Address, bits: number): Address {
   return (address.slice(0, whole) + digit).padEnd(IP6_BITS / DIGIT_BITS, "0");
 }
 
-/** Whether an address is in a network of its own kind. */
+/** Whether an address is in a network of the same version. */
 export function inNetwork(address: Address, network: Address, bits: number): boolean {
   if (typeof address === "number") return networkOf(address, bits) === network;
   if (typeof network === "number") return false;

@@ -99,7 +99,7 @@ export function readIp(bytes: Uint8Array): IpPacket<Ip> | undefined {
   };
 }
 
-/** Options before a packet's content that may stand there; all others end in a refusal. */
+/** Extension headers that are accepted before a packet's content; any other refuses the packet. */
 const Extension = { HOP_BY_HOP: 0, DESTINATION: 60 } as const;
 
 /** Undefined for a malformed packet, a fragment or a routing header (RFC 8200 section 4). */

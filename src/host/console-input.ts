@@ -22,7 +22,7 @@ export interface BreakSent {
   readonly break: true;
 }
 
-/** Somebody wants a VM to end: `force` ends it at once, else it is asked to shut down. */
+/** A request to end a VM: `force` ends it at once, else it is asked to shut down. */
 export interface StopWanted {
   /** Name in the configuration. */
   readonly vm: string;
@@ -30,8 +30,8 @@ export interface StopWanted {
 }
 
 /**
- * Somebody wants a VM to start; `create`: only to be made, as far as VM_INIT; `reset`: to end at
- * once and start anew.
+ * A request to start a VM; `create`: only to be made, as far as VM_INIT; `reset`: to end at once
+ * and start anew.
  */
 export interface StartWanted {
   /** Name in the configuration. */
@@ -39,7 +39,7 @@ export interface StartWanted {
   readonly start: "start" | "create" | "reset";
 }
 
-/** Somebody wants a request to be sent to the resource manager in the host's name. */
+/** A request to send a message to the resource manager in the host's name. */
 export interface RequestWanted {
   readonly request: { readonly id: number; readonly payload: Uint8Array };
 }

@@ -32,7 +32,7 @@ const CLOCK_HZ = 24_000_000;
 const GIC_NAME = `intc@${VM_GICD_BASE.toString(16)}`;
 const UART_NAME = `pl011@${VM_PL011_BASE.toString(16)}`;
 
-/** What the tree says because of the driver. */
+/** The driver's differences in the tree. */
 export interface DriverTraits {
   /** It gives the firmware's pages as a separate parcel. */
   readonly firmwareApart?: boolean;

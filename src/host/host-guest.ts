@@ -53,7 +53,7 @@ export interface HostProgram {
    * its.
    */
   reply?(tag: number, payload: Uint8Array): boolean;
-  /** An eventfd was signalled. */
+  /** An eventfd was signaled. */
   signalled(eventfd: number): void;
   /** A vIRQ that the program listens to; false where it is none of its. */
   virq?(intid: number): boolean;

@@ -14,7 +14,7 @@ import { PAGE_SIZE } from "../support/sizes.ts";
 
 /** One buffer: plain data. */
 interface BufferState {
-  /** Memory object, kept from its first use on. */
+  /** Memory object, kept after its first use. */
   object: number | undefined;
   /** Tag of the request whose reply is awaited. */
   tag: number | undefined;

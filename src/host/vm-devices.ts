@@ -104,7 +104,7 @@ export class VmDevices {
     return 0n;
   }
 
-  /** The ioeventfd of a queue was signalled. */
+  /** The ioeventfd of a queue was signaled. */
   notify(slot: number, queue: number): void {
     this.transports[slot].write(VirtioMmioRegister.QueueNotify, 4, BigInt(queue));
   }

@@ -39,7 +39,7 @@ export interface VmmProcess {
   readonly gaveUp: boolean;
   /** An ioctl of the process has ended; whether it was the VMM's. */
   finished(task: number, result: number): boolean;
-  /** An eventfd was signalled. */
+  /** An eventfd was signaled. */
   signalled(eventfd: number): void;
   /**
    * Bytes typed at the console, or breaks (`Pl011Data.BE`); false without a console, or once the
@@ -153,7 +153,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
   protected abstract exitOf(vcpu: VmmVcpu): VmmExit;
   /** Offset of a load's data in the structure of RUN. */
   protected abstract readonly dataOffset: number;
-  /** What the VM's devicetree says because of the driver. */
+  /** The driver's differences in the VM's devicetree. */
   protected get traits(): DriverTraits {
     return {};
   }

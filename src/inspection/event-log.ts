@@ -152,7 +152,7 @@ export class EventLog {
     const quiet = began ? began.quiet.size + began.quiet.dropped : 0, busy = began ? began.busy.size + began.busy.dropped : 0;
     const isBefore = ({ at }: TraceEvent) => isReached(at, here);
     if (first.#quiet.dropped <= quiet) {
-      // Somebody outside the machine may have said something the first time alone.
+      // Events from outside the machine may be missing from the second run.
       let left = 0;
       for (let index = this.#quiet.size; index-- > Math.max(0, quiet - this.#quiet.dropped);) if (isRepeated(this.#quiet.at(index))) left++;
       this.#quiet.cut(quiet);

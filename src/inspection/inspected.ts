@@ -52,7 +52,7 @@ export interface Inspected {
   readonly stops: { readonly rules: readonly StopRule[] };
   /** Places of the session's run. */
   readonly places: () => readonly RunPlace[];
-  /** What its parts remember; those of the session come from there. */
+  /** Memory of its parts; the session's parts are added there. */
   readonly memory: () => readonly MemoryUse[];
   /** Names of the guests' addresses. */
   readonly symbols: VmSymbols;
@@ -251,7 +251,7 @@ export class View {
   }
 
   /**
-   * The memory parcels. The books of a Resource Manager that is a program of its own are its own.
+   * The memory parcels. If the Resource Manager is a separate program, its state is not accessible.
    */
   parcels(): readonly KnownParcel[] {
     const { state } = this.system.manager;

@@ -105,7 +105,7 @@ export interface Others {
   readonly stuck: ReadonlyMap<string, Sleep>;
 }
 
-/** What wakes a sleeping VM, or that nothing can. */
+/** The wakeups of a sleeping VM, or that it has none. */
 export function waiting(view: View, sleep: Sleep, others: Others): Verdict {
   const { due, wakers, vm } = sleep;
   const found = wakers.map(({ irq }) => irq);

@@ -185,7 +185,7 @@ export function starves(view: View, vcpu: Vcpu): Verdict | undefined {
   };
 }
 
-/** What an awake vCPU does, or that its VMM does not serve it. */
+/** The work of an awake vCPU, or that its VMM does not serve it. */
 export function working(view: View, vcpu: Vcpu): Verdict {
   const { vmmio } = vcpu;
   const id = view.vcpu(vcpu), time = Math.max(0, view.now - vcpu.usage.ranUntil);

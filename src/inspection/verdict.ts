@@ -2,7 +2,7 @@
 
 import type { VerdictWord } from "../queries/verdicts.ts";
 
-/** What a VM does or waits for, and the evidence. */
+/** The activity or wait of a VM, and the evidence. */
 export interface Verdict {
   readonly verdict: VerdictWord;
   readonly text: string;

@@ -8,7 +8,7 @@ import type { View } from "./inspected.ts";
 /** Names of a look. */
 const known = new WeakMap<View, ReadonlyMap<LevelSource, string>>();
 
-/** Names of vIRQ sources for people: `mq:7 rx`, `db:3`, `vtimer`, `vcpu:rt/0 halted`. */
+/** Names of vIRQ sources for display: `mq:7 rx`, `db:3`, `vtimer`, `vcpu:rt/0 halted`. */
 export function sourceNames(view: View): ReadonlyMap<LevelSource, string> {
   const names = known.get(view) ?? readNames(view);
   known.set(view, names);

@@ -45,7 +45,7 @@ const aes = AES.map(({ name, opcode, operation }) =>
   )
 );
 
-/** Words `first` .. `first` + 3 of high:low. */
+/** Words `first` to `first` + 3 of high:low. */
 const extract = ($: Builder, first: number, low: Node, high: Node): Node =>
   $.let($.shuffle(shuffleLanes(2, [0, 1, 2, 3].map((word) => word + first)), low, high));
 

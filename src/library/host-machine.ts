@@ -57,7 +57,7 @@ export class HostMachine {
 
   /**
    * Boots the host; the process exists then.
-   * @throws Error that names what is wrong with the options.
+   * @throws Error that names the invalid option.
    */
   constructor(options: HostMachineOptions = {}) {
     const { device = "union", memory = 256 * MiB, cpus = 2, memlock = 64 * KiB } = options;

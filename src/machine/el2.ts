@@ -13,10 +13,10 @@ export interface PhysicalCpu {
 /** Software at EL2. */
 export interface El2 {
   /**
-   * Runs what is runnable on `cpu` until its position reaches `until` (native guests may go a
-   * little further). Comes back early, with the position where that happened, when nothing is
-   * runnable on it any more or when the running vCPU can only wait for another CPU (WFE, YIELD):
-   * the rest of the turn is idle.
+   * Runs vCPUs on `cpu` until its position reaches `until` (native guests may go a little further).
+   * Comes back early, with the position where that happened, when nothing is runnable on it any
+   * more or when the running vCPU can only wait for another CPU (WFE, YIELD): the rest of the turn
+   * is idle.
    */
   run(cpu: PhysicalCpu, until: number): void;
   /** Whether `cpu` has anything to run now. */

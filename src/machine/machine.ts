@@ -17,8 +17,8 @@ export type RunResult =
   /** The budget of turns is used up: call again. */
   | { readonly kind: "turns" }
   /**
-   * All CPUs wait; the next event is at `next` (ns, Infinity when there is none: only input from
-   * outside can change anything).
+   * All CPUs wait; the next event is at `next` (ns; Infinity without one: only input from outside
+   * can change anything).
    */
   | { readonly kind: "idle"; readonly next: number }
   /** `suspend` was called: a turn may be in progress, which the next call finishes. */

@@ -11,7 +11,7 @@ const word = v.string();
 const address = v.bigint();
 const counters = v.record(v.string(), amount);
 
-/** What a vCPU does or waits for, in the words of the design. */
+/** Activity or wait of a vCPU, in the words of the design. */
 const VCPU_WORDS = [
   ...["RUN", "READY", "WFI", "SUSPEND", "OFF", "VMMIO", "PROXY", "FAULT", "NEW", "MIGRATE", "KILLED", "EXITED"] as const,
 ] as const;
@@ -27,7 +27,7 @@ const vcpuSample = v.object({
   instructions: amount,
   /** Share of one physical CPU since the last sample, 0..1. */
   load: amount,
-  /** What wakes it, in words; empty where it runs. */
+  /** Its wakeups, in words; empty where it runs. */
   waitsFor: word,
   /** Program counter, 0x and 16 digits; empty for native guests. */
   pc: word,

@@ -61,7 +61,7 @@ const NO_NAME = "\ufffd";
 
 /** The term that a field is exactly this text, whatever characters the text has. */
 export function isExactly(field: string, text: string): string {
-  // What a filter reads in another way is the name of nothing.
+  // A text with another meaning in a filter is not the name of anything.
   if (text === "" || text === "-" || /"|\.\./.test(text)) return `${field}=${NO_NAME}`;
   return /[\s|]/.test(text) ? `${field}="${text}"` : `${field}=${text}`;
 }

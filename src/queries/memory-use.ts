@@ -12,7 +12,7 @@ export interface MemoryUse {
   readonly limit?: number;
   /** Things that made room for others, or were forgotten. */
   readonly dropped: number;
-  /** What it is. */
+  /** Its content. */
   readonly what: string;
 }
 

@@ -91,7 +91,7 @@ export class Past {
       const upTo = Math.min(this.inputs[this.#next]?.at ?? Infinity, this.end, place?.at ?? Infinity);
       if (!machine.inTurn && machine.boundary >= this.end) return true;
       const result = machine.run(upTo, TURNS);
-      // Nobody wants output of the past a second time.
+      // Output of the past has been shown before.
       system.consoles.take();
       system.events.take();
       if (result.kind === "stopped") return true;

@@ -19,7 +19,7 @@ export function serve(context: Context, vm: Vm): void {
     const message = receiveMessage(context, vm.link);
     if (message === undefined) return;
     if (message.type === PacketType.Request) takeUp(context, vm, message);
-    // Nobody owes the Resource Manager a reply, and it listens to no notification.
+    // The Resource Manager awaits no replies and handles no notifications.
     else context.log(`VM ${vm.vmid}: ignored ${printMessage(message)}`);
   }
 }

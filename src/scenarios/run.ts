@@ -317,7 +317,7 @@ export class ScenarioRun {
       this.#hash.update(bytes);
       this.#consoles.add(console, bytes);
     }
-    // Nobody else takes them.
+    // No other reader takes them.
     this.system.events.take();
   }
 

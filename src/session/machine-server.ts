@@ -95,7 +95,7 @@ export class MachineServer {
     }
     if (this.#engine) return serveRequest(this.#engine, request);
     if (request.kind === "stop") this.#post({ kind: "ended", end: { code: 0, message: "stopped before it began" } });
-    // Nobody is to wait for an answer.
+    // The client must not wait for an answer.
     if ("id" in request) this.#post({ kind: "answer", id: request.id, answer: noAnswer("no machine") });
   }
 

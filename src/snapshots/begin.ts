@@ -36,7 +36,7 @@ export function assembleFrom(plan: SessionPlan): GuestSystem {
 }
 
 /**
- * Makes the machine of a plan. `refused` says what is wrong with the snapshot that it should begin
+ * Makes the machine of a plan. `refused` reports the defect of the snapshot that it should begin
  * with.
  */
 export function beginSystem(plan: SessionPlan): Begun | { readonly refused: string } {

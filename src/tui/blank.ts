@@ -1,5 +1,5 @@
 // The text of a pane without rows: that there is nothing and how to get it, that an answer is
-// awaited, or what is wrong and how to mend it (docs/design/look.md §4).
+// awaited, or an error and its remedy (docs/design/look.md §4).
 
 import type { Rectangle, Screen } from "./cells.ts";
 import { drawPieces, type Piece } from "./pieces.ts";

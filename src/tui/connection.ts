@@ -70,7 +70,7 @@ export class Connection {
     }
   }
 
-  /** Nobody tries again from here on. */
+  /** Stops reconnecting. */
   close(): void {
     this.#stopTrying();
     if (this.reach) this.#current.onGone = () => this.#gone.resolve(GONE);

@@ -49,7 +49,7 @@ export interface StartSection {
   /** The command that lists the same. */
   readonly command: string;
   readonly rows: readonly StartRow[];
-  /** What belongs here, and how to get it. */
+  /** The expected content, and how to get it. */
   readonly empty: readonly [what: string, how: string];
 }
 

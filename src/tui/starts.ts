@@ -5,7 +5,7 @@
 export interface UnseenStart {
   /** The argument that it is started from. */
   readonly what: string;
-  /** Its name, or what is wrong with it. */
+  /** Resolves to its name, or rejects with the error. */
   readonly started: Promise<string>;
 }
 

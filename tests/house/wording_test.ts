@@ -1,13 +1,13 @@
-// The wording of what people read: documents, help, tables, and every text of the program have no
-// phrase of tests/support/wording.ts.
+// The wording of all prose: documents, help, tables, comments, and every text of the program have
+// no phrase of tests/support/wording.ts.
 
 import assert from "node:assert/strict";
 import { makeProgram } from "../../src/cli/main.ts";
 import { DOCUMENTS } from "../../src/queries/documents.ts";
 import type { Table } from "../../src/queries/table.ts";
 import { TABLES } from "../../src/queries/tables.ts";
-import { stringLiterals } from "../support/source-texts.ts";
-import { PATTERNS, proseOf, wordingFindings } from "../support/wording.ts";
+import { comments, stringLiterals } from "../support/source-texts.ts";
+import { COMMENT_PATTERNS, PATTERNS, proseOf, withoutCode, wordingFindings } from "../support/wording.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -35,7 +35,7 @@ Deno.test("no document has a phrase that its readers should not have to read", (
 });
 
 Deno.test("each pattern of wording finds its phrase, and nothing in a text that comes close", () => {
-  for (const { pattern, bad, good } of PATTERNS) {
+  for (const { pattern, bad, good } of [...PATTERNS, ...COMMENT_PATTERNS]) {
     assert.match(bad, pattern);
     assert.doesNotMatch(good, pattern);
   }
@@ -128,5 +128,28 @@ Deno.test("no message, label, description or reason in src/ has a phrase that it
     }
   }
   assert.ok(count > 3000, `${count} texts`);
+  assert.deepEqual(findings, []);
+});
+
+/** Sources whose comments are read. */
+const COMMENTED = ["main.ts", "mod.ts", ...["src/"].flatMap((folder) => [...files(folder, ".ts")])];
+
+/** Paragraphs that quote phrases, in the patterns and their tests. */
+const QUOTING: ReadonlySet<string> = new Set(["tests/support/wording.ts", "tests/house/wording_test.ts"]);
+
+Deno.test("no comment has a phrase that its readers should not have to read", () => {
+  const findings: string[] = [];
+  let count = 0;
+  for (const file of COMMENTED.filter((path) => !QUOTING.has(path))) {
+    for (const { paragraphs, line } of comments(Deno.readTextFileSync(new URL(file, ROOT)))) {
+      count++;
+      for (
+        const { phrase, advice } of paragraphs.flatMap((text) => wordingFindings(withoutCode(text), [...PATTERNS, ...COMMENT_PATTERNS]))
+      ) {
+        findings.push(`${file}:${line}: "${phrase}": write: ${advice}`);
+      }
+    }
+  }
+  assert.ok(count > 9000, `${count} comments`);
   assert.deepEqual(findings, []);
 });

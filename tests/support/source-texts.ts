@@ -29,12 +29,11 @@ export function stringLiterals(source: string): Literal[] {
 
 /** The comments of a source, in their order. */
 export function comments(source: string): Comment[] {
-  return joined(source, scan(source).comments).map(({ from, to }) => ({
-    paragraphs: paragraphsOf(source.slice(from, to)),
-    line: source.slice(0, from).split("\n").length,
-    from,
-    to,
-  }));
+  let line = 1, before = 0;
+  return joined(source, scan(source).comments).map(({ from, to }) => {
+    for (; before < from; before++) if (source[before] === "\n") line++;
+    return { paragraphs: paragraphsOf(source.slice(from, to)), line, from, to };
+  });
 }
 
 interface Range {

@@ -119,14 +119,54 @@ export const PATTERNS: readonly WordingPattern[] = [
   },
 ];
 
+/** Phrases that comments avoid in addition: documents may ask "What is a parcel?". */
+export const COMMENT_PATTERNS: readonly WordingPattern[] = [
+  {
+    pattern: /^(?:@returns? |@param \S+ )?(?:What|Who|Whom|Whose|Whatever|Whoever)\b/,
+    advice: 'begin with a noun: "The reader\'s cursor"',
+    bad: "What a reader asks",
+    good: "The question of a reader",
+  },
+  {
+    pattern: /(?:[.;:] |— )(?:What|Who|Whoever|Whatever) (?!happens\b)[^?]*$/,
+    advice: "begin the sentence with a noun",
+    bad: "Cached for an hour. What is older goes",
+    good: "Cached for an hour. Older entries go",
+  },
+  {
+    pattern: /(?:^|[.;:] )(?:Somebody|Nobody|Everybody|People) /,
+    advice: "name the role: the user, a client, the guest",
+    bad: "Somebody looks from now on",
+    good: "A client watches from now on",
+  },
+  {
+    pattern: /\b(?:for|after|with|takes?|of|has|have|had) so (?:many|much)\b(?! (?:as|that|more|less)\b)/,
+    advice: "this many, this much",
+    bad: "sleeps for so many ms",
+    good: "there are so many that it is full",
+  },
+  {
+    pattern: /\b(?:is|are) told (?:of|about)\b|\bis told (?:what|why|when)\b/,
+    advice: "is called with, is notified of",
+    bad: "@param problem is told what the guest did",
+    good: "@param problem is called with the guest's error",
+  },
+  {
+    pattern: /\b(?:what|or why|and why)(?: is)? wrong with (?:it|them|that|the \w+)\b/,
+    advice: "its defect, the error in it",
+    bad: "@throws Error that says what is wrong with it",
+    good: "@throws Error that names the defect",
+  },
+];
+
 export interface WordingFinding {
   readonly phrase: string;
   readonly advice: string;
 }
 
 /** The phrases of a text that are to be avoided: one line of prose, a label, a message. */
-export function wordingFindings(text: string): WordingFinding[] {
-  return PATTERNS.flatMap(({ pattern, advice }) => {
+export function wordingFindings(text: string, patterns: readonly WordingPattern[] = PATTERNS): WordingFinding[] {
+  return patterns.flatMap(({ pattern, advice }) => {
     const found = pattern.exec(text);
     return found ? [{ phrase: found[0].trim(), advice }] : [];
   });
@@ -169,6 +209,11 @@ export function proseOf(markdown: string): Prose[] {
   return prose.map(({ text, line }) => ({ text: plain(text), line }));
 }
 
+/** A text without code and names of parameters. */
+export function withoutCode(text: string): string {
+  return text.replaceAll(/`[^`]*`/g, "`code`").replace(/^@param \S+/, "@param code");
+}
+
 function plain(text: string): string {
-  return text.replaceAll(/`[^`]*`/g, "`code`").replaceAll(/\]\([^)]*\)/g, "]").replaceAll(/[*_[\]!]/g, "");
+  return withoutCode(text).replaceAll(/\]\([^)]*\)/g, "]").replaceAll(/[*_[\]!]/g, "");
 }

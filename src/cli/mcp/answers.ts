@@ -13,7 +13,7 @@ export interface ToolAnswer {
 
 /** Characters of an answer: about 6000 tokens. */
 export const ANSWER_MAX = 24_000;
-/** Share of a truncated text that is kept from its beginning. */
+/** Share of a truncated text to keep from its beginning. */
 const HEAD = 0.6;
 /** Characters for what surrounds the rows. */
 const FRAME = 600;

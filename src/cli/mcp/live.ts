@@ -29,7 +29,7 @@ export async function withSession<T>(
   const session = await connectNamed({ socket: named, readOnly: true, follow: onConsole !== undefined, naming: 'argument "session"' });
   const asker = new Asker(session);
   const gone = Promise.withResolvers<never>();
-  // Nobody waits for it any more once the call is done.
+  // The rejection is not awaited any more once the call is done.
   gone.promise.catch(() => {});
   session.onGone = (reason) =>
     gone.reject(new Failure(`session ${session.info.name} is gone${reason === undefined ? "" : `: ${reason}`}`, ExitCode.NoSession));

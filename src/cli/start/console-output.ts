@@ -34,7 +34,7 @@ export class ConsoleOutput {
     raw: boolean,
     /** Tells how many bytes of output are dealt with. */
     readonly taken: (bytes: number) => void,
-    /** Nobody reads stdout any more. */
+    /** Called when stdout has no reader any more. */
     readonly closed: () => void,
   ) {
     this.#shown = shownOnStdout(raw);

@@ -1,4 +1,5 @@
-// `[ui]` of a configuration. What draws the screens is loaded where something there needs it alone.
+// `[ui]` of a configuration. The modules of the screens are loaded only for settings that need
+// them.
 
 import { resolve } from "node:path";
 import { Failure } from "../common/failure.ts";
@@ -12,8 +13,9 @@ export function namesKeysOrColors({ console_prefix, keys, themes }: FileUi): boo
 }
 
 /**
- * Checks what only the screens know of `[ui]`: keys that clash or belong to no action, colors that
- * cannot be read. @throws Failure
+ * Checks settings of `[ui]` that only the screens can: keys that clash or belong to no action,
+ * illegible colors.
+ * @throws Failure
  */
 export async function checkedUi(file: string, ui: FileUi): Promise<FileUi> {
   if (!namesKeysOrColors(ui)) return ui;

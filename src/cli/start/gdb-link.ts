@@ -47,7 +47,7 @@ export class DebugLink {
   #events: string | undefined;
 
   readonly #asker: Asker;
-  /** Nobody will be served any more. */
+  /** Resolves when the server has ended. */
   served: Promise<void> = Promise.resolve();
 
   /** @param vm the VM that gdb has */

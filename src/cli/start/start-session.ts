@@ -61,7 +61,7 @@ export async function startSession(entry: URL, name: string, args: string[]): Pr
     await new Promise((resolve) => setTimeout(resolve, POLL));
   }
   try {
-    // Somebody else has started one of this name at the same time.
+    // Another process has started a session of this name at the same time.
     if ((await sessionInfo(path)).pid !== child.pid) throw taken();
     await firstVms(path);
   } catch (error) {

@@ -1,9 +1,9 @@
 // Self-hosted debug: the breakpoints, watchpoints and the single step that a guest sets for itself.
 // Arm ARM D2.3 (where debug exceptions are enabled), D2.9 (breakpoints), D2.10 (watchpoints), D2.12
 // (software step), D13.3 (DBGBCR, DBGWCR, MDSCR_EL1). EL2 holds the comparators (traps-sysreg.ts);
-// the core looks here while MDSCR_EL1 turns anything on, and nowhere else. There is no OS lock, as
-// on the recorded platform. A breakpoint that names a context and no address (DBGBCR.BT 2 and up)
-// matches only by a link to it, as on the recorded CPU.
+// the core looks here while MDSCR_EL1 turns anything on, and nowhere else. The OS lock is not
+// implemented, as on the recorded platform. A breakpoint that names a context and no address
+// (DBGBCR.BT 2 and up) matches only by a link to it, as on the recorded CPU.
 
 import { ExceptionClass, Mdscr, Pstate, syndrome } from "../architecture/exceptions.ts";
 import { BREAKPOINTS, CONTEXT_BREAKPOINTS, WATCHPOINTS } from "../architecture/features.ts";

@@ -214,7 +214,7 @@ function defineChanges(library: Library, imports: DecodedImports): void {
       const before = decoded.sub(DECODED_SIZE);
       c.store("i32.store16", before, firstHandler(c, c.let(c.load("i32.load16_u", before))));
     });
-    // The STOP handler stays; what it hides is no longer decoded.
+    // The STOP handler stays; the instruction that it replaces is no longer decoded.
     c.if(
       c.load("i32.load", CPU.STOP).sub(decoded).leU(last.sub(decoded)),
       () => c.store("i32.store", CPU.STOP_HANDLER, constant("i32", 0)),

@@ -149,8 +149,8 @@ export class DecodedPages {
   }
 
   /**
-   * Fills one decoded instruction; the number of its handler, or undefined when nothing can be
-   * known of the instruction after it.
+   * Fills one decoded instruction; the number of its handler, or undefined when the instruction
+   * after it cannot be known.
    */
   #fillAt(page: number, at: number, wasmAddress: number): number | undefined {
     const ip = page + at * DECODED_SIZE;

@@ -1,5 +1,5 @@
-// Exits: what a run of the core ends with, or calls EL2 with. They are shaped as exceptions to EL2,
-// with the syndrome that ESR_EL2, FAR_EL2 and HPFAR_EL2 would hold (Arm ARM D13.2.37).
+// Exits: the reasons for which a run of the core ends or calls EL2. They are shaped as exceptions
+// to EL2, with the syndrome that ESR_EL2, FAR_EL2 and HPFAR_EL2 would hold (Arm ARM D13.2.37).
 
 /** Why `Core.run` came back. */
 export const ExitReason = {

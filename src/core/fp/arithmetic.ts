@@ -264,7 +264,7 @@ function defineCompare(soft: SoftFloat, format: Format, slow: SoftArithmetic): v
   const { width } = format, type = floatType(format);
   /**
    * Flushes where FPCR asks, and sets IOC for an unordered pair: always when `signal`, else for
-   * signalling NaNs.
+   * signaling NaNs.
    */
   const prepare = (code: Code, a: Local, b: Local, signal: Value) => {
     code.if(soft.fpcr(code).and(Fpcr.FZ).nonZero(), () => {

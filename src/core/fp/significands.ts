@@ -9,7 +9,7 @@ export function isNaN(format: Format, x: Value): Value {
   return x.and(signBit(format) - 1n).gtU(infinity(format));
 }
 
-/** 1 when these bits are a signalling NaN. */
+/** 1 when these bits are a signaling NaN. */
 export function isSignalling(format: Format, x: Value): Value {
   return isNaN(format, x).and(x.and(quietBit(format)).not());
 }

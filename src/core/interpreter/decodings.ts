@@ -1,7 +1,7 @@
-// How the instructions of each encoding of the table are decoded. A decoding does
-// nothing before the decoder asks for it, as a run meets few of the encodings: a cold one gets a
-// function of its own then (outlined.ts), the others have their handlers in the interpreter loop,
-// and their operands are laid out by emitting the handler once more.
+// Decodes the instructions of each encoding of the table. A decoding does nothing before the
+// decoder asks for it, as a run meets few of the encodings: a cold one gets its own function then
+// (outlined.ts), the others have their handlers in the interpreter loop, and their operands are
+// laid out by emitting the handler once more.
 
 import { type Encoding, encodings, semanticsOf } from "../../isa/table.ts";
 import type { HandlerTable, VariantHandlers } from "../decoded/handlers.ts";

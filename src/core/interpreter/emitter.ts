@@ -122,8 +122,8 @@ export class Emitter {
   protected nesting = 0;
 
   /**
-   * @param before the first instruction of a fused pair, for the second: what it left in locals is
-   * used.
+   * @param before the first instruction of a fused pair, for the second, which uses the locals that
+   * it set.
    */
   constructor(readonly $: Builder, readonly at: Surroundings, before?: Emitter) {
     this.f = at.f;

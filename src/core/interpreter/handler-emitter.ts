@@ -1,5 +1,5 @@
-// The code of handlers: what the interpreter loop executes for an instruction, or for several in a
-// straight line, and where their operands are in the decoded instructions. docs/design/core.md
+// The code of handlers, which the interpreter loop executes for an instruction or for several in a
+// straight line, and the places of their operands in the decoded instructions. docs/design/core.md
 // §I2 and §I3.
 
 import type { Builder } from "../../isa/builder.ts";

@@ -2,8 +2,8 @@
 // (TLBI), D13.2.111 (PAR_EL1).
 //
 // Caches need no maintenance here: memory is coherent and decoded instructions follow stores
-// (CTR_EL0.IDC and DIC). What remains of IC and DC are their privilege checks and, for those by
-// address, stage-1 faults and stage-2 faults of unmapped pages.
+// (CTR_EL0.IDC and DIC). Only the privilege checks of IC and DC remain and, for those by address,
+// stage-1 faults and stage-2 faults of unmapped pages.
 
 import { PAGE_SIZE } from "../../support/sizes.ts";
 import { Pstate, Sctlr } from "../architecture/exceptions.ts";

@@ -73,7 +73,7 @@ export class GzvmDriver implements VmDriver {
     kernel.register("gzvm-vcpu", this.#vcpuFile());
   }
 
-  /** An eventfd was signalled. */
+  /** An eventfd was signaled. */
   eventfdSignalled(eventfd: number): void {
     for (const vm of Object.values(this.state.vms)) {
       for (const irqfd of vm.irqfds) if (irqfd.eventfd === eventfd) this.#inject(vm, irqfd.gsi);

@@ -46,7 +46,7 @@ const Feature = { Memextent: 1n << 6n } as const;
 
 /** How a driver differs from others of its generation. */
 export interface GunyahQuirks {
-  /** What SET_BOOT_CONTEXT is refused with. */
+  /** The errno that refuses SET_BOOT_CONTEXT. */
   readonly bootContext?: ErrnoName;
   /** It wakes vCPUs at their timers, which CHECK_EXTENSION tells. */
   readonly wakesAtTimers?: boolean;

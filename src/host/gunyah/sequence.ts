@@ -113,7 +113,7 @@ export class Sequences {
     this.#go(vm, this.#step(vm, sequence, sequence.steps[sequence.at]));
   }
 
-  /** Nobody wants a VM any more that waits to be started. */
+  /** Ends a VM that waits to be started and is no longer wanted. */
   abandon(vm: Vm): void {
     const { sequence } = vm;
     if (sequence?.waits === "gate") this.#end(vm, sequence, -Errno.EINTR);

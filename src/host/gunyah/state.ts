@@ -110,7 +110,7 @@ export interface Ioeventfd {
 
 /** The event that a vCPU waits for inside RUN. */
 export type VcpuPhase =
-  /** Nobody is in RUN. */
+  /** No task is in RUN. */
   | "idle"
   /** In the queue of its host vCPU. */
   | "ready"

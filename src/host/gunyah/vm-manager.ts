@@ -140,7 +140,7 @@ export class VmManager {
     this.#runner.wakeDue(cpu.now);
   }
 
-  /** An eventfd was signalled. */
+  /** An eventfd was signaled. */
   eventfdSignalled(eventfd: number): void {
     for (const vm of Object.values(this.state.vms)) eventfdSignalled(this.#kernel, vm, eventfd);
   }

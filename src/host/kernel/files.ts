@@ -79,7 +79,7 @@ export class Eventfds implements FileOperations {
     this.#state[id] = { counter: BigInt(counter) };
   }
 
-  /** Whether it is signalled. */
+  /** Whether it is signaled. */
   pending(id: number): boolean {
     return (this.#state[id]?.counter ?? 0n) > 0n;
   }

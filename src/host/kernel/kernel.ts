@@ -73,7 +73,7 @@ export interface KernelOptions {
   readonly maxOrder?: number;
   /** An ioctl that waited has ended. */
   finished(task: number, pid: number, result: number): void;
-  /** An eventfd was written or signalled. */
+  /** An eventfd was written or signaled. */
   signalled(eventfd: number): void;
 }
 

@@ -11,7 +11,7 @@ import { PAGE_SIZE } from "../../support/sizes.ts";
 /** Signals that an access raises. */
 export const Signal = { SIGBUS: 7, SIGSEGV: 11 } as const;
 
-/** Contiguous pages of an object: the object's pages from `first` on lie at `ipa`. */
+/** Contiguous pages of an object: the object's pages from `first` on are at `ipa`. */
 interface ObjectRun {
   first: number;
   ipa: Ipa;

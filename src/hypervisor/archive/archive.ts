@@ -12,7 +12,7 @@ export interface ArchivedObject {
 
 /** An archive whose fields can be objects. */
 export class ObjectArchive extends Archive {
-  /** By serial number, ascending; while loading, those that have been made so far. */
+  /** By serial number, ascending; during a load, those made already. */
   readonly objects = new Map<number, ArchivedObject>();
 
   /** An object of a type. */

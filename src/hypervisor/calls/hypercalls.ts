@@ -206,7 +206,7 @@ export class HypercallTable implements VcpuHypercalls {
   readonly #call = new CurrentCall();
   readonly #frame: Frame = { source: new ListedArguments([]), objects: [] };
 
-  /** Where numbers end: larger ones are no hypercalls. */
+  /** End of the numbers: larger ones are not hypercalls. */
   readonly end: number;
 
   constructor(definitions: Iterable<HypercallDefinition>, abi: Behaviour["abi"] = "recorded") {

@@ -85,7 +85,7 @@ export abstract class HypervisorObject {
     return error;
   }
 
-  /** It is active from the start, as an object that nobody configures. */
+  /** It is active from the start, for objects without configuration. */
   protected beginActive(): void {
     this.#state = "active";
   }

@@ -31,7 +31,7 @@ export interface MemoryServices extends Services {
   readonly core: Core;
   /** The owners of pages. */
   readonly memory: MemoryDatabase;
-  /** Whose pages are the hypervisor's own. */
+  /** The partition of the hypervisor's own pages. */
   readonly privatePartition: ObjectOf<"partition">;
   readonly pageTables: PageTables;
   /** Active address spaces by VMID. */

@@ -69,8 +69,8 @@ export class InfoArea<E extends InfoPage = InfoPage> {
   }
 
   /**
-   * Where an entry of this size would lie, bytes from the start of the page; undefined where there
-   * is no room. The descriptor behind the last one stays zero, which ends the list.
+   * Offset for an entry of this size, in bytes from the start of the page; undefined where it does
+   * not fit. The descriptor after the last one stays zero, which ends the list.
    */
   placeFor(size: number, alignment: number): number | undefined {
     const start = (this.#entries.at(-1)?.offset ?? PAGE_SIZE) - size;

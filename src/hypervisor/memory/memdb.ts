@@ -29,7 +29,7 @@ export class MemoryDatabase {
   readonly #owners = new Uint32Array(PHYSICAL_END / PAGE_SIZE);
   readonly #bySerial = new Map<number, MemoryOwner>();
 
-  /** Enters memory that has no owner so far. For the platform's start. */
+  /** Enters memory without an owner, when the platform starts. */
   insert(owner: MemoryOwner, pa: Pa, size: number): void {
     for (let page = pa / PAGE_SIZE; page < (pa + size) / PAGE_SIZE; page++) {
       if (this.#owners[page] !== 0) throw new Error(`page 0x${(page * PAGE_SIZE).toString(16)} already has an owner`);

@@ -70,7 +70,7 @@ export class Partition extends HypervisorObject implements Heap {
     return this.refuse(ErrorCode.MEMDB_NOT_OWNER, "a partition donates pages that it owns", { base: pa, size });
   }
 
-  /** Makes its heap larger by pages of its own, which are the hypervisor's from then on. */
+  /** Adds pages of this partition to its heap; they are the hypervisor's from then on. */
   addToHeap(pages: PageRun): ErrorCode {
     const values = { base: pages.pa, size: pages.size };
     if (this.#added.length === ADDED_MAX) {

@@ -80,7 +80,7 @@ export class Execution implements ExitHandler {
     this.#steps++;
   }
 
-  /** The machine is at a place of the run where there were so many. */
+  /** Sets the count of steps of a place of the run. */
   recallSteps(steps: number): void {
     this.#steps = steps;
   }

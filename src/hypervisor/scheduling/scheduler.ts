@@ -166,7 +166,7 @@ export class Scheduler implements VcpuScheduler {
     return current !== undefined && current.isRunnable || queue.best !== undefined;
   }
 
-  /** What each vCPU waits for, one line per vCPU. */
+  /** The wait of each vCPU, one line per vCPU. */
   describeWaits(): string[] {
     return [...this.vcpus].map((vcpu) => `${vcpu.name} waits for ${vcpu.waits || "its turn"}`);
   }

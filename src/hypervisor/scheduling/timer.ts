@@ -110,7 +110,7 @@ export class VcpuTimers {
     return Math.min(this.virtual.deadline, this.physical.deadline);
   }
 
-  /** Somebody runs the vCPU: lines that were held rise. */
+  /** The vCPU is run again: held lines rise. */
   unhold(now: number): void {
     this.#advance(now, false);
   }

@@ -1,5 +1,5 @@
-// What a vCPU is attached to, before its activation and until its end (docs/spec/hypervisor.md
-// §3.6): its cspace and address space, and its places in a VIC and in a VPM group.
+// Attachments of a vCPU, from before its activation until its end (docs/spec/hypervisor.md §3.6):
+// its cspace and address space, and its places in a VIC and in a VPM group.
 
 import { MAX_CPUS } from "../../machine/memory-map.ts";
 import type { ObjectArchive } from "../archive/archive.ts";

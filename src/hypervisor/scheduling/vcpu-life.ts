@@ -1,6 +1,6 @@
 // Life and power of a vCPU, and the reasons why it does not run (docs/spec/hypervisor.md §3.6,
-// §5.2, §5.4, §5.6): plain state. What follows from a change, such as vIRQs, timers and the run
-// queue, is in vcpu.ts.
+// §5.2, §5.4, §5.6): plain state. The effects of a change, on vIRQs, timers and the run queue, are
+// in vcpu.ts.
 
 import type { Archive } from "../../machine/archive.ts";
 import type { SystemReset } from "./power-state.ts";
@@ -98,7 +98,7 @@ export class VcpuLife {
     return this.#bitten;
   }
 
-  /** What it waits for, for people; empty when it can run. */
+  /** The event that it waits for, for display; empty when it can run. */
   get waits(): string {
     if (this.#stage === "exited") return "nothing (exited)";
     return BLOCK_TEXTS.filter(([bit]) => this.#blocks & bit).map(([, text]) => text).join(", ");

@@ -31,7 +31,7 @@ export type RunState = Results<"vcpu_run">;
 
 /** The hypercalls that vCPUs can make. */
 export interface VcpuHypercalls {
-  /** Where numbers end: larger ones are no hypercalls. */
+  /** End of the numbers: larger ones are not hypercalls. */
   readonly end: number;
   /** Makes a native call with the caller's registers; false when the number is not assigned. */
   call(caller: Vcpu, number: number): boolean;

@@ -72,7 +72,7 @@ export class VcpuTurn {
     return insideRun;
   }
 
-  /** From now on it runs in the place of `donor`, or in its own; its slice is `timeslice` ns. */
+  /** From now on it runs by the yield of `donor`, or by itself; its slice is `timeslice` ns. */
   moveTo(donor: Vcpu | undefined, timeslice: number): void {
     this.#donor = donor;
     this.#sliceLeft = timeslice;

@@ -1,4 +1,4 @@
-// vCPUs, the one kind of thread: what follows from power, interrupts, faults, calls and the end
+// vCPUs, the only kind of thread: the effects of power, interrupts, faults, calls and the end
 // (docs/spec/hypervisor.md §3.6, §4.9, §5.2, §5.5, §5.6). Their state is in vcpu-life.ts,
 // vcpu-attachments.ts, vcpu-settings.ts, vcpu-turn.ts and vcpu-usage.ts, each changed by its owner
 // alone; hypercalls on them are in vcpu-calls.ts and vcpu-run-calls.ts, their scheduling in
@@ -66,7 +66,7 @@ export class Vcpu extends HypervisorObject {
   #gic: VgicCpu | undefined;
   #native: VcpuProgram | undefined;
   #entrance: Entrance = "native";
-  /** vIRQs of somebody who watches over it: it halted; it wants to run again. */
+  /** vIRQs for a VM that supervises it: it halted; it wants to run again. */
   readonly haltVirq = new VirqSource(this, "halted", () => false, true);
   readonly wakeupVirq = new VirqSource(this, "wants to run", () => false);
 
@@ -112,7 +112,7 @@ export class Vcpu extends HypervisorObject {
     return this.#attachments.vpmGroup;
   }
 
-  /** The native program that runs in place of instructions, while the vCPU is powered on at one. */
+  /** The native program that runs instead of instructions, while the vCPU is powered on at one. */
   get native(): VcpuProgram | undefined {
     return this.#native;
   }
@@ -334,7 +334,7 @@ export class Vcpu extends HypervisorObject {
     this.#life.askForReset(reset);
   }
 
-  /** Whoever runs it keeps its timers while it sleeps outside vcpu_run. */
+  /** The VMM that runs it keeps its timers while it sleeps outside vcpu_run. */
   get #holdsTimers(): boolean {
     if (this.settings.wakesAtTimers || !(this.blocks & Block.Run)) return false;
     return (this.blocks & (Block.Wfi | Block.Suspend)) !== 0;
@@ -497,7 +497,7 @@ export class Vcpu extends HypervisorObject {
     this.services.scheduler.add(this);
   }
 
-  /** An interrupt is signalled: sleep ends. */
+  /** An interrupt is signaled: sleep ends. */
   #wake(): void {
     if (!this.#life.isBlockedBy(Block.Wfi | Block.Suspend)) return;
     const resume = this.#life.wake();

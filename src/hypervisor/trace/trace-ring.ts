@@ -20,7 +20,7 @@ export function kindBit(kind: TraceKind): number {
   return BITS[kind];
 }
 
-/** Somebody who takes events. Made by `TraceHub.read`. */
+/** A reader of events. Made by `TraceHub.read`. */
 export class TraceReader {
   #next: number;
   #dropped = 0;

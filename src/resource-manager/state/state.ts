@@ -250,7 +250,7 @@ export interface Parcel {
   open: boolean;
   /** Made with SANITIZE. */
   readonly sanitizedAtCreate: boolean;
-  /** Somebody asked that the memory be zeroed before it goes back. */
+  /** A request asked to zero the memory before it is returned. */
   sanitizeAtReclaim: boolean;
   memInfoTag: number | undefined;
   readonly extent: CapId;

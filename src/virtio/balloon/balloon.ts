@@ -93,13 +93,13 @@ export class BalloonDevice implements VirtioDevice {
     if (number === STATS && port.accepted(BalloonFeature.STATS_VQ)) this.#takeStats();
   }
 
-  /** People want the guest to give this many bytes; whole pages count. */
+  /** Asks the guest for this many bytes, in whole pages. */
   setTarget(bytes: number): void {
     this.#target = Math.floor(bytes / BALLOON_PAGE);
     this.#port!.configurationChanged();
   }
 
-  /** People want fresh statistics; the guest sends them when it gets to it. */
+  /** Asks the guest for fresh statistics, which come when the guest gets to it. */
   askForStats(): void {
     this.#port!.perform(() => this.#askForStats());
   }

@@ -24,7 +24,7 @@ const BLOCK = 4096;
 
 /**
  * Stands for every block that is all zeros: a guest that discards a whole disk shall not take a
- * disk's size of memory. Nobody writes to it.
+ * disk's size of memory. It is never written to.
  */
 const ZEROS = new Uint8Array(BLOCK);
 /** A block of zeros as it is saved. */

@@ -162,8 +162,8 @@ export interface DescribedMessage {
 }
 
 /**
- * A message as it lies in a queue: its packets one after the other, of which all but the last have
- * 240 bytes.
+ * A message as it lies in a queue: its packets one after the other, all but the last with 240
+ * bytes.
  */
 export function describeMessage(bytes: Uint8Array): DescribedMessage {
   const packets: DescribedPacket[] = [];

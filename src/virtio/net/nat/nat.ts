@@ -8,8 +8,8 @@
 // - fd10:0:2::2 and fe80::2: the router; as a destination it is the computer's ::1
 // - fd10:0:2::3: DNS
 //
-// What the guest may reach is a policy (`policy.ts`); refused destinations never get a socket.
-// Answers of the resolver follow the same policy.
+// A policy (`policy.ts`) decides which destinations the guest may reach; refused ones never get a
+// socket. Answers of the resolver follow the same policy.
 //
 // ICMP echo is answered for these addresses only. Forwarded ports lead to the guest's IPv4 address.
 
@@ -230,7 +230,7 @@ export class Nat implements NetBackend {
       if (answer) this.options.device.receive(writeUdp(route, DHCP_SERVER_PORT, DHCP_CLIENT_PORT, answer));
       return;
     }
-    // Nobody has port 0, and the computer's sockets take it for a mistake of their user.
+    // Port 0 is invalid, and the computer's sockets reject it with an exception.
     if (packet.destination === BROADCAST || destinationPort === 0) return;
     const key = keyOf(packet, sourcePort, destinationPort);
     const back = (bytes: Uint8Array) => {
@@ -436,14 +436,14 @@ const WAYS_OUT: Readonly<Record<AddressKind, string>> = {
   internet: "--net user,internet=yes",
 };
 
-/** Who talks to whom: `source` is the guest. */
+/** Source and destination of a packet: `source` is the guest. */
 type Ends = Pick<IpPacket, "source" | "destination">;
 /** Of a connection or flow that begins at a forwarded port. */
 const FORWARDED: Ends = { source: NatAddress.Guest, destination: NatAddress.Router };
 
 /**
- * What a connection or flow is found by. The guest's address counts in IPv6 alone, where it may
- * have several; a text with one of them is never one with an address of IPv4.
+ * Key of a connection or flow. It contains the guest's address only for IPv6, where a guest may
+ * have several; keys of IPv6 and IPv4 never collide.
  */
 function keyOf({ source, destination }: Ends, guestPort: number, peerPort: number): string {
   return `${typeof source === "number" ? "" : source}:${guestPort}:${destination}:${peerPort}`;
@@ -453,7 +453,7 @@ function kindOf(address: Address): "number" | "string" {
   return typeof address === "number" ? "number" : "string";
 }
 
-/** Whether nobody can be answered at an address: `::`, multicast. */
+/** Whether an address has no single owner: `::`, multicast. */
 function isManyOrNobody(address: Ip6): boolean {
   return address.startsWith("ff") || /^0+$/.test(address);
 }

@@ -57,7 +57,7 @@ const KINDS: readonly (readonly [network: Address, bits: number, kind: AddressKi
   [ip6("2000::"), 3, "internet"],
 ];
 
-/** Prefixes of IPv6 that an address of IPv4 follows, at the bit behind them. */
+/** IPv6 prefixes that are followed by an IPv4 address, with its bit offset. */
 const EMBEDDINGS: readonly (readonly [network: Ip6, bits: number])[] = [
   // Mapped, translated and compatible ones (RFC 4291, 2765), NAT64 (RFC 6052), 6to4 (RFC 3056).
   [ip6("::ffff:0:0"), 96],
@@ -69,7 +69,7 @@ const EMBEDDINGS: readonly (readonly [network: Ip6, bits: number])[] = [
 const LOOPBACK = ip("127.0.0.1"), LOOPBACK6 = ip6("::1");
 const MAPPED = ip6("::ffff:0:0");
 
-/** The address of IPv4 that one of IPv6 leads to; undefined where there is none. */
+/** The IPv4 address that an IPv6 address leads to; undefined for none. */
 export function embedded(address: Address): Ip | undefined {
   if (typeof address === "number" || inNetwork(address, ip6("::"), 127)) return undefined;
   const bits = EMBEDDINGS.find(([network, bits]) => inNetwork(address, network, bits))?.[1];
@@ -131,7 +131,7 @@ function isOneAddress({ network, bits }: NetRule): boolean {
   return bits === (typeof network === "number" ? IP_BITS : IP6_BITS);
 }
 
-/** Other addresses by which the same computer is reached: what is denied is denied by all. */
+/** Other addresses of the same computer: a rule that denies one denies all. */
 function otherSpellings(address: Address): Address[] {
   if (address === LOOPBACK6) return [LOOPBACK];
   if (address === LOOPBACK) return [LOOPBACK6];

@@ -1,5 +1,5 @@
-// What a router of IPv6 tells its network: which prefix addresses are made of, who routes and who
-// answers names (RFC 4861, 4862, 8106), and who has an address. It answers echo requests too.
+// An IPv6 router's announcements to its network: the prefix of addresses, the router and the DNS
+// server (RFC 4861, 4862, 8106), and owners of addresses. It answers echo requests too.
 
 import { type Ip6, ip6Bytes, readIp6 } from "../../../formats/ip-addresses.ts";
 import type { IpPacket } from "../../../formats/packets.ts";
@@ -16,7 +16,7 @@ const Type = {
 const Option = { SOURCE_MAC: 1, TARGET_MAC: 2, PREFIX: 3, MTU: 5, RDNSS: 25 } as const;
 /** Of a neighbor advertisement. */
 const Flag = { ROUTER: 0x80, SOLICITED: 0x40, OVERRIDE: 0x20 } as const;
-/** Of a prefix: its addresses are on this link, and a guest makes one of its own. */
+/** Flags of a prefix: its addresses are on this link, and a guest may derive its own from it. */
 const ON_LINK = 0x80, AUTONOMOUS = 0x40;
 const PREFIX_BITS = 64;
 /** Only a neighbor can send with it (RFC 4861 section 3.1). */
@@ -31,7 +31,7 @@ const UNSPECIFIED: Ip6 = "0".repeat(32);
 /** All nodes of the link, ff02::1. */
 const ALL_NODES: Ip6 = `ff02${"0".repeat(27)}1`;
 
-/** What is told. */
+/** The announced network. */
 export interface Network6 {
   readonly mac: Uint8Array;
   /** The router's link-local address. */
@@ -68,7 +68,7 @@ export function answerIcmp6({ source, destination, hops, payload }: IpPacket<Ip6
   if (payload[0] !== Type.NEIGHBOR_SOLICITATION || payload.length < NEIGHBOR_SIZE) return [];
   const target = readIp6(payload.subarray(8, NEIGHBOR_SIZE));
   if (!network.ours.includes(target)) return [];
-  // An address that somebody looks for without having one is one that it would like to take.
+  // A solicitation from an unspecified address is from a node that wants to use the address itself.
   const solicited = source === UNSPECIFIED ? 0 : Flag.SOLICITED;
   const answer = {
     ...advertisement,
@@ -96,7 +96,7 @@ function routerAdvertisement({ mac, prefix, dns }: Network6): Uint8Array {
   ]);
 }
 
-/** The option that says at which MAC address somebody is. */
+/** The option with the MAC address of a node. */
 function macOption(type: number, mac: Uint8Array): number[] {
   return [type, 1, ...mac];
 }
