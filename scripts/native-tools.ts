@@ -19,6 +19,7 @@ const PROGRAMS = {
   mke2fs: "e2fsprogs",
   e2fsck: "e2fsprogs",
   make: "make",
+  screen: "screen",
   tmux: "tmux",
   tshark: "tshark",
   xz: "xz-utils",
