@@ -55,7 +55,7 @@ Deno.test("sessions in the background", async (t) => {
     const says = async (...args: string[]) => (await place.el2(...args)).stdout;
     assert.equal(await says("vm", "ls", "--filter", "state=runing"), "no rows match state=runing\n");
     assert.equal(await says("vcpu", "ls", "ping", "--filter", "state=x | state=y"), "no rows match vm=ping state=x | vm=ping state=y\n");
-    assert.equal(await says("mem", "blocked"), "no parcel is blocked: no reclaim was refused\n");
+    assert.equal(await says("mem", "blocked"), "no parcel is blocked: no VM holds one that its owner wants back\n");
     assert.doesNotMatch(await says("vcpu", "ls", "ping", "--filter", "state=x | vm=hello"), /hello\/0/);
   });
   await t.step("W59, W60: every query command prints one JSON document with schema and at", async () => {

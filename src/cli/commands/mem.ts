@@ -51,7 +51,7 @@ export const MEM: Group = {
       help: "parcels that cannot be reclaimed, and the VMs that hold them",
       table: "mem.parcels",
       query: () => ({ filter: "state=blocked" }),
-      none: "no parcel is blocked: no reclaim was refused",
+      none: "no parcel is blocked: no VM holds one that its owner wants back",
       examples: ["mem blocked"],
     },
     { name: "limits", help: "limited resources: used and maximum", table: "mem.limits", examples: ["mem limits"] },
