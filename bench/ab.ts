@@ -9,7 +9,7 @@ import { median, permutationTest } from "./statistics.ts";
 /** Figures of one run by name, each of which is better when it is smaller: times, bytes, shares. */
 export type Figures = ReadonlyMap<string, number>;
 
-/** What one bench measures of the preferred el2 (`prefer`); `folder` is for its files. */
+/** Measures one bench of the preferred el2 (`prefer`); `folder` is for its files. */
 export type Contest = (folder: string) => Promise<() => Promise<Figures>>;
 
 /** A figure counts as slower beyond this ratio of medians, if chance is below `CHANCE`. */

@@ -15,12 +15,12 @@ const TIMEOUT = 300;
 /** MiB. */
 const MEMORY = 512;
 
-/** Guests of the catalogue that are booted where none are named. */
+/** Guests of the catalog that are booted by default. */
 export const BOOT_GUESTS: readonly string[] = DEBIAN_RELEASES.map((release) => `debian-${release}`);
 /** Numbers of CPUs where none are named. */
 export const BOOT_CPUS: readonly number[] = [1, 4];
 
-/** What one guest with one number of CPUs took. */
+/** Times of one guest with one number of CPUs. */
 interface BootFigures extends Rounds<Record<Machine, number>> {
   readonly about: string;
   readonly name: string;
@@ -30,8 +30,8 @@ interface BootFigures extends Rounds<Record<Machine, number>> {
 }
 
 /**
- * Runs the bench for these guests of the catalogue, each with each number of CPUs, and prints it,
- * as text or as one JSON object.
+ * Runs the bench for these guests of the catalog, each with each number of CPUs, and prints it, as
+ * text or as one JSON object.
  */
 export async function benchBoot(names: readonly string[], cpuCounts: readonly number[], rounds: number, json: boolean): Promise<void> {
   const all: BootFigures[] = [];

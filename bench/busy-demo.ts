@@ -91,7 +91,7 @@ export function openSession(): { readonly client: SessionClient; readonly hub: S
 /** CPU time (s) of this process's workers that live, by thread. */
 export function workerTimes(): Map<string, number> {
   const times = new Map<string, number>();
-  // Deno gives /proc to who has all rights; grep needs none of its own.
+  // Deno allows /proc only with all rights; grep does not need them.
   const args = ["-r", "-E", "^worker-|^[0-9]+ [0-9]+ [0-9]+$", `/proc/${Deno.pid}/task`, "--include=comm", "--include=schedstat", "-s"];
   const lines = new TextDecoder().decode(new Deno.Command("grep", { args, stdin: "null" }).outputSync().stdout).split("\n");
   const workers = new Set(lines.flatMap((line) => /\/task\/(\d+)\/comm:worker-/.exec(line)?.[1] ?? []));

@@ -17,10 +17,7 @@ const TIMEOUT = 300;
 const MEMORY = 64;
 const CONTROL = "psci";
 
-/**
- * What is measured, with the cost relative to the control that it may have, and the one that is
- * aimed at.
- */
+/** Measured operations, with the maximum of their cost relative to the control, and the goal. */
 const OPERATIONS = [
   { name: "identify", what: "hypervisor_identify", limit: 3, aim: 1 },
   { name: "receive", what: "msgqueue_receive of an empty queue", limit: 5, aim: 2 },

@@ -1,4 +1,4 @@
-// What el2's core did in a run, for people: how fast it was, and what the translator counted.
+// Counters of el2's core in a run, for display: its speed, and the counts of the translator.
 
 import type { CoreStats } from "./machines.ts";
 

@@ -24,7 +24,7 @@ export const coreContest: Contest = async (folder) => {
 export async function benchCore(rounds: number, json: boolean): Promise<void> {
   const measured = await measureKernels("core", rounds);
   const { kernels, results, repeated, doubtful } = measured;
-  // A geomean a round, so that it has a spread of its own.
+  // One geomean per round, for its own spread.
   const overall = (names?: readonly string[]) => {
     const chosen = kernels.filter(({ name }) => names?.includes(name) ?? true);
     return results.map((_, round) => geometricMean(chosen.map(({ ratios }) => ratios[round])));

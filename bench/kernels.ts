@@ -95,7 +95,7 @@ export interface KernelResult {
   ratios: number[];
 }
 
-/** What a set of kernels took. */
+/** Times of a set of kernels. */
 export interface KernelRounds extends Rounds<Record<Machine, Measurement>> {
   readonly kernels: readonly KernelResult[];
 }

@@ -10,11 +10,11 @@ export const MACHINES = ["el2", "qemu"] as const;
 /** One of `MACHINES`. */
 export type Machine = typeof MACHINES[number];
 
-/** What to boot. */
+/** The guest to boot. */
 export interface Guest {
   /** arm64 ELF or Image. */
   kernel?: string;
-  /** A root VM of its own in el2, in place of the resource manager. */
+  /** A root VM in el2 instead of the resource manager. */
   root?: RootGuest;
   initrd?: string;
   /** Kernel command line. */
@@ -23,7 +23,7 @@ export interface Guest {
   memory: number;
   /** vCPUs; one by default. */
   cpus?: number;
-  /** What executes instructions in el2; by default what `el2 boot` takes. */
+  /** The execution engine of el2; by default that of `el2 boot`. */
   tier?: Tier;
   /** Lines at which CPU time is read. */
   stamps?: RegExp;
@@ -31,7 +31,7 @@ export interface Guest {
   stats?: boolean;
 }
 
-/** What el2's core did in a run. */
+/** Counters of el2's core in a run. */
 export interface CoreStats {
   /** Instructions of all guests. */
   instructions: number;
@@ -94,7 +94,7 @@ export interface StampedLine {
   text: string;
   /** Milliseconds since the process was started. */
   at: number;
-  /** What the process had used until then, at lines where somebody has asked for it. */
+  /** CPU time of the process so far, at requested lines. */
   cpu?: CpuTime;
 }
 
@@ -108,7 +108,7 @@ export interface CpuTime {
   all: number;
 }
 
-/** What a run gave. */
+/** Result of a run. */
 export interface Run {
   lines: StampedLine[];
   /** When the process was started: what `performance.now` said. */

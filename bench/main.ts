@@ -49,7 +49,7 @@ const cpus = values.cpus?.split(",").map(Number) ?? BOOT_CPUS;
 const tier = TIERS.find((tier) => tier === values.tier);
 prefer(tier);
 const userland = { only: values.only?.split(","), warm: values.warm, busy: values.busy };
-/** What each name measures: el2 beside QEMU, or with `--ab` beside another revision. */
+/** The measurement of each name: el2 against QEMU, or with `--ab` against another revision. */
 const benches: Record<string, { run: () => Promise<void>; contest: Contest }> = {
   core: { run: () => benchCore(rounds, values.json), contest: coreContest },
   code: { run: () => benchCode(rounds, values.json), contest: codeContest },

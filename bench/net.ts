@@ -15,7 +15,7 @@ const TIMEOUT = 240;
 /** MiB of a VM, and of what is fetched. */
 const MEMORY = 320;
 const SIZE = 64;
-/** What el2 has to reach of what QEMU moves. */
+/** Required share of QEMU's throughput. */
 const LIMIT = 0.5;
 const DONE = /NET-DONE (\d+)/;
 
@@ -77,8 +77,8 @@ function freePort(): number {
 }
 
 /**
- * Waits until somebody listens, by what the kernel tells of its sockets: a connection would be
- * taken for the other machine's.
+ * Waits until a process listens, by the kernel's table of sockets: a connection would be taken for
+ * the other machine's.
  */
 async function listening(port: number): Promise<void> {
   const wanted = `:${port.toString(16).toUpperCase().padStart(4, "0")} 00000000:0000 0A`;

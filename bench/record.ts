@@ -86,7 +86,7 @@ async function cpuSeconds(command: readonly string[]): Promise<number> {
   return Number(times[1]) + Number(times[2]);
 }
 
-/** What recording costs in each round, as a share of the run without. */
+/** Cost of recording in each round, as a share of the run without. */
 function costs({ results }: Rounds<Costs>): number[] {
   return results.map(({ plain, recorded }) => recorded / plain - 1);
 }

@@ -7,7 +7,7 @@ const TOLERANCE = 0.15;
 const ATTEMPTS = 4;
 const CALIBRATION_STEPS = 60_000_000;
 
-/** What the fixed computation gives: its loop must not be dropped. */
+/** Result of the fixed computation, kept so that its loop is not optimized away. */
 export let calibrated = 0;
 
 /**
@@ -25,7 +25,7 @@ function calibrate(): number {
   return Math.min(once(), once(), once());
 }
 
-/** What `trustedRounds` gives. */
+/** Result of `trustedRounds`. */
 export interface Rounds<T> {
   readonly results: T[];
   /** Rounds that were thrown away. */

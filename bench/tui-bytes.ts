@@ -1,11 +1,11 @@
-// What the overview of the busy machine costs a link: bytes a frame at three sizes of the terminal,
-// in direct color (docs/design/look.md §7). One more VM computes without end: each picture of the
-// machine differs from the one before.
+// Cost of the overview of the busy machine on a link: bytes per frame at three sizes of the
+// terminal, in direct color (docs/design/look.md §7). One more VM computes without end: each
+// picture of the machine differs from the one before.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { busyPlan, CountingTerminal, openSession, showOn } from "./busy-demo.ts";
 
-/** Sizes of terminals. The goals are 200, 700 and 1,600 bytes a frame. */
+/** Sizes of terminals. The goals are 200, 700 and 1,600 bytes per frame. */
 const SIZES = [[80, 24], [120, 36], [200, 60]] as const;
 
 /** Wall time (ms): until what is drawn once is drawn, and of a measurement. */
@@ -15,7 +15,7 @@ const MEASURED = 20_000;
 /** Frames that a slow link gets a second at most. */
 const FRAMES_A_SECOND = 10;
 
-/** What was written at a size. */
+/** Output at a size. */
 export interface FrameBytes {
   readonly columns: number;
   readonly rows: number;

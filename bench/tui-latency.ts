@@ -1,5 +1,5 @@
-// What a person waits for: a key until the frame that shows it, behind much to show and behind a
-// slow link, and a start until a guest answers.
+// Latencies that users notice: from a key to its frame, after much output and over a slow link, and
+// from a start to a guest's first answer.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { runTui, type TuiOptions } from "../src/tui/run.ts";
@@ -11,7 +11,7 @@ import type { Row } from "../src/queries/table.ts";
 import { PHONE_SAMPLE, phoneAnswer } from "../tests/tui/phone.ts";
 
 const OPTIONS: TuiOptions = { title: "bench", depth: "256", ascii: false, mouse: false, slowLink: false };
-/** What there is to show (docs/design/workstation.md §7). */
+/** Amount of content (docs/design/workstation.md §7). */
 const EVENTS = 100_000;
 const PARCELS = 5_000;
 /** Keys that are measured on each screen. */
@@ -121,7 +121,7 @@ export async function measureKeys(): Promise<number[]> {
   return times;
 }
 
-/** What a link did to those behind it, in ms. */
+/** Delays of a link for its users, in ms. */
 export interface Held {
   /** Longest time for which a key waited until the program had it. */
   readonly keys: number;
@@ -130,7 +130,7 @@ export interface Held {
 }
 
 /**
- * Shows a session on a link of so many bytes a second for `ms`.
+ * Shows a session on a link of `bytesPerSecond` for `ms`.
  * @param start begins the machine, when the screen is there
  */
 export async function measureLink(client: SessionClient, start: () => void, bytesPerSecond: number, ms: number): Promise<Held> {
@@ -194,7 +194,7 @@ export async function measureFirstFrame(): Promise<number> {
   const seconds = (performance.now() - start) / 1000;
   const writer = child.stdin.getWriter();
   await writer.write(new TextEncoder().encode("q"));
-  // What is left of the output is taken, or script would wait for ever.
+  // Drains the rest of the output, or script would wait for ever.
   while (!(await reader.read()).done);
   await writer.abort().catch(() => {});
   await child.status;

@@ -1,17 +1,17 @@
-// What the TUI costs the machine's own thread: guest instructions a CPU second with a screen beside
-// those without one, in turns on one machine. Two machines would differ by more than the screen
-// costs: each has its own luck with what V8 compiles when, and where it lies.
+// Cost of the TUI in the machine's own thread: guest instructions per CPU second with a screen and
+// without one, in turns on one machine. Two machines would differ by more than the screen costs:
+// each has its own luck with what V8 compiles when, and where it lies.
 //
 // A busy demo sleeps 97 % of the time, and the ratios of pairs differ by 0.17 (a cold cache, a
-// faster clock): one says little, the median of fifty is good to 3 %. What drifts while a machine
-// grows warm is in neither kind's favour: in every other pair the turn with the screen comes first.
+// faster clock): one says little, the median of fifty is good to 3 %. Drift while a machine warms
+// up favors neither kind: in every other pair the turn with the screen comes first.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { busyPlan, CountingTerminal, grown, openSession, showOn, workerTimes } from "./busy-demo.ts";
 
 /**
- * Wall time (ms): until the machine runs as it goes on, until a screen that came or went has
- * settled, and of one turn.
+ * Wall time (ms): until the machine runs steadily, until a screen that came or went has settled,
+ * and of one turn.
  */
 const WARM_UP = 10_000;
 const SETTLED = 1500;

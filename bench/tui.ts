@@ -123,7 +123,7 @@ export async function benchTui(rounds: number, json: boolean): Promise<void> {
     firsts: number[] = [],
     bytes: FrameBytes[][] = [],
     keys: number[] = [];
-  await measureStart(); // what is read from disk the first time is no warm start
+  await measureStart(); // the first read from disk is not a warm start
   for (let round = 0; round < rounds; round++) {
     bare.push(await measure(false));
     tui.push(await measure(true));

@@ -130,7 +130,7 @@ export async function benchUserland(
 ): Promise<void> {
   const { only = [], warm = false, busy = false } = options;
   const guests = await guestsOf(sets, options);
-  /** What el2's core did in each set of the last round. */
+  /** Counters of el2's core in each set of the last round. */
   let cores: Pick<SetRun, "core" | "milliseconds">[] = [];
   const { results, repeated, doubtful } = await trustedRounds(rounds, async () => {
     const round = { el2: new Map<string, ProgramRun>(), qemu: new Map<string, ProgramRun>() };
@@ -152,7 +152,7 @@ export async function benchUserland(
   if (unknown.length) throw new Error(`no program of the set ${sets.join(" or ")} is called ${unknown.join(", ")}`);
   const times = (machine: Machine, name: string) => results.map((round) => round[machine].get(name)!.milliseconds);
   const ratios = names.map((name) => results.map((round) => round.qemu.get(name)!.milliseconds / round.el2.get(name)!.milliseconds));
-  // A geomean a round, so that it has a spread of its own.
+  // One geomean per round, for its own spread.
   const overall = results.map((_, round) => geometricMean(ratios.map((each) => each[round])));
   const worst = ratios.map(median).reduce((least, ratio, index, all) => ratio < all[least] ? index : least, 0);
   if (json) {

@@ -1,15 +1,15 @@
 // `deno task dist [FOLDER] [--only PART,..]`: all that el2 is published as. Without a folder, in
 // dist/:
 //
-//   el2.js                        the bundle: deno run -A el2.js
-//   el2-VERSION-TARGET            one executable file, for each platform whose deno npm has
-//   npm/, el2-VERSION.tgz         the npm package
-//   el2_VERSION_ARCHITECTURE.deb  the Debian package
-//   jsr/                          the JSR package: deno publish
-//   el2-VERSION.spdx.json         what is in the bundle
-//   SHA256SUMS
+// el2.js the bundle: deno run -A el2.js
+// el2-VERSION-TARGET one executable file, for each platform whose deno npm has
+// npm/, el2-VERSION.tgz the npm package
+// el2_VERSION_ARCHITECTURE.deb the Debian package
+// jsr/ the JSR package: deno publish
+// el2-VERSION.spdx.json what is in the bundle
+// SHA256SUMS
 //
-// What was in the folder stays until all of it is there.
+// An older folder stays until the new one is complete.
 
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -35,9 +35,9 @@ try {
     if (!PARTS.some((name) => name === part)) throw new DistError(`--only: no part "${part}"; there are ${PARTS.join(", ")}`);
   }
   const build: Build = { folder, bundle: `${folder}/el2.js`, time: await buildTime() };
-  // Not minified: the minifier puts what a `using` declares in the place of its one use, and
-  // nothing is disposed of any more: a lock stays locked. It would save 0.3 MB of 42 and 10 ms of a
-  // start, and take the names out of stacks.
+  // Not minified: the minifier inlines the value of a `using` at its only use, so that nothing is
+  // disposed of any more: a lock stays locked. It would save 0.3 MB of 42 and 10 ms of a start, and
+  // take the names out of stacks.
   await run("bundle", Deno.execPath(), ["bundle", "-q", "--platform", "deno", "-o", build.bundle, `${ROOT}main.ts`]);
   const { files, folders, said } = await makeParts(build);
   await Deno.writeTextFile(`${folder}/SHA256SUMS`, await checksums(files));

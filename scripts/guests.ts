@@ -64,7 +64,7 @@ export async function buildGuest(source: string, elf: string, image: string): Pr
   await run("aarch64-linux-gnu-objcopy", ["-O", "binary", elf, image]);
 }
 
-/** What differs between the committed images and those in `folder`. */
+/** The differences between the committed images and those in `folder`. */
 async function differences(folder: string): Promise<string[]> {
   const found: string[] = [];
   for (const file of FILES) {

@@ -1,7 +1,7 @@
 // `deno task setup`: fetches what tests and benches need and this machine lacks (native tools,
-// Debian guests). A machine that has everything is left alone. What cannot be fetched is named
-// here, and the tests that need it fail by name. Usage: setup.ts [RELEASE...], the Debian releases
-// whose guests are needed (default: bookworm).
+// Debian guests). A machine that has everything is left alone. Missing tools are named here, and
+// the tests that need them fail by name. Usage: setup.ts [RELEASE...], the Debian releases whose
+// guests are needed (default: bookworm).
 
 import { catalogEntry, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE } from "../src/catalog/catalog.ts";
 import { fetchDebian } from "../src/catalog/debian.ts";
@@ -24,7 +24,7 @@ for (const name of wanted) {
   });
 }
 
-/** Whether the catalogue has a guest with all that this version makes of it. */
+/** Whether the catalog has a guest with all files that this version makes. */
 async function present(guest: string): Promise<boolean> {
   return await catalogEntry(guest).then(({ manifest }) => manifest.files.some(({ name }) => name === "initrd-virtio"), () => false);
 }

@@ -10,7 +10,7 @@ const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_0
 const MOST_GROWTH = 0.02;
 /** Samples of a run: enough that one that falls into a garbage collection does not decide. */
 const SAMPLES = 240;
-/** What clients ask for, again and again: lists, events, the past, a trace. */
+/** Questions that clients repeat: lists, events, the past, a trace. */
 const QUESTIONS: readonly (readonly string[])[] = [
   ["vm", "ls"],
   ["vcpu", "ls"],
@@ -31,11 +31,11 @@ export function growthOf(samples: readonly number[]): number {
   return (after - before) / before;
 }
 
-/** What a soak is made of. */
+/** Options of a soak. */
 export interface Soak {
   /** Wall time, ms. */
   readonly time: number;
-  /** What the session runs, as `el2 up` takes it. */
+  /** The guest of the session, as `el2 up` takes it. */
   readonly what: string;
   readonly samples?: number;
   /** Called with each sample: bytes of resident memory. */

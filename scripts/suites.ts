@@ -10,8 +10,8 @@ import { type CpioEntry, writeCpio } from "../src/formats/cpio.ts";
 import { nativeProgram } from "./native-tools.ts";
 
 /**
- * Debian packages of each set, beside busybox. What is in the guest follows the suite's day, so
- * digests are compared with a peer's.
+ * Debian packages of each set, in addition to busybox. The guest's packages follow the suite's day,
+ * so digests are compared with a peer's.
  */
 const PACKAGES = {
   base: ["openssl", "7zip", "bc", "python3-minimal", "sqlite3", "perl-base", "lua5.4", "zstd"],
@@ -48,7 +48,7 @@ export async function suiteInitrd(suite: Suite): Promise<string> {
     const root = `${STATE}/${suite}`;
     if (!await exists(root)) {
       const fresh = `${root}.new`;
-      // What an interrupted run left.
+      // Remains of an interrupted run.
       if (await exists(fresh)) await Deno.remove(fresh, { recursive: true });
       await unpack(await openApt(), ["busybox-static", ...PACKAGES[suite]], fresh);
       if (suite === "conformance") await buildConformance(`${fresh}/bench/tcg`);

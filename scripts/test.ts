@@ -8,7 +8,7 @@ const ROOT = new URL("..", import.meta.url).pathname;
 const RIGHTS = ["--allow-read", "--allow-write", "--allow-env", "--allow-net", "--allow-run", "--allow-ffi", "--allow-sys=uid"];
 /** Files of one process: few enough that the last process does not run alone for long. */
 const BATCH = 12;
-/** Processes at once. Many tests start processes and threads of their own. */
+/** Processes at once. Many tests start processes and threads. */
 const MOST_PROCESSES = 4;
 /** Folders whose tests take longest; they start first, so that short ones fill the end. */
 const LONGEST = ["tests/guests", "tests/terminal", "tests/conformance", "tests/cli"];
@@ -62,7 +62,7 @@ interface Outcome extends Summary {
   readonly errors: string;
 }
 
-/** Escape sequences of colors, which are no part of what a line says. */
+/** Removes escape sequences of colors, which are not part of a line's text. */
 const plain = (text: string) => text.replaceAll(/\x1b\[[0-9;]*m/g, "");
 
 /** Runs files in one process; prints its lines file by file, the report on failures excepted. */

@@ -5,8 +5,8 @@
 // every correct Armv8.0 CPU with the Cryptographic Extension.
 
 /**
- * Digests behind the last block, by seed: equal on QEMU 7.2's cortex-a53, a57, a72 and max, with
- * and without -singlestep.
+ * Digests after the last block, by seed: equal on QEMU 7.2's cortex-a53, a57, a72 and max, with and
+ * without -singlestep.
  */
 export const RANDOM_PROGRAM_DIGESTS: ReadonlyMap<number, string> = new Map([
   [1, "4c705198e54dcf15"],

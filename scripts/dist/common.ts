@@ -1,4 +1,4 @@
-// What the parts of `deno task dist` share.
+// The common part of `deno task dist`.
 
 /** The surroundings prevent a build; the message says what to change. */
 export class DistError extends Error {}
@@ -28,7 +28,10 @@ export async function run(what: string, program: string, args: readonly string[]
   if (!success) throw new DistError(`${what} failed`);
 }
 
-/** What a program prints. @throws DistError with what it complains about */
+/**
+ * Output of a program.
+ * @throws DistError with its error messages
+ */
 export async function outputOf(what: string, program: string, args: readonly string[], cwd?: string): Promise<string> {
   const command = new Deno.Command(program, { args: [...args], cwd, stdin: "null", stdout: "piped", stderr: "piped" });
   const { success, stdout, stderr } = await command.output().catch((error) => {

@@ -28,9 +28,7 @@ export DENO_NO_UPDATE_CHECK=1 DENO_NO_PACKAGE_JSON=1
 exec /usr/lib/el2/deno run -q ${RUN_FLAGS} /usr/lib/el2/el2.js "$@"
 `;
 
-/**
- * What lintian is told: deno is one program built by its authors, with its libraries inside.
- */
+/** Overrides for lintian: deno is one program built by its authors, with its libraries inside. */
 const OVERRIDES = `# The runtime is the binary that its authors publish, with its libraries linked in.
 el2: embedded-library *
 el2: hardening-no-relro [usr/lib/el2/deno]
@@ -84,7 +82,7 @@ ${DESCRIPTION}
   return file;
 }
 
-/** Who answers for the package: DEBFULLNAME and DEBEMAIL, as Debian's tools have them. */
+/** The package's maintainer: DEBFULLNAME and DEBEMAIL, as Debian's tools have them. */
 function maintainer(): string {
   return `${Deno.env.get("DEBFULLNAME") ?? "el2 maintainers"} <${Deno.env.get("DEBEMAIL") ?? "maintainers@el2.invalid"}>`;
 }

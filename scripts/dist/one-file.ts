@@ -40,7 +40,7 @@ export async function compile({ folder, bundle }: Build, runtime: string): Promi
   await run("deno compile", Deno.execPath(), args).catch((error) => {
     throw new DistError(`${error.message}; ${wayOut}`);
   });
-  // Some binaries that `deno compile` takes are no runtime, and ignore the program in them.
+  // Some binaries that `deno compile` accepts are not runtimes, and ignore the program in them.
   const { stdout } = await new Deno.Command(program, { args: ["--version"], stdout: "piped", stderr: "null", stdin: "null" }).output();
   if (new TextDecoder().decode(stdout).trim() !== VERSION) throw new DistError(`what deno compile made does not run el2; ${wayOut}`);
   return `by deno compile with ${runtime}`;

@@ -47,7 +47,7 @@ export async function denoOf({ target, npm }: Target, folder: string): Promise<U
   throw new DistError(`${name} has no file deno`);
 }
 
-/** What `npm pack --json` prints. */
+/** Output of `npm pack --json`. */
 type PackAnswer = [{ readonly filename: string }] | { readonly error: { readonly code: string; readonly summary: string } };
 
 async function npmPack(args: readonly string[]): Promise<PackAnswer> {

@@ -113,7 +113,7 @@ export class PictureSession implements Disposable {
     this.#client.send({ kind: "input", console, bytes: textBytes(text) });
   }
 
-  /** What a guest has written. */
+  /** Output of a guest. */
   written(console: string): string {
     return this.#consoles.get(console) ?? "";
   }
@@ -137,14 +137,14 @@ export class PictureSession implements Disposable {
   }
 
   async #settle(screen: Screen): Promise<void> {
-    // What an answer shows may ask something else.
+    // An answer may lead to further questions.
     for (let quiet = 0; quiet < 3; quiet++) {
       this.#app.draw(screen);
       await sleep(STEP);
       if (this.#asked.size) quiet = 0;
     }
     this.#app.draw(screen);
-    // Toasts about the stops that lead here are no part of a picture.
+    // Toasts about the stops that lead here do not belong in a picture.
     if (!screen.toLines().at(-1)?.includes("Esc dismiss")) return;
     for (const key of this.#parser.push(textBytes("\x1b")).concat(this.#parser.flush())) this.#app.key(key);
     await this.#settle(screen);

@@ -132,7 +132,7 @@ Deno.test("no message, label, description or reason in src/ has a phrase that it
 });
 
 /** Sources whose comments are read. */
-const COMMENTED = ["main.ts", "mod.ts", ...["src/"].flatMap((folder) => [...files(folder, ".ts")])];
+const COMMENTED = ["main.ts", "mod.ts", ...["src/", "bench/", "scripts/"].flatMap((folder) => [...files(folder, ".ts")])];
 
 /** Paragraphs that quote phrases, in the patterns and their tests. */
 const QUOTING: ReadonlySet<string> = new Set(["tests/support/wording.ts", "tests/house/wording_test.ts"]);

@@ -128,7 +128,7 @@ export function registerBench(program: Command, { entry, exit }: CommandContext)
     .addOption(new Option("--against <machine>", "measure another emulator in turn, and print the ratio").choices(["qemu"] as const))
     .addOption(new Option("--tier <tier>", "execution engine (results are identical)").choices(TIERS).default("auto" as const))
     .option("--rounds <n>", "number of measurements; the median is printed", parseWhole(1, 100), 3)
-    .option("--json", "as JSON")
+    .option("--json", "print JSON")
     .addHelpText("after", "\nExamples:\n  el2 bench\n  el2 bench --against qemu --rounds 5")
     .action(async ({ against, tier, rounds, json }) => {
       const el2: number[] = [], qemu: number[] = [];

@@ -73,7 +73,7 @@ export function registerCompletion(program: Command): void {
       output(script);
     });
   program.command("complete", { hidden: true })
-    .description("list what can come next on a command line")
+    .description("list the possible next words of a command line")
     .argument("[words...]")
     .action(async (words) => {
       const { offers, files } = await completions(commandTree(program), words);

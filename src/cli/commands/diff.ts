@@ -42,11 +42,11 @@ export function registerDiff(program: Command, { exit }: CommandContext): void {
     .argument("<b>", "another file of the same kind")
     .option("--rows <number>", "snapshots: number of differences to print of each kind; all are counted", parseWhole(0, 1e9), ROWS)
     .addOption(hostOption())
-    .option("--json", "the answer as JSON")
+    .option("--json", "print JSON")
     .addHelpText(
       "after",
       `
-Recordings are run until they differ; el2 prints the instruction. Snapshots are loaded; el2 prints what differs by object, page of memory
+Recordings are run until they differ; el2 prints the instruction. Snapshots are loaded; el2 prints the differences by object, page of memory
 and field of the saved state. Of traces, el2 prints the first event that differs, with the events around it.
 
 Exit codes: 0 equal; 1 different; 2 a file cannot be read, or the files are of different kinds.

@@ -14,7 +14,7 @@ import { documentText, type FieldsOf, IOCTL_DECODED } from "../../queries/docume
 export function registerIoctl(program: Command): void {
   const ioctl = program.command("ioctl").description("explain ioctls of /dev/gunyah and /dev/gzvm");
   ioctl.command("decode")
-    .description("show what a request code is, which drivers have it, and its structure")
+    .description("explain a request code: its name, the drivers that have it, and its structure")
     .argument("<code>", "request code, such as strace shows")
     .option("--json", "print JSON")
     .addHelpText("after", "\nExamples:\n  el2 ioctl decode 0xB201\n  el2 ioctl decode 0x40204701")

@@ -15,7 +15,7 @@ const UNFINISHED = 300;
 /** Adds the command. */
 export function registerLogs(program: Command, { exit }: CommandContext): void {
   program.command("logs")
-    .description("the consoles of all VMs line by line, each with the name of its VM; new lines also with the time at which they came")
+    .description("print the consoles of all VMs line by line, each line with its VM's name; new lines also with their time of arrival")
     .argument("[vm...]", "only these VMs: NAME or vm:NAME")
     .option("-f, --follow", "continue with new lines until interrupted")
     .option("--tail <lines>", "of each console's output so far, only the last lines", parseWhole(0, 1_000_000))

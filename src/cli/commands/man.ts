@@ -12,7 +12,7 @@ import { RELEASED, VERSION } from "../../support/version.ts";
 /** Adds the command. */
 export function registerMan(program: Command): void {
   program.command("man")
-    .description("the manual page of el2, or of one command: el2 man vm ls | man -l -")
+    .description("print the manual page of el2, or of one command: el2 man vm ls | man -l -")
     .argument("[command...]", "a command, such as vm or vm ls")
     .option("--markdown", "print the reference of commands as Markdown instead")
     .addHelpText("after", examplesText(["man", "man vm ls", "man --markdown"]))

@@ -13,7 +13,7 @@ export function registerMcp(program: Command, { entry, exit }: CommandContext): 
     .addHelpText(
       "after",
       `
-Without --allow-change the tools only look. An agent's configuration names the command:
+Without --allow-change the tools only read. An agent's configuration names the command:
   {"mcpServers": {"el2": {"command": "el2", "args": ["mcp"]}}}
 ${examplesText(["mcp", "mcp --allow-change"])}`,
     )

@@ -17,7 +17,7 @@ import { documentText, type FieldsOf, PHONE } from "../../queries/documents.ts";
 export function registerPhone(program: Command): void {
   const command = program.command("phone").description("print the profiles of phones that --phone takes");
   command.command("show")
-    .description("print each value of a profile with its source and how sure it is")
+    .description("print each value of a profile, with its source and how certain it is")
     .addArgument(new Argument("<name>", "the phone, by its chip").choices(PHONE_NAMES))
     .option("--json", "print one line of JSON")
     .addHelpText(

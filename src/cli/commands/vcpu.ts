@@ -21,7 +21,7 @@ export const VCPU: Group = {
     {
       ...VM_FILTER,
       name: "ls",
-      help: "what each vCPU is doing or waiting for",
+      help: "list the vCPUs, with their state and what they wait for",
       table: "vcpu.ls",
       examples: ["vcpu ls", "vcpu ls ping", "vcpu ls --filter state=wfi"],
     },

@@ -10,7 +10,7 @@ import { VERSION } from "../../support/version.ts";
 export function registerVersion(program: Command): void {
   program.command("version")
     .description("print the versions of el2 and its runtime, for bug reports")
-    .option("--json", "as JSON")
+    .option("--json", "print JSON")
     .addHelpText("after", "\nExamples:\n  el2 version --json")
     .action(({ json }) => {
       const about = {

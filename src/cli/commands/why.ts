@@ -15,7 +15,9 @@ import { REASONS } from "../../queries/tables.ts";
 /** Adds the command. */
 export function registerWhy(program: Command, { exit }: CommandContext): void {
   withListOptions(withSessionOptions(
-    program.command("why").description("why something failed: who asked, the chain, the rule, the values, the way out; and why a VM ended"),
+    program.command("why").description(
+      "explain a failure: the requester, the chain of operations, the rule, the values and the way out; or why a VM ended",
+    ),
   ))
     .argument("[reason]", "last, or why:NUMBER", "last")
     .option("--list", "list the reasons, newest first")

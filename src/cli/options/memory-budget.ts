@@ -6,6 +6,6 @@ import { parseSizeIn } from "../common/values.ts";
 
 export const memoryBudgetOption = new Option(
   "--memory-budget <size>",
-  "limit what the session remembers beside guests' RAM: translated code, events, states for going back, inputs, console output; " +
+  "limit the memory of the session besides guests' RAM: translated code, events, states for going back, inputs, console output; " +
     "el2 ls SESSION shows each part and what was dropped at its limit",
 ).argParser(parseSizeIn(BUDGET_MIN, BUDGET_MAX));
