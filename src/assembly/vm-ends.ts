@@ -7,6 +7,7 @@ import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
 import type { VcpuEnd } from "../hypervisor/scheduling/vcpu-services.ts";
 import { instructionAt } from "../inspection/read-symbols.ts";
+import { missingFeature } from "../inspection/absent-registers.ts";
 import { isAbort, syndromeText } from "../inspection/syndromes.ts";
 import type { VmSymbols } from "../symbols/vm-symbols.ts";
 import type { SessionVms } from "./session-vms.ts";
@@ -193,7 +194,9 @@ export class VmEnds {
     if (work?.how === "fault") {
       const { esr, at } = work.exception!;
       const handler = `its handler at ${hex(work.at.pc)} cannot be fetched`;
-      return `${work.vcpu} stopped: ${syndromeText(esr)} at ${at.text}; ${handler}`;
+      const missing = missingFeature(at.text);
+      const why = missing === "" ? "" : `; ${missing}`;
+      return `${work.vcpu} stopped: ${syndromeText(esr)} at ${at.text}${why}; ${handler}`;
     }
     if (problem !== undefined) return `its VMM gave up: ${problem}`;
     if (exit !== undefined) return EXIT_RULES[exit];

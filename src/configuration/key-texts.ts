@@ -29,6 +29,8 @@ export const NATIVE_HOST_TEXTS = {
   memlock: "locked-memory limit of the VMMs",
   max_order: "largest block of contiguous kernel memory: 2^N pages",
   boot_context: "what SET_BOOT_CONTEXT answers",
+  unpinnable: "percentage of the host's pages that cannot be pinned",
+  scm_max: "greatest VMID that the secure world has an id for",
   timer_wakeups: "who wakes vCPUs at their timers",
 } as const;
 
@@ -50,6 +52,7 @@ export const RM_TEXTS = {
   app: "image only: ELF file that the runtime starts",
   auth: "authentication types that the platform accepts",
   parcels: "most memory parcels that a VM owns",
+  parcels_held: "how many of them drivers of the host hold from the start",
   reserved_memory: "must-match: VM_START needs a /reserved-memory node for each shared parcel",
 } as const;
 

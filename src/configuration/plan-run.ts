@@ -144,9 +144,10 @@ async function planConfig(
   };
   const { cpus, memory, turbo, seed, cap_ids: capIds, quirks, hypervisor_node: hypervisorNode, strict, check } = file.machine;
   const { auth = DEFAULT_BEHAVIOUR.auth, parcels = DEFAULT_BEHAVIOUR.parcels } = file.rm;
+  const { parcels_held: parcelsHeld = DEFAULT_BEHAVIOUR.parcelsHeld } = file.rm;
   const { idle_watchdog: idleWatchdog, abi } = file.machine;
   const { reserved_memory: reservedMemory = DEFAULT_BEHAVIOUR.reservedMemory } = file.rm;
-  const behaviour = { capIds, quirks, hypervisorNode, auth, strict, check, idleWatchdog, abi, parcels, reservedMemory };
+  const behaviour = { capIds, quirks, hypervisorNode, auth, strict, check, idleWatchdog, abi, parcels, parcelsHeld, reservedMemory };
   const root = spoilt.has(["rm"]) ? undefined : await planRoot(file.rm, folder, refuseIn("rm"));
   if (root && hypervisorNode !== DEFAULT_BEHAVIOUR.hypervisorNode) {
     refuseIn("machine")("hypervisor_node", 'hypervisor_node needs the native resource manager; remove it with [rm] kind = "image"');
@@ -207,7 +208,8 @@ function nativeHostOf({ host, machine, link }: File, vms: readonly VmPlan[]): Na
   const { max_order: maxOrder, boot_context: answer } = host;
   const bootContext = answer === "as-generation" ? undefined : answer;
   const wakesAtTimers = host.timer_wakeups === "driver" ? true : undefined;
-  const all: DriverQuirks = { maxOrder, bootContext, wakesAtTimers };
+  const { unpinnable, scm_max: scmMax } = host;
+  const all: DriverQuirks = { maxOrder, bootContext, wakesAtTimers, unpinnable, scmMax };
   const quirks = Object.values(all).some((quirk) => quirk !== undefined) ? { quirks: all } : {};
   return { memory, vcpus, vms, buffers: buffersOf(Object.values(link)), driver: { device, gzvm, memlock, ...quirks } };
 }

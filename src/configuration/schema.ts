@@ -188,6 +188,8 @@ const nativeHost = described({
   memlock: v.optional(memlock, "unlimited"),
   max_order: v.optional(whole(0, 10, "is outside 0..10")),
   boot_context: v.optional(oneOf(BOOT_CONTEXT_ANSWERS), "as-generation"),
+  unpinnable: v.optional(whole(0, 100, "is outside 0..100")),
+  scm_max: v.optional(whole(0, 255, "is outside 0..255")),
   timer_wakeups: v.optional(oneOf(TIMER_WAKEUPS), "hypervisor"),
 }, NATIVE_HOST_TEXTS);
 
@@ -199,6 +201,7 @@ const rm = v.object(described({
   app: v.optional(text),
   auth: v.optional(v.pipe(v.array(oneOf(AUTH_NAMES), nameList), v.minLength(1, "names no type"))),
   parcels: v.optional(whole(1, 4096, "is outside 1..4096")),
+  parcels_held: v.optional(whole(0, 4096, "is outside 0..4096")),
   reserved_memory: v.optional(oneOf(RESERVED_MEMORY_RULES)),
 }, RM_TEXTS));
 

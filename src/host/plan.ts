@@ -110,6 +110,10 @@ export interface DriverQuirks {
   readonly bootContext?: ErrnoName;
   /** The driver wakes vCPUs at their timers, which CHECK_EXTENSION tells (§D1). */
   readonly wakesAtTimers?: boolean;
+  /** Percentage of the host's pages that cannot be pinned, as they lie in CMA areas. */
+  readonly unpinnable?: number;
+  /** Greatest VMID that the secure world has an id for; undefined where it is not asked. */
+  readonly scmMax?: number;
 }
 
 /** The drivers of a host, whose VMMs run its VMs. */

@@ -276,7 +276,8 @@ export const PHONE = define({
     title: { kind: "text", doc: "chip and kernel" },
     values: {
       kind: "detail",
-      doc: "each value: `key`, `value`, `source`, `mark` (R read, I inferred, U claimed, generic), and the key that it `sets`, or null",
+      doc:
+        "each value: `key`, `value`, `source`, `mark` (R read, I inferred, U claimed, generic), the key that it `sets`, or null, and whether it is `modeled`: by that key, always, or not (none)",
     },
   },
 });

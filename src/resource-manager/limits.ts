@@ -25,7 +25,7 @@ export interface LimitUse {
  * Every limit of the Resource Manager's own, those of all first, then VM by VM. Capabilities are
  * counted by the hypervisor's cspaces.
  */
-export function limits(state: RmState, parcelsMax: number): LimitUse[] {
+export function limits(state: RmState, parcelsMax: number, heldBy: (vmid: number) => number): LimitUse[] {
   const { vms, parcels, environment } = state;
   const inUse = ({ used, first, last }: Numbers) => [...used].filter((number) => number >= first && number <= last).length;
   const dynamic = vms.filter(({ vmid }) => vmid >= DYNAMIC_VMIDS.first && vmid <= DYNAMIC_VMIDS.last).length;
@@ -38,7 +38,7 @@ export function limits(state: RmState, parcelsMax: number): LimitUse[] {
     all("regions of the largest parcel", largest, REGIONS_MAX, "regions"),
     ...vms.flatMap((vm) => {
       const of = (what: string, used: number, limit: number, unit: string): LimitUse => ({ what, vmid: vm.vmid, used, limit, unit });
-      const owned = parcels.filter(({ owner }) => owner === vm.vmid).length;
+      const owned = parcels.filter(({ owner }) => owner === vm.vmid).length + heldBy(vm.vmid);
       return [
         of("parcels", owned, parcelsMax, "parcels"),
         ...vm.addresses === undefined ? [] : [of("reserved addresses", vm.addresses.reserved.length, RESERVED_MAX, "ranges")],

@@ -33,6 +33,7 @@ export class ResourceManager implements NativeGuest {
    * @param options.auth types of authentication that VMs may have; all unless given
    * @param options.parcels most parcels that a VM owns
    * @param options.abi which drop the hypervisor's calls and the properties of VMs are of
+   * @param options.parcelsHeld how many of them drivers of the primary VM hold
    * @param options.reservedMemory which shared parcels VM_START takes
    */
   constructor({ hypervisorNode, auth, ...limits }: ResourceManagerOptions = {}) {
@@ -46,7 +47,7 @@ export class ResourceManager implements NativeGuest {
 
   /** How much of each limit is used. */
   get limits(): readonly LimitUse[] {
-    return limits(this.#context.state, this.#context.parcelsMax);
+    return limits(this.#context.state, this.#context.parcelsMax, (vmid) => this.#context.heldBy(vmid));
   }
 
   start(vcpu: NativeVcpu, _entry: bigint, x0: bigint): void {

@@ -120,3 +120,28 @@ Deno.test("a kernel without a boot context that does not say ENOTTY", () => {
     vmm.refused(vmm.call(vmm.createVm(), GH.SET_BOOT_CONTEXT, BOOT_CONTEXT, { reg: 0x100, value: BigInt(BASE) }), errno);
   }
 });
+
+Deno.test("pages in CMA areas cannot be a VM's: when it is given them, or when it is started with them", () => {
+  for (const [device, unpinnable, refused] of [["ack-6.1", 0, false], ["ack-6.1", 1, true], ["ack-6.6", 100, true]] as const) {
+    const stack = new HostStack({ device, scripts: {}, quirks: { unpinnable } });
+    const vmm = new Client(stack);
+    const vm = vmm.createVm(), memory = vmm.memory(VM_SIZE, true);
+    vmm.write(memory + DTB - BASE, writeDevicetree(devicetree(guestRoot("cma", []))));
+    const given = vmm.lend(vm, { label: 1, memory_size: BigInt(VM_SIZE), userspace_addr: BigInt(memory) });
+    if (refused && device === "ack-6.1") vmm.refused(given, "ENOMEM", /lies in a CMA area/);
+    else {
+      assert.equal(given, 0);
+      assert.equal(vmm.setDevicetree(vm, DTB, DTB_SIZE), 0);
+      if (refused) vmm.refused(vmm.ioctl(vm, GH.START), "ENOMEM", /lies in a CMA area/);
+      else assert.equal(vmm.ioctl(vm, GH.START), 0);
+    }
+  }
+});
+
+Deno.test("VMIDs without an id in the secure world get no memory", () => {
+  for (const [scmMax, starts] of [[0x7f, false], [0x80, true]] as const) {
+    const { result, vmm } = start(new HostStack({ device: "ack-6.1", scripts: {}, quirks: { scmMax } }), 0, []);
+    if (starts) assert.equal(result, 0);
+    else vmm.refused(result, "ENODEV", /ids for VMIDs up to 0x7f/);
+  }
+});

@@ -6,6 +6,7 @@ import {
   PHONE_KEY_NAMES,
   PHONE_KEYS,
   PHONE_NAMES,
+  phoneModel,
   type PhoneName,
   phoneSetting,
   phoneTitle,
@@ -24,7 +25,7 @@ export function registerPhone(program: Command): void {
       "after",
       `
 Marks: R read in the source, I inferred, U claimed by one user, generic the value without a phone.
-A value without a key is shown only: el2 does not model it.
+A value sets a key, or is "always" so in el2. el2 does not model the others.
 
 Examples:
   el2 phone show sm8650
@@ -37,7 +38,7 @@ Examples:
 export function phoneAsJson(name: PhoneName): FieldsOf<typeof PHONE> {
   const values = PHONE_KEY_NAMES.map((key) => {
     const { value, source, mark } = phoneValue(name, key);
-    return { key, value, source, mark, sets: phoneSetting(key)?.join(".") ?? null };
+    return { key, value, source, mark, sets: phoneSetting(key)?.join(".") ?? null, modeled: phoneModel(name, key) };
   });
   return { id: `phone:${name}`, name, title: phoneTitle(name), values };
 }
@@ -46,7 +47,7 @@ export function phoneAsJson(name: PhoneName): FieldsOf<typeof PHONE> {
 export function phoneAsText(name: PhoneName): string {
   const rows = PHONE_KEY_NAMES.map((key) => {
     const { value, source, mark } = phoneValue(name, key);
-    return [key, String(value), mark, source, phoneSetting(key)?.join(".") ?? "-", PHONE_KEYS[key].doc];
+    return [key, String(value), mark, source, phoneSetting(key)?.join(".") ?? MODELED[phoneModel(name, key)], PHONE_KEYS[key].doc];
   });
   const head = ["value", "is", "mark", "source", "sets", ""];
   // Long values, such as the features of a CPU, get their own line.
@@ -57,4 +58,6 @@ export function phoneAsText(name: PhoneName): string {
   return [`${name}: ${phoneTitle(name)}`, ...lines, ...long.flatMap(([key, value]) => ["", `${key}: ${value}`])].join("\n");
 }
 
+/** How el2 has values that set no key. */
+const MODELED = { key: "", always: "(always)", none: "(not modeled)" } as const;
 const VALUE_WIDTH = 26;

@@ -157,7 +157,7 @@ export function pinRange(kernel: HostKernel, vm: Vm, binding: Binding, address: 
   const { source } = binding;
   if (source.kind === "user") {
     const space = kernel.memory.space(vm.space);
-    return space === undefined ? -Errno.EFAULT : kernel.memory.pin(space, source.address + shift, pages, true);
+    return space === undefined ? -Errno.EFAULT : kernel.pin(space, source.address + shift, pages, true);
   }
   const object = kernel.memory.object(source.object);
   if (binding.lent && kernel.memory.isMapped(source.object, (source.offset + Number(shift)) / PAGE_SIZE, pages)) return -Errno.EPERM;

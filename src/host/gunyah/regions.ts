@@ -5,7 +5,7 @@ import { Errno } from "../../abi/ioctl/errno.ts";
 import { RegionFlags, USER_MEM_REGION } from "../../abi/ioctl/gunyah.ts";
 import { type Persona, VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { StructValues } from "../../abi/ioctl/struct.ts";
-import type { HostKernel } from "../kernel/kernel.ts";
+import { type HostKernel, UNPINNABLE, UNPINNABLE_WAY_OUT } from "../kernel/kernel.ts";
 import { LOCK_LIMIT, LOCK_WAY_OUT } from "./bindings.ts";
 import type { Binding, Region, Vm } from "./state.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
@@ -108,7 +108,10 @@ function pinned(kernel: HostKernel, task: number, vm: Vm, argument: RegionArgume
     return kernel.refuse(Errno.ENOMEM, SECTION, LOCK_LIMIT, values, { wayOut: LOCK_WAY_OUT });
   }
   const write = rules.pinsForWrite || (flags & RegionFlags.Write) !== 0;
-  const pinned = kernel.memory.pin(space, user, pages, write);
+  const pinned = kernel.pin(space, user, pages, write);
+  if (pinned === -Errno.ENOMEM) {
+    return kernel.refuse(Errno.ENOMEM, SECTION, UNPINNABLE, { userspace_addr: user, memory_size: size }, { wayOut: UNPINNABLE_WAY_OUT });
+  }
   if (typeof pinned === "number") {
     return kernel.refuse(-pinned, SECTION, `every page has to be mapped${write ? " and writable" : " and readable"} by the process`, {
       userspace_addr: user,

@@ -16,7 +16,7 @@ import type { BrokenRule } from "../../abi/trace.ts";
 import { Access } from "../../abi/words.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";
 import { type StartStep, type TeardownStep, VM_PERSONAS } from "../../abi/ioctl/personas.ts";
-import type { HostKernel } from "../kernel/kernel.ts";
+import { type HostKernel, UNPINNABLE } from "../kernel/kernel.ts";
 import { type PageRange } from "../kernel/page-allocator.ts";
 import { bindingOf, bindingRights, isPaged, LOCK_LIMIT, LOCK_WAY_OUT, lockPages, pinRange, rightsOf, writable } from "./bindings.ts";
 import { AddressRange, VM_SET_ADDRESS_LAYOUT, VM_SET_BOOT_CONTEXT, VM_SET_DEMAND_PAGING } from "../../abi/rpc/messages/configuration.ts";
@@ -240,7 +240,11 @@ export class Sequences {
     if (binding !== undefined && !lockPages(this.#kernel, vm, pages, vm.sequence!.task)) return this.#overLimit(vm, pages);
     const pinned = binding === undefined ? -Errno.ENOENT : pinRange(this.#kernel, vm, binding, address, size);
     if (typeof pinned === "number") {
-      const rule = pinned === -Errno.EPERM ? LENT_IS_MAPPED : "the range has to lie in one binding, with pages behind it";
+      const rule = pinned === -Errno.ENOMEM
+        ? UNPINNABLE
+        : pinned === -Errno.EPERM
+        ? LENT_IS_MAPPED
+        : "the range has to lie in one binding, with pages behind it";
       return { errno: -pinned, rule: { section: "vm-manager 7", rule, object: `vm ${vm.id}`, values: { address, size } } };
     }
     vm[which] = { guestAddress: address, pinned, rights: bindingRights(binding!), handle: undefined };
@@ -261,11 +265,20 @@ export class Sequences {
   #region(vm: Vm, sequence: Sequence): StepResult {
     const region = vm.regions[sequence.item];
     if (region === undefined) return "next";
+    if (vm.vmid > this.#kernel.scmMax) return this.#notAssigned(vm);
     const own = { vmid: vm.vmid, rights: rightsOf(region.flags) };
     return this.#sendEntries(vm, sequence, region, region.lent ? MEM_LEND : MEM_SHARE, {
       label: region.label,
       acl: region.lent ? [own] : [own, { vmid: Vmid.Hlos, rights: Access.RWX }],
     });
+  }
+
+  /** The secure world does not give the pages to the VM; the resource manager is not asked then. */
+  #notAssigned({ id, vmid }: Vm): StepResult {
+    const { scmMax } = this.#kernel;
+    const rule = `the secure world has ids for VMIDs up to 0x${scmMax.toString(16)}, and the kernel does not map others to 0x3a, ` +
+      "the resource manager's";
+    return { errno: Errno.ENODEV, rule: { section: "phones A5", rule, object: `vm ${id}`, values: { vmid, scm_max: scmMax } } };
   }
 
   /**

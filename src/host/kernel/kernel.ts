@@ -13,7 +13,7 @@ import { GZVM } from "../../abi/ioctl/geniezone.ts";
 import { GH } from "../../abi/ioctl/gunyah.ts";
 import type { Request } from "../../abi/ioctl/request.ts";
 import { Errno, errnoName } from "../../abi/ioctl/errno.ts";
-import { type Access, HostMemory, type MemoryState, type UserSpace } from "./memory.ts";
+import { type Access, HostMemory, type MemoryState, type Pinned, type UserSpace } from "./memory.ts";
 import { newPageAllocatorState } from "./page-allocator.ts";
 import { Eventfds, type EventfdState, type FileKind, type FileOperations, type OpenFile, Poll } from "./files.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
@@ -57,6 +57,8 @@ export interface KernelState {
   memory: MemoryState;
 }
 
+/** Golden ratio: neighbors get numbers far apart. */
+const SPREAD = 0x9e37_79b1;
 /** Linux's allocator has blocks of up to 2 to the power of this pages. */
 const MAX_ORDER = 10;
 
@@ -71,6 +73,10 @@ export interface KernelOptions {
    * begins.
    */
   readonly maxOrder?: number;
+  /** Percentage of its pages that lie in CMA areas, from where they cannot be moved. */
+  readonly unpinnable?: number;
+  /** Greatest VMID that the secure world has an id for; none where it is not asked. */
+  readonly scmMax?: number;
   /** An ioctl that waited has ended. */
   finished(task: number, pid: number, result: number): void;
   /** An eventfd was written or signaled. */
@@ -110,6 +116,15 @@ export function newKernelState({ memory }: KernelOptions): KernelState {
     ...{ nextId: 1, processes: {}, files: {}, tasks: {}, eventfds: {} },
     memory: { pages, objects: {}, spaces: {}, nextId: 1, zeroPage: undefined },
   };
+}
+
+/** Why pages of a process cannot be a VM's. */
+export const UNPINNABLE = "a page of the process lies in a CMA area, from where a long-term pin has to move it, and it cannot be moved";
+export const UNPINNABLE_WAY_OUT = "give the VM memory that was allocated as unmovable";
+
+/** Whether a page is one of the percentage, which are spread over all of memory. */
+function liesInCma(ipa: number, percentage: number): boolean {
+  return (Math.imul(ipa / PAGE_SIZE, SPREAD) >>> 0) % 100 < percentage;
 }
 
 /** The kernel. Each event sets `cpu` first: the vCPU on which everything happens until the next. */
@@ -473,6 +488,25 @@ export class HostKernel {
   /** Bytes of the largest block of contiguous memory for the kernel's own use. */
   get largestBlock(): number {
     return PAGE_SIZE << (this.#options.maxOrder ?? MAX_ORDER);
+  }
+
+  /** Greatest VMID that the secure world has an id for. */
+  get scmMax(): number {
+    return this.#options.scmMax ?? Infinity;
+  }
+
+  /** Pins user pages for a VM. A number is the negative errno: ENOMEM for a page in a CMA area. */
+  pin(space: UserSpace, address: bigint, pages: number, write: boolean): Pinned | number {
+    const pinned = this.memory.pin(space, address, pages, write);
+    const { unpinnable = 0 } = this.#options;
+    if (typeof pinned === "number" || unpinnable === 0) return pinned;
+    const inCma = ({ ipa, count }: Pinned["ranges"][number]) => {
+      for (let page = 0; page < count; page++) if (liesInCma(ipa + page * PAGE_SIZE, unpinnable)) return true;
+      return false;
+    };
+    if (!pinned.ranges.some(inCma)) return pinned;
+    this.memory.unpin(pinned);
+    return -Errno.ENOMEM;
   }
 
   memlockOf(task: number): number {

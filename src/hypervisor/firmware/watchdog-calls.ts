@@ -10,7 +10,19 @@ const Function = { Control: 5, Status: 6, Ping: 7, SetTime: 8 } as const;
 /** Argument of CONTROL: bit 1 is always set, bit 0 turns the watchdog on. */
 const Control = { Disable: 2, Enable: 3 } as const;
 const SUCCESS: SmcccReply = [0n];
-const INVALID_PARAMETERS: SmcccReply = [0xffff_ffff_ffff_fffen];
+const INVALID_CODE = -2;
+const INVALID_PARAMETERS: SmcccReply = [BigInt.asUintN(64, BigInt(INVALID_CODE))];
+
+const IDLE = "this platform refuses to turn off a watchdog that is off";
+
+/** Refuses a call that some platforms take, and says why. */
+function refuse(vcpu: Vcpu, name: string, rule: string, argument: number): SmcccReply {
+  const { trace } = vcpu;
+  const id = trace.begin("psci", name, { argument });
+  trace.refuse({ section: "phones D3", rule, object: "", values: { argument } });
+  trace.end(id, { code: INVALID_CODE, name: "INVALID_PARAMETERS", refused: true });
+  return INVALID_PARAMETERS;
+}
 
 /**
  * Makes the call. Undefined where the function is not a watchdog function, or the vCPU's VM has no
@@ -26,7 +38,7 @@ export function watchdogCall(vcpu: Vcpu, fn: number, x: readonly bigint[]): Smcc
     case Function.Control:
       if (first === Control.Enable) watchdog.enable();
       else if (first !== Control.Disable) return INVALID_PARAMETERS;
-      else if (!watchdog.isOn && vcpu.services.refusesIdleWatchdog) return INVALID_PARAMETERS;
+      else if (!watchdog.isOn && vcpu.services.refusesIdleWatchdog) return refuse(vcpu, "WATCHDOG_CONTROL", IDLE, first);
       else watchdog.disable();
       return SUCCESS;
     case Function.Status:

@@ -46,6 +46,8 @@ export interface Behaviour {
   readonly abi: typeof ABIS[number];
   /** Most parcels that our resource manager lets a VM own. */
   readonly parcels: number;
+  /** Parcels that drivers of the primary VM hold from its boot on; they count for our manager. */
+  readonly parcelsHeld: number;
   /**
    * Which parcels VM_START takes: any, or only shared ones that have a node in /reserved-memory of
    * exactly their range. By our resource manager.
@@ -66,6 +68,7 @@ export const DEFAULT_BEHAVIOUR: Behaviour = {
   idleWatchdog: "accept",
   abi: "recorded",
   parcels: 64,
+  parcelsHeld: 0,
   reservedMemory: "any",
   strict: false,
   check: false,

@@ -66,7 +66,10 @@ function create(context: Context, owner: Vm, request: CreateRequest, transType: 
   invalid(acl.length > 0 && sgl.length > 0, "a parcel needs at least one VM, and memory", { acl: acl.length, sgl: sgl.length });
   invalid(!donate || acl.length === 1, "memory is donated to exactly one VM", { acl: acl.length });
   const count = context.state.parcels.filter((each) => each.owner === owner.vmid).length;
-  demand(count < context.parcelsMax, RmError.DENIED, `a VM owns at most ${context.parcelsMax} parcels`, { vmid: owner.vmid, count }, {
+  const held = context.heldBy(owner.vmid);
+  const most = `a VM owns at most ${context.parcelsMax} parcels`;
+  const rule = held === 0 ? most : `${most}, and drivers of the host hold ${held}`;
+  demand(count + held < context.parcelsMax, RmError.DENIED, rule, { vmid: owner.vmid, count, ...held > 0 && { held } }, {
     section: "6.3",
     wayOut: "reclaim a parcel first: `el2 mem parcels` lists them",
   });

@@ -6,7 +6,7 @@ import { ErrorCode } from "../../abi/errors.ts";
 import type { HypervisorNode } from "../../abi/hypervisor-node.ts";
 import type { RootEnvironment, RootResources } from "../../abi/root-environment.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
-import { AUTH_NAMES, type AuthName } from "../../abi/rpc/messages/vm.ts";
+import { AUTH_NAMES, type AuthName, Vmid } from "../../abi/rpc/messages/vm.ts";
 import { Access, ExtentMemoryType, ExtentType, memextentAttributes, ModifyFlags, ModifyOperation } from "../../abi/words.ts";
 import { Calls, type CreatableObject, UndoCalls } from "../calls/calls.ts";
 import { Log } from "./log.ts";
@@ -30,6 +30,8 @@ export const PARCELS_MAX = 64;
 /** Differences between the resource managers of phones (docs/spec/phones.md §A3 and §A4). */
 export interface PlatformRules {
   readonly parcels?: number;
+  /** Parcels that drivers of the primary VM hold from its boot on. */
+  readonly parcelsHeld?: number;
   readonly reservedMemory?: "any" | "must-match";
   /** "newer": no-timer-wakeups has an effect, and info areas name their address space. */
   readonly abi?: "recorded" | "newer";
@@ -56,6 +58,11 @@ export class Context {
   /** Most parcels that a VM owns. */
   get parcelsMax(): number {
     return this.rules.parcels ?? PARCELS_MAX;
+  }
+
+  /** Parcels that a VM's own drivers hold from its boot on. */
+  heldBy(vmid: number): number {
+    return vmid === Vmid.Hlos ? this.rules.parcelsHeld ?? 0 : 0;
   }
 
   /**
