@@ -20,7 +20,7 @@ const ABSENT: ReadonlyMap<string, readonly [name: string, feature: string]> = ne
 const GENERIC_NAME = /\bs3_\d_c\d+_c\d+_\d\b/i;
 
 /**
- * What an instruction that is undefined needs of the CPU, as `SMPRI_EL1 is a register of SME, which
+ * The feature that an undefined instruction needs, as `SMPRI_EL1 is a register of SME, which
  * the CPU does not have`; empty where nothing is known.
  * @param text the instruction, disassembled
  */
