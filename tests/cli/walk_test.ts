@@ -13,7 +13,7 @@ import { A64, imageOf } from "./program.ts";
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const LINES = LONG ? 100_000 : 2_000;
 /** Of so many lines one may start a machine, which takes longer than all others do. */
-const STARTING = LONG ? 20 : 100;
+const STARTING = LONG ? 200 : 100;
 /** As processes, which are ended by a signal where they stay. */
 const PROCESSES = LONG ? 1_000 : 50;
 const AT_A_TIME = 4;
