@@ -146,12 +146,12 @@ export class GuestSystem implements System, Inspected {
 
   broken(): string[] {
     const failed = this.vms.broken().map((vm) => `${vm}: ${this.hypervisor.trace.reasons.endOf(vm)?.rule ?? "failed"}`);
-    return [...failed, ...this.#leaked()];
+    return [...failed, ...this.#verdicts("healthy=no verdict!=failed")];
   }
 
-  /** VMs that have left something allocated that nothing will release. */
-  #leaked(): string[] {
-    const { rows } = this.inspector.answer({ table: "diagnose", args: { filter: "verdict=leaked" } });
+  /** What the verdicts on VMs say that match. */
+  #verdicts(filter: string): string[] {
+    const { rows } = this.inspector.answer({ table: "diagnose", args: { filter } });
     return rows.map(({ id, text }) => `${id.slice("vm:".length)}: ${text}`);
   }
 
@@ -234,7 +234,7 @@ export class GuestSystem implements System, Inspected {
   #describeEnd(reason: StopReason): SessionEnd {
     if (reason.kind === "crash") return { code: 1, message: reason.message };
     const ended = this.vms.ended();
-    const leaked = ended?.code === 0 ? this.#leaked() : [];
+    const leaked = ended?.code === 0 ? this.#verdicts("verdict=leaked") : [];
     if (leaked.length) return { code: 1, message: leaked.join("; ") };
     if (ended) return ended;
     return reason.kind === "system-off" ? { code: 0, message: "SYSTEM_OFF" } : { code: 1, message: "SYSTEM_RESET", reset: true };

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { isExactly, parseFilter } from "../../src/queries/filter.ts";
+import { TABLES } from "../../src/queries/tables.ts";
 import { el2Command } from "../support/el2.ts";
 import { el2, el2Refused } from "./program.ts";
 
@@ -103,4 +105,21 @@ Deno.test("run without a terminal puts each VM's name before its lines, also of 
   assert.match(stdout, /guest\| tick 1/);
   assert.match(stderr, /1\.5 s of virtual time passed/);
   assert.equal(code, 0);
+});
+
+Deno.test("an empty word, or one with a quote, is the name of nothing", async () => {
+  const lines = [
+    ...[["theme", "ls", "--config", ""], ["snapshot", "verify", ""], ["diff", "", ""], ["test", ""], ["disasm", ""], ["vm", "lint", ""]],
+    ...[["replay", ""], ["trace", "export", ""], ["run", ""], ["boot", ""]],
+  ];
+  for (const line of lines) {
+    const { code, stderr } = await el2Refused(line);
+    assert.ok(code === 1 || code === 2 || code === 3, `${line.join(" ")}: ${code}`);
+    assert.match(stderr, /^el2: [^\n]+\n/, line.join(" "));
+  }
+  const table = TABLES["rpc.ls"], row = { id: "rpc:1" };
+  for (const name of ['"', "", "-", "a..b", "rpc:1 | id~.", 'rpc:"1']) {
+    assert.equal(parseFilter(isExactly("id", name), table).matches(row), false, name);
+  }
+  assert.ok(parseFilter(isExactly("id", "rpc:1"), table).matches(row));
 });

@@ -67,9 +67,14 @@ class Scene implements AsyncDisposable {
     return [...list("here"), ...list("here/out"), ...list("home")];
   }
 
-  /** Checks that a line, and those before it, wrote no file that they do not name. */
-  checkFiles(line: readonly string[]): void {
+  /** Somebody enters a line. */
+  ask(line: readonly string[]): readonly string[] {
     for (const word of line) this.#asked.add(word);
+    return line;
+  }
+
+  /** Checks that the lines wrote no file that they do not name. */
+  checkFiles(): void {
     const unasked = this.#files().filter((file) => !this.#there.has(file) && !this.#isAsked(file.replace(/^here\//, "")));
     assert.deepEqual(unasked, [], "files that nobody asked for");
   }
@@ -173,12 +178,12 @@ Deno.test(`a random walk of ${LINES} command lines in one process`, async () => 
     if (at % LIFE === 0) { for (const name of ["a", "b", "c"]) await one.run(["down", name]); }
     await begun(scene, (line) => one.run(line));
     if (at % TIDY === 0) await tidied((line) => one.run(line));
-    const line = lines.next();
+    const line = scene.ask(lines.next());
     before.push(JSON.stringify(line));
     const written = await one.run(line);
     try {
       assert.equal(wrongWith(written), undefined);
-      scene.checkFiles(line);
+      scene.checkFiles();
     } catch (error) {
       throw new Error(`line ${at}: ${before.slice(-12).join("\n")}`, { cause: error });
     }
@@ -220,11 +225,11 @@ Deno.test(`a random walk of ${PROCESSES} command lines as processes, ${AT_A_TIME
   const wrong: string[] = [];
   const worker = async () => {
     while (left-- > 0) {
-      const line = lines.next();
+      const line = scene.ask(lines.next());
       const written = await runProcess(scene, line);
       const what = wrongWith(written);
       if (what !== undefined) wrong.push(`${JSON.stringify(line)} ${what}`);
-      scene.checkFiles(line);
+      scene.checkFiles();
       lines.learn(written.text);
     }
   };

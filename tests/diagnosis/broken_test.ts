@@ -161,3 +161,12 @@ for (const broken of BROKEN.filter(({ name }) => LONG || PROCESSES.includes(name
     assert.match(ran.stderr, wayOut);
   });
 }
+
+Deno.test("a run whose time passes while a VM hangs ends with 1, and says what hangs", async () => {
+  await write(BROKEN.find(({ name }) => name === "a sleep without interrupts")!);
+  const { code, stderr } = await el2("run", "case.toml", "--headless", "--turbo", "--for", "300ms", "--recordings", folder);
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, /^vm:x stuck: every vCPU waits for an interrupt, and none can come$/m);
+  assert.match(stderr, /^el2: recorded; el2 replay .* shows it$/m);
+  assert.match(stderr, /^el2: 0\.3 s of virtual time passed; x: every vCPU waits for an interrupt/m);
+});

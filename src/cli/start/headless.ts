@@ -205,14 +205,15 @@ class HeadlessRun {
   /** Says why what failed did, and keeps the recording that leads there. */
   async #explain(): Promise<void> {
     const asked = this.#asker.ask({ table: "why", args: { filter: "failed=yes", limit: REASONS_TOLD } });
-    for (const row of await this.#verdicts()) {
+    const verdicts = await this.#verdicts();
+    for (const row of verdicts) {
       const [first, ...more] = diagnosisLines(row);
       report(first);
       // A failed VM has its reason below.
       if (row.verdict !== "failed") { for (const line of more) report(line); }
     }
     const rows = rowsOf(REASONS, await asked);
-    if (rows.length === 0) return;
+    if (rows.length === 0 && verdicts.length === 0) return;
     for (const row of rows.toReversed()) for (const { text } of reasonLines(row)) report(text);
     const path = failureRecording(this.options.title ?? "run", this.options.recordings);
     if (path === undefined) return;
