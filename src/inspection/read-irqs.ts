@@ -124,7 +124,9 @@ class VicReader {
     if (source instanceof VirqSource && source.edgeOnly && !(flags & Irq.Edge)) {
       return "cannot fire: level-triggered, but its source sends edges";
     }
-    if (!source && intid >= Intid.PrivateEnd && !bank.isPending(intid)) return "nothing raises it: no source is bound";
+    // The native host and Resource Manager leave interrupts enabled whose VM has ended.
+    const isNative = this.vcpus.some(({ native }) => native);
+    if (!source && intid >= Intid.PrivateEnd && !bank.isPending(intid) && !isNative) return "nothing raises it: no source is bound";
     if (index === undefined) return "cannot fire: IROUTER names no vCPU";
     if (!bank.isPending(intid) || flags & Irq.Active) return undefined;
     const target = intid < Intid.PrivateEnd ? cpu : this.#gic.cpus[index];

@@ -135,3 +135,14 @@ Deno.test("a VM that fails before it has a VMID is one row, and its console says
   assert.deepEqual([failed.id, failed.console], [`vm:${sample.name}`, `con:${sample.console}/0`]);
   assert.match(failed.input_refused ?? "", /^con:\w+: /);
 });
+
+Deno.test("the end of a VM leaves no finding about interrupts of the others", async () => {
+  for (const inject of [undefined, ["rpc msg=VM_START nth=2 -> DENIED"]]) {
+    const system = await demoSystem(undefined, inject);
+    runUntil(system, 5e8);
+    if (!inject) system.inspector.act({ kind: "vm.stop", vm: "ping", force: true });
+    runUntil(system, 2e9);
+    assert.match(String(rows(system, "vm.ls", { filter: "id=vm:ping" })[0].state), /^(stopped|failed)$/);
+    assert.deepEqual(rows(system, "irq.ls", { filter: "finding!=-" }).map(({ id, finding }) => `${id} ${finding}`), []);
+  }
+});

@@ -25,7 +25,7 @@ export function registerMan(program: Command): void {
 
 const EXIT_CODES: readonly (readonly [number, string])[] = [
   [0, "done; run: --for or --until was reached, or every VM shut itself down"],
-  [1, "failed: a VM crashed, a test failed, or an object does not exist"],
+  [1, "failed: a VM crashed or hangs, a test failed, or an object does not exist"],
   [2, "wrong usage or configuration; nothing was started"],
   [3, "no session, or a session of another version"],
   [4, "--timeout (wall time) passed, or --for (virtual time) before --until"],
