@@ -1,6 +1,7 @@
 // Rows of symbols, and of instructions in a guest's memory.
 
 import type { DebugCore } from "../core/interface.ts";
+import { aliasText } from "../isa/aliases.ts";
 import { disassemble } from "../isa/disassemble.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
@@ -89,7 +90,7 @@ export function readCode(view: View, place: string, count: number): RowOf<typeof
       address: hex(at, 16),
       symbol: nameIn(tables, at) ?? null,
       word: hex(word, 8),
-      text: disassemble(word, at).replace("\t", " ") + (name === undefined ? "" : ` <${name}>`),
+      text: textOf(word, at) + (name === undefined ? "" : ` <${name}>`),
       pc: at === vcpu.registers.pc,
     });
   }
@@ -112,8 +113,10 @@ export function instructionAt(
   address: bigint,
 ): string | undefined {
   const word = wordAt(core, ram, vcpu, address);
-  return word === undefined ? undefined : disassemble(word, address).replace("\t", " ");
+  return word === undefined ? undefined : textOf(word, address);
 }
+
+const textOf = (word: number, address: bigint): string => aliasText(disassemble(word, address)).replaceAll("\t", " ");
 
 function wordAt(
   core: Pick<DebugCore, "inspect">,

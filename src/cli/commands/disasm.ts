@@ -25,7 +25,9 @@ const CHUNK = 4096;
 export function registerDisasm(program: Command, { exit }: CommandContext): void {
   withSessionOptions(
     program.command("disasm")
-      .description("disassemble a file, hexadecimal instruction words, or a VM's memory, in the format of objdump -M no-aliases"),
+      .description(
+        "disassemble a file or hexadecimal words in the format of objdump -M no-aliases, or a VM's memory with the usual aliases",
+      ),
   )
     .argument("<what>", "file (ELF, arm64 Image, raw), words separated by commas, or VM:ADDRESS, VM:SYMBOL, VM/INDEX:pc of a session")
     .option("--address <address>", "address of the first instruction (ELF files have their own)", parseAddress, 0)
