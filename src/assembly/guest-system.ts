@@ -149,7 +149,7 @@ export class GuestSystem implements System, Inspected {
     return [...failed, ...this.#verdicts("healthy=no verdict!=failed")];
   }
 
-  /** What the verdicts on VMs say that match. */
+  /** Texts of the verdicts that match a filter. */
   #verdicts(filter: string): string[] {
     const { rows } = this.inspector.answer({ table: "diagnose", args: { filter } });
     return rows.map(({ id, text }) => `${id.slice("vm:".length)}: ${text}`);
