@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { circles, folderOf, importsBelow, importsOf, twoWayPairs } from "../scripts/structure.ts";
 
 /**
- * What each room of src/ may import, types included; importing from the same room is always
- * allowed. From the ground up: a room may import only rooms that stand above it in this table.
+ * The permitted imports of each room of src/, types included; importing from the same room is
+ * always allowed. From the ground up: a room may import only rooms above it in this table.
  */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   support: [],
@@ -179,10 +179,7 @@ Deno.test("every folder of src/ is a layer and imports only layers below it", as
   assert.deepEqual(wrong, []);
 });
 
-/**
- * What is wrong with a house's floors: imports that its table does not allow, and rooms that it
- * does not have.
- */
+/** Violations of a house's floors: imports that its table does not allow, and missing rooms. */
 function wrongFloors(floors: Record<string, readonly string[]>, imports: readonly { from: string; to: string }[]): string[] {
   const wrong = imports.flatMap(({ from, to }) => {
     const [room, target] = [folderOf(from), folderOf(to)];
@@ -259,7 +256,7 @@ Deno.test("no module waits for the values of one that waits for its own", async 
     const targets = valueImportsOf(await Deno.readTextFile(file)).map((specifier) => new URL(specifier, file).href);
     imports.set(file.href, targets.filter((target) => target.startsWith(SOURCE.href)));
   }
-  // What imports nothing that is left cannot be in a circle.
+  // A file that imports none of the remaining ones cannot be in a circle.
   for (let before = Infinity; before > imports.size;) {
     before = imports.size;
     for (const [file, targets] of imports) if (!targets.some((target) => imports.has(target))) imports.delete(file);

@@ -1,5 +1,5 @@
-// What a core is built of is the same whether it was generated just now or read from the cache, and
-// what a cache does to a file changes nothing.
+// A core is the same whether its blueprint was generated just now or read from the cache, and
+// damage to a cached file changes nothing.
 
 import assert from "node:assert/strict";
 import { type CoreBlueprint, generateBlueprint, generateCore, type GeneratedCore } from "../../src/core/core-module.ts";

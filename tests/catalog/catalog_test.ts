@@ -9,7 +9,7 @@ import {
   type Manifest,
 } from "../../src/catalog/catalog.ts";
 
-/** Runs `body` with an empty cache of its own. */
+/** Runs `body` with its own empty cache. */
 async function withCache(body: (folder: string) => Promise<void>): Promise<void> {
   const before = Deno.env.get("EL2_CACHE");
   const folder = await Deno.makeTempDir({ prefix: "el2-cache-" });

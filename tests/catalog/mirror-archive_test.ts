@@ -99,7 +99,7 @@ Deno.test("a release file that the archive has not signed is refused", () =>
     await Deno.writeTextFile(file, await signed(await releaseText(list, "Valid-Until: Sat, 01 Jan 2101 00:00:00 UTC"), privateKey));
     await archive.update();
     assert.equal(await sha256(list), hash);
-    // Without keys of its own, an archive takes Debian's alone.
+    // Without keys, an archive accepts only Debian's.
     await assert.rejects(new MirrorArchive({ ...OPTIONS, mirror }).update(), /no valid signature of the Debian archive/);
   }));
 

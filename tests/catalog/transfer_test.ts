@@ -81,7 +81,7 @@ Deno.test("an answer that is truncated, endless, replaced, or another part of th
       /another part of the file/,
     );
     await refused(() => new Response(null, { status: 206 }), /another part of the file/);
-    // What came stays for the next run.
+    // The received part stays for the next run.
     await refused(() => new Response(BYTES.slice(0, 100)), /the connection ended after 100 of 50000 bytes/, ["a.part"]);
   }));
 

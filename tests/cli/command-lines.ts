@@ -13,8 +13,8 @@ interface Runnable {
 }
 
 /**
- * What a command does beyond asking a session: it starts a machine that ends soon, or serves,
- * follows, measures or fetches until somebody ends it.
+ * Effect of a command beyond a query: it starts a machine that ends soon, or serves, follows,
+ * measures or fetches until it is interrupted.
  */
 type Effect = "asks" | "starts" | "stays";
 
@@ -73,7 +73,7 @@ const FILTERS = [
 const VMS = ["ping", "pong", "hello", "host", "rm", "vm:ping", "dead", "idle", "nobody"];
 const RULES = FAULT_KINDS.flatMap((kind) => [`${kind} -> BUSY`, `${kind} nth=3 -> NOMEM`, `${kind} vm=ping every=9 -> lose`]);
 
-/** What arguments and options of a name take. */
+/** Values of arguments and options by name. */
 const VALUES: Readonly<Record<string, readonly string[]>> = {
   vm: VMS,
   vcpu: ["ping/0", "vcpu:ping/0", "pong/0", "host/0", "rm/0", "dead/0", "idle/0", "ping"],
@@ -156,7 +156,7 @@ export class CommandLines {
   #files = 0;
 
   /**
-   * @param starting of so many lines one may start a machine
+   * @param starting one line in this many may start a machine
    * @param stays whether lines may be of a kind that has to be ended from outside
    */
   constructor(readonly random: Random, readonly starting: number, readonly stays: boolean) {
@@ -250,7 +250,7 @@ export class CommandLines {
   }
 }
 
-/** What a command does beyond asking. */
+/** Effect of a command beyond a query. */
 export function effectOf(path: readonly string[]): Effect {
   const words = path.join(" ");
   return STARTING.has(words) ? "starts" : STAYING.has(words) ? "stays" : "asks";

@@ -32,13 +32,13 @@ Deno.test("deno compile runs with the runtime that DENORT_BIN names; another fil
     assert.deepEqual(program.subarray(runtime.length - VERSION.length - 1, runtime.length), runtime.subarray(-VERSION.length - 1));
     const bundle = await Deno.readFile(`${folder}/out/el2.js`);
     assert.ok(Buffer.from(program.buffer).includes(Buffer.from(bundle.slice(bundle.length >> 1, (bundle.length >> 1) + 4096))));
-    // What the sources dispose of, the bundle does: a minifier had dropped that, and sessions
-    // waited for a lock that nobody let go.
+    // The bundle must dispose of the same values as the sources: a minifier had dropped that, and
+    // sessions waited for a lock for ever.
     assert.equal(usings(new TextDecoder().decode(bundle)), await usingsOf(`${ROOT}src`));
     const written = await Deno.readTextFile(`${folder}/out/SHA256SUMS`);
 
-    // Another program, the whole deno, a file that is no program, one that answers for another el2,
-    // and none.
+    // Another program, the whole deno, a file that is not a program, one that answers for another
+    // el2, and a missing one.
     await Deno.writeTextFile(script, "#!/bin/sh\n", { mode: 0o755 });
     await Deno.writeFile(`${folder}/other`, printer("0.0.0\n"), { mode: 0o755 });
     for (const wrong of ["/bin/true", Deno.execPath(), script, `${folder}/other`, `${folder}/none`]) {
@@ -153,7 +153,7 @@ if (LONG) {
       await Deno.writeTextFile(`${home}/package.json`, "{ broken");
       const env = { HOME: home, PATH: "/usr/bin:/bin" };
 
-      // Two older versions: one has a session that goes on.
+      // Two older versions: one has a session that continues.
       const [running, idle] = ["0123456789abcdef", "fedcba9876543210"].map((hash) => `${home}/.cache/el2/runtime/el2-0.0.1-${hash}`);
       for (const old of [running, idle]) {
         await Deno.mkdir(old, { recursive: true });

@@ -9,7 +9,7 @@ import { Place } from "./place.ts";
 class Served implements AsyncDisposable {
   readonly socket: string;
   readonly process: Deno.ChildProcess;
-  /** What it has said. */
+  /** Its stderr so far. */
   said = "";
   readonly #heard: Promise<void>;
 
@@ -39,7 +39,7 @@ class Served implements AsyncDisposable {
     return this;
   }
 
-  /** Ends it by a signal. What it said until then. */
+  /** Ends it by a signal. Returns its exit code and its stderr until then. */
   async end(): Promise<{ code: number; stderr: string }> {
     this.process.kill("SIGTERM");
     const { code } = await this.process.status;

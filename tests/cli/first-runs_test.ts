@@ -1,4 +1,4 @@
-// What can go wrong the first time ends clean, with a message that names the way out.
+// Errors of a first run end cleanly, with a message that names the way out.
 
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
@@ -103,7 +103,7 @@ Deno.test("first run: a console's log that cannot be written: the VM, the file a
   const folder = await Deno.makeTempDir();
   try {
     await Deno.copyFile(`${ROOT}assets/guests/hello.bin`, `${folder}/hello.bin`);
-    // What only opening it tells: it leads to where no folder is.
+    // An error that only opening it reports: its target is in a missing folder.
     await Deno.symlink(`${folder}/none/b.log`, `${folder}/b.log`);
     const vm = (name: string, log: string) =>
       `[vm.${name}]\nimage = "hello.bin"\nmemory = "4MiB"\ndevices = [{ kind = "pl011", log = "${log}" }]\n`;

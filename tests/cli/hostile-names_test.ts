@@ -25,7 +25,7 @@ const OWN = /\x1b\[[0-9;:]*m|\x1b\]8;;([\x21-\x7e]*)\x1b\\|\r\x1b\[K/g;
 // deno-lint-ignore no-control-regex
 const LEFT = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/;
 
-/** What is wrong with what a terminal got; undefined where nothing is. */
+/** The harmful part of a terminal's output; undefined where it is harmless. */
 function harm(text: string): string | undefined {
   const foreign = [...text.matchAll(OWN)].find(([sequence]) => sequence.includes("66;77") || sequence.includes(MARK));
   const left = text.replaceAll(OWN, "");
@@ -42,7 +42,7 @@ const LEFT_OUT = new Set(["mcp", "bench", "attach", "down", "gdb", "doctor"]);
 /** Commands that end VMs. */
 const ENDING = new Set(["vm reset", "vm stop", "vm kill", "vcpu kill"]);
 
-/** What the arguments name that commands of a session need. */
+/** Objects named by the arguments of a session's commands. */
 const NAMED: Readonly<Record<string, string>> = {
   ...{ vm: "guest", vcpu: "guest/0", irq: "irq:guest/27", address: "ipa:guest/0x80000000", parcel: "parcel:0x0", queue: "mq:0" },
   ...{ cap: "cap:host/0x1", rpc: "rpc:0", what: "guest:0x80000000", message: "VM_START", fields: "{}", hex: "00", size: "16" },

@@ -1,6 +1,6 @@
 // Commands in the process of the test: a process of Deno's costs some 0.4 s of CPU time, a command
-// that asks a session a few milliseconds. What a command does to its process, its signals and its
-// streams, is for tests that start one.
+// that asks a session a few milliseconds. Effects on the process, its signals and its streams need
+// tests that start one.
 
 import process from "node:process";
 import { main } from "../../src/cli/main.ts";

@@ -12,7 +12,7 @@ export interface Written {
   readonly code: number;
   /** stdout and stderr, as the terminal gets them. */
   readonly text: string;
-  /** What it threw past `main`: a bug. */
+  /** An exception that passed `main`: a bug. */
   readonly thrown?: string;
 }
 
@@ -36,7 +36,7 @@ async function* inputLines(): AsyncGenerator<string> {
   }
 }
 
-/** What a command has opened and its process would close. */
+/** Connections that a command has opened and its process would close. */
 function closing(open: Set<() => void>, connection: Deno.Conn): Deno.Conn {
   const close = connection.close.bind(connection);
   const once = () => {
@@ -78,7 +78,7 @@ if (import.meta.main) {
   let thrown: string | undefined;
   addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
-    // What waited on a connection when its command's process would have ended.
+    // A wait on a connection when its command's process would have ended.
     if (event.reason instanceof Deno.errors.Interrupted) return;
     if (!(event.reason instanceof Exited)) thrown ??= String(event.reason?.stack ?? event.reason);
   });

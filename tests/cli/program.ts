@@ -17,7 +17,7 @@ export function imageOf(words: readonly number[]): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** What a command gave. */
+/** Result of a command. */
 export interface Outcome {
   readonly code: number;
   readonly stdout: string;
@@ -43,7 +43,7 @@ export async function el2Refused(args: readonly string[], env: Readonly<Record<s
   return Deno.env.get("EL2_PROGRAM") ? await el2Process(args, env) : await inProcess(args, { NO_COLOR: "1", ...env });
 }
 
-/** What `el2 ARGS` writes to a terminal, which is a pty of util-linux's script. */
+/** Output of `el2 ARGS` on a terminal, which is a pty of util-linux's script. */
 export async function onTerminal(env: Record<string, string>, ...args: string[]): Promise<string> {
   const quoted = el2Command(...args).map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
   const file = await Deno.makeTempFile();

@@ -54,7 +54,7 @@ Deno.test("W9: the reference of keys lists every action of the table", () => {
   for (const { name } of ACTIONS) assert.ok(page.includes(`\`${name}\``), name);
 });
 
-/** What `--help` prints for a command. */
+/** Output of `--help` for a command. */
 function helpOf(path: readonly string[]): string {
   let command = makeProgram(new URL(import.meta.url), () => {}) as unknown as Helped;
   for (const name of path) command = command.commands.find((child) => child.name() === name)!;
@@ -64,7 +64,7 @@ function helpOf(path: readonly string[]): string {
   return text;
 }
 
-/** What is used of a command, whatever its types. */
+/** The used part of a command, whatever its types. */
 interface Helped {
   readonly commands: readonly Helped[];
   name(): string;

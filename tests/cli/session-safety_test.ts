@@ -1,5 +1,5 @@
-// Who owns a session: one process, as long as it lives, and one user. The other user here is uid
-// 65534, which takes root.
+// Ownership of a session: one process, as long as it lives, and one user. The other user here is
+// uid 65534, which takes root.
 
 import assert from "node:assert/strict";
 import { el2Command } from "../support/el2.ts";

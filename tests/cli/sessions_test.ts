@@ -107,7 +107,7 @@ Deno.test("sessions in the background", async (t) => {
         assert.ok(/^\d+$/.test(at.ns) && /^\d+$/.test(at.insn), args.join(" "));
       }
     }
-    // Those of no session, or whose answer is no state of its machine, have a schema.
+    // Answers without a session, or not about the state of its machine, have a schema.
     const guest = new URL("../../assets/guests/hello.bin", import.meta.url).pathname;
     const others = [
       ...[["ls"], ["version"], ["doctor"], ["guests", "ls"], ["ioctl", "decode", "0xB201"], ["rpc", "decode", "21010f00"]],

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 
 const SOURCE = new URL("../../src/", import.meta.url);
-/** What only a machine needs: a worker, or a command that has one in its own thread, loads it. */
+/**
+ * Modules that only a machine needs: a worker, or a command with a machine in its own thread, loads
+ * them.
+ */
 const HEAVY = ["assembly/assemble.ts", "isa/table.ts", "core/core.ts", "hypervisor/hypervisor.ts"];
 
 /**

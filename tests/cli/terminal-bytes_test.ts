@@ -1,5 +1,5 @@
-// What a guest or a file may have chosen reaches a terminal as text only, unless somebody asks for
-// it raw; where stdout is not a terminal, bytes stay as they are.
+// Text from a guest or a file reaches a terminal only as text, unless raw output is requested;
+// where stdout is not a terminal, bytes stay as they are.
 
 import assert from "node:assert/strict";
 import { A64, el2, imageOf, onTerminal, SYSTEM_OFF } from "./program.ts";
@@ -21,7 +21,7 @@ function printing(text: string): Uint8Array<ArrayBuffer> {
   return imageOf([...words, ...A64.loadW0(SYSTEM_OFF), A64.hvc]);
 }
 
-/** What a terminal must not get from a command. */
+/** Bytes that a terminal must not get from a command. */
 function assertHarmless(text: string, what: string): void {
   // deno-lint-ignore no-control-regex
   const wrong = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u200b]/.exec(text);

@@ -30,7 +30,7 @@ const LIFE = 5_000, TIDY = 100;
  * only, interrupted.
  */
 const CODES: ReadonlySet<number> = new Set([0, 1, 2, 3, 4, 5, 130]);
-/** What an exception leaves. */
+/** Traces of an exception. */
 const STACK = /^\s+at .*\.ts:\d+:\d+|Uncaught/m;
 
 /** Sessions, files to read, and folders in which nothing may appear. */
@@ -61,7 +61,7 @@ class Scene implements AsyncDisposable {
     this.#there = new Set(this.#files());
   }
 
-  /** What is in the folders where commands write only what they were told to. */
+  /** Files in the folders where commands write only as told. */
   #files(): string[] {
     const list = (folder: string) => [...Deno.readDirSync(`${this.place.folder}/${folder}`)].map(({ name }) => `${folder}/${name}`);
     return [...list("here"), ...list("here/out"), ...list("home")];
@@ -89,7 +89,7 @@ class Scene implements AsyncDisposable {
   }
 }
 
-/** What is wrong with how a command ended; undefined where nothing is. */
+/** The defect of how a command ended; undefined for none. */
 function wrongWith({ code, text, thrown }: Omit<Written, "args">): string | undefined {
   if (thrown !== undefined) return `threw ${thrown}`;
   if (code === -1) return "did not end";

@@ -1,4 +1,4 @@
-// The example of a configuration in the design (docs/design/workstation.md §3), as it stands there:
+// The example of a configuration in the design (docs/design/workstation.md §3), as written there:
 // phone.toml.
 
 import assert from "node:assert/strict";
@@ -8,7 +8,10 @@ import { demoSystem, rows, runUntil } from "../inspection/system.ts";
 const EXAMPLE = Deno.readTextFileSync(new URL("phone.toml", import.meta.url));
 const GUESTS = new URL("../../assets/guests/", import.meta.url);
 
-/** What the example names and is not here: it comes from the catalogue, or is the person's own. */
+/**
+ * Files that the example names and that are missing here: they come from the catalog, or are the
+ * user's own.
+ */
 const ABSENT = ["21:10: catalog:nobody/Image", "22:10: catalog:nobody/initrd", "31:11: catalog:nobody/root.img", "36:9: image rt.bin:"];
 
 Deno.test("W70: the example loads: nothing is wrong with it but files that are not here", async () => {
@@ -23,7 +26,7 @@ Deno.test("W70: the example loads: nothing is wrong with it but files that are n
   }
 });
 
-/** A line of the example as somebody spoils it, and what is said of that. */
+/** A line of the example, its spoilt form, and the error. */
 const SPOILT: readonly (readonly [line: number, from: string, to: string, said: readonly string[]])[] = [
   [20, '"unauthenticated"', '"protected"', ['20:8: type "protected" needs firmware = PATH; add it or use "unauthenticated"']],
   [24, "memory", "memroy", ['24:1: unknown key "memroy" in [vm.debian]; did you mean "memory"?']],
@@ -46,7 +49,7 @@ const SPOILT: readonly (readonly [line: number, from: string, to: string, said: 
   ],
 ];
 
-/** The example with these of its lines spoilt, and what is said of it. */
+/** The errors of the example with these of its lines spoilt. */
 async function errorsOf(...spoilt: typeof SPOILT[number][]): Promise<readonly string[]> {
   const lines = EXAMPLE.replaceAll("catalog:debian/", "catalog:nobody/").split("\n");
   for (const [line, from, to] of spoilt) {
@@ -64,7 +67,7 @@ async function errorsOf(...spoilt: typeof SPOILT[number][]): Promise<readonly st
   }
 }
 
-/** What is said of the files that are not here, whatever else is wrong. */
+/** Errors of the missing files, which every variant has. */
 const isAbsent = (error: string) => ABSENT.some((absent) => error.startsWith(`${absent} `));
 
 Deno.test("W68: each message of the design appears, with the line and column that it has there, when that line is spoilt", async () => {
@@ -115,8 +118,7 @@ Deno.test("W69: nothing is said of what rests on a value that is wrong by itself
 Deno.test("W70: both VMs of the example run and exchange messages, in both directions", async () => {
   const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
   try {
-    // Our guests in the place of Debian and of somebody's own: they find their links by these
-    // labels.
+    // Our guests instead of Debian and the user's own: they find their links by these labels.
     await Deno.copyFile(new URL("pong.bin", GUESTS), `${folder}/Image`);
     await Deno.copyFile(new URL("ping.bin", GUESTS), `${folder}/rt.bin`);
     await Deno.writeFile(`${folder}/initrd`, new Uint8Array(16));

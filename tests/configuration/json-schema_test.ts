@@ -98,7 +98,7 @@ Deno.test("each wrong configuration is refused by the schema, or has a reason wh
     try {
       return errorsOf(configuration, Deno.readTextFileSync(path)).length === 0;
     } catch (error) {
-      // What is not TOML never comes to a schema.
+      // Invalid TOML never reaches a schema.
       if (!(error instanceof TomlError)) throw error;
       return false;
     }

@@ -28,7 +28,7 @@ function findings(change: (root: DevicetreeNode) => void, own = false): string[]
   );
 }
 
-/** What `properties` of the node at `path` give. */
+/** Findings on `properties` of the node at `path`. */
 function with_(path: string, properties: Record<string, PropertyValue>, own = false): string {
   return findings((root) => setProperties(findNode(root, path)!, properties), own).join("\n");
 }

@@ -18,7 +18,7 @@ interface CaseReport {
   why: string;
 }
 
-/** Flags of probe/build.sh, which is for people without el2. */
+/** Flags of probe/build.sh, which works without el2. */
 const COMPILE = [
   ["-std=gnu11", "-Os", "-Wall", "-Wextra", "-march=armv8-a", "-mgeneral-regs-only", "-mstrict-align", "-ffreestanding", "-fno-pic"],
   ["-fvisibility=hidden", "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fno-tree-loop-distribute-patterns"],

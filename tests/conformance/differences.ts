@@ -2,8 +2,8 @@
 // docs/differences.md says more of each.
 
 /**
- * What a difference may be because of: the recorded CPU has features that ours has not, or what was
- * recorded contradicts its document.
+ * Cause of a difference: the recorded CPU has features that ours lacks, or the recording
+ * contradicts its document.
  */
 export type Kind = "cpu" | "defect";
 

@@ -27,7 +27,7 @@ const UART = 0x0900_0000;
 const VECTORS = RAM_BASE + 0xf0_0000;
 /** IRQ with SP_ELx. */
 const IRQ_VECTOR = 0x280;
-/** What the handler counts in, with the registers that it saves. */
+/** Memory of the handler's counter and of the registers that it saves. */
 const COUNTER = VECTORS + 0x1000;
 
 /** Counts, with the time at which it does so. Its stack is the program's. */

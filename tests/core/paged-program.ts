@@ -8,8 +8,8 @@ import { CORE_SIZE } from "../../src/core/state/layout.ts";
 export const RAM_BASE = 0x4000_0000;
 const RAM_SIZE = 0x10_0000, CODE = RAM_BASE + 0x1000;
 /**
- * What follows each other in virtual memory: two pages that lie apart, one that can only be read,
- * and nothing.
+ * Consecutive virtual memory: two pages that are apart physically, a read-only one, and an unmapped
+ * one.
  */
 export const PAGES = 0x5000_0000;
 /** Where they are in RAM. */
@@ -44,7 +44,8 @@ export class PagedProgram {
   }
 
   /**
-   * `length` instructions from the first, with the bases at an address; what can be told of them.
+   * `length` instructions from the first, with the bases at an address. Returns the observable
+   * state.
    */
   turn(address: number, length: number): string {
     const { vcpu, core } = this;

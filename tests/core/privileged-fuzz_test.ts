@@ -1,6 +1,6 @@
 // Random privileged code: system registers with any values, tables of any contents, maintenance,
-// returns to anywhere. Whatever a guest does, `run` comes back with its budget used up or an exit,
-// and the same run gives the same state.
+// returns to anywhere. After any guest, `run` returns with its budget used up or an exit, and the
+// same run gives the same state.
 
 import assert from "node:assert/strict";
 import { ExitReason } from "../../src/core/interface.ts";

@@ -1,5 +1,5 @@
-// Random programs, exceptions, self-modifying stores and all: nothing throws, and the state after
-// so many instructions is the same however the run is cut into budgets, and by breakpoints, which
+// Random programs, exceptions, self-modifying stores and all: nothing throws, and the state after a
+// number of instructions is the same however the run is cut into budgets, and by breakpoints, which
 // stop wherever a step finds their addresses.
 
 import assert from "node:assert/strict";
@@ -54,8 +54,8 @@ function prepare(machine: Machine, seed: number): void {
   const write = (address: number, word: number) => view.setUint32(address - RAM_BASE, word, true);
   for (let i = 0; i < CODE_WORDS; i++) write(CODE + 4 * i, randomWord(random));
   for (let at = VECTORS; at < VECTORS + 0x800; at += 0x80) {
-    // mrs x9, elr_el1; add x9, x9, #4; msr elr_el1, x9; eret: goes on behind the instruction,
-    // unless the vector has a program of its own.
+    // mrs x9, elr_el1; add x9, x9, #4; msr elr_el1, x9; eret: continues after the instruction,
+    // unless the vector has its own program.
     const handler = [0xd5384029, 0x91001129, 0xd5184029, ERET];
     for (let i = 0; i < 32; i++) write(at + 4 * i, i < 4 && random.word() % 8 ? handler[i] : i === 20 ? ERET : randomWord(random));
   }

@@ -206,7 +206,7 @@ export class Rig {
   }
 }
 
-/** What a call led to: a value, an exception at EL1 (`elr`), or an exit (`exit`). */
+/** Result of a call: a value, an exception at EL1 (`elr`), or an exit (`exit`). */
 export interface Outcome {
   value?: number | bigint;
   exit?: number;

@@ -17,7 +17,8 @@ export const ENTRY = 0x4020_0000;
 export const CODE = ENTRY + 64;
 
 /**
- * A machine with a program as its primary VM; `debugged`: it stands before the first instruction.
+ * A machine with a program as its primary VM; `debugged`: it has stopped before the first
+ * instruction.
  */
 export function machineWith(words: readonly number[], cpus = 1, debugged = true): System {
   return assemble({
@@ -36,7 +37,7 @@ export function machineWith(words: readonly number[], cpus = 1, debugged = true)
 export class DebuggedVm {
   readonly system: System;
   readonly session: GdbSession;
-  /** What the session did to the machine. */
+  /** The session's actions on the machine. */
   readonly done: ("stop" | "detach" | "kill" | "close" | "back" | `back ${number}`)[] = [];
   readonly #reader = new PacketReader();
   #answers: string[] = [];
@@ -66,14 +67,14 @@ export class DebuggedVm {
     this.session = new GdbSession(target, stop, (bytes) => this.#take(bytes), () => void this.done.push("close"));
   }
 
-  /** Whether the session has told the machine to go on, and it has not yet. */
+  /** Whether the session has continued the machine, and it has not stopped yet. */
   get running(): boolean {
     return this.#wantsToRun;
   }
 
   /**
-   * Sends packets; the answer to the last, when it has one. A VM that is told to go on runs until
-   * it stops, or for a while.
+   * Sends packets; returns the answer to the last, if any. A continued VM runs until it stops, or
+   * for a while.
    */
   async ask(...packets: string[]): Promise<string | undefined> {
     for (const packet of packets) {

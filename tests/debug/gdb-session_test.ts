@@ -33,7 +33,7 @@ Deno.test("a breakpoint stops where it is, is named if gdb knows the name, and i
   assert.equal(await vm.ask("vCont;c"), "T05thread:1;swbreak:;");
   assert.equal(await vm.register(PC), BigInt(CODE + 4));
   assert.equal(await vm.register(0), x0 + 1n);
-  // As gdb goes on from a breakpoint.
+  // As gdb continues from a breakpoint.
   assert.equal(await vm.ask(`z0,${hex(CODE + 4)},4`, "vCont;s:1"), "T05thread:1;");
   assert.equal(await vm.ask(`Z1,${hex(CODE + 4)},4`, "c"), "T05thread:1;hwbreak:;");
   assert.equal(await vm.register(0), x0 + 2n);
@@ -49,7 +49,7 @@ Deno.test("watchpoints stop before the access, and say which bytes", async () =>
   assert.equal(await vm.ask(`Z2,${hex(place)},8`, "c"), `T05thread:1;watch:${hex(place)};`);
   assert.equal(await vm.register(PC), BigInt(CODE + 8));
   assert.equal(await vm.ask(`m${hex(place)},8`), digits(0n), "not stored yet");
-  // As gdb goes on: without the watchpoint over the instruction, then it looks at what has changed.
+  // As gdb continues: without the watchpoint over the instruction, then it looks for the change.
   assert.equal(await vm.ask(`z2,${hex(place)},8`, "vCont;s:1"), "T05thread:1;");
   assert.notEqual(await vm.ask(`m${hex(place)},8`), digits(0n));
   assert.equal(await vm.ask(`Z3,${hex(place + 4)},4`, "c"), `T05thread:1;rwatch:${hex(place + 4)};`);

@@ -21,7 +21,7 @@ class Debugged implements AsyncDisposable {
 
   /** Starts `el2 ARGS --gdb 0` and gdb. */
   static async start(...args: string[]): Promise<Debugged> {
-    // One stream for both: the port is on stderr, and so is what gdb says of the target.
+    // One stream for both: the port is on stderr, and so are gdb's messages about the target.
     const el2 = new ConsoleProgram(["sh", "-c", 'exec "$0" "$@" 2>&1', ...el2Command(...args, "--gdb", "0")]);
     const [, port] = await el2.expect(/target remote 127\.0\.0\.1:(\d+)/, PATIENCE);
     const gdb = new ConsoleProgram(["sh", "-c", 'exec "$0" "$@" 2>&1', ...await gdbCommand()]);
@@ -196,8 +196,8 @@ Deno.test("gdb breaks in a running Debian kernel by symbol and address, watches 
     assert.equal(await vm.value("$pc"), uname);
     assert.equal(await vm.value("$cpsr & 0xf"), 5n, "EL1h");
 
-    // Writes of a stack pointer's neighbourhood come soon: the watchpoint stops behind one, where
-    // the value has changed.
+    // Writes near a stack pointer come soon: the watchpoint stops after one, when the value has
+    // changed.
     const sp = await vm.value("$sp");
     const place = `*(unsigned long *)${sp - 48n}`;
     await vm.gdb.type("disable");

@@ -12,7 +12,7 @@ const RUNS = Deno.env.get("EL2_LONG") !== undefined ? 100_000 : 1500;
 
 const PLAIN = { noNullPrototype: true } as const;
 
-/** Names as they may stand in a blob: no NUL, and in nodes no slash. */
+/** Names that may be in a blob: no NUL, and in nodes no slash. */
 const name = fc.oneof(
   fc.constantFrom("a", "b", "memory", "memory@0", "phandle", "target", "target-path", "__overlay__", "__fixups__", "__local_fixups__"),
   fc.constantFrom("__symbols__", "fragment@0", "fragment@1", "reg", "x@", "@", "\xff"),
@@ -71,7 +71,7 @@ Deno.test("whatever is done to a blob, it is read or refused with an offset insi
       for (const [at, byte] of changes) if (blob.length > 0) blob[at % blob.length] = byte;
       const read = readDevicetree(blob);
       if (!read.ok) assert.ok(read.offset >= 0 && read.offset <= blob.length + 4, `${read.problem} at ${read.offset} of ${blob.length}`);
-      // What was read is a tree: it can be written, and is then the same.
+      // The result is a tree: it can be written, and is then the same.
       else assert.deepEqual(readDevicetree(writeDevicetree(read.tree)), { ok: true, tree: read.tree });
     }),
     { numRuns: RUNS },

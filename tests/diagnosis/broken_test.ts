@@ -46,7 +46,7 @@ async function write({ text, inject = [], until = UNTIL, vm = "x" }: BrokenCase)
   return scenario;
 }
 
-/** What runs of one case: the scenario, and how it failed. */
+/** Runs the machine of one case: the scenario, and how it failed. */
 async function run(broken: BrokenCase) {
   const scenario = readScenario(`${folder}/case.test.toml`, await write(broken));
   const scenarioRun = new ScenarioRun(scenario, await planScenario(scenario, undefined));
@@ -101,7 +101,7 @@ for (const broken of BROKEN.filter(({ verdict }) => verdict !== undefined)) {
     const told = [...diagnosisLines(row), ...reasons.flatMap(reasonLines).map(({ text }) => text)].join("\n");
     assert.match(told, wayOut ?? /^ {2}next: /m);
     assert.ok(failed.details!.join("\n").includes(diagnosisLines(row).join("\n")));
-    // What has ended has not ended well, and what goes on is no healthy machine.
+    // A machine that has ended has failed, and one that continues is not healthy.
     assert.notEqual(system.ended()?.code, 0);
   });
 }

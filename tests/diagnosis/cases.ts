@@ -1,9 +1,9 @@
 // Broken guests and configurations, each with the verdict that it has to get. Those that are
-// refused before the start have the error in place of it.
+// refused before the start have the error instead of it.
 
 import { FAULT } from "./broken-guest.ts";
 
-/** What is broken. */
+/** A broken case. */
 export interface BrokenCase {
   readonly name: string;
   readonly kind: "crash" | "hang" | "refusal" | "misconfiguration";
@@ -11,15 +11,15 @@ export interface BrokenCase {
   readonly text: string;
   /** Faults that are injected. */
   readonly inject?: readonly string[];
-  /** Virtual time (ns) until which it runs; 240 ms where nothing is said. */
+  /** Virtual time (ns) until which it runs; 240 ms by default. */
   readonly until?: number;
   /** The VM that is looked at. */
   readonly vm?: string;
   /** The verdict on it; undefined where the configuration is refused. */
   readonly verdict?: string;
-  /** What the first line says behind `vm:x VERDICT: `, or the first error. */
+  /** Text of the first line after `vm:x VERDICT: `, or of the first error. */
   readonly says: RegExp;
-  /** What the reason or the evidence has to have: the way out, or the next command. */
+  /** Text of the reason or the evidence: the way out, or the next command. */
   readonly wayOut?: RegExp;
 }
 

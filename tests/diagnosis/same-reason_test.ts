@@ -26,7 +26,7 @@ assert.ok(success);
 const guest = (fault: number) => `[vm.x]\nimage = "broken.bin"\nsymbols = "moved.elf"\nmemory = "4MiB"\ncmdline = "fault=${fault}"\n`;
 const other = '[vm.hello]\nimage = "hello.bin"\nmemory = "4MiB"\n';
 
-/** What ended, by which fault or injected rule. */
+/** Kinds of end, by a fault or an injected rule. */
 const ENDS: readonly [name: string, fault: number, inject: readonly string[]][] = [
   ["a crash", FAULT.undefined, []],
   ["a reset after a fault", FAULT.handled, []],

@@ -102,7 +102,7 @@ function isImplemented(word: number): boolean {
   return instruction !== undefined && !instruction.unpredictable(fieldValues(instruction, word));
 }
 
-/** Kernels of the catalogue's guests, and programs of the suites, by name. */
+/** Kernels of the catalog's guests, and programs of the suites, by name. */
 async function largeFiles(): Promise<[name: string, file: string][]> {
   const kernels = await Promise.all(
     DEBIAN_RELEASES.map(async (release) => [release, `${(await catalogEntry(`debian-${release}`)).folder}/Image`] as [string, string]),

@@ -10,7 +10,7 @@ import { Layout } from "./instruction-cases.ts";
 import { Registers } from "./unicorn.ts";
 
 const WASM_PAGE = 0x1_0000;
-/** What a descriptor of level 2 maps. It is `Layout.dataSize`. */
+/** Size that a descriptor of level 2 maps. It is `Layout.dataSize`. */
 const BLOCK_SIZE = 0x20_0000;
 const PSTATE_EL1H_MASKED = 0x3c5;
 /** Far more than any case executes before its HVC. */
@@ -91,7 +91,7 @@ export class El2Processor {
     return exit;
   }
 
-  /** What the run met that took it to EL1's vectors, or undefined. */
+  /** The exception that took the run to EL1's vectors, or undefined. */
   #takenException(): string | undefined {
     const esr = this.#vcpu.getRegister("ESR_EL1");
     if (esr === 0n) return undefined;

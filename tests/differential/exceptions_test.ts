@@ -36,7 +36,7 @@ async function buildGuest(): Promise<string> {
   return elf;
 }
 
-/** What the guest prints on QEMU. neoverse-n1 is the least of its CPUs that has PAN and LSE. */
+/** Output of the guest on QEMU. neoverse-n1 is the least of its CPUs that has PAN and LSE. */
 async function runOnQemu(elf: string): Promise<string> {
   const machine = "-M virt,gic-version=3 -cpu neoverse-n1 -nic none -display none -monitor none -serial stdio -no-reboot";
   const { stdout, stderr } = await runNative("qemu-system-aarch64", [...machine.split(" "), "-kernel", elf]);
@@ -58,8 +58,8 @@ function writeDebugRegister(vcpu: VcpuContext, esr: number): boolean {
 }
 
 /**
- * What the guest prints on our core. Registers that EL2 would answer are undefined, WFE does
- * nothing, HVC ends it.
+ * Output of the guest on our core. Registers that EL2 would answer are undefined, WFE does nothing,
+ * HVC ends it.
  */
 function runOnEl2(elf: Uint8Array): string {
   const pages = (CORE_SIZE + RAM_SIZE) / 0x1_0000;

@@ -14,12 +14,12 @@ export const Layout = {
   size: 0x100_0000,
   /** Left to the processors: page tables. */
   tables: 0x4000_0000,
-  /** What loads and stores reach; their pointers are near the middle. */
+  /** Memory of loads and stores; their pointers are near the middle. */
   data: 0x4020_0000,
   dataSize: 0x20_0000,
   /**
-   * Filled with `FILLER`, for a processor may look at what follows. Each case has addresses of its
-   * own in it.
+   * Filled with `FILLER`, for a processor may look at the following bytes. Each case has its own
+   * addresses in it.
    */
   nops: 0x4040_0000,
   code: 0x4060_0000,
@@ -54,8 +54,8 @@ export const NOT_COMPARED: ReadonlyMap<string, string> = new Map([
 /** Why an encoding is not compared with unicorn, or undefined where it is. */
 export function exclusion({ instruction, shape }: Encoding): string | undefined {
   if (instruction.name.startsWith("LDADD/") && shape.size < 3 && shape.opc >= 4) {
-    // Arm ARM C6.2 (LDSMAXB ..): value = X[s, datasize], so that only the narrow register counts; a
-    // test of their own computes the result.
+    // Arm ARM C6.2 (LDSMAXB and others): value = X[s, datasize], so that only the narrow register
+    // counts; a separate test computes the result.
     return "unicorn compares all 64 bits of the register with the narrow memory operand";
   }
   return NOT_COMPARED.get(instruction.name);
@@ -70,7 +70,7 @@ export const CODE_POINTER = 25;
 /** Register with a small index, for register offsets. */
 const INDEX = 24;
 
-/** What the meaning of an encoding tells about its operands. */
+/** Operands of an encoding, from its semantics. */
 interface Traits {
   memory: boolean;
   /** Misaligned addresses fault. */
@@ -167,7 +167,7 @@ export function randomCase(encoding: Encoding, random: Random): Case | undefined
 const RESULT_FIELDS = ["Rd", "Rt", "Rt2", "Rs"];
 
 /**
- * What blocks are made of: no branches, no exclusives (their monitor is not compared), no base that
+ * Instructions for blocks: no branches, no exclusives (their monitor is not compared), no base that
  * moves by a register.
  */
 const blockEncodings = encodings.filter((encoding) => {

@@ -62,8 +62,8 @@ class Bench implements Disposable {
   }
 
   /**
-   * Puts a fresh unicorn in the place of one that has translated much, for its buffer of
-   * translations does not survive being full.
+   * Replaces a unicorn that has translated much by a fresh one, as its buffer of translations does
+   * not survive being full.
    */
   async renew(): Promise<void> {
     if (this.#translated < TRANSLATIONS) return;

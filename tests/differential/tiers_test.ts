@@ -48,14 +48,14 @@ class Tiers {
     words.fill(FILLER, (Layout.nops - Layout.base) / 4);
     for (let index = 0; index < Layout.dataSize / 4; index++) words[(Layout.data - Layout.base) / 4 + index] = random.word();
     this.interpreter = new El2Processor(memory);
-    // What a slice ends at is translated at once.
+    // The end of a slice is translated at once.
     this.translator = new El2Processor(memory, { tier: "jit", hotness: { samples: 1, landings: 2, slice: 100_000 } });
   }
 
   /** Places programs, and has the translator make a region of each. */
   load(programs: readonly (readonly number[])[]): Place[] {
     assert.equal(programs.length, BATCH);
-    // On pages of their own: what changes often is not translated.
+    // On separate pages: frequently changed code is not translated.
     let at = this.#next;
     const places = programs.map((program) => {
       const start = at, words = [NOP, ...program, HVC, HVC];

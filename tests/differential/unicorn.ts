@@ -122,8 +122,8 @@ export class Unicorn implements Disposable {
   }
 
   /**
-   * Makes `bytes` the memory at `address`; both are whole pages, and el2 and tests may go on using
-   * `bytes`.
+   * Makes `bytes` the memory at `address`; both are whole pages, and el2 and tests may continue to
+   * use `bytes`.
    */
   map(address: number, bytes: Uint8Array<ArrayBuffer>): void {
     check("uc_mem_map_ptr", this.#library.symbols.uc_mem_map_ptr(this.#engine, BigInt(address), BigInt(bytes.length), UC_PROT_ALL, bytes));

@@ -4,7 +4,7 @@ import { type Outcome, runIn } from "./programs.ts";
 
 const SCRIPT = new URL("../../scripts/action/test.sh", import.meta.url).pathname;
 
-/** What a run of the action gave. */
+/** Result of a run of the action. */
 export interface ActionOutcome extends Outcome {
   /** Files that the runner reads afterwards. */
   readonly outputs: string;

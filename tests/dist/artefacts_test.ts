@@ -1,5 +1,5 @@
-// What `deno task dist` builds, used as its users do: from an empty folder, with an empty HOME. One
-// build serves all tests.
+// The output of `deno task dist`, used as its users do: from an empty folder, with an empty HOME.
+// One build serves all tests.
 
 import assert from "node:assert/strict";
 import { createMessage, generateKey, readKey, readSignature, verify } from "openpgp";
@@ -38,7 +38,7 @@ function artefact(name: string, work: (here: string, env: Record<string, string>
 
 Deno.test.afterAll(() => Deno.remove(FOLDER, { recursive: true }));
 
-/** Asks el2 for what every artefact must be able to do: version, a run, a scenario. */
+/** Tries the abilities of every build product: version, a run, a scenario. */
 async function works(here: string, program: string, env: Record<string, string>): Promise<void> {
   assert.deepEqual(await runIn(here, program, ["--version"], env), { code: 0, stdout: `${VERSION}\n`, stderr: "" });
   const run = await runIn(here, program, ["test", `${ROOT}examples/refused-lend.test.toml`], env);
@@ -125,7 +125,7 @@ artefact("the GitHub action installs el2, runs scenarios, annotates failures and
   assert.equal(none.code, 2);
   assert.match(none.stdout, /^::error title=el2::no file matches more\/\*\.toml$/m);
 
-  // What action.yml passes is what the script reads.
+  // The inputs that action.yml passes are those that the script reads.
   const action = parse(await Deno.readTextFile(`${ROOT}action.yml`));
   const names = Object.keys(action.runs.steps.find(({ id }: { id?: string }) => id === "test").env);
   const script = await Deno.readTextFile(`${ROOT}scripts/action/test.sh`);
@@ -225,7 +225,7 @@ artefact("checksums cover every file, and the SBOM names each package of the bun
   const [own, ...others] = sbom.packages;
   assert.ok((await Deno.readTextFile(`${DIST}/SHA256SUMS`)).includes(`${own.checksums[0].checksumValue}  el2.js`));
   const names = others.map(({ name, versionInfo }: { name: string; versionInfo: string }) => `${name}@${versionInfo}`);
-  // What the bundle says of itself: esbuild leaves the path of each module in a comment.
+  // The modules of the bundle: esbuild leaves the path of each in a comment.
   const bundle = await Deno.readTextFile(`${DIST}/el2.js`);
   const inside = new Set(
     Array.from(bundle.matchAll(/^\/\/ .*\/npm\/[^/]+\/((?:@[^/]+\/)?[^/]+)\/([\d.]+)\//gm), ([, name, version]) => `${name}@${version}`),

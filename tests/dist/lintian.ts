@@ -6,7 +6,7 @@ import { type Outcome, runIn } from "./programs.ts";
 
 const STATE = new URL("../../.state", import.meta.url).pathname;
 
-/** What lintian says about a package. */
+/** Lintian's report on a package. */
 export async function lintian(deb: string): Promise<Outcome> {
   const unpacked = new UnpackedPrograms(`${STATE}/lintian`, `${STATE}/apt-tools`);
   const { root } = unpacked;

@@ -1,6 +1,7 @@
-// Programs that tests of artefacts start: in a folder, with an environment that is named in full.
+// Programs that tests of build products start: in a folder, with an environment that is named in
+// full.
 
-/** What a program gave. */
+/** Result of a program. */
 export interface Outcome {
   readonly code: number;
   readonly stdout: string;

@@ -10,7 +10,7 @@ import { el2Command } from "../support/el2.ts";
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const ROOT = new URL("../../", import.meta.url);
 const FOLDER = new URL("docs/tutorials/", ROOT);
-/** The port that a tutorial writes; each run has one of its own. */
+/** The port in a tutorial; each run replaces it by its own. */
 const PORT = "4711";
 
 /** A block of commands, and what some of their output looks like. */
@@ -87,7 +87,7 @@ function scriptOf({ script }: Block, port: number): string {
   return `set -e\n${lines}`;
 }
 
-/** Output with any number in place of its numbers. */
+/** Output with N instead of each number. */
 const plain = (text: string) => text.replaceAll(/0x[0-9a-f]+|\d+/g, "N");
 
 function freePort(): number {

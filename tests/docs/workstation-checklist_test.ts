@@ -1,5 +1,5 @@
 // The workstation's checklist has 84 numbered statements (docs/design/workstation.md §8): each has
-// a test named after its number, or stands here.
+// a test named after its number, or is listed here.
 
 import assert from "node:assert/strict";
 

@@ -34,7 +34,7 @@ Deno.test("an exception in the engine leaves a report and a recording, and the c
   }
 });
 
-/** What a client hears of a bug whose report goes to this folder. */
+/** A client's message about a bug whose report goes to this folder. */
 async function failure(report: (run: BrokenRun) => Promise<string | undefined>): Promise<string> {
   const heard = Promise.withResolvers<Extract<SessionEvent, { kind: "failed" }>>();
   const outbox = new Outbox((events) => events.forEach((event) => event.kind === "failed" && heard.resolve(event)));

@@ -42,7 +42,7 @@ export class Life {
 
   enter(input: Input): void {
     const { machine } = this.system;
-    // What has entered at a place is part of it.
+    // The inputs at a place are part of it.
     const { boundary } = machine;
     while (!this.over && (machine.inTurn || machine.boundary === boundary)) this.goOn();
     if (this.over) return;

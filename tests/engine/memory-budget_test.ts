@@ -34,7 +34,7 @@ Deno.test("a budget is divided, all parts together are within it, and none gets 
   assert.deepEqual(traceCapacities(DEFAULT_LIMITS.traces), { log: 100_000, readers: 65_536, recorded: 500_000 });
 });
 
-/** What a machine says of its memory. */
+/** A machine's report on its memory. */
 function memoryOf(system: Pick<Engine["present"], "inspector">) {
   const rows = rowsOf(SESSION_MEMORY, system.inspector.answer({ table: "session.memory", args: {} }));
   return Object.fromEntries(rows.map((row) => [row.id, row]));
@@ -87,7 +87,7 @@ Deno.test("under a budget translated code makes room for other code, with the sa
   assert.equal(free.core.codeUse().evicted, 0);
 });
 
-/** A state with so many pages of its own. */
+/** A state with `count` separate pages. */
 function ofPages(count: number): SystemState {
   return { fields: new Uint8Array(0), pages: new Map(Array.from({ length: count }, (_, page) => [page, new Uint8Array(4096)])) };
 }

@@ -17,10 +17,10 @@ const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const PLACES = LONG ? 100 : 25;
 const DISTANCES = LONG ? 100 : 10;
 
-/** What a person sets up in the present, and digests that a test compares apart. */
+/** The session's settings in the present, and digests that a test compares separately. */
 const OTHERS = /^(stop|trace|time|hash|session)\b/;
 
-/** What a machine shows in every table that needs no arguments. */
+/** The content of a machine in every table that needs no arguments. */
 type Shown = Partial<Record<TableName, readonly Row[]>>;
 
 /** A rate is that between two looks. */
@@ -86,7 +86,7 @@ for (const cpus of [1, 2]) {
 Deno.test("a stop in the middle of a turn is found again, though guests had retired as many before it", async () => {
   const plan = await demoPlan({ cpus: 2 });
   const system = assemble(plan), { machine } = system;
-  // Nobody executes anything while time passes; then a vCPU has its turn.
+  // No instruction executes while time passes; then a vCPU has its turn.
   for (let before = -1; !(machine.inTurn && before === system.instructions());) {
     before = system.instructions();
     if (machine.time > 0.5e9) system.stopAt(before);

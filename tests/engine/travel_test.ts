@@ -92,7 +92,7 @@ class Session {
     await this.event("paused");
   }
 
-  /** Lets it run for so many instructions more. */
+  /** Runs it for this many instructions more. */
   runOn(instructions: number): Promise<void> {
     return this.#runTo(this.engine.system.instructions() + instructions);
   }
@@ -319,7 +319,7 @@ Deno.test("the places of a run are its start, the snapshots that were written, w
     ]);
     await session.move({ kind: "now" });
     assert.deepEqual(kinds().map(([kind]) => kind), ["start", "snapshot", "now"]);
-    // What could not be written is no place, nor is what will not stay.
+    // A snapshot that could not be written is not a place, nor is a temporary one.
     session.engine.snapshot(4, "/nowhere/x.snap", "demo");
     assert.ok((await session.event("snapshotted")).error);
     session.engine.snapshot(5, file, "demo", true);

@@ -11,7 +11,7 @@ import { demoSystem, rows, runUntil } from "../inspection/system.ts";
 
 const MILLISECOND = 1e6;
 
-/** What the demo's first part records. */
+/** The recorded events of the demo's first part. */
 async function recordedDemo(kinds: readonly TraceKind[], until = 300 * MILLISECOND): Promise<Recorded> {
   const system = await demoSystem();
   system.traceBuffer.start(kinds);

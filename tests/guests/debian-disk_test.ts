@@ -13,7 +13,7 @@ const BOOT = 600;
 const COMMAND = 300;
 const FILE_MIB = 64;
 
-/** Starts `el2 ARGS` with a cache of its own. */
+/** Starts `el2 ARGS` with its own cache. */
 function start(cache: string, ...args: string[]): Deno.ChildProcess {
   const [program, ...rest] = el2Command(...args);
   return new Deno.Command(program, { args: rest, env: { EL2_CACHE: cache }, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
@@ -88,8 +88,7 @@ async function usesNetworkAndShare(cache: string, work: string): Promise<void> {
 }
 
 /**
- * What was synced is there after the program was killed, and the file system needs no more than its
- * journal.
+ * Synchronized data survives the kill of the program, and the file system needs only its journal.
  */
 async function survivesPowerCut(cache: string, work: string): Promise<void> {
   const guest = `${cache}/guests/debian-bookworm-disk`;

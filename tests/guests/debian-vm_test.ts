@@ -1,6 +1,6 @@
 // Unmodified Debian kernels as secondary VMs of every kind: protected behind our firmware, and
-// scheduled by the hypervisor. What the kernel finds of Gunyah, and which end its owner hears of.
-// Boots that only differ in their end run with EL2_LONG=1.
+// scheduled by the hypervisor. They check the kernel's view of Gunyah, and the end that its owner
+// is notified of. Boots that only differ in their end run with EL2_LONG=1.
 
 import assert from "node:assert/strict";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
@@ -12,7 +12,7 @@ const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const BOOT = 180, COMMAND = 60;
 const FIRMWARE = new URL("../../assets/guests/firmware.bin", import.meta.url).pathname;
 
-/** Runs a Debian VM with these keys of its own; gives what the log says of it in the end. */
+/** Runs a Debian VM with these keys; returns the log at the end. */
 async function run(keys: string, cmdline: string, live?: (console: ConsoleProgram) => Promise<void>): Promise<string[]> {
   await catalogEntry("debian");
   const folder = await Deno.makeTempDir({ prefix: "el2-debian-vm-" });

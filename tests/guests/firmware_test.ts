@@ -12,9 +12,9 @@ import { fatDisk } from "../support/fat.ts";
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const SECONDS = 300;
 const PROMPT = /=> $/;
-/** What EDK2 takes for the end of a line. */
+/** EDK2's end of a line. */
 const CR = "\r";
-/** The shell colours its prompt. */
+/** The shell colors its prompt. */
 const SHELL = /Shell> /;
 const VARS_SIZE = 2 << 20;
 

@@ -1,6 +1,6 @@
 // Devices of VMs that the hypervisor schedules: their registers are the hypervisor's virtio-mmio
-// objects, behind which the host's kernel is the backend. A bare-metal driver, and those of
-// Debian's ordinary kernel, which is fetched: EL2_LONG.
+// objects, with the host's kernel as the backend. A bare-metal driver, and those of Debian's
+// ordinary kernel, which is fetched: EL2_LONG.
 
 import assert from "node:assert/strict";
 import { PROMPT } from "../support/console.ts";

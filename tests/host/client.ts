@@ -161,7 +161,7 @@ export class Client {
     return { vm, memory };
   }
 
-  /** The same in a guest memfd, as v17 has it. What is lent is not mapped; `map` maps it. */
+  /** The same in a guest memfd, as v17 has it. Lent memory is not mapped; `map` maps it. */
   guestMemoryVm({ flags = 0x70 } = {}): { vm: number; fd: number; map: () => number } {
     const device = this.open();
     const vm = this.ioctl(device, GH.CREATE_VM);

@@ -13,7 +13,7 @@ import { HostStack } from "./host-stack.ts";
 const { Read, Write, Exec } = MapFlagsV17;
 /** Memory that nobody has touched: its address, and bytes. */
 const MISSED = 0xa000_0000, MISSED_SIZE = 0x4000;
-/** What its first two words hold, and where the programs store what they have read. */
+/** Content of its first two words, and the place where the programs store the values read. */
 const MAGIC = 0x1122_3344_5566_7788n, RESULT = 0x7000n;
 const bytesOf64 = (words: readonly bigint[]) => new Uint8Array(new BigUint64Array(words).buffer);
 const bytesOf = (words: readonly number[]) => new Uint8Array(new Uint32Array(words).buffer);
@@ -34,7 +34,7 @@ interface Miss {
   readonly result: bigint;
   /** Whether the first access that misses is a write. */
   readonly write: boolean;
-  /** IPA of the first access that misses; the beginning of the memory where nothing is said. */
+  /** IPA of the first access that misses; by default the beginning of the memory. */
   readonly at?: number;
 }
 

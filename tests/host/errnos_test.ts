@@ -321,7 +321,7 @@ for (const persona of PERSONA_NAMES) {
 const OF_SERIES = ["EEXIST", "EFAULT", "EINVAL", "EMFILE", "ENODEV", "ENOMEM", "ENOTTY"] as const;
 const WITH_FUNCTIONS = ["EACCES", "EBADF", "EBADMSG", "EBUSY", "EIO", "ENOENT", "EOPNOTSUPP", "EPERM"] as const;
 
-/** What each generation can answer. EINTR is no refusal. */
+/** Errors that each generation can return. EINTR is not a refusal. */
 const EXPECTED: Readonly<Partial<Record<PersonaName, readonly ErrnoName[]>>> = {
   legacy: ["EAGAIN", "EBADMSG", "EBUSY", "EEXIST", "EFAULT", "EINVAL", "EMFILE", "ENODEV", "ENOMEM", "EOPNOTSUPP", "EPERM"],
   v6: [...OF_SERIES],

@@ -34,7 +34,7 @@ export class FakeHost implements Visitor {
     this.platform.boot(this.guest);
   }
 
-  /** The host is saved, and a new one goes on from that. */
+  /** The host is saved, and a new one continues from that. */
   replace(): void {
     const saved = structuredClone(this.guest.save());
     this.guest = this.#make();

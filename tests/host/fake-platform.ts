@@ -93,7 +93,7 @@ export class FakePlatform {
   readonly inside = new Map<number, { cap: bigint; resume: bigint; action: bigint }>();
   /** INTIDs that the host made pending (GICD_ISPENDR) and that were not delivered yet. */
   readonly pending: number[] = [];
-  /** Replies by name that take the place of the usual ones. */
+  /** Replies by name that replace the usual ones. */
   readonly answers = new Map<string, Uint8Array>();
   /** The virtual timer of each host vCPU. */
   readonly timers = new Map<number, number | undefined>();
@@ -163,7 +163,7 @@ export class FakePlatform {
   }
 
   #vcpu(index: number): NativeVcpu {
-    // deno-lint-ignore no-this-alias -- the object's getters have a `this` of their own
+    // deno-lint-ignore no-this-alias -- the object's getters have their own `this`
     const platform = this;
     return {
       faults: NO_FAULTS,

@@ -28,7 +28,7 @@ const CALLS = Deno.env.get("EL2_LONG") ? 1_000_000 : 16_000;
  * hypervisor's checker on.
  */
 const STACK_CALLS = Deno.env.get("EL2_LONG") ? 1_000_000 : 6_400;
-/** What is in the VMs' memory: a devicetree of a VM with one vCPU. */
+/** Content of the VMs' memory: a devicetree of a VM with one vCPU. */
 const DEVICETREE = Deno.readFileSync(new URL("../conformance/ioctl/guests/vm1.dtb", import.meta.url));
 /** The VMs' memory. */
 const BASE = 0x8000_0000, MEMORY = 0x8000;
@@ -73,7 +73,7 @@ interface Bed extends Visitor {
   /** Something that the processes do not do. */
   outside(random: Random): void;
   /**
-   * The last process has exited: everything that goes on ends. Gives the requests to the resource
+   * The last process has exited: everything in progress ends. Returns the requests to the resource
    * manager since the last time.
    */
   over(random: Random): readonly string[];
@@ -135,7 +135,7 @@ class FakeBed extends FakeHost implements Bed {
   leaksNothing(): void {}
 }
 
-/** What VMs take of the hypervisor and give back: objects, and bytes of heaps. */
+/** The VMs' use of the hypervisor: objects, and bytes of heaps. */
 interface Below {
   readonly objects: number;
   readonly heaps: readonly number[];
@@ -263,7 +263,7 @@ class Fuzzer {
     }
   }
 
-  /** What starts a VM, but for what goes wrong outside: random calls alone rarely come so far. */
+  /** Starts a VM, unless something outside fails: random calls alone rarely come so far. */
   #startVm(): void {
     this.#usual = true;
     for (const name of START_CALLS) {
@@ -371,7 +371,7 @@ class Fuzzer {
     return random.below(8) === 0 ? BigInt(random.below(0xffff_ffff)) << 32n | 0xfffn : BigInt(random.pick(NUMBERS));
   }
 
-  /** What a process does besides ioctls. */
+  /** Operations of a process besides ioctls. */
   #around(): void {
     const { random } = this;
     this.bed.visit(({ kernel }) => {
@@ -401,7 +401,7 @@ class Fuzzer {
     });
   }
 
-  /** mmap of a descriptor: often more than there is, or from a place that is no page. */
+  /** mmap of a descriptor: often more than the file has, or at an unaligned offset. */
   #map(kernel: HostKernel, fd: number): void {
     const { random } = this;
     const size = random.pick([0, 1, 0x1000, 0x2000, 0x8000]), offset = random.pick([0, 0, 0x1000, 8]);

@@ -95,7 +95,7 @@ export interface HostStackOptions {
   readonly cpus?: number;
   /** Bytes of the primary VM's RAM. */
   readonly memory?: number;
-  /** What vCPUs execute instead of instructions; without them there is a real core. */
+  /** Scripts that vCPUs execute instead of instructions; without them there is a real core. */
   readonly scripts?: Scripts;
   /** Whether there is /dev/gzvm. */
   readonly gzvm?: boolean;
@@ -110,9 +110,9 @@ export interface HostStackOptions {
    * broken.
    */
   readonly check?: boolean;
-  /** Feature bits of hypervisor_identify in place of the real ones. */
+  /** Feature bits of hypervisor_identify instead of the real ones. */
   readonly features?: bigint;
-  /** What the kernel does otherwise than others of its generation. */
+  /** The kernel's differences from others of its generation. */
   readonly quirks?: DriverQuirks;
   /** Rules of the resource manager. */
   readonly parcels?: number;

@@ -1,5 +1,5 @@
-// VMs that execute random instructions beside one that does not: whatever they do, the program goes
-// on, and so does the other VM (docs/design/decisions.md §7).
+// VMs that execute random instructions beside one that does not: whatever they do, the program
+// continues, and so does the other VM (docs/design/decisions.md §7).
 
 import assert from "node:assert/strict";
 import type { VmPlan } from "../../src/host/plan.ts";
@@ -49,7 +49,7 @@ const MSR_VBAR_X28 = 0xd518_c01c, MRS_IAR1_X29 = 0xd538_cc1d, MSR_EOIR1_X29 = 0x
 const IMAGE = 0x4000, VECTORS = 0x800, BODY = 0x1000;
 
 /**
- * What faults is skipped; what left the image is brought back, each time a little further into the
+ * Skips faults; a PC outside of the image is brought back, each time a little further into the
  * random code. `at` is the vector's offset.
  */
 function skipFault(at: number): number[] {
@@ -70,7 +70,7 @@ const WFI = 0xd503_207f;
 
 /**
  * MRS or MSR of any register; only rarely one that ends all of this VM's doings (SCTLR, VBAR, and
- * their neighbours).
+ * registers next to them).
  */
 function systemRegister(below: (limit: number) => number): number {
   const word = 0xd500_0000 | (2 + below(2)) << 19 | below(2) << 21 | below(0x8_0000);

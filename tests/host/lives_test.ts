@@ -37,7 +37,7 @@ const PSCI_CALLS = [0x8400_0008, 0x8400_0009, 0x8400_0012, 0x8400_00ff] as const
 /** Exits of a VM that the VMM answers at most. */
 const PATIENCE = 4;
 
-/** What fails in a life. */
+/** The failure in a life. */
 type Failure = "nothing" | "request" | "page" | "run" | "killed while it starts" | "killed before it starts" | "killed";
 const FAILURES: readonly Failure[] = ["nothing", "request", "page", "run", "killed while it starts", "killed before it starts", "killed"];
 
@@ -55,14 +55,14 @@ class Life {
     this.#vmm = new Client(stack);
   }
 
-  /** From CREATE_VM to the end of the process. What failed, and what RUN gave in the end. */
+  /** From CREATE_VM to the end of the process. Returns the failure, and the last result of RUN. */
   live(): void {
     const { random, stack } = this;
     const failure = random.pick(FAILURES);
     const rule = this.#rule(failure);
     const added = rule === undefined ? undefined : stack.hypervisor.faults.add(parseFaultRule(rule));
     this.#go(failure);
-    // What cannot be taken back is lost, as it is in Linux.
+    // Pages that cannot be reclaimed are lost, as in Linux.
     if (added !== undefined) stack.hypervisor.faults.remove(added);
     this.#vmm.exit();
     stack.pass(1e9);
@@ -115,7 +115,7 @@ class Life {
   }
 }
 
-/** What a host and its stack have taken. */
+/** The use of resources by a host and its stack. */
 function usage(stack: HostStack) {
   const { objects, rootPartition } = stack.hypervisor;
   return stack.visit(({ kernel, gunyah }) => ({

@@ -325,7 +325,7 @@ Deno.test("a saved host that is restored into a new one goes on where it was", (
   assert.deepEqual(next.save(), host.save());
   platform.returnRun(next, 0, VcpuRunState.AddrspaceVmmioWrite, BigInt(VM_PL011_BASE + UARTDR), 1n, 0x21n);
   assert.deepEqual(events, [{ kind: "console", at: 0, vm: "a", bytes: Uint8Array.of(0x21) }]);
-  // What was waited for is still waited for: the UART listens, then takes what was typed.
+  // A pending wait stays pending: the UART listens, then takes the typed input.
   platform.now = platform.timers.get(0)!;
   next.virq(platform.vcpu(0), CONSOLE_INPUT_INTID);
   next.timer(platform.vcpu(0));

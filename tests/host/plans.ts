@@ -5,7 +5,7 @@ import type { NativeHostPlan, VmPlan } from "../../src/host/plan.ts";
 import type { RunConfiguration } from "../../src/configuration/plan-run.ts";
 
 export const MIB = 2 ** 20;
-/** What the host keeps for itself. */
+/** Memory that the host keeps for itself. */
 export const HOST_MEMORY = 32 * MIB;
 
 /** A VM with a console and an image that is never looked at. */

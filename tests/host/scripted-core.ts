@@ -17,7 +17,7 @@ import { PlainVcpuState } from "../support/plain-vcpu-state.ts";
 import type { Stage2Source } from "../../src/hypervisor/memory/page-tables.ts";
 
 /**
- * One step of a vCPU. What `hvc` and `load` give is the result of the `yield`: X0, or the loaded
+ * One step of a vCPU. The result of `hvc` and `load` is that of the `yield`: X0, or the loaded
  * value.
  */
 export type Step =
@@ -50,7 +50,7 @@ class ScriptedVcpu extends PlainVcpuState {
   left = 0;
 }
 
-/** What vCPUs execute, by the address at which they are powered on. */
+/** Scripts of vCPUs, by the address at which they are powered on. */
 export type Scripts = Readonly<Record<number, Script>>;
 
 /** The core. */

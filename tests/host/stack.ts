@@ -14,7 +14,7 @@ import { MIB } from "./plans.ts";
 import type { Scripts } from "./scripted-core.ts";
 import { stackMachine } from "./stack-machine.ts";
 
-/** What a test sees of the stack. */
+/** A test's view of the stack. */
 export class Stack {
   readonly machine: Machine;
   readonly hypervisor: Hypervisor;
@@ -60,7 +60,7 @@ export class Stack {
     }
   }
 
-  /** What a VM has printed. */
+  /** Output of a VM. */
   console(vm: string): string {
     return this.events.flatMap((event) => event.kind === "console" && event.vm === vm ? [String.fromCharCode(...event.bytes)] : []).join(
       "",

@@ -1,5 +1,5 @@
-// Who wakes a VM's vCPUs at their timers (docs/spec/phones.md §D1): the hypervisor; or the driver,
-// which then says so by CHECK_EXTENSION, and to which vcpu_run tells the times.
+// The side that wakes a VM's vCPUs at their timers (docs/spec/phones.md §D1): the hypervisor; or
+// the driver, which then reports that by CHECK_EXTENSION and gets the times from vcpu_run.
 
 import assert from "node:assert/strict";
 import { GH_ANDROID, WAKES_AT_TIMERS } from "../../src/abi/ioctl/gunyah.ts";

@@ -1,6 +1,6 @@
 // Virtio devices of a VM on the whole stack: registers by exits to the VMM, notifications by
 // ioeventfds, interrupts by irqfds, and memory as the VMM has it. The VM's vCPU executes a script
-// in the place of a driver.
+// instead of a driver.
 
 import assert from "node:assert/strict";
 import type { PersonaName } from "../../src/abi/ioctl/personas.ts";
@@ -20,7 +20,7 @@ const QUEUE = 0x10_0000, DRIVER = QUEUE + 0x1000, DEVICE = QUEUE + 0x2000, BUFFE
 const BYTES = 16;
 const INTID = 32 + VM_VIRTIO_SPI;
 
-/** What a driver does: features, one queue of one descriptor, DRIVER_OK, notification. */
+/** Operations of a driver: features, one queue of one descriptor, DRIVER_OK, notification. */
 function* drive(base: number, slot: number, wait: () => Generator<Step, void, bigint>): Generator<Step, void, bigint> {
   const store = (offset: number, value: number): Step => ({
     do: "store",
@@ -44,7 +44,7 @@ function* drive(base: number, slot: number, wait: () => Generator<Step, void, bi
   yield { do: "hvc", immediate: 0, x: [OFF] };
 }
 
-/** What the guest of a VM saw. */
+/** Observations of a VM's guest. */
 interface Seen {
   used: number;
   buffer: Uint8Array;
@@ -65,7 +65,7 @@ function guest(stack: () => Stack, vmid: number, base: number, seen: Seen): () =
     descriptor.setUint32(8, BYTES, true);
     descriptor.setUint16(12, 2, true);
     const { ram: memory } = stack().machine;
-    // What the guest has not touched may not be there yet.
+    // Pages that the guest has not touched may not exist yet.
     for (const offset of [QUEUE, DRIVER, DEVICE, BUFFER]) {
       if (!vcpu().addressSpace!.stage2.lookup(base + offset)) yield { do: "load", address: base + offset, size: 8 };
     }
@@ -83,7 +83,7 @@ function guest(stack: () => Stack, vmid: number, base: number, seen: Seen): () =
 }
 
 const FIRST_VMID = 0x80;
-/** What the entropy device of a VM gives. */
+/** Output of the entropy device of a VM. */
 const entropyOf = (name: string) => 0x5a + name.charCodeAt(0);
 
 /** Runs VMs with an entropy device each to their end. */

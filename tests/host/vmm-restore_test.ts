@@ -1,4 +1,4 @@
-// A host with VMMs that is saved and restored into a new one goes on where it was.
+// A host with VMMs that is saved and restored into a new one continues where it was.
 
 import assert from "node:assert/strict";
 import { VcpuRunState } from "../../src/abi/words.ts";

@@ -1,5 +1,5 @@
-// What code, tests and documents cite is there: documents, their sections, files of the repository,
-// links and their anchors.
+// Targets of citations in code, tests and documents exist: documents, their sections, files of the
+// repository, links and their anchors.
 
 import assert from "node:assert/strict";
 import { dirname, join, normalize } from "node:path";

@@ -70,7 +70,7 @@ Deno.test("each list has an example commit, which the history has under that sub
   }
 });
 
-/** What the files of a folder export, those that join them left out. */
+/** Exports of a folder's files, without those that join them. */
 async function exportsOf(folder: string): Promise<[file: string, values: ReadonlySet<unknown>][]> {
   const files = [...Deno.readDirSync(new URL(folder, ROOT))].map(({ name }) => name).filter((name) => name !== "all.ts");
   return await Promise.all(files.map(async (name) => {

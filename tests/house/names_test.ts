@@ -1,6 +1,6 @@
-// What a reader looks for by its name is in a file of that name: commands, screens, and RM messages
-// in one file of their group. tests/hypervisor/object-files_test.ts has the hypervisor's object
-// types.
+// Objects that a reader looks for by name are in a file of that name: commands, screens, and RM
+// messages in one file of their group. tests/hypervisor/object-files_test.ts has the hypervisor's
+// object types.
 
 import assert from "node:assert/strict";
 import { commandTree } from "../../src/cli/common/command-tree.ts";

@@ -10,7 +10,9 @@ const HOLDERS = PAGE.split("\n").filter((line) => /^\| (?!Promise|-)/.test(line)
   line.split(" | ").slice(2, -1).join(" | ").trim()
 );
 
-/** The names of a file's tests; a part that varies is `…`. Those of artefacts have a helper. */
+/**
+ * The names of a file's tests; a part that varies is `…`. Those of build products have a helper.
+ */
 function testNames(source: string): string[] {
   return [...source.matchAll(/(?:Deno\.test|artefact)\(\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|`([^`]*)`)/g)].map((
     [, double, single, template],

@@ -50,7 +50,7 @@ export class Caller {
     return this.vm.vic.gic.shared.isPending(intid);
   }
 
-  /** What a guest's handler does: acknowledge and end. */
+  /** A guest's handler: acknowledge and end. */
   take(): number {
     const intid = this.vcpu.gic.acknowledge(1);
     this.vcpu.gic.endOfInterrupt(1, intid);

@@ -38,7 +38,7 @@ const PERMISSION_FAULT = 0x0f;
 /** Bytes for page tables. */
 const STAGE2_SIZE = 0x100_0000;
 
-/** What the hypervisor told the core. */
+/** The hypervisor's calls to the core. */
 export interface CoreLog {
   readonly invalidated: { stage2: number; ipa: number; size: number }[];
   readonly written: { pa: number; size: number }[];
@@ -99,7 +99,7 @@ export function createTestHypervisor(cpus = 1, memory = MINIMUM_PLATFORM_MEMORY)
   return { machine, log, options: { stage2, seed: 1 } };
 }
 
-/** A caller with a cspace of its own, capability 0 to that cspace and 1 to the root partition. */
+/** A caller with its own cspace, capability 0 to that cspace and 1 to the root partition. */
 export class TestGuest {
   readonly cspace: Cspace;
   readonly vcpu: Vcpu;

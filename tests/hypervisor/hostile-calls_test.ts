@@ -1,5 +1,5 @@
-// Whatever a guest calls, with whatever arguments: it gets an error or a result, nothing throws,
-// and memory stays whole (docs/design/decisions.md §7).
+// Any call of a guest with any arguments: it gets an error or a result, nothing throws, and memory
+// stays whole (docs/design/decisions.md §7).
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -19,8 +19,8 @@ const ALL_ONES = 0xffff_ffff_ffff_ffffn;
 const FREE_MEMORY = 0x8051_0000n;
 
 /**
- * Calls that a guest makes about itself and does not come back from, or that have an entrance of
- * their own here.
+ * Calls that a guest makes about itself and does not return from, or that have their own entrance
+ * here.
  */
 const ENDS: ReadonlySet<HypercallName> = new Set(["vcpu_run", "vcpu_poweroff", "vcpu_kill"]);
 const names = (Object.keys(HYPERCALLS) as HypercallName[]).filter((name) => !ENDS.has(name));

@@ -1,4 +1,5 @@
-// Whatever exits a guest can provoke, the hypervisor answers: it does not throw, and time goes on.
+// The hypervisor answers every exit that a guest can provoke: it does not throw, and time
+// continues.
 
 import fc from "fast-check";
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-// What must hold after every operation, for tests: a sweep of the hypervisor's own checker.
+// Invariants after every operation, for tests: a sweep of the hypervisor's own checker.
 
 import assert from "node:assert/strict";
 import { Checker } from "../../src/hypervisor/check/check.ts";

@@ -1,5 +1,5 @@
-// VMs whose vCPUs run scripts in place of instructions: generators that compute for a while or
-// leave to EL2, and see what came back.
+// VMs whose vCPUs run scripts instead of instructions: generators that compute for a while or exit
+// to EL2, and see the result.
 
 import assert from "node:assert/strict";
 import { ErrorCode } from "../../src/abi/errors.ts";
@@ -35,7 +35,7 @@ import { PAGE_SIZE } from "../../src/support/sizes.ts";
 /** One step of a script: instructions, or an exit. */
 export type Step = { readonly compute: number } | Partial<Exit> & { readonly reason: number };
 
-/** What a vCPU does. Restarted by every power-on; it computes for ever at its end. */
+/** A vCPU's script. Restarted by every power-on; it computes for ever at its end. */
 export type Script = (registers: ScriptedState) => Generator<Step, void, void>;
 
 /** Registers of a scripted vCPU. */
@@ -170,7 +170,7 @@ export class ScriptedMachine {
   }
 }
 
-/** What a test VM's vCPUs are. */
+/** Options of a test VM's vCPUs. */
 export interface VmOptions {
   readonly options?: bigint;
   readonly priority?: number;
@@ -218,7 +218,7 @@ export class ScriptedVm {
     vcpu.settings.setAffinity(options.affinity ? options.affinity(index) : index);
     this.state(vcpu).script = script;
     assert.equal(vcpu.activate(), ErrorCode.OK);
-    // What a guest's GIC driver does, and its interrupt is SPI 40.
+    // A guest's GIC driver, whose interrupt is SPI 40.
     this.vic.gic.groups = 2;
     vcpu.gic.writeRegister(Icc.PMR, 0xffn);
     vcpu.gic.writeRegister(Icc.IGRPEN1, 1n);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import zlib from "node:zlib";
 import { imageHeader, unwrapImage } from "../../src/images/kernel-image.ts";
 
-/** A small Image: header and a recognisable body. */
+/** A small Image: header and a recognizable body. */
 function sampleImage(): Uint8Array {
   const image = new Uint8Array(4096).map((_, index) => index * 7);
   const view = new DataView(image.buffer);

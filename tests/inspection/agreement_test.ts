@@ -28,7 +28,7 @@ type Rows = readonly Row[];
 const sum = (rows: Rows, column: string) => rows.reduce((total, row) => total + Number(row[column] ?? 0), 0);
 const of = (rows: Rows, column: string, value: unknown) => rows.filter((row) => row[column] === value);
 
-/** What two places say of the same figure, where they differ. */
+/** Differences between two places that show the same figure. */
 class Figures {
   readonly different: string[] = [];
 

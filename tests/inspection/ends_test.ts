@@ -1,4 +1,4 @@
-// What people do to VMs that are gone, and who asked for what was refused.
+// Actions on VMs that are gone, and the requesters of refused operations.
 
 import assert from "node:assert/strict";
 import { RmError, rmErrorName } from "../../src/abi/rpc/errors.ts";

@@ -1,4 +1,4 @@
-// What events say in a line.
+// Events in one line.
 
 import assert from "node:assert/strict";
 import type { TraceEvent } from "../../src/abi/trace.ts";

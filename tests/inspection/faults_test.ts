@@ -9,7 +9,7 @@ import { isSection } from "../support/specification.ts";
 import { Random } from "../support/random.ts";
 import { demoSystem, rows, runUntil } from "./system.ts";
 
-/** The demo with these rules from the start, run for so many milliseconds. */
+/** The demo with these rules from the start, run for `ms` milliseconds. */
 async function demo(ms: number, ...rules: string[]): Promise<GuestSystem> {
   const system = await demoSystem();
   for (const rule of rules) system.hypervisor.faults.add(parseFaultRule(rule));
@@ -24,7 +24,7 @@ function injectedReason(system: GuestSystem) {
   return found;
 }
 
-/** What each rule has hit. */
+/** The hits of each rule. */
 const hits = (system: GuestSystem) => system.hypervisor.faults.entries.map((entry) => entry.hits);
 
 Deno.test("without rules none is evaluated, and the hypercall table is unchanged", async () => {
@@ -216,7 +216,7 @@ Deno.test(`${RUNS} runs with random faults break no invariant, and no program of
     const message = system.ended()?.message ?? "";
     assert.match(message, /^$|^vcpu:(rm|host)\/\d: .*faults injected|^crashed: |^every VM has ended/s, `${about}: ${message}`);
     assert.deepEqual(rows(system, "mem.check"), [], about);
-    // Whatever was refused on the way: W33.
+    // All refusals on the way: W33.
     for (const { section, rule } of system.hypervisor.trace.reasons.list()) {
       assert.ok((isSection(section) || section === INJECTED_SECTION) && rule !== "no rule was recorded", `${about}: ${section}: ${rule}`);
     }

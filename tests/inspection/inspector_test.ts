@@ -44,7 +44,7 @@ const TABLE_OF_COMMAND = Object.fromEntries(QUERY_COMMANDS.map(({ path, table })
 /** Names the first instruction of the demo's VMs. */
 const START = writeElfSymbols([{ name: "start", type: "T", address: 0x8000_0000n }]);
 
-/** What a query of each table needs, for the demo. */
+/** Arguments of a query of each table, for the demo. */
 function argumentsOf(table: TableName, queue: string): QueryArguments {
   return { vm: "ping", vcpu: "ping/0", at: table === "code" ? "ping:start" : "ipa:ping/0x80000000", queue, size: 64 };
 }
@@ -328,7 +328,7 @@ Deno.test("W19, W61: what a screen lists is what the command lists that y c copi
       const ids = key === "9"
         ? rows(system, "events", { filter: said }).map(eventWords)
         : rows(system, table, { filter: said }).map(({ id }) => id.replace(/^(?:vcpu|irq|cap):/, ""));
-      // The list has the focus; below it, or to its right, is what the screen says of one row.
+      // The list has the focus; below it, or to its right, are the details of one row.
       const begin = lines.findIndex((line) => line.startsWith("+= "));
       const end = lines.findIndex((line, index) => index > begin && line.startsWith("+"));
       assert.ok(begin > 0 && end > 0, lines.slice(0, 8).join("\n"));
@@ -345,7 +345,7 @@ Deno.test("W19, W61: what a screen lists is what the command lists that y c copi
   }
 });
 
-/** What screen 9 shows of an event at the start of its row. */
+/** Screen 9's text of an event at the start of its row. */
 function eventWords({ t, vm, kind, text }: RowOf<typeof TABLES.events>): string {
   return [(Number(t) / 1e9).toFixed(6), (vm ?? "").replace("vm:", ""), kind, text.split(" ")[0]].join(" ");
 }
@@ -480,8 +480,8 @@ Deno.test("W49: the timeline of a VM ends at the step that failed", async () => 
   const planned = await planDemo();
   assert.ok(planned.ok);
   const host = nativeHostOf(planned.run);
-  // Memory that is no multiple of what RM takes: the configuration would refuse it, a VMM of one's
-  // own may not.
+  // Memory that is not a multiple of RM's granule: the configuration would refuse it, another VMM
+  // may not.
   const broken = { ...host, vms: host.vms.map((vm) => vm.name === "hello" ? { ...vm, vcpus: 9 } : vm) };
   const system = systemOf(planned.run, broken);
   runUntil(system, HALF_SECOND);
@@ -489,7 +489,7 @@ Deno.test("W49: the timeline of a VM ends at the step that failed", async () => 
   const refused = steps.findIndex((step) => step.refused);
   assert.ok(refused > 0, steps.map(({ msg, res }) => `${msg} ${res}`).join());
   assert.equal(steps[refused].msg, "VM_INIT");
-  // What follows takes back what there is, and makes nothing.
+  // The following steps reclaim memory, and make nothing.
   const after = steps.slice(refused + 1).map(({ msg }) => msg);
   assert.deepEqual(after.filter((msg) => !["VM_STATUS", "VM_DEALLOCATE", "MEM_RECLAIM", "MEM_RELEASED", "VM_RESET"].includes(msg)), []);
   const command = QUERY_COMMANDS.find(({ path }) => path === "vm timeline")!;

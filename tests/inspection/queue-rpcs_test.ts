@@ -8,7 +8,7 @@ import { parcelsOfRequests } from "../../src/inspection/parcels-of-requests.ts";
 import { QueueRpcs } from "../../src/inspection/queue-rpcs.ts";
 import { demoSystem, rows, runUntil } from "./system.ts";
 
-/** What both say of a request or notification. */
+/** The part of a request or notification that both report. */
 function said({ name, fields, result }: TraceEvent) {
   const { lost: _, ...given } = fields;
   return { name, given, result: result && { code: result.code, name: result.name, fields: result.fields ?? {} } };

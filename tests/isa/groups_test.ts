@@ -1,4 +1,4 @@
-// Instructions stand in groups, a file each: every entry of the table is defined in exactly one of
+// Instructions are in groups, one file each: every entry of the table is defined in exactly one of
 // them, and docs/architecture/machine.md lists them all.
 
 import assert from "node:assert/strict";

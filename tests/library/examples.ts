@@ -7,7 +7,7 @@ export interface DocumentedSymbol {
   readonly examples: readonly string[];
 }
 
-/** What `deno doc --json` says of a symbol. */
+/** A symbol of `deno doc --json`. */
 interface DocSymbol {
   readonly name: string;
   readonly declarations: readonly { readonly jsDoc?: { readonly doc?: string } }[];

@@ -6,9 +6,7 @@ import { memoryMap, MINIMUM_PRIMARY_MEMORY, RAM_BASE } from "../../src/machine/m
 
 const QUANTUM = 1000;
 
-/**
- * A machine whose EL2 does what the test says. `written` are the ranges that the core was told of.
- */
+/** A machine with an EL2 from the test. `written` are the ranges that the core was notified of. */
 function machineWith(
   cpuCount: number,
   run: (cpu: PhysicalCpu, until: number) => void,

@@ -18,7 +18,7 @@ interface Passed {
   readonly hashes: string;
 }
 
-/** What a run from the start passes between two counts of instructions, first to last. */
+/** Events of a run from the start between two counts of instructions, first to last. */
 function passed(plan: SessionPlan, filter: string, from: number): Passed[] {
   const past = new Past(assemble(plan), []);
   const found: Passed[] = [];

@@ -14,7 +14,7 @@ const milestone = (instructions: number, state = EMPTY): Milestone => ({
   state,
 });
 
-/** A state with so many pages of its own. */
+/** A state with `count` separate pages. */
 function ofPages(count: number): SystemState {
   return { fields: new Uint8Array(0), pages: new Map(Array.from({ length: count }, (_, page) => [page, new Uint8Array(4096)])) };
 }

@@ -1,6 +1,6 @@
-// Makes `debian.rec` again: a Debian boot with typed input. What changes the run of a guest (time
-// that a call takes, state of a device) makes the recording another one, and so does another kernel
-// in the catalogue. Run it with `deno run -A tests/recordings/record.ts`.
+// Makes `debian.rec` again: a Debian boot with typed input. A change of a guest's run (the time of
+// a call, the state of a device) makes the recording another one, and so does another kernel in the
+// catalog. Run it with `deno run -A tests/recordings/record.ts`.
 
 import { catalogEntry } from "../../src/catalog/catalog.ts";
 import { ConsoleProgram } from "../support/console.ts";

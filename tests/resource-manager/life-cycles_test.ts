@@ -44,8 +44,8 @@ setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
 
 /**
- * Failures that are injected. What carries the messages themselves is left alone: a lost reply is
- * another test's. So is what takes time.
+ * Failures that are injected. Calls that carry the messages themselves are left alone, as a lost
+ * reply is another test's subject. So are calls that take time.
  */
 const SPARED = "msgqueue_send,msgqueue_receive,vcpu_run";
 const CODES = ["NOMEM", "NORESOURCES", "DENIED", "BUSY", "ARGUMENT_INVALID", "ADDR_INVALID", "OBJECT_STATE"] as const;
@@ -79,8 +79,8 @@ class Site extends Machine {
     });
     this.primary.get(FW_SET_VM_FIRMWARE, { auth_type: AuthType.Android, handle, offset: 0n, size: 0x1000n });
     this.primary.get(FW_MILESTONE, {});
-    // What a vCPU executes that gets time: it waits. Images are entered at their first byte,
-    // firmware where it was put.
+    // Code of a vCPU that gets time: it waits. Images are entered at their first byte, firmware
+    // where it was put.
     for (const place of PLACES) {
       for (const entry of [place, place + FIRMWARE_OFFSET]) this.system.hypervisor.natives.register(entry, () => new Idle());
     }
@@ -112,7 +112,7 @@ class Site extends Machine {
   }
 }
 
-/** What one VM is made of. */
+/** The tree of one VM. */
 function randomTree(random: Random, name: string, peer: string): DevicetreeNode {
   const chance = (percent: number) => random.below(100) < percent;
   const labels = [1, 2, 3, 4, 5, 6];
@@ -251,7 +251,7 @@ class Life {
     }
   }
 
-  /** What the guest does of itself: it takes memory, crashes, or leaves. */
+  /** Actions of the guest itself: it takes memory, crashes, or exits. */
   #act(): void {
     const { system } = this.#site;
     const vm = system.rm.state.vms.find((each) => each.vmid === this.#vmid)!;
@@ -272,7 +272,7 @@ class Life {
       });
     } else if (choice === 1) guest.ask(VM_SET_CRASH_MSG, { text: new TextEncoder().encode("ow") });
     else if (choice === 2) {
-      // Nobody is left to take the reply.
+      // The requester is gone, and does not take the reply.
       const [packet] = encodePackets({
         type: PacketType.Request,
         sequence: 0,
@@ -355,7 +355,7 @@ function inject(site: Site, random: Random): void {
   site.system.hypervisor.faults.add(parseFaultRule(rule));
 }
 
-/** What was injected. */
+/** The injected failure. */
 function injected(site: Site): string {
   return site.system.hypervisor.faults.entries.map(({ rule, hits }) => `${rule.text}: ${hits}`).join();
 }

@@ -1,5 +1,5 @@
-// What `el2 mem limits` shows of the Resource Manager: counts rise and fall with what they count,
-// and the limit is where requests fail.
+// `el2 mem limits` of the Resource Manager: counts rise and fall with the objects they count, and
+// the limit is where requests fail.
 
 import assert from "node:assert/strict";
 import { MEM_LEND, MEM_RECLAIM } from "../../src/abi/rpc/messages/memory.ts";

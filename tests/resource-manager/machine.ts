@@ -129,7 +129,7 @@ export class Machine {
     assert.fail("the reset ends");
   }
 
-  /** What must be as before when all VMs are gone. */
+  /** State that must be as before when all VMs are gone. */
   usage(): unknown {
     const { state } = this.system.rm;
     return {

@@ -1,7 +1,7 @@
 // The hypercalls of the Resource Manager in the life of a VM against the recorded order
 // (docs/spec/observed.md §8) and, where that is short, the digest's (docs/spec/resource-manager.md
-// §4.4, §8). Numbers are the recorded machine's: its capabilities from 0x411 on were fresh. What
-// differs from the recording stands in docs/differences.md.
+// §4.4, §8). Numbers are the recorded machine's: its capabilities from 0x411 on were fresh.
+// Differences from the recording are listed in docs/differences.md.
 
 import assert from "node:assert/strict";
 import { MEM_LEND, MEM_RECLAIM, MEM_SHARE } from "../../src/abi/rpc/messages/memory.ts";

@@ -1,6 +1,6 @@
 // Replays recorded conformance cases (tests/conformance/README.md) on a `System`: requests to the
-// Resource Manager, packets, hypercalls and memory of the primary VM and of guests. What needs
-// AArch64 code is not replayed here.
+// Resource Manager, packets, hypercalls and memory of the primary VM and of guests. Cases that need
+// AArch64 code are not replayed here.
 
 import assert from "node:assert/strict";
 import { encodePackets, PacketType, Reassembler, RPC_PACKET_SIZE, type RpcMessage } from "../../src/abi/rpc/packet.ts";
@@ -291,7 +291,7 @@ export class Replay {
     }
   }
 
-  /** What the document says, where the recording differs from it, is as good. */
+  /** Where the recording differs from the document, the document's result is accepted too. */
   #judge(step: Step, result: Result, what: string): void {
     if (step.expect === undefined || this.#matches(step.expect, result)) return;
     const expected = step.expect as Result;

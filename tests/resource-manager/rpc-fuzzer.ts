@@ -28,10 +28,10 @@ const LETHAL: ReadonlySet<string> = new Set(["VM_STOP", "VM_RESET", "VM_EXIT", "
 const IMAGES = 4;
 /** Requests whose refusal leaves a VM in INIT_FAILED. */
 const RUINOUS: ReadonlySet<string> = new Set(["VM_CONFIG_IMAGE", "VM_AUTH_IMAGE", "VM_INIT", "VM_START"]);
-/** One of so many messages is held to change nothing when it is refused. */
+/** One message in this many must change nothing when it is refused. */
 const COMPARED = 150;
 const COMPARED_WITH_FAULTS = 5;
-/** What hypercalls answer that are made to fail. */
+/** Errors of hypercalls that are made to fail. */
 const FAULTS: readonly ErrorCode[] = [ErrorCode.NOMEM, ErrorCode.DENIED, ErrorCode.BUSY, ErrorCode.MEMDB_NOT_OWNER];
 
 function changesNothing({ id, payload }: RpcMessage): boolean {
@@ -53,7 +53,7 @@ class PayloadMaker {
   #length = 0;
   #name = "";
   #sender!: Vm;
-  /** The parcel that the message names, so that what it says of it can be true. */
+  /** The parcel that the message names, so that its fields can be valid. */
   #parcel: Parcel | undefined;
 
   constructor(readonly random: Random, readonly world: World) {}

@@ -35,7 +35,7 @@ export class Puppet implements NativeGuest {
   /** Looks for something to do again and again; asleep, it does nothing any more. */
   awake = true;
   action: (() => void) | undefined;
-  /** What the last vcpu_run gave: error, state and data; undefined while it is under way. */
+  /** Result of the last vcpu_run: error, state and data; undefined while it is under way. */
   ran: readonly bigint[] | undefined;
 
   start(vcpu: NativeVcpu): void {
@@ -146,7 +146,7 @@ export class System {
   /** Answers an error for a hypercall of the Resource Manager, which then is not made. */
   fail: (name: HypercallName, args: readonly bigint[]) => ErrorCode | undefined = () => undefined;
   readonly machine: Machine;
-  /** What the hypervisor told the core; it grows until a test empties it. */
+  /** The hypervisor's calls to the core; it grows until a test empties it. */
   readonly log: CoreLog;
   readonly hypervisor: Hypervisor;
   /** The Resource Manager; another one may take its place between two events. */
@@ -180,8 +180,8 @@ export class System {
   }
 
   /**
-   * What the boot vCPU of a guest can do. A guest that is a puppet never runs: what a test has it
-   * do, it does at once, as all calls but vcpu_run take no time.
+   * The boot vCPU of a guest. A puppet guest never runs: it performs a test's calls at once, as all
+   * calls but vcpu_run take no time.
    */
   guest(vmid: number): NativeExecution {
     return new NativeExecution(this.vcpu(vmid), this.primary, this.hypervisor, { entry: 0n, x0: 0n });

@@ -1,5 +1,5 @@
-// What the Resource Manager says of its work (src/abi/trace.ts): requests as operations with their
-// fields both ways, inside what sent them; hypercalls inside requests; notifications; and why
+// The Resource Manager's trace (src/abi/trace.ts): requests as operations with their fields both
+// ways, inside the operation that sent them; hypercalls inside requests; notifications; and why
 // requests are refused.
 
 import assert from "node:assert/strict";

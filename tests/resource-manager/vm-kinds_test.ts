@@ -91,7 +91,7 @@ Deno.test("a peripheral's VM has a platform id, is vouched for, has no emulated 
   const before = machine.usage();
   assert.equal(primary.ask(VM_ALLOCATE, { vmid: 5 }).error, "OK");
   system.act((vcpu) => vcpu.write(HOST_BASE + DT_OFFSET, guestTree("adsp", [rmRpc()])));
-  // The carve-out: memory of the owner that it lends with a label of its own.
+  // The carve-out: memory of the owner that it lends with its own label.
   const { handle } = primary.get(MEM_LEND, { ...give, label: 0x77, acl: [{ vmid: 5, rights: 7 }], sgl: memory(HOST_BASE, MEMORY) });
   primary.get(VM_CONFIG_IMAGE, { vmid: 5, auth_type: AuthType.Platform, handle, ...IMAGE, image_offset: 0x2000n, image_size: 0x4000n });
   assert.equal(primary.get(VM_GET_STATE, { vmid: 5 }).vm_state, VmState.Auth);

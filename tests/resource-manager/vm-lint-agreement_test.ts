@@ -1,5 +1,5 @@
-// What `el2 vm lint` says of a devicetree against what the Resource Manager does with it: the VM
-// starts exactly if nothing is "refused".
+// `el2 vm lint` agrees with the Resource Manager: a VM starts exactly if nothing in its devicetree
+// is "refused".
 
 import assert from "node:assert/strict";
 import fc from "fast-check";

@@ -1,4 +1,4 @@
-// How the tests are spread over processes (scripts/test.ts), and what is said of them all.
+// How the tests are spread over processes (scripts/test.ts), and the summary of them all.
 
 import assert from "node:assert/strict";
 import { batches, readSummary, summaryLine } from "../../scripts/test.ts";

@@ -6,8 +6,8 @@ import type { SessionPlan } from "../../src/plans/plan.ts";
 import type { SessionEvent } from "../../src/protocol/protocol.ts";
 
 /**
- * A worker that says of each message how many requests it has, and of the plan that it gets how
- * long its files are and what they begin with.
+ * A worker that reports the number of requests in each message, and of the plan that it gets the
+ * length and the beginning of its files.
  */
 const WORKER = new URL(
   `data:application/javascript,${

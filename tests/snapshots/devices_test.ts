@@ -1,5 +1,5 @@
-// What stands around a machine's CPUs is saved with them: flash and fw_cfg of firmware, virtio
-// devices of secondary VMs.
+// Devices around a machine's CPUs are saved with them: flash and fw_cfg of firmware, virtio devices
+// of secondary VMs.
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
@@ -72,7 +72,7 @@ async function configured(text: string, folder: string): Promise<SessionPlan> {
   return { cpus, memory, seed, turbo: true, duration: undefined, hashAt: [], what };
 }
 
-/** Saves a machine, which goes on, and its copy with it; the copy saved again is the same. */
+/** Saves a machine, which continues, and its copy with it; the copy saved again is the same. */
 function saveAndCompare(system: GuestSystem, plan: SessionPlan, count: number): void {
   runTo(system, count);
   const state = system.save();
@@ -92,7 +92,7 @@ function points(random: Random): number[] {
   return Array.from({ length: POINTS }, () => count += 2 * ON + random.below(ON));
 }
 
-/** What a machine writes to a console until it has retired so many instructions. */
+/** Output of a machine on a console until it has retired this many instructions. */
 function outputOf(system: GuestSystem, console: string, instructions: number): string {
   let text = "";
   for (let count = system.instructions(); count < instructions; count += 500) {

@@ -81,7 +81,7 @@ function fileOf(sections: readonly Section[]): Uint8Array {
   return Buffer.concat(parts);
 }
 
-/** What is wrong with a file: why it is refused, or undefined where it is taken. */
+/** Why a file is refused, or undefined where it is accepted. */
 function refusal(path: string): string | undefined {
   try {
     return verifySnapshot(readSnapshot(path));

@@ -28,7 +28,7 @@ Deno.test("memory, seed and image make other machines; what executes them does n
   assert.notEqual(await instantPath({ ...plan, memory: 2 * plan.memory }), first);
   assert.notEqual(await instantPath({ ...plan, seed: plan.seed + 1 }), first);
   assert.equal(plan.what.kind, "boot");
-  // A change in the middle of a file, and one behind the first pieces of a large file.
+  // A change in the middle of a file, and one after the first pieces of a large file.
   for (const [size, at] of [[1000, 500], [9 << 20, (9 << 20) - 1]]) {
     const image = new Uint8Array(size), changed = image.slice();
     changed[at] = 1;

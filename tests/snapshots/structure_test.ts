@@ -22,13 +22,13 @@ const HEADER_SIZE = 16;
 const PAGES = 4, END = 5;
 const PAGE_SIZE = 4096;
 
-/** A section as it stands in a file, and what its header says of it. */
+/** A section in a file, and its header. */
 interface Section {
   readonly kind: number;
   readonly coding: number;
   readonly reserved: number;
   readonly stored: Uint8Array;
-  /** What the header says. */
+  /** The value in the header. */
   readonly storedSize: number;
   readonly size: number;
 }
@@ -46,8 +46,8 @@ function sectionsOf(bytes: Uint8Array): Section[] {
 }
 
 /**
- * The file of these sections. Checksums are those of what stands there: of each section, and of all
- * before the last one of kind END.
+ * The file of these sections. Checksums are correct: of each section, and of all before the last
+ * one of kind END.
  */
 function fileOf(sections: readonly Section[]): Uint8Array {
   const sum = createHash("sha256");
@@ -201,7 +201,7 @@ function chunkOf(pages: readonly Page[]): Uint8Array {
 }
 
 /**
- * What a file is read as; why it is refused: by its structure, or as nothing that a machine can be.
+ * The result of reading a file, or why it is refused: by its structure, or as an invalid machine.
  */
 function read(path: string): Snapshot | string {
   try {

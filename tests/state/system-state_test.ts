@@ -1,4 +1,4 @@
-// A machine that is saved and loaded goes on as the one that was not interrupted
+// A machine that is saved and loaded continues as the one that was not interrupted
 // (docs/design/decisions.md §4).
 
 import assert from "node:assert/strict";

@@ -4,18 +4,17 @@
 /** Text that came while waiting, kept for messages. */
 const SHOWN = 2000;
 /**
- * A prompt of Linux' shells at the end of what was printed. The kernel goes on to speak after it:
- * what a link or a module does once the shell has started stands behind the prompt, and comes with
- * it where this computer is busy. Behind its prompt, busybox asks the terminal for the cursor's
- * position when no input waits.
+ * A prompt of Linux' shells at the end of what was printed. The kernel may print after it: its
+ * messages about links or modules follow the prompt, and come together with it on a busy computer.
+ * After its prompt, busybox asks the terminal for the cursor's position when no input waits.
  */
 function promptOf(text: string): RegExp {
   return new RegExp(`${text}(\\x1b\\[6n)?(?=$|\\[ *\\d+\\.\\d+\\] )`);
 }
 
-/** What the catalogue's guests of busybox show where they wait for a command. */
+/** The prompt of the catalog's busybox guests. */
 export const PROMPT = promptOf("(\\/root|~) # ");
-/** The same of the catalogue's disks, which are whole systems. */
+/** The prompt of the catalog's disks, which are whole systems. */
 export const DISK_PROMPT = promptOf("root@debian:~# ");
 
 export class ConsoleProgram {

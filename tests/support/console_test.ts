@@ -1,4 +1,4 @@
-// What tests wait for on a guest's console.
+// The texts that tests wait for on a guest's console.
 
 import assert from "node:assert/strict";
 import { DISK_PROMPT, PROMPT } from "./console.ts";

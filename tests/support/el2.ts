@@ -10,9 +10,7 @@ const STATE = Deno.makeTempDirSync({ prefix: "el2-test-state-" });
 Deno.env.set("XDG_STATE_HOME", STATE);
 addEventListener("unload", () => Deno.removeSync(STATE, { recursive: true }));
 
-/**
- * Where Deno keeps the packages that it has loaded, for programs with a cache folder of their own.
- */
+/** Deno's folder of loaded packages, for programs with their own cache folder. */
 export function denoFolder(): string {
   const { DENO_DIR, XDG_CACHE_HOME, HOME } = Deno.env.toObject();
   return DENO_DIR ?? `${XDG_CACHE_HOME ?? `${HOME}/.cache`}/deno`;

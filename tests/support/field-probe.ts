@@ -62,7 +62,7 @@ export class FieldProbe {
   readonly #trials = new Map<string, number>();
   readonly #seen = new Set<unknown>();
   readonly #privates = new PrivateFields();
-  /** What is saved while nothing is changed. */
+  /** The saved state while nothing is changed. */
   #before: Uint8Array = new Uint8Array();
 
   /**
@@ -142,7 +142,7 @@ export class FieldProbe {
     try {
       reached = !equal(this.#before, this.save());
     } catch {
-      // What cannot be saved is looked at.
+      // State that cannot be saved is compared directly.
     }
     await change.undo();
     await place.set(value);

@@ -2,7 +2,7 @@
 
 import type { TracePort } from "../../src/abi/trace.ts";
 
-/** Nobody listens, and nothing is kept. */
+/** A trace without listeners, in which nothing is kept. */
 export const NO_TRACE: TracePort = {
   wants: () => false,
   event: () => {},

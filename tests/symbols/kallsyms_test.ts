@@ -93,7 +93,7 @@ Deno.test("memory without a kernel, or with a table that is cut, has no symbols"
   const whole = kernelImage(exampleSymbols(), "behind");
   for (let end = 0x2_0000; end < 0x3_0000; end += 997) {
     const found = readKallsyms({ base: BASE, bytes: whole.subarray(0, end) });
-    // A cut table of numbers behind the offsets is no loss; everything else is needed.
+    // A truncated table of numbers after the offsets does not matter; everything else is needed.
     assert.ok(found === undefined || found.length === 2602, `cut at 0x${end.toString(16)}`);
   }
 });

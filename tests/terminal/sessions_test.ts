@@ -6,7 +6,7 @@ import { TmuxTerminal } from "./tmux.ts";
 
 const DEMO = new URL("../../assets/demo.toml", import.meta.url).pathname;
 
-/** The command line for a shell, with a runtime folder of its own. */
+/** The command line for a shell, with its own runtime folder. */
 function shell(folder: string, ...args: string[]): string {
   return `XDG_RUNTIME_DIR=${folder} XDG_STATE_HOME=${folder}/state LANG=C.UTF-8 ${el2Command(...args).map((one) => `'${one}'`).join(" ")}`;
 }
@@ -36,7 +36,7 @@ Deno.test("W67, W8, W78: two attached clients show what one types; q and kill -9
   const pid = `${s.folder}/pid`;
   const second = `sh -c "echo \\$\\$ > ${pid}; exec env ${shell(s.folder, "attach", "s")}"; exec sleep 1000`;
   await using two = await TmuxTerminal.start(second, 80, 24);
-  // What the console showed before they came is there.
+  // The console's earlier output is there.
   await one.until(/hello from EL1/);
   await two.until(/hello from EL1/);
   await one.keys("c", "x");
@@ -50,7 +50,7 @@ Deno.test("W67, W8, W78: two attached clients show what one types; q and kill -9
   Deno.kill(Number(await Deno.readTextFile(pid)), "SIGKILL");
   const shown = (await run(s.folder, "console", "hello")).stdout;
   assert.match(shown, /typed 'x'/);
-  // Guests go on without anybody looking.
+  // Guests continue without a viewer.
   const next = Number(/tick (\d+)(?![^]*tick)/.exec(shown)?.[1] ?? 0) + 2;
   assert.equal((await run(s.folder, "console", "hello", "--expect", `tick ${next}`, "--timeout", "60s")).code, 0);
   await using again = await TmuxTerminal.start(`exec env ${shell(s.folder, "attach", "s")}`, 80, 24);
@@ -74,7 +74,7 @@ Deno.test("W51, W72: p stops virtual time and panes keep working; nothing is wri
     await terminal.until(shown);
   }
   assert.deepEqual(await at(), stopped, "virtual time stands still");
-  // What was still to be drawn is: then nothing changes any more.
+  // Pending drawing is done: then nothing changes any more.
   const file = `${s.folder}/written`;
   for (let size = -1, quiet = 0; quiet < 3; await new Promise((resolve) => setTimeout(resolve, 500))) {
     if (size < 0) await terminal.copyTo(file);
@@ -180,7 +180,7 @@ Deno.test(":run shows another session, also from an attached screen, and q comes
     await terminal.keys("q");
     await terminal.until(/el2 {2}Image [\s\S]*session demo continues; show it with el2 attach demo/);
     await terminal.keys("q");
-    // What its console has shown is there again, and what is typed goes to it.
+    // The console's earlier output is there again, and typed input goes to it.
     await terminal.until(/el2 {2}s [\s\S]*hello from EL1[\s\S]*session Image continues; show it with el2 attach Image/);
     await terminal.keys("c", "y");
     await terminal.until(/typed 'y'/);
@@ -349,7 +349,7 @@ Deno.test("W71: a wrong configuration is a screen: Enter opens the editor at the
     );
     const shown = await terminal.until(/bad\.toml has 2 errors; nothing was started/);
     assert.match(shown, /3:8 +cpus = 99\n +\^ cpus 99 is outside 1\.\.8/);
-    // Somebody else mends a line: r looks again.
+    // Another program mends a line: r checks again.
     const text = await Deno.readTextFile(`${folder}/bad.toml`);
     await Deno.writeTextFile(`${folder}/bad.toml`, text.replace("99", "98"));
     await terminal.keys("j", "r");

@@ -1,4 +1,4 @@
-// A real terminal for tests: tmux with a server of its own, keys in and screens out.
+// A real terminal for tests: tmux with its own server, keys in and screens out.
 
 import { nativeProgram } from "../../scripts/native-tools.ts";
 

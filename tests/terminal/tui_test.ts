@@ -3,7 +3,7 @@ import { el2Command } from "../support/el2.ts";
 import { TmuxTerminal } from "./tmux.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
-/** Sessions and states of screens of their own: a person's are not touched. */
+/** Separate sessions and states of screens: the user's own are not touched. */
 const FOLDER = Deno.makeTempDirSync({ prefix: "el2-test-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(FOLDER, { recursive: true }));
 const APART = `env XDG_RUNTIME_DIR=${FOLDER} XDG_STATE_HOME=${FOLDER}`;

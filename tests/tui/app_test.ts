@@ -6,7 +6,7 @@ import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
 import { press, Rig, SCREENS, settle } from "./rig.ts";
 import { STATES } from "./states.ts";
 
-/** What a terminal of the screen's size has when it is drawn anew. */
+/** Content of a terminal of the screen's size after a redraw. */
 async function terminalOf(rig: Rig) {
   const { width: cols, height: rows } = rig.screen;
   const terminal = new Terminal({ cols, rows, scrollback: 10, allowProposedApi: true, convertEol: false });
@@ -22,8 +22,8 @@ Deno.test("W4: at 80x24 no line wraps on any screen, and hint and message rows e
     const lines = await rig.lines();
     assert.ok(lines.every((line) => line.length <= 80), key);
     assert.match(lines[22], /Enter open .* \? help$/);
-    // In a terminal of that size, what was drawn is what stands there: no line has gone on in the
-    // next one, nor has anything scrolled.
+    // In a terminal of that size, the content equals the drawing: no line has wrapped, nor has
+    // anything scrolled.
     const active = await terminalOf(rig);
     assert.equal(active.length, 24, key);
     for (const [y, line] of lines.entries()) {
@@ -91,7 +91,7 @@ Deno.test("W54: Space freezes the display only and counts", async () => {
   assert.match(frozen, /debian login:/);
   rig.apply({ kind: "console", console: "debian", bytes: textBytes("more") });
   assert.match(await rig.text(), /FROZEN \+2/);
-  // The machine goes on: it is told of nothing but that bytes were taken.
+  // The machine continues: its only messages are that bytes were taken.
   const sent = rig.requests.map(({ kind }) => kind).filter((kind) => !["query", "forget", "watch", "taken"].includes(kind));
   assert.deepEqual(sent, []);
   await rig.type(" ");
@@ -241,7 +241,7 @@ Deno.test("W83: when the session is gone: LOST, since when, what to do, the last
     shown,
     /LOST[\s\S]*connection lost 0s ago; the machine may still run[\s\S]*retry 1 in 3s[\s\S]*r retry now {2}l log {2}s open last snapshot {2}q quit \(exit 3\)/,
   );
-  // What was shown last is dim, all of it: no cell of the body has another look.
+  // The last content is dim, all of it: no cell of the body has another look.
   const terminal = await terminalOf(rig);
   const tree = shown.split("\n").findIndex((line) => /D {2}debian v/.test(line));
   const cells = Array.from({ length: 120 }, (_, x) => terminal.getLine(tree)!.getCell(x)!);

@@ -1,4 +1,4 @@
-// What panes say in place of rows.
+// Panes' texts instead of rows.
 
 import assert from "node:assert/strict";
 import { type Blank, drawBlank } from "../../src/tui/blank.ts";

@@ -87,7 +87,7 @@ Deno.test("direct colors become palette entries where the terminal has 16 or 256
 });
 
 Deno.test("W79: wide, combining and ZWJ text keep columns aligned, also where the terminal measures them otherwise", async () => {
-  // The emulator here takes each part of a joined cluster for a glyph of its own, as many terminals
+  // The emulator here takes each part of a joined cluster for a separate glyph, as many terminals
   // do.
   const texts = [
     "漢字",
@@ -99,7 +99,7 @@ Deno.test("W79: wide, combining and ZWJ text keep columns aligned, also where th
     "x",
   ];
   const screen = new Screen(40, texts.length, "16"), terminal = emulator(40, texts.length);
-  // Each text once in every row, so that all take the place of all others.
+  // Each text once in every row, so that each replaces all others.
   for (let round = 0; round < texts.length; round++) {
     screen.clear();
     texts.forEach((_, y) => {

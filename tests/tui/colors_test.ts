@@ -1,4 +1,4 @@
-// What colors promise: contrast, explicit entries, and few codes where a terminal has few colors.
+// Promises about colors: contrast, explicit entries, and few codes where a terminal has few colors.
 
 import assert from "node:assert/strict";
 import { ColorMap } from "../../src/tui/color-map.ts";

@@ -1,4 +1,4 @@
-// What a terminal shows is what was drawn, text and colors, in every depth.
+// A terminal's content equals the drawing, text and colors, in every depth.
 
 import type { AppOptions } from "../../src/tui/app.ts";
 import type { ColorDepth } from "../../src/tui/color.ts";

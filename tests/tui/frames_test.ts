@@ -1,6 +1,6 @@
 // Golden frames: the text of each screen and state in ASCII, and the role of each cell with all
-// glyphs. What terminals show of roles is in `emulators_test.ts`, that text stands alike with all
-// glyphs in `glyph-sets_test.ts`.
+// glyphs. `emulators_test.ts` tests how terminals show roles, `glyph-sets_test.ts` that text has
+// the same place with all glyphs.
 
 import assert from "node:assert/strict";
 import { Rig, SCREENS } from "./rig.ts";

@@ -65,7 +65,7 @@ Deno.test("L13: ASCII and full glyphs have every word in the same column", async
     lines.forEach((line, y) => {
       // The legend of a map says what the glyphs of its own set mean, what is beside it does not.
       const legend = /[·.] free/.exec(line), from = legend ? legend.index + legend[0].length : 0;
-      // Letters of bars and lanes stand for colors: they are no words.
+      // Letters of bars and lanes stand for colors: they are not words.
       for (const { 0: word, index } of line.matchAll(/[A-Za-z]*[a-z]{2,}/g)) {
         if (index >= from) {
           assert.equal(b.value[1][y].slice(index, index + word.length), word, `${name} row ${y}:\n${line}\n${b.value[1][y]}`);

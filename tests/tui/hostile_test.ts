@@ -15,7 +15,7 @@ const MARK = "qzx";
 /** A color that is not one, title, clipboard, link, question, 8-bit CSI, text turned round. */
 const HOSTILE = `\x1b[66;77m${MARK}\x1b]0;${MARK}\x07\x1b]52;c;${MARK}\x1b\\\x1b]8;;${MARK}\x1b\\\x1b[6n\x9b2J\x90${MARK}\x9c` +
   `\r\n\t\b\x7f\0\u202e${MARK}\u200b\u2066`;
-/** What the screens themselves write: places, colors, modes; without a string. */
+/** The screens' own sequences: places, colors, modes; without a string. */
 // deno-lint-ignore no-control-regex
 const OWN = /\x1b\[\??[0-9;:]*[a-zA-Z]|\x1b[78]/g;
 // deno-lint-ignore no-control-regex
@@ -58,7 +58,7 @@ function spoil(rig: Rig): void {
   rig.apply({ kind: "sample", sample: SAMPLE });
 }
 
-/** What a terminal must not get. */
+/** Bytes that a terminal must not get. */
 function assertHarmless(frame: string, what: string): void {
   const sequences = frame.match(OWN) ?? [];
   assert.ok(!sequences.some((sequence) => sequence.includes("66;77") || sequence.includes("\x1b[6n")), `${what}: a sequence of a guest's`);

@@ -8,7 +8,7 @@ import { Rig } from "./rig.ts";
 const QUEUE = phoneRows("queue.ls").find(({ id }) => id === "mq:7")!;
 const PARCEL = phoneRows("mem.parcels")[0];
 
-/** What stands between the last row of the tree and the console. */
+/** The lines between the last row of the tree and the console. */
 async function links(rig: Rig): Promise<string[]> {
   const lines = await rig.inside();
   const tree = lines.slice(0, lines.findIndex((line) => /^\+?[=-] Console/.test(line)));

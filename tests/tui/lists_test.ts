@@ -96,7 +96,7 @@ Deno.test("W61: each screen's rows are those of its command at the same instant"
     const list = { "2": "vcpu.ls", "3": "irq.ls", "5": "caps.ls", "6": "queue.ls", "7": "rpc.ls", "9": "events", "0": "why" }[key];
     if (list) {
       for (const { id, t } of phoneAnswer({ table: list as "vcpu.ls", args: {} }).rows) {
-        // Events are told by their time.
+        // Events are identified by their time.
         if (list === "events") {
           assert.ok(shown.includes((Number(t) / 1e9).toFixed(6)), id);
           continue;

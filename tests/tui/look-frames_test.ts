@@ -50,7 +50,7 @@ Deno.test("L2: backgrounds other than the page's belong to chips, fills, tints, 
             assert.ok(line || ink(cell) === "fink" || (VM_FILLS as readonly Role[]).includes(ink(cell)!), `${place} ${ink(cell)}`);
           }
         } else {
-          // A map of what is no VM's has the inks of graphs.
+          // A map of memory without a VM has the inks of graphs.
           if (/^g\d$/.test(role) && name.startsWith("memory")) continue;
           assert.ok(CHIPS.includes(role), place);
           assert.equal(ink(cell), "ink", place);

@@ -73,7 +73,7 @@ Deno.test("L4: the mark of the selection stands in one row of the pane with the 
     if (name.startsWith("screen 4")) {
       assert.ok(marked.length === 0 && all.flat().filter(({ text }) => text === "◆").length >= 1, `${name}: a map has a cursor`);
     } else if (name.startsWith("screen 8")) {
-      // Sides of the box with the keys are accent too: they stand at its ends.
+      // Sides of the focused box are accent too: they are at its ends.
       const inner = new Set(cursors.filter((x) => x > 0 && x < rig.screen.width - 1 && cursors.filter((other) => other === x).length > 1));
       assert.ok(marked.length === 0 && inner.size >= 1 && inner.size <= 2, `${name}: a timeline has one line of time, ${[...inner]}`);
     } else if (name.startsWith("screen 0")) {

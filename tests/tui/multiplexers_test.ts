@@ -27,7 +27,7 @@ class Pane implements AsyncDisposable {
 
   private constructor(readonly tmux: readonly string[], readonly folder: string, readonly output: Deno.FsFile) {}
 
-  /** @param inside the command that runs another one inside a terminal of its own */
+  /** @param inside the command that runs another one inside its own terminal */
   static async open(inside: readonly string[] = [], environment: Record<string, string> = {}): Promise<Pane> {
     const folder = await Deno.makeTempDir({ prefix: "el2-mux-" });
     const pipe = `${folder}/pipe`;

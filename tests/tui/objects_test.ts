@@ -1,5 +1,4 @@
-// What can be done with objects beside what changes the machine, and how lists and consoles are
-// looked at.
+// Actions on objects other than those that change the machine, and the views of lists and consoles.
 
 import assert from "node:assert/strict";
 import type { Query } from "../../src/queries/query.ts";

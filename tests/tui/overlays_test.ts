@@ -1,4 +1,4 @@
-// What lies over a screen, and the row of messages: toasts, dangers, the palette and the help.
+// Overlays on a screen, and the row of messages: toasts, dangers, the palette and the help.
 
 import assert from "node:assert/strict";
 import { makeProgram } from "../../src/cli/main.ts";

@@ -1,4 +1,4 @@
-// What a busy machine costs a link, and how often what changes by itself is drawn anew.
+// The cost of a busy machine on a link, and the rate of redraws without input.
 
 import assert from "node:assert/strict";
 import { Pace } from "../../src/tui/pace.ts";
@@ -120,7 +120,7 @@ Deno.test("a VM that ends, a vCPU that fails, a refusal and what is stepped thro
 Deno.test("many bytes and slow writes halve the pace of streams and histories, and calm brings it back", () => {
   const pace = new Pace();
   let now = 0;
-  /** Frames of so many times 5 s, the last of which ends the count. */
+  /** Frames of `count` times 5 s, the last of which ends the count. */
   const counts = (count: number, bytes: number, took = 1) => {
     for (let frame = 0; frame < count * 51; frame++) pace.wrote(now += FRAME, bytes, took);
   };

@@ -70,7 +70,7 @@ export const PHONE_SAMPLE: MachineSample = {
   ],
 };
 
-/** What differs from a column's usual value, by table. */
+/** Values that differ from a column's usual one, by table. */
 const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
   "vcpu.ls": [
     {

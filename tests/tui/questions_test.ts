@@ -1,4 +1,4 @@
-// What the screens ask while a person only looks on.
+// The screens' questions while the user only watches.
 
 import assert from "node:assert/strict";
 import type { Request } from "../../src/protocol/protocol.ts";

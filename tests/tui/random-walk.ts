@@ -8,7 +8,7 @@ import { KeyParser, textBytes } from "../../src/tui/keys.ts";
 import type { ThemeName } from "../../src/tui/themes.ts";
 import { Random } from "../support/random.ts";
 
-/** What a person may press, as terminals send it. */
+/** Possible key presses, as terminals send them. */
 const KEYS = [
   ..." 0123456789abcdefghijklmnoprstuvwxyzGKLN?:!/[]<>+-=",
   "\r",

@@ -11,7 +11,7 @@ import type { Request, SessionEvent } from "../../src/protocol/protocol.ts";
 import type { StopChange } from "../../src/queries/stop-rule.ts";
 import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
 
-/** What the console of debian shows. */
+/** Content of the console of debian. */
 const CONSOLE =
   "[    1.940418] EXT4-fs (vda): mounted filesystem 6b5a0f7e ro.\r\n\r\nDebian GNU/Linux 12 debian hvc0\r\n\r\ndebian login: ";
 
@@ -38,7 +38,7 @@ export class Rig {
   /** After how many ms something is to be drawn. */
   readonly later: number[] = [];
   screen: Screen;
-  /** What is wrong with actions. */
+  /** The error of actions. */
   actError: string | undefined;
   answer: (query: Query) => Answer = phoneAnswer;
   readonly #parser = new KeyParser();
@@ -120,7 +120,7 @@ export class Rig {
     return (await this.lines()).join("\n");
   }
 
-  /** What stands in boxes as wide as the screen, without their sides. */
+  /** Content of boxes as wide as the screen, without their sides. */
   async inside(): Promise<string[]> {
     return (await this.lines()).map((line) => /^\|(.*)\|$/.exec(line)?.[1].trimEnd() ?? line);
   }

@@ -1,4 +1,4 @@
-// What a frame consists of beside its text: the role of each cell's ink and background, compact.
+// The parts of a frame besides its text: the role of each cell's ink and background, compact.
 // Colors follow from roles, in every theme and depth (`color-map.ts`).
 
 import { type Color, roleOf } from "../../src/tui/color.ts";
@@ -18,7 +18,7 @@ function runsOf(cells: readonly DrawnCell[]): string {
   const runs: { ink: string; ground: string; count: number }[] = [];
   for (const cell of cells) {
     const ground = roleOf(cell.background) === "bg" ? "" : `/${letterOf(cell.background)}`;
-    // The ink of a blank is no difference.
+    // The ink of a blank does not matter.
     const ink = cell.text === " " && cell.attributes === 0 ? "" : `${letterOf(cell.foreground)}${cell.attributes || ""}`;
     const last = runs.at(-1);
     if (last && last.ground === ground && (last.ink === ink || ink === "")) last.count++;
@@ -27,7 +27,7 @@ function runsOf(cells: readonly DrawnCell[]): string {
   return runs.map(({ ink, ground, count }) => `${count}${ink}${ground}`).join(" ");
 }
 
-/** The map of a screen, a line a row; a row like the one above is `=`. */
+/** The map of a screen, one line per row; a row like the one above is `=`. */
 export function roleMap(screen: Screen): string[] {
   const rows = Array.from({ length: screen.height }, (_, y) => runsOf(screen.cells(y)));
   return rows.map((row, y) => row === rows[y - 1] ? "=" : row);

@@ -1,4 +1,4 @@
-// What row 1 says of a session.
+// Row 1 of a session.
 
 import assert from "node:assert/strict";
 import { SessionState } from "../../src/tui/session-state.ts";

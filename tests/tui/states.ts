@@ -2,7 +2,7 @@
 
 import type { Rig } from "./rig.ts";
 
-/** What lies over a screen, or stands in its place: how it comes, by keys or otherwise. */
+/** Overlays and replacements of a screen, with the keys or calls that show them. */
 export const STATES: readonly (readonly [name: string, begin: (rig: Rig) => Promise<void> | void])[] = [
   ["help", (rig) => rig.type("?")],
   ["help, searched", (rig) => rig.type("?fold")],

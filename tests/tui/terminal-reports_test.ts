@@ -1,4 +1,4 @@
-// What the terminal says of itself: asked once, never waited for, and typed into no guest.
+// The terminal's report about itself: asked once, never waited for, and typed into no guest.
 
 import assert from "node:assert/strict";
 import { KeyParser, textBytes } from "../../src/tui/keys.ts";
@@ -34,7 +34,7 @@ Deno.test("L55: answers of the terminal are no keys, whole or in pieces, and non
       assert.deepEqual(keys.map(({ name }) => name), ["Report", "x"], `${JSON.stringify(answer)} at ${cut}`);
     }
   }
-  // What never ends is given up.
+  // An endless sequence is given up.
   const parser = new KeyParser();
   assert.deepEqual(parser.push(textBytes(`\x1b]11;${"9".repeat(300)}`)), []);
   assert.ok(parser.flush().length > 0);

@@ -134,7 +134,7 @@ Deno.test("< and > go to events that pass the list's filter, else the last one's
     { kind: "next-event", filter: "kind=hvc" },
     { kind: "event", filter: "kind=hvc" },
   ]);
-  // What cannot be says why: a replay has no other way than its recording's.
+  // An impossible action gives the reason: a replay can only follow its recording.
   rig.apply({ kind: "moved", id: 0, error: "a replay cannot go back", instructions: 5 });
   assert.match(await rig.text(), /a replay cannot go back/);
   const reader = new Rig(120, 36, { readOnly: true });

@@ -1,4 +1,4 @@
-// What a vCPU waits for, in words.
+// The wait of a vCPU, in words.
 
 import assert from "node:assert/strict";
 import { waitText } from "../../src/tui/waits.ts";

@@ -23,13 +23,13 @@ const FRAME = 41;
 /** Of so many moves to other places of the run one is made. */
 const MOVES = 200;
 
-/** What a frame may contain besides text: moves, colors, modes of the screen. */
+/** Permitted content of a frame besides text: moves, colors, modes of the screen. */
 // deno-lint-ignore no-control-regex
 const OWN_SEQUENCES = /\x1b(?:\[[0-9;:?]*[ABCDHJKXfhlmr]|\]8;[^\x07\x1b]*(?:\x07|\x1b\\)|7|8|\(B)/g;
 // deno-lint-ignore no-control-regex
 const CONTROL = /[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f]/;
 
-/** What a hostile guest may print. */
+/** Possible output of a hostile guest. */
 const HOSTILE = [
   "\x1b]52;c;ZXZpbA==\x07",
   "\x1b]0;title\x07",
@@ -49,7 +49,7 @@ const KEYS = [
   ...["\x1b[200~pasted\ntext\x1b[201~", "\x1b[I", "\x1b[O", "é", "\u{1f600}", "kind=hvc", "vm:ping", "hello"],
 ];
 
-/** What a person does next: a key, the mouse, another size. */
+/** The user's next input: a key, the mouse, another size. */
 function nextInput(random: Random, screen: Screen): string {
   const column = 1 + random.below(screen.width + 2), row = 1 + random.below(screen.height + 2);
   switch (random.below(10)) {
@@ -180,7 +180,7 @@ Deno.test(`a random walk of ${EVENTS} keys, clicks and resizes`, async () => {
       // Timers come only when the machine has nothing to do at once.
       if (event % (50 * BREATH) === 0) await new Promise((resolve) => setTimeout(resolve, 0));
       if (sitting.failed !== undefined) throw new Error(sitting.failed);
-      // Who quits may attach again; a new machine takes its time.
+      // A user who quits may attach again; a new machine takes its time.
       const gone = sitting.left && random.below(20) === 0;
       sitting.left = false;
       if (!gone && ++since < LIFE) continue;

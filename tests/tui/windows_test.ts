@@ -61,7 +61,7 @@ Deno.test("W7: zoom gives a half the whole body, and takes it back", async () =>
   assert.doesNotMatch(zoomed, /[=-] Interrupts/);
   await rig.type("z");
   assert.deepEqual((await rig.lines()).slice(0, -2), both);
-  // What is left zoomed is there in full again.
+  // A pane that was left zoomed is complete again.
   await rig.type("z");
   const again = new Rig(160, 48, { state: parseUiState(JSON.stringify(rig.app.state)) });
   assert.deepEqual((await again.lines()).slice(0, -2), both);

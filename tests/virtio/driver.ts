@@ -50,7 +50,7 @@ export class TestDriver {
   readonly view = new DataView(this.memory.bytes.buffer);
   readonly transport: MmioTransport;
   readonly faults: VirtioFault[] = [];
-  /** What the device has put off. */
+  /** Deferred work of the device. */
   readonly later: (() => void)[] = [];
   interrupts = 0;
   level = false;
@@ -71,8 +71,8 @@ export class TestDriver {
   }
 
   /**
-   * Takes over from another driver: its memory, and where it stands in the rings. The device's
-   * state is the caller's to restore.
+   * Takes over from another driver: its memory, and its positions in the rings. The device's state
+   * is the caller's to restore.
    */
   adopt(other: TestDriver): void {
     this.memory.bytes.set(other.memory.bytes);

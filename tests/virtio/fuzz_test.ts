@@ -68,8 +68,7 @@ const SUBJECTS: Record<string, () => Subject> = {
     return { device, poke: (random) => device.receive(random.bytes(random.below(1600))) };
   },
   lan: () => {
-    // A neighbour that takes nothing unfinished: what the hostile guest leaves to do is done for
-    // it.
+    // A peer that accepts no offloads: those of the hostile guest are completed for it.
     const [device, neighbour] = [1, 2].map((number) => new NetDevice(Uint8Array.of(2, 0, 0, 0, 0, number)));
     const lan = new NetSwitch();
     for (const card of [device, neighbour]) lan.plug(card);

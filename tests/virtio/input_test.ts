@@ -14,7 +14,7 @@ function input(type: InputType) {
   return { device, driver };
 }
 
-/** What the device says to a question of its driver. */
+/** The device's answer to a question of its driver. */
 function ask(driver: TestDriver, select: number, subselect: number): Uint8Array {
   driver.transport.write(R.Config, 1, BigInt(select));
   driver.transport.write(R.Config + 1, 1, BigInt(subselect));

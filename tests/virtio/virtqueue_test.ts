@@ -52,7 +52,7 @@ Deno.test("features that were not offered, or no VERSION_1, are not agreed to", 
   }
 });
 
-/** What a hostile driver does to queue 0, and the rule that names it. */
+/** Actions of a hostile driver on queue 0, and the rule that names each. */
 const FAULTS: readonly [string, (driver: TestDriver) => void, RegExp][] = [
   ["a chain that loops", (driver) => {
     driver.descriptor(0, 0, MEMORY_BASE + 0x8_0000, 1, 3, 1);

@@ -29,7 +29,7 @@ class Guest {
     this.driver.offer(TX, [{ out: writeVsock({ ...header, bufferSize: 1000, forwarded: 0, payload }) }]);
   }
 
-  /** What came since the last call. */
+  /** Packets since the last call. */
   take(): VsockPacket[] {
     return this.driver.used(RX).map((length) => {
       const address = this.#buffers.shift()!;

@@ -132,7 +132,7 @@ Deno.test("diff of two traces names the first event that is not the same, what s
     const shifted = await diffJson(1, `${good}.ndjson`, `${folder}/later.ndjson`);
     assert.deepEqual(shifted.difference.fields, ["t", "end"]);
     assert.equal(shifted.other_event, null);
-    // One that goes on.
+    // A longer one.
     await Deno.writeTextFile(`${folder}/short.ndjson`, `${lines[0].slice(0, 10).join("\n")}\n`);
     const ended = await el2("diff", `${folder}/short.ndjson`, `${good}.ndjson`);
     assert.match(ended.stdout, /^first difference at event 11\n(.*\n){3} {2}a the trace ends$/m);

@@ -11,10 +11,10 @@ const CALLS_MAX = 8;
 const ANSWER_MAX = 26_000;
 
 type Row = Record<string, unknown>;
-/** What the tests read of lists; the package's own types of them do not resolve here. */
+/** The used fields of lists; the package's own types of them do not resolve here. */
 type Listed = readonly { readonly name: string; readonly uri: string; readonly annotations?: { readonly readOnlyHint?: boolean } }[];
 
-/** A client of a server of its own, in a folder of its own. */
+/** A client with its own server, in its own folder. */
 class Agent implements AsyncDisposable {
   readonly client = new Client({ name: "tests", version: "1" });
   calls = 0;

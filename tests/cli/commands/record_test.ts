@@ -141,7 +141,8 @@ Deno.test("a session in the background is recorded completely, however it ends; 
         server.kill(signal);
         await server.status;
       } else await session("down", "r");
-      // What `down` has ended is whole, though its process may be there for a moment more.
+      // A session that `down` has ended is complete, though its process may exist for a moment
+      // more.
       const replayed = await el2("replay", file, "--verify");
       assert.equal(replayed.code, 0, `${prepare.join(" ")}: ${replayed.stderr}`);
       assert.equal((await server.status).code, signal ? 130 : 0);
@@ -185,7 +186,7 @@ Deno.test("a run with a disk that is written to, or with gdb, is not recorded, b
  */
 const DEBIAN_RECORDING = new URL("../../../recordings/debian.rec", import.meta.url).pathname;
 
-/** The files that the recording names by hash, where the catalogue has these very ones. */
+/** The files that the recording names by hash, if the catalog has exactly these. */
 async function recordedImages(): Promise<Map<string, string> | undefined> {
   const text = await Deno.readTextFile(DEBIAN_RECORDING);
   const wanted = [...text.matchAll(/"\$file":"([0-9a-f]{64})"/g)].map(([, hash]) => hash);
@@ -255,7 +256,7 @@ Deno.test("record FILE writes the run of a session until now, which goes on: wha
       assert.equal(replayed.code, 0, replayed.stderr);
       assert.match(replayed.stdout, /hello\| .*ticks, counter/);
       assert.match(replayed.stderr, /the run continued/);
-      // It goes on, and is saved anew.
+      // It continues, and is saved again.
       assert.equal((await el2With(env, "console", "hello", "--send", "e", "--expect", "MPIDR", "--timeout", "60s")).code, 0);
       assert.equal((await el2With(env, "record", file)).code, 0);
       const again = await el2("replay", file, "--verify");

@@ -44,7 +44,7 @@ Deno.test("a recording that was cut off, changed or is none is refused by line, 
     assert.equal((await el2Refused(["replay", `${folder}/none`])).code, 2);
   }));
 
-/** What of a recording's plan the test below changes. */
+/** The part of a recording's plan that the test below changes. */
 interface WrittenPlan {
   what: { host?: { vms: { devices?: unknown[] }[] } };
   instant?: string;

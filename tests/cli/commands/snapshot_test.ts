@@ -14,7 +14,7 @@ import { el2, imageOf, type Outcome } from "../program.ts";
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const SECONDS = 120;
 
-/** Runs `work` with sessions and cache in folders of their own. */
+/** Runs `work` with its own folders for sessions and cache. */
 async function inFolder(work: (folder: string, run: (...args: string[]) => Promise<Outcome>) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "el2-snapshot-" });
   const env = { XDG_RUNTIME_DIR: folder, EL2_CACHE: `${folder}/cache`, NO_COLOR: "1" };

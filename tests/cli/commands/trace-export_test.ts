@@ -1,4 +1,4 @@
-// `el2 trace export --recording` of runs that go wrong.
+// `el2 trace export --recording` of runs that fail.
 
 import assert from "node:assert/strict";
 import { ExitCode, Failure } from "../../../src/cli/common/failure.ts";

@@ -79,7 +79,7 @@ Deno.test("up --log writes the events of a session in the background, whoever el
     assert.equal(refused.code, 2);
     const up = await session("up", DEMO, "--name", "s", "--log", "events", "--log-level", "debug");
     assert.equal(up.code, 0, up.stderr);
-    // Who asks for other kinds does not take the log's away.
+    // A client that asks for other kinds does not take the log's away.
     assert.equal((await session("events", "--follow", "--kinds", "sched", "--filter", "kind=sched", "--count", "50")).code, 0);
     assert.equal((await session("console", "hello", "--expect", "tick 1", "--timeout", "60s")).code, 0);
     assert.equal((await session("down", "s")).code, 0);

@@ -1,4 +1,4 @@
-// What `el2 run` gives a guest with a disk.
+// The plan of `el2 run` for a guest with a disk.
 
 import assert from "node:assert/strict";
 import { addToCatalog, catalogFiles, type CatalogSource } from "../../../src/catalog/catalog.ts";

@@ -1,4 +1,5 @@
-// What the start screen finds: configurations, recordings and snapshots here, guests of the cache.
+// The content of the start screen: configurations, recordings and snapshots here, guests of the
+// cache.
 
 import assert from "node:assert/strict";
 import { startOffers } from "../../../src/cli/start/start-offers.ts";

@@ -1,4 +1,4 @@
-// What screens take from a configuration, and where their state is kept.
+// The screens' settings in a configuration, and the place of their state.
 
 import assert from "node:assert/strict";
 import { Failure } from "../../../src/cli/common/failure.ts";

@@ -29,7 +29,7 @@ interface Named {
   readonly size: number;
 }
 
-/** What a case gave. */
+/** Result of a case. */
 export interface Outcome {
   readonly steps: Result[];
   /** RM calls as the recordings write them: `id NAME request -> error reply-word`. */

@@ -45,7 +45,7 @@ function machineWith(lines: readonly Line[], mdscr: number, tier: Tier = "interp
   return machine;
 }
 
-/** What the exception left: which vector, ESR, return address. */
+/** State after the exception: its vector, ESR, return address. */
 function taken({ vcpu }: Machine) {
   return {
     vector: Number(vcpu.pc) - VECTORS,

@@ -81,7 +81,7 @@ for (const [tier, options] of [["interp", {}], ["jit", EAGER]] as const) {
 
   Deno.test(`a run with watchpoints that nothing reaches is the same run, in tier ${tier}`, () => {
     const plain = machineWith(WALK), watched = machineWith(WALK), { core, vcpu } = watched;
-    // In the page of the data behind what is walked, in the page of the code, and of another VM.
+    // In the page of the data after the walked one, in the page of the code, and of another VM.
     core.insertWatchpoint(vcpu.stage2, BigInt(DATA + 0x4_0ff8), 8, "access");
     core.insertWatchpoint(vcpu.stage2, BigInt(CODE), 64, "write");
     core.insertWatchpoint(vcpu.stage2 + 1, BigInt(DATA), 0x1000, "access");

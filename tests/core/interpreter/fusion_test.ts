@@ -25,8 +25,8 @@ interface Part {
 }
 
 /**
- * What the handlers of single instructions execute, by number. Any of those that share a handler
- * will do.
+ * Instructions executed by the handlers of single instructions, by number. Any of those that share
+ * a handler will do.
  */
 function partsOf(decodings: readonly Decoding[]): Map<number, Part> {
   const parts = new Map<number, Part>();

@@ -1,7 +1,6 @@
-// What Device memory and SCTLR_EL1.A ask of structures and of DC ZVA, in both tiers. QEMU, which
-// tests/differential/exceptions_test.ts compares with, has SCTLR_EL1.A but no rule of Device
-// memory.
-// Arm ARM B2.5 (alignment), C5.3 (DC ZVA), C7.2 (LD1 to LD4, ST1 to ST4).
+// Requirements of Device memory and SCTLR_EL1.A on structures and on DC ZVA, in both tiers. QEMU,
+// which tests/differential/exceptions_test.ts compares with, has SCTLR_EL1.A but no rule of Device
+// memory. Arm ARM B2.5 (alignment), C5.3 (DC ZVA), C7.2 (LD1 to LD4, ST1 to ST4).
 
 import assert from "node:assert/strict";
 import type { CoreOptions } from "../../../src/core/core.ts";

@@ -205,7 +205,7 @@ const PERMISSIONS: [string, bigint, string][] = [
 ];
 
 /**
- * What of "rwx rwx" (EL0, EL1) is allowed; anything but an allowed access must be a permission
+ * The allowed part of "rwx rwx" (EL0, EL1); anything but an allowed access must be a permission
  * fault of level 3.
  */
 function allowed(rig: Rig, va: bigint, pan = 0): string {

@@ -76,7 +76,7 @@ function machine(line: Line, options: CoreOptions) {
   return { vcpu, ram, run };
 }
 
-/** What the guest has at an address. */
+/** The guest's byte at an address. */
 const byteAt = (address: number) => (address < SECOND ? address - FIRST : address - SECOND + 100) & 0xff;
 
 for (const [tier, options] of TIERS) {

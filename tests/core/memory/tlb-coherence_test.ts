@@ -76,7 +76,7 @@ function run(operations: readonly Operation[]): void {
   const system = (op2: number, operand: bigint) => rig.call("systemInstruction", 8 << 7 | 7 << 3 | op2, BigInt.asIntN(64, operand));
   let asid = 0, regime = 1;
   const enter = (value: number) => rig.pstate(REGIMES[regime = value]);
-  /** What only EL1 may do; then back to where we were. */
+  /** An operation that needs EL1; then back to the earlier level. */
   const atEl1 = (body: () => void) => {
     rig.pstate(Pstate.EL1h);
     body();

@@ -8,7 +8,7 @@ import { type Line, Machine, RAM_BASE } from "../program.ts";
 
 const CODE = RAM_BASE + 0x1000, VECTORS = RAM_BASE + 0x8000, DATA = RAM_BASE + 0x10_0000;
 
-/** What a kernel does all the time: its current task, its data of this CPU, pages of zeros. */
+/** Frequent operations of a kernel: its current task, its data of this CPU, pages of zeros. */
 const LOOP: Line[] = [
   ["mrs x0, sp_el0", 0xd5384100],
   ["add x0, x0, #0x8", 0x91002000],

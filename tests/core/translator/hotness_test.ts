@@ -9,7 +9,7 @@ const SLICE = 50;
 const PRICE = 0.5;
 
 const ADD: Line = ["add x0, x0, x1", 0x8b010000];
-/** An endless loop of so many instructions. */
+/** An endless loop of `count` instructions. */
 const loopOf = (count: number): Line[] => [
   ...Array.from({ length: count - 1 }, () => ADD),
   ["b", 0x14000000 | -(count - 1) & 0x3ffffff],
@@ -49,7 +49,7 @@ Deno.test("a place that is hot at once pays little, and one of the same size tha
 });
 
 Deno.test("a function that a hot loop calls is part of its module only if it is small or was seen to be hot", () => {
-  /** A loop that calls a function of so many instructions, and turns `rounds` times in between. */
+  /** A loop that calls a function of `callee` instructions, and turns `rounds` times in between. */
   const calling = (rounds: number, callee: number): Line[] => [
     ["bl", 0x94000005],
     ["movz x2, #0x", 0xd2800002 | rounds << 5],

@@ -43,7 +43,7 @@ function walk(random: Random, unit: number): number[] {
   return choices[random.below(choices.length)].map((word) => word >>> 0);
 }
 
-/** A loop of so many turns. */
+/** A loop of `counter` turns. */
 function loop(random: Random, unit: number, counter: number): number[] {
   const body = Array.from({ length: 1 + random.below(4) }, () => walk(random, unit)).flat();
   const turns = 0xd2800000 | (1 + random.below(30)) << 5 | counter; // movz

@@ -128,8 +128,8 @@ const LINK = 30;
 const FAR = 0xc00;
 
 /**
- * Pieces that each end in a branch of their own by the same table; some change the table, and some
- * of it leads far away.
+ * Pieces that each end in their own branch by the same table; some change the table, and some of it
+ * leads far away.
  */
 function threadedCode(random: Random): Program {
   const program: Program = new Map();

@@ -108,7 +108,7 @@ Deno.test("V6: a legacy device takes 0xB201 and refuses 0x4700, and the reason n
   const vmm = client("legacy");
   const device = vmm.open();
   assert.ok(vmm.ioctl(device, 0xb201) > 0);
-  // What people report who run crosvm on such phones: EINVAL.
+  // A report of crosvm users on such phones: EINVAL.
   vmm.refused(vmm.ioctl(device, 0x4700), "EINVAL", /GH_CREATE_VM of v9.*this device speaks legacy/);
   const modern = client("v14");
   modern.refused(modern.ioctl(modern.open(), 0xb201), "ENOTTY", /GH_CREATE_VM \(legacy\) of legacy; this device speaks v14/);
@@ -324,7 +324,7 @@ Deno.test("V23: more than 512 entries go by MEM_APPEND, the last one marked", ()
   const vmm = new Client(fake);
   const pages = 1100;
   const [memory, other] = [vmm.memory(pages * 4096), vmm.memory(pages * 4096)];
-  // Touched in turn, no two pages of a mapping are neighbours.
+  // Touched in turn, no two pages of a mapping are adjacent.
   for (let page = 0; page < pages; page++) for (const at of [memory, other]) vmm.write(at + page * 4096, [1]);
   const vm = vmm.createVm();
   assert.equal(vmm.region(vm, { memory_size: BigInt(pages * 4096), userspace_addr: BigInt(memory) }), 0);

@@ -664,7 +664,7 @@ Deno.test("G57: crosvm's sequence of calls runs", () => {
   assert.equal(exitOf(vmm, run).reason, 0x9292_0008);
 });
 
-/** What a guest sends to its console, as its VMM sees it. */
+/** A guest's output on its console, as its VMM sees it. */
 function consoleOf(run: (record: (byte: number) => void) => void): string {
   let text = "";
   run((byte) => text += String.fromCharCode(byte));

@@ -1,5 +1,5 @@
 // Every line of the checklists of docs/spec/vm-manager.md §17 (V1..V83) and docs/spec/geniezone.md
-// §13 (G1..G58) has a test that is named after its number, or stands in docs/differences.md as
+// §13 (G1..G58) has a test that is named after its number, or is listed in docs/differences.md as
 // "vm-manager line 28" or "geniezone line 7".
 
 import assert from "node:assert/strict";

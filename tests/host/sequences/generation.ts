@@ -25,7 +25,7 @@ export interface Sequences {
   readonly exited: string;
   /** The end of a VM that was never started. */
   readonly unstarted: string;
-  /** What a page that the guest misses takes, and the end of the VM that runs then. */
+  /** The calls for a page that the guest misses, and the end of the VM that runs then. */
   readonly missed?: string;
   readonly missedEnd?: string;
   /**
@@ -43,7 +43,7 @@ VM_DEALLOCATE vmid=80
 `;
 export const STOPPED = `VM_STOP vmid=80 flags=1 reason=3${EXITED}`;
 
-/** What a process does of a generation. */
+/** A process's operations on a generation. */
 class Driver {
   readonly fake: FakeHost;
   readonly vmm: Client;

@@ -35,7 +35,7 @@ export class LinuxClient {
     system.act((vcpu) => [TX_VIRQ, RX_VIRQ].forEach((intid) => vcpu.enableIrq(intid, true)));
   }
 
-  /** What a driver does before anything else: who is there, and which version. */
+  /** A driver's first calls: the hypervisor's identity, and its version. */
   probe(): { readonly uid: readonly bigint[]; readonly version: bigint; readonly features: bigint } {
     return this.system.act((vcpu) => {
       const uid = vcpu.smc(0x8600_ff01).slice(0, 4).map((word) => word & 0xffff_ffffn);

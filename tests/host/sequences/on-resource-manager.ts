@@ -26,12 +26,11 @@ const PAGE = 0x1000n;
 const PRIVATE = BigInt(MapFlags.Partial | MapFlags.Private);
 const RWX = BigInt(mapAttributes(Access.RWX, Access.RWX, MemoryType.NormalWB));
 /**
- * Host pages of a guest in one piece, and their order: as an allocator has them, no two are
- * neighbours.
+ * Host pages of a guest in one piece, and their order: as from an allocator, no two are adjacent.
  */
 const FRAGMENTS = 600;
 
-/** What a Linux knows of its VM. */
+/** A Linux's state of its VM. */
 class LinuxVm {
   vmid = 0;
   handle = 0;

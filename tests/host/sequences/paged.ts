@@ -3,7 +3,7 @@
 
 import type { Sequences } from "./generation.ts";
 
-/** What a generation has of its own. */
+/** The differences of a generation. */
 export interface Paged {
   /** Attributes of the guest's mappings, in hexadecimal. */
   readonly attributes: string;

@@ -17,14 +17,14 @@ const REQUESTS = [
   ...["VM_SET_BOOT_CONTEXT", "VM_GET_HYP_RESOURCES", "VM_START"],
 ];
 
-/** What a host and its stack have taken. */
+/** The use of resources by a host and its stack. */
 function usage(stack: HostStack) {
   const { objects, rootPartition } = stack.hypervisor;
   const pages = stack.visit(({ kernel }) => kernel.memory.pages.available);
   return { objects: objects.size, heap: rootPartition.heapUsed, pages };
 }
 
-/** Has each of these requests fail once in a VM of its own. */
+/** Makes each of these requests fail once, in a separate VM. */
 function failEach(stack: HostStack, requests: readonly string[], make: () => { start: () => number; vmm: Client; again: ErrnoName }): void {
   const before = usage(stack);
   for (const name of requests) {

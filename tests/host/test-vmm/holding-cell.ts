@@ -1,20 +1,16 @@
 // A guest that does one thing at a time, as told by loads from 0x6000, and tells the outcome by a
-// store to 0x7000, and its VMM on the real core, hypervisor and resource manager: what
-// gunyah-test-vmm checks of a driver (docs/spec/vm-manager.md §14.2) is checked by it here.
-// What it checks and el2 does not do is in docs/differences.md.
+// store to 0x7000, and its VMM on the real core, hypervisor and resource manager: it repeats the
+// checks of gunyah-test-vmm on a driver (docs/spec/vm-manager.md §14.2). Checks of features that
+// el2 lacks are in docs/differences.md.
 //
-// | Group of gunyah-test-vmm                               | Tests                                |
-// | ------------------------------------------------------ | ------------------------------------ |
-// | start, read at 0x6000, 100 repeats                     | start_test.ts                        |
-// | vCPU counts; a vCPU added after START, powered off     | vcpus_test.ts                        |
-// | duplicate vCPU id, remove twice                        | vcpus_test.ts, functions_test.ts     |
-// | ioeventfds                                             | functions_test.ts                    |
-// | boot registers                                         | start_test.ts                        |
-// | unmap with wrong address, flags, offset; trims         | memory_test.ts                       |
-// | same file range twice, or in a second VM               | memory_test.ts                       |
-// | the host touches lent memory before and after START    | memory_test.ts                       |
-// | holes in shared memory, relinquished pages (2 groups) | none: vm-manager line 28, 29         |
-// | fault injection per RPC                                | faults_test.ts                       |
+// | Group of gunyah-test-vmm | Tests | | ------------------------------------------------------ |
+// ------------------------------------ | | start, read at 0x6000, 100 repeats | start_test.ts | |
+// vCPU counts; a vCPU added after START, powered off | vcpus_test.ts | | duplicate vCPU id, remove
+// twice | vcpus_test.ts, functions_test.ts | | ioeventfds | functions_test.ts | | boot registers |
+// start_test.ts | | unmap with wrong address, flags, offset; trims | memory_test.ts | | same file
+// range twice, or in a second VM | memory_test.ts | | the host touches lent memory before and after
+// START | memory_test.ts | | holes in shared memory, relinquished pages (2 groups) | none:
+// vm-manager line 28, 29 | | fault injection per RPC | faults_test.ts |
 
 import assert from "node:assert/strict";
 import { Errno } from "../../../src/abi/ioctl/errno.ts";
@@ -49,7 +45,7 @@ const { Read, Write, Exec, Lend, Share, AccessMask } = MapFlagsV17;
 export const RWX = Read | Write | Exec;
 const PSCI = { CPU_OFF: 0x8400_0002n, CPU_ON: 0xc400_0003n } as const;
 
-/** What the cell can do; each has up to three operands. */
+/** Commands of the cell; each has up to three operands. */
 const Command = { Nothing: 0n, Read: 1n, Write: 2n, Call: 3n, Loopback: 4n } as const;
 
 const CELL = assemble([
@@ -106,7 +102,7 @@ const FAULT = assemble([
 
 const bytesOf = (words: readonly number[]) => new Uint8Array(new Uint32Array(words).buffer);
 
-/** An exit that is no part of a command: an access to somewhere else. */
+/** An exit that does not belong to a command: an access elsewhere. */
 export interface OtherExit {
   readonly address: bigint;
   readonly write: boolean;
@@ -119,12 +115,12 @@ export interface PageFaultExit {
   readonly attempt: number;
 }
 
-/** What a command came to. */
+/** Result of a command. */
 export interface Outcome {
   readonly result: bigint | undefined;
   /** FAR of faults meanwhile. */
   readonly faults: readonly bigint[];
-  /** The exit at which it stopped, in place of a result. */
+  /** The exit at which it stopped, instead of a result. */
   readonly exit: OtherExit | PageFaultExit | undefined;
 }
 

@@ -7,7 +7,7 @@ import { BASE, DEVICETREE, DEVICETREE_SIZE, HoldingCell, RWX } from "./holding-c
 import { guestTree } from "../../resource-manager/machine.ts";
 
 const { Read, Write } = MapFlagsV17;
-/** Memory of its own for a devicetree. */
+/** Separate memory for a devicetree. */
 const OWN = 0xa000_0000;
 
 Deno.test("a cell starts, and its first exit is a load at 0x6000", () => {
@@ -41,7 +41,7 @@ Deno.test("boot registers: X0 to X31 and one PC are taken, X32 and a second PC a
   assert.equal(other.nothing(), 0n, "the cell begins at the PC that was set");
 });
 
-/** A cell whose devicetree lies in memory of its own. */
+/** A cell whose devicetree is in separate memory. */
 function apart(address: number, rights: number): HoldingCell {
   const cell = new HoldingCell();
   const memory = cell.createMemory(address, DEVICETREE_SIZE);

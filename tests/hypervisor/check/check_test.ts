@@ -40,7 +40,7 @@ function setup() {
 
 type Setup = ReturnType<typeof setup>;
 
-/** What is done behind the hypervisor's back, the object that it breaks, and the rule. */
+/** Changes without the hypervisor's knowledge, the object that each breaks, and the rule. */
 const SABOTAGE: readonly [what: string, act: (s: Setup) => void, object: RegExp, rule: string][] = [
   ["a reference too many", ({ queue }) => queue.retain(), /^msgqueue/, "references are its holders, and one for its capabilities"],
   [

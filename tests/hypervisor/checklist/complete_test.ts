@@ -1,5 +1,5 @@
 // Every line of the specification's checklist (docs/spec/hypervisor.md §10) has a test that is
-// named after its number, or stands in docs/differences.md as `Hn` with its reason.
+// named after its number, or is listed in docs/differences.md as `Hn` with its reason.
 
 import assert from "node:assert/strict";
 

@@ -142,7 +142,7 @@ Deno.test("H181: a trapped system register that nobody handles is undefined, EC 
   assert.equal(w.registers.exceptions[0].esr >>> 26, 0);
 });
 
-/** What the root VM's program finds at X0. */
+/** The root VM's environment at X0. */
 function environment(): Uint8Array {
   const { machine, options } = createTestHypervisor();
   let found: Uint8Array | undefined;

@@ -10,7 +10,7 @@ import type { Args } from "../errors/world.ts";
 import { dataAbort, ScriptedMachine, ScriptedVm, timerWritten, wfi } from "../scripted.ts";
 import { Rig } from "./rig.ts";
 
-/** A thread in state INIT that lacks nothing but a VIC index of its own. */
+/** A thread in state INIT that lacks only a VIC index. */
 function thread(w: Rig, without?: "group"): { vcpu: Vcpu; cap: bigint } {
   const vcpu = w.object("thread");
   w.equip(vcpu, 0n, 0, without);

@@ -1,4 +1,5 @@
-// What the checklist's tests share: a world of objects, and a caller whose exits are made by hand.
+// The common part of the checklist's tests: a world of objects, and a caller whose exits are made
+// by hand.
 
 import assert from "node:assert/strict";
 import { errorName } from "../../../src/abi/errors.ts";
@@ -44,7 +45,7 @@ export class Rig extends World {
     return vcpu.registers as ScriptedState;
   }
 
-  /** HVC #immediate with X0, X1, ..; gives X0..X30. */
+  /** HVC #immediate with X0, X1, …; returns X0..X30. */
   hvc(immediate: number, ...x: bigint[]): readonly bigint[] {
     x.forEach((value, index) => this.registers.setX(index, value));
     return [...this.exit(hvc(immediate)).x];

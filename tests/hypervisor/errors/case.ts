@@ -3,7 +3,7 @@
 import type { ErrorName } from "../../../src/abi/hypercall-errors.ts";
 import type { Args, World } from "./world.ts";
 
-/** What is wrong with a call that would succeed otherwise, and what is recorded of it. */
+/** The defect of a call that would succeed otherwise, and its recorded reason. */
 export interface Case {
   readonly error: ErrorName;
   /** For the messages of tests; the rule unless given. */
@@ -17,7 +17,7 @@ export interface Case {
    * unless given.
    */
   readonly object?: string;
-  /** What the refusal changes although it is one: a failed activation is for good. */
+  /** The change that a refusal still makes: a failed activation is for good. */
   readonly fails?: string;
   /**
    * `change` leaves the recipe's objects alone, so that cases can have them one after the other.

@@ -41,7 +41,7 @@ const one = (error: Case["error"], rule: string, change: Change | Args, more: Mo
   ...more,
 });
 
-// What many calls share.
+// The common part of many calls.
 
 const poor = (bytes: number) => (w: World) => ({ src_partition: w.poor(bytes) });
 

@@ -120,7 +120,7 @@ const NEEDS: Readonly<Partial<Record<HypercallName, readonly Need[]>>> = {
 
 for (const name of Object.keys(HYPERCALLS) as HypercallName[]) {
   const needed = NEEDS[name] ?? (name.startsWith("partition_create_") ? creation : []);
-  // What no build implements looks nothing up.
+  // A call that no build implements looks nothing up.
   if (NEVER.has(name) && !NEEDS[name]) continue;
   Deno.test(`${name} needs the capabilities and rights that its specification lists`, () => {
     assert.ok(NEEDS[name] ?? needed === creation, "the call is listed");

@@ -1,5 +1,5 @@
-// A machine in which every hypercall can succeed: a caller with all that the calls work on. What a
-// test wants refused, it changes.
+// A machine in which every hypercall can succeed: a caller with all objects of the calls. A test
+// changes the part that is to be refused.
 
 import assert from "node:assert/strict";
 import { ErrorCode } from "../../../src/abi/errors.ts";
@@ -29,7 +29,7 @@ import { type Script, ScriptedMachine, type ScriptedState } from "../scripted.ts
 /** Arguments of a call by name; reserved ones are filled in. */
 export type Args = Readonly<Record<string, bigint>>;
 
-/** What a call answered: the error, and the data results. */
+/** Result of a call: the error, and the data results. */
 export interface Answer {
   /** As a signed 32-bit number; undefined while the call has no answer yet. */
   readonly error: number | undefined;
@@ -198,7 +198,7 @@ export class World {
     vcpu.settings.setAffinity(affinity);
   }
 
-  /** What a vCPU executes from its next power-on. */
+  /** Sets the script of a vCPU from its next power-on. */
   script(vcpu: Vcpu, script: Script): void {
     (vcpu.registers as ScriptedState).script = script;
   }

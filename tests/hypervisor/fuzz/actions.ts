@@ -1,4 +1,4 @@
-// What a hostile vCPU does: calls with arguments that mostly mean something, and exits of every
+// Actions of a hostile vCPU: calls with arguments that mostly mean something, and exits of every
 // other kind. An action is plain data, so that a run can be replayed and shrunk.
 
 import type { HypercallName, HypercallSignature } from "../../../src/abi/hypercalls.ts";

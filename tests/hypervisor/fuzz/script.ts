@@ -17,7 +17,7 @@ export interface Failure {
   readonly script: readonly Entry[];
 }
 
-/** What the hostile VMs do: everything, or accesses to devices only. */
+/** Actions of the hostile VMs: everything, or accesses to devices only. */
 export type Appetite = "everything" | "devices";
 
 /**
@@ -56,7 +56,7 @@ export function replay(script: readonly Entry[], world = new HostileWorld()): st
     world.epoch((_vcpu, ordinal) => {
       const next = queues.get(ordinal)?.shift();
       if (next) left--;
-      // Who has no more to do sleeps, until nobody has.
+      // A vCPU with nothing more to do sleeps, until all do.
       return next ?? (left > 0 ? { kind: "wfi", x: [], at: [] } : undefined);
     })
   );

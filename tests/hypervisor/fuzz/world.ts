@@ -31,7 +31,7 @@ const RIGHTS = 0xffff_ffffn;
 /** Virtual time (ns) after which an epoch in which nothing happens is over. */
 const PATIENCE = 50_000_000;
 
-/** Who decides what a vCPU does next; undefined ends the epoch. */
+/** Chooses a vCPU's next action; undefined ends the epoch. */
 export type Director = (vcpu: Vcpu, ordinal: number) => Action | undefined;
 
 /** The sum of what there is, to be the same after each epoch. */
@@ -99,8 +99,8 @@ export class HostileWorld {
   }
 
   /**
-   * What is wrong with a snapshot of the state: it can be loaded, breaks no invariant, and is the
-   * same when it is saved again.
+   * The defect of a snapshot of the state, which must load, break no invariant, and be the same
+   * when saved again.
    */
   #saved(): string | undefined {
     try {
@@ -263,7 +263,7 @@ export class HostileWorld {
     return sum;
   }
 
-  /** Sleepers and those that are off go on, as somebody else's call would let them. */
+  /** Continues vCPUs that sleep or are off, as another VM's call would. */
   #revive(): void {
     for (const vcpu of this.#mine(Vcpu)) {
       if (vcpu.state !== "active" || vcpu.isDead) continue;

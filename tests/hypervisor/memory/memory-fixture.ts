@@ -1,4 +1,4 @@
-// What tests of memory share: a guest with a partition, and looks at what it maps.
+// The common part of memory tests: a guest with a partition, and views of its mappings.
 
 import { Access, ExtentType } from "../../../src/abi/words.ts";
 import type { AddressSpace } from "../../../src/hypervisor/memory/addrspace.ts";

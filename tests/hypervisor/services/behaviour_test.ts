@@ -1,5 +1,4 @@
-// What a person may choose of the hypervisor's behaviour: capability ids, quirks of the recorded
-// build, strictness.
+// Choices of the hypervisor's behavior: capability ids, quirks of the recorded build, strictness.
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -92,7 +91,7 @@ Deno.test("X9 after a hypercall: zero, or the return address, as observed", () =
   assert.equal(w.hvc(0x6000)[9], w.registers.pc);
 });
 
-/** What a guest can do that no rule covers, with what `--strict` says of it. */
+/** Operations of a guest that are not modeled, with the message of `--strict`. */
 const UNCOVERED: readonly (readonly [what: RegExp, act: (w: Rig) => unknown])[] = [
   [/HVC #0x7000/, (w) => w.hvc(0x7000)],
   [/SMC #0x1/, (w) => w.smc(1)],

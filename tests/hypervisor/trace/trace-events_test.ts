@@ -1,5 +1,5 @@
-// What the hypervisor tells of a running VM: traps, interrupts, scheduling, device accesses,
-// memory, states, PSCI.
+// The hypervisor's events of a running VM: traps, interrupts, scheduling, device accesses, memory,
+// states, PSCI.
 
 import assert from "node:assert/strict";
 import { ErrorCode } from "../../../src/abi/errors.ts";

@@ -87,7 +87,7 @@ class Rig {
     return this.backend.vic.gic.shared.isPending(virq);
   }
 
-  /** What a handler does with vIRQ 40 or 41. */
+  /** A handler of vIRQ 40 or 41. */
   take(): number {
     const { gic } = this.backend.vcpus[0];
     this.backend.vic.gic.update(gic, 41, 3, 0);

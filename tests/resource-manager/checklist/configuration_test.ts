@@ -30,7 +30,7 @@ function scheduled(more: Record<string, number | number[]>): Uint8Array {
   return changed((root) => setProperties(findNode(root, "/gunyah-vm-config/vcpus")!, { ...settings, ...more }));
 }
 
-/** What VM_INIT answers to a tree, and the state then. */
+/** VM_INIT's result for a tree, and the state then. */
 function init(tree: Uint8Array): [error: string, state: number, machine: Machine] {
   const machine = new Machine();
   const { vmid } = machine.configured(tree);
@@ -38,7 +38,7 @@ function init(tree: Uint8Array): [error: string, state: number, machine: Machine
   return [error, machine.primary.get(VM_GET_STATE, { vmid }).vm_state, machine];
 }
 
-/** A VM with a parcel of its own, and what VM_CONFIG_IMAGE answers to a change of the request. */
+/** A VM with its own parcel, and VM_CONFIG_IMAGE's result for a changed request. */
 function configure(more: Partial<typeof IMAGE & { auth_type: number; handle: number }>, forIt = true): [error: string, state: number] {
   const { primary } = new Machine();
   const { vmid } = primary.get(VM_ALLOCATE, { vmid: 0 });

@@ -1,5 +1,5 @@
 // Every line of the checklist (docs/spec/resource-manager.md §14) has a test that is named after
-// its number, "R12: ...", or stands in docs/differences.md as "checklist line 12".
+// its number, "R12: ...", or is listed in docs/differences.md as "checklist line 12".
 
 import assert from "node:assert/strict";
 

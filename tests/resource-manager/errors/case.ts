@@ -1,4 +1,4 @@
-// What a case of errors_test.ts is, and what most of them are made of.
+// A case of errors_test.ts, and the parts of most of them.
 
 import type { ErrorCode } from "../../../src/abi/errors.ts";
 import type { HypercallName } from "../../../src/abi/hypercalls.ts";
@@ -13,7 +13,7 @@ import { DT_OFFSET, DT_SIZE, guestTree, type Machine, rmRpc } from "../machine.t
 /** A request that has to be refused. */
 export interface Attempt {
   readonly payload: Uint8Array;
-  /** Who asks; the primary by default. */
+  /** The requester; the primary by default. */
   readonly by?: Client;
   /**
    * The hypercall of the Resource Manager that fails, so that the error is reached: the first of
@@ -22,7 +22,7 @@ export interface Attempt {
   readonly fail?: readonly [HypercallName, ErrorCode, nth?: number];
   /** A VM that the refusal leaves in INIT_FAILED. */
   readonly ruins?: number;
-  /** What is used once that VM is gone, where it is not what is used after the boot. */
+  /** Usage once that VM is gone, if not that after the boot. */
   readonly usage?: unknown;
   /** The rule; with `fail`, the hypervisor's reason stands. */
   readonly rule?: string | RegExp;

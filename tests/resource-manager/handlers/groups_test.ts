@@ -5,7 +5,7 @@ import { handlers } from "../../../src/resource-manager/handlers/all.ts";
 const MESSAGES = new URL("../../../src/abi/rpc/messages/", import.meta.url);
 const HANDLERS = new URL("../../../src/resource-manager/handlers/", import.meta.url);
 
-/** What the modules of a folder export, by their names. */
+/** Exports of a folder's modules, by their names. */
 async function exportsOf(folder: URL): Promise<Map<string, unknown[]>> {
   const found = new Map<string, unknown[]>();
   for await (const { name } of Deno.readDir(folder)) {

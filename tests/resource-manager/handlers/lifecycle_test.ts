@@ -318,9 +318,7 @@ function exitPacket(sequence: number): Uint8Array {
   return encodePackets({ type: PacketType.Request, sequence, id: VM_EXIT.id, payload })[0];
 }
 
-/**
- * What the primary has heard since it last looked: states, and the names of other notifications.
- */
+/** Notifications of the primary since the last call: states, and the names of others. */
 function heard({ primary }: Machine): string[] {
   primary.receive();
   return primary.notifications.splice(0).map((text) => /vm_state=(\w+)/.exec(text)?.[1] ?? text.split(" ")[0]);

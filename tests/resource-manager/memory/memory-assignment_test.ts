@@ -27,7 +27,7 @@ class Rig {
     });
   }
 
-  /** What the firmware has assigned to others than the primary. */
+  /** Memory that the firmware has assigned to others than the primary. */
   assigned(): string[] {
     return this.machine.system.rm.state.assigned.map(({ base, size, vms }) => `${base.toString(16)}+${size.toString(16)} ${setText(vms)}`);
   }

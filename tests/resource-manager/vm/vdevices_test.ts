@@ -1,5 +1,5 @@
-// vdevices with buffers and devices of the hypervisor: what is made of them, what both VMs get,
-// what stands in the devicetree.
+// vdevices with buffers and devices of the hypervisor: their objects, the resources of both VMs,
+// and the nodes of the devicetree.
 
 import assert from "node:assert/strict";
 import { Hypercall } from "../../../src/abi/hypercalls.ts";

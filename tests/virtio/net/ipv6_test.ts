@@ -197,7 +197,7 @@ Deno.test("neighbor solicitations for the network's own addresses are answered; 
     assert.deepEqual([addressText(answer.source), answer.destination, answer.hops], [target, GUEST, NEIGHBOR_HOPS]);
     assert.equal(hex(answer.payload.subarray(4)), `e0000000${ip6(target)}020152550a000202`);
     assert.equal(renewed.payload[0], 134, "its route is renewed");
-    // Whoever would like to take the address learns that somebody has it.
+    // A node that would like to take the address learns that it is in use.
     icmp(UNSPECIFIED, ip6("ff02::1:ff00:2"), solicitation(ip6(target)), NEIGHBOR_HOPS);
     const taken = take();
     assert.deepEqual(taken.map(({ destination, payload }) => [addressText(destination), payload[4]]), [["ff02::1", 0xa0]]);
@@ -241,7 +241,7 @@ Deno.test("a connection of TCP is carried on, with segments that fit, and answer
   take();
   streams[0].data(new Uint8Array(3000));
   assert.deepEqual(take().map((packet) => readTcp(packet)!.payload.length), [1440, 1440, 120], "frames of 1,500 bytes");
-  // Another address of the guest has a connection of its own by the same ports.
+  // Another address of the guest has its own connection by the same ports.
   tcp(SECOND, FAR, { sequence: 77 });
   assert.equal(said.at(-1), "connect [2a00::7]:80");
   streams[1].closed("connection refused");
@@ -273,7 +273,7 @@ Deno.test("datagrams go out by a flow for each address of the guest, and come ba
     SECOND,
     1452,
   ]]);
-  // Nobody can be answered there.
+  // An answer to this address is impossible.
   udp(UNSPECIFIED, FAR, 123, "d");
   udp(ip6("ff02::1"), FAR, 123, "d");
   udp(GUEST, FAR, 0, "d");

@@ -10,7 +10,7 @@ import { DEFAULT_NET_POLICY, type NetPolicy } from "../../../src/virtio/plan.ts"
 import type { OutsideNetwork } from "../../../src/virtio/outside-network.ts";
 import { TestDriver } from "../driver.ts";
 
-/** What the frames of a guest did. */
+/** Effects of a guest's frames. */
 export interface Reached {
   /** Sockets that the NAT asked for. */
   readonly opened: number;

@@ -1,5 +1,5 @@
-// What a guest behind the NAT may reach: by default the internet and nothing else, in whatever
-// spelling; refused frames open no socket of the host.
+// Network access of a guest behind the NAT: by default only the internet, in any spelling of
+// addresses; refused frames open no socket of the host.
 
 import assert from "node:assert/strict";
 import type { OutsideNetwork } from "../../../src/virtio/outside-network.ts";
