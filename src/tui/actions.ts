@@ -20,8 +20,8 @@ interface ActionRow {
 
 const SCREENS = [
   ["1", "over", "Overview", "Over", "overview: VMs, a console, events"],
-  ["2", "vcpu", "vCPUs", "vCPU", "vCPUs: what each does, waits for, its registers"],
-  ["3", "irq", "Interrupts", "IRQ", "interrupts, and what is wrong with them"],
+  ["2", "vcpu", "vCPUs", "vCPU", "vCPUs: states, waits, registers"],
+  ["3", "irq", "Interrupts", "IRQ", "interrupts and their defects"],
   ["4", "mem", "Memory", "Mem", "memory: who owns and maps what, parcels, limits"],
   ["5", "caps", "Rights", "Rights", "capabilities and objects"],
   ["6", "queue", "Queues", "Queue", "message queues and doorbells"],

@@ -79,7 +79,7 @@ export function queueScreen(activity: Activity, clock: () => number): ScreenMode
 function rpcFields(messages: TablePane): TextPane {
   return new TextPane({
     name: "rpc",
-    title: () => ({ text: "RM RPC", right: [[{ text: "what the messages say", role: "dim" }]] }),
+    title: () => ({ text: "RM RPC", right: [[{ text: "decoded messages", role: "dim" }]] }),
     lines(width) {
       const lines = packetLines(messages.rows, width);
       if (lines.length) return lines;

@@ -126,7 +126,7 @@ export class StartScreen {
     drawPieces(screen, look, 0, 0, head, screen.width);
     screen.text(screen.width - version.length - 1, 0, version, look.style("dim"));
     const width = Math.min(screen.width, WIDEST), x = (screen.width - width) >> 1;
-    screen.text(x + 1, 1, fit("Choose something to run, or attach to what runs. Looking changes nothing.", width - 2), look.style("text"));
+    screen.text(x + 1, 1, fit("Choose something to run, or attach to what runs. Browsing changes nothing.", width - 2), look.style("text"));
     const body = { x, y: TOP - 1, width, height: Math.max(screen.height - TOP - BOTTOM + 1, 1) };
     if (hasBoxes(screen)) this.#boxes(screen, look, body);
     else this.#rules(screen, look, body);
