@@ -1,13 +1,13 @@
 // `deno task dist [FOLDER] [--only PART,..]`: all that el2 is published as. Without a folder, in
 // dist/:
 //
-// el2.js the bundle: deno run -A el2.js
-// el2-VERSION-TARGET one executable file, for each platform whose deno npm has
-// npm/, el2-VERSION.tgz the npm package
-// el2_VERSION_ARCHITECTURE.deb the Debian package
-// jsr/ the JSR package: deno publish
-// el2-VERSION.spdx.json what is in the bundle
-// SHA256SUMS
+//   el2.js                        the bundle: deno run -A el2.js
+//   el2-VERSION-TARGET            one executable file, for each platform whose deno npm has
+//   npm/, el2-VERSION.tgz         the npm package
+//   el2_VERSION_ARCHITECTURE.deb  the Debian package
+//   jsr/                          the JSR package: deno publish
+//   el2-VERSION.spdx.json         what is in the bundle
+//   SHA256SUMS
 //
 // An older folder stays until the new one is complete.
 

@@ -29,7 +29,7 @@ async function present(guest: string): Promise<boolean> {
   return await catalogEntry(guest).then(({ manifest }) => manifest.files.some(({ name }) => name === "initrd-virtio"), () => false);
 }
 
-/** Goes on after a failure, so that everything that needs no network still runs. */
+/** Continues after a failure, so that everything that needs no network still runs. */
 async function attempt(what: string, work: () => Promise<void>): Promise<void> {
   try {
     await work();

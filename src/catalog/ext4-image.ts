@@ -54,7 +54,7 @@ export async function makeExt4(tools: Ext4Tools, image: string, contents: Ext4Co
   await Deno.remove(script);
 }
 
-/** Commands for what belongs to others than in the tree, where everything is whoever's made it. */
+/** Commands that set owners, as all files in the tree belong to the user who made it. */
 async function ownerCommands({ tree, owners }: Ext4Contents): Promise<string[]> {
   const commands: string[] = [];
   const visit = async (folder: string): Promise<void> => {

@@ -14,7 +14,7 @@ export interface GdbTarget {
   /** Stops; the session's `stopped` follows. */
   stop(): void;
   /**
-   * Goes on; with `step` until that vCPU has executed one instruction, and its PC is not in
+   * Continues; with `step` until that vCPU has executed one instruction, and its PC is not in
    * `range`.
    */
   go(step: number | undefined, range?: StepRange): void;

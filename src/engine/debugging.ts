@@ -129,7 +129,7 @@ export class Debugging {
     });
   }
 
-  /** Goes on in the past, at most to where the machine really is. */
+  /** Continues in the past, at most to where the machine really is. */
   #goOn(past: Past): void {
     const { shown } = this.loop;
     let stop: DebugStopped | undefined;

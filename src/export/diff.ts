@@ -19,10 +19,10 @@ const TIMES: ReadonlySet<string> = new Set(["t", "end", "pcpu"]);
 /** Start of every line of a trace. */
 export const TRACE_START = '{"id":"ev:';
 
-/** A file that is not a trace: where, and what is wrong. */
+/** A file that is not a trace; the message has the place and the error. */
 export class TraceError extends Error {}
 
-/** Where two traces part. */
+/** The place at which two traces differ. */
 export interface TraceDifference {
   /** Number of the event in both, from 1. */
   readonly event: number;

@@ -1,6 +1,6 @@
 // The text form of rules of injected faults (docs/fault-injection.md):
 //
-// KIND [FIELD=VALUE ..] [nth=N | nth=N.. | nth=N..M] [every=N] -> EFFECT
+//     KIND [FIELD=VALUE ..] [nth=N | nth=N.. | nth=N..M] [every=N] -> EFFECT
 //
 // `dev=debian/blk0` is short for `dev dev=debian/blk0`. A value is a word, or several with commas;
 // `*` matches anything.

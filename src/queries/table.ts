@@ -8,7 +8,7 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
  * Kind of a column's values.
  *
  * - `id`: an object id (`vm:rt`); `word`: one of a specification's names in lower case or a
- * screen's word; `text`: anything
+ *   screen's word; `text`: anything
  * - `number`, `rate`: a number; `size`: bytes; `share`: 0 to 1
  * - `count`, `time`, `duration`: 64 bits as a decimal string; times in ns
  * - `address`: `0x..`, also registers and capability ids

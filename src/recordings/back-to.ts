@@ -1,6 +1,6 @@
-// Back to where something happened: the run is run again from a state before, in another machine
-// that counts what it is looking for, and then once more up to the last of these places. Where
-// there is none, from the state before that one.
+// Travel back to an event: the run is repeated from an earlier state, in another machine that
+// counts the matching events, and then once more up to the last of them. Without a match, the
+// search continues from the state before that one.
 
 import type { DebugControl } from "../hypervisor/debug/debug-control.ts";
 import { isFirst, type Milestone } from "./history.ts";
@@ -73,8 +73,8 @@ export class BackTo {
   }
 
   /**
-   * Goes on for at most `milliseconds` of wall time: where it led; undefined: call again; `"none"`:
-   * nothing like it is before.
+   * Continues for at most `milliseconds` of wall time. Returns the place reached; undefined: call
+   * again; `"none"`: nothing like it is before.
    */
   advance(milliseconds: number): Reached | "none" | undefined {
     if (this.#wanted === 0) return "none";

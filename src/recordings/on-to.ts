@@ -21,7 +21,7 @@ export class OnTo {
   }
 
   /**
-   * Goes on for at most `milliseconds` of wall time: what happened; undefined: call again;
+   * Continues for at most `milliseconds` of wall time. Returns the event; undefined: call again;
    * `"none"`: nothing like it up to the end.
    */
   advance(milliseconds: number): { readonly text: string } | "none" | undefined {

@@ -3,12 +3,12 @@
 // (docs/design/decisions.md §3).
 //
 // A file of JSON lines (`plain-json.ts`), readable in an editor:
-// header {"schema":"el2.recording/1","version":VERSION,"plan":{..}}
-// input {"at":NS,"settled":BOOL,"input":{..}} in order
-// check {"at":NS,"check":{..}} registers at a place, for `replay --verify`
-// end {"at":NS,"end":{..}} how it ended, with hashes of everything
-// sum {"sha256":".."} of all bytes before this line Files of the plan above a size are not in it
-// but in the cache, under their hash.
+//   header   {"schema":"el2.recording/1","version":VERSION,"plan":{..}}
+//   input    {"at":NS,"settled":BOOL,"input":{..}}      in order
+//   check    {"at":NS,"check":{..}}                     registers at a place, for `replay --verify`
+//   end      {"at":NS,"end":{..}}                       how it ended, with hashes of everything
+//   sum      {"sha256":".."}                            of all bytes before this line
+// Files of the plan above a size are not in it but in the cache, under their hash.
 
 import { createHash } from "node:crypto";
 import * as v from "valibot";

@@ -26,7 +26,7 @@ export interface RunSoFar {
 /** A way back, taken in slices. */
 export interface WayBack {
   /**
-   * Goes on for at most `milliseconds` of wall time; the stop where it leads, or undefined: call
+   * Continues for at most `milliseconds` of wall time; the stop where it leads, or undefined: call
    * again.
    */
   advance(milliseconds: number): DebugStopped | undefined;

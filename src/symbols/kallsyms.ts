@@ -56,7 +56,7 @@ function readAt(memory: KernelMemory, digits: number): GuestSymbol[] | undefined
 interface Tokens {
   readonly start: number;
   readonly texts: readonly string[];
-  /** Behind the index. */
+  /** Offset after the index. */
   readonly end: number;
 }
 

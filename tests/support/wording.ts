@@ -28,7 +28,7 @@ export const PATTERNS: readonly WordingPattern[] = [
     good: "There is no ramdisk, and there are no modules; it is no longer open",
   },
   {
-    pattern: /\b(?:goes|go|went|gone|going) on\b(?! (?:the|a|an|its|their|this|that|each|top|screen)\b)/,
+    pattern: /\b(?:[Gg]oes|go|went|gone|going) on\b(?! (?:the|a|an|its|their|this|that|each|top|screen)\b)/,
     advice: "continues",
     bad: "the machine goes on",
     good: "messages go on the queue; it continues",

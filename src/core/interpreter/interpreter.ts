@@ -1,10 +1,10 @@
 // The interpreter: one Wasm function with one `br_table` over pre-decoded instructions.
 // docs/design/core.md §I1, §I2 and §I6.
 //
-// enter: finds the decoded instruction of CPU.PC, or leaves
-// taken: checks the budget
-// next: dispatches on the decoded instruction at ip; handlers branch to next, taken, pending
-// pending falls out of `next`: an exception was taken, or the core is left
+//   enter:    finds the decoded instruction of CPU.PC, or leaves
+//     taken:  checks the budget
+//       next: dispatches on the decoded instruction at ip; handlers branch to next, taken, pending
+//     pending falls out of `next`: an exception was taken, or the core is left
 //
 // The budget is the distance from ip to `end`, in decoded instructions: straight-line code changes
 // neither `end` nor a counter, a taken branch moves both. Near the end of the budget a STOP handler

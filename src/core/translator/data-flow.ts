@@ -8,7 +8,7 @@ export interface FlowBlock {
   /** Registers that are read before the block writes them, and those that it writes. */
   readonly read: Readonly<RegisterSet>;
   readonly written: Readonly<RegisterSet>;
-  /** Blocks that follow with the locals as they are. Behind a call they are loaded anew. */
+  /** Blocks that follow with the locals as they are. After a call they are reloaded. */
   readonly successors: readonly number[];
 }
 

@@ -48,7 +48,7 @@ const Feature = { Memextent: 1n << 6n } as const;
 export interface GunyahQuirks {
   /** The errno that refuses SET_BOOT_CONTEXT. */
   readonly bootContext?: ErrnoName;
-  /** It wakes vCPUs at their timers, which CHECK_EXTENSION tells. */
+  /** It wakes vCPUs at their timers, as CHECK_EXTENSION reports. */
   readonly wakesAtTimers?: boolean;
 }
 
@@ -110,7 +110,7 @@ export class GunyahDriver implements VmDriver {
     if (kind === "create") this.#manager.release(vm);
     else if (vm.signed !== undefined && (kind === "load" || kind === "start")) this.#vendor.ended(vm, kind, result);
     else if (kind === "delete" && result === 0 || kind === "region" && result < 0) {
-      // There is none where the resource manager keeps what is asked back of it.
+      // No region exists where the resource manager has kept memory that was to be reclaimed.
       const region = vm.regions.find((region) => region.label === label);
       if (region !== undefined) this.#dropRegion(vm, region);
     }
@@ -170,7 +170,7 @@ export class GunyahDriver implements VmDriver {
       case GH_V6.CREATE_VM.code:
         return this.#createVm(task, argument);
       case GH_LEGACY.CREATE_VM.code:
-        // The argument is not looked at.
+        // The argument is ignored.
         return this.#createVm(task, 0n);
       case GH_LEGACY.WAIT_FOR_EXIT.code:
         return this.#vendor.waitForExit(task, argument);

@@ -2,12 +2,12 @@
 // which rights, and its handler. The shape of the call itself is the ABI's (src/abi/hypercalls.ts).
 // Order of checks: docs/spec/hypervisor.md §1.3, §3.3.
 //
-// export const calls: HypercallDefinition[] = [
-// hypercall("doorbell_send", {
-// caps: { doorbell: active("doorbell", DoorbellRight.Send) },
-// handler: (_call, { doorbell, new_flags }) => ({ old_flags: doorbell.send(new_flags) }),
-// }),
-// ];
+//     export const calls: HypercallDefinition[] = [
+//       hypercall("doorbell_send", {
+//         caps: { doorbell: active("doorbell", DoorbellRight.Send) },
+//         handler: (_call, { doorbell, new_flags }) => ({ old_flags: doorbell.send(new_flags) }),
+//       }),
+//     ];
 
 import type { ErrorCode } from "../../abi/errors.ts";
 import type { ArgumentKind, HypercallName, HYPERCALLS, ResultKind } from "../../abi/hypercalls.ts";

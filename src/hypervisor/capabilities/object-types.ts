@@ -1,11 +1,11 @@
 // The classes of object types, and their requirements on the hypervisor. Each class declares both
 // in its own file, so that this folder imports none of them:
 //
-// declare module "../capabilities/object-types.ts" {
-// interface ObjectTypes {
-// doorbell: Doorbell;
-// }
-// }
+//     declare module "../capabilities/object-types.ts" {
+//       interface ObjectTypes {
+//         doorbell: Doorbell;
+//       }
+//     }
 
 import type { ObjectType } from "../../abi/rights.ts";
 import type { Services } from "../services/services.ts";

@@ -1,10 +1,10 @@
 // Layout of the Resource Manager's own memory, as offsets from its heap (docs/spec/observed.md §7:
 // heap at 0x804e_5000):
 //
-// 0x0000 stack of the runtime (not used by a native guest)
-// 0x7000 packet buffers: one to send from, one to receive to
-// 0x8000 log ring, which the primary VM can read
-// 0xd000 pages for info areas, up to the heap's end
+//     0x0000  stack of the runtime (not used by a native guest)
+//     0x7000  packet buffers: one to send from, one to receive to
+//     0x8000  log ring, which the primary VM can read
+//     0xd000  pages for info areas, up to the heap's end
 
 import { asIpa } from "../../abi/numbers.ts";
 

@@ -47,7 +47,7 @@ export function beginExit(context: Context, pending: Omit<PendingExit, "vcpu">):
   if (context.state.exits.length === 1) driveExits(context);
 }
 
-/** Goes on with the VM that is being ended. */
+/** Continues to end the VM. */
 export function driveExits(context: Context): void {
   const { state, calls } = context;
   while (state.exits.length > 0 && !state.running) {

@@ -3,14 +3,18 @@
 // checks of gunyah-test-vmm on a driver (docs/spec/vm-manager.md §14.2). Checks of features that
 // el2 lacks are in docs/differences.md.
 //
-// | Group of gunyah-test-vmm | Tests | | ------------------------------------------------------ |
-// ------------------------------------ | | start, read at 0x6000, 100 repeats | start_test.ts | |
-// vCPU counts; a vCPU added after START, powered off | vcpus_test.ts | | duplicate vCPU id, remove
-// twice | vcpus_test.ts, functions_test.ts | | ioeventfds | functions_test.ts | | boot registers |
-// start_test.ts | | unmap with wrong address, flags, offset; trims | memory_test.ts | | same file
-// range twice, or in a second VM | memory_test.ts | | the host touches lent memory before and after
-// START | memory_test.ts | | holes in shared memory, relinquished pages (2 groups) | none:
-// vm-manager line 28, 29 | | fault injection per RPC | faults_test.ts |
+// | Group of gunyah-test-vmm                               | Tests                                |
+// | ------------------------------------------------------ | ------------------------------------ |
+// | start, read at 0x6000, 100 repeats                     | start_test.ts                        |
+// | vCPU counts; a vCPU added after START, powered off     | vcpus_test.ts                        |
+// | duplicate vCPU id, remove twice                        | vcpus_test.ts, functions_test.ts     |
+// | ioeventfds                                             | functions_test.ts                    |
+// | boot registers                                         | start_test.ts                        |
+// | unmap with wrong address, flags, offset; trims         | memory_test.ts                       |
+// | same file range twice, or in a second VM               | memory_test.ts                       |
+// | the host touches lent memory before and after START    | memory_test.ts                       |
+// | holes in shared memory, relinquished pages (2 groups) | none: vm-manager line 28, 29         |
+// | fault injection per RPC                                | faults_test.ts                       |
 
 import assert from "node:assert/strict";
 import { Errno } from "../../../src/abi/ioctl/errno.ts";
