@@ -118,11 +118,11 @@ function archiveHeader(archive: ObjectArchive, object: HypervisorObject | undefi
 function make(hypervisor: Hypervisor, archive: ObjectArchive, header: Header): HypervisorObject {
   const { type, serial, partition } = header;
   const last = [...archive.objects.keys()].at(-1)!;
-  archive.require(serial > last, "objects are in the order of their numbers");
-  archive.require(type === "hwirq" || header.intid === 0, "only hardware interrupts have a number");
+  archive.check(serial > last, "objects are in the order of their numbers");
+  archive.check(type === "hwirq" || header.intid === 0, "only hardware interrupts have a number");
   const room = type !== "thread" ||
     [...archive.objects.values()].filter((object) => object.type === "thread").length < hypervisor.vcpuLimit;
-  archive.require(room, "there are no more vCPUs than contexts for them");
+  archive.check(room, "there are no more vCPUs than contexts for them");
   const object = hypervisor.numbered(serial, () => MAKERS.get(type)!(hypervisor, archive.objects.get(partition) as Partition, header));
   archive.objects.set(serial, object);
   return object;

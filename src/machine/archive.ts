@@ -84,7 +84,7 @@ export class Archive {
   }
 
   /** Refuses loaded data unless a rule holds. Saved data is always valid. */
-  require(holds: boolean, rule: string): void {
+  check(holds: boolean, rule: string): void {
     if (this.loading && !holds) this.fail(rule);
   }
 

@@ -56,7 +56,7 @@ export class EventQueue {
   archiveEvent(name: string, archive: Archive, event: Scheduled | undefined, action: () => void): Scheduled | undefined {
     return archive.maybe(name, event, (known) => {
       const at = archive.float("at", known?.at), order = archive.integer("order", known?.order);
-      archive.require(at >= 0 && at < Infinity, "an event has a time");
+      archive.check(at >= 0 && at < Infinity, "an event has a time");
       return known ?? this.put({ at, order }, action);
     });
   }

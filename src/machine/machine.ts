@@ -86,16 +86,16 @@ export class Machine {
   archive(archive: Archive): void {
     if (this.#stopped) throw new Error("a machine that has stopped has no state to continue from");
     if (archive.loading) this.events.clear();
-    archive.require(this.cpus.length === archive.integer("cpus", this.cpus.length), "the machine has as many physical CPUs");
+    archive.check(this.cpus.length === archive.integer("cpus", this.cpus.length), "the machine has as many physical CPUs");
     this.#now = archive.float("now", this.#now);
     this.#settled = archive.float("settled", this.#settled);
     this.#turnEnd = archive.maybe("turnEnd", this.#turnEnd, (end) => archive.float("end", end));
     this.#turnCpu = archive.integer("turnCpu", this.#turnCpu, 0, this.cpus.length);
-    archive.require(this.#now >= 0 && this.#now < Infinity, "there is a time");
+    archive.check(this.#now >= 0 && this.#now < Infinity, "there is a time");
     for (const cpu of this.cpus) {
       cpu.position = archive.float(`position${cpu.index}`, cpu.position);
       cpu.idle = archive.float(`idle${cpu.index}`, cpu.idle);
-      archive.require(cpu.position >= 0 && cpu.position < Infinity, "a CPU has a position");
+      archive.check(cpu.position >= 0 && cpu.position < Infinity, "a CPU has a position");
     }
     this.events.archive(archive);
   }

@@ -106,7 +106,7 @@ export interface SessionPlan {
   readonly memory: number;
   /** Skip idle time. */
   readonly turbo: boolean;
-  /** The execution engine; `DEFAULT_TIER` by default. Guests see no difference. */
+  /** How instructions are executed; `DEFAULT_TIER` by default. Guests see no difference. */
   readonly tier?: Tier;
   /** Choices about the hypervisor; its defaults otherwise. */
   readonly behaviour?: Partial<Behaviour>;

@@ -309,7 +309,7 @@ export const ABOUT = define({
     el2: { kind: "text", doc: "its version" },
     protocol: { kind: "number", doc: "version of the protocol between sessions and commands" },
     deno: { kind: "text", doc: "version of the runtime" },
-    v8: { kind: "text", doc: "version of its engine" },
+    v8: { kind: "text", doc: "version of V8" },
     target: { kind: "text", doc: "the target machine and system" },
   },
 });

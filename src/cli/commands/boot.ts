@@ -159,7 +159,7 @@ export function registerBoot(program: Command, { entry, exit }: CommandContext):
     .option("--gdb <port>", "start a gdb server on this port of 127.0.0.1 (0: any free port); the VM waits for gdb", parsePort)
     .addOption(memoryBudgetOption)
     .addOption(
-      new Option("--tier <tier>", "execution engine (results are identical)").choices(TIERS).default(DEFAULT_TIER),
+      new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS).default(DEFAULT_TIER),
     )
     .addOption(phoneOption())
     .addOption(capIdsOption)

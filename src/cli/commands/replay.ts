@@ -22,7 +22,7 @@ export function registerReplay(program: Command, { entry, exit }: CommandContext
     .option("--to <time>", "stop at this virtual time", parseDuration)
     .option("--tui", "show the screens (default: consoles as text)")
     .addOption(memoryBudgetOption)
-    .option("--tier <tier>", `execution engine: ${TIERS.join(", ")} (results are identical)`)
+    .option("--tier <tier>", `how instructions are executed: ${TIERS.join(", ")} (results are identical)`)
     .addOption(logOption)
     .addOption(logLevelOption)
     .addOption(noColorOption)
@@ -42,7 +42,7 @@ Examples:
     .action(async (file, options) => {
       const tier = TIERS.find((one) => one === options.tier);
       if (options.tier !== undefined && tier === undefined) {
-        throw new Failure(`--tier: "${options.tier}" is not an engine; use ${TIERS.join(", ")}`);
+        throw new Failure(`--tier: "${options.tier}" is not a tier; use ${TIERS.join(", ")}`);
       }
       const { plan, ...recording } = await readNamedRecording(file);
       const replayed: SessionPlan = {

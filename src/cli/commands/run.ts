@@ -71,7 +71,7 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
     .option("--instant", "start at the first prompt, from a snapshot in the cache that the first run saves")
     .addOption(memoryBudgetOption)
     .addOption(
-      new Option("--tier <tier>", "execution engine (results are identical)").choices(TIERS).default(DEFAULT_TIER),
+      new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS).default(DEFAULT_TIER),
     )
     .option(
       "--gdb <[vm:]port>",

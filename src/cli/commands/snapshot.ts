@@ -37,7 +37,7 @@ export function registerSnapshot(program: Command, { entry, exit }: CommandConte
     .option("--headless", "print consoles as text instead of showing the screens")
     .option("--for <time>", "end after this much more virtual time", parseDuration)
     .option("--turbo", "skip idle time instead of sleeping")
-    .addOption(new Option("--tier <tier>", "execution engine (results are identical)").choices(TIERS))
+    .addOption(new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS))
     .addOption(recordOption)
     .addOption(memoryBudgetOption)
     .addOption(logOption)

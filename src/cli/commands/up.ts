@@ -123,7 +123,7 @@ function withBeginOptions(command: Command) {
     .argument("<what>", "FILE.toml, an image, debian, demo, or a snapshot")
     .option("--name <session>", "name of the session (default: from WHAT)")
     .option("--turbo", "skip idle time instead of sleeping")
-    .addOption(new Option("--tier <tier>", "execution engine (results are identical)").choices(TIERS))
+    .addOption(new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS))
     .addOption(phoneOption())
     .addOption(capIdsOption)
     .addOption(quirksOption)

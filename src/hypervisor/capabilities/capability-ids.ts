@@ -37,7 +37,7 @@ export class CapabilityIds {
   archive(archive: Archive): void {
     this.#multiplier = archive.word("multiplier", this.#multiplier, SLOT_END - 1n);
     this.#base = archive.word("base", this.#base);
-    archive.require(
+    archive.check(
       this.#multiplier !== 0n && this.plain === (this.#multiplier === 1n && this.#base === 0n),
       "ids are plain as the machine's are",
     );

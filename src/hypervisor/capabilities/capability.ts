@@ -64,9 +64,9 @@ export class Capability {
     const rank = archive.maybe("rank", held && value ? held.holders.indexOf(value) : held && 0, (at) => archive.integer("rank", at));
     if (value) return value;
     const capability = new Capability(held as HypervisorObject, cspace, slot, rights, master);
-    archive.require((held !== undefined) === (rank !== undefined), "a capability of no object has no place among holders");
+    archive.check((held !== undefined) === (rank !== undefined), "a capability of no object has no place among holders");
     if (held && rank !== undefined) {
-      archive.require(
+      archive.check(
         held.holders[rank] === undefined && !(master && rank > 0),
         "each capability has a place among holders, the master the first",
       );

@@ -201,13 +201,13 @@ export class Cspace extends HypervisorObject {
       if (!capability) this.#adopt(archive, result);
       return result;
     }, SLOTS * TABLES);
-    archive.require(this.#used <= this.#maximum || this.state === "failed", "it holds more capabilities than it can");
+    archive.check(this.#used <= this.#maximum || this.state === "failed", "it holds more capabilities than it can");
   }
 
   /** Puts a capability that was loaded into its slot. */
   #adopt(archive: ObjectArchive, capability: Capability): void {
     const index = capability.slot >> 8, slot = capability.slot & 0xff;
-    archive.require(index < TABLES && slot < SLOTS && !this.occupant(capability.slot), "a slot is there, and has one capability");
+    archive.check(index < TABLES && slot < SLOTS && !this.occupant(capability.slot), "a slot is there, and has one capability");
     const table = this.#tables[index] ??= { slots: new Array(SLOTS), used: 0 };
     table.slots[slot] = capability;
     table.used++;

@@ -119,7 +119,7 @@ export class Hwirq extends HypervisorObject {
       }, MAX_CPUS)),
     }));
     if (!archive.loading) return;
-    archive.require(!this.services.hwirqs.has(this.intid), "a physical interrupt is one object");
+    archive.check(!this.services.hwirqs.has(this.intid), "a physical interrupt is one object");
     this.services.hwirqs.set(this.intid, this);
     this.#ppi = ppi;
     ppi?.vic.addPpi(this);

@@ -50,7 +50,7 @@ export class IrqBank {
     archive.fill("flags", this.flags);
     archive.fill("priority", this.priority);
     archive.fill("taken", this.taken);
-    archive.require(this.priority.every((priority) => (priority & ~PRIORITY_MASK) === 0), "priorities have five bits");
+    archive.check(this.priority.every((priority) => (priority & ~PRIORITY_MASK) === 0), "priorities have five bits");
   }
 
   /** Pending in the sense of ISPENDR: the trigger mode decides which bits count. */

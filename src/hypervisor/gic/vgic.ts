@@ -42,7 +42,7 @@ export class Vgic {
     archive.fill("routes", this.#route);
     archive.fill("acknowledgedBy", this.#acknowledgedBy);
     const inRange = (index: number) => index >= -1 && index < end;
-    archive.require(this.#route.every(inRange) && this.#acknowledgedBy.every(inRange), "interrupts go to vCPUs of their VIC");
+    archive.check(this.#route.every(inRange) && this.#acknowledgedBy.every(inRange), "interrupts go to vCPUs of their VIC");
     archive.within("cpus", () => this.cpus.forEach((cpu, index) => archive.within(String(index), () => cpu.archive(archive))));
     if (archive.loading) { for (const cpu of this.cpus) cpu.derive(); }
   }

@@ -100,8 +100,8 @@ export class VicFrames {
       const last = archive.maybe("last", made?.last, (value) => archive.bool("last", value));
       const status = archive.integer("status", made?.registers.status, 0, 0xffff_ffff);
       if (made) return made;
-      archive.require(ipa + size <= ADDRESS_SPACE_SIZE && !addressSpace.deviceIn(ipa, size), "frames lie in free ranges");
-      archive.require(this.vic.state === "active" && (last === undefined || !this.has(frame)), "a frame is attached by call once");
+      archive.check(ipa + size <= ADDRESS_SPACE_SIZE && !addressSpace.deviceIn(ipa, size), "frames lie in free ranges");
+      archive.check(this.vic.state === "active" && (last === undefined || !this.has(frame)), "a frame is attached by call once");
       const result = this.#place(frame, addressSpace, ipa, size, last);
       result.registers.restoreStatus(status);
       if (last === undefined) this.#defaults.add(result);

@@ -227,10 +227,10 @@ export class Vic extends HypervisorObject {
 
   /** A source that is loaded is bound again; its line is in the state of the interrupt. */
   rebind(archive: ObjectArchive, source: VirqSource, index: number, intid: number): void {
-    archive.require(this.state === "active" && index < this.#vcpus, "a source is bound to a VIC's interrupt");
+    archive.check(this.state === "active" && index < this.#vcpus, "a source is bound to a VIC's interrupt");
     const cpu = this.gic.cpus[index], { sources } = this.gic.bank(cpu, intid);
     const shared = intid < Intid.PrivateEnd || index === 0 && intid - Intid.PrivateEnd < this.#virqs;
-    archive.require(shared && !sources[intid], "an interrupt of a VIC has one source");
+    archive.check(shared && !sources[intid], "an interrupt of a VIC has one source");
     sources[intid] = source;
     this.#sources.add(source);
     source.bound(this, cpu, intid);
@@ -246,7 +246,7 @@ export class Vic extends HypervisorObject {
       result.archive(archive);
       return result;
     });
-    archive.require((this.#gic !== undefined) === (this.state === "active"), "an active VIC has interrupts");
+    archive.check((this.#gic !== undefined) === (this.state === "active"), "an active VIC has interrupts");
     archive.within("frames", () => this.#frames.archive(archive));
   }
 

@@ -333,7 +333,7 @@ export class AddressSpace extends HypervisorObject {
       archive.integer("users", table?.[1], 1),
     ]);
     if (this.state === "active") this.#archiveActive(archive, tables);
-    else archive.require(tables.length === 0, "what is not active has no page tables");
+    else archive.check(tables.length === 0, "what is not active has no page tables");
   }
 
   /** The page tables: paid ranges, and mappings. */
@@ -341,9 +341,9 @@ export class AddressSpace extends HypervisorObject {
     if (archive.loading) {
       for (const [part, users] of tables) this.#tables.set(part, users);
       const { addressSpaces, pageTables } = this.services;
-      archive.require(this.#tables.size === tables.length, "a page table is paid for once");
-      archive.require(this.#vmid !== 0 && !addressSpaces.has(this.#vmid), "a VMID is one address space's");
-      archive.require(this.services.pageTables.promise(1 + tables.length), "there are as many page tables in the machine");
+      archive.check(this.#tables.size === tables.length, "a page table is paid for once");
+      archive.check(this.#vmid !== 0 && !addressSpaces.has(this.#vmid), "a VMID is one address space's");
+      archive.check(this.services.pageTables.promise(1 + tables.length), "there are as many page tables in the machine");
       this.#stage2 = pageTables.create();
       addressSpaces.set(this.#vmid, this);
     }
@@ -354,8 +354,8 @@ export class AddressSpace extends HypervisorObject {
       const flags = archive.integer("flags", run?.flags, 0, ALL_STAGE2_FLAGS);
       if (run) return run;
       const pages = ipa % PAGE_SIZE === 0 && pa % PAGE_SIZE === 0 && size % PAGE_SIZE === 0;
-      archive.require(pages && ipa + size <= ADDRESS_SPACE_SIZE && pa + size <= PHYSICAL_END, "what is mapped is pages");
-      archive.require(tablesOf(ipa, size).every((part) => this.#tables.has(part)), "what is mapped is paid for");
+      archive.check(pages && ipa + size <= ADDRESS_SPACE_SIZE && pa + size <= PHYSICAL_END, "what is mapped is pages");
+      archive.check(tablesOf(ipa, size).every((part) => this.#tables.has(part)), "what is mapped is paid for");
       if (!this.stage2.map(ipa, pa, size, flags)) archive.fail("there are not as many page tables");
       return { ipa, pa, size, flags };
     });

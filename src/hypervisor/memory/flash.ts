@@ -67,10 +67,10 @@ export class FlashBank implements VirtualDevice {
   archive(archive: ObjectArchive): void {
     const { storage, size } = this.plan;
     this.#extent = archive.object("extent", this.#extent, "memextent");
-    archive.require(this.#extent.base === storage && this.#extent.extentSize === size, "the extent is the array of the flash");
+    archive.check(this.#extent.base === storage && this.#extent.extentSize === size, "the extent is the array of the flash");
     const space = archive.objectOrNone("space", this.#space, "addrspace");
     if (!archive.loading || !space) return;
-    archive.require(space.vmid === Vmid.Hlos && !space.deviceIn(this.plan.ipa, size), "the flash is the primary VM's");
+    archive.check(space.vmid === Vmid.Hlos && !space.deviceIn(this.plan.ipa, size), "the flash is the primary VM's");
     this.#enter(space);
   }
 

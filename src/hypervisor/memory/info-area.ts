@@ -50,7 +50,7 @@ export class InfoArea<E extends InfoPage = InfoPage> {
     if (!archive.loading) return made;
     for (const entry of entries) {
       const end = made.#entries.at(-1)?.offset ?? PAGE_SIZE;
-      archive.require(entry.offset + entry.size <= end, "entries of an info area do not overlap");
+      archive.check(entry.offset + entry.size <= end, "entries of an info area do not overlap");
       made.#entries.push(entry);
     }
     return made;

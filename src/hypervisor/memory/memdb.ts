@@ -73,8 +73,8 @@ export class MemoryDatabase {
   /** The runs of pages in the range that `owner` owns, from low to high. */
   *runs(owner: MemoryOwner, pa: Pa, size: number): Generator<PageRun> {
     const end = Math.min(pa + size, PHYSICAL_END) / PAGE_SIZE;
-    // Most ranges are all memory and most owners own little of it: the engine searches much faster
-    // than a loop.
+    // Most ranges are all memory and most owners own little of it: V8 searches much faster than a
+    // loop.
     const owners = this.#owners.subarray(0, end);
     for (let page = pa / PAGE_SIZE;;) {
       const first = owners.indexOf(owner.serial, page);
@@ -101,7 +101,7 @@ export class MemoryDatabase {
     }
     let end = 0;
     for (const { pa, size, owner } of runs) {
-      archive.require(pa >= end && pa + size <= PHYSICAL_END && this.#bySerial.has(owner), "runs of pages ascend, and have owners");
+      archive.check(pa >= end && pa + size <= PHYSICAL_END && this.#bySerial.has(owner), "runs of pages ascend, and have owners");
       this.#owners.fill(owner, pa / PAGE_SIZE, (pa + size) / PAGE_SIZE);
       end = pa + size;
     }

@@ -153,9 +153,9 @@ export class ExtentMappings {
       for (let index = 0; index < ranges.length; index++) {
         const { offset, size } = ranges[index], before = ranges[index - 1];
         const apart = !before || before.offset + before.size <= offset;
-        archive.require(apart && offset + size <= extentSize, "ranges are pages of the extent, ascend and do not overlap");
+        archive.check(apart && offset + size <= extentSize, "ranges are pages of the extent, ascend and do not overlap");
       }
-      archive.require(ranges.length > 0, "a slot maps something");
+      archive.check(ranges.length > 0, "a slot maps something");
       return slot ?? { addressSpace, ranges };
     }, SLOTS);
   }

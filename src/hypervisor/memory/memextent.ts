@@ -254,7 +254,7 @@ export class Memextent extends HypervisorObject {
     this.#parent = archive.objectOrNone("parent", this.#parent, "memextent");
     this.#configured = archive.bool("configured", this.#configured);
     this.#attachments = archive.integer("attachments", this.#attachments);
-    archive.require(this.#base + this.#extentSize <= 2 ** 64, "extents do not wrap");
+    archive.check(this.#base + this.#extentSize <= 2 ** 64, "extents do not wrap");
     archive.within("mappings", () => this.mappings.archive(archive, this.#extentSize));
   }
 

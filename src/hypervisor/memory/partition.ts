@@ -121,7 +121,7 @@ export class Partition extends HypervisorObject implements Heap {
     }), ADDED_MAX);
     if (archive.loading) {
       for (const run of added) {
-        archive.require(this.services.machine.ram.contains(run.pa, run.size), "a heap is RAM");
+        archive.check(this.services.machine.ram.contains(run.pa, run.size), "a heap is RAM");
         this.#added.push(run);
         this.#heapSize += run.size;
       }

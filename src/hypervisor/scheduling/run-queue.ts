@@ -34,7 +34,7 @@ export class RunQueue {
     for (const queue of this.#queues) queue.length = 0;
     this.#size = 0;
     for (const [index, vcpu] of waiting.entries()) {
-      archive.require(index === 0 || waiting[index - 1].rank <= vcpu.rank, "queues are in the order of their ranks");
+      archive.check(index === 0 || waiting[index - 1].rank <= vcpu.rank, "queues are in the order of their ranks");
       this.add(vcpu, "tail");
     }
   }

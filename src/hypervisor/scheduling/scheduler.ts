@@ -186,7 +186,7 @@ export class Scheduler implements VcpuScheduler {
     const vcpus = archive.list("vcpus", this.vcpus, (vcpu) => archive.object("vcpu", vcpu, "thread"));
     if (archive.loading) this.vcpus.clear();
     for (const vcpu of vcpus) this.vcpus.add(vcpu);
-    archive.require(this.vcpus.size === vcpus.length, "a vCPU is scheduled once");
+    archive.check(this.vcpus.size === vcpus.length, "a vCPU is scheduled once");
     this.execution.archive(archive);
     this.#turnOver = archive.bool("turnOver", this.#turnOver);
     for (const [index, cpu] of this.#cpus.entries()) archive.within(`cpu${index}`, () => this.#archiveCpu(archive, cpu));
@@ -198,7 +198,7 @@ export class Scheduler implements VcpuScheduler {
     cpu.primary = archive.objectOrNone("primary", cpu.primary, "thread");
     cpu.runs = archive.objectOrNone("runs", cpu.runs, "thread");
     const active = [cpu.current, cpu.primary, cpu.runs].every((vcpu) => vcpu === undefined || this.vcpus.has(vcpu));
-    archive.require(active, "a vCPU that has a CPU is scheduled");
+    archive.check(active, "a vCPU that has a CPU is scheduled");
     // It follows from the vCPUs' timers.
     if (archive.loading) cpu.deadline = undefined;
   }

@@ -149,7 +149,7 @@ export class VcpuTimers {
     this.#deadline = this.#held ? Infinity : this.due;
     const { events } = this.machine;
     this.#event = events.archiveEvent("event", archive, this.#event, () => this.#due());
-    archive.require(this.#deadline >= (this.#event?.at ?? Infinity) || this.#deadline === Infinity, "a timer that will fire has its event");
+    archive.check(this.#deadline >= (this.#event?.at ?? Infinity) || this.#deadline === Infinity, "a timer that will fire has its event");
   }
 
   /** The vCPU is gone. */

@@ -403,9 +403,9 @@ export class Vcpu extends HypervisorObject {
     const { cspace, vic, index, addressSpace, vpmGroup, vpmIndex } = this.#attachments;
     if (!vic || !addressSpace || !cspace) return archive.fail("an active vCPU has a VIC, an address space and a cspace");
     const free = vic.occupy(this, index) === ErrorCode.OK && (vpmGroup?.occupy(this, vpmIndex) ?? ErrorCode.OK) === ErrorCode.OK;
-    archive.require(free, "vCPUs of a VIC or VPM group have an index each");
+    archive.check(free, "vCPUs of a VIC or VPM group have an index each");
     archive.later(() => {
-      archive.require(
+      archive.check(
         vic.state === "active" && index < vic.maxVcpus && addressSpace.state === "active",
         "a vCPU's VIC and address space are active",
       );

@@ -65,7 +65,7 @@ export class Watchdog {
     this.#bite = archive.integer("bite", this.#bite, 0, WATCHDOG_LONGEST);
     this.#pinged = archive.float("pinged", this.#pinged);
     this.#event = this.machine().events.archiveEvent("event", archive, this.#event, () => this.#due());
-    archive.require(this.#on === (this.#event !== undefined), "a watchdog that is on has its event");
+    archive.check(this.#on === (this.#event !== undefined), "a watchdog that is on has its event");
   }
 
   /** Its VM is gone. */

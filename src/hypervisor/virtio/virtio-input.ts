@@ -54,7 +54,7 @@ export class VirtioInput {
       archive.bytes("bytes", entry?.[1], Config.UnionSize),
     ]);
     for (const [selection, bytes] of entries) this.#entries.set(selection, bytes);
-    archive.require(this.#entries.size === entries.length, "a selection has one entry");
+    archive.check(this.#entries.size === entries.length, "a selection has one entry");
     this.#select = archive.integer("select", this.#select, 0, 0xff);
     this.#subsel = archive.integer("subsel", this.#subsel, 0, 0xff);
   }

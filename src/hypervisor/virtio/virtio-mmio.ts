@@ -199,7 +199,7 @@ export class VirtioMmio extends HypervisorObject {
     archive.later(() => {
       if (this.state !== "active") return;
       const { virtioPages, machine } = this.services, base = this.#extent?.base;
-      archive.require(base !== undefined && !virtioPages.has(base) && machine.ram.contains(base, PAGE_SIZE), "a device has a page of RAM");
+      archive.check(base !== undefined && !virtioPages.has(base) && machine.ram.contains(base, PAGE_SIZE), "a device has a page of RAM");
       virtioPages.set(base!, this);
     });
   }
