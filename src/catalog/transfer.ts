@@ -89,7 +89,10 @@ async function answer(url: string, start: number): Promise<{ body: AsyncIterable
   try {
     response = await fetch(url, { headers: start > 0 ? { range: `bytes=${start}-` } : {} });
   } catch (error) {
-    throw new Error(`${url}: ${reasonOf(error)}`);
+    const reason = reasonOf(error);
+    // Proxies that intercept TLS have their own certificates.
+    const wayOut = /certificate/i.test(reason) ? "; name an http:// mirror: a signature protects what it sends" : "";
+    throw new Error(`${url}: ${reason}${wayOut}`);
   }
   if (!response.ok) {
     await response.body?.cancel();

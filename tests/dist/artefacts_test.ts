@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { createMessage, generateKey, readKey, readSignature, verify } from "openpgp";
 import { parse } from "yaml";
+import { fileAnswer, serving } from "../support/signed-mirror.ts";
 import { runAction } from "./action.ts";
 import { lintian } from "./lintian.ts";
 import { type Outcome, runIn } from "./programs.ts";
@@ -269,6 +270,46 @@ artefact("a release has equal bytes in two builds, and checksums signed by its k
 });
 
 if (LONG) {
+  artefact("from nothing to a Debian prompt takes under 30 s by npx, and under 20 s from the Debian package", async (here, env) => {
+    const [cache, userconfig] = await Promise.all(["cache", "userconfig"].map((key) => npmSetting(key)));
+    const npm = { ...env, npm_config_cache: cache, npm_config_userconfig: userconfig, npm_config_prefer_offline: "true" };
+    const source = Deno.env.get("EL2_MIRROR") ?? "http://deb.debian.org/debian";
+    const fetch = ["run", "-A", "--no-config", `${DIST}/el2.js`, "guests", "fetch", "debian", "--keep", "mirror", "--mirror", source];
+    const kept = await runIn(here, "deno", fetch, env);
+    assert.equal(kept.code, 0, kept.stderr);
+    const prompt = `el2_test = 1\n[[step]]\nboot = "debian"\n[[step]]\nexpect_console = "^/root # "\nof = "debian"\nwithin = "60s"\n`;
+    await Deno.writeTextFile(`${here}/prompt.test.toml`, prompt);
+    /** Seconds from the first command to the prompt, in an empty HOME. */
+    const untilPrompt = async (install: () => Promise<Outcome>, program: readonly string[], env: Record<string, string>) => {
+      const HOME = await Deno.makeTempDir({ dir: FOLDER });
+      let seconds = 0;
+      await serving((request) => fileAnswer(`${here}/mirror`, request), async (url) => {
+        const start = performance.now();
+        const run = (...args: string[]) => runIn(here, program[0], [...program.slice(1), ...args], { ...env, HOME });
+        for (
+          const step of [
+            install,
+            () => run("guests", "fetch", "debian", "--keep", `${HOME}/kept`, "--mirror", url),
+            () => run("test", "prompt.test.toml"),
+          ]
+        ) {
+          const { code, stdout, stderr } = await step();
+          assert.equal(code, 0, stdout + stderr);
+        }
+        seconds = (performance.now() - start) / 1000;
+      });
+      return seconds;
+    };
+    const nothing = () => Promise.resolve({ code: 0, stdout: "", stderr: "" });
+    const byNpx = await untilPrompt(nothing, ["npx", "-y", "--package", `${DIST}/el2-${VERSION}.tgz`, "el2"], npm);
+    const unpack = () => runIn(here, "dpkg-deb", ["-x", `${DIST}/el2_${VERSION}_${DEBIAN}.deb`, `${here}/deb`], env);
+    const start = `exec "${here}/deb/usr/lib/el2/deno" run -q -A --no-config --no-npm --no-remote "${here}/deb/usr/lib/el2/el2.js" "$@"`;
+    const byDeb = await untilPrompt(unpack, ["sh", "-c", start, "sh"], env);
+    console.log(`npx ${byNpx.toFixed(1)} s, Debian package ${byDeb.toFixed(1)} s`);
+    assert.ok(byNpx < 30, `${byNpx} s by npx`);
+    assert.ok(byDeb < 20, `${byDeb} s from the Debian package`);
+  });
+
   artefact("lintian finds no error in the Debian package", async () => {
     // Its exit code counts what is overridden.
     const { stdout, stderr } = await lintian(`${DIST}/el2_${VERSION}_${DEBIAN}.deb`);
