@@ -17,7 +17,7 @@ const EVENT_RING = 1000;
 export class EventNotes {
   #events: MachineEvent[] = [];
   #dropped = 0;
-  /** Number of the newest refusal that was told. */
+  /** Number of the newest refusal that was reported. */
   #reasons = 0;
 
   constructor(readonly machine: Pick<Machine, "time">, readonly hypervisor: () => Hypervisor) {}

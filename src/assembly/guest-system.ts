@@ -115,7 +115,7 @@ export class GuestSystem implements System, Inspected {
     return this.#log;
   }
 
-  /** Takes the hypervisor, and listens to what it tells. */
+  /** Takes the hypervisor, and listens to its events. */
   install(hypervisor: Hypervisor): void {
     this.#hypervisor = hypervisor;
     const events = traceCapacities(this.limits.traces);

@@ -1,5 +1,5 @@
 // Devices of the platform that are not virtio: the PL011 that is the primary's console, and the
-// PL031 that tells it the time.
+// PL031, its real-time clock.
 
 import * as v from "valibot";
 import { Pl011, Pl011Data } from "../devices/pl011.ts";

@@ -20,7 +20,7 @@ import { MiB } from "../support/sizes.ts";
 /** Packages in addition to those that every system needs: init, devices, network. */
 const PACKAGES = ["apt", "usr-is-merged", "systemd-sysv", "udev", "kmod", "login", "iproute2", "iputils-ping", "netbase"];
 
-/** Bytes of the disk, most of which are holes in the file. */
+/** Bytes of the disk, mostly holes in the file. */
 const DISK_SIZE = 2048 * MiB;
 const DISK_INODES = 131072;
 

@@ -46,7 +46,7 @@ export async function makeExt4(tools: Ext4Tools, image: string, contents: Ext4Co
   await runTool([tools.mke2fs, ...options, ...extended, "-d", contents.tree, image, `${contents.size / 1024}k`]);
   const script = `${image}.debugfs`;
   await Deno.writeTextFile(script, [...await ownerCommands(contents), ...deviceCommands(contents)].map((line) => `${line}\n`).join(""));
-  // debugfs continues after a command that fails, and says so on stderr alone.
+  // debugfs continues after a command that fails, and reports that only on stderr.
   const { success, stderr } = await new Deno.Command(tools.debugfs, { args: ["-w", "-f", script, image], stdout: "null", stderr: "piped" })
     .output();
   const complaint = new TextDecoder().decode(stderr).replace(VERSION_LINE, "").trim();

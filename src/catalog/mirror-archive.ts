@@ -39,7 +39,7 @@ export interface MirrorOptions {
   readonly unfinished?: string;
   /** Folder that gets a copy of what is fetched, and is then a mirror itself. */
   readonly keep?: string;
-  /** Armored OpenPGP keys, of which one must have signed. Default: Debian's. */
+  /** Armored OpenPGP keys, one of which must have signed. Default: Debian's. */
   readonly keys?: string;
 }
 

@@ -203,7 +203,7 @@ class Lint {
 
   /**
    * Unknown names, and values of another form than the Resource Manager reads. `told` are names
-   * that have been told about.
+   * that have been reported.
    */
   #known(node: DevicetreeNode, forms: Readonly<Record<string, Form>>, told: readonly string[] = []): void {
     for (const name of node.properties.keys()) {

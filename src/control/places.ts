@@ -1,4 +1,4 @@
-// Where sessions meet: a folder of the person's own, with a socket and logs for each session by its
+// The place of sessions: a folder of the user's, with a socket and logs for each session by its
 // name.
 
 import { NotOurs, ownFolder } from "../support/own-files.ts";

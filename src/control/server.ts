@@ -1,5 +1,5 @@
-// The socket of a session: lets clients of the same person in, each with its own way to the hub.
-// Mode 0600, in a folder of the person's own; one process owns it, as long as it lives.
+// The socket of a session: accepts clients of the same user, each with its own connection to the
+// hub. Mode 0600, in a folder of the user's; one process owns it, as long as it lives.
 
 import { timingSafeEqual } from "node:crypto";
 import { dirname } from "node:path";

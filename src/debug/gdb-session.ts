@@ -24,7 +24,7 @@ export interface GdbTarget {
    */
   back(step: number | undefined): void;
   /**
-   * Does a `monitor` command that the session does not know: the text for the person; undefined:
+   * Does a `monitor` command that the session does not know: the text for the user; undefined:
    * unknown.
    */
   monitor(command: string, ...args: string[]): Promise<string | undefined>;
@@ -37,7 +37,7 @@ export interface GdbTarget {
 /** Why the VM stands still: `protocol/protocol.ts` has the same words. */
 export interface GdbStop {
   readonly cause: "start" | "breakpoint" | "watchpoint" | "step" | "event" | "asked" | "history-start" | "history-end";
-  /** Something that the person should know. */
+  /** A note for the user. */
   readonly note?: string;
   readonly vcpu: number;
   /** Its PC. */
@@ -366,7 +366,7 @@ export class GdbSession {
     this.target.back(step);
   }
 
-  /** `monitor`: the answer is text for the person. */
+  /** `monitor`: the answer is text for the user. */
   async #monitor(text: string): Promise<string> {
     const bytes = fromHex(text);
     if (!bytes) return INVALID;

@@ -12,7 +12,7 @@ import { inPieces, type Loop, PAST } from "./loop.ts";
 import type { RunRecording } from "./run-recording.ts";
 import { placeOf } from "./session-run.ts";
 
-/** Told of pages that are written, of the end, and of what the computer has refused. */
+/** Called with the number of pages written, at the end, and with errors of the computer. */
 type Progress = (done: number, whole: boolean, error?: string) => void;
 
 /** The files of one session that are being written. */

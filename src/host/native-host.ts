@@ -42,7 +42,7 @@ const REPORTED = 16;
 /** The parts of a native host. */
 export interface NativeHostOptions {
   readonly plan: NativeHostPlan;
-  /** Is told what happens. */
+  /** Receives events. */
   readonly events: HostEvents;
   /** Requests of users. */
   readonly input: ConsoleInput;

@@ -108,7 +108,7 @@ export interface DriverQuirks {
   readonly maxOrder?: number;
   /** The errno of SET_BOOT_CONTEXT; undefined answers as the generation does. */
   readonly bootContext?: ErrnoName;
-  /** The driver wakes vCPUs at their timers, which CHECK_EXTENSION tells (§D1). */
+  /** The driver wakes vCPUs at their timers, as CHECK_EXTENSION reports (§D1). */
   readonly wakesAtTimers?: boolean;
   /** Percentage of the host's pages that cannot be pinned, as they lie in CMA areas. */
   readonly unpinnable?: number;

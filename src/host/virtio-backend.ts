@@ -114,7 +114,7 @@ class Backend {
     return { slot: this.slot, configuration: this.#configuration.slice(), generation: this.#generation };
   }
 
-  /** Puts back what the frontend was told; the object has its own state. */
+  /** Restores the frontend's view; the object has its own state. */
   restore({ configuration, generation }: BackendState): void {
     this.#configuration = configuration.slice();
     this.#generation = generation;
@@ -149,7 +149,7 @@ class Backend {
     this.#tellBroken();
   }
 
-  /** A device that needs its reset says so to the frontend. */
+  /** Reports to the frontend that a device needs a reset. */
   #tellBroken(): void {
     if ((this.#register(R.Status) & VirtioStatus.NEEDS_RESET) === 0) return;
     this.#updateStatus(VirtioStatus.NEEDS_RESET);

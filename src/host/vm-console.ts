@@ -65,8 +65,7 @@ export class VmConsole {
   }
 
   /**
-   * Bytes from the person at the console, or breaks (`Pl011Data.BE`). They wait until the guest
-   * takes them.
+   * Bytes typed at the console, or breaks (`Pl011Data.BE`). They wait until the guest takes them.
    */
   type(now: number, characters: ArrayLike<number>): void {
     const waiting = this.#typed.subarray(this.#taken);

@@ -84,11 +84,11 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
   readonly virtioPages = new Map<number, VirtioMmio>();
   /** Flash of the primary VM. */
   readonly flash: FlashBank[] = [];
-  /** Told of accesses to a physical address where no device answers, for logs. */
+  /** Called for accesses to a physical address where no device answers, for logs. */
   onUnmappedDevice: ((vcpu: Vcpu, pa: number) => void) | undefined;
   /** Called for accesses to an IPA that stage 2 does not allow and nothing emulates, for logs. */
   onUnmappedMemory: ((vcpu: Vcpu, ipa: number) => void) | undefined;
-  /** Told when a vCPU stops for good, while it still has its registers. */
+  /** Called when a vCPU stops for good, while it still has its registers. */
   onVcpuEnd: ((vcpu: Vcpu, how: VcpuEnd) => void) | undefined;
   /** The debugger of a VM's vCPUs, if any. */
   debug: DebugControl | undefined;

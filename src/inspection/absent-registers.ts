@@ -1,5 +1,5 @@
-// System registers of features that this CPU does not have. To a disassembler they have generic
-// names; people who read of an undefined instruction want the feature (Arm ARM D24, DDI 0616).
+// System registers of features that this CPU does not have. A disassembler gives them generic
+// names; a reader of an undefined instruction needs the feature (Arm ARM D24, DDI 0616).
 
 /** Generic name to architectural name and feature. */
 const ABSENT: ReadonlyMap<string, readonly [name: string, feature: string]> = new Map([

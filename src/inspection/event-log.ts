@@ -9,7 +9,7 @@ export const QUIET_KINDS: readonly TraceKind[] = ["rpc", "ioctl", "state", "psci
 /** Kinds that are recorded only while watched. */
 export const BUSY_KINDS: readonly TraceKind[] = ["hvc", "trap", "virq", "msg", "sched", "mmio", "mem"];
 
-/** Kinds of which the ring of busy events has some. */
+/** Kinds with some events in the ring of busy events. */
 const FREQUENT_KINDS: readonly TraceKind[] = [...BUSY_KINDS, "ioctl"];
 
 /** Name of the running vCPU in the log while scheduling is not recorded. */

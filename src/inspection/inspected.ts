@@ -123,7 +123,7 @@ export interface KnownVms {
   withoutVmid(listed: ReadonlySet<string>): readonly string[];
 }
 
-/** A query that names what does not exist, or lacks what it needs. The message says so. */
+/** A query that names a missing object, or lacks an argument, as its message says. */
 export class QueryError extends Error {}
 
 /** Work of a vCPU in one stretch without an exit, as far as it was looked at. */

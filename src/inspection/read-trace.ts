@@ -140,7 +140,7 @@ export function rpcRow(view: View, event: TraceEvent): RowOf<typeof RPCS> {
   };
 }
 
-/** The state of a VM that a notification tells. */
+/** The state of a VM in a notification. */
 function toldState(message: string, { vm_state: state }: TraceFields): string | null {
   return message === VM_STATUS.name && typeof state === "number" ? vmStateWord(state) : null;
 }

@@ -101,7 +101,7 @@ export interface Others {
   readonly asleep: ReadonlyMap<string, Sleep>;
   /** VMs that have failed. */
   readonly failed: ReadonlySet<string>;
-  /** Those of `asleep` of which none can be woken before another of them runs. */
+  /** Those of `asleep` that all wait for each other. */
   readonly stuck: ReadonlyMap<string, Sleep>;
 }
 
@@ -178,8 +178,8 @@ export function deadlocked({ vm }: Sleep, { stuck }: Others): Verdict | undefine
 }
 
 /**
- * An interrupt that is enabled and whose condition holds, and which is not pending: nothing tells
- * the sleeping guest.
+ * An interrupt that is enabled and whose condition holds, and which is not pending: the sleeping
+ * guest never gets it.
  */
 export function unheard(view: View, { vm, vcpus }: Sleep): Verdict | undefined {
   const asleep = view.now - Math.max(...vcpus.map(({ usage }) => usage.ranUntil));

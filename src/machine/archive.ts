@@ -20,7 +20,7 @@ export class ArchiveError extends Error {}
 type Numbers = Uint8Array | Uint16Array | Int16Array | Uint32Array | Int32Array;
 
 /**
- * Is told about each field that is saved or loaded: its path, and what it holds. One path may come
+ * Called for each field that is saved or loaded, with its path and content. One path may come
  * several times: a length, then content. Bytes are valid only during the call.
  */
 export type FieldListener = (path: string, value: number | bigint | Uint8Array) => void;
@@ -231,7 +231,7 @@ export class Archive {
     });
   }
 
-  /** Tells of the field in progress. */
+  /** Reports the field in progress. */
   #tell(value: number | bigint | Uint8Array): void {
     this.listener?.(this.#path.join("."), value);
   }

@@ -15,7 +15,7 @@ export interface CaptureOptions {
    * @throws Error where it cannot
    */
   readonly write: (bytes: Uint8Array) => void;
-  /** Told once why the capture ends: the file cannot be written to any more. */
+  /** Called once with the reason when the capture ends: the file can no longer be written. */
   readonly onProblem: (message: string) => void;
 }
 

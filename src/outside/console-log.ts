@@ -61,7 +61,7 @@ export class ConsoleLog {
   }
 }
 
-/** Opens a file that the person has named, whatever it is. */
+/** Opens a file that the user has named, of any kind. */
 function openNamed(path: string): Deno.FsFile {
   return Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 });
 }

@@ -131,7 +131,7 @@ export type SessionEnd = Readonly<v.InferOutput<typeof sessionEnd>>;
  */
 const debugStopped = v.object({
   cause: v.picklist(["start", "breakpoint", "watchpoint", "step", "event", "asked", "history-start", "history-end"]),
-  /** Something that the person should know. */
+  /** A note for the user. */
   note: v.optional(word),
   /** Number of the vCPU that it is about: its index in the debugged VM. */
   vcpu: count(),

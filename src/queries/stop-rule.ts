@@ -27,7 +27,7 @@ export interface StopRule {
   /** `stop:N`. */
   readonly id: string;
   readonly kind: "event" | "place";
-  /** The filter, or the place as the person has written it. */
+  /** The filter, or the place as the user has written it. */
   readonly text: string;
   /** How often it has stopped the machine. */
   hits: number;

@@ -77,9 +77,7 @@ export class WatchedEvents {
   }
 }
 
-/**
- * Kinds of events that a filter can let through, as far as it says so: others are not even made.
- */
+/** Kinds of events that a filter can match, if it names them: others are not even built. */
 function kindsOf(filter: string): readonly TraceKind[] {
   const said = /[|!~]/.test(filter) ? undefined : /(?:^| )kind=([a-z]+)(?: |$)/.exec(filter)?.[1];
   return TRACE_KINDS.filter((kind) => said === undefined || kind === said);

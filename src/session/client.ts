@@ -63,7 +63,7 @@ function startWorker(entry: URL): SessionClient {
   const unheard: SessionEvent[] = [];
   let tell = (event: SessionEvent): void => void unheard.push(event);
   const leave = () => {
-    // Messages posted before the worker listens could be lost: nothing leaves before it says so.
+    // Messages posted before the worker listens could be lost: they wait until it reports that.
     if (!ready || !waiting.length) return;
     const requests = waiting;
     waiting = [];

@@ -38,7 +38,7 @@ export async function instantPath(plan: SessionPlan): Promise<string> {
   return `${cacheFolder()}/instant/${hash.digest("hex")}.snapshot`;
 }
 
-/** Plain data with digests instead of bytes, of which a plan has many. */
+/** Plain data with digests instead of bytes, which are many in a plan. */
 async function withDigests(value: unknown): Promise<unknown> {
   if (value instanceof Uint8Array) return { sha256: await digestInPieces(value) };
   if (typeof value !== "object" || value === null) return value;

@@ -23,8 +23,8 @@ export function snapshotOf(system: RunningSystem & SavableSystem, plan: SessionP
 }
 
 /**
- * Whether something failed that is the person's to mend: a file that cannot be written, a state
- * that cannot be saved.
+ * Whether an error is for the user to mend: a file that cannot be written, a state that cannot be
+ * saved.
  */
 export function isForTheUser(error: unknown): error is Error {
   return error instanceof UnsavableError || error instanceof SnapshotError || error instanceof Error && Object.hasOwn(error, "code") ||

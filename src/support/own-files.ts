@@ -15,8 +15,8 @@ const ROOT = 0;
 let known: number | null | undefined;
 
 /**
- * The user whose files we make. Asking the system takes a permission that el2 does not have, so
- * that a file of ours tells.
+ * The user whose files we make. Asking the system takes a permission that el2 does not have, so the
+ * owner of one of our files is read instead.
  */
 export function ownUid(): number | null {
   if (known !== undefined) return known;

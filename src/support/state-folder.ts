@@ -1,4 +1,4 @@
-// Where el2 keeps what outlives a session: a folder below the person's state folder.
+// The folder for files that outlive a session, below the user's state folder.
 
 /** The folder of this name; undefined where the environment names none. */
 export function stateFolder(name: string): string | undefined {

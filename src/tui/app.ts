@@ -52,15 +52,15 @@ export interface AppPort {
   changed(urgent: boolean): void;
   /** Requests a frame after this many ms, when something disappears by itself. */
   later(ms: number): void;
-  /** The person wants to leave. */
+  /** The user wants to quit. */
   leave(): void;
   /** The whole screen must be drawn again. */
   redraw(): void;
-  /** Puts a text on the person's clipboard. */
+  /** Puts a text on the user's clipboard. */
   copy(text: string): void;
   /** Writes a text to a file in the folder where el2 runs; says where, or why not. */
   save(name: string, text: string): Promise<{ readonly path: string } | { readonly error: string }>;
-  /** Goes to the shell until the person comes back. */
+  /** Goes to the shell until the user returns. */
   suspend(): void;
   /** Reports of the mouse, or not. */
   mouse(on: boolean): void;
@@ -82,7 +82,7 @@ export interface AppOptions extends LookWish {
   readonly logs?: string;
   /** File for the last messages of the session's process. */
   readonly log?: string;
-  /** How the person left the screens the last time. */
+  /** The state of the screens when the user quit last. */
   readonly state?: UiState;
   /** The screens at the start when there is no `state`, in the form of `Windows.layout`. */
   readonly layout?: string;
@@ -605,7 +605,7 @@ export class App {
     };
   }
 
-  /** Where the person is, for the help. */
+  /** The focused screen and pane, for the help. */
   #here(): Here {
     const { screen } = this.#windows;
     const { title } = SCREEN_LIST.find(({ key }) => key === screen.key)!;

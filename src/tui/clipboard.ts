@@ -1,4 +1,4 @@
-// Copies to the person's clipboard through the terminal (OSC 52), inside tmux through that.
+// Copies to the user's clipboard through the terminal (OSC 52), inside tmux through that.
 
 import { encodeBase64 } from "../support/base64.ts";
 import { KiB } from "../support/sizes.ts";

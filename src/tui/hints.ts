@@ -1,4 +1,4 @@
-// The row of hints: which keys do what where the person is.
+// The row of hints: the keys of the focused screen and pane.
 
 import type { ActionName, Context } from "./actions.ts";
 import type { Keymap } from "./keymap.ts";

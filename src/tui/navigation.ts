@@ -51,12 +51,12 @@ export class Navigation {
     this.#goTo(place);
   }
 
-  /** Goes back to where the person came from. */
+  /** Returns to where the user came from. */
   back(): void {
     this.#travel(this.#back, this.#forward);
   }
 
-  /** Goes where the person came back from. */
+  /** Goes to where the user came back from. */
   forward(): void {
     this.#travel(this.#forward, this.#back);
   }

@@ -1,5 +1,5 @@
-// Another session, which is shown until the person comes back: `:run WHAT`, and the last snapshot
-// of a session that is lost.
+// Another session, which is shown until the user returns: `:run WHAT`, and the last snapshot of a
+// session that is lost.
 
 import type { MessageKind } from "./messages.ts";
 import { LinesOverlay, MenuOverlay, type Overlay } from "./overlay.ts";

@@ -1,4 +1,4 @@
-// Shows a configuration that is wrong on a terminal until it is right or the person leaves.
+// Shows an invalid configuration on a terminal until it is valid or the user quits.
 
 import type { ColorDepth } from "./color.ts";
 import { ConfigErrorScreen, placedError } from "./config-errors.ts";
@@ -17,7 +17,7 @@ export interface ConfigErrorOptions extends LookWish {
   readonly edit: (line: number) => Promise<void>;
 }
 
-/** True once the configuration is right; false when the person leaves. */
+/** True once the configuration is valid; false when the user quits. */
 export async function runConfigErrors(port: TerminalPort, options: ConfigErrorOptions): Promise<boolean> {
   const { file } = options;
   const first = await options.check();

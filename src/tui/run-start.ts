@@ -1,4 +1,4 @@
-// Shows the start screen on a terminal until the person has chosen.
+// Shows the start screen on a terminal until the user has chosen.
 
 import type { ColorDepth } from "./color.ts";
 import { type Key, readKeys } from "./keys.ts";

@@ -1,5 +1,5 @@
-// Runs the TUI on a terminal until the person leaves: wires keys, session events, frames and
-// signals, and gives the terminal back whatever happens.
+// Runs the TUI on a terminal until the user quits: wires keys, session events, frames and signals,
+// and always restores the terminal.
 
 import { App, type AppOptions } from "./app.ts";
 import { Screen } from "./cells.ts";
@@ -41,11 +41,11 @@ export interface TuiOptions extends Omit<AppOptions, "clock"> {
 export interface TuiEnd {
   /** How the session ended, if it did. */
   readonly end: SessionEnd | undefined;
-  /** The connection was gone when the person left. */
+  /** The connection was gone when the user quit. */
   readonly lost: boolean;
-  /** Another session that the person wants to see. */
+  /** Another session that the user wants to see. */
   readonly next: string | undefined;
-  /** The person wants to choose what to see. */
+  /** The user wants to choose what to see. */
   readonly elsewhere: boolean;
   /**
    * Why nothing more can be shown: the terminal has gone away, or the signal that asked for the

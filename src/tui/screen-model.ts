@@ -45,7 +45,7 @@ export function sharedRows(body: Body, share: number, upper: Pane, lower: readon
 /** A title and two rows. */
 const LEAST_ROWS = 3;
 
-/** Between one pane and those below it, of which at most `panes` are one below the other. */
+/** Between one pane and the `panes` below it. */
 export function below(name: string, panes = 1): Divider {
   return new Divider(name, false, [LEAST_ROWS, LEAST_ROWS * panes]);
 }

@@ -27,7 +27,7 @@ export class SessionState {
 
   /**
    * @param clock wall time in ms
-   * @param say tells the person what has happened
+   * @param say shows a message
    */
   constructor(readonly clock: () => number, readonly say: (text: string, kind?: MessageKind) => void) {}
 

@@ -26,7 +26,7 @@ export interface LookOptions {
 
 /** The user's wishes for the look, and the terminal's abilities. */
 export interface LookWish {
-  /** Name of the theme that the person asks for; without one the terminal's background decides. */
+  /** Name of the theme that the user asks for; without one the terminal's background decides. */
   readonly theme?: string;
   /** Themes of the configuration. */
   readonly themes?: readonly Theme[];

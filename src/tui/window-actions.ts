@@ -6,7 +6,7 @@ import { type MenuItem, MenuOverlay } from "./overlay.ts";
 
 /** The actions on an application's windows. */
 export class WindowActions {
-  /** Layouts that the person has saved, by digit. */
+  /** Layouts that the user has saved, by digit. */
   readonly #layouts = new Map<string, string>();
 
   constructor(readonly host: Host) {}

@@ -213,7 +213,7 @@ export class Windows {
     return this.#visible;
   }
 
-  /** A pane of a group of views of which another one is shown. */
+  /** A pane of a group of views, another of which is shown. */
   #isOtherView(pane: Pane): boolean {
     const isVisible = (view: Pane) => this.#visible.some((placed) => placed.pane === view);
     return !isVisible(pane) && this.#screen.views.some((views) => views.includes(pane) && views.some(isVisible));

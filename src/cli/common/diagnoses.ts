@@ -3,7 +3,10 @@
 import type { OpenSession } from "./session.ts";
 import type { Answer } from "../../queries/query.ts";
 
-/** Looks at the least where a VM runs: only another look tells a loop or a storm from work. */
+/**
+ * Minimum number of looks where a VM runs: a second look is needed to distinguish a loop or a storm
+ * from work.
+ */
 const LOOKS = 5;
 /** Wall time between two looks, and for all of them, ms. */
 const BETWEEN = 100, LONGEST = 3000;

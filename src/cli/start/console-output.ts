@@ -32,7 +32,7 @@ export class ConsoleOutput {
   constructor(
     readonly names: boolean,
     raw: boolean,
-    /** Tells how many bytes of output are dealt with. */
+    /** Called with the number of bytes written. */
     readonly taken: (bytes: number) => void,
     /** Called when stdout has no reader any more. */
     readonly closed: () => void,

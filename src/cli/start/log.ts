@@ -19,12 +19,12 @@ export type LogLevel = typeof LOG_LEVELS[number];
 /** The fields of a line. */
 type Line = Pick<MachineEvent, "time" | "kind" | "vcpu" | "text" | "refused">;
 
-/** Kinds that are asked for, at the levels that ask; the machine tells the others by itself. */
+/** Kinds that are requested, per level; the machine reports the others by itself. */
 const ASKED: Readonly<Partial<Record<LogLevel, readonly TraceKind[]>>> = {
   debug: [...QUIET_KINDS, "hvc", "msg"],
   trace: [...QUIET_KINDS, ...BUSY_KINDS],
 };
-/** The first level that has what a machine tells by itself. */
+/** The first level that includes an event that the machine reports by itself. */
 function levelOf({ kind, vcpu, refused }: MachineEvent): LogLevel {
   if (kind === "rule" || vcpu === SESSION) return "warn";
   return refused ? "error" : "info";

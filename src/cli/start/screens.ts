@@ -265,7 +265,7 @@ async function chooseNext(from: string, looks: ReturnType<typeof surroundings>, 
   }
 }
 
-/** Shows what is wrong with a configuration until it is right, or the person leaves: false. */
+/** Shows the errors of a configuration until it is valid, or the user quits: false. */
 export async function showConfigErrors(file: string, check: () => Promise<readonly string[]>): Promise<boolean> {
   return await runConfigErrors(terminalOfProcess(), {
     // A theme of the configuration is not known before that is right.

@@ -1,5 +1,5 @@
-// Where the state of a session's screens is kept: a file by the session's name and the path of its
-// configuration, in the person's state folder.
+// The file with the state of a session's screens, by the session's name and the path of its
+// configuration, in the user's state folder.
 
 import { createHash } from "node:crypto";
 import { isOfSystem } from "../../support/cache.ts";

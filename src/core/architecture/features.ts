@@ -11,7 +11,7 @@ function fields(...values: [bit: number, value: bigint | number][]): bigint {
 const NOT_IMPLEMENTED = 0xf;
 
 /**
- * Breakpoints, of which the last two compare contexts as well, and watchpoints (ID_AA64DFR0_EL1).
+ * Breakpoints, the last two of which compare contexts as well, and watchpoints (ID_AA64DFR0_EL1).
  */
 export const BREAKPOINTS = 6, CONTEXT_BREAKPOINTS = 2, WATCHPOINTS = 4;
 

@@ -46,7 +46,7 @@ export interface SoftFormat {
   readonly FPRound: FunctionBuilder;
   /** (x): the NaN that an operation with the NaN operand x gives. */
   readonly FPProcessNaN: FunctionBuilder;
-  /** (a, b): the same for two operands of which one is a NaN. */
+  /** (a, b): the same for two operands, one of them a NaN. */
   readonly FPProcessNaNs: FunctionBuilder;
   /** (x): zero with the sign of x where x is subnormal and FPCR.FZ is set, else x. */
   readonly flushInput: FunctionBuilder;

@@ -69,7 +69,7 @@ const plain = (name: string, encoding: Encoding, address: number, read: Privileg
   write: { privilege: write, emit: (c, _, value) => c.store("i64.store", address, value) },
 });
 
-/** State of which writes change only the bits of `mask`. */
+/** State whose writes change only the bits of `mask`. */
 const masked = (name: string, encoding: Encoding, address: number, mask: bigint): SystemRegister => ({
   ...readOnly(name, encoding, address),
   write: { privilege: 1, emit: (c, _, value) => c.store("i64.store", address, value.and(mask)) },

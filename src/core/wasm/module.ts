@@ -426,7 +426,7 @@ export class WasmModule {
     const out = new Bytes();
     out.pushAll([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
     const body = new Bytes();
-    /** Appends a section; `fill` appends its items to `body`, of which there are `count`. */
+    /** Appends a section; `fill` appends its `count` items to `body`. */
     const section = (id: number, count: number, fill: () => void) => {
       body.clear();
       body.unsigned(count);

@@ -94,7 +94,7 @@ export class Sequences {
     this.#go(vm, this.#replied(vm, sequence, payload));
   }
 
-  /** VM_EXITED or VM_STATUS came, and the VM's state says so. */
+  /** VM_EXITED or VM_STATUS came, and the VM's state is up to date. */
   notified(vm: Vm): void {
     const { sequence } = vm;
     if (sequence?.waits !== "notification") return;

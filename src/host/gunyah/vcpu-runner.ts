@@ -190,7 +190,7 @@ export class VcpuRunner {
     const { error } = results;
     if (error === ErrorCode.OK) return this.#next(vm, vcpu, resource, results);
     if (error === ErrorCode.RETRY) return this.#makeReady(vcpu, resource, true);
-    // The resource manager runs a vCPU that it stops: the end is near, and told.
+    // The resource manager runs a vCPU that it stops: a notification of the end will come.
     if (error === ErrorCode.BUSY) return this.#endingUnless(vm, vcpu);
     const rule = `vcpu_run: ${errorName(error)}`;
     const broken = { section: SECTION, rule, object: `vm ${vm.id}`, values: { vcpu: vcpu.number } };

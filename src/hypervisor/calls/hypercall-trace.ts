@@ -10,8 +10,8 @@ import { HypervisorObject } from "../capabilities/object.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 
 /**
- * Whether an answer is a refusal: of the errors, two are part of normal work, which whoever polls a
- * queue gets.
+ * Whether a result is a refusal: two errors are part of normal work, as polling a queue returns
+ * them.
  */
 export function isRefusal(error: ErrorCode): boolean {
   return error !== ErrorCode.OK && error !== ErrorCode.MSGQUEUE_EMPTY && error !== ErrorCode.MSGQUEUE_FULL;

@@ -168,7 +168,7 @@ export abstract class HypervisorObject {
     this.partition!.free(bytes);
   }
 
-  /** Tells of a change in the object's life. */
+  /** Traces a change in the object's life. */
   protected traceState(to: string): void {
     const { trace, names } = this.services;
     if (trace.wants("state")) trace.event("state", to, { object: names.object(this), type: this.type });

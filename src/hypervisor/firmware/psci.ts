@@ -186,7 +186,7 @@ function systemReset(vcpu: Vcpu, group: VpmGroup, reset: SystemReset): typeof DE
   return DEFERRED;
 }
 
-/** The others are killed; the caller is powered off by force, which its halt vIRQ tells. */
+/** The others are killed; the caller is powered off by force, which its halt vIRQ reports. */
 function endSystem(vcpu: Vcpu, group: VpmGroup): void {
   for (const other of group.vcpus) if (other !== vcpu) other.kill();
   vcpu.halt();

@@ -84,8 +84,8 @@ export class Msgqueue extends HypervisorObject {
   }
 
   /**
-   * Appends a message; the queue is not full and the message not too big. `push` tells the receiver
-   * at once.
+   * Appends a message; the queue is not full and the message not too big. `push` notifies the
+   * receiver at once.
    */
   append(message: Uint8Array, push: boolean): void {
     this.#tell("send", message, push);

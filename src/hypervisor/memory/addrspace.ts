@@ -36,7 +36,7 @@ export interface MemoryServices extends Services {
   readonly pageTables: PageTables;
   /** Active address spaces by VMID. */
   readonly addressSpaces: Map<number, AddressSpace>;
-  /** Told of an address space that becomes active, for the platform's own devices in it. */
+  /** Called with an address space that becomes active, for the platform's own devices in it. */
   onAddressSpace(space: AddressSpace): void;
 }
 

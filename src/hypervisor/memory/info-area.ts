@@ -1,4 +1,4 @@
-// The info area of an address space: a page that tells a VM what it cannot find out by itself.
+// The info area of an address space: a page with facts that a VM cannot find out by itself.
 // Descriptors grow from its start, and their data from its end (docs/spec/hypervisor.md §4.14).
 
 import type { Pa } from "../../abi/numbers.ts";

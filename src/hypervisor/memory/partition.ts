@@ -109,7 +109,7 @@ export class Partition extends HypervisorObject implements Heap {
     return new type(this.services, this);
   }
 
-  /** Nobody's but its own: partitions are there for good. */
+  /** It holds only itself: partitions exist for good. */
   override held(): HypervisorObject[] {
     return [this];
   }
@@ -129,7 +129,7 @@ export class Partition extends HypervisorObject implements Heap {
     this.#free = archive.integer("free", this.#free, 0, this.#heapSize);
   }
 
-  /** It stays, without whoever holds it. */
+  /** It stays, without its holder. */
   override discard(): void {
     this.holders.length = 0;
   }

@@ -15,7 +15,7 @@ import type { VcpuServices } from "./vcpu-services.ts";
  */
 export const EXIT_COST = 1_000;
 
-/** A debugger as it stands between a vCPU and the core. */
+/** A debugger between a vCPU and the core. */
 export interface VcpuDebugger {
   /** Whether a vCPU that is about to run must not. */
   holds(vcpu: Vcpu): boolean;

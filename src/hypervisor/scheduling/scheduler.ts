@@ -21,7 +21,7 @@ interface CpuState {
   primary: Vcpu | undefined;
   /** When the next timer of one of its vCPUs fires (ns); undefined while that must be looked up. */
   deadline: number | undefined;
-  /** The vCPU that ran last, in whoever's place, unless the CPU slept since. */
+  /** The vCPU that ran last, by any yield, unless the CPU slept since. */
   runs: Vcpu | undefined;
 }
 

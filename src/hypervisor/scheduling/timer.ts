@@ -72,7 +72,7 @@ export class VcpuTimers {
   readonly virtual: Timer;
   readonly physical: Timer;
   #deadline = Infinity;
-  /** The lines stay as they are, whatever the time is, until somebody runs the vCPU. */
+  /** The lines stay as they are, whatever the time is, until the vCPU is run. */
   #held = false;
   /** The machine's event for the deadline; it may come too early, never too late. */
   #event: Scheduled | undefined;
@@ -80,7 +80,7 @@ export class VcpuTimers {
   /**
    * @param owner the vCPU, whose interrupts they raise
    * @param onDeadline called when `deadline` has changed
-   * @param isHeld whether the timers may not raise their lines, as somebody else keeps the time
+   * @param isHeld whether the timers may not raise their lines, as the VMM keeps the time
    */
   constructor(
     owner: HypervisorObject,

@@ -30,7 +30,7 @@ export function runState(vcpu: Vcpu): RunState {
   return state(vcpu.isPoweredOff ? VcpuRunState.PoweredOff : VcpuRunState.Blocked);
 }
 
-/** When whoever runs a sleeping vCPU has to run it again: system time (ns); 0 for never. */
+/** The time at which the VMM has to run a sleeping vCPU again: system time (ns); 0 for never. */
 function wakeTime({ settings, timers }: Vcpu): bigint {
   if (settings.wakesAtTimers || timers.due === Infinity) return 0n;
   return BigInt(Math.ceil(timers.due));

@@ -105,11 +105,11 @@ export interface VcpuServices extends CspaceServices, HwirqServices, VirtioServi
   readonly scheduler: VcpuScheduler;
   readonly hypercalls: VcpuHypercalls;
   readonly natives: VcpuPrograms;
-  /** Told of accesses to a physical address where no device answers, for logs. */
+  /** Called for accesses to a physical address where no device answers, for logs. */
   readonly onUnmappedDevice: ((vcpu: Vcpu, pa: number) => void) | undefined;
   /** Called for accesses to an IPA that stage 2 does not allow and nothing emulates, for logs. */
   readonly onUnmappedMemory: ((vcpu: Vcpu, ipa: number) => void) | undefined;
-  /** Told when a vCPU stops for good, while it still has its registers. */
+  /** Called when a vCPU stops for good, while it still has its registers. */
   readonly onVcpuEnd: ((vcpu: Vcpu, how: VcpuEnd) => void) | undefined;
   /** Turning off a watchdog that is off is an error. */
   readonly refusesIdleWatchdog: boolean;

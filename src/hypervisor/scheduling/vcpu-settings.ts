@@ -21,7 +21,10 @@ export class VcpuSettings {
     return this.#options;
   }
 
-  /** Whether its timers end its sleep outside vcpu_run; else whoever runs it keeps the time. */
+  /**
+   * Whether its timers end its sleep outside vcpu_run; otherwise the VMM that runs it keeps the
+   * time.
+   */
   get wakesAtTimers(): boolean {
     return this.#wakesAtTimers;
   }

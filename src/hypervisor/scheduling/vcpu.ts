@@ -286,7 +286,7 @@ export class Vcpu extends HypervisorObject {
     this.#quiesce();
   }
 
-  /** Powers it off by force, which its halt vIRQ tells. */
+  /** Powers it off by force, which its halt vIRQ reports. */
   halt(): void {
     this.services.onVcpuEnd?.(this, this.systemReset ? "system-reset" : "system-off");
     this.powerOff();
@@ -510,7 +510,7 @@ export class Vcpu extends HypervisorObject {
     this.services.scheduler.ready(this);
   }
 
-  /** Tells who runs a proxy-scheduled vCPU that it wants to run. */
+  /** Notifies the VMM of a proxy-scheduled vCPU that it wants to run. */
   #announce(): void {
     if (this.#life.isBlockedBy(Block.Run)) this.wakeupVirq.assertEdge();
   }

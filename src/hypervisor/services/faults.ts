@@ -1,5 +1,5 @@
-// The rules of injected faults of one machine: counts operations, says what happens to them, and
-// tells each fault as an event (src/abi/faults.ts).
+// The rules of injected faults of one machine: counts operations, decides their fate, and reports
+// each fault as an event (src/abi/faults.ts).
 
 import {
   FAULT_KINDS,

@@ -148,7 +148,7 @@ export class TraceHub {
 
   /**
    * Keeps at most this many events for readers from now on; those that it has are gone.
-   * @throws Error when somebody reads already
+   * @throws Error when a reader exists already
    */
   limit(capacity: number): void {
     if (this.#readers.size) throw new Error("events are being read");

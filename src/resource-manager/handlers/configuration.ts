@@ -71,8 +71,8 @@ const init = handle(VM_INIT, (context, caller, { vmid }) => {
 }, onlyHlos);
 
 /**
- * The platform takes VMs of this type: a phone that does not says so here, not in VM_CONFIG_IMAGE
- * (docs/spec/vm-manager.md §15).
+ * Checks that the platform takes VMs of this type: a phone that does not refuses here, not in
+ * VM_CONFIG_IMAGE (docs/spec/vm-manager.md §15).
  */
 function requireAccepted({ auth: accepted }: Context, { authType, vmid }: Vm): void {
   const auth = AUTH_NAMES[authType];

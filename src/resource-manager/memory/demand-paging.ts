@@ -63,7 +63,7 @@ function rangeOf(vm: Vm, base: bigint, size: bigint): Range {
   return { base: asIpa(Number(base)), size: Number(size) };
 }
 
-/** The hypervisor's limit on ranges, one of which is that of the VM's devices. */
+/** The hypervisor's limit on ranges, including that of the VM's devices. */
 const RANGES_MAX = 127;
 
 /**

@@ -557,14 +557,14 @@ function removeParcel(context: Context, parcel: Parcel): void {
   parcels.splice(parcels.indexOf(parcel), 1);
 }
 
-/** Tells the owner that a borrower gave the parcel back. */
+/** Notifies the owner that a borrower returned the parcel. */
 export function notifyReleased(context: Context, parcel: Parcel, vmid: number): void {
   const owner = context.vm(parcel.owner);
   if (owner === undefined) return;
   notify(context, owner, MEM_RELEASED, { handle: parcel.handle, vmid, mem_info_tag: parcel.memInfoTag ?? 0 });
 }
 
-/** Tells the owner that a borrower has the parcel. */
+/** Notifies the owner that a borrower has the parcel. */
 export function notifyAccepted(context: Context, parcel: Parcel, vmid: number): void {
   const owner = context.vm(parcel.owner);
   if (owner === undefined) return;

@@ -6,7 +6,7 @@ import type { Context } from "../state/context.ts";
 import { notify } from "./link.ts";
 import type { Vm } from "../state/state.ts";
 
-/** Puts a VM in a state and tells its peers. */
+/** Puts a VM in a state and notifies its peers. */
 export function enterState(context: Context, vm: Vm, state: VmState): void {
   vm.state = state;
   notifyStatus(context, vm);

@@ -19,7 +19,7 @@ export interface VmVcpu {
   ownerCap: CapId | undefined;
   /** The VM's own capability, in its cspace: only without PSCI. */
   selfCap: CapId | undefined;
-  /** vIRQ of the Resource Manager's VIC that tells that the vCPU halted. */
+  /** vIRQ of the Resource Manager's VIC that signals that the vCPU halted. */
   haltVirq: number | undefined;
   /** vIRQ of the owner's VIC that asks for `vcpu_run`; undefined when not proxy-scheduled. */
   wakeupVirq: number | undefined;

@@ -56,7 +56,7 @@ function step(context: Context, vm: Vm): void {
       vm.reset = "cleanup-vm";
       return;
     case "cleanup-vm":
-      // As newly allocated, but for what tells the VM and those who still have to hear of it.
+      // As newly allocated, except the VM's identity and the VMs that still have to be notified.
       Object.assign(vm, newVm(vm.vmid, vm.owner), { state: vm.state, peers: vm.peers, reset: "completed" });
       return;
     case "completed":

@@ -29,7 +29,7 @@ export const VM_STOP = request("VM_STOP", 0x5600_0005, { vmid: u16, flags: u8, r
 });
 /** `flags` of VM_STOP. */
 export const StopFlags = { Force: 1 } as const;
-/** Takes a VM that has ended apart; VM_STATUS tells the end. */
+/** Dismantles a VM that has ended; VM_STATUS reports when that is done. */
 export const VM_RESET = request("VM_RESET", 0x5600_0006, vmidOnly, {
   section: "3.7",
   errors: ["MSG_INVALID", "VMID_INVALID", "DENIED", "VM_STATE"],

@@ -113,7 +113,7 @@ export const MEM_RECLAIM = request("MEM_RECLAIM", 0x5100_0015, { handle: u32, fl
   rules: { longer: "ignored" },
 });
 
-/** Tells the other side about the parcel. */
+/** Notifies the other side of the parcel. */
 export const MEM_NOTIFY = request("MEM_NOTIFY", 0x5100_0017, {
   handle: u32,
   flags: u8,
