@@ -57,6 +57,11 @@ export interface LintFinding {
   readonly does: string;
 }
 
+/** EDK2 of phones keeps this many bytes for its copy of the devicetree (docs/spec/phones.md §B30). */
+const EDK2_TREE_SIZE = 0x8000;
+/** Pools for DMA are aligned for the largest pages of guests. */
+const POOL_ALIGNMENT = 0x1_0000;
+
 /** Limits of the hypervisor for queues. */
 const MESSAGE_MAX = 1023;
 const DEPTH_MAX = 255;
@@ -102,7 +107,14 @@ const CHILDREN: Readonly<Record<string, Readonly<Record<string, Form>>>> = {
     "firmware-size-max": "size",
     "base-mem-constraints": "u64",
   },
-  vcpus: { config: "text", affinity: "text", "affinity-map": "cells", "sched-priority": "cell", "sched-timeslice": "cell" },
+  vcpus: {
+    config: "text",
+    affinity: "text",
+    "affinity-map": "cells",
+    "sched-priority": "cell",
+    "sched-timeslice": "cell",
+    "no-timer-wakeups": "flag",
+  },
   interrupts: { config: "any" },
   segments: { ramdisk: "cell" },
   vdevices: CELL_SIZES,
@@ -168,14 +180,15 @@ export function lintVm(bytes: Uint8Array): LintFinding[] {
     const whole = { path: "/", property: undefined, offset: read.offset, what: `the devicetree is malformed: ${read.problem}` };
     return [{ kind: "refused", ...whole, does: INIT_FAILS("MEM_INVALID") }];
   }
-  return new Lint(read.tree.root, places).run();
+  return new Lint(read.tree.root, places, bytes.length).run();
 }
 
 class Lint {
   readonly #findings: LintFinding[] = [];
   readonly #paths = new Map<DevicetreeNode, string>();
 
-  constructor(readonly root: DevicetreeNode, readonly places: ReadonlyMap<DevicetreeNode, NodePlace>) {
+  /** @param size bytes of the blob */
+  constructor(readonly root: DevicetreeNode, readonly places: ReadonlyMap<DevicetreeNode, NodePlace>, readonly size: number) {
     for (const { node, path } of walk(root)) this.#paths.set(node, path);
   }
 
@@ -191,6 +204,7 @@ class Lint {
     }
     for (const { node } of walk(this.root)) if (node.properties.has("vdevice-type")) this.#vdevice(node);
     this.#guest();
+    this.#phones();
     this.#asTheReaderSays();
     return this.#findings.sort((a, b) => a.offset - b.offset);
   }
@@ -428,6 +442,37 @@ class Lint {
       if (child.properties.has("qcom,label")) continue;
       const what = "has no qcom,label: it must be exactly where a parcel of the VM lies";
       this.#add("refused", child, undefined, what, `without such a parcel ${START_FAILS}`);
+    }
+  }
+
+  /** Rules of phones and their firmware (docs/spec/phones.md §A4, §B30, §C). */
+  #phones(): void {
+    if (this.size > EDK2_TREE_SIZE) {
+      const what = `the devicetree has ${this.size} bytes`;
+      this.#add("changed", this.root, undefined, what, `EDK2 copies it to a place for ${EDK2_TREE_SIZE} bytes, and overruns that`);
+    }
+    const { addressCells, sizeCells } = cellSizes(this.root);
+    const memory = findChild(this.root, "memory");
+    const cells = (memory && readCells(memory, "reg"))?.length ?? 0;
+    if (memory && cells > addressCells + sizeCells) {
+      this.#add("changed", memory, "reg", "has several ranges", "EDK2 uses the first one only");
+    }
+    const vcpus = findNode(this.root, "/gunyah-vm-config/vcpus");
+    if (vcpus?.properties.has("no-timer-wakeups")) {
+      const what = "is a property of newer builds";
+      this.#add("ignored", vcpus, "no-timer-wakeups", what, 'ignored unless [machine] abi = "newer"');
+    }
+    for (const pool of findChild(this.root, "reserved-memory")?.children ?? []) {
+      if (!readStrings(pool, "compatible")?.includes("restricted-dma-pool")) continue;
+      const alignment = readNumber(pool, "alignment", readCells(pool, "alignment")?.length ?? 1);
+      if (alignment !== undefined && Number(alignment) % POOL_ALIGNMENT !== 0) {
+        const what = `is no multiple of 0x${POOL_ALIGNMENT.toString(16)}`;
+        this.#add("changed", pool, "alignment", what, "guests with 64 KiB pages cannot use the pool; crosvm aligns all pools so");
+      }
+      const named = [...walk(this.root)].some(({ node }) => readString(node, "vdevice-type") === "shm");
+      if (pool.properties.has("reg") && !named) {
+        this.#add("changed", pool, undefined, "no shm vdevice is for this pool", "phones with android14-6.1 refuse its parcel at VM_START");
+      }
     }
   }
 

@@ -136,3 +136,33 @@ Deno.test("whatever the bytes are, the lint answers, and it finds a refusal wher
     if (!readDevicetree(damaged).ok) assert.match(found[0].what, /malformed/);
   }));
 });
+
+Deno.test("rules of phones: one good and one bad tree for each", () => {
+  const pool = (properties: Record<string, PropertyValue>, more: DevicetreeNode[] = []) =>
+    findings((root) => {
+      root.children.push(
+        node("reserved-memory", { "#address-cells": 2, "#size-cells": 2, ranges: true }, [
+          node("pool", { compatible: "restricted-dma-pool", size: cells64(0x40_0000), ...properties }),
+        ]),
+      );
+      findNode(root, `${CONFIG}/vdevices`)!.children.push(...more);
+    }).filter((line) => line.startsWith("changed"));
+  assert.deepEqual(pool({ alignment: cells64(0x1_0000) }), []);
+  assert.match(pool({ alignment: cells64(0x1000) }).join(), /^changed \/reserved-memory\/pool alignment: is no multiple of 0x10000/);
+  const place = { reg: cells64(0x9000_0000, 0x40_0000), "qcom,label": 1 };
+  const shm = node("shm", { "vdevice-type": "shm", "peer-default": true, "qcom,label": 1 });
+  assert.match(
+    pool(place).join(),
+    /^changed \/reserved-memory\/pool -: no shm vdevice is for this pool; phones with android14-6\.1 refuse/i,
+  );
+  assert.deepEqual(pool(place, [shm]), []);
+
+  const memory = (...ranges: number[]) => with_("/memory", { reg: cells64(...ranges) });
+  assert.equal(memory(0x8000_0000, 0x100_0000), "");
+  assert.match(memory(0x8000_0000, 0x100_0000, 0x9000_0000, 0x100_0000), /^changed \/memory reg: has several ranges\W+EDK2 uses the first/);
+  assert.match(with_(`${CONFIG}/vcpus`, { "no-timer-wakeups": true }), /^ignored \S+ no-timer-wakeups: is a property of newer builds/);
+
+  const filled = (bytes: number) => findings((root) => setProperties(findNode(root, "/chosen")!, { bootargs: "x".repeat(bytes) }));
+  assert.deepEqual(filled(0x4000), []);
+  assert.match(filled(0x8000).join(), /^changed \/ -: the devicetree has \d+ bytes\W+EDK2 copies it to a place for 32768 bytes/);
+});
