@@ -57,7 +57,7 @@ export interface LintFinding {
   readonly does: string;
 }
 
-/** EDK2 of phones keeps this many bytes for its copy of the devicetree (docs/spec/phones.md §B30). */
+/** Bytes that EDK2 on phones has for its copy of the devicetree (docs/spec/phones.md §C6). */
 const EDK2_TREE_SIZE = 0x8000;
 /** Pools for DMA are aligned for the largest pages of guests. */
 const POOL_ALIGNMENT = 0x1_0000;
@@ -445,7 +445,7 @@ class Lint {
     }
   }
 
-  /** Rules of phones and their firmware (docs/spec/phones.md §A4, §B30, §C). */
+  /** Rules of phones and their firmware (docs/spec/phones.md §A4, §C6). */
   #phones(): void {
     if (this.size > EDK2_TREE_SIZE) {
       const what = `the devicetree has ${this.size} bytes`;
@@ -466,7 +466,7 @@ class Lint {
       if (!readStrings(pool, "compatible")?.includes("restricted-dma-pool")) continue;
       const alignment = readNumber(pool, "alignment", readCells(pool, "alignment")?.length ?? 1);
       if (alignment !== undefined && Number(alignment) % POOL_ALIGNMENT !== 0) {
-        const what = `is no multiple of 0x${POOL_ALIGNMENT.toString(16)}`;
+        const what = `is not a multiple of 0x${POOL_ALIGNMENT.toString(16)}`;
         this.#add("changed", pool, "alignment", what, "guests with 64 KiB pages cannot use the pool; crosvm aligns all pools so");
       }
       const named = [...walk(this.root)].some(({ node }) => readString(node, "vdevice-type") === "shm");

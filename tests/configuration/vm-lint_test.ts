@@ -148,7 +148,7 @@ Deno.test("rules of phones: one good and one bad tree for each", () => {
       findNode(root, `${CONFIG}/vdevices`)!.children.push(...more);
     }).filter((line) => line.startsWith("changed"));
   assert.deepEqual(pool({ alignment: cells64(0x1_0000) }), []);
-  assert.match(pool({ alignment: cells64(0x1000) }).join(), /^changed \/reserved-memory\/pool alignment: is no multiple of 0x10000/);
+  assert.match(pool({ alignment: cells64(0x1000) }).join(), /^changed \/reserved-memory\/pool alignment: is not a multiple of 0x10000/);
   const place = { reg: cells64(0x9000_0000, 0x40_0000), "qcom,label": 1 };
   const shm = node("shm", { "vdevice-type": "shm", "peer-default": true, "qcom,label": 1 });
   assert.match(
