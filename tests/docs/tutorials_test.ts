@@ -10,8 +10,6 @@ import { el2Command } from "../support/el2.ts";
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const ROOT = new URL("../../", import.meta.url);
 const FOLDER = new URL("docs/tutorials/", ROOT);
-/** The port in a tutorial; each run replaces it by its own. */
-const PORT = "4711";
 
 /** A block of commands, and what some of their output looks like. */
 interface Block {
@@ -81,19 +79,16 @@ Deno.test("every command of the tutorials and of README exists, with its options
  * A shell script that runs the lines of a tutorial one by one, and ends with the number of the
  * first one that is not as it says.
  */
-function scriptOf({ script }: Block, port: number): string {
-  const lines = script.replaceAll(PORT, String(port))
-    .replaceAll(/^(.*?) +# exit (\d+)(?:: .*)?$/gm, (_, command, wanted) => `code=0; ${command} || code=$?; [ $code -eq ${wanted} ]`);
+function scriptOf({ script }: Block): string {
+  const lines = script.replaceAll(
+    /^(.*?) +# exit (\d+)(?:: .*)?$/gm,
+    (_, command, wanted) => `code=0; ${command} || code=$?; [ $code -eq ${wanted} ]`,
+  );
   return `set -e\n${lines}`;
 }
 
 /** Output with N instead of each number. */
 const plain = (text: string) => text.replaceAll(/0x[0-9a-f]+|\d+/g, "N");
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
 
 async function runTutorial(file: string, folder: string): Promise<void> {
   await Deno.mkdir(`${folder}/bin`);
@@ -104,10 +99,9 @@ async function runTutorial(file: string, folder: string): Promise<void> {
   const gdb = (await gdbCommand()).map((word) => `'${word}'`).join(" ");
   await Deno.writeTextFile(`${folder}/bin/gdb-multiarch`, `#!/bin/sh\nexec ${gdb} "$@"\n`, { mode: 0o755 });
   const env = { PATH: `${folder}/bin:${Deno.env.get("PATH")}`, XDG_RUNTIME_DIR: folder, EL2_SOCKET: "", NO_COLOR: "1" };
-  const port = freePort();
   for (const block of blocksOf(file)) {
     const shell = new Deno.Command("bash", {
-      args: ["-c", scriptOf(block, port)],
+      args: ["-c", scriptOf(block)],
       cwd: folder,
       env,
       stdin: "null",
