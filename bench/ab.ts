@@ -1,6 +1,7 @@
 // `--ab REV` of every bench: el2 of this tree and of a revision in turn, and how likely a
 // difference is chance. Only el2 is measured, without QEMU.
 
+import { PERMISSIONS } from "../src/cli/common/runtime.ts";
 import { printDocument } from "./documents.ts";
 import { prefer } from "./machines.ts";
 import { trustedRounds } from "./rounds.ts";
@@ -88,7 +89,7 @@ function print(revision: string, figures: readonly Compared[]): void {
  * own process.
  */
 export async function figuresPrinted(tree: string, bench: string, pick: (result: Record<string, unknown>) => Figures): Promise<Figures> {
-  const args = ["run", "-q", "--allow-all", "--no-check", "--config", `${tree}/deno.json`, `${tree}/bench/main.ts`];
+  const args = ["run", "-q", ...PERMISSIONS, "--no-check", "--config", `${tree}/deno.json`, `${tree}/bench/main.ts`];
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [...args, bench, "--rounds", "1", "--json"],
     cwd: tree,

@@ -1,6 +1,7 @@
 // `deno task bench instant`: from the start of the process to the prompt of a Debian guest, with a
 // snapshot of it in the cache; in turn with the generated core there as well, and without.
 
+import { PERMISSIONS } from "../src/cli/common/runtime.ts";
 import { printDocument } from "./documents.ts";
 import { PROMPT } from "../src/snapshots/instant.ts";
 import type { Contest } from "./ab.ts";
@@ -69,7 +70,7 @@ async function promptAfter(cache: string): Promise<number> {
   await linkAll(own, cache);
   const began = performance.now();
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-q", "--no-check", "-A", `${preferredTree()}/main.ts`, "run", "debian", "--instant", "--stdio"],
+    args: ["run", "-q", "--no-check", ...PERMISSIONS, `${preferredTree()}/main.ts`, "run", "debian", "--instant", "--stdio"],
     env: { EL2_CACHE: cache },
     stdin: "piped",
     stdout: "piped",

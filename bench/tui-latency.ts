@@ -1,6 +1,7 @@
 // Latencies that users notice: from a key to its frame, after much output and over a slow link, and
 // from a start to a guest's first answer.
 
+import { PERMISSIONS } from "../src/cli/common/runtime.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runTui, type TuiOptions } from "../src/tui/run.ts";
 import type { TerminalPort } from "../src/tui/terminal.ts";
@@ -180,7 +181,7 @@ export async function measureLink(client: SessionClient, start: () => void, byte
 export async function measureFirstFrame(): Promise<number> {
   const program = new URL("../main.ts", import.meta.url).pathname;
   const demo = new URL("../assets/demo.toml", import.meta.url).pathname;
-  const command = `stty rows 24 cols 80; exec '${Deno.execPath()}' run -q --no-check -A '${program}' run '${demo}'`;
+  const command = `stty rows 24 cols 80; exec '${Deno.execPath()}' run -q --no-check ${PERMISSIONS.join(" ")} '${program}' run '${demo}'`;
   const start = performance.now();
   const env = { TERM: "xterm-256color", COLORTERM: "truecolor" };
   const child = new Deno.Command("script", { args: ["-qec", command, "/dev/null"], env, stdin: "piped", stdout: "piped", stderr: "null" })
@@ -206,7 +207,7 @@ export async function measureStart(): Promise<number> {
   const program = new URL("../main.ts", import.meta.url).pathname;
   const demo = new URL("../assets/demo.toml", import.meta.url).pathname;
   const start = performance.now();
-  const args = ["run", "-q", "--no-check", "-A", program, "run", demo, "--stdio", "--console", "hello"];
+  const args = ["run", "-q", "--no-check", ...PERMISSIONS, program, "run", demo, "--stdio", "--console", "hello"];
   const child = new Deno.Command(Deno.execPath(), { args, stdin: "piped", stdout: "piped", stderr: "null" }).spawn();
   const writer = child.stdin.getWriter();
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();

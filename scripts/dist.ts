@@ -1,7 +1,7 @@
 // `deno task dist [FOLDER] [--only PART,..]`: all that el2 is published as. Without a folder, in
 // dist/:
 //
-//   el2.js                        the bundle: deno run -A el2.js
+//   el2.js                        the bundle, for deno run with the permissions of the launchers
 //   el2-VERSION-TARGET            one executable file, for each platform whose deno npm has
 //   npm/, el2-VERSION.tgz         the npm package
 //   el2_VERSION_ARCHITECTURE.deb  the Debian package

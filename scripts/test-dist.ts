@@ -39,7 +39,7 @@ const folders = await Promise.all((Deno.env.get("PATH") ?? "").split(":").map(wi
 const [program, ...args] = await alone([
   Deno.execPath(),
   "test",
-  "-A",
+  ...["--allow-read", "--allow-write", "--allow-env", "--allow-net", "--allow-run", "--allow-ffi", "--allow-sys=uid"],
   "--no-check",
   "--cached-only",
   `--ignore=${APART.join()}`,

@@ -1,6 +1,7 @@
 // The Debian package: deno and the bundle in /usr/lib/el2, manual page, completions. Written
 // without root and without dpkg.
 
+import { PERMISSIONS } from "../../src/cli/common/runtime.ts";
 import { createHash } from "node:crypto";
 import { manualPages } from "../../src/cli/reference.ts";
 import { VERSION } from "../../src/support/version.ts";
@@ -42,7 +43,7 @@ export async function debianPackage(
   packages: readonly BundledPackage[],
 ): Promise<string> {
   const el2 = async (...args: string[]) =>
-    await outputOf(`el2 ${args[0]}`, Deno.execPath(), ["run", "-q", "-A", "--no-config", bundle, ...args]);
+    await outputOf(`el2 ${args[0]}`, Deno.execPath(), ["run", "-q", ...PERMISSIONS, "--no-config", bundle, ...args]);
   const text = (value: string) => new TextEncoder().encode(value);
   const packed = (value: string) => gzip(text(value), 9);
   const written = new Date(time * 1000).toUTCString().replace("GMT", "+0000");

@@ -37,7 +37,8 @@ function findDeno() {
 }
 
 /** What keeps the surroundings out of the start: no configuration, package or module of others. */
-const FLAGS = ["run", "-q", "-A", "--no-config", "--no-lock", "--no-npm", "--no-remote", "--cached-only"];
+const PERMISSIONS = ["--allow-read", "--allow-write", "--allow-env", "--allow-net", "--allow-run"];
+const FLAGS = ["run", "-q", ...PERMISSIONS, "--no-config", "--no-lock", "--no-npm", "--no-remote", "--cached-only"];
 
 const cache = process.env.EL2_CACHE ||
   (process.env.XDG_CACHE_HOME

@@ -2,6 +2,7 @@
 // (DENORT_BIN names it, or Deno's cache holds it). Otherwise it is a shell script with the deno
 // binary and the bundle appended, which unpacks itself once into the user's cache folder.
 
+import { PERMISSIONS } from "../../src/cli/common/runtime.ts";
 import { VERSION } from "../../src/support/version.ts";
 import { concat, gzip, tar } from "./archives.ts";
 import { type Build, digest, DistError, run } from "./common.ts";
@@ -10,7 +11,7 @@ import { type Build, digest, DistError, run } from "./common.ts";
  * A program that loads nothing from elsewhere: no configuration of the folder where it is started,
  * no network, no package.
  */
-export const RUN_FLAGS = "-A --no-config --no-lock --no-npm --no-remote --cached-only";
+export const RUN_FLAGS = `${PERMISSIONS.join(" ")} --no-config --no-lock --no-npm --no-remote --cached-only`;
 
 /** Name of the file for a platform. */
 export const programName = (target: string) => `el2-${VERSION}-${target}`;
@@ -36,7 +37,7 @@ export async function compileRuntime(): Promise<string | undefined> {
 export async function compile({ folder, bundle }: Build, runtime: string): Promise<string> {
   const program = `${folder}/${programName(Deno.build.target)}`;
   const wayOut = `${runtime} is not denort ${Deno.version.deno}; without it the program is a file that unpacks itself`;
-  const args = ["compile", "-q", "-A", "--no-check", "--include", bundle, "-o", program, bundle];
+  const args = ["compile", "-q", ...PERMISSIONS, "--no-check", "--include", bundle, "-o", program, bundle];
   await run("deno compile", Deno.execPath(), args).catch((error) => {
     throw new DistError(`${error.message}; ${wayOut}`);
   });

@@ -71,3 +71,22 @@ Deno.test("el2 doctor --rights shows what each process may do", async () => {
     "",
   ]);
 });
+
+Deno.test("nothing of el2 starts a program with all rights: neither its sources, tasks and benches nor what is distributed", async () => {
+  const root = new URL("../../", import.meta.url).pathname;
+  const files = ["deno.json", ".ci/run", "main.ts"];
+  const look = async (folder: string) => {
+    for await (const { name, isDirectory, isFile } of Deno.readDir(root + folder)) {
+      if (isDirectory) await look(`${folder}/${name}`);
+      else if (isFile && /\.(ts|cjs|sh)$/.test(name)) files.push(`${folder}/${name}`);
+    }
+  };
+  for (const folder of ["src", "bench", "scripts"]) await look(folder);
+  assert.ok(files.length > 500, `${files.length}`);
+  const found: string[] = [];
+  for (const file of files) {
+    const text = await Deno.readTextFile(root + file);
+    for (const [match] of text.matchAll(/.*(--allow-all\b|"-A"|\bdeno\b[^\n]* -A\b| -A '|"-A ).*/g)) found.push(`${file}: ${match.trim()}`);
+  }
+  assert.deepEqual(found, []);
+});

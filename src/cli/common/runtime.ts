@@ -3,7 +3,7 @@
 /**
  * Permissions with which el2 starts itself: those of the launcher and of the tasks of deno.json.
  */
-const PERMISSIONS = ["--allow-read", "--allow-write", "--allow-env", "--allow-net", "--allow-run"];
+export const PERMISSIONS: readonly string[] = ["--allow-read", "--allow-write", "--allow-env", "--allow-net", "--allow-run"];
 
 /** Arguments after Deno's path that start this program, whose module is `entry`. */
 export function runtimeArguments(entry: URL): readonly string[] {

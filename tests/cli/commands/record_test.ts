@@ -7,6 +7,7 @@ import { catalogEntry } from "../../../src/catalog/catalog.ts";
 import { TIERS } from "../../../src/plans/plan.ts";
 import { Random } from "../../support/random.ts";
 import { assemble } from "../../../src/assembly/assemble.ts";
+import { readRecording } from "../../../src/recordings/recording.ts";
 import { writeSnapshot } from "../../../src/snapshots/file.ts";
 import { snapshotOf } from "../../../src/snapshots/save.ts";
 import { ConsoleProgram } from "../../support/console.ts";
@@ -75,6 +76,35 @@ Deno.test("a session of a configuration that says record is recorded with the pl
     assert.deepEqual([plan.turbo, plan.tier, plan.behaviour.capIds], [true, "interp", "random"]);
     const replayed = await el2("replay", file, "--verify");
     assert.equal(replayed.code, 0, replayed.stderr);
+  }));
+
+Deno.test("a recording keeps what a guest may reach by its network: the machine of a replay has the same policy", () =>
+  inFolder(async (folder) => {
+    const config = `${folder}/c.toml`, file = `${folder}/c.rec`;
+    await Deno.copyFile(new URL("../../../assets/guests/hello.bin", import.meta.url), `${folder}/hello.bin`);
+    const policy = 'host = true, internet = false, allow = ["10.0.0.5:8080", "[2001:db8::7]:443"], deny = ["fd00::/8", "10.9.0.0/16"]';
+    await Deno.writeTextFile(
+      config,
+      `el2 = 1\n[vm.a]\nimage = "hello.bin"\nmemory = "4MiB"\ndevices = [{ kind = "net", backend = "user", ${policy} }, { kind = "net", backend = "user" }]\n`,
+    );
+    const run = await el2("record", file, "--", config, "--headless", "--turbo", "--for", "100ms");
+    assert.equal(run.code, 0, run.stderr);
+    const { plan, ...recording } = await readRecording(file);
+    const reach = (system: ReturnType<typeof assemble>) => {
+      while (system.machine.time < 50e6 && system.machine.run(50e6, 64).kind !== "stopped") {
+        system.machine.skipTo(system.machine.boundary + 1e6);
+      }
+      const { rows, error } = system.inspector.answer({ table: "vm.devices", args: { vm: "vm:a" } });
+      assert.equal(error, undefined);
+      return rows.map((row) => row.reach).filter((text) => text !== null);
+    };
+    const shown = [
+      "internet=no lan=no host=yes allow=10.0.0.5/32:8080 allow=[2001:db8::7]/128:443 deny=fd00::/8 deny=10.9.0.0/16",
+      "internet=yes lan=no host=no",
+    ];
+    assert.deepEqual(reach(assemble(plan)), shown);
+    assert.deepEqual(reach(assemble({ ...plan, replay: { recording, verify: true, to: undefined } })), shown);
+    assert.equal((await el2("replay", file, "--verify")).code, 0);
   }));
 
 Deno.test("a run that the user ends is recorded completely: ctrl-C, kill, --timeout", () =>
