@@ -84,11 +84,29 @@ async function run(place: Place, lines: readonly (readonly string[])[]): Promise
   return text.trim().split("\n").map((line) => JSON.parse(line));
 }
 
-/** An image that prints on its PL011 and stays. */
-function printing(text: string): Uint8Array<ArrayBuffer> {
-  const bytes = [...new TextEncoder().encode(text)].flatMap((byte) => [A64.loadW2(byte), A64.storeByte]);
-  return imageOf([A64.loadX1High(0x0900), ...bytes, A64.wfi, A64.branch(-1)]);
+/** Bytes that are not UTF-8: a lone continuation, a cut sequence, an overlong ESC, a surrogate. */
+const INVALID = [0x80, 0xe2, 0x80, 0xc0, 0x9b, 0xe0, 0x80, 0x9b, 0xed, 0xa0, 0x80, 0xff, 0xfe];
+
+/** A line of a kernel's log, and its last words. */
+const KERNEL_LOG = [
+  ...new TextEncoder().encode(`${HOSTILE}\n[    1.000000] ${HOSTILE}`),
+  ...INVALID,
+  ...new TextEncoder().encode(`\n[    1.000001] ---[ end Kernel panic - not syncing: ${HOSTILE}`),
+  ...INVALID,
+  ...new TextEncoder().encode(" ]---\n"),
+];
+
+/** An image that prints on its PL011 and stays, and keeps what it prints at the end of its page. */
+function printing(log: readonly number[]): Uint8Array<ArrayBuffer> {
+  const bytes = log.flatMap((byte) => [A64.loadW2(byte), A64.storeByte]);
+  const code = imageOf([A64.loadX1High(0x0900), ...bytes, A64.wfi, A64.branch(-1)]);
+  const image = new Uint8Array(LOG_OFFSET + log.length);
+  assert.ok(code.length <= LOG_OFFSET, `${code.length} bytes of code`);
+  image.set(code);
+  image.set(log, LOG_OFFSET);
+  return image;
 }
+const LOG_OFFSET = 0x2000;
 
 /** A string of TOML, which allows no DEL as it is. */
 const quoted = (text: string) => JSON.stringify(text).replaceAll("\x7f", "\\u007f");
@@ -104,7 +122,7 @@ Deno.test("no command writes what a guest, a file or an argument brought as a se
   await using place = new Place();
   const at = (name: string) => `${place.folder}/${name}`;
   const image = at(`image${HOSTILE.replaceAll("/", "")}.bin`);
-  await Deno.writeFile(image, printing(`${HOSTILE}\n`));
+  await Deno.writeFile(image, printing(KERNEL_LOG));
   await Deno.writeFile(at("names.elf"), writeElfSymbols([{ name: `A${HOSTILE}B`, type: "T", address: 0x8000_0000n }]));
   const hostileNode = node(`memory${HOSTILE}`, { device_type: HOSTILE, compatible: [HOSTILE, "b"], [`p${MARK}\x1b[66;77m`]: 1 });
   await Deno.writeFile(at("names.dtb"), writeDevicetree(devicetree(node("", { model: HOSTILE }, [hostileNode]))));
@@ -124,6 +142,12 @@ Deno.test("no command writes what a guest, a file or an argument brought as a se
   const lines = [
     ["symbols", "guest", "--add", at("names.elf")],
     ["console", "guest"],
+    ["logs"],
+    ["diagnose"],
+    ["diagnose", "guest"],
+    ["vm", "ls"],
+    ["mem", "read", "ipa:guest/0x80002000", "512"],
+    ["run", at("session.toml"), "--headless", "--turbo", "--for", "10ms"],
     ["snapshot", "save", at(`s${HOSTILE}.snap`.replaceAll("/", ""))],
     ...all.filter((line) => !last.includes(line)),
     ["snapshot", "info", at(`s${HOSTILE}.snap`.replaceAll("/", ""))],
@@ -142,6 +166,10 @@ Deno.test("no command writes what a guest, a file or an argument brought as a se
   assert.deepEqual(written.filter(({ code }) => code === -1), [], "commands that did not end");
   const shown = (...words: string[]) => written.find(({ args }) => args.join() === words.join())?.text ?? "";
   assert.ok(shown("console", "guest").includes(MARK) && shown("symbols", "guest").includes(MARK));
+  assert.match(shown("diagnose"), new RegExp(`panicked.*not syncing: .*${MARK}`));
+  assert.ok(shown("logs").includes(MARK) && shown("vm", "ls").includes("panicked"));
+  assert.ok(shown("mem", "read", "ipa:guest/0x80002000", "512").includes(MARK));
+  assert.ok(shown("run", at("session.toml"), "--headless", "--turbo", "--for", "10ms").includes(MARK));
   const marked = written.filter(({ text }) => text.includes(MARK)).length;
   assert.ok(marked > 300, `${marked} of ${lines.length} wrote what is hostile`);
 });

@@ -59,6 +59,71 @@ Deno.test("a recorded run on a screen may start programs, as the run itself may"
   assert.equal(await rightsLeft({ WANTED: wanted, XDG_RUNTIME_DIR: "/nonexistent", EL2_SOCKET: "" }, args), wanted);
 });
 
+/**
+ * Steps of a process in order: giving up rights, reading files that the user names, starting its
+ * machine.
+ */
+async function steps(place: Place, args: readonly string[]): Promise<string[]> {
+  const source = (path: string) => JSON.stringify(new URL(`../../${path}`, import.meta.url).href);
+  const script = `
+    const say = (text) => Deno.stderr.writeSync(new TextEncoder().encode("step: " + text + "\\n"));
+    const { main } = await import(${source("src/cli/main.ts")});
+    const spy = (object, name, text) => {
+      const original = object[name];
+      object[name] = function (...args) { const said = text(...args); if (said) say(said); return original.apply(this, args); };
+    };
+    spy(Deno.permissions, "revokeSync", ({ name }) => "revoke " + name);
+    // What a user names: modules, caches and the socket's folder are el2's own.
+    const named = (path) => String(path).startsWith(${JSON.stringify(place.folder)} + "/given") && "read " + String(path).split("/").at(-1);
+    for (const name of ["readFileSync", "readTextFileSync", "openSync", "readFile", "readTextFile", "open"]) spy(Deno, name, named);
+    spy(Worker.prototype, "postMessage", (data) =>
+      Array.isArray(data) && data.some(({ kind }) => kind === "start") && "start machine");
+    await main(${JSON.stringify(args)}, new URL(${source("main.ts")}));
+    say("end");
+    Deno.exit();`;
+  const file = new URL(`./rights-${crypto.randomUUID()}.ts`, import.meta.url).pathname;
+  await Deno.writeTextFile(file, script);
+  try {
+    const [deno] = el2Command();
+    const env = { XDG_RUNTIME_DIR: place.folder, EL2_SOCKET: "" };
+    const child = new Deno.Command(deno, {
+      args: ["run", "-q", "--no-check", "-A", file],
+      env,
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    })
+      .spawn();
+    let text = "";
+    for await (const part of child.stderr.pipeThrough(new TextDecoderStream())) {
+      text += part;
+      if (/step: (start machine|end)/.test(text)) break;
+    }
+    child.kill("SIGKILL");
+    await child.status;
+    return [...text.matchAll(/step: (.*)/g)].map(([, step]) => step);
+  } finally {
+    await Deno.remove(file);
+  }
+}
+
+Deno.test("a process gives up its rights before it reads what the user names, and the rest before its machine starts", async () => {
+  await using place = new Place();
+  const given = `${place.folder}/given`;
+  await Deno.mkdir(given);
+  await Deno.copyFile(new URL("../../assets/guests/hello.bin", import.meta.url), `${given}/hello.bin`);
+  await Deno.writeTextFile(`${given}/c.toml`, 'el2 = 1\n[vm.a]\nimage = "hello.bin"\nmemory = "4MiB"\n');
+  const never = ["revoke ffi", "revoke sys", "revoke import"];
+  const background = await steps(place, ["serve", `${given}/c.toml`, "--name", "s"]);
+  assert.deepEqual(background.slice(0, 4), [...never, "revoke run"], background.join());
+  assert.ok(background.indexOf("read c.toml") > 3 && background.indexOf("read hello.bin") > 3, background.join());
+  assert.deepEqual(background.slice(-2), ["revoke net", "start machine"], background.join());
+  const headless = await steps(place, ["run", `${given}/c.toml`, "--headless", "--for", "10ms"]);
+  assert.deepEqual(headless.slice(0, 3), never, headless.join());
+  assert.deepEqual(headless.slice(-2), ["revoke run", "start machine"], headless.join());
+  assert.ok(headless.indexOf("read c.toml") > 2, headless.join());
+});
+
 Deno.test("el2 doctor --rights shows what each process may do", async () => {
   const { code, stdout } = await el2("doctor", "--rights");
   assert.equal(code, 0);

@@ -15,6 +15,8 @@ const MARK = "qzx";
 /** A color that is not one, title, clipboard, link, question, 8-bit CSI, text turned round. */
 const HOSTILE = `\x1b[66;77m${MARK}\x1b]0;${MARK}\x07\x1b]52;c;${MARK}\x1b\\\x1b]8;;${MARK}\x1b\\\x1b[6n\x9b2J\x90${MARK}\x9c` +
   `\r\n\t\b\x7f\0\u202e${MARK}\u200b\u2066`;
+/** Bytes that are not UTF-8: a lone continuation, a cut sequence, an overlong ESC, a surrogate. */
+const INVALID = [0x80, 0xe2, 0x80, 0xc0, 0x9b, 0xe0, 0x80, 0x9b, 0xed, 0xa0, 0x80, 0xff, 0xfe];
 /** The screens' own sequences: places, colors, modes; without a string. */
 // deno-lint-ignore no-control-regex
 const OWN = /\x1b\[\??[0-9;:]*[a-zA-Z]|\x1b[78]/g;
@@ -54,7 +56,9 @@ function spoil(rig: Rig): void {
   const { answer } = rig;
   rig.answer = (query) => spoiledAnswer(answer(query));
   rig.actError = `no VM called "${HOSTILE}"`;
-  for (const console of ["debian", "rt"]) rig.apply({ kind: "console", console, bytes: textBytes(HOSTILE.repeat(3)) });
+  for (const console of ["debian", "rt"]) {
+    rig.apply({ kind: "console", console, bytes: Uint8Array.of(...textBytes(HOSTILE.repeat(3)), ...INVALID, ...textBytes(HOSTILE)) });
+  }
   rig.apply({ kind: "sample", sample: SAMPLE });
 }
 
