@@ -55,7 +55,10 @@ Deno.test("SYSTEM_RESET ends with 1", async () => {
 Deno.test("a guest that sleeps for ever ends with 1, its verdict, and a line that says what each vCPU waits for", async () => {
   const { code, stderr } = await boot([A64.wfi, A64.branch(-1)]);
   assert.match(stderr, /deadlock: every vCPU is waiting and nothing can wake one.*vCPU 0 of VM 3 waits for an interrupt \(WFI\)/);
-  assert.match(stderr, /^vm:host stuck: every vCPU waits for an interrupt, and none can come\n(?: {2}.*\n)+el2: recorded; .*\nel2: deadlock: .*\n$/);
+  assert.match(
+    stderr,
+    /^vm:host stuck: every vCPU waits for an interrupt, and none can come\n(?: {2}.*\n)+el2: recorded; .*\nel2: deadlock: .*\n$/,
+  );
   assert.equal(code, 1);
 });
 
