@@ -1,5 +1,5 @@
 // `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|instant|record|all [--rounds N]
-// [--guest NAME,..] [--cpus N,..] [--set base|cc [--only PROGRAM,..]] [--warm] [--busy]
+// [--guest NAME,..] [--cpus N,..] [--set base|cc|wide [--only PROGRAM,..]] [--warm] [--busy]
 // [--tier interp|jit|auto] [--json]`: how fast el2 is beside QEMU (TCG, one thread, cortex-a57),
 // measured in the same session, in turn. Only ratios of one session are worth comparing: machines
 // and their load differ. `--ab REV` compares el2 of this tree with el2 of a revision instead; at
@@ -20,11 +20,11 @@ import { benchNet, netContest } from "./net.ts";
 import { benchRecord, recordContest } from "./record.ts";
 import { benchTui, tuiContest } from "./tui.ts";
 import { TIERS } from "../src/core/tiers.ts";
-import { benchUserland, USERLAND_SETS, userlandContest } from "./userland.ts";
+import { benchUserland, TUNED_SETS, USERLAND_SETS, userlandContest } from "./userland.ts";
 
 const USAGE =
   "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|instant|record|all [--rounds N] [--guest NAME,..] [--cpus N,..] " +
-  "[--set base|cc [--only PROGRAM,..]] [--warm] [--busy] [--tier interp|jit|auto] [--ab REV] [--json]";
+  "[--set base|cc|wide [--only PROGRAM,..]] [--warm] [--busy] [--tier interp|jit|auto] [--ab REV] [--json]";
 
 const { values, positionals: [what] } = parseArgs({
   args: Deno.args,
@@ -43,7 +43,7 @@ const { values, positionals: [what] } = parseArgs({
   },
 });
 const rounds = Number(values.rounds);
-const sets = USERLAND_SETS.filter((set) => values.set === undefined || set === values.set);
+const sets = values.set === undefined ? TUNED_SETS : USERLAND_SETS.filter((set) => set === values.set);
 const guests = values.guest?.split(",") ?? BOOT_GUESTS;
 const cpus = values.cpus?.split(",").map(Number) ?? BOOT_CPUS;
 const tier = TIERS.find((tier) => tier === values.tier);

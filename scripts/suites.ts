@@ -16,6 +16,13 @@ import { nativeProgram } from "./native-tools.ts";
 const PACKAGES = {
   base: ["openssl", "7zip", "bc", "python3-minimal", "sqlite3", "perl-base", "lua5.4", "zstd"],
   cc: ["gcc-12", "libc6-dev"],
+  // Language runtimes and compilers, text tools, solvers, compressors, media, a server. Nothing in
+  // el2 has been tuned to them (bench/userland.ts).
+  wide: [
+    ...["erlang-base", "fp-compiler", "gawk", "gforth", "mawk", "nasm", "php8.2-cli", "ruby", "sbcl", "swi-prolog-nox"],
+    ...["tcc", "tcl8.6", "fzf", "git", "groff-base", "jq", "ripgrep", "shellcheck", "xsltproc", "minisat", "pari-gp", "z3"],
+    ...["brotli", "bzip2", "lzip", "xz-utils", "flac", "libjpeg-turbo-progs", "redis-server"],
+  ],
   stress: ["stress-ng"],
   conformance: [],
 } as const;
@@ -32,6 +39,16 @@ const NOT_UNPACKED = /^(dpkg|apt|debconf|adduser|passwd|systemd|udev|e2fsprogs|u
 /** Files that nothing of ours reads. */
 const NOT_ARCHIVED =
   /^usr\/(share\/(doc|man|locale|lintian|bash-completion|info|common-licenses)|lib\/aarch64-linux-gnu\/(gconv|perl-base\/unicore\/lib))\//;
+/** The same of one suite: all of its files, unpacked, lie in a guest's RAM. */
+const NOT_ARCHIVED_OF: Partial<Record<Suite, RegExp>> = {
+  wide: new RegExp([
+    "^usr/(lib/aarch64-linux-gnu|share)/perl/",
+    "^usr/lib/aarch64-linux-gnu/fpc/[^/]+/units/aarch64-linux/rtl-",
+    "^usr/lib/(file|ruby/gems|git-core/(scalar|git-(imap|remote|http|daemon|shell|sh-i18n)))",
+    "^usr/bin/(aarch64-linux-gnu-(ld.gold|dwp|gp)|redis-check-aof|scalar|git-shell|perl)",
+    "/libgprofng",
+  ].join("|")),
+};
 /** Folders of the root that bookworm has as links into usr. */
 const MERGED = /^(bin|sbin|lib)\//;
 
@@ -54,7 +71,7 @@ export async function suiteInitrd(suite: Suite): Promise<string> {
       if (suite === "conformance") await buildConformance(`${fresh}/bench/tcg`);
       await Deno.rename(fresh, root);
     }
-    writeWhole(file, writeCpio(await archiveEntries(root)));
+    writeWhole(file, writeCpio(await archiveEntries(suite, root)));
   });
   return file;
 }
@@ -98,7 +115,7 @@ async function unpack(apt: Apt, packages: readonly string[], folder: string): Pr
  * Everything in `root` as members of an archive, with /usr merged, the scripts in /bench, and the
  * devices that init needs.
  */
-async function archiveEntries(root: string): Promise<CpioEntry[]> {
+async function archiveEntries(suite: Suite, root: string): Promise<CpioEntry[]> {
   const entries = new Map<string, CpioEntry>();
   const folder = (path: string) => {
     const parent = path.slice(0, Math.max(0, path.lastIndexOf("/")));
@@ -115,7 +132,7 @@ async function archiveEntries(root: string): Promise<CpioEntry[]> {
     const names = (await Array.fromAsync(Deno.readDir(`${root}/${relative}`), ({ name }) => name)).sort();
     for (const name of names) {
       const inside = relative ? `${relative}/${name}` : name, path = inside.replace(MERGED, "usr/$1/");
-      if (NOT_ARCHIVED.test(`${path}/`)) continue;
+      if (NOT_ARCHIVED.test(`${path}/`) || NOT_ARCHIVED_OF[suite]?.test(path)) continue;
       const status = await Deno.lstat(`${root}/${inside}`);
       if (status.isSymlink) add({ path, kind: "link", target: await Deno.readLink(`${root}/${inside}`) });
       else if (status.isDirectory) await walk(inside);
