@@ -90,7 +90,11 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     decoded: ["state", "wasm"],
     interpreter: ["decoded", "exceptions", "architecture", "state", "wasm"],
     translator: ["interpreter", "decoded", "fp", "architecture", "state", "wasm"],
-    ".": ["translator", "interpreter", "decoded", "registers", "memory", "exceptions", "debug", "simd", "architecture", "state", "wasm"],
+    waits: ["translator", "interpreter", "decoded", "registers", "architecture", "state"],
+    ".": [
+      ...["waits", "translator", "interpreter", "decoded", "registers", "memory", "exceptions", "debug", "simd", "architecture", "state"],
+      "wasm",
+    ],
   },
   hypervisor: {
     trace: [],

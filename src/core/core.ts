@@ -43,6 +43,7 @@ import { hasPageBit, setPageBits } from "./state/page-bits.ts";
 import { TlbSpace } from "./state/tlb-layout.ts";
 import type { Tier } from "./tiers.ts";
 import type { TranslatorCounters } from "./translator/counters.ts";
+import { CounterWaits } from "./waits/counter-waits.ts";
 import { type Hotness, Translator } from "./translator/translator.ts";
 
 /**
@@ -95,6 +96,11 @@ export interface CoreOptions {
   readonly tier?: Tier;
   /** Limit on the bytes of Wasm in regions. */
   readonly codeBytes?: number;
+  /**
+   * Whether instructions of loops that only wait for the counter are counted, and not executed; by
+   * default they are.
+   */
+  readonly sparesWaits?: boolean;
   /** For tests: when regions are compiled, and after how many instructions the translator looks. */
   readonly hotness?: Hotness & { readonly slice: number };
 }
@@ -148,6 +154,7 @@ export class WasmCore implements DebugCore {
   #behind = 0;
   readonly #exit: Exit;
   readonly #exitCounts = new ExitCounts();
+  readonly #waits: CounterWaits | undefined;
 
   /** @param ram where guest RAM lies; it must be above `CORE_SIZE` in the memory. */
   constructor(readonly memory: WebAssembly.Memory, readonly ram: RamLayout, options: CoreOptions = {}) {
@@ -188,6 +195,7 @@ export class WasmCore implements DebugCore {
       this.#slice = hotness.slice;
       this.#translator = new Translator(core, link, hotness, options.codeBytes);
     }
+    if (options.sparesWaits ?? true) this.#waits = new CounterWaits({ words: this.#words, halves: new Uint16Array(memory.buffer) });
     this.#decoded = new DecodedPages(memory, core.dispatch, {
       forgetDecodedPage: (page) => this.#exports.tlbForgetDecoded(page),
       regionsWritten: (index, first, end) => this.#translator?.written(index, first, end),
@@ -214,6 +222,10 @@ export class WasmCore implements DebugCore {
     if (context.armed) this.#disarm(context, context.armed);
     this.#tlbs.release(context);
     this.#freeContexts.push(context.address);
+  }
+
+  get sparedInstructions(): number {
+    return this.#waits?.spared ?? 0;
   }
 
   get exitCounters(): Readonly<Record<string, number>> {
@@ -276,9 +288,14 @@ export class WasmCore implements DebugCore {
     this.#begun = now;
     this.#budget = budget;
     let left = budget;
+    const waits = mdscr & DEBUGGED ? undefined : this.#waits;
     do {
+      if (waits) left -= waits.spare(this.#begun + (this.#budget - left), floor, left);
+      const before = left;
       const stepping = (mdscr & Mdscr.SS) !== 0 && this.#beginStep(context, mdscr);
-      const slice = mdscr & Mdscr.SS ? 1 : Math.min(left, this.#slice);
+      // A slice on the way to where a wait may be left out is no sample.
+      const leads = waits?.leads ?? false;
+      const slice = mdscr & Mdscr.SS ? 1 : Math.min(left, this.#slice, waits?.takeSlice() ?? Infinity);
       // A stepped instruction is not where time is spent, and an exception from here leaves no
       // instruction in progress.
       let samples = !(mdscr & Mdscr.SS);
@@ -303,7 +320,10 @@ export class WasmCore implements DebugCore {
         samples = false;
       }
       if (stepping) this.#endStep(context, exit.reason);
-      if (samples && exit.reason === ExitReason.Budget) this.#translator?.sample();
+      if (samples && exit.reason === ExitReason.Budget) {
+        if (!leads) this.#translator?.sample();
+        waits?.look(before - left, this.#begun + (this.#budget - left), leads);
+      }
     } while (left > 0 && exit.reason === ExitReason.Budget);
     // Unlike what an abort stops, the instruction will be executed again, and counted then.
     if (exit.reason === ExitReason.Watchpoint) left++;

@@ -20,6 +20,7 @@ import { Debugging } from "./debugging.ts";
 import { HashPoints } from "./hash-points.ts";
 import { type EnginePort, type Loop, PAST } from "./loop.ts";
 import { Output } from "./output.ts";
+import { Pace } from "./pace.ts";
 import { RunRecording } from "./run-recording.ts";
 import { Sampler } from "./sampler.ts";
 import { Saving } from "./saving.ts";
@@ -31,8 +32,6 @@ import { Travel } from "./travel.ts";
 const SLICE = 5;
 /** Turns of the physical CPUs between two looks at the clock. */
 const TURNS = 8;
-/** Idle time (ns) that is worth a sleep; less is owed until it adds up. */
-const SHORTEST_SLEEP = 2e6;
 /** Virtual time (ns) for which all wait at a prompt. */
 const PROMPT_IDLE = 50e6;
 
@@ -63,8 +62,7 @@ export class Engine {
   #paused = false;
   #done = false;
   #inputEnded = false;
-  /** Idle virtual time (ns) not slept yet. */
-  #owed = 0;
+  readonly #pace = new Pace();
   #sleep: { timer: ReturnType<typeof setTimeout>; since: number; until: number } | undefined;
   #scheduled = false;
 
@@ -316,7 +314,11 @@ export class Engine {
     if (this.#replay && this.#replayed(this.#replay)) return true;
     const end = this.plan.duration ?? Infinity;
     const limit = Math.min(end, this.#replay?.next ?? Infinity);
+    const { time } = machine;
     const result = machine.run(Math.min(limit, this.#hashes.next), TURNS);
+    const spared = this.system.core.sparedInstructions ?? 0;
+    if (this.#hurries) this.#pace.hurried(spared);
+    else this.#pace.ran(spared, machine.time - time, performance.now());
     this.#hashes.take();
     this.#recording.check();
     const hit = this.present.stops.take();
@@ -337,6 +339,7 @@ export class Engine {
     }
     switch (result.kind) {
       case "turns":
+        this.#sleepOwed(machine.time);
         return true;
       case "time":
         if (machine.time >= end) this.#endOfTime(end);
@@ -377,25 +380,27 @@ export class Engine {
       this.#end(1, ["deadlock: every vCPU is waiting and nothing can wake one", ...this.system.describeWaits()].join("; "));
       return true;
     }
-    if (this.#replay || this.plan.turbo && !this.system.outside.busy) {
-      machine.skipTo(next);
-      return true;
-    }
-    this.#owed += next - machine.time;
-    if (this.#owed < SHORTEST_SLEEP) {
-      machine.skipTo(next);
-      return true;
-    }
-    // Time owed from before has passed in virtual time already: sleep it too, but only the rest
-    // counts when input wakes us.
-    const wait = this.#owed / 1e6;
-    this.#owed = 0;
-    const since = performance.now();
-    const timer = setTimeout(() => this.port.guarded(() => this.#wake()), wait);
-    this.#sleep = { timer, since: since + wait - (next - machine.time) / 1e6, until: next };
+    if (!this.#hurries) this.#pace.idle(next - machine.time);
+    if (!this.#sleepOwed(next)) machine.skipTo(next);
     return true;
   }
 
+  /** Nobody waits for what is owed. */
+  get #hurries(): boolean {
+    return this.#replay !== undefined || this.plan.turbo && !this.system.outside.busy;
+  }
+
+  /** Sleeps what is owed, if that is worth it: virtual time will be `until` (ns) then. */
+  #sleepOwed(until: number): boolean {
+    const owed = this.#hurries ? 0 : this.#pace.take();
+    if (!owed) return false;
+    // Time owed from before has passed in virtual time already: sleep it too, but only the rest
+    // counts when input wakes us.
+    const wait = owed / 1e6, since = performance.now();
+    const timer = setTimeout(() => this.port.guarded(() => this.#wake()), wait);
+    this.#sleep = { timer, since: since + wait - (until - this.system.machine.time) / 1e6, until };
+    return true;
+  }
   /**
    * All wait: where that is at a prompt, its snapshot is made, and what was typed meanwhile enters.
    */

@@ -78,6 +78,8 @@ const machineSample = v.object({
    * milliseconds; undefined in tier `interp`.
    */
   translator: v.optional(v.pipe(counters, v.readonly())),
+  /** Instructions of `instructions` that only waited for the counter, and were not executed. */
+  spared: v.optional(amount),
   /** Exits of vCPUs to EL2, by reason. */
   exits: v.optional(v.pipe(counters, v.readonly())),
   vms: listOf(vmSample),

@@ -3,11 +3,18 @@
 import type { MachineSample } from "../../protocol/protocol.ts";
 
 /**
- * One line of JSON: instructions of all guests, exits to EL2 by reason, the translator's counts and
+ * One line of JSON: instructions of all guests, those of them that were only
+ * counted, exits to EL2 by reason, the translator's counts and
  * what an instruction of a region costs. Microseconds are real time: other programs inflate them.
  */
-export function coreStats({ instructions, exits, translator }: MachineSample): string {
-  return JSON.stringify({ schema: "el2.core/1", instructions, exits, translator: translator && { ...translator, ...costs(translator) } });
+export function coreStats({ instructions, spared, exits, translator }: MachineSample): string {
+  return JSON.stringify({
+    schema: "el2.core/1",
+    instructions,
+    spared,
+    exits,
+    translator: translator && { ...translator, ...costs(translator) },
+  });
 }
 
 function costs(counts: Readonly<Record<string, number>>) {

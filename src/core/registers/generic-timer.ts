@@ -37,6 +37,7 @@ export type Timer = keyof typeof TIMERS;
  * CNTVCT_EL0, which is CNTPCT_EL0 as well, in ticks (i64). Wants IP and END in the CPU state.
  */
 export function counter(c: Code, library: Library): Value {
+  c.store("i32.store", CPU.COUNTER_READS, c.load("i32.load", CPU.COUNTER_READS).add(1));
   return c.call(callee(library, "currentTime")).op("i64.trunc_sat_f64_u", "i64").shrU(Math.log2(TICK_NS));
 }
 

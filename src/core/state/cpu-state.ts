@@ -197,6 +197,9 @@ export const CPU = {
   /** `floor` of this `run`, ns. f64. */
   TIME_FLOOR: doubleword(),
 
+  /** How often the counter was read. i32. */
+  COUNTER_READS: word(),
+
   /** Not zero when `exited` is called for exceptions to EL2. i32. */
   EL2_CALLED: word(),
 

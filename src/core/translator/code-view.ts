@@ -33,6 +33,12 @@ export class CodeView implements Code {
    */
   constructor(readonly memory: CodeMemory, readonly page: number, readonly low: number, readonly high: number) {}
 
+  /** The view of the page at a virtual address; undefined where it is not known. */
+  static at(memory: CodeMemory, low: number, high: number): CodeView | undefined {
+    const page = lookUp(memory, low, high);
+    return page < 0 ? undefined : new CodeView(memory, page, low, high);
+  }
+
   /** The view around another instruction; undefined where its page is not known. */
   around(index: number): CodeView | undefined {
     const offset = index >> INSTRUCTIONS_SHIFT, page = this.#pageOf(offset);
@@ -86,11 +92,14 @@ export class CodeView implements Code {
 
   /** The page at a virtual address of the same 4 GiB. */
   #look(low: number): number {
-    if (low < 0 || low > 0xffff_ffff) return -1;
-    const { words } = this.memory;
-    const entry = words[CPU.TLB >> 2] + TlbSet.Fetch + (low >>> 8 & (TlbSet.FetchEntries - 1) * FetchEntry.Size);
-    const tag = entry + FetchEntry.Tag >> 2;
-    if (words[tag] !== (low | 0) || words[tag + 1] !== (this.high | 0)) return -1;
-    return (words[entry + FetchEntry.Decoded >> 2] - DECODED_PAGES.base) / DECODED_PAGE_SIZE;
+    return low < 0 || low > 0xffff_ffff ? -1 : lookUp(this.memory, low, this.high);
   }
+}
+
+/** Index of the decoded page at a virtual address, or -1. */
+function lookUp({ words }: CodeMemory, low: number, high: number): number {
+  const entry = words[CPU.TLB >> 2] + TlbSet.Fetch + (low >>> 8 & (TlbSet.FetchEntries - 1) * FetchEntry.Size);
+  const tag = entry + FetchEntry.Tag >> 2;
+  if (words[tag] !== (low | 0) || words[tag + 1] !== (high | 0)) return -1;
+  return (words[entry + FetchEntry.Decoded >> 2] - DECODED_PAGES.base) / DECODED_PAGE_SIZE;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { ConsoleProgram } from "../../support/console.ts";
 import { el2Command } from "../../support/el2.ts";
-import { A64, boot, imageOf, SYSTEM_OFF, SYSTEM_RESET } from "../program.ts";
+import { A64, boot, el2Process, imageOf, SYSTEM_OFF, SYSTEM_RESET } from "../program.ts";
 
 /** `pacia x0, x1`, of Armv8.3. */
 const PACIA = 0xdac10020;
@@ -110,6 +110,30 @@ Deno.test("--hash-at gives equal hashes at exactly these instruction counts in t
   const first = await hashes();
   assert.deepEqual(first.map((line) => JSON.parse(line).instructions), [1000, 54321, 200000]);
   assert.deepEqual(await hashes(), first);
+});
+
+Deno.test("a wait for the counter takes as long as the guest's clock says, its instructions are counted and not executed", async () => {
+  const ticks = 1_600_000 * 16, seconds = ticks / 62_500_000;
+  // mrs x3, cntvct_el0; cmp x3, x0; b.lo .-8
+  const words = [...A64.loadW0(ticks), 0xd53be043, 0xeb00007f, 0x54ffffc3, ...off];
+  const file = await Deno.makeTempFile({ suffix: ".bin" });
+  try {
+    await Deno.writeFile(file, imageOf(words));
+    const run = async (...options: string[]) => {
+      const started = performance.now();
+      const { code, stderr } = await el2Process(["boot", file, "--memory", "64MiB", "--hash-at", "300000000", "--stats", ...options]);
+      assert.equal(code, 0);
+      const [hash, stats] = stderr.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
+      return { took: (performance.now() - started) / 1000, hash, stats };
+    };
+    const hurried = await run("--turbo"), waited = await run();
+    assert.ok(waited.took >= seconds, `${waited.took} s for a wait of ${seconds} s`);
+    for (const { stats } of [hurried, waited]) assert.ok(stats.spared > 0.9 * stats.instructions, JSON.stringify(stats));
+    assert.equal(hurried.hash.instructions, 300_000_000);
+    assert.deepEqual(waited.hash, hurried.hash);
+  } finally {
+    await Deno.remove(file);
+  }
 });
 
 Deno.test("ctrl-C ends a run in order with 130 and one line", async () => {
