@@ -1,6 +1,7 @@
 // The busy machine of `bench tui`: four VMs that exchange messages and rings, its session, and a
 // terminal that only counts.
 
+import { threadTimes } from "./thread-times.ts";
 import { runTui, type TuiOptions } from "../src/tui/run.ts";
 import type { TerminalPort } from "../src/tui/terminal.ts";
 import { connectEmbedded, type SessionClient } from "../src/session/client.ts";
@@ -90,16 +91,8 @@ export function openSession(): { readonly client: SessionClient; readonly hub: S
 
 /** CPU time (s) of this process's workers that live, by thread. */
 export function workerTimes(): Map<string, number> {
-  const times = new Map<string, number>();
-  // Deno allows /proc only with all rights; grep does not need them.
-  const args = ["-r", "-E", "^worker-|^[0-9]+ [0-9]+ [0-9]+$", `/proc/${Deno.pid}/task`, "--include=comm", "--include=schedstat", "-s"];
-  const lines = new TextDecoder().decode(new Deno.Command("grep", { args, stdin: "null" }).outputSync().stdout).split("\n");
-  const workers = new Set(lines.flatMap((line) => /\/task\/(\d+)\/comm:worker-/.exec(line)?.[1] ?? []));
-  for (const line of lines) {
-    const [, thread, ns] = /\/task\/(\d+)\/schedstat:(\d+) /.exec(line) ?? [];
-    if (workers.has(thread)) times.set(thread, Number(ns) / 1e9);
-  }
-  return times;
+  const workers = threadTimes(Deno.pid).filter(({ name }) => name.startsWith("worker-"));
+  return new Map(workers.map(({ id, milliseconds }) => [id, milliseconds / 1000]));
 }
 
 /** How much they have grown. */

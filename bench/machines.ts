@@ -3,6 +3,7 @@
 import { nativeProgram } from "../scripts/native-tools.ts";
 import type { RootGuest } from "./root-guests.ts";
 import type { Tier } from "../src/core/tiers.ts";
+import { threadTimes } from "./thread-times.ts";
 
 /** A machine to measure. */
 export const MACHINES = ["el2", "qemu"] as const;
@@ -170,13 +171,9 @@ export async function watch(
   return { lines, started, milliseconds, peakMemory, core: coreStats(await complaint) };
 }
 
-/** By the scheduler's clock, which counts in nanoseconds. By another program, as `residentPeak`. */
 function cpuTime(pid: number): CpuTime {
-  const script = `cd /proc/${pid}/task && for t in *; do cat $t/comm $t/schedstat; done`;
-  const { stdout } = new Deno.Command("sh", { args: ["-c", script], stderr: "null" }).outputSync();
   const time: CpuTime = { vcpus: 0, compiler: 0, all: 0 };
-  for (const [, name, nanoseconds] of new TextDecoder().decode(stdout).matchAll(/^(\D.*)\n(\d+) \d+ \d+$/gm)) {
-    const milliseconds = Number(nanoseconds) / 1e6;
+  for (const { name, milliseconds } of threadTimes(pid)) {
     time.all += milliseconds;
     if (name.startsWith("worker-")) time.vcpus += milliseconds;
     else if (name.startsWith("V8")) time.compiler += milliseconds;
