@@ -2,8 +2,6 @@
 
 import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
-import { crc32, gunzipSync, gzipSync } from "node:zlib";
 import { assemble } from "../../src/assembly/assemble.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
 import { diffSnapshots } from "../../src/snapshots/diff.ts";
@@ -11,6 +9,7 @@ import { readSnapshot, readSnapshotHeader, type Snapshot, SnapshotError, writeSn
 import { snapshotOf } from "../../src/snapshots/save.ts";
 import { verifySnapshot } from "../../src/snapshots/verify.ts";
 import { Random } from "../support/random.ts";
+import { contentOf, FIELDS, fileOf, holding, sectionsOf } from "./sections.ts";
 import { bootPlan, demoPlan, runTo } from "./systems.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
@@ -35,51 +34,6 @@ function snapshotAt(plan: SessionPlan, instructions: number): Snapshot {
 }
 
 const demoSnapshot = async () => snapshotAt(await demoPlan(), 300_000);
-
-/** A section of a file. */
-interface Section {
-  readonly kind: number;
-  readonly content: Uint8Array;
-}
-
-const MAGIC = 8;
-
-/** The sections of a file, unpacked. */
-function sectionsOf(bytes: Uint8Array): Section[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  const sections: Section[] = [];
-  for (let at = MAGIC; at < bytes.length;) {
-    const stored = view.getUint32(at + 4, true);
-    const content = bytes.subarray(at + 16, at + 16 + stored);
-    sections.push({ kind: bytes[at], content: bytes[at + 1] ? gunzipSync(content) : content });
-    at += 16 + stored;
-  }
-  return sections;
-}
-
-/** A file of sections with the right checksums. */
-function fileOf(sections: readonly Section[]): Uint8Array {
-  const parts: Uint8Array[] = [new TextEncoder().encode("EL2SNAP\n")];
-  const sum = createHash("sha256").update(parts[0]);
-  const add = (kind: number, content: Uint8Array, packed: boolean) => {
-    const stored = packed ? gzipSync(content, { level: 1 }) : content;
-    const header = new DataView(new ArrayBuffer(16));
-    header.setUint8(0, kind);
-    header.setUint8(1, packed ? 1 : 0);
-    header.setUint32(4, stored.length, true);
-    header.setUint32(8, content.length, true);
-    header.setUint32(12, crc32(stored), true);
-    for (const part of [new Uint8Array(header.buffer), stored]) {
-      parts.push(part);
-      sum.update(part);
-    }
-  };
-  for (const { kind, content } of sections.slice(0, -1)) {
-    add(kind, content, kind !== 1 && gzipSync(content, { level: 1 }).length < content.length);
-  }
-  add(5, sum.copy().digest(), false);
-  return Buffer.concat(parts);
-}
 
 /** Why a file is refused, or undefined where it is accepted. */
 function refusal(path: string): string | undefined {
@@ -134,8 +88,8 @@ Deno.test("a file that is cut off, of another version or none is refused by plac
     for (const length of [8, 30, 300, whole.length - 1]) await refused(whole.subarray(0, length), /at byte \d+: the file is truncated/);
     await refused(Buffer.concat([whole, Uint8Array.of(0)]), /data after the end/);
     const [header, ...rest] = sectionsOf(whole);
-    const other = new TextDecoder().decode(header.content).replace(/"version":"[^"]*"/, '"version":"9.9.9"');
-    await refused(fileOf([{ kind: 1, content: new TextEncoder().encode(other) }, ...rest]), /saved by el2 9\.9\.9/);
+    const other = new TextDecoder().decode(contentOf(header)).replace(/"version":"[^"]*"/, '"version":"9.9.9"');
+    await refused(fileOf([holding(header, new TextEncoder().encode(other), false), ...rest]), /saved by el2 9\.9\.9/);
   }));
 
 for (const [what, make] of [["the demo", demoPlan], ["a machine of 8 MiB", bootPlan]] as const) {
@@ -152,7 +106,9 @@ for (const [what, make] of [["the demo", demoPlan], ["a machine of 8 MiB", bootP
         const mended = round % (LONG ? 2 : 5) === 0;
         if (mended) {
           // In the fields: pages are anything, and the plan is the person's.
-          const changed = sections.map(({ kind, content }) => ({ kind, content: kind === 3 ? mutated(content, random) : content }));
+          const changed = sections.map((section) =>
+            section.kind === FIELDS ? holding(section, mutated(contentOf(section), random), true) : section
+          );
           await Deno.writeFile(path, fileOf(changed));
         } else await Deno.writeFile(path, mutated(whole, random));
         const rule = refusal(path);
