@@ -9,7 +9,7 @@ import { type Rounds, trustedRounds } from "./rounds.ts";
 import { withSpread } from "./statistics.ts";
 
 /** First line of the initramfs's init. */
-const READY = /^EL2-READY/;
+export const READY = /^EL2-READY/;
 /** Seconds. */
 const TIMEOUT = 300;
 /** MiB. */
@@ -53,14 +53,15 @@ export function bootContest(names: readonly string[], cpuCounts: readonly number
     return async () => {
       const figures = new Map<string, number>();
       for (const { folder, manifest } of entries) {
-        for (const cpus of cpuCounts) figures.set(`${manifest.name}, ${cpus}`, await secondsToReady("el2", guestOf(folder, cpus)));
+        for (const cpus of cpuCounts) figures.set(`${manifest.name}, ${cpus}`, await secondsToReady("el2", bootGuest(folder, cpus)));
       }
       return figures;
     };
   };
 }
 
-function guestOf(folder: string, cpus: number): Guest {
+/** A guest of the catalogue in this folder. */
+export function bootGuest(folder: string, cpus: number): Guest {
   return { kernel: `${folder}/Image`, initrd: `${folder}/initrd`, append: "console=ttyAMA0", memory: MEMORY, cpus };
 }
 
@@ -74,7 +75,7 @@ async function secondsToReady(machine: Machine, guest: Guest): Promise<number> {
 
 async function measureBoot(name: string, cpus: number, rounds: number): Promise<BootFigures> {
   const { folder, manifest } = await catalogEntry(name);
-  const guest = guestOf(folder, cpus);
+  const guest = bootGuest(folder, cpus);
   let peakMemory = 0;
   const seconds = async (machine: Machine) => {
     const run = await stopwatch(machine, guest, TIMEOUT, READY);

@@ -159,7 +159,7 @@ export async function watch(
       break;
     }
   }
-  const peakMemory = until && found ? await residentPeak(child.pid) : undefined;
+  const peakMemory = until && found ? await residentMemory(child.pid, "VmHWM") : undefined;
   if (until && found) child.kill("SIGKILL");
   const { success } = await child.status;
   const milliseconds = performance.now() - started;
@@ -188,12 +188,12 @@ function coreStats(text: string): CoreStats | undefined {
 }
 
 /**
- * VmHWM of a process in MiB. Deno reads /proc only with all permissions, so that another program
- * has to.
+ * Resident memory of a process in MiB: its peak (VmHWM), or what it is now (VmRSS). Deno reads
+ * /proc only with all permissions, so that another program has to.
  */
-async function residentPeak(pid: number): Promise<number> {
-  const { stdout } = await new Deno.Command("grep", { args: ["VmHWM", `/proc/${pid}/status`] }).output();
-  const match = /^VmHWM:\s+(\d+) kB$/m.exec(new TextDecoder().decode(stdout));
+export async function residentMemory(pid: number, field: "VmHWM" | "VmRSS"): Promise<number> {
+  const { stdout } = await new Deno.Command("grep", { args: [field, `/proc/${pid}/status`] }).output();
+  const match = /:\s+(\d+) kB$/m.exec(new TextDecoder().decode(stdout));
   if (!match) throw new Error(`process ${pid} ended before its memory could be read`);
   return Number(match[1]) / 1024;
 }

@@ -1,5 +1,5 @@
-// `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|instant|record|all [--rounds N]
-// [--guest NAME,..] [--cpus N,..] [--set base|cc|wide [--only PROGRAM,..]] [--warm] [--busy]
+// `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|instant|record|memory|all
+// [--rounds N] [--guest NAME,..] [--cpus N,..] [--set base|cc|wide [--only PROGRAM,..]] [--warm] [--busy]
 // [--tier interp|jit|auto] [--json]`: how fast el2 is beside QEMU (TCG, one thread, cortex-a57),
 // measured in the same session, in turn. Only ratios of one session are worth comparing: machines
 // and their load differ. `--ab REV` compares el2 of this tree with el2 of a revision instead; at
@@ -16,6 +16,7 @@ import { benchDist, distContest } from "./dist.ts";
 import { collectDocuments, nameBench, printCollected } from "./documents.ts";
 import { benchInstant, instantContest } from "./instant.ts";
 import { benchMark, markContest } from "./mark.ts";
+import { benchMemory, memoryContest } from "./memory.ts";
 import { benchNet, netContest } from "./net.ts";
 import { benchRecord, recordContest } from "./record.ts";
 import { benchTui, tuiContest } from "./tui.ts";
@@ -23,7 +24,7 @@ import { TIERS } from "../src/core/tiers.ts";
 import { benchUserland, TUNED_SETS, USERLAND_SETS, userlandContest } from "./userland.ts";
 
 const USAGE =
-  "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|instant|record|all [--rounds N] [--guest NAME,..] [--cpus N,..] " +
+  "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|instant|record|memory|all [--rounds N] [--guest NAME,..] [--cpus N,..] " +
   "[--set base|cc|wide [--only PROGRAM,..]] [--warm] [--busy] [--tier interp|jit|auto] [--ab REV] [--json]";
 
 const { values, positionals: [what] } = parseArgs({
@@ -60,12 +61,14 @@ const benches: Record<string, { run: () => Promise<void>; contest: Contest }> = 
   instant: { run: () => benchInstant(rounds, values.json), contest: instantContest },
   record: { run: () => benchRecord(rounds, values.json), contest: recordContest },
   net: { run: () => benchNet(rounds, values.json), contest: netContest },
+  memory: { run: () => benchMemory(guests, rounds, values.json), contest: memoryContest(guests) },
   tui: { run: () => benchTui(rounds, values.json), contest: tuiContest },
   userland: { run: () => benchUserland(sets, rounds, values.json, userland), contest: userlandContest(sets, userland) },
 };
 const chosen = what === "all" ? Object.keys(benches) : [what ?? ""];
 const refused = values.tier !== undefined && !tier ||
-  (values.guest ?? values.cpus) !== undefined && !chosen.includes("boot") ||
+  values.guest !== undefined && !chosen.includes("boot") && !chosen.includes("memory") ||
+  values.cpus !== undefined && !chosen.includes("boot") ||
   !cpus.every((count) => Number.isInteger(count) && count >= 1 && count <= 8) ||
   values.only !== undefined && (what !== "userland" || values.set === undefined) ||
   (values.warm || values.busy) && !chosen.includes("userland");
