@@ -1,5 +1,5 @@
 // `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|instant|record|memory|all
-// [--rounds N] [--guest NAME,..] [--cpus N,..] [--set base|cc|wide [--only PROGRAM,..]] [--warm] [--busy]
+// [--rounds N] [--guest NAME,..] [--cpus N,..] [--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy]
 // [--tier interp|jit|auto] [--json]`: how fast el2 is beside QEMU (TCG, one thread, cortex-a57),
 // measured in the same session, in turn. Only ratios of one session are worth comparing: machines
 // and their load differ. `--ab REV` compares el2 of this tree with el2 of a revision instead; at
@@ -25,7 +25,7 @@ import { benchUserland, TUNED_SETS, USERLAND_SETS, userlandContest } from "./use
 
 const USAGE =
   "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|instant|record|memory|all [--rounds N] [--guest NAME,..] [--cpus N,..] " +
-  "[--set base|cc|wide [--only PROGRAM,..]] [--warm] [--busy] [--tier interp|jit|auto] [--ab REV] [--json]";
+  "[--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--tier interp|jit|auto] [--ab REV] [--json]";
 
 const { values, positionals: [what] } = parseArgs({
   args: Deno.args,

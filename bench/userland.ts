@@ -11,7 +11,7 @@ import { trustedRounds } from "./rounds.ts";
 import { geometricMean, median, withSpread } from "./statistics.ts";
 
 /** Sets of programs. */
-export const USERLAND_SETS = ["base", "cc", "wide"] as const satisfies readonly Suite[];
+export const USERLAND_SETS = ["base", "cc", "jit", "wide"] as const satisfies readonly Suite[];
 /** One of `USERLAND_SETS`. */
 export type UserlandSet = typeof USERLAND_SETS[number];
 

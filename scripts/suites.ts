@@ -16,6 +16,7 @@ import { nativeProgram } from "./native-tools.ts";
 const PACKAGES = {
   base: ["openssl", "7zip", "bc", "python3-minimal", "sqlite3", "perl-base", "lua5.4", "zstd"],
   cc: ["gcc-12", "libc6-dev"],
+  jit: ["nodejs", "luajit"],
   // Language runtimes and compilers, text tools, solvers, compressors, media, a server. Nothing in
   // el2 has been tuned to them (bench/userland.ts).
   wide: [
