@@ -1,9 +1,9 @@
 // `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|instant|record|memory|all
-// [--rounds N] [--guest NAME,..] [--cpus N,..] [--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy]
-// [--tier interp|jit|auto] [--json]`: how fast el2 is beside QEMU (TCG, one thread, cortex-a57),
-// measured in the same session, in turn. Only ratios of one session are worth comparing: machines
-// and their load differ. `--ab REV` compares el2 of this tree with el2 of a revision instead; at
-// least four rounds, or chance decides.
+// [--rounds N] [--guest NAME,..] [--cpus N,..] [--set base|cc|jit|wide [--only PROGRAM,..]]
+// [--warm] [--busy] [--tier interp|jit|auto] [--json]`: how fast el2 is beside QEMU (TCG, one
+// thread, cortex-a57), measured in the same session, in turn. Only ratios of one session are worth
+// comparing: machines and their load differ. `--ab REV` compares el2 of this tree with el2 of a
+// revision instead; at least four rounds, or chance decides.
 
 import { parseArgs } from "node:util";
 import { compareTrees, type Contest } from "./ab.ts";

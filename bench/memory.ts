@@ -1,5 +1,5 @@
-// `deno task bench memory`: what el2 has resident. The peak of a Debian boot, and an idle session of
-// the demo.
+// `deno task bench memory`: resident memory of el2 at the peak of a Debian boot, and in an idle
+// session of the demo.
 
 import { catalogEntry } from "../src/catalog/catalog.ts";
 import type { Contest } from "./ab.ts";

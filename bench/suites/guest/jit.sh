@@ -8,7 +8,7 @@ const tree = (n, k) => n === 0 ? null : { k, l: tree(n - 1, 2 * k), r: tree(n - 
 const sum = (t) => t ? (t.k % 7) + sum(t.l) + sum(t.r) : 0;
 for (let i = 0; i < 24; i++) total += sum(tree(13, i + 1));
 const closures = Array.from({ length: 64 }, (_, i) => (x) => (x * 31 + i) % 65521);
-let x = 1; for (let i = 0; i < 400000; i++) x = closures[(i * 7) & 63](x);
+let x = 1; for (let i = 0; i < 300000; i++) x = closures[(i * 7) & 63](x);
 console.log(total, x);
 X
 b node-objects node /tmp/objects.js
@@ -32,7 +32,7 @@ X
 b node-texts node /tmp/texts.js
 cat > /tmp/t.lua <<'X'
 local function fannkuch(n) local p, q, s, sign, maxflips, sum = {}, {}, {}, 1, 0, 0 for i = 1, n do p[i] = i q[i] = i s[i] = i end repeat local q0 = p[1] if q0 ~= 1 then for i = 2, n do q[i] = p[i] end local flips = 1 while true do local qq = q[q0] if qq == 1 then sum = sum + sign * flips if flips > maxflips then maxflips = flips end break end q[q0] = q0 if q0 >= 4 then local i, j = 2, q0 - 1 repeat q[i], q[j] = q[j], q[i] i = i + 1 j = j - 1 until i >= j end q0 = qq flips = flips + 1 end end if sign == 1 then p[1], p[2] = p[2], p[1] sign = -1 else p[2], p[3] = p[3], p[2] sign = 1 for i = 3, n do local sx = s[i] if sx ~= 1 then s[i] = sx - 1 break end if i == n then return sum, maxflips end s[i] = i local t = p[1] for j = 1, i do p[j] = p[j + 1] end p[i + 1] = t end end until false end
-print(fannkuch(9))
+print(fannkuch(10))
 local t = {} for i = 1, 200000 do t[i % 5003 + 1] = (t[i % 5003 + 1] or 0) * 3 % 65521 + i end local s = 0 for i, v in ipairs(t) do s = (s + v) % 4294967296 end print(s)
 X
 b luajit-numbers luajit /tmp/t.lua
@@ -41,7 +41,7 @@ local Point = {} Point.__index = Point
 Point.__add = function(a, b) return setmetatable({ x = a.x + b.x, y = a.y + b.y }, Point) end
 function Point:len() return self.x * self.x + self.y * self.y end
 local p, n = setmetatable({ x = 0, y = 0 }, Point), 0
-for i = 1, 1200000 do p = p + setmetatable({ x = i % 7, y = i % 11 }, Point) if p:len() > 1e9 then p = setmetatable({ x = 0, y = 0 }, Point) n = n + 1 end end
+for i = 1, 5000000 do p = p + setmetatable({ x = i % 7, y = i % 11 }, Point) if p:len() > 1e9 then p = setmetatable({ x = 0, y = 0 }, Point) n = n + 1 end end
 local words, out = {}, {} for i = 1, 60000 do local k = string.format("%x", i * 2654435761 % 65536) words[k] = (words[k] or 0) + 1 out[#out + 1] = k:reverse():upper() end
 local c = 0 for k, v in pairs(words) do c = c + v * #k end
 local g, hits = table.concat(out, " ") hits = select(2, g:gsub("(%d+)(%u)", "%2%1"))
