@@ -97,8 +97,8 @@ export interface CoreOptions {
   /** Limit on the bytes of Wasm in regions. */
   readonly codeBytes?: number;
   /**
-   * Whether instructions of loops that only wait for the counter are counted, and not executed; by
-   * default they are.
+   * Whether instructions of loops that only wait for the counter are counted without executing
+   * them. True by default.
    */
   readonly sparesWaits?: boolean;
   /** For tests: when regions are compiled, and after how many instructions the translator looks. */
@@ -293,7 +293,7 @@ export class WasmCore implements DebugCore {
       if (waits) left -= waits.spare(this.#begun + (this.#budget - left), floor, left);
       const before = left;
       const stepping = (mdscr & Mdscr.SS) !== 0 && this.#beginStep(context, mdscr);
-      // A slice on the way to where a wait may be left out is no sample.
+      // A slice that only leads to the start of a skippable turn says nothing about hot code.
       const leads = waits?.leads ?? false;
       const slice = mdscr & Mdscr.SS ? 1 : Math.min(left, this.#slice, waits?.takeSlice() ?? Infinity);
       // A stepped instruction is not where time is spent, and an exception from here leaves no

@@ -103,7 +103,7 @@ export interface DebugCore extends Core {
   readonly translatorCounters?: Readonly<TranslatorCounters> | undefined;
   /** Bytes of Wasm in regions, and regions that made room for others. */
   codeUse?(): { readonly bytes: number; readonly evicted: number };
-  /** Instructions that were counted, and not executed, as they only waited for the counter. */
+  /** Instructions counted without executing them, because they only waited for the counter. */
   readonly sparedInstructions?: number;
   /** How many exits to EL2 there were, by reason. */
   readonly exitCounters?: Readonly<Record<string, number>>;

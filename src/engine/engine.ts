@@ -385,12 +385,12 @@ export class Engine {
     return true;
   }
 
-  /** Nobody waits for what is owed. */
+  /** Owed time is not slept. */
   get #hurries(): boolean {
     return this.#replay !== undefined || this.plan.turbo && !this.system.outside.busy;
   }
 
-  /** Sleeps what is owed, if that is worth it: virtual time will be `until` (ns) then. */
+  /** Sleeps the owed time if that is worth it, after which virtual time is `until` (ns). */
   #sleepOwed(until: number): boolean {
     const owed = this.#hurries ? 0 : this.#pace.take();
     if (!owed) return false;

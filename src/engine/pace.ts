@@ -1,31 +1,30 @@
-// Virtual time that has passed faster than it does for people, and has to be slept: all waited, or
-// waits for the counter were left out (core/waits).
+// Virtual time that passed faster than host time and has to be slept: idle time, and waits for the
+// counter that the core skipped (core/waits).
 
 /** Time (ns) that is worth a sleep; less is owed until it adds up. */
 const SHORTEST_SLEEP = 2e6;
-/** How far (ns) a wait may be behind: sleeps that last too long are made up for. */
+/** How far (ns) a wait may fall behind: later sleeps make up for one that took too long. */
 const LATEST = 20e6;
 
-/** What one session owes. */
+/** The sleep that one session owes. */
 export class Pace {
   /** Idle time (ns). */
   #idle = 0;
-  /** How far (ns) waits that were left out are ahead of the host's clock. */
+  /** How far (ns) skipped waits are ahead of the host's clock. */
   #ahead = 0;
   #isWaiting = false;
-  /** Instructions that the core had left out before the latest run, and when (ms) that ended. */
+  /** Instructions skipped by the end of the latest run, and when (ms) that run ended. */
   #spared = 0;
   #seen = 0;
 
-  /** `passed` ns are owed, in which all wait. */
+  /** All vCPUs waited for `passed` ns. */
   idle(passed: number): void {
     this.#idle += passed;
   }
 
   /**
-   * The machine has run: `passed` ns of virtual time until `now` (ms) on the host. `spared` are the
-   * instructions that were left out since it began, each of which is waited for as long as it would
-   * have taken.
+   * The machine ran for `passed` ns of virtual time, until `now` (ms) on the host. `spared` counts
+   * the instructions skipped since it started; each of them owes the time that it would have taken.
    */
   ran(spared: number, passed: number, now: number): void {
     const more = spared - this.#spared, isWaiting = more > 0;
@@ -37,13 +36,13 @@ export class Pace {
     this.#seen = now;
   }
 
-  /** The machine has run for somebody who does not want to wait. */
+  /** The machine ran with `--turbo`: it owes nothing. */
   hurried(spared: number): void {
     this.#spared = spared;
     this.#ahead = 0;
   }
 
-  /** How long to sleep (ns), where that is worth it; else 0. */
+  /** The length of the next sleep (ns), or 0 if it is not worth one yet. */
   take(): number {
     const owed = this.#idle + Math.max(0, this.#ahead);
     if (owed < SHORTEST_SLEEP) return 0;

@@ -78,7 +78,7 @@ const machineSample = v.object({
    * milliseconds; undefined in tier `interp`.
    */
   translator: v.optional(v.pipe(counters, v.readonly())),
-  /** Instructions of `instructions` that only waited for the counter, and were not executed. */
+  /** Part of `instructions` that only waited for the counter and was not executed. */
   spared: v.optional(amount),
   /** Exits of vCPUs to EL2, by reason. */
   exits: v.optional(v.pipe(counters, v.readonly())),

@@ -1,7 +1,7 @@
-// Loops that only wait for the system counter: firmware's delays, udelay. One turn of such a loop
-// is followed with the counter as a range of values. Where every branch goes the same way for all
-// of them, every turn leaves the same state behind, but for registers that the next turn sets
-// again, so that turns may be left out.
+// Loops that only wait for the system counter, such as delays in firmware and drivers. One turn of
+// the loop is evaluated with the counter as a range of values. If every branch goes the same way
+// for the whole range, each of these turns leaves the same state, except for registers that the
+// next turn sets again. All turns but the last can then be skipped.
 
 import type { Bank, Compared, Flag, Node, Statement } from "../../isa/builder.ts";
 import { decode } from "../../isa/decode.ts";
@@ -18,7 +18,7 @@ import { anyOf, apply, exactly, isExact, isSame, type Range } from "./ranges.ts"
 
 /** Instructions of a turn at most. */
 const LONGEST = 64;
-/** Ticks after which a loop is first thought to wait still; and how many of them at most. */
+/** The first and the longest wait (ticks) that a search tries. */
 const FIRST_WAIT = 1n << 11n, LONGEST_WAIT = 1n << 40n;
 /** Numbers of CNTPCT_EL0 and CNTVCT_EL0, which show the same. */
 const COUNTERS: ReadonlySet<number> = new Set([encodeSystemRegister(3, 3, 14, 0, 1), encodeSystemRegister(3, 3, 14, 0, 2)]);
@@ -35,13 +35,13 @@ interface LoopInstruction {
   readonly word: number;
 }
 
-/** A loop that a vCPU is in, with what makes it one. */
+/** A loop that a vCPU is in, and the state that makes it one. */
 export interface CounterLoop {
   /** Instructions of a turn. */
   readonly length: number;
   /**
-   * Up to this value of the counter every turn is the same; -1 where none is, as a turn that begins
-   * here uses what the one before has read.
+   * The last value of the counter for which every turn is the same; -1 if a turn from here uses a
+   * value that the previous one read.
    */
   readonly until: bigint;
   readonly code: readonly LoopInstruction[];
@@ -66,10 +66,10 @@ function wordOf(flag: Flag, set: Range): Range {
   return exactly(flag === "Z" ? (isSet ? 0n : 1n) : isSet ? 1n << 63n : 0n);
 }
 
-/** Where a turn leads, and what it depends on. */
+/** The evaluation of one turn, and the state that it depends on. */
 class Turn {
   readonly #registers = new Map<number, Range>();
-  /** Slots that were read before they were set. */
+  /** Slots that the turn reads before it sets them. */
   readonly #needed = new Map<number, bigint>();
   /** Whether each flag is set. */
   readonly #flags: Partial<Record<Flag, Range>> = {};
@@ -82,8 +82,8 @@ class Turn {
   constructor(readonly memory: CodeMemory, readonly counter: Range) {}
 
   /**
-   * Follows the code from PC until it is back there; false where it does not come back, does more
-   * than compute, does not look at the counter, or may go different ways.
+   * Follows the code from PC until it returns there. False if it does not return, does more than
+   * compute, never reads the counter, or branches differently within the range.
    */
   follow(): boolean {
     const { words } = this.memory, start = pcOf(words);
@@ -96,7 +96,7 @@ class Turn {
     return pc === start && this.readsCounter;
   }
 
-  /** Whether the next turn finds what this one has found. */
+  /** Whether the next turn starts from the same values as this one. */
   get repeats(): boolean {
     for (const [slot, before] of this.#needed) if (!isSame(this.#registers.get(slot)!, exactly(before))) return false;
     for (const [flag, before] of this.#neededFlags) if (!isSame(this.#flags[flag]!, exactly(BigInt(before)))) return false;
@@ -260,7 +260,7 @@ function pcOf(words: Int32Array): bigint {
 /** The value of the counter at a virtual time (ns). */
 const ticks = (time: number): bigint => BigInt(Math.trunc(time / TICK_NS));
 
-/** The loop that the resident vCPU is in at `time` (ns), if it is one that looks at the counter. */
+/** The loop that the resident vCPU is in at `time` (ns), if it reads the counter. */
 export function findCounterLoop(memory: CodeMemory, time: number): CounterLoop | undefined {
   const now = ticks(time);
   const follow = (wait: bigint) => {
@@ -281,7 +281,7 @@ export function findCounterLoop(memory: CodeMemory, time: number): CounterLoop |
   return { length: code.length, until: longest ? counter.high : -1n, code, state, flags };
 }
 
-/** Whether the resident vCPU is where a turn of that loop begins, and its code is as it was. */
+/** Whether the resident vCPU is at the start of a turn of that loop, and its code is unchanged. */
 export function isAtLoop(memory: CodeMemory, { code, state, flags }: CounterLoop): boolean {
   const { words } = memory;
   for (let i = 0; i < state.length; i++) if (words[state[i][0]] !== state[i][1]) return false;
@@ -296,9 +296,9 @@ export function isAtLoop(memory: CodeMemory, { code, state, flags }: CounterLoop
 }
 
 /**
- * How many turns of a loop may be left out, of those that begin at `time` (ns) with a budget of
- * `left`: the last one that is the same stays, as it sets the registers that change. The counter is
- * never below that of `floor`.
+ * The number of turns to skip from `time` (ns) on, with a budget of `left` instructions. The last
+ * identical turn is executed, because it sets the registers that change. The counter never shows
+ * less than at `floor`.
  */
 export function spareTurns({ length, until }: CounterLoop, time: number, floor: number, left: number): number {
   const end = Number(until + 1n) * TICK_NS;
@@ -306,7 +306,7 @@ export function spareTurns({ length, until }: CounterLoop, time: number, floor: 
   return Math.max(0, Math.min(Math.floor((end - time) / length), Math.floor(left / length)) - 1);
 }
 
-/** Whether nothing but the loop's own instructions can happen to the resident vCPU. */
+/** Whether no exception or breakpoint can interrupt the loop of the resident vCPU. */
 export function isUndisturbed({ words }: CodeMemory): boolean {
   const pstate = words[CPU.PSTATE >> 2];
   if ((pstate & Pstate.ElMask) === 0 || pstate & Pstate.IL || words[CPU.WATCHING >> 2]) return false;

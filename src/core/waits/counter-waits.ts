@@ -1,38 +1,38 @@
-// Leaves out turns of loops that wait for the counter (counter-loop.ts). A loop is looked for where
-// a slice ends that has read the counter often, and is known by its address from then on.
+// Skips turns of loops that wait for the counter (counter-loop.ts). A slice that reads the counter
+// often starts a search at its end; a loop that was found is known by its address.
 
 import { CPU } from "../state/cpu-state.ts";
 import type { CodeMemory } from "../translator/code-view.ts";
 import { type CounterLoop, findCounterLoop, isAtLoop, isUndisturbed, spareTurns } from "./counter-loop.ts";
 
-/** One read of the counter in so many instructions is often. */
+/** Instructions per read of the counter, at most, for which a search is worthwhile. */
 const OFTEN = 64;
-/** Addresses that are known at most. */
+/** Limit on known addresses. */
 const KEPT = 512;
-/** Slices without a search after one in vain, at most. */
+/** Limit on the slices without a search after one that found nothing. */
 const MOST_PATIENCE = 256;
 
 /** The waits of the vCPUs of one core. */
 export class CounterWaits {
-  /** Instructions that were counted, and not executed. */
+  /** Instructions counted without executing them. */
   spared = 0;
-  /** By the low half of the address where a turn begins. */
+  /** By the low half of the address where a turn starts. */
   readonly #loops = new Map<number, CounterLoop>();
-  /** By the same of their other instructions: how many there are before the next turn begins. */
+  /** For the loops' other instructions: instructions until the next turn starts. */
   readonly #leads = new Map<number, number>();
-  /** Slices without a search; and how many after the next one in vain. */
+  /** Remaining slices without a search, and their number after the next fruitless one. */
   #pause = 0;
   #patience = 1;
-  /** Instructions of a loop at which no turn can begin, one after the other. */
+  /** Consecutive instructions of a loop at which no skippable turn starts. */
   #shifts = 0;
   #slice = Infinity;
 
   constructor(readonly memory: CodeMemory) {}
 
   /**
-   * Instructions that the resident vCPU need not execute, of `left`, at `time` (ns): its state is
-   * the same without them once it has executed the others. The counter is never below that of
-   * `floor`.
+   * The number of instructions to count without executing them, out of `left`, at `time` (ns). The
+   * resident vCPU reaches the same state by executing the rest. The counter never shows less than
+   * at `floor`.
    */
   spare(time: number, floor: number, left: number): number {
     if (!this.#loops.size) return 0;
@@ -48,12 +48,12 @@ export class CounterWaits {
     return count;
   }
 
-  /** Whether the next slice only leads to where a turn may begin. */
+  /** Whether the next slice only leads to the start of a turn. */
   get leads(): boolean {
     return this.#slice !== Infinity;
   }
 
-  /** Instructions after which the next slice ends at the latest. */
+  /** Limit on the instructions of the next slice. */
   takeSlice(): number {
     const slice = this.#slice;
     this.#slice = Infinity;
@@ -61,8 +61,10 @@ export class CounterWaits {
   }
 
   /**
-   * A slice has executed so many instructions; it is `time` (ns) now.
-   * @param led whether it was one that led here
+   * Looks for a loop after a slice.
+   * @param executed instructions of the slice
+   * @param time now (ns)
+   * @param led whether the slice only led to this instruction
    */
   look(executed: number, time: number, led: boolean): void {
     const { words } = this.memory, reads = words[CPU.COUNTER_READS >> 2];

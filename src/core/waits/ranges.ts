@@ -1,5 +1,5 @@
-// Arithmetic on ranges of values: what an operation gives for all operands in their ranges. A
-// result may be wider than it has to be, never narrower.
+// Arithmetic on ranges of values: a result covers the operation on every combination of operands.
+// It may be wider than necessary, never narrower.
 
 /** All integers from `low` to `high`, of an unsigned type. */
 export interface Range {
@@ -22,7 +22,7 @@ function upTo(bits: bigint): Range {
   return { low: 0n, high: (1n << bits) - 1n };
 }
 
-/** Any value of so many bits. */
+/** All values of this width. */
 export const anyOf = (bits: keyof typeof UNKNOWN): Range => UNKNOWN[bits];
 
 /** A range of integers cut to an unsigned type: any value where it wraps around in the middle. */
@@ -102,7 +102,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   ge_s: (a, b, bits) => less("signed", true)(b, a, bits),
 };
 
-/** What a Wasm instruction gives for integers in these ranges; any value where nothing is known. */
+/** The range of a Wasm instruction's results on integers; all values if no rule covers it. */
 export function apply(name: string, operands: readonly Range[], bits: 32 | 64): Range {
   const [type, operation] = name.split(".");
   const [a, b] = operands;
