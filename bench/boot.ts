@@ -60,7 +60,7 @@ export function bootContest(names: readonly string[], cpuCounts: readonly number
   };
 }
 
-/** A guest of the catalogue in this folder. */
+/** The guest of the catalog in this folder. */
 export function bootGuest(folder: string, cpus: number): Guest {
   return { kernel: `${folder}/Image`, initrd: `${folder}/initrd`, append: "console=ttyAMA0", memory: MEMORY, cpus };
 }

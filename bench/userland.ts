@@ -15,7 +15,7 @@ export const USERLAND_SETS = ["base", "cc", "jit", "wide"] as const satisfies re
 /** One of `USERLAND_SETS`. */
 export type UserlandSet = typeof USERLAND_SETS[number];
 
-/** What is run where nobody says: what is tuned. */
+/** Sets of a run without `--set`: el2 has been tuned to them. */
 export const TUNED_SETS: readonly UserlandSet[] = ["base", "cc"];
 
 /**
