@@ -240,7 +240,7 @@ export class Sequences {
     if (binding !== undefined && !lockPages(this.#kernel, vm, pages, vm.sequence!.task)) return this.#overLimit(vm, pages);
     const pinned = binding === undefined ? -Errno.ENOENT : pinRange(this.#kernel, vm, binding, address, size);
     if (typeof pinned === "number") {
-      const rule = pinned === -Errno.ENOMEM
+      const rule = pinned === -Errno.ENOMEM && this.#kernel.hasCma
         ? UNPINNABLE
         : pinned === -Errno.EPERM
         ? LENT_IS_MAPPED
