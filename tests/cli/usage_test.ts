@@ -110,7 +110,7 @@ Deno.test("run without a terminal puts each VM's name before its lines, also of 
 Deno.test("an empty word, or one with a quote, is the name of nothing", async () => {
   const lines = [
     ...[["theme", "ls", "--config", ""], ["snapshot", "verify", ""], ["diff", "", ""], ["test", ""], ["disasm", ""], ["vm", "lint", ""]],
-    ...[["replay", ""], ["trace", "export", ""], ["run", ""], ["boot", ""]],
+    ...[["completion", "toString"], ["replay", ""], ["trace", "export", ""], ["run", ""], ["boot", ""]],
   ];
   for (const line of lines) {
     const { code, stderr } = await el2Refused(line);

@@ -68,7 +68,7 @@ export function registerCompletion(program: Command): void {
       "\nExamples:\n  el2 completion bash > ~/.local/share/bash-completion/completions/el2\n  el2 completion fish > ~/.config/fish/completions/el2.fish",
     )
     .action((shell) => {
-      const script = SCRIPTS[shell];
+      const script = Object.hasOwn(SCRIPTS, shell) ? SCRIPTS[shell] : undefined;
       if (script === undefined) throw new Failure(`"${shell}" is not a shell with completion; use ${Object.keys(SCRIPTS).join(", ")}`);
       output(script);
     });
