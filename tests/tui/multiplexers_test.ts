@@ -33,7 +33,7 @@ class Pane implements AsyncDisposable {
     const pipe = `${folder}/pipe`;
     await run("mkfifo", [pipe]);
     const tmux = [await nativeProgram("tmux"), "-u", "-S", `${folder}/socket`, "-f", "/dev/null"];
-    const command = [...inside, "sh", "-c", `stty raw -echo; exec cat '${pipe}'`];
+    const command = [...inside, "sh", "-c", `stty raw -echo; tty > '${folder}/tty'; exec cat '${pipe}'`];
     const size = ["-x", "100", "-y", "30"];
     const given = Object.entries({ ...environment, SCREENDIR: `${folder}/screen`, LC_ALL: "C.UTF-8" }).flatMap(([name, value]) => [
       "-e",
@@ -46,8 +46,14 @@ class Pane implements AsyncDisposable {
     return new Pane(tmux, folder, output);
   }
 
+  /** Takes another size; programs draw for it once their terminal has it. */
   async resize(columns: number, rows: number): Promise<void> {
     await this.#ask("resize-window", "-x", String(columns), "-y", String(rows));
+    const tty = (await Deno.readTextFile(`${this.folder}/tty`)).trim();
+    for (const limit = performance.now() + PATIENCE; await run("stty", ["-F", tty, "size"]) !== `${rows} ${columns}\n`;) {
+      assert.ok(performance.now() < limit, `${tty} has another size than ${columns}x${rows}`);
+      await sleep(2);
+    }
   }
 
   /** Writes a frame, and waits until the pane has taken it. */
