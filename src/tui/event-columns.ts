@@ -54,7 +54,7 @@ function vmNameOf({ vm, vcpu }: Row): string | undefined {
 }
 
 /** The event, followed by an arrow and its result. */
-function textPieces({ text, res }: Row, bad: boolean): Piece[] {
+export function textPieces({ text, res }: Row, bad: boolean): Piece[] {
   const whole = String(text), at = whole.lastIndexOf(" -> ");
   if (at < 0) return [{ text: whole, role: bad ? "bad" : "text" }];
   const result = whole.slice(at + " -> ".length);

@@ -1,5 +1,6 @@
 // Screen 5: capabilities, other holders of a capability's object, and the objects.
 
+import { textPieces } from "./event-columns.ts";
 import { type CellContext, idPieces, type ListColumn } from "./list.ts";
 import { isGuest } from "./links.ts";
 import { inspector } from "./inspector.ts";
@@ -24,11 +25,14 @@ const WIDE = 180;
 const WIDE_LIST_SHARE = 0.6;
 /** Columns before rights on separate lines. */
 const MARGIN = 5;
+/** Columns from which on there is room for the mark of master capabilities, and whole answers. */
+const WITH_MASTER = 140;
 /** Columns of a capability's id. */
 const ID = 16;
 
 /** A capability's owner, object and rights, and the result of its last use. */
 function capColumns(width: number): ListColumn[] {
+  const answer = width >= WITH_MASTER ? 28 : 20;
   return [
     { name: "id", title: "Capability", width: ID, pieces: ({ id }, { look, bad }) => capPieces(id, look, bad) },
     { name: "type", title: "Type", width: 11, pieces: ({ type }) => [{ text: String(type), role: "dim" }] },
@@ -36,7 +40,7 @@ function capColumns(width: number): ListColumn[] {
     {
       name: "rights",
       title: "Rights",
-      width: Math.min(Math.max(width - 92, 24), 60),
+      width: Math.min(Math.max(width - 72 - answer - (width >= WITH_MASTER ? 8 : 0), 24), 60),
       pieces: ({ rights }) => {
         const text = (rights as readonly string[]).join(" ");
         return [text ? { text } : { text: "none", role: "dim" }];
@@ -46,7 +50,7 @@ function capColumns(width: number): ListColumn[] {
       name: "master",
       title: "Master",
       width: 6,
-      from: 140,
+      from: WITH_MASTER,
       pieces: ({ master }) => [master === true ? { text: "yes" } : { text: "-", role: "dim" }],
     },
     {
@@ -68,9 +72,9 @@ function capColumns(width: number): ListColumn[] {
     {
       name: "res",
       title: "Answer",
-      width: 20,
+      width: answer,
       from: 110,
-      pieces: ({ res, err }) => [typeof res === "string" ? { text: res, role: err === true ? "bad" : "text" } : { text: "-", role: "dim" }],
+      pieces: ({ res, err }) => typeof res === "string" ? textPieces({ id: "", text: res }, err === true) : [{ text: "-", role: "dim" }],
     },
   ];
 }
