@@ -92,7 +92,8 @@ function chainLines(row: Reason, look: Look): Line[] {
       text: ` ${plainText(args)}`,
       role: "dim",
     }],
-    right: [{ text: `${result.code} ${result.name}`, role: "bad" }],
+    // An operation may have succeeded although one inside it was refused.
+    right: [{ text: `${result.code} ${result.name}`, role: result.code === 0 ? "ok" : "bad" }],
   }));
   lines.push({
     text: "",

@@ -28,7 +28,7 @@ function card(row: Row, look: Look): Piece[][] {
         { text: `${reason.id} `, role: "link" as const },
         { text: `${timeText(Number(reason.t))}  `, role: "dim" as const },
         ...vmPieces(look.vm(vm), vm),
-        ...reason.failed ? [] : [{ text: "  succeeded in the end", role: "dim" as const }],
+        ...reason.failed ? [] : [{ text: "  handled", role: "dim" as const }],
       ],
       [
         { text: reason.call, role: "strong" as const, bold: true },

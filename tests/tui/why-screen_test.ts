@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { roleOf } from "../../src/tui/color.ts";
 import type { Books } from "../../src/tui/rules.ts";
+import { phoneAnswer } from "./phone.ts";
 import { Rig, settle } from "./rig.ts";
 
 Deno.test("W31: the why screen shows who asked, chain, rule, values, shared errno and way out", async () => {
@@ -82,4 +84,25 @@ Deno.test("the cited section is a hyperlink in terminals that show them, and its
   for (const [target] of sequences.slice(0, ended)) {
     assert.equal(target, "file:///books%20%1B\\/resource-manager%205.4.md");
   }
+});
+
+Deno.test("an operation that succeeded although one inside it was refused has no result in red", async () => {
+  const rig = new Rig(120, 36, { ascii: false }, "direct");
+  rig.answer = (query) => {
+    const answer = phoneAnswer(query);
+    if (query.table !== "why") return answer;
+    const rows = answer.rows.map((row) => {
+      const [first, ...others] = row.chain as { readonly result: object }[];
+      return { ...row, chain: [{ ...first, result: { code: 0, name: "OK" } }, ...others] };
+    });
+    return { ...answer, rows: rows as typeof answer.rows };
+  };
+  await rig.type("0");
+  const lines = await rig.lines();
+  const inkBefore = (text: string) => {
+    const y = lines.findIndex((line) => line.includes(text)), x = lines[y].indexOf(text);
+    return roleOf(rig.screen.cells(y)[x].foreground);
+  };
+  assert.equal(inkBefore("0 OK"), "ok");
+  assert.equal(inkBefore("11 MEM_INUSE"), "bad");
 });
