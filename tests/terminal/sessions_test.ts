@@ -339,7 +339,7 @@ Deno.test("W71: a wrong configuration is a screen: Enter opens the editor at the
   try {
     const guest = new URL("../../assets/guests/hello.bin", import.meta.url).pathname;
     await Deno.writeTextFile(`${folder}/bad.toml`, `el2 = 1\n[machine]\ncpus = 99\n[vm.hello]\nimage = "${guest}"\nvcpus = 20\n`);
-    await Deno.writeTextFile(`${folder}/editor`, `#!/bin/sh\necho "editor $1"; read answer; sed -i 's/99/2/; s/20/1/' "$2"\n`, {
+    await Deno.writeTextFile(`${folder}/editor`, `#!/bin/sh\necho "editor $1"; read answer; sed -i 's/= 99/= 2/; s/= 20/= 1/' "$2"\n`, {
       mode: 0o755,
     });
     await using terminal = await TmuxTerminal.start(

@@ -342,8 +342,16 @@ export class Sequences {
 
   /** START gives more than its caller may lock. */
   #overLimit(vm: Vm, pages: number): StepResult {
-    const locked_bytes = (this.#kernel.memory.space(vm.space)?.locked ?? 0) * PAGE_SIZE;
-    const values = { locked_bytes, wanted_bytes: pages * PAGE_SIZE, limit_bytes: this.#kernel.memlockOf(vm.sequence!.task!) };
+    const space = this.#kernel.memory.space(vm.space);
+    if (space === undefined) {
+      const rule = { section: "vm-manager 5.1", rule: "its VMM ended during START", object: `vm ${vm.id}`, values: {} };
+      return { errno: Errno.EINTR, rule };
+    }
+    const values = {
+      locked_bytes: space.locked * PAGE_SIZE,
+      wanted_bytes: pages * PAGE_SIZE,
+      limit_bytes: this.#kernel.memlockOf(vm.sequence!.task!),
+    };
     return {
       errno: Errno.ENOMEM,
       rule: { section: "vm-manager 5.1", rule: LOCK_LIMIT, object: `vm ${vm.id}`, values, wayOut: LOCK_WAY_OUT },

@@ -478,11 +478,12 @@ export class HostKernel {
   }
 
   /**
-   * Whether the caller may lock `pages` more: CAP_IPC_LOCK (root's) or room under RLIMIT_MEMLOCK.
+   * Whether the caller may lock `pages` more: CAP_IPC_LOCK (root's) or room under RLIMIT_MEMLOCK. A
+   * process that ended during its ioctl has no limit any more.
    */
   mayLock(task: number, pages: number, { locked } = this.callerSpace(task)): boolean {
-    const process = this.#process(this.task(task).pid);
-    return process.uid === 0 || (locked + pages) * PAGE_SIZE <= process.memlock;
+    const process = this.state.processes[this.task(task).pid];
+    return process === undefined || process.uid === 0 || (locked + pages) * PAGE_SIZE <= process.memlock;
   }
 
   /** Bytes of the largest block of contiguous memory for the kernel's own use. */

@@ -89,7 +89,8 @@ export class Cspace extends HypervisorObject {
    * object is untouched then.
    */
   insertMaster(object: HypervisorObject): bigint | ErrorCode {
-    return this.#place((slot) => Capability.master(object, allRights(object.type), this, slot));
+    const rights = allRights(object.type, this.services.behaviour.abi === "newer");
+    return this.#place((slot) => Capability.master(object, rights, this, slot));
   }
 
   /**

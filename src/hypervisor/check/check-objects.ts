@@ -66,7 +66,7 @@ function* checkHolders(object: HypervisorObject): Generator<Violation> {
     const values = { cspace: holder.cspace.name, slot: holder.slot };
     if (holder.object !== object) yield broken("a capability that holds it names it", values);
     if (holder.cspace.occupant(holder.slot) !== holder) yield broken("a capability that holds it is in its slot", values);
-    if (holder.rights === 0 || (holder.rights & ~allRights(object.type)) >>> 0) {
+    if (holder.rights === 0 || (holder.rights & ~allRights(object.type, true)) >>> 0) {
       yield broken("a capability has rights, and only its type's", { ...values, rights: holder.rights });
     }
     if (holder.master && index > 0) yield broken("the master capability is the first", { ...values, index });

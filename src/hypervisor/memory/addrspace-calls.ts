@@ -1,7 +1,7 @@
 // The hypercalls on address spaces (docs/spec/hypervisor.md §4.6).
 
 import { asIpa, asPa } from "../../abi/numbers.ts";
-import { AddrspaceRight, MemextentRight, VicRight } from "../../abi/rights.ts";
+import { AddrspaceRight, MemextentRight, NewerAddrspaceRight, VicRight } from "../../abi/rights.ts";
 import { ExtentType, MapAttributes, MapFlags, MemoryType, ModifyPagesFlags } from "../../abi/words.ts";
 import { ErrorCode } from "../../abi/errors.ts";
 import { active, ANY_CAP, anyState, configurable } from "../capabilities/capability-rules.ts";
@@ -216,7 +216,7 @@ export const calls: readonly HypercallDefinition[] = [
       flags & ~ModifyPagesFlags.Defined
         ? call.refuse(ErrorCode.ARGUMENT_INVALID, "reserved bits of the flags are zero", { flags })
         : ErrorCode.OK,
-    caps: { addrspace: active("addrspace", AddrspaceRight.ModifyProtected) },
+    caps: { addrspace: active("addrspace", NewerAddrspaceRight.ModifyProtected) },
     handler: (call, { addrspace, vbase, size, flags }) => modifyPages(call, addrspace, vbase, size, flags),
   }),
 ];

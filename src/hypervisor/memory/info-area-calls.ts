@@ -1,7 +1,7 @@
 // The hypercalls on info areas, which the newer drop has (docs/spec/hypervisor.md §4.14).
 
 import { ErrorCode } from "../../abi/errors.ts";
-import { AddrspaceRight } from "../../abi/rights.ts";
+import { NewerAddrspaceRight } from "../../abi/rights.ts";
 import { InfoOwner } from "../../abi/words.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 import { active } from "../capabilities/capability-rules.ts";
@@ -41,7 +41,7 @@ export const calls: readonly HypercallDefinition[] = [
     },
   }),
   hypercall("addrspace_info_area_add_entry", {
-    caps: { addrspace: active("addrspace", AddrspaceRight.AddInfo) },
+    caps: { addrspace: active("addrspace", NewerAddrspaceRight.AddInfo) },
     handler: (call, { addrspace, type, data, data_info }) => addEntry(call, addrspace.infoArea, type, data, data_info),
   }),
   hypercall("addrspace_info_area_get_entry", {

@@ -1,7 +1,7 @@
 // The hypercalls on VPM groups (docs/spec/hypervisor.md §4.10, §4.14).
 
 import { ErrorCode } from "../../abi/errors.ts";
-import { VicRight, VpmGroupRight } from "../../abi/rights.ts";
+import { NewerVpmGroupRight, VicRight, VpmGroupRight } from "../../abi/rights.ts";
 import { VpmGroupFlags } from "../../abi/words.ts";
 import { MAX_CPUS } from "../../machine/memory-map.ts";
 import { active, ANY_CAP, configurable } from "../capabilities/capability-rules.ts";
@@ -52,14 +52,14 @@ export const calls: readonly HypercallDefinition[] = [
     handler: (_call, { vpm_group }) => ({ vpm_state: vpm_group.vpmState }),
   }),
   hypercall("vpm_group_wakeup", {
-    caps: { vpm_group: active("vpm_group", VpmGroupRight.Wakeup) },
+    caps: { vpm_group: active("vpm_group", NewerVpmGroupRight.Wakeup) },
     handler(_call, { vpm_group }) {
       for (const vcpu of vpm_group.vcpus) vcpu.endSuspend();
       return ErrorCode.OK;
     },
   }),
   hypercall("vpm_group_bind_power", {
-    caps: { vpm_group: active("vpm_group", VpmGroupRight.BindPower) },
+    caps: { vpm_group: active("vpm_group", NewerVpmGroupRight.BindPower) },
     handler: (call, { power }) => refusePower(call, power),
   }),
   hypercall("power_system_suspend", {

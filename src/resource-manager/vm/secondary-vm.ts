@@ -5,7 +5,7 @@
 import { asIpa, type Ipa } from "../../abi/numbers.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
 import { AuthType } from "../../abi/rpc/messages/vm.ts";
-import { AddrspaceRight, ThreadRight } from "../../abi/rights.ts";
+import { AddrspaceRight, NewerAddrspaceRight, ThreadRight } from "../../abi/rights.ts";
 import {
   CPU_INVALID,
   InfoOwner,
@@ -233,7 +233,7 @@ function createAddressSpace(context: Context, vm: Vm, objects: VmObjects): void 
 /** Entry of the info area with the VM's address space (docs/spec/hypervisor.md §4.14). */
 function nameAddressSpace(context: Context, { addrspace, cspace }: VmObjects): void {
   const { calls, environment } = context;
-  const rights = AddrspaceRight.AddVmmioRange | AddrspaceRight.ModifyProtected;
+  const rights = AddrspaceRight.AddVmmioRange | NewerAddrspaceRight.ModifyProtected;
   const cap = calls.copyCap(addrspace!, cspace, rights);
   const entry = new DataView(new ArrayBuffer(ADDRSPACE_ENTRY_SIZE));
   entry.setBigUint64(0, cap, true);

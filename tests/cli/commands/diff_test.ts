@@ -101,7 +101,7 @@ Deno.test("diff of two traces names the first event that is not the same, what s
     const [good, bad] = ["good", "bad"].map((name) => `${folder}/${name}`);
     const run = [DEMO, "--headless", "--turbo", "--for", "50ms"];
     assert.equal((await el2("record", `${good}.rec`, "--", ...run)).code, 0);
-    assert.equal((await el2("record", `${bad}.rec`, "--", ...run, "--inject", "virq vm=pong nth=5 -> lose")).code, 0);
+    assert.equal((await el2("record", `${bad}.rec`, "--", ...run, "--inject", "virq vm=pong nth=5 -> delay 1ms")).code, 0);
     for (const name of [good, bad]) assert.equal((await el2("trace", "export", `${name}.ndjson`, "--recording", `${name}.rec`)).code, 0);
     const same = await diffJson(0, `${good}.ndjson`, `${good}.ndjson`);
     assert.equal(same.difference, null);

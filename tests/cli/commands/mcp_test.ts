@@ -215,7 +215,7 @@ Deno.test("job 7 by tool calls: a kernel of one's own boots, and its console ans
 Deno.test("job 8 by tool calls: where two runs differ", () =>
   job("compare", async (agent) => {
     await agent.call("run", { what: "demo", for: "50ms", record: "good.rec" });
-    await agent.call("run", { what: "demo", for: "50ms", record: "bad.rec", inject: ["virq vm=pong nth=5 -> lose"] });
+    await agent.call("run", { what: "demo", for: "50ms", record: "bad.rec", inject: ["virq vm=pong nth=5 -> delay 1ms"] });
     await agent.call("replay", { file: "good.rec", verify: true });
     assert.match(
       await agent.call("diff", { a: "good.rec", b: "bad.rec", events: true }),

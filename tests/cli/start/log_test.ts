@@ -25,7 +25,7 @@ async function readLog(file: string): Promise<{ lines: string[]; kinds: Set<stri
 Deno.test("--log-level: each level has what those before it have, and the run is the same", async () => {
   const folder = await Deno.makeTempDir({ prefix: "el2-log-" });
   try {
-    const run = ["run", DEMO, "--headless", "--turbo", "--for", "50ms", "--inject", "virq vm=pong nth=5 -> lose"];
+    const run = ["run", DEMO, "--headless", "--turbo", "--for", "50ms", "--inject", "virq vm=pong nth=5 -> delay 1ms"];
     const plain = await el2(...run);
     const logs = new Map<string, Awaited<ReturnType<typeof readLog>>>();
     for (const level of LOG_LEVELS) {
@@ -39,7 +39,7 @@ Deno.test("--log-level: each level has what those before it have, and the run is
       error.lines.join("\n"),
     );
     assert.deepEqual(warn.lines.filter((line) => !error.lines.includes(line)).map((line) => LINE.exec(line)![1]), ["rule"]);
-    assert.ok(warn.lines.some((line) => line.includes("virq vm=pong nth=5 -> lose")));
+    assert.ok(warn.lines.some((line) => line.includes("virq vm=pong nth=5 -> delay 1ms")));
     assert.deepEqual(info.lines.filter((line) => line.includes(" vm:ping state running")).length, 1);
     for (const [less, more] of [[error, warn], [warn, info]]) assert.deepEqual(less.lines.filter((line) => !more.lines.includes(line)), []);
     // Refusals with their rules, and beside them every call.

@@ -88,6 +88,20 @@ Deno.test("V76: closing during START is safe: the VM is taken down when START is
   assert.deepEqual(stack.problems, []);
 });
 
+Deno.test("V76: a VMM may be killed at any moment of START, whose pages count as locked", () => {
+  for (let after = 0; after < 10_000; after += 500) {
+    const stack = new HostStack({ scripts: {}, device: "union" });
+    const vmm = new Client(stack);
+    const { result } = vmm.begin(vmm.guestMemoryVm().vm, GH.START);
+    assert.equal(result, undefined);
+    stack.pass(after);
+    vmm.exit();
+    stack.pass(SECOND);
+    stack.visit(({ gunyah, kernel }) => assert.deepEqual([gunyah.state.vms, kernel.state.tasks], [{}, {}], `${after} ns`));
+    assert.deepEqual(stack.problems, []);
+  }
+});
+
 Deno.test("V77: the UID call answers the four words of section 13", () => {
   const stack = new HostStack({ scripts: {} });
   const words = stack.visit(({ kernel }) => kernel.cpu.smc(0x8600_ff01).slice(0, 4).map((word) => Number(word & 0xffff_ffffn)));
