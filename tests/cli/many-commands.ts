@@ -17,7 +17,7 @@ export interface Written {
 }
 
 /** Longer than any command takes that ends; those that follow something do not. */
-const AT_MOST = 10_000;
+const AT_MOST = 60_000;
 
 class Exited extends Error {
   constructor(readonly code: number) {
