@@ -128,12 +128,18 @@ export class BackTo {
     };
   }
 
+  /** In the middle of a turn, the events of the last instruction belong to the place. */
+  #isAtEnd({ system }: Past): boolean {
+    const { instructions, moment } = this.#end;
+    const here = system.instructions();
+    return here > instructions || here === instructions && isMidTurn(moment) && this.#inTurn;
+  }
+
   /** It happened: whether this is the time that was wanted. */
   #happened(past: Past, text: string, disarm: () => void): boolean {
-    const { instructions, moment } = this.#end;
-    // In the middle of a turn, the events of the last instruction belong to the place.
-    const here = past.system.instructions();
-    if (here > instructions || here === instructions && isMidTurn(moment) && this.#inTurn) return false;
+    // The end bounds the search that counts. A count from it says more than the end's instruction:
+    // in a turn of a native guest all events have the same one.
+    if (this.#wanted === undefined && this.#isAtEnd(past)) return false;
     this.#count++;
     if (this.#count !== this.#wanted) return false;
     past.onHit = past.onStop = () => false;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { SessionClient } from "../../src/session/client.ts";
-import { connectSession } from "../../src/control/remote.ts";
+import { connectSession, NoSession, sessionInfo } from "../../src/control/remote.ts";
 import { SessionHub } from "../../src/control/hub.ts";
 import { besideSocket } from "../../src/control/places.ts";
 import { SessionServer, SocketInUse } from "../../src/control/server.ts";
@@ -41,6 +41,20 @@ Deno.test("who only looks whether a session lives does not keep one from startin
   const starting = SessionServer.listen(place.hub(), place.socket);
   looking.close();
   (await starting).close();
+});
+
+Deno.test("D13: a session that dies while it is asked who it is, is none", async () => {
+  using place = new Place();
+  using listener = Deno.listen({ transport: "unix", path: place.socket });
+  Deno.chmodSync(place.socket, 0o600);
+  for (const greeted of [false, true]) {
+    const dying = listener.accept().then(async (connection) => {
+      if (greeted) await connection.read(new Uint8Array(1));
+      connection.close();
+    });
+    await assert.rejects(sessionInfo(place.socket), NoSession);
+    await dying;
+  }
 });
 
 Deno.test("a client that is behind gets the newest picture once it has caught up", async () => {

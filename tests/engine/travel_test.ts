@@ -1,6 +1,8 @@
 // Going back in a session: the past is the same run again.
 
 import assert from "node:assert/strict";
+import { encodeRequest } from "../../src/abi/rpc/message.ts";
+import { MEM_RECLAIM } from "../../src/abi/rpc/messages/memory.ts";
 import { assemble } from "../../src/assembly/assemble.ts";
 import { Past } from "../../src/recordings/past.ts";
 import type { System } from "../../src/assembly/system.ts";
@@ -121,6 +123,20 @@ Deno.test("W52: an instruction on and one back restore the state hash, wherever 
     assert.equal(session.hashes, before);
     assert.equal(await session.move({ kind: "step", by: 1 }), undefined);
     assert.equal(session.hashes, after);
+  }
+  session.engine.stop();
+});
+
+Deno.test("back over the events of one turn that retires no instruction, one after the other", async () => {
+  const session = await demo();
+  await session.runAWhile();
+  session.engine.act(1, { kind: "rpc.send", id: MEM_RECLAIM.id, payload: encodeRequest(MEM_RECLAIM, { handle: 1, flags: 0 }) });
+  await session.event("acted");
+  assert.equal(await session.move({ kind: "next-event", filter: `kind=rpc name=${MEM_RECLAIM.name}` }), undefined);
+  for (let step = 0; step < 5; step++) {
+    const before = session.engine.system.instructions();
+    assert.equal(await session.move({ kind: "event", filter: "kind!=sched" }), undefined, `step ${step}`);
+    assert.ok(session.engine.system.instructions() <= before);
   }
   session.engine.stop();
 });

@@ -88,7 +88,7 @@ Deno.test("V76: closing during START is safe: the VM is taken down when START is
   assert.deepEqual(stack.problems, []);
 });
 
-Deno.test("V76: a VMM may be killed at any moment of START, whose pages count as locked", () => {
+Deno.test("a VMM may be killed at any moment of START, whose pages count as locked", () => {
   for (let after = 0; after < 10_000; after += 500) {
     const stack = new HostStack({ scripts: {}, device: "union" });
     const vmm = new Client(stack);
