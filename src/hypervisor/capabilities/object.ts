@@ -28,7 +28,11 @@ export interface Heap extends HypervisorObject {
 /** An object that capabilities can name. */
 export abstract class HypervisorObject {
   abstract readonly type: ObjectType;
-  #state: ObjectState = "init";
+  /**
+   * A field, not a getter of a private one: every lookup of a capability reads it of objects of many
+   * classes, where a getter costs a tenth of a hypercall.
+   */
+  readonly state: ObjectState = "init";
   /**
    * Number of the object in order of creation: a name for display, traces and snapshots. Guests
    * never see it.
@@ -55,10 +59,6 @@ export abstract class HypervisorObject {
     services.checker?.touch(this);
   }
 
-  get state(): ObjectState {
-    return this.#state;
-  }
-
   /** `vic#12`: the object's name for display. */
   get name(): string {
     return `${this.type}#${this.serial}`;
@@ -73,21 +73,25 @@ export abstract class HypervisorObject {
    * OBJECT_STATE when it has left already.
    */
   activate(): ErrorCode {
-    if (this.#state !== "init") return this.refuse(ErrorCode.OBJECT_STATE, "an object is activated once", { state: this.#state });
+    if (this.state !== "init") return this.refuse(ErrorCode.OBJECT_STATE, "an object is activated once", { state: this.state });
     const error = this.onActivate();
-    this.#state = error === ErrorCode.OK ? "active" : "failed";
+    this.#become(error === ErrorCode.OK ? "active" : "failed");
     if (error !== ErrorCode.OK) {
       this.discharge(this.#charged);
       this.services.trace.cite("hypervisor 3.6");
     }
     this.services.checker?.touch(this);
-    this.traceState(this.#state);
+    this.traceState(this.state);
     return error;
   }
 
   /** It is active from the start, for objects without configuration. */
   protected beginActive(): void {
-    this.#state = "active";
+    this.#become("active");
+  }
+
+  #become(state: ObjectState): void {
+    (this as { state: ObjectState }).state = state;
   }
 
   /** An attachment holds the object. */
@@ -104,8 +108,8 @@ export abstract class HypervisorObject {
     if (this.#references === 0) throw new Error(`${this.name}: released more often than retained`);
     this.services.checker?.touch(this);
     if (--this.#references > 0) return;
-    const wasActive = this.#state === "active";
-    this.#state = "destroying";
+    const wasActive = this.state === "active";
+    this.#become("destroying");
     this.traceState("destroyed");
     this.onDestroy(wasActive);
     this.services.objects.delete(this);
@@ -127,7 +131,7 @@ export abstract class HypervisorObject {
 
   /** Saves its state, or loads it into an object that was just made (`hypervisor-archive.ts`). */
   archive(archive: ObjectArchive): void {
-    this.#state = archive.choice("state", this.#state as typeof LASTING_STATES[number], LASTING_STATES);
+    this.#become(archive.choice("state", this.state as typeof LASTING_STATES[number], LASTING_STATES));
     this.#references = archive.integer("references", this.#references, 1);
     this.#charged = archive.integer("charged", this.#charged);
     this.archiveFields(archive);
