@@ -93,7 +93,7 @@ export const HYPERCALL_ERRORS: Readonly<Record<HypercallName, HypercallErrors>> 
   cspace_attach_thread: errors("4.4", LOOKUP),
   cspace_revoke_caps_from: errors("4.4", LOOKUP, { BUSY: RACE }),
 
-  hwirq_bind_virq: errors("4.5", [...BIND, "DENIED"], { RETRY: "there are no list registers that could hold the old forwarding" }),
+  hwirq_bind_virq: errors("4.5", [...BIND, "DENIED"], { RETRY: "el2 has no list registers, which could hold the old forwarding" }),
   hwirq_unbind_virq: errors("4.5", [...ANY_STATE, "VIRQ_NOT_BOUND"], { OBJECT_STATE: "hardware interrupts are active from the start" }),
   vic_configure: errors("4.5", LOOKUP),
   vic_attach_vcpu: errors("4.5", LOOKUP),

@@ -1,5 +1,5 @@
 // The owner of a VM's stops: a debugger that the plan names, one that attaches while the machine
-// runs, or the stop rules. There is one at a time.
+// runs, or the stop rules. A VM has one owner at a time.
 
 import type { DebugCore } from "../core/interface.ts";
 import { DebugControl, type Debuggee } from "../hypervisor/debug/debug-control.ts";

@@ -140,8 +140,8 @@ export class WasmCore implements DebugCore {
   /** The handler of exits of the run in progress. */
   #el2: ExitHandler | undefined;
   /**
-   * The last load or store that exited, and its part of the syndrome: a guest that polls a device
-   * exits at the same one in a loop.
+   * The last load or store that exited, and its part of the syndrome. A guest that polls a device
+   * exits at the same instruction again and again.
    */
   #accessWord = 0;
   #accessSyndrome = loadStoreSyndrome(0);

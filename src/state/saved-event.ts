@@ -4,7 +4,7 @@
 import { ArchiveError } from "../machine/archive.ts";
 import type { EventPlace, EventQueue } from "../machine/events.ts";
 
-/** The event, at most one at a time: the last that was requested. */
+/** The event that a device waits for. It has at most one pending at a time. */
 export class SavedEvent {
   #place: EventPlace | undefined;
   #loaded: EventPlace | undefined;

@@ -411,7 +411,7 @@ export class App {
     else this.#handlers[action.name](key);
   }
 
-  /** Handlers of all actions but those that show screens: a missing one is a type error. */
+  /** Handlers of all actions except those that show screens; a missing handler is a type error. */
   readonly #handlers: Readonly<Record<Exclude<AppAction, { readonly screen: string }>["name"], (key: Key) => void>> = {
     "list.down": () => this.#lists.move(1),
     "list.up": () => this.#lists.move(-1),

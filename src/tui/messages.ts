@@ -1,4 +1,4 @@
-// The message row: toasts about events, one at a time, and the last answer to a key
+// The message row: the newest toast about an event, or the answer to the last key
 // (docs/design/look.md §4).
 
 import type { Hint } from "./hints.ts";

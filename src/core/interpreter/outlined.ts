@@ -2,7 +2,7 @@
 // linked to each core that does. Most of the table's encodings never occur in a run; making all of
 // them at start-up would take longer than a kernel's boot takes to need any.
 //
-// Such a function is the only one of a small module, which imports the memory and its callees from
+// Each such function has a small module to itself, which imports the memory and its callees from
 // the core's module, and goes into the core's table. Its parameter is the address of the decoded
 // instruction; it returns nothing; its outcome is in `CPU.PENDING`.
 

@@ -84,7 +84,7 @@ export class Eventfds implements FileOperations {
     return (this.#state[id]?.counter ?? 0n) > 0n;
   }
 
-  /** Signals one from a driver. */
+  /** A driver signals an eventfd. */
   signal(id: number): void {
     const eventfd = this.#state[id];
     if (eventfd === undefined) return;

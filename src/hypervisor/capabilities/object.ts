@@ -29,8 +29,8 @@ export interface Heap extends HypervisorObject {
 export abstract class HypervisorObject {
   abstract readonly type: ObjectType;
   /**
-   * A field, not a getter of a private one: every lookup of a capability reads it of objects of many
-   * classes, where a getter costs a tenth of a hypercall.
+   * A field, not a getter of a private one: each lookup of a capability reads it from objects of
+   * many classes, where a getter costs a tenth of a hypercall.
    */
   readonly state: ObjectState = "init";
   /**

@@ -60,8 +60,8 @@ export class VirtioInput {
   }
 
   /**
-   * Largest entry for a selection; undefined for an unknown selection, or one of an unconfigured
-   * kind.
+   * Size limit (bytes) of the entry that `select` and `subsel` choose; undefined if the selection
+   * is unknown or its kind is not configured.
    */
   limit(select: number, subsel: number): number | undefined {
     const entry = ENTRIES.get(select);
