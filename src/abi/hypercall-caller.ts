@@ -103,7 +103,7 @@ export class CallShape<N extends HypercallName = HypercallName> {
     this.#kinds = kinds;
     this.#arguments = Object.keys(args).slice(0, kinds.length);
     this.#writtenOut = WRITTEN_OUT[name];
-    this.#view = viewOf(name === "hypervisor_identify" ? results : { error: "error", ...results });
+    this.#view = viewOf(name === "hypervisor_identify" ? results : { error: "error", ...results }, this.#registers);
   }
 
   /** Makes the call. Its results are valid until the same call is made again. */
@@ -162,13 +162,13 @@ for (const shape of Object.values(CALL_SHAPES) as CallShape<FallibleCall>[]) {
 /**
  * A prototype per call makes a hidden class per call, so that V8 reads a result without a lookup.
  */
-function viewOf(results: Readonly<Record<string, ResultKind | "error">>): View {
+function viewOf(results: Readonly<Record<string, ResultKind | "error">>, registers: CallRegisters): View {
   const prototype = {};
   for (const [index, [name, kind]] of Object.entries(results).entries()) {
     Object.defineProperty(prototype, name, { get: reader(name, kind, index), enumerable: true });
   }
   const view: View = Object.create(prototype);
-  view.registers = new CallRegisters();
+  view.registers = registers;
   return view;
 }
 

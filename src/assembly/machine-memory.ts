@@ -18,7 +18,7 @@ export function traceCapacities(bytes: number): { readonly log: number; readonly
 /** The parts of one machine. */
 export function machineMemory({ machine, core, log, traceBuffer, hypervisor }: GuestSystem, limits: MemoryLimits): MemoryUse[] {
   const events = log.size + traceBuffer.size + hypervisor.trace.kept;
-  const code = core.codeUse?.() ?? { bytes: 0, evicted: 0 };
+  const code = core.codeUse();
   return [
     { part: "ram", used: machine.map.wasmSize, dropped: 0, what: "guests' RAM and the tables of the core, as configured" },
     {

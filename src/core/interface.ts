@@ -102,9 +102,9 @@ export interface DebugCore extends Core {
   /** Counters of the translator; undefined without a translator. */
   readonly translatorCounters?: Readonly<TranslatorCounters> | undefined;
   /** Bytes of Wasm in regions, and regions that made room for others. */
-  codeUse?(): { readonly bytes: number; readonly evicted: number };
+  codeUse(): { readonly bytes: number; readonly evicted: number };
   /** Instructions counted without executing them, because they only waited for the counter. */
-  readonly sparedInstructions?: number;
+  readonly sparedInstructions: number;
   /** How many exits to EL2 there were, by reason. */
   readonly exitCounters?: Readonly<Record<string, number>>;
 

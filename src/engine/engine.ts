@@ -316,7 +316,7 @@ export class Engine {
     const limit = Math.min(end, this.#replay?.next ?? Infinity);
     const { time } = machine;
     const result = machine.run(Math.min(limit, this.#hashes.next), TURNS);
-    const spared = this.system.core.sparedInstructions ?? 0;
+    const spared = this.system.core.sparedInstructions;
     if (this.#hurries) this.#pace.hurried(spared);
     else this.#pace.ran(spared, machine.time - time, performance.now());
     this.#hashes.take();

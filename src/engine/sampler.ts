@@ -51,7 +51,7 @@ export class Sampler {
         wall,
         mips: seconds > 0 ? (instructions - last.instructions) / seconds / 1e6 : 0,
         physicalCpus: machine.cpus.length,
-        ...system.core.sparedInstructions !== undefined && { spared: system.core.sparedInstructions },
+        spared: system.core.sparedInstructions,
         ...system.core.exitCounters && { exits: system.core.exitCounters },
         ...system.core.translatorCounters && { translator: { ...system.core.translatorCounters } },
         vms: system.samples.take(time - last.time),

@@ -80,7 +80,7 @@ export function guestDevicetree(
     ...plan.console ? consoleNodes() : [],
     ...emulated(plan).map((_, slot) => virtioNode(slot)),
     ...plan.firmware ? [imageNode(plan)] : [],
-    vmConfig(plan, objects, driver.firmwareApart ? layout.firmware : undefined, driver),
+    vmConfig(plan, layout, objects, driver),
   ]));
 }
 
@@ -141,9 +141,9 @@ function imageNode({ base, image }: VmPlan): DevicetreeNode {
 /**
  * RM takes cell sizes from the parent of the node that holds a number: they are here, not in
  * `memory`.
- * @param firmware offset of a firmware with its own parcel
  */
-function vmConfig(plan: VmPlan, objects: readonly VirtioModel[], firmware: number | undefined, driver: DriverTraits): DevicetreeNode {
+function vmConfig(plan: VmPlan, layout: VmLayout, objects: readonly VirtioModel[], driver: DriverTraits): DevicetreeNode {
+  const firmware = driver.firmwareApart ? layout.firmware : undefined;
   const place = firmware === undefined ? {} : { "firmware-address": cells64(plan.base + firmware) };
   return node("gunyah-vm-config", { "#address-cells": 2, "#size-cells": 2, "image-name": plan.name, "os-type": "linux" }, [
     node("memory", { "base-address": cells64(plan.base), ...place }),
@@ -153,9 +153,9 @@ function vmConfig(plan: VmPlan, objects: readonly VirtioModel[], firmware: numbe
   ]);
 }
 
-function vcpuConfig(schedule: VmPlan["schedule"], { wakesAtTimers = false }: DriverTraits): DevicetreeNode {
+function vcpuConfig(schedule: VmPlan["schedule"], { wakesAtTimers }: DriverTraits): DevicetreeNode {
   if (schedule === "proxy") {
-    return node("vcpus", { config: "/cpus", affinity: "proxy", "no-timer-wakeups": wakesAtTimers ? true : undefined });
+    return node("vcpus", { config: "/cpus", affinity: "proxy", "no-timer-wakeups": wakesAtTimers || undefined });
   }
   const { affinity, affinityMap, priority, timeslice } = schedule;
   return node("vcpus", {

@@ -237,7 +237,7 @@ class HostGuest implements NativeGuest {
     const memory = { base: platform.memory.base + reserved, size: platform.memory.size - reserved };
     const rm = new RmClient(platform.rm, buffer, (message) => program.problem(message));
     const options = {
-      ...{ memory, memlock, maxOrder: quirks?.maxOrder, unpinnable: quirks?.unpinnable, scmMax: quirks?.scmMax },
+      ...{ ...quirks, memory, memlock },
       finished: (task: number, pid: number, result: number) => program.finished(task, pid, result),
       signalled: (eventfd: number) => {
         manager.eventfdSignalled(eventfd);

@@ -122,7 +122,13 @@ Deno.test("a kernel without a boot context that does not say ENOTTY", () => {
 });
 
 Deno.test("pages in CMA areas cannot be a VM's: when it is given them, or when it is started with them", () => {
-  for (const [device, unpinnable, refused] of [["ack-6.1", 0, false], ["ack-6.1", 1, true], ["ack-6.6", 100, true]] as const) {
+  for (
+    const [device, unpinnable, refused] of [["ack-6.1", 0, false], ["ack-6.1", 1, true], ["ack-6.6", 100, true], [
+      "union",
+      100,
+      true,
+    ]] as const
+  ) {
     const stack = new HostStack({ device, scripts: {}, quirks: { unpinnable } });
     const vmm = new Client(stack);
     const vm = vmm.createVm(), memory = vmm.memory(VM_SIZE, true);

@@ -86,7 +86,7 @@ class Turn {
    * compute, never reads the counter, or branches differently within the range.
    */
   follow(): boolean {
-    const { words } = this.memory, start = pcOf(words);
+    const { words } = this.memory, start = doublewordAt(words, CPU.PC);
     let pc = start;
     do {
       const next = this.#step(pc);
@@ -195,8 +195,7 @@ class Turn {
     if (slot === Slot.Zero || slot === Slot.Dump) return exactly(0n);
     let range = this.#registers.get(slot);
     if (!range) {
-      const { words } = this.memory, at = xAddress(slot) >> 2;
-      const value = BigInt.asUintN(64, BigInt(words[at + 1]) << 32n | BigInt(words[at] >>> 0));
+      const value = doublewordAt(this.memory.words, xAddress(slot));
       this.#registers.set(slot, range = exactly(value));
       this.#needed.set(slot, value);
     }
@@ -253,8 +252,9 @@ function slotOf(bank: Bank, index: Node, word: number, write: boolean): number {
   return constantSlot(bank, numberOf(index, word), write);
 }
 
-function pcOf(words: Int32Array): bigint {
-  return BigInt.asUintN(64, BigInt(words[(CPU.PC >> 2) + 1]) << 32n | BigInt(words[CPU.PC >> 2] >>> 0));
+function doublewordAt(words: Int32Array, address: number): bigint {
+  const at = address >> 2;
+  return BigInt.asUintN(64, BigInt(words[at + 1]) << 32n | BigInt(words[at] >>> 0));
 }
 
 /** The value of the counter at a virtual time (ns). */

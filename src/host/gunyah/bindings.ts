@@ -5,8 +5,9 @@ import type { Ipa } from "../../abi/numbers.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";
 import { CREATE_MEM_ARGS, GuestMemFlags, MAP_CMA_MEM_ARGS, MAP_MEM_ARGS, MapFlagsV17, RegionFlags } from "../../abi/ioctl/gunyah.ts";
 import { Access } from "../../abi/words.ts";
+import type { BrokenRule } from "../../abi/trace.ts";
 import { VM_PERSONAS } from "../../abi/ioctl/personas.ts";
-import { type HostKernel, NO_DESCRIPTOR } from "../kernel/kernel.ts";
+import { type HostKernel, NO_DESCRIPTOR, UNPINNABLE, UNPINNABLE_WAY_OUT } from "../kernel/kernel.ts";
 import type { Pinned } from "../kernel/memory.ts";
 import type { Binding, GunyahState, Vm } from "./state.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
@@ -16,6 +17,8 @@ const U64 = 1n << 64n;
 /** The rule that a process without CAP_IPC_LOCK breaks with too many pages for VMs. */
 export const LOCK_LIMIT = "pages of VMs count against RLIMIT_MEMLOCK of a process without CAP_IPC_LOCK";
 export const LOCK_WAY_OUT = "ulimit -l unlimited, or [host] memlock";
+
+const LENT_IS_MAPPED = "pages of a guest memfd that are lent may not be mapped by a process: munmap them before START";
 
 const aligned = (value: bigint) => value % BigInt(PAGE_SIZE) === 0n;
 
@@ -171,6 +174,14 @@ export function pinRange(kernel: HostKernel, vm: Vm, binding: Binding, address: 
   }
   kernel.memory.holdObject(object.id);
   return { ranges, objects: [object.id] };
+}
+
+/** The rule that `pinRange` refused by. @param otherwise that of any other errno */
+export function pinRule(errno: number, binding: Binding | undefined, otherwise: string): Pick<BrokenRule, "rule" | "wayOut"> {
+  if (errno === Errno.EPERM) return { rule: LENT_IS_MAPPED };
+  // Pages of a process are there, or the errno is EFAULT.
+  if (errno === Errno.ENOMEM && binding?.source.kind === "user") return { rule: UNPINNABLE, wayOut: UNPINNABLE_WAY_OUT };
+  return { rule: otherwise };
 }
 
 /**

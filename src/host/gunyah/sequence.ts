@@ -16,9 +16,20 @@ import type { BrokenRule } from "../../abi/trace.ts";
 import { Access } from "../../abi/words.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";
 import { type StartStep, type TeardownStep, VM_PERSONAS } from "../../abi/ioctl/personas.ts";
-import { type HostKernel, UNPINNABLE } from "../kernel/kernel.ts";
+import type { HostKernel } from "../kernel/kernel.ts";
 import { type PageRange } from "../kernel/page-allocator.ts";
-import { bindingOf, bindingRights, isPaged, LOCK_LIMIT, LOCK_WAY_OUT, lockPages, pinRange, rightsOf, writable } from "./bindings.ts";
+import {
+  bindingOf,
+  bindingRights,
+  isPaged,
+  LOCK_LIMIT,
+  LOCK_WAY_OUT,
+  lockPages,
+  pinRange,
+  pinRule,
+  rightsOf,
+  writable,
+} from "./bindings.ts";
 import { AddressRange, VM_SET_ADDRESS_LAYOUT, VM_SET_BOOT_CONTEXT, VM_SET_DEMAND_PAGING } from "../../abi/rpc/messages/configuration.ts";
 import { givePages, takePages } from "./paging.ts";
 import { hypercallErrno, rmErrno } from "./rm-errors.ts";
@@ -39,7 +50,6 @@ const ENTRIES_MAX = 512;
 /** Type of the one parameter of VM_AUTH_IMAGE: the number of the image. */
 const AUTH_PERIPHERAL = 0;
 const U64_BITS = 64;
-const LENT_IS_MAPPED = "pages of a guest memfd that are lent may not be mapped by a process: munmap them before START";
 /** Resources without a vIRQ have one of these. */
 const NO_VIRQ: readonly number[] = [0, 0xffff_ffff];
 
@@ -240,12 +250,8 @@ export class Sequences {
     if (binding !== undefined && !lockPages(this.#kernel, vm, pages, vm.sequence!.task)) return this.#overLimit(vm, pages);
     const pinned = binding === undefined ? -Errno.ENOENT : pinRange(this.#kernel, vm, binding, address, size);
     if (typeof pinned === "number") {
-      const rule = pinned === -Errno.ENOMEM && this.#kernel.hasCma
-        ? UNPINNABLE
-        : pinned === -Errno.EPERM
-        ? LENT_IS_MAPPED
-        : "the range has to lie in one binding, with pages behind it";
-      return { errno: -pinned, rule: { section: "vm-manager 7", rule, object: `vm ${vm.id}`, values: { address, size } } };
+      const rule = pinRule(-pinned, binding, "the range has to lie in one binding, with pages behind it");
+      return { errno: -pinned, rule: { section: "vm-manager 7", ...rule, object: `vm ${vm.id}`, values: { address, size } } };
     }
     vm[which] = { guestAddress: address, pinned, rights: bindingRights(binding!), handle: undefined };
     return this.#sendRange(vm, vm.sequence!, vm[which]);
@@ -318,7 +324,7 @@ export class Sequences {
       const { guestAddress, size, lent } = binding;
       const pinned = pinRange(this.#kernel, vm, binding, guestAddress, size);
       if (typeof pinned === "number") {
-        return this.#notGiven(vm, -pinned, pinned === -Errno.EPERM ? LENT_IS_MAPPED : "every page of a binding has to be there", binding);
+        return this.#notGiven(vm, -pinned, pinRule(-pinned, binding, "every page of a binding has to be there"), binding);
       }
       vm.pinned.push(pinned);
       let at = guestAddress;
@@ -331,7 +337,7 @@ export class Sequences {
             write: writable(binding),
             executable: binding.executable,
           });
-          if ("call" in given) return this.#notGiven(vm, hypercallErrno(given.code), given.call, binding);
+          if ("call" in given) return this.#notGiven(vm, hypercallErrno(given.code), { rule: given.call }, binding);
           vm.given.push(given);
         }
         at += BigInt(range.count * PAGE_SIZE);
@@ -358,8 +364,8 @@ export class Sequences {
     };
   }
 
-  #notGiven(vm: Vm, errno: number, rule: string, { guestAddress, size }: Binding): StepResult {
-    return { errno, rule: { section: "vm-manager 5.4", rule, object: `vm ${vm.id}`, values: { guest_addr: guestAddress, size } } };
+  #notGiven(vm: Vm, errno: number, rule: Pick<BrokenRule, "rule" | "wayOut">, { guestAddress, size }: Binding): StepResult {
+    return { errno, rule: { section: "vm-manager 5.4", ...rule, object: `vm ${vm.id}`, values: { guest_addr: guestAddress, size } } };
   }
 
   /** Pages that cannot be reclaimed stay the VM's for ever. */

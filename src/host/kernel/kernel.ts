@@ -496,11 +496,6 @@ export class HostKernel {
     return this.#options.scmMax ?? Infinity;
   }
 
-  /** Whether there are pages that cannot be pinned. */
-  get hasCma(): boolean {
-    return (this.#options.unpinnable ?? 0) > 0;
-  }
-
   /** Pins user pages for a VM. A number is the negative errno: ENOMEM for a page in a CMA area. */
   pin(space: UserSpace, address: bigint, pages: number, write: boolean): Pinned | number {
     const pinned = this.memory.pin(space, address, pages, write);
