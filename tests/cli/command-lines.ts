@@ -31,7 +31,7 @@ const STARTING: ReadonlyMap<string, readonly string[]> = new Map([
   ["diff", []],
   ["up", []],
 ]);
-const STAYING: ReadonlySet<string> = new Set(["attach", "bench", "doctor", "gdb", "guests fetch", "mcp", "record", "serve"]);
+const STAYING: ReadonlySet<string> = new Set(["attach", "bench", "doctor", "gdb", "guests fetch", "mcp", "record"]);
 /** With these a command of a session stays. */
 const STAYING_OPTIONS: ReadonlySet<string> = new Set(["--watch", "--follow", "--stdio", "--tui", "--wait", "--gdb", "--expect"]);
 
@@ -145,7 +145,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
 const READ_FILES = ["good.toml", "wrong.toml", "good.test.toml", "good.rec", "good.snap", "hello.bin", "good.dtb", "missing"];
 
 /** An id of something in a session. */
-const ID = /\b(?:vm|vcpu|irq|mq|db|cap|parcel|rpc|ev|why|pa|ipa|obj|as|ko|stop|inject|limit|as|dev|con):[A-Za-z0-9_./@-]+/g;
+const ID = /\b(?:vm|vcpu|irq|mq|db|cap|parcel|rpc|ev|why|pa|ipa|obj|as|ko|stop|inject|limit|dev|con):[A-Za-z0-9_./@-]+/g;
 const IDS_KEPT = 400;
 
 /** A source of random command lines. */
@@ -251,7 +251,7 @@ export class CommandLines {
 }
 
 /** Effect of a command beyond a query. */
-export function effectOf(path: readonly string[]): Effect {
+function effectOf(path: readonly string[]): Effect {
   const words = path.join(" ");
   return STARTING.has(words) ? "starts" : STAYING.has(words) ? "stays" : "asks";
 }

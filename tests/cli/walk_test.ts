@@ -3,12 +3,20 @@
 // asked for.
 
 import assert from "node:assert/strict";
+import { assemble } from "../../src/assembly/assemble.ts";
+import { writeDevicetree } from "../../src/devicetree/writer.ts";
+import { guestDevicetree } from "../../src/host/guest-devicetree.ts";
+import { layoutVm } from "../../src/host/vm-layout.ts";
+import { writeSnapshot } from "../../src/snapshots/file.ts";
+import { snapshotOf } from "../../src/snapshots/save.ts";
+import { vmPlan } from "../host/plans.ts";
+import { bootPlan, runTo } from "../snapshots/systems.ts";
 import { denoFolder, el2Command } from "../support/el2.ts";
 import { Random } from "../support/random.ts";
 import { CommandLines, mayStay } from "./command-lines.ts";
 import type { Written } from "./many-commands.ts";
 import { Place } from "./place.ts";
-import { A64, imageOf } from "./program.ts";
+import { A64, el2Process, imageOf } from "./program.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const LINES = LONG ? 100_000 : 2_000;
@@ -33,6 +41,19 @@ const CODES: ReadonlySet<number> = new Set([0, 1, 2, 3, 4, 5, 130]);
 /** Traces of an exception. */
 const STACK = /^\s+at .*\.ts:\d+:\d+|Uncaught/m;
 
+/** A VM whose devicetree has no defect. */
+const VM = vmPlan("a");
+
+/** Lines that read the scene's files, and succeed only if each is what its name promises. */
+const READING: readonly (readonly string[])[] = [
+  ["vm", "lint", "good.dtb"],
+  ["replay", "good.rec", "--timeout", "10s"],
+  ["snapshot", "load", "good.snap", "--headless", "--for", "1ms", "--timeout", "10s"],
+  ["run", "hello.bin", "--headless", "--for", "1ms", "--timeout", "10s"],
+  ["test", "good.test.toml", "--timeout", "10s"],
+  ["test", "merge", "parts"],
+];
+
 /** Sessions, files to read, and folders in which nothing may appear. */
 class Scene implements AsyncDisposable {
   readonly place = new Place();
@@ -40,9 +61,9 @@ class Scene implements AsyncDisposable {
   readonly env: Readonly<Record<string, string>>;
   /** Every word of every line: what somebody asked for. */
   readonly #asked = new Set<string>();
-  readonly #there: ReadonlySet<string>;
+  #there: ReadonlySet<string> = new Set();
 
-  constructor() {
+  private constructor() {
     for (const name of ["here", "here/out", "home", "tmp", "state", "cache"]) Deno.mkdirSync(`${this.place.folder}/${name}`);
     const at = (name: string) => `${this.place.folder}/${name}`;
     this.env = {
@@ -57,8 +78,23 @@ class Scene implements AsyncDisposable {
     const vm = (name: string) => [`[vm.${name}]`, `image = "${name}.bin"`, 'memory = "4MiB"'];
     text("good.toml", ["el2 = 1", ...vm("idle"), ...vm("dead")]);
     text("wrong.toml", ["el2 = 1", "[machine]", 'memroy = "1"']);
-    text("good.test.toml", ["el2_test = 1", 'run = "good.toml"', "[[step]]", 'advance = "1ms"']);
-    this.#there = new Set(this.#files());
+    text("good.test.toml", ["el2_test = 1", "[[step]]", 'boot = "demo"', "[[step]]", 'at = "1ms"']);
+    write("good.dtb", writeDevicetree(guestDevicetree(VM, layoutVm(VM))));
+  }
+
+  /** A scene whose files all hold what their names promise. */
+  static async made(): Promise<Scene> {
+    const scene = new Scene(), { folder, env } = scene;
+    const plan = await bootPlan(), system = assemble(plan);
+    runTo(system, 1000);
+    for (const _ of writeSnapshot(`${folder}/good.snap`, snapshotOf(system, plan, "walk")));
+    const made = await Promise.all([
+      el2Process(["run", "hello.bin", "--headless", "--for", "2ms", "--record", "good.rec"], env, folder),
+      el2Process(["test", "good.test.toml", "--shard", "1/1", "--results", "parts"], env, folder),
+    ]);
+    for (const { code, stderr } of made) assert.equal(code, 0, stderr);
+    scene.#there = new Set(scene.#files());
+    return scene;
   }
 
   /** Files in the folders where commands write only as told. */
@@ -169,8 +205,12 @@ function isThere(path: string): boolean {
 }
 
 Deno.test(`a random walk of ${LINES} command lines in one process`, async () => {
-  await using scene = new Scene();
+  await using scene = await Scene.made();
   await using one = new OneProcess(scene);
+  for (const line of READING) {
+    const { code, text } = await one.run(line);
+    assert.equal(code, 0, `${line.join(" ")}: ${text}`);
+  }
   const lines = new CommandLines(new Random(20), STARTING, false);
   const counts = new Map<number, number>();
   const before: string[] = [];
@@ -219,7 +259,7 @@ async function runProcess({ folder, env }: Scene, line: readonly string[]): Prom
 }
 
 Deno.test(`a random walk of ${PROCESSES} command lines as processes, ${AT_A_TIME} at a time`, async () => {
-  await using scene = new Scene();
+  await using scene = await Scene.made();
   const lines = new CommandLines(new Random(21), 4, LONG);
   let left = PROCESSES;
   const wrong: string[] = [];

@@ -90,6 +90,12 @@ Deno.test("a file that is cut off, of another version or none is refused by plac
     const [header, ...rest] = sectionsOf(whole);
     const other = new TextDecoder().decode(contentOf(header)).replace(/"version":"[^"]*"/, '"version":"9.9.9"');
     await refused(fileOf([holding(header, new TextEncoder().encode(other), false), ...rest]), /saved by el2 9\.9\.9/);
+    // Every section's own checksum is right, and that of the whole file is the one of before.
+    const title = new TextDecoder().decode(contentOf(header)).replace(/"title":"[^"]*"/, '"title":"other"');
+    const changed = [holding(header, new TextEncoder().encode(title), false), ...rest];
+    await refused(fileOf(changed, true), /at byte \d+: the checksum of the file is wrong; it was changed/);
+    await Deno.writeFile(path, fileOf(changed));
+    assert.equal(refusal(path), undefined);
   }));
 
 for (const [what, make] of [["the demo", demoPlan], ["a machine of 8 MiB", bootPlan]] as const) {

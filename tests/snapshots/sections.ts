@@ -35,10 +35,11 @@ export function sectionsOf(bytes: Uint8Array): Section[] {
 }
 
 /**
- * The file of these sections. Checksums are correct: of each section, and of all before the last
- * one of kind END.
+ * The file of these sections. The checksum of each section is correct, and that of the file, which
+ * is the last section of kind END.
+ * @param keepEnd the file's checksum stays what it is in `sections`, with its own checksum correct
  */
-export function fileOf(sections: readonly Section[]): Uint8Array {
+export function fileOf(sections: readonly Section[], keepEnd = false): Uint8Array {
   const sum = createHash("sha256");
   const parts: Uint8Array[] = [];
   const add = (part: Uint8Array) => {
@@ -49,7 +50,7 @@ export function fileOf(sections: readonly Section[]): Uint8Array {
   const end = sections.findLastIndex(({ kind }) => kind === END);
   for (const [index, section] of sections.entries()) {
     const right = sum.copy().digest();
-    const stored = index === end && section.stored.length === right.length ? right : section.stored;
+    const stored = index === end && !keepEnd && section.stored.length === right.length ? right : section.stored;
     const header = new DataView(new ArrayBuffer(HEADER_SIZE));
     header.setUint8(0, section.kind);
     header.setUint8(1, section.coding);
