@@ -4,6 +4,7 @@
 
 import process from "node:process";
 import { main } from "../../src/cli/main.ts";
+import { linesOf } from "../support/lines.ts";
 
 /** One command's end. */
 export interface Written {
@@ -22,17 +23,6 @@ const AT_MOST = 60_000;
 class Exited extends Error {
   constructor(readonly code: number) {
     super(`exit ${code}`);
-  }
-}
-
-/** The lines of stdin, as they come. */
-async function* inputLines(): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let rest = "";
-  for await (const part of Deno.stdin.readable) {
-    const lines = (rest + decoder.decode(part, { stream: true })).split("\n");
-    rest = lines.pop()!;
-    yield* lines;
   }
 }
 
@@ -86,7 +76,7 @@ if (import.meta.main) {
     event.preventDefault();
     if (!(event.error instanceof Exited)) thrown ??= String(event.error?.stack ?? event.message);
   });
-  for await (const words of inputLines()) {
+  for await (const words of linesOf(Deno.stdin.readable)) {
     const args: string[] = JSON.parse(words);
     text = "";
     thrown = undefined;

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { el2 } from "./program.ts";
 import { Place } from "./place.ts";
 import { el2Command } from "../support/el2.ts";
+import { repositoryFiles, ROOT } from "../support/files.ts";
 
 /** A process that has all rights, calls `main`, and says which it has left once `ready` holds. */
 async function rightsLeft(env: Record<string, string>, args: readonly string[], ready = "true"): Promise<string> {
@@ -20,14 +21,22 @@ async function rightsLeft(env: Record<string, string>, args: readonly string[], 
     for (let i = 0; i < 200 && ask() !== Deno.env.get("WANTED"); i++) await new Promise((resolve) => setTimeout(resolve, 20));
     Deno.stderr.writeSync(new TextEncoder().encode("rights: " + ask() + "\\n"));
     Deno.kill(Deno.pid, "SIGKILL");`;
-  const folder = new URL("../../", import.meta.url).pathname;
-  const file = `${folder}tests/cli/rights-${crypto.randomUUID()}.ts`;
+  return await withScript(script, env, async (child) => {
+    const stderr = await new Response(child.stderr).text();
+    return /rights: (.*)/.exec(stderr)?.[1] ?? stderr;
+  });
+}
+
+/** Runs a script of this folder as a process with all rights. */
+async function withScript<T>(script: string, env: Record<string, string>, use: (child: Deno.ChildProcess) => Promise<T>): Promise<T> {
+  const file = new URL(`./rights-${crypto.randomUUID()}.ts`, import.meta.url).pathname;
   await Deno.writeTextFile(file, script);
   try {
-    const [deno] = el2Command();
-    const args = ["run", "-q", "--no-check", "-A", file];
-    const { stderr } = await new Deno.Command(deno, { args, env, stdin: "null", stdout: "null", stderr: "piped" }).output();
-    return /rights: (.*)/.exec(new TextDecoder().decode(stderr))?.[1] ?? new TextDecoder().decode(stderr);
+    const [deno] = el2Command(), args = ["run", "-q", "--no-check", "-A", file];
+    const child = new Deno.Command(deno, { args, env, stdin: "null", stdout: "null", stderr: "piped" }).spawn();
+    const result = await use(child);
+    await child.status;
+    return result;
   } finally {
     await Deno.remove(file);
   }
@@ -81,30 +90,15 @@ async function steps(place: Place, args: readonly string[]): Promise<string[]> {
     await main(${JSON.stringify(args)}, new URL(${source("main.ts")}));
     say("end");
     Deno.exit();`;
-  const file = new URL(`./rights-${crypto.randomUUID()}.ts`, import.meta.url).pathname;
-  await Deno.writeTextFile(file, script);
-  try {
-    const [deno] = el2Command();
-    const env = { XDG_RUNTIME_DIR: place.folder, EL2_SOCKET: "" };
-    const child = new Deno.Command(deno, {
-      args: ["run", "-q", "--no-check", "-A", file],
-      env,
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-    })
-      .spawn();
+  return await withScript(script, { XDG_RUNTIME_DIR: place.folder, EL2_SOCKET: "" }, async (child) => {
     let text = "";
     for await (const part of child.stderr.pipeThrough(new TextDecoderStream())) {
       text += part;
       if (/step: (start machine|end)/.test(text)) break;
     }
     child.kill("SIGKILL");
-    await child.status;
     return [...text.matchAll(/step: (.*)/g)].map(([, step]) => step);
-  } finally {
-    await Deno.remove(file);
-  }
+  });
 }
 
 Deno.test("a process gives up its rights before it reads what the user names, and the rest before its machine starts", async () => {
@@ -138,19 +132,12 @@ Deno.test("el2 doctor --rights shows what each process may do", async () => {
 });
 
 Deno.test("nothing of el2 starts a program with all rights: neither its sources, tasks and benches nor what is distributed", async () => {
-  const root = new URL("../../", import.meta.url).pathname;
-  const files = ["deno.json", ".ci/run", "main.ts"];
-  const look = async (folder: string) => {
-    for await (const { name, isDirectory, isFile } of Deno.readDir(root + folder)) {
-      if (isDirectory) await look(`${folder}/${name}`);
-      else if (isFile && /\.(ts|cjs|sh)$/.test(name)) files.push(`${folder}/${name}`);
-    }
-  };
-  for (const folder of ["src", "bench", "scripts"]) await look(folder);
+  const sources = ["src/", "bench/", "scripts/"].flatMap((folder) => [...repositoryFiles(folder)]);
+  const files = ["deno.json", ".ci/run", "main.ts", ...sources.filter((path) => /\.(ts|cjs|sh)$/.test(path))];
   assert.ok(files.length > 500, `${files.length}`);
   const found: string[] = [];
   for (const file of files) {
-    const text = await Deno.readTextFile(root + file);
+    const text = await Deno.readTextFile(new URL(file, ROOT));
     for (const [match] of text.matchAll(/.*(--allow-all\b|"-A"|\bdeno\b[^\n]* -A\b| -A '|"-A ).*/g)) found.push(`${file}: ${match.trim()}`);
   }
   assert.deepEqual(found, []);

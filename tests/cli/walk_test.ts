@@ -12,6 +12,7 @@ import { snapshotOf } from "../../src/snapshots/save.ts";
 import { vmPlan } from "../host/plans.ts";
 import { bootPlan, runTo } from "../snapshots/systems.ts";
 import { denoFolder, el2Command } from "../support/el2.ts";
+import { linesOf } from "../support/lines.ts";
 import { Random } from "../support/random.ts";
 import { CommandLines, mayStay } from "./command-lines.ts";
 import type { Written } from "./many-commands.ts";
@@ -103,7 +104,7 @@ class Scene implements AsyncDisposable {
     return [...list("here"), ...list("here/out"), ...list("home")];
   }
 
-  /** Somebody enters a line. */
+  /** Notes that the user enters this line. */
   ask(line: readonly string[]): readonly string[] {
     for (const word of line) this.#asked.add(word);
     return line;
@@ -158,16 +159,6 @@ class OneProcess implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#writer.close().catch(() => {});
     await this.#child.status;
-  }
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let rest = "";
-  for await (const part of stream) {
-    const lines = (rest + decoder.decode(part, { stream: true })).split("\n");
-    rest = lines.pop()!;
-    yield* lines;
   }
 }
 

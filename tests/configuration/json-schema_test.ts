@@ -6,9 +6,9 @@ import { parse, TomlError } from "smol-toml";
 import { readConfig } from "../../src/configuration/config.ts";
 import { configurationSchema } from "../../src/configuration/config-schema.ts";
 import { scenarioSchema } from "../../src/scenarios/scenario-schema.ts";
+import { repositoryFiles, ROOT } from "../support/files.ts";
 
-const ROOT = new URL("../..", import.meta.url).pathname;
-const INVALID = `${ROOT}tests/invalid-configs`;
+const INVALID = "tests/invalid-configs/";
 
 // Strict: a keyword that the library does not know is an error.
 const ajv = new Ajv({ allErrors: true, strict: true, strictRequired: false, strictTypes: false, strictTuples: false });
@@ -27,27 +27,21 @@ function errorsOf(validate: ValidateFunction, text: string): string[] {
   return validate(parse(text)) ? [] : validate.errors!.map(({ instancePath, message }) => `${instancePath} ${message}`);
 }
 
-/** Files below a folder whose names end so. */
-function filesBelow(folder: string, end: string): string[] {
-  return Array.from(Deno.readDirSync(folder)).flatMap(({ name, isDirectory }) =>
-    isDirectory ? filesBelow(`${folder}/${name}`, end) : name.endsWith(end) ? [`${folder}/${name}`] : []
-  );
-}
-
-const EXAMPLES = [...filesBelow(`${ROOT}examples`, ".toml"), `${ROOT}assets/demo.toml`, `${ROOT}tests/configuration/phone.toml`];
+const EXAMPLES = [...repositoryFiles("examples/", ".toml"), "assets/demo.toml", "tests/configuration/phone.toml"];
+const textOf = (path: string) => Deno.readTextFileSync(new URL(path, ROOT));
 
 Deno.test("no example of a configuration or a scenario has an error by its schema", () => {
   assert.ok(EXAMPLES.length > 10);
   for (const path of EXAMPLES) {
-    assert.deepEqual(errorsOf(path.endsWith(".test.toml") ? scenario : configuration, Deno.readTextFileSync(path)), [], path);
+    assert.deepEqual(errorsOf(path.endsWith(".test.toml") ? scenario : configuration, textOf(path)), [], path);
   }
 });
 
 Deno.test("every example names its schema for editors", () => {
-  for (const path of filesBelow(`${ROOT}examples`, ".toml")) {
-    const named = /^#:schema (\S+)\n/.exec(Deno.readTextFileSync(path))?.[1];
+  for (const path of repositoryFiles("examples/", ".toml")) {
+    const named = /^#:schema (\S+)\n/.exec(textOf(path))?.[1];
     assert.ok(named !== undefined, path);
-    const { title } = JSON.parse(Deno.readTextFileSync(new URL(named, `file://${path}`)));
+    const { title } = JSON.parse(Deno.readTextFileSync(new URL(named, new URL(path, ROOT))));
     assert.equal(title, path.endsWith(".test.toml") ? "el2 scenario" : "el2 configuration");
   }
 });
@@ -94,16 +88,16 @@ const UNKNOWABLE: Readonly<Record<string, string>> = {
 };
 
 Deno.test("each wrong configuration is refused by the schema, or has a reason why a schema cannot know", () => {
-  const accepted = filesBelow(INVALID, ".toml").filter((path) => {
+  const accepted = [...repositoryFiles(INVALID, ".toml")].filter((path) => {
     try {
-      return errorsOf(configuration, Deno.readTextFileSync(path)).length === 0;
+      return errorsOf(configuration, textOf(path)).length === 0;
     } catch (error) {
       // Invalid TOML never reaches a schema.
       if (!(error instanceof TomlError)) throw error;
       return false;
     }
   });
-  assert.deepEqual(accepted.map((path) => path.slice(INVALID.length + 1)).sort(), Object.keys(UNKNOWABLE).sort());
+  assert.deepEqual(accepted.map((path) => path.slice(INVALID.length)).sort(), Object.keys(UNKNOWABLE).sort());
 });
 
 /** The part of a schema that describes each key of each table. */

@@ -4,6 +4,7 @@
 
 import assert from "node:assert/strict";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
+import { inOwnNetwork } from "../support/own-network.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Addresses that the namespace gives this computer, of which the last two of each are public. */
@@ -18,17 +19,12 @@ if (LONG) {
     const script = new URL("./scanned-network.ts", import.meta.url).pathname;
     const refused = [...NETWORK, ...FOUR, ...SIX.map((address) => address === "fe80::7" ? "fe80::7%eth0" : address)];
     const reached = ["10.0.2.2", "fd10:0:2::2"];
-    // A kernel without dummy devices has the addresses on its loopback.
-    const shell = `device=lo; ip link set lo up; ip link add own0 type dummy 2>/dev/null && ip link set own0 up && device=own0
-      ${FOUR.map((address) => `ip addr add ${address}/32 dev $device`).join(" && ")} &&
-      ${SIX.map((address) => `ip -6 addr add ${address}/128 dev $device nodad`).join(" && ")} && exec "$@"`;
-    const rights = ["--allow-net", "--allow-read", "--allow-write", "--allow-env", "--allow-run"];
-    const program = [Deno.execPath(), "run", "-q", "--no-check", "--no-prompt", ...rights, script];
-    const { success, stdout, stderr } = await new Deno.Command("unshare", {
-      args: ["--map-root-user", "--net", "--", "sh", "-c", shell, "sh", ...program, JSON.stringify([folder, refused, reached])],
-    }).output();
-    assert.ok(success, new TextDecoder().decode(stderr));
-    const { closed, open, ports } = JSON.parse(new TextDecoder().decode(stdout));
+    const { closed, open, ports } = await inOwnNetwork(
+      { four: FOUR, six: SIX },
+      ["--allow-net", "--allow-read", "--allow-write", "--allow-env", "--allow-run"],
+      script,
+      JSON.stringify([folder, refused, reached]),
+    );
     assert.match(closed.addresses, /inet 10\.0\.2\.15\/24/);
     assert.match(closed.addresses, /inet6 fd10:0:2:/);
     assert.ok(ports > 200, `${ports}`);

@@ -13,13 +13,13 @@ const OTHERS = 200, FIRST = 2, STEP = 327;
 /** Wall time for a boot and for the scan of an address, s. */
 const BOOT = 300, SCAN = 900;
 
-/** What one scan found. */
+/** Findings of one scan. */
 interface Found {
-  /** What the guest says is open. */
+  /** Ports that are open for the guest. */
   readonly open: string[];
   /** Connections and datagrams at the listeners. */
   readonly heard: number;
-  /** What the guest says of its addresses. */
+  /** The guest's own list of its addresses. */
   readonly addresses: string;
 }
 

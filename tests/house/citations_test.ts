@@ -3,25 +3,21 @@
 
 import assert from "node:assert/strict";
 import { dirname, join, normalize } from "node:path";
+import { repositoryFiles } from "../support/files.ts";
 import { isSection, sectionsOf } from "../support/specification.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
-function* filesBelow(folder: string, endings: readonly string[]): Generator<string> {
-  for (const { name, isDirectory } of Deno.readDirSync(join(ROOT, folder))) {
-    const path = join(folder, name);
-    if (isDirectory && !name.startsWith(".") && name !== "__snapshots__") yield* filesBelow(path, endings);
-    else if (endings.some((ending) => name.endsWith(ending))) yield path;
-  }
-}
-
 const CODE = [
   "main.ts",
   "mod.ts",
-  ...["src", "tests", "bench", "scripts", "examples"].flatMap((folder) => [...filesBelow(folder, [".ts"])]),
+  ...["src", "tests", "bench", "scripts", "examples"].flatMap((folder) => [...repositoryFiles(`${folder}/`, ".ts")]),
 ];
-const GUESTS = [...filesBelow("assets", [".c", ".h", ".toml"]), ...filesBelow("examples", [".toml"])];
-const PAGES = ["README.md", "CONTRIBUTING.md", ...filesBelow("docs", [".md"])];
+const GUESTS = [
+  ...[".c", ".h", ".toml"].flatMap((ending) => [...repositoryFiles("assets/", ending)]),
+  ...repositoryFiles("examples/", ".toml"),
+];
+const PAGES = ["README.md", "CONTRIBUTING.md", ...repositoryFiles("docs/", ".md")];
 /** Has examples of what it looks for. */
 const THIS = "tests/house/citations_test.ts";
 const ALL = [...CODE, ...GUESTS, ...PAGES];

@@ -2,8 +2,6 @@
 // examples.
 
 import assert from "node:assert/strict";
-import { RPC_MESSAGES } from "../../src/abi/rpc/messages/all.ts";
-import { handlers } from "../../src/resource-manager/handlers/all.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const TEXT = Deno.readTextFileSync(new URL("CONTRIBUTING.md", ROOT));
@@ -67,27 +65,5 @@ Deno.test("each list has an example commit, which the history has under that sub
     const found = await git("log", "-1", "--format=%s", commit);
     assert.ok(found?.startsWith(subject), `${name}: ${commit} is ${JSON.stringify(found)}`);
     assert.notEqual(await git("merge-base", "--is-ancestor", commit, "HEAD"), undefined, `${name}: ${commit} is not in this history`);
-  }
-});
-
-/** Exports of a folder's files, without those that join them. */
-async function exportsOf(folder: string): Promise<[file: string, values: ReadonlySet<unknown>][]> {
-  const files = [...Deno.readDirSync(new URL(folder, ROOT))].map(({ name }) => name).filter((name) => name !== "all.ts");
-  return await Promise.all(files.map(async (name) => {
-    const values = Object.values<unknown>(await import(new URL(folder + name, ROOT).href));
-    return [name, new Set(values.flatMap((value) => Array.isArray(value) ? value : [value]))] as [string, ReadonlySet<unknown>];
-  }));
-}
-
-Deno.test("each RM message is declared in one file and handled in the file of that name, which CONTRIBUTING names", async () => {
-  const declared = await exportsOf("src/abi/rpc/messages/"), handled = await exportsOf("src/resource-manager/handlers/");
-  const row = TEXT.split("\n").find((line) => line.startsWith("| an RM message "))!;
-  for (const message of RPC_MESSAGES.values()) {
-    const files = declared.filter(([, values]) => values.has(message)).map(([file]) => file);
-    assert.equal(files.length, 1, `${message.name} is declared in ${files}`);
-    assert.ok(row.includes(`\`${files[0]}\``), `${message.name}: the table does not name ${files[0]}`);
-    if (message.kind !== "request") continue;
-    const handler = handlers.get(message.id);
-    assert.deepEqual(handled.filter(([, values]) => values.has(handler)).map(([file]) => file), files, message.name);
   }
 });

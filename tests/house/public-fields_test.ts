@@ -2,6 +2,7 @@
 // field that others could write, but the seats where somebody above sits down.
 
 import assert from "node:assert/strict";
+import { filesBelow } from "../support/files.ts";
 
 const FOLDER = new URL("../../src/hypervisor/", import.meta.url);
 
@@ -33,15 +34,8 @@ function fieldsOf(text: string): string[] {
   return fields;
 }
 
-function* sourcesIn(folder: URL): Generator<string> {
-  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
-    if (isDirectory) yield* sourcesIn(new URL(`${name}/`, folder));
-    else yield Deno.readTextFileSync(new URL(name, folder));
-  }
-}
-
 Deno.test("no class of the hypervisor has a public field that others can write, but seats", () => {
-  const found = [...sourcesIn(FOLDER)].flatMap(fieldsOf);
+  const found = [...filesBelow(FOLDER)].flatMap((path) => fieldsOf(Deno.readTextFileSync(new URL(path, FOLDER))));
   assert.deepEqual(found.sort(), Object.values(SEATS).flat().sort());
 });
 

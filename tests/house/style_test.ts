@@ -2,21 +2,14 @@
 // named in one way.
 
 import assert from "node:assert/strict";
+import { repositoryFiles, ROOT } from "../support/files.ts";
 
-const ROOT = new URL("../../", import.meta.url);
 const FOLDERS = ["assets", "bench", "docs", "examples", "scripts", "src", "tests"];
 /** Programs; data and documents of tests are recordings of others. */
 const SOURCE = /\.(?:ts|js|c|h|S|sh)$|^(?:assets|examples)\/.*\.toml$/;
 const COLUMNS = 100;
 
-function* filesIn(folder: string): Generator<string> {
-  for (const { name, isDirectory } of Deno.readDirSync(new URL(`${folder}/`, ROOT))) {
-    if (isDirectory) yield* filesIn(`${folder}/${name}`);
-    else yield `${folder}/${name}`;
-  }
-}
-
-const FILES = FOLDERS.flatMap((folder) => [...filesIn(folder)]);
+const FILES = FOLDERS.flatMap((folder) => [...repositoryFiles(`${folder}/`)]);
 
 /** Whether a line is a comment, or ends in one. Text in quotes does not count. */
 function hasComment(line: string, hash: boolean): boolean {

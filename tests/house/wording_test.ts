@@ -6,22 +6,18 @@ import { makeProgram } from "../../src/cli/main.ts";
 import { DOCUMENTS } from "../../src/queries/documents.ts";
 import type { Table } from "../../src/queries/table.ts";
 import { TABLES } from "../../src/queries/tables.ts";
+import { repositoryFiles, ROOT } from "../support/files.ts";
 import { comments, stringLiterals } from "../support/source-texts.ts";
 import { COMMENT_PATTERNS, PATTERNS, proseOf, withoutCode, wordingFindings } from "../support/wording.ts";
-
-const ROOT = new URL("../../", import.meta.url);
-
-function* files(folder: string, ending: string): Generator<string> {
-  for (const { name, isDirectory } of Deno.readDirSync(new URL(folder, ROOT))) {
-    if (isDirectory) yield* files(`${folder}${name}/`, ending);
-    else if (name.endsWith(ending)) yield folder + name;
-  }
-}
 
 /** The pages of docs/reference are generated: their texts are those of the help and the tables. */
 const GENERATED = "docs/reference/";
 
-const PAGES = ["README.md", "CONTRIBUTING.md", ...["docs/", "assets/", "tests/conformance/"].flatMap((folder) => [...files(folder, ".md")])]
+const PAGES = [
+  "README.md",
+  "CONTRIBUTING.md",
+  ...["docs/", "assets/", "tests/conformance/"].flatMap((folder) => [...repositoryFiles(folder, ".md")]),
+]
   .filter((path) => !path.startsWith(GENERATED));
 
 Deno.test("no document has a phrase that its readers should not have to read", () => {
@@ -116,7 +112,7 @@ const OTHER_LANGUAGES: ReadonlySet<string> = new Set(["src/export/dissector.ts"]
 Deno.test("no message, label, description or reason in src/ has a phrase that its readers should not have to read", () => {
   const findings: string[] = [];
   let count = 0;
-  for (const file of files("src/", ".ts")) {
+  for (const file of repositoryFiles("src/", ".ts")) {
     if (OTHER_LANGUAGES.has(file)) continue;
     for (const { text, line } of stringLiterals(Deno.readTextFileSync(new URL(file, ROOT)))) {
       // One word is a name or a key, not a phrase.
@@ -132,7 +128,11 @@ Deno.test("no message, label, description or reason in src/ has a phrase that it
 });
 
 /** Sources whose comments are read. */
-const COMMENTED = ["main.ts", "mod.ts", ...["src/", "bench/", "scripts/"].flatMap((folder) => [...files(folder, ".ts")])];
+const COMMENTED = [
+  "main.ts",
+  "mod.ts",
+  ...["src/", "bench/", "scripts/", "tests/"].flatMap((folder) => [...repositoryFiles(folder, ".ts")]),
+];
 
 /** Paragraphs that quote phrases, in the patterns and their tests. */
 const QUOTING: ReadonlySet<string> = new Set(["tests/support/wording.ts", "tests/house/wording_test.ts"]);

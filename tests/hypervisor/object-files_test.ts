@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { ObjectType } from "../../src/abi/rights.ts";
+import { filesBelow } from "../support/files.ts";
 
 /** The names of the files, by type: its own, with words joined by hyphens. Threads are vCPUs. */
 const NAMES: Record<ObjectType, string> = {
@@ -18,15 +19,9 @@ const NAMES: Record<ObjectType, string> = {
   virtio_mmio: "virtio-mmio",
 };
 
-function filesBelow(folder: URL): string[] {
-  return [...Deno.readDirSync(folder)].flatMap((entry) =>
-    entry.isDirectory ? filesBelow(new URL(`${entry.name}/`, folder)).map((path) => `${entry.name}/${path}`) : [entry.name]
-  );
-}
-
 Deno.test("each object type has one source file, one file of hypercalls and one test file of its name, in rooms of one name", () => {
-  const sources = filesBelow(new URL("../../src/hypervisor/", import.meta.url));
-  const tests = filesBelow(new URL("./", import.meta.url));
+  const sources = [...filesBelow(new URL("../../src/hypervisor/", import.meta.url))];
+  const tests = [...filesBelow(new URL("./", import.meta.url))];
   for (const [type, name] of Object.entries(NAMES)) {
     const [room, ...others] = sources.filter((path) => path.endsWith(`/${name}.ts`)).map((path) => path.slice(0, path.indexOf("/")));
     assert.deepEqual(others, [], `${type} has several source files`);

@@ -2,6 +2,7 @@
 // reached is changed for a moment, and what is saved must change with it, or saving must fail.
 
 import { Buffer } from "node:buffer";
+import { repositoryFiles, ROOT } from "./files.ts";
 import { PrivateFields } from "./private-fields.ts";
 
 /** Instances of a class of which a field is tried. */
@@ -18,15 +19,10 @@ interface ClassSource {
 /** The classes of some folders of src/, by name: found by the layout that `deno fmt` gives. */
 export function classesOf(folders: readonly string[]): Map<string, ClassSource> {
   const found = new Map<string, ClassSource>();
-  for (const folder of folders) readFolder(new URL(`../../src/${folder}/`, import.meta.url), found);
-  return found;
-}
-
-function readFolder(folder: URL, found: Map<string, ClassSource>): void {
-  for (const entry of Deno.readDirSync(folder)) {
-    if (entry.isDirectory) readFolder(new URL(`${entry.name}/`, folder), found);
-    else if (entry.name.endsWith(".ts")) readClasses(Deno.readTextFileSync(new URL(entry.name, folder)), found);
+  for (const folder of folders) {
+    for (const path of repositoryFiles(`src/${folder}/`, ".ts")) readClasses(Deno.readTextFileSync(new URL(path, ROOT)), found);
   }
+  return found;
 }
 
 function readClasses(text: string, found: Map<string, ClassSource>): void {

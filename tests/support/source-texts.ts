@@ -14,9 +14,6 @@ export interface Comment {
   readonly paragraphs: readonly string[];
   /** The line at which it begins, from 1. */
   readonly line: number;
-  /** Offsets of its first character and of the one after its last. */
-  readonly from: number;
-  readonly to: number;
 }
 
 /** After these a slash begins a regular expression, and elsewhere it divides. */
@@ -32,7 +29,7 @@ export function comments(source: string): Comment[] {
   let line = 1, before = 0;
   return joined(source, scan(source).comments).map(({ from, to }) => {
     for (; before < from; before++) if (source[before] === "\n") line++;
-    return { paragraphs: paragraphsOf(source.slice(from, to)), line, from, to };
+    return { paragraphs: paragraphsOf(source.slice(from, to)), line };
   });
 }
 

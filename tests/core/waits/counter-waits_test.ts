@@ -9,7 +9,7 @@ import { TIERS } from "../../../src/core/tiers.ts";
 import { type Line, Machine, RAM_BASE } from "../program.ts";
 
 const CODE = RAM_BASE + 0x1000;
-/** What the loops do once the wait is over. */
+/** The instruction of a loop once its wait is over. */
 const END: Line = ["b", 0x14000000];
 const READ: Line = ["mrs x0, cntvct_el0", 0xd53be040];
 

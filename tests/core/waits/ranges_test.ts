@@ -1,6 +1,7 @@
 // Arithmetic on ranges: what an instruction gives for values in the ranges is in the result.
 
 import assert from "node:assert/strict";
+import { Random } from "../../support/random.ts";
 import { anyOf, apply, type Range } from "../../../src/core/waits/ranges.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
@@ -8,7 +9,7 @@ const CASES = LONG ? 200_000 : 4_000;
 
 type Compute = (a: bigint, b: bigint, signedA: bigint, signedB: bigint, bits: bigint) => bigint | boolean;
 
-/** What the Wasm instructions are by their specification; results are cut to the type. */
+/** The Wasm instructions by their specification; results are cut to the type. */
 const EXPECTED: Readonly<Record<string, Compute>> = {
   add: (a, b) => a + b,
   sub: (a, b) => a - b,
@@ -31,15 +32,9 @@ const EXPECTED: Readonly<Record<string, Compute>> = {
   ge_s: (_a, _b, a, b) => a >= b,
 };
 
-/** Numbers that repeat in every run of the tests. */
-function random(): () => bigint {
-  let state = 1n;
-  return () => (state = BigInt.asUintN(64, state * 6364136223846793005n + 1442695040888963407n)) >> 11n;
-}
-
 for (const bits of [32, 64] as const) {
   Deno.test(`results of i${bits} instructions lie in the range for their operands`, () => {
-    const next = random(), type = `i${bits}`;
+    const random = new Random(1), next = () => random.wide() >> 11n, type = `i${bits}`;
     const value = () =>
       BigInt.asUintN(bits, [next() * next(), next() % 100n, -(next() % 100n), next() % 2n << BigInt(bits - 1)][Number(next() % 4n)]);
     const range = (): Range => {

@@ -32,6 +32,7 @@ import type { OutsideNetwork, StreamListener } from "../../../src/virtio/outside
 import { Nat } from "../../../src/virtio/net/nat/nat.ts";
 import { NetDevice } from "../../../src/virtio/net/net.ts";
 import { DEFAULT_NET_POLICY, type NetPolicy } from "../../../src/virtio/plan.ts";
+import { Random } from "../../support/random.ts";
 import { TestDriver } from "../driver.ts";
 
 const RX = 0;
@@ -332,12 +333,10 @@ Deno.test("packets that are cut, lie about their length, are fragments or carry 
   for (const kind of [0, 60]) nat.send(extended.with(header + 6, kind));
   assert.deepEqual(said, ["open [2a00::7]:123", "send x", "send x"]);
   nat.send(extended.with(header + 6, 0).with(header + 41, 0xff));
-  for (let seed = 1, round = 0; round < 3000; round++) {
+  const random = new Random(1);
+  for (let round = 0; round < 3000; round++) {
     const wild = (round % 2 ? extended : frame).slice();
-    for (let count = 0; count < 3; count++) {
-      seed = Math.imul(seed, 1_103_515_245) + 12_345 >>> 0;
-      wild[header + (seed >>> 8) % (wild.length - header)] = seed >>> 24;
-    }
+    for (let count = 0; count < 3; count++) wild[header + random.below(wild.length - header)] = random.below(256);
     nat.send(wild);
   }
   take();

@@ -2,6 +2,7 @@
 // addresses; refused frames open no socket of the host.
 
 import assert from "node:assert/strict";
+import { inOwnNetwork } from "../../support/own-network.ts";
 import type { OutsideNetwork } from "../../../src/virtio/outside-network.ts";
 import { type Address, endpointText, ip, ip6, ip6Bytes, parseIp } from "../../../src/formats/ip-addresses.ts";
 import { type Route, TcpFlag, writeTcp, writeUdp } from "../../../src/formats/packets.ts";
@@ -357,29 +358,9 @@ Deno.test("an address that this computer has is refused by the sockets, in a net
     Deno.exit();`;
   const file = await Deno.makeTempFile({ suffix: ".ts" });
   await Deno.writeTextFile(file, script);
-  const shell = `ip link set lo up && ip addr add 203.0.113.7/32 dev lo && exec "$@"`;
-  const { success, stdout, stderr } = await new Deno.Command("unshare", {
-    args: [
-      "--map-root-user",
-      "--net",
-      "--",
-      "sh",
-      "-c",
-      shell,
-      "sh",
-      Deno.execPath(),
-      "run",
-      "-q",
-      "--no-check",
-      "--no-prompt",
-      "--allow-net",
-      "--allow-read",
-      file,
-    ],
-  }).output();
-  await Deno.remove(file);
-  assert.ok(success, new TextDecoder().decode(stderr));
-  assert.deepEqual(JSON.parse(new TextDecoder().decode(stdout)), ["203.0.113.7 is an address of this computer", 0, "connected", 1]);
+  const said = await inOwnNetwork({ four: ["203.0.113.7"], six: [] }, ["--allow-net", "--allow-read"], file)
+    .finally(() => Deno.remove(file));
+  assert.deepEqual(said, ["203.0.113.7 is an address of this computer", 0, "connected", 1]);
 });
 
 Deno.test("D2: in a network with a listener on each address, frames to ports of refused addresses reach none", async () => {
@@ -400,27 +381,12 @@ Deno.test("D2: in a network with a listener on each address, frames to ports of 
     ...[...six, "::1", "::", "fd10:0:2::2", "fe80::2", "::ffff:127.0.0.1", "::ffff:0.0.0.0", "::ffff:10.0.2.2", "::ffff:169.254.169.254"],
     ...["::ffff:192.168.7.7", "::127.0.0.1", "64:ff9b::127.0.0.1", "2002:7f00:1::1"],
   ];
-  // A kernel without dummy devices has the addresses on its loopback.
-  const addresses = [...refused.slice(4), ...own].map((address) => `ip addr add ${address}/32 dev $device`).join(" && ");
-  const addresses6 = [...six, ...own6].map((address) => `ip -6 addr add ${address}/128 dev $device nodad`).join(" && ");
-  const shell = `device=lo; ip link set lo up; ip link add own0 type dummy 2>/dev/null && ip link set own0 up && device=own0
-    ${addresses} && ${addresses6} && exec "$@"`;
-  const run = ["run", "-q", "--no-check", "--no-prompt", "--allow-net", "--allow-read", "--allow-env", script];
-  const args = [
-    "--map-root-user",
-    "--net",
-    "--",
-    "sh",
-    "-c",
-    shell,
-    "sh",
-    Deno.execPath(),
-    ...run,
+  const reached = await inOwnNetwork(
+    { four: [...refused.slice(4), ...own], six: [...six, ...own6] },
+    ["--allow-net", "--allow-read", "--allow-env"],
+    script,
     JSON.stringify([[...refused, ...refused6], [...own, ...own6, "::ffff:203.0.113.7"], ["10.0.2.2", "fd10:0:2::2"]]),
-  ];
-  const { success, stdout, stderr } = await new Deno.Command("unshare", { args }).output();
-  assert.ok(success, new TextDecoder().decode(stderr));
-  const reached = JSON.parse(new TextDecoder().decode(stdout));
+  );
   for (const address of [...refused, ...refused6]) assert.deepEqual(reached[address], { opened: 0, heard: 0 }, address);
   for (const address of [...own, ...own6, "::ffff:203.0.113.7"]) assert.deepEqual(reached[address], { opened: 6, heard: 0 }, address);
   for (const address of ["10.0.2.2", "fd10:0:2::2"]) {
