@@ -48,7 +48,8 @@ const CARDS = [
  */
 export async function fetchDebianDisk(options: FetchOptions): Promise<Manifest> {
   const { release, progress } = options;
-  const tools = await ext4Tools(progress);
+  const programs = new UnpackedPrograms(`${cacheFolder()}/tools`, `${cacheFolder()}/apt/tools`);
+  const tools = await ext4Tools(programs, await hasTool("apt-get"), progress);
   return await withDebianArchive(options, async (apt, work) => {
     const kernel = await fetchKernel(apt, ORDINARY_KERNEL, DISK_MODULES, work);
     const busybox = await fetchBusybox(apt, work);
@@ -89,12 +90,19 @@ export async function fetchDebianDisk(options: FetchOptions): Promise<Manifest> 
   });
 }
 
-/** mke2fs and debugfs: the machine's, or fetched. */
-async function ext4Tools(progress: FetchOptions["progress"]): Promise<Ext4Tools> {
-  const programs = new UnpackedPrograms(`${cacheFolder()}/tools`, `${cacheFolder()}/apt/tools`);
+/**
+ * mke2fs and debugfs: the machine's, or fetched.
+ * @param apt whether this machine has apt
+ * @throws Error where they are missing and cannot be fetched
+ */
+export async function ext4Tools(
+  programs: Pick<UnpackedPrograms, "find" | "fetch">,
+  apt: boolean,
+  progress: FetchOptions["progress"],
+): Promise<Ext4Tools> {
   const find = async () => ({ mke2fs: await programs.find("mke2fs"), debugfs: await programs.find("debugfs") });
   let found = await find();
-  if ((!found.mke2fs || !found.debugfs) && await hasTool("apt-get")) {
+  if ((!found.mke2fs || !found.debugfs) && apt) {
     await programs.fetch(["e2fsprogs"], ["mke2fs", "debugfs"], await installedPackages(), progress);
     found = await find();
   }

@@ -25,11 +25,12 @@ export interface BrokenRun {
 /**
  * Writes the report and a recording beside it. Returns the report's path; undefined where the
  * environment names no folder for it.
+ * @param now gives the files their names
  * @throws Error when the report cannot be written
  */
-export async function writeBugReport(run: BrokenRun, folder = stateFolder("bugs")): Promise<string | undefined> {
+export async function writeBugReport(run: BrokenRun, folder = stateFolder("bugs"), now = new Date()): Promise<string | undefined> {
   if (folder === undefined) return undefined;
-  const base = `${folder}/bug-${new Date().toISOString().replaceAll(/[:.]/g, "-")}`;
+  const base = `${folder}/bug-${now.toISOString().replaceAll(/[:.]/g, "-")}`;
   await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
   const recording = await recorded(`${base}.rec`, run);
   const { error, instructions, time } = run;

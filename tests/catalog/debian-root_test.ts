@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { nativeProgram } from "../../scripts/native-tools.ts";
-import { isUsefulModule } from "../../src/catalog/debian-disk.ts";
+import { ext4Tools, isUsefulModule } from "../../src/catalog/debian-disk.ts";
 import { unpackRoot } from "../../src/catalog/debian-root.ts";
 import { makeExt4 } from "../../src/catalog/ext4-image.ts";
 import { buildDeb, controlFields, putFile, VERSION } from "../support/debian-repository.ts";
@@ -140,4 +140,28 @@ Deno.test("modules that are kept are those that a machine without PCI and USB ca
     "drivers/net/wireless/ath/ath.ko",
   ];
   assert.deepEqual([...kept, ...left].filter(isUsefulModule), kept);
+});
+
+Deno.test("mke2fs and debugfs are the machine's, or fetched with apt; without both, e2fsprogs is named", async () => {
+  const machine = (...has: string[]) => {
+    const there = new Set(has), fetched: string[] = [];
+    return {
+      fetched,
+      find: (name: string) => Promise.resolve(there.has(name) ? `/sbin/${name}` : undefined),
+      fetch: (packages: readonly string[], programs: readonly string[]) => {
+        fetched.push(...packages);
+        for (const program of programs) there.add(program);
+        return Promise.resolve();
+      },
+    };
+  };
+  const found = { mke2fs: "/sbin/mke2fs", debugfs: "/sbin/debugfs" };
+  const whole = machine("mke2fs", "debugfs"), partly = machine("mke2fs");
+  assert.deepEqual([await ext4Tools(whole, true, undefined), whole.fetched], [found, []]);
+  assert.deepEqual([await ext4Tools(partly, true, undefined), partly.fetched], [found, ["e2fsprogs"]]);
+  for (const has of [["mke2fs"], ["debugfs"], []]) {
+    const bare = machine(...has);
+    await assert.rejects(ext4Tools(bare, false, undefined), /^Error: mke2fs and debugfs are missing on this machine; install e2fsprogs$/);
+    assert.deepEqual(bare.fetched, []);
+  }
 });

@@ -1,6 +1,7 @@
 // Packages from a mirror without apt, against a repository on loopback.
 
 import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
 import { sha256 } from "../../src/support/cache.ts";
 import { MirrorArchive } from "../../src/catalog/mirror-archive.ts";
 import type { TestPackage } from "../support/debian-repository.ts";
@@ -92,13 +93,11 @@ Deno.test("a release file that the archive has not signed is refused", () =>
       /was valid until .*2022/,
     );
     await refused("x".repeat(5 << 20), /sends more than 4194304 bytes/);
-    // Hashes around the signed text do not count.
-    const hash = /[0-9a-f]{64}/.exec(good)![0];
+    // A hash before the signed text does not count: by it the list would be refused.
     await Deno.writeTextFile(file, `SHA256:\n ${"0".repeat(64)} 1 main/binary-arm64/Packages.gz\n\n${good}`);
-    await archive.update().catch((error) => assert.match(error.message, /is not a signed message/));
+    await archive.update();
     await Deno.writeTextFile(file, await signed(await releaseText(list, "Valid-Until: Sat, 01 Jan 2101 00:00:00 UTC"), privateKey));
     await archive.update();
-    assert.equal(await sha256(list), hash);
     // Without keys, an archive accepts only Debian's.
     await assert.rejects(new MirrorArchive({ ...OPTIONS, mirror }).update(), /no valid signature of the Debian archive/);
   }));
@@ -107,7 +106,7 @@ Deno.test("a list cannot make files elsewhere", () =>
   withMirror(async (_archive, { folder, privateKey, publicKey: keys }, mirror) => {
     for (const path of ["../../evil.deb", "pool/../../evil.deb", "/evil.deb", "pool/..", "a b.deb"]) {
       const list = `Package: evil\nFilename: ${path}\nSize: 1\nSHA256: ${"0".repeat(64)}\n`;
-      const packed = await gzipped(list);
+      const packed = Uint8Array.from(gzipSync(list));
       await Deno.writeFile(`${folder}/dists/stable/main/binary-arm64/Packages.gz`, packed);
       await Deno.writeTextFile(`${folder}/dists/stable/InRelease`, await signed(await releaseText(packed), privateKey));
       const archive = new MirrorArchive({ ...OPTIONS, mirror, keys });
@@ -115,10 +114,6 @@ Deno.test("a list cannot make files elsewhere", () =>
       await assert.rejects(archive.download(["evil"], `${folder}/downloads`), /is not the path of a file/, path);
     }
   }));
-
-async function gzipped(text: string): Promise<Uint8Array<ArrayBuffer>> {
-  return new Uint8Array(await new Response(new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"))).arrayBuffer());
-}
 
 Deno.test("what is kept is a mirror for a computer without a network", () =>
   withMirror(async (_archive, { folder, publicKey: keys }, mirror) => {

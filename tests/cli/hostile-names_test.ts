@@ -3,6 +3,7 @@
 // sets the title or turns text round, and el2 itself writes colors and links alone.
 
 import assert from "node:assert/strict";
+import { NOT_UTF8 } from "../support/not-utf8.ts";
 import { denoFolder, el2Command } from "../support/el2.ts";
 import { type CommandNode, commandTree, isRunnable } from "../../src/cli/common/command-tree.ts";
 import { makeProgram } from "../../src/cli/main.ts";
@@ -84,15 +85,12 @@ async function run(place: Place, lines: readonly (readonly string[])[]): Promise
   return text.trim().split("\n").map((line) => JSON.parse(line));
 }
 
-/** Bytes that are not UTF-8: a lone continuation, a cut sequence, an overlong ESC, a surrogate. */
-const INVALID = [0x80, 0xe2, 0x80, 0xc0, 0x9b, 0xe0, 0x80, 0x9b, 0xed, 0xa0, 0x80, 0xff, 0xfe];
-
 /** A line of a kernel's log, and its last words. */
 const KERNEL_LOG = [
   ...new TextEncoder().encode(`${HOSTILE}\n[    1.000000] ${HOSTILE}`),
-  ...INVALID,
+  ...NOT_UTF8,
   ...new TextEncoder().encode(`\n[    1.000001] ---[ end Kernel panic - not syncing: ${HOSTILE}`),
-  ...INVALID,
+  ...NOT_UTF8,
   ...new TextEncoder().encode(" ]---\n"),
 ];
 

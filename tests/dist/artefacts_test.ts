@@ -52,10 +52,8 @@ artefact("the one file runs from an empty folder with an empty HOME", async (her
 });
 
 artefact("npm installs el2 with its runtime, without install scripts, and el2 --version takes less than 0.25 s", async (here, env) => {
-  // npm's own settings and cache stay: the packages come from where this machine has them.
-  const [cache, userconfig] = await Promise.all(["cache", "userconfig"].map((key) => npmSetting(key)));
-  const settings = { ...env, npm_config_cache: cache, npm_config_userconfig: userconfig };
-  const options = ["--global", "--prefix", `${here}/prefix`, "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"];
+  const settings = await npmEnvironment(env);
+  const options = ["--global", "--prefix", `${here}/prefix`, "--ignore-scripts", "--no-audit", "--no-fund"];
   const install = await runIn(here, "npm", ["install", ...options, `${DIST}/el2-${VERSION}.tgz`], settings);
   assert.equal(install.code, 0, install.stderr);
   const program = `${here}/prefix/bin/el2`;
@@ -95,8 +93,7 @@ artefact("npm installs el2 with its runtime, without install scripts, and el2 --
 });
 
 artefact("the GitHub action installs el2, runs scenarios, annotates failures and keeps their recordings", async (here, env) => {
-  const [cache, userconfig] = await Promise.all(["cache", "userconfig"].map((key) => npmSetting(key)));
-  const runner = { ...env, npm_config_cache: cache, npm_config_userconfig: userconfig, npm_config_prefer_offline: "true" };
+  const runner = await npmEnvironment(env);
   const scenario = (expected: string) =>
     `el2_test = 1\n[[step]]\nboot = "demo"\n[[step]]\nexpect_console = "${expected}"\nof = "ping"\nwithin = "1ms"\n`;
   await Deno.mkdir(`${here}/work/tests`, { recursive: true });
@@ -271,8 +268,7 @@ artefact("a release has equal bytes in two builds, and checksums signed by its k
 
 if (LONG) {
   artefact("from nothing to a Debian prompt takes under 30 s by npx, and under 20 s from the Debian package", async (here, env) => {
-    const [cache, userconfig] = await Promise.all(["cache", "userconfig"].map((key) => npmSetting(key)));
-    const npm = { ...env, npm_config_cache: cache, npm_config_userconfig: userconfig, npm_config_prefer_offline: "true" };
+    const npm = await npmEnvironment(env);
     const source = Deno.env.get("EL2_MIRROR") ?? "http://deb.debian.org/debian";
     const fetch = ["run", "-A", "--no-config", `${DIST}/el2.js`, "guests", "fetch", "debian", "--keep", "mirror", "--mirror", source];
     const kept = await runIn(here, "deno", fetch, env);
@@ -343,6 +339,9 @@ Deno.test("a part that does not exist is refused by name", async () => {
   assert.equal(stderr, 'dist: --only: no part "rpm"; there are file, others, npm, deb, jsr, sbom\n');
 });
 
-async function npmSetting(key: string): Promise<string> {
-  return (await runIn(ROOT, "npm", ["config", "get", key], Deno.env.toObject())).stdout.trim();
+/** An environment in which npm has this machine's settings and cache: packages come from there. */
+async function npmEnvironment(env: Record<string, string>): Promise<Record<string, string>> {
+  const setting = async (key: string) => (await runIn(ROOT, "npm", ["config", "get", key], Deno.env.toObject())).stdout.trim();
+  const [cache, userconfig] = await Promise.all(["cache", "userconfig"].map(setting));
+  return { ...env, npm_config_cache: cache, npm_config_userconfig: userconfig, npm_config_prefer_offline: "true" };
 }

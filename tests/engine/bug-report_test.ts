@@ -61,22 +61,10 @@ Deno.test("a recording that cannot be written leaves the report, which says so",
   const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
   try {
     const plan = await demoPlan();
-    // The recording's name is taken by a folder.
-    const taken = async (run: BrokenRun) => {
-      const path = await writeBugReport(run, folder);
-      const name = path!.replace(/\.txt$/, ".rec");
-      await Deno.remove(path!);
-      await Deno.remove(name);
-      const { toISOString } = Date.prototype;
-      Date.prototype.toISOString = () => name.slice(`${folder}/bug-`.length, -".rec".length);
-      try {
-        await Deno.mkdir(name);
-        return await writeBugReport(run, folder);
-      } finally {
-        Date.prototype.toISOString = toISOString;
-      }
-    };
-    const path = await taken({ error: new Error("the bug"), plan, inputs: [], instructions: 7, time: 8 });
+    const now = new Date(), name = `${folder}/bug-${now.toISOString().replaceAll(/[:.]/g, "-")}`;
+    await Deno.mkdir(`${name}.rec`);
+    const path = await writeBugReport({ error: new Error("the bug"), plan, inputs: [], instructions: 7, time: 8 }, folder, now);
+    assert.equal(path, `${name}.txt`);
     assert.match(await Deno.readTextFile(path!), /^el2 [^\n]*\nThe run cannot be recorded: [^\n]*Is a directory[^\n]*\n\nError: the bug\n/);
   } finally {
     await Deno.remove(folder, { recursive: true });

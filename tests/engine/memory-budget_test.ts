@@ -16,9 +16,8 @@ import { rowsOf } from "../../src/queries/query.ts";
 import { SESSION_MEMORY } from "../../src/queries/tables.ts";
 import { History } from "../../src/recordings/history.ts";
 import { loaded } from "../../src/snapshots/begin.ts";
-import type { SystemState } from "../../src/state/system-state.ts";
 import { Machine, RAM_BASE } from "../core/program.ts";
-import { demoPlan } from "../snapshots/systems.ts";
+import { demoPlan, ofPages } from "../snapshots/systems.ts";
 
 const MIB = 1 << 20;
 
@@ -86,11 +85,6 @@ Deno.test("under a budget translated code makes room for other code, with the sa
   assert.ok(bytes < 3000 && bytes < free.core.codeUse().bytes, `${bytes} of ${free.core.codeUse().bytes}`);
   assert.equal(free.core.codeUse().evicted, 0);
 });
-
-/** A state with `count` separate pages. */
-function ofPages(count: number): SystemState {
-  return { fields: new Uint8Array(0), pages: new Map(Array.from({ length: count }, (_, page) => [page, new Uint8Array(4096)])) };
-}
 
 Deno.test("states for going back take no more than the limit, even one alone; the state of the start stays", () => {
   const limit = 100 * 4096;

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { History, type Milestone } from "../../src/recordings/history.ts";
 import type { SystemState } from "../../src/state/system-state.ts";
+import { ofPages } from "../snapshots/systems.ts";
 
 const EMPTY: SystemState = { fields: new Uint8Array(0), pages: new Map() };
 
@@ -13,11 +14,6 @@ const milestone = (instructions: number, state = EMPTY): Milestone => ({
   inputs: 0,
   state,
 });
-
-/** A state with `count` separate pages. */
-function ofPages(count: number): SystemState {
-  return { fields: new Uint8Array(0), pages: new Map(Array.from({ length: count }, (_, page) => [page, new Uint8Array(4096)])) };
-}
 
 Deno.test("a place is reached from the last state before it, never from one with its own count", () => {
   const history = new History();

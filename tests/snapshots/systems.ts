@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { planDemo } from "../../src/configuration/plan-run.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
+import type { SystemState } from "../../src/state/system-state.ts";
+import { PAGE_SIZE } from "../../src/support/sizes.ts";
 import type { System } from "../../src/assembly/system.ts";
 
 const HELLO = new URL("../../assets/guests/hello.bin", import.meta.url);
@@ -37,6 +39,11 @@ export function runTo(system: System, instructions: number): void {
     system.machine.skipTo(result.next);
   }
   system.stopAt(Infinity);
+}
+
+/** A state with `count` separate pages, and nothing else. */
+export function ofPages(count: number): SystemState {
+  return { fields: new Uint8Array(0), pages: new Map(Array.from({ length: count }, (_, page) => [page, new Uint8Array(PAGE_SIZE)])) };
 }
 
 /** All that two machines in the same state have in common. */

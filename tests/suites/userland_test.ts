@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { stopwatch } from "../../bench/machines.ts";
-import { runSet, suiteGuest, TUNED_SETS, USERLAND_SETS } from "../../bench/userland.ts";
+import { runSet, suiteGuest, USERLAND_SETS } from "../../bench/userland.ts";
 import type { Suite } from "../../scripts/suites.ts";
 import { type Tier, TIERS } from "../../src/core/tiers.ts";
 
@@ -13,7 +13,7 @@ const TIMEOUT = 3600;
 
 for (const set of LONG ? USERLAND_SETS : []) {
   // The interpreter alone would need an hour for the wide set.
-  const tiers: readonly Tier[] = TUNED_SETS.includes(set) ? TIERS : ["auto"];
+  const tiers: readonly Tier[] = set === "wide" ? ["auto"] : TIERS;
   Deno.test(`programs of Debian's set ${set} print what they print on QEMU, in ${tiers.join(", ")}`, async () => {
     const guest = await suiteGuest(set, set);
     const outcomes = ({ programs }: Awaited<ReturnType<typeof runSet>>) =>

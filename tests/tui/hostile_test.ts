@@ -2,6 +2,7 @@
 // hostile: no byte of it may be read as, or inside, a sequence by the terminal.
 
 import assert from "node:assert/strict";
+import { NOT_UTF8 } from "../support/not-utf8.ts";
 import type { Json, Row } from "../../src/queries/table.ts";
 import { TABLES } from "../../src/queries/tables.ts";
 import type { Answer } from "../../src/queries/query.ts";
@@ -15,8 +16,6 @@ const MARK = "qzx";
 /** A color that is not one, title, clipboard, link, question, 8-bit CSI, text turned round. */
 const HOSTILE = `\x1b[66;77m${MARK}\x1b]0;${MARK}\x07\x1b]52;c;${MARK}\x1b\\\x1b]8;;${MARK}\x1b\\\x1b[6n\x9b2J\x90${MARK}\x9c` +
   `\r\n\t\b\x7f\0\u202e${MARK}\u200b\u2066`;
-/** Bytes that are not UTF-8: a lone continuation, a cut sequence, an overlong ESC, a surrogate. */
-const INVALID = [0x80, 0xe2, 0x80, 0xc0, 0x9b, 0xe0, 0x80, 0x9b, 0xed, 0xa0, 0x80, 0xff, 0xfe];
 /** The screens' own sequences: places, colors, modes; without a string. */
 // deno-lint-ignore no-control-regex
 const OWN = /\x1b\[\??[0-9;:]*[a-zA-Z]|\x1b[78]/g;
@@ -57,7 +56,7 @@ function spoil(rig: Rig): void {
   rig.answer = (query) => spoiledAnswer(answer(query));
   rig.actError = `no VM called "${HOSTILE}"`;
   for (const console of ["debian", "rt"]) {
-    rig.apply({ kind: "console", console, bytes: Uint8Array.of(...textBytes(HOSTILE.repeat(3)), ...INVALID, ...textBytes(HOSTILE)) });
+    rig.apply({ kind: "console", console, bytes: Uint8Array.of(...textBytes(HOSTILE.repeat(3)), ...NOT_UTF8, ...textBytes(HOSTILE)) });
   }
   rig.apply({ kind: "sample", sample: SAMPLE });
 }

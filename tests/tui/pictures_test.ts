@@ -34,6 +34,7 @@ function linesOf(svg: string): string[] {
 function assertSame(made: readonly MadePicture[]): void {
   for (const { file, svg } of made) {
     const kept = Deno.readTextFileSync(new URL(file, FOLDER));
+    assert.match(svg, /^<svg [\s\S]*<\/svg>\n$/, file);
     assert.ok(linesOf(svg).length > 15, file);
     assert.deepEqual(linesOf(svg), linesOf(kept), `${file}: deno task pictures draws them`);
     assert.ok(svg.length < 200_000, `${file} has ${svg.length} bytes`);

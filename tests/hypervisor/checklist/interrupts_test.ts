@@ -13,7 +13,7 @@ import { Rig } from "./rig.ts";
 /** A thread in state INIT that lacks only a VIC index. */
 function thread(w: Rig, without?: "group"): { vcpu: Vcpu; cap: bigint } {
   const vcpu = w.object("thread");
-  w.equip(vcpu, 0n, 0, without);
+  w.equip(vcpu, { without });
   return { vcpu, cap: w.cap(vcpu) };
 }
 

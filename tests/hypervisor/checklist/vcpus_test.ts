@@ -40,7 +40,7 @@ Deno.test("H133: vcpu_configure refuses options that it does not know", () => {
 Deno.test("H134: critical vCPUs are a privileged partition's", () => {
   const w = new Rig();
   const vcpu = w.get<Partition>(w.poor(0x10_0000)).create(Vcpu) as Vcpu;
-  w.equip(vcpu, VcpuOption.Critical);
+  w.equip(vcpu, { options: VcpuOption.Critical });
   assert.equal(w.error("object_activate", { cap: w.cap(vcpu) }), "OBJECT_CONFIG");
 });
 
@@ -316,7 +316,7 @@ function pair(): { w: Rig; second: Vcpu } {
 Deno.test("H161: without a VPM group there is no PSCI", () => {
   const w = new Rig();
   const alone = w.object("thread");
-  w.equip(alone, 0n, 0, "group");
+  w.equip(alone, { without: "group" });
   assert.equal(alone.activate(), 0);
   alone.powerOn(w.buffer, PSCI.Version);
   assert.equal(w.exit(hvc(0), alone).getX(0), ALL_ONES);

@@ -125,24 +125,24 @@ const ACTIVATION: Case[] = ([
   ] as const).map(([rule, options, affinity]) =>
     one("OBJECT_CONFIG", rule, (w) => {
       const vcpu = w.object("thread");
-      w.equip(vcpu, options, affinity);
+      w.equip(vcpu, { options, affinity });
       return { cap: w.cap(vcpu) };
     }, { fails: "cap" })
   ),
   one("OBJECT_CONFIG", "critical vCPUs belong to a privileged partition", (w) => {
     const vcpu = w.get<Partition>(w.poor(0x10_0000)).create(w.caller.constructor as typeof Vcpu) as Vcpu;
-    w.equip(vcpu, VcpuOption.Critical);
+    w.equip(vcpu, { options: VcpuOption.Critical });
     return { cap: w.cap(vcpu) };
   }, { fails: "cap" }),
   one("OBJECT_CONFIG", "another vCPU of the primary VM has this CPU", (w) => {
     w.vcpu(VcpuOption.HlosVm, 1);
     const vcpu = w.object("thread");
-    w.equip(vcpu, VcpuOption.HlosVm, 1);
+    w.equip(vcpu, { options: VcpuOption.HlosVm, affinity: 1 });
     return { cap: w.cap(vcpu) };
   }, { fails: "cap" }),
   one("ARGUMENT_INVALID", "a vCPU needs a VIC", (w) => {
     const vcpu = w.object("thread");
-    w.equip(vcpu, 0n, 0, "vic");
+    w.equip(vcpu, { without: "vic" });
     return { cap: w.cap(vcpu) };
   }, { fails: "cap" }),
   one("BUSY", "another vCPU has this index", (w) => {

@@ -64,6 +64,13 @@ export type CreatableType = keyof typeof CLASSES;
 /** Where the caller sees its info area. */
 export const INFO_AREA = 0x7000_0000n;
 
+/** Settings of a thread, and an object that it lacks. */
+interface Equipment {
+  readonly options?: bigint;
+  readonly affinity?: number;
+  readonly without?: "vic" | "group";
+}
+
 /**
  * The machine, its caller, and what the caller holds. Capability ids are of the caller's cspace.
  */
@@ -172,7 +179,7 @@ export class World {
   /** An active vCPU of the caller's VM that is powered off. */
   vcpu(options = 0n, affinity = 0): Vcpu {
     const vcpu = this.object("thread");
-    this.equip(vcpu, options, affinity);
+    this.equip(vcpu, { options, affinity });
     expectOk(vcpu.activate());
     return vcpu;
   }
@@ -184,11 +191,8 @@ export class World {
     return this.cap(vcpu);
   }
 
-  /**
-   * Attaches to a thread what its activation needs: it becomes the next vCPU of the caller's VM.
-   * `without`: what is not attached.
-   */
-  equip(vcpu: Vcpu, options = 0n, affinity = 0, without?: "vic" | "group"): void {
+  /** Makes a thread the next vCPU of the caller's VM: it can be activated if nothing is missing. */
+  equip(vcpu: Vcpu, { options = 0n, affinity = 0, without }: Equipment = {}): void {
     vcpu.attachCspace(this.cspace);
     expectOk(this.get<AddressSpace>(this.space).attachThread(vcpu));
     const index = vcpu === this.caller || !this.caller ? 0 : this.#index++;

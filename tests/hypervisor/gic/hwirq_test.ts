@@ -35,7 +35,7 @@ Deno.test("a physical PPI comes to every pinned vCPU of a VIC, present and futur
   w.ok("hwirq_bind_virq", { hwirq, vic, virq: 20n });
   const join = (index: number, options: bigint) => {
     const vcpu = w.object("thread");
-    w.equip(vcpu, options);
+    w.equip(vcpu, { options });
     vcpu.attachVic(w.get<Vic>(vic), index);
     assert.equal(vcpu.activate(), 0);
   };
@@ -54,7 +54,7 @@ Deno.test("a physical PPI cannot be forwarded where a timer is", () => {
   const w = new Rig();
   const vic = w.get<Vic>(w.active("vic"));
   const vcpu = w.object("thread");
-  w.equip(vcpu, VcpuOption.Pinned);
+  w.equip(vcpu, { options: VcpuOption.Pinned });
   vcpu.attachVic(vic, 0);
   assert.equal(vcpu.activate(), 0);
   const before = w.dump();

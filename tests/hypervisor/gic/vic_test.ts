@@ -42,7 +42,7 @@ Deno.test("a frame is attached once, and only for a vCPU that is there", () => {
 Deno.test("a vCPU of another VIC finds no SGIs of its own in a distributor: an external abort", () => {
   const w = new Rig();
   const vcpu = w.object("thread");
-  w.equip(vcpu, 0n, 0, "group");
+  w.equip(vcpu, { without: "group" });
   vcpu.attachVic(w.get<Vic>(w.active("vic")), 3);
   assert.equal(vcpu.activate(), 0);
   assert.equal(w.gicd.read(w.caller, 4, 4), 0x0349_001fn);

@@ -1,0 +1,4 @@
+// Bytes that a guest may print and that are not UTF-8.
+
+/** A lone continuation, a cut sequence, an overlong ESC, a surrogate. */
+export const NOT_UTF8: readonly number[] = [0x80, 0xe2, 0x80, 0xc0, 0x9b, 0xe0, 0x80, 0x9b, 0xed, 0xa0, 0x80, 0xff, 0xfe];
