@@ -10,13 +10,13 @@ import { drawScreen, type FrameState } from "./frame.ts";
 import { tabAt, TABS_ROW } from "./header.ts";
 import { HelpOverlay, type Here } from "./help.ts";
 import { type Hint, hintsOf, LOST_HINTS, typingHints, usedOn } from "./hints.ts";
-import type { Host } from "./host.ts";
+import type { AppServices } from "./app-services.ts";
 import { Keymap } from "./keymap.ts";
 import type { Key } from "./keys.ts";
 import { ListActions } from "./list-actions.ts";
 import { Menus } from "./menus.ts";
 import { type MessageKind, Messages } from "./messages.ts";
-import { Mouse, type MouseHost } from "./mouse.ts";
+import { Mouse, type MouseServices } from "./mouse.ts";
 import { Navigation } from "./navigation.ts";
 import { TimeMarks } from "./time-marks.ts";
 import { type Fork, TimeMenu } from "./time-menu.ts";
@@ -117,7 +117,7 @@ export class App {
   readonly #windows: Windows;
   readonly #questions: Questions;
   readonly #session: SessionState;
-  readonly #host: Host;
+  readonly #services: AppServices;
   readonly #consoles: ConsoleActions;
   readonly #lists: ListActions;
   readonly #navigation: Navigation;
@@ -168,7 +168,7 @@ export class App {
       () => port.changed(false),
       this.#pace,
     );
-    const host: Host = this.#host = {
+    const app: AppServices = this.#services = {
       ...{ asker: this.#asker, windows: this.#windows, questions: this.#questions, tree: this.#tree, console: this.#console },
       readOnly: options.readOnly ?? false,
       ended: () => this.end !== undefined,
@@ -176,19 +176,19 @@ export class App {
       say: (text, kind) => this.#say(text, kind),
       changed: () => port.changed(true),
     };
-    const consoles = this.#consoles = new ConsoleActions(host);
-    this.#navigation = new Navigation(host);
-    this.#windowActions = new WindowActions(host);
-    this.#lists = new ListActions({ ...host, consoles, toFile: (name, text, what) => this.#toFile(name, text, what) });
-    this.#mouse = new Mouse({ ...host, consoles, clock, ...this.#pointing(), enter: () => this.#navigation.go() });
+    const consoles = this.#consoles = new ConsoleActions(app);
+    this.#navigation = new Navigation(app);
+    this.#windowActions = new WindowActions(app);
+    this.#lists = new ListActions({ ...app, consoles, toFile: (name, text, what) => this.#toFile(name, text, what) });
+    this.#mouse = new Mouse({ ...app, consoles, clock, ...this.#pointing(), enter: () => this.#navigation.go() });
     this.#sessions = new OtherSessions({
-      ...{ title: options.title, start: options.start, readOnly: host.readOnly, show: host.show, say: host.say, changed: host.changed },
+      ...{ title: options.title, start: options.start, readOnly: app.readOnly, show: app.show, say: app.say, changed: app.changed },
       width: () => this.#windows.width,
       visit: (name) => port.visit(name),
     });
     const move = (to: Move) => this.#timeTravel(to);
     this.#menus = new Menus({
-      ...host,
+      ...app,
       keymap: this.#keymap,
       jump: (id) => this.#navigation.jump(id),
       typeInto: (vm) => consoles.typeInto(vm),
@@ -201,7 +201,7 @@ export class App {
       themes: [...THEME_NAMES, ...(options.themes ?? []).map(({ name }) => name)],
       theme: (name) => this.setTheme(name),
     }, this.#sessions);
-    this.#time = new TimeMenu({ ...host, title: options.title, fork: options.fork, move });
+    this.#time = new TimeMenu({ ...app, title: options.title, fork: options.fork, move });
     if (options.greeting) this.#say(options.greeting);
     if (options.state) this.#restore(options.state);
     else if (options.layout) this.#windows.load(options.layout);
@@ -348,7 +348,7 @@ export class App {
   }
 
   /** The mouse outside of panes. */
-  #pointing(): Pick<MouseHost, "tabAt" | "timeAt" | "point" | "goThere"> {
+  #pointing(): Pick<MouseServices, "tabAt" | "timeAt" | "point" | "goThere"> {
     return {
       tabAt: (x, y) => y === TABS_ROW ? tabAt(this.#size.width, this.#windows.screen.key, x) : undefined,
       timeAt: (x, y) => {
@@ -427,7 +427,7 @@ export class App {
     "object.references": () => this.#navigation.references(),
     "object.inspect": () => this.#navigation.inspect(),
     "object.why": () => this.#navigation.why(),
-    "rule.read": () => void readRule(this.#host, this.options.books),
+    "rule.read": () => void readRule(this.#services, this.options.books),
     "object.actions": () => this.#menus.actions(false),
     "danger.menu": () => this.#menus.actions(true),
     "copy.menu": () => this.#focus === this.#console ? this.#menus.copyConsole() : this.#menus.copy(),

@@ -1,6 +1,6 @@
 // Users' actions on consoles: typing, scrolling, searching.
 
-import type { Host } from "./host.ts";
+import type { AppServices } from "./app-services.ts";
 import { vmOf } from "./links.ts";
 import { TextOverlay } from "./overlay.ts";
 
@@ -8,18 +8,18 @@ import { TextOverlay } from "./overlay.ts";
 export class ConsoleActions {
   #search: { readonly text: string; readonly by: number } | undefined;
 
-  constructor(readonly host: Host) {}
+  constructor(readonly app: AppServices) {}
 
   /** The console pane shows that of the VM that is selected in the tree, if it has one. */
   preferSelected(): void {
-    const { tree, console } = this.host;
+    const { tree, console } = this.app;
     const name = tree.selectedVm?.console;
     if (name !== undefined) console.prefer(name);
   }
 
   /** Keys go to the console of what is selected. */
   enter(): void {
-    const { windows: { focus }, console, tree } = this.host;
+    const { windows: { focus }, console, tree } = this.app;
     // Unless the user has chosen a VM, keys go to the visible console: early samples do not name
     // consoles yet.
     const unchosen = focus === console || focus === tree && !tree.chosen;
@@ -30,7 +30,7 @@ export class ConsoleActions {
 
   /** Shows all consoles in one; or one of them again. */
   all(): void {
-    const { windows, console } = this.host;
+    const { windows, console } = this.app;
     windows.show("1");
     console.showAll(!console.all);
     windows.focusOn(console);
@@ -39,7 +39,7 @@ export class ConsoleActions {
 
   /** Keys go to the console of a VM. */
   typeInto(vm: string): void {
-    const { windows, console, readOnly, ended, say } = this.host;
+    const { windows, console, readOnly, ended, say } = this.app;
     if (ended()) return say("the session has ended; q quits");
     if (readOnly) return say("read-only: cannot type");
     if (!console.has(vm)) return say(`vm:${vm} has no console`);
@@ -52,7 +52,7 @@ export class ConsoleActions {
 
   /** A break on the line of the console that is shown; keys still go there. */
   async sendBreak(): Promise<void> {
-    const { asker, console: { shown }, say, changed } = this.host;
+    const { asker, console: { shown }, say, changed } = this.app;
     const error = await asker.act({ kind: "console.break", console: shown });
     if (error === undefined) say(`a break was sent to con:${shown}`);
     else say(error, "refused");
@@ -62,13 +62,13 @@ export class ConsoleActions {
   /** Takes the keys back and scrolls. */
   scroll(): void {
     this.#leave();
-    this.host.console.view?.scroll(1);
+    this.app.console.view?.scroll(1);
   }
 
   /** Searches the scrollback. */
   search(): void {
     this.#leave();
-    this.host.show(
+    this.app.show(
       new TextOverlay({
         sign: "search: ",
         accept: (text) => {
@@ -81,7 +81,7 @@ export class ConsoleActions {
 
   /** `n`, `N`: the next match of a search, else the next console. */
   next(by: number): void {
-    const { windows, console } = this.host;
+    const { windows, console } = this.app;
     if (!this.#search || windows.focus !== console) return console.cycle(by);
     this.#search = { ...this.#search, by: this.#search.by + by };
     this.#showMatch();
@@ -89,12 +89,12 @@ export class ConsoleActions {
 
   /** Follows again, without a search. */
   follow(): void {
-    this.host.console.view?.follow();
+    this.app.console.view?.follow();
     this.#search = undefined;
   }
 
   #leave(): void {
-    const { windows, console } = this.host;
+    const { windows, console } = this.app;
     console.typing = false;
     windows.focusOn(console);
   }
@@ -102,8 +102,8 @@ export class ConsoleActions {
   #showMatch(): void {
     if (!this.#search) return;
     const { text, by } = this.#search;
-    const found = this.host.console.view?.search(text, by);
-    this.host.say(
+    const found = this.app.console.view?.search(text, by);
+    this.app.say(
       found ? `"${text}" ${found.shown} of ${found.count}   n older  N newer  G follows` : `"${text}" is not in the scrollback`,
     );
   }

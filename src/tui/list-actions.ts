@@ -3,7 +3,7 @@
 
 import type { ConsoleActions } from "./console-actions.ts";
 import { markedLine } from "./event-filter.ts";
-import type { Host } from "./host.ts";
+import type { AppServices } from "./app-services.ts";
 import { LanesPane } from "./lanes-pane.ts";
 import { MemoryPane } from "./memory-pane.ts";
 import { LinesOverlay, TextOverlay } from "./overlay.ts";
@@ -12,8 +12,8 @@ import { plainText } from "../queries/format.ts";
 import { comparedLines } from "./records.ts";
 import { TablePane } from "./table-pane.ts";
 
-/** Requirements on the application. */
-export interface ListHost extends Host {
+/** Services that these actions use. */
+export interface ListServices extends AppServices {
   readonly consoles: ConsoleActions;
   /** Writes a text to a file, and says that it is there: `what` and its place. */
   readonly toFile: (name: string, text: string, what: string) => void;
@@ -23,15 +23,15 @@ export interface ListHost extends Host {
 export class ListActions {
   readonly #filterHistory: string[] = [];
 
-  constructor(readonly host: ListHost) {}
+  constructor(readonly app: ListServices) {}
 
   get #focus(): Pane {
-    return this.host.windows.focus;
+    return this.app.windows.focus;
   }
 
   /** Moves the selection; Infinity is the end. */
   move(by: number): void {
-    const { tree, consoles, questions } = this.host;
+    const { tree, consoles, questions } = this.app;
     const pane = this.#focus;
     pane.move(by);
     if (pane === tree) consoles.preferSelected();
@@ -45,7 +45,7 @@ export class ListActions {
 
   /** Folds or unfolds the tree's row; other panes go left or right. */
   fold(folded: boolean): void {
-    const { tree, say } = this.host;
+    const { tree, say } = this.app;
     const pane = this.#focus;
     if (pane === tree) tree.fold(folded);
     else if (pane instanceof TablePane) {
@@ -56,7 +56,7 @@ export class ListActions {
 
   /** Shows what comes in, or no longer. */
   follow(): void {
-    const { console, consoles, say } = this.host;
+    const { console, consoles, say } = this.app;
     if (this.#focus === console) return consoles.follow();
     this.onTable((pane) => {
       if (pane.options.stream) pane.follow(!pane.following);
@@ -66,7 +66,7 @@ export class ListActions {
 
   /** Out of a filter, of a zoomed pane, of a pane. */
   stepOut(): void {
-    const { windows, console, consoles } = this.host;
+    const { windows, console, consoles } = this.app;
     const pane = this.#focus;
     if (isFiltered(pane) && pane.filterText) pane.setFilter("");
     else if (windows.zoomed) windows.zoom();
@@ -76,7 +76,7 @@ export class ListActions {
 
   /** The next view. Panes with several views go through those first. */
   nextView(): void {
-    const { windows, say } = this.host;
+    const { windows, say } = this.app;
     if (this.#focus.nextView?.()) return;
     if (!windows.nextView()) say("this pane has one view");
   }
@@ -85,19 +85,19 @@ export class ListActions {
   onTable(act: (pane: TablePane) => void): void {
     const pane = this.#focus;
     if (pane instanceof TablePane) act(pane);
-    else this.host.say("nothing to select here");
+    else this.app.say("nothing to select here");
   }
 
   /** More (1) or less (-1) of time or memory in the pane. */
   scale(by: number): void {
     const pane = this.#focus;
     if (pane instanceof LanesPane || pane instanceof MemoryPane) pane.zoom(by);
-    else this.host.say("nothing to zoom here");
+    else this.app.say("nothing to zoom here");
   }
 
   /** Shows in what two marked rows differ. */
   compare(): void {
-    const { windows: { width }, show, say } = this.host;
+    const { windows: { width }, show, say } = this.app;
     this.onTable((pane) => {
       const [a, b] = pane.marked;
       if (pane.marked.length !== 2) return say("mark two rows with m, then =");
@@ -110,7 +110,7 @@ export class ListActions {
 
   /** `/`: filters the list; searches the console. */
   editFilter(): void {
-    const { console, consoles, questions, show, say } = this.host;
+    const { console, consoles, questions, show, say } = this.app;
     const pane = this.#focus;
     if (pane === console) return consoles.search();
     if (!isFiltered(pane)) return say("nothing to filter here");
@@ -139,7 +139,7 @@ export class ListActions {
 
   /** Asks for a file, and writes the rows of the list that are shown to it. */
   exportRows(): void {
-    const { say, show, toFile } = this.host;
+    const { say, show, toFile } = this.app;
     this.onTable((pane) => {
       const { rows } = pane;
       if (rows.length === 0) return say("the list is empty");

@@ -2,7 +2,7 @@
 
 import { resolve } from "node:path";
 import type { ActionName, AppAction } from "./actions.ts";
-import { type Host, selectedRow } from "./host.ts";
+import { type AppServices, selectedRow } from "./app-services.ts";
 import type { Keymap } from "./keymap.ts";
 import type { Key } from "./keys.ts";
 import { DangerOverlay } from "./danger.ts";
@@ -27,8 +27,8 @@ import type { StopChange } from "../queries/stop-rule.ts";
 /** Objects of a palette's list. */
 const OFFERED_ROWS = 200;
 
-/** Requirements of the menus on the application. `program` is undefined where there is none. */
-export interface MenuHost extends Host {
+/** Services that the menus use. `program` is undefined where there is none. */
+export interface MenuServices extends AppServices {
   readonly keymap: Keymap;
   readonly jump: (id: string) => void;
   readonly typeInto: (vm: string) => void;
@@ -91,17 +91,17 @@ export class Menus {
   readonly #paletteHistory: string[] = [];
   readonly #stopHistory: string[] = [];
 
-  constructor(readonly host: MenuHost, readonly sessions: OtherSessions) {}
+  constructor(readonly app: MenuServices, readonly sessions: OtherSessions) {}
 
   /** Actions on the selected object; with `danger` only those that change the machine. */
   actions(danger: boolean): void {
-    const { host } = this;
-    const selected = selectedRow(host);
+    const { app } = this;
+    const selected = selectedRow(app);
     if (!selected) return;
     const { row } = selected, { id } = row;
     const found = actionsFor(id, this.#circumstances()).filter(({ action }) => !danger || action.danger);
     if (!found.length) {
-      return host.say(danger ? `no dangerous actions on ${id}` : `no actions on ${id}; i shows its fields`);
+      return app.say(danger ? `no dangerous actions on ${id}` : `no actions on ${id}; i shows its fields`);
     }
     const items = found.map(({ action, reason }): MenuItem => ({
       key: action.key,
@@ -111,25 +111,25 @@ export class Menus {
       danger: action.danger,
       run: () => this.#do(action, row),
     }));
-    host.show(new MenuOverlay(`${danger ? "! " : ""}${id}`, items));
+    app.show(new MenuOverlay(`${danger ? "! " : ""}${id}`, items));
   }
 
   /** The row as text, id, JSON or command, for the clipboard. */
   copy(): void {
-    const { host } = this;
-    const selected = selectedRow(host);
+    const { app } = this;
+    const selected = selectedRow(app);
     if (!selected) return;
     const { table, row } = selected;
     const copy = (key: string, label: string, text: string): MenuItem => ({
       key,
       label,
       detail: text,
-      run: () => host.copy(text),
+      run: () => app.copy(text),
     });
     const cells = Object.entries(table.columns).filter(([, { width }]) => width !== undefined);
-    const focus = host.windows.focus;
+    const focus = app.windows.focus;
     const filter = focus instanceof TablePane && focus.filterText ? ` --filter '${focus.filterText}'` : "";
-    host.show(
+    app.show(
       new MenuOverlay(`copy ${row.id}`, [
         copy("y", "row", cells.map(([name, column]) => cellText(column, row[name])).join("  ")),
         copy("i", "id", row.id),
@@ -141,112 +141,112 @@ export class Menus {
 
   /** The console's text, for the clipboard; a long one goes to a file. */
   copyConsole(): void {
-    const { host } = this;
-    const { view } = host.console;
-    if (!view) return host.say("there is no console yet");
-    host.show(
+    const { app } = this;
+    const { view } = app.console;
+    if (!view) return app.say("there is no console yet");
+    app.show(
       new MenuOverlay(`copy con:${view.name}`, [
-        { key: "y", label: "what is visible", run: () => host.copy(view.text(true)) },
-        { key: "a", label: "all of it, with the scrollback", run: () => host.copy(view.text(false)) },
+        { key: "y", label: "what is visible", run: () => app.copy(view.text(true)) },
+        { key: "a", label: "all of it, with the scrollback", run: () => app.copy(view.text(false)) },
       ]),
     );
   }
 
   /** Finds any action, screen or object by its name. */
   palette(): void {
-    this.host.show(
+    this.app.show(
       new PaletteOverlay({
         history: this.#paletteHistory,
         choices: (text) => this.#choices(text),
         count: () => this.#offers().length,
-        unknown: (text) => this.host.say(`no action or object called ${JSON.stringify(text)}; ? lists the actions`),
+        unknown: (text) => this.app.say(`no action or object called ${JSON.stringify(text)}; ? lists the actions`),
       }),
     );
   }
 
   /** Adds a stop rule, from the selection. */
   stopRule(): void {
-    const { host } = this;
-    if (host.readOnly) return host.say("read-only: cannot stop the machine");
+    const { app } = this;
+    if (app.readOnly) return app.say("read-only: cannot stop the machine");
     const prompt = filterPrompt(
       "stop at: ",
-      stopFilter(host.windows.focus),
+      stopFilter(app.windows.focus),
       this.#stopHistory,
       (filter) => this.#stopAt(filter),
-      (message) => host.say(message, "bad"),
+      (message) => app.say(message, "bad"),
     );
-    host.show(prompt);
+    app.show(prompt);
   }
 
   #stopAt(filter: string): void {
-    const { host } = this;
+    const { app } = this;
     if (filter === "") {
-      return host.say("a filter of events, such as kind=rpc refused=yes, or at debian:vfs_open; :stop off removes all rules");
+      return app.say("a filter of events, such as kind=rpc refused=yes, or at debian:vfs_open; :stop off removes all rules");
     }
     this.#changeStops(targetOf(filter), `the machine stops at ${filter}; p continues, :stop off removes all rules`);
   }
 
   #changeStops(change: StopChange, done: string): void {
-    this.#answered(this.host.asker.stopRule(change), done);
+    this.#answered(this.app.asker.stopRule(change), done);
   }
 
   #answered(answer: Promise<string | undefined>, done: string): void {
     answer.then((error) => {
-      this.host.say(error ?? done, error === undefined ? "ok" : "refused");
-      this.host.changed();
+      this.app.say(error ?? done, error === undefined ? "ok" : "refused");
+      this.app.changed();
     });
   }
 
   #circumstances(): Circumstances {
-    const { readOnly, ended, console } = this.host;
+    const { readOnly, ended, console } = this.app;
     return { readOnly, ended: ended(), hasConsole: (vm) => console.has(vm) };
   }
 
   #do(action: ObjectAction, row: Row): void {
-    const { host } = this;
+    const { app } = this;
     const { id } = row;
-    if ("console" in action) return host.typeInto(action.console(id));
-    if ("say" in action) return host.say(action.say(id));
+    if ("console" in action) return app.typeInto(action.console(id));
+    if ("say" in action) return app.say(action.say(id));
     if ("query" in action) return void this.#answer(`${id}  ${action.label}`, action.query(id, row));
-    if ("place" in action) return [{ kind: "now" } as const, action.place(row)].forEach((to) => host.move(to));
+    if ("place" in action) return [{ kind: "now" } as const, action.place(row)].forEach((to) => app.move(to));
     const { act, asks, prompt } = action;
     const ask = (text: string) => {
       const done = act(id, text);
-      if (done === undefined) return host.say(`${JSON.stringify(text)} ${prompt?.wrong}`, "bad");
+      if (done === undefined) return app.say(`${JSON.stringify(text)} ${prompt?.wrong}`, "bad");
       const danger = { ...asks(id, text), command: action.command(id) };
-      host.show(new DangerOverlay(danger, () => this.#perform(done, `${action.name} ${id}: done`)));
+      app.show(new DangerOverlay(danger, () => this.#perform(done, `${action.name} ${id}: done`)));
     };
-    if (prompt) host.show(new TextOverlay({ sign: `${prompt.sign(id)}: `, accept: ask }));
+    if (prompt) app.show(new TextOverlay({ sign: `${prompt.sign(id)}: `, accept: ask }));
     else ask("");
   }
 
   /** Shows what the machine answers. */
   async #answer(heading: string, query: Query): Promise<void> {
-    const { host } = this;
-    const { rows, error } = await host.asker.ask(query);
-    const text = error ?? listText(TABLES[query.table], rows, host.windows.width - 1);
-    if (error !== undefined) host.say(text.split("\n", 1)[0], "bad");
-    else host.show(new LinesOverlay(heading, text.trimEnd().split("\n").map((text) => ({ text }))));
-    host.changed();
+    const { app } = this;
+    const { rows, error } = await app.asker.ask(query);
+    const text = error ?? listText(TABLES[query.table], rows, app.windows.width - 1);
+    if (error !== undefined) app.say(text.split("\n", 1)[0], "bad");
+    else app.show(new LinesOverlay(heading, text.trimEnd().split("\n").map((text) => ({ text }))));
+    app.changed();
   }
 
   /** Has the machine do it, and says what came of it. */
   #perform(action: MachineAction, done: string): void {
-    this.#answered(this.host.asker.act(action), done);
+    this.#answered(this.app.asker.act(action), done);
   }
 
   /** The palette's choice for `inject RULE`: a fault from now on, once the rule is valid. */
   #injection(rule: string): Choice {
-    const { host } = this;
+    const { app } = this;
     const text = `inject ${rule}`, detail = "inject this fault from now on", command = `inject '${rule}'`;
-    if (host.readOnly) return { text, detail, off: "off: read-only", run: () => host.say("read-only: cannot inject", "refused") };
+    if (app.readOnly) return { text, detail, off: "off: read-only", run: () => app.say("read-only: cannot inject", "refused") };
     try {
       const { text: checked } = parseFaultRule(rule);
       return { text, detail, command, run: () => this.#perform({ kind: "inject.add", rule: checked }, `${checked}: from now on`) };
     } catch (error) {
       if (!(error instanceof FaultRuleError)) throw error;
       const { message } = error;
-      return { text, detail, off: message, run: () => host.say(message, "bad") };
+      return { text, detail, off: message, run: () => app.say(message, "bad") };
     }
   }
 
@@ -257,50 +257,50 @@ export class Menus {
   }
 
   async #showDifference(a: string, b: string): Promise<void> {
-    const { host } = this;
-    if (!host.program) return host.say("el2 diff cannot run here", "bad");
-    host.say(`comparing ${a} and ${b} …`);
-    const { answer, complaint } = await host.program(["diff", a, b]);
-    if (answer === "") host.say(complaint.trim().split("\n").at(-1) ?? "", "bad");
-    else host.show(new LinesOverlay(`diff ${a} ${b}`, answer.trimEnd().split("\n").map((text) => ({ text }))));
-    host.changed();
+    const { app } = this;
+    if (!app.program) return app.say("el2 diff cannot run here", "bad");
+    app.say(`comparing ${a} and ${b} …`);
+    const { answer, complaint } = await app.program(["diff", a, b]);
+    if (answer === "") app.say(complaint.trim().split("\n").at(-1) ?? "", "bad");
+    else app.show(new LinesOverlay(`diff ${a} ${b}`, answer.trimEnd().split("\n").map((text) => ({ text }))));
+    app.changed();
   }
 
   /** The palette's choice for `record save FILE`. */
   #recording(file: string): Choice {
-    const { host } = this;
+    const { app } = this;
     const text = `record save ${file}`, detail = "record the run so far";
-    if (host.readOnly) {
+    if (app.readOnly) {
       return {
         text,
         detail,
         off: "off: read-only",
-        run: () => host.say("read-only: cannot write a recording", "refused"),
+        run: () => app.say("read-only: cannot write a recording", "refused"),
       };
     }
     const done = `${file}: the run so far; el2 replay ${file} --verify repeats it`;
-    return { text, detail, run: () => this.#answered(host.asker.saveRecording(resolve(file)), done) };
+    return { text, detail, run: () => this.#answered(app.asker.saveRecording(resolve(file)), done) };
   }
 
   /** Actions on the selected object, as lines of the palette. Unavailable ones give the reason. */
   #objectOffers(): Choice[] {
-    const { host } = this;
-    const row = host.windows.focus.selection?.row;
+    const { app } = this;
+    const row = app.windows.focus.selection?.row;
     if (!row) return [];
     return actionsFor(row.id, this.#circumstances()).map(({ action, reason }) => ({
       text: `${action.name} ${row.id}`,
       detail: `${action.danger ? "! " : ""}${action.label}${action.danger ? "   asks" : ""}`,
       off: reason,
       command: action.command(row.id).replace(/^el2 /, ""),
-      run: () => reason === undefined ? this.#do(action, row) : host.say(`${action.name} ${row.id}: ${reason}`),
+      run: () => reason === undefined ? this.#do(action, row) : app.say(`${action.name} ${row.id}: ${reason}`),
     }));
   }
 
   /** The palette's choice for a text that names an object. */
   #named(text: string): Choice | undefined {
-    const { host } = this;
+    const { app } = this;
     const typed = text.trim(), wanted = typed.toLowerCase();
-    if (/^[a-z]+:./.test(wanted) && placeOf(wanted)) return { text: typed, detail: "go to it", run: () => host.jump(typed) };
+    if (/^[a-z]+:./.test(wanted) && placeOf(wanted)) return { text: typed, detail: "go to it", run: () => app.jump(typed) };
     if (/^inject\s+\S/.test(wanted)) return this.#injection(typed.replace(/^inject\s+/i, ""));
     const [, a, b] = /^diff\s+(\S+)\s+(\S+)$/i.exec(typed) ?? [];
     if (a !== undefined) return this.#difference(a, b);
@@ -311,25 +311,25 @@ export class Menus {
 
   /** All that the palette offers. */
   #offers(): Choice[] {
-    const { host } = this;
-    const offers = host.keymap.actions.flatMap((action): Choice[] => {
+    const { app } = this;
+    const offers = app.keymap.actions.flatMap((action): Choice[] => {
       if (action.context !== "lists" && action.context !== "everywhere") return [];
       const { name, help, keys } = action;
-      const run = () => host.run(action, NO_KEY);
+      const run = () => app.run(action, NO_KEY);
       return [{ text: name, detail: help, key: keys[0], aliases: ALIASES[name], command: COMMANDS[name], run }];
     });
     for (const on of [true, false]) {
       offers.push({
         text: `mouse ${on ? "on" : "off"}`,
         detail: `${on ? "use the mouse" : "leave the mouse to the terminal"}`,
-        run: () => host.mouse(on),
+        run: () => app.mouse(on),
       });
     }
     offers.push({
       text: "inject",
       detail: "RULE: inject faults, such as rpc msg=MEM_LEND nth=1 -> NOMEM",
       command: "inject --list",
-      run: () => host.say("inject KIND FIELD=VALUE … -> EFFECT; el2 inject --help explains rules, el2 inject --remove all removes them"),
+      run: () => app.say("inject KIND FIELD=VALUE … -> EFFECT; el2 inject --help explains rules, el2 inject --remove all removes them"),
     });
     offers.push(this.sessions.offer);
     offers.push({
@@ -337,17 +337,17 @@ export class Menus {
       detail: "the start screen: sessions, configurations, guests, recordings",
       aliases: ["sessions", "ls", "home"],
       command: "ls",
-      run: () => host.choose(),
+      run: () => app.choose(),
     });
     offers.push({
       text: "diff",
       detail: "A B: the first difference of two recordings, snapshots or traces",
-      run: () => host.say("diff A B compares two recordings, snapshots or traces; for example diff good.rec bad.rec"),
+      run: () => app.say("diff A B compares two recordings, snapshots or traces; for example diff good.rec bad.rec"),
     });
     offers.push({
       text: "record save",
       detail: "FILE: record the run so far",
-      run: () => host.say("record save FILE writes the run so far; for example record save bug.rec"),
+      run: () => app.say("record save FILE writes the run so far; for example record save bug.rec"),
     });
     offers.push({
       text: "stop off",
@@ -356,12 +356,12 @@ export class Menus {
       run: () => this.#changeStops({ kind: "remove", rule: "all" }, "all stop rules removed"),
     });
     offers.push(...this.#objectOffers());
-    for (const theme of host.themes) {
-      offers.push({ text: `theme ${theme}`, detail: "colors", command: `attach --theme ${theme}`, run: () => host.theme(theme) });
+    for (const theme of app.themes) {
+      offers.push({ text: `theme ${theme}`, detail: "colors", command: `attach --theme ${theme}`, run: () => app.theme(theme) });
     }
-    for (const { pane } of host.windows.visible) {
+    for (const { pane } of app.windows.visible) {
       if (!(pane instanceof TablePane)) continue;
-      for (const { id } of pane.rows.slice(0, OFFERED_ROWS)) offers.push({ text: id, detail: "go to it", run: () => host.jump(id) });
+      for (const { id } of pane.rows.slice(0, OFFERED_ROWS)) offers.push({ text: id, detail: "go to it", run: () => app.jump(id) });
     }
     return offers;
   }

@@ -4,7 +4,7 @@
 import { isBox } from "./box.ts";
 import type { ConsoleActions } from "./console-actions.ts";
 import type { Divider } from "./divider.ts";
-import type { Host } from "./host.ts";
+import type { AppServices } from "./app-services.ts";
 import type { Placed } from "./screen-model.ts";
 
 /** Two clicks at one place within this many ms are Enter. */
@@ -12,8 +12,8 @@ const DOUBLE_CLICK = 400;
 /** Rows of one step of the wheel. */
 const WHEEL = 3;
 
-/** Requirements on the application. */
-export interface MouseHost extends Host {
+/** Services that these actions use. */
+export interface MouseServices extends AppServices {
   readonly consoles: ConsoleActions;
   /** Wall time in ms. */
   readonly clock: () => number;
@@ -36,11 +36,11 @@ export class Mouse {
   /** The last click: where, and when. */
   #clicked = { x: -1, y: -1, at: -Infinity };
 
-  constructor(readonly host: MouseHost) {}
+  constructor(readonly app: MouseServices) {}
 
   /** Takes what the mouse did at a cell: `Click`, `Release`, `Drag`, `WheelUp` or `WheelDown`. */
   take(what: string, x: number, y: number): void {
-    const { windows, tabAt } = this.host;
+    const { windows, tabAt } = this.app;
     if (this.#scrub(what, x, y)) return;
     const tab = what === "Click" ? tabAt(x, y) : undefined;
     if (tab !== undefined) return windows.show(tab);
@@ -58,7 +58,7 @@ export class Mouse {
 
   /** Whether the scrubber has taken it. */
   #scrub(what: string, x: number, y: number): boolean {
-    const { timeAt, point, goThere } = this.host;
+    const { timeAt, point, goThere } = this.app;
     if (what === "Release" && this.#scrubbing !== undefined) {
       this.#scrubbing = undefined;
       goThere();
@@ -73,7 +73,7 @@ export class Mouse {
   }
 
   #click({ pane, area, boxed }: Placed & { readonly boxed: boolean }, x: number, y: number): void {
-    const { windows, console, tree, consoles, clock, enter } = this.host;
+    const { windows, console, tree, consoles, clock, enter } = this.app;
     // The title, of a box or of a rule, is the first row.
     const onTitle = y === area.y;
     const hit = !onTitle && pane.click(y - area.y - 1, x - area.x - (boxed ? 1 : 0));

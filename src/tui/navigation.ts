@@ -1,7 +1,7 @@
 // Travel between objects: the objects that the selected row names, the screens that show them, and
 // the way back.
 
-import { type Host, selectedRow } from "./host.ts";
+import { type AppServices, selectedRow } from "./app-services.ts";
 import { linksOf, type Place, placeOf, vmOf } from "./links.ts";
 import { MemoryPane } from "./memory-pane.ts";
 import { MenuOverlay } from "./overlay.ts";
@@ -28,24 +28,24 @@ export class Navigation {
   readonly #back: Visit[] = [];
   readonly #forward: Visit[] = [];
 
-  constructor(readonly host: Host) {}
+  constructor(readonly app: AppServices) {}
 
   /** Goes to what the selected row names; where that is several objects, one is chosen. */
   go(): void {
-    const selected = selectedRow(this.host);
+    const selected = selectedRow(this.app);
     if (!selected) return;
     const { row } = selected;
     const links = this.#links(selected);
     if (links.length === 0) return this.inspect();
     if (links.length === 1) return this.jump(links[0]);
     const items = links.slice(0, OFFERED_LINKS).map((id) => ({ label: id, run: () => this.jump(id) }));
-    this.host.show(new MenuOverlay(`from ${row.id} to`, items));
+    this.app.show(new MenuOverlay(`from ${row.id} to`, items));
   }
 
   /** Goes to an object. */
   jump(id: string): void {
     const place = placeOf(id);
-    if (!place) return this.host.say(`no screen shows ${id}`);
+    if (!place) return this.app.say(`no screen shows ${id}`);
     this.#leave();
     this.#forward.length = 0;
     this.#goTo(place);
@@ -63,8 +63,8 @@ export class Navigation {
 
   /** Shows the object that the row names next to this screen. */
   openBeside(): void {
-    const { windows, say } = this.host;
-    const selected = selectedRow(this.host);
+    const { windows, say } = this.app;
+    const selected = selectedRow(this.app);
     if (!selected) return;
     const id = this.#links(selected).find((link) => placeOf(link)!.screen !== windows.screen.key);
     if (id === undefined) return say(`${selected.row.id} has no details on another screen`);
@@ -77,8 +77,8 @@ export class Navigation {
 
   /** Shows the events that name the selected object. */
   references(): void {
-    const { windows } = this.host;
-    const selected = selectedRow(this.host);
+    const { windows } = this.app;
+    const selected = selectedRow(this.app);
     if (!selected) return;
     const { id } = selected.row;
     this.#leave();
@@ -92,10 +92,10 @@ export class Navigation {
 
   /** Shows the fields of the selected row. */
   inspect(): void {
-    const { windows, say } = this.host;
+    const { windows, say } = this.app;
     const fields = windows.screen.panes.find(({ name }) => name === "fields");
     if (fields) return windows.focusOn(fields);
-    const selected = selectedRow(this.host);
+    const selected = selectedRow(this.app);
     if (!selected) return;
     const place = placeOf(selected.row.id);
     if (place && place.screen !== windows.screen.key) return this.jump(selected.row.id);
@@ -104,8 +104,8 @@ export class Navigation {
 
   /** Goes to why something of the selected object was refused, or says for what it waits. */
   why(): void {
-    const { asker, say, changed } = this.host;
-    const selected = selectedRow(this.host);
+    const { asker, say, changed } = this.app;
+    const selected = selectedRow(this.app);
     if (!selected) return;
     const { row } = selected;
     if (typeof row.why === "string") return this.jump(row.why);
@@ -119,7 +119,7 @@ export class Navigation {
   }
 
   #links({ table, row }: { readonly table: Table; readonly row: Row }): string[] {
-    const { windows, tree } = this.host;
+    const { windows, tree } = this.app;
     if (windows.focus !== tree) return linksOf(table, row);
     // From the tree: a vCPU to its screen, a VM to its first vCPU; a device is shown with its
     // counters.
@@ -128,7 +128,7 @@ export class Navigation {
   }
 
   #here(): Visit {
-    const { screen, focus } = this.host.windows;
+    const { screen, focus } = this.app.windows;
     return { screen: screen.key, pane: focus.name, id: focus.selection?.row.id };
   }
 
@@ -138,13 +138,13 @@ export class Navigation {
 
   #travel(from: Visit[], to: Visit[]): void {
     const visit = from.pop();
-    if (!visit) return this.host.say("nothing to go to");
+    if (!visit) return this.app.say("nothing to go to");
     to.push(this.#here());
     this.#goTo(visit);
   }
 
   #goTo({ screen, pane, id }: Place | Visit): void {
-    const { windows, console, questions } = this.host;
+    const { windows, console, questions } = this.app;
     windows.show(screen);
     const target = windows.screen.panes.find(({ name }) => name === pane);
     if (!target) return;

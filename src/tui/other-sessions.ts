@@ -14,8 +14,8 @@ import { wrap } from "./records.ts";
  */
 export type Start = (what: string, allowHost: boolean) => Promise<string>;
 
-/** Requirements on the application. */
-export interface SessionsHost {
+/** Services that these actions use. */
+export interface SessionsServices {
   /** The session that is shown. */
   readonly title: string;
   readonly readOnly: boolean;
@@ -38,13 +38,13 @@ export class OtherSessions {
   /** The session being started. */
   #starting: string | undefined;
 
-  constructor(readonly host: SessionsHost) {}
+  constructor(readonly app: SessionsServices) {}
 
   /** The line of the palette before anything follows `run`. */
   readonly offer: Choice = {
     text: "run",
     detail: "WHAT: start another session from a configuration, image, name or snapshot",
-    run: () => this.host.say("run WHAT starts another session; for example run phone.toml or run before.snap"),
+    run: () => this.app.say("run WHAT starts another session; for example run phone.toml or run before.snap"),
   };
 
   /** The palette's choice for `run WHAT`; undefined for another text. */
@@ -54,42 +54,42 @@ export class OtherSessions {
     const off = this.#off();
     return {
       text: text.trim(),
-      detail: `start and show another session; q returns to ${this.host.title}`,
+      detail: `start and show another session; q returns to ${this.app.title}`,
       off,
       command: `up ${what}`,
-      run: () => off === undefined ? void this.run(what, allowHost !== undefined) : this.host.say(`run: ${off}`, "bad"),
+      run: () => off === undefined ? void this.run(what, allowHost !== undefined) : this.app.say(`run: ${off}`, "bad"),
     };
   }
 
   /** Why another session is impossible. */
   #off(): string | undefined {
-    if (this.host.readOnly) return "off: read-only";
-    if (!this.host.start) return "off: sessions cannot be started here";
+    if (this.app.readOnly) return "off: read-only";
+    if (!this.app.start) return "off: sessions cannot be started here";
     return this.#starting && `off: ${this.#starting} is being started`;
   }
 
   /** Starts a session and shows it; reports errors. */
   async run(what: string, allowHost = false): Promise<void> {
-    const { host } = this;
+    const { app } = this;
     this.#starting = what;
-    host.say(`starting ${what} …`);
+    app.say(`starting ${what} …`);
     try {
-      host.visit(await host.start!(what, allowHost));
+      app.visit(await app.start!(what, allowHost));
     } catch (error) {
       this.#refuse(`run ${what}`, error instanceof Error ? error.message : String(error));
     } finally {
       this.#starting = undefined;
-      host.changed();
+      app.changed();
     }
   }
 
   /** Offers to continue from the last snapshot of this session, if there is one. */
   openSnapshot(file: string | undefined): void {
-    const { host } = this;
-    if (file === undefined) return host.say("this session has no snapshot; save one with t s while it runs");
+    const { app } = this;
+    if (file === undefined) return app.say("this session has no snapshot; save one with t s while it runs");
     const off = this.#off();
-    if (off !== undefined) return host.say(`${file}: ${off}`, "bad");
-    host.show(
+    if (off !== undefined) return app.say(`${file}: ${off}`, "bad");
+    app.show(
       new MenuOverlay(`last snapshot: ${file}`, [
         { key: "s", label: "continue from it in another session", run: () => void this.run(file) },
         {
@@ -103,14 +103,14 @@ export class OtherSessions {
 
   /** On the message row, or over the screen if it does not fit there. */
   #refuse(heading: string, message: string): void {
-    const { host } = this;
+    const { app } = this;
     const lines = message.split("\n").map((line) => line.trim());
-    if (lines.length === 1 && message.length < host.width()) return host.say(message, "bad");
-    host.say(`${heading}: nothing was started`, "bad");
-    host.show(
+    if (lines.length === 1 && message.length < app.width()) return app.say(message, "bad");
+    app.say(`${heading}: nothing was started`, "bad");
+    app.show(
       new LinesOverlay(
         `${heading}: nothing was started`,
-        lines.flatMap((line) => wrap(line, 2, host.width() - 1)).map((text): Line => ({ text, role: "bad" })),
+        lines.flatMap((line) => wrap(line, 2, app.width() - 1)).map((text): Line => ({ text, role: "bad" })),
       ),
     );
   }

@@ -1,7 +1,7 @@
 // Users' actions on the screens of a terminal: a second one, more room for a part, kept layouts.
 
 import type { Divider } from "./divider.ts";
-import type { Host } from "./host.ts";
+import type { AppServices } from "./app-services.ts";
 import { type MenuItem, MenuOverlay } from "./overlay.ts";
 
 /** The actions on an application's windows. */
@@ -9,7 +9,7 @@ export class WindowActions {
   /** Layouts that the user has saved, by digit. */
   readonly #layouts = new Map<string, string>();
 
-  constructor(readonly host: Host) {}
+  constructor(readonly app: AppServices) {}
 
   /** Saved layouts, by digit. */
   get layouts(): Readonly<Record<string, string>> {
@@ -22,20 +22,20 @@ export class WindowActions {
 
   /** The other screen gets the keys. */
   other(): void {
-    const { windows, say } = this.host;
+    const { windows, say } = this.app;
     if (windows.shown.length > 1) windows.swap();
     else say("there is one screen; ctrl-w v or s splits it");
   }
 
   /** Closes the screen that has the keys. */
   close(): void {
-    const { windows, say } = this.host;
+    const { windows, say } = this.app;
     if (!windows.close()) say("there is one screen; q quits");
   }
 
   /** Asks under which digit the layout is to be saved. */
   save(): void {
-    const { windows, show, say } = this.host;
+    const { windows, show, say } = this.app;
     const items = Array.from({ length: 9 }, (_, index): MenuItem => {
       const digit = String(index + 1), saved = this.#layouts.get(digit);
       return {
@@ -53,8 +53,8 @@ export class WindowActions {
   /** Shows a saved layout. */
   load(digit: string): void {
     const saved = this.#layouts.get(digit);
-    if (saved === undefined) return this.host.say(`no layout is saved under ${digit}; save one with ctrl-w w`);
-    this.host.windows.load(saved);
+    if (saved === undefined) return this.app.say(`no layout is saved under ${digit}; save one with ctrl-w w`);
+    this.app.windows.load(saved);
   }
 
   /**
@@ -62,7 +62,7 @@ export class WindowActions {
    * `Left` and `Right` move one that stands upright, `Up` and `Down` one that does not.
    */
   size(by: number, keyName: string): void {
-    const { windows, say } = this.host;
+    const { windows, say } = this.app;
     const upright = keyName === "Left" || keyName === "Right", level = keyName === "Up" || keyName === "Down";
     const suits = ({ sideBySide }: Divider) => sideBySide ? !level : !upright;
     const divider = windows.dividers.find(suits) ?? windows.dividers[0];

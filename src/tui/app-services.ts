@@ -1,4 +1,4 @@
-// State that groups of actions share: the parts of the application, and its messages to the user.
+// Services of the application for each group of actions: its parts, and messages to the user.
 
 import type { ConsolePane } from "./console-pane.ts";
 import type { Overlay } from "./overlay.ts";
@@ -9,8 +9,8 @@ import type { Windows } from "./windows.ts";
 import type { Asker } from "../control/asker.ts";
 import type { Row, Table } from "../queries/table.ts";
 
-/** Requirements of every group on the application. */
-export interface Host {
+/** Services that every group uses. */
+export interface AppServices {
   readonly asker: Asker;
   readonly windows: Windows;
   readonly questions: Questions;
@@ -21,12 +21,12 @@ export interface Host {
   readonly ended: () => boolean;
   readonly show: (overlay: Overlay) => void;
   readonly say: (text: string, kind?: MessageKind) => void;
-  /** Something was answered: draw. */
+  /** Draws again, as an answer has come. */
   readonly changed: () => void;
 }
 
 /** The selected row of the focused pane, and its table; shows a message without one. */
-export function selectedRow({ windows: { focus }, say }: Host): { readonly table: Table; readonly row: Row } | undefined {
+export function selectedRow({ windows: { focus }, say }: AppServices): { readonly table: Table; readonly row: Row } | undefined {
   if (!focus.selection) say("nothing is selected in this pane; Tab focuses the next");
   return focus.selection;
 }
