@@ -104,11 +104,7 @@ export function networkOf(address: Address, bits: number): Address {
   return (address.slice(0, whole) + digit).padEnd(IP6_BITS / DIGIT_BITS, "0");
 }
 
-/** Whether an address is in a network of the same version. */
+/** Whether an address is in a network of the same version. Bits of `network` past the first `bits` do not matter. */
 export function inNetwork(address: Address, network: Address, bits: number): boolean {
-  if (typeof address === "number") return networkOf(address, bits) === network;
-  if (typeof network === "number") return false;
-  const whole = Math.floor(bits / DIGIT_BITS), rest = bits % DIGIT_BITS;
-  return address.startsWith(network.slice(0, whole)) &&
-    (rest === 0 || parseInt(address[whole], 16) >> DIGIT_BITS - rest === parseInt(network[whole], 16) >> DIGIT_BITS - rest);
+  return typeof address === typeof network && networkOf(address, bits) === networkOf(network, bits);
 }

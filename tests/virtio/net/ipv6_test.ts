@@ -169,6 +169,7 @@ Deno.test("addresses of IPv6 are read and written as RFC 5952 has them", () => {
     assert.equal(BigInt(`0x${network}`), expected, `${bits}`);
     assert.equal(inNetwork(network, network, bits), true);
     if (bits > 0) assert.equal(inNetwork(ip6("::"), network, bits), false);
+    assert.equal(inNetwork(network, ip6("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), bits), true, `${bits}, address within the network`);
   }
 });
 

@@ -242,6 +242,19 @@ Deno.test("an address of the internet that turns out to be this computer's is al
   assert.equal(at({ ...DEFAULT_NET_POLICY, host: true }).own, true);
 });
 
+Deno.test("a rule of a program applies whichever address of its network the program names", () => {
+  for (
+    const [network, bits, inside, outside] of [
+      [ip("93.184.216.34"), 24, ip("93.184.216.1"), ip("93.184.217.1")],
+      [ip6("2606:2800::7"), 30, ip6("2606:2803::1"), ip6("2606:2804::1")],
+    ] as const
+  ) {
+    const policy: NetPolicy = { ...DEFAULT_NET_POLICY, deny: [{ network, bits }] };
+    assert.equal(judge(policy, inside, inside, 80).allowed, false);
+    assert.equal(judge(policy, outside, outside, 80).allowed, true);
+  }
+});
+
 Deno.test("rules are written CIDR[:PORT]", () => {
   assert.deepEqual(parseNetRule("10.1.2.3/16"), { network: ip("10.1.0.0"), bits: 16 });
   assert.deepEqual(parseNetRule("1.2.3.4:65535"), { network: ip("1.2.3.4"), bits: 32, port: 65535 });
