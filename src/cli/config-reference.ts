@@ -1,9 +1,9 @@
 // docs/reference/configuration.md: the keys of a configuration with their types and defaults, read
 // from the schema that checks them. docs/configuration.md says more about each.
 
+import * as v from "valibot";
 import { Schema } from "../configuration/schema.ts";
 import { STEPS } from "../scenarios/scenario.ts";
-import { descriptionOf } from "../support/described.ts";
 
 /** The used part of a valibot schema. */
 interface SchemaNode {
@@ -47,7 +47,7 @@ function variants(name: string, { options = [] }: SchemaNode): string[] {
 
 function section(title: string, entries: Readonly<Record<string, SchemaNode>>): string[] {
   const rows = Object.entries(entries).map(([key, entry]) =>
-    `| \`${key}\` | ${textOf(unwrapped(entry))} | ${defaultOf(entry)} | ${descriptionOf(entry)} |`
+    `| \`${key}\` | ${textOf(unwrapped(entry))} | ${defaultOf(entry)} | ${v.getDescription(entry as unknown as v.GenericSchema)} |`
   );
   return [`## ${title}`, "", "| Key | Value | Default | Meaning |", "|---|---|---|---|", ...rows, ""];
 }

@@ -84,7 +84,7 @@ export function configurationSchema(): JsonSchema {
   const properties = {
     ...file.properties,
     vm: vms,
-    host: { ...host, properties: { ...host.properties, devices: withRule(devices) }, allOf: [...HOST_RULES] },
+    host: { ...host, properties: { ...host.properties, devices: withRule(host.properties!.devices) }, allOf: [...HOST_RULES] },
     rm: { ...rm, ...RM_RULE },
     ui: { ...ui, properties: { ...ui.properties, themes } },
   };

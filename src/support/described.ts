@@ -9,8 +9,10 @@ import * as v from "valibot";
 export function described<const E extends v.ObjectEntries>(entries: E, texts: { readonly [K in keyof E]: string }): E {
   const pairs = Object.entries(entries).map(([key, entry]) => {
     const [schema, ...actions] = (entry as Partial<Pipe>).pipe ?? [entry];
+    // An entry of another table has that table's description, which this one replaces.
+    const others = actions.filter(({ type }) => type !== "description");
     // Ahead of what transforms the value: a schema of the file itself ends there.
-    return [key, v.pipe(schema as v.GenericSchema, v.description(texts[key]), ...actions as v.GenericPipeAction[])];
+    return [key, v.pipe(schema as v.GenericSchema, v.description(texts[key]), ...others as v.GenericPipeAction[])];
   });
   // A pipe of a schema and a description has all that the schema has.
   return Object.fromEntries(pairs) as unknown as E;
@@ -23,12 +25,7 @@ export function facts<T>(of: Readonly<Record<string, unknown>>): v.MetadataActio
   return v.metadata<T, Readonly<Record<string, unknown>>>(of);
 }
 
-/** The additional fields of a schema with actions. */
+/** The additional field of a schema with actions. */
 interface Pipe {
-  readonly pipe: readonly { readonly type: string; readonly description?: string }[];
-}
-
-/** The description that `described` gave a key. */
-export function descriptionOf(entry: unknown): string {
-  return (entry as Pipe).pipe.find(({ type }) => type === "description")!.description!;
+  readonly pipe: readonly [v.GenericSchema, ...{ readonly type: string }[]];
 }

@@ -5,6 +5,7 @@ import { Ajv, type ValidateFunction } from "ajv";
 import { parse, TomlError } from "smol-toml";
 import { readConfig } from "../../src/configuration/config.ts";
 import { configurationSchema } from "../../src/configuration/config-schema.ts";
+import { IMAGE_HOST_TEXTS } from "../../src/configuration/key-texts.ts";
 import { scenarioSchema } from "../../src/scenarios/scenario-schema.ts";
 import { repositoryFiles, ROOT } from "../support/files.ts";
 
@@ -119,6 +120,11 @@ Deno.test("each key has a description", () => {
     assert.ok(keys.length > 40);
     for (const [path, description] of keys) assert.ok(typeof description === "string" && description !== "", path);
   }
+});
+
+Deno.test("a key that [host] shares with a VM has the description of [host]", () => {
+  const { host } = configurationSchema().properties!;
+  for (const [key, text] of Object.entries(IMAGE_HOST_TEXTS)) assert.equal(host.properties![key].description, text, key);
 });
 
 Deno.test("the schema of scenarios refuses what is no step, two steps in one, and keys of other steps", () => {
