@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The work of action.yml, with a runner's environment: RUNNER_TEMP, GITHUB_PATH, GITHUB_OUTPUT,
-# GITHUB_STEP_SUMMARY, and the inputs as EL2_ACTION_*.
+# GITHUB_STEP_SUMMARY, the inputs as EL2_ACTION_*, and EL2_GUESTS_CACHED=true if a cache of these very
+# guests was restored.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
@@ -15,14 +16,18 @@ echo "$bin" >> "$GITHUB_PATH"
 el2 version
 echo "::endgroup::"
 
-while read -r -a guest; do
-  if (( ${#guest[@]} )); then
-    echo "::group::Fetch ${guest[*]}"
-    # A guest from the cache of an earlier run needs no fetch.
-    if el2 guests ls --check | grep -q "^${guest[0]}"; then echo "cached"; else el2 guests fetch "${guest[@]}"; fi
-    echo "::endgroup::"
-  fi
-done <<< "$EL2_ACTION_GUESTS"
+# Names do not tell which guests are there: debian-bookworm is not debian --release trixie.
+if [[ ${EL2_GUESTS_CACHED:-} == true ]] && el2 guests ls --check; then
+  echo "The guests are in the cache"
+else
+  while read -r -a guest; do
+    if (( ${#guest[@]} )); then
+      echo "::group::Fetch ${guest[*]}"
+      el2 guests fetch "${guest[@]}"
+      echo "::endgroup::"
+    fi
+  done <<< "$EL2_ACTION_GUESTS"
+fi
 
 shopt -s nullglob
 shopt -s globstar 2> /dev/null || true # bash 3.2 of macOS has no **
