@@ -2,7 +2,7 @@
 // stress-ng, and programs of Debian's source package qemu (its tests/tcg, and its copy of Berkeley
 // TestFloat) built here. All by apt into .state, without root, when first asked for.
 
-import { Apt, debianMirror, debianSource } from "../src/catalog/apt.ts";
+import { Apt, debianSource } from "../src/catalog/apt.ts";
 import { Deb } from "../src/catalog/deb.ts";
 import { exists, withLock } from "../src/support/cache.ts";
 import { writeWhole } from "../src/support/whole-file.ts";
@@ -95,7 +95,10 @@ let opened: Promise<Apt> | undefined;
 /** The release's arm64 packages and its sources, with fresh lists. */
 function openApt(): Promise<Apt> {
   return opened ??= (async () => {
-    const source = await debianSource(await debianMirror(), RELEASE);
+    const source = await debianSource(RELEASE, Deno.env.get("EL2_MIRROR") || undefined);
+    if (source === undefined) {
+      throw new Error("apt on this machine has no Debian mirror, or no debian-archive-keyring; name a mirror in EL2_MIRROR");
+    }
     const apt = await Apt.open({ folder: `${STATE}/apt`, sources: [source], sourcePackages: true, architecture: "arm64" });
     await apt.update();
     return apt;

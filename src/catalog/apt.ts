@@ -1,6 +1,6 @@
 // Debian packages by apt in a private state folder: no root, and the machine's own apt and dpkg
 // state stays untouched. The mirror is the one that the machine's apt already uses, unless the
-// caller names another; apt checks the signatures.
+// caller names another; apt checks the signatures. Where apt knows no Debian, el2 fetches itself.
 
 import { exists, withLock } from "../support/cache.ts";
 import { type PackageFields, parseFields } from "./deb.ts";
@@ -47,27 +47,14 @@ export async function machineSources(): Promise<MachineSource[]> {
   }).filter(({ uri }) => DISTRIBUTION_PATH.test(uri));
 }
 
-/**
- * The Debian mirror to fetch from: `override`, else `$EL2_MIRROR`, else the one of the machine's
- * apt.
- * @throws Error that explains how to name one when there is none.
- */
-export async function debianMirror(override?: string): Promise<string> {
-  const named = override ?? Deno.env.get("EL2_MIRROR");
-  if (named) return named;
-  const source = (await machineSources()).find(({ uri }) => /\/debian\/?$/.test(uri));
-  if (source) return source.uri;
-  throw new Error("apt on this machine knows no Debian mirror; name one with --mirror URL or EL2_MIRROR");
-}
-
 /** Debian's own mirror, for who names none. */
 export const DEBIAN_MIRROR = "https://deb.debian.org/debian";
 
 /**
- * Debian's archive of a release: by apt where the machine has it, else straight from the mirror
- * that is named, or Debian's. A folder, and what is to be kept, are never apt's.
+ * Debian's archive of a release: by apt where the machine has it with a Debian mirror and Debian's
+ * keys, else straight from the mirror that is named, or Debian's. A folder, and what is to be kept,
+ * are never apt's.
  * @param folder state of apt, and unfinished downloads
- * @throws Error where apt has no mirror
  */
 export async function debianArchive(
   options: Omit<MirrorOptions, "mirror"> & { mirror?: string; folder: string },
@@ -75,19 +62,25 @@ export async function debianArchive(
   const { suite, architecture, folder, progress, keep } = options;
   const mirror = options.mirror ?? (Deno.env.get("EL2_MIRROR") || undefined);
   if (keep === undefined && !(mirror !== undefined && isFolder(mirror)) && await hasTool("apt-get")) {
-    const source = await debianSource(await debianMirror(mirror), suite);
-    return await Apt.open({ folder, sources: [source], architecture, progress });
+    const source = await debianSource(suite, mirror);
+    if (source !== undefined) return await Apt.open({ folder, sources: [source], architecture, progress });
   }
   return new MirrorArchive({ mirror: mirror ?? DEBIAN_MIRROR, suite, architecture, progress, keep, unfinished: `${folder}/unfinished` });
 }
 
-/** A Debian `sources.list` line without its `deb`: checked against the archive's keyring. */
-export async function debianSource(mirror: string, suite: string): Promise<string> {
+/**
+ * A Debian `sources.list` line without its `deb`: checked against the archive's keyring. Undefined
+ * where the machine has no keyring, or neither the caller nor its apt names a Debian mirror, as on
+ * Ubuntu.
+ */
+export async function debianSource(suite: string, mirror?: string): Promise<string | undefined> {
+  const uri = mirror ?? (await machineSources()).find(({ uri }) => /\/debian\/?$/.test(uri))?.uri;
+  if (uri === undefined) return undefined;
   for (const name of ["gpg", "pgp"]) {
     const keyring = `/usr/share/keyrings/debian-archive-keyring.${name}`;
-    if (await exists(keyring)) return `[signed-by=${keyring}] ${mirror} ${suite} main`;
+    if (await exists(keyring)) return `[signed-by=${keyring}] ${uri} ${suite} main`;
   }
-  throw new Error("the Debian archive's keys are missing; install the package debian-archive-keyring");
+  return undefined;
 }
 
 /** apt's pattern for the packages that every system needs. */
