@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import { GiB, MiB } from "../support/sizes.ts";
 import { decompressed, type PackageFields, parseFields } from "./deb.ts";
 import { DEBIAN_KEYS, readRelease } from "./release-file.ts";
-import { fetchSmall, transfer, type Wanted } from "./transfer.ts";
+import { fetchSmall, transfer, type WantedFile } from "./transfer.ts";
 
 /** A source of packages. */
 export interface PackageArchive {
@@ -99,11 +99,11 @@ export class MirrorArchive implements PackageArchive {
     const wanted = await Promise.all(names.map((name) => this.show(name)));
     const all = wanted.reduce((sum, fields) => sum + Number(fields.get("Size")), 0);
     const what = names.length === 1 ? names[0] : `${names.length} packages`;
-    const paths: string[] = [];
+    const paths: string[] = [], rate = new Rate();
     let before = 0;
     for (const fields of wanted) {
       const file = { size: Number(fields.get("Size")), sha256: fields.get("SHA256") ?? "" };
-      paths.push(await this.#get((fields.get("Filename") ?? "").replace(/^\.\//, ""), file, folder, what, { before, all }));
+      paths.push(await this.#get((fields.get("Filename") ?? "").replace(/^\.\//, ""), file, folder, what, { before, all, rate }));
       before += file.size;
     }
     this.#options.progress?.(100, what);
@@ -153,11 +153,16 @@ export class MirrorArchive implements PackageArchive {
   }
 
   /** Gets a file of the archive into a folder; its path there. */
-  async #get(path: string, file: Wanted, folder: string, what: string, { before, all } = { before: 0, all: file.size }): Promise<string> {
+  async #get(
+    path: string,
+    file: WantedFile,
+    folder: string,
+    what: string,
+    { before, all, rate }: Whole = { before: 0, all: file.size, rate: new Rate() },
+  ): Promise<string> {
     const { progress, unfinished = folder, keep } = this.#options;
     if (!(file.size >= 0 && file.size <= MOST_OF_FILE)) throw new Error(`${path}: ${file.size} bytes are more than a package has`);
     await Deno.mkdir(unfinished, { recursive: true });
-    const rate = new Rate();
     // Names of files here come from it.
     if (!/^([\w+~%:-][\w.+~%:-]*\/)*[\w+~%:-][\w.+~%:-]*$/.test(path)) {
       throw new Error(`${JSON.stringify(path)} of the mirror's list is not the path of a file`);
@@ -174,6 +179,14 @@ export class MirrorArchive implements PackageArchive {
     }
     return here;
   }
+}
+
+/** A download of several files, as seen from one of them. */
+interface Whole {
+  /** Bytes of the files before this one, and of all. */
+  readonly before: number;
+  readonly all: number;
+  readonly rate: Rate;
 }
 
 /** Whether a mirror is a folder of this computer: neither a URL nor a word. */

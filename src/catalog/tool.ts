@@ -26,24 +26,21 @@ export async function runTool(command: string[], cwd?: string, consumed?: (line:
 }
 
 /**
- * The output of a tool for `input`, piece by piece.
+ * The output of a tool, piece by piece.
  * @throws Error with the tool's own words when it fails or is missing
  */
-export async function* throughTool(command: string[], input?: AsyncIterable<Uint8Array<ArrayBuffer>>): AsyncGenerator<Uint8Array> {
+export async function* throughTool(command: string[]): AsyncGenerator<Uint8Array> {
   const [tool, ...args] = command;
-  const child = spawn(tool, args, undefined, input ? "piped" : "null");
-  // Where the tool fails, its own words say more than the broken pipe.
-  const feeding = input && ReadableStream.from(input).pipeTo(child.stdin).catch(() => {});
+  const child = spawn(tool, args);
   const complaint = new Response(child.stderr).text();
   yield* child.stdout;
-  await feeding;
   const { success, code } = await child.status;
   if (!success) throw new Error(`${tool} failed: ${(await complaint).trim() || `exit code ${code}`}`);
 }
 
-function spawn(tool: string, args: string[], cwd?: string, stdin: "null" | "piped" = "null"): Deno.ChildProcess {
+function spawn(tool: string, args: string[], cwd?: string): Deno.ChildProcess {
   try {
-    return new Deno.Command(tool, { args, cwd, stdin, stdout: "piped", stderr: "piped", env: { LC_ALL: "C" } }).spawn();
+    return new Deno.Command(tool, { args, cwd, stdin: "null", stdout: "piped", stderr: "piped", env: { LC_ALL: "C" } }).spawn();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
       throw new Error(`${tool} is not installed on this machine; el2 fetches Debian packages with it`);

@@ -4,7 +4,7 @@
 import { fileSha256 } from "../support/cache.ts";
 
 /** A file to get. */
-export interface Wanted {
+export interface WantedFile {
   readonly size: number;
   /** Hex digits. */
   readonly sha256: string;
@@ -21,12 +21,15 @@ const PAUSE = 250;
 /** A mirror's answer is not what was asked for: another attempt has the same one. */
 class WrongAnswer extends Error {}
 
+/** The mirror cannot answer now (429, 5xx): another attempt may have the file. */
+class NoAnswerNow extends Error {}
+
 /**
  * Gets a file whose size and hash are known into `path`. Bytes of an earlier attempt in `path.part`
  * are kept, and so are those that came before a transfer broke.
  * @throws Error where the mirror does not answer, or sends something else; `path` is not written
  */
-export async function transfer(url: string, path: string, wanted: Wanted, progress?: TransferProgress): Promise<void> {
+export async function transfer(url: string, path: string, wanted: WantedFile, progress?: TransferProgress): Promise<void> {
   const part = `${path}.part`;
   for (let breaks = 0;;) {
     const before = await sizeOf(part);
@@ -40,7 +43,7 @@ export async function transfer(url: string, path: string, wanted: Wanted, progre
       }
       breaks = await sizeOf(part) > before ? 0 : breaks + 1;
       if (breaks === BREAKS) throw error;
-      await new Promise((resolve) => setTimeout(resolve, PAUSE * 2 ** breaks));
+      await pause(breaks);
     }
   }
   if (await fileSha256(part) !== wanted.sha256) {
@@ -55,6 +58,17 @@ export async function transfer(url: string, path: string, wanted: Wanted, progre
  * @throws Error where it has more than `most` bytes
  */
 export async function fetchSmall(url: string, most: number): Promise<Uint8Array<ArrayBuffer>> {
+  for (let breaks = 1;; breaks++) {
+    try {
+      return await wholeAnswer(url, most);
+    } catch (error) {
+      if (!(error instanceof NoAnswerNow) || breaks === BREAKS) throw error;
+      await pause(breaks);
+    }
+  }
+}
+
+async function wholeAnswer(url: string, most: number): Promise<Uint8Array<ArrayBuffer>> {
   const { body } = await answer(url, 0);
   const pieces: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
@@ -64,6 +78,10 @@ export async function fetchSmall(url: string, most: number): Promise<Uint8Array<
     pieces.push(piece);
   }
   return new Uint8Array(await new Blob(pieces).arrayBuffer());
+}
+
+function pause(breaks: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, PAUSE * 2 ** breaks));
 }
 
 /** Appends what is missing from a file. */
@@ -96,7 +114,8 @@ async function answer(url: string, start: number): Promise<{ body: AsyncIterable
   }
   if (!response.ok) {
     await response.body?.cancel();
-    throw new WrongAnswer(`${url}: the mirror answers ${response.status} ${response.statusText}`.trimEnd());
+    const Kind = response.status === 429 || response.status >= 500 ? NoAnswerNow : WrongAnswer;
+    throw new Kind(`${url}: the mirror answers ${response.status} ${response.statusText}`.trimEnd());
   }
   const from = response.status === 206 ? Number(/^bytes (\d+)-/.exec(response.headers.get("content-range") ?? "")?.[1] ?? -1) : 0;
   if (from > start || from < 0) {

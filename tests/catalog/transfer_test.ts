@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { sha256 } from "../../src/support/cache.ts";
-import { transfer } from "../../src/catalog/transfer.ts";
+import { fetchSmall, transfer } from "../../src/catalog/transfer.ts";
 import { fileAnswer, serving } from "../support/signed-mirror.ts";
 
 const BYTES = crypto.getRandomValues(new Uint8Array(50_000));
@@ -66,6 +66,24 @@ Deno.test("what an earlier run has fetched is not fetched again, even from a mir
     await transfer("http://127.0.0.1:9/", `${folder}/a`, WANTED);
   }));
 
+Deno.test("a mirror that cannot answer now is asked again, for what is missing", () =>
+  inFolder(async (folder) => {
+    await Deno.writeFile(`${folder}/source`, BYTES);
+    await Deno.writeFile(`${folder}/a.part`, BYTES.slice(0, 30_000));
+    const refusing = (statuses: number[]) => (request: Request): Response | Promise<Response> =>
+      statuses.length ? new Response("later", { status: statuses.shift() }) : fileAnswer(folder, request);
+    let sent = 0;
+    const ready = refusing([503, 429]);
+    await serving(async (request) => {
+      const answer = await ready(request);
+      if (answer.ok) sent += Number(answer.headers.get("content-length") ?? (await answer.clone().arrayBuffer()).byteLength);
+      return answer;
+    }, (url) => transfer(`${url}/source`, `${folder}/a`, WANTED));
+    assert.deepEqual(await Deno.readFile(`${folder}/a`), BYTES);
+    assert.equal(sent, 20_000);
+    await serving(refusing([502]), async (url) => assert.deepEqual(await fetchSmall(`${url}/source`, 50_000), BYTES));
+  }));
+
 Deno.test("an answer that is truncated, endless, replaced, or another part of the file is refused, and nothing stays", () =>
   inFolder(async (folder) => {
     const refused = async (answer: () => Response, reason: RegExp, stays: readonly string[] = []) => {
@@ -93,7 +111,7 @@ Deno.test("a proxy of the environment is asked for what a mirror has", () =>
       asked.push(request.url);
       return fileAnswer(folder, new Request(`http://127.0.0.1${new URL(request.url).pathname}`));
     }, async (url) => {
-      const code = `import { transfer } from ${JSON.stringify(new URL("../../src/catalog/transfer.ts", import.meta.url).href)};
+      const code = `import { fetchSmall, transfer } from ${JSON.stringify(new URL("../../src/catalog/transfer.ts", import.meta.url).href)};
 await transfer("http://mirror.invalid/source", ${JSON.stringify(`${folder}/a`)}, ${JSON.stringify(WANTED)});`;
       const args = ["eval", "--no-check", "--ext=ts", code];
       const { code: exit, stderr } = await new Deno.Command(Deno.execPath(), {
