@@ -5,8 +5,9 @@ import { type CommandContext, examplesText } from "../common/command.ts";
 import { diagnoses } from "../common/diagnoses.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { output, printAnswer } from "../common/print.ts";
-import { checkVm, type OpenSession, openSession, withSessionOptions } from "../common/session.ts";
+import { checkVm, type OpenSession, openSession, vmName, withSessionOptions } from "../common/session.ts";
 import { diagnosisLines } from "../../queries/diagnosis-text.ts";
+import { isExactly } from "../../queries/filter.ts";
 import { rowsOf } from "../../queries/query.ts";
 import type { RowOf } from "../../queries/table.ts";
 import { DIAGNOSES, VIOLATIONS } from "../../queries/tables.ts";
@@ -36,10 +37,10 @@ export async function diagnoseMachine(
 /** 1 where something is wrong with a VM. */
 async function diagnose(vm: string | undefined, options: { readonly socket?: string; readonly json?: boolean }): Promise<number> {
   using open = await openSession(options);
-  const filter = vm === undefined ? undefined : `id=vm:${vm.replace(/^vm:/, "")}`;
+  const filter = vm === undefined ? undefined : isExactly("id", `vm:${vmName(vm)}`);
   let answer = await diagnoses(open.asker, filter);
   if (answer.error !== undefined) throw new Failure(answer.error, ExitCode.Failed);
-  if (!answer.rows.length && vm !== undefined) await checkVm(open, vm.replace(/^vm:/, ""));
+  if (!answer.rows.length && vm !== undefined) await checkVm(open, vm);
   if (vm === undefined) answer = { ...answer, rows: [...answer.rows, ...await diagnoseMachine(open)] };
   const rows = rowsOf(DIAGNOSES, answer);
   if (options.json) printAnswer(open.session.info.name, answer, true, DIAGNOSES.empty);

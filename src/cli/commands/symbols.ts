@@ -5,7 +5,7 @@ import { answer } from "../common/answer.ts";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
-import { openSession, withSessionOptions } from "../common/session.ts";
+import { openSession, vmName, withSessionOptions } from "../common/session.ts";
 import { parseWhole } from "../common/values.ts";
 import { readSymbolFile, writeSymbols } from "../start/symbol-files.ts";
 
@@ -34,7 +34,7 @@ Examples:
     )
     .action(async (vm, filter, options) => {
       using open = await openSession(options);
-      const name = vm.replace(/^vm:/, "");
+      const name = vmName(vm);
       if (options.add !== undefined) {
         const error = await open.asker.symbols(name, readSymbolFile(options.add));
         if (error !== undefined) throw new Failure(error, ExitCode.Failed);

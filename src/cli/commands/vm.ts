@@ -5,10 +5,9 @@ import { addConsole } from "./console.ts";
 import { addLint } from "./vm-lint.ts";
 import type { CommandContext } from "../common/command.ts";
 import { BY_ID, type Group, registerGroup, VM_ARGUMENT } from "../common/group.ts";
+import { vmName } from "../common/session.ts";
 import { parseSize } from "../common/values.ts";
 import { isExactly } from "../../queries/filter.ts";
-
-const nameOf = (vm: string | undefined) => vm!.replace(/^vm:/, "");
 
 export const VM: Group = {
   name: "vm",
@@ -21,7 +20,7 @@ export const VM: Group = {
       help: "everything about a VM",
       table: "vm.ls",
       argument: VM_ARGUMENT,
-      query: (vm) => ({ filter: isExactly("id", `vm:${nameOf(vm)}`) }),
+      query: (vm) => ({ filter: isExactly("id", `vm:${vmName(vm!)}`) }),
       examples: ["vm show hello"],
     },
     {
@@ -37,7 +36,7 @@ export const VM: Group = {
       help: "show the requests about a VM and its states, step by step",
       table: "rpc.ls",
       argument: VM_ARGUMENT,
-      query: (vm) => ({ filter: isExactly("about", nameOf(vm)) }),
+      query: (vm) => ({ filter: isExactly("about", vmName(vm!)) }),
       ofVm: true,
       examples: ["vm timeline ping"],
     },

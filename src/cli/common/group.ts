@@ -8,7 +8,7 @@ import { type CommandContext, examplesText } from "./command.ts";
 import { ExitCode, Failure } from "./failure.ts";
 import { type ListOptions, watchOption, withListOptions } from "./list-options.ts";
 import { report } from "./print.ts";
-import { openSession, withSessionOptions } from "./session.ts";
+import { openSession, vmName, withSessionOptions } from "./session.ts";
 import { checkedFilter, parseWhole } from "./values.ts";
 import type { Action } from "../../queries/action.ts";
 import { allOf, isExactly } from "../../queries/filter.ts";
@@ -66,7 +66,6 @@ export interface Group {
   readonly more?: (group: Command, context: CommandContext) => void;
 }
 
-const vmName = (name: string) => name.replace(/^vm:/, "");
 const ofVm = (name: string | undefined): QueryArguments => name === undefined ? {} : { filter: isExactly("vm", vmName(name)) };
 
 /** A list of all rows, or of those of one VM. */

@@ -70,13 +70,18 @@ export async function openSession(options: SessionOptions, onConsole?: (console:
   return { session, asker, next, [Symbol.dispose]: () => session.close() };
 }
 
+/** The name of a VM that is named vm:NAME or NAME. */
+export function vmName(named: string): string {
+  return named.replace(/^vm:/, "");
+}
+
 /**
  * Checks that a session has a VM of this name, after a query without rows.
  * @throws Failure where it has none
  */
 export async function checkVm({ asker }: OpenSession, named: string): Promise<void> {
   const { rows } = await asker.ask({ table: "vm.ls", args: {} });
-  const vm = named.replace(/^vm:/, ""), there = rows.map(({ id }) => id.slice("vm:".length));
+  const vm = vmName(named), there = rows.map(({ id }) => id.slice("vm:".length));
   if (there.includes(vm)) return;
   throw new Failure(`no VM called "${vm}"${didYouMean(vm, there, `there are ${there.join(", ")}`)}`, ExitCode.Failed);
 }
