@@ -5,15 +5,37 @@ import { traceCalls } from "./trace-calls.ts";
 import { addRecorded } from "./trace-export.ts";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { output, printAnswer } from "../common/print.ts";
-import { checkVm, openSession, withSessionOptions } from "../common/session.ts";
+import { checkVm, type OpenSession, openSession, vmName, withSessionOptions } from "../common/session.ts";
 import { parseDuration, parseWhole } from "../common/values.ts";
 import { plannedOf } from "../start/planned.ts";
 import { dissectorLua } from "../../export/dissector.ts";
-import { allOf } from "../../queries/filter.ts";
+import { allOf, isExactly } from "../../queries/filter.ts";
+import type { Answer } from "../../queries/query.ts";
+import type { Row } from "../../queries/table.ts";
 import { VERSION } from "../../support/version.ts";
 
 /** Calls that are printed at most. */
 const CALLS = 20_000;
+
+/** Events of one question. */
+const PAGE = 20_000;
+
+/**
+ * The hypercalls that `el2 trace start` has recorded, oldest first; if there are none, those of the
+ * log, which has them while a screen or `el2 events` shows them.
+ */
+async function calls(asker: Pick<OpenSession["asker"], "ask">, filter: string, count: number): Promise<Answer> {
+  const rows: Row[] = [];
+  for (let after = "0"; rows.length < count;) {
+    const page = await asker.ask({ table: "trace.events", args: { after, limit: PAGE, filter } });
+    rows.push(...page.rows);
+    const last = page.cursor === undefined || page.cursor === after;
+    if (rows.length && (last || rows.length >= count)) return { ...page, table: "events", rows: rows.slice(0, count) };
+    if (last) break;
+    after = page.cursor!;
+  }
+  return await asker.ask({ table: "events", args: { filter, kinds: "hvc", limit: count } });
+}
 
 /** Adds the commands. */
 export function registerTrace(program: Command, context: CommandContext): void {
@@ -44,8 +66,8 @@ export function registerTrace(program: Command, context: CommandContext): void {
         return traceCalls((await plannedOf(what)).plan, { vm: options.vm ?? "rm", json: options.json ?? false, duration: options.for });
       }
       using open = await openSession(options);
-      const filter = allOf(["kind=hvc", options.vm && `vm=${options.vm}`]);
-      const answer = await open.asker.ask({ table: "events", args: { filter, kinds: "hvc", limit: options.count ?? CALLS } });
+      const filter = allOf(["kind=hvc", options.vm && isExactly("vm", vmName(options.vm))]);
+      const answer = await calls(open.asker, filter, options.count ?? CALLS);
       if (!answer.rows.length && options.vm) await checkVm(open, options.vm);
       printAnswer(open.session.info.name, answer, options.json ?? false);
     });
