@@ -21,7 +21,8 @@ export function shownOnStdout(raw: boolean): (console: string, bytes: Uint8Array
  * Console bytes to stdout in order, one write at a time; with names, whole lines after `name| `.
  */
 export class ConsoleOutput {
-  readonly #writer = Deno.stdout.writable.getWriter();
+  /** Taken at the first byte: a stream has one writer. */
+  #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBufferLike>> | undefined;
   readonly #partial = new Map<string, number[]>();
   readonly #shown: (console: string, bytes: Uint8Array) => Uint8Array;
   #last: Promise<void> = Promise.resolve();
@@ -72,7 +73,7 @@ export class ConsoleOutput {
   }
 
   #put(bytes: Uint8Array): void {
-    const written = this.#writer.write(bytes).catch((error: Error) => {
+    const written = (this.#writer ??= Deno.stdout.writable.getWriter()).write(bytes).catch((error: Error) => {
       if (!(error instanceof Deno.errors.BrokenPipe) && !this.#full) report(`el2: stdout: ${error.message}; the run ends`);
       this.#full = true;
       this.closed();

@@ -77,6 +77,8 @@ class HeadlessRun {
   /** How the run was ended from here. */
   #cut: Pick<SessionEnd, "code" | "message"> | undefined;
   #late: ReturnType<typeof setTimeout> | undefined;
+  /** How the machine ended, once it did. */
+  #over: SessionEnd | undefined;
   #finished = false;
   #interrupted = false;
 
@@ -144,6 +146,9 @@ class HeadlessRun {
         this.#last = event.sample;
         return;
       case "ended": {
+        // The answer to a `stop` that came too late is not another end.
+        if (this.#over) return;
+        this.#over = event.end;
         if (this.options.stats && this.#last) report(coreStats(this.#last));
         const { code, message } = this.#cut ?? event.end;
         // The machine's own report on its failure comes first, and says more than notes.
@@ -190,7 +195,7 @@ class HeadlessRun {
     const verdicts = await Promise.race([diagnoses(this.#asker), silence]);
     clearTimeout(late);
     // The run may have ended by itself meanwhile, which says more.
-    if (this.#finished || this.#cut) return;
+    if (this.#over || this.#finished || this.#cut) return;
     for (const row of verdicts ? rowsOf(DIAGNOSES, verdicts) : []) {
       if (!row.healthy) { for (const line of diagnosisLines(row)) report(line); }
     }
@@ -228,6 +233,8 @@ class HeadlessRun {
    */
   #leave(code: number, message: string): void {
     if (this.#cut) return;
+    // What remains is a report on the end.
+    if (this.#over) return this.#finish(this.#over.code, this.#over.message);
     this.#cut = { code, message };
     this.client.send({ kind: "stop" });
     this.#late = setTimeout(() => this.#finish(code, message), ORDERLY_END);
