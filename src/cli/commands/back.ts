@@ -65,12 +65,12 @@ async function list(options: ListOptions & { socket?: string; json?: boolean }):
 }
 
 /** Help of `--timeout` where a way through the run may be long. */
-export const MOVE_TIMEOUT = "wall time to get there; exits with 4 after it, and the session stays where it was";
+export const MOVE_TIMEOUT = "wall time to get there; exits with 4 after it, and the session is paused where it has got to";
 
 /** Moves to another place in the run of a session, and prints where it is. */
 export async function move(options: { socket?: string; json?: boolean; timeout?: number }, to: Move): Promise<number> {
   using open = await openSession(options);
-  // The first Ctrl-C ends the way, and the session stays where it was.
+  // The first Ctrl-C ends the way, and the session is paused where it has got to.
   const cancel = () => void open.asker.move({ kind: "here" });
   Deno.addSignalListener("SIGINT", cancel);
   let late = false;

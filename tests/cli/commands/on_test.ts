@@ -14,4 +14,8 @@ Deno.test("on executes instructions of a paused machine, and goes to the next ev
   assert.equal((await place.el2("on", "--by", "1", "--event", "kind=hvc")).code, 2);
   const never = await place.el2("on", "--event", "kind=hvc name=nothing", "--timeout", "50ms");
   assert.deepEqual([never.code, never.stdout], [4, ""], never.stderr);
+  // It is paused on its way.
+  const late = await place.json("vm", "ls");
+  assert.ok(BigInt(late.at.insn) > BigInt(JSON.parse(event.stdout).insn));
+  assert.equal((await place.json("vm", "ls")).at.insn, late.at.insn);
 });
