@@ -4,7 +4,9 @@
 
 import type { TraceKind } from "../abi/trace.ts";
 import type { SessionClient } from "../session/client.ts";
-import { noAnswer } from "../queries/query.ts";
+import { parseFilter } from "../queries/filter.ts";
+import { type Answer, noAnswer, type QueryArguments } from "../queries/query.ts";
+import { SESSION_MEMORY } from "../queries/tables.ts";
 import { type MachineSample, ORDERLY_END, type Request, type SessionEnd, type SessionEvent } from "../protocol/protocol.ts";
 import { openOwn } from "../support/own-files.ts";
 import { warn } from "../support/warn.ts";
@@ -51,6 +53,8 @@ interface Asked {
   /** Answers still to come after the next one. */
   more: number;
   answered: boolean;
+  /** What a query asks for. */
+  readonly args: QueryArguments;
 }
 
 /** The hub of one session. */
@@ -86,7 +90,7 @@ export class SessionHub {
   constructor(
     readonly machine: SessionClient,
     readonly session: Pick<SessionInfo, "name" | "what" | "started" | "logs" | "configuration">,
-    readonly consoleLimit: number = Infinity,
+    readonly consoleLimit: number,
   ) {
     machine.onEvent = (event) => this.#event(event);
   }
@@ -185,7 +189,7 @@ export class SessionHub {
         client.underWay = Math.max(0, client.underWay - message.bytes);
         return this.#confirm();
       case "query":
-        return this.machine.send({ ...message, id: this.#ask(client, message.id, message.repeat?.times) });
+        return this.machine.send({ ...message, id: this.#ask(client, message.id, message.query.args, message.repeat?.times) });
       case "forget":
         for (const [id, asked] of this.#asked) if (asked.client === client && asked.id === message.id) this.#forget(id, asked);
         return;
@@ -217,9 +221,9 @@ export class SessionHub {
   }
 
   /** Notes who waits for answers. Gives the number here. */
-  #ask(client: HubClient, id: number, more = 0): number {
+  #ask(client: HubClient, id: number, args: QueryArguments = {}, more = 0): number {
     client.asked++;
-    this.#asked.set(++this.#nextId, { client, id, more, answered: false });
+    this.#asked.set(++this.#nextId, { client, id, more, answered: false, args });
     return this.#nextId;
   }
 
@@ -229,10 +233,18 @@ export class SessionHub {
     return {
       part: "consoles",
       used: rings.reduce((sum, { size }) => sum + size, 0),
-      ...this.consoleLimit < Infinity && { limit: this.consoleLimit },
+      limit: this.consoleLimit,
       dropped: rings.reduce((sum, { lost }) => sum + lost, 0),
       what: "console output for clients that attach later; at the limit the oldest goes",
     };
+  }
+
+  /** The machine's answer on memory has no row of the consoles, which are here. */
+  #withConsoles(answer: Answer, { filter = "", limit = Infinity }: QueryArguments): Answer {
+    if (answer.table !== "session.memory" || answer.error !== undefined) return answer;
+    const row = memoryRow(this.#consoleMemory());
+    if (answer.rows.length >= limit || !parseFilter(filter, SESSION_MEMORY).matches(row)) return answer;
+    return { ...answer, rows: [...answer.rows, row] };
   }
 
   /** Adds a console's ring. All have the same share of the limit. */
@@ -273,9 +285,7 @@ export class SessionHub {
         const asked = this.#asked.get(event.id);
         if (!asked) return;
         asked.answered = true;
-        if (event.kind === "answer" && event.answer.table === "session.memory" && event.answer.error === undefined) {
-          event = { ...event, answer: { ...event.answer, rows: [...event.answer.rows, memoryRow(this.#consoleMemory())] } };
-        }
+        if (event.kind === "answer") event = { ...event, answer: this.#withConsoles(event.answer, asked.args) };
         const last = event.kind !== "snapshotted" || event.whole || event.error !== undefined;
         if (last && asked.more-- === 0) {
           asked.client.asked--;

@@ -16,6 +16,7 @@ import { REQUESTS } from "../../src/protocol/requests.ts";
 import { connectEmbedded } from "../../src/session/client.ts";
 import { Random } from "../support/random.ts";
 import { damaged, valueOf } from "../support/schema-values.ts";
+import { MiB } from "../../src/support/sizes.ts";
 
 const FRAMES = Deno.env.get("EL2_LONG") !== undefined ? 100_000 : 5_000;
 /** Instructions between two hashes, and how many there are at most. */
@@ -124,7 +125,7 @@ async function run(attack: ((path: string) => Promise<void>) | undefined, enough
   const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
   const path = `${folder}/fuzz.sock`;
   const machine = connectEmbedded(new URL("../../main.ts", import.meta.url));
-  const hub = new SessionHub(machine, { name: "fuzz", what: "demo", started: "", logs: undefined });
+  const hub = new SessionHub(machine, { name: "fuzz", what: "demo", started: "", logs: undefined }, MiB);
   const hashes: StateHash[] = [];
   const ended = Promise.withResolvers<never>(), begun = Promise.withResolvers<void>(), there = Promise.withResolvers<void>();
   ended.promise.catch(() => {});
@@ -193,7 +194,7 @@ Deno.test(`D4: ${FRAMES} frames by structure and by bytes change nothing in a li
 Deno.test("a client without the token does not come in, and one that says nothing of the kind neither", async () => {
   const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
   const path = `${folder}/s.sock`;
-  const hub = new SessionHub({ send() {}, onEvent() {}, close() {} }, { name: "s", what: "", started: "", logs: undefined });
+  const hub = new SessionHub({ send() {}, onEvent() {}, close() {} }, { name: "s", what: "", started: "", logs: undefined }, MiB);
   const server = await SessionServer.listen(hub, path);
   try {
     const { token, lock } = besideSocket(path);
@@ -233,7 +234,7 @@ Deno.test("every kind of request of a read-only client that would change anythin
     what: "",
     started: "",
     logs: undefined,
-  });
+  }, MiB);
   hub.onDown = () => sent.push("down");
   const refused: string[] = [];
   const client = hub.join(

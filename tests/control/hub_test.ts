@@ -15,7 +15,7 @@ function machine(): SessionClient & { sent: Request[] } {
 }
 
 function hub(of: SessionClient): SessionHub {
-  return new SessionHub(of, { name: "test", what: "test", started: "", logs: undefined });
+  return new SessionHub(of, { name: "test", what: "test", started: "", logs: undefined }, MIB);
 }
 
 const BEHIND = { readOnly: false, follow: true, patient: false };
@@ -71,6 +71,24 @@ Deno.test("answers go to who asked, under the number that it gave", () => {
   const answer = { table: "vm.ls", at: { ns: "0", insn: "0" }, rows: [], dropped: 0 } as const;
   vm.onEvent({ kind: "answer", id: asked[1], answer });
   assert.deepEqual(heard, [[], [7]]);
+});
+
+Deno.test("the row of the consoles obeys the filter and limit of a question about memory", () => {
+  const vm = machine(), session = hub(vm);
+  vm.onEvent({ kind: "console", console: "a", bytes: bytes("before\n") });
+  const heard: string[][] = [];
+  const client = session.join(
+    BEHIND,
+    (message) => message.kind === "answer" && heard.push(message.answer.rows.map(({ id }) => String(id))),
+  );
+  for (const args of [{}, { filter: "part=ram" }, { filter: "used<100" }, { limit: 1 }]) {
+    client.send({ kind: "query", id: 1, query: { table: "session.memory", args } });
+    const asked = vm.sent.at(-1);
+    assert.ok(asked?.kind === "query");
+    const rows = args.filter === "used<100" ? [] : [{ id: "memory:ram", used: 1000 }];
+    vm.onEvent({ kind: "answer", id: asked.id, answer: { table: "session.memory", at: { ns: "0", insn: "0" }, rows, dropped: 0 } });
+  }
+  assert.deepEqual(heard, [["memory:ram", "memory:consoles"], ["memory:ram"], ["memory:consoles"], ["memory:ram"]]);
 });
 
 Deno.test("answers that repeat go to who asked until it goes, forgets, or has had them all", () => {

@@ -5,6 +5,7 @@ import { SessionHub } from "../../src/control/hub.ts";
 import { besideSocket } from "../../src/control/places.ts";
 import { SessionServer, SocketInUse } from "../../src/control/server.ts";
 import { takeLock } from "../../src/support/own-files.ts";
+import { MiB } from "../../src/support/sizes.ts";
 
 const MACHINE: SessionClient = { send() {}, onEvent() {}, close() {} };
 
@@ -17,7 +18,7 @@ class Place {
     Deno.chmodSync(this.folder, 0o700);
   }
   hub(): SessionHub {
-    return new SessionHub(MACHINE, { name: "same", what: "test", started: "", logs: undefined });
+    return new SessionHub(MACHINE, { name: "same", what: "test", started: "", logs: undefined }, MiB);
   }
   [Symbol.dispose](): void {
     Deno.removeSync(this.folder, { recursive: true });
@@ -60,7 +61,7 @@ Deno.test("D13: a session that dies while it is asked who it is, is none", async
 Deno.test("a client that is behind gets the newest picture once it has caught up", async () => {
   using place = new Place();
   const machine: SessionClient = { send() {}, onEvent() {}, close() {} };
-  const hub = new SessionHub(machine, { name: "same", what: "test", started: "", logs: undefined });
+  const hub = new SessionHub(machine, { name: "same", what: "test", started: "", logs: undefined }, MiB);
   const server = await SessionServer.listen(hub, place.socket);
   const client = await connectSession(place.socket, { readOnly: false, follow: true });
   const times: number[] = [];

@@ -7,6 +7,7 @@ import type { SessionClient } from "../../../src/session/client.ts";
 import type { GuestSystem } from "../../../src/assembly/guest-system.ts";
 import { demoSystem, runUntil } from "../../inspection/system.ts";
 import { el2 } from "../program.ts";
+import { MiB } from "../../../src/support/sizes.ts";
 
 /** A session of a machine in this process that stands still and answers questions. */
 function standing(system: GuestSystem): SessionClient {
@@ -27,7 +28,7 @@ Deno.test("W50: mem check of a session is 0, and 1 with the rule once an invaria
   const system = await demoSystem();
   runUntil(system, 5e8);
   const session = { name: "test", what: "demo", started: new Date().toISOString(), logs: undefined };
-  const server = await SessionServer.listen(new SessionHub(standing(system), session), `${folder}/s.sock`);
+  const server = await SessionServer.listen(new SessionHub(standing(system), session, MiB), `${folder}/s.sock`);
   try {
     const check = () => el2("mem", "check", "--json", "--socket", `${folder}/s.sock`);
     const whole = await check();
