@@ -7,11 +7,12 @@ import { BUFFER_CAPACITY } from "../inspection/trace-buffer.ts";
 import { CODE_FACTOR, EVENT_BYTES, type MemoryLimits } from "../plans/memory-budget.ts";
 import type { GuestSystem } from "./guest-system.ts";
 
-const EVENTS = LOG_CAPACITY + RING_CAPACITY + BUFFER_CAPACITY;
+/** Events that are kept without a budget. */
+export const EVENTS_KEPT = LOG_CAPACITY + RING_CAPACITY + BUFFER_CAPACITY;
 
 /** Events that the log, readers and `el2 trace` may keep within so many bytes. */
 export function traceCapacities(bytes: number): { readonly log: number; readonly readers: number; readonly recorded: number } {
-  const part = Math.min(1, bytes / EVENT_BYTES / EVENTS);
+  const part = Math.min(1, bytes / EVENT_BYTES / EVENTS_KEPT);
   return { log: Math.floor(LOG_CAPACITY * part), readers: Math.floor(RING_CAPACITY * part), recorded: Math.floor(BUFFER_CAPACITY * part) };
 }
 

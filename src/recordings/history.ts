@@ -4,7 +4,8 @@
 import { isMidTurn, type Moment } from "./past.ts";
 import type { RunMemory } from "../assembly/system.ts";
 import type { SystemState } from "../state/system-state.ts";
-import { MiB, PAGE_SIZE } from "../support/sizes.ts";
+import { DEFAULT_LIMITS } from "../plans/memory-budget.ts";
+import { PAGE_SIZE } from "../support/sizes.ts";
 
 /** A place of a run, with the state from which a machine continues there. */
 export interface Milestone {
@@ -30,9 +31,8 @@ export function isFirst(milestone: Milestone | undefined): boolean {
   return milestone === undefined || milestone.instructions < 0;
 }
 
-/** Milestones that are kept, and bytes of pages. */
+/** Milestones that are kept. */
 const COUNT_LIMIT = 48;
-const BYTES_LIMIT = 160 * MiB;
 /** Milestones that are kept whatever they take, unless a budget says otherwise. */
 const LEAST = 3;
 
@@ -81,7 +81,7 @@ export class History {
     this.#milestones.splice(next < 0 ? this.#milestones.length : next, 0, milestone);
     const before = this.stateBefore(milestone.instructions - 1)?.pages;
     for (const [page, bytes] of milestone.state.pages) if (before?.get(page) !== bytes) this.#bytes += PAGE_SIZE;
-    const least = this.limit === undefined ? LEAST : this.#first + 1, limit = this.limit ?? BYTES_LIMIT;
+    const least = this.limit === undefined ? LEAST : this.#first + 1, limit = this.limit ?? DEFAULT_LIMITS.history;
     while (this.#milestones.length > least && (this.#milestones.length > COUNT_LIMIT || this.#bytes > limit)) this.#thin();
     if (this.limit !== undefined && this.#bytes > limit) this.clear();
   }

@@ -3,13 +3,14 @@
 
 import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";
-import { traceCapacities } from "../../src/assembly/machine-memory.ts";
+import { EVENTS_KEPT, traceCapacities } from "../../src/assembly/machine-memory.ts";
 import { SessionHub } from "../../src/control/hub.ts";
+import { CODE_BYTES } from "../../src/core/translator/translator.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import { SessionRun } from "../../src/engine/session-run.ts";
 import { Standing } from "../../src/engine/standing.ts";
 import { TRACE_KINDS } from "../../src/abi/trace.ts";
-import { BUDGET_MIN, DEFAULT_LIMITS, memoryLimits } from "../../src/plans/memory-budget.ts";
+import { BUDGET_MIN, CODE_FACTOR, DEFAULT_LIMITS, EVENT_BYTES, memoryLimits } from "../../src/plans/memory-budget.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
 import type { Move, SessionEvent } from "../../src/protocol/protocol.ts";
 import { rowsOf } from "../../src/queries/query.ts";
@@ -98,6 +99,11 @@ Deno.test("states for going back take no more than the limit, even one alone; th
     assert.equal(history.before(1)?.state, origin);
     assert.ok(history.length > (origin ? 1 : 0));
   }
+});
+
+Deno.test("the limits without a budget are those of the parts", () => {
+  assert.equal(DEFAULT_LIMITS.code, CODE_BYTES * CODE_FACTOR);
+  assert.equal(DEFAULT_LIMITS.traces, EVENTS_KEPT * EVENT_BYTES);
 });
 
 Deno.test("console output of all clients' consoles together takes no more than the limit", () => {
