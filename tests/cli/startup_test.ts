@@ -42,12 +42,13 @@ function chainsTo(entry: string, unwanted: (module: string) => boolean): string[
 
 const isHeavy = (module: string) => HEAVY.includes(module);
 
-Deno.test("el2 boot loads neither a machine, nor screens, nor gdb's server, nor other commands", () => {
-  const others = /^(tui|debug|control\/(hub|server)|cli\/commands\/(?!boot))/;
+Deno.test("el2 boot loads neither a machine, nor screens, nor gdb's server, nor other commands, nor configurations", () => {
+  const others = /^(tui|debug|control\/(hub|server)|cli\/commands\/(?!boot)|configuration\/(?!phones))/;
   assert.deepEqual(chainsTo("cli/boot.ts", (module) => isHeavy(module) || others.test(module)), []);
 });
 
 Deno.test("commands load neither a machine nor screens before they need one: --help and completion answer at once", () => {
-  const isUnwanted = (module: string) => isHeavy(module) || ["tui/app.ts", "tui/run.ts"].includes(module);
+  const isUnwanted = (module: string) =>
+    isHeavy(module) || ["tui/app.ts", "tui/run.ts", "catalog/debian.ts", "catalog/xz.ts"].includes(module);
   assert.deepEqual(chainsTo("cli/main.ts", isUnwanted), [], "reached from the command line");
 });

@@ -6,7 +6,6 @@ import { ExitCode, Failure, readNamedFile } from "../common/failure.ts";
 import { output, report } from "../common/print.ts";
 import { addGuest, wrongGuestName } from "../../catalog/add.ts";
 import { catalogEntries, damagedFiles, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, type Manifest } from "../../catalog/catalog.ts";
-import { fetchDebian } from "../../catalog/debian.ts";
 import { documentText, GUEST } from "../../queries/documents.ts";
 import { cacheFolder } from "../../support/cache.ts";
 import { terminalWord } from "../../support/terminal-text.ts";
@@ -32,8 +31,10 @@ export function registerGuests(program: Command): void {
     )
     .action(async (guest, options) => {
       if (guest !== "debian") throw new Failure(`guests fetch: "${guest}" is not a guest that can be fetched; there is debian`);
-      // The one with a disk boots it, and needs the machine.
-      const fetch = options.disk ? (await import("../../catalog/debian-disk.ts")).fetchDebianDisk : fetchDebian;
+      // Readers of packages, and the machine that the guest with a disk boots, are loaded on demand.
+      const fetch = options.disk
+        ? (await import("../../catalog/debian-disk.ts")).fetchDebianDisk
+        : (await import("../../catalog/debian.ts")).fetchDebian;
       const manifest = await fetch({ release: options.release, mirror: options.mirror, keep: options.keep, progress: progressLine() })
         .catch((error) => refused("fetch", error));
       output(`${options.json ? guestText(manifest) : describe(manifest).join("\n")}\n`);

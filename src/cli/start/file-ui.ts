@@ -3,9 +3,7 @@
 
 import { resolve } from "node:path";
 import { Failure } from "../common/failure.ts";
-import { DEFAULT_UI, type FileUi } from "../../configuration/schema.ts";
-import { readUi } from "../../configuration/ui.ts";
-import { isOfSystem } from "../../support/cache.ts";
+import type { FileUi } from "../../configuration/schema.ts";
 
 /** Whether it names keys or colors, which may be wrong in ways that only the screens know. */
 export function namesKeysOrColors({ console_prefix, keys, themes }: FileUi): boolean {
@@ -29,18 +27,6 @@ export async function checkedUi(file: string, ui: FileUi): Promise<FileUi> {
     if (error instanceof ThemeError) throw new Failure(`${file}: ${error.message}`);
     if (!(error instanceof KeyClash)) throw error;
     throw new Failure(`${file}: [ui] ${ui.console_prefix === undefined ? "keys" : "keys and console_prefix"}: ${error.message}`);
-  }
-}
-
-/** `[ui]` of a configuration file; what cannot be read counts as not said. */
-export async function uiOfFile(file: string | undefined): Promise<FileUi> {
-  if (file === undefined) return DEFAULT_UI;
-  try {
-    const ui = readUi(await Deno.readTextFile(file));
-    return ui ? await checkedUi(file, ui) : DEFAULT_UI;
-  } catch (error) {
-    if (error instanceof Failure || error instanceof Error && isOfSystem(error)) return DEFAULT_UI;
-    throw error;
   }
 }
 

@@ -1,12 +1,11 @@
 // Sessions on a terminal: the TUI, for a machine of this process and for sessions that run
 // elsewhere.
 
-import { uiOfFile } from "./file-ui.ts";
 import { ownProgram } from "./own-program.ts";
 import type { ShowOptions } from "./show.ts";
 import { startOffers } from "./start-offers.ts";
 import { forkOf, freeName, starter } from "./start-session.ts";
-import { type Look, surroundings } from "./surroundings.ts";
+import { type Look, surroundings, uiOfFile } from "./surroundings.ts";
 import { loadUiState, saveUiState } from "./ui-state-file.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
@@ -108,8 +107,8 @@ async function listen(hub: SessionHub, name: string): Promise<SessionServer | un
  * @throws Failure
  */
 export async function showRemote(session: RemoteSession, look: Look, entry: URL): Promise<number> {
-  surroundings(look, await uiOfFile(session.info.configuration));
-  return (await showAttached(session, { ...look, readOnly: session.readOnly }, entry)).code;
+  const looks = surroundings(look, await uiOfFile(session.info.configuration));
+  return (await showAttached(session, { ...look, readOnly: session.readOnly }, entry, undefined, looks)).code;
 }
 
 /** The look that one session after the other is shown with, and whether keys may change them. */
@@ -138,12 +137,15 @@ async function showAttached(
   guise: Guise,
   entry: URL,
   arrival?: Arrival,
+  known?: ReturnType<typeof surroundings>,
 ): Promise<Visit> {
   const { info, readOnly } = session;
   const connect = () => connectSession(socketPath(info.name), { readOnly, follow: true });
   let current = session;
-  for (let greeting = arrival && `session ${info.name} is running${arrival.from === undefined ? "" : `; q returns to ${arrival.from}`}`;;) {
-    const looks = surroundings(guise, await uiOfFile(info.configuration), "pass");
+  let greeting = arrival && `session ${info.name} is running${arrival.from === undefined ? "" : `; q returns to ${arrival.from}`}`;
+  for (let looks = known;; looks = undefined) {
+    // The file may have changed since the session was last shown.
+    looks ??= surroundings(guise, await uiOfFile(info.configuration), "pass");
     const { lost, state, next: wanted, elsewhere, over: by, unseen } = await runTui(current, terminalOfProcess(), {
       title: info.name,
       greeting,

@@ -1,8 +1,11 @@
 // How screens look and behave: by the command line, the environment, and `[ui]` of a configuration.
 
+import { checkedUi } from "./file-ui.ts";
 import { RULE_BOOKS } from "./rule-books.ts";
 import { Failure } from "../common/failure.ts";
 import { DEFAULT_UI, type FileUi } from "../../configuration/schema.ts";
+import { readUi } from "../../configuration/ui.ts";
+import { isOfSystem } from "../../support/cache.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
 import { showsHyperlinks } from "../../support/hyperlink.ts";
 import { colorDepth } from "../../tui/color.ts";
@@ -52,6 +55,18 @@ export function surroundings(look: Look, ui: FileUi = DEFAULT_UI, unknown: "refu
     slowLink: environment("SSH_CONNECTION") !== undefined,
     tmux: environment("TMUX") !== undefined,
   };
+}
+
+/** `[ui]` of a configuration file; what cannot be read counts as not said. */
+export async function uiOfFile(file: string | undefined): Promise<FileUi> {
+  if (file === undefined) return DEFAULT_UI;
+  try {
+    const ui = readUi(await Deno.readTextFile(file));
+    return ui ? await checkedUi(file, ui) : DEFAULT_UI;
+  } catch (error) {
+    if (error instanceof Failure || error instanceof Error && isOfSystem(error)) return DEFAULT_UI;
+    throw error;
+  }
 }
 
 /**

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { Failure } from "../../../src/cli/common/failure.ts";
-import { checkedUi, uiOfFile } from "../../../src/cli/start/file-ui.ts";
-import { surroundings } from "../../../src/cli/start/surroundings.ts";
+import { checkedUi } from "../../../src/cli/start/file-ui.ts";
+import { surroundings, uiOfFile } from "../../../src/cli/start/surroundings.ts";
 import { loadUiState, saveUiState } from "../../../src/cli/start/ui-state-file.ts";
 import { DEFAULT_UI } from "../../../src/configuration/schema.ts";
 import type { UiState } from "../../../src/tui/ui-state.ts";
