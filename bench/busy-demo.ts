@@ -8,6 +8,7 @@ import { connectEmbedded, type SessionClient } from "../src/session/client.ts";
 import { planText } from "../src/configuration/plan-run.ts";
 import { Asker } from "../src/control/asker.ts";
 import { SessionHub } from "../src/control/hub.ts";
+import { DEFAULT_LIMITS } from "../src/plans/memory-budget.ts";
 import type { SessionPlan } from "../src/plans/plan.ts";
 
 /**
@@ -80,7 +81,7 @@ export async function busyPlan(computing?: string): Promise<SessionPlan> {
  */
 export function openSession(): { readonly client: SessionClient; readonly hub: SessionHub; readonly asker: Asker } {
   const client = connectEmbedded(new URL("../main.ts", import.meta.url));
-  const hub = new SessionHub(client, { name: "bench", what: "bench", started: "", logs: undefined });
+  const hub = new SessionHub(client, { name: "bench", what: "bench", started: "", logs: undefined }, DEFAULT_LIMITS.consoles);
   const listener = hub.join({ readOnly: true, follow: true, patient: false }, (event) => {
     if (event.kind === "answer") asker.take(event);
     else if (event.kind === "console") listener.send({ kind: "taken", bytes: event.bytes.length });
