@@ -53,7 +53,7 @@ interface Asked {
   /** Answers still to come after the next one. */
   more: number;
   answered: boolean;
-  /** What a query asks for. */
+  /** Those of a query. */
   readonly args: QueryArguments;
 }
 

@@ -104,7 +104,10 @@ export function networkOf(address: Address, bits: number): Address {
   return (address.slice(0, whole) + digit).padEnd(IP6_BITS / DIGIT_BITS, "0");
 }
 
-/** Whether an address is in a network of the same version. Bits of `network` past the first `bits` do not matter. */
+/**
+ * Whether an address is in a network of the same version. Bits of `network` past the first `bits`
+ * do not matter.
+ */
 export function inNetwork(address: Address, network: Address, bits: number): boolean {
   return typeof address === typeof network && networkOf(address, bits) === networkOf(network, bits);
 }

@@ -12,7 +12,7 @@ echo "el2 $*"
 if [ "$1 $2" = "guests ls" ]; then echo "debian-bookworm  Debian bookworm"; exit "$LS_CODE"; fi
 `;
 
-/** Runs the action on a runner whose cache has debian-bookworm; gives its `guests fetch` commands. */
+/** The `guests fetch` commands of the action on a runner whose cache has debian-bookworm. */
 async function fetched(env: Record<string, string>): Promise<string[]> {
   const temp = await Deno.makeTempDir({ prefix: "el2-action-" });
   try {

@@ -31,7 +31,7 @@ export function registerGuests(program: Command): void {
     )
     .action(async (guest, options) => {
       if (guest !== "debian") throw new Failure(`guests fetch: "${guest}" is not a guest that can be fetched; there is debian`);
-      // Readers of packages, and the machine that the guest with a disk boots, are loaded on demand.
+      // Readers of packages, and the machine that boots a guest with a disk, are loaded on demand.
       const fetch = options.disk
         ? (await import("../../catalog/debian-disk.ts")).fetchDebianDisk
         : (await import("../../catalog/debian.ts")).fetchDebian;

@@ -233,7 +233,7 @@ class HeadlessRun {
    */
   #leave(code: number, message: string): void {
     if (this.#cut) return;
-    // What remains is a report on the end.
+    // Only the report on the end is still to come.
     if (this.#over) return this.#finish(this.#over.code, this.#over.message);
     this.#cut = { code, message };
     this.client.send({ kind: "stop" });
