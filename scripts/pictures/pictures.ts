@@ -1,9 +1,10 @@
 // The pictures of README and documents (docs/design/look.md §10): what each shows, and how a
 // machine and its screens come there. All figures are those of real runs.
 
-import { PictureSession } from "./session.ts";
 import { encodeRequest } from "../../src/abi/rpc/message.ts";
 import { MEM_RECLAIM } from "../../src/abi/rpc/messages/memory.ts";
+import { type Size, Stage } from "../../src/cli/start/stage.ts";
+import { planText } from "../../src/configuration/plan-run.ts";
 import { picture } from "../../src/tui/picture.ts";
 import type { ThemeName } from "../../src/tui/themes.ts";
 
@@ -14,9 +15,10 @@ export interface MadePicture {
   readonly svg: string;
 }
 
-/** Columns and rows, where a picture has no others. */
-const SIZE = [120, 36] as const;
-const SMALL = [80, 24] as const;
+/** The size, where a picture has no other. */
+const SIZE: Size = { columns: 120, rows: 36 };
+const SMALL: Size = { columns: 80, rows: 24 };
+export const CAST: Size = { columns: 100, rows: 30 };
 const THEMES: readonly ThemeName[] = ["dark", "light"];
 
 /** The parcel that ping has of the host: the first one lent to it. */
@@ -35,33 +37,52 @@ memory = "192MiB"
 devices = [{ kind = "pl011", log = "/dev/null" }]
 `;
 
+const ENTRY = new URL("../../main.ts", import.meta.url);
+
+/** The machine of a configuration, paused at its beginning, with screens in front of it. */
+async function open(title: string, configuration: string): Promise<Stage> {
+  const planned = await planText(configuration, undefined, new URL("../../assets", import.meta.url).pathname);
+  if (!planned.ok) throw new Error(planned.errors.join("\n"));
+  const { ui, recordTo: _, ...plan } = planned.run;
+  const stage = Stage.ofPlan(ENTRY, { ...plan, duration: undefined, hashAt: [] }, { title, ui });
+  await stage.ready();
+  return stage;
+}
+
 /** A picture in both themes. */
-async function both(session: PictureSession, name: string, title: string): Promise<MadePicture[]> {
+async function both(session: Stage, name: string, title: string): Promise<MadePicture[]> {
   const made: MadePicture[] = [];
   for (const theme of THEMES) {
-    const svg = picture(await session.frame(theme, ...SIZE), `el2: ${title}`);
+    session.setTheme(theme);
+    const svg = picture(await session.frame(SIZE), `el2: ${title}`);
     made.push({ file: `${name}-${theme}.svg`, svg });
   }
   return made;
 }
 
 /** The host wants its memory back, which ping still has. */
-async function reclaim(session: PictureSession): Promise<void> {
+async function reclaim(session: Stage): Promise<void> {
   await session.act({ kind: "rpc.send", id: MEM_RECLAIM.id, payload: encodeRequest(MEM_RECLAIM, RECLAIM) });
   await session.runTo(`kind=rpc name=${MEM_RECLAIM.name}`);
 }
 
+/** The command line that makes the cast of a minute; its script is beside this file. */
+export function tourCast(file: string): string[] {
+  const script = new URL("tour.txt", import.meta.url).pathname;
+  return ["cast", file, "--run", "demo", "--script", script, "--theme", "dark", "--size", `${CAST.columns}x${CAST.rows}`];
+}
+
 /** The pictures of the demo alone. */
 export async function demoPictures(): Promise<MadePicture[]> {
-  using session = await PictureSession.open("demo", await Deno.readTextFile(DEMO));
+  using session = await open("demo", await Deno.readTextFile(DEMO));
   await session.runTo("kind=hvc vm=ping t>1.2s");
-  await session.press(["7", "/about=ping\r"]);
+  await session.pressAll(["7", "/about=ping\r"], SIZE);
   const rpc = await both(session, "rpc", "the requests that create a VM, and who answers them");
-  await session.press(["1"]);
+  await session.pressAll(["1"], SIZE);
   await reclaim(session);
-  await session.press(["0"]);
+  await session.pressAll(["0"], SIZE);
   const why = await both(session, "why", "why a request was refused: the chain, the rule, and the way out");
-  await session.press(["1"]);
+  await session.pressAll(["1"], SIZE);
   await session.move({ kind: "event", filter: "kind=hvc vm=ping" });
   const past = await both(session, "past", "two events before a refusal, with a scrubber that leads back to now");
   return [...rpc, ...why, ...past];
@@ -71,21 +92,22 @@ export async function demoPictures(): Promise<MadePicture[]> {
 export async function debianPictures(): Promise<MadePicture[]> {
   const demo = await Deno.readTextFile(DEMO);
   const configuration = demo.replace('memory = "96MiB"', 'memory = "384MiB"').replace("[link]", `${DEBIAN}\n[link]`);
-  using session = await PictureSession.open("demo with debian", configuration);
+  using session = await open("demo with debian", configuration);
   await session.runTo("kind=virq vm=debian t>2s");
   session.input("debian", "uname -a; while :; do :; done &\n");
   await session.runTo("kind=virq vm=debian t>2.2s");
   await reclaim(session);
-  await session.press(["j", "j", "j"]);
+  await session.pressAll(["j", "j", "j"], SIZE);
   const overview = await both(session, "overview", "virtual machines, what each does or waits for, a console, a refusal");
-  const small = await session.frame("terminal", ...SMALL, "16");
+  session.setTheme("terminal");
+  const small = await session.frame(SMALL, "16");
   const terminal = { file: "small.svg", svg: picture(small, "el2: the overview in 80 columns and 16 colors", "16") };
-  await session.press([`:ipa:ping/${LENT}\r`]);
+  await session.pressAll([`:ipa:ping/${LENT}\r`], SIZE);
   const memory = await both(session, "memory", "physical memory by who can reach it, a page's owner and mappings, limits");
-  await session.press(["8"]);
+  await session.pressAll(["8"], SIZE);
   await session.runTo("kind=virq vm=debian t>2.211s");
   const scheduler = await both(session, "scheduler", "which vCPU ran on each physical CPU, and who waited");
-  await session.press([":vcpu:debian/0\r"]);
+  await session.pressAll([":vcpu:debian/0\r"], SIZE);
   await session.runToPlace("debian:tick_sched_timer");
   const vcpus = await both(session, "vcpus", "a vCPU stopped in a kernel function: registers, code, call stack, exits");
   return [...overview, terminal, ...memory, ...scheduler, ...vcpus];

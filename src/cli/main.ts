@@ -7,6 +7,7 @@ import { registerBench } from "./commands/bench.ts";
 import { registerBoot } from "./commands/boot.ts";
 import { registerBreak } from "./commands/break.ts";
 import { registerCaps } from "./commands/caps.ts";
+import { registerCast } from "./commands/cast.ts";
 import { registerCompletion } from "./commands/completion.ts";
 import { registerConsole } from "./commands/console.ts";
 import { registerDiagnose } from "./commands/diagnose.ts";
@@ -37,6 +38,7 @@ import { registerResume } from "./commands/resume.ts";
 import { registerRpc } from "./commands/rpc.ts";
 import { registerRun } from "./commands/run.ts";
 import { registerSchema } from "./commands/schema.ts";
+import { registerScreenshot } from "./commands/screenshot.ts";
 import { registerSnapshot } from "./commands/snapshot.ts";
 import { registerSpec } from "./commands/spec.ts";
 import { registerState } from "./commands/state.ts";
@@ -73,7 +75,17 @@ const COMMANDS: readonly CommandGroup[] = [
     registerDisasm,
   ]],
   ["Stop, change, debug:", [registerBreak, registerPause, registerResume, registerInject, registerInput, registerGdb]],
-  ["Record, go back, compare:", [registerRecord, registerReplay, registerDiff, registerBack, registerOn, registerSnapshot, registerState]],
+  ["Record, go back, compare:", [
+    registerRecord,
+    registerReplay,
+    registerDiff,
+    registerBack,
+    registerOn,
+    registerSnapshot,
+    registerState,
+    registerScreenshot,
+    registerCast,
+  ]],
   ["Test and measure:", [registerTest, registerBench, registerDoctor]],
   ["Reference:", [
     registerSpec,

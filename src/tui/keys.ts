@@ -17,6 +17,8 @@ export const ESCAPE_WAIT = 25;
 
 const CSI_FINAL: Record<string, string> = { A: "Up", B: "Down", C: "Right", D: "Left", H: "Home", F: "End", Z: "S-Tab" };
 const CSI_TILDE: Record<string, string> = { 1: "Home", 2: "Insert", 3: "Delete", 4: "End", 5: "PgUp", 6: "PgDn", 7: "Home", 8: "End" };
+/** Keys of one byte that have a name. */
+const NAMED_BYTES: Record<string, string> = { Enter: "\r", Tab: "\t", Backspace: "\x7f", Space: " ", Esc: "\x1b", "ctrl-]": "\x1d" };
 /** A longer sequence is not an answer of a terminal. */
 const LONGEST_ANSWER = 256;
 const PASTE_START = "\x1b[200~";
@@ -148,6 +150,18 @@ function mouse(body: string, final: string, raw: readonly number[]): Key {
   // 32 is added while the mouse moves with its button down.
   const names: Record<number, string> = { 0: final === "M" ? "Click" : "Release", 32: "Drag", 64: "WheelUp", 65: "WheelDown" };
   return { ...key(names[button] ?? "?", raw), x: column - 1, y: row - 1 };
+}
+
+/** The bytes that a terminal sends for a key of this name; undefined for a name that no key has. */
+export function bytesOfKey(name: string): string | undefined {
+  if (Object.hasOwn(NAMED_BYTES, name)) return NAMED_BYTES[name];
+  const control = /^ctrl-([a-z])$/.exec(name);
+  if (control) return String.fromCharCode(control[1].charCodeAt(0) - 0x60);
+  const find = (table: Record<string, string>) => Object.entries(table).find(([, known]) => known === name)?.[0];
+  const final = find(CSI_FINAL), tilde = find(CSI_TILDE);
+  if (final !== undefined) return `\x1b[${final}`;
+  if (tilde !== undefined) return `\x1b[${tilde}~`;
+  return [...name].length === 1 ? name : undefined;
 }
 
 /** The text of a pasted or typed key. */

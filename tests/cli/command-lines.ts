@@ -30,8 +30,9 @@ const STARTING: ReadonlyMap<string, readonly string[]> = new Map([
   ["trace export", ["--to", "1ms"]],
   ["diff", []],
   ["up", []],
+  ["screenshot", []],
 ]);
-const STAYING: ReadonlySet<string> = new Set(["attach", "bench", "doctor", "gdb", "guests fetch", "mcp", "record"]);
+const STAYING: ReadonlySet<string> = new Set(["attach", "bench", "cast", "doctor", "gdb", "guests fetch", "mcp", "record"]);
 /** With these a command of a session stays. */
 const STAYING_OPTIONS: ReadonlySet<string> = new Set(["--watch", "--follow", "--stdio", "--tui", "--wait", "--gdb", "--expect"]);
 

@@ -13,7 +13,7 @@ const NEVER = ["ffi", "sys", "import"] as const;
  * Commands that start programs: an editor, sessions, apt, QEMU. A word that is not a command may be
  * an option of the demo, which has a screen.
  */
-const STARTING = new Set(["boot", "run", "up", "attach", "record", "replay", "snapshot", "guests", "mcp", "bench"]);
+const STARTING = new Set(["boot", "run", "up", "attach", "record", "replay", "snapshot", "guests", "mcp", "bench", "cast"]);
 
 /** A kind of process, for `el2 doctor --rights`. */
 export interface ProcessRights {

@@ -1,6 +1,8 @@
 // Sessions on a terminal: the TUI, for a machine of this process and for sessions that run
 // elsewhere.
 
+import type { CastFile } from "./cast-file.ts";
+import { CastTerminal } from "./cast-terminal.ts";
 import { ownProgram } from "./own-program.ts";
 import type { ShowOptions } from "./show.ts";
 import { startOffers } from "./start-offers.ts";
@@ -23,13 +25,18 @@ import { deedArguments } from "../../tui/start-screen.ts";
 import { runConfigErrors } from "../../tui/run-config-errors.ts";
 import { runTui, type TuiOptions } from "../../tui/run.ts";
 import type { UnseenStart } from "../../tui/starts.ts";
-import { ProcessTerminal } from "../../tui/terminal.ts";
+import { ProcessTerminal, type TerminalPort } from "../../tui/terminal.ts";
 
-let process: ProcessTerminal | undefined;
+let process: TerminalPort | undefined;
 
 /** The process's only terminal. */
-function terminalOfProcess(): ProcessTerminal {
+function terminalOfProcess(): TerminalPort {
   return process ??= new ProcessTerminal();
+}
+
+/** From now on, output for the process's terminal also goes into a cast. */
+export function castScreens(cast: CastFile): void {
+  process = new CastTerminal(terminalOfProcess(), cast);
 }
 
 /** Shows a machine of this process from its start, and returns the exit code. */

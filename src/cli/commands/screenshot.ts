@@ -1,0 +1,91 @@
+// `el2 screenshot`: the screens as a picture or as text, without a terminal.
+
+import type { Command } from "@commander-js/extra-typings";
+import { type CommandContext, examplesText } from "../common/command.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
+import { report } from "../common/print.ts";
+import { themeOption } from "../options/look.ts";
+import {
+  DEFAULT_SIZE,
+  recordingOption,
+  runOption,
+  scriptOption,
+  scriptSteps,
+  sizeOption,
+  socketOption,
+  type StagedOptions,
+  stageOf,
+  toOption,
+} from "../start/staged.ts";
+import type { Size } from "../start/stage.ts";
+import { cannotWrite } from "../../support/named-file.ts";
+import { writeWhole } from "../../support/whole-file.ts";
+
+/** Forms of a picture, by the end of the file's name. */
+type Form = "svg" | "txt";
+
+/** Adds the command. */
+export function registerScreenshot(program: Command, { entry, exit }: CommandContext): void {
+  program.command("screenshot")
+    .description("write a picture of the screens of a session or recording, without a terminal")
+    .argument("<file>", "where to: NAME.svg for a picture, NAME.txt for text")
+    .addOption(sizeOption())
+    .addOption(themeOption)
+    .option("--keys <keys>", "keys to press first, separated by blanks: names such as Enter, and words that are typed")
+    .addOption(scriptOption)
+    .addOption(socketOption)
+    .addOption(recordingOption)
+    .addOption(toOption())
+    .addOption(runOption)
+    .option("--read-only", "with --script: refuse steps that change the session")
+    .addHelpText(
+      "after",
+      `
+A session is only looked at, unless a step of --script changes it (docs/workstation.md lists the steps).
+${
+        examplesText([
+          "screenshot overview.svg",
+          'screenshot rpc.svg --keys "7 /about=ping Enter" --theme light --size 100x30',
+          "screenshot end.txt --recording bug.rec --to 12.5s",
+          "screenshot start.svg --run phone.toml --script steps.txt",
+        ])
+      }`,
+    )
+    .action(async (file, options) => exit(await screenshot(entry, file, options)));
+}
+
+interface ScreenshotOptions extends StagedOptions {
+  readonly size?: Size;
+  readonly keys?: string;
+}
+
+async function screenshot(entry: URL, file: string, options: ScreenshotOptions): Promise<number> {
+  const form = formOf(file);
+  const steps = await scriptSteps(options.script);
+  using stage = await stageOf(entry, options, steps);
+  const { size = DEFAULT_SIZE } = options;
+  const { Tour } = await import("../start/tour.ts");
+  const { keysOf } = await import("../start/tour-script.ts");
+  const keys = options.keys === undefined ? [] : [{ kind: "keys", keys: keysOf(options.keys) } as const];
+  await new Tour(stage, size).play([...steps, ...keys]);
+  const screen = await stage.frame(size);
+  const { picture } = await import("../../tui/picture.ts");
+  const text = form === "svg" ? picture(screen, `el2: ${stage.title}`) : `${screen.toLines().map((line) => line.trimEnd()).join("\n")}\n`;
+  try {
+    writeWhole(file, text, { mode: 0o644 });
+  } catch (error) {
+    throw new Failure(`${file}: ${cannotWrite(error)}`);
+  }
+  report(`el2: ${file}: ${size.columns}x${size.rows} of ${stage.title}`);
+  return ExitCode.Done;
+}
+
+/** @throws Failure for a name that ends otherwise */
+function formOf(file: string): Form {
+  const form = /\.([a-z]+)$/i.exec(file)?.[1].toLowerCase();
+  if (form === "svg" || form === "txt") return form;
+  if (form === "png") {
+    throw new Failure(`${file}: el2 has no font to draw PNG with; write ${file.slice(0, -"png".length)}svg, which every browser shows`);
+  }
+  throw new Failure(`${file}: the name says no form; use NAME.svg or NAME.txt`);
+}
