@@ -1,4 +1,4 @@
-// The files of a Debian system from its packages, and dpkg's record of them: the result of `dpkg
+// The files of a Debian system from its packages, and dpkg's database of them: the result of `dpkg
 // --unpack` of all packages, without root and without running their scripts, which run inside the
 // guest (`debian-first-boot.ts`).
 

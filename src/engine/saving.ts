@@ -21,7 +21,7 @@ export class Saving {
   readonly #writing = new Set<() => boolean>();
 
   /** @param changed whether a debugger has changed the machine */
-  constructor(readonly loop: Loop, readonly record: RunRecording, readonly changed: () => boolean) {}
+  constructor(readonly loop: Loop, readonly run: RunRecording, readonly changed: () => boolean) {}
 
   /**
    * Writes a snapshot of what is shown, a piece at a time. The machine continues meanwhile. A
@@ -104,7 +104,7 @@ export class Saving {
     const off = this.#unrecordable();
     if (off !== undefined) return off;
     try {
-      this.record.save(path, header);
+      this.run.save(path, header);
       return undefined;
     } catch (error) {
       if (!(error instanceof WriteFailure) && !isForTheUser(error)) throw error;

@@ -54,7 +54,7 @@ class Backend {
   #configuration = new Uint8Array(0);
   #generation = 0;
   readonly #calls = new ReportedCalls(this);
-  /** Arguments of the calls of each notification and interrupt: no record is made per call. */
+  /** Arguments of the calls of each notification and interrupt: no object is made per call. */
   readonly #object: HypercallArguments<"virtio_mmio_backend_get_notification">;
   readonly #interrupt: { -readonly [A in keyof AssertVirq]: AssertVirq[A] };
 

@@ -47,23 +47,23 @@ function leaks(view: View, vm: VmFacts): Verdict | undefined {
   const refused = view.hypervisor.trace.reasons.list().filter((one) => one.time >= since && !one.settled && one.ended === undefined);
   const isRefused = refused.some(({ chain }) => chain.some(({ name }) => name === MEM_RECLAIM.name));
   const { vms } = view.system.manager.state;
-  const record = vms.find((one) => one.vmid === vmid);
+  const known = vms.find((one) => one.vmid === vmid);
   const alive = (id: number) => id !== vmid && (view.hypervisor.addressSpaces.has(id) || vms.some((one) => one.vmid === id));
   const hasLost = ({ borrowers }: { borrowers: readonly { readonly vmid: number }[] }) =>
     borrowers.some((one) => one.vmid === vmid) && !borrowers.some((one) => alive(one.vmid));
   // An owner that lives takes its parcel back soon after, if the machine gives it the time.
   const kept = view.parcels().filter((parcel) => {
-    if (parcel.owner === vmid) return record === undefined;
+    if (parcel.owner === vmid) return known === undefined;
     return hasLost(parcel) && (isLate || isRefused || !alive(parcel.owner));
   });
-  if (!record && kept.length === 0) return undefined;
-  const virqs = record?.vdevices.reduce((sum, { virqs }) => sum + virqs.length, 0) ?? 0;
+  if (!known && kept.length === 0) return undefined;
+  const virqs = known?.vdevices.reduce((sum, { virqs }) => sum + virqs.length, 0) ?? 0;
   const what = [
-    ...record ? [`VMID ${vm.vmid}`] : [],
+    ...known ? [`VMID ${vm.vmid}`] : [],
     ...kept.map(({ handle, regions }) => `parcel:${hex(handle)} (${sizeText(regions.reduce((sum, { size }) => sum + size, 0))})`),
     ...virqs > 0 ? [`${virqs} vIRQs`] : [],
   ];
-  const ends = record ? [`${vm.id} is ${vm.state} for ${durationText(view.now - since)}`] : [];
+  const ends = known ? [`${vm.id} is ${vm.state} for ${durationText(view.now - since)}`] : [];
   return {
     verdict: "leaked",
     text: `${what.join(", ")}: not given back ${isOver ? "at the end" : `for ${durationText(view.now - since)} since its end`}`,

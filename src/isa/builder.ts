@@ -11,7 +11,7 @@ export type Type = "i32" | "i64" | "f32" | "f64" | "v128";
 
 /**
  * An expression. `low` and `high` bound a static value where known; they choose how wide its
- * operand in the record is.
+ * operand in the decoded instruction is.
  */
 export type Node = { readonly type: Type; readonly isStatic: boolean; readonly low?: number; readonly high?: number } & Expression;
 
@@ -315,8 +315,8 @@ export class Builder {
     return local;
   }
   /**
-   * A static value as one operand of the record: expressions of it are computed at run time, to
-   * keep the record small.
+   * A static value as one operand of the decoded instruction, which stays small: expressions of it
+   * are computed at run time.
    */
   atRunTime(value: Node): Node {
     return this.variable(value);
@@ -342,7 +342,7 @@ export class Builder {
   XSP = (index: Node | number): Node => this.let(this.#register("sp", index));
   RSP = (sf: number, index: Node | number): Node => sf ? this.XSP(index) : this.let(this.wrap(this.#register("sp", index)));
   /**
-   * A register that this instruction changes in part. One record operand serves the read and the
+   * A register that this instruction changes in part. One operand serves the read and the
    * write; XZR reads as anything, as the result is dropped.
    */
   Rupdate = (sf: number, index: Node | number): Node => {

@@ -1,9 +1,9 @@
 // Reads and writes of AdvSIMD operands that the groups of vector instructions share, and small
 // vector building blocks.
 //
-// Q, whether 64 or 128 bits, is an operand of the record in most entries, so that one handler
-// serves both: results of 64 bits have zeros above. Where an entry has Q in its shape, it is a
-// number here.
+// Q, whether 64 or 128 bits, is an operand of the decoded instruction in most entries, so that one
+// handler serves both: results of 64 bits have zeros above. Where an entry has Q in its shape, it
+// is a number here.
 
 import type { Builder, Node } from "./builder.ts";
 

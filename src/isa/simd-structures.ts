@@ -20,8 +20,8 @@ function following($: Builder, Rt: Node, offset: number): Node {
 }
 
 /**
- * How the base is updated: not at all, by the bytes transferred (Rm 31), or by Xm. A record has no
- * room for both kinds of increment.
+ * How the base is updated: not at all, by the bytes transferred (Rm 31), or by Xm. A decoded
+ * instruction has no room for both kinds of increment.
  */
 const UPDATES = [
   { update: "none", post: 0, Rm: "00000" },

@@ -3,7 +3,7 @@
 
 import type { Rectangle, Screen } from "./cells.ts";
 import { drawPieces, type Piece } from "./pieces.ts";
-import { wrap } from "./records.ts";
+import { wrap } from "./row-lines.ts";
 import type { Look } from "./theme.ts";
 import type { TableName } from "../queries/tables.ts";
 

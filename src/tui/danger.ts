@@ -6,7 +6,7 @@ import type { Key } from "./keys.ts";
 import type { Overlay } from "./overlay.ts";
 import { drawOverlay } from "./overlay-box.ts";
 import type { Piece } from "./pieces.ts";
-import { wrap } from "./records.ts";
+import { wrap } from "./row-lines.ts";
 import type { Look } from "./theme.ts";
 
 /** The content of the question. */

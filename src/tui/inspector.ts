@@ -1,7 +1,7 @@
 // The pane about the selected row of a list.
 
 import type { Pane } from "./pane.ts";
-import { recordLines } from "./records.ts";
+import { fieldLines } from "./row-lines.ts";
 import { TextPane } from "./text-pane.ts";
 
 /** Every field of the row that another pane has selected. */
@@ -9,6 +9,6 @@ export function inspector(name: string, of: { readonly selection: Pane["selectio
   return new TextPane({
     name,
     title: () => ({ text: of.selection?.row.id ?? "Nothing selected", right: [[{ text: "every field", role: "dim" }]] }),
-    lines: (width) => of.selection ? recordLines(of.selection.table, of.selection.row, width) : [],
+    lines: (width) => of.selection ? fieldLines(of.selection.table, of.selection.row, width) : [],
   });
 }

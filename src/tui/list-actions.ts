@@ -9,7 +9,7 @@ import { MemoryPane } from "./memory-pane.ts";
 import { LinesOverlay, TextOverlay } from "./overlay.ts";
 import { isFiltered, type Pane } from "./pane.ts";
 import { plainText } from "../queries/format.ts";
-import { comparedLines } from "./records.ts";
+import { comparedLines } from "./row-lines.ts";
 import { TablePane } from "./table-pane.ts";
 
 /** Services that these actions use. */

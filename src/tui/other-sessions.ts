@@ -5,7 +5,7 @@ import type { MessageKind } from "./messages.ts";
 import { LinesOverlay, MenuOverlay, type Overlay } from "./overlay.ts";
 import type { Choice } from "./palette.ts";
 import type { Line } from "./pane.ts";
-import { wrap } from "./records.ts";
+import { wrap } from "./row-lines.ts";
 
 /**
  * Starts a new session from an argument of `el2 up`, and resolves to its name. Rejects with the

@@ -10,7 +10,7 @@ import { LineEditor } from "./line-editor.ts";
 import type { Overlay } from "./overlay.ts";
 import { drawOverlay } from "./overlay-box.ts";
 import { drawPieces, type Piece } from "./pieces.ts";
-import { wrap } from "./records.ts";
+import { wrap } from "./row-lines.ts";
 import { beginRow } from "./row.ts";
 import type { Look } from "./theme.ts";
 

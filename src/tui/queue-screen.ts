@@ -6,7 +6,7 @@ import { inspector } from "./inspector.ts";
 import type { Pane } from "./pane.ts";
 import { queueColumns } from "./queue-columns.ts";
 import { FlowPane, QueueWaitsPane } from "./queue-flow.ts";
-import { packetLines } from "./records.ts";
+import { packetLines } from "./row-lines.ts";
 import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
 import { TablePane } from "./table-pane.ts";
 import { TextPane } from "./text-pane.ts";

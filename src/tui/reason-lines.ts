@@ -5,7 +5,7 @@ import { vcpuOf } from "./links.ts";
 import type { Line } from "./pane.ts";
 import { secondsText } from "./numbers.ts";
 import { type Piece, vmPieces } from "./pieces.ts";
-import { wrap } from "./records.ts";
+import { wrap } from "./row-lines.ts";
 import { ruleText } from "./refusals-pane.ts";
 import type { Look } from "./theme.ts";
 import { plainText } from "../queries/format.ts";

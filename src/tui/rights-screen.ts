@@ -8,7 +8,7 @@ import type { Line, Pane } from "./pane.ts";
 import { chipPiece, type Piece, piecesWidth } from "./pieces.ts";
 import { below, beside, type Body, type Placed, type ScreenModel, sharedRows } from "./screen-model.ts";
 import { TablePane } from "./table-pane.ts";
-import { wrap } from "./records.ts";
+import { wrap } from "./row-lines.ts";
 import { TextPane } from "./text-pane.ts";
 import type { Look } from "./theme.ts";
 import { timeText } from "../queries/format.ts";

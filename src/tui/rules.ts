@@ -2,7 +2,7 @@
 
 import { type AppServices, selectedRow } from "./app-services.ts";
 import { LinesOverlay } from "./overlay.ts";
-import { wrap } from "./records.ts";
+import { wrap } from "./row-lines.ts";
 import { citedIn } from "../queries/reason-text.ts";
 
 /** The books that rules cite, as the surroundings have them. */

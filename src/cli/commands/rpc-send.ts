@@ -4,7 +4,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
-import { output, printAnswer, recordText } from "../common/print.ts";
+import { fieldsText, output, printAnswer } from "../common/print.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { parseBytes, parseDuration } from "../common/values.ts";
 import { ComposeError, composeRequest, fieldNames, findRequest, requestNames, UnknownRequestError } from "../../abi/rpc/text/compose.ts";
@@ -62,7 +62,7 @@ async function sendRpc(name: string, fields: readonly string[], options: SendOpt
     const [row] = answer.rows;
     if (row) {
       if (options.json) printAnswer(session.info.name, { ...answer, rows: [row] }, true);
-      else output(recordText(TABLES["rpc.ls"], row));
+      else output(fieldsText(TABLES["rpc.ls"], row));
       return row.refused ? ExitCode.Failed : ExitCode.Done;
     }
     if (performance.now() > limit) throw new Failure(`no reply within ${timeout / 1e9} s`, ExitCode.TimedOut);

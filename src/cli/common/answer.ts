@@ -2,7 +2,7 @@
 
 import { ExitCode, Failure } from "./failure.ts";
 import { checkColumns, type ListOptions, watching } from "./list-options.ts";
-import { nothingPasses, output, printAnswer, recordText } from "./print.ts";
+import { fieldsText, nothingPasses, output, printAnswer } from "./print.ts";
 import { checkVm, type OpenSession } from "./session.ts";
 import type { Query } from "../../queries/query.ts";
 import { TABLES } from "../../queries/tables.ts";
@@ -10,7 +10,7 @@ import { TABLES } from "../../queries/tables.ts";
 /** How an answer is printed. */
 interface AnswerOptions {
   /** Each row in full, not as a list. */
-  readonly record?: boolean;
+  readonly full?: boolean;
   /** Text for an answer without rows. */
   readonly none?: string;
   /** The VM that the rows are of. */
@@ -29,11 +29,11 @@ export async function answer(open: OpenSession, query: Query, json: boolean, opt
 }
 
 async function answerOnce(open: OpenSession, query: Query, json: boolean, options: AnswerOptions): Promise<number> {
-  const { record = false, none = nothingPasses(query.args.filter), vm, list } = options;
+  const { full = false, none = nothingPasses(query.args.filter), vm, list } = options;
   const got = await open.asker.ask(query);
   if (got.error !== undefined) throw new Failure(got.error, got.error.startsWith("--filter") ? ExitCode.Usage : ExitCode.Failed);
   if (!got.rows.length && vm !== undefined) await checkVm(open, vm);
-  if (record && !json) output(got.rows.map((row) => recordText(TABLES[query.table], row)).join("\n"));
+  if (full && !json) output(got.rows.map((row) => fieldsText(TABLES[query.table], row)).join("\n"));
   else printAnswer(open.session.info.name, got, json, none, list);
   return got.rows.length;
 }

@@ -34,7 +34,7 @@ export interface QueryCommand {
   /** The command of the group that lists its objects, if not `ls`. */
   readonly list?: string;
   /** Each row in full, not as a list. */
-  readonly record?: true;
+  readonly full?: true;
   /** Exit code 1 when there are rows (`mem check`). */
   readonly failsOnRows?: true;
   /** Exit code 1 without rows: the named object does not exist. */
@@ -75,7 +75,7 @@ export const VM_ARGUMENT = { name: "vm", help: "vm:NAME or NAME" } as const;
 /** Everything about one object, by its id. */
 export const BY_ID = {
   query: (id: string | undefined): QueryArguments => ({ filter: isExactly("id", id!) }),
-  record: true,
+  full: true,
   failsOnNone: true,
 } as const;
 
@@ -92,7 +92,7 @@ function addQuery(parent: Command, { exit }: CommandContext, query: QueryCommand
     .option("--filter <filter>", "only matching rows, such as state=blocked or size>1M")
     .option("--limit <rows>", "at most this many rows", parseWhole(1, 1_000_000))
     .addHelpText("after", examplesText(query.examples));
-  if (query.record) command.addOption(watchOption());
+  if (query.full) command.addOption(watchOption());
   else withListOptions(command);
   if (query.argument) {
     command.argument(query.argument.optional ? `[${query.argument.name}]` : `<${query.argument.name}>`, query.argument.help);
@@ -143,7 +143,7 @@ async function runQuery(group: string, command: QueryCommand, argument: string |
   const query: Query = { table: command.table, args: { ...args, filter: filter || undefined, limit: options.limit } };
   const none = options.filter === undefined ? command.none : undefined;
   const vm = command.ofVm && argument;
-  const rows = await answer(open, query, options.json ?? false, { record: command.record, none, vm, list: options });
+  const rows = await answer(open, query, options.json ?? false, { full: command.full, none, vm, list: options });
   if (rows === 0 && command.failsOnNone) {
     throw new Failure(`no object called "${argument}"; list them with el2 ${group} ${command.list ?? "ls"}`, ExitCode.Failed);
   }

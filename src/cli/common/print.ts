@@ -84,7 +84,7 @@ function terminalWidth(): number | undefined {
 }
 
 /** A full row, one field per line. */
-export function recordText(table: Table, row: Row): string {
+export function fieldsText(table: Table, row: Row): string {
   const names = Object.keys(table.columns);
   const width = Math.max(...names.map((name) => name.length));
   const lines = names.flatMap((name) => {

@@ -49,7 +49,7 @@ export class VcpuRunner {
   readonly #hooks: RunnerHooks;
   /** Whether any vCPU was ever to be woken at a time: most drivers have none to look for. */
   #keepsTime: boolean;
-  /** One record for every entry: none is made per exit. */
+  /** Arguments of every entry: no object is made per exit. */
   readonly #run: { -readonly [A in keyof RunArguments]: RunArguments[A] } = {
     cap: asCapId(0n),
     resume_data_0: 0n,

@@ -84,7 +84,7 @@ function lookUp(call: Call, addressSpace: AddressSpace, extent: Memextent, ipa: 
   }
   const offset = start.pa - extent.base;
   const attributes = extent.attributesAt(addressSpace, offset, asIpa(first), start.flags);
-  if (attributes === undefined) throw new Error(`${extent.name} has no record of its mapping at 0x${ipa.toString(16)}`);
+  if (attributes === undefined) throw new Error(`${extent.name} does not know its mapping at 0x${ipa.toString(16)}`);
   return { offset: BigInt(offset), size: BigInt(length), map_attrs: attributes };
 }
 

@@ -1,6 +1,6 @@
 // Memory extents: ranges of physical memory with an owner's rights over them, BASIC or SPARSE,
-// derived from one another (docs/spec/hypervisor.md §4.8). Page tables always hold what the records
-// say: a page is mapped where the extent that owns it is mapped.
+// derived from one another (docs/spec/hypervisor.md §4.8). Page tables always agree with the
+// mappings: a page is mapped where the extent that owns it is mapped.
 
 import { asIpa, asPa, type Ipa, type Pa } from "../../abi/numbers.ts";
 import { Access, ExtentMemoryType, ExtentType, MapAttributes, MemextentAttributes, MemoryType } from "../../abi/words.ts";
@@ -348,7 +348,7 @@ export class Memextent extends HypervisorObject {
   /** Enters pages that came in wherever the extent is mapped. */
   #installAll(pa: Pa, size: number): void {
     for (const { addressSpace, range } of this.mappings.within(pa - this.#base, size)) {
-      // A SPARSE record may reach over the end of the address space; pages there are in no table.
+      // The mapping of a SPARSE extent may end after the address space, where tables have no pages.
       const inside = Math.min(range.size, ADDRESS_SPACE_SIZE - range.ipa);
       if (inside <= 0) continue;
       addressSpace.install(range.ipa, asPa(this.#base + range.offset), inside, range.attributes);

@@ -80,7 +80,7 @@ export interface Vdevice {
   peer: number | undefined;
   /** Where both ends are vdevices, both have the same objects. */
   readonly objects: SharedObject[];
-  virtio: VirtioMmioRecord | undefined;
+  virtio: VmVirtioMmio | undefined;
   /** vIRQs that were taken for it, also where its making has failed since. */
   readonly virqs: { readonly vmid: Vmid; readonly virq: number }[];
 }
@@ -89,7 +89,7 @@ export interface Vdevice {
  * The device of a virtio-mmio vdevice: a page that the VM reads, and its backend, another VM,
  * writes.
  */
-export interface VirtioMmioRecord {
+export interface VmVirtioMmio {
   readonly cap: CapId;
   /** The page, of the Resource Manager's heap. */
   readonly extent: CapId;
@@ -99,7 +99,7 @@ export interface VirtioMmioRecord {
 }
 
 /** Where VM_CONFIG_IMAGE says the image and the devicetree are: offsets in the parcel. */
-export interface ImageRecord {
+export interface VmImagePlace {
   readonly handle: number;
   readonly imageOffset: number;
   readonly imageSize: number;
@@ -124,7 +124,7 @@ export interface Link {
 }
 
 /** The console that a VM has through the Resource Manager: which sides are open. */
-export interface ConsoleRecord {
+export interface VmConsole {
   vmOpen: boolean;
   ownerOpen: boolean;
 }
@@ -156,7 +156,7 @@ export interface Vm {
   peers: Vmid[];
   /** auth_type of VM_CONFIG_IMAGE. */
   authType: number;
-  image: ImageRecord | undefined;
+  image: VmImagePlace | undefined;
   /** How much private memory lies from the configuration's base address on, bytes. */
   memorySize: number;
   /** Where the GIC's frames are. */
@@ -179,7 +179,7 @@ export interface Vm {
   /** Handles of the parcels that it has accepted, in that order. */
   accepted: number[];
   link: Link | undefined;
-  console: ConsoleRecord | undefined;
+  console: VmConsole | undefined;
   reset: ResetStage | undefined;
 }
 

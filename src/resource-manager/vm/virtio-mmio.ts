@@ -10,7 +10,7 @@ import type { Context } from "../state/context.ts";
 import { VIRTIO_WINDOW } from "../state/memory-layout.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
 import { demand } from "../calls/refusals.ts";
-import type { Vdevice, VirtioMmioRecord, Vm } from "../state/state.ts";
+import type { Vdevice, Vm, VmVirtioMmio } from "../state/state.ts";
 import { takeVirq } from "./vdevice-virqs.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
@@ -82,7 +82,7 @@ function unmap(context: Context, vm: Vm, extent: CapId, ipa: Ipa): void {
 }
 
 /** Takes the device apart. */
-export function destroyVirtioMmio(context: Context, vm: Vm, { cap, extent, heapOffset, frontend, backend }: VirtioMmioRecord): void {
+export function destroyVirtioMmio(context: Context, vm: Vm, { cap, extent, heapOffset, frontend, backend }: VmVirtioMmio): void {
   const owner = context.vm(backend.vmid)!;
   context.remove(backend.cap, owner.objects!.cspace);
   context.undo.virtio_mmio_frontend_unbind_virq({ virtio_mmio: cap });

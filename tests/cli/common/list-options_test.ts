@@ -10,7 +10,7 @@ import { Place } from "../place.ts";
 Deno.test("every command that prints a list has --columns, -o and --watch", () => {
   const tree = commandTree(makeProgram(new URL(import.meta.url), () => {}));
   const lists = [
-    ...QUERY_COMMANDS.filter(({ record }) => !record).map(({ path }) => path),
+    ...QUERY_COMMANDS.filter(({ full }) => !full).map(({ path }) => path),
     ...["irq top", "inject", "break", "back", "why", "trace stats"],
   ];
   for (const path of lists) {

@@ -10,7 +10,7 @@ const COMPARED_MARGIN = 14;
 const PACKET_MARGIN = 4;
 
 /** Every field of a row, exact. */
-export function recordLines(table: Table, row: Row, width: number): Line[] {
+export function fieldLines(table: Table, row: Row, width: number): Line[] {
   const names = Object.keys(table.columns).filter((name) => row[name] !== undefined);
   const margin = Math.max(...names.map((name) => name.length), 4) + 1;
   return names.flatMap((name) => {
