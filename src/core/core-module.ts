@@ -19,6 +19,7 @@ import { defineSystemRegisters } from "./registers/system-registers.ts";
 import { defineFloatingPoint } from "./simd/functions.ts";
 import { TLB_POOL } from "./state/layout.ts";
 import { defineLazyFlags } from "./translator/lazy-flags.ts";
+import { type CodeBacking, RegionStore } from "./translator/region-store.ts";
 import { type Callees, type KnownFunction, KnownFunctions, Library } from "./wasm/library.ts";
 import { type ImportedMemory, WasmModule } from "./wasm/module.ts";
 import { WASM_PAGE_SIZE } from "../support/sizes.ts";
@@ -114,6 +115,8 @@ export interface GeneratedCore {
   /** The signatures that other modules need to call its functions. */
   readonly library: Callees;
   readonly importedMemory: ImportedMemory;
+  /** Regions that the translators of these cores have compiled. */
+  readonly regions: RegionStore;
 }
 
 /** A generated module over its memory. */
@@ -127,10 +130,16 @@ export interface InstantiatedCore {
 const KEPT = 2;
 const kept = new Map<string, GeneratedCore>();
 let blueprints: BlueprintStore | undefined;
+let regionCode: CodeBacking | undefined;
 
 /** From now on cores of this process are built of blueprints that are kept there. */
 export function keepBlueprints(store: BlueprintStore): void {
   blueprints = store;
+}
+
+/** From now on modules of regions of this process come from there, and are kept there. */
+export function keepRegions(backing: CodeBacking): void {
+  regionCode = backing;
 }
 
 const keyOf = ({ base, wasmAddress, size }: RamLayout, wasmSize: number) => [base, wasmAddress, size, wasmSize].join();
@@ -166,7 +175,7 @@ function build({ code, functions, handlers }: CoreBlueprint, wasmSize: number): 
   const library = new KnownFunctions(functions), importedMemory = memoryOf(wasmSize);
   const outlined = new OutlinedFunctions(library, importedMemory);
   const dispatch = makeDispatch(handlers, library, outlined);
-  return { module: new WebAssembly.Module(code), dispatch, outlined, library, importedMemory };
+  return { module: new WebAssembly.Module(code), dispatch, outlined, library, importedMemory, regions: new RegionStore(regionCode) };
 }
 
 function memoryOf(wasmSize: number): ImportedMemory {

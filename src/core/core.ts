@@ -96,6 +96,8 @@ export interface CoreOptions {
   readonly tier?: Tier;
   /** Limit on the bytes of Wasm in regions. */
   readonly codeBytes?: number;
+  /** Whether compiled regions are kept beyond the process, where it has a place for them. */
+  readonly keepsCode?: boolean;
   /**
    * Whether instructions of loops that only wait for the counter are counted without executing
    * them. True by default.
@@ -193,7 +195,7 @@ export class WasmCore implements DebugCore {
     else {
       const hotness = options.hotness ?? HOTNESS[tier];
       this.#slice = hotness.slice;
-      this.#translator = new Translator(core, link, hotness, options.codeBytes);
+      this.#translator = new Translator(core, link, hotness, options.codeBytes, options.keepsCode);
     }
     if (options.sparesWaits ?? true) this.#waits = new CounterWaits({ words: this.#words, halves: new Uint16Array(memory.buffer) });
     this.#decoded = new DecodedPages(memory, core.dispatch, {

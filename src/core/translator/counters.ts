@@ -11,6 +11,9 @@ export interface TranslatorCounters {
   evicted: number;
   /** Stores into code pages for which the translator was asked whether they change regions. */
   rewrites: number;
+  /** Modules that were found in this process, and in the cache of others. */
+  returned: number;
+  cached: number;
   /** Milliseconds of real time spent compiling. */
   milliseconds: number;
   /** Of instructions and milliseconds those of the beginning, when the compiler itself is slow. */

@@ -7,8 +7,8 @@
 
 import { DECODED_SIZE } from "../decoded/operands.ts";
 import type { Dispatch } from "../decoded/variants.ts";
-import { FIRST_REGION_SLOT, REGION_PARAMETERS, REGION_RESULTS, TABLE_NAME, TABLE_SIZE } from "../interpreter/interpreter.ts";
-import { ImportedFunctions, type Link } from "../interpreter/outlined.ts";
+import { FIRST_REGION_SLOT } from "../interpreter/interpreter.ts";
+import type { Link } from "../interpreter/outlined.ts";
 import { CPU } from "../state/cpu-state.ts";
 import {
   DECODED_OWNERS,
@@ -20,14 +20,12 @@ import {
   REGION_CAPACITY,
 } from "../state/layout.ts";
 import type { Callees } from "../wasm/library.ts";
-import { FunctionBuilder, type ImportedMemory, WasmModule } from "../wasm/module.ts";
+import type { ImportedMemory } from "../wasm/module.ts";
 import { type CodeMemory, CodeView, decodedPageAddress } from "./code-view.ts";
 import type { TranslatorCounters } from "./counters.ts";
-import { emitEnter, emitFind, FIND, FIND_PARAMETERS, FIND_RESULTS } from "./enter-function.ts";
-import { hasFusedMultiplyAdd } from "./fused-multiply-add.ts";
-import { emitHead } from "./head-function.ts";
 import { translatable } from "./instruction.ts";
-import { type Callee, emitRegion, ENTER, type NeighborPage } from "./region-function.ts";
+import { type Draft, firstName, generateModule, partsOf, placeOf, regionName, signatureOf } from "./region-module.ts";
+import type { RegionStore } from "./region-store.ts";
 import { type Block, discover } from "./region.ts";
 import { numberOf } from "./static-values.ts";
 
@@ -107,13 +105,6 @@ const HORIZON = 8000;
 /** Instructions of regions until the compiler is warm. */
 const COLD_INSTRUCTIONS = 5000;
 
-/** A region that is about to be compiled. */
-interface Draft {
-  readonly code: CodeView;
-  readonly head: number;
-  readonly blocks: readonly Block[];
-}
-
 /** Regions of a module at most: a hot one and those that it calls. */
 const MODULE_SIZE = 16;
 
@@ -138,6 +129,8 @@ export interface TranslatedCore {
   readonly dispatch: Dispatch;
   readonly library: Callees;
   readonly importedMemory: ImportedMemory;
+  /** Modules by what they were made from. */
+  readonly regions: RegionStore;
 }
 
 /** The regions of one core. */
@@ -150,6 +143,8 @@ export class Translator {
     dropped: 0,
     evicted: 0,
     rewrites: 0,
+    returned: 0,
+    cached: 0,
     milliseconds: 0,
     coldInstructions: 0,
     coldMilliseconds: 0,
@@ -184,6 +179,8 @@ export class Translator {
     readonly link: Link,
     readonly hotness: Hotness,
     readonly codeBytes: number = CODE_BYTES,
+    /** Whether modules are kept beyond the process. */
+    readonly keepsCode: boolean = true,
   ) {
     this.#memory = { words: new Int32Array(link.memory.buffer), halves: new Uint16Array(link.memory.buffer) };
     this.#memory.words[CPU.LANDING_LIMIT >> 2] = hotness.landings;
@@ -384,53 +381,24 @@ export class Translator {
     }
     this.#makeRoom(drafts.length);
     const numbers = drafts.map(() => this.#free.pop() ?? this.#next++);
-    const module = new WasmModule().importMemory(this.core.importedMemory).importTable("core", TABLE_NAME, TABLE_SIZE);
-    const library = new ImportedFunctions(this.core.library, module);
-    const byHead = new Map<number, Callee>();
-    drafts.forEach(({ code, head }, i) => {
-      const decoded = code.decodedAt(head);
-      byHead.set(decoded, { name: `region${i}`, decoded, handler: FIRST_REGION_HANDLER + numbers[i] });
-    });
-    const functions = drafts.map(({ code, blocks }, i) => {
-      const head = new FunctionBuilder(-1, "head", ["i32"], []);
-      emitHead(head, library, blocks[0].instructions[0]);
-      const beside = neighbors(code, blocks), callees = new Map<number, Callee>();
-      for (const { ending } of blocks) {
-        if (ending.kind !== "call" || ending.to === undefined || !code.has(ending.to)) continue;
-        const offset = Math.floor(ending.to / INSTRUCTIONS_PER_PAGE), callee = byHead.get(code.decodedAt(ending.to));
-        if (callee && (offset === 0 || beside.some((page) => page.offset === offset))) callees.set(ending.to, callee);
-      }
-      const region = emitRegion(library, blocks, {
-        handler: FIRST_REGION_HANDLER + numbers[i],
-        neighbors: beside,
-        callees,
-        callIndirect: (f) => module.callIndirect(f, REGION_PARAMETERS, REGION_RESULTS),
-        fusedMultiplyAdd: hasFusedMultiplyAdd(),
-      });
-      return { region, head };
-    });
-    // Imports precede functions: only now is known what the code calls.
-    const find = module.function(FIND, FIND_PARAMETERS, FIND_RESULTS), enter = module.function(ENTER, REGION_PARAMETERS, REGION_RESULTS);
-    emitFind(find);
-    emitEnter(enter, find, (f) => module.returnCallIndirect(f, REGION_PARAMETERS, REGION_RESULTS));
-    const names: Record<string, FunctionBuilder> = { [FIND]: find, [ENTER]: enter };
-    functions.forEach((_, i) => names[`region${i}`] = module.function(`region${i}`, REGION_PARAMETERS, REGION_RESULTS, true));
-    functions.forEach(({ region, head }, i) => {
-      const f = names[`region${i}`];
-      f.locals.push(...region.locals);
-      f.append(region, {}, names);
-      module.place(head, `head${i}`);
-    });
-    const bytes = module.encode();
-    const imports = { env: { memory: this.link.memory }, core: this.link.exports as WebAssembly.ModuleImports };
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports);
+    const { library, importedMemory, regions } = this.core, parts = partsOf(drafts);
+    const generate = () => generateModule(library, importedMemory, parts);
+    const { code: found, origin } = regions.find(signatureOf(importedMemory, parts), this.keepsCode, generate);
+    const imports = {
+      env: { memory: this.link.memory },
+      core: this.link.exports as WebAssembly.ModuleImports,
+      ...placeOf(drafts, parts, numbers),
+    };
+    const { exports } = new WebAssembly.Instance(found.module, imports);
     drafts.forEach((draft, i) =>
-      this.#install(draft, numbers[i], functions[i].region.code.length, exports[`region${i}`], exports[`head${i}`])
+      this.#install(draft, numbers[i], found.sizes[i], exports[regionName(i)], exports[firstName(i)])
     );
-    this.counters.modules++;
-    this.counters.wasmBytes += bytes.length;
     const milliseconds = performance.now() - start, { counters } = this;
+    counters.modules++;
+    counters.wasmBytes += found.bytes;
     counters.milliseconds += milliseconds;
+    if (origin === "memory") counters.returned++;
+    else if (origin === "cache") counters.cached++;
     if (counters.instructions > COLD_INSTRUCTIONS) return;
     counters.coldInstructions = counters.instructions;
     counters.coldMilliseconds += milliseconds;
@@ -510,16 +478,6 @@ export class Translator {
     this.#liveBytes -= region.bytes;
     this.counters.dropped++;
   }
-}
-
-/** The pages of a region other than that of instruction 0. */
-function neighbors(code: CodeView, blocks: readonly Block[]): NeighborPage[] {
-  const offsets = new Set<number>();
-  for (const { first, instructions } of blocks) {
-    for (const at of [first, first + instructions.length - 1]) offsets.add(Math.floor(at / INSTRUCTIONS_PER_PAGE));
-  }
-  offsets.delete(0);
-  return [...offsets].map((offset) => ({ offset, decoded: decodedPageAddress(code.pageIndex(offset * INSTRUCTIONS_PER_PAGE)) }));
 }
 
 /** The effect of an instruction on the flow of control. */

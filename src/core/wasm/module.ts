@@ -331,6 +331,13 @@ interface Import {
   type: number;
 }
 
+/** An imported constant. */
+interface ImportedGlobal {
+  readonly module: string;
+  readonly name: string;
+  readonly type: ValueType;
+}
+
 interface Global {
   type: ValueType;
   value: bigint;
@@ -348,6 +355,7 @@ export class WasmModule {
   readonly #functions: FunctionBuilder[] = [];
   readonly #exports: { name: string; index: number }[] = [];
   readonly #globals: Global[] = [];
+  readonly #importedGlobals: ImportedGlobal[] = [];
   #memory: ImportedMemory | undefined;
   #importedTable: { readonly module: string; readonly name: string; readonly size: number } | undefined;
   #table: { size: number; name: string } | undefined;
@@ -388,10 +396,19 @@ export class WasmModule {
     return this;
   }
 
+  /**
+   * Declares an imported global that keeps its value; its index is for `FunctionBuilder.getGlobal`.
+   */
+  importGlobal(module: string, name: string, type: ValueType): number {
+    if (this.#globals.length) throw new Error(`import ${name} must come before the module's own globals`);
+    this.#importedGlobals.push({ module, name, type });
+    return this.#importedGlobals.length - 1;
+  }
+
   /** A mutable global; exported under `name` where given. */
   global(type: "i32" | "i64", value: bigint, name?: string): number {
     this.#globals.push({ type, value, name });
-    return this.#globals.length - 1;
+    return this.#importedGlobals.length + this.#globals.length - 1;
   }
 
   /**
@@ -438,7 +455,8 @@ export class WasmModule {
 
     section(1, this.#types.size, () => this.#encodings.forEach((type) => body.pushAll(type)));
     const table = this.#importedTable;
-    section(2, this.#imports.length + (this.#memory ? 1 : 0) + (table ? 1 : 0), () => {
+    const others = (this.#memory ? 1 : 0) + (table ? 1 : 0) + this.#importedGlobals.length;
+    section(2, this.#imports.length + others, () => {
       for (const { module, name, type } of this.#imports) {
         body.text(module).text(name).push(0);
         body.unsigned(type);
@@ -448,6 +466,7 @@ export class WasmModule {
         body.text(table.module).text(table.name).pushAll([1, 0x70, 0]);
         body.unsigned(table.size);
       }
+      for (const { module, name, type } of this.#importedGlobals) body.text(module).text(name).pushAll([3, VALUE_TYPES[type], 0]);
     });
     section(3, functionTypes.length, () => functionTypes.forEach((type) => body.unsigned(type)));
     if (this.#table) {
@@ -465,7 +484,9 @@ export class WasmModule {
       });
     }
     const exports = this.#exports.map(({ name, index }) => ({ name, kind: 0, index }));
-    this.#globals.forEach(({ name }, index) => name !== undefined && exports.push({ name, kind: 3, index }));
+    this.#globals.forEach(({ name }, i) => {
+      if (name !== undefined) exports.push({ name, kind: 3, index: this.#importedGlobals.length + i });
+    });
     if (this.#table) exports.push({ name: this.#table.name, kind: 1, index: 0 });
     section(7, exports.length, () => {
       for (const { name, kind, index } of exports) {

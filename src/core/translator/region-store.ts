@@ -1,0 +1,102 @@
+// Compiled regions by content: the modules of regions that were compiled in this process, and, where
+// a cache folder keeps them, in others. A region whose code comes back (patched and put back,
+// mapped anew, of a machine that starts again) gets its module without being translated, and
+// whatever V8 has made of it.
+//
+// A guest sees no difference: the translator decides what is compiled before it looks here.
+
+import type { RegionModule } from "./region-module.ts";
+
+/** What the bytes of a module follow from (region-module.ts). */
+export type CodeSignature = Int32Array<ArrayBuffer>;
+
+/** The store of modules beyond the process. */
+export interface CodeBacking {
+  /** The module with this signature; undefined where there is none. */
+  load(signature: CodeSignature): RegionModule | undefined;
+  keep(signature: CodeSignature, module: RegionModule): void;
+}
+
+/** A module that can be instantiated. */
+export interface CompiledRegions {
+  readonly module: WebAssembly.Module;
+  /** Bytes of the module, and of the code of each region. */
+  readonly bytes: number;
+  readonly sizes: readonly number[];
+}
+
+interface Entry extends CompiledRegions {
+  readonly signature: CodeSignature;
+}
+
+/** How a module was come by. */
+export type Origin = "memory" | "cache" | "translated";
+
+/**
+ * Limit on the bytes of Wasm in modules that are found again; the machine code takes about five
+ * times that.
+ */
+const BYTES_KEPT = 0x60_0000;
+
+/** The modules of all cores with one library. */
+export class RegionStore {
+  /** By a hash of the signature; what was used last comes last. */
+  readonly #entries = new Map<number, Entry>();
+  #bytes = 0;
+
+  /** @param capacity bytes of Wasm that are kept at most */
+  constructor(readonly backing?: CodeBacking, readonly capacity: number = BYTES_KEPT) {}
+
+  /** Bytes of Wasm in the modules. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /**
+   * The module with a signature, which `generate` makes where it is not known.
+   * @param backed whether modules beyond the process are looked at
+   */
+  find(signature: CodeSignature, backed: boolean, generate: () => RegionModule): { readonly code: CompiledRegions; readonly origin: Origin } {
+    const key = hashOf(signature), known = this.#entries.get(key);
+    if (known && equal(known.signature, signature)) {
+      this.#entries.delete(key);
+      this.#entries.set(key, known);
+      return { code: known, origin: "memory" };
+    }
+    const backing = backed ? this.backing : undefined, loaded = backing?.load(signature), module = loaded ?? generate();
+    const code = { module: new WebAssembly.Module(module.bytes), bytes: module.bytes.length, sizes: module.sizes, signature };
+    if (known) this.#remove(key, known);
+    this.#entries.set(key, code);
+    this.#bytes += code.bytes;
+    for (const [oldest, entry] of this.#entries) {
+      if (this.#bytes <= this.capacity) break;
+      this.#remove(oldest, entry);
+    }
+    if (loaded) return { code, origin: "cache" };
+    backing?.keep(signature, module);
+    return { code, origin: "translated" };
+  }
+
+  #remove(key: number, { bytes }: Entry): void {
+    this.#entries.delete(key);
+    this.#bytes -= bytes;
+  }
+}
+
+/** FNV-1a by words, in two lanes of which 53 bits are used. */
+export function hashOf(signature: CodeSignature): number {
+  let low = 0x811c_9dc5 | 0, high = 0x1b87_3593;
+  for (const word of signature) {
+    low = Math.imul(low ^ word, 0x0100_0193);
+    high = Math.imul(high ^ word, 0x85eb_ca6b);
+    high ^= high >>> 15;
+  }
+  return (high >>> 11) * 0x1_0000_0000 + (low >>> 0);
+}
+
+/** Whether two signatures are the same. */
+export function equal(a: CodeSignature, b: CodeSignature): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
