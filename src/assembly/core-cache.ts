@@ -8,18 +8,16 @@
 
 import { createHash } from "node:crypto";
 import * as v from "valibot";
-import { type BlueprintStore, type CoreBlueprint, keepBlueprints } from "../core/core-module.ts";
-import { findCacheFolder, isOfSystem, keepNewest, NoCacheFolder, readIfThere } from "../support/cache.ts";
-import { checkTrustedFolder, NotOurs } from "../support/own-files.ts";
+import { type BlueprintStore, type CoreBlueprint, keepBlueprints, keepRegions } from "../core/core-module.ts";
+import { findCacheFolder, keepNewest, NoCacheFolder, readIfThere } from "../support/cache.ts";
+import { checkTrustedFolder } from "../support/own-files.ts";
+import { NO_CODE_CACHE } from "../support/code-cache-switch.ts";
 import { warn } from "../support/warn.ts";
 import { writeWhole } from "../support/whole-file.ts";
-import { programChanged, programDigest } from "../support/program-identity.ts";
+import { CodeCache } from "./code-cache.ts";
+import { generatingProgram } from "./generating-program.ts";
+import { unlessUnusable } from "./unusable.ts";
 
-/**
- * Folders of the sources that decide what is generated: the core imports nothing else
- * (tests/layers_test.ts).
- */
-const GENERATING = ["core", "isa", "support"];
 /** Files that are kept: a few sizes of RAM of a few versions. One has 0.2 MB. */
 const KEPT = 16;
 
@@ -65,8 +63,6 @@ function digest(bytes: Uint8Array) {
 
 /** The blueprints in one folder. */
 export class CoreCache implements BlueprintStore {
-  #program: string | undefined;
-
   /**
    * @param loaded when the program was read, ms since 1970: what changed later says nothing of what
    * runs.
@@ -74,7 +70,7 @@ export class CoreCache implements BlueprintStore {
   constructor(readonly folder: string, readonly loaded: number) {}
 
   load(key: string): CoreBlueprint | undefined {
-    const bytes = unlessUnusable(() => {
+    const bytes = unlessUnusable("cores are not kept", () => {
       const path = this.#path(key);
       if (path === undefined) return undefined;
       // The content of this folder is executed.
@@ -85,7 +81,7 @@ export class CoreCache implements BlueprintStore {
   }
 
   keep(key: string, blueprint: CoreBlueprint): void {
-    unlessUnusable(() => {
+    unlessUnusable("cores are not kept", () => {
       const path = this.#path(key);
       if (path === undefined) return;
       Deno.mkdirSync(this.folder, { recursive: true, mode: 0o700 });
@@ -96,34 +92,21 @@ export class CoreCache implements BlueprintStore {
 
   /** The file for a key; undefined where the program on disk may be another one by now. */
   #path(key: string): string | undefined {
-    this.#program ??= this.#identity();
-    if (this.#program === undefined) return undefined;
-    return `${this.folder}/${createHash("sha256").update(this.#program).update(key).digest("hex")}.core`;
-  }
-
-  #identity(): string | undefined {
-    const digest = programDigest(GENERATING);
-    return programChanged(this.loaded, GENERATING) ? undefined : [digest, Deno.version.v8, Deno.build.target, ""].join();
+    const program = generatingProgram(this.loaded);
+    return program && `${this.folder}/${createHash("sha256").update(program).update(key).digest("hex")}.core`;
   }
 }
 
-/**
- * Result of `work`; undefined where files cannot be used here (no permission, no space, gone
- * meanwhile).
- */
-function unlessUnusable<T>(work: () => T): T | undefined {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof NotOurs) warn(`cores are not kept: ${error.message}`);
-    else if (!isOfSystem(error)) throw error;
-    return undefined;
-  }
+let code: CodeCache | undefined;
+
+/** Writes what is not yet in the cache folder, before the process ends. */
+export function saveRegions(): void {
+  code?.save();
 }
 
 /**
- * Makes this process read its cores from the cache folder, and keep new ones there; does nothing
- * without such a folder.
+ * Makes this process read its cores and compiled regions from the cache folder, and keep new ones
+ * there; does nothing without such a folder.
  */
 export function keepCores(): void {
   let folder: string | undefined;
@@ -133,5 +116,9 @@ export function keepCores(): void {
     if (!(error instanceof NoCacheFolder)) throw error;
     warn(`cores are not kept: ${error.message}`);
   }
-  if (folder !== undefined) keepBlueprints(new CoreCache(`${folder}/core`, performance.timeOrigin));
+  if (folder === undefined) return;
+  keepBlueprints(new CoreCache(`${folder}/core`, performance.timeOrigin));
+  if (Deno.env.get(NO_CODE_CACHE) !== undefined) return;
+  code = new CodeCache(`${folder}/code`, () => generatingProgram(performance.timeOrigin));
+  keepRegions(code);
 }

@@ -44,6 +44,7 @@ import { TlbSpace } from "./state/tlb-layout.ts";
 import type { Tier } from "./tiers.ts";
 import type { TranslatorCounters } from "./translator/counters.ts";
 import { CounterWaits } from "./waits/counter-waits.ts";
+import type { RegionStore } from "./translator/region-store.ts";
 import { type Hotness, Translator } from "./translator/translator.ts";
 
 /**
@@ -96,8 +97,8 @@ export interface CoreOptions {
   readonly tier?: Tier;
   /** Limit on the bytes of Wasm in regions. */
   readonly codeBytes?: number;
-  /** Whether compiled regions are kept beyond the process, where it has a place for them. */
-  readonly keepsCode?: boolean;
+  /** For tests: compiled regions; by default those of all cores like this one. */
+  readonly regions?: RegionStore;
   /**
    * Whether instructions of loops that only wait for the counter are counted without executing
    * them. True by default.
@@ -195,7 +196,7 @@ export class WasmCore implements DebugCore {
     else {
       const hotness = options.hotness ?? HOTNESS[tier];
       this.#slice = hotness.slice;
-      this.#translator = new Translator(core, link, hotness, options.codeBytes, options.keepsCode);
+      this.#translator = new Translator(core, link, hotness, options.codeBytes, options.regions);
     }
     if (options.sparesWaits ?? true) this.#waits = new CounterWaits({ words: this.#words, halves: new Uint16Array(memory.buffer) });
     this.#decoded = new DecodedPages(memory, core.dispatch, {

@@ -6,6 +6,7 @@ import type { CommandContext } from "../common/command.ts";
 import { Failure, readNamedFile } from "../common/failure.ts";
 import { parseCounts, parseDuration, parsePort, parseSize, parseWhole } from "../common/values.ts";
 import { memoryBudgetOption } from "../options/memory-budget.ts";
+import { noCodeCacheOption } from "../options/no-code-cache.ts";
 import {
   behaviourOf,
   capIdsOption,
@@ -158,6 +159,7 @@ export function registerBoot(program: Command, { entry, exit }: CommandContext):
     .option("--seed <n>", "seed of all random numbers that guests see", parseWhole(0, 2 ** 32 - 1), 1)
     .option("--gdb <port>", "start a gdb server on this port of 127.0.0.1 (0: any free port); the VM waits for gdb", parsePort)
     .addOption(memoryBudgetOption)
+    .addOption(noCodeCacheOption)
     .addOption(
       new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS).default(DEFAULT_TIER),
     )

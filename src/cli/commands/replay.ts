@@ -5,6 +5,7 @@ import type { CommandContext } from "../common/command.ts";
 import { Failure } from "../common/failure.ts";
 import { parseDuration } from "../common/values.ts";
 import { memoryBudgetOption } from "../options/memory-budget.ts";
+import { noCodeCacheOption } from "../options/no-code-cache.ts";
 import { asciiOption, logLevelOption, logOption, noColorOption, plainOption, themeOption } from "../options/look.ts";
 import { readNamedRecording } from "../start/recordings.ts";
 import { showSession } from "../start/show.ts";
@@ -22,6 +23,7 @@ export function registerReplay(program: Command, { entry, exit }: CommandContext
     .option("--to <time>", "stop at this virtual time", parseDuration)
     .option("--tui", "show the screens (default: consoles as text)")
     .addOption(memoryBudgetOption)
+    .addOption(noCodeCacheOption)
     .option("--tier <tier>", `how instructions are executed: ${TIERS.join(", ")} (results are identical)`)
     .addOption(logOption)
     .addOption(logLevelOption)

@@ -9,6 +9,7 @@ import { output, report } from "../common/print.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { parseDuration } from "../common/values.ts";
 import { memoryBudgetOption } from "../options/memory-budget.ts";
+import { noCodeCacheOption } from "../options/no-code-cache.ts";
 import { hostOption } from "../options/host.ts";
 import { logLevelOption, logOption } from "../options/look.ts";
 import { recordOption } from "../options/record.ts";
@@ -40,6 +41,7 @@ export function registerSnapshot(program: Command, { entry, exit }: CommandConte
     .addOption(new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS))
     .addOption(recordOption)
     .addOption(memoryBudgetOption)
+    .addOption(noCodeCacheOption)
     .addOption(logOption)
     .addOption(logLevelOption)
     .option("--timeout <time>", "end the run with exit code 4 after this much wall time", parseDuration)

@@ -10,6 +10,7 @@ import { report } from "../common/print.ts";
 import { giveUp, needsNetwork } from "../common/rights.ts";
 import { openSession } from "../common/session.ts";
 import { memoryBudgetOption } from "../options/memory-budget.ts";
+import { noCodeCacheOption } from "../options/no-code-cache.ts";
 import {
   argumentsOf,
   capIdsOption,
@@ -132,6 +133,7 @@ function withBeginOptions(command: Command) {
     .addOption(injectOption())
     .addOption(hypervisorNodeOption)
     .addOption(memoryBudgetOption)
+    .addOption(noCodeCacheOption)
     .addOption(hostOption())
     .addOption(logOption)
     .addOption(logLevelOption);

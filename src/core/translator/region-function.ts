@@ -64,7 +64,7 @@ export interface Callee {
 }
 
 /**
- * The parameters of a region. What differs between regions with the same code is in globals that
+ * The parameters of a region. Differences between regions with the same code are in globals that
  * the module imports, so that the module serves for all of them.
  */
 export interface RegionOptions {

@@ -1,6 +1,6 @@
-// The Wasm module of some regions. Its bytes follow from what `signatureOf` says of the regions:
-// what belongs to one place (numbers of regions, addresses of decoded pages) are globals that the
-// module imports, so that it serves wherever and whenever the same code is compiled again.
+// The Wasm module of some regions. Its bytes follow from the signature of the regions
+// (`signatureOf`): numbers of regions and addresses of decoded pages are globals that the module
+// imports, so that it serves wherever and whenever the same code is compiled again.
 
 import { REGION_PARAMETERS, REGION_RESULTS, TABLE_NAME, TABLE_SIZE } from "../interpreter/interpreter.ts";
 import { ImportedFunctions } from "../interpreter/outlined.ts";

@@ -1,5 +1,5 @@
-// Compiled regions by content: the modules of regions that were compiled in this process, and, where
-// a cache folder keeps them, in others. A region whose code comes back (patched and put back,
+// Compiled regions by content: the modules of regions that were compiled in this process, and,
+// where a cache folder keeps them, in others. A region whose code comes back (patched and put back,
 // mapped anew, of a machine that starts again) gets its module without being translated, and
 // whatever V8 has made of it.
 //
@@ -7,7 +7,7 @@
 
 import type { RegionModule } from "./region-module.ts";
 
-/** What the bytes of a module follow from (region-module.ts). */
+/** All that the bytes of a module follow from (region-module.ts). */
 export type CodeSignature = Int32Array<ArrayBuffer>;
 
 /** The store of modules beyond the process. */
@@ -52,18 +52,15 @@ export class RegionStore {
     return this.#bytes;
   }
 
-  /**
-   * The module with a signature, which `generate` makes where it is not known.
-   * @param backed whether modules beyond the process are looked at
-   */
-  find(signature: CodeSignature, backed: boolean, generate: () => RegionModule): { readonly code: CompiledRegions; readonly origin: Origin } {
+  /** The module with a signature, which `generate` makes where it is not known. */
+  find(signature: CodeSignature, generate: () => RegionModule): { readonly code: CompiledRegions; readonly origin: Origin } {
     const key = hashOf(signature), known = this.#entries.get(key);
     if (known && equal(known.signature, signature)) {
       this.#entries.delete(key);
       this.#entries.set(key, known);
       return { code: known, origin: "memory" };
     }
-    const backing = backed ? this.backing : undefined, loaded = backing?.load(signature), module = loaded ?? generate();
+    const loaded = this.backing?.load(signature), module = loaded ?? generate();
     const code = { module: new WebAssembly.Module(module.bytes), bytes: module.bytes.length, sizes: module.sizes, signature };
     if (known) this.#remove(key, known);
     this.#entries.set(key, code);
@@ -73,7 +70,7 @@ export class RegionStore {
       this.#remove(oldest, entry);
     }
     if (loaded) return { code, origin: "cache" };
-    backing?.keep(signature, module);
+    this.backing?.keep(signature, module);
     return { code, origin: "translated" };
   }
 

@@ -179,8 +179,7 @@ export class Translator {
     readonly link: Link,
     readonly hotness: Hotness,
     readonly codeBytes: number = CODE_BYTES,
-    /** Whether modules are kept beyond the process. */
-    readonly keepsCode: boolean = true,
+    readonly regions: RegionStore = core.regions,
   ) {
     this.#memory = { words: new Int32Array(link.memory.buffer), halves: new Uint16Array(link.memory.buffer) };
     this.#memory.words[CPU.LANDING_LIMIT >> 2] = hotness.landings;
@@ -381,18 +380,16 @@ export class Translator {
     }
     this.#makeRoom(drafts.length);
     const numbers = drafts.map(() => this.#free.pop() ?? this.#next++);
-    const { library, importedMemory, regions } = this.core, parts = partsOf(drafts);
+    const { library, importedMemory } = this.core, parts = partsOf(drafts);
     const generate = () => generateModule(library, importedMemory, parts);
-    const { code: found, origin } = regions.find(signatureOf(importedMemory, parts), this.keepsCode, generate);
+    const { code: found, origin } = this.regions.find(signatureOf(importedMemory, parts), generate);
     const imports = {
       env: { memory: this.link.memory },
       core: this.link.exports as WebAssembly.ModuleImports,
       ...placeOf(drafts, parts, numbers),
     };
     const { exports } = new WebAssembly.Instance(found.module, imports);
-    drafts.forEach((draft, i) =>
-      this.#install(draft, numbers[i], found.sizes[i], exports[regionName(i)], exports[firstName(i)])
-    );
+    drafts.forEach((draft, i) => this.#install(draft, numbers[i], found.sizes[i], exports[regionName(i)], exports[firstName(i)]));
     const milliseconds = performance.now() - start, { counters } = this;
     counters.modules++;
     counters.wasmBytes += found.bytes;
