@@ -178,8 +178,8 @@ export function deadlocked({ vm }: Sleep, { stuck }: Others): Verdict | undefine
 }
 
 /**
- * An interrupt that is enabled and whose condition holds, and which is not pending: the sleeping
- * guest never gets it.
+ * A level-triggered interrupt that is enabled and whose condition holds, and which is not pending:
+ * the sleeping guest never gets it. An edge is pending once, however long its condition holds.
  */
 export function unheard(view: View, { vm, vcpus }: Sleep): Verdict | undefined {
   const asleep = view.now - Math.max(...vcpus.map(({ usage }) => usage.ranUntil));
@@ -189,7 +189,7 @@ export function unheard(view: View, { vm, vcpus }: Sleep): Verdict | undefined {
     for (let intid: number = Intid.SgiEnd; intid < Intid.SpiEnd; intid++) {
       const bank = gic.bank(vcpu.gic, intid);
       const source = bank.sources[intid];
-      const quiet = bank.flags[intid] & Irq.Enabled && !(bank.flags[intid] & Irq.Active) && !bank.isPending(intid);
+      const quiet = bank.flags[intid] & Irq.Enabled && !(bank.flags[intid] & (Irq.Active | Irq.Edge)) && !bank.isPending(intid);
       if (!quiet || !(source instanceof VirqSource) || !source.stillPending()) continue;
       const irq = irqId(vm.slice("vm:".length), intid, vcpu.index);
       const what = sourceNames(view).get(source) ?? "hardware";
