@@ -13,10 +13,10 @@ import type { HostEvent, VmState } from "../host/events.ts";
 import { nativeHost } from "../host/native-host.ts";
 import type { VmPlan } from "../host/plan.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
-import type { MmioTransport, MmioTransportState } from "../virtio/mmio-transport.ts";
+import type { TransportState, VirtioTransport } from "../virtio/transport.ts";
 import type { SavedPart } from "../state/parts.ts";
 import type { SavedEvent } from "../state/saved-event.ts";
-import { virtioBase, virtioIntid, VM_VIRTIO_STRIDE } from "../host/vm-layout.ts";
+import { virtioIntid, virtioRegisters } from "../host/vm-layout.ts";
 import { createHypervisor } from "../hypervisor/create-hypervisor.ts";
 import type { FlashPlan } from "../hypervisor/memory/flash.ts";
 import { RandomGenerator } from "../hypervisor/random/random-generator.ts";
@@ -153,12 +153,12 @@ function attachDevices(plan: SessionPlan, boot: BootPlan, machine: Machine, syst
 }
 
 /** A virtio slot with its device, and the event that the device waits for. */
-function savedTransport(name: string, transport: MmioTransport, turn: SavedEvent): SavedPart {
+function savedTransport(name: string, transport: VirtioTransport, turn: SavedEvent): SavedPart {
   return {
     name,
     save: () => transport.waits ? { ...transport.save(), turn: turn.place } : transport.save(),
     restore(state) {
-      const saved = state as MmioTransportState & { turn?: EventPlace };
+      const saved = state as TransportState & { turn?: EventPlace };
       turn.load(saved.turn, saved.turn !== undefined, () => transport.restore(saved));
     },
   };
@@ -285,12 +285,16 @@ function closedConsole(life: VmState | undefined, vm: string): string | undefine
 }
 
 /** The virtio devices of a secondary VM, in the order of their slots. */
-function vmDevices({ name: vm, devices = [], schedule }: VmPlan, maker: DeviceMaker, system: Pick<GuestSystem, "virtio">): VirtioDevice[] {
+function vmDevices(
+  { name: vm, devices = [], schedule, platform }: VmPlan,
+  maker: DeviceMaker,
+  system: Pick<GuestSystem, "virtio">,
+): VirtioDevice[] {
   return devices.map((plan, slot) => {
     const device = maker.make(plan, vm, slot);
     const object = schedule !== "proxy";
-    const registers = object ? { ipa: undefined, size: PAGE_SIZE } : { ipa: virtioBase(slot), size: VM_VIRTIO_STRIDE };
-    const place = { ...registers, intid: virtioIntid(slot) };
+    const registers = object ? { ipa: undefined, size: PAGE_SIZE } : virtioRegisters(platform, slot);
+    const place = { ...registers, intid: virtioIntid(platform, slot) };
     system.virtio.push({ vm, id: deviceId(vm, device.name, slot), device, ...place });
     return device;
   });

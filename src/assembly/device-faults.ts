@@ -3,7 +3,7 @@
 import type { FaultEffect } from "../abi/faults.ts";
 import type { Faults } from "../hypervisor/services/faults.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
-import type { DeviceFaults, InjectedFate } from "../virtio/mmio-transport.ts";
+import type { DeviceFaults, InjectedFate } from "../virtio/transport.ts";
 
 /** The effects of rules on a device. @param dev as rules name it: `host/blk0` */
 export function deviceFaults(faults: Faults, dev: string, device: VirtioDevice): DeviceFaults {

@@ -30,7 +30,7 @@ mount -t devtmpfs dev /dev 2>/dev/null
 mount -t tmpfs tmp /tmp
 echo "EL2-READY $(uname -r) cpus=$(grep -c ^processor /proc/cpuinfo)"
 grep -qw el2=poweroff /proc/cmdline && poweroff -f
-[ -x /lib/virtio ] && [ -n "$(ls -d /proc/device-tree/virtio_mmio@* 2>/dev/null)" ] && /lib/virtio
+[ -x /lib/virtio ] && [ -n "$(ls -d /proc/device-tree/virtio_mmio@* 2>/dev/null; grep -ls 0x1af4 /sys/bus/pci/devices/*/vendor)" ] && /lib/virtio
 cd /root
 setsid cttyhack sh
 poweroff -f

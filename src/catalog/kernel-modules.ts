@@ -12,11 +12,12 @@ export interface KernelModule {
 }
 
 /**
- * Modules for the virtio devices of this platform and for IPv4. Modules that a kernel has built in
+ * Modules for virtio devices, over MMIO and PCI, and for IPv4. Modules that a kernel has built in
  * are not among its files.
  */
 export const VIRTIO_MODULES = [
   "virtio_mmio",
+  "virtio_pci",
   "virtio_blk",
   "virtio_net",
   "virtio_console",
@@ -34,7 +35,7 @@ export const VIRTIO_MODULES = [
  * Modules with which an initial ramdisk can mount a disk: its driver, ext4 and the checksums that
  * ext4 requests by name.
  */
-export const DISK_MODULES = ["virtio_mmio", "virtio_blk", "crc32c_generic", "ext4"];
+export const DISK_MODULES = ["virtio_mmio", "virtio_pci", "virtio_blk", "crc32c_generic", "ext4"];
 
 const SUFFIX = /\.ko(\.xz)?$/;
 

@@ -20,6 +20,7 @@ import {
   THEMES,
 } from "./schema.ts";
 import { VM_ADDRESS_LIMIT } from "../resource-manager/config/vm-config.ts";
+import { GH } from "../abi/ioctl/gunyah.ts";
 import { PERSONAS } from "../abi/ioctl/personas.ts";
 import { applyPhone } from "./phones.ts";
 import { formatSize } from "../support/units.ts";
@@ -50,6 +51,8 @@ export type ConfigResult =
   | { readonly ok: true; readonly config: Config }
   | { readonly ok: false; readonly errors: readonly ConfigError[]; readonly rest: Config | undefined };
 
+/** Where crosvm puts the RAM of a VM, and the labels that its doorbells may have. */
+const CROSVM_BASE = 0x8000_0000, CROSVM_LABELS = 64;
 const NO_VM = "no VM; add [vm.NAME] with a kernel or an image";
 /** Messages for missing required keys, where the default message would not help. */
 const MISSING: Readonly<Record<string, string>> = { el2: "el2 is missing; begin the file with el2 = 1", vm: NO_VM };
@@ -333,17 +336,39 @@ function checkVm(name: string, vm: FileVm, cpus: number, spoilt: Spoilt, errors:
   if (vm.type !== "protected" && vm.firmware !== undefined && !unknown("type")) {
     errors.atKey([...path, "firmware"], 'firmware needs type = "protected"; the resource manager starts only protected VMs in it');
   }
+  if (vm.platform === "crosvm") checkCrosvm(path, vm, errors);
   if (vm.schedule === "own") checkOwnSchedule(path, unknown("vcpus") ? undefined : vm.vcpus, vm, cpus, errors);
   if (vm.vcpus > cpus) {
     errors.atValue([...path, "vcpus"], `vcpus ${vm.vcpus} is over the ${cpus} physical CPUs of [machine]; use 1..${cpus}`);
   }
 }
 
+/** Keys that do not fit the platform that crosvm builds. */
+function checkCrosvm(path: KeyPath, vm: FileVm, errors: ConfigErrors): void {
+  if (vm.schedule === "own") {
+    errors.atValue([...path, "schedule"], 'schedule "own" needs platform = "el2"; the devices of platform "crosvm" are its VMM\'s');
+  }
+  if (vm.type === "protected") {
+    errors.atValue([...path, "type"], 'protected VMs of platform "crosvm" are not built yet; use platform = "el2"');
+  }
+  if (vm.base !== CROSVM_BASE) {
+    errors.atValue([...path, "base"], `the RAM of platform "crosvm" begins at 0x${CROSVM_BASE.toString(16)}; remove base`);
+  }
+  vm.devices?.forEach(({ kind }, index) => {
+    if (kind !== "pl011") return;
+    errors.atValue([...path, "devices", index, "kind"], 'platform "crosvm" has four 16550A ports and no pl011; remove it');
+  });
+}
+
 /** A driver without RUN has no VMs whose vCPUs their owner runs. */
 function checkDriver(name: string, vm: FileVm, { host }: File, spoilt: Config["spoilt"], errors: ConfigErrors): void {
   const { device } = host;
   const unknown = spoilt.has(["host", "device"], ["vm", name, "schedule"], ["vm", name, "hypervisor"]);
-  if (unknown || vm.hypervisor === "geniezone" || vm.schedule === "own" || PERSONAS[device].functions !== undefined) return;
+  const { functions, requests } = PERSONAS[device];
+  if (vm.platform === "crosvm" && !unknown && vm.hypervisor === "gunyah" && functions && !requests.includes(GH.SET_USER_MEM_REGION)) {
+    errors.atValue(["host", "device"], `device "${device}" has no SET_USER_MEM_REGION, by which crosvm gives memory; use "v14"`);
+  }
+  if (unknown || vm.hypervisor === "geniezone" || vm.schedule === "own" || functions !== undefined) return;
   errors.atValue(
     ["host", "device"],
     `device "${device}" has no ioctl to run vCPUs; give vm ${JSON.stringify(name)} schedule = "own" and devices = []`,
@@ -417,6 +442,11 @@ function checkLinks(links: readonly [string, FileLink][], file: File, errors: Co
     for (const { vm, key } of ends) {
       if (names.includes(vm)) continue;
       errors.atValue(["link", name, ...key], `no vm ${JSON.stringify(vm)}${didYouMean(vm, names)}`);
+    }
+    for (const { vm, key } of link.kind === "doorbell" && link.label < CROSVM_LABELS ? ends : []) {
+      if (file.vm[vm]?.platform !== "crosvm") continue;
+      const why = `labels below ${CROSVM_LABELS} are those of the interrupts of platform "crosvm"`;
+      errors.atValue(["link", name, "label"], `${why}, which vm ${JSON.stringify(vm)} (${key.join(".")}) has; use a higher one`);
     }
     if (link.kind !== "shm" && ends[0].vm === ends[1].vm) {
       errors.atValue(["link", name, ...ends[1].key], `${JSON.stringify(name)} connects ${ends[0].vm} to itself`);

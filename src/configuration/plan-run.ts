@@ -2,7 +2,7 @@
 // of a native host: reads the files.
 
 import type { DriverQuirks, NativeHostPlan, OwnSchedule, SharedBuffer, VmImage, VmLink, VmPlan, VmStart } from "../host/plan.ts";
-import { DEVICETREE_SIZE, neededMemory } from "../host/vm-layout.ts";
+import { devicetreeSize, neededMemory } from "../host/vm-layout.ts";
 import { type Behaviour, DEFAULT_BEHAVIOUR } from "../hypervisor/services/behaviour.ts";
 import { checkRoot } from "../assembly/boot-plan.ts";
 import { compactSymbols, readElfSymbols, writeElfSymbols } from "../symbols/elf-symbols.ts";
@@ -276,13 +276,13 @@ async function planVm(name: string, vm: FileVm, { folder, links, cid, roomKnown 
   );
   const initrd = await load("initrd", vm.initrd, folder, refuse, (file) => file);
   const firmware = await load("firmware", vm.firmware, folder, refuse, firmwareImage);
-  const devicetree = await load("dtb", vm.dtb, folder, refuse, (file) => checkedDevicetree(file, DEVICETREE_SIZE));
+  const devicetree = await load("dtb", vm.dtb, folder, refuse, (file) => checkedDevicetree(file, devicetreeSize(vm)));
   const devices = await Promise.all(
     (vm.devices ?? []).map((device) => planDevice(device, cid, folder, (message) => refuse("devices", message))),
   );
   const image: VmImage | undefined = kernel ?? bareMetal;
   if (image === undefined) return undefined;
-  const needed = neededMemory({ image, firmware, initrd });
+  const needed = neededMemory({ image, firmware, initrd, platform: vm.platform, base: vm.base });
   if (needed > vm.memory && roomKnown) {
     const enough = formatSize(Math.ceil(needed / (2 * MiB)) * 2 * MiB);
     refuse("memory", `memory "${formatSize(vm.memory)}" is too small for what vm ${JSON.stringify(name)} is loaded with; use ${enough}`);
@@ -290,6 +290,7 @@ async function planVm(name: string, vm: FileVm, { folder, links, cid, roomKnown 
   return {
     name,
     hypervisor: vm.hypervisor,
+    platform: vm.platform,
     image,
     firmware,
     initrd,
@@ -298,8 +299,10 @@ async function planVm(name: string, vm: FileVm, { folder, links, cid, roomKnown 
     base: vm.base,
     vcpus: vm.vcpus,
     schedule: vm.schedule === "proxy" ? "proxy" : ownSchedule(vm),
-    // By default a VM has a console if its VMM can emulate one.
-    console: vm.devices === undefined ? vm.schedule === "proxy" : vm.devices.some(({ kind }) => kind === "pl011"),
+    // By default a VM has a console if its VMM can emulate one; crosvm's platform always has.
+    console: vm.devices === undefined || vm.platform === "crosvm"
+      ? vm.schedule === "proxy"
+      : vm.devices.some(({ kind }) => kind === "pl011"),
     devices: devices.filter((device) => device !== undefined),
     devicetree,
     start: startOf(vm.start),

@@ -4,7 +4,7 @@
 /** Classes: shared interrupts, and those of each CPU. */
 export const SPI = 0, PPI = 1;
 /** Triggers. */
-export const EDGE_RISING = 1, LEVEL_HIGH = 4;
+export const EDGE_RISING = 1, LEVEL_HIGH = 4, LEVEL_LOW = 8;
 /** INTID of SPI 0. */
 export const FIRST_SPI = 32;
 /**

@@ -208,7 +208,8 @@ function bell(spi: number): DevicetreeNode {
   });
 }
 
-function linkNode(link: VmLink): DevicetreeNode {
+/** The vdevice of an object that a VM shares with another one. */
+export function linkNode(link: VmLink): DevicetreeNode {
   const name = `${link.kind}-${link.label.toString(16)}`;
   if (link.kind === "shared-memory") return sharedMemoryNode(name, link.label);
   const common = { generate: `/hypervisor/${name}`, "qcom,label": link.label, peer: `vm-name:${link.peer}` };

@@ -26,7 +26,7 @@ import {
   VM_RANGE,
   WAKES_AT_TIMERS,
 } from "../abi/ioctl/gunyah.ts";
-import { errnoName } from "../abi/ioctl/errno.ts";
+import { Errno, errnoName } from "../abi/ioctl/errno.ts";
 import { type Persona, type PersonaName, PERSONAS } from "../abi/ioctl/personas.ts";
 import type { Request } from "../abi/ioctl/request.ts";
 import type { Struct, StructFields, StructValues } from "../abi/ioctl/struct.ts";
@@ -35,8 +35,8 @@ import type { DriverTraits } from "./guest-devicetree.ts";
 import type { HostKernel, IoctlResult } from "./kernel/kernel.ts";
 import type { VmPlan } from "./plan.ts";
 import type { VmDevices } from "./vm-devices.ts";
-import { bellLabel, DEVICETREE_SIZE, layoutVm, wholePages } from "./vm-layout.ts";
-import { newVmmData, Refused, Vmm, type VmmData, type VmmEvents, type VmmExit, type VmmVcpu } from "./vmm-process.ts";
+import { bellLabel, devicetreeSize, layoutVm, wholePages } from "./vm-layout.ts";
+import { newVmmData, Refused, type RunTime, Vmm, type VmmData, type VmmEvents, type VmmExit, type VmmVcpu } from "./vmm-process.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
 /** Label of the VM's memory. */
@@ -69,8 +69,16 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
   /** Whether it asks the driver who wakes vCPUs at their timers, as newer VMMs do. */
   readonly #asksForTimers: boolean;
 
-  constructor(kernel: HostKernel, device: PersonaName, plan: VmPlan, events: VmmEvents, devices?: VmDevices, asksForTimers = false) {
-    super(kernel, plan, events, devices, { ...newVmmData(), device: 0, vm: 0, step: 0, waiting: undefined });
+  constructor(
+    kernel: HostKernel,
+    device: PersonaName,
+    plan: VmPlan,
+    events: VmmEvents,
+    devices?: VmDevices,
+    asksForTimers = false,
+    runTime?: RunTime,
+  ) {
+    super(kernel, plan, events, devices, { ...newVmmData(), device: 0, vm: 0, step: 0, waiting: undefined }, runTime);
     this.#persona = PERSONAS[device];
     this.#asksForTimers = asksForTimers && this.#persona.requests.includes(GH_ANDROID.CHECK_EXTENSION);
   }
@@ -121,14 +129,24 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
       case "functions": {
         if (this.plan.schedule === "proxy") this.#addVcpus();
         this.addLines();
-        if (this.plan.firmware === undefined) this.#setEntry();
+        if (this.#isCrosvm) this.load(this.data.memory);
+        else if (this.plan.firmware === undefined) this.#setEntry();
         else this.#setFirmware(this.plan.firmware.size);
-        const range = { guest_phys_addr: BigInt(this.devicetree), size: BigInt(DEVICETREE_SIZE) };
+        const range = { guest_phys_addr: BigInt(this.devicetree), size: BigInt(devicetreeSize(this.plan)) };
         return this.structured(this.data.vm, this.#request(GH.SET_DTB_CONFIG, GH_V6.SET_DTB_CONFIG), VM_RANGE, range);
       }
       case "start":
+        if (this.#isCrosvm) this.#setCrosvmEntry();
         return this.kernel.ioctl(this.pid, this.data.vm, this.#request(GH.START, GH_V6.START).code, 0n);
     }
+  }
+
+  /**
+   * crosvm gives the memory first and loads it once all devices are there, whose interrupts its
+   * devicetree has; the entry comes last (docs/spec/phones.md §C5).
+   */
+  get #isCrosvm(): boolean {
+    return this.plan.platform === "crosvm";
   }
 
   /** That ioctl has ended. */
@@ -146,14 +164,16 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
    */
   get #shares(): boolean {
     const { devices = [], firmware } = this.plan;
-    return devices.length > 0 && firmware === undefined && this.#persona.memory.sharedExecutable;
+    return (devices.length > 0 || this.#isCrosvm) && firmware === undefined && this.#persona.memory.sharedExecutable;
   }
 
   /** Memory for the VM, loaded, then given: lent memory belongs to the VM from then on. */
   #giveMemory(): IoctlResult {
     const regions = [GH.SET_USER_MEM_REGION, GH_V6.SET_USER_MEM_REGION].some((request) => this.#persona.requests.includes(request));
+    if (this.#isCrosvm && !regions) throw new Refused(`${this.#persona.name} has no SET_USER_MEM_REGION, by which crosvm gives memory`);
     const memory = regions ? this.#anonymousMemory() : this.#guestMemory();
-    this.load(memory.address);
+    if (this.#isCrosvm) this.placed(memory.address);
+    else this.load(memory.address);
     return memory.give();
   }
 
@@ -202,12 +222,14 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
     }
   }
 
-  protected addLine(fd: number, spi: number): void {
-    this.#addFunction(FunctionType.Irqfd, FN_IRQFD_ARG, { fd, label: bellLabel(spi), flags: IrqfdFlags.Level });
+  protected addLine(fd: number, spi: number, edge: boolean): void {
+    const label = this.#isCrosvm ? spi : bellLabel(spi);
+    this.#addFunction(FunctionType.Irqfd, FN_IRQFD_ARG, { fd, label, flags: edge ? 0 : IrqfdFlags.Level });
   }
 
-  protected addNotifier(fd: number, address: number, value: number): void {
-    const place = { addr: BigInt(address), len: 4, datamatch: BigInt(value), flags: IoeventfdFlags.Datamatch };
+  protected addNotifier(fd: number, address: number, value: number | undefined): void {
+    const match = value === undefined ? { len: 0 } : { len: 4, datamatch: BigInt(value), flags: IoeventfdFlags.Datamatch };
+    const place = { addr: BigInt(address), ...match };
     this.#addFunction(FunctionType.Ioeventfd, FN_IOEVENTFD_ARG, { fd, ...place });
   }
 
@@ -240,6 +262,15 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
         `${this.#persona.name} enters a VM at the first byte of its memory, the image at offset 0x${image.entry.toString(16)}`,
       );
     }
+  }
+
+  /** A kernel without boot contexts begins at the first byte, which is fine for an image there. */
+  #setCrosvmEntry(): void {
+    const { base, image: { entry } } = this.plan;
+    const context = { reg: RegisterSet.PC << 8, value: BigInt(base + entry) };
+    const { result } = this.structured(this.data.vm, GH.SET_BOOT_CONTEXT, BOOT_CONTEXT, context);
+    if (result === -Errno.ENOTTY && entry === 0) return;
+    this.must("SET_BOOT_CONTEXT", result ?? 0);
   }
 
   // ---- the run loop ----

@@ -22,8 +22,8 @@ import { GzvmDevice, SlotPurpose } from "./geniezone/el2.ts";
 import type { HostKernel, IoctlResult } from "./kernel/kernel.ts";
 import type { VmPlan } from "./plan.ts";
 import type { VmDevices } from "./vm-devices.ts";
-import { DEVICETREE_SIZE, layoutVm, VM_GICD_BASE, VM_GICD_SIZE, VM_GICR_BASE, VM_GICR_SIZE } from "./vm-layout.ts";
-import { newVmmData, Refused, Vmm, type VmmData, type VmmEvents, type VmmExit, type VmmVcpu } from "./vmm-process.ts";
+import { devicetreeSize, gicFrames, layoutVm } from "./vm-layout.ts";
+import { newVmmData, Refused, type RunTime, Vmm, type VmmData, type VmmEvents, type VmmExit, type VmmVcpu } from "./vmm-process.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
 /** Ids of 64-bit core registers: X0 and PC. */
@@ -38,8 +38,8 @@ interface GzvmVmmData extends VmmData {
 export class GzvmVmm extends Vmm<GzvmVmmData> {
   protected readonly dataOffset = GZVM_RUN_MMIO.offsetOf("data");
 
-  constructor(kernel: HostKernel, plan: VmPlan, events: VmmEvents, devices?: VmDevices) {
-    super(kernel, plan, events, devices, { ...newVmmData(), vm: 0 });
+  constructor(kernel: HostKernel, plan: VmPlan, events: VmmEvents, devices?: VmDevices, runTime?: RunTime) {
+    super(kernel, plan, events, devices, { ...newVmmData(), vm: 0 }, runTime);
   }
 
   protected make(): void {
@@ -68,16 +68,13 @@ export class GzvmVmm extends Vmm<GzvmVmmData> {
       ...{ slot: 0, flags: SlotPurpose.Guest, guest_phys_addr: BigInt(plan.base) },
       ...{ memory_size: BigInt(plan.memory), userspace_addr: BigInt(address) },
     });
-    const range = { dtb_addr: BigInt(this.devicetree), dtb_size: BigInt(DEVICETREE_SIZE) };
+    const range = { dtb_addr: BigInt(this.devicetree), dtb_size: BigInt(devicetreeSize(plan)) };
     this.call("SET_DTB_CONFIG", this.data.vm, GZVM.SET_DTB_CONFIG, GZVM_DTB_CONFIG, range);
   }
 
   #makeFrames(): void {
-    const frames = [
-      [GzvmDevice.Distributor, VM_GICD_BASE, VM_GICD_SIZE],
-      [GzvmDevice.Redistributor, VM_GICR_BASE, VM_GICR_SIZE * this.plan.vcpus],
-    ] as const;
-    for (const [dev_type, base, size] of frames) {
+    const { gicd, gicr } = gicFrames(this.plan);
+    for (const [dev_type, { base, size }] of [[GzvmDevice.Distributor, gicd], [GzvmDevice.Redistributor, gicr]] as const) {
       const device = { dev_type, dev_addr: BigInt(base), dev_reg_size: BigInt(size) };
       this.call("CREATE_DEVICE", this.data.vm, GZVM.CREATE_DEVICE, GZVM_CREATE_DEVICE, device);
     }
@@ -98,8 +95,8 @@ export class GzvmVmm extends Vmm<GzvmVmmData> {
     this.call("IRQFD", this.data.vm, GZVM.IRQFD, GZVM_IRQFD, { fd, gsi: spi });
   }
 
-  protected addNotifier(fd: number, address: number, value: number): void {
-    const match = { datamatch: BigInt(value), len: 4, flags: GzvmIoeventfdFlags.Datamatch };
+  protected addNotifier(fd: number, address: number, value: number | undefined): void {
+    const match = value === undefined ? { len: 0 } : { datamatch: BigInt(value), len: 4, flags: GzvmIoeventfdFlags.Datamatch };
     this.call("IOEVENTFD", this.data.vm, GZVM.IOEVENTFD, GZVM_IOEVENTFD, { fd, addr: BigInt(address), ...match });
   }
 

@@ -24,7 +24,7 @@ import { SharedBuffers, type SharedBuffersState } from "./shared-buffers.ts";
 import { VendorVmm } from "./vendor-vmm.ts";
 import { VmDevices, type VmDevicesState } from "./vm-devices.ts";
 import { DEVICE_BUFFER_LABEL } from "./vm-layout.ts";
-import type { VmmEvents, VmmProcess } from "./vmm-process.ts";
+import type { RunTime, VmmEvents, VmmProcess } from "./vmm-process.ts";
 import { MiB, PAGE_SIZE } from "../support/sizes.ts";
 
 const PSCI_SYSTEM_OFF = 0x8400_0008;
@@ -267,7 +267,7 @@ class VmmProgram implements HostProgram {
     const entry: Entry = {
       ...{ plan, vmm: undefined, id: undefined, vmid: NO_VMID, state: undefined, exit: undefined },
       ...{ released: false, held: false, again: false, reported: 0, stopping: undefined },
-      devices: made.length === 0 ? undefined : new VmDevices(made, plan.schedule === "proxy" ? "vmm" : "hypervisor", (message) => {
+      devices: made.length === 0 ? undefined : new VmDevices(made, registersOf(plan), (message) => {
         this.#report(entry, message);
       }),
     };
@@ -275,16 +275,17 @@ class VmmProgram implements HostProgram {
   }
 
   #newVmm(entry: Entry): VmmProcess {
-    const { kernel } = this.#host!;
+    const { kernel, manager } = this.#host!;
     const { plan, devices } = entry;
+    const runTime: RunTime = (pid, fd) => manager.runTime(kernel.fileOf(pid, fd)!.target);
     const events: VmmEvents = {
       output: (byte) => this.#options.events({ kind: "console", at: this.#now, vm: plan.name, bytes: Uint8Array.of(byte) }),
       problem: (message) => this.#report(entry, message),
     };
     const { device, quirks } = this.#options.plan.driver;
-    if (plan.hypervisor === "geniezone") return new GzvmVmm(kernel, plan, events, devices);
+    if (plan.hypervisor === "geniezone") return new GzvmVmm(kernel, plan, events, devices, runTime);
     if (device === "legacy") return new VendorVmm(kernel, plan, events);
-    return new GunyahVmm(kernel, device, plan, events, devices, quirks?.wakesAtTimers);
+    return new GunyahVmm(kernel, device, plan, events, devices, quirks?.wakesAtTimers, runTime);
   }
 
   /** Reports the first few faults of a VM: more would flood the reader. */
@@ -435,6 +436,12 @@ class VmmProgram implements HostProgram {
     const at = this.wakeAt;
     if (at !== undefined) this.#host!.kernel.cpu.setTimer(at);
   }
+}
+
+/** The side that answers the accesses to a VM's virtio devices. */
+function registersOf({ schedule, platform }: VmPlan): "vmm" | "vmm-pci" | "hypervisor" {
+  if (schedule !== "proxy") return "hypervisor";
+  return platform === "crosvm" ? "vmm-pci" : "vmm";
 }
 
 function isOver({ state }: Entry): boolean {

@@ -65,11 +65,16 @@ export interface OwnSchedule {
   readonly timeslice: number;
 }
 
+/** A platform that a VMM builds: el2's own, with virtio-mmio, or that of crosvm. */
+export type VmPlatform = "el2" | "crosvm";
+
 /** One VM. */
 export interface VmPlan {
   readonly name: string;
   /** The hypervisor whose device its VMM uses; Gunyah by default. */
   readonly hypervisor?: "gunyah" | "geniezone";
+  /** Platform that the VMM builds: el2's own by default. */
+  readonly platform?: VmPlatform;
   readonly image: VmImage;
   /**
    * A VM with firmware is protected: the firmware runs first, and the VM's memory comes back as
@@ -89,7 +94,9 @@ export interface VmPlan {
   readonly vcpus: number;
   /** "proxy": the host's vCPUs run its vCPUs by vcpu_run. */
   readonly schedule: "proxy" | OwnSchedule;
-  /** Whether it has a PL011, its console: only with "proxy", as otherwise no VMM emulates it. */
+  /**
+   * Whether it has a serial port, its console: only with "proxy", as otherwise no VMM emulates it.
+   */
   readonly console: boolean;
   /**
    * Its virtio devices, in the order of their slots. Their VMM shares the VM's memory where it may.

@@ -1,16 +1,46 @@
-// The console of a VM: a PL011 that the VMM emulates. Its interrupt line is an irqfd: writing the
-// eventfd rings the VM's doorbell, which the VM's delivery takes back.
+// The console of a VM: a serial port that the VMM emulates, a PL011 or a 16550A. Its interrupt line
+// is an irqfd: writing the eventfd rings the VM's doorbell, which the VM's delivery takes back.
 
-import { Pl011, type Pl011State } from "../devices/pl011.ts";
+import { Pl011 } from "../devices/pl011.ts";
+import { Uart16550, UartRegister } from "../devices/uart-16550.ts";
 
 /** Time (ns) after which the UART looks again whether the guest listens. */
 const SETTLING = 1_000_000;
-/** Registers of the PL011 whose writes end its interrupts. */
-const IMSC = 0x038, ICR = 0x044;
+
+/** A serial port, as a console has it. */
+interface Uart {
+  onTransmit: (byte: number) => void;
+  readonly interrupt: boolean;
+  read(offset: number, size: number): bigint;
+  write(offset: number, size: number, value: bigint): void;
+  /** Gives characters to the guest; how many were taken. */
+  receive(characters: ArrayLike<number>): number;
+  save(): unknown;
+  restore(state: unknown): void;
+}
+
+/**
+ * A kind of serial port, and the registers whose accesses end some of its interrupts: others may be
+ * left, which the doorbell has to tell again.
+ */
+interface UartKind {
+  /** @param later calls back after some time of the guest's */
+  make(later: (action: () => void) => void): Uart;
+  readonly endedByRead: readonly number[];
+  readonly endedByWrite: readonly number[];
+}
+
+/** IMSC and ICR. */
+const PL011: UartKind = { make: (later) => new Pl011(later) as Uart, endedByRead: [], endedByWrite: [0x038, 0x044] };
+const UART_16550: UartKind = {
+  make: () => new Uart16550() as Uart,
+  endedByRead: [UartRegister.IIR],
+  endedByWrite: [UartRegister.IER],
+};
 
 /** State of a `VmConsole`: plain data. */
 export interface VmConsoleState {
-  readonly uart: Pl011State;
+  readonly uart: unknown;
   /** Characters that the UART has not taken yet. */
   readonly typed: readonly number[];
   /** The level that the line shows. */
@@ -21,7 +51,7 @@ export interface VmConsoleState {
 
 /** One VM's console. */
 export class VmConsole {
-  readonly #uart = new Pl011((action) => this.#later = action);
+  readonly #uart: Uart;
   /** The UART's pending action, and its time (ns). */
   #later: (() => void) | undefined;
   #wakeAt: number | undefined;
@@ -36,7 +66,8 @@ export class VmConsole {
   #level = false;
 
   /** @param output gets each byte that the guest sends. */
-  constructor(output: (byte: number) => void) {
+  constructor(output: (byte: number) => void, readonly kind: UartKind = PL011) {
+    this.#uart = kind.make((action) => this.#later = action);
     this.#uart.onTransmit = output;
   }
 
@@ -50,8 +81,10 @@ export class VmConsole {
    * calls.
    */
   read(now: number, offset: number, size: number): bigint {
+    const before = this.#level;
     const value = this.#uart.read(offset, size);
     this.#settle(now);
+    if (before && this.#level && this.kind.endedByRead.includes(offset)) this.#signal?.();
     return value;
   }
 
@@ -60,8 +93,7 @@ export class VmConsole {
     const before = this.#level;
     this.#uart.write(offset, size, value);
     this.#settle(now);
-    // There may be other interrupts left, which the doorbell has to tell again.
-    if (before && this.#level && (offset === IMSC || offset === ICR)) this.#signal?.();
+    if (before && this.#level && this.kind.endedByWrite.includes(offset)) this.#signal?.();
   }
 
   /**
@@ -113,4 +145,9 @@ export class VmConsole {
     this.#level = this.#uart.interrupt;
     if (this.#level) this.#signal();
   }
+}
+
+/** A console on a 16550A. */
+export function uart16550Console(output: (byte: number) => void): VmConsole {
+  return new VmConsole(output, UART_16550);
 }

@@ -1,6 +1,7 @@
 // The content of a VM's memory at its start, by address.
 
 import { writeDevicetree } from "../devicetree/writer.ts";
+import { crosvmDevicetree } from "./crosvm-devicetree.ts";
 import { type DriverTraits, guestDevicetree, type VirtioModel } from "./guest-devicetree.ts";
 import type { VmPlan } from "./plan.ts";
 import { layoutVm } from "./vm-layout.ts";
@@ -17,9 +18,10 @@ export interface Content {
  */
 export function vmContents(plan: VmPlan, objects: readonly VirtioModel[] = [], driver: DriverTraits = {}): Content[] {
   const layout = layoutVm(plan);
+  const tree = () => plan.platform === "crosvm" ? crosvmDevicetree(plan, layout, driver) : guestDevicetree(plan, layout, objects, driver);
   return [
     { offset: plan.image.offset, bytes: plan.image.bytes },
     ...layout.initrd === undefined ? [] : [{ offset: layout.initrd, bytes: plan.initrd! }],
-    { offset: layout.devicetree, bytes: plan.devicetree ?? writeDevicetree(guestDevicetree(plan, layout, objects, driver)) },
+    { offset: layout.devicetree, bytes: plan.devicetree ?? writeDevicetree(tree()) },
   ];
 }

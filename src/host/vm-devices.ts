@@ -1,11 +1,12 @@
-// The virtio devices of a VM as its VMM has them: slots of virtio-mmio at the VM's addresses,
+// The virtio devices of a VM as its VMM has them: slots of virtio-mmio or functions of PCI,
 // memory that is the VMM's own view of the VM's, and interrupt lines that are irqfds. The VMM
 // cannot read memory that it has lent, so that a queue there fails with that reason.
 
 import type { VirtioDevice } from "../virtio/device.ts";
 import type { GuestMemory } from "../virtio/memory.ts";
-import { MmioTransport, type MmioTransportState } from "../virtio/mmio-transport.ts";
-import { VirtioMmioRegister } from "../devices/virtio-mmio-registers.ts";
+import { MmioTransport } from "../virtio/mmio-transport.ts";
+import { PciTransport } from "../virtio/pci-transport.ts";
+import type { TransportOptions, TransportState, VirtioTransport } from "../virtio/transport.ts";
 import type { Resource } from "./gunyah/state.ts";
 import type { HostServices } from "./host-guest.ts";
 import { type BackendState, VirtioBackends } from "./virtio-backend.ts";
@@ -22,7 +23,7 @@ export interface DeviceProcess extends GuestMemory {
 /** State of a VM's devices: plain data. */
 export interface VmDevicesState {
   /** By slot. */
-  readonly transports: readonly MmioTransportState[];
+  readonly transports: readonly TransportState[];
   readonly backends: readonly BackendState[];
   /** When what devices have put off is due, virtual ns. */
   readonly wakeAt?: number;
@@ -36,7 +37,11 @@ const TURN_INTERVAL = 100_000;
  * they begin anew.
  */
 export class VmDevices {
-  readonly transports: readonly MmioTransport[];
+  readonly transports: readonly VirtioTransport[];
+  /** Those of virtio-mmio; none where they are functions of PCI. */
+  readonly #slots: readonly MmioTransport[];
+  /** Those of PCI, whose bus the VMM has; none where they are slots of virtio-mmio. */
+  readonly functions: readonly PciTransport[];
   /** Where the registers are the hypervisor's; else they are here. */
   readonly backends: VirtioBackends | undefined;
   #process: DeviceProcess | undefined;
@@ -45,28 +50,31 @@ export class VmDevices {
   #wakeAt: number | undefined;
 
   /**
-   * @param registers the side that answers accesses: the VMM, or the hypervisor's objects
+   * @param registers the side that answers accesses: the VMM, by virtio-mmio or PCI, or the
+   * hypervisor's objects
    * @param problem is called with a guest's error and the device
    */
-  constructor(devices: readonly VirtioDevice[], registers: "vmm" | "hypervisor", problem: (message: string) => void) {
+  constructor(devices: readonly VirtioDevice[], registers: "vmm" | "vmm-pci" | "hypervisor", problem: (message: string) => void) {
     const memory: GuestMemory = {
       read: (address, into) => this.#process?.read(address, into) === true,
       write: (address, from) => this.#process?.write(address, from) === true,
     };
-    this.transports = devices.map((device, slot) =>
-      new MmioTransport(device, {
-        memory,
-        later: (act) => {
-          this.#later.push(act);
-          this.#wakeAt ??= (this.#process?.now ?? 0) + TURN_INTERVAL;
-        },
-        onInterrupt: (level) => {
-          if (level) (this.backends ?? this.#process)?.interrupt(slot);
-        },
-        onFault: (fault) => problem(`virtio-${device.name} in slot ${slot}: ${fault.message}: ${JSON.stringify(fault.values)}`),
-      })
-    );
-    this.backends = registers === "hypervisor" ? new VirtioBackends(this.transports, problem) : undefined;
+    const options = (device: VirtioDevice, slot: number): TransportOptions => ({
+      memory,
+      later: (act) => {
+        this.#later.push(act);
+        this.#wakeAt ??= (this.#process?.now ?? 0) + TURN_INTERVAL;
+      },
+      onInterrupt: (level) => {
+        if (level) (this.backends ?? this.#process)?.interrupt(slot);
+      },
+      onFault: (fault) => problem(`virtio-${device.name} in slot ${slot}: ${fault.message}: ${JSON.stringify(fault.values)}`),
+    });
+    const pci = registers === "vmm-pci";
+    this.#slots = pci ? [] : devices.map((device, slot) => new MmioTransport(device, options(device, slot)));
+    this.functions = pci ? devices.map((device, slot) => new PciTransport(device, options(device, slot))) : [];
+    this.transports = pci ? this.functions : this.#slots;
+    this.backends = registers === "hypervisor" ? new VirtioBackends(this.#slots, problem) : undefined;
   }
 
   /** Virtual time (ns) at which `timer` has to be called, if at all. */
@@ -89,14 +97,17 @@ export class VmDevices {
   /** The VM is gone. */
   disconnect(): void {
     this.backends?.disconnect();
-    for (const transport of this.transports) transport.write(VirtioMmioRegister.Status, 4, 0n);
+    for (const transport of this.transports) transport.reset();
     this.#process = undefined;
   }
 
-  /** An access of the guest: the value of a load, 0 for a store; undefined where no device is. */
+  /**
+   * An access to a slot of virtio-mmio: the value of a load, 0 for a store; undefined where no
+   * device is.
+   */
   access(address: number, size: number, value: bigint | undefined): bigint | undefined {
     const slot = Math.floor((address - VM_VIRTIO_BASE) / VM_VIRTIO_STRIDE);
-    const transport = this.transports[slot];
+    const transport = this.#slots[slot];
     if (transport === undefined) return undefined;
     const offset = address - VM_VIRTIO_BASE - slot * VM_VIRTIO_STRIDE;
     if (value === undefined) return transport.read(offset, size);
@@ -106,7 +117,7 @@ export class VmDevices {
 
   /** The ioeventfd of a queue was signaled. */
   notify(slot: number, queue: number): void {
-    this.transports[slot].write(VirtioMmioRegister.QueueNotify, 4, BigInt(queue));
+    this.transports[slot].notify(queue);
   }
 
   /**

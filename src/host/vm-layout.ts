@@ -13,6 +13,9 @@
 // hypervisor does not serve exit to the VMM (docs/spec/resource-manager.md §8.2, VMMIO range).
 
 import { FIRST_SPI } from "../devicetree/gic.ts";
+import { CROSVM_DEVICETREE_SIZE, CROSVM_GICD, CROSVM_INITRD_ALIGNMENT, crosvmBar, crosvmGicr, crosvmPciSpi } from "./crosvm-map.ts";
+import { VirtioMmioRegister } from "../devices/virtio-mmio-registers.ts";
+import { NOTIFY_MULTIPLIER, VIRTIO_BAR_NOTIFY, VIRTIO_BAR_SIZE } from "../virtio/pci-transport.ts";
 import type { VmPlan } from "./plan.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
@@ -40,9 +43,35 @@ export const VM_VIRTIO_SPI = 16;
 /** GenieZone's VMs have 32 shared interrupts. */
 export const VM_VIRTIO_SLOTS = 16;
 
+/** The SPI of a slot. */
+export function virtioSpi(platform: VmPlan["platform"], slot: number): number {
+  return platform === "crosvm" ? crosvmPciSpi(slot) : VM_VIRTIO_SPI + slot;
+}
+
 /** INTID of a slot's interrupt. */
-export function virtioIntid(slot: number): number {
-  return FIRST_SPI + VM_VIRTIO_SPI + slot;
+export function virtioIntid(platform: VmPlan["platform"], slot: number): number {
+  return FIRST_SPI + virtioSpi(platform, slot);
+}
+
+/** Where the VMM has a slot's registers. */
+export function virtioRegisters(platform: VmPlan["platform"], slot: number): { readonly ipa: number; readonly size: number } {
+  if (platform === "crosvm") return { ipa: crosvmBar(slot), size: VIRTIO_BAR_SIZE };
+  return { ipa: virtioBase(slot), size: VM_VIRTIO_STRIDE };
+}
+
+/**
+ * The store by which a driver notifies a queue: its address, and its value if all queues have one
+ * address.
+ */
+export function queueNotification(platform: VmPlan["platform"], slot: number, queue: number) {
+  if (platform !== "crosvm") return { address: virtioBase(slot) + VirtioMmioRegister.QueueNotify, value: queue };
+  return { address: crosvmBar(slot) + VIRTIO_BAR_NOTIFY + queue * NOTIFY_MULTIPLIER, value: undefined };
+}
+
+/** The frames of a VM's GIC. */
+export function gicFrames({ platform, vcpus }: Pick<VmPlan, "platform" | "vcpus">) {
+  if (platform === "crosvm") return { gicd: CROSVM_GICD, gicr: crosvmGicr(vcpus) };
+  return { gicd: { base: VM_GICD_BASE, size: VM_GICD_SIZE }, gicr: { base: VM_GICR_BASE, size: VM_GICR_SIZE * vcpus } };
 }
 
 /** Address of a slot. */
@@ -73,7 +102,17 @@ export interface VmLayout {
   readonly devicetree: number;
 }
 
-type Contents = Pick<VmPlan, "image" | "firmware" | "initrd">;
+type Contents = Pick<VmPlan, "image" | "firmware" | "initrd" | "platform" | "base">;
+
+/** Bytes of the range in which the devicetree lies. */
+export function devicetreeSize({ platform }: Pick<VmPlan, "platform">): number {
+  return platform === "crosvm" ? CROSVM_DEVICETREE_SIZE : DEVICETREE_SIZE;
+}
+
+/** crosvm's initial ramdisk begins at a multiple of 16 MiB after the kernel. */
+function crosvmInitrd({ base, image }: Contents): number {
+  return Math.ceil((base + image.offset + image.size) / CROSVM_INITRD_ALIGNMENT) * CROSVM_INITRD_ALIGNMENT - base;
+}
 
 /** Bytes in whole pages. */
 export function wholePages(bytes: number): number {
@@ -81,13 +120,21 @@ export function wholePages(bytes: number): number {
 }
 
 /** Bytes of memory that a VM needs at least for what it is loaded with. */
-export function neededMemory({ image, firmware, initrd }: Contents): number {
+export function neededMemory(plan: Contents): number {
+  const { image, firmware, initrd, platform } = plan;
+  if (platform === "crosvm") {
+    const loaded = initrd === undefined ? image.offset + image.size : crosvmInitrd(plan) + initrd.length;
+    return wholePages(loaded) + CROSVM_DEVICETREE_SIZE;
+  }
   return wholePages(image.offset + image.size) + wholePages(initrd?.length ?? 0) + wholePages(firmware?.size ?? 0) + DEVICETREE_SIZE;
 }
 
 /** Lays out a VM with at least `neededMemory` bytes. */
 export function layoutVm(plan: Contents & Pick<VmPlan, "memory">): VmLayout {
-  const devicetree = plan.memory - DEVICETREE_SIZE;
+  const devicetree = plan.memory - devicetreeSize(plan);
+  if (plan.platform === "crosvm") {
+    return { initrd: plan.initrd && crosvmInitrd(plan), firmware: undefined, devicetree };
+  }
   const firmware = plan.firmware && devicetree - wholePages(plan.firmware.size);
   const initrd = plan.initrd && Math.floor(((firmware ?? devicetree) - plan.initrd.length) / PAGE_SIZE) * PAGE_SIZE;
   return { initrd, firmware, devicetree };

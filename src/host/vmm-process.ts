@@ -9,10 +9,11 @@ import type { HostKernel, IoctlResult } from "./kernel/kernel.ts";
 import type { VmPlan } from "./plan.ts";
 import type { DriverTraits } from "./guest-devicetree.ts";
 import { vmContents } from "./vm-contents.ts";
-import { VmConsole, type VmConsoleState } from "./vm-console.ts";
+import { uart16550Console, VmConsole, type VmConsoleState } from "./vm-console.ts";
 import type { VmDevices } from "./vm-devices.ts";
-import { layoutVm, virtioBase, VM_PL011_BASE, VM_PL011_SIZE, VM_PL011_SPI, VM_VIRTIO_SPI } from "./vm-layout.ts";
-import { VirtioMmioRegister } from "../devices/virtio-mmio-registers.ts";
+import { CrosvmBoard, type CrosvmBoardState } from "./crosvm-board.ts";
+import { CROSVM_SERIAL_SIZE, CROSVM_SERIALS, type CrosvmLine, crosvmLines, crosvmPciSpi } from "./crosvm-map.ts";
+import { layoutVm, queueNotification, virtioSpi, VM_PL011_BASE, VM_PL011_SIZE, VM_PL011_SPI } from "./vm-layout.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
 /** Events of a VMM for its host. */
@@ -91,6 +92,8 @@ export interface VmmData {
   /** Descriptors of the irqfds of the console, 0 without, and of the devices by slot. */
   consoleLine: number;
   lines: number[];
+  /** Those of a board's own devices, by SPI. */
+  boardLines?: Record<number, number>;
   notifiers: Notifier[];
   vcpus: VmmVcpu[];
   /** The process has ended. */
@@ -107,7 +110,15 @@ export function newVmmData(): VmmData {
 interface VmmState<D extends VmmData> {
   readonly data: D;
   readonly console: VmConsoleState | undefined;
+  readonly board?: CrosvmBoardState;
 }
+
+/** Time for which a vCPU has run, ns, by the process and its descriptor. */
+export type RunTime = (pid: number, fd: number) => number;
+
+/** Where the console is in a VM. */
+const PL011_PLACE = { base: VM_PL011_BASE, size: VM_PL011_SIZE };
+const SERIAL_PLACE = { base: CROSVM_SERIALS[0].base, size: CROSVM_SERIAL_SIZE };
 
 /** An exit of a vCPU. Addresses are the guest's. */
 export type VmmExit =
@@ -121,12 +132,24 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
   readonly #events: VmmEvents;
   readonly #console: VmConsole | undefined;
   readonly #devices: VmDevices | undefined;
+  /** The rest of the platform's devices, where it has some. */
+  readonly #board: CrosvmBoard | undefined;
 
-  constructor(kernel: HostKernel, readonly plan: VmPlan, events: VmmEvents, devices: VmDevices | undefined, protected data: D) {
+  /** @param runTime only for boards that have a stall detector */
+  constructor(
+    kernel: HostKernel,
+    readonly plan: VmPlan,
+    events: VmmEvents,
+    devices: VmDevices | undefined,
+    protected data: D,
+    runTime?: RunTime,
+  ) {
     this.kernel = kernel;
     this.#events = events;
-    this.#console = plan.console ? new VmConsole(events.output) : undefined;
+    const crosvm = plan.platform === "crosvm";
+    this.#console = !plan.console ? undefined : crosvm ? uart16550Console(events.output) : new VmConsole(events.output);
     this.#devices = devices;
+    this.#board = crosvm ? this.#newBoard(runTime) : undefined;
   }
 
   /**
@@ -138,12 +161,13 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
    * Makes an eventfd raise an interrupt line of the VM, number `spi` of the shared ones.
    * @throws Refused
    */
-  protected abstract addLine(fd: number, spi: number): void;
+  protected abstract addLine(fd: number, spi: number, edge: boolean): void;
   /**
-   * Makes the guest's store of this 32-bit value signal an eventfd instead of leaving RUN.
+   * Makes the guest's store of this 32-bit value, or any store where there is none, signal an
+   * eventfd instead of leaving RUN.
    * @throws Refused
    */
-  protected abstract addNotifier(fd: number, address: number, value: number): void;
+  protected abstract addNotifier(fd: number, address: number, value: number | undefined): void;
   /** RUN of a vCPU. */
   protected abstract run(vcpu: VmmVcpu): IoctlResult;
   /**
@@ -169,19 +193,21 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
 
   get wakeAt(): number | undefined {
     if (this.data.ended) return undefined;
-    const times = [this.#console?.wakeAt, this.#devices?.wakeAt].filter((time) => time !== undefined);
+    const times = [this.#console?.wakeAt, this.#devices?.wakeAt, this.#board?.wakeAt].filter((time) => time !== undefined);
     return times.length === 0 ? undefined : Math.min(...times);
   }
 
   save(): VmmState<D> {
-    return { data: structuredClone(this.data), console: this.#console?.save() };
+    const saved = { data: structuredClone(this.data), console: this.#console?.save() };
+    return this.#board === undefined ? saved : { ...saved, board: this.#board.save() };
   }
 
   restore(saved: unknown): void {
     // Only what `save` gave, for the same plan, is ever restored.
-    const { data, console } = saved as VmmState<D>;
+    const { data, console, board } = saved as VmmState<D>;
     this.data = structuredClone(data);
     if (console !== undefined) this.#console?.restore(console);
+    if (board !== undefined) this.#board?.restore(board);
     if (this.data.ended) return;
     if (this.data.consoleLine !== 0) this.#connectConsole();
     if (this.data.memory !== 0) this.#connectDevices();
@@ -230,6 +256,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     if (this.data.ended) return;
     this.#console?.timer(this.kernel.cpu.now);
     this.#devices?.timer(this.kernel.cpu.now);
+    this.attempt(() => this.#board?.timer());
   }
 
   // ---- steps ----
@@ -239,10 +266,16 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
    * @throws Refused
    */
   protected load(memory: number): void {
-    this.data.memory = memory;
-    this.#connectDevices();
+    this.placed(memory);
     const objects = this.#devices?.backends?.transports.map(({ device }) => device);
     for (const { offset, bytes } of vmContents(this.plan, objects, this.traits)) this.store(memory + offset, bytes);
+  }
+
+  /** The VM's memory is at this user address. */
+  protected placed(memory: number): void {
+    if (this.data.memory === memory) return;
+    this.data.memory = memory;
+    this.#connectDevices();
   }
 
   /** Guest address of the devicetree. */
@@ -255,21 +288,52 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
    * @throws Refused
    */
   protected addLines(): void {
-    if (this.#console !== undefined) {
+    if (this.#board !== undefined) this.#addBoardLines();
+    else if (this.#console !== undefined) {
       this.data.consoleLine = this.#eventfd();
-      this.addLine(this.data.consoleLine, VM_PL011_SPI);
+      this.addLine(this.data.consoleLine, VM_PL011_SPI, false);
       this.#connectConsole();
     }
     // Accesses to objects of the hypervisor's never leave to the VMM.
     if (this.#devices?.backends !== undefined) return;
     this.#devices?.transports.forEach(({ queues }, slot) => {
       const line = this.data.lines[slot] = this.#eventfd();
-      this.addLine(line, VM_VIRTIO_SPI + slot);
+      this.addLine(line, virtioSpi(this.plan.platform, slot), false);
       queues.forEach((_, queue) => {
         const fd = this.#eventfd();
-        this.addNotifier(fd, virtioBase(slot) + VirtioMmioRegister.QueueNotify, queue);
+        const { address, value } = queueNotification(this.plan.platform, slot, queue);
+        this.addNotifier(fd, address, value);
         this.data.notifiers.push({ fd, eventfd: this.kernel.fileOf(this.pid, fd)!.target, slot, queue });
       });
+    });
+  }
+
+  /** The lines of the board's own devices; the first serial port's is the console's. */
+  #addBoardLines(): void {
+    const virtio = new Set(this.#devices?.transports.map((_, slot) => crosvmPciSpi(slot)));
+    const own = crosvmLines(this.plan).filter(({ spi }: CrosvmLine) => !virtio.has(spi));
+    const fds = own.map(({ spi, edge }): [number, number] => {
+      const fd = this.#eventfd();
+      this.addLine(fd, spi, edge);
+      return [spi, fd];
+    });
+    this.data.boardLines = Object.fromEntries(fds);
+    this.data.consoleLine = this.data.boardLines[CROSVM_SERIALS[0].spi];
+    this.#connectConsole();
+  }
+
+  #newBoard(runTime: RunTime | undefined): CrosvmBoard {
+    const { kernel, plan: { vcpus } } = this;
+    return new CrosvmBoard(vcpus, this.#devices?.functions ?? [], {
+      now: () => kernel.cpu.now,
+      ran: (vcpu) => runTime?.(this.pid, this.data.vcpus[vcpu].fd) ?? 0,
+      signal: (spi) => {
+        const fd = this.data.boardLines?.[spi];
+        if (fd !== undefined) kernel.write(this.pid, fd, ONE);
+      },
+      end: (reason) => {
+        throw new Refused(reason);
+      },
     });
   }
 
@@ -297,7 +361,9 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
         const at = userAddress(address, from.length);
         return at !== undefined && kernel.store(this.pid, at, from).ok;
       },
-      interrupt: (slot) => void kernel.write(this.pid, this.data.lines[slot], ONE),
+      interrupt: (slot) => {
+        if (this.#board?.interrupts(slot) !== false) kernel.write(this.pid, this.data.lines[slot], ONE);
+      },
     });
   }
 
@@ -340,8 +406,11 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
 
   /** The value of a load, 0 for a store; undefined where no device is. */
   #access(address: number, size: number, value: bigint | undefined): bigint | undefined {
-    const offset = address - VM_PL011_BASE;
-    if (this.#console === undefined || offset < 0 || offset >= VM_PL011_SIZE) return this.#devices?.access(address, size, value);
+    const place = this.#board === undefined ? PL011_PLACE : SERIAL_PLACE;
+    const offset = address - place.base;
+    if (this.#console === undefined || offset < 0 || offset >= place.size) {
+      return (this.#board ?? this.#devices)?.access(address, size, value);
+    }
     if (value === undefined) return this.#console.read(this.kernel.cpu.now, offset, size);
     this.#console.write(this.kernel.cpu.now, offset, size, value);
     return 0n;

@@ -247,6 +247,12 @@ export class Virtqueue {
     this.#state[part] = top * 2 ** 32 + low;
   }
 
+  /** Half of the address of a part, as the driver reads it back. */
+  placed(part: "descriptors" | "driver" | "device", high: boolean): number {
+    const address = this.#state[part];
+    return high ? Math.floor(address / 2 ** 32) : address % 2 ** 32;
+  }
+
   enable(ready: boolean): void {
     if (ready && this.#state.size === 0) throw new VirtioFault("4.2.3.2", "a queue is ready when it has a size");
     this.#state.ready = ready;

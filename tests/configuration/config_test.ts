@@ -125,6 +125,30 @@ Deno.test("TomlPositions finds every value of any document that stringify() writ
   );
 });
 
+Deno.test("a VM of crosvm's platform has what crosvm builds, and the rest is refused by name", async () => {
+  const folder = new URL("../../assets/guests", import.meta.url).pathname;
+  const said = async (keys: string, more = "") => {
+    const result = await planText(`el2 = 1\n[vm.a]\nimage = "hello.bin"\nplatform = "crosvm"\n${keys}${more}`, "a.toml", folder);
+    return result.ok ? [] : result.errors.map((error) => error.replace(/^a\.toml:\d+:\d+: /, ""));
+  };
+  assert.deepEqual(await said('devices = [{ kind = "rng" }]\n'), []);
+  assert.deepEqual(await said('schedule = "own"\n'), [
+    'schedule "own" needs platform = "el2"; the devices of platform "crosvm" are its VMM\'s',
+  ]);
+  assert.deepEqual(await said('type = "protected"\nfirmware = "firmware.bin"\n'), [
+    'protected VMs of platform "crosvm" are not built yet; use platform = "el2"',
+  ]);
+  assert.deepEqual(await said("base = 0x90000000\n"), ['the RAM of platform "crosvm" begins at 0x80000000; remove base']);
+  assert.deepEqual(await said('devices = [{ kind = "pl011" }]\n'), ['platform "crosvm" has four 16550A ports and no pl011; remove it']);
+  assert.deepEqual(await said("", '[host]\ndevice = "v17"\n'), [
+    'device "v17" has no SET_USER_MEM_REGION, by which crosvm gives memory; use "v14"',
+  ]);
+  const other = '[vm.b]\nimage = "hello.bin"\n[link]\nbell = { kind = "doorbell", label = 7, from = "b", to = "a" }\n';
+  assert.deepEqual(await said("", other), [
+    'labels below 64 are those of the interrupts of platform "crosvm", which vm "a" (to) has; use a higher one',
+  ]);
+});
+
 Deno.test("planText() refuses memory that is too small for image and initrd, and says what is enough", async () => {
   const folder = await Deno.makeTempDir();
   try {

@@ -149,7 +149,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
 /** An image that a plan takes lies within the memory that it is for. */
 function bounded(image: VmImage): void {
   const { offset, size, bytes, entry } = image;
-  refuseUnless(neededMemory({ image, firmware: undefined, initrd: undefined }) <= ROOM);
+  refuseUnless(neededMemory({ image, firmware: undefined, initrd: undefined, base: 0x8000_0000 }) <= ROOM);
   const wrong = [offset, size, entry, bytes.length].find((value) => !Number.isSafeInteger(value) || value < 0 || value > ROOM);
   if (wrong !== undefined) throw new TypeError(`an image is accepted whose place is ${offset} + ${size}, entry ${entry}`);
 }

@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 import type { VirtioDevice } from "../../src/virtio/device.ts";
 import type { GuestMemory, VirtioFault } from "../../src/virtio/memory.ts";
 import { VirtioMmioRegister as R, VirtioStatus } from "../../src/devices/virtio-mmio-registers.ts";
-import { type DeviceFaults, MmioTransport } from "../../src/virtio/mmio-transport.ts";
+import { MmioTransport } from "../../src/virtio/mmio-transport.ts";
+import type { DeviceFaults } from "../../src/virtio/transport.ts";
 
 const QUEUE_STRIDE = 0x4000;
 const BUFFERS = 0x8_0000;

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { OverlayBacking } from "../../src/virtio/block/backing.ts";
 import { BlockDevice, BlockRequest, BlockStatus } from "../../src/virtio/block/block.ts";
 import { VirtioMmioRegister as R, VirtioStatus } from "../../src/devices/virtio-mmio-registers.ts";
-import type { DeviceFaults, InjectedFate } from "../../src/virtio/mmio-transport.ts";
+import type { DeviceFaults, InjectedFate } from "../../src/virtio/transport.ts";
 import { TestDriver } from "./driver.ts";
 
 /**

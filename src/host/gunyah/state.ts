@@ -149,6 +149,11 @@ export interface VcpuFunction {
   turnEnd: number;
   /** While it sleeps: virtual time (ns) at which the driver runs it again, as its timer wants. */
   wakeAt?: number;
+  /**
+   * Virtual time (ns) for which it has run, less the time at which it was entered while it runs;
+   * undefined where nobody counts it.
+   */
+  ran?: number;
 }
 
 /** How a VM ended. */

@@ -172,6 +172,7 @@ export class VcpuRunner {
       [this.#run.resume_data_0, this.#run.resume_data_1] = vcpu.resume;
       vcpu.resume = [0n, 0n];
       inside[cpu.index] = id;
+      if (vcpu.ran !== undefined) vcpu.ran -= cpu.now;
       cpu.vcpuRun(this.#run);
       return;
     }
@@ -182,6 +183,7 @@ export class VcpuRunner {
     const id = this.#state.inside[cpu.index];
     delete this.#state.inside[cpu.index];
     const vcpu = id === undefined ? undefined : this.#state.vcpus[id];
+    if (vcpu?.ran !== undefined) vcpu.ran += cpu.now;
     if (vcpu === undefined || vcpu.task === undefined) return;
     // Its VM may have been destroyed meanwhile.
     const vm: Vm | undefined = this.#state.vms[vcpu.vm];
@@ -195,6 +197,13 @@ export class VcpuRunner {
     const rule = `vcpu_run: ${errorName(error)}`;
     const broken = { section: SECTION, rule, object: `vm ${vm.id}`, values: { vcpu: vcpu.number } };
     this.#leave(vcpu, -hypercallErrno(error), broken);
+  }
+
+  /** Virtual time (ns) for which a vCPU has run since it was first asked for. */
+  runTime(vcpu: VcpuFunction): number {
+    const inside = vcpu.phase === "inside";
+    vcpu.ran ??= inside ? -this.#kernel.cpu.now : 0;
+    return inside ? vcpu.ran + this.#kernel.cpu.now : vcpu.ran;
   }
 
   // ---- what vcpu_run says ----

@@ -291,6 +291,12 @@ export class VmManager {
     this.#forgetVcpu(vcpu);
   }
 
+  /** Virtual time (ns) for which a vCPU has run since it was first asked for. */
+  runTime(id: number): number {
+    const vcpu: VcpuFunction | undefined = this.state.vcpus[id];
+    return vcpu === undefined ? 0 : this.#runner.runTime(vcpu);
+  }
+
   /** RUN: the result, or undefined while it continues. */
   enter(task: number, vcpu: VcpuFunction): number | undefined {
     return this.#runner.enter(task, vcpu);

@@ -1,0 +1,134 @@
+// The devices of crosvm's platform as its VMM has them (docs/spec/phones.md §C1 and §C2): three of
+// the four serial ports, clock, stall detector, battery, and the PCI host with its functions. The
+// first serial port is the VM's console.
+
+import { GoldfishBattery } from "../devices/goldfish-battery.ts";
+import { CAM_SHIFT, PciBus, PciFunction, type PciFunctionState } from "../devices/pci.ts";
+import { Pl030 } from "../devices/pl030.ts";
+import { Pvpanic, PvpanicEvent } from "../devices/pvpanic.ts";
+import { StallDetector, type StallDetectorState } from "../devices/stall-detector.ts";
+import { type PciTransport, virtioFunction } from "../virtio/pci-transport.ts";
+import { CROSVM_BATTERY, CROSVM_CAM, CROSVM_RTC, CROSVM_SERIAL_SIZE, CROSVM_SERIALS, CROSVM_STALL } from "./crosvm-map.ts";
+import { crosvmBar, crosvmPciSpi } from "./crosvm-map.ts";
+import { uart16550Console, type VmConsole, type VmConsoleState } from "./vm-console.ts";
+
+const BRIDGE = { vendor: 0x8086, device: 0x1237, revision: 0, classCode: 0x06_00_00 };
+const PVPANIC = { vendor: 0x1b36, device: 0x0011, revision: 1, classCode: 0xff_ff_00 };
+const PVPANIC_SIZE = 0x10;
+
+/** State of a board: plain data. */
+export interface CrosvmBoardState {
+  /** Ports 2 to 4. */
+  readonly serials: readonly VmConsoleState[];
+  readonly stall: StallDetectorState;
+  readonly battery: number;
+  readonly functions: readonly PciFunctionState[];
+}
+
+/** Services of the VMM's process to its board. */
+export interface BoardProcess {
+  /** Virtual time, ns. */
+  now(): number;
+  /** How long a vCPU has run, ns. */
+  ran(vcpu: number): number;
+  /** Signals the irqfd of an SPI. */
+  signal(spi: number): void;
+  /** Ends the VM for this reason. */
+  end(reason: string): void;
+}
+
+/** Ports but the first, which are connected to nothing. */
+const OTHER_SERIALS = CROSVM_SERIALS.slice(1);
+
+/** The board of one VM, for one life of it. */
+export class CrosvmBoard {
+  readonly #process: BoardProcess;
+  readonly #serials: readonly VmConsole[];
+  readonly #clock: Pl030;
+  readonly #stall: StallDetector;
+  readonly #battery = new GoldfishBattery();
+  readonly #bus: PciBus;
+
+  /** @param transports the VM's virtio devices, in the order of their slots */
+  constructor(vcpus: number, transports: readonly PciTransport[], process: BoardProcess) {
+    this.#process = process;
+    this.#serials = OTHER_SERIALS.map(({ spi }) => {
+      const serial = uart16550Console(() => {});
+      serial.connect(() => process.signal(spi));
+      return serial;
+    });
+    this.#clock = new Pl030(() => Math.floor(process.now() / 1e9));
+    this.#stall = new StallDetector(vcpus, { now: () => process.now(), ran: (vcpu) => process.ran(vcpu) }, {
+      interrupt: () => process.signal(CROSVM_STALL.interrupt),
+      reset: (vcpu) => process.end(`vCPU ${vcpu} ran twice its time without restarting its stall detector`),
+    });
+    const panic = new Pvpanic((event) => {
+      if (event === PvpanicEvent.PANICKED) process.end("the guest's kernel has panicked, as pvpanic tells");
+    });
+    const bar = { address: crosvmBar(transports.length), size: PVPANIC_SIZE, wide: false };
+    this.#bus = new PciBus([
+      new PciFunction(BRIDGE),
+      ...transports.map((transport, index) => virtioFunction(transport, crosvmBar(index), crosvmPciSpi(index))),
+      new PciFunction({ ...PVPANIC, bar }, panic),
+    ], CAM_SHIFT);
+  }
+
+  /** Virtual time (ns) at which `timer` has to be called, if at all. */
+  get wakeAt(): number | undefined {
+    return this.#stall.wakeAt;
+  }
+
+  /** Some time has passed. */
+  timer(): void {
+    this.#stall.timer();
+  }
+
+  /** Whether INTA of a virtio device reaches its line. */
+  interrupts(slot: number): boolean {
+    return this.#bus.functions[slot + 1].interrupts;
+  }
+
+  /** An access of the guest: the value of a load, 0 for a store; undefined where no device is. */
+  access(address: number, size: number, value: bigint | undefined): bigint | undefined {
+    const serial = OTHER_SERIALS.findIndex(({ base }) => address >= base && address < base + CROSVM_SERIAL_SIZE);
+    if (serial >= 0) return this.#accessSerial(serial, address - OTHER_SERIALS[serial].base, size, value);
+    const at = (place: { readonly base: number; readonly size: number }) =>
+      address >= place.base && address < place.base + place.size ? address - place.base : undefined;
+    const config = at(CROSVM_CAM);
+    if (config !== undefined) {
+      if (value === undefined) return this.#bus.readConfig(config, size);
+      this.#bus.writeConfig(config, size, value);
+      return 0n;
+    }
+    for (const [place, device] of [[CROSVM_RTC, this.#clock], [CROSVM_STALL, this.#stall], [CROSVM_BATTERY, this.#battery]] as const) {
+      const offset = at(place);
+      if (offset === undefined) continue;
+      if (value === undefined) return device.read(offset, size);
+      return device.write(offset, size, value) ? 0n : undefined;
+    }
+    return this.#bus.access(address, size, value);
+  }
+
+  save(): CrosvmBoardState {
+    return {
+      serials: this.#serials.map((serial) => serial.save()),
+      stall: this.#stall.save(),
+      battery: this.#battery.save(),
+      functions: this.#bus.functions.map((each) => each.save()),
+    };
+  }
+
+  restore({ serials, stall, battery, functions }: CrosvmBoardState): void {
+    this.#serials.forEach((serial, index) => serial.restore(serials[index]));
+    this.#stall.restore(stall);
+    this.#battery.restore(battery);
+    this.#bus.functions.forEach((each, index) => each.restore(functions[index]));
+  }
+
+  #accessSerial(index: number, offset: number, size: number, value: bigint | undefined): bigint {
+    const serial = this.#serials[index], now = this.#process.now();
+    if (value === undefined) return serial.read(now, offset, size);
+    serial.write(now, offset, size, value);
+    return 0n;
+  }
+}

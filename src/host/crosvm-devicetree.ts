@@ -1,0 +1,205 @@
+// The devicetree that crosvm writes for a VM on Gunyah or GenieZone, node by node, with the
+// `gunyah-vm-config` of its own (docs/spec/phones.md §C3 and §C4).
+
+import { EDGE_RISING, LEVEL_HIGH, LEVEL_LOW, PPI, SPI, TIMER_PPIS } from "../devicetree/gic.ts";
+import { PL030_ID } from "../devices/pl030.ts";
+import { STALL_HZ, STALL_SECONDS } from "../devices/stall-detector.ts";
+import { cells64, type Devicetree, devicetree, type DevicetreeNode, node } from "../devicetree/tree.ts";
+import {
+  CROSVM_BATTERY,
+  CROSVM_CAM,
+  CROSVM_GICD,
+  CROSVM_PCI_MEMORY,
+  CROSVM_RTC,
+  CROSVM_SERIAL_SIZE,
+  CROSVM_SERIALS,
+  CROSVM_STALL,
+  crosvmGicr,
+  type CrosvmLine,
+  crosvmLines,
+  crosvmPciSpi,
+} from "./crosvm-map.ts";
+import { type DriverTraits, linkNode } from "./guest-devicetree.ts";
+import type { VmPlan } from "./plan.ts";
+import type { VmLayout } from "./vm-layout.ts";
+
+const PHANDLE_GIC = 1, PHANDLE_CLOCK = 24, PHANDLE_CPU = 0x100;
+const UART_HZ = 1_843_200, RTC_HZ = 3_141_592;
+const RNG_SEED_SIZE = 256;
+/** Size of the range in which the resource manager gives the VM addresses. */
+const SIZE_MAX = 0x7_8000_0000;
+/** Between the end of RAM and the window for BARs of 64 bits. */
+const PLATFORM_WINDOW = 0x4000_0000;
+const ADDRESS_LIMIT = 2 ** 40;
+/** Address spaces of `ranges` (PCI bus binding). */
+const MEMORY_32 = 0x0200_0000, MEMORY_64 = 0x0300_0000;
+/** Where the CPUs of a PPI's specifier begin. */
+const PPI_CPUS_SHIFT = 8;
+
+const serialName = (base: number) => `U6_16550A@${base.toString(16)}`;
+
+/** Builds the tree of a VM. */
+export function crosvmDevicetree(plan: VmPlan, layout: VmLayout, driver: DriverTraits = {}): Devicetree {
+  const gicr = crosvmGicr(plan.vcpus);
+  return devicetree(node("", {
+    "#address-cells": 2,
+    "#size-cells": 2,
+    "interrupt-parent": PHANDLE_GIC,
+    compatible: "linux,dummy-virt",
+  }, [
+    chosen(plan, layout),
+    node("config", { "kernel-address": plan.base + plan.image.offset, "kernel-size": plan.image.size }),
+    node("memory", { device_type: "memory", reg: cells64(plan.base, plan.memory) }),
+    node("cpus", { "#address-cells": 1, "#size-cells": 0 }, Array.from({ length: plan.vcpus }, (_, index) => cpu(index))),
+    node("intc", {
+      compatible: "arm,gic-v3",
+      "#interrupt-cells": 3,
+      "interrupt-controller": true,
+      reg: cells64(CROSVM_GICD.base, CROSVM_GICD.size, gicr.base, gicr.size),
+      phandle: PHANDLE_GIC,
+      "#address-cells": 2,
+      "#size-cells": 2,
+    }),
+    node("timer", {
+      compatible: "arm,armv8-timer",
+      interrupts: TIMER_PPIS.flatMap((ppi) => [PPI, ppi, LEVEL_LOW | cpuMask(plan)]),
+      "always-on": true,
+    }),
+    ...CROSVM_SERIALS.map(({ base, spi }) =>
+      node(serialName(base), {
+        compatible: "ns16550a",
+        reg: cells64(base, CROSVM_SERIAL_SIZE),
+        "clock-frequency": UART_HZ,
+        interrupts: [SPI, spi, EDGE_RISING],
+      })
+    ),
+    node("psci", { compatible: "arm,psci-0.2", method: "hvc" }),
+    pci(plan),
+    node("pclk@3M", { compatible: "fixed-clock", "#clock-cells": 0, "clock-frequency": RTC_HZ, phandle: PHANDLE_CLOCK }),
+    node(`rtc@${CROSVM_RTC.base.toString(16)}`, {
+      compatible: "arm,primecell",
+      "arm,primecell-periphid": PL030_ID,
+      reg: cells64(CROSVM_RTC.base, CROSVM_RTC.size),
+      interrupts: [SPI, CROSVM_RTC.spi, EDGE_RISING],
+      clocks: PHANDLE_CLOCK,
+      "clock-names": "apb_pclk",
+    }),
+    node(`goldfish_battery@${CROSVM_BATTERY.base.toString(16)}`, {
+      compatible: "google,goldfish-battery",
+      reg: cells64(CROSVM_BATTERY.base, CROSVM_BATTERY.size),
+      interrupts: [SPI, CROSVM_BATTERY.spi, LEVEL_HIGH],
+    }),
+    node(`vmwdt@${CROSVM_STALL.base.toString(16)}`, {
+      compatible: "qemu,vcpu-stall-detector",
+      reg: cells64(CROSVM_STALL.base, CROSVM_STALL.size),
+      "clock-frequency": STALL_HZ,
+      "timeout-sec": STALL_SECONDS,
+      interrupts: [PPI, CROSVM_STALL.interrupt, EDGE_RISING | cpuMask(plan)],
+    }),
+    vmConfig(plan, driver),
+    node("__symbols__", { intc: "/intc" }),
+  ]));
+}
+
+function cpuMask({ vcpus }: VmPlan): number {
+  return (1 << vcpus) - 1 << PPI_CPUS_SHIFT;
+}
+
+function chosen({ name, base, cmdline, initrd }: VmPlan, layout: VmLayout): DevicetreeNode {
+  const start = initrd === undefined || layout.initrd === undefined ? undefined : base + layout.initrd;
+  return node("chosen", {
+    "linux,pci-probe-only": 1,
+    // The resource manager puts its own there.
+    "kaslr-seed": cells64(0),
+    "rng-seed": seed(name),
+    "stdout-path": `/${serialName(CROSVM_SERIALS[0].base)}`,
+    bootargs: ["panic=-1", cmdline].filter((part) => part !== "").join(" "),
+    "linux,initrd-start": start === undefined ? undefined : cells64(start),
+    "linux,initrd-end": start === undefined ? undefined : cells64(start + initrd!.length),
+  });
+}
+
+/** Bytes that differ between VMs, and are the same in every run (FNV-1a, then xorshift). */
+function seed(name: string): Uint8Array {
+  let state = 0x811c_9dc5;
+  for (const byte of new TextEncoder().encode(name)) state = Math.imul(state ^ byte, 0x0100_0193);
+  state ||= 1;
+  return Uint8Array.from({ length: RNG_SEED_SIZE }, () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return state & 0xff;
+  });
+}
+
+function cpu(index: number): DevicetreeNode {
+  return node(`cpu@${index.toString(16)}`, {
+    device_type: "cpu",
+    compatible: "arm,armv8",
+    "enable-method": "psci",
+    reg: index,
+    phandle: PHANDLE_CPU + index,
+  });
+}
+
+function pci({ base, memory, devices = [] }: VmPlan): DevicetreeNode {
+  const end = base + memory, high = end + PLATFORM_WINDOW;
+  // Bus and CPU addresses are the same.
+  const window = (space: number, address: number, size: number) => [space, ...cells(address, address, size)];
+  return node("pci", {
+    compatible: "pci-host-cam-generic",
+    device_type: "pci",
+    ranges: [
+      ...window(MEMORY_32, CROSVM_PCI_MEMORY.base, CROSVM_PCI_MEMORY.size - CROSVM_BATTERY_ROOM),
+      ...window(MEMORY_64, end, PLATFORM_WINDOW),
+      ...window(MEMORY_64, high, ADDRESS_LIMIT - high),
+    ],
+    "bus-range": [0, 0],
+    "#address-cells": 3,
+    "#size-cells": 2,
+    reg: cells64(CROSVM_CAM.base, CROSVM_CAM.size),
+    "#interrupt-cells": 1,
+    // Device 0 is the bridge.
+    "interrupt-map": devices.flatMap((_, index) => [
+      ...[index + 1 << 11, 0, 0, 1],
+      ...[PHANDLE_GIC, 0, 0],
+      ...[SPI, crosvmPciSpi(index), LEVEL_HIGH],
+    ]),
+    "interrupt-map-mask": [0xf800, 0, 0, 7],
+    "dma-coherent": true,
+  });
+}
+
+/** Bytes at the end of the window, from the battery on. */
+const CROSVM_BATTERY_ROOM = CROSVM_PCI_MEMORY.base + CROSVM_PCI_MEMORY.size - CROSVM_BATTERY.base;
+
+function cells(...numbers: number[]): number[] {
+  return numbers.flatMap((number) => [Math.floor(number / 2 ** 32), number >>> 0]);
+}
+
+function vmConfig(plan: VmPlan, { wakesAtTimers = false }: DriverTraits): DevicetreeNode {
+  return node("gunyah-vm-config", { "image-name": "crosvm-vm", "os-type": "linux" }, [
+    node("memory", {
+      "#address-cells": 2,
+      "#size-cells": 2,
+      "base-address": cells64(plan.base),
+      "size-max": cells64(SIZE_MAX),
+    }),
+    node("interrupts", { config: PHANDLE_GIC }),
+    node("vcpus", { affinity: "proxy", "no-timer-wakeups": wakesAtTimers ? true : undefined }),
+    node("vdevices", { generate: "/hypervisor" }, [...crosvmLines(plan).map(bell), ...plan.links.map(linkNode)]),
+  ]);
+}
+
+/** The doorbell of an irqfd. */
+function bell({ spi, edge }: CrosvmLine): DevicetreeNode {
+  const name = `bell-${spi.toString(16)}`;
+  return node(name, {
+    "vdevice-type": "doorbell",
+    generate: `/hypervisor/${name}`,
+    label: spi,
+    "peer-default": true,
+    "source-can-clear": true,
+    interrupts: [SPI, spi, edge ? EDGE_RISING : LEVEL_HIGH],
+  });
+}

@@ -1,0 +1,63 @@
+// The platform that crosvm builds for a VM: addresses and interrupts (docs/spec/phones.md §C1 and
+// §C2). Everything that its VMM answers lies below 1 GiB, where accesses exit to a VMM.
+
+import type { VmPlan } from "./plan.ts";
+
+/** 16550A ports: 1 and 3 share an interrupt, and so do 2 and 4. */
+export const CROSVM_SERIALS = [{ base: 0x3f8, spi: 0 }, { base: 0x2f8, spi: 2 }, { base: 0x3e8, spi: 0 }, { base: 0x2e8, spi: 2 }] as const;
+export const CROSVM_SERIAL_SIZE = 8;
+/** PL030. */
+export const CROSVM_RTC = { base: 0x2000, size: 0x1000, spi: 1 } as const;
+/**
+ * vCPU stall detector. Its node names PPI 15; doorbells reach shared interrupts only, so that what
+ * rings is SPI 15.
+ */
+export const CROSVM_STALL = { base: 0x3000, size: 0x1000, interrupt: 15 } as const;
+/** Goldfish battery. crosvm puts it wherever there is room. */
+export const CROSVM_BATTERY = { base: 0x03ff_0000, size: 0x1000, spi: 3 } as const;
+/** Configuration space by CAM, and the window for BARs of 32 bits. */
+export const CROSVM_CAM = { base: 0x1_0000, size: 0x100_0000 } as const;
+export const CROSVM_PCI_MEMORY = { base: 0x0200_0000, size: 0x0200_0000 } as const;
+/** GICv3: the redistributors end where the distributor begins. */
+export const CROSVM_GICD = { base: 0x3fff_0000, size: 0x1_0000 } as const;
+const GICR_SIZE = 0x2_0000;
+/** Size of the range that SET_DTB_CONFIG names. */
+export const CROSVM_DEVICETREE_SIZE = 0x20_0000;
+export const CROSVM_INITRD_ALIGNMENT = 0x100_0000;
+
+const FIRST_PCI_SPI = 4;
+/** Room of a virtio device's BAR; devices follow the host bridge in the order of the plan. */
+const BAR_ROOM = 0x8000;
+
+/** Redistributors for a number of vCPUs. */
+export function crosvmGicr(vcpus: number): { readonly base: number; readonly size: number } {
+  return { base: CROSVM_GICD.base - vcpus * GICR_SIZE, size: vcpus * GICR_SIZE };
+}
+
+/** The SPI at which INTA of a virtio device arrives. */
+export function crosvmPciSpi(index: number): number {
+  const spi = FIRST_PCI_SPI + index;
+  return spi < CROSVM_STALL.interrupt ? spi : spi + 1;
+}
+
+/** Where BAR 0 of a virtio device is, or, after the last one, that of pvpanic. */
+export function crosvmBar(index: number): number {
+  return CROSVM_PCI_MEMORY.base + index * BAR_ROOM;
+}
+
+/** An interrupt line that the VMM drives. */
+export interface CrosvmLine {
+  readonly spi: number;
+  readonly edge: boolean;
+}
+
+/** The lines of a VM's platform, and then those of its virtio devices. */
+export function crosvmLines({ devices = [] }: Pick<VmPlan, "devices">): CrosvmLine[] {
+  const { spi: rtc } = CROSVM_RTC, { spi: battery } = CROSVM_BATTERY;
+  const edges = [...new Set(CROSVM_SERIALS.map(({ spi }) => spi)), rtc, CROSVM_STALL.interrupt];
+  return [
+    ...edges.map((spi) => ({ spi, edge: true })),
+    { spi: battery, edge: false },
+    ...devices.map((_, index) => ({ spi: crosvmPciSpi(index), edge: false })),
+  ];
+}

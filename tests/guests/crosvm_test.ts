@@ -1,0 +1,89 @@
+// Debian's kernels in VMs with the platform that crosvm builds: 8250, pci-host-generic and
+// virtio-pci bind and work. The modules for virtio-pci are fetched: EL2_LONG.
+
+import assert from "node:assert/strict";
+import { catalogEntry } from "../../src/catalog/catalog.ts";
+import { PROMPT } from "../support/console.ts";
+import { rows } from "../inspection/system.ts";
+import { Guests, ordinaryGuest } from "./guest.ts";
+
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
+/** Seconds of virtual time. */
+const BOOT = 60, COMMAND = 30;
+const DEBIAN = 'platform = "crosvm"\nmemory = "320MiB"\nkernel = "Image"\ninitrd = "initrd"\n';
+const machine = (memory: string) => `el2 = 1\n[machine]\nmemory = "${memory}"\ncheck = true\n[host]\nmemory = "64MiB"\n`;
+
+Deno.test("Debian on crosvm's platform has its console on an 8250, and finds the PCI host with its functions", async () => {
+  const { folder } = await catalogEntry("debian-bookworm");
+  const devices = 'devices = [{ kind = "rng" }, { kind = "balloon" }]';
+  const guests = await Guests.configured(`${machine("512MiB")}[vm.debian]\n${DEBIAN}cmdline = "console=ttyS0"\n${devices}\n`, folder);
+  const console = guests.console("debian");
+  await console.expect(/ pci-host-generic 10000\.pci: PCI host bridge to bus 0000:00$/m, BOOT);
+  for (
+    const found of [
+      "pci 0000:00:00.0: [8086:1237] type 00 class 0x060000",
+      "pci 0000:00:01.0: [1af4:1044] type 00 class 0xffff00",
+      "pci 0000:00:02.0: [1af4:1045] type 00 class 0xffff00",
+      "pci 0000:00:03.0: [1b36:0011] type 00 class 0xffff00",
+    ]
+  ) await console.expect(new RegExp(` ${RegExp.escape(found)}`), BOOT);
+  for (const port of ["3f8", "2f8", "3e8", "2e8"]) {
+    await console.expect(new RegExp(` ${port}\\.U6_16550A: ttyS\\d at MMIO .* is a 16550A$`, "m"), BOOT);
+  }
+  await console.expect(PROMPT, BOOT);
+  await console.command("echo typed-$((40 + 2))", /^typed-42$/m, COMMAND);
+  // Edges that were delivered are not lost, although their doorbell's flag stays set.
+  assert.equal(await guests.run(guests.system.machine.time + 1e9, () => false), "nothing of that in its time");
+  assert.deepEqual(rows(guests.system, "diagnose").map(({ verdict }) => verdict), ["waits"]);
+  console.type("poweroff -f");
+  assert.equal(await guests.end(BOOT), "every VM has ended");
+});
+
+const NAMES = ["a", "b"];
+
+if (LONG) {
+  Deno.test("virtio devices over PCI work in Debians on crosvm's platform: disk, network, entropy, files, sockets", async () => {
+    const folder = await Deno.makeTempDir({ prefix: "el2-crosvm-" });
+    try {
+      const { image, initrd } = await ordinaryGuest();
+      await Deno.writeFile(`${folder}/Image`, image);
+      await Deno.writeFile(`${folder}/initrd`, initrd);
+      await Deno.writeTextFile(`${folder}/from-host`, "hello guests\n");
+      const vms = NAMES.map((name) => {
+        Deno.writeFileSync(`${folder}/${name}.img`, new Uint8Array(1 << 20).fill(name.charCodeAt(0)));
+        return `[vm.${name}]\n${DEBIAN}vcpus = 2\ncmdline = "console=ttyS0 quiet"\ndevices = [` +
+          `{ kind = "block", image = "${name}.img", mode = "rw" }, { kind = "net", backend = "pair:lan" }, { kind = "rng" }, ` +
+          '{ kind = "console" }, { kind = "balloon" }, { kind = "9p", folder = "." }, { kind = "vsock" }, ' +
+          '{ kind = "input", type = "tablet" }]\n';
+      });
+      const guests = await Guests.configured(`${machine("1GiB").replace("check", "cpus = 2\ncheck")}${vms.join("")}`, folder);
+      const consoles = NAMES.map((name) => guests.console(name));
+      for (const [index, console] of consoles.entries()) {
+        await console.expect(PROMPT, BOOT);
+        const command = (line: string, pattern: RegExp) => console.command(line, pattern, COMMAND);
+        // Ramdisks of before virtio-pci load modules only where they see virtio-mmio.
+        await command("[ -e /sys/bus/pci/drivers/virtio-pci ] || /lib/virtio; echo loaded-$?", /loaded-\d\n/);
+        await command("ls /sys/bus/pci/drivers/virtio-pci | grep -c 0000:00", /^8$/m);
+        await command(
+          "cat /sys/bus/pci/devices/*/device | tr '\\n' ' '",
+          /0x1237 0x1042 0x1041 0x1044 0x1043 0x1045 0x1049 0x1053 0x1052 0x0011/,
+        );
+        await command("grep -c 'GICv3.*Level.*virtio' /proc/interrupts", /^[1-9]$/m);
+        await command(`ip addr add 192.168.7.${index + 1}/24 dev eth0; ip link set eth0 up; echo addressed-$?`, /addressed-0\n/);
+        await command("head -c 4 /dev/vda; echo", new RegExp(`^${NAMES[index].repeat(4)}$`, "m"));
+        await command("echo written | dd of=/dev/vda bs=512 seek=3 conv=sync,fsync 2>/dev/null; echo wrote-$?", /wrote-0\n/);
+        await command("head -c 64 /dev/hwrng | wc -c", /^64$/m);
+        await command("mkdir /m; mount -t 9p -o trans=virtio,version=9p2000.L share /m; cat /m/from-host", /^hello guests$/m);
+      }
+      await consoles[0].command("ping -c 3 192.168.7.2", /3 packets transmitted, 3 packets received, 0% packet loss/, COMMAND);
+      for (const console of consoles) console.type("poweroff -f");
+      assert.equal(await guests.end(BOOT), "every VM has ended");
+      for (const name of NAMES) {
+        const disk = await Deno.readFile(`${folder}/${name}.img`);
+        assert.equal(new TextDecoder().decode(disk.subarray(3 * 512, 3 * 512 + 8)), "written\n");
+      }
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
