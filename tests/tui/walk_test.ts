@@ -13,11 +13,15 @@ import { demoPlan } from "../snapshots/systems.ts";
 import { Random } from "../support/random.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
-const EVENTS = LONG ? 1_000_000 : 2_000;
+const EVENTS = LONG ? 1_000_000 : 20_000;
 /** Events after which a new machine begins. */
-const LIFE = LONG ? 20_000 : 1_000;
+const LIFE = LONG ? 20_000 : 4_000;
 /** Events between two moments in which the machine runs, and between two frames. */
 const BREATH = 50;
+/** Times that the machine runs a few turns in such a moment: it never sleeps in turbo. */
+const RUNS = 50;
+/** Rounds of timers in which a way through the past may get on, and events between two of them. */
+const TIMERS = 20, TIMERS_EVERY = 50 * BREATH;
 const FRAME = 41;
 
 /** Of so many moves to other places of the run one is made. */
@@ -70,6 +74,7 @@ class Sitting {
   readonly keys: string[] = [];
   left = false;
   failed: string | undefined;
+  #runs = 0;
   readonly #server: MachineServer;
   readonly #parser = new KeyParser();
   #last = "";
@@ -80,7 +85,7 @@ class Sitting {
       new Outbox((events) => {
         for (const event of events) this.#hear(event);
       }),
-      () => false,
+      () => this.#runs-- <= 0,
     );
     this.app = new App({ title: "walk", ascii: random.below(2) === 0 }, {
       send: (request) => this.#send(request),
@@ -143,6 +148,12 @@ class Sitting {
     for (const key of [...this.#parser.push(textBytes(this.#last)), ...this.#parser.flush()]) this.app.key(key);
   }
 
+  /** Lets the machine run for a moment. */
+  async breathe(): Promise<void> {
+    this.#runs = RUNS;
+    await turn();
+  }
+
   /** Draws, and looks at what the terminal would get. */
   draw(): void {
     this.app.draw(this.screen);
@@ -176,9 +187,10 @@ Deno.test(`a random walk of ${EVENTS} keys, clicks and resizes`, async () => {
     for (let event = 0; event < EVENTS; event++) {
       sitting.step();
       if (event % FRAME === 0) sitting.draw();
-      if (event % BREATH === 0) await turn();
-      // Timers come only when the machine has nothing to do at once.
-      if (event % (50 * BREATH) === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+      if (event % BREATH === 0) await sitting.breathe();
+      if (event % TIMERS_EVERY === 0) {
+        for (let round = 0; round < TIMERS; round++) await new Promise((resolve) => setTimeout(resolve, 0));
+      }
       if (sitting.failed !== undefined) throw new Error(sitting.failed);
       // A user who quits may attach again; a new machine takes its time.
       const gone = sitting.left && random.below(20) === 0;
