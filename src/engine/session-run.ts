@@ -6,7 +6,7 @@ import type { Rerun } from "../recordings/rerun.ts";
 import type { RunUpTo } from "../recordings/back-to.ts";
 import type { Input, Place, RecordedInput } from "../plans/recorded-run.ts";
 import type { RunPlace } from "../inspection/run-place.ts";
-import { History, type Milestone } from "../recordings/history.ts";
+import { History, isFirst, type Milestone } from "../recordings/history.ts";
 import type { MemoryUse } from "../queries/memory-use.ts";
 import { type MemoryLimits, memoryLimits } from "../plans/memory-budget.ts";
 import { UnsavableError } from "../state/parts.ts";
@@ -36,6 +36,8 @@ export class SessionRun implements Rerun {
   readonly #limits: MemoryLimits;
   /** Called once, when the run is forgotten. */
   onForgotten: (why: string) => void = () => {};
+  /** The observations of the snapshot that the session began with. */
+  readonly #origin: RunMemory | undefined;
   /** The observations at the start of each past. */
   readonly #began = new WeakMap<Past, RunMemory | undefined>();
   /** Wall time (ms) before which no other state of the present is kept. */
@@ -57,6 +59,7 @@ export class SessionRun implements Rerun {
   ) {
     this.#limits = memoryLimits(budget);
     this.#history = new History(origin, budget === undefined ? undefined : this.#limits.history);
+    this.#origin = origin && present.remember();
     this.first = origin ? present.instructions() : 0;
     this.#firstTime = present.machine.time;
   }
@@ -153,10 +156,11 @@ export class SessionRun implements Rerun {
   /** Another machine at that place, with the same symbols. */
   pastAt(milestone: Milestone | undefined): Past {
     const system = this.again(milestone?.state);
-    if (milestone?.memory) system.recall(milestone.memory);
+    const memory = isFirst(milestone) ? this.#origin : milestone?.memory;
+    if (memory) system.recall(memory);
     for (const { vm, file } of this.#symbols) system.symbols.give(vm, file, "symbols");
     const past = new Past(system, [...this.#inputs], Infinity, milestone?.inputs);
-    this.#began.set(past, milestone?.memory);
+    this.#began.set(past, memory);
     return past;
   }
 

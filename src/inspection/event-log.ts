@@ -203,6 +203,29 @@ interface RingMemory {
   readonly skipped: number;
 }
 
+/** The newest events of a ring, for a file. */
+export interface KeptEvents {
+  readonly events: readonly TraceEvent[];
+  /** Events that were ever added. */
+  readonly added: number;
+}
+
+/** The newest events of a ring, at most `most`. */
+export function keptEvents({ chunks, size, dropped, skipped }: RingMemory, most: number): KeptEvents {
+  const events = chunks.flat().slice(skipped, skipped + size);
+  return { events: events.slice(-most), added: size + dropped };
+}
+
+/**
+ * The content of a ring with these events.
+ * @throws Error where there are more than were ever added
+ */
+export function ringOf({ events, added }: KeptEvents): RingMemory {
+  if (events.length > added) throw new Error(`${events.length} events are kept of ${added}`);
+  const chunks = Array.from({ length: Math.ceil(events.length / CHUNK) }, (_, index) => events.slice(index * CHUNK, (index + 1) * CHUNK));
+  return { chunks, size: events.length, dropped: added - events.length, skipped: 0 };
+}
+
 /** A ring of events, oldest first, in parts that other rings may share once they are full. */
 class Ring {
   #chunks: TraceEvent[][] = [];

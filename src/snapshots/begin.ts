@@ -43,9 +43,10 @@ export function beginSystem(plan: SessionPlan): Begun | { readonly refused: stri
   const { from } = plan;
   if (!from) return { system: assemble(plan), plan, state: undefined };
   try {
-    const { state } = readSnapshot(from.path, from.spare, from.bytes);
+    const { state, memory } = readSnapshot(from.path, from.spare, from.bytes);
     const system = assembleFrom(plan);
     system.load(state, from.spare);
+    system.recall(memory);
     return { system, plan, state };
   } catch (error) {
     if (!(error instanceof ArchiveError || error instanceof SnapshotError)) throw error;

@@ -13,7 +13,9 @@ import { WholeFile } from "../support/whole-file.ts";
 import { bare, type SessionPlan } from "../plans/plan.ts";
 import { VERSION } from "../support/version.ts";
 import { outsideResources } from "./outside-resources.ts";
+import { decodeMemory, encodeMemory } from "./run-memory.ts";
 import { isZeroPage, type Pages } from "../state/pages.ts";
+import type { RunMemory } from "../assembly/system.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { KiB, MiB, PAGE_SIZE } from "../support/sizes.ts";
 
@@ -27,8 +29,8 @@ const MAGIC = new TextEncoder().encode(SNAPSHOT_START);
  */
 const SECTION_HEADER = 16;
 
-/** Sections in their order. Only pages may be missing or several. */
-const Kind = { Header: 1, Plan: 2, Fields: 3, Pages: 4, End: 5 } as const;
+/** Sections; the observations come before the pages. Only pages may be missing or several. */
+const Kind = { Header: 1, Plan: 2, Fields: 3, Pages: 4, End: 5, Memory: 6 } as const;
 type Kind = typeof Kind[keyof typeof Kind];
 
 /** Most bytes of a section's content. */
@@ -38,6 +40,7 @@ const LIMITS: Readonly<Record<Kind, number>> = {
   [Kind.Fields]: 1024 * MiB,
   [Kind.Pages]: 2 * MiB,
   [Kind.End]: 32,
+  [Kind.Memory]: 64 * MiB,
 };
 
 const Coding = { Plain: 0, Gzip: 1 } as const;
@@ -75,6 +78,8 @@ export interface Snapshot {
   /** The plan from which the machine was made. */
   readonly plan: SessionPlan;
   readonly state: SystemState;
+  /** The observations of the run up to here: events, reasons. */
+  readonly memory: RunMemory;
 }
 
 const decimal = v.pipe(v.string(), v.regex(/^\d{1,20}$/));
@@ -102,7 +107,7 @@ export function snapshotHeader(fields: Omit<SnapshotHeader, "schema" | "version"
  * @param packed whether sections are compressed
  * @throws Error where the file cannot be written.
  */
-export function* writeSnapshot(path: string, { header, plan, state }: Snapshot, packed = true): Generator<number> {
+export function* writeSnapshot(path: string, { header, plan, state, memory }: Snapshot, packed = true): Generator<number> {
   using file = new WholeFile(path);
   const sum = createHash("sha256");
   const write = (bytes: Uint8Array) => {
@@ -120,6 +125,7 @@ export function* writeSnapshot(path: string, { header, plan, state }: Snapshot, 
   section(Kind.Header, new TextEncoder().encode(JSON.stringify(header)), false);
   section(Kind.Plan, encodePlain(plan));
   section(Kind.Fields, state.fields);
+  section(Kind.Memory, encodeMemory(memory));
   let done = 0;
   for (const chunk of chunksOf(state.pages)) {
     section(Kind.Pages, encodePages(chunk));
@@ -144,12 +150,14 @@ export function readSnapshot(path: string, own = false, bytes: Uint8Array = read
   const encoded = reader.section(Kind.Plan);
   const plan = reader.decoded("plan", () => checkedPlan(decodePlain(encoded)));
   const fields = reader.section(Kind.Fields);
+  const observed = reader.section(Kind.Memory);
+  const memory = reader.decoded("list of events", () => decodeMemory(observed));
   const pages = new Map<number, Uint8Array>();
   for (let last = -1; reader.kind === Kind.Pages;) last = decodePages(reader, reader.section(Kind.Pages), pages, last, own);
   if (pages.size !== header.pages) reader.fail(`it has ${pages.size} pages, its header says ${header.pages}`);
   if (own) reader.section(Kind.End);
   else reader.end();
-  return { header, plan, state: { fields, pages } };
+  return { header, plan, state: { fields, pages }, memory };
 }
 
 /**

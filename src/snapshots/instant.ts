@@ -9,7 +9,7 @@ import { encodePlain } from "../machine/plain.ts";
 import { cacheFolder, keepNewest } from "../support/cache.ts";
 import { bare, type SessionPlan } from "../plans/plan.ts";
 import { programDigest } from "../support/program-identity.ts";
-import type { RunningSystem, SavableSystem } from "../assembly/system.ts";
+import type { RememberingSystem, RunningSystem, SavableSystem } from "../assembly/system.ts";
 import { writeSnapshot } from "./file.ts";
 import { snapshotOf } from "./save.ts";
 
@@ -77,7 +77,7 @@ export class InstantSnapshot {
   #made = false;
   #kept: { readonly console: string; readonly bytes: Uint8Array }[] = [];
 
-  constructor(readonly system: RunningSystem & SavableSystem, readonly plan: SessionPlan, readonly path: string) {}
+  constructor(readonly system: RunningSystem & SavableSystem & RememberingSystem, readonly plan: SessionPlan, readonly path: string) {}
 
   /** Whether the prompt is still awaited. */
   get waiting(): boolean {

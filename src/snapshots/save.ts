@@ -1,7 +1,7 @@
 // A system as a snapshot, and a snapshot as a system.
 
 import { bare, type SessionPlan } from "../plans/plan.ts";
-import type { RunningSystem, SavableSystem } from "../assembly/system.ts";
+import type { RememberingSystem, RunningSystem, SavableSystem } from "../assembly/system.ts";
 import { type Snapshot, SnapshotError, snapshotHeader } from "./file.ts";
 import { UnsavableError } from "../state/parts.ts";
 
@@ -9,7 +9,7 @@ import { UnsavableError } from "../state/parts.ts";
  * A system with its plan.
  * @throws UnsavableError
  */
-export function snapshotOf(system: RunningSystem & SavableSystem, plan: SessionPlan, title: string): Snapshot {
+export function snapshotOf(system: RunningSystem & SavableSystem & RememberingSystem, plan: SessionPlan, title: string): Snapshot {
   const state = system.save();
   const header = snapshotHeader({
     title,
@@ -19,7 +19,7 @@ export function snapshotOf(system: RunningSystem & SavableSystem, plan: SessionP
     memory: plan.memory,
     pages: state.pages.size,
   });
-  return { header, plan: bare(plan), state };
+  return { header, plan: bare(plan), state, memory: system.remember() };
 }
 
 /**

@@ -1,0 +1,105 @@
+// A snapshot carries what was observed of the run: events, reasons and ends of VMs are there after
+// a load, with the same ids, and continue.
+
+import assert from "node:assert/strict";
+import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import type { System } from "../../src/assembly/system.ts";
+import { assemble } from "../../src/assembly/assemble.ts";
+import { planText } from "../../src/configuration/plan-run.ts";
+import type { SessionPlan } from "../../src/plans/plan.ts";
+import { SessionRun } from "../../src/engine/session-run.ts";
+import { beginSystem, loaded } from "../../src/snapshots/begin.ts";
+import { writeSnapshot } from "../../src/snapshots/file.ts";
+import { decodeMemory, encodeMemory } from "../../src/snapshots/run-memory.ts";
+import { snapshotOf } from "../../src/snapshots/save.ts";
+import { runUntil } from "../inspection/system.ts";
+import { Random } from "../support/random.ts";
+import { contentOf, fileOf, holding, sectionsOf } from "./sections.ts";
+
+/** Kind of the section of observations. */
+const OBSERVED = 6;
+const TABLES = ["why", "events", "rpc.ls", "vm.ls", "caps.ls", "diagnose"] as const;
+const WATCHED = ["hvc", "virq"] as const;
+const ROUNDS = Deno.env.get("EL2_LONG") === undefined ? 30 : 3_000;
+
+/** A VM that fails, as its START is refused, next to one that runs. */
+async function failingPlan(): Promise<SessionPlan> {
+  const vm = (name: string) => `[vm.${name}]\nimage = "hello.bin"\nmemory = "4MiB"\ncmdline = "ticks=50 ms=10"\n`;
+  const planned = await planText(`el2 = 1\n${vm("x")}${vm("y")}`, undefined, "assets/guests");
+  assert.ok(planned.ok);
+  return { ...planned.run, turbo: true, duration: undefined, hashAt: [], inject: ["ioctl name=GH_VM_START nth=2 -> EPERM"] };
+}
+
+const observed = (system: System) => TABLES.map((table) => system.inspector.answer({ table, args: {} }).rows);
+
+async function inFile(work: (path: string) => void): Promise<void> {
+  const path = await Deno.makeTempFile({ prefix: "el2-observed-" });
+  try {
+    work(path);
+  } finally {
+    await Deno.remove(path);
+  }
+}
+
+/** A machine at 30 ms in a file. */
+function saved(plan: SessionPlan, path: string): GuestSystem {
+  const system = assemble(plan) as GuestSystem;
+  system.log.watch(WATCHED);
+  runUntil(system, 30e6);
+  for (const _done of writeSnapshot(path, snapshotOf(system, plan, "x")));
+  return system;
+}
+
+Deno.test("events, reasons and ends of VMs are there after a load, and continue with the same ids", async () => {
+  const plan = await failingPlan();
+  await inFile((path) => {
+    const first = saved(plan, path);
+    const begun = beginSystem({ ...plan, from: { path, spare: false } });
+    assert.ok("system" in begun);
+    const second = begun.system as GuestSystem, then = observed(first);
+    assert.ok(then.every(({ length }) => length > 0), JSON.stringify(then.map(({ length }) => length)));
+    assert.deepEqual(observed(second), then);
+    assert.deepEqual(second.events.take().events, [], "what the first session has reported is not reported again");
+    // Going back from there shows them, too, and no later ones.
+    const run = new SessionRun(second, (state) => state ? loaded(plan, state) : assemble(plan), begun.state);
+    second.log.watch(WATCHED);
+    for (const system of [first, second]) runUntil(system, 60e6);
+    assert.notDeepEqual(observed(second), then);
+    assert.deepEqual(observed(second), observed(first));
+    assert.deepEqual(observed(run.pastAt(run.milestone({ at: 30e6, settled: false })).system), then);
+  });
+});
+
+Deno.test("observations that were changed are refused, or the machine runs with them", async () => {
+  const plan = await failingPlan(), random = new Random(20);
+  await inFile((path) => {
+    saved(plan, path);
+    const sections = sectionsOf(Deno.readFileSync(path)), at = sections.findIndex(({ kind }) => kind === OBSERVED);
+    const content = contentOf(sections[at]);
+    let refused = 0;
+    for (let round = 0; round < ROUNDS; round++) {
+      const changed = content.slice();
+      changed[random.below(changed.length)] = random.below(256);
+      Deno.writeFileSync(path, fileOf(sections.with(at, holding(sections[at], changed, false))));
+      const begun = beginSystem({ ...plan, from: { path, spare: false } });
+      if ("refused" in begun) {
+        assert.match(begun.refused, /its list of events cannot be read: /);
+        refused++;
+        continue;
+      }
+      runUntil(begun.system as GuestSystem, 32e6);
+      observed(begun.system);
+    }
+    assert.ok(refused > 0);
+  });
+});
+
+Deno.test("an operation inside itself is refused", async () => {
+  const plan = await failingPlan();
+  await inFile((path) => {
+    const { memory } = snapshotOf(saved(plan, path), plan, "x");
+    const [step] = memory.trace.reasons.ring.flatMap((one) => "operation" in one ? [one.operation] : []);
+    Object.assign(step, { parent: step });
+    assert.throws(() => decodeMemory(encodeMemory(memory)), /operations are inside each other/);
+  });
+});
