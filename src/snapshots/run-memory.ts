@@ -5,7 +5,7 @@ import * as v from "valibot";
 import { TRACE_KINDS } from "../abi/trace.ts";
 import type { RunMemory } from "../assembly/system.ts";
 import type { Operation } from "../hypervisor/trace/operation.ts";
-import { keptEvents, type KeptEvents, ringOf } from "../inspection/event-log.ts";
+import { type KeptEvents, keptEvents, ringOf } from "../inspection/event-log.ts";
 import { decodePlain, encodePlain } from "../machine/plain.ts";
 
 /** Newest events that a file keeps of those that are always recorded, and of the others. */
@@ -26,7 +26,9 @@ export function decodeMemory(bytes: Uint8Array): RunMemory {
   const value = decodePlain(bytes);
   // Not the copy that a parser makes: one operation is in several places.
   v.assert(MEMORY, value);
-  const memory = value as unknown as Omit<RunMemory, "events"> & { readonly events: { readonly quiet: KeptEvents; readonly busy: KeptEvents } };
+  const memory = value as unknown as Omit<RunMemory, "events"> & {
+    readonly events: { readonly quiet: KeptEvents; readonly busy: KeptEvents };
+  };
   const { quiet, busy } = memory.events;
   const { open, published, ports, reasons } = memory.trace;
   const parents = [...quiet.events, ...busy.events].map(({ parent }) => parent as Operation | undefined);
@@ -37,7 +39,9 @@ export function decodeMemory(bytes: Uint8Array): RunMemory {
     const known = frames.every((one) => open.includes(one)) && (call === undefined || ids.has(call));
     if (!known) throw new Error("a vCPU has an operation that is not in progress");
   }
-  if (!reasons.ring.every(({ id }, index, all) => id === reasons.count - all.length + 1 + index)) throw new Error("reasons are not in order");
+  if (!reasons.ring.every(({ id }, index, all) => id === reasons.count - all.length + 1 + index)) {
+    throw new Error("reasons are not in order");
+  }
   return { ...memory, events: { quiet: ringOf(quiet), busy: ringOf(busy) } };
 }
 
@@ -58,7 +62,10 @@ const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const time = v.pipe(v.number(), v.finite(), v.minValue(0));
 /** Depth, and number of values, of the fields of an event: whatever they share is counted again. */
 const FIELD_DEPTH = 16, FIELD_VALUES = 100_000;
-const fields = v.pipe(v.record(v.string(), v.unknown()), v.check((value) => valuesIn(value, FIELD_DEPTH, 0) <= FIELD_VALUES, "too many fields"));
+const fields = v.pipe(
+  v.record(v.string(), v.unknown()),
+  v.check((value) => valuesIn(value, FIELD_DEPTH, 0) <= FIELD_VALUES, "too many fields"),
+);
 const optional = <T extends v.GenericSchema>(schema: T) => v.optional(schema);
 const place = { kind: v.picklist(TRACE_KINDS), time, pcpu: optional(count), operation: v.boolean(), number: count };
 const RESULT = v.object({
@@ -113,7 +120,13 @@ const END = v.object({
   result: v.string(),
   command: optional(v.string()),
 });
-const REFUSAL = v.object({ id: count, operation: v.looseObject({}), rule: v.object(RULE), alarm: v.boolean(), ended: optional(v.string()) });
+const REFUSAL = v.object({
+  id: count,
+  operation: v.looseObject({}),
+  rule: v.object(RULE),
+  alarm: v.boolean(),
+  ended: optional(v.string()),
+});
 const OPERATIONS = v.array(v.looseObject({}));
 const USE = v.tuple([count, v.pipe(count, v.maxValue(255)), time, v.pipe(v.number(), v.safeInteger())]);
 

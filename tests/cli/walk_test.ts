@@ -207,19 +207,19 @@ Deno.test(`a random walk of ${LINES} command lines in one process`, async () => 
   const before: string[] = [];
   for (let at = 0; at < LINES; at++) {
     if (at % LIFE === 0) { for (const name of ["a", "b", "c"]) await one.run(["down", name]); }
-    await begun(scene, (line) => one.run(line));
-    if (at % TIDY === 0) await tidied((line) => one.run(line));
     const line = scene.ask(lines.next());
-    before.push(JSON.stringify(line));
-    const written = await one.run(line);
     try {
+      await begun(scene, (line) => one.run(line));
+      if (at % TIDY === 0) await tidied((line) => one.run(line));
+      before.push(JSON.stringify(line));
+      const written = await one.run(line);
       assert.equal(wrongWith(written), undefined);
       scene.checkFiles();
+      lines.learn(written.text);
+      counts.set(written.code, (counts.get(written.code) ?? 0) + 1);
     } catch (error) {
       throw new Error(`line ${at}: ${before.slice(-12).join("\n")}`, { cause: error });
     }
-    lines.learn(written.text);
-    counts.set(written.code, (counts.get(written.code) ?? 0) + 1);
   }
   // A walk that finds no session, or is refused everywhere, walks nowhere.
   assert.ok((counts.get(0) ?? 0) > LINES / 4, `codes ${JSON.stringify([...counts])}`);

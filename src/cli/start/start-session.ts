@@ -6,7 +6,7 @@ import { openSession } from "../common/session.ts";
 import { defaultName, NoPlace, sessionFolder, sessionNames, socketPath } from "../../control/places.ts";
 import { answers, NoSession, ownerOf, sessionInfo } from "../../control/remote.ts";
 import { isOfSystem } from "../../support/cache.ts";
-import { openOwn } from "../../support/own-files.ts";
+import { lstatIfThere, openOwn } from "../../support/own-files.ts";
 import type { Start } from "../../tui/other-sessions.ts";
 import type { Fork } from "../../tui/time-menu.ts";
 
@@ -15,6 +15,8 @@ const START_TIME = 30_000;
 /** How long is waited for the first VM, ms. */
 const FIRST_VMS = 2_000;
 const POLL = 50;
+/** How long a process may own a name without listening, ms. */
+const PASSING_TIME = 5_000;
 
 /**
  * Starts the process of a session and waits until it listens.
@@ -26,8 +28,9 @@ export async function startSession(entry: URL, name: string, args: string[]): Pr
   const taken = () =>
     new Failure(`session ${name} is already running; show it with el2 attach ${name}, end it with el2 down ${name}`, ExitCode.Failed);
   if (await answers(path)) throw taken();
-  const owner = ownerOf(path);
+  const owner = await stayingOwner(path);
   if (owner) {
+    if (await answers(path)) throw taken();
     throw new Failure(
       `session ${name} does not answer, but its process ${owner.pid} exists; continue it with kill -CONT ${owner.pid}, or end it with kill ${owner.pid}`,
       ExitCode.Failed,
@@ -68,6 +71,20 @@ export async function startSession(entry: URL, name: string, args: string[]): Pr
     if (!(error instanceof NoSession)) throw error;
     throw new Failure(`session ${name} ended during its start: ${error.message}; see its log ${log}`, ExitCode.Failed);
   }
+}
+
+/**
+ * The process that owns a session's name and does not answer. One without a socket is about to end,
+ * or to listen: that takes a moment.
+ */
+async function stayingOwner(path: string): Promise<ReturnType<typeof ownerOf>> {
+  const limit = performance.now() + PASSING_TIME;
+  let owner = ownerOf(path);
+  while (owner && lstatIfThere(path) === undefined && performance.now() < limit) {
+    await new Promise((resolve) => setTimeout(resolve, POLL));
+    owner = ownerOf(path);
+  }
+  return owner;
 }
 
 /**
