@@ -139,8 +139,9 @@ export interface Stretch {
   /** States of registers that were seen, and whether one was seen again. */
   readonly states: Set<string>;
   readonly repeated: boolean;
-  /** Instructions at the last look. */
+  /** Instructions and exits at the last look. */
   readonly seen: number;
+  readonly seenExits: number;
 }
 
 /** State kept between inspections. */

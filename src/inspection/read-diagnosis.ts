@@ -12,6 +12,7 @@ import { readVmFacts, type VmFacts } from "./read-vms.ts";
 import type { Verdict } from "./verdict.ts";
 import { ended, isEnding, starting } from "./verdict-end.ts";
 import { deadlocked, type Others, type Sleep, sleepOf, stuckOf, unheard, waiting } from "./verdict-sleep.ts";
+import { peerless, undelivered } from "./verdict-messages.ts";
 import { isAsleep, loops, starves, working } from "./verdict-work.ts";
 
 /** Findings about interrupts that a verdict lists. */
@@ -27,6 +28,12 @@ interface Patient {
   /** Those of its vCPUs that are powered on. */
   readonly online: readonly Vcpu[];
   readonly irqs: readonly IrqRow[];
+}
+
+/** What is known of all of them. */
+interface Patients extends Others {
+  /** Those that failed, or ended by a fault: nobody serves their queues. */
+  readonly dead: ReadonlySet<string>;
 }
 
 /** A verdict for each VM that runs guests' instructions, or did. */
@@ -59,7 +66,10 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
     ) => [vm.id, sleepOf(view, vm.id, online)]),
   );
   const known = { asleep, failed: new Set(patients.filter(({ vm }) => vm.state === "failed").map(({ vm }) => vm.id)) };
-  const others: Others = { ...known, stuck: stuckOf(known) };
+  const dead = new Set(
+    patients.filter(({ vm }) => vm.state === "failed" || vm.ended !== null && ended(view, vm).verdict === "failed").map(({ vm }) => vm.id),
+  );
+  const others: Patients = { ...known, stuck: stuckOf(known), dead };
   return patients.map((patient) => {
     const { verdict, text, evidence = [], next } = verdictOf(view, patient, others);
     const findings = patient.irqs.filter(({ finding }) => finding?.startsWith("cannot fire")).slice(0, FINDINGS_LISTED);
@@ -68,13 +78,13 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
       verdict,
       healthy: isHealthy(verdict),
       text,
-      evidence: [...new Set([...evidence, ...findings.map(({ id, finding }) => `${id} ${finding}`)])],
+      evidence: [...new Set([...evidence, ...peerless(view, patient.vm), ...findings.map(({ id, finding }) => `${id} ${finding}`)])],
       next: next ?? null,
     };
   });
 }
 
-function verdictOf(view: View, { vm, vcpus, online, irqs }: Patient, others: Others): Verdict {
+function verdictOf(view: View, { vm, vcpus, online, irqs }: Patient, others: Patients): Verdict {
   if (vm.ended !== null || isEnding(vm)) return ended(view, vm);
   if (vcpus.length === 0) return starting(view, vm, "it has no vCPU yet");
   const name = vm.id.slice("vm:".length);
@@ -90,8 +100,10 @@ function verdictOf(view: View, { vm, vcpus, online, irqs }: Patient, others: Oth
     if (found) return found;
   }
   const sleep = others.asleep.get(vm.id);
-  if (!sleep) return working(view, online.find((vcpu) => !isAsleep(vcpu))!);
-  return unheard(view, sleep) ?? deadlocked(sleep, others) ?? masked(sleep, irqs) ?? waiting(view, sleep, others);
+  const found = sleep
+    ? unheard(view, sleep) ?? deadlocked(sleep, others) ?? masked(sleep, irqs) ?? waiting(view, sleep, others)
+    : working(view, online.find((vcpu) => !isAsleep(vcpu))!);
+  return isHealthy(found.verdict) ? undelivered(view, vm, (id) => others.dead.has(id)) ?? found : found;
 }
 
 /** An interrupt of a VM that sleeps, which is pending and cannot come. */

@@ -7,7 +7,7 @@ import { ExceptionClass, exceptionClass, Pstate } from "../core/architecture/exc
 import { X_REGISTERS } from "../core/interface.ts";
 import { countText, durationText } from "../queries/format.ts";
 import { hex } from "../queries/table.ts";
-import type { View } from "./inspected.ts";
+import type { Stretch, View } from "./inspected.ts";
 import { readOwner } from "./read-memory.ts";
 import { instructionAt } from "./read-symbols.ts";
 import { syndromeText } from "./syndromes.ts";
@@ -30,6 +30,12 @@ const SPIN_CODE = 256n;
 const COUNTER_NEAR = 64n;
 /** Times that the PC has to be seen there. */
 const SPIN_LOOKS = 3;
+/** Exits of a whole stretch of a vCPU that does nothing else. */
+const STORM_EXITS = 2_000;
+/** Virtual time (ns) that they must last. */
+const STORM_TIME = 50e6;
+/** Most instructions from one exit to the next then. */
+const STORM_INSTRUCTIONS = 200;
 /** Virtual time (ns) for which a vCPU that can run does not, to be starved. */
 const STARVED = 1e9;
 /** Virtual time (ns) within which a VMM serves its vCPU. */
@@ -55,8 +61,13 @@ export function loops(view: View, vcpu: Vcpu): Verdict | undefined {
   const { pc } = vcpu.registers;
   const known = view.stretches.get(vcpu);
   const fault = lastFault(vcpu);
+  const first = !known || pc < known.first ? pc : known.first, last = !known || pc > known.last ? pc : known.last;
+  // Looked at twice at one time, it has done nothing else either.
+  const exitsAgain = known !== undefined && last - first <= SPIN_CODE &&
+    instructions - known.seen <= (exits - known.seenExits) * STORM_INSTRUCTIONS;
   const goesOn = known && !isAsleep(vcpu) && !vcpu.isBlockedBy(Block.Vmmio) && known.fault === fault &&
-    (known.exits === exits || fault !== undefined && instructions - known.instructions < (exits - known.exits) * FAULT_INSTRUCTIONS);
+    (known.exits === exits || exitsAgain ||
+      fault !== undefined && instructions - known.instructions < (exits - known.exits) * FAULT_INSTRUCTIONS);
   if (!goesOn) {
     const states = new Set([stateOf(vcpu)]);
     view.stretches.set(vcpu, {
@@ -70,16 +81,18 @@ export function loops(view: View, vcpu: Vcpu): Verdict | undefined {
       states,
       repeated: false,
       seen: instructions,
+      seenExits: exits,
     });
     return undefined;
   }
-  const first = pc < known.first ? pc : known.first, last = pc > known.last ? pc : known.last;
   const state = stateOf(vcpu), moved = instructions > known.seen;
   const repeated = known.repeated || moved && known.states.has(state);
   if (known.states.size < STATES_KEPT) known.states.add(state);
-  const stretch = { ...known, looks: known.looks + (moved ? 1 : 0), first, last, repeated, seen: instructions };
+  const stretch = { ...known, looks: known.looks + (moved ? 1 : 0), first, last, repeated, seen: instructions, seenExits: exits };
   view.stretches.set(vcpu, stretch);
-  const count = instructions - known.instructions, time = view.now - known.since;
+  const count = instructions - known.instructions, time = view.now - known.since, left = exits - known.exits;
+  const isStorm = exitsAgain && left >= STORM_EXITS && time >= STORM_TIME;
+  if (stretch.looks >= SPIN_LOOKS && repeated && isStorm && fault === undefined) return exitStorm(view, vcpu, stretch);
   if (stretch.looks < SPIN_LOOKS || count < SPIN_INSTRUCTIONS || time < SPIN_TIME) return undefined;
   const id = view.vcpu(vcpu), name = view.vmOf(vcpu.addressSpace).slice("vm:".length);
   const next = `el2 disasm ${name}/${vcpu.index}:pc`, took = `${countText(count)} instructions`;
@@ -102,6 +115,18 @@ export function loops(view: View, vcpu: Vcpu): Verdict | undefined {
     text: `${id} takes the same exception in its handler again and again, for ${durationText(time)}: ${syndromeText(esr)}`,
     evidence: [`ELR_EL1 ${hex(elr)}${named(view, vcpu, elr)}`, `ESR_EL1 ${hex(esr, 8)}`, took],
     next: `el2 disasm ${name}/${vcpu.index}:${hex(elr)}`,
+  };
+}
+
+/** A loop whose every round exits to the hypervisor, and whose registers return. */
+function exitStorm(view: View, vcpu: Vcpu, { first, last, since, exits, instructions }: Stretch): Verdict {
+  const id = view.vcpu(vcpu), { usage, registers } = vcpu;
+  const range = `${first === last ? hex(first) : `${hex(first)}..${hex(last)}`}${named(view, vcpu, registers.pc)}`;
+  return {
+    verdict: "storm",
+    text: `${id} exits at ${range} again and again, ${countText(usage.exits - exits)} times in ${durationText(view.now - since)}`,
+    evidence: [`${countText(usage.instructions - instructions)} instructions between them`, "its registers return to earlier values"],
+    next: `el2 disasm ${id.slice("vcpu:".length)}:pc`,
   };
 }
 

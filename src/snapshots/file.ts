@@ -13,7 +13,7 @@ import { WholeFile } from "../support/whole-file.ts";
 import { bare, type SessionPlan } from "../plans/plan.ts";
 import { VERSION } from "../support/version.ts";
 import { outsideResources } from "./outside-resources.ts";
-import { decodeMemory, encodeMemory } from "./run-memory.ts";
+import { decodeMemory, encodeMemory } from "../assembly/run-memory.ts";
 import { isZeroPage, type Pages } from "../state/pages.ts";
 import type { RunMemory } from "../assembly/system.ts";
 import type { SystemState } from "../state/system-state.ts";

@@ -1,5 +1,10 @@
 // The guest that breaks on demand (guests/broken.c), built once for a file of tests.
 
+import assert from "node:assert/strict";
+import { planText } from "../../src/configuration/plan-run.ts";
+import { writeDevicetree } from "../../src/devicetree/writer.ts";
+import { guestDevicetree } from "../../src/host/guest-devicetree.ts";
+import { layoutVm } from "../../src/host/vm-layout.ts";
 import { buildGuest } from "../../scripts/guests.ts";
 
 /** In which way: as in guests/broken.c. */
@@ -27,10 +32,24 @@ export const FAULT = {
   faultInVectors: 28,
   fillQueue: 29,
   panic: 30,
+  exitStorm: 31,
+  shout: 32,
 } as const;
 
 /** Builds `broken.bin` and `broken.elf` into a folder. */
 export async function buildBroken(folder: string): Promise<void> {
   const source = new URL("guests/broken.c", import.meta.url).pathname;
   await buildGuest(source, `${folder}/broken.elf`, `${folder}/broken.bin`);
+}
+
+/**
+ * Writes `peerless.dtb`: the devicetree of a VM of this configuration, whose links name a VM that
+ * does not exist.
+ */
+export async function writePeerless(folder: string, configuration: string, vm: string): Promise<void> {
+  const planned = await planText(configuration, undefined, folder);
+  assert.ok(planned.ok && planned.run.what.kind === "run");
+  const plan = planned.run.what.host.vms.find(({ name }) => name === vm)!;
+  const links = plan.links.map((link) => link.kind === "shared-memory" ? link : { ...link, peer: "nobody" });
+  await Deno.writeFile(`${folder}/peerless.dtb`, writeDevicetree(guestDevicetree({ ...plan, links }, layoutVm(plan))));
 }

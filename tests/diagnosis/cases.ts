@@ -83,6 +83,13 @@ back = { kind = "doorbell", label = 3, from = "y", to = "x" }
 const pair = (fault: keyof typeof FAULT) =>
   file(vm(fault, { bells: " in=3 out=2" }) + vm(fault, { name: "y", bells: " in=2 out=3" }) + LINKS);
 
+/** One end of a link, whose VM sends and does not wait for an answer; and the other, with the link. */
+const SHOUT = file(vm("shout"));
+const LINKED = vm("none", { name: "y" }) + LINKS;
+
+/** A configuration for `peerless.dtb`. */
+export const PEERLESS = SHOUT + LINKED;
+
 function hang(name: string, text: string, verdict: string, says: RegExp, more: Partial<BrokenCase> = {}): BrokenCase {
   return { name, kind: "hang", text, verdict, says, ...more };
 }
@@ -157,6 +164,33 @@ const HANGS: readonly BrokenCase[] = [
   hang("a timer whose handler leaves it armed", file(vm("timerStorm")), "storm", /^irq:x\/27 storm: \d+K\/s, above 10000$/, {
     wayOut: /el2 irq show irq:x\/27/,
   }),
+  hang(
+    "a loop of hypercalls",
+    file(vm("exitStorm")),
+    "storm",
+    /^vcpu:x\/0 exits at 0x8000\w+(\.\.0x8000\w+)? again and again, \d+K times in \d+\.\dms$/,
+    {
+      wayOut: /el2 disasm x\/0:pc/,
+    },
+  ),
+  hang(
+    "a message to a VM that does not exist",
+    `${SHOUT}dtb = "peerless.dtb"\n${LINKED}`,
+    "lost",
+    /^1 message in mq:\d+ \(message-queue-pair-1, label 1\) is for vm-name:nobody, which does not exist$/,
+    {
+      wayOut: /el2 queue ring mq:\d+/,
+    },
+  ),
+  hang(
+    "a message to a VM that has failed",
+    `${SHOUT}${LINKED.replace(/fault=\d+/, `fault=${FAULT.undefined}`)}`,
+    "lost",
+    /^1 message in mq:\d+ \(message-queue-pair-1, label 1\) is for vm:y, which has failed$/,
+    {
+      wayOut: /el2 queue ring mq:\d+/,
+    },
+  ),
   hang("a handler that faults", file(vm("faultInVectors")), "storm", /^vcpu:x\/0 takes the same exception in its handler again and again/, {
     wayOut: /el2 disasm x\/0:0x8000/,
   }),

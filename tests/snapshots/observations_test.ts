@@ -10,7 +10,7 @@ import type { SessionPlan } from "../../src/plans/plan.ts";
 import { SessionRun } from "../../src/engine/session-run.ts";
 import { beginSystem, loaded } from "../../src/snapshots/begin.ts";
 import { writeSnapshot } from "../../src/snapshots/file.ts";
-import { decodeMemory, encodeMemory } from "../../src/snapshots/run-memory.ts";
+import { decodeMemory, encodeMemory } from "../../src/assembly/run-memory.ts";
 import { snapshotOf } from "../../src/snapshots/save.ts";
 import { runUntil } from "../inspection/system.ts";
 import { Random } from "../support/random.ts";

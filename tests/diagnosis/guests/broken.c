@@ -27,6 +27,8 @@ enum fault {
   FAULT_IN_VECTORS,
   FILL_QUEUE,
   PANIC,
+  EXIT_STORM,
+  SHOUT,
 };
 
 enum { NOWHERE_MAPPED = 0x70000000, VIRTUAL_TIMER = 27 };
@@ -68,6 +70,16 @@ static void fill_queue(void) {
   struct ball ball = {0};
   irq_disable();
   while (msgqueue_send(messages.tx, &ball, sizeof ball, MSGQUEUE_SEND_PUSH).x[0] == GUNYAH_OK) continue;
+  sleep_on();
+}
+
+// One end sends, and does not wait for an answer.
+static void shout(void) {
+  struct message_queue_pair messages = messages_find();
+  struct ball ball = {0};
+  ball_send(&messages, &ball);
+  timer_every(ticks_per_second() / 10);
+  irq_enable();
   sleep_on();
 }
 
@@ -148,6 +160,10 @@ void guest_main(void) {
   case PANIC:
     print("---[ end Kernel panic - not syncing: no init found ]---\n");
     for (;;) asm volatile("");
+  case EXIT_STORM:
+    irq_disable();
+    for (;;) HVC(0, 0x84000000, 0, 0, 0, 0);
+  case SHOUT: shout(); break;
   }
   print("fault %u has no effect\n", fault);
 }

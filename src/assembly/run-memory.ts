@@ -3,7 +3,7 @@
 
 import * as v from "valibot";
 import { TRACE_KINDS } from "../abi/trace.ts";
-import type { RunMemory } from "../assembly/system.ts";
+import type { RunMemory } from "./system.ts";
 import type { Operation } from "../hypervisor/trace/operation.ts";
 import { type KeptEvents, keptEvents, ringOf } from "../inspection/event-log.ts";
 import { decodePlain, encodePlain } from "../machine/plain.ts";
