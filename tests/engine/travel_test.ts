@@ -348,6 +348,15 @@ Deno.test("the places of a run are its start, the snapshots that were written, w
   session.engine.stop();
 });
 
+Deno.test("a snapshot of a machine that has just stopped is refused, and is no bug", async () => {
+  const session = await demo();
+  await session.runAWhile();
+  session.engine.present.machine.stop({ kind: "crash", message: "its last VM has ended" });
+  session.engine.snapshot(1, "/nowhere/x.snap", "demo");
+  assert.equal((await session.event("snapshotted")).error, "the machine has ended");
+  session.engine.halt();
+});
+
 Deno.test("a way to another place ends where somebody says so: what is shown stays, and nothing goes on by itself", async () => {
   const session = await demo();
   await session.runAWhile();
