@@ -9,6 +9,14 @@ import { readKallsyms } from "./kallsyms.ts";
 import { readKernelMemory } from "./kernel-memory.ts";
 import { SymbolTable } from "./symbol-table.ts";
 
+/**
+ * Instructions of a vCPU after which a kernel has mapped its tables; where none are found, they are
+ * sought again after twice as many.
+ */
+const BOOTED = 20e6;
+/** Addresses of kernels. */
+const KERNEL = 1n << 63n;
+
 /** Names of one machine's guests. */
 export class VmSymbols {
   readonly #given = new Map<string, SymbolTable[]>();
@@ -19,6 +27,8 @@ export class VmSymbols {
   readonly #kernels = new Map<number, SymbolTable>();
   /** Where no kernel was found: tables of stage 2 and VBAR_EL1. */
   readonly #none = new Set<string>();
+  /** Instructions after which a kernel is sought while it boots, by tables of stage 2. */
+  readonly #soughtAt = new Map<number, number>();
 
   constructor(readonly core: DebugCore, readonly hypervisor: () => Hypervisor) {}
 
@@ -45,9 +55,40 @@ export class VmSymbols {
     return [...this.#given.get(vm) ?? [], ...kernel ? [kernel] : []];
   }
 
-  /** `cpu_do_idle+0x14`, by what is known already. */
+  /**
+   * `cpu_do_idle+0x14`. A kernel's symbols are learned from its memory once it has begun to boot,
+   * which takes some hundred milliseconds once.
+   */
   nameOf(vm: string, address: bigint): string | undefined {
-    return nameIn(this.known(vm), address);
+    const tables = this.known(vm), name = nameIn(tables, address);
+    if (name !== undefined || address < KERNEL) return name;
+    return this.#learn(vm) ? nameIn(this.known(vm), address) : undefined;
+  }
+
+  /** Whether the kernel of a VM has become known. */
+  #learn(vm: string): boolean {
+    for (const vcpu of this.vcpus(vm)) {
+      const { stage2 } = vcpu.registers, { instructions } = vcpu.usage;
+      if (this.#kernels.has(stage2)) return false;
+      if (instructions < (this.#soughtAt.get(stage2) ?? BOOTED)) continue;
+      this.#soughtAt.set(stage2, 2 * instructions);
+      if (this.#read(vcpu)) return true;
+    }
+    return false;
+  }
+
+  /**
+   * The kernel's symbols from its memory: undefined where there are none, false where it has no
+   * memory yet.
+   */
+  #read(vcpu: Vcpu): SymbolTable | false | undefined {
+    const memory = readKernelMemory(this.core, this.hypervisor().machine.ram, vcpu);
+    if (!memory) return false;
+    const symbols = readKallsyms(memory);
+    if (!symbols) return undefined;
+    const table = new SymbolTable(symbols, "kallsyms");
+    this.#kernels.set(vcpu.registers.stage2, table);
+    return table;
   }
 
   #kernel(vm: string, look: boolean): SymbolTable | undefined {
@@ -58,15 +99,9 @@ export class VmSymbols {
       if (!look) continue;
       const key = `${stage2} ${vcpu.registers.getRegister("VBAR_EL1")}`;
       if (this.#none.has(key)) continue;
-      const memory = readKernelMemory(this.core, this.hypervisor().machine.ram, vcpu);
-      const symbols = memory && readKallsyms(memory);
-      if (!symbols) {
-        if (memory) this.#none.add(key);
-        continue;
-      }
-      const table = new SymbolTable(symbols, "kallsyms");
-      this.#kernels.set(stage2, table);
-      return table;
+      const table = this.#read(vcpu);
+      if (table) return table;
+      if (table === undefined) this.#none.add(key);
     }
     return undefined;
   }

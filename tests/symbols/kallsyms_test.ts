@@ -130,8 +130,12 @@ function runTo({ machine }: GuestSystem, end: number): void {
   }
 }
 
-Deno.test("a Debian kernel that boots is found in its guest's memory, and its vectors are where VBAR_EL1 says", async () => {
+Deno.test("a Debian kernel that boots is found in its memory, names PCs in lists, and its vectors are where VBAR_EL1 says", async () => {
   const system = await booted("bookworm", 60e6);
+  // Lists show names before anybody has asked for symbols or opened a stack.
+  const began = performance.now();
+  const [{ pc, symbol }] = system.inspector.answer({ table: "vcpu.ls", args: {} }).rows;
+  assert.match(String(symbol), /^[a-z_]\w+(\.\w+)*\+0x[0-9a-f]+$/, `${pc} after ${performance.now() - began} ms`);
   const [vcpu] = system.symbols.vcpus("host");
   const [kernel] = system.symbols.all("host");
   assert.ok(kernel, "no symbols");
