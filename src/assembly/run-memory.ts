@@ -151,7 +151,7 @@ const MEMORY = v.object({
   uses: v.object({ current: count, uses: v.map(v.string(), USE) }),
 });
 
-/** Number of values in data, from `before` on; too many where it nests too deep, as a cycle does. */
+/** Number of values in data, added to `before`; Infinity where it nests too deep: a cycle. */
 function valuesIn(value: unknown, depth: number, before: number): number {
   let found = before + 1;
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return found;

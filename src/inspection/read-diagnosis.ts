@@ -30,7 +30,7 @@ interface Patient {
   readonly irqs: readonly IrqRow[];
 }
 
-/** What is known of all of them. */
+/** Knowledge of all of them. */
 interface Patients extends Others {
   /** Those that failed, or ended by a fault: nobody serves their queues. */
   readonly dead: ReadonlySet<string>;

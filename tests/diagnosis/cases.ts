@@ -83,7 +83,7 @@ back = { kind = "doorbell", label = 3, from = "y", to = "x" }
 const pair = (fault: keyof typeof FAULT) =>
   file(vm(fault, { bells: " in=3 out=2" }) + vm(fault, { name: "y", bells: " in=2 out=3" }) + LINKS);
 
-/** One end of a link, whose VM sends and does not wait for an answer; and the other, with the link. */
+/** One end of a link, whose VM sends and waits for no answer; and the other, with the link. */
 const SHOUT = file(vm("shout"));
 const LINKED = vm("none", { name: "y" }) + LINKS;
 
