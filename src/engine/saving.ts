@@ -31,7 +31,7 @@ export class Saving {
     const { port: { post }, shown: { system }, run, plan } = this.loop;
     let total = 0;
     const tell: Progress = (done, whole, error) => post({ kind: "snapshotted", id, done, total, whole, error });
-    // Between its last instruction and the session's end, or in the past, a machine has stopped, too.
+    // A request may come between a machine's stop and the session's end.
     if (this.loop.done() || system.ended()) return tell(0, false, "the machine has ended");
     this.loop.flush();
     const place = placeOf("snapshot", system, path);

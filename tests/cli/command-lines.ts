@@ -259,7 +259,8 @@ function effectOf(path: readonly string[]): Effect {
 
 /** Whether a line may be of a command that stays until somebody ends it. */
 export function mayStay(line: readonly string[]): boolean {
-  return STAYING.has(line[0]) || STAYING.has(line.slice(0, 2).join(" ")) || line.includes("-f") || line.some((word) => STAYING_OPTIONS.has(word));
+  return STAYING.has(line[0]) || STAYING.has(line.slice(0, 2).join(" ")) || line.includes("-f") ||
+    line.some((word) => STAYING_OPTIONS.has(word));
 }
 
 /** Whether the first argument is a file that the command writes. */
