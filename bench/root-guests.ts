@@ -21,8 +21,8 @@ export interface RootGuest {
 }
 
 /**
- * Builds the runtime and the application NAME.c, with `defines` (NAME=VALUE), into `folder`. Throws
- * an Error with what the compiler says.
+ * Builds the runtime and the application NAME.c, with `defines` (NAME=VALUE), into `folder`.
+ * @throws Error with the compiler's message
  */
 export async function buildRootGuest(name: string, folder: string, defines: readonly string[] = []): Promise<RootGuest> {
   const compiler = await nativeProgram("aarch64-linux-gnu-gcc");

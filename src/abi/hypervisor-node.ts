@@ -1,6 +1,6 @@
 // The forms of /hypervisor in the primary VM's devicetree, by which its drivers find the resource
-// manager. Two are of the Linux series' binding; the open platform's resource manager writes the
-// third (docs/spec/vm-manager.md §13, docs/spec/resource-manager.md §7.5).
+// manager. Two follow the binding of the Linux series; the open platform's resource manager writes
+// the third (docs/spec/vm-manager.md §13, docs/spec/resource-manager.md §7.5).
 
 /**
  * `platform` as recorded; `binding` of series version 7 and later; `binding-v6` of the versions

@@ -63,7 +63,7 @@ export class Output {
     if (events.length || dropped) this.post({ kind: "events", events, dropped });
   }
 
-  /** Nothing more comes. */
+  /** No output follows. */
   close(): void {
     for (const log of this.#logs.values()) log.close();
   }

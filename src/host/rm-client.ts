@@ -11,8 +11,8 @@ import { MsgqueueSendFlags } from "../abi/words.ts";
 import type { RmLink } from "./platform.ts";
 
 /**
- * A message for the host. `tag` is what the request was sent with; the payload of a reply begins
- * with its error word.
+ * A message for the host. `tag` is the tag of the request; the payload of a reply begins with its
+ * error word.
  */
 export type Incoming =
   | { readonly kind: "reply"; readonly tag: number; readonly id: number; readonly payload: Uint8Array }

@@ -77,7 +77,7 @@ function* pieces(view: View): Generator<Piece> {
   }
 }
 
-/** Which VMs can access a piece, in a word. */
+/** The VMs that can access a piece, in a word. */
 function accessOf(view: View, { owner, mappings }: Piece): string {
   if (owner === view.hypervisor.privatePartition) return "hypervisor";
   const vmids = new Set(mappings.map(({ space }) => space.vmid));

@@ -11,7 +11,7 @@ export interface EventPlace {
   readonly order: number;
 }
 
-/** A scheduled event; `cancel` forgets it. */
+/** A scheduled event; `cancel` removes it. */
 export interface Scheduled extends EventPlace {
   cancel(): void;
 }
@@ -52,7 +52,7 @@ export class EventQueue {
     this.#made = archive.integer("made", this.#made);
   }
 
-  /** An event, saved or loaded by whom it belongs to. */
+  /** An event, saved or loaded by its owner. */
   archiveEvent(name: string, archive: Archive, event: Scheduled | undefined, action: () => void): Scheduled | undefined {
     return archive.maybe(name, event, (known) => {
       const at = archive.float("at", known?.at), order = archive.integer("order", known?.order);
@@ -68,7 +68,7 @@ export class EventQueue {
     return event;
   }
 
-  /** Forgets everything. */
+  /** Removes all events. */
   clear(): void {
     this.#heap = [];
     this.#cancelled = 0;

@@ -68,7 +68,7 @@ export class Past {
     const { machine } = this.system;
     if (machine.boundary < to.turn) {
       if (!this.#advance({ at: to.turn, settled: false }, milliseconds)) return false;
-      // Something else has ended the way.
+      // The run was ended before it reached the place.
       if (machine.boundary < to.turn) return true;
     }
     return this.#advance(to, milliseconds);

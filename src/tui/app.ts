@@ -484,7 +484,9 @@ export class App {
     "console.scroll": () => this.#consoles.scroll(),
     "console.log": () =>
       this.#say(
-        this.options.logs ? `log: ${this.options.logs}/${this.#console.shown}.log` : "this session has no log; sessions of el2 up have",
+        this.options.logs
+          ? `log: ${this.options.logs}/${this.#console.shown}.log`
+          : "this session has no log; only sessions of el2 up have one",
       ),
     "console.send-prefix": (key) => this.#input(key.bytes),
   };

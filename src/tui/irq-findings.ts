@@ -54,7 +54,7 @@ const RULES: readonly (readonly [pattern: RegExp, finding: (match: RegExpExecArr
   })],
   [/priority (\S+) is masked by PMR (\S+)/, ([, priority, mask]) => ({
     sentence: "cannot be delivered: its priority is masked",
-    because: `priority ${priority} is not above ICC_PMR_EL1 ${mask}`,
+    because: `priority ${priority} is not below ICC_PMR_EL1 ${mask}`,
     wayOut: `write more than ${priority} to ICC_PMR_EL1`,
     stops: "priority",
   })],

@@ -14,14 +14,14 @@ import type { Look } from "./theme.ts";
 /** Columns of a name and of both times. */
 const NAME = 13, TIME = 10;
 
-/** It. */
+/** The pane below the timeline. */
 export class LaneWaitsPane implements Pane {
   readonly name = "waits";
   readonly bare = true;
   readonly selection = undefined;
   readonly page = 1;
 
-  /** @param timeline whose lanes it is about */
+  /** @param timeline whose lanes it sums up */
   constructor(readonly timeline: LanesPane) {}
 
   title(): Title {

@@ -146,8 +146,8 @@ export class Menus {
     if (!view) return app.say("there is no console yet");
     app.show(
       new MenuOverlay(`copy con:${view.name}`, [
-        { key: "y", label: "what is visible", run: () => app.copy(view.text(true)) },
-        { key: "a", label: "all of it, with the scrollback", run: () => app.copy(view.text(false)) },
+        { key: "y", label: "the visible part", run: () => app.copy(view.text(true)) },
+        { key: "a", label: "everything, with the scrollback", run: () => app.copy(view.text(false)) },
       ]),
     );
   }

@@ -101,7 +101,7 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     name: "mem.owner",
     on: ["pa"],
     key: "o",
-    label: "who owns it, and through what",
+    label: "owner, extents and mappings",
     danger: false,
     query: (id) => ({ table: "mem.owner", args: { at: id } }),
     command: (id) => `el2 mem owner ${id}`,

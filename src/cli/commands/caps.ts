@@ -9,18 +9,18 @@ export const CAPS: Group = {
   name: "caps",
   help: "the capabilities of a session",
   queries: [
-    { ...VM_FILTER, name: "ls", help: "capabilities: object, rights, holders", table: "caps.ls", examples: ["caps ls ping"] },
+    { ...VM_FILTER, name: "ls", help: "list capabilities: object, rights, holders", table: "caps.ls", examples: ["caps ls ping"] },
     {
       ...BY_ID,
       name: "show",
-      help: "everything about a capability",
+      help: "show everything about a capability",
       table: "caps.ls",
       argument: { name: "cap", help: "cap:VM/SLOT" },
       examples: ["caps show cap:rm/0x1"],
     },
     {
       name: "refused",
-      help: "capabilities whose last use was refused",
+      help: "list capabilities whose last use was refused",
       table: "caps.ls",
       query: () => ({ filter: "err=yes" }),
       none: "no capability was refused in its last use",
@@ -28,7 +28,7 @@ export const CAPS: Group = {
     },
     {
       name: "graph",
-      help: "objects, with the capabilities that hold each",
+      help: "list objects, with the capabilities that hold each",
       table: "obj.ls",
       argument: { name: "object", help: "obj:NUMBER or another id (default: all)", optional: true },
       query: (id) => id === undefined ? {} : { filter: `${isExactly("id", id)} | ${isExactly("name", id)}` },

@@ -16,7 +16,7 @@ import { DIAGNOSES, VIOLATIONS } from "../../queries/tables.ts";
 export function registerDiagnose(program: Command, { exit }: CommandContext): void {
   withSessionOptions(
     program.command("diagnose").description(
-      "diagnose each VM: what it does or waits for, or its defect, with the evidence and the next command",
+      "diagnose each VM: its activity, wait or defect, with the evidence and the next command",
     ),
   )
     .argument("[vm]", "only this VM: vm:NAME or NAME")

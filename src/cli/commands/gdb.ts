@@ -1,6 +1,6 @@
 // `el2 gdb VM`: a gdb server for a VM of a session that runs in the background.
 
-import type { Command } from "@commander-js/extra-typings";
+import { type Command, Option } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { connectNamed } from "../common/session.ts";
@@ -16,7 +16,7 @@ export function registerGdb(program: Command, { exit }: CommandContext): void {
   program.command("gdb")
     .description("serve gdb for a VM of a session, until interrupted")
     .argument("<vm>", "the VM: NAME or vm:NAME; el2: all vCPUs, and continue stops at the hypervisor's events")
-    .option("--port <n>", "port of 127.0.0.1 (default: any free port)", parsePort, 0)
+    .addOption(new Option("--port <n>", "port of 127.0.0.1").argParser(parsePort).default(0, "any free port"))
     .option("--stdio", "use stdin and stdout instead of a port: target remote | el2 gdb VM --stdio")
     .option(
       "--events <filter>",

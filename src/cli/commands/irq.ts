@@ -17,21 +17,21 @@ export const IRQ: Group = {
     {
       ...VM_FILTER,
       name: "ls",
-      help: "interrupts that are enabled, pending, active or have a source",
+      help: "list interrupts that are enabled, pending, active or have a source",
       table: "irq.ls",
       examples: ["irq ls ping"],
     },
     {
       ...BY_ID,
       name: "show",
-      help: "everything about an interrupt",
+      help: "show everything about an interrupt",
       table: "irq.ls",
       argument: IRQ_ARGUMENT,
       examples: ["irq show irq:ping/961"],
     },
     {
       name: "findings",
-      help: "interrupts that storm or cannot be delivered, with the reason",
+      help: "list interrupts that storm or cannot be delivered, with the reason",
       table: "irq.ls",
       query: () => ({ filter: "finding!=-" }),
       none: "no storms; every interrupt can be delivered",
@@ -63,7 +63,7 @@ const TOP_ROWS = 10;
 /** Adds `irq top`. */
 function addTop(group: Command): void {
   const command = withListOptions(
-    withSessionOptions(group.command("top").description("the most frequent interrupts, and interrupts with a finding")),
+    withSessionOptions(group.command("top").description("list the most frequent interrupts, and those with a finding")),
   )
     .option("--for <time>", `count over this much wall time (default: ${TOP_TIME / 1e9}s)`, parseDuration)
     .option("--limit <rows>", "at most this many rows", parseWhole(1, 10_000), TOP_ROWS)

@@ -1,4 +1,4 @@
-// `el2 rpc send MESSAGE FIELD=VALUE ..`: a request to the resource manager in the name of the host
+// `el2 rpc send MESSAGE FIELD=VALUE ..`: a request to the resource manager on behalf of the host
 // VM.
 
 import type { Command } from "@commander-js/extra-typings";
@@ -11,7 +11,7 @@ import { ComposeError, composeRequest, fieldNames, findRequest, requestNames, Un
 import { TABLES } from "../../queries/tables.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
 
-/** Wall time (ns) for which the answer is waited for. */
+/** Wall time (ns) to wait for the answer. */
 const ANSWER_TIME = 10e9;
 /** Wall time (ms) between two looks. */
 const LOOK = 20;
@@ -28,7 +28,7 @@ export function addSend(rpc: Command, { exit }: CommandContext): void {
     .addHelpText(
       "after",
       `
-Exits with 1 if the request is refused; el2 why shows the reason. The host's drivers do not learn what the request changes.
+Exits with 1 if the request is refused; el2 why shows the reason. The host's drivers are not informed of the change.
 
 Examples:
   el2 rpc send VM_GET_STATE vmid=0x80
@@ -70,7 +70,7 @@ async function sendRpc(name: string, fields: readonly string[], options: SendOpt
   }
 }
 
-/** @throws Failure that says what is wrong */
+/** @throws Failure that names the error */
 function composed(name: string, fields: readonly string[], bytes: Uint8Array | undefined) {
   try {
     const message = findRequest(name);

@@ -13,14 +13,14 @@ export const RPC: Group = {
     {
       ...VM_FILTER,
       name: "ls",
-      help: "requests to the resource manager, and its notifications",
+      help: "list requests to the resource manager, and its notifications",
       table: "rpc.ls",
       examples: ["rpc ls", "rpc ls --filter 'about=ping res!=ok'"],
     },
     {
       ...BY_ID,
       name: "show",
-      help: "a request or notification with all fields",
+      help: "show a request or notification with all fields",
       table: "rpc.ls",
       argument: { name: "rpc", help: "rpc:NUMBER" },
       examples: ["rpc show rpc:214"],

@@ -21,14 +21,21 @@ export const VCPU: Group = {
     {
       ...VM_FILTER,
       name: "ls",
-      help: "list the vCPUs, with their state and what they wait for",
+      help: "list the vCPUs, with their states and waits",
       table: "vcpu.ls",
       examples: ["vcpu ls", "vcpu ls ping", "vcpu ls --filter state=wfi"],
     },
-    { ...BY_ID, name: "show", help: "everything about a vCPU", table: "vcpu.ls", argument: VCPU_ARGUMENT, examples: ["vcpu show ping/0"] },
+    {
+      ...BY_ID,
+      name: "show",
+      help: "show everything about a vCPU",
+      table: "vcpu.ls",
+      argument: VCPU_ARGUMENT,
+      examples: ["vcpu show ping/0"],
+    },
     {
       name: "regs",
-      help: "registers of a vCPU",
+      help: "print the registers of a vCPU",
       table: "vcpu.regs",
       argument: VCPU_ARGUMENT,
       query: (id) => ({ vcpu: id! }),
@@ -36,7 +43,7 @@ export const VCPU: Group = {
     },
     {
       name: "stack",
-      help: "call frames of a vCPU, by its frame pointers",
+      help: "print the call frames of a vCPU, by its frame pointers",
       table: "vcpu.stack",
       argument: VCPU_ARGUMENT,
       query: (id) => ({ vcpu: id! }),

@@ -17,7 +17,7 @@ export const VM: Group = {
     {
       ...BY_ID,
       name: "show",
-      help: "everything about a VM",
+      help: "show everything about a VM",
       table: "vm.ls",
       argument: VM_ARGUMENT,
       query: (vm) => ({ filter: isExactly("id", `vm:${vmName(vm!)}`) }),

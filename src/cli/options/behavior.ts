@@ -16,7 +16,7 @@ export const quirksOption = new Option(
 export const strictOption = new Option("--strict", "stop at the first guest call or access that el2 does not model");
 export const checkOption = new Option("--check", "check the hypervisor's invariants after every operation, and stop if one is broken");
 
-/** A phone whose values hold where the configuration says nothing. */
+/** A phone whose values are the defaults of the configuration. */
 export function phoneOption() {
   return new Option("--phone <name>", "profile of a phone; keys of the configuration take precedence (el2 phone show NAME)").choices(
     PHONE_NAMES,
@@ -29,7 +29,7 @@ export const hypervisorNodeOption = new Option(
   `form of /hypervisor in the primary VM's devicetree: the platform's, or that of a Linux series (default: "${DEFAULT_BEHAVIOUR.hypervisorNode}")`,
 ).choices(HYPERVISOR_NODES);
 
-/** Rules of injected faults that hold from the start. */
+/** Rules of faults that are injected from the start. */
 export function injectOption(): Option<"--inject <rule>", undefined, string[], undefined, false, string[] | undefined> {
   return new Option("--inject <rule>", "inject a fault from the start, such as 'rpc msg=MEM_LEND nth=3 -> NOMEM'; repeatable")
     .argParser((text: string, before: string[] | undefined) => [...before ?? [], checkedRule(text)]);

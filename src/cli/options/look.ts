@@ -17,7 +17,7 @@ export const rawOption = new Option(
   "--raw",
   "without a screen: pass guests' escape sequences to this terminal instead of showing them as text",
 );
-export const readOnlyOption = new Option("--read-only", "read-only: nothing is typed into guests, nothing can be changed");
+export const readOnlyOption = new Option("--read-only", "refuse input to guests, and every change");
 export const logOption = new Option(
   "--log <file>",
   "write one line per event: refusals, accesses to unmapped addresses, undefined instructions",

@@ -26,7 +26,7 @@ export class ConsoleOutput {
   readonly #partial = new Map<string, number[]>();
   readonly #shown: (console: string, bytes: Uint8Array) => Uint8Array;
   #last: Promise<void> = Promise.resolve();
-  /** Nothing can be written any more, and that was said. */
+  /** A write has failed, and that was reported. */
   #full = false;
 
   /** @param raw bytes go to a terminal too as they are; else it shows control characters as text */

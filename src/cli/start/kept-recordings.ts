@@ -13,7 +13,7 @@ const SUFFIX = ".rec";
 /** The option of commands that run a machine to its end. */
 export const recordingsOption = new Option(
   "--recordings <folder|none>",
-  "where a run that fails leaves its recording (default: recordings/ in el2's state folder, the newest 10)",
+  "folder for the recording of a run that fails (default: recordings/ in el2's state folder, the newest 10)",
 );
 
 /** A file for the recording of a run that failed; undefined where none is wanted or can be. */

@@ -10,7 +10,7 @@ const Reset = { SystemReset: 1n << 63n, Wide: 1n << 62n } as const;
 /** state_data_0 of a powered-off vCPU: it has exited. */
 const EXITED = 1n;
 
-/** The state of a vCPU as the one who runs it sees it. */
+/** The state of a vCPU as its runner sees it. */
 export function runState(vcpu: Vcpu): RunState {
   if (vcpu.life === "exited") return state(VcpuRunState.PoweredOff, EXITED);
   if (vcpu.isRunnableByProxy) return state(vcpu.life === "killed" ? VcpuRunState.Blocked : VcpuRunState.Ready);

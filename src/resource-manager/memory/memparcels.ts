@@ -177,8 +177,8 @@ function addRegion(context: Context, owner: Vm, parcel: Parcel, region: ParcelRe
 }
 
 /**
- * Takes the mapping of a region away that its owner has through the parcel. An extent has few
- * places for mappings.
+ * Removes the mapping of a region that its owner has through the parcel: an extent has few slots
+ * for mappings.
  */
 function unmapAtOwner(context: Context, owner: Vm, parcel: Parcel, { ownerIpa, offset, size }: ParcelRegion): void {
   context.undo.addrspace_unmap({
@@ -191,7 +191,7 @@ function unmapAtOwner(context: Context, owner: Vm, parcel: Parcel, { ownerIpa, o
   });
 }
 
-/** Gives what was added back to the owner, from region `first` on: for a request that failed. */
+/** Returns the added regions to the owner, from region `first` on: for a request that failed. */
 export function returnRegions(context: Context, owner: Vm, parcel: Parcel, first: number): void {
   const extent = ownedExtent(owner, parcel.memType);
   const regions = parcel.regions.splice(first).reverse();
@@ -430,8 +430,8 @@ export function releaseParcel(context: Context, vm: Vm, parcel: Parcel, borrower
 }
 
 /**
- * Takes the parcel from a borrower that is being reset: whatever the hypervisor says, the borrower
- * has it no more.
+ * Takes the parcel from a borrower that is being reset: even if the hypervisor refuses, the
+ * borrower no longer has it.
  */
 export function forceRelease(context: Context, vm: Vm, parcel: Parcel, borrower: Borrower): void {
   if (borrower.mapped) {
@@ -499,7 +499,7 @@ export function reclaimParcel(context: Context, owner: Vm, parcel: Parcel): void
 
 /**
  * A parcel that its one borrower has accepted becomes pages of the borrower's own extent, at the
- * same addresses: its owner reclaims them like pages that it gave by hypercalls. All or nothing. ¶
+ * same addresses: its owner reclaims them like pages that it gave by hypercalls. All or nothing.
  * @throws Refusal
  */
 export function dissolveParcel(context: Context, vm: Vm, parcel: Parcel): void {

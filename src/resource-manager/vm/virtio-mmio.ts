@@ -81,7 +81,7 @@ function unmap(context: Context, vm: Vm, extent: CapId, ipa: Ipa): void {
   });
 }
 
-/** Takes the device apart. */
+/** Removes the device. */
 export function destroyVirtioMmio(context: Context, vm: Vm, { cap, extent, heapOffset, frontend, backend }: VmVirtioMmio): void {
   const owner = context.vm(backend.vmid)!;
   context.remove(backend.cap, owner.objects!.cspace);
