@@ -1,7 +1,7 @@
 // JSON documents of commands, other than lists of rows: their fields, declared once for the
 // commands, their schemas and the reference.
 
-import { type Column, columnSchema, type ColumnTypes, type Json, SCHEMA_DIALECT, schemaName } from "./table.ts";
+import { type Column, columnSchema, type ColumnTypes, type Json, type Listing, SCHEMA_DIALECT, schemaName } from "./table.ts";
 
 /** A kind of document. */
 export interface Document {
@@ -156,6 +156,22 @@ export const SESSIONS = define({
   },
 });
 
+/** The sessions as a list; `ls --json` has them in one document. */
+export const SESSION_LIST: Listing = {
+  name: "ls",
+  empty: "no session is running",
+  columns: {
+    name: { kind: "text", doc: "its name", width: 12 },
+    what: { kind: "text", doc: "what runs", width: 12 },
+    state: { kind: "text", doc: "runs, paused, or how it ended", width: 8 },
+    pid: { kind: "number", doc: "its process", width: 7, optional: true },
+    clients: { kind: "number", doc: "connections to it", width: 7, optional: true },
+    started: { kind: "text", doc: "when it began, ISO 8601", width: 24, optional: true },
+    logs: { kind: "text", doc: "folder of its consoles", width: 20, optional: true },
+    configuration: { kind: "text", doc: "absolute path of its configuration", optional: true },
+  },
+};
+
 export const ERROR = define({
   name: "error",
   version: 1,
@@ -216,6 +232,7 @@ export const GUEST = define({
   fields: {
     name: { kind: "text", doc: "its name in the catalog" },
     about: { kind: "text", doc: "what it is" },
+    size: { kind: "size", doc: "bytes of its files" },
     fetched: { kind: "text", doc: "when it was made, ISO 8601" },
     files: { kind: "detail", doc: "each file: `name`, `size` in bytes, `sha256`" },
     packages: { kind: "detail", doc: "packages that it was made from: `name`, `version`, `sha256`" },
@@ -279,6 +296,19 @@ export const PHONE = define({
       doc:
         "each value: `key`, `value`, `source`, `mark` (R read, I inferred, U claimed, generic), the key that it `sets`, or null, and whether it is `modeled`: by that key, always, or not (none)",
     },
+  },
+});
+
+export const THEME = define({
+  name: "theme",
+  version: 1,
+  command: "theme ls --json",
+  doc: "a theme of the screens, one per line",
+  fields: {
+    name: { kind: "text", doc: "its name, as --theme takes it" },
+    about: { kind: "text", doc: "what it is for" },
+    file: { kind: "text", optional: true, doc: "the configuration that it is from; null for a theme of el2" },
+    based_on: { kind: "text", optional: true, doc: "the theme whose other colors it has" },
   },
 });
 
@@ -359,11 +389,25 @@ export const DOCUMENTS: readonly Document[] = [
   IOCTL_DECODED,
   PERSONA,
   PHONE,
+  THEME,
   IOCTL,
   ABOUT,
   BENCH,
   SPEC_SECTION,
 ];
+
+/**
+ * Documents as a list whose columns are their fields: for commands that print one per line.
+ * Structured fields are in no list.
+ * @param empty the text of an empty list
+ */
+export function listingOf({ name, fields }: Document, empty: string): Listing {
+  const columns = Object.entries(fields).map(([field, column]): [string, Column] => [
+    field,
+    column.kind === "detail" ? column : { ...column, width: field.length },
+  ]);
+  return { name, empty, columns: Object.fromEntries(columns) };
+}
 
 /** A document as a command prints it. */
 export function documentText<D extends Document>(document: D, fields: FieldsOf<D>): string {

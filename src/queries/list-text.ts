@@ -1,26 +1,31 @@
 // Lists as text: aligned columns for display.
 
 import { alignsRight, cellText } from "./format.ts";
-import type { Column, Json, Row, Table } from "./table.ts";
+import type { Column, Json, Listing, ListRow } from "./table.ts";
 import { terminalWord } from "../support/terminal-text.ts";
 
 /** Columns of a list. */
 export type Listed = readonly (readonly [name: string, column: Column])[];
 
 /** The columns of a list that is so wide; undefined: as wide as it wants. */
-export function listed(table: Table, width: number | undefined): Listed {
+export function listed(table: Listing, width: number | undefined): Listed {
   return Object.entries(table.columns).filter(([, column]) =>
     column.width !== undefined && (width === undefined || (column.from ?? 0) <= width)
   );
 }
 
 /** The columns that were named, in that order. */
-export function namedColumns(table: Table, names: readonly string[]): Listed {
+export function namedColumns(table: Listing, names: readonly string[]): Listed {
   return names.map((name) => [name, table.columns[name]]);
 }
 
 /** A list with its heading. Columns are as wide as their contents; the last one is not padded. */
-export function listText(table: Table, rows: readonly Row[], width: number | undefined, shown: Listed = listed(table, width)): string {
+export function listText(
+  table: Listing,
+  rows: readonly ListRow[],
+  width: number | undefined,
+  shown: Listed = listed(table, width),
+): string {
   if (!rows.length) return `${table.empty}\n`;
   const columns = shown.map(([name, column]): [string, Column] => {
     const contents = rows.map((row) => cellText(column, row[name]).length);
@@ -31,7 +36,7 @@ export function listText(table: Table, rows: readonly Row[], width: number | und
 }
 
 /** A row of a list. */
-export function rowText(columns: Listed, row: Row, width: number | undefined): string {
+export function rowText(columns: Listed, row: ListRow, width: number | undefined): string {
   return cut(columns.map(([name, column]) => aligned(column, cellText(column, row[name]))).join(" "), width);
 }
 
@@ -39,7 +44,7 @@ export function rowText(columns: Listed, row: Row, width: number | undefined): s
  * Rows with a tab between values, for programs: exact values as in JSON, without units; empty where
  * a row has no value. The first line names the columns.
  */
-export function tsvText(rows: readonly Row[], shown: Listed): string {
+export function tsvText(rows: readonly ListRow[], shown: Listed): string {
   const lines = [shown.map(([name]) => name), ...rows.map((row) => shown.map(([name]) => tsvValue(row[name])))];
   return lines.map((cells) => `${cells.join("\t")}\n`).join("");
 }

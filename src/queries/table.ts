@@ -55,19 +55,27 @@ export interface Column {
   readonly alias?: readonly string[];
 }
 
-/** A kind of row. */
-export interface Table {
+/** A list's columns. */
+export interface Listing {
   /** Its name: the query's, and in the schema `el2.NAME/VERSION`. */
   readonly name: string;
+  /** The text of an empty list. */
+  readonly empty: string;
+  readonly columns: Readonly<Record<string, Column>>;
+}
+
+/** A kind of row. */
+export interface Table extends Listing {
   /** Rises when a field goes or changes, not when one comes. */
   readonly version: number;
   /** The command that prints its rows, without `el2`. */
   readonly command: string;
   readonly doc: string;
-  /** The text of an empty list. */
-  readonly empty: string;
   readonly columns: Readonly<Record<string, Column>> & { readonly id: Column };
 }
+
+/** A row of any list: plain data. */
+export type ListRow = Readonly<Record<string, Json>>;
 
 /** A column's values other than null. */
 type Held<C extends Column> = C extends { readonly words: readonly (infer W)[] } ? W : ColumnTypes[C["kind"]];

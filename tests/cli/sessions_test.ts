@@ -111,7 +111,12 @@ Deno.test("sessions in the background", async (t) => {
     const guest = new URL("../../assets/guests/hello.bin", import.meta.url).pathname;
     const others = [
       ...[["ls"], ["version"], ["doctor"], ["guests", "ls"], ["ioctl", "decode", "0xB201"], ["rpc", "decode", "21010f00"]],
-      ...[["personas"], ["phone", "show", "sm8650"], ["spec", "observed", "4"], ["vmm", guest, "--for", "1ms"]],
+      ...[["personas"], ["phone", "show", "sm8650"], ["phone", "ls"], ["theme", "ls"], ["spec", "observed", "4"], [
+        "vmm",
+        guest,
+        "--for",
+        "1ms",
+      ]],
       ...[["snapshot", "save", `${place.folder}/j.snap`], ["snapshot", "info", `${place.folder}/j.snap`]],
       ...[["snapshot", "verify", `${place.folder}/j.snap`], ["diff", `${place.folder}/j.snap`, `${place.folder}/j.snap`]],
     ];

@@ -4,6 +4,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { diagnoses } from "../common/diagnoses.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
+import { asList, checkColumns, type ListOptions, watching, withListOptions } from "../common/list-options.ts";
 import { output, printAnswer } from "../common/print.ts";
 import { checkVm, type OpenSession, openSession, vmName, withSessionOptions } from "../common/session.ts";
 import { diagnosisLines } from "../../queries/diagnosis-text.ts";
@@ -14,11 +15,11 @@ import { DIAGNOSES, VIOLATIONS } from "../../queries/tables.ts";
 
 /** Adds the command. */
 export function registerDiagnose(program: Command, { exit }: CommandContext): void {
-  withSessionOptions(
+  withListOptions(withSessionOptions(
     program.command("diagnose").description(
       "diagnose each VM: its activity, wait or defect, with the evidence and the next command",
     ),
-  )
+  ))
     .argument("[vm]", "only this VM: vm:NAME or NAME")
     .addHelpText("after", examplesText(["diagnose", "diagnose ping --json"]))
     .action(async (vm, options) => exit(await diagnose(vm, options)));
@@ -34,16 +35,26 @@ export async function diagnoseMachine(
   return [{ id: "machine", verdict: "broken", healthy: false, text, evidence, next: "el2 mem check" }];
 }
 
+interface DiagnoseOptions extends ListOptions {
+  readonly socket?: string;
+  readonly json?: boolean;
+}
+
 /** 1 where something is wrong with a VM. */
-async function diagnose(vm: string | undefined, options: { readonly socket?: string; readonly json?: boolean }): Promise<number> {
+async function diagnose(vm: string | undefined, options: DiagnoseOptions): Promise<number> {
+  checkColumns(DIAGNOSES, options);
   using open = await openSession(options);
+  return await watching(options, options.json ?? false, () => diagnoseOnce(open, vm, options));
+}
+
+async function diagnoseOnce(open: OpenSession, vm: string | undefined, options: DiagnoseOptions): Promise<number> {
   const filter = vm === undefined ? undefined : isExactly("id", `vm:${vmName(vm)}`);
   let answer = await diagnoses(open.asker, filter);
   if (answer.error !== undefined) throw new Failure(answer.error, ExitCode.Failed);
   if (!answer.rows.length && vm !== undefined) await checkVm(open, vm);
   if (vm === undefined) answer = { ...answer, rows: [...answer.rows, ...await diagnoseMachine(open)] };
   const rows = rowsOf(DIAGNOSES, answer);
-  if (options.json) printAnswer(open.session.info.name, answer, true, DIAGNOSES.empty);
+  if (options.json || asList(options)) printAnswer(open.session.info.name, answer, options.json ?? false, DIAGNOSES.empty, options);
   else {
     if (rows.length === 0) output(`${DIAGNOSES.empty}\n`);
     for (const row of rows) output(diagnosisLines(row).map((line) => `${line}\n`).join(""));

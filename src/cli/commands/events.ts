@@ -3,8 +3,9 @@
 import type { Command } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
-import { printStreamRow, report } from "../common/print.ts";
-import { openSession, withSessionOptions } from "../common/session.ts";
+import { checkColumns, type ListOptions, watching, withListOptions } from "../common/list-options.ts";
+import { printStreamHeading, printStreamRow, report } from "../common/print.ts";
+import { type OpenSession, openSession, withSessionOptions } from "../common/session.ts";
 import { checkedFilter, parseDuration, parseKinds, parseWhole } from "../common/values.ts";
 import { TRACE_KINDS, type TraceKind } from "../../abi/trace.ts";
 import { EVENTS } from "../../queries/tables.ts";
@@ -16,7 +17,7 @@ const BATCH = 20_000;
 
 /** Adds the command. */
 export function registerEvents(program: Command, { exit }: CommandContext): void {
-  withSessionOptions(program.command("events").description("list the events of a session, oldest first"))
+  withListOptions(withSessionOptions(program.command("events").description("list the events of a session, oldest first")))
     .option("--filter <filter>", "only matching events, such as kind=rpc or vm=debian")
     .option("--kinds <kinds>", `kinds to record: ${TRACE_KINDS.join(",")}, or all`, parseKinds)
     .option("--follow", "also print new events as they happen")
@@ -29,7 +30,7 @@ export function registerEvents(program: Command, { exit }: CommandContext): void
     .action(async (options) => exit(await events(options)));
 }
 
-interface EventOptions {
+interface EventOptions extends ListOptions {
   readonly json?: boolean;
   readonly socket?: string;
   readonly filter?: string;
@@ -39,11 +40,19 @@ interface EventOptions {
   readonly count?: number;
 }
 
-async function events({ json = false, socket, filter, kinds, follow = false, since, count = Infinity }: EventOptions): Promise<number> {
+async function events(options: EventOptions): Promise<number> {
+  const { socket, filter, kinds, follow, watch } = options;
+  checkColumns(EVENTS, options);
   if (filter !== undefined) checkedFilter("--filter", filter, EVENTS);
+  if (follow && watch) throw new Failure("events: --follow prints new events, --watch all of them every second; give one");
   using open = await openSession({ socket });
-  const { session, asker } = open;
-  if (kinds) session.send({ kind: "watch", kinds });
+  if (kinds) open.session.send({ kind: "watch", kinds });
+  return await watching(options, options.json ?? false, () => printEvents(open, options));
+}
+
+async function printEvents({ session, asker }: OpenSession, options: EventOptions): Promise<number> {
+  const { json = false, filter, kinds, follow = false, since, count = Infinity } = options;
+  if (!json) printStreamHeading(EVENTS, options);
   let left = count, after: string | undefined;
   if (follow && since === undefined) after = (await asker.ask({ table: "events", args: { limit: 1 } })).cursor;
   for (;;) {
@@ -52,7 +61,7 @@ async function events({ json = false, socket, filter, kinds, follow = false, sin
     if (after !== undefined && answer.dropped) report(`el2: ${answer.dropped} events were lost`);
     for (const row of answer.rows) {
       if (left-- <= 0) break;
-      printStreamRow(session.info.name, answer, row, json);
+      printStreamRow(session.info.name, answer, row, json, options);
     }
     if (left <= 0 || !follow) return ExitCode.Done;
     after = answer.cursor;

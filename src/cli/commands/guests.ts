@@ -3,10 +3,11 @@
 import { type Command, Option } from "@commander-js/extra-typings";
 import { examplesText } from "../common/command.ts";
 import { ExitCode, Failure, readNamedFile } from "../common/failure.ts";
+import { printListing, withListOptions } from "../common/list-options.ts";
 import { output, report } from "../common/print.ts";
 import { addGuest, wrongGuestName } from "../../catalog/add.ts";
 import { catalogEntries, damagedFiles, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, type Manifest } from "../../catalog/catalog.ts";
-import { documentText, GUEST } from "../../queries/documents.ts";
+import { documentText, type FieldsOf, GUEST, listingOf } from "../../queries/documents.ts";
 import { cacheFolder } from "../../support/cache.ts";
 import { terminalWord } from "../../support/terminal-text.ts";
 
@@ -68,15 +69,22 @@ Examples:
       }).catch((error) => refused("add", error));
       output(options.json ? `${guestText(manifest)}\n` : `${describe(manifest).join("\n")}\n`);
     });
-  guests.command("ls")
-    .description("list the guests in the cache with sizes and hashes")
+  withListOptions(guests.command("ls").description("list the guests in the cache with sizes and hashes"))
     .option("--check", "compare every file with its hash; exits with 1 if one differs")
     .option("--json", "print manifests as JSON, one per line")
-    .addHelpText("after", examplesText(["guests ls", "guests ls --check"]))
+    .addHelpText("after", examplesText(["guests ls", "guests ls --check", "guests ls --columns name,size"]))
     .action(async (options) => {
-      for (const entry of await catalogEntries()) {
-        output(`${options.json ? guestText(entry.manifest, entry.folder) : describe(entry.manifest, entry.folder).join("\n")}\n`);
-        if (!options.check) continue;
+      let entries = await catalogEntries();
+      const make = async () => {
+        entries = await catalogEntries();
+        return entries.map(({ manifest, folder }) => guestFields(manifest, folder));
+      };
+      await printListing(listingOf(GUEST, "the cache has no guests"), options, make, (rows) => {
+        for (const [index, { manifest, folder }] of entries.entries()) {
+          output(`${options.json ? documentText(GUEST, rows[index]) : describe(manifest, folder).join("\n")}\n`);
+        }
+      });
+      for (const entry of options.check ? entries : []) {
         const damaged = await damagedFiles(entry);
         if (damaged.length === 0) continue;
         report(`el2: ${entry.manifest.name}: ${damaged.join(", ")} differ from the manifest; fetch the guest again`);
@@ -101,17 +109,20 @@ function refused(command: "fetch" | "add", error: unknown): never {
 }
 
 /** A guest for programs. */
-function guestText({ name, about, fetched, files, packages, added }: Manifest, folder: string | null = null): string {
+const guestText = (manifest: Manifest): string => documentText(GUEST, guestFields(manifest));
+
+function guestFields({ name, about, fetched, files, packages, added }: Manifest, folder: string | null = null): FieldsOf<typeof GUEST> {
   const rows = (list: readonly object[]) => list.map((one) => ({ ...one }));
-  return documentText(GUEST, {
+  return {
     name,
     about,
+    size: files.reduce((sum, { size }) => sum + size, 0),
     fetched,
     files: rows(files),
     packages: rows(packages),
     added: added ? { ...added } : null,
     folder,
-  });
+  };
 }
 
 function describe(manifest: Manifest, folder = ""): string[] {

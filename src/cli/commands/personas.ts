@@ -2,22 +2,28 @@
 // declares them.
 
 import type { Command } from "@commander-js/extra-typings";
+import { printListing, withListOptions } from "../common/list-options.ts";
 import { output } from "../common/print.ts";
 import { GH, GH_ANDROID, GH_LEGACY, GH_V6 } from "../../abi/ioctl/gunyah.ts";
 import { type Persona, PERSONA_NAMES, PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { Request } from "../../abi/ioctl/request.ts";
-import { documentText, type FieldsOf, PERSONA } from "../../queries/documents.ts";
+import { documentText, type FieldsOf, listingOf, PERSONA } from "../../queries/documents.ts";
 import type { Json } from "../../queries/table.ts";
 
 /** Adds the command. */
 export function registerPersonas(program: Command): void {
-  program.command("personas")
-    .description("print the generations of the Gunyah driver side by side: request codes, checks, order of calls")
+  withListOptions(
+    program.command("personas")
+      .description("print the generations of the Gunyah driver side by side: request codes, checks, order of calls"),
+  )
     .option("--json", "print one line of JSON per generation, with every request and structure")
     .addHelpText("after", "\nExamples:\n  el2 personas\n  el2 personas --json | jq 'select(.name == \"v14\").requests'")
-    .action(({ json }) => {
-      if (!json) return output(`${personasAsText()}\n`);
-      for (const name of PERSONA_NAMES) output(`${documentText(PERSONA, personaAsJson(PERSONAS[name]))}\n`);
+    .action(async (options) => {
+      const make = () => PERSONA_NAMES.map((name) => personaAsJson(PERSONAS[name]));
+      await printListing(listingOf(PERSONA, "there is no generation"), options, make, (rows) => {
+        if (!options.json) return output(`${personasAsText()}\n`);
+        for (const row of rows) output(`${documentText(PERSONA, row)}\n`);
+      });
     });
 }
 

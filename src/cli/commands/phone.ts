@@ -1,6 +1,8 @@
 // `el2 phone show NAME`: the values of a phone's profile, each with its source and mark.
 
 import { Argument, type Command } from "@commander-js/extra-typings";
+import { examplesText } from "../common/command.ts";
+import { printListing, withListOptions } from "../common/list-options.ts";
 import { output } from "../common/print.ts";
 import {
   PHONE_KEY_NAMES,
@@ -12,11 +14,20 @@ import {
   phoneTitle,
   phoneValue,
 } from "../../configuration/phones.ts";
-import { documentText, type FieldsOf, PHONE } from "../../queries/documents.ts";
+import { documentText, type FieldsOf, listingOf, PHONE } from "../../queries/documents.ts";
 
 /** Adds the command. */
 export function registerPhone(program: Command): void {
   const command = program.command("phone").description("print the profiles of phones that --phone takes");
+  withListOptions(command.command("ls").description("list the profiles"))
+    .option("--json", "print one line of JSON per profile, with its values")
+    .addHelpText("after", examplesText(["phone ls", "phone ls --columns name,title"]))
+    .action(async (options) => {
+      await printListing(listingOf(PHONE, "there is no profile"), options, () => PHONE_NAMES.map(phoneAsJson), (rows) => {
+        const width = Math.max(...rows.map(({ name }) => name.length));
+        for (const row of rows) output(options.json ? `${documentText(PHONE, row)}\n` : `${row.name.padEnd(width)}  ${row.title}\n`);
+      });
+    });
   command.command("show")
     .description("print each value of a profile, with its source and how certain it is")
     .addArgument(new Argument("<name>", "the phone, by its chip").choices(PHONE_NAMES))

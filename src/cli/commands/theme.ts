@@ -3,10 +3,12 @@
 import { type Command, Option } from "@commander-js/extra-typings";
 import { examplesText } from "../common/command.ts";
 import { Failure, readNamedFile } from "../common/failure.ts";
+import { printListing, withListOptions } from "../common/list-options.ts";
 import { output } from "../common/print.ts";
 import { checkedUi } from "../start/file-ui.ts";
 import type { FileUi } from "../../configuration/schema.ts";
 import { OWN_CONFIGURATION, readUi } from "../../configuration/ui.ts";
+import { documentText, type FieldsOf, listingOf, THEME } from "../../queries/documents.ts";
 import { exists } from "../../support/cache.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
 import { ownThemes } from "../../tui/own-themes.ts";
@@ -28,16 +30,15 @@ const ABOUT: Readonly<Record<(typeof THEME_NAMES)[number], string>> = {
 /** Adds the commands. */
 export function registerTheme(program: Command): void {
   const theme = program.command("theme").description("themes of the screens");
-  theme.command("ls")
-    .description("list the themes, with those of a configuration")
+  withListOptions(theme.command("ls").description("list the themes, with those of a configuration"))
     .addOption(configOption())
+    .option("--json", "print one line of JSON per theme")
     .addHelpText("after", examplesText(["theme ls", "theme ls --config phone.toml"]))
-    .action(async ({ config }) => {
-      const rows = THEME_NAMES.map((name): [string, string] => [name, ABOUT[name]]);
-      const { file, themes } = await configured(config);
-      for (const [name, { based_on: base }] of Object.entries(themes)) rows.push([name, `of ${file}, based on ${base}`]);
-      const width = Math.max(...rows.map(([name]) => name.length));
-      for (const [name, about] of rows) output(`${name.padEnd(width)}  ${about}\n`);
+    .action(async (options) => {
+      await printListing(listingOf(THEME, "there is no theme"), options, () => themesOf(options.config), (rows) => {
+        const width = Math.max(...rows.map(({ name }) => name.length));
+        for (const row of rows) output(options.json ? `${documentText(THEME, row)}\n` : `${row.name.padEnd(width)}  ${row.about}\n`);
+      });
     });
   theme.command("show")
     .description("print the colors of a theme by role: direct, and of 256")
@@ -56,6 +57,15 @@ export function registerTheme(program: Command): void {
         output(`${role.padEnd(8)} #${direct.toString(16).padStart(6, "0")} ${String(indexed).padStart(3)}\n`);
       }
     });
+}
+
+/** The themes of el2, and those of a configuration. */
+async function themesOf(config: string | undefined): Promise<FieldsOf<typeof THEME>[]> {
+  const { file, themes } = await configured(config);
+  return [
+    ...THEME_NAMES.map((name) => ({ name, about: ABOUT[name], file: null, based_on: null })),
+    ...Object.entries(themes).map(([name, { based_on: base }]) => ({ name, about: `of ${file}, based on ${base}`, file, based_on: base })),
+  ];
 }
 
 const configOption = () => new Option("--config <file>", "a configuration with themes (default: ./el2.toml, if there is one)");

@@ -1,7 +1,7 @@
 // Prints a session's answer to a query.
 
 import { ExitCode, Failure } from "./failure.ts";
-import { checkColumns, type ListOptions, watching } from "./list-options.ts";
+import { asList, checkColumns, type ListOptions, watching } from "./list-options.ts";
 import { fieldsText, nothingPasses, output, printAnswer } from "./print.ts";
 import { checkVm, type OpenSession } from "./session.ts";
 import type { Query } from "../../queries/query.ts";
@@ -33,7 +33,7 @@ async function answerOnce(open: OpenSession, query: Query, json: boolean, option
   const got = await open.asker.ask(query);
   if (got.error !== undefined) throw new Failure(got.error, got.error.startsWith("--filter") ? ExitCode.Usage : ExitCode.Failed);
   if (!got.rows.length && vm !== undefined) await checkVm(open, vm);
-  if (full && !json) output(got.rows.map((row) => fieldsText(TABLES[query.table], row)).join("\n"));
+  if (full && !json && !asList(list ?? {})) output(got.rows.map((row) => fieldsText(TABLES[query.table], row)).join("\n"));
   else printAnswer(open.session.info.name, got, json, none, list);
   return got.rows.length;
 }

@@ -6,7 +6,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { answer } from "./answer.ts";
 import { type CommandContext, examplesText } from "./command.ts";
 import { ExitCode, Failure } from "./failure.ts";
-import { type ListOptions, watchOption, withListOptions } from "./list-options.ts";
+import { type ListOptions, withListOptions } from "./list-options.ts";
 import { report } from "./print.ts";
 import { openSession, vmName, withSessionOptions } from "./session.ts";
 import { checkedFilter, parseWhole } from "./values.ts";
@@ -33,7 +33,7 @@ export interface QueryCommand {
   readonly none?: string;
   /** The command of the group that lists its objects, if not `ls`. */
   readonly list?: string;
-  /** Each row in full, not as a list. */
+  /** Each row in full, not as a list, unless columns or a form are chosen. */
   readonly full?: true;
   /** Exit code 1 when there are rows (`mem check`). */
   readonly failsOnRows?: true;
@@ -92,8 +92,7 @@ function addQuery(parent: Command, { exit }: CommandContext, query: QueryCommand
     .option("--filter <filter>", "only matching rows, such as state=blocked or size>1M")
     .option("--limit <rows>", "at most this many rows", parseWhole(1, 1_000_000))
     .addHelpText("after", examplesText(query.examples));
-  if (query.full) command.addOption(watchOption());
-  else withListOptions(command);
+  withListOptions(command);
   if (query.argument) {
     command.argument(query.argument.optional ? `[${query.argument.name}]` : `<${query.argument.name}>`, query.argument.help);
   }

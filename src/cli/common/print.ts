@@ -3,9 +3,9 @@
 
 import { cellText } from "../../queries/format.ts";
 import type { ListOptions } from "./list-options.ts";
-import { listed, listText, namedColumns, rowText, tsvText } from "../../queries/list-text.ts";
+import { type Listed, listed, listText, namedColumns, rowText, tsvText } from "../../queries/list-text.ts";
 import type { Answer } from "../../queries/query.ts";
-import { type Json, type Row, schemaName, type Table } from "../../queries/table.ts";
+import { type Json, type Listing, type ListRow, type Row, schemaName, type Table } from "../../queries/table.ts";
 import { TABLES } from "../../queries/tables.ts";
 import { beginLink, LINK_END, showsHyperlinks } from "../../support/hyperlink.ts";
 import { terminalText } from "../../support/terminal-text.ts";
@@ -54,13 +54,24 @@ export function report(line: string): void {
 export function printAnswer(session: string, answer: Answer, json: boolean, none?: string, list: ListOptions = {}): void {
   const table: Table = TABLES[answer.table];
   if (json) return output(`${JSON.stringify(answerJson(session, answer))}\n`);
+  printRows(table, answer.rows, none, list);
+  if (answer.dropped) report(`el2: ${answer.dropped} rows were lost before they could be read`);
+}
+
+/** Prints rows as a list. */
+export function printRows(table: Listing, rows: readonly ListRow[], none: string | undefined, list: ListOptions): void {
   // With chosen columns, or all of them, lines may be longer than the terminal is wide.
   const width = list.columns || list.output === "wide" ? undefined : terminalWidth();
-  const shown = list.columns ? namedColumns(table, list.columns) : listed(table, list.output === "tsv" ? undefined : width);
-  if (list.output === "tsv") output(tsvText(answer.rows, shown));
-  else if (!answer.rows.length && none !== undefined) output(`${none}\n`);
-  else output(listText(table, answer.rows, width, shown));
-  if (answer.dropped) report(`el2: ${answer.dropped} rows were lost before they could be read`);
+  const shown = shownColumns(table, list);
+  if (list.output === "tsv") output(tsvText(rows, shown));
+  else if (!rows.length && none !== undefined) output(`${none}\n`);
+  else output(listText(table, rows, width, shown));
+}
+
+/** The columns that the options choose, or those that fit. */
+function shownColumns(table: Listing, { columns, output: form }: ListOptions): Listed {
+  if (columns) return namedColumns(table, columns);
+  return listed(table, form === undefined ? terminalWidth() : undefined);
 }
 
 /** Text of a list without rows where a filter matches none. */
@@ -72,10 +83,18 @@ export function answerJson(session: string, { table, at, rows, dropped }: Answer
 }
 
 /** One row of a stream. */
-export function printStreamRow(session: string, answer: Answer, row: Row, json: boolean): void {
+export function printStreamRow(session: string, answer: Answer, row: Row, json: boolean, list: ListOptions = {}): void {
   const table: Table = TABLES[answer.table];
-  if (json) output(`${JSON.stringify(answerJson(session, { ...answer, rows: [row] }))}\n`);
-  else output(rowText(listed(table, terminalWidth()), row, terminalWidth()));
+  if (json) return output(`${JSON.stringify(answerJson(session, { ...answer, rows: [row] }))}\n`);
+  const shown = shownColumns(table, list);
+  // The heading came before the first row.
+  if (list.output === "tsv") output(tsvText([row], shown).split("\n").slice(1).join("\n"));
+  else output(rowText(shown, row, list.columns || list.output ? undefined : terminalWidth()));
+}
+
+/** The heading of a stream with tabs between its values; other streams have none. */
+export function printStreamHeading(table: Table, list: ListOptions): void {
+  if (list.output === "tsv") output(tsvText([], shownColumns(table, list)));
 }
 
 /** Width of the terminal on stdout; undefined without a terminal. */

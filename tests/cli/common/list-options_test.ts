@@ -7,17 +7,73 @@ import { VMS } from "../../../src/queries/tables.ts";
 import { el2Command } from "../../support/el2.ts";
 import { Place } from "../place.ts";
 
+/** Commands that print rows, although neither their name nor their description says so. */
+const LISTS = [
+  "irq top",
+  "inject",
+  "break",
+  "back",
+  "why",
+  "trace stats",
+  "diagnose",
+  "personas",
+  ...QUERY_COMMANDS.map(({ path }) => path),
+];
+/** Calls are printed below the requests that they were made for, while they are made. */
+const NO_LISTS = ["trace calls"];
+
+/** Options with which a command prints its list, and ends. */
+const MORE: Readonly<Record<string, readonly string[]>> = { events: ["--count", "3"], back: ["--list"] };
+
+/** Every command that prints a list, with its path. */
+function* lists(node: CommandNode, path: readonly string[] = []): Generator<readonly [path: string, command: CommandNode]> {
+  const name = path.join(" ");
+  const isList = node.name === "ls" || /^list\b/.test(node.help) || LISTS.includes(name);
+  if (!node.commands.length && isList && !NO_LISTS.includes(name)) yield [name, node];
+  for (const child of node.commands) yield* lists(child, [...path, child.name]);
+}
+
+const tree = () => commandTree(makeProgram(new URL(import.meta.url), () => {}));
+
 Deno.test("every command that prints a list has --columns, -o and --watch", () => {
-  const tree = commandTree(makeProgram(new URL(import.meta.url), () => {}));
-  const lists = [
-    ...QUERY_COMMANDS.filter(({ full }) => !full).map(({ path }) => path),
-    ...["irq top", "inject", "break", "back", "why", "trace stats"],
-  ];
-  for (const path of lists) {
-    let node: CommandNode = tree;
-    for (const name of path.split(" ")) node = node.commands.find((child) => child.name === name)!;
-    const options = node.options.map(({ long }) => long);
-    for (const one of ["--columns", "--output", "--watch"]) assert.ok(options.includes(one), `${path} ${one}`);
+  const found = [...lists(tree())];
+  assert.deepEqual(LISTS.filter((name) => !found.some(([path]) => path === name)), []);
+  for (const name of ["ls", "guests ls", "theme ls", "phone ls", "symbols", "events"]) {
+    assert.ok(found.some(([path]) => path === name), name);
+  }
+  for (const [path, { options }] of found) {
+    const names = options.map(({ long }) => long);
+    for (const one of ["--columns", "--output", "--watch"]) assert.ok(names.includes(one), `${path} ${one}`);
+  }
+});
+
+Deno.test("every list prints the columns that are named, exact values with tabs, and refuses a column that it lacks", async () => {
+  await using place = new Place();
+  await place.up("one");
+  await place.el2("pause");
+  const [queue] = (await place.json("queue", "ls", "--limit", "1")).data,
+    [cap] = (await place.json("caps", "ls", "ping", "--limit", "1")).data;
+  const [rpc] = (await place.json("rpc", "ls", "--limit", "1")).data;
+  const named: Record<string, string> = {
+    ...{ vm: "ping", vcpu: "ping/0", irq: "irq:ping/27", address: "ipa:ping/0x80000000", parcel: "parcel:0x0" },
+    ...{ queue: String(queue.id), cap: String(cap.id), rpc: String(rpc.id) },
+  };
+  for (const [path, { arguments: taken }] of lists(tree())) {
+    const given = taken.filter(({ required }) => required).map(({ name }) => named[name]);
+    const words = [...path.split(" "), ...given, ...MORE[path] ?? []];
+    const run = async (...options: string[]) => {
+      const outcome = await place.el2(...words, ...options);
+      assert.ok(outcome.code === 0 || ["mem check", "diagnose", "guests ls"].includes(path), `${words.join(" ")}: ${outcome.stderr}`);
+      return outcome.stdout.split("\n").slice(0, -1).map((line) => line.split("\t"));
+    };
+    const [heading, ...rows] = await run("-o", "tsv");
+    assert.ok(heading.length > 1, path);
+    for (const row of rows) assert.equal(row.length, heading.length, `${path}: ${row.join(" | ")}`);
+    const swapped = await run("-o", "tsv", "--columns", `${heading[1]},${heading[0]}`);
+    assert.deepEqual(swapped[0], [heading[1], heading[0]], path);
+    const wrong = await place.el2(...words, "--columns", "nope");
+    assert.equal(wrong.code, 2, path);
+    assert.match(wrong.stderr, /has no column "nope"; (?:its columns are|did you mean)/, path);
   }
 });
 
