@@ -181,7 +181,10 @@ export class WasmCore implements DebugCore {
       pa: 0,
     };
     const { functions, link, outlined } = instantiateCore(core, memory, {
-      decode: (ip) => this.#decoded.decode(ip),
+      decode: (ip) => {
+        this.#decoded.decode(ip);
+        this.#translator?.decoded(ip);
+      },
       allocateDecoded: (wasmAddress) => this.#decoded.allocate(wasmAddress >>> 0),
       releaseDecoded: (page) => this.#decoded.release(page),
       regionsWritten: (page, first, end) => this.#translator?.written(decodedPageIndex(page), first, end),

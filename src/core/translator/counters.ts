@@ -14,6 +14,8 @@ export interface TranslatorCounters {
   /** Modules that were found in this process, and in the cache of others. */
   returned: number;
   cached: number;
+  /** Regions that came back without a module, as their code was changed back. */
+  restored: number;
   /** Milliseconds of real time spent compiling. */
   milliseconds: number;
   /** Of instructions and milliseconds those of the beginning, when the compiler itself is slow. */

@@ -5,6 +5,7 @@
 // which is how the interpreter recognizes a region. Where time is spent is sampled at the ends
 // of slices, which costs the interpreter nothing and depends on instruction counts alone.
 
+import { Handler } from "../decoded/handlers.ts";
 import { DECODED_SIZE } from "../decoded/operands.ts";
 import type { Dispatch } from "../decoded/variants.ts";
 import { FIRST_REGION_SLOT } from "../interpreter/interpreter.ts";
@@ -21,6 +22,7 @@ import {
 } from "../state/layout.ts";
 import type { Callees } from "../wasm/library.ts";
 import type { ImportedMemory } from "../wasm/module.ts";
+import { ChangedRegions, MOST_CHANGED } from "./changed-regions.ts";
 import { type CodeMemory, CodeView, decodedPageAddress } from "./code-view.ts";
 import type { TranslatorCounters } from "./counters.ts";
 import { translatable } from "./instruction.ts";
@@ -42,8 +44,8 @@ export interface Hotness {
   readonly landings: number;
 }
 
-/** A region that is in use. */
-interface Region {
+/** A region that is in use, or was until its code changed. */
+export interface Region {
   /** Number of its handler, counted from FIRST_REGION_HANDLER. */
   readonly number: number;
   /** Address of the head's decoded instruction, and the handler that it had. */
@@ -51,6 +53,9 @@ interface Region {
   readonly headHandler: number;
   /** Numbers of its instructions in each page, by the index of its decoded page. */
   readonly covers: ReadonlyMap<number, ReadonlySet<number>>;
+  /** Addresses of all its decoded instructions, and their words. */
+  readonly decoded: Int32Array;
+  readonly words: Int32Array;
   /** Of its code. */
   readonly bytes: number;
 }
@@ -145,6 +150,7 @@ export class Translator {
     rewrites: 0,
     returned: 0,
     cached: 0,
+    restored: 0,
     milliseconds: 0,
     coldInstructions: 0,
     coldMilliseconds: 0,
@@ -172,6 +178,8 @@ export class Translator {
   #taken = 0;
   /** All regions, the oldest first, and the bytes of their code. */
   readonly #live = new Set<Region>();
+  /** Regions whose code may come back. */
+  readonly #changed = new ChangedRegions((region) => this.#release(region));
   #liveBytes = 0;
 
   constructor(
@@ -291,17 +299,54 @@ export class Translator {
   /** The words of instructions [first, end) of a page change: regions with any of them go. */
   written(index: number, first: number, end: number): void {
     this.counters.rewrites++;
+    // The decoded page goes, and its place gets those of another one.
+    const goes = end - first === INSTRUCTIONS_PER_PAGE;
+    if (goes) this.#changed.forget(index);
     const before = this.#regions.get(index)?.size;
     for (const region of [...this.#regions.get(index) ?? []]) {
       const covered = region.covers.get(index)!;
       let overlaps = false;
       for (let at = first; at < end && !overlaps; at++) overlaps = covered.has(at);
-      if (overlaps) this.#drop(region);
+      if (overlaps) this.#drop(region, goes ? undefined : { page: index, first, end });
     }
     if (this.#regions.get(index)?.size === before) return;
     const page = this.#memory.words[(DECODED_OWNERS >> 2) + index], count = this.#rewritten.get(page) ?? 0;
     if (this.#rewritten.size >= PLACES_KEPT) this.#rewritten.clear();
     this.#rewritten.set(page, Math.min(count + 1, MOST_REWRITTEN));
+  }
+
+  /**
+   * The instruction at an address was decoded anew: a region that had the same there before comes
+   * back. In the middle of a run: the STOP handler may be anywhere.
+   */
+  decoded(ip: number): void {
+    const region = this.#changed.find(ip, (region) => this.#isWhole(region));
+    if (!region) return;
+    const { halves, words } = this.#memory, { head, number, covers } = region;
+    this.#changed.remove(region);
+    if (halves[head >> 1] === Handler.Stop) words[CPU.STOP_HANDLER >> 2] = FIRST_REGION_HANDLER + number;
+    else halves[head >> 1] = FIRST_REGION_HANDLER + number;
+    this.#use(region);
+    this.counters.restored++;
+    // Code that alternates is worth translating.
+    for (const page of covers.keys()) this.#rewritten.delete(words[(DECODED_OWNERS >> 2) + page]);
+  }
+
+  /** Whether all instructions of a region are what they were, and no other region begins there. */
+  #isWhole({ head, headHandler, decoded, words }: Region): boolean {
+    const { halves, words: memory } = this.#memory, { fused } = this.core.dispatch;
+    const stopped = halves[head >> 1] === Handler.Stop;
+    if (stopped && memory[CPU.STOP >> 2] !== head) return false;
+    const handler = stopped ? memory[CPU.STOP_HANDLER >> 2] : halves[head >> 1];
+    if (handler >= FIRST_REGION_HANDLER || fused.firstOf(handler) !== headHandler) return false;
+    for (let i = 0; i < decoded.length; i++) {
+      const at = decoded[i], now = halves[at >> 1];
+      if (now === Handler.Decode || now === Handler.Breakpoint || now === Handler.Stop && at !== head) return false;
+      const page = Math.floor((at - DECODED_PAGES.base) / DECODED_PAGE_SIZE);
+      const owner = memory[(DECODED_OWNERS >> 2) + page] >>> 0;
+      if (memory[(owner >>> 2) + (at - decodedPageAddress(page)) / DECODED_SIZE] !== words[i]) return false;
+    }
+    return true;
   }
 
   /**
@@ -408,7 +453,7 @@ export class Translator {
 
   /** Drops the oldest regions where there is no room for `count` more. */
   #makeRoom(count: number): void {
-    if (this.#live.size + count <= REGION_CAPACITY && this.#liveBytes < this.codeBytes) return;
+    if (this.#live.size + MOST_CHANGED + count <= REGION_CAPACITY && this.#liveBytes < this.codeBytes) return;
     const [regions, bytes] = [this.#live.size * KEPT, this.#liveBytes * KEPT];
     for (const region of this.#live) {
       if (this.#live.size <= regions && this.#liveBytes <= bytes) return;
@@ -425,37 +470,45 @@ export class Translator {
     first: WebAssembly.ExportValue,
   ): void {
     if (typeof region !== "function" || typeof first !== "function") throw new TypeError("a region is not a function");
-    const { halves, words } = this.#memory;
+    const { halves } = this.#memory;
     const slot = FIRST_REGION_SLOT + 2 * number;
     this.link.table.set(slot, region);
     this.link.table.set(slot + 1, first);
     const covers = new Map<number, Set<number>>();
-    let instructions = 0;
-    for (const block of blocks) {
-      block.instructions.forEach((_, i) => {
-        const at = block.first + i, page = code.pageIndex(at);
+    const count = blocks.reduce((sum, { instructions }) => sum + instructions.length, 0);
+    const decoded = new Int32Array(count), words = new Int32Array(count);
+    let next = 0;
+    for (const { first, instructions } of blocks) {
+      for (let i = 0; i < instructions.length; i++) {
+        const at = first + i, page = code.pageIndex(at);
         let covered = covers.get(page);
         if (!covered) covers.set(page, covered = new Set());
         covered.add(at & INSTRUCTIONS_PER_PAGE - 1);
-      });
-      instructions += block.instructions.length;
+        decoded[next] = code.decodedAt(at);
+        words[next++] = instructions[i].word;
+      }
     }
-    const decoded = code.decodedAt(head);
-    const entry: Region = { number, head: decoded, headHandler: this.core.dispatch.fused.firstOf(halves[decoded >> 1]), covers, bytes };
-    this.#live.add(entry);
-    this.#liveBytes += bytes;
-    for (const page of covers.keys()) {
-      let list = this.#regions.get(page);
-      if (!list) this.#regions.set(page, list = new Set());
-      list.add(entry);
-      words[(DECODED_REGIONS >> 2) + page] = list.size;
-    }
-    halves[decoded >> 1] = FIRST_REGION_HANDLER + number;
+    const address = code.decodedAt(head), headHandler = this.core.dispatch.fused.firstOf(halves[address >> 1]);
+    this.#use({ number, head: address, headHandler, covers, decoded, words, bytes });
+    halves[address >> 1] = FIRST_REGION_HANDLER + number;
     this.counters.regions++;
-    this.counters.instructions += instructions;
+    this.counters.instructions += count;
   }
 
-  #drop(region: Region): void {
+  /** Counts a region as one that is in use. */
+  #use(region: Region): void {
+    this.#live.add(region);
+    this.#liveBytes += region.bytes;
+    for (const page of region.covers.keys()) {
+      let list = this.#regions.get(page);
+      if (!list) this.#regions.set(page, list = new Set());
+      list.add(region);
+      this.#memory.words[(DECODED_REGIONS >> 2) + page] = list.size;
+    }
+  }
+
+  /** @param change of its code, which may come back as it was */
+  #drop(region: Region, change?: { readonly page: number; readonly first: number; readonly end: number }): void {
     const { halves, words } = this.#memory;
     const handler = FIRST_REGION_HANDLER + region.number;
     for (const page of region.covers.keys()) {
@@ -468,12 +521,20 @@ export class Translator {
     else if (words[CPU.STOP >> 2] === region.head && words[CPU.STOP_HANDLER >> 2] === handler) {
       words[CPU.STOP_HANDLER >> 2] = region.headHandler;
     }
-    this.link.table.set(FIRST_REGION_SLOT + 2 * region.number, null);
-    this.link.table.set(FIRST_REGION_SLOT + 2 * region.number + 1, null);
-    this.#free.push(region.number);
     this.#live.delete(region);
     this.#liveBytes -= region.bytes;
     this.counters.dropped++;
+    if (!change) return this.#release(region);
+    const at: number[] = [], covered = region.covers.get(change.page)!;
+    for (let i = change.first; i < change.end; i++) if (covered.has(i)) at.push(decodedPageAddress(change.page) + i * DECODED_SIZE);
+    this.#changed.add(region, at);
+  }
+
+  /** Its number is free. */
+  #release({ number }: Region): void {
+    this.link.table.set(FIRST_REGION_SLOT + 2 * number, null);
+    this.link.table.set(FIRST_REGION_SLOT + 2 * number + 1, null);
+    this.#free.push(number);
   }
 }
 

@@ -1,0 +1,65 @@
+// Regions whose code has changed: code that patches itself often goes back to what it was (alternatives,
+// tracing, breakpoints of a guest's debugger). Such a region comes back as soon as the instruction
+// that changed is decoded again with all others as they were.
+
+import type { Region } from "./translator.ts";
+
+/** Regions that wait; the oldest goes. */
+export const MOST_CHANGED = 256;
+/** Regions that wait for one instruction: code that never comes back must not slow down others. */
+const MOST_FOR_ONE = 4;
+
+/** Regions that are not in use, but keep their numbers. */
+export class ChangedRegions {
+  /** With the addresses of the decoded instructions that changed; the oldest first. */
+  readonly #waiting = new Map<Region, readonly number[]>();
+  /** By these addresses. */
+  readonly #byInstruction = new Map<number, Region[]>();
+
+  /** @param release is called for those that no longer wait */
+  constructor(readonly release: (region: Region) => void) {}
+
+  /** A region waits for a change of these decoded instructions. */
+  add(region: Region, decoded: readonly number[]): void {
+    this.#waiting.set(region, decoded);
+    for (const at of decoded) {
+      const list = this.#byInstruction.get(at);
+      if (!list) this.#byInstruction.set(at, [region]);
+      else {
+        list.push(region);
+        if (list.length > MOST_FOR_ONE) this.#forget(list[0]);
+      }
+    }
+    for (const oldest of this.#waiting.keys()) {
+      if (this.#waiting.size <= MOST_CHANGED) break;
+      this.#forget(oldest);
+    }
+  }
+
+  /** A region that waits for this decoded instruction and is right. */
+  find(decoded: number, isRight: (region: Region) => boolean): Region | undefined {
+    return this.#byInstruction.get(decoded)?.find(isRight);
+  }
+
+  /** A region no longer waits, as it is in use. */
+  remove(region: Region): void {
+    const decoded = this.#waiting.get(region);
+    if (!decoded) return;
+    this.#waiting.delete(region);
+    for (const at of decoded) {
+      const list = this.#byInstruction.get(at)!, rest = list.filter((other) => other !== region);
+      if (rest.length) this.#byInstruction.set(at, rest);
+      else this.#byInstruction.delete(at);
+    }
+  }
+
+  /** The decoded page with this index goes: no region with code there can come back. */
+  forget(page: number): void {
+    for (const region of [...this.#waiting.keys()]) if (region.covers.has(page)) this.#forget(region);
+  }
+
+  #forget(region: Region): void {
+    this.remove(region);
+    this.release(region);
+  }
+}
