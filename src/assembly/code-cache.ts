@@ -3,10 +3,10 @@
 // module was made from, so that an entry is right wherever it is found, or it is not found.
 //
 // The file: eight bytes of magic, the SHA-256 of the index, its length, the index, then the
-// entries. Numbers have four bytes (little-endian). The index has for each entry a hash of its
-// signature (eight bytes, a float), its length and the SHA-256 of its content. An entry:
-// the lengths of signature and sizes, both, the binary module. The digests find damage.
-// Writers to this folder are trusted (docs/threat-model.md).
+// entries. Numbers have four bytes, in the order of the computer. The index has for each entry a
+// hash of its signature (eight bytes, a float), its length and the SHA-256 of its content. An
+// entry: the lengths of signature, sizes and gaps, all of them, the binary module. The digests find
+// damage. Writers to this folder are trusted (docs/threat-model.md).
 
 import { createHash } from "node:crypto";
 import { type CodeBacking, type CodeSignature, equal, hashOf } from "../core/translator/region-store.ts";
@@ -47,32 +47,25 @@ function same(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /** An entry for a module. */
-export function encodeEntry(signature: CodeSignature, { bytes, sizes }: RegionModule): StoredEntry {
-  const content = new Uint8Array(8 + 4 * (signature.length + sizes.length) + bytes.length);
-  const view = new DataView(content.buffer);
-  view.setUint32(0, signature.length, true);
-  view.setUint32(4, sizes.length, true);
-  let at = 8;
-  for (const list of [signature, sizes]) {
-    for (const number of list) {
-      view.setInt32(at, number, true);
-      at += 4;
-    }
-  }
-  content.set(bytes, at);
+export function encodeEntry(signature: CodeSignature, { bytes, sizes, gaps }: RegionModule): StoredEntry {
+  const numbers = Int32Array.from([signature.length, sizes.length, gaps.length, ...signature, ...sizes, ...gaps]);
+  const content = new Uint8Array(numbers.byteLength + bytes.length);
+  content.set(new Uint8Array(numbers.buffer));
+  content.set(bytes, numbers.byteLength);
   return { key: hashOf(signature), digest: digestOf(content), content };
 }
 
 /** The module of an entry, if that is whole and has this signature. */
 export function decodeEntry({ digest, content }: StoredEntry, signature: CodeSignature): RegionModule | undefined {
-  if (content.length < 8 || !same(digestOf(content), digest)) return undefined;
-  const view = new DataView(content.buffer, content.byteOffset, content.length);
-  const words = view.getUint32(0, true), count = view.getUint32(4, true), bytesAt = 8 + 4 * (words + count);
-  if (bytesAt > content.length) return undefined;
-  const list = (at: number, length: number) => Int32Array.from({ length }, (_, i) => view.getInt32(at + 4 * i, true));
+  if (content.length < 12 || !same(digestOf(content), digest)) return undefined;
+  const lengths = new Int32Array(content.slice(0, 12).buffer), [words, count, positions] = lengths;
+  const bytesAt = 12 + 4 * (words + count + positions);
+  if (lengths.some((length) => length < 0) || bytesAt > content.length) return undefined;
+  const numbers = new Int32Array(content.slice(12, bytesAt).buffer);
   // The third word of a signature counts the regions.
-  if (words !== signature.length || count !== signature[2] || !equal(list(8, words), signature)) return undefined;
-  return { sizes: [...list(8 + 4 * words, count)], bytes: content.slice(bytesAt) };
+  if (words !== signature.length || count !== signature[2] || !equal(numbers.subarray(0, words), signature)) return undefined;
+  const sizes = [...numbers.subarray(words, words + count)], gaps = [...numbers.subarray(words + count)];
+  return { sizes, gaps, bytes: content.slice(bytesAt) };
 }
 
 /** The bytes of a file: the first of these entries, as far as there is room. */

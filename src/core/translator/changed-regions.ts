@@ -1,6 +1,6 @@
-// Regions whose code has changed: code that patches itself often goes back to what it was (alternatives,
-// tracing, breakpoints of a guest's debugger). Such a region comes back as soon as the instruction
-// that changed is decoded again with all others as they were.
+// Regions whose code has changed: code that patches itself often goes back to what it was
+// (alternatives, tracing, breakpoints of a guest's debugger). Such a region comes back as soon as
+// the instruction that changed is decoded again with all others as they were.
 
 import type { Region } from "./translator.ts";
 

@@ -38,7 +38,7 @@ export const ENTER = "enter";
 export interface NeighborPage {
   /** Pages from the head's. */
   readonly offset: number;
-  /** The global with the address of its decoded page. */
+  /** Tag of the address of its decoded page (`FunctionBuilder.i32Later`). */
   readonly decoded: number;
 }
 
@@ -56,19 +56,19 @@ export interface Callee {
   /** Its name for a late call. */
   readonly name: string;
   /**
-   * Globals with the address of its head's decoded instruction, and with the handler that this has
-   * as long as the region is in use.
+   * Tags of the address of its head's decoded instruction, and of the handler that this has as long
+   * as the region is in use.
    */
   readonly decoded: number;
   readonly handler: number;
 }
 
 /**
- * The parameters of a region. Differences between regions with the same code are in globals that
- * the module imports, so that the module serves for all of them.
+ * The parameters of a region. Differences between regions with the same code are constants that are
+ * put in later, so that the code serves for all of them.
  */
 export interface RegionOptions {
-  /** The global with the number of its handler. */
+  /** Tag of the number of its handler. */
   readonly handler: number;
   readonly neighbors: readonly NeighborPage[];
   /** Regions of the module in pages of this one, by the number of their heads here. */
@@ -271,7 +271,7 @@ class RegionFunction {
       f.op("i64.ne");
       leaveIf();
       entry();
-      f.memory("i32.load", TlbSet.Fetch + FetchEntry.Decoded).getGlobal(decoded).op("i32.ne");
+      f.memory("i32.load", TlbSet.Fetch + FetchEntry.Decoded).i32Later(decoded).op("i32.ne");
       leaveIf();
     }
     if (this.#usesFast) emitFast(f, this.#fast);
@@ -401,7 +401,7 @@ class RegionFunction {
       f.get(this.#answer).get(LEFT).get(DEPTH).i32(1).op("i32.sub").callLate(name).set(LEFT).set(this.#answer);
     };
     if (callee) {
-      f.getGlobal(callee.decoded).memory("i32.load16_u").getGlobal(callee.handler).op("i32.eq");
+      f.i32Later(callee.decoded).memory("i32.load16_u").i32Later(callee.handler).op("i32.eq");
       f.ifLikely(true, () => call(callee.name), () => call(ENTER));
     } else {
       emitFindAgain(f, this.#answer, this.#slot, next - 1);
@@ -433,8 +433,8 @@ class RegionFunction {
    */
   #ownKeptPages(f: FunctionBuilder): void {
     if (!this.#kept.length) return;
-    f.i32(0).memory("i32.load", CPU.KEPT_BY).getGlobal(this.options.handler).op("i32.ne").ifLikely(false, () => {
-      f.i32(0).getGlobal(this.options.handler).memory("i32.store", CPU.KEPT_BY);
+    f.i32(0).memory("i32.load", CPU.KEPT_BY).i32Later(this.options.handler).op("i32.ne").ifLikely(false, () => {
+      f.i32(0).i32Later(this.options.handler).memory("i32.store", CPU.KEPT_BY);
       for (const kept of this.#kept) f.i32(0).i64(0).memory("i64.store", kept + KeptPage.Limit);
     });
   }

@@ -1,12 +1,12 @@
 // The Wasm module of some regions. Its bytes follow from the signature of the regions
-// (`signatureOf`): numbers of regions and addresses of decoded pages are globals that the module
-// imports, so that it serves wherever and whenever the same code is compiled again.
+// (`signatureOf`): numbers of regions and addresses of decoded pages are put in later, so that they
+// serve wherever and whenever the same code is compiled again.
 
 import { REGION_PARAMETERS, REGION_RESULTS, TABLE_NAME, TABLE_SIZE } from "../interpreter/interpreter.ts";
 import { ImportedFunctions } from "../interpreter/outlined.ts";
 import { FIRST_REGION_HANDLER, INSTRUCTIONS_PER_PAGE } from "../state/layout.ts";
 import type { Callees } from "../wasm/library.ts";
-import { FunctionBuilder, type ImportedMemory, WasmModule } from "../wasm/module.ts";
+import { fillGap, FunctionBuilder, type ImportedMemory, WasmModule } from "../wasm/module.ts";
 import { type CodeView, decodedPageAddress } from "./code-view.ts";
 import { emitEnter, emitFind, FIND, FIND_PARAMETERS, FIND_RESULTS } from "./enter-function.ts";
 import { hasFusedMultiplyAdd } from "./fused-multiply-add.ts";
@@ -45,29 +45,33 @@ export function partsOf(drafts: readonly Draft[]): Part[] {
   });
 }
 
-/** Module name of the imported globals, and their names. */
-const PLACE = "place";
-const handlerName = (part: number) => `handler${part}`;
-const headName = (part: number) => `head${part}`;
-const pageName = (part: number, offset: number) => `page${part},${offset}`;
+/** Kinds of constants that are put in later: of a part, and for pages by their place. */
+const Kind = { Handler: 0, Head: 1, Page: 2 } as const;
 
-/** The values of the globals, for regions with these numbers. */
-export function placeOf(drafts: readonly Draft[], parts: readonly Part[], numbers: readonly number[]): WebAssembly.Imports {
-  const place: Record<string, number> = {};
-  drafts.forEach(({ code, head }, i) => {
-    place[handlerName(i)] = FIRST_REGION_HANDLER + numbers[i];
-    place[headName(i)] = code.decodedAt(head);
-    for (const offset of parts[i].neighbors) {
-      place[pageName(i, offset)] = decodedPageAddress(code.pageIndex(offset * INSTRUCTIONS_PER_PAGE));
-    }
-  });
-  return { [PLACE]: place };
+/** Pages of a region are at most this many before its head's. */
+const BEFORE = 1;
+
+const tagOf = (kind: number, part: number, offset = 0) => kind | part << 2 | (offset + BEFORE) << 8;
+
+/** Puts in what belongs to one place, for regions with these numbers. */
+export function fillIn({ bytes, gaps }: RegionModule, drafts: readonly Pick<Draft, "code" | "head">[], numbers: readonly number[]): void {
+  for (let i = 0; i < gaps.length; i += 2) {
+    const tag = gaps[i + 1], part = tag >> 2 & 0x3f, { code, head } = drafts[part];
+    let value: number;
+    if ((tag & 3) === Kind.Handler) value = FIRST_REGION_HANDLER + numbers[part];
+    else if ((tag & 3) === Kind.Head) value = code.decodedAt(head);
+    else value = decodedPageAddress(code.pageIndex(((tag >> 8) - BEFORE) * INSTRUCTIONS_PER_PAGE));
+    fillGap(bytes, gaps[i], value);
+  }
 }
 
-/** A module, and the bytes of code of each region. */
+/** A module whose constants are put in later. */
 export interface RegionModule {
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Bytes of code of each region. */
   readonly sizes: readonly number[];
+  /** Positions of the constants, each with its tag. */
+  readonly gaps: readonly number[];
 }
 
 /** Name of the function of a part, and of the function of its first instruction. */
@@ -78,23 +82,17 @@ export const firstName = (part: number): string => `first${part}`;
 export function generateModule(known: Callees, memory: ImportedMemory, parts: readonly Part[]): RegionModule {
   const module = new WasmModule().importMemory(memory).importTable("core", TABLE_NAME, TABLE_SIZE);
   const library = new ImportedFunctions(known, module);
-  const globals = new Map<string, number>();
-  const globalNamed = (name: string) => {
-    let index = globals.get(name);
-    if (index === undefined) globals.set(name, index = module.importGlobal(PLACE, name, "i32"));
-    return index;
-  };
   const functions = parts.map(({ blocks, neighbors, callees }, i) => {
     const head = new FunctionBuilder(-1, "head", ["i32"], []);
     emitHead(head, library, blocks[0].instructions[0]);
     const callee = (part: number): Callee => ({
       name: regionName(part),
-      decoded: globalNamed(headName(part)),
-      handler: globalNamed(handlerName(part)),
+      decoded: tagOf(Kind.Head, part),
+      handler: tagOf(Kind.Handler, part),
     });
     const region = emitRegion(library, blocks, {
-      handler: globalNamed(handlerName(i)),
-      neighbors: neighbors.map((offset): NeighborPage => ({ offset, decoded: globalNamed(pageName(i, offset)) })),
+      handler: tagOf(Kind.Handler, i),
+      neighbors: neighbors.map((offset): NeighborPage => ({ offset, decoded: tagOf(Kind.Page, i, offset) })),
       callees: new Map(Array.from(callees, ([at, part]) => [at, callee(part)])),
       callIndirect: (f) => module.callIndirect(f, REGION_PARAMETERS, REGION_RESULTS),
       fusedMultiplyAdd: hasFusedMultiplyAdd(),
@@ -113,7 +111,8 @@ export function generateModule(known: Callees, memory: ImportedMemory, parts: re
     f.append(region, {}, names);
     module.place(head, firstName(i));
   });
-  return { bytes: module.encode(), sizes: functions.map(({ region }) => region.code.length) };
+  const { bytes, gaps } = module.encodeWithGaps();
+  return { bytes, sizes: functions.map(({ region }) => region.code.length), gaps: gaps.flatMap(({ at, tag }) => [at, tag]) };
 }
 
 /** Pages of a region other than that of instruction 0, counted from it. */

@@ -1,7 +1,6 @@
 // Compiled regions by content: the modules of regions that were compiled in this process, and,
-// where a cache folder keeps them, in others. A region whose code comes back (patched and put back,
-// mapped anew, of a machine that starts again) gets its module without being translated, and
-// whatever V8 has made of it.
+// where a cache folder keeps them, in others. A region whose code comes back (mapped anew, of a
+// machine that starts again) gets its module without being translated.
 //
 // A guest sees no difference: the translator decides what is compiled before it looks here.
 
@@ -17,25 +16,15 @@ export interface CodeBacking {
   keep(signature: CodeSignature, module: RegionModule): void;
 }
 
-/** A module that can be instantiated. */
-export interface CompiledRegions {
-  readonly module: WebAssembly.Module;
-  /** Bytes of the module, and of the code of each region. */
-  readonly bytes: number;
-  readonly sizes: readonly number[];
-}
-
-interface Entry extends CompiledRegions {
+interface Entry {
+  readonly module: RegionModule;
   readonly signature: CodeSignature;
 }
 
 /** How a module was come by. */
 export type Origin = "memory" | "cache" | "translated";
 
-/**
- * Limit on the bytes of Wasm in modules that are found again; the machine code takes about five
- * times that.
- */
+/** Limit on the bytes of Wasm in modules that are found again. */
 const BYTES_KEPT = 0x60_0000;
 
 /** The modules of all cores with one library. */
@@ -53,30 +42,29 @@ export class RegionStore {
   }
 
   /** The module with a signature, which `generate` makes where it is not known. */
-  find(signature: CodeSignature, generate: () => RegionModule): { readonly code: CompiledRegions; readonly origin: Origin } {
+  find(signature: CodeSignature, generate: () => RegionModule): { readonly module: RegionModule; readonly origin: Origin } {
     const key = hashOf(signature), known = this.#entries.get(key);
     if (known && equal(known.signature, signature)) {
       this.#entries.delete(key);
       this.#entries.set(key, known);
-      return { code: known, origin: "memory" };
+      return { module: known.module, origin: "memory" };
     }
     const loaded = this.backing?.load(signature), module = loaded ?? generate();
-    const code = { module: new WebAssembly.Module(module.bytes), bytes: module.bytes.length, sizes: module.sizes, signature };
     if (known) this.#remove(key, known);
-    this.#entries.set(key, code);
-    this.#bytes += code.bytes;
+    this.#entries.set(key, { module, signature });
+    this.#bytes += module.bytes.length;
     for (const [oldest, entry] of this.#entries) {
       if (this.#bytes <= this.capacity) break;
       this.#remove(oldest, entry);
     }
-    if (loaded) return { code, origin: "cache" };
+    if (loaded) return { module, origin: "cache" };
     this.backing?.keep(signature, module);
-    return { code, origin: "translated" };
+    return { module, origin: "translated" };
   }
 
-  #remove(key: number, { bytes }: Entry): void {
+  #remove(key: number, { module }: Entry): void {
     this.#entries.delete(key);
-    this.#bytes -= bytes;
+    this.#bytes -= module.bytes.length;
   }
 }
 

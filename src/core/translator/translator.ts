@@ -26,7 +26,7 @@ import { ChangedRegions, MOST_CHANGED } from "./changed-regions.ts";
 import { type CodeMemory, CodeView, decodedPageAddress } from "./code-view.ts";
 import type { TranslatorCounters } from "./counters.ts";
 import { translatable } from "./instruction.ts";
-import { type Draft, firstName, generateModule, partsOf, placeOf, regionName, signatureOf } from "./region-module.ts";
+import { type Draft, fillIn, firstName, generateModule, partsOf, regionName, signatureOf } from "./region-module.ts";
 import type { RegionStore } from "./region-store.ts";
 import { type Block, discover } from "./region.ts";
 import { numberOf } from "./static-values.ts";
@@ -427,17 +427,14 @@ export class Translator {
     const numbers = drafts.map(() => this.#free.pop() ?? this.#next++);
     const { library, importedMemory } = this.core, parts = partsOf(drafts);
     const generate = () => generateModule(library, importedMemory, parts);
-    const { code: found, origin } = this.regions.find(signatureOf(importedMemory, parts), generate);
-    const imports = {
-      env: { memory: this.link.memory },
-      core: this.link.exports as WebAssembly.ModuleImports,
-      ...placeOf(drafts, parts, numbers),
-    };
-    const { exports } = new WebAssembly.Instance(found.module, imports);
-    drafts.forEach((draft, i) => this.#install(draft, numbers[i], found.sizes[i], exports[regionName(i)], exports[firstName(i)]));
+    const { module, origin } = this.regions.find(signatureOf(importedMemory, parts), generate);
+    fillIn(module, drafts, numbers);
+    const imports = { env: { memory: this.link.memory }, core: this.link.exports as WebAssembly.ModuleImports };
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.bytes), imports);
+    drafts.forEach((draft, i) => this.#install(draft, numbers[i], module.sizes[i], exports[regionName(i)], exports[firstName(i)]));
     const milliseconds = performance.now() - start, { counters } = this;
     counters.modules++;
-    counters.wasmBytes += found.bytes;
+    counters.wasmBytes += module.bytes.length;
     counters.milliseconds += milliseconds;
     if (origin === "memory") counters.returned++;
     else if (origin === "cache") counters.cached++;

@@ -32,6 +32,20 @@ interface LateCall {
   readonly name: string;
 }
 
+/** A constant whose value is put into the code later. */
+export interface Gap {
+  /** Position of its five bytes. */
+  readonly at: number;
+  /** The value that belongs there. */
+  readonly tag: number;
+}
+
+/** Writes an int32 into a gap, as signed LEB128 of five bytes. */
+export function fillGap(bytes: Uint8Array, at: number, value: number): void {
+  for (let i = 0; i < 4; i++) bytes[at + i] = value >> 7 * i & 0x7f | 0x80;
+  bytes[at + 4] = value >> 28 & 0x7f;
+}
+
 /** A memory that the module imports; sizes in pages of 64 KiB. */
 export interface ImportedMemory {
   readonly module: string;
@@ -52,6 +66,7 @@ export class FunctionBuilder {
    * (metadata.code.branch_hint).
    */
   readonly hints: { at: number; likely: boolean }[] = [];
+  readonly gaps: Gap[] = [];
   readonly #outerBranches: OuterBranch[] = [];
   readonly #lateCalls: LateCall[] = [];
   #depth = 0;
@@ -121,6 +136,13 @@ export class FunctionBuilder {
   i32(value: number | bigint): this {
     this.code.push(0x41);
     return typeof value === "number" ? this.#signed(value | 0) : this.bytes(signedLeb(BigInt.asIntN(32, value)));
+  }
+
+  /** An i32 that `fillGap` puts in. */
+  i32Later(tag: number): this {
+    this.code.push(0x41);
+    this.gaps.push({ at: this.code.length, tag });
+    return this.bytes([0x80, 0x80, 0x80, 0x80, 0]);
   }
 
   i64(value: number | bigint): this {
@@ -241,12 +263,16 @@ export class FunctionBuilder {
     functions: Readonly<Record<string, FunctionBuilder>> = {},
   ): this {
     let from = 0;
-    const hints = fragment.hints.values();
-    let hint = hints.next().value;
+    const hints = fragment.hints.values(), later = fragment.gaps.values();
+    let hint = hints.next().value, constant = later.next().value;
     const copyTo = (to: number) => {
       while (hint && hint.at < to) {
         this.hints.push({ at: this.code.length + hint.at - from, likely: hint.likely });
         hint = hints.next().value;
+      }
+      while (constant && constant.at < to) {
+        this.gaps.push({ at: this.code.length + constant.at - from, tag: constant.tag });
+        constant = later.next().value;
       }
       this.code.copy(fragment.code, from, to);
       from = to;
@@ -331,13 +357,6 @@ interface Import {
   type: number;
 }
 
-/** An imported constant. */
-interface ImportedGlobal {
-  readonly module: string;
-  readonly name: string;
-  readonly type: ValueType;
-}
-
 interface Global {
   type: ValueType;
   value: bigint;
@@ -355,7 +374,6 @@ export class WasmModule {
   readonly #functions: FunctionBuilder[] = [];
   readonly #exports: { name: string; index: number }[] = [];
   readonly #globals: Global[] = [];
-  readonly #importedGlobals: ImportedGlobal[] = [];
   #memory: ImportedMemory | undefined;
   #importedTable: { readonly module: string; readonly name: string; readonly size: number } | undefined;
   #table: { size: number; name: string } | undefined;
@@ -396,19 +414,10 @@ export class WasmModule {
     return this;
   }
 
-  /**
-   * Declares an imported global that keeps its value; its index is for `FunctionBuilder.getGlobal`.
-   */
-  importGlobal(module: string, name: string, type: ValueType): number {
-    if (this.#globals.length) throw new Error(`import ${name} must come before the module's own globals`);
-    this.#importedGlobals.push({ module, name, type });
-    return this.#importedGlobals.length - 1;
-  }
-
   /** A mutable global; exported under `name` where given. */
   global(type: "i32" | "i64", value: bigint, name?: string): number {
     this.#globals.push({ type, value, name });
-    return this.#importedGlobals.length + this.#globals.length - 1;
+    return this.#globals.length - 1;
   }
 
   /**
@@ -440,7 +449,12 @@ export class WasmModule {
 
   /** The binary module. */
   encode(): Uint8Array<ArrayBuffer> {
-    const out = new Bytes();
+    return this.encodeWithGaps().bytes;
+  }
+
+  /** The same, and where its gaps are. */
+  encodeWithGaps(): { readonly bytes: Uint8Array<ArrayBuffer>; readonly gaps: readonly Gap[] } {
+    const out = new Bytes(), gaps: Gap[] = [];
     out.pushAll([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
     const body = new Bytes();
     /** Appends a section; `fill` appends its `count` items to `body`. */
@@ -455,8 +469,7 @@ export class WasmModule {
 
     section(1, this.#types.size, () => this.#encodings.forEach((type) => body.pushAll(type)));
     const table = this.#importedTable;
-    const others = (this.#memory ? 1 : 0) + (table ? 1 : 0) + this.#importedGlobals.length;
-    section(2, this.#imports.length + others, () => {
+    section(2, this.#imports.length + (this.#memory ? 1 : 0) + (table ? 1 : 0), () => {
       for (const { module, name, type } of this.#imports) {
         body.text(module).text(name).push(0);
         body.unsigned(type);
@@ -466,7 +479,6 @@ export class WasmModule {
         body.text(table.module).text(table.name).pushAll([1, 0x70, 0]);
         body.unsigned(table.size);
       }
-      for (const { module, name, type } of this.#importedGlobals) body.text(module).text(name).pushAll([3, VALUE_TYPES[type], 0]);
     });
     section(3, functionTypes.length, () => functionTypes.forEach((type) => body.unsigned(type)));
     if (this.#table) {
@@ -484,9 +496,7 @@ export class WasmModule {
       });
     }
     const exports = this.#exports.map(({ name, index }) => ({ name, kind: 0, index }));
-    this.#globals.forEach(({ name }, i) => {
-      if (name !== undefined) exports.push({ name, kind: 3, index: this.#importedGlobals.length + i });
-    });
+    this.#globals.forEach(({ name }, index) => name !== undefined && exports.push({ name, kind: 3, index }));
     if (this.#table) exports.push({ name: this.#table.name, kind: 1, index: 0 });
     section(7, exports.length, () => {
       for (const { name, kind, index } of exports) {
@@ -498,14 +508,17 @@ export class WasmModule {
     const locals = this.#functions.map(localsVector);
     this.#branchHints(out, locals);
     section(10, this.#functions.length, () => {
-      this.#functions.forEach(({ code }, i) => {
+      this.#functions.forEach((f, i) => {
+        const { code } = f;
         body.unsigned(locals[i].length + code.length + 1);
         body.append(locals[i]);
+        for (const { at, tag } of f.gaps) gaps.push({ at: body.length + at, tag });
         body.append(code);
         body.push(0x0b);
       });
     });
-    return out.view.slice();
+    const codeAt = out.length - body.length;
+    return { bytes: out.view.slice(), gaps: gaps.map(({ at, tag }) => ({ at: codeAt + at, tag })) };
   }
 
   /**

@@ -86,12 +86,13 @@ Deno.test("a region does not come back while another of its instructions, its he
         else core.removeBreakpoint(vcpu.stage2, BigInt(CODE + 8));
       }
     }
-    const budget = 1 + random.word() % 400, [plain, translated] = machines.map((machine) => {
-      const { reason, retired } = machine.run(budget);
-      // Goes on from where the breakpoint has stopped it.
-      if (reason === ExitReason.Breakpoint) machine.core.step(machine.vcpu, machine.now, machine.now);
-      return [reason, retired, machine.registers()];
-    });
+    const budget = 1 + random.word() % 400,
+      [plain, translated] = machines.map((machine) => {
+        const { reason, retired } = machine.run(budget);
+        // The run continues behind the breakpoint.
+        if (reason === ExitReason.Breakpoint) machine.core.step(machine.vcpu, machine.now, machine.now);
+        return [reason, retired, machine.registers()];
+      });
     assert.deepEqual(translated, plain, `run ${i}`);
   }
   assert.ok(countersOf(machines[1]).restored > 20, `${countersOf(machines[1]).restored} came back`);

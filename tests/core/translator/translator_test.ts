@@ -72,7 +72,7 @@ Deno.test("every encoding can be part of a region or is left to the interpreter"
     const library = new ImportedFunctions(generated.library, module);
     const head = new FunctionBuilder(-1, "head", ["i32"], []);
     const region = emitRegion(library, [{ first: 0, instructions: [instruction], ending: { kind: "jump", to: 1 } }], {
-      handler: module.importGlobal("place", "handler0", "i32"),
+      handler: 0,
       neighbors: [],
       callees: new Map(),
       callIndirect: (f) => module.callIndirect(f, REGION_PARAMETERS, REGION_RESULTS),
