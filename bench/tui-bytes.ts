@@ -19,7 +19,7 @@ const FRAMES_A_SECOND = 10;
 export interface FrameBytes {
   readonly columns: number;
   readonly rows: number;
-  /** Of ten frames a second: one in which nothing changes has none. */
+  /** Of ten frames per second: one in which nothing changes has none. */
   readonly bytesPerFrame: number;
   /** Of the frames that were written. */
   readonly bytesPerWrittenFrame: number;

@@ -62,7 +62,7 @@ async function measure(withTui: boolean): Promise<Round> {
   return round;
 }
 
-/** A slow link, bytes a second, and how long it is looked at, ms. */
+/** A slow link, bytes per second, and how long it is looked at, ms. */
 const SLOW_LINK = 50_000;
 const SLOW_TIME = 3000;
 

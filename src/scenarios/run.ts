@@ -61,7 +61,7 @@ export interface ScenarioResult {
 export interface ScenarioOptions {
   /** Wall time (ms) after which the step in progress fails. */
   readonly timeout?: number;
-  /** Called about once a second with the step that waits, and the virtual time (ns). */
+  /** Called about once per second with the step that waits, and the virtual time (ns). */
   readonly onProgress?: (step: Step, at: number) => void;
 }
 

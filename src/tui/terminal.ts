@@ -136,8 +136,8 @@ const SLOW_INTERVAL = 100;
 
 /**
  * Sends frames: one write in flight; a frame requested meanwhile is drawn when that write is done,
- * from the newest state. Slow links (ssh, a write over 50 ms) get 10 frames a second instead of 30;
- * `urgent` frames (answers to keys) never wait for the tick.
+ * from the newest state. Slow links (ssh, a write over 50 ms) get 10 frames per second instead of
+ * 30; `urgent` frames (answers to keys) never wait for the tick.
  */
 export class FramePump {
   #busy = false;

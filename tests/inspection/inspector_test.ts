@@ -211,7 +211,7 @@ Deno.test("queues and doorbells count what came and what was taken, and say how 
   assert.equal(first[answers].sent, calls("msgqueue_send", "pong"));
   assert.equal(first[bell].sent, calls("doorbell_send", "ping"));
   assert.ok(first[bell].received > 0 && first[bell].received <= first[bell].sent);
-  // ping plays once a second: a set between one look and the next.
+  // ping plays once per second: a set between one look and the next.
   runUntil(system, HALF_SECOND + 1e9);
   const second = moved();
   for (const name of [balls, answers, bell]) {

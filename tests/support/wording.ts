@@ -52,6 +52,12 @@ export const PATTERNS: readonly WordingPattern[] = [
     bad: "a file a group, 2,000 bytes a frame",
     good: "one file per group; give one line to a file",
   },
+  {
+    pattern: /\b(?:once|twice|times|bytes|frames|events) a second\b/,
+    advice: "per second",
+    bad: "at most 4 times a second",
+    good: "a second time; 3.2 per second",
+  },
   { pattern: /\bfor people\b(?! who\b)/, advice: "for display", bad: "names, for people and debuggers", good: "for people who learn" },
   { pattern: /\bat hand\b/, advice: "available", bad: "the tools at hand", good: "the tools on hand-held devices" },
   { pattern: /\b(?:by|of) (?:its|their|his) own will\b/, advice: "by itself", bad: "each VM ended by its own will", good: "its will" },

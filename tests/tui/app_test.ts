@@ -147,7 +147,7 @@ Deno.test("W73: a typical frame is one write of at most 2 KB inside synchronized
   // A second of a machine that is busy: every sample has other figures, and the console has a line
   // more.
   for (let tick = 1; tick <= 30; tick++) {
-    // Figures change at most twice a second.
+    // Figures change at most twice per second.
     rig.time += 500;
     const vms = PHONE_SAMPLE.vms.map((vm) => ({
       ...vm,

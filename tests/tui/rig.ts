@@ -77,7 +77,7 @@ export class Rig {
     this.app.apply(event);
   }
 
-  /** A new picture of the machine, as it comes five times a second. */
+  /** A new picture of the machine, as it comes five times per second. */
   sample(): void {
     this.apply({ kind: "sample", sample: PHONE_SAMPLE });
   }
