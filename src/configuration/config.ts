@@ -365,7 +365,8 @@ function checkDriver(name: string, vm: FileVm, { host }: File, spoilt: Config["s
   const { device } = host;
   const unknown = spoilt.has(["host", "device"], ["vm", name, "schedule"], ["vm", name, "hypervisor"]);
   const { functions, requests } = PERSONAS[device];
-  if (vm.platform === "crosvm" && !unknown && vm.hypervisor === "gunyah" && functions && !requests.includes(GH.SET_USER_MEM_REGION)) {
+  const regions = requests.includes(GH.SET_USER_MEM_REGION) || device === "legacy";
+  if (vm.platform === "crosvm" && !unknown && vm.hypervisor === "gunyah" && functions && !regions) {
     errors.atValue(["host", "device"], `device "${device}" has no SET_USER_MEM_REGION, by which crosvm gives memory; use "v14"`);
   }
   if (unknown || vm.hypervisor === "geniezone" || vm.schedule === "own" || functions !== undefined) return;

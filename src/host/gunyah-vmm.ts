@@ -301,7 +301,8 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
 
   /** Which of two generations' requests the device has. */
   #request(request: Request, older: Request): Request {
-    return this.#persona.requests.includes(request) ? request : older;
+    // crosvm knows no older ones, whatever the driver is.
+    return this.#isCrosvm || this.#persona.requests.includes(request) ? request : older;
   }
 
   #addFunction<F extends StructFields>(type: number, struct: Struct<F>, values: Partial<StructValues<F>>): number {

@@ -63,7 +63,7 @@ export function nativeHost(options: NativeHostOptions): NativeGuestFactory {
     hostGuest({
       ...{ device: driver.device, memlock: driver.memlock, reserved: RESERVED, vcpus, gzvm: driver.gzvm ? { firmware } : undefined },
       quirks: driver.quirks,
-      signed: driver.device === "legacy" ? signedVms(vms.filter(({ hypervisor }) => hypervisor !== "geniezone")) : [],
+      signed: driver.device === "legacy" ? signedVms(vms.filter(isSigned)) : [],
       program: new VmmProgram(options),
     })();
 }
@@ -267,9 +267,12 @@ class VmmProgram implements HostProgram {
     const entry: Entry = {
       ...{ plan, vmm: undefined, id: undefined, vmid: NO_VMID, state: undefined, exit: undefined },
       ...{ released: false, held: false, again: false, reported: 0, stopping: undefined },
-      devices: made.length === 0 ? undefined : new VmDevices(made, registersOf(plan), (message) => {
-        this.#report(entry, message);
-      }),
+      devices: made.length === 0 ? undefined : new VmDevices(
+        made,
+        registersOf(plan),
+        (message) => this.#report(entry, message),
+        plan.firmware !== undefined,
+      ),
     };
     return entry;
   }
@@ -284,7 +287,7 @@ class VmmProgram implements HostProgram {
     };
     const { device, quirks } = this.#options.plan.driver;
     if (plan.hypervisor === "geniezone") return new GzvmVmm(kernel, plan, events, devices, runTime);
-    if (device === "legacy") return new VendorVmm(kernel, plan, events);
+    if (device === "legacy" && plan.platform !== "crosvm") return new VendorVmm(kernel, plan, events);
     return new GunyahVmm(kernel, device, plan, events, devices, quirks?.wakesAtTimers, runTime);
   }
 
@@ -436,6 +439,11 @@ class VmmProgram implements HostProgram {
     const at = this.wakeAt;
     if (at !== undefined) this.#host!.kernel.cpu.setTimer(at);
   }
+}
+
+/** Whether the vendor driver has the VM's image: crosvm brings its own. */
+function isSigned({ hypervisor, platform }: VmPlan): boolean {
+  return hypervisor !== "geniezone" && platform !== "crosvm";
 }
 
 /** The side that answers the accesses to a VM's virtio devices. */

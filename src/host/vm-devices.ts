@@ -10,6 +10,7 @@ import type { TransportOptions, TransportState, VirtioTransport } from "../virti
 import type { Resource } from "./gunyah/state.ts";
 import type { HostServices } from "./host-guest.ts";
 import { type BackendState, VirtioBackends } from "./virtio-backend.ts";
+import { PAGE_SIZE } from "../support/sizes.ts";
 import { VM_VIRTIO_BASE, VM_VIRTIO_STRIDE } from "./vm-layout.ts";
 
 /** Services of the VMM's process to devices. */
@@ -53,8 +54,14 @@ export class VmDevices {
    * @param registers the side that answers accesses: the VMM, by virtio-mmio or PCI, or the
    * hypervisor's objects
    * @param problem is called with a guest's error and the device
+   * @param isProtected the VM's memory is lent to it, except what it shares
    */
-  constructor(devices: readonly VirtioDevice[], registers: "vmm" | "vmm-pci" | "hypervisor", problem: (message: string) => void) {
+  constructor(
+    devices: readonly VirtioDevice[],
+    registers: "vmm" | "vmm-pci" | "hypervisor",
+    problem: (message: string) => void,
+    isProtected = false,
+  ) {
     const memory: GuestMemory = {
       read: (address, into) => this.#process?.read(address, into) === true,
       write: (address, from) => this.#process?.write(address, from) === true,
@@ -68,13 +75,25 @@ export class VmDevices {
       onInterrupt: (level) => {
         if (level) (this.backends ?? this.#process)?.interrupt(slot);
       },
-      onFault: (fault) => problem(`virtio-${device.name} in slot ${slot}: ${fault.message}: ${JSON.stringify(fault.values)}`),
+      onFault: (fault) => {
+        const cause = isProtected ? this.#lentCause(slot, fault.values.ipa) : "";
+        problem(`virtio-${device.name} in slot ${slot}: ${fault.message}: ${JSON.stringify(fault.values)}${cause}`);
+      },
     });
     const pci = registers === "vmm-pci";
     this.#slots = pci ? [] : devices.map((device, slot) => new MmioTransport(device, options(device, slot)));
     this.functions = pci ? devices.map((device, slot) => new PciTransport(device, options(device, slot))) : [];
     this.transports = pci ? this.functions : this.#slots;
     this.backends = registers === "hypervisor" ? new VirtioBackends(this.#slots, problem) : undefined;
+  }
+
+  /** Why a protected VM's device cannot reach an address. */
+  #lentCause(slot: number, ipa: unknown): string {
+    if (typeof ipa !== "number") return "";
+    const queue = this.transports[slot].queues.findIndex((each) => each.holds(ipa));
+    const what = queue < 0 ? "a buffer" : `queue ${queue}`;
+    const page = `0x${(ipa - ipa % PAGE_SIZE).toString(16)}`;
+    return `; ${what} is in page ${page}, which is lent to the protected VM: its kernel needs CONFIG_DMA_RESTRICTED_POOL`;
   }
 
   /** Virtual time (ns) at which `timer` has to be called, if at all. */

@@ -253,6 +253,15 @@ export class Virtqueue {
     return high ? Math.floor(address / 2 ** 32) : address % 2 ** 32;
   }
 
+  /** Whether an address is in one of the three parts. */
+  holds(address: number): boolean {
+    const { size, descriptors, driver, device } = this.#state;
+    // Both rings end with a word for events.
+    const rings = Ring.ENTRIES + 2;
+    const parts = [[descriptors, DESCRIPTOR_SIZE * size], [driver, rings + 2 * size], [device, rings + USED_ENTRY_SIZE * size]];
+    return parts.some(([from, bytes]) => address >= from && address < from + bytes);
+  }
+
   enable(ready: boolean): void {
     if (ready && this.#state.size === 0) throw new VirtioFault("4.2.3.2", "a queue is ready when it has a size");
     this.#state.ready = ready;

@@ -42,6 +42,19 @@ for (
   });
 }
 
+Deno.test("a device that cannot see its queue in lent memory names queue, page and the kernel's missing option", async () => {
+  const firmware = 'type = "protected"\nfirmware = "firmware.bin"\n';
+  const devices = 'devices = [{ kind = "rng" }, { kind = "console" }]\n';
+  const guests = await Guests.configured(`${MACHINE}[host]\ndevice = "ack-6.6"\n[vm.tty]\n${TELETYPE}${firmware}${devices}`, ASSETS);
+  let problem = "";
+  await guests.run(1e9, () => {
+    problem = guests.system.events.take().events.find(({ kind, vcpu }) => kind === "log" && vcpu === "vm:tty")?.text ?? "";
+    return problem !== "";
+  });
+  const lent = "is lent to the protected VM: its kernel needs CONFIG_DMA_RESTRICTED_POOL";
+  assert.match(problem, new RegExp(`^virtio-console in slot 1: .*; queue 0 is in page 0x8[0-9a-f]*000, which ${lent}$`));
+});
+
 Deno.test("a VM with objects that ends starts again with new ones, and its devices begin anew", async () => {
   const devices = 'devices = [{ kind = "console" }]\non_exit = "restart"\n';
   const guests = await Guests.configured(`${MACHINE}[vm.tty]\n${TELETYPE}${OWN}${devices}`, ASSETS);
