@@ -6,10 +6,14 @@ import { linksOf, type Place, placeOf, vmOf } from "./links.ts";
 import { MemoryPane } from "./memory-pane.ts";
 import { MenuOverlay } from "./overlay.ts";
 import { isFiltered } from "./pane.ts";
+import { VerdictOverlay } from "./verdict-overlay.ts";
+import { isExactly } from "../queries/filter.ts";
 import { plainText } from "../queries/format.ts";
+import { rowsOf } from "../queries/query.ts";
 import { TablePane } from "./table-pane.ts";
 import { TreePane } from "./tree-pane.ts";
-import type { Row, Table } from "../queries/table.ts";
+import type { Row, RowOf, Table } from "../queries/table.ts";
+import { DIAGNOSES } from "../queries/tables.ts";
 
 /** From this width on another screen is next to this one, else below it. */
 const SIDE_BY_SIDE = 104;
@@ -102,13 +106,34 @@ export class Navigation {
     say(plainText(selected.row));
   }
 
-  /** Goes to why something of the selected object was refused, or says for what it waits. */
+  /**
+   * Shows the verdict on a VM that is not healthy; else goes to why something of the selected
+   * object was refused, or says for what it waits.
+   */
   why(): void {
-    const { asker, say, changed } = this.app;
+    const { asker, changed } = this.app;
     const selected = selectedRow(this.app);
     if (!selected) return;
     const { row } = selected;
     if (typeof row.why === "string") return this.jump(row.why);
+    if (!row.id.startsWith("vm:")) return this.#refusalOf(row);
+    asker.ask({ table: "diagnose", args: { filter: isExactly("id", row.id) } }).then((answer) => {
+      const [diagnosis] = rowsOf(DIAGNOSES, answer);
+      if (!diagnosis || diagnosis.healthy) return this.#refusalOf(row);
+      this.#showVerdict(diagnosis);
+      changed();
+    });
+  }
+
+  #showVerdict(diagnosis: RowOf<typeof DIAGNOSES>): void {
+    const id = diagnosis.next?.split(" ").find((word) => placeOf(word));
+    // A failed VM has its chain of operations there.
+    if (id?.startsWith("why:") && diagnosis.verdict === "failed") return this.jump(id);
+    this.app.show(new VerdictOverlay(diagnosis, id === undefined ? undefined : { id, go: () => this.jump(id) }));
+  }
+
+  #refusalOf(row: Row): void {
+    const { asker, say, changed } = this.app;
     if (typeof row.finding === "string") return say(`${row.id} ${row.finding}`, "warn");
     if (typeof row.waits === "string" && row.waits) return say(`${row.id} waits for ${row.waits}`);
     asker.ask({ table: "why", args: { filter: `"${row.id}"`, limit: 1 } }).then(({ rows }) => {

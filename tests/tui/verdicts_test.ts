@@ -37,3 +37,39 @@ Deno.test("a verdict that is not healthy is red, and its word stands there witho
   assert.match(colored.frame(), /\x1b\[[0-9;]*91mspins: /);
   assert.match(await rig(120, 36, "none").text(), /spins: vcpu:rt\/0 loops/);
 });
+
+Deno.test("w on a VM that is not healthy shows the verdict as el2 diagnose does; Enter goes to what it names, Esc closes", async () => {
+  const why = rig(120, 36), { answer } = why;
+  const deadlock = {
+    id: "vm:rt",
+    verdict: "deadlocked",
+    healthy: false,
+    text: "waits for irq:rt/961 (mq:300), which vm:debian alone can cause, and that waits for vm:rt",
+    evidence: ["vcpu:rt/0 waits for an interrupt (WFI)", "mq:300 is empty, and only vm:debian sends to it"],
+    next: "el2 queue show mq:300",
+  };
+  why.answer = (query) => {
+    if (query.table !== "diagnose") return answer(query);
+    return { ...phoneAnswer(query), rows: query.args.filter === "id=vm:rt" ? [deadlock] : [], error: undefined };
+  };
+  const onTree = async () => {
+    await why.lines();
+    for (let tries = 0; !(await why.lines()).some((line) => /^[|]?>.* rt /.test(line)); tries++) {
+      assert.ok(tries < 10);
+      await why.type("j");
+    }
+  };
+  await onTree();
+  await why.type("w");
+  const shown = await why.text();
+  for (const part of [/Verdict/, /vm:rt deadlocked: waits for irq:rt\/961/, /mq:300 is empty/, /next: el2 queue show mq:300/]) {
+    assert.match(shown, part);
+  }
+  await why.press("esc");
+  assert.doesNotMatch(await why.text(), /next: el2 queue/);
+  await why.type("w");
+  await why.press("enter");
+  const there = await why.text();
+  assert.doesNotMatch(there, /next: el2 queue/);
+  assert.match(there, /Message queues/);
+});
