@@ -1,6 +1,7 @@
 // Requests of users to VMs: start, stop, a break on a console's line, a request to the resource
 // manager. A native host performs them; an image controls its VMs itself.
 
+import type { TraceId } from "../abi/trace.ts";
 import type { ConsoleInput, LockedMemory, StartWanted } from "../host/console-input.ts";
 import { QueryError, type VmControl } from "../inspection/inspected.ts";
 import type { Consoles } from "./consoles.ts";
@@ -48,6 +49,10 @@ export class SessionControl implements VmControl {
 
   gated(): readonly string[] {
     return this.host?.gated() ?? [];
+  }
+
+  requests(vm: string): readonly TraceId[] | undefined {
+    return this.host?.requests(vm);
   }
 
   #hostFor(what: string): ConsoleInput {

@@ -2,6 +2,8 @@
 // arrival. The session enters them and raises the interrupt; the host takes them when it handles
 // that.
 
+import type { TraceId } from "../abi/trace.ts";
+
 /**
  * INTID of the physical interrupt that signals input: an edge. It is that of the first virtio-mmio
  * slot of QEMU's `virt`.
@@ -69,6 +71,11 @@ export class ConsoleInput {
   locked: () => readonly LockedMemory[] = () => [];
   /** Names of VMs that are made and not to be started yet. The host says it once it runs. */
   gated: () => readonly string[] = () => [];
+  /**
+   * Operations of the trace that are the ioctls in progress of a VM's VMM; undefined where the host
+   * does not know its VMMs. The host says it once it runs.
+   */
+  requests: (vm: string) => readonly TraceId[] | undefined = () => undefined;
   #waiting: HostInput[] = [];
 
   /** @param interrupt raises `CONSOLE_INPUT_INTID`. */

@@ -2,6 +2,7 @@
 // inspected run is the same run.
 
 import type { Persona } from "../abi/ioctl/personas.ts";
+import type { TraceId } from "../abi/trace.ts";
 import type { LockedMemory, StartWanted } from "../host/console-input.ts";
 import type { AddressSpace } from "../hypervisor/memory/addrspace.ts";
 import type { Cspace } from "../hypervisor/capabilities/cspace.ts";
@@ -90,6 +91,11 @@ export interface VmControl {
   /** Names of VMs that are made and wait for a manual start, or for other VMs. */
   gated(): readonly string[];
   /**
+   * Operations of the trace that are the ioctls in progress of a VM's VMM; undefined where they are
+   * not known.
+   */
+  requests(vm: string): readonly TraceId[] | undefined;
+  /**
    * Makes the native host send a request to the resource manager.
    * @throws QueryError without a native host
    */
@@ -108,6 +114,8 @@ export interface PlannedVm {
 export interface KnownVms {
   /** Names by VMID: the VMID of a VM that is gone may be reused or free. */
   readonly names: ReadonlyMap<number, string>;
+  /** VMIDs of VMs that have ended or failed. */
+  gone(): readonly number[];
   /** Whether the VM of this VMID could not be made or started. */
   hasFailed(vmid: number): boolean;
   /** The VMs' settings in the configuration, by name. */

@@ -86,7 +86,9 @@ export function starting(view: View, vm: VmFacts, text: string): Verdict {
   if (view.system.control.gated().includes(name)) {
     return { verdict: "starts", text: "it is made, and waits to be started", next: `el2 vm timeline ${name}` };
   }
-  for (const { kind, name: call, time, vcpu } of view.hypervisor.trace.inProgress) {
+  const own = view.system.control.requests(name);
+  for (const { id, kind, name: call, time, vcpu } of view.hypervisor.trace.inProgress) {
+    if (own && !own.includes(id)) continue;
     // A vCPU's run lasts as long as its guest has something to do.
     if (kind !== "ioctl" || call.includes("_RUN") || !view.isSettled && view.now - time < STARTED) continue;
     const since = durationText(view.now - time);

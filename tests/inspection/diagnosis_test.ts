@@ -147,3 +147,27 @@ Deno.test("each vCPU of the primary VM has a name to itself in the events before
   assert.deepEqual(groups, spaces);
   assert.deepEqual(vics, ["vcpu:host/0", "vcpu:host/1", "vcpu:host/2", "vcpu:host/3"]);
 });
+
+Deno.test("a VM that does not start has the ioctl of its own VMM as its cause, not one of another's", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-starting-" });
+  try {
+    // CPU_OFF: movz w0, #2; movk w0, #0x8400, lsl #16; hvc #0
+    await Deno.writeFile(`${folder}/off.bin`, new Uint8Array(Uint32Array.of(0x52800040, 0x72b08000, 0xd4000002).buffer));
+    const vm = (name: string, more = "") => `[vm.${name}]\nimage = "off.bin"\nmemory = "4MiB"\n${more}`;
+    const system = await demoSystem(
+      `el2 = 1\n${vm("off")}${vm("lost", 'start = "after:off"\n')}`,
+      ["rpc msg=VM_START nth=2 -> lose"],
+      folder,
+    );
+    runUntil(system, 2e9);
+    const [off, lost] = ["vm:off", "vm:lost"].map((id) => rows(system, "diagnose", { filter: `id=${id}` })[0]);
+    assert.deepEqual(
+      [lost.verdict, /^it is not started: GH_VM_START of its VMM has not returned/.test(lost.text)],
+      ["stuck", true],
+      lost.text,
+    );
+    assert.deepEqual([off.verdict, off.text], ["starts", "no vCPU is powered on"]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

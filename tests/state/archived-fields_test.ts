@@ -74,6 +74,7 @@ const DERIVED: Record<string, readonly string[]> = {
       "GunyahVmm.dataOffset",
       "ConsoleInput.locked",
       "ConsoleInput.gated",
+      "ConsoleInput.requests",
       "VmConsole.#signal",
       "Calls.cspace",
       "Calls.partition",

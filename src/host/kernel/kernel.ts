@@ -7,7 +7,7 @@ import { asIpa } from "../../abi/numbers.ts";
 import { HypercallCaller } from "../../abi/hypercall-caller.ts";
 import type { NativeVcpu } from "../../abi/native-guest.ts";
 import { INJECTED, INJECTED_SECTION, injectedValues } from "../../abi/faults.ts";
-import type { BrokenRule, TraceFields } from "../../abi/trace.ts";
+import type { BrokenRule, TraceFields, TraceId } from "../../abi/trace.ts";
 import { findRequest } from "../../abi/ioctl/decode.ts";
 import { GZVM } from "../../abi/ioctl/geniezone.ts";
 import { GH } from "../../abi/ioctl/gunyah.ts";
@@ -461,6 +461,13 @@ export class HostKernel {
     const file = this.#file(waiting.file);
     this.#of(file).interrupt?.(task, file);
     return true;
+  }
+
+  /** Operations of the trace that are the ioctls in progress of a process. */
+  operationsOf(pid: number): readonly TraceId[] {
+    const own = Object.values(this.state.tasks).filter((task) => task.pid === pid);
+    // A reader changes nothing: what it finds is not kept.
+    return own.map((task) => task.trace ?? this.cpu.trace.recall(task.id)).filter((operation) => operation !== undefined);
   }
 
   /** The task of an ioctl in progress. */
