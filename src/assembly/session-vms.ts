@@ -74,7 +74,6 @@ export class SessionVms implements KnownVms {
     return this.#exits.get(vm);
   }
 
-  /** VMIDs of VMs that have ended or failed. */
   gone(): number[] {
     return [...this.#names].filter(([vmid, name]) => vmid !== 0 && (this.#exits.has(name) || this.hasFailed(vmid))).map(([vmid]) => vmid);
   }

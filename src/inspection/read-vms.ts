@@ -24,11 +24,8 @@ export type VmFacts = Omit<RowOf<typeof VMS>, "verdict" | "healthy" | "doing">;
 /** Every VM that the resource manager or the hypervisor knows. */
 export function readVmFacts(view: View): VmFacts[] {
   const { state } = view.system.manager;
-  const vmids = new Set([...view.hypervisor.addressSpaces.keys(), ...state.vms.map((vm) => vm.vmid)]);
   // A VM that has ended or failed keeps its row, to show how it ended.
-  for (const [vmid, name] of view.system.vms.names) {
-    if (vmid !== 0 && (view.system.vms.exitOf(name) !== undefined || view.system.vms.hasFailed(vmid))) vmids.add(vmid);
-  }
+  const vmids = new Set([...view.hypervisor.addressSpaces.keys(), ...state.vms.map((vm) => vm.vmid), ...view.system.vms.gone()]);
   const vcpus = view.vcpus();
   const rows = [...vmids].sort((a, b) => a - b).map((vmid) => {
     const name = view.vmName(vmid);
