@@ -23,13 +23,12 @@ interface Link {
 export class QueueRpcs {
   /** By the queue's id; null where its messages are not of this protocol's ends. */
   readonly #links = new Map<string, Link | null>();
-  readonly #unanswered = new Map<string, Operation>();
 
   constructor(readonly hypervisor: Hypervisor) {}
 
-  /** Listens from now on. */
-  install(): void {
-    this.hypervisor.trace.listen(["msg"], (event) => this.#take(event));
+  /** Listens from now on. Gives the function that ends it. */
+  install(): () => void {
+    return this.hypervisor.trace.listen(["msg"], (event) => this.#take(event));
   }
 
   #take({ name, vcpu, fields: { queue, bytes } }: TraceEvent): void {
@@ -45,13 +44,13 @@ export class QueueRpcs {
     const { type, sequence, id } = message;
     const content = messageContent(message);
     const fields = content?.ok ? content.value.fields : {};
-    const key = `${vmid}:${sequence}`;
+    // The trace keeps it with the operation, also for another machine at this place.
+    const key = `queue-rpc ${vmid}:${sequence}`;
     if (type === PacketType.Request && asks) {
-      this.#unanswered.set(key, trace.open(vcpu, "rpc", rpcName(id), { from: vmid, sequence, ...fields }, undefined));
+      trace.open(vcpu, "rpc", rpcName(id), { from: vmid, sequence, ...fields }, undefined, key);
     } else if (type === PacketType.Reply && !asks) {
-      const operation = this.#unanswered.get(key);
-      if (!operation || operation.name !== rpcName(id)) return;
-      this.#unanswered.delete(key);
+      const asked = trace.recallOperation(key), operation = asked === undefined ? undefined : trace.find(asked);
+      if (operation?.name !== rpcName(id)) return;
       this.#answer(operation, content?.ok ? content.value.error ?? RmError.OK : RmError.OK, fields);
     } else if (type === PacketType.Notification && !asks) {
       trace.record(vcpu, "rpc", rpcName(id), { to: vmid, sequence, ...fields }, undefined);

@@ -62,3 +62,19 @@ Deno.test("parcels by the requests about them are those of the Resource Manager'
   runUntil(system, 2e9);
   assert.equal(compare(), 3);
 });
+
+Deno.test("a request that one reader has seen is answered before the next reader", async () => {
+  const system = await demoSystem(), { trace } = system.hypervisor;
+  const end = new QueueRpcs(system.hypervisor).install();
+  const asked = () => [...trace.inProgress].find(({ kind, vcpu }) => kind === "rpc" && vcpu === "host/0");
+  let time = 0;
+  while (!asked() && time < 1e7) runUntil(system, time += 200);
+  const { id, name } = asked() ?? assert.fail("no request waits for its reply");
+  // As where a machine takes up the run of another: the trace alone knows the request.
+  end();
+  new QueueRpcs(system.hypervisor).install();
+  const answered: TraceEvent[] = [];
+  trace.listen(["rpc"], (event) => event.id === id && answered.push(event));
+  runUntil(system, time + 1e6);
+  assert.deepEqual(answered.map(({ name, result }) => [name, result?.name]), [[name, "OK"]]);
+});
