@@ -79,6 +79,9 @@ interface Traced {
   readonly trace: VcpuTrace;
 }
 
+/** Keys of `#last` by kind and CPU: an event builds none. */
+const LAST_KEYS = Object.fromEntries(TRACE_KINDS.map((kind): [string, string[]] => [kind, []])) as Record<TraceKind, string[]>;
+
 /** The result of a call that its caller does not see. */
 const NO_RETURN: TraceResult = { code: 0, name: "no return", refused: false };
 
@@ -289,8 +292,23 @@ export class TraceHub {
     const id = ++this.#nextId;
     const pcpu = this.#pcpu;
     const number = isCounted(kind, false) ? this.#count(kind) : this.#numberAt(kind, time, pcpu);
-    const place = { id, time, end: time, at: this.point(), pcpu, kind, operation: false, number };
-    this.#give({ ...place, vcpu, name, fields, result: undefined, parent, why: undefined });
+    const at = this.point();
+    this.#give({
+      id,
+      time,
+      end: time,
+      at,
+      pcpu,
+      kind,
+      operation: false,
+      number,
+      vcpu,
+      name,
+      fields,
+      result: undefined,
+      parent,
+      why: undefined,
+    });
   }
 
   /** @param number of the operation, if it is counted */
@@ -327,10 +345,11 @@ export class TraceHub {
     return open;
   }
 
-  /** The operation in progress that was begun with this key. */
+  /** The newest operation in progress that was begun with this key. */
   recallOperation(key: string | number): TraceId | undefined {
-    for (const operation of this.#open.values()) if (operation.key === key) return operation.id;
-    return undefined;
+    let found: TraceId | undefined;
+    for (const operation of this.#open.values()) if (operation.key === key) found = operation.id;
+    return found;
   }
 
   /**
@@ -355,8 +374,8 @@ export class TraceHub {
       if (parent && !parent.result && !parent.rule) parent.reason ??= why;
     }
     if (this.wants(kind)) {
-      const place = { id, time, end: this.now(), at: this.point(), pcpu, kind, operation: true, number };
-      this.#give({ ...place, vcpu, name, fields, result, parent, why });
+      const end = this.now(), at = this.point();
+      this.#give({ id, time, end, at, pcpu, kind, operation: true, number, vcpu, name, fields, result, parent, why });
     }
   }
 
@@ -385,7 +404,7 @@ export class TraceHub {
 
   /** How many events of the kind there were at this time and CPU before. */
   #numberAt(kind: TraceKind, time: number, pcpu: number | undefined): number {
-    const key = `${kind}/${pcpu ?? 0}`;
+    const key = LAST_KEYS[kind][pcpu ?? 0] ??= `${kind}/${pcpu ?? 0}`;
     const last = this.#last.get(key);
     if (!last) {
       this.#last.set(key, { time, number: 0 });
