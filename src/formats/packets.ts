@@ -10,6 +10,8 @@ export const TcpFlag = { FIN: 1, SYN: 2, RST: 4, PSH: 8, ACK: 16 } as const;
 const ETHERNET_HEADER = 14;
 const IP_HEADER = 20;
 const IP6_HEADER = 40;
+/** Offsets in the header of both addresses, which end it. */
+const IP_ADDRESSES = 12, IP6_ADDRESSES = 8;
 const UDP_HEADER = 8;
 const TCP_HEADER = 20;
 /** Frames are at least this long on a wire. */
@@ -135,11 +137,11 @@ export interface Route {
 export function writeIcmp(route: Route, message: Uint8Array, hops?: number): Uint8Array {
   const six = typeof route.source === "string";
   const protocol = six ? IpProtocol.ICMPV6 : IpProtocol.ICMP;
-  const { frame, content } = ipPacket(route, protocol, message.length, hops);
+  const { frame, content, addresses } = ipPacket(route, protocol, message.length, hops);
   content.set(message);
   const view = viewOf(content);
   view.setUint16(2, 0);
-  view.setUint16(2, checksum(content, six ? pseudoHeader(route, protocol, content.length) : 0));
+  view.setUint16(2, checksum(content, six ? pseudoHeader(addresses, protocol, content.length) : 0));
   return frame;
 }
 
@@ -160,13 +162,13 @@ export function readUdp({ payload: bytes }: IpPacket): UdpDatagram | undefined {
 
 export function writeUdp(route: Route, sourcePort: number, destinationPort: number, payload: Uint8Array): Uint8Array {
   const length = UDP_HEADER + payload.length;
-  const { frame, content: datagram } = ipPacket(route, IpProtocol.UDP, length);
+  const { frame, content: datagram, addresses } = ipPacket(route, IpProtocol.UDP, length);
   const view = viewOf(datagram);
   view.setUint16(0, sourcePort);
   view.setUint16(2, destinationPort);
   view.setUint16(4, length);
   datagram.set(payload, UDP_HEADER);
-  view.setUint16(6, checksum(datagram, pseudoHeader(route, IpProtocol.UDP, length)) || 0xffff);
+  view.setUint16(6, checksum(datagram, pseudoHeader(addresses, IpProtocol.UDP, length)) || 0xffff);
   return frame;
 }
 
@@ -222,7 +224,7 @@ export function writeTcp(route: Route, segment: TcpSegment): Uint8Array {
   const options = segment.mss === undefined ? 0 : segment.windowScale === undefined ? 4 : 8;
   const header = TCP_HEADER + options;
   const length = header + segment.payload.length;
-  const { frame, content: bytes } = ipPacket(route, IpProtocol.TCP, length);
+  const { frame, content: bytes, addresses } = ipPacket(route, IpProtocol.TCP, length);
   const view = viewOf(bytes);
   view.setUint16(0, segment.sourcePort);
   view.setUint16(2, segment.destinationPort);
@@ -239,7 +241,7 @@ export function writeTcp(route: Route, segment: TcpSegment): Uint8Array {
     }
   }
   bytes.set(segment.payload, header);
-  view.setUint16(16, checksum(bytes, pseudoHeader(route, IpProtocol.TCP, length)));
+  view.setUint16(16, checksum(bytes, pseudoHeader(addresses, IpProtocol.TCP, length)));
   return frame;
 }
 
@@ -256,8 +258,15 @@ function ethernet(destination: Uint8Array, source: Uint8Array, type: number, pay
   return frame;
 }
 
-/** A frame with its headers, and the place in it for `length` bytes of content. */
-function ipPacket(route: Route, protocol: number, length: number, hops = TTL): { frame: Uint8Array; content: Uint8Array } {
+/** A frame with its headers; in it the place for the content, and the bytes of both addresses. */
+interface Built {
+  readonly frame: Uint8Array;
+  readonly content: Uint8Array;
+  readonly addresses: Uint8Array;
+}
+
+/** A frame with its headers for `length` bytes of content. */
+function ipPacket(route: Route, protocol: number, length: number, hops = TTL): Built {
   const size = typeof route.source === "number" ? IP_HEADER : IP6_HEADER;
   const start = ETHERNET_HEADER + size;
   const frame = ethernet(
@@ -269,7 +278,8 @@ function ipPacket(route: Route, protocol: number, length: number, hops = TTL): {
   const header = frame.subarray(ETHERNET_HEADER, start);
   if (typeof route.source === "number") writeIpv4(header, route.source, route.destination as Ip, protocol, length, hops);
   else writeIpv6(header, route.source, route.destination as Ip6, protocol, length, hops);
-  return { frame, content: frame.subarray(start, start + length) };
+  const addresses = header.subarray(typeof route.source === "number" ? IP_ADDRESSES : IP6_ADDRESSES);
+  return { frame, content: frame.subarray(start, start + length), addresses };
 }
 
 function writeIpv4(header: Uint8Array, source: Ip, destination: Ip, protocol: number, length: number, hops: number): void {
@@ -293,11 +303,7 @@ function writeIpv6(header: Uint8Array, source: Ip6, destination: Ip6, protocol: 
   header.set(ip6Bytes(destination), 24);
 }
 
-function pseudoHeader({ source, destination }: Route, protocol: number, length: number): number {
-  return addressSum(source) + addressSum(destination) + protocol + length;
-}
-
-function addressSum(address: Address): number {
-  if (typeof address === "number") return (address >>> 16) + (address & 0xffff);
-  return ~checksum(ip6Bytes(address)) & 0xffff;
+/** The sum of a pseudo header: addresses as they are in the packet's header. */
+function pseudoHeader(addresses: Uint8Array, protocol: number, length: number): number {
+  return (~checksum(addresses) & 0xffff) + protocol + length;
 }

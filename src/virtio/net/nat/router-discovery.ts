@@ -1,7 +1,7 @@
 // An IPv6 router's announcements to its network: the prefix of addresses, the router and the DNS
 // server (RFC 4861, 4862, 8106), and owners of addresses. It answers echo requests too.
 
-import { type Ip6, ip6Bytes, readIp6 } from "../../../formats/ip-addresses.ts";
+import { type Ip6, ip6, ip6Bytes, readIp6 } from "../../../formats/ip-addresses.ts";
 import type { IpPacket } from "../../../formats/packets.ts";
 
 /** Messages of ICMPv6. */
@@ -27,9 +27,9 @@ const MTU = 1500;
 const ROUTER_LIFETIME = 0xffff;
 const INFINITE = 0xffff_ffff;
 const SOLICITATION_SIZE = 8, NEIGHBOR_SIZE = 24, ECHO_SIZE = 8;
-const UNSPECIFIED: Ip6 = "0".repeat(32);
-/** All nodes of the link, ff02::1. */
-const ALL_NODES: Ip6 = `ff02${"0".repeat(27)}1`;
+const UNSPECIFIED = ip6("::");
+/** All nodes of the link. */
+const ALL_NODES = ip6("ff02::1");
 
 /** The announced network. */
 export interface Network6 {
