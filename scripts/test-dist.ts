@@ -3,6 +3,7 @@
 // system allows that without root, without a network.
 
 import { resolve } from "node:path";
+import { RIGHTS } from "./test.ts";
 import { VERSION } from "../src/support/version.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
@@ -39,7 +40,7 @@ const folders = await Promise.all((Deno.env.get("PATH") ?? "").split(":").map(wi
 const [program, ...args] = await alone([
   Deno.execPath(),
   "test",
-  ...["--allow-read", "--allow-write", "--allow-env", "--allow-net", "--allow-run", "--allow-ffi", "--allow-sys=uid"],
+  ...RIGHTS,
   "--no-check",
   "--cached-only",
   `--ignore=${APART.join()}`,

@@ -4,8 +4,11 @@
 // Tests stub process globals (stdout, the environment), so `deno test --parallel`, whose threads
 // share one process, is not for them.
 
+import { PERMISSIONS } from "../src/cli/common/runtime.ts";
+
 const ROOT = new URL("..", import.meta.url).pathname;
-const RIGHTS = ["--allow-read", "--allow-write", "--allow-env", "--allow-net", "--allow-run", "--allow-ffi", "--allow-sys=uid"];
+/** Those of el2, and what tests read of the computer. */
+export const RIGHTS = [...PERMISSIONS, "--allow-ffi", "--allow-sys=uid"];
 /** Files of one process: few enough that the last process does not run alone for long. */
 const BATCH = 12;
 /** Processes at once. Many tests start processes and threads. */
