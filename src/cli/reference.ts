@@ -2,6 +2,7 @@
 // keys of configurations, events, faults, and the JSON Schemas of files.
 
 import { commandPages, commandReference, type ManualPage } from "./commands/man.ts";
+import { schemaText } from "./commands/schema.ts";
 import { commandTree } from "./common/command-tree.ts";
 import { configurationReference } from "./config-reference.ts";
 import { makeProgram } from "./main.ts";
@@ -28,8 +29,8 @@ export const WORKSTATION_REFERENCES: readonly { readonly file: string; readonly 
   { file: "configuration.md", text: configurationReference },
   { file: "events.md", text: eventReference },
   { file: "faults.md", text: faultReference },
-  { file: "config.schema.json", text: () => `${JSON.stringify(configurationSchema(), null, 2)}\n` },
-  { file: "scenario.schema.json", text: () => `${JSON.stringify(scenarioSchema(), null, 2)}\n` },
+  { file: "config.schema.json", text: () => schemaText(configurationSchema()) },
+  { file: "scenario.schema.json", text: () => schemaText(scenarioSchema()) },
 ];
 
 /** The manual pages of el2 and of every command, as they are installed. */

@@ -30,8 +30,8 @@ interface PhoneKey {
   readonly generic: string | number | boolean;
   /** The key of a configuration that it sets; undefined where el2 does not model it. */
   readonly sets?: readonly [table: "machine" | "host" | "rm", key: string];
-  /** Every machine of el2 behaves by this value, so that there is no key. */
-  readonly always?: string | number | boolean;
+  /** Every machine of el2 behaves by the generic value, so that there is no key. */
+  readonly always?: true;
 }
 
 /** The values, in the order of docs/spec/phones.md §A7. */
@@ -40,15 +40,15 @@ export const PHONE_KEYS = {
   "gzvm": { doc: "GenieZone's device is there", generic: false, sets: ["host", "gzvm"] },
   "rm.parcels": { doc: "most parcels that a VM owns", generic: 64, sets: ["rm", "parcels"] },
   "rm.parcels-held": { doc: "parcels that Android holds at boot", generic: 0, sets: ["rm", "parcels_held"] },
-  "rm.entries": { doc: "most entries of a memory list in one request", generic: 512, always: 512 },
+  "rm.entries": { doc: "most entries of a memory list in one request", generic: 512, always: true },
   "rm.reserved-memory": {
     doc: "which shared parcels START takes: any, or those with a node of exactly their range",
     generic: "any",
     sets: ["rm", "reserved_memory"],
   },
   "rm.lend": { doc: "in how many parcels memory can be lent", generic: "any" },
-  "rm.map-other": { doc: "accepting a parcel on behalf of a guest", generic: "refused", always: "refused" },
-  "vmid.base": { doc: "first VMID of VMs that the host makes", generic: 0x80, always: 0x80 },
+  "rm.map-other": { doc: "accepting a parcel on behalf of a guest", generic: "refused", always: true },
+  "vmid.base": { doc: "first VMID of VMs that the host makes", generic: 0x80, always: true },
   "vmid.scm-max": { doc: "greatest VMID that the secure world has an id for", generic: "none" },
   "host.memlock": { doc: "RLIMIT_MEMLOCK", generic: "unlimited", sets: ["host", "memlock"] },
   "host.max-order": { doc: "order of the largest block of kernel memory", generic: 10, sets: ["host", "max_order"] },
@@ -59,8 +59,8 @@ export const PHONE_KEYS = {
   },
   "boot-context": { doc: "what SET_BOOT_CONTEXT answers", generic: "as-generation", sets: ["host", "boot_context"] },
   "ids.randomize": { doc: "form of capability ids", generic: "plain", sets: ["machine", "cap_ids"] },
-  "timer.hz": { doc: "rate of the guests' timers", generic: 62_500_000, always: 62_500_000 },
-  "midr": { doc: "MIDR_EL1 of guests", generic: "0x000f0480", always: "0x000f0480" },
+  "timer.hz": { doc: "rate of the guests' timers", generic: 62_500_000, always: true },
+  "midr": { doc: "MIDR_EL1 of guests", generic: "0x000f0480", always: true },
   "hwcap": { doc: "features that /proc/cpuinfo of the host lists", generic: "none" },
   "watchdog.disable-when-off": { doc: "turning off a watchdog that is off", generic: "accept", sets: ["machine", "idle_watchdog"] },
   "reset.waits-forever": { doc: "the driver waits without a limit for the end of VM_RESET", generic: false },
@@ -180,9 +180,9 @@ export function phoneSetting(key: PhoneKeyName): readonly [table: "machine" | "h
  * not at all, where it is shown only.
  */
 export function phoneModel(name: PhoneName, key: PhoneKeyName): "key" | "always" | "none" {
-  const { sets, always }: PhoneKey = PHONE_KEYS[key];
+  const { sets, always, generic }: PhoneKey = PHONE_KEYS[key];
   if (sets !== undefined) return "key";
-  return always !== undefined && phoneValue(name, key).value === always ? "always" : "none";
+  return always && phoneValue(name, key).value === generic ? "always" : "none";
 }
 
 /** Sets the keys that a profile knows and the file does not set. */

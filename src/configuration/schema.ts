@@ -15,6 +15,7 @@ import {
   INPUT_TYPES,
   isTag,
   type NetBackend,
+  type NetPolicy,
   type NetRule,
   parseForward,
   parseNetRule,
@@ -249,8 +250,7 @@ const DEVICES = [
     backend: v.optional(
       v.pipe(
         text,
-        facts({ pattern: NET_BACKEND.source }),
-        v.check((backend) => NET_BACKEND.test(backend), notKnown("none", "user", "pair:NAME")),
+        v.regex(NET_BACKEND, notKnown("none", "user", "pair:NAME")),
         v.transform((backend) => backend as NetBackend),
       ),
       "user",
@@ -343,7 +343,7 @@ const vm = v.object(described({
   )),
   timeslice: v.optional(microseconds(TIMESLICE_MIN / 1000, TIMESLICE_MAX / 1000)),
   start: v.optional(
-    v.pipe(text, facts({ pattern: START.source }), v.check((start) => START.test(start), notKnown("auto", "manual", "after:NAME"))),
+    v.pipe(text, v.regex(START, notKnown("auto", "manual", "after:NAME"))),
     "auto",
   ),
   on_exit: v.optional(oneOf(["stop", "restart", "end-session"]), "stop"),
@@ -442,8 +442,7 @@ const PREFIX_KEY = /^ctrl-[a-gk-ln-z\]\\^_]$/;
 const LAYOUT = /^\d([|/]\d)?$/;
 const layout = v.pipe(
   text,
-  facts({ pattern: LAYOUT.source }),
-  v.check((layout) => LAYOUT.test(layout), 'is not a layout; use a screen "1", or two "1|9", "1/9"'),
+  v.regex(LAYOUT, 'is not a layout; use a screen "1", or two "1|9", "1/9"'),
   v.check((layout) => layout.length === 1 || layout[0] !== layout[2], "shows a screen twice"),
 );
 
@@ -499,8 +498,7 @@ const ui = v.object(described({
   console_prefix: v.optional(
     v.pipe(
       text,
-      facts({ pattern: PREFIX_KEY.source }),
-      v.check((key) => PREFIX_KEY.test(key), "is not a prefix key; use ctrl- and a letter or ] \\ ^ _"),
+      v.regex(PREFIX_KEY, "is not a prefix key; use ctrl- and a letter or ] \\ ^ _"),
     ),
   ),
   /** Keys by action name; which actions and keys there are is the screens' to say. */
@@ -557,7 +555,7 @@ export function deviceKeys(kind: unknown): readonly string[] | undefined {
 }
 
 /** Keys of a network card that are the policy of its NAT. */
-export const NET_POLICY_KEYS: readonly string[] = ["host", "lan", "internet", "allow", "deny"];
+export const NET_POLICY_KEYS: readonly (keyof NetPolicy)[] = ["host", "lan", "internet", "allow", "deny"];
 
 /** Keys of a VM that only `schedule = "own"` gives a meaning. */
 export const OWN_SCHEDULE_KEYS: readonly string[] = ["affinity", "affinity_map", "priority", "timeslice"];

@@ -67,7 +67,9 @@ const MESSAGE_MAX = 1023;
 const DEPTH_MAX = 255;
 /** RM's packets. */
 const RPC_MESSAGE_SIZE = 240;
-/** The first of them above `FIRST_RAM_ADDRESS` is the info page's. */
+/** Values of vm-attrs and of affinity that the Resource Manager knows. */
+const ATTRIBUTES = ["ras-error-handler", "amu-counting-disabled", "crash-fatal", "context-dump", "no-shutdown", "no-reset"];
+const AFFINITIES = ["static", "sticky", "pinned", "proxy"];
 
 const INIT_FAILS = (error: string) => `VM_INIT answers ${error}; the VM is INIT_FAILED`;
 const START_FAILS = "VM_START answers NORESOURCE; the VM is INIT_FAILED";
@@ -274,12 +276,11 @@ class Lint {
     }
     const uri = readString(config, "vm-uri");
     if (uri !== undefined && uri.length > NAME_MAX) this.#add("ignored", config, "vm-uri", `is longer than ${NAME_MAX} bytes`, IGNORES);
-    const known = ["ras-error-handler", "amu-counting-disabled", "crash-fatal", "context-dump", "no-shutdown", "no-reset"];
     for (const attribute of readStrings(config, "vm-attrs") ?? []) {
       if (attribute === "crash-fatal") {
         this.#add("refused", config, "vm-attrs", "crash-fatal is for trusted VMs", INIT_FAILS("ARGUMENT_INVALID"));
-      } else if (!known.includes(attribute)) {
-        const what = `unknown attribute ${JSON.stringify(attribute)}${didYouMean(attribute, known)}`;
+      } else if (!ATTRIBUTES.includes(attribute)) {
+        const what = `unknown attribute ${JSON.stringify(attribute)}${didYouMean(attribute, ATTRIBUTES)}`;
         this.#add("ignored", config, "vm-attrs", what, "ignored with a warning in the Resource Manager's log");
       }
     }
@@ -327,9 +328,8 @@ class Lint {
     const vcpus = findChild(config, "vcpus");
     if (vcpus === undefined) return;
     const affinity = readString(vcpus, "affinity");
-    const known = ["static", "sticky", "pinned", "proxy"];
-    if (affinity !== undefined && !known.includes(affinity)) {
-      const what = `${JSON.stringify(affinity)} is not one of ${known.join(", ")}${didYouMean(affinity, known)}`;
+    if (affinity !== undefined && !AFFINITIES.includes(affinity)) {
+      const what = `${JSON.stringify(affinity)} is not one of ${AFFINITIES.join(", ")}${didYouMean(affinity, AFFINITIES)}`;
       this.#add("changed", vcpus, "affinity", what, "static is used, with a warning in the Resource Manager's log");
     }
     if (affinity === "proxy") {

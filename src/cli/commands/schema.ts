@@ -45,6 +45,6 @@ export function registerSchema(program: Command): void {
 }
 
 /** A schema as text. */
-function schemaText(schema: unknown): string {
+export function schemaText(schema: unknown): string {
   return `${JSON.stringify(schema, null, 2)}\n`;
 }
