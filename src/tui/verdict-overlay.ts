@@ -8,7 +8,7 @@ import type { Key } from "./keys.ts";
 import type { Overlay } from "./overlay.ts";
 import { drawOverlay } from "./overlay-box.ts";
 import { drawPieces, type Piece } from "./pieces.ts";
-import { wrap } from "./records.ts";
+import { wrap } from "./row-lines.ts";
 import type { Look } from "./theme.ts";
 import { diagnosisLines } from "../queries/diagnosis-text.ts";
 import type { RowOf } from "../queries/table.ts";
