@@ -10,6 +10,7 @@ import { DEFERRED } from "../../src/hypervisor/capabilities/hypercall-definition
 import { Irq } from "../../src/hypervisor/gic/irq-bank.ts";
 import type { HypervisorObject } from "../../src/hypervisor/capabilities/object.ts";
 import { ScriptedMachine, ScriptedVm } from "./scripted.ts";
+import { nativeCall } from "./native-call.ts";
 
 /** A VM that makes calls, with RAM at IPA = PA that pointers may name. */
 export class Caller {
@@ -28,7 +29,7 @@ export class Caller {
   call(name: HypercallName, ...args: bigint[]): [error: string, ...results: bigint[]] {
     const kinds = Object.values(HYPERCALLS[name].arguments);
     const all = kinds.map((kind, index) => args[index] ?? (kind === "res1" ? 0xffff_ffff_ffff_ffffn : 0n));
-    const reply = this.machine.hypervisor.hypercalls.dispatch(this.vcpu, HYPERCALLS[name].number, all, "native");
+    const reply = nativeCall(this.machine.hypervisor.hypercalls, this.vcpu, HYPERCALLS[name].number, all);
     assert.ok(reply && reply !== DEFERRED);
     return [errorName(reply.values[0]), ...reply.values.slice(1, reply.count)];
   }

@@ -16,6 +16,7 @@ import type { Entrance } from "../../src/hypervisor/scheduling/vcpu-services.ts"
 import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 import type { Stage2Source } from "../../src/hypervisor/memory/page-tables.ts";
 import { Vcpu } from "../../src/hypervisor/scheduling/vcpu.ts";
+import { callBy } from "./native-call.ts";
 
 /** Access RWX for EL0 and EL1, write-back memory; and access RW to a device. */
 export const RWX_NORMAL = BigInt(mapAttributes(Access.RWX, Access.RWX, MemoryType.NormalWB));
@@ -121,7 +122,7 @@ export class TestGuest {
 
   /** A native call: X0..X7, or X1..X7 through the SMCCC entrance. */
   raw(number: number, args: readonly bigint[], entrance: Entrance = "native"): readonly bigint[] {
-    const results = this.hypervisor.hypercalls.dispatch(this.vcpu, number, args, entrance);
+    const results = callBy(entrance, this.hypervisor.hypercalls, this.vcpu, number, args);
     assert.ok(results !== undefined && results !== DEFERRED, "the call has an answer");
     return results.values;
   }

@@ -12,7 +12,7 @@ import {
   RECORDED_HYPERCALL_COUNT,
   type ResultKind,
 } from "../../abi/hypercalls.ts";
-import type { CallRegisters } from "../../abi/call-registers.ts";
+import { CallRegisters } from "../../abi/call-registers.ts";
 import type { ObjectType } from "../../abi/rights.ts";
 import type { VcpuState } from "../../core/interface.ts";
 import type { CapRule } from "../capabilities/capability-rules.ts";
@@ -34,28 +34,6 @@ type Arguments = Pick<VcpuState, "getX" | "getLow" | "getHigh" | "areHalves">;
 
 /** Where a native call's results go. */
 type Results = Pick<VcpuState, "setX" | "setLow">;
-
-/**
- * Arguments that are in no registers, as those of an SMCCC call, which begin at X1.
- */
-class ListedArguments implements Arguments {
-  constructor(readonly values: readonly bigint[]) {}
-
-  getX(index: number): bigint {
-    return this.values[index] ?? 0n;
-  }
-  getLow(index: number): number {
-    return Number(this.getX(index) & 0xffff_ffffn);
-  }
-  getHigh(index: number): number {
-    return Number(this.getX(index) >> 32n);
-  }
-  areHalves(first: number, last: number, half: number): boolean {
-    const value = BigInt.asUintN(64, BigInt(half));
-    for (let index = first; index <= last; index++) if (this.getX(index) !== value) return false;
-    return true;
-  }
-}
 
 /** Result of a handler. */
 type ReplyValue = ErrorCode | Readonly<Record<string, unknown>>;
@@ -204,7 +182,7 @@ export class HypercallTable implements VcpuHypercalls {
   readonly #entries: (Entry | undefined)[] = new Array(HYPERCALL_COUNT);
   readonly #definitions = new Map<HypercallName, HypercallDefinition>();
   readonly #call = new CurrentCall();
-  readonly #frame: Frame = { source: new ListedArguments([]), objects: [] };
+  readonly #frame: Frame = { source: new CallRegisters(), objects: [] };
 
   /** End of the numbers: larger ones are not hypercalls. */
   readonly end: number;
@@ -264,14 +242,16 @@ export class HypercallTable implements VcpuHypercalls {
   }
 
   /**
-   * Makes a call with listed arguments: X0..X7 (native) or X1..X7 (SMCCC). Returns the results;
-   * `DEFERRED` when the caller does not continue now; undefined when the number is not assigned.
+   * Makes a call of the SMCCC wrapper with X1.. of its caller. Returns the results; `DEFERRED` when
+   * the caller does not continue now; undefined when the number is not assigned.
    */
-  dispatch(caller: Vcpu, number: number, args: readonly bigint[], entrance: Entrance): EncodedResults | typeof DEFERRED | undefined {
+  dispatch(caller: Vcpu, number: number, args: readonly bigint[]): EncodedResults | typeof DEFERRED | undefined {
     const entry = this.#entries[number];
     if (!entry) return undefined;
-    const reply = this.#dispatch(entry, caller, new ListedArguments(args), entrance);
-    const results = reply === DEFERRED ? DEFERRED : this.#encode(entry, reply, entrance);
+    const registers = new CallRegisters();
+    registers.load(args);
+    const reply = this.#dispatch(entry, caller, registers, "smccc");
+    const results = reply === DEFERRED ? DEFERRED : encode(entry, reply);
     if (caller.services.checker) verify(caller.services.checker, entry, caller);
     return results;
   }
@@ -285,7 +265,7 @@ export class HypercallTable implements VcpuHypercalls {
       native.runRegisters.clearFrom(putReply(native.runRegisters, entry, state));
       native.completeRun();
     } else if (caller.entrance === "smccc") {
-      writeResults(caller, this.#encode(entry, state, "smccc"));
+      writeResults(caller, encode(entry, state));
     } else this.#write(entry, state, caller);
   }
 
@@ -353,17 +333,6 @@ export class HypercallTable implements VcpuHypercalls {
     return configures ? checkConfigurable(call, caps, objects) : ErrorCode.OK;
   }
 
-  #encode(entry: Entry, reply: ReplyValue, entrance: Entrance): EncodedResults {
-    const values = new Array<bigint>(REGISTERS).fill(0n);
-    let count = 0;
-    // An implemented call answers a 32-bit enumeration; the SMCCC wrapper extends its sign.
-    if (entry.hasError) values[count++] = BigInt.asUintN(entrance === "native" ? 32 : 64, BigInt(errorOf(reply)));
-    for (const [index, name] of entry.resultNames.entries()) {
-      values[count++] = typeof reply === "number" ? 0n : encodeResult(entry.resultKinds[index], reply[name]);
-    }
-    return { values, count };
-  }
-
   /** Writes the results of a native call into the caller's registers. */
   #write(entry: Entry, reply: ReplyValue, caller: Vcpu): void {
     clearBehind(caller, putReply(caller.registers, entry, reply));
@@ -383,6 +352,17 @@ function putReply(registers: Results, { hasError, resultNames, resultKinds }: En
     }
   }
   return count;
+}
+
+/** The results of an SMCCC call, whose wrapper extends the sign of the error. */
+function encode(entry: Entry, reply: ReplyValue): EncodedResults {
+  const values = new Array<bigint>(REGISTERS).fill(0n);
+  let count = 0;
+  if (entry.hasError) values[count++] = BigInt.asUintN(64, BigInt(errorOf(reply)));
+  for (const [index, name] of entry.resultNames.entries()) {
+    values[count++] = typeof reply === "number" ? 0n : encodeResult(entry.resultKinds[index], reply[name]);
+  }
+  return { values, count };
 }
 
 /** Gives the results of an SMCCC call to its caller, which executes instructions. */

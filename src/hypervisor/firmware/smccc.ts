@@ -92,7 +92,7 @@ function archFeatures(id: number): bigint {
 function vendorHyp(vcpu: Vcpu, fn: number, wide: boolean, x: readonly bigint[], conduit: Conduit): SmcccReply {
   if ((fn & HYPERCALL_CLASS_MASK) === HYPERCALL_CLASS) {
     if (!wide) return UNKNOWN;
-    const reply = vcpu.services.hypercalls.dispatch(vcpu, fn & ~HYPERCALL_CLASS_MASK, x.slice(1), "smccc");
+    const reply = vcpu.services.hypercalls.dispatch(vcpu, fn & ~HYPERCALL_CLASS_MASK, x.slice(1));
     if (reply === DEFERRED) return DEFERRED;
     return reply ? reply.values.slice(0, reply.count) : UNKNOWN;
   }

@@ -36,10 +36,10 @@ export interface VcpuHypercalls {
   /** Makes a native call with the caller's registers; false when the number is not assigned. */
   call(caller: Vcpu, number: number): boolean;
   /**
-   * Makes a call with listed arguments: `DEFERRED` when the caller does not continue now, undefined
+   * Makes a call of the SMCCC wrapper: `DEFERRED` when the caller does not continue now, undefined
    * when the number is not assigned.
    */
-  dispatch(caller: Vcpu, number: number, args: readonly bigint[], entrance: Entrance): EncodedResults | typeof DEFERRED | undefined;
+  dispatch(caller: Vcpu, number: number, args: readonly bigint[]): EncodedResults | typeof DEFERRED | undefined;
   /**
    * Makes a call of a native guest, with its arguments in `registers`, and puts its results there:
    * `DEFERRED` when the caller does not continue now, false when the number is not assigned;

@@ -8,6 +8,7 @@ import { HypercallTable } from "../../../src/hypervisor/calls/hypercalls.ts";
 import { DEFINITIONS } from "../../../src/hypervisor/calls/hypercall-list.ts";
 import { Hypervisor } from "../../../src/hypervisor/hypervisor.ts";
 import { createTestHypervisor, TestGuest } from "../fixture.ts";
+import { callBy, nativeCall } from "../native-call.ts";
 
 function setup() {
   const { machine, options } = createTestHypervisor();
@@ -33,8 +34,8 @@ Deno.test("the recorded build has no calls of the newer drop, by neither entranc
   for (const { number } of calls) {
     for (const entrance of ["native", "smccc"] as const) {
       const { guest, hypervisor } = setup();
-      assert.equal(hypervisor.hypercalls.dispatch(guest.vcpu, number, [], entrance), undefined);
-      assert.notEqual(newer.hypercalls.dispatch(new TestGuest(newer).vcpu, number, [], entrance), undefined);
+      assert.equal(callBy(entrance, hypervisor.hypercalls, guest.vcpu, number, []), undefined);
+      assert.notEqual(callBy(entrance, newer.hypercalls, new TestGuest(newer).vcpu, number, []), undefined);
     }
   }
 });
@@ -42,7 +43,7 @@ Deno.test("the recorded build has no calls of the newer drop, by neither entranc
 Deno.test("numbers that are not assigned have no answer of the table, nor has partition_create_watchdog", () => {
   const { guest, hypervisor } = setup();
   for (const number of [0x08, 0x16, 0x1e, 0x09, 0x63, 0x69, 0x1000]) {
-    assert.equal(hypervisor.hypercalls.dispatch(guest.vcpu, number, [], "native"), undefined, number.toString(16));
+    assert.equal(nativeCall(hypervisor.hypercalls, guest.vcpu, number, []), undefined, number.toString(16));
   }
 });
 
@@ -102,7 +103,7 @@ Deno.test("a negative error has 32 bits from the native entrance and 64 from the
 
 Deno.test("the wrapper is told how many results there are", () => {
   const { guest, hypervisor } = setup();
-  const results = hypervisor.hypercalls.dispatch(guest.vcpu, HYPERCALLS.hypervisor_identify.number, [], "smccc");
+  const results = hypervisor.hypercalls.dispatch(guest.vcpu, HYPERCALLS.hypervisor_identify.number, []);
   assert.ok(results !== undefined && results !== DEFERRED);
   assert.equal(results.count, 4);
   assert.deepEqual(results.values.slice(0, 4), [0x5100_0000_0000_8001n, 0x1000_0effn, 0n, 0n]);
@@ -112,12 +113,12 @@ Deno.test("a call that is not built makes its checks, then stops the machine and
   const { machine, hypervisor, guest } = setup();
   const identify = DEFINITIONS.find((one) => one.name === "hypervisor_identify")!;
   const table = new HypercallTable([{ ...DEFINITIONS.find((one) => one.name === "doorbell_reset")!, handler: undefined }, identify]);
-  const refused = table.dispatch(guest.vcpu, HYPERCALLS.doorbell_reset.number, [9n], "native");
+  const refused = nativeCall(table, guest.vcpu, HYPERCALLS.doorbell_reset.number, [9n]);
   assert.ok(typeof refused === "object" && refused.values[0] === 50n);
   assert.equal(machine.stopReason, undefined);
   const doorbell = guest.create("doorbell");
   guest.ok("object_activate", doorbell);
-  assert.equal(table.dispatch(guest.vcpu, HYPERCALLS.doorbell_reset.number, [doorbell], "native"), DEFERRED);
+  assert.equal(nativeCall(table, guest.vcpu, HYPERCALLS.doorbell_reset.number, [doorbell]), DEFERRED);
   assert.match(JSON.stringify(machine.stopReason), /doorbell_reset \(0x14\) by thread#\d+ is not built yet/);
   assert.equal(hypervisor.machine.stopReason?.kind, "crash");
 });

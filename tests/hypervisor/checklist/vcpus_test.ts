@@ -23,6 +23,7 @@ import {
   wfi,
 } from "../scripted.ts";
 import { ALL_ONES, Rig } from "./rig.ts";
+import { nativeCall } from "../native-call.ts";
 
 const FAST_SLICE = 100_000;
 const PSCI = { Version: 0x8400_0000n, Suspend: 0xc400_0001n, CpuOff: 0x8400_0002n, CpuOn: 0xc400_0003n, Affinity: 0xc400_0004n } as const;
@@ -188,7 +189,7 @@ Deno.test("H147: a vCPU with a bound wakeup vIRQ runs inside vcpu_run only", () 
   const host = new ScriptedVm(machine, 3, [wfiForEver]);
   const guest = new ScriptedVm(machine, 4, [busy]);
   const w = { vcpu: host.grant(guest.vcpus[0]), vic: host.grant(host.vic) };
-  const reply = machine.hypervisor.hypercalls.dispatch(host.vcpus[0], 0x5c, [w.vcpu, w.vic, 40n, 1n, 0n], "native");
+  const reply = nativeCall(machine.hypervisor.hypercalls, host.vcpus[0], 0x5c, [w.vcpu, w.vic, 40n, 1n, 0n]);
   assert.ok(reply !== undefined && typeof reply === "object" && reply.values[0] === 0n);
   guest.start();
   machine.run(1_000_000);

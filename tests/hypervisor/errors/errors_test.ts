@@ -13,6 +13,7 @@ import { CASES } from "./cases.ts";
 import { lookupCases, lookupsOf } from "./lookups.ts";
 import { RECIPES } from "./recipes.ts";
 import { type Args, World } from "./world.ts";
+import { callBy } from "../native-call.ts";
 
 const NAMES = Object.keys(HYPERCALLS) as HypercallName[];
 
@@ -91,7 +92,7 @@ Deno.test(`${WITHOUT_MODULE} answers UNIMPLEMENTED as a number that is not assig
   const before = w.dump();
   for (const entrance of ["native", "smccc"] as const) {
     assert.equal(
-      w.hypervisor.hypercalls.dispatch(w.caller, HYPERCALLS[WITHOUT_MODULE].number, [w.partition, w.self, 1n], entrance),
+      callBy(entrance, w.hypervisor.hypercalls, w.caller, HYPERCALLS[WITHOUT_MODULE].number, [w.partition, w.self, 1n]),
       undefined,
     );
   }

@@ -25,6 +25,7 @@ import { Vic } from "../../../src/hypervisor/gic/vic.ts";
 import { VirtioMmio } from "../../../src/hypervisor/virtio/virtio-mmio.ts";
 import { VpmGroup } from "../../../src/hypervisor/scheduling/vpm-group.ts";
 import { type Script, ScriptedMachine, type ScriptedState } from "../scripted.ts";
+import { callBy } from "../native-call.ts";
 
 /** Arguments of a call by name; reserved ones are filled in. */
 export type Args = Readonly<Record<string, bigint>>;
@@ -279,7 +280,7 @@ export class World {
     const values = Object.entries(HYPERCALLS[name].arguments).map(([argument, kind]) =>
       args[argument] ?? (kind === "res1" ? ALL_ONES : 0n)
     );
-    const reply = this.hypervisor.hypercalls.dispatch(this.caller, HYPERCALLS[name].number, values, entrance);
+    const reply = callBy(entrance, this.hypervisor.hypercalls, this.caller, HYPERCALLS[name].number, values);
     if (reply === DEFERRED) return { error: undefined, results: [] };
     assert.ok(reply !== undefined, `${name} is not assigned`);
     return { error: Number(BigInt.asIntN(32, reply.values[0])), results: reply.values.slice(1) };

@@ -10,6 +10,7 @@ import { type HypercallName, HYPERCALLS } from "../../../src/abi/hypercalls.ts";
 import { RAM_BASE } from "../../../src/machine/memory-map.ts";
 import { attributes, createTestHypervisor, NO_SYNC, PARTIAL, R_NORMAL, RW_NORMAL, RWX_NORMAL, TestGuest } from "../fixture.ts";
 import { checkInvariants } from "../invariants.ts";
+import { nativeCall } from "../native-call.ts";
 
 /**
  * Capabilities after the setup: 0 cspace, 1 partition, 2 and 3 address spaces, then extents, of
@@ -110,7 +111,7 @@ Deno.test("random calls on memory never lose a page, never map one that its owne
       guest.derive(root, 0, 2 ** 44, Access.RW, ExtentType.Sparse);
       guest.derive(root, RAM_BASE, 0x2000);
       for (const [name, ...args] of all.flat()) {
-        const results = hypervisor.hypercalls.dispatch(guest.vcpu, HYPERCALLS[name].number, args, "native");
+        const results = nativeCall(hypervisor.hypercalls, guest.vcpu, HYPERCALLS[name].number, args);
         assert.ok(results !== undefined && results !== DEFERRED);
         if (results.values[0] === 0n) checkInvariants(hypervisor);
       }

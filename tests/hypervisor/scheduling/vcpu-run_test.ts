@@ -13,6 +13,7 @@ import { EXIT_COST } from "../../../src/hypervisor/scheduling/execution.ts";
 import type { Vcpu } from "../../../src/hypervisor/scheduling/vcpu.ts";
 import { Block } from "../../../src/hypervisor/scheduling/vcpu-life.ts";
 import { dataAbort, hvc, type Script, ScriptedMachine, type ScriptedState, ScriptedVm, smc, type Step, wfi } from "../scripted.ts";
+import { nativeCall } from "../native-call.ts";
 
 const RUN = 0x6065;
 const CHECK = 0x6068;
@@ -346,7 +347,7 @@ Deno.test("a pinned vCPU is not run on another CPU, and its access waits on", ()
   guestVm.start();
   const access = { write: false, ipa: 0x1000, size: 4, value: 0n, esr: 0, far: 0x1000n };
   guest.leaveToVmm(access);
-  const reply = machine.hypervisor.hypercalls.dispatch(hostVm.vcpus[0], 0x65, [hostVm.grant(guest), 5n, 0n, 0n, 0n], "native");
+  const reply = nativeCall(machine.hypervisor.hypercalls, hostVm.vcpus[0], 0x65, [hostVm.grant(guest), 5n, 0n, 0n, 0n]);
   assert.ok(typeof reply === "object" && reply.values[0] === 30n, "DENIED");
   assert.equal(guest.vmmio, access);
   assert.ok(guest.isBlockedBy(Block.Vmmio) && guest.isBlockedBy(Block.Run));
@@ -370,7 +371,7 @@ Deno.test("a vCPU that sleeps in another's place becomes proxy-scheduled by its 
   machine.run(EXIT_COST + 1);
   assert.ok(vcpu.isBlockedBy(Block.Wfi) && vcpu.turn.donor === caller.vcpus[0], "it sleeps, and the yield is not over");
   const { hypercalls, scheduler } = machine.hypervisor;
-  const bound = hypercalls.dispatch(caller.vcpus[0], HYPERCALLS.vcpu_bind_virq.number, [cap, vic, 42n, 1n, 0n], "native");
+  const bound = nativeCall(hypercalls, caller.vcpus[0], HYPERCALLS.vcpu_bind_virq.number, [cap, vic, 42n, 1n, 0n]);
   assert.ok(bound !== undefined && bound !== DEFERRED && bound.values[0] === 0n);
   assert.equal(vcpu.turn.donor, undefined, "who calls vcpu_run finds it free");
   sleeper.vic.gic.setPending(vcpu.gic, 40);

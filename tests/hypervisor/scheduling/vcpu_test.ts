@@ -12,6 +12,7 @@ import { Vcpu } from "../../../src/hypervisor/scheduling/vcpu.ts";
 import { RandomGenerator } from "../../../src/hypervisor/random/random-generator.ts";
 import { EntropyBudget } from "../../../src/hypervisor/random/entropy-budget.ts";
 import { RESET_PSTATE, ScriptedMachine, ScriptedVm } from "../scripted.ts";
+import { nativeCall } from "../native-call.ts";
 
 function setup(cpus = 2) {
   const machine = new ScriptedMachine(cpus);
@@ -19,7 +20,7 @@ function setup(cpus = 2) {
   const error = (name: HypercallName, ...args: (bigint | number)[]): string => {
     const kinds = Object.values(HYPERCALLS[name].arguments);
     const all = kinds.map((kind, index) => BigInt(args[index] ?? (kind === "res1" ? 0xffff_ffff_ffff_ffffn : 0)));
-    const reply = machine.hypervisor.hypercalls.dispatch(vm.vcpus[0], HYPERCALLS[name].number, all, "native");
+    const reply = nativeCall(machine.hypervisor.hypercalls, vm.vcpus[0], HYPERCALLS[name].number, all);
     return reply === DEFERRED ? "deferred" : errorName(reply!.values[0]);
   };
   /** A vCPU in state INIT with all it needs but for a free VIC index, and its capability. */
@@ -154,7 +155,7 @@ Deno.test("power-off is of oneself, and tells whether one is the last", () => {
   const vm = new ScriptedVm(machine, 3, [function* () {}, function* () {}], { group: "aggregated" });
   const [first, second] = vm.vcpus.map((vcpu) => vm.grant(vcpu));
   const poweroff = (cap: bigint, flags: bigint) => {
-    const reply = machine.hypervisor.hypercalls.dispatch(vm.vcpus[0], HYPERCALLS.vcpu_poweroff.number, [cap, flags], "native");
+    const reply = nativeCall(machine.hypervisor.hypercalls, vm.vcpus[0], HYPERCALLS.vcpu_poweroff.number, [cap, flags]);
     return reply === DEFERRED ? "deferred" : errorName(reply!.values[0]);
   };
   vm.start(0);

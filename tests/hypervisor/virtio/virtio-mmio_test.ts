@@ -11,6 +11,7 @@ import { DEFERRED } from "../../../src/hypervisor/capabilities/hypercall-definit
 import { Memextent } from "../../../src/hypervisor/memory/memextent.ts";
 import { VirtioMmioRegister as R } from "../../../src/devices/virtio-mmio-registers.ts";
 import { dataAbort, type Script, ScriptedMachine, type ScriptedState, ScriptedVm, type Step } from "../scripted.ts";
+import { nativeCall } from "../native-call.ts";
 
 const PAGE = RAM_BASE;
 /** Where frontends see the page. */
@@ -58,7 +59,7 @@ class Rig {
 
   call(name: HypercallName, ...args: bigint[]): [error: string, ...results: bigint[]] {
     const all = Object.keys(HYPERCALLS[name].arguments).map((_, index) => args[index] ?? 0n);
-    const reply = this.machine.hypervisor.hypercalls.dispatch(this.backend.vcpus[0], HYPERCALLS[name].number, all, "native");
+    const reply = nativeCall(this.machine.hypervisor.hypercalls, this.backend.vcpus[0], HYPERCALLS[name].number, all);
     assert.ok(reply && reply !== DEFERRED);
     return [errorName(reply.values[0]), ...reply.values.slice(1, reply.count)];
   }
