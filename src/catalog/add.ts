@@ -1,14 +1,16 @@
-// User-defined guests in the catalog: an image, perhaps with a ramdisk and a command line, under a
-// name that `el2 run` takes.
+// User-defined guests in the catalog: an image, perhaps with a ramdisk, a disk and a command line,
+// under a name that `el2 run` takes.
 
 import { addToCatalog, catalogFiles, type CatalogSource, findEntry, type Manifest } from "./catalog.ts";
 
 /** File of the guest's image: an arm64 Linux Image, an ELF file or raw. */
 const ADDED_IMAGE = "image";
+/** File of its disk, raw. */
+const ADDED_DISK = "disk";
 /** File of its ramdisk. */
 const ADDED_INITRD = "initrd";
-/** Command line by default. */
-const DEFAULT_CMDLINE = "console=ttyAMA0";
+/** Command line by default, and with a disk. */
+const DEFAULT_CMDLINE = "console=ttyAMA0", DISK_CMDLINE = `${DEFAULT_CMDLINE} root=/dev/vda`;
 
 /** The parts of an added guest. */
 export interface AddedGuest {
@@ -17,6 +19,8 @@ export interface AddedGuest {
   readonly about: string;
   readonly image: Uint8Array;
   readonly initrd: Uint8Array | undefined;
+  /** Path of a raw disk in the cache, which is moved. */
+  readonly disk?: string;
   readonly cmdline: string | undefined;
 }
 
@@ -29,9 +33,10 @@ export function wrongGuestName(name: string): string | undefined {
 }
 
 /** Adds it, instead of one of the same name. */
-export async function addGuest({ name, about, image, initrd, cmdline }: AddedGuest): Promise<Manifest> {
+export async function addGuest({ name, about, image, initrd, disk, cmdline }: AddedGuest): Promise<Manifest> {
   const files = new Map<string, CatalogSource>([[ADDED_IMAGE, image]]);
   if (initrd) files.set(ADDED_INITRD, initrd);
+  if (disk !== undefined) files.set(ADDED_DISK, { path: disk });
   const manifest: Manifest = {
     schema: "el2.guest/1",
     name,
@@ -39,7 +44,7 @@ export async function addGuest({ name, about, image, initrd, cmdline }: AddedGue
     fetched: new Date().toISOString(),
     files: await catalogFiles(files),
     packages: [],
-    added: { cmdline: cmdline ?? DEFAULT_CMDLINE },
+    added: { cmdline: cmdline ?? (disk === undefined ? DEFAULT_CMDLINE : DISK_CMDLINE) },
   };
   await addToCatalog(manifest, files);
   return manifest;
@@ -50,7 +55,12 @@ export async function addedConfiguration(name: string): Promise<string | undefin
   const entry = wrongGuestName(name) === undefined ? await findEntry(name) : undefined;
   if (!entry?.manifest.added) return undefined;
   const { files, added } = entry.manifest;
-  const initrd = files.some((file) => file.name === ADDED_INITRD) ? `initrd = "catalog:${name}/${ADDED_INITRD}"\n` : "";
+  const has = (wanted: string) => files.some((file) => file.name === wanted);
+  const initrd = has(ADDED_INITRD) ? `initrd = "catalog:${name}/${ADDED_INITRD}"\n` : "";
+  // Changes stay in memory: the guest in the cache is what its manifest says.
+  const disk = has(ADDED_DISK)
+    ? `devices = [{ kind = "pl011" }, { kind = "block", image = "catalog:${name}/${ADDED_DISK}", mode = "overlay" }]\n`
+    : "";
   const cmdline = JSON.stringify(added.cmdline);
-  return `el2 = 1\n[vm.${name}]\nimage = "catalog:${name}/${ADDED_IMAGE}"\n${initrd}cmdline = ${cmdline}\non_exit = "end-session"\n`;
+  return `el2 = 1\n[vm.${name}]\nimage = "catalog:${name}/${ADDED_IMAGE}"\n${initrd}${disk}cmdline = ${cmdline}\non_exit = "end-session"\n`;
 }

@@ -8,7 +8,12 @@ export interface WantedFile {
   readonly size: number;
   /** Hex digits. */
   readonly sha256: string;
+  /** Where size and hash are from, for errors: "the mirror's lists say" by default. */
+  readonly by?: string;
 }
+
+/** Source of sizes and hashes by default. */
+const LISTS = "the mirror's lists say";
 
 /** Bytes that are there so far, of all. */
 export type TransferProgress = (done: number, all: number) => void;
@@ -48,7 +53,7 @@ export async function transfer(url: string, path: string, wanted: WantedFile, pr
   }
   if (await fileSha256(part) !== wanted.sha256) {
     await Deno.remove(part);
-    throw new Error(`${url} is not what the mirror's lists say`);
+    throw new Error(`${url} is not what ${wanted.by ?? LISTS}`);
   }
   await Deno.rename(part, path);
 }
@@ -78,6 +83,21 @@ async function wholeAnswer(url: string, most: number): Promise<Uint8Array<ArrayB
     pieces.push(piece);
   }
   return new Uint8Array(await new Blob(pieces).arrayBuffer());
+}
+
+/**
+ * The size of a file that no list names.
+ * @throws Error where the server does not say it, or says more than `most`
+ */
+export async function sizeAt(url: string, most: number): Promise<number> {
+  const { ok, status, statusText, headers } = await fetch(url, { method: "HEAD" }).catch((error) => {
+    throw new Error(`${url}: ${reasonOf(error)}`);
+  });
+  if (!ok) throw new Error(`${url}: the server answers ${status} ${statusText}`.trimEnd());
+  const size = Number(headers.get("content-length") ?? NaN);
+  if (!Number.isSafeInteger(size)) throw new Error(`${url}: the server does not say how large it is`);
+  if (size > most) throw new Error(`${url} has ${size} bytes; at most ${most} are fetched`);
+  return size;
 }
 
 function pause(breaks: number): Promise<void> {

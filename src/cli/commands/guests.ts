@@ -9,6 +9,7 @@ import { addGuest, wrongGuestName } from "../../catalog/add.ts";
 import { catalogEntries, damagedFiles, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, type Manifest } from "../../catalog/catalog.ts";
 import { documentText, type FieldsOf, GUEST, listingOf } from "../../queries/documents.ts";
 import { cacheFolder } from "../../support/cache.ts";
+import { cannotRead } from "../../support/named-file.ts";
 import { terminalWord } from "../../support/terminal-text.ts";
 
 /** Adds `guests fetch` and `guests ls` to the program. */
@@ -43,8 +44,9 @@ export function registerGuests(program: Command): void {
   guests.command("add")
     .description("add your own guest to the cache, under a name that el2 run accepts")
     .argument("<name>", "name of the guest and of its VM")
-    .argument("<image>", "arm64 Linux Image (also gzip or EFI zboot), ELF or raw image")
-    .option("--initrd <file>", "initial ramdisk")
+    .argument("<image>", "arm64 Linux Image (also gzip, xz, zstd or EFI zboot), ELF or raw image: a file or a URL")
+    .option("--initrd <file>", "initial ramdisk: a file or a URL")
+    .option("--disk <file>", "disk image, raw or qcow2, also compressed (gzip, xz, zstd): a file or a URL")
     .option("--append <string>", "kernel command line (default: console=ttyAMA0)")
     .option("--about <text>", "description, one line")
     .option("--json", "print the manifest as JSON")
@@ -52,21 +54,26 @@ export function registerGuests(program: Command): void {
       "after",
       `
 Configurations refer to its files as catalog:NAME/image and catalog:NAME/initrd. An existing guest of this name is replaced.
+A URL needs its checksum: https://example.org/Image#sha256=HEX. A disk is kept as a raw image; what the guest writes stays in memory.
 
 Examples:
   el2 guests add mine Image --initrd rootfs.cpio.gz && el2 run mine
-  el2 guests add rtos rtos.elf --about "our RTOS, nightly"`,
+  el2 guests add rtos rtos.elf --about "our RTOS, nightly"
+  el2 guests add cloud vmlinuz --initrd initrd --disk cloud.qcow2 --append "console=ttyAMA0 root=/dev/vda1"`,
     )
     .action(async (name, image, options) => {
       const wrong = wrongGuestName(name);
       if (wrong) throw new Failure(`guests add ${name}: ${wrong}`);
+      const files = new AddedFiles();
       const manifest = await addGuest({
         name,
-        about: options.about ?? image.split("/").at(-1)!,
-        image: readNamedFile(image, "image"),
-        initrd: options.initrd === undefined ? undefined : readNamedFile(options.initrd, "initrd"),
+        about: options.about ?? image.replace(/#.*/, "").split("/").at(-1)!,
+        image: await files.image(image, "image"),
+        initrd: options.initrd === undefined ? undefined : await files.image(options.initrd, "initrd"),
+        disk: options.disk === undefined ? undefined : await files.disk(options.disk),
         cmdline: options.append,
       }).catch((error) => refused("add", error));
+      await files.removeFetched();
       output(options.json ? `${guestText(manifest)}\n` : `${describe(manifest).join("\n")}\n`);
     });
   withListOptions(guests.command("ls").description("list the guests in the cache with sizes and hashes"))
@@ -91,6 +98,47 @@ Examples:
         Deno.exitCode = ExitCode.Failed;
       }
     });
+}
+
+/** The files of a guest that is added, wherever they are. */
+class AddedFiles {
+  readonly #progress = progressLine();
+  /** Files that came by a URL: kept until the guest is added, so that a transfer can continue. */
+  readonly #fetched: string[] = [];
+
+  /** @throws Failure */
+  async image(named: string, what: string): Promise<Uint8Array> {
+    const { unpackedImage } = await import("../../catalog/added-files.ts");
+    const bytes = readNamedFile(await this.#local(named), what);
+    return await unpackedImage(bytes).catch((error) => unreadable(what, named, error));
+  }
+
+  /** @throws Failure */
+  async disk(named: string): Promise<string> {
+    const { rawDisk } = await import("../../catalog/added-files.ts");
+    return await rawDisk(await this.#local(named)).catch((error) => unreadable("disk", named, error));
+  }
+
+  async removeFetched(): Promise<void> {
+    for (const path of this.#fetched) await Deno.remove(path);
+  }
+
+  async #local(named: string): Promise<string> {
+    const { fetchUrl, isUrl } = await import("../../catalog/added-files.ts");
+    if (!isUrl(named)) return named;
+    const name = named.replace(/#.*/, "").split("/").at(-1)!;
+    const progress = (done: number, all: number) => this.#progress(Math.floor(done / Math.max(all, 1) * 100), name);
+    const path = await fetchUrl(named, progress).catch((error) => refused("add", error));
+    if (!this.#fetched.includes(path)) this.#fetched.push(path);
+    return path;
+  }
+}
+
+function unreadable(what: string, named: string, error: unknown): never {
+  if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.IsADirectory || error instanceof Deno.errors.PermissionDenied) {
+    throw new Failure(`${what} ${named}: ${cannotRead(error)}`);
+  }
+  throw new Failure(`guests add: ${what} ${named}: ${error instanceof Error ? error.message : error}`, ExitCode.Failed);
 }
 
 /** All errors (network, apt, disk) are for the user to mend. */

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import zlib from "node:zlib";
+import { sha256 } from "../../../src/support/cache.ts";
+import { DISK, QCOW2 } from "../../support/disk-images.ts";
 import { el2Command } from "../../support/el2.ts";
 import { buildMirror, fileAnswer, serving } from "../../support/signed-mirror.ts";
 import { el2 } from "../program.ts";
@@ -86,6 +89,36 @@ Deno.test("guests add keeps an image under a name that run takes, with its comma
     const ran = await run("run", "mine", "--turbo", "--for", "100ms");
     assert.equal(ran.code, 0, ran.stderr);
     assert.match(ran.stdout, /hello from EL1[^]*VM "mine"/);
+    const packed = `${cache}/hello.bin.zst`, disk = `${cache}/disk.qcow2`, bytes = Deno.readFileSync(image);
+    await Deno.writeFile(packed, zlib.zstdCompressSync(bytes));
+    await Deno.writeFile(disk, QCOW2.zstd);
+    await serving((request) => fileAnswer(cache, request), async (url) => {
+      const fetched = await run(
+        "guests",
+        "add",
+        "other",
+        `${url}/hello.bin.zst#sha256=${await sha256(Deno.readFileSync(packed))}`,
+        "--disk",
+        disk,
+        "--json",
+      );
+      assert.equal(fetched.code, 0, fetched.stderr);
+      const { about, added: how, files } = JSON.parse(fetched.stdout);
+      assert.deepEqual([about, how.cmdline], ["hello.bin.zst", "console=ttyAMA0 root=/dev/vda"]);
+      assert.deepEqual(files.map(({ name, size }: { name: string; size: number }) => [name, size]), [["image", bytes.length], [
+        "disk",
+        DISK.length,
+      ]]);
+      assert.deepEqual([...Deno.readDirSync(`${cache}/downloads`)], []);
+      const unnamed = await run("guests", "add", "other", `${url}/hello.bin.zst`);
+      assert.deepEqual([unnamed.code, unnamed.stdout], [1, ""]);
+      assert.match(unnamed.stderr, /a URL needs its checksum/);
+    });
+    const withDisk = await run("run", "other", "--turbo", "--for", "100ms");
+    assert.equal(withDisk.code, 0, withDisk.stderr);
+    assert.match(withDisk.stdout, /VM "other"/);
+    const damaged = await run("guests", "add", "other", image, "--disk", packed.replace("hello.bin.zst", "none"));
+    assert.match(damaged.stderr, /disk .*none: no such file/);
     for (const [name, message] of [["Mine", /lower case/], ["debian-mine", /guests fetch/], ["rm", /el2's own/]] as const) {
       const wrong = await run("guests", "add", name, image);
       assert.equal(wrong.code, 2);
