@@ -36,7 +36,7 @@ import {
 import { ExitReason, IOEVENTFD_LENGTHS, RUN_MMIO, RUN_PAGE, RUN_PAGE_FAULT, RUN_STATUS } from "../../abi/ioctl/gunyah.ts";
 import type { Struct, StructFields, StructValues } from "../../abi/ioctl/struct.ts";
 import type { FileOperations } from "../kernel/files.ts";
-import { type HostKernel, NO_DESCRIPTOR } from "../kernel/kernel.ts";
+import { type HostKernel, NO_DESCRIPTOR, UNPINNABLE, UNPINNABLE_WAY_OUT } from "../kernel/kernel.ts";
 import { GzvmEl2, type GzvmResult } from "./el2.ts";
 import { type GzvmArguments, gzvmErrno, gzvmRegisters, packTuple, type ServedCall } from "./hypercalls.ts";
 import type { GzvmIrqfd, GzvmState, GzvmVm } from "./state.ts";
@@ -295,7 +295,10 @@ export class GzvmDriver implements VmDriver {
     }
     const purpose = this.#must("MEMREGION_PURPOSE", vm, { address: guestAddress, size, purpose: flags }, Errno.EFAULT);
     if (purpose < 0) return purpose;
-    const pinned = this.#kernel.memory.pin(space, userAddress, mapping.pages, true);
+    const pinned = this.#kernel.pin(space, userAddress, mapping.pages, true);
+    if (pinned === -Errno.ENOMEM) {
+      return this.#kernel.refuse(Errno.ENOMEM, SECTION, UNPINNABLE, { userAddress, size }, { wayOut: UNPINNABLE_WAY_OUT });
+    }
     if (typeof pinned === "number") return this.#refuse(-pinned, "every page of the mapping has to be writable", { userAddress, size });
     const mapped = this.#must("SET_MEMREGION", vm, { address: guestAddress, size, ranges: pinned.ranges.length }, Errno.EFAULT);
     if (mapped < 0) {

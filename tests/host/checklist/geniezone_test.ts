@@ -256,6 +256,12 @@ Deno.test("G15: a region or a purpose that EL2 refuses is EFAULT", () => {
   vmm.refused(vmm.slot(vm, { flags: 8, userspace_addr }), "EFAULT", /MEMREGION_PURPOSE/);
 });
 
+Deno.test("pages in CMA areas cannot be a slot, and the reason says so", () => {
+  const { vmm } = onStack(undefined, { quirks: { unpinnable: 100 } });
+  const vm = vmm.createVm(), userspace_addr = BigInt(vmm.memory(SIZE));
+  vmm.refused(vmm.slot(vm, { userspace_addr }), "ENOMEM", /lies in a CMA area/);
+});
+
 Deno.test("G16: overlapping slots are not the driver's to refuse", () => {
   const { vmm } = onStack();
   const vm = vmm.createVm();
