@@ -84,8 +84,18 @@ function emitFast(f: FunctionBuilder, fast: number): void {
   f.i32(0).memory("i64.load", CPU.FPCR).i64(FAST_MODES).op("i64.xor").i64(FAST_MASK).op("i64.and").op("i64.eqz").set(fast);
 }
 
-/** In the offset of a way out, which is a multiple of four: a region there is entered at once. */
-const CHAINS = 1;
+/** A way out: the registers that it stores, and whether a region there is entered at once. */
+interface Exit {
+  readonly dirty: Readonly<RegisterSet>;
+  readonly chains: boolean;
+}
+
+/**
+ * Ways out of a region that stores at most this many registers share their stores. With more, the
+ * values do not fit into the computer's registers, and where ways out meet they are moved between
+ * memory and memory in the loops.
+ */
+const MOST_SHARED = 12;
 
 /** Bytes of a function besides its body, in most cases. */
 const MARGIN = 0x400;
@@ -140,9 +150,9 @@ class RegionFunction {
   readonly #longest: (number | undefined)[] = [];
   readonly #flagsNeeded: (boolean | undefined)[] = [];
   /** Ways out that code shares, by a text of what they do. */
-  readonly #exits = new Map<string, Readonly<RegisterSet>>();
+  readonly #exits = new Map<string, Exit>();
   /** The one that was asked for last. */
-  #latestExit: Readonly<RegisterSet> | undefined;
+  #latestExit: Exit | undefined;
   #latestName = "";
   /** The result of a call. */
   readonly #answer = this.#body.local("i64");
@@ -201,13 +211,16 @@ class RegionFunction {
     const f = new FunctionBuilder(-1, "region", REGION_PARAMETERS, REGION_RESULTS, new Bytes(scratch.length + MARGIN));
     this.#enter(f);
     // The block of what is stored last is outermost.
-    const exits = [...this.#exits].sort(([, a], [, b]) => sizeOf(a) - sizeOf(b));
+    const exits = [...this.#exits].sort(([, a], [, b]) => Number(b.chains) - Number(a.chains) || sizeOf(a.dirty) - sizeOf(b.dirty));
+    const stored = noRegisters();
+    for (const [, { dirty }] of exits) add(stored, dirty);
+    const shares = sizeOf(stored) <= MOST_SHARED;
     const labels: Record<string, Label> = {};
     for (const [name] of exits) labels[name] = f.openBlock();
     f.append(body, labels).op("unreachable");
     for (let i = exits.length - 1; i >= 0; i--) {
       f.closeBlock();
-      this.#wayOut(f, exits, i, labels);
+      this.#wayOut(f, exits, i, labels, shares);
     }
     f.op("unreachable");
     f.locals.push(...body.locals);
@@ -215,29 +228,30 @@ class RegionFunction {
   }
 
   /**
-   * Stores what a way out has to, and continues with one that stores the rest of it; the last of
-   * them leaves.
+   * Stores what a way out has to, and leaves. One that enters another region at once does so
+   * without a detour, as loops over several regions go there in every turn; any other continues
+   * with one that stores the rest of it.
    */
   #wayOut(
     f: FunctionBuilder,
-    exits: readonly (readonly [string, Readonly<RegisterSet>])[],
+    exits: readonly (readonly [string, Exit])[],
     index: number,
     labels: Readonly<Record<string, Label>>,
+    shares: boolean,
   ): void {
-    const [, dirty] = exits[index];
-    let rest = index - 1;
-    while (rest >= 0 && !includes(dirty, exits[rest][1])) rest--;
+    const [, { dirty, chains }] = exits[index];
+    let rest = chains || !shares ? -1 : index - 1;
+    while (rest >= 0 && (exits[rest][1].chains || !includes(dirty, exits[rest][1].dirty))) rest--;
     if (rest >= 0) {
-      const [name, stored] = exits[rest];
+      const [name, { dirty: stored }] = exits[rest];
       this.#state.store(f, without(dirty, stored));
       if (rest < index - 1) f.br(labels[name]);
       return;
     }
     this.#state.store(f, dirty);
-    const offset = this.#offset, answer = this.#answer;
-    f.get(this.#base).get(offset).i32(-4).op("i32.and").op("i64.extend_i32_s").op("i64.add").set(answer);
-    f.get(offset).i32(CHAINS).op("i32.and").if(() => void f.get(answer).get(LEFT).get(DEPTH).callLate(ENTER, true));
-    f.get(answer).get(LEFT).op("return");
+    f.get(this.#base).get(this.#offset).op("i64.extend_i32_s").op("i64.add").get(LEFT);
+    if (chains) f.get(DEPTH).callLate(ENTER, true);
+    else f.op("return");
   }
 
   /** Looks whether the region can run, and loads what it needs. */
@@ -529,17 +543,16 @@ class RegionFunction {
   /** Out of the region, at an instruction. */
   #leave(index: number, dirty: Readonly<RegisterSet>, flags: KnownFlags | undefined, chains: boolean): void {
     settleFlags(this.#body, flags);
-    const name = this.#exitNamed(dirty);
-    this.#body.i32(4 * index + (chains ? CHAINS : 0)).set(this.#offset).brOuter(name);
+    this.#body.i32(4 * index).set(this.#offset).brOuter(this.#exitNamed(dirty, chains));
   }
 
   /** The name of the way out that stores these registers. */
-  #exitNamed({ general, vector }: Readonly<RegisterSet>): string {
+  #exitNamed({ general, vector }: Readonly<RegisterSet>, chains: boolean): string {
     const latest = this.#latestExit;
-    if (latest && latest.general === general && latest.vector === vector) return this.#latestName;
-    const name = `${general} ${vector}`;
+    if (latest && latest.chains === chains && latest.dirty.general === general && latest.dirty.vector === vector) return this.#latestName;
+    const name = `${chains} ${general} ${vector}`;
     let exit = this.#exits.get(name);
-    if (!exit) this.#exits.set(name, exit = { general, vector });
+    if (!exit) this.#exits.set(name, exit = { dirty: { general, vector }, chains });
     this.#latestExit = exit;
     return this.#latestName = name;
   }
