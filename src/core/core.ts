@@ -29,7 +29,7 @@ import {
   type VcpuProgress,
   type VcpuState,
 } from "./interface.ts";
-import { ExitCounts } from "./exceptions/exit-counts.ts";
+import { exitCountOf, namedExitCounts, newExitCounts } from "./exceptions/exit-counts.ts";
 import { writeCrcTables } from "./interpreter/integer-functions.ts";
 import { AccessKind, Fault, type RamLayout } from "./memory/mmu.ts";
 import { Stage2Pool } from "./memory/stage2.ts";
@@ -156,7 +156,7 @@ export class WasmCore implements DebugCore {
   #budget = 0;
   #behind = 0;
   readonly #exit: Exit;
-  readonly #exitCounts = new ExitCounts();
+  readonly #exitCounts = newExitCounts();
   readonly #waits: CounterWaits | undefined;
 
   /** @param ram where guest RAM lies; it must be above `CORE_SIZE` in the memory. */
@@ -235,7 +235,7 @@ export class WasmCore implements DebugCore {
   }
 
   get exitCounters(): Readonly<Record<string, number>> {
-    return this.#exitCounts.named();
+    return namedExitCounts(this.#exitCounts);
   }
 
   /** Bytes of Wasm in regions, and regions that made room for others. */
@@ -638,7 +638,7 @@ export class WasmCore implements DebugCore {
     const exit = this.#exit, words = this.#words;
     exit.esr = words[CPU.EXIT_ESR >> 2] >>> 0;
     const kind = exceptionClass(exit.esr);
-    this.#exitCounts.add(exit.reason, kind);
+    this.#exitCounts[exitCountOf(exit.reason, kind)]++;
     if (kind !== ExceptionClass.DataAbortLower && kind !== ExceptionClass.InstructionAbortLower) return;
     exit.ipa = this.#doubles[CPU.EXIT_IPA >> 3];
     exit.pa = this.#doubles[CPU.EXIT_PA >> 3];

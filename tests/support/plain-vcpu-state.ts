@@ -47,8 +47,8 @@ export class PlainVcpuState implements VcpuState {
     return this.x.slice(first, last + 1).every((value) => value === BigInt.asUintN(64, BigInt(half)));
   }
 
-  setHalves(halves: Uint32Array): void {
-    for (let index = 0; index < halves.length; index += 2) this.setX(index / 2, BigInt(halves[index]) | BigInt(halves[index + 1]) << 32n);
+  setHalves(halves: Int32Array): void {
+    for (const [index, value] of new BigUint64Array(halves.buffer, halves.byteOffset, halves.length / 2).entries()) this.setX(index, value);
   }
 
   clearX(first: number, last: number): void {

@@ -15,25 +15,23 @@ const NAMES: readonly (readonly [name: string, exceptionClass: number])[] = [
   ["dataAborts", ExceptionClass.DataAbortLower],
 ];
 
-/** Counts of exits with a syndrome. */
-export class ExitCounts {
-  readonly #traps = new Float64Array(CLASSES);
-  #devices = 0;
+/** Index of the count of device accesses; those before it are by class. */
+const DEVICES = CLASSES;
 
-  /** @param exceptionClass of the syndrome */
-  add(reason: ExitReason, exceptionClass: number): void {
-    if (reason === ExitReason.Bus) this.#devices++;
-    else this.#traps[exceptionClass]++;
-  }
+/** Counts of exits with a syndrome: an array, as every exit counts. */
+export const newExitCounts = (): Float64Array => new Float64Array(CLASSES + 1);
 
-  /** The counts by name: `devices` are accesses to addresses that stage 2 maps to a device. */
-  named(): Record<string, number> {
-    const counts: Record<string, number> = { devices: this.#devices };
-    let other = this.#traps.reduce((sum, count) => sum + count, 0);
-    for (const [name, exceptionClass] of NAMES) {
-      counts[name] = this.#traps[exceptionClass];
-      other -= counts[name];
-    }
-    return { ...counts, other };
+/** The index of an exit's count. @param exceptionClass of the syndrome */
+export const exitCountOf = (reason: ExitReason, exceptionClass: number): number => reason === ExitReason.Bus ? DEVICES : exceptionClass;
+
+/** The counts by name: `devices` are accesses to addresses that stage 2 maps to a device. */
+export function namedExitCounts(counts: Float64Array): Record<string, number> {
+  const named: Record<string, number> = { devices: counts[DEVICES] };
+  let other = 0;
+  for (let exceptionClass = 0; exceptionClass < CLASSES; exceptionClass++) other += counts[exceptionClass];
+  for (const [name, exceptionClass] of NAMES) {
+    named[name] = counts[exceptionClass];
+    other -= counts[exceptionClass];
   }
+  return { ...named, other };
 }

@@ -94,7 +94,7 @@ export class VcpuContext implements VcpuState {
     return differences === 0;
   }
 
-  setHalves(halves: Uint32Array): void {
+  setHalves(halves: Int32Array): void {
     const words = this.#words;
     const at = this.#at(xAddress(0)) >>> 2;
     for (let index = 0; index < halves.length; index++) words[at + index] = halves[index];

@@ -61,7 +61,7 @@ export interface VcpuState {
   /** Whether both halves of X[first] to X[last] are all this 32-bit number, signed. */
   areHalves(first: number, last: number, half: number): boolean;
   /** Sets X0, X1, … from the low and high halves of each in turn. */
-  setHalves(halves: Uint32Array): void;
+  setHalves(halves: Int32Array): void;
   /** Zeroes X[first] to X[last]. */
   clearX(first: number, last: number): void;
   getV(index: number): readonly [bigint, bigint];

@@ -58,10 +58,10 @@ interface Entry {
   readonly definition: HypercallDefinition | undefined;
   readonly hasError: boolean;
   /**
-   * Low and high halves of the results of a call that always has the same, and no error; undefined
-   * for others.
+   * Low and high halves of X0 to X7 after a call that always has the same results, and no error;
+   * undefined for others.
    */
-  readonly constantHalves: Uint32Array | undefined;
+  readonly constantHalves: Int32Array | undefined;
   /** Indices of the arguments that are looked up, in the order of `definition.caps`. */
   readonly lookedUp: readonly number[];
   /** Whether a capability must name an object that is still configurable. */
@@ -116,10 +116,12 @@ function addReserved(reserved: ReservedArguments[], index: number, half: number)
   else reserved.push({ first: index, last: index, half });
 }
 
-/** The registers from X0 on of a native call that answers this and no error. */
-function halvesOf(reply: Readonly<Record<string, unknown>>, signature: HypercallSignature, hasError: boolean): Uint32Array {
+/** X0 to X7 after a native call that answers this and no error. */
+function halvesOf(reply: Readonly<Record<string, unknown>>, signature: HypercallSignature, hasError: boolean): Int32Array {
   const values = Object.entries(signature.results).map(([result, kind]) => encodeResult(kind, reply[result]));
-  return new Uint32Array(BigUint64Array.from(hasError ? [0n, ...values] : values).buffer);
+  const registers = new BigUint64Array(REGISTERS);
+  registers.set(hasError ? [0n, ...values] : values);
+  return new Int32Array(registers.buffer);
 }
 
 /**
@@ -221,7 +223,7 @@ export class HypercallTable implements VcpuHypercalls {
       trace.clearNote();
       trace.countCall();
       caller.registers.setHalves(entry.constantHalves);
-      clearBehind(caller, entry.constantHalves.length / 2);
+      clearBehind(caller, REGISTERS);
       return true;
     }
     const reply = this.#dispatch(entry, caller, caller.registers, "native");

@@ -108,7 +108,7 @@ export class Execution implements ExitHandler {
     registers.irq = gic.irq;
     registers.fiq = gic.fiq;
     const floor = machine.time;
-    const before = this.#retired;
+    const before = this.#retired, stepsBefore = this.#steps;
     this.#cpu = cpu;
     this.#vcpu = vcpu;
     this.#limit = limit;
@@ -118,7 +118,8 @@ export class Execution implements ExitHandler {
     do {
       this.#runOnce(cpu, vcpu, floor, watched ? undefined : this);
     } while (this.#goesOn() && debug === undefined && checker === undefined);
-    vcpu.usage.addInstructions(this.#retired - before);
+    // The vCPU of the CPU stays the same meanwhile, so all steps are exits.
+    vcpu.usage.addRun(this.#retired - before, this.#steps - stepsBefore);
   }
 
   /** An exit in the middle of a run of the core. */
@@ -127,7 +128,6 @@ export class Execution implements ExitHandler {
     const { retired } = exit;
     this.#retired += retired;
     cpu.position += retired + EXIT_COST;
-    vcpu.usage.addExit();
     this.#steps++;
     this.#handleExit(vcpu, exit);
     return this.#goesOn() ? Math.ceil(this.#limit - cpu.position) : 0;
@@ -161,7 +161,6 @@ export class Execution implements ExitHandler {
       machine.suspend();
     }
     if (reason !== ExitReason.Budget && reason !== ExitReason.Breakpoint && reason !== ExitReason.Watchpoint) {
-      vcpu.usage.addExit();
       this.#steps++;
       if (reason === ExitReason.Trap || reason === ExitReason.Bus) cpu.position += EXIT_COST;
       this.#handleExit(vcpu, exit);

@@ -351,7 +351,7 @@ export class Scheduler implements VcpuScheduler {
     }
     this.execution.addStep();
     cpu.position += Math.max(native.step(), EXIT_COST);
-    vcpu.usage.addExit();
+    vcpu.usage.addRun(0, 1);
     if (vcpu.native === native) vcpu.timers.reload(this.services.now);
   }
 

@@ -34,12 +34,10 @@ export class VcpuUsage {
     return this.#exits;
   }
 
-  addInstructions(count: number): void {
-    this.#instructions += count;
-  }
-
-  addExit(): void {
-    this.#exits++;
+  /** It executed instructions, and left to the hypervisor this often. */
+  addRun(instructions: number, exits: number): void {
+    this.#instructions += instructions;
+    this.#exits += exits;
   }
 
   /** It ran for `time` ns, up to the virtual time `until` (ns). */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ExceptionClass } from "../../../src/core/architecture/exceptions.ts";
-import { ExitCounts } from "../../../src/core/exceptions/exit-counts.ts";
+import { exitCountOf, namedExitCounts, newExitCounts } from "../../../src/core/exceptions/exit-counts.ts";
 import { ExitReason } from "../../../src/core/interface.ts";
 import { Machine, RAM_BASE } from "../program.ts";
 
@@ -14,10 +14,10 @@ Deno.test("exits to EL2 are counted once each, by reason", () => {
 });
 
 Deno.test("a device's access is no data abort, and what has no name is counted as other", () => {
-  const counts = new ExitCounts();
-  counts.add(ExitReason.Bus, ExceptionClass.DataAbortLower);
-  counts.add(ExitReason.Trap, ExceptionClass.DataAbortLower);
-  counts.add(ExitReason.Trap, ExceptionClass.FpAccess);
-  const { devices, dataAborts, other, hvc } = counts.named();
+  const counts = newExitCounts();
+  counts[exitCountOf(ExitReason.Bus, ExceptionClass.DataAbortLower)]++;
+  counts[exitCountOf(ExitReason.Trap, ExceptionClass.DataAbortLower)]++;
+  counts[exitCountOf(ExitReason.Trap, ExceptionClass.FpAccess)]++;
+  const { devices, dataAborts, other, hvc } = namedExitCounts(counts);
   assert.deepEqual([devices, dataAborts, other, hvc], [1, 1, 1, 0]);
 });

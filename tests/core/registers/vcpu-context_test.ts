@@ -168,7 +168,7 @@ Deno.test("registers are read and written by halves, and their neighbors stay", 
   assert.equal(cpu.getX(31), 0n);
   cpu.clearX(9, 17);
   assert.deepEqual([8, 9, 17, 18].map((i) => cpu.getX(i)), [0x1122_3344_f566_7790n, 0n, 0n, 0x1122_3344_f566_779an]);
-  cpu.setHalves(Uint32Array.of(1, 2, 0xffff_ffff, 0));
+  cpu.setHalves(Int32Array.of(1, 2, -1, 0));
   assert.deepEqual([0, 1, 2].map((i) => cpu.getX(i)), [0x2_0000_0001n, 0xffff_ffffn, 0x1122_3344_f566_778an]);
 });
 
