@@ -8,6 +8,7 @@ import type { SessionClient } from "../../src/session/client.ts";
 import { copySequence } from "../../src/tui/clipboard.ts";
 import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
 import { Rig } from "./rig.ts";
+import { ScriptedTerminal } from "./scripted-terminal.ts";
 import { STATES } from "./states.ts";
 
 /** Answers come, and what hangs on them is asked and answered. */
@@ -90,30 +91,19 @@ Deno.test("--plain: a row that changes all the time is read each 10 s at most", 
 });
 
 Deno.test("--plain: a terminal gets lines, and not one escape sequence", async () => {
-  let written = "";
-  const port = {
-    size: () => ({ columns: 80, rows: 24 }),
-    input: (async function* () {
-      for (const key of ["2", "?", "q", "q"]) {
-        await new Promise((resolve) => setTimeout(resolve, 60));
-        yield new TextEncoder().encode(key);
-      }
-    })(),
-    write: (bytes: Uint8Array) => {
-      written += new TextDecoder().decode(bytes);
-      return Promise.resolve();
-    },
-    setRaw() {},
-    onResize: () => () => {},
-  };
+  const terminal = new ScriptedTerminal(async function* () {
+    for (const key of ["2", "?", "q", "q"]) {
+      await new Promise((resolve) => setTimeout(resolve, 60));
+      yield new TextEncoder().encode(key);
+    }
+  });
   const session = { send() {}, onEvent() {}, close() {} };
-  await runTui(session, port, { title: "x", depth: "direct", ascii: false, mouse: true, slowLink: false, ask: true, plain: true });
-  assert.match(written, /Screen 1, Overview\.\r\n[^]*Screen 2, vCPUs\.\r\n/);
-  assert.match(written, /^(?:[\x20-\x7e]*\r\n)*$/);
+  await runTui(session, terminal, { title: "x", depth: "direct", ascii: false, mouse: true, slowLink: false, ask: true, plain: true });
+  assert.match(terminal.written, /Screen 1, Overview\.\r\n[^]*Screen 2, vCPUs\.\r\n/);
+  assert.match(terminal.written, /^(?:[\x20-\x7e]*\r\n)*$/);
 });
 
 Deno.test("--plain: what is copied reaches the clipboard, and the mouse is off again at the end", async () => {
-  let written = "";
   const session = { send() {}, onEvent() {}, close() {} } as SessionClient;
   session.send = (request) => {
     if (request.kind !== "query") return;
@@ -121,31 +111,22 @@ Deno.test("--plain: what is copied reaches the clipboard, and the mouse is off a
   };
   const until = async (what: () => boolean) => {
     for (const limit = performance.now() + 60_000; !what();) {
-      assert.ok(performance.now() < limit, written.slice(-1000));
+      assert.ok(performance.now() < limit, terminal.written.slice(-1000));
       session.onEvent({ kind: "sample", sample: PHONE_SAMPLE });
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   };
   const key = (text: string) => new TextEncoder().encode(text);
-  const reports = () => written.lastIndexOf("\x1b[?1002h") > written.lastIndexOf("\x1b[?1002l");
-  const port = {
-    size: () => ({ columns: 80, rows: 24 }),
-    input: (async function* () {
-      yield key("2");
-      await until(() => written.includes("debian/0"));
-      yield key("yi");
-      await until(() => written.includes(copySequence("vcpu:debian/0", false)));
-      yield key(":mouse on\r");
-      await until(reports);
-      yield key("q");
-    })(),
-    write: (bytes: Uint8Array) => {
-      written += new TextDecoder().decode(bytes);
-      return Promise.resolve();
-    },
-    setRaw() {},
-    onResize: () => () => {},
-  };
-  await runTui(session, port, { title: "x", depth: "direct", ascii: false, mouse: true, slowLink: false, plain: true });
+  const reports = () => terminal.written.lastIndexOf("\x1b[?1002h") > terminal.written.lastIndexOf("\x1b[?1002l");
+  const terminal: ScriptedTerminal = new ScriptedTerminal(async function* () {
+    yield key("2");
+    await until(() => terminal.written.includes("debian/0"));
+    yield key("yi");
+    await until(() => terminal.written.includes(copySequence("vcpu:debian/0", false)));
+    yield key(":mouse on\r");
+    await until(reports);
+    yield key("q");
+  });
+  await runTui(session, terminal, { title: "x", depth: "direct", ascii: false, mouse: true, slowLink: false, plain: true });
   assert.ok(!reports());
 });

@@ -1,47 +1,13 @@
 import assert from "node:assert/strict";
 import { runTui } from "../../src/tui/run.ts";
 import { FramePump, SharedInput, type TerminalPort } from "../../src/tui/terminal.ts";
+import { ScriptedTerminal } from "./scripted-terminal.ts";
 import type { SessionClient } from "../../src/session/client.ts";
 import { copySequence } from "../../src/tui/clipboard.ts";
 import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
 import type { Request } from "../../src/protocol/protocol.ts";
 
 const OPTIONS = { title: "test", depth: "16", ascii: true, mouse: true, slowLink: false } as const;
-
-/** A terminal that gives `keys` and keeps what is written. */
-class ScriptedTerminal implements TerminalPort {
-  written = "";
-  raw = false;
-  readonly input: AsyncIterable<Uint8Array>;
-
-  constructor(keys: () => AsyncGenerator<Uint8Array>) {
-    this.input = keys();
-  }
-
-  size() {
-    return { columns: 80, rows: 24 };
-  }
-
-  write(bytes: Uint8Array): Promise<void> {
-    this.written += new TextDecoder().decode(bytes);
-    return Promise.resolve();
-  }
-
-  setRaw(raw: boolean): void {
-    this.raw = raw;
-  }
-
-  onResize(): () => void {
-    return () => {};
-  }
-
-  /** Whether the terminal is as it was found: cooked, main screen, cursor, no reports. */
-  restored(): boolean {
-    const last = (on: string, off: string) => this.written.lastIndexOf(off) > this.written.lastIndexOf(on);
-    return !this.raw && last("\x1b[?1049h", "\x1b[?1049l") && last("\x1b[?25l", "\x1b[?25h") && last("\x1b[?1002h", "\x1b[?1002l") &&
-      last("\x1b[?2004h", "\x1b[?2004l");
-  }
-}
 
 function client(): SessionClient & { sent: Request[] } {
   const sent: Request[] = [];

@@ -4,7 +4,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { answer } from "../common/answer.ts";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
-import { output } from "../common/print.ts";
+import { output, progress } from "../common/print.ts";
 import { type ListOptions, withListOptions } from "../common/list-options.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { checkedEventFilter, parseDuration, parseWhole } from "../common/values.ts";
@@ -94,8 +94,7 @@ export async function move(options: { socket?: string; json?: boolean; timeout?:
   return ExitCode.Done;
 }
 
-/** How far the way has come, in one line of a terminal that the next output takes. */
+/** Shows which part of the way is done. */
 function showProgress(part: number): void {
-  if (!Deno.stderr.isTerminal()) return;
-  Deno.stderr.writeSync(new TextEncoder().encode(`\rreplaying: ${Math.floor(part * 100)} % (Ctrl-C stops)\x1b[K\r`));
+  progress(`replaying: ${Math.floor(part * 100)} % (Ctrl-C stops)`);
 }

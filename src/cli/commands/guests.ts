@@ -4,13 +4,12 @@ import { type Command, Option } from "@commander-js/extra-typings";
 import { examplesText } from "../common/command.ts";
 import { ExitCode, Failure, readNamedFile } from "../common/failure.ts";
 import { printListing, withListOptions } from "../common/list-options.ts";
-import { output, report } from "../common/print.ts";
+import { output, progress, report } from "../common/print.ts";
 import { addGuest, wrongGuestName } from "../../catalog/add.ts";
 import { catalogEntries, damagedFiles, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, type Manifest } from "../../catalog/catalog.ts";
 import { documentText, type FieldsOf, GUEST, listingOf } from "../../queries/documents.ts";
 import { cacheFolder } from "../../support/cache.ts";
 import { cannotRead } from "../../support/named-file.ts";
-import { terminalWord } from "../../support/terminal-text.ts";
 
 /** Adds `guests fetch` and `guests ls` to the program. */
 export function registerGuests(program: Command): void {
@@ -186,14 +185,13 @@ function describe(manifest: Manifest, folder = ""): string[] {
  */
 function progressLine(): (percent: number, what: string, detail?: string) => void {
   const terminal = Deno.stderr.isTerminal();
-  const text = new TextEncoder();
   let last = "";
   return (percent, what, detail) => {
     if (terminal) {
       const line = `fetching ${what}: ${percent} %${detail === undefined ? "" : `, ${detail}`}`;
       if (line === last) return;
       last = line;
-      Deno.stderr.writeSync(text.encode(`\r\x1b[K${terminalWord(line)}${percent === 100 ? "\n" : ""}`));
+      progress(line, percent === 100);
     } else if (what !== last) {
       last = what;
       report(`fetching ${what}`);

@@ -7,8 +7,9 @@ import { type Listed, listed, listText, namedColumns, rowText, tsvText } from ".
 import type { Answer } from "../../queries/query.ts";
 import { type Json, type Listing, type ListRow, type Row, schemaName, type Table } from "../../queries/table.ts";
 import { TABLES } from "../../queries/tables.ts";
+import { isOfSystem } from "../../support/cache.ts";
 import { beginLink, LINK_END, showsHyperlinks } from "../../support/hyperlink.ts";
-import { terminalText } from "../../support/terminal-text.ts";
+import { terminalText, terminalWord } from "../../support/terminal-text.ts";
 import { sayOnStderr } from "../../support/warn.ts";
 import { writeAll } from "../../support/write-all.ts";
 
@@ -44,6 +45,20 @@ export function outputBytes(bytes: Uint8Array): void {
  */
 export function report(line: string): void {
   sayOnStderr(line);
+}
+
+/**
+ * Shows progress on stderr, if that is a terminal: one line, which the next such line replaces.
+ * @param last the line stays
+ */
+export function progress(line: string, last = false): void {
+  if (!Deno.stderr.isTerminal()) return;
+  try {
+    Deno.stderr.writeSync(new TextEncoder().encode(`\r${terminalWord(line)}\x1b[K${last ? "\n" : "\r"}`));
+  } catch (error) {
+    // As with `report`: work in progress ends in order on a terminal that has gone.
+    if (!isOfSystem(error)) throw error;
+  }
 }
 
 /**
