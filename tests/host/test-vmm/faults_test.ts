@@ -4,11 +4,13 @@
 
 import assert from "node:assert/strict";
 import type { ErrnoName } from "../../../src/abi/ioctl/errno.ts";
-import { GH } from "../../../src/abi/ioctl/gunyah.ts";
+import { GH, GH_ANDROID } from "../../../src/abi/ioctl/gunyah.ts";
+import { RmError } from "../../../src/abi/rpc/errors.ts";
+import { VM_ALLOCATE, VM_DEALLOCATE, VM_RESET } from "../../../src/abi/rpc/messages/lifecycle.ts";
 import type { PersonaName } from "../../../src/abi/ioctl/personas.ts";
 import { parseFaultRule } from "../../../src/inspection/fault-rules.ts";
 import { checkInvariants } from "../../hypervisor/invariants.ts";
-import { Client } from "../client.ts";
+import { BASE, Client, VM_SIZE } from "../client.ts";
 import { HostStack } from "../host-stack.ts";
 import { HoldingCell } from "./holding-cell.ts";
 
@@ -49,15 +51,13 @@ Deno.test("whichever request fails, START fails, nothing leaks, and the next VM 
   });
 });
 
-/**
- * v14 does not give back what could not be configured: its VMID is lost
- * (docs/spec/observed-ioctl.md §5.2).
- */
+/** v14 and ack-6.1 lose a VM that could not be configured: see `LOSSES`. */
 const SHARED = ["MEM_SHARE", "VM_CONFIG_IMAGE", "VM_INIT"];
 const PAGED = REQUESTS.filter((name) => name !== "VM_SET_BOOT_CONTEXT");
 const OTHERS: readonly [PersonaName, readonly string[]][] = [
   ["v9", [...SHARED, "VM_START"]],
   ["v14", ["VM_ALLOCATE", "MEM_SHARE", "VM_INIT", "VM_GET_HYP_RESOURCES", "VM_START"]],
+  ["ack-6.1", ["MEM_SHARE", "VM_INIT", "VM_GET_HYP_RESOURCES", "VM_START"]],
   ["ack-6.6", PAGED],
   ["ack-6.12", PAGED],
   ["union", PAGED],
@@ -72,4 +72,54 @@ for (const [device, requests] of OTHERS) {
       return { start: () => vmm.ioctl(vm, GH.START), vmm, again: device === "v9" ? "EINVAL" : "ENODEV" };
     });
   });
+}
+
+/**
+ * Refusals before VM_INIT (docs/spec/observed-ioctl.md §5.2): what START answers, the rule, and how
+ * many of the VM's objects there are by then.
+ */
+const LOSSES: readonly { what: string; prepare: (vmm: Client, vm: number) => number; errno: ErrnoName; rule: RegExp; objects: number }[] = [
+  {
+    what: "devicetree",
+    // The driver takes the region that the range touches, and the resource manager wants all of it.
+    prepare: (vmm, vm) => vmm.setDevicetree(vm, BASE + VM_SIZE - 0x1000, 0x2000),
+    errno: "EINVAL",
+    rule: /image or devicetree lie outside the parcel/,
+    objects: 0,
+  },
+  {
+    what: "firmware",
+    prepare: (vmm, vm) => vmm.setDevicetree(vm, BASE + VM_SIZE - 0x1000, 0x2000, GH_ANDROID.SET_FW_CONFIG),
+    errno: "EPERM",
+    rule: /firmware/,
+    objects: 3,
+  },
+];
+
+for (const device of ["v14", "ack-6.1"] as const) {
+  for (const { what, prepare, errno, rule, objects } of LOSSES) {
+    Deno.test(`${device}: a VM whose ${what} is refused is lost, and its memory is not`, () => {
+      const stack = new HostStack({ device, scripts: {} });
+      const before = usage(stack), vmids = new Set<number>();
+      for (let lost = 1; lost <= 3; lost++) {
+        const vmm = new Client(stack);
+        const { vm } = vmm.loadedVm({ lend: true });
+        assert.equal(prepare(vmm, vm), 0);
+        vmm.refused(vmm.ioctl(vm, GH.START), errno, rule);
+        vmm.exit();
+        stack.pass(1e9);
+        checkInvariants(stack.hypervisor);
+        const replies = stack.exchanges.splice(0).filter(({ way }) => way === "reply");
+        const replyTo = (id: number) => replies.filter((reply) => reply.id === id).map(({ payload }) => payload);
+        assert.deepEqual(replyTo(VM_RESET.id), []);
+        assert.deepEqual(replyTo(VM_DEALLOCATE.id).map(([error]) => error), [RmError.VM_STATE]);
+        for (const [, , , , vmid] of replyTo(VM_ALLOCATE.id)) vmids.add(vmid);
+        const after = usage(stack);
+        assert.deepEqual([after.objects, after.pages], [before.objects + objects * lost, before.pages]);
+      }
+      assert.equal(vmids.size, 3, "a VMID that is lost is not given again");
+      const vmm = new Client(stack);
+      assert.equal(vmm.ioctl(vmm.loadedVm().vm, GH.START), 0);
+    });
+  }
 }
