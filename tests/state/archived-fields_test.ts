@@ -76,6 +76,7 @@ const DERIVED: Record<string, readonly string[]> = {
       "ConsoleInput.gated",
       "ConsoleInput.requests",
       "VmConsole.#signal",
+      "VmConsole.kind.*",
       "Calls.cspace",
       "Calls.partition",
     ],
