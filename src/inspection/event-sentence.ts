@@ -4,6 +4,7 @@
 import type { TraceEvent, TraceFields } from "../abi/trace.ts";
 import { VcpuRunState } from "../abi/words.ts";
 import { hex } from "../queries/table.ts";
+import { registerWords } from "./register-words.ts";
 
 type Sentence = (event: TraceEvent) => string | undefined;
 
@@ -70,7 +71,8 @@ function accessed(name: string, { address, size, value, target }: TraceFields): 
 /** A system register that EL2 handles; the one who executed the instruction is the event's vCPU. */
 function registerAccessed(name: string, { access, value, undefined: isUndefined }: TraceFields): string | undefined {
   if (access !== "read" && access !== "write") return undefined;
-  return `${access} ${name}${isUndefined ? ": the instruction is UNDEFINED" : ` = ${valueText(value)}`}`;
+  const words = typeof value === "bigint" ? registerWords(name, value) : undefined;
+  return `${access} ${name}${isUndefined ? ": the instruction is UNDEFINED" : ` = ${valueText(value)}`}${words ? ` (${words})` : ""}`;
 }
 
 const valueText = (value: unknown) => typeof value === "bigint" ? hex(value) : String(value);

@@ -22,7 +22,10 @@ export function irqId(vm: string, intid: number, vcpu: number): string {
   return `irq:${vm}/${intid}${intid < Intid.PrivateEnd && vcpu > 0 ? `@${vcpu}` : ""}`;
 }
 
-/** Interrupts that are enabled, pending, active or have a source; the busiest first. */
+/**
+ * Interrupts that are, or were, enabled, pending or active, and those that something of the machine
+ * raises; the busiest first. Of a primary's hundreds of hardware interrupts most are never used.
+ */
 export function readIrqs(view: View): RowOf<typeof IRQS>[] {
   const names = sourceNames(view);
   const rows: RowOf<typeof IRQS>[] = [];
@@ -34,7 +37,7 @@ export function readIrqs(view: View): RowOf<typeof IRQS>[] {
     for (const { gic } of vcpus) reader.readAll(gic, 0, Intid.PrivateEnd, rows);
     reader.readAll(vic.gic.cpus[0], Intid.PrivateEnd, Intid.SpiEnd, rows);
   }
-  return rows.sort((a, b) => b.rate - a.rate || Number(b.pend) - Number(a.pend));
+  return rows.sort((a, b) => b.rate - a.rate || Number(b.pend) - Number(a.pend) || b.count - a.count);
 }
 
 /**
@@ -74,7 +77,8 @@ class VicReader {
   readAll(cpu: VgicCpu, first: number, end: number, rows: RowOf<typeof IRQS>[]): void {
     const bank = this.#gic.bank(cpu, first);
     for (let intid = first; intid < end; intid++) {
-      const isUsed = bank.flags[intid] & (Irq.Enabled | Irq.Active) || bank.sources[intid] || bank.isPending(intid);
+      const source = bank.sources[intid], isRaised = source !== undefined && this.names.has(source);
+      const isUsed = bank.flags[intid] & (Irq.Enabled | Irq.Active) || isRaised || bank.taken[intid] > 0 || bank.isPending(intid);
       if (isUsed) rows.push(this.#read(cpu, bank, intid));
     }
   }

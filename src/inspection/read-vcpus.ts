@@ -10,6 +10,7 @@ import { vcpuWord } from "./guest-names.ts";
 import { durationText } from "../queries/format.ts";
 import type { View } from "./inspected.ts";
 import { irqId } from "./read-irqs.ts";
+import { registerWords } from "./register-words.ts";
 import { hex, type RowOf } from "../queries/table.ts";
 import type { REGISTERS, VCPUS } from "../queries/tables.ts";
 
@@ -96,7 +97,13 @@ export function readRegisters(view: View, vcpu: Vcpu): RowOf<typeof REGISTERS>[]
   const name = view.vcpu(vcpu).slice("vcpu:".length);
   const rows: RowOf<typeof REGISTERS>[] = [];
   const add = (register: string, value: bigint | number, group: string, digits = 16) =>
-    rows.push({ id: `reg:${name}/${register}`, name: register, value: hex(value, digits), group });
+    rows.push({
+      id: `reg:${name}/${register}`,
+      name: register,
+      value: hex(value, digits),
+      words: registerWords(register, BigInt(value)) ?? null,
+      group,
+    });
   for (let index = 0; index < X_REGISTERS; index++) add(`x${index}`, registers.getX(index), "general");
   add("pc", registers.pc, "general");
   add("pstate", registers.pstate, "general", 8);

@@ -3,7 +3,7 @@
 
 import { terminalWord } from "../support/terminal-text.ts";
 import { Access } from "../abi/words.ts";
-import type { Column, Json } from "./table.ts";
+import type { Column, Json, ListRow } from "./table.ts";
 
 /** A size in bytes with a binary unit: `64K`, `1.5M`. */
 export function sizeText(bytes: number): string {
@@ -64,6 +64,12 @@ export function cellText(column: Column, value: Json | undefined): string {
     default:
       return terminalWord(String(value));
   }
+}
+
+/** The value that a row has in a column, as a list shows it: in the unit that the row names. */
+export function rowCellText(name: string, column: Column, row: ListRow): string {
+  const value = row[name];
+  return column.unit !== undefined && row[column.unit] === "bytes" && value !== null ? sizeText(Number(value)) : cellText(column, value);
 }
 
 /** Whether a column's values are right-aligned. */

@@ -1,6 +1,6 @@
 // Lists as text: aligned columns for display.
 
-import { alignsRight, cellText } from "./format.ts";
+import { alignsRight, rowCellText } from "./format.ts";
 import type { Column, Json, Listing, ListRow } from "./table.ts";
 import { terminalWord } from "../support/terminal-text.ts";
 
@@ -28,7 +28,7 @@ export function listText(
 ): string {
   if (!rows.length) return `${table.empty}\n`;
   const columns = shown.map(([name, column]): [string, Column] => {
-    const contents = rows.map((row) => cellText(column, row[name]).length);
+    const contents = rows.map((row) => rowCellText(name, column, row).length);
     return [name, { ...column, width: Math.max((column.title ?? name).length, ...contents) }];
   });
   const heading = columns.map(([name, column]) => aligned(column, column.title ?? name)).join(" ");
@@ -37,7 +37,7 @@ export function listText(
 
 /** A row of a list. */
 export function rowText(columns: Listed, row: ListRow, width: number | undefined): string {
-  return cut(columns.map(([name, column]) => aligned(column, cellText(column, row[name]))).join(" "), width);
+  return cut(columns.map(([name, column]) => aligned(column, rowCellText(name, column, row))).join(" "), width);
 }
 
 /**

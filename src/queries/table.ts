@@ -51,6 +51,8 @@ export interface Column {
   readonly optional?: true;
   /** All that a `word` may be: filters refuse others. */
   readonly words?: readonly string[];
+  /** Name of the column with its unit: lists show bytes as a size. */
+  readonly unit?: string;
   /** More names for it in filters. */
   readonly alias?: readonly string[];
 }

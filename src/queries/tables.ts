@@ -96,7 +96,8 @@ export const REGISTERS = defineTable({
     id: { kind: "id", doc: "reg:VM/INDEX/NAME" },
     name: { kind: "word", doc: "name in assembler syntax", width: 16 },
     value: { kind: "address", doc: "value", width: 34 },
-    group: { kind: "word", doc: "general, system, timer, gic", width: 8 },
+    words: { kind: "text", doc: "pstate, spsr_el1, esr_el1 and sctlr_el1 in words", optional: true, width: 44 },
+    group: { kind: "word", doc: "general, system, timer, gic", width: 8, from: 110 },
   },
 });
 
@@ -155,7 +156,7 @@ export const IRQS = defineTable({
   name: "irq.ls",
   version: 1,
   command: "irq ls",
-  doc: "interrupts that are enabled, pending, active or have a source, the busiest first",
+  doc: "interrupts that are or were enabled, pending or active, or that something of the machine raises, the busiest first",
   empty: "no interrupt is enabled or has a source",
   columns: {
     id: { kind: "id", doc: "irq:VM/INTID, for SGIs and PPIs of other vCPUs than 0 with @VCPU", width: 17 },
@@ -260,8 +261,8 @@ export const LIMITS = defineTable({
     id: { kind: "id", doc: "limit:NAME", width: 26 },
     what: { kind: "text", doc: "the resource" },
     vm: { ...VM, optional: true, width: undefined },
-    used: { kind: "number", doc: "in use", width: 9 },
-    limit: { kind: "number", doc: "the maximum", optional: true, width: 9 },
+    used: { kind: "number", doc: "in use", width: 9, unit: "unit" },
+    limit: { kind: "number", doc: "the maximum", optional: true, width: 9, unit: "unit" },
     unit: { kind: "word", doc: "bytes, tables, entries, …", width: 8, from: 70 },
     share: { kind: "share", doc: "share of the maximum in use", optional: true, width: 5, alarm: 0.9 },
     over: { kind: "flag", doc: "90 % or more in use", width: 4, from: 70 },

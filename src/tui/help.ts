@@ -9,6 +9,7 @@ import { type Key, keyText } from "./keys.ts";
 import type { Overlay } from "./overlay.ts";
 import { drawOverlay } from "./overlay-box.ts";
 import { drawPieces, type Piece } from "./pieces.ts";
+import { OBJECT_ACTIONS } from "./object-actions.ts";
 import type { Look } from "./theme.ts";
 
 /** Columns of keys, and of what they do where names of actions follow. */
@@ -24,6 +25,16 @@ const FEW_KEYS = 4;
 const PAGE = 10;
 
 const CONTEXTS: readonly Context[] = ["lists", "window", "everywhere", "console", "prefix", "menu", "text", "help"];
+
+/** An action as the help shows it. */
+type Shown = Pick<Action, "keys" | "help"> & { readonly name: string };
+
+/** The actions on the selected object: a search finds them, too. */
+const ON_OBJECTS: readonly Shown[] = OBJECT_ACTIONS.map(({ key, name, label, on, danger }) => ({
+  keys: [`${danger ? "!" : "a"} ${key}`],
+  name,
+  help: `${label} (${on.join(", ")})`,
+}));
 
 /** The focused screen and pane. */
 export interface Here {
@@ -61,11 +72,14 @@ export class HelpOverlay implements Overlay {
     const key = (name: string, word: string): Piece[] => [{ text: name, role: "accent", bold: true }, { text: ` ${word}`, role: "dim" }];
     const { keymap: { actions } } = this;
     const found = actions.filter((action) => matches(action, this.#wanted));
-    const lines = this.#sections(found);
+    const objects = this.#search ? ON_OBJECTS.filter((action) => matches(action, this.#wanted)) : [];
+    const lines = this.#sections(found, objects);
     const inside = drawOverlay(screen, look, area, {
       title: {
         text: "Help",
-        count: this.#search ? `${found.length} of ${actions.length} actions` : `${actions.length} actions`,
+        count: this.#search
+          ? `${found.length + objects.length} of ${actions.length + ON_OBJECTS.length} actions`
+          : `${actions.length} actions`,
         bottom: [...key("arrows", "scroll  "), ...key("Esc", "close")],
       },
       rows: SEARCH + lines.length,
@@ -92,19 +106,20 @@ export class HelpOverlay implements Overlay {
   }
 
   /** Headings, and the actions below them: first what is used here. */
-  #sections(found: readonly Action[]): (string | Action)[] {
-    const lines: (string | Action)[] = [];
+  #sections(found: readonly Action[], objects: readonly Shown[]): (string | Shown)[] {
+    const lines: (string | Shown)[] = [];
     const own = this.here.actions.flatMap((name) => found.filter((action) => action.name === name));
     if (own.length && !this.#search) lines.push(this.here.title, ...own, "");
     for (const context of CONTEXTS) {
       const actions = found.filter((action) => action.context === context);
       if (actions.length) lines.push(this.keymap.titleOf(context), ...actions, "");
     }
+    if (objects.length) lines.push("selected object", ...objects, "");
     lines.pop();
     return lines.length ? lines : ["no matching action"];
   }
 
-  #pieces({ keys, name, help }: Action, names: boolean): Piece[] {
+  #pieces({ keys, name, help }: Shown, names: boolean): Piece[] {
     const shown = keys.length > FEW_KEYS ? `${keys[0]} … ${keys.at(-1)}` : keys.join("  ");
     return [
       { text: shown.padEnd(KEYS - 1), role: "accent", bold: true },
@@ -124,6 +139,6 @@ function hits(text: string, wanted: string, role: "text" | "dim"): Piece[] {
 }
 
 /** By key, name or words. */
-function matches({ keys, name, help }: Action, wanted: string): boolean {
+function matches({ keys, name, help }: Shown, wanted: string): boolean {
   return wanted === "" || keys.some((key) => key.toLowerCase() === wanted) || name.includes(wanted) || help.toLowerCase().includes(wanted);
 }

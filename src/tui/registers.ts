@@ -41,6 +41,7 @@ export class RegisterLines {
       }
       const pstate = rows.find(({ name }) => name === "pstate");
       if (pstate) lines.push({ text: "", pieces: pstatePieces(Number(pstate.value), names) });
+      for (const row of rows) if (row.words && row !== pstate) lines.push(wordsLine(row, names));
     }
     return lines;
   }
@@ -55,6 +56,11 @@ export class RegisterLines {
     if (changed) return [name, { text: `*${shown}`, role: "warn", fill: "warnbg" }, { text: blank }];
     return [name, { text: " " }, ...digitPieces(shown, "text"), { text: blank }];
   }
+}
+
+/** A value in words. */
+function wordsLine({ name, words }: Row, names: number): Line {
+  return { text: "", pieces: [{ text: `${String(name).padEnd(names)} `, role: "dim" }, { text: String(words), role: "text" }] };
 }
 
 /** PSTATE in letters: flags that are set and exceptions that are masked are capitals. */

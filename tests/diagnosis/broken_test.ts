@@ -121,6 +121,13 @@ for (const broken of BROKEN.filter(({ verdict }) => verdict === undefined)) {
   });
 }
 
+Deno.test("a devicetree that names a VM that does not exist is evidence, by node and label", async () => {
+  const { system } = await run({ ...BROKEN[0], text: PEERLESS.replace(/fault=\d+"/, `$&\ndtb = "peerless.dtb"`) });
+  const [row] = rowsOf(DIAGNOSES, system.inspector.answer({ table: "diagnose", args: { filter: "id=vm:x" } }));
+  const expected = /^\/gunyah-vm-config\/.*\/message-queue-pair-1 \(label 1\): its peer is vm-name:nobody, which does not exist$/;
+  assert.ok(row.evidence.some((line) => expected.test(line)), row.evidence.join("\n"));
+});
+
 const el2 = (...args: string[]) => el2Process(args, {}, folder);
 
 /** As processes, which say it by their exit code, too: one of each kind, all with EL2_LONG=1. */

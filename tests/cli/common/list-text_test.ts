@@ -1,0 +1,17 @@
+// Lists as text.
+
+import assert from "node:assert/strict";
+import { listText, tsvText } from "../../../src/queries/list-text.ts";
+import { LIMITS } from "../../../src/queries/tables.ts";
+
+Deno.test("a limit of bytes is shown as a size, one of other things as a number, and a program gets both exactly", () => {
+  const row = { vm: null, share: 0.05, over: false };
+  const rows = [
+    { ...row, id: "limit:root-heap", what: "root heap", used: 1917312, limit: 36700160, unit: "bytes" },
+    { ...row, id: "limit:objects", what: "objects", used: 12297, limit: null, unit: "objects" },
+  ];
+  const [, heap, objects] = listText(LIMITS, rows, undefined).split("\n");
+  assert.match(heap, /^limit:root-heap +1\.8M +35M bytes +5% -$/);
+  assert.match(objects, /^limit:objects +12297 +- objects +5% -$/);
+  assert.match(tsvText(rows, [["used", LIMITS.columns.used]]), /^used\n1917312\n12297\n$/);
+});
