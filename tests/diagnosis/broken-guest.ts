@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { planText } from "../../src/configuration/plan-run.ts";
+import { devicetree, node } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { guestDevicetree } from "../../src/host/guest-devicetree.ts";
 import { layoutVm } from "../../src/host/vm-layout.ts";
@@ -40,6 +41,11 @@ export const FAULT = {
 export async function buildBroken(folder: string): Promise<void> {
   const source = new URL("guests/broken.c", import.meta.url).pathname;
   await buildGuest(source, `${folder}/broken.elf`, `${folder}/broken.bin`);
+}
+
+/** Writes `bare.dtb`, a devicetree without nodes. */
+export async function writeBare(folder: string): Promise<void> {
+  await Deno.writeFile(`${folder}/bare.dtb`, writeDevicetree(devicetree(node(""))));
 }
 
 /**

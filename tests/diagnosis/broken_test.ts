@@ -15,7 +15,7 @@ import { ScenarioRun } from "../../src/scenarios/run.ts";
 import { readScenario, ScenarioError } from "../../src/scenarios/scenario.ts";
 import { el2Process } from "../cli/program.ts";
 import { Rig } from "../tui/rig.ts";
-import { buildBroken, writePeerless } from "./broken-guest.ts";
+import { buildBroken, writeBare, writePeerless } from "./broken-guest.ts";
 import { BROKEN, type BrokenCase, PEERLESS } from "./cases.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
@@ -32,6 +32,7 @@ const ENDS: ReadonlySet<string> = new Set(["failed", "deadlocked", "stuck", "lea
 const folder = await Deno.makeTempDir({ prefix: "el2-broken-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
 await buildBroken(folder);
+await writeBare(folder);
 await writePeerless(folder, PEERLESS, "x");
 for (const name of ["hello.bin", "firmware.bin"]) await Deno.copyFile(`assets/guests/${name}`, `${folder}/${name}`);
 await Deno.writeTextFile(`${folder}/not-an-image.bin`, "neither an image nor a devicetree");

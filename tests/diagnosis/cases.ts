@@ -238,6 +238,12 @@ const REFUSALS: readonly BrokenCase[] = [
       wayOut: /add "none" to \[rm\] auth/,
     },
   ),
+  refusal(
+    "a devicetree that does not describe a VM",
+    file(vm("none", { more: 'dtb = "bare.dtb"\n' })),
+    /^GH_VM_START -> EINVAL: the devicetree has no \/gunyah-vm-config$/,
+    { wayOut: /el2 vm lint FILE/ },
+  ),
   refusal("an INIT that is denied", file(vm("none")), /^GH_VM_START -> EPERM: a fault was injected$/, {
     inject: ["rpc msg=VM_INIT -> DENIED"],
     wayOut: INJECTED,

@@ -118,8 +118,11 @@ function located(
   const offset = place && (typeof property === "string" ? place.properties.get(property) ?? place.offset : place.offset);
   const { handle, dtOffset } = vm.image!;
   const at = offset === undefined ? {} : { at: `parcel:0x${handle.toString(16)}+0x${(dtOffset + offset).toString(16)}` };
-  return new Refusal(error, rule, { ...values, ...at }, { section, object: `vm:0x${vm.vmid.toString(16)}`, ...about });
+  return new Refusal(error, rule, { ...values, ...at }, { section, object: `vm:0x${vm.vmid.toString(16)}`, wayOut: LINT, ...about });
 }
+
+/** The remedy for any devicetree that is refused. */
+const LINT = "mend the devicetree; `el2 vm lint FILE` lists its defects with their offsets";
 
 function readTree(context: Context, ipa: number, room: number, places: Map<DevicetreeNode, NodePlace>): Devicetree {
   const header = context.calls.vcpu.read(ipa, Math.min(room, PAGE_SIZE));
