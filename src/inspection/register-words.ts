@@ -1,5 +1,5 @@
 // Values of registers in words: PSTATE and SPSR_EL1 (Arm ARM C5.2), ESR_EL1 (syndromes.ts), the
-// switches of SCTLR_EL1, and what ID_AA64MMFR0_EL1 says of addresses and pages.
+// switches of SCTLR_EL1, and address size and page sizes of ID_AA64MMFR0_EL1.
 
 import { syndromeText } from "./syndromes.ts";
 
