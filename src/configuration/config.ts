@@ -25,7 +25,7 @@ import { PERSONAS } from "../abi/ioctl/personas.ts";
 import { applyPhone } from "./phones.ts";
 import { formatSize } from "../support/units.ts";
 import { KiB } from "../support/sizes.ts";
-import { didYouMean } from "../support/did-you-mean.ts";
+import { didYouMean, nearest } from "../support/did-you-mean.ts";
 
 /** One thing wrong with a configuration. */
 export interface ConfigError extends Position {
@@ -96,7 +96,7 @@ export function readConfig(text: string, changes: readonly string[] = []): Confi
     if (issue.received === "undefined") errors.atKey(path, MISSING[path.join(".")] ?? `${key} is missing${inTable(path)}`);
     else errors.atValue(path, [key, shown(key, issue.input), issue.message].filter((part) => part !== "").join(" "));
   }
-  const spoilt = new Spoilt(wrong);
+  const spoilt = new Spoilt([...wrong, ...errors.meant]);
   const rest = result.success ? result : v.safeParse(Schema, spoilt.takenOut(raw), { abortPipeEarly: true });
   const config = rest.success ? { file: rest.output, positions, spoilt } : undefined;
   if (config !== undefined) checkTogether(config, errors);
@@ -162,6 +162,8 @@ export function formatConfigError(file: string, { line, column, message }: Confi
 /** Collects errors by key path. */
 export class ConfigErrors {
   readonly found: ConfigError[] = [];
+  /** Keys that were misspelled: what follows from their defaults is no error. */
+  readonly meant: KeyPath[] = [];
 
   constructor(readonly positions: TomlPositions) {}
 
@@ -236,6 +238,8 @@ function checkTable(table: Record<string, unknown>, path: KeyPath, known: readon
       continue;
     }
     if (known.includes(key)) continue;
+    const meant = nearest(key, known);
+    if (meant !== undefined) errors.meant.push([...path, meant]);
     errors.atKey([...path, key], `unknown key ${JSON.stringify(key)}${where}${didYouMean(key, known)}`);
   }
 }

@@ -19,15 +19,20 @@ function distance(a: string, b: string): number {
   return rows[a.length][b.length];
 }
 
+/** The name that is probably meant by a misspelled word. */
+export function nearest(word: string, names: readonly string[]): string | undefined {
+  const limit = Math.max(1, Math.floor(word.length / 3));
+  const near = names.map((name) => ({ name, far: distance(word, name) })).filter(({ far }) => far <= limit);
+  return near.sort((a, b) => a.far - b.far)[0]?.name;
+}
+
 /**
  * `; did you mean "NAME"?` with the nearest of `names`, or nothing where none is near. A hint, such
  * as `there are NAME, …`, follows in either case.
  */
 export function didYouMean(word: string, names: readonly string[], hint?: string): string {
-  const limit = Math.max(1, Math.floor(word.length / 3));
-  const near = names.map((name) => ({ name, far: distance(word, name) })).filter(({ far }) => far <= limit);
-  near.sort((a, b) => a.far - b.far);
-  const question = near.length > 0 ? `; did you mean ${JSON.stringify(near[0].name)}?` : "";
+  const near = nearest(word, names);
+  const question = near === undefined ? "" : `; did you mean ${JSON.stringify(near)}?`;
   return hint === undefined ? question : withHint(question, hint);
 }
 
