@@ -74,7 +74,7 @@ Deno.test("W12: no single key stops, resets, kills, reclaims, flushes or sends",
 Deno.test("W13: !s Enter does nothing, !s y stops the named VM", async () => {
   const rig = new Rig();
   await rig.type("gjjj!s");
-  assert.match(await rig.text(), /! \w +[^|]*\(vm\) +vm\.kill/);
+  assert.match(await rig.text(), /Stop vm:debian\? [^]* y {2}stop vm:debian  +any other key {2}cancels/);
   await rig.press("enter");
   assert.deepEqual(rig.acted, []);
   await rig.type("!sy");
@@ -99,9 +99,9 @@ Deno.test("W14: d D r R X Delete change nothing in lists", async () => {
 Deno.test("W16: an action that cannot be done says why", async () => {
   const rig = new Rig();
   await rig.type("g!");
-  assert.match(await rig.text(), /! \w +[^|]*\(vm\) +vm\.kill/);
+  assert.match(await rig.text(), /stop: ask it to shut down .*other VMs need vm:host/);
   await rig.type("s");
-  assert.match(await rig.text(), /! \w +[^|]*\(vm\) +vm\.kill/);
+  assert.match(await rig.text(), /stop: ask it to shut down.*other VMs need vm:host[^\n]*$/);
   await rig.press("esc");
   await rig.type("4");
   await rig.lines();
@@ -118,22 +118,22 @@ Deno.test("W16: an action that cannot be done says why", async () => {
 Deno.test("! resets a VM, sends what was typed into a queue, reclaims a parcel: each asks first", async () => {
   const rig = new Rig();
   await rig.type("gjjj!r");
-  assert.match(await rig.text(), /! \w +[^|]*\(vm\) +vm\.kill/);
+  assert.match(await rig.text(), /Reset vm:debian\? /);
   await rig.type("y");
   await rig.type("6");
   await rig.lines();
   await rig.type("!w");
-  assert.match(await rig.text(), /! \w +[^|]*\(vm\) +vm\.kill/);
+  assert.match(await rig.text(), /message for mq:7, hexadecimal or text:TEXT:/m);
   await rig.type("nonsense\r");
-  assert.match(await rig.text(), /! \w +[^|]*\(vm\) +vm\.kill/);
+  assert.match(await rig.text(), /"nonsense" is not a list of bytes; use for example 21010f00 or text:hello/);
   await rig.type("!wtext:hi\r");
-  assert.match(await rig.text(), /! \w +[^|]*\(vm\) +vm\.kill/);
+  assert.match(await rig.text(), /Send text:hi into mq:7\? /);
   await rig.type("y");
   await rig.type("4");
   await rig.lines();
   await rig.press("tab", "tab");
   await rig.type("!r");
-  assert.match(await rig.text(), /! \w +[^|]*\(vm\) +vm\.kill/);
+  assert.match(await rig.text(), /Ask the resource manager, as the host, to reclaim parcel:0x12\? /);
   await rig.type("y");
   const payload = Uint8Array.of(0x12, 0, 0, 0, 0, 0, 0, 0);
   assert.deepEqual(rig.acted, [
@@ -148,19 +148,19 @@ Deno.test("b makes a stop rule of what is selected, marks what is wrong with it,
   await rig.type("9");
   await rig.lines();
   await rig.type("gb");
-  assert.match(await rig.text(), /! \w +[^|]*\(vm\) +vm\.kill/);
+  assert.match(await rig.text(), /stop at: kind=\w+ name=\w+ vcpu=vcpu:\S+$/m);
   await rig.press("enter");
   const [rule] = rig.stops;
   assert.ok(rule.kind === "event" && /^kind=\w+ name=/.test(rule.filter));
-  assert.match(await rig.text(), /! \w +[^|]*\(vm\) +vm\.kill/);
+  assert.match(await rig.text(), /the machine stops at kind=.*p continues/);
   await rig.type("b\x15kynd=hvc");
-  assert.match(await rig.text(), /! \w +[^|]*\(vm\) +vm\.kill/);
+  assert.match(await rig.text(), /stop at: >kynd=hvc .*no field "kynd"/);
   await rig.press("enter");
   await rig.type("b\x15at debian:vfs_open\r:stop off\r");
   assert.deepEqual(rig.stops.slice(1), [{ kind: "place", at: "debian:vfs_open" }, { kind: "remove", rule: "all" }]);
   rig.apply({ kind: "paused", paused: true });
   rig.apply({ kind: "stopped", rule: "stop:1", text: "ev:5 vcpu:rm/0 hvc addrspace_map" });
-  assert.match(await rig.text(), /! \w +[^|]*\(vm\) +vm\.kill/);
+  assert.match(await rig.text(), /PAUSED[^]*stop:1 stopped the machine: ev:5 vcpu:rm\/0 hvc addrspace_map/);
   const readOnly = new Rig(120, 36, { readOnly: true });
   await readOnly.type("b");
   assert.match(await readOnly.text(), /read-only: cannot stop the machine/);
@@ -169,7 +169,7 @@ Deno.test("b makes a stop rule of what is selected, marks what is wrong with it,
 Deno.test("W17: rebinding shows in the help", async () => {
   const rig = new Rig(120, 140, { keys: { "list.sort": "O" } });
   await rig.type("?");
-  assert.match(await rig.text(), /! \w +[^|]*\(vm\) +vm\.kill/);
+  assert.match(await rig.text(), /O +sort by the next column/);
 });
 
 Deno.test("W19: y c gives the command with the same rows, y i the id, y j the JSON", async () => {
@@ -191,18 +191,18 @@ Deno.test("the palette finds actions, themes and objects, and goes to any id", a
   await rig.lines();
   await rig.type(":irq:debian/960\r");
   assert.equal(rig.shown, "3");
-  assert.match(await rig.text(), /! \w +[^|]*\(vm\) +vm\.kill/);
+  assert.match(await rig.text(), /> D debian\/960/);
   await rig.type(":theme light\r");
   assert.equal(rig.app.state.theme, "light");
   await rig.type(":nothing of the kind\r");
-  assert.match(await rig.text(), /! \w +[^|]*\(vm\) +vm\.kill/);
+  assert.match(await rig.text(), /no action or object called/);
 });
 
 Deno.test("the palette injects faults once their rule is right, and not with --read-only", async () => {
   const rig = new Rig();
   await rig.lines();
   await rig.type(":inject virq vm=rt nth=3 -> loose");
-  assert.match(await rig.text(), /! \w +[^|]*\(vm\) +vm\.kill/);
+  assert.match(await rig.text(), /effect "loose" is not one of virq; did you mean "lose"/);
   await rig.type("\r");
   assert.deepEqual(rig.acted, []);
   await rig.type(":inject virq vm=rt nth=3 -> lose\r");
@@ -221,9 +221,9 @@ Deno.test(":record save FILE has the run until now written beside the person", a
   assert.deepEqual(asked, { kind: "save-recording", id: asked?.id, path: `${Deno.cwd()}/bug.rec` });
   rig.apply({ kind: "acted", id: asked!.id, error: undefined });
   await settle();
-  assert.match(await rig.text(), /! \w +[^|]*\(vm\) +vm\.kill/);
+  assert.match(await rig.text(), /bug\.rec: the run so far; el2 replay bug\.rec --verify repeats it/);
   await rig.type(":record save\r");
-  assert.match(await rig.text(), /! \w +[^|]*\(vm\) +vm\.kill/);
+  assert.match(await rig.text(), /record save FILE writes the run so far/);
   const reader = new Rig(120, 36, { readOnly: true });
   await reader.type(":record save bug.rec\r");
   assert.match(await reader.text(), /read-only: cannot write a recording/);
@@ -239,16 +239,16 @@ Deno.test(":diff A B runs el2 diff aside, and shows what it says; what is wrong 
   const rig = new Rig(120, 36, { program });
   await rig.type(":diff a.rec b.rec\r");
   assert.deepEqual(asked, [["diff", "a.rec", "b.rec"]]);
-  assert.match(await rig.text(), /! \w +[^|]*\(vm\) +vm\.kill/);
+  assert.match(await rig.text(), /= diff a\.rec b\.rec =+\+\n\| the runs differ after 12 instructions/);
   assert.doesNotMatch(await rig.text(), /last/);
   await rig.type("\x1b[F");
-  assert.match(await rig.text(), /! \w +[^|]*\(vm\) +vm\.kill/);
+  assert.match(await rig.text(), /last/);
   await rig.press("esc");
   said = { answer: "", complaint: "el2: recording b.rec: no such file\n" };
   await rig.type(":diff a.rec b.rec\r");
-  assert.match(await rig.text(), /! \w +[^|]*\(vm\) +vm\.kill/);
+  assert.match(await rig.text(), /recording b\.rec: no such file/);
   await rig.type(":diff\r");
-  assert.match(await rig.text(), /! \w +[^|]*\(vm\) +vm\.kill/);
+  assert.match(await rig.text(), /diff A B compares two recordings/);
   const alone = new Rig();
   await alone.type(":diff a b\r");
   assert.match(await alone.text(), /el2 diff cannot run here/);
