@@ -162,7 +162,7 @@ export function formatConfigError(file: string, { line, column, message }: Confi
 /** Collects errors by key path. */
 export class ConfigErrors {
   readonly found: ConfigError[] = [];
-  /** Keys that were misspelled: what follows from their defaults is no error. */
+  /** Misspelled keys, as they were probably meant: their defaults cause no further errors. */
   readonly meant: KeyPath[] = [];
 
   constructor(readonly positions: TomlPositions) {}
