@@ -3,6 +3,8 @@
 // guest sees: a run with every kind of event wanted is the same run. The hub is
 // `hypervisor/trace/trace-hub.ts`; native guests reach it through `NativeVcpu.trace`.
 
+import type { RpcMessage } from "./rpc/packet.ts";
+
 /** The kinds of events. */
 export const TRACE_KINDS = [
   "hvc",
@@ -155,6 +157,10 @@ export interface TraceEvent extends EventPlace {
   readonly parent: EventPlace & { readonly id: number } | undefined;
   /** Number of its reason, `why:N`, where it was refused. */
   readonly why: number | undefined;
+  /** The messages that it is about: a request and its reply, or a notification. */
+  readonly messages?: readonly RpcMessage[];
+  /** Hypercalls made for a request until its reply. */
+  readonly calls?: number;
 }
 
 /** The rule that an operation broke. */
@@ -207,7 +213,7 @@ export interface TracePort {
   /** Whether events of this kind are traced. Check this before computing fields. */
   wants(kind: TraceKind): boolean;
   /** Something happened, inside the operation in progress. */
-  event(kind: TraceKind, name: string, fields: TraceFields): void;
+  event(kind: TraceKind, name: string, fields: TraceFields, message?: RpcMessage): void;
   /**
    * Begins an operation; operations that this vCPU begins before its end are inside it. `cause` is
    * a key that another vCPU has `publish`ed: the operation is then inside the publisher's (an RPC
@@ -244,6 +250,8 @@ export interface TracePort {
    * later with an answer.
    */
   resume(id: TraceId): void;
+  /** The operation is about this message: a request, or the reply that is about to be sent. */
+  carry(id: TraceId, message: RpcMessage): void;
   /** Leaves the operation in progress without ending it: the handler returns and waits. */
   suspend(id: TraceId): void;
 }

@@ -47,13 +47,14 @@ export class QueueRpcs {
     // The trace keeps it with the operation, also for another machine at this place.
     const key = `queue-rpc ${vmid}:${sequence}`;
     if (type === PacketType.Request && asks) {
-      trace.open(vcpu, "rpc", rpcName(id), { from: vmid, sequence, ...fields }, undefined, key);
+      trace.open(vcpu, "rpc", rpcName(id), { from: vmid, sequence, ...fields }, undefined, key).messages = [message];
     } else if (type === PacketType.Reply && !asks) {
       const asked = trace.recallOperation(key), operation = asked === undefined ? undefined : trace.find(asked);
       if (operation?.name !== rpcName(id)) return;
+      operation.messages = [...operation.messages ?? [], message];
       this.#answer(operation, content?.ok ? content.value.error ?? RmError.OK : RmError.OK, fields);
     } else if (type === PacketType.Notification && !asks) {
-      trace.record(vcpu, "rpc", rpcName(id), { to: vmid, sequence, ...fields }, undefined);
+      trace.record(vcpu, "rpc", rpcName(id), { to: vmid, sequence, ...fields }, undefined, [message]);
     }
   }
 

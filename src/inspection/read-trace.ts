@@ -8,6 +8,7 @@ import { VM_STATUS } from "../abi/rpc/messages/queries.ts";
 import { Vmid } from "../abi/rpc/messages/vm.ts";
 import { ErrorCode } from "../abi/errors.ts";
 import { RmError } from "../abi/rpc/errors.ts";
+import { messageParts } from "../abi/rpc/text/message-bytes.ts";
 import { hypercallErrno, rmErrno } from "../host/gunyah/rm-errors.ts";
 import { UNSEEN } from "./event-log.ts";
 import { eventSentence } from "./event-sentence.ts";
@@ -137,7 +138,18 @@ export function rpcRow(view: View, event: TraceEvent): RowOf<typeof RPCS> {
     why: whyId(why),
     request: plain(fields),
     reply: plain(result?.fields ?? {}),
+    calls: event.calls ?? null,
+    refused_by: result?.refused ? refusedBy(view, why) : null,
+    bytes: plain(Object.fromEntries((event.messages ?? []).map((message) => [WIRE[message.type], messageParts(message)]))),
   };
+}
+
+const WIRE = ["continuation", "request", "reply", "notification"] as const;
+
+/** Who refused a request: the resource manager, or the hypervisor a call that it made. */
+function refusedBy(view: View, why: number | undefined): string {
+  const chain = why === undefined ? undefined : view.hypervisor.trace.reasons.get(why)?.chain;
+  return chain?.at(-1)?.kind === "hvc" ? "hypervisor" : "rm";
 }
 
 /** The state of a VM in a notification. */

@@ -386,6 +386,9 @@ export const RPCS = defineTable({
     why: { kind: "id", doc: "the reason", optional: true, width: 8 },
     request: { kind: "detail", doc: "decoded fields of the request" },
     reply: { kind: "detail", doc: "decoded fields of the reply" },
+    calls: { kind: "number", doc: "hypercalls made for it until its reply", optional: true },
+    refused_by: { kind: "word", doc: "rm, or hypervisor: a call for it was refused", optional: true },
+    bytes: { kind: "detail", doc: "the messages on the wire, by field: name, hex, filler" },
   },
 });
 

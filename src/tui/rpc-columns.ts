@@ -3,13 +3,17 @@
 import type { ListColumn } from "./list.ts";
 import { idPieces } from "./list.ts";
 import { durationText } from "./numbers.ts";
-import type { Piece } from "./pieces.ts";
+import { chipPiece, type Piece } from "./pieces.ts";
 import type { Look } from "./theme.ts";
 import { timeText } from "../queries/format.ts";
 import type { Row } from "../queries/table.ts";
 
-/** Columns of the lanes, and the least of an arrow between two. */
-const LANES = { width: 33, arrow: 14 } as const;
+/** Columns of id, time, message and result with the blanks behind them. */
+const FIXED = 78;
+/** Widths from which on there is room for the lanes, and for the duration beside them. */
+const WITH_LANES = 110, WITH_DURATION = 140;
+/** Columns of all lanes, and of the sender's name before the first. */
+const LANES = { width: 34, most: 70, name: 9 } as const;
 
 /** Whether a row is a notification of the resource manager: it has no sequence to answer to. */
 export function isNotification({ request, seq }: Row): boolean {
@@ -17,7 +21,9 @@ export function isNotification({ request, seq }: Row): boolean {
 }
 
 /** When, what about what, the result, and the arrow from its sender to its receiver. */
-export function rpcColumns(): ListColumn[] {
+export function rpcColumns(width: number): ListColumn[] {
+  const fixed = FIXED + (width >= WITH_DURATION ? 10 : 0);
+  const lanes = Math.max(Math.min(width - fixed - 3, LANES.most), LANES.width);
   return [
     { name: "id", title: "Id", width: 9, pieces: ({ id }, { bad }) => [{ text: id, role: bad ? "text" : "link" }] },
     { name: "t", title: "Time", width: 12, right: true, pieces: ({ t }) => [{ text: timeText(Number(t)), role: "dim" }] },
@@ -30,21 +36,38 @@ export function rpcColumns(): ListColumn[] {
     {
       name: "about",
       title: "About",
-      width: 12,
+      width: 11,
       pieces: ({ about }, context) =>
         typeof about === "string" ? idPieces(about, { ...context, first: false }) : [{ text: "-", role: "dim" }],
     },
-    { name: "res", title: "Result", width: 18, pieces: resultPieces },
+    { name: "res", title: "Result", width: 14, pieces: resultPieces },
     {
       name: "latency",
       title: "Took",
       width: 8,
       right: true,
-      from: 130,
+      from: WITH_DURATION,
       pieces: ({ latency }) => [{ text: durationText(Number(latency)), role: "dim" }],
     },
-    { name: "lanes", title: "Sender and receiver", width: LANES.width, from: 110, pieces: (row, { look }) => lanePieces(row, look) },
+    {
+      name: "lanes",
+      title: lanesTitle(lanes),
+      width: lanes,
+      from: WITH_LANES,
+      pieces: (row, { look }) => lanePieces(row, look, lanes),
+    },
   ];
+}
+
+/** Columns of the arrows from the sender to the resource manager, and on to the hypervisor. */
+function arrowsOf(width: number): readonly [asks: number, calls: number] {
+  const both = Math.max(width, LANES.width) - LANES.name - 3, asks = Math.floor(both / 2);
+  return [asks, both - asks];
+}
+
+function lanesTitle(width: number): string {
+  const [asks, calls] = arrowsOf(width);
+  return `${"From".padEnd(LANES.name + asks)}rm${"hypervisor".padStart(calls + 1)}`;
 }
 
 function resultPieces({ res, refused }: Row): Piece[] {
@@ -52,25 +75,35 @@ function resultPieces({ res, refused }: Row): Piece[] {
   return [{ text: res.replace(/^0x[0-9a-f]+ /, ""), role: refused === true ? "bad" : res === "ok" ? "ok" : "text" }];
 }
 
-/** The lanes of a VM and of the resource manager: an arrow from one to the other. */
-function lanePieces(row: Row, look: Look): Piece[] {
+/** Lanes of a VM, the resource manager and the hypervisor: arrows from one to the next. */
+function lanePieces(row: Row, look: Look, width: number): Piece[] {
   const { glyphs: { frame: { line, side }, folded, shapes } } = look;
-  const vm = String(row.vm).replace(/^vm:/, ""), mark = look.vm(vm), rm = look.vm("rm");
+  const [asks, called] = arrowsOf(width);
+  const vm = String(row.vm).replace(/^vm:/, ""), mark = look.vm(vm);
   const lane: Piece = { text: side, role: "border" };
-  const left: Piece[] = [{ text: mark.letter, role: "fink", fill: mark.fill, bold: true }, {
-    text: ` ${vm}`.padEnd(9).slice(0, 9),
-    role: mark.ink,
-  }, lane];
-  const right: Piece[] = [lane, { text: " " }, { text: rm.letter, role: "fink", fill: rm.fill, bold: true }, {
-    text: " rm ",
-    role: rm.ink,
-  }];
+  const left: Piece[] = [chipPiece(mark), { text: ` ${vm}`.padEnd(LANES.name - 1).slice(0, LANES.name - 1), role: mark.ink }, lane];
+  const empty: Piece[] = [lane, { text: " ".repeat(called) }, lane];
   if (isNotification(row)) {
     const word = typeof row.res === "string" ? ` ${row.res} ` : "";
-    const text = `←${line}${word}`.padEnd(LANES.arrow, line).slice(0, LANES.arrow);
-    return [...left, { text, role: rm.ink }, ...right];
+    return [...left, { text: `←${line}${word}`.padEnd(asks, line).slice(0, asks), role: look.vm("rm").ink }, ...empty];
   }
-  // A refused request ends at the resource manager.
-  const refused = row.refused === true;
-  return [...left, { text: line.repeat(LANES.arrow - 1) + (refused ? shapes.fault : folded), role: refused ? "bad" : "accent" }, ...right];
+  const refused = row.refused === true, calls = Number(row.calls ?? 0), inCall = row.refused_by === "hypervisor";
+  const request: Piece = { text: line.repeat(asks - 1) + folded, role: refused ? "bad" : "accent" };
+  if (refused && !inCall) {
+    const made = calls ? `, ${countOf(calls)}` : ", no call";
+    const text = ` refused here${made}`;
+    return [...left, request, lane, { text: shapes.fault, role: "bad" }, {
+      text: text.length > called ? text.slice(0, text.indexOf(",")) : text,
+      role: "bad",
+    }];
+  }
+  if (!calls) return [...left, request, ...empty];
+  const words = ` ${countOf(calls)} `;
+  const before = line.repeat(Math.max(Math.floor((called - words.length - 1) / 2), 1));
+  const arrow = `${before}${words}`.padEnd(called - 1, line).slice(0, called - 1);
+  return [...left, request, lane, { text: arrow + (inCall ? shapes.fault : folded), role: inCall ? "bad" : "hyp" }, lane];
+}
+
+function countOf(calls: number): string {
+  return calls === 1 ? "1 call" : `${calls} calls`;
 }

@@ -1,9 +1,11 @@
-// Screen 7: requests to the resource manager and its notifications, and what the selected one says.
+// Screen 7: requests to the resource manager and its notifications, and the selected one: its bytes, fields
+// and answer.
 
 import { inspector } from "./inspector.ts";
 import { durationText } from "./numbers.ts";
 import type { Line, Pane } from "./pane.ts";
 import type { Piece } from "./pieces.ts";
+import { byteLines } from "./rpc-bytes.ts";
 import { isNotification, rpcColumns } from "./rpc-columns.ts";
 import { below, beside, type Body, type Placed, type ScreenModel, sharedRows } from "./screen-model.ts";
 import { TablePane } from "./table-pane.ts";
@@ -18,7 +20,7 @@ const REQUEST_SHARE = 0.55;
 const BESIDE = 100;
 /** Columns and rows from which on request and answer are shown next to the list; shares of both. */
 const WIDE = 180, TALL = 40;
-const WIDE_LIST_SHARE = 0.65, REQUEST_ROWS = 0.6;
+const WIDE_LIST_SHARE = 0.65, BYTES_ROWS = 0.4, REQUEST_ROWS = 0.6;
 /** Columns of the names of fields. */
 const NAME = 12;
 
@@ -43,6 +45,11 @@ export function rpcScreen(): ScreenModel {
       return narrow.answer ? [...answerLines(selected), ...own] : own;
     },
   });
+  const bytes = new TextPane({
+    name: "bytes",
+    title: () => ({ text: "Bytes", detail: row()?.id, right: headOf(row()) }),
+    lines: (width, look) => row() ? byteLines(row()!, width, look) : [{ text: "No request is selected.", role: "dim" }],
+  });
   const answer = new TextPane({
     name: "answer",
     title: () => ({ text: "Answer", detail: typeof row()?.res === "string" ? String(row()!.res) : undefined }),
@@ -50,29 +57,42 @@ export function rpcScreen(): ScreenModel {
   });
   const fields = inspector("fields", rpcs);
   const underList = below("under-list"), besideRequest = beside("beside-request");
-  const besideList = beside("beside-list"), underRequest = below("under-request");
-  let lower: Pane = request;
+  const besideList = beside("beside-list"), underBytes = below("under-bytes", 2);
+  const underRequest = below("under-request");
+  /** What is chosen beside the answer: else fields in narrow terminals, bytes in others. */
+  let chosen: Pane | undefined;
 
   function layout(body: Body, focused: Pane): Placed[] {
-    if (focused === request || focused === answer || focused === fields) lower = focused;
+    if (focused === request || focused === bytes || focused === fields) chosen = focused;
     narrow.answer = body.width < BESIDE;
+    if (narrow.answer) {
+      const lower = chosen ?? request;
+      const [above, under] = underList.cut(body, sharedRows(body, LIST_SHARE, rpcs, [lower]));
+      return [{ pane: rpcs, area: above }, { pane: lower, area: under }];
+    }
     if (body.boxed && body.width >= WIDE && body.height >= TALL) {
       const [list, aside] = besideList.cut(body, body.width * WIDE_LIST_SHARE);
-      const [above, under] = underRequest.cut(aside, sharedRows(aside, REQUEST_ROWS, lower === answer ? request : lower, [answer]));
-      return [{ pane: rpcs, area: list }, { pane: lower === answer ? request : lower, area: above }, { pane: answer, area: under }];
+      const [above, rest] = underBytes.cut(aside, sharedRows(aside, BYTES_ROWS, bytes, [request, answer]));
+      const middle = chosen === fields ? fields : request;
+      const [between, under] = underRequest.cut(rest, sharedRows(rest, REQUEST_ROWS, middle, [answer]));
+      return [
+        { pane: rpcs, area: list },
+        { pane: bytes, area: above },
+        { pane: middle, area: between },
+        { pane: answer, area: under },
+      ];
     }
-    const shown = narrow.answer ? [lower] : [lower === answer ? request : lower, answer];
-    const [above, under] = underList.cut(body, sharedRows(body, LIST_SHARE, rpcs, shown));
-    if (narrow.answer) return [{ pane: rpcs, area: above }, { pane: lower, area: under }];
+    const shown = chosen ?? bytes;
+    const [above, under] = underList.cut(body, sharedRows(body, LIST_SHARE, rpcs, [shown, answer]));
     const [left, right] = besideRequest.cut(under, body.width * REQUEST_SHARE);
-    return [{ pane: rpcs, area: above }, { pane: lower === answer ? request : lower, area: left }, { pane: answer, area: right }];
+    return [{ pane: rpcs, area: above }, { pane: shown, area: left }, { pane: answer, area: right }];
   }
 
   return {
     key: "7",
-    panes: [rpcs, request, answer, fields],
-    views: [[request, fields]],
-    dividers: [underList, besideRequest, besideList, underRequest],
+    panes: [rpcs, bytes, request, answer, fields],
+    views: [[bytes, request, fields]],
+    dividers: [underList, besideRequest, besideList, underBytes, underRequest],
     layout,
   };
 }

@@ -36,6 +36,17 @@ Deno.test("a request is an operation with the fields of request and reply, and i
   assert.ok(["partition_create_memextent", "addrspace_lookup", "memextent_donate", "msgqueue_send"].every((name) => inside.includes(name)));
 });
 
+Deno.test("an operation has the bytes of its request and reply, and counts the hypercalls until the reply", () => {
+  const machine = new Machine();
+  const events = eventsOf(machine, ["rpc", "hvc"], () => machine.primary.get(MEM_LEND, page(0x4700_0000n)));
+  const request = events.find(({ kind }) => kind === "rpc")!;
+  const inside = events.filter(({ kind, parent }) => kind === "hvc" && parent?.id === request.id).map(({ name }) => name);
+  assert.equal(request.calls, inside.lastIndexOf("msgqueue_send"));
+  const [asked, answered] = request.messages!;
+  assert.deepEqual([asked.type, asked.payload], [PacketType.Request, MEM_LEND.request.encode(page(0x4700_0000n))]);
+  assert.deepEqual([answered.type, answered.sequence, [...answered.payload]], [PacketType.Reply, asked.sequence, [0, 0, 0, 0, 0, 0, 0, 0]]);
+});
+
 Deno.test("a request is inside the operation that published it", () => {
   const machine = new Machine();
   const { primary, system } = machine;

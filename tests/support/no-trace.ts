@@ -12,6 +12,7 @@ export const NO_TRACE: TracePort = {
   refuse: () => {},
   disregard: () => {},
   end: () => {},
+  carry: () => {},
   resume: () => {},
   suspend: () => {},
 };

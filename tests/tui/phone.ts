@@ -1,6 +1,11 @@
 // A session that stands still: the machine of docs/design/workstation.md §4, as rows. Screens drawn
 // from it change only when screens do.
 
+import { RmError } from "../../src/abi/rpc/errors.ts";
+import { encodeError } from "../../src/abi/rpc/message.ts";
+import { MEM_RECLAIM } from "../../src/abi/rpc/messages/memory.ts";
+import { PacketType } from "../../src/abi/rpc/packet.ts";
+import { messageParts } from "../../src/abi/rpc/text/message-bytes.ts";
 import type { Answer, Query } from "../../src/queries/query.ts";
 import { parseFilter } from "../../src/queries/filter.ts";
 import type { Column, Json, Row, Table } from "../../src/queries/table.ts";
@@ -16,6 +21,10 @@ const vcpu = (index: number, state: string, pcpu: number, load: number, waitsFor
   waitsFor,
   pc,
 });
+
+/** The bytes of a message of the request that is refused. */
+const parts = (type: PacketType, payload: Uint8Array) =>
+  messageParts({ type, sequence: 0x1f, id: MEM_RECLAIM.id, payload }).map((part) => ({ ...part }));
 
 /** The picture of the machine. */
 export const PHONE_SAMPLE: MachineSample = {
@@ -381,7 +390,17 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
     },
   ],
   "rpc.ls": [
-    { id: "rpc:213", t: "12480900000", vm: "vm:host", seq: "0x1e", msg: "MEM_SHARE", about: "parcel:0x12", latency: "90000", res: "ok" },
+    {
+      id: "rpc:213",
+      t: "12480900000",
+      vm: "vm:host",
+      seq: "0x1e",
+      msg: "MEM_SHARE",
+      about: "parcel:0x12",
+      latency: "90000",
+      res: "ok",
+      calls: 4,
+    },
     {
       id: "rpc:214",
       t: "12481002000",
@@ -395,6 +414,12 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
       refused: true,
       why: "why:37",
       request: { handle: 18, flags: 0 },
+      calls: 0,
+      refused_by: "rm",
+      bytes: {
+        request: parts(PacketType.Request, MEM_RECLAIM.request.encode({ handle: 18, flags: 0 })),
+        reply: parts(PacketType.Reply, encodeError(RmError.MEM_INUSE)),
+      },
     },
   ],
   "events": [

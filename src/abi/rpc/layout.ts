@@ -389,6 +389,15 @@ export interface LayoutRules {
   readonly otherLength?: RmError;
 }
 
+/** The place of a field in a payload, in bytes. */
+export interface Span {
+  readonly name: string;
+  readonly from: number;
+  readonly to: number;
+  /** It has no value: reserved bytes, and what follows the last field. */
+  readonly filler: boolean;
+}
+
 /** The layout of one payload. */
 export class Layout<F extends Fields = Fields> {
   readonly #content: Group<F>;
@@ -414,6 +423,17 @@ export class Layout<F extends Fields = Fields> {
     if (input.fault === undefined) return { ok: true, value };
     const { error } = input.fault;
     return { ok: false, ...input.fault, error: error === RmError.MSG_INVALID ? this.rules.otherLength ?? error : error };
+  }
+
+  /** The bytes of each field of a payload, in order; of one that is cut short, those of its beginning. */
+  spans(payload: Uint8Array): Span[] {
+    const input = new Input(payload), before: Record<string, unknown> = {};
+    const spans = Object.entries(this.fields).flatMap(([name, field]): Span[] => {
+      const from = input.offset, value = field.decode(input, before);
+      if (value !== undefined) before[name] = value;
+      return input.offset > from ? [{ name, from, to: input.offset, filler: value === undefined }] : [];
+    });
+    return input.left ? [...spans, { name: "rest", from: input.offset, to: payload.length, filler: true }] : spans;
   }
 
   encode(value: Values<F>): Uint8Array {

@@ -1,6 +1,7 @@
 // An operation that is traced: a call, an exit, a request, or what the resource manager and the
 // host do for one.
 
+import type { RpcMessage } from "../../abi/rpc/packet.ts";
 import type { BrokenRule, EventPlace, TraceFields, TraceId, TraceResult } from "../../abi/trace.ts";
 
 /** An operation, in progress or ended. */
@@ -20,6 +21,11 @@ export interface Operation extends EventPlace {
   /** The rule that it noted itself, or the reason of the first refusal inside it. */
   rule: BrokenRule | undefined;
   reason: number | undefined;
+  /** The messages that it is about. */
+  messages?: readonly RpcMessage[];
+  /** Hypercalls made for a request until its reply; how many there had been when it last continued. */
+  calls?: number;
+  callsBefore: number;
 }
 
 /**

@@ -4,6 +4,7 @@
 // A refused operation leaves a reason, with or without listeners.
 
 import type { ErrorCode } from "../../abi/errors.ts";
+import { PacketType, type RpcMessage } from "../../abi/rpc/packet.ts";
 import {
   type BrokenRule,
   COUNTED_KINDS,
@@ -195,6 +196,11 @@ export class TraceHub {
     return ++this.#counts.calls;
   }
 
+  /** Hypercalls so far. */
+  get calls(): number {
+    return this.#counts.calls;
+  }
+
   /** The state now, for another hub of the same machine with these `vcpus`. */
   remember(vcpus: Iterable<Traced>): TraceMemory {
     const copy = copyOperations();
@@ -286,7 +292,14 @@ export class TraceHub {
   // For ports.
 
   /** Gives an event out, if anybody wants it. */
-  record(vcpu: string, kind: TraceKind, name: string, fields: TraceFields, parent: Operation | undefined): void {
+  record(
+    vcpu: string,
+    kind: TraceKind,
+    name: string,
+    fields: TraceFields,
+    parent: Operation | undefined,
+    messages?: readonly RpcMessage[],
+  ): void {
     if (!this.wants(kind)) return;
     const time = this.now();
     const id = ++this.#nextId;
@@ -308,6 +321,7 @@ export class TraceHub {
       result: undefined,
       parent,
       why: undefined,
+      messages,
     });
   }
 
@@ -340,6 +354,7 @@ export class TraceHub {
       result: undefined,
       rule: undefined,
       reason: undefined,
+      callsBefore: this.#counts.calls,
     };
     this.#open.set(id, open);
     return open;
@@ -363,7 +378,7 @@ export class TraceHub {
   }
 
   close(operation: Operation, result: TraceResult): void {
-    const { id, time, pcpu, vcpu, kind, number, name, fields, parent } = operation;
+    const { id, time, pcpu, vcpu, kind, number, name, fields, parent, messages, calls } = operation;
     operation.result = result;
     this.#open.delete(id);
     let why: number | undefined;
@@ -375,7 +390,7 @@ export class TraceHub {
     }
     if (this.wants(kind)) {
       const end = this.now(), at = this.point();
-      this.#give({ id, time, end, at, pcpu, kind, operation: true, number, vcpu, name, fields, result, parent, why });
+      this.#give({ id, time, end, at, pcpu, kind, operation: true, number, vcpu, name, fields, result, parent, why, messages, calls });
     }
   }
 
@@ -466,8 +481,8 @@ export class VcpuTrace implements TracePort {
     return this.hub.wants(kind);
   }
 
-  event(kind: TraceKind, name: string, fields: TraceFields): void {
-    this.hub.record(this.name(), kind, name, fields, this.#top?.operation);
+  event(kind: TraceKind, name: string, fields: TraceFields, message?: RpcMessage): void {
+    this.hub.record(this.name(), kind, name, fields, this.#top?.operation, message && [message]);
   }
 
   begin(kind: TraceKind, name: string, fields: TraceFields, cause?: string, key?: string | number): TraceId {
@@ -519,11 +534,29 @@ export class VcpuTrace implements TracePort {
   resume(id: TraceId): void {
     const operation = this.hub.find(id);
     // A handler that answers inside its own request has not left it.
-    if (!this.#isInside(operation)) this.#top = { operation, below: this.#top };
+    if (this.#isInside(operation)) return;
+    operation.callsBefore = this.hub.calls;
+    this.#top = { operation, below: this.#top };
   }
 
   suspend(id: TraceId): void {
-    this.#leave(this.hub.find(id));
+    const operation = this.hub.find(id);
+    this.#countCalls(operation);
+    this.#leave(operation);
+  }
+
+  carry(id: TraceId, message: RpcMessage): void {
+    const operation = this.hub.find(id);
+    operation.messages = [...operation.messages ?? [], message];
+    if (message.type === PacketType.Request) operation.calls = 0;
+    // The reply itself is sent by a call, too.
+    else this.#countCalls(operation);
+  }
+
+  /** No other vCPU makes calls while a handler runs. */
+  #countCalls(operation: Operation): void {
+    if (operation.calls !== undefined) operation.calls += this.hub.calls - operation.callsBefore;
+    operation.callsBefore = this.hub.calls;
   }
 
   /** Sets the fields of an operation in progress that are known only at its end. */

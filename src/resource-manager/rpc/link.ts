@@ -38,14 +38,18 @@ export function notify<F extends Fields>(context: Context, vm: Vm, message: RpcN
   const sequence = context.state.notificationSequence;
   context.state.notificationSequence = (sequence + 1) & 0xffff;
   const { trace } = context.calls;
-  if (trace.wants("rpc")) trace.event("rpc", message.name, { to: vm.vmid, sequence, lost: vm.link === undefined, ...traceFields(value) });
+  const sent: RpcMessage = { type: PacketType.Notification, sequence, id: message.id, payload: message.layout.encode(value) };
+  if (trace.wants("rpc")) {
+    const lost = vm.link === undefined;
+    trace.event("rpc", message.name, { to: vm.vmid, sequence, lost, ...traceFields(value) }, lost ? undefined : sent);
+  }
   if (vm.link === undefined) return;
   const { faults } = context.calls.vcpu;
   const hit = faults.armed.rpc ? faults.hit("rpc", { msg: message.name, vm: vm.vmid, seq: sequence, type: "notification" }) : undefined;
   if (hit?.effect.kind === "lose") return;
   for (let times = hit?.effect.kind === "double" ? 2 : 1; times > 0; times--) {
     if (vm.link.notifications.length === NOTIFICATIONS_MAX) vm.link.notifications.shift();
-    vm.link.notifications.push({ type: PacketType.Notification, sequence, id: message.id, payload: message.layout.encode(value) });
+    vm.link.notifications.push(sent);
   }
   flush(context, vm.link);
 }

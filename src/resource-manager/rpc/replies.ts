@@ -36,6 +36,7 @@ export function beginRequest(context: Context, vmid: number, message: RpcMessage
   const origin = { vmid, sequence: message.sequence, id: message.id };
   const given = { from: vmid, sequence: message.sequence, ...traceFields(fields) };
   const trace = context.calls.trace.begin("rpc", rpcName(message.id), given, causeOf(origin), causeOf(origin));
+  context.calls.trace.carry(trace, message);
   context.unanswered.set(causeOf(origin), trace);
   return { trace, origin };
 }
@@ -61,7 +62,7 @@ export function okReply<Q extends Fields, R extends Fields>(message: RpcRequest<
 export function answer(context: Context, link: Link, operation: Operation, { payload, fields }: Reply): void {
   const { trace } = context.calls;
   context.unanswered.delete(causeOf(operation.origin));
-  send(context, link, operation.origin, payload);
+  send(context, link, operation.origin, payload, operation.trace);
   const shown = trace.wants("rpc") ? traceFields(fields) : {};
   trace.end(operation.trace, { code: RmError.OK, name: "OK", refused: false, fields: shown });
 }
@@ -82,7 +83,7 @@ export function refuse(
     trace.refuse(brokenRule(refusal, declared?.section ?? "2"));
   }
   context.log(`VM ${operation.origin.vmid}: ${refusalText(rpcName(operation.origin.id), refusal)}`);
-  send(context, link, operation.origin, encodeError(refusal.error, declared?.errorDetail));
+  send(context, link, operation.origin, encodeError(refusal.error, declared?.errorDetail), operation.trace);
   // Drivers probe for features by asking, and retry when busy.
   const expected = refusal.error === RmError.UNIMPLEMENTED || refusal.error === RmError.BUSY;
   trace.end(operation.trace, { code: refusal.error, name: rmErrorName(refusal.error), refused: true, expected });
@@ -95,17 +96,19 @@ export function postpone(context: Context, operation: Operation): void {
 
 /** Answers a request that was postponed with OK; a requester that is gone hears nothing. */
 export function answerLater(context: Context, origin: Origin): void {
-  const link = context.vm(origin.vmid)?.link;
-  if (link !== undefined) send(context, link, origin, encodeError(RmError.OK));
   const key = causeOf(origin);
   // Absent after a snapshot was restored, unless the trace was kept with it.
   const trace = context.unanswered.get(key) ?? context.calls.trace.recall(key);
+  const link = context.vm(origin.vmid)?.link;
+  if (link !== undefined) send(context, link, origin, encodeError(RmError.OK), trace);
   if (trace === undefined) return;
   context.unanswered.delete(key);
   context.calls.trace.resume(trace);
   context.calls.trace.end(trace, { code: RmError.OK, name: "OK", refused: false });
 }
 
-function send(context: Context, link: Link, { sequence, id }: Origin, payload: Uint8Array): void {
-  sendReply(context, link, { type: PacketType.Reply, sequence, id, payload });
+function send(context: Context, link: Link, { sequence, id }: Origin, payload: Uint8Array, trace: TraceId | undefined): void {
+  const reply: RpcMessage = { type: PacketType.Reply, sequence, id, payload };
+  if (trace !== undefined) context.calls.trace.carry(trace, reply);
+  sendReply(context, link, reply);
 }
