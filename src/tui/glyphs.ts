@@ -150,6 +150,7 @@ const SWAPPED: Readonly<Record<string, string>> = {
   "▴": "^",
   "─": "-",
   "│": "|",
+  "┼": "+",
   "└": "`",
 };
 

@@ -3,16 +3,13 @@
 import { textPieces } from "./event-columns.ts";
 import { type CellContext, idPieces, type ListColumn } from "./list.ts";
 import { isGuest } from "./links.ts";
+import { capPieces, holdersPane } from "./holders-pane.ts";
 import { inspector } from "./inspector.ts";
-import type { Line, Pane } from "./pane.ts";
-import { chipPiece, type Piece, piecesWidth } from "./pieces.ts";
+import type { Pane } from "./pane.ts";
+import type { Piece } from "./pieces.ts";
 import { below, beside, type Body, type Placed, type ScreenModel, sharedRows } from "./screen-model.ts";
 import { TablePane } from "./table-pane.ts";
-import { wrap } from "./row-lines.ts";
-import { TextPane } from "./text-pane.ts";
-import type { Look } from "./theme.ts";
 import { timeText } from "../queries/format.ts";
-import type { Answer } from "../queries/query.ts";
 import type { Row } from "../queries/table.ts";
 
 /** Rows of the list, of all; columns of who else holds an object, of all. */
@@ -23,8 +20,6 @@ const BESIDE = 100;
 /** Columns from which on the graph is shown next to the list, which has this share then. */
 const WIDE = 180;
 const WIDE_LIST_SHARE = 0.6;
-/** Columns before rights on separate lines. */
-const MARGIN = 5;
 /** Columns from which on there is room for the mark of master capabilities, and whole answers. */
 const WITH_MASTER = 140;
 /** Columns of a capability's id. */
@@ -77,13 +72,6 @@ function capColumns(width: number): ListColumn[] {
       pieces: ({ res, err }) => typeof res === "string" ? textPieces({ id: "", text: res }, err === true) : [{ text: "-", role: "dim" }],
     },
   ];
-}
-
-/** `cap:host/0x3`: the VM's letter, its name and the slot. */
-function capPieces(id: string, look: Look, bad: boolean): Piece[] {
-  const [, vm, slot] = /^cap:([^/]+)(\/.*)$/.exec(id) ?? ["", "?", id];
-  const mark = look.vm(vm);
-  return [chipPiece(mark), { text: ` ${vm}`, role: bad ? "text" : mark.ink }, { text: slot, role: "strong", bold: true }];
 }
 
 function objectPieces(object: Row[string], context: CellContext): Piece[] {
@@ -141,57 +129,4 @@ export function rightsScreen(): ScreenModel {
     dividers: [underList, besideHolders, besideList],
     layout,
   };
-}
-
-/** The object of the selected capability, and its holders with their rights, as a tree. */
-function holdersPane(caps: TablePane): TextPane {
-  let rows: readonly Row[] = [], error: string | undefined, asked: string | undefined;
-  const object = () => {
-    const obj = caps.selection?.row.obj;
-    return typeof obj === "string" ? obj : undefined;
-  };
-  const lines = (width: number, look: Look): Line[] => {
-    const row = caps.selection?.row;
-    if (!row) return [{ text: "No capability is selected.", role: "dim" }];
-    if (error !== undefined) return [{ text: `× ${error.split("\n")[0]}`, role: "bad" }];
-    const holders = [row, ...rows.filter(({ id, obj }) => id !== row.id && obj === row.obj)];
-    const { branch: [more, last], frame: { side } } = look.glyphs;
-    const object: Line = {
-      text: "",
-      pieces: [{ text: String(row.obj ?? "revoked"), role: "link", bold: true }, { text: ` ${row.type}`, role: "dim" }],
-    };
-    const lines = holders.flatMap((holder, index): Line[] => {
-      const end = index === holders.length - 1;
-      const rights = (holder.rights as readonly string[]).join(" ") || "no rights";
-      const name: Piece[] = [
-        { text: `${end ? last : more} `, role: "faint" },
-        ...capPieces(holder.id, look, false),
-        ...index === 0 ? [{ text: " selected", role: "accent" } as const] : [],
-      ];
-      const inOne: Piece[] = [...name, { text: `  ${rights}`, role: "dim" }];
-      if (piecesWidth(inOne) < width - 1) return [{ text: "", pieces: inOne }];
-      const margin: Piece = { text: (end ? "" : side).padEnd(MARGIN), role: "faint" };
-      return [
-        { text: "", pieces: name },
-        ...wrap(rights, 0, Math.max(width - MARGIN - 2, 10)).map((text): Line => ({ text: "", pieces: [margin, { text, role: "dim" }] })),
-      ];
-    });
-    const alone: Line[] = holders.length > 1 ? [] : [{ text: "" }, { text: "Nobody else holds this object.", role: "dim" }];
-    return [object, ...lines, ...alone];
-  };
-  return new TextPane({
-    name: "holders",
-    title: () => ({ text: "Who else holds it", detail: object() }),
-    lines,
-    wants() {
-      const id = object();
-      if (id !== asked) rows = [];
-      asked = id;
-      return id === undefined ? undefined : { table: "caps.ls", args: { filter: `obj=${id}` } };
-    },
-    take(answer: Answer) {
-      rows = answer.rows;
-      error = answer.error;
-    },
-  });
 }

@@ -90,12 +90,9 @@ function lanePieces(row: Row, look: Look, width: number): Piece[] {
   const refused = row.refused === true, calls = Number(row.calls ?? 0), inCall = row.refused_by === "hypervisor";
   const request: Piece = { text: line.repeat(asks - 1) + folded, role: refused ? "bad" : "accent" };
   if (refused && !inCall) {
-    const made = calls ? `, ${countOf(calls)}` : ", no call";
-    const text = ` refused here${made}`;
-    return [...left, request, lane, { text: shapes.fault, role: "bad" }, {
-      text: text.length > called ? text.slice(0, text.indexOf(",")) : text,
-      role: "bad",
-    }];
+    const words = [` refused, ${calls ? countOf(calls) : "no call"}`, " refused here", " refused"];
+    const text = words.find(({ length }) => length <= called) ?? "";
+    return [...left, request, lane, { text: shapes.fault + text, role: "bad" }];
   }
   if (!calls) return [...left, request, ...empty];
   const words = ` ${countOf(calls)} `;

@@ -13,8 +13,8 @@ export interface TextPaneOptions {
   readonly name: string;
   readonly title: () => Title;
   readonly lines: (width: number, look: Look) => readonly Line[];
-  /** The query for its lines, if it needs one. */
-  readonly wants?: () => Query | undefined;
+  /** The queries for its lines, if it needs any. */
+  readonly wants?: () => Query | readonly Query[] | undefined;
   readonly take?: (answer: Answer) => void;
   /** The row of another pane that it is about: actions on that row work here too. */
   readonly selection?: () => Pane["selection"];
@@ -50,7 +50,7 @@ export class TextPane implements Pane {
     return this.#count;
   }
 
-  wants(): Query | undefined {
+  wants(): Query | readonly Query[] | undefined {
     return this.options.wants?.();
   }
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { ColorMap } from "../../src/tui/color-map.ts";
-import { type ColorDepth, palette, rgbOf, roleColor, roleOf } from "../../src/tui/color.ts";
+import { Attribute, type ColorDepth, palette, rgbOf, roleColor, roleOf } from "../../src/tui/color.ts";
 import { GROUNDS, type Role, ROLES, VM_FILLS, VM_INKS } from "../../src/tui/roles.ts";
 import { THEME_NAMES, type ThemeName, themeOf } from "../../src/tui/themes.ts";
 import { everyFrame } from "./every-frame.ts";
@@ -116,6 +116,20 @@ Deno.test("L11: with 16 colors only codes of 16 colors and of bold, dim and reve
     rig.screen.invalidate();
     assert.deepEqual(codesOf(rig.frame()).filter((code) => !isAllowed(code)), [], name);
   }
+});
+
+Deno.test("with 16 colors black ink on chips is not bold: many terminals draw that as gray", () => {
+  const map = new ColorMap(themeOf("terminal"), "16");
+  let black = 0;
+  for (const ground of ROLES) {
+    for (const ink of ROLES) {
+      map.map(roleColor(ink), roleColor(ground), Attribute.Bold);
+      if (map.foreground !== palette(0)) continue;
+      black++;
+      assert.equal(map.attributes & Attribute.Bold, 0, `${ink} on ${ground}`);
+    }
+  }
+  assert.ok(black > 0);
 });
 
 Deno.test("L47: a frame resets the terminal's style at most twice", async () => {

@@ -30,7 +30,37 @@ Deno.test("who else holds the object of the selected capability stands below the
   await rig.keys("j");
   rig.time += 1000;
   rig.sample();
-  assert.match(await rig.text(), /Who else holds it vcpu:debian\/0 -[^]*R rm\/0x411 {2}Lifecycle/);
+  assert.match(await rig.text(), /Who else holds it vcpu:debian\/0 -[^]*R rm\/0x411 -+ Lifecycle/);
+});
+
+Deno.test("holders lead to their object, their rights on the way; rights that do not fit continue below", async () => {
+  const rig = new Rig(120, 36, { ascii: false }, "direct");
+  rig.answer = withHolder;
+  await rig.keys("5j");
+  rig.time += 1000;
+  rig.sample();
+  assert.match(
+    await rig.text(),
+    /H host\/0x3 ─+ Affinity ─+┼▸ vcpu:debian\/0 .*\n│ +YieldTo +│ {2}thread, active .*\n│ R rm\/0x411 ─+ Lifecycle ─+┤ /,
+  );
+});
+
+Deno.test("at 200 columns the other objects that a VM shares stand below the graph", async () => {
+  const rig = new Rig(200, 60, { ascii: false }, "direct");
+  rig.answer = (query) => {
+    if (query.table !== "obj.ls") return withHolder(query);
+    const [first] = phoneRows("obj.ls");
+    return {
+      ...phoneAnswer(query),
+      rows: [first, { ...first, id: "obj:42", type: "msgqueue", name: "mq:0", holders: ["cap:host/0x0", "cap:rm/0x9"] }],
+    };
+  };
+  await rig.keys("5j");
+  rig.time += 3000;
+  rig.sample();
+  const text = await rig.text();
+  assert.match(text, /Also shared by host[^]*H host\/0x0 ─+▸ mq:0 +msgqueue +R rm\/0x9/);
+  assert.doesNotMatch(text, /▸ vcpu:debian\/0 +thread/);
 });
 
 Deno.test("capabilities say that there is none, and what went wrong", async () => {

@@ -28,7 +28,7 @@ Deno.test("requests go from the VM to rm and on as calls to the hypervisor, noti
   assert.equal(roleOf(rig.screen.cells(row - 1)[arrow].foreground), "hyp");
   const wide = new Rig(200, 60, { ascii: false }, "direct");
   await wide.type("7");
-  assert.match(await wide.text(), /▸│× refused here, no call/);
+  assert.match(await wide.text(), /▸│× refused, no call/);
 });
 
 Deno.test("a request whose call the hypervisor refused ends there", async () => {
