@@ -611,7 +611,8 @@ export class App {
   #here(): Here {
     const { screen } = this.#windows;
     const { title } = SCREEN_LIST.find(({ key }) => key === screen.key)!;
-    return { title: `here: ${title}, ${this.#focus.title().text}`, actions: usedOn(screen.key) };
+    const pane = this.#focus.title().text;
+    return { title: `here: ${title === pane ? title : `${title}, ${pane}`}`, actions: usedOn(screen.key) };
   }
 
   #hints(): readonly Hint[] {

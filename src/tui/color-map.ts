@@ -64,9 +64,9 @@ export class ColorMap {
       this.background = basicColor(ground);
       this.attributes &= ~Dim;
       if (ink === undefined || !FILLS.has(ink)) this.foreground = palette(BASIC[ground] === GREY ? WHITE : BLACK);
-      // Many terminals draw bold black as gray.
-      if (this.foreground === palette(BLACK)) this.attributes &= ~Bold;
     }
+    // Many terminals draw bold black as gray.
+    if (ink !== undefined && this.foreground === palette(BLACK)) this.attributes &= ~Bold;
   }
 
   /** Attributes alone. */

@@ -31,6 +31,8 @@ const MACHINE_ROWS = 5;
 const WITH_ACTIVITY = 200;
 /** Up to this many physical CPUs have a history each below their bar. */
 const MOST_TWO_ROWS = 4;
+/** Speed (MIPS) that fills the graph at the least: a machine that hardly does anything is no full bar. */
+const LEAST_PEAK = 10;
 /** Inks of a graph from its lowest row to its highest. */
 const GRAPH_INKS: readonly Role[] = ["g0", "g1", "g2", "g3"];
 
@@ -129,7 +131,8 @@ export class MachinePane implements Pane {
   }
 
   #drawSpeed(screen: Screen, look: Look, area: Rectangle): void {
-    const values = scaled(this.activity.histories.of(MIPS));
+    const mips = this.activity.histories.of(MIPS);
+    const values = scaled(mips, Math.max(...mips, LEAST_PEAK));
     // Where there is room for twice the minute each second has two columns.
     const shown = samplesOf(look.glyphs, area.width) >= 2 * KEPT ? values.flatMap((value) => [value, value]) : values;
     graph(look.glyphs, shown, area.width, area.height).forEach((text, row) => {

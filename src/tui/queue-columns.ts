@@ -38,7 +38,7 @@ export function queueColumns(histories: Histories): ListColumn[] {
     },
     {
       name: "rate",
-      title: "Last 30 s",
+      title: `Last ${HISTORY} s`,
       width: HISTORY,
       from: 100,
       pieces: ({ id }, { look }) => [{ text: history(look.glyphs, scaled(histories.of(id)), HISTORY), role: "g2" }],

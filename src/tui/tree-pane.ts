@@ -8,11 +8,12 @@ import { stateMark } from "./chip.ts";
 import { glyphsOf, history } from "./glyphs.ts";
 import { fit } from "./graphemes.ts";
 import { drawLinks, LinkLines } from "./link-lines.ts";
-import { drawCell, drawHeadings, type ListColumn, loadPieces, placeColumns, quietPieces } from "./list.ts";
+import { drawCell, drawHeadings, type ListColumn, loadPieces, placeColumns, type Placement, quietPieces } from "./list.ts";
 import { countText } from "./numbers.ts";
 import { type FilteredPane, nothingPasses, type PaneState } from "./pane.ts";
 import { PaneFilter } from "./pane-filter.ts";
-import { chipPiece, type Piece, statePiece } from "./pieces.ts";
+import { chipPiece, drawPieces, type Piece, piecesWidth, statePiece } from "./pieces.ts";
+import { wrap } from "./records.ts";
 import { beginRow } from "./row.ts";
 import type { Look } from "./theme.ts";
 import { waitText } from "./waits.ts";
@@ -239,9 +240,10 @@ export class TreePane implements FilteredPane {
 
   draw(screen: Screen, area: Rectangle, look: Look, { focused }: PaneState): void {
     const below = Math.max(this.#rows.length, 1);
-    const links = this.#links.lines(area.width, area.height - 1 - below, look.glyphs);
-    this.#height = Math.max(area.height - 1 - links.length, 1);
     const place = placeColumns(this.#columns(area.width), area.width - MARGIN);
+    const whole = this.#wholeText(place, area.width).slice(0, Math.max(area.height - 1 - below, 0));
+    const links = this.#links.lines(area.width, area.height - 1 - below - whole.length, look.glyphs);
+    this.#height = Math.max(area.height - 1 - whole.length - links.length, 1);
     drawHeadings(screen, look, { ...area, x: area.x + MARGIN }, place);
     const at = this.#rows.findIndex((row) => row.id === this.#selected);
     this.#top = Math.min(Math.max(this.#top, at - this.#height + 1), Math.max(at, 0), Math.max(this.#rows.length - this.#height, 0));
@@ -254,14 +256,29 @@ export class TreePane implements FilteredPane {
         drawCell(screen, look, area.x + MARGIN + x, y, own, column.pieces(row, { look, width: own, bad, first: false }), column.right);
       }
     });
-    links.forEach((pieces, line) => drawLinks(screen, { ...area, y: area.y + 1 + below + line, height: 1 }, look, pieces));
+    whole.forEach((pieces, line) => drawPieces(screen, look, area.x + 1, area.y + 1 + below + line, pieces, area.width - 2));
+    const above = below + whole.length;
+    links.forEach((pieces, line) => drawLinks(screen, { ...area, y: area.y + 1 + above + line, height: 1 }, look, pieces));
     if (this.#rows.length) return;
     const empty = this.#all ? nothingPasses(this.filterText) : TREE.empty;
     screen.text(area.x + 2, area.y + 1, fit(empty, area.width - 2), look.style("dim"));
   }
 
+  /** What the selected row does or waits for, in lines, where its column cuts it. */
+  #wholeText({ columns }: Placement<TreeRow>, width: number): Piece[][] {
+    const row = this.#rows.find(({ id }) => id === this.#selected), last = columns.at(-1);
+    const pieces = row ? this.#doing(row) : [];
+    if (!row || !last || piecesWidth(pieces) <= last.width) return [];
+    const name = `${row.id.replace(/^[a-z]+:/, "")}  `, [{ role }] = pieces;
+    const text = pieces.map(({ text }) => text).join("");
+    return wrap(text, 0, width - name.length - 2).map((line, index): Piece[] => [
+      { text: index ? " ".repeat(name.length) : name, role: "dim" },
+      { text: line, role },
+    ]);
+  }
+
   #columns(width: number): ListColumn<TreeRow>[] {
-    const wide = width >= WIDE, samples = width >= VERY_WIDE ? 30 : wide ? 16 : 8;
+    const wide = width >= WIDE, samples = width >= VERY_WIDE ? 30 : wide ? 10 : 8;
     const column = (title: string, width: number, pieces: ListColumn<TreeRow>["pieces"], right = false): ListColumn<TreeRow> => {
       return { name: title, title, width, pieces, right };
     };
@@ -272,7 +289,7 @@ export class TreePane implements FilteredPane {
         : [],
       column("State", 11, ({ vm, vcpu, device }, { look }) => device ? [] : [statePiece(look, (vcpu ?? vm).state)]),
       column("CPU ", 6, (row) => row.device ? [] : loadPieces(loadOf(row)), true),
-      column(wide ? "last 30 s" : "last 8 s", samples, (row, { look, width }) => this.#history(row, look, width)),
+      column(`last ${samples} s`, samples, (row, { look, width }) => this.#history(row, look, width)),
       ...wide
         ? [
           column("RAM", 5, ({ vm, below }) => below ? [] : this.#memory(vm), true),

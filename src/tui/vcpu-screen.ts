@@ -73,7 +73,7 @@ function vcpuColumns(activity: Activity): ListColumn[] {
     },
     {
       name: "",
-      title: "last 30 s",
+      title: `last ${SAMPLES} s`,
       width: SAMPLES,
       from: 110,
       pieces: ({ id, vm }, { look, width }) => [{

@@ -1,24 +1,57 @@
-// Golden frames: the text of each screen and state in ASCII, and the role of each cell with all
-// glyphs. `emulators_test.ts` tests how terminals show roles, `glyph-sets_test.ts` that text has
-// the same place with all glyphs.
+// Golden frames of a real machine: the text of each screen and state in ASCII, the role of each
+// cell with all glyphs, and a checksum of what each theme and depth writes for them.
+// `emulators_test.ts` tests how terminals show roles, `glyphs_test.ts` that text has the same place
+// with all glyphs.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { ColorMap } from "../../src/tui/color-map.ts";
+import { THEME_NAMES, themeOf } from "../../src/tui/themes.ts";
+import { realMachine } from "./real-machine.ts";
 import { Rig, SCREENS } from "./rig.ts";
 import { roleMap } from "./role-map.ts";
 import { STATES } from "./states.ts";
 
 const SIZES = [[80, 24], [120, 36], [200, 60]] as const;
+const COLORED = THEME_NAMES.filter((name) => name !== "terminal");
+
+/** Colors of a frame with all glyphs: every theme in direct color and 256, and the terminal's sixteen. */
+const MAPS: readonly (readonly [name: string, map: ColorMap])[] = [
+  ...COLORED.flatMap((name) =>
+    (["direct", "256"] as const).map((depth) => [`${name} ${depth}`, new ColorMap(themeOf(name), depth)] as const)
+  ),
+  ["16", new ColorMap(themeOf("terminal"), "16")],
+];
+
+const machine = await realMachine();
+
+/** What a look writes: the beginning of its SHA-256. */
+function sum(rig: Rig): string {
+  rig.screen.invalidate();
+  return createHash("sha256").update(rig.screen.frame()).digest("hex").slice(0, 12);
+}
 
 async function golden(t: Deno.TestContext, width: number, height: number, begin: (rig: Rig) => Promise<void> | void): Promise<void> {
-  for (const ascii of [true, false]) {
-    const rig = new Rig(width, height, { ascii }, ascii ? "16" : "direct");
+  const looks: string[] = [];
+  for (const [name, depth, ascii] of [["ASCII", "16", true], ["no color", "none", false], ["full", "direct", false]] as const) {
+    const rig = new Rig(width, height, { ascii, theme: depth === "16" ? "terminal" : "dark" }, depth, machine);
     await rig.lines();
     rig.frame();
     await begin(rig);
     const shown = await rig.lines();
     assert.equal(shown.length, height);
-    await t.assertSnapshot(ascii ? shown : roleMap(rig.screen));
+    if (name === "ASCII") await t.assertSnapshot(shown);
+    if (name !== "full") {
+      looks.push(`${name} ${sum(rig)}`);
+      continue;
+    }
+    await t.assertSnapshot(roleMap(rig.screen));
+    for (const [look, map] of MAPS) {
+      rig.screen.wear(map, "full");
+      looks.push(`${look} ${sum(rig)}`);
+    }
   }
+  await t.assertSnapshot(looks);
 }
 
 for (const [width, height] of SIZES) {

@@ -169,6 +169,9 @@ Deno.test("the help begins with the pane that one is in, and marks what is searc
   await rig.type("4?");
   const text = await rig.text();
   assert.match(text, /here: Memory, /);
+  const interrupts = new Rig(120, 36);
+  await interrupts.type("3?");
+  assert.match(await interrupts.text(), /here: Interrupts +[|#]/);
   assert.ok(text.indexOf("the next view of the pane") < text.indexOf("screens and lists"));
   await rig.type("fold");
   await rig.lines();

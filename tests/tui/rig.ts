@@ -7,13 +7,21 @@ import { KeyParser, textBytes } from "../../src/tui/keys.ts";
 import type { Action } from "../../src/queries/action.ts";
 import type { Answer, Query } from "../../src/queries/query.ts";
 import { Standing } from "../../src/engine/standing.ts";
-import type { Request, SessionEvent } from "../../src/protocol/protocol.ts";
+import type { MachineSample, Request, SessionEvent } from "../../src/protocol/protocol.ts";
 import type { StopChange } from "../../src/queries/stop-rule.ts";
 import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
+import type { Shown } from "./real-machine.ts";
 
 /** Content of the console of debian. */
 const CONSOLE =
   "[    1.940418] EXT4-fs (vda): mounted filesystem 6b5a0f7e ro.\r\n\r\nDebian GNU/Linux 12 debian hvc0\r\n\r\ndebian login: ";
+
+const PHONE: Shown = {
+  title: "phone",
+  samples: [PHONE_SAMPLE],
+  consoles: [{ console: "debian", bytes: textBytes(CONSOLE) }, { console: "rt", bytes: textBytes("rt ready\r\n") }],
+  answer: phoneAnswer,
+};
 
 /** Keys of all screens. */
 export const SCREENS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "0"];
@@ -40,14 +48,16 @@ export class Rig {
   screen: Screen;
   /** The error of actions. */
   actError: string | undefined;
-  answer: (query: Query) => Answer = phoneAnswer;
+  answer: (query: Query) => Answer;
+  readonly #sample: MachineSample;
   readonly #parser = new KeyParser();
   readonly #standing = new Standing();
 
-  constructor(width = 120, height = 36, options: Partial<AppOptions> = {}, depth: ColorDepth = "16") {
+  constructor(width = 120, height = 36, options: Partial<AppOptions> = {}, depth: ColorDepth = "16", shown: Shown = PHONE) {
     this.screen = new Screen(width, height, depth);
     this.screen.synchronized = true;
-    this.app = new App({ title: "phone", ascii: true, clock: () => this.time, ...options }, {
+    this.answer = shown.answer;
+    this.app = new App({ title: shown.title, ascii: true, clock: () => this.time, ...options }, {
       send: (request) => this.#send(request),
       changed() {},
       later: (ms) => this.later.push(ms),
@@ -67,9 +77,12 @@ export class Rig {
       visit: (name) => this.visited.push(name),
       choose: () => this.chosen++,
     });
-    this.app.apply({ kind: "console", console: "debian", bytes: textBytes(CONSOLE) });
-    this.app.apply({ kind: "console", console: "rt", bytes: textBytes("rt ready\r\n") });
-    this.sample();
+    for (const { console, bytes } of shown.consoles) this.app.apply({ kind: "console", console, bytes });
+    this.#sample = shown.samples.at(-1)!;
+    for (const sample of shown.samples) {
+      if (sample !== shown.samples[0]) this.time += 1000;
+      this.apply({ kind: "sample", sample });
+    }
   }
 
   apply(event: SessionEvent): void {
@@ -79,7 +92,7 @@ export class Rig {
 
   /** A new picture of the machine, as it comes five times per second. */
   sample(): void {
-    this.apply({ kind: "sample", sample: PHONE_SAMPLE });
+    this.apply({ kind: "sample", sample: this.#sample });
   }
 
   /** Types keys. */

@@ -23,6 +23,6 @@ export const STATES: readonly (readonly [name: string, begin: (rig: Rig) => Prom
   ["paused", (rig) => rig.apply({ kind: "paused", paused: true })],
   ["the past", (rig) => rig.apply({ kind: "paused", paused: true, past: true })],
   ["frozen", (rig) => rig.type(" ")],
-  ["ended", (rig) => rig.apply({ kind: "ended", end: { code: 1, message: "crashed: rt" } })],
-  ["lost", (rig) => rig.app.lost("session phone: its socket is gone")],
+  ["ended", (rig) => rig.apply({ kind: "ended", end: { code: 1, message: "crashed: pong" } })],
+  ["lost", (rig) => rig.app.lost("session demo: its socket is gone")],
 ];

@@ -73,3 +73,16 @@ Deno.test("w on a VM that is not healthy shows the verdict as el2 diagnose does;
   assert.doesNotMatch(there, /next: el2 queue/);
   assert.match(there, /Message queues/);
 });
+
+Deno.test("a verdict that its column cuts stands whole below the list once its VM is selected", async () => {
+  const doing = "vcpu:rt/0 waits for irq:rt/27, which vcpu:debian/0 would raise, which waits for mq:7, which vcpu:rt/0 would empty";
+  const shown = rig(120, 36);
+  shown.answer = (query: Query) => {
+    const rows = VERDICTS.map((row) => row.id === "vm:rt" ? { ...row, verdict: "deadlocked", doing } : row);
+    return query.table === "vm.ls" ? { ...phoneAnswer(query), rows } : phoneAnswer(query);
+  };
+  assert.doesNotMatch(await shown.text(), /would empty/);
+  await shown.type("gjjjjjj");
+  const text = await shown.text();
+  assert.match(text, /rt {2}deadlocked: vcpu:rt\/0 waits for irq:rt\/27, which [^]*vcpu:rt\/0 would empty/);
+});
