@@ -45,6 +45,8 @@ export interface ConsoleAccess {
   closed(console: string): string | undefined;
   /** Output since the last call, in order. */
   take(): { console: string; bytes: Uint8Array }[];
+  /** The end of what each shows. */
+  save(): readonly { readonly console: string; readonly bytes: Uint8Array }[];
 }
 
 /** Events since they were last taken, and how many were lost: the ring is bounded. */

@@ -73,7 +73,8 @@ export class SessionHub {
   /** The last snapshot that was saved. */
   #saved: Extract<SessionEvent, { kind: "saved" }> | undefined;
   #paused = false;
-  #past = false;
+  /** The event that says which place of its past a paused machine shows. */
+  #past: Extract<SessionEvent, { kind: "paused" }> | undefined;
   #end: SessionEnd | undefined;
   #ending = false;
   /** Bytes that the machine has sent and no client has confirmed. */
@@ -114,7 +115,7 @@ export class SessionHub {
       if (this.#saved) listener(this.#saved);
       if (this.#sample) listener({ kind: "sample", sample: this.#sample });
     }
-    if (this.#paused) listener({ kind: "paused", paused: true, past: this.#past });
+    if (this.#paused) listener(this.#past ?? { kind: "paused", paused: true, past: false });
     if (this.#end) listener({ kind: "ended", end: this.#end });
     this.#clients.add(client);
     return {
@@ -314,7 +315,7 @@ export class SessionHub {
         break;
       case "paused":
         this.#paused = event.paused;
-        this.#past = event.past ?? false;
+        this.#past = event.past ? event : undefined;
         break;
       case "ended":
         this.#finish(event.end);

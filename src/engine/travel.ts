@@ -239,7 +239,8 @@ export class Travel {
     const { shown, port, run, sample } = this.loop;
     if (shown.past) run.arrive(shown.past);
     sample();
-    port.post({ kind: "paused", paused: true, past: shown.past !== undefined });
+    const consoles = shown.past?.system.consoles.save();
+    port.post({ kind: "paused", paused: true, past: shown.past !== undefined, ...consoles && { consoles } });
     moved();
   }
 

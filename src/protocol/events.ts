@@ -163,8 +163,16 @@ export const sessionEvent = v.variant("kind", [
   v.object({ kind: v.literal("sample"), sample: machineSample }),
   v.object({ kind: v.literal("events"), events: listOf(machineEvent), dropped: count() }),
   v.object({ kind: v.literal("hash"), hash: stateHash }),
-  /** `past`: the machine that is shown is at an earlier place of the run and takes no input. */
-  v.object({ kind: v.literal("paused"), paused: v.boolean(), past: v.optional(v.boolean()) }),
+  /**
+   * `past`: the machine that is shown is at an earlier place of the run and takes no input.
+   * `consoles`: what they showed there, from the end.
+   */
+  v.object({
+    kind: v.literal("paused"),
+    paused: v.boolean(),
+    past: v.optional(v.boolean()),
+    consoles: v.optional(listOf(v.object({ console: word, bytes: bytes() }))),
+  }),
   /** A stop rule has paused the machine: which, and what it stopped at. */
   v.object({ kind: v.literal("stopped"), rule: word, text: word }),
   /** Another place is shown; `text` says what was gone back to. */

@@ -278,6 +278,7 @@ export class App {
     if (event.kind === "ended" || event.kind === "paused" && event.paused) this.#questions.all();
     if (this.end) this.#console.typing = false;
     this.#console.past = this.#session.past;
+    if (event.kind === "paused") this.#console.rewind(event.past ? event.consoles : undefined);
     if (event.kind === "paused" && event.past && this.#session.answers) this.#marks.ask();
     this.port.changed(false);
   }

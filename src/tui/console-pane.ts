@@ -18,8 +18,10 @@ export class ConsolePane implements Pane {
   #height = 1;
   /** Keys go to the guest. */
   typing = false;
-  /** An earlier place of the run is shown: output is not taken back with it. */
+  /** An earlier place of the run is shown. */
   past = false;
+  /** What the consoles showed there. */
+  #then: ReadonlyMap<string, ConsoleView> = new Map();
 
   /**
    * @param prefix the key that takes the keys back from a guest
@@ -37,7 +39,7 @@ export class ConsolePane implements Pane {
 
   /** The shown console; undefined without one. */
   get view(): ConsoleView | undefined {
-    return this.#merged.view ?? this.#views.get(this.#shown);
+    return this.#merged.view ?? this.#then.get(this.#shown) ?? this.#views.get(this.#shown);
   }
 
   /** Whether all consoles are shown in one. */
@@ -73,6 +75,18 @@ export class ConsolePane implements Pane {
     this.#merged.write(name, bytes);
   }
 
+  /** Shows consoles as they were at an earlier place of the run; as they are without one. */
+  rewind(tails: readonly { readonly console: string; readonly bytes: Uint8Array }[] | undefined): void {
+    const shown = new Map(tails?.map(({ console, bytes }) => [console, bytes]));
+    // A console that had shown nothing yet is empty.
+    const names = tails ? [...this.#views.keys()] : [];
+    this.#then = new Map(names.map((name) => {
+      const view = new ConsoleView(name, this.changed, () => {});
+      view.write(shown.get(name) ?? new Uint8Array(0));
+      return [name, view];
+    }));
+  }
+
   /** Some time has passed. */
   settle(): void {
     this.#merged.settle();
@@ -104,7 +118,10 @@ export class ConsolePane implements Pane {
     const about: Title = this.all ? { text: "Consoles", count: "all" } : { text: "Console", vm: view.name };
     if (this.typing) return { ...about, right: [[{ text: " KEYS GO TO THE GUEST ", role: "ink", fill: "ok", bold: true }]] };
     const { back, unseen } = view.position;
-    if (this.past && back === 0) return { ...about, right: [[{ text: "output up to now, not only until then", role: "dim" }]] };
+    if (this.past && back === 0) {
+      const text = this.#then.size && !this.all ? "as it was then" : "output up to now, not only until then";
+      return { ...about, right: [[{ text, role: "dim" }]] };
+    }
     if (back === 0) return { ...about, right: [[{ text: "● ", role: "ok" }, { text: "follows", role: "dim" }]] };
     const away: Piece[] = [{ text: `${back} rows back`, role: "dim" }];
     const follow: Piece[] = [{ text: `${unseen} new, `, role: "dim" }, { text: "G", role: "accent", bold: true }, {

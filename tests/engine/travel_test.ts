@@ -160,6 +160,32 @@ Deno.test("a place in the past is the same from wherever it is gone to, and now 
   session.engine.stop();
 });
 
+Deno.test("in the past consoles are what they had shown there, also after a way on and a way back", async () => {
+  const session = await demo();
+  await session.runAWhile();
+  const total = session.engine.system.instructions();
+  const textsOf = (tails: readonly { readonly console: string; readonly bytes: Uint8Array }[]) =>
+    tails.map(({ console, bytes }) => `${console}: ${new TextDecoder().decode(bytes)}`);
+  const now = textsOf(session.engine.present.consoles.save());
+  let shorter = 0;
+  for (const part of [0.9, 0.01]) {
+    const count = Math.floor(part * total);
+    session.engine.move(1, { kind: "instructions", count });
+    const { past, consoles = [] } = await session.event("paused");
+    assert.equal(past, true);
+    const again = new Past(session.again(), session.engine.inputs);
+    while (!again.advance(count, Infinity));
+    assert.deepEqual(textsOf(consoles), textsOf(again.system.consoles.save()), String(count));
+    for (const text of textsOf(consoles)) assert.ok(now.some((one) => one.startsWith(text)), text);
+    if (textsOf(consoles).join().length < now.join().length) shorter++;
+    await session.event("moved");
+  }
+  assert.ok(shorter > 0);
+  session.engine.move(1, { kind: "now" });
+  assert.equal((await session.event("paused")).consoles, undefined);
+  session.engine.stop();
+});
+
 Deno.test("what is recorded of events, and stop rules, are the present's while the past is shown", async () => {
   const session = await demo();
   const { engine } = session;

@@ -85,12 +85,31 @@ Deno.test("what is searched is marked in the console, the match that is shown ap
   assert.equal(marked("warn", "ink") + marked("hitbg", "strong"), "");
 });
 
-Deno.test("in the past a console says that its output is not taken back", async () => {
+Deno.test("in the past a console shows what it had shown there, and in the present everything again", async () => {
+  const rig = new Rig();
+  assert.match(await rig.text(), /debian login:/);
+  const consoles = [{ console: "debian", bytes: textBytes("[    0.000000] Booting Linux\r\n") }];
+  rig.apply({ kind: "paused", paused: true, past: true, consoles });
+  const text = await rig.text();
+  assert.match(text, /Console D debian -+ as it was then -/);
+  assert.match(text, /Booting Linux/);
+  assert.doesNotMatch(text, /debian login:/);
+  // The other one had shown nothing.
+  await rig.type("gjjjjjj");
+  const other = await rig.text();
+  assert.match(other, /Console T rt -+ as it was then -/);
+  assert.doesNotMatch(other, /rt ready/);
+  await rig.type("gjjj");
+  rig.apply({ kind: "paused", paused: true });
+  const now = await rig.text();
+  assert.match(now, /Console D debian -+ o follows -/);
+  assert.match(now, /debian login:/);
+});
+
+Deno.test("a session that does not say what consoles showed there shows their output up to now, and says so", async () => {
   const rig = new Rig();
   rig.apply({ kind: "paused", paused: true, past: true });
   assert.match(await rig.text(), /Console D debian -+ output up to now, not only until then -/);
-  rig.apply({ kind: "paused", paused: true });
-  assert.match(await rig.text(), /Console D debian -+ o follows -/);
 });
 
 Deno.test("ctrl-] b sends a break to the console that is shown, and says what is wrong with that", async () => {

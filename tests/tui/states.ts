@@ -2,6 +2,9 @@
 
 import type { Rig } from "./rig.ts";
 
+/** What consoles showed at a place of the past. */
+const PAST_CONSOLES = [{ console: "hello", bytes: new TextEncoder().encode("hello from EL1\r\n") }];
+
 /** Overlays and replacements of a screen, with the keys or calls that show them. */
 export const STATES: readonly (readonly [name: string, begin: (rig: Rig) => Promise<void> | void])[] = [
   ["help", (rig) => rig.type("?")],
@@ -21,7 +24,7 @@ export const STATES: readonly (readonly [name: string, begin: (rig: Rig) => Prom
   ["two screens", (rig) => rig.type("2\x17v")],
   ["zoomed", (rig) => rig.type("3z")],
   ["paused", (rig) => rig.apply({ kind: "paused", paused: true })],
-  ["the past", (rig) => rig.apply({ kind: "paused", paused: true, past: true })],
+  ["the past", (rig) => rig.apply({ kind: "paused", paused: true, past: true, consoles: PAST_CONSOLES })],
   ["frozen", (rig) => rig.type(" ")],
   ["ended", (rig) => rig.apply({ kind: "ended", end: { code: 1, message: "crashed: pong" } })],
   ["lost", (rig) => rig.app.lost("session demo: its socket is gone")],
