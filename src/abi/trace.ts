@@ -3,8 +3,6 @@
 // guest sees: a run with every kind of event wanted is the same run. The hub is
 // `hypervisor/trace/trace-hub.ts`; native guests reach it through `NativeVcpu.trace`.
 
-import type { RpcMessage } from "./rpc/packet.ts";
-
 /** The kinds of events. */
 export const TRACE_KINDS = [
   "hvc",
@@ -135,6 +133,15 @@ export function isReached(point: RunPoint, place: RunPoint): boolean {
   return point.retired <= place.retired && point.steps <= place.steps;
 }
 
+/** A message of the resource manager's protocol, as `abi/rpc/packet.ts` has it. */
+export interface TraceMessage {
+  /** Its `PacketType`. */
+  readonly type: 0 | 1 | 2 | 3;
+  readonly sequence: number;
+  readonly id: number;
+  readonly payload: Uint8Array;
+}
+
 /** Something that happened. An operation is one event, given out when it ends. */
 export interface TraceEvent extends EventPlace {
   /** Its number in the order of this machine's trace, which depends on what is recorded. */
@@ -158,7 +165,7 @@ export interface TraceEvent extends EventPlace {
   /** Number of its reason, `why:N`, where it was refused. */
   readonly why: number | undefined;
   /** The messages that it is about: a request and its reply, or a notification. */
-  readonly messages?: readonly RpcMessage[];
+  readonly messages?: readonly TraceMessage[];
   /** Hypercalls made for a request until its reply. */
   readonly calls?: number;
 }
@@ -213,7 +220,7 @@ export interface TracePort {
   /** Whether events of this kind are traced. Check this before computing fields. */
   wants(kind: TraceKind): boolean;
   /** Something happened, inside the operation in progress. */
-  event(kind: TraceKind, name: string, fields: TraceFields, message?: RpcMessage): void;
+  event(kind: TraceKind, name: string, fields: TraceFields, message?: TraceMessage): void;
   /**
    * Begins an operation; operations that this vCPU begins before its end are inside it. `cause` is
    * a key that another vCPU has `publish`ed: the operation is then inside the publisher's (an RPC
@@ -251,7 +258,7 @@ export interface TracePort {
    */
   resume(id: TraceId): void;
   /** The operation is about this message: a request, or the reply that is about to be sent. */
-  carry(id: TraceId, message: RpcMessage): void;
+  carry(id: TraceId, message: TraceMessage): void;
   /** Leaves the operation in progress without ending it: the handler returns and waits. */
   suspend(id: TraceId): void;
 }

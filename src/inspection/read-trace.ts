@@ -146,7 +146,7 @@ export function rpcRow(view: View, event: TraceEvent): RowOf<typeof RPCS> {
 
 const WIRE = ["continuation", "request", "reply", "notification"] as const;
 
-/** Who refused a request: the resource manager, or the hypervisor a call that it made. */
+/** The party that refused a request: the resource manager, or the hypervisor a call for it. */
 function refusedBy(view: View, why: number | undefined): string {
   const chain = why === undefined ? undefined : view.hypervisor.trace.reasons.get(why)?.chain;
   return chain?.at(-1)?.kind === "hvc" ? "hypervisor" : "rm";

@@ -20,7 +20,7 @@ export class ConsolePane implements Pane {
   typing = false;
   /** An earlier place of the run is shown. */
   past = false;
-  /** What the consoles showed there. */
+  /** Consoles as they were there. */
   #then: ReadonlyMap<string, ConsoleView> = new Map();
 
   /**

@@ -45,7 +45,7 @@ export function edgeLines(object: readonly Piece[][], holders: readonly Row[], w
       ...more.map((text) => ({ leads: false, left: [{ text: margin }, { text: text.padEnd(room + 2), role: "dim" }] as Piece[] })),
     ];
   });
-  // The object stands beside the middle one of its capabilities.
+  // The object is in the row of the middle one of its capabilities.
   const leading = rows.flatMap(({ leads }, index) => leads ? [index] : []);
   const middle = leading[Math.floor((leading.length - 1) / 2)] ?? 0;
   return rows.map(({ left, leads }, index) => {

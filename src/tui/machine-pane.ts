@@ -31,7 +31,7 @@ const MACHINE_ROWS = 5;
 const WITH_ACTIVITY = 200;
 /** Up to this many physical CPUs have a history each below their bar. */
 const MOST_TWO_ROWS = 4;
-/** Speed (MIPS) that fills the graph at the least: a machine that hardly does anything is no full bar. */
+/** Least speed (MIPS) that fills the graph: the graph of a machine that is almost idle is low. */
 const LEAST_PEAK = 10;
 /** Inks of a graph from its lowest row to its highest. */
 const GRAPH_INKS: readonly Role[] = ["g0", "g1", "g2", "g3"];

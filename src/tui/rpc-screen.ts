@@ -59,7 +59,7 @@ export function rpcScreen(): ScreenModel {
   const underList = below("under-list"), besideRequest = beside("beside-request");
   const besideList = beside("beside-list"), underBytes = below("under-bytes", 2);
   const underRequest = below("under-request");
-  /** What is chosen beside the answer: else fields in narrow terminals, bytes in others. */
+  /** The chosen pane beside the answer; without one, fields in narrow terminals, bytes in others. */
   let chosen: Pane | undefined;
 
   function layout(body: Body, focused: Pane): Placed[] {

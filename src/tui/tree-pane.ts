@@ -13,7 +13,7 @@ import { countText } from "./numbers.ts";
 import { type FilteredPane, nothingPasses, type PaneState } from "./pane.ts";
 import { PaneFilter } from "./pane-filter.ts";
 import { chipPiece, drawPieces, type Piece, piecesWidth, statePiece } from "./pieces.ts";
-import { wrap } from "./records.ts";
+import { wrap } from "./row-lines.ts";
 import { beginRow } from "./row.ts";
 import type { Look } from "./theme.ts";
 import { waitText } from "./waits.ts";
@@ -264,7 +264,7 @@ export class TreePane implements FilteredPane {
     screen.text(area.x + 2, area.y + 1, fit(empty, area.width - 2), look.style("dim"));
   }
 
-  /** What the selected row does or waits for, in lines, where its column cuts it. */
+  /** Lines about what the selected row does or waits for, where its column cuts that. */
   #wholeText({ columns }: Placement<TreeRow>, width: number): Piece[][] {
     const row = this.#rows.find(({ id }) => id === this.#selected), last = columns.at(-1);
     const pieces = row ? this.#doing(row) : [];

@@ -25,7 +25,7 @@ const MAPS: readonly (readonly [name: string, map: ColorMap])[] = [
 
 const machine = await realMachine();
 
-/** What a look writes: the beginning of its SHA-256. */
+/** The beginning of the SHA-256 of the bytes of a look. */
 function sum(rig: Rig): string {
   rig.screen.invalidate();
   return createHash("sha256").update(rig.screen.frame()).digest("hex").slice(0, 12);

@@ -13,7 +13,7 @@ Deno.test("W15: Enter on an id jumps, Backspace returns to the same row", async 
   await rig.press("back");
   const back = await rig.text();
   assert.equal(rig.shown, "7");
-  assert.match(back, /- Request rpc:214 -/);
+  assert.match(back, /- Bytes rpc:214 -/);
   // To the same row, which is not where a list begins.
   await rig.type("2");
   await rig.lines();

@@ -9,7 +9,7 @@ import type { TableName } from "../../src/queries/tables.ts";
 import type { MachineSample } from "../../src/protocol/protocol.ts";
 import { demoSystem, runUntil } from "../inspection/system.ts";
 
-/** What screens show. */
+/** A session for screens. */
 export interface Shown {
   readonly title: string;
   /** Samples of the machine, a second of wall time apart; the last is where it stands. */
@@ -42,7 +42,7 @@ export async function realMachine(): Promise<Shown> {
     for (const table of RATED) system.inspector.answer({ table, args: {} });
     samples.push(sampleOf(system, samples.at(-1)));
   }
-  // What was read stays as it is: a rate depends on who asked before.
+  // An answer stays as it is: rates depend on who asked before.
   const known = new Map<string, Answer>();
   const answer = (query: Query): Answer => {
     const key = JSON.stringify(query), before = known.get(key) ?? system.inspector.answer(query);

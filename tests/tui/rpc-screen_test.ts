@@ -21,14 +21,14 @@ Deno.test("requests go from the VM to rm and on as calls to the hypervisor, noti
   const text = lines.join("\n");
   assert.match(text, /From +rm +hypervisor/);
   assert.match(text, /rpc:213 +12\.480900 +MEM_SHARE +parcel:0x12 +ok +H host +│─+▸│─+ 4 calls ─*▸│/);
-  assert.match(text, /!rpc:214 +12\.481002 +MEM_RECLAIM +parcel:0x12 +MEM_INUSE +H host +│─+▸│× refused/);
+  assert.match(text, /!rpc:214 +12\.481002 +MEM_RECLAIM +parcel:0x12 +MEM_INUSE +H host +│─+▸│ × refused/);
   assert.match(text, /rpc:215 .* running +H host +│←─ running [─ ]*│ +│/);
   const row = lines.findIndex((line) => /rpc:214/.test(line)), arrow = lines[row].indexOf("×");
   assert.equal(roleOf(rig.screen.cells(row)[arrow].foreground), "bad");
   assert.equal(roleOf(rig.screen.cells(row - 1)[arrow].foreground), "hyp");
   const wide = new Rig(200, 60, { ascii: false }, "direct");
   await wide.type("7");
-  assert.match(await wide.text(), /▸│× refused, no call/);
+  assert.match(await wide.text(), /▸│ × refused, no call/);
 });
 
 Deno.test("a request whose call the hypervisor refused ends there", async () => {

@@ -2,7 +2,7 @@
 
 import type { Rig } from "./rig.ts";
 
-/** What consoles showed at a place of the past. */
+/** Consoles at a place of the past. */
 const PAST_CONSOLES = [{ console: "hello", bytes: new TextEncoder().encode("hello from EL1\r\n") }];
 
 /** Overlays and replacements of a screen, with the keys or calls that show them. */

@@ -1,8 +1,7 @@
 // An operation that is traced: a call, an exit, a request, or what the resource manager and the
 // host do for one.
 
-import type { RpcMessage } from "../../abi/rpc/packet.ts";
-import type { BrokenRule, EventPlace, TraceFields, TraceId, TraceResult } from "../../abi/trace.ts";
+import type { BrokenRule, EventPlace, TraceFields, TraceId, TraceMessage, TraceResult } from "../../abi/trace.ts";
 
 /** An operation, in progress or ended. */
 export interface Operation extends EventPlace {
@@ -22,7 +21,7 @@ export interface Operation extends EventPlace {
   rule: BrokenRule | undefined;
   reason: number | undefined;
   /** The messages that it is about. */
-  messages?: readonly RpcMessage[];
+  messages?: readonly TraceMessage[];
   /** Hypercalls made for a request until its reply; how many there had been when it last continued. */
   calls?: number;
   callsBefore: number;

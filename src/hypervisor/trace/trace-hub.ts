@@ -4,7 +4,7 @@
 // A refused operation leaves a reason, with or without listeners.
 
 import type { ErrorCode } from "../../abi/errors.ts";
-import { PacketType, type RpcMessage } from "../../abi/rpc/packet.ts";
+import { PacketType } from "../../abi/rpc/packet.ts";
 import {
   type BrokenRule,
   COUNTED_KINDS,
@@ -15,6 +15,7 @@ import {
   type TraceFields,
   type TraceId,
   type TraceKind,
+  type TraceMessage,
   type TracePort,
   type TraceResult,
 } from "../../abi/trace.ts";
@@ -298,7 +299,7 @@ export class TraceHub {
     name: string,
     fields: TraceFields,
     parent: Operation | undefined,
-    messages?: readonly RpcMessage[],
+    messages?: readonly TraceMessage[],
   ): void {
     if (!this.wants(kind)) return;
     const time = this.now();
@@ -481,7 +482,7 @@ export class VcpuTrace implements TracePort {
     return this.hub.wants(kind);
   }
 
-  event(kind: TraceKind, name: string, fields: TraceFields, message?: RpcMessage): void {
+  event(kind: TraceKind, name: string, fields: TraceFields, message?: TraceMessage): void {
     this.hub.record(this.name(), kind, name, fields, this.#top?.operation, message && [message]);
   }
 
@@ -545,7 +546,7 @@ export class VcpuTrace implements TracePort {
     this.#leave(operation);
   }
 
-  carry(id: TraceId, message: RpcMessage): void {
+  carry(id: TraceId, message: TraceMessage): void {
     const operation = this.hub.find(id);
     operation.messages = [...operation.messages ?? [], message];
     if (message.type === PacketType.Request) operation.calls = 0;
