@@ -91,7 +91,7 @@ function lanePieces(row: Row, look: Look, width: number): Piece[] {
   const request: Piece = { text: line.repeat(asks - 1) + folded, role: refused ? "bad" : "accent" };
   if (refused && !inCall) {
     const words = [` refused, ${calls ? countOf(calls) : "no call"}`, " refused here", " refused"];
-    const text = words.find(({ length }) => length < called) ?? "";
+    const text = words.find(({ length }) => length <= called) ?? "";
     return [...left, request, lane, { text: ` ${shapes.fault}${text}`, role: "bad" }];
   }
   if (!calls) return [...left, request, ...empty];
