@@ -1,4 +1,5 @@
-// A request to the resource manager as bytes: each field in one ink, the same in the list of fields.
+// A request to the resource manager as bytes: each field in one ink, the same in the list of
+// fields.
 
 import type { Line } from "./pane.ts";
 import { type Piece, piecesWidth } from "./pieces.ts";

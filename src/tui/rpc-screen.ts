@@ -1,5 +1,5 @@
-// Screen 7: requests to the resource manager and its notifications, and the selected one: its bytes, fields
-// and answer.
+// Screen 7: requests to the resource manager and its notifications, and the selected one: its
+// bytes, fields and answer.
 
 import { inspector } from "./inspector.ts";
 import { durationText } from "./numbers.ts";
@@ -59,7 +59,7 @@ export function rpcScreen(): ScreenModel {
   const underList = below("under-list"), besideRequest = beside("beside-request");
   const besideList = beside("beside-list"), underBytes = below("under-bytes", 2);
   const underRequest = below("under-request");
-  /** The chosen pane beside the answer; without one, fields in narrow terminals, bytes in others. */
+  /** The chosen pane beside the answer; else fields in narrow terminals, bytes in others. */
   let chosen: Pane | undefined;
 
   function layout(body: Body, focused: Pane): Placed[] {

@@ -15,7 +15,7 @@ import { STATES } from "./states.ts";
 const SIZES = [[80, 24], [120, 36], [200, 60]] as const;
 const COLORED = THEME_NAMES.filter((name) => name !== "terminal");
 
-/** Colors of a frame with all glyphs: every theme in direct color and 256, and the terminal's sixteen. */
+/** Colors of a frame with all glyphs: every theme in direct color and 256, and the sixteen. */
 const MAPS: readonly (readonly [name: string, map: ColorMap])[] = [
   ...COLORED.flatMap((name) =>
     (["direct", "256"] as const).map((depth) => [`${name} ${depth}`, new ColorMap(themeOf(name), depth)] as const)

@@ -425,7 +425,9 @@ export class Layout<F extends Fields = Fields> {
     return { ok: false, ...input.fault, error: error === RmError.MSG_INVALID ? this.rules.otherLength ?? error : error };
   }
 
-  /** The bytes of each field of a payload, in order; of one that is cut short, those of its beginning. */
+  /**
+   * The bytes of each field of a payload, in order; of one that is cut short, those of its beginning.
+   */
   spans(payload: Uint8Array): Span[] {
     const input = new Input(payload), before: Record<string, unknown> = {};
     const spans = Object.entries(this.fields).flatMap(([name, field]): Span[] => {

@@ -22,7 +22,9 @@ export interface Operation extends EventPlace {
   reason: number | undefined;
   /** The messages that it is about. */
   messages?: readonly TraceMessage[];
-  /** Hypercalls made for a request until its reply; how many there had been when it last continued. */
+  /**
+   * Hypercalls made for a request until its reply; how many there had been when it last continued.
+   */
   calls?: number;
   callsBefore: number;
 }
