@@ -426,7 +426,7 @@ export class Layout<F extends Fields = Fields> {
   }
 
   /**
-   * The bytes of each field of a payload, in order; of one that is cut short, those of its beginning.
+   * The bytes of each field of a payload, in order; of one that is cut short, its beginning.
    */
   spans(payload: Uint8Array): Span[] {
     const input = new Input(payload), before: Record<string, unknown> = {};
