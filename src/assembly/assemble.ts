@@ -237,11 +237,14 @@ function startHost(
     machine.interrupt(CONSOLE_INPUT_INTID, true);
     machine.interrupt(CONSOLE_INPUT_INTID, false);
   });
-  for (const { name, console, schedule, hypervisor = "gunyah", memory } of run.host.vms) {
+  for (const { name, console, schedule, hypervisor = "gunyah", memory, start = "auto" } of run.host.vms) {
     system.vms.plans.set(name, { schedule: schedule === "proxy" ? "proxy" : "own", hypervisor, memory });
     if (!console) continue;
     const door = { type: (bytes: Uint8Array) => input.push(name, bytes), sendBreak: () => input.pushBreak(name) };
-    system.consoles.add(name, { ...door, closed: () => closedConsole(system.vms.lifeOf(name), name) });
+    system.consoles.add(name, {
+      ...door,
+      closed: () => closedConsole(system.vms.lifeOf(name) ?? (start === "auto" ? "creating" : undefined), name),
+    });
   }
   system.control.host = input;
   system.parts.push({
