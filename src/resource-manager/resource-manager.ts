@@ -15,6 +15,7 @@ import { flush } from "./rpc/link.ts";
 import { Refusal } from "./calls/refusals.ts";
 import { stepResets } from "./vm/reset.ts";
 import type { AuthName } from "../abi/rpc/messages/vm.ts";
+import { checkedState } from "./state/saved-state.ts";
 import type { RmState } from "./state/state.ts";
 
 /** Options in which platforms differ. */
@@ -96,8 +97,7 @@ export class ResourceManager implements NativeGuest {
   }
 
   restore(state: unknown): void {
-    // From `save`: the caller checks the snapshot's format.
-    this.#context.adopt(structuredClone(state) as RmState);
+    this.#context.adopt(structuredClone(checkedState(state)));
   }
 }
 

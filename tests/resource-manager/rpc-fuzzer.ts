@@ -12,6 +12,7 @@ import { encodePackets, PacketType, Reassembler, RPC_MAX_PAYLOAD, RPC_PACKET_SIZ
 import { describePackets } from "../../src/abi/rpc/text/describe.ts";
 import { Checker } from "../../src/hypervisor/check/check.ts";
 import { NativeExecution } from "../../src/hypervisor/native/native-execution.ts";
+import { ResourceManager } from "../../src/resource-manager/resource-manager.ts";
 import type { Parcel, Vm } from "../../src/resource-manager/state/state.ts";
 import type { Random } from "../support/random.ts";
 import { dumpSystem } from "./dump.ts";
@@ -321,9 +322,11 @@ export class World {
     }
   }
 
-  /** Everything that the checker knows, at the end of a world. */
+  /** At the end of a world, the checker finds nothing, and the state can be restored. */
   sweep(): void {
-    assert.deepEqual(this.machine.system.hypervisor.checker!.sweep(), []);
+    const { hypervisor, rm } = this.machine.system;
+    assert.deepEqual(hypervisor.checker!.sweep(), []);
+    new ResourceManager().restore(rm.save());
   }
 
   #judge(expected: readonly { sequence: number; id: number }[], replies: readonly RpcMessage[]): void {

@@ -147,7 +147,7 @@ function mutated(bytes: Uint8Array, random: Random): Uint8Array {
       break;
     case 3: {
       const at = place() & ~7;
-      copy.fill(0xff, at, at + 8);
+      copy.fill(0xff, at, Math.min(at + 8, copy.length));
       break;
     }
     default:
