@@ -31,6 +31,7 @@ import { VmSymbols } from "../symbols/vm-symbols.ts";
 import { Consoles } from "./consoles.ts";
 import { DebuggerSeat } from "./debugger-seat.ts";
 import { EventNotes } from "./event-notes.ts";
+import { SAVED_FAULTS } from "./saved-faults.ts";
 import { SessionVms } from "./session-vms.ts";
 import { stateHashes } from "./state-hashes.ts";
 import type { RememberingSystem, RunMemory, StateHashes, System } from "./system.ts";
@@ -63,7 +64,11 @@ export class GuestSystem implements System, Inspected {
       save: () => v.parse(TAILS, this.consoles.save()),
       restore: (state) => this.consoles.restore(v.parse(TAILS, state)),
     },
-    { name: "faults", save: () => this.#saveFaults(), restore: (state) => this.hypervisor.faults.restore(state as FaultsState) },
+    {
+      name: "faults",
+      save: () => this.#saveFaults(),
+      restore: (state) => this.hypervisor.faults.restore(v.parse(SAVED_FAULTS, state)),
+    },
     { name: "session", save: () => this.vms.save(), restore: (state) => this.vms.restore(state) },
   ];
   /** Without a session that knows more. */

@@ -31,6 +31,9 @@ const MAC_PREFIX = [0x52, 0x54, 0x00, 0xe1];
 
 const NUMBER = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const NAT = v.strictObject({ guestMac: v.pipe(v.instance(Uint8Array), v.length(6)), forwarded: NUMBER, sequence: NUMBER });
+/** Four words of 32 bits. */
+const WORD = v.pipe(NUMBER, v.maxValue(0xffff_ffff));
+const GENERATOR = v.strictTuple([WORD, WORD, WORD, WORD]);
 const ADDRESSES = v.array(v.tuple([NUMBER, NUMBER]));
 
 /** The session's services to devices. */
@@ -155,6 +158,6 @@ function bytesOf(generator: RandomGenerator): RandomBytes {
       }
     },
     save: () => generator.dump(),
-    restore: (state) => generator.restore(state as number[]),
+    restore: (state) => generator.restore(v.parse(GENERATOR, state)),
   };
 }

@@ -1,9 +1,11 @@
 // Injected faults on the whole stack: the demo, whose native host makes three VMs.
 
 import assert from "node:assert/strict";
+import { ValiError } from "valibot";
 import type { GuestSystem } from "../../src/assembly/guest-system.ts";
 import { FAULT_KINDS, INJECTED_SECTION } from "../../src/abi/faults.ts";
 import { Checker } from "../../src/hypervisor/check/check.ts";
+import type { FaultsState } from "../../src/hypervisor/services/faults.ts";
 import { FaultRuleError, FAULTS, parseFaultRule } from "../../src/inspection/fault-rules.ts";
 import { isSection } from "../support/specification.ts";
 import { Random } from "../support/random.ts";
@@ -171,6 +173,28 @@ Deno.test("rules come and go while the machine runs, and end with their number",
   assert.ok(!system.hypervisor.faults.armed.virq);
   system.hypervisor.faults.restore(structuredClone(state));
   assert.ok(system.hypervisor.faults.armed.virq);
+});
+
+Deno.test("rules of a snapshot that are none are refused by name", async () => {
+  const system = await demo(0, "virq vm=pong nth=3.. -> delay 10us", "rpc msg=MEM_LEND -> NOMEM");
+  const part = system.parts.find(({ name }) => name === "faults")!;
+  const whole = part.save() as FaultsState;
+  part.restore(structuredClone(whole));
+  assert.deepEqual(part.save(), whole);
+  const refused = (change: (rule: Record<string, unknown>, entry: Record<string, unknown>, state: Record<string, unknown>) => void) => {
+    const state = structuredClone(whole) as unknown as { entries: Record<string, unknown>[] };
+    change(state.entries[0].rule as Record<string, unknown>, state.entries[0], state as unknown as Record<string, unknown>);
+    assert.throws(() => part.restore(state), ValiError);
+  };
+  refused((_rule, _entry, state) => state.entries = [undefined]);
+  refused((_rule, entry) => delete entry.rule);
+  refused((_rule, entry) => entry.id = "inject:x");
+  refused((_rule, entry) => entry.seen = -1);
+  refused((rule) => rule.kind = "none");
+  refused((rule) => rule.conditions = [undefined]);
+  refused((rule) => rule.step = 0);
+  refused((rule) => rule.effect = { kind: "delay" });
+  assert.deepEqual(part.save(), whole);
 });
 
 /** A random rule that is right. */

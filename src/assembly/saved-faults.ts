@@ -1,0 +1,36 @@
+// The form of the rules for injected faults in a snapshot, which may come from anyone.
+
+import * as v from "valibot";
+import { FAULT_KINDS } from "../abi/faults.ts";
+import type { FaultsState } from "../hypervisor/services/faults.ts";
+
+const COUNT = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const PLACE = v.pipe(COUNT, v.minValue(1));
+
+const EFFECT = v.variant("kind", [
+  v.strictObject({ kind: v.literal("error"), name: v.string(), code: v.pipe(v.number(), v.safeInteger()) }),
+  v.strictObject({ kind: v.literal("delay"), ns: v.pipe(v.number(), v.finite(), v.minValue(0)) }),
+  v.strictObject({ kind: v.literal("lose") }),
+  v.strictObject({ kind: v.literal("double") }),
+  v.strictObject({ kind: v.literal("die") }),
+]);
+
+/** The result of `Faults.save`. */
+export const SAVED_FAULTS: v.GenericSchema<unknown, FaultsState> = v.strictObject({
+  next: PLACE,
+  injected: COUNT,
+  entries: v.array(v.strictObject({
+    id: v.pipe(v.string(), v.regex(/^inject:[1-9]\d*$/)),
+    rule: v.strictObject({
+      text: v.string(),
+      kind: v.picklist(FAULT_KINDS),
+      conditions: v.array(v.strictObject({ field: v.string(), negated: v.boolean(), words: v.array(v.string()) })),
+      first: PLACE,
+      last: v.union([PLACE, v.literal(Infinity)]),
+      step: PLACE,
+      effect: EFFECT,
+    }),
+    seen: COUNT,
+    hits: COUNT,
+  })),
+});
