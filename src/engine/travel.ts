@@ -113,8 +113,8 @@ export class Travel {
     else this.#trail = [];
     if (target < now) return this.#toPast(target, moment, moved);
     shown.past = undefined;
-    if (target > now) this.#stepOn(target);
-    this.#arrive(moved);
+    if (target > now) this.#stepOn(target, moved);
+    else this.#arrive(moved);
   }
 
   /**
@@ -246,16 +246,22 @@ export class Travel {
 
   /**
    * Runs the paused machine until this many instructions have retired, or it waits for input from
-   * outside.
+   * outside. That may be never: an idle machine can have a timer that only programs without
+   * instructions handle.
    */
-  #stepOn(target: number): void {
+  #stepOn(target: number, moved: Told): void {
     const { present } = this.loop.shown;
-    present.stopAt(target);
-    present.stops.muted(() => {
-      while (present.instructions() < target && this.#stepped(present));
-    });
-    present.stopAt(Infinity);
-    this.loop.flush();
+    this.#piecewise(moved, () => {
+      const end = performance.now() + MOVE_SLICE;
+      let goes = true;
+      present.stopAt(target);
+      present.stops.muted(() => {
+        do goes = present.instructions() < target && this.#stepped(present); while (goes && performance.now() < end);
+      });
+      present.stopAt(Infinity);
+      this.loop.flush();
+      return goes ? undefined : () => this.#arrive(moved);
+    }, () => ({ instructions: present.instructions(), end: target }));
   }
 
   /** Runs the paused machine for a slice; false where it cannot. */

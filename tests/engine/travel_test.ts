@@ -127,6 +127,23 @@ Deno.test("W52: an instruction on and one back restore the state hash, wherever 
   session.engine.stop();
 });
 
+Deno.test("a long way on by instructions ends where it is when a client asks for that", async () => {
+  const session = await demo();
+  await session.runOn(1_000);
+  session.engine.pause(true);
+  await session.event("paused");
+  const { engine } = session, before = engine.system.instructions(), by = 20_000_000;
+  engine.move(1, { kind: "step", by });
+  engine.move(2, { kind: "here" });
+  const here = await session.event("moved");
+  assert.deepEqual([here.id, here.error], [2, undefined]);
+  const way = await session.event("moved");
+  assert.deepEqual([way.id, way.error], [1, "stopped before it got there"]);
+  assert.ok(here.instructions >= before && here.instructions < before + by, `${here.instructions}`);
+  assert.equal(session.hashes, session.fromStart(here.instructions));
+  engine.stop();
+});
+
 Deno.test("back over the events of one turn that retires no instruction, one after the other", async () => {
   const session = await demo();
   await session.runAWhile();
