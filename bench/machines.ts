@@ -2,6 +2,7 @@
 
 import { nativeProgram } from "../scripts/native-tools.ts";
 import type { RootGuest } from "./root-guests.ts";
+import { WORKER_OPTIONS } from "../src/session/worker-rights.ts";
 import type { Tier } from "../src/core/tiers.ts";
 import { threadTimes } from "./thread-times.ts";
 
@@ -68,7 +69,7 @@ export function preferredTree(): string {
 export function el2(...words: string[]): string[] {
   // The permissions of the task `el2`, but for what a bench never needs.
   const { tree } = preferred;
-  const deno = [Deno.execPath(), "run", "--config", `${tree}/deno.json`, "--allow-read", "--allow-write", "--allow-env"];
+  const deno = [Deno.execPath(), "run", "--config", `${tree}/deno.json`, "--allow-read", "--allow-write", "--allow-env", ...WORKER_OPTIONS];
   return [...deno, `${tree}/main.ts`, ...words];
 }
 

@@ -1,13 +1,11 @@
 // `deno task install [FOLDER]`: writes a launcher named el2 that runs this checkout with this Deno.
 
+import { PERMISSIONS } from "../src/cli/common/runtime.ts";
 import { writeWhole } from "../src/support/whole-file.ts";
 
 const home = Deno.env.get("HOME");
 const folder = Deno.args[0] ?? (home && `${home}/.local/bin`);
 if (!folder) throw new Error("HOME is not set; name a folder on your PATH: deno task install FOLDER");
-
-/** As the task `el2` names them. */
-const PERMISSIONS = "--allow-read --allow-write --allow-env --allow-net --allow-run";
 
 const checkout = new URL("..", import.meta.url).pathname;
 const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
@@ -15,7 +13,7 @@ await Deno.mkdir(folder, { recursive: true });
 writeWhole(
   `${folder}/el2`,
   `#!/bin/sh
-exec ${quote(Deno.execPath())} run -q --config ${quote(`${checkout}deno.json`)} ${PERMISSIONS} ${quote(`${checkout}main.ts`)} "$@"
+exec ${quote(Deno.execPath())} run -q --config ${quote(`${checkout}deno.json`)} ${PERMISSIONS.join(" ")} ${quote(`${checkout}main.ts`)} "$@"
 `,
   { mode: 0o755 },
 );

@@ -2,6 +2,7 @@
 // its memory grows. Without more it runs the demo for two hours.
 
 import { parseArgs } from "node:util";
+import { PERMISSIONS } from "../src/cli/common/runtime.ts";
 
 const MAIN = new URL("../main.ts", import.meta.url).pathname;
 const DEFAULT_TIME = "2h";
@@ -46,9 +47,8 @@ export interface Soak {
 export async function soak({ time, what, samples = SAMPLES, onSample = () => {} }: Soak): Promise<number[]> {
   const folder = await Deno.makeTempDir({ prefix: "el2-soak-" });
   const env = { XDG_RUNTIME_DIR: folder, XDG_STATE_HOME: folder, EL2_SOCKET: "", NO_COLOR: "1" };
-  const permissions = ["--allow-read", "--allow-write", "--allow-env", "--allow-net", "--allow-run"];
   const el2 = (...args: readonly string[]) =>
-    new Deno.Command(Deno.execPath(), { args: ["run", "-q", "--no-check", ...permissions, MAIN, ...args], env, stdin: "null" });
+    new Deno.Command(Deno.execPath(), { args: ["run", "-q", "--no-check", ...PERMISSIONS, MAIN, ...args], env, stdin: "null" });
   const text = new TextDecoder();
   try {
     const up = await el2("up", what, "--name", "soak").output();

@@ -48,7 +48,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     ...["recordings", "snapshots", "assembly", "inspection", "outside", "state", "protocol", "plans", "queries", "hypervisor"],
     ...["abi", "support"],
   ],
-  session: ["engine", "snapshots", "assembly", "state", "protocol", "plans", "queries", "support"],
+  session: ["engine", "snapshots", "assembly", "outside", "state", "protocol", "plans", "queries", "virtio", "formats", "support"],
   control: ["session", "outside", "protocol", "queries", "abi", "support"],
   debug: ["hypervisor", "core"],
   tui: ["control", "session", "configuration", "inspection", "protocol", "queries", "abi", "support"],

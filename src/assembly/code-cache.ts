@@ -11,9 +11,9 @@
 import { createHash } from "node:crypto";
 import { type CodeBacking, type CodeSignature, equal, hashOf } from "../core/translator/region-store.ts";
 import type { RegionModule } from "../core/translator/region-module.ts";
-import { keepNewest, readIfThere } from "../support/cache.ts";
+import { readIfThere } from "../support/cache.ts";
+import { writeCached } from "../support/files.ts";
 import { checkTrustedFolder } from "../support/own-files.ts";
-import { writeWhole } from "../support/whole-file.ts";
 import { unlessUnusable } from "./unusable.ts";
 
 /** Bytes of a file at most. */
@@ -125,8 +125,16 @@ export class CodeCache implements CodeBacking {
   #since = 0;
   #path: string | undefined;
 
-  /** @param program identity of the program that generates; undefined where it is not known */
-  constructor(readonly folder: string, readonly program: () => string | undefined, readonly capacity: number = FILE_BYTES) {}
+  /**
+   * @param program identity of the program that generates; undefined where it is not known
+   * @param trusted the folder was looked at already
+   */
+  constructor(
+    readonly folder: string,
+    readonly program: () => string | undefined,
+    readonly capacity: number = FILE_BYTES,
+    readonly trusted = false,
+  ) {}
 
   load(signature: CodeSignature): RegionModule | undefined {
     const stored = this.#stored ??= this.#read(), key = hashOf(signature);
@@ -150,11 +158,8 @@ export class CodeCache implements CodeBacking {
     unlessUnusable("compiled code is not kept", () => {
       const path = this.#place();
       if (path === undefined) return;
-      Deno.mkdirSync(this.folder, { recursive: true, mode: 0o700 });
-      checkTrustedFolder(this.folder);
       const others = [...this.#read().values()].filter(({ key }) => !this.#used.has(key));
-      writeWhole(path, encodeFile([...[...this.#used.values()].toReversed(), ...others], this.capacity), { durable: false });
-      keepNewest(this.folder, KEPT);
+      writeCached(path, encodeFile([...[...this.#used.values()].toReversed(), ...others], this.capacity), KEPT);
     });
   }
 
@@ -168,7 +173,7 @@ export class CodeCache implements CodeBacking {
       const path = this.#place();
       if (path === undefined) return undefined;
       // The content of this folder is executed.
-      checkTrustedFolder(this.folder);
+      if (!this.trusted) checkTrustedFolder(this.folder);
       return readIfThere(path);
     });
     return new Map(bytes ? decodeFile(bytes).map((entry) => [entry.key, entry]) : []);

@@ -9,11 +9,10 @@
 import { createHash } from "node:crypto";
 import * as v from "valibot";
 import { type BlueprintStore, type CoreBlueprint, keepBlueprints, keepRegions } from "../core/core-module.ts";
-import { findCacheFolder, keepNewest, NoCacheFolder, readIfThere } from "../support/cache.ts";
+import { readIfThere } from "../support/cache.ts";
+import { type CodeFolders, codeFolders } from "../support/code-folders.ts";
+import { writeCached } from "../support/files.ts";
 import { checkTrustedFolder } from "../support/own-files.ts";
-import { NO_CODE_CACHE } from "../support/code-cache-switch.ts";
-import { warn } from "../support/warn.ts";
-import { writeWhole } from "../support/whole-file.ts";
 import { CodeCache } from "./code-cache.ts";
 import { generatingProgram } from "./generating-program.ts";
 import { unlessUnusable } from "./unusable.ts";
@@ -66,15 +65,16 @@ export class CoreCache implements BlueprintStore {
   /**
    * @param loaded when the program was read, ms since 1970: what changed later says nothing of what
    * runs.
+   * @param trusted the folder was looked at already
    */
-  constructor(readonly folder: string, readonly loaded: number) {}
+  constructor(readonly folder: string, readonly loaded: number, readonly trusted = false) {}
 
   load(key: string): CoreBlueprint | undefined {
     const bytes = unlessUnusable("cores are not kept", () => {
       const path = this.#path(key);
       if (path === undefined) return undefined;
       // The content of this folder is executed.
-      checkTrustedFolder(this.folder);
+      if (!this.trusted) checkTrustedFolder(this.folder);
       return readIfThere(path);
     });
     return bytes && decodeBlueprint(bytes);
@@ -84,9 +84,7 @@ export class CoreCache implements BlueprintStore {
     unlessUnusable("cores are not kept", () => {
       const path = this.#path(key);
       if (path === undefined) return;
-      Deno.mkdirSync(this.folder, { recursive: true, mode: 0o700 });
-      writeWhole(path, encodeBlueprint(blueprint), { durable: false });
-      keepNewest(this.folder, KEPT);
+      writeCached(path, encodeBlueprint(blueprint), KEPT);
     });
   }
 
@@ -105,20 +103,14 @@ export function saveRegions(): void {
 }
 
 /**
- * Makes this process read its cores and compiled regions from the cache folder, and keep new ones
+ * Makes this thread read its cores and compiled regions from the cache folder, and keep new ones
  * there; does nothing without such a folder.
+ * @param checked what another thread has found and looked at
  */
-export function keepCores(): void {
-  let folder: string | undefined;
-  try {
-    folder = findCacheFolder();
-  } catch (error) {
-    if (!(error instanceof NoCacheFolder)) throw error;
-    warn(`cores are not kept: ${error.message}`);
-  }
-  if (folder === undefined) return;
-  keepBlueprints(new CoreCache(`${folder}/core`, performance.timeOrigin));
-  if (Deno.env.get(NO_CODE_CACHE) !== undefined) return;
-  code = new CodeCache(`${folder}/code`, () => generatingProgram(performance.timeOrigin));
+export function keepCores(checked?: CodeFolders): void {
+  const { cores, code: regions } = checked ?? codeFolders(), trusted = checked !== undefined;
+  if (cores !== undefined) keepBlueprints(new CoreCache(cores, performance.timeOrigin, trusted));
+  if (regions === undefined) return;
+  code = new CodeCache(regions, () => generatingProgram(performance.timeOrigin), undefined, trusted);
   keepRegions(code);
 }

@@ -3,6 +3,7 @@
 import { FLASH_SECTOR } from "../devices/cfi-flash.ts";
 import { FLASH_MAX, MINIMUM_PLATFORM_MEMORY, RAM_BASE } from "../machine/memory-map.ts";
 import { formatSize } from "../support/units.ts";
+import type { OpenDisk } from "../outside/computer.ts";
 import { DiskFile } from "../outside/disk-file.ts";
 import type { FirmwarePlan } from "../plans/plan.ts";
 import { MiB, PAGE_SIZE } from "../support/sizes.ts";
@@ -39,10 +40,11 @@ export function layoutFirmware({ code, vars }: FirmwarePlan, memory: number): Fi
 
 /**
  * Content of the variables file, without erased bytes at its end.
+ * @param open opens it for reading
  * @throws Error where the file cannot be used
  */
-export function readVars(path: string): FirmwarePlan["vars"] {
-  const file = new DiskFile(path, true);
+export function readVars(path: string, open: (path: string) => OpenDisk = (path) => new DiskFile(path, true)): FirmwarePlan["vars"] {
+  const file = open(path);
   try {
     const bytes = new Uint8Array(file.size);
     file.read(0, bytes);

@@ -9,7 +9,7 @@ import type { PrimaryImages } from "../hypervisor/root-vm.ts";
 import type { Machine } from "../machine/machine.ts";
 import { FLASH_BASES, FLASH_MAX, FW_CFG_BASE, RAM_BASE } from "../machine/memory-map.ts";
 import type { BlockBacking } from "../virtio/block/backing.ts";
-import { DiskFile } from "../outside/disk-file.ts";
+import { computer } from "../outside/computer.ts";
 import { contentSize, ERASED, type FirmwareLayout } from "./firmware-layout.ts";
 import { Vmid } from "../inspection/guest-names.ts";
 import type { GuestSystem } from "./guest-system.ts";
@@ -24,7 +24,7 @@ const whole = (max: number = Number.MAX_SAFE_INTEGER) => v.pipe(v.number(), v.sa
  * @param alone whether the machine is a second one beside the owner of the variables file
  */
 export function makeFlash(machine: Machine, { code, vars }: FirmwarePlan, layout: FirmwareLayout, alone: boolean): FlashPlan[] {
-  const kept = vars === undefined || alone ? undefined : new DiskFile(vars.path, false);
+  const kept = vars === undefined || alone ? undefined : computer().disk(vars.path, false);
   return layout.banks.map(({ size, storage }, index) => {
     const content = new Uint8Array(size).fill(ERASED);
     content.set(index === 0 ? code.subarray(0, contentSize(code)) : vars?.content ?? []);

@@ -17,14 +17,13 @@ import { P9Server } from "../virtio/p9/server.ts";
 import { DEFAULT_NET_POLICY, deviceId, type DevicePlan } from "../virtio/plan.ts";
 import { type RandomBytes, RngDevice } from "../virtio/rng/rng.ts";
 import { captureFile, captureFrames } from "../outside/capture.ts";
-import { DiskFile } from "../outside/disk-file.ts";
+import { computer } from "../outside/computer.ts";
 import { SessionFabric } from "../virtio/vsock/fabric.ts";
 import { OutsideEndpoint } from "../virtio/vsock/outside-endpoint.ts";
 import { VsockDevice } from "../virtio/vsock/vsock.ts";
 import { outsideNetwork, outsideUnixSockets } from "../outside/network.ts";
 import { OutsideShare } from "../outside/share.ts";
 import type { OutsideDoor } from "../outside/outside.ts";
-import { ComputerFolder } from "../outside/shared-folder.ts";
 
 /** Locally administered, and unique to el2: the last two bytes number VM and device. */
 const MAC_PREFIX = [0x52, 0x54, 0x00, 0xe1];
@@ -120,7 +119,7 @@ export class DeviceMaker {
         return device;
       }
       case "9p": {
-        const server = this.outside.replayed ? undefined : new P9Server(new ComputerFolder(plan.folder), plan.mode === "ro");
+        const server = this.outside.replayed ? undefined : new P9Server(computer().folder(plan.folder), plan.mode === "ro");
         const share = new OutsideShare(this.outside, server);
         const device = new P9Device(plan.tag, share);
         share.answer = (ticket, bytes) => device.answer(ticket, bytes);
@@ -144,7 +143,7 @@ export class DeviceMaker {
 }
 
 function backing(image: string, mode: "ro" | "rw" | "overlay"): BlockBacking {
-  const file = new DiskFile(image, mode !== "rw");
+  const file = computer().disk(image, mode !== "rw");
   return mode === "overlay" ? new OverlayBacking(file) : file;
 }
 

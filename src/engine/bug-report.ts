@@ -5,7 +5,7 @@ import type { SessionPlan } from "../plans/plan.ts";
 import { RecordingError, RecordingWriter } from "../recordings/recording.ts";
 import { savedHeader } from "../recordings/save.ts";
 import { isOfSystem } from "../support/cache.ts";
-import { stateFolder } from "../support/state-folder.ts";
+import { files, reportIn } from "../support/files.ts";
 import { VERSION } from "../support/version.ts";
 import { WriteFailure } from "../support/write-all.ts";
 
@@ -25,13 +25,13 @@ export interface BrokenRun {
 /**
  * Writes the report and a recording beside it. Returns the report's path; undefined where the
  * environment names no folder for it.
- * @param now gives the files their names
+ * @param folder instead of the one that the environment names
+ * @param now gives the files their names there
  * @throws Error when the report cannot be written
  */
-export async function writeBugReport(run: BrokenRun, folder = stateFolder("bugs"), now = new Date()): Promise<string | undefined> {
-  if (folder === undefined) return undefined;
-  const base = `${folder}/bug-${now.toISOString().replaceAll(/[:.]/g, "-")}`;
-  await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+export async function writeBugReport(run: BrokenRun, folder?: string, now = new Date()): Promise<string | undefined> {
+  const base = folder === undefined ? files().report() : reportIn(folder, now);
+  if (base === undefined) return undefined;
   const recording = await recorded(`${base}.rec`, run);
   const { error, instructions, time } = run;
   const lines = [
@@ -41,7 +41,9 @@ export async function writeBugReport(run: BrokenRun, folder = stateFolder("bugs"
     error instanceof Error ? error.stack ?? error.message : String(error),
     "",
   ];
-  await Deno.writeTextFile(`${base}.txt`, lines.join("\n"), { createNew: true, mode: 0o600 });
+  using report = files().whole(`${base}.txt`);
+  report.write(new TextEncoder().encode(lines.join("\n")));
+  report.commit();
   return `${base}.txt`;
 }
 

@@ -2,7 +2,7 @@
 // it holds the machine back.
 
 import { createHash } from "node:crypto";
-import { ConsoleLog } from "../outside/console-log.ts";
+import { computer, type OpenLog } from "../outside/computer.ts";
 import type { InstantSnapshot } from "../snapshots/instant.ts";
 import type { SessionPlan } from "../plans/plan.ts";
 import type { SessionEvent } from "../protocol/protocol.ts";
@@ -18,7 +18,7 @@ const LIMIT = MiB;
 /** The output of one session. */
 export class Output {
   readonly #console = createHash("sha256");
-  readonly #logs: Map<string, ConsoleLog>;
+  readonly #logs: Map<string, OpenLog>;
   #underWay = 0;
 
   /** @param instant looks for a prompt in what consoles show */
@@ -29,7 +29,7 @@ export class Output {
     readonly instant: InstantSnapshot | undefined,
   ) {
     const logs = plan.replay ? [] : Object.entries(plan.logs ?? {});
-    this.#logs = new Map(logs.map(([console, path]) => [console, new ConsoleLog(path)]));
+    this.#logs = new Map(logs.map(([console, path]) => [console, computer().log(path)]));
   }
 
   /** Whether the client's backlog is so long that the machine waits. */

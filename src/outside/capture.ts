@@ -2,6 +2,7 @@
 
 import { interfaceBlock, LinkType, packetBlock, sectionHeader } from "../formats/pcapng.ts";
 import type { NetDevice } from "../virtio/net/net.ts";
+import { files } from "../support/files.ts";
 import { VERSION } from "../support/version.ts";
 
 /** A capture that is being made. */
@@ -41,7 +42,7 @@ export function captureFrames(device: NetDevice, { name, now, write, onProblem }
  * @throws Error where it cannot be made
  */
 export function captureFile(path: string): (bytes: Uint8Array) => void {
-  const file = Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 });
+  const file = files().emptied(path);
   return (bytes) => {
     for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
   };

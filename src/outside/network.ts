@@ -9,7 +9,7 @@ import type {
   StreamListener,
   UnixSockets,
 } from "../virtio/outside-network.ts";
-import { computerSockets, unixSockets } from "./sockets.ts";
+import { computer } from "./computer.ts";
 import type { OutsideDoor, OutsideSource } from "./outside.ts";
 
 /** An event of a stream, as data. */
@@ -23,7 +23,7 @@ const NO_LISTENER: OutsideListener = { close: () => {} };
 
 /** The computer's network through the door. */
 export function outsideNetwork(outside: OutsideDoor): OutsideNetwork {
-  const sockets = outside.replayed ? undefined : computerSockets();
+  const sockets = outside.replayed ? undefined : computer().sockets();
   return {
     connect(address, port, own, listener) {
       const source = streamSource(outside, listener);
@@ -72,7 +72,7 @@ export function outsideNetwork(outside: OutsideDoor): OutsideNetwork {
 
 /** The computer's Unix sockets through the door. */
 export function outsideUnixSockets(outside: OutsideDoor): UnixSockets {
-  const sockets = outside.replayed ? undefined : unixSockets();
+  const sockets = outside.replayed ? undefined : computer().unixSockets();
   return {
     connect(path, listener) {
       const source = streamSource(outside, listener);

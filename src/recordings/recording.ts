@@ -12,8 +12,8 @@
 
 import { createHash } from "node:crypto";
 import * as v from "valibot";
-import { cacheFolder, exists, sha256 } from "../support/cache.ts";
-import { WholeFile, writeWhole } from "../support/whole-file.ts";
+import { exists, sha256 } from "../support/cache.ts";
+import { files, type GrowingFile, type PendingFile, storedFile } from "../support/files.ts";
 import { readToEnd } from "../support/named-file.ts";
 import { type SessionPlan, writtenDisk } from "../plans/plan.ts";
 import { decodePlain, encodePlain } from "../support/plain-json.ts";
@@ -48,12 +48,15 @@ export async function recordingHeader(plan: SessionPlan): Promise<string> {
  * program; of a past run, as a whole.
  */
 export class RecordingWriter implements Disposable {
-  readonly #file: Deno.FsFile | WholeFile;
+  /** What it is written to: the one or the other. */
+  readonly #growing: GrowingFile | undefined;
+  readonly #whole: PendingFile | undefined;
   readonly #sum = createHash("sha256");
 
   /** @throws Error where the file cannot be written. */
   constructor(readonly path: string, header: string, whole = false) {
-    this.#file = whole ? new WholeFile(path) : Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 });
+    this.#whole = whole ? files().whole(path) : undefined;
+    this.#growing = whole ? undefined : files().emptied(path);
     this.#write(header);
   }
 
@@ -70,13 +73,13 @@ export class RecordingWriter implements Disposable {
     this.#line({ at, end });
     const sum = `${encodePlain({ sha256: this.#sum.copy().digest("hex") })}\n`;
     this.#write(sum);
-    if (this.#file instanceof WholeFile) this.#file.commit();
-    else this.#file.close();
+    this.#whole?.commit();
+    this.#growing?.close();
   }
 
   /** One that is written as a whole and was not sealed leaves nothing. */
   [Symbol.dispose](): void {
-    if (this.#file instanceof WholeFile) this.#file[Symbol.dispose]();
+    this.#whole?.[Symbol.dispose]();
   }
 
   #line(value: unknown): void {
@@ -86,7 +89,7 @@ export class RecordingWriter implements Disposable {
   #write(text: string): void {
     const bytes = new TextEncoder().encode(text);
     this.#sum.update(bytes);
-    writeAll(this.#file, bytes, `--record ${this.path}`);
+    writeAll((this.#whole ?? this.#growing)!, bytes, `--record ${this.path}`);
   }
 }
 
@@ -183,17 +186,12 @@ function lineOf(path: string, lines: readonly string[], index: number): Record<s
   throw new RecordingError(`${path} is not an el2 recording (line ${index + 1})`);
 }
 
-function storedFile(hash: string): string {
-  return `${cacheFolder()}/recorded/${hash}`;
-}
-
 /** The plan with marks instead of large files, which are put into the cache. */
 async function withoutFiles(value: unknown): Promise<unknown> {
   if (value instanceof Uint8Array) {
     if (value.length < LARGE) return value;
     const hash = await sha256(value);
-    await Deno.mkdir(`${cacheFolder()}/recorded`, { recursive: true, mode: 0o700 });
-    if (!await exists(storedFile(hash))) writeWhole(storedFile(hash), value);
+    files().store(hash, value);
     return { $file: hash };
   }
   if (Array.isArray(value)) return await Promise.all(value.map(withoutFiles));

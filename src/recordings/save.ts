@@ -1,7 +1,7 @@
 // Writes a recording of a continuing run: its plan, all input so far, and the machine's present
 // state.
 
-import { exists } from "../support/cache.ts";
+import { files } from "../support/files.ts";
 import { type SessionPlan, writtenDisk } from "../plans/plan.ts";
 import type { EndState, RecordedInput } from "../plans/recorded-run.ts";
 import { RecordingError, recordingHeader, RecordingWriter } from "./recording.ts";
@@ -15,10 +15,10 @@ export async function savedHeader({ from, ...plan }: SessionPlan): Promise<strin
   if (disk !== undefined) throw new RecordingError(`disk ${disk} is writable, and would differ at the replay`);
   if (plan.debug !== undefined) throw new RecordingError("a debugger's actions (--gdb) are not recorded");
   if (!from) return await recordingHeader(plan);
-  if (!from.bytes && !await exists(from.path)) {
+  if (!from.bytes && !files().exists(from.path)) {
     throw new RecordingError(`the run began with the snapshot ${from.path}, which no longer exists`);
   }
-  const bytes = from.bytes ?? await Deno.readFile(from.path);
+  const bytes = from.bytes ?? files().read(from.path);
   return await recordingHeader({ ...plan, from: { ...from, path: from.path.split("/").at(-1)!, bytes } });
 }
 

@@ -3,6 +3,9 @@
 
 import type { Request, SessionEvent } from "../protocol/protocol.ts";
 import { MiB } from "../support/sizes.ts";
+import { Services, type Surroundings } from "./confined-worker.ts";
+import type { SocketEvent } from "./socket-words.ts";
+import { canConfine, workerPermissions } from "./worker-rights.ts";
 
 /** One connection to a machine. */
 export interface SessionClient {
@@ -26,6 +29,20 @@ export const WORKER_NAME = "el2-machine";
 export interface Connection {
   readonly kind: "connect";
   readonly bell: SharedArrayBuffer;
+  /** Where the worker has no rights: who does what it cannot do. */
+  readonly surroundings?: Surroundings;
+}
+
+/** Words of sockets that another thread has for the worker; the bell counts them as one request. */
+export interface SocketMessage {
+  readonly kind: "socket";
+  readonly event: SocketEvent;
+}
+
+/** Asks the worker which rights it has; it answers through the port. */
+export interface RightsQuestion {
+  readonly kind: "rights";
+  readonly port: MessagePort;
 }
 
 /** A worker that was started before anybody knew what it will run. */
@@ -50,8 +67,32 @@ export function connectEmbedded(entry: URL): SessionClient {
   return client;
 }
 
+/** The rights of a worker, as it finds them by trying, and whether they are its own. */
+export async function rightsOfWorker(entry: URL): Promise<{ readonly rights: readonly string[]; readonly confined: boolean }> {
+  const worker = newWorker(entry), { port1, port2 } = new MessageChannel();
+  try {
+    const rights = await new Promise<readonly string[]>((resolve, reject) => {
+      port1.onmessage = ({ data }) => resolve(data);
+      worker.onerror = (error) => {
+        error.preventDefault();
+        reject(new Error(error.message));
+      };
+      worker.onmessage = () => worker.postMessage({ kind: "rights", port: port2 } satisfies RightsQuestion, [port2]);
+    });
+    return { rights, confined: canConfine() };
+  } finally {
+    port1.close();
+    worker.terminate();
+  }
+}
+
+function newWorker(entry: URL): Worker {
+  const options: WorkerOptions = { type: "module", name: WORKER_NAME };
+  return new Worker(entry, canConfine() ? { ...options, deno: { permissions: workerPermissions(entry) } } : options);
+}
+
 function startWorker(entry: URL): SessionClient {
-  const worker = new Worker(entry, { type: "module", name: WORKER_NAME });
+  const worker = newWorker(entry);
   /**
    * Requests that have not left yet: those of one turn go in one message, which costs the machine
    * as much as one request alone.
@@ -62,6 +103,14 @@ function startWorker(entry: URL): SessionClient {
   // A worker that is started early may fail before anybody listens.
   const unheard: SessionEvent[] = [];
   let tell = (event: SessionEvent): void => void unheard.push(event);
+  const failed = (error: unknown) =>
+    tell({ kind: "failed", message: error instanceof Error ? error.stack ?? error.message : String(error) });
+  const services = canConfine()
+    ? new Services((event, moved) => {
+      Atomics.add(bell, 0, 1);
+      worker.postMessage({ kind: "socket", event } satisfies SocketMessage, { transfer: moved });
+    }, failed)
+    : undefined;
   const leave = () => {
     // Messages posted before the worker listens could be lost: they wait until it reports that.
     if (!ready || !waiting.length) return;
@@ -72,6 +121,7 @@ function startWorker(entry: URL): SessionClient {
   };
   const client: SessionClient = {
     send(request) {
+      services?.request(request);
       if (waiting.push(request) === 1) queueMicrotask(leave);
     },
     get onEvent() {
@@ -83,14 +133,20 @@ function startWorker(entry: URL): SessionClient {
     },
     close() {
       worker.terminate();
+      services?.close();
     },
+  };
+  const connect = (surroundings?: Surroundings) => {
+    ready = true;
+    const connection: Connection = { kind: "connect", bell: bell.buffer, surroundings };
+    worker.postMessage(connection, { transfer: surroundings ? [surroundings.port] : [] });
+    leave();
   };
   worker.onmessage = ({ data }: MessageEvent<readonly SessionEvent[]>) => {
     for (const event of data) {
       if (event.kind === "ready") {
-        ready = true;
-        worker.postMessage({ kind: "connect", bell: bell.buffer } satisfies Connection);
-        leave();
+        if (services) services.begin().then(connect, failed);
+        else connect();
       }
       tell(event);
     }

@@ -3,6 +3,7 @@
 
 import { assemble, prepare } from "../assembly/assemble.ts";
 import { readVars } from "../assembly/firmware-layout.ts";
+import { computer } from "../outside/computer.ts";
 import { Engine } from "../engine/engine.ts";
 import { Standing } from "../engine/standing.ts";
 import type { SessionPlan } from "../plans/plan.ts";
@@ -47,6 +48,11 @@ export class MachineServer {
         this.#guarded(() => this.#handle(request));
       }
     });
+  }
+
+  /** Something of the computer comes in. */
+  outside(work: () => void): void {
+    this.#guarded(work);
   }
 
   /** Does something; a bug of ours ends the machine and is reported. */
@@ -137,5 +143,9 @@ function rebooted(plan: SessionPlan): SessionPlan {
   const { what } = plan;
   const vars = what.kind === "boot" ? what.firmware?.vars : undefined;
   if (what.kind !== "boot" || !what.firmware || !vars) return { ...next, hashAt: [] };
-  return { ...next, hashAt: [], what: { ...what, firmware: { ...what.firmware, vars: readVars(vars.path) } } };
+  return {
+    ...next,
+    hashAt: [],
+    what: { ...what, firmware: { ...what.firmware, vars: readVars(vars.path, (path) => computer().disk(path, true)) } },
+  };
 }

@@ -2,11 +2,18 @@
 // its event loop between them, so that input and requests are never far away.
 
 import { keepCores, saveRegions } from "../assembly/core-cache.ts";
+import { useComputer } from "../outside/computer.ts";
+import { OWN_FILES, useFiles } from "../support/files.ts";
+import type { Address } from "../formats/ip-addresses.ts";
 import type { Request, SessionEvent } from "../protocol/protocol.ts";
 import { writeBugReport } from "../engine/bug-report.ts";
-import type { Connection } from "./client.ts";
+import { Calls } from "./calls.ts";
+import type { Connection, RightsQuestion, SocketMessage } from "./client.ts";
+import type { Surroundings } from "./confined-worker.ts";
 import { MachineServer } from "./machine-server.ts";
 import { Outbox } from "./outbox.ts";
+import { remoteComputer, remoteFiles } from "./remote-computer.ts";
+import { RemoteSockets } from "./remote-sockets.ts";
 
 /** Listens to requests. Call it once, in the worker. */
 export function serveMachine(): void {
@@ -18,10 +25,31 @@ export function serveMachine(): void {
     globalThis.postMessage(events);
   });
   const server = new MachineServer(outbox, () => Atomics.load(bell, 0) !== taken, writeBugReport);
-  globalThis.onmessage = ({ data }: MessageEvent<readonly Request[] | Connection>) => {
-    if ("kind" in data) bell = new Int32Array(data.bell);
-    else server.take(data, () => taken++);
+  let sockets: RemoteSockets | undefined;
+  globalThis.onmessage = ({ data }: MessageEvent<readonly Request[] | Connection | SocketMessage | RightsQuestion>) => {
+    if (!("kind" in data)) return server.take(data, () => taken++);
+    if (data.kind === "rights") {
+      import("./tried-rights.ts").then(({ triedRights }) => data.port.postMessage(triedRights()));
+    } else if (data.kind === "connect") {
+      bell = new Int32Array(data.bell);
+      sockets = data.surroundings && useSurroundings(data.surroundings);
+      keepCores(data.surroundings?.folders);
+    } else {
+      taken++;
+      server.outside(() => sockets?.take(data.event));
+    }
   };
-  keepCores();
   outbox.tell({ kind: "ready" });
+}
+
+/** From now on another thread does for this one what it has no rights for. */
+function useSurroundings({ port, mailbox }: Surroundings): RemoteSockets {
+  const calls = new Calls(port, mailbox);
+  const sockets = new RemoteSockets(
+    (command, moved) => port.postMessage(command, moved),
+    () => calls.call(0, "nameServer") as Address,
+  );
+  useFiles(remoteFiles(calls, OWN_FILES));
+  useComputer(remoteComputer(calls, sockets));
+  return sockets;
 }

@@ -8,8 +8,7 @@ import { createHash } from "node:crypto";
 import { crc32, gunzipSync, gzipSync } from "node:zlib";
 import * as v from "valibot";
 import { decodePlain, encodePlain } from "../machine/plain.ts";
-import { readToEnd } from "../support/named-file.ts";
-import { WholeFile } from "../support/whole-file.ts";
+import { files, fill } from "../support/files.ts";
 import { bare, type SessionPlan } from "../plans/plan.ts";
 import { VERSION } from "../support/version.ts";
 import { outsideResources } from "./outside-resources.ts";
@@ -105,10 +104,16 @@ export function snapshotHeader(fields: Omit<SnapshotHeader, "schema" | "version"
  * are done. The file gets its name when it is complete; an older file stays until then, and if the
  * steps are abandoned or fail nothing is left.
  * @param packed whether sections are compressed
+ * @param newest it is one of a cache, in which so many stay
  * @throws Error where the file cannot be written.
  */
-export function* writeSnapshot(path: string, { header, plan, state, memory }: Snapshot, packed = true): Generator<number> {
-  using file = new WholeFile(path);
+export function* writeSnapshot(
+  path: string,
+  { header, plan, state, memory }: Snapshot,
+  packed = true,
+  newest?: number,
+): Generator<number> {
+  using file = files().whole(path, { newest });
   const sum = createHash("sha256");
   const write = (bytes: Uint8Array) => {
     sum.update(bytes);
@@ -141,7 +146,7 @@ export function* writeSnapshot(path: string, { header, plan, state, memory }: Sn
  * @param bytes its content, if known
  * @throws SnapshotError, or the system's error on the file.
  */
-export function readSnapshot(path: string, own = false, bytes: Uint8Array = readWhole(path)): Snapshot {
+export function readSnapshot(path: string, own = false, bytes: Uint8Array = files().read(path)): Snapshot {
   const reader = new SectionReader(path, bytes);
   const header = parseHeader(reader);
   if (header.version !== VERSION) {
@@ -171,24 +176,6 @@ function checkedPlan(value: unknown): SessionPlan {
   if (!Array.isArray(parts)) throw new TypeError("it has no machine");
   outsideResources(plan);
   return plan;
-}
-
-/**
- * `Deno.readFileSync` without its copies: a snapshot is read whenever a session starts with one.
- */
-function readWhole(path: string): Uint8Array {
-  using file = Deno.openSync(path);
-  const { isFile, size } = file.statSync();
-  if (!isFile) return readToEnd(path);
-  const bytes = new Uint8Array(size);
-  return bytes.subarray(0, fill(file, bytes));
-}
-
-/** Reads up to the end, or as much as fits. Returns the number of bytes. */
-function fill(file: Deno.FsFile, bytes: Uint8Array): number {
-  let length = 0;
-  for (let read = file.readSync(bytes); read !== null && read > 0; read = file.readSync(bytes.subarray(length))) length += read;
-  return length;
 }
 
 /** Whether a file says that it is a snapshot. */

@@ -3,10 +3,10 @@
 // it is made.
 
 import { createHash } from "node:crypto";
-import { dirname } from "node:path";
 import { setImmediate } from "node:timers";
 import { encodePlain } from "../machine/plain.ts";
-import { cacheFolder, keepNewest } from "../support/cache.ts";
+import { cacheFolder } from "../support/cache.ts";
+import { instantIn } from "../support/cache-name.ts";
 import { bare, type SessionPlan } from "../plans/plan.ts";
 import { programDigest } from "../support/program-identity.ts";
 import type { RememberingSystem, RunningSystem, SavableSystem } from "../assembly/system.ts";
@@ -35,7 +35,7 @@ const KEPT = 8;
 export async function instantPath(plan: SessionPlan): Promise<string> {
   const wanted = await withDigests(withoutNow({ ...bare(plan), inject: plan.inject }));
   const hash = createHash("sha256").update(programDigest()).update(encodePlain(wanted));
-  return `${cacheFolder()}/instant/${hash.digest("hex")}.snapshot`;
+  return `${instantIn(cacheFolder())}/${hash.digest("hex")}.snapshot`;
 }
 
 /** Plain data with digests instead of bytes, which are many in a plan. */
@@ -118,14 +118,8 @@ export class InstantSnapshot {
    */
   write(): Generator<number> {
     this.#made = true;
-    const folder = dirname(this.path);
-    Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
     // Not compressed: reading it is what must be quick.
-    const pieces = writeSnapshot(this.path, snapshotOf(this.system, withoutImages(this.plan), "instant"), false);
-    return (function* () {
-      yield* pieces;
-      keepNewest(folder, KEPT);
-    })();
+    return writeSnapshot(this.path, snapshotOf(this.system, withoutImages(this.plan), "instant"), false, KEPT);
   }
 
   /** Input typed meanwhile, in order. */

@@ -4,6 +4,7 @@ import { bare, type SessionPlan } from "../plans/plan.ts";
 import type { RememberingSystem, RunningSystem, SavableSystem } from "../assembly/system.ts";
 import { type Snapshot, SnapshotError, snapshotHeader } from "./file.ts";
 import { UnsavableError } from "../state/parts.ts";
+import { NotOurs } from "../support/own-files.ts";
 
 /**
  * A system with its plan.
@@ -27,6 +28,7 @@ export function snapshotOf(system: RunningSystem & SavableSystem & RememberingSy
  * saved.
  */
 export function isForTheUser(error: unknown): error is Error {
-  return error instanceof UnsavableError || error instanceof SnapshotError || error instanceof Error && Object.hasOwn(error, "code") ||
+  return error instanceof UnsavableError || error instanceof SnapshotError || error instanceof NotOurs ||
+    error instanceof Error && Object.hasOwn(error, "code") ||
     Object.values(Deno.errors).some((kind) => error instanceof kind);
 }

@@ -2,6 +2,7 @@
 // be able to write there.
 
 import { createHash } from "node:crypto";
+import { namedCacheFolder } from "./cache-name.ts";
 import { checkTrustedFolder, NotOurs } from "./own-files.ts";
 
 /** The environment names no place for a cache, or one that others can change. */
@@ -40,15 +41,6 @@ export function findCacheFolder(): string | undefined {
 
 /** Folders that were looked at. */
 const trusted = new Set<string>();
-
-function namedCacheFolder(): string | undefined {
-  const own = Deno.env.get("EL2_CACHE");
-  if (own) return own;
-  const xdg = Deno.env.get("XDG_CACHE_HOME");
-  if (xdg) return `${xdg}/el2`;
-  const home = Deno.env.get("HOME");
-  return home ? `${home}/.cache/el2` : undefined;
-}
 
 /**
  * Whether an error says that the system or Deno does not let us do something with files, and is

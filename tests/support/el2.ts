@@ -1,5 +1,6 @@
 // The el2 program as tests start it, with the permissions of the task `el2`, and QEMU as its peer.
 
+import { PERMISSIONS } from "../../src/cli/common/runtime.ts";
 import { nativeProgram } from "../../scripts/native-tools.ts";
 
 const PROGRAM = new URL("../../main.ts", import.meta.url).pathname;
@@ -23,8 +24,7 @@ export function denoFolder(): string {
 export function el2Command(...args: string[]): string[] {
   const own = Deno.env.get("EL2_PROGRAM");
   if (own) return [own, ...args];
-  const permissions = ["--allow-read", "--allow-write", "--allow-env", "--allow-net", "--allow-run"];
-  return [Deno.execPath(), "run", "-q", "--no-check", ...permissions, PROGRAM, ...args];
+  return [Deno.execPath(), "run", "-q", "--no-check", ...PERMISSIONS, PROGRAM, ...args];
 }
 
 /** The command line of QEMU's virt machine with a Cortex-A57, console on its standard streams. */

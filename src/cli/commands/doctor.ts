@@ -4,10 +4,12 @@ import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { output } from "../common/print.ts";
-import { PROCESS_RIGHTS, type ProcessRights } from "../common/rights.ts";
+import { ALL_RIGHTS, PROCESS_RIGHTS, type ProcessRights } from "../common/rights.ts";
 import { catalogEntries } from "../../catalog/catalog.ts";
 import { sessionFolder } from "../../control/places.ts";
 import { documentText, FINDINGS } from "../../queries/documents.ts";
+import { rightsOfWorker } from "../../session/client.ts";
+import { WORKER_OPTIONS } from "../../session/worker-rights.ts";
 import { GiB, WASM_PAGE_SIZE } from "../../support/sizes.ts";
 import { MINIMUM } from "../../tui/frame.ts";
 import { colorDepth } from "../../tui/color.ts";
@@ -25,14 +27,16 @@ interface Finding {
 const MACHINE_SIZE = 1.25 * GiB;
 
 /** Adds the command. */
-export function registerDoctor(program: Command, { exit }: CommandContext): void {
+export function registerDoctor(program: Command, { entry, exit }: CommandContext): void {
   program.command("doctor")
     .description("check the terminal, memory, sockets and images, and report how to fix what is missing")
     .option("--rights", "show the Deno permissions of each el2 process")
     .option("--json", "print JSON")
     .addHelpText("after", examplesText(["doctor", "doctor --json", "doctor --rights"]))
     .action(async ({ json, rights }) => {
-      const found = rights ? PROCESS_RIGHTS.map(rightsOf) : [terminal(), colours(), locale(), memory(), sockets(), await images()];
+      const found = rights
+        ? [...PROCESS_RIGHTS.map(rightsOf), ownRights(), await workerRights(entry)]
+        : [terminal(), colours(), locale(), memory(), sockets(), await images()];
       if (json) output(`${documentText(FINDINGS, { data: found.map((one) => ({ ...one })) })}\n`);
       else {for (const { id, ok, says, remedy } of found) {
           output(`${ok ? "ok " : "!! "} ${id.padEnd(9)} ${says}${remedy ? `\n              ${remedy}` : ""}\n`);
@@ -44,6 +48,22 @@ export function registerDoctor(program: Command, { exit }: CommandContext): void
 /** The rights of a kind of process. */
 function rightsOf({ id, rights, why }: ProcessRights): Finding {
   return { id, ok: true, says: `${rights.join(" ")}; ${why}`, remedy: "" };
+}
+
+/** What this process has left, as Deno says. */
+function ownRights(): Finding {
+  const granted = ALL_RIGHTS.filter((name) => Deno.permissions.querySync({ name }).state === "granted");
+  const denied = ALL_RIGHTS.filter((name) => !granted.includes(name));
+  return { id: "here", ok: true, says: `${granted.join(" ")}; this command, which has given up ${denied.join(", ")}`, remedy: "" };
+}
+
+/** What the worker that runs guests has, as it finds by trying. */
+async function workerRights(entry: URL): Promise<Finding> {
+  const { rights, confined } = await rightsOfWorker(entry);
+  const none = "none; it reads el2's own code and cache, and the process does for it what its plan names";
+  if (rights.length === 0) return { id: "worker", ok: true, says: none, remedy: "" };
+  const remedy = confined ? "this is a bug of el2" : `to run guests without them, start Deno with ${WORKER_OPTIONS.join(" ")}`;
+  return { id: "worker", ok: !confined, says: `${rights.join(" ")}; those of its process`, remedy };
 }
 
 function terminal(): Finding {

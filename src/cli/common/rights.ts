@@ -1,5 +1,6 @@
 // The Deno permissions of each process of el2: a process gives up those that it does not need
-// before it runs a guest. A worker has the rights of its process, and loses them with it.
+// before it runs a guest. The worker that runs guests has none of them (`session/worker-rights.ts`);
+// where Deno was started without the flag for that, it has those of its process.
 
 import { plannedDevices, type SessionPlan } from "../../plans/plan.ts";
 
@@ -8,6 +9,9 @@ export type Right = "read" | "write" | "env" | "net" | "run";
 
 /** Rights that no process of el2 needs, however it was started. */
 const NEVER = ["ffi", "sys", "import"] as const;
+
+/** Every kind of right that Deno knows. */
+export const ALL_RIGHTS = ["read", "write", "env", "net", "run", ...NEVER] as const;
 
 /**
  * Commands that start programs: an editor, sessions, apt, QEMU. A word that is not a command may be

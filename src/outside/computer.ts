@@ -1,0 +1,55 @@
+// What machines use of the computer besides files (`files.ts`): disks, shared folders, logs,
+// sockets. A thread without rights of its own has another do it (`useComputer`).
+
+import type { BlockBacking } from "../virtio/block/backing.ts";
+import type { OutsideNetwork, UnixSockets } from "../virtio/outside-network.ts";
+import type { SharedFolder } from "../virtio/p9/folder.ts";
+import { ConsoleLog } from "./console-log.ts";
+import { DiskFile } from "./disk-file.ts";
+import { ComputerFolder } from "./shared-folder.ts";
+import { computerSockets, unixSockets } from "./sockets.ts";
+
+/** A disk that can be given back. */
+export interface OpenDisk extends BlockBacking {
+  close(): void;
+}
+
+/** The log of a console. */
+export interface OpenLog {
+  /** Once writing has failed: the path, the reason and the remedy. */
+  readonly failed: string | undefined;
+  write(bytes: Uint8Array): void;
+  close(): void;
+}
+
+/** Access to the computer. */
+export interface Computer {
+  /** @throws Error where it cannot be used, see `DiskFile` */
+  disk(path: string, readOnly: boolean): OpenDisk;
+  /** @throws Error where it is none */
+  folder(path: string): SharedFolder;
+  log(path: string): OpenLog;
+  sockets(): OutsideNetwork;
+  unixSockets(): UnixSockets;
+}
+
+/** The computer with the rights of this thread. */
+const OWN_COMPUTER: Computer = {
+  disk: (path, readOnly) => new DiskFile(path, readOnly),
+  folder: (path) => new ComputerFolder(path),
+  log: (path) => new ConsoleLog(path),
+  sockets: computerSockets,
+  unixSockets,
+};
+
+let current = OWN_COMPUTER;
+
+/** The computer of this thread. */
+export function computer(): Computer {
+  return current;
+}
+
+/** From now on this thread has others do it. */
+export function useComputer(others: Computer): void {
+  current = others;
+}

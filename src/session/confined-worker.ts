@@ -1,0 +1,80 @@
+// A worker without rights, and what this thread does for it. That is loaded when the worker first
+// needs it: a machine without disks, network and logs never does.
+
+import type { CodeFolders } from "../support/code-folders.ts";
+import type { Request } from "../protocol/protocol.ts";
+import type { Call } from "./calls.ts";
+import type { ServedComputer } from "./served-computer.ts";
+import type { SocketCommand, SocketEvent } from "./socket-words.ts";
+
+/** The worker's way to this thread. */
+export interface Surroundings {
+  readonly port: MessagePort;
+  /** Memory that its calls share with this thread. */
+  readonly mailbox: SharedArrayBuffer;
+  /** Folders of the cache that it may use. */
+  readonly folders: CodeFolders;
+}
+
+/** This thread's services to one worker. */
+export class Services {
+  readonly #channel = new MessageChannel();
+  /** Requests that name files, and messages, until there is somebody who looks at them. */
+  readonly #requests: Request[] = [];
+  readonly #messages: (Call | SocketCommand)[] = [];
+  #served: ServedComputer | undefined;
+  #closed = false;
+
+  /**
+   * @param tell sends a word of a socket to the worker
+   * @param failed reports a bug
+   */
+  constructor(
+    readonly tell: (event: SocketEvent, moved: ArrayBuffer[]) => void,
+    readonly failed: (error: unknown) => void,
+  ) {}
+
+  /** Begins to serve. */
+  async begin(): Promise<Surroundings> {
+    const [{ trustedCodeFolders }, { newMailbox }] = await Promise.all([import("../support/code-folders.ts"), import("./calls.ts")]);
+    const folders = trustedCodeFolders(), mailbox = newMailbox();
+    this.#channel.port1.onmessage = ({ data }: MessageEvent<Call | SocketCommand>) => {
+      this.#messages.push(data);
+      if (this.#served) this.#serve(this.#served);
+      else if (this.#messages.length === 1) this.#load(folders, mailbox).catch(this.failed);
+    };
+    return { port: this.#channel.port2, mailbox, folders };
+  }
+
+  /** A client's request goes to the worker. */
+  request(request: Request): void {
+    if (request.kind !== "start" && request.kind !== "snapshot" && request.kind !== "save-recording") return;
+    if (this.#served) this.#served.grants.request(request);
+    else this.#requests.push(request);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#channel.port1.close();
+    this.#served?.close();
+  }
+
+  async #load(folders: CodeFolders, mailbox: SharedArrayBuffer): Promise<void> {
+    const [{ ServedComputer }, { Grants }] = await Promise.all([import("./served-computer.ts"), import("./grants.ts")]);
+    if (this.#closed) return;
+    const grants = new Grants(folders);
+    for (const request of this.#requests.splice(0)) grants.request(request);
+    this.#served = new ServedComputer(grants, mailbox, this.tell);
+    this.#serve(this.#served);
+  }
+
+  #serve(served: ServedComputer): void {
+    for (const message of this.#messages.splice(0)) {
+      try {
+        served.take(message);
+      } catch (error) {
+        this.failed(error);
+      }
+    }
+  }
+}

@@ -1,0 +1,256 @@
+// Does for the worker that runs guests, and has no rights, what its machine needs of the computer:
+// the other end of `remote-computer.ts`. Whatever runs in the worker gets no more than the plan
+// names (`grants.ts`).
+
+import { createHash } from "node:crypto";
+import { ConsoleLog } from "../outside/console-log.ts";
+import { DiskFile } from "../outside/disk-file.ts";
+import { ComputerFolder } from "../outside/shared-folder.ts";
+import { OWN_FILES } from "../support/files.ts";
+import { type FileChange, type OpenFile, ShareError, type SharePath } from "../virtio/p9/folder.ts";
+import { type Answer, Answers, type Call, errorData, PIECE, REST } from "./calls.ts";
+import type { Grants } from "./grants.ts";
+import { ServedSockets } from "./served-sockets.ts";
+import type { SocketCommand, SocketEvent } from "./socket-words.ts";
+
+/** Objects of a worker at a time: more than a machine has open. */
+const MOST = 65_536;
+/** Reports of bugs of one worker. */
+const REPORTS = 4;
+
+/** An object's methods. */
+type Methods = Readonly<Record<string, (...args: never[]) => unknown>>;
+
+/** The computer for one worker. */
+export class ServedComputer {
+  readonly #answers: Answers;
+  readonly #objects = new Map<number, Methods>();
+  #made = 0;
+  #reports = 0;
+  #sockets: ServedSockets | undefined;
+
+  /**
+   * @param tell sends a word of a socket to the worker
+   */
+  constructor(
+    readonly grants: Grants,
+    mailbox: SharedArrayBuffer,
+    readonly tell: (event: SocketEvent, moved: ArrayBuffer[]) => void,
+  ) {
+    this.#answers = new Answers(mailbox);
+    this.#objects.set(0, this.#computer());
+  }
+
+  /**
+   * Does what a message says.
+   * @throws Error where it is none of a machine's
+   */
+  take(message: Call | SocketCommand): void {
+    if (message.kind !== "call") return this.#socketsOf().take(message);
+    if (message.method === REST) return this.#answers.rest(Number(message.args[0]));
+    let answer: Answer;
+    try {
+      const methods = this.#objects.get(message.object);
+      if (!methods || !Object.hasOwn(methods, message.method)) throw new TypeError("there is no such method");
+      answer = { value: methods[message.method](...this.#answers.args(message) as never[]) };
+    } catch (error) {
+      answer = { error: errorData(error) };
+    }
+    this.#answers.send(answer);
+  }
+
+  /** The machine is over: what it has open is closed. */
+  close(): void {
+    this.#sockets?.close();
+    for (const methods of this.#objects.values()) {
+      // A file that was not completed leaves nothing.
+      const end = methods.dispose ?? methods.close;
+      end?.();
+    }
+    this.#objects.clear();
+  }
+
+  #socketsOf(): ServedSockets {
+    return this.#sockets ??= new ServedSockets(this.grants, this.tell);
+  }
+
+  /** An object for the worker; without it once it was closed. */
+  #object(methods: (forget: () => void) => Methods): number {
+    if (this.#objects.size >= MOST) throw new Deno.errors.NotCapable(`more than ${MOST} open files`);
+    const number = ++this.#made;
+    this.#objects.set(number, methods(() => this.#objects.delete(number)));
+    return number;
+  }
+
+  #computer(): Methods {
+    const { grants } = this;
+    const allow = (allowed: boolean, path: string) => {
+      if (!allowed) throw new Deno.errors.NotCapable(`${path} is none of this machine's files`);
+    };
+    return {
+      whole: (path: string, options: { durable?: boolean; newest?: number } | undefined) => {
+        allow(grants.mayWrite(path), path);
+        return this.#object((forget) => wholeFile(OWN_FILES.whole(path, options), forget));
+      },
+      emptied: (path: string) => {
+        allow(grants.mayEmpty(path), path);
+        const file = OWN_FILES.emptied(path);
+        return this.#object((forget) => ({
+          write: (bytes: Uint8Array) => file.writeSync(bytes),
+          close: () => {
+            forget();
+            file.close();
+          },
+        }));
+      },
+      read: (path: string) => {
+        allow(grants.mayRead(path), path);
+        return OWN_FILES.read(path);
+      },
+      exists: (path: string) => {
+        allow(grants.mayRead(path), path);
+        return OWN_FILES.exists(path);
+      },
+      store: (sha256: string, bytes: Uint8Array) => {
+        allow(createHash("sha256").update(bytes).digest("hex") === sha256, sha256);
+        OWN_FILES.store(sha256, bytes);
+      },
+      report: () => {
+        allow(++this.#reports <= REPORTS, "one more report");
+        const base = OWN_FILES.report();
+        if (base !== undefined) grants.report(base);
+        return base;
+      },
+      disk: (path: string, readOnly: boolean) => {
+        allow(grants.mayOpenDisk(path, readOnly), path);
+        const disk = new DiskFile(path, readOnly);
+        return { object: this.#object((forget) => diskMethods(disk, forget)), size: disk.size };
+      },
+      folder: (path: string) => {
+        const granted = grants.folder(path);
+        allow(granted !== undefined, path);
+        const folder = new ComputerFolder(path);
+        return this.#object(() => this.#folder(folder, granted!.writable));
+      },
+      log: (path: string) => {
+        allow(grants.mayLog(path), path);
+        const log = new ConsoleLog(path);
+        const object = this.#object((forget) => ({
+          write: (bytes: Uint8Array) => {
+            log.write(bytes);
+            return log.failed;
+          },
+          close: () => {
+            forget();
+            log.close();
+          },
+        }));
+        return { object, failed: log.failed };
+      },
+      nameServer: () => this.#socketsOf().nameServer,
+    };
+  }
+
+  /** A shared folder. What the server of the machine checks is checked here again. */
+  #folder(folder: ComputerFolder, writable: boolean): Methods {
+    const changing = <A extends unknown[], R>(work: (...args: A) => R) => (...args: A): R => {
+      if (!writable) throw new ShareError("EROFS", "the share is read-only");
+      return work(...args);
+    };
+    const opened = (file: OpenFile) => this.#object((forget) => fileMethods(file, writable, forget));
+    return {
+      status: (path: SharePath) => folder.status(checked(path)),
+      list: (path: SharePath) => folder.list(checked(path)),
+      readLink: (path: SharePath) => folder.readLink(checked(path)),
+      open: (path: SharePath, { read, write, truncate }: { read: boolean; write: boolean; truncate: boolean }) => {
+        if ((write || truncate) && !writable) throw new ShareError("EROFS", "the share is read-only");
+        return opened(folder.open(checked(path), { read, write, truncate }));
+      },
+      create: changing((path: SharePath, permissions: number) => opened(folder.create(checked(path), permissions))),
+      makeFolder: changing((path: SharePath, permissions: number) => folder.makeFolder(checked(path), permissions)),
+      makeSymlink: changing((path: SharePath, target: string) => folder.makeSymlink(checked(path), target)),
+      makeLink: changing((path: SharePath, existing: SharePath) => folder.makeLink(checked(path), checked(existing))),
+      rename: changing((from: SharePath, to: SharePath) => folder.rename(checked(from), checked(to))),
+      removeFile: changing((path: SharePath) => folder.removeFile(checked(path))),
+      removeFolder: changing((path: SharePath) => folder.removeFolder(checked(path))),
+      change: changing((path: SharePath, change: FileChange) => folder.change(checked(path), change)),
+    };
+  }
+}
+
+/** A path within a folder: names only. */
+function checked(path: SharePath): SharePath {
+  for (const name of path) {
+    if (name === "" || name === "." || name === ".." || name.includes("/") || name.includes("\0")) {
+      throw new ShareError("EINVAL", `${JSON.stringify(name)} is not a file name`);
+    }
+  }
+  return path;
+}
+
+function wholeFile(file: ReturnType<typeof OWN_FILES.whole>, forget: () => void): Methods {
+  return {
+    write: (bytes: Uint8Array) => file.write(bytes),
+    commit: () => {
+      forget();
+      file.commit();
+    },
+    dispose: () => {
+      forget();
+      file[Symbol.dispose]();
+    },
+  };
+}
+
+function diskMethods(disk: DiskFile, forget: () => void): Methods {
+  const within = (offset: number, size: number) => {
+    const right = Number.isSafeInteger(offset) && Number.isSafeInteger(size) && offset >= 0 && size >= 0 && offset + size <= disk.size;
+    if (!right) throw new RangeError(`${offset}, ${size} bytes: not on disk ${disk.path}`);
+  };
+  return {
+    read: (offset: number, size: number) => {
+      within(offset, size);
+      const bytes = buffer(size);
+      disk.read(offset, bytes);
+      return bytes;
+    },
+    write: (offset: number, bytes: Uint8Array) => {
+      within(offset, bytes.length);
+      disk.write(offset, bytes);
+    },
+    flush: () => disk.flush(),
+    zero: (offset: number, size: number) => {
+      within(offset, size);
+      disk.zero(offset, size);
+    },
+    close: () => {
+      forget();
+      disk.close();
+    },
+  };
+}
+
+function fileMethods(file: OpenFile, writable: boolean, forget: () => void): Methods {
+  return {
+    status: () => file.status(),
+    read: (offset: number, size: number) => {
+      const bytes = buffer(size);
+      return bytes.subarray(0, file.read(offset, bytes));
+    },
+    write: (offset: number, bytes: Uint8Array) => file.write(offset, bytes),
+    change: (change: FileChange) => {
+      if (!writable) throw new ShareError("EROFS", "the share is read-only");
+      file.change(change);
+    },
+    sync: (dataOnly: boolean) => file.sync(dataOnly),
+    close: () => {
+      forget();
+      file.close();
+    },
+  };
+}
+
+function buffer(size: number): Uint8Array<ArrayBuffer> {
+  if (!(size <= PIECE)) throw new RangeError(`${size} bytes in one call; at most ${PIECE}`);
+  return new Uint8Array(size);
+}

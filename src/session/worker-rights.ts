@@ -1,0 +1,26 @@
+// The rights of the worker that runs guests: it reads el2's own code and cache, and nothing else.
+// Deno starts a worker with fewer rights than its process only with an unstable flag.
+
+import { codeIn, coresIn, instantIn, namedCacheFolder } from "../support/cache-name.ts";
+
+/**
+ * A host that Deno is told not to import from, beside the flag: nothing else says in the program
+ * that the flag is there, and without it Deno ends the process when it is asked for such a worker.
+ */
+const MARK = "worker-options.el2.invalid";
+
+/** What Deno is started with, so that the worker can have rights of its own. */
+export const WORKER_OPTIONS: readonly string[] = ["--unstable-worker-options", `--deny-import=${MARK}`];
+
+/** Whether workers of this process can have rights of their own. */
+export function canConfine(): boolean {
+  return Deno.build.standalone ||
+    Deno.permissions.querySync({ name: "import", host: MARK } as Deno.PermissionDescriptor).state === "denied";
+}
+
+/** The worker's rights. */
+export function workerPermissions(entry: URL): Deno.PermissionOptionsObject {
+  const cache = namedCacheFolder();
+  const read = [entry, new URL("src/", entry), ...cache === undefined ? [] : [coresIn(cache), codeIn(cache), instantIn(cache)]];
+  return { read, write: false, net: false, run: false, env: false, sys: false, ffi: false, import: false };
+}

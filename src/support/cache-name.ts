@@ -1,0 +1,26 @@
+// Where the cache folder is: alone, as it is asked before anything else is loaded.
+
+/** What the environment names; undefined where it names no home. */
+export function namedCacheFolder(): string | undefined {
+  const own = Deno.env.get("EL2_CACHE");
+  if (own) return own;
+  const xdg = Deno.env.get("XDG_CACHE_HOME");
+  if (xdg) return `${xdg}/el2`;
+  const home = Deno.env.get("HOME");
+  return home ? `${home}/.cache/el2` : undefined;
+}
+
+/** The folder of cores in a cache folder. */
+export function coresIn(folder: string): string {
+  return `${folder}/core`;
+}
+
+/** The folder of snapshots of first prompts in a cache folder. */
+export function instantIn(folder: string): string {
+  return `${folder}/instant`;
+}
+
+/** The folder of compiled regions in a cache folder. */
+export function codeIn(folder: string): string {
+  return `${folder}/code`;
+}

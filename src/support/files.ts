@@ -1,0 +1,133 @@
+// Files that a machine writes and reads besides its disks: snapshots, recordings, logs, captures,
+// the cache. A thread without rights of its own has another do it (`useFiles`).
+
+import { dirname } from "node:path";
+import { cacheFolder, keepNewest } from "./cache.ts";
+import { readToEnd } from "./named-file.ts";
+import { checkTrustedFolder } from "./own-files.ts";
+import { stateFolder } from "./state-folder.ts";
+import type { SyncWriter } from "./write-all.ts";
+import { WholeFile, writeWhole } from "./whole-file.ts";
+
+/** A file that is written from its start, and can be used at once. */
+export interface GrowingFile extends SyncWriter {
+  close(): void;
+}
+
+/** A file that gets its name when it is complete (`whole-file.ts`). */
+export interface PendingFile extends SyncWriter, Disposable {
+  write(bytes: Uint8Array): void;
+  commit(): void;
+}
+
+/** How a whole file is made. */
+export interface WholeOptions {
+  /** Whether it is synchronized to the disk before it gets its name; true by default. */
+  readonly durable?: boolean;
+  /** It is one of a cache: its folder is made, and as many of the newest files stay there. */
+  readonly newest?: number;
+}
+
+/** Access to files. Errors are the system's. */
+export interface Files {
+  whole(path: string, options?: WholeOptions): PendingFile;
+  /** Opens a file with mode 0600, and empties it. */
+  emptied(path: string): GrowingFile;
+  read(path: string): Uint8Array;
+  exists(path: string): boolean;
+  /** Keeps a file of a recording in the cache, by its SHA-256 in hexadecimal digits. */
+  store(sha256: string, bytes: Uint8Array): void;
+  /**
+   * Makes room for a report of a bug: returns the path of its files without their endings;
+   * undefined where the environment names no folder for it.
+   */
+  report(): string | undefined;
+}
+
+/** Files with the rights of this thread. */
+export const OWN_FILES: Files = {
+  whole: (path, options) => wholeFile(path, options),
+  emptied: (path) => Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 }),
+  read: readWhole,
+  exists(path) {
+    try {
+      Deno.statSync(path);
+      return true;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
+      throw error;
+    }
+  },
+  store(sha256, bytes) {
+    const path = storedFile(sha256);
+    Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    if (!OWN_FILES.exists(path)) writeWhole(path, bytes);
+  },
+  report: () => reportIn(stateFolder("bugs")),
+};
+
+let current = OWN_FILES;
+
+/** The files of this thread. */
+export function files(): Files {
+  return current;
+}
+
+/** From now on this thread has others do it. */
+export function useFiles(others: Files): void {
+  current = others;
+}
+
+/** Where the cache keeps a file of recordings. */
+export function storedFile(sha256: string): string {
+  return `${cacheFolder()}/recorded/${sha256}`;
+}
+
+/** `Files.report` in a folder. */
+export function reportIn(folder: string | undefined, now = new Date()): string | undefined {
+  if (folder === undefined) return undefined;
+  Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return `${folder}/bug-${now.toISOString().replaceAll(/[:.]/g, "-")}`;
+}
+
+/** Writes a file of a cache: it may be lost with the power, as it can be made again. */
+export function writeCached(path: string, bytes: Uint8Array, newest: number): void {
+  using file = files().whole(path, { durable: false, newest });
+  file.write(bytes);
+  file.commit();
+}
+
+function wholeFile(path: string, { durable, newest }: WholeOptions = {}): PendingFile {
+  const folder = dirname(path);
+  if (newest !== undefined) {
+    Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    checkTrustedFolder(folder);
+  }
+  const file = new WholeFile(path, undefined, durable);
+  if (newest === undefined) return file;
+  return {
+    writeSync: (bytes) => file.writeSync(bytes),
+    write: (bytes) => file.write(bytes),
+    commit() {
+      file.commit();
+      keepNewest(folder, newest);
+    },
+    [Symbol.dispose]: () => file[Symbol.dispose](),
+  };
+}
+
+/** `Deno.readFileSync` without its copies: a snapshot is read whenever a session starts with one. */
+function readWhole(path: string): Uint8Array {
+  using file = Deno.openSync(path);
+  const { isFile, size } = file.statSync();
+  if (!isFile) return readToEnd(path);
+  const bytes = new Uint8Array(size);
+  return bytes.subarray(0, fill(file, bytes));
+}
+
+/** Reads up to the end, or as much as fits. Returns the number of bytes. */
+export function fill(file: Deno.FsFile, bytes: Uint8Array): number {
+  let length = 0;
+  for (let read = file.readSync(bytes); read !== null && read > 0; read = file.readSync(bytes.subarray(length))) length += read;
+  return length;
+}
