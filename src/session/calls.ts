@@ -54,7 +54,7 @@ export function errorData(error: unknown): ErrorData {
 /** The error again, of a class by which others tell it apart. */
 export function errorOf({ name, message, code, errno }: ErrorData): Error {
   if (errno !== undefined) return new ShareError(errno as ShareError["errno"], message);
-  const Known = Object.entries(Deno.errors).find(([known]) => known === name)?.[1] ?? Error;
+  const Known = Object.entries({ ...Deno.errors, NotOurs, RangeError, TypeError }).find(([known]) => known === name)?.[1] ?? Error;
   const error = new Known(message);
   return code === undefined ? error : Object.assign(error, { code });
 }

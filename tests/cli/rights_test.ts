@@ -2,9 +2,9 @@
 // have.
 
 import assert from "node:assert/strict";
-import { el2 } from "./program.ts";
+import { el2Process } from "./program.ts";
 import { Place } from "./place.ts";
-import { el2Command } from "../support/el2.ts";
+import { PERMISSIONS } from "../../src/cli/common/runtime.ts";
 import { repositoryFiles, ROOT } from "../support/files.ts";
 
 /** A process that has all rights, calls `main`, and says which it has left once `ready` holds. */
@@ -32,8 +32,8 @@ async function withScript<T>(script: string, env: Record<string, string>, use: (
   const file = new URL(`./rights-${crypto.randomUUID()}.ts`, import.meta.url).pathname;
   await Deno.writeTextFile(file, script);
   try {
-    const [deno] = el2Command(), args = ["run", "-q", "--no-check", "-A", file];
-    const child = new Deno.Command(deno, { args, env, stdin: "null", stdout: "null", stderr: "piped" }).spawn();
+    const args = ["run", "-q", "--no-check", "-A", file];
+    const child = new Deno.Command(Deno.execPath(), { args, env, stdin: "null", stdout: "null", stderr: "piped" }).spawn();
     const result = await use(child);
     await child.status;
     return result;
@@ -118,15 +118,17 @@ Deno.test("a process gives up its rights before it reads what the user names, an
   assert.ok(headless.indexOf("read c.toml") > 2, headless.join());
 });
 
-Deno.test("el2 doctor --rights shows what each process may do", async () => {
-  const { code, stdout } = await el2("doctor", "--rights");
-  assert.equal(code, 0);
+Deno.test("el2 doctor --rights shows what each process may do, what it may do itself, and that the worker of guests may do nothing", async () => {
+  const { code, stdout } = await el2Process(["doctor", "--rights"]);
+  assert.equal(code, 0, stdout);
   assert.deepEqual(stdout.split("\n").map((line) => /^ok {2}(\w+) +(.*?);/.exec(line)?.slice(1).join(": ") ?? line), [
     "screen: read write env net run",
     "headless: read write env net",
     "session: read write env",
     "command: read write env net",
     "starter: read write env net run",
+    "here: read write env net",
+    "worker: none",
     "",
   ]);
 });
@@ -141,4 +143,38 @@ Deno.test("nothing of el2 starts a program with all rights: neither its sources,
     for (const [match] of text.matchAll(/.*(--allow-all\b|"-A"|\bdeno\b[^\n]* -A\b| -A '|"-A ).*/g)) found.push(`${file}: ${match.trim()}`);
   }
   assert.deepEqual(found, []);
+});
+
+Deno.test("a command has given up, when it runs, every right that it does not need", async () => {
+  const { stdout } = await el2Process(["doctor", "--rights", "--json"]);
+  const { data } = JSON.parse(stdout) as { data: { id: string; says: string; ok: boolean }[] };
+  const here = data.find(({ id }) => id === "here");
+  assert.equal(here?.says, "read write env net; this command, which has given up run, ffi, sys, import");
+});
+
+Deno.test("where Deno was started without the flag, guests run with their process's rights, and doctor says which flag is missing", async () => {
+  const main = new URL("../../main.ts", import.meta.url).pathname;
+  const rights = PERMISSIONS.filter((flag) => flag.startsWith("--allow-"));
+  const root = main.slice(0, -"main.ts".length);
+  const args = ["run", "-q", "--no-check", "--no-config", "--unstable-raw-imports", "--import-map", `${root}deno.json`, ...rights, main];
+  const el2 = (...words: string[]) =>
+    new Deno.Command(Deno.execPath(), { args: [...args, ...words], env: { NO_COLOR: "1" }, stdin: "null" }).output();
+  const { code, stdout } = await el2("doctor", "--rights");
+  const text = new TextDecoder().decode(stdout);
+  assert.equal(code, 0, text);
+  assert.match(text, /^ok {2}worker {4}read write env net; those of its process\n +to run guests .* --unstable-worker-options /m);
+  assert.equal((await el2("run", "demo", "--headless", "--for", "1ms")).code, 0);
+});
+
+Deno.test("everything that starts el2 lets its worker have rights of its own", async () => {
+  const root = new URL("../../", import.meta.url).pathname;
+  const flags = PERMISSIONS.join(" "), list = PERMISSIONS.map((flag) => JSON.stringify(flag));
+  const { tasks } = JSON.parse(await Deno.readTextFile(`${root}deno.json`)) as { tasks: Record<string, { command: string }> };
+  for (const name of ["start", "el2", "bench", "pictures"]) assert.ok(tasks[name].command.includes(flags), name);
+  const launcher = await Deno.readTextFile(`${root}scripts/dist/npm-launcher.cjs`);
+  for (const flag of list) assert.ok(launcher.includes(flag), flag);
+  const { RUN_FLAGS } = await import("../../scripts/dist/one-file.ts");
+  assert.ok(RUN_FLAGS.includes(flags), RUN_FLAGS);
+  const { runtimeArguments } = await import("../../src/cli/common/runtime.ts");
+  assert.ok(runtimeArguments(new URL("file:///el2.js")).join(" ").includes(flags));
 });
