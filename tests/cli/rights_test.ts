@@ -118,7 +118,7 @@ Deno.test("a process gives up its rights before it reads what the user names, an
   assert.ok(headless.indexOf("read c.toml") > 2, headless.join());
 });
 
-Deno.test("el2 doctor --rights shows what each process may do, what it may do itself, and that the worker of guests may do nothing", async () => {
+Deno.test("el2 doctor --rights shows what processes may do, and that the worker of guests may do nothing", async () => {
   const { code, stdout } = await el2Process(["doctor", "--rights"]);
   assert.equal(code, 0, stdout);
   assert.deepEqual(stdout.split("\n").map((line) => /^ok {2}(\w+) +(.*?);/.exec(line)?.slice(1).join(": ") ?? line), [
