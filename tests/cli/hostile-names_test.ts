@@ -4,7 +4,6 @@
 
 import assert from "node:assert/strict";
 import { NOT_UTF8 } from "../support/not-utf8.ts";
-import { denoFolder, el2Command } from "../support/el2.ts";
 import { type CommandNode, commandTree, isRunnable } from "../../src/cli/common/command-tree.ts";
 import { makeProgram } from "../../src/cli/main.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
@@ -12,27 +11,7 @@ import { devicetree, node } from "../../src/devicetree/tree.ts";
 import { writeElfSymbols } from "../../src/symbols/elf-symbols.ts";
 import { Place } from "./place.ts";
 import { A64, imageOf } from "./program.ts";
-import type { Written } from "./many-commands.ts";
-
-/** The mark of what is not el2's own. */
-const MARK = "qzx";
-/** In a word, a line and a name of a file. */
-const HOSTILE =
-  `\x1b[66;77m${MARK}\x1b]0;${MARK}\x07\x1b]8;;a/${MARK}\x1b\\\x1b[6n\x1bc\x9b2J\x90${MARK}\x9c\b\x7f\u202e${MARK}\u200b\u2066`;
-
-/** Colors, and links with a target that is printable ASCII. */
-// deno-lint-ignore no-control-regex
-const OWN = /\x1b\[[0-9;:]*m|\x1b\]8;;([\x21-\x7e]*)\x1b\\|\r\x1b\[K/g;
-// deno-lint-ignore no-control-regex
-const LEFT = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/;
-
-/** The harmful part of a terminal's output; undefined where it is harmless. */
-function harm(text: string): string | undefined {
-  const foreign = [...text.matchAll(OWN)].find(([sequence]) => sequence.includes("66;77") || sequence.includes(MARK));
-  const left = text.replaceAll(OWN, "");
-  const at = foreign ? foreign.index : LEFT.exec(left)?.index;
-  return at === undefined ? undefined : JSON.stringify((foreign ? text : left).slice(Math.max(0, at - 60), at + 40));
-}
+import { harm, HOSTILE, MARK, runOnTerminal } from "./hostile.ts";
 
 /**
  * Commands that serve or draw until they are told to end, that measure, or that end the session;
@@ -64,25 +43,6 @@ function* commandLines(command: CommandNode, path: readonly string[], files: Rea
   for (let i = 0; i < usual.length; i++) yield [...path, ...usual.with(i, `a${HOSTILE}`)];
   for (const { long, value } of command.options) if (long && value) yield [...path, ...usual, long, HOSTILE];
   yield [...path, ...usual, `--${HOSTILE}`];
-}
-
-async function run(place: Place, lines: readonly (readonly string[])[]): Promise<Written[]> {
-  const program = new URL("./many-commands.ts", import.meta.url).pathname;
-  const [deno, ...words] = el2Command();
-  const args = [...words.slice(0, -1), program];
-  const child = new Deno.Command(deno, {
-    args,
-    cwd: place.folder,
-    env: { XDG_RUNTIME_DIR: place.folder, XDG_CACHE_HOME: `${place.folder}/cache`, DENO_DIR: denoFolder(), EL2_SOCKET: "" },
-    stdin: "piped",
-    stdout: "piped",
-  }).spawn();
-  const output = child.output();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(lines.map((line) => `${JSON.stringify(line)}\n`).join("")));
-  await writer.close();
-  const text = new TextDecoder().decode((await output).stdout);
-  return text.trim().split("\n").map((line) => JSON.parse(line));
 }
 
 /** A line of a kernel's log, and its last words. */
@@ -154,7 +114,7 @@ Deno.test("no command writes what a guest, a file or an argument brought as a se
     ["--config", HOSTILE],
     ...last,
   ];
-  const written = await run(place, lines);
+  const written = await runOnTerminal(place, lines);
   const wrong = written.flatMap(({ args, text, thrown }) => {
     const what = thrown ?? harm(text);
     return what === undefined ? [] : [`${args.join(" ").replaceAll(HOSTILE, "HOSTILE")}: ${what}`];

@@ -1,0 +1,45 @@
+// Bytes and text that a terminal would obey, and the check of what commands write of them.
+
+import { denoFolder, el2Command } from "../support/el2.ts";
+import type { Written } from "./many-commands.ts";
+import type { Place } from "./place.ts";
+
+/** The mark of what is not el2's own. */
+export const MARK = "qzx";
+/** In a word, a line and a name of a file. */
+export const HOSTILE =
+  `\x1b[66;77m${MARK}\x1b]0;${MARK}\x07\x1b]8;;a/${MARK}\x1b\\\x1b[6n\x1bc\x9b2J\x90${MARK}\x9c\b\x7f\u202e${MARK}\u200b\u2066`;
+
+/** Colors, and links with a target that is printable ASCII. */
+// deno-lint-ignore no-control-regex
+const OWN = /\x1b\[[0-9;:]*m|\x1b\]8;;([\x21-\x7e]*)\x1b\\|\r\x1b\[K/g;
+// deno-lint-ignore no-control-regex
+const LEFT = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/;
+
+/** The harmful part of a terminal's output; undefined where it is harmless. */
+export function harm(text: string): string | undefined {
+  const foreign = [...text.matchAll(OWN)].find(([sequence]) => sequence.includes("66;77") || sequence.includes(MARK));
+  const left = text.replaceAll(OWN, "");
+  const at = foreign ? foreign.index : LEFT.exec(left)?.index;
+  return at === undefined ? undefined : JSON.stringify((foreign ? text : left).slice(Math.max(0, at - 60), at + 40));
+}
+
+/** Runs command lines one after the other in one process whose output goes to a terminal. */
+export async function runOnTerminal(place: Place, lines: readonly (readonly string[])[]): Promise<Written[]> {
+  const program = new URL("./many-commands.ts", import.meta.url).pathname;
+  const [deno, ...words] = el2Command();
+  const args = [...words.slice(0, -1), program];
+  const child = new Deno.Command(deno, {
+    args,
+    cwd: place.folder,
+    env: { XDG_RUNTIME_DIR: place.folder, XDG_CACHE_HOME: `${place.folder}/cache`, DENO_DIR: denoFolder(), EL2_SOCKET: "" },
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const output = child.output();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(lines.map((line) => `${JSON.stringify(line)}\n`).join("")));
+  await writer.close();
+  const text = new TextDecoder().decode((await output).stdout);
+  return text.trim().split("\n").map((line) => JSON.parse(line));
+}
