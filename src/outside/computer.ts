@@ -1,4 +1,4 @@
-// What machines use of the computer besides files (`files.ts`): disks, shared folders, logs,
+// Parts of the computer that machines use besides files (`files.ts`): disks, shared folders, logs,
 // sockets. A thread without rights of its own has another do it (`useComputer`).
 
 import type { BlockBacking } from "../virtio/block/backing.ts";

@@ -48,7 +48,7 @@ export async function recordingHeader(plan: SessionPlan): Promise<string> {
  * program; of a past run, as a whole.
  */
 export class RecordingWriter implements Disposable {
-  /** What it is written to: the one or the other. */
+  /** Its file: the one or the other. */
   readonly #growing: GrowingFile | undefined;
   readonly #whole: PendingFile | undefined;
   readonly #sum = createHash("sha256");

@@ -1,5 +1,5 @@
-// What the worker that runs guests may have done for it: the files, folders, sockets and addresses
-// that its plan and its client's requests name, and its places in the cache.
+// Services that the worker of guests may ask for: the files, folders, sockets and addresses that
+// its plan and its client's requests name, and its places in the cache.
 
 import { basename, dirname } from "node:path";
 import type { Address } from "../formats/ip-addresses.ts";
@@ -18,7 +18,7 @@ const ROUTERS: ReadonlyMap<Address, Address> = new Map<Address, Address>([
 const DNS_PORT = 53;
 const CORE = /^[0-9a-f]{64}\.core$/, CODE = /^[0-9a-f]{64}\.code$/;
 
-/** Nobody else's file or address is touched for the worker. */
+/** The files and addresses that may be used for the worker. */
 export class Grants {
   /** Files that it may write as a whole, those that grow, and those that it may read. */
   readonly #whole = new Set<string>();

@@ -5,7 +5,7 @@ import type { Address } from "../formats/ip-addresses.ts";
 import type { DatagramPeer, OutsideNetwork, OutsideStream, StreamListener, UnixSockets } from "../virtio/outside-network.ts";
 import type { SocketCommand, SocketEvent } from "./socket-words.ts";
 
-/** What a socket's words reach. */
+/** The users of a socket's words. */
 interface Socket {
   readonly stream?: StreamListener;
   readonly accept?: (stream: OutsideStream) => StreamListener;

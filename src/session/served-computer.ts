@@ -1,6 +1,5 @@
-// Does for the worker that runs guests, and has no rights, what its machine needs of the computer:
-// the other end of `remote-computer.ts`. Whatever runs in the worker gets no more than the plan
-// names (`grants.ts`).
+// The main thread's services to the worker that runs guests and has no rights: the other end of
+// `remote-computer.ts`. Code in the worker gets no more than the plan names (`grants.ts`).
 
 import { createHash } from "node:crypto";
 import { ConsoleLog } from "../outside/console-log.ts";
@@ -151,7 +150,7 @@ export class ServedComputer {
     };
   }
 
-  /** A shared folder. What the server of the machine checks is checked here again. */
+  /** A shared folder. It repeats the checks of the machine's own server. */
   #folder(folder: ComputerFolder, writable: boolean): Methods {
     const changing = <A extends unknown[], R>(work: (...args: A) => R) => (...args: A): R => {
       if (!writable) throw new ShareError("EROFS", "the share is read-only");

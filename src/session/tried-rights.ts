@@ -1,5 +1,5 @@
-// What a thread may do, found by doing it: Deno's answer to the question is about paths and hosts
-// that it must be told.
+// Rights of a thread, found by trying: Deno's answer to the question is about paths and hosts that
+// it must be told.
 
 /** Rights, each with something that only it allows. */
 const TRIES: readonly (readonly [right: string, act: () => void])[] = [

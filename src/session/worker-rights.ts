@@ -9,10 +9,10 @@ import { codeIn, coresIn, instantIn, namedCacheFolder } from "../support/cache-n
  */
 const MARK = "worker-options.el2.invalid";
 
-/** What Deno is started with, so that the worker can have rights of its own. */
+/** Options of Deno with which the worker can have its own rights. */
 export const WORKER_OPTIONS: readonly string[] = ["--unstable-worker-options", `--deny-import=${MARK}`];
 
-/** Whether workers of this process can have rights of their own. */
+/** Whether workers of this process can have their own rights. */
 export function canConfine(): boolean {
   return Deno.build.standalone ||
     Deno.permissions.querySync({ name: "import", host: MARK } as Deno.PermissionDescriptor).state === "denied";

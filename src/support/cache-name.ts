@@ -1,6 +1,6 @@
 // Where the cache folder is: alone, as it is asked before anything else is loaded.
 
-/** What the environment names; undefined where it names no home. */
+/** The folder that the environment names; undefined where it names no home. */
 export function namedCacheFolder(): string | undefined {
   const own = Deno.env.get("EL2_CACHE");
   if (own) return own;

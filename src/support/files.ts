@@ -116,7 +116,9 @@ function wholeFile(path: string, { durable, newest }: WholeOptions = {}): Pendin
   };
 }
 
-/** `Deno.readFileSync` without its copies: a snapshot is read whenever a session starts with one. */
+/**
+ * `Deno.readFileSync` without its copies: a snapshot is read whenever a session starts with one.
+ */
 function readWhole(path: string): Uint8Array {
   using file = Deno.openSync(path);
   const { isFile, size } = file.statSync();

@@ -89,6 +89,7 @@ Deno.test("no command writes what a guest, a file or an argument brought as a se
   const config = ["el2 = 1", "[vm.guest]", `image = ${quoted(image)}`, `cmdline = "a${MARK}"`];
   await Deno.writeTextFile(at("session.toml"), `${config.join("\n")}\n`);
   await place.up("s", at("session.toml"));
+  for (let tries = 0; !(await place.el2("logs")).stdout.includes("]---"); tries++) assert.ok(tries < 100, "the guest does not panic");
   const files = {
     ...{ "vm lint dtb": at("names.dtb"), "test file": at("wrong.test.toml"), "run what": at("wrong.toml"), "up what": at("wrong.toml") },
     ...{ "trace export file": at(`t${HOSTILE}.json`.replaceAll("/", "")) },

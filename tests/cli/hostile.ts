@@ -10,9 +10,9 @@ export const MARK = "qzx";
 export const HOSTILE =
   `\x1b[66;77m${MARK}\x1b]0;${MARK}\x07\x1b]8;;a/${MARK}\x1b\\\x1b[6n\x1bc\x9b2J\x90${MARK}\x9c\b\x7f\u202e${MARK}\u200b\u2066`;
 
-/** Colors, and links with a target that is printable ASCII. */
+/** Colors, links with a target that is printable ASCII, and lines of progress. */
 // deno-lint-ignore no-control-regex
-const OWN = /\x1b\[[0-9;:]*m|\x1b\]8;;([\x21-\x7e]*)\x1b\\|\r\x1b\[K/g;
+const OWN = /\x1b\[[0-9;:]*m|\x1b\]8;;([\x21-\x7e]*)\x1b\\|\r\x1b\[K|\rreplaying: \d+ % \(Ctrl-C stops\)\x1b\[K/g;
 // deno-lint-ignore no-control-regex
 const LEFT = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/;
 

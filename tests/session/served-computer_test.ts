@@ -1,4 +1,4 @@
-// What a thread with rights does for a worker without: what the plan names, and nothing else,
+// Services of a thread with rights to a worker without: those that the plan names, and no others,
 // whatever the worker asks.
 
 import assert from "node:assert/strict";
@@ -145,7 +145,7 @@ Deno.test("a disk is opened as the plan has it, and used within its size", async
     assert.equal(Deno.statSync(image).size, 4096);
     assert.deepEqual(Deno.readFileSync(image), new Uint8Array(4096));
     served.close();
-    // What was open is given back.
+    // Open files were given back.
     const again = rigged(planOf([{ kind: "block", image, mode: "rw" }]));
     again.computer.disk(image, false).close();
   });
@@ -240,7 +240,7 @@ Deno.test("sockets lead where the policy of a card allows, through ports and pat
       return promise.finally(() => served.close());
     };
     assert.match(await fetched({ host: true }), /reached$/);
-    // Whatever the worker says, and although it says that the address may be this computer's.
+    // The worker says that the address may be this computer's, which changes nothing.
     assert.match(await fetched({}), /not allowed/);
   });
 });

@@ -50,14 +50,14 @@ function rightsOf({ id, rights, why }: ProcessRights): Finding {
   return { id, ok: true, says: `${rights.join(" ")}; ${why}`, remedy: "" };
 }
 
-/** What this process has left, as Deno says. */
+/** Rights that this process still has, as Deno says. */
 function ownRights(): Finding {
   const granted = ALL_RIGHTS.filter((name) => Deno.permissions.querySync({ name }).state === "granted");
   const denied = ALL_RIGHTS.filter((name) => !granted.includes(name));
   return { id: "here", ok: true, says: `${granted.join(" ")}; this command, which has given up ${denied.join(", ")}`, remedy: "" };
 }
 
-/** What the worker that runs guests has, as it finds by trying. */
+/** Rights of the worker that runs guests, as it finds by trying. */
 async function workerRights(entry: URL): Promise<Finding> {
   const { rights, confined } = await rightsOfWorker(entry);
   const none = "none; it reads el2's own code and cache, and the process does for it what its plan names";

@@ -1,6 +1,6 @@
 // The Deno permissions of each process of el2: a process gives up those that it does not need
-// before it runs a guest. The worker that runs guests has none of them (`session/worker-rights.ts`);
-// where Deno was started without the flag for that, it has those of its process.
+// before it runs a guest. The worker that runs guests has none (`session/worker-rights.ts`).
+// Without the flag that this needs, it has those of its process.
 
 import { plannedDevices, type SessionPlan } from "../../plans/plan.ts";
 
