@@ -11,7 +11,10 @@ import { snapshotOf } from "../../src/snapshots/save.ts";
 import { harm, HOSTILE, MARK, runOnTerminal } from "./hostile.ts";
 import { Place } from "./place.ts";
 
-/** Bytes that the program prints and sends: they begin with an escape, which calls take for a number. */
+/**
+ * Bytes that the program prints and sends: they begin with an escape, which calls take for a
+ * number.
+ */
 const BYTES = [...new TextEncoder().encode(`${HOSTILE}\n[    1.000000] ${HOSTILE}`), ...NOT_UTF8, ...new TextEncoder().encode(HOSTILE)];
 
 Deno.test("no command writes what the root VM's own program printed, sent or passed as a sequence", async () => {
