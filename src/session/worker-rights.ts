@@ -21,6 +21,7 @@ export function canConfine(): boolean {
 /** The worker's rights. */
 export function workerPermissions(entry: URL): Deno.PermissionOptionsObject {
   const cache = namedCacheFolder();
-  const read = [entry, new URL("src/", entry), ...cache === undefined ? [] : [coresIn(cache), codeIn(cache), instantIn(cache)]];
+  const code = entry.protocol === "file:" ? [entry, new URL("src/", entry)] : [];
+  const read = [...code, ...cache === undefined ? [] : [coresIn(cache), codeIn(cache), instantIn(cache)]];
   return { read, write: false, net: false, run: false, env: false, sys: false, ffi: false, import: false };
 }
