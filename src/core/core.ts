@@ -296,12 +296,13 @@ export class WasmCore implements DebugCore {
     let left = budget;
     const waits = mdscr & DEBUGGED ? undefined : this.#waits;
     do {
-      if (waits) left -= waits.spare(this.#begun + (this.#budget - left), floor, left);
+      if (waits?.hasLoops) left -= waits.spare(this.#begun + (this.#budget - left), floor, left);
       const before = left;
       const stepping = (mdscr & Mdscr.SS) !== 0 && this.#beginStep(context, mdscr);
       // A slice that only leads to the start of a skippable turn says nothing about hot code.
-      const leads = waits?.leads ?? false;
-      const slice = mdscr & Mdscr.SS ? 1 : Math.min(left, this.#slice, waits?.takeSlice() ?? Infinity);
+      const leads = waits !== undefined && waits.leads;
+      const most = leads ? waits.takeSlice() : this.#slice;
+      const slice = mdscr & Mdscr.SS ? 1 : Math.min(left, most);
       // A stepped instruction is not where time is spent, and an exception from here leaves no
       // instruction in progress.
       let samples = !(mdscr & Mdscr.SS);
@@ -328,7 +329,7 @@ export class WasmCore implements DebugCore {
       if (stepping) this.#endStep(context, exit.reason);
       if (samples && exit.reason === ExitReason.Budget) {
         if (!leads) this.#translator?.sample();
-        waits?.look(before - left, this.#begun + (this.#budget - left), leads);
+        if (leads || waits?.wereRead) waits!.look(before - left, this.#begun + (this.#budget - left), leads);
       }
     } while (left > 0 && exit.reason === ExitReason.Budget);
     // Unlike what an abort stops, the instruction will be executed again, and counted then.

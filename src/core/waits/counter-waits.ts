@@ -25,7 +25,8 @@ export class CounterWaits {
   #patience = 1;
   /** Consecutive instructions of a loop at which no skippable turn starts. */
   #shifts = 0;
-  #slice = Infinity;
+  /** Limit on the instructions of the next slice; 0 without one. */
+  #slice = 0;
 
   constructor(readonly memory: CodeMemory) {}
 
@@ -35,7 +36,6 @@ export class CounterWaits {
    * at `floor`.
    */
   spare(time: number, floor: number, left: number): number {
-    if (!this.#loops.size) return 0;
     const address = this.memory.words[CPU.PC >> 2], loop = this.#loops.get(address);
     if (!loop) {
       const lead = this.#leads.get(address);
@@ -48,27 +48,36 @@ export class CounterWaits {
     return count;
   }
 
-  /** Whether the next slice only leads to the start of a turn. */
-  get leads(): boolean {
-    return this.#slice !== Infinity;
+  /** Whether a loop is known. */
+  get hasLoops(): boolean {
+    return this.#loops.size > 0;
   }
 
-  /** Limit on the instructions of the next slice. */
+  /** Whether the next slice only leads to the start of a turn. */
+  get leads(): boolean {
+    return this.#slice !== 0;
+  }
+
+  /** Whether the counter was read since the last search: only then is there a loop to look for. */
+  get wereRead(): boolean {
+    return this.memory.words[CPU.COUNTER_READS >> 2] !== 0;
+  }
+
+  /** Instructions of the next slice at most, where it leads to the start of a turn. */
   takeSlice(): number {
     const slice = this.#slice;
-    this.#slice = Infinity;
+    this.#slice = 0;
     return slice;
   }
 
   /**
-   * Looks for a loop after a slice.
+   * Looks for a loop after a slice that led to one, or read the counter.
    * @param executed instructions of the slice
    * @param time now (ns)
    * @param led whether the slice only led to this instruction
    */
   look(executed: number, time: number, led: boolean): void {
     const { words } = this.memory, reads = words[CPU.COUNTER_READS >> 2];
-    if (!reads && !led) return;
     words[CPU.COUNTER_READS >> 2] = 0;
     if (reads * OFTEN < executed && !led || this.#pause-- > 0 || !isUndisturbed(this.memory)) return;
     const address = words[CPU.PC >> 2], known = this.#loops.get(address);
