@@ -27,22 +27,42 @@ const USAGE =
   "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|instant|record|memory|all [--rounds N] [--guest NAME,..] [--cpus N,..] " +
   "[--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--tier interp|jit|auto] [--ab REV] [--json]";
 
-const { values, positionals: [what] } = parseArgs({
-  args: Deno.args,
-  allowPositionals: true,
-  options: {
-    rounds: { type: "string", default: "3" },
-    guest: { type: "string" },
-    cpus: { type: "string" },
-    set: { type: "string" },
-    only: { type: "string" },
-    tier: { type: "string" },
-    ab: { type: "string" },
-    warm: { type: "boolean", default: false },
-    busy: { type: "boolean", default: false },
-    json: { type: "boolean", default: false },
-  },
-});
+function refuse(): never {
+  console.error(USAGE);
+  Deno.exit(2);
+}
+
+function parsed() {
+  try {
+    return parseArgs({
+      args: Deno.args,
+      allowPositionals: true,
+      options: {
+        rounds: { type: "string", default: "3" },
+        guest: { type: "string" },
+        cpus: { type: "string" },
+        set: { type: "string" },
+        only: { type: "string" },
+        tier: { type: "string" },
+        ab: { type: "string" },
+        warm: { type: "boolean", default: false },
+        busy: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+  } catch (error) {
+    // An unknown option, or one without its value.
+    if (error instanceof TypeError) refuse();
+    throw error;
+  }
+}
+
+const { values, positionals: [what] } = parsed();
+if (values.help) {
+  console.log(USAGE);
+  Deno.exit();
+}
 const rounds = Number(values.rounds);
 const sets = values.set === undefined ? TUNED_SETS : USERLAND_SETS.filter((set) => set === values.set);
 const guests = values.guest?.split(",") ?? BOOT_GUESTS;
@@ -73,8 +93,7 @@ const refused = values.tier !== undefined && !tier ||
   values.only !== undefined && (what !== "userland" || values.set === undefined) ||
   (values.warm || values.busy) && !chosen.includes("userland");
 if (refused || !chosen.every((name) => Object.hasOwn(benches, name)) || !Number.isInteger(rounds) || rounds < 1 || sets.length === 0) {
-  console.error(USAGE);
-  Deno.exit(2);
+  refuse();
 }
 if (values.json && chosen.length > 1) collectDocuments();
 for (const name of chosen) {
