@@ -24,6 +24,8 @@ export class Grants {
   readonly #whole = new Set<string>();
   readonly #growing = new Set<string>();
   readonly #read = new Set<string>();
+  /** Snapshots of first prompts, in the cache. */
+  readonly #prompts = new Set<string>();
   readonly #logs = new Set<string>();
   /** Disks, and whether they may be written. */
   readonly #disks = new Map<string, boolean>();
@@ -49,7 +51,12 @@ export class Grants {
   }
 
   mayWrite(path: string): boolean {
-    if (this.#whole.has(path)) return true;
+    return this.#whole.has(path);
+  }
+
+  /** Whether it may write a file of the cache, for which older ones beside it are removed. */
+  mayCache(path: string): boolean {
+    if (this.#prompts.has(path)) return true;
     const { cores, code } = this.folders, folder = dirname(path), name = basename(path);
     return folder === cores && CORE.test(name) || folder === code && CODE.test(name);
   }
@@ -111,8 +118,8 @@ export class Grants {
     const { from, instant, record, logs = {}, replay } = plan;
     if (from) this.#read.add(from.path);
     // A snapshot that cannot be loaded is made again.
-    if (from?.spare) this.#whole.add(from.path);
-    if (instant !== undefined) this.#whole.add(instant);
+    if (from?.spare) this.#prompts.add(from.path);
+    if (instant !== undefined) this.#prompts.add(instant);
     if (record) this.#growing.add(record.path);
     for (const path of Object.values(logs)) this.#logs.add(path);
     const variables = plannedVariables(plan);

@@ -30,8 +30,8 @@ export function remoteFiles(calls: Calls, own: Pick<Files, "read">): Files {
           return bytes.length;
         },
         commit() {
-          done = true;
           calls.call(file, "commit");
+          done = true;
         },
         [Symbol.dispose]() {
           if (!done) calls.call(file, "dispose");

@@ -88,7 +88,7 @@ export class ServedComputer {
     };
     return {
       whole: (path: string, options: { durable?: boolean; newest?: number } | undefined) => {
-        allow(grants.mayWrite(path), path);
+        allow(options?.newest === undefined ? grants.mayWrite(path) : grants.mayCache(path), path);
         return this.#object((forget) => wholeFile(OWN_FILES.whole(path, options), forget));
       },
       emptied: (path: string) => {
@@ -191,8 +191,8 @@ function wholeFile(file: ReturnType<typeof OWN_FILES.whole>, forget: () => void)
   return {
     write: (bytes: Uint8Array) => file.write(bytes),
     commit: () => {
-      forget();
       file.commit();
+      forget();
     },
     dispose: () => {
       forget();

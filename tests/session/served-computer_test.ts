@@ -117,6 +117,46 @@ Deno.test("the cache takes cores by their names, and files of recordings by thei
   });
 });
 
+Deno.test("a folder that a client names loses no files and gets no folders: only the cache is tidied", async () => {
+  await inFolder((folder) => {
+    const instant = `${folder}/instant/first.snapshot`, saved = `${folder}/own/a.snap`;
+    const { grants, files } = rigged(planOf([], { instant }), `${folder}/cache`);
+    Deno.mkdirSync(`${folder}/own`);
+    Deno.writeTextFileSync(`${folder}/own/letter`, "dear");
+    for (const path of [saved, `${folder}/new/b.snap`]) {
+      grants.request({ kind: "snapshot", id: 1, path, title: "" });
+      refused(() => files.whole(path, { newest: 0 }));
+    }
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["own"]);
+    assert.deepEqual([...Deno.readDirSync(`${folder}/own`)].map(({ name }) => name), ["letter"]);
+    using file = files.whole(instant, { newest: 8 });
+    file.write(Uint8Array.of(1));
+    file.commit();
+    assert.deepEqual(Deno.readFileSync(instant), Uint8Array.of(1));
+  });
+});
+
+Deno.test("a file that cannot be completed leaves nothing", async () => {
+  await inFolder((folder) => {
+    const saved = `${folder}/a.snap`, { grants, files } = rigged(planOf([]));
+    grants.request({ kind: "snapshot", id: 1, path: saved, title: "" });
+    const { syncSync } = Deno.FsFile.prototype;
+    Deno.FsFile.prototype.syncSync = () => {
+      throw new Error("no space left on the disk");
+    };
+    try {
+      assert.throws(() => {
+        using file = files.whole(saved);
+        file.write(Uint8Array.of(1));
+        file.commit();
+      }, /no space left/);
+    } finally {
+      Deno.FsFile.prototype.syncSync = syncSync;
+    }
+    assert.deepEqual([...Deno.readDirSync(folder)], []);
+  });
+});
+
 Deno.test("a disk is opened as the plan has it, and used within its size", async () => {
   await inFolder((folder) => {
     const image = `${folder}/disk`, other = `${folder}/base`;
