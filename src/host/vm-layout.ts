@@ -15,7 +15,7 @@
 import { FIRST_SPI } from "../devicetree/gic.ts";
 import { CROSVM_DEVICETREE_SIZE, CROSVM_GICD, CROSVM_INITRD_ALIGNMENT, crosvmBar, crosvmGicr, crosvmPciSpi } from "./crosvm-map.ts";
 import { VirtioMmioRegister } from "../devices/virtio-mmio-registers.ts";
-import { NOTIFY_MULTIPLIER, VIRTIO_BAR_NOTIFY, VIRTIO_BAR_SIZE } from "../virtio/pci-transport.ts";
+import { NOTIFY_MULTIPLIER, VIRTIO_BAR_NOTIFY, VIRTIO_BAR_SIZE } from "../devices/virtio-pci-registers.ts";
 import type { VmPlan } from "./plan.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 

@@ -3,14 +3,11 @@
 // INTx: there are no MSI-X vectors.
 
 import { PCI_CAPABILITY_VENDOR, type PciDevice, PciFunction, type PciIdentity, type PciWindow } from "../devices/pci.ts";
+import { CommonConfig, NOTIFY_MULTIPLIER, VIRTIO_BAR_NOTIFY, VIRTIO_BAR_SIZE } from "../devices/virtio-pci-registers.ts";
 import { VirtioTransport } from "./transport.ts";
 import { QUEUE_SIZE_MAX } from "./virtqueue.ts";
 
-/** Bytes of BAR 0, and the structures in it. */
-export const VIRTIO_BAR_SIZE = 0x8000;
-/** Offset of the notification of queue 0; each other one is a word further. */
-export const VIRTIO_BAR_NOTIFY = 0x3000;
-export const NOTIFY_MULTIPLIER = 4;
+/** The structures in BAR 0. */
 const COMMON = { offset: 0, size: 56 }, ISR = { offset: 0x1000, size: 1 };
 const DEVICE = { offset: 0x2000, size: 0x1000 }, NOTIFY = { offset: VIRTIO_BAR_NOTIFY, size: 0x1000 };
 
@@ -21,26 +18,6 @@ const CLASS_OTHER = 0xff_ff_00;
 /** Types of the structures (section 4.1.4). */
 const Structure = { COMMON: 1, NOTIFY: 2, ISR: 3, DEVICE: 4, CONFIG_ACCESS: 5 } as const;
 const CAPABILITY_SIZE = 16;
-
-/** The common configuration (section 4.1.4.3); fields of 64 bits are written in halves. */
-export const CommonConfig = {
-  device_feature_select: 0x00,
-  device_feature: 0x04,
-  driver_feature_select: 0x08,
-  driver_feature: 0x0c,
-  config_msix_vector: 0x10,
-  num_queues: 0x12,
-  device_status: 0x14,
-  config_generation: 0x15,
-  queue_select: 0x16,
-  queue_size: 0x18,
-  queue_msix_vector: 0x1a,
-  queue_enable: 0x1c,
-  queue_notify_off: 0x1e,
-  queue_desc: 0x20,
-  queue_driver: 0x28,
-  queue_device: 0x30,
-} as const;
 
 const C = CommonConfig;
 const NO_VECTOR = 0xffff;
@@ -183,7 +160,10 @@ const CAPABILITIES = [
   capability(Structure.NOTIFY, NOTIFY, [NOTIFY_MULTIPLIER]),
 ];
 
-/** Place of an access through configuration space, after the capability's first words. */
+/** Offset in the window of the data of an access, after BAR, offset and length. */
+const DATA = 12;
+
+/** An access to BAR 0 through configuration space, after the capability's first word. */
 class ConfigAccess implements PciWindow {
   readonly offset = ACCESS_AT + 4;
   readonly size = CAPABILITY_SIZE;
@@ -219,8 +199,6 @@ class ConfigAccess implements PciWindow {
     return this.#words[0] === 0 && this.#words[2] === size && this.#words[1] + size <= VIRTIO_BAR_SIZE;
   }
 }
-
-const DATA = 12;
 
 /** The function of a device whose BAR 0 is at `address` and whose INTA arrives at `line`. */
 export function virtioFunction(transport: PciTransport, address: number, line: number): PciFunction {

@@ -9,7 +9,7 @@ import { CROSVM_BATTERY, CROSVM_CAM, CROSVM_RTC, CROSVM_STALL, crosvmBar, crosvm
 import type { DriverQuirks, VmPlan } from "../../src/host/plan.ts";
 import { VirtioStatus } from "../../src/devices/virtio-mmio-registers.ts";
 import { Feature } from "../../src/virtio/device.ts";
-import { CommonConfig as C, NOTIFY_MULTIPLIER, VIRTIO_BAR_NOTIFY } from "../../src/virtio/pci-transport.ts";
+import { CommonConfig as C, NOTIFY_MULTIPLIER, VIRTIO_BAR_NOTIFY } from "../../src/devices/virtio-pci-registers.ts";
 import { RngDevice } from "../../src/virtio/rng/rng.ts";
 import { ConsoleInput } from "../../src/host/console-input.ts";
 import type { HostEvent } from "../../src/host/events.ts";
