@@ -1,5 +1,7 @@
 // Two builds, byte by byte.
 
+import { sameBytes } from "../../src/support/bytes.ts";
+
 /** Follows from the others, and names only the parts that were built. */
 const SUMS = "SHA256SUMS";
 
@@ -28,5 +30,5 @@ async function equal(first: string, second: string): Promise<boolean> {
       return undefined;
     })
   ));
-  return a !== undefined && b !== undefined && a.length === b.length && a.every((byte, index) => byte === b[index]);
+  return a !== undefined && b !== undefined && sameBytes(a, b);
 }

@@ -1,6 +1,6 @@
 // Compiled regions in the cache folder (`code/`): a run begins with what earlier ones have
-// translated. One file for each program; what it has of a region is found by all that the region's
-// module was made from, so that an entry is right wherever it is found, or it is not found.
+// translated. There is one file per program. The key of an entry is everything that the region's
+// module was made from, so that an entry that is found is also right.
 //
 // The file: eight bytes of magic, the SHA-256 of the index, its length, the index, then the
 // entries. Numbers have four bytes, in the order of the computer. The index has for each entry a
@@ -11,14 +11,15 @@
 import { createHash } from "node:crypto";
 import { type CodeBacking, type CodeSignature, equal, hashOf } from "../core/translator/region-store.ts";
 import type { RegionModule } from "../core/translator/region-module.ts";
+import { sameBytes } from "../support/bytes.ts";
 import { readIfThere } from "../support/cache.ts";
 import { writeCached } from "../support/files.ts";
 import { checkTrustedFolder } from "../support/own-files.ts";
-import { unlessUnusable } from "./unusable.ts";
+import { unlessUnusable } from "../support/unusable.ts";
 
 /** Bytes of a file at most. */
 const FILE_BYTES = 0x80_0000;
-/** Files that are kept: those of a few versions. */
+/** Most files, so that a few versions of el2 have theirs. */
 const KEPT = 4;
 /**
  * Bytes of new modules after which they are written, and milliseconds after the first of them.
@@ -42,12 +43,8 @@ function digestOf(bytes: Uint8Array): Uint8Array {
   return createHash("sha256").update(bytes).digest();
 }
 
-function same(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
-}
-
 /** An entry for a module. */
-export function encodeEntry(signature: CodeSignature, { bytes, sizes, gaps }: RegionModule): StoredEntry {
+function encodeEntry(signature: CodeSignature, { bytes, sizes, gaps }: RegionModule): StoredEntry {
   const numbers = Int32Array.from([signature.length, sizes.length, gaps.length, ...signature, ...sizes, ...gaps]);
   const content = new Uint8Array(numbers.byteLength + bytes.length);
   content.set(new Uint8Array(numbers.buffer));
@@ -55,9 +52,9 @@ export function encodeEntry(signature: CodeSignature, { bytes, sizes, gaps }: Re
   return { key: hashOf(signature), digest: digestOf(content), content };
 }
 
-/** The module of an entry, if that is whole and has this signature. */
-export function decodeEntry({ digest, content }: StoredEntry, signature: CodeSignature): RegionModule | undefined {
-  if (content.length < 12 || !same(digestOf(content), digest)) return undefined;
+/** The module of an entry, if that is complete and has this signature. */
+function decodeEntry({ digest, content }: StoredEntry, signature: CodeSignature): RegionModule | undefined {
+  if (content.length < 12 || !sameBytes(digestOf(content), digest)) return undefined;
   const lengths = new Int32Array(content.slice(0, 12).buffer), [words, count, positions] = lengths;
   const bytesAt = 12 + 4 * (words + count + positions);
   if (lengths.some((length) => length < 0) || bytesAt > content.length) return undefined;
@@ -96,10 +93,10 @@ export function encodeFile(entries: Iterable<StoredEntry>, capacity: number = FI
 
 /** The entries of a file, which may each be damaged; none where its index is. */
 export function decodeFile(bytes: Uint8Array<ArrayBuffer>): StoredEntry[] {
-  if (bytes.length < INDEX_AT || !same(bytes.subarray(0, MAGIC.length), MAGIC)) return [];
+  if (bytes.length < INDEX_AT || !sameBytes(bytes.subarray(0, MAGIC.length), MAGIC)) return [];
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length), index = view.getUint32(LENGTH_AT, true);
   const end = INDEX_AT + index;
-  if (end > bytes.length || !same(digestOf(bytes.subarray(LENGTH_AT, end)), bytes.subarray(MAGIC.length, LENGTH_AT))) return [];
+  if (end > bytes.length || !sameBytes(digestOf(bytes.subarray(LENGTH_AT, end)), bytes.subarray(MAGIC.length, LENGTH_AT))) return [];
   const entries: StoredEntry[] = [];
   for (let row = INDEX_AT, at = end; row + ROW_SIZE <= end; row += ROW_SIZE) {
     const length = view.getUint32(row + 8, true);
@@ -127,7 +124,7 @@ export class CodeCache implements CodeBacking {
 
   /**
    * @param program identity of the program that generates; undefined where it is not known
-   * @param trusted the folder was looked at already
+   * @param trusted whether the folder was checked already
    */
   constructor(
     readonly folder: string,

@@ -15,7 +15,7 @@ import { writeCached } from "../support/files.ts";
 import { checkTrustedFolder } from "../support/own-files.ts";
 import { CodeCache } from "./code-cache.ts";
 import { generatingProgram } from "./generating-program.ts";
-import { unlessUnusable } from "./unusable.ts";
+import { unlessUnusable } from "../support/unusable.ts";
 
 /** Files that are kept: a few sizes of RAM of a few versions. One has 0.2 MB. */
 const KEPT = 16;
@@ -63,9 +63,8 @@ function digest(bytes: Uint8Array) {
 /** The blueprints in one folder. */
 export class CoreCache implements BlueprintStore {
   /**
-   * @param loaded when the program was read, ms since 1970: what changed later says nothing of what
-   * runs.
-   * @param trusted the folder was looked at already
+   * @param loaded when the program was read, ms since 1970: later changes are not part of what runs
+   * @param trusted whether the folder was checked already
    */
   constructor(readonly folder: string, readonly loaded: number, readonly trusted = false) {}
 
@@ -105,7 +104,7 @@ export function saveRegions(): void {
 /**
  * Makes this thread read its cores and compiled regions from the cache folder, and keep new ones
  * there; does nothing without such a folder.
- * @param checked what another thread has found and looked at
+ * @param checked the folders, if another thread has found and checked them
  */
 export function keepCores(checked?: CodeFolders): void {
   const { cores, code: regions } = checked ?? codeFolders(), trusted = checked !== undefined;

@@ -14,8 +14,7 @@ const known = new Map<number, string>();
 /**
  * Sources, runtime and target, as one text; undefined where the program on disk may be another one
  * than the one that runs.
- * @param loaded when the program was read, ms since 1970: what changed later says nothing of what
- * runs
+ * @param loaded when the program was read, ms since 1970: later changes are not part of what runs
  */
 export function generatingProgram(loaded: number): string | undefined {
   const program = known.get(loaded);

@@ -10,7 +10,7 @@ import type { GuestSystem } from "./guest-system.ts";
 /** Events that are kept without a budget. */
 export const EVENTS_KEPT = LOG_CAPACITY + RING_CAPACITY + BUFFER_CAPACITY;
 
-/** Events that the log, readers and `el2 trace` may keep within so many bytes. */
+/** Events that the log, readers and `el2 trace` may keep within this many bytes. */
 export function traceCapacities(bytes: number): { readonly log: number; readonly readers: number; readonly recorded: number } {
   const part = Math.min(1, bytes / EVENT_BYTES / EVENTS_KEPT);
   return { log: Math.floor(LOG_CAPACITY * part), readers: Math.floor(RING_CAPACITY * part), recorded: Math.floor(BUFFER_CAPACITY * part) };

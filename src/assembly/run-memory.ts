@@ -19,7 +19,7 @@ export function encodeMemory({ events: { quiet, busy }, ...rest }: RunMemory): U
 }
 
 /**
- * The memory of a file, which may be anybody's.
+ * The memory in a file, which may come from anyone.
  * @throws Error that names the defect
  */
 export function decodeMemory(bytes: Uint8Array): RunMemory {
@@ -66,27 +66,26 @@ const fields = v.pipe(
   v.record(v.string(), v.unknown()),
   v.check((value) => valuesIn(value, FIELD_DEPTH, 0) <= FIELD_VALUES, "too many fields"),
 );
-const optional = <T extends v.GenericSchema>(schema: T) => v.optional(schema);
-const place = { kind: v.picklist(TRACE_KINDS), time, pcpu: optional(count), operation: v.boolean(), number: count };
+const place = { kind: v.picklist(TRACE_KINDS), time, pcpu: v.optional(count), operation: v.boolean(), number: count };
 const RESULT = v.object({
   code: v.number(),
   name: v.string(),
   refused: v.boolean(),
-  expected: optional(v.boolean()),
-  fields: optional(fields),
+  expected: v.optional(v.boolean()),
+  fields: v.optional(fields),
 });
-const RULE = { section: v.string(), rule: v.string(), object: v.string(), values: fields, wayOut: optional(v.string()) };
+const RULE = { section: v.string(), rule: v.string(), object: v.string(), values: fields, wayOut: v.optional(v.string()) };
 const OPERATION = v.object({
   ...place,
   id: count,
   vcpu: v.string(),
   name: v.string(),
-  key: optional(v.union([v.string(), v.number()])),
+  key: v.optional(v.union([v.string(), v.number()])),
   fields,
-  at: optional(v.bigint()),
-  result: optional(RESULT),
-  rule: optional(v.object(RULE)),
-  reason: optional(count),
+  at: v.optional(v.bigint()),
+  result: v.optional(RESULT),
+  rule: v.optional(v.object(RULE)),
+  reason: v.optional(count),
 });
 const POINT = v.object({ boundary: v.number(), stage: v.picklist(["before", "events", "turn"]), retired: count, steps: count });
 const EVENT = v.object({
@@ -97,9 +96,9 @@ const EVENT = v.object({
   vcpu: v.string(),
   name: v.string(),
   fields,
-  result: optional(RESULT),
-  parent: optional(v.looseObject({})),
-  why: optional(count),
+  result: v.optional(RESULT),
+  parent: v.optional(v.looseObject({})),
+  why: v.optional(count),
 });
 const EVENTS = v.object({ events: v.array(EVENT), added: count });
 const CODE = v.object({ pc: v.bigint(), text: v.string() });
@@ -108,24 +107,24 @@ const WORK = v.object({
   how: v.picklist(["fault", "watchdog", "system-reset", "system-off", "killed"]),
   at: CODE,
   instructions: count,
-  exception: optional(v.object({ esr: count, at: CODE, far: optional(v.string()) })),
+  exception: v.optional(v.object({ esr: count, at: CODE, far: v.optional(v.string()) })),
 });
 const END = v.object({
   ...RULE,
   time,
   vm: v.string(),
   askedBy: v.string(),
-  at: optional(v.bigint()),
+  at: v.optional(v.bigint()),
   settled: v.boolean(),
   result: v.string(),
-  command: optional(v.string()),
+  command: v.optional(v.string()),
 });
 const REFUSAL = v.object({
   id: count,
   operation: v.looseObject({}),
   rule: v.object(RULE),
   alarm: v.boolean(),
-  ended: optional(v.string()),
+  ended: v.optional(v.string()),
 });
 const OPERATIONS = v.array(v.looseObject({}));
 const USE = v.tuple([count, v.pipe(count, v.maxValue(255)), time, v.pipe(v.number(), v.safeInteger())]);
@@ -138,7 +137,7 @@ const MEMORY = v.object({
     open: OPERATIONS,
     published: v.array(v.tuple([v.string(), v.looseObject({})])),
     reasons: v.object({ ring: v.array(v.union([v.object({ id: count, end: END }), REFUSAL])), count, alarms: count }),
-    ports: v.array(v.object({ serial: count, frames: OPERATIONS, call: optional(count), callNumber: count })),
+    ports: v.array(v.object({ serial: count, frames: OPERATIONS, call: v.optional(count), callNumber: count })),
   }),
   events: v.object({ quiet: EVENTS, busy: EVENTS }),
   ends: v.object({

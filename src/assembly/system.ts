@@ -70,7 +70,7 @@ export interface DebuggerAccess {
   readonly vm: string | undefined;
   /** Gives a VM to a debugger while the machine runs. Says why not. */
   attach(vm: string): string | undefined;
-  /** The debugger is gone: nothing of it stops the VM. */
+  /** The debugger is gone: its breakpoints no longer stop the VM. */
   release(): void;
   /**
    * Gives a VM to a debugger, before the machine runs; with `fromStart` it stops before its first

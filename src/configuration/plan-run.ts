@@ -6,6 +6,7 @@ import { devicetreeSize, neededMemory } from "../host/vm-layout.ts";
 import { type Behaviour, DEFAULT_BEHAVIOUR } from "../hypervisor/services/behaviour.ts";
 import { checkRoot } from "../assembly/boot-plan.ts";
 import { compactSymbols, readElfSymbols, writeElfSymbols } from "../symbols/elf-symbols.ts";
+import { sameBytes } from "../support/bytes.ts";
 import { exists } from "../support/cache.ts";
 import { addedConfiguration } from "../catalog/add.ts";
 import { DEBIAN_RELEASES } from "../catalog/catalog.ts";
@@ -248,10 +249,6 @@ async function planRoot(
     refuse(error instanceof RootImageError ? error.file : "app", error.message);
   }
   return root;
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
 
 /** The settings of the file that a VM's plan depends on. */

@@ -1,4 +1,4 @@
-// A buffer of bytes that grows as it is written.
+// A buffer of bytes that grows as it is written, and the comparison of bytes.
 
 /** Bytes that a buffer holds before it grows. */
 const CAPACITY = 64;
@@ -116,4 +116,11 @@ export class Bytes {
     this.#data = data;
     this.#fields = undefined;
   }
+}
+
+/** Whether two sequences have the same bytes. */
+export function sameBytes(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }

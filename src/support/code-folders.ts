@@ -1,12 +1,13 @@
 // The folders of the cache whose content is executed: cores, and compiled regions.
 
-import { findCacheFolder, isOfSystem, NoCacheFolder } from "./cache.ts";
+import { findCacheFolder, NoCacheFolder } from "./cache.ts";
 import { codeIn, coresIn } from "./cache-name.ts";
 import { NO_CODE_CACHE } from "./code-cache-switch.ts";
-import { checkTrustedFolder, NotOurs } from "./own-files.ts";
+import { checkTrustedFolder } from "./own-files.ts";
+import { unlessUnusable } from "./unusable.ts";
 import { warn } from "./warn.ts";
 
-/** The folders; undefined what cannot or shall not be used. */
+/** The folders; undefined for one that cannot or shall not be used. */
 export interface CodeFolders {
   readonly cores: string | undefined;
   readonly code: string | undefined;
@@ -25,20 +26,15 @@ export function codeFolders(): CodeFolders {
   }
 }
 
-/** The same, looked at: nobody else can change what is in them. */
+/** The same, checked: only this user can change their content. */
 export function trustedCodeFolders(): CodeFolders {
   const { cores, code } = codeFolders();
   return { cores: trusted(cores, "cores are not kept"), code: trusted(code, "compiled code is not kept") };
 }
 
-/** @param loss begins the warning where others can change the folder */
 function trusted(folder: string | undefined, loss: string): string | undefined {
-  try {
+  return unlessUnusable(loss, () => {
     if (folder !== undefined) checkTrustedFolder(folder);
     return folder;
-  } catch (error) {
-    if (error instanceof NotOurs) warn(`${loss}: ${error.message}`);
-    else if (!isOfSystem(error)) throw error;
-    return undefined;
-  }
+  });
 }

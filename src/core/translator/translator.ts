@@ -5,6 +5,7 @@
 // which is how the interpreter recognizes a region. Where time is spent is sampled at the ends
 // of slices, which costs the interpreter nothing and depends on instruction counts alone.
 
+import { decodedPageIndex } from "../decoded/decoded-pages.ts";
 import { Handler } from "../decoded/handlers.ts";
 import { DECODED_SIZE } from "../decoded/operands.ts";
 import type { Dispatch } from "../decoded/variants.ts";
@@ -13,7 +14,6 @@ import type { Link } from "../interpreter/outlined.ts";
 import { CPU } from "../state/cpu-state.ts";
 import {
   DECODED_OWNERS,
-  DECODED_PAGE_SIZE,
   DECODED_PAGES,
   DECODED_REGIONS,
   FIRST_REGION_HANDLER,
@@ -201,7 +201,7 @@ export class Translator {
     const { words } = this.#memory, low = (address: number) => words[address >> 2];
     this.#taken++;
     if (low(CPU.LANDING)) {
-      this.#land(this.#placeAt(low(CPU.LANDING), CPU.LANDING_PC));
+      this.#countLanding(this.#placeAt(low(CPU.LANDING), CPU.LANDING_PC));
       words[CPU.LANDING >> 2] = 0;
     }
     const place = this.#placeAt(((low(CPU.PC) - low(CPU.PC_DELTA)) << 2) >>> 0, CPU.PC);
@@ -214,7 +214,7 @@ export class Translator {
    */
   #placeAt(decoded: number, address: number): Instant | undefined {
     const { words } = this.#memory, pc = words[address >> 2] >>> 0;
-    const page = Math.floor((decoded - DECODED_PAGES.base) / DECODED_PAGE_SIZE);
+    const page = decodedPageIndex(decoded);
     if (decoded < DECODED_PAGES.base || page >= DECODED_PAGES.count || !words[(DECODED_OWNERS >> 2) + page]) return undefined;
     const at = (decoded - decodedPageAddress(page)) / DECODED_SIZE;
     if (!Number.isInteger(at) || at >= INSTRUCTIONS_PER_PAGE || (at << 2) !== (pc & 0xfff)) return undefined;
@@ -257,7 +257,7 @@ export class Translator {
    * Begins a region where the interpreter lands, or after what it has to execute there. It ends
    * where others begin.
    */
-  #land(place: Instant | undefined): void {
+  #countLanding(place: Instant | undefined): void {
     if (!place?.code.isCurrent) return;
     const { code } = place, page = code.page;
     let { at } = place;
@@ -342,7 +342,7 @@ export class Translator {
     for (let i = 0; i < decoded.length; i++) {
       const at = decoded[i], now = halves[at >> 1];
       if (now === Handler.Decode || now === Handler.Breakpoint || now === Handler.Stop && at !== head) return false;
-      const page = Math.floor((at - DECODED_PAGES.base) / DECODED_PAGE_SIZE);
+      const page = decodedPageIndex(at);
       const owner = memory[(DECODED_OWNERS >> 2) + page] >>> 0;
       if (memory[(owner >>> 2) + (at - decodedPageAddress(page)) / DECODED_SIZE] !== words[i]) return false;
     }
@@ -376,7 +376,7 @@ export class Translator {
    * The region at a hot place, and those that it calls as far as they are hot as well; `ends` where
    * other regions begin. None where the region is not worth it.
    */
-  #draft(code: CodeView, head: number, ends: boolean, pays: (instructions: number) => boolean): Draft[] {
+  #draftRegions(code: CodeView, head: number, ends: boolean, pays: (instructions: number) => boolean): Draft[] {
     const drafts: Draft[] = [], heads = new Set([code.decodedAt(head)]), since = this.#heats.get(code.decodedAt(head))?.since ?? 0;
     const pending = [{ code, head }];
     for (let next = pending.shift(); next && drafts.length < MODULE_SIZE; next = pending.shift()) {
@@ -417,7 +417,7 @@ export class Translator {
   /** @param pays whether it has been hot enough for this many instructions */
   #compile(code: CodeView, head: number, ends: boolean, pays: (instructions: number) => boolean): void {
     const start = performance.now();
-    const drafts = this.#draft(code, head, ends, pays);
+    const drafts = this.#draftRegions(code, head, ends, pays);
     if (!drafts.length) return;
     for (const { code, head } of drafts) {
       const heat = this.#heats.get(code.decodedAt(head));

@@ -9,6 +9,7 @@ import type { OpenFile } from "../kernel/files.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
 import { maskBell, ringBell } from "./sequence.ts";
 import type { Ioeventfd, Irqfd, Vm } from "./state.ts";
+import { sameBytes } from "../../support/bytes.ts";
 
 const SECTION = "vm-manager 10";
 const U64 = 1n << 64n;
@@ -108,7 +109,7 @@ export function writeToIoeventfd(kernel: HostKernel, vm: Vm, address: number, le
 /** Whether a generation that compares arguments finds the function by these bytes. */
 function isArgument(vm: Vm, { argument }: { readonly argument: readonly number[] }, bytes: Uint8Array): boolean {
   if (!VM_PERSONAS[vm.persona].functions!.removesByArgument) return true;
-  return argument.length === bytes.length && argument.every((byte, index) => byte === bytes[index]);
+  return sameBytes(argument, bytes);
 }
 
 /** REMOVE_FUNCTION of irqfds: all of this label. How many there were. */

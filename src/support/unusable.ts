@@ -1,8 +1,8 @@
-// Caches that cannot be used here: a machine runs without them.
+// Caches that cannot be used: a machine runs without them.
 
-import { isOfSystem } from "../support/cache.ts";
-import { NotOurs } from "../support/own-files.ts";
-import { warn } from "../support/warn.ts";
+import { isOfSystem } from "./cache.ts";
+import { NotOurs } from "./own-files.ts";
+import { warn } from "./warn.ts";
 
 /**
  * Result of `work`; undefined where files cannot be used here (no permission, no space, gone
