@@ -40,13 +40,14 @@ export function rowText(columns: Listed, row: ListRow, width: number | undefined
   return cut(columns.map(([name, column]) => aligned(column, rowCellText(name, column, row))).join(" "), width);
 }
 
-/**
- * Rows with a tab between values, for programs: exact values as in JSON, without units; empty where
- * a row has no value. The first line names the columns.
- */
-export function tsvText(rows: readonly ListRow[], shown: Listed): string {
-  const lines = [shown.map(([name]) => name), ...rows.map((row) => shown.map(([name]) => tsvValue(row[name])))];
-  return lines.map((cells) => `${cells.join("\t")}\n`).join("");
+/** The line that names the columns, for programs: a tab between names. */
+export function tsvHeading(shown: Listed): string {
+  return `${shown.map(([name]) => name).join("\t")}\n`;
+}
+
+/** A row for programs: exact values as in JSON, without units; empty where it has no value. */
+export function tsvRow(row: ListRow, shown: Listed): string {
+  return `${shown.map(([name]) => tsvValue(row[name])).join("\t")}\n`;
 }
 
 function tsvValue(value: Json): string {

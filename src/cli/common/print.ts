@@ -3,7 +3,7 @@
 
 import { cellText } from "../../queries/format.ts";
 import type { ListOptions } from "./list-options.ts";
-import { type Listed, listed, listText, namedColumns, rowText, tsvText } from "../../queries/list-text.ts";
+import { type Listed, listed, listText, namedColumns, rowText, tsvHeading, tsvRow } from "../../queries/list-text.ts";
 import type { Answer } from "../../queries/query.ts";
 import { type Json, type Listing, type ListRow, type Row, schemaName, type Table } from "../../queries/table.ts";
 import { TABLES } from "../../queries/tables.ts";
@@ -75,18 +75,24 @@ export function printAnswer(session: string, answer: Answer, json: boolean, none
 
 /** Prints rows as a list. */
 export function printRows(table: Listing, rows: readonly ListRow[], none: string | undefined, list: ListOptions): void {
-  // With chosen columns, or all of them, lines may be longer than the terminal is wide.
-  const width = list.columns || list.output === "wide" ? undefined : terminalWidth();
   const shown = shownColumns(table, list);
-  if (list.output === "tsv") output(tsvText(rows, shown));
+  if (list.output === "tsv") output(tsvHeading(shown) + rows.map((row) => tsvRow(row, shown)).join(""));
   else if (!rows.length && none !== undefined) output(`${none}\n`);
-  else output(listText(table, rows, width, shown));
+  else output(listText(table, rows, lineWidth(list), shown));
 }
 
 /** The columns that the options choose, or those that fit. */
 function shownColumns(table: Listing, { columns, output: form }: ListOptions): Listed {
   if (columns) return namedColumns(table, columns);
   return listed(table, form === undefined ? terminalWidth() : undefined);
+}
+
+/**
+ * Width of lines; with chosen columns, or all of them, they may be longer than the terminal is
+ * wide.
+ */
+function lineWidth({ columns, output: form }: ListOptions): number | undefined {
+  return columns || form ? undefined : terminalWidth();
 }
 
 /** Text of a list without rows where a filter matches none. */
@@ -102,14 +108,12 @@ export function printStreamRow(session: string, answer: Answer, row: Row, json: 
   const table: Table = TABLES[answer.table];
   if (json) return output(`${JSON.stringify(answerJson(session, { ...answer, rows: [row] }))}\n`);
   const shown = shownColumns(table, list);
-  // The heading came before the first row.
-  if (list.output === "tsv") output(tsvText([row], shown).split("\n").slice(1).join("\n"));
-  else output(rowText(shown, row, list.columns || list.output ? undefined : terminalWidth()));
+  output(list.output === "tsv" ? tsvRow(row, shown) : rowText(shown, row, lineWidth(list)));
 }
 
 /** The heading of a stream with tabs between its values; other streams have none. */
 export function printStreamHeading(table: Table, list: ListOptions): void {
-  if (list.output === "tsv") output(tsvText([], shownColumns(table, list)));
+  if (list.output === "tsv") output(tsvHeading(shownColumns(table, list)));
 }
 
 /** Width of the terminal on stdout; undefined without a terminal. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type CommandNode, commandTree } from "../../../src/cli/common/command-tree.ts";
 import { QUERY_COMMANDS } from "../../../src/cli/groups.ts";
 import { makeProgram } from "../../../src/cli/main.ts";
-import { namedColumns, tsvText } from "../../../src/queries/list-text.ts";
+import { namedColumns, tsvHeading, tsvRow } from "../../../src/queries/list-text.ts";
 import { VMS } from "../../../src/queries/tables.ts";
 import { el2Command } from "../../support/el2.ts";
 import { Place } from "../place.ts";
@@ -79,7 +79,8 @@ Deno.test("every list prints the columns that are named, exact values with tabs,
 
 Deno.test("tsv has exact values, and no value of a guest can add a column or a line", () => {
   const row = { id: "vm:a\tb\n", memory: 65536, owner: null, cpu: 0.5 };
-  assert.equal(tsvText([row], namedColumns(VMS, ["id", "memory", "owner", "cpu"])), "id\tmemory\towner\tcpu\nvm:a^Ib^J\t65536\t\t0.5\n");
+  const shown = namedColumns(VMS, ["id", "memory", "owner", "cpu"]);
+  assert.equal(tsvHeading(shown) + tsvRow(row, shown), "id\tmemory\towner\tcpu\nvm:a^Ib^J\t65536\t\t0.5\n");
 });
 
 Deno.test("lists have the columns that are named, all columns, or tabs, and --watch prints them again", async () => {
