@@ -7,7 +7,7 @@ import { syndromeText } from "./syndromes.ts";
 const FLAGS = "nzcv", MASKS = "daif";
 
 /** `nZCv EL1h dAIF`: flags that are set and exceptions that are masked are capitals. */
-export function pstateText(pstate: number): string {
+function pstateText(pstate: number): string {
   const letters = (text: string, highest: number) =>
     [...text].map((letter, index) => pstate >>> highest - index & 1 ? letter.toUpperCase() : letter).join("");
   const level = pstate >>> 2 & 3;

@@ -10,7 +10,7 @@ import { type Hint, LOST_HINTS } from "./hints.ts";
 import type { Overlay } from "./overlay.ts";
 import type { Message } from "./messages.ts";
 import type { Pane } from "./pane.ts";
-import { type Piece } from "./pieces.ts";
+import { keyPieces, type Piece } from "./pieces.ts";
 import type { Body, Placed } from "./screen-model.ts";
 import { drawScrubber, type Timeline } from "./scrubber.ts";
 import type { Look } from "./theme.ts";
@@ -113,7 +113,7 @@ function drawLost(screen: Screen, look: Look, body: Body, { message, seconds: si
     [{ text: "behind this box: the last frame, without colors", role: "dim" }],
     [{ text: `retry ${next.number} in ${next.seconds}s`, role: "strong" }],
     [],
-    LOST_HINTS.flatMap(({ key, word }): Piece[] => [{ text: key, role: "accent", bold: true }, { text: ` ${word}   `, role: "dim" }]),
+    LOST_HINTS.flatMap(({ key, word }) => keyPieces(key, `${word}   `)),
   ];
   drawOverlay(screen, look, body, { title: { text: "Connection lost" }, kind: "danger", lines });
 }

@@ -8,7 +8,7 @@ import type { Keymap } from "./keymap.ts";
 import { type Key, keyText } from "./keys.ts";
 import type { Overlay } from "./overlay.ts";
 import { drawOverlay } from "./overlay-box.ts";
-import { drawPieces, type Piece } from "./pieces.ts";
+import { drawPieces, keyPieces, type Piece } from "./pieces.ts";
 import { OBJECT_ACTIONS } from "./object-actions.ts";
 import type { Look } from "./theme.ts";
 
@@ -69,7 +69,6 @@ export class HelpOverlay implements Overlay {
   }
 
   draw(screen: Screen, area: Rectangle, look: Look): void {
-    const key = (name: string, word: string): Piece[] => [{ text: name, role: "accent", bold: true }, { text: ` ${word}`, role: "dim" }];
     const { keymap: { actions } } = this;
     const found = actions.filter((action) => matches(action, this.#wanted));
     const objects = this.#search ? ON_OBJECTS.filter((action) => matches(action, this.#wanted)) : [];
@@ -80,7 +79,7 @@ export class HelpOverlay implements Overlay {
         count: this.#search
           ? `${found.length + objects.length} of ${actions.length + ON_OBJECTS.length} actions`
           : `${actions.length} actions`,
-        bottom: [...key("arrows", "scroll  "), ...key("Esc", "close")],
+        bottom: [...keyPieces("arrows", "scroll  "), ...keyPieces("Esc", "close")],
       },
       rows: SEARCH + lines.length,
       columns: Infinity,

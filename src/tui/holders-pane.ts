@@ -25,7 +25,7 @@ export function capPieces(id: string, look: Look, bad: boolean): Piece[] {
 }
 
 /** An object and the capabilities to it: one row each, and more for rights that do not fit. */
-export function edgeLines(object: readonly Piece[][], holders: readonly Row[], width: number, look: Look): Line[] {
+function edgeLines(object: readonly Piece[][], holders: readonly Row[], width: number, look: Look): Line[] {
   const { frame: { line, side, joints }, folded } = look.glyphs;
   const room = Math.max(width - CAP - OBJECT - 8, LEAST_RIGHTS);
   const rows = holders.flatMap(({ id, rights }): { readonly left: readonly Piece[]; readonly leads: boolean }[] => {

@@ -9,7 +9,7 @@ import type { Key } from "./keys.ts";
 import { LineEditor } from "./line-editor.ts";
 import type { Overlay } from "./overlay.ts";
 import { drawOverlay } from "./overlay-box.ts";
-import { drawPieces, type Piece } from "./pieces.ts";
+import { drawPieces, keyPieces, type Piece } from "./pieces.ts";
 import { wrap } from "./row-lines.ts";
 import { beginRow } from "./row.ts";
 import type { Look } from "./theme.ts";
@@ -101,12 +101,11 @@ export class PaletteOverlay implements Overlay {
 
   draw(screen: Screen, area: Rectangle, look: Look): void {
     const { text } = this.#line, choices = this.options.choices(text), chosen = this.#chosen(choices);
-    const key = (key: string, word: string): Piece[] => [{ text: key, role: "accent", bold: true }, { text: ` ${word}`, role: "dim" }];
     const inside = drawOverlay(screen, look, area, {
       title: {
         text: "Commands",
         count: `${choices.length} of ${this.options.count()}`,
-        bottom: [...key("Tab", "complete  "), ...key("Enter", "run  "), ...key("Esc", "close")],
+        bottom: [...keyPieces("Tab", "complete  "), ...keyPieces("Enter", "run  "), ...keyPieces("Esc", "close")],
       },
       rows: INPUT + CHOICES + 1 + EXPLAINED,
       columns: Infinity,

@@ -37,6 +37,11 @@ export function drawPieces(screen: Screen, look: Look, x: number, y: number, pie
   return used;
 }
 
+/** A key and its effect, as titles and boxes name them. */
+export function keyPieces(name: string, word: string): Piece[] {
+  return [{ text: name, role: "accent", bold: true }, { text: ` ${word}`, role: "dim" }];
+}
+
 /** A number in digits, its leading zeros faint. */
 export function digitPieces(digits: string, role: Role): Piece[] {
   const zeros = /^0*(?=.)/.exec(digits)![0];

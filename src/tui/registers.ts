@@ -10,8 +10,6 @@ const SHORT = 16;
 const NAME = 6;
 /** Blanks between columns. */
 const GAP = 2;
-/** Flags of PSTATE from bit 31 down, and its masks from bit 9 down (Arm ARM C5.2). */
-const FLAGS = "nzcv", MASKS = "daif";
 
 /** Keeps the registers of one vCPU from look to look. */
 export class RegisterLines {
@@ -39,9 +37,10 @@ export class RegisterLines {
       for (let at = 0; at < rows.length; at += columns) {
         lines.push({ text: "", pieces: rows.slice(at, at + columns).flatMap((row) => this.#pieces(row, names)) });
       }
-      const pstate = rows.find(({ name }) => name === "pstate");
-      if (pstate) lines.push({ text: "", pieces: pstatePieces(Number(pstate.value), names) });
-      for (const row of rows) if (row.words && row !== pstate) lines.push(wordsLine(row, names));
+      for (const row of rows) {
+        if (typeof row.words !== "string") continue;
+        lines.push(row.name === "pstate" ? { text: "", pieces: pstatePieces(row.words, names) } : wordsLine(row, names));
+      }
     }
     return lines;
   }
@@ -64,18 +63,17 @@ function wordsLine({ name, words }: Row, names: number): Line {
 }
 
 /** PSTATE in letters: flags that are set and exceptions that are masked are capitals. */
-function pstatePieces(pstate: number, names: number): Piece[] {
-  const letters = (text: string, highest: number): Piece[] =>
-    [...text].map((letter, index) => {
-      const set = pstate >>> highest - index & 1;
-      return set ? { text: letter.toUpperCase(), role: "strong", bold: true } : { text: letter, role: "dim" };
-    });
-  const level = pstate >>> 2 & 3, stack = pstate & 1 ? "h" : "t";
+function pstatePieces(words: string, names: number): Piece[] {
+  const [flags, level, masks] = words.split(" ");
+  const letters = (text: string): Piece[] =>
+    [...text].map((letter) =>
+      letter === letter.toUpperCase() ? { text: letter, role: "strong", bold: true } : { text: letter, role: "dim" }
+    );
   return [
     { text: "".padEnd(names + 1) },
-    ...letters(FLAGS, 31),
-    { text: ` EL${level}${level ? stack : ""} ` },
-    ...letters(MASKS, 9),
+    ...letters(flags),
+    { text: ` ${level} ` },
+    ...letters(masks),
     { text: "  set, masked: capitals", role: "dim" },
   ];
 }

@@ -7,7 +7,7 @@ import type { Rectangle, Screen } from "./cells.ts";
 import type { Key } from "./keys.ts";
 import type { Overlay } from "./overlay.ts";
 import { drawOverlay } from "./overlay-box.ts";
-import { drawPieces, type Piece } from "./pieces.ts";
+import { drawPieces, keyPieces, type Piece } from "./pieces.ts";
 import { wrap } from "./row-lines.ts";
 import type { Look } from "./theme.ts";
 import { diagnosisLines } from "../queries/diagnosis-text.ts";
@@ -50,7 +50,6 @@ export class VerdictOverlay implements Overlay {
   }
 
   draw(screen: Screen, area: Rectangle, look: Look): void {
-    const key = (name: string, word: string): Piece[] => [{ text: name, role: "accent", bold: true }, { text: ` ${word}`, role: "dim" }];
     const { diagnosis, follow } = this;
     const width = Math.min(WIDEST, area.width - ASIDE);
     const texts = diagnosisLines(diagnosis);
@@ -61,7 +60,7 @@ export class VerdictOverlay implements Overlay {
     const inside = drawOverlay(screen, look, area, {
       title: {
         text: "Verdict",
-        bottom: [...follow ? [...key("Enter", `shows ${follow.id}`), { text: "  " }] : [], ...key("Esc", "close")],
+        bottom: [...follow ? [...keyPieces("Enter", `shows ${follow.id}`), { text: "  " }] : [], ...keyPieces("Esc", "close")],
       },
       rows: lines.length,
       columns: width + 2,

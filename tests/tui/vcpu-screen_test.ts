@@ -101,7 +101,10 @@ Deno.test("PSTATE has its flags, exception level and masks in letters", async ()
   rig.answer = (query) => {
     const answer = phoneAnswer(query);
     if (query.table !== "vcpu.regs") return answer;
-    return { ...answer, rows: [{ id: "reg:debian/0/pstate", name: "pstate", value: "0x600003c5", group: "general" }] };
+    return {
+      ...answer,
+      rows: [{ id: "reg:debian/0/pstate", name: "pstate", value: "0x600003c5", words: "nZCv EL1h DAIF", group: "general" }],
+    };
   };
   rig.time += 5000;
   rig.sample();
