@@ -7,7 +7,15 @@ import { ExitCode, Failure } from "../common/failure.ts";
 import { fieldsText, output, printAnswer } from "../common/print.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { parseBytes, parseDuration } from "../common/values.ts";
-import { ComposeError, composeRequest, fieldNames, findRequest, requestNames, UnknownRequestError } from "../../abi/rpc/text/compose.ts";
+import {
+  ComposeError,
+  composeRequest,
+  fieldNames,
+  findRequest,
+  requestNames,
+  splitFields,
+  UnknownRequestError,
+} from "../../abi/rpc/text/compose.ts";
 import { TABLES } from "../../queries/tables.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
 
@@ -80,14 +88,7 @@ function composed(name: string, fields: readonly string[], bytes: Uint8Array | u
     }
     const takes = fieldNames(message);
     if (!fields.length && takes.length) throw new Failure(`rpc send ${message.name}: its fields are ${takes.join(", ")}`);
-    const given = new Map(fields.map((text): [string, string] => {
-      const at = text.indexOf("=");
-      if (at < 1) {
-        throw new Failure(`rpc send: ${JSON.stringify(text)} is not FIELD=VALUE; ${message.name} has ${takes.join(", ") || "no fields"}`);
-      }
-      return [text.slice(0, at), text.slice(at + 1)];
-    }));
-    return { message: message.name, payload: { id: message.id, payload: composeRequest(message, given) } };
+    return { message: message.name, payload: { id: message.id, payload: composeRequest(message, splitFields(message, fields)) } };
   } catch (error) {
     if (!(error instanceof ComposeError)) throw error;
     const meant = error instanceof UnknownRequestError

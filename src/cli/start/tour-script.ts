@@ -2,7 +2,7 @@
 
 import { Failure } from "../common/failure.ts";
 import { checkedEventFilter, parseDuration } from "../common/values.ts";
-import { ComposeError, composeRequest, findRequest } from "../../abi/rpc/text/compose.ts";
+import { ComposeError, composeRequest, findRequest, splitFields } from "../../abi/rpc/text/compose.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
 import { bytesOfKey } from "../../tui/keys.ts";
 
@@ -20,13 +20,13 @@ export type TourStep =
   | { readonly kind: "reach"; readonly at: string }
   /** Types a line into a guest. */
   | { readonly kind: "input"; readonly console: string; readonly text: string }
-  /** A request to the resource manager in the name of the host VM. */
+  /** A request to the resource manager on behalf of the host VM. */
   | { readonly kind: "rpc"; readonly id: number; readonly payload: Uint8Array }
   | { readonly kind: "theme"; readonly name: string }
   /** A name of this place in the cast. */
   | { readonly kind: "mark"; readonly text: string };
 
-/** Steps by their first word; each gets the rest of its line. */
+/** Steps by their first word; each takes the rest of its line. */
 const STEPS: Readonly<Record<string, (rest: string) => TourStep>> = {
   keys: (rest) => ({ kind: "keys", keys: keysOf(needed(rest, "keys 7 Enter")) }),
   type: (rest) => ({ kind: "type", text: needed(rest, "type /about=ping") }),
@@ -42,8 +42,7 @@ const STEPS: Readonly<Record<string, (rest: string) => TourStep>> = {
     const [name, ...fields] = needed(rest, "rpc MEM_RECLAIM handle=1 flags=0").split(/ +/);
     try {
       const request = findRequest(name);
-      const given = new Map(fields.map((field) => splitField(field)));
-      return { kind: "rpc", id: request.id, payload: composeRequest(request, given) };
+      return { kind: "rpc", id: request.id, payload: composeRequest(request, splitFields(request, fields)) };
     } catch (error) {
       if (error instanceof ComposeError) throw new Failure(error.message);
       throw error;
@@ -58,12 +57,6 @@ function needed(rest: string, example: string): string {
   return rest;
 }
 
-function splitField(field: string): [name: string, value: string] {
-  const at = field.indexOf("=");
-  if (at < 1) throw new Failure(`"${field}" is not FIELD=VALUE`);
-  return [field.slice(0, at), field.slice(at + 1)];
-}
-
 /**
  * Keys separated by blanks, as the bytes that a terminal sends: names such as `Enter`, letters, and
  * other words as they are typed.
@@ -76,7 +69,7 @@ export function keysOf(text: string): string[] {
 }
 
 /**
- * The steps of a script. Empty lines and those that begin with `#` say nothing.
+ * The steps of a script. Empty lines and those that begin with `#` are ignored.
  * @param file its name, for errors
  * @throws Failure that names the line
  */
@@ -91,7 +84,7 @@ export function tourSteps(file: string, text: string): TourStep[] {
       }
       return [STEPS[word](rest)];
     } catch (error) {
-      // Values that no option has say so in commander's form.
+      // A duration that is not one throws commander's error.
       if (error instanceof Error && (error instanceof Failure || "exitCode" in error)) {
         throw new Failure(`${file}:${index + 1}: ${error.message}`);
       }

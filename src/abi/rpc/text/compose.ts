@@ -36,6 +36,21 @@ export function fieldNames({ request }: RpcRequest<Fields, Fields>): string[] {
 }
 
 /**
+ * Names and values of fields that were typed as `FIELD=VALUE`.
+ * @throws ComposeError
+ */
+export function splitFields(message: RpcRequest<Fields, Fields>, texts: readonly string[]): Map<string, string> {
+  return new Map(texts.map((text): [string, string] => {
+    const at = text.indexOf("=");
+    if (at < 1) {
+      const names = fieldNames(message).join(", ") || "no fields";
+      throw new ComposeError(`${JSON.stringify(text)} is not FIELD=VALUE; ${message.name} has ${names}`);
+    }
+    return [text.slice(0, at), text.slice(at + 1)];
+  }));
+}
+
+/**
  * The payload of a request with these typed field values.
  * @throws ComposeError that names the field
  */
