@@ -48,7 +48,7 @@ export async function machineSources(): Promise<MachineSource[]> {
 }
 
 /** Debian's own mirror, for who names none. */
-export const DEBIAN_MIRROR = "https://deb.debian.org/debian";
+const DEBIAN_MIRROR = "https://deb.debian.org/debian";
 
 /**
  * Debian's archive of a release: by apt where the machine has it with a Debian mirror and Debian's

@@ -13,7 +13,7 @@ export interface ReleasedFile {
 export const DEBIAN_KEYS: string = keys;
 
 /** A release file that the archive has not signed. */
-export class NotSigned extends Error {}
+class NotSigned extends Error {}
 
 /**
  * The files of a release by their paths, below its folder in `dists`.

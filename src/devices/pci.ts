@@ -1,6 +1,6 @@
 // PCI functions and the host bridge's view of bus 0 (PCI Local Bus Specification 3.0, chapter 6):
 // configuration headers of type 0 with one memory BAR, and the two ways to reach them, CAM with 256
-// bytes and ECAM with 4 KiB a function.
+// bytes and ECAM with 4 KiB per function.
 
 /** Register offsets of a configuration header of type 0. */
 export const PciRegister = {
@@ -184,7 +184,7 @@ export class PciFunction {
         this.#config[R.LATENCY] = word >> 8;
         return;
       case R.BAR0:
-        // The low bits of an address are those that tell how large it is.
+        // The low bits are fixed: all ones, read back, give the size.
         if (bar) this.#bar = Math.floor(this.#bar / 2 ** 32) * 2 ** 32 + ((word & ~BAR_FLAGS & ~(bar.size - 1)) >>> 0);
         return;
       case R.BAR0 + 4:
@@ -210,8 +210,7 @@ export class PciBus {
   readConfig(offset: number, size: number): bigint {
     const found = this.#find(offset);
     const register = offset & (1 << this.shift) - 1;
-    if (size > 4 || (register & 3) + size > 4) return BigInt.asUintN(8 * size, -1n);
-    if (found === undefined) return BigInt.asUintN(8 * size, -1n);
+    if (found === undefined || size > 4 || (register & 3) + size > 4) return BigInt.asUintN(8 * size, -1n);
     return register >= CONFIG_SIZE ? 0n : BigInt(found.read(register, size) >>> 0);
   }
 
@@ -233,7 +232,7 @@ export class PciBus {
     return undefined;
   }
 
-  /** Function 0 of a device of bus 0: the only ones that there are. */
+  /** Function 0 of a device of bus 0; no device has others. */
   #find(offset: number): PciFunction | undefined {
     const slot = Math.floor(offset / 2 ** (this.shift + 3));
     const number = Math.floor(offset / 2 ** this.shift) % 8;

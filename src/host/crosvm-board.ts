@@ -8,8 +8,16 @@ import { Pl030 } from "../devices/pl030.ts";
 import { Pvpanic, PvpanicEvent } from "../devices/pvpanic.ts";
 import { StallDetector, type StallDetectorState } from "../devices/stall-detector.ts";
 import { type PciTransport, virtioFunction } from "../virtio/pci-transport.ts";
-import { CROSVM_BATTERY, CROSVM_CAM, CROSVM_RTC, CROSVM_SERIAL_SIZE, CROSVM_SERIALS, CROSVM_STALL } from "./crosvm-map.ts";
-import { crosvmBar, crosvmPciSpi } from "./crosvm-map.ts";
+import {
+  CROSVM_BATTERY,
+  CROSVM_CAM,
+  CROSVM_RTC,
+  CROSVM_SERIAL_SIZE,
+  CROSVM_SERIALS,
+  CROSVM_STALL,
+  crosvmBar,
+  crosvmPciSpi,
+} from "./crosvm-map.ts";
 import { uart16550Console, type VmConsole, type VmConsoleState } from "./vm-console.ts";
 
 const BRIDGE = { vendor: 0x8086, device: 0x1237, revision: 0, classCode: 0x06_00_00 };

@@ -1,5 +1,5 @@
 // Parts of the computer that machines use besides files (`files.ts`): disks, shared folders, logs,
-// sockets. A thread without rights of its own has another do it (`useComputer`).
+// sockets. A thread without rights lets another act for it (`useComputer`).
 
 import type { BlockBacking } from "../virtio/block/backing.ts";
 import type { OutsideNetwork, UnixSockets } from "../virtio/outside-network.ts";
@@ -49,7 +49,7 @@ export function computer(): Computer {
   return current;
 }
 
-/** From now on this thread has others do it. */
+/** From now on this thread uses this computer. */
 export function useComputer(others: Computer): void {
   current = others;
 }

@@ -6,6 +6,11 @@ import type { BlockBacking } from "../virtio/block/backing.ts";
 
 const ZEROES = new Uint8Array(1 << 16);
 
+/** The reason why a writable disk is in no snapshot. */
+export function notSavable(path: string): UnsavableError {
+  return new UnsavableError(`disk ${path} is written through to its file, and cannot be part of a snapshot; use mode "overlay"`);
+}
+
 /** A raw disk image. Its size is a number of bytes that it keeps. */
 export class DiskFile implements BlockBacking {
   readonly size: number;
@@ -61,9 +66,7 @@ export class DiskFile implements BlockBacking {
 
   /** A read-only disk has no state; a writable one cannot be saved (`savable`). */
   save(): undefined {
-    if (!this.savable) {
-      throw new UnsavableError(`disk ${this.path} is written through to its file, and cannot be part of a snapshot; use mode "overlay"`);
-    }
+    if (!this.savable) throw notSavable(this.path);
   }
 
   restore(): void {}

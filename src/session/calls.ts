@@ -51,7 +51,7 @@ export function errorData(error: unknown): ErrorData {
   return { name, message, ...code !== undefined && { code } };
 }
 
-/** The error again, of a class by which others tell it apart. */
+/** The error again, of the class that callers look for. */
 export function errorOf({ name, message, code, errno }: ErrorData): Error {
   if (errno !== undefined) return new ShareError(errno as ShareError["errno"], message);
   const Known = Object.entries({ ...Deno.errors, NotOurs, RangeError, TypeError }).find(([known]) => known === name)?.[1] ?? Error;
@@ -70,9 +70,9 @@ export class Calls {
   }
 
   /**
-   * Has a method of an object called, and waits.
-   * @param args at most one has bytes
-   * @throws what it throws
+   * Calls a method of an object of the other thread, and waits for its result.
+   * @param args at most one of them is bytes
+   * @throws Error that the method threw
    */
   call(object: number, method: string, ...args: readonly unknown[]): unknown {
     const sent = args.map((value) => {

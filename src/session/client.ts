@@ -29,7 +29,7 @@ export const WORKER_NAME = "el2-machine";
 export interface Connection {
   readonly kind: "connect";
   readonly bell: SharedArrayBuffer;
-  /** Where the worker has no rights: who does what it cannot do. */
+  /** For a worker without rights: the thread that acts for it. */
   readonly surroundings?: Surroundings;
 }
 

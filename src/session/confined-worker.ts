@@ -1,5 +1,5 @@
-// A worker without rights, and what this thread does for it. That is loaded when the worker first
-// needs it: a machine without disks, network and logs never does.
+// A worker without rights, and this thread's services to it, which are loaded when it first needs
+// them: a machine without disks, network and logs never does.
 
 import type { CodeFolders } from "../support/code-folders.ts";
 import type { Request } from "../protocol/protocol.ts";
@@ -19,7 +19,7 @@ export interface Surroundings {
 /** This thread's services to one worker. */
 export class Services {
   readonly #channel = new MessageChannel();
-  /** Requests that name files, and messages, until there is somebody who looks at them. */
+  /** Requests that name files, and messages, until the services are loaded. */
   readonly #requests: Request[] = [];
   readonly #messages: (Call | SocketCommand)[] = [];
   #served: ServedComputer | undefined;

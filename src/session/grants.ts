@@ -2,10 +2,9 @@
 // its plan and its client's requests name, and its places in the cache.
 
 import { basename, dirname } from "node:path";
-import type { Address } from "../formats/ip-addresses.ts";
 import { DEFAULT_NET_POLICY, type NetPolicy, plannedDevices, plannedVariables, type SessionPlan } from "../plans/plan.ts";
 import type { Request } from "../protocol/protocol.ts";
-import { ip, ip6 } from "../formats/ip-addresses.ts";
+import { type Address, ip, ip6 } from "../formats/ip-addresses.ts";
 import type { CodeFolders } from "../support/code-folders.ts";
 import { NatAddress, NatAddress6 } from "../virtio/net/nat/nat.ts";
 import { judge, mayResolve } from "../virtio/net/nat/policy.ts";
@@ -44,7 +43,7 @@ export class Grants {
     else if (request.kind === "snapshot" || request.kind === "save-recording") this.#whole.add(request.path);
   }
 
-  /** A report of a bug goes there. */
+  /** A report of a bug may be written there. */
   report(base: string): void {
     this.#growing.add(`${base}.rec`);
     this.#whole.add(`${base}.txt`);

@@ -2,7 +2,7 @@
 // another thread (`served-computer.ts`).
 
 import type { Computer, OpenDisk, OpenLog } from "../outside/computer.ts";
-import { UnsavableError } from "../state/parts.ts";
+import { notSavable } from "../outside/disk-file.ts";
 import type { Files, GrowingFile, PendingFile } from "../support/files.ts";
 import type { FileChange, FileStatus, OpenFile, SharedFolder } from "../virtio/p9/folder.ts";
 import { type Calls, PIECE } from "./calls.ts";
@@ -118,9 +118,7 @@ class RemoteDisk implements OpenDisk {
 
   /** As `DiskFile` has it. */
   save(): undefined {
-    if (!this.savable) {
-      throw new UnsavableError(`disk ${this.path} is written through to its file, and cannot be part of a snapshot; use mode "overlay"`);
-    }
+    if (!this.savable) throw notSavable(this.path);
   }
 
   restore(): void {}

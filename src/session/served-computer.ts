@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { ConsoleLog } from "../outside/console-log.ts";
 import { DiskFile } from "../outside/disk-file.ts";
 import { ComputerFolder } from "../outside/shared-folder.ts";
-import { OWN_FILES } from "../support/files.ts";
+import { OWN_FILES, type PendingFile } from "../support/files.ts";
 import { type FileChange, type OpenFile, ShareError, type SharePath } from "../virtio/p9/folder.ts";
 import { type Answer, Answers, type Call, errorData, PIECE, REST } from "./calls.ts";
 import type { Grants } from "./grants.ts";
@@ -41,8 +41,8 @@ export class ServedComputer {
   }
 
   /**
-   * Does what a message says.
-   * @throws Error where it is none of a machine's
+   * Answers a call, or passes a word on to the sockets.
+   * @throws Error if the word is unknown
    */
   take(message: Call | SocketCommand): void {
     if (message.kind !== "call") return this.#socketsOf().take(message);
@@ -84,7 +84,7 @@ export class ServedComputer {
   #computer(): Methods {
     const { grants } = this;
     const allow = (allowed: boolean, path: string) => {
-      if (!allowed) throw new Deno.errors.NotCapable(`${path} is none of this machine's files`);
+      if (!allowed) throw new Deno.errors.NotCapable(`${path} is not one of this machine's files`);
     };
     return {
       whole: (path: string, options: { durable?: boolean; newest?: number } | undefined) => {
@@ -153,7 +153,7 @@ export class ServedComputer {
   /** A shared folder. It repeats the checks of the machine's own server. */
   #folder(folder: ComputerFolder, writable: boolean): Methods {
     const changing = <A extends unknown[], R>(work: (...args: A) => R) => (...args: A): R => {
-      if (!writable) throw new ShareError("EROFS", "the share is read-only");
+      checkWritable(writable);
       return work(...args);
     };
     const opened = (file: OpenFile) => this.#object((forget) => fileMethods(file, writable, forget));
@@ -162,7 +162,7 @@ export class ServedComputer {
       list: (path: SharePath) => folder.list(checked(path)),
       readLink: (path: SharePath) => folder.readLink(checked(path)),
       open: (path: SharePath, { read, write, truncate }: { read: boolean; write: boolean; truncate: boolean }) => {
-        if ((write || truncate) && !writable) throw new ShareError("EROFS", "the share is read-only");
+        if (write || truncate) checkWritable(writable);
         return opened(folder.open(checked(path), { read, write, truncate }));
       },
       create: changing((path: SharePath, permissions: number) => opened(folder.create(checked(path), permissions))),
@@ -177,6 +177,11 @@ export class ServedComputer {
   }
 }
 
+/** @throws ShareError for a change of a folder that is not writable */
+function checkWritable(writable: boolean): void {
+  if (!writable) throw new ShareError("EROFS", "the share is read-only");
+}
+
 /** A path within a folder: names only. */
 function checked(path: SharePath): SharePath {
   for (const name of path) {
@@ -187,7 +192,7 @@ function checked(path: SharePath): SharePath {
   return path;
 }
 
-function wholeFile(file: ReturnType<typeof OWN_FILES.whole>, forget: () => void): Methods {
+function wholeFile(file: PendingFile, forget: () => void): Methods {
   return {
     write: (bytes: Uint8Array) => file.write(bytes),
     commit: () => {
@@ -238,7 +243,7 @@ function fileMethods(file: OpenFile, writable: boolean, forget: () => void): Met
     },
     write: (offset: number, bytes: Uint8Array) => file.write(offset, bytes),
     change: (change: FileChange) => {
-      if (!writable) throw new ShareError("EROFS", "the share is read-only");
+      checkWritable(writable);
       file.change(change);
     },
     sync: (dataOnly: boolean) => file.sync(dataOnly),

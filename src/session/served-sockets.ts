@@ -43,8 +43,8 @@ export class ServedSockets {
   }
 
   /**
-   * Does what the worker says.
-   * @throws Error where it is not one of a machine's words
+   * Carries out a word of the worker.
+   * @throws Error if the word is unknown
    */
   take(command: SocketCommand): void {
     const { id } = command;

@@ -12,7 +12,7 @@ export type SocketCommand =
   | { readonly kind: "write"; readonly id: number; readonly bytes: Uint8Array }
   | { readonly kind: "send"; readonly id: number; readonly bytes: Uint8Array; readonly peer?: DatagramPeer }
   | { readonly kind: "end" | "destroy" | "pause" | "resume" | "close"; readonly id: number }
-  /** The guest's side has so many more bytes of a stream, or datagrams: as many may follow. */
+  /** The guest's side has taken this many bytes of a stream, or datagrams: as many may follow. */
   | { readonly kind: "took"; readonly id: number; readonly count: number };
 
 /** The sockets' words. */

@@ -4,8 +4,8 @@
 import { codeIn, coresIn, instantIn, namedCacheFolder } from "../support/cache-name.ts";
 
 /**
- * A host that Deno is told not to import from, beside the flag: nothing else says in the program
- * that the flag is there, and without it Deno ends the process when it is asked for such a worker.
+ * A host that Deno may not import from. It is denied together with the flag, so that the program
+ * can find out about the flag: without it, Deno ends a process that asks for such a worker.
  */
 const MARK = "worker-options.el2.invalid";
 

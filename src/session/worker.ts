@@ -42,7 +42,7 @@ export function serveMachine(): void {
   outbox.tell({ kind: "ready" });
 }
 
-/** From now on another thread does for this one what it has no rights for. */
+/** From now on another thread acts for this one, which has no rights. */
 function useSurroundings({ port, mailbox }: Surroundings): RemoteSockets {
   const calls = new Calls(port, mailbox);
   const sockets = new RemoteSockets(

@@ -53,7 +53,6 @@ export class Stage implements Disposable {
   readonly #client: Connected;
   readonly #screens: Offscreen;
   readonly #asker: Asker;
-  readonly #consoles = new Map<string, string>();
   /** Time (ms) of the screens that passed without anything to wait for. */
   #skipped = 0;
   /** Time (ms) of the screens when the machine came to where it is. */
@@ -61,7 +60,7 @@ export class Stage implements Disposable {
   #sample: MachineSample | undefined;
   #paused = false;
   #ended = false;
-  /** Rejects when nothing more will be answered. */
+  /** Rejects once no more answers can come. */
   readonly #failed = Promise.withResolvers<never>();
   #failure: Failure | undefined;
   /** How often a rule has stopped the machine, or it has ended. */
@@ -113,9 +112,6 @@ export class Stage implements Disposable {
     if (event.kind === "paused") this.#paused = event.paused;
     if (event.kind === "ended") this.#ended = true;
     if (event.kind === "stopped" || event.kind === "ended") this.#stops++;
-    if (event.kind === "console") {
-      this.#consoles.set(event.console, (this.#consoles.get(event.console) ?? "") + new TextDecoder().decode(event.bytes));
-    }
     if (!this.#asker.take(event)) this.#screens.apply(event);
   }
 
@@ -176,11 +172,6 @@ export class Stage implements Disposable {
   /** Types into a guest. */
   input(console: string, text: string): void {
     this.#client.send({ kind: "input", console, bytes: textBytes(text) });
-  }
-
-  /** Output of a guest. */
-  written(console: string): string {
-    return this.#consoles.get(console) ?? "";
   }
 
   /** Presses a key, as the bytes that a terminal sends for it. */
