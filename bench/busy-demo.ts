@@ -12,8 +12,8 @@ import { DEFAULT_LIMITS } from "../src/plans/memory-budget.ts";
 import type { SessionPlan } from "../src/plans/plan.ts";
 
 /**
- * Pairs of guests, and how many messages and rings they exchange a second: some 10,000 calls, traps
- * and interrupts.
+ * Pairs of guests, and the messages and rings that they exchange per second: some 10,000 calls,
+ * traps and interrupts.
  */
 const PAIRS = 2;
 const BALLS = 200;

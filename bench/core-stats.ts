@@ -2,7 +2,7 @@
 
 import type { CoreStats } from "./machines.ts";
 
-/** Million instructions a second of a process that took so many milliseconds. */
+/** Million instructions per second of a process that took this many milliseconds. */
 export function guestMips(core: CoreStats | undefined, milliseconds: number): number | undefined {
   return core && core.instructions / milliseconds / 1000;
 }

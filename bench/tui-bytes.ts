@@ -12,7 +12,7 @@ const SIZES = [[80, 24], [120, 36], [200, 60]] as const;
 const SETTLED = 5000;
 const MEASURED = 20_000;
 
-/** Frames that a slow link gets a second at most. */
+/** Most frames per second for a slow link. */
 const FRAMES_A_SECOND = 10;
 
 /** Output at a size. */

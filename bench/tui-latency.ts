@@ -32,7 +32,7 @@ class TypedTerminal implements TerminalPort {
   readonly input = new ReadableStream<Uint8Array>({ start: (controller) => void (this.#controller = controller) });
   #next = Promise.withResolvers<void>();
 
-  /** @param take resolves when the terminal has taken so many bytes */
+  /** @param take resolves when the terminal has taken this many bytes */
   constructor(readonly take: (bytes: number) => Promise<void> = () => Promise.resolve()) {}
 
   type(text: string): void {

@@ -62,7 +62,7 @@ async function measure(withTui: boolean): Promise<Round> {
   return round;
 }
 
-/** A slow link, bytes per second, and how long it is looked at, ms. */
+/** A slow link, bytes per second, and the time for which it is measured, ms. */
 const SLOW_LINK = 50_000;
 const SLOW_TIME = 3000;
 

@@ -8,8 +8,8 @@ import { concat, gzip, tar } from "./archives.ts";
 import { type Build, digest, DistError, run } from "./common.ts";
 
 /**
- * A program that loads nothing from elsewhere: no configuration of the folder where it is started,
- * no network, no package.
+ * A program that loads nothing else: no configuration of the current folder, nothing from the
+ * network, no package.
  */
 export const RUN_FLAGS = `${PERMISSIONS.join(" ")} --no-config --no-lock --no-npm --no-remote --cached-only`;
 
@@ -17,8 +17,8 @@ export const RUN_FLAGS = `${PERMISSIONS.join(" ")} --no-config --no-lock --no-np
 export const programName = (target: string) => `el2-${VERSION}-${target}`;
 
 /**
- * The runtime of `deno compile`: the one that DENORT_BIN names, or in Deno's cache; undefined where
- * neither is.
+ * The runtime of `deno compile`: the one that DENORT_BIN names, or in Deno's cache; undefined if
+ * there is none.
  */
 export async function compileRuntime(): Promise<string | undefined> {
   const named = Deno.env.get("DENORT_BIN");
@@ -33,7 +33,7 @@ export async function compileRuntime(): Promise<string | undefined> {
   return (await Deno.stat(cached).catch(() => undefined))?.isFile ? cached : undefined;
 }
 
-/** The real thing: `deno compile`. Says how it was done. */
+/** The file of `deno compile`. Returns a description of how it was made. */
 export async function compile({ folder, bundle }: Build, runtime: string): Promise<string> {
   const program = `${folder}/${programName(Deno.build.target)}`;
   const wayOut = `${runtime} is not denort ${Deno.version.deno}; without it the program is a file that unpacks itself`;
@@ -47,7 +47,7 @@ export async function compile({ folder, bundle }: Build, runtime: string): Promi
   return `by deno compile with ${runtime}`;
 }
 
-/** Header, then gzip of a tar with `deno` and `el2.js`. Says what it is. */
+/** A header, then a compressed tar with `deno` and `el2.js`. Returns a description. */
 export async function pack({ folder, bundle }: Build, target: string, deno: Uint8Array): Promise<string> {
   const entries = [{ path: "deno", data: deno, executable: true }, { path: "el2.js", data: await Deno.readFile(bundle) }];
   const payload = gzip(tar(entries, 0));
@@ -61,8 +61,8 @@ export async function pack({ folder, bundle }: Build, target: string, deno: Uint
 
 /**
  * The script in front of the payload. It unpacks beside its final place and renames, so that
- * several first starts at once end with one good copy, and leaves no older versions behind but
- * those that run.
+ * several first starts at once end with one good copy. It removes older versions that are not
+ * running.
  */
 function launcher(hash: string, target: string): string {
   return `#!/bin/sh

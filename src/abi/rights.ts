@@ -15,7 +15,7 @@ export type ObjectType =
   | "hwirq"
   | "virtio_mmio";
 
-/** The right that every type has: activate the object and configure it before that. */
+/** The right that every type has: to configure the object and then activate it. */
 export const ACTIVATE = 0x8000_0000;
 
 export const PartitionRight = { ObjectCreate: 0x1, Donate: 0x2 } as const;

@@ -57,7 +57,7 @@ export async function addedConfiguration(name: string): Promise<string | undefin
   const { files, added } = entry.manifest;
   const has = (wanted: string) => files.some((file) => file.name === wanted);
   const initrd = has(ADDED_INITRD) ? `initrd = "catalog:${name}/${ADDED_INITRD}"\n` : "";
-  // Changes stay in memory: the guest in the cache is what its manifest says.
+  // Changes stay in memory: the files in the cache keep the hashes of the manifest.
   const disk = has(ADDED_DISK)
     ? `devices = [{ kind = "pl011" }, { kind = "block", image = "catalog:${name}/${ADDED_DISK}", mode = "overlay" }]\n`
     : "";

@@ -12,9 +12,9 @@ import { cacheFolder } from "../support/cache.ts";
 import { GiB, KiB } from "../support/sizes.ts";
 import { formatSize } from "../support/units.ts";
 
-/** Bytes of a disk that is added, and of a kernel. */
+/** Most bytes of an added disk, and of a kernel. */
 const DISK_MAX = 64 * GiB, IMAGE_MAX = GiB;
-/** Bytes that become a hole where they are all zero. */
+/** Size of a piece that becomes a hole if it is all zero. */
 const HOLE = 64 * KiB;
 /** First bytes of compressed files. */
 const MAGICS = {
@@ -43,7 +43,7 @@ export async function fetchUrl(named: string, progress?: TransferProgress): Prom
 }
 
 /**
- * An image or ramdisk without xz or zstd around it: gzip stays, which Linux and el2 unpack.
+ * An image or ramdisk without xz or zstd around it: gzip stays, as Linux and el2 unpack it.
  * @throws Error where it is damaged or too large
  */
 export async function unpackedImage(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
@@ -110,16 +110,16 @@ async function* onePiece(bytes: Uint8Array<ArrayBuffer>): AsyncGenerator<Uint8Ar
   yield bytes;
 }
 
-/** @throws Error where zstd data is cut off, which its decompressor does not notice */
+/** @throws Error if zstd data is truncated, which its decompressor does not notice */
 function checkWhole(read: (offset: number, size: number) => Uint8Array): void {
   if (!isWholeZstd(read)) throw new Error("the zstd data is truncated or damaged");
 }
 
-/** @throws Error where the data is damaged, or (gzip and xz) cut off */
+/** @throws Error if the data is damaged or, with gzip and xz, truncated */
 function unpacked(packing: Packing, packed: AsyncIterable<Uint8Array<ArrayBuffer>>): AsyncIterable<Uint8Array> {
   if (packing === "xz") return unxz(packed);
   const unpacker = packing === "gz" ? zlib.createGunzip() : zlib.createZstdDecompress();
-  // An error of either end reaches the reader of the other.
+  // The reader gets the errors of both streams.
   return pipeline(packed, unpacker, () => {});
 }
 

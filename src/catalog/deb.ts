@@ -1,6 +1,5 @@
 // Debian binary packages (deb(5)): an ar archive with two tar archives, one of control files and
-// one of files. Nothing of a package is run, and nothing of it gets outside of the folder that it
-// is unpacked into.
+// one of files. No file of a package is executed, and none is written outside of its folder.
 
 import zlib from "node:zlib";
 import { readTar, type TarEntry } from "../formats/tar.ts";

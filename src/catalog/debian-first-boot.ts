@@ -78,7 +78,7 @@ for name in base-passwd $(ls *.preinst | sed 's/\\.preinst$//' | grep -v '^base-
 done
 configure() {
   dpkg --force-unsafe-io --status-fd 3 --configure "$@" 3>&1 >/tmp/dpkg.log 2>&1 | sed -n 's/^status: \\(.*\\): installed *$/${STEP} \\1/p'
-  # The shell has the exit code of sed only: dpkg's database is looked at below.
+  # The shell has the exit code of sed only: dpkg's database is checked below.
 }
 # Scripts of others use what these set up: users, and awk.
 configure --force-depends base-passwd base-files mawk

@@ -1,6 +1,6 @@
 // Reads a configuration (el2.toml, docs/design/workstation.md §3): syntax, keys, types, ranges, and
-// what must fit together. All errors come at once, each as `FILE:LINE:COLUMN: what; way out`. Files
-// that it names are looked at in `plan.ts`.
+// what must fit together. All errors come at once, each as `FILE:LINE:COLUMN: what; way out`.
+// `plan-run.ts` checks the files that it names.
 
 import * as v from "valibot";
 import { parse, TomlError } from "smol-toml";

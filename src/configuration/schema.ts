@@ -526,7 +526,7 @@ export type FileHost = v.InferOutput<typeof host>;
 export type FileUi = v.InferOutput<typeof ui>;
 /** `[ui.themes.NAME]`. */
 export type FileTheme = v.InferOutput<typeof ownTheme>;
-/** `[ui]` of a file that says nothing of it. */
+/** `[ui]` of a file without that table. */
 export const DEFAULT_UI: FileUi = v.parse(ui, {});
 /** One `[vm.NAME]`. */
 export type FileVm = v.InferOutput<typeof vm>;

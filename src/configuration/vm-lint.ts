@@ -246,8 +246,8 @@ class Lint {
         return cells(2, "two cells");
       case "address":
       case "size": {
-        // Numbers have the cell sizes of their parent's parent: those in the node itself are not
-        // looked at.
+        // Numbers have the cell sizes of their parent's parent: those in the node itself are
+        // ignored.
         const { addressCells, sizeCells } = cellSizes(this.#parentOf(node));
         const width = form === "address" ? addressCells : sizeCells;
         return cells(width, `${width === 1 ? "one cell" : `${width} cells`}, as ${this.#paths.get(this.#parentOf(node))} sets them`);

@@ -9,7 +9,7 @@ export class BadFrame extends Error {}
 
 /** Longest frame of all, in bytes: an answer with 100,000 rows stays far below. */
 const LONGEST = 256 * 1024 * 1024;
-/** Frames up to this length are read whole before their kind is looked at. */
+/** Frames up to this length are read whole before their kind is known. */
 const SHORT = 4096;
 const HEADER = 4;
 /** Objects and arrays inside each other: rows with details have six. */

@@ -70,7 +70,7 @@ export interface FwCfgState {
   readonly dmaHigh: number;
 }
 
-/** The device. Nothing of it can be written but the selector. */
+/** The device. Only its selector can be written. */
 export class FwCfg {
   readonly #items: ReadonlyMap<number, Uint8Array>;
   #key: number = FwCfgKey.Signature;

@@ -5,7 +5,7 @@ export const PvpanicEvent = { PANICKED: 1, CRASH_LOADED: 2 } as const;
 
 /** One register of a byte. */
 export class Pvpanic {
-  /** @param onEvent gets each event that the guest tells */
+  /** @param onEvent is called with each event that the guest reports */
   constructor(readonly onEvent: (event: number) => void) {}
 
   read(offset: number, _size: number): bigint {

@@ -31,7 +31,7 @@ export interface Uart16550State {
   /** Received characters, oldest first; those above 0xff are breaks. */
   readonly received: readonly number[];
   readonly registers: readonly [ier: number, lcr: number, mcr: number, scr: number, divisor: number];
-  /** The transmitter has become empty, and the guest has not been told. */
+  /** The interrupt of the empty transmitter is pending. */
   readonly emptied: boolean;
   readonly polls: number;
 }
@@ -148,7 +148,7 @@ export class Uart16550 {
           this.#divisor = value << 8 | this.#divisor & 0xff;
           return;
         }
-        // An empty transmitter tells whoever begins to listen.
+        // The transmitter is always empty: enabling its interrupt raises it.
         if (value & ~this.#ier & UartEnable.THRI) this.#emptied = true;
         this.#ier = value & 0xf;
         return;

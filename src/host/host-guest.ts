@@ -49,13 +49,12 @@ export interface HostProgram {
   /** Whether a VM that is ready may start now; all may by default. */
   mayStart?(vm: Vm): boolean;
   /**
-   * The resource manager's reply to a request of the program's own; false where the tag is none of
-   * its.
+   * The resource manager's reply to a request of the program; false if it sent none with this tag.
    */
   reply?(tag: number, payload: Uint8Array): boolean;
   /** An eventfd was signaled. */
   signalled(eventfd: number): void;
-  /** A vIRQ that the program listens to; false where it is none of its. */
+  /** A vIRQ; false if the program does not listen to it. */
   virq?(intid: number): boolean;
   /** Something that should not happen. */
   problem(message: string): void;

@@ -99,7 +99,7 @@ interface Entry {
   released: boolean;
   /** Make it only: it starts on a separate request. */
   held: boolean;
-  /** It starts anew when nothing of it is left. */
+  /** It starts again once all its resources are free. */
   again: boolean;
   reported: number;
   /** Tag of a VM_STOP whose reply is awaited. */

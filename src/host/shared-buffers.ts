@@ -82,7 +82,7 @@ export class SharedBuffers {
     });
   }
 
-  /** A reply; false where the tag is none of a buffer's. */
+  /** A reply; false if no buffer has this tag. */
   reply(tag: number, payload: Uint8Array): boolean {
     const index = this.#states.findIndex((state) => state.tag === tag);
     if (index < 0) return false;

@@ -20,8 +20,8 @@ interface Uart {
 }
 
 /**
- * A kind of serial port, and the registers whose accesses end some of its interrupts: others may be
- * left, which the doorbell has to tell again.
+ * A kind of serial port, and the registers whose accesses end some of its interrupts. If others are
+ * left, the doorbell has to ring again.
  */
 interface UartKind {
   /** @param later calls back after some time of the guest's */

@@ -134,7 +134,7 @@ export interface KnownVms {
 /** A query that names a missing object, or lacks an argument, as its message says. */
 export class QueryError extends Error {}
 
-/** Work of a vCPU in one stretch without an exit, as far as it was looked at. */
+/** Work of a vCPU in one stretch without an exit, up to the last look. */
 export interface Stretch {
   readonly exits: number;
   readonly since: number;
@@ -267,12 +267,12 @@ export class View {
     return this.#parcels ??= state.vms.length > 0 ? state.parcels : parcelsOfRequests(this.system.log);
   }
 
-  /** How fast a counter has risen, a second of virtual time, since it was looked at before. */
+  /** Rise of a counter per second of virtual time, since the last look. */
   rate(key: string, value: number): number {
     return this.#looks.rates.rate(key, value, this.now);
   }
 
-  /** Work of vCPUs without an exit, as far as it was looked at. */
+  /** Work of vCPUs without an exit, up to the last look. */
   get stretches(): WeakMap<Vcpu, Stretch> {
     return this.#looks.stretches;
   }

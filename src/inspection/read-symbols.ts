@@ -67,7 +67,7 @@ export function codePlace(view: View, place: string): { vcpu: Vcpu; address: big
 }
 
 /**
- * Instructions from a place on, as far as they are mapped.
+ * Instructions from a place on, up to the first unmapped one.
  * @throws QueryError where nothing is mapped
  */
 export function readCode(view: View, place: string, count: number): RowOf<typeof CODE>[] {

@@ -226,7 +226,7 @@ export class Archive {
         work();
       } catch (error) {
         if (error instanceof ArchiveError) throw error;
-        this.fail(`it is none of its states: ${error instanceof Error ? error.message : error}`);
+        this.fail(`it is not one of its states: ${error instanceof Error ? error.message : error}`);
       }
     });
   }

@@ -126,7 +126,7 @@ export interface SessionPlan {
   readonly debug?: string;
   /** The program of the root VM, if not our resource manager. */
   readonly root?: RootPlan;
-  /** ELF files with symbols of VMs, by VM: guests see nothing of them. */
+  /** ELF files with symbols of VMs, by VM. Guests cannot see them. */
   readonly symbols?: Readonly<Record<string, Uint8Array>>;
   /** Files that consoles are written to, by console; a replay writes none. */
   readonly logs?: Readonly<Record<string, string>>;

@@ -365,7 +365,7 @@ export const BENCH = define({
   doc: "how fast guests run",
   fields: {
     rounds: { kind: "number", doc: "measurements of each machine" },
-    rows: { kind: "detail", doc: "each `machine`, and the median of its `mips`: millions of instructions a second" },
+    rows: { kind: "detail", doc: "each `machine`, and the median of its `mips`: millions of instructions per second" },
     ratio: { kind: "rate", optional: true, doc: "median of el2's speed over the other machine's; null without another machine" },
   },
 });

@@ -17,7 +17,7 @@ const TURNS = 64;
  */
 export type Moment = number | Place | MidTurn;
 
-/** A place in the middle of a turn, where the machine has retired so many instructions. */
+/** A place in the middle of a turn, where the machine has retired this many instructions. */
 export interface MidTurn {
   /** Virtual time (ns) of the boundary at which the turn began. */
   readonly turn: number;
@@ -68,7 +68,7 @@ export class Past {
     const { machine } = this.system;
     if (machine.boundary < to.turn) {
       if (!this.#advance({ at: to.turn, settled: false }, milliseconds)) return false;
-      // The run was ended before it reached the place.
+      // The run ended before it reached the place.
       if (machine.boundary < to.turn) return true;
     }
     return this.#advance(to, milliseconds);

@@ -104,7 +104,7 @@ export function snapshotHeader(fields: Omit<SnapshotHeader, "schema" | "version"
  * are done. The file gets its name when it is complete; an older file stays until then, and if the
  * steps are abandoned or fail nothing is left.
  * @param packed whether sections are compressed
- * @param newest it is one of a cache, in which so many stay
+ * @param newest how many files the cache keeps that it goes into
  * @throws Error where the file cannot be written.
  */
 export function* writeSnapshot(

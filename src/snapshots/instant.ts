@@ -17,7 +17,7 @@ import { snapshotOf } from "./save.ts";
 export const PROMPT = /(?:[#$>]|login:) $/;
 /** Queries of the terminal, and colors: shells put them around their prompts. */
 const ESCAPES = /\x1b\[[0-9;?]*[A-Za-z]/g;
-/** Bytes of the end of output that are looked at. */
+/** Bytes at the end of output that are searched. */
 const TAIL = 64;
 
 /** Seconds by which a clock may differ from this computer's and still show the time. */

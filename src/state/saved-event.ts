@@ -1,5 +1,5 @@
-// An event that a device of the platform waits for: the device saves that it waits, the code that
-// attached it saves until when.
+// An event that a device of the platform waits for. The device saves that it waits; the code that
+// attached it saves the time.
 
 import { ArchiveError } from "../machine/archive.ts";
 import type { EventPlace, EventQueue } from "../machine/events.ts";
@@ -11,7 +11,7 @@ export class SavedEvent {
 
   constructor(readonly events: EventQueue) {}
 
-  /** Where it stands, once there was one. */
+  /** Its place in the order of events, if there ever was one. */
   get place(): EventPlace | undefined {
     return this.#place;
   }
@@ -27,7 +27,7 @@ export class SavedEvent {
 
   /**
    * Loads a device that may be waiting.
-   * @throws ArchiveError where that and the place do not match.
+   * @throws ArchiveError if the device and the saved place disagree.
    */
   load(place: EventPlace | undefined, waits: boolean, restore: () => void): void {
     if (waits !== (place !== undefined)) throw new ArchiveError("a device that waits has an event");

@@ -1,4 +1,4 @@
-// Where the cache folder is: alone, as it is asked before anything else is loaded.
+// The place of the cache folder, without imports: it is needed before anything else is loaded.
 
 /** The folder that the environment names; undefined where it names no home. */
 export function namedCacheFolder(): string | undefined {

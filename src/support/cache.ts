@@ -39,7 +39,7 @@ export function findCacheFolder(): string | undefined {
   return folder;
 }
 
-/** Folders that were looked at. */
+/** Folders that were checked. */
 const trusted = new Set<string>();
 
 /**

@@ -1,5 +1,5 @@
 // Files that a machine writes and reads besides its disks: snapshots, recordings, logs, captures,
-// the cache. A thread without rights of its own has another do it (`useFiles`).
+// the cache. A thread without rights lets another act for it (`useFiles`).
 
 import { dirname } from "node:path";
 import { cacheFolder, keepNewest } from "./cache.ts";
@@ -24,7 +24,7 @@ export interface PendingFile extends SyncWriter, Disposable {
 export interface WholeOptions {
   /** Whether it is synchronized to the disk before it gets its name; true by default. */
   readonly durable?: boolean;
-  /** It is one of a cache: its folder is made, and as many of the newest files stay there. */
+  /** For a file of a cache: creates its folder, and keeps this many of the newest files there. */
   readonly newest?: number;
 }
 
@@ -73,7 +73,7 @@ export function files(): Files {
   return current;
 }
 
-/** From now on this thread has others do it. */
+/** From now on this thread uses these files. */
 export function useFiles(others: Files): void {
   current = others;
 }
@@ -90,7 +90,7 @@ export function reportIn(folder: string | undefined, now = new Date()): string |
   return `${folder}/bug-${now.toISOString().replaceAll(/[:.]/g, "-")}`;
 }
 
-/** Writes a file of a cache: it may be lost with the power, as it can be made again. */
+/** Writes a file of a cache. A power failure may lose it: it can be made again. */
 export function writeCached(path: string, bytes: Uint8Array, newest: number): void {
   using file = files().whole(path, { durable: false, newest });
   file.write(bytes);

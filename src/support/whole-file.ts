@@ -1,4 +1,4 @@
-// Files that are complete or as they were before: written beside their place, synchronized to the
+// Files that are either complete or unchanged: written under another name, synchronized to the
 // disk, and renamed. A full disk or the end of the process leaves the old file or the new one.
 
 import { lstatIfThere, removeIfThere } from "./own-files.ts";
@@ -7,15 +7,15 @@ import { lstatIfThere, removeIfThere } from "./own-files.ts";
 export class WholeFile implements Disposable {
   readonly #file: Deno.FsFile;
   /**
-   * Where it gets its name; undefined for what is not a file, such as a pipe, which is written as
-   * it is.
+   * Where it gets its name; undefined for a pipe or another target that is not a file, which is
+   * written directly.
    */
   readonly #place: { readonly partial: string; readonly target: string } | undefined;
   #done = false;
 
   /**
-   * @param durable whether it is synchronized to the disk before it gets its name: a file that can
-   * be made again and has a digest need not be
+   * @param durable whether it is synchronized to the disk before it gets its name; not needed for a
+   * file with a digest that can be made again
    * @throws an error of the system where it cannot be made; an existing file stays then
    */
   constructor(readonly path: string, mode = 0o600, readonly durable = true) {
@@ -52,7 +52,7 @@ export class WholeFile implements Disposable {
     }
   }
 
-  /** Without `commit` nothing of it stays. */
+  /** Without `commit` no file is left. */
   [Symbol.dispose](): void {
     if (this.#done) return;
     this.#done = true;

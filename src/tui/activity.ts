@@ -85,7 +85,7 @@ export class Activity {
     this.histories.take(now, amounts);
   }
 
-  /** Something a second, from an answer of the session. */
+  /** A rate per second, from an answer of the session. */
   rate(name: string, value: number): void {
     this.#rates.set(name, value);
   }
@@ -100,7 +100,7 @@ export class Activity {
     return this.#time;
   }
 
-  /** Guest instructions a second of wall time now, in millions. */
+  /** Guest instructions per second of wall time now, in millions. */
   get mips(): number {
     return this.#mips;
   }

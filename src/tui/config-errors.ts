@@ -34,7 +34,7 @@ export class ConfigErrorScreen {
     this.#errors = errors;
   }
 
-  /** The file was looked at again. */
+  /** The file was checked again. */
   update(text: string, errors: readonly PlacedError[]): void {
     this.#lines = text.split("\n");
     this.#errors = errors;

@@ -54,7 +54,7 @@ export function drawMessage(screen: Screen, look: Look, y: number, { text, kind,
   let end = screen.width - 1;
   for (const { key, word } of [...keys].reverse()) {
     const width = textWidth(key) + textWidth(word) + 1;
-    // A long text is cut rather than the keys left out, unless nothing of it would be left.
+    // A long text is cut rather than the keys left out, unless no character of it would be left.
     if (x + Math.min(textWidth(text), LEAST_TEXT) + 2 + width > end) break;
     screen.text(end - width, y, key, look.key);
     screen.text(end - width + textWidth(key) + 1, y, word, look.style("dim"));

@@ -77,7 +77,7 @@ export class MemoryPane implements Pane {
     };
   }
 
-  /** How memory is looked at. */
+  /** The view of memory. */
   get view(): MemoryView {
     return this.#view;
   }

@@ -230,7 +230,7 @@ export class Menus {
     app.changed();
   }
 
-  /** Has the machine do it, and says what came of it. */
+  /** Sends an action to the machine, and shows its result. */
   #perform(action: MachineAction, done: string): void {
     this.#answered(this.app.asker.act(action), done);
   }

@@ -39,7 +39,7 @@ export function durationText(ns: number): string {
 }
 
 /**
- * Millions of instructions a second: `1 204`; below ten with decimals, so that little is not
+ * Millions of instructions per second: `1 204`; below ten with decimals, so that little is not
  * nothing.
  */
 export function mipsText(mips: number): string {

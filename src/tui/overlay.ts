@@ -13,7 +13,7 @@ import { drawPieces, type Piece, piecesWidth } from "./pieces.ts";
 import { beginRow } from "./row.ts";
 import type { Look } from "./theme.ts";
 
-/** Something over the screen. */
+/** A box, a menu or a prompt over the screen. */
 export interface Overlay {
   readonly context: OverlayContext;
   /** Whether it replaces the body; else it is in the lowest rows. */
@@ -54,12 +54,12 @@ export class LinesOverlay implements Overlay {
 
 /** A line of a menu. */
 export interface MenuItem {
-  /** The letter that does it at once. */
+  /** The letter that performs it at once. */
   readonly key?: string;
   readonly label: string;
   /** Shown after the label: the command that does the same. */
   readonly detail?: string;
-  /** Why it cannot be done. */
+  /** The reason why it is unavailable. */
   readonly reason?: string;
   /** Marked as dangerous. */
   readonly danger?: boolean;
@@ -148,7 +148,10 @@ function itemPieces(item: MenuItem, labels: number): Piece[] {
   ];
 }
 
-/** Draws lines in a box, from one of them on; gives from which, so that the last page is full. */
+/**
+ * Draws lines in a box, beginning with the line at `top`. Returns the first line drawn, which is
+ * lower if the last page would not be full.
+ */
 function drawScrolled(screen: Screen, look: Look, area: Rectangle, heading: string, lines: readonly Line[], top: number): number {
   const { height } = insideOf(area, true);
   const first = Math.max(Math.min(top, lines.length - height), 0), last = Math.min(first + height, lines.length);

@@ -8,7 +8,7 @@ import type { Look } from "./theme.ts";
 import { timeText } from "../queries/format.ts";
 import type { Row } from "../queries/table.ts";
 
-/** Columns of id, time, message and result with the blanks behind them. */
+/** Columns of id, time, message and result with the blanks after them. */
 const FIXED = 78;
 /** Widths from which on there is room for the lanes, and for the duration beside them. */
 const WITH_LANES = 110, WITH_DURATION = 140;

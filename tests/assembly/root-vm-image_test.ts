@@ -37,7 +37,7 @@ Deno.test("a root VM's program starts in the recorded state, and finds the recor
   assert.deepEqual(found, {
     signature: 0x454d_5652n,
     version: 1n,
-    // Runtime of three pages, application of four: the block comes right behind, the heap takes the
+    // Runtime of three pages, application of four: the block follows at once, the heap takes the
     // rest.
     block: 0x7000n,
     app: 0x3000n,
@@ -97,7 +97,7 @@ Deno.test("the checker finds what the core's TLBs keep of pages that their owner
   const extent = hypervisor.memory.ownerOf(own[0])!;
   assert.ok(hypervisor.memory.transfer(extent, hypervisor.rootPartition, own[0], 0x1000));
   const rules = new Set(checker.sweep().map(({ rule }) => rule));
-  assert.deepEqual(rules, new Set(["what is mapped belongs to an extent", "a TLB leads to pages that are mapped in its address space"]));
+  assert.deepEqual(rules, new Set(["each mapped page belongs to an extent", "a TLB leads to pages that are mapped in its address space"]));
 });
 
 Deno.test("files that cannot be a root VM are refused by name", async () => {

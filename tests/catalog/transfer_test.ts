@@ -1,4 +1,4 @@
-// Transfers from mirrors that break, lie, or never end.
+// Transfers from mirrors that disconnect, send wrong data, or never end.
 
 import assert from "node:assert/strict";
 import { sha256 } from "../../src/support/cache.ts";

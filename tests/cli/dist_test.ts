@@ -26,7 +26,7 @@ Deno.test("deno compile runs with the runtime that DENORT_BIN names; another fil
     const compiled = await dist(`${folder}/out`, denort);
     assert.equal(compiled.code, 0, compiled.stderr);
     assert.ok(compiled.stdout.trim().endsWith(`: by deno compile with DENORT_BIN=${denort}`), compiled.stdout);
-    // The runtime is in front, and the whole program is behind it.
+    // The runtime comes first, and the whole program after it.
     const program = await Deno.readFile(`${folder}/out/el2-${VERSION}-${Deno.build.target}`);
     const runtime = await Deno.readFile(denort);
     assert.deepEqual(program.subarray(runtime.length - VERSION.length - 1, runtime.length), runtime.subarray(-VERSION.length - 1));

@@ -21,7 +21,7 @@ import { A64, el2Process, imageOf } from "./program.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const LINES = LONG ? 100_000 : 2_000;
-/** Of so many lines one may start a machine, which takes longer than all others do. */
+/** One of this many lines may start a machine, which takes longer than all the others. */
 const STARTING = LONG ? 200 : 100;
 /** As processes, which are ended by a signal where they stay. */
 const PROCESSES = LONG ? 1_000 : 50;

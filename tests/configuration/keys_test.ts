@@ -43,7 +43,7 @@ const vm = (name: string) => (run: RunConfiguration): VmPlan => nativeHostOf(run
 const own = (run: RunConfiguration) => vm("own")(run).schedule as Exclude<VmPlan["schedule"], "proxy">;
 const boot = (run: RunConfiguration) => run.what as BootPlan;
 
-/** A key with a value that is none of its default, what shows it, and what that shows. */
+/** A key with a value other than its default, where that is visible, and what is visible there. */
 type Case = readonly [key: string, value: string, seen: (run: RunConfiguration) => unknown, expected: unknown];
 
 const CASES: readonly Case[] = [

@@ -186,7 +186,7 @@ export class Rig {
     this.functions.setPstate(value);
   }
 
-  /** Calls a function of the core; says what came of it. */
+  /** Calls a function of the core; returns its outcome. */
   call(name: FunctionName, ...args: (number | bigint)[]): Outcome {
     this.setWord("PENDING", Pending.None);
     const value = this.functions[name](...args);

@@ -13,7 +13,7 @@ const START_TIME = 50_000_000, PATIENCE = 1_000_000;
 
 /** Where the program is. */
 export const ENTRY = 0x4020_0000;
-/** Its first instruction behind the image's header. */
+/** Its first instruction after the image's header. */
 export const CODE = ENTRY + 64;
 
 /**

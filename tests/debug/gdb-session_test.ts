@@ -75,7 +75,7 @@ Deno.test("breakpoints and watchpoints follow the VM to the tables of stage 2 th
   assert.equal(await vm.ask("s", "c"), `T05thread:1;watch:${hex(place)};`);
   assert.equal(await vm.ask("s", "c"), "T05thread:1;");
   assert.equal(await vm.register(PC), BigInt(CODE + 16));
-  // Nothing is left behind where it was.
+  // Nothing is left at its old place.
   vcpu.registers.stage2 = before;
   assert.equal(await vm.ask("D"), "OK");
   vm.system.machine.run(vm.system.machine.time + 1_000_000);

@@ -33,7 +33,7 @@ class Debugged implements AsyncDisposable {
     return debugged;
   }
 
-  /** A command, and what has to come of it. */
+  /** A command, and the answer that has to follow. */
   async ask(command: string, answer: RegExp): Promise<RegExpExecArray> {
     await this.gdb.type(command);
     return await this.gdb.expect(answer, PATIENCE);

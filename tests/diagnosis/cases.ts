@@ -13,7 +13,7 @@ export interface BrokenCase {
   readonly inject?: readonly string[];
   /** Virtual time (ns) until which it runs; 240 ms by default. */
   readonly until?: number;
-  /** The VM that is looked at. */
+  /** The VM that is diagnosed. */
   readonly vm?: string;
   /** The verdict on it; undefined where the configuration is refused. */
   readonly verdict?: string;

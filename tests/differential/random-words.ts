@@ -14,7 +14,7 @@ const TRIES = 5000;
 /**
  * A random word that decodes to `encoding` and is neither unallocated nor CONSTRAINED
  * UNPREDICTABLE.
- * @param constrain changes the word before it is looked at, to fix registers.
+ * @param constrain changes the word before it is used, to fix registers.
  * @returns undefined when none was found.
  */
 export function randomWord(encoding: Encoding, random: Random, constrain: (word: number) => number = (word) => word): number | undefined {

@@ -41,7 +41,7 @@ async function withVars(body: (folder: string, vars: string) => Promise<void>): 
   }
 }
 
-/** A place in the second flash behind U-Boot's environment. */
+/** A place in the second flash after U-Boot's environment. */
 const FREE = 0xc_0000;
 const FIRST_SECTOR = "first sector";
 

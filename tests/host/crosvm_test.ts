@@ -133,7 +133,7 @@ Deno.test("the PL030 of crosvm's platform counts seconds that nobody sets, and s
       yield* store(CROSVM_RTC.base + 0xc, 4, 1000);
       yield { do: "work", count: 3_000_000_000 };
       values.push(yield* load(CROSVM_RTC.base, 4));
-      // Other offsets are none of its registers.
+      // There are no registers at other offsets.
       yield* load(CROSVM_RTC.base + 0x14, 4);
       yield* off();
     },

@@ -1,5 +1,5 @@
 // Random calls with structures made from their layouts, on every device: nothing throws, every
-// refusal has a reason, and when the process has ended nothing of it is left.
+// refusal has a reason, and a process that has ended leaves nothing.
 
 import assert from "node:assert/strict";
 import { RPC_MESSAGES } from "../../src/abi/rpc/messages/all.ts";

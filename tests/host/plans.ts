@@ -5,10 +5,10 @@ import type { NativeHostPlan, VmPlan } from "../../src/host/plan.ts";
 import type { RunConfiguration } from "../../src/configuration/plan-run.ts";
 
 export const MIB = 2 ** 20;
-/** Memory that the host keeps for itself. */
+/** Memory that only the host uses. */
 export const HOST_MEMORY = 32 * MIB;
 
-/** A VM with a console and an image that is never looked at. */
+/** A VM with a console and an image that nothing reads. */
 export function vmPlan(name: string, changes: Partial<VmPlan> = {}): VmPlan {
   const image = { bytes: Uint8Array.of(1, 2, 3, 4), offset: 0, size: 0x1000, entry: 0 };
   const defaults = { firmware: undefined, initrd: undefined, cmdline: "", memory: 2 * MIB, base: 0x8000_0000, vcpus: 1, console: true };

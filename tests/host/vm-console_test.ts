@@ -1,4 +1,4 @@
-// The console of a VM: what is typed waits for its guest, in order and over a save.
+// The console of a VM: typed text waits for its guest, in order, also across a save.
 
 import assert from "node:assert/strict";
 import { Pl011Data, Pl011Interrupt, Pl011Register } from "../../src/devices/pl011.ts";

@@ -59,7 +59,7 @@ Deno.test("each list has an example commit, which the history has under that sub
     assert.ok(example, `${name} has no example`);
     return { name, commit: example[1], subject: example[2].replace(/ ?…$/, "") };
   });
-  // A copy without the history, as an archive or a shallow clone is, cannot say.
+  // An archive or a shallow clone has no history to check.
   if (await git("rev-parse", "--is-shallow-repository") !== "false") return;
   for (const { name, commit, subject } of examples) {
     const found = await git("log", "-1", "--format=%s", commit);

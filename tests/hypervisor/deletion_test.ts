@@ -1,6 +1,5 @@
 // Objects that lose their last capability while something uses them (docs/spec/hypervisor.md §3.1,
-// §3.4): who holds a reference keeps them, who only names them loses them, and nothing of them
-// stays.
+// §3.4): holders of a reference keep them, others lose them, and in the end no trace is left.
 
 import assert from "node:assert/strict";
 import { virqSourcesOf } from "../../src/hypervisor/gic/vic-source.ts";

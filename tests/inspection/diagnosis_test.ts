@@ -22,7 +22,7 @@ async function guest(...words: number[]): Promise<GuestSystem> {
   }
 }
 
-/** The verdict on a VM after it was looked at every tenth of a second. */
+/** The verdict on a VM that was diagnosed every tenth of a second. */
 function verdict(system: GuestSystem, vm: string, until = 6e8) {
   for (let time = 1e8; time < until; time += 1e8) {
     runUntil(system, time);

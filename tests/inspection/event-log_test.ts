@@ -1,11 +1,11 @@
-// The events that a session keeps, when its machine goes back and runs the same way again.
+// The events that a session keeps while its machine goes back and repeats its run.
 
 import assert from "node:assert/strict";
 import type { RunPoint } from "../../src/abi/trace.ts";
 import { TraceHub } from "../../src/hypervisor/trace/trace-hub.ts";
 import { EventLog } from "../../src/inspection/event-log.ts";
 
-/** A machine that only says `dev` events, one a nanosecond. */
+/** A machine that only emits `dev` events, one per nanosecond. */
 function machine() {
   let time = 0;
   const point = (): RunPoint => ({ boundary: time, stage: "turn", retired: time, steps: time });

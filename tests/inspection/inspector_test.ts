@@ -581,7 +581,7 @@ Deno.test("W41: a storm is flagged within a second with its source and rate, wha
   const sgi = 5;
   gic.gic.update(gic, sgi, Irq.Group1 | Irq.Enabled, 0);
   const flagged = () => rows(system, "irq.ls", { filter: "id=irq:hello/5" })[0];
-  /** The guest sends itself so many interrupts within half a second, and takes each. */
+  /** The guest sends itself this many interrupts within half a second, and takes each. */
   const burst = (count: number) => {
     for (let i = 0; i < count; i++) {
       gic.gic.setPending(gic, sgi);

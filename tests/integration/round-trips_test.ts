@@ -12,7 +12,7 @@ const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const ROUND_TRIPS = LONG ? 1_000_000 : 5000;
 /** Messages of round i: 1 + i % BURST, as in the guest. */
 const BURST = 5;
-/** Fields of the guest's `struct data` behind the capabilities, u64 each. */
+/** Fields of the guest's `struct data` after the capabilities, u64 each. */
 const FIELDS = ["doorbells", "messages", "wrong", "woken", "ended"] as const;
 const FIRST_FIELD = 5;
 

@@ -33,7 +33,7 @@ export class FakeVcpu implements NativeVcpu {
   running: bigint[] | undefined;
   /** Answers the error code of a call, instead of OK. */
   fail: (name: HypercallName, args: readonly bigint[]) => number | undefined = () => undefined;
-  /** Results of a call behind the error. */
+  /** Results of a call after the error. */
   answer: (name: HypercallName, args: readonly bigint[]) => readonly bigint[] | undefined = () => undefined;
   readonly #pages = new Map<number, Uint8Array>();
   readonly #nextCap = new Map<bigint, number>();
@@ -168,7 +168,7 @@ export class FakeVcpu implements NativeVcpu {
 export const ENVIRONMENT_IPA = 0x804e_1000;
 /** A vCPU of the recorded machine with its environment in memory. */
 export function recordedVcpu(): FakeVcpu {
-  // Capabilities 0..3, one per hardware interrupt, and the four extents and address spaces behind
+  // Capabilities 0..3, one per hardware interrupt, and the four extents and address spaces after
   // them are taken.
   const vcpu = new FakeVcpu(4 + HWIRQS.length + 4);
   vcpu.write(ENVIRONMENT_IPA, encodeRootEnvironment(recordedEnvironment()));

@@ -1,5 +1,5 @@
 // Parcels whose owner is reset: memory that a VM was donated and lent on
-// (docs/spec/resource-manager.md §4.4 says nothing of them).
+// (docs/spec/resource-manager.md §4.4 does not cover them).
 
 import assert from "node:assert/strict";
 import { AcceptFlags, MEM_ACCEPT, MEM_DONATE, MEM_LEND, MEM_RECLAIM, MEM_RELEASE } from "../../src/abi/rpc/messages/memory.ts";
@@ -8,7 +8,7 @@ import { checkInvariants } from "../hypervisor/invariants.ts";
 import { guestTree, HOST_BASE, Machine, MEMORY, rmRpc } from "./machine.ts";
 
 const PA = 0x4700_0000;
-/** Where the guest gets what is donated to it: behind its info page. */
+/** The address of memory that is donated to the guest: after its info page. */
 const GUEST_IPA = 0x4000_1000;
 
 const accepting = (handle: number, trans_type: number) => ({

@@ -76,7 +76,7 @@ Deno.test("a protected VM's memory, and the buffers that its owner cannot read, 
   primary.get(VM_START, { vmid });
   assert.equal(system.act((vcpu) => vcpu.read(HOST_BASE, 1)), undefined, "its owner reads nothing of it");
   const guest = system.guest(vmid);
-  // The buffers lie behind the info page, in the order in which they were made.
+  // The buffers follow the info page, in the order in which they were made.
   for (const at of [BASE, 0x4000_1000, 0x4000_2000]) assert.ok(guest.write(at, Uint8Array.of(0x55)), at.toString(16));
   machine.end({ vmid, handle });
   for (const parcel of [lent, shared]) primary.get(MEM_RECLAIM, { ...parcel, flags: 0 });

@@ -125,7 +125,7 @@ Deno.test("a flash that is not mapped as its state says, or expects what cannot 
     assert.throws(() => assembleEmpty(plan).load(state, false), (error) => error instanceof ArchiveError && rule.test(error.message));
   };
   assert.equal(right.mode, "array");
-  refused({ mode: "status" }, /flash@0: it is none of its states: a flash is mapped while/);
+  refused({ mode: "status" }, /flash@0: it is not one of its states: a flash is mapped while/);
   device.restore({ ...right, expects: "confirm" });
   assert.throws(() => system.save(), /what is to be confirmed was written/);
 });

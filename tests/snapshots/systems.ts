@@ -24,7 +24,7 @@ export async function bootPlan(options: Partial<SessionPlan> = {}): Promise<Sess
 }
 
 /**
- * Runs a machine until its guests have retired exactly so many instructions, in the middle of a
+ * Runs a machine until its guests have retired exactly this many instructions, in the middle of a
  * turn or not.
  */
 export function runTo(system: System, instructions: number): void {

@@ -1,4 +1,4 @@
-// Calls of native guests for stand-ins of a vCPU that answer listed values.
+// Calls of native guests, for test doubles of a vCPU that return listed values.
 
 import { CallRegisters } from "../../src/abi/call-registers.ts";
 import { CALL_SHAPES } from "../../src/abi/hypercall-caller.ts";

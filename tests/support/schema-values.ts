@@ -21,7 +21,7 @@ interface Schema {
   readonly pipe?: readonly unknown[];
 }
 
-/** A random value that has the shape of a schema; bounds of its numbers are not looked at. */
+/** A random value that has the shape of a schema; bounds of its numbers are ignored. */
 export function valueOf(schema: v.GenericSchema, random: Random): unknown {
   return make(schema as unknown as Schema, random);
 }

@@ -106,7 +106,7 @@ Deno.test("W62: with --read-only each changing key is refused, and says so", asy
     assert.match(await rig.text(), says, keys);
     await rig.press("esc");
   }
-  // Every action of every menu of what is selected on any screen, and a yes behind it.
+  // Every action of every menu of any selected row on any screen, each confirmed with yes.
   for (const screen of SCREENS) {
     await rig.type(screen);
     await rig.lines();

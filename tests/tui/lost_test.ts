@@ -1,4 +1,4 @@
-// A session whose connection is gone, and one that may only be looked at.
+// A session whose connection is gone, and a read-only one.
 
 import assert from "node:assert/strict";
 import { roleOf } from "../../src/tui/color.ts";

@@ -1,4 +1,4 @@
-// Lists of what happens: rows that come behind those that are there.
+// Lists of events: new rows are appended.
 
 import assert from "node:assert/strict";
 import { TablePane } from "../../src/tui/table-pane.ts";

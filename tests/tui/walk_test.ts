@@ -24,7 +24,7 @@ const RUNS = 50;
 const TIMERS = 20, TIMERS_EVERY = 50 * BREATH;
 const FRAME = 41;
 
-/** Of so many moves to other places of the run one is made. */
+/** One of this many moves to other places of the run is made. */
 const MOVES = 200;
 
 /** Permitted content of a frame besides text: moves, colors, modes of the screen. */

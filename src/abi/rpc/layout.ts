@@ -394,7 +394,7 @@ export interface Span {
   readonly name: string;
   readonly from: number;
   readonly to: number;
-  /** It has no value: reserved bytes, and what follows the last field. */
+  /** Whether it has no value: reserved bytes, and the bytes after the last field. */
   readonly filler: boolean;
 }
 
@@ -426,7 +426,7 @@ export class Layout<F extends Fields = Fields> {
   }
 
   /**
-   * The bytes of each field of a payload, in order; of one that is cut short, its beginning.
+   * The bytes of each field of a payload, in order; of a field that is cut short, its beginning.
    */
   spans(payload: Uint8Array): Span[] {
     const input = new Input(payload), before: Record<string, unknown> = {};

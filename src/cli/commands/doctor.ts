@@ -14,7 +14,7 @@ import { GiB, WASM_PAGE_SIZE } from "../../support/sizes.ts";
 import { MINIMUM } from "../../tui/frame.ts";
 import { colorDepth } from "../../tui/color.ts";
 
-/** One thing that was looked at. */
+/** The result of one check. */
 interface Finding {
   readonly id: string;
   readonly ok: boolean;

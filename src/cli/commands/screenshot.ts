@@ -41,7 +41,7 @@ export function registerScreenshot(program: Command, { entry, exit }: CommandCon
     .addHelpText(
       "after",
       `
-A session is only looked at, unless a step of --script changes it (docs/workstation.md lists the steps).
+The session is not changed, except by steps of --script (docs/workstation.md lists the steps).
 ${
         examplesText([
           "screenshot overview.svg",

@@ -178,7 +178,7 @@ async function serveSession(machine: SessionClient, name: string, what: string, 
   hub.onDown = () => ended.resolve(ExitCode.Done);
   hub.onEnd = ({ message }) => warn(message);
   for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(signal, () => ended.resolve(ExitCode.Interrupted));
-  // A terminal that goes away is none of its business.
+  // It does not depend on a terminal that closes.
   Deno.addSignalListener("SIGHUP", () => {});
   let server: SessionServer;
   try {

@@ -201,7 +201,7 @@ const RUN_TOOLS: readonly Tool[] = [
       initrd: { type: "text", doc: "initial ramdisk" },
       append: { type: "text", doc: "kernel command line" },
       memory: { type: "text", doc: "memory, such as 512MiB" },
-      type: { type: "text", doc: "what is typed into the console from the start; lines end with a newline" },
+      type: { type: "text", doc: "text to type into the console from the start; lines end with a newline" },
       timeout: { type: "text", doc: "wall time after which the run ends (default: 240s)" },
       record: { type: "text", doc: "file for a recording of the run" },
     },

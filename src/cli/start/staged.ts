@@ -57,7 +57,8 @@ export async function scriptSteps(file: string | undefined): Promise<readonly To
 }
 
 /**
- * The stage that the options name. A session is only looked at where no step changes it.
+ * The stage that the options name. The connection to a session is read-only unless a step changes
+ * it.
  * @throws Failure
  */
 export async function stageOf(entry: URL, options: StagedOptions, steps: readonly TourStep[]): Promise<Stage> {

@@ -57,7 +57,7 @@ export function surroundings(look: Look, ui: FileUi = DEFAULT_UI, unknown: "refu
   };
 }
 
-/** `[ui]` of a configuration file; what cannot be read counts as not said. */
+/** `[ui]` of a configuration file; the defaults where the file cannot be read. */
 export async function uiOfFile(file: string | undefined): Promise<FileUi> {
   if (file === undefined) return DEFAULT_UI;
   try {

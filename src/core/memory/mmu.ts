@@ -90,7 +90,7 @@ export function misalignmentOf(va: Value, access: Value): Value {
 const MMU_FUNCTIONS = {
   /**
    * (va i64, access i32) -> i32: Wasm address, or 0 with `CPU.FAULT`. `access` is of `Access` and
-   * `AccessKind`; the size is looked at for alignment only.
+   * `AccessKind`; the size matters for alignment only.
    */
   translate: [["i64", "i32"], ["i32"]],
   /**

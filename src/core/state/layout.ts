@@ -32,8 +32,8 @@ export const CRC_TABLES_SIZE = 2 * 8 * 256 * 4;
 export const AES_TABLES = CRC_TABLES + CRC_TABLES_SIZE;
 
 /**
- * u16 for each handler: the handler that executes its first instruction alone, which is itself
- * unless it is fused (interpreter/fusion.ts).
+ * u16 for each handler: the handler that executes its first instruction alone. This is the same
+ * handler unless it is fused (interpreter/fusion.ts).
  */
 export const FIRST_HANDLERS = 0x28_0000;
 /** Capacity of the handler table. */
@@ -43,7 +43,7 @@ export const MAXIMUM_HANDLERS = 0x4000;
 export const FIRST_REGION_HANDLER = MAXIMUM_HANDLERS;
 /** All numbers of handlers: a decoded instruction begins with 16 bits. */
 export const HANDLER_NUMBERS = 0x1_0000;
-/** Regions that there may be at once. */
+/** Most regions at a time. */
 export const REGION_CAPACITY = 0x4000;
 
 /** A stretch of equal slots. */
@@ -80,7 +80,7 @@ export const DECODED_REGIONS = 0x2a_0000;
 
 /**
  * A u16 for each place, by its decoded instruction's address: how often the interpreter continued
- * there. Places that are as many apart share one.
+ * there. Places whose distance is a multiple of their number share a counter.
  */
 export const LANDINGS = { base: 0x34_0000, count: 0x4000 } as const;
 
@@ -88,8 +88,8 @@ export const LANDINGS = { base: 0x34_0000, count: 0x4000 } as const;
 export const CODE_PAGES = 4 * MiB;
 
 /**
- * A bit for each 4 KiB of the Wasm memory: a guest or something else may have written there.
- * RAM elsewhere is as it was made, zero.
+ * A bit for each 4 KiB of the Wasm memory: a guest or another writer may have written there. All
+ * other RAM is still zero.
  */
 export const WRITTEN_PAGES = 0x3a_0000;
 

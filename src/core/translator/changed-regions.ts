@@ -4,9 +4,11 @@
 
 import type { Region } from "./translator.ts";
 
-/** Regions that wait; the oldest goes. */
+/** Most regions that wait; beyond that, the oldest is released. */
 export const MOST_CHANGED = 256;
-/** Regions that wait for one instruction: code that never comes back must not slow down others. */
+/**
+ * Most regions that wait for one instruction: code that never returns must not slow down others.
+ */
 const MOST_FOR_ONE = 4;
 
 /** Regions that are not in use, but keep their numbers. */

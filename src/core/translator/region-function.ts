@@ -517,8 +517,8 @@ class RegionFunction {
   }
 
   /**
-   * Control goes from a node to an instruction; where that is none of the region's, `chains` says
-   * whether it may be one of another's.
+   * Control goes from a node to an instruction. `chains`: an instruction outside of the region may
+   * be one of another region.
    */
   #edge(from: number, index: number, dirty: Readonly<RegisterSet>, flags: KnownFlags | undefined, chains: boolean): void {
     const f = this.#body, flow = this.#flow;
@@ -591,7 +591,7 @@ class RegionFunction {
     return Math.max(...nodes.map((node) => this.#longestFrom(node)));
   }
 
-  /** Instructions on the longest way from a node to where the budget is looked at again. */
+  /** Instructions on the longest path from a node to the next check of the budget. */
   #longestFrom(node: number): number {
     const { instructions, ending } = this.#blocks[node];
     if (ending.kind === "call" || ending.kind === "indirect") return instructions.length;

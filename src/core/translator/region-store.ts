@@ -9,7 +9,7 @@ import type { RegionModule } from "./region-module.ts";
 /** All that the bytes of a module follow from (region-module.ts). */
 export type CodeSignature = Int32Array<ArrayBuffer>;
 
-/** The store of modules beyond the process. */
+/** A store of modules that outlives the process. */
 export interface CodeBacking {
   /** The module with this signature; undefined where there is none. */
   load(signature: CodeSignature): RegionModule | undefined;
@@ -21,7 +21,7 @@ interface Entry {
   readonly signature: CodeSignature;
 }
 
-/** How a module was come by. */
+/** The origin of a module. */
 export type Origin = "memory" | "cache" | "translated";
 
 /** Limit on the bytes of Wasm in modules that are found again. */

@@ -151,8 +151,8 @@ export function bindingOf(vm: Vm, address: bigint, size: bigint): Binding | unde
 }
 
 /**
- * Pins the pages behind a range of one binding. A number is the negative errno: EPERM for pages of
- * a guest memfd that are to be lent while a process has them mapped (§14.2).
+ * Pins the pages of a range of one binding. A number is the negative errno: EPERM for pages of a
+ * guest memfd that are to be lent while a process has them mapped (§14.2).
  */
 export function pinRange(kernel: HostKernel, vm: Vm, binding: Binding, address: bigint, size: bigint): Pinned | number {
   const pages = Number((size + BigInt(PAGE_SIZE) - 1n) / BigInt(PAGE_SIZE));

@@ -250,7 +250,7 @@ export class Sequences {
     if (binding !== undefined && !lockPages(this.#kernel, vm, pages, vm.sequence!.task)) return this.#overLimit(vm, pages);
     const pinned = binding === undefined ? -Errno.ENOENT : pinRange(this.#kernel, vm, binding, address, size);
     if (typeof pinned === "number") {
-      const rule = pinRule(-pinned, binding, "the range has to lie in one binding, with pages behind it");
+      const rule = pinRule(-pinned, binding, "the range has to lie in one binding, and all its pages have to exist");
       return { errno: -pinned, rule: { section: "vm-manager 7", ...rule, object: `vm ${vm.id}`, values: { address, size } } };
     }
     vm[which] = { guestAddress: address, pinned, rights: bindingRights(binding!), handle: undefined };

@@ -1,6 +1,6 @@
 // Pages of the host VM's memory that its kernel gives to processes, drivers and thereby to VMs.
-// First fit, so that what is allocated together lies together: a parcel's entries are its
-// physically contiguous runs (docs/spec/vm-manager.md §5.1).
+// First fit, so that pages allocated together are contiguous: a parcel's entries are its physically
+// contiguous runs (docs/spec/vm-manager.md §5.1).
 
 import { asIpa, type Ipa } from "../../abi/numbers.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
@@ -15,11 +15,11 @@ export interface PageRange {
 export interface PageAllocatorState {
   /** Free ranges in ascending order, none touching the next. */
   free: PageRange[];
-  /** No page from here on was ever given out: they are zero. IPA. */
+  /** Pages from here on were never allocated, and are zero. IPA. */
   clean: number;
 }
 
-/** The state of an allocator that has all of this memory. IPA and bytes, whole pages. */
+/** The state of an allocator with all of this memory free. IPA and bytes, whole pages. */
 export function newPageAllocatorState(base: Ipa, size: number): PageAllocatorState {
   return { free: size > 0 ? [{ ipa: base, count: size / PAGE_SIZE }] : [], clean: base };
 }

@@ -27,7 +27,7 @@ export class HypercallFaults {
     for (const name of named) this.table.around(name, (definition) => this.#put(definition));
   }
 
-  /** The definition of a call that asks for faults before anything else is looked at. */
+  /** The definition of a call that asks for faults before any check. */
   #put(definition: HypercallDefinition): HypercallDefinition {
     const { name, validate, handler } = definition;
     let hit: FaultHit | undefined;

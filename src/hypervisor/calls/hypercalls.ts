@@ -116,7 +116,7 @@ function addReserved(reserved: ReservedArguments[], index: number, half: number)
   else reserved.push({ first: index, last: index, half });
 }
 
-/** X0 to X7 after a native call that answers this and no error. */
+/** X0 to X7 after a native call with this reply and no error. */
 function halvesOf(reply: Readonly<Record<string, unknown>>, signature: HypercallSignature, hasError: boolean): Int32Array {
   const values = Object.entries(signature.results).map(([result, kind]) => encodeResult(kind, reply[result]));
   const registers = new BigUint64Array(REGISTERS);

@@ -1,4 +1,4 @@
-// trace_update_class_flags: which classes of events the hypervisor would log
+// trace_update_class_flags: the classes of events that the hypervisor would log
 // (docs/spec/hypervisor.md §4.10).
 
 import { hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";

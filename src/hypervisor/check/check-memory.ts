@@ -108,8 +108,8 @@ function wrongPage(space: AddressSpace, ipa: Ipa, pa: Pa, flags: number): Violat
   const owner = space.services.memory.ownerOf(pa);
   const values = { ipa: hex(ipa), pa: hex(pa), owner: owner?.name };
   return owner instanceof Memextent
-    ? { object: space.name, rule: "what is mapped is a recorded mapping of the page's owner", values: { ...values, flags } }
-    : { object: space.name, rule: "what is mapped belongs to an extent", values };
+    ? { object: space.name, rule: "a mapped page agrees with its owner's mappings", values: { ...values, flags } }
+    : { object: space.name, rule: "each mapped page belongs to an extent", values };
 }
 
 /** TLB entries of an address space lead to pages whose owner is mapped in it, with that access. */

@@ -19,7 +19,7 @@ import type { CheckedScheduler, CheckedServices, Violation } from "./violation.t
  */
 export function* checkObject(object: HypervisorObject, hypervisor: CheckedServices, extent: "touched" | "whole"): Generator<Violation> {
   const broken = violationsOf(object);
-  if (object.state === "destroying") yield broken("what is destroyed is no longer there", {});
+  if (object.state === "destroying") yield broken("a destroyed object is in no list", {});
   yield* checkHolders(object);
   yield* checkSources(object);
   if (object instanceof Cspace) yield* checkCspace(object, extent);

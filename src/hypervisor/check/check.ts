@@ -172,7 +172,7 @@ export class Checker implements ChangeChecker {
     for (const [partition, bytes] of this.#heaps) {
       if (partition.heapUsed === bytes) continue;
       const values = { used: partition.heapUsed, objects: bytes };
-      yield { object: partition.name, rule: "what is used of the heap is what its objects take", values };
+      yield { object: partition.name, rule: "the heap in use is the sum of its objects", values };
     }
   }
 }

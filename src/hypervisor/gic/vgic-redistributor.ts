@@ -30,7 +30,7 @@ export class Redistributor {
   }
 
   /**
-   * A load of `size` bytes by the vCPU `reader`, undefined where that is none of the VIC's.
+   * A load of `size` bytes by the vCPU `reader`, undefined if that is not one of the VIC's vCPUs.
    * @returns the value, or undefined for an external abort
    */
   read(reader: VgicCpu | undefined, offset: number, size: number): bigint | undefined {

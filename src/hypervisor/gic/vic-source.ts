@@ -31,7 +31,7 @@ export function virqSourcesOf(object: HypervisorObject): readonly VirqSource[] {
   return "virqSources" in object ? (object as VirqProducer).virqSources() : [];
 }
 
-/** One source. An unbound one may be asserted; nothing comes of it. */
+/** One source. Asserting an unbound source has no effect. */
 export class VirqSource implements LevelSource {
   #binding: Binding | undefined;
 

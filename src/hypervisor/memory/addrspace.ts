@@ -354,8 +354,8 @@ export class AddressSpace extends HypervisorObject {
       const flags = archive.integer("flags", run?.flags, 0, ALL_STAGE2_FLAGS);
       if (run) return run;
       const pages = ipa % PAGE_SIZE === 0 && pa % PAGE_SIZE === 0 && size % PAGE_SIZE === 0;
-      archive.check(pages && ipa + size <= ADDRESS_SPACE_SIZE && pa + size <= PHYSICAL_END, "what is mapped is pages");
-      archive.check(tablesOf(ipa, size).every((part) => this.#tables.has(part)), "what is mapped is paid for");
+      archive.check(pages && ipa + size <= ADDRESS_SPACE_SIZE && pa + size <= PHYSICAL_END, "mappings consist of whole pages");
+      archive.check(tablesOf(ipa, size).every((part) => this.#tables.has(part)), "tables of mappings are charged");
       if (!this.stage2.map(ipa, pa, size, flags)) archive.fail("there are not as many page tables");
       return { ipa, pa, size, flags };
     });

@@ -14,7 +14,7 @@ import type { Machine } from "../../machine/machine.ts";
 import type { TraceHub } from "../trace/trace-hub.ts";
 import type { TraceNames } from "../trace/trace-names.ts";
 
-/** A rule and what has come of it. */
+/** A rule and its hits so far. */
 export interface FaultEntry {
   /** `inject:N`, from 1. */
   readonly id: string;

@@ -48,7 +48,7 @@ const setTimeBase = handle(VM_SET_TIME_BASE, (context, caller, { vmid }) => {
   throw new Refusal(RmError.ARGUMENT_INVALID, "the platform has no virtual RTC", { vmid: vm.vmid });
 });
 
-/** Most ranges that a VM reserves: each one is looked at whenever an address is chosen. */
+/** Most ranges that a VM reserves: each choice of an address compares all of them. */
 export const RESERVED_MAX = 1024;
 /** Bytes up to the list. */
 const CONSTRAINTS_SIZE = 16;

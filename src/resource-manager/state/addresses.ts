@@ -1,6 +1,6 @@
 // Allocation of a VM's intermediate physical addresses (docs/spec/resource-manager.md §3.2, §3.11):
-// first fit above what is taken, or exactly where asked. A VM that is mapped directly (the primary)
-// takes IPA = PA only.
+// first fit above the taken ranges, or exactly the requested range. A VM that is mapped directly
+// (the primary) takes IPA = PA only.
 
 import { asIpa, type Ipa } from "../../abi/numbers.ts";
 
@@ -14,10 +14,7 @@ export interface AddressRange {
 export interface Addresses {
   /** Addresses below this one exist. */
   readonly limit: number;
-  /**
-   * Taken ranges in ascending order; they do not overlap, and what is taken next to another is one
-   * range with it.
-   */
+  /** Taken ranges in ascending order; they do not overlap, and adjacent ranges are merged. */
   taken: AddressRange[];
   /** Ranges that automatic placement avoids and explicit placement may use (IPA_RESERVE). */
   reserved: AddressRange[];
@@ -45,7 +42,8 @@ function position(from: Addresses, address: Ipa): number {
 }
 
 /**
- * Takes exactly this range. False when a part of it is taken, outside of the addresses, or empty.
+ * Takes exactly this range. False if the range is empty, or a part of it is taken or outside of the
+ * address space.
  */
 export function takeRange(from: Addresses, range: AddressRange): boolean {
   if (range.size <= 0 || range.base < 0 || range.base + range.size > from.limit) return false;
@@ -81,7 +79,7 @@ export function allocateRange(from: Addresses, size: number, alignment: number, 
   return takeRange(from, { base, size }) ? base : undefined;
 }
 
-/** Gives back what is taken of a range; of a larger range that was taken, the rest stays taken. */
+/** Frees the taken parts of a range. The rest of a larger taken range stays taken. */
 export function freeRange(from: Addresses, range: AddressRange): void {
   if (range.size <= 0) return;
   const end = range.base + range.size;

@@ -337,7 +337,7 @@ function checkParcels({ vms, parcels }: RmState): void {
     for (const [at, borrower] of borrowers.entries()) {
       const place = `parcels.${index}.borrowers.${at}`, placed = borrower.ipas.length;
       demand(borrower.mapped ? placed === regions.length : placed <= regions.length, place, "it has other addresses than regions");
-      demand(!borrower.mapped || borrower.accepted, place, "what is mapped was not accepted");
+      demand(!borrower.mapped || borrower.accepted, place, "a mapped parcel was not accepted");
       demand(placed === 0 || placing.has(borrower.vmid), place, "its VM has no addresses to give");
     }
   }

@@ -90,7 +90,7 @@ export function finish(frame: Uint8Array, offload: Offload, taker: OffloadTaker)
   return pieces.map((piece) => ({ frame: finishChecksum(piece, place), offload: WHOLE }));
 }
 
-/** Bytes before the data of a TCP frame; undefined where it is none of the kind that it says. */
+/** Bytes before the data of a TCP frame; undefined if it is not of the kind that it names. */
 function headersOf(frame: Uint8Array, { checksum: place, segments }: Offload): number | undefined {
   const kind = segments!.type & Gso.KIND;
   const { start, offset } = place!;

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { el2 } from "../program.ts";
 
-Deno.test("bench runs its guest to its end, and prints millions of instructions a second", async () => {
+Deno.test("bench runs its guest to its end, and prints millions of instructions per second", async () => {
   const { code, stdout, stderr } = await el2("bench", "--rounds", "1", "--json");
   assert.equal(code, 0, stderr);
   const { schema, rows, ratio } = JSON.parse(stdout);

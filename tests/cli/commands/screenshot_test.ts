@@ -26,7 +26,7 @@ Deno.test("screenshot shows a session in its size and theme, and changes nothing
   const svg = `${place.folder}/one.svg`;
   assert.equal((await place.el2("screenshot", svg, "--theme", "light")).code, 0);
   assert.match(await Deno.readTextFile(svg), /^<svg [^]*el2: one[^]*hello[^]*<\/svg>\n$/);
-  // A step that changes the machine is refused where it may only be looked at.
+  // A step that changes the machine is refused in a read-only session.
   const script = `${place.folder}/steps`;
   await Deno.writeTextFile(script, "rpc VM_GET_STATE vmid=3\n");
   const refused = await place.el2("screenshot", svg, "--script", script, "--read-only");

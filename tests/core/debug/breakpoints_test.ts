@@ -8,7 +8,7 @@ import { type Line, Machine, RAM_BASE } from "../program.ts";
 const CODE = RAM_BASE + 0x1000;
 const at = (index: number) => BigInt(CODE + 4 * index);
 
-/** Counts X0 up to X1; the comparison and the branch behind it are a pair of one handler. */
+/** Counts X0 up to X1; the comparison and the branch after it are a pair with one handler. */
 const LOOP: readonly Line[] = [
   ["add x0, x0, #0x1", 0x91000400],
   ["subs xzr, x0, x1", 0xeb01001f],

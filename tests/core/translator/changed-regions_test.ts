@@ -89,7 +89,7 @@ Deno.test("a region does not come back while another of its instructions, its he
     const budget = 1 + random.word() % 400,
       [plain, translated] = machines.map((machine) => {
         const { reason, retired } = machine.run(budget);
-        // The run continues behind the breakpoint.
+        // The run continues after the breakpoint.
         if (reason === ExitReason.Breakpoint) machine.core.step(machine.vcpu, machine.now, machine.now);
         return [reason, retired, machine.registers()];
       });

@@ -227,7 +227,7 @@ Deno.test("accesses keep their pages where their bases walk, not where these are
   assert.deepEqual(kept([LDR_X0_FROM_X0, BRANCH]), [], "a list");
   assert.deepEqual(kept([LDR_X5_POST_X3, LDR_X4_FROM_X5, BRANCH]), [0]);
   // ldr x4, [x5]; add x5, x3, #8; ldr x6, [x5]; ldr x5, [x3]: loaded at the start of the next turn,
-  // a sum behind that.
+  // a sum after that.
   assert.deepEqual(kept([LDR_X4_FROM_X5, 0x91002065, 0xf94000a6, 0xf9400065, BRANCH]), [2]);
   // ldr x1, [x3]; ldr x2, [x3, #8]; str x1, [x3, #16]: a group.
   assert.deepEqual(kept([0xf9400061, 0xf9400462, 0xf9000861, BRANCH]), [0]);

@@ -80,8 +80,8 @@ const FUNCTIONS = 7;
 const FUNCTION_STRIDE = 330;
 
 /**
- * Functions that call those behind them, directly and by register, and jump by tables; the first
- * one loops.
+ * Functions that call those after them, directly and by register, and jump by tables; the first one
+ * loops.
  */
 function callTree(random: Random): Program {
   const program: Program = new Map(), starts = Array.from({ length: FUNCTIONS }, (_, i) => i * FUNCTION_STRIDE + random.word() % 40);

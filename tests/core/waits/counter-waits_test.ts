@@ -17,7 +17,7 @@ const READ: Line = ["mrs x0, cntvct_el0", 0xd53be040];
 interface Wait {
   readonly program: readonly Line[];
   readonly registers?: Readonly<Record<number, bigint>>;
-  /** Nothing of it can be left out. */
+  /** Whether every instruction has to be executed. */
   readonly executed?: true;
 }
 

@@ -1,6 +1,6 @@
 // gunyah-test-vmm's group of injected faults: each request of START that fails makes START fail,
-// and when the VM is closed nothing of it is left in the host, the resource manager or the
-// hypervisor (docs/spec/vm-manager.md §7).
+// and when the VM is closed it leaves no trace in the host, the resource manager or the hypervisor
+// (docs/spec/vm-manager.md §7).
 
 import assert from "node:assert/strict";
 import type { ErrnoName } from "../../../src/abi/ioctl/errno.ts";

@@ -40,8 +40,8 @@ import { HostStack } from "../host-stack.ts";
 /** Where the VM's memory begins, its size in bytes, and where its devicetree lies. */
 export const BASE = 0x8000_0000, SIZE = 0x20_0000, DEVICETREE = BASE + 0x10_0000, DEVICETREE_SIZE = 0x4000;
 /**
- * Addresses that leave RUN: what the cell shall do, and what came of it with ESR and FAR of the
- * last fault.
+ * Addresses that leave RUN: the order to the cell, and its result with ESR and FAR of the last
+ * fault.
  */
 const COMMAND = 0x6000, RESULT = 0x7000;
 const VECTORS = 0x800, CURRENT_EL_SPX_SYNC = 0x200;
@@ -297,7 +297,7 @@ export class HoldingCell {
     return { result, counter };
   }
 
-  /** Has a vCPU do something, and runs it until it tells what came of that. */
+  /** Gives a vCPU an order, and runs it until it reports the result. */
   command(words: readonly bigint[], on: number): Outcome {
     const first = this.#feed(words, on);
     return first === undefined ? this.outcome(on) : { result: undefined, faults: [], exit: first };

@@ -7,13 +7,16 @@ import { type CellMemory, HoldingCell, Lend, Share } from "./holding-cell.ts";
 
 const { Read, Write, Unmap } = MapFlagsV17;
 const RW = Read | Write;
-/** Where more memory goes. gunyah-test-vmm shares it where devices are: docs/differences.md. */
+/**
+ * Addresses of additional memory. gunyah-test-vmm shares it at the addresses of devices:
+ * docs/differences.md.
+ */
 const LENT = 0xa000_0000, SHARED = 0xb000_0000;
 const PAGE = 0x1000;
 const MAGIC = 0xdead_f00dn;
 const SIGBUS = { signal: 7 };
 
-/** A cell with a further page, or more. */
+/** A cell with at least one additional page. */
 function withMemory(access: number, pages = 1): { cell: HoldingCell; memory: CellMemory } {
   const cell = new HoldingCell();
   const memory = cell.createMemory(access === Share ? SHARED : LENT, pages * PAGE);

@@ -47,7 +47,7 @@ const SABOTAGE: readonly [what: string, act: (s: Setup) => void, object: RegExp,
     "heap that nobody takes",
     ({ queue }) => queue.partition!.allocate(64),
     /^partition/,
-    "what is used of the heap is what its objects take",
+    "the heap in use is the sum of its objects",
   ],
   [
     "more messages than fit",
@@ -94,7 +94,7 @@ Deno.test("the checker finds pages that leave an extent and stay in the tables",
   const { hypervisor, checker, extent } = setup();
   assert.ok(hypervisor.memory.transfer(extent, hypervisor.rootPartition, asPa(RAM_BASE), 0x1000));
   checker.touchPages(extent, RAM_BASE, 0x1000);
-  assert.equal(checker.verify()?.rule, "what is mapped belongs to an extent");
+  assert.equal(checker.verify()?.rule, "each mapped page belongs to an extent");
   assert.equal(checker.verify(), undefined, "each change is looked at once");
   assert.equal(checker.sweep().length, 1);
 });
@@ -104,10 +104,10 @@ Deno.test("the checker finds table entries that nobody has recorded", () => {
   const space = hypervisor.addressSpaces.get(5)!;
   space.stage2.map(0x10_0000, RAM_BASE, 0x1000, Stage2Flags.Read);
   checker.touchRange(space, 0x10_0000, 0x1000);
-  assert.equal(checker.verify()?.rule, "what is mapped is a recorded mapping of the page's owner");
+  assert.equal(checker.verify()?.rule, "a mapped page agrees with its owner's mappings");
   space.stage2.unmap(0x10_0000, 0x1000);
   space.stage2.map(0x1000, RAM_BASE, 0x1000, Stage2Flags.Read);
-  assert.deepEqual(checker.sweep().map(({ rule }) => rule), ["what is mapped is a recorded mapping of the page's owner"], "other access");
+  assert.deepEqual(checker.sweep().map(({ rule }) => rule), ["a mapped page agrees with its owner's mappings"], "other access");
 });
 
 Deno.test("the checker finds owners outside of their range", () => {

@@ -373,7 +373,7 @@ export const CASES: Readonly<Partial<Record<HypercallName, readonly Case[]>>> = 
     one("ADDR_OVERFLOW", "the range wraps", { vbase: WRAPPING, size: 2n * PAGE }),
     one("ARGUMENT_ALIGNMENT", "ranges are whole pages", { size: 8n }),
     one("ADDR_INVALID", "the first page is not mapped", { vbase: 0x9000_0000n }),
-    one("MEMDB_NOT_OWNER", "the extent owns what is mapped", (w) => ({ memextent: w.active("memextent") })),
+    one("MEMDB_NOT_OWNER", "the extent owns the mapped pages", (w) => ({ memextent: w.active("memextent") })),
   ],
   addrspace_configure_info_area: [
     one("ARGUMENT_INVALID", "an info area is one page", (w) => ({ info_area_me: w.active("memextent") })),

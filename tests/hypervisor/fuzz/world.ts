@@ -24,7 +24,7 @@ const VMS = 3;
 /** Two vCPUs each; the third VM's are run by the others, with vcpu_run. */
 const VCPUS = 2;
 const PROXY_VM = 2;
-/** Memory of a VM: a BASIC extent that is mapped, and a SPARSE one behind it. Bytes. */
+/** Memory of a VM: a BASIC extent that is mapped, and a SPARSE one after it. Bytes. */
 const BASIC_SIZE = 0x1_0000;
 const SPARSE_SIZE = 0x8_0000;
 const RIGHTS = 0xffff_ffffn;

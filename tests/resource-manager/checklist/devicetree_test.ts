@@ -89,7 +89,7 @@ Deno.test("R142: /memory has the accepted ranges, sorted and merged, in the root
   share(0x4700_0000n, 8);
   share(0x4710_0000n, 9);
   machine.primary.get(VM_START, { vmid });
-  // The two buffers lie side by side behind the info page, in front of the image.
+  // The two buffers lie side by side between the info page and the image.
   const expected = [0, 0x4000_1000, 0x2000, 0, BASE, MEMORY];
   assert.deepEqual(readCells(findNode(treeOf(machine, vmid), "/memory")!, "reg"), expected);
 });

@@ -25,8 +25,8 @@ const PAGE = 0x1000;
 const range = (address: number, size = PAGE) => ({ address: BigInt(address), size: BigInt(size) });
 const OWNER = { vmid: 3, rights: 7 };
 /**
- * Where a guest that may choose puts a parcel, and where the Resource Manager puts the first:
- * behind the info page.
+ * The address at which a guest that may choose puts a parcel, and the Resource Manager's first
+ * choice: after the info page.
  */
 const GUEST_IPA = 0x9000_0000;
 const FIRST_IPA = 0x4000_1000;

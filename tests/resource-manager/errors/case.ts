@@ -85,7 +85,7 @@ export function lent(machine: Machine, vmid: number, more: Parameters<typeof par
   return machine.primary.get(memory.MEM_LEND, parcel(vmid, more)).handle;
 }
 
-/** A payload whose list, behind `before` bytes, has more entries than any may. */
+/** A payload whose list, after `before` bytes, has more entries than any may have. */
 export const LIST_513 = (before: number) => {
   const payload = new Uint8Array(before + 4 + 20);
   new DataView(payload.buffer).setUint16(before, 513, true);

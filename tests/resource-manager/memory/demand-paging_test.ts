@@ -32,7 +32,7 @@ const SHARED_PA = 0x4700_1000n;
 const RWX = BigInt(mapAttributes(Access.RWX, Access.RWX, MemoryType.NormalWB));
 const PARTIAL = BigInt(MapFlags.Partial);
 
-/** A READY VM whose memory behind its image is paged. */
+/** A READY VM whose memory after its image is paged. */
 function ready(machine: Machine): { vmid: number; handle: number } {
   const made = machine.configured(guestTree("paged", [rmRpc()]));
   const { vmid } = made;

@@ -85,7 +85,7 @@ Deno.test("a state whose lists do not fit together is refused by name", async ()
   refused((_, { regions }) => regions.pop(), place);
   refused((_, { borrowers }) => borrowers.find(({ mapped }) => mapped)!.ipas.pop(), place);
   refused((_, { borrowers }) => borrowers.find(({ mapped }) => mapped)!.ipas.push(asIpa(0)), place);
-  refused((_, { borrowers }) => borrowers.find(({ mapped }) => mapped)!.accepted = false, /what is mapped was not accepted/);
+  refused((_, { borrowers }) => borrowers.find(({ mapped }) => mapped)!.accepted = false, /a mapped parcel was not accepted/);
   refused(({ parcels }, parcel) => parcels.push(structuredClone(parcel)), /parcels: two have one handle/);
   refused(({ parcels }) => parcels.splice(held, 1), /accepted: it names a parcel that the VM does not borrow/);
   refused(({ vms }) => vms.push(structuredClone(vms[0])), /vms: two have one VMID/);

@@ -161,14 +161,14 @@ Deno.test("D2: frames to every port of refused addresses open no socket, and the
   ]);
 });
 
-Deno.test("a guest opens 512 connections a second and has 512; the reason is said once", () => {
+Deno.test("a guest opens 512 connections per second and has 512; the reason is said once", () => {
   const one = nat(DEFAULT_NET_POLICY);
   for (let port = 1; port <= 300; port++) one.udp("8.8.8.8", port);
   for (let port = 1; port <= 1000; port++) one.tcp("8.8.8.8", port);
   assert.equal(one.opened.length, 512, "datagrams count as well");
   for (let port = 301; port <= 1000; port++) one.udp("8.8.8.8", port);
   assert.equal(one.opened.length, 512);
-  const rate = "the guest opens more than 512 connections a second, the most of a network card; more are refused";
+  const rate = "the guest opens more than 512 connections per second, the limit of a network card; others are refused";
   assert.deepEqual(one.problems, [rate]);
   assert.ok(one.made.busy);
   one.wait();

@@ -9,7 +9,7 @@ export interface MessagePart {
   readonly name: string;
   /** Hexadecimal digits. */
   readonly hex: string;
-  /** They say nothing: reserved bytes, padding. */
+  /** Whether they have no meaning: reserved bytes, padding. */
   readonly filler: boolean;
 }
 

@@ -387,7 +387,10 @@ export class Nat implements NetBackend {
   #mayOpen(): boolean {
     this.#opened ??= { count: 0, forget: this.options.network.later(OPENED_WINDOW_MS, () => this.#opened = undefined) };
     if (++this.#opened.count <= OPENED_MAX) return true;
-    this.#tell("rate", () => `the guest opens more than ${OPENED_MAX} connections a second, the most of a network card; more are refused`);
+    this.#tell(
+      "rate",
+      () => `the guest opens more than ${OPENED_MAX} connections per second, the limit of a network card; others are refused`,
+    );
     return false;
   }
 
