@@ -71,7 +71,7 @@ export class CrosvmBoard {
       reset: (vcpu) => process.end(`vCPU ${vcpu} ran twice its time without restarting its stall detector`),
     });
     const panic = new Pvpanic((event) => {
-      if (event === PvpanicEvent.PANICKED) process.end("the guest's kernel has panicked, as pvpanic tells");
+      if (event === PvpanicEvent.PANICKED) process.end("pvpanic reports that the guest's kernel has panicked");
     });
     const bar = { address: crosvmBar(transports.length), size: PVPANIC_SIZE, wide: false };
     this.#bus = new PciBus([

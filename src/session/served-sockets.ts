@@ -101,7 +101,7 @@ export class ServedSockets {
       case "destroy":
         return this.#sockets.get(id)?.stream?.[command.kind]();
       default:
-        throw new TypeError("a word that sockets do not know");
+        throw new TypeError("unknown word of a socket");
     }
   }
 

@@ -36,7 +36,7 @@ export class Offscreen {
         if (request.kind === "forget") this.#asked.delete(request.id);
         send(request);
       },
-      save: () => Promise.resolve({ error: "no file is written while no terminal shows the screens" }),
+      save: () => Promise.resolve({ error: "files are saved only from screens on a terminal" }),
     });
   }
 

@@ -279,7 +279,7 @@ Deno.test("pvpanic lists its events, takes the news of a crash kernel, and ends 
   });
   assert.deepEqual(values, [3n, 3n]);
   assert.deepEqual(stack.log().slice(3), [
-    "error a: the guest's kernel has panicked, as pvpanic tells",
+    "error a: pvpanic reports that the guest's kernel has panicked",
     "a exited forced",
     "a failed",
     "finished a",

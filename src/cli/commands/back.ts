@@ -65,12 +65,12 @@ async function list(options: ListOptions & { socket?: string; json?: boolean }):
 }
 
 /** Help of `--timeout` where a way through the run may be long. */
-export const MOVE_TIMEOUT = "wall time to get there; exits with 4 after it, and the session is paused where it has got to";
+export const MOVE_TIMEOUT = "wall time; exits with 4 after it, and the session stays paused at the place that it has reached";
 
 /** Moves to another place in the run of a session, and prints where it is. */
 export async function move(options: { socket?: string; json?: boolean; timeout?: number }, to: Move): Promise<number> {
   using open = await openSession(options);
-  // The first Ctrl-C ends the way, and the session is paused where it has got to.
+  // The first Ctrl-C stops on the way, and the session stays paused there.
   const cancel = () => void open.asker.move({ kind: "here" });
   Deno.addSignalListener("SIGINT", cancel);
   let late = false;

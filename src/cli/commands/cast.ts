@@ -24,8 +24,8 @@ import { cannotWrite } from "../../support/named-file.ts";
 /** Adds the command. */
 export function registerCast(program: Command, { entry, exit }: CommandContext): void {
   program.command("cast")
-    .description("record the screens as an asciicast: attached to this terminal, or by a script without one")
-    .argument("<file>", "where to, such as demo.cast; asciinema play FILE shows it")
+    .description("record the screens as an asciicast: those on this terminal, or those of a script")
+    .argument("<file>", "file to write, such as demo.cast; asciinema play FILE plays it")
     .addOption(scriptOption)
     .addOption(sizeOption())
     .addOption(themeOption)

@@ -15,7 +15,7 @@ import { cannotRead } from "../../support/named-file.ts";
 export function registerGuests(program: Command): void {
   const guests = program.command("guests").description("fetch, add and list guests");
   guests.command("fetch")
-    .description("fetch an unmodified guest, kernel and busybox initramfs; needs no root, and no apt")
+    .description("fetch an unmodified guest, kernel and busybox ramdisk; needs neither root nor apt")
     .argument("<guest>", "guest to fetch: debian")
     .addOption(new Option("--release <name>", "Debian release").choices(DEBIAN_RELEASES).default(DEFAULT_DEBIAN_RELEASE))
     .option("--disk", "fetch the guest with a disk: Debian's ordinary kernel and a root file system, configured in a first boot")

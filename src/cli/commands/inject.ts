@@ -15,7 +15,7 @@ export function registerInject(program: Command): void {
     program.command("inject").description("inject faults into a session's machine: the n-th call, request, allocation or interrupt"),
   ))
     .argument("[rule...]", "KIND FIELD=VALUE … -> EFFECT, one per argument; without any, list the active rules")
-    .option("--list", "list the active rules, and what they did")
+    .option("--list", "list the active rules and their hits")
     .option("--remove <id>", "remove a rule: inject:NUMBER, or all")
     .addHelpText("after", helpText());
   command.action(async (rules) => {

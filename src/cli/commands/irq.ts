@@ -17,7 +17,7 @@ export const IRQ: Group = {
     {
       ...VM_FILTER,
       name: "ls",
-      help: "list interrupts that are enabled, pending, active or have a source",
+      help: "list interrupts in use: enabled, pending, active, or raised before",
       table: "irq.ls",
       examples: ["irq ls ping"],
     },

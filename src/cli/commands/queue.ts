@@ -38,7 +38,7 @@ export const QUEUE: Group = {
   actions: [
     {
       name: "send",
-      help: "put a message into a queue as its sender would",
+      help: "send a message on behalf of the queue's sender",
       arguments: [QUEUE_ARGUMENT, { name: "bytes", help: "hexadecimal digits, or text: and text" }],
       action: (queue, bytes) => ({ kind: "queue.send", queue, bytes: parseBytes(bytes) }),
       done: (queue, bytes) => `${parseBytes(bytes).length} bytes are in ${queue}`,
@@ -54,7 +54,7 @@ export const QUEUE: Group = {
     },
     {
       name: "ring-bell",
-      help: "set flags of a doorbell as its sender would",
+      help: "set flags of a doorbell on behalf of its sender",
       arguments: [{ name: "doorbell", help: "db:NUMBER" }, { name: "flags", help: "a mask, such as 0x1" }],
       action: (doorbell, flags) => ({ kind: "doorbell.ring", doorbell, flags: parseMask(flags) }),
       done: (doorbell) => `${doorbell} is rung`,

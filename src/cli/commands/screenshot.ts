@@ -28,10 +28,10 @@ type Form = "svg" | "txt";
 export function registerScreenshot(program: Command, { entry, exit }: CommandContext): void {
   program.command("screenshot")
     .description("write a picture of the screens of a session or recording, without a terminal")
-    .argument("<file>", "where to: NAME.svg for a picture, NAME.txt for text")
+    .argument("<file>", "file to write: NAME.svg for a picture, NAME.txt for text")
     .addOption(sizeOption())
     .addOption(themeOption)
-    .option("--keys <keys>", "keys to press first, separated by blanks: names such as Enter, and words that are typed")
+    .option("--keys <keys>", "keys to press first, separated by blanks: names such as Enter, and words to type")
     .addOption(scriptOption)
     .addOption(socketOption)
     .addOption(recordingOption)
@@ -87,5 +87,5 @@ function formOf(file: string): Form {
   if (form === "png") {
     throw new Failure(`${file}: el2 has no font to draw PNG with; write ${file.slice(0, -"png".length)}svg, which every browser shows`);
   }
-  throw new Failure(`${file}: the name says no form; use NAME.svg or NAME.txt`);
+  throw new Failure(`${file}: the name has no known ending; use NAME.svg or NAME.txt`);
 }

@@ -36,7 +36,7 @@ const POLL = 100;
 
 /** Adds `trace start`, `stop`, `stats` and `export`. */
 export function addRecorded(trace: Command, { entry, exit }: CommandContext): void {
-  withSessionOptions(trace.command("start").description("start recording events for export; discards what was recorded before"))
+  withSessionOptions(trace.command("start").description("start recording events for export; discards earlier ones"))
     .option("--kinds <kinds>", `kinds to record: ${TRACE_KINDS.join(",")} (default: all)`, parseKinds)
     .addHelpText("after", examplesText(["trace start", "trace start --kinds hvc,msg"]))
     .action(async (options) => {

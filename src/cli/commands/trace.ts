@@ -57,7 +57,7 @@ export function registerTrace(program: Command, context: CommandContext): void {
     ),
   )
     .argument("[what]", "configuration or image to run to its end, as for el2 run; calls are listed below their requests")
-    .option("--vm <vm>", "only this VM's (default with WHAT: rm)")
+    .option("--vm <vm>", "only calls of this VM (default with WHAT: rm)")
     .option("--for <time>", "with WHAT: end after this much virtual time", parseDuration)
     .option("--count <calls>", "at most this many calls", parseWhole(1, 1e9))
     .addHelpText("after", "\nExample:\n  el2 trace calls --vm rm assets/guests/hello.bin --for 100ms")

@@ -69,7 +69,7 @@ export interface Group {
 const ofVm = (name: string | undefined): QueryArguments => name === undefined ? {} : { filter: isExactly("vm", vmName(name)) };
 
 /** A list of all rows, or of those of one VM. */
-export const VM_FILTER = { argument: { name: "vm", help: "only this VM's", optional: true }, query: ofVm, ofVm: true } as const;
+export const VM_FILTER = { argument: { name: "vm", help: "only rows of this VM", optional: true }, query: ofVm, ofVm: true } as const;
 /** A VM that has to be named. */
 export const VM_ARGUMENT = { name: "vm", help: "vm:NAME or NAME" } as const;
 /** Everything about one object, by its id. */

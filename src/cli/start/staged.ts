@@ -33,7 +33,7 @@ export const recordingOption = new Option("--recording <file>", "show a recordin
 export const toOption = () =>
   new Option("--to <time>", "with --recording: replay up to this virtual time (default: to the end)").argParser(parseDuration);
 export const runOption = new Option("--run <what>", "show a new machine, paused at its start: a configuration, demo, debian");
-export const scriptOption = new Option("--script <file>", "what happens on the screens first: steps such as keys 7, wait 2s, until FILTER");
+export const scriptOption = new Option("--script <file>", "steps to perform first, one per line, such as keys 7, wait 2s, until FILTER");
 
 /** Values of these options. */
 export interface StagedOptions {

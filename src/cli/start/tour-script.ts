@@ -53,7 +53,7 @@ const STEPS: Readonly<Record<string, (rest: string) => TourStep>> = {
 };
 
 function needed(rest: string, example: string): string {
-  if (rest === "") throw new Failure(`nothing follows; use for example ${example}`);
+  if (rest === "") throw new Failure(`its value is missing; use for example ${example}`);
   return rest;
 }
 

@@ -27,7 +27,7 @@ Deno.test("an error in a script names file, line, and what would be right", () =
     ["constructor x", /^t:1: no step "constructor".*there are keys, type/],
     ["wait 3", /^t:1: "3" is not a duration; use for example 10s/],
     ["until kind=", /^t:1: /],
-    ["until", /^t:1: nothing follows; use for example until/],
+    ["until", /^t:1: its value is missing; use for example until/],
     ["input debian", /^t:1: "debian" is not CONSOLE TEXT/],
     ["rpc NOTHING", /^t:1: no request "NOTHING"/],
     ["rpc MEM_RECLAIM handle", /^t:1: "handle" is not FIELD=VALUE/],
