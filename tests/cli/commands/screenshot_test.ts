@@ -57,7 +57,7 @@ Deno.test("screenshot refuses what it cannot write or show, and says what would 
   inFolder(async (folder) => {
     const cases: readonly (readonly [args: readonly string[], message: RegExp])[] = [
       [["a.png"], /a\.png: .*no font.*write a\.svg/],
-      [["picture"], /picture: the name says no form; use NAME\.svg or NAME\.txt/],
+      [["picture"], /picture: the name has no known ending; use NAME\.svg or NAME\.txt/],
       [["a.svg", "--size", "20x5"], /"20x5" is not a size from 60x16 to 400x200/],
       [["a.svg", "--to", "1s"], /--to: only a recording/],
       [["a.svg", "--run", "demo", "--recording", "x"], /--recording and --run are mutually exclusive/],
