@@ -76,6 +76,19 @@ export interface Table extends Listing {
   readonly columns: Readonly<Record<string, Column>> & { readonly id: Column };
 }
 
+/** The texts of a `list`; none of any other value. */
+export function textsOf(value: Json | undefined): readonly string[] {
+  return Array.isArray(value) ? value.filter((one): one is string => typeof one === "string") : [];
+}
+
+/** The members of an object in a `detail`; none of any other value. */
+export function membersOf(value: Json | undefined): { readonly [name: string]: Json | undefined } {
+  return isMembers(value) ? value : {};
+}
+
+const isMembers = (value: Json | undefined): value is { readonly [name: string]: Json } =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
 /** A row of any list: plain data. */
 export type ListRow = Readonly<Record<string, Json>>;
 

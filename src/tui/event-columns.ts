@@ -40,7 +40,7 @@ export function eventColumns(width: number, brief: boolean): ListColumn[] {
     },
     {
       name: "text",
-      title: "What happened",
+      title: "Event",
       width: Math.max(width - (brief ? 16 : 33), 13),
       pieces: (row, { bad }) => textPieces(row, bad),
     },

@@ -8,7 +8,7 @@ import type { TablePane } from "./table-pane.ts";
 import { TextPane } from "./text-pane.ts";
 import type { Look } from "./theme.ts";
 import type { Answer } from "../queries/query.ts";
-import type { Row } from "../queries/table.ts";
+import { type Row, textsOf } from "../queries/table.ts";
 
 /** Columns of a capability, and of an object's id and type. */
 const CAP = 16, OBJECT = 24;
@@ -30,7 +30,7 @@ function edgeLines(object: readonly Piece[][], holders: readonly Row[], width: n
   const room = Math.max(width - CAP - OBJECT - 8, LEAST_RIGHTS);
   const rows = holders.flatMap(({ id, rights }): { readonly left: readonly Piece[]; readonly leads: boolean }[] => {
     const cap = capPieces(id, look, false);
-    const [first = "", ...more] = wrap((rights as readonly string[]).join(" ") || "no rights", 0, room + 1);
+    const [first = "", ...more] = wrap(textsOf(rights).join(" ") || "no rights", 0, room + 1);
     const margin = " ".repeat(CAP + 4);
     return [
       {
@@ -78,7 +78,7 @@ export function holdersPane(caps: TablePane): TextPane {
   };
   return new TextPane({
     name: "holders",
-    title: () => ({ text: "Who else holds it", detail: object() }),
+    title: () => ({ text: "Other holders", detail: object() }),
     lines,
     wants() {
       const id = object();
@@ -103,7 +103,7 @@ function otherLines({ vm, obj }: Row, objects: readonly Row[], look: Look): Line
   const name = String(vm).replace(/^vm:/, ""), { frame: { line }, folded } = look.glyphs;
   const own = `cap:${name}/`;
   const shared = objects.flatMap(({ name: id, type, holders }) => {
-    const caps = holders as readonly string[], mine = caps.filter((cap) => cap.startsWith(own));
+    const caps = textsOf(holders), mine = caps.filter((cap) => cap.startsWith(own));
     const others = caps.filter((cap) => !cap.startsWith(own));
     return mine.length && others.length && id !== obj ? [{ id: String(id ?? "?"), type: String(type), mine: mine[0], others }] : [];
   });

@@ -71,7 +71,7 @@ export function irqColumns(histories: Histories, width: number): ListColumn[] {
     { name: "count", title: "Count", width: 9, right: true, pieces: ({ count }) => amount(Number(count), "text") },
     {
       name: "rate",
-      title: "A second ",
+      title: "Rate/s ",
       width: 10,
       right: true,
       pieces(row) {

@@ -22,7 +22,7 @@ interface Finding {
 
 const RULES: readonly (readonly [pattern: RegExp, finding: (match: RegExpExecArray, row: Row) => Finding])[] = [
   [/^storm: \S+ over (\d+)/, ([, limit], row) => ({
-    sentence: `storms: ${countOf(row)} a second, the limit is ${grouped(limit)}`,
+    sentence: `storms: ${countOf(row)} per second, the limit is ${grouped(limit)}`,
     because: row.line === "high" ? `its line from ${row.source} is high: it pends again after each EOI` : `${row.source} raises it`,
     wayOut: row.source === "vtimer" ? "the handler sets CNTV_CVAL_EL0, or masks the timer" : "the handler makes its source lower the line",
     stops: "taken",
@@ -133,7 +133,7 @@ export function pathLines(row: Row, look: Look): Line[] {
     ...stops === "group" ? [["group", "disabled in GICD_CTLR", true] as const] : [],
     ["route", String(row.route ?? "its own vCPU") + (row.vcpu ? `: ${String(row.vcpu).slice("vcpu:".length)}` : ""), row.vcpu !== null],
     ["pending", `${state}, ${row.trigger}`, row.pend === true || row.act === true],
-    ["taken", `${countOf(row)} a second, ${grouped(String(row.count))} in all`, Number(row.rate) > 0],
+    ["taken", `${countOf(row)} per second, ${grouped(String(row.count))} in all`, Number(row.rate) > 0],
   ];
   const stopped = steps.findIndex(([step]) => step === stops);
   return steps.map(([step, text, done], index): Line => {

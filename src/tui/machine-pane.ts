@@ -117,7 +117,7 @@ export class MachinePane implements Pane {
     this.#drawCpus(screen, look, box(cpus, this.#cpusTitle()));
     this.#drawMemory(screen, look, box(memory, this.#memoryTitle()));
     if (wide) {
-      this.#drawRates(screen, look, box(area.x + area.width - x, { text: "Activity", right: [[{ text: "a second", role: "dim" }]] }));
+      this.#drawRates(screen, look, box(area.x + area.width - x, { text: "Activity", right: [[{ text: "per second", role: "dim" }]] }));
     }
   }
 

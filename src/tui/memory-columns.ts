@@ -6,7 +6,7 @@ import { countText, shareMark, shareText } from "./numbers.ts";
 import { chipPiece, type Piece } from "./pieces.ts";
 import type { Look, Role } from "./theme.ts";
 import { sizeText } from "../queries/format.ts";
-import type { Row } from "../queries/table.ts";
+import { type Row, textsOf } from "../queries/table.ts";
 
 /** Columns of a limit's gauge. */
 const GAUGE = 4, WIDE_GAUGE = 20;
@@ -93,10 +93,10 @@ export function parcelColumns(width: number): ListColumn[] {
     { name: "owner", title: "From", width: 10, pieces: ({ owner }, context) => vmPieces(String(owner), context.look, context.bad) },
     {
       name: "borrowers",
-      title: "To, and what they did",
+      title: "To",
       width: Math.max(width - (width < 110 ? FEWER_OTHERS : OTHERS), LEAST_BORROWERS),
       pieces: ({ borrowers }, { look, bad }) =>
-        (borrowers as readonly string[]).flatMap((text, index): Piece[] => {
+        textsOf(borrowers).flatMap((text, index): Piece[] => {
           const [vm, ...rest] = text.split(" ");
           return [...index ? [{ text: "  " }] : [], ...vmPieces(vm, look, bad), { text: ` ${rest.join(" ")}`, role: bad ? "text" : "dim" }];
         }),

@@ -31,7 +31,7 @@ export function queueColumns(histories: Histories): ListColumn[] {
     },
     {
       name: "rate",
-      title: "A second",
+      title: "Rate/s",
       width: 8,
       right: true,
       pieces: ({ rate }) => [{ text: countText(Number(rate)), role: Number(rate) > 0 ? "text" : "dim" }],

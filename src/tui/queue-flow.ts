@@ -13,7 +13,7 @@ import type { Look } from "./theme.ts";
 import { waitText } from "./waits.ts";
 import { sizeText } from "../queries/format.ts";
 import { type Answer, type Query, rowsOf } from "../queries/query.ts";
-import type { Json, Row, RowOf } from "../queries/table.ts";
+import { type Json, type Row, type RowOf, textsOf } from "../queries/table.ts";
 import { CAPS } from "../queries/tables.ts";
 
 /** Columns and rows of a VM's block. */
@@ -89,7 +89,7 @@ export class FlowPane implements Pane {
     });
     drawPieces(screen, look, from + half + 2, top + 1, middle, end - from - half - 2);
     if (top + BLOCK.rows >= inside.y + inside.height) return;
-    const sent = `${countText(Number(row.sent))} sent, ${countText(Number(row.rate))} a second`,
+    const sent = `${countText(Number(row.sent))} sent, ${countText(Number(row.rate))} per second`,
       received = `${countText(Number(row.received))} received`;
     screen.text(left, top + BLOCK.rows, sent, look.style("dim"));
     screen.text(right + BLOCK.columns - textWidth(received), top + BLOCK.rows, received, look.style("dim"));
@@ -165,7 +165,7 @@ export class QueueWaitsPane implements Pane {
     const lines: (readonly Piece[])[] = [];
     for (const vcpu of this.#vcpus.filter(({ vm }) => vm === row.to)) {
       const name = vcpu.id.slice("vcpu:".length), mark = look.vm(name.split("/")[0]);
-      const wakes = waitText(vcpu.wakes as readonly string[]);
+      const wakes = waitText(textsOf(vcpu.wakes));
       lines.push([chipPiece(mark), { text: ` ${name}  `, role: mark.ink }, statePiece(look, String(vcpu.state)), {
         text: `  ${wakes}`,
         role: "dim",
@@ -179,7 +179,7 @@ export class QueueWaitsPane implements Pane {
       lines.push([
         { text: irq.id, role: "link" },
         irq.en ? { text: " enabled", role: "ok" } : { text: " disabled", role: waiting ? "bad" : "dim" },
-        { text: `, ${state}, ${countText(Number(irq.rate))} a second`, role: "dim" },
+        { text: `, ${state}, ${countText(Number(irq.rate))} per second`, role: "dim" },
       ]);
     }
     lines.push([]);

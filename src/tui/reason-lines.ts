@@ -10,7 +10,7 @@ import { ruleText } from "./refusals-pane.ts";
 import type { Look } from "./theme.ts";
 import { plainText } from "../queries/format.ts";
 import { chainOf } from "../queries/reason-text.ts";
-import type { Json, RowOf } from "../queries/table.ts";
+import { membersOf, type RowOf } from "../queries/table.ts";
 import type { REASONS } from "../queries/tables.ts";
 
 type Reason = RowOf<typeof REASONS>;
@@ -48,7 +48,7 @@ export function reasonLines(row: Reason, look: Look, width: number, height: numb
       pieces: index ? [{ text: " ".repeat(section.length + 2) + text }] : [...cited, { text }],
     })),
     ...blank,
-    heading("What it saw"),
+    heading("Values"),
     ...valueLines(row, width),
     ...blank,
     ...wayOutLines(row, width),
@@ -122,11 +122,9 @@ function wrapped(text: string, margin: number, width: number): string[] {
 }
 
 function valueLines(row: Reason, width: number): Line[] {
-  const values = row.values as Json;
-  const entries = values !== null && typeof values === "object" && !Array.isArray(values) ? Object.entries(values) : [];
   const named: [string, string][] = [
     ...row.object ? [["object", row.object] as [string, string]] : [],
-    ...entries.map(([name, value]): [string, string] => [name.replaceAll("_", " "), plainText(value)]),
+    ...Object.entries(membersOf(row.values)).map(([name, value = null]): [string, string] => [name.replaceAll("_", " "), plainText(value)]),
   ];
   const ink = (name: string) => name === "needed" ? "ok" : name === "found" ? "bad" : name === "object" ? "link" : "text";
   return named.flatMap(([name, value]) =>

@@ -10,7 +10,7 @@ import type { Piece } from "./pieces.ts";
 import { below, beside, type Body, type Placed, type ScreenModel, sharedRows } from "./screen-model.ts";
 import { TablePane } from "./table-pane.ts";
 import { timeText } from "../queries/format.ts";
-import type { Row } from "../queries/table.ts";
+import { type Row, textsOf } from "../queries/table.ts";
 
 /** Rows of the list, of all; columns of who else holds an object, of all. */
 const LIST_SHARE = 0.55;
@@ -37,7 +37,7 @@ function capColumns(width: number): ListColumn[] {
       title: "Rights",
       width: Math.min(Math.max(width - 72 - answer - (width >= WITH_MASTER ? 8 : 0), 24), 60),
       pieces: ({ rights }) => {
-        const text = (rights as readonly string[]).join(" ");
+        const text = textsOf(rights).join(" ");
         return [text ? { text } : { text: "none", role: "dim" }];
       },
     },

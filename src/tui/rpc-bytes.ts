@@ -5,7 +5,7 @@ import type { Line } from "./pane.ts";
 import { type Piece, piecesWidth } from "./pieces.ts";
 import type { Look, Role } from "./theme.ts";
 import { plainText } from "../queries/format.ts";
-import type { Json, Row } from "../queries/table.ts";
+import { type Json, membersOf, type Row } from "../queries/table.ts";
 
 /** Bytes of a message that belong together, as `rpc.ls` has them. */
 interface Part {
@@ -51,8 +51,9 @@ export function byteLines(row: Row, width: number, { glyphs }: Look): Line[] {
 }
 
 function partsOf(bytes: Json, kind: string): readonly Part[] {
-  const parts = fieldOf(bytes, kind);
-  return Array.isArray(parts) ? parts as unknown as Part[] : [];
+  const parts = membersOf(bytes)[kind];
+  if (!Array.isArray(parts)) return [];
+  return parts.map(membersOf).map(({ name, hex, filler }) => ({ name: String(name), hex: String(hex), filler: filler === true }));
 }
 
 function inksOf(parts: readonly Part[], refused: boolean): Map<string, Role> {
@@ -83,14 +84,9 @@ function valueOf(row: Row, kind: typeof KINDS[number], { name, hex }: Part): str
   if (name === "seq") return littleEndian(hex);
   if (name === "message") return `${littleEndian(hex)} ${row.msg}`;
   if (name === "error") return /^0+$/.test(hex) ? "0 OK" : String(row.res ?? littleEndian(hex));
-  const value = fieldOf(kind === "reply" ? row.reply : row.request, name);
+  const value = membersOf(kind === "reply" ? row.reply : row.request)[name];
   if (value === undefined) return `${hex.length / 2} bytes`;
   return Array.isArray(value) ? value.map(plainText).join("; ") || "none" : plainText(value);
-}
-
-function fieldOf(record: Json, name: string): Json | undefined {
-  const isRecord = record !== null && typeof record === "object" && !Array.isArray(record);
-  return isRecord ? (record as Readonly<Record<string, Json>>)[name] : undefined;
 }
 
 function littleEndian(hex: string): string {

@@ -303,7 +303,7 @@ export class TreePane implements FilteredPane {
           column("PC", 18, ({ vcpu }) => vcpu ? [{ text: vcpu.pc || "native", role: "dim" }] : []),
         ]
         : [],
-      column("What it does or waits for", 25, (row) => this.#doing(row)),
+      column("Activity or wait", 25, (row) => this.#doing(row)),
     ];
   }
 

@@ -23,7 +23,7 @@ Deno.test("a finding is a card: the sentence on badbg, why, and the way out", as
   const rig = new Rig(80, 24, { ascii: false }, "direct");
   await rig.type("3");
   const lines = await rig.lines();
-  const at = lines.findIndex((line) => /^ ! D debian\/27 storms: 48 211 a second, the limit is 10 000/.test(line));
+  const at = lines.findIndex((line) => /^ ! D debian\/27 storms: 48 211 per second, the limit is 10 000/.test(line));
   assert.match(lines[at + 1], /^ │ because its line from vtimer is high/);
   assert.match(lines[at + 2], /^ │ way out the handler sets CNTV_CVAL_EL0, or masks the timer/);
   const grounds = rig.screen.cells(at).map(({ background }) => roleOf(background));
@@ -43,7 +43,7 @@ Deno.test("each finding of the session becomes a card, and stops the path at its
       ["cannot fire: priority 0xa0 is masked by PMR 0x80", /its priority is masked/, "priority"],
       ["cannot fire: vCPU 3 does not exist", /its target does not exist/, "route"],
       ["waits: vcpu:rt/0 is powered off", /its vCPU is powered off/, "route"],
-      ["storm: 48.2K/s over 10000", /storms: 48 211 a second/, "taken"],
+      ["storm: 48.2K/s over 10000", /storms: 48 211 per second/, "taken"],
     ] as const
   ) {
     const [card] = findingLines([{ ...row, finding }], LOOK);

@@ -33,7 +33,7 @@ Deno.test("at 200x60 the path of an interrupt stands beside the list, the graph 
   const irq = (await screen("3")).lines;
   assert.match(irq[2], /Interrupts .*Path /);
   const rights = (await screen("5")).lines;
-  assert.match(rights[2], /Capabilities .*Who else holds it/);
+  assert.match(rights[2], /Capabilities .*Other holders/);
   assert.match(rights.join("\n"), /│ H host\/0x0 ─+ Send ─+▸ mq:0 /);
   assert.match(rights.join("\n"), /Last use refused/);
   const rpc = (await screen("7")).lines;

@@ -219,7 +219,7 @@ Deno.test("L31: at 80x24 a chain of four, the rule, what was found and the way o
   // Rows of the body below the title.
   assert.ok(lines.length <= 19, `${lines.length}`);
   const shown = lines.map(({ text, pieces }) => text || (pieces ?? []).map((piece) => piece.text).join("")).join("\n");
-  for (const part of ["memextent_unmap", "The chain", "The rule", "What it saw", "Way out", "holder"]) {
+  for (const part of ["memextent_unmap", "The chain", "The rule", "Values", "Way out", "holder"]) {
     assert.ok(shown.includes(part), part);
   }
 });

@@ -26,11 +26,11 @@ Deno.test("who else holds the object of the selected capability stands below the
   const rig = new Rig(120, 36);
   rig.answer = withHolder;
   await rig.type("5");
-  assert.match(await rig.text(), /Who else holds it mq:0 -[^]*Nobody else holds this object/);
+  assert.match(await rig.text(), /Other holders mq:0 -[^]*Nobody else holds this object/);
   await rig.keys("j");
   rig.time += 1000;
   rig.sample();
-  assert.match(await rig.text(), /Who else holds it vcpu:debian\/0 -[^]*R rm\/0x411 -+ Lifecycle/);
+  assert.match(await rig.text(), /Other holders vcpu:debian\/0 -[^]*R rm\/0x411 -+ Lifecycle/);
 });
 
 Deno.test("holders lead to their object, their rights on the way; rights that do not fit continue below", async () => {
