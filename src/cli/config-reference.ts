@@ -29,13 +29,22 @@ export function configurationReference(): string {
   ];
   for (const [name, entry] of Object.entries(root.entries!)) {
     const table = unwrapped(entry);
-    if (table.entries) lines.push(...section(`[${name}]`, table.entries));
+    if (table.entries) lines.push(...section(`[${name}]`, table.entries), ...lists(name, table.entries));
     else if (table.value && unwrapped(table.value).entries) lines.push(...section(`[${name}.NAME]`, unwrapped(table.value).entries!));
     else if (table.value) lines.push(...variants(name, unwrapped(table.value)));
   }
+  lines.push(...lists(undefined, root.entries!));
   lines.push("# Scenario steps", "", "Of the files that `el2 test` runs; [scenarios.md](../scenarios.md) says what each does.", "");
   for (const [kind, schema] of Object.entries(STEPS)) lines.push(...section(kind, node(schema).entries!));
   return lines.join("\n");
+}
+
+/** Lists of tables: of the root, and of a table. */
+function lists(table: string | undefined, entries: Readonly<Record<string, SchemaNode>>): string[] {
+  return Object.entries(entries).flatMap(([name, entry]) => {
+    const { item } = unwrapped(entry), inner = item && unwrapped(item).entries;
+    return inner ? section(`[[${table === undefined ? name : `${table}.${name}`}]]`, inner) : [];
+  });
 }
 
 /** The variants of a table whose `kind` says what else it has. */

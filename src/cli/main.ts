@@ -46,6 +46,7 @@ import { registerSymbols } from "./commands/symbols.ts";
 import { registerTest } from "./commands/test.ts";
 import { registerTheme } from "./commands/theme.ts";
 import { registerTrace } from "./commands/trace.ts";
+import { registerTrust } from "./commands/trust.ts";
 import { registerUp } from "./commands/up.ts";
 import { registerVcpu } from "./commands/vcpu.ts";
 import { registerVersion } from "./commands/version.ts";
@@ -56,7 +57,18 @@ import { type CommandGroup, programOf, runProgram } from "./program.ts";
 
 /** The commands, below the headings of `el2 --help`. */
 const COMMANDS: readonly CommandGroup[] = [
-  ["Run:", [registerBoot, registerRun, registerUp, registerAttach, registerDown, registerLs, registerGuests, registerVmm, registerMcp]],
+  ["Run:", [
+    registerBoot,
+    registerRun,
+    registerUp,
+    registerAttach,
+    registerDown,
+    registerLs,
+    registerGuests,
+    registerVmm,
+    registerMcp,
+    registerTrust,
+  ]],
   ["Inspect a session:", [
     registerVm,
     registerVcpu,

@@ -76,7 +76,7 @@ Examples:
 export async function runProgram(groups: readonly CommandGroup[], args: readonly string[], entry: URL): Promise<number> {
   let code: number = ExitCode.Done;
   const program = programOf(groups, entry, (value) => code = value);
-  giveUpFor(args[0]);
+  giveUpFor(args);
   try {
     const names = commandTree(program).commands.map(({ name }) => name);
     const hidden = program.commands.map((command) => command.name());

@@ -205,6 +205,7 @@ function checkKeys(raw: Record<string, unknown>, errors: ConfigErrors): void {
     if (isTable(raw[name])) checkTable(raw[name], [name], KNOWN_KEYS[name], errors);
   }
   if (isTable(raw.host)) checkHostKeys(raw.host, errors);
+  checkProgramKeys(raw, errors);
   for (const [name, vm] of Object.entries(isTable(raw.vm) ? raw.vm : {})) {
     if (!VM_NAME.test(name)) errors.atKey(["vm", name], `vm name ${JSON.stringify(name)} is not of the form [a-z][a-z0-9-]*`);
     if (new TextEncoder().encode(name).length > VM_NAME_MAX) errors.atKey(["vm", name], `vm name is longer than ${VM_NAME_MAX} bytes`);
@@ -221,6 +222,15 @@ function checkKeys(raw: Record<string, unknown>, errors: ConfigErrors): void {
     if (link.kind === "msgqueue-pair" || link.kind === "doorbell" || link.kind === "shm") {
       checkTable(link, ["link", name], KNOWN_KEYS[link.kind], errors);
     }
+  }
+}
+
+/** Keys of `[[ui.command]]` and `[[hook]]` that nothing knows. */
+function checkProgramKeys(raw: Record<string, unknown>, errors: ConfigErrors): void {
+  const lists = [[["ui", "command"], isTable(raw.ui) ? raw.ui.command : undefined], [["hook"], raw.hook]] as const;
+  for (const [path, list] of lists) {
+    if (!Array.isArray(list)) continue;
+    list.forEach((one, index) => isTable(one) && checkTable(one, [...path, index], KNOWN_KEYS[path.at(-1)!], errors));
   }
 }
 

@@ -91,6 +91,26 @@ export const UI_TEXTS = {
   layout: "screens at the start, if no layout is stored",
   console_prefix: "the key that returns the keys from a guest",
   keys: "a key for an action, by the action's name",
+  command: "programs that you start from the screens; only from a trusted file",
+} as const;
+
+export const COMMAND_TEXTS = {
+  name: "its name in menus and messages",
+  key: "a key that starts it",
+  where: "kinds of ids of the rows that have it, such as vm; without it, every screen",
+  run: "the program and its arguments; {FIELD} is a field of the selected row",
+  confirm: "ask first",
+  output: "where its output is shown",
+  timeout: "wall time after which it is ended",
+  read_only: "true: it changes nothing, and also runs in a read-only session",
+} as const;
+
+export const HOOK_TEXTS = {
+  name: "its name in messages",
+  on: "filter of the events that start it, as for el2 events",
+  run: "the program and its arguments; the event is in its environment",
+  timeout: "wall time after which it is ended",
+  limit: "how often it is started in a session",
 } as const;
 
 export const THEME_TEXTS = {
@@ -105,6 +125,7 @@ export const FILE_TEXTS = {
   vm: "the VMs by name",
   link: "what VMs share, by name",
   ui: "the screens",
+  hook: "programs that events of a session start; only from a trusted file",
 } as const;
 
 /** By the kind of a device. */

@@ -100,6 +100,21 @@ export function checkTrustedFolder(path: string): void {
 }
 
 /**
+ * Checks that only we and root can change the content of a file, which may be a link to one.
+ * @throws NotOurs; an error of the system where it does not exist
+ */
+export function checkTrustedFile(path: string): void {
+  const info = Deno.statSync(path);
+  for (const { uid } of [Deno.lstatSync(path), info]) {
+    if (uid !== null && uid !== ROOT && uid !== ownUid()) throw new NotOurs(`${path} belongs to user ${uid}, not to you (${ownUid()})`);
+  }
+  if (!info.isFile) throw new NotOurs(`${path} is not a regular file`);
+  if (((info.mode ?? 0) & OTHERS_WRITE) !== 0) {
+    throw new NotOurs(`${path} has mode ${octal(info)}, others can change it; chmod go-w ${path}`);
+  }
+}
+
+/**
  * Checks that a socket is ours and closed to other users.
  * @throws NotOurs
  */

@@ -23,6 +23,7 @@ import { type Fork, TimeMenu } from "./time-menu.ts";
 import { type Overlay, TextOverlay } from "./overlay.ts";
 import { Pace } from "./pace.ts";
 import { OtherSessions, type Start } from "./other-sessions.ts";
+import { OwnCommands, type RunCommand, type UserCommand } from "./own-commands.ts";
 import type { OwnProgram } from "./own-program.ts";
 import { type FilteredPane, isFiltered, type Pane } from "./pane.ts";
 import { Questions } from "./questions.ts";
@@ -93,6 +94,9 @@ export interface AppOptions extends LookWish {
   /** First message of the message row. */
   readonly greeting?: string;
   readonly program?: OwnProgram;
+  /** Programs of the user's own, and how one is started. */
+  readonly commands?: readonly UserCommand[];
+  readonly runCommand?: RunCommand;
   readonly books?: Books;
   /** A recording is run again. */
   readonly replay?: boolean;
@@ -123,6 +127,7 @@ export class App {
   readonly #navigation: Navigation;
   readonly #windowActions: WindowActions;
   readonly #mouse: Mouse;
+  readonly #commands: OwnCommands;
   readonly #menus: Menus;
   readonly #time: TimeMenu;
   readonly #sessions: OtherSessions;
@@ -187,6 +192,7 @@ export class App {
       visit: (name) => port.visit(name),
     });
     const move = (to: Move) => this.#timeTravel(to);
+    this.#commands = new OwnCommands(app, options.commands ?? [], options.runCommand);
     this.#menus = new Menus({
       ...app,
       keymap: this.#keymap,
@@ -197,6 +203,7 @@ export class App {
       mouse: (on) => port.mouse(on),
       choose: () => port.choose(),
       program: options.program,
+      commands: this.#commands,
       move,
       themes: [...THEME_NAMES, ...(options.themes ?? []).map(({ name }) => name)],
       theme: (name) => this.setTheme(name),
@@ -393,9 +400,10 @@ export class App {
   }
 
   #command(key: Key): void {
-    const action = this.#keymap.actionOf(this.#context(), key.name);
+    const context = this.#context(), action = this.#keymap.actionOf(context, key.name);
     this.#prefix = this.#windowPrefix = false;
     if (action) this.#run(action, key);
+    else if (context === "lists" && this.#commands.key(key.name)) return;
     else if (!this.#console.typing) this.#say(`${key.name} has no action here; ? lists the keys`);
   }
 
@@ -472,7 +480,7 @@ export class App {
     "time.travel": () => this.#time.show(),
     "display.freeze": () => this.#freeze(),
     "palette.show": () => this.#menus.palette(),
-    "help.show": () => this.#overlay = new HelpOverlay(this.#keymap, this.#here()),
+    "help.show": () => this.#overlay = new HelpOverlay(this.#keymap, this.#here(), this.options.commands),
     "leave": () => this.port.leave(),
     "step.out": () => this.#lists.stepOut(),
     "cancel": () => this.#cancel(),

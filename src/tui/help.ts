@@ -10,6 +10,7 @@ import type { Overlay } from "./overlay.ts";
 import { drawOverlay } from "./overlay-box.ts";
 import { drawPieces, keyPieces, type Piece } from "./pieces.ts";
 import { OBJECT_ACTIONS } from "./object-actions.ts";
+import type { UserCommand } from "./own-commands.ts";
 import type { Look } from "./theme.ts";
 
 /** Columns of keys, and of what they do where names of actions follow. */
@@ -50,10 +51,18 @@ export class HelpOverlay implements Overlay {
   readonly whole = false;
   readonly prompt = undefined;
   readonly cursor = undefined;
+  readonly #own: readonly Shown[];
   #search = "";
   #top = 0;
 
-  constructor(readonly keymap: Keymap, readonly here: Here) {}
+  /** @param commands the user's own commands */
+  constructor(readonly keymap: Keymap, readonly here: Here, commands: readonly UserCommand[] = []) {
+    this.#own = commands.map(({ key, name, run, where }) => ({
+      keys: [key ?? "a"],
+      name,
+      help: `${run.join(" ")}${where ? ` (${where.join(", ")})` : ""}`,
+    }));
+  }
 
   key(key: Key, action: OverlayAction | undefined): boolean {
     if (key.name === "Down" || key.name === "PgDn") this.#top += key.name === "Down" ? 1 : PAGE;
@@ -72,13 +81,14 @@ export class HelpOverlay implements Overlay {
     const { keymap: { actions } } = this;
     const found = actions.filter((action) => matches(action, this.#wanted));
     const objects = this.#search ? ON_OBJECTS.filter((action) => matches(action, this.#wanted)) : [];
-    const lines = this.#sections(found, objects);
+    const own = this.#own.filter((command) => matches(command, this.#wanted));
+    const lines = this.#sections(found, objects, own);
     const inside = drawOverlay(screen, look, area, {
       title: {
         text: "Help",
         count: this.#search
-          ? `${found.length + objects.length} of ${actions.length + ON_OBJECTS.length} actions`
-          : `${actions.length} actions`,
+          ? `${found.length + objects.length + own.length} of ${actions.length + ON_OBJECTS.length + this.#own.length} actions`
+          : `${actions.length + this.#own.length} actions`,
         bottom: [...keyPieces("arrows", "scroll  "), ...keyPieces("Esc", "close")],
       },
       rows: SEARCH + lines.length,
@@ -105,10 +115,11 @@ export class HelpOverlay implements Overlay {
   }
 
   /** Headings, and the actions below them: first what is used here. */
-  #sections(found: readonly Action[], objects: readonly Shown[]): (string | Shown)[] {
+  #sections(found: readonly Action[], objects: readonly Shown[], commands: readonly Shown[]): (string | Shown)[] {
     const lines: (string | Shown)[] = [];
     const own = this.here.actions.flatMap((name) => found.filter((action) => action.name === name));
     if (own.length && !this.#search) lines.push(this.here.title, ...own, "");
+    if (commands.length) lines.push("your commands", ...commands, "");
     for (const context of CONTEXTS) {
       const actions = found.filter((action) => action.context === context);
       if (actions.length) lines.push(this.keymap.titleOf(context), ...actions, "");

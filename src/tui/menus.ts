@@ -12,6 +12,7 @@ import { actionsFor, type Circumstances, type ObjectAction } from "./object-acti
 import { LinesOverlay, type MenuItem, MenuOverlay, TextOverlay } from "./overlay.ts";
 import type { OtherSessions } from "./other-sessions.ts";
 import { type Choice, PaletteOverlay, suiting } from "./palette.ts";
+import type { OwnCommands } from "./own-commands.ts";
 import type { OwnProgram } from "./own-program.ts";
 import { TablePane } from "./table-pane.ts";
 import { FaultRuleError, parseFaultRule } from "../inspection/fault-rules.ts";
@@ -38,6 +39,7 @@ export interface MenuServices extends AppServices {
   /** Shows the start screen. */
   readonly choose: () => void;
   readonly program: OwnProgram | undefined;
+  readonly commands: OwnCommands;
   readonly move: (to: Move) => void;
   /** Names of the themes, and how one is chosen. */
   readonly themes: readonly string[];
@@ -100,7 +102,8 @@ export class Menus {
     if (!selected) return;
     const { row } = selected, { id } = row;
     const found = actionsFor(id, this.#circumstances()).filter(({ action }) => !danger || action.danger);
-    if (!found.length) {
+    const own = app.commands.items(danger);
+    if (!found.length && !own.length) {
       return app.say(danger ? `no dangerous actions on ${id}` : `no actions on ${id}; i shows its fields`);
     }
     const items = found.map(({ action, reason }): MenuItem => ({
@@ -111,7 +114,7 @@ export class Menus {
       danger: action.danger,
       run: () => this.#do(action, row),
     }));
-    app.show(new MenuOverlay(`${danger ? "! " : ""}${id}`, items));
+    app.show(new MenuOverlay(`${danger ? "! " : ""}${id}`, [...items, ...own]));
   }
 
   /** The row as text, id, JSON or command, for the clipboard. */
@@ -355,7 +358,7 @@ export class Menus {
       command: "break --remove all",
       run: () => this.#changeStops({ kind: "remove", rule: "all" }, "all stop rules removed"),
     });
-    offers.push(...this.#objectOffers());
+    offers.push(...this.#objectOffers(), ...app.commands.choices());
     for (const theme of app.themes) {
       offers.push({ text: `theme ${theme}`, detail: "colors", command: `attach --theme ${theme}`, run: () => app.theme(theme) });
     }

@@ -1,12 +1,10 @@
 // `--log FILE`: the events of a session as lines of text, in addition to its display.
 
+import { EventPoll, POLL } from "./event-poll.ts";
 import { Failure } from "../common/failure.ts";
 import type { TraceKind } from "../../abi/trace.ts";
-import { Asker } from "../../control/asker.ts";
 import { BUSY_KINDS, QUIET_KINDS } from "../../inspection/event-log.ts";
 import { type MachineEvent, type Request, SESSION, type SessionEvent } from "../../protocol/protocol.ts";
-import { rowsOf } from "../../queries/query.ts";
-import { EVENTS } from "../../queries/tables.ts";
 import type { SessionClient } from "../../session/client.ts";
 import { cannotWrite } from "../../support/named-file.ts";
 import { warn } from "../../support/warn.ts";
@@ -30,10 +28,6 @@ function levelOf({ kind, vcpu, refused }: MachineEvent): LogLevel {
   return refused ? "error" : "info";
 }
 
-/** Wall time (ms) between two questions. */
-const POLL = 100;
-/** More events than a machine keeps. */
-const ALL = 1_000_000;
 /** Numbers of questions that no other client of the connection uses. */
 const FIRST_QUESTION = 2 ** 50;
 
@@ -127,60 +121,50 @@ class LogFile {
 
 /** Events of kinds that a machine records when it is asked to, in the order of their ends. */
 class AskedEvents {
-  readonly #asker: Asker;
-  #after: string | undefined;
+  readonly #poll: EventPoll;
   /**
    * Events since the last answer that queries do not return: broken rules, undefined instructions.
    */
   #told: Line[] = [];
-  #last: Promise<unknown> = Promise.resolve();
 
-  constructor(readonly client: SessionClient, readonly kinds: readonly TraceKind[]) {
-    this.#asker = new Asker(client, FIRST_QUESTION);
+  constructor(client: SessionClient, readonly kinds: readonly TraceKind[]) {
+    this.#poll = new EventPoll(client, kinds, FIRST_QUESTION);
   }
 
   /** The machine was started. */
   begin(): void {
-    this.client.send({ kind: "watch", kinds: this.kinds });
+    this.#poll.begin();
   }
 
   /** Other readers must not narrow the kinds that are recorded. */
   widened(request: Request): Request {
-    return request.kind === "watch" ? { kind: "watch", kinds: [...new Set([...request.kinds, ...this.kinds])] } : request;
+    return this.#poll.widened(request);
   }
 
   /** Whether an event is an answer for the log. */
   hears(event: SessionEvent): boolean {
-    return this.#asker.take(event);
+    return this.#poll.hears(event);
   }
 
   told(event: MachineEvent): void {
     if (event.kind === "hvc" || !this.kinds.includes(event.kind)) this.#told.push(event);
   }
 
-  /** Events since the last query. One question at a time, or both would have the same answer. */
-  take(): Promise<Line[]> {
-    const next = this.#last.then(() => this.#ask());
-    this.#last = next;
-    return next;
-  }
-
-  async #ask(): Promise<Line[]> {
-    const got = await this.#asker.ask({ table: "events", args: { after: this.#after, kinds: this.kinds.join(), limit: ALL } });
-    this.#after = got.cursor ?? this.#after;
-    const rows = rowsOf(EVENTS, got);
+  /** Events since the last query. */
+  async take(): Promise<Line[]> {
+    const { rows, dropped } = await this.#poll.take();
     const ended = rows.map(({ t, end, kind, vcpu, vm, text, refused }) => {
       const line: Line = { time: Number(t), kind, vcpu: vcpu?.slice("vcpu:".length) ?? vm ?? "machine", text, refused };
       return { end: Number(end), line };
     });
     const told = this.#told.splice(0).map((line) => ({ end: line.time, line }));
     const lines = [...ended, ...told].sort((a, b) => a.end - b.end).map(({ line }) => line);
-    if (!got.dropped) return lines;
+    if (!dropped) return lines;
     const lost = {
       time: ended[0]?.end ?? 0,
       kind: "log",
       vcpu: SESSION,
-      text: `${got.dropped} events were lost here`,
+      text: `${dropped} events were lost here`,
       refused: true,
     } as const;
     return [lost, ...lines];

@@ -3,7 +3,9 @@
 
 import type { CastFile } from "./cast-file.ts";
 import { CastTerminal } from "./cast-terminal.ts";
+import { commandOptions } from "./command-programs.ts";
 import { ownProgram } from "./own-program.ts";
+import { ownPrograms } from "./own-programs.ts";
 import type { ShowOptions } from "./show.ts";
 import { startOffers } from "./start-offers.ts";
 import { forkOf, freeName, starter } from "./start-session.ts";
@@ -14,6 +16,7 @@ import { report } from "../common/print.ts";
 import { DEFAULT_UI } from "../../configuration/schema.ts";
 import { SessionHub } from "../../control/hub.ts";
 import { defaultName, NoPlace, sessionFolder, socketPath } from "../../control/places.ts";
+import type { SessionInfo } from "../../control/conversation.ts";
 import { connectSession, NoSession, type RemoteSession } from "../../control/remote.ts";
 import { SessionServer, SocketInUse } from "../../control/server.ts";
 import { memoryLimits } from "../../plans/memory-budget.ts";
@@ -50,6 +53,7 @@ export async function showOnScreens(
 ): Promise<number> {
   const called = defaultName(options.title);
   const name = await freeName(called);
+  const commands = options.programs && commandOptions(options.programs, name, looks.keys);
   const hub = new SessionHub(client, {
     name,
     what: options.title,
@@ -60,7 +64,7 @@ export async function showOnScreens(
   const server = await listen(hub, name);
   const guise = { ...options.look, readOnly: options.readOnly };
   try {
-    for (let greeting: string | undefined, first = true;; first = false) {
+    for (let greeting = options.programs?.note, first = true;; first = false) {
       const here = hub.connect(options.readOnly);
       const shown = runTui(here, terminalOfProcess(), {
         // Of several of one name each says which it is.
@@ -70,6 +74,7 @@ export async function showOnScreens(
         ...beside(entry, name),
         replay: plan.replay !== undefined,
         state: await loadUiState(called, options.configuration),
+        ...commands,
         ...looks,
       });
       if (first) start();
@@ -94,6 +99,7 @@ export async function showOnScreens(
       greeting = visited?.missed ?? goesOn(next);
     }
   } finally {
+    await commands?.close();
     server?.close();
     await hub.endInOrder();
   }
@@ -153,20 +159,22 @@ async function showAttached(
   for (let looks = known;; looks = undefined) {
     // The file may have changed since the session was last shown.
     looks ??= surroundings(guise, await uiOfFile(info.configuration), "pass");
+    const commands = commandsOf(info, looks.keys, known === undefined);
     const { lost, state, next: wanted, elsewhere, over: by, unseen } = await runTui(current, terminalOfProcess(), {
       title: info.name,
-      greeting,
+      greeting: greeting ?? commands.note,
       readOnly,
       ...beside(entry, info.name),
       logs: info.logs,
       log: `${sessionFolder()}/${info.name}.log`,
       state: await loadUiState(info.name, info.configuration),
       reconnect: async () => current = await connect(),
+      ...commands,
       ...looks,
     }).catch((error) => {
       report(`el2: the screens have failed; ${goesOn(info.name)}`);
       throw error;
-    });
+    }).finally(() => commands.close());
     const over = by !== undefined;
     if (over) report(`el2: ${by}`);
     await saveUiState(info.name, info.configuration, state);
@@ -193,6 +201,21 @@ async function showAttached(
       return { code: ExitCode.NoSession, over: false };
     }
     greeting = next === undefined ? other.greeting : visited?.missed ?? goesOn(next);
+  }
+}
+
+/**
+ * The user's commands for a session of another process.
+ * @param lenient a file that is wrong has no commands: a Failure would end what is running already
+ * @throws Failure
+ */
+function commandsOf({ name, configuration }: SessionInfo, keys: TuiOptions["keys"], lenient: boolean) {
+  try {
+    const programs = ownPrograms(configuration, "pass");
+    return { ...commandOptions(programs, name, keys), note: programs.note };
+  } catch (error) {
+    if (!lenient || !(error instanceof Failure)) throw error;
+    return { ...commandOptions({ commands: [] }, name, keys), note: error.message.split("\n", 1)[0] };
   }
 }
 

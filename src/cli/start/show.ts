@@ -3,12 +3,17 @@
 
 import { namesKeysOrColors } from "./file-ui.ts";
 import { runHeadless } from "./headless.ts";
+import type { HookedClient } from "./hooks.ts";
 import { type LogLevel, withLog } from "./log.ts";
+import type { OwnPrograms } from "./own-programs.ts";
 import type { Look } from "./surroundings.ts";
+import { hasUserFile } from "./user-file.ts";
 import { giveUp } from "../common/rights.ts";
 import type { FileUi } from "../../configuration/schema.ts";
 import type { SessionPlan } from "../../plans/plan.ts";
 import { connectEmbedded, type SessionClient } from "../../session/client.ts";
+import { defaultName } from "../../control/places.ts";
+import { warn } from "../../support/warn.ts";
 
 /** How a session is shown. */
 export interface ShowOptions {
@@ -43,6 +48,8 @@ export interface ShowOptions {
   readonly raw?: true;
   /** The configuration's settings of the screens. */
   readonly ui?: FileUi;
+  /** The user's commands and hooks; `showSession` finds them. */
+  readonly programs?: OwnPrograms;
   /** Absolute path of the configuration. */
   readonly configuration?: string;
   /** The console that `stdio` joins. */
@@ -54,18 +61,30 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
   const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   const headless = options.stdio || options.headless || !terminal;
   const looks = headless && !saysOfLooks(options) ? undefined : await looksOf(options);
+  const programs = await programsOfSession(options.configuration);
+  if (programs && looks && !headless) {
+    const { checkCommandKeys } = await import("./command-programs.ts");
+    checkCommandKeys(programs.commands, looks.keys);
+  }
   const machine = connectEmbedded(entry);
   if (options.instant) machine.send({ kind: "prepare", memory: planned.memory });
   const plan = options.instant ? await instantPlan(machine, planned) : planned;
   const logged = withLog(machine, options.log, options.logLevel);
-  const client = options.gdb === undefined ? logged : await withGdb(logged, options.gdb, plan);
+  // A replay repeats events, and what they started is done.
+  const hooked = plan.replay || !programs?.hooks.length ? undefined : await withHooks(logged, programs, options.title);
+  const client = options.gdb === undefined ? hooked ?? logged : await withGdb(hooked ?? logged, options.gdb, plan);
   // Without a screen or gdb there is no travel back.
   const start = () => client.send({ kind: "start", plan: { ...plan, history: !headless || options.gdb !== undefined } });
   if (looks && !headless) {
     const { showOnScreens } = await import("./screens.ts");
-    return await showOnScreens(entry, client, plan, options, looks, start);
+    try {
+      return await showOnScreens(entry, client, plan, { ...options, programs }, looks, start);
+    } finally {
+      await hooked?.finish();
+    }
   }
-  giveUp("run");
+  if (!hooked) giveUp("run");
+  if (programs?.note !== undefined) warn(programs.note);
   const ended = runHeadless(client, {
     stdio: options.stdio,
     console: options.console,
@@ -80,7 +99,21 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
     recordings: options.recordings,
   });
   start();
-  return await ended;
+  const code = await ended;
+  await hooked?.finish();
+  return code;
+}
+
+/** Commands and hooks; their modules are loaded only where there may be some. */
+async function programsOfSession(configuration: string | undefined): Promise<OwnPrograms | undefined> {
+  if (configuration === undefined && !hasUserFile()) return undefined;
+  const { ownPrograms } = await import("./own-programs.ts");
+  return ownPrograms(configuration, "ask");
+}
+
+async function withHooks(client: SessionClient, { hooks }: OwnPrograms, title: string): Promise<HookedClient> {
+  const { withHooks } = await import("./hooks.ts");
+  return withHooks(client, hooks, defaultName(title));
 }
 
 /**

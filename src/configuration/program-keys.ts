@@ -1,0 +1,99 @@
+// The keys of `[[ui.command]]` and `[[hook]]`: programs of the user's own, which the screens and a
+// session start. A file that has them runs programs: `src/cli/start/own-programs.ts` has the rules.
+
+import * as v from "valibot";
+import { COMMAND_TEXTS, HOOK_TEXTS } from "./key-texts.ts";
+import { described, facts } from "../support/described.ts";
+import { DURATION_PATTERN, parseDuration } from "../support/units.ts";
+
+/** Words of a program, and characters of one: a command line of Linux has 2 MiB in all. */
+const WORDS_MAX = 64;
+const WORD_MAX = 4096;
+/** Names of commands and hooks. */
+const NAME = /^[a-z][a-z0-9-]*$/;
+/** Kinds of the ids of rows: `vm:rt` is of the kind vm. */
+const KIND = /^[a-z]+$/;
+/** How long a program may run: ns. */
+const TIMEOUT_MIN = 1e8, TIMEOUT_MAX = 6e11;
+/** Programs that a hook may start per session. */
+const LIMIT_MAX = 1_000_000;
+
+function mustBe(what: string): (issue: v.BaseIssue<unknown>) => string {
+  return (issue) => issue.received === "undefined" ? "is missing" : `is not ${what}`;
+}
+
+const text = v.string(mustBe("a string"));
+const flag = v.boolean(mustBe("true or false"));
+const name = v.pipe(text, v.regex(NAME, "is not of the form [a-z][a-z0-9-]*"));
+
+const words = v.pipe(
+  v.array(v.pipe(text, v.maxLength(WORD_MAX, `has more than ${WORD_MAX} characters`)), mustBe('a list of words, such as ["echo", "hi"]')),
+  v.minLength(1, "names no program"),
+  v.maxLength(WORDS_MAX, `has more than ${WORDS_MAX} words`),
+  v.check(([program]) => program !== "", "names no program"),
+  v.check((words) => !words.some((word) => word.includes("\0")), "has a NUL character"),
+);
+
+const timeout = v.pipe(
+  v.string(mustBe('a duration; use for example "10s"')),
+  facts({ pattern: DURATION_PATTERN }),
+  v.rawTransform<string, number>(({ dataset, addIssue, NEVER }) => {
+    const ns = parseDuration(dataset.value);
+    if (ns !== undefined && ns >= TIMEOUT_MIN && ns <= TIMEOUT_MAX) return ns / 1e6;
+    addIssue({ message: ns === undefined ? 'is not a duration; use for example "10s"' : "is outside 100ms..10min" });
+    return NEVER;
+  }),
+);
+
+/** Places for a program's output. */
+export const OUTPUTS = ["pane", "message", "none"] as const;
+
+const command = v.object(described({
+  name,
+  key: v.optional(v.pipe(text, v.minLength(1, "is not a key"))),
+  where: v.optional(v.array(v.pipe(text, v.regex(KIND, 'is not a kind of ids, such as "vm"')), mustBe("a list of kinds of ids"))),
+  run: v.pipe(words, v.check(([program]) => !program.includes("{"), "has a field in the name of its program")),
+  confirm: v.optional(flag, false),
+  output: v.optional(
+    v.picklist(OUTPUTS, `is not known; use ${OUTPUTS.map((word) => JSON.stringify(word)).join(", ").replace(/, ([^,]*)$/, " or $1")}`),
+    "pane",
+  ),
+  timeout: v.optional(timeout, "30s"),
+  read_only: v.optional(flag, false),
+}, COMMAND_TEXTS));
+
+const limit = mustBe("a whole number");
+const hook = v.object(described({
+  name,
+  on: v.pipe(text, v.minLength(1, "is not a filter of events")),
+  run: words,
+  timeout: v.optional(timeout, "10s"),
+  limit: v.optional(
+    v.pipe(
+      v.number(limit),
+      v.integer(limit),
+      v.minValue(1, `is outside 1..${LIMIT_MAX}`),
+      v.maxValue(LIMIT_MAX, `is outside 1..${LIMIT_MAX}`),
+    ),
+    100,
+  ),
+}, HOOK_TEXTS));
+
+/** Each name once; JSON Schema cannot compare them. */
+function once<T extends { readonly name: string }>() {
+  return v.check<T[], string>((named) => new Set(named.map(({ name }) => name)).size === named.length, "has a name twice");
+}
+
+/** `[[ui.command]]`. */
+export const commands = v.optional(v.pipe(v.array(command, mustBe("a list of tables [[ui.command]]")), once()), []);
+/** `[[hook]]`. */
+export const hooks = v.optional(v.pipe(v.array(hook, mustBe("a list of tables [[hook]]")), once()), []);
+
+/** One `[[ui.command]]`; `timeout` in ms of wall time. */
+export type FileCommand = v.InferOutput<typeof command>;
+/** One `[[hook]]`; `timeout` in ms of wall time. */
+export type FileHook = v.InferOutput<typeof hook>;
+
+/** Their keys. */
+export const COMMAND_KEYS: readonly string[] = Object.keys(command.entries);
+export const HOOK_KEYS: readonly string[] = Object.keys(hook.entries);

@@ -1,0 +1,68 @@
+// The user's own file, `~/.config/el2/ui.toml`: commands and hooks for every session. It has the
+// tables `[[ui.command]]` and `[[hook]]` of a configuration, and no others.
+
+import * as v from "valibot";
+import { parse, TomlError } from "smol-toml";
+import { ConfigErrors, formatConfigError } from "./config.ts";
+import { TomlPositions } from "./positions.ts";
+import { COMMAND_KEYS, commands, type FileCommand, type FileHook, HOOK_KEYS, hooks } from "./program-keys.ts";
+import { shown } from "./schema.ts";
+import { didYouMean } from "../support/did-you-mean.ts";
+import { KiB } from "../support/sizes.ts";
+
+/** Programs that a file wants to run. */
+export interface FilePrograms {
+  readonly commands: readonly FileCommand[];
+  readonly hooks: readonly FileHook[];
+}
+
+/** Characters of the file. */
+const TEXT_MAX = 256 * KiB;
+const FILE = v.strictObject({ ui: v.optional(v.strictObject({ command: commands }), {}), hook: hooks });
+
+/** Keys of its tables, by their path without indices. */
+const KNOWN: Readonly<Record<string, readonly string[]>> = {
+  "": ["ui", "hook"],
+  ui: ["command"],
+  "ui.command": COMMAND_KEYS,
+  hook: HOOK_KEYS,
+};
+
+/** The programs of the user's file, or all its errors, each as `FILE:LINE:COLUMN: what`. */
+export function readUserFile(file: string, text: string): FilePrograms | { readonly errors: readonly string[] } {
+  const refused = (line: number, column: number, message: string) => ({ errors: [formatConfigError(file, { line, column, message })] });
+  if (text.length > TEXT_MAX) return refused(1, 1, `the file has ${text.length} characters; it may have ${TEXT_MAX}`);
+  let raw: Record<string, unknown>;
+  try {
+    raw = parse(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const message = error.message.split("\n")[0].replace(/^Invalid TOML document: /, "");
+    return refused(error.line, error.column, `this is not TOML: ${message}`);
+  }
+  const errors = new ConfigErrors(new TomlPositions(text));
+  unknownKeys(raw, [], errors);
+  const result = v.safeParse(FILE, raw, { abortPipeEarly: true });
+  for (const issue of result.issues ?? []) {
+    const path = (issue.path ?? []).map((item) => item.key as string | number);
+    const key = path.findLast((part) => typeof part === "string");
+    if (issue.type === "strict_object" && issue.expected === "never") continue;
+    if (issue.received === "undefined") errors.atKey(path, `${key} is missing`);
+    else errors.atValue(path, [key, shown(key, issue.input), issue.message].filter((part) => part !== "").join(" "));
+  }
+  if (result.success && errors.found.length === 0) return { commands: result.output.ui.command, hooks: result.output.hook };
+  return { errors: errors.sorted().map((error) => formatConfigError(file, error)) };
+}
+
+function unknownKeys(value: unknown, path: readonly (string | number)[], errors: ConfigErrors): void {
+  const known = KNOWN[path.filter((part) => typeof part === "string").join(".")];
+  if (Array.isArray(value) && known) return value.forEach((one, index) => unknownKeys(one, [...path, index], errors));
+  if (typeof value !== "object" || value === null || !known) return;
+  for (const [key, inner] of Object.entries(value)) {
+    if (known.includes(key)) unknownKeys(inner, [...path, key], errors);
+    else {
+      const way = didYouMean(key, known, "a file of commands and hooks has [[ui.command]] and [[hook]]");
+      errors.atKey([...path, key], `unknown key ${JSON.stringify(key)}${way}`);
+    }
+  }
+}
