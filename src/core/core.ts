@@ -29,6 +29,7 @@ import {
   type VcpuProgress,
   type VcpuState,
 } from "./interface.ts";
+import { RepeatedExits } from "./exceptions/repeated-exits.ts";
 import { exitCountOf, namedExitCounts, newExitCounts } from "./exceptions/exit-counts.ts";
 import { writeCrcTables } from "./interpreter/integer-functions.ts";
 import { AccessKind, Fault, type RamLayout } from "./memory/mmu.ts";
@@ -157,6 +158,7 @@ export class WasmCore implements DebugCore {
   #behind = 0;
   readonly #exit: Exit;
   readonly #exitCounts = newExitCounts();
+  readonly #repeats: RepeatedExits;
   readonly #waits: CounterWaits | undefined;
 
   /** @param ram where guest RAM lies; it must be above `CORE_SIZE` in the memory. */
@@ -168,6 +170,7 @@ export class WasmCore implements DebugCore {
     this.#bytes = new Uint8Array(memory.buffer);
     this.#words = new Int32Array(memory.buffer);
     this.#doubles = new Float64Array(memory.buffer);
+    this.#repeats = new RepeatedExits(this.#words, this.#doubles);
     const view = this.#view = new DataView(memory.buffer);
     // Few who handle an exit want FAR, which is a bigint: it is read when asked for.
     this.#exit = {
@@ -291,6 +294,7 @@ export class WasmCore implements DebugCore {
     // A debugger sees every exit.
     this.#el2 = mdscr & DEBUGGED ? undefined : el2;
     words[CPU.EL2_CALLED >> 2] = this.#el2 ? 1 : 0;
+    this.#repeats.stop();
     this.#begun = now;
     this.#budget = budget;
     let left = budget;
@@ -307,7 +311,9 @@ export class WasmCore implements DebugCore {
       // instruction in progress.
       let samples = !(mdscr & Mdscr.SS);
       this.#beginSlice(left, slice);
-      left = this.#exports.run(slice) + this.#behind;
+      const rest = this.#exports.run(slice);
+      this.#takeRepeats();
+      left = rest + this.#behind;
       exit.reason = words[CPU.EXIT_REASON >> 2] as ExitReason;
       if (exit.reason === ExitReason.Breakpoint && !(stops && this.#breakpoints.has(vcpu.stage2, vcpu.pc))) {
         if (this.#guestBreaks(context, mdscr)) {
@@ -346,13 +352,26 @@ export class WasmCore implements DebugCore {
     this.#doubles[CPU.RUN_END >> 3] = this.#begun + (this.#budget - this.#behind);
   }
 
+  /** Exits were answered without EL2, which learns of it before anything else. */
+  #takeRepeats(): void {
+    if (this.#words[CPU.REPEAT_COUNT >> 2] === 0) return;
+    const { count, retired, now, budget, slice } = this.#repeats.take();
+    this.#begun = now;
+    this.#budget = budget;
+    this.#behind = budget - slice;
+    this.#exitCounts[exitCountOf(ExitReason.Trap, exceptionClass(this.#exit.esr))] += count;
+    this.#el2!.repeated(count, retired);
+  }
+
   /** An exit in the middle of a run, where EL2 is called: the slice that follows, or 0. */
   #exited(left: number): number {
     const exit = this.#exit, words = this.#words, el2 = this.#el2, context = this.#resident;
     if (!el2 || !context) throw new Error("an exit outside of a run");
+    this.#takeRepeats();
     exit.reason = words[CPU.EXIT_REASON >> 2] as ExitReason;
     exit.retired = this.#budget - (this.#behind + left);
     this.#readSyndrome();
+    this.#repeats.note();
     const budget = el2.handle(exit);
     if (budget > 0) {
       // A handler may have translated an address for another vCPU.
@@ -363,6 +382,7 @@ export class WasmCore implements DebugCore {
         this.#budget = budget;
         const slice = Math.min(budget, this.#slice);
         this.#beginSlice(budget, slice);
+        this.#repeats.handled(el2, budget, loadedRegister(exit), this.#slice);
         return slice;
       }
     }
@@ -658,4 +678,9 @@ export class WasmCore implements DebugCore {
     if (!(vcpu instanceof VcpuContext)) throw new TypeError("a vCPU of another core");
     return vcpu;
   }
+}
+
+/** The register of a load that left to EL2; undefined for other exits. */
+function loadedRegister({ esr }: Exit): number | undefined {
+  return exceptionClass(esr) === ExceptionClass.DataAbortLower ? esr >>> AbortSyndrome.SrtShift & 0x1f : undefined;
 }

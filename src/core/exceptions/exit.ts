@@ -60,4 +60,18 @@ export interface ExitHandler {
   handle(exit: Exit): number;
   /** Virtual time (ns) after the exit that was handled last. */
   readonly now: number;
+  /** Virtual time (ns) that an exit takes. */
+  readonly exitCost: number;
+  /**
+   * Whether the exit that was handled last, an HVC or a load, has changed nothing but registers of
+   * its vCPU, and did not depend on the time: the same exit at once again has the same answer,
+   * which the core may give by itself.
+   */
+  readonly repeats: boolean;
+  /**
+   * The core has done so.
+   * @param count answers since the exit that was handled last
+   * @param retired instructions from there to the last of them
+   */
+  repeated(count: number, retired: number): void;
 }

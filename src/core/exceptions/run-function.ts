@@ -1,11 +1,13 @@
 // `run`, by which TypeScript enters the module. It alternates between the interpreter and EL2,
-// which it calls for the exits that EL2 asked for. Such an exit costs a call instead of leaving the
-// module and entering it again (docs/architecture/core.md, "Exits").
+// which it calls for the exits that EL2 asked for, unless they repeat (repeated-exits.ts). Such an
+// exit costs a call instead of leaving the module and entering it again (docs/architecture/core.md,
+// "Exits").
 
 import { CONTEXT_SIZE, CPU } from "../state/cpu-state.ts";
 import { Code } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { ExitReason } from "./exit.ts";
+import { defineRepeat } from "./repeated-exits.ts";
 
 /**
  * Defines `run` (budget -> what is left of it, in instructions). The interpreter, `execute` with
@@ -14,12 +16,21 @@ import { ExitReason } from "./exit.ts";
  * run
  */
 export function defineRun(library: Library, exited: number): void {
+  const repeat = defineRepeat(library);
   const c = new Code(library.define("run", ["i32"], ["i32"], true));
   const left = c.parameter(0);
+  const budget = c.local("i32");
   c.f.loop((again) => {
     c.set(left, c.call(library.named("execute"), left));
     const reason = c.load("i32.load", CPU.EXIT_REASON);
     c.if(c.load("i32.load", CPU.EL2_CALLED).and(reason.eq(ExitReason.Trap).or(reason.eq(ExitReason.Bus))), () => {
+      c.if(c.load("i32.load", CPU.REPEAT), () => {
+        c.call(repeat, left).emit(c.f);
+        c.f.tee(budget.index).if(() => {
+          c.set(left, budget);
+          c.f.br(again);
+        });
+      });
       left.emit(c.f);
       c.f.call(exited).tee(left.index).brIf(again);
     });

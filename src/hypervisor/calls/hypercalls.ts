@@ -21,7 +21,7 @@ import { type Call, DEFERRED, type HypercallDefinition } from "../capabilities/h
 import type { HypervisorObject } from "../capabilities/object.ts";
 import type { ObjectOf } from "../capabilities/object-types.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
-import type { EncodedResults, Entrance, RunState, VcpuHypercalls } from "../scheduling/vcpu-services.ts";
+import type { EncodedResults, Entrance, RepeatCounter, RunState, VcpuHypercalls } from "../scheduling/vcpu-services.ts";
 import type { Behaviour } from "../services/behaviour.ts";
 import type { ChangeChecker, Services } from "../services/services.ts";
 import { clearBehind, REGISTERS } from "../traps/call-registers.ts";
@@ -151,6 +151,12 @@ class CurrentCall implements Call {
   #services!: Services;
   #caller!: Vcpu;
   #cspace!: Cspace;
+  #repeats = false;
+
+  /** Whether it has called `repeats`. */
+  get isRepeatable(): boolean {
+    return this.#repeats;
+  }
 
   get services(): Services {
     return this.#services;
@@ -168,6 +174,11 @@ class CurrentCall implements Call {
     this.#services = caller.services;
     this.#caller = caller;
     this.#cspace = cspace;
+    this.#repeats = false;
+  }
+
+  repeats(): void {
+    this.#repeats = true;
   }
 
   lookup<T extends ObjectType>(id: bigint, rule: CapRule<T>): ObjectOf<T> | ErrorCode {
@@ -180,11 +191,13 @@ class CurrentCall implements Call {
 }
 
 /** The table. */
-export class HypercallTable implements VcpuHypercalls {
+export class HypercallTable implements VcpuHypercalls, RepeatCounter {
   readonly #entries: (Entry | undefined)[] = new Array(HYPERCALL_COUNT);
   readonly #definitions = new Map<HypercallName, HypercallDefinition>();
   readonly #call = new CurrentCall();
   readonly #frame: Frame = { source: new CallRegisters(), objects: [] };
+  /** The call that may repeat. */
+  #repeating: Entry | undefined;
 
   /** End of the numbers: larger ones are not hypercalls. */
   readonly end: number;
@@ -224,12 +237,30 @@ export class HypercallTable implements VcpuHypercalls {
       trace.countCall();
       caller.registers.setHalves(entry.constantHalves);
       clearBehind(caller, REGISTERS);
+      this.#mayRepeat(entry, caller);
       return true;
     }
     const reply = this.#dispatch(entry, caller, caller.registers, "native");
     if (checker) verify(checker, entry, caller);
     if (reply !== DEFERRED) this.#write(entry, reply, caller);
+    // A call that is traced is made each time.
+    if (this.#call.isRepeatable && caller.trace.call === undefined && !trace.wanted.hvc && entry.lookedUp.length <= 1) {
+      this.#mayRepeat(entry, caller);
+    }
     return true;
+  }
+
+  #mayRepeat(entry: Entry, caller: Vcpu): void {
+    this.#repeating = entry;
+    caller.services.scheduler.exitRepeats(this);
+  }
+
+  repeated(caller: Vcpu, count: number): void {
+    const { services, trace } = caller;
+    const number = trace.hub.countCalls(count);
+    if (this.#repeating!.constantHalves) return;
+    trace.beginCall(number);
+    services.capabilityUses.repeat(count, timeOf(services));
   }
 
   callWith(caller: Vcpu, number: number, registers: CallRegisters): boolean | typeof DEFERRED {
@@ -272,10 +303,10 @@ export class HypercallTable implements VcpuHypercalls {
   }
 
   #dispatch(entry: Entry, caller: Vcpu, args: Arguments, entrance: Entrance): ReplyValue | typeof DEFERRED {
-    const { trace, machine, capabilityUses } = caller.services;
+    const { trace, capabilityUses } = caller.services;
     trace.clearNote();
     caller.trace.beginCall(trace.countCall());
-    capabilityUses.begin(entry.signature.number, trace.pcpu === undefined ? machine.time : machine.cpus[trace.pcpu].position);
+    capabilityUses.begin(entry.signature.number, timeOf(caller.services));
     if (trace.wanted.hvc) beginCall(caller, entry.name);
     const reply = this.#perform(entry, caller, args, entrance);
     if (reply === DEFERRED) {
@@ -374,6 +405,11 @@ function writeResults({ registers }: Vcpu, { values, count }: EncodedResults): v
 
 function verify(checker: ChangeChecker, { name, decoded }: Entry, caller: Vcpu): void {
   checker.verifyAfter(() => describeCall(caller, name, decoded));
+}
+
+/** Virtual time (ns) of the CPU that runs. */
+function timeOf({ trace, machine }: Vcpu["services"]): number {
+  return trace.pcpu === undefined ? machine.time : machine.cpus[trace.pcpu].position;
 }
 
 function errorOf(reply: ReplyValue): ErrorCode {

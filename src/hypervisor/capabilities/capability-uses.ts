@@ -38,6 +38,8 @@ export interface UsesMemory {
 /** The calls of one hypervisor. */
 export class CapabilityUses {
   #current = 0;
+  /** The capability that was looked up last. */
+  #latest: UsedCapability | undefined;
   readonly #calls = new Uint8Array(CAPACITY);
   readonly #times = new Float64Array(CAPACITY);
   readonly #errors = new Int32Array(CAPACITY);
@@ -53,6 +55,24 @@ export class CapabilityUses {
     this.#calls[slot] = call;
     this.#times[slot] = time;
     this.#errors[slot] = ErrorCode.OK;
+  }
+
+  /** The call in progress looks up a capability. */
+  use(capability: UsedCapability): void {
+    capability.use(this.#current);
+    this.#latest = capability;
+  }
+
+  /** The call, which looked up one capability, was made `count` more times, the last at `time`. */
+  repeat(count: number, time: number): void {
+    const from = this.#current % CAPACITY;
+    const isOf = this.#latest?.lastCall === this.#current;
+    this.#current += count;
+    const slot = this.#current % CAPACITY;
+    this.#calls[slot] = this.#calls[from];
+    this.#times[slot] = time;
+    this.#errors[slot] = this.#errors[from];
+    if (isOf) this.#latest!.use(this.#current);
   }
 
   remember(cspaces: Iterable<Used>): UsesMemory {

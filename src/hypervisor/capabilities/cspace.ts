@@ -167,7 +167,7 @@ export class Cspace extends HypervisorObject {
     const object = capability?.object;
     if (!object || rule.type !== "any" && object.type !== rule.type) return undefined;
     if ((capability.rights & rule.rights) >>> 0 !== rule.rights || rule.state === "active" && object.state !== "active") return undefined;
-    capability.use(this.services.capabilityUses.current);
+    this.services.capabilityUses.use(capability);
     return object;
   }
 
@@ -241,7 +241,7 @@ export class Cspace extends HypervisorObject {
     }
     const capability = this.#tables[index]?.slots[slot];
     if (!capability) return this.refuse(ErrorCode.CSPACE_CAP_NULL, "the slot is empty", { cap: id }, LOOKUP_SECTION);
-    capability.use(this.services.capabilityUses.current);
+    this.services.capabilityUses.use(capability);
     return capability;
   }
 

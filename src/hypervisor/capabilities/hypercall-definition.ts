@@ -82,6 +82,11 @@ export interface Call {
    * specified, if not with the call.
    */
   refuse<E extends ErrorCode>(error: E, rule: string, values?: Readonly<Record<string, unknown>>, section?: string): E;
+  /**
+   * The call changes nothing, and its answer depends on its arguments and on state that only other
+   * exits change.
+   */
+  repeats(): void;
 }
 
 /** Result of `hypercall`: a definition without its call's types, for the table. */

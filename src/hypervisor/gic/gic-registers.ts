@@ -46,6 +46,14 @@ export const Gicd = {
   PIDR2: 0xffe8,
 } as const;
 
+/**
+ * Whether loads of a word of the distributor, or of an SGI frame, change nothing and give the same
+ * until a vCPU leaves to EL2 for something else: all but those of what is pending and active.
+ */
+export function isSteadyWord(offset: number): boolean {
+  return offset < Gicd.ISPENDR || offset >= Gicd.IPRIORITYR;
+}
+
 /** Redistributor: the RD frame, then the SGI frame. */
 export const Gicr = {
   /** One redistributor without VLPI frames. */

@@ -44,6 +44,14 @@ export class Redistributor {
   }
 
   /**
+   * A load of a word, unsigned; undefined for an external abort, and where `read` has to answer.
+   */
+  readWord(reader: VgicCpu | undefined, offset: number): number | undefined {
+    const isPlain = isAllowed(offset, 4) && offset !== Gicr.TYPER && offset !== Gicr.TYPER + 4;
+    return isPlain ? this.#readWord(reader, offset) >>> 0 : undefined;
+  }
+
+  /**
    * A store of `size` bytes.
    * @returns false for an external abort
    */

@@ -6,7 +6,8 @@ import type { AddressSpace, AttachedDevice, VirtualDevice } from "../memory/addr
 import { ADDRESS_SPACE_SIZE } from "../memory/stage2.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import type { ObjectState } from "../capabilities/object.ts";
-import { Gicd, Gicr } from "./gic-registers.ts";
+import type { ObjectOf } from "../capabilities/object-types.ts";
+import { Gicd, Gicr, isSteadyWord } from "./gic-registers.ts";
 import { Distributor } from "./vgic-distributor.ts";
 import { Redistributor } from "./vgic-redistributor.ts";
 import type { Vgic } from "./vgic.ts";
@@ -140,15 +141,19 @@ function distributorDevice(vic: FramedVic, frame: Distributor, detach: () => voi
     name: `GICD of ${vic.name}`,
     read: (thread, offset, size) => thread.vic === vic ? frame.read(gic.cpus[thread.index], offset, size) : undefined,
     readWord: (thread, offset) => thread.vic === vic ? frame.readWord(gic.cpus[thread.index], offset) : undefined,
+    isSteady: isSteadyWord,
     write: (thread, offset, size, value) => thread.vic === vic && frame.write(gic.cpus[thread.index], offset, size, value),
     detach,
   };
 }
 
 function redistributorDevice(vic: FramedVic, frame: Redistributor, index: number, detach: () => void): VirtualDevice {
+  const reader = (thread: ObjectOf<"thread">) => thread.vic === vic ? vic.gic.cpus[thread.index] : undefined;
   return {
     name: `GICR ${index} of ${vic.name}`,
-    read: (thread, offset, size) => frame.read(thread.vic === vic ? vic.gic.cpus[thread.index] : undefined, offset, size),
+    read: (thread, offset, size) => frame.read(reader(thread), offset, size),
+    readWord: (thread, offset) => frame.readWord(reader(thread), offset),
+    isSteady: (offset) => offset < Gicr.SgiFrame || isSteadyWord(offset - Gicr.SgiFrame),
     write: (_thread, offset, size, value) => frame.write(offset, size, value),
     detach,
   };

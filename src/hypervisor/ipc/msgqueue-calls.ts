@@ -44,7 +44,10 @@ export const calls: readonly HypercallDefinition[] = [
   hypercall("msgqueue_send", {
     caps: { msgqueue: active("msgqueue", MsgqueueRight.Send) },
     handler(call, { msgqueue, size, data, send_flags }) {
-      if (msgqueue.isFull) return call.refuse(ErrorCode.MSGQUEUE_FULL, "the queue is full", { depth: msgqueue.depth });
+      if (msgqueue.isFull) {
+        call.repeats();
+        return call.refuse(ErrorCode.MSGQUEUE_FULL, "the queue is full", { depth: msgqueue.depth });
+      }
       // The real hypervisor takes a message of no bytes, and queues nothing. It does so with every
       // message that it cannot copy.
       if (size === 0n) return { not_full: true };
@@ -64,7 +67,10 @@ export const calls: readonly HypercallDefinition[] = [
     handler(call, args) {
       const { msgqueue } = args;
       const message = msgqueue.head;
-      if (!message) return call.refuse(ErrorCode.MSGQUEUE_EMPTY, "the queue is empty");
+      if (!message) {
+        call.repeats();
+        return call.refuse(ErrorCode.MSGQUEUE_EMPTY, "the queue is empty");
+      }
       const { buffer, buf_size } = args;
       // The real hypervisor does not refuse a buffer that is too small: it returns size 0.
       if (buf_size < BigInt(message.length)) return { size: 0n, not_empty: true };

@@ -58,6 +58,11 @@ export interface VirtualDevice {
    * to answer.
    */
   readWord?(vcpu: ObjectOf<"thread">, offset: number): number | undefined;
+  /**
+   * Whether `readWord` of this offset changes nothing, and gives the same until a vCPU leaves to
+   * EL2 for something else; absent: never.
+   */
+  isSteady?(offset: number): boolean;
   /** A store; false is a synchronous external abort. */
   write(vcpu: ObjectOf<"thread">, offset: number, size: number, value: bigint): boolean;
   /** The address space goes. */

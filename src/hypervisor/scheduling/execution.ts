@@ -6,7 +6,7 @@ import type { Archive } from "../../machine/archive.ts";
 import { DOUBLE } from "../../machine/clock.ts";
 import type { PhysicalCpu } from "../../machine/el2.ts";
 import type { Vcpu } from "./vcpu.ts";
-import type { VcpuServices } from "./vcpu-services.ts";
+import type { RepeatCounter, VcpuServices } from "./vcpu-services.ts";
 
 /**
  * Virtual time (ns) of an exit in addition to the instructions before it, close to hardware. Time
@@ -44,6 +44,10 @@ export class Execution implements ExitHandler {
   #vcpu!: Vcpu;
   #cpu!: PhysicalCpu;
   #limit = DOUBLE;
+  /** Whether the exit that was handled last may repeat (`ExitHandler.repeats`). */
+  #repeats = false;
+  #counter: RepeatCounter | undefined;
+  readonly exitCost = EXIT_COST;
 
   readonly #handleExit: ExecutionServices["handleExit"];
 
@@ -96,6 +100,16 @@ export class Execution implements ExitHandler {
   }
 
   /**
+   * The exit in progress has changed nothing but registers of its vCPU, and did not depend on the
+   * time.
+   * @param counter counts the exits that had the same answer again
+   */
+  exitRepeats(counter: RepeatCounter | undefined): void {
+    this.#repeats = true;
+    this.#counter = counter;
+  }
+
+  /**
    * Runs a vCPU up to a virtual time (ns); continues after exits that affect nothing else: most
    * calls and device accesses.
    */
@@ -129,8 +143,21 @@ export class Execution implements ExitHandler {
     this.#retired += retired;
     cpu.position += retired + EXIT_COST;
     this.#steps++;
+    this.#repeats = false;
     this.#handleExit(vcpu, exit);
     return this.#goesOn() ? Math.ceil(this.#limit - cpu.position) : 0;
+  }
+
+  /** The core adds up times, which is exact for whole nanoseconds alone. */
+  get repeats(): boolean {
+    return this.#repeats && Number.isInteger(this.#cpu.position);
+  }
+
+  repeated(count: number, retired: number): void {
+    this.#retired += retired;
+    this.#cpu.position += retired + count * EXIT_COST;
+    this.#steps += count;
+    this.#counter?.repeated(this.#vcpu, count);
   }
 
   /** Virtual time (ns) of the physical CPU that runs. */

@@ -10,7 +10,7 @@ import { RunQueue } from "./run-queue.ts";
 import type { Vcpu } from "./vcpu.ts";
 import { Block } from "./vcpu-life.ts";
 import { runState } from "./vcpu-run.ts";
-import type { VcpuProgram, VcpuScheduler } from "./vcpu-services.ts";
+import type { RepeatCounter, VcpuProgram, VcpuScheduler } from "./vcpu-services.ts";
 
 /** One physical CPU. */
 interface CpuState {
@@ -81,6 +81,10 @@ export class Scheduler implements VcpuScheduler {
    */
   disturb(): void {
     this.execution.disturb();
+  }
+
+  exitRepeats(counter?: RepeatCounter): void {
+    this.execution.exitRepeats(counter);
   }
 
   /** A reason to be blocked is gone: queues the vCPU if it can run. */

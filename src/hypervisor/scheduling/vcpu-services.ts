@@ -29,6 +29,12 @@ export interface EncodedResults {
 /** Results of vcpu_run when it returns OK. */
 export type RunState = Results<"vcpu_run">;
 
+/** Counts exits that repeat. */
+export interface RepeatCounter {
+  /** The exit of `vcpu` that was handled last had the same answer `count` more times. */
+  repeated(vcpu: Vcpu, count: number): void;
+}
+
 /** The hypercalls that vCPUs can make. */
 export interface VcpuHypercalls {
   /** End of the numbers: larger ones are not hypercalls. */
@@ -60,6 +66,12 @@ export interface VcpuScheduler {
   remove(vcpu: Vcpu): void;
   /** Something changed that the choice of the next vCPU looks at. */
   disturb(): void;
+  /**
+   * The exit in progress has changed nothing but registers of its vCPU, and did not depend on the
+   * time: the same exit at once again has the same answer.
+   * @param counter counts the exits for which that was so
+   */
+  exitRepeats(counter?: RepeatCounter): void;
   /** A reason to be blocked is gone. */
   ready(vcpu: Vcpu): void;
   requeue(vcpu: Vcpu, change: () => void): void;

@@ -197,6 +197,11 @@ export class TraceHub {
     return ++this.#counts.calls;
   }
 
+  /** More hypercalls like the last one: gives the number of the last. */
+  countCalls(count: number): number {
+    return this.#counts.calls += count;
+  }
+
   /** Hypercalls so far. */
   get calls(): number {
     return this.#counts.calls;

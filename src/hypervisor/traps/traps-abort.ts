@@ -111,8 +111,11 @@ function readWord(vcpu: Vcpu, exit: Exit): boolean {
   const { esr, ipa } = exit;
   if ((esr & WIDTH) !== WORD_LOAD || vcpu.services.trace.wanted.mmio) return false;
   const attached = vcpu.addressSpace!.deviceAt(ipa);
-  const value = attached?.device.readWord?.(vcpu, ipa - attached.ipa);
+  if (!attached) return false;
+  const { device } = attached, offset = ipa - attached.ipa;
+  const value = device.readWord?.(vcpu, offset);
   if (value === undefined) return false;
+  if (device.isSteady?.(offset)) vcpu.services.scheduler.exitRepeats();
   vcpu.registers.setLow(esr >>> AbortSyndrome.SrtShift & 0x1f, value);
   vcpu.services.core.skip(vcpu.registers);
   return true;

@@ -32,6 +32,8 @@ function machineWithLoop(options?: ConstructorParameters<typeof Machine>[0]): Ma
  */
 class Handler implements ExitHandler {
   readonly log: string[] = [];
+  readonly exitCost = COST;
+  readonly repeats: boolean = false;
 
   constructor(readonly machine: Machine, readonly limit: number, readonly visit: (exit: Exit) => boolean | void = () => {}) {}
 
@@ -43,6 +45,10 @@ class Handler implements ExitHandler {
     this.machine.now += exit.retired + COST;
     this.log.push(`${exit.reason} ${exit.esr.toString(16)} ${this.now} ${this.machine.registers()}`);
     return this.visit(exit) ? 0 : Math.max(0, this.limit - this.now);
+  }
+
+  repeated(): void {
+    assert.fail("no exit repeats");
   }
 
   /** Runs with this handler, or is the caller that handles exits itself. */

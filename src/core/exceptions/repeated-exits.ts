@@ -1,0 +1,147 @@
+// Exits that repeat. A guest that polls makes the same call, or the same load from a virtual
+// device, again and again. If EL2 says that an exit changed nothing but registers of its vCPU, then
+// the same exit at once again has the same answer: nothing else runs meanwhile, as the vCPU has its
+// physical CPU to itself until the run ends. The core gives these answers without calling EL2, and
+// reports how many they were at the next exit that it does call it for, or when the run ends.
+
+import { CPU, Pending, REPEAT_ARGUMENTS, REPEAT_RESULTS, Slot, xAddress } from "../state/cpu-state.ts";
+import { Code, constant, type Value } from "../wasm/expression.ts";
+import type { Library } from "../wasm/library.ts";
+import type { FunctionBuilder } from "../wasm/module.ts";
+import type { ExitHandler } from "./exit.ts";
+
+/** Values of `CPU.REPEAT`: what is answered. */
+export const Repeat = {
+  Nothing: 0,
+  /** HVC: `CPU.REPEAT_ARGUMENTS` lead to `CPU.REPEAT_RESULTS`. */
+  Call: 1,
+  /** A load of a virtual device: one register. */
+  Load: 2,
+} as const;
+
+/** Defines the function (left -> budget of what follows; 0 where EL2 has to be called). */
+export function defineRepeat(library: Library): FunctionBuilder {
+  const builder = library.define("repeatExit", ["i32"], ["i32"]);
+  const c = new Code(builder);
+  const double = (at: number) => c.load("f64.load", at);
+  const differs = (type: "i32" | "i64" | "f64", a: number, b: number) => c.load(`${type}.load`, a).ne(c.load(`${type}.load`, b));
+  const refuseIf = (condition: Value) => c.if(condition, () => c.return(constant("i32", 0)));
+
+  refuseIf(differs("i64", CPU.PC, CPU.REPEAT_PC));
+  refuseIf(differs("i32", CPU.EXIT_ESR, CPU.REPEAT_ESR));
+  const isCall = c.let(c.load("i32.load", CPU.REPEAT).eq(Repeat.Call));
+  c.if(isCall, () => {
+    for (let index = 0; index < REPEAT_ARGUMENTS; index++) refuseIf(differs("i64", xAddress(index), CPU.REPEAT_ARGUMENTS + 8 * index));
+  }, () => {
+    refuseIf(differs("f64", CPU.EXIT_IPA, CPU.REPEAT_IPA));
+    refuseIf(differs("i32", CPU.EXIT_WORD, CPU.REPEAT_WORD));
+  });
+  const at = c.let(double(CPU.RUN_END).sub(c.parameter(0).op("f64.convert_i32_s", "f64")));
+  const now = c.let(at.add(double(CPU.REPEAT_COST)));
+  const rest = c.let(double(CPU.REPEAT_LIMIT).sub(now));
+  refuseIf(rest.le(0));
+
+  c.if(isCall, () => {
+    for (let index = 0; index < REPEAT_RESULTS; index++) {
+      c.store("i64.store", xAddress(index), c.load("i64.load", CPU.REPEAT_RESULTS + 8 * index));
+    }
+  }, () => c.store("i64.store", c.load("i32.load", CPU.REPEAT_REGISTER), c.load("i64.load", CPU.REPEAT_RESULTS)));
+  c.store("i64.store", CPU.PC, c.load("i64.load", CPU.REPEAT_NEXT));
+  c.store("i32.store", CPU.PENDING, constant("i32", Pending.None));
+  c.store("i32.store", CPU.REPEAT_COUNT, c.load("i32.load", CPU.REPEAT_COUNT).add(1));
+  c.store("f64.store", CPU.REPEAT_RETIRED, double(CPU.REPEAT_RETIRED).add(at.sub(double(CPU.REPEAT_BEGUN))));
+  c.store("f64.store", CPU.REPEAT_BEGUN, now);
+  const budget = c.let(rest.min(double(CPU.REPEAT_SLICE)));
+  c.store("f64.store", CPU.RUN_END, now.add(budget));
+  c.result(budget.op("i32.trunc_sat_f64_s", "i32"));
+  return builder;
+}
+
+/** The answers that were given since EL2 was called last. */
+export interface Repeated {
+  readonly count: number;
+  /** Instructions up to the last of them. */
+  readonly retired: number;
+  /** Virtual time (ns) after the last of them, and the budget that it began with. */
+  readonly now: number;
+  readonly budget: number;
+  /** Instructions of that budget that the slice in progress has. */
+  readonly slice: number;
+}
+
+/** The exit that may repeat, in the CPU state of a core. */
+export class RepeatedExits {
+  /** Whether EL2 said so of its exit before, and what that was. */
+  #candidate = false;
+  #esr = 0;
+  #pc = 0;
+  #noted = false;
+
+  constructor(readonly words: Int32Array, readonly doubles: Float64Array) {}
+
+  /** Nothing is answered until an exit was handled, because something else may have run. */
+  stop(): void {
+    this.words[CPU.REPEAT >> 2] = Repeat.Nothing;
+    this.words[CPU.REPEAT_COUNT >> 2] = 0;
+  }
+
+  /**
+   * EL2 is about to be called. An exit that may repeat is noted when it comes for the second time,
+   * so that others cost nothing.
+   */
+  note(): void {
+    const { words } = this;
+    words[CPU.REPEAT >> 2] = Repeat.Nothing;
+    const esr = words[CPU.EXIT_ESR >> 2], pc = words[CPU.PC >> 2];
+    this.#noted = this.#candidate && esr === this.#esr && pc === this.#pc;
+    this.#esr = esr;
+    this.#pc = pc;
+    if (!this.#noted) return;
+    this.#copy(CPU.PC, CPU.REPEAT_PC, 1);
+    this.#copy(CPU.X, CPU.REPEAT_ARGUMENTS, REPEAT_ARGUMENTS);
+  }
+
+  /**
+   * EL2 has handled the exit, and the run continues at `el2.now` with `budget` instructions.
+   * @param register of a load: the number of its register; undefined for a call
+   * @param slice instructions that are run at most without a look at the time
+   */
+  handled(el2: ExitHandler, budget: number, register: number | undefined, slice: number): void {
+    this.#candidate = el2.repeats;
+    if (!this.#candidate || !this.#noted) return;
+    const { words, doubles } = this;
+    words[CPU.REPEAT_ESR >> 2] = this.#esr;
+    words[CPU.REPEAT_COUNT >> 2] = 0;
+    this.#copy(CPU.PC, CPU.REPEAT_NEXT, 1);
+    if (register === undefined) {
+      this.#copy(CPU.X, CPU.REPEAT_RESULTS, REPEAT_RESULTS);
+      words[CPU.REPEAT >> 2] = Repeat.Call;
+    } else {
+      doubles[CPU.REPEAT_IPA >> 3] = doubles[CPU.EXIT_IPA >> 3];
+      words[CPU.REPEAT_WORD >> 2] = words[CPU.EXIT_WORD >> 2];
+      this.#copy(xAddress(register), CPU.REPEAT_RESULTS, 1);
+      words[CPU.REPEAT_REGISTER >> 2] = xAddress(register === Slot.Zero ? Slot.Dump : register);
+      words[CPU.REPEAT >> 2] = Repeat.Load;
+    }
+    doubles[CPU.REPEAT_COST >> 3] = el2.exitCost;
+    doubles[CPU.REPEAT_BEGUN >> 3] = el2.now;
+    doubles[CPU.REPEAT_LIMIT >> 3] = el2.now + budget;
+    doubles[CPU.REPEAT_SLICE >> 3] = slice;
+    doubles[CPU.REPEAT_RETIRED >> 3] = 0;
+  }
+
+  /** The answers since EL2 was called, which are counted from zero then. */
+  take(): Repeated {
+    const { words, doubles } = this;
+    const count = words[CPU.REPEAT_COUNT >> 2];
+    words[CPU.REPEAT_COUNT >> 2] = 0;
+    const retired = doubles[CPU.REPEAT_RETIRED >> 3], now = doubles[CPU.REPEAT_BEGUN >> 3];
+    doubles[CPU.REPEAT_RETIRED >> 3] = 0;
+    return { count, retired, now, budget: doubles[CPU.REPEAT_LIMIT >> 3] - now, slice: doubles[CPU.RUN_END >> 3] - now };
+  }
+
+  /** Copies doublewords. */
+  #copy(from: number, to: number, count: number): void {
+    this.words.copyWithin(to >> 2, from >> 2, (from >> 2) + 2 * count);
+  }
+}
