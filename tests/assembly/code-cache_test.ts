@@ -9,6 +9,7 @@ import { A64, imageOf, SYSTEM_OFF } from "../cli/program.ts";
 import { type Line, Machine, RAM_BASE } from "../core/program.ts";
 import { el2Command } from "../support/el2.ts";
 import { Random } from "../support/random.ts";
+import { inFolder } from "../support/temporary-folder.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const EAGER = { tier: "jit", hotness: { samples: 1, landings: 2, slice: 50 } } as const;
@@ -44,16 +45,6 @@ function run(
 
 /** A program of which nothing is known but its name. */
 const program = (name = "this") => () => name;
-
-/** Does `work` with a folder that is gone afterwards. */
-async function inFolder(work: (folder: string) => void | Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "el2-code-" });
-  try {
-    await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 /** A cache in a folder that has what programs with these steps were translated to. */
 function filled(folder: string, ...steps: readonly number[]): void {

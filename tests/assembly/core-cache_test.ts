@@ -9,6 +9,7 @@ import { CoreCache, decodeBlueprint, encodeBlueprint } from "../../src/assembly/
 import { A64, imageOf, SYSTEM_OFF } from "../cli/program.ts";
 import { el2Command } from "../support/el2.ts";
 import { Random } from "../support/random.ts";
+import { inFolder } from "../support/temporary-folder.ts";
 
 const RAM = { base: 0x4000_0000, wasmAddress: CORE_SIZE, size: 0x1_0000 };
 const WASM_SIZE = CORE_SIZE + RAM.size;
@@ -17,16 +18,6 @@ const KEY = [RAM.base, RAM.wasmAddress, RAM.size, WASM_SIZE].join();
 const GUEST = imageOf([0x52817705, 0x510004a5, 0x35ffffe5, ...A64.loadW0(SYSTEM_OFF), A64.hvc]);
 
 const blueprint = generateBlueprint(RAM, WASM_SIZE);
-
-/** Does `work` with a folder that is gone afterwards. */
-async function inFolder(work: (folder: string) => void | Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "el2-cores-" });
-  try {
-    await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 /** A cache that notes what it is asked. */
 class ObservedCache extends CoreCache {

@@ -6,19 +6,7 @@ import { fetchUrl, rawDisk, unpackedImage } from "../../src/catalog/added-files.
 import { sha256 } from "../../src/support/cache.ts";
 import { DISK, QCOW2 } from "../support/disk-images.ts";
 import { serving } from "../support/signed-mirror.ts";
-
-/** An empty cache, as EL2_CACHE names it. */
-async function inCache(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "el2-guests-" }), before = Deno.env.get("EL2_CACHE");
-  Deno.env.set("EL2_CACHE", `${folder}/cache`);
-  try {
-    await body(folder);
-  } finally {
-    if (before === undefined) Deno.env.delete("EL2_CACHE");
-    else Deno.env.set("EL2_CACHE", before);
-    await Deno.remove(folder, { recursive: true });
-  }
-}
+import { inCache } from "../support/temporary-folder.ts";
 
 /** The bytes, packed by the program xz. */
 async function xz(bytes: Uint8Array<ArrayBuffer>, folder: string): Promise<Uint8Array<ArrayBuffer>> {

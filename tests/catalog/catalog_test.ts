@@ -8,20 +8,10 @@ import {
   damagedFiles,
   type Manifest,
 } from "../../src/catalog/catalog.ts";
+import { inCache } from "../support/temporary-folder.ts";
 
-/** Runs `body` with its own empty cache. */
-async function withCache(body: (folder: string) => Promise<void>): Promise<void> {
-  const before = Deno.env.get("EL2_CACHE");
-  const folder = await Deno.makeTempDir({ prefix: "el2-cache-" });
-  Deno.env.set("EL2_CACHE", folder);
-  try {
-    await body(folder);
-  } finally {
-    if (before === undefined) Deno.env.delete("EL2_CACHE");
-    else Deno.env.set("EL2_CACHE", before);
-    await Deno.remove(folder, { recursive: true });
-  }
-}
+/** Runs `body` with the folder of an empty cache. */
+const withCache = (body: (folder: string) => Promise<void>) => inCache((folder) => body(`${folder}/cache`));
 
 async function add(name: string, contents: string): Promise<void> {
   const files = new Map([["Image", new TextEncoder().encode(contents)]]);

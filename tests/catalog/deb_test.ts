@@ -4,17 +4,9 @@ import assert from "node:assert/strict";
 import { Deb, memberByDpkg, memberOf } from "../../src/catalog/deb.ts";
 import { readTar } from "../../src/formats/tar.ts";
 import { buildDeb, controlFields, putFile } from "../support/debian-repository.ts";
+import { inFolder } from "../support/temporary-folder.ts";
 
 const LONG_NAME = "n".repeat(120);
-
-async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "el2-deb-" });
-  try {
-    await body(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 /** A package with everything that packages have. */
 async function everything(folder: string): Promise<string> {

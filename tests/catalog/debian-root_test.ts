@@ -7,6 +7,7 @@ import { ext4Tools, isUsefulModule } from "../../src/catalog/debian-disk.ts";
 import { unpackRoot } from "../../src/catalog/debian-root.ts";
 import { makeExt4 } from "../../src/catalog/ext4-image.ts";
 import { buildDeb, controlFields, putFile, VERSION } from "../support/debian-repository.ts";
+import { inFolder } from "../support/temporary-folder.ts";
 
 /** Runs a program and returns its standard output. */
 async function output(program: string, ...args: string[]): Promise<string> {
@@ -46,15 +47,6 @@ async function packages(folder: string): Promise<string[]> {
       await putFile(`${tree}/lib/library.so`, "library");
     }),
   ];
-}
-
-async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "el2-root-" });
-  try {
-    await body(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
 }
 
 Deno.test("a tree of packages has a merged /usr, and dpkg's record says unpacked", async () => {

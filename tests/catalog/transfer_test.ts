@@ -4,18 +4,10 @@ import assert from "node:assert/strict";
 import { sha256 } from "../../src/support/cache.ts";
 import { fetchSmall, transfer } from "../../src/catalog/transfer.ts";
 import { fileAnswer, serving } from "../support/signed-mirror.ts";
+import { inFolder } from "../support/temporary-folder.ts";
 
 const BYTES = crypto.getRandomValues(new Uint8Array(50_000));
 const WANTED = { size: BYTES.length, sha256: await sha256(BYTES) };
-
-async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "el2-transfer-" });
-  try {
-    await body(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 /** A body that breaks after some bytes. */
 function breaking(bytes: Uint8Array): ReadableStream<Uint8Array> {

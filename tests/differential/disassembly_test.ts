@@ -12,6 +12,7 @@ import { catalogEntry, DEBIAN_RELEASES } from "../../src/catalog/catalog.ts";
 import { runNative } from "../support/oracles.ts";
 import { Random } from "../support/random.ts";
 import { randomWord } from "./random-words.ts";
+import { inFolder } from "../support/temporary-folder.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 
@@ -112,18 +113,8 @@ async function largeFiles(): Promise<[name: string, file: string][]> {
   return [...kernels, ...programs.map((path) => [path, `${root}/${path}`] as [string, string])];
 }
 
-/** Runs `body` with a folder that is removed afterwards. */
-async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "el2-disassembly-" });
-  try {
-    await body(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
 Deno.test("disassembly equals objdump's on the words that a kernel boot executes", () =>
-  withFolder(async (folder) => {
+  inFolder(async (folder) => {
     const words = await executedWords(folder);
     assert.ok(words.length > 50_000, `QEMU's log has only ${words.length} distinct words`);
     const { count, examples } = differences(words, await objdump(words, folder));
@@ -131,7 +122,7 @@ Deno.test("disassembly equals objdump's on the words that a kernel boot executes
   }));
 
 Deno.test("disassembly equals objdump's on random words of every encoding of the table", () =>
-  withFolder(async (folder) => {
+  inFolder(async (folder) => {
     const random = new Random(1);
     const words: number[] = [];
     for (const encoding of encodings) {
@@ -147,7 +138,7 @@ Deno.test("disassembly equals objdump's on random words of every encoding of the
 
 if (LONG) {
   Deno.test("disassembly equals objdump's on all words of three kernels, libcrypto, perl and python that the table has", () =>
-    withFolder(async (folder) => {
+    inFolder(async (folder) => {
       for (const [name, file] of await largeFiles()) {
         const implemented = (await wordsOf(file)).filter(isImplemented);
         let different = 0, shown = "";

@@ -12,6 +12,7 @@ import type { DevicePlan, SessionPlan } from "../../src/plans/plan.ts";
 import { NotOurs } from "../../src/support/own-files.ts";
 import { ip } from "../../src/formats/ip-addresses.ts";
 import { ShareError } from "../../src/virtio/p9/folder.ts";
+import { inFolder } from "../support/temporary-folder.ts";
 
 const NET: DevicePlan = { kind: "net", backend: "user", forward: [], policy: undefined } as DevicePlan;
 
@@ -35,15 +36,6 @@ function rigged(plan: SessionPlan, cache?: string) {
     },
   };
   return { grants, served, calls, files: remoteFiles(calls, none), computer: remoteComputer(calls, sockets), sockets };
-}
-
-async function inFolder(work: (folder: string) => void | Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
-  try {
-    await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
 }
 
 const refused = (work: () => unknown) => assert.throws(work, Deno.errors.NotCapable);

@@ -13,6 +13,7 @@ import { Guests } from "../guests/guest.ts";
 import { Random } from "../support/random.ts";
 import { ENTROPY_READER, FLASH_WRITER } from "./programs.ts";
 import { hashesOf, runTo } from "./systems.ts";
+import { inFolder } from "../support/temporary-folder.ts";
 
 /** Instructions after which an interrupted and an uninterrupted machine are compared. */
 const ON = 3_000;
@@ -25,15 +26,6 @@ const ALONE = { replay: { recording: { inputs: [], checks: [], end: undefined },
 
 function bytesOf(words: readonly number[]): Uint8Array<ArrayBuffer> {
   return new Uint8Array(Uint32Array.from(words).buffer);
-}
-
-async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "el2-devices-" });
-  try {
-    await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
 }
 
 /** A machine whose firmware keeps writing its variables. */

@@ -11,17 +11,9 @@ import { verifySnapshot } from "../../src/snapshots/verify.ts";
 import { Random } from "../support/random.ts";
 import { contentOf, FIELDS, fileOf, holding, sectionsOf } from "./sections.ts";
 import { bootPlan, demoPlan, runTo } from "./systems.ts";
+import { inFolder } from "../support/temporary-folder.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
-
-async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "el2-snapshot-" });
-  try {
-    await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 function write(path: string, snapshot: Snapshot, packed?: boolean): void {
   for (const _done of writeSnapshot(path, snapshot, packed));

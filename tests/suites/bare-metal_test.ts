@@ -6,6 +6,7 @@ import { buildMark, buildRandomProgram } from "../../bench/suites/bare-metal.ts"
 import { type Guest, type Machine, stopwatch } from "../../bench/machines.ts";
 import { RANDOM_PROGRAM_DIGESTS } from "../../bench/suites/random-program.ts";
 import { TIERS } from "../../src/core/tiers.ts";
+import { inFolder } from "../support/temporary-folder.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** How often `mark` does its work. */
@@ -16,21 +17,12 @@ const TIMEOUT = 900;
 /** MiB. */
 const MEMORY = 128;
 
-async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "el2-suites-" });
-  try {
-    await body(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
 async function output(machine: Machine, guest: Guest): Promise<string[]> {
   return (await stopwatch(machine, guest, TIMEOUT)).lines.map(({ text }) => text);
 }
 
 Deno.test(`mark at scale ${SCALE} computes QEMU's checksums in each tier`, () =>
-  withFolder(async (folder) => {
+  inFolder(async (folder) => {
     const kernel = await buildMark(folder, SCALE);
     const checksums = (lines: string[]) => lines.filter((line) => line.startsWith("MARK ")).map((line) => line.replace(/us=\d+ /, ""));
     const expected = checksums(await output("qemu", { kernel, memory: MEMORY }));
@@ -42,7 +34,7 @@ Deno.test(`mark at scale ${SCALE} computes QEMU's checksums in each tier`, () =>
   }));
 
 Deno.test("random data-processing instructions leave the digests that QEMU's CPUs leave, in each tier", () =>
-  withFolder(async (folder) => {
+  inFolder(async (folder) => {
     for (const seed of SEEDS) {
       const kernel = await buildRandomProgram(folder, seed);
       for (const tier of TIERS) {

@@ -2,7 +2,7 @@
 // tests/terminal/sessions_test.ts one of a terminal.
 
 import assert from "node:assert/strict";
-import { inFolder } from "./recordings.ts";
+import { inFolder } from "../../support/temporary-folder.ts";
 import { inProcess } from "../in-process.ts";
 import { el2Refused } from "../program.ts";
 

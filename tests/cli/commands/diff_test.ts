@@ -9,17 +9,9 @@ import { writeSnapshot } from "../../../src/snapshots/file.ts";
 import { snapshotOf } from "../../../src/snapshots/save.ts";
 import { demoPlan, runTo } from "../../snapshots/systems.ts";
 import { el2 } from "../program.ts";
+import { inFolder } from "../../support/temporary-folder.ts";
 
 const DEMO = new URL("../../../assets/demo.toml", import.meta.url).pathname;
-
-async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "el2-diff-" });
-  try {
-    await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 function save(path: string, system: GuestSystem, plan: SessionPlan): void {
   for (const _done of writeSnapshot(path, snapshotOf(system, plan, "demo")));

@@ -15,7 +15,8 @@ import { el2Command } from "../../support/el2.ts";
 import { demoPlan, runTo } from "../../snapshots/systems.ts";
 import { el2 } from "../program.ts";
 
-import { DEMO, el2With, inFolder, LONG, SECONDS } from "./recordings.ts";
+import { DEMO, el2With, LONG, SECONDS } from "./recordings.ts";
+import { inFolder } from "../../support/temporary-folder.ts";
 
 Deno.test("W56: diff A A is 0; two seeds are 1, and the first difference is named", () =>
   inFolder(async (folder) => {

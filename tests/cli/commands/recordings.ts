@@ -9,15 +9,6 @@ export const DEMO = new URL("../../../assets/demo.toml", import.meta.url).pathna
 export const LONG = Deno.env.get("EL2_LONG") !== undefined;
 export const SECONDS = 120;
 
-export async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "el2-record-" });
-  try {
-    await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
 /** Runs el2 with another environment. */
 export async function el2With(env: Record<string, string>, ...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   const [program, ...rest] = el2Command(...args);

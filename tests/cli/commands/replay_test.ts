@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { TIERS } from "../../../src/plans/plan.ts";
 import { A64, el2, el2Process, el2Refused, imageOf, SYSTEM_RESET } from "../program.ts";
 
-import { DEMO, inFolder, recordDemo, rewrite } from "./recordings.ts";
+import { DEMO, recordDemo, rewrite } from "./recordings.ts";
+import { inFolder } from "../../support/temporary-folder.ts";
 
 Deno.test("W55: replay --verify is 0 in every tier and shows the same; one changed input byte is 1 and names the place", () =>
   inFolder(async (folder) => {

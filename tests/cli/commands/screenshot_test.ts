@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { inFolder } from "./recordings.ts";
+import { inFolder } from "../../support/temporary-folder.ts";
 import { inProcess } from "../in-process.ts";
 import { Place } from "../place.ts";
 import { el2, el2Refused } from "../program.ts";

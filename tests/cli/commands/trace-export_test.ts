@@ -4,17 +4,9 @@ import assert from "node:assert/strict";
 import { ExitCode, Failure } from "../../../src/cli/common/failure.ts";
 import { makeProgram } from "../../../src/cli/main.ts";
 import { el2 } from "../program.ts";
+import { inFolder } from "../../support/temporary-folder.ts";
 
 const DEMO = new URL("../../../assets/demo.toml", import.meta.url).pathname;
-
-async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "el2-trace-" });
-  try {
-    await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 Deno.test("trace export of a run that fails is exit code 1 with the recording and the reason, and no file", () =>
   inFolder(async (folder) => {

@@ -7,6 +7,7 @@ import { surroundings, uiOfFile } from "../../../src/cli/start/surroundings.ts";
 import { loadUiState, saveUiState } from "../../../src/cli/start/ui-state-file.ts";
 import { DEFAULT_UI } from "../../../src/configuration/schema.ts";
 import type { UiState } from "../../../src/tui/ui-state.ts";
+import { inFolder } from "../../support/temporary-folder.ts";
 
 const FILE = `el2 = 1
 [vm.a]
@@ -23,17 +24,8 @@ based_on = "dark"
 accent = "#50c0ff"
 `;
 
-async function withFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
-  try {
-    await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
 Deno.test("screens of a session in the background have what its configuration says of them", async () => {
-  await withFolder(async (folder) => {
+  await inFolder(async (folder) => {
     const file = `${folder}/phone.toml`;
     await Deno.writeTextFile(file, FILE);
     const { theme, themes, braille, painted, motion, keys } = surroundings({}, await uiOfFile(file));
@@ -69,7 +61,7 @@ Deno.test("beside a running session a theme that only another configuration has 
 });
 
 Deno.test("the state of screens is kept by session and configuration, never taken from another folder's", async () => {
-  await withFolder(async (folder) => {
+  await inFolder(async (folder) => {
     const before = Deno.env.get("XDG_STATE_HOME");
     Deno.env.set("XDG_STATE_HOME", folder);
     try {
