@@ -65,7 +65,7 @@ export const instantContest: Contest = async (folder) => {
  * snapshot.
  */
 async function promptAfter(cache: string): Promise<number> {
-  // The guests are where they are; the snapshot is not to be one that was there.
+  // Guests come from the usual cache, but not the snapshot.
   const own = await Deno.realPath(Deno.env.get("EL2_CACHE") ?? `${Deno.env.get("HOME")}/.cache/el2`);
   await linkAll(own, cache);
   const began = performance.now();

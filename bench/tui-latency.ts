@@ -132,7 +132,7 @@ export interface Held {
 
 /**
  * Shows a session on a link of `bytesPerSecond` for `ms`.
- * @param start begins the machine, when the screen is there
+ * @param start begins the machine, after the first screen
  */
 export async function measureLink(client: SessionClient, start: () => void, bytesPerSecond: number, ms: number): Promise<Held> {
   const terminal = new TypedTerminal((bytes) => sleep(bytes / bytesPerSecond * 1000));
@@ -176,7 +176,7 @@ export async function measureLink(client: SessionClient, start: () => void, byte
 
 /**
  * Seconds from the start of the program on a terminal (of util-linux's script) until the first
- * frame is there.
+ * frame.
  */
 export async function measureFirstFrame(): Promise<number> {
   const program = new URL("../main.ts", import.meta.url).pathname;

@@ -44,8 +44,8 @@ export interface NativeVcpu {
    */
   read(ipa: number, length: number): Uint8Array | undefined;
   /**
-   * The same into bytes that are there. False where a page is not readable RAM; bytes before it may
-   * be filled then.
+   * The same into existing bytes. False where a page is not readable RAM; bytes before it may be
+   * filled then.
    */
   readInto(ipa: number, into: Uint8Array): boolean;
   /** False, and nothing is written, where a page is not writable RAM. */

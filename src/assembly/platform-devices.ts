@@ -20,7 +20,8 @@ const SAVED_CLOCK = v.strictObject({
 });
 
 /**
- * The platform's clock, which starts at `start` (seconds since 1970) and goes with virtual time.
+ * The platform's clock, which starts at `start` (seconds since 1970) and advances with virtual
+ * time.
  */
 export function attachClock(machine: Machine, system: Pick<GuestSystem, "parts">, start: number): void {
   const alarm = new SavedEvent(machine.events);

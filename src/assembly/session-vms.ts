@@ -13,7 +13,7 @@ const SAVED = v.strictObject({
   names: byVmid,
   states: byVmid,
   exits: v.array(v.tuple([v.string(), v.picklist(VM_EXIT_REASONS)])),
-  /** Not in snapshots of before. */
+  /** Absent in older snapshots. */
   lives: v.optional(v.array(v.tuple([v.string(), v.picklist(VM_STATES)])), []),
   firstError: v.optional(v.string()),
   crashed: v.optional(v.array(v.string())),
@@ -24,7 +24,7 @@ export class SessionVms implements KnownVms {
   readonly #names = new Map<number, string>([[Vmid.Primary, "host"], [Vmid.ResourceManager, "rm"]]);
   readonly #states = new Map<number, string>();
   readonly #exits = new Map<string, VmExitReason>();
-  /** How far the host has come with each VM, by name. */
+  /** State of each VM as the host reports it, by name. */
   readonly #lives = new Map<string, VmState>();
   /** VMs of the configuration. */
   readonly plans = new Map<string, PlannedVm>();
@@ -56,7 +56,7 @@ export class SessionVms implements KnownVms {
     return this.#states.get(vmid) === "FAILED";
   }
 
-  /** How far the host has come with a VM; undefined before it is first made. */
+  /** State of a VM as the host reports it; undefined before it is first created. */
   lifeOf(vm: string): VmState | undefined {
     return this.#lives.get(vm);
   }
@@ -149,7 +149,7 @@ export class SessionVms implements KnownVms {
     this.hypervisor().names.set(vmid, name);
   }
 
-  /** A VM is made anew: how it ended or failed before is over. */
+  /** A VM is created again: its earlier end or failure no longer counts. */
   #forget(vm: string): void {
     this.#exits.delete(vm);
     for (const [vmid, name] of this.#names) if (name === vm && this.hasFailed(vmid)) this.#states.delete(vmid);

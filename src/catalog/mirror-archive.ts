@@ -25,7 +25,7 @@ export interface PackageArchive {
   closure(names: readonly string[], required?: boolean): Promise<string[]>;
 }
 
-/** Reports 0..100, what is being fetched, and how much of it is there. */
+/** Reports 0..100, the name of the download, and its received part. */
 export type FetchProgress = (percent: number, what: string, detail?: string) => void;
 
 /** Options of a `MirrorArchive`. */

@@ -7,7 +7,7 @@ import { OBJECT_PORTS, THEME_NAME, VM_NAME, VM_NAME_MAX } from "./config.ts";
 import { PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
 import { type JsonSchema, jsonSchemaOf } from "../support/json-schema.ts";
 
-/** `key` is there, and has one of these values. */
+/** `key` is set to one of these values. */
 const is = (key: string, ...values: string[]) => ({ required: [key], properties: { [key]: { enum: values } } });
 const none = (keys: readonly string[]) => ({ not: { anyOf: keys.map((key) => ({ required: [key] })) } });
 const needs = (key: string, other: string) => ({ if: { required: [key] }, then: { required: [other] } });

@@ -37,7 +37,7 @@ interface PhoneKey {
 /** The values, in the order of docs/spec/phones.md §A7. */
 export const PHONE_KEYS = {
   "kernel": { doc: "generation of the Gunyah driver", generic: "union", sets: ["host", "device"] },
-  "gzvm": { doc: "GenieZone's device is there", generic: false, sets: ["host", "gzvm"] },
+  "gzvm": { doc: "GenieZone's device exists", generic: false, sets: ["host", "gzvm"] },
   "rm.parcels": { doc: "most parcels that a VM owns", generic: 64, sets: ["rm", "parcels"] },
   "rm.parcels-held": { doc: "parcels that Android holds at boot", generic: 0, sets: ["rm", "parcels_held"] },
   "rm.entries": { doc: "most entries of a memory list in one request", generic: 512, always: true },

@@ -74,7 +74,7 @@ export class Asker {
 
   /**
    * Goes to another place of the run: instructions retired there and virtual time, or an error.
-   * `progress` hears how far the way has come.
+   * `progress` is called with the part that is done.
    */
   move(to: Move, progress: (part: number) => void = () => {}): Promise<MovedTo | { readonly error: string }> {
     const id = ++this.#next;

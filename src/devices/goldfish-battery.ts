@@ -1,5 +1,5 @@
 // Goldfish battery (binding google,goldfish-battery; docs/spec/phones.md §C2) of a computer that
-// runs on mains: full, and nothing about it ever changes.
+// runs on mains: always full.
 
 /** Register offsets; all are 32 bits. */
 export const BatteryRegister = {

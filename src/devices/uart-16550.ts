@@ -17,7 +17,7 @@ const Mcr = { DTR: 1, RTS: 2, OUT1: 4, OUT2: 8, LOOP: 0x10, ALL: 0x1f } as const
 /** Bits of LSR. */
 export const UartStatus = { DR: 1, BI: 0x10, THRE: 0x20, TEMT: 0x40 } as const;
 const Msr = { CTS: 0x10, DSR: 0x20, RI: 0x40, DCD: 0x80 } as const;
-/** The other end is there, and ready. */
+/** The other end is connected and ready. */
 const MSR_CONNECTED = Msr.CTS | Msr.DSR | Msr.DCD;
 const RECEIVER_SIZE = 0x40;
 /**

@@ -1,4 +1,4 @@
-// The report of an el2 bug: the program's messages, and a recording that leads there again.
+// The report of an el2 bug: the program's messages, and a recording that reproduces it.
 
 import type { RecordedInput } from "../plans/recorded-run.ts";
 import type { SessionPlan } from "../plans/plan.ts";
@@ -15,7 +15,7 @@ export interface BrokenRun {
   readonly plan: SessionPlan;
   /** The inputs so far, in order. */
   readonly inputs: readonly RecordedInput[];
-  /** Why the inputs are not all of them; undefined where they are. */
+  /** Why inputs are missing; undefined if none are. */
   readonly lost?: string;
   readonly instructions: number;
   /** Virtual time in ns. */
@@ -47,7 +47,9 @@ export async function writeBugReport(run: BrokenRun, folder?: string, now = new 
   return `${base}.txt`;
 }
 
-/** Writes the recording that leads there, without an end: a replay runs until it fails as well. */
+/**
+ * Writes the recording that reproduces the bug. It has no end: a replay runs until it fails, too.
+ */
 async function recorded(path: string, { plan, inputs, lost }: BrokenRun): Promise<string> {
   if (lost !== undefined) return `The run cannot be recorded: ${lost}`;
   try {

@@ -86,8 +86,8 @@ export class SessionRun implements Rerun {
   }
 
   /**
-   * Why the run cannot be repeated up to now: too much has entered; undefined where it can. Then
-   * there is no way back, and no recording of the run so far.
+   * Why the run cannot be repeated up to now: too much has entered; undefined if it can. Such a run
+   * cannot be recorded, and cannot go back.
    */
   get lost(): string | undefined {
     if (!this.#forgotten) return undefined;
@@ -164,7 +164,7 @@ export class SessionRun implements Rerun {
     return past;
   }
 
-  /** A past has come to a place: it has the events of when the machine was there. */
+  /** A past has come to a place: it gets the events that the machine had at that place. */
   arrive(past: Past): void {
     past.system.follow(this.present, this.#began.get(past));
   }

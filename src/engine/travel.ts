@@ -13,7 +13,7 @@ import { inPieces, type Loop, MOVE_SLICE } from "./loop.ts";
 
 /** Turns of the physical CPUs between two looks at where a step has led. */
 const TURNS = 8;
-/** Wall time (ms) between two reports of how far a way has come. */
+/** Wall time (ms) between two progress reports of a move. */
 const PROGRESS_INTERVAL = 500;
 /** Outcome of travel that stopped elsewhere. */
 const ELSEWHERE = "stopped before it got there";
@@ -28,7 +28,7 @@ export class Travel {
    * exactly there.
    */
   #trail: { readonly moment: Moment; readonly instructions: number }[] = [];
-  /** Number of the way to another place that is under way, or was; and of its request. */
+  /** Number of the current or last move to another place, and of its request. */
   #way = 0;
   #id = 0;
   /** The past on its way to an event. */

@@ -65,7 +65,7 @@ export interface LockedMemory {
   readonly limit: number;
 }
 
-/** Input on its way to the host, and what can be seen of it from outside. */
+/** Input for the host that it has not taken, and the host's state as others see it. */
 export class ConsoleInput {
   /** Memory that the VMMs have locked. The host replaces this once it runs. */
   locked: () => readonly LockedMemory[] = () => [];

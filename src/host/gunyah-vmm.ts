@@ -142,8 +142,8 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
   }
 
   /**
-   * crosvm gives the memory first and loads it once all devices are there, whose interrupts its
-   * devicetree has; the entry comes last (docs/spec/phones.md §C5).
+   * crosvm gives the memory first. It loads it once all devices exist, as its devicetree has their
+   * interrupts. The entry comes last (docs/spec/phones.md §C5).
    */
   get #isCrosvm(): boolean {
     return this.plan.platform === "crosvm";

@@ -32,7 +32,7 @@ const DEVICETREE_MAX = 0x10_0000;
 
 /** The program of the host's processes. */
 export interface HostProgram {
-  /** The drivers are there. */
+  /** The drivers are loaded. */
   begin(host: HostServices): void;
   /** The host has booted; not called when a saved one continues. */
   boot(): void;

@@ -58,7 +58,7 @@ export function archiveHypervisor(hypervisor: Hypervisor, archive: ObjectArchive
   archiveState(hypervisor, archive, archiveObjects(hypervisor, archive));
 }
 
-/** The state of objects that are there, and of the hypervisor's other parts. */
+/** The state of existing objects, and of the hypervisor's other parts. */
 export function archiveState(hypervisor: Hypervisor, archive: ObjectArchive, objects: Iterable<HypervisorObject>): void {
   for (const object of objects) archive.within(label(object), () => object.archive(archive));
   for (const bank of hypervisor.flash) archive.within(bank.name, () => bank.archive(archive));

@@ -13,7 +13,7 @@ export class ConsoleLog {
   #size = 0;
   #failed: string | undefined;
 
-  /** Begins a new log, or fails: see `failed`. `open` empties what is there. */
+  /** Begins a new log, or fails: see `failed`. `open` empties an existing one. */
   constructor(readonly path: string, readonly largest = LARGEST, readonly kept = KEPT, readonly open = openNamed) {
     this.#try(() => this.#file = open(path));
   }

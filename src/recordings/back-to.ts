@@ -35,7 +35,7 @@ export interface Reached {
   readonly sought: Sought;
 }
 
-/** A way back, taken in slices. */
+/** A move back, made in slices. */
 export class BackTo {
   #past: Past;
   #from: Milestone | undefined;

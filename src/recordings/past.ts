@@ -60,8 +60,8 @@ export class Past {
   }
 
   /**
-   * Continues to a moment, for at most `milliseconds` of wall time. True when it is there, or at
-   * the end of what the inputs lead to; false when it is to be called again.
+   * Continues to a moment, for at most `milliseconds` of wall time. True at the moment, or at the
+   * end of the inputs; false if it has to be called again.
    */
   advance(to: Moment, milliseconds: number): boolean {
     if (!isMidTurn(to)) return this.#advance(to, milliseconds);

@@ -23,7 +23,7 @@ export interface RunSoFar {
   readonly control: DebugControl;
 }
 
-/** A way back, taken in slices. */
+/** A move back, made in slices. */
 export interface WayBack {
   /**
    * Continues for at most `milliseconds` of wall time; the stop where it leads, or undefined: call
@@ -234,7 +234,7 @@ class ContinueBack implements WayBack {
 }
 
 /**
- * The way back from where a debugger stands: to the stop before, or with `step` one instruction of
+ * The move back from a debugger's place: to the previous stop, or with `step` by one instruction of
  * that vCPU.
  */
 export function wayBack(run: RunSoFar, step: number | undefined): WayBack {

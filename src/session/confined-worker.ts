@@ -7,7 +7,7 @@ import type { Call } from "./calls.ts";
 import type { ServedComputer } from "./served-computer.ts";
 import type { SocketCommand, SocketEvent } from "./socket-words.ts";
 
-/** The worker's way to this thread. */
+/** The worker's connection to this thread. */
 export interface Surroundings {
   readonly port: MessagePort;
   /** Memory that its calls share with this thread. */

@@ -182,7 +182,7 @@ export function writeOwnText(path: string, text: string): void {
   Deno.writeTextFileSync(path, text, { createNew: true, mode: 0o600 });
 }
 
-/** Removes a file or link, if it is there. */
+/** Removes a file or link, if it exists. */
 export function removeIfThere(path: string): void {
   try {
     Deno.removeSync(path);

@@ -261,7 +261,7 @@ export class App {
     this.port.changed(true);
   }
 
-  /** The connection is there again. */
+  /** The connection is restored. */
   found(): void {
     this.#session.find();
     this.#questions.forget();
@@ -564,7 +564,7 @@ export class App {
     this.port.send({ kind: "move", id: 0, to });
   }
 
-  /** Ends the way to another place of the run. */
+  /** Cancels the move to another place of the run. */
   #cancel(): void {
     if (!this.#session.moving) return this.#say("nothing to cancel; q quits");
     this.port.send({ kind: "move", id: 0, to: { kind: "here" } });

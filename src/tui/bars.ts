@@ -1,4 +1,4 @@
-// Stacked bars: how something is divided among VMs, the hypervisor and what is free.
+// Stacked bars: how a total is divided among VMs, the hypervisor and free space.
 
 import type { Screen } from "./cells.ts";
 import { cellsOf } from "./glyphs.ts";

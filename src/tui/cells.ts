@@ -36,7 +36,7 @@ const CLUSTER = 0x80000000;
 const REWRITTEN_GAP = 3;
 /** Attributes that no cell has: it is drawn again. */
 const STALE = 0xffff;
-/** Text on what is there. */
+/** Text that keeps the background. */
 const PAGE_INK: Style = { foreground: PAGE.foreground };
 
 /**

@@ -20,7 +20,7 @@ export class ConsolePane implements Pane {
   typing = false;
   /** An earlier place of the run is shown. */
   past = false;
-  /** Consoles as they were there. */
+  /** Consoles as they were at that place. */
   #then: ReadonlyMap<string, ConsoleView> = new Map();
 
   /**

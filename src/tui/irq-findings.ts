@@ -7,7 +7,7 @@ import { chipPiece, type Piece } from "./pieces.ts";
 import type { Look } from "./theme.ts";
 import type { Row } from "../queries/table.ts";
 
-/** A step on the way of an interrupt. */
+/** A step on the path of an interrupt. */
 export type Step = "source" | "enabled" | "priority" | "group" | "route" | "pending" | "taken";
 
 /** A finding taken apart. */

@@ -15,7 +15,7 @@ import { TablePane } from "./table-pane.ts";
 /** Services that these actions use. */
 export interface ListServices extends AppServices {
   readonly consoles: ConsoleActions;
-  /** Writes a text to a file, and says that it is there: `what` and its place. */
+  /** Writes a text to a file, and shows a message with `what` and the path. */
   readonly toFile: (name: string, text: string, what: string) => void;
 }
 

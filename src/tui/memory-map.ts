@@ -18,7 +18,7 @@ export interface MapLine {
   readonly kind: "cells" | "folded" | "hole";
   readonly base: number;
   readonly to: number;
-  /** It is all of this region. */
+  /** The region that fills the whole line, if one does. */
   readonly whole?: Region;
   /** The region's label begins here. */
   readonly label?: true;

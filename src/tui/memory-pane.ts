@@ -60,7 +60,7 @@ export class MemoryPane implements Pane {
   #view: MemoryView = MEMORY_VIEWS[0];
   /** How often cells are halved from the size at which all memory fits. */
   #closer = 0;
-  /** The address to select once the runs are there. */
+  /** The address to select once the runs are known. */
   #sought: string | undefined;
   #lines: readonly MapLine[] = [];
   /** Rows above the first line. */
@@ -145,7 +145,7 @@ export class MemoryPane implements Pane {
     this.#selected = this.#rows[Math.min(Math.max(at + by, 0), this.#rows.length - 1)]?.id;
   }
 
-  /** Selects the first run that begins in the line of a row, else the one that is there. */
+  /** Selects the first run that begins in the line of a row, else the run that covers it. */
   click(row: number): boolean {
     const line = this.#lines[row - this.#head];
     if (!line || line.kind === "hole") return false;

@@ -56,7 +56,7 @@ export class Mouse {
     else if (what === "WheelUp" || what === "WheelDown") placed.pane.move(what === "WheelUp" ? -WHEEL : WHEEL);
   }
 
-  /** Whether the scrubber has taken it. */
+  /** Handles it at the scrubber; false if it is elsewhere. */
   #scrub(what: string, x: number, y: number): boolean {
     const { timeAt, point, goThere } = this.app;
     if (what === "Release" && this.#scrubbing !== undefined) {

@@ -21,7 +21,7 @@ export interface OverlayBox {
 }
 
 /**
- * Draws a box over what is there, with its lines. Gives what is inside, without a margin at the
+ * Draws a box with its lines over the screen. Returns the area inside it, without the margin at the
  * left.
  */
 export function drawOverlay(screen: Screen, look: Look, body: Rectangle, box: OverlayBox): Rectangle {

@@ -74,7 +74,7 @@ export interface FilteredPane extends Pane {
   readonly filterError: FilterError | undefined;
   /** Sets the filter; a bad one leaves the last good one in force. */
   setFilter(text: string): void;
-  /** Whether a row is there, and passes the filter. */
+  /** Whether the list has a row, and it matches the filter. */
   shows(id: string): boolean;
 }
 

@@ -41,7 +41,7 @@ interface Asked {
   missing: number;
   /** Answers that are still to come by themselves. */
   left: number;
-  /** Whether to ask again once the first answers are there. */
+  /** Whether to ask again after the first answers. */
   again: "no" | "if it wants something else" | "yes";
 }
 

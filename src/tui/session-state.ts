@@ -18,7 +18,7 @@ export class SessionState {
   #dropped = 0;
   #paused = false;
   #past = false;
-  /** Ways to other places that have not ended. */
+  /** Moves to other places that are in progress. */
   #moving = 0;
   #end: SessionEnd | undefined;
   #failed = false;
@@ -59,7 +59,7 @@ export class SessionState {
     return this.#past;
   }
 
-  /** A way to another place has not ended. */
+  /** Whether a move to another place is in progress. */
   get moving(): boolean {
     return this.#moving > 0;
   }
@@ -82,10 +82,7 @@ export class SessionState {
     return !this.#failed && !this.#lost;
   }
 
-  /**
-   * The connection that is gone, for now: tries to reach it again follow one another in equal
-   * steps.
-   */
+  /** The lost connection: attempts to restore it follow at equal intervals. */
   get lost(): LostState | undefined {
     if (!this.#lost) return undefined;
     const gone = this.clock() - this.#lost.since;
@@ -111,12 +108,12 @@ export class SessionState {
     this.#lost = { message, since: this.clock() };
   }
 
-  /** The connection is there again. */
+  /** The connection is restored. */
   find(): void {
     this.#lost = undefined;
   }
 
-  /** A way to another place begins. */
+  /** A move to another place begins. */
   beginMove(): void {
     this.#moving++;
   }

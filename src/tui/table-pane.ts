@@ -211,7 +211,7 @@ export class TablePane implements FilteredPane {
     if (!this.#filter.error) this.#arrange();
   }
 
-  /** Whether a row is there, and passes the filter. */
+  /** Whether the list has a row, and it matches the filter. */
   shows(id: string): boolean {
     return this.#shown.some((row) => row.id === id);
   }

@@ -91,7 +91,7 @@ export class Look {
     screen.wear(this.map, this.glyphs.name);
   }
 
-  /** The style of an ink, on the background that is there. */
+  /** The style of an ink, on the existing background. */
   style(role: Role): Style {
     return STYLES[role];
   }

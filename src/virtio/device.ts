@@ -17,7 +17,7 @@ export interface VirtioPort {
   readonly queues: readonly Virtqueue[];
   /** Whether the driver has accepted a feature bit. */
   accepted(feature: number): boolean;
-  /** Whether the driver is there: DRIVER_OK, and the device needs no reset. */
+  /** Whether a driver uses the device: DRIVER_OK, and no reset is needed. */
   readonly running: boolean;
   /** Interrupts the driver if it wants notice of the chains pushed to the queue. */
   signal(queue: Virtqueue): void;

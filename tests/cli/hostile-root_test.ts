@@ -44,7 +44,7 @@ Deno.test("no command writes what the root VM's own program printed, sent or pas
   assert.deepEqual(wrong, []);
   assert.deepEqual(written.filter(({ code }) => code === -1), [], "commands that did not end");
   const shown = (line: readonly string[]) => written.find(({ args }) => args.join() === line.join())!;
-  // The program's text is there, as text; its messages are in their queue.
+  // The program's text is shown as text; its messages are in their queue.
   assert.match(shown(["queue", "ring", "mq:254"]).text, /^mq:254\/3 +\d+ 1b 5b 36 36 3b /m);
   for (const line of [boot, ["logs"], ["snapshot", "info", at("root.snap")]]) {
     assert.ok(shown(line).text.includes(MARK), `${line.join(" ")}: ${shown(line).text}`);

@@ -34,7 +34,7 @@ export const CODE = 0xffff_8000_0000_1000n;
 
 const EVERYTHING = Stage2Flags.Read | Stage2Flags.Write | Stage2Flags.ExecuteEl1 | Stage2Flags.ExecuteEl0;
 
-/** Functions of the seam that tests call. 16-byte accesses have no way to JavaScript. */
+/** Functions of the seam that tests call. 16-byte accesses cannot be called from JavaScript. */
 const CALLED: readonly FunctionName[] = [
   "slowLoad",
   "slowStore",

@@ -341,7 +341,7 @@ Deno.test("on to the next event shows the events in their order, in the past and
     assert.deepEqual([reached.text, reached.instructions], [text, places[index + 1]]);
     assert.equal(session.hashes, session.fromStart(reached.instructions));
   }
-  // Back from there is the one before, not that of the first way back.
+  // The next move back leads to the event before, not to that of the first move.
   assert.equal((await go({ kind: "event", filter })).text, passed[1]);
   const end = await go({ kind: "next-event", filter: "kind=psci name=nothing" });
   assert.match(end.text ?? "", /now; no such event since/);

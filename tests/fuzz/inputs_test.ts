@@ -43,7 +43,7 @@ const ROOM = 16 * MiB;
 const folder = Deno.makeTempDirSync({ prefix: "el2-fuzz-" });
 addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
 
-/** A way to refuse: an error with a message of el2's. */
+/** A refusal: an error with one of el2's messages. */
 const isRefusal = (error: unknown): boolean =>
   error instanceof Error &&
   (error.constructor === Error ||

@@ -37,7 +37,7 @@ function exists(path: string): boolean {
 /** A comment's text without the marks at the beginning of its lines, so that it reads on. */
 const joined = (text: string) => text.replaceAll(/\n[ \t]*(?:\/\/|\*(?!\/)) ?/g, " ");
 
-/** Names of examples in tests and templates, not of files that are there. */
+/** Names of examples in tests and templates, not of existing files. */
 const INVENTED = /\b(?:docs|src|tests)\/(?:x|NAME|FILE|\.\.\.|…)/;
 
 Deno.test("every document and file that is cited by its path is there", () => {

@@ -1,4 +1,4 @@
-// docs/promises.md: each promise names a test that is there, or a command that is.
+// docs/promises.md: each promise names an existing test or command.
 
 import assert from "node:assert/strict";
 

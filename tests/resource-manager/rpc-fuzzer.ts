@@ -204,8 +204,8 @@ class Sender {
   }
 
   /**
-   * Takes everything that is there and adds replies to the list; notifications are read and
-   * forgotten. False when nothing was there.
+   * Takes all messages and adds replies to the list; notifications are read and forgotten. False if
+   * there was none.
    */
   receive(replies: RpcMessage[]): boolean {
     for (let count = 0;; count++) {

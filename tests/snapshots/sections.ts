@@ -1,4 +1,4 @@
-// The sections of a snapshot file, packed as they are there, for tests that change them.
+// The sections of a snapshot file, packed as in the file, for tests that change them.
 
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";

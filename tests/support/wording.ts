@@ -89,6 +89,12 @@ export const PATTERNS: readonly WordingPattern[] = [
     bad: "memory behind its image",
     good: "the wall behind the door, a network behind NAT",
   },
+  {
+    pattern: /\b(?:is|are|was|were) there(?: again| already)?(?=$|[.,;:])/,
+    advice: "exists, is set",
+    bad: "once the answers are there",
+    good: "how many are there? there is one",
+  },
   { pattern: /\bfor people\b(?! who\b)/, advice: "for display", bad: "names, for people and debuggers", good: "for people who learn" },
   { pattern: /\bat hand\b/, advice: "available", bad: "the tools at hand", good: "the tools on hand-held devices" },
   { pattern: /\b(?:by|of) (?:its|their|his) own will\b/, advice: "by itself", bad: "each VM ended by its own will", good: "its will" },

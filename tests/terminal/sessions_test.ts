@@ -36,7 +36,7 @@ Deno.test("W67, W8, W78: two attached clients show what one types; q and kill -9
   const pid = `${s.folder}/pid`;
   const second = `sh -c "echo \\$\\$ > ${pid}; exec env ${shell(s.folder, "attach", "s")}"; exec sleep 1000`;
   await using two = await TmuxTerminal.start(second, 80, 24);
-  // The console's earlier output is there.
+  // The console shows its earlier output.
   await one.until(/hello from EL1/);
   await two.until(/hello from EL1/);
   await one.keys("c", "x");
@@ -180,7 +180,7 @@ Deno.test(":run shows another session, also from an attached screen, and q comes
     await terminal.keys("q");
     await terminal.until(/el2 {2}Image [\s\S]*session demo continues; show it with el2 attach demo/);
     await terminal.keys("q");
-    // The console's earlier output is there again, and typed input goes to it.
+    // The console shows its earlier output again, and typed input goes to it.
     await terminal.until(/el2 {2}s [\s\S]*hello from EL1[\s\S]*session Image continues; show it with el2 attach Image/);
     await terminal.keys("c", "y");
     await terminal.until(/typed 'y'/);

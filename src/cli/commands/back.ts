@@ -94,7 +94,7 @@ export async function move(options: { socket?: string; json?: boolean; timeout?:
   return ExitCode.Done;
 }
 
-/** Shows which part of the way is done. */
+/** Shows the part of the move that is done. */
 function showProgress(part: number): void {
   progress(`replaying: ${Math.floor(part * 100)} % (Ctrl-C stops)`);
 }

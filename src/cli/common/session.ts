@@ -1,5 +1,5 @@
-// Which session a command talks to: `--socket PATH|NAME`, else EL2_SOCKET, else the only one that
-// is there.
+// Which session a command talks to: `--socket PATH|NAME`, else EL2_SOCKET, else the only session
+// that exists.
 
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";

@@ -1,5 +1,5 @@
-// A connection to a session for the time of one tool call. It is read-only: changes to a machine go
-// through the program's commands.
+// A connection to a session for the duration of one tool call. It is read-only: changes to a
+// machine go through the program's commands.
 
 import { ExitCode, Failure } from "../common/failure.ts";
 import { connectNamed } from "../common/session.ts";

@@ -62,7 +62,7 @@ export function runHeadless(client: SessionClient, options: HeadlessOptions): Pr
   return new HeadlessRun(client, options).run();
 }
 
-/** One session on its way to its end. */
+/** One session until its end. */
 class HeadlessRun {
   readonly #asker: Asker;
   readonly #ended = Promise.withResolvers<number>();

@@ -125,7 +125,7 @@ export class Stage implements Disposable {
     return !this.#paused && !this.#ended;
   }
 
-  /** Waits until the machine is there. */
+  /** Waits until the machine exists. */
   async ready(): Promise<void> {
     await this.#until(() => this.#sample !== undefined || this.#ended, "the machine");
   }

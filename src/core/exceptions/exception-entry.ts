@@ -168,7 +168,7 @@ function defineState(library: Library): void {
   });
 }
 
-/** The way to EL1. */
+/** Entry to EL1. */
 function defineEntry(library: Library, c: Code): void {
   const kind = c.parameter(0), elr = c.parameter(1);
   const pstate = c.let(c.load("i32.load", CPU.PSTATE));
@@ -194,7 +194,7 @@ function defineEntry(library: Library, c: Code): void {
   });
 }
 
-/** The way to EL2. */
+/** Entry to EL2. */
 function defineExit(c: Code): void {
   c.store("i32.store", CPU.EXIT_REASON, c.parameter(0));
   c.store("i32.store", CPU.EXIT_ESR, c.parameter(1));

@@ -118,8 +118,8 @@ export class OutlinedTable {
   constructor(readonly functions: OutlinedFunctions, readonly link: Link) {}
 
   /**
-   * Puts the function into its place, unless it is there. Before a decoded instruction that names
-   * it is executed.
+   * Puts the function into its slot, if that is empty. Called before a decoded instruction that
+   * names it is executed.
    */
   provide(index: number): void {
     if (this.#present.has(index)) return;

@@ -79,8 +79,8 @@ export interface VcpuState {
   getRegister(name: RegisterName): bigint;
   setRegister(name: RegisterName, value: bigint): void;
   /**
-   * Level of the virtual IRQ input (from the VIC). Looked at when `run` starts and whenever
-   * PSTATE.I falls.
+   * Level of the virtual IRQ input (from the VIC). Checked when `run` starts and whenever PSTATE.I
+   * falls.
    */
   irq: boolean;
   /** Level of the virtual FIQ input (group 0). */

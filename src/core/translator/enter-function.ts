@@ -1,6 +1,6 @@
 // Chains one region to another: looks an address up as the interpreter does on a branch, and calls
-// the region whose head is there. Without such a region, or on a fetch TLB miss, it returns, and
-// the interpreter continues. docs/design/core.md §T7.
+// the region that begins there. Without such a region, or on a fetch TLB miss, it returns, and the
+// interpreter continues. docs/design/core.md §T7.
 //
 // Calls remember the region they found (`CPU.CALLED`), in a slot chosen by the instruction and
 // shared with others. Neither regions nor translations change until the interpreter runs, which

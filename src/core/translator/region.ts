@@ -52,7 +52,7 @@ export interface Code {
   has(index: number): boolean;
   /** The word of an instruction of a known page. */
   word(index: number): number;
-  /** Whether the instruction was executed, or at least decoded, and no breakpoint is there. */
+  /** Whether the instruction was executed, or at least decoded, and has no breakpoint. */
   isKnown(index: number): boolean;
   /** Whether a region begins there. */
   isHead(index: number): boolean;

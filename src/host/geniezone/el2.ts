@@ -30,7 +30,7 @@ const CONFIG_SIZE = 0x1_0000;
 const CONFIG_ALIGN = 0x20_0000n;
 /** Version that EL2 answers to PROBE. */
 const VERSION = [16, 0] as const;
-/** Where crosvm puts the frames, for VMMs that make no devices. */
+/** The addresses where crosvm puts the frames, for VMMs that make no devices. */
 const DISTRIBUTOR = 0x3fff_0000, REDISTRIBUTOR_SIZE = 0x2_0000;
 /**
  * Core registers as kvm_regs has them, in units of 4 bytes: X0..X30 from 0, then SP, PC, PSTATE,
@@ -41,7 +41,7 @@ const CoreRegister = { Sp: 62, Pc: 64, Pstate: 66, SpEl1: 68 } as const;
 const ok = (...values: number[]): GzvmResult => ({ error: GzvmError.None, values });
 const failed = (error: number): GzvmResult => ({ error, values: [] });
 
-/** How each call is served. Those without a VM do not look at it. */
+/** The functions that serve the calls. Calls without a VM ignore that argument. */
 type Served = { readonly [N in ServedCall]: (args: GzvmArguments<N>, vm: GzvmVm) => GzvmResult };
 
 /** EL2. */
@@ -64,7 +64,7 @@ export class GzvmEl2 {
     return this.#firmware?.length ?? 0;
   }
 
-  /** A call of the driver, about a VM unless that is undefined. */
+  /** Serves a call of the driver. `vm` is undefined for calls that concern none. */
   call<N extends ServedCall>(name: N, vm: GzvmVm | undefined, args: GzvmArguments<N>): GzvmResult {
     this.#state.calls[name] = (this.#state.calls[name] ?? 0) + 1;
     const serve: Served[N] = this.#served[name];
@@ -79,7 +79,7 @@ export class GzvmEl2 {
   readonly #served: Served = {
     PROBE: () => ok(...VERSION),
     CREATE_VM: () => this.#freeId(),
-    // Firmware is loaded into protected VMs only; whether it is one is not known yet.
+    // Firmware is loaded into protected VMs only; whether this VM is one is not known yet.
     MEMREGION_PURPOSE: ({ purpose }) => Number(purpose) <= 7 ? ok() : failed(GzvmError.InvalidArguments),
     SET_MEMREGION: ({ address }) => BigInt(address) >= FIRST_RAM_ADDRESS ? ok() : failed(GzvmError.InvalidArguments),
     CREATE_DEVICE: ({ type }) => Number(type) <= GzvmDevice.Redistributor ? ok() : failed(GzvmError.InvalidArguments),
@@ -102,7 +102,7 @@ export class GzvmEl2 {
     return failed(GzvmError.NoMemory);
   }
 
-  /** Bytes that the VM has alone, and those that it shares. */
+  /** Bytes of private and of shared memory. */
   #statistics(vm: GzvmVm): [number, number] {
     const given = this.#manager.state.vms[vm.gunyahVm]?.given ?? [];
     const bytes = (shared: boolean) => given.reduce((sum, each) => each.shared === shared ? sum + each.count * PAGE_SIZE : sum, 0);

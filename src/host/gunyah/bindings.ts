@@ -179,7 +179,7 @@ export function pinRange(kernel: HostKernel, vm: Vm, binding: Binding, address: 
 /** The rule that `pinRange` refused by. @param otherwise that of any other errno */
 export function pinRule(errno: number, binding: Binding | undefined, otherwise: string): Pick<BrokenRule, "rule" | "wayOut"> {
   if (errno === Errno.EPERM) return { rule: LENT_IS_MAPPED };
-  // Pages of a process are there, or the errno is EFAULT.
+  // Pages of a process exist, or the errno is EFAULT.
   if (errno === Errno.ENOMEM && binding?.source.kind === "user") return { rule: UNPINNABLE, wayOut: UNPINNABLE_WAY_OUT };
   return { rule: otherwise };
 }

@@ -1,6 +1,6 @@
-// The calls to the resource manager that make a VM, start it and take it apart, one awaited reply
+// The calls to the resource manager that create a VM, start it and tear it down, one awaited reply
 // at a time, in the order of the VM's generation (docs/spec/vm-manager.md §7 and §11;
-// docs/spec/observed-ioctl.md §5 and §8). Where a sequence stands is plain data in the VM.
+// docs/spec/observed-ioctl.md §5 and §8). The progress of a sequence is plain data in the VM.
 
 import { asCapId, asIpa, asVmid, type CapId } from "../../abi/numbers.ts";
 import { RmError, rmErrorName } from "../../abi/rpc/errors.ts";
@@ -57,9 +57,9 @@ const NO_VIRQ: readonly number[] = [0, 0xffff_ffff];
 export interface SequenceEvents {
   /** Sends a request for a VM; the reply comes to `reply`. */
   send(vm: Vm, id: number, payload: Uint8Array): void;
-  /** A resource of a VM is there: which host vCPU shall take its vIRQ. */
+  /** A resource of a VM exists. Returns the host vCPU that shall take its vIRQ. */
   place(resource: { type: number; virq: number }): number;
-  /** All resources of a VM are there. */
+  /** All resources of a VM exist. */
   bound(vm: Vm): void;
   /** Whether VM_START may be sent now; if not, `retry` asks again. */
   mayStart(vm: Vm): boolean;
@@ -72,7 +72,7 @@ export interface SequenceEvents {
 /** A parcel of a range of the guest's addresses. */
 type RangeParcelName = "configParcel" | "firmwareParcel";
 
-/** How a step went: it is over, it waits, or the sequence fails. */
+/** Outcome of a step: it is done, it waits, or the sequence fails. */
 type StepResult = "next" | "wait" | SequenceFailure;
 
 /** Drives the sequences of all VMs. */
@@ -91,7 +91,7 @@ export class Sequences {
     this.#advance(vm);
   }
 
-  /** Begins the end of a VM that nothing refers to. */
+  /** Begins the teardown of a VM without references. */
   teardown(vm: Vm): void {
     this.begin(vm, "teardown", VM_PERSONAS[vm.persona].teardown, undefined);
   }
@@ -115,7 +115,7 @@ export class Sequences {
     this.#go(vm, "next");
   }
 
-  /** The host may let a VM start that waits for that. */
+  /** A VM that waits for the host's permission may start now. */
   retry(vm: Vm): void {
     const { sequence } = vm;
     if (sequence?.waits !== "gate") return;
@@ -484,7 +484,7 @@ export class Sequences {
       case "stop": {
         const error = decodeReply(VM_STOP, payload);
         const stopped = error.ok && (error.value.error === RmError.OK || error.value.error === RmError.VM_STATE);
-        // VM_STATE: it is on its way out by itself, and the notification comes too.
+        // VM_STATE: the VM is ending by itself, and its notification follows.
         return stopped && !exitedBy(vm) ? this.#await(sequence) : "next";
       }
       case "reset": {
@@ -596,7 +596,7 @@ export class Sequences {
   }
 }
 
-/** Whether what the VM is loaded with is one parcel in a generation that gives pages one by one. */
+/** Whether the VM's image is one parcel, in a generation that gives pages one by one. */
 function isOneParcel(vm: Vm): boolean {
   return vm.auth === AuthType.Android && VM_PERSONAS[vm.persona].protectedAsParcel;
 }
@@ -656,7 +656,7 @@ export function ringBell(kernel: HostKernel, cap: CapId): void {
   kernel.calls.doorbell_send({ doorbell: cap, new_flags: 1n });
 }
 
-/** Has deliveries of a doorbell take bit 0 back: what LEVEL asks for. */
+/** Makes each delivery of a doorbell clear bit 0, as LEVEL demands. */
 export function maskBell(kernel: HostKernel, cap: CapId): void {
   kernel.calls.doorbell_mask({ doorbell: cap, enable_mask: 1n, ack_mask: 1n });
 }

@@ -266,7 +266,7 @@ export class VcpuRunner {
     view.setUint32(RUN_PAGE.offsetOf("exit_reason"), ExitReason.Mmio, true);
     view.setBigUint64(RUN_MMIO.offsetOf("phys_addr"), BigInt(address), true);
     const at = RUN_MMIO.offsetOf("data");
-    // Bytes of a load, and those beyond a store, keep what was there.
+    // Bytes of a load, and those beyond a store, keep their values.
     if (write) { for (let byte = 0; byte < length; byte++) page[at + byte] = Number(cut >> BigInt(8 * byte) & 0xffn); }
     view.setUint32(RUN_MMIO.offsetOf("len"), length, true);
     page[RUN_MMIO.offsetOf("is_write")] = write ? 1 : 0;

@@ -323,7 +323,7 @@ export class HostKernel {
     return this.#of(file).write?.(file, bytes) ?? -Errno.EINVAL;
   }
 
-  /** Events that are there now. */
+  /** Events that are set now. */
   poll(pid: number, fd: number): number {
     const file = this.fileOf(pid, fd);
     if (file === undefined) return -Errno.EBADF;
@@ -385,7 +385,7 @@ export class HostKernel {
     return this.memory.load(this.spaceOf(pid), address, length);
   }
 
-  /** A load into bytes that are there; the signal where it cannot be. */
+  /** A load into existing bytes; the signal where it cannot be. */
   loadInto(pid: number, address: number, into: Uint8Array): number | undefined {
     return this.memory.loadInto(this.spaceOf(pid), address, into);
   }

@@ -246,7 +246,7 @@ export class HostMemory {
     return fault === undefined ? { ok: true, value: bytes } : { ok: false, signal: fault };
   }
 
-  /** The same into bytes that are there; the signal where it cannot be. */
+  /** The same into existing bytes; the signal where it cannot be. */
   loadInto(space: UserSpace, address: number, into: Uint8Array): number | undefined {
     const { length } = into;
     for (let done = 0; done < length;) {

@@ -16,7 +16,7 @@ export interface CapabilityUse {
   readonly error: ErrorCode;
 }
 
-/** A capability as far as its uses go. */
+/** The part of a capability that concerns its uses. */
 interface UsedCapability {
   readonly lastCall: number;
   use(call: number): void;

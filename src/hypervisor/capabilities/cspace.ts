@@ -208,7 +208,7 @@ export class Cspace extends HypervisorObject {
   /** Puts a capability that was loaded into its slot. */
   #adopt(archive: ObjectArchive, capability: Capability): void {
     const index = capability.slot >> 8, slot = capability.slot & 0xff;
-    archive.check(index < TABLES && slot < SLOTS && !this.occupant(capability.slot), "a slot is there, and has one capability");
+    archive.check(index < TABLES && slot < SLOTS && !this.occupant(capability.slot), "a slot exists, and has one capability");
     const table = this.#tables[index] ??= { slots: new Array(SLOTS), used: 0 };
     table.slots[slot] = capability;
     table.used++;

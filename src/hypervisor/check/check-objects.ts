@@ -43,13 +43,13 @@ export function* checkRegistries(hypervisor: CheckedServices): Generator<Violati
     }
   }
   for (const [intid, hwirq] of hypervisor.hwirqs) {
-    if (!hypervisor.objects.has(hwirq)) yield violationsOf(hwirq)("a hardware interrupt that is found is there", { intid });
+    if (!hypervisor.objects.has(hwirq)) yield violationsOf(hwirq)("a registered hardware interrupt exists", { intid });
   }
   for (const [pa, device] of hypervisor.virtioPages) {
-    if (!hypervisor.objects.has(device)) yield violationsOf(device)("a virtio device that is found is there", { pa });
+    if (!hypervisor.objects.has(device)) yield violationsOf(device)("a registered virtio device exists", { pa });
   }
   for (const vcpu of hypervisor.scheduler.vcpus) {
-    if (!hypervisor.objects.has(vcpu)) yield violationsOf(vcpu)("a vCPU that is scheduled is there", {});
+    if (!hypervisor.objects.has(vcpu)) yield violationsOf(vcpu)("a scheduled vCPU exists", {});
   }
 }
 
@@ -120,7 +120,7 @@ function* checkVic(vic: Vic, objects: CheckedServices["objects"], extent: "touch
   const broken = violationsOf(vic);
   for (const source of vic.sources) {
     if (source.vic !== vic) yield broken("a source that the VIC knows is bound to it", { source: source.what, object: source.object.name });
-    if (!objects.has(source.object)) yield broken("the object of a source is there", { object: source.object.name });
+    if (!objects.has(source.object)) yield broken("the object of a source exists", { object: source.object.name });
   }
   if (extent === "touched") return;
   const { gic } = vic;

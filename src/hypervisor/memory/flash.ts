@@ -55,7 +55,8 @@ export class FlashBank implements VirtualDevice {
   }
 
   /**
-   * Whether it is mapped just where it is to be: in an address space while reads give the array.
+   * Whether it is mapped exactly when it should be: in an address space, while reads give the
+   * array.
    */
   get isMappedRight(): boolean {
     const { device, ipa, size } = this.plan;

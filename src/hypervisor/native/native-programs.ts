@@ -27,8 +27,8 @@ export class NativePrograms implements VcpuPrograms {
   }
 
   /**
-   * The execution of a vCPU that is powered on at `entry` (an IPA), or undefined when no native
-   * program is there.
+   * The execution of a vCPU that is powered on at `entry` (an IPA), or undefined if there is no
+   * native program.
    */
   enter(vcpu: Vcpu, entry: bigint, x0: bigint): NativeExecution | undefined {
     const { addressSpace } = vcpu;

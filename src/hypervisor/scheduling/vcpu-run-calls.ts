@@ -13,10 +13,7 @@ import { Block, type VmmioAccess } from "./vcpu-life.ts";
 import { runState } from "./vcpu-run.ts";
 import type { RunState } from "./vcpu-services.ts";
 
-/**
- * Lets the access that waits for the VMM complete, a load with `value`; or has the guest take an
- * abort for it.
- */
+/** Completes the access that waits for the VMM, a load with `value`, or injects an abort for it. */
 function resume(vcpu: Vcpu, access: VmmioAccess, value: bigint, action: bigint): void {
   const { core } = vcpu.services;
   const pageFault = access.size === 0;

@@ -125,7 +125,7 @@ export interface VcpuServices extends CspaceServices, HwirqServices, VirtioServi
   readonly onVcpuEnd: ((vcpu: Vcpu, how: VcpuEnd) => void) | undefined;
   /** Turning off a watchdog that is off is an error. */
   readonly refusesIdleWatchdog: boolean;
-  /** Calls and options of the newer drop are there. */
+  /** Whether calls and options of the newer drop are available. */
   readonly hasNewerAbi: boolean;
   /** A vCPU did what no rule covers. */
   uncovered(vcpu: Vcpu, what: string): void;

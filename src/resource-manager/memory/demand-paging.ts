@@ -159,7 +159,7 @@ export function emptyPages(context: Context, vm: Vm): void {
   context.undo.memextent_modify({ memextent: memory, flags: ZERO, offset: asPa(0), size: EXTENT_SIZE });
 }
 
-/** Takes that back when the VM goes. */
+/** Removes the owner's capabilities and the shared extent. */
 export function dropPaging(context: Context, vm: Vm): void {
   const cspace = context.vm(vm.owner)?.objects?.cspace;
   for (const { cap } of vm.paging?.caps ?? []) if (cspace !== undefined) context.remove(cap, cspace);

@@ -58,8 +58,8 @@ export function createPrimaryVm(context: Context): Vm {
   calls.cspace_configure({ cspace, max_caps: PRIMARY_MAX_CAPS });
   calls.object_activate({ cap: cspace });
 
-  // The boot core's vCPU comes first, the others when the address space and the VPM group are
-  // there.
+  // The boot core's vCPU comes first, the others follow once the address space and the VPM group
+  // exist.
   const root = createVcpu(context, cspace, resources.boot_core);
   const objects: VmObjects = {
     cspace,

@@ -95,9 +95,8 @@ function namedVm(context: Context, peer: string): Vm | undefined {
 }
 
 /**
- * The vdevice at the other end, when its VM is there already and means this one: same label,
- * matching type, naming this VM. The two VMs then are peers, and share the objects that the other
- * VM made.
+ * The vdevice at the other end, if its VM exists already and names this one: same label, matching
+ * type, naming this VM. The two VMs then are peers, and share the objects that the other VM made.
  */
 function joinCounterpart(context: Context, vm: Vm, device: Vdevice): Vdevice | undefined {
   const { config } = device;

@@ -53,7 +53,7 @@ export class FidTable {
     return found;
   }
 
-  /** Throws where `fid` cannot be made: it is there, or there are too many. */
+  /** Throws if `fid` cannot be created: it exists, or there are too many. */
   mayAdd(fid: number): void {
     if (this.#fids.has(fid)) throw new ShareError("EBADF", `fid ${fid} is in use`);
     if (this.#fids.size >= FIDS_MAX) throw new ShareError("EMFILE", `${FIDS_MAX} fids are in use`);

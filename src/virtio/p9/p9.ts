@@ -57,8 +57,8 @@ export class P9Device implements VirtioDevice {
 
   notify(): void {
     const queue = this.#port!.queues[0];
-    // A ring with more requests than entries is one that a hostile guest fills again: they wait
-    // until answers have gone out.
+    // A hostile guest can make more requests than the ring has entries. They wait until answers
+    // have gone out.
     while (this.#pending.size < queue.size) {
       const chain = queue.pop();
       if (!chain) break;

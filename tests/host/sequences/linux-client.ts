@@ -85,7 +85,7 @@ export class LinuxClient {
     if (intid === RX_VIRQ) this.#receive();
   }
 
-  /** Takes all that is there. */
+  /** Takes all messages. */
   #receive(): void {
     const vcpu = this.system.primary.vcpu!;
     for (let more = 1n; more === 1n;) {

@@ -1,4 +1,4 @@
-// One way to be refused.
+// A case of a refusal.
 
 import type { ErrorName } from "../../../src/abi/hypercall-errors.ts";
 import type { Args, World } from "./world.ts";
