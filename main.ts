@@ -2,7 +2,7 @@
 // worker that the machine runs in. No top-level await here: messages posted to a worker that is
 // still loading would be lost.
 
-import { warmUp, WORKER_NAME } from "./src/session/client.ts";
+import { startWorker, WORKER_NAME } from "./src/session/client.ts";
 import { VERSION } from "./src/support/version.ts";
 
 /** Commands that run a machine: its worker loads in parallel with the command line. */
@@ -14,7 +14,8 @@ if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined")
   // `--version` alone need not load the commands.
   console.log(VERSION);
 } else {
-  if (RUNNING.includes(Deno.args[0]) && !Deno.args.includes("--help")) warmUp(new URL(import.meta.url));
+  const entry = new URL(import.meta.url);
+  const spare = RUNNING.includes(Deno.args[0]) && !Deno.args.includes("--help") ? startWorker(entry) : undefined;
   const commands = Deno.args[0] === "boot" ? import("./src/cli/boot.ts") : import("./src/cli/main.ts");
-  commands.then((cli) => cli.main(Deno.args, new URL(import.meta.url))).then((code) => Deno.exit(code));
+  commands.then((cli) => cli.main(Deno.args, entry, spare)).then((code) => Deno.exit(code));
 }

@@ -53,6 +53,7 @@ import { registerVersion } from "./commands/version.ts";
 import { registerVm } from "./commands/vm.ts";
 import { registerVmm } from "./commands/vmm.ts";
 import { registerWhy } from "./commands/why.ts";
+import { keepSpare, type SessionClient } from "../session/client.ts";
 import { type CommandGroup, programOf, runProgram } from "./program.ts";
 
 /** The commands, below the headings of `el2 --help`. */
@@ -120,7 +121,11 @@ export function makeProgram(entry: URL, exit: (code: number) => void): Command {
   return programOf(COMMANDS, entry, exit);
 }
 
-/** Runs a command line and returns the exit code. */
-export async function main(args: readonly string[], entry: URL): Promise<number> {
+/**
+ * Runs a command line and returns the exit code.
+ * @param spare a worker that was started for it
+ */
+export async function main(args: readonly string[], entry: URL, spare?: SessionClient): Promise<number> {
+  keepSpare(spare);
   return await runProgram(COMMANDS, args, entry);
 }

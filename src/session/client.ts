@@ -48,12 +48,9 @@ export interface RightsQuestion {
 /** A worker that was started before anybody knew what it will run. */
 let spare: SessionClient | undefined;
 
-/**
- * Starts the worker that the next `connectEmbedded` takes: loading it takes as long as finding out
- * what to run.
- */
-export function warmUp(entry: URL): void {
-  spare = startWorker(entry);
+/** The next `connectEmbedded` takes this worker. */
+export function keepSpare(client: SessionClient | undefined): void {
+  spare = client;
 }
 
 /**
@@ -91,14 +88,19 @@ function newWorker(entry: URL): Worker {
   return new Worker(entry, canConfine() ? { ...options, deno: { permissions: workerPermissions(entry) } } : options);
 }
 
-function startWorker(entry: URL): SessionClient {
+/**
+ * Starts a worker. `main.ts` does so before the command line is loaded: that takes as long as
+ * loading the worker.
+ */
+export function startWorker(entry: URL): SessionClient {
   const worker = newWorker(entry);
   /**
    * Requests that have not left yet: those of one turn go in one message, which costs the machine
    * as much as one request alone.
    */
   let waiting: Request[] = [];
-  let ready = false;
+  /** The worker listens; it gets its connection; it has it. */
+  let ready = false, connecting = false, connected = false;
   const bell = new Int32Array(new SharedArrayBuffer(4));
   // A worker that is started early may fail before anybody listens.
   const unheard: SessionEvent[] = [];
@@ -112,8 +114,8 @@ function startWorker(entry: URL): SessionClient {
     }, failed)
     : undefined;
   const leave = () => {
-    // Messages posted before the worker listens could be lost: they wait until it reports that.
-    if (!ready || !waiting.length) return;
+    if (!connected) return begin();
+    if (!waiting.length) return;
     const requests = waiting;
     waiting = [];
     Atomics.add(bell, 0, requests.length);
@@ -136,8 +138,16 @@ function startWorker(entry: URL): SessionClient {
       services?.close();
     },
   };
+  const begin = () => {
+    // Messages posted before the worker listens could be lost: they wait until it reports that. And
+    // before the first request the command line may not have said what the worker can use.
+    if (!ready || connecting || !waiting.length) return;
+    connecting = true;
+    if (services) services.begin().then(connect, failed);
+    else connect();
+  };
   const connect = (surroundings?: Surroundings) => {
-    ready = true;
+    connected = true;
     const connection: Connection = { kind: "connect", bell: bell.buffer, surroundings };
     worker.postMessage(connection, { transfer: surroundings ? [surroundings.port] : [] });
     leave();
@@ -145,8 +155,8 @@ function startWorker(entry: URL): SessionClient {
   worker.onmessage = ({ data }: MessageEvent<readonly SessionEvent[]>) => {
     for (const event of data) {
       if (event.kind === "ready") {
-        if (services) services.begin().then(connect, failed);
-        else connect();
+        ready = true;
+        begin();
       }
       tell(event);
     }

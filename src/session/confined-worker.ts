@@ -22,6 +22,8 @@ export class Services {
   /** Requests that name files, and messages, until the services are loaded. */
   readonly #requests: Request[] = [];
   readonly #messages: (Call | SocketCommand)[] = [];
+  /** Loaded while the worker starts. */
+  readonly #modules = Promise.all([import("../support/code-folders.ts"), import("./calls.ts")]);
   #served: ServedComputer | undefined;
   #closed = false;
 
@@ -36,7 +38,7 @@ export class Services {
 
   /** Begins to serve. */
   async begin(): Promise<Surroundings> {
-    const [{ trustedCodeFolders }, { newMailbox }] = await Promise.all([import("../support/code-folders.ts"), import("./calls.ts")]);
+    const [{ trustedCodeFolders }, { newMailbox }] = await this.#modules;
     const folders = trustedCodeFolders(), mailbox = newMailbox();
     this.#channel.port1.onmessage = ({ data }: MessageEvent<Call | SocketCommand>) => {
       this.#messages.push(data);

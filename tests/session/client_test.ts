@@ -1,7 +1,7 @@
 // The embedded session's end of the line.
 
 import assert from "node:assert/strict";
-import { connectEmbedded, warmUp } from "../../src/session/client.ts";
+import { connectEmbedded, keepSpare, startWorker } from "../../src/session/client.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
 import type { SessionEvent } from "../../src/protocol/protocol.ts";
 
@@ -66,7 +66,7 @@ Deno.test("requests of one turn go to the machine in one message, later ones in 
 });
 
 Deno.test("a worker that is started early and cannot be loaded is told to whoever listens first", async () => {
-  warmUp(new URL(`data:application/javascript,${encodeURIComponent('import "./none.js";')}`));
+  keepSpare(startWorker(new URL(`data:application/javascript,${encodeURIComponent('import "./none.js";')}`)));
   // Long enough for the failure to come before the listener; were it not, the test would see what
   // it sees otherwise.
   await new Promise((resolve) => setTimeout(resolve, 500));
@@ -74,6 +74,36 @@ Deno.test("a worker that is started early and cannot be loaded is told to whoeve
   try {
     const told = await new Promise<SessionEvent>((resolve) => client.onEvent = resolve);
     assert.equal(told.kind, "failed");
+  } finally {
+    client.close();
+  }
+});
+
+Deno.test("a worker that is started early is connected with its first request: the command line is known only then", async () => {
+  const client = startWorker(
+    new URL(
+      `data:application/javascript,${
+        encodeURIComponent(`
+          onmessage = ({ data }) => postMessage([{ kind: "failed", message: data.kind ?? "requests" }]);
+          postMessage([{ kind: "ready" }]);
+        `)
+      }`,
+    ),
+  );
+  try {
+    const heard: string[] = [], last = Promise.withResolvers<void>(), ready = Promise.withResolvers<void>();
+    client.onEvent = (event) => {
+      heard.push(event.kind === "failed" ? event.message : event.kind);
+      if (event.kind === "ready") ready.resolve();
+      if (heard.at(-1) === "requests") last.resolve();
+    };
+    await ready.promise;
+    // Long enough for a connection that does not wait.
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    heard.push("first request");
+    client.send({ kind: "pause" });
+    await last.promise;
+    assert.deepEqual(heard, ["ready", "first request", "connect", "requests"]);
   } finally {
     client.close();
   }
