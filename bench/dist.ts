@@ -1,6 +1,6 @@
 // `deno task bench dist`: how long the one file takes, warm: unpacked before, and read from disk.
-// To say its version; and to run a machine whose guest ends at once, with the generated core in the
-// cache and without, in turn.
+// To say its version; to the first output of a guest that prints at once; and to run a machine
+// whose guest ends at once, with the generated core in the cache and without, in turn.
 
 import { printDocument } from "./documents.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../tests/cli/program.ts";
@@ -10,6 +10,8 @@ import { preferredTree } from "./machines.ts";
 import { median } from "./statistics.ts";
 
 const PROGRAM = new URL(`../dist/el2-${VERSION}-${Deno.build.target}`, import.meta.url).pathname;
+/** The PL011 of a primary VM. */
+const UART = 0x900_0000;
 /** Starts of each kind in a round. */
 const STARTS = 10;
 
@@ -20,13 +22,16 @@ export async function benchDist(rounds: number, json: boolean): Promise<void> {
   try {
     const image = `${home}/guest.bin`, core = `${home}/.cache/el2/core`;
     await Deno.writeFile(image, imageOf([...A64.loadW0(SYSTEM_OFF), A64.hvc]));
+    const printing = `${home}/printing.bin`, print = [A64.loadX1High(UART >>> 16), A64.loadW2(0x21), A64.storeByte];
+    await Deno.writeFile(printing, imageOf([...print, ...A64.loadW0(SYSTEM_OFF), A64.hvc]));
     const version = () => timed(home, "--version");
     const machine = () => timed(home, "boot", image, "--stdio");
     // The first of each unpacks, and leaves a core.
     for (const start of [version, machine]) await start();
-    const versions: number[] = [], cached: number[] = [], generated: number[] = [];
+    const versions: number[] = [], outputs: number[] = [], cached: number[] = [], generated: number[] = [];
     for (let start = 0; start < rounds * STARTS; start++) {
       versions.push(await version());
+      outputs.push(await firstOutput(home, "boot", printing, "--stdio"));
       cached.push(await machine());
       await Deno.remove(core, { recursive: true });
       generated.push(await machine());
@@ -35,6 +40,8 @@ export async function benchDist(rounds: number, json: boolean): Promise<void> {
       starts: versions.length,
       version_seconds: median(versions),
       version_seconds_longest: Math.max(...versions),
+      first_output_seconds: median(outputs),
+      first_output_seconds_longest: Math.max(...outputs),
       machine_seconds: median(cached),
       machine_seconds_core_generated: median(generated),
     };
@@ -57,6 +64,22 @@ async function timed(home: string, ...args: string[]): Promise<number> {
   const began = performance.now();
   await run("/usr/bin/env", "-i", `HOME=${home}`, "PATH=/usr/bin:/bin", PROGRAM, ...args);
   return (performance.now() - began) / 1000;
+}
+
+/** Seconds until the program has written its first byte to stdout. */
+async function firstOutput(home: string, ...args: string[]): Promise<number> {
+  const began = performance.now();
+  const child = new Deno.Command("/usr/bin/env", {
+    args: ["-i", `HOME=${home}`, "PATH=/usr/bin:/bin", PROGRAM, ...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  let seconds: number | undefined;
+  for await (const _ of child.stdout) seconds ??= (performance.now() - began) / 1000;
+  await child.status;
+  if (seconds === undefined) throw new Error(`${PROGRAM} ${args.join(" ")} wrote nothing`);
+  return seconds;
 }
 
 async function run(program: string, ...args: string[]): Promise<void> {

@@ -15,12 +15,13 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { VERSION } from "../src/support/version.ts";
 import { bundledPackages } from "./dist/bundled-packages.ts";
-import { type Build, buildTime, digest, DistError, ROOT, run } from "./dist/common.ts";
+import { type Build, buildTime, digest, DistError, ROOT } from "./dist/common.ts";
 import { debianPackage } from "./dist/debian-package.ts";
 import { jsrPackage } from "./dist/jsr-package.ts";
 import { npmPackage } from "./dist/npm-package.ts";
 import { compile, compileRuntime, pack, programName } from "./dist/one-file.ts";
 import { sbom } from "./dist/sbom.ts";
+import { bundle, split } from "./dist/split.ts";
 import { denoOf, TARGETS } from "./dist/targets.ts";
 
 const PARTS = ["file", "others", "npm", "deb", "jsr", "sbom"] as const;
@@ -34,11 +35,8 @@ try {
   for (const part of parts) {
     if (!PARTS.some((name) => name === part)) throw new DistError(`--only: no part "${part}"; there are ${PARTS.join(", ")}`);
   }
-  const build: Build = { folder, bundle: `${folder}/el2.js`, time: await buildTime() };
-  // Not minified: the minifier inlines the value of a `using` at its only use, so that nothing is
-  // disposed of any more: a lock stays locked. It would save 0.3 MB of 42 and 10 ms of a start, and
-  // take the names out of stacks.
-  await run("bundle", Deno.execPath(), ["bundle", "-q", "--platform", "deno", "-o", build.bundle, `${ROOT}main.ts`]);
+  const build: Build = { folder, bundle: `${folder}/el2.js`, split: `${folder}/split`, time: await buildTime() };
+  await bundle(build.bundle);
   const { files, folders, said } = await makeParts(build);
   await Deno.writeTextFile(`${folder}/SHA256SUMS`, await checksums(files));
   await Deno.mkdir(dist, { recursive: true });
@@ -56,6 +54,7 @@ try {
 /** Builds the parts that were asked for: their files, their folders, and what to print. */
 async function makeParts(build: Build): Promise<{ files: string[]; folders: string[]; said: string[] }> {
   const files = ["el2.js"], folders: string[] = [], said: string[] = [];
+  let splitting: Promise<void> | undefined;
   const packages = ["npm", "deb", "sbom"].some((part) => parts.has(part)) ? await bundledPackages(build.bundle) : [];
   const made = (name: string, how: string) => {
     files.push(name);
@@ -94,7 +93,10 @@ async function makeParts(build: Build): Promise<{ files: string[]; folders: stri
       said.push(`left out: ${program} (${deno})`);
       continue;
     }
-    if (wanted && runtime === undefined) made(program, await pack(build, target.target, deno));
+    if (wanted && runtime === undefined) {
+      await (splitting ??= split(build.split));
+      made(program, await pack(build, target.target, deno));
+    }
     if (target.debian && parts.has("deb")) made(await debianPackage(build, target.debian, deno, packages), "Debian");
   }
   return { files, folders, said };

@@ -12,6 +12,8 @@ export interface Build {
   readonly folder: string;
   /** Path of the bundle. */
   readonly bundle: string;
+  /** Folder of the same program in several files (split.ts). */
+  readonly split: string;
   /** Times in archives: seconds since 1970. */
   readonly time: number;
 }

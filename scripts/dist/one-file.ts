@@ -1,11 +1,12 @@
 // The one file: el2 for machines that have no Deno. `deno compile` makes it if its runtime is there
 // (DENORT_BIN names it, or Deno's cache holds it). Otherwise it is a shell script with the deno
-// binary and the bundle appended, which unpacks itself once into the user's cache folder.
+// binary and the program appended, which unpacks itself once into the user's cache folder.
 
 import { PERMISSIONS } from "../../src/cli/common/runtime.ts";
 import { VERSION } from "../../src/support/version.ts";
-import { concat, gzip, tar } from "./archives.ts";
+import { concat, type Entry, gzip, tar, withFolders } from "./archives.ts";
 import { type Build, digest, DistError, run } from "./common.ts";
+import { filesBelow } from "./split.ts";
 
 /**
  * A program that loads nothing else: no configuration of the current folder, nothing from the
@@ -47,10 +48,12 @@ export async function compile({ folder, bundle }: Build, runtime: string): Promi
   return `by deno compile with ${runtime}`;
 }
 
-/** A header, then a compressed tar with `deno` and `el2.js`. Returns a description. */
-export async function pack({ folder, bundle }: Build, target: string, deno: Uint8Array): Promise<string> {
-  const entries = [{ path: "deno", data: deno, executable: true }, { path: "el2.js", data: await Deno.readFile(bundle) }];
-  const payload = gzip(tar(entries, 0));
+/** A header, then a compressed tar with `deno` and the program. Returns a description. */
+export async function pack({ folder, split }: Build, target: string, deno: Uint8Array): Promise<string> {
+  const files = await Promise.all(
+    (await filesBelow(split)).map(async (path): Promise<Entry> => ({ path, data: await Deno.readFile(`${split}/${path}`) })),
+  );
+  const payload = gzip(tar(withFolders([{ path: "deno", data: deno, executable: true }, ...files]), 0));
   const header = new TextEncoder().encode(launcher((await digest(payload)).slice(0, 16), target));
   const file = concat([header, payload]);
   const program = `${folder}/${programName(target)}`;

@@ -9,6 +9,9 @@ import { codeIn, coresIn, instantIn, namedCacheFolder } from "../support/cache-n
  */
 const MARK = "worker-options.el2.invalid";
 
+/** Folder of the worker's code where the program is in several files (scripts/dist/split.ts). */
+const WORKER_FOLDER = "worker/";
+
 /** Options of Deno with which the worker can have its own rights. */
 export const WORKER_OPTIONS: readonly string[] = ["--unstable-worker-options", `--deny-import=${MARK}`];
 
@@ -21,7 +24,7 @@ export function canConfine(): boolean {
 /** The worker's rights. */
 export function workerPermissions(entry: URL): Deno.PermissionOptionsObject {
   const cache = namedCacheFolder();
-  const code = entry.protocol === "file:" ? [entry, new URL("src/", entry)] : [];
+  const code = entry.protocol === "file:" ? [entry, new URL("src/", entry), new URL(WORKER_FOLDER, entry)] : [];
   const read = [...code, ...cache === undefined ? [] : [coresIn(cache), codeIn(cache), instantIn(cache)]];
   return { read, write: false, net: false, run: false, env: false, sys: false, ffi: false, import: false };
 }

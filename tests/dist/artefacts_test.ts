@@ -11,6 +11,7 @@ import { type Outcome, runIn } from "./programs.ts";
 import { documentedSymbols, writeExamples } from "../library/examples.ts";
 import { filesBelow } from "../../scripts/release/differences.ts";
 import { VERSION } from "../../src/support/version.ts";
+import { A64, imageOf, SYSTEM_OFF } from "../cli/program.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
@@ -50,6 +51,30 @@ async function works(here: string, program: string, env: Record<string, string>)
 artefact("the one file runs from an empty folder with an empty HOME", async (here, env) => {
   await works(here, `${DIST}/el2-${VERSION}-${TARGET}`, env);
 });
+
+artefact(
+  "the one file loads what it needs: --version its entry alone, boot neither the command line nor its commands",
+  async (here, env) => {
+    const image = `${here}/image.bin`, prints = [A64.loadX1High(0x0900), A64.loadW2(0x21), A64.storeByte];
+    await Deno.writeFile(image, imageOf([...prints, ...A64.loadW0(SYSTEM_OFF), A64.hvc]));
+    const own = { ...env, EL2_RUNTIME: `${here}/runtime` }, program = `${DIST}/el2-${VERSION}-${TARGET}`;
+    const version = () => runIn(here, program, ["--version"], own), boot = () => runIn(here, program, ["boot", image, "--stdio"], own);
+    assert.equal((await version()).code, 0);
+    const [{ name }] = Array.from(Deno.readDirSync(`${here}/runtime`));
+    const without = (folder: string) => Deno.rename(`${here}/runtime/${name}/${folder}`, `${here}/${folder}`);
+    await without("cli");
+    // The second finds the core that the first has left: they agree on which program they are.
+    for (let i = 0; i < 2; i++) {
+      const { code, stdout } = await boot();
+      assert.deepEqual([code, stdout], [0, "!"]);
+      assert.equal(Array.from(Deno.readDirSync(`${env.HOME}/.cache/el2/core`)).length, 1);
+    }
+    await without("worker");
+    assert.notEqual((await boot()).code, 0, "the worker has a folder of its own");
+    await without("boot");
+    assert.deepEqual(await version(), { code: 0, stdout: `${VERSION}\n`, stderr: "" });
+  },
+);
 
 artefact("npm installs el2 with its runtime, without install scripts, and el2 --version takes less than 0.25 s", async (here, env) => {
   const settings = await npmEnvironment(env);

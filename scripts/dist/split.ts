@@ -1,0 +1,100 @@
+// The program as JavaScript, in two forms: `el2.js` alone (the bundle), and in several files, for
+// what starts most often. Deno reads and analyzes a file whole before it runs a line of it: the
+// command line, `el2 boot` and the worker load what they need, and `--version` next to nothing.
+
+import { createHash } from "node:crypto";
+import { DistError, ROOT, run } from "./common.ts";
+
+/**
+ * Roots of the program in several files: folder and source. Each folder is complete: only values
+ * pass between the folders, no modules.
+ */
+const ROOTS = [
+  ["worker", "src/session/worker.ts"],
+  ["boot", "src/cli/boot.ts"],
+  ["cli", "src/cli/main.ts"],
+] as const;
+
+/** The entry among the files. */
+const ENTRY = "el2.js";
+
+/** The text that a digest of the program replaces (src/support/program-identity.ts). */
+const PUT_IN = '"digest of the program"';
+
+/** Makes the bundle. */
+export async function bundle(file: string): Promise<void> {
+  await makeModules("-o", file, "main.ts");
+  const text = escaped(await Deno.readTextFile(file));
+  await Deno.writeTextFile(file, withDigest(text, digestOf([text])));
+}
+
+/** Makes the program in several files in a new folder. */
+export async function split(folder: string): Promise<void> {
+  for (const [name, source] of ROOTS) await makeModules("--code-splitting", "--outdir", `${folder}/${name}`, source);
+  const apart = ROOTS.flatMap(([_, source]) => ["--external", `./${source}`]);
+  await makeModules("--code-splitting", ...apart, "--outdir", folder, "main.ts");
+  await Deno.rename(`${folder}/main.js`, `${folder}/${ENTRY}`);
+  const paths = await filesBelow(folder), texts = new Map<string, string>();
+  for (const path of paths) texts.set(path, escaped(await Deno.readTextFile(`${folder}/${path}`)));
+  texts.set(ENTRY, ROOTS.reduce(loadLate, texts.get(ENTRY)!));
+  const digest = digestOf([...texts].flat());
+  let identities = 0;
+  for (const [path, text] of texts) {
+    const whole = text.includes(PUT_IN) ? withDigest(text, digest) : text;
+    if (whole !== text) identities++;
+    await Deno.writeTextFile(`${folder}/${path}`, whole);
+  }
+  // One in the worker, and one in the command line, which names snapshots.
+  if (identities < 2) throw new DistError(`${identities} files of the program have a place for its digest`);
+}
+
+/** The paths of all files in a folder and below, sorted. */
+export async function filesBelow(folder: string): Promise<string[]> {
+  const paths: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    if (isDirectory) { for (const path of await filesBelow(`${folder}/${name}`)) paths.push(`${name}/${path}`); }
+    else paths.push(name);
+  }
+  return paths.sort();
+}
+
+/**
+ * Not minified: the minifier inlines the value of a `using` at its only use, so that nothing is
+ * disposed of any more: a lock stays locked. It would save 0.3 MB of 42, and take the names out of
+ * stacks.
+ */
+async function makeModules(...args: string[]): Promise<void> {
+  const source = `${ROOT}${args.at(-1)}`;
+  await run("bundle", Deno.execPath(), ["bundle", "-q", "--platform", "deno", ...args.slice(0, -1), source]);
+}
+
+/**
+ * Imports a root's module only when it is needed: what a literal names is loaded with the module
+ * that has it.
+ */
+function loadLate(text: string, [folder, source]: typeof ROOTS[number]): string {
+  const module = source.slice(source.lastIndexOf("/") + 1).replace(/\.ts$/, ".js");
+  const parts = text.split(`import("./${source}")`);
+  if (parts.length !== 2) throw new DistError(`${ENTRY} imports ${source} ${parts.length - 1} times`);
+  return parts.join(`import(new URL("${folder}/${module}", import.meta.url).href)`);
+}
+
+/**
+ * A program of ASCII alone: V8 keeps others as two bytes per character. Only comments, regular
+ * expressions and templates have other characters.
+ */
+function escaped(text: string): string {
+  return text.replaceAll(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+function digestOf(texts: readonly string[]): string {
+  const hash = createHash("sha256");
+  for (const text of texts) hash.update(`${text.length}\n`).update(text);
+  return hash.digest("hex");
+}
+
+function withDigest(text: string, digest: string): string {
+  const parts = text.split(PUT_IN);
+  if (parts.length !== 2) throw new DistError(`${parts.length - 1} places for the digest of the program in one file`);
+  return parts.join(JSON.stringify(digest));
+}
