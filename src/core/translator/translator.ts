@@ -25,11 +25,10 @@ import type { ImportedMemory } from "../wasm/module.ts";
 import { ChangedRegions, MOST_CHANGED } from "./changed-regions.ts";
 import { type CodeMemory, CodeView, decodedPageAddress } from "./code-view.ts";
 import type { TranslatorCounters } from "./counters.ts";
-import { translatable } from "./instruction.ts";
+import { type Flow, flowOf, mayBranch, translatable } from "./instruction.ts";
 import { type Draft, fillIn, firstName, generateModule, partsOf, regionName, signatureOf } from "./region-module.ts";
 import type { RegionStore } from "./region-store.ts";
 import { type Block, discover } from "./region.ts";
-import { numberOf } from "./static-values.ts";
 
 /** When regions are compiled. */
 export interface Hotness {
@@ -356,7 +355,9 @@ export class Translator {
   #headFor(code: CodeView, at: number): Pick<Place, "head" | "isLoop"> {
     let loop = -Infinity;
     for (let from = at; from < at + LOOP_REACH && code.has(from) && code.isKnown(from); from++) {
-      const { offset } = this.#flowOf(code.word(from));
+      const word = code.word(from);
+      if (!mayBranch(word)) continue;
+      const { offset } = this.#flowOf(word);
       if (offset !== undefined && from + offset <= at) loop = Math.max(loop, from + offset);
     }
     const isLoop = loop > at - LOOP_REACH && code.has(loop) && code.isKnown(loop);
@@ -533,20 +534,4 @@ export class Translator {
     this.link.table.set(FIRST_REGION_SLOT + 2 * number + 1, null);
     this.#free.push(number);
   }
-}
-
-/** The effect of an instruction on the flow of control. */
-interface Flow {
-  /** The target of a direct branch, in instructions. */
-  readonly offset?: number;
-  /** The next instruction is reached from elsewhere, or through the interpreter. */
-  readonly ends: boolean;
-}
-
-function flowOf(word: number): Flow {
-  const instruction = translatable(word);
-  const branch = instruction?.branch;
-  if (!branch) return { ends: !instruction };
-  if (branch.kind === "branchTo") return { ends: true };
-  return { ends: !branch.condition, offset: numberOf(branch.offset, word) / 4 };
 }
