@@ -14,6 +14,7 @@ const PROGRAMS = {
   "aarch64-linux-gnu-objcopy": "binutils-aarch64-linux-gnu",
   "aarch64-linux-gnu-objdump": "binutils-aarch64-linux-gnu",
   dtc: "device-tree-compiler",
+  "qemu-img": "qemu-utils",
   "gdb-multiarch": "gdb-multiarch",
   debugfs: "e2fsprogs",
   mke2fs: "e2fsprogs",

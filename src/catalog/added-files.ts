@@ -7,7 +7,7 @@ import zlib from "node:zlib";
 import { unxz } from "./xz.ts";
 import { sizeAt, transfer, type TransferProgress } from "./transfer.ts";
 import { isWholeZstd } from "../formats/zstd.ts";
-import { isQcow2, Qcow2 } from "../images/qcow2.ts";
+import { isQcow2, Qcow2 } from "../formats/qcow2.ts";
 import { cacheFolder } from "../support/cache.ts";
 import { GiB, KiB } from "../support/sizes.ts";
 import { formatSize } from "../support/units.ts";

@@ -5,7 +5,7 @@ import type { BlockBacking } from "../virtio/block/backing.ts";
 import type { OutsideNetwork, UnixSockets } from "../virtio/outside-network.ts";
 import type { SharedFolder } from "../virtio/p9/folder.ts";
 import { ConsoleLog } from "./console-log.ts";
-import { DiskFile } from "./disk-file.ts";
+import { openDisk } from "./disk-file.ts";
 import { ComputerFolder } from "./shared-folder.ts";
 import { computerSockets, unixSockets } from "./sockets.ts";
 
@@ -35,7 +35,7 @@ export interface Computer {
 
 /** The computer with the rights of this thread. */
 const OWN_COMPUTER: Computer = {
-  disk: (path, readOnly) => new DiskFile(path, readOnly),
+  disk: (path, readOnly) => openDisk(path, readOnly),
   folder: (path) => new ComputerFolder(path),
   log: (path) => new ConsoleLog(path),
   sockets: computerSockets,

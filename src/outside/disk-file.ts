@@ -1,6 +1,9 @@
 // A disk's bytes in a file of the computer, written through: flushed data survives any failure of
-// this program.
+// this program. Files whose names end in .qcow2 are qcow2 images, all others are raw: a guest that
+// writes the header of another format into its raw disk has a raw disk the next time, too.
 
+import { BadQcow2 } from "../formats/qcow2.ts";
+import { type ImageBytes, Qcow2Disk } from "../formats/qcow2-disk.ts";
 import { UnsavableError } from "../state/parts.ts";
 import type { BlockBacking } from "../virtio/block/backing.ts";
 
@@ -11,8 +14,99 @@ export function notSavable(path: string): UnsavableError {
   return new UnsavableError(`disk ${path} is written through to its file, and cannot be part of a snapshot; use mode "overlay"`);
 }
 
+/** An open disk of a file. */
+export interface FileDisk extends BlockBacking {
+  readonly path: string;
+  /** Gives the file back. */
+  close(): void;
+}
+
+/**
+ * Opens a disk, and holds a writable one against other writers.
+ * @throws Error where it cannot be opened, is damaged, or is a writable disk of another session
+ */
+export function openDisk(path: string, readOnly: boolean): FileDisk {
+  return path.endsWith(".qcow2") ? new Qcow2File(path, readOnly) : new DiskFile(path, readOnly);
+}
+
+/** @throws Error where it cannot be opened, or another session writes it */
+function openFile(path: string, readOnly: boolean): Deno.FsFile {
+  const file = Deno.openSync(path, { read: true, write: !readOnly });
+  if (readOnly || file.tryLockSync(true)) return file;
+  file.close();
+  throw new Error(`another session uses disk ${path}; open it there with mode "ro" or "overlay"`);
+}
+
+/** A qcow2 image: it grows with what is written. */
+class Qcow2File implements FileDisk {
+  readonly savable: boolean;
+  readonly #file: Deno.FsFile;
+  readonly #disk: Qcow2Disk;
+
+  constructor(readonly path: string, readonly readOnly: boolean) {
+    this.savable = readOnly;
+    this.#file = openFile(path, readOnly);
+    try {
+      this.#disk = new Qcow2Disk(imageBytes(this.#file), readOnly);
+    } catch (error) {
+      this.#file.close();
+      throw error instanceof BadQcow2 ? new Error(`disk ${path}: ${error.message}`) : error;
+    }
+  }
+
+  get size(): number {
+    return this.#disk.size;
+  }
+
+  read(offset: number, into: Uint8Array): void {
+    this.#disk.read(offset, into);
+  }
+
+  write(offset: number, from: Uint8Array): void {
+    this.#disk.write(offset, from);
+  }
+
+  flush(): void {
+    this.#disk.flush();
+  }
+
+  zero(offset: number, size: number): void {
+    this.#disk.zero(offset, size);
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+
+  /** A read-only disk has no state; a writable one cannot be saved (`savable`). */
+  save(): undefined {
+    if (!this.savable) throw notSavable(this.path);
+  }
+
+  restore(): void {}
+}
+
+/** The bytes of a file for an image. */
+export function imageBytes(file: Deno.FsFile): ImageBytes {
+  return {
+    read(offset, size) {
+      file.seekSync(offset, Deno.SeekMode.Start);
+      const bytes = new Uint8Array(size);
+      let done = 0;
+      for (let count: number | null = 1; done < size && count; done += count ?? 0) count = file.readSync(bytes.subarray(done));
+      return bytes.subarray(0, done);
+    },
+    write(offset, bytes) {
+      file.seekSync(offset, Deno.SeekMode.Start);
+      for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
+    },
+    flush: () => file.syncDataSync(),
+    size: () => file.statSync().size,
+  };
+}
+
 /** A raw disk image. Its size is a number of bytes that it keeps. */
-export class DiskFile implements BlockBacking {
+export class DiskFile implements FileDisk {
   readonly size: number;
   readonly savable: boolean;
   readonly #file: Deno.FsFile;
@@ -23,11 +117,7 @@ export class DiskFile implements BlockBacking {
    */
   constructor(readonly path: string, readonly readOnly: boolean) {
     this.savable = readOnly;
-    this.#file = Deno.openSync(path, { read: true, write: !readOnly });
-    if (!readOnly && !this.#file.tryLockSync(true)) {
-      this.#file.close();
-      throw new Error(`another session uses disk ${path}; open it there with mode "ro" or "overlay"`);
-    }
+    this.#file = openFile(path, readOnly);
     this.size = this.#file.seekSync(0, Deno.SeekMode.End);
     if (this.size < 512) {
       this.#file.close();

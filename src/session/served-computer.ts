@@ -3,7 +3,7 @@
 
 import { createHash } from "node:crypto";
 import { ConsoleLog } from "../outside/console-log.ts";
-import { DiskFile } from "../outside/disk-file.ts";
+import { type FileDisk, openDisk } from "../outside/disk-file.ts";
 import { ComputerFolder } from "../outside/shared-folder.ts";
 import { OWN_FILES, type PendingFile } from "../support/files.ts";
 import { type FileChange, type OpenFile, ShareError, type SharePath } from "../virtio/p9/folder.ts";
@@ -122,7 +122,7 @@ export class ServedComputer {
       },
       disk: (path: string, readOnly: boolean) => {
         allow(grants.mayOpenDisk(path, readOnly), path);
-        const disk = new DiskFile(path, readOnly);
+        const disk = openDisk(path, readOnly);
         return { object: this.#object((forget) => diskMethods(disk, forget)), size: disk.size };
       },
       folder: (path: string) => {
@@ -206,7 +206,7 @@ function wholeFile(file: PendingFile, forget: () => void): Methods {
   };
 }
 
-function diskMethods(disk: DiskFile, forget: () => void): Methods {
+function diskMethods(disk: FileDisk, forget: () => void): Methods {
   const within = (offset: number, size: number) => {
     const right = Number.isSafeInteger(offset) && Number.isSafeInteger(size) && offset >= 0 && size >= 0 && offset + size <= disk.size;
     if (!right) throw new RangeError(`${offset}, ${size} bytes: not on disk ${disk.path}`);

@@ -2,7 +2,7 @@
 // format is QEMU's docs/interop/qcow2.txt.
 
 import zlib from "node:zlib";
-import { zstdFrameEnd } from "../formats/zstd.ts";
+import { zstdFrameEnd } from "./zstd.ts";
 import { MiB } from "../support/sizes.ts";
 import { formatSize } from "../support/units.ts";
 
@@ -14,7 +14,7 @@ const DIRTY = 1n << 0n, CORRUPT = 1n << 1n, COMPRESSION = 1n << 3n;
 /** Sizes of clusters, as powers of two. */
 const LEAST_CLUSTER = 9, MOST_CLUSTER = 21;
 /** The host offset in an entry of a table, and its flags. */
-const OFFSET = 0x00ff_ffff_ffff_fe00n, COMPRESSED = 1n << 62n, ZERO = 1n;
+export const OFFSET = 0x00ff_ffff_ffff_fe00n, COMPRESSED = 1n << 62n, ZERO = 1n;
 const SECTOR = 512;
 /** Largest disk that is unpacked, and largest table of the first level, as QEMU has it. */
 const DISK_MAX = 2 ** 41, L1_MAX = 32 * MiB;
@@ -26,12 +26,17 @@ type ReadAt = (offset: number, size: number) => Uint8Array;
 export class BadQcow2 extends Error {}
 
 /** The parts of a header that matter. */
-interface Header {
+export interface Qcow2Header {
+  readonly version: number;
   readonly clusterBits: number;
   /** Bytes of the disk. */
   readonly size: number;
   readonly l1: { readonly offset: number; readonly entries: number };
   readonly compression: "zlib" | "zstd";
+  /** Offset of the table of refcounts. */
+  readonly refcountTable: number;
+  /** Bytes of the file that an entry of a compressed cluster names; they end in whole sectors. */
+  compressedAt(entry: bigint): { readonly offset: number; readonly size: number };
 }
 
 /** Whether bytes begin a qcow2 image. */
@@ -41,7 +46,7 @@ export function isQcow2(head: Uint8Array): boolean {
 
 /** A disk that is read from a qcow2 image. */
 export class Qcow2 {
-  readonly #header: Header;
+  readonly #header: Qcow2Header;
 
   /** @throws BadQcow2 where the header is damaged, or asks for what is not read */
   constructor(readonly readAt: ReadAt) {
@@ -68,7 +73,7 @@ export class Qcow2 {
       for (let index = 0; index < perTable; index++) {
         const at = (first * perTable + index) * cluster;
         if (at >= size) break;
-        const bytes = this.#cluster(entries.getBigUint64(index * 8), at);
+        const bytes = clusterOf(this.#header, this.readAt, entries.getBigUint64(index * 8), at);
         if (bytes) yield [at, bytes.subarray(0, Math.min(cluster, size - at))];
       }
     }
@@ -79,42 +84,44 @@ export class Qcow2 {
     if (bytes.length < entries * 8) throw new BadQcow2(`a table at ${offset} lies outside of the file`);
     return viewOf(bytes);
   }
-
-  #cluster(entry: bigint, at: number): Uint8Array | undefined {
-    const { clusterBits } = this.#header, cluster = 2 ** clusterBits;
-    if (entry & COMPRESSED) return this.#compressed(entry, at);
-    const offset = Number(entry & OFFSET);
-    if (offset === 0 || entry & ZERO) return undefined;
-    const bytes = this.readAt(offset, cluster);
-    // The last cluster of a file may be short: the rest was never written.
-    if (bytes.length === 0) throw new BadQcow2(`the cluster of byte ${at} lies outside of the file`);
-    if (bytes.length === cluster) return bytes;
-    const whole = new Uint8Array(cluster);
-    whole.set(bytes);
-    return whole;
-  }
-
-  #compressed(entry: bigint, at: number): Uint8Array {
-    const { clusterBits, compression } = this.#header, cluster = 2 ** clusterBits;
-    const bits = BigInt(62 - (clusterBits - 8));
-    const offset = Number(entry & (1n << bits) - 1n);
-    const sectors = Number(entry >> bits & (1n << BigInt(clusterBits - 8)) - 1n) + 1;
-    const packed = this.readAt(offset, sectors * SECTOR - offset % SECTOR);
-    try {
-      const limit = { maxOutputLength: cluster };
-      // The data ends somewhere in its last sector.
-      const bytes = compression === "zstd"
-        ? zlib.zstdDecompressSync(packed.subarray(0, zstdFrameEnd((at, size) => packed.subarray(at, at + size), 0)), limit)
-        : zlib.inflateRawSync(packed, { ...limit, finishFlush: zlib.constants.Z_SYNC_FLUSH });
-      if (bytes.length === cluster) return new Uint8Array(bytes);
-    } catch (error) {
-      if (!(error instanceof Error)) throw error;
-    }
-    throw new BadQcow2(`the compressed cluster of byte ${at} is damaged`);
-  }
 }
 
-function headerOf(bytes: Uint8Array): Header {
+/**
+ * The cluster of an entry, of the disk's bytes from `at` on; undefined if it is all zeros.
+ * @throws BadQcow2
+ */
+export function clusterOf(header: Qcow2Header, readAt: ReadAt, entry: bigint, at: number): Uint8Array | undefined {
+  const cluster = 2 ** header.clusterBits;
+  if (entry & COMPRESSED) return unpackedCluster(header, readAt, entry, at);
+  const offset = Number(entry & OFFSET);
+  if (offset === 0 || entry & ZERO) return undefined;
+  const bytes = readAt(offset, cluster);
+  // The last cluster of a file may be short: the rest was never written.
+  if (bytes.length === 0) throw new BadQcow2(`the cluster of byte ${at} lies outside of the file`);
+  if (bytes.length === cluster) return bytes;
+  const whole = new Uint8Array(cluster);
+  whole.set(bytes);
+  return whole;
+}
+
+function unpackedCluster(header: Qcow2Header, readAt: ReadAt, entry: bigint, at: number): Uint8Array {
+  const cluster = 2 ** header.clusterBits, { offset, size } = header.compressedAt(entry);
+  const packed = readAt(offset, size);
+  try {
+    const limit = { maxOutputLength: cluster };
+    // The data ends somewhere in its last sector.
+    const bytes = header.compression === "zstd"
+      ? zlib.zstdDecompressSync(packed.subarray(0, zstdFrameEnd((at, size) => packed.subarray(at, at + size), 0)), limit)
+      : zlib.inflateRawSync(packed, { ...limit, finishFlush: zlib.constants.Z_SYNC_FLUSH });
+    if (bytes.length === cluster) return new Uint8Array(bytes);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+  }
+  throw new BadQcow2(`the compressed cluster of byte ${at} is damaged`);
+}
+
+/** @throws BadQcow2 where the header is damaged, or asks for what is not read */
+export function headerOf(bytes: Uint8Array): Qcow2Header {
   if (!isQcow2(bytes) || bytes.length < HEADER_2) throw new BadQcow2("is not a qcow2 image, or is truncated in its header");
   const view = viewOf(bytes);
   const version = view.getUint32(4), clusterBits = view.getUint32(20);
@@ -135,10 +142,18 @@ function headerOf(bytes: Uint8Array): Header {
   if (entries < Math.ceil(Number(size) / covered)) throw new BadQcow2("has a table that does not cover its disk");
   if (entries * 8 > L1_MAX) throw new BadQcow2(`has a table of more than ${formatSize(L1_MAX)}`);
   return {
+    version,
     clusterBits,
     size: Number(size),
     l1: { offset: Number(view.getBigUint64(40) & OFFSET), entries: Math.ceil(Number(size) / covered) },
     compression: type === 1 ? "zstd" : "zlib",
+    refcountTable: Number(view.getBigUint64(48)),
+    compressedAt(entry) {
+      const bits = BigInt(62 - (clusterBits - 8));
+      const offset = Number(entry & (1n << bits) - 1n);
+      const sectors = Number(entry >> bits & (1n << BigInt(clusterBits - 8)) - 1n) + 1;
+      return { offset, size: sectors * SECTOR - offset % SECTOR };
+    },
   };
 }
 

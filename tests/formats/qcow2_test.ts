@@ -1,7 +1,7 @@
 // Images that qemu-img 7.2 has made of one disk (zstd around them, as base64), and damaged ones.
 
 import assert from "node:assert/strict";
-import { BadQcow2, isQcow2, Qcow2 } from "../../src/images/qcow2.ts";
+import { BadQcow2, isQcow2, Qcow2 } from "../../src/formats/qcow2.ts";
 import { Random } from "../support/random.ts";
 import { DISK, QCOW2 } from "../support/disk-images.ts";
 
