@@ -51,7 +51,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   session: ["engine", "snapshots", "assembly", "outside", "state", "protocol", "plans", "queries", "virtio", "formats", "support"],
   control: ["session", "outside", "protocol", "queries", "abi", "support"],
   debug: ["hypervisor", "core"],
-  tui: ["control", "session", "configuration", "inspection", "protocol", "queries", "abi", "support"],
+  tui: ["control", "session", "configuration", "inspection", "protocol", "queries", "abi", "formats", "support"],
   cli: [
     ...["tui", "debug", "control", "session", "engine", "export", "scenarios", "recordings", "snapshots", "configuration", "catalog"],
     ...["assembly", "inspection", "protocol", "plans", "queries", "symbols", "images", "machine", "isa", "abi", "formats", "support"],

@@ -11,8 +11,8 @@ const ME = "SPDXRef-el2";
  * @param time seconds since 1970
  */
 export function sbom(packages: readonly BundledPackage[], bundleHash: string, time: number): string {
-  const bundled = packages.map(({ name, version, license, sha512 }) => ({
-    ...described(idOf(name), name, version, license, `pkg:npm/${name.replace("@", "%40")}@${version}`),
+  const bundled = packages.map(({ name, version, license, sha512, purl = `pkg:npm/${name.replace("@", "%40")}` }) => ({
+    ...described(idOf(name), name, version, license, `${purl}@${version}`),
     checksums: [{ algorithm: "SHA512", checksumValue: sha512 }],
   }));
   const deno = described("SPDXRef-deno", "deno", Deno.version.deno, "MIT", `pkg:npm/deno@${Deno.version.deno}`);

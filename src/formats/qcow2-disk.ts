@@ -87,7 +87,7 @@ export class Qcow2Disk {
   /** Whether the file can be written, and where its refcounts are. */
   #writable(bytes: Uint8Array): BigUint64Array {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), { version } = this.#header;
-    if (view.getUint32(60) !== 0) throw new BadQcow2('has snapshots of its own; open it with mode "ro" or "overlay"');
+    if (view.getUint32(60) !== 0) throw new BadQcow2('has internal snapshots; open it with mode "ro" or "overlay"');
     if (version === 3 && view.getUint32(96) !== REFCOUNT_ORDER) {
       throw new BadQcow2("has refcounts that are not of 16 bits; open it read-only");
     }
@@ -141,7 +141,12 @@ export class Qcow2Disk {
   write(offset: number, from: Uint8Array): void {
     this.#pieces(offset, from.length, (number, within, at, size) => {
       const entry = this.#entry(number), piece = from.subarray(at, at + size);
-      if (entry & COPIED && !(entry & (COMPRESSED | ZERO))) return this.file.write(Number(entry & OFFSET) + within, piece);
+      if (entry & COPIED && !(entry & (COMPRESSED | ZERO))) {
+        const place = Number(entry & OFFSET);
+        // An entry of a damaged image may lead anywhere.
+        if (place / this.#cluster >= this.#end) throw new BadQcow2(`the cluster of byte ${offset + at} lies outside of the file`);
+        return this.file.write(place + within, piece);
+      }
       const whole = new Uint8Array(this.#cluster);
       if (size < this.#cluster) this.#readCluster(entry, number, 0, whole);
       whole.set(piece, within);
@@ -257,7 +262,9 @@ export class Qcow2Disk {
   }
 
   #setRefcount(cluster: number, count: number): void {
-    this.file.write(this.#refcountBlock(cluster)! + cluster % (this.#cluster / 2) * 2, Uint8Array.of(count >> 8, count & 0xff));
+    const block = this.#refcountBlock(cluster)!;
+    if (block / this.#cluster >= this.#end) throw new BadQcow2(`a block of refcounts at ${block} lies outside of the file`);
+    this.file.write(block + cluster % (this.#cluster / 2) * 2, Uint8Array.of(count >> 8, count & 0xff));
   }
 
   #refcount(cluster: number): number {

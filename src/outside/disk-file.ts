@@ -3,7 +3,8 @@
 // writes the header of another format into its raw disk has a raw disk the next time, too.
 
 import { BadQcow2 } from "../formats/qcow2.ts";
-import { type ImageBytes, Qcow2Disk } from "../formats/qcow2-disk.ts";
+import { imageBytes } from "../formats/image-bytes.ts";
+import { Qcow2Disk } from "../formats/qcow2-disk.ts";
 import { UnsavableError } from "../state/parts.ts";
 import type { BlockBacking } from "../virtio/block/backing.ts";
 
@@ -84,25 +85,6 @@ class Qcow2File implements FileDisk {
   }
 
   restore(): void {}
-}
-
-/** The bytes of a file for an image. */
-export function imageBytes(file: Deno.FsFile): ImageBytes {
-  return {
-    read(offset, size) {
-      file.seekSync(offset, Deno.SeekMode.Start);
-      const bytes = new Uint8Array(size);
-      let done = 0;
-      for (let count: number | null = 1; done < size && count; done += count ?? 0) count = file.readSync(bytes.subarray(done));
-      return bytes.subarray(0, done);
-    },
-    write(offset, bytes) {
-      file.seekSync(offset, Deno.SeekMode.Start);
-      for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
-    },
-    flush: () => file.syncDataSync(),
-    size: () => file.statSync().size,
-  };
 }
 
 /** A raw disk image. Its size is a number of bytes that it keeps. */

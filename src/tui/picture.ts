@@ -21,8 +21,8 @@ const PALETTE = [
 /** A terminal's own colors. */
 const TERMINAL = { paper: "#15171c", ink: "#d7dae0" } as const;
 
-/** A cell as it is painted. */
-interface Painted {
+/** A cell as it is painted; colors are `#rrggbb`. */
+export interface Painted {
   readonly text: string;
   readonly ink: string;
   readonly paper: string;
@@ -32,9 +32,7 @@ interface Painted {
 
 /** The picture of what was drawn last, in direct color or the colors that a terminal has. */
 export function picture(screen: Screen, title: string, depth: ColorDepth = "direct"): string {
-  const map = new ColorMap(screen.map.theme, depth);
-  map.map(0x2000000, 0x2000000, 0);
-  const page = hexOf(map.background) ?? TERMINAL.paper;
+  const { page, rows } = paintedCells(screen, depth);
   const width = screen.width * CELL.width + 2 * MARGIN, height = screen.height * CELL.height + 2 * MARGIN;
   const out = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">`,
@@ -42,12 +40,17 @@ export function picture(screen: Screen, title: string, depth: ColorDepth = "dire
     `<rect width="100%" height="100%" rx="6" fill="${page}"/>`,
     `<g font-family="ui-monospace, Menlo, Consolas, monospace" font-size="${FONT}" xml:space="preserve">`,
   ];
-  for (let y = 0; y < screen.height; y++) {
-    const cells = screen.cells(y).map((cell) => painted(cell, map, page));
-    out.push(...papers(cells, y, page), ...texts(cells, y));
-  }
+  rows.forEach((cells, y) => out.push(...papers(cells, y, page), ...texts(cells, y)));
   out.push("</g>", "</svg>", "");
   return out.join("\n");
+}
+
+/** The cells of what was drawn last, and the color of the page. */
+export function paintedCells(screen: Screen, depth: ColorDepth): { readonly page: string; readonly rows: readonly (readonly Painted[])[] } {
+  const map = new ColorMap(screen.map.theme, depth);
+  map.map(0x2000000, 0x2000000, 0);
+  const page = hexOf(map.background) ?? TERMINAL.paper;
+  return { page, rows: Array.from({ length: screen.height }, (_, y) => screen.cells(y).map((cell) => painted(cell, map, page))) };
 }
 
 function painted({ text, foreground, background, attributes }: DrawnCell, map: ColorMap, page: string): Painted {

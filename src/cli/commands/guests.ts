@@ -10,6 +10,7 @@ import { catalogEntries, damagedFiles, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, 
 import { documentText, type FieldsOf, GUEST, listingOf } from "../../queries/documents.ts";
 import { cacheFolder } from "../../support/cache.ts";
 import { cannotRead } from "../../support/named-file.ts";
+import { formatSize } from "../../support/units.ts";
 
 /** Adds `guests fetch` and `guests ls` to the program. */
 export function registerGuests(program: Command): void {
@@ -74,6 +75,20 @@ Examples:
       }).catch((error) => refused("add", error));
       await files.removeFetched();
       output(options.json ? `${guestText(manifest)}\n` : `${describe(manifest).join("\n")}\n`);
+    });
+  guests.command("export")
+    .description("write the disk of a guest as an image of your own, which a VM can write to")
+    .argument("<name>", "a guest with a disk")
+    .argument("<file>", "the image, which must not exist: NAME.qcow2, or another name for a raw image")
+    .addHelpText("after", examplesText(["guests export debian-bookworm-disk debian.qcow2", "guests export cloud cloud.img"]))
+    .action(async (name, file) => {
+      const { exportDisk } = await import("../../catalog/export-disk.ts");
+      const show = progressLine("writing");
+      const size = await exportDisk(name, file, (percent) => show(percent, file)).catch((error) => {
+        if (error instanceof Deno.errors.AlreadyExists) throw new Failure(`${file} exists; name another file, or remove it`);
+        throw new Failure(`guests export: ${error instanceof Error ? error.message : error}`, ExitCode.Failed);
+      });
+      output(`${file}: the disk of ${name}, ${formatSize(size)}\n`);
     });
   withListOptions(guests.command("ls").description("list the guests in the cache with sizes and hashes"))
     .option("--check", "compare every file with its hash; exits with 1 if one differs")
@@ -183,18 +198,18 @@ function describe(manifest: Manifest, folder = ""): string[] {
  * A progress callback that writes to stderr: one line rewritten on a terminal, one line per file
  * elsewhere.
  */
-function progressLine(): (percent: number, what: string, detail?: string) => void {
+function progressLine(verb = "fetching"): (percent: number, what: string, detail?: string) => void {
   const terminal = Deno.stderr.isTerminal();
   let last = "";
   return (percent, what, detail) => {
     if (terminal) {
-      const line = `fetching ${what}: ${percent} %${detail === undefined ? "" : `, ${detail}`}`;
+      const line = `${verb} ${what}: ${percent} %${detail === undefined ? "" : `, ${detail}`}`;
       if (line === last) return;
       last = line;
       progress(line, percent === 100);
     } else if (what !== last) {
       last = what;
-      report(`fetching ${what}`);
+      report(`${verb} ${what}`);
     }
   };
 }

@@ -18,17 +18,18 @@ import {
   toOption,
 } from "../start/staged.ts";
 import type { Size } from "../start/stage.ts";
+import type { Screen } from "../../tui/cells.ts";
 import { cannotWrite } from "../../support/named-file.ts";
 import { writeWhole } from "../../support/whole-file.ts";
 
 /** Forms of a picture, by the end of the file's name. */
-type Form = "svg" | "txt";
+type Form = "svg" | "png" | "txt";
 
 /** Adds the command. */
 export function registerScreenshot(program: Command, { entry, exit }: CommandContext): void {
   program.command("screenshot")
     .description("write a picture of the screens of a session or recording, without a terminal")
-    .argument("<file>", "file to write: NAME.svg for a picture, NAME.txt for text")
+    .argument("<file>", "file to write: NAME.svg or NAME.png for a picture, NAME.txt for text")
     .addOption(sizeOption())
     .addOption(themeOption)
     .option("--keys <keys>", "keys to press first, separated by blanks: names such as Enter, and words to type")
@@ -46,6 +47,7 @@ ${
         examplesText([
           "screenshot overview.svg",
           'screenshot rpc.svg --keys "7 /about=ping Enter" --theme light --size 100x30',
+          "screenshot overview.png --size 160x48",
           "screenshot end.txt --recording bug.rec --to 12.5s",
           "screenshot start.svg --run phone.toml --script steps.txt",
         ])
@@ -69,10 +71,8 @@ async function screenshot(entry: URL, file: string, options: ScreenshotOptions):
   const keys = options.keys === undefined ? [] : [{ kind: "keys", keys: keysOf(options.keys) } as const];
   await new Tour(stage, size).play([...steps, ...keys]);
   const screen = await stage.frame(size);
-  const { picture } = await import("../../tui/picture.ts");
-  const text = form === "svg" ? picture(screen, `el2: ${stage.title}`) : `${screen.toLines().map((line) => line.trimEnd()).join("\n")}\n`;
   try {
-    writeWhole(file, text, { mode: 0o644 });
+    writeWhole(file, await contentOf(form, screen, `el2: ${stage.title}`), { mode: 0o644 });
   } catch (error) {
     throw new Failure(`${file}: ${cannotWrite(error)}`);
   }
@@ -80,12 +80,21 @@ async function screenshot(entry: URL, file: string, options: ScreenshotOptions):
   return ExitCode.Done;
 }
 
+/** The content of the file. Each form loads its own modules. */
+async function contentOf(form: Form, screen: Screen, title: string): Promise<Uint8Array | string> {
+  switch (form) {
+    case "svg":
+      return (await import("../../tui/picture.ts")).picture(screen, title);
+    case "png":
+      return (await import("../../tui/picture-pixels.ts")).pixelPicture(screen);
+    case "txt":
+      return `${screen.toLines().map((line) => line.trimEnd()).join("\n")}\n`;
+  }
+}
+
 /** @throws Failure for a name that ends otherwise */
 function formOf(file: string): Form {
   const form = /\.([a-z]+)$/i.exec(file)?.[1].toLowerCase();
-  if (form === "svg" || form === "txt") return form;
-  if (form === "png") {
-    throw new Failure(`${file}: el2 has no font to draw PNG with; write ${file.slice(0, -"png".length)}svg, which every browser shows`);
-  }
-  throw new Failure(`${file}: the name has no known ending; use NAME.svg or NAME.txt`);
+  if (form === "svg" || form === "png" || form === "txt") return form;
+  throw new Failure(`${file}: the name has no known ending; use NAME.svg, NAME.png or NAME.txt`);
 }

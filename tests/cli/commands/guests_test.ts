@@ -3,6 +3,7 @@ import zlib from "node:zlib";
 import { sha256 } from "../../../src/support/cache.ts";
 import { DISK, QCOW2 } from "../../support/disk-images.ts";
 import { el2Command } from "../../support/el2.ts";
+import { runNative } from "../../support/oracles.ts";
 import { buildMirror, fileAnswer, serving } from "../../support/signed-mirror.ts";
 import { el2 } from "../program.ts";
 
@@ -117,6 +118,21 @@ Deno.test("guests add keeps an image under a name that run takes, with its comma
     const withDisk = await run("run", "other", "--turbo", "--for", "100ms");
     assert.equal(withDisk.code, 0, withDisk.stderr);
     assert.match(withDisk.stdout, /VM "other"/);
+    const own = `${cache}/own.qcow2`, exported = await run("guests", "export", "other", own);
+    assert.equal(exported.stdout, `${own}: the disk of other, 205312 bytes\n`, exported.stderr);
+    const compared = await runNative("qemu-img", ["compare", "-f", "qcow2", "-F", "qcow2", own, disk]);
+    assert.equal(compared.stdout, "Images are identical.\n", compared.stderr);
+    assert.match((await run("guests", "export", "other", own)).stderr, /own\.qcow2 exists; name another file/);
+    assert.match((await run("guests", "export", "mine", `${cache}/x.img`)).stderr, /guest mine has no disk; it has image/);
+    // A VM opens it for writing, through the process that may.
+    const file = `${cache}/own.toml`, device = `{ kind = "block", image = "own.qcow2" }`;
+    await Deno.writeTextFile(file, `el2 = 1\n[vm.own]\nimage = "${image}"\nmemory = "4MiB"\ndevices = [${device}]\n`);
+    const writable = await run("run", file, "--turbo", "--for", "50ms");
+    assert.equal(writable.code, 0, writable.stderr);
+    await Deno.writeFile(own, Deno.readFileSync(own).fill(0xff, 40, 48));
+    const broken = await run("run", file, "--turbo", "--for", "50ms");
+    assert.notEqual(broken.code, 0);
+    assert.match(broken.stderr, /disk .*own\.qcow2: a table at \d+ lies outside of the file/);
     const damaged = await run("guests", "add", "other", image, "--disk", packed.replace("hello.bin.zst", "none"));
     assert.match(damaged.stderr, /disk .*none: no such file/);
     for (const [name, message] of [["Mine", /lower case/], ["debian-mine", /guests fetch/], ["rm", /el2's own/]] as const) {

@@ -1,0 +1,44 @@
+// The disk of a guest of the catalog as an image of the user's own, which a VM may write.
+
+import { catalogEntry } from "./catalog.ts";
+import { imageBytes } from "../formats/image-bytes.ts";
+import { createQcow2, Qcow2Disk } from "../formats/qcow2-disk.ts";
+import { MiB } from "../support/sizes.ts";
+
+/** Files of guests that are raw disks. */
+const DISKS = ["disk", "root.img"];
+/** Bytes that are copied at a time; those that are all zeros are left out. */
+const PIECE = MiB;
+
+/**
+ * Writes the disk of a guest to a new file: a qcow2 image if its name ends in .qcow2, else a raw
+ * image with holes. A file that could not be written as a whole is removed.
+ * @returns bytes of the disk
+ * @throws Error where the guest has no disk, or the file exists or cannot be written
+ */
+export async function exportDisk(guest: string, path: string, progress: (percent: number) => void = () => {}): Promise<number> {
+  const { manifest, folder } = await catalogEntry(guest);
+  const disk = manifest.files.find(({ name }) => DISKS.includes(name));
+  if (!disk) throw new Error(`guest ${guest} has no disk; it has ${manifest.files.map(({ name }) => name).join(", ")}`);
+  using source = Deno.openSync(`${folder}/${disk.name}`);
+  using file = Deno.openSync(path, { read: true, write: true, createNew: true });
+  try {
+    const size = source.statSync().size, from = imageBytes(source), to = imageBytes(file);
+    let put = (at: number, bytes: Uint8Array) => to.write(at, bytes);
+    if (path.endsWith(".qcow2")) {
+      createQcow2(to, size);
+      const image = new Qcow2Disk(to, false);
+      put = (at, bytes) => image.write(at, bytes);
+    } else file.truncateSync(size);
+    for (let at = 0; at < size; at += PIECE) {
+      const bytes = from.read(at, Math.min(PIECE, size - at));
+      if (bytes.some((byte) => byte !== 0)) put(at, bytes);
+      progress(Math.floor((at + bytes.length) / size * 100));
+    }
+    to.flush();
+    return size;
+  } catch (error) {
+    Deno.removeSync(path);
+    throw error;
+  }
+}
