@@ -45,6 +45,7 @@ import { registerState } from "./commands/state.ts";
 import { registerSymbols } from "./commands/symbols.ts";
 import { registerTest } from "./commands/test.ts";
 import { registerTheme } from "./commands/theme.ts";
+import { registerTour } from "./commands/tour.ts";
 import { registerTrace } from "./commands/trace.ts";
 import { registerTrust } from "./commands/trust.ts";
 import { registerUp } from "./commands/up.ts";
@@ -69,6 +70,7 @@ const COMMANDS: readonly CommandGroup[] = [
     registerVmm,
     registerMcp,
     registerTrust,
+    registerTour,
   ]],
   ["Inspect a session:", [
     registerVm,

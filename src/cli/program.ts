@@ -39,6 +39,7 @@ export function programOf(groups: readonly CommandGroup[], entry: URL, exit: (co
       `
 Examples:
   el2                                          run the demo: three VMs that communicate
+  el2 tour                                     learn the screens, key by key
   el2 guests fetch debian                      fetch an unmodified Debian kernel and a busybox ramdisk
   el2 run debian                               run Debian as a VM of the native host
   el2 boot Image --initrd initrd --stdio       boot a kernel as the primary VM, with its console on this terminal`,

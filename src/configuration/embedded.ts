@@ -2,6 +2,8 @@
 // folder to read them from.
 
 import demo from "../../assets/demo.toml" with { type: "text" };
+import faulty from "../../assets/guests/faulty.bin" with { type: "bytes" };
+import faultySymbols from "../../assets/guests/faulty.elf" with { type: "bytes" };
 import hello from "../../assets/guests/hello.bin" with { type: "bytes" };
 import ping from "../../assets/guests/ping.bin" with { type: "bytes" };
 import pong from "../../assets/guests/pong.bin" with { type: "bytes" };
@@ -9,10 +11,21 @@ import pong from "../../assets/guests/pong.bin" with { type: "bytes" };
 /** Text of the demo's configuration. */
 export const DEMO: string = demo;
 
+/** The demo, and a guest with a defect: the machine of `el2 tour`. */
+export const TOUR: string = `${demo}
+[vm.sleeper]              # waits for a timer whose interrupt it never enables
+image = "guests/faulty.bin"
+symbols = "guests/faulty.elf"
+memory = "4MiB"
+cmdline = "masked=1"
+`;
+
 /** Folder that stands for the program's own files: paths in `DEMO` are relative to it. */
 export const EMBEDDED_FOLDER = "embedded:";
 
 const FILES: Readonly<Record<string, Uint8Array>> = {
+  "guests/faulty.bin": faulty,
+  "guests/faulty.elf": faultySymbols,
   "guests/hello.bin": hello,
   "guests/ping.bin": ping,
   "guests/pong.bin": pong,

@@ -15,7 +15,7 @@ import { checkedDevicetree, inFolder, load, logOf, planDevice, type Refuse } fro
 import { planHostImage } from "./host-image.ts";
 import { DEFAULT_HOST_MEMORY, type File, type FileLink, type FileRm, type FileUi, type FileVm } from "./schema.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
-import { DEMO, EMBEDDED_FOLDER } from "./embedded.ts";
+import { DEMO, EMBEDDED_FOLDER, TOUR } from "./embedded.ts";
 import { cannotRead, readToEnd } from "../support/named-file.ts";
 import { formatSize } from "../support/units.ts";
 import { type BootPlan, PlanError, PRIMARY_CONSOLE, type RootPlan, type RunPlan } from "../plans/plan.ts";
@@ -77,6 +77,11 @@ const DEBIAN_NAMES: readonly string[] = ["debian", ...DEBIAN_RELEASES.map((relea
 /** Plans the embedded three-VM demo. */
 export async function planDemo(changes: readonly string[] = []): Promise<RunResult> {
   return await planText(DEMO, "the demo", EMBEDDED_FOLDER, changes);
+}
+
+/** Plans the machine of the tour: the demo, and a VM with a defect. */
+export async function planTour(): Promise<RunResult> {
+  return await planText(TOUR, "the tour", EMBEDDED_FOLDER);
 }
 
 /** One VM with a kernel and a ramdisk of the catalog. */

@@ -7,6 +7,8 @@ import { LONGEST_COPY } from "./clipboard.ts";
 import { ConsoleActions } from "./console-actions.ts";
 import { ConsolePane } from "./console-pane.ts";
 import { drawScreen, type FrameState } from "./frame.ts";
+import type { Guide } from "./guide.ts";
+import type { Seen } from "./guide-chapters.ts";
 import { tabAt, TABS_ROW } from "./header.ts";
 import { HelpOverlay, type Here } from "./help.ts";
 import { type Hint, hintsOf, LOST_HINTS, typingHints, usedOn } from "./hints.ts";
@@ -16,6 +18,7 @@ import type { Key } from "./keys.ts";
 import { ListActions } from "./list-actions.ts";
 import { Menus } from "./menus.ts";
 import { type MessageKind, Messages } from "./messages.ts";
+import { overlayKind } from "./overlay-kind.ts";
 import { Mouse, type MouseServices } from "./mouse.ts";
 import { Navigation } from "./navigation.ts";
 import { TimeMarks } from "./time-marks.ts";
@@ -100,6 +103,8 @@ export interface AppOptions extends LookWish {
   readonly books?: Books;
   /** A recording is run again. */
   readonly replay?: boolean;
+  /** A tour of the screens. */
+  readonly guide?: Guide;
   /** Wall time in ms; the process's by default. */
   readonly clock?: () => number;
 }
@@ -144,6 +149,8 @@ export class App {
   #size = { width: 0, height: 0 };
   /** Refusals so far; undefined before the first sample. */
   #reasons: number | undefined;
+  /** Keys that guests got. */
+  #typedKeys = 0;
 
   constructor(readonly options: AppOptions, readonly port: AppPort) {
     const clock = this.#clock = options.clock ?? (() => performance.now());
@@ -204,6 +211,7 @@ export class App {
       choose: () => port.choose(),
       program: options.program,
       commands: this.#commands,
+      guide: options.guide,
       move,
       themes: [...THEME_NAMES, ...(options.themes ?? []).map(({ name }) => name)],
       theme: (name) => this.setTheme(name),
@@ -287,6 +295,7 @@ export class App {
     this.#console.past = this.#session.past;
     if (event.kind === "paused") this.#console.rewind(event.past ? event.consoles : undefined);
     if (event.kind === "paused" && event.past && this.#session.answers) this.#marks.ask();
+    this.#see();
     this.port.changed(false);
   }
 
@@ -327,16 +336,51 @@ export class App {
   /** Takes a key. */
   key(key: Key): void {
     this.#activity.refresh();
+    // A box that an answer has opened may be gone with this key.
+    this.#see();
     const shown = this.#messages.current;
     const isCommand = !this.#overlay && !this.#session.lost && this.#context() === "lists";
     if (!this.end) this.#messages.pressed(isCommand ? key.name : undefined);
     if (this.#overlay) this.#overlayKey(this.#overlay, key);
     else if (this.#session.lost) this.#lostKey(key);
     else if (key.name === "Esc" && shown?.keys.length && !this.#console.typing) this.#messages.dismiss();
+    else if (key.name === "Esc" && this.#leavesGuide()) this.#leaveGuide();
     else if (key.x !== undefined && key.y !== undefined) this.#mouse.take(key.name, key.x, key.y);
     else if (this.#console.typing && !this.#prefix) this.#typed(key);
     else this.#command(key);
+    this.#see();
     this.port.changed(true);
+  }
+
+  /** Whether Esc has nothing else to leave than the tour. */
+  #leavesGuide(): boolean {
+    return (this.options.guide?.shown ?? false) && this.#context() === "lists" && !this.#lists.canStepOut;
+  }
+
+  #leaveGuide(): void {
+    const { guide } = this.options;
+    guide?.leave();
+    this.#say(guide?.over ? "the tour is over; :tour begins it again" : "you have left the tour; :tour continues it");
+  }
+
+  /** Shows the state of the screens to the tour. */
+  #see(): void {
+    const { guide } = this.options;
+    if (!guide) return;
+    const { screen, focus } = this.#windows;
+    const seen: Seen = {
+      screen: screen.key,
+      pane: focus.name,
+      selected: focus.selection?.row.id ?? "",
+      filter: isFiltered(focus) ? focus.filterText : "",
+      overlay: overlayKind(this.#overlay),
+      typing: this.#console.typing,
+      typed: this.#typedKeys,
+      paused: this.#session.paused,
+      past: this.#session.past,
+      refused: this.#reasons ?? 0,
+    };
+    guide.see(seen);
   }
 
   #lostKey(key: Key): void {
@@ -396,7 +440,9 @@ export class App {
     if (this.#session.past) {
       return this.#say("You are viewing the past, which takes no input; press ctrl-] d, then t n to return to the present", "warn");
     }
-    if (this.#console.shown) this.port.send({ kind: "input", console: this.#console.shown, bytes });
+    if (!this.#console.shown) return;
+    this.#typedKeys++;
+    this.port.send({ kind: "input", console: this.#console.shown, bytes });
   }
 
   #command(key: Key): void {
@@ -579,6 +625,7 @@ export class App {
 
   /** Draws everything. */
   draw(screen: Screen): void {
+    this.#see();
     this.#size = { width: screen.width, height: screen.height };
     this.#look = this.#look.with({ depth: screen.depth });
     drawScreen(screen, this.#look, this.#frameState(), (body) => this.#windows.place(body));
@@ -613,6 +660,7 @@ export class App {
       hints: this.#hints(),
       overlay: this.#overlay,
       message: this.#messages.current,
+      guide: this.options.guide?.view(this.#keymap),
     };
   }
 

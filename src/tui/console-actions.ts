@@ -42,6 +42,7 @@ export class ConsoleActions {
     const { windows, console, readOnly, ended, say } = this.app;
     if (ended()) return say("the session has ended; q quits");
     if (readOnly) return say("read-only: cannot type");
+    if (vm === "") return say("no VM is selected");
     if (!console.has(vm)) return say(`vm:${vm} has no console`);
     windows.show("1");
     console.show(vm);

@@ -5,6 +5,8 @@ import type { Screen } from "./cells.ts";
 import { drawHints, drawMessage } from "./foot.ts";
 import { fit } from "./graphemes.ts";
 import { drawOverlay } from "./overlay-box.ts";
+import { type GuideView } from "./guide.ts";
+import { drawGuide, guideRows } from "./guide-strip.ts";
 import { drawHeader, drawTabs } from "./header.ts";
 import { type Hint, LOST_HINTS } from "./hints.ts";
 import type { Overlay } from "./overlay.ts";
@@ -59,6 +61,8 @@ export interface FrameState {
   readonly hints: readonly Hint[];
   readonly overlay: Overlay | undefined;
   readonly message: Message | undefined;
+  /** The step of a tour. */
+  readonly guide: GuideView | undefined;
 }
 
 /**
@@ -72,12 +76,15 @@ export function drawScreen(screen: Screen, look: Look, state: FrameState, place:
   const still = (state.frozen !== undefined || state.lost !== undefined) && screen.keep();
   if (!still) screen.clear();
   const rows = state.timeline ? 1 : 0;
-  const body = { x: 0, y: TOP, width: screen.width, height: screen.height - TOP - BOTTOM - rows, boxed: hasBoxes(screen) };
+  const strip = state.guide ? guideRows(state.guide, screen.width) : 0;
+  const body = { x: 0, y: TOP, width: screen.width, height: screen.height - TOP - BOTTOM - rows - strip, boxed: hasBoxes(screen) };
   for (const y of [0, 1, screen.height - 2, screen.height - 1]) screen.fill({ x: 0, y, width: screen.width, height: 1 });
   drawHeader(screen, look, state);
   drawTabs(screen, look, state);
   if (!still && !state.overlay?.whole) { for (const placed of place(body)) drawPane(screen, look, placed, body.boxed, state); }
-  if (state.timeline && !still) drawScrubber(screen, look, { ...body, y: body.y + body.height, height: 1 }, state.timeline);
+  const below = { ...body, y: body.y + body.height, height: strip };
+  if (state.guide) drawGuide(screen, look, below, state.guide);
+  if (state.timeline && !still) drawScrubber(screen, look, { ...body, y: below.y + strip, height: 1 }, state.timeline);
   if (state.lost) screen.dim(body);
   if (state.lost && !state.overlay) drawLost(screen, look, body, state.lost);
   if (state.overlay) {

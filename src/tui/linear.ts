@@ -34,7 +34,8 @@ export function linearOf(look: Look, state: FrameState, placed: readonly Placed[
   const session = `${state.state} ${state.newReasons} ${state.frozen !== undefined}`;
   const lines = [...header, `Screen ${state.screen}, ${tab?.title ?? ""}.`];
   if (state.lost) lines.push(`Connection lost ${state.lost.seconds} s ago. ${state.lost.message}.`);
-  const { overlay } = state;
+  const { overlay, guide } = state;
+  if (guide) lines.push(`Tour, step ${guide.position}: ${guide.text} ${guide.task.map(({ text }) => text).join("")}`);
   if (overlay) {
     const body = { x: 0, y: 0, width: LINEAR.columns, height: LINEAR.rows, boxed: false };
     lines.push(...drawn(look, LINEAR.rows, (screen) => overlay.draw(screen, body, look)));

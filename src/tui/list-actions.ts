@@ -74,6 +74,12 @@ export class ListActions {
     else windows.focusOn(windows.screen.panes[0]);
   }
 
+  /** Whether a filter or a zoom is there to step out of. */
+  get canStepOut(): boolean {
+    const pane = this.#focus;
+    return this.app.windows.zoomed || isFiltered(pane) && pane.filterText !== "";
+  }
+
   /** The next view. Panes with several views go through those first. */
   nextView(): void {
     const { windows, say } = this.app;

@@ -7,6 +7,7 @@ import type { Keymap } from "./keymap.ts";
 import type { Key } from "./keys.ts";
 import { DangerOverlay } from "./danger.ts";
 import { filterPrompt, stopFilter, targetOf } from "./event-filter.ts";
+import type { Guide } from "./guide.ts";
 import { placeOf } from "./links.ts";
 import { actionsFor, type Circumstances, type ObjectAction } from "./object-actions.ts";
 import { LinesOverlay, type MenuItem, MenuOverlay, TextOverlay } from "./overlay.ts";
@@ -40,6 +41,8 @@ export interface MenuServices extends AppServices {
   readonly choose: () => void;
   readonly program: OwnProgram | undefined;
   readonly commands: OwnCommands;
+  /** The tour of the session, if it is one. */
+  readonly guide: Guide | undefined;
   readonly move: (to: Move) => void;
   /** Names of the themes, and how one is chosen. */
   readonly themes: readonly string[];
@@ -212,12 +215,12 @@ export class Menus {
     if ("say" in action) return app.say(action.say(id));
     if ("query" in action) return void this.#answer(`${id}  ${action.label}`, action.query(id, row));
     if ("place" in action) return [{ kind: "now" } as const, action.place(row)].forEach((to) => app.move(to));
-    const { act, asks, prompt } = action;
+    const { act, asks, prompt, taken } = action;
     const ask = (text: string) => {
       const done = act(id, text);
       if (done === undefined) return app.say(`${JSON.stringify(text)} ${prompt?.wrong}`, "bad");
       const danger = { ...asks(id, text), command: action.command(id) };
-      app.show(new DangerOverlay(danger, () => this.#perform(done, `${action.name} ${id}: done`)));
+      app.show(new DangerOverlay(danger, () => this.#perform(done, taken?.(id) ?? `${action.name} ${id}: done`)));
     };
     if (prompt) app.show(new TextOverlay({ sign: `${prompt.sign(id)}: `, accept: ask }));
     else ask("");
@@ -341,6 +344,13 @@ export class Menus {
       aliases: ["sessions", "ls", "home"],
       command: "ls",
       run: () => app.choose(),
+    });
+    offers.push({
+      text: "tour",
+      detail: "the tour of the screens: continue it",
+      command: "tour",
+      off: app.guide ? undefined : "el2 tour shows it, with a machine of its own",
+      run: () => app.guide ? app.guide.resume() : app.say("el2 tour shows the tour, with a machine of its own"),
     });
     offers.push({
       text: "diff",

@@ -52,6 +52,8 @@ interface Dangerous {
   readonly asks: (id: string, text: string) => Omit<Danger, "command">;
   /** The action of the machine, with what was typed; undefined if that is wrong. */
   readonly act: (id: string, text: string) => Action | undefined;
+  /** The message once the machine has taken it; by default that it is done. */
+  readonly taken?: (id: string) => string;
 }
 
 /** An action on an object. One that does nothing does not compile. */
@@ -321,6 +323,7 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
       ...BACK,
     }),
     act: (id) => ({ kind: "rpc.send", id: MEM_RECLAIM.id, payload: encodeRequest(MEM_RECLAIM, { handle: handleOf(id), flags: 0 }) }),
+    taken: (id) => `asked the resource manager to reclaim ${id}`,
     command: (id) => `el2 rpc send MEM_RECLAIM handle=${id.slice("parcel:".length)} flags=0`,
   },
 ];

@@ -15,7 +15,8 @@ export type StartDeed =
   | { readonly kind: "run"; readonly what: string }
   | { readonly kind: "load"; readonly snapshot: string }
   | { readonly kind: "attach"; readonly session: string }
-  | { readonly kind: "replay"; readonly recording: string };
+  | { readonly kind: "replay"; readonly recording: string }
+  | { readonly kind: "tour" };
 
 /** The command line that does it, without `el2`. */
 export function deedArguments(deed: StartDeed): string[] {
@@ -28,6 +29,8 @@ export function deedArguments(deed: StartDeed): string[] {
       return ["attach", deed.session];
     case "replay":
       return ["replay", deed.recording, "--tui"];
+    case "tour":
+      return ["tour"];
   }
 }
 

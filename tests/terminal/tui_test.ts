@@ -108,3 +108,22 @@ Deno.test("W77: a crash of the screens leaves a sane terminal, says what it was 
     await new Deno.Command("sh", { args: ["-c", `${PROGRAM} down s`], cwd: ROOT }).output();
   }
 });
+
+Deno.test("el2 tour begins with a chapter, is left by Esc, and begins the next time with the chapter that was left", async () => {
+  await using terminal = await TmuxTerminal.start(`cd ${ROOT} && ${PROGRAM} tour console; ${PROGRAM} tour; exec sleep 1000`, 80, 24);
+  // hello is what is selected first.
+  await terminal.until(/Tour 5 of \d+ Console[\s\S]*Press c\./);
+  await terminal.keys("2");
+  await terminal.until(/This step is on screen 1: press 1\./);
+  await terminal.keys("1", "c");
+  await terminal.until(/Tour 6 of[\s\S]*Type a letter/);
+  await terminal.keys("x");
+  await terminal.until(/Press ctrl-\], then d\./);
+  await terminal.keys("C-]", "d");
+  await terminal.until(/Tour 8 of \d+ vCPUs/);
+  await terminal.keys("Escape");
+  await terminal.until(/you have left the tour; :tour continues it/);
+  await terminal.keys("q");
+  await terminal.until(/Tour 8 of \d+ vCPUs/);
+  await terminal.keys("q");
+});

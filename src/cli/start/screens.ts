@@ -73,7 +73,8 @@ export async function showOnScreens(
         readOnly: options.readOnly,
         ...beside(entry, name),
         replay: plan.replay !== undefined,
-        state: await loadUiState(called, options.configuration),
+        guide: options.guide,
+        state: options.guide ? undefined : await loadUiState(called, options.configuration),
         ...commands,
         ...looks,
       });
@@ -82,7 +83,7 @@ export async function showOnScreens(
       if (over !== undefined) report(`el2: ${over}`);
       await nameUnseen(unseen);
       here.close();
-      await saveUiState(called, options.configuration, state);
+      if (!options.guide) await saveUiState(called, options.configuration, state);
       const other = elsewhere ? await chooseNext(options.title, looks, entry) : { next: wanted, greeting: undefined };
       if (elsewhere && other.next === undefined) {
         greeting = other.greeting;
@@ -270,7 +271,7 @@ export async function showStart(entry: URL, look: Guise, run: (args: readonly st
     ...look.color === false ? ["--no-color"] : [],
     ...look.ascii ? ["--ascii"] : [],
     ...look.plain ? ["--plain"] : [],
-    ...look.readOnly && choice.kind !== "replay" ? ["--read-only"] : [],
+    ...look.readOnly && choice.kind !== "replay" && choice.kind !== "tour" ? ["--read-only"] : [],
   ];
   await run([...deedArguments(choice), ...options]);
   return undefined;
@@ -288,6 +289,7 @@ async function chooseNext(from: string, looks: ReturnType<typeof surroundings>, 
   const same = (greeting?: string): Next => ({ next: undefined, greeting });
   if (choice.kind === "leave") return same();
   if (choice.kind === "replay") return same(`a replay is not a session; show it with el2 replay ${choice.recording} --tui`);
+  if (choice.kind === "tour") return same("the tour has a machine of its own; begin it with el2 tour");
   if (choice.kind === "attach") return { next: choice.session, greeting: undefined };
   try {
     return { next: await starter(entry)(choice.kind === "run" ? choice.what : choice.snapshot, false), greeting: undefined };

@@ -11,6 +11,7 @@ import { hasUserFile } from "./user-file.ts";
 import { giveUp } from "../common/rights.ts";
 import type { FileUi } from "../../configuration/schema.ts";
 import type { SessionPlan } from "../../plans/plan.ts";
+import type { Guide } from "../../tui/guide.ts";
 import { connectEmbedded, type SessionClient } from "../../session/client.ts";
 import { defaultName } from "../../control/places.ts";
 import { warn } from "../../support/warn.ts";
@@ -26,6 +27,8 @@ export interface ShowOptions {
   readonly logLevel?: LogLevel;
   /** The command line's settings of the screens. */
   readonly look?: Look;
+  /** A tour of the screens: they begin as new, and nothing of them is kept. */
+  readonly guide?: Guide;
   /** The screens only look. */
   readonly readOnly?: boolean;
   /** Begin at the first prompt, where the cache has that (`instant.ts`). */

@@ -1,0 +1,300 @@
+// The chapters of `el2 tour`: what the reader sees, what to press, and by what el2 notices that it
+// was done. They are about the machine of `planTour` (`configuration/plan-run.ts`).
+
+/** Boxes that can lie over a screen, by what they are for. */
+export type OverlayKind = "verdict" | "palette" | "help" | "question" | "menu" | "other";
+
+/** The state of the screens, as far as steps depend on it. */
+export interface Seen {
+  /** Key of the screen that has the keys. */
+  readonly screen: string;
+  /** Name of the focused pane. */
+  readonly pane: string;
+  /** Id of the selected row. */
+  readonly selected: string;
+  /** Filter of the focused pane. */
+  readonly filter: string;
+  readonly overlay: OverlayKind | "none";
+  /** Keys go to a guest. */
+  readonly typing: boolean;
+  /** Keys that guests got so far. */
+  readonly typed: number;
+  readonly paused: boolean;
+  /** An earlier place of the run is shown. */
+  readonly past: boolean;
+  /** Refusals so far. */
+  readonly refused: number;
+}
+
+/** What must hold at the end of a step. Counts must have grown since it began. */
+export interface Goal {
+  readonly screen?: string;
+  readonly pane?: string;
+  readonly selected?: RegExp;
+  readonly filter?: RegExp;
+  readonly overlay?: OverlayKind | "none";
+  readonly typing?: boolean;
+  readonly typed?: "more";
+  readonly paused?: boolean;
+  readonly past?: boolean;
+  readonly refused?: "more";
+}
+
+/** A step. `{action}` in its texts stands for the key of that action. */
+export interface GuideStep {
+  /** What the reader sees now. */
+  readonly text: string;
+  /** What to press. */
+  readonly task: string;
+  readonly goal: Goal;
+  /** Key of the screen where it is to be done; undefined: anywhere. */
+  readonly on?: string;
+  /** It is done in the past. */
+  readonly past?: true;
+}
+
+/** Steps about one thing, which can be begun with any machine. */
+export interface GuideChapter {
+  /** Argument of `el2 tour`. */
+  readonly name: string;
+  readonly title: string;
+  /** What it shows, after the title. */
+  readonly about: string;
+  readonly steps: readonly GuideStep[];
+}
+
+/** The tour. */
+export const CHAPTERS: readonly GuideChapter[] = [
+  {
+    name: "overview",
+    title: "Overview",
+    about: "what each VM does, and what is wrong with it",
+    steps: [
+      {
+        text:
+          "Six VMs share two physical CPUs. The list says what each does or waits for. One has a defect, and its row says which: sleeper.",
+        task: "Press {list.down} until sleeper is selected.",
+        goal: { screen: "1", selected: /^vm:sleeper$/ },
+        on: "1",
+      },
+      {
+        text: "One key asks the same of every object: why is it like this?",
+        task: "Press {object.why}.",
+        goal: { overlay: "verdict" },
+        on: "1",
+      },
+      {
+        text: "The verdict: the cause, the evidence, and the command that shows more. Enter would go to the object that the command names.",
+        task: "Press Esc to close it.",
+        goal: { overlay: "none" },
+      },
+    ],
+  },
+  {
+    name: "console",
+    title: "Console",
+    about: "type into a guest, and take the keys back",
+    steps: [
+      {
+        text: "The console below the list is that of the selected VM. The guest hello responds to what is typed.",
+        task: "On screen 1, press {list.up} until hello is selected.",
+        goal: { screen: "1", selected: /^vm:hello$/ },
+        on: "1",
+      },
+      {
+        text: "Until now all keys were el2's. A console takes them when it is entered.",
+        task: "Press {console.enter}.",
+        goal: { typing: true },
+        on: "1",
+      },
+      {
+        text: "Now your keys go to the guest, and the title of the console says so.",
+        task: "Type a letter, and see hello respond.",
+        goal: { typed: "more" },
+      },
+      {
+        text: "Only one key is still el2's: the prefix of the console keys.",
+        task: "Press {console.prefix}, then {console.leave}.",
+        goal: { typing: false },
+      },
+    ],
+  },
+  {
+    name: "vcpus",
+    title: "vCPUs",
+    about: "where each one is, and one step further",
+    steps: [
+      {
+        text: "There are ten screens. The digit of a tab shows its screen.",
+        task: "Press {screen.vcpu} for the vCPUs.",
+        goal: { screen: "2" },
+      },
+      {
+        text: "Each vCPU has its state, for how long it has had it, and what it waits for. The panes below follow the selection.",
+        task: "Press {list.down} until sleeper/0 is selected.",
+        goal: { screen: "2", selected: /^vcpu:sleeper\/0$/ },
+        on: "2",
+      },
+      {
+        text:
+          "An interrupt, but none is enabled: it sleeps forever. A machine can be stepped: one instruction at a time, the same in every run.",
+        task: "Press {time.on}.",
+        goal: { paused: true },
+      },
+      {
+        text: "PAUSED stands in the first row. Virtual time stands still, and no guest can notice that.",
+        task: "Press {machine.pause} to continue.",
+        goal: { paused: false },
+      },
+    ],
+  },
+  {
+    name: "interrupts",
+    title: "Interrupts",
+    about: "which one does not arrive, and why",
+    steps: [
+      {
+        text: "A VM that waits for an interrupt is a question to the interrupt controller.",
+        task: "Press {screen.irq} for the interrupts.",
+        goal: { screen: "3" },
+      },
+      {
+        text: "The findings say what is wrong: 27 of sleeper is pending and disabled. A filter shows the interrupts of this VM alone.",
+        task: "Press {filter.edit}, type vm=sleeper, then press Enter.",
+        goal: { screen: "3", filter: /sleeper/, overlay: "none" },
+        on: "3",
+      },
+      {
+        text: "Every list takes such a filter, and so does every command: el2 irq ls --filter vm=sleeper.",
+        task: "Press Esc to clear it.",
+        goal: { filter: /^$/, overlay: "none" },
+        on: "3",
+      },
+    ],
+  },
+  {
+    name: "memory",
+    title: "Memory",
+    about: "who owns a page, and a request that is refused",
+    steps: [
+      {
+        text: "The host owned all memory, and lent each guest a part of it.",
+        task: "Press {screen.mem} for the memory.",
+        goal: { screen: "4" },
+      },
+      {
+        text:
+          "The map has a letter for each VM, and shows shared pages in two halves. Memory that is lent or shared is a parcel, and parcels have a list.",
+        task: "Press {pane.next} until Memory parcels is focused.",
+        goal: { screen: "4", pane: "parcels", selected: /^parcel:/ },
+        on: "4",
+      },
+      {
+        text:
+          "The selected guest still uses this parcel. What if the host wants it back now? Actions that change the machine are in a menu, and ask first.",
+        task: "Press {danger.menu}, then r, then y.",
+        goal: { refused: "more" },
+        on: "4",
+      },
+      {
+        text: "The resource manager has refused. The last row says who asked for what, and by which rule it was refused.",
+        task: "Press {screen.why} to see why.",
+        goal: { screen: "0" },
+      },
+      {
+        text:
+          "The chain from the request down to the rule that failed, what the rule saw, and at the end the way out. It is the same for an ioctl or a hypercall.",
+        task: "Press {screen.over} to go back to the overview.",
+        goal: { screen: "1" },
+      },
+    ],
+  },
+  {
+    name: "queues",
+    title: "Queues",
+    about: "follow an object from screen to screen",
+    steps: [
+      {
+        text: "Two of the guests play ball: they exchange messages through queues of the hypervisor.",
+        task: "Press {screen.queue} for the queues.",
+        goal: { screen: "6", selected: /^mq:/ },
+      },
+      {
+        text: "Sender, receiver, messages that wait, and how many pass in a second. Which events were about the selected queue?",
+        task: "Press {object.references}.",
+        goal: { screen: "9", filter: /mq:/ },
+        on: "6",
+      },
+      {
+        text: "The events that name it, newest last. el2 remembers where you came from.",
+        task: "Press {object.back} to go back.",
+        goal: { screen: "6" },
+      },
+    ],
+  },
+  {
+    name: "past",
+    title: "Past",
+    about: "go back in time, look around, and return",
+    steps: [
+      {
+        text: "A run can be gone back, to each of its instructions, with the whole machine as it was there.",
+        task: "Press {time.back} to step one instruction back.",
+        goal: { past: true },
+      },
+      {
+        text:
+          "PAST stands in the first row, and the line below the screens shows where in the run this is. Nothing can be changed here; all screens work.",
+        task: "Press {screen.vcpu} to see the vCPUs as they were.",
+        goal: { screen: "2", past: true },
+        past: true,
+      },
+      {
+        text: "The menu of time goes to an event, a snapshot or an instruction, and to the present.",
+        task: "Press {time.travel}, then n for now.",
+        goal: { past: false },
+        past: true,
+      },
+      {
+        text: "The present stands where you left it.",
+        task: "Press {machine.pause} to continue.",
+        goal: { paused: false },
+      },
+    ],
+  },
+  {
+    name: "palette",
+    title: "Palette and help",
+    about: "find what you do not remember",
+    steps: [
+      {
+        text: "No key has to be remembered. The palette finds actions, screens and objects by a few letters.",
+        task: "Press {palette.show}.",
+        goal: { overlay: "palette" },
+      },
+      {
+        text: "Below the list stands what Enter will do, and the shell command that does the same.",
+        task: "Type scheduler, then press Enter.",
+        goal: { screen: "8", overlay: "none" },
+      },
+      {
+        text:
+          "Who ran on which physical CPU, and who had to wait. The row of hints below has the keys of the screen that is shown; help has all of them.",
+        task: "Press {help.show}.",
+        goal: { overlay: "help" },
+      },
+      {
+        text: "Help begins with the pane that you are in. Typing searches it.",
+        task: "Press Esc to close it.",
+        goal: { overlay: "none" },
+      },
+    ],
+  },
+];
+
+/** What follows the last step. */
+export const EPILOGUE: Pick<GuideStep, "text" | "task"> = {
+  text:
+    "That was the tour. docs/tutorials has one job after the other, each with a fault to find; el2 up demo starts such a machine for you.",
+  task: "Press {leave} to quit, or Esc to stay in this machine.",
+};

@@ -1,0 +1,23 @@
+// What lies over a screen, by its purpose.
+
+import { DangerOverlay } from "./danger.ts";
+import type { OverlayKind } from "./guide-chapters.ts";
+import { HelpOverlay } from "./help.ts";
+import { MenuOverlay, type Overlay } from "./overlay.ts";
+import { PaletteOverlay } from "./palette.ts";
+import { VerdictOverlay } from "./verdict-overlay.ts";
+
+/** The kinds, by their classes. */
+const KINDS = [
+  [VerdictOverlay, "verdict"],
+  [PaletteOverlay, "palette"],
+  [HelpOverlay, "help"],
+  [DangerOverlay, "question"],
+  [MenuOverlay, "menu"],
+] as const;
+
+/** The kind of an overlay. */
+export function overlayKind(overlay: Overlay | undefined): OverlayKind | "none" {
+  if (!overlay) return "none";
+  return KINDS.find(([of]) => overlay instanceof of)?.[1] ?? "other";
+}
