@@ -71,8 +71,7 @@ export const CHAPTERS: readonly GuideChapter[] = [
     about: "what each VM does, and what is wrong with it",
     steps: [
       {
-        text:
-          "Six VMs share two physical CPUs. The list says what each does or waits for. One has a defect, and its row says which: sleeper.",
+        text: "Six VMs share two physical CPUs. The list says what each does or waits for. One has a defect: sleeper.",
         task: "Press {list.down} until sleeper is selected.",
         goal: { screen: "1", selected: /^vm:sleeper$/ },
         on: "1",

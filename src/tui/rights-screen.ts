@@ -96,7 +96,7 @@ export function rightsScreen(): ScreenModel {
     args: () => ({ filter: "err=yes" }),
     columns: capColumns,
   });
-  const objects = new TablePane({ name: "objects", table: "obj.ls", title: "Objects", filter: "type!=hwirq" });
+  const objects = new TablePane({ name: "objects", table: "obj.ls", title: "Objects", filter: "type!=hwirq", usual: { state: "active" } });
   const fields = inspector("fields", caps), holders = holdersPane(caps);
   const underList = below("under-list"), besideHolders = beside("beside-holders"), besideList = beside("beside-list");
   let lower: Pane = fields;

@@ -32,6 +32,8 @@ export function rpcScreen(): ScreenModel {
     title: "Requests to the resource manager",
     stream: true,
     columns: rpcColumns,
+    // Our resource manager answers without delay.
+    usual: { latency: "0" },
   });
   const row = () => rpcs.selection?.row;
   const narrow = { answer: false };

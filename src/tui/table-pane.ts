@@ -32,6 +32,8 @@ export interface TablePaneOptions {
   readonly filter?: string;
   /** Columns instead of the table's; `width` is that of the pane. */
   readonly columns?: (width: number) => readonly ListColumn[];
+  /** Values of columns that say nothing: such a column is left out while every row has its value. */
+  readonly usual?: Readonly<Record<string, Json>>;
   /** Rows as cards of several lines, instead of columns. */
   readonly card?: (row: Row, look: Look) => readonly (readonly Piece[])[];
   /** The right end of its title. */
@@ -91,6 +93,8 @@ export class TablePane implements FilteredPane {
   #cut = false;
   /** The columns as they were last drawn. */
   #headings: Placement = { columns: [], cut: false };
+  /** Columns in which every row has the usual value. */
+  #usual: ReadonlySet<string> = new Set();
 
   constructor(readonly options: TablePaneOptions) {
     this.name = options.name;
@@ -169,6 +173,8 @@ export class TablePane implements FilteredPane {
     this.#noteChanges(rows);
     this.options.taken?.(rows);
     this.#rows = rows;
+    const { usual = {} } = this.options;
+    this.#usual = new Set(Object.keys(usual).filter((name) => rows.every((row) => row[name] === usual[name])));
     const current = this.options.current?.(rows)?.id;
     if (current !== this.#current) this.#selected = current;
     this.#current = current;
@@ -363,7 +369,7 @@ export class TablePane implements FilteredPane {
   }
 
   #place(width: number): Placement {
-    const all = this.options.columns?.(width) ?? columnsOf(this.table);
+    const all = (this.options.columns?.(width) ?? columnsOf(this.table)).filter(({ name }) => !this.#usual.has(name));
     // Scrolling right also shows columns that narrow terminals omit.
     const listed = this.#left === 0 ? fittingColumns(all.filter(({ from = 0 }) => from <= width + ROW_MARGIN), width) : all;
     const [first, ...rest] = listed;

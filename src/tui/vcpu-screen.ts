@@ -34,6 +34,8 @@ const WIDE_CODE_SHARE = 0.52;
 const MIDDLE_SHARE = 0.66;
 /** Digits of an address. */
 const DIGITS = 16;
+/** From this width on there is room for the physical CPU, with two blanks between columns. */
+const WITH_PCPU = 126;
 /** Columns of the history. */
 const SAMPLES = 10;
 
@@ -61,7 +63,7 @@ function vcpuColumns(activity: Activity): ListColumn[] {
       name: "pcpu",
       title: "pCPU",
       width: 4,
-      from: 100,
+      from: WITH_PCPU,
       pieces: ({ pcpu }) => quietPieces(pcpu ? String(pcpu).replace("pcpu:", "p") : "-"),
     },
     {

@@ -21,7 +21,7 @@ Deno.test("the start screen offers the demo first, then files of this folder, ea
     const { sections } = await startOffers();
     const rows = sections.map((section) => section.rows.map(({ name, deed }) => [name, deed?.kind]));
     assert.deepEqual(rows, [
-      [["demo", "run"], ["phone.toml", "run"], ["examples/two-hypervisors.toml", "run"]],
+      [["demo", "run"], ["tour", "tour"], ["phone.toml", "run"], ["examples/two-hypervisors.toml", "run"]],
       [],
       [],
       [["bug.rec", "replay"], ["a.snap", "load"]],

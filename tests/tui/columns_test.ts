@@ -1,0 +1,42 @@
+// Columns of lists: those that say the same in every row are left out.
+
+import assert from "node:assert/strict";
+import { Rig } from "./rig.ts";
+import { realMachine } from "./real-machine.ts";
+
+const shown = await realMachine();
+
+/** Headings of a list whose pane has this title, in a terminal where it has all columns. */
+async function headingsOf(rig: Rig, title: string): Promise<string> {
+  const lines = await rig.lines();
+  const at = lines.findIndex((line) => new RegExp(`[=-] ${title}`).test(line));
+  assert.ok(at >= 0, lines.join("\n"));
+  return lines[at + 1];
+}
+
+Deno.test("a column with the usual value in every row is left out, and is there once a row has another", async () => {
+  for (
+    const [screen, keys, title, heading, table, change] of [
+      ["5", "v", "Objects", "State", "obj.ls", { state: "init" }],
+      ["7", "", "Requests to the resource manager", "Took", "rpc.ls", { latency: "1200" }],
+      ["4", "", "Memory parcels", "Label", "mem.parcels", { label: 7 }],
+    ] as const
+  ) {
+    const rig = new Rig(240, 60, {}, "16", shown);
+    await rig.keys(screen + keys);
+    assert.ok(!(await headingsOf(rig, title)).includes(heading), `${title}: ${heading} is the same everywhere`);
+    const changed = new Rig(240, 60, {}, "16", shown), { answer } = changed;
+    changed.answer = (query) => {
+      const found = answer(query);
+      return query.table === table ? { ...found, rows: found.rows.map((row, index) => index === 0 ? { ...row, ...change } : row) } : found;
+    };
+    await changed.keys(screen + keys);
+    assert.ok((await headingsOf(changed, title)).includes(heading), `${title}: ${heading} is not`);
+  }
+});
+
+Deno.test("columns stand two blanks apart in every list at 120x36", async () => {
+  const rig = new Rig(120, 36, {}, "16", shown);
+  await rig.keys("2");
+  assert.match(await headingsOf(rig, "vCPUs"), /for {2,}CPU {2,}last 10 s {2,}exits\/s {2}Waits for {2,}PC/);
+});
