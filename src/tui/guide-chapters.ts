@@ -1,7 +1,7 @@
-// The chapters of `el2 tour`: what the reader sees, what to press, and by what el2 notices that it
-// was done. They are about the machine of `planTour` (`configuration/plan-run.ts`).
+// The chapters of `el2 tour`: texts about the screens, keys to press, and the states of the screens
+// that end the steps. They are about the machine of `planTour` (`configuration/plan-run.ts`).
 
-/** Boxes that can lie over a screen, by what they are for. */
+/** Kinds of boxes over a screen. */
 export type OverlayKind = "verdict" | "palette" | "help" | "question" | "menu" | "other";
 
 /** The state of the screens, as far as steps depend on it. */
@@ -26,7 +26,7 @@ export interface Seen {
   readonly refused: number;
 }
 
-/** What must hold at the end of a step. Counts must have grown since it began. */
+/** The state that ends a step. Counts must have grown since it began. */
 export interface Goal {
   readonly screen?: string;
   readonly pane?: string;
@@ -42,9 +42,9 @@ export interface Goal {
 
 /** A step. `{action}` in its texts stands for the key of that action. */
 export interface GuideStep {
-  /** What the reader sees now. */
+  /** Explanation of what is shown. */
   readonly text: string;
-  /** What to press. */
+  /** The keys to press. */
   readonly task: string;
   readonly goal: Goal;
   /** Key of the screen where it is to be done; undefined: anywhere. */
@@ -58,7 +58,7 @@ export interface GuideChapter {
   /** Argument of `el2 tour`. */
   readonly name: string;
   readonly title: string;
-  /** What it shows, after the title. */
+  /** Its subject, for a list. */
   readonly about: string;
   readonly steps: readonly GuideStep[];
 }
@@ -141,7 +141,7 @@ export const CHAPTERS: readonly GuideChapter[] = [
         goal: { paused: true },
       },
       {
-        text: "PAUSED stands in the first row. Virtual time stands still, and no guest can notice that.",
+        text: "Row 1 shows PAUSED. Virtual time stands still, and no guest can notice that.",
         task: "Press {machine.pause} to continue.",
         goal: { paused: false },
       },
@@ -242,8 +242,7 @@ export const CHAPTERS: readonly GuideChapter[] = [
         goal: { past: true },
       },
       {
-        text:
-          "PAST stands in the first row, and the line below the screens shows where in the run this is. Nothing can be changed here; all screens work.",
+        text: "Row 1 shows PAST, and the line below the screens the place in the run. Nothing can be changed here; all screens work.",
         task: "Press {screen.vcpu} to see the vCPUs as they were.",
         goal: { screen: "2", past: true },
         past: true,
@@ -291,7 +290,7 @@ export const CHAPTERS: readonly GuideChapter[] = [
   },
 ];
 
-/** What follows the last step. */
+/** The text after the last step. */
 export const EPILOGUE: Pick<GuideStep, "text" | "task"> = {
   text:
     "That was the tour. docs/tutorials has one job after the other, each with a fault to find; el2 up demo starts such a machine for you.",

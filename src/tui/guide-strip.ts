@@ -21,10 +21,10 @@ function textLines(text: string, width: number): string[] {
   return wrap(text, 0, width - MARGIN);
 }
 
-/** Draws it. What to press stands in the last row, whatever is above it. */
+/** Draws it. The keys are in its last row, however long the text is. */
 export function drawGuide(screen: Screen, look: Look, area: Rectangle, { title, position, text, task }: GuideView): void {
   screen.tint(area, "raised");
-  const heading = { text: `Tour ${position}`, detail: title, right: [[{ text: "Esc leaves", role: "dim" as const }]] };
+  const heading = { text: `Tour ${position}`, detail: title, right: [[{ text: "Esc ends the tour", role: "dim" as const }]] };
   drawFrame(screen, look, area, false, heading, "plain", false);
   textLines(text, area.width).forEach((line, row) => screen.text(area.x + 1, area.y + 1 + row, line, look.style("text")));
   drawPieces(screen, look, area.x + 1, area.y + area.height - 1, task, area.width - MARGIN);

@@ -12,7 +12,7 @@ export interface GuideView {
   /** `4 of 30`. */
   readonly position: string;
   readonly text: string;
-  /** What to press, or what leads back to where it can be pressed. */
+  /** The keys to press, or the way back to where they can be pressed. */
   readonly task: readonly Piece[];
   /** The texts of all steps, for a strip that never changes its height. */
   readonly texts: readonly string[];
@@ -23,7 +23,7 @@ export class Guide {
   readonly #steps: readonly { readonly chapter: GuideChapter; readonly step: GuideStep }[];
   #at: number;
   #left = false;
-  /** What was there when the step began, for what must become more. */
+  /** The state when the step began, for counts that must grow. */
   #before: Seen | undefined;
   #seen: Seen | undefined;
 
@@ -98,7 +98,7 @@ function isReached(goal: Goal, seen: Seen, before: Seen): boolean {
   return Object.entries(equal).every(([name, value]) => seen[name as keyof typeof equal] === value);
 }
 
-/** What leads back to a step, for a reader who is elsewhere. */
+/** The way back to a step, for a reader who is elsewhere. */
 function wayBack({ goal, on, past }: GuideStep, seen: Seen): string | undefined {
   if (seen.overlay !== "none") return undefined;
   if (seen.typing && goal.typing === undefined && !goal.typed) {

@@ -349,8 +349,8 @@ export class Menus {
       text: "tour",
       detail: "the tour of the screens: continue it",
       command: "tour",
-      off: app.guide ? undefined : "el2 tour shows it, with a machine of its own",
-      run: () => app.guide ? app.guide.resume() : app.say("el2 tour shows the tour, with a machine of its own"),
+      off: app.guide ? undefined : "el2 tour shows it, with its own machine",
+      run: () => app.guide ? app.guide.resume() : app.say("el2 tour shows the tour, with its own machine"),
     });
     offers.push({
       text: "diff",

@@ -1,4 +1,4 @@
-// What lies over a screen, by its purpose.
+// The kind of an overlay.
 
 import { DangerOverlay } from "./danger.ts";
 import type { OverlayKind } from "./guide-chapters.ts";
@@ -16,7 +16,7 @@ const KINDS = [
   [MenuOverlay, "menu"],
 ] as const;
 
-/** The kind of an overlay. */
+/** The kind of what lies over a screen. */
 export function overlayKind(overlay: Overlay | undefined): OverlayKind | "none" {
   if (!overlay) return "none";
   return KINDS.find(([of]) => overlay instanceof of)?.[1] ?? "other";

@@ -32,7 +32,7 @@ export interface TablePaneOptions {
   readonly filter?: string;
   /** Columns instead of the table's; `width` is that of the pane. */
   readonly columns?: (width: number) => readonly ListColumn[];
-  /** Values of columns that say nothing: such a column is left out while every row has its value. */
+  /** Values by column: a column is left out while every row has its usual value. */
   readonly usual?: Readonly<Record<string, Json>>;
   /** Rows as cards of several lines, instead of columns. */
   readonly card?: (row: Row, look: Look) => readonly (readonly Piece[])[];

@@ -19,7 +19,7 @@ const ENTRY = new URL("../../main.ts", import.meta.url);
 const KEYMAP = new Keymap();
 const STEPS = CHAPTERS.flatMap(({ steps }) => steps);
 
-/** The keys that a task names, as a reader takes them from the strip: words to type letter by letter. */
+/** The keys that a task names, as a reader takes them from the strip: words letter by letter. */
 function keysOf(guide: Guide): string[] {
   const { task } = guide.view(KEYMAP)!;
   return task.flatMap(({ text, role }) => {
@@ -155,7 +155,7 @@ Deno.test("Esc first leaves what lies over the screen, then the filter, then the
 Deno.test("sessions without a tour offer none, and say where it is", async () => {
   const rig = new Rig();
   await rig.keys(":tour");
-  assert.match(await rig.text(), /el2 tour shows it, with a machine of its own/);
+  assert.match(await rig.text(), /el2 tour shows it, with its own machine/);
 });
 
 Deno.test("a step that is done already is passed over; one that counts needs a new key", () => {

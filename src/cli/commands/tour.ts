@@ -1,4 +1,4 @@
-// `el2 tour`: a tour of the screens that waits for the reader's keys, on a machine of its own.
+// `el2 tour`: a tour of the screens that waits for the reader's keys, on its own machine.
 
 import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";

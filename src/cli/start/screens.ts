@@ -289,7 +289,7 @@ async function chooseNext(from: string, looks: ReturnType<typeof surroundings>, 
   const same = (greeting?: string): Next => ({ next: undefined, greeting });
   if (choice.kind === "leave") return same();
   if (choice.kind === "replay") return same(`a replay is not a session; show it with el2 replay ${choice.recording} --tui`);
-  if (choice.kind === "tour") return same("the tour has a machine of its own; begin it with el2 tour");
+  if (choice.kind === "tour") return same("the tour has its own machine; start it with el2 tour");
   if (choice.kind === "attach") return { next: choice.session, greeting: undefined };
   try {
     return { next: await starter(entry)(choice.kind === "run" ? choice.what : choice.snapshot, false), greeting: undefined };

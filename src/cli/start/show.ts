@@ -27,7 +27,7 @@ export interface ShowOptions {
   readonly logLevel?: LogLevel;
   /** The command line's settings of the screens. */
   readonly look?: Look;
-  /** A tour of the screens: they begin as new, and nothing of them is kept. */
+  /** A tour of the screens: they begin with their defaults, and their state is not kept. */
   readonly guide?: Guide;
   /** The screens only look. */
   readonly readOnly?: boolean;
