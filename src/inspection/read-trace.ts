@@ -14,6 +14,7 @@ import { UNSEEN } from "./event-log.ts";
 import { eventSentence } from "./event-sentence.ts";
 import type { View } from "./inspected.ts";
 import { vmStateWord } from "./read-vms.ts";
+import { sliceReason } from "../queries/slice-reason.ts";
 import type { Json, RowOf } from "../queries/table.ts";
 import { hex } from "../queries/table.ts";
 import type { EVENTS, REASONS, RPCS, SLICES } from "../queries/tables.ts";
@@ -252,13 +253,11 @@ export function sliceRow(event: TraceEvent): RowOf<typeof SLICES> {
     pcpu: pcpu ?? 0,
     vcpu: to,
     vm: to === null ? null : `vm:${to.replace("vcpu:", "").split("/")[0]}`,
-    reason: name === UNSEEN ? "not recorded from here on" : sliceReason(fields),
+    reason: name === UNSEEN ? "not recorded from here on" : reasonOf(fields),
     seen: name !== UNSEEN,
   };
 }
 
-/** Why the one before stopped: the event that it waits for, or another one's turn. */
-function sliceReason({ from, blocked }: TraceFields): string {
-  if (typeof from !== "string") return "";
-  return typeof blocked === "string" ? `${from} waits for ${blocked}` : `${from} yields`;
+function reasonOf({ from, blocked }: TraceFields): string {
+  return typeof from === "string" ? sliceReason(from, typeof blocked === "string" ? blocked : undefined) : "";
 }

@@ -3,7 +3,7 @@
 
 import { Attribute, type Color, type ColorDepth, palette, rgb, rgbOf, roleColor, roleOf } from "./color.ts";
 import { GROUNDS, type Role, ROLES, TINTS, VM_FILLS } from "./roles.ts";
-import { BASIC, type Theme } from "./themes.ts";
+import { BASIC, BASIC_ON_BRIGHT, type Theme } from "./themes.ts";
 
 const { Bold, Dim, Reverse } = Attribute;
 
@@ -23,10 +23,13 @@ export class ColorMap {
   attributes = 0;
   /** Colors by role, if each role has its own color. */
   readonly #colors: readonly Color[] | undefined;
+  /** The theme's page is bright, so that of the terminal is, too. */
+  readonly #bright: boolean;
 
   /** @param painted whether the page has the theme's background, or the terminal's own */
   constructor(readonly theme: Theme, readonly depth: ColorDepth, readonly painted = true) {
     const column = depth === "direct" ? rgb : depth === "256" ? palette : undefined;
+    this.#bright = theme.colors !== undefined && isBright(theme.colors.bg[0]);
     if (!column || !theme.colors) return;
     const { colors } = theme;
     this.#colors = ROLES.map((role) => role === "bg" && !painted ? 0 : column(colors[role][depth === "direct" ? 0 : 1]));
@@ -52,8 +55,10 @@ export class ColorMap {
   /** Sixteen colors, the terminal's own: tints are left out, the selection is reverse. */
   #basic(foreground: Color, background: Color): void {
     const ink = roleOf(foreground), ground = roleOf(background);
-    this.foreground = ink === undefined ? this.#ofGuest(foreground) : basicColor(ink);
+    this.foreground = ink === undefined ? this.#ofGuest(foreground) : basicColor(ink, this.#bright);
     this.background = 0;
+    // Without its color, a warning is still heavier than what surrounds it.
+    if (ink === "warn" && this.#bright) this.attributes |= Bold;
     if (ink === "dim") this.attributes |= Dim;
     if (ground === undefined) {
       this.background = this.#ofGuest(background);
@@ -61,7 +66,7 @@ export class ColorMap {
       this.foreground = 0;
       this.attributes = this.attributes & ~Dim | Reverse;
     } else if (!SHADES.has(ground)) {
-      this.background = basicColor(ground);
+      this.background = basicColor(ground, false);
       this.attributes &= ~Dim;
       if (ink === undefined || !FILLS.has(ink)) this.foreground = palette(BASIC[ground] === GREY ? WHITE : BLACK);
     }
@@ -86,9 +91,14 @@ export class ColorMap {
   }
 }
 
-/** The terminal's own color for a role, of its sixteen. */
-function basicColor(role: Role): Color {
-  const index = BASIC[role];
+/** Whether a direct color is nearer to white than to black. */
+function isBright(color: number): boolean {
+  return (color >> 16 & 255) + (color >> 8 & 255) + (color & 255) > 3 * 128;
+}
+
+/** The terminal's own color for a role, of its sixteen; `bright`: for an ink on a bright page. */
+function basicColor(role: Role, bright: boolean): Color {
+  const index = bright && role in BASIC_ON_BRIGHT ? BASIC_ON_BRIGHT[role] : BASIC[role];
   return index === undefined ? 0 : palette(index);
 }
 

@@ -4,6 +4,7 @@
 import { countText, grouped } from "./numbers.ts";
 import type { Line } from "./pane.ts";
 import { chipPiece, type Piece } from "./pieces.ts";
+import { wrap } from "./row-lines.ts";
 import type { Look } from "./theme.ts";
 import type { Row } from "../queries/table.ts";
 
@@ -93,7 +94,7 @@ function namePieces(id: string, look: Look): Piece[] {
 }
 
 /** A card for each interrupt with which something is wrong. */
-export function findingLines(rows: readonly Row[], look: Look): Line[] {
+export function findingLines(rows: readonly Row[], look: Look, width: number): Line[] {
   const cards = rows.flatMap((row): Line[][] => {
     const finding = findingOf(row);
     if (!finding) return [];
@@ -113,10 +114,8 @@ export function findingLines(rows: readonly Row[], look: Look): Line[] {
     ]];
   });
   if (!cards.length) {
-    return [{ text: "No problems found." }, {
-      text: "Storms and interrupts that cannot be delivered are listed here.",
-      role: "dim",
-    }];
+    const about = wrap("Storms and interrupts that cannot be delivered are listed here.", 0, width);
+    return [{ text: "No problems found." }, ...about.map((text): Line => ({ text, role: "dim" }))];
   }
   return cards.flatMap((card, index) => index ? [{ text: "" }, ...card] : card);
 }

@@ -49,7 +49,7 @@ export function irqScreen(activity: Activity, clock: () => number): ScreenModel 
       count: wrong().length,
       right: wrong().length ? [[{ text: `! ${wrong().length}`, role: "bad", bold: true }]] : [],
     }),
-    lines: (_, look) => findingLines(wrong(), look),
+    lines: (width, look) => findingLines(wrong(), look, width),
   });
   const path = new TextPane({
     name: "path",

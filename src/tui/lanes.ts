@@ -1,6 +1,7 @@
 // The scheduler's timeline as data: what each vCPU did when, from the switches of physical CPUs.
 
 import type { LaneState } from "./glyphs.ts";
+import { parseSliceReason } from "../queries/slice-reason.ts";
 import type { Row } from "../queries/table.ts";
 
 /** A time span, from one virtual time (ns) to before another. */
@@ -29,8 +30,7 @@ export interface Lanes {
 
 /** The reason of a switch: whom it is about, and what that one waits for; undefined: its turn. */
 export function reasonOf(row: Row): { readonly vcpu: string; readonly waits: string | undefined } | undefined {
-  const match = /^vcpu:(\S+) (?:waits for (.*)|gives way)$/.exec(String(row.reason));
-  return match ? { vcpu: match[1], waits: match[2] } : undefined;
+  return parseSliceReason(String(row.reason));
 }
 
 const withoutKind = (id: string) => id.replace(/^vcpu:/, "");

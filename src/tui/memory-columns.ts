@@ -8,19 +8,25 @@ import type { Look, Role } from "./theme.ts";
 import { sizeText } from "../queries/format.ts";
 import { type Row, textsOf } from "../queries/table.ts";
 
-/** Columns of a limit's gauge. */
+/** Columns of a limit's gauge: in a narrow list, and of a wide one what its name leaves. */
 const GAUGE = 4, WIDE_GAUGE = 20;
+/** Columns of a limit's name before a wide gauge grows. */
+const NAME = 29;
+/** Narrower lists leave the amount out. */
+const WITH_AMOUNT = 32;
 const SHARE = 6;
 const AMOUNT = 5, WIDE_AMOUNT = 14;
 
 /** A limited resource, its use, and how near the limit is. */
 export function limitColumns(width: number): ListColumn[] {
-  const wide = width >= 50, cells = wide ? WIDE_GAUGE : GAUGE;
+  const wide = width >= 50;
   const amount = (row: Row, name: string) => row.unit === "bytes" ? sizeText(Number(row[name])) : countText(Number(row[name]));
   const amounts = (row: Row) =>
     row.limit === null ? amount(row, "used") : wide ? `${amount(row, "used")} of ${amount(row, "limit")}` : amount(row, "limit");
-  const amountWidth = wide ? WIDE_AMOUNT : AMOUNT;
-  const what = Math.max(width - cells - SHARE - amountWidth - (wide ? 6 : 3), 10);
+  const amountWidth = wide ? WIDE_AMOUNT : width < WITH_AMOUNT ? 0 : AMOUNT;
+  const others = SHARE + amountWidth + (wide ? 6 : amountWidth ? 3 : 2);
+  const cells = wide ? Math.min(Math.max(width - others - NAME, GAUGE), WIDE_GAUGE) : GAUGE;
+  const what = Math.max(width - cells - others, 10);
   return [
     {
       name: "what",
@@ -50,13 +56,12 @@ export function limitColumns(width: number): ListColumn[] {
         return [{ text: shareText(Number(share)), role }, { text: alarm ? "!" : " ", role }];
       },
     },
-    {
-      name: "limit",
-      title: wide ? "Amount" : "Of",
-      width: amountWidth,
-      right: true,
-      pieces: (row) => [{ text: amounts(row), role: "dim" }],
-    },
+    ...amountWidth
+      ? [{
+        ...{ name: "limit", title: wide ? "Amount" : "Of", width: amountWidth, right: true },
+        pieces: (row: Row): Piece[] => [{ text: amounts(row), role: "dim" }],
+      }]
+      : [],
   ];
 }
 

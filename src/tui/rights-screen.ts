@@ -25,6 +25,9 @@ const WITH_MASTER = 140;
 /** Columns of a capability's id. */
 const ID = 16;
 
+/** Columns of all others but the answer and whether it is a master, with their blanks. */
+const OTHERS = 74;
+
 /** A capability's owner, object and rights, and the result of its last use. */
 function capColumns(width: number): ListColumn[] {
   const answer = width >= WITH_MASTER ? 28 : 20;
@@ -35,7 +38,7 @@ function capColumns(width: number): ListColumn[] {
     {
       name: "rights",
       title: "Rights",
-      width: Math.min(Math.max(width - 72 - answer - (width >= WITH_MASTER ? 8 : 0), 24), 60),
+      width: Math.min(Math.max(width - OTHERS - answer - (width >= WITH_MASTER ? 8 : 0), 24), 60),
       pieces: ({ rights }) => {
         const text = textsOf(rights).join(" ");
         return [text ? { text } : { text: "none", role: "dim" }];

@@ -23,6 +23,26 @@ export interface Theme {
 }
 
 /**
+ * Inks of sixteen on a bright page, where the bright ones and yellow cannot be read: the terminal's
+ * own ink, or a darker color. Fills stay as they are.
+ */
+export const BASIC_ON_BRIGHT: Readonly<Partial<Record<Role, number | undefined>>> = {
+  accent: 4,
+  ok: 2,
+  warn: undefined,
+  bad: 1,
+  past: 5,
+  link: 4,
+  vm0: 4,
+  vm1: 5,
+  vm2: undefined,
+  vm3: undefined,
+  vm5: 2,
+  vm6: 4,
+  vm7: undefined,
+};
+
+/**
  * The terminal's own sixteen colors by role, in all themes. Undefined is its ink, or its
  * background: bright white would be unreadable on a white page.
  */

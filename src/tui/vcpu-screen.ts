@@ -3,6 +3,7 @@
 
 import type { Activity } from "./activity.ts";
 import { codePane } from "./code-pane.ts";
+import { eventColumns } from "./event-columns.ts";
 import { exitsPane } from "./exits-pane.ts";
 import { history } from "./glyphs.ts";
 import { vcpuOf } from "./links.ts";
@@ -166,6 +167,7 @@ export function vcpuScreen(activity: Activity): ScreenModel {
     name: "psci",
     table: "events",
     title: "PSCI calls",
+    columns: (width) => eventColumns(width, true),
     empty: ["No PSCI call was recorded yet", "Guests make them when they start CPUs, suspend or shut down."],
     args: () => vcpus.selectedId ? { kinds: "psci", filter: `vcpu=${vcpus.selectedId}`, limit: HISTORY } : undefined,
   });

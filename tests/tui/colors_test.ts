@@ -163,3 +163,32 @@ Deno.test("L51: light and dark have the same text", async () => {
     assert.deepEqual(light, dark, key);
   }
 });
+
+Deno.test("16 colors on a bright page: inks are dark or the terminal's own, fills keep their colors, a warning is bold", () => {
+  const dark = new ColorMap(themeOf("dark"), "16"), light = new ColorMap(themeOf("light"), "16");
+  const tooBright = new Set([3, 6, 7, 9, 10, 11, 12, 13, 14, 15].map((index) => palette(index)));
+  for (
+    const role of [
+      "accent",
+      "ok",
+      "warn",
+      "bad",
+      "past",
+      "link",
+      ...Array.from({ length: 8 }, (_, slot) => `vm${slot}` as const),
+    ] as const
+  ) {
+    light.map(roleColor(role), roleColor("bg"), 0);
+    assert.ok(!tooBright.has(light.foreground), role);
+    dark.map(roleColor(role), roleColor("bg"), 0);
+    assert.notEqual(dark.foreground, 0, role);
+  }
+  light.map(roleColor("warn"), roleColor("bg"), 0);
+  assert.equal(light.attributes & Attribute.Bold, Attribute.Bold);
+  for (const fill of ["ok", "warn", "fill3"] as const) {
+    light.map(roleColor("ink"), roleColor(fill), 0);
+    const { foreground, background } = light;
+    dark.map(roleColor("ink"), roleColor(fill), 0);
+    assert.deepEqual([foreground, background], [dark.foreground, dark.background], fill);
+  }
+});

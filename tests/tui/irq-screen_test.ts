@@ -46,7 +46,7 @@ Deno.test("each finding of the session becomes a card, and stops the path at its
       ["storm: 48.2K/s over 10000", /storms: 48 211 per second/, "taken"],
     ] as const
   ) {
-    const [card] = findingLines([{ ...row, finding }], LOOK);
+    const [card] = findingLines([{ ...row, finding }], LOOK, 100);
     assert.match(textOf(card), sentence);
     const stopped = pathLines({ ...row, finding }, LOOK).filter(({ tint }) => tint === "badbg");
     assert.deepEqual(stopped.map((line) => textOf(line).split(/ +/)[1]), [step]);

@@ -481,11 +481,11 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
     },
   ],
   "sched.ls": [
-    { id: "ev:1", t: "12470000000", pcpu: 0, vcpu: "vcpu:debian/0", vm: "vm:debian", reason: "vcpu:host/0 gives way", seen: true },
+    { id: "ev:1", t: "12470000000", pcpu: 0, vcpu: "vcpu:debian/0", vm: "vm:debian", reason: "vcpu:host/0 yields", seen: true },
     { id: "ev:2", t: "12470000000", pcpu: 1, vcpu: "vcpu:rt/0", vm: "vm:rt", reason: "", seen: true },
     { id: "ev:3", t: "12472000000", pcpu: 1, vcpu: null, vm: null, reason: "vcpu:rt/0 waits for an interrupt (WFI)", seen: true },
     { id: "ev:4", t: "12474000000", pcpu: 0, vcpu: "vcpu:host/0", vm: "vm:host", reason: "vcpu:debian/0 waits for vcpu_run", seen: true },
-    { id: "ev:5", t: "12478000000", pcpu: 0, vcpu: "vcpu:debian/0", vm: "vm:debian", reason: "vcpu:host/0 gives way", seen: true },
+    { id: "ev:5", t: "12478000000", pcpu: 0, vcpu: "vcpu:debian/0", vm: "vm:debian", reason: "vcpu:host/0 yields", seen: true },
   ],
 };
 

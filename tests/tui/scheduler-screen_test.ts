@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { roleOf } from "../../src/tui/color.ts";
 import { busyShare, columnsOf, lanesOf, reasonOf, ticksOf, waitTimes } from "../../src/tui/lanes.ts";
 import type { Row } from "../../src/queries/table.ts";
+import { parseSliceReason, sliceReason } from "../../src/queries/slice-reason.ts";
 import { phoneAnswer, phoneRows } from "./phone.ts";
+import { realMachine } from "./real-machine.ts";
 import { Rig } from "./rig.ts";
 
 const slice = (t: number, pcpu: number, vcpu: string | null, reason = "", seen = true): Row => ({
@@ -25,7 +27,7 @@ function lane(lines: readonly string[], name: RegExp): string {
 Deno.test("vCPUs run, are ready, or wait for their VMM, an interrupt or power, as the switches say", () => {
   const { cpus, vcpus } = lanesOf([
     slice(100, 0, "a/0"),
-    slice(200, 0, "b/0", "vcpu:a/0 gives way"),
+    slice(200, 0, "b/0", "vcpu:a/0 yields"),
     slice(300, 0, "a/0", "vcpu:b/0 waits for its VMM (device access)"),
     slice(400, 0, null, "vcpu:a/0 waits for an interrupt (WFI), vcpu_run"),
     slice(450, 0, "c/0"),
@@ -42,7 +44,7 @@ Deno.test("vCPUs run, are ready, or wait for their VMM, an interrupt or power, a
   assert.equal(busyShare(cpus.get(0)!, 100, 600), 350 / 500);
   assert.deepEqual(waitTimes({ cpus, vcpus }), [{ vcpu: "a/0", middle: 100, p99: 100, count: 1 }]);
   assert.deepEqual(columnsOf(cpus.get(0)!, 100, 100, 5).map((span) => span?.vcpu), ["a/0", "b/0", "a/0", undefined, undefined]);
-  assert.deepEqual(reasonOf(slice(1, 0, null, "vcpu:a/0 gives way")), { vcpu: "a/0", waits: undefined });
+  assert.deepEqual(reasonOf(slice(1, 0, null, "vcpu:a/0 yields")), { vcpu: "a/0", waits: undefined });
 });
 
 Deno.test("times of the axis are round, and far enough from each other", () => {
@@ -157,4 +159,15 @@ Deno.test("the timeline says that it asks, that nothing was recorded, and what w
   rig.time += 1000;
   rig.sample();
   assert.match(await rig.text(), /the machine has ended/);
+});
+
+Deno.test("the reasons of a real machine's switches are read as they are written: none is shown as it came", async () => {
+  const rig = new Rig(200, 60, {}, "16", await realMachine());
+  await rig.keys("8");
+  const text = await rig.text();
+  assert.match(text, / yields/);
+  assert.doesNotMatch(text, /vcpu:/);
+  for (const blocked of [undefined, "an interrupt (WFI)", "vcpu_run, its VMM"]) {
+    assert.deepEqual(parseSliceReason(sliceReason("vcpu:ping/0", blocked)), { vcpu: "ping/0", waits: blocked });
+  }
 });
