@@ -167,17 +167,7 @@ Deno.test("L51: light and dark have the same text", async () => {
 Deno.test("16 colors on a bright page: inks are dark or the terminal's own, fills keep their colors, a warning is bold", () => {
   const dark = new ColorMap(themeOf("dark"), "16"), light = new ColorMap(themeOf("light"), "16");
   const tooBright = new Set([3, 6, 7, 9, 10, 11, 12, 13, 14, 15].map((index) => palette(index)));
-  for (
-    const role of [
-      "accent",
-      "ok",
-      "warn",
-      "bad",
-      "past",
-      "link",
-      ...Array.from({ length: 8 }, (_, slot) => `vm${slot}` as const),
-    ] as const
-  ) {
+  for (const role of ["accent", "ok", "warn", "bad", "past", "link", ...VM_INKS.slice(0, 8)] as const) {
     light.map(roleColor(role), roleColor("bg"), 0);
     assert.ok(!tooBright.has(light.foreground), role);
     dark.map(roleColor(role), roleColor("bg"), 0);
