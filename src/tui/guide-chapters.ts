@@ -83,7 +83,7 @@ export const CHAPTERS: readonly GuideChapter[] = [
         on: "1",
       },
       {
-        text: "The verdict: the cause, the evidence, and the command that shows more. Enter would go to the object that the command names.",
+        text: "The verdict: cause, evidence, and the command that shows more. Enter goes to the object that it names.",
         task: "Press Esc to close it.",
         goal: { overlay: "none" },
       },
