@@ -8,6 +8,7 @@ import { countText } from "./numbers.ts";
 import type { Pane, PaneState } from "./pane.ts";
 import { chipPiece, drawPieces, type Piece, piecesWidth, statePiece } from "./pieces.ts";
 import { depthPieces } from "./queue-columns.ts";
+import { wrap } from "./row-lines.ts";
 import type { TablePane } from "./table-pane.ts";
 import type { Look } from "./theme.ts";
 import { waitText } from "./waits.ts";
@@ -155,21 +156,21 @@ export class QueueWaitsPane implements Pane {
   draw(screen: Screen, area: Rectangle, look: Look, { boxed, past }: PaneState): void {
     const inside = drawFrame(screen, look, area, boxed, this.title(), past ? "past" : "plain", false);
     const row = this.queues.selection?.row;
-    const lines = row ? this.#lines(row, look) : [[{ text: "Nothing is selected.", role: "dim" } as const]];
+    const lines = row ? this.#lines(row, look, inside.width - 2) : [[{ text: "Nothing is selected.", role: "dim" } as const]];
     lines.slice(0, inside.height).forEach((pieces, index) => {
       drawPieces(screen, look, inside.x + 1, inside.y + index, pieces, inside.width - 2);
     });
   }
 
-  #lines(row: Row, look: Look): (readonly Piece[])[] {
+  #lines(row: Row, look: Look, width: number): (readonly Piece[])[] {
     const lines: (readonly Piece[])[] = [];
     for (const vcpu of this.#vcpus.filter(({ vm }) => vm === row.to)) {
       const name = vcpu.id.slice("vcpu:".length), mark = look.vm(name.split("/")[0]);
       const wakes = waitText(textsOf(vcpu.wakes));
-      lines.push([chipPiece(mark), { text: ` ${name}  `, role: mark.ink }, statePiece(look, String(vcpu.state)), {
-        text: `  ${wakes}`,
-        role: "dim",
-      }]);
+      const who: Piece[] = [chipPiece(mark), { text: ` ${name}  `, role: mark.ink }, statePiece(look, String(vcpu.state))];
+      const wait: Piece = { text: `  ${wakes}`, role: "dim" };
+      if (piecesWidth([...who, wait]) <= width) lines.push([...who, wait]);
+      else lines.push(who, ...wrap(wakes, 0, width - 2).map((text): Piece[] => [{ text: `  ${text}`, role: "dim" }]));
     }
     const irq = this.#irqs.find(({ id }) => id === row.receive_virq);
     const waiting = row.kind === "doorbell" ? Number(row.flags) !== 0 : Number(row.count) > 0;

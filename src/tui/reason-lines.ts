@@ -69,7 +69,12 @@ function sentenceOf(row: Reason): string {
 
 function askedPieces({ asked_by, t, symbol, pc }: Reason, look: Look): Piece[] {
   const vcpu = vcpuOf(asked_by);
-  const who: Piece[] = vcpu ? vmPieces(look.vm(vcpu.vm), vcpu.vm + vcpu.vmDetail) : [{ text: String(asked_by), role: "link" }];
+  const vm = /^vm:(.+)$/.exec(String(asked_by))?.[1];
+  const who: Piece[] = vcpu
+    ? vmPieces(look.vm(vcpu.vm), vcpu.vm + vcpu.vmDetail)
+    : vm !== undefined
+    ? vmPieces(look.vm(vm), vm)
+    : [{ text: String(asked_by), role: "link" }];
   const where = symbol ?? pc;
   return [{ text: "asked by ", role: "dim" }, ...who, { text: "  at ", role: "dim" }, { text: secondsText(Number(t)) }, {
     text: " s",
