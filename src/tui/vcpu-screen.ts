@@ -35,8 +35,8 @@ const WIDE_CODE_SHARE = 0.52;
 const MIDDLE_SHARE = 0.66;
 /** Digits of an address. */
 const DIGITS = 16;
-/** From this width on there is room for the physical CPU, with two blanks between columns. */
-const WITH_PCPU = 126;
+/** Widths from which on the PC and the physical CPU have room. */
+const WITH_PC = 117, WITH_PCPU = 126;
 /** Columns of the history. */
 const SAMPLES = 10;
 
@@ -93,7 +93,7 @@ function vcpuColumns(activity: Activity): ListColumn[] {
       pieces: (row) => quietPieces(countText(Math.round(Number(row.exits_rate)))),
     },
     { name: "wakes", title: "Waits for", width: 30, pieces: waits },
-    { name: "pc", title: "PC", width: 18, from: 110, pieces: pc },
+    { name: "pc", title: "PC", width: 18, from: WITH_PC, pieces: pc },
   ];
 }
 
