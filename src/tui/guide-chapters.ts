@@ -237,7 +237,7 @@ export const CHAPTERS: readonly GuideChapter[] = [
     about: "go back in time, look around, and return",
     steps: [
       {
-        text: "A run can be gone back, to each of its instructions, with the whole machine as it was there.",
+        text: "A run can be gone back, to each of its instructions, with the whole machine as it was.",
         task: "Press {time.back} to step one instruction back.",
         goal: { past: true },
       },
