@@ -115,6 +115,30 @@ const HOTNESS: Record<Exclude<Tier, "interp">, Hotness & { readonly slice: numbe
   auto: { samples: 12, price: 0.4, landings: 2000, slice: 20_000 },
 };
 
+/**
+ * The latest exit. Its getter is a class's and its numbers are doubles from the start: V8 turns an
+ * object that has a getter itself, and fields that change from integers to doubles, into a hash
+ * table.
+ */
+class LatestExit implements Exit {
+  reason: ExitReason = ExitReason.Budget;
+  retired = 0;
+  esr = NaN;
+  ipa = NaN;
+  pa = NaN;
+  readonly #view: DataView;
+
+  constructor(view: DataView) {
+    this.#view = view;
+    this.esr = this.ipa = this.pa = 0;
+  }
+
+  /** A bigint, which most handlers do not want: it is read when asked for. */
+  get far(): bigint {
+    return this.#view.getBigUint64(CPU.EXIT_FAR, true);
+  }
+}
+
 /** The core. It owns the first `CORE_SIZE` bytes of the memory. */
 export class WasmCore implements DebugCore {
   /** Handlers of the interpreter and how the decoder uses them, for tests. */
@@ -156,7 +180,7 @@ export class WasmCore implements DebugCore {
   #begun = NaN;
   #budget = 0;
   #behind = 0;
-  readonly #exit: Exit;
+  readonly #exit: LatestExit;
   readonly #exitCounts = newExitCounts();
   readonly #repeats: RepeatedExits;
   readonly #waits: CounterWaits | undefined;
@@ -172,17 +196,7 @@ export class WasmCore implements DebugCore {
     this.#doubles = new Float64Array(memory.buffer);
     this.#repeats = new RepeatedExits(this.#words, this.#doubles);
     const view = this.#view = new DataView(memory.buffer);
-    // Few who handle an exit want FAR, which is a bigint: it is read when asked for.
-    this.#exit = {
-      reason: ExitReason.Budget,
-      retired: 0,
-      esr: 0,
-      get far() {
-        return view.getBigUint64(CPU.EXIT_FAR, true);
-      },
-      ipa: 0,
-      pa: 0,
-    };
+    this.#exit = new LatestExit(view);
     const { functions, link, outlined } = instantiateCore(core, memory, {
       decode: (ip) => {
         this.#decoded.decode(ip);
