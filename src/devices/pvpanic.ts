@@ -8,12 +8,12 @@ export class Pvpanic {
   /** @param onEvent is called with each event that the guest reports */
   constructor(readonly onEvent: (event: number) => void) {}
 
-  read(offset: number, _size: number): bigint {
-    return offset === 0 ? BigInt(PvpanicEvent.PANICKED | PvpanicEvent.CRASH_LOADED) : 0n;
+  read(offset: number, size: number): bigint {
+    return offset === 0 && size === 1 ? BigInt(PvpanicEvent.PANICKED | PvpanicEvent.CRASH_LOADED) : 0n;
   }
 
-  write(offset: number, _size: number, value: bigint): void {
-    if (offset !== 0) return;
+  write(offset: number, size: number, value: bigint): void {
+    if (offset !== 0 || size !== 1) return;
     for (const event of Object.values(PvpanicEvent)) if (Number(value & 0xffn) & event) this.onEvent(event);
   }
 }

@@ -7,6 +7,7 @@ import { CAM_SHIFT, PciBus, PciFunction, type PciFunctionState } from "../device
 import { Pl030 } from "../devices/pl030.ts";
 import { Pvpanic, PvpanicEvent } from "../devices/pvpanic.ts";
 import { StallDetector, type StallDetectorState } from "../devices/stall-detector.ts";
+import { VirtioId } from "../virtio/device.ts";
 import { type PciTransport, virtioFunction } from "../virtio/pci-transport.ts";
 import {
   CROSVM_BATTERY,
@@ -21,8 +22,19 @@ import {
 import { uart16550Console, type VmConsole, type VmConsoleState } from "./vm-console.ts";
 
 const BRIDGE = { vendor: 0x8086, device: 0x1237, revision: 0, classCode: 0x06_00_00 };
-const PVPANIC = { vendor: 0x1b36, device: 0x0011, revision: 1, classCode: 0xff_ff_00 };
+const PVPANIC = { vendor: 0x1b36, device: 0x0011, revision: 1, classCode: 0xff_ff_00, subsystemVendor: 0xff, subsystem: 0xff };
 const PVPANIC_SIZE = 0x10;
+/** Classes of virtio functions: the subclass is always 0x80, "other". */
+const VIRTIO_CLASSES: Readonly<Record<number, number>> = {
+  [VirtioId.Net]: 0x02_80_00,
+  [VirtioId.Block]: 0x01_80_00,
+  [VirtioId.Console]: 0x07_80_00,
+  [VirtioId.Entropy]: 0x08_80_00,
+  [VirtioId.Balloon]: 0x08_80_00,
+  [VirtioId.P9]: 0x02_80_00,
+  [VirtioId.Input]: 0x09_80_00,
+  [VirtioId.Vsock]: 0x02_80_00,
+};
 
 /** State of a board: plain data. */
 export interface CrosvmBoardState {
@@ -41,6 +53,8 @@ export interface BoardProcess {
   ran(vcpu: number): number;
   /** Signals the irqfd of an SPI. */
   signal(spi: number): void;
+  /** Reports a defect of the guest. */
+  problem(message: string): void;
   /** Ends the VM for this reason. */
   end(reason: string): void;
 }
@@ -70,13 +84,16 @@ export class CrosvmBoard {
       interrupt: () => process.signal(CROSVM_STALL.interrupt),
       reset: (vcpu) => process.end(`vCPU ${vcpu} ran twice its time without restarting its stall detector`),
     });
+    // The VM goes on: `panic=-1` has the kernel reset it.
     const panic = new Pvpanic((event) => {
-      if (event === PvpanicEvent.PANICKED) process.end("pvpanic reports that the guest's kernel has panicked");
+      if (event === PvpanicEvent.PANICKED) process.problem("pvpanic reports that the guest's kernel has panicked");
     });
     const bar = { address: crosvmBar(transports.length), size: PVPANIC_SIZE, wide: false };
     this.#bus = new PciBus([
       new PciFunction(BRIDGE),
-      ...transports.map((transport, index) => virtioFunction(transport, crosvmBar(index), crosvmPciSpi(index))),
+      ...transports.map((transport, index) =>
+        virtioFunction(transport, { classCode: VIRTIO_CLASSES[transport.device.id], address: crosvmBar(index), line: crosvmPciSpi(index) })
+      ),
       new PciFunction({ ...PVPANIC, bar }, panic),
     ], CAM_SHIFT);
   }

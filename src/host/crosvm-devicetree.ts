@@ -28,11 +28,11 @@ const UART_HZ = 1_843_200, RTC_HZ = 3_141_592;
 const RNG_SEED_SIZE = 256;
 /** Size of the range in which the resource manager gives the VM addresses. */
 const SIZE_MAX = 0x7_8000_0000;
-/** Between the end of RAM and the window for BARs of 64 bits. */
+/** Bytes between the end of RAM and the window for BARs of 64 bits. */
 const PLATFORM_WINDOW = 0x4000_0000;
 const ADDRESS_LIMIT = 2 ** 40;
-/** Address spaces of `ranges` (PCI bus binding). */
-const MEMORY_32 = 0x0200_0000, MEMORY_64 = 0x0300_0000;
+/** Address spaces of `ranges` (PCI bus binding); the second one is prefetchable. */
+const MEMORY_32 = 0x0200_0000, MEMORY_64 = 0x4300_0000;
 /** Where the CPUs of a PPI's specifier begin. */
 const PPI_CPUS_SHIFT = 8;
 
@@ -50,7 +50,7 @@ export function crosvmDevicetree(plan: VmPlan, layout: VmLayout, driver: DriverT
     chosen(plan, layout),
     node("config", { "kernel-address": plan.base + plan.image.offset, "kernel-size": plan.image.size }),
     node("memory", { device_type: "memory", reg: cells64(plan.base, plan.memory) }),
-    node("cpus", { "#address-cells": 1, "#size-cells": 0 }, Array.from({ length: plan.vcpus }, (_, index) => cpu(index))),
+    node("cpus", { "#address-cells": 1, "#size-cells": 0 }, Array.from({ length: plan.vcpus }, (_, index) => cpu(plan, index))),
     node("intc", {
       compatible: "arm,gic-v3",
       "#interrupt-cells": 3,
@@ -80,11 +80,11 @@ export function crosvmDevicetree(plan: VmPlan, layout: VmLayout, driver: DriverT
       compatible: "arm,primecell",
       "arm,primecell-periphid": PL030_ID,
       reg: cells64(CROSVM_RTC.base, CROSVM_RTC.size),
-      interrupts: [SPI, CROSVM_RTC.spi, EDGE_RISING],
+      interrupts: [SPI, CROSVM_RTC.spi, LEVEL_HIGH],
       clocks: PHANDLE_CLOCK,
       "clock-names": "apb_pclk",
     }),
-    node(`goldfish_battery@${CROSVM_BATTERY.base.toString(16)}`, {
+    node("goldfish_battery", {
       compatible: "google,goldfish-battery",
       reg: cells64(CROSVM_BATTERY.base, CROSVM_BATTERY.size),
       interrupts: [SPI, CROSVM_BATTERY.spi, LEVEL_HIGH],
@@ -96,6 +96,7 @@ export function crosvmDevicetree(plan: VmPlan, layout: VmLayout, driver: DriverT
       "timeout-sec": STALL_SECONDS,
       interrupts: [PPI, CROSVM_STALL.interrupt, EDGE_RISING | cpuMask(plan)],
     }),
+    node("cpufreq", { compatible: "virtual,kvm-cpufreq" }),
     vmConfig(plan, driver),
     node("__symbols__", { intc: "/intc" }),
   ]));
@@ -132,26 +133,25 @@ function seed(name: string): Uint8Array {
   });
 }
 
-function cpu(index: number): DevicetreeNode {
+function cpu({ vcpus }: VmPlan, index: number): DevicetreeNode {
   return node(`cpu@${index.toString(16)}`, {
     device_type: "cpu",
     compatible: "arm,armv8",
-    "enable-method": "psci",
+    "enable-method": vcpus > 1 ? "psci" : undefined,
     reg: index,
     phandle: PHANDLE_CPU + index,
   });
 }
 
 function pci({ base, memory, devices = [] }: VmPlan): DevicetreeNode {
-  const end = base + memory, high = end + PLATFORM_WINDOW;
+  const high = base + memory + PLATFORM_WINDOW;
   // Bus and CPU addresses are the same.
   const window = (space: number, address: number, size: number) => [space, ...cells(address, address, size)];
   return node("pci", {
     compatible: "pci-host-cam-generic",
     device_type: "pci",
     ranges: [
-      ...window(MEMORY_32, CROSVM_PCI_MEMORY.base, CROSVM_PCI_MEMORY.size - CROSVM_BATTERY_ROOM),
-      ...window(MEMORY_64, end, PLATFORM_WINDOW),
+      ...window(MEMORY_32, CROSVM_PCI_MEMORY.base, CROSVM_PCI_MEMORY.size),
       ...window(MEMORY_64, high, ADDRESS_LIMIT - high),
     ],
     "bus-range": [0, 0],
@@ -169,9 +169,6 @@ function pci({ base, memory, devices = [] }: VmPlan): DevicetreeNode {
     "dma-coherent": true,
   });
 }
-
-/** Bytes at the end of the window, from the battery on. */
-const CROSVM_BATTERY_ROOM = CROSVM_PCI_MEMORY.base + CROSVM_PCI_MEMORY.size - CROSVM_BATTERY.base;
 
 function cells(...numbers: number[]): number[] {
   return numbers.flatMap((number) => [Math.floor(number / 2 ** 32), number >>> 0]);

@@ -9,8 +9,8 @@ export const CROSVM_SERIAL_SIZE = 8;
 /** PL030. */
 export const CROSVM_RTC = { base: 0x2000, size: 0x1000, spi: 1 } as const;
 /**
- * vCPU stall detector. Its node names PPI 15; doorbells reach shared interrupts only, so that what
- * rings is SPI 15.
+ * vCPU stall detector. Its node names PPI 15, and its irqfd rings SPI 15: Gunyah's doorbells reach
+ * shared interrupts only.
  */
 export const CROSVM_STALL = { base: 0x3000, size: 0x1000, interrupt: 15 } as const;
 /** Goldfish battery. crosvm puts it wherever there is room. */

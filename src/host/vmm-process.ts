@@ -331,6 +331,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
         const fd = this.data.boardLines?.[spi];
         if (fd !== undefined) kernel.write(this.pid, fd, ONE);
       },
+      problem: (message) => this.#events.problem(message),
       end: (reason) => {
         throw new Refused(reason);
       },

@@ -12,8 +12,6 @@ const COMMON = { offset: 0, size: 56 }, ISR = { offset: 0x1000, size: 1 };
 const DEVICE = { offset: 0x2000, size: 0x1000 }, NOTIFY = { offset: VIRTIO_BAR_NOTIFY, size: 0x1000 };
 
 const VENDOR = 0x1af4, FIRST_DEVICE = 0x1040, REVISION = 1;
-/** Of no class that PCI knows. */
-const CLASS_OTHER = 0xff_ff_00;
 
 /** Types of the structures (section 4.1.4). */
 const Structure = { COMMON: 1, NOTIFY: 2, ISR: 3, DEVICE: 4, CONFIG_ACCESS: 5 } as const;
@@ -200,11 +198,20 @@ class ConfigAccess implements PciWindow {
   }
 }
 
-/** The function of a device whose BAR 0 is at `address` and whose INTA arrives at `line`. */
-export function virtioFunction(transport: PciTransport, address: number, line: number): PciFunction {
+/** A virtio device as its platform shows it on the bus. */
+export interface VirtioFunctionPlace {
+  readonly classCode: number;
+  /** Where BAR 0 is. */
+  readonly address: number;
+  /** Number of the line at which INTA arrives. */
+  readonly line: number;
+}
+
+/** The function of a device. */
+export function virtioFunction(transport: PciTransport, { classCode, address, line }: VirtioFunctionPlace): PciFunction {
   const id = FIRST_DEVICE + transport.device.id;
   const identity: PciIdentity = {
-    ...{ vendor: VENDOR, device: id, revision: REVISION, classCode: CLASS_OTHER, subsystemVendor: VENDOR, subsystem: id },
+    ...{ vendor: VENDOR, device: id, revision: REVISION, classCode, subsystemVendor: VENDOR, subsystem: id },
     bar: { address, size: VIRTIO_BAR_SIZE, wide: true },
     line,
     capabilities: CAPABILITIES,

@@ -23,8 +23,8 @@ Deno.test("Debian on crosvm's platform has its console on an 8250, and finds the
   const found = [
     / pci-host-generic 10000\.pci: PCI host bridge to bus 0000:00$/m,
     / pci 0000:00:00\.0: \[8086:1237\] type 00 class 0x060000$/m,
-    / pci 0000:00:01\.0: \[1af4:1044\] type 00 class 0xffff00$/m,
-    / pci 0000:00:02\.0: \[1af4:1045\] type 00 class 0xffff00$/m,
+    / pci 0000:00:01\.0: \[1af4:1044\] type 00 class 0x088000$/m,
+    / pci 0000:00:02\.0: \[1af4:1045\] type 00 class 0x088000$/m,
     / pci 0000:00:03\.0: \[1b36:0011\] type 00 class 0xffff00$/m,
     ...["3f8", "2f8", "3e8", "2e8"].map((port) => new RegExp(` ${port}\\.U6_16550A: ttyS\\d at MMIO .* is a 16550A$`, "m")),
   ];
