@@ -21,6 +21,7 @@ import {
 } from "./schema.ts";
 import { VM_ADDRESS_LIMIT } from "../resource-manager/config/vm-config.ts";
 import { GH } from "../abi/ioctl/gunyah.ts";
+import { CROSVM_FIRMWARE } from "../host/crosvm-map.ts";
 import { PERSONAS } from "../abi/ioctl/personas.ts";
 import { applyPhone } from "./phones.ts";
 import { formatSize } from "../support/units.ts";
@@ -275,7 +276,7 @@ function checkTogether({ file, spoilt }: Config, errors: ConfigErrors): void {
     }
   }
   const buffers = Object.values(file.link).reduce((sum, link) => link.kind === "shm" ? sum + link.size : sum, 0);
-  const needed = vms.reduce((sum, [, vm]) => sum + vm.memory, (file.host.memory ?? DEFAULT_HOST_MEMORY) + buffers);
+  const needed = vms.reduce((sum, [, vm]) => sum + vm.memory + firmwareRoom(vm), (file.host.memory ?? DEFAULT_HOST_MEMORY) + buffers);
   const unknown = spoilt.has(["machine", "memory"], ["host", "memory"], ...vms.map(([name]) => ["vm", name, "memory"]));
   if (needed > file.machine.memory && !unknown) {
     const has = formatSize(file.machine.memory);
@@ -351,19 +352,24 @@ function checkVm(name: string, vm: FileVm, cpus: number, spoilt: Spoilt, errors:
     errors.atKey([...path, "firmware"], 'firmware needs type = "protected"; the resource manager starts only protected VMs in it');
   }
   if (vm.platform === "crosvm") checkCrosvm(path, vm, errors);
+  else if (vm.swiotlb !== undefined && !unknown("platform")) {
+    errors.atKey([...path, "swiotlb"], 'swiotlb needs platform = "crosvm"; remove it');
+  }
   if (vm.schedule === "own") checkOwnSchedule(path, unknown("vcpus") ? undefined : vm.vcpus, vm, cpus, errors);
   if (vm.vcpus > cpus) {
     errors.atValue([...path, "vcpus"], `vcpus ${vm.vcpus} is over the ${cpus} physical CPUs of [machine]; use 1..${cpus}`);
   }
 }
 
+/** Bytes of a VM's memory besides its RAM. */
+function firmwareRoom({ platform, type }: FileVm): number {
+  return platform === "crosvm" && type === "protected" ? CROSVM_FIRMWARE.size : 0;
+}
+
 /** Keys that do not fit the platform that crosvm builds. */
 function checkCrosvm(path: KeyPath, vm: FileVm, errors: ConfigErrors): void {
   if (vm.schedule === "own") {
     errors.atValue([...path, "schedule"], 'schedule "own" needs platform = "el2"; the devices of platform "crosvm" are its VMM\'s');
-  }
-  if (vm.type === "protected") {
-    errors.atValue([...path, "type"], 'protected VMs of platform "crosvm" are not built yet; use platform = "el2"');
   }
   if (vm.base !== CROSVM_BASE) {
     errors.atValue([...path, "base"], `the RAM of platform "crosvm" begins at 0x${CROSVM_BASE.toString(16)}; remove base`);

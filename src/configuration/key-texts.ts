@@ -67,6 +67,7 @@ export const VM_TEXTS = {
   symbols: "ELF file with symbols, for display and debuggers",
   cmdline: "kernel command line: /chosen/bootargs",
   memory: "RAM of the VM",
+  swiotlb: "crosvm only: part of the RAM that VM and VMM share for DMA; 64MiB if protected, else none",
   base: "IPA of the RAM",
   vcpus: "number of vCPUs, at most one per physical CPU",
   schedule: "proxy: the host's vCPUs run it; own: the hypervisor schedules it",

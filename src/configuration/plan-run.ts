@@ -49,6 +49,8 @@ export interface RunConfiguration {
 /** Result of planning: the configuration, or lines that say what is wrong. */
 export type RunResult = { readonly ok: true; readonly run: RunConfiguration } | { readonly ok: false; readonly errors: readonly string[] };
 
+/** crosvm's pool for DMA of a protected VM, unless its command line says another size. */
+const DEFAULT_SWIOTLB = 64 * MiB;
 /** Context id of the first VM's vsock device: 3 is the primary's. */
 const FIRST_CID = 4;
 /** Timeslice of a VM that the hypervisor schedules, microseconds. */
@@ -284,7 +286,8 @@ async function planVm(name: string, vm: FileVm, { folder, links, cid, roomKnown 
   );
   const image: VmImage | undefined = kernel ?? bareMetal;
   if (image === undefined) return undefined;
-  const needed = neededMemory({ image, firmware, initrd, platform: vm.platform, base: vm.base });
+  const swiotlb = vm.swiotlb ?? (vm.platform === "crosvm" && firmware !== undefined ? DEFAULT_SWIOTLB : undefined);
+  const needed = neededMemory({ image, firmware, initrd, platform: vm.platform, base: vm.base, swiotlb });
   if (needed > vm.memory && roomKnown) {
     const enough = formatSize(Math.ceil(needed / (2 * MiB)) * 2 * MiB);
     refuse("memory", `memory "${formatSize(vm.memory)}" is too small for what vm ${JSON.stringify(name)} is loaded with; use ${enough}`);
@@ -298,6 +301,7 @@ async function planVm(name: string, vm: FileVm, { folder, links, cid, roomKnown 
     initrd,
     cmdline: vm.cmdline,
     memory: vm.memory,
+    ...swiotlb === undefined ? {} : { swiotlb },
     base: vm.base,
     vcpus: vm.vcpus,
     schedule: vm.schedule === "proxy" ? "proxy" : ownSchedule(vm),

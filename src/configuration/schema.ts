@@ -304,6 +304,7 @@ const vm = v.object(described({
   symbols: v.optional(text),
   cmdline: v.optional(commandLine, ""),
   memory: v.optional(size(2 * MiB), "256MiB"),
+  swiotlb: v.optional(size(2 * MiB)),
   base: v.optional(
     v.pipe(
       v.number(mustBe("a whole number")),

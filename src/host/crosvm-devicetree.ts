@@ -8,8 +8,10 @@ import { cells64, type Devicetree, devicetree, type DevicetreeNode, node } from 
 import {
   CROSVM_BATTERY,
   CROSVM_CAM,
+  CROSVM_FIRMWARE,
   CROSVM_GICD,
   CROSVM_PCI_MEMORY,
+  CROSVM_POOL_ALIGNMENT,
   CROSVM_RTC,
   CROSVM_SERIAL_SIZE,
   CROSVM_SERIALS,
@@ -18,12 +20,13 @@ import {
   type CrosvmLine,
   crosvmLines,
   crosvmPciSpi,
+  crosvmRegions,
 } from "./crosvm-map.ts";
 import { type DriverTraits, linkNode } from "./guest-devicetree.ts";
 import type { VmPlan } from "./plan.ts";
 import type { VmLayout } from "./vm-layout.ts";
 
-const PHANDLE_GIC = 1, PHANDLE_CLOCK = 24, PHANDLE_CPU = 0x100;
+const PHANDLE_GIC = 1, PHANDLE_POOL = 2, PHANDLE_CLOCK = 24, PHANDLE_CPU = 0x100;
 const UART_HZ = 1_843_200, RTC_HZ = 3_141_592;
 const RNG_SEED_SIZE = 256;
 /** Size of the range in which the resource manager gives the VM addresses. */
@@ -49,7 +52,8 @@ export function crosvmDevicetree(plan: VmPlan, layout: VmLayout, driver: DriverT
   }, [
     chosen(plan, layout),
     node("config", { "kernel-address": plan.base + plan.image.offset, "kernel-size": plan.image.size }),
-    node("memory", { device_type: "memory", reg: cells64(plan.base, plan.memory) }),
+    node("memory", { device_type: "memory", reg: memoryRange(plan) }),
+    ...reservedMemory(plan),
     node("cpus", { "#address-cells": 1, "#size-cells": 0 }, Array.from({ length: plan.vcpus }, (_, index) => cpu(plan, index))),
     node("intc", {
       compatible: "arm,gic-v3",
@@ -102,6 +106,28 @@ export function crosvmDevicetree(plan: VmPlan, layout: VmLayout, driver: DriverT
   ]));
 }
 
+/** The regions are next to each other. */
+function memoryRange(plan: VmPlan): Uint8Array {
+  const [{ base }] = crosvmRegions(plan);
+  return cells64(base, plan.base + plan.memory - base);
+}
+
+/** The pool that devices have for their buffers. */
+function reservedMemory(plan: VmPlan): DevicetreeNode[] {
+  const pool = crosvmRegions(plan).find(({ purpose }) => purpose === "pool");
+  if (pool === undefined) return [];
+  return [
+    node("reserved-memory", { "#address-cells": 2, "#size-cells": 2, ranges: true }, [
+      node(`restricted_dma_reserved@${pool.base.toString(16)}`, {
+        reg: cells64(pool.base, pool.size),
+        phandle: PHANDLE_POOL,
+        compatible: "restricted-dma-pool",
+        alignment: cells64(CROSVM_POOL_ALIGNMENT),
+      }),
+    ]),
+  ];
+}
+
 function cpuMask({ vcpus }: VmPlan): number {
   return (1 << vcpus) - 1 << PPI_CPUS_SHIFT;
 }
@@ -143,7 +169,7 @@ function cpu({ vcpus }: VmPlan, index: number): DevicetreeNode {
   });
 }
 
-function pci({ base, memory, devices = [] }: VmPlan): DevicetreeNode {
+function pci({ base, memory, devices = [], swiotlb }: VmPlan): DevicetreeNode {
   const high = base + memory + PLATFORM_WINDOW;
   // Bus and CPU addresses are the same.
   const window = (space: number, address: number, size: number) => [space, ...cells(address, address, size)];
@@ -167,6 +193,7 @@ function pci({ base, memory, devices = [] }: VmPlan): DevicetreeNode {
     ]),
     "interrupt-map-mask": [0xf800, 0, 0, 7],
     "dma-coherent": true,
+    "memory-region": swiotlb === undefined ? undefined : PHANDLE_POOL,
   });
 }
 
@@ -181,10 +208,22 @@ function vmConfig(plan: VmPlan, { wakesAtTimers = false }: DriverTraits): Device
       "#size-cells": 2,
       "base-address": cells64(plan.base),
       "size-max": cells64(SIZE_MAX),
+      "firmware-address": plan.firmware && cells64(CROSVM_FIRMWARE.base),
     }),
     node("interrupts", { config: PHANDLE_GIC }),
     node("vcpus", { affinity: "proxy", "no-timer-wakeups": wakesAtTimers ? true : undefined }),
-    node("vdevices", { generate: "/hypervisor" }, [...crosvmLines(plan).map(bell), ...plan.links.map(linkNode)]),
+    node("vdevices", { generate: "/hypervisor" }, [
+      ...crosvmLines(plan).map(bell),
+      ...crosvmRegions(plan).flatMap(({ purpose, base }, label) => purpose === "pool" ? [pool(base, label)] : []),
+      ...plan.links.map(linkNode),
+    ]),
+  ]);
+}
+
+/** The pool as a vdevice: the resource manager of older drivers accepts its parcel by that. */
+function pool(base: number, label: number): DevicetreeNode {
+  return node(`shm-${label.toString(16)}`, { "vdevice-type": "shm", "peer-default": true, "dma_base": cells64(0) }, [
+    node("memory", { optional: true, label, "#address-cells": 2, base: cells64(base) }),
   ]);
 }
 

@@ -21,8 +21,12 @@ export const CROSVM_PCI_MEMORY = { base: 0x0200_0000, size: 0x0200_0000 } as con
 /** GICv3: the redistributors end where the distributor begins. */
 export const CROSVM_GICD = { base: 0x3fff_0000, size: 0x1_0000 } as const;
 const GICR_SIZE = 0x2_0000;
-/** Size of the range that SET_DTB_CONFIG names. */
+/** Where a protected VM has its firmware: before the RAM. */
+export const CROSVM_FIRMWARE = { base: 0x7fc0_0000, size: 0x40_0000 } as const;
+/** Size of the range that SET_DTB_CONFIG names, and what its address is a multiple of. */
 export const CROSVM_DEVICETREE_SIZE = 0x20_0000;
+/** Alignment of the pool for DMA, whatever the guest's page size is. */
+export const CROSVM_POOL_ALIGNMENT = 0x1_0000;
 export const CROSVM_INITRD_ALIGNMENT = 0x100_0000;
 
 const FIRST_PCI_SPI = 4;
@@ -43,6 +47,25 @@ export function crosvmPciSpi(index: number): number {
 /** Where BAR 0 of a virtio device is, or, after the last one, that of pvpanic. */
 export function crosvmBar(index: number): number {
   return CROSVM_PCI_MEMORY.base + index * BAR_ROOM;
+}
+
+/** A region of a VM's memory, as its VMM names it to the driver. */
+export interface CrosvmRegion {
+  readonly purpose: "firmware" | "ram" | "pool";
+  readonly base: number;
+  readonly size: number;
+}
+
+/** The regions of a VM's memory by address; each one's index is its label. */
+export function crosvmRegions(
+  { base, memory, firmware, swiotlb = 0 }: Pick<VmPlan, "base" | "memory" | "firmware" | "swiotlb">,
+): CrosvmRegion[] {
+  const ram = memory - swiotlb;
+  return [
+    ...firmware === undefined ? [] : [{ purpose: "firmware" as const, ...CROSVM_FIRMWARE }],
+    { purpose: "ram", base, size: ram },
+    ...swiotlb === 0 ? [] : [{ purpose: "pool" as const, base: base + ram, size: swiotlb }],
+  ];
 }
 
 /** An interrupt line that the VMM drives. */

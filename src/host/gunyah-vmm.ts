@@ -33,6 +33,7 @@ import type { Struct, StructFields, StructValues } from "../abi/ioctl/struct.ts"
 import { RegisterSet } from "../abi/words.ts";
 import type { DriverTraits } from "./guest-devicetree.ts";
 import type { HostKernel, IoctlResult } from "./kernel/kernel.ts";
+import { CROSVM_FIRMWARE, crosvmRegions } from "./crosvm-map.ts";
 import type { VmPlan } from "./plan.ts";
 import type { VmDevices } from "./vm-devices.ts";
 import { bellLabel, devicetreeSize, layoutVm, wholePages } from "./vm-layout.ts";
@@ -60,6 +61,8 @@ interface GunyahVmmData extends VmmData {
   step: number;
   /** The ioctl of that step that waits. */
   waiting: number | undefined;
+  /** Regions of crosvm's platform that the VM has. */
+  regions?: number;
 }
 
 /** One VMM with its VM. */
@@ -127,6 +130,7 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
       case "memory":
         return this.#giveMemory();
       case "functions": {
+        if (this.#isCrosvm && this.plan.firmware !== undefined) this.#setFirmware(CROSVM_FIRMWARE.size);
         if (this.plan.schedule === "proxy") this.#addVcpus();
         this.addLines();
         if (this.#isCrosvm) this.load(this.data.memory);
@@ -152,6 +156,10 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
   /** That ioctl has ended. */
   #done(step: Step, result: number): void {
     this.must(STEP_CALLS[step], result);
+    if (step === "memory" && this.#isCrosvm) {
+      this.data.regions = (this.data.regions ?? 0) + 1;
+      if (this.data.regions < crosvmRegions(this.plan).length) return;
+    }
     this.data.step++;
     if (step === "create") this.data.vm = result;
     if (step === "start") { for (const vcpu of this.data.vcpus) this.enter(vcpu); }
@@ -171,26 +179,33 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
   #giveMemory(): IoctlResult {
     const regions = [GH.SET_USER_MEM_REGION, GH_V6.SET_USER_MEM_REGION].some((request) => this.#persona.requests.includes(request));
     if (this.#isCrosvm && !regions) throw new Refused(`${this.#persona.name} has no SET_USER_MEM_REGION, by which crosvm gives memory`);
+    if (this.#isCrosvm) return this.#giveCrosvmRegion();
     const memory = regions ? this.#anonymousMemory() : this.#guestMemory();
-    if (this.#isCrosvm) this.placed(memory.address);
-    else this.load(memory.address);
+    this.load(memory.address);
     return memory.give();
+  }
+
+  /** The next region of crosvm's platform: a protected VM shares the pool alone. */
+  #giveCrosvmRegion(): IoctlResult {
+    const { plan, data: { regions: label = 0 } } = this;
+    const region = crosvmRegions(plan)[label], { purpose, base, size } = region;
+    return this.#giveRegion(label, base, size, this.mapRegion(region), this.#shares || purpose === "pool");
+  }
+
+  #giveRegion(label: number, base: number, size: number, address: number, shared: boolean): IoctlResult {
+    const lendCall = !shared && this.#persona.requests.includes(GH_ANDROID.LEND_USER_MEM);
+    const lendFlag = !shared && !lendCall ? RegionFlags.Lent : 0;
+    const request = lendCall ? GH_ANDROID.LEND_USER_MEM : this.#request(GH.SET_USER_MEM_REGION, GH_V6.SET_USER_MEM_REGION);
+    return this.structured(this.data.vm, request, USER_MEM_REGION, {
+      ...{ label, flags: RegionFlags.Read | RegionFlags.Write | RegionFlags.Exec | lendFlag },
+      ...{ guest_phys_addr: BigInt(base), memory_size: BigInt(size), userspace_addr: BigInt(address) },
+    });
   }
 
   #anonymousMemory(): { address: number; give(): IoctlResult } {
     const { base, memory: size } = this.plan;
     const address = this.mapMemory();
-    const lendCall = !this.#shares && this.#persona.requests.includes(GH_ANDROID.LEND_USER_MEM);
-    const lendFlag = !this.#shares && !lendCall ? RegionFlags.Lent : 0;
-    const request = lendCall ? GH_ANDROID.LEND_USER_MEM : this.#request(GH.SET_USER_MEM_REGION, GH_V6.SET_USER_MEM_REGION);
-    return {
-      address,
-      give: () =>
-        this.structured(this.data.vm, request, USER_MEM_REGION, {
-          ...{ label: MEMORY_LABEL, flags: RegionFlags.Read | RegionFlags.Write | RegionFlags.Exec | lendFlag },
-          ...{ guest_phys_addr: BigInt(base), memory_size: BigInt(size), userspace_addr: BigInt(address) },
-        }),
-    };
+    return { address, give: () => this.#giveRegion(MEMORY_LABEL, base, size, address, this.#shares) };
   }
 
   #guestMemory(): { address: number; give(): IoctlResult } {

@@ -20,6 +20,7 @@ import {
 import { GzvmProtection } from "./geniezone/driver.ts";
 import { GzvmDevice, SlotPurpose } from "./geniezone/el2.ts";
 import type { HostKernel, IoctlResult } from "./kernel/kernel.ts";
+import { crosvmRegions } from "./crosvm-map.ts";
 import type { VmPlan } from "./plan.ts";
 import type { VmDevices } from "./vm-devices.ts";
 import { devicetreeSize, gicFrames, layoutVm } from "./vm-layout.ts";
@@ -28,6 +29,8 @@ import { PAGE_SIZE } from "../support/sizes.ts";
 
 /** Ids of 64-bit core registers: X0 and PC. */
 const X0 = 0x6030_0000_0010_0000n, PC = X0 + 64n;
+
+const PURPOSES = { firmware: SlotPurpose.Firmware, ram: SlotPurpose.Guest, pool: SlotPurpose.StaticSwiotlb } as const;
 
 /** Plain data. */
 interface GzvmVmmData extends VmmData {
@@ -62,12 +65,16 @@ export class GzvmVmm extends Vmm<GzvmVmmData> {
 
   #giveMemory(): void {
     const { plan } = this;
-    const address = this.mapMemory();
-    this.load(address);
-    this.call("SET_USER_MEMORY_REGION", this.data.vm, GZVM.SET_USER_MEMORY_REGION, GZVM_USER_MEMORY_REGION, {
-      ...{ slot: 0, flags: SlotPurpose.Guest, guest_phys_addr: BigInt(plan.base) },
-      ...{ memory_size: BigInt(plan.memory), userspace_addr: BigInt(address) },
-    });
+    const ram = { purpose: "ram", base: plan.base, size: plan.memory } as const;
+    const regions = plan.platform === "crosvm" ? crosvmRegions(plan) : [ram];
+    const addresses = regions.map((region) => this.mapRegion(region));
+    this.load(this.data.memory);
+    for (const [slot, { purpose, base, size }] of regions.entries()) {
+      this.call("SET_USER_MEMORY_REGION", this.data.vm, GZVM.SET_USER_MEMORY_REGION, GZVM_USER_MEMORY_REGION, {
+        ...{ slot, flags: PURPOSES[purpose], guest_phys_addr: BigInt(base) },
+        ...{ memory_size: BigInt(size), userspace_addr: BigInt(addresses[slot]) },
+      });
+    }
     const range = { dtb_addr: BigInt(this.devicetree), dtb_size: BigInt(devicetreeSize(plan)) };
     this.call("SET_DTB_CONFIG", this.data.vm, GZVM.SET_DTB_CONFIG, GZVM_DTB_CONFIG, range);
   }

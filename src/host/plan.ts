@@ -88,6 +88,11 @@ export interface VmPlan {
   readonly cmdline: string;
   /** Bytes of RAM, a multiple of 2 MiB. */
   readonly memory: number;
+  /**
+   * Bytes at the end of RAM that the VM shares with its VMM, for DMA: a restricted-dma-pool, a
+   * multiple of 2 MiB. None by default, and only on crosvm's platform.
+   */
+  readonly swiotlb?: number;
   /** IPA of RAM, a multiple of 2 MiB. */
   readonly base: number;
   /** 1..8. */

@@ -10,7 +10,7 @@ import type { HypercallArguments, HypercallResults } from "../abi/hypercalls.ts"
 import type { NativeVcpu } from "../abi/native-guest.ts";
 import { ResourceType } from "../abi/rpc/messages/resources.ts";
 import { VirtioMmioRegister as R, VirtioStatus } from "../devices/virtio-mmio-registers.ts";
-import { VirtioId } from "../virtio/device.ts";
+import { ACCESS_PLATFORM, VirtioId } from "../virtio/device.ts";
 import type { MmioTransport } from "../virtio/mmio-transport.ts";
 import type { Resource } from "./gunyah/state.ts";
 import type { HostServices } from "./host-guest.ts";
@@ -22,7 +22,6 @@ const Reason = { NEW_BUFFER: 1n, RESET_REQUEST: 2n, DRIVER_OK: 8n, FAILED: 16n }
  * The feature that the hypervisor asks every backend to offer: the platform says where the device
  * reaches memory. It changes nothing here.
  */
-const ACCESS_PLATFORM = 33;
 const ACCESS_PLATFORM_BIT = 1 << ACCESS_PLATFORM - 32;
 const BANKS = [0, 1];
 const WORD = 4;

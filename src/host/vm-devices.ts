@@ -19,6 +19,8 @@ export interface DeviceProcess extends GuestMemory {
   readonly now: number;
   /** Signals the irqfd of a slot. */
   interrupt(slot: number): void;
+  /** The process touched memory that it has lent, which ends it. */
+  touchedLent(reason: string): void;
 }
 
 /** State of a VM's devices: plain data. */
@@ -66,6 +68,7 @@ export class VmDevices {
       read: (address, into) => this.#process?.read(address, into) === true,
       write: (address, from) => this.#process?.write(address, from) === true,
     };
+    const pci = registers === "vmm-pci", accessPlatform = pci && isProtected;
     const options = (device: VirtioDevice, slot: number): TransportOptions => ({
       memory,
       later: (act) => {
@@ -77,12 +80,13 @@ export class VmDevices {
       },
       onFault: (fault) => {
         const cause = isProtected ? this.#lentCause(slot, fault.values.ipa) : "";
-        problem(`virtio-${device.name} in slot ${slot}: ${fault.message}: ${JSON.stringify(fault.values)}${cause}`);
+        const message = `virtio-${device.name} in slot ${slot}: ${fault.message}: ${JSON.stringify(fault.values)}${cause}`;
+        if (cause !== "" && pci) this.#process?.touchedLent(`host access to lent memory region: ${message}`);
+        else problem(message);
       },
     });
-    const pci = registers === "vmm-pci";
     this.#slots = pci ? [] : devices.map((device, slot) => new MmioTransport(device, options(device, slot)));
-    this.functions = pci ? devices.map((device, slot) => new PciTransport(device, options(device, slot))) : [];
+    this.functions = pci ? devices.map((device, slot) => new PciTransport(device, { ...options(device, slot), accessPlatform })) : [];
     this.transports = pci ? this.functions : this.#slots;
     this.backends = registers === "hypervisor" ? new VirtioBackends(this.#slots, problem) : undefined;
   }

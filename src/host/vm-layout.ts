@@ -13,7 +13,15 @@
 // hypervisor does not serve exit to the VMM (docs/spec/resource-manager.md §8.2, VMMIO range).
 
 import { FIRST_SPI } from "../devicetree/gic.ts";
-import { CROSVM_DEVICETREE_SIZE, CROSVM_GICD, CROSVM_INITRD_ALIGNMENT, crosvmBar, crosvmGicr, crosvmPciSpi } from "./crosvm-map.ts";
+import {
+  CROSVM_DEVICETREE_SIZE,
+  CROSVM_FIRMWARE,
+  CROSVM_GICD,
+  CROSVM_INITRD_ALIGNMENT,
+  crosvmBar,
+  crosvmGicr,
+  crosvmPciSpi,
+} from "./crosvm-map.ts";
 import { VirtioMmioRegister } from "../devices/virtio-mmio-registers.ts";
 import { NOTIFY_MULTIPLIER, VIRTIO_BAR_NOTIFY, VIRTIO_BAR_SIZE } from "../devices/virtio-pci-registers.ts";
 import type { VmPlan } from "./plan.ts";
@@ -97,12 +105,15 @@ export const DEVICE_BUFFER_LABEL = FIRST_RESERVED_LABEL + 0x2000;
 export interface VmLayout {
   /** Undefined without an initial ramdisk. */
   readonly initrd: number | undefined;
-  /** Where the resource manager puts the firmware; undefined without firmware. */
+  /**
+   * Where the resource manager puts the firmware, below 0 if that is before the RAM; undefined
+   * without firmware.
+   */
   readonly firmware: number | undefined;
   readonly devicetree: number;
 }
 
-type Contents = Pick<VmPlan, "image" | "firmware" | "initrd" | "platform" | "base">;
+type Contents = Pick<VmPlan, "image" | "firmware" | "initrd" | "platform" | "base" | "swiotlb">;
 
 /** Bytes of the range in which the devicetree lies. */
 export function devicetreeSize({ platform }: Pick<VmPlan, "platform">): number {
@@ -121,19 +132,19 @@ export function wholePages(bytes: number): number {
 
 /** Bytes of memory that a VM needs at least for what it is loaded with. */
 export function neededMemory(plan: Contents): number {
-  const { image, firmware, initrd, platform } = plan;
+  const { image, firmware, initrd, platform, swiotlb = 0 } = plan;
   if (platform === "crosvm") {
     const loaded = initrd === undefined ? image.offset + image.size : crosvmInitrd(plan) + initrd.length;
-    return wholePages(loaded) + CROSVM_DEVICETREE_SIZE;
+    return Math.ceil(loaded / CROSVM_DEVICETREE_SIZE) * CROSVM_DEVICETREE_SIZE + CROSVM_DEVICETREE_SIZE + swiotlb;
   }
   return wholePages(image.offset + image.size) + wholePages(initrd?.length ?? 0) + wholePages(firmware?.size ?? 0) + DEVICETREE_SIZE;
 }
 
 /** Lays out a VM with at least `neededMemory` bytes. */
 export function layoutVm(plan: Contents & Pick<VmPlan, "memory">): VmLayout {
-  const devicetree = plan.memory - devicetreeSize(plan);
+  const devicetree = plan.memory - (plan.swiotlb ?? 0) - devicetreeSize(plan);
   if (plan.platform === "crosvm") {
-    return { initrd: plan.initrd && crosvmInitrd(plan), firmware: undefined, devicetree };
+    return { initrd: plan.initrd && crosvmInitrd(plan), firmware: plan.firmware && CROSVM_FIRMWARE.base - plan.base, devicetree };
   }
   const firmware = plan.firmware && devicetree - wholePages(plan.firmware.size);
   const initrd = plan.initrd && Math.floor(((firmware ?? devicetree) - plan.initrd.length) / PAGE_SIZE) * PAGE_SIZE;

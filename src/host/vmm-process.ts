@@ -12,7 +12,7 @@ import { vmContents } from "./vm-contents.ts";
 import { uart16550Console, VmConsole, type VmConsoleState } from "./vm-console.ts";
 import type { VmDevices } from "./vm-devices.ts";
 import { CrosvmBoard, type CrosvmBoardState } from "./crosvm-board.ts";
-import { CROSVM_SERIAL_SIZE, CROSVM_SERIALS, type CrosvmLine, crosvmLines, crosvmPciSpi } from "./crosvm-map.ts";
+import { CROSVM_SERIAL_SIZE, CROSVM_SERIALS, type CrosvmLine, crosvmLines, crosvmPciSpi, type CrosvmRegion } from "./crosvm-map.ts";
 import { layoutVm, queueNotification, virtioSpi, VM_PL011_BASE, VM_PL011_SIZE, VM_PL011_SPI } from "./vm-layout.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
@@ -85,8 +85,10 @@ export interface VmmData {
   pid: number;
   /** Its address space, which VMs are of. */
   space: number;
-  /** User address of the VM's memory, 0 before it has any. */
+  /** User address of the VM's memory but for the pool, 0 before it has any. */
   memory: number;
+  /** User address of the pool for DMA, if there is one. */
+  pool?: number;
   /** User address of a page for structures. */
   scratch: number;
   /** Descriptors of the irqfds of the console, 0 without, and of the devices by slot. */
@@ -134,6 +136,8 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
   readonly #devices: VmDevices | undefined;
   /** The rest of the platform's devices, where it has some. */
   readonly #board: CrosvmBoard | undefined;
+  /** Why a device's access to lent memory is about to end the process. */
+  #lentTouched: string | undefined;
 
   /** @param runTime only for boards that have a stall detector */
   constructor(
@@ -242,7 +246,8 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     const notifier = this.data.ended ? undefined : this.data.notifiers.find((each) => each.eventfd === eventfd);
     if (notifier === undefined) return;
     const { fd, slot, queue } = notifier;
-    if (typeof this.kernel.read(this.pid, fd, 8) !== "number") this.#devices!.notify(slot, queue);
+    if (typeof this.kernel.read(this.pid, fd, 8) === "number") return;
+    this.attempt(() => this.#act(() => this.#devices!.notify(slot, queue)));
   }
 
   type(characters: ArrayLike<number>): boolean {
@@ -255,8 +260,8 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
   timer(): void {
     if (this.data.ended) return;
     this.#console?.timer(this.kernel.cpu.now);
-    this.#devices?.timer(this.kernel.cpu.now);
-    this.attempt(() => this.#board?.timer());
+    this.attempt(() => this.#act(() => this.#devices?.timer(this.kernel.cpu.now)));
+    if (!this.data.ended) this.attempt(() => this.#board?.timer());
   }
 
   // ---- steps ----
@@ -276,6 +281,17 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     if (this.data.memory === memory) return;
     this.data.memory = memory;
     this.#connectDevices();
+  }
+
+  /**
+   * Memory for a region of crosvm's platform, each a mapping of its own: its user address.
+   * @throws Refused
+   */
+  protected mapRegion({ purpose, size }: CrosvmRegion): number {
+    const address = this.mapMemory(size);
+    if (purpose === "pool") this.data.pool = address;
+    if (purpose === "ram") this.placed(address);
+    return address;
   }
 
   /** Guest address of the devicetree. */
@@ -347,9 +363,12 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
   }
 
   #connectDevices(): void {
-    const { kernel, plan: { base, memory } } = this;
-    const userAddress = (address: number, length: number) =>
-      address >= base && address + length <= base + memory ? this.data.memory + address - base : undefined;
+    const { kernel, plan: { base, memory, swiotlb = 0 } } = this;
+    const pool = base + memory - swiotlb, end = base + memory;
+    const userAddress = (address: number, length: number) => {
+      if (address >= base && address + length <= pool) return this.data.memory + address - base;
+      return this.data.pool !== undefined && address >= pool && address + length <= end ? this.data.pool + address - pool : undefined;
+    };
     this.#devices?.connect({
       get now() {
         return kernel.cpu.now;
@@ -362,6 +381,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
         const at = userAddress(address, from.length);
         return at !== undefined && kernel.store(this.pid, at, from).ok;
       },
+      touchedLent: (reason) => this.#lentTouched ??= reason,
       interrupt: (slot) => {
         if (this.#board?.interrupts(slot) !== false) kernel.write(this.pid, this.data.lines[slot], ONE);
       },
@@ -388,8 +408,19 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     const exit = this.exitOf(vcpu);
     if (exit.kind === "other") throw new Refused(`RUN left with ${exit.reason}`);
     if (exit.kind === "end") return this.end();
-    this.#mmio(vcpu, exit);
+    this.#act(() => this.#mmio(vcpu, exit));
     this.enter(vcpu);
+  }
+
+  /**
+   * Lets devices act, and then ends the process if one of them touched lent memory.
+   * @throws Refused
+   */
+  #act(devices: () => void): void {
+    devices();
+    const reason = this.#lentTouched;
+    this.#lentTouched = undefined;
+    if (reason !== undefined) throw new Refused(reason);
   }
 
   #mmio(vcpu: VmmVcpu, { address, length, write, data }: VmmExit & { kind: "mmio" }): void {
@@ -480,12 +511,12 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
   }
 
   /**
-   * Memory for the VM, in one piece.
+   * Memory for the VM, in one piece: all that it has by default.
    * @throws Refused
    */
-  protected mapMemory(): number {
+  protected mapMemory(size = this.plan.memory): number {
     const options = { read: true, write: true, contiguous: true };
-    return this.must("mmap of the VM's memory", this.kernel.mapAnonymous(this.pid, this.plan.memory, options));
+    return this.must("mmap of the VM's memory", this.kernel.mapAnonymous(this.pid, size, options));
   }
 
   protected store(address: number, bytes: Uint8Array): void {

@@ -10,6 +10,8 @@ export const VirtioId = { Net: 1, Block: 2, Console: 3, Entropy: 4, Balloon: 5, 
 
 /** Feature bits of every device. */
 export const Feature = { INDIRECT_DESC: 28, EVENT_IDX: 29, VERSION_1: 32 } as const;
+/** Of devices whose memory accesses go through the platform: drivers then use its DMA pools. */
+export const ACCESS_PLATFORM = 33;
 
 /** The transport's services to its device. */
 export interface VirtioPort {

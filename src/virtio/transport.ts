@@ -3,7 +3,7 @@
 // `pci-transport.ts` give it its registers.
 
 import { VirtioStatus } from "../devices/virtio-mmio-registers.ts";
-import { type ChainFate, type ChainInterceptor, Feature, type VirtioDevice, type VirtioPort } from "./device.ts";
+import { ACCESS_PLATFORM, type ChainFate, type ChainInterceptor, Feature, type VirtioDevice, type VirtioPort } from "./device.ts";
 import { type GuestMemory, VirtioFault } from "./memory.ts";
 import { type Chain, Virtqueue, type VirtqueueState } from "./virtqueue.ts";
 
@@ -33,6 +33,8 @@ export interface TransportOptions {
    * restored, it is what the device was waiting for when it was saved.
    */
   readonly later: (act: () => void) => void;
+  /** Whether ACCESS_PLATFORM is offered. */
+  readonly accessPlatform?: boolean;
   /** Decides the fate of a chain when faults are injected, undefined otherwise. */
   readonly faults?: DeviceFaults;
 }
@@ -69,7 +71,8 @@ export abstract class VirtioTransport implements VirtioPort {
   constructor(readonly device: VirtioDevice, readonly options: TransportOptions) {
     this.queues = Array.from({ length: device.queueCount }, () => new Virtqueue(options.memory));
     const features: [number, number] = [0, 0];
-    for (const bit of [...device.features, ...Object.values(Feature)]) features[bit >> 5] |= 1 << (bit & 31);
+    const platform = options.accessPlatform ? [ACCESS_PLATFORM] : [];
+    for (const bit of [...device.features, ...Object.values(Feature), ...platform]) features[bit >> 5] |= 1 << (bit & 31);
     this.#deviceFeatures = features;
     device.attach(this);
   }

@@ -135,8 +135,11 @@ Deno.test("a VM of crosvm's platform has what crosvm builds, and the rest is ref
   assert.deepEqual(await said('schedule = "own"\n'), [
     'schedule "own" needs platform = "el2"; the devices of platform "crosvm" are its VMM\'s',
   ]);
-  assert.deepEqual(await said('type = "protected"\nfirmware = "firmware.bin"\n'), [
-    'protected VMs of platform "crosvm" are not built yet; use platform = "el2"',
+  const guarded = 'type = "protected"\nfirmware = "firmware.bin"\n';
+  assert.deepEqual(await said(guarded), []);
+  assert.deepEqual(await said(`${guarded}swiotlb = "8MiB"\nmemory = "12MiB"\n`), []);
+  assert.deepEqual(await said(`${guarded}memory = "64MiB"\n`), [
+    'memory "64MiB" is too small for what vm "a" is loaded with; use 68MiB',
   ]);
   assert.deepEqual(await said("base = 0x90000000\n"), ['the RAM of platform "crosvm" begins at 0x80000000; remove base']);
   assert.deepEqual(await said('devices = [{ kind = "pl011" }]\n'), ['platform "crosvm" has four 16550A ports and no pl011; remove it']);

@@ -85,4 +85,30 @@ if (LONG) {
       await Deno.remove(folder, { recursive: true });
     }
   });
+
+  for (const hypervisor of ["gunyah", "geniezone"]) {
+    Deno.test(`Debian in a protected VM of ${hypervisor} leaves its queues in lent memory, and the diagnosis names the option that it lacks`, async () => {
+      const folder = await Deno.makeTempDir({ prefix: "el2-crosvm-" });
+      try {
+        const { image, initrd } = await ordinaryGuest();
+        await Deno.writeFile(`${folder}/Image`, image);
+        await Deno.writeFile(`${folder}/initrd`, initrd);
+        await Deno.writeFile(`${folder}/disk.img`, new Uint8Array(1 << 20));
+        await Deno.copyFile(new URL("../../assets/guests/firmware.bin", import.meta.url), `${folder}/firmware.bin`);
+        const vm = `hypervisor = "${hypervisor}"\ntype = "protected"\nfirmware = "firmware.bin"\n${DEBIAN}cmdline = "console=ttyS0"\n` +
+          'devices = [{ kind = "block", image = "disk.img" }]\n';
+        const guests = await Guests.configured(`${machine("512MiB")}gzvm = true\n[vm.debian]\n${vm}`, folder);
+        const console = guests.console("debian");
+        await console.expect(PROMPT, BOOT);
+        await console.command("cat /proc/device-tree/reserved-memory/restricted*/compatible; echo", /^restricted-dma-pool/m, COMMAND);
+        console.type("[ -e /sys/bus/pci/drivers/virtio-pci ] || /lib/virtio");
+        assert.match((await guests.end(BOOT))!, /^crashed: debian .*host access to lent memory region.*CONFIG_DMA_RESTRICTED_POOL$/);
+        const [{ verdict, text }] = rows(guests.system, "diagnose");
+        assert.equal(verdict, "failed");
+        assert.match(text, /queue 0 is in page 0x[0-9a-f]+, which is lent .*CONFIG_DMA_RESTRICTED_POOL/);
+      } finally {
+        await Deno.remove(folder, { recursive: true });
+      }
+    });
+  }
 }

@@ -7,38 +7,15 @@ import { VcpuRunState } from "../../src/abi/words.ts";
 import type { PersonaName } from "../../src/abi/ioctl/personas.ts";
 import { CROSVM_BATTERY, CROSVM_CAM, CROSVM_RTC, CROSVM_STALL, crosvmBar, crosvmPciSpi } from "../../src/host/crosvm-map.ts";
 import type { DriverQuirks, VmPlan } from "../../src/host/plan.ts";
-import { VirtioStatus } from "../../src/devices/virtio-mmio-registers.ts";
-import { Feature } from "../../src/virtio/device.ts";
-import { CommonConfig as C, NOTIFY_MULTIPLIER, VIRTIO_BAR_NOTIFY } from "../../src/devices/virtio-pci-registers.ts";
+import { CommonConfig as C } from "../../src/devices/virtio-pci-registers.ts";
 import { RngDevice } from "../../src/virtio/rng/rng.ts";
 import { ConsoleInput } from "../../src/host/console-input.ts";
 import type { HostEvent } from "../../src/host/events.ts";
 import { nativeHost } from "../../src/host/native-host.ts";
 import { FakePlatform } from "./fake-platform.ts";
 import { HOST_MEMORY, MIB, vmPlan } from "./plans.ts";
-import type { Step } from "./scripted-core.ts";
+import { BASE, BYTES, CONFIG, DONE, drive, FILL, type Guest, load, off, pending, QUEUE, type Seen, store } from "./crosvm-guest.ts";
 import { Stack } from "./stack.ts";
-
-type Guest = Generator<Step, void, bigint>;
-type Reading = Generator<Step, bigint, bigint>;
-
-const BASE = 0x8000_0000;
-const OFF = 0x8400_0008n;
-const FIRST_VMID = 0x80;
-const DONE = ["a creating", "a ready", "a running", "a exited system-off", "a stopped", "finished"];
-const FILL = 0x5a, BYTES = 16;
-
-function* load(address: number, size: number): Reading {
-  return yield { do: "load", address, size };
-}
-
-function* store(address: number, size: number, value: number): Guest {
-  yield { do: "store", address, size, value: BigInt(value) };
-}
-
-function* off(): Guest {
-  yield { do: "hvc", immediate: 0, x: [OFF] };
-}
 
 /** Runs a VM of crosvm's platform with this guest; an entropy device is its function 00:01.0. */
 function run(guest: (stack: Stack) => Guest, changes: Partial<VmPlan> = {}, device: PersonaName = "v14", until = 1e9): Stack {
@@ -50,12 +27,6 @@ function run(guest: (stack: Stack) => Guest, changes: Partial<VmPlan> = {}, devi
   });
   stack.run(until);
   return stack;
-}
-
-/** Whether an interrupt is pending at the VM's vCPU. */
-function pending(stack: Stack, intid: number): boolean {
-  const { gic } = [...stack.hypervisor.scheduler.vcpus].find((vcpu) => vcpu.addressSpace?.vmid === FIRST_VMID)!;
-  return gic.gic.bank(gic, intid).isPending(intid);
 }
 
 Deno.test("each serial port of crosvm's platform has the registers of a 16550A, and the first is the console", () => {
@@ -202,8 +173,6 @@ Deno.test("a vCPU that sleeps does not stall: only its own run time counts", () 
   assert.deepEqual(stack.log(), DONE.slice(0, 3));
 });
 
-const CONFIG = (slot: number, register: number) => CROSVM_CAM.base + (slot << 11) + register;
-
 Deno.test("the PCI host of crosvm's platform shows its bridge, a virtio device and pvpanic, and nothing else", () => {
   const words: Record<string, bigint[]> = {};
   run(function* () {
@@ -285,74 +254,15 @@ Deno.test("pvpanic lists its events, takes the news of a crash kernel, and repor
   assert.deepEqual(stack.log(), [creating, ready, running, "error a: pvpanic reports that the guest's kernel has panicked", ...rest]);
 });
 
-/** Where the queue is in a VM's memory, and the buffer that it offers: offsets. */
-const QUEUE = 0x10_0000, DRIVER = QUEUE + 0x1000, DEVICE = QUEUE + 0x2000, BUFFER = QUEUE + 0x3000;
-
-interface Seen {
-  buffer?: Uint8Array;
-  pending?: boolean[];
-  isr?: bigint[];
-  fields?: bigint[];
-}
-
-/** A driver of the entropy device. */
-function* drive(stack: Stack, seen: Seen, intx: boolean): Guest {
-  const vcpu = [...stack.hypervisor.scheduler.vcpus].find((vcpu) => vcpu.addressSpace?.vmid === FIRST_VMID)!;
-  const ram = (offset: number) => vcpu.addressSpace!.stage2.lookup(BASE + offset)!.pa;
-  const { ram: memory } = stack.machine;
-  // Pages that the guest has not touched may not exist yet.
-  for (const offset of [QUEUE, DRIVER, DEVICE, BUFFER]) {
-    if (!vcpu.addressSpace!.stage2.lookup(BASE + offset)) yield* load(BASE + offset, 8);
-  }
-  const descriptor = new DataView(new ArrayBuffer(16));
-  descriptor.setBigUint64(0, BigInt(BASE + BUFFER), true);
-  descriptor.setUint32(8, BYTES, true);
-  descriptor.setUint16(12, 2, true);
-  memory.write(ram(QUEUE), new Uint8Array(descriptor.buffer));
-
-  const bar = crosvmBar(0), intid = 32 + crosvmPciSpi(0);
-  const set = (field: number, size: number, value: number) => store(bar + field, size, value);
-  const { ACKNOWLEDGE, DRIVER: HAS_DRIVER, FEATURES_OK, DRIVER_OK } = VirtioStatus;
-  yield* store(CONFIG(1, 4), 2, intx ? 6 : 0x406);
-  yield* set(C.device_status, 1, ACKNOWLEDGE | HAS_DRIVER);
-  yield* set(C.device_feature_select, 4, 1);
-  yield* set(C.driver_feature_select, 4, 1);
-  yield* set(C.driver_feature, 4, 1 << Feature.VERSION_1 - 32);
-  yield* set(C.device_status, 1, ACKNOWLEDGE | HAS_DRIVER | FEATURES_OK);
-  const size = yield* load(bar + C.queue_size, 2);
-  yield* set(C.queue_size, 2, 1);
-  yield* set(C.queue_desc, 4, BASE + QUEUE);
-  yield* set(C.queue_driver, 4, BASE + DRIVER);
-  yield { do: "store", address: bar + C.queue_device, size: 8, value: BigInt(BASE + DEVICE) };
-  yield* set(C.queue_enable, 2, 1);
-  yield* set(C.device_status, 1, ACKNOWLEDGE | HAS_DRIVER | FEATURES_OK | DRIVER_OK);
-  const fields = [C.device_feature, C.driver_feature, C.queue_desc, C.queue_device];
-  seen.fields = [size];
-  for (const field of fields) seen.fields.push(yield* load(bar + field, 4));
-  for (const field of [C.config_msix_vector, C.queue_msix_vector, C.queue_enable, C.queue_notify_off, C.num_queues]) {
-    seen.fields.push(yield* load(bar + field, 2));
-  }
-  for (const field of [C.device_status, C.config_generation]) seen.fields.push(yield* load(bar + field, 1));
-  seen.pending = [pending(stack, intid)];
-  memory.write(ram(DRIVER), Uint8Array.of(0, 0, 1, 0, 0, 0));
-  yield* store(bar + VIRTIO_BAR_NOTIFY + 0 * NOTIFY_MULTIPLIER, 2, 0);
-  yield { do: "work", count: 100_000 };
-  seen.buffer = memory.bytes(ram(BUFFER), BYTES).slice();
-  seen.pending.push(pending(stack, intid));
-  const status = yield* load(CONFIG(1, 6), 2);
-  seen.isr = [status & 8n, yield* load(bar + 0x1000, 1), yield* load(bar + 0x1000, 1)];
-  yield* off();
-}
-
 for (const [device, hypervisor] of [["v14", "gunyah"], ["union", "gunyah"], ["v14", "geniezone"]] as const) {
   Deno.test(`a virtio device over PCI of a VM of ${hypervisor} on ${device} fills the guest's buffer and raises INTA`, () => {
     const seen: Seen = {};
-    const stack = run((stack) => drive(stack, seen, true), { hypervisor }, device);
+    const stack = run((stack) => drive(stack, seen), { hypervisor }, device);
     assert.deepEqual(stack.log(), DONE);
     assert.deepEqual(seen.buffer, new Uint8Array(BYTES).fill(FILL));
     assert.deepEqual([seen.pending, seen.isr], [[false, true], [8n, 1n, 0n]]);
     assert.deepEqual(seen.fields, [
-      ...[256n, 1n, 1n, BigInt(BASE + QUEUE), BigInt(BASE + DEVICE)],
+      ...[256n, 1n, 1n, BigInt(QUEUE), BigInt(QUEUE + 0x2000)],
       ...[0xffffn, 0xffffn, 1n, 0n, 1n],
       ...[15n, 0n],
     ]);
@@ -361,7 +271,7 @@ for (const [device, hypervisor] of [["v14", "gunyah"], ["union", "gunyah"], ["v1
 
 Deno.test("a virtio device over PCI whose INTx is disabled raises no line", () => {
   const seen: Seen = {};
-  run((stack) => drive(stack, seen, false));
+  run((stack) => drive(stack, seen, { intx: false }));
   assert.deepEqual([seen.pending, seen.isr], [[false, false], [8n, 1n, 0n]]);
 });
 

@@ -4,7 +4,7 @@
 // place of the image, its header, and its SHA-256 where this firmware carries a list of the images
 // that it accepts. Entry: x0 devicetree, x1 image, x2 bytes of image. Linux's drivers name no
 // image: x2 is 0 then, and the devicetree's /config says where the image lies (kernel-address and
-// kernel-size, two cells each). What is accepted gets x0 as Linux's boot protocol wants it; what is
+// kernel-size, of one cell each, as crosvm writes them, or of two). What is accepted gets x0 as Linux's boot protocol wants it; what is
 // not ends the VM by SYSTEM_RESET2 with a vendor's type, which the owner sees in VM_EXITED.
 #include "../common/guest.h"
 
@@ -70,6 +70,12 @@ static bool tree_is_sound(const char *blob) {
 }
 
 // ---- places ----
+
+// A number of one cell or two.
+static uint64_t number(fdt_node node, const char *name) {
+  uint32_t length = 0;
+  return fdt_property(node, name, &length) && length == 4 ? fdt_cell(node, name, 0) : fdt_cells2(node, name, 0);
+}
 
 static bool overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size) { return a < b + b_size && b < a + a_size; }
 
@@ -158,8 +164,8 @@ void guest_start(const void *devicetree, const uint8_t *image, uint64_t size) {
   console_begin();
   fdt_node config = fdt_named("config");
   if (size == 0 && config) {
-    image = (const uint8_t *)fdt_cells2(config, "kernel-address", 0);
-    size = fdt_cells2(config, "kernel-size", 0);
+    image = (const uint8_t *)number(config, "kernel-address");
+    size = number(config, "kernel-size");
   }
   uint64_t self = (uintptr_t)_start, self_size = (uint64_t)(__stack_top - _start), place = (uintptr_t)image;
   uint64_t tree = (uintptr_t)devicetree, tree_size = big((const char *)devicetree + 4);

@@ -198,7 +198,7 @@ export class Sequences {
       case "config-parcel":
         return this.#rangeParcel(vm, "configParcel", configRange(vm));
       case "firmware-parcel":
-        return vm.firmware === undefined || isOneParcel(vm) ? "next" : this.#rangeParcel(vm, "firmwareParcel", vm.firmware);
+        return vm.firmware === undefined || isWithConfig(vm, vm.firmware) ? "next" : this.#rangeParcel(vm, "firmwareParcel", vm.firmware);
       case "demand-paging": {
         const ranges = this.#pagedRanges(vm);
         return this.#send(vm, VM_SET_DEMAND_PAGING, { vmid, ranges });
@@ -423,7 +423,7 @@ export class Sequences {
       const { handle } = vm.firmwareParcel;
       return this.#send(vm, VM_SET_FIRMWARE_MEM, { vmid: vm.vmid, handle: handle!, offset: 0n, size: vm.firmware.size });
     }
-    const region = isOneParcel(vm) ? vm.configParcel : this.#regionOf(vm, vm.firmware);
+    const region = isWithConfig(vm, vm.firmware) ? vm.configParcel : this.#regionOf(vm, vm.firmware);
     if (region === undefined) {
       const { address, size } = vm.firmware;
       const rule = {
@@ -599,6 +599,12 @@ export class Sequences {
 /** Whether the VM's image is one parcel, in a generation that gives pages one by one. */
 function isOneParcel(vm: Vm): boolean {
   return vm.auth === AuthType.Android && VM_PERSONAS[vm.persona].protectedAsParcel;
+}
+
+/** Whether the firmware's place is in the parcel of the VM's configuration. */
+function isWithConfig(vm: Vm, { address }: Vm["devicetree"]): boolean {
+  const config = configRange(vm);
+  return isOneParcel(vm) && address >= config.address && address < config.address + config.size;
 }
 
 /**

@@ -123,6 +123,8 @@ function describeReservedMemory(root: DevicetreeNode, facts: GuestFacts, phandle
   for (const child of parent.children) {
     if (child.properties.has("size") && !child.properties.has("reg")) continue;
     const placed = facts.parcels.find((each) => each.kind === "shared" && belongs(child, each, sizes));
+    // Memory that the owner gives page by page is in no parcel (docs/spec/phones.md §A4).
+    if (placed === undefined && liesIn(child, facts.vm.paging?.ranges ?? [], sizes)) continue;
     demand(placed !== undefined, RmError.NORESOURCE, "a child of /reserved-memory belongs to no parcel", { child: child.name });
     const exclusive = placed.parcel.acl.length === 1;
     const reusable = child.properties.has("reusable");
@@ -153,6 +155,15 @@ function describeReservedMemory(root: DevicetreeNode, facts: GuestFacts, phandle
     parent.children.push(node(`firmware@${firmware.ipa.toString(16)}`, { reg, "no-map": true, compatible: "qcom,vm-firmware" }));
   }
   return buffers;
+}
+
+/** Whether all of a child's memory is in one of the ranges. */
+function liesIn(child: DevicetreeNode, ranges: readonly AddressRange[], sizes: { addressCells: number; sizeCells: number }): boolean {
+  const reg = readRanges(child, "reg", sizes.addressCells, sizes.sizeCells) ?? [];
+  return reg.length > 0 &&
+    reg.every(({ address, size }) =>
+      ranges.some((range) => Number(address) >= range.base && Number(address + size) <= range.base + range.size)
+    );
 }
 
 function belongs(child: DevicetreeNode, { parcel, ranges }: PlacedParcel, sizes: { addressCells: number; sizeCells: number }): boolean {
