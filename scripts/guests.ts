@@ -8,7 +8,7 @@
 
 import { nativeProgram } from "./native-tools.ts";
 
-const GUESTS = ["blackboard", "faulty", "firmware", "hello", "ping", "pong", "teletype"] as const;
+const GUESTS = ["blackboard", "bounce", "faulty", "firmware", "hello", "ping", "pong", "teletype"] as const;
 /** Guests that are debugged by name: their symbols are committed, too. */
 const WITH_SYMBOLS: readonly string[] = ["faulty"];
 /** Where the native host loads a guest: images are linked at 0 and run anywhere. */

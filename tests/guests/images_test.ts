@@ -4,7 +4,7 @@ import { imageHeader } from "../../src/images/kernel-image.ts";
 import { runNative } from "../support/oracles.ts";
 
 const FOLDER = new URL("../../assets/guests", import.meta.url).pathname;
-const NAMES = ["blackboard", "faulty", "firmware", "hello", "ping", "pong", "teletype"];
+const NAMES = ["blackboard", "bounce", "faulty", "firmware", "hello", "ping", "pong", "teletype"];
 
 Deno.test("the committed guest images are bit for bit what their sources give", async () => {
   assert.equal(await guests(["--check"]), 0);
