@@ -52,7 +52,7 @@ export class StallDetector {
     this.#timers = Array.from({ length: vcpus }, () => ({ ...off }));
   }
 
-  /** A load: crosvm's registers read as zero. Undefined where there is none of this size. */
+  /** A load: crosvm's registers read as zero. Undefined for another size or offset. */
   read(offset: number, size: number): bigint | undefined {
     return this.#timers[Math.floor(offset / STALL_FRAME_SIZE)] === undefined || size !== 4 || offset % 4 !== 0 ? undefined : 0n;
   }

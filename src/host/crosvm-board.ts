@@ -84,7 +84,7 @@ export class CrosvmBoard {
       interrupt: () => process.signal(CROSVM_STALL.interrupt),
       reset: (vcpu) => process.end(`vCPU ${vcpu} ran twice its time without restarting its stall detector`),
     });
-    // The VM goes on: `panic=-1` has the kernel reset it.
+    // The VM continues: `panic=-1` has the kernel reset it.
     const panic = new Pvpanic((event) => {
       if (event === PvpanicEvent.PANICKED) process.problem("pvpanic reports that the guest's kernel has panicked");
     });

@@ -284,7 +284,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
   }
 
   /**
-   * Memory for a region of crosvm's platform, each a mapping of its own: its user address.
+   * Memory for a region of crosvm's platform, each with its own mapping: its user address.
    * @throws Refused
    */
   protected mapRegion({ purpose, size }: CrosvmRegion): number {

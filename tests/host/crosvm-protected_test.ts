@@ -1,5 +1,5 @@
-// Protected VMs on crosvm's platform, on the whole stack: firmware before the RAM, lent memory, and the
-// pool that VM and VMM share. The VM's vCPU executes a script in place of the firmware.
+// Protected VMs on crosvm's platform, on the whole stack: firmware before the RAM, lent memory, and
+// the pool that VM and VMM share. The VM's vCPU executes a script instead of the firmware.
 
 import assert from "node:assert/strict";
 import type { PersonaName } from "../../src/abi/ioctl/personas.ts";

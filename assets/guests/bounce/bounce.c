@@ -1,8 +1,8 @@
-// bounce: reads the first sector of a disk by virtio over PCI (virtio 1.2 sections 2.7, 4.1 and 5.2)
-// on crosvm's platform, by polling, shows its text and powers off. Where the device wants accesses
-// by the platform's rules (ACCESS_PLATFORM) and there is a restricted-dma-pool, queue and buffers are
-// in that pool, and the sector is copied out of it; `pool=0` ignores the pool, as kernels without
-// CONFIG_DMA_RESTRICTED_POOL do.
+// bounce: reads the first sector of a disk by virtio over PCI (virtio 1.2 sections 2.7, 4.1 and
+// 5.2) on crosvm's platform, by polling, shows its text and powers off. Where the device wants
+// accesses by the platform's rules (ACCESS_PLATFORM) and there is a restricted-dma-pool, queue and
+// buffers are in that pool, and the sector is copied out of it; `pool=0` ignores the pool, as
+// kernels without CONFIG_DMA_RESTRICTED_POOL do.
 #include "../common/guest.h"
 
 // Configuration space (PCI 3.0 chapter 6).

@@ -4,8 +4,9 @@
 // place of the image, its header, and its SHA-256 where this firmware carries a list of the images
 // that it accepts. Entry: x0 devicetree, x1 image, x2 bytes of image. Linux's drivers name no
 // image: x2 is 0 then, and the devicetree's /config says where the image lies (kernel-address and
-// kernel-size, of one cell each, as crosvm writes them, or of two). What is accepted gets x0 as Linux's boot protocol wants it; what is
-// not ends the VM by SYSTEM_RESET2 with a vendor's type, which the owner sees in VM_EXITED.
+// kernel-size, of one cell each, as crosvm writes them, or of two). What is accepted gets x0 as
+// Linux's boot protocol wants it; what is not ends the VM by SYSTEM_RESET2 with a vendor's type,
+// which the owner sees in VM_EXITED.
 #include "../common/guest.h"
 
 enum { PAGE = 4096, TREE_MAX = 1 << 20, TREE_DEPTH_MAX = 64, ACCEPTED_MAX = 8, DIGEST_SIZE = 32 };
