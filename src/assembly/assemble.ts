@@ -16,6 +16,7 @@ import type { VirtioDevice } from "../virtio/device.ts";
 import type { TransportState, VirtioTransport } from "../virtio/transport.ts";
 import type { SavedPart } from "../state/parts.ts";
 import type { SavedEvent } from "../state/saved-event.ts";
+import { VIRTIO_BAR_SIZE } from "../devices/virtio-pci-registers.ts";
 import { virtioIntid, virtioRegisters } from "../host/vm-layout.ts";
 import { createHypervisor } from "../hypervisor/create-hypervisor.ts";
 import type { FlashPlan } from "../hypervisor/memory/flash.ts";
@@ -296,7 +297,9 @@ function vmDevices(
   return devices.map((plan, slot) => {
     const device = maker.make(plan, vm, slot);
     const object = schedule !== "proxy";
-    const registers = object ? { ipa: undefined, size: PAGE_SIZE } : virtioRegisters(platform, slot);
+    const registers = object
+      ? { ipa: undefined, size: PAGE_SIZE }
+      : virtioRegisters(platform, slot) ?? { ipa: undefined, size: VIRTIO_BAR_SIZE };
     const place = { ...registers, intid: virtioIntid(platform, slot) };
     system.virtio.push({ vm, id: deviceId(vm, device.name, slot), device, ...place });
     return device;

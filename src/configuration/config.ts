@@ -52,8 +52,10 @@ export type ConfigResult =
   | { readonly ok: true; readonly config: Config }
   | { readonly ok: false; readonly errors: readonly ConfigError[]; readonly rest: Config | undefined };
 
-/** Where crosvm puts the RAM of a VM, and the labels that its doorbells may have. */
-const CROSVM_BASE = 0x8000_0000, CROSVM_LABELS = 64;
+/** Where VMMs of others put the RAM of a VM: the default. */
+const RAM_BASE = 0x8000_0000;
+/** Labels below these are those of interrupts. */
+const BELL_LABELS = { crosvm: 64, "qemu-virt": 128 } as const;
 const NO_VM = "no VM; add [vm.NAME] with a kernel or an image";
 /** Messages for missing required keys, where the default message would not help. */
 const MISSING: Readonly<Record<string, string>> = { el2: "el2 is missing; begin the file with el2 = 1", vm: NO_VM };
@@ -351,8 +353,8 @@ function checkVm(name: string, vm: FileVm, cpus: number, spoilt: Spoilt, errors:
   if (vm.type !== "protected" && vm.firmware !== undefined && !unknown("type")) {
     errors.atKey([...path, "firmware"], 'firmware needs type = "protected"; the resource manager starts only protected VMs in it');
   }
-  if (vm.platform === "crosvm") checkCrosvm(path, vm, errors);
-  else if (vm.swiotlb !== undefined && !unknown("platform")) {
+  if (vm.platform !== "el2") checkPlatform(path, vm, errors);
+  if (vm.platform !== "crosvm" && vm.swiotlb !== undefined && !unknown("platform")) {
     errors.atKey([...path, "swiotlb"], 'swiotlb needs platform = "crosvm"; remove it');
   }
   if (vm.schedule === "own") checkOwnSchedule(path, unknown("vcpus") ? undefined : vm.vcpus, vm, cpus, errors);
@@ -366,17 +368,22 @@ function firmwareRoom({ platform, type }: FileVm): number {
   return platform === "crosvm" && type === "protected" ? CROSVM_FIRMWARE.size : 0;
 }
 
-/** Keys that do not fit the platform that crosvm builds. */
-function checkCrosvm(path: KeyPath, vm: FileVm, errors: ConfigErrors): void {
+/** Keys that do not fit the platform of another VMM. */
+function checkPlatform(path: KeyPath, vm: FileVm, errors: ConfigErrors): void {
+  const { platform } = vm;
   if (vm.schedule === "own") {
-    errors.atValue([...path, "schedule"], 'schedule "own" needs platform = "el2"; the devices of platform "crosvm" are its VMM\'s');
+    errors.atValue([...path, "schedule"], `schedule "own" needs platform = "el2"; the devices of platform "${platform}" are its VMM's`);
   }
-  if (vm.base !== CROSVM_BASE) {
-    errors.atValue([...path, "base"], `the RAM of platform "crosvm" begins at 0x${CROSVM_BASE.toString(16)}; remove base`);
+  if (vm.base !== RAM_BASE) {
+    errors.atValue([...path, "base"], `the RAM of platform "${platform}" begins at 0x${RAM_BASE.toString(16)}; remove base`);
   }
+  if (platform === "qemu-virt" && vm.type === "protected") {
+    errors.atValue([...path, "type"], 'protected VMs need platform = "el2" or "crosvm"; QEMU runs no firmware for them');
+  }
+  const ports = platform === "crosvm" ? "four 16550A ports and no pl011" : "a pl011 of its own";
   vm.devices?.forEach(({ kind }, index) => {
     if (kind !== "pl011") return;
-    errors.atValue([...path, "devices", index, "kind"], 'platform "crosvm" has four 16550A ports and no pl011; remove it');
+    errors.atValue([...path, "devices", index, "kind"], `platform "${platform}" has ${ports}; remove it`);
   });
 }
 
@@ -386,8 +393,9 @@ function checkDriver(name: string, vm: FileVm, { host }: File, spoilt: Config["s
   const unknown = spoilt.has(["host", "device"], ["vm", name, "schedule"], ["vm", name, "hypervisor"]);
   const { functions, requests } = PERSONAS[device];
   const regions = requests.includes(GH.SET_USER_MEM_REGION) || device === "legacy";
-  if (vm.platform === "crosvm" && !unknown && vm.hypervisor === "gunyah" && functions && !regions) {
-    errors.atValue(["host", "device"], `device "${device}" has no SET_USER_MEM_REGION, by which crosvm gives memory; use "v14"`);
+  if (vm.platform !== "el2" && !unknown && vm.hypervisor === "gunyah" && functions && !regions) {
+    const vmm = vm.platform === "crosvm" ? "crosvm" : "QEMU";
+    errors.atValue(["host", "device"], `device "${device}" has no SET_USER_MEM_REGION, by which ${vmm} gives memory; use "v14"`);
   }
   if (unknown || vm.hypervisor === "geniezone" || vm.schedule === "own" || functions !== undefined) return;
   errors.atValue(
@@ -464,9 +472,10 @@ function checkLinks(links: readonly [string, FileLink][], file: File, errors: Co
       if (names.includes(vm)) continue;
       errors.atValue(["link", name, ...key], `no vm ${JSON.stringify(vm)}${didYouMean(vm, names)}`);
     }
-    for (const { vm, key } of link.kind === "doorbell" && link.label < CROSVM_LABELS ? ends : []) {
-      if (file.vm[vm]?.platform !== "crosvm") continue;
-      const why = `labels below ${CROSVM_LABELS} are those of the interrupts of platform "crosvm"`;
+    for (const { vm, key } of link.kind === "doorbell" && link.label < Math.max(...Object.values(BELL_LABELS)) ? ends : []) {
+      const { platform = "el2" } = file.vm[vm] ?? {};
+      if (platform === "el2" || link.label >= BELL_LABELS[platform]) continue;
+      const why = `labels below ${BELL_LABELS[platform]} are those of the interrupts of platform "${platform}"`;
       errors.atValue(["link", name, "label"], `${why}, which vm ${JSON.stringify(vm)} (${key.join(".")}) has; use a higher one`);
     }
     if (link.kind !== "shm" && ends[0].vm === ends[1].vm) {

@@ -58,7 +58,7 @@ export const RM_TEXTS = {
 
 export const VM_TEXTS = {
   hypervisor: "whose device the VMM uses; geniezone needs [host] gzvm = true",
-  platform: "what the VMM builds; crosvm: its addresses, serial ports, PCI and devicetree",
+  platform: "what the VMM builds: el2's own, or that of crosvm or QEMU, with their addresses, PCI and devicetree",
   type: "protected: starts in firmware, and nobody else can read its memory",
   firmware: "of a protected VM: raw code, entered at its first byte",
   kernel: "arm64 Linux Image; a path relative to this file, or catalog:GUEST/FILE",

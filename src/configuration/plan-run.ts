@@ -305,10 +305,8 @@ async function planVm(name: string, vm: FileVm, { folder, links, cid, roomKnown 
     base: vm.base,
     vcpus: vm.vcpus,
     schedule: vm.schedule === "proxy" ? "proxy" : ownSchedule(vm),
-    // By default a VM has a console if its VMM can emulate one; crosvm's platform always has.
-    console: vm.devices === undefined || vm.platform === "crosvm"
-      ? vm.schedule === "proxy"
-      : vm.devices.some(({ kind }) => kind === "pl011"),
+    // By default a VM has a console if its VMM can emulate one; other VMMs' platforms always do.
+    console: vm.devices === undefined || vm.platform !== "el2" ? vm.schedule === "proxy" : vm.devices.some(({ kind }) => kind === "pl011"),
     devices: devices.filter((device) => device !== undefined),
     devicetree,
     start: startOf(vm.start),

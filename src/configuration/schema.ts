@@ -295,7 +295,7 @@ const START = /^(auto|manual|after:.+)$/;
 
 const vm = v.object(described({
   hypervisor: v.optional(oneOf(["gunyah", "geniezone"]), "gunyah"),
-  platform: v.optional(oneOf(["el2", "crosvm"]), "el2"),
+  platform: v.optional(oneOf(["el2", "crosvm", "qemu-virt"]), "el2"),
   type: v.optional(oneOf(["unauthenticated", "protected"]), "unauthenticated"),
   firmware: v.optional(text),
   kernel: v.optional(file),

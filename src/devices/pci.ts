@@ -64,7 +64,7 @@ export interface PciFunctionState {
   /** Cache line, latency and interrupt line. */
   readonly scratch: readonly [number, number, number];
   readonly bar: number;
-  /** Words of its window. */
+  /** Words of its windows. */
   readonly window: readonly number[];
 }
 
@@ -73,6 +73,8 @@ export interface PciWindow {
   /** Where it is, and how long. */
   readonly offset: number;
   readonly size: number;
+  /** How many words its state has. */
+  readonly words: number;
   read(offset: number, size: number): number;
   write(offset: number, size: number, value: number): void;
   /** The state, as words. */
@@ -86,8 +88,8 @@ export class PciFunction {
   readonly #view = new DataView(this.#config.buffer);
   #bar: number;
 
-  /** @param window bytes of configuration space that do more than hold what was written */
-  constructor(readonly identity: PciIdentity, readonly device?: PciDevice, readonly window?: PciWindow) {
+  /** @param windows bytes of configuration space that do more than hold what was written */
+  constructor(readonly identity: PciIdentity, readonly device?: PciDevice, readonly windows: readonly PciWindow[] = []) {
     const { capabilities = [], line, bar } = identity;
     const view = this.#view;
     view.setUint16(R.VENDOR, identity.vendor, true);
@@ -123,20 +125,16 @@ export class PciFunction {
 
   /** A load of 1, 2 or 4 bytes that does not cross a word. */
   read(offset: number, size: number): number {
-    const { window } = this;
-    if (window !== undefined && offset >= window.offset && offset < window.offset + window.size) {
-      return window.read(offset - window.offset, size);
-    }
+    const window = this.#windowAt(offset);
+    if (window !== undefined) return window.read(offset - window.offset, size);
     const word = this.#word(offset & ~3) >>> 8 * (offset & 3);
     return size === 4 ? word : word & 2 ** (8 * size) - 1;
   }
 
   /** A store of the same kind. */
   write(offset: number, size: number, value: number): void {
-    const { window } = this;
-    if (window !== undefined && offset >= window.offset && offset < window.offset + window.size) {
-      return window.write(offset - window.offset, size, value);
-    }
+    const window = this.#windowAt(offset);
+    if (window !== undefined) return window.write(offset - window.offset, size, value);
     const shift = 8 * (offset & 3), mask = size === 4 ? 0xffff_ffff : (2 ** (8 * size) - 1) << shift;
     const word = this.#word(offset & ~3) & ~mask | value << shift & mask;
     this.#setWord(offset & ~3, word >>> 0);
@@ -144,14 +142,19 @@ export class PciFunction {
 
   save(): PciFunctionState {
     const scratch = [R.CACHE_LINE, R.LATENCY, R.INTERRUPT_LINE].map((register) => this.#config[register]) as [number, number, number];
-    return { command: this.#command, scratch, bar: this.#bar, window: this.window?.save() ?? [] };
+    return { command: this.#command, scratch, bar: this.#bar, window: this.windows.flatMap((each) => each.save()) };
   }
 
   restore({ command, scratch, bar, window }: PciFunctionState): void {
-    this.window?.restore(window);
+    let at = 0;
+    for (const each of this.windows) each.restore(window.slice(at, at += each.words));
     this.#view.setUint16(R.COMMAND, command, true);
     [R.CACHE_LINE, R.LATENCY, R.INTERRUPT_LINE].forEach((register, index) => this.#config[register] = scratch[index]);
     this.#bar = bar;
+  }
+
+  #windowAt(offset: number): PciWindow | undefined {
+    return this.windows.find((each) => offset >= each.offset && offset < each.offset + each.size);
   }
 
   get #command(): number {

@@ -9,6 +9,7 @@ import { Pvpanic, PvpanicEvent } from "../devices/pvpanic.ts";
 import { StallDetector, type StallDetectorState } from "../devices/stall-detector.ts";
 import { VirtioId } from "../virtio/device.ts";
 import { type PciTransport, virtioFunction } from "../virtio/pci-transport.ts";
+import type { Board, BoardProcess } from "./board.ts";
 import {
   CROSVM_BATTERY,
   CROSVM_CAM,
@@ -37,7 +38,7 @@ const VIRTIO_CLASSES: Readonly<Record<number, number>> = {
 };
 
 /** State of a board: plain data. */
-export interface CrosvmBoardState {
+interface CrosvmBoardState {
   /** Ports 2 to 4. */
   readonly serials: readonly VmConsoleState[];
   readonly stall: StallDetectorState;
@@ -45,25 +46,11 @@ export interface CrosvmBoardState {
   readonly functions: readonly PciFunctionState[];
 }
 
-/** Services of the VMM's process to its board. */
-export interface BoardProcess {
-  /** Virtual time, ns. */
-  now(): number;
-  /** How long a vCPU has run, ns. */
-  ran(vcpu: number): number;
-  /** Signals the irqfd of an SPI. */
-  signal(spi: number): void;
-  /** Reports a defect of the guest. */
-  problem(message: string): void;
-  /** Ends the VM for this reason. */
-  end(reason: string): void;
-}
-
 /** Ports but the first, which are connected to nothing. */
 const OTHER_SERIALS = CROSVM_SERIALS.slice(1);
 
 /** The board of one VM, for one life of it. */
-export class CrosvmBoard {
+export class CrosvmBoard implements Board {
   readonly #process: BoardProcess;
   readonly #serials: readonly VmConsole[];
   readonly #clock: Pl030;
@@ -113,6 +100,9 @@ export class CrosvmBoard {
     return this.#bus.functions[slot + 1].interrupts;
   }
 
+  /** Nothing takes messages here. */
+  message(): void {}
+
   /** An access of the guest: the value of a load, 0 for a store; undefined where no device is. */
   access(address: number, size: number, value: bigint | undefined): bigint | undefined {
     const serial = OTHER_SERIALS.findIndex(({ base }) => address >= base && address < base + CROSVM_SERIAL_SIZE);
@@ -143,7 +133,9 @@ export class CrosvmBoard {
     };
   }
 
-  restore({ serials, stall, battery, functions }: CrosvmBoardState): void {
+  restore(saved: unknown): void {
+    // Only what `save` gave, for the same plan, is ever restored.
+    const { serials, stall, battery, functions } = saved as CrosvmBoardState;
     this.#serials.forEach((serial, index) => serial.restore(serials[index]));
     this.#stall.restore(stall);
     this.#battery.restore(battery);

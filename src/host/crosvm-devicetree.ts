@@ -17,12 +17,11 @@ import {
   CROSVM_SERIALS,
   CROSVM_STALL,
   crosvmGicr,
-  type CrosvmLine,
   crosvmLines,
   crosvmPciSpi,
   crosvmRegions,
 } from "./crosvm-map.ts";
-import { type DriverTraits, linkNode } from "./guest-devicetree.ts";
+import { type DriverTraits, linkNode, platformBell } from "./guest-devicetree.ts";
 import type { VmPlan } from "./plan.ts";
 import type { VmLayout } from "./vm-layout.ts";
 
@@ -213,7 +212,7 @@ function vmConfig(plan: VmPlan, { wakesAtTimers = false }: DriverTraits): Device
     node("interrupts", { config: PHANDLE_GIC }),
     node("vcpus", { affinity: "proxy", "no-timer-wakeups": wakesAtTimers ? true : undefined }),
     node("vdevices", { generate: "/hypervisor" }, [
-      ...crosvmLines(plan).map(bell),
+      ...crosvmLines(plan).map(platformBell),
       ...crosvmRegions(plan).flatMap(({ purpose, base }, label) => purpose === "pool" ? [pool(base, label)] : []),
       ...plan.links.map(linkNode),
     ]),
@@ -225,17 +224,4 @@ function pool(base: number, label: number): DevicetreeNode {
   return node(`shm-${label.toString(16)}`, { "vdevice-type": "shm", "peer-default": true, "dma_base": cells64(0) }, [
     node("memory", { optional: true, label, "#address-cells": 2, base: cells64(base) }),
   ]);
-}
-
-/** The doorbell of an irqfd. */
-function bell({ spi, edge }: CrosvmLine): DevicetreeNode {
-  const name = `bell-${spi.toString(16)}`;
-  return node(name, {
-    "vdevice-type": "doorbell",
-    generate: `/hypervisor/${name}`,
-    label: spi,
-    "peer-default": true,
-    "source-can-clear": true,
-    interrupts: [SPI, spi, edge ? EDGE_RISING : LEVEL_HIGH],
-  });
 }

@@ -1,6 +1,7 @@
 // The platform that crosvm builds for a VM: addresses and interrupts (docs/spec/phones.md §C1 and
 // §C2). Everything that its VMM answers lies below 1 GiB, where accesses exit to a VMM.
 
+import type { PlatformLine } from "./board.ts";
 import type { VmPlan } from "./plan.ts";
 
 /** 16550A ports: 1 and 3 share an interrupt, and so do 2 and 4. */
@@ -68,14 +69,8 @@ export function crosvmRegions(
   ];
 }
 
-/** An interrupt line that the VMM drives. */
-export interface CrosvmLine {
-  readonly spi: number;
-  readonly edge: boolean;
-}
-
 /** The lines of a VM's platform, and then those of its virtio devices. */
-export function crosvmLines({ devices = [] }: Pick<VmPlan, "devices">): CrosvmLine[] {
+export function crosvmLines({ devices = [] }: Pick<VmPlan, "devices">): PlatformLine[] {
   const { spi: rtc } = CROSVM_RTC, { spi: battery } = CROSVM_BATTERY;
   const edges = [...new Set(CROSVM_SERIALS.map(({ spi }) => spi)), rtc, CROSVM_STALL.interrupt];
   return [

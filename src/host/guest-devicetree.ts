@@ -3,10 +3,11 @@
 // (docs/spec/resource-manager.md §7.1 to §7.3). RM adds /hypervisor at VM_START. Bindings:
 // arm,gic-v3, arm,armv8-timer, arm,psci-1.0, arm,pl011.
 
-import { LEVEL_HIGH, PPI, SPI, TIMER_PPIS } from "../devicetree/gic.ts";
+import { EDGE_RISING, LEVEL_HIGH, PPI, SPI, TIMER_PPIS } from "../devicetree/gic.ts";
 import { cells64, type Devicetree, devicetree, type DevicetreeNode, node } from "../devicetree/tree.ts";
 import { type VirtioDevice, VirtioId } from "../virtio/device.ts";
 import type { DevicePlan } from "../virtio/plan.ts";
+import type { PlatformLine } from "./board.ts";
 import type { VmLink, VmPlan } from "./plan.ts";
 import {
   backendLabel,
@@ -205,6 +206,19 @@ function bell(spi: number): DevicetreeNode {
     "peer-default": true,
     "source-can-clear": true,
     interrupts: [SPI, spi, LEVEL_HIGH],
+  });
+}
+
+/** The doorbell of an irqfd as crosvm and QEMU's port name it. */
+export function platformBell({ spi, edge }: PlatformLine): DevicetreeNode {
+  const name = `bell-${spi.toString(16)}`;
+  return node(name, {
+    "vdevice-type": "doorbell",
+    generate: `/hypervisor/${name}`,
+    label: spi,
+    "peer-default": true,
+    "source-can-clear": true,
+    interrupts: [SPI, spi, edge ? EDGE_RISING : LEVEL_HIGH],
   });
 }
 

@@ -34,6 +34,7 @@ import { RegisterSet } from "../abi/words.ts";
 import type { DriverTraits } from "./guest-devicetree.ts";
 import type { HostKernel, IoctlResult } from "./kernel/kernel.ts";
 import { CROSVM_FIRMWARE, crosvmRegions } from "./crosvm-map.ts";
+import { qemuStub, qemuStubCode } from "./qemu-virt-map.ts";
 import type { VmPlan } from "./plan.ts";
 import type { VmDevices } from "./vm-devices.ts";
 import { bellLabel, devicetreeSize, layoutVm, wholePages } from "./vm-layout.ts";
@@ -134,13 +135,14 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
         if (this.plan.schedule === "proxy") this.#addVcpus();
         this.addLines();
         if (this.#isCrosvm) this.load(this.data.memory);
-        else if (this.plan.firmware === undefined) this.#setEntry();
-        else this.#setFirmware(this.plan.firmware.size);
+        else if (!this.#isQemu && this.plan.firmware === undefined) this.#setEntry();
+        else if (this.plan.firmware !== undefined) this.#setFirmware(this.plan.firmware.size);
         const range = { guest_phys_addr: BigInt(this.devicetree), size: BigInt(devicetreeSize(this.plan)) };
         return this.structured(this.data.vm, this.#request(GH.SET_DTB_CONFIG, GH_V6.SET_DTB_CONFIG), VM_RANGE, range);
       }
       case "start":
         if (this.#isCrosvm) this.#setCrosvmEntry();
+        if (this.#isQemu) this.#setQemuEntry();
         return this.kernel.ioctl(this.pid, this.data.vm, this.#request(GH.START, GH_V6.START).code, 0n);
     }
   }
@@ -151,6 +153,16 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
    */
   get #isCrosvm(): boolean {
     return this.plan.platform === "crosvm";
+  }
+
+  /** QEMU's port sets the entry just before START. */
+  get #isQemu(): boolean {
+    return this.plan.platform === "qemu-virt";
+  }
+
+  /** A VMM of others: it knows the current requests alone, and has a platform of its own. */
+  get #isOther(): boolean {
+    return this.#isCrosvm || this.#isQemu;
   }
 
   /** That ioctl has ended. */
@@ -172,16 +184,20 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
    */
   get #shares(): boolean {
     const { devices = [], firmware } = this.plan;
-    return (devices.length > 0 || this.#isCrosvm) && firmware === undefined && this.#persona.memory.sharedExecutable;
+    return (devices.length > 0 || this.#isOther) && firmware === undefined && this.#persona.memory.sharedExecutable;
   }
 
   /** Memory for the VM, loaded, then given: lent memory belongs to the VM from then on. */
   #giveMemory(): IoctlResult {
     const regions = [GH.SET_USER_MEM_REGION, GH_V6.SET_USER_MEM_REGION].some((request) => this.#persona.requests.includes(request));
-    if (this.#isCrosvm && !regions) throw new Refused(`${this.#persona.name} has no SET_USER_MEM_REGION, by which crosvm gives memory`);
+    if (this.#isOther && !regions) {
+      const vmm = this.#isCrosvm ? "crosvm" : "QEMU";
+      throw new Refused(`${this.#persona.name} has no SET_USER_MEM_REGION, by which ${vmm} gives memory`);
+    }
     if (this.#isCrosvm) return this.#giveCrosvmRegion();
     const memory = regions ? this.#anonymousMemory() : this.#guestMemory();
     this.load(memory.address);
+    if (this.#isQemu) this.store(memory.address + qemuStub(this.plan), qemuStubCode(this.plan.base + this.plan.image.entry));
     return memory.give();
   }
 
@@ -238,7 +254,7 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
   }
 
   protected addLine(fd: number, spi: number, edge: boolean): void {
-    const label = this.#isCrosvm ? spi : bellLabel(spi);
+    const label = this.#isOther ? spi : bellLabel(spi);
     this.#addFunction(FunctionType.Irqfd, FN_IRQFD_ARG, { fd, label, flags: edge ? 0 : IrqfdFlags.Level });
   }
 
@@ -288,6 +304,16 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
     this.must("SET_BOOT_CONTEXT", result ?? 0);
   }
 
+  /** QEMU's port goes on without boot contexts: the vCPU begins at the first byte then. */
+  #setQemuEntry(): void {
+    const { plan } = this;
+    for (const [reg, value] of [[RegisterSet.PC << 8, plan.base + qemuStub(plan)], [RegisterSet.X << 8, this.devicetree]]) {
+      const { result } = this.structured(this.data.vm, GH.SET_BOOT_CONTEXT, BOOT_CONTEXT, { reg, value: BigInt(value) });
+      if (result === -Errno.ENOTTY && plan.image.entry === 0) return;
+      this.must("SET_BOOT_CONTEXT", result ?? 0);
+    }
+  }
+
   // ---- the run loop ----
 
   protected run(vcpu: VmmVcpu): IoctlResult {
@@ -316,8 +342,8 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
 
   /** Which of two generations' requests the device has. */
   #request(request: Request, older: Request): Request {
-    // crosvm knows no older ones, whatever the driver is.
-    return this.#isCrosvm || this.#persona.requests.includes(request) ? request : older;
+    // Those VMMs know no older ones, whatever the driver is.
+    return this.#isOther || this.#persona.requests.includes(request) ? request : older;
   }
 
   #addFunction<F extends StructFields>(type: number, struct: Struct<F>, values: Partial<StructValues<F>>): number {

@@ -291,7 +291,7 @@ class VmmProgram implements HostProgram {
     };
     const { device, quirks } = this.#options.plan.driver;
     if (plan.hypervisor === "geniezone") return new GzvmVmm(kernel, plan, events, devices, runTime);
-    if (device === "legacy" && plan.platform !== "crosvm") return new VendorVmm(kernel, plan, events);
+    if (device === "legacy" && isOurs(plan)) return new VendorVmm(kernel, plan, events);
     return new GunyahVmm(kernel, device, plan, events, devices, quirks?.wakesAtTimers, runTime);
   }
 
@@ -445,14 +445,20 @@ class VmmProgram implements HostProgram {
   }
 }
 
-/** Whether the vendor driver has the VM's image: crosvm brings its own. */
+/** Whether the VM has a platform of el2's own VMM. */
+function isOurs({ platform = "el2" }: Pick<VmPlan, "platform">): boolean {
+  return platform === "el2";
+}
+
+/** Whether the vendor driver has the VM's image: VMMs of others bring their own. */
 function isSigned({ hypervisor, platform }: VmPlan): boolean {
-  return hypervisor !== "geniezone" && platform !== "crosvm";
+  return hypervisor !== "geniezone" && isOurs({ platform });
 }
 
 /** The side that answers the accesses to a VM's virtio devices. */
-function registersOf({ schedule, platform }: VmPlan): "vmm" | "vmm-pci" | "hypervisor" {
+function registersOf({ schedule, platform }: VmPlan): "vmm" | "vmm-pci" | "vmm-msi" | "hypervisor" {
   if (schedule !== "proxy") return "hypervisor";
+  if (platform === "qemu-virt") return "vmm-msi";
   return platform === "crosvm" ? "vmm-pci" : "vmm";
 }
 

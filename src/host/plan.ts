@@ -65,8 +65,11 @@ export interface OwnSchedule {
   readonly timeslice: number;
 }
 
-/** A platform that a VMM builds: el2's own, with virtio-mmio, or that of crosvm. */
-export type VmPlatform = "el2" | "crosvm";
+/**
+ * A platform that a VMM builds: el2's own, with virtio-mmio, that of crosvm, or QEMU's `virt` as
+ * its port for Gunyah has it.
+ */
+export type VmPlatform = "el2" | "crosvm" | "qemu-virt";
 
 /** One VM. */
 export interface VmPlan {

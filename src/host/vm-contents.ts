@@ -4,6 +4,7 @@ import { writeDevicetree } from "../devicetree/writer.ts";
 import { crosvmDevicetree } from "./crosvm-devicetree.ts";
 import { type DriverTraits, guestDevicetree, type VirtioModel } from "./guest-devicetree.ts";
 import type { VmPlan } from "./plan.ts";
+import { qemuDevicetree } from "./qemu-virt-devicetree.ts";
 import { layoutVm } from "./vm-layout.ts";
 
 /** Bytes, and their offset in the VM's memory. */
@@ -18,7 +19,10 @@ export interface Content {
  */
 export function vmContents(plan: VmPlan, objects: readonly VirtioModel[] = [], driver: DriverTraits = {}): Content[] {
   const layout = layoutVm(plan);
-  const tree = () => plan.platform === "crosvm" ? crosvmDevicetree(plan, layout, driver) : guestDevicetree(plan, layout, objects, driver);
+  const tree = () => {
+    if (plan.platform === "crosvm") return crosvmDevicetree(plan, layout, driver);
+    return plan.platform === "qemu-virt" ? qemuDevicetree(plan, layout, driver) : guestDevicetree(plan, layout, objects, driver);
+  };
   return [
     { offset: plan.image.offset, bytes: plan.image.bytes },
     ...layout.initrd === undefined ? [] : [{ offset: layout.initrd, bytes: plan.initrd! }],

@@ -19,6 +19,10 @@ export interface DeviceProcess extends GuestMemory {
   readonly now: number;
   /** Signals the irqfd of a slot. */
   interrupt(slot: number): void;
+  /** A slot's line has fallen. */
+  lowered(slot: number): void;
+  /** Stores a device's message. */
+  message(address: number, data: number): void;
   /** The process touched memory that it has lent, which ends it. */
   touchedLent(reason: string): void;
 }
@@ -53,14 +57,14 @@ export class VmDevices {
   #wakeAt: number | undefined;
 
   /**
-   * @param registers the side that answers accesses: the VMM, by virtio-mmio or PCI, or the
-   * hypervisor's objects
+   * @param registers the side that answers accesses: the VMM, by virtio-mmio, PCI, or PCI with
+   * messages, or the hypervisor's objects
    * @param problem is called with a guest's error and the device
    * @param isProtected the VM's memory is lent to it, except what it shares
    */
   constructor(
     devices: readonly VirtioDevice[],
-    registers: "vmm" | "vmm-pci" | "hypervisor",
+    registers: "vmm" | "vmm-pci" | "vmm-msi" | "hypervisor",
     problem: (message: string) => void,
     isProtected = false,
   ) {
@@ -68,7 +72,7 @@ export class VmDevices {
       read: (address, into) => this.#process?.read(address, into) === true,
       write: (address, from) => this.#process?.write(address, from) === true,
     };
-    const pci = registers === "vmm-pci", accessPlatform = pci && isProtected;
+    const pci = registers === "vmm-pci" || registers === "vmm-msi", accessPlatform = pci && isProtected;
     const options = (device: VirtioDevice, slot: number): TransportOptions => ({
       memory,
       later: (act) => {
@@ -77,6 +81,7 @@ export class VmDevices {
       },
       onInterrupt: (level) => {
         if (level) (this.backends ?? this.#process)?.interrupt(slot);
+        else this.#process?.lowered(slot);
       },
       onFault: (fault) => {
         const cause = isProtected ? this.#lentCause(slot, fault.values.ipa) : "";
@@ -85,8 +90,11 @@ export class VmDevices {
         else problem(message);
       },
     });
+    const message = registers === "vmm-msi" ? (address: number, data: number) => this.#process?.message(address, data) : undefined;
     this.#slots = pci ? [] : devices.map((device, slot) => new MmioTransport(device, options(device, slot)));
-    this.functions = pci ? devices.map((device, slot) => new PciTransport(device, { ...options(device, slot), accessPlatform })) : [];
+    this.functions = pci
+      ? devices.map((device, slot) => new PciTransport(device, { ...options(device, slot), accessPlatform, message }))
+      : [];
     this.transports = pci ? this.functions : this.#slots;
     this.backends = registers === "hypervisor" ? new VirtioBackends(this.#slots, problem) : undefined;
   }

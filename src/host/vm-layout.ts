@@ -22,6 +22,7 @@ import {
   crosvmGicr,
   crosvmPciSpi,
 } from "./crosvm-map.ts";
+import { QEMU_DEVICETREE_SIZE, QEMU_GICD, qemuGicr, qemuNeeds, qemuPciSpi, qemuPlaces } from "./qemu-virt-map.ts";
 import { VirtioMmioRegister } from "../devices/virtio-mmio-registers.ts";
 import { NOTIFY_MULTIPLIER, VIRTIO_BAR_NOTIFY, VIRTIO_BAR_SIZE } from "../devices/virtio-pci-registers.ts";
 import type { VmPlan } from "./plan.ts";
@@ -53,6 +54,7 @@ export const VM_VIRTIO_SLOTS = 16;
 
 /** The SPI of a slot. */
 export function virtioSpi(platform: VmPlan["platform"], slot: number): number {
+  if (platform === "qemu-virt") return qemuPciSpi(slot);
   return platform === "crosvm" ? crosvmPciSpi(slot) : VM_VIRTIO_SPI + slot;
 }
 
@@ -61,8 +63,12 @@ export function virtioIntid(platform: VmPlan["platform"], slot: number): number 
   return FIRST_SPI + virtioSpi(platform, slot);
 }
 
-/** Where the VMM has a slot's registers. */
-export function virtioRegisters(platform: VmPlan["platform"], slot: number): { readonly ipa: number; readonly size: number } {
+/** Where the VMM has a slot's registers; undefined where the guest gives them their place. */
+export function virtioRegisters(
+  platform: VmPlan["platform"],
+  slot: number,
+): { readonly ipa: number; readonly size: number } | undefined {
+  if (platform === "qemu-virt") return undefined;
   if (platform === "crosvm") return { ipa: crosvmBar(slot), size: VIRTIO_BAR_SIZE };
   return { ipa: virtioBase(slot), size: VM_VIRTIO_STRIDE };
 }
@@ -79,6 +85,7 @@ export function queueNotification(platform: VmPlan["platform"], slot: number, qu
 /** The frames of a VM's GIC. */
 export function gicFrames({ platform, vcpus }: Pick<VmPlan, "platform" | "vcpus">) {
   if (platform === "crosvm") return { gicd: CROSVM_GICD, gicr: crosvmGicr(vcpus) };
+  if (platform === "qemu-virt") return { gicd: QEMU_GICD, gicr: qemuGicr(vcpus) };
   return { gicd: { base: VM_GICD_BASE, size: VM_GICD_SIZE }, gicr: { base: VM_GICR_BASE, size: VM_GICR_SIZE * vcpus } };
 }
 
@@ -117,6 +124,7 @@ type Contents = Pick<VmPlan, "image" | "firmware" | "initrd" | "platform" | "bas
 
 /** Bytes of the range in which the devicetree lies. */
 export function devicetreeSize({ platform }: Pick<VmPlan, "platform">): number {
+  if (platform === "qemu-virt") return QEMU_DEVICETREE_SIZE;
   return platform === "crosvm" ? CROSVM_DEVICETREE_SIZE : DEVICETREE_SIZE;
 }
 
@@ -133,6 +141,7 @@ export function wholePages(bytes: number): number {
 /** Bytes of memory that a VM needs at least for what it is loaded with. */
 export function neededMemory(plan: Contents): number {
   const { image, firmware, initrd, platform, swiotlb = 0 } = plan;
+  if (platform === "qemu-virt") return qemuNeeds(plan);
   if (platform === "crosvm") {
     const loaded = initrd === undefined ? image.offset + image.size : crosvmInitrd(plan) + initrd.length;
     return Math.ceil(loaded / CROSVM_DEVICETREE_SIZE) * CROSVM_DEVICETREE_SIZE + CROSVM_DEVICETREE_SIZE + swiotlb;
@@ -142,6 +151,7 @@ export function neededMemory(plan: Contents): number {
 
 /** Lays out a VM with at least `neededMemory` bytes. */
 export function layoutVm(plan: Contents & Pick<VmPlan, "memory">): VmLayout {
+  if (plan.platform === "qemu-virt") return { ...qemuPlaces(plan), firmware: undefined };
   const devicetree = plan.memory - (plan.swiotlb ?? 0) - devicetreeSize(plan);
   if (plan.platform === "crosvm") {
     return { initrd: plan.initrd && crosvmInitrd(plan), firmware: plan.firmware && CROSVM_FIRMWARE.base - plan.base, devicetree };

@@ -11,8 +11,12 @@ import type { DriverTraits } from "./guest-devicetree.ts";
 import { vmContents } from "./vm-contents.ts";
 import { uart16550Console, VmConsole, type VmConsoleState } from "./vm-console.ts";
 import type { VmDevices } from "./vm-devices.ts";
-import { CrosvmBoard, type CrosvmBoardState } from "./crosvm-board.ts";
-import { CROSVM_SERIAL_SIZE, CROSVM_SERIALS, type CrosvmLine, crosvmLines, crosvmPciSpi, type CrosvmRegion } from "./crosvm-map.ts";
+import type { GuestMemory } from "../virtio/memory.ts";
+import type { Board, PlatformLine } from "./board.ts";
+import { CrosvmBoard } from "./crosvm-board.ts";
+import { CROSVM_SERIAL_SIZE, CROSVM_SERIALS, crosvmLines, crosvmPciSpi, type CrosvmRegion } from "./crosvm-map.ts";
+import { QemuBoard } from "./qemu-virt-board.ts";
+import { QEMU_UART, qemuLines } from "./qemu-virt-map.ts";
 import { layoutVm, queueNotification, virtioSpi, VM_PL011_BASE, VM_PL011_SIZE, VM_PL011_SPI } from "./vm-layout.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
@@ -112,7 +116,7 @@ export function newVmmData(): VmmData {
 interface VmmState<D extends VmmData> {
   readonly data: D;
   readonly console: VmConsoleState | undefined;
-  readonly board?: CrosvmBoardState;
+  readonly board?: unknown;
 }
 
 /** Time for which a vCPU has run, ns, by the process and its descriptor. */
@@ -135,7 +139,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
   readonly #console: VmConsole | undefined;
   readonly #devices: VmDevices | undefined;
   /** The rest of the platform's devices, where it has some. */
-  readonly #board: CrosvmBoard | undefined;
+  readonly #board: Board | undefined;
   /** Why a device's access to lent memory is about to end the process. */
   #lentTouched: string | undefined;
 
@@ -153,7 +157,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     const crosvm = plan.platform === "crosvm";
     this.#console = !plan.console ? undefined : crosvm ? uart16550Console(events.output) : new VmConsole(events.output);
     this.#devices = devices;
-    this.#board = crosvm ? this.#newBoard(runTime) : undefined;
+    this.#board = (plan.platform ?? "el2") === "el2" ? undefined : this.#newBoard(runTime);
   }
 
   /**
@@ -311,7 +315,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
       this.#connectConsole();
     }
     // Accesses to objects of the hypervisor's never leave to the VMM.
-    if (this.#devices?.backends !== undefined) return;
+    if (this.#devices?.backends !== undefined || this.plan.platform === "qemu-virt") return;
     this.#devices?.transports.forEach(({ queues }, slot) => {
       const line = this.data.lines[slot] = this.#eventfd();
       this.addLine(line, virtioSpi(this.plan.platform, slot), false);
@@ -324,34 +328,41 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     });
   }
 
-  /** The lines of the board's own devices; the first serial port's is the console's. */
+  /** The lines of the board's own devices; one of them is the console's. */
   #addBoardLines(): void {
+    const { plan } = this;
+    const qemu = plan.platform === "qemu-virt";
     const virtio = new Set(this.#devices?.transports.map((_, slot) => crosvmPciSpi(slot)));
-    const own = crosvmLines(this.plan).filter(({ spi }: CrosvmLine) => !virtio.has(spi));
-    const fds = own.map(({ spi, edge }): [number, number] => {
+    const own = qemu ? qemuLines(plan) : crosvmLines(plan).filter(({ spi }) => !virtio.has(spi));
+    const fds = own.map(({ spi, edge }: PlatformLine): [number, number] => {
       const fd = this.#eventfd();
       this.addLine(fd, spi, edge);
       return [spi, fd];
     });
-    this.data.boardLines = Object.fromEntries(fds);
-    this.data.consoleLine = this.data.boardLines[CROSVM_SERIALS[0].spi];
+    const lines = this.data.boardLines = Object.fromEntries(fds);
+    this.data.consoleLine = lines[qemu ? QEMU_UART.spi : CROSVM_SERIALS[0].spi];
+    // Functions of PCI share the lines of the host's pins.
+    if (qemu) this.data.lines = (this.#devices?.transports ?? []).map((_, slot) => lines[virtioSpi(plan.platform, slot)]);
     this.#connectConsole();
   }
 
-  #newBoard(runTime: RunTime | undefined): CrosvmBoard {
-    const { kernel, plan: { vcpus } } = this;
-    return new CrosvmBoard(vcpus, this.#devices?.functions ?? [], {
+  #newBoard(runTime: RunTime | undefined): Board {
+    const { kernel, plan } = this;
+    const process = {
+      ...this.#memory(),
       now: () => kernel.cpu.now,
-      ran: (vcpu) => runTime?.(this.pid, this.data.vcpus[vcpu].fd) ?? 0,
-      signal: (spi) => {
+      ran: (vcpu: number) => runTime?.(this.pid, this.data.vcpus[vcpu].fd) ?? 0,
+      signal: (spi: number) => {
         const fd = this.data.boardLines?.[spi];
         if (fd !== undefined) kernel.write(this.pid, fd, ONE);
       },
-      problem: (message) => this.#events.problem(message),
-      end: (reason) => {
+      problem: (message: string) => this.#events.problem(message),
+      end: (reason: string) => {
         throw new Refused(reason);
       },
-    });
+    };
+    const functions = this.#devices?.functions ?? [];
+    return plan.platform === "qemu-virt" ? new QemuBoard(plan, functions, process) : new CrosvmBoard(plan.vcpus, functions, process);
   }
 
   #eventfd(): number {
@@ -363,16 +374,38 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
   }
 
   #connectDevices(): void {
+    const { kernel } = this;
+    this.#devices?.connect({
+      get now() {
+        return kernel.cpu.now;
+      },
+      ...this.#memory(),
+      touchedLent: (reason) => this.#lentTouched ??= reason,
+      interrupt: (slot) => {
+        if (this.#board?.interrupts(slot) !== false) kernel.write(this.pid, this.data.lines[slot], ONE);
+      },
+      lowered: (slot) => this.#lowered(slot),
+      message: (address, data) => this.#board?.message(address, data),
+    });
+  }
+
+  /** A device has lowered its line: others that share it still ask for it. */
+  #lowered(slot: number): void {
+    const { lines } = this.data, line = lines[slot];
+    if (line === undefined) return;
+    const asks = lines.some((other, index) => other === line && index !== slot && this.#devices?.functions[index]?.interrupt);
+    if (asks) this.kernel.write(this.pid, line, ONE);
+  }
+
+  /** The VM's memory as the process sees it. */
+  #memory(): GuestMemory {
     const { kernel, plan: { base, memory, swiotlb = 0 } } = this;
     const pool = base + memory - swiotlb, end = base + memory;
     const userAddress = (address: number, length: number) => {
       if (address >= base && address + length <= pool) return this.data.memory + address - base;
       return this.data.pool !== undefined && address >= pool && address + length <= end ? this.data.pool + address - pool : undefined;
     };
-    this.#devices?.connect({
-      get now() {
-        return kernel.cpu.now;
-      },
+    return {
       read: (address, into) => {
         const at = userAddress(address, into.length);
         return at !== undefined && kernel.loadInto(this.pid, at, into) === undefined;
@@ -381,11 +414,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
         const at = userAddress(address, from.length);
         return at !== undefined && kernel.store(this.pid, at, from).ok;
       },
-      touchedLent: (reason) => this.#lentTouched ??= reason,
-      interrupt: (slot) => {
-        if (this.#board?.interrupts(slot) !== false) kernel.write(this.pid, this.data.lines[slot], ONE);
-      },
-    });
+    };
   }
 
   // ---- the run loop ----
@@ -438,7 +467,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
 
   /** The value of a load, 0 for a store; undefined where no device is. */
   #access(address: number, size: number, value: bigint | undefined): bigint | undefined {
-    const place = this.#board === undefined ? PL011_PLACE : SERIAL_PLACE;
+    const place = this.plan.platform === "crosvm" ? SERIAL_PLACE : PL011_PLACE;
     const offset = address - place.base;
     if (this.#console === undefined || offset < 0 || offset >= place.size) {
       return (this.#board ?? this.#devices)?.access(address, size, value);

@@ -1,15 +1,18 @@
 // Virtio over PCI, modern devices only (virtio 1.2 section 4.1): the registers in BAR 0, where
 // crosvm has them (docs/spec/phones.md §C2), and the capabilities that lead to them. Interrupts are
-// INTx: there are no MSI-X vectors.
+// INTx, or messages where the platform takes them.
 
 import { PCI_CAPABILITY_VENDOR, type PciDevice, PciFunction, type PciIdentity, type PciWindow } from "../devices/pci.ts";
 import { CommonConfig, NOTIFY_MULTIPLIER, VIRTIO_BAR_NOTIFY, VIRTIO_BAR_SIZE } from "../devices/virtio-pci-registers.ts";
-import { VirtioTransport } from "./transport.ts";
-import { QUEUE_SIZE_MAX } from "./virtqueue.ts";
+import { Msix } from "./msix.ts";
+import { type TransportState, VirtioTransport } from "./transport.ts";
+import { QUEUE_SIZE_MAX, type Virtqueue } from "./virtqueue.ts";
 
 /** The structures in BAR 0. */
 const COMMON = { offset: 0, size: 56 }, ISR = { offset: 0x1000, size: 1 };
 const DEVICE = { offset: 0x2000, size: 0x1000 }, NOTIFY = { offset: VIRTIO_BAR_NOTIFY, size: 0x1000 };
+
+const MSIX_TABLE = 0x6000, MSIX_PENDING = 0x7000;
 
 const VENDOR = 0x1af4, FIRST_DEVICE = 0x1040, REVISION = 1;
 
@@ -29,6 +32,31 @@ const SIZES: ReadonlyMap<number, number> = new Map([
 
 /** One device behind a function of bus 0. */
 export class PciTransport extends VirtioTransport implements PciDevice {
+  /** Of configuration, and then of each queue. */
+  readonly #vectors = new Uint16Array(1 + this.queues.length).fill(NO_VECTOR);
+  /** Of the function, which is made anew with its platform. */
+  msix: Msix | undefined;
+
+  protected override raise(interrupt: number, queue?: Virtqueue): void {
+    if (!this.msix?.enabled) return super.raise(interrupt);
+    const vector = this.#vectors[queue === undefined ? 0 : 1 + this.queues.indexOf(queue)];
+    if (vector !== NO_VECTOR) this.msix.fire(vector);
+  }
+
+  override reset(): void {
+    super.reset();
+    this.#vectors.fill(NO_VECTOR);
+  }
+
+  override save(): TransportState {
+    return this.msix === undefined ? super.save() : { ...super.save(), vectors: [...this.#vectors] };
+  }
+
+  override restore(state: TransportState): void {
+    super.restore(state);
+    if (state.vectors !== undefined) this.#vectors.set(state.vectors);
+  }
+
   /** A load from BAR 0. */
   read(offset: number, size: number): bigint {
     if (offset < COMMON.size) return this.#readCommon(offset, size);
@@ -37,6 +65,8 @@ export class PciTransport extends VirtioTransport implements PciDevice {
       this.acknowledge(reasons);
       return BigInt(reasons);
     }
+    if (this.msix !== undefined && offset >= MSIX_PENDING) return this.msix.readPending(offset - MSIX_PENDING);
+    if (this.msix !== undefined && offset >= MSIX_TABLE) return this.msix.readTable(offset - MSIX_TABLE, size);
     return within(DEVICE, offset) ? this.readConfiguration(offset - DEVICE.offset, size) : 0n;
   }
 
@@ -44,6 +74,7 @@ export class PciTransport extends VirtioTransport implements PciDevice {
   write(offset: number, size: number, value: bigint): void {
     if (offset < COMMON.size) this.#writeCommon(offset, size, value);
     else if (within(DEVICE, offset)) this.writeConfiguration(offset - DEVICE.offset, size, value);
+    else if (offset >= MSIX_TABLE && offset < MSIX_PENDING) this.msix?.writeTable(offset - MSIX_TABLE, size, value);
     else if (within(NOTIFY, offset)) this.notify((offset - NOTIFY.offset) / NOTIFY_MULTIPLIER);
   }
 
@@ -72,8 +103,9 @@ export class PciTransport extends VirtioTransport implements PciDevice {
       case C.driver_feature:
         return this.taken;
       case C.config_msix_vector:
+        return this.#vectors[0];
       case C.queue_msix_vector:
-        return NO_VECTOR;
+        return this.#vectors[1 + this.queueSel] ?? NO_VECTOR;
       case C.num_queues:
         return this.queues.length;
       case C.device_status:
@@ -111,6 +143,12 @@ export class PciTransport extends VirtioTransport implements PciDevice {
         return;
       case C.queue_size:
         return queue?.resize(value);
+      case C.config_msix_vector:
+        this.#vectors[0] = this.#vectorOf(value);
+        return;
+      case C.queue_msix_vector:
+        if (queue !== undefined) this.#vectors[1 + this.queueSel] = this.#vectorOf(value);
+        return;
       case C.queue_enable:
         // Only a reset of the device disables a queue (section 4.1.4.3.2).
         if (value !== 1 || queue === undefined) return;
@@ -119,6 +157,11 @@ export class PciTransport extends VirtioTransport implements PciDevice {
       default:
         if (offset >= C.queue_desc) queue?.place(partOf(offset), isHigh(offset), value);
     }
+  }
+
+  /** A vector that does not exist is none (section 4.1.5.1.2.1). */
+  #vectorOf(value: number): number {
+    return this.msix !== undefined && value < this.msix.vectors ? value : NO_VECTOR;
   }
 }
 
@@ -165,6 +208,7 @@ const DATA = 12;
 class ConfigAccess implements PciWindow {
   readonly offset = ACCESS_AT + 4;
   readonly size = CAPABILITY_SIZE;
+  readonly words = 3;
   /** BAR, offset and length of the access. */
   readonly #words = new Uint32Array(3);
 
@@ -205,16 +249,22 @@ export interface VirtioFunctionPlace {
   readonly address: number;
   /** Number of the line at which INTA arrives. */
   readonly line: number;
+  readonly subsystem?: number;
 }
 
-/** The function of a device. */
-export function virtioFunction(transport: PciTransport, { classCode, address, line }: VirtioFunctionPlace): PciFunction {
+/** Where a capability begins that follows the others. */
+const AFTER_CAPABILITIES = CAPABILITIES.reduce((at, { length }) => at + Math.ceil(length / 4) * 4, ACCESS_AT);
+
+/** The function of a device; with a subsystem id unless that repeats the device's. */
+export function virtioFunction(transport: PciTransport, { classCode, address, line, subsystem }: VirtioFunctionPlace): PciFunction {
   const id = FIRST_DEVICE + transport.device.id;
+  const { message } = transport.options, vectors = 1 + transport.queues.length;
+  transport.msix = message && new Msix(AFTER_CAPABILITIES, vectors, message);
   const identity: PciIdentity = {
-    ...{ vendor: VENDOR, device: id, revision: REVISION, classCode, subsystemVendor: VENDOR, subsystem: id },
+    ...{ vendor: VENDOR, device: id, revision: REVISION, classCode, subsystemVendor: VENDOR, subsystem: subsystem ?? id },
     bar: { address, size: VIRTIO_BAR_SIZE, wide: true },
     line,
-    capabilities: CAPABILITIES,
+    capabilities: message ? [...CAPABILITIES, Msix.capability(vectors, MSIX_TABLE, MSIX_PENDING)] : CAPABILITIES,
   };
-  return new PciFunction(identity, transport, new ConfigAccess(transport));
+  return new PciFunction(identity, transport, [new ConfigAccess(transport), ...transport.msix ? [transport.msix] : []]);
 }

@@ -19,6 +19,8 @@ export interface TransportState {
   readonly driverFeatures: readonly [number, number];
   readonly queues: readonly VirtqueueState[];
   readonly device: unknown;
+  /** Vectors of configuration and queues, where there is MSI-X. */
+  readonly vectors?: readonly number[];
 }
 
 /** A transport's requirements on its surroundings. */
@@ -35,6 +37,8 @@ export interface TransportOptions {
   readonly later: (act: () => void) => void;
   /** Whether ACCESS_PLATFORM is offered. */
   readonly accessPlatform?: boolean;
+  /** Stores a message: functions of PCI then have MSI-X. */
+  readonly message?: (address: number, data: number) => void;
   /** Decides the fate of a chain when faults are injected, undefined otherwise. */
   readonly faults?: DeviceFaults;
 }
@@ -105,12 +109,12 @@ export abstract class VirtioTransport implements VirtioPort {
   }
 
   signal(queue: Virtqueue): void {
-    if (queue.takeSignal()) this.#raise(Interrupt.USED);
+    if (queue.takeSignal()) this.raise(Interrupt.USED, queue);
   }
 
   configurationChanged(): void {
     this.#generation = this.#generation + 1 >>> 0;
-    if (this.#status & VirtioStatus.DRIVER_OK) this.#raise(Interrupt.CONFIG);
+    if (this.#status & VirtioStatus.DRIVER_OK) this.raise(Interrupt.CONFIG);
   }
 
   /** Whether the device waits for what it has put off. */
@@ -133,7 +137,7 @@ export abstract class VirtioTransport implements VirtioPort {
       if (!(fault instanceof VirtioFault)) throw fault;
       this.#status |= VirtioStatus.NEEDS_RESET;
       this.options.onFault(fault);
-      if (this.#status & VirtioStatus.DRIVER_OK) this.#raise(Interrupt.CONFIG);
+      if (this.#status & VirtioStatus.DRIVER_OK) this.raise(Interrupt.CONFIG);
     }
   }
 
@@ -270,7 +274,8 @@ export abstract class VirtioTransport implements VirtioPort {
     return offered && this.accepted(Feature.VERSION_1);
   }
 
-  #raise(interrupt: number): void {
+  /** An interrupt for this reason, of a queue or of the configuration. */
+  protected raise(interrupt: number, _queue?: Virtqueue): void {
     this.#interrupts |= interrupt;
     this.options.onInterrupt(true);
   }

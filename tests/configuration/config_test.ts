@@ -152,6 +152,23 @@ Deno.test("a VM of crosvm's platform has what crosvm builds, and the rest is ref
   ]);
 });
 
+Deno.test("a VM of the platform of QEMU's virt has what QEMU's port has, and the rest is refused by name", async () => {
+  const folder = new URL("../../assets/guests", import.meta.url).pathname;
+  const said = async (keys: string, more = "") => {
+    const result = await planText(`el2 = 1\n[vm.a]\nimage = "hello.bin"\nplatform = "qemu-virt"\n${keys}${more}`, "a.toml", folder);
+    return result.ok ? [] : result.errors.map((error) => error.replace(/^a\.toml:\d+:\d+: /, ""));
+  };
+  assert.deepEqual(await said('devices = [{ kind = "rng" }]\n'), []);
+  assert.deepEqual(await said('type = "protected"\nfirmware = "firmware.bin"\n'), [
+    'protected VMs need platform = "el2" or "crosvm"; QEMU runs no firmware for them',
+  ]);
+  assert.deepEqual(await said('swiotlb = "2MiB"\n'), ['swiotlb needs platform = "crosvm"; remove it']);
+  assert.deepEqual(await said('devices = [{ kind = "pl011" }]\n'), ['platform "qemu-virt" has a pl011 of its own; remove it']);
+  assert.deepEqual(await said("", '[host]\ndevice = "v17"\n'), [
+    'device "v17" has no SET_USER_MEM_REGION, by which QEMU gives memory; use "v14"',
+  ]);
+});
+
 Deno.test("planText() refuses memory that is too small for image and initrd, and says what is enough", async () => {
   const folder = await Deno.makeTempDir();
   try {

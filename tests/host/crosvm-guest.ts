@@ -57,10 +57,21 @@ export interface Driver {
   readonly queue?: number;
   /** It takes ACCESS_PLATFORM. */
   readonly platform?: boolean;
+  /** Where the function is: configuration space, BAR, and the interrupt that is looked at. */
+  readonly place?: { readonly config: number; readonly bar: number; readonly intid: number };
+  /** Vector of the queue's MSI-X. */
+  readonly vector?: number;
 }
 
+/** The first function of crosvm's platform. */
+const FIRST_FUNCTION = { config: CONFIG(1, 0), bar: crosvmBar(0), intid: 32 + crosvmPciSpi(0) };
+
 /** A driver of the entropy device. */
-export function* drive(stack: Stack, seen: Seen, { intx = true, queue = QUEUE, platform = false }: Driver = {}): Guest {
+export function* drive(
+  stack: Stack,
+  seen: Seen,
+  { intx = true, queue = QUEUE, platform = false, vector, place = FIRST_FUNCTION }: Driver = {},
+): Guest {
   const vcpu = [...stack.hypervisor.scheduler.vcpus].find((vcpu) => vcpu.addressSpace?.vmid === FIRST_VMID)!;
   const ram = (offset: number) => vcpu.addressSpace!.stage2.lookup(queue + offset)!.pa;
   const { ram: memory } = stack.machine;
@@ -74,10 +85,10 @@ export function* drive(stack: Stack, seen: Seen, { intx = true, queue = QUEUE, p
   descriptor.setUint16(12, 2, true);
   memory.write(ram(0), new Uint8Array(descriptor.buffer));
 
-  const bar = crosvmBar(0), intid = 32 + crosvmPciSpi(0);
+  const { config, bar, intid } = place;
   const set = (field: number, size: number, value: number) => store(bar + field, size, value);
   const { ACKNOWLEDGE, DRIVER: HAS_DRIVER, FEATURES_OK, DRIVER_OK } = VirtioStatus;
-  yield* store(CONFIG(1, 4), 2, intx ? 6 : 0x406);
+  yield* store(config + 4, 2, intx ? 6 : 0x406);
   yield* set(C.device_status, 1, ACKNOWLEDGE | HAS_DRIVER);
   yield* set(C.device_feature_select, 4, 1);
   yield* set(C.driver_feature_select, 4, 1);
@@ -88,6 +99,7 @@ export function* drive(stack: Stack, seen: Seen, { intx = true, queue = QUEUE, p
   yield* set(C.queue_desc, 4, queue);
   yield* set(C.queue_driver, 4, queue + DRIVER);
   yield { do: "store", address: bar + C.queue_device, size: 8, value: BigInt(queue + DEVICE) };
+  if (vector !== undefined) yield* set(C.queue_msix_vector, 2, vector);
   yield* set(C.queue_enable, 2, 1);
   yield* set(C.device_status, 1, ACKNOWLEDGE | HAS_DRIVER | FEATURES_OK | DRIVER_OK);
   const fields = [C.device_feature, C.driver_feature, C.queue_desc, C.queue_device];
@@ -103,7 +115,7 @@ export function* drive(stack: Stack, seen: Seen, { intx = true, queue = QUEUE, p
   yield { do: "work", count: 100_000 };
   seen.buffer = memory.bytes(ram(BUFFER), BYTES).slice();
   seen.pending.push(pending(stack, intid));
-  const status = yield* load(CONFIG(1, 6), 2);
+  const status = yield* load(config + 6, 2);
   seen.isr = [status & 8n, yield* load(bar + 0x1000, 1), yield* load(bar + 0x1000, 1)];
   yield* off();
 }

@@ -1,0 +1,139 @@
+// The devices of QEMU's `virt` platform as its VMM has them: clock, fw_cfg, the frame for messages,
+// empty virtio-mmio slots, and the PCI host with its functions.
+
+import { FwCfg, type FwCfgState } from "../devices/fw-cfg.ts";
+import { Gicv2m } from "../devices/gicv2m.ts";
+import { ECAM_SHIFT, PciBus, PciFunction, type PciFunctionState } from "../devices/pci.ts";
+import { Pl031, type Pl031State } from "../devices/pl031.ts";
+import { VirtioMmioRegister } from "../devices/virtio-mmio-registers.ts";
+import { FIRST_SPI } from "../devicetree/gic.ts";
+import { VirtioId } from "../virtio/device.ts";
+import { type PciTransport, virtioFunction } from "../virtio/pci-transport.ts";
+import type { Board, BoardProcess } from "./board.ts";
+import type { VmPlan } from "./plan.ts";
+import { QEMU_ECAM, QEMU_FW_CFG, QEMU_RTC, QEMU_SLOTS, QEMU_V2M, qemuMessages, qemuPciSpi } from "./qemu-virt-map.ts";
+
+const SUBSYSTEM = 0x1100;
+const BRIDGE = { vendor: 0x1b36, device: 0x0008, revision: 0, classCode: 0x06_00_00, subsystemVendor: 0x1af4, subsystem: SUBSYSTEM };
+/** Classes of virtio functions, as QEMU's devices show them. */
+const VIRTIO_CLASSES: Readonly<Record<number, number>> = {
+  [VirtioId.Net]: 0x02_00_00,
+  [VirtioId.Block]: 0x01_00_00,
+  [VirtioId.Console]: 0x07_80_00,
+  [VirtioId.Entropy]: 0x00_ff_00,
+  [VirtioId.Balloon]: 0x00_ff_00,
+  [VirtioId.P9]: 0x00_02_00,
+  [VirtioId.Input]: 0x09_80_00,
+  [VirtioId.Vsock]: 0x07_80_00,
+};
+/** What an empty slot says: a device of no kind. */
+const EMPTY_SLOT: ReadonlyMap<number, bigint> = new Map([
+  [VirtioMmioRegister.MagicValue, 0x7472_6976n],
+  [VirtioMmioRegister.Version, 2n],
+  [VirtioMmioRegister.VendorID, 0x554d_4551n],
+]);
+
+/** State of a board: plain data. */
+interface QemuBoardState {
+  readonly clock: Pl031State;
+  readonly fwCfg: FwCfgState;
+  readonly functions: readonly PciFunctionState[];
+}
+
+/** The board of one VM, for one life of it. */
+export class QemuBoard implements Board {
+  readonly #process: BoardProcess;
+  readonly #clock: Pl031;
+  #alarm: { readonly at: number; readonly ring: () => void } | undefined;
+  readonly #fwCfg: FwCfg;
+  readonly #messages: Gicv2m;
+  readonly #bus: PciBus;
+
+  /** @param transports the VM's virtio devices, in the order of their slots */
+  constructor(plan: VmPlan, transports: readonly PciTransport[], process: BoardProcess) {
+    this.#process = process;
+    this.#clock = new Pl031({
+      seconds: () => Math.floor(process.now() / 1e9),
+      at: (seconds, ring) => this.#alarm = { at: Math.max(process.now(), seconds * 1e9), ring },
+    }, 0);
+    this.#clock.onInterrupt = (level) => {
+      if (level) process.signal(QEMU_RTC.spi);
+    };
+    const items = { cpus: plan.vcpus, kernel: undefined, initrd: undefined, commandLine: undefined, files: new Map<string, Uint8Array>() };
+    this.#fwCfg = new FwCfg(items, process);
+    const { spi, count } = qemuMessages(plan);
+    this.#messages = new Gicv2m(FIRST_SPI + spi, count, (intid) => process.signal(intid - FIRST_SPI));
+    this.#bus = new PciBus([
+      new PciFunction(BRIDGE),
+      ...transports.map((transport, index) => {
+        const classCode = VIRTIO_CLASSES[transport.device.id];
+        // Nothing gives BARs their places before Linux does.
+        return virtioFunction(transport, { classCode, address: 0, line: qemuPciSpi(index), subsystem: SUBSYSTEM });
+      }),
+    ], ECAM_SHIFT);
+  }
+
+  get wakeAt(): number | undefined {
+    return this.#alarm?.at;
+  }
+
+  timer(): void {
+    if (this.#alarm === undefined || this.#process.now() < this.#alarm.at) return;
+    const { ring } = this.#alarm;
+    this.#alarm = undefined;
+    ring();
+  }
+
+  interrupts(slot: number): boolean {
+    return this.#bus.functions[slot + 1].interrupts;
+  }
+
+  message(address: number, data: number): void {
+    const known = address >= QEMU_V2M.base && address < QEMU_V2M.base + QEMU_V2M.size &&
+      this.#messages.write(address - QEMU_V2M.base, 4, BigInt(data));
+    if (!known) this.#process.problem(`a message at 0x${address.toString(16)}, where nothing takes it`);
+  }
+
+  access(address: number, size: number, value: bigint | undefined): bigint | undefined {
+    const at = (place: { readonly base: number; readonly size: number }) =>
+      address >= place.base && address < place.base + place.size ? address - place.base : undefined;
+    const config = at(QEMU_ECAM);
+    if (config !== undefined) {
+      if (value === undefined) return this.#bus.readConfig(config, size);
+      this.#bus.writeConfig(config, size, value);
+      return 0n;
+    }
+    const slot = at({ base: QEMU_SLOTS.base, size: QEMU_SLOTS.count * QEMU_SLOTS.stride });
+    if (slot !== undefined) return value === undefined ? EMPTY_SLOT.get(slot % QEMU_SLOTS.stride) ?? 0n : 0n;
+    const messages = at(QEMU_V2M);
+    if (messages !== undefined) {
+      if (value === undefined) return this.#messages.read(messages, size);
+      return this.#messages.write(messages, size, value) ? 0n : undefined;
+    }
+    for (const [place, device] of [[QEMU_RTC, this.#clock], [QEMU_FW_CFG, this.#fwCfg]] as const) {
+      const offset = at(place);
+      if (offset === undefined) continue;
+      if (value === undefined) return device.read(offset, size);
+      device.write(offset, size, value);
+      return 0n;
+    }
+    return this.#bus.access(address, size, value);
+  }
+
+  save(): QemuBoardState {
+    return {
+      clock: this.#clock.save(),
+      fwCfg: this.#fwCfg.save(),
+      functions: this.#bus.functions.map((each) => each.save()),
+    };
+  }
+
+  restore(saved: unknown): void {
+    // Only what `save` gave, for the same plan, is ever restored.
+    const { clock, fwCfg, functions } = saved as QemuBoardState;
+    // Arms the alarm anew.
+    this.#clock.restore(clock);
+    this.#fwCfg.restore(fwCfg);
+    this.#bus.functions.forEach((each, index) => each.restore(functions[index]));
+  }
+}

@@ -1,0 +1,187 @@
+// The devicetree that QEMU's port for Gunyah writes for a VM: that of `virt`, node by node, for the
+// devices that the platform has here, with the `gunyah-vm-config` of its own (docs/spec/phones.md
+// §C5).
+
+import { LEVEL_HIGH, PPI, SPI, TIMER_PPIS } from "../devicetree/gic.ts";
+import { cells64, type Devicetree, devicetree, type DevicetreeNode, node } from "../devicetree/tree.ts";
+import { type DriverTraits, linkNode, platformBell } from "./guest-devicetree.ts";
+import type { VmPlan } from "./plan.ts";
+import {
+  QEMU_ECAM,
+  QEMU_FW_CFG,
+  QEMU_GICD,
+  QEMU_INTX,
+  QEMU_PCI_MEMORY,
+  QEMU_PCI_PORTS,
+  QEMU_RTC,
+  QEMU_SLOTS,
+  QEMU_UART,
+  QEMU_V2M,
+  qemuGicr,
+  qemuLines,
+  qemuMessages,
+} from "./qemu-virt-map.ts";
+import type { VmLayout } from "./vm-layout.ts";
+
+/** QEMU counts them from here, in the order in which it makes the nodes. */
+const PHANDLE_CLOCK = 0x8000, PHANDLE_CPU = 0x8001, PHANDLE_GIC = 0x8100, PHANDLE_V2M = 0x8101;
+const CLOCK_HZ = 24_000_000;
+/** Function ids of PSCI as QEMU lists them. */
+const PSCI = { migrate: 0xc400_0005, cpu_on: 0xc400_0003, cpu_off: 0x8400_0002, cpu_suspend: 0xc400_0001 } as const;
+/** Address spaces of `ranges` (PCI bus binding). */
+const PORTS = 0x0100_0000, MEMORY_32 = 0x0200_0000;
+/** Device numbers whose pins the map lists: those of others repeat them. */
+const MAPPED_DEVICES = 4;
+
+const at = (name: string, address: number) => `${name}@${address.toString(16)}`;
+
+/** Builds the tree of a VM. */
+export function qemuDevicetree(plan: VmPlan, layout: VmLayout, driver: DriverTraits = {}): Devicetree {
+  const gicr = qemuGicr(plan.vcpus);
+  return devicetree(node("", {
+    "interrupt-parent": PHANDLE_GIC,
+    model: "linux,dummy-virt",
+    "#size-cells": 2,
+    "#address-cells": 2,
+    compatible: "linux,dummy-virt",
+  }, [
+    node("psci", { ...PSCI, method: "hvc", compatible: ["arm,psci-1.0", "arm,psci-0.2", "arm,psci"] }),
+    // Not memory@..: the resource manager refuses a unit address here.
+    node("memory", { reg: cells64(plan.base, plan.memory), device_type: "memory" }),
+    node(at("fw-cfg", QEMU_FW_CFG.base), {
+      "dma-coherent": true,
+      reg: cells64(QEMU_FW_CFG.base, QEMU_FW_CFG.size),
+      compatible: "qemu,fw-cfg-mmio",
+    }),
+    ...plan.hypervisor === "geniezone" ? [] : Array.from({ length: QEMU_SLOTS.count }, (_, slot) => virtioSlot(slot)),
+    pcie(),
+    node(at("pl031", QEMU_RTC.base), {
+      "clock-names": "apb_pclk",
+      clocks: PHANDLE_CLOCK,
+      interrupts: [SPI, QEMU_RTC.spi, LEVEL_HIGH],
+      reg: cells64(QEMU_RTC.base, QEMU_RTC.size),
+      compatible: ["arm,pl031", "arm,primecell"],
+    }),
+    node(at("pl011", QEMU_UART.base), {
+      "clock-names": ["uartclk", "apb_pclk"],
+      clocks: [PHANDLE_CLOCK, PHANDLE_CLOCK],
+      interrupts: [SPI, QEMU_UART.spi, LEVEL_HIGH],
+      reg: cells64(QEMU_UART.base, QEMU_UART.size),
+      compatible: ["arm,pl011", "arm,primecell"],
+    }),
+    node(at("intc", QEMU_GICD.base), {
+      phandle: PHANDLE_GIC,
+      reg: cells64(QEMU_GICD.base, QEMU_GICD.size, gicr.base, gicr.size),
+      "#redistributor-regions": 1,
+      compatible: "arm,gic-v3",
+      ranges: true,
+      "#size-cells": 2,
+      "#address-cells": 2,
+      "interrupt-controller": true,
+      "#interrupt-cells": 3,
+    }, [messages(plan)]),
+    cpus(plan),
+    node("timer", {
+      interrupts: TIMER_PPIS.flatMap((ppi) => [PPI, ppi, LEVEL_HIGH]),
+      "always-on": true,
+      compatible: ["arm,armv8-timer", "arm,armv7-timer"],
+    }),
+    node("apb-pclk", {
+      phandle: PHANDLE_CLOCK,
+      "clock-output-names": "clk24mhz",
+      "clock-frequency": CLOCK_HZ,
+      "#clock-cells": 0,
+      compatible: "fixed-clock",
+    }),
+    chosen(plan, layout),
+    vmConfig(plan, driver),
+  ]));
+}
+
+function virtioSlot(slot: number): DevicetreeNode {
+  const base = QEMU_SLOTS.base + slot * QEMU_SLOTS.stride;
+  return node(at("virtio_mmio", base), {
+    "dma-coherent": true,
+    // Edge-triggered, as QEMU lists them.
+    interrupts: [SPI, QEMU_SLOTS.spi + slot, 1],
+    reg: cells64(base, QEMU_SLOTS.stride),
+    compatible: "virtio,mmio",
+  });
+}
+
+function pcie(): DevicetreeNode {
+  const range = (space: number, bus: number, { base, size }: { readonly base: number; readonly size: number }) => [
+    space,
+    ...[0, bus],
+    ...[0, base],
+    ...[0, size],
+  ];
+  const pins = Array.from({ length: MAPPED_DEVICES * QEMU_INTX.pins }, (_, index) => {
+    const device = Math.floor(index / QEMU_INTX.pins), pin = index % QEMU_INTX.pins;
+    const spi = QEMU_INTX.spi + (device + pin) % QEMU_INTX.pins;
+    return [device << 11, 0, 0, pin + 1, PHANDLE_GIC, 0, 0, SPI, spi, LEVEL_HIGH];
+  });
+  return node(at("pcie", QEMU_PCI_MEMORY.base), {
+    "interrupt-map-mask": [(MAPPED_DEVICES - 1) << 11, 0, 0, 7],
+    "interrupt-map": pins.flat(),
+    "#interrupt-cells": 1,
+    ranges: [...range(PORTS, 0, QEMU_PCI_PORTS), ...range(MEMORY_32, QEMU_PCI_MEMORY.base, QEMU_PCI_MEMORY)],
+    reg: cells64(QEMU_ECAM.base, QEMU_ECAM.size),
+    "msi-parent": PHANDLE_V2M,
+    "dma-coherent": true,
+    "bus-range": [0, QEMU_ECAM.buses - 1],
+    "linux,pci-domain": 0,
+    "#size-cells": 2,
+    "#address-cells": 3,
+    device_type: "pci",
+    compatible: "pci-host-ecam-generic",
+  });
+}
+
+function messages(plan: VmPlan): DevicetreeNode {
+  const { spi, count } = qemuMessages(plan);
+  return node(at("v2m", QEMU_V2M.base), {
+    phandle: PHANDLE_V2M,
+    reg: cells64(QEMU_V2M.base, QEMU_V2M.size),
+    "msi-controller": true,
+    compatible: "arm,gic-v2m-frame",
+    "arm,msi-base-spi": 32 + spi,
+    "arm,msi-num-spis": count,
+  });
+}
+
+function cpus({ vcpus }: VmPlan): DevicetreeNode {
+  const all = Array.from({ length: vcpus }, (_, index) => index);
+  const map = all.map((index) => node(`core${index}`, { cpu: PHANDLE_CPU + index }));
+  return node("cpus", { "#size-cells": 0, "#address-cells": 1 }, [
+    node("cpu-map", {}, [node("socket0", {}, [node("cluster0", {}, map)])]),
+    ...all.map((index) =>
+      node(at("cpu", index), {
+        phandle: PHANDLE_CPU + index,
+        reg: index,
+        "enable-method": vcpus > 1 ? "psci" : undefined,
+        compatible: "arm,armv8",
+        device_type: "cpu",
+      })
+    ),
+  ]);
+}
+
+function chosen({ base, cmdline, initrd }: VmPlan, layout: VmLayout): DevicetreeNode {
+  const start = initrd === undefined || layout.initrd === undefined ? undefined : base + layout.initrd;
+  return node("chosen", {
+    "linux,initrd-end": start === undefined ? undefined : cells64(start + initrd!.length),
+    "linux,initrd-start": start === undefined ? undefined : cells64(start),
+    bootargs: cmdline,
+    "stdout-path": `/${at("pl011", QEMU_UART.base)}`,
+  });
+}
+
+function vmConfig(plan: VmPlan, { wakesAtTimers = false }: DriverTraits): DevicetreeNode {
+  return node("gunyah-vm-config", { "image-name": "qemu-vm", "os-type": "linux" }, [
+    node("memory", { "#address-cells": 2, "#size-cells": 2, "base-address": cells64(plan.base) }),
+    node("interrupts", { config: PHANDLE_GIC }),
+    node("vcpus", { affinity: "proxy", "no-timer-wakeups": wakesAtTimers ? true : undefined }),
+    node("vdevices", { generate: "/hypervisor" }, [...qemuLines(plan).map(platformBell), ...plan.links.map(linkNode)]),
+  ]);
+}
