@@ -380,7 +380,7 @@ function checkPlatform(path: KeyPath, vm: FileVm, errors: ConfigErrors): void {
   if (platform === "qemu-virt" && vm.type === "protected") {
     errors.atValue([...path, "type"], 'protected VMs need platform = "el2" or "crosvm"; QEMU runs no firmware for them');
   }
-  const ports = platform === "crosvm" ? "four 16550A ports and no pl011" : "a pl011 of its own";
+  const ports = platform === "crosvm" ? "four 16550A ports and no pl011" : "its own pl011";
   vm.devices?.forEach(({ kind }, index) => {
     if (kind !== "pl011") return;
     errors.atValue([...path, "devices", index, "kind"], `platform "${platform}" has ${ports}; remove it`);

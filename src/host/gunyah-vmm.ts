@@ -160,7 +160,7 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
     return this.plan.platform === "qemu-virt";
   }
 
-  /** A VMM of others: it knows the current requests alone, and has a platform of its own. */
+  /** A VMM of others: it knows the current requests alone, and has its own platform. */
   get #isOther(): boolean {
     return this.#isCrosvm || this.#isQemu;
   }
@@ -304,7 +304,7 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
     this.must("SET_BOOT_CONTEXT", result ?? 0);
   }
 
-  /** QEMU's port goes on without boot contexts: the vCPU begins at the first byte then. */
+  /** QEMU's port continues without boot contexts: the vCPU begins at the first byte then. */
   #setQemuEntry(): void {
     const { plan } = this;
     for (const [reg, value] of [[RegisterSet.PC << 8, plan.base + qemuStub(plan)], [RegisterSet.X << 8, this.devicetree]]) {

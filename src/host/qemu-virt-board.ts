@@ -26,7 +26,7 @@ const VIRTIO_CLASSES: Readonly<Record<number, number>> = {
   [VirtioId.Input]: 0x09_80_00,
   [VirtioId.Vsock]: 0x07_80_00,
 };
-/** What an empty slot says: a device of no kind. */
+/** Registers of an empty slot: a device of no kind. */
 const EMPTY_SLOT: ReadonlyMap<number, bigint> = new Map([
   [VirtioMmioRegister.MagicValue, 0x7472_6976n],
   [VirtioMmioRegister.Version, 2n],

@@ -163,7 +163,7 @@ Deno.test("a VM of the platform of QEMU's virt has what QEMU's port has, and the
     'protected VMs need platform = "el2" or "crosvm"; QEMU runs no firmware for them',
   ]);
   assert.deepEqual(await said('swiotlb = "2MiB"\n'), ['swiotlb needs platform = "crosvm"; remove it']);
-  assert.deepEqual(await said('devices = [{ kind = "pl011" }]\n'), ['platform "qemu-virt" has a pl011 of its own; remove it']);
+  assert.deepEqual(await said('devices = [{ kind = "pl011" }]\n'), ['platform "qemu-virt" has its own pl011; remove it']);
   assert.deepEqual(await said("", '[host]\ndevice = "v17"\n'), [
     'device "v17" has no SET_USER_MEM_REGION, by which QEMU gives memory; use "v14"',
   ]);

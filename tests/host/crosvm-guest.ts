@@ -57,7 +57,7 @@ export interface Driver {
   readonly queue?: number;
   /** It takes ACCESS_PLATFORM. */
   readonly platform?: boolean;
-  /** Where the function is: configuration space, BAR, and the interrupt that is looked at. */
+  /** Where the function is: configuration space, BAR, and the interrupt to check. */
   readonly place?: { readonly config: number; readonly bar: number; readonly intid: number };
   /** Vector of the queue's MSI-X. */
   readonly vector?: number;
