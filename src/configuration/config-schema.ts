@@ -23,7 +23,7 @@ const OWN_DEVICE = {
 
 /** A VM has one image; keys that need others. */
 const VM_RULES: readonly JsonSchema[] = [
-  { oneOf: [{ required: ["kernel"] }, { required: ["image"] }] },
+  { oneOf: [{ required: ["kernel"] }, { required: ["image"] }, { required: ["bios"] }] },
   needs("initrd", "kernel"),
   { if: is("type", "protected"), then: { required: ["firmware"] }, else: none(["firmware"]) },
   {

@@ -340,11 +340,17 @@ function checkBase(name: string, { base, memory }: FileVm, errors: ConfigErrors)
 function checkVm(name: string, vm: FileVm, cpus: number, spoilt: Spoilt, errors: ConfigErrors): void {
   const path = ["vm", name];
   const unknown = (...keys: string[]) => spoilt.has(...keys.map((key) => [...path, key]));
-  if (vm.kernel === undefined && vm.image === undefined && !unknown("kernel", "image")) {
+  if (vm.kernel === undefined && vm.image === undefined && vm.bios === undefined && !unknown("kernel", "image", "bios")) {
     errors.atKey(path, `vm ${JSON.stringify(name)} needs a kernel or an image`);
   }
   if (vm.kernel !== undefined && vm.image !== undefined) {
     errors.atKey([...path, "image"], "image and kernel are mutually exclusive; use kernel for Linux, image for bare metal");
+  }
+  if (vm.bios !== undefined && (vm.kernel ?? vm.image) !== undefined) {
+    errors.atKey([...path, "bios"], "bios replaces kernel and image; remove it, or them");
+  }
+  if (vm.bios !== undefined && vm.platform !== "crosvm" && !unknown("platform")) {
+    errors.atKey([...path, "bios"], 'bios needs platform = "crosvm"; use image for bare metal elsewhere');
   }
   if (vm.initrd !== undefined && vm.kernel === undefined && !unknown("kernel")) errors.atKey([...path, "initrd"], "initrd needs a kernel");
   if (vm.type === "protected" && vm.firmware === undefined && !unknown("firmware")) {

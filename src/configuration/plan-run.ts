@@ -20,7 +20,7 @@ import { cannotRead, readToEnd } from "../support/named-file.ts";
 import { formatSize } from "../support/units.ts";
 import { type BootPlan, PlanError, PRIMARY_CONSOLE, type RootPlan, type RunPlan } from "../plans/plan.ts";
 import { RootImageError } from "../assembly/root-images.ts";
-import { bareMetalImage, firmwareImage, linuxImage } from "../images/images.ts";
+import { bareMetalImage, biosImage, firmwareImage, linuxImage } from "../images/images.ts";
 import { MiB } from "../support/sizes.ts";
 
 /** A machine and its guests: the content of a configuration, with all files read. */
@@ -278,16 +278,17 @@ async function planVm(name: string, vm: FileVm, { folder, links, cid, roomKnown 
     refuse,
     (file) => roomKnown ? bareMetalImage(file, vm.base, vm.memory) : undefined,
   );
+  const bios = await load("bios", vm.bios, folder, refuse, biosImage);
   const initrd = await load("initrd", vm.initrd, folder, refuse, (file) => file);
   const firmware = await load("firmware", vm.firmware, folder, refuse, firmwareImage);
   const devicetree = await load("dtb", vm.dtb, folder, refuse, (file) => checkedDevicetree(file, devicetreeSize(vm)));
   const devices = await Promise.all(
     (vm.devices ?? []).map((device) => planDevice(device, cid, folder, (message) => refuse("devices", message))),
   );
-  const image: VmImage | undefined = kernel ?? bareMetal;
+  const image: VmImage | undefined = kernel ?? bareMetal ?? bios;
   if (image === undefined) return undefined;
   const swiotlb = vm.swiotlb ?? (vm.platform === "crosvm" && firmware !== undefined ? DEFAULT_SWIOTLB : undefined);
-  const needed = neededMemory({ image, firmware, initrd, platform: vm.platform, base: vm.base, swiotlb });
+  const needed = neededMemory({ image, firmware, initrd, platform: vm.platform, base: vm.base, swiotlb, devicetreeFirst: bios && true });
   if (needed > vm.memory && roomKnown) {
     const enough = formatSize(Math.ceil(needed / (2 * MiB)) * 2 * MiB);
     refuse("memory", `memory "${formatSize(vm.memory)}" is too small for what vm ${JSON.stringify(name)} is loaded with; use ${enough}`);
@@ -302,6 +303,7 @@ async function planVm(name: string, vm: FileVm, { folder, links, cid, roomKnown 
     cmdline: vm.cmdline,
     memory: vm.memory,
     ...swiotlb === undefined ? {} : { swiotlb },
+    ...bios === undefined ? {} : { devicetreeFirst: true },
     base: vm.base,
     vcpus: vm.vcpus,
     schedule: vm.schedule === "proxy" ? "proxy" : ownSchedule(vm),

@@ -300,6 +300,7 @@ const vm = v.object(described({
   firmware: v.optional(text),
   kernel: v.optional(file),
   image: v.optional(file),
+  bios: v.optional(file),
   initrd: v.optional(file),
   symbols: v.optional(text),
   cmdline: v.optional(commandLine, ""),

@@ -96,6 +96,8 @@ export interface VmPlan {
    * multiple of 2 MiB. None by default, and only on crosvm's platform.
    */
   readonly swiotlb?: number;
+  /** The devicetree is at the start of RAM, as crosvm has it for a BIOS, which follows it. */
+  readonly devicetreeFirst?: boolean;
   /** IPA of RAM, a multiple of 2 MiB. */
   readonly base: number;
   /** 1..8. */

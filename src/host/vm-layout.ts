@@ -120,7 +120,7 @@ export interface VmLayout {
   readonly devicetree: number;
 }
 
-type Contents = Pick<VmPlan, "image" | "firmware" | "initrd" | "platform" | "base" | "swiotlb">;
+type Contents = Pick<VmPlan, "image" | "firmware" | "initrd" | "platform" | "base" | "swiotlb" | "devicetreeFirst">;
 
 /** Bytes of the range in which the devicetree lies. */
 export function devicetreeSize({ platform }: Pick<VmPlan, "platform">): number {
@@ -144,7 +144,8 @@ export function neededMemory(plan: Contents): number {
   if (platform === "qemu-virt") return qemuNeeds(plan);
   if (platform === "crosvm") {
     const loaded = initrd === undefined ? image.offset + image.size : crosvmInitrd(plan) + initrd.length;
-    return Math.ceil(loaded / CROSVM_DEVICETREE_SIZE) * CROSVM_DEVICETREE_SIZE + CROSVM_DEVICETREE_SIZE + swiotlb;
+    const last = plan.devicetreeFirst ? 0 : CROSVM_DEVICETREE_SIZE;
+    return Math.ceil(loaded / CROSVM_DEVICETREE_SIZE) * CROSVM_DEVICETREE_SIZE + last + swiotlb;
   }
   return wholePages(image.offset + image.size) + wholePages(initrd?.length ?? 0) + wholePages(firmware?.size ?? 0) + DEVICETREE_SIZE;
 }
@@ -152,7 +153,7 @@ export function neededMemory(plan: Contents): number {
 /** Lays out a VM with at least `neededMemory` bytes. */
 export function layoutVm(plan: Contents & Pick<VmPlan, "memory">): VmLayout {
   if (plan.platform === "qemu-virt") return { ...qemuPlaces(plan), firmware: undefined };
-  const devicetree = plan.memory - (plan.swiotlb ?? 0) - devicetreeSize(plan);
+  const devicetree = plan.devicetreeFirst ? 0 : plan.memory - (plan.swiotlb ?? 0) - devicetreeSize(plan);
   if (plan.platform === "crosvm") {
     return { initrd: plan.initrd && crosvmInitrd(plan), firmware: plan.firmware && CROSVM_FIRMWARE.base - plan.base, devicetree };
   }

@@ -18,6 +18,19 @@ export function linuxImage(file: Uint8Array, memory?: number): VmImage {
   return { bytes: image, offset: header.textOffset, size: Math.max(header.imageSize, image.length), entry: header.textOffset };
 }
 
+/** Where crosvm puts a BIOS: after the devicetree. */
+const BIOS_OFFSET = 2 * MiB;
+
+/**
+ * A BIOS for crosvm: raw bytes that are entered at the first.
+ * @throws Error where it is empty.
+ */
+export function biosImage(file: Uint8Array): VmImage {
+  if (file.length === 0) throw new Error("the bios is empty");
+  const size = Math.max(imageHeader(file)?.imageSize ?? 0, file.length);
+  return { bytes: file, offset: BIOS_OFFSET, size, entry: BIOS_OFFSET };
+}
+
 /**
  * RM's limit for the place of firmware in a VM (docs/spec/resource-manager.md §7.2,
  * firmware-size-max).

@@ -9,14 +9,14 @@ import { Guests } from "./guest.ts";
 const ASSETS = new URL("../../assets/guests/", import.meta.url).pathname;
 const PROTECTED = `type = "protected"\nfirmware = "${ASSETS}firmware.bin"\nswiotlb = "2MiB"\n`;
 
-async function run(keys: string): Promise<{ text: string; end: string | undefined; guests: Guests }> {
+async function run(keys: string, as = "image"): Promise<{ text: string; end: string | undefined; guests: Guests }> {
   const folder = await Deno.makeTempDir({ prefix: "el2-bounce-" });
   try {
     const disk = new Uint8Array(1 << 16);
     disk.set(new TextEncoder().encode("a line of the disk\n"));
     await Deno.writeFile(`${folder}/disk.img`, disk);
     const guests = await Guests.configured(
-      `el2 = 1\n[machine]\ncheck = true\n[host]\ngzvm = true\n[vm.a]\nplatform = "crosvm"\nimage = "${ASSETS}bounce.bin"\n` +
+      `el2 = 1\n[machine]\ncheck = true\n[host]\ngzvm = true\n[vm.a]\nplatform = "crosvm"\n${as} = "${ASSETS}bounce.bin"\n` +
         `memory = "16MiB"\ndevices = [{ kind = "block", image = "disk.img" }]\n${keys}`,
       folder,
     );
@@ -48,6 +48,11 @@ for (const hypervisor of ["gunyah", "geniezone"]) {
     );
   });
 }
+
+Deno.test("a BIOS begins 2 MiB after the start of RAM, with the devicetree before it", async () => {
+  const { text, end } = await run("", "bios");
+  assert.deepEqual([text, end], ["bounce: by its own memory: a line of the disk\n", "every VM has ended"]);
+});
 
 Deno.test("a guest of an unprotected VM keeps its queue in memory of its own, also where there is a pool", async () => {
   for (const keys of ["", 'swiotlb = "2MiB"\n']) {

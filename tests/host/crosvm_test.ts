@@ -352,3 +352,23 @@ Deno.test("a VM of crosvm's platform goes on where it was after its host was sav
     assert.ok(text.includes(kept), kept);
   }
 });
+
+Deno.test("a VM with a BIOS has its devicetree at the start of RAM, and begins 2 MiB later; older drivers cannot", () => {
+  const image = { bytes: Uint8Array.of(1, 2, 3, 4), offset: 2 * MIB, size: 0x1000, entry: 2 * MIB };
+  const plan = vmPlan("a", { platform: "crosvm", memory: 8 * MIB, image, devicetreeFirst: true });
+  let tree = 0n;
+  const stack: Stack = new Stack({ memory: HOST_MEMORY, vcpus: 1, vms: [plan] }, {
+    ...{ cpus: 1, device: "union" },
+    scripts: {
+      [BASE + 2 * MIB]: function* () {
+        tree = yield* load(BASE, 4);
+        yield* off();
+      },
+    },
+  });
+  stack.run(1e9);
+  assert.deepEqual(stack.log(), DONE);
+  // The magic number, big endian.
+  assert.equal(tree, 0xedfe_0dd0n);
+  assert.equal(calls("v14", { image, devicetreeFirst: true }).log[1], "error a: SET_BOOT_CONTEXT: ENOTTY");
+});
