@@ -96,7 +96,7 @@ const DERIVED: Record<string, readonly string[]> = {
   ],
   "means nothing between two exits, or between two events of a native guest": [
     ...["Execution.#cpu*", "Execution.#vcpu", "Execution.#limit", "Execution.#disturbed", "VcpuRunner.#run.*", "NativeExecution.#accesses"],
-    ...["Context.unanswered", "HostKernel.#beginning", "VmConsole.#later"],
+    ...["Context.unanswered", "HostKernel.#beginning", "VmConsole.#later", "Vmm.#lentTouched"],
   ],
   "for display only: begins anew": ["Capability.#lastCall", "CapabilityUses.*", "Execution.#steps", "HostKernel.state.tasks[].trace"],
   "follows from the rules of faults": ["Faults.armed.*"],
