@@ -4,6 +4,7 @@
 import { keepCores, saveRegions } from "../assembly/core-cache.ts";
 import { useComputer } from "../outside/computer.ts";
 import { OWN_FILES, useFiles } from "../support/files.ts";
+import { boundGarbage } from "../support/garbage.ts";
 import type { Address } from "../formats/ip-addresses.ts";
 import type { Request, SessionEvent } from "../protocol/protocol.ts";
 import { writeBugReport } from "../engine/bug-report.ts";
@@ -40,6 +41,7 @@ export function serveMachine(): void {
     }
   };
   outbox.tell({ kind: "ready" });
+  boundGarbage();
 }
 
 /** From now on another thread acts for this one, which has no rights. */

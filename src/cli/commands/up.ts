@@ -43,6 +43,7 @@ import { reasonLines } from "../../queries/reason-text.ts";
 import { REASONS } from "../../queries/tables.ts";
 import { connectEmbedded, type SessionClient } from "../../session/client.ts";
 import { isSnapshot } from "../../snapshots/file.ts";
+import { boundGarbage, withBoundedYoung } from "../../support/garbage.ts";
 import { ownFolder } from "../../support/own-files.ts";
 import { warn } from "../../support/warn.ts";
 
@@ -89,7 +90,7 @@ Examples:
     .action(async (what, { name = defaultName(what), turbo, tier, memoryBudget, log, logLevel, hooks: hooked, ...options }) => {
       const { plan, record } = await sessionPlan(what, options);
       const whole: SessionPlan = { ...plan, turbo: turbo ?? plan.turbo, ...tier && { tier }, ...memoryBudget && { memoryBudget } };
-      const machine = withLog(connectEmbedded(entry), log, logLevel);
+      const machine = withLog(await withBoundedYoung(() => connectEmbedded(entry)), log, logLevel);
       const client = hooked ? await withOwnHooks(machine, what, name) : undefined;
       const code = await serveSession(client ?? machine, name, what, await recorded(whole, record));
       await client?.finish();
@@ -204,6 +205,7 @@ async function serveSession(machine: SessionClient, name: string, what: string, 
   // The socket listens already: it needs no right any more to let clients in.
   if (!needsNetwork(plan)) giveUp("net");
   machine.send({ kind: "start", plan: { ...plan, history: true } });
+  boundGarbage();
   const code = await ended.promise;
   // `down` waits until the socket is gone: by then the recording is whole.
   await hub.endInOrder();
