@@ -4,9 +4,10 @@
 import { basename, dirname } from "node:path";
 import { DEFAULT_NET_POLICY, type NetPolicy, plannedDevices, plannedVariables, type SessionPlan } from "../plans/plan.ts";
 import type { Request } from "../protocol/protocol.ts";
-import { type Address, ip, ip6 } from "../formats/ip-addresses.ts";
+import { type Address, ip, ip6, IP_BITS } from "../formats/ip-addresses.ts";
 import type { CodeFolders } from "../support/code-folders.ts";
 import { NatAddress, NatAddress6 } from "../virtio/net/nat/nat.ts";
+import { lstatIfThere } from "../support/own-files.ts";
 import { judge, mayResolve } from "../virtio/net/nat/policy.ts";
 
 /** Spellings of this computer that a guest knows. */
@@ -15,10 +16,22 @@ const ROUTERS: ReadonlyMap<Address, Address> = new Map<Address, Address>([
   [ip6("::1"), NatAddress6.Router],
 ]);
 const DNS_PORT = 53;
+/** `Ip6`. */
+const IP6 = /^[0-9a-f]{32}$/;
 const CORE = /^[0-9a-f]{64}\.core$/, CODE = /^[0-9a-f]{64}\.code$/;
+
+/** Whether what the worker sent is an address and a port, each in the one form that rules compare. */
+function isEndpoint(address: unknown, port: unknown): boolean {
+  if (!Number.isInteger(port) || port as number < 1 || port as number > 65_535) return false;
+  return typeof address === "string"
+    ? IP6.test(address)
+    : Number.isInteger(address) && address as number >= 0 && address as number < 2 ** IP_BITS;
+}
 
 /** The files and addresses that may be used for the worker. */
 export class Grants {
+  /** Where each path led when it was named: a guest may put links into a folder that it shares. */
+  readonly #places = new Map<string, string | undefined>();
   /** Files that it may write as a whole, those that grow, and those that it may read. */
   readonly #whole = new Set<string>();
   readonly #growing = new Set<string>();
@@ -40,57 +53,58 @@ export class Grants {
   /** A client's request names files. */
   request(request: Request): void {
     if (request.kind === "start") this.#plan(request.plan);
-    else if (request.kind === "snapshot" || request.kind === "save-recording") this.#whole.add(request.path);
+    else if (request.kind === "snapshot" || request.kind === "save-recording") this.#name(request.path, this.#whole);
   }
 
   /** A report of a bug may be written there. */
   report(base: string): void {
-    this.#growing.add(`${base}.rec`);
-    this.#whole.add(`${base}.txt`);
+    this.#name(`${base}.rec`, this.#growing);
+    this.#name(`${base}.txt`, this.#whole);
   }
 
   mayWrite(path: string): boolean {
-    return this.#whole.has(path);
+    return this.#whole.has(path) && this.#asNamed(path);
   }
 
   /** Whether it may write a file of the cache, for which older ones beside it are removed. */
   mayCache(path: string): boolean {
-    if (this.#prompts.has(path)) return true;
+    if (this.#prompts.has(path)) return this.#asNamed(path);
     const { cores, code } = this.folders, folder = dirname(path), name = basename(path);
     return folder === cores && CORE.test(name) || folder === code && CODE.test(name);
   }
 
   mayEmpty(path: string): boolean {
-    return this.#growing.has(path);
+    return this.#growing.has(path) && this.#asNamed(path);
   }
 
   mayRead(path: string): boolean {
-    return this.#read.has(path);
+    return this.#read.has(path) && this.#asNamed(path);
   }
 
   mayLog(path: string): boolean {
-    return this.#logs.has(path);
+    return this.#logs.has(path) && this.#asNamed(path);
   }
 
   mayOpenDisk(path: string, readOnly: boolean): boolean {
     const writable = this.#disks.get(path);
-    return writable !== undefined && (readOnly || writable);
+    return writable !== undefined && (readOnly || writable) && this.#asNamed(path);
   }
 
   /** Whether a shared folder may be written; undefined where it is none. */
   folder(path: string): { readonly writable: boolean } | undefined {
     const writable = this.#folders.get(path);
-    return writable === undefined ? undefined : { writable };
+    return writable === undefined || !this.#asNamed(path) ? undefined : { writable };
   }
 
   /** Unix sockets of a vsock device: its own, and one per port. */
   mayConnect(path: string): boolean {
     const [, socket] = /^(.*)_\d+$/s.exec(path) ?? [];
-    return socket !== undefined && this.#sockets.has(socket);
+    // The socket of a port may be made later, but must not be a link.
+    return socket !== undefined && this.#sockets.has(socket) && this.#asNamed(socket) && leadsTo(path) === placeOf(path);
   }
 
   mayListenAt(path: string): boolean {
-    return this.#sockets.has(path);
+    return this.#sockets.has(path) && this.#asNamed(path);
   }
 
   mayListen(protocol: "tcp" | "udp", port: number): boolean {
@@ -102,6 +116,7 @@ export class Grants {
    * turns out to be this computer's.
    */
   mayReach(address: Address, port: number, nameServer: Address): { readonly own: boolean } | undefined {
+    if (!isEndpoint(address, port)) return undefined;
     let found: { own: boolean } | undefined;
     for (const policy of this.#policies) {
       if (address === nameServer && port === DNS_PORT && mayResolve(policy)) return { own: true };
@@ -113,27 +128,62 @@ export class Grants {
     return found;
   }
 
+  #name(path: string, among: Set<string>): void {
+    among.add(path);
+    this.#places.set(path, leadsTo(path));
+  }
+
+  #nameWith(path: string, among: Map<string, boolean>, writable: boolean): void {
+    among.set(path, writable || among.get(path) === true);
+    this.#places.set(path, leadsTo(path));
+  }
+
+  /** Whether a path leads where it did when it was named. */
+  #asNamed(path: string): boolean {
+    return leadsTo(path) === this.#places.get(path);
+  }
+
   #plan(plan: SessionPlan): void {
     const { from, instant, record, logs = {}, replay } = plan;
-    if (from) this.#read.add(from.path);
+    if (from) this.#name(from.path, this.#read);
     // A snapshot that cannot be loaded is made again.
-    if (from?.spare) this.#prompts.add(from.path);
-    if (instant !== undefined) this.#prompts.add(instant);
-    if (record) this.#growing.add(record.path);
-    for (const path of Object.values(logs)) this.#logs.add(path);
+    if (from?.spare) this.#name(from.path, this.#prompts);
+    if (instant !== undefined) this.#name(instant, this.#prompts);
+    if (record) this.#name(record.path, this.#growing);
+    for (const path of Object.values(logs)) this.#name(path, this.#logs);
     const variables = plannedVariables(plan);
-    if (variables !== undefined) this.#disks.set(variables, true);
+    if (variables !== undefined) this.#nameWith(variables, this.#disks, true);
     for (const device of plannedDevices(plan)) {
-      if (device.kind === "block") this.#disks.set(device.image, device.mode === "rw" || this.#disks.get(device.image) === true);
+      if (device.kind === "block") this.#nameWith(device.image, this.#disks, device.mode === "rw");
       // A replay repeats what came in, and opens nothing.
       if (replay) continue;
-      if (device.kind === "9p") this.#folders.set(device.folder, device.mode === "rw" || this.#folders.get(device.folder) === true);
-      if (device.kind === "vsock" && device.path !== undefined) this.#sockets.add(device.path);
+      if (device.kind === "9p") this.#nameWith(device.folder, this.#folders, device.mode === "rw");
+      if (device.kind === "vsock" && device.path !== undefined) this.#name(device.path, this.#sockets);
       if (device.kind !== "net") continue;
-      if (device.capture !== undefined) this.#growing.add(device.capture);
+      if (device.capture !== undefined) this.#name(device.capture, this.#growing);
       if (device.backend !== "user") continue;
       this.#policies.push(device.policy ?? DEFAULT_NET_POLICY);
       for (const { protocol, host } of device.forward) this.#forwards.add(`${protocol}:${host}`);
     }
   }
+}
+
+/**
+ * Where a path leads, through all links; a file that is not there is in its folder. Undefined where
+ * the computer does not tell.
+ */
+function leadsTo(path: string): string | undefined {
+  try {
+    return Deno.realPathSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) return undefined;
+    // A link to a file that is not there makes it.
+    return lstatIfThere(path)?.isSymlink ? `${path} -> ${Deno.readLinkSync(path)}` : placeOf(path);
+  }
+}
+
+/** The place of a file whose last name is no link. */
+function placeOf(path: string): string | undefined {
+  const folder = leadsTo(dirname(path));
+  return folder === undefined ? undefined : `${folder}/${basename(path)}`;
 }

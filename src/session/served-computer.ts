@@ -84,7 +84,7 @@ export class ServedComputer {
   #computer(): Methods {
     const { grants } = this;
     const allow = (allowed: boolean, path: string) => {
-      if (!allowed) throw new Deno.errors.NotCapable(`${path} is not one of this machine's files`);
+      if (!allowed) throw new Deno.errors.NotCapable(`${path} is not one of this machine's files, or leads elsewhere since it began`);
     };
     return {
       whole: (path: string, options: { durable?: boolean; newest?: number } | undefined) => {
@@ -182,10 +182,11 @@ function checkWritable(writable: boolean): void {
   if (!writable) throw new ShareError("EROFS", "the share is read-only");
 }
 
-/** A path within a folder: names only. */
+/** A path within a folder: an array of names, whatever the worker has sent. */
 function checked(path: SharePath): SharePath {
-  for (const name of path) {
-    if (name === "" || name === "." || name === ".." || name.includes("/") || name.includes("\0")) {
+  if (!Array.isArray(path)) throw new ShareError("EINVAL", "not a path");
+  for (const name of path as readonly unknown[]) {
+    if (typeof name !== "string" || name === "" || name === "." || name === ".." || name.includes("/") || name.includes("\0")) {
       throw new ShareError("EINVAL", `${JSON.stringify(name)} is not a file name`);
     }
   }

@@ -2,6 +2,7 @@
 // allows (`grants.ts`).
 
 import { computerSockets, unixSockets } from "../outside/sockets.ts";
+import { endpointText } from "../formats/ip-addresses.ts";
 import type { OutsideStream, StreamListener } from "../virtio/outside-network.ts";
 import type { Grants } from "./grants.ts";
 import type { SocketCommand, SocketEvent } from "./socket-words.ts";
@@ -73,12 +74,21 @@ export class ServedSockets {
       }
       case "datagram-port": {
         if (!this.grants.mayListen("udp", command.port)) return this.#problem(id, `${command.port}: not allowed`);
+        const peers = new Set<string>();
         const socket = this.#network.datagramPort(
           command.port,
-          (peer, bytes) => this.#datagram(id, bytes, peer),
+          (peer, bytes) => {
+            if (peers.size >= MOST) peers.clear();
+            peers.add(endpointText(peer.address, peer.port));
+            this.#datagram(id, bytes, peer);
+          },
           (text) => this.#problem(id, text),
         );
-        return this.#keep(id, { send: ({ bytes, peer }) => peer && socket.send(peer, bytes), close: () => socket.close() });
+        return this.#keep(id, {
+          // A port answers; it does not begin.
+          send: ({ bytes, peer }) => peer && peers.has(endpointText(peer.address, peer.port)) && socket.send(peer, bytes),
+          close: () => socket.close(),
+        });
       }
       case "took":
         return this.#took(id, command.count);

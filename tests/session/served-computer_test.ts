@@ -2,6 +2,7 @@
 // whatever the worker asks.
 
 import assert from "node:assert/strict";
+import { createSocket } from "node:dgram";
 import { type Call, Calls, newMailbox, PIECE } from "../../src/session/calls.ts";
 import { Grants } from "../../src/session/grants.ts";
 import { remoteComputer, remoteFiles } from "../../src/session/remote-computer.ts";
@@ -10,7 +11,7 @@ import { ServedComputer } from "../../src/session/served-computer.ts";
 import type { SocketCommand } from "../../src/session/socket-words.ts";
 import type { DevicePlan, SessionPlan } from "../../src/plans/plan.ts";
 import { NotOurs } from "../../src/support/own-files.ts";
-import { ip } from "../../src/formats/ip-addresses.ts";
+import { type Address, ip, ip6 } from "../../src/formats/ip-addresses.ts";
 import { ShareError } from "../../src/virtio/p9/folder.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 
@@ -275,4 +276,109 @@ Deno.test("sockets lead where the policy of a card allows, through ports and pat
     // The worker says that the address may be this computer's, which changes nothing.
     assert.match(await fetched({}), /not allowed/);
   });
+});
+
+Deno.test("names in a shared folder are texts, whatever else becomes one", async () => {
+  await inFolder((folder) => {
+    Deno.mkdirSync(`${folder}/share`);
+    Deno.writeTextFileSync(`${folder}/secret`, "secret");
+    const { calls } = rigged(planOf([{ kind: "9p", folder: `${folder}/share`, mode: "rw", tag: "rw" } as DevicePlan]));
+    const share = calls.call(0, "folder", `${folder}/share`) as number;
+    // A message keeps texts that are objects.
+    for (const path of [[["../secret"]], [new String(".."), "secret"], [["..", "secret"]], ["..", "secret"], "..", new Set(["secret"])]) {
+      for (const [method, ...rest] of [["status"], ["open", { read: true, write: true, truncate: true }], ["removeFile"]] as const) {
+        assert.throws(() => calls.call(share, method, path, ...rest), ShareError, `${method} ${JSON.stringify(path)}`);
+      }
+      assert.throws(() => calls.call(share, "rename", path, ["stolen"]), ShareError);
+      assert.throws(() => calls.call(share, "makeLink", ["stolen"], path), ShareError);
+    }
+    assert.equal(Deno.readTextFileSync(`${folder}/secret`), "secret");
+    assert.deepEqual([...Deno.readDirSync(`${folder}/share`)], []);
+  });
+});
+
+Deno.test("a link that a guest puts in the place of a file, disk or socket of the plan leads nowhere", async () => {
+  await inFolder((folder) => {
+    const share = `${folder}/share`, secret = `${folder}/secret`;
+    Deno.mkdirSync(share);
+    Deno.writeFileSync(secret, new Uint8Array(4096).fill(7));
+    const [image, record, log, saved, socket] = ["disk", "a.rec", "a.log", "a.snap", "v.sock"].map((name) => `${share}/${name}`);
+    Deno.writeFileSync(image, new Uint8Array(4096));
+    const plan = planOf([
+      { kind: "block", image, mode: "rw" },
+      { kind: "9p", folder: share, mode: "rw", tag: "rw" } as DevicePlan,
+      { kind: "vsock", cid: 3, path: socket } as DevicePlan,
+    ], { record: { path: record, header: "" }, logs: { host: log } });
+    const { grants, computer, files } = rigged(plan);
+    grants.request({ kind: "snapshot", id: 1, path: saved, title: "" });
+    assert.deepEqual([grants.mayConnect(`${socket}_80`), grants.mayListenAt(socket)], [true, true]);
+    computer.disk(image, false).close();
+    const shared = computer.folder(share);
+    shared.removeFile(["disk"]);
+    for (const name of ["disk", "a.rec", "a.log", "a.snap", "v.sock_80"]) shared.makeSymlink([name], secret);
+    for (const work of [() => computer.disk(image, false), () => computer.disk(image, true)]) refused(work);
+    for (const work of [() => files.emptied(record), () => computer.log(log), () => files.whole(saved)]) refused(work);
+    assert.equal(grants.mayConnect(`${socket}_80`), false);
+    // Nor does a link to a file that is not there yet, which opening it would make.
+    shared.removeFile(["a.log"]);
+    shared.makeSymlink(["a.log"], `${folder}/new`);
+    refused(() => computer.log(log));
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["secret", "share"]);
+    assert.deepEqual(Deno.readFileSync(secret), new Uint8Array(4096).fill(7));
+    // A link of the user's own leads where it did.
+    Deno.writeTextFileSync(`${folder}/later.log`, "");
+    Deno.symlinkSync(`${folder}/later.log`, `${folder}/own.log`);
+    const linked = rigged(planOf([], { logs: { host: `${folder}/own.log` } })).computer.log(`${folder}/own.log`);
+    linked.write(Uint8Array.of(1));
+    linked.close();
+    assert.deepEqual(Deno.readFileSync(`${folder}/later.log`), Uint8Array.of(1));
+  });
+});
+
+Deno.test("addresses and ports have one form, so that no rule is passed by in another", () => {
+  const resolver = ip("192.168.1.1");
+  const rule = { network: ip6("2001:db8::"), bits: 32, port: 22 };
+  const policy = { host: false, lan: false, internet: true, allow: [], deny: [rule] };
+  const { grants } = rigged(planOf([{ ...NET, policy } as DevicePlan]));
+  const address = ip6("2001:db8::1");
+  const reach = (address: unknown, port: unknown) => grants.mayReach(address as Address, port as number, resolver);
+  assert.deepEqual([reach(address, 80), reach(ip("1.1.1.1"), 22)], [{ own: false }, { own: false }]);
+  const ports = [22, "22", 22.5, 65558, 0, -1, NaN, [80], undefined];
+  assert.deepEqual(ports.filter((port) => reach(address, port)), []);
+  const addresses = [address.toUpperCase(), address.slice(1), `${address}0`, "20010xdb".padEnd(32, "0"), "2000".padEnd(32, " ")];
+  assert.deepEqual([...addresses, 1.5, -1, 2 ** 32 + ip("127.0.0.1"), [address]].filter((address) => reach(address, 80)), []);
+});
+
+Deno.test("a forwarded port of UDP answers the peers that have asked, and begins nothing", async () => {
+  /** A socket of the computer, the first byte of each datagram that came, and the first itself. */
+  const opened = async () => {
+    const socket = createSocket("udp4"), got: number[] = [], first = Promise.withResolvers<void>();
+    socket.on("message", ([byte]: Uint8Array) => {
+      got.push(byte);
+      first.resolve();
+    });
+    await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
+    return { socket, got, first: first.promise, port: socket.address().port };
+  };
+  const [{ socket: free, port: host }, asker, victim] = [await opened(), await opened(), await opened()];
+  await new Promise<void>((resolve) => free.close(resolve));
+  const forward = [{ protocol: "udp", host, guest: 53 }] as const;
+  const { computer, served } = rigged(planOf([{ ...NET, forward } as DevicePlan]));
+  const begun = Promise.withResolvers<void>();
+  try {
+    const port = computer.sockets().datagramPort(host, (peer) => {
+      port.send({ address: ip("127.0.0.1"), port: victim.port }, Uint8Array.of(1));
+      port.send(peer, Uint8Array.of(2));
+    }, (problem) => begun.reject(new Error(problem)));
+    const timer = setInterval(() => asker.socket.send(Uint8Array.of(0), host, "127.0.0.1"), 20);
+    await Promise.race([asker.first, begun.promise]).finally(() => clearInterval(timer));
+    // It comes after all that was sent to the same socket before.
+    asker.socket.send(Uint8Array.of(3), victim.port, "127.0.0.1");
+    await victim.first;
+    assert.deepEqual([asker.got[0], victim.got], [2, [3]]);
+  } finally {
+    served.close();
+    asker.socket.close();
+    victim.socket.close();
+  }
 });

@@ -53,6 +53,8 @@ export function argumentsOf(options: readonly Option[], values: Readonly<Record<
   return options.flatMap((option) => {
     const value = values[option.attributeName()];
     if (value === undefined) return [];
+    // Of `--no-NAME` the value is true where it was not given.
+    if (option.negate) return value === false ? [option.long!] : [];
     return [value].flat().flatMap((one) => one === true ? [option.long!] : [option.long!, String(one)]);
   });
 }

@@ -2,6 +2,9 @@
 // line and from [machine].
 
 import assert from "node:assert/strict";
+import { Command, Option } from "@commander-js/extra-typings";
+import { argumentsOf } from "../../../src/cli/options/behavior.ts";
+import { noCodeCacheOption } from "../../../src/cli/options/no-code-cache.ts";
 import { A64, boot, el2, SYSTEM_OFF } from "../program.ts";
 
 /** `hvc #imm` */
@@ -42,5 +45,18 @@ Deno.test("[machine] has the same choices", async () => {
     assert.equal(code, 1);
   } finally {
     await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("options go to another command line as they were given, negated ones too", () => {
+  const options = [new Option("--turbo"), new Option("--name <name>"), new Option("--inject <rule...>"), noCodeCacheOption];
+  const given = (line: readonly string[]) => {
+    const command = new Command();
+    for (const option of options) command.addOption(option);
+    command.parse(line, { from: "user" });
+    return argumentsOf(options, command.opts());
+  };
+  for (const line of [[], ["--turbo"], ["--name", "x"], ["--inject", "a", "--inject", "b"], ["--no-code-cache"]]) {
+    assert.deepEqual(given(line), line);
   }
 });
