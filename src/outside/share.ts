@@ -1,6 +1,8 @@
 // A shared folder as an input source of the machine: the server's answers enter as data, between
 // two slices. A replay has no server and touches no file; the answers come from the recording.
 
+import * as v from "valibot";
+import { bytes, count, inForm, list, maybe } from "../support/forms.ts";
 import type { P9Backend } from "../virtio/p9/p9.ts";
 import type { P9Server, P9ServerState } from "../virtio/p9/server.ts";
 import type { OutsideDoor, OutsideSource, OutsideUser } from "./outside.ts";
@@ -15,6 +17,11 @@ interface ShareState {
   readonly server: P9ServerState | undefined;
   readonly underWay: readonly Answer[];
 }
+
+const STATE = v.strictObject({
+  server: v.unknown(),
+  underWay: list<Answer>(v.strictObject({ ticket: count, bytes: maybe(bytes) })),
+});
 
 /** The backend of a share's device. */
 export class OutsideShare implements P9Backend, OutsideUser {
@@ -67,8 +74,8 @@ export class OutsideShare implements P9Backend, OutsideUser {
   }
 
   restore(state: unknown): void {
-    const { server, underWay } = state as ShareState;
-    if (server) this.server?.restore(server);
+    const { server, underWay } = inForm(STATE, state);
+    if (server !== undefined) this.server?.restore(server as P9ServerState);
     this.#underWay = [...underWay];
     this.#waiting = underWay.length;
     for (const answer of underWay) queueMicrotask(() => this.#source.emit(answer));

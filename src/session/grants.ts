@@ -20,7 +20,7 @@ const DNS_PORT = 53;
 const IP6 = /^[0-9a-f]{32}$/;
 const CORE = /^[0-9a-f]{64}\.core$/, CODE = /^[0-9a-f]{64}\.code$/;
 
-/** Whether what the worker sent is an address and a port, each in the one form that rules compare. */
+/** Whether the worker sent an address and a port, each in the one form that rules compare. */
 function isEndpoint(address: unknown, port: unknown): boolean {
   if (!Number.isInteger(port) || port as number < 1 || port as number > 65_535) return false;
   return typeof address === "string"
@@ -182,7 +182,7 @@ function leadsTo(path: string): string | undefined {
   }
 }
 
-/** The place of a file whose last name is no link. */
+/** The place of a file whose last name is not a link. */
 function placeOf(path: string): string | undefined {
   const folder = leadsTo(dirname(path));
   return folder === undefined ? undefined : `${folder}/${basename(path)}`;

@@ -7,8 +7,8 @@ import { MiB } from "./sizes.ts";
 /** Time between two looks at the heap, ms. Short runs never pay for one. */
 const LOOK = 30_000;
 /** Garbage that may gather outside the young generation: this much, or this share of what lives. */
-const LEAST = 4 * MiB;
-const SHARE = 0.25;
+const LEAST = 2 * MiB;
+const SHARE = 0.1;
 /** Most MiB of the young generation of a worker, as V8 counts it; it takes four times as much. */
 const YOUNG = 4;
 

@@ -2,6 +2,8 @@
 // crosvm has them (docs/spec/phones.md §C2), and the capabilities that lead to them. Interrupts are
 // INTx, or messages where the platform takes them.
 
+import * as v from "valibot";
+import { inForm, list, ofBits } from "../support/forms.ts";
 import { PCI_CAPABILITY_VENDOR, type PciDevice, PciFunction, type PciIdentity, type PciWindow } from "../devices/pci.ts";
 import { CommonConfig, NOTIFY_MULTIPLIER, VIRTIO_BAR_NOTIFY, VIRTIO_BAR_SIZE } from "../devices/virtio-pci-registers.ts";
 import { Msix } from "./msix.ts";
@@ -233,7 +235,7 @@ class ConfigAccess implements PciWindow {
   }
 
   restore(words: readonly number[]): void {
-    this.#words.set(words);
+    this.#words.set(inForm(v.pipe(list(ofBits(32)), v.length(this.#words.length)), words));
   }
 
   /** Only BAR 0 exists, and an access has the length that was announced (section 4.1.4.9.1). */

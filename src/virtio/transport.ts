@@ -2,6 +2,8 @@
 // device status, queues, resets, and the device behind them. `mmio-transport.ts` and
 // `pci-transport.ts` give it its registers.
 
+import * as v from "valibot";
+import { demand, inForm, ofBits } from "../support/forms.ts";
 import { VirtioStatus } from "../devices/virtio-mmio-registers.ts";
 import { ACCESS_PLATFORM, type ChainFate, type ChainInterceptor, Feature, type VirtioDevice, type VirtioPort } from "./device.ts";
 import { type GuestMemory, VirtioFault } from "./memory.ts";
@@ -22,6 +24,15 @@ export interface TransportState {
   /** Vectors of configuration and queues, where there is MSI-X. */
   readonly vectors?: readonly number[];
 }
+
+const TRANSPORT = v.object({
+  status: ofBits(8),
+  interrupts: ofBits(8),
+  generation: ofBits(32),
+  selectors: v.strictTuple([ofBits(32), ofBits(32), ofBits(32)]),
+  driverFeatures: v.strictTuple([ofBits(32), ofBits(32)]),
+  queues: v.array(v.unknown()),
+});
 
 /** A transport's requirements on its surroundings. */
 export interface TransportOptions {
@@ -176,12 +187,16 @@ export abstract class VirtioTransport implements VirtioPort {
     };
   }
 
+  /** @throws Error where the state is not one of this device's */
   restore(state: TransportState): void {
+    const { queues } = inForm(TRANSPORT, state);
+    demand(queues.length === this.queues.length, "queues", `this device has ${this.queues.length}`);
     this.#status = state.status;
     this.#interrupts = state.interrupts;
     this.#generation = state.generation;
     [this.deviceFeaturesSel, this.driverFeaturesSel, this.queueSel] = state.selectors;
     [this.#driverFeatures[0], this.#driverFeatures[1]] = state.driverFeatures;
+    demand(!(this.#status & VirtioStatus.FEATURES_OK) || this.#featuresFit(), "driverFeatures", "this device does not offer them");
     this.queues.forEach((queue, index) => {
       queue.restore(state.queues[index]);
       queue.eventIndex = this.accepted(Feature.EVENT_IDX);

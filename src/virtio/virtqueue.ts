@@ -2,6 +2,8 @@
 // the rings: each walk is bounded by the queue's size, each length is checked, and a violation is a
 // `VirtioFault`.
 
+import * as v from "valibot";
+import { count, demand, type Form, inForm, list, ofBits } from "../support/forms.ts";
 import { type GuestMemory, GuestWords, unreachable, VirtioFault } from "./memory.ts";
 import { MiB } from "../support/sizes.ts";
 
@@ -196,6 +198,19 @@ export interface VirtqueueState {
   readonly signalled: number;
 }
 
+const SEGMENT = v.strictTuple([count, ofBits(32)]);
+const CHAIN: Form<ChainState> = v.strictObject({ head: ofBits(16), readable: list(SEGMENT), writable: list(SEGMENT) });
+const QUEUE: Form<VirtqueueState> = v.strictObject({
+  size: count,
+  ready: v.boolean(),
+  descriptors: count,
+  driver: count,
+  device: count,
+  nextAvail: ofBits(16),
+  nextUsed: ofBits(16),
+  signalled: ofBits(16),
+});
+
 const RESET: VirtqueueState = { size: 0, ready: false, descriptors: 0, driver: 0, device: 0, nextAvail: 0, nextUsed: 0, signalled: 0 };
 
 /** One queue. */
@@ -227,7 +242,11 @@ export class Virtqueue {
     return { ...this.#state };
   }
 
+  /** @throws Error where the state is that of no queue */
   restore(state: VirtqueueState): void {
+    const { size, ready } = inForm(QUEUE, state);
+    if (size !== 0) this.resize(size);
+    demand(!ready || size !== 0, "ready", "a queue is ready when it has a size");
     this.#state = { ...state };
   }
 
@@ -296,12 +315,11 @@ export class Virtqueue {
    * A chain that was popped before its device was saved.
    * @throws RangeError where the state is not that of a chain
    */
-  kept({ head, readable, writable }: ChainState): Chain {
+  kept(state: ChainState): Chain {
+    const { head, readable, writable } = inForm(CHAIN, state);
     const chain = new Chain(head, this.memory, this.chainBytesMax);
-    const isCount = (value: number) => Number.isSafeInteger(value) && value >= 0;
     for (const [write, segments] of [[false, readable], [true, writable]] as const) {
       for (const [address, length] of segments) {
-        if (!isCount(address) || !isCount(length)) throw new RangeError(`a segment of ${length} bytes at ${address}`);
         chain.add(address, length, write);
       }
     }

@@ -10,29 +10,20 @@ import { VmState } from "../../abi/rpc/messages/vm.ts";
 import { PacketType, type RpcMessage } from "../../abi/rpc/packet.ts";
 import { VDEVICE_TYPES, type VdeviceConfig, type VdeviceType } from "../config/vdevice-config.ts";
 import type { VcpuAffinity, VmConfig } from "../config/vm-config.ts";
+import { bytes, count, demand, type Form, inForm, isSize, list, maybe, object } from "../../support/forms.ts";
 import type { Addresses, AddressRange } from "./addresses.ts";
 import type { Numbers } from "./numbers.ts";
 import type { Parcel, ResetStage, RmState, SharedObject, Vdevice, Vm, VmObjects } from "./state.ts";
 
-/** A schema of exactly this type. */
-type Form<T> = v.GenericSchema<unknown, T>;
-
 const bool = v.boolean();
 const text = v.string();
-const bytes: Form<Uint8Array> = v.custom<Uint8Array>((value) => value instanceof Uint8Array, "it is not bytes");
-const isSize = (value: unknown) => Number.isInteger(value) && Number(value) >= 0;
-/** A number, or an address or size in bytes, which may have 64 bits. */
-const count: Form<number> = v.custom<number>(isSize, "it is not a whole number from 0 on");
 const integer = v.pipe(v.number(), v.integer());
 const ipa = v.custom<Ipa>(isSize, "it is not an address");
 const pa = v.custom<Pa>(isSize, "it is not a physical address");
 const vmid = v.custom<Vmid>((value) => isSize(value) && Number(value) <= 0xffff, "it is not a VMID");
 const cap = v.custom<CapId>((value) => typeof value === "bigint" && value >= 0n && value <= NO_CAP, "it is not a capability");
 const wide = v.pipe(v.bigint(), v.minValue(0n));
-const list = <T>(one: Form<T>) => v.array(one) as v.GenericSchema<unknown, T[]>;
 const setOf = <T>(one: Form<T>) => v.set(one) as v.GenericSchema<unknown, Set<T>>;
-/** A field that is there and may be undefined. */
-const maybe = <T>(one: Form<T>) => v.undefinedable(one) as v.GenericSchema<unknown, T | undefined>;
 
 const ADDRESS_RANGE: Form<AddressRange> = v.strictObject({ base: ipa, size: count });
 const PHYSICAL_RANGES: Form<(readonly [number, number])[]> = list(v.strictTuple([count, count]));
@@ -208,8 +199,7 @@ const RESET_STAGES: readonly ResetStage[] = [
 ];
 
 const LAYOUT: Form<Vm["layout"]> = v.pipe(
-  // Without a field that must be there, a list and a map would be an object, too.
-  v.custom<object>((value) => Object.prototype.toString.call(value) === "[object Object]", "it is not an object"),
+  object,
   v.strictObject({ image: v.exactOptional(ADDRESS_RANGE), firmware: v.exactOptional(ADDRESS_RANGE) }),
 );
 
@@ -306,12 +296,7 @@ const STATE: Form<RmState> = v.strictObject({
  * @throws Error that names the field and its defect
  */
 export function checkedState(state: unknown): RmState {
-  const result = v.safeParse(STATE, state, { abortEarly: true });
-  if (!result.success) {
-    const [issue] = result.issues;
-    throw new Error(`${v.getDotPath(issue) ?? "it"}: ${issue.message}`);
-  }
-  const checked = state as RmState;
+  const checked = inForm(STATE, state);
   checkVms(checked);
   checkParcels(checked);
   return checked;
@@ -341,8 +326,4 @@ function checkParcels({ vms, parcels }: RmState): void {
       demand(placed === 0 || placing.has(borrower.vmid), place, "its VM has no addresses to give");
     }
   }
-}
-
-function demand(holds: boolean, place: string, rule: string): void {
-  if (!holds) throw new Error(`${place}: ${rule}`);
 }

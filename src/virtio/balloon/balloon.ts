@@ -2,6 +2,8 @@
 // or because it does not use them (free page reporting). They are zero from then on, so that a
 // snapshot has none of them.
 
+import * as v from "valibot";
+import { count, countersLike, inForm, list, ofBits } from "../../support/forms.ts";
 import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 import { VirtioFault } from "../memory.ts";
 import type { Chain, ChainState } from "../virtqueue.ts";
@@ -48,6 +50,14 @@ interface BalloonState {
   readonly statsChain: ChainState | undefined;
   readonly metrics: Readonly<Record<string, number>>;
 }
+
+const STATE = v.strictObject({
+  target: ofBits(32),
+  actual: ofBits(32),
+  stats: list(v.strictTuple([v.picklist(STAT_NAMES), count])),
+  statsChain: v.unknown(),
+  metrics: countersLike({ inflated_pages: 0, deflated_pages: 0, reported_bytes: 0, unreachable_pages: 0 }),
+});
 
 /** A balloon. */
 export class BalloonDevice implements VirtioDevice {
@@ -130,11 +140,11 @@ export class BalloonDevice implements VirtioDevice {
   }
 
   restore(state: unknown): void {
-    const { target, actual, stats, statsChain, metrics } = state as BalloonState;
+    const { target, actual, stats, statsChain, metrics } = inForm(STATE, state);
     this.#target = target;
     this.#actual = actual;
     this.#stats = new Map(stats);
-    this.#statsChain = statsChain && this.#port!.queues[STATS].kept(statsChain);
+    this.#statsChain = statsChain === undefined ? undefined : this.#port!.queues[STATS].kept(statsChain as ChainState);
     Object.assign(this.#metrics, metrics);
   }
 

@@ -1,5 +1,8 @@
 // Backings of a disk: a file elsewhere, or an unchanged base with the changes kept separately.
 
+import * as v from "valibot";
+import { count, demand, inForm, list } from "../../support/forms.ts";
+
 /**
  * A disk's bytes. Offsets and lengths are bytes within `size`. Errors of the computer (no space, no
  * permission) are exceptions of the backing.
@@ -29,6 +32,11 @@ const BLOCK = 4096;
 const ZEROS = new Uint8Array(BLOCK);
 /** A block of zeros as it is saved. */
 const NO_BYTES = new Uint8Array(0);
+
+const BLOCKS = list(v.strictObject({
+  number: count,
+  bytes: v.custom<Uint8Array>((value) => value instanceof Uint8Array && [0, BLOCK].includes(value.length), "it is not a block"),
+}));
 
 /** Changes of a disk in memory over a base that is never written. */
 export class OverlayBacking implements BlockBacking {
@@ -82,7 +90,8 @@ export class OverlayBacking implements BlockBacking {
 
   restore(state: unknown): void {
     this.#blocks.clear();
-    for (const { number, bytes } of state as { number: number; bytes: Uint8Array }[]) {
+    for (const { number, bytes } of inForm(BLOCKS, state)) {
+      demand(number * BLOCK < this.size, `block ${number}`, "it is not on the disk");
       this.#blocks.set(number, bytes.length ? bytes.slice() : ZEROS);
     }
   }

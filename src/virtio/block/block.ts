@@ -1,6 +1,8 @@
 // The block device (virtio 1.2 section 5.2): one queue of reads, writes, flushes, discards and
 // zeroing over a backing.
 
+import * as v from "valibot";
+import { count, countersLike, demand, inForm } from "../../support/forms.ts";
 import { type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 import { serve } from "../device.ts";
 import { VirtioFault } from "../memory.ts";
@@ -67,6 +69,12 @@ interface Transfer {
   readonly length: number;
   done: number;
 }
+
+const STATE = v.strictObject({
+  metrics: countersLike({ reads: 0, writes: 0, read_bytes: 0, written_bytes: 0, flushes: 0, errors: 0 }),
+  backing: v.unknown(),
+  transfer: v.exactOptional(v.strictObject({ chain: v.unknown(), write: v.boolean(), sector: count, length: count, done: count })),
+});
 
 /** A disk. */
 export class BlockDevice implements VirtioDevice {
@@ -167,11 +175,7 @@ export class BlockDevice implements VirtioDevice {
   }
 
   restore(state: unknown): void {
-    const { metrics, backing, transfer } = state as {
-      metrics: Record<string, number>;
-      backing: unknown;
-      transfer?: Omit<Transfer, "chain"> & { readonly chain: ChainState };
-    };
+    const { metrics, backing, transfer } = inForm(STATE, state);
     this.#limit();
     this.#reads = metrics.reads;
     this.#writes = metrics.writes;
@@ -181,10 +185,13 @@ export class BlockDevice implements VirtioDevice {
     this.#errors = metrics.errors;
     this.backing.restore(backing);
     if (transfer === undefined) return;
-    const chain = this.#port!.queues[0].kept(transfer.chain);
+    const { write, sector, length, done } = transfer, chain = this.#port!.queues[0].kept(transfer.chain as ChainState);
     chain.rewind();
-    chain.skipReadable(HEADER_SIZE + (transfer.write ? transfer.done : 0));
-    if (!transfer.write) chain.skipTo(chain.writable - transfer.done);
+    demand(length === (write ? chain.readable - HEADER_SIZE : chain.writable - 1), "transfer", "its chain has another length");
+    demand(done < length && this.#inside(sector, length), "transfer", "it is not inside the disk");
+    demand(!write || !this.backing.readOnly, "transfer", "the disk is read-only");
+    chain.skipReadable(HEADER_SIZE + (write ? done : 0));
+    if (!write) chain.skipTo(chain.writable - done);
     this.#transfer = { ...transfer, chain };
     this.#port!.later(() => this.#turn());
   }

@@ -1,6 +1,8 @@
 // The console device (virtio 1.2 section 5.3) with several ports: each is a pair of queues; port 0
 // is the guest's console (hvc0), others are named character devices (/dev/virtio-ports/NAME).
 
+import * as v from "valibot";
+import { bytes, count, countersLike, inForm, list } from "../../support/forms.ts";
 import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 
 const ConsoleFeature = { SIZE: 0, MULTIPORT: 1 } as const;
@@ -119,12 +121,15 @@ export class ConsoleDevice implements VirtioDevice {
   }
 
   restore(state: unknown): void {
-    const saved = state as {
-      ports: { input: Uint8Array[]; open: boolean }[];
-      control: Uint8Array[];
-      size: [number, number];
-      metrics: Record<string, number>;
-    };
+    const saved = inForm(
+      v.strictObject({
+        ports: v.pipe(list(v.strictObject({ input: list(bytes), open: v.boolean() })), v.length(this.#ports.length)),
+        control: v.pipe(list(bytes), v.maxLength(CONTROL_WAITING_MAX)),
+        size: v.strictTuple([count, count]),
+        metrics: countersLike(this.#metrics),
+      }),
+      state,
+    );
     saved.ports.forEach(({ input, open }, index) => {
       const port = this.#ports[index];
       port.input = input.map((bytes) => bytes.slice());

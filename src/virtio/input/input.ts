@@ -1,6 +1,8 @@
 // The input device (virtio 1.2 section 5.8): a keyboard, or a tablet with absolute places, buttons
 // and a wheel. Events come from users.
 
+import * as v from "valibot";
+import { countersLike, type Form, inForm, list, ofBits } from "../../support/forms.ts";
 import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 import type { InputType } from "../plan.ts";
 import { Abs, BUTTONS, EventType, KEYS, Led, Rel, SYN_REPORT } from "./event-codes.ts";
@@ -24,6 +26,8 @@ export interface InputEvent {
   readonly value: number;
 }
 
+const EVENT: Form<InputEvent> = v.strictObject({ type: ofBits(16), code: ofBits(16), value: v.pipe(v.number(), v.integer()) });
+
 /** Events that a device has: codes by type. */
 const CODES: Readonly<Record<InputType, ReadonlyMap<number, readonly number[]>>> = {
   keyboard: new Map<number, readonly number[]>([[EventType.KEY, [...KEYS.values()]], [EventType.LED, Object.values(Led)], [EventType.REP, [
@@ -42,6 +46,13 @@ interface InputState {
   readonly waiting: readonly InputEvent[];
   readonly metrics: Readonly<Record<string, number>>;
 }
+
+const STATE = v.strictObject({
+  select: ofBits(8),
+  subselect: ofBits(8),
+  waiting: list(EVENT),
+  metrics: countersLike({ events: 0, refused: 0, leds: 0 }),
+});
 
 /** A keyboard or tablet. */
 export class InputDevice implements VirtioDevice {
@@ -125,7 +136,7 @@ export class InputDevice implements VirtioDevice {
   }
 
   restore(state: unknown): void {
-    const { select, subselect, waiting, metrics } = state as InputState;
+    const { select, subselect, waiting, metrics } = inForm(STATE, state);
     this.#select = select;
     this.#subselect = subselect;
     this.#waiting = [...waiting];

@@ -1,6 +1,8 @@
 // The network device (virtio 1.2 section 5.1): frames between two queues and a backend (user-mode
 // NAT, a switch between VMs, none).
 
+import * as v from "valibot";
+import { countersLike, type Form, inForm, list, object, ofBits } from "../../support/forms.ts";
 import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 import type { Chain, Virtqueue } from "../virtqueue.ts";
 import { finish, NET_HEADER_SIZE, type Offload, readOffload, WHOLE, writeOffload } from "./offload.ts";
@@ -131,7 +133,7 @@ export class NetDevice implements VirtioDevice {
   }
 
   restore(state: unknown): void {
-    const { waiting, metrics } = state as { waiting: WaitingFrame[]; metrics: Record<string, number> };
+    const { waiting, metrics } = inForm(v.strictObject({ waiting: WAITING, metrics: countersLike(this.#metrics) }), state);
     this.#waiting = copied(waiting);
     Object.assign(this.#metrics, metrics);
   }
@@ -187,6 +189,17 @@ interface WaitingFrame {
   readonly frame: Uint8Array;
   readonly offload: Offload;
 }
+
+const HALF = ofBits(16);
+const OFFLOAD: Form<Offload> = v.pipe(
+  object,
+  v.strictObject({
+    checksum: v.exactOptional(v.strictObject({ start: HALF, offset: HALF })),
+    segments: v.exactOptional(v.strictObject({ type: ofBits(8), size: HALF })),
+  }),
+);
+const FRAME = v.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length <= LONG_FRAME_MAX, "it is not a frame");
+const WAITING: Form<WaitingFrame[]> = list(v.strictObject({ frame: FRAME, offload: OFFLOAD }));
 
 function copied(frames: readonly WaitingFrame[]): WaitingFrame[] {
   return frames.map(({ frame, offload }) => ({ frame: frame.slice(), offload }));

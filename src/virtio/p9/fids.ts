@@ -1,6 +1,8 @@
 // A guest's fids: paths in the shared folder, some of them open. Plain data except for the open
 // files.
 
+import * as v from "valibot";
+import { demand, type Form, list, maybe, ofBits } from "../../support/forms.ts";
 import { type OpenFile, ShareError, type SharePath } from "./folder.ts";
 
 /** Fids that a guest may have. */
@@ -33,6 +35,16 @@ export interface FidState {
   readonly path: SharePath;
   readonly open: (FidAccess & { readonly folder: boolean; readonly names: readonly string[] }) | undefined;
 }
+
+const isName = (value: unknown) => typeof value === "string" && !["", ".", ".."].includes(value) && !/[/\0]/.test(value);
+/** A path within the folder, from wherever the state comes. */
+const PATH = list(v.custom<string>(isName, "it is not a file name"));
+/** States of fids. */
+export const FIDS: Form<FidState[]> = list(v.strictObject({
+  fid: ofBits(32),
+  path: PATH,
+  open: maybe(v.strictObject({ read: v.boolean(), write: v.boolean(), append: v.boolean(), folder: v.boolean(), names: PATH })),
+}));
 
 /** The fids of one guest. */
 export class FidTable {
@@ -106,6 +118,8 @@ export class FidTable {
   /** Files are opened again when they are used. */
   restore(states: readonly FidState[]): void {
     this.clear();
+    demand(states.length <= FIDS_MAX && states.filter(({ open }) => open).length <= OPEN_MAX, "fids", "there are too many");
+    demand(new Set(states.map(({ fid }) => fid)).size === states.length, "fids", "two have one number");
     for (const { fid, path, open } of states) {
       this.#fids.set(fid, { path, ...open && { open: { ...open, file: undefined } } });
       if (open) this.#open++;

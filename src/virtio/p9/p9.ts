@@ -2,6 +2,8 @@
 // requests, each with room for its answer. The server is outside the machine, so an answer comes
 // between two slices, like data from a socket.
 
+import * as v from "valibot";
+import { count, demand, inForm, list } from "../../support/forms.ts";
 import { type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 import type { Chain, ChainState } from "../virtqueue.ts";
 
@@ -29,6 +31,8 @@ interface P9State {
   readonly pending: readonly { readonly ticket: number; readonly chain: ChainState }[];
   readonly backend: unknown;
 }
+
+const STATE = v.strictObject({ next: count, pending: list(v.strictObject({ ticket: count, chain: v.unknown() })), backend: v.unknown() });
 
 /** A share of a folder. */
 export class P9Device implements VirtioDevice {
@@ -102,11 +106,14 @@ export class P9Device implements VirtioDevice {
   }
 
   restore(state: unknown): void {
-    const { next, pending, backend } = state as P9State;
+    const { next, pending, backend } = inForm(STATE, state);
     this.#next = next;
     this.#pending.clear();
     const [queue] = this.#port!.queues;
-    for (const { ticket, chain } of pending) this.#pending.set(ticket, queue.kept(chain));
+    for (const { ticket, chain } of pending) {
+      demand(ticket < next && !this.#pending.has(ticket), "pending", `${ticket} is taken, or was never given`);
+      this.#pending.set(ticket, queue.kept(chain as ChainState));
+    }
     this.backend.restore(backend);
   }
 }

@@ -2,7 +2,9 @@
 // here, so that a path never leaves the folder: the server resolves `..` to the parent of its own
 // path, and never follows a symbolic link.
 
-import { type Fid, type FidState, FidTable } from "./fids.ts";
+import * as v from "valibot";
+import { type Form, inForm, isSize } from "../../support/forms.ts";
+import { type Fid, FIDS, type FidState, FidTable } from "./fids.ts";
 import { Errno, type FileChange, type FileStatus, type SharedFolder, ShareError, type SharePath } from "./folder.ts";
 import {
   NO_FID,
@@ -55,6 +57,9 @@ export interface P9ServerState {
   readonly messageSize: number;
   readonly fids: readonly FidState[];
 }
+
+const SIZE = v.custom<number>((value) => isSize(value) && Number(value) <= MESSAGE_MAX, `it is not a size up to ${MESSAGE_MAX}`);
+const STATE: Form<P9ServerState> = v.strictObject({ messageSize: SIZE, fids: FIDS });
 
 /** Counters of a server. */
 export interface P9Counters {
@@ -121,7 +126,9 @@ export class P9Server {
     return { messageSize: this.#messageSize, fids: this.#fids.save() };
   }
 
+  /** @throws Error where the state is that of no server */
   restore(state: P9ServerState): void {
+    inForm(STATE, state);
     this.#messageSize = state.messageSize;
     this.#fids.restore(state.fids);
     this.#names = state.fids.reduce((sum, { open }) => sum + (open?.names.length ?? 0), 0);

@@ -1,6 +1,8 @@
 // The entropy device (virtio 1.2 section 5.4): fills buffers with bytes of the machine's own
 // generator, so that runs repeat.
 
+import * as v from "valibot";
+import { count, inForm } from "../../support/forms.ts";
 import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 
 /** Bytes that one buffer gets at most: a driver asks again. */
@@ -51,7 +53,7 @@ export class RngDevice implements VirtioDevice {
   }
 
   restore(state: unknown): void {
-    const { bytes, generator } = state as { bytes: number; generator: unknown };
+    const { bytes, generator } = inForm(v.strictObject({ bytes: count, generator: v.unknown() }), state);
     this.#bytes = bytes;
     this.random.restore(generator);
   }

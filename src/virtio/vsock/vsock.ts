@@ -1,6 +1,8 @@
 // The socket device (virtio 1.2 section 5.10): packets between a guest and the owner of their
 // destination context id.
 
+import * as v from "valibot";
+import { bytes, countersLike, demand, inForm, list } from "../../support/forms.ts";
 import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 import { readVsock, resetOf, VSOCK_HEADER_SIZE, VSOCK_STREAM, VsockOp, type VsockPacket, writeVsock } from "./packet.ts";
 
@@ -88,8 +90,13 @@ export class VsockDevice implements VirtioDevice {
   }
 
   restore(state: unknown): void {
-    const { waiting, metrics } = state as { waiting: Uint8Array[]; metrics: Record<string, number> };
-    this.#waiting = waiting.map((bytes) => readVsock(bytes)!);
+    const { waiting, metrics } = inForm(v.strictObject({ waiting: list(bytes), metrics: countersLike(this.#metrics) }), state);
+    demand(waiting.length <= WAITING_MAX, "waiting", "there are too many packets");
+    this.#waiting = waiting.map((bytes) => {
+      const packet = readVsock(bytes);
+      if (!packet) throw new Error("waiting: it is not a packet");
+      return packet;
+    });
     Object.assign(this.#metrics, metrics);
   }
 
