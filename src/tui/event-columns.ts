@@ -47,10 +47,12 @@ export function eventColumns(width: number, brief: boolean): ListColumn[] {
   ];
 }
 
-/** The VM of an event. */
-function vmNameOf({ vm, vcpu }: Row): string | undefined {
+/** The VM of an event; that of a switch is the one that ran before. */
+function vmNameOf({ vm, vcpu, fields }: Row): string | undefined {
   if (typeof vm === "string") return vm.replace(/^vm:/, "");
-  return typeof vcpu === "string" ? /^vcpu:([^/]+)/.exec(vcpu)?.[1] : undefined;
+  const from = typeof fields === "object" && fields !== null && "from" in fields ? fields.from : undefined;
+  const who = vcpu ?? from;
+  return typeof who === "string" ? /^vcpu:([^/]+)/.exec(who)?.[1] : undefined;
 }
 
 /** The event, followed by an arrow and its result. */

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { eventColumns } from "../../src/tui/event-columns.ts";
+import { plainLook } from "../../src/tui/theme.ts";
+import type { Row } from "../../src/queries/table.ts";
 import { Rig } from "./rig.ts";
 
 Deno.test("f stops following and follows again; a list of what there is does not follow", async () => {
@@ -11,4 +14,14 @@ Deno.test("f stops following and follows again; a list of what there is does not
   assert.match(await rig.text(), /= Events =+ o follows/);
   await rig.type("2f");
   assert.match(await rig.text(), /there is nothing to follow/);
+});
+
+Deno.test("a switch has the VM that ran before; an event of the machine has none", () => {
+  const look = plainLook("dark", "direct", "full");
+  const [, vm] = eventColumns(100, false);
+  const nameOf = (row: Row) => vm.pieces(row, { look, width: 10, bad: false, first: false }).map(({ text }) => text).join("");
+  const event = { id: "ev:1", vm: null, vcpu: null };
+  assert.equal(nameOf({ ...event, fields: { from: "vcpu:host/0", blocked: "an interrupt (WFI)" } }), `${look.vm("host").letter} host`);
+  assert.equal(nameOf({ ...event, vm: "vm:ping", fields: { from: "vcpu:host/0" } }), `${look.vm("ping").letter} ping`);
+  assert.equal(nameOf({ ...event, fields: {} }), "");
 });
