@@ -77,7 +77,7 @@ export async function busyPlan(computing?: string): Promise<SessionPlan> {
 }
 
 /**
- * The machine with its session, before its start, and somebody who follows its consoles and asks.
+ * The machine with its session, before its start, and a client that follows its consoles and asks.
  */
 export function openSession(): { readonly client: SessionClient; readonly hub: SessionHub; readonly asker: Asker } {
   const client = connectEmbedded(new URL("../main.ts", import.meta.url));

@@ -236,7 +236,7 @@ export class SessionHub {
       used: rings.reduce((sum, { size }) => sum + size, 0),
       limit: this.consoleLimit,
       dropped: rings.reduce((sum, { lost }) => sum + lost, 0),
-      what: "console output for clients that attach later; at the limit the oldest goes",
+      what: "console output for clients that attach later; at the limit the oldest is dropped",
     };
   }
 
@@ -319,7 +319,7 @@ export class SessionHub {
         break;
       case "ended":
         this.#finish(event.end);
-        // The session goes, not its machine alone: clients hear that from their connections.
+        // The session ends, not its machine alone: clients notice that on their connections.
         if (this.#ending) return;
         break;
       case "failed":

@@ -127,7 +127,7 @@ export class SessionServer {
     }
   }
 
-  /** Talks with one client until it goes, or sends something that is not a message. */
+  /** Talks with one client until it disconnects, or sends something that is not a message. */
   async #serve(connection: Deno.Conn, writer: Writer): Promise<void> {
     const reader = new MessageReader(largestFrame);
     let client: ReturnType<SessionHub["join"]> | undefined;

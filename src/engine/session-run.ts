@@ -111,7 +111,7 @@ export class SessionRun implements Rerun {
         used: this.#history.bytes,
         limit: history,
         dropped: this.#history.dropped,
-        what: "states for going back; at the limit every second one goes",
+        what: "states for going back; at the limit every second one is dropped",
       },
       {
         part: "inputs",

@@ -7,7 +7,7 @@ import { type Column, columnSchema, type ColumnTypes, type Json, type Listing, S
 export interface Document {
   /** In the schema `el2.NAME/VERSION`. */
   readonly name: string;
-  /** Rises when a field goes or changes, not when one comes. */
+  /** Increases when a field is removed or changed, not when one is added. */
   readonly version: number;
   /** The command that prints it, without `el2`. */
   readonly command: string;

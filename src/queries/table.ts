@@ -68,7 +68,7 @@ export interface Listing {
 
 /** A kind of row. */
 export interface Table extends Listing {
-  /** Rises when a field goes or changes, not when one comes. */
+  /** Increases when a field is removed or changed, not when one is added. */
   readonly version: number;
   /** The command that prints its rows, without `el2`. */
   readonly command: string;

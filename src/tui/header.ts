@@ -1,4 +1,4 @@
-// The two rows at the top: what session this is and how it goes, and the tabs of the screens.
+// The two rows at the top: the session with its state, and the tabs of the screens.
 
 import { SCREEN_LIST } from "./actions.ts";
 import type { Screen } from "./cells.ts";

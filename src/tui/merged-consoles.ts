@@ -95,9 +95,7 @@ export class MergedConsoles {
     if (this.#view) this.#show(this.#view, name, bytes);
   }
 
-  /**
-   * Some time has passed: a line that has not ended is shown as far as it goes, such as a prompt.
-   */
+  /** Some time has passed: an unfinished line, such as a prompt, is shown. */
   settle(): void {
     if (!this.#view) return;
     for (const source of this.#sources.values()) {
@@ -119,7 +117,7 @@ export class MergedConsoles {
     this.#open = undefined;
   }
 
-  /** A line as far as it goes. */
+  /** An unfinished line. */
   #part(view: ConsoleView, source: Source): void {
     this.#put(view, `${this.#lead(source)}${source.line.slice(source.shown)}`);
     source.shown = source.line.length;

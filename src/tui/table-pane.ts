@@ -78,7 +78,7 @@ export class TablePane implements FilteredPane {
   #sought: { readonly isMeant: (row: Row) => boolean; answers: number } | undefined;
   /** The row that it was about last. */
   #current: string | undefined;
-  /** Index of the selected row: the row that replaces it when it goes. */
+  /** Index of the selected row: if it disappears, the row there is selected instead. */
   #at = 0;
   #top = 0;
   #height = 1;

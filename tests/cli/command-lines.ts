@@ -257,7 +257,7 @@ function effectOf(path: readonly string[]): Effect {
   return STARTING.has(words) ? "starts" : STAYING.has(words) ? "stays" : "asks";
 }
 
-/** Whether a line may be of a command that stays until somebody ends it. */
+/** Whether a line may be of a command that runs until it is ended. */
 export function mayStay(line: readonly string[]): boolean {
   return STAYING.has(line[0]) || STAYING.has(line.slice(0, 2).join(" ")) || line.includes("-f") ||
     line.some((word) => STAYING_OPTIONS.has(word));

@@ -60,7 +60,7 @@ class Scene implements AsyncDisposable {
   readonly place = new Place();
   readonly folder = `${this.place.folder}/here`;
   readonly env: Readonly<Record<string, string>>;
-  /** Every word of every line: what somebody asked for. */
+  /** Every word of every line, as the user typed it. */
   readonly #asked = new Set<string>();
   #there: ReadonlySet<string> = new Set();
 

@@ -1,5 +1,5 @@
-// Machines with which nothing is wrong, looked at from the start to the end: no verdict but that a
-// VM starts, runs, waits or has ended as somebody wanted.
+// Healthy machines, diagnosed from start to end: the only verdicts are that a VM starts, runs,
+// waits or has ended on request.
 
 import assert from "node:assert/strict";
 import { demoSystem, runUntil } from "../inspection/system.ts";

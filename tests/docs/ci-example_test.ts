@@ -34,7 +34,7 @@ if (Deno.env.get("EL2_LONG") !== undefined) {
     const cross = `${STATE}/tools/root/usr`;
     await Deno.mkdir(`${folder}/bin`);
     const [el2, ...args] = el2Command();
-    // The first attempt at part 2 dies, where somebody wants that.
+    // The first attempt at part 2 dies, if the test wants that.
     const starter = `#!/bin/sh
 case "$*" in *"--shard 2/3"*) if [ -f '${folder}/dies' ]; then rm '${folder}/dies'; kill -9 $$; fi ;; esac
 unset LD_LIBRARY_PATH

@@ -1,5 +1,5 @@
-// Files and texts as somebody would write them who knows their formats and means no good: a grammar
-// for each, with damage. The same seed gives the same input.
+// Files and texts of an attacker who knows their formats: a grammar for each, with damage. The same
+// seed gives the same input.
 
 import { gzipSync } from "node:zlib";
 import { type Devicetree, devicetree, type DevicetreeNode, node, type PropertyValue } from "../../src/devicetree/tree.ts";

@@ -18,7 +18,7 @@ const TURNS = 200;
 /** Text that a failure shows. */
 const SHOWN = 2000;
 
-/** A system that runs while somebody waits for its consoles. */
+/** A system that runs while a test waits for its consoles. */
 export class Guests {
   readonly #consoles = new Map<string, GuestConsole>();
 

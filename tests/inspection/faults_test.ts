@@ -240,7 +240,7 @@ Deno.test(`${RUNS} runs with random faults break no invariant, and no program of
     const message = system.ended()?.message ?? "";
     assert.match(message, /^$|^vcpu:(rm|host)\/\d: .*faults injected|^crashed: |^every VM has ended/s, `${about}: ${message}`);
     assert.deepEqual(rows(system, "mem.check"), [], about);
-    // All refusals on the way: W33.
+    // All refusals so far: W33.
     for (const { section, rule } of system.hypervisor.trace.reasons.list()) {
       assert.ok((isSection(section) || section === INJECTED_SECTION) && rule !== "no rule was recorded", `${about}: ${section}: ${rule}`);
     }

@@ -17,7 +17,7 @@ export function dumpSystem({ hypervisor, rm }: System): unknown {
     const type = name.split("#")[0];
     if (BUSY.includes(type)) return [];
     if (MOVING.includes(type)) return [[name]];
-    // Every earlier owner of memory is known until it goes.
+    // Every earlier owner of memory is known until it is destroyed.
     return [[name, Object.entries(fields).filter(([field]) => !(name === "memory" && field.startsWith("owners")))]];
   });
   const { nextHandle: _handle, nextVdeviceHandle: _vdeviceHandle, notificationSequence: _sequence, entropy: _entropy, vms, ...rest } =

@@ -20,8 +20,8 @@ import { BASE, bell, guestTree, HOST_BASE, Machine, MEMORY, pair, rmRpc } from "
 
 const REQUESTS: readonly RpcRequest[] = [...RPC_MESSAGES.values()].flatMap((message) => message.kind === "request" ? [message] : []);
 /**
- * Requests that end something for good: sent seldom, so that there is somebody to send to, and
- * something to ask for.
+ * Requests that end something permanently: sent seldom, so that VMs and objects are left for other
+ * requests.
  */
 const LETHAL: ReadonlySet<string> = new Set(["VM_STOP", "VM_RESET", "VM_EXIT", "FW_MILESTONE"]);
 

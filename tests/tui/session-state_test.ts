@@ -9,7 +9,7 @@ Deno.test("the speed of an idle session is 1 from its first two pictures on, how
   const sample = (seconds: number) => ({
     ...{ time: seconds * 1e9, wall: 1000 * seconds, instructions: 0, reasons: 0, mips: 0, physicalCpus: 1, translator: undefined, vms: [] },
   });
-  // The first was made 4 s before somebody attached.
+  // The first was made 4 s before a client attached.
   state.apply({ kind: "sample", sample: sample(1) });
   heard += 100;
   state.apply({ kind: "sample", sample: sample(5.1) });

@@ -91,8 +91,8 @@ export class DecodedPages {
   }
 
   /**
-   * A fresh decoded page for the code page at a Wasm address. When the pool is used up, the oldest
-   * page goes.
+   * A fresh decoded page for the code page at a Wasm address. When the pool is full, the oldest
+   * page is evicted.
    */
   allocate(wasmAddress: number): number {
     let index = this.#free.pop();

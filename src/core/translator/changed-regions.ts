@@ -55,7 +55,7 @@ export class ChangedRegions {
     }
   }
 
-  /** The decoded page with this index goes: no region with code there can come back. */
+  /** The decoded page with this index is released: no region with code there can return. */
   forget(page: number): void {
     for (const region of [...this.#waiting.keys()]) if (region.covers.has(page)) this.#forget(region);
   }

@@ -298,7 +298,7 @@ export class Translator {
   /** The words of instructions [first, end) of a page change: regions with any of them go. */
   written(index: number, first: number, end: number): void {
     this.counters.rewrites++;
-    // The decoded page goes, and its place gets those of another one.
+    // The decoded page is released, and its slot gets instructions of another one.
     const goes = end - first === INSTRUCTIONS_PER_PAGE;
     if (goes) this.#changed.forget(index);
     const before = this.#regions.get(index)?.size;

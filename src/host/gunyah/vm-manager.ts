@@ -211,7 +211,7 @@ export class VmManager {
     this.release(vm);
   }
 
-  /** A descriptor of a VM is gone; with the last one the VM goes. */
+  /** A descriptor of a VM is closed; with the last one the VM is destroyed. */
   release(vm: Vm): void {
     if (--vm.refs > 0) return;
     if (vm.sequence === undefined) this.#end(vm);
@@ -277,7 +277,7 @@ export class VmManager {
     return Object.values(this.state.vcpus).filter((vcpu) => vcpu.vm === vm.id);
   }
 
-  /** Its last descriptor is closed. It stays until the VM goes or it is removed. */
+  /** Its last descriptor is closed. It stays until it is removed or the VM is destroyed. */
   closeVcpu(vcpu: VcpuFunction): void {
     vcpu.open = false;
     this.#forgetVcpu(vcpu);

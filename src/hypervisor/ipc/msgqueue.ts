@@ -118,7 +118,7 @@ export class Msgqueue extends HypervisorObject {
     this.#messages.length = 0;
   }
 
-  /** A message comes or goes. */
+  /** A message is added or removed. */
   #tell(name: "send" | "receive", bytes: Uint8Array, push?: boolean): void {
     const { trace, names } = this.services;
     if (trace.wants("msg")) trace.event("msg", name, { queue: names.object(this), size: bytes.length, push, bytes });

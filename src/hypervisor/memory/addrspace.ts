@@ -65,7 +65,7 @@ export interface VirtualDevice {
   isSteady?(offset: number): boolean;
   /** A store; false is a synchronous external abort. */
   write(vcpu: ObjectOf<"thread">, offset: number, size: number, value: bigint): boolean;
-  /** The address space goes. */
+  /** The address space is destroyed. */
   detach?(): void;
 }
 

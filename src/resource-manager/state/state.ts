@@ -343,7 +343,7 @@ export interface RmState {
   firmware: { readonly ipa: Ipa; readonly size: number } | undefined;
   /** FW_MILESTONE was sent. */
   firmwareLocked: boolean;
-  /** When the timer goes off, virtual ns. */
+  /** When the timer fires, virtual ns. */
   wakeAt: number | undefined;
   /** Requests that a fault rule delays: until when, virtual ns, and whose. */
   readonly delayed: { readonly at: number; readonly vmid: Vmid; readonly message: RpcMessage }[];

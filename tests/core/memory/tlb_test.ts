@@ -1,4 +1,4 @@
-// TLB maintenance: what must go goes, whatever it was cached as.
+// TLB maintenance drops the entries that it must, however they were cached.
 
 import assert from "node:assert/strict";
 import { Pstate } from "../../../src/core/architecture/exceptions.ts";

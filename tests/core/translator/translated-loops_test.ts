@@ -199,7 +199,7 @@ function prepare(machine: Machine, seed: number, generate: (random: Random) => P
   machine.now = 0;
 }
 
-/** State after each stretch of a random length; whatever leaves the core is stepped over. */
+/** State after each stretch of a random length; exits of the core are stepped over. */
 function execute(machine: Machine, seed: number): string[] {
   const random = new Random(seed), { vcpu, core } = machine, states: string[] = [];
   while (machine.now < INSTRUCTIONS) {
