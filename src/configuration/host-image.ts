@@ -7,7 +7,7 @@ import type { FileHost } from "./schema.ts";
 import { readVars } from "../assembly/firmware-layout.ts";
 import { type BootPlan, type FirmwarePlan, PlanError, PRIMARY_CID } from "../plans/plan.ts";
 import { DEVICETREE_WINDOW } from "../assembly/primary-image.ts";
-import { readElfSymbols, writeElfSymbols } from "../symbols/elf-symbols.ts";
+import { symbolsAlone } from "../symbols/elf-symbols.ts";
 
 /** The settings of the file that a primary VM depends on. */
 export interface HostPlace {
@@ -44,7 +44,7 @@ export async function planHostImage(host: FileHost, place: HostPlace, refuse: Re
     load("initrd", host.initrd, folder, refuse, raw),
     load("dtb", host.dtb, folder, refuse, (file) => checkedDevicetree(file, DEVICETREE_WINDOW)),
   ]);
-  const symbols = await load("symbols", host.symbols, folder, refuse, (file) => writeElfSymbols(readElfSymbols(file)));
+  const symbols = await load("symbols", host.symbols, folder, refuse, symbolsAlone);
   const firmware = await planFirmware(host, folder, refuse);
   const devices = await Promise.all(
     (host.devices ?? []).map((device) => planDevice(device, PRIMARY_CID, folder, (message) => refuse("devices", message))),

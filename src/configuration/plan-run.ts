@@ -5,7 +5,7 @@ import type { DriverQuirks, NativeHostPlan, OwnSchedule, SharedBuffer, VmImage, 
 import { devicetreeSize, neededMemory } from "../host/vm-layout.ts";
 import { type Behaviour, DEFAULT_BEHAVIOUR } from "../hypervisor/services/behaviour.ts";
 import { checkRoot } from "../assembly/boot-plan.ts";
-import { compactSymbols, readElfSymbols, writeElfSymbols } from "../symbols/elf-symbols.ts";
+import { compactSymbols, symbolsAlone } from "../symbols/elf-symbols.ts";
 import { sameBytes } from "../support/bytes.ts";
 import { exists } from "../support/cache.ts";
 import { addedConfiguration } from "../catalog/add.ts";
@@ -199,7 +199,7 @@ async function planVms(
     const plan = await planVm(name, vm, place, refuse);
     if (plan === undefined) continue;
     // Symbols that the user names take precedence over those of the image.
-    const named = await load("symbols", vm.symbols, folder, refuse, (file) => writeElfSymbols(readElfSymbols(file)));
+    const named = await load("symbols", vm.symbols, folder, refuse, symbolsAlone);
     const known = named ?? await load("image", vm.image, folder, refuse, compactSymbols);
     if (known) symbols[name] = known;
     const before = vms.find(({ firmware }) => firmware !== undefined);

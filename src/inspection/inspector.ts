@@ -21,7 +21,9 @@ import { readRegisters, readVcpus } from "./read-vcpus.ts";
 import { memoryRow } from "../queries/memory-use.ts";
 import { readPlaces } from "./read-places.ts";
 import { readStops } from "./read-stops.ts";
+import { readLines } from "./read-lines.ts";
 import { readStack } from "./read-stack.ts";
+import { readVariables } from "./read-variables.ts";
 import { readCode, readSymbols } from "./read-symbols.ts";
 import { watchWork } from "./verdict-work.ts";
 import type { Row, RowOf } from "../queries/table.ts";
@@ -171,8 +173,10 @@ const READERS: { readonly [N in Exclude<TableName, "hash">]: Reader<N> } = {
   "vcpu.ls": (view) => ({ rows: readVcpus(view) }),
   "vcpu.regs": (view, args) => ({ rows: readRegisters(view, view.findVcpu(required(args, "vcpu"))) }),
   "vcpu.stack": (view, args) => ({ rows: readStack(view, view.findVcpu(required(args, "vcpu"))) }),
+  "vcpu.vars": (view, args) => ({ rows: readVariables(view, view.findVcpu(required(args, "vcpu")), args.frame ?? 0, args.at) }),
   "symbols": (view, args) => ({ rows: readSymbols(view, required(args, "vm")) }),
   "code": (view, args) => ({ rows: readCode(view, required(args, "at"), args.size ?? DEFAULT_CODE) }),
+  "code.lines": (view, args) => ({ rows: readLines(view, required(args, "at"), args.size ?? 1) }),
   "irq.ls": (view) => ({ rows: readIrqs(view) }),
   "mem.map": (view) => ({ rows: readMemory(view) }),
   "mem.owner": (view, args) => ({ rows: readOwner(view, required(args, "at")) }),

@@ -1,88 +1,86 @@
-// The call frames of a vCPU: x29 leads to frame records of two words, the caller's x29 and the
-// return address (AAPCS64 section 6.4.6).
+// The call frames of a vCPU as rows, with the functions that the compiler has inlined.
 
 import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import { Pstate } from "../core/architecture/exceptions.ts";
 import type { View } from "./inspected.ts";
+import type { DebugInfo } from "../symbols/debug-info.ts";
+import { type GuestFrame, guestReader, unwind } from "../symbols/unwind.ts";
 import { nameIn } from "../symbols/vm-symbols.ts";
 import type { SymbolTable } from "../symbols/symbol-table.ts";
 import { hex, type RowOf } from "../queries/table.ts";
 import type { STACK } from "../queries/tables.ts";
 
-const FRAME_POINTER = 29;
-const LINK_REGISTER = 30;
-const RECORD_SIZE = 16;
-const CALL_SIZE = 4n;
-const MOST = 64;
-/**
- * Bits of a virtual address; those above repeat bit 55 where an address is not signed (pointer
- * authentication).
- */
-const ADDRESS_BITS = 48n;
-const SELECTS_HALF = 1n << 55n;
+/** A frame as debuggers number them: also those of functions that were inlined. */
+export interface ShownFrame {
+  readonly frame: GuestFrame;
+  /** The function, from debug information. */
+  readonly name: string | undefined;
+  readonly source: { readonly file: string; readonly line: number; readonly column: number } | undefined;
+  /** Functions inlined into this one on the way to the address: none in the innermost. */
+  readonly depth: number;
+  readonly inlined: boolean;
+  readonly info: DebugInfo | undefined;
+}
 
-/** The frames; none for a native program. */
-export function readStack(view: View, vcpu: Vcpu): RowOf<typeof STACK>[] {
+/** The VM's name of a vCPU that executes instructions. */
+export function vmOfVcpu(view: View, vcpu: Vcpu): string {
+  return view.vmOf(vcpu.addressSpace).slice("vm:".length);
+}
+
+/** The frames of a vCPU, the innermost first; none for a native program. */
+export function framesOf(view: View, vcpu: Vcpu): ShownFrame[] {
   if (vcpu.native) return [];
+  const { symbols } = view.system, infos = symbols.infos(vmOfVcpu(view, vcpu));
+  const { registers } = vcpu, sp = registers.getRegister(registers.pstate & Pstate.SP ? "SP_EL1" : "SP_EL0");
+  const read = guestReader(symbols.core, view.hypervisor.machine.ram, vcpu);
+  return unwind(vcpu, sp, read, infos).flatMap((frame) => withInlined(frame, infos));
+}
+
+/** A frame, after those of the functions that were inlined at its address. */
+function withInlined(frame: GuestFrame, infos: readonly DebugInfo[]): ShownFrame[] {
+  const info = infos.find((one) => one.lineAt(frame.at) !== undefined);
+  const line = info?.lineAt(frame.at), scope = info?.scopeAt(frame.at);
+  if (!info || !scope) return [{ frame, name: undefined, source: line, depth: 0, inlined: false, info }];
+  const chain = [scope.function, ...scope.inlined];
+  return chain.map((entry, index): ShownFrame => {
+    const called = chain[index + 1] && info.callOf(chain[index + 1]);
+    return {
+      frame,
+      name: info.tried(() => info.nameOf(entry)),
+      source: index === chain.length - 1 ? line : called && { ...called, column: 0 },
+      depth: chain.length - 1 - index,
+      inlined: index > 0,
+      info,
+    };
+  }).reverse();
+}
+
+/** The rows of `vcpu stack`. */
+export function readStack(view: View, vcpu: Vcpu): RowOf<typeof STACK>[] {
   const name = view.vcpu(vcpu).slice("vcpu:".length);
-  const rows: RowOf<typeof STACK>[] = [];
-  const tables = view.system.symbols.all(view.vmOf(vcpu.addressSpace).slice("vm:".length));
-  const add = (pc: bigint, frame: bigint | null, note: string | null) => {
-    const symbol = (rows.length ? callerIn(tables, pc) : nameIn(tables, pc)) ?? null;
-    rows.push({ id: `frame:${name}/${rows.length}`, pc: hex(pc, 16), symbol, frame: frame === null ? null : hex(frame, 16), note });
-  };
-  const { registers } = vcpu;
-  add(registers.pc, null, null);
-  let frame = registers.getX(FRAME_POINTER);
-  if (frame === 0n) {
-    // In a leaf before its prologue, or in code without frame pointers, only the link register
-    // remains.
-    add(unsigned(registers.getX(LINK_REGISTER)), null, "x30; there is no frame pointer");
-    return rows;
-  }
-  while (rows.length < MOST) {
-    const record = readRecord(view, vcpu, frame);
-    if (!record) {
-      add(0n, frame, "this frame record cannot be read");
-      return rows;
-    }
-    if (record.pc === 0n) return rows;
-    const ends = record.frame === 0n ? "the outermost" : record.frame <= frame ? "frames no longer ascend" : null;
-    add(unsigned(record.pc), frame, ends);
-    if (ends) return rows;
-    frame = record.frame;
-  }
-  return rows;
+  const tables = vcpu.native ? [] : view.system.symbols.all(vmOfVcpu(view, vcpu));
+  return framesOf(view, vcpu).map(({ frame, name: own, source, inlined, depth }, index) => {
+    const symbol = frame.by === "pc" ? nameIn(tables, frame.pc) : callerIn(tables, frame);
+    return {
+      id: `frame:${name}/${index}`,
+      pc: hex(frame.pc, 16),
+      symbol: (depth > 0 || inlined ? own : symbol ?? own) ?? null,
+      frame: frame.record === undefined ? null : hex(frame.record, 16),
+      source: source ? `${source.file}:${source.line}` : null,
+      by: inlined ? "inline" : frame.by,
+      cfa: frame.cfa === undefined ? null : hex(frame.cfa, 16),
+      note: frame.note ?? null,
+    };
+  });
 }
 
 /**
  * A return address may be after the last instruction of the caller: the name is that of the symbol
  * that contains the call.
  */
-function callerIn(tables: readonly SymbolTable[], pc: bigint): string | undefined {
+function callerIn(tables: readonly SymbolTable[], { pc, at }: GuestFrame): string | undefined {
   if (pc === 0n) return undefined;
-  const place = tables.map((table) => table.at(pc - CALL_SIZE)).find((one) => one !== undefined);
-  return place && `${place.symbol.name}+0x${(place.offset + CALL_SIZE).toString(16)}`;
-}
-
-/** Without the signature that pointer authentication puts into the upper bits. */
-function unsigned(address: bigint): bigint {
-  const low = address & (1n << ADDRESS_BITS) - 1n;
-  return address & SELECTS_HALF ? low | ((1n << 64n) - 1n ^ (1n << ADDRESS_BITS) - 1n) : low;
-}
-
-/**
- * A frame record in guest memory, through the vCPU's own translation; undefined where it is not
- * readable RAM.
- */
-function readRecord(view: View, vcpu: Vcpu, at: bigint): { frame: bigint; pc: bigint } | undefined {
-  if (at % 8n !== 0n) return undefined;
-  const words: bigint[] = [];
-  for (let offset = 0n; offset < BigInt(RECORD_SIZE); offset += 8n) {
-    const translation = vcpu.translate(at + offset, "read");
-    const { ram } = view.hypervisor.machine;
-    if (!translation.ok || !ram.contains(translation.pa, 8)) return undefined;
-    const bytes = ram.bytes(translation.pa, 8);
-    words.push(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  }
-  return { frame: words[0], pc: words[1] };
+  const place = tables.map((table) => table.at(at)).find((one) => one !== undefined);
+  const offset = place && pc - place.symbol.address;
+  return place && (offset === 0n ? place.symbol.name : `${place.symbol.name}+0x${offset!.toString(16)}`);
 }

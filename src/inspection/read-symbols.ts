@@ -31,12 +31,22 @@ const FURTHEST = 0x1000n;
 /** Instructions of one answer. */
 const MOST = 16_384;
 
+/** A place of code, and the vCPU through whose translation it is read. */
+export interface CodePlace {
+  readonly vcpu: Vcpu;
+  readonly address: bigint;
+  /** Of a source line: where its pieces of code begin, of which `address` is the first. */
+  readonly addresses?: readonly bigint[];
+  readonly tables: SymbolTable[];
+}
+
 /**
  * `VM:PLACE` or `VM/INDEX:PLACE`: the vCPU through whose translation is read, and the address.
- * `pc-5` is five instructions before the PC.
+ * `pc-5` is five instructions before the PC, `FILE:LINE` the code of a source line, or of the next
+ * line with code.
  * @throws QueryError
  */
-export function codePlace(view: View, place: string): { vcpu: Vcpu; address: bigint; tables: SymbolTable[] } {
+export function codePlace(view: View, place: string): CodePlace {
   const match = /^(?:vm:|vcpu:)?([^/:]+)(?:\/(\d+))?:(.+)$/.exec(place);
   if (!match) {
     throw new QueryError(
@@ -58,6 +68,21 @@ export function codePlace(view: View, place: string): { vcpu: Vcpu; address: big
     ? BigInt(where)
     : tables.map((table) => table.resolve(where)).find((one) => one !== undefined);
   if (address === undefined) {
+    const line = /^(.+):(\d{1,9})$/.exec(where);
+    if (line) {
+      const addresses = view.system.symbols.codeOf(vm, line[1], Number(line[2]));
+      if (!addresses.length) {
+        const { length } = view.system.symbols.infos(vm);
+        throw new QueryError(
+          `vm:${vm} has no code for ${where}; ${
+            length
+              ? "no source file of its ELF files ends with that path, or has code there"
+              : "no ELF file of it has debug information (--symbols)"
+          }`,
+        );
+      }
+      return { vcpu, address: addresses[0], addresses, tables };
+    }
     const why = tables.length
       ? "list its symbols with el2 symbols"
       : "it has none: its kernel has no kallsyms, and no ELF file was given (--symbols)";

@@ -27,7 +27,12 @@ export const queryArguments = v.strictObject({
   vcpu: v.optional(name),
   /** `mq:NUMBER`. */
   queue: v.optional(name),
-  /** `pa:ADDRESS` or `ipa:VM/ADDRESS`; of code `VM:ADDRESS`, `VM:SYMBOL` or `VM/INDEX:pc`. */
+  /** Number of a call frame, 0 for the innermost. */
+  frame: v.optional(count()),
+  /**
+   * `pa:ADDRESS` or `ipa:VM/ADDRESS`; of code `VM:ADDRESS`, `VM:SYMBOL`, `VM:FILE:LINE` or
+   * `VM/INDEX:pc`; of variables an expression.
+   */
   at: v.optional(text()),
   /** Bytes, or instructions. */
   size: v.optional(count()),

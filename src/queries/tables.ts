@@ -105,7 +105,7 @@ export const STACK = defineTable({
   name: "vcpu.stack",
   version: 1,
   command: "vcpu stack",
-  doc: "call frames of a vCPU, the innermost first, by its frame pointers",
+  doc: "call frames of a vCPU, the innermost first: by call frame information of ELF files, else by frame pointers",
   empty: "native vCPU: el2's own code runs here, so there is no stack",
   columns: {
     id: { kind: "id", doc: "frame:VM/INDEX/NUMBER", width: 20 },
@@ -117,7 +117,59 @@ export const STACK = defineTable({
       optional: true,
       width: 18,
     },
+    source: { kind: "text", doc: "FILE:LINE, if an ELF file has debug information", optional: true, width: 40 },
+    by: {
+      kind: "word",
+      doc:
+        "where the frame is from: pc, cfi (call frame information), frame-pointer, x30, inline (a function inlined into the next frame's)",
+      width: 13,
+      from: 100,
+      words: ["pc", "cfi", "frame-pointer", "x30", "inline"],
+    },
+    cfa: { kind: "address", doc: "SP before the function was called, if call frame information has it", optional: true },
     note: { kind: "text", doc: "why the walk ends here", optional: true, width: 40 },
+  },
+});
+
+export const VARIABLES = defineTable({
+  name: "vcpu.vars",
+  version: 1,
+  command: "vcpu vars",
+  doc: "variables of a call frame, or the value of an expression and its parts, by an ELF file's debug information",
+  empty: "no variables: no ELF file with debug information has this function",
+  columns: {
+    id: { kind: "id", doc: "var:VM/INDEX/FRAME/EXPRESSION" },
+    name: { kind: "text", doc: "the variable, member or element", width: 20 },
+    kind: {
+      kind: "word",
+      doc: "argument, local, static (of the source file), value (of the expression), member or element",
+      width: 8,
+      words: ["argument", "local", "static", "value", "member", "element"],
+    },
+    type: { kind: "text", doc: "its type in C's syntax; none for a number or a symbol", optional: true, width: 24 },
+    value: { kind: "text", doc: "its value", width: 48 },
+    address: { kind: "address", doc: "its address, if it is in memory", optional: true, width: 18, from: 120 },
+    size: { kind: "size", doc: "bytes, where the type is known", optional: true },
+    parts: { kind: "number", doc: "members, elements, or what a pointer points to", width: 5, from: 140 },
+    path: { kind: "text", doc: "the expression that gives it" },
+  },
+});
+
+export const LINES = defineTable({
+  name: "code.lines",
+  version: 1,
+  command: "disasm --lines",
+  doc: "source lines of code in a VM's memory, by an ELF file's debug information",
+  empty: "no source line",
+  columns: {
+    id: { kind: "id", doc: "va:VM/ADDRESS" },
+    address: { kind: "address", doc: "virtual address of the first instruction", width: 18 },
+    end: { kind: "address", doc: "address after the last instruction", width: 18 },
+    file: { kind: "text", doc: "the source file, as the compiler has named it", width: 48 },
+    line: { kind: "number", doc: "the line, from 1", width: 6 },
+    column: { kind: "number", doc: "the column, from 1", optional: true, width: 6, from: 120 },
+    statement: { kind: "flag", doc: "a statement begins here", width: 9, from: 140 },
+    symbol: { kind: "text", doc: "the symbol at this address", optional: true, width: 32, from: 100 },
   },
 });
 
@@ -618,8 +670,10 @@ export const TABLES = {
   "vcpu.ls": VCPUS,
   "vcpu.regs": REGISTERS,
   "vcpu.stack": STACK,
+  "vcpu.vars": VARIABLES,
   "symbols": SYMBOLS,
   "code": CODE,
+  "code.lines": LINES,
   "irq.ls": IRQS,
   "mem.map": MEMORY,
   "mem.owner": MEMORY_OWNER,

@@ -1,7 +1,10 @@
 // Symbols of ELF64 files for AArch64, read and written (ELF-64 Object File Format 1.5, sections 3
 // and 4).
 
+import { DEBUG_SECTIONS, isDebugSection } from "../formats/dwarf/sections.ts";
 import { EM_AARCH64, ET_EXEC, isElf } from "../formats/elf.ts";
+import { type ElfSection, readElfSections, textAt } from "../formats/elf-sections.ts";
+import { MiB } from "../support/sizes.ts";
 import type { GuestSymbol } from "./symbol-table.ts";
 
 const HEADER_SIZE = 64, SECTION_SIZE = 64, SYMBOL_SIZE = 24;
@@ -10,81 +13,67 @@ const SectionFlags = { Write: 1, Alloc: 2, Execute: 4 } as const;
 const SectionIndex = { Undefined: 0, Absolute: 0xfff1 } as const;
 const SymbolType = { NoType: 0, Object: 1, Function: 2 } as const;
 const Binding = { Local: 0, Global: 1, Weak: 2 } as const;
+/** An object file (`e_type`). */
+const ET_REL = 1;
+/** Bytes of debug information that are kept: it is sent to the machine, and saved with it. */
+const DEBUG_MAX = 192 * MiB;
+const PROGRAM_BITS = 1;
 /** How far a written section reaches after its last symbol, whose size is unknown. */
 const LAST_SIZE = 4096n;
-
-interface Section {
-  readonly type: number;
-  readonly flags: bigint;
-  readonly offset: number;
-  readonly size: number;
-  readonly link: number;
-}
 
 /**
  * The symbols of code and data of an executable or object.
  * @throws Error that names the defect of the file, or that it has no symbols.
  */
 export function readElfSymbols(bytes: Uint8Array): GuestSymbol[] {
-  if (!isElf(bytes) || bytes.length < HEADER_SIZE) throw new Error("not an ELF file, or truncated in its header");
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes[4] !== 2 || bytes[5] !== 1) throw new Error("ELF file is not 64-bit little-endian");
-  if (view.getUint16(18, true) !== EM_AARCH64) throw new Error(`ELF file is for machine ${view.getUint16(18, true)}, not AArch64 (183)`);
-  const sections = readSections(view);
+  const sections = readElfSections(bytes);
   const table = sections.find(({ type }) => type === SectionType.SymbolTable) ??
     sections.find(({ type }) => type === SectionType.DynamicSymbols);
   if (!table) throw new Error("ELF file has no symbols; it was stripped");
   const strings = sections[table.link];
   if (strings?.type !== SectionType.Strings) throw new Error("ELF symbol table names no string table");
-  const text = (at: number) => {
-    const end = bytes.indexOf(0, strings.offset + at);
-    return new TextDecoder().decode(bytes.subarray(strings.offset + at, Math.min(end, strings.offset + strings.size)));
-  };
+  const entries = table.bytes, view = new DataView(entries.buffer, entries.byteOffset, entries.length);
   const symbols: GuestSymbol[] = [];
-  for (let at = table.offset; at + SYMBOL_SIZE <= table.offset + table.size; at += SYMBOL_SIZE) {
-    const kind = bytes[at + 4] & 0xf, index = view.getUint16(at + 6, true);
+  for (let at = 0; at + SYMBOL_SIZE <= entries.length; at += SYMBOL_SIZE) {
+    const kind = entries[at + 4] & 0xf, index = view.getUint16(at + 6, true);
     if (kind > SymbolType.Function || index === SectionIndex.Undefined) continue;
-    const type = letter(bytes[at + 4] >> 4, index === SectionIndex.Absolute ? undefined : sections[index]);
-    symbols.push({ name: text(view.getUint32(at, true)), address: view.getBigUint64(at + 8, true), type });
+    const type = letter(entries[at + 4] >> 4, index === SectionIndex.Absolute ? undefined : sections[index]);
+    symbols.push({ name: textAt(strings.bytes, view.getUint32(at, true)), address: view.getBigUint64(at + 8, true), type });
   }
   return symbols;
 }
 
 /**
- * An ELF file with only the symbols of another; undefined where the input is not ELF or has no
- * symbols.
+ * An ELF file with only the symbols and the debug information of another.
+ * @throws Error that names the defect of the file, or that it has no symbols
  */
+export function symbolsAlone(file: Uint8Array): Uint8Array<ArrayBuffer> {
+  return writeElfSymbols(readElfSymbols(file), debugPart(file));
+}
+
+/** The same; undefined where the input is not ELF or has no symbols. */
 export function compactSymbols(file: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
   if (!isElf(file)) return undefined;
-  let symbols: GuestSymbol[];
   try {
-    symbols = readElfSymbols(file);
+    return symbolsAlone(file);
   } catch {
     // An image runs without symbols as well; a file named for its symbols is checked elsewhere.
     return undefined;
   }
-  return writeElfSymbols(symbols);
 }
 
-function readSections(view: DataView): Section[] {
-  const table = number(view, 40), size = view.getUint16(58, true), count = view.getUint16(60, true);
-  if (count > 0 && size !== SECTION_SIZE || table + count * size > view.byteLength) throw new Error("ELF section headers are truncated");
-  return Array.from({ length: count }, (_, index) => {
-    const at = table + index * SECTION_SIZE;
-    const type = view.getUint32(at + 4, true), offset = number(view, at + 24), length = number(view, at + 32);
-    if (type !== SectionType.NoBits && offset + length > view.byteLength) throw new Error(`ELF section ${index} is truncated`);
-    return { type, flags: view.getBigUint64(at + 8, true), offset, size: length, link: view.getUint32(at + 40, true) };
-  });
-}
-
-function number(view: DataView, at: number): number {
-  const value = view.getBigUint64(at, true);
-  if (value > 0xffff_ffff_ffffn) throw new Error(`ELF field at ${at} is out of range`);
-  return Number(value);
+/** The sections of debug information, in the order of their use, as far as they fit together. */
+function debugPart(file: Uint8Array): ElfSection[] {
+  // Addresses of an object file are not those of the guest.
+  if (new DataView(file.buffer, file.byteOffset).getUint16(16, true) === ET_REL) return [];
+  const order = (name: string) => (DEBUG_SECTIONS as readonly string[]).indexOf(name);
+  const sections = readElfSections(file).filter(isDebugSection).sort((a, b) => order(a.name) - order(b.name));
+  let left = DEBUG_MAX;
+  return sections.filter(({ bytes }) => bytes.length <= left && (left -= bytes.length, true));
 }
 
 /** As `nm` has it. */
-function letter(binding: number, section: Section | undefined): string {
+function letter(binding: number, section: ElfSection | undefined): string {
   if (binding === Binding.Weak) return "W";
   const flags = Number(section?.flags ?? 0n);
   const upper = !section
@@ -107,10 +96,10 @@ interface Area {
 }
 
 /**
- * An ELF file with these symbols and no contents, for debuggers that read those from the guest.
- * Data symbols are read back as `B` or `b`.
+ * An ELF file with these symbols, and of contents at most debug information, for debuggers that
+ * read code and data from the guest. Data symbols are read back as `B` or `b`.
  */
-export function writeElfSymbols(symbols: readonly GuestSymbol[]): Uint8Array<ArrayBuffer> {
+export function writeElfSymbols(symbols: readonly GuestSymbol[], debug: readonly ElfSection[] = []): Uint8Array<ArrayBuffer> {
   const sorted = [...symbols].sort((a, b) => Number(a.address > b.address) - Number(a.address < b.address));
   const areas: Area[] = [];
   const strings = new Strings(), entries: Uint8Array[] = [];
@@ -140,7 +129,7 @@ export function writeElfSymbols(symbols: readonly GuestSymbol[]): Uint8Array<Arr
   for (const symbol of sorted) if (isLocal(symbol.type)) entry(symbol, Binding.Local);
   locals = entries.length;
   for (const symbol of sorted) if (!isLocal(symbol.type)) entry(symbol, symbol.type === "W" ? Binding.Weak : Binding.Global);
-  return layOut(areas, entries, locals, strings);
+  return layOut(areas, entries, locals, strings, debug);
 }
 
 const isCode = (type: string) => "TtWw".includes(type);
@@ -164,8 +153,14 @@ class Strings {
   }
 }
 
-/** Header, symbols, strings, names of sections, section headers. */
-function layOut(areas: readonly Area[], entries: readonly Uint8Array[], locals: number, strings: Strings): Uint8Array<ArrayBuffer> {
+/** Header, symbols, strings, debug information, names of sections, section headers. */
+function layOut(
+  areas: readonly Area[],
+  entries: readonly Uint8Array[],
+  locals: number,
+  strings: Strings,
+  debug: readonly ElfSection[],
+): Uint8Array<ArrayBuffer> {
   const symbols = joined(entries), texts = strings.bytes, names = new Strings();
   const headers: Uint8Array[] = [new Uint8Array(SECTION_SIZE)];
   const header = (
@@ -192,7 +187,8 @@ function layOut(areas: readonly Area[], entries: readonly Uint8Array[], locals: 
     const flags = BigInt(SectionFlags.Alloc | (code ? SectionFlags.Execute : SectionFlags.Write));
     header(`${code ? ".text" : ".data"}.${index}`, SectionType.NoBits, { flags, address: start, size: end - start });
   });
-  const symbolsAt = HEADER_SIZE, textsAt = symbolsAt + symbols.length, namesAt = textsAt + texts.length;
+  const symbolsAt = HEADER_SIZE, textsAt = symbolsAt + symbols.length, debugAt = textsAt + texts.length;
+  const namesAt = debugAt + debug.reduce((sum, { bytes }) => sum + bytes.length, 0);
   const size = (bytes: Uint8Array) => BigInt(bytes.length);
   const first = headers.length;
   header(
@@ -203,10 +199,22 @@ function layOut(areas: readonly Area[], entries: readonly Uint8Array[], locals: 
     locals,
   );
   header(".strtab", SectionType.Strings, { offset: BigInt(textsAt), size: size(texts) });
+  let at = debugAt;
+  for (const { name, address, bytes } of debug) {
+    header(name, PROGRAM_BITS, { address, offset: BigInt(at), size: size(bytes) });
+    at += bytes.length;
+  }
   const lastName = ".shstrtab";
   const namesSize = names.bytes.length + lastName.length + 1;
   header(lastName, SectionType.Strings, { offset: BigInt(namesAt), size: BigInt(namesSize) });
-  return joined([fileHeader(namesAt + namesSize, headers.length), symbols, texts, names.bytes, ...headers]);
+  return joined([
+    fileHeader(namesAt + namesSize, headers.length),
+    symbols,
+    texts,
+    ...debug.map(({ bytes }) => bytes),
+    names.bytes,
+    ...headers,
+  ]);
 }
 
 function fileHeader(sections: number, count: number): Uint8Array {

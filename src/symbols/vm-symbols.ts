@@ -4,6 +4,9 @@
 import type { DebugCore } from "../core/interface.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import type { LineRange } from "../formats/dwarf/line-table.ts";
+import { type AddressRange, rangesOf } from "../formats/dwarf/lists.ts";
+import { DebugInfo } from "./debug-info.ts";
 import { readElfSymbols } from "./elf-symbols.ts";
 import { readKallsyms } from "./kallsyms.ts";
 import { readKernelMemory } from "./kernel-memory.ts";
@@ -20,6 +23,7 @@ const KERNEL = 1n << 63n;
 /** Names of one machine's guests. */
 export class VmSymbols {
   readonly #given = new Map<string, SymbolTable[]>();
+  readonly #infos = new Map<string, DebugInfo[]>();
   /**
    * A kernel's symbols, by the tables of stage 2 that its VM has: another life of the VM has
    * others.
@@ -38,6 +42,40 @@ export class VmSymbols {
    */
   give(vm: string, file: Uint8Array, source: string): void {
     this.#given.set(vm, [new SymbolTable(readElfSymbols(file), source), ...this.#given.get(vm) ?? []]);
+    const info = DebugInfo.of(file);
+    if (info) this.#infos.set(vm, [info, ...this.#infos.get(vm) ?? []]);
+  }
+
+  /** The debug information of a VM's ELF files. */
+  infos(vm: string): readonly DebugInfo[] {
+    return this.#infos.get(vm) ?? [];
+  }
+
+  /** The source line of an address, where a file has it. */
+  lineAt(vm: string, address: bigint): LineRange | undefined {
+    for (const info of this.infos(vm)) {
+      const line = info.lineAt(address);
+      if (line) return line;
+    }
+    return undefined;
+  }
+
+  /** The address ranges of the function at an address, where a file has it. */
+  functionAt(vm: string, address: bigint): AddressRange[] {
+    for (const info of this.infos(vm)) {
+      const scope = info.scopeAt(address);
+      if (scope) return info.tried(() => rangesOf(scope.function)) ?? [];
+    }
+    return [];
+  }
+
+  /** Where the code of a source line begins; empty where no file has the line. */
+  codeOf(vm: string, file: string, line: number): readonly bigint[] {
+    for (const info of this.infos(vm)) {
+      const code = info.codeOf(file, line);
+      if (code?.addresses.length) return code.addresses;
+    }
+    return [];
   }
 
   /**

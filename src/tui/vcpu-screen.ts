@@ -116,11 +116,15 @@ function stackColumns(): ListColumn[] {
     return [{ text: base, role: row.symbol ? "strong" : "dim", bold: row.symbol !== null }, { text: offset, role: "dim" }];
   };
   const note = own.get("note");
+  const place = (row: Row): Piece[] => {
+    const source = typeof row.source === "string" ? [{ text: row.source.slice(row.source.lastIndexOf("/") + 1) }] : [];
+    return [...source, ...typeof row.note === "string" ? [{ text: `${source.length ? "  " : ""}${row.note}` }] : []];
+  };
   return [
     address("pc", "PC"),
     { name: "symbol", title: "Function", width: 26, pieces: symbol },
     address("frame", "Frame record", 64),
-    ...note ? [{ ...note, width: 24, from: 96 }] : [],
+    ...note ? [{ ...note, width: 24, from: 96, pieces: place }] : [],
   ];
 }
 

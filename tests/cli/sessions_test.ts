@@ -92,6 +92,8 @@ Deno.test("sessions in the background", async (t) => {
         "hello",
       ]],
       ["trace", "calls", "--count", "3"],
+      ["vcpu", "vars", "hello/0", "$sp + 8"],
+      ["vcpu", "vars", "hello/0"],
       ["diagnose"],
       ["rpc", "send", "VM_GET_STATE", "vmid=3"],
     ];

@@ -26,6 +26,7 @@ import type { Vcpu } from "../../src/hypervisor/scheduling/vcpu.ts";
 import type { NativeHostPlan } from "../../src/host/plan.ts";
 import { DEVICETREE_SIZE } from "../../src/host/vm-layout.ts";
 import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import { buildProgram } from "../debug/programs.ts";
 import { writeElfSymbols } from "../../src/symbols/elf-symbols.ts";
 import { isSection } from "../support/specification.ts";
 import { checkColumn } from "../support/columns.ts";
@@ -44,15 +45,29 @@ const TABLE_OF_COMMAND = Object.fromEntries(QUERY_COMMANDS.map(({ path, table })
 /** Names the first instruction of the demo's VMs. */
 const START = writeElfSymbols([{ name: "start", type: "T", address: 0x8000_0000n }]);
 
+/** Debug information for the same address. */
+const LINES = await linesFile();
+
+async function linesFile(): Promise<Uint8Array> {
+  const path = await Deno.makeTempFile({ suffix: ".elf" });
+  try {
+    return await buildProgram("calls", path, { more: ["-Wl,-Ttext=0x80000000"] });
+  } finally {
+    await Deno.remove(path);
+  }
+}
+
 /** Arguments of a query of each table, for the demo. */
 function argumentsOf(table: TableName, queue: string): QueryArguments {
-  return { vm: "ping", vcpu: "ping/0", at: table === "code" ? "ping:start" : "ipa:ping/0x80000000", queue, size: 64 };
+  const at = { "code": "ping:start", "code.lines": "ping:0x80000000", "vcpu.vars": "$sp" } as Partial<Record<TableName, string>>;
+  return { vm: "ping", vcpu: "ping/0", at: at[table] ?? "ipa:ping/0x80000000", queue, size: table === "code.lines" ? 1 : 64 };
 }
 
 Deno.test("W47: inspection changes nothing: the state and its hash are equal before and after, and the run continues as without it", async () => {
   const looked = await demoSystem(), plain = await demoSystem();
   runUntil(looked, HALF_SECOND);
   runUntil(plain, HALF_SECOND);
+  looked.symbols.give("ping", LINES, "lines");
   looked.symbols.give("ping", START, "test");
   const before = dumpHypervisor(looked.hypervisor), hash = rows(looked, "hash");
   looked.inspector.watch(["hvc", "virq", "sched", "mmio", "trap", "mem"]);
@@ -68,6 +83,7 @@ Deno.test("W47: inspection changes nothing: the state and its hash are equal bef
 Deno.test("W60: rows are JSON as their tables declare: 64 bits are strings, addresses 0x.., every row has a unique id", async () => {
   const system = await demoSystem();
   system.inspector.watch(["hvc", "virq", "sched", "mmio", "trap", "mem"]);
+  system.symbols.give("ping", LINES, "lines");
   system.symbols.give("ping", START, "test");
   system.inspector.act({ kind: "inject.add", rule: "virq vm=pong nth=999999999 -> lose" });
   for (const filter of ["kind=hvc", "kind=psci name=NO_SUCH"]) system.stops.change({ kind: "event", filter });

@@ -29,7 +29,10 @@ export function registerDisasm(program: Command, { exit }: CommandContext): void
         "disassemble a file or hexadecimal words in the format of objdump -M no-aliases, or a VM's memory with the usual aliases",
       ),
   )
-    .argument("<what>", "file (ELF, arm64 Image, raw), words separated by commas, or VM:ADDRESS, VM:SYMBOL, VM/INDEX:pc of a session")
+    .argument(
+      "<what>",
+      "file (ELF, arm64 Image, raw), words separated by commas, or VM:ADDRESS, VM:SYMBOL, VM:FILE:LINE, VM/INDEX:pc of a session",
+    )
     .option("--address <address>", "address of the first instruction (ELF files have their own)", parseAddress, 0)
     .option("--start <address>", "skip instructions below this address", parseAddress, 0)
     .option(
@@ -37,6 +40,7 @@ export function registerDisasm(program: Command, { exit }: CommandContext): void
       "stop after this many instructions (default for a VM's memory: 16)",
       parseWhole(1, Number.MAX_SAFE_INTEGER),
     )
+    .option("--lines", "of a VM's memory: source lines instead of instructions; with --count those of the function")
     .addHelpText(
       "after",
       `
@@ -44,14 +48,20 @@ Examples:
   el2 disasm d503201f,d65f03c0
   el2 disasm guest.elf --start 0x40100000 --count 32
   el2 disasm debian:__do_softirq+0x40 --count 8
-  el2 disasm debian/1:pc`,
+  el2 disasm debian/1:pc
+  el2 disasm rt:main.c:42 --lines`,
     )
     .action(async (what, options) => {
       if (/^(vm:|vcpu:)?[^/:,]+(\/\d+)?:./.test(what) && !isFile(what)) {
         using open = await openSession(options);
-        await answer(open, { table: "code", args: { at: what, size: options.count } }, options.json ?? false);
+        await answer(
+          open,
+          { table: options.lines ? "code.lines" : "code", args: { at: what, size: options.count } },
+          options.json ?? false,
+        );
         return exit(ExitCode.Done);
       }
+      if (options.lines) throw new Failure("disasm: --lines needs a VM's memory: VM:FILE:LINE, VM:SYMBOL, VM:ADDRESS or VM/INDEX:pc");
       if (options.json) throw new Failure("disasm: --json needs a VM's memory; a file's instructions are printed as text");
       // The table of instructions is loaded on demand.
       const isa = await import("../../isa/disassemble.ts");

@@ -5,6 +5,7 @@ import { answer } from "../common/answer.ts";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { BY_ID, type Group, registerGroup, VM_FILTER } from "../common/group.ts";
+import { withListOptions } from "../common/list-options.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { changeStops, firstStop, within } from "../common/stops.ts";
 import { parseDuration, parseWhole } from "../common/values.ts";
@@ -43,7 +44,7 @@ export const VCPU: Group = {
     },
     {
       name: "stack",
-      help: "print the call frames of a vCPU, by its frame pointers",
+      help: "print the call frames of a vCPU, by call frame information or frame pointers",
       table: "vcpu.stack",
       argument: VCPU_ARGUMENT,
       query: (id) => ({ vcpu: id! }),
@@ -61,12 +62,41 @@ export const VCPU: Group = {
       examples: ["vcpu kill hello/0"],
     },
   ],
-  more: addStep,
+  more: (group, context) => {
+    addVars(group, context);
+    addStep(group, context);
+  },
 };
 
 /** Adds the commands. */
 export function registerVcpu(program: Command, context: CommandContext): void {
   registerGroup(program, context, VCPU);
+}
+
+/** Adds `vcpu vars`. */
+function addVars(group: Command, { exit }: CommandContext): void {
+  withListOptions(withSessionOptions(
+    group.command("vars").description("print the variables of a call frame, or the value of an expression, by debug information"),
+  ))
+    .argument("<vcpu>", VCPU_ARGUMENT.help)
+    .argument("[expression]", "in C's syntax, of variables, $registers and symbols")
+    .option("--frame <n>", "the call frame, as el2 vcpu stack numbers them", parseWhole(0, 1000), 0)
+    .addHelpText(
+      "after",
+      `
+The debug information is that of the VM's ELF files: its image, symbols in the configuration, --symbols, el2 symbols VM --add FILE.
+
+Examples:
+  el2 vcpu vars rt/0 --frame 1
+  el2 vcpu vars rt/0 'shape->corners[1]'
+  el2 vcpu vars debian/0 '*$sp'`,
+    )
+    .action(async (id, expression, options) => {
+      using open = await openSession(options);
+      const args = { vcpu: id, frame: options.frame, at: expression };
+      await answer(open, { table: "vcpu.vars", args }, options.json ?? false, { list: options });
+      exit(ExitCode.Done);
+    });
 }
 
 /** Adds `vcpu step`. */

@@ -70,7 +70,7 @@ export const LOOKING_TOOLS: readonly Tool[] = [
       limit: LIMIT,
       columns: { type: "texts", doc: "only these columns" },
       vm: { type: "text", doc: "for vm.devices, symbols: vm:NAME" },
-      vcpu: { type: "text", doc: "for vcpu.regs, vcpu.stack: vcpu:VM/INDEX" },
+      vcpu: { type: "text", doc: "for vcpu.regs, vcpu.stack, vcpu.vars: vcpu:VM/INDEX" },
       queue: { type: "text", doc: "for queue.ring: mq:NUMBER" },
       at: { type: "text", doc: "for mem.owner, mem.read: pa:ADDRESS or ipa:VM/ADDRESS; for code: VM:ADDRESS, VM:SYMBOL or VM/INDEX:pc" },
       size: { type: "whole", doc: "for mem.read: bytes; for code: instructions", least: 1, most: 65536 },

@@ -4,7 +4,7 @@ import { ExitCode, Failure, readNamedFile } from "../common/failure.ts";
 import type { Asker } from "../../control/asker.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { SYMBOLS } from "../../queries/tables.ts";
-import { readElfSymbols, writeElfSymbols } from "../../symbols/elf-symbols.ts";
+import { symbolsAlone, writeElfSymbols } from "../../symbols/elf-symbols.ts";
 import { writeWhole } from "../../support/whole-file.ts";
 
 /**
@@ -34,7 +34,7 @@ export async function writeSymbols(asker: Asker, vm: string, path: string): Prom
 export function readSymbolFile(path: string): Uint8Array<ArrayBuffer> {
   const file = readNamedFile(path, "symbols");
   try {
-    return writeElfSymbols(readElfSymbols(file));
+    return symbolsAlone(file);
   } catch (error) {
     throw new Failure(`symbols ${path}: ${error instanceof Error ? error.message : error}`);
   }

@@ -1,0 +1,214 @@
+// The call frames of a vCPU: by call frame information where a file has it for the code, else by
+// frame pointers: x29 leads to frame records of two words, the caller's x29 and the return address
+// (AAPCS64 section 6.4.6).
+
+import type { DebugCore } from "../core/interface.ts";
+import { DwarfError } from "../formats/dwarf/cursor.ts";
+import { FrameRegister, type FrameRow, type FrameRule } from "../formats/dwarf/frames.ts";
+import { type FrameState, locate } from "../formats/dwarf/expressions.ts";
+import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import type { Ram } from "../machine/ram.ts";
+import { PAGE_SIZE } from "../support/sizes.ts";
+import type { DebugInfo } from "./debug-info.ts";
+
+const MOST = 64;
+const INSTRUCTION = 4n;
+const RECORD_SIZE = 16n;
+/** X0 to X18 are lost in a caller; X19 to X28 are as a function found them (AAPCS64 6.1.1). */
+const FIRST_SAVED = 19;
+/**
+ * Bits of a virtual address; those above repeat bit 55 where an address is not signed (pointer
+ * authentication).
+ */
+const ADDRESS_BITS = 48n;
+const SELECTS_HALF = 1n << 55n;
+
+/** A frame's registers by DWARF's numbers. */
+type FrameRegisters = readonly (bigint | undefined)[];
+
+/** Origin of a frame: the vCPU's PC, call frame information, a frame record, or x30 alone. */
+export type FrameOrigin = "pc" | "cfi" | "frame-pointer" | "x30";
+
+/** A call frame. */
+export interface GuestFrame {
+  readonly pc: bigint;
+  readonly by: FrameOrigin;
+  /** X0 to X30 and SP; undefined: lost. */
+  readonly registers: FrameRegisters;
+  /** SP before the call of this frame's function; undefined without call frame information. */
+  readonly cfa: bigint | undefined;
+  /** The frame record that led here. */
+  readonly record: bigint | undefined;
+  /** An address in the instruction that the frame executes: PC, or the call before it. */
+  readonly at: bigint;
+  readonly note: string | undefined;
+}
+
+/** Reads guest memory at a virtual address; undefined where it is not all RAM. */
+export type ReadGuest = (address: bigint, size: number) => Uint8Array | undefined;
+
+/** Reads through a vCPU's current translation, without effects. */
+export function guestReader(core: Pick<DebugCore, "inspect">, ram: Pick<Ram, "contains" | "bytes">, { registers }: Vcpu): ReadGuest {
+  return (address, size) => {
+    const bytes = new Uint8Array(size);
+    for (let done = 0; done < size;) {
+      const at = BigInt.asUintN(64, address + BigInt(done));
+      const length = Math.min(size - done, PAGE_SIZE - Number(at % BigInt(PAGE_SIZE)));
+      const translation = core.inspect(registers, at);
+      if (!translation.ok || !ram.contains(translation.pa, length)) return undefined;
+      bytes.set(ram.bytes(translation.pa, length), done);
+      done += length;
+    }
+    return bytes;
+  };
+}
+
+/** A little-endian number in guest memory. */
+export function readNumber(read: ReadGuest, address: bigint, size: number): bigint | undefined {
+  const bytes = read(address, size);
+  return bytes && numberOf(bytes);
+}
+
+/** A little-endian number. */
+export function numberOf(bytes: Uint8Array): bigint {
+  let value = 0n;
+  for (let index = bytes.length - 1; index >= 0; index--) value = value << 8n | BigInt(bytes[index]);
+  return value;
+}
+
+/** The frames of a vCPU, the innermost first. */
+export function unwind({ registers }: Vcpu, stackPointer: bigint, read: ReadGuest, infos: readonly DebugInfo[]): GuestFrame[] {
+  const own = Array.from({ length: 31 }, (_, index): bigint | undefined => registers.getX(index));
+  const first = { pc: registers.pc, at: registers.pc, registers: [...own, stackPointer] };
+  const frames: GuestFrame[] = [];
+  let found: Caller = { ...first, by: "pc" };
+  for (;;) {
+    const row = ruleAt(infos, found.at), cfa = row && cfaOf(row, found, read);
+    const { pc, at, by, record, signal: _, ...rest } = found;
+    let note = rest.note;
+    const caller: Caller | string | undefined = note !== undefined || by === "x30"
+      ? undefined
+      : row && cfa !== undefined
+      ? callerBy(row, cfa, found, read)
+      : callerByPointer(found, frames.length === 0, read);
+    if (typeof caller === "string") note = caller;
+    // A stack grows downward: each caller's frame is above.
+    const last = frames.at(-1);
+    const descends = cfa !== undefined && last?.cfa !== undefined && cfa < last.cfa && !found.signal;
+    if (descends) note = "frames no longer ascend";
+    frames.push({ pc, at, by, registers: found.registers, record, cfa, note });
+    if (typeof caller === "object" && caller.pc === 0n && caller.note === undefined) return frames;
+    if (caller === undefined || typeof caller === "string" || descends || frames.length >= MOST) return frames;
+    found = caller;
+  }
+}
+
+/** A frame before its own CFA is known. */
+interface Caller extends Pick<GuestFrame, "pc" | "by" | "registers" | "at"> {
+  readonly record?: bigint;
+  /** The walk ends here. */
+  readonly note?: string;
+  /** Reached through an exception: its stack may be another one. */
+  readonly signal?: boolean;
+}
+
+function ruleAt(infos: readonly DebugInfo[], address: bigint): FrameRow | undefined {
+  for (const info of infos) {
+    const row = info.tried(() => info.frames?.at(address));
+    if (row) return row;
+  }
+  return undefined;
+}
+
+function stateOf({ registers }: Pick<Caller, "registers">, read: ReadGuest, cfa?: bigint): FrameState {
+  return {
+    register: (number) => registers[number],
+    memory: (address, size) => readNumber(read, address, size),
+    cfa,
+    frameBase: undefined,
+    addressAt: () => 0n,
+  };
+}
+
+function cfaOf({ cfa }: FrameRow, frame: Caller, read: ReadGuest): bigint | undefined {
+  if ("register" in cfa) {
+    const base = frame.registers[cfa.register];
+    return base === undefined ? undefined : BigInt.asUintN(64, base + cfa.offset);
+  }
+  return addressOf(cfa.expression, stateOf(frame, read));
+}
+
+/** The value of an expression of a frame table; undefined if it is lost or cannot be read. */
+function addressOf(expression: Uint8Array, state: FrameState, ...first: bigint[]): bigint | undefined {
+  try {
+    const location = locate(expression, state, ...first);
+    return location?.kind === "memory" ? location.address : location?.kind === "value" ? location.value : undefined;
+  } catch (error) {
+    if (error instanceof DwarfError) return undefined;
+    throw error;
+  }
+}
+
+/** The caller by the rules at an address; a text says why there is none. */
+function callerBy(row: FrameRow, cfa: bigint, frame: Caller, read: ReadGuest): Caller | string | undefined {
+  const state = stateOf(frame, read, cfa);
+  const valueOf = (rule: FrameRule, register: number): bigint | undefined => {
+    switch (rule.kind) {
+      case "same":
+        return frame.registers[register];
+      case "undefined":
+        return undefined;
+      case "offset":
+        return readNumber(read, BigInt.asUintN(64, cfa + rule.offset), 8);
+      case "value":
+        return BigInt.asUintN(64, cfa + rule.offset);
+      case "register":
+        return frame.registers[rule.register];
+      case "at": {
+        const address = addressOf(rule.expression, state, cfa);
+        return address === undefined ? undefined : readNumber(read, address, 8);
+      }
+      case "computed":
+        return addressOf(rule.expression, state, cfa);
+    }
+  };
+  const registers = frame.registers.map((value, register) => {
+    const rule = row.rules.get(register);
+    if (rule) return valueOf(rule, register);
+    if (register === FrameRegister.SP) return cfa;
+    return row.signal || register >= FIRST_SAVED ? value : undefined;
+  });
+  const rule = row.rules.get(row.returns);
+  if (rule?.kind === "undefined") return undefined;
+  const returns = rule ? valueOf(rule, row.returns) : frame.registers[row.returns];
+  if (returns === undefined) return "the return address cannot be read";
+  const pc = unsigned(returns);
+  // A function without a frame whose caller is itself would never end.
+  if (pc === frame.pc && cfa === frame.registers[FrameRegister.SP]) return "frames no longer ascend";
+  return { pc, at: row.signal ? pc : pc - INSTRUCTION, registers, by: "cfi", signal: row.signal };
+}
+
+/** The caller by the frame record that x29 points to. */
+function callerByPointer(frame: Caller, innermost: boolean, read: ReadGuest): Caller | undefined {
+  const pointer = frame.registers[FrameRegister.X29];
+  const lost: FrameRegisters = frame.registers.map(() => undefined);
+  if (pointer === undefined || pointer === 0n) {
+    // In a leaf before its prologue, or in code without frame pointers, only the link register
+    // remains.
+    const link = frame.registers[FrameRegister.X30];
+    if (!innermost || link === undefined) return undefined;
+    return { pc: unsigned(link), at: unsigned(link) - INSTRUCTION, registers: lost, by: "x30", note: "x30; there is no frame pointer" };
+  }
+  const bytes = pointer % 8n === 0n ? read(pointer, Number(RECORD_SIZE)) : undefined;
+  if (!bytes) return { pc: 0n, at: 0n, registers: lost, by: "frame-pointer", record: pointer, note: "this frame record cannot be read" };
+  const next = numberOf(bytes.subarray(0, 8)), pc = unsigned(numberOf(bytes.subarray(8)));
+  const registers = lost.map((_, register) => register === FrameRegister.X29 ? next : undefined);
+  const note = pc === 0n ? undefined : next === 0n ? "the outermost" : next <= pointer ? "frames no longer ascend" : undefined;
+  return { pc, at: pc - INSTRUCTION, registers, by: "frame-pointer", record: pointer, ...note !== undefined && { note } };
+}
+
+/** Without the signature that pointer authentication puts into the upper bits. */
+function unsigned(address: bigint): bigint {
+  const low = address & (1n << ADDRESS_BITS) - 1n;
+  return address & SELECTS_HALF ? low | ((1n << 64n) - 1n ^ (1n << ADDRESS_BITS) - 1n) : low;
+}

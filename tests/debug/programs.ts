@@ -1,0 +1,62 @@
+// Programs with debug information, built from C for tests of debuggers.
+
+import assert from "node:assert/strict";
+import { nativeProgram } from "../../scripts/native-tools.ts";
+
+const FOLDER = new URL("programs/", import.meta.url).pathname;
+const FLAGS = [
+  "-std=gnu17",
+  "-Wall",
+  "-Wextra",
+  "-Werror",
+  "-ffreestanding",
+  "-nostdlib",
+  "-static",
+  "-fno-pic",
+  "-no-pie",
+  "-mstrict-align",
+];
+const LINK = ["-mgeneral-regs-only", "-fno-stack-protector", "-Wl,--build-id=none", "-Wl,-Ttext=0x40200000", "-Wl,--no-warn-rwx-segments"];
+
+/** How a program is built. */
+export interface BuildOptions {
+  /** The version of DWARF. */
+  readonly dwarf?: number;
+  readonly optimize?: "-O0" | "-O1" | "-O2";
+  readonly more?: readonly string[];
+}
+
+/** Runs a native program. */
+export async function native(name: Parameters<typeof nativeProgram>[0], ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command(await nativeProgram(name), { args }).output();
+  assert.equal(code, 0, `${name} ${args.join(" ")}\n${new TextDecoder().decode(stderr)}`);
+  return new TextDecoder().decode(stdout);
+}
+
+/** The source of the program whose name it is. */
+export function sourceOf(name: string): string {
+  return `${FOLDER}${name}.c`;
+}
+
+/** Builds a program into a file; returns its contents. */
+export async function buildProgram(
+  name: string,
+  file: string,
+  { dwarf = 5, optimize = "-O1", more = [] }: BuildOptions = {},
+): Promise<Uint8Array<ArrayBuffer>> {
+  await native(
+    "aarch64-linux-gnu-gcc",
+    ...[...FLAGS, ...LINK, optimize, `-gdwarf-${dwarf}`, ...more, "-o", file, `${FOLDER}${name}.S`, sourceOf(name)],
+  );
+  return await Deno.readFile(file);
+}
+
+/** Does something with a folder that is removed after it. */
+export async function withTempFolder(work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "el2-dwarf-" });
+  try {
+    await work(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
