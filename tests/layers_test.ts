@@ -50,7 +50,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   ],
   session: ["engine", "snapshots", "assembly", "outside", "state", "protocol", "plans", "queries", "virtio", "formats", "support"],
   control: ["session", "outside", "protocol", "queries", "abi", "support"],
-  debug: ["hypervisor", "core"],
+  debug: ["queries", "hypervisor", "core", "support"],
   tui: ["control", "session", "configuration", "inspection", "protocol", "queries", "abi", "formats", "support"],
   cli: [
     ...["tui", "debug", "control", "session", "engine", "export", "scenarios", "recordings", "snapshots", "configuration", "catalog"],

@@ -10,6 +10,7 @@ import { registerCaps } from "./commands/caps.ts";
 import { registerCast } from "./commands/cast.ts";
 import { registerCompletion } from "./commands/completion.ts";
 import { registerConsole } from "./commands/console.ts";
+import { registerDap } from "./commands/dap.ts";
 import { registerDiagnose } from "./commands/diagnose.ts";
 import { registerDiff } from "./commands/diff.ts";
 import { registerDisasm } from "./commands/disasm.ts";
@@ -89,7 +90,7 @@ const COMMANDS: readonly CommandGroup[] = [
     registerSymbols,
     registerDisasm,
   ]],
-  ["Stop, change, debug:", [registerBreak, registerPause, registerResume, registerInject, registerInput, registerGdb]],
+  ["Stop, change, debug:", [registerBreak, registerPause, registerResume, registerInject, registerInput, registerGdb, registerDap]],
   ["Record, go back, compare:", [
     registerRecord,
     registerReplay,

@@ -1,0 +1,777 @@
+// A session with a client of the Debug Adapter Protocol, version 1.68. A VM's vCPUs are threads,
+// which stop and continue together. Requests that the protocol does not have, or that come at the
+// wrong time, get its error body.
+
+import type { DebugProtocol } from "@vscode/debugprotocol";
+import { DEBUG_REGISTERS, type DebuggedVcpu, type DebugSpace } from "../../hypervisor/debug/debug-access.ts";
+import { type Answer, rowsOf } from "../../queries/query.ts";
+import { CODE, STACK, VARIABLES } from "../../queries/tables.ts";
+import { decodeBase64, encodeBase64 } from "../../support/base64.ts";
+import { addressOf, Arguments, RequestError } from "./arguments.ts";
+import { Breakpoints, DATA_SIZE, EVENT_FILTERS } from "./breakpoints.ts";
+import { type StepKind, Stepping } from "./stepping.ts";
+import type { DapMachines, DapStop, DapTarget } from "./target.ts";
+
+/** Bytes of one access to memory, of one request, and instructions of one request. */
+const ACCESS_MAX = 0x4000, MEMORY_MAX = 1024 * 1024, INSTRUCTIONS_MAX = 16_384;
+/** Frames, variables and instructions in one answer of the machine. */
+const REFERENCES_MAX = 100_000;
+/** How long a VM that other VMs create is awaited when a machine is launched, ms. */
+const START_TIME = 5000;
+/** Frames of one thread, in frame ids. */
+const FRAMES = 1000;
+const INSTRUCTION_SIZE = 4n;
+const GROUPS = { core: "General", fp: "Floating point", system: "System" } as const;
+
+/** Meaning of a variables reference. */
+type Reference =
+  | { readonly kind: "variables"; readonly vcpu: number; readonly frame: number; readonly of: readonly string[] }
+  | { readonly kind: "parts"; readonly vcpu: number; readonly frame: number; readonly path: string }
+  | { readonly kind: "registers"; readonly vcpu: number; readonly group: keyof typeof GROUPS };
+
+type Handler = (args: Arguments, request: DebugProtocol.Request) => Promise<object | undefined> | object | undefined;
+
+/** The capabilities of this server, as the protocol names them. */
+export const CAPABILITIES: DebugProtocol.Capabilities = {
+  supportsConfigurationDoneRequest: true,
+  supportsFunctionBreakpoints: true,
+  supportsConditionalBreakpoints: true,
+  supportsHitConditionalBreakpoints: true,
+  supportsLogPoints: true,
+  supportsEvaluateForHovers: true,
+  supportsStepBack: true,
+  supportsSetVariable: true,
+  supportsRestartRequest: true,
+  supportsTerminateRequest: true,
+  supportTerminateDebuggee: true,
+  supportSuspendDebuggee: false,
+  supportsDataBreakpoints: true,
+  supportsDataBreakpointBytes: true,
+  supportsReadMemoryRequest: true,
+  supportsWriteMemoryRequest: true,
+  supportsDisassembleRequest: true,
+  supportsInstructionBreakpoints: true,
+  supportsSteppingGranularity: true,
+  supportsDelayedStackTraceLoading: true,
+  supportsExceptionFilterOptions: true,
+  supportsExceptionInfoRequest: true,
+  exceptionBreakpointFilters: EVENT_FILTERS.map(({ events: _, ...filter }) => ({ ...filter, default: false, supportsCondition: true })),
+};
+
+/** One client. */
+export class DapSession {
+  #seq = 1;
+  #initialized = false;
+  #target: DapTarget | undefined;
+  #breakpoints: Breakpoints | undefined;
+  #stepping: Stepping | undefined;
+  #vcpus: readonly DebuggedVcpu[] = [];
+  /** Why the machine stands still, while it does for the client. */
+  #stop: DapStop | undefined;
+  /** Waits for the next stop of a run. */
+  #waiting: ((stop: DapStop) => void) | undefined;
+  /** A stop that came while nothing waited. */
+  #early: DapStop | undefined;
+  /** Resolves with the first such stop of a machine that was launched. */
+  #arrived = Promise.withResolvers<void>();
+  #interrupted = false;
+  #configured = false;
+  #stopOnEntry = false;
+  /** Starts the machine again; undefined: it was attached to. */
+  #again: (() => Promise<void>) | undefined;
+  #launched = false;
+  #over = false;
+  #references: Reference[] = [];
+  #sourceMap: readonly (readonly [guest: string, here: string])[] = [];
+  readonly #handlers: Readonly<Record<string, Handler>>;
+  /** Generation of the machine: events of one that was replaced do not count. */
+  #generation = 0;
+
+  /**
+   * @param send takes messages for the client
+   * @param close ends the connection
+   */
+  constructor(
+    readonly machines: DapMachines,
+    readonly send: (message: DebugProtocol.ProtocolMessage) => void,
+    readonly close: () => void,
+  ) {
+    this.#handlers = {
+      initialize: () => {
+        if (this.#initialized) throw new RequestError("initialize came twice");
+        this.#initialized = true;
+        return CAPABILITIES;
+      },
+      launch: (args) => this.#launch(args),
+      attach: (args) => this.#attach(args),
+      configurationDone: () => this.#configurationDone(),
+      restart: () => this.#restart(),
+      disconnect: (args) => this.#disconnect(args),
+      terminate: () => this.#terminate(),
+      threads: () => this.#threads(),
+      stackTrace: (args) => this.#stackTrace(args),
+      scopes: (args) => this.#scopes(args),
+      variables: (args) => this.#variables(args),
+      setVariable: (args) => this.#setVariable(args),
+      evaluate: (args) => this.#evaluate(args),
+      setBreakpoints: (args) => this.#setBreakpoints(args),
+      setFunctionBreakpoints: async (args) => ({ breakpoints: await this.#set.setFunctions(args.parts("breakpoints")) }),
+      setInstructionBreakpoints: async (args) => ({ breakpoints: await this.#set.setInstructions(args.parts("breakpoints")) }),
+      setDataBreakpoints: async (args) => ({ breakpoints: await this.#set.setData(args.parts("breakpoints")) }),
+      setExceptionBreakpoints: async (args) => ({
+        breakpoints: await this.#set.setEvents(args.texts("filters"), args.parts("filterOptions")),
+      }),
+      dataBreakpointInfo: (args) => this.#dataBreakpointInfo(args),
+      exceptionInfo: () => this.#exceptionInfo(),
+      continue: () => {
+        const stop = this.#stopped();
+        this.#run((stepping) => stepping.resume(stop));
+        return { allThreadsContinued: true };
+      },
+      reverseContinue: () => {
+        this.#stopped();
+        return this.#run((stepping) => stepping.back());
+      },
+      next: (args) => this.#step("over", args),
+      stepIn: (args) => this.#step("in", args),
+      stepOut: (args) => this.#step("out", args),
+      stepBack: (args) => {
+        const stop = this.#at(args);
+        return this.#run((stepping) => stepping.stepBack(stop, args.optionalText("granularity") === "instruction"));
+      },
+      pause: () => {
+        const target = this.#machine();
+        this.#interrupted = true;
+        if (!this.#stop) target.stop();
+        return undefined;
+      },
+      readMemory: (args) => this.#readMemory(args),
+      writeMemory: (args) => this.#writeMemory(args),
+      disassemble: (args) => this.#disassemble(args),
+    };
+  }
+
+  /** A request. Calls may overlap only in that a pause comes while another waits. */
+  async receive(request: DebugProtocol.Request): Promise<void> {
+    const { command, seq } = request;
+    const handler = Object.hasOwn(this.#handlers, command) ? this.#handlers[command] : undefined;
+    try {
+      if (!handler) throw new RequestError(`${JSON.stringify(command.slice(0, 80))} is not supported`);
+      if (this.#over) throw new RequestError("the client has disconnected");
+      if (!this.#initialized && command !== "initialize") throw new RequestError("the first request is initialize");
+      const body = await handler(new Arguments(request.arguments), request);
+      this.#respond({ request_seq: seq, command, success: true, ...body && { body } });
+      if (command === "launch" || command === "attach") this.#event("initialized");
+      else if (command === "disconnect") this.#end();
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      this.refuse(seq, command, error.message);
+    }
+  }
+
+  /** Refuses a request, or a message that is none. */
+  refuse(seq: number, command: string, message: string): void {
+    const error: DebugProtocol.Message = { id: 1, format: message, showUser: command === "launch" || command === "attach" };
+    this.#respond({ request_seq: seq, command: command.slice(0, 80), success: false, message, body: { error } });
+  }
+
+  /** The client is gone: a machine that it has started ends, another continues. */
+  async lost(): Promise<void> {
+    if (this.#over) return;
+    this.#over = true;
+    const target = this.#target;
+    this.#target = undefined;
+    if (this.#launched) await target?.kill();
+    else target?.detach();
+  }
+
+  #respond(response: Omit<DebugProtocol.Response, "seq" | "type">): void {
+    this.send({ seq: this.#seq++, type: "response", ...response } as DebugProtocol.Response);
+  }
+
+  #event(event: string, body?: object): void {
+    if (!this.#over) this.send({ seq: this.#seq++, type: "event", event, ...body && { body } } as DebugProtocol.Event);
+  }
+
+  #output(text: string, category: "console" | "important" | "stdout" = "console"): void {
+    this.#event("output", { category, output: text.endsWith("\n") || category === "stdout" ? text : `${text}\n` });
+  }
+
+  #end(): void {
+    this.#over = true;
+    this.close();
+  }
+
+  // Beginning and end.
+
+  async #launch(args: Arguments): Promise<undefined> {
+    if (this.#target) throw new RequestError("a machine is being debugged already");
+    const wanted = {
+      vm: args.optionalText("vm")?.replace(/^vm:/, ""),
+      what: args.optionalText("what"),
+      boot: args.optionalText("boot"),
+      initrd: args.optionalText("initrd"),
+      append: args.optionalText("append"),
+      cpus: args.number("cpus", 1),
+      memory: args.optionalText("memory"),
+      turbo: args.flag("turbo"),
+    };
+    if ((wanted.what === undefined) === (wanted.boot === undefined)) {
+      throw new RequestError(
+        'launch needs "what" (FILE.toml, an image, debian, demo, a snapshot) or "boot" (an image that is the primary VM)',
+      );
+    }
+    this.#stopOnEntry = args.flag("stopOnEntry");
+    this.#again = () => this.#connect(args, (generation) => this.machines.launch(wanted, this.#events(generation)));
+    await this.#again();
+    this.#launched = true;
+    await this.#start();
+    return undefined;
+  }
+
+  async #attach(args: Arguments): Promise<undefined> {
+    if (this.#target) throw new RequestError("a machine is being debugged already");
+    const wanted = { session: args.optionalText("session"), vm: args.optionalText("vm")?.replace(/^vm:/, "") };
+    this.#stopOnEntry = args.flag("stopOnEntry", true);
+    await this.#connect(args, (generation) => this.machines.attach(wanted, this.#events(generation)));
+    const stop = await this.#stopOf(() => this.#target?.stop());
+    if (stop) this.#stop = stop;
+    return undefined;
+  }
+
+  /** Waits, not for long, until the VM has stopped, so that breakpoints can be set at once. */
+  async #start(): Promise<void> {
+    if (this.#early) return;
+    const late = Promise.withResolvers<void>(), timer = setTimeout(late.resolve, START_TIME);
+    await Promise.race([this.#arrived.promise, late.promise]);
+    clearTimeout(timer);
+  }
+
+  async #connect(args: Arguments, connect: (generation: number) => Promise<DapTarget>): Promise<void> {
+    this.#sourceMap = args.map("sourceMap");
+    const symbols = args.map("symbols");
+    let target: DapTarget;
+    try {
+      target = await connect(++this.#generation);
+      this.#target = target;
+      for (const [vm, path] of symbols) {
+        const error = await target.addSymbols(vm, path);
+        if (error !== undefined) throw new RequestError(error);
+      }
+    } catch (error) {
+      if (this.#target) this.#launched ? await this.#target.kill() : this.#target.detach();
+      this.#target = undefined;
+      if (error instanceof Error) throw new RequestError(error.message);
+      throw error;
+    }
+    this.#breakpoints = new Breakpoints(target);
+    this.#stepping = new Stepping(target, this.#breakpoints, {
+      run: (go) => this.#stopOf(go),
+      interrupted: () => this.#interrupted,
+      vcpuName: (number) => this.#vcpuName(number),
+    });
+    this.#event("process", {
+      name: `${target.name}: vm:${target.vm}`,
+      isLocalProcess: true,
+      startMethod: this.#again ? "launch" : "attach",
+    });
+  }
+
+  #events(generation: number) {
+    const mine = () => generation === this.#generation && !this.#over;
+    return {
+      stopped: (stop: DapStop) => {
+        if (mine()) this.#hear(stop);
+      },
+      console: (console: string, bytes: Uint8Array) => {
+        if (mine() && console === this.#target?.vm) this.#output(new TextDecoder().decode(bytes), "stdout");
+      },
+      ended: (code: number, message: string) => {
+        if (!mine()) return;
+        this.#target = undefined;
+        this.#stop = undefined;
+        this.#arrived.resolve();
+        this.#output(message);
+        this.#event("exited", { exitCode: code });
+        this.#event("terminated");
+      },
+    };
+  }
+
+  async #configurationDone(): Promise<undefined> {
+    this.#machine();
+    if (this.#configured) throw new RequestError("configurationDone came twice");
+    this.#configured = true;
+    if (!this.#stop) this.#stop = this.#early;
+    this.#early = undefined;
+    if (this.#stop) await this.#begin(this.#stop);
+    return undefined;
+  }
+
+  /** The machine stands where the debugger found it. */
+  async #begin(stop: DapStop): Promise<void> {
+    for (const breakpoint of await this.#set.retry()) this.#event("breakpoint", { reason: "changed", breakpoint });
+    this.#stop = stop;
+    if (this.#stopOnEntry) await this.#report(stop, "entry");
+    else this.#run((stepping) => stepping.resume(stop));
+  }
+
+  async #restart(): Promise<undefined> {
+    if (!this.#again) throw new RequestError("only a machine that was launched can be started again; this session was attached to");
+    const old = this.#target;
+    this.#generation++;
+    this.#target = undefined;
+    this.#stop = this.#early = this.#waiting = undefined;
+    this.#configured = false;
+    await old?.kill();
+    this.#arrived = Promise.withResolvers();
+    await this.#again();
+    await this.#start();
+    // The client sets its breakpoints again, and says when it has.
+    this.#event("initialized");
+    return undefined;
+  }
+
+  async #disconnect(args: Arguments): Promise<undefined> {
+    if (args.flag("restart")) return undefined;
+    const target = this.#target;
+    this.#target = undefined;
+    this.#generation++;
+    if (args.flag("terminateDebuggee", this.#launched)) await target?.kill();
+    else target?.detach();
+    return undefined;
+  }
+
+  async #terminate(): Promise<undefined> {
+    const target = this.#machine();
+    this.#target = undefined;
+    this.#generation++;
+    await target.kill();
+    this.#event("terminated");
+    return undefined;
+  }
+
+  // Runs and stops.
+
+  #hear(stop: DapStop): void {
+    if (this.#waiting) {
+      const take = this.#waiting;
+      this.#waiting = undefined;
+      take(stop);
+    } else if (stop.cause === "start" && this.#configured) void this.#begin(stop).catch((error) => this.#failed(error));
+    else {
+      this.#early = stop;
+      this.#arrived.resolve();
+    }
+  }
+
+  #stopOf(go: () => void): Promise<DapStop> {
+    const { promise, resolve } = Promise.withResolvers<DapStop>();
+    if (this.#early) {
+      const stop = this.#early;
+      this.#early = undefined;
+      return Promise.resolve(stop);
+    }
+    this.#waiting = resolve;
+    go();
+    return promise;
+  }
+
+  /** Continues; the stop that counts for the client is an event. */
+  #run(way: (stepping: Stepping) => Promise<DapStop>): undefined {
+    const stepping = this.#stepping!;
+    this.#stop = undefined;
+    this.#interrupted = false;
+    this.#references = [];
+    const follow = async () => {
+      const generation = this.#generation;
+      for (let stop = await way(stepping); generation === this.#generation; stop = await stepping.resume(stop)) {
+        if (!await this.#passes(stop)) return;
+      }
+    };
+    // The answer to the request comes first.
+    queueMicrotask(() => void follow().catch((error) => this.#failed(error)));
+    return undefined;
+  }
+
+  /** A stop: whether the machine continues, as no condition of a breakpoint holds. */
+  async #passes(stop: DapStop): Promise<boolean> {
+    await this.#learnVcpus();
+    if (stop.cause !== "breakpoint" && stop.cause !== "watchpoint" || this.#interrupted) {
+      await this.#report(stop, stop.cause === "start" ? "entry" : undefined);
+      return false;
+    }
+    const reached = await this.#set.reached(stop, { vcpu: this.#vcpuName(stop.vcpu) });
+    for (const message of reached.messages) this.#output(message);
+    if (!reached.stops) return true;
+    const group = reached.group?.startsWith("source") ? undefined : reached.group;
+    await this.#report(stop, group === undefined ? "breakpoint" : `${group} breakpoint`, reached.ids);
+    return false;
+  }
+
+  async #report(stop: DapStop, reason: string | undefined, ids: readonly number[] = []): Promise<void> {
+    await this.#learnVcpus();
+    this.#stop = stop;
+    const reasons = {
+      start: "entry",
+      breakpoint: "breakpoint",
+      watchpoint: "data breakpoint",
+      step: "step",
+      event: "exception",
+      asked: "pause",
+      "history-start": "entry",
+      "history-end": "pause",
+    } as const;
+    const text = stop.note ??
+      (stop.cause === "history-start" ? "the beginning of the recorded run" : stop.cause === "history-end" ? "the present" : undefined);
+    this.#event("stopped", {
+      reason: reason ?? reasons[stop.cause],
+      threadId: threadOf(stop.vcpu),
+      allThreadsStopped: true,
+      ...text !== undefined && { text, description: text },
+      ...ids.length > 0 && { hitBreakpointIds: ids },
+    });
+  }
+
+  #failed(error: unknown): void {
+    if (!(error instanceof RequestError)) throw error;
+    this.#output(error.message, "important");
+  }
+
+  #step(kind: StepKind, args: Arguments): undefined {
+    const stop = this.#at(args);
+    const unit = args.optionalText("granularity") === "instruction" && kind !== "out" ? "instruction" : kind;
+    return this.#run((stepping) => stepping.step(unit, stop));
+  }
+
+  /** Where the thread of a request stands. */
+  #at(args: Arguments): DapStop {
+    const stop = this.#stopped(), vcpu = vcpuOf(args.number("threadId"));
+    if (vcpu === stop.vcpu) return stop;
+    throw new RequestError(`thread ${threadOf(vcpu)} has not stopped at an instruction; step thread ${threadOf(stop.vcpu)}`);
+  }
+
+  #machine(): DapTarget {
+    if (!this.#target) throw new RequestError("no machine is being debugged; the request launch or attach comes first");
+    return this.#target;
+  }
+
+  get #set(): Breakpoints {
+    this.#machine();
+    return this.#breakpoints!;
+  }
+
+  #stopped(): DapStop {
+    this.#machine();
+    if (!this.#stop) throw new RequestError("the machine is running");
+    return this.#stop;
+  }
+
+  // Threads and frames.
+
+  async #learnVcpus(): Promise<void> {
+    const answer = await this.#machine().ask({ kind: "vcpus" });
+    if (answer.kind === "vcpus") this.#vcpus = answer.vcpus;
+  }
+
+  #vcpuName(number: number): string {
+    const name = this.#vcpus.find(({ index }) => index === number)?.name ?? String(number);
+    return name.includes("/") ? name : `${this.#machine().vm}/${name}`;
+  }
+
+  async #threads(): Promise<object> {
+    await this.#learnVcpus();
+    const threads = this.#vcpus.map(({ index, waits }) => ({
+      id: threadOf(index),
+      name: `vcpu:${this.#vcpuName(index)}${waits ? ` (waits for ${waits})` : ""}`,
+    }));
+    // The protocol wants one, also before the VM exists.
+    return { threads: threads.length ? threads : [{ id: threadOf(0), name: `vm:${this.#machine().vm} (not started)` }] };
+  }
+
+  async #stackTrace(args: Arguments): Promise<object> {
+    this.#stopped();
+    const vcpu = vcpuOf(args.number("threadId"));
+    await this.#learnVcpus();
+    const rows = rowsOf(STACK, await this.#ask("vcpu.stack", { vcpu: this.#vcpuName(vcpu) }));
+    const start = Math.max(0, args.number("startFrame", 0)), levels = args.number("levels", 0);
+    const stackFrames = rows.map((row, index): DebugProtocol.StackFrame => {
+      const place = row.source === null ? null : /^(.*):(\d+)$/.exec(row.source);
+      return {
+        id: vcpu * FRAMES + index + 1,
+        name: row.symbol ?? row.pc,
+        line: place ? Number(place[2]) : 0,
+        column: place ? 1 : 0,
+        instructionPointerReference: row.pc,
+        ...place && { source: this.#source(place[1]) },
+        ...row.by === "inline" && { presentationHint: "label" as const },
+      };
+    });
+    return { stackFrames: stackFrames.slice(start, levels > 0 ? start + levels : undefined), totalFrames: rows.length };
+  }
+
+  #source(file: string): DebugProtocol.Source {
+    const found = this.#sourceMap.find(([guest]) => file.startsWith(guest));
+    const path = found ? found[1] + file.slice(found[0].length) : file;
+    return { name: path.slice(path.lastIndexOf("/") + 1), path };
+  }
+
+  #frame(args: Arguments): { vcpu: number; frame: number } {
+    const id = args.number("frameId") - 1;
+    if (id < 0) throw new RequestError("there is no such frame");
+    return { vcpu: Math.floor(id / FRAMES), frame: id % FRAMES };
+  }
+
+  #scopes(args: Arguments): object {
+    this.#stopped();
+    const { vcpu, frame } = this.#frame(args);
+    const variables = (name: string, of: readonly string[], more: object = {}) => ({
+      name,
+      variablesReference: this.#refer({ kind: "variables", vcpu, frame, of }),
+      expensive: false,
+      ...more,
+    });
+    const registers = (Object.keys(GROUPS) as (keyof typeof GROUPS)[]).map((group) => ({
+      name: `Registers: ${GROUPS[group]}`,
+      presentationHint: "registers",
+      variablesReference: this.#refer({ kind: "registers", vcpu, group }),
+      expensive: group !== "core",
+    }));
+    return {
+      scopes: [
+        variables("Arguments", ["argument"], { presentationHint: "arguments" }),
+        variables("Locals", ["local"], { presentationHint: "locals" }),
+        variables("Statics", ["static"], { expensive: true }),
+        // Registers of a caller are not those of the vCPU.
+        ...frame === 0 ? registers : [],
+      ],
+    };
+  }
+
+  #refer(reference: Reference): number {
+    if (this.#references.length >= REFERENCES_MAX) throw new RequestError("too many variables were asked for at one stop");
+    return this.#references.push(reference);
+  }
+
+  #referred(args: Arguments): Reference {
+    const reference = this.#references[args.number("variablesReference") - 1];
+    if (!reference) throw new RequestError("there are no such variables; the machine has run since");
+    return reference;
+  }
+
+  async #variables(args: Arguments): Promise<object> {
+    this.#stopped();
+    const reference = this.#referred(args);
+    const start = Math.max(0, args.number("start", 0)), count = args.number("count", 0);
+    const all = reference.kind === "registers" ? await this.#registers(reference) : await this.#values(reference);
+    return { variables: all.slice(start, count > 0 ? start + count : undefined) };
+  }
+
+  async #values(reference: Exclude<Reference, { kind: "registers" }>): Promise<DebugProtocol.Variable[]> {
+    const { vcpu, frame } = reference, query = { vcpu: this.#vcpuName(vcpu), frame };
+    const at = reference.kind === "parts" ? reference.path : undefined;
+    const rows = rowsOf(VARIABLES, await this.#ask("vcpu.vars", { ...query, ...at !== undefined && { at } }));
+    const shown = reference.kind === "parts" ? rows.slice(1) : rows.filter(({ kind }) => reference.of.includes(kind));
+    return shown.map((row) => ({
+      name: row.name,
+      value: row.value,
+      evaluateName: row.path,
+      variablesReference: row.parts > 0 ? this.#refer({ kind: "parts", vcpu, frame, path: row.path }) : 0,
+      ...row.type !== null && { type: row.type },
+      ...row.address !== null && { memoryReference: row.address },
+    }));
+  }
+
+  async #registers({ vcpu, group }: Extract<Reference, { kind: "registers" }>): Promise<DebugProtocol.Variable[]> {
+    const answer = await this.#machine().ask({ kind: "registers", vcpu });
+    if (answer.kind !== "registers") throw new RequestError("the vCPU has no registers now");
+    return DEBUG_REGISTERS.flatMap((register, index) =>
+      register.group !== group ? [] : [{
+        name: register.name,
+        value: hex(answer.values[index]),
+        evaluateName: `$${register.name.toLowerCase()}`,
+        variablesReference: 0,
+        ...register.bits === 64 && { memoryReference: hex(answer.values[index]) },
+      }]
+    );
+  }
+
+  async #setVariable(args: Arguments): Promise<object> {
+    this.#stopped();
+    const reference = this.#referred(args), name = args.text("name");
+    if (reference.kind !== "registers") throw new RequestError("only registers can be set; memory is written with writeMemory");
+    const register = DEBUG_REGISTERS.findIndex((one) => one.name === name);
+    if (register < 0) throw new RequestError(`no register ${JSON.stringify(name)}`);
+    const value = addressOrNumber(args.text("value"));
+    const answer = await this.#machine().ask({ kind: "write-register", vcpu: reference.vcpu, register, value });
+    if (answer.kind === "refused") throw new RequestError(answer.message);
+    return { value: hex(value) };
+  }
+
+  async #evaluate(args: Arguments): Promise<object> {
+    this.#stopped();
+    const { vcpu, frame } = args.has("frameId") ? this.#frame(args) : { vcpu: this.#stop!.vcpu, frame: 0 };
+    const rows = rowsOf(VARIABLES, await this.#ask("vcpu.vars", { vcpu: this.#vcpuName(vcpu), frame, at: args.text("expression") }));
+    const [row] = rows;
+    if (!row) throw new RequestError("no value");
+    return {
+      result: row.value,
+      variablesReference: row.parts > 0 ? this.#refer({ kind: "parts", vcpu, frame, path: row.path }) : 0,
+      ...row.type !== null && { type: row.type },
+      ...row.address !== null && { memoryReference: row.address },
+    };
+  }
+
+  // Breakpoints, memory, code.
+
+  async #setBreakpoints(args: Arguments): Promise<object> {
+    const path = args.part("source").text("path");
+    const found = this.#sourceMap.find(([, here]) => path.startsWith(here));
+    const guestPath = found ? found[0] + path.slice(found[1].length) : path;
+    return { breakpoints: await this.#set.setSource(path, guestPath, args.parts("breakpoints")) };
+  }
+
+  async #dataBreakpointInfo(args: Arguments): Promise<object> {
+    this.#stopped();
+    const name = args.text("name"), accessTypes = ["read", "write", "readWrite"];
+    const bytes = args.has("bytes") ? args.number("bytes") : undefined;
+    const info = (address: bigint, length: number) => ({
+      dataId: `${hex(address)}:${length}`,
+      description: `${length} bytes at ${hex(address)} (${name})`,
+      accessTypes,
+    });
+    if (args.flag("asAddress")) return info(addressOf(name), bytes ?? DATA_SIZE);
+    const reference = args.has("variablesReference") ? this.#referred(args) : undefined;
+    if (reference?.kind === "registers") return { dataId: null, description: "a register has no address" };
+    const frame = reference ?? (args.has("frameId") ? this.#frame(args) : { vcpu: this.#stop!.vcpu, frame: 0 });
+    const query = { vcpu: this.#vcpuName(frame.vcpu), frame: frame.frame };
+    const rows = reference ? await this.#values(reference) : undefined;
+    const expression = rows?.find((one) => one.name === name)?.evaluateName ?? name;
+    const [row] = rowsOf(VARIABLES, await this.#ask("vcpu.vars", { ...query, at: expression }));
+    if (!row || row.address === null) return { dataId: null, description: `${name} is not in memory here` };
+    return info(BigInt(row.address), bytes ?? row.size ?? DATA_SIZE);
+  }
+
+  #exceptionInfo(): object {
+    const { cause, note } = this.#stopped();
+    if (cause !== "event") throw new RequestError("the machine has not stopped at an event");
+    return { exceptionId: "event", description: note ?? "", breakMode: "always" };
+  }
+
+  async #readMemory(args: Arguments): Promise<object> {
+    this.#machine();
+    const { space, address } = placeOf(args.text("memoryReference"), args.number("offset", 0)), count = args.number("count");
+    if (count < 0 || count > MEMORY_MAX) throw new RequestError(`count is not between 0 and ${MEMORY_MAX}`);
+    const bytes = new Uint8Array(count);
+    let done = 0;
+    while (done < count) {
+      const size = Math.min(ACCESS_MAX, count - done);
+      const answer = await this.#machine().ask({
+        kind: "read",
+        vcpu: this.#stop?.vcpu ?? 0,
+        space,
+        address: BigInt.asUintN(64, address + BigInt(done)),
+        size,
+      });
+      if (answer.kind !== "memory") break;
+      bytes.set(answer.bytes, done);
+      done += answer.bytes.length;
+      if (answer.bytes.length < size) break;
+    }
+    return { address: hex(address), data: encodeBase64(bytes.subarray(0, done)), ...done < count && { unreadableBytes: count - done } };
+  }
+
+  async #writeMemory(args: Arguments): Promise<object> {
+    this.#stopped();
+    const { space, address } = placeOf(args.text("memoryReference"), args.number("offset", 0));
+    const bytes = bytesOf(args);
+    for (let done = 0; done < bytes.length; done += ACCESS_MAX) {
+      const part = bytes.subarray(done, done + ACCESS_MAX);
+      const answer = await this.#machine().ask({
+        kind: "write",
+        vcpu: this.#stop!.vcpu,
+        space,
+        address: BigInt.asUintN(64, address + BigInt(done)),
+        bytes: part,
+      });
+      if (answer.kind === "refused") throw new RequestError(answer.message);
+    }
+    return { bytesWritten: bytes.length };
+  }
+
+  async #disassemble(args: Arguments): Promise<object> {
+    this.#stopped();
+    const count = args.number("instructionCount");
+    if (count < 0 || count > INSTRUCTIONS_MAX) throw new RequestError(`instructionCount is not between 0 and ${INSTRUCTIONS_MAX}`);
+    const offset = BigInt(args.number("offset", 0)) + INSTRUCTION_SIZE * BigInt(args.number("instructionOffset", 0));
+    const first = BigInt.asUintN(64, addressOf(args.text("memoryReference")) + offset) & ~3n;
+    const instructions: DebugProtocol.DisassembledInstruction[] = [];
+    for (let at = first; instructions.length < count;) {
+      const left = count - instructions.length;
+      const answer = await this.#machine().query({
+        table: "code",
+        args: { at: `${this.#vcpuName(this.#stop!.vcpu)}:${hex(at)}`, size: left },
+      });
+      // The client counts on as many instructions as it wanted.
+      const rows = answer.error === undefined ? rowsOf(CODE, answer) : [];
+      for (const { address, word, text, symbol } of rows) {
+        instructions.push({
+          address,
+          instruction: text,
+          instructionBytes: word.slice(2).match(/../g)!.reverse().join(" "),
+          ...symbol !== null && { symbol },
+        });
+      }
+      at = BigInt.asUintN(64, at + INSTRUCTION_SIZE * BigInt(rows.length));
+      if (rows.length === left) break;
+      instructions.push({ address: hex(at), instruction: "(not mapped)", presentationHint: "invalid" });
+      at = BigInt.asUintN(64, at + INSTRUCTION_SIZE);
+      if (rows.length === 0 && instructions.length >= UNMAPPED_MAX) {
+        while (instructions.length < count) {
+          instructions.push({ address: hex(at), instruction: "(not mapped)", presentationHint: "invalid" });
+          at = BigInt.asUintN(64, at + INSTRUCTION_SIZE);
+        }
+      }
+    }
+    return { instructions };
+  }
+
+  async #ask(table: "vcpu.stack" | "vcpu.vars", args: Parameters<DapTarget["query"]>[0]["args"]): Promise<Answer> {
+    const answer = await this.#machine().query({ table, args });
+    if (answer.error !== undefined) throw new RequestError(answer.error);
+    return answer;
+  }
+}
+
+/** Instructions that are not mapped, after which the rest is not asked for. */
+const UNMAPPED_MAX = 64;
+const hex = (value: bigint) => `0x${value.toString(16)}`;
+/** Numbers of threads begin at 1. */
+const threadOf = (vcpu: number) => vcpu + 1;
+
+function vcpuOf(thread: number): number {
+  if (thread < 1) throw new RequestError(`there is no thread ${thread}`);
+  return thread - 1;
+}
+
+/** An address with an optional space in front: `pa:0x80000000`. */
+function placeOf(text: string, offset: number): { space: DebugSpace; address: bigint } {
+  const match = /^(va|ipa|pa):(.*)$/.exec(text);
+  return { space: (match?.[1] ?? "va") as DebugSpace, address: BigInt.asUintN(64, addressOf(match?.[2] ?? text) + BigInt(offset)) };
+}
+
+function addressOrNumber(text: string): bigint {
+  const trimmed = text.trim();
+  return trimmed.startsWith("-")
+    ? BigInt.asUintN(64, -addressOf(trimmed.slice(1)))
+    : /^0x[0-9a-f]{17,32}$/i.test(trimmed)
+    ? BigInt(trimmed)
+    : addressOf(trimmed);
+}
+
+function bytesOf(args: Arguments): Uint8Array {
+  // The reader of messages bounds the text.
+  const data = args.longText("data");
+  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(data) || data.length % 4 !== 0) throw new RequestError("data is not base64");
+  return decodeBase64(data);
+}

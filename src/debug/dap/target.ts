@@ -1,0 +1,79 @@
+// Requirements of a DAP session: machines to start or attach to, and the stops of one.
+
+import type { WatchHit } from "../../core/debug/watchpoints.ts";
+import type { DebugAccess, DebugAnswer } from "../../hypervisor/debug/debug-access.ts";
+import type { StepRange } from "../../hypervisor/debug/debug-control.ts";
+import type { Answer, Query } from "../../queries/query.ts";
+
+/** Why the machine stands still: `protocol/protocol.ts` has the same words. */
+export interface DapStop {
+  readonly cause: "start" | "breakpoint" | "watchpoint" | "step" | "event" | "asked" | "history-start" | "history-end";
+  readonly note?: string;
+  readonly vcpu: number;
+  readonly pc: bigint;
+  readonly watch?: WatchHit;
+}
+
+/** A machine under the debugger. */
+export interface DapTarget {
+  /** The session's name. */
+  readonly name: string;
+  /** The VM that the debugger has. */
+  readonly vm: string;
+  ask(access: DebugAccess): Promise<DebugAnswer>;
+  query(query: Query): Promise<Answer>;
+  /** Stops at events from now on; resolves to the error of the filter. */
+  stopAtEvents(filter: string | undefined): Promise<string | undefined>;
+  /** Adds the symbols of an ELF file to a VM; resolves to an error. */
+  addSymbols(vm: string, path: string): Promise<string | undefined>;
+  /** Stops; `stopped` follows, unless it did already. */
+  stop(): void;
+  /** Continues; with `step` until that vCPU has executed an instruction that leaves `range`. */
+  go(step: number | undefined, range?: StepRange): void;
+  /** Goes back: to the stop before, or with `step` to before that vCPU's last instruction. */
+  back(step: number | undefined): void;
+  /** Lets the machine run without a debugger, and closes the connection. */
+  detach(): void;
+  /** Ends the machine. */
+  kill(): Promise<void>;
+}
+
+/** Reports of a target. */
+export interface DapEvents {
+  stopped(stop: DapStop): void;
+  /** Output of a VM's console. */
+  console(console: string, bytes: Uint8Array): void;
+  /** The machine has ended; `code` is what its process would exit with. */
+  ended(code: number, message: string): void;
+}
+
+/** A machine to start. */
+export interface LaunchWanted {
+  /** The VM to debug; undefined: the first. */
+  readonly vm: string | undefined;
+  /** As `el2 run` has it: FILE.toml, an image, `debian`, `demo`, a snapshot. */
+  readonly what: string | undefined;
+  /** An image that is the primary VM by itself, as `el2 boot` has it. */
+  readonly boot: string | undefined;
+  readonly initrd: string | undefined;
+  readonly append: string | undefined;
+  readonly cpus: number;
+  /** Of `boot`: a size such as `256MiB`. */
+  readonly memory: string | undefined;
+  /** Skips idle time. */
+  readonly turbo: boolean;
+}
+
+/** A session to attach to; undefined: the only one. */
+export interface AttachWanted {
+  /** The VM to debug; undefined: the first that executes instructions. */
+  readonly vm: string | undefined;
+  readonly session: string | undefined;
+}
+
+/** Where machines come from. Both reject with an Error whose message is for the user. */
+export interface DapMachines {
+  /** The VM has not executed an instruction: it stops before the first. */
+  launch(wanted: LaunchWanted, events: DapEvents): Promise<DapTarget>;
+  attach(wanted: AttachWanted, events: DapEvents): Promise<DapTarget>;
+}
