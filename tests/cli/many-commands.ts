@@ -2,6 +2,7 @@
 // wrote: a process per command would take minutes. Command lines come from stdin, a JSON array per
 // line, and are answered one after the other.
 
+import { AsyncLocalStorage } from "node:async_hooks";
 import process from "node:process";
 import { main } from "../../src/cli/main.ts";
 import { linesOf } from "../support/lines.ts";
@@ -26,6 +27,12 @@ class Exited extends Error {
   }
 }
 
+/** A command of this process. What is left of it after its end, such as a timer, is still its own. */
+class Command {
+  text = "";
+  leave: (code: number) => void = () => {};
+}
+
 /** Connections that a command has opened and its process would close. */
 function closing(open: Set<() => void>, connection: Deno.Conn): Deno.Conn {
   const close = connection.close.bind(connection);
@@ -42,9 +49,11 @@ if (import.meta.main) {
   const answer = (bytes: Uint8Array) => {
     for (let done = 0; done < bytes.length;) done += stdout(bytes.subarray(done));
   };
-  let text = "", leave: (code: number) => void = () => {};
+  const running = new AsyncLocalStorage<Command>();
   const take = (bytes: Uint8Array | string) => {
-    text += typeof bytes === "string" ? bytes : decoder.decode(bytes);
+    const command = running.getStore();
+    if (!command) throw new Error("output of no command");
+    command.text += typeof bytes === "string" ? bytes : decoder.decode(bytes);
     return bytes.length;
   };
   for (const stream of [Deno.stdout, Deno.stderr]) Object.assign(stream, { isTerminal: () => true, writeSync: take });
@@ -61,7 +70,7 @@ if (import.meta.main) {
     consoleSize: () => ({ columns: 120, rows: 40 }),
     connect: async (options: Deno.ConnectOptions) => closing(open, await connect(options)),
     exit: (code = 0) => {
-      leave(code);
+      running.getStore()?.leave(code);
       throw new Exited(code);
     },
   });
@@ -78,14 +87,14 @@ if (import.meta.main) {
   });
   for await (const words of linesOf(Deno.stdin.readable)) {
     const args: string[] = JSON.parse(words);
-    text = "";
+    const command = new Command();
     thrown = undefined;
     Deno.exitCode = 0;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const code = await Promise.race([
-      new Promise<number>((resolve) => leave = resolve),
+      new Promise<number>((resolve) => command.leave = resolve),
       new Promise<number>((resolve) => timer = setTimeout(() => resolve(-1), AT_MOST)),
-      main(args, entry).catch((error) => {
+      running.run(command, () => main(args, entry)).catch((error) => {
         if (error instanceof Exited) return error.code;
         thrown = String(error?.stack ?? error);
         return 1;
@@ -93,7 +102,7 @@ if (import.meta.main) {
     ]);
     clearTimeout(timer);
     for (const close of open) close();
-    answer(encoder.encode(`${JSON.stringify({ args, code, text, thrown } satisfies Written)}\n`));
+    answer(encoder.encode(`${JSON.stringify({ args, code, text: command.text, thrown } satisfies Written)}\n`));
   }
   // Connections of commands that did not end keep the process.
   Deno.kill(Deno.pid, "SIGKILL");
