@@ -145,7 +145,14 @@ function attachDevices(plan: SessionPlan, boot: BootPlan, machine: Machine, syst
   system.parts.push(...system.hypervisor.flash.map(savedFlash));
   const maker = deviceMaker(plan, system, system.outside);
   const devices = boot.devices?.map((device, index) => maker.make(device, PRIMARY_CONSOLE, index)) ?? [];
-  const places = attachVirtio(machine, system.hypervisor, Vmid.Primary, devices, (id, message) => system.events.deviceProblem(id, message));
+  const places = attachVirtio(
+    machine,
+    system.hypervisor,
+    Vmid.Primary,
+    devices,
+    (id, message) => system.events.deviceProblem(id, message),
+    (id, error) => system.bug(id, error),
+  );
   for (const { transport, turn, ...place } of places) {
     system.parts.push(savedTransport(place.id, transport, turn));
     system.virtio.push({ vm: PRIMARY_CONSOLE, device: transport.device, ...place });

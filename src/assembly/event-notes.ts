@@ -58,6 +58,18 @@ export class EventNotes {
     this.#note(this.machine.time, "dev", device, message, true);
   }
 
+  /** An exception of el2's own has ended a part of the machine. */
+  contained(where: string, what: string): void {
+    const kind = where.startsWith("dev:") ? "dev" : "state";
+    this.#note(
+      this.machine.time,
+      kind,
+      where,
+      `out of order: ${what}, an exception in el2 itself; the rest of the machine continues`,
+      true,
+    );
+  }
+
   sessionProblem(message: string): void {
     this.#note(this.machine.time, "log", SESSION, message, true);
   }

@@ -34,7 +34,7 @@ import { EventNotes } from "./event-notes.ts";
 import { SAVED_FAULTS } from "./saved-faults.ts";
 import { SessionVms } from "./session-vms.ts";
 import { stateHashes } from "./state-hashes.ts";
-import type { RememberingSystem, RunMemory, StateHashes, System } from "./system.ts";
+import type { ContainedBug, RememberingSystem, RunMemory, StateHashes, System } from "./system.ts";
 import { SessionControl } from "./vm-control.ts";
 import { VmEnds } from "./vm-ends.ts";
 import { VmSamples } from "./vm-samples.ts";
@@ -78,6 +78,9 @@ export class GuestSystem implements System, Inspected {
   driver: Persona = PERSONAS.v17;
   #hypervisor: Hypervisor | undefined;
   #log: EventLog | undefined;
+  /** Exceptions of el2's own that have ended parts of the machine, each in a line. */
+  readonly #bugs: string[] = [];
+  #newBugs: ContainedBug[] = [];
 
   constructor(
     readonly machine: Machine,
@@ -125,6 +128,7 @@ export class GuestSystem implements System, Inspected {
     this.#hypervisor = hypervisor;
     const events = traceCapacities(this.limits.traces);
     hypervisor.trace.limit(events.readers);
+    hypervisor.onBug = (vcpu, error) => this.bug(`vcpu:${hypervisor.names.vcpu(vcpu)}`, error);
     this.traceBuffer.capacity = events.recorded;
     this.#log = new EventLog(hypervisor.trace, this.machine.cpus.length, events.log);
     this.events.install();
@@ -151,7 +155,21 @@ export class GuestSystem implements System, Inspected {
 
   broken(): string[] {
     const failed = this.vms.broken().map((vm) => `${vm}: ${this.hypervisor.trace.reasons.endOf(vm)?.rule ?? "failed"}`);
-    return [...failed, ...this.#verdicts("healthy=no verdict!=failed")];
+    return [...failed, ...this.#verdicts("healthy=no verdict!=failed"), ...this.#bugs];
+  }
+
+  takeBugs(): readonly ContainedBug[] {
+    const bugs = this.#newBugs;
+    if (bugs.length) this.#newBugs = [];
+    return bugs;
+  }
+
+  /** An exception of el2's own has ended a part of the machine, and the rest continues. */
+  bug(where: string, error: unknown): void {
+    const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    this.events.contained(where, what);
+    this.#bugs.push(`${where} is out of order: ${what}`);
+    this.#newBugs.push({ where, error });
   }
 
   /** Texts of the verdicts that match a filter. */
@@ -210,6 +228,8 @@ export class GuestSystem implements System, Inspected {
         this.vms.failed(event);
         this.ends.take(event);
         return this.events.hostError(event);
+      case "bug":
+        return this.bug(event.device, event.error);
       case "finished":
         this.vms.finished(event.crashed);
     }
@@ -239,6 +259,7 @@ export class GuestSystem implements System, Inspected {
   #describeEnd(reason: StopReason): SessionEnd {
     if (reason.kind === "crash") return { code: 1, message: reason.message };
     const ended = this.vms.ended();
+    if (this.#bugs.length) return { code: 1, message: [...ended ? [ended.message] : [], ...this.#bugs].join("; ") };
     const leaked = ended?.code === 0 ? this.#verdicts("verdict=leaked") : [];
     if (leaked.length) return { code: 1, message: leaked.join("; ") };
     if (ended) return ended;

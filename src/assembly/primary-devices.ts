@@ -53,6 +53,7 @@ export function attachVirtio(
   vmid: number,
   devices: readonly VirtioDevice[],
   onProblem: (id: string, message: string) => void,
+  onBug: (id: string, error: unknown) => void,
 ): VirtioPlace[] {
   if (devices.length > VIRTIO_MMIO_SLOTS) {
     throw new RangeError(`${devices.length} virtio devices: the platform has ${VIRTIO_MMIO_SLOTS} slots`);
@@ -76,6 +77,7 @@ export function attachVirtio(
       faults: deviceFaults(hypervisor.faults, id.slice("dev:".length), device),
       onInterrupt: (level) => machine.interrupt(intid, level),
       onFault: (fault) => onProblem(id, `${fault.message}: ${JSON.stringify(fault.values)}`),
+      onBug: (error) => onBug(id, error),
     });
     machine.bus.attach({
       name: `virtio-${device.name} in slot ${slot}`,

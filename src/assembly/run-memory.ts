@@ -104,7 +104,7 @@ const EVENTS = v.object({ events: v.array(EVENT), added: count });
 const CODE = v.object({ pc: v.bigint(), text: v.string() });
 const WORK = v.object({
   vcpu: v.string(),
-  how: v.picklist(["fault", "watchdog", "system-reset", "system-off", "killed"]),
+  how: v.picklist(["bug", "fault", "watchdog", "system-reset", "system-off", "killed"]),
   at: CODE,
   instructions: count,
   exception: v.optional(v.object({ esr: count, at: CODE, far: v.optional(v.string()) })),

@@ -19,6 +19,13 @@ import type { VmSymbols } from "../symbols/vm-symbols.ts";
 import type { SystemState } from "../state/system-state.ts";
 import type { MachineEvent, SessionEnd, VmSample } from "../protocol/protocol.ts";
 
+/** An exception of el2's own that has ended a part of the machine. */
+export interface ContainedBug {
+  /** The part: `dev:host/blk0`, `vcpu:ping/0`. */
+  readonly where: string;
+  readonly error: unknown;
+}
+
 /** A machine that runs. */
 export interface RunningSystem {
   readonly machine: Machine;
@@ -31,8 +38,10 @@ export interface RunningSystem {
   stopAt(instructions: number): void;
   /** How the session has ended by its guests' doing, once it has. */
   ended(): SessionEnd | undefined;
-  /** A line for each VM that has failed and does not run again. */
+  /** A line for each VM that has failed and does not run again, and for each bug of el2. */
   broken(): string[];
+  /** The contained bugs since the last call. */
+  takeBugs(): readonly ContainedBug[];
   /** The wait of each vCPU, in words. */
   describeWaits(): string[];
 }

@@ -30,7 +30,7 @@ interface LastWork {
 }
 
 /** The more a stop says about a VM's end, the further in front. */
-const TELLING: readonly VcpuEnd[] = ["fault", "watchdog", "system-reset", "system-off", "killed"];
+const TELLING: readonly VcpuEnd[] = ["bug", "fault", "watchdog", "system-reset", "system-off", "killed"];
 
 const EXIT_RULES: Readonly<Record<VmExitReason, string>> = {
   "exit": "the guest asked for its end (VM_EXIT)",
@@ -165,7 +165,7 @@ export class VmEnds {
     // A step that was refused says best why nothing came of the VM.
     if (!stopped && problem !== undefined && before !== undefined && reasons.endsVm(vm, before)) return;
     const rule = this.#ruleOf(work, exit, problem);
-    const failed = work?.how === "fault" || problem !== undefined || exit === undefined && !stopped ||
+    const failed = work?.how === "fault" || work?.how === "bug" || problem !== undefined || exit === undefined && !stopped ||
       exit !== undefined && !endedByOwnWill(exit);
     const { at, instructions, exception } = work ?? {};
     const isFault = work?.how === "fault";
@@ -187,10 +187,12 @@ export class VmEnds {
       },
       ...instructions !== undefined && instructions > 0 && { command: `el2 back --to ${instructions}` },
       ...isFault && { wayOut: WAY_OUT },
+      ...work?.how === "bug" && { wayOut: BUG_WAY_OUT },
     });
   }
 
   #ruleOf(work: LastWork | undefined, exit: VmExitReason | undefined, problem: string | undefined): string {
+    if (work?.how === "bug") return `${work.vcpu} stopped: an exception in el2 itself at ${work.at.text}`;
     if (work?.how === "fault") {
       const { esr, at } = work.exception!;
       const handler = `its handler at ${hex(work.at.pc)} cannot be fetched`;
@@ -205,6 +207,7 @@ export class VmEnds {
   }
 }
 
+const BUG_WAY_OUT = "file the report that the session names, with the recording beside it; the other VMs continue";
 const WAY_OUT = "set VBAR_EL1 to a vector table that is mapped before the first exception can come, and mend what raised this one";
 
 function hex(value: bigint, digits = 1): string {

@@ -9,7 +9,7 @@ import { files, reportIn } from "../support/files.ts";
 import { VERSION } from "../support/version.ts";
 import { WriteFailure } from "../support/write-all.ts";
 
-/** A run that ended by a bug. */
+/** A run in which a bug has ended the machine, or a part of it. */
 export interface BrokenRun {
   readonly error: unknown;
   readonly plan: SessionPlan;
@@ -20,6 +20,8 @@ export interface BrokenRun {
   readonly instructions: number;
   /** Virtual time in ns. */
   readonly time: number;
+  /** The part of the machine that the bug has ended, where the others continue. */
+  readonly part?: string;
 }
 
 /**
@@ -33,9 +35,10 @@ export async function writeBugReport(run: BrokenRun, folder?: string, now = new 
   const base = folder === undefined ? files().report() : reportIn(folder, now);
   if (base === undefined) return undefined;
   const recording = await recorded(`${base}.rec`, run);
-  const { error, instructions, time } = run;
+  const { error, instructions, time, part } = run;
+  const who = part === undefined ? "" : ` in ${part}, and continued without it`;
   const lines = [
-    `el2 ${VERSION} failed at t=${(time / 1e9).toFixed(6)}s, after ${instructions} instructions.`,
+    `el2 ${VERSION} failed${who} at t=${(time / 1e9).toFixed(6)}s, after ${instructions} instructions.`,
     recording,
     "",
     error instanceof Error ? error.stack ?? error.message : String(error),
@@ -48,13 +51,17 @@ export async function writeBugReport(run: BrokenRun, folder?: string, now = new 
 }
 
 /**
- * Writes the recording that reproduces the bug. It has no end: a replay runs until it fails, too.
+ * Writes the recording that reproduces the bug. A replay continues after the last input, until it
+ * fails, too.
  */
-async function recorded(path: string, { plan, inputs, lost }: BrokenRun): Promise<string> {
+async function recorded(path: string, { plan, inputs, lost, error, instructions, time, part }: BrokenRun): Promise<string> {
   if (lost !== undefined) return `The run cannot be recorded: ${lost}`;
   try {
     const writer = new RecordingWriter(path, await savedHeader(plan));
     for (const { at, settled, input } of inputs) writer.input({ at, settled }, input);
+    const [message] = (error instanceof Error ? `${error.name}: ${error.message}` : String(error)).split("\n");
+    const state = { instructions, registers: "", memory: "", console: "" };
+    writer.end(time, { ...state, own: part === undefined, code: 1, message: `a bug of el2: ${message}` });
     return `It happens again with: el2 replay ${path}`;
   } catch (error) {
     if (!(error instanceof Error) || !(error instanceof RecordingError || error instanceof WriteFailure || isOfSystem(error))) throw error;

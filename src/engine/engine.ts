@@ -321,6 +321,8 @@ export class Engine {
     else this.#pace.ran(spared, machine.time - time, performance.now());
     this.#hashes.take();
     this.#recording.check();
+    // In a replay the bug has its report already.
+    for (const bug of this.present.takeBugs()) if (!this.#replay) this.port.contained(bug);
     const hit = this.present.stops.take();
     if (hit === "passed") return true;
     if (hit) {

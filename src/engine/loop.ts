@@ -1,6 +1,6 @@
 // State that the parts of an engine share, and their requests to its loop.
 
-import type { System } from "../assembly/system.ts";
+import type { ContainedBug, System } from "../assembly/system.ts";
 import type { SessionPlan } from "../plans/plan.ts";
 import type { SessionEvent } from "../protocol/protocol.ts";
 import type { SystemState } from "../state/system-state.ts";
@@ -17,6 +17,8 @@ export interface EnginePort {
   readonly standing: Standing;
   /** Wraps every piece of work, so that a bug of ours is reported and not lost. */
   readonly guarded: (work: () => void) => void;
+  /** Reports a bug that has ended a part of the machine. */
+  readonly contained: (bug: ContainedBug) => void;
   /** Whether a request waits to be let in. */
   readonly requested: () => boolean;
   /** Another machine of the same plan, at its start or in a state, without sockets. */

@@ -19,7 +19,7 @@ import type { VirtioDevice } from "../virtio/device.ts";
 import { hostGuest, type HostProgram, type HostServices } from "./host-guest.ts";
 import { linkGroups } from "./link-groups.ts";
 import type { NativeHostPlan, SharedBuffer, VmPlan } from "./plan.ts";
-import type { DevicePlan } from "../virtio/plan.ts";
+import { deviceId, type DevicePlan } from "../virtio/plan.ts";
 import { SharedBuffers, type SharedBuffersState } from "./shared-buffers.ts";
 import { VendorVmm } from "./vendor-vmm.ts";
 import { VmDevices, type VmDevicesState } from "./vm-devices.ts";
@@ -275,6 +275,10 @@ class VmmProgram implements HostProgram {
         made,
         registersOf(plan),
         (message) => this.#report(entry, message),
+        (slot, error) => {
+          const device = deviceId(plan.name, made[slot].name, slot);
+          this.#options.events({ kind: "bug", at: this.#now, device, error });
+        },
         plan.firmware !== undefined,
       ),
     };

@@ -60,12 +60,14 @@ export class VmDevices {
    * @param registers the side that answers accesses: the VMM, by virtio-mmio, PCI, or PCI with
    * messages, or the hypervisor's objects
    * @param problem is called with a guest's error and the device
+   * @param bug is called with an exception of el2's own and the device's slot
    * @param isProtected the VM's memory is lent to it, except what it shares
    */
   constructor(
     devices: readonly VirtioDevice[],
     registers: "vmm" | "vmm-pci" | "vmm-msi" | "hypervisor",
     problem: (message: string) => void,
+    bug: (slot: number, error: unknown) => void,
     isProtected = false,
   ) {
     const memory: GuestMemory = {
@@ -89,6 +91,7 @@ export class VmDevices {
         if (cause !== "" && pci) this.#process?.touchedLent(`host access to lent memory region: ${message}`);
         else problem(message);
       },
+      onBug: (error) => bug(slot, error),
     });
     const message = registers === "vmm-msi" ? (address: number, data: number) => this.#process?.message(address, data) : undefined;
     this.#slots = pci ? [] : devices.map((device, slot) => new MmioTransport(device, options(device, slot)));

@@ -17,6 +17,7 @@ import { CapabilityUses } from "./capabilities/capability-uses.ts";
 import type { HypervisorObject } from "./capabilities/object.ts";
 import type { EveryService } from "./capabilities/object-types.ts";
 import type { Checker } from "./check/check.ts";
+import { contain } from "./check/contain.ts";
 import type { DebugControl } from "./debug/debug-control.ts";
 import type { Hwirq } from "./gic/hwirq.ts";
 import type { AddressSpace } from "./memory/addrspace.ts";
@@ -90,6 +91,8 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
   onUnmappedMemory: ((vcpu: Vcpu, ipa: number) => void) | undefined;
   /** Called when a vCPU stops for good, while it still has its registers. */
   onVcpuEnd: ((vcpu: Vcpu, how: VcpuEnd) => void) | undefined;
+  /** Called when an exception of el2's own has ended a vCPU, and the others continue. */
+  onBug: ((vcpu: Vcpu, error: unknown) => void) | undefined;
   /** The debugger of a VM's vCPUs, if any. */
   debug: DebugControl | undefined;
   /** Looks after every operation whether what must hold still does (`--check`). */
@@ -190,6 +193,11 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
     const pc = `0x${vcpu.registers.pc.toString(16)}`;
     if (vcpu.trace.wants("rule")) vcpu.trace.event("rule", "not covered", { what, pc });
     if (this.behaviour.strict) this.stop(`--strict: ${this.names.vcpu(vcpu)} at PC ${pc}: no rule covers ${what}`);
+  }
+
+  contain(vcpu: Vcpu, error: unknown): void {
+    contain(this, vcpu, error);
+    this.onBug?.(vcpu, error);
   }
 
   /**

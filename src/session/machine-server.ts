@@ -7,8 +7,9 @@ import { computer } from "../outside/computer.ts";
 import { Engine } from "../engine/engine.ts";
 import { Standing } from "../engine/standing.ts";
 import type { SessionPlan } from "../plans/plan.ts";
-import type { Request, SessionEvent } from "../protocol/protocol.ts";
+import { type Request, SESSION, type SessionEvent } from "../protocol/protocol.ts";
 import { noAnswer } from "../queries/query.ts";
+import type { ContainedBug } from "../assembly/system.ts";
 import { beginSystem, loaded } from "../snapshots/begin.ts";
 import type { SystemState } from "../state/system-state.ts";
 import { WriteFailure } from "../support/write-all.ts";
@@ -73,10 +74,28 @@ export class MachineServer {
     if (!engine || !plan) return this.#post({ kind: "failed", message });
     const { present, inputs, lost } = engine;
     const run = { error, plan, inputs, lost, instructions: present.instructions(), time: present.machine.time };
-    const tell = (where: string) => {
+    this.#report(run, (where) => {
       const [first, ...stack] = message.split("\n");
       this.#post({ kind: "failed", message: [first + where, ...stack].join("\n") });
-    };
+    });
+  }
+
+  /** A bug of el2 has ended a part of the machine: an event names the report. */
+  #contained({ where, error }: ContainedBug): void {
+    const engine = this.#engine, plan = this.#plan;
+    if (!engine || !plan) throw error;
+    const { present, inputs, lost } = engine;
+    const time = present.machine.boundary;
+    this.#report({ error, plan, inputs: [...inputs], lost, instructions: present.instructions(), time, part: where }, (path) => {
+      const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+      const text = `bug of el2 in ${where}, which is out of order: ${message}${path}`;
+      const event = { time, pcpu: undefined, kind: "log", vcpu: SESSION, text, refused: true } as const;
+      this.outbox.tell({ kind: "events", events: [event], dropped: 0 });
+    });
+  }
+
+  /** Has a report written, and says where it is. */
+  #report(run: BrokenRun, tell: (where: string) => void): void {
     // The bug matters more than the reason why its report cannot be written: both are said.
     this.report(run).then(
       (path) => tell(path === undefined ? "" : ` (report: ${path})`),
@@ -116,6 +135,7 @@ export class MachineServer {
       together: (work: () => void) => this.outbox.together(work),
       standing: this.#standing,
       guarded: (work: () => void) => this.#guarded(work),
+      contained: (bug: ContainedBug) => this.#contained(bug),
       requested: this.requested,
       again: (state?: SystemState) => state ? loaded(alone, state) : assemble(alone),
     };

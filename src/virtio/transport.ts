@@ -42,6 +42,11 @@ export interface TransportOptions {
   /** The guest broke a rule; the device waits for its reset. */
   readonly onFault: (fault: VirtioFault) => void;
   /**
+   * An exception of el2's own in the device, which waits for its reset. Without it, the exception
+   * is thrown.
+   */
+  readonly onBug?: (error: unknown) => void;
+  /**
    * Does something a moment of the guest's time later; one thing at a time. While a device is
    * restored, it is what the device was waiting for when it was saved.
    */
@@ -144,10 +149,12 @@ export abstract class VirtioTransport implements VirtioPort {
   perform(work: () => void): void {
     try {
       work();
-    } catch (fault) {
-      if (!(fault instanceof VirtioFault)) throw fault;
+    } catch (error) {
+      const { onBug, onFault } = this.options;
+      if (!(error instanceof VirtioFault) && !onBug) throw error;
       this.#status |= VirtioStatus.NEEDS_RESET;
-      this.options.onFault(fault);
+      if (error instanceof VirtioFault) onFault(error);
+      else onBug!(error);
       if (this.#status & VirtioStatus.DRIVER_OK) this.raise(Interrupt.CONFIG);
     }
   }

@@ -27,7 +27,7 @@ Deno.test("an exception in the engine leaves a report and a recording, and the c
     assert.match(text, /^el2 \S+ failed at t=\d[^\n]*\nIt happens again with: el2 replay (\S+\.rec)\n\nTypeError: /);
     const { inputs, end, plan: recorded } = await readRecording(path.replace(/\.txt$/, ".rec"));
     assert.deepEqual(inputs.map(({ input }) => input.kind), ["act"]);
-    assert.equal(end, undefined);
+    assert.deepEqual([end?.end.code, end?.end.own], [1, true]);
     assert.ok(assemble(recorded));
   } finally {
     await Deno.remove(folder, { recursive: true });

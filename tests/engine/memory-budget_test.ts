@@ -131,6 +131,9 @@ async function session() {
     together: (work) => work(),
     standing: new Standing(),
     guarded: (work) => work(),
+    contained: ({ error }) => {
+      throw error;
+    },
     requested: () => false,
     again: (state) => state ? loaded(plan, state) : assemble(plan),
   });

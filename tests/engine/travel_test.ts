@@ -45,6 +45,9 @@ class Session {
       together: (work) => work(),
       standing: new Standing(),
       guarded: (work) => work(),
+      contained: ({ error }) => {
+        throw error;
+      },
       requested: () => false,
       again,
     });

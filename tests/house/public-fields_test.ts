@@ -9,7 +9,14 @@ const FOLDER = new URL("../../src/hypervisor/", import.meta.url);
 /** Fields that others set, by the reason why. */
 const SEATS: Record<string, readonly string[]> = {
   "a seat of somebody above the hypervisor, who takes it and leaves it": [
-    ...["Hypervisor.onUnmappedDevice", "Hypervisor.onUnmappedMemory", "Hypervisor.onVcpuEnd", "Hypervisor.debug", "Hypervisor.checker"],
+    ...[
+      "Hypervisor.onUnmappedDevice",
+      "Hypervisor.onUnmappedMemory",
+      "Hypervisor.onVcpuEnd",
+      "Hypervisor.onBug",
+      "Hypervisor.debug",
+      "Hypervisor.checker",
+    ],
     ...["Hypervisor.foreignPrograms", "Faults.onRules"],
   ],
 };

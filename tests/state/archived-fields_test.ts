@@ -43,6 +43,7 @@ const DERIVED: Record<string, readonly string[]> = {
     ...["Hypervisor.options.*", "Hypervisor.behaviour.*", "Hypervisor.debug", "Hypervisor.checker", "Hypervisor.foreignPrograms"],
     ...[
       "Hypervisor.onVcpuEnd",
+      "Hypervisor.onBug",
       "Hypervisor.onUnmappedDevice",
       "Hypervisor.onUnmappedMemory",
       "NativePrograms.#factories",

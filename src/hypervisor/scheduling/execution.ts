@@ -31,6 +31,11 @@ export interface ExecutionServices extends VcpuServices {
   readonly debug: VcpuDebugger | undefined;
   /** Handles an exit of a vCPU other than the end of its budget. */
   readonly handleExit: (vcpu: Vcpu, exit: Exit) => void;
+  /**
+   * Deals with an exception of el2's own while a vCPU ran.
+   * @throws that exception, where the machine cannot continue
+   */
+  readonly contain: (vcpu: Vcpu, error: unknown) => void;
 }
 
 /** Runs vCPUs that execute instructions, one at a time. */
@@ -129,9 +134,13 @@ export class Execution implements ExitHandler {
     this.#disturbed = false;
     // A debugger, the checker and an instruction limit look at every exit.
     const watched = debug !== undefined || checker !== undefined || this.#stopAt !== Infinity;
-    do {
-      this.#runOnce(cpu, vcpu, floor, watched ? undefined : this);
-    } while (this.#goesOn() && debug === undefined && checker === undefined);
+    try {
+      do {
+        this.#runOnce(cpu, vcpu, floor, watched ? undefined : this);
+      } while (this.#goesOn() && debug === undefined && checker === undefined);
+    } catch (error) {
+      this.services.contain(vcpu, error);
+    }
     // The vCPU of the CPU stays the same meanwhile, so all steps are exits.
     vcpu.usage.addRun(this.#retired - before, this.#steps - stepsBefore);
   }

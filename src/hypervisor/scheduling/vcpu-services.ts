@@ -107,8 +107,8 @@ export interface VcpuPrograms {
   loaded(archive: ObjectArchive, vcpu: Vcpu): VcpuProgram;
 }
 
-/** How a vCPU stopped for good. */
-export type VcpuEnd = "fault" | "watchdog" | "system-off" | "system-reset" | "killed";
+/** How a vCPU stopped for good; `bug`: by an exception of el2's own. */
+export type VcpuEnd = "bug" | "fault" | "watchdog" | "system-off" | "system-reset" | "killed";
 
 /** Requirements of vCPUs on the hypervisor. */
 export interface VcpuServices extends CspaceServices, HwirqServices, VirtioServices {

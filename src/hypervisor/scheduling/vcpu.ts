@@ -22,7 +22,7 @@ import { DEEPEST_POWER_STATE, type SystemReset } from "./power-state.ts";
 import { TimerPpi, VcpuTimers } from "./timer.ts";
 import { VcpuAttachments } from "./vcpu-attachments.ts";
 import { Block, type Life, type ResumePoint, VcpuLife, type VmmioAccess } from "./vcpu-life.ts";
-import type { Entrance, VcpuProgram, VcpuServices } from "./vcpu-services.ts";
+import type { Entrance, VcpuEnd, VcpuProgram, VcpuServices } from "./vcpu-services.ts";
 import { PRIORITY_END, VcpuSettings } from "./vcpu-settings.ts";
 import { VcpuTurn } from "./vcpu-turn.ts";
 import { VcpuUsage } from "./vcpu-usage.ts";
@@ -294,8 +294,8 @@ export class Vcpu extends HypervisorObject {
   }
 
   /** It cannot continue, not even by an exception; its halt vIRQ reports that. */
-  fault(): void {
-    this.services.onVcpuEnd?.(this, "fault");
+  fault(how: VcpuEnd = "fault"): void {
+    this.services.onVcpuEnd?.(this, how);
     this.block(Block.Fault);
     this.traceState("faulted");
     this.haltVirq.assertEdge();
