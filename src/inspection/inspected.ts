@@ -19,6 +19,7 @@ import type { EventLog } from "./event-log.ts";
 import type { MemoryUse } from "../queries/memory-use.ts";
 import type { RunPlace } from "./run-place.ts";
 import { type KnownParcel, parcelsOfRequests } from "./parcels-of-requests.ts";
+import { type ParcelWait, ParcelWaits } from "./parcel-waits.ts";
 import { RefusedReclaims } from "./refused-reclaims.ts";
 import type { TraceBuffer } from "./trace-buffer.ts";
 
@@ -156,6 +157,7 @@ export interface Stretch {
 export class Looks {
   readonly rates = new Rates();
   readonly refusedReclaims = new RefusedReclaims();
+  readonly parcelWaits = new ParcelWaits();
   /** Nothing can happen any more. */
   settled = false;
   /** Work of vCPUs without an exit. */
@@ -290,6 +292,11 @@ export class View {
   /** Handles of parcels whose owner could not reclaim them because a VM still holds them. */
   get refusedReclaims(): ReadonlySet<number> {
     return this.#looks.refusedReclaims.read(this.system.log);
+  }
+
+  /** What a VM waits for that others have to do with its memory parcel. */
+  parcelWait(vmid: number): ParcelWait | undefined {
+    return this.#looks.parcelWaits.read(this.system.log).get(vmid);
   }
 }
 

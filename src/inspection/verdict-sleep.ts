@@ -11,10 +11,13 @@ import { TimerPpi } from "../hypervisor/scheduling/timer.ts";
 import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
 import { durationText } from "../queries/format.ts";
 import { Vmid } from "./guest-names.ts";
+import { hex } from "../queries/table.ts";
 import type { View } from "./inspected.ts";
+import type { ParcelWait } from "./parcel-waits.ts";
 import { barrierOf, irqId } from "./read-irqs.ts";
 import { sourceNames } from "./virq-sources.ts";
 import type { Verdict } from "./verdict.ts";
+import { isAsleep } from "./verdict-work.ts";
 
 /** Virtual time (ns) that a VM may sleep before an interrupt is missed. */
 const UNHEARD = 10e6;
@@ -25,8 +28,10 @@ interface Waker {
   readonly irq: string;
   /** The VMs that can raise it; undefined where it is something else. */
   readonly raisers: readonly string[] | undefined;
-  /** The queue or doorbell that the raisers have to use. */
+  /** The queue or doorbell that the raisers have to use, or the parcel that they answer for. */
   readonly through: string;
+  /** What the raisers have to do with the parcel; undefined where it is a queue or doorbell. */
+  readonly until?: ParcelWait["until"];
 }
 
 /** A VM whose vCPUs all sleep. */
@@ -65,24 +70,46 @@ export function sleepOf(view: View, vm: string, vcpus: readonly Vcpu[]): Sleep {
       const irq = `${irqId(name, intid, vcpu.index)} (${names.get(source) ?? "hardware"})`;
       const why = barrier(intid);
       if (why !== undefined) barred.push(`${irq}: ${why}`);
-      else wakers.push({ irq, ...raisersOf(view, source) });
+      else wakers.push({ irq, ...raisersOf(view, source, vcpu) });
     }
   }
   return { vm, vcpus, due, wakers, barred };
 }
 
-/** The VMs that can raise a source. */
-function raisersOf(view: View, source: LevelSource): Pick<Waker, "raisers" | "through"> {
+/** The VMs that can raise a source of a vCPU. */
+function raisersOf(view: View, source: LevelSource, vcpu: Vcpu): Omit<Waker, "irq"> {
   const object = source instanceof VirqSource ? source.object : undefined;
   const right = object instanceof Doorbell
     ? DoorbellRight.Send
     : object instanceof Msgqueue
     ? source === object.receiveVirq ? MsgqueueRight.Send : MsgqueueRight.Receive
     : undefined;
-  if (!object || right === undefined || isOfManager(view, object)) return { raisers: undefined, through: "" };
+  if (!object || right === undefined) return { raisers: undefined, through: "" };
+  if (isOfManager(view, object)) return answerersOf(view, vcpu) ?? { raisers: undefined, through: "" };
   const manager = view.vm(Vmid.ResourceManager);
   const holders = object.holders.filter(({ rights }) => rights & right).map(({ cspace }) => `vm:${view.cspaceOwner(cspace)}`);
   return { raisers: [...new Set(holders)].filter((vm) => vm !== manager), through: view.object(object) };
+}
+
+/**
+ * The VMs whose answer a VM awaits from the Resource Manager: they have to accept its memory parcel,
+ * or give it back. Undefined where it may wait for something else.
+ */
+function answerersOf(view: View, { addressSpace }: Vcpu): Omit<Waker, "irq"> | undefined {
+  const manager = view.hypervisor.addressSpaces.get(Vmid.ResourceManager);
+  const isBusy = view.vcpus().some((vcpu) => vcpu.addressSpace === manager && !isAsleep(vcpu));
+  const wait = addressSpace && view.parcelWait(addressSpace.vmid);
+  // A separate program's links are unknown; one that is busy may be about to send the answer.
+  if (!wait || isBusy || view.system.manager.state.vms.length === 0) return undefined;
+  const parcel = view.parcels().find(({ handle, owner }) => handle === wait.handle && owner === addressSpace.vmid);
+  const late = parcel?.borrowers.filter(({ vmid, accepted }) => accepted === (wait.until === "release") && (wait.of?.has(vmid) ?? true));
+  if (!late?.length) return undefined;
+  return { raisers: late.map(({ vmid }) => view.vm(vmid)), through: `parcel:${hex(wait.handle)}`, until: wait.until };
+}
+
+/** `irq:x/962 (mq:290 rx) of vm:y`, `vm:y to accept parcel:0x3`. */
+function awaited({ irq, through, until }: Waker, of: string): string {
+  return until ? `${of} to ${until} ${through}` : `${irq} of ${of}`;
 }
 
 /**
@@ -117,14 +144,17 @@ export function waiting(view: View, sleep: Sleep, others: Others): Verdict {
   const able = wakers.find((waker) => !stuck.has(vm) && canCome(waker, sleep, others));
   if (able) {
     const more = found.length > 1 ? ` or ${found.length - 1} more` : "";
-    return { verdict: "waits", text: `waits for ${able.irq}${more}`, evidence: found };
+    const what = able.until ? awaited(able, able.raisers!.join(", ")) : able.irq;
+    return { verdict: "waits", text: `waits for ${what}${more}`, evidence: found };
   }
-  for (const { irq, raisers = [], through } of wakers) {
+  for (const waker of wakers) {
+    const { raisers = [], through } = waker;
     const peer = raisers.find((one) => one !== vm && (others.failed.has(one) || stuck.has(one)));
     if (peer === undefined) continue;
     const why = others.failed.has(peer) ? "has failed" : "waits for ever itself";
     const next = others.failed.has(peer) ? `el2 why --about ${peer}` : `el2 diagnose ${peer.slice("vm:".length)}`;
-    return { verdict: "stuck", text: `waits for ${irq} of ${peer}, which ${why}`, evidence: [`${peer} raises it by ${through}`], next };
+    const text = `waits for ${awaited(waker, peer)}${waker.until ? "; it" : ", which"} ${why}`;
+    return { verdict: "stuck", text, evidence: [waker.until ? `${peer} answers for ${through}` : `${peer} raises it by ${through}`], next };
   }
   const nobody = wakers.map(({ irq, raisers, through }) =>
     raisers?.length === 0 ? `${irq}: no VM is at the other end of ${through}` : `${irq}: only ${vm} itself can raise it`
@@ -171,9 +201,11 @@ export function deadlocked({ vm }: Sleep, { stuck }: Others): Verdict | undefine
   const rest = steps.slice(1).map((step) => `${step.vm} for ${step.by}`).join(", ");
   return {
     verdict: "deadlocked",
-    text: `waits for ${waker.irq} of ${by}, and ${rest}`,
-    evidence: steps.map((step) => `${step.vm} waits for ${step.waker.irq}, which ${step.by} raises by ${step.waker.through}`),
-    next: `el2 queue ls --filter vm=${vm.slice("vm:".length)}`,
+    text: `waits for ${awaited(waker, by)}, and ${rest}`,
+    evidence: steps.map(({ vm, waker, by }) =>
+      waker.until ? `${vm} waits for ${awaited(waker, by)}` : `${vm} waits for ${waker.irq}, which ${by} raises by ${waker.through}`
+    ),
+    next: waker.until ? `el2 mem parcel ${waker.through}` : `el2 queue ls --filter vm=${vm.slice("vm:".length)}`,
   };
 }
 

@@ -35,6 +35,7 @@ export const FAULT = {
   panic: 30,
   exitStorm: 31,
   shout: 32,
+  share: 33,
 } as const;
 
 /** Builds `broken.bin` and `broken.elf` into a folder. */
@@ -46,6 +47,21 @@ export async function buildBroken(folder: string): Promise<void> {
 /** Writes `bare.dtb`, a devicetree without nodes. */
 export async function writeBare(folder: string): Promise<void> {
   await Deno.writeFile(`${folder}/bare.dtb`, writeDevicetree(devicetree(node(""))));
+}
+
+/**
+ * Writes `VM.dtb`, the devicetree of a VM of this configuration with a link to the Resource Manager.
+ */
+export async function writeLinked(folder: string, configuration: string, vm: string): Promise<void> {
+  const planned = await planText(configuration, undefined, folder);
+  assert.ok(planned.ok && planned.run.what.kind === "run");
+  const plan = planned.run.what.host.vms.find(({ name }) => name === vm)!;
+  const tree = guestDevicetree(plan, layoutVm(plan));
+  const vdevices = tree.root.children.find(({ name }) => name === "gunyah-vm-config")!.children.find(({ name }) => name === "vdevices")!;
+  vdevices.children.push(
+    node("rm-rpc", { "vdevice-type": "rm-rpc", generate: "/hypervisor/rm-rpc", "message-size": 240, "queue-depth": 8 }),
+  );
+  await Deno.writeFile(`${folder}/${vm}.dtb`, writeDevicetree(tree));
 }
 
 /**

@@ -77,6 +77,8 @@ export class Stack {
           return [`${event.vm} ${event.state}${event.exit ? ` ${event.exit}` : ""}`];
         case "error":
           return [`error ${event.vm ?? "host"}: ${event.message}`];
+        case "bug":
+          throw event.error;
         case "finished":
           return [`finished ${event.crashed.join(",")}`.trim()];
       }

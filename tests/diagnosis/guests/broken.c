@@ -29,6 +29,7 @@ enum fault {
   PANIC,
   EXIT_STORM,
   SHOUT,
+  SHARE,
 };
 
 enum { NOWHERE_MAPPED = 0x70000000, VIRTUAL_TIMER = 27 };
@@ -101,6 +102,77 @@ static void listen_bell(void) {
   doorbell_send(fdt_cells2(other, "reg", 0), 1);
 }
 
+// Messages of the Resource Manager (docs/spec/resource-manager.md §2.2, §3.1, §3.2, §3.5).
+enum { MEM_ACCEPT = 0x51000011, MEM_SHARE = 0x51000013, MEM_NOTIFY = 0x51000017, MEM_SHARED = 0x51100011, MEM_ACCEPTED = 0x51100013 };
+enum { RM_REQUEST = 1, RM_REPLY = 2, RM_VERSION = 0x21, NOTIFY_SHARED = 1, ACCEPT_DONE = 128 << 16, READ_WRITE = 6 << 16 };
+
+struct rm_packet {
+  uint8_t version, type;
+  uint16_t sequence;
+  uint32_t id, words[58];
+};
+
+static struct message_queue_pair rm;
+static uint32_t offered = -1;
+static bool accepted;
+
+static bool rm_receive(struct rm_packet *packet) {
+  if (msgqueue_receive(rm.rx, packet, sizeof *packet).x[0] != GUNYAH_OK) return false;
+  bool donated = (packet->words[1] >> 8 & 0xff) == 0;
+  if (packet->id == MEM_SHARED && donated) offered = packet->words[0];
+  if (packet->id == MEM_ACCEPTED) accepted = true;
+  return true;
+}
+
+// Sleeps, and takes what it is woken by.
+static void rm_wait(void) {
+  wait_for_interrupt();
+  irq_enable();
+  isb();
+  irq_disable();
+}
+
+// Sends a request of these words, and waits for its reply.
+static void rm_ask(struct rm_packet *packet, uint32_t id, const uint32_t *words, size_t count) {
+  static uint16_t sequence;
+  packet->version = RM_VERSION;
+  packet->type = RM_REQUEST;
+  packet->sequence = ++sequence;
+  packet->id = id;
+  for (size_t i = 0; i < count; i++) packet->words[i] = words[i];
+  msgqueue_send(rm.tx, packet, 8 + 4 * count, MSGQUEUE_SEND_PUSH);
+  do {
+    while (!rm_receive(packet)) rm_wait();
+  } while (packet->type != RM_REPLY);
+  if (packet->words[0]) print("message %x: error %u\n", (uint64_t)id, (uint64_t)packet->words[0]);
+}
+
+// Shares the page that the host gives to this VM, own=N, with the VM peer=N, and waits until that
+// one accepts it.
+static void share(void) {
+  struct rm_packet packet;
+  uint32_t own = (uint32_t)boot_argument("own", 0), peer = (uint32_t)boot_argument("peer", 0);
+  fdt_node node = fdt_next_compatible(NULL, "gunyah-resource-manager");
+  rm.tx = fdt_cells2(node, "reg", 0);
+  rm.rx = fdt_cells2(node, "reg", 1);
+  if (!node || !fdt_interrupt(node, 1, &rm.not_empty)) fail("no Resource Manager");
+  irq_attach(rm.not_empty.intid, rm.not_empty.edge, ignore);
+  irq_disable();
+  while (offered == (uint32_t)-1) {
+    if (!rm_receive(&packet)) rm_wait();
+  }
+  const uint32_t accept[] = {offered, ACCEPT_DONE, 0, 0, 0, 0};
+  rm_ask(&packet, MEM_ACCEPT, accept, 6);
+  const uint32_t page[] = {0, 9, 2, peer | READ_WRITE, own | READ_WRITE, 1, packet.words[2], packet.words[3], 0x1000, 0, 0};
+  rm_ask(&packet, MEM_SHARE, page, 11);
+  const uint32_t notice[] = {packet.words[1], NOTIFY_SHARED, 0, 1, peer};
+  rm_ask(&packet, MEM_NOTIFY, notice, 5);
+  print("shared\n");
+  while (!accepted) {
+    if (!rm_receive(&packet)) rm_wait();
+  }
+}
+
 static void misaligned_stack(void) {
   asm volatile("mrs x9, sctlr_el1\n\torr x9, x9, #8\n\tmsr sctlr_el1, x9\n\tisb\n\tmov x9, sp\n\tadd x9, x9, #4\n\tmov sp, x9\n\tldr x9, [sp]" ::: "x9", "memory");
 }
@@ -164,6 +236,7 @@ void guest_main(void) {
     irq_disable();
     for (;;) HVC(0, 0x84000000, 0, 0, 0, 0);
   case SHOUT: shout(); break;
+  case SHARE: share(); break;
   }
   print("fault %u has no effect\n", fault);
 }
