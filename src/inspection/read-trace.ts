@@ -1,6 +1,7 @@
 // Rows from the trace: events, requests to the resource manager, reasons, and slices of the
 // scheduler.
 
+import { INJECTED_SECTION } from "../abi/faults.ts";
 import type { Reason, TraceEvent, TraceFields, TraceKind } from "../abi/trace.ts";
 import { eventName, TRACE_KINDS } from "../abi/trace.ts";
 import { errnoName } from "../abi/ioctl/errno.ts";
@@ -206,6 +207,12 @@ function causesOfErrno(view: View, chain: Reason["chain"]): number | null {
   return same > 1 ? same : null;
 }
 
+/** The remedy. That of an error is none where a rule injected it. */
+function wayOutOf(view: View, section: string, { inject }: TraceFields, known: string | undefined): string | null {
+  if (section === INJECTED_SECTION && inject !== undefined) return `remove the rule that injects it: \`el2 inject --remove ${inject}\``;
+  return known === undefined ? null : withIds(view, known);
+}
+
 /** One reason. */
 export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
   const { id, time, askedBy, at, chain, section, rule, object, values, wayOut, settled, ended, result, command } = reason;
@@ -238,7 +245,7 @@ export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
       result: { code: step.result.code, name: step.result.name, ...plain(step.result.fields ?? {}) as Record<string, Json> },
     })),
     shared_errno: causesOfErrno(view, chain),
-    way_out: wayOut === undefined ? null : withIds(view, wayOut),
+    way_out: wayOutOf(view, section, values, wayOut),
     command: command ?? null,
   };
 }

@@ -220,7 +220,7 @@ function refusal(name: string, text: string, says: RegExp, more: Partial<BrokenC
 const REFUSALS: readonly BrokenCase[] = [
   refusal("memory that cannot be lent", file(vm("none")), /^GH_VM_START -> ENOMEM: a fault was injected$/, {
     inject: ["rpc msg=MEM_LEND -> NOMEM"],
-    wayOut: /el2 mem limits/,
+    wayOut: /remove the rule that injects it: `el2 inject --remove inject:1`/,
   }),
   refusal("a VM that cannot be created", file(vm("none")), /^GH_CREATE_VM -> ENOMEM: a fault was injected$/, {
     inject: ["ioctl name=GH_CREATE_VM -> ENOMEM"],
