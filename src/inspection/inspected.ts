@@ -294,7 +294,7 @@ export class View {
     return this.#looks.refusedReclaims.read(this.system.log);
   }
 
-  /** What a VM waits for that others have to do with its memory parcel. */
+  /** The wait of a VM for others that have to accept or release its memory parcel. */
   parcelWait(vmid: number): ParcelWait | undefined {
     return this.#looks.parcelWaits.read(this.system.log).get(vmid);
   }

@@ -30,7 +30,7 @@ interface Waker {
   readonly raisers: readonly string[] | undefined;
   /** The queue or doorbell that the raisers have to use, or the parcel that they answer for. */
   readonly through: string;
-  /** What the raisers have to do with the parcel; undefined where it is a queue or doorbell. */
+  /** The raisers' next step with the parcel; undefined where it is a queue or doorbell. */
   readonly until?: ParcelWait["until"];
 }
 
@@ -92,8 +92,8 @@ function raisersOf(view: View, source: LevelSource, vcpu: Vcpu): Omit<Waker, "ir
 }
 
 /**
- * The VMs whose answer a VM awaits from the Resource Manager: they have to accept its memory parcel,
- * or give it back. Undefined where it may wait for something else.
+ * The VMs whose answer a VM awaits from the Resource Manager: they have to accept its memory
+ * parcel, or give it back. Undefined where it may wait for something else.
  */
 function answerersOf(view: View, { addressSpace }: Vcpu): Omit<Waker, "irq"> | undefined {
   const manager = view.hypervisor.addressSpaces.get(Vmid.ResourceManager);

@@ -18,6 +18,7 @@ import type { OwnProgram } from "./own-program.ts";
 import { TablePane } from "./table-pane.ts";
 import { FaultRuleError, parseFaultRule } from "../inspection/fault-rules.ts";
 import type { Action as MachineAction } from "../queries/action.ts";
+import { isExactly } from "../queries/filter.ts";
 import { cellText } from "../queries/format.ts";
 import { listText } from "../queries/list-text.ts";
 import type { Query } from "../queries/query.ts";
@@ -132,15 +133,16 @@ export class Menus {
       detail: text,
       run: () => app.copy(text),
     });
-    const cells = Object.entries(table.columns).filter(([, { width }]) => width !== undefined);
+    // A row of the tree has few of its table's columns.
+    const cells = Object.entries(table.columns).filter(([name, { width }]) => width !== undefined && row[name] !== undefined);
     const focus = app.windows.focus;
-    const filter = focus instanceof TablePane && focus.filterText ? ` --filter '${focus.filterText}'` : "";
+    const filter = focus instanceof TablePane && focus.filterText ? focus.filterText : isExactly("id", row.id);
     app.show(
       new MenuOverlay(`copy ${row.id}`, [
         copy("y", "row", cells.map(([name, column]) => cellText(column, row[name])).join("  ")),
         copy("i", "id", row.id),
         copy("j", "JSON", JSON.stringify(row)),
-        copy("c", "command", `el2 ${table.command}${filter}`),
+        copy("c", "command", `el2 ${table.command} --filter '${filter}'`),
       ]),
     );
   }

@@ -6,14 +6,13 @@ import { linksOf, type Place, placeOf, vmOf } from "./links.ts";
 import { MemoryPane } from "./memory-pane.ts";
 import { MenuOverlay } from "./overlay.ts";
 import { isFiltered } from "./pane.ts";
-import { VerdictOverlay } from "./verdict-overlay.ts";
+import { fieldsOverlay, VerdictOverlay } from "./lines-overlay.ts";
 import { isExactly } from "../queries/filter.ts";
-import { plainText } from "../queries/format.ts";
 import { rowsOf } from "../queries/query.ts";
 import { TablePane } from "./table-pane.ts";
 import { TreePane } from "./tree-pane.ts";
 import type { Row, RowOf, Table } from "../queries/table.ts";
-import { DIAGNOSES } from "../queries/tables.ts";
+import { DIAGNOSES, VMS } from "../queries/tables.ts";
 
 /** From this width on another screen is next to this one, else below it. */
 const SIDE_BY_SIDE = 104;
@@ -96,14 +95,20 @@ export class Navigation {
 
   /** Shows the fields of the selected row. */
   inspect(): void {
-    const { windows, say } = this.app;
+    const { windows, asker, changed } = this.app;
     const fields = windows.screen.panes.find(({ name }) => name === "fields");
     if (fields) return windows.focusOn(fields);
     const selected = selectedRow(this.app);
     if (!selected) return;
     const place = placeOf(selected.row.id);
     if (place && place.screen !== windows.screen.key) return this.jump(selected.row.id);
-    say(plainText(selected.row));
+    if (!selected.row.id.startsWith("vm:")) return this.app.show(fieldsOverlay(selected.table, selected.row));
+    // The tree knows less of a VM than the list of VMs.
+    asker.ask({ table: VMS.name, args: { filter: isExactly("id", selected.row.id) } }).then((answer) => {
+      const [row = selected.row] = rowsOf(VMS, answer);
+      this.app.show(fieldsOverlay(row === selected.row ? selected.table : VMS, row));
+      changed();
+    });
   }
 
   /**

@@ -3,9 +3,9 @@
 import { DangerOverlay } from "./danger.ts";
 import type { OverlayKind } from "./guide-chapters.ts";
 import { HelpOverlay } from "./help.ts";
+import { VerdictOverlay } from "./lines-overlay.ts";
 import { MenuOverlay, type Overlay } from "./overlay.ts";
 import { PaletteOverlay } from "./palette.ts";
-import { VerdictOverlay } from "./verdict-overlay.ts";
 
 /** The kinds, by their classes. */
 const KINDS = [

@@ -27,7 +27,7 @@ class Exited extends Error {
   }
 }
 
-/** A command of this process. What is left of it after its end, such as a timer, is still its own. */
+/** A command of this process. Timers and reads that outlive it still belong to it. */
 class Command {
   text = "";
   leave: (code: number) => void = () => {};

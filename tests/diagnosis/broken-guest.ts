@@ -50,7 +50,8 @@ export async function writeBare(folder: string): Promise<void> {
 }
 
 /**
- * Writes `VM.dtb`, the devicetree of a VM of this configuration with a link to the Resource Manager.
+ * Writes `VM.dtb`, the devicetree of a VM of this configuration with a link to the Resource
+ * Manager.
  */
 export async function writeLinked(folder: string, configuration: string, vm: string): Promise<void> {
   const planned = await planText(configuration, undefined, folder);

@@ -34,7 +34,7 @@ async function run(text: string, linked: readonly string[]): Promise<GuestSystem
   return system;
 }
 
-/** The host gives a VM a page of its own, which the VM can share. */
+/** The host donates a page to a VM, which the VM can share. */
 function give(system: GuestSystem, vmid: number): void {
   const handle = Math.max(...rows(system, "mem.parcels").map(({ id }) => Number(id.slice("parcel:".length)))) + 1;
   const words = (...values: number[]) => new Uint8Array(Uint32Array.from(values).buffer);

@@ -86,3 +86,28 @@ Deno.test("a verdict that its column cuts stands whole below the list once its V
   const text = await shown.text();
   assert.match(text, /rt {2}deadlocked: vcpu:rt\/0 waits for irq:rt\/27, which [^]*vcpu:rt\/0 would empty/);
 });
+
+Deno.test("i on a VM shows every field that the list of VMs has of it, and y copies a command that shows this VM", async () => {
+  const rig = new Rig(120, 36), { answer } = rig;
+  const row = {
+    ...{ ...VERDICTS[2], vmid: "0x2d", state: "running", via: "gunyah", schedule: "proxy", owner: "vm:host", vcpus: 1, cpu: 0.5 },
+    ...{ instructions: "100", memory: 0x40_0000, exit: null, ended: null, why: null, console: "con:rt/0", input_refused: null },
+  };
+  rig.answer = (query) =>
+    query.table === "vm.ls" && query.args.filter === "id=vm:rt" ? { ...phoneAnswer(query), rows: [row] } : answer(query);
+  for (let tries = 0; !(await rig.lines()).some((line) => /^[|]?>.* rt /.test(line)); tries++) {
+    assert.ok(tries < 10);
+    await rig.type("j");
+  }
+  await rig.type("i");
+  const text = await rig.text();
+  assert.match(text, /vm:rt/);
+  assert.match(text, /verdict +spins/);
+  assert.match(text, /memory +4M \(4194304 bytes\)/);
+  assert.match(text, /via +gunyah/);
+  await rig.press("esc");
+  await rig.type("y");
+  const menu = await rig.text();
+  assert.match(menu, /el2 vm ls --filter 'id=vm:rt'/);
+  assert.doesNotMatch(menu, /vm:rt +- /);
+});

@@ -1,5 +1,5 @@
-// The verdict on a VM in a box: its cause, the evidence, and the command that shows more, as
-// `el2 diagnose` prints them.
+// Lines about an object in a box: the verdict on a VM as `el2 diagnose` prints it, or every field
+// of a row.
 
 import type { OverlayAction } from "./actions.ts";
 import { drawThumb } from "./box.ts";
@@ -8,10 +8,10 @@ import type { Key } from "./keys.ts";
 import type { Overlay } from "./overlay.ts";
 import { drawOverlay } from "./overlay-box.ts";
 import { drawPieces, keyPieces, type Piece } from "./pieces.ts";
-import { wrap } from "./row-lines.ts";
+import { fieldLines, wrap } from "./row-lines.ts";
 import type { Look } from "./theme.ts";
 import { diagnosisLines } from "../queries/diagnosis-text.ts";
-import type { RowOf } from "../queries/table.ts";
+import type { Row, RowOf, Table } from "../queries/table.ts";
 import type { DIAGNOSES } from "../queries/tables.ts";
 
 /** Columns of text at most. */
@@ -23,21 +23,29 @@ const MARGIN = 4;
 /** Rows of a page. */
 const PAGE = 10;
 
-/** The object that the next command of a verdict shows, and how to go there. */
+/** The object that the lines lead to, and how to go there. */
 export interface Follow {
   readonly id: string;
   readonly go: () => void;
 }
 
+/** Every field of a row. */
+export function fieldsOverlay(table: Table, row: Row): LinesOverlay {
+  const shown = (width: number) =>
+    fieldLines(table, row, width).map((line): Piece[] => line.pieces ? [...line.pieces] : [{ text: line.text, role: line.role }]);
+  return new LinesOverlay(row.id, shown);
+}
+
 /** The box. */
-export class VerdictOverlay implements Overlay {
+export class LinesOverlay implements Overlay {
   readonly context = "help";
   readonly whole = false;
   readonly prompt = undefined;
   readonly cursor = undefined;
   #top = 0;
 
-  constructor(readonly diagnosis: RowOf<typeof DIAGNOSES>, readonly follow?: Follow) {}
+  /** @param lines the text at a width */
+  constructor(readonly title: string, readonly lines: (width: number) => readonly Piece[][], readonly follow?: Follow) {}
 
   key(key: Key, action: OverlayAction | undefined): boolean {
     if (key.name === "Enter" && this.follow) {
@@ -50,16 +58,12 @@ export class VerdictOverlay implements Overlay {
   }
 
   draw(screen: Screen, area: Rectangle, look: Look): void {
-    const { diagnosis, follow } = this;
+    const { title, follow } = this;
     const width = Math.min(WIDEST, area.width - ASIDE);
-    const texts = diagnosisLines(diagnosis);
-    const lines = texts.flatMap((text, index) => {
-      const role = index === 0 ? "bad" : diagnosis.next !== null && index === texts.length - 1 ? "accent" : "text";
-      return wrap(text, MARGIN, width).map((line): Piece[] => [{ text: line, role }]);
-    });
+    const lines = this.lines(width);
     const inside = drawOverlay(screen, look, area, {
       title: {
-        text: "Verdict",
+        text: title,
         bottom: [...follow ? [...keyPieces("Enter", `shows ${follow.id}`), { text: "  " }] : [], ...keyPieces("Esc", "close")],
       },
       rows: lines.length,
@@ -72,5 +76,18 @@ export class VerdictOverlay implements Overlay {
     });
     const box = { x: inside.x - 1, y: inside.y - 1, width: inside.width + 2, height: height + 2 };
     drawThumb(screen, look, box, true, { top: this.#top, height, count: lines.length }, "focused");
+  }
+}
+
+/** The verdict on a VM: its cause, the evidence, and the command that shows more. */
+export class VerdictOverlay extends LinesOverlay {
+  constructor(diagnosis: RowOf<typeof DIAGNOSES>, follow?: Follow) {
+    const texts = diagnosisLines(diagnosis);
+    const lines = (width: number) =>
+      texts.flatMap((text, index) => {
+        const role = index === 0 ? "bad" : diagnosis.next !== null && index === texts.length - 1 ? "accent" : "text";
+        return wrap(text, MARGIN, width).map((line): Piece[] => [{ text: line, role }]);
+      });
+    super("Verdict", lines, follow);
   }
 }
