@@ -321,6 +321,7 @@ export const IOCTL = define({
     id: { kind: "id", doc: "ev:hvc.NUMBER" },
     t: { kind: "time", doc: "virtual time of the call, ns" },
     end: { kind: "time", doc: "virtual time of its return, ns" },
+    vm: { kind: "id", optional: true, doc: "the VM whose VMM asks" },
     name: { kind: "word", doc: "the request" },
     fields: { kind: "detail", doc: "`fd`, and the fields of its structure" },
     returned: { kind: "number", doc: "the caller's result; below 0 an errno" },

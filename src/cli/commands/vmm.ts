@@ -43,7 +43,10 @@ export function registerVmm(program: Command, { exit }: CommandContext): void {
       await useCoreCache();
       const system = assemble({ ...plan, what: { kind: "run", host: { ...host, driver } } });
       system.hypervisor.trace.listen(run ? ["ioctl", "sched"] : ["ioctl"], (event) => {
-        if (event.result !== undefined && (event.kind === "ioctl" || RUN.includes(event.name))) print(event, json);
+        if (event.result === undefined || event.kind !== "ioctl" && !RUN.includes(event.name)) return;
+        // Each VM has a process of its own: their files have the same numbers.
+        const caller = host.vms.find(({ name }) => system.control.requests(name)?.includes(event.id));
+        print(event, caller?.name, host.vms.length > 1, json);
       });
       const visible = shownOnStdout(false);
       runHere(system, end, () => {
@@ -55,11 +58,12 @@ export function registerVmm(program: Command, { exit }: CommandContext): void {
 }
 
 /** One ioctl with its result. */
-function print(event: TraceEvent, json: boolean): void {
+function print(event: TraceEvent, vm: string | undefined, names: boolean, json: boolean): void {
   const { end, name, fields, result } = event;
-  if (json) return output(`${documentText(IOCTL, ioctlAsJson(event))}\n`);
+  if (json) return output(`${documentText(IOCTL, ioctlAsJson(event, vm))}\n`);
   const answer = result!.code < 0 ? `-1 ${result!.name}` : `${result!.code}`;
-  output(`[${(end / 1e9).toFixed(6)}] ${name}(${argumentText(fields)}) = ${answer}\n`);
+  const caller = names ? `${vm ?? "?"}: ` : "";
+  output(`[${(end / 1e9).toFixed(6)}] ${caller}${name}(${argumentText(fields)}) = ${answer}\n`);
 }
 
 function argumentText({ fd, ...rest }: TraceFields): string {
@@ -71,7 +75,7 @@ function shown(value: unknown): string {
   return (typeof value === "number" || typeof value === "bigint") && value > 9 ? `0x${value.toString(16)}` : String(value);
 }
 
-function ioctlAsJson(event: TraceEvent): FieldsOf<typeof IOCTL> {
+function ioctlAsJson(event: TraceEvent, vm: string | undefined): FieldsOf<typeof IOCTL> {
   const { id, t, end, name, fields, res, refused, why } = eventRow(event);
-  return { id, t, end, name, fields, returned: event.result!.code, res: res!, refused, why };
+  return { id, t, end, vm: vm === undefined ? null : `vm:${vm}`, name, fields, returned: event.result!.code, res: res!, refused, why };
 }

@@ -556,11 +556,12 @@ export class HostKernel {
   }
 
   #end(task: Task, result: number): void {
-    delete this.state.tasks[task.id];
     const { trace } = this.cpu;
     const refused = result < 0 && result !== -Errno.EINTR;
     const operation = this.#operationOf(task);
     if (operation !== undefined) trace.end(operation, { code: result, name: result < 0 ? errnoName(result) : "OK", refused });
+    // Listeners of the trace still see whose operation ends.
+    delete this.state.tasks[task.id];
     this.dropFile(task.file);
   }
 

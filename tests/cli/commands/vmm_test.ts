@@ -11,3 +11,10 @@ Deno.test("vmm prints each ioctl of the sample VMM with its result, from CREATE_
   assert.ok(lines.some((line) => / GH_VM_START\(/.test(line)), stdout);
   assert.match(stdout, /hello from EL1/);
 });
+
+Deno.test("the ioctls of several VMs name the VM whose VMM asks", async () => {
+  const { code, stdout, stderr } = await el2("vmm", "demo", "--for", "200us");
+  assert.equal(code, 0, stderr);
+  const callers = stdout.matchAll(/^\[\d+\.\d{6}\] (\S+): GH_CREATE_VM\(/gm).map(([, name]) => name).toArray();
+  assert.deepEqual(callers, ["hello", "ping", "pong"]);
+});

@@ -61,5 +61,5 @@ Deno.test("START of a VM of 128 TiB, of which a page is touched, says at once th
   vmm.kernel((kernel, pid) => kernel.munmap(pid, address));
   assert.equal(vmm.call(again, GH.MAP_MEM, MAP_MEM_ARGS, binding), 0);
   assert.equal(vmm.setDevicetree(again, BASE, size), 0);
-  vmm.refused(vmm.ioctl(again, GH.START), "ENOMEM", /pages behind it/);
+  vmm.refused(vmm.ioctl(again, GH.START), "ENOMEM", /all its pages/);
 });
