@@ -3,20 +3,29 @@
 import { PERMISSIONS } from "../src/cli/common/runtime.ts";
 import { writeWhole } from "../src/support/whole-file.ts";
 
-const home = Deno.env.get("HOME");
-const folder = Deno.args[0] ?? (home && `${home}/.local/bin`);
-if (!folder) throw new Error("HOME is not set; name a folder on your PATH: deno task install FOLDER");
-
-const checkout = new URL("..", import.meta.url).pathname;
 const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
-await Deno.mkdir(folder, { recursive: true });
-writeWhole(
-  `${folder}/el2`,
-  `#!/bin/sh
-exec ${quote(Deno.execPath())} run -q --config ${quote(`${checkout}deno.json`)} ${PERMISSIONS.join(" ")} ${quote(`${checkout}main.ts`)} "$@"
-`,
-  { mode: 0o755 },
-);
 
-console.log(`${folder}/el2 runs ${checkout}`);
-if (!(Deno.env.get("PATH") ?? "").split(":").includes(folder)) console.log(`${folder} is not on your PATH; add it in your shell's profile`);
+/**
+ * A launcher. A Deno that npx has brought is in a cache of npm, which may be emptied: npx brings it
+ * again then.
+ * @param deno the program of Deno `version`
+ * @param checkout the folder that it runs, with a slash at the end
+ */
+export function launcher(deno: string, version: string, checkout: string): string {
+  const run = `run -q --config ${quote(`${checkout}deno.json`)} ${PERMISSIONS.join(" ")} ${quote(`${checkout}main.ts`)} "$@"`;
+  const again = deno.includes("/_npx/") ? `[ -x ${quote(deno)} ] || exec npx -y deno@${version} ${run}\n` : "";
+  return `#!/bin/sh\n${again}exec ${quote(deno)} ${run}\n`;
+}
+
+if (import.meta.main) {
+  const home = Deno.env.get("HOME");
+  const folder = Deno.args[0] ?? (home && `${home}/.local/bin`);
+  if (!folder) throw new Error("HOME is not set; name a folder on your PATH: deno task install FOLDER");
+  const checkout = new URL("..", import.meta.url).pathname;
+  await Deno.mkdir(folder, { recursive: true });
+  writeWhole(`${folder}/el2`, launcher(Deno.execPath(), Deno.version.deno, checkout), { mode: 0o755 });
+  console.log(`${folder}/el2 runs ${checkout}`);
+  if (!(Deno.env.get("PATH") ?? "").split(":").includes(folder)) {
+    console.log(`${folder} is not on your PATH; add it in your shell's profile`);
+  }
+}

@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+import { launcher } from "../../scripts/install.ts";
+
+/** Runs a launcher, with a program named npx that says how it was called. */
+async function run(deno: string): Promise<string> {
+  const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
+  try {
+    await Deno.writeTextFile(`${folder}/npx`, `#!/bin/sh\necho npx "$@"\n`, { mode: 0o755 });
+    await Deno.writeTextFile(`${folder}/el2`, launcher(deno, "1.2.3", "/check out/"), { mode: 0o755 });
+    const { stdout } = await new Deno.Command(`${folder}/el2`, { args: ["ls", "a b"], env: { PATH: `${folder}:${Deno.env.get("PATH")}` } })
+      .output();
+    return new TextDecoder().decode(stdout);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("a launcher runs the checkout with its Deno", async () => {
+  assert.match(await run("/bin/echo"), /^run -q --config \/check out\/deno\.json .* \/check out\/main\.ts ls a b\n$/);
+});
+
+Deno.test("a launcher with a Deno of npx has npx bring it again once npm's cache was emptied", async () => {
+  const gone = "/nowhere/_npx/1/node_modules/deno/bin/deno";
+  assert.match(await run(gone), /^npx -y deno@1\.2\.3 run -q --config \/check out\/deno\.json .* ls a b\n$/);
+});
