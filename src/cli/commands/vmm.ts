@@ -44,7 +44,7 @@ export function registerVmm(program: Command, { exit }: CommandContext): void {
       const system = assemble({ ...plan, what: { kind: "run", host: { ...host, driver } } });
       system.hypervisor.trace.listen(run ? ["ioctl", "sched"] : ["ioctl"], (event) => {
         if (event.result === undefined || event.kind !== "ioctl" && !RUN.includes(event.name)) return;
-        // Each VM has a process of its own: their files have the same numbers.
+        // The VMMs are separate processes, whose files have the same numbers.
         const caller = host.vms.find(({ name }) => system.control.requests(name)?.includes(event.id));
         print(event, caller?.name, host.vms.length > 1, json);
       });
