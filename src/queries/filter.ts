@@ -66,6 +66,12 @@ export function isExactly(field: string, text: string): string {
   return /[\s|]/.test(text) ? `${field}="${text}"` : `${field}=${text}`;
 }
 
+/** The term that any field contains this text, whatever characters the text has. */
+export function mentions(text: string): string {
+  // No term can have a quote in it, and no name or id has one.
+  return `"${text.includes('"') ? NO_NAME : text}"`;
+}
+
 /**
  * The terms between the `|` of a filter.
  * @throws FilterError

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { allOf, FilterError, parseFilter } from "../../src/queries/filter.ts";
+import { allOf, FilterError, mentions, parseFilter } from "../../src/queries/filter.ts";
 import type { Row } from "../../src/queries/table.ts";
 import { EVENTS, IRQS, PARCELS, VCPUS } from "../../src/queries/tables.ts";
 
@@ -89,4 +89,10 @@ Deno.test("a filter never throws anything but its own error, and gives the same 
       assert.ok(error instanceof FilterError);
     }
   }));
+});
+
+Deno.test("any text can be looked for, also one with a quote, which nothing has", () => {
+  const row = { id: "ev:1", kind: "hvc", t: "12000", text: "a | b" } as unknown as Row;
+  const matches = (text: string) => parseFilter(allOf(["kind=hvc", mentions(text)]), EVENTS).matches(row);
+  assert.deepEqual(["a | b", "ev:1", '"', 'a "b', "nothing"].map(matches), [true, true, false, false, false]);
 });

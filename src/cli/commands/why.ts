@@ -7,7 +7,7 @@ import { checkColumns, type ListOptions, watching, withListOptions } from "../co
 import { nothingPasses, output, outputLink, printAnswer } from "../common/print.ts";
 import { checkVm, openSession, vmName, withSessionOptions } from "../common/session.ts";
 import { checkedFilter } from "../common/values.ts";
-import { allOf, isExactly } from "../../queries/filter.ts";
+import { allOf, isExactly, mentions } from "../../queries/filter.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { citedIn, REASON_MARGIN, reasonLines } from "../../queries/reason-text.ts";
 import { REASONS } from "../../queries/tables.ts";
@@ -68,7 +68,7 @@ async function why(reason: string, options: WhyOptions): Promise<number> {
   if (reason !== "last" && number === undefined) throw new Failure(`"${reason}" is not a reason; use last or why:NUMBER`);
   if (filter !== undefined) checkedFilter("--filter", filter, REASONS);
   using open = await openSession({ socket });
-  const terms = allOf([filter, vm && isExactly("vm", vmName(vm)), about && `"${about}"`, number && `id=why:${number}`]);
+  const terms = allOf([filter, vm && isExactly("vm", vmName(vm)), about && mentions(about), number && `id=why:${number}`]);
   const ask = (filter: string) => open.asker.ask({ table: "why", args: { filter, limit: list ? undefined : 1 } });
   const print = async () => {
     // A refusal that its caller handled is shown only among all reasons, or by its id.
