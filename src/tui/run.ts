@@ -16,6 +16,7 @@ import type { Start } from "./other-sessions.ts";
 import type { Fork } from "./time-menu.ts";
 import type { UiState } from "./ui-state.ts";
 import type { SessionEnd } from "../protocol/protocol.ts";
+import { onSignals } from "../support/signals.ts";
 
 /** Options of `runTui`. */
 export interface TuiOptions extends Omit<AppOptions, "clock"> {
@@ -154,9 +155,8 @@ export async function runTui(client: Client, port: TerminalPort, options: TuiOpt
     over = by;
     leave();
   };
-  const signals = (["SIGTERM", "SIGHUP", "SIGINT"] as const).map((signal) => ({ signal, call: () => end(`ended by ${signal}`) }));
   const onCrash = () => mode.leaveNow();
-  for (const { signal, call } of signals) Deno.addSignalListener(signal, call);
+  const endSignals = onSignals(["SIGTERM", "SIGHUP", "SIGINT"], (signal) => end(`ended by ${signal}`));
   globalThis.addEventListener("error", onCrash);
   globalThis.addEventListener("unhandledrejection", onCrash);
   let next: string | undefined;
@@ -170,7 +170,7 @@ export async function runTui(client: Client, port: TerminalPort, options: TuiOpt
     for (const timer of timers) clearTimeout(timer);
     pump.close();
     endResize();
-    for (const { signal, call } of signals) Deno.removeSignalListener(signal, call);
+    endSignals();
     await mode.leave();
     globalThis.removeEventListener("error", onCrash);
     globalThis.removeEventListener("unhandledrejection", onCrash);
@@ -188,6 +188,8 @@ export async function runTui(client: Client, port: TerminalPort, options: TuiOpt
 
 /** Gives the terminal to the shell and stops, until SIGCONT. */
 async function suspend(mode: TerminalMode, pump: FramePump, screen: Screen): Promise<void> {
+  // There is nothing to go to without jobs of a shell.
+  if (Deno.build.os === "windows") return;
   pump.close();
   await mode.leave();
   const continued = Promise.withResolvers<void>();

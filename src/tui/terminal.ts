@@ -1,6 +1,8 @@
 // The real terminal: raw mode, alternate screen, size, bytes in and frames out. Whatever happens,
 // `close` gives it back as it was.
 
+import { onSignals } from "../support/signals.ts";
+
 /** Requirements of the program on a terminal; tests supply their own. */
 export interface TerminalPort {
   size(): { columns: number; rows: number };
@@ -68,8 +70,7 @@ export class ProcessTerminal implements TerminalPort {
   }
 
   onResize(callback: () => void): () => void {
-    Deno.addSignalListener("SIGWINCH", callback);
-    return () => Deno.removeSignalListener("SIGWINCH", callback);
+    return onSignals(["SIGWINCH"], callback);
   }
 }
 

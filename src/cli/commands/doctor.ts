@@ -4,6 +4,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { output } from "../common/print.ts";
+import { platformState } from "../common/platform.ts";
 import { ALL_RIGHTS, PROCESS_RIGHTS, type ProcessRights } from "../common/rights.ts";
 import { catalogEntries } from "../../catalog/catalog.ts";
 import { sessionFolder } from "../../control/places.ts";
@@ -29,14 +30,14 @@ const MACHINE_SIZE = 1.25 * GiB;
 /** Adds the command. */
 export function registerDoctor(program: Command, { entry, exit }: CommandContext): void {
   program.command("doctor")
-    .description("check the terminal, memory, sockets and images, and report how to fix what is missing")
+    .description("check the system, terminal, memory, sockets and images, and report how to fix what is missing")
     .option("--rights", "show the Deno permissions of each el2 process")
     .option("--json", "print JSON")
     .addHelpText("after", examplesText(["doctor", "doctor --json", "doctor --rights"]))
     .action(async ({ json, rights }) => {
       const found = rights
         ? [...PROCESS_RIGHTS.map(rightsOf), ownRights(), await workerRights(entry)]
-        : [terminal(), colours(), locale(), memory(), sockets(), await images()];
+        : [{ id: "platform", ...platformState() }, terminal(), colours(), locale(), memory(), sockets(), await images()];
       if (json) output(`${documentText(FINDINGS, { data: found.map((one) => ({ ...one })) })}\n`);
       else {for (const { id, ok, says, remedy } of found) {
           output(`${ok ? "ok " : "!! "} ${id.padEnd(9)} ${says}${remedy ? `\n              ${remedy}` : ""}\n`);

@@ -45,6 +45,7 @@ import { connectEmbedded, type SessionClient } from "../../session/client.ts";
 import { isSnapshot } from "../../snapshots/file.ts";
 import { boundGarbage, withBoundedYoung } from "../../support/garbage.ts";
 import { ownFolder } from "../../support/own-files.ts";
+import { onSignals } from "../../support/signals.ts";
 import { warn } from "../../support/warn.ts";
 
 /** Adds the commands. */
@@ -192,9 +193,9 @@ async function serveSession(machine: SessionClient, name: string, what: string, 
   const ended = Promise.withResolvers<number>();
   hub.onDown = () => ended.resolve(ExitCode.Done);
   hub.onEnd = ({ message }) => warn(message);
-  for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(signal, () => ended.resolve(ExitCode.Interrupted));
+  onSignals(["SIGTERM", "SIGINT"], () => ended.resolve(ExitCode.Interrupted));
   // It does not depend on a terminal that closes.
-  Deno.addSignalListener("SIGHUP", () => {});
+  onSignals(["SIGHUP"], () => {});
   let server: SessionServer;
   try {
     server = await SessionServer.listen(hub, socketPath(name));

@@ -23,6 +23,7 @@ import { reasonLines } from "../../queries/reason-text.ts";
 import type { RowOf } from "../../queries/table.ts";
 import { DIAGNOSES, REASONS } from "../../queries/tables.ts";
 import type { SessionClient } from "../../session/client.ts";
+import { onSignals } from "../../support/signals.ts";
 import { warn } from "../../support/warn.ts";
 
 /** Wall time (ms) within which the end of the run may report its own failure. */
@@ -100,11 +101,7 @@ class HeadlessRun {
       // The time spent on reading and unpacking so far counts.
       Math.max(0, timeout - performance.now()),
     );
-    const signals = endingSignals().map((signal) => {
-      const call = () => this.#interrupt(signal === "SIGINT" ? "interrupted" : `ended by ${signal}`);
-      Deno.addSignalListener(signal, call);
-      return { signal, call };
-    });
+    const endSignals = onSignals(endingSignals(), (signal) => this.#interrupt(signal === "SIGINT" ? "interrupted" : `ended by ${signal}`));
     const raw = stdio && interactive;
     if (stdio) this.#join(raw);
     else client.send({ kind: "input-ended" });
@@ -114,7 +111,7 @@ class HeadlessRun {
       clearTimeout(timer);
       clearTimeout(this.#late);
       if (raw) Deno.stdin.setRaw(false);
-      for (const { signal, call } of signals) Deno.removeSignalListener(signal, call);
+      endSignals();
       client.close();
     }
   }

@@ -3,6 +3,7 @@
 import { configurationOf } from "./file-ui.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { HOOKS_FLAG } from "../common/rights.ts";
+import { requireUnix } from "../common/platform.ts";
 import { runtimeArguments } from "../common/runtime.ts";
 import { openSession } from "../common/session.ts";
 import { defaultName, NoPlace, sessionFolder, sessionNames, socketPath } from "../../control/places.ts";
@@ -26,6 +27,7 @@ const PASSING_TIME = 5_000;
  * @throws Failure with the reason if it does not start
  */
 export async function startSession(entry: URL, name: string, args: string[]): Promise<void> {
+  requireUnix("sessions in the background");
   const path = socketPath(name);
   const taken = () =>
     new Failure(`session ${name} is already running; show it with el2 attach ${name}, end it with el2 down ${name}`, ExitCode.Failed);

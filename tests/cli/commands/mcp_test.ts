@@ -250,6 +250,23 @@ Deno.test("job 10 by tool calls: a scenario for CI, and the recording of its fai
     assert.match((await agent.answer("replay", { file: "refused.rec", verify: true })).text, /exit code 1/);
   }));
 
+Deno.test("a Debian by tool calls: its shell answers, and the past shows the stack of its kernel in a system call", () =>
+  job("debian", async (agent) => {
+    await agent.call("up", { what: "debian", turbo: true });
+    const typed = (text: string, expect: string) => agent.call("type", { vm: "debian", text, expect, timeout: "120s" });
+    assert.match(await typed("uname -m\\n", "aarch64"), /aarch64/);
+    const now = await agent.rows("vm.ls", { filter: "id=debian", columns: ["id", "state"] });
+    assert.deepEqual(now, [{ id: "vm:debian", state: "running" }]);
+    const { insn } = JSON.parse(await agent.call("go", { at: "debian:__arm64_sys_newuname" }));
+    const stack = await agent.rows("vcpu.stack", { vcpu: "vcpu:debian/0" });
+    assert.match(JSON.stringify(stack[0]), /__arm64_sys_newuname/);
+    assert.ok(stack.some((frame) => /el0t_64_sync/.test(JSON.stringify(frame))), JSON.stringify(stack));
+    const back = JSON.parse(await agent.call("go", { now: true }));
+    assert.ok(BigInt(back.insn) > BigInt(insn), `${back.insn} is after ${insn}`);
+    await agent.call("resume");
+    assert.match(await typed("echo second-$((6*7))\\n", "second-42"), /second-42/);
+  }));
+
 Deno.test("errors of a configuration by one tool call, and a guest that spins by two", () =>
   job("configuration and spin", async (agent) => {
     await Deno.writeFile(`${agent.folder}/spin.bin`, new Uint8Array(Uint32Array.of(0xd503201f, 0x17ffffff).buffer));

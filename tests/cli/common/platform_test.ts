@@ -1,0 +1,58 @@
+// Other systems, by doubles of what Deno reports of them.
+
+import assert from "node:assert/strict";
+import { platformState, requireUnix } from "../../../src/cli/common/platform.ts";
+import { Failure } from "../../../src/cli/common/failure.ts";
+import { onSignals, type SignalSystem } from "../../../src/support/signals.ts";
+
+Deno.test("doctor says which systems were never tried, and what to use on Windows", () => {
+  assert.deepEqual(platformState({ os: "linux", arch: "x86_64" }), { ok: true, says: "linux on x86_64", remedy: "" });
+  for (const [os, arch] of [["linux", "aarch64"], ["darwin", "aarch64"], ["darwin", "x86_64"]] as const) {
+    const { ok, says } = platformState({ os, arch });
+    assert.deepEqual([ok, /never tried/.test(says)], [true, true], `${os} ${arch}`);
+  }
+  const windows = platformState({ os: "windows", arch: "x86_64" });
+  assert.deepEqual([windows.ok, windows.remedy], [false, "run el2 in WSL 2 (wsl --install)"]);
+  assert.throws(
+    () => requireUnix("sessions in the background", { os: "windows" }),
+    (error) => error instanceof Failure && /need a Unix shell.*WSL 2/.test(error.message),
+  );
+  for (const os of ["linux", "darwin"] as const) requireUnix("sessions in the background", { os });
+});
+
+Deno.test("on Windows only its signals are listened for; elsewhere all of them, until the end", () => {
+  const system = (os: SignalSystem["os"]) => {
+    const listening = new Map<string, () => void>();
+    return {
+      listening,
+      os,
+      add(signal: Deno.Signal, call: () => void) {
+        // As Deno does.
+        if (os === "windows" && signal !== "SIGINT" && signal !== "SIGBREAK") throw new TypeError(`Windows does not have ${signal}`);
+        listening.set(signal, call);
+      },
+      remove(signal: Deno.Signal, call: () => void) {
+        assert.equal(listening.get(signal), call);
+        listening.delete(signal);
+      },
+    };
+  };
+  const all = ["SIGTERM", "SIGHUP", "SIGINT", "SIGWINCH"] as const;
+  for (const [os, expected] of [["windows", ["SIGINT"]], ["linux", all], ["darwin", all]] as const) {
+    const double = system(os), heard: string[] = [];
+    const end = onSignals(all, (signal) => heard.push(signal), double);
+    assert.deepEqual([...double.listening.keys()].sort(), [...expected].sort());
+    for (const call of double.listening.values()) call();
+    assert.deepEqual(heard.sort(), [...expected].sort());
+    end();
+    assert.equal(double.listening.size, 0);
+  }
+});
+
+Deno.test("nothing in src listens for signals but by the one function that knows the systems", async () => {
+  const { repositoryFiles, ROOT } = await import("../../support/files.ts");
+  const found = [...repositoryFiles("src/", ".ts")].filter((path) =>
+    /Deno\.addSignalListener\("(?!SIGINT"|SIGCONT")/.test(Deno.readTextFileSync(new URL(path, ROOT)))
+  );
+  assert.deepEqual(found, []);
+});
