@@ -45,6 +45,13 @@ export async function compile({ folder, bundle }: Build, runtime: string): Promi
   // Some binaries that `deno compile` accepts are not runtimes, and ignore the program in them.
   const { stdout } = await new Deno.Command(program, { args: ["--version"], stdout: "piped", stderr: "null", stdin: "null" }).output();
   if (new TextDecoder().decode(stdout).trim() !== VERSION) throw new DistError(`what deno compile made does not run el2; ${wayOut}`);
+  // A runtime that does not know the flag for workers' rights ends when it is asked for such a
+  // worker, as each run of a guest does.
+  const { code } = await new Deno.Command(program, { args: ["doctor", "--rights"], stdout: "null", stderr: "null", stdin: "null" })
+    .output();
+  if (code !== 0) {
+    throw new DistError(`what deno compile made cannot give its worker rights of its own (doctor --rights ends with ${code}); ${wayOut}`);
+  }
   return `by deno compile with ${runtime}`;
 }
 

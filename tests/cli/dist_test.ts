@@ -37,6 +37,15 @@ Deno.test("deno compile runs with the runtime that DENORT_BIN names; another fil
     assert.equal(usings(new TextDecoder().decode(bundle)), await usingsOf(`${ROOT}src`));
     const written = await Deno.readTextFile(`${folder}/out/SHA256SUMS`);
 
+    // A runtime that ends programs that ask for a worker with fewer rights.
+    await Deno.writeFile(`${folder}/rights`, printer(`${VERSION}\n`, 60), { mode: 0o755 });
+    const without = await dist(`${folder}/out`, `${folder}/rights`);
+    assert.equal(without.code, 1);
+    assert.match(
+      without.stderr,
+      /^dist: what deno compile made cannot give its worker rights of its own \(doctor --rights ends with 60\);/m,
+    );
+
     // Another program, the whole deno, a file that is not a program, one that answers for another
     // el2, and a missing one.
     await Deno.writeTextFile(script, "#!/bin/sh\n", { mode: 0o755 });
@@ -69,14 +78,14 @@ async function usingsOf(folder: string): Promise<number> {
 }
 
 /**
- * An ELF program of this machine that prints a text and ends: what stands for denort, which no
- * package has.
+ * An ELF program of this machine that prints a text and ends with a code: what stands for denort,
+ * which no package has.
  */
-function printer(text: string): Uint8Array<ArrayBuffer> {
+function printer(text: string, ends: 0 | 60 = 0): Uint8Array<ArrayBuffer> {
   const words = new TextEncoder().encode(text), size = words.length;
   const [machine, code] = Deno.build.arch === "x86_64"
     // mov eax, 1; mov edi, 1; lea rsi, [rip + 16]; mov edx, size; syscall; mov eax, 60; xor edi,
-    // edi; syscall
+    // edi, or mov edi, eax; syscall
     ? [62, [
       0xb8,
       1,
@@ -107,15 +116,16 @@ function printer(text: string): Uint8Array<ArrayBuffer> {
       0,
       0,
       0,
-      0x31,
-      0xff,
+      ...ends === 0 ? [0x31, 0xff] : [0x89, 0xc7],
       0x0f,
       5,
     ]]
-    // mov x0, 1; adr x1, . + 28; mov x2, size; mov x8, 64; svc 0; mov x0, 0; mov x8, 93; svc 0
+    // mov x0, 1; adr x1, . + 28; mov x2, size; mov x8, 64; svc 0; mov x0, ends; mov x8, 93; svc
     : [
       183,
-      [0xd2800020, 0x100000e1, 0xd2800002 | size << 5, 0xd2800808, 0xd4000001, 0xd2800000, 0xd2800ba8, 0xd4000001].flatMap(littleEndian),
+      [0xd2800020, 0x100000e1, 0xd2800002 | size << 5, 0xd2800808, 0xd4000001, 0xd2800000 | ends << 5, 0xd2800ba8, 0xd4000001].flatMap(
+        littleEndian,
+      ),
     ];
   const entry = 64 + 56, base = 0x400000n, bytes = new Uint8Array(entry + code.length + size), view = new DataView(bytes.buffer);
   bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]); // 64 bits, little-endian
