@@ -45,7 +45,7 @@ export async function* randomWalk(seed: number, steps: number, options: Partial<
       const columns = 40 + random.below(180), rows = 8 + random.below(60);
       rig.screen.resize(columns, rows);
       trail.push(`${columns}x${rows}`);
-    } else if (what === 1 && depth === "direct") {
+    } else if (what === 1 && (depth === "direct" || depth === "16")) {
       const theme = THEMES[random.below(THEMES.length)];
       rig.app.setTheme(theme);
       trail.push(theme);
