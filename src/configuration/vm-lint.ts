@@ -13,6 +13,7 @@ import {
   readCell,
   readCells,
   readNumber,
+  readRanges,
   readString,
   readStrings,
   walk,
@@ -61,6 +62,8 @@ export interface LintFinding {
 const EDK2_TREE_SIZE = 0x8000;
 /** Pools for DMA are aligned for the largest pages of guests. */
 const POOL_ALIGNMENT = 0x1_0000;
+/** Where the Resource Manager of later drivers adds memory to a VM. */
+const LOW_MEMORY = 0x4000_0000n;
 
 /** Limits of the hypervisor for queues. */
 const MESSAGE_MAX = 1023;
@@ -439,10 +442,49 @@ class Lint {
     const reserved = findChild(this.root, "reserved-memory");
     for (const child of reserved?.children ?? []) {
       if (child.properties.has("size") && !child.properties.has("reg")) continue;
-      if (child.properties.has("qcom,label")) continue;
+      if (child.properties.has("qcom,label") || this.#isBuffer(child, reserved!)) continue;
+      if (this.#isFence(child, reserved!)) {
+        const what = "keeps the VM off memory that the Resource Manager adds below its RAM";
+        this.#add(
+          "refused",
+          child,
+          undefined,
+          what,
+          "needed with android15-6.6 and later; android14-6.1 has no parcel there, and refuses VM_START",
+        );
+        continue;
+      }
       const what = "has no qcom,label: it must be exactly where a parcel of the VM lies";
       this.#add("refused", child, undefined, what, `without such a parcel ${START_FAILS}`);
     }
+  }
+
+  /** Whether a child of /reserved-memory is where a shm vdevice has its buffer. */
+  #isBuffer(child: DevicetreeNode, reserved: DevicetreeNode): boolean {
+    const base = this.#firstAddress(child, reserved);
+    return base !== undefined && this.#buffers().includes(base);
+  }
+
+  /** Whether it lies between 1 GiB and the RAM. */
+  #isFence(child: DevicetreeNode, reserved: DevicetreeNode): boolean {
+    const base = this.#firstAddress(child, reserved);
+    const memory = findChild(this.root, "memory");
+    const ram = memory && this.#firstAddress(memory, this.root);
+    return base !== undefined && ram !== undefined && base >= LOW_MEMORY && base < ram && child.properties.has("no-map");
+  }
+
+  #firstAddress(child: DevicetreeNode, parent: DevicetreeNode): bigint | undefined {
+    const { addressCells, sizeCells } = cellSizes(parent);
+    return readRanges(child, "reg", addressCells, sizeCells)?.[0]?.address;
+  }
+
+  /** Addresses of the buffers of shm vdevices that have one. */
+  #buffers(): bigint[] {
+    return [...walk(this.root)].flatMap(({ node }) => {
+      const memory = readString(node, "vdevice-type") === "shm" ? findChild(node, "memory") : undefined;
+      const base = memory && readNumber(memory, "base", readCell(memory, "#address-cells") ?? cellSizes(node).addressCells);
+      return base === undefined ? [] : [base];
+    });
   }
 
   /** Rules of phones and their firmware (docs/spec/phones.md §A4, §C6). */
@@ -470,8 +512,12 @@ class Lint {
         this.#add("changed", pool, "alignment", what, "guests with 64 KiB pages cannot use the pool; crosvm aligns all pools so");
       }
       const named = [...walk(this.root)].some(({ node }) => readString(node, "vdevice-type") === "shm");
-      if (pool.properties.has("reg") && !named) {
+      const place = this.#firstAddress(pool, findChild(this.root, "reserved-memory")!), buffers = this.#buffers();
+      if (place !== undefined && !named) {
         this.#add("changed", pool, undefined, "no shm vdevice is for this pool", "phones with android14-6.1 refuse its parcel at VM_START");
+      } else if (place !== undefined && buffers.length > 0 && !buffers.includes(place)) {
+        const what = `no shm vdevice has its buffer at 0x${place.toString(16)}`;
+        this.#add("changed", pool, "reg", what, "the parcel is elsewhere than the pool: phones with android14-6.1 refuse VM_START");
       }
     }
   }

@@ -156,6 +156,28 @@ Deno.test("rules of phones: one good and one bad tree for each", () => {
     /^changed \/reserved-memory\/pool -: no shm vdevice is for this pool; phones with android14-6\.1 refuse/i,
   );
   assert.deepEqual(pool(place, [shm]), []);
+  const buffer = (base: number) =>
+    node("shm", { "vdevice-type": "shm", "peer-default": true }, [
+      node("memory", { label: 1, "#address-cells": 2, base: cells64(base) }),
+    ]);
+  const bare = { reg: cells64(0x9000_0000, 0x40_0000) };
+  assert.deepEqual(pool(bare, [buffer(0x9000_0000)]), []);
+  assert.match(
+    pool(bare, [buffer(0x9100_0000)]).join(),
+    /^changed \/reserved-memory\/pool reg: no shm vdevice has its buffer at 0x90000000/,
+  );
+
+  const reserved = (properties: Record<string, PropertyValue>, more: DevicetreeNode[] = []) =>
+    findings((root) => {
+      root.children.push(
+        node("reserved-memory", { "#address-cells": 2, "#size-cells": 2, ranges: true }, [node("child", properties)]),
+      );
+      findNode(root, `${CONFIG}/vdevices`)!.children.push(...more);
+    }).filter((line) => line.startsWith("refused"));
+  assert.deepEqual(reserved(bare, [buffer(0x9000_0000)]), []);
+  assert.match(reserved(bare).join(), /^refused \/reserved-memory\/child -: has no qcom,label: it must be exactly where a parcel/);
+  const fence: Record<string, PropertyValue> = { reg: cells64(0x4000_0000, 0x10_0000), "no-map": true };
+  assert.match(reserved(fence).join(), /^refused \/reserved-memory\/child -: keeps the VM off memory .* needed with android15-6\.6/);
 
   const memory = (...ranges: number[]) => with_("/memory", { reg: cells64(...ranges) });
   assert.equal(memory(0x8000_0000, 0x100_0000), "");
