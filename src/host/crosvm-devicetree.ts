@@ -23,7 +23,7 @@ import {
 } from "./crosvm-map.ts";
 import { type DriverTraits, linkNode, platformBell } from "./guest-devicetree.ts";
 import type { VmPlan } from "./plan.ts";
-import type { VmLayout } from "./vm-layout.ts";
+import { devicetreeSize, type VmLayout } from "./vm-layout.ts";
 
 const PHANDLE_GIC = 1, PHANDLE_POOL = 2, PHANDLE_CLOCK = 24, PHANDLE_CPU = 0x100;
 const UART_HZ = 1_843_200, RTC_HZ = 3_141_592;
@@ -43,7 +43,7 @@ const serialName = (base: number) => `U6_16550A@${base.toString(16)}`;
 /** Builds the tree of a VM. */
 export function crosvmDevicetree(plan: VmPlan, layout: VmLayout, driver: DriverTraits = {}): Devicetree {
   const gicr = crosvmGicr(plan.vcpus);
-  return devicetree(node("", {
+  const tree = devicetree(node("", {
     "#address-cells": 2,
     "#size-cells": 2,
     "interrupt-parent": PHANDLE_GIC,
@@ -103,6 +103,9 @@ export function crosvmDevicetree(plan: VmPlan, layout: VmLayout, driver: DriverT
     vmConfig(plan, driver),
     node("__symbols__", { intc: "/intc" }),
   ]));
+  // Drivers that give pages on demand lend the devicetree's range: buffers of devices may not lie
+  // in what the blob leaves of it.
+  return { ...tree, reservations: [{ address: BigInt(plan.base + layout.devicetree), size: BigInt(devicetreeSize(plan)) }] };
 }
 
 /** The regions are next to each other. */

@@ -21,7 +21,7 @@ import {
   qemuLines,
   qemuMessages,
 } from "./qemu-virt-map.ts";
-import type { VmLayout } from "./vm-layout.ts";
+import { devicetreeSize, type VmLayout } from "./vm-layout.ts";
 
 /** QEMU counts them from here, in the order in which it makes the nodes. */
 const PHANDLE_CLOCK = 0x8000, PHANDLE_CPU = 0x8001, PHANDLE_GIC = 0x8100, PHANDLE_V2M = 0x8101;
@@ -38,7 +38,7 @@ const at = (name: string, address: number) => `${name}@${address.toString(16)}`;
 /** Builds the tree of a VM. */
 export function qemuDevicetree(plan: VmPlan, layout: VmLayout, driver: DriverTraits = {}): Devicetree {
   const gicr = qemuGicr(plan.vcpus);
-  return devicetree(node("", {
+  const tree = devicetree(node("", {
     "interrupt-parent": PHANDLE_GIC,
     model: "linux,dummy-virt",
     "#size-cells": 2,
@@ -96,6 +96,9 @@ export function qemuDevicetree(plan: VmPlan, layout: VmLayout, driver: DriverTra
     chosen(plan, layout),
     vmConfig(plan, driver),
   ]));
+  // Drivers that give pages on demand lend the devicetree's range: buffers of devices may not lie
+  // in what the blob leaves of it.
+  return { ...tree, reservations: [{ address: BigInt(plan.base + layout.devicetree), size: BigInt(devicetreeSize(plan)) }] };
 }
 
 function virtioSlot(slot: number): DevicetreeNode {
