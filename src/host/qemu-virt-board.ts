@@ -36,6 +36,8 @@ const EMPTY_SLOT: ReadonlyMap<number, bigint> = new Map([
 /** State of a board: plain data. */
 interface QemuBoardState {
   readonly clock: Pl031State;
+  /** When the clock's match is due, virtual ns. */
+  readonly alarm: number | undefined;
   readonly fwCfg: FwCfgState;
   readonly functions: readonly PciFunctionState[];
 }
@@ -45,6 +47,8 @@ export class QemuBoard implements Board {
   readonly #process: BoardProcess;
   readonly #clock: Pl031;
   #alarm: { readonly at: number; readonly ring: () => void } | undefined;
+  /** The time (virtual ns) of the alarm that is being restored. */
+  #restored: number | undefined;
   readonly #fwCfg: FwCfg;
   readonly #messages: Gicv2m;
   readonly #bus: PciBus;
@@ -53,8 +57,8 @@ export class QemuBoard implements Board {
   constructor(plan: VmPlan, transports: readonly PciTransport[], process: BoardProcess) {
     this.#process = process;
     this.#clock = new Pl031({
-      seconds: () => Math.floor(process.now() / 1e9),
-      at: (seconds, ring) => this.#alarm = { at: Math.max(process.now(), seconds * 1e9), ring },
+      seconds: () => Math.floor((this.#restored ?? process.now()) / 1e9),
+      at: (seconds, ring) => this.#alarm = { at: seconds * 1e9, ring },
     }, 0);
     this.#clock.onInterrupt = (level) => {
       if (level) process.signal(QEMU_RTC.spi);
@@ -123,6 +127,7 @@ export class QemuBoard implements Board {
   save(): QemuBoardState {
     return {
       clock: this.#clock.save(),
+      alarm: this.#alarm?.at,
       fwCfg: this.#fwCfg.save(),
       functions: this.#bus.functions.map((each) => each.save()),
     };
@@ -130,9 +135,11 @@ export class QemuBoard implements Board {
 
   restore(saved: unknown): void {
     // Only what `save` gave, for the same plan, is ever restored.
-    const { clock, fwCfg, functions } = saved as QemuBoardState;
-    // Arms the alarm anew.
+    const { clock, alarm, fwCfg, functions } = saved as QemuBoardState;
+    // The clock arms its alarm anew, outside events, where there is no time.
+    this.#restored = alarm;
     this.#clock.restore(clock);
+    this.#restored = undefined;
     this.#fwCfg.restore(fwCfg);
     this.#bus.functions.forEach((each, index) => each.restore(functions[index]));
   }

@@ -21,6 +21,10 @@ import {
 } from "../../src/host/qemu-virt-map.ts";
 import type { VmPlan } from "../../src/host/plan.ts";
 import { layoutVm } from "../../src/host/vm-layout.ts";
+import { VcpuRunState } from "../../src/abi/words.ts";
+import { ConsoleInput } from "../../src/host/console-input.ts";
+import { nativeHost } from "../../src/host/native-host.ts";
+import { FakePlatform } from "./fake-platform.ts";
 import { RngDevice } from "../../src/virtio/rng/rng.ts";
 import { runNative } from "../support/oracles.ts";
 import { BYTES, DONE, drive, FILL, type Guest, load, off, pending, type Seen, store } from "./crosvm-guest.ts";
@@ -165,6 +169,41 @@ Deno.test("the VMM makes the calls of QEMU's port: vCPUs, 40 bells and those of 
     ...Array.from({ length: 1 + 8 + 32 + 32 }, () => "GH_VM_ADD_FUNCTION"),
     ...["GH_VM_SET_DTB_CONFIG", "GUNYAH_VM_SET_BOOT_CONTEXT", "GUNYAH_VM_SET_BOOT_CONTEXT", "GH_VM_START"],
   ]);
+});
+
+Deno.test("a VM of QEMU's platform continues where it was after its host was saved and restored", () => {
+  const driver = { device: "v14", memlock: Number.MAX_SAFE_INTEGER, gzvm: false } as const;
+  const host = { memory: HOST_MEMORY, vcpus: 1, vms: [plan({ devices: [{ kind: "rng" }] })], driver };
+  const device = () => new RngDevice({ fill: () => {}, save: () => null, restore() {} });
+  const make = () => nativeHost({ plan: host, events: () => {}, input: new ConsoleInput(() => {}), device })();
+  const platform = new FakePlatform(HOST_MEMORY + 32 * MIB, 1);
+  const write = (to: ReturnType<typeof make>, address: number, size: number, value: number) =>
+    platform.returnRun(to, 0, VcpuRunState.AddrspaceVmmioWrite, BigInt(address), BigInt(size), BigInt(value));
+  const first = make();
+  platform.boot(first);
+  // The clock's match, the selector of fw_cfg, a BAR with its command register, messages, a vector.
+  const stores = [
+    ...[[QEMU_RTC.base + 4, 4, 77], [QEMU_FW_CFG.base + 8, 2, 0x1900], [config(1, 0x10), 4, BAR + 0x1_0000], [config(1, 4), 2, 6]],
+    ...[[BAR + 0x1_6008, 4, 0x55], [config(1, 0x9a), 2, 0x8000], [BAR + 0x1_0010, 2, 1]],
+  ];
+  for (const [address, size, value] of stores) write(first, address, size, value);
+  const saved = structuredClone(first.save());
+  const second = make();
+  second.restore(saved);
+  assert.deepEqual(second.save(), saved);
+  const text = JSON.stringify(saved, (_, value) => typeof value === "bigint" ? String(value) : value);
+  for (
+    const kept of [
+      '"match":77',
+      '"key":25',
+      '"command":6',
+      `"bar":${BAR + 0x1_0000}`,
+      "[0,0,0,32768,0,0,0,85,1,0,0,0,1]",
+      '"vectors":[1,65535]',
+    ]
+  ) {
+    assert.ok(text.includes(kept), kept);
+  }
 });
 
 /** All nodes by path. */
