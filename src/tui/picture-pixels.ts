@@ -4,7 +4,6 @@
 import font from "../../assets/font/spleen-12x24.hex" with { type: "text" };
 import type { Screen } from "./cells.ts";
 import type { ColorDepth } from "./color.ts";
-import { clusterWidth } from "./graphemes.ts";
 import { CELL, type Painted, paintedCells } from "./picture.ts";
 import { shapesOf } from "./picture-shapes.ts";
 import { png, RGB } from "../formats/png.ts";
@@ -29,9 +28,8 @@ export function pixelPicture(screen: Screen, depth: ColorDepth = "direct"): Uint
   rows.forEach((cells, y) => {
     let x = MARGIN;
     for (const cell of cells) {
-      const columns = Math.max(clusterWidth(cell.text), 1);
-      canvas.cell(cell, x, MARGIN + y * HEIGHT, columns * WIDTH);
-      x += columns * WIDTH;
+      canvas.cell(cell, x, MARGIN + y * HEIGHT, cell.columns * WIDTH);
+      x += cell.columns * WIDTH;
     }
   });
   return png(width, height, canvas.pixels);

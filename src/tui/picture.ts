@@ -4,6 +4,7 @@
 import type { DrawnCell, Screen } from "./cells.ts";
 import { ColorMap } from "./color-map.ts";
 import { Attribute, type Color, type ColorDepth, rgbOf } from "./color.ts";
+import { clusterWidth } from "./graphemes.ts";
 import { shapesOf } from "./picture-shapes.ts";
 
 /** Pixels of a cell, and of the letters in it. */
@@ -24,6 +25,8 @@ const TERMINAL = { paper: "#15171c", ink: "#d7dae0" } as const;
 /** A cell as it is painted; colors are `#rrggbb`. */
 export interface Painted {
   readonly text: string;
+  /** 2 for a wide character. */
+  readonly columns: number;
   readonly ink: string;
   readonly paper: string;
   readonly bold: boolean;
@@ -57,23 +60,40 @@ function painted({ text, foreground, background, attributes }: DrawnCell, map: C
   map.map(foreground, background, attributes);
   let ink = hexOf(map.foreground) ?? TERMINAL.ink, paper = hexOf(map.background) ?? page;
   if (map.attributes & Attribute.Reverse) [ink, paper] = [paper, ink];
-  return { text, ink, paper, bold: (map.attributes & Attribute.Bold) !== 0, faint: (map.attributes & Attribute.Dim) !== 0 };
+  return {
+    text,
+    columns: Math.max(clusterWidth(text), 1),
+    ink,
+    paper,
+    bold: (map.attributes & Attribute.Bold) !== 0,
+    faint: (map.attributes & Attribute.Dim) !== 0,
+  };
 }
 
-/** Neighbors of one kind, together: where each begins, and how long it is. */
-function* runs<T>(cells: readonly T[], same: (a: T, b: T) => boolean): Generator<readonly [from: number, cells: readonly T[]]> {
+/** Neighbors of one kind together, and the column at which each begins. */
+function* runs(
+  cells: readonly Painted[],
+  same: (a: Painted, b: Painted) => boolean,
+): Generator<readonly [x: number, cells: readonly Painted[]]> {
+  let x = 0;
   for (let from = 0; from < cells.length;) {
     let to = from + 1;
     while (to < cells.length && same(cells[from], cells[to])) to++;
-    yield [from, cells.slice(from, to)];
+    const run = cells.slice(from, to);
+    yield [x, run];
+    x += columnsOf(run);
     from = to;
   }
+}
+
+function columnsOf(cells: readonly Painted[]): number {
+  return cells.reduce((sum, { columns }) => sum + columns, 0);
 }
 
 function papers(cells: readonly Painted[], y: number, page: string): string[] {
   return [...runs(cells, (a, b) => a.paper === b.paper)].filter(([, [{ paper }]]) => paper !== page).map(([x, run]) => {
     const { width, height } = CELL;
-    return `<rect x="${MARGIN + x * width}" y="${MARGIN + y * height}" width="${run.length * width}" height="${height}" fill="${
+    return `<rect x="${MARGIN + x * width}" y="${MARGIN + y * height}" width="${columnsOf(run) * width}" height="${height}" fill="${
       run[0].paper
     }"/>`;
   });
@@ -85,16 +105,15 @@ function texts(cells: readonly Painted[], y: number): string[] {
   const alike = (a: Painted, b: Painted) => a.ink === b.ink && a.bold === b.bold && a.faint === b.faint;
   const top = MARGIN + y * CELL.height;
   for (const [x, run] of runs(cells, alike)) {
-    const left = MARGIN + x * CELL.width, [first] = run;
-    const path = run.map(({ text }, index) => isShape(text) ? shapesOf(text, left + index * CELL.width, top, CELL.width, CELL.height) : "")
-      .join("");
+    const left = (index: number) => MARGIN + (x + columnsOf(run.slice(0, index))) * CELL.width, [first] = run;
+    const path = run.map(({ text }, index) => isShape(text) ? shapesOf(text, left(index), top, CELL.width, CELL.height) : "").join("");
     if (path) out.push(`<path d="${path}" fill="${first.ink}"${opacity(first)}/>`);
-    const text = run.map((cell) => isShape(cell.text) ? " " : cell.text).join(""), shown = text.trim();
-    if (!shown) continue;
-    const at = left + (text.length - text.trimStart().length) * CELL.width;
+    const letters = run.map(({ text }) => isShape(text) || text.trim() === "" ? " " : text);
+    const from = letters.findIndex((text) => text !== " "), to = letters.findLastIndex((text) => text !== " ") + 1;
+    if (to === 0) continue;
     const weight = first.bold ? ' font-weight="bold"' : "";
-    const place = `x="${at}" y="${top + BASELINE}" textLength="${shown.length * CELL.width}"`;
-    out.push(`<text ${place} fill="${first.ink}"${weight}${opacity(first)}>${escape(shown)}</text>`);
+    const place = `x="${left(from)}" y="${top + BASELINE}" textLength="${left(to) - left(from)}"`;
+    out.push(`<text ${place} fill="${first.ink}"${weight}${opacity(first)}>${escape(letters.slice(from, to).join(""))}</text>`);
   }
   return out;
 }

@@ -41,6 +41,15 @@ Deno.test("letters are those of the font, wide ones have two cells, and what has
   assert.ok(drawn(file, 3, 0).filter((row) => /^ ?##/.test(row)).length > 10);
 });
 
+Deno.test("in an SVG picture, letters after a wide one stand in their own columns", () => {
+  const screen = new Screen(10, 1, "direct");
+  screen.text(0, 0, "漢▌b");
+  const texts = [...picture(screen, "").matchAll(/<text x="(\d+)" y="\d+" textLength="(\d+)"[^>]*>([^<]*)</g)].map((match) =>
+    match.slice(1)
+  );
+  assert.deepEqual(texts, [["10", `${4 * 8}`, "漢 b"]]);
+});
+
 Deno.test("shapes fill what they cover, and their holes stay open", () => {
   const screen = new Screen(8, 1, "direct");
   screen.text(0, 0, "█▌⣿◇◐▸■");
