@@ -136,13 +136,14 @@ export class Menus {
     // A row of the tree has few of its table's columns.
     const cells = Object.entries(table.columns).filter(([name, { width }]) => width !== undefined && row[name] !== undefined);
     const focus = app.windows.focus;
-    const filter = focus instanceof TablePane && focus.filterText ? focus.filterText : isExactly("id", row.id);
+    // A list is copied as it is shown (W19); elsewhere the command shows this row.
+    const filter = focus instanceof TablePane ? focus.filterText : isExactly("id", row.id);
     app.show(
       new MenuOverlay(`copy ${row.id}`, [
         copy("y", "row", cells.map(([name, column]) => cellText(column, row[name])).join("  ")),
         copy("i", "id", row.id),
         copy("j", "JSON", JSON.stringify(row)),
-        copy("c", "command", `el2 ${table.command} --filter '${filter}'`),
+        copy("c", "command", `el2 ${table.command}${filter && ` --filter '${filter}'`}`),
       ]),
     );
   }

@@ -96,7 +96,16 @@ const DERIVED: Record<string, readonly string[]> = {
     ...["VcpuTimers.#deadline", "Scheduler.#cpus[].deadline"],
   ],
   "means nothing between two exits, or between two events of a native guest": [
-    ...["Execution.#cpu*", "Execution.#vcpu", "Execution.#limit", "Execution.#disturbed", "VcpuRunner.#run.*", "NativeExecution.#accesses"],
+    ...[
+      "Execution.#cpu*",
+      "Execution.#vcpu",
+      "Execution.#limit",
+      "Execution.#disturbed",
+      "Execution.#repeats",
+      "Execution.#counter",
+      "VcpuRunner.#run.*",
+      "NativeExecution.#accesses",
+    ],
     ...["Context.unanswered", "HostKernel.#beginning", "VmConsole.#later", "Vmm.#lentTouched"],
   ],
   "for display only: begins anew": ["Capability.#lastCall", "CapabilityUses.*", "Execution.#steps", "HostKernel.state.tasks[].trace"],
