@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import { namedCacheFolder } from "./cache-name.ts";
 import { checkTrustedFolder, NotOurs } from "./own-files.ts";
+import { PARTIAL } from "./whole-file.ts";
 
 /** The environment names no place for a cache, or one that others can change. */
 export class NoCacheFolder extends Error {}
@@ -58,16 +59,21 @@ export function readIfThere(path: string): Uint8Array<ArrayBuffer> | undefined {
   return unlessGone(() => Deno.readFileSync(path));
 }
 
+/** Age (ms) at which a partial file is no longer being written: its process was killed. */
+const ABANDONED = 3_600_000;
+
 /**
- * Removes all files of a folder but the `count` that were written last. Others may do the same at
- * the same time.
+ * Removes all files of a folder but the `count` that were written last, and the partial files of
+ * processes that were killed. Others may do the same at the same time.
  */
 export function keepNewest(folder: string, count: number): void {
   const files = Array.from(Deno.readDirSync(folder), ({ name }) => {
     const path = `${folder}/${name}`;
-    return { path, written: unlessGone(() => Deno.statSync(path).mtime?.getTime()) ?? 0 };
+    return { path, partial: name.includes(PARTIAL), written: unlessGone(() => Deno.statSync(path).mtime?.getTime()) ?? 0 };
   });
-  for (const { path } of files.sort((a, b) => b.written - a.written).slice(count)) unlessGone(() => Deno.removeSync(path));
+  const abandoned = files.filter(({ partial, written }) => partial && written < Date.now() - ABANDONED);
+  const old = files.filter(({ partial }) => !partial).sort((a, b) => b.written - a.written).slice(count);
+  for (const { path } of [...abandoned, ...old]) unlessGone(() => Deno.removeSync(path));
 }
 
 /** Result of `work`; undefined where its file does not exist. */
@@ -84,7 +90,7 @@ function unlessGone<T>(work: () => T): T | undefined {
  * Points the symbolic link `path` at `target` in one step, whatever was there as a link before.
  */
 export async function replaceLink(path: string, target: string): Promise<void> {
-  const partial = `${path}.partial-${crypto.randomUUID()}`;
+  const partial = `${path}${PARTIAL}${crypto.randomUUID()}`;
   await Deno.symlink(target, partial);
   await Deno.rename(partial, path);
 }

@@ -3,6 +3,9 @@
 
 import { lstatIfThere, removeIfThere } from "./own-files.ts";
 
+/** In the name of a file that is being written, before its random part. */
+export const PARTIAL = ".partial-";
+
 /** A file being written. Mode 0600 by default. */
 export class WholeFile implements Disposable {
   readonly #file: Deno.FsFile;
@@ -26,7 +29,7 @@ export class WholeFile implements Disposable {
       this.#file = Deno.openSync(target, { write: true });
       return;
     }
-    this.#place = { partial: `${target}.partial-${crypto.randomUUID()}`, target };
+    this.#place = { partial: `${target}${PARTIAL}${crypto.randomUUID()}`, target };
     this.#file = Deno.openSync(this.#place.partial, { write: true, createNew: true, mode });
   }
 
