@@ -180,7 +180,7 @@ export class WasmCore implements DebugCore {
   #begun = NaN;
   #budget = 0;
   #behind = 0;
-  readonly #exit: LatestExit;
+  readonly #exit: Exit;
   readonly #exitCounts = newExitCounts();
   readonly #repeats: RepeatedExits;
   readonly #waits: CounterWaits | undefined;
@@ -195,8 +195,8 @@ export class WasmCore implements DebugCore {
     this.#words = new Int32Array(memory.buffer);
     this.#doubles = new Float64Array(memory.buffer);
     this.#repeats = new RepeatedExits(this.#words, this.#doubles);
-    const view = this.#view = new DataView(memory.buffer);
-    this.#exit = new LatestExit(view);
+    this.#view = new DataView(memory.buffer);
+    this.#exit = new LatestExit(this.#view);
     const { functions, link, outlined } = instantiateCore(core, memory, {
       decode: (ip) => {
         this.#decoded.decode(ip);

@@ -11,7 +11,7 @@ import type { FunctionBuilder } from "../wasm/module.ts";
 import type { ExitHandler } from "./exit.ts";
 
 /** Values of `CPU.REPEAT`: what is answered. */
-export const Repeat = {
+const Repeat = {
   Nothing: 0,
   /** HVC: `CPU.REPEAT_ARGUMENTS` lead to `CPU.REPEAT_RESULTS`. */
   Call: 1,
@@ -58,7 +58,7 @@ export function defineRepeat(library: Library): FunctionBuilder {
 }
 
 /** The answers that were given since EL2 was called last. */
-export interface Repeated {
+interface Repeated {
   readonly count: number;
   /** Instructions up to the last of them. */
   readonly retired: number;
@@ -82,7 +82,7 @@ export class RepeatedExits {
   /** Nothing is answered until an exit was handled, because something else may have run. */
   stop(): void {
     this.words[CPU.REPEAT >> 2] = Repeat.Nothing;
-    this.words[CPU.REPEAT_COUNT >> 2] = 0;
+    this.#restart();
   }
 
   /**
@@ -111,7 +111,6 @@ export class RepeatedExits {
     if (!this.#candidate || !this.#noted) return;
     const { words, doubles } = this;
     words[CPU.REPEAT_ESR >> 2] = this.#esr;
-    words[CPU.REPEAT_COUNT >> 2] = 0;
     this.#copy(CPU.PC, CPU.REPEAT_NEXT, 1);
     if (register === undefined) {
       this.#copy(CPU.X, CPU.REPEAT_RESULTS, REPEAT_RESULTS);
@@ -127,17 +126,20 @@ export class RepeatedExits {
     doubles[CPU.REPEAT_BEGUN >> 3] = el2.now;
     doubles[CPU.REPEAT_LIMIT >> 3] = el2.now + budget;
     doubles[CPU.REPEAT_SLICE >> 3] = slice;
-    doubles[CPU.REPEAT_RETIRED >> 3] = 0;
   }
 
   /** The answers since EL2 was called, which are counted from zero then. */
   take(): Repeated {
     const { words, doubles } = this;
-    const count = words[CPU.REPEAT_COUNT >> 2];
-    words[CPU.REPEAT_COUNT >> 2] = 0;
-    const retired = doubles[CPU.REPEAT_RETIRED >> 3], now = doubles[CPU.REPEAT_BEGUN >> 3];
-    doubles[CPU.REPEAT_RETIRED >> 3] = 0;
+    const count = words[CPU.REPEAT_COUNT >> 2], retired = doubles[CPU.REPEAT_RETIRED >> 3], now = doubles[CPU.REPEAT_BEGUN >> 3];
+    this.#restart();
     return { count, retired, now, budget: doubles[CPU.REPEAT_LIMIT >> 3] - now, slice: doubles[CPU.RUN_END >> 3] - now };
+  }
+
+  /** Answers are counted from zero. */
+  #restart(): void {
+    this.words[CPU.REPEAT_COUNT >> 2] = 0;
+    this.doubles[CPU.REPEAT_RETIRED >> 3] = 0;
   }
 
   /** Copies doublewords. */

@@ -234,7 +234,7 @@ export class HypercallTable implements VcpuHypercalls, RepeatCounter {
     const { trace, checker } = caller.services;
     if (entry.constantHalves && !trace.wanted.hvc && !checker) {
       trace.clearNote();
-      trace.countCall();
+      trace.countCalls(1);
       caller.registers.setHalves(entry.constantHalves);
       clearBehind(caller, REGISTERS);
       this.#mayRepeat(entry, caller);
@@ -305,7 +305,7 @@ export class HypercallTable implements VcpuHypercalls, RepeatCounter {
   #dispatch(entry: Entry, caller: Vcpu, args: Arguments, entrance: Entrance): ReplyValue | typeof DEFERRED {
     const { trace, capabilityUses } = caller.services;
     trace.clearNote();
-    caller.trace.beginCall(trace.countCall());
+    caller.trace.beginCall(trace.countCalls(1));
     capabilityUses.begin(entry.signature.number, timeOf(caller.services));
     if (trace.wanted.hvc) beginCall(caller, entry.name);
     const reply = this.#perform(entry, caller, args, entrance);

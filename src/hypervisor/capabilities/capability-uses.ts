@@ -65,14 +65,12 @@ export class CapabilityUses {
 
   /** The call, which looked up one capability, was made `count` more times, the last at `time`. */
   repeat(count: number, time: number): void {
-    const from = this.#current % CAPACITY;
-    const isOf = this.#latest?.lastCall === this.#current;
-    this.#current += count;
-    const slot = this.#current % CAPACITY;
-    this.#calls[slot] = this.#calls[from];
-    this.#times[slot] = time;
-    this.#errors[slot] = this.#errors[from];
-    if (isOf) this.#latest!.use(this.#current);
+    const slot = this.#current % CAPACITY, call = this.#calls[slot], error = this.#errors[slot] as ErrorCode;
+    const used = this.#latest?.lastCall === this.#current ? this.#latest : undefined;
+    this.#current += count - 1;
+    this.begin(call, time);
+    this.refused(error);
+    if (used) this.use(used);
   }
 
   remember(cspaces: Iterable<Used>): UsesMemory {

@@ -192,12 +192,7 @@ export class TraceHub {
     return { id: ++this.#nextId, number: this.#numberAt(kind, time, pcpu), operation: false, at: this.point() };
   }
 
-  /** A hypercall begins, traced or not: gives its number. */
-  countCall(): number {
-    return ++this.#counts.calls;
-  }
-
-  /** More hypercalls like the last one: gives the number of the last. */
+  /** Hypercalls begin, traced or not: gives the number of the last. */
   countCalls(count: number): number {
     return this.#counts.calls += count;
   }
