@@ -207,32 +207,6 @@ export const CPU = {
 
   /** Not zero when `exited` is called for exceptions to EL2. i32. */
   EL2_CALLED: word(),
-  /**
-   * The exit that is answered without calling EL2: `Repeat` of exceptions/repeated-exits.ts. i32.
-   */
-  REPEAT: word(),
-  /** That exit: its address, i64; EXIT_ESR and EXIT_WORD, i32; EXIT_IPA, f64. */
-  REPEAT_PC: doubleword(),
-  REPEAT_ESR: word(),
-  REPEAT_WORD: word(),
-  REPEAT_IPA: doubleword(),
-  /** The registers before it, from X0, and after it; or the value of a load. i64. */
-  REPEAT_ARGUMENTS: field(8, REPEAT_ARGUMENTS),
-  REPEAT_RESULTS: field(8, REPEAT_RESULTS),
-  /** Address of the register that a load writes, i32, and PC after the exit, i64. */
-  REPEAT_REGISTER: word(),
-  REPEAT_NEXT: doubleword(),
-  /** Times in ns: of an exit, and at which the run ends; most instructions of a slice. f64. */
-  REPEAT_COST: doubleword(),
-  REPEAT_LIMIT: doubleword(),
-  REPEAT_SLICE: doubleword(),
-  /**
-   * Answers since EL2 was called, i32; the instructions up to the last of them, and the virtual
-   * time (ns) after it, f64.
-   */
-  REPEAT_COUNT: word(),
-  REPEAT_RETIRED: doubleword(),
-  REPEAT_BEGUN: doubleword(),
 
   /**
    * The decoded instruction that holds the STOP handler of tail mode, or 0; and the handler that it
@@ -277,6 +251,32 @@ export const CPU = {
   CALLED_SLOTS: field(16, KNOWN_CALLS / 4),
   /** Second results of helper functions that return more than one value. */
   SCRATCH: field(16, 8),
+  /**
+   * The exit that is answered without calling EL2: `Repeat` of exceptions/repeated-exits.ts. i32.
+   */
+  REPEAT: word(),
+  /** That exit: its address, i64; EXIT_ESR and EXIT_WORD, i32; EXIT_IPA, f64. */
+  REPEAT_PC: doubleword(),
+  REPEAT_ESR: word(),
+  REPEAT_WORD: word(),
+  REPEAT_IPA: doubleword(),
+  /** The registers before it, from X0, and after it; or the value of a load. i64. */
+  REPEAT_ARGUMENTS: field(8, REPEAT_ARGUMENTS),
+  REPEAT_RESULTS: field(8, REPEAT_RESULTS),
+  /** Address of the register that a load writes, i32, and PC after the exit, i64. */
+  REPEAT_REGISTER: word(),
+  REPEAT_NEXT: doubleword(),
+  /** Times in ns: of an exit, and at which the run ends; most instructions of a slice. f64. */
+  REPEAT_COST: doubleword(),
+  REPEAT_LIMIT: doubleword(),
+  REPEAT_SLICE: doubleword(),
+  /**
+   * Answers since EL2 was called, i32; the instructions up to the last of them, and the virtual
+   * time (ns) after it, f64.
+   */
+  REPEAT_COUNT: word(),
+  REPEAT_RETIRED: doubleword(),
+  REPEAT_BEGUN: doubleword(),
 } as const;
 
 /** One past the last byte of the CPU state. */
