@@ -1,8 +1,8 @@
 // Sections of ELF64 files for AArch64 (ELF-64 Object File Format 1.5, section 3).
 
-import { EM_AARCH64, isElf } from "./elf.ts";
+import { elfView, readElfNumber } from "./elf.ts";
 
-const HEADER_SIZE = 64, SECTION_SIZE = 64;
+const SECTION_SIZE = 64;
 const NO_BITS = 8;
 /** SHF_COMPRESSED of the generic ABI. */
 export const COMPRESSED = 0x800n;
@@ -27,15 +27,12 @@ export interface ElfSection {
  * @throws Error that names the defect of the file
  */
 export function readElfSections(bytes: Uint8Array): ElfSection[] {
-  if (!isElf(bytes) || bytes.length < HEADER_SIZE) throw new Error("not an ELF file, or truncated in its header");
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes[4] !== 2 || bytes[5] !== 1) throw new Error("ELF file is not 64-bit little-endian");
-  if (view.getUint16(18, true) !== EM_AARCH64) throw new Error(`ELF file is for machine ${view.getUint16(18, true)}, not AArch64 (183)`);
-  const table = number(view, 40), size = view.getUint16(58, true), count = view.getUint16(60, true);
+  const view = elfView(bytes);
+  const table = readElfNumber(view, 40), size = view.getUint16(58, true), count = view.getUint16(60, true);
   if (count > 0 && size !== SECTION_SIZE || table + count * size > bytes.length) throw new Error("ELF section headers are truncated");
   const raw = Array.from({ length: count }, (_, index) => {
     const at = table + index * SECTION_SIZE;
-    const type = view.getUint32(at + 4, true), offset = number(view, at + 24), length = number(view, at + 32);
+    const type = view.getUint32(at + 4, true), offset = readElfNumber(view, at + 24), length = readElfNumber(view, at + 32);
     if (type !== NO_BITS && offset + length > bytes.length) throw new Error(`ELF section ${index} is truncated`);
     return {
       nameAt: view.getUint32(at, true),
@@ -54,10 +51,4 @@ export function readElfSections(bytes: Uint8Array): ElfSection[] {
 export function textAt(strings: Uint8Array, at: number): string {
   const end = strings.indexOf(0, at);
   return new TextDecoder().decode(strings.subarray(at, end < 0 ? strings.length : end));
-}
-
-function number(view: DataView, at: number): number {
-  const value = view.getBigUint64(at, true);
-  if (value > 0xffff_ffff_ffffn) throw new Error(`ELF field at ${at} is out of range`);
-  return Number(value);
 }

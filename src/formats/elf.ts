@@ -37,26 +37,35 @@ export function isElf(bytes: Uint8Array): boolean {
 }
 
 /**
+ * A view of an ELF64 file for AArch64.
+ * @throws Error that names the defect of the file
+ */
+export function elfView(bytes: Uint8Array): DataView {
+  if (!isElf(bytes) || bytes.length < HEADER_SIZE) throw new Error("not an ELF file, or truncated in its header");
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes[4] !== Identification.class64 || bytes[5] !== Identification.little) throw new Error("ELF file is not 64-bit little-endian");
+  if (view.getUint16(18, true) !== EM_AARCH64) throw new Error(`ELF file is for machine ${view.getUint16(18, true)}, not AArch64 (183)`);
+  return view;
+}
+
+/**
  * Reads an executable for AArch64: one that is linked to fixed addresses, or with `kind`
  * "position-independent" one that relocates itself.
  * @throws Error that names the defect of the file.
  */
 export function readElf(bytes: Uint8Array, kind: "fixed" | "position-independent" = "fixed"): ElfImage {
-  if (!isElf(bytes) || bytes.length < HEADER_SIZE) throw new Error("not an ELF file, or truncated in its header");
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes[4] !== Identification.class64 || bytes[5] !== Identification.little) throw new Error("ELF file is not 64-bit little-endian");
-  if (view.getUint16(18, true) !== EM_AARCH64) throw new Error(`ELF file is for machine ${view.getUint16(18, true)}, not AArch64 (183)`);
+  const view = elfView(bytes);
   const type = view.getUint16(16, true);
   if (kind === "fixed" && type !== ET_EXEC) throw new Error("ELF file is not an executable linked to fixed addresses (ET_EXEC)");
   if (kind === "position-independent" && type !== ET_DYN) throw new Error("ELF file is not a position-independent executable (ET_DYN)");
-  const table = readNumber(view, 32), count = view.getUint16(56, true), size = view.getUint16(54, true);
+  const table = readElfNumber(view, 32), count = view.getUint16(56, true), size = view.getUint16(54, true);
   if (size !== PROGRAM_HEADER_SIZE || table + count * size > bytes.length) throw new Error("ELF program headers are cut off");
   const segments: ElfSegment[] = [];
   for (let i = 0; i < count; i++) {
     const at = table + i * PROGRAM_HEADER_SIZE;
     if (view.getUint32(at, true) !== PT_LOAD) continue;
-    const offset = readNumber(view, at + 8), address = readNumber(view, at + 24);
-    const fileSize = readNumber(view, at + 32), memorySize = readNumber(view, at + 40);
+    const offset = readElfNumber(view, at + 8), address = readElfNumber(view, at + 24);
+    const fileSize = readElfNumber(view, at + 32), memorySize = readElfNumber(view, at + 40);
     if (memorySize === 0) continue;
     if (offset + fileSize > bytes.length || fileSize > memorySize) throw new Error(`ELF segment ${i} is cut off`);
     const flags = view.getUint32(at + 4, true);
@@ -69,11 +78,11 @@ export function readElf(bytes: Uint8Array, kind: "fixed" | "position-independent
     });
   }
   if (!segments.length) throw new Error("ELF file has nothing to load");
-  return { entry: readNumber(view, 24), segments };
+  return { entry: readElfNumber(view, 24), segments };
 }
 
 /** A 64-bit field that must be a sensible address or size. */
-function readNumber(view: DataView, at: number): number {
+export function readElfNumber(view: DataView, at: number): number {
   const value = view.getBigUint64(at, true);
   if (value > 0xffff_ffff_ffffn) throw new Error(`ELF field at ${at} is out of range`);
   return Number(value);
