@@ -6,6 +6,7 @@ import { pipeline } from "node:stream";
 import zlib from "node:zlib";
 import { unxz } from "./xz.ts";
 import { sizeAt, transfer, type TransferProgress } from "./transfer.ts";
+import { imageBytes } from "../formats/image-bytes.ts";
 import { isWholeZstd } from "../formats/zstd.ts";
 import { isQcow2, Qcow2 } from "../formats/qcow2.ts";
 import { cacheFolder } from "../support/cache.ts";
@@ -71,9 +72,9 @@ export async function rawDisk(path: string): Promise<string> {
   const plain = `${folder}/${crypto.randomUUID()}`, raw = `${folder}/${crypto.randomUUID()}.raw`;
   try {
     using source = await Deno.open(path);
-    const packing = packingOf(readAt(source, 0, 8));
+    const packing = packingOf(imageBytes(source).read(0, 8));
     let unpackedPath = path;
-    if (packing === "zst") checkWhole((offset, size) => readAt(source, offset, size));
+    if (packing === "zst") checkWhole(imageBytes(source).read);
     if (packing) {
       using whole = new HoledFile(plain);
       for await (const piece of unpacked(packing, createReadStream(path))) whole.append(piece);
@@ -82,8 +83,9 @@ export async function rawDisk(path: string): Promise<string> {
     }
     using file = await Deno.open(unpackedPath);
     using disk = new HoledFile(raw);
-    if (isQcow2(readAt(file, 0, 4))) {
-      const image = new Qcow2((offset, size) => readAt(file, offset, size));
+    const { read } = imageBytes(file);
+    if (isQcow2(read(0, 4))) {
+      const image = new Qcow2(read);
       if (image.size > DISK_MAX) throw new Error(`is a disk of more than ${formatSize(DISK_MAX)}`);
       for (const [at, bytes] of image.clusters()) disk.put(at, bytes);
       disk.end(image.size);
@@ -155,18 +157,6 @@ class HoledFile implements Disposable {
   [Symbol.dispose](): void {
     this.#file.close();
   }
-}
-
-/** Bytes at a place; fewer at the end of the file. */
-function readAt(file: Deno.FsFile, offset: number, size: number): Uint8Array {
-  const bytes = new Uint8Array(size);
-  file.seekSync(offset, Deno.SeekMode.Start);
-  for (let at = 0; at < size;) {
-    const count = file.readSync(bytes.subarray(at));
-    if (count === null) return bytes.subarray(0, at);
-    at += count;
-  }
-  return bytes;
 }
 
 function unlessMissing(error: unknown): void {

@@ -2,7 +2,7 @@
 // Clusters are written before the tables that lead to them, so that an end at any moment leaves at
 // most clusters that nobody uses. The format is QEMU's docs/interop/qcow2.txt.
 
-import { BadQcow2, clusterOf, COMPRESSED, headerOf, OFFSET, type Qcow2Header, ZERO } from "./qcow2.ts";
+import { BadQcow2, clusterOf, COMPRESSED, DIRTY, headerOf, MAGIC, OFFSET, type Qcow2Header, ZERO } from "./qcow2.ts";
 
 /** An entry of a table that leads to a cluster which nothing else uses. */
 const COPIED = 1n << 63n;
@@ -32,7 +32,7 @@ export function createQcow2(file: ImageBytes, size: number): void {
   // The header, the refcount table, one block of refcounts, and the table of the first level.
   const used = 3 + l1Clusters;
   const head = new Uint8Array(used * cluster), view = new DataView(head.buffer);
-  view.setUint32(0, 0x514649fb);
+  view.setUint32(0, MAGIC);
   view.setUint32(4, VERSION);
   view.setUint32(20, CLUSTER_BITS);
   view.setBigUint64(24, BigInt(size));
@@ -91,8 +91,8 @@ export class Qcow2Disk {
     if (version === 3 && view.getUint32(96) !== REFCOUNT_ORDER) {
       throw new BadQcow2("has refcounts that are not of 16 bits; open it read-only");
     }
-    if (version === 3 && view.getBigUint64(72) & 1n) throw new BadQcow2("was not closed in order; repair it with qemu-img check -r all");
-    const table = this.#longs(Number(view.getBigUint64(48)), view.getUint32(56) * this.#perTable);
+    if (version === 3 && view.getBigUint64(72) & DIRTY) throw new BadQcow2("was not closed in order; repair it with qemu-img check -r all");
+    const table = this.#longs(this.#header.refcountTable, view.getUint32(56) * this.#perTable);
     // Every cluster of the disk may get a place, and every table.
     const most = (this.size / this.#cluster + table.length) * 1.02 + this.#end;
     if (table.length * (this.#cluster / 2) < most) {
@@ -238,15 +238,11 @@ export class Qcow2Disk {
       new DataView(block.buffer).setUint16(place % (this.#cluster / 2) * 2, 1);
       this.file.write(place * this.#cluster, block);
       this.#refcounts[index] = BigInt(place * this.#cluster);
-      this.#setLong(this.#refcountTable + index * 8, this.#refcounts[index]);
+      this.#setLong(this.#header.refcountTable + index * 8, this.#refcounts[index]);
       return this.#allocate();
     }
     this.#setRefcount(place, 1);
     return place;
-  }
-
-  get #refcountTable(): number {
-    return this.#header.refcountTable;
   }
 
   /** The clusters whose refcounts are in one block have one number. */

@@ -6,11 +6,12 @@ import { zstdFrameEnd } from "./zstd.ts";
 import { MiB } from "../support/sizes.ts";
 import { formatSize } from "../support/units.ts";
 
-const MAGIC = 0x514649fb;
+export const MAGIC = 0x514649fb;
 /** Bytes of the header of version 2, and up to the compression type of version 3. */
 const HEADER_2 = 72, HEADER_3 = 104;
 /** Bits of incompatible features: dirty, corrupt, external data file, compression type. */
-const DIRTY = 1n << 0n, CORRUPT = 1n << 1n, COMPRESSION = 1n << 3n;
+export const DIRTY = 1n << 0n;
+const CORRUPT = 1n << 1n, COMPRESSION = 1n << 3n;
 /** Sizes of clusters, as powers of two. */
 const LEAST_CLUSTER = 9, MOST_CLUSTER = 21;
 /** The host offset in an entry of a table, and its flags. */
