@@ -6,7 +6,7 @@ import { Cursor, DwarfError } from "../formats/dwarf/cursor.ts";
 import { AbbreviationTables, type Entry, Unit } from "../formats/dwarf/entries.ts";
 import { FrameTable } from "../formats/dwarf/frames.ts";
 import { type LineRange, LineTable } from "../formats/dwarf/line-table.ts";
-import { type AddressRange, rangesOf } from "../formats/dwarf/lists.ts";
+import { type AddressRange, rangeAt, rangesOf, sortByStart } from "../formats/dwarf/lists.ts";
 import { debugSections, type DwarfSections } from "../formats/dwarf/sections.ts";
 import { readElfSections } from "../formats/elf-sections.ts";
 
@@ -66,7 +66,7 @@ export class DebugInfo {
 
   /** Where a function's caller has its registers. */
   get frames(): FrameTable | undefined {
-    return this.#frames ??= this.#tried(() => new FrameTable(this.sections));
+    return this.#frames ??= this.tried(() => new FrameTable(this.sections));
   }
 
   /** The line of an address. */
@@ -107,7 +107,7 @@ export class DebugInfo {
   scopeAt(address: bigint): CodeScope | undefined {
     const unit = this.#unitAt(address);
     if (!unit) return undefined;
-    return this.#tried(() => {
+    return this.tried(() => {
       const inside = (entry: Entry) => rangesOf(entry).some(({ start, end }) => address >= start && address < end);
       const found = functionsOf(this.entriesOf(unit)).find(inside);
       if (!found) return undefined;
@@ -175,10 +175,6 @@ export class DebugInfo {
 
   /** Does something with the file; undefined, with the defect noted, where it is broken there. */
   tried<T>(work: () => T): T | undefined {
-    return this.#tried(work);
-  }
-
-  #tried<T>(work: () => T): T | undefined {
     try {
       return work();
     } catch (error) {
@@ -190,37 +186,30 @@ export class DebugInfo {
 
   #readUnits(): void {
     const abbreviations = new AbbreviationTables(this.sections);
-    this.#tried(() => {
+    this.tried(() => {
       for (const info = new Cursor(this.sections.bytes(".debug_info"), ".debug_info"); info.more;) {
         const { at } = info;
         info.skip(info.length().size);
-        const unit = this.#tried(() => new Unit(this.sections, abbreviations, at));
+        const unit = this.tried(() => new Unit(this.sections, abbreviations, at));
         if (!unit || unit.type !== UnitType.Compile && unit.type !== UnitType.Partial) continue;
         this.#units.push(unit);
-        for (const range of this.#tried(() => rangesOf(unit.root)) ?? []) this.#ranges.push({ ...range, unit });
+        for (const range of this.tried(() => rangesOf(unit.root)) ?? []) this.#ranges.push({ ...range, unit });
         if (this.#ranges.length > RANGES_MAX) throw new DwarfError(`more than ${RANGES_MAX} address ranges of units`);
       }
     });
-    this.#ranges.sort((a, b) => a.start < b.start ? -1 : a.start > b.start ? 1 : 0);
+    sortByStart(this.#ranges);
   }
 
   #unitAt(address: bigint): Unit | undefined {
-    let low = 0, high = this.#ranges.length;
-    while (low < high) {
-      const middle = low + high >> 1;
-      if (this.#ranges[middle].start <= address) low = middle + 1;
-      else high = middle;
-    }
-    const found = this.#ranges[low - 1];
-    return found && address < found.end ? found.unit : undefined;
+    return rangeAt(this.#ranges, address)?.unit;
   }
 
   #lines(unit: Unit): LineTable | undefined {
     const { values } = unit.root;
-    const at = this.#tried(() => unit.listAt(values.get(Attribute.StatementList)));
+    const at = this.tried(() => unit.listAt(values.get(Attribute.StatementList)));
     if (at === undefined) return undefined;
     if (this.#tables.has(at)) return this.#tables.get(at);
-    const table = this.#tried(() => new LineTable(this.sections, at, unit.text(values.get(Attribute.CompilationFolder)) ?? ""));
+    const table = this.tried(() => new LineTable(this.sections, at, unit.text(values.get(Attribute.CompilationFolder)) ?? ""));
     keep(this.#tables, KEPT_TABLES, at, table);
     return table;
   }

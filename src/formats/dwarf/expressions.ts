@@ -117,6 +117,15 @@ export function locate(expression: Uint8Array, frame: FrameState, ...first: bigi
     lost ||= value === undefined;
     push(value ?? 0n);
   };
+  const pick = (depth: number) => {
+    const value = stack.at(-1 - depth);
+    if (value === undefined) throw new DwarfError("a DWARF expression picks from below the stack");
+    push(value);
+  };
+  const dereference = (size: number) => {
+    const address = pop();
+    pushFound(lost ? undefined : frame.memory(address, size));
+  };
   const branch = (by: number) => {
     const to = cursor.at + by;
     if (!(to >= 0 && to <= expression.length)) throw new DwarfError("a DWARF expression branches out of itself");
@@ -144,12 +153,12 @@ export function locate(expression: Uint8Array, frame: FrameState, ...first: bigi
           push(cursor.u64());
           break;
         case Op.Dereference:
-          pushFound(lost ? undefined : frame.memory(pop(), 8));
+          dereference(8);
           break;
         case Op.DereferenceSize: {
-          const size = cursor.u8(), address = pop();
+          const size = cursor.u8();
           if (![1, 2, 4, 8].includes(size)) throw new DwarfError(`a DWARF expression reads ${size} bytes`);
-          pushFound(lost ? undefined : frame.memory(address, size));
+          dereference(size);
           break;
         }
         case Op.Const1u:
@@ -181,20 +190,17 @@ export function locate(expression: Uint8Array, frame: FrameState, ...first: bigi
           push(cursor.sleb());
           break;
         case Op.Dup:
-          push(stack.at(-1) ?? pop());
+          pick(0);
           break;
         case Op.Drop:
           pop();
           break;
         case Op.Over:
-          push(stack.at(-2) ?? pop());
+          pick(1);
           break;
-        case Op.Pick: {
-          const value = stack.at(-1 - cursor.u8());
-          if (value === undefined) throw new DwarfError("a DWARF expression picks from below the stack");
-          push(value);
+        case Op.Pick:
+          pick(cursor.u8());
           break;
-        }
         case Op.Swap: {
           const b = pop(), a = pop();
           push(b);
@@ -295,7 +301,7 @@ export function locate(expression: Uint8Array, frame: FrameState, ...first: bigi
           break;
         case Op.Piece: {
           const size = cursor.count();
-          pieces.push({ size, location: location || stack.length ? result() : undefined });
+          pieces.push({ size, location: result() });
           location = undefined;
           isValue = lost = false;
           stack.length = 0;
@@ -334,18 +340,7 @@ const based = (base: bigint | undefined, offset: bigint) => base === undefined ?
 
 function frameBase(frame: FrameState): bigint | undefined {
   if (!frame.frameBase) return undefined;
-  const base = locate(frame.frameBase, { ...bound(frame), frameBase: undefined });
+  const base = locate(frame.frameBase, { ...frame, frameBase: undefined });
   if (base?.kind === "memory") return base.address;
   return base?.kind === "register" ? frame.register(base.register) : undefined;
-}
-
-/** The members of a frame, whose class may have them in its prototype. */
-function bound(frame: FrameState): FrameState {
-  return {
-    register: (number) => frame.register(number),
-    memory: (address, size) => frame.memory(address, size),
-    addressAt: (index) => frame.addressAt(index),
-    cfa: frame.cfa,
-    frameBase: frame.frameBase,
-  };
 }

@@ -3,10 +3,11 @@
 // for the Arm 64-bit Architecture, section 4.4).
 
 import { Cursor, DwarfError } from "./cursor.ts";
+import { type AddressRange, rangeAt, sortByStart } from "./lists.ts";
 import type { DwarfSections } from "./sections.ts";
 
 /** Numbers of registers: X0 to X30 are 0 to 30. */
-export const FrameRegister = { X29: 29, X30: 30, SP: 31, PC: 32, RaSignState: 34 } as const;
+export const FrameRegister = { X29: 29, X30: 30, SP: 31 } as const;
 /** Registers that a table may have rules for: those of AArch64 end before. */
 const REGISTERS_MAX = 128;
 /** Rules that may be remembered at a time. */
@@ -53,9 +54,7 @@ interface Common {
   readonly instructions: Cursor;
 }
 
-interface Description {
-  readonly start: bigint;
-  readonly end: bigint;
+interface Description extends AddressRange {
   readonly common: Common;
   /** Where its instructions begin and end in the section. */
   readonly from: number;
@@ -106,7 +105,7 @@ export class FrameTable {
   /** @throws DwarfError */
   constructor(readonly sections: DwarfSections) {
     for (const name of [".debug_frame", ".eh_frame"] as const) this.#read(name);
-    this.#descriptions.sort((a, b) => a.start < b.start ? -1 : a.start > b.start ? 1 : 0);
+    sortByStart(this.#descriptions);
   }
 
   get size(): number {
@@ -118,14 +117,8 @@ export class FrameTable {
    * @throws DwarfError
    */
   at(address: bigint): FrameRow | undefined {
-    let low = 0, high = this.#descriptions.length;
-    while (low < high) {
-      const middle = low + high >> 1;
-      if (this.#descriptions[middle].start <= address) low = middle + 1;
-      else high = middle;
-    }
-    const found = this.#descriptions[low - 1];
-    return found && address < found.end ? this.#rowOf(found, address) : undefined;
+    const found = rangeAt(this.#descriptions, address);
+    return found && this.#rowOf(found, address);
   }
 
   #read(name: FrameSection): void {

@@ -3,6 +3,7 @@
 
 import { Form } from "./constants.ts";
 import { Cursor, DwarfError } from "./cursor.ts";
+import { type AddressRange, rangeAt, sortByStart } from "./lists.ts";
 import type { DwarfSections } from "./sections.ts";
 
 /** A source line. Lines and columns count from 1; 0 is none. */
@@ -43,9 +44,7 @@ const ROW = 5;
 const Column = { Offset: 0, File: 1, Line: 2, Column: 3, Statement: 4 } as const;
 
 /** Instructions in the order of addresses, without a gap. */
-interface Sequence {
-  readonly start: bigint;
-  readonly end: bigint;
+interface Sequence extends AddressRange {
   /** Offset from the start, file, line, column, statement. */
   readonly rows: Int32Array;
 }
@@ -80,19 +79,13 @@ export class LineTable {
     if (header.lineRange === 0) throw new DwarfError(".debug_line has a line range of 0");
     const lengths = [0, ...Array.from({ length: Math.max(0, header.opcodeBase - 1) }, () => unit.u8())];
     this.files = version >= 5 ? filesOf5(sections, unit, wide, folder) : filesOf2(unit, folder);
-    this.sequences = run(program, header, lengths).sort((a, b) => a.start < b.start ? -1 : a.start > b.start ? 1 : 0);
+    this.sequences = sortByStart(run(program, header, lengths));
   }
 
   /** The line of an address. */
   at(address: bigint): LineRange | undefined {
-    let low = 0, high = this.sequences.length;
-    while (low < high) {
-      const middle = low + high >> 1;
-      if (this.sequences[middle].start <= address) low = middle + 1;
-      else high = middle;
-    }
-    const sequence = this.sequences[low - 1];
-    if (!sequence || address >= sequence.end) return undefined;
+    const sequence = rangeAt(this.sequences, address);
+    if (!sequence) return undefined;
     const last = rowAt(sequence.rows, Number(address - sequence.start));
     // Of several rows at one address, the last that begins a statement counts, as in gdb.
     let row = last;

@@ -11,6 +11,23 @@ export interface AddressRange {
   readonly end: bigint;
 }
 
+/** Puts ranges in the order of their start. */
+export function sortByStart<R extends AddressRange>(ranges: R[]): R[] {
+  return ranges.sort((a, b) => a.start < b.start ? -1 : a.start > b.start ? 1 : 0);
+}
+
+/** The range that has an address, of ranges in the order of their start. */
+export function rangeAt<R extends AddressRange>(ranges: readonly R[], address: bigint): R | undefined {
+  let low = 0, high = ranges.length;
+  while (low < high) {
+    const middle = low + high >> 1;
+    if (ranges[middle].start <= address) low = middle + 1;
+    else high = middle;
+  }
+  const found = ranges[low - 1];
+  return found && address < found.end ? found : undefined;
+}
+
 /** A DWARF expression, and where it holds. */
 interface RangedExpression extends AddressRange {
   readonly expression: Uint8Array;
