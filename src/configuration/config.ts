@@ -13,12 +13,12 @@ import {
   type FileVm,
   HOST_KEYS,
   KNOWN_KEYS,
-  notKnown,
   OWN_SCHEDULE_KEYS,
   Schema,
   shown,
   THEMES,
 } from "./schema.ts";
+import { notKnown } from "./plain-values.ts";
 import { VM_ADDRESS_LIMIT } from "../resource-manager/config/vm-config.ts";
 import { GH } from "../abi/ioctl/gunyah.ts";
 import { CROSVM_FIRMWARE } from "../host/crosvm-map.ts";
@@ -71,18 +71,24 @@ export const VM_NAME_MAX = 79;
 /** Names of themes of a file. */
 export const THEME_NAME = /^[a-z][a-z0-9-]*$/;
 
+/** The tables of a TOML file, or the place where it is not TOML. */
+export function readToml(text: string): { readonly raw: Record<string, unknown> } | { readonly error: ConfigError } {
+  try {
+    return { raw: parse(text) };
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const message = error.message.split("\n")[0].replace(/^Invalid TOML document: /, "");
+    return { error: { line: error.line, column: error.column, message: `this is not TOML: ${message}` } };
+  }
+}
+
 /** Checks the text of a configuration, with changes (`vm.rt.memory=8MiB`) that override it. */
 export function readConfig(text: string, changes: readonly string[] = []): ConfigResult {
   const refused = (message: string): ConfigResult => ({ ok: false, errors: [{ line: 1, column: 1, message }], rest: undefined });
   if (text.length > TEXT_MAX) return refused(`the file has ${text.length} characters; a configuration has at most ${TEXT_MAX}`);
-  let raw: Record<string, unknown>;
-  try {
-    raw = parse(text);
-  } catch (error) {
-    if (!(error instanceof TomlError)) throw error;
-    const message = error.message.split("\n")[0].replace(/^Invalid TOML document: /, "");
-    return { ok: false, errors: [{ line: error.line, column: error.column, message: `this is not TOML: ${message}` }], rest: undefined };
-  }
+  const read = readToml(text);
+  if ("error" in read) return { ok: false, errors: [read.error], rest: undefined };
+  const { raw } = read;
   if (isDeeper(raw, DEPTH_MAX)) return refused(`tables and lists are nested deeper than ${DEPTH_MAX}`);
   for (const change of changes) applyChange(raw, change);
   applyPhone(raw);
@@ -97,7 +103,7 @@ export function readConfig(text: string, changes: readonly string[] = []): Confi
     const path = wrong[index];
     const key = path.findLast((part) => typeof part === "string");
     if (issue.received === "undefined") errors.atKey(path, MISSING[path.join(".")] ?? `${key} is missing${inTable(path)}`);
-    else errors.atValue(path, [key, shown(key, issue.input), issue.message].filter((part) => part !== "").join(" "));
+    else errors.atIssue(path, issue);
   }
   const spoilt = new Spoilt([...wrong, ...errors.meant]);
   const rest = result.success ? result : v.safeParse(Schema, spoilt.takenOut(raw), { abortPipeEarly: true });
@@ -176,6 +182,12 @@ export class ConfigErrors {
 
   atValue(path: KeyPath, message: string): void {
     this.#add(this.positions.value(path), path, message);
+  }
+
+  /** A value that its schema refuses. */
+  atIssue(path: KeyPath, { input, message }: Pick<v.BaseIssue<unknown>, "input" | "message">): void {
+    const key = path.findLast((part) => typeof part === "string");
+    this.atValue(path, [key, shown(key, input), message].filter((part) => part !== "").join(" "));
   }
 
   /** For a path that is missing, the error goes to the table that lacks it. */
@@ -478,7 +490,7 @@ function checkLinks(links: readonly [string, FileLink][], file: File, errors: Co
       if (names.includes(vm)) continue;
       errors.atValue(["link", name, ...key], `no vm ${JSON.stringify(vm)}${didYouMean(vm, names)}`);
     }
-    for (const { vm, key } of link.kind === "doorbell" && link.label < Math.max(...Object.values(BELL_LABELS)) ? ends : []) {
+    for (const { vm, key } of link.kind === "doorbell" ? ends : []) {
       const { platform = "el2" } = file.vm[vm] ?? {};
       if (platform === "el2" || link.label >= BELL_LABELS[platform]) continue;
       const why = `labels below ${BELL_LABELS[platform]} are those of the interrupts of platform "${platform}"`;

@@ -3,6 +3,7 @@
 
 import * as v from "valibot";
 import { COMMAND_TEXTS, HOOK_TEXTS } from "./key-texts.ts";
+import { boolean, mustBe, oneOf, text, whole } from "./plain-values.ts";
 import { described, facts } from "../support/described.ts";
 import { DURATION_PATTERN, parseDuration } from "../support/units.ts";
 
@@ -18,12 +19,6 @@ const TIMEOUT_MIN = 1e8, TIMEOUT_MAX = 6e11;
 /** Programs that a hook may start per session. */
 const LIMIT_MAX = 1_000_000;
 
-function mustBe(what: string): (issue: v.BaseIssue<unknown>) => string {
-  return (issue) => issue.received === "undefined" ? "is missing" : `is not ${what}`;
-}
-
-const text = v.string(mustBe("a string"));
-const flag = v.boolean(mustBe("true or false"));
 const name = v.pipe(text, v.regex(NAME, "is not of the form [a-z][a-z0-9-]*"));
 
 const words = v.pipe(
@@ -46,37 +41,25 @@ const timeout = v.pipe(
 );
 
 /** Places for a program's output. */
-export const OUTPUTS = ["pane", "message", "none"] as const;
+const OUTPUTS = ["pane", "message", "none"] as const;
 
 const command = v.object(described({
   name,
   key: v.optional(v.pipe(text, v.minLength(1, "is not a key"))),
   where: v.optional(v.array(v.pipe(text, v.regex(KIND, 'is not a kind of ids, such as "vm"')), mustBe("a list of kinds of ids"))),
   run: v.pipe(words, v.check(([program]) => !program.includes("{"), "has a field in the name of its program")),
-  confirm: v.optional(flag, false),
-  output: v.optional(
-    v.picklist(OUTPUTS, `is not known; use ${OUTPUTS.map((word) => JSON.stringify(word)).join(", ").replace(/, ([^,]*)$/, " or $1")}`),
-    "pane",
-  ),
+  confirm: v.optional(boolean, false),
+  output: v.optional(oneOf(OUTPUTS), "pane"),
   timeout: v.optional(timeout, "30s"),
-  read_only: v.optional(flag, false),
+  read_only: v.optional(boolean, false),
 }, COMMAND_TEXTS));
 
-const limit = mustBe("a whole number");
 const hook = v.object(described({
   name,
   on: v.pipe(text, v.minLength(1, "is not a filter of events")),
   run: words,
   timeout: v.optional(timeout, "10s"),
-  limit: v.optional(
-    v.pipe(
-      v.number(limit),
-      v.integer(limit),
-      v.minValue(1, `is outside 1..${LIMIT_MAX}`),
-      v.maxValue(LIMIT_MAX, `is outside 1..${LIMIT_MAX}`),
-    ),
-    100,
-  ),
+  limit: v.optional(whole(1, LIMIT_MAX, `is outside 1..${LIMIT_MAX}`), 100),
 }, HOOK_TEXTS));
 
 /** Each name once; JSON Schema cannot compare them. */

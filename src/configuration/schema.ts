@@ -22,6 +22,7 @@ import {
   type PortForward,
   TAG_LENGTH,
 } from "../virtio/plan.ts";
+import { boolean, missingOrNot, mustBe, notKnown, oneOf, text, whole } from "./plain-values.ts";
 import { COMMAND_KEYS, commands, HOOK_KEYS, hooks } from "./program-keys.ts";
 import { described, facts } from "../support/described.ts";
 import { DURATION_PATTERN, formatSize, parseDuration, parseSize, SIZE_PATTERN } from "../support/units.ts";
@@ -69,37 +70,12 @@ export function shown(key: string | number | undefined, value: unknown): string 
   return typeof value === "string" && text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…"` : text;
 }
 
-function mustBe(what: string): (issue: v.BaseIssue<unknown>) => string {
-  return (issue) => issue.received === "undefined" ? "is missing" : `is not ${what}`;
-}
-
-const boolean = v.boolean(mustBe("true or false"));
-const text = v.string(mustBe("a string"));
-
 /** A file: a path, or `catalog:GUEST/FILE`. */
 const file = v.pipe(text, facts({ pattern: "^(?!catalog:)|^catalog:[^/]+/[^/]+$" }));
 
 /** Bytes of a command line: it is in a devicetree of 64 KiB. Linux on arm64 takes 2 KiB of it. */
 const COMMAND_LINE_MAX = 32 * KiB;
 const commandLine = v.pipe(text, v.maxLength(COMMAND_LINE_MAX, `has more than ${COMMAND_LINE_MAX} characters`));
-
-function whole(min: number, max: number, outside: string) {
-  const number = mustBe("a whole number");
-  return v.pipe(v.number(number), v.integer(number), v.minValue(min, outside), v.maxValue(max, outside));
-}
-
-function oneOf<const T extends readonly string[]>(known: T) {
-  return v.picklist(known, missingOrNot(known));
-}
-
-/** The error for an unknown word. */
-export function notKnown(...words: readonly string[]): string {
-  return `is not known; use ${words.map((word) => JSON.stringify(word)).join(", ").replace(/, ([^,]*)$/, " or $1")}`;
-}
-
-function missingOrNot(known: readonly string[]): (issue: v.BaseIssue<unknown>) => string {
-  return (issue) => issue.received === "undefined" ? "is missing" : notKnown(...known);
-}
 
 /** A size in bytes between `min` and what a machine can have, a multiple of 2 MiB. */
 function size(min: number) {

@@ -2,11 +2,9 @@
 // tables `[[ui.command]]` and `[[hook]]` of a configuration, and no others.
 
 import * as v from "valibot";
-import { parse, TomlError } from "smol-toml";
-import { ConfigErrors, formatConfigError } from "./config.ts";
+import { ConfigErrors, formatConfigError, readToml } from "./config.ts";
 import { TomlPositions } from "./positions.ts";
 import { COMMAND_KEYS, commands, type FileCommand, type FileHook, HOOK_KEYS, hooks } from "./program-keys.ts";
-import { shown } from "./schema.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
 import { KiB } from "../support/sizes.ts";
 
@@ -30,25 +28,21 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
 
 /** The programs of the user's file, or all its errors, each as `FILE:LINE:COLUMN: what`. */
 export function readUserFile(file: string, text: string): FilePrograms | { readonly errors: readonly string[] } {
-  const refused = (line: number, column: number, message: string) => ({ errors: [formatConfigError(file, { line, column, message })] });
-  if (text.length > TEXT_MAX) return refused(1, 1, `the file has ${text.length} characters; it may have ${TEXT_MAX}`);
-  let raw: Record<string, unknown>;
-  try {
-    raw = parse(text);
-  } catch (error) {
-    if (!(error instanceof TomlError)) throw error;
-    const message = error.message.split("\n")[0].replace(/^Invalid TOML document: /, "");
-    return refused(error.line, error.column, `this is not TOML: ${message}`);
+  if (text.length > TEXT_MAX) {
+    const message = `the file has ${text.length} characters; it may have ${TEXT_MAX}`;
+    return { errors: [formatConfigError(file, { line: 1, column: 1, message })] };
   }
+  const read = readToml(text);
+  if ("error" in read) return { errors: [formatConfigError(file, read.error)] };
+  const { raw } = read;
   const errors = new ConfigErrors(new TomlPositions(text));
   unknownKeys(raw, [], errors);
   const result = v.safeParse(FILE, raw, { abortPipeEarly: true });
   for (const issue of result.issues ?? []) {
     const path = (issue.path ?? []).map((item) => item.key as string | number);
-    const key = path.findLast((part) => typeof part === "string");
     if (issue.type === "strict_object" && issue.expected === "never") continue;
-    if (issue.received === "undefined") errors.atKey(path, `${key} is missing`);
-    else errors.atValue(path, [key, shown(key, issue.input), issue.message].filter((part) => part !== "").join(" "));
+    if (issue.received === "undefined") errors.atKey(path, `${path.findLast((part) => typeof part === "string")} is missing`);
+    else errors.atIssue(path, issue);
   }
   if (result.success && errors.found.length === 0) return { commands: result.output.ui.command, hooks: result.output.hook };
   return { errors: errors.sorted().map((error) => formatConfigError(file, error)) };

@@ -3,8 +3,7 @@
 // come at once, with line and column.
 
 import * as v from "valibot";
-import { parse, TomlError } from "smol-toml";
-import { type ConfigError, ConfigErrors, formatConfigError } from "../configuration/config.ts";
+import { type ConfigError, ConfigErrors, formatConfigError, readToml } from "../configuration/config.ts";
 import { TomlPositions } from "../configuration/positions.ts";
 import { described, facts } from "../support/described.ts";
 import { DURATION_PATTERN, parseDuration, parseSize, SIZE_PATTERN } from "../support/units.ts";
@@ -194,14 +193,9 @@ export class ScenarioError extends Error {}
  * @throws ScenarioError with a line `FILE:LINE:COLUMN: what; way out` for each error
  */
 export function readScenario(file: string, source: string): Scenario {
-  let raw: Record<string, unknown>;
-  try {
-    raw = parse(source);
-  } catch (error) {
-    if (!(error instanceof TomlError)) throw error;
-    const message = `this is not TOML: ${error.message.split("\n")[0].replace(/^Invalid TOML document: /, "")}`;
-    throw new ScenarioError(formatConfigError(file, { line: error.line, column: error.column, message }));
-  }
+  const read = readToml(source);
+  if ("error" in read) throw new ScenarioError(formatConfigError(file, read.error));
+  const { raw } = read;
   const errors = new ConfigErrors(new TomlPositions(source));
   for (const key of Object.keys(raw)) {
     if (!Object.hasOwn(Head.entries, key)) {
