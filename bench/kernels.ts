@@ -100,7 +100,7 @@ export interface KernelRounds extends Rounds<Record<Machine, Measurement>> {
   readonly kernels: readonly KernelResult[];
 }
 
-/** Runs a set of kernels in rounds. @throws Error where a checksum is not QEMU's */
+/** Runs a set of kernels in rounds. @throws Error if a checksum is not QEMU's */
 export async function measureKernels(set: keyof typeof SETS, rounds: number): Promise<KernelRounds> {
   const folder = await Deno.makeTempDir({ prefix: "el2-bench-" });
   try {

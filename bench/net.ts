@@ -90,7 +90,7 @@ async function listening(port: number): Promise<void> {
   throw new Error("QEMU does not listen");
 }
 
-/** MiB/s of each fetch. @throws Error where one failed */
+/** MiB/s of each fetch. @throws Error if one failed */
 function speeds(machine: Machine, { lines }: Run): number[] {
   const begun = new Map<string, number>();
   const found: number[] = [];

@@ -218,7 +218,7 @@ async function buildConformance(folder: string): Promise<void> {
 }
 
 /**
- * Flags by which the cross compiler finds the C library: none where the machine has the one for
+ * Flags by which the cross compiler finds the C library: none if the machine has the one for
  * cross compilation.
  */
 async function sysroot(): Promise<string> {

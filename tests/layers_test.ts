@@ -236,7 +236,7 @@ Deno.test("circles of files and two-way pairs of folders are found", () => {
   assert.deepEqual(twoWayPairs(imports).map(({ a, b }) => [a, b]), [["a", "b"]]);
 });
 
-Deno.test("the table of layers has no circle: a room imports only rooms that stand above it", () => {
+Deno.test("the table of layers has no circle: a room imports only rooms listed above it", () => {
   const rooms = Object.keys(MAY_IMPORT);
   const wrong = rooms.flatMap((room, index) =>
     MAY_IMPORT[room].filter((below) => !rooms.slice(0, index).includes(below)).map((b) => `${room}: ${b}`)

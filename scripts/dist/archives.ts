@@ -49,7 +49,7 @@ function header({ path, data, target, executable }: Entry, size: number, modifie
   return bytes;
 }
 
-/** Prefix and name of a header. @throws Error where the path fits in no header */
+/** Prefix and name of a header. @throws Error if the path fits in no header */
 function splitPath(path: string): [prefix: string, name: string] {
   if (path.length <= NAME_MAX) return ["", path];
   const at = path.indexOf("/", path.length - NAME_MAX - 1);

@@ -23,7 +23,7 @@ export async function digest(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
 }
 
-/** Runs a program. @throws DistError where it fails */
+/** Runs a program. @throws DistError if it fails */
 export async function run(what: string, program: string, args: readonly string[], cwd?: string): Promise<void> {
   const { success } = await new Deno.Command(program, { args: [...args], cwd, stdin: "null", stdout: "inherit", stderr: "inherit" })
     .output();

@@ -26,7 +26,7 @@ export const TARGETS: readonly Target[] = [
 /**
  * The deno binary of a platform: this program's own for this platform, else from npm. A string is
  * the reason why there is none.
- * @throws DistError where npm cannot be asked
+ * @throws DistError if npm cannot be asked
  */
 export async function denoOf({ target, npm }: Target, folder: string): Promise<Uint8Array | string> {
   if (target === Deno.build.target) return await Deno.readFile(await Deno.realPath(Deno.execPath()));

@@ -2,7 +2,7 @@
 
 import { DistError } from "../dist/common.ts";
 
-/** The section of a version. @throws DistError where there is none, or it is not finished */
+/** The section of a version. @throws DistError if there is none, or it is not finished */
 export function releaseNotes(changes: string, version: string): string {
   const heading = new RegExp(`^## ${version.replaceAll(".", "\\.")}( .*)?$`, "m").exec(changes);
   if (!heading) throw new DistError(`CHANGELOG.md has no section "## ${version}"`);

@@ -13,7 +13,7 @@ export interface Signed {
 
 /**
  * Signs bytes with an armored private key.
- * @throws DistError where it is not one, or the passphrase does not open it
+ * @throws DistError if it is not one, or the passphrase does not open it
  */
 export async function sign(bytes: Uint8Array, armoredKey: string, passphrase: string | undefined): Promise<Signed> {
   const key = await privateKey(armoredKey, passphrase);

@@ -274,7 +274,7 @@ export const Hypercall = Object.fromEntries(
 
 const NAMES = new Map(Object.entries(HYPERCALLS).map(([name, signature]) => [signature.number, name as HypercallName]));
 
-/** The call with this number, or undefined where the number is not assigned. */
+/** The call with this number, or undefined if the number is not assigned. */
 export function hypercallName(number: number): HypercallName | undefined {
   return NAMES.get(number);
 }

@@ -39,12 +39,12 @@ export interface NativeVcpu {
    */
   vcpuRun(args: HypercallArguments<"vcpu_run">): void;
   /**
-   * Bytes of the VM's own address space, through stage 2 with read rights; undefined where a page
+   * Bytes of the VM's own address space, through stage 2 with read rights; undefined if a page
    * is not readable RAM.
    */
   read(ipa: number, length: number): Uint8Array | undefined;
   /**
-   * The same into existing bytes. False where a page is not readable RAM; bytes before it may be
+   * The same into existing bytes. False if a page is not readable RAM; bytes before it may be
    * filled then.
    */
   readInto(ipa: number, into: Uint8Array): boolean;

@@ -176,7 +176,7 @@ export interface BrokenRule {
   readonly section: string;
   /** The rule, as a phrase. */
   readonly rule: string;
-  /** Id or name of the object that it concerns; empty where there is none. */
+  /** Id or name of the object that it concerns; empty if there is none. */
   readonly object: string;
   /** The values that broke it. */
   readonly values: TraceFields;

@@ -278,7 +278,7 @@ function startHost(
   system.hypervisor.registerNative(DEFAULT_PRIMARY_IMAGES.entry, program);
 }
 
-/** Why a VM in this state takes no input; undefined where it does. */
+/** Why a VM in this state takes no input; undefined if it does. */
 function closedConsole(life: VmState | undefined, vm: string): string | undefined {
   switch (life) {
     case undefined:

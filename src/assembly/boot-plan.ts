@@ -33,7 +33,7 @@ export function checkBootPlan(plan: SessionPlan, boot: BootPlan, imageName: stri
   if (read && !read.ok) throw new PlanError(`--dtb: ${read.problem}`);
 }
 
-/** @throws PlanError where a choice of our resource manager is asked of another one. */
+/** @throws PlanError if a choice of our resource manager is asked of another one. */
 export function checkHypervisorNode({ root, behaviour }: Pick<SessionPlan, "root" | "behaviour">): void {
   const { hypervisorNode = DEFAULT_BEHAVIOUR.hypervisorNode } = behaviour ?? {};
   if (root === undefined || hypervisorNode === DEFAULT_BEHAVIOUR.hypervisorNode) return;

@@ -91,7 +91,7 @@ export function encodeFile(entries: Iterable<StoredEntry>, capacity: number = FI
   return bytes;
 }
 
-/** The entries of a file, which may each be damaged; none where its index is. */
+/** The entries of a file, which may each be damaged; none if its index is. */
 export function decodeFile(bytes: Uint8Array<ArrayBuffer>): StoredEntry[] {
   if (bytes.length < INDEX_AT || !sameBytes(bytes.subarray(0, MAGIC.length), MAGIC)) return [];
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length), index = view.getUint32(LENGTH_AT, true);
@@ -123,7 +123,7 @@ export class CodeCache implements CodeBacking {
   #path: string | undefined;
 
   /**
-   * @param program identity of the program that generates; undefined where it is not known
+   * @param program identity of the program that generates; undefined if it is not known
    * @param trusted whether the folder was checked already
    */
   constructor(
@@ -176,7 +176,7 @@ export class CodeCache implements CodeBacking {
     return new Map(bytes ? decodeFile(bytes).map((entry) => [entry.key, entry]) : []);
   }
 
-  /** The file; undefined where the program on disk may be another one by now. */
+  /** The file; undefined if the program on disk may be another one by now. */
   #place(): string | undefined {
     if (this.#path !== undefined) return this.#path;
     const program = this.program();

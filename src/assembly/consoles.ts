@@ -19,7 +19,7 @@ export interface ConsoleDoor {
   type(bytes: Uint8Array): void;
   /** Sends a break on its line; absent where it is not a serial line. */
   sendBreak?(): void;
-  /** Why it takes no input now; undefined where it does. */
+  /** Why it takes no input now; undefined if it does. */
   closed?(): string | undefined;
 }
 
@@ -45,7 +45,7 @@ export class Consoles {
     return this.#doors.has(name);
   }
 
-  /** Why a console takes no input now; undefined where it does. */
+  /** Why a console takes no input now; undefined if it does. */
   closed(name: string): string | undefined {
     const door = this.#doors.get(name);
     if (!door) return `no console ${name}; there are ${this.names.join(", ") || "none"}`;
@@ -53,7 +53,7 @@ export class Consoles {
     return reason === undefined ? undefined : `con:${name}: ${reason}`;
   }
 
-  /** Enters typed bytes. False where the console does not exist. */
+  /** Enters typed bytes. False if the console does not exist. */
   type(name: string, bytes: Uint8Array): boolean {
     const door = this.#doors.get(name);
     door?.type(bytes);
@@ -61,7 +61,7 @@ export class Consoles {
   }
 
   /**
-   * Sends a break on a console's line. False where it has no line; undefined where it does not
+   * Sends a break on a console's line. False if it has no line; undefined if it does not
    * exist.
    */
   sendBreak(name: string): boolean | undefined {

@@ -47,7 +47,7 @@ export function encodeBlueprint({ code, functions, handlers }: CoreBlueprint): U
   return bytes;
 }
 
-/** The content of a file; undefined where it is damaged. */
+/** The content of a file; undefined if it is damaged. */
 export function decodeBlueprint(bytes: Uint8Array<ArrayBuffer>): CoreBlueprint | undefined {
   const starts = bytes.length >= TABLES_AT && MAGIC.every((byte, index) => bytes[index] === byte);
   if (!starts || !digest(bytes).equals(bytes.subarray(MAGIC.length, LENGTH_AT))) return undefined;
@@ -87,7 +87,7 @@ export class CoreCache implements BlueprintStore {
     });
   }
 
-  /** The file for a key; undefined where the program on disk may be another one by now. */
+  /** The file for a key; undefined if the program on disk may be another one by now. */
   #path(key: string): string | undefined {
     const program = generatingProgram(this.loaded);
     return program && `${this.folder}/${createHash("sha256").update(program).update(key).digest("hex")}.core`;

@@ -61,7 +61,7 @@ export class DebuggerSeat implements DebuggerAccess {
 
   /**
    * The stops of a VM, for stop rules.
-   * @throws QueryError where a debugger has a VM
+   * @throws QueryError if a debugger has a VM
    */
   forRules(vm: string): DebugControl {
     if (this.control) throw new QueryError(`a debugger has vm:${this.#vm}; set breakpoints there`);

@@ -41,7 +41,7 @@ export function layoutFirmware({ code, vars }: FirmwarePlan, memory: number): Fi
 /**
  * Content of the variables file, without erased bytes at its end.
  * @param open opens it for reading
- * @throws Error where the file cannot be used
+ * @throws Error if the file cannot be used
  */
 export function readVars(path: string, open: (path: string) => OpenDisk = (path) => new DiskFile(path, true)): FirmwarePlan["vars"] {
   const file = open(path);

@@ -12,7 +12,7 @@ const GENERATING = ["core", "isa", "support"];
 const known = new Map<number, string>();
 
 /**
- * Sources, runtime and target, as one text; undefined where the program on disk may be another one
+ * Sources, runtime and target, as one text; undefined if the program on disk may be another one
  * than the one that runs.
  * @param loaded when the program was read, ms since 1970: later changes are not part of what runs
  */

@@ -45,7 +45,7 @@ export function decodeMemory(bytes: Uint8Array): RunMemory {
   return { ...memory, events: { quiet: ringOf(quiet), busy: ringOf(busy) } };
 }
 
-/** @throws Error where one is not an operation, or is inside itself. */
+/** @throws Error if one is not an operation, or is inside itself. */
 function checkOperations(operations: readonly (Operation | undefined)[]): void {
   const checked = new Set<Operation>();
   for (const operation of operations) {

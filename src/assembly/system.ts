@@ -48,9 +48,9 @@ export interface RunningSystem {
 
 /** Consoles in both directions. */
 export interface ConsoleAccess {
-  /** Enters typed bytes. False where the console does not exist. */
+  /** Enters typed bytes. False if the console does not exist. */
   type(console: string, bytes: Uint8Array): boolean;
-  /** Why a console takes no input now; undefined where it does. */
+  /** Why a console takes no input now; undefined if it does. */
   closed(console: string): string | undefined;
   /** Output since the last call, in order. */
   take(): { console: string; bytes: Uint8Array }[];

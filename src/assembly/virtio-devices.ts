@@ -60,7 +60,7 @@ export class DeviceMaker {
 
   /**
    * The device number `index` of VM `vm`.
-   * @throws Error where a file cannot be used.
+   * @throws Error if a file cannot be used.
    */
   make(plan: DevicePlan, vm: string, index: number): VirtioDevice {
     const name = deviceId(vm, plan.kind, index);

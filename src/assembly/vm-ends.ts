@@ -153,7 +153,7 @@ export class VmEnds {
     return `${hex(far)}${symbol === undefined ? "" : ` <${symbol}>`}, ${what}`;
   }
 
-  /** @param exit what the resource manager says; undefined where it was not asked */
+  /** @param exit what the resource manager says; undefined if it was not asked */
   #end(vm: string, exit: VmExitReason | undefined): void {
     const { trace } = this.hypervisor();
     const { reasons } = trace;

@@ -24,7 +24,7 @@ export interface AddedGuest {
   readonly cmdline: string | undefined;
 }
 
-/** Why a guest cannot have this name; undefined where it can. It becomes a VM's name. */
+/** Why a guest cannot have this name; undefined if it can. It becomes a VM's name. */
 export function wrongGuestName(name: string): string | undefined {
   if (!/^[a-z][a-z0-9-]{0,78}$/.test(name)) return "a guest's name has lower case letters, digits and -, and begins with a letter";
   if (name === "debian" || name.startsWith("debian-")) return "names that begin with debian belong to guests fetch";
@@ -50,7 +50,7 @@ export async function addGuest({ name, about, image, initrd, disk, cmdline }: Ad
   return manifest;
 }
 
-/** The configuration that runs the guest that was added under a name; undefined where none was. */
+/** The configuration that runs the guest that was added under a name; undefined if none was. */
 export async function addedConfiguration(name: string): Promise<string | undefined> {
   const entry = wrongGuestName(name) === undefined ? await findEntry(name) : undefined;
   if (!entry?.manifest.added) return undefined;

@@ -31,7 +31,7 @@ export const isUrl = (named: string): boolean => /^https?:\/\//i.test(named);
 /**
  * Gets a URL of the form `URL#sha256=HEX` into the cache, and returns the path. A transfer that
  * breaks continues, also in a later run.
- * @throws Error where the checksum is missing or differs, or the server does not answer
+ * @throws Error if the checksum is missing or differs, or the server does not answer
  */
 export async function fetchUrl(named: string, progress?: TransferProgress): Promise<string> {
   const [, url, digits] = /^([^#]*)#sha256=([0-9a-f]{64})$/i.exec(named) ?? [];
@@ -45,7 +45,7 @@ export async function fetchUrl(named: string, progress?: TransferProgress): Prom
 
 /**
  * An image or ramdisk without xz or zstd around it: gzip stays, as Linux and el2 unpack it.
- * @throws Error where it is damaged or too large
+ * @throws Error if it is damaged or too large
  */
 export async function unpackedImage(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
   const packing = packingOf(bytes);
@@ -64,7 +64,7 @@ export async function unpackedImage(bytes: Uint8Array<ArrayBuffer>): Promise<Uin
 /**
  * Writes a disk image as a raw image into the cache, and returns its path: raw or qcow2, also
  * compressed with gzip, xz or zstd.
- * @throws Error where it is damaged or too large
+ * @throws Error if it is damaged or too large
  */
 export async function rawDisk(path: string): Promise<string> {
   const folder = `${cacheFolder()}/downloads`;

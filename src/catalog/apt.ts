@@ -70,7 +70,7 @@ export async function debianArchive(
 
 /**
  * A Debian `sources.list` line without its `deb`: checked against the archive's keyring. Undefined
- * where the machine has no keyring, or neither the caller nor its apt names a Debian mirror, as on
+ * if the machine has no keyring, or neither the caller nor its apt names a Debian mirror, as on
  * Ubuntu.
  */
 export async function debianSource(suite: string, mirror?: string): Promise<string | undefined> {

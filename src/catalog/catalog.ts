@@ -85,14 +85,14 @@ export async function catalogEntry(name: string): Promise<CatalogEntry> {
   throw new Error(`guest ${name} is not in the cache; run: ${fetchCommand(full)}`);
 }
 
-/** The guest of exactly this name; undefined where the cache has none. */
+/** The guest of exactly this name; undefined if the cache has none. */
 export async function findEntry(name: string): Promise<CatalogEntry | undefined> {
   return await exists(`${guestsFolder()}/${name}/manifest.json`) ? await readEntry(name) : undefined;
 }
 
 /**
  * The path of `catalog:GUEST/FILE`.
- * @throws Error where the reference is malformed, the guest is not in the cache, or it has no such
+ * @throws Error if the reference is malformed, the guest is not in the cache, or it has no such
  * file.
  */
 export async function catalogPath(reference: string): Promise<string> {

@@ -35,7 +35,7 @@ export class Deb {
 
   /**
    * Its control files, `control` among them.
-   * @throws Error where the file is not a package
+   * @throws Error if the file is not a package
    */
   async controlFiles(): Promise<ControlFile[]> {
     const files: ControlFile[] = [];

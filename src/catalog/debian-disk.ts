@@ -93,7 +93,7 @@ export async function fetchDebianDisk(options: FetchOptions): Promise<Manifest> 
 /**
  * mke2fs and debugfs: the machine's, or fetched.
  * @param apt whether this machine has apt
- * @throws Error where they are missing and cannot be fetched
+ * @throws Error if they are missing and cannot be fetched
  */
 export async function ext4Tools(
   programs: Pick<UnpackedPrograms, "find" | "fetch">,

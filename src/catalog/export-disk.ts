@@ -14,7 +14,7 @@ const PIECE = MiB;
  * Writes the disk of a guest to a new file: a qcow2 image if its name ends in .qcow2, else a raw
  * image with holes. A file that could not be written as a whole is removed.
  * @returns bytes of the disk
- * @throws Error where the guest has no disk, or the file exists or cannot be written
+ * @throws Error if the guest has no disk, or the file exists or cannot be written
  */
 export async function exportDisk(guest: string, path: string, progress: (percent: number) => void = () => {}): Promise<number> {
   const { manifest, folder } = await catalogEntry(guest);

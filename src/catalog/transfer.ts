@@ -32,7 +32,7 @@ class NoAnswerNow extends Error {}
 /**
  * Gets a file whose size and hash are known into `path`. Bytes of an earlier attempt in `path.part`
  * are kept, and so are those that came before a transfer broke.
- * @throws Error where the mirror does not answer, or sends something else; `path` is not written
+ * @throws Error if the mirror does not answer, or sends something else; `path` is not written
  */
 export async function transfer(url: string, path: string, wanted: WantedFile, progress?: TransferProgress): Promise<void> {
   const part = `${path}.part`;
@@ -60,7 +60,7 @@ export async function transfer(url: string, path: string, wanted: WantedFile, pr
 
 /**
  * Gets a small file whose size is not known.
- * @throws Error where it has more than `most` bytes
+ * @throws Error if it has more than `most` bytes
  */
 export async function fetchSmall(url: string, most: number): Promise<Uint8Array<ArrayBuffer>> {
   for (let breaks = 1;; breaks++) {
@@ -87,7 +87,7 @@ async function wholeAnswer(url: string, most: number): Promise<Uint8Array<ArrayB
 
 /**
  * The size of a file that no list names.
- * @throws Error where the server does not say it, or says more than `most`
+ * @throws Error if the server does not say it, or says more than `most`
  */
 export async function sizeAt(url: string, most: number): Promise<number> {
   const { ok, status, statusText, headers } = await fetch(url, { method: "HEAD" }).catch((error) => {

@@ -47,7 +47,7 @@ export class UnpackedPrograms {
    * Fetches `packages` and whatever they need.
    * @param programs what to start out of them
    * @param installed names of packages that the machine has already
-   * @throws Error where apt is missing or knows no archive
+   * @throws Error if apt is missing or knows no archive
    */
   async fetch(
     packages: readonly string[],

@@ -14,7 +14,7 @@ export type Refuse = (key: string, message: string) => void;
 
 /**
  * The path of a file that a key names.
- * @throws Error where the catalog does not have it
+ * @throws Error if the catalog does not have it
  */
 async function pathOf(reference: string, folder: string): Promise<string> {
   return reference.startsWith("catalog:") ? await catalogPath(reference) : inFolder(reference, folder);

@@ -29,7 +29,7 @@ export interface HostImage {
   readonly log: string | undefined;
 }
 
-/** Plans it; undefined where something is wrong. */
+/** Plans it; undefined if something is wrong. */
 export async function planHostImage(host: FileHost, place: HostPlace, refuse: Refuse): Promise<HostImage | undefined> {
   const { folder } = place;
   const named = host.kernel === undefined ? "image" : "kernel";

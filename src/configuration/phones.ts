@@ -28,7 +28,7 @@ interface PhoneKey {
   readonly doc: string;
   /** The value without a source. */
   readonly generic: string | number | boolean;
-  /** The key of a configuration that it sets; undefined where el2 does not model it. */
+  /** The key of a configuration that it sets; undefined if el2 does not model it. */
   readonly sets?: readonly [table: "machine" | "host" | "rm", key: string];
   /** Every machine of el2 behaves by the generic value, so that there is no key. */
   readonly always?: true;
@@ -169,7 +169,7 @@ export function phoneValue(name: PhoneName, key: PhoneKeyName): PhoneValue {
   return PHONES[name].values[key] ?? { value: PHONE_KEYS[key].generic, source: "el2", mark: "generic" };
 }
 
-/** The key of a configuration that a value sets; undefined where el2 does not model it. */
+/** The key of a configuration that a value sets; undefined if el2 does not model it. */
 export function phoneSetting(key: PhoneKeyName): readonly [table: "machine" | "host" | "rm", key: string] | undefined {
   const { sets }: PhoneKey = PHONE_KEYS[key];
   return sets;

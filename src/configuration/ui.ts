@@ -7,7 +7,7 @@ import type { FileUi } from "./schema.ts";
 export const OWN_CONFIGURATION = "el2.toml";
 
 /**
- * `[ui]` of a configuration's text, without the keys that are wrong; undefined where it is not a
+ * `[ui]` of a configuration's text, without the keys that are wrong; undefined if it is not a
  * configuration.
  */
 export function readUi(text: string): FileUi | undefined {

@@ -48,7 +48,7 @@ export interface LintFinding {
   readonly kind: LintKind;
   /** Path of the node. */
   readonly path: string;
-  /** Undefined where the node itself is meant, or one that is missing. */
+  /** Undefined if the node itself is meant, or one that is missing. */
   readonly property: string | undefined;
   /** Bytes from the start of the blob: of the property, else of the node. */
   readonly offset: number;

@@ -21,7 +21,7 @@ export class NoPlace extends Error {}
 
 /**
  * The folder, made with mode 0700 when it does not exist.
- * @throws NoPlace, also where other users made it or have rights to it
+ * @throws NoPlace, also if other users made it or have rights to it
  */
 export function sessionFolder(environment: (name: string) => string | undefined = (name) => Deno.env.get(name)): string {
   const runtime = environment("XDG_RUNTIME_DIR");
@@ -42,7 +42,7 @@ const SOCKET_PATH_MAX = 107;
 
 /**
  * The socket of a session: by its name, or a path as given.
- * @throws NoPlace where the path is too long for a socket
+ * @throws NoPlace if the path is too long for a socket
  */
 export function socketPath(session: string): string {
   const path = session.includes("/") ? session : `${sessionFolder()}/${session}.sock`;

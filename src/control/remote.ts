@@ -42,7 +42,7 @@ const PATIENCE = 5000;
 
 /**
  * Connects to the socket at `path`.
- * @throws NoSession where no process listens, or one of another version
+ * @throws NoSession if no process listens, or one of another version
  */
 export async function connectSession(
   path: string,
@@ -80,7 +80,7 @@ export async function connectSession(
 
 /**
  * Information that the session at `path` reports about itself.
- * @throws NoSession where no process listens, or one of another version
+ * @throws NoSession if no process listens, or one of another version
  */
 export async function sessionInfo(path: string): Promise<SessionInfo> {
   const session = await connectSession(path, { readOnly: true, follow: false });

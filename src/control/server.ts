@@ -69,7 +69,7 @@ export class SessionServer {
   /**
    * Listens at a path whose lock is free: a socket that is already there was left by a process that
    * has ended.
-   * @throws SocketInUse where a living process owns it; NotOurs
+   * @throws SocketInUse if a living process owns it; NotOurs
    */
   static async listen(hub: SessionHub, path: string): Promise<SessionServer> {
     checkOwnFolder(dirname(path));
@@ -161,7 +161,7 @@ export class SessionServer {
     }
   }
 
-  /** Answers a client's first message. False where it may not come in. */
+  /** Answers a client's first message. False if it may not come in. */
   #welcome(hello: Hello, writer: Writer): boolean {
     const { info } = this.hub;
     const version = commonVersion(hello);

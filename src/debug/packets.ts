@@ -111,7 +111,7 @@ export function toHex(bytes: Iterable<number>): string {
   return text;
 }
 
-/** The bytes of pairs of hexadecimal digits; undefined when the text is none. */
+/** The bytes of pairs of hexadecimal digits; undefined if the text is something else. */
 export function fromHex(text: string): Uint8Array | undefined {
   return text.length % 2 === 0 && /^[0-9a-f]*$/i.test(text) ? Uint8Array.fromHex(text) : undefined;
 }

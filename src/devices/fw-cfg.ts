@@ -46,7 +46,7 @@ const Descriptor = { length: 4, address: 8, size: 16 } as const;
 const CHUNK = 0x1_0000;
 const text = new TextEncoder();
 
-/** The guest's memory. Each answers false where a byte is not reachable. */
+/** The guest's memory. Each answers false if a byte is not reachable. */
 export interface FwCfgMemory {
   read(address: number, into: Uint8Array): boolean;
   write(address: number, from: Uint8Array): boolean;

@@ -17,7 +17,7 @@ export class Gicv2m {
    */
   constructor(readonly base: number, readonly count: number, readonly signal: (intid: number) => void) {}
 
-  /** A load; undefined where there is no register of this size. */
+  /** A load; undefined if there is no register of this size. */
   read(offset: number, size: number): bigint | undefined {
     if (size !== 4) return undefined;
     if (offset === Gicv2mRegister.TYPER) return BigInt(this.base << BASE_SHIFT | this.count);

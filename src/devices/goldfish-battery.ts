@@ -35,7 +35,7 @@ const VALUES: ReadonlyMap<number, number> = new Map([
 export class GoldfishBattery {
   #enabled = 0;
 
-  /** A load; undefined where there is no register of this size. */
+  /** A load; undefined if there is no register of this size. */
   read(offset: number, size: number): bigint | undefined {
     if (size !== 4) return undefined;
     const value = offset === R.INT_ENABLE ? this.#enabled : VALUES.get(offset);

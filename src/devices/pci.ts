@@ -224,7 +224,7 @@ export class PciBus {
     this.#find(offset)?.write(register, size, Number(BigInt.asUintN(32, value)));
   }
 
-  /** A load from memory, or with `value` a store, which gives 0; undefined where no BAR is. */
+  /** A load from memory, or with `value` a store, which gives 0; undefined if no BAR is. */
   access(address: number, size: number, value: bigint | undefined): bigint | undefined {
     for (const { address: base, identity, device } of this.functions) {
       if (base === undefined || device === undefined || address < base || address >= base + identity.bar!.size) continue;

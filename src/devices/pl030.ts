@@ -14,7 +14,7 @@ export class Pl030 {
   /** @param seconds since 1970 */
   constructor(readonly seconds: () => number) {}
 
-  /** A load; undefined where there is no register of this size. */
+  /** A load; undefined if there is no register of this size. */
   read(offset: number, size: number): bigint | undefined {
     if (size !== 4) return undefined;
     switch (offset) {

@@ -97,13 +97,13 @@ export function strings(...texts: string[]): Uint8Array {
   return textEncoder.encode(texts.map((text) => `${text}\0`).join(""));
 }
 
-/** The property as one 32-bit cell; undefined where it is absent or has another length. */
+/** The property as one 32-bit cell; undefined if it is absent or has another length. */
 export function readCell(source: DevicetreeNode, property: string): number | undefined {
   const bytes = source.properties.get(property);
   return bytes?.length === 4 ? new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0) : undefined;
 }
 
-/** The property as 32-bit cells; undefined where it is absent or no whole number of cells. */
+/** The property as 32-bit cells; undefined if it is absent or no whole number of cells. */
 export function readCells(source: DevicetreeNode, property: string): number[] | undefined {
   const bytes = source.properties.get(property);
   if (bytes === undefined || bytes.length % 4 !== 0) return undefined;
@@ -112,7 +112,7 @@ export function readCells(source: DevicetreeNode, property: string): number[] | 
 }
 
 /**
- * The property as one number of `width` (1 or 2) cells; undefined where it is absent or has another
+ * The property as one number of `width` (1 or 2) cells; undefined if it is absent or has another
  * length.
  */
 export function readNumber(source: DevicetreeNode, property: string, width: number): bigint | undefined {
@@ -122,7 +122,7 @@ export function readNumber(source: DevicetreeNode, property: string, width: numb
 }
 
 /**
- * The property as NUL-terminated texts; undefined where it is absent, empty or lacks the last NUL.
+ * The property as NUL-terminated texts; undefined if it is absent, empty or lacks the last NUL.
  */
 export function readStrings(source: DevicetreeNode, property: string): string[] | undefined {
   const bytes = source.properties.get(property);
@@ -137,7 +137,7 @@ export function readString(source: DevicetreeNode, property: string): string | u
 
 /**
  * Pairs of `reg`-like properties: addresses of `addressCells` cells, sizes of `sizeCells` cells;
- * undefined where the length does not fit.
+ * undefined if the length does not fit.
  */
 export function readRanges(
   source: DevicetreeNode,

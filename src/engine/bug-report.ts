@@ -25,7 +25,7 @@ export interface BrokenRun {
 }
 
 /**
- * Writes the report and a recording beside it. Returns the report's path; undefined where the
+ * Writes the report and a recording beside it. Returns the report's path; undefined if the
  * environment names no folder for it.
  * @param folder instead of the one that the environment names
  * @param now gives the files their names there

@@ -102,7 +102,7 @@ export class Engine {
     return this.#sessionRun.inputs;
   }
 
-  /** Why the run cannot be repeated up to now; undefined where it can. */
+  /** Why the run cannot be repeated up to now; undefined if it can. */
   get lost(): string | undefined {
     return this.#sessionRun.lost;
   }

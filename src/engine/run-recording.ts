@@ -89,7 +89,7 @@ export class RunRecording {
 
   /**
    * Writes the run so far, or to its end, to another file.
-   * @throws Error where it cannot be written
+   * @throws Error if it cannot be written
    */
   save(path: string, header: string): void {
     if (!this.#ended) this.endTurn();

@@ -264,7 +264,7 @@ export class Travel {
     }, () => ({ instructions: present.instructions(), end: target }));
   }
 
-  /** Runs the paused machine for a slice; false where it cannot. */
+  /** Runs the paused machine for a slice; false if it cannot. */
   #stepped({ machine, debugger: { control } }: Pick<System, "machine" | "debugger">): boolean {
     const result = machine.run(Infinity, TURNS);
     if (result.kind === "idle" && result.next !== Infinity) machine.skipTo(result.next);

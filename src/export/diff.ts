@@ -26,7 +26,7 @@ export class TraceError extends Error {}
 export interface TraceDifference {
   /** Number of the event in both, from 1. */
   readonly event: number;
-  /** Fields that differ; none where one of the traces has ended. */
+  /** Fields that differ; none if one of the traces has ended. */
   readonly fields: readonly string[];
   /** Events before it, which both have. */
   readonly before: readonly EventRow[];

@@ -31,7 +31,7 @@ export const MessageType = { Queue: 0, Rpc: 1, Doorbell: 2 } as const;
 
 /** A queue's two ends. */
 export interface QueueEnds {
-  /** `vm:NAME`; null where no VM holds that end. */
+  /** `vm:NAME`; null if no VM holds that end. */
   readonly from: string | null;
   readonly to: string | null;
 }

@@ -16,7 +16,7 @@ export interface ElfSection {
   readonly flags: bigint;
   /** sh_addr. */
   readonly address: bigint;
-  /** Contents; empty where the file has none (SHT_NOBITS). */
+  /** Contents; empty if the file has none (SHT_NOBITS). */
   readonly bytes: Uint8Array;
   /** sh_link. */
   readonly link: number;

@@ -36,7 +36,7 @@ export interface EthernetFrame {
   readonly payload: Uint8Array;
 }
 
-/** Undefined where it is too short. */
+/** Undefined if it is too short. */
 export function readEthernet(frame: Uint8Array): EthernetFrame | undefined {
   if (frame.length < ETHERNET_HEADER) return undefined;
   return { source: frame.subarray(6, 12), type: frame[12] << 8 | frame[13], payload: frame.subarray(ETHERNET_HEADER) };

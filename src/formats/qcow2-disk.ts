@@ -67,7 +67,7 @@ export class Qcow2Disk {
   #unpacked: { readonly entry: bigint; readonly bytes: Uint8Array } | undefined;
 
   /**
-   * @throws BadQcow2 where the image is damaged, or has what is not read or, unless `readOnly`, not
+   * @throws BadQcow2 if the image is damaged, or has what is not read or, unless `readOnly`, not
    *   written
    */
   constructor(readonly file: ImageBytes, readonly readOnly: boolean) {
@@ -252,7 +252,7 @@ export class Qcow2Disk {
     return index;
   }
 
-  /** Offset of the block with the refcount of a cluster; undefined where there is none yet. */
+  /** Offset of the block with the refcount of a cluster; undefined if there is none yet. */
   #refcountBlock(cluster: number): number | undefined {
     return Number(this.#refcounts[this.#stretch(cluster)] & OFFSET) || undefined;
   }

@@ -49,7 +49,7 @@ export function isQcow2(head: Uint8Array): boolean {
 export class Qcow2 {
   readonly #header: Qcow2Header;
 
-  /** @throws BadQcow2 where the header is damaged, or asks for what is not read */
+  /** @throws BadQcow2 if the header is damaged, or asks for what is not read */
   constructor(readonly readAt: ReadAt) {
     this.#header = headerOf(readAt(0, HEADER_3 + 8));
   }
@@ -61,7 +61,7 @@ export class Qcow2 {
 
   /**
    * The clusters that hold data, in order; all others read as zeros.
-   * @throws BadQcow2 where a table or a cluster lies outside of the file, or is damaged
+   * @throws BadQcow2 if a table or a cluster lies outside of the file, or is damaged
    */
   *clusters(): Generator<readonly [at: number, bytes: Uint8Array]> {
     const { clusterBits, size, l1 } = this.#header;
@@ -121,7 +121,7 @@ function unpackedCluster(header: Qcow2Header, readAt: ReadAt, entry: bigint, at:
   throw new BadQcow2(`the compressed cluster of byte ${at} is damaged`);
 }
 
-/** @throws BadQcow2 where the header is damaged, or asks for what is not read */
+/** @throws BadQcow2 if the header is damaged, or asks for what is not read */
 export function headerOf(bytes: Uint8Array): Qcow2Header {
   if (!isQcow2(bytes) || bytes.length < HEADER_2) throw new BadQcow2("is not a qcow2 image, or is truncated in its header");
   const view = viewOf(bytes);

@@ -95,7 +95,7 @@ class Pieces {
 
 /**
  * The entries of an archive.
- * @throws Error where the archive is cut off or malformed
+ * @throws Error if the archive is cut off or malformed
  */
 export async function* readTar(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<TarEntry> {
   const pieces = new Pieces(bytes);

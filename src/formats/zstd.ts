@@ -15,7 +15,7 @@ const BLOCK_HEADER = 3, CHECKSUM = 4;
 /** Kind of a block that is one byte, repeated. */
 const RLE = 1;
 
-/** End of the frame that begins at `start`; undefined where none begins there, or it is cut off. */
+/** End of the frame that begins at `start`; undefined if none begins there, or it is cut off. */
 export function zstdFrameEnd(readAt: ReadAt, start: number): number | undefined {
   const head = readAt(start, HEADER_MAX);
   if (head.length < SKIPPABLE_HEADER) return undefined;

@@ -32,7 +32,7 @@ export interface Board {
   interrupts(slot: number): boolean;
   /** A virtio device stores a message: an interrupt where the board takes some. */
   message(address: number, data: number): void;
-  /** An access of the guest: the value of a load, 0 for a store; undefined where no device is. */
+  /** An access of the guest: the value of a load, 0 for a store; undefined if no device is. */
   access(address: number, size: number, value: bigint | undefined): bigint | undefined;
   /** Plain data. */
   save(): unknown;

@@ -72,7 +72,7 @@ export class ConsoleInput {
   /** Names of VMs that are made and not to be started yet. The host says it once it runs. */
   gated: () => readonly string[] = () => [];
   /**
-   * Operations of the trace that are the ioctls in progress of a VM's VMM; undefined where the host
+   * Operations of the trace that are the ioctls in progress of a VM's VMM; undefined if the host
    * does not know its VMMs. The host says it once it runs.
    */
   requests: (vm: string) => readonly TraceId[] | undefined = () => undefined;

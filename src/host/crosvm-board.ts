@@ -103,7 +103,7 @@ export class CrosvmBoard implements Board {
   /** Nothing takes messages here. */
   message(): void {}
 
-  /** An access of the guest: the value of a load, 0 for a store; undefined where no device is. */
+  /** An access of the guest: the value of a load, 0 for a store; undefined if no device is. */
   access(address: number, size: number, value: bigint | undefined): bigint | undefined {
     const serial = OTHER_SERIALS.findIndex(({ base }) => address >= base && address < base + CROSVM_SERIAL_SIZE);
     if (serial >= 0) return this.#accessSerial(serial, address - OTHER_SERIALS[serial].base, size, value);

@@ -48,7 +48,7 @@ export interface NativeHostOptions {
   readonly input: ConsoleInput;
   /**
    * The device number `index` of a VM of the plan.
-   * @throws Error where it cannot be made
+   * @throws Error if it cannot be made
    */
   readonly device?: (plan: DevicePlan, vm: string, index: number) => VirtioDevice;
   /** Hands something from outside to the device that takes it (`ConsoleInput.forDevice`). */

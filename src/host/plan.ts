@@ -129,7 +129,7 @@ export interface DriverQuirks {
   readonly wakesAtTimers?: boolean;
   /** Percentage of the host's pages that cannot be pinned, as they lie in CMA areas. */
   readonly unpinnable?: number;
-  /** Greatest VMID that the secure world has an id for; undefined where it is not asked. */
+  /** Greatest VMID that the secure world has an id for; undefined if it is not asked. */
   readonly scmMax?: number;
 }
 

@@ -144,7 +144,7 @@ class Backend {
     }
     this.transport.queues.forEach((_, index) => this.#placeQueue(index));
     this.#put(R.Status, ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK);
-    // A queue that is none gives no interrupt: the driver was not there when the transport met it.
+    // A queue that is not set up gives no interrupt: there was no driver when the transport met it.
     this.#tellBroken();
   }
 

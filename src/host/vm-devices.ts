@@ -45,9 +45,9 @@ const TURN_INTERVAL = 100_000;
  */
 export class VmDevices {
   readonly transports: readonly VirtioTransport[];
-  /** Those of virtio-mmio; none where they are functions of PCI. */
+  /** Those of virtio-mmio; none if they are functions of PCI. */
   readonly #slots: readonly MmioTransport[];
-  /** Those of PCI, whose bus the VMM has; none where they are slots of virtio-mmio. */
+  /** Those of PCI, whose bus the VMM has; none if they are slots of virtio-mmio. */
   readonly functions: readonly PciTransport[];
   /** Where the registers are the hypervisor's; else they are here. */
   readonly backends: VirtioBackends | undefined;
@@ -136,7 +136,7 @@ export class VmDevices {
   }
 
   /**
-   * An access to a slot of virtio-mmio: the value of a load, 0 for a store; undefined where no
+   * An access to a slot of virtio-mmio: the value of a load, 0 for a store; undefined if no
    * device is.
    */
   access(address: number, size: number, value: bigint | undefined): bigint | undefined {
@@ -156,7 +156,7 @@ export class VmDevices {
 
   /**
    * Plain data.
-   * @throws Error where a device's state cannot be saved, as that of a disk in write-through mode
+   * @throws Error if a device's state cannot be saved, as that of a disk in write-through mode
    */
   save(): VmDevicesState {
     const saved = { transports: this.transports.map((transport) => transport.save()), backends: this.backends?.save() ?? [] };

@@ -63,7 +63,7 @@ export function virtioIntid(platform: VmPlan["platform"], slot: number): number 
   return FIRST_SPI + virtioSpi(platform, slot);
 }
 
-/** Where the VMM has a slot's registers; undefined where the guest gives them their place. */
+/** Where the VMM has a slot's registers; undefined if the guest gives them their place. */
 export function virtioRegisters(
   platform: VmPlan["platform"],
   slot: number,

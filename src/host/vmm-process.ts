@@ -465,7 +465,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     this.store(vcpu.page + this.dataOffset, bytes);
   }
 
-  /** The value of a load, 0 for a store; undefined where no device is. */
+  /** The value of a load, 0 for a store; undefined if no device is. */
   #access(address: number, size: number, value: bigint | undefined): bigint | undefined {
     const place = this.plan.platform === "crosvm" ? SERIAL_PLACE : PL011_PLACE;
     const offset = address - place.base;

@@ -10,7 +10,7 @@ import { MiB } from "../support/sizes.ts";
 /**
  * A Linux kernel for a VM: an arm64 Image at text_offset from the start of RAM.
  * @param memory bytes that the VM has, if that is known
- * @throws Error that says what the bytes are where they are none.
+ * @throws Error that says what the bytes are instead.
  */
 export function linuxImage(file: Uint8Array, memory?: number): VmImage {
   const { image } = unwrapImage(file, memory);
@@ -23,7 +23,7 @@ const BIOS_OFFSET = 2 * MiB;
 
 /**
  * A BIOS for crosvm: raw bytes that are entered at the first.
- * @throws Error where it is empty.
+ * @throws Error if it is empty.
  */
 export function biosImage(file: Uint8Array): VmImage {
   if (file.length === 0) throw new Error("the bios is empty");
@@ -40,7 +40,7 @@ const FIRMWARE_MAX = 4 * MiB;
 /**
  * Firmware of protected VMs: position-independent code that is entered at its first byte. The
  * memory that it needs after its bytes is in an arm64 Image header, if it has one.
- * @throws Error where it is empty or too large.
+ * @throws Error if it is empty or too large.
  */
 export function firmwareImage(file: Uint8Array): VmFirmware {
   if (file.length === 0) throw new Error("the firmware is empty");

@@ -25,7 +25,7 @@ const Header = { textOffset: 8, imageSize: 16, flags: 24, magic: 56, size: 64 } 
  */
 const Zboot = { magic: 4, payloadOffset: 8, payloadSize: 12, compression: 24, compressionEnd: 56 } as const;
 
-/** The header of an arm64 Image, or undefined where `bytes` is none. */
+/** The header of an arm64 Image, or undefined if `bytes` is not one. */
 export function imageHeader(bytes: Uint8Array): ImageHeader | undefined {
   if (bytes.length < Header.size) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -37,7 +37,7 @@ export function imageHeader(bytes: Uint8Array): ImageHeader | undefined {
   };
 }
 
-/** Bytes of a page of the kernel, by bits 2:1 of its flags; undefined where it does not say. */
+/** Bytes of a page of the kernel, by bits 2:1 of its flags; undefined if it does not say. */
 export function pageSizeOf({ flags }: ImageHeader): number | undefined {
   return [undefined, 4 * KiB, 16 * KiB, 64 * KiB][Number(flags >> 1n & 3n)];
 }
@@ -72,7 +72,7 @@ export function unwrapImage(bytes: Uint8Array, most = IMAGE_MAX): { image: Uint8
   throw new Error("not an arm64 Linux Image (no ARM64 magic at offset 56), nor a gzip or EFI zboot container of one");
 }
 
-/** @throws Error where it becomes larger than `most`, is cut off, or something follows it. */
+/** @throws Error if it becomes larger than `most`, is cut off, or something follows it. */
 function inflate(payload: Uint8Array, compression: string, most: number): Uint8Array {
   const limit = { maxOutputLength: most };
   try {

@@ -21,7 +21,7 @@ const GENERIC_NAME = /\bs3_\d_c\d+_c\d+_\d\b/i;
 
 /**
  * The feature that an undefined instruction needs, as `SMPRI_EL1 is a register of SME, which
- * the CPU does not have`; empty where nothing is known.
+ * the CPU does not have`; empty if nothing is known.
  * @param text the instruction, disassembled
  */
 export function missingFeature(text: string): string {

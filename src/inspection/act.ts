@@ -11,7 +11,7 @@ import { QueryError, type View, withPrefix } from "./inspected.ts";
 
 /**
  * Performs it.
- * @throws QueryError with the reason where it cannot.
+ * @throws QueryError with the reason if it cannot.
  */
 export function act(view: View, action: Action): void {
   switch (action.kind) {
@@ -88,7 +88,7 @@ function findQueue(view: View, id: string) {
 
 /**
  * The virtio devices of a VM that are of one class.
- * @throws QueryError where it has none
+ * @throws QueryError if it has none
  */
 function devicesOf<D>(view: View, vm: string, type: new (...args: never[]) => D, device: string, option: string): D[] {
   const name = withPrefix("vm", vm).slice("vm:".length);

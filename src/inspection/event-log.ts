@@ -15,8 +15,8 @@ const FREQUENT_KINDS: readonly TraceKind[] = [...BUSY_KINDS, "ioctl"];
 /** Name of the running vCPU in the log while scheduling is not recorded. */
 export const UNSEEN = "unseen";
 /**
- * Names of the events of kind `sched` that say who runs on a physical CPU from then on; a VMM's RUN
- * is of that kind, too, and is none.
+ * Names of the events of kind `sched` after which another vCPU, or none, runs on a physical CPU. A
+ * VMM's RUN is of that kind, too, and does not change it.
  */
 export const SWITCHES: ReadonlySet<string> = new Set(["run", "idle", UNSEEN]);
 
@@ -218,7 +218,7 @@ export function keptEvents({ chunks, size, dropped, skipped }: RingMemory, most:
 
 /**
  * The content of a ring with these events.
- * @throws Error where there are more than were ever added
+ * @throws Error if there are more than were ever added
  */
 export function ringOf({ events, added }: KeptEvents): RingMemory {
   if (events.length > added) throw new Error(`${events.length} events are kept of ${added}`);

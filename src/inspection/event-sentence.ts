@@ -26,7 +26,7 @@ const SENTENCES: { readonly [kind: string]: Sentence | undefined } = {
   },
 };
 
-/** The sentence of an event; undefined where its name and fields say it. */
+/** The sentence of an event; undefined if its name and fields say it. */
 export function eventSentence(event: TraceEvent): string | undefined {
   return SENTENCES[event.kind]?.(event);
 }

@@ -31,7 +31,7 @@ export interface VirtioSlot {
   readonly id: string;
   readonly device: VirtioDevice;
   /**
-   * Of its registers; undefined where they are a page of the hypervisor's, which the resource
+   * Of its registers; undefined if they are a page of the hypervisor's, which the resource
    * manager places.
    */
   readonly ipa: number | undefined;
@@ -63,7 +63,7 @@ export interface Inspected {
     has(vm: string): boolean;
     /** The end of what one has shown. */
     tail(vm: string): string;
-    /** Why a console takes no input now; undefined where it does. */
+    /** Why a console takes no input now; undefined if it does. */
     closed(vm: string): string | undefined;
   };
   readonly control: VmControl;
@@ -79,7 +79,7 @@ export interface VmControl {
   sendBreak(console: string): void;
   /**
    * Makes a VM's owner stop it.
-   * @throws QueryError where it has no owner that can
+   * @throws QueryError if it has no owner that can
    */
   stop(vm: string, force: boolean): void;
   /**
@@ -87,12 +87,12 @@ export interface VmControl {
    * @throws QueryError
    */
   start(vm: string, how: StartWanted["start"]): void;
-  /** Memory that the host's VMMs have locked; nothing where the host is an image. */
+  /** Memory that the host's VMMs have locked; nothing if the host is an image. */
   lockedMemory(): readonly LockedMemory[];
   /** Names of VMs that are made and wait for a manual start, or for other VMs. */
   gated(): readonly string[];
   /**
-   * Operations of the trace that are the ioctls in progress of a VM's VMM; undefined where they are
+   * Operations of the trace that are the ioctls in progress of a VM's VMM; undefined if they are
    * not known.
    */
   requests(vm: string): readonly TraceId[] | undefined;

@@ -62,7 +62,7 @@ export class Inspector {
 
   constructor(readonly system: Inspected, readonly instructions: () => number, readonly hashes: () => { id: string; hash: string }[]) {}
 
-  /** The answer to a query; an `error` where it names what does not exist. */
+  /** The answer to a query; an `error` if it names what does not exist. */
   answer(query: Query): Answer {
     const { hypervisor } = this.system;
     const at = { ns: String(Math.round(hypervisor.now)), insn: String(this.instructions()) };

@@ -20,7 +20,7 @@ import type { EventLog } from "./event-log.ts";
 /** Known properties of a parcel. */
 export type KnownParcel = Pick<Parcel, "handle" | "transType" | "label" | "open"> & {
   readonly owner: number;
-  /** Undefined where the capability is unknown. */
+  /** Undefined if the capability is unknown. */
   readonly extent: Parcel["extent"] | undefined;
   readonly borrowers: readonly KnownBorrower[];
   readonly regions: readonly { readonly ownerIpa: number; readonly offset: number; readonly size: number }[];

@@ -21,7 +21,7 @@ interface Link {
 
 /** Reads the queues of one machine. */
 export class QueueRpcs {
-  /** By the queue's id; null where its messages are not of this protocol's ends. */
+  /** By the queue's id; null if its messages are not of this protocol's ends. */
   readonly #links = new Map<string, Link | null>();
 
   constructor(readonly hypervisor: Hypervisor) {}

@@ -93,7 +93,7 @@ export function codePlace(view: View, place: string): CodePlace {
 
 /**
  * Instructions from a place on, up to the first unmapped one.
- * @throws QueryError where nothing is mapped
+ * @throws QueryError if nothing is mapped
  */
 export function readCode(view: View, place: string, count: number): RowOf<typeof CODE>[] {
   if (!(count > 0 && count <= MOST)) throw new QueryError(`cannot show ${count} instructions; use 1..${MOST}`);
@@ -130,7 +130,7 @@ function readWord({ hypervisor, system }: View, vcpu: Vcpu, address: bigint): nu
   return wordAt(system.symbols.core, hypervisor.machine.ram, vcpu, address);
 }
 
-/** The instruction at a virtual address of a vCPU; undefined where no RAM is mapped. */
+/** The instruction at a virtual address of a vCPU; undefined if no RAM is mapped. */
 export function instructionAt(
   core: Pick<DebugCore, "inspect">,
   ram: Hypervisor["machine"]["ram"],

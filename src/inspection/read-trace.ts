@@ -207,7 +207,7 @@ function causesOfErrno(view: View, chain: Reason["chain"]): number | null {
   return same > 1 ? same : null;
 }
 
-/** The remedy. That of an error is none where a rule injected it. */
+/** The remedy. That of an error is none if a rule injected it. */
 function wayOutOf(view: View, section: string, { inject }: TraceFields, known: string | undefined): string | null {
   if (section === INJECTED_SECTION && inject !== undefined) return `remove the rule that injects it: \`el2 inject --remove ${inject}\``;
   return known === undefined ? null : withIds(view, known);

@@ -57,7 +57,7 @@ export function readVcpus(view: View): RowOf<typeof VCPUS>[] {
   });
 }
 
-/** Events that end the wait of a vCPU; empty where it does not wait. */
+/** Events that end the wait of a vCPU; empty if it does not wait. */
 function wakes(view: View, vcpu: Vcpu): string[] {
   const has = (bit: number) => vcpu.isBlockedBy(bit);
   if (vcpu.isDead) return [];

@@ -34,7 +34,7 @@ function mmfr0Text(value: bigint): string {
   return `${ADDRESS_BITS[field(0)] ?? "?"}-bit physical addresses, pages of ${granules.join(", ")}`;
 }
 
-/** The words of a register's value, by its name in any case; undefined where it has none. */
+/** The words of a register's value, by its name in any case; undefined if it has none. */
 export function registerWords(name: string, value: bigint): string | undefined {
   switch (name.toUpperCase()) {
     case "PSTATE":

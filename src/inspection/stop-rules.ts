@@ -27,7 +27,7 @@ export interface StopSystem {
   vcpuOf(id: string): { readonly vm: string; readonly vcpu: Vcpu };
   /**
    * The stops of a VM.
-   * @throws QueryError where a debugger has one.
+   * @throws QueryError if a debugger has one.
    */
   controlOf(vm: string): DebugControl;
   /** No VM is stopped by these rules any more. */

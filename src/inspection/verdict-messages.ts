@@ -7,7 +7,7 @@ import type { View } from "./inspected.ts";
 import type { VmFacts } from "./read-vms.ts";
 import type { Verdict } from "./verdict.ts";
 
-/** The defect of the VM at the other end of a vdevice; undefined where it is or may come. */
+/** The defect of the VM at the other end of a vdevice; undefined if it is or may come. */
 function absence(view: View, { config }: Vdevice, hasFailed: (vm: string) => boolean): string | undefined {
   // VMs that a guest makes, and those that other kinds of names mean, are not known in advance.
   const [, name] = config.peerDefault ? [] : /^vm-name:(.*)$/.exec(config.peer ?? "") ?? [];

@@ -26,11 +26,11 @@ const UNHEARD = 10e6;
 interface Waker {
   /** `irq:ping/961 (mq:290 rx)`. */
   readonly irq: string;
-  /** The VMs that can raise it; undefined where it is something else. */
+  /** The VMs that can raise it; undefined if it is something else. */
   readonly raisers: readonly string[] | undefined;
   /** The queue or doorbell that the raisers have to use, or the parcel that they answer for. */
   readonly through: string;
-  /** The raisers' next step with the parcel; undefined where it is a queue or doorbell. */
+  /** The raisers' next step with the parcel; undefined if it is a queue or doorbell. */
   readonly until?: ParcelWait["until"];
 }
 
@@ -93,7 +93,7 @@ function raisersOf(view: View, source: LevelSource, vcpu: Vcpu): Omit<Waker, "ir
 
 /**
  * The VMs whose answer a VM awaits from the Resource Manager: they have to accept its memory
- * parcel, or give it back. Undefined where it may wait for something else.
+ * parcel, or give it back. Undefined if it may wait for something else.
  */
 function answerersOf(view: View, { addressSpace }: Vcpu): Omit<Waker, "irq"> | undefined {
   const manager = view.hypervisor.addressSpaces.get(Vmid.ResourceManager);

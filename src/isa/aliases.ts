@@ -1,7 +1,7 @@
 // Instructions as assemblers and programmers write them: the preferred aliases of Arm ARM C6.1.2,
 // made from the text that names the instruction itself.
 
-/** A form that has an alias: the instruction's text, and the alias, or nothing where none fits. */
+/** A form that has an alias: the instruction's text, and the alias, or nothing if none fits. */
 type Rule = readonly [pattern: RegExp, alias: (match: RegExpExecArray) => string | undefined];
 
 /** HINT numbers with names (Arm ARM C6.2.118). */

@@ -139,7 +139,7 @@ export class HostMachine {
 
   /**
    * Bytes of the process's memory.
-   * @throws Error where the access raises a signal.
+   * @throws Error if the access raises a signal.
    */
   read(address: number, length: number): Uint8Array {
     const result = this.#visit(({ kernel }) => kernel.load(this.#pid, address, length));
@@ -149,7 +149,7 @@ export class HostMachine {
 
   /**
    * Stores bytes.
-   * @throws Error where the access raises a signal.
+   * @throws Error if the access raises a signal.
    */
   write(address: number, bytes: Uint8Array): void {
     const result = this.#visit(({ kernel }) => kernel.store(this.#pid, address, bytes));
@@ -175,7 +175,7 @@ export class HostMachine {
     return this.#visit(({ kernel }) => kernel.ioctl(this.#pid, fd, code, BigInt.asUintN(64, BigInt(argument))));
   }
 
-  /** @throws Error where the host met what should not happen. */
+  /** @throws Error if the host met what should not happen. */
   #visit<T>(act: Visit<T>): T {
     const value = this.#host.visit(act);
     const [problem] = this.#host.program.problems;

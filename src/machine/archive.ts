@@ -61,7 +61,7 @@ export class Archive {
 
   /**
    * The end of loading: does what waits for all objects.
-   * @throws ArchiveError where anything is left.
+   * @throws ArchiveError if anything is left.
    */
   finish(): void {
     if (this.loading && this.#at !== this.#bytes.length) this.fail(`${this.#bytes.length - this.#at} bytes follow the end`);

@@ -29,19 +29,19 @@ export class Bus {
   }
 
   /**
-   * The device at `pa`, or undefined where nothing answers (an external abort for the requester).
+   * The device at `pa`, or undefined if nothing answers (an external abort for the requester).
    */
   at(pa: number): BusEntry | undefined {
     return this.#entries.find((one) => pa >= one.base && pa < one.base + one.size);
   }
 
-  /** A load; undefined where nothing answers. */
+  /** A load; undefined if nothing answers. */
   read(pa: number, size: number): bigint | undefined {
     const entry = this.at(pa);
     return entry?.device.read(pa - entry.base, size);
   }
 
-  /** A store; false where nothing answers. */
+  /** A store; false if nothing answers. */
   write(pa: number, size: number, value: bigint): boolean {
     const entry = this.at(pa);
     entry?.device.write(pa - entry.base, size, value);

@@ -19,7 +19,7 @@ export class Ram {
 
   /**
    * Whether every byte of the range is RAM. The gap between the primary's RAM and the hypervisor's
-   * region is none.
+   * region is not RAM.
    */
   contains(pa: number, size: number): boolean {
     const { primaryEnd, hypervisorBase, ramEnd } = this.map;

@@ -13,7 +13,7 @@ export interface CaptureOptions {
   readonly now: () => number;
   /**
    * Appends to the file.
-   * @throws Error where it cannot
+   * @throws Error if it cannot
    */
   readonly write: (bytes: Uint8Array) => void;
   /** Called once with the reason when the capture ends: the file can no longer be written. */
@@ -22,7 +22,7 @@ export interface CaptureOptions {
 
 /**
  * Captures a device's frames in both directions from now on.
- * @throws Error where nothing can be written
+ * @throws Error if nothing can be written
  */
 export function captureFrames(device: NetDevice, { name, now, write, onProblem }: CaptureOptions): void {
   write(sectionHeader(`el2 ${VERSION}`));
@@ -39,7 +39,7 @@ export function captureFrames(device: NetDevice, { name, now, write, onProblem }
 
 /**
  * A new file to append to.
- * @throws Error where it cannot be made
+ * @throws Error if it cannot be made
  */
 export function captureFile(path: string): (bytes: Uint8Array) => void {
   const file = files().emptied(path);

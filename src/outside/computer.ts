@@ -24,9 +24,9 @@ export interface OpenLog {
 
 /** Access to the computer. */
 export interface Computer {
-  /** @throws Error where it cannot be used, see `DiskFile` */
+  /** @throws Error if it cannot be used, see `DiskFile` */
   disk(path: string, readOnly: boolean): OpenDisk;
-  /** @throws Error where it is none */
+  /** @throws Error if it is not one */
   folder(path: string): SharedFolder;
   log(path: string): OpenLog;
   sockets(): OutsideNetwork;

@@ -24,13 +24,13 @@ export interface FileDisk extends BlockBacking {
 
 /**
  * Opens a disk, and holds a writable one against other writers.
- * @throws Error where it cannot be opened, is damaged, or is a writable disk of another session
+ * @throws Error if it cannot be opened, is damaged, or is a writable disk of another session
  */
 export function openDisk(path: string, readOnly: boolean): FileDisk {
   return path.endsWith(".qcow2") ? new Qcow2File(path, readOnly) : new DiskFile(path, readOnly);
 }
 
-/** @throws Error where it cannot be opened, or another session writes it */
+/** @throws Error if it cannot be opened, or another session writes it */
 function openFile(path: string, readOnly: boolean): Deno.FsFile {
   const file = Deno.openSync(path, { read: true, write: !readOnly });
   if (readOnly || file.tryLockSync(true)) return file;
@@ -95,7 +95,7 @@ export class DiskFile implements FileDisk {
 
   /**
    * Opens the file, and holds it against other writers.
-   * @throws Error where it cannot be opened, is empty, or is a writable disk of another session.
+   * @throws Error if it cannot be opened, is empty, or is a writable disk of another session.
    */
   constructor(readonly path: string, readonly readOnly: boolean) {
     this.savable = readOnly;

@@ -34,7 +34,7 @@ export class ComputerFolder implements SharedFolder {
   readonly #uid: bigint;
   readonly #gid: bigint;
 
-  /** @throws Error where the folder does not exist. */
+  /** @throws Error if the folder does not exist. */
   constructor(folder: string) {
     this.#root = Deno.realPathSync(folder);
     const status = fs.lstatSync(this.#root, { bigint: true });

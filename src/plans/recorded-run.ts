@@ -47,6 +47,6 @@ export interface EndState extends Check {
 export interface RecordedRun {
   readonly inputs: readonly RecordedInput[];
   readonly checks: readonly { readonly at: number; readonly check: Check }[];
-  /** Undefined where the recording was cut off: its program was killed. */
+  /** Undefined if the recording was cut off: its program was killed. */
   readonly end: { readonly at: number; readonly end: EndState } | undefined;
 }

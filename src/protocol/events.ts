@@ -21,13 +21,13 @@ export type VcpuWord = typeof VCPU_WORDS[number];
 const vcpuSample = v.object({
   index: count(),
   state: v.picklist(VCPU_WORDS),
-  /** Physical CPU, or undefined where it has none. */
+  /** Physical CPU, or undefined if it has none. */
   pcpu: v.optional(count()),
   /** Retired instructions; for a native guest 0. */
   instructions: amount,
   /** Share of one physical CPU since the last sample, 0..1. */
   load: amount,
-  /** Its wakeups, in words; empty where it runs. */
+  /** Its wakeups, in words; empty if it runs. */
   waitsFor: word,
   /** Program counter, 0x and 16 digits; empty for native guests. */
   pc: word,

@@ -45,7 +45,7 @@ export function tsvHeading(shown: Listed): string {
   return `${shown.map(([name]) => name).join("\t")}\n`;
 }
 
-/** A row for programs: exact values as in JSON, without units; empty where it has no value. */
+/** A row for programs: exact values as in JSON, without units; empty if it has no value. */
 export function tsvRow(row: ListRow, shown: Listed): string {
   return `${shown.map(([name]) => tsvValue(row[name])).join("\t")}\n`;
 }

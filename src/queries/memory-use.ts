@@ -8,7 +8,7 @@ export interface MemoryUse {
   readonly part: string;
   /** Bytes. */
   readonly used: number;
-  /** Bytes; undefined where the configuration sets it. */
+  /** Bytes; undefined if the configuration sets it. */
   readonly limit?: number;
   /** Things that made room for others, or were forgotten. */
   readonly dropped: number;

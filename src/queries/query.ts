@@ -89,8 +89,8 @@ export function noAnswer(error: string): Answer {
 }
 
 /**
- * The rows of an answer to a query of `table`; none where it says what is wrong instead.
- * @throws Error where it answers another one
+ * The rows of an answer to a query of `table`; none if it says what is wrong instead.
+ * @throws Error if it answers another one
  */
 export function rowsOf<T extends Table>(table: T, { table: answered, rows }: Pick<Answer, "table" | "rows">): readonly RowOf<T>[] {
   // A session that has ended answers everything alike.

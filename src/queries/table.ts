@@ -47,7 +47,7 @@ export interface Column {
   readonly from?: number;
   /** From this value on it is over a threshold, and marked. */
   readonly alarm?: number;
-  /** null where it does not apply to the row. */
+  /** null if it does not apply to the row. */
   readonly optional?: true;
   /** All that a `word` may be: filters refuse others. */
   readonly words?: readonly string[];

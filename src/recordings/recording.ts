@@ -53,7 +53,7 @@ export class RecordingWriter implements Disposable {
   readonly #whole: PendingFile | undefined;
   readonly #sum = createHash("sha256");
 
-  /** @throws Error where the file cannot be written. */
+  /** @throws Error if the file cannot be written. */
   constructor(readonly path: string, header: string, whole = false) {
     this.#whole = whole ? files().whole(path) : undefined;
     this.#growing = whole ? undefined : files().emptied(path);

@@ -24,7 +24,7 @@ export async function savedHeader({ from, ...plan }: SessionPlan): Promise<strin
 
 /**
  * Writes it.
- * @throws Error where the file cannot be written
+ * @throws Error if the file cannot be written
  */
 export function saveRecording(path: string, header: string, inputs: readonly RecordedInput[], at: number, end: EndState): void {
   using writer = new RecordingWriter(path, header, true);

@@ -13,7 +13,7 @@ import type { RmState } from "./state/state.ts";
 export interface LimitUse {
   /** The counted objects: `parcels`. */
   readonly what: string;
-  /** The VM that it is counted for; undefined where it is for all. */
+  /** The VM that it is counted for; undefined if it is for all. */
   readonly vmid: number | undefined;
   readonly used: number;
   readonly limit: number;

@@ -275,7 +275,7 @@ export class ScenarioRun {
    * Lets the machine run until `met`, for which it looks between turns, or to a virtual time (ns).
    * True when it was met.
    * @param ends whether the machine may end meanwhile
-   * @throws StepFailure where it cannot continue
+   * @throws StepFailure if it cannot continue
    */
   async #until(step: Step, time: number, met: () => boolean, ends = false): Promise<boolean> {
     const { machine } = this.system;

@@ -90,7 +90,7 @@ export class Grants {
     return writable !== undefined && (readOnly || writable) && this.#asNamed(path);
   }
 
-  /** Whether a shared folder may be written; undefined where it is none. */
+  /** Whether a shared folder may be written; undefined if it is not one. */
   folder(path: string): { readonly writable: boolean } | undefined {
     const writable = this.#folders.get(path);
     return writable === undefined || !this.#asNamed(path) ? undefined : { writable };
@@ -169,7 +169,7 @@ export class Grants {
 }
 
 /**
- * Where a path leads, through all links; a file that is not there is in its folder. Undefined where
+ * Where a path leads, through all links; a file that is not there is in its folder. Undefined if
  * the computer does not tell.
  */
 function leadsTo(path: string): string | undefined {

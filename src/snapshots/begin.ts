@@ -25,7 +25,7 @@ export function loaded(plan: SessionPlan, state: SystemState): System {
 
 /**
  * A machine of a plan that may be a file's, for its state.
- * @throws ArchiveError where the plan makes none.
+ * @throws ArchiveError if the plan makes none.
  */
 export function assembleFrom(plan: SessionPlan): GuestSystem {
   try {

@@ -18,7 +18,7 @@ export interface Difference {
   /** Id of an object (`vcpu:rt/0`, `reg:rt/0/x3`), or the path of a field. */
   readonly id: string;
   /**
-   * Field of the object; null where one of the two has no such object, or the path is sufficient.
+   * Field of the object; null if one of the two has no such object, or the path is sufficient.
    */
   readonly field: string | null;
   /** As JSON has it; `ABSENT` for a missing one. */

@@ -105,7 +105,7 @@ export function snapshotHeader(fields: Omit<SnapshotHeader, "schema" | "version"
  * steps are abandoned or fail nothing is left.
  * @param packed whether sections are compressed
  * @param newest how many files the cache keeps that it goes into
- * @throws Error where the file cannot be written.
+ * @throws Error if the file cannot be written.
  */
 export function* writeSnapshot(
   path: string,
@@ -167,7 +167,7 @@ export function readSnapshot(path: string, own = false, bytes: Uint8Array = file
 
 /**
  * The part of a plan that makes the machine.
- * @throws Error where it lacks parts, or has parts whose host resources are unknown
+ * @throws Error if it lacks parts, or has parts whose host resources are unknown
  */
 function checkedPlan(value: unknown): SessionPlan {
   const plan = bare(value as SessionPlan);

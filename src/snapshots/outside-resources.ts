@@ -6,8 +6,8 @@ import { DEFAULT_NET_POLICY, type DevicePlan } from "../virtio/plan.ts";
 import { plannedDevices, plannedVariables, type SessionPlan } from "../plans/plan.ts";
 
 /**
- * Each resource in words, such as `folder /home/me (rw)`; empty where the machine uses none.
- * @throws TypeError where a device of an untrusted plan is of an unknown kind, or lacks parts of
+ * Each resource in words, such as `folder /home/me (rw)`; empty if the machine uses none.
+ * @throws TypeError if a device of an untrusted plan is of an unknown kind, or lacks parts of
  * its kind.
  */
 export function outsideResources(plan: SessionPlan): readonly string[] {

@@ -4,7 +4,7 @@
 /** A part that is saved as plain data. */
 export interface SavedPart {
   readonly name: string;
-  /** @throws UnsavableError where it cannot be saved now. */
+  /** @throws UnsavableError if it cannot be saved now. */
   save(): unknown;
   /**
    * Restores a state from `save`.

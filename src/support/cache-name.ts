@@ -1,6 +1,6 @@
 // The place of the cache folder, without imports: it is needed before anything else is loaded.
 
-/** The folder that the environment names; undefined where it names no home. */
+/** The folder that the environment names; undefined if it names no home. */
 export function namedCacheFolder(): string | undefined {
   const own = Deno.env.get("EL2_CACHE");
   if (own) return own;

@@ -22,7 +22,7 @@ export function cacheFolder(): string {
 
 /**
  * The same for callers that can do without; undefined when the environment names no home.
- * @throws NoCacheFolder where other users can change its content
+ * @throws NoCacheFolder if other users can change its content
  */
 export function findCacheFolder(): string | undefined {
   const folder = namedCacheFolder();
@@ -76,7 +76,7 @@ export function keepNewest(folder: string, count: number): void {
   for (const { path } of [...abandoned, ...old]) unlessGone(() => Deno.removeSync(path));
 }
 
-/** Result of `work`; undefined where its file does not exist. */
+/** Result of `work`; undefined if its file does not exist. */
 function unlessGone<T>(work: () => T): T | undefined {
   try {
     return work();
@@ -119,7 +119,7 @@ export async function fileSha256(path: string): Promise<string> {
   return hash.digest("hex");
 }
 
-/** True where something exists at `path`; a broken link does not. */
+/** True if something exists at `path`; a broken link does not. */
 export async function exists(path: string): Promise<boolean> {
   try {
     await Deno.stat(path);

@@ -27,7 +27,7 @@ export function nearest(word: string, names: readonly string[]): string | undefi
 }
 
 /**
- * `; did you mean "NAME"?` with the nearest of `names`, or nothing where none is near. A hint, such
+ * `; did you mean "NAME"?` with the nearest of `names`, or nothing if none is near. A hint, such
  * as `there are NAME, …`, follows in either case.
  */
 export function didYouMean(word: string, names: readonly string[], hint?: string): string {

@@ -39,7 +39,7 @@ export interface Files {
   store(sha256: string, bytes: Uint8Array): void;
   /**
    * Makes room for a report of a bug: returns the path of its files without their endings;
-   * undefined where the environment names no folder for it.
+   * undefined if the environment names no folder for it.
    */
   report(): string | undefined;
 }

@@ -28,7 +28,7 @@ export function ownUid(): number | null {
   }
 }
 
-/** How a path is in the file system, without following a link; undefined where nothing does. */
+/** How a path is in the file system, without following a link; undefined if nothing does. */
 export function lstatIfThere(path: string): Deno.FileInfo | undefined {
   try {
     return Deno.lstatSync(path);
@@ -40,7 +40,7 @@ export function lstatIfThere(path: string): Deno.FileInfo | undefined {
 
 /**
  * Makes a folder, mode 0700, if it does not exist, and checks that it is ours alone.
- * @throws NotOurs; an error of the system where it cannot be made
+ * @throws NotOurs; an error of the system if it cannot be made
  */
 export function ownFolder(path: string): string {
   Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
@@ -50,7 +50,7 @@ export function ownFolder(path: string): string {
 
 /**
  * The same for folders that earlier versions made with mode 0755: others lose their right to read.
- * @throws NotOurs where others could write, as they may have planted what is in it
+ * @throws NotOurs if others could write, as they may have planted what is in it
  */
 export function ownCacheFolder(path: string): string {
   Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
@@ -101,7 +101,7 @@ export function checkTrustedFolder(path: string): void {
 
 /**
  * Checks that only we and root can change the content of a file, which may be a link to one.
- * @throws NotOurs; an error of the system where it does not exist
+ * @throws NotOurs; an error of the system if it does not exist
  */
 export function checkTrustedFile(path: string): void {
   const info = Deno.statSync(path);
@@ -194,7 +194,7 @@ export function removeIfThere(path: string): void {
 /**
  * Takes a lock that the kernel releases when this process ends, however it ends.
  * @param exclusive otherwise shared with other processes that only check for an exclusive owner
- * @returns the open file, which holds it, or undefined where another process does
+ * @returns the open file, which holds it, or undefined if another process does
  * @throws NotOurs
  */
 export function takeLock(path: string, exclusive = true): Deno.FsFile | undefined {

@@ -17,7 +17,7 @@ const DIGITS_MAX = 64;
 
 /**
  * The value.
- * @throws SyntaxError where the text is not JSON or a marked number is invalid.
+ * @throws SyntaxError if the text is not JSON or a marked number is invalid.
  */
 export function decodePlain(text: string): unknown {
   return JSON.parse(text, (_name, part) => {

@@ -1,6 +1,6 @@
 // The folder for files that outlive a session, below the user's state folder.
 
-/** The folder of this name; undefined where the environment names none. */
+/** The folder of this name; undefined if the environment names none. */
 export function stateFolder(name: string): string | undefined {
   const home = Deno.env.get("HOME");
   const folder = Deno.env.get("XDG_STATE_HOME") || (home && `${home}/.local/state`);

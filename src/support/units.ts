@@ -23,14 +23,14 @@ function parse(text: string, units: Readonly<Record<string, number>>): number | 
 }
 
 /**
- * Bytes of a size such as `256MiB` or `1.5G`; undefined where it is none, or no whole number of
+ * Bytes of a size such as `256MiB` or `1.5G`; undefined if it is not one, or no whole number of
  * bytes.
  */
 export function parseSize(text: string): number | undefined {
   return parse(text, SIZE_UNITS);
 }
 
-/** Nanoseconds of a duration such as `10s` or `1.5ms`; undefined where it is none. */
+/** Nanoseconds of a duration such as `10s` or `1.5ms`; undefined if it is not one. */
 export function parseDuration(text: string): number | undefined {
   return parse(text, DURATION_UNITS);
 }

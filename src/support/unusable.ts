@@ -5,7 +5,7 @@ import { NotOurs } from "./own-files.ts";
 import { warn } from "./warn.ts";
 
 /**
- * Result of `work`; undefined where files cannot be used here (no permission, no space, gone
+ * Result of `work`; undefined if files cannot be used here (no permission, no space, gone
  * meanwhile). `loss` begins the warning where others can change them.
  */
 export function unlessUnusable<T>(loss: string, work: () => T): T | undefined {

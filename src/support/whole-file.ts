@@ -19,7 +19,7 @@ export class WholeFile implements Disposable {
   /**
    * @param durable whether it is synchronized to the disk before it gets its name; not needed for a
    * file with a digest that can be made again
-   * @throws an error of the system where it cannot be made; an existing file stays then
+   * @throws an error of the system if it cannot be made; an existing file stays then
    */
   constructor(readonly path: string, mode = 0o600, readonly durable = true) {
     const link = lstatIfThere(path)?.isSymlink ?? false;

@@ -52,7 +52,7 @@ export class DebugInfo {
     this.#readUnits();
   }
 
-  /** That of an ELF file; undefined where it has none. */
+  /** That of an ELF file; undefined if it has none. */
   static of(file: Uint8Array): DebugInfo | undefined {
     const sections = debugSections(readElfSections(file));
     const has = ([".debug_info", ".debug_frame", ".eh_frame"] as const).some((name) => sections.bytes(name).length > 0);

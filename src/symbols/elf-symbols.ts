@@ -51,7 +51,7 @@ export function symbolsAlone(file: Uint8Array): Uint8Array<ArrayBuffer> {
   return writeElfSymbols(readElfSymbols(file), debugPart(file));
 }
 
-/** The same; undefined where the input is not ELF or has no symbols. */
+/** The same; undefined if the input is not ELF or has no symbols. */
 export function compactSymbols(file: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
   if (!isElf(file)) return undefined;
   try {

@@ -101,7 +101,7 @@ export class GuestType {
     }
   }
 
-  /** Bytes; undefined where that is not known. */
+  /** Bytes; undefined if that is not known. */
   size(depth = 0): number | undefined {
     const { entry } = this;
     if (!entry || depth > DEPTH_MAX) return undefined;
@@ -118,7 +118,7 @@ export class GuestType {
     return size !== undefined && size <= SIZE_MAX ? size : undefined;
   }
 
-  /** Elements by dimension of an array; undefined where the type does not say. */
+  /** Elements by dimension of an array; undefined if the type does not say. */
   get dimensions(): readonly (number | undefined)[] {
     const { entry } = this;
     if (entry?.tag !== Tag.ArrayType) return [];

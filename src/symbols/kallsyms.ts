@@ -134,7 +134,7 @@ function* findMarkers(view: DataView, end: number): Generator<Markers> {
 }
 
 /**
- * How many names lead from marker to marker up to where the markers begin; undefined where they do
+ * How many names lead from marker to marker up to where the markers begin; undefined if they do
  * not.
  */
 function countNames(view: DataView, start: number, markers: Markers): number | undefined {

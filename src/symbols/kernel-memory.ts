@@ -14,7 +14,7 @@ const MOST_PAGES = 32_768;
 const UPPER_HALF = 0xffff_0000_0000_0000n;
 
 /**
- * Copies it; undefined where the vCPU has no vectors in the upper half, or they are unmapped now.
+ * Copies it; undefined if the vCPU has no vectors in the upper half, or they are unmapped now.
  */
 export function readKernelMemory(core: DebugCore, ram: Ram, { registers }: Vcpu): KernelMemory | undefined {
   const vectors = registers.getRegister("VBAR_EL1");

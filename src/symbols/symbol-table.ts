@@ -60,7 +60,7 @@ export class SymbolTable {
     return { symbol: this.symbols[index], offset: address - start };
   }
 
-  /** `cpu_do_idle+0x14`; undefined where no symbol is near. */
+  /** `cpu_do_idle+0x14`; undefined if no symbol is near. */
   nameOf(address: bigint): string | undefined {
     const place = this.at(address);
     return place && (place.offset === 0n ? place.symbol.name : `${place.symbol.name}+0x${place.offset.toString(16)}`);

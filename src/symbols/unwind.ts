@@ -44,7 +44,7 @@ export interface GuestFrame {
   readonly note: string | undefined;
 }
 
-/** Reads guest memory at a virtual address; undefined where it is not all RAM. */
+/** Reads guest memory at a virtual address; undefined if it is not all RAM. */
 export type ReadGuest = (address: bigint, size: number) => Uint8Array | undefined;
 
 /** Reads through a vCPU's current translation, without effects. */

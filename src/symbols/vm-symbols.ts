@@ -69,7 +69,7 @@ export class VmSymbols {
     return [];
   }
 
-  /** Where the code of a source line begins; empty where no file has the line. */
+  /** Where the code of a source line begins; empty if no file has the line. */
   codeOf(vm: string, file: string, line: number): readonly bigint[] {
     for (const info of this.infos(vm)) {
       const code = info.codeOf(file, line);
@@ -116,7 +116,7 @@ export class VmSymbols {
   }
 
   /**
-   * The kernel's symbols from its memory: undefined where there are none, false where it has no
+   * The kernel's symbols from its memory: undefined if there are none, false if it has no
    * memory yet.
    */
   #read(vcpu: Vcpu): SymbolTable | false | undefined {

@@ -76,7 +76,7 @@ export class Guide {
     return true;
   }
 
-  /** The step for its strip; undefined where none is shown. */
+  /** The step for its strip; undefined if none is shown. */
   view(keymap: Keymap): GuideView | undefined {
     if (this.#left) return undefined;
     const current = this.#steps[this.#at], step = current?.step ?? EPILOGUE;

@@ -80,7 +80,7 @@ function single(byte: number): Key {
   return key(String.fromCharCode(byte), [byte]);
 }
 
-/** The first key of `bytes` and its length, or undefined where more bytes are needed. */
+/** The first key of `bytes` and its length, or undefined if more bytes are needed. */
 function parse(bytes: readonly number[]): { key: Key; length: number } | undefined {
   const first = bytes[0];
   if (first === 0x1b) return parseEscape(bytes);

@@ -126,7 +126,7 @@ function firstAfter(spans: readonly Span[], time: number): number {
 }
 
 /**
- * The share of a time for which a physical CPU was busy, 0 to 1; undefined where nothing was
+ * The share of a time for which a physical CPU was busy, 0 to 1; undefined if nothing was
  * recorded.
  */
 export function busyShare(spans: readonly CpuSpan[], from: number, to: number): number | undefined {

@@ -29,7 +29,7 @@ export class LineEditor {
   }
 
   /**
-   * Takes a key; says whether the text is another one, or undefined where the key is for others.
+   * Takes a key; says whether the text is another one, or undefined if the key is for others.
    */
   key(key: Key, action: OverlayAction | undefined): boolean | undefined {
     if (action?.context === "text") {

@@ -87,7 +87,7 @@ export class ListActions {
     if (!windows.nextView()) say("this pane has one view");
   }
 
-  /** Does something with the focused list; says where the pane is none. */
+  /** Does something with the focused list; says if the pane is not a list. */
   onTable(act: (pane: TablePane) => void): void {
     const pane = this.#focus;
     if (pane instanceof TablePane) act(pane);

@@ -92,7 +92,7 @@ export class MemoryPane implements Pane {
     return this.#rows;
   }
 
-  /** The next of its views; false where that is the first again. */
+  /** The next of its views; false if that is the first again. */
   nextView(): boolean {
     const next = (MEMORY_VIEWS.indexOf(this.#view) + 1) % MEMORY_VIEWS.length;
     this.#view = MEMORY_VIEWS[next];

@@ -30,7 +30,7 @@ import type { StopChange } from "../queries/stop-rule.ts";
 /** Objects of a palette's list. */
 const OFFERED_ROWS = 200;
 
-/** Services that the menus use. `program` is undefined where there is none. */
+/** Services that the menus use. `program` is undefined if there is none. */
 export interface MenuServices extends AppServices {
   readonly keymap: Keymap;
   readonly jump: (id: string) => void;

@@ -21,7 +21,7 @@ export interface MouseServices extends AppServices {
   readonly enter: () => void;
   /** The key of the screen whose tab is at a cell. */
   readonly tabAt: (x: number, y: number) => string | undefined;
-  /** The time (ns) at a cell of the scrubber; undefined where none is. */
+  /** The time (ns) at a cell of the scrubber; undefined if none is. */
   readonly timeAt: (x: number, y: number) => number | undefined;
   /** Points at a time of the run, and goes there once the button is released. */
   readonly point: (time: number) => void;

@@ -29,7 +29,7 @@ interface ObjectActionRow {
   readonly label: string;
   /** The command that does the same. */
   readonly command: (id: string) => string;
-  /** Why it cannot be done; undefined where it can. */
+  /** Why it cannot be done; undefined if it can. */
   readonly disabled?: (id: string, circumstances: Circumstances) => string | undefined;
 }
 

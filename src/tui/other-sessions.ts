@@ -19,7 +19,7 @@ export interface SessionsServices {
   /** The session that is shown. */
   readonly title: string;
   readonly readOnly: boolean;
-  /** Undefined where sessions cannot be started. */
+  /** Undefined if sessions cannot be started. */
   readonly start: Start | undefined;
   readonly width: () => number;
   readonly show: (overlay: Overlay) => void;

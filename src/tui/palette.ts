@@ -164,7 +164,7 @@ function matchedPieces(text: string, typed: string, off: boolean): Piece[] {
   );
 }
 
-/** Which letters of a name were typed, best together; empty where not all occur in this order. */
+/** Which letters of a name were typed, best together; empty if not all occur in this order. */
 function matchOf(typed: string, name: string): number[] {
   const together = name.indexOf(typed);
   if (together >= 0) return Array.from(typed, (_, index) => together + index);

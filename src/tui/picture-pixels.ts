@@ -79,7 +79,7 @@ export function canDraw(text: string): boolean {
   return (letter(text) ?? shape(text)) !== undefined;
 }
 
-/** A glyph of the font; undefined where it has none. */
+/** A glyph of the font; undefined if it has none. */
 function letter(text: string): Coverage | undefined {
   glyphs ??= new Map([...font.matchAll(/^([0-9A-F]{4}):([0-9A-F]+)$/gm)].map(([, code, rows]) => [parseInt(code, 16), rows]));
   const rows = glyphs.get(text.normalize("NFC").codePointAt(0)!);
@@ -102,7 +102,7 @@ function unknown(): Coverage {
 
 type Point = readonly [x: number, y: number];
 
-/** A shape, sampled; undefined for what is none. */
+/** A shape, sampled; undefined for other characters. */
 function shape(text: string): Coverage | undefined {
   const path = shapesOf(text, 0, 0, CELL.width, CELL.height);
   if (path === "") return undefined;

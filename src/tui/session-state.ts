@@ -118,7 +118,7 @@ export class SessionState {
     this.#moving++;
   }
 
-  /** Takes an event of the session; false where it changes nothing that is shown at once. */
+  /** Takes an event of the session; false if it changes nothing that is shown at once. */
   apply(event: SessionEvent): boolean {
     switch (event.kind) {
       case "sample":

@@ -40,7 +40,7 @@ export interface StartRow {
   readonly detail: string;
   /** Right end: an age, a size. */
   readonly right?: string;
-  /** Undefined where no action is possible; `detail` says why. */
+  /** Undefined if no action is possible; `detail` says why. */
   readonly deed: StartDeed | undefined;
 }
 

@@ -35,7 +35,7 @@ export function parseReport(text: string): Report | undefined {
   return { kind: "background", bright: 0.2126 * red + 0.7152 * green + 0.0722 * blue >= BRIGHT };
 }
 
-/** Whether `COLORFGBG` says that the background is bright; undefined where it says nothing. */
+/** Whether `COLORFGBG` says that the background is bright; undefined if it says nothing. */
 export function brightByEnvironment(colorfgbg: string | undefined): boolean | undefined {
   const last = colorfgbg?.split(";").at(-1);
   if (!last || !/^\d+$/.test(last)) return undefined;

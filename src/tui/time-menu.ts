@@ -20,7 +20,7 @@ export type Fork = (save: (path: string) => Promise<string | undefined>) => Prom
 export interface TimeServices extends AppServices {
   /** The session's guest: a name for files. */
   readonly title: string;
-  /** Undefined where forks are impossible. */
+  /** Undefined if forks are impossible. */
   readonly fork: Fork | undefined;
   readonly move: (to: Move) => void;
 }

@@ -21,7 +21,7 @@ export interface UiState {
   readonly vms: Readonly<Record<string, KeptMark>>;
 }
 
-/** The state that a file's text says; undefined where it says none. */
+/** The state that a file's text says; undefined if it says none. */
 export function parseUiState(text: string): UiState | undefined {
   let value: Partial<UiState> | null;
   try {

@@ -4,7 +4,7 @@
 /** Guest memory by guest physical address (IPA). Addresses and lengths are bytes. */
 export interface GuestMemory {
   /**
-   * Fills `into` from `address` on; false, with `into` undefined, where a byte is not readable for
+   * Fills `into` from `address` on; false, with `into` undefined, if a byte is not readable for
    * the backend.
    */
   read(address: number, into: Uint8Array): boolean;

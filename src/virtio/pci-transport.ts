@@ -161,7 +161,7 @@ export class PciTransport extends VirtioTransport implements PciDevice {
     }
   }
 
-  /** A vector that does not exist is none (section 4.1.5.1.2.1). */
+  /** A vector that does not exist means no vector (section 4.1.5.1.2.1). */
   #vectorOf(value: number): number {
     return this.msix !== undefined && value < this.msix.vectors ? value : NO_VECTOR;
   }

@@ -22,7 +22,7 @@ export interface PortForward {
   readonly guest: number;
 }
 
-/** `2222:22`, or `udp:5353:53`; undefined where it is neither. */
+/** `2222:22`, or `udp:5353:53`; undefined if it is neither. */
 export function parseForward(text: string): PortForward | undefined {
   const match = /^(?:(tcp|udp):)?(\d{1,5}):(\d{1,5})$/.exec(text);
   if (!match) return undefined;
@@ -92,7 +92,7 @@ export interface NetPolicy {
 export const DEFAULT_NET_POLICY: NetPolicy = { host: false, lan: false, internet: true, allow: [], deny: [] };
 
 /**
- * `10.1.0.0/16`, `192.168.1.5`, `10.0.2.2:8080`, `fd00::/8` or `[2001:db8::7]:443`; undefined where
+ * `10.1.0.0/16`, `192.168.1.5`, `10.0.2.2:8080`, `fd00::/8` or `[2001:db8::7]:443`; undefined if
  * it is none of these.
  */
 export function parseNetRule(text: string): NetRule | undefined {

@@ -38,7 +38,7 @@ export class StreamBacklog {
     if (this.#length > this.limit) this.hold();
   }
 
-  /** A copy of at most `size` bytes from the front, of one piece; empty where nothing waits. */
+  /** A copy of at most `size` bytes from the front, of one piece; empty if nothing waits. */
   front(size: number): Uint8Array<ArrayBuffer> {
     return this.#pieces[0]?.slice(0, size) ?? new Uint8Array(0);
   }

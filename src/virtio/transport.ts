@@ -194,7 +194,7 @@ export abstract class VirtioTransport implements VirtioPort {
     };
   }
 
-  /** @throws Error where the state is not one of this device's */
+  /** @throws Error if the state is not one of this device's */
   restore(state: TransportState): void {
     const { queues } = inForm(TRANSPORT, state);
     demand(queues.length === this.queues.length, "queues", `this device has ${this.queues.length}`);

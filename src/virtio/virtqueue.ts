@@ -242,7 +242,7 @@ export class Virtqueue {
     return { ...this.#state };
   }
 
-  /** @throws Error where the state is that of no queue */
+  /** @throws Error if the state is that of no queue */
   restore(state: VirtqueueState): void {
     const { size, ready } = inForm(QUEUE, state);
     if (size !== 0) this.resize(size);
@@ -313,7 +313,7 @@ export class Virtqueue {
 
   /**
    * A chain that was popped before its device was saved.
-   * @throws RangeError where the state is not that of a chain
+   * @throws RangeError if the state is not that of a chain
    */
   kept(state: ChainState): Chain {
     const { head, readable, writable } = inForm(CHAIN, state);

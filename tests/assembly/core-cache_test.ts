@@ -86,7 +86,7 @@ Deno.test("a file that was damaged, cut off or is of another kind is not used, a
   });
 });
 
-Deno.test("RAM elsewhere or of another size has a file of its own", async () => {
+Deno.test("RAM elsewhere or of another size has its own file", async () => {
   await inFolder((folder) => {
     const cache = new ObservedCache(folder, Infinity);
     generateCore(RAM, WASM_SIZE, cache);
@@ -96,7 +96,7 @@ Deno.test("RAM elsewhere or of another size has a file of its own", async () => 
   });
 });
 
-Deno.test("sources that changed after they were read are no name for what was generated of them", async () => {
+Deno.test("sources that changed after they were read do not name what was generated from them", async () => {
   await inFolder(async (folder) => {
     const cache = new CoreCache(`${folder}/core`, 0);
     cache.keep(KEY, blueprint);

@@ -43,7 +43,7 @@ Deno.test("a disk becomes raw: raw or qcow2, plain or packed with gzip, xz or zs
     }
   }));
 
-Deno.test("a damaged or truncated disk is refused, and nothing of it stays", () =>
+Deno.test("a damaged or truncated disk is refused and leaves no file", () =>
   inCache(async (folder) => {
     const path = `${folder}/disk`;
     const packed = { gz: zlib.gzipSync(DISK), zst: zlib.zstdCompressSync(DISK), xz: await xz(DISK, folder), qcow2: QCOW2.zlib };

@@ -56,7 +56,7 @@ Deno.test("a damaged file is named", () =>
     assert.deepEqual(await damagedFiles(entry), ["Image"]);
   }));
 
-Deno.test("what is not in the catalogue is refused with the command that fetches it", () =>
+Deno.test("a guest that is not in the catalog is refused with the command that fetches it", () =>
   withCache(async () => {
     await add("debian-sid", "kernel");
     await assert.rejects(catalogPath("catalog:debian/Image"), {

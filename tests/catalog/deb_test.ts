@@ -105,7 +105,7 @@ Deno.test("a package cannot write outside of the folder that it is unpacked into
   });
 });
 
-Deno.test("what is no package, or is cut off, is refused by name", async () => {
+Deno.test("a file that is not a package, or is cut off, is refused by name", async () => {
   await inFolder(async (folder) => {
     const deb = await everything(folder);
     const bytes = await Deno.readFile(deb);

@@ -76,7 +76,7 @@ Deno.test("more connections than a process may open files delay other clients, a
   assert.doesNotMatch(stderr, /panicked|Uncaught|\n {4}at /);
 });
 
-Deno.test("hundreds of connections at once are no reason to end, or to run out of files", async () => {
+Deno.test("hundreds of connections at once do not end the session or exhaust its files", async () => {
   await using place = new Place();
   await using served = await new Served(place, "s", "ulimit -n 128;").ready();
   const connections = await Promise.all(Array.from({ length: 400 }, () => Deno.connect({ transport: "unix", path: served.socket })));

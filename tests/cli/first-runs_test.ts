@@ -99,7 +99,7 @@ Deno.test("first run: the disk is full", async (t) => {
   }
 });
 
-Deno.test("first run: a console's log that cannot be written: the VM, the file and the reason are told, and the machine goes on", async () => {
+Deno.test("first run: a console's log that cannot be written: the VM, the file and the reason are reported, and the machine continues", async () => {
   const folder = await Deno.makeTempDir();
   try {
     await Deno.copyFile(`${ROOT}assets/guests/hello.bin`, `${folder}/hello.bin`);
@@ -172,7 +172,7 @@ Deno.test("first run: no place for a cache", async () => {
   }
 });
 
-Deno.test("first run: a session whose disk is full, so that neither its consoles nor its words are kept, goes on", async () => {
+Deno.test("first run: a session whose disk is full, so that neither its consoles nor its messages are kept, continues", async () => {
   const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
   const env = { XDG_RUNTIME_DIR: folder, NO_COLOR: "1" };
   const [program, ...rest] = el2Command("serve", "demo", "--name", "s");

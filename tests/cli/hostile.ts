@@ -16,7 +16,7 @@ const OWN = /\x1b\[[0-9;:]*m|\x1b\]8;;([\x21-\x7e]*)\x1b\\|\r\x1b\[K|\rreplaying
 // deno-lint-ignore no-control-regex
 const LEFT = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/;
 
-/** The harmful part of a terminal's output; undefined where it is harmless. */
+/** The harmful part of a terminal's output; undefined if it is harmless. */
 export function harm(text: string): string | undefined {
   const foreign = [...text.matchAll(OWN)].find(([sequence]) => sequence.includes("66;77") || sequence.includes(MARK));
   const left = text.replaceAll(OWN, "");

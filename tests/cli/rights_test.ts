@@ -166,7 +166,7 @@ Deno.test("where Deno was started without the flag, guests run with their proces
   assert.equal((await el2("run", "demo", "--headless", "--for", "1ms")).code, 0);
 });
 
-Deno.test("everything that starts el2 lets its worker have rights of its own", async () => {
+Deno.test("everything that starts el2 lets its worker have its own rights", async () => {
   const root = new URL("../../", import.meta.url).pathname;
   const flags = PERMISSIONS.join(" "), list = PERMISSIONS.map((flag) => JSON.stringify(flag));
   const { tasks } = JSON.parse(await Deno.readTextFile(`${root}deno.json`)) as { tasks: Record<string, { command: string }> };

@@ -88,7 +88,7 @@ Deno.test("W69: all errors come in one run: of keys, values, what does not fit t
   assert.deepEqual(lines, lines.toSorted((a, b) => a - b), "in the order of the file");
 });
 
-Deno.test("W69: nothing is said of what rests on a value that is wrong by itself", async () => {
+Deno.test("W69: no error is reported for a value that depends on a wrong one", async () => {
   const said = async (text: string) => {
     const result = await planText(`el2 = 1\n${text}`, undefined, "assets/guests");
     return result.ok ? [] : result.errors;

@@ -128,7 +128,7 @@ Deno.test("a key that [host] shares with a VM has the description of [host]", ()
   for (const [key, text] of Object.entries(IMAGE_HOST_TEXTS)) assert.equal(host.properties![key].description, text, key);
 });
 
-Deno.test("the schema of scenarios refuses what is no step, two steps in one, and keys of other steps", () => {
+Deno.test("the schema of scenarios refuses values that are not steps, two steps in one, and keys of other steps", () => {
   const step = (text: string) => errorsOf(scenario, `el2_test = 1\n[[step]]\nboot = "demo"\n[[step]]\n${text}\n`).length;
   assert.equal(step('expect_console = "x"\nof = "a"'), 0);
   assert.equal(step('expect_rows = "vm.ls"\ncount = 3'), 0);

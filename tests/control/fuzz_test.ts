@@ -82,7 +82,7 @@ class Client implements Disposable {
     return client;
   }
 
-  /** False where the session has ended the connection. */
+  /** False if the session has ended the connection. */
   async write(bytes: Uint8Array): Promise<boolean> {
     try {
       for (let at = 0; at < bytes.length;) at += await this.connection.write(bytes.subarray(at));

@@ -10,7 +10,7 @@ const PATIENCE = 120;
 
 const text = new TextDecoder();
 
-Deno.test("gdb comes to a VM of a running session, stops it, and lets it go on", async () => {
+Deno.test("gdb comes to a VM of a running session, stops it, and lets it continue", async () => {
   const folder = await Deno.makeTempDir({ prefix: "el2-attach-" });
   const env = { XDG_RUNTIME_DIR: folder, EL2_SOCKET: "", NO_COLOR: "1" };
   const el2 = async (...args: string[]) => {

@@ -15,7 +15,7 @@ const hex = (value: number | bigint) => value.toString(16);
 /** A register's value in a packet. */
 const digits = (value: bigint, bytes = 8) => toHex(Array.from({ length: bytes }, (_, index) => Number(value >> BigInt(8 * index) & 0xffn)));
 
-Deno.test("the VM stands before its first instruction, and a step executes one", async () => {
+Deno.test("the VM is before its first instruction, and a step executes one", async () => {
   const vm = new DebuggedVm(COUNT);
   assert.equal(await vm.ask("?"), "T05thread:1;");
   assert.equal(await vm.register(PC), BigInt(ENTRY));

@@ -20,7 +20,7 @@ Deno.test("acknowledgements and the interrupt stand between packets; inside they
   assert.deepEqual(read("+-\x03$+\x03#2e"), [{ kind: "ack" }, { kind: "nak" }, { kind: "interrupt" }, { kind: "packet", data: "+\x03" }]);
 });
 
-Deno.test("a wrong checksum, one that is no number, and a packet that is too long are broken, and what follows is read", () => {
+Deno.test("a wrong checksum, one that is not a number, and a packet that is too long are broken, and the packets after them are read", () => {
   assert.deepEqual(read("$qC#b5$qC#b4"), [{ kind: "broken" }, { kind: "packet", data: "qC" }]);
   assert.deepEqual(read("$qC#zz$qC#b4"), [{ kind: "broken" }, { kind: "packet", data: "qC" }]);
   assert.deepEqual(read(encodePacket("a".repeat(PACKET_SIZE + 1)), "$qC#b4"), [{ kind: "broken" }, { kind: "packet", data: "qC" }]);

@@ -109,7 +109,7 @@ Deno.test("whoever maps the array is told when reads give something else", () =>
   assert.ok(device.readsArray);
 });
 
-Deno.test("a flash that was saved in the middle of a buffered program goes on with it", () => {
+Deno.test("a flash that was saved in the middle of a buffered program continues with it", () => {
   const first = flash();
   first.put(0, both(FlashCommand.BufferedProgram));
   first.put(0, both(1));

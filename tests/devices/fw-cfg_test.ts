@@ -83,7 +83,7 @@ Deno.test("a descriptor that cannot be read changes nothing", () => {
   assert.equal(cfg.read(FwCfgRegister.DmaHigh, 8), BigInt("0x" + new TextEncoder().encode("QEMU CFG").toReversed().toHex()));
 });
 
-Deno.test("a restored device goes on in the middle of an item", () => {
+Deno.test("a restored device continues in the middle of an item", () => {
   const first = device();
   first.select(FwCfgKey.KernelData);
   first.take(4);

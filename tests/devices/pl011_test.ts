@@ -58,7 +58,7 @@ Deno.test("the transmit interrupt is raised by sending and cleared by ICR", () =
   assert.ok(!uart.interrupt);
 });
 
-Deno.test("a break comes among the characters, with its error and its interrupt; ECR clears what RSR says of it", () => {
+Deno.test("a break comes among the characters, with its error and its interrupt; ECR clears its bits of RSR", () => {
   const uart = listening();
   uart.write(Pl011Register.IMSC, 2, BigInt(Pl011Interrupt.RX | Pl011Interrupt.RT | Pl011Interrupt.BE));
   assert.equal(uart.receive([0x41, Pl011Data.BE, 0x42]), 3);

@@ -60,7 +60,7 @@ Deno.test("the identification is that of a PL031, which drivers look for", () =>
   assert.deepEqual(ids, [0x31, 0x10, 0x04, 0, 0x0d, 0xf0, 0x05, 0xb1]);
 });
 
-Deno.test("a restored clock goes on, and its match with it", () => {
+Deno.test("a restored clock continues, and its match with it", () => {
   const first = clock();
   first.set(Pl031Register.IMSC, 1);
   first.set(Pl031Register.MR, 1003);

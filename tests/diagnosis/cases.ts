@@ -15,7 +15,7 @@ export interface BrokenCase {
   readonly until?: number;
   /** The VM that is diagnosed. */
   readonly vm?: string;
-  /** The verdict on it; undefined where the configuration is refused. */
+  /** The verdict on it; undefined if the configuration is refused. */
   readonly verdict?: string;
   /** Text of the first line after `vm:x VERDICT: `, or of the first error. */
   readonly says: RegExp;

@@ -44,7 +44,7 @@ async function runOnQemu(elf: string): Promise<string> {
   return stdout;
 }
 
-/** A write of a debug register, as EL2 makes it; false where it is another access. */
+/** A write of a debug register, as EL2 makes it; false if it is another access. */
 function writeDebugRegister(vcpu: VcpuContext, esr: number): boolean {
   const op0 = esr >>> 20 & 3, op2 = esr >>> 17 & 7, crn = esr >>> 10 & 15, crm = esr >>> 1 & 15;
   if (op0 !== 2 || esr & 1) return false;

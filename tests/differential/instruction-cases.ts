@@ -51,7 +51,7 @@ export const NOT_COMPARED: ReadonlyMap<string, string> = new Map([
   ["DC ZVA", "the block is 64 bytes here and 512 on unicorn's CPU (DCZID_EL0.BS is IMPLEMENTATION DEFINED)"],
 ]);
 
-/** Why an encoding is not compared with unicorn, or undefined where it is. */
+/** Why an encoding is not compared with unicorn, or undefined if it is. */
 export function exclusion({ instruction, shape }: Encoding): string | undefined {
   if (instruction.name.startsWith("LDADD/") && shape.size < 3 && shape.opc >= 4) {
     // Arm ARM C6.2 (LDSMAXB and others): value = X[s, datasize], so that only the narrow register
@@ -142,7 +142,7 @@ function withRegister({ instruction }: Encoding, word: number, field: string, re
   return (word & ~(31 << position) | register << position) >>> 0;
 }
 
-/** A random case of `encoding`; undefined where no word was found. */
+/** A random case of `encoding`; undefined if no word was found. */
 export function randomCase(encoding: Encoding, random: Random): Case | undefined {
   const { memory, aligned, branchesToRegister } = traits(encoding);
   const { fields } = encoding.instruction;

@@ -80,7 +80,7 @@ class Tiers {
     return places;
   }
 
-  /** Runs one case from a random state in both; undefined where they agree, else what differs. */
+  /** Runs one case from a random state in both; undefined if they agree, else what differs. */
   run({ start: pc, end }: Place): string | undefined {
     const { interpreter, translator } = this, start = this.#start;
     randomState(start, this.random, pc);

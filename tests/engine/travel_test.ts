@@ -319,7 +319,7 @@ Deno.test("back to an event or an instruction shows that, and says what it is; w
   session.engine.stop();
 });
 
-Deno.test("on to the next event shows the events in their order, in the past and then in the machine that goes on for it", async () => {
+Deno.test("a step to the next event shows the events in their order, in the past and then in the machine, which runs for it", async () => {
   const session = await demo({ history: true });
   const filter = "kind=hvc vm=ping name=msgqueue_send";
   const go = async (to: Move) => {
@@ -395,7 +395,7 @@ Deno.test("the places of a run are its start, the snapshots that were written, w
   session.engine.stop();
 });
 
-Deno.test("a snapshot of a machine that has just stopped is refused, and is no bug", async () => {
+Deno.test("a snapshot of a machine that has just stopped is refused, and is not a bug", async () => {
   const session = await demo();
   await session.runAWhile();
   session.engine.present.machine.stop({ kind: "crash", message: "its last VM has ended" });
@@ -404,7 +404,7 @@ Deno.test("a snapshot of a machine that has just stopped is refused, and is no b
   session.engine.halt();
 });
 
-Deno.test("a way to another place ends where somebody says so: what is shown stays, and nothing goes on by itself", async () => {
+Deno.test("a way to another place can be canceled: the place shown stays, and nothing continues by itself", async () => {
   const session = await demo();
   await session.runAWhile();
   const before = session.hashes;

@@ -33,7 +33,7 @@ function fileOf(recorded: Recorded, format: Parameters<typeof exportTrace>[1]): 
   return bytes;
 }
 
-Deno.test("a Perfetto trace has tracks of VMs, vCPUs, calls, interrupts and physical CPUs; slices of a track nest, and all calls are there", async () => {
+Deno.test("a Perfetto trace has tracks of VMs, vCPUs, calls, interrupts and physical CPUs; slices of a track nest, and no call is missing", async () => {
   const recorded = await recordedDemo(TRACE_KINDS);
   const packets = readMessage(fileOf(recorded, "perfetto")).get(1)!.map((bytes) => readMessage(bytes as Uint8Array));
   const tracks = new Map<number, string>(), parents = new Map<number, number>();
@@ -81,7 +81,7 @@ Deno.test("a Perfetto trace has tracks of VMs, vCPUs, calls, interrupts and phys
   assert.ok(seen.get("hvc")! > 100 && seen.get("sched")! > 10);
 });
 
-Deno.test("the same as Chrome's JSON and as a row a line", async () => {
+Deno.test("the same as Chrome's JSON and as one row per line", async () => {
   const recorded = await recordedDemo(["hvc", "rpc", "virq", "sched"], 100 * MILLISECOND);
   const { traceEvents } = JSON.parse(new TextDecoder().decode(fileOf(recorded, "chrome")));
   const calls = traceEvents.filter(({ ph, cat }: { ph: string; cat: string }) => ph === "X" && cat === "hvc");

@@ -46,7 +46,7 @@ export function readPackets(file: Uint8Array): ReadPacket[] {
   }));
 }
 
-/** The text of an option; undefined where it is not there. */
+/** The text of an option; undefined if it is not there. */
 export function optionText(options: readonly ReadOption[], code: number): string | undefined {
   const found = options.find((option) => option.code === code);
   return found && new TextDecoder().decode(found.value);

@@ -54,7 +54,7 @@ Deno.test("a BIOS begins 2 MiB after the start of RAM, with the devicetree befor
   assert.deepEqual([text, end], ["bounce: by its own memory: a line of the disk\n", "every VM has ended"]);
 });
 
-Deno.test("a guest of an unprotected VM keeps its queue in memory of its own, also where there is a pool", async () => {
+Deno.test("a guest of an unprotected VM keeps its queue in its own memory, also if there is a pool", async () => {
   for (const keys of ["", 'swiotlb = "2MiB"\n']) {
     const { text, end } = await run(keys);
     assert.deepEqual([text, end], ["bounce: by its own memory: a line of the disk\n", "every VM has ended"]);

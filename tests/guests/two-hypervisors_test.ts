@@ -39,7 +39,7 @@ async function prepare(folder: string): Promise<{ text: string; digests: string[
   return { text, digests };
 }
 
-Deno.test("the example of two hypervisors loads with the catalogue's guest: a VM for each, with the same devices", async () => {
+Deno.test("the example of two hypervisors loads with the catalog's guest: a VM for each, with the same devices", async () => {
   await catalogEntry("debian");
   const folder = await Deno.makeTempDir({ prefix: "el2-two-hypervisors-" });
   try {

@@ -55,7 +55,7 @@ Deno.test("firmware that knows its image starts it, and no other one", async () 
   assert.ok(bad.log().includes("safe exited system-reset2"), bad.log().join("\n"));
 });
 
-Deno.test("firmware refuses an image that is no arm64 Image, and one that is cut off", () => {
+Deno.test("firmware refuses an image that is not an arm64 Image, and one that is cut off", () => {
   const plan = hello("safe", { firmware: firmwareImage(FIRMWARE) });
   for (
     const [image, refusal] of [

@@ -250,7 +250,7 @@ Deno.test("configuration space reaches BAR 0 before it answers memory accesses",
   assert.deepEqual(queues, [0n, 1n]);
 });
 
-Deno.test("pvpanic lists its events, takes the news of a crash kernel, and reports a panic, after which the guest goes on", () => {
+Deno.test("pvpanic lists its events, takes the news of a crash kernel, and reports a panic, after which the guest continues", () => {
   const values: bigint[] = [];
   const stack = run(function* () {
     const panic = crosvmBar(1);
@@ -338,7 +338,7 @@ Deno.test("a driver without regions of user memory has no VMs of crosvm's platfo
   assert.equal(calls("v17").log[1], "error a: v17 has no SET_USER_MEM_REGION, by which crosvm gives memory");
 });
 
-Deno.test("a VM of crosvm's platform goes on where it was after its host was saved and restored", () => {
+Deno.test("a VM of crosvm's platform continues where it was after its host was saved and restored", () => {
   const events: HostEvent[] = [];
   const driver = { device: "v14", memlock: Number.MAX_SAFE_INTEGER, gzvm: false } as const;
   const devices = [{ kind: "rng" }] as const;

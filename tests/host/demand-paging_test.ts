@@ -181,7 +181,7 @@ for (const [name, { lines, result, write, at = MISSED }] of Object.entries(MISSE
   });
 }
 
-Deno.test("a page fault that the VMM answers with FAULT is an abort in the guest; what is no action is EINVAL", () => {
+Deno.test("a page fault that the VMM answers with FAULT is an abort in the guest; an unknown action is EINVAL", () => {
   const cell = new HoldingCell();
   const memory = cell.createMemory(MISSED, MISSED_SIZE);
   cell.load(memory, [[0, bytesOf64([MAGIC])]]);

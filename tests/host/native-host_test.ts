@@ -256,7 +256,7 @@ Deno.test("a VM that powers off is reset, its memory taken back and its VMID giv
   assert.equal(platform.calls.at(-1), "smc 0x84000008");
 });
 
-Deno.test("a VM that crashes is named at the end, and the others go on until theirs", () => {
+Deno.test("a VM that crashes is named at the end, and the others continue until theirs", () => {
   const { platform, host, events } = boot([vmPlan("a"), vmPlan("b")]);
   end(platform, host, 0, ExitType.SoftwareError);
   assert.ok(!events.some(({ kind }) => kind === "finished"));
@@ -313,7 +313,7 @@ Deno.test("VMs that do not fit into the host's memory are refused before anythin
   assert.deepEqual(events.at(-1), { kind: "finished", at: 0, crashed: ["a"] });
 });
 
-Deno.test("a saved host that is restored into a new one goes on where it was", () => {
+Deno.test("a saved host that is restored into a new one continues where it was", () => {
   const vms = [vmPlan("a")];
   const { platform, host, input } = boot(vms);
   platform.returnRun(host, 0, VcpuRunState.AddrspaceVmmioWrite, BigInt(VM_PL011_BASE + UARTIMSC), 4n, 0x50n);

@@ -40,7 +40,7 @@ const joined = (text: string) => text.replaceAll(/\n[ \t]*(?:\/\/|\*(?!\/)) ?/g,
 /** Names of examples in tests and templates, not of existing files. */
 const INVENTED = /\b(?:docs|src|tests)\/(?:x|NAME|FILE|\.\.\.|…)/;
 
-Deno.test("every document and file that is cited by its path is there", () => {
+Deno.test("every document and file that is cited by its path exists", () => {
   const missing: string[] = [];
   for (const file of ALL) {
     // The books name their sources, which are others' files.

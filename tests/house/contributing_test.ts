@@ -47,7 +47,7 @@ Deno.test("CONTRIBUTING lists the files to touch for a hypercall, an RM message,
   }
 });
 
-Deno.test("every file and folder that CONTRIBUTING names is there", () => {
+Deno.test("every file and folder that CONTRIBUTING names exists", () => {
   const paths = pathsOf(TEXT);
   assert.ok(paths.length >= 60, `${paths.length} paths`);
   assert.deepEqual(paths.filter((path) => !exists(path)), []);

@@ -84,7 +84,7 @@ Deno.test("what a vCPU is attached to stays until the vCPU has exited, and goes 
   w.check();
 });
 
-Deno.test("the caller may delete the last capability to its own cspace and goes on", () => {
+Deno.test("the caller may delete the last capability to its own cspace and continues", () => {
   const w = new Deletion();
   const doorbell = w.active("doorbell");
   w.delete(w.self);

@@ -115,6 +115,6 @@ Deno.test("the GIC's frames cannot be mapped: the device extent does not own the
   });
 });
 
-Deno.test("the root VM's vCPU is no group's: PSCI is not there for it", () => {
+Deno.test("the root VM's vCPU is in no group: it has no PSCI", () => {
   start(GIB, (vcpu) => assert.equal(vcpu.smc(0x8400_0000)[0], 0xffff_ffff_ffff_ffffn));
 });

@@ -45,6 +45,6 @@ Deno.test("bareMetalImage() refuses an empty file", () => {
   assert.throws(() => bareMetalImage(new Uint8Array(0), BASE, MIB), /the image is empty/);
 });
 
-Deno.test("linuxImage() refuses what is no arm64 Image", () => {
+Deno.test("linuxImage() refuses bytes that are not an arm64 Image", () => {
   assert.throws(() => linuxImage(new Uint8Array(100)), /not an arm64 Linux Image/);
 });

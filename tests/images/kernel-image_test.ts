@@ -47,7 +47,7 @@ Deno.test("gzip and EFI zboot containers give the Image back", () => {
   }
 });
 
-Deno.test("what is no Image is refused by what is wrong with it", () => {
+Deno.test("bytes that are not an Image are refused with their defect", () => {
   const cutOff = zboot(zlib.gzipSync(sampleImage()), "gzip").subarray(0, 600);
   assert.throws(() => unwrapImage(new Uint8Array(0)), /not an arm64 Linux Image/);
   assert.throws(() => unwrapImage(new Uint8Array(4096)), /not an arm64 Linux Image/);

@@ -52,7 +52,7 @@ Deno.test("a guest that faulted has failed, and the verdict is the reason of its
   assert.ok(why.rule.endsWith(found.text));
 });
 
-Deno.test("a guest whose timer's interrupt was lost is told by the interrupt and its condition", async () => {
+Deno.test("a guest whose timer's interrupt was lost is reported with the interrupt and its condition", async () => {
   const system = await demoSystem();
   runUntil(system, 1e9);
   system.inspector.act({ kind: "inject.add", rule: "virq vm=ping -> lose" });
@@ -61,7 +61,7 @@ Deno.test("a guest whose timer's interrupt was lost is told by the interrupt and
   assert.match(found.text, /^irq:ping\/27 \(vtimer\) is not pending though its condition holds/);
 });
 
-Deno.test("Linux that has panicked is told by what it said last, until it boots again", async () => {
+Deno.test("a panic of Linux is reported with its last console lines, until it boots again", async () => {
   const system = await demoSystem();
   runUntil(system, 5e8);
   const say = (text: string) => {

@@ -14,7 +14,7 @@ import { demoSystem, rows, runUntil } from "./system.ts";
 
 const BYTES = new TextEncoder().encode("o");
 
-Deno.test("what is typed into a VM that was killed reaches nobody, and the others go on", async () => {
+Deno.test("input to a VM that was killed is dropped, and the others continue", async () => {
   const system = await demoSystem();
   runUntil(system, 5e8);
   assert.equal(rows(system, "vm.ls", { filter: "id=vm:ping" })[0].input_refused, null);

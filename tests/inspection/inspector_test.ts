@@ -80,7 +80,7 @@ Deno.test("W47: inspection changes nothing: the state and its hash are equal bef
   assert.deepEqual(rows(looked, "hash"), rows(plain, "hash"));
 });
 
-Deno.test("W60: rows are JSON as their tables declare: 64 bits are strings, addresses 0x.., every row has a unique id", async () => {
+Deno.test("W60: rows are JSON as their tables declare: 64 bits are strings, addresses are hexadecimal, every row has a unique id", async () => {
   const system = await demoSystem();
   system.inspector.watch(["hvc", "virq", "sched", "mmio", "trap", "mem"]);
   system.symbols.give("ping", LINES, "lines");
@@ -592,7 +592,7 @@ function vcpuOf(system: GuestSystem, vm: string): Vcpu {
   throw new Error(`no vCPU of ${vm}`);
 }
 
-Deno.test("W41: a storm is flagged within a second with its source and rate, what is no storm is not", async () => {
+Deno.test("W41: a storm is flagged within a second with its source and rate, and nothing else is", async () => {
   const system = await demoSystem();
   runUntil(system, HALF_SECOND);
   const { gic } = vcpuOf(system, "hello");
@@ -757,7 +757,7 @@ Deno.test("a reason tells whether who asked first was refused, or only a step on
   assert.deepEqual(rows(system, "vm.ls").filter(({ id }) => id === "vm:ping").map(({ state }) => state), ["running"]);
 });
 
-Deno.test("a reason is listed under what was refused, not under what went on around it", async () => {
+Deno.test("a reason is listed under the refused operation, not under the operations around it", async () => {
   const system = await demoSystem();
   runUntil(system, HALF_SECOND);
   const reasons = rows(system, "why");

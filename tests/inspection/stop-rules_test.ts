@@ -45,7 +45,7 @@ Deno.test("the machine stops at each event that a filter lets through, and the r
   assert.deepEqual(hashes(system), hashes(plain));
 });
 
-Deno.test("the machine stops before an instruction, and goes on from there", async () => {
+Deno.test("the machine stops before an instruction, and continues from there", async () => {
   const plain = await demoSystem();
   runUntil(plain, END);
   const system = await demoSystem();

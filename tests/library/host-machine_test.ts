@@ -21,7 +21,7 @@ Deno.test("a refused call says why, a descriptor that is closed is EBADF", () =>
   assert.equal(host.open("/dev/kvm"), -2);
 });
 
-Deno.test("an ioctl in a thread of its own can be waited for and signalled", () => {
+Deno.test("an ioctl in its own thread can be waited for and signaled", () => {
   const host = new HostMachine({ device: "v14", memory: 64 << 20 });
   const vm = host.ioctl(host.open("/dev/gunyah"), 0x4700);
   const task = host.start(vm, 0x4703);

@@ -95,7 +95,7 @@ Deno.test("RAM is the primary's memory and the hypervisor's region, not the gap 
   assert.throws(() => ram.bytes(map.primaryEnd, 1), RangeError);
 });
 
-Deno.test("the core is told of every write to RAM", () => {
+Deno.test("the core is notified of every write to RAM", () => {
   const { machine, written } = machineWith(1, () => {});
   machine.ram.write(RAM_BASE + 5, Uint8Array.of(1, 2, 3));
   assert.deepEqual([...machine.ram.bytes(RAM_BASE + 4, 5)], [0, 1, 2, 3, 0]);
@@ -117,7 +117,7 @@ Deno.test("two devices cannot share an address; nothing answers where none is", 
   assert.ok(!machine.bus.write(0xfff, 1, 0n));
 });
 
-Deno.test("a suspended machine goes on in the middle of its turn", () => {
+Deno.test("a suspended machine continues in the middle of its turn", () => {
   const turns: [number, number, number][] = [];
   const { machine } = machineWith(2, (cpu, until) => {
     turns.push([cpu.index, cpu.position, until]);

@@ -31,7 +31,7 @@ Deno.test("a capture has the frames of both directions at their virtual times", 
   }
 });
 
-Deno.test("a capture whose file cannot be written to ends, says so once, and the guest's network goes on", () => {
+Deno.test("a capture whose file cannot be written to ends, says so once, and the guest's network continues", () => {
   const device = new NetDevice(new Uint8Array(6));
   const problems: string[] = [];
   const frames: Uint8Array[] = [];

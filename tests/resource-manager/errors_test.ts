@@ -28,7 +28,7 @@ Deno.test("every error of every declared request has a case, and no other has on
   assert.deepEqual(cases.sort(), declared.sort());
 });
 
-Deno.test("errors that cannot come about are no request's declared ones, and are errors of requests that there are", () => {
+Deno.test("no request declares an error that cannot occur, and every listed error belongs to a request", () => {
   for (const [name, errors] of Object.entries(UNREACHABLE_RPC_ERRORS)) {
     const request = REQUESTS.find((one) => one.name === name);
     assert.ok(request, name);

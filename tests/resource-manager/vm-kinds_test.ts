@@ -47,7 +47,7 @@ function made(
   return { vmid, handle };
 }
 
-Deno.test("an unauthenticated VM starts from memory that is shared, which its owner goes on to read and write", () => {
+Deno.test("an unauthenticated VM starts from shared memory, which its owner can still read and write", () => {
   const machine = new Machine();
   const { vmid } = made(machine, AuthType.None, true, 7);
   machine.primary.get(VM_START, { vmid });
@@ -145,7 +145,7 @@ Deno.test("a parcel of another size than its child of /reserved-memory, and a ch
   }
 });
 
-Deno.test("private memory comes behind the image, whatever was offered before it", () => {
+Deno.test("private memory comes after the image, whatever was offered before it", () => {
   const machine = new Machine();
   const { primary, system } = machine;
   const { vmid } = made(machine, AuthType.None, false, 7);
@@ -215,7 +215,7 @@ Deno.test("what does not fit into the cells or fields that are there is refused,
   }
 });
 
-Deno.test("firmware in a parcel of its own lies at firmware-address, is no memory of the VM, and goes back as zeros", () => {
+Deno.test("firmware in its own parcel lies at firmware-address, is not memory of the VM, and is returned as zeros", () => {
   const machine = withFirmware();
   const { primary, system } = machine;
   const before = machine.usage();

@@ -297,7 +297,7 @@ Deno.test("names in a shared folder are texts, whatever else becomes one", async
   });
 });
 
-Deno.test("a link that a guest puts in the place of a file, disk or socket of the plan leads nowhere", async () => {
+Deno.test("a link that a guest makes instead of a file, disk or socket of the plan leads nowhere", async () => {
   await inFolder((folder) => {
     const share = `${folder}/share`, secret = `${folder}/secret`;
     Deno.mkdirSync(share);

@@ -7,7 +7,7 @@ import { DEFAULT_BEHAVIOUR } from "../../src/plans/plan.ts";
 import { loadSystem, saveSystem } from "../../src/state/system-state.ts";
 import { demoPlan, hashesOf, runTo } from "./systems.ts";
 
-Deno.test("D5: under --check a machine goes on from a snapshot as it would have without, trusted or not", async () => {
+Deno.test("D5: under --check a machine continues from a snapshot as it would have without, trusted or not", async () => {
   const plan = await demoPlan({ behaviour: { ...DEFAULT_BEHAVIOUR, check: true } });
   const first = assemble(plan);
   runTo(first, 400_000);

@@ -98,14 +98,14 @@ function outputOf(system: GuestSystem, console: string, instructions: number): s
   return text;
 }
 
-Deno.test("a machine that is saved in the middle of what its firmware does to the flash goes on", () => {
+Deno.test("a machine that is saved while its firmware writes the flash continues", () => {
   const plan = firmwarePlan();
   const system = assemble(plan);
   for (const count of points(new Random(3))) saveAndCompare(system, plan, count);
   assert.match(outputOf(system, "host", system.instructions() + 2000), /^(?:[a-p]1){10}/);
 });
 
-Deno.test("a flash that is not mapped as its state says, or expects what cannot come, is no state", () => {
+Deno.test("the state of a flash that is not mapped so, or expects what cannot come, is refused", () => {
   const plan = firmwarePlan();
   const system = assemble(plan);
   runTo(system, 1_000);
@@ -152,7 +152,7 @@ Deno.test("the file of the variables has what the machine has, from the first wr
     assert.deepEqual(await Deno.readFile(vars), kept);
   }));
 
-Deno.test("VMs of both hypervisors that are saved with their devices at work go on", () =>
+Deno.test("VMs of both hypervisors that are saved with their devices at work continue", () =>
   inFolder(async (folder) => {
     const plan = await devicesPlan(folder);
     const system = assemble(plan);

@@ -27,7 +27,7 @@ function snapshotAt(plan: SessionPlan, instructions: number): Snapshot {
 
 const demoSnapshot = async () => snapshotAt(await demoPlan(), 300_000);
 
-/** Why a file is refused, or undefined where it is accepted. */
+/** Why a file is refused, or undefined if it is accepted. */
 function refusal(path: string): string | undefined {
   try {
     return verifySnapshot(readSnapshot(path));

@@ -34,7 +34,7 @@ function lie(size: number, random: Random): number {
   return other === size ? size + 1 : other;
 }
 
-/** Changes by name; undefined where the file has nothing to change so. */
+/** Changes by name; undefined if the file has nothing to change so. */
 const CHANGES: Readonly<Record<string, Change>> = {
   "a content is cut"(sections, random) {
     const at = any(sections, random), content = contentOf(sections[at]);

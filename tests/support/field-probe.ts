@@ -171,7 +171,7 @@ interface Change {
   readonly undo: () => void | Promise<void>;
 }
 
-/** How a place is changed for a moment; undefined where no part of it can change. */
+/** How a place is changed for a moment; undefined if no part of it can change. */
 function changeOf(value: unknown, set: Place["set"], isConstant: boolean): Change | undefined {
   const to = (other: unknown): Change | undefined => isConstant ? undefined : { make: () => set(other), undo: () => set(value) };
   switch (typeof value) {

@@ -4,7 +4,7 @@ const DOCS = new URL("../../docs/", import.meta.url);
 
 const read = new Map<string, ReadonlySet<string>>();
 
-/** Numbers of a document's headings, such as `4.1`; undefined where there is no such document. */
+/** Numbers of a document's headings, such as `4.1`; undefined if there is no such document. */
 export function sectionsOf(path: string): ReadonlySet<string> | undefined {
   const known = read.get(path);
   if (known) return known;

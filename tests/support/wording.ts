@@ -200,6 +200,18 @@ export const COMMENT_PATTERNS: readonly WordingPattern[] = [
     bad: "@throws Error that says what is wrong with it",
     good: "@throws Error that names the defect",
   },
+  {
+    pattern: /@throws (?:[^.]*\s)?where\b|\b(?:[Uu]ndefined|[Ff]alse|null|empty|-1),? where\b/,
+    advice: "if",
+    bad: "the guest of this name; undefined where the cache has none",
+    good: "undefined if the cache has none; the place where it is damaged",
+  },
+  {
+    pattern: /\b(?:what|that|which|(?:if|where|when|that) it|the (?:pane|text|packet|value|place)) (?:is|are) none(?=[.;,)]|$)/,
+    advice: "is not one, or the noun",
+    bad: "undefined where it is none",
+    good: "why there is none; the default is none",
+  },
 ];
 
 export interface WordingFinding {

@@ -93,7 +93,7 @@ Deno.test("W51, W72: p stops virtual time and panes keep working; nothing is wri
   for (const limit = Date.now() + 60_000; (await at()).ns === stopped.ns;) assert.ok(Date.now() < limit, "virtual time goes on");
 });
 
-Deno.test("a screen whose session's name another one has is a session of the next name, and both go on", async () => {
+Deno.test("a screen whose session's name another one has is a session of the next name, and both continue", async () => {
   await using s = await session();
   assert.equal((await run(s.folder, "up", "demo")).code, 0);
   try {
@@ -126,7 +126,7 @@ Deno.test("--stdio on a terminal says how to leave, and gives the terminal back"
   }
 });
 
-Deno.test("t f forks what is shown, also in the past: the fork goes on from there by itself, and the first session stays as it is", async () => {
+Deno.test("t f forks what is shown, also in the past: the fork continues from there by itself, and the first session stays as it is", async () => {
   await using s = await session();
   const shown = async (name: string) => (await run(s.folder, "console", "hello", "--socket", name)).stdout;
   await using terminal = await TmuxTerminal.start(`exec env ${shell(s.folder, "attach", "s")}`, 120, 36);
@@ -160,7 +160,7 @@ Deno.test("t f forks what is shown, also in the past: the fork goes on from ther
   }
 });
 
-Deno.test(":run shows another session, also from an attached screen, and q comes back: both go on", async () => {
+Deno.test(":run shows another session, also from an attached screen, and q comes back: both continue", async () => {
   await using s = await session();
   const there = `${s.folder}/work here`;
   await Deno.mkdir(there);
@@ -220,7 +220,7 @@ Deno.test("from :start, other sessions are shown read-only where this one is, in
   }
 });
 
-Deno.test(":run in a foreground session: that goes on behind the other one, and SIGTERM ends both screens at once", async () => {
+Deno.test(":run in a foreground session: it continues while the other one is shown, and SIGTERM ends both screens at once", async () => {
   const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
   const pid = `${folder}/pid`;
   const own = `sh -c "echo \\$\\$ > ${pid}; exec env ${shell(folder, "run", DEMO)}"; echo "left with $?"; exec sleep 1000`;
@@ -265,7 +265,7 @@ Deno.test("q while :run still starts a session, or t f a fork, names what comes,
   }
 });
 
-Deno.test("W83: when the session goes, the screen says LOST, counts, and q leaves with 3", async () => {
+Deno.test("W83: when the session goes, the screen says LOST, counts, and q exits with 3", async () => {
   await using s = await session();
   await using terminal = await TmuxTerminal.start(`${shell(s.folder, "attach", "s")}; echo "left with $?"; exec sleep 1000`, 100, 30);
   await terminal.until(/Virtual machines[\s\S]*Console/);
@@ -280,7 +280,7 @@ Deno.test("W83: when the session goes, the screen says LOST, counts, and q leave
   await terminal.until(/left with 3/);
 });
 
-Deno.test("W83: a lost session goes on from its last snapshot, whoever saved that, in a session of its own", async () => {
+Deno.test("W83: a lost session continues from its last snapshot, whoever saved it, in its own session", async () => {
   await using s = await session();
   await using terminal = await TmuxTerminal.start(`${shell(s.folder, "attach", "s")}; echo "left with $?"; exec sleep 1000`, 120, 36);
   await terminal.until(/tick 2/);

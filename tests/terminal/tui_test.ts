@@ -47,7 +47,7 @@ Deno.test("keys typed into the hello guest are answered by it, ctrl-] d takes th
   await terminal.until(/[━─=] Help \d+ actions/);
 });
 
-Deno.test("q leaves with exit code 0 and gives the terminal back", async () => {
+Deno.test("q quits with exit code 0 and restores the terminal", async () => {
   await using terminal = await TmuxTerminal.start(IN_SHELL, 100, 30);
   await terminal.until(/Console/);
   assert.deepEqual(await terminal.modes(), { cursor: false, alternate: true });
@@ -57,7 +57,7 @@ Deno.test("q leaves with exit code 0 and gives the terminal back", async () => {
   assert.deepEqual(await terminal.modes(), { cursor: true, alternate: false });
 });
 
-Deno.test("W64: with NO_COLOR the screens have no colour codes, without it they have", async () => {
+Deno.test("W64: with NO_COLOR the screens have no color codes, without it they have", async () => {
   // deno-lint-ignore no-control-regex
   const codes = (text: string) => [...text.matchAll(/\x1b\[([0-9;]*)m/g)].flatMap(([, list]) => list.split(";").map(Number));
   const isColour = (code: number) => code >= 30 && code <= 48 && code !== 39 || code >= 90;
@@ -89,7 +89,7 @@ Deno.test("W77: SIGTERM leaves a sane terminal, and says what ended the screens"
   assert.deepEqual(await terminal.modes(), { cursor: true, alternate: false });
 });
 
-Deno.test("W77: a crash of the screens leaves a sane terminal, says what it was and how to come back, and the session goes on", async () => {
+Deno.test("W77: a crash of the screens leaves a sane terminal, says what it was and how to come back, and the session continues", async () => {
   assert.equal((await new Deno.Command("sh", { args: ["-c", `${PROGRAM} up demo --name s`], cwd: ROOT }).output()).code, 0);
   try {
     const crashing = new URL("crashing.ts", import.meta.url).pathname;

@@ -30,7 +30,7 @@ Deno.test("C shows the lines of all consoles in their order, each behind its VM'
   assert.match((await shown(rig))[0], /= Console D debian =/);
 });
 
-Deno.test("a line that has not ended shows once nothing more comes, and goes on in place where nobody came between", async () => {
+Deno.test("an unfinished line shows once nothing more comes, and continues in place if no other line came between", async () => {
   const rig = new Rig(120, 36);
   await rig.type("C");
   output(rig, "rt", "half");

@@ -126,7 +126,7 @@ Deno.test("ctrl-] b sends a break to the console that is shown, and says what is
   assert.deepEqual(rig.typed, [0x78], "keys still go to the guest");
 });
 
-Deno.test("q leaves, and only outside a console", async () => {
+Deno.test("q quits, and only outside a console", async () => {
   const rig = new Rig();
   await rig.type("cq");
   assert.equal(rig.left, false);
@@ -148,7 +148,7 @@ Deno.test("c types into the console in sight while the samples name no console y
   assert.deepEqual(rig.typed, [...textBytes("x")]);
 });
 
-Deno.test("another console prefix takes the keys back, sends itself, and stands in hints, titles and help", async () => {
+Deno.test("another console prefix takes the keys back, sends itself, and is named in hints, titles and help", async () => {
   const rig = new Rig(120, 36, { keys: withPrefix({}, "ctrl-a") });
   await rig.type("cx\x1d\x01\x01");
   assert.deepEqual(rig.typed, [...textBytes("x\x1d\x01")]);

@@ -27,7 +27,7 @@ Deno.test("the mouse drags the line between two panes, no nearer than both can b
   assert.equal(rowOf(await rig.lines(), lower), 34 - 2 * 3);
   await rig.type(mouse("drag", 40, before + 2) + mouse("release", 40, before + 2) + mouse("drag", 40, before - 2));
   assert.equal(rowOf(await rig.lines(), lower), before + 2);
-  // Elsewhere a drag is none.
+  // A drag elsewhere moves nothing.
   await rig.type(mouse("press", 40, before - 3) + mouse("drag", 40, before - 8));
   assert.equal(rowOf(await rig.lines(), lower), before + 2);
   await rig.type("\x17=");

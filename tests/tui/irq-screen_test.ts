@@ -54,7 +54,7 @@ Deno.test("each finding of the session becomes a card, and stops the path at its
   assert.ok(pathLines({ ...row, finding: null }, LOOK).every(({ tint }) => tint === undefined));
 });
 
-Deno.test("interrupts say that they ask, that there is none, and what went wrong", async () => {
+Deno.test("the screen of interrupts says that it loads, that there are none, and which error occurred", async () => {
   for (const [error, expected] of [[undefined, /No interrupt is enabled/], ["the machine has ended", /the machine has ended/]] as const) {
     const rig = new Rig(120, 36);
     rig.answer = (query) => ({ ...phoneAnswer(query), rows: [], error });

@@ -29,7 +29,7 @@ async function screen(key: string, width = 200, height = 60): Promise<{ rig: Rig
   return { rig, lines: await rig.lines() };
 }
 
-Deno.test("at 200x60 the path of an interrupt stands beside the list, the graph of a capability too, with refused ones below", async () => {
+Deno.test("at 200x60 the path of an interrupt is to the right of the list, the graph of a capability too, with refused ones below", async () => {
   const irq = (await screen("3")).lines;
   assert.match(irq[2], /Interrupts .*Path /);
   const rights = (await screen("5")).lines;

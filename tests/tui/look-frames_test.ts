@@ -148,7 +148,7 @@ Deno.test("L17: the ink of what is bad is in no frame of a machine in which noth
   }
 });
 
-Deno.test("L19: the last digits of a column stand in one column of the screen", () => {
+Deno.test("L19: the last digits of a column are in one column of the screen", () => {
   for (const table of Object.values(TABLES)) {
     const look = plainLook("dark", "direct", "full");
     const { columns } = placeColumns(columnsOf(table), 200);
@@ -345,7 +345,7 @@ Deno.test("L53: when the session is lost the body has no color but in the box", 
   }
 });
 
-Deno.test("L54: pictures have shapes in place of blocks and braille, and are below 200 KB", async () => {
+Deno.test("L54: pictures have shapes instead of blocks and braille, and are below 200 KB", async () => {
   for (const [width, height] of [[80, 24], [120, 36]] as const) {
     for await (const [name, rig] of everyFrame(width, height, "direct", { ascii: false })) {
       const svg = picture(rig.screen, name);

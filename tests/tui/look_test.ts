@@ -63,7 +63,7 @@ Deno.test("L3: a refused row has its background in all cells; selected it has th
   assert.ok(own("badbg"));
 });
 
-Deno.test("L4: the mark of the selection stands in one row of the pane with the keys", async () => {
+Deno.test("L4: the mark of the selection is in one row of the pane with the keys", async () => {
   for await (const [name, rig] of screens()) {
     const all = rows(rig);
     const marked = all.flatMap((cells, y) => cells.some((cell) => cell.text === "▌" && ground(cell) === "sel") ? [y] : []);

@@ -25,7 +25,7 @@ Deno.test("a lost connection takes the colors of the body at every size; its box
   }
 });
 
-Deno.test("hints of a session that may only be looked at leave out what is off", async () => {
+Deno.test("hints of a read-only session leave out keys that are off", async () => {
   for (const key of ["1", "2", "8", "9"]) {
     const [whole, reader] = [new Rig(200, 30), new Rig(200, 30, { readOnly: true })];
     await whole.type(key);

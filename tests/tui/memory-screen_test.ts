@@ -172,7 +172,7 @@ Deno.test("L27: a blocked parcel of 64 KiB is visible at every zoom, in every vi
   }
 });
 
-Deno.test("L28: labels stand in regions of three lines and more, and hide no !", async () => {
+Deno.test("L28: labels are in regions of three lines and more, and hide no !", async () => {
   const regions = regionsOf([
     { pa: 0, size: 8 * MiB, patch: patch("host") },
     { pa: 8 * MiB, size: 2 * MiB, patch: patch("rt") },
@@ -203,7 +203,7 @@ Deno.test("L28: labels stand in regions of three lines and more, and hide no !",
   }
 });
 
-Deno.test("the map and the page say that they ask, that there is nothing, and what went wrong", async () => {
+Deno.test("the map and the page say that they load, that there is nothing, and which error occurred", async () => {
   for (
     const [error, rows, expected] of [[undefined, [], /there is no memory/], [
       "the machine has ended",

@@ -99,7 +99,7 @@ Deno.test("the scrubber of the past marks snapshots and refusals; a click and a 
   assert.equal(moves().length, 2);
 });
 
-Deno.test("who attaches while the past is shown is told how long ago that is", async () => {
+Deno.test("a client that attaches while the past is shown reads how long ago that is", async () => {
   const rig = new Rig(120, 36, { ascii: false }, "direct");
   rig.answer = (query) => {
     const answer = phoneAnswer(query);

@@ -9,7 +9,7 @@ import { Rig } from "./rig.ts";
 const moves = (rig: Rig): Move[] => rig.requests.flatMap((request) => request.kind === "move" ? [request.to] : []);
 const asked = (rig: Rig): Query[] => rig.requests.flatMap((request) => request.kind === "query" ? [request.query] : []);
 
-Deno.test("a on memory reads bytes, names the owner and checks the invariants, in place of the body", async () => {
+Deno.test("a on memory reads bytes, names the owner and checks the invariants, instead of the body", async () => {
   const rig = new Rig();
   await rig.type("4");
   await rig.lines();
@@ -88,7 +88,7 @@ Deno.test("l shows columns further right, the first one stays; h goes back, and 
   assert.equal(await heading(), before);
 });
 
-Deno.test("y copies what a console shows, or all of it; a line that goes on in the next row is one", async () => {
+Deno.test("y copies what a console shows, or all of it; a line that continues in the next row is one line", async () => {
   const rig = new Rig(120, 36);
   rig.apply({ kind: "console", console: "debian", bytes: textBytes(`\r\n${"x".repeat(130)}\r\nlast line   \r\n`) });
   await rig.lines();

@@ -71,7 +71,7 @@ Deno.test("what is wrong with :run is said on the message row, or over the scree
   assert.deepEqual(rig.visited, []);
 });
 
-Deno.test(":run is off with --read-only and where nobody can start sessions, and alone says what stands behind it", async () => {
+Deno.test(":run is off with --read-only and if sessions cannot be started, and alone says what may follow it", async () => {
   const reader = new Rig(120, 36, { readOnly: true, start: () => assert.fail("not with --read-only") });
   await reader.type(":run Image\r");
   assert.match(await reader.text(), /run: off: read-only/);
@@ -91,7 +91,7 @@ Deno.test("a screen begins with what it was told to say, until the first key", a
   assert.doesNotMatch(await rig.text(), /returns to demo/);
 });
 
-Deno.test("W83: s goes on from the last snapshot of a lost session, with what its machine had of this computer or without", async () => {
+Deno.test("W83: s continues from the last snapshot of a lost session, with its machine's resources of this computer or without", async () => {
   for (const [key, allowHost] of [["s", false], ["h", true]] as const) {
     const { rig, asked, started } = rigWithStart();
     rig.apply({ kind: "saved", path: "/home/me/old.snap" });
@@ -107,7 +107,7 @@ Deno.test("W83: s goes on from the last snapshot of a lost session, with what it
   }
 });
 
-Deno.test("W83: what is wrong with the last snapshot of a lost session is said, and the other keys go on to work", async () => {
+Deno.test("W83: a defect of a lost session's last snapshot is reported, and the other keys still work", async () => {
   const { rig, asked, refused } = rigWithStart();
   await rig.lines();
   rig.app.lost("gone");

@@ -63,7 +63,7 @@ Deno.test("a long toast is cut, and says how it is dismissed", async () => {
   }
 });
 
-Deno.test("an error that is no refusal does not say REFUSED", async () => {
+Deno.test("an error that is not a refusal does not say REFUSED", async () => {
   const rig = new Rig(120, 36, { ascii: false }, "direct");
   await rig.keys("2/stat=on\r");
   assert.match((await rig.lines())[35], /^ ! ERROR {2}\/stat=on/);
@@ -154,7 +154,7 @@ Deno.test("L41: in the palette what is off says why, letters that match are mark
   }
 });
 
-Deno.test(":q leaves, as in other programs; :vms and :refusals are screens", async () => {
+Deno.test(":q quits, as in other programs; :vms and :refusals are screens", async () => {
   const rig = new Rig();
   await rig.type(":refusals\r");
   assert.equal(rig.shown, "0");

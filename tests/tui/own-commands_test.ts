@@ -49,7 +49,7 @@ Deno.test("a command of the user runs by its key on the rows that it is for, wit
   assert.equal(started.length, 1);
 });
 
-Deno.test("commands stand in the menu of actions, the palette and the help", async () => {
+Deno.test("commands are listed in the menu of actions, the palette and the help", async () => {
   const { rig, started } = rigWith([command({ name: "graph", key: "Z", where: ["vm"], run: ["dot", "a b"] })]);
   await rig.type("1");
   await rig.lines();

@@ -57,7 +57,7 @@ function busyRig(width: number, height: number): { readonly rig: Rig; readonly p
   return { rig, picture };
 }
 
-Deno.test("L46: the busy overview has at most 200, 700 and 1,600 bytes a frame at the three sizes, and none while nothing changes", async () => {
+Deno.test("L46: the busy overview takes at most 200, 700 and 1,600 bytes per frame at the three sizes, and none while nothing changes", async () => {
   for (const [width, height, most] of [[80, 24, 200], [120, 36, 700], [200, 60, 1600]] as const) {
     const { rig, picture } = busyRig(width, height);
     await rig.lines();
@@ -77,7 +77,7 @@ Deno.test("L46: the busy overview has at most 200, 700 and 1,600 bytes a frame a
   }
 });
 
-Deno.test("L48: figures change twice a second at most, streams four times, two in wide terminals; histories once", async () => {
+Deno.test("L48: figures change at most twice per second, streams four times, two in wide terminals; histories once", async () => {
   for (const [width, streams] of [[120, 4], [200, 2]] as const) {
     const { rig, picture } = busyRig(width, 60);
     await rig.lines();

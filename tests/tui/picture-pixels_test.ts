@@ -41,7 +41,7 @@ Deno.test("letters are those of the font, wide ones have two cells, and what has
   assert.ok(drawn(file, 3, 0).filter((row) => /^ ?##/.test(row)).length > 10);
 });
 
-Deno.test("in an SVG picture, letters after a wide one stand in their own columns", () => {
+Deno.test("in an SVG picture, letters after a wide one are in their own columns", () => {
   const screen = new Screen(10, 1, "direct");
   screen.text(0, 0, "漢▌b");
   const texts = [...picture(screen, "").matchAll(/<text x="(\d+)" y="\d+" textLength="(\d+)"[^>]*>([^<]*)</g)].map((match) =>

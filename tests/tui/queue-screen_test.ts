@@ -29,7 +29,7 @@ Deno.test("a full queue is marked, and its sender waits for room", async () => {
   assert.equal(roleOf(rig.screen.cells(at)[lines[at].indexOf("########")].foreground), "warn");
 });
 
-Deno.test("the flow names both capabilities and interrupts; the receiver that gets no interrupt is told of", async () => {
+Deno.test("the flow names both capabilities and interrupts, and a receiver that gets no interrupt", async () => {
   const rig = new Rig(120, 36);
   const caps = (query: Query) => {
     const [cap] = phoneRows("caps.ls");
@@ -53,7 +53,7 @@ Deno.test("the flow names both capabilities and interrupts; the receiver that ge
   );
 });
 
-Deno.test("queues say that there is none, and what went wrong", async () => {
+Deno.test("the screen of queues says that there are none, and which error occurred", async () => {
   for (
     const [error, expected] of [[undefined, /No message queue and no doorbell/], [
       "the machine has ended",

@@ -22,7 +22,7 @@ Deno.test("capabilities: whose, to what, with which rights, and what the last us
   assert.match(text, /!H host\/0x3 +thread +debian\/0 +Affinity YieldTo +2 +12\.479000 vcpu_set_priority/);
 });
 
-Deno.test("who else holds the object of the selected capability stands below the list, with the rights", async () => {
+Deno.test("the other holders of the selected capability's object are listed below, with their rights", async () => {
   const rig = new Rig(120, 36);
   rig.answer = withHolder;
   await rig.type("5");
@@ -45,7 +45,7 @@ Deno.test("holders lead to their object, their rights on the way; rights that do
   );
 });
 
-Deno.test("at 200 columns the other objects that a VM shares stand below the graph", async () => {
+Deno.test("at 200 columns the other objects that a VM shares are below the graph", async () => {
   const rig = new Rig(200, 60, { ascii: false }, "direct");
   rig.answer = (query) => {
     if (query.table !== "obj.ls") return withHolder(query);
@@ -63,7 +63,7 @@ Deno.test("at 200 columns the other objects that a VM shares stand below the gra
   assert.doesNotMatch(text, /▸ vcpu:debian\/0 +thread/);
 });
 
-Deno.test("capabilities say that there is none, and what went wrong", async () => {
+Deno.test("the screen of capabilities says that there are none, and which error occurred", async () => {
   for (
     const [error, expected] of [[undefined, /No rows match|No capability exists/], [
       "the machine has ended",

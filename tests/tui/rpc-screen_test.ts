@@ -79,7 +79,7 @@ Deno.test("beside the bytes stands the answer: result, what drivers return, the 
   assert.match(await rig.text(), /Notification rpc:215[^]*A notification has no answer/);
 });
 
-Deno.test("requests say that there is none, and what went wrong", async () => {
+Deno.test("the screen of requests says that there are none, and which error occurred", async () => {
   for (const [error, expected] of [[undefined, /No request recorded yet/], ["the machine has ended", /the machine has ended/]] as const) {
     const rig = new Rig(120, 36);
     rig.answer = (query) => ({ ...phoneAnswer(query), rows: [], error });

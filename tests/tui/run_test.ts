@@ -136,7 +136,7 @@ Deno.test("q while another session still starts leaves, and hands on what is sti
   await assert.rejects(unseen[1].started, /no room/);
 });
 
-Deno.test("what the screen has said of a session that it started is said by nobody else", async () => {
+Deno.test("a message that the screen has shown about a session that it started is not shown again", async () => {
   const bytes = (text: string) => new TextEncoder().encode(text);
   const terminal = new ScriptedTerminal(async function* () {
     yield bytes("tf");

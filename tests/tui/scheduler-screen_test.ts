@@ -150,7 +150,7 @@ Deno.test("while nothing is switched for long, what follows has the newest switc
   assert.match(lane(await rig.lines(), /^p0 /), /H\|debian D+$/);
 });
 
-Deno.test("the timeline says that it asks, that nothing was recorded, and what went wrong", async () => {
+Deno.test("the timeline says that it loads, that nothing was recorded, and which error occurred", async () => {
   const rig = new Rig(80, 24);
   rig.answer = (query) => ({ ...phoneAnswer(query), rows: query.table === "sched.ls" ? [] : phoneRows(query.table) });
   await rig.type("8");

@@ -23,7 +23,7 @@ Deno.test("consoles that print what they do not know are not asked", () => {
   assert.deepEqual(["xterm-256color", "screen", "linux", "dumb", undefined].map(canBeAsked), [true, true, false, false, false]);
 });
 
-Deno.test("L55: answers of the terminal are no keys, whole or in pieces, and none is typed into a guest", () => {
+Deno.test("L55: answers of the terminal are not keys, whole or in pieces, and none is typed into a guest", () => {
   for (const answer of ["\x1b]11;rgb:fafa/fafa/f7f7\x1b\\", "\x1b]11;rgb:0/0/0\x07", "\x1b[?2026;2$y"]) {
     for (let cut = 0; cut < answer.length; cut++) {
       // After a lone Esc, or one and a bracket, a pause means keys.

@@ -67,7 +67,7 @@ Deno.test("t s writes a snapshot of what is shown to a file, and tells how far i
   assert.match(await rig.text(), /phone\.snap: No space left on device/);
 });
 
-Deno.test("t f has another session go on from what is shown; who cannot, or may not, says so", async () => {
+Deno.test("t f makes another session continue from the place shown; a screen that cannot, or may not, says so", async () => {
   const saved: string[] = [];
   const rig = new Rig(120, 36, {
     fork: async (save) => {

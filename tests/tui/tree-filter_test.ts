@@ -55,7 +55,7 @@ Deno.test("a row of the tree that a filter hides is selected again behind it; un
   assert.deepEqual(await tree(rig), before);
 });
 
-Deno.test("the tree says that nothing passes, and marks what is wrong with a filter while the last good one holds", async () => {
+Deno.test("the tree says that no rows match, and marks the error of a filter while the last good one holds", async () => {
   const rig = new Rig();
   await rig.keys("/state=off\r");
   assert.match(await rig.text(), /no rows match \/state=off \(Esc clears\)/);

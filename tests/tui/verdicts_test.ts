@@ -29,7 +29,7 @@ for (const [width, height] of [[80, 24], [120, 36], [200, 60]]) {
   });
 }
 
-Deno.test("a verdict that is not healthy is red, and its word stands there without color", async () => {
+Deno.test("a verdict that is not healthy is red, and its word is shown without color", async () => {
   const colored = rig(120, 36);
   await colored.lines();
   colored.screen.invalidate();

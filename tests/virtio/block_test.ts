@@ -191,7 +191,7 @@ for (const accepted of [[], [SIZE_MAX], [SEG_MAX]]) {
   });
 }
 
-Deno.test("a long request that was saved between two turns goes on where it was; a reset forgets it", () => {
+Deno.test("a long request that was saved between two turns continues where it was; a reset forgets it", () => {
   const bytes = (at: number, into: Uint8Array) => into.forEach((_, index) => into[index] = (at + index) >>> 12);
   const make = () => {
     const driver = new TestDriver(new BlockDevice(new OverlayBacking({ size: 64 << 20, read: bytes }), "long", () => {}));

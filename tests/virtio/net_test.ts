@@ -84,7 +84,7 @@ function rightSegment(frame: Uint8Array) {
   return readTcp(packet)!;
 }
 
-Deno.test("a receiver that takes no long segments gets them cut, with sequence numbers, flags and checksums of their own", () => {
+Deno.test("a receiver that takes no long segments gets them cut, with their own sequence numbers, flags and checksums", () => {
   const lan = new NetSwitch();
   const [from, to] = [new Card(1, lan, (bit) => bit === Bit.CSUM || bit === Bit.HOST_TSO4), new Card(2, lan, () => false)];
   to.offer(8, 1600);

@@ -94,7 +94,7 @@ Deno.test("a folder is listed in pieces, with what is there when it is read from
     assert.deepEqual(client.list(1, 4096), [".", "..", ...names]);
   }));
 
-Deno.test("no name leads out of the folder: neither .., nor /, nor a symbolic link on the way or at the end", () =>
+Deno.test("no name leads out of the folder: neither the parent's, nor one with a slash, nor a symbolic link on the way or at the end", () =>
   withShare(async (client, share, _server, outside) => {
     for (const name of ["", ".", "a/b", "/etc", "\0", "../secret"]) {
       assert.equal(client.refusal("walk", { fid: 0, newFid: 1, names: [name] }), "EINVAL", name);
@@ -214,7 +214,7 @@ Deno.test("fids, open files, names and messages are limited", () =>
     assert.equal(client.refusal("version", { size: 100, version: "9P2000.L" }), "EINVAL");
   }));
 
-Deno.test("bytes that are no request get an error or nothing, and never more than there is room for", () =>
+Deno.test("bytes that are not a request get an error or nothing, and never more than there is space for", () =>
   withShare((client, _share, server) => {
     assert.equal(server.serve(new Uint8Array(6), 100), undefined);
     assert.equal(server.serve(Uint8Array.of(100, 0, 0, 0, 24, 0, 0), 100), undefined);
@@ -229,7 +229,7 @@ Deno.test("bytes that are no request get an error or nothing, and never more tha
     assert.equal(errno(server.serve(p9Request("getattr", { fid: 1, mask: 0n }), 50)), 22);
   }));
 
-Deno.test("a server's state is plain data: another one goes on with the same fids and open files", () =>
+Deno.test("a server's state is plain data: another one continues with the same fids and open files", () =>
   withShare((client, share, server) => {
     client.walk(1, "sub", "file");
     client.ask("lopen", { fid: 1, flags: RDWR });

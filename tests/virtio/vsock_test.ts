@@ -111,7 +111,7 @@ Deno.test("a guest connects to a port of the host, which is a Unix socket with i
   assert.equal(endpoint.busy, false);
 });
 
-Deno.test("the host sends no more than the guest's credit, and goes on when it grows", () => {
+Deno.test("the host sends no more than the guest's credit, and continues when it grows", () => {
   const { guest, sockets } = withHost();
   guest.send(Cid.HOST, 5000, 80, VsockOp.REQUEST);
   const peer = sockets.connections.get("/run/vm_80")!;
@@ -154,7 +154,7 @@ Deno.test("guests connect to each other by context id, and to nobody who is not 
   assert.deepEqual(one.take().map(({ op, sourceCid }) => [op, sourceCid]), [[VsockOp.RST, 9], [VsockOp.RST, Cid.HOST]]);
 });
 
-Deno.test("a guest cannot speak for another, and what is no packet is counted", () => {
+Deno.test("a guest cannot speak for another, and malformed packets are counted", () => {
   const { guest } = withHost();
   guest.driver.offer(TX, [{ out: new Uint8Array(20) }]);
   const forged = {

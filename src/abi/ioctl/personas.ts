@@ -136,7 +136,7 @@ export interface Persona {
   readonly unknownRequest: ErrnoName;
   readonly memory: MemoryRules;
   readonly devicetree: DevicetreeRules;
-  /** Undefined where the interface has none. */
+  /** Undefined if the interface has none. */
   readonly functions: FunctionRules | undefined;
   /** The VMID is allocated in CREATE_VM. */
   readonly vmidAtCreate: boolean;

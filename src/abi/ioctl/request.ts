@@ -26,7 +26,7 @@ export interface Request {
   readonly code: number;
   readonly on: DescriptorKind;
   /**
-   * The struct that the argument points to; undefined where the argument is a value or is ignored.
+   * The struct that the argument points to; undefined if the argument is a value or is ignored.
    */
   readonly struct: Struct | undefined;
 }

@@ -118,7 +118,7 @@ export interface Field<T> {
   decode(input: Input, before: Readonly<Record<string, unknown>>): T;
   /** @param all all fields of the same payload or entry. */
   encode(output: Output, value: T, all: Readonly<Record<string, unknown>>): void;
-  /** The value for display; undefined where the field is not worth a word. */
+  /** The value for display; undefined if the field is not worth a word. */
   print(value: T): string | undefined;
 }
 

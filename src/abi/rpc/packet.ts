@@ -62,7 +62,7 @@ export function encodePackets(message: RpcMessage): Uint8Array[] {
   });
 }
 
-/** The header of a packet, or why it is none. */
+/** The header of a packet, or why the bytes are not one. */
 export function decodeHeader(packet: Uint8Array): { ok: true; header: PacketHeader } | { ok: false; problem: string } {
   if (packet.length < RPC_HEADER_SIZE) {
     return { ok: false, problem: `${packet.length} byte${packet.length === 1 ? "" : "s"}, the header has ${RPC_HEADER_SIZE}` };

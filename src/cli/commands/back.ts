@@ -44,7 +44,7 @@ Examples:
 
 /**
  * The place that the options name.
- * @throws Failure where they name several, or an invalid one
+ * @throws Failure if they name several, or an invalid one
  */
 function wantedPlace(options: { by?: number; to?: number; event?: string; at?: string; now?: true }): Move {
   const places: readonly (Move | undefined)[] = [

@@ -69,7 +69,7 @@ class Stopwatch {
 
   /**
    * Millions of instructions per second.
-   * @throws Failure where the guest did not finish
+   * @throws Failure if the guest did not finish
    */
   mips(machine: string): number {
     if (!(this.#end > this.#begin)) throw new Failure(`bench: the guest did not finish on ${machine}`, ExitCode.Failed);

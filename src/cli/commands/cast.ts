@@ -80,7 +80,7 @@ async function castAttached(entry: URL, file: string, { socket, readOnly, theme,
   return code;
 }
 
-/** @throws Failure where it cannot be written */
+/** @throws Failure if it cannot be written */
 function open(file: string, size: Size, what: string, began?: number): CastFile {
   try {
     return new CastFile(file, { ...size, title: `el2: ${what}`, began });

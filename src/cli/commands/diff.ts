@@ -65,7 +65,7 @@ Examples:
 
 /**
  * The kind of both files.
- * @throws Failure where they cannot be compared, or differ in kind
+ * @throws Failure if they cannot be compared, or differ in kind
  */
 function sameKind(a: string, b: string): Kind {
   const kinds = [a, b].map((file) => ({ file, kind: kindOf(file) }));

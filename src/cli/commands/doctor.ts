@@ -20,7 +20,7 @@ interface Finding {
   readonly id: string;
   readonly ok: boolean;
   readonly says: string;
-  /** The remedy; empty where none is needed. */
+  /** The remedy; empty if none is needed. */
   readonly remedy: string;
 }
 

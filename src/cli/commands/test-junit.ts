@@ -55,7 +55,7 @@ function escape(text: string): string {
   return text.replaceAll(/[&<>"]/g, (sign) => ENTITIES[sign]).replaceAll(/[\x00-\x08\x0b\x0c\x0e-\x1f]/g, "\ufffd");
 }
 
-/** Wall time (s) of each scenario in a report, by its file; undefined where it is not a report. */
+/** Wall time (s) of each scenario in a report, by its file; undefined if it is not a report. */
 export function durationsOf(report: string): Map<string, number> | undefined {
   if (!report.includes("<testsuites>")) return undefined;
   const suites = report.matchAll(/<testsuite [^>]*time="([\d.]+)">[^]*?<testcase [^>]*file="([^"]*)"/g);

@@ -77,7 +77,7 @@ export function vmName(named: string): string {
 
 /**
  * Checks that a session has a VM of this name, after a query without rows.
- * @throws Failure where it has none
+ * @throws Failure if it has none
  */
 export async function checkVm({ asker }: OpenSession, named: string): Promise<void> {
   const { rows } = await asker.ask({ table: "vm.ls", args: {} });

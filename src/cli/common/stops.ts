@@ -6,7 +6,7 @@ import type { StopChange } from "../../queries/stop-rule.ts";
 
 /**
  * Changes the stop rules of a session.
- * @throws Failure where it refuses
+ * @throws Failure if it refuses
  */
 export async function changeStops({ asker }: OpenSession, change: StopChange): Promise<void> {
   const error = await asker.stopRule(change);

@@ -53,7 +53,7 @@ export function argumentsOf(options: readonly Option[], values: Readonly<Record<
   return options.flatMap((option) => {
     const value = values[option.attributeName()];
     if (value === undefined) return [];
-    // Of `--no-NAME` the value is true where it was not given.
+    // Of `--no-NAME` the value is true if it was not given.
     if (option.negate) return value === false ? [option.long!] : [];
     return [value].flat().flatMap((one) => one === true ? [option.long!] : [option.long!, String(one)]);
   });
@@ -61,7 +61,7 @@ export function argumentsOf(options: readonly Option[], values: Readonly<Record<
 
 /**
  * A plan with the options' choices.
- * @throws PlanError where its root VM lacks such a choice
+ * @throws PlanError if its root VM lacks such a choice
  */
 export function withBehaviour<P extends Pick<SessionPlan, "root" | "behaviour">>(plan: P, options: Partial<Behaviour>): P {
   const chosen = { ...plan, behaviour: { ...plan.behaviour, ...behaviourOf(options) } };

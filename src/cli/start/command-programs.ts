@@ -18,7 +18,7 @@ export interface CommandOptions {
 /**
  * Commands for the screens of a session.
  * @param keys the user's changes of the keys
- * @throws Failure where a key of a command has another use
+ * @throws Failure if a key of a command has another use
  */
 export function commandOptions(
   { commands }: Pick<OwnPrograms, "commands">,

@@ -7,7 +7,7 @@ import { exists } from "../../support/cache.ts";
 
 /**
  * The plan, beginning at its first prompt where the cache has that; else it leaves it there.
- * @throws Failure where a run cannot begin so.
+ * @throws Failure if a run cannot begin so.
  */
 export async function instantly(plan: SessionPlan, instant: boolean | undefined): Promise<SessionPlan> {
   if (!instant) return plan;

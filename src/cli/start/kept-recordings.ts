@@ -16,7 +16,7 @@ export const recordingsOption = new Option(
   "folder for the recording of a run that fails (default: recordings/ in el2's state folder, the newest 10)",
 );
 
-/** A file for the recording of a run that failed; undefined where none is wanted or can be. */
+/** A file for the recording of a run that failed; undefined if none is wanted or can be. */
 export function failureRecording(title: string, wanted: string | undefined): string | undefined {
   if (wanted === "none") return undefined;
   const folder = wanted ?? stateFolder("recordings");

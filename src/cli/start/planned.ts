@@ -29,7 +29,7 @@ interface DiskGuestOptions {
 }
 
 /**
- * A Debian with a disk, which is the primary VM. Undefined where `what` names none that is in the
+ * A Debian with a disk, which is the primary VM. Undefined if `what` names none that is in the
  * cache.
  */
 export async function diskGuest(what: string, { set = [], more, phone }: DiskGuestOptions): Promise<Planned | undefined> {

@@ -7,7 +7,7 @@ import { cannotRead, cannotWrite } from "../../support/named-file.ts";
 
 /**
  * The plan, recorded to `path`.
- * @throws Failure where a run cannot be recorded: its state is not all inside.
+ * @throws Failure if a run cannot be recorded: its state is not all inside.
  */
 export async function recorded(plan: SessionPlan, path: string | undefined): Promise<SessionPlan> {
   if (path === undefined) return plan;
@@ -36,7 +36,7 @@ export async function recorded(plan: SessionPlan, path: string | undefined): Pro
 
 /**
  * A recording named by a user.
- * @throws Failure where it is not a recording
+ * @throws Failure if it is not a recording
  */
 export async function readNamedRecording(file: string) {
   try {

@@ -222,7 +222,7 @@ function commandsOf({ name, configuration }: SessionInfo, keys: TuiOptions["keys
 
 /**
  * Shows a session that a screen has started or chosen; `from` is the session to come back to. One
- * that has ended meanwhile is none to show.
+ * that has ended meanwhile is not shown.
  */
 async function visit(name: string, from: string | undefined, guise: Guise, entry: URL): Promise<Visit> {
   let session: RemoteSession;

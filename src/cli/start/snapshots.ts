@@ -9,7 +9,7 @@ import { cannotRead } from "../../support/named-file.ts";
 
 /**
  * The plan of a session that begins with a snapshot.
- * @throws Failure where it cannot be read, or wants something of this computer that is not allowed.
+ * @throws Failure if it cannot be read, or wants something of this computer that is not allowed.
  */
 export async function planOfSnapshot(file: string, allowHost: true | undefined): Promise<{ header: SnapshotHeader; plan: SessionPlan }> {
   const { header, plan } = await readNamedSnapshot(file, readSnapshot);
@@ -19,7 +19,7 @@ export async function planOfSnapshot(file: string, allowHost: true | undefined):
 
 /**
  * A snapshot is untrusted, and its plan may name any file.
- * @throws Failure where that is not allowed
+ * @throws Failure if that is not allowed
  */
 export function checkHost(file: string, plan: SessionPlan, allowed: true | undefined): void {
   const wanted = outsideResources(plan);
@@ -29,7 +29,7 @@ export function checkHost(file: string, plan: SessionPlan, allowed: true | undef
 
 /**
  * Result of a reader of a snapshot.
- * @throws Failure where it is not a snapshot
+ * @throws Failure if it is not a snapshot
  */
 export async function readNamedSnapshot<T>(file: string, reader: (path: string) => T, code: number = ExitCode.Usage): Promise<T> {
   try {

@@ -9,7 +9,7 @@ import { writeWhole } from "../../support/whole-file.ts";
 
 /**
  * Writes an ELF file with all symbols of a VM; returns a text with their number.
- * @throws Failure without symbols, or where the file cannot be written
+ * @throws Failure without symbols, or if the file cannot be written
  */
 export async function writeSymbols(asker: Asker, vm: string, path: string): Promise<string> {
   const got = await asker.ask({ table: "symbols", args: { vm } });

@@ -36,7 +36,7 @@ export function isTrusted(file: string, text: string): boolean {
 
 /**
  * Trusts a file as long as it has this content.
- * @throws Failure where that cannot be kept
+ * @throws Failure if that cannot be kept
  */
 export function trust(file: string, text: string): void {
   change(file, ({ folder, path }) => {

@@ -2,7 +2,7 @@
 
 import { lstatIfThere } from "../../support/own-files.ts";
 
-/** The file, which need not exist; undefined where the environment names no folder for it. */
+/** The file, which need not exist; undefined if the environment names no folder for it. */
 export function userFile(): string | undefined {
   const home = Deno.env.get("HOME");
   const folder = Deno.env.get("XDG_CONFIG_HOME") || (home && `${home}/.config`);

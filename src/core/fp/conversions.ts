@@ -32,8 +32,8 @@ export function defineConversions(soft: SoftFloat): void {
 const softOf = (soft: SoftFloat, format: Format) => format.width === 16 ? soft.half : format.width === 32 ? soft.single : soft.double;
 
 /**
- * FPRoundInt32/64 (x, rounding mode, exact): an integral float; `exact` not zero: FPSR.IXC says
- * when x was none.
+ * FPRoundInt32/64 (x, rounding mode, exact): an integral float. With `exact` not zero, FPSR.IXC
+ * says that x was not integral.
  */
 function defineRoundInt(soft: SoftFloat, format: Format): void {
   const { FPProcessNaN, flushInput } = softOf(soft, format);

@@ -135,7 +135,7 @@ export class Stage2 implements Stage2Table {
 
   /**
    * Pages that have been remapped or unmapped since the last call: cached translations to there
-   * go. Undefined where that was in many places.
+   * go. Undefined if that was in many places.
    */
   takeLost(): readonly PaRun[] | undefined {
     const lost = this.#lost;

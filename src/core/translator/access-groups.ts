@@ -143,7 +143,7 @@ interface OpenGroup {
 /** Where a group begins: at `low` or before, a multiple of `alignment` before `anchor`. */
 const beginOf = (anchor: number, low: number, alignment: number): number => anchor - Math.ceil((anchor - low) / alignment) * alignment;
 
-/** Adds a candidate where one compare can serve all of them; false where it cannot. */
+/** Adds a candidate where one compare can serve all of them; false if it cannot. */
 function joins(group: OpenGroup, candidate: Candidate): boolean {
   const { size, offset } = candidate;
   const larger = size > group.alignment;

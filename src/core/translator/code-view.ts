@@ -33,13 +33,13 @@ export class CodeView implements Code {
    */
   constructor(readonly memory: CodeMemory, readonly page: number, readonly low: number, readonly high: number) {}
 
-  /** The view of the page at a virtual address; undefined where it is not known. */
+  /** The view of the page at a virtual address; undefined if it is not known. */
   static at(memory: CodeMemory, low: number, high: number): CodeView | undefined {
     const page = lookUp(memory, low, high);
     return page < 0 ? undefined : new CodeView(memory, page, low, high);
   }
 
-  /** The view around another instruction; undefined where its page is not known. */
+  /** The view around another instruction; undefined if its page is not known. */
   around(index: number): CodeView | undefined {
     const offset = index >> INSTRUCTIONS_SHIFT, page = this.#pageOf(offset);
     return page < 0 ? undefined : new CodeView(this.memory, page, this.low + offset * PAGE_SIZE >>> 0, this.high);

@@ -159,7 +159,7 @@ const ALWAYS: ReadonlyMap<string, Inline> = new Map<string, Inline>([
 ]);
 const WHERE_FUSED: ReadonlyMap<string, Inline> = new Map(FUSED);
 
-/** The expansion of a function; undefined where it is called. */
+/** The expansion of a function; undefined if it is called. */
 export function inlineCall(name: string, fusedMultiplyAdd: boolean): Inline | undefined {
   return ALWAYS.get(name) ?? (fusedMultiplyAdd ? WHERE_FUSED.get(name) : undefined);
 }

@@ -75,7 +75,7 @@ export class JumpTables {
   }
 
   /**
-   * The expression that names the table; undefined where its address is computed just before, since
+   * The expression that names the table; undefined if its address is computed just before, since
    * other branches do not use that table.
    */
   #tableOf(load: number): number | undefined {

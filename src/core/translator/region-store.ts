@@ -11,7 +11,7 @@ export type CodeSignature = Int32Array<ArrayBuffer>;
 
 /** A store of modules that outlives the process. */
 export interface CodeBacking {
-  /** The module with this signature; undefined where there is none. */
+  /** The module with this signature; undefined if there is none. */
   load(signature: CodeSignature): RegionModule | undefined;
   keep(signature: CodeSignature, module: RegionModule): void;
 }

@@ -375,7 +375,7 @@ export class Translator {
 
   /**
    * The region at a hot place, and those that it calls as far as they are hot as well; `ends` where
-   * other regions begin. None where the region is not worth it.
+   * other regions begin. None if the region is not worth it.
    */
   #draftRegions(code: CodeView, head: number, ends: boolean, pays: (instructions: number) => boolean): Draft[] {
     const drafts: Draft[] = [], heads = new Set([code.decodedAt(head)]), since = this.#heats.get(code.decodedAt(head))?.since ?? 0;

@@ -31,7 +31,7 @@ function cut(low: bigint, high: bigint, bits: 32 | 64): Range {
   return low >> shift === high >> shift ? { low: BigInt.asUintN(bits, low), high: BigInt.asUintN(bits, high) } : anyOf(bits);
 }
 
-/** The same values as signed integers; undefined where the sign differs. */
+/** The same values as signed integers; undefined if the sign differs. */
 function signed({ low, high }: Range, bits: 32 | 64): Range | undefined {
   const [a, b] = [BigInt.asIntN(bits, low), BigInt.asIntN(bits, high)];
   return a <= b ? { low: a, high: b } : undefined;

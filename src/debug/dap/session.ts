@@ -169,7 +169,7 @@ export class DapSession {
     }
   }
 
-  /** Refuses a request, or a message that is none. */
+  /** Refuses a request, or a message that is not one. */
   refuse(seq: number, command: string, message: string): void {
     const error: DebugProtocol.Message = { id: 1, format: message, showUser: command === "launch" || command === "attach" };
     this.#respond({ request_seq: seq, command: command.slice(0, 80), success: false, message, body: { error } });

@@ -8,9 +8,9 @@ const STACK_MAX = 256;
 
 /** The guest's frame in which an expression is evaluated. */
 export interface FrameState {
-  /** A register by DWARF's number; undefined where its value is lost. */
+  /** A register by DWARF's number; undefined if its value is lost. */
   register(number: number): bigint | undefined;
-  /** A little-endian number of 1, 2, 4 or 8 bytes; undefined where it cannot be read. */
+  /** A little-endian number of 1, 2, 4 or 8 bytes; undefined if it cannot be read. */
   memory(address: bigint, size: number): bigint | undefined;
   /** Canonical frame address. */
   readonly cfa: bigint | undefined;
@@ -93,7 +93,7 @@ const unsigned = (value: bigint) => BigInt.asUintN(64, value);
 const signed = (value: bigint) => BigInt.asIntN(64, value);
 
 /**
- * Evaluates an expression; undefined where the value is lost: in a register that was overwritten,
+ * Evaluates an expression; undefined if the value is lost: in a register that was overwritten,
  * in memory that cannot be read, or known to the caller alone.
  * @param first values on the stack before
  * @throws DwarfError

@@ -113,7 +113,7 @@ export class FrameTable {
   }
 
   /**
-   * The rules at an address; undefined where the file has none.
+   * The rules at an address; undefined if the file has none.
    * @throws DwarfError
    */
   at(address: bigint): FrameRow | undefined {

@@ -18,7 +18,7 @@ export const DEBUG_SECTIONS = [
 ] as const;
 export type DebugSection = typeof DEBUG_SECTIONS[number];
 
-/** Contents by name; empty where the file has no such section. */
+/** Contents by name; empty if the file has no such section. */
 export interface DwarfSections {
   bytes(name: DebugSection): Uint8Array;
   /** sh_addr of a section. */

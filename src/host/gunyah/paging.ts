@@ -43,7 +43,7 @@ export interface PagingError {
 
 /**
  * Capabilities for pages of a kind: the address space, and the extents of host and guest. Undefined
- * where the VM has none.
+ * if the VM has none.
  */
 function capsOf(resources: readonly Resource[], shared: boolean): { space: CapId; host: CapId; guest: CapId } | undefined {
   const extent = (wanted: number) => resources.find(({ type, label }) => type === ResourceType.MemoryExtent && label === wanted)?.cap;

@@ -151,7 +151,7 @@ export interface VcpuFunction {
   wakeAt?: number;
   /**
    * Virtual time (ns) for which it has run, less the time at which it was entered while it runs;
-   * undefined where nobody counts it.
+   * undefined if nobody counts it.
    */
   ran?: number;
 }

@@ -94,7 +94,7 @@ export class VmManager {
 
   // ---- what the host hears ----
 
-  /** The reply to a request that was sent for a VM; false where the tag is none's. */
+  /** The reply to a request that was sent for a VM; false if no request has the tag. */
   reply(tag: number, payload: Uint8Array): boolean {
     const vm = this.state.vms[tag];
     if (vm === undefined) return false;

@@ -75,7 +75,7 @@ export interface KernelOptions {
   readonly maxOrder?: number;
   /** Percentage of its pages that lie in CMA areas, from where they cannot be moved. */
   readonly unpinnable?: number;
-  /** Greatest VMID that the secure world has an id for; none where it is not asked. */
+  /** Greatest VMID that the secure world has an id for; none if it is not asked. */
   readonly scmMax?: number;
   /** An ioctl that waited has ended. */
   finished(task: number, pid: number, result: number): void;
@@ -449,7 +449,7 @@ export class HostKernel {
     return bytes === undefined ? { argument } : request.struct.decode(bytes);
   }
 
-  /** A signal with a handler for the thread that is in this ioctl. False where it has ended. */
+  /** A signal with a handler for the thread that is in this ioctl. False if it has ended. */
   signal(task: number): boolean {
     const waiting = this.state.tasks[task];
     if (waiting === undefined) return false;

@@ -83,7 +83,7 @@ function argumentFields(caller: Vcpu, name: HypercallName, decoded: TraceFields)
   return fields;
 }
 
-/** The object that a call works on: the first that was looked up; empty where none was. */
+/** The object that a call works on: the first that was looked up; empty if none was. */
 function mainObject(caller: Vcpu, decoded: TraceFields): string {
   for (const value of Object.values(decoded)) if (value instanceof HypervisorObject) return caller.services.names.object(value);
   return "";

@@ -49,7 +49,7 @@ export class CapabilityIds {
   }
 
   /**
-   * The slot that an id names, whether there is such a slot or not; undefined where it names none.
+   * The slot that an id names, whether there is such a slot or not; undefined if it names none.
    */
   decode(id: bigint): number | undefined {
     if (this.plain) return id < SLOT_END ? Number(id) : undefined;

@@ -7,7 +7,7 @@ import type { CheckedServices } from "./violation.ts";
 
 /**
  * Ends the vCPU. It halts with a fault, as if its guest had caused it.
- * @throws the exception, where the system needs this vCPU or an invariant is broken
+ * @throws the exception, if the system needs this vCPU or an invariant is broken
  */
 export function contain(services: CheckedServices, vcpu: Vcpu, error: unknown): void {
   if (vcpu.isCritical || new Checker(services).sweep().length > 0) throw error;

@@ -49,7 +49,7 @@ export interface DebugRegister {
   readonly bits: 32 | 64 | 128;
   readonly group: "core" | "fp" | "system";
   readonly read: (vcpu: Vcpu) => bigint;
-  /** False when the value is none that the register can have. Undefined: read-only. */
+  /** False if the register cannot have the value. Undefined: read-only. */
   readonly write: ((vcpu: Vcpu, value: bigint) => boolean) | undefined;
 }
 
@@ -215,7 +215,7 @@ interface Piece {
   readonly size: number;
 }
 
-/** The physical address of an address in a space; undefined where nothing is mapped. */
+/** The physical address of an address in a space; undefined if nothing is mapped. */
 function physical({ core }: DebugControl, vcpu: Vcpu, space: DebugSpace, address: bigint): number | undefined {
   if (space === "va") {
     const translation = core.inspect(vcpu.registers, address);

@@ -64,7 +64,7 @@ const IMPLEMENTED = new Map<number, { readonly narrow: boolean; readonly wide: b
  * Answers function `fn`.
  * @param wide whether the id is of the 64-bit convention; else arguments and results are 32 bits
  * @param x X0..X7
- * @returns undefined where the function does not exist for this vCPU
+ * @returns undefined if the function does not exist for this vCPU
  */
 export function psci(vcpu: Vcpu, fn: number, wide: boolean, x: readonly bigint[]): SmcccReply | undefined {
   const group = vcpu.vpmGroup;
@@ -163,7 +163,7 @@ function affinityInfo(group: VpmGroup, mpidr: bigint, level: number): bigint {
 }
 
 /**
- * The vCPU with this MPIDR; undefined where it could exist and does not. Bits of the MPIDR outside
+ * The vCPU with this MPIDR; undefined if it could exist and does not. Bits of the MPIDR outside
  * its affinity are ignored.
  */
 function find(group: VpmGroup, mpidr: bigint): Vcpu | undefined | "invalid" {

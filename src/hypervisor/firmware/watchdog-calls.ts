@@ -25,7 +25,7 @@ function refuse(vcpu: Vcpu, name: string, rule: string, argument: number): Smccc
 }
 
 /**
- * Makes the call. Undefined where the function is not a watchdog function, or the vCPU's VM has no
+ * Makes the call. Undefined if the function is not a watchdog function, or the vCPU's VM has no
  * watchdog.
  * @param fn bits 15:0 of the id
  * @param x X0..X7

@@ -183,7 +183,7 @@ export class VgicCpu {
   /**
    * MRS of an ICC register.
    * @param key `iccKey` of the register
-   * @returns undefined where the access is UNDEFINED
+   * @returns undefined if the access is UNDEFINED
    */
   readRegister(key: number): number | undefined {
     switch (key) {
@@ -223,7 +223,7 @@ export class VgicCpu {
 
   /**
    * MSR of an ICC register.
-   * @returns false where the access is UNDEFINED
+   * @returns false if the access is UNDEFINED
    */
   writeRegister(key: number, value: bigint): boolean {
     const word = Number(value & 0xffff_ffffn);

@@ -156,7 +156,7 @@ export class Vgic {
     this.#offer(this.cpus[0], intid);
   }
 
-  /** Index of the vCPU that an SPI goes to; undefined where it goes nowhere. */
+  /** Index of the vCPU that an SPI goes to; undefined if it goes nowhere. */
   routeOf(intid: number): number | undefined {
     const index = this.#route[intid];
     return index < 0 ? undefined : index;

@@ -54,7 +54,7 @@ export interface VirtualDevice {
   /** A load of 1, 2, 4 or 8 bytes at a byte offset; undefined is a synchronous external abort. */
   read(vcpu: ObjectOf<"thread">, offset: number, size: number): bigint | undefined;
   /**
-   * `read` of 4 bytes as an unsigned number, where the device has that; undefined where `read` has
+   * `read` of 4 bytes as an unsigned number, where the device has that; undefined if `read` has
    * to answer.
    */
   readWord?(vcpu: ObjectOf<"thread">, offset: number): number | undefined;

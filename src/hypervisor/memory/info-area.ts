@@ -69,7 +69,7 @@ export class InfoArea<E extends InfoPage = InfoPage> {
   }
 
   /**
-   * Offset for an entry of this size, in bytes from the start of the page; undefined where it does
+   * Offset for an entry of this size, in bytes from the start of the page; undefined if it does
    * not fit. The descriptor after the last one stays zero, which ends the list.
    */
   placeFor(size: number, alignment: number): number | undefined {

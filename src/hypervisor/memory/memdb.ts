@@ -1,4 +1,4 @@
-// The memory ownership database: every page of physical memory has exactly one owner, or none where
+// The memory ownership database: every page of physical memory has exactly one owner, or none if
 // memory is missing (docs/spec/hypervisor.md §8.6). A page belongs to a partition, to a partition's
 // heap, or to the deepest extent that claimed it.
 

@@ -213,7 +213,7 @@ export class Memextent extends HypervisorObject {
 
   /**
    * `map_attrs` of the recorded mapping that puts `offset` at `ipa` with these stage-2 flags;
-   * undefined where none does.
+   * undefined if none does.
    */
   attributesAt(addressSpace: AddressSpace, offset: number, ipa: Ipa, flags: number): number | undefined {
     for (const { addressSpace: space, range } of this.mappings.within(offset, PAGE_SIZE)) {
@@ -313,7 +313,7 @@ export class Memextent extends HypervisorObject {
     if (!this.mappings.includes(addressSpace)) addressSpace.forgetExtent(this);
   }
 
-  /** Attributes cut down to what this extent allows; undefined where nothing remains. */
+  /** Attributes cut down to what this extent allows; undefined if nothing remains. */
   #reduced(attributes: number): number | undefined {
     const allowed = this.#access << MapAttributes.UserShift | this.#access << MapAttributes.KernelShift;
     const access = attributes & MapAttributes.AccessDefined & allowed;
@@ -382,5 +382,5 @@ export class Memextent extends HypervisorObject {
   }
 }
 
-/** Accesses that an extent can have: 0 and W with X alone are none. */
+/** Accesses that an extent can have: not 0, and not W with X alone. */
 const ACCESSES: ReadonlySet<number> = new Set([Access.X, Access.W, Access.R, Access.RX, Access.RW, Access.RWX]);

@@ -320,7 +320,7 @@ export class NativeExecution implements NativeVcpu, VcpuProgram {
   }
 
   /**
-   * Physical address of a piece within one page; undefined where that is not RAM or does not allow
+   * Physical address of a piece within one page; undefined if that is not RAM or does not allow
    * the access.
    */
   #ramPa(ipa: number, size: number, flag: number): number | undefined {

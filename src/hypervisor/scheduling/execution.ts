@@ -33,7 +33,7 @@ export interface ExecutionServices extends VcpuServices {
   readonly handleExit: (vcpu: Vcpu, exit: Exit) => void;
   /**
    * Deals with an exception of el2's own while a vCPU ran.
-   * @throws that exception, where the machine cannot continue
+   * @throws that exception, if the machine cannot continue
    */
   readonly contain: (vcpu: Vcpu, error: unknown) => void;
 }

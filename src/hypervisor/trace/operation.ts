@@ -11,7 +11,7 @@ export interface Operation extends EventPlace {
   /** By which the program that began it finds it again. */
   readonly key: string | number | undefined;
   fields: TraceFields;
-  /** Virtual address of the guest's instruction that asked for it; undefined where it was none. */
+  /** Virtual address of the guest's instruction that asked for it; undefined if it was none. */
   at: bigint | undefined;
   /** The operation inside which this one was begun. */
   readonly parent: Operation | undefined;

@@ -16,7 +16,7 @@ interface Access {
   readonly size: number;
 }
 
-/** undefined where the syndrome does not describe the access. */
+/** undefined if the syndrome does not describe the access. */
 function decode(esr: number): Access | undefined {
   if (!(esr & AbortSyndrome.Isv)) return undefined;
   return { write: (esr & AbortSyndrome.WnR) !== 0, size: 1 << (esr >>> AbortSyndrome.SasShift & 3) };
@@ -122,8 +122,8 @@ function readWord(vcpu: Vcpu, exit: Exit): boolean {
 }
 
 /**
- * A store to the page of a virtio-mmio device, which its frontend has mapped read-only. False when
- * it is none.
+ * A store to the page of a virtio-mmio device, which its frontend has mapped read-only. False if
+ * it is another access.
  */
 function writeVirtioPage(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
   const { core, names, virtioPages } = vcpu.services;

@@ -29,7 +29,7 @@ class Access {
   }
 }
 
-/** Makes the access; false where it is undefined. */
+/** Makes the access; false if it is undefined. */
 export function handleSystemRegister(vcpu: Vcpu, esr: number): boolean {
   const { core } = vcpu.services;
   const access = new Access(esr);

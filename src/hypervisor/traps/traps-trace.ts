@@ -21,7 +21,7 @@ function registerName({ op0, op1, crn, crm, op2 }: RegisterEncoding): string {
   return icc ?? `S${op0}_${op1}_C${crn}_C${crm}_${op2}`;
 }
 
-/** MRS or MSR of a register that traps; `value` is undefined where the access is undefined. */
+/** MRS or MSR of a register that traps; `value` is undefined if the access is undefined. */
 export function traceRegister(vcpu: Vcpu, register: RegisterEncoding, isRead: boolean, value: bigint | undefined): void {
   const { trace } = vcpu;
   if (trace.wants("trap")) {
@@ -40,7 +40,7 @@ export function traceInterrupt(vcpu: Vcpu, name: "acknowledge" | "end", intid: n
 }
 
 /**
- * A load or store that a device, or the VMM, answers. `target` says who; `value` is undefined where
+ * A load or store that a device, or the VMM, answers. `target` says who; `value` is undefined if
  * a load waits, or was refused.
  */
 export function traceMmio(

@@ -77,7 +77,7 @@ export interface VdeviceConfig {
   readonly isSender: boolean;
   readonly messageSize: number;
   readonly queueDepth: number;
-  /** Interrupts in the order of the node; undefined where the Resource Manager chooses. */
+  /** Interrupts in the order of the node; undefined if the Resource Manager chooses. */
   readonly virqs: readonly VirqRequest[] | undefined;
   /** rm-rpc: the VM has a console through the Resource Manager. */
   readonly consoleDev: boolean;
@@ -109,7 +109,7 @@ export function isVdevice(node: DevicetreeNode): boolean {
 
 /**
  * Reads a node that `isVdevice`.
- * @throws Refusal with MEM_INVALID where a required property is missing.
+ * @throws Refusal with MEM_INVALID if a required property is missing.
  */
 export function readVdevice(node: DevicetreeNode, path: string): VdeviceConfig {
   const generate = readString(node, "generate");

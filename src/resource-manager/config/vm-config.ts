@@ -54,7 +54,7 @@ export type VcpuAffinity = "static" | "sticky" | "pinned" | "proxy";
 /** The GIC's node. */
 export interface GicConfig {
   readonly path: string;
-  /** Where the devicetree puts the frames; undefined where the Resource Manager chooses. */
+  /** Where the devicetree puts the frames; undefined if the Resource Manager chooses. */
   readonly frames: { readonly gicd: Ipa; readonly gicr: Ipa } | undefined;
   /** Distance of the redistributors, bytes. */
   readonly stride: number;
@@ -105,7 +105,7 @@ export interface VmConfig {
 
 /**
  * Reads the configuration.
- * @throws Refusal with MEM_INVALID where the tree cannot be read as one.
+ * @throws Refusal with MEM_INVALID if the tree cannot be read as one.
  */
 export function readVmConfig(root: DevicetreeNode): VmConfig {
   const nodes = [...walk(root)];

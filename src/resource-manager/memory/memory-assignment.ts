@@ -51,7 +51,7 @@ export function setText(vms: readonly AssignedVm[]): string {
 
 /**
  * Has the firmware move memory from one set of VMs to another: all ranges or none.
- * @throws Refusal with DENIED where it does not: the memory is not what the order says, or a
+ * @throws Refusal with DENIED if it does not: the memory is not what the order says, or a
  * failure was injected.
  */
 export function assignMemory(context: Context, order: AssignOrder): void {

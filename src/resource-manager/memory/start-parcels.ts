@@ -49,7 +49,7 @@ function sanitized(vm: Vm): number {
  * All other parcels for the VM, those with a fixed place first: those that vdevices wait for,
  * private memory after the image, those that a child of /reserved-memory waits for, and the rest
  * anywhere. Each kind is in the order in which the parcels were made.
- * @throws Refusal where a parcel does not fit at its fixed place
+ * @throws Refusal if a parcel does not fit at its fixed place
  */
 export function acceptOthers(context: Context, vm: Vm): void {
   const offered = (parcel: Parcel) => {

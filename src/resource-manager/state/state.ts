@@ -65,7 +65,7 @@ export interface VdeviceEnd {
   readonly role: "send" | "receive";
   /** Capability in that VM's cspace. */
   readonly cap: CapId;
-  /** vIRQ of that VM's VIC; undefined where the end has none. */
+  /** vIRQ of that VM's VIC; undefined if the end has none. */
   readonly virq: number | undefined;
   /** The vIRQ is edge-triggered, as the devicetree says. */
   readonly edge: boolean;

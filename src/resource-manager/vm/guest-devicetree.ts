@@ -35,7 +35,7 @@ export interface GuestFacts {
 
 /**
  * Adds everything to the tree.
- * @throws Refusal with NORESOURCE where the tree does not allow it
+ * @throws Refusal with NORESOURCE if the tree does not allow it
  */
 export function extendGuestDevicetree(root: DevicetreeNode, facts: GuestFacts): void {
   const { vm, parcels } = facts;
@@ -94,7 +94,7 @@ export function mergeRanges(ranges: readonly AddressRange[]): AddressRange[] {
 
 /**
  * Ranges as `reg` has them.
- * @throws Refusal with NORESOURCE where a range exceeds the cells
+ * @throws Refusal with NORESOURCE if a range exceeds the cells
  */
 function encodeRanges(ranges: readonly AddressRange[], sizes: { addressCells: number; sizeCells: number }): Uint8Array {
   const number = (value: number, width: number) => {

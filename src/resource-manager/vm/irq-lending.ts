@@ -11,7 +11,7 @@ import { type IrqLoan, isKnownVmid, type Vm } from "../state/state.ts";
 /** Stands for the borrower of a loan whose borrower was reset. */
 const NOBODY = asVmid(0xffff);
 
-/** The capability of a hardware interrupt; undefined where the interrupt is not available. */
+/** The capability of a hardware interrupt; undefined if the interrupt is not available. */
 function hwirq(context: Context, irq: number): CapId | undefined {
   const cap = context.resources.vic_hwirq[irq];
   return cap === undefined || cap === NO_CAP ? undefined : cap;

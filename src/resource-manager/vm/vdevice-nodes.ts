@@ -23,7 +23,7 @@ const RM_RPC = ["gunyah-resource-manager", "qcom,resource-manager", "qcom,resour
 
 /**
  * Adds the node of a vdevice.
- * @throws Refusal with NORESOURCE where its buffer is missing
+ * @throws Refusal with NORESOURCE if its buffer is missing
  */
 export function describeVdevice(root: DevicetreeNode, device: Vdevice, context: NodeContext): void {
   const { config } = device;
@@ -123,7 +123,7 @@ function doorbell(rx: VdeviceEnd, labels: Record<string, PropertyValue>): Record
 }
 
 /**
- * The phandle of the buffer of a vdevice; undefined where it is optional and was not lent.
+ * The phandle of the buffer of a vdevice; undefined if it is optional and was not lent.
  * @throws Refusal with NORESOURCE
  */
 function bufferOf({ config }: Vdevice, { buffers }: NodeContext): number | undefined {

@@ -50,7 +50,7 @@ const CHARACTERS: Readonly<Record<string, string>> = {
 };
 const SHIFTED_DIGITS = ")!@#$%^&*(";
 
-/** How a character is typed; undefined where this keyboard has none. */
+/** How a character is typed; undefined if this keyboard has none. */
 export function keyOf(character: string): { readonly code: number; readonly shift: boolean } | undefined {
   const lower = character.toLowerCase();
   if (/^[a-z0-9]$/.test(lower)) return { code: KEYS.get(lower)!, shift: lower !== character };

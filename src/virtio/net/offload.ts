@@ -45,7 +45,7 @@ export interface OffloadTaker {
   readonly tcp6: boolean;
 }
 
-/** Reads a header of the driver's; undefined where it does not fit its frame. */
+/** Reads a header of the driver's; undefined if it does not fit its frame. */
 export function readOffload(header: Uint8Array, frame: Uint8Array): Offload | undefined {
   const view = new DataView(header.buffer, header.byteOffset, NET_HEADER_SIZE);
   const type = view.getUint8(Header.GsoType), kind = type & Gso.KIND;

@@ -143,7 +143,7 @@ export type P9Answer<N extends P9Name> = FieldValues<(typeof P9)[N]["answer"]>;
 
 const BY_TYPE = new Map<number, P9Name>(Object.entries(P9).map(([name, { type }]) => [type, name as P9Name]));
 
-/** The request with this type; undefined where 9P2000.L has none. */
+/** The request with this type; undefined if 9P2000.L has none. */
 export function p9Name(type: number): P9Name | undefined {
   return BY_TYPE.get(type);
 }

@@ -71,7 +71,7 @@ export interface P9Counters {
 
 type Handlers = { readonly [N in P9Name]: (request: P9Request<N>) => P9Answer<N> };
 
-/** One server. It changes nothing where `readOnly`. */
+/** One server. It changes nothing if `readOnly`. */
 export class P9Server {
   readonly counters: P9Counters = { requests: 0, errors: 0, read_bytes: 0, written_bytes: 0 };
   readonly #fids = new FidTable();
@@ -90,7 +90,7 @@ export class P9Server {
   /**
    * Serves a request.
    * @param room bytes that the guest has for the answer
-   * @returns the answer; undefined where the bytes are not a message, or there is no room even for
+   * @returns the answer; undefined if the bytes are not a message, or there is no room even for
    * an error
    */
   serve(bytes: Uint8Array, room: number): Uint8Array | undefined {
@@ -126,7 +126,7 @@ export class P9Server {
     return { messageSize: this.#messageSize, fids: this.#fids.save() };
   }
 
-  /** @throws Error where the state is that of no server */
+  /** @throws Error if the state is that of no server */
   restore(state: P9ServerState): void {
     inForm(STATE, state);
     this.#messageSize = state.messageSize;

@@ -30,7 +30,7 @@ export interface VsockPacket {
 }
 
 /**
- * Undefined where the bytes are not a packet: too short, a wrong length, or context ids beyond 32
+ * Undefined if the bytes are not a packet: too short, a wrong length, or context ids beyond 32
  * bits.
  */
 export function readVsock(bytes: Uint8Array): VsockPacket | undefined {

@@ -10,7 +10,7 @@ async function boot(...args: string[]): Promise<{ code: number; stdout: string; 
   return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
 }
 
-Deno.test("a root VM's program runs in place of the resource manager, without a primary VM, under the checker", async () => {
+Deno.test("a root VM's program runs instead of the resource manager, without a primary VM, under the checker", async () => {
   const folder = await Deno.makeTempDir({ prefix: "el2-boot-root-" });
   try {
     const { runtime, app } = await buildRootGuest("environment", folder);

@@ -68,7 +68,7 @@ Deno.test("--timeout ends a busy guest with 4", async () => {
   assert.equal(code, 4);
 });
 
-Deno.test("a jump into nothing is an external abort for the guest, is logged with its PC, and the machine goes on", async () => {
+Deno.test("a jump into nothing is an external abort for the guest, is logged with its PC, and the machine continues", async () => {
   const log = await Deno.makeTempFile();
   try {
     const { code } = await boot([A64.loadX1High(0xe000), A64.branchX1], "--timeout", "5s", "--log", log);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Place } from "../place.ts";
 
-Deno.test("break stops the machine at an event or before an instruction, vcpu step executes one, resume lets it go on", async () => {
+Deno.test("break stops the machine at an event or before an instruction, vcpu step executes one, resume lets it continue", async () => {
   await using place = new Place();
   await place.up("one");
   const hit = await place.json("break", "kind=hvc name=msgqueue_send vm=ping", "--wait", "--timeout", "60s");

@@ -8,7 +8,7 @@ import { completions } from "../../../src/cli/commands/completion.ts";
 
 const decoded = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
-/** Runs a program; undefined where the machine has none of that name. */
+/** Runs a program; undefined if the machine has none of that name. */
 async function runIfThere(program: string, args: string[], env: Record<string, string>): Promise<Deno.CommandOutput | undefined> {
   try {
     return await new Deno.Command(program, { args, env, stdin: "null" }).output();

@@ -12,7 +12,7 @@ Deno.test("console --expect waits for what a guest says, --send types", async ()
   assert.match((await place.el2("console", "hello")).stdout, /^hello from EL1/);
 });
 
-Deno.test("console --send to a VM that was killed ends with 1, and the session goes on", async () => {
+Deno.test("console --send to a VM that was killed ends with 1, and the session continues", async () => {
   await using place = new Place();
   await place.up("one");
   assert.equal((await place.el2("vm", "kill", "ping")).code, 0);

@@ -131,7 +131,7 @@ Deno.test("diff of two traces names the first event that is not the same, what s
     assert.equal(ended.code, 1);
   }));
 
-Deno.test("diff of what is no pair of one kind, damaged or hostile is exit code 2 with the file, the place and the way out", () =>
+Deno.test("diff of files of two kinds, damaged or hostile is exit code 2 with the file, the place and the way out", () =>
   inFolder(async (folder) => {
     const [snapshot, recording, trace] = ["a.snap", "a.rec", "a.ndjson"].map((name) => `${folder}/${name}`);
     const plan = await demoPlan(), system = assemble(plan);

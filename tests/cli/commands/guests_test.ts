@@ -13,7 +13,7 @@ Deno.test("guests fetch of what cannot be fetched is a usage error", async () =>
   assert.match(stderr, /^el2: guests fetch: "windows" is not a guest that can be fetched; there is debian\n$/);
 });
 
-Deno.test("guests fetch from a mirror that does not answer fails with apt's own words and leaves the catalogue as it was", async () => {
+Deno.test("guests fetch from a mirror that does not answer fails with apt's own words and leaves the catalog as it was", async () => {
   const cache = await Deno.makeTempDir({ prefix: "el2-guests-" });
   const before = Deno.env.get("EL2_CACHE");
   Deno.env.set("EL2_CACHE", cache);

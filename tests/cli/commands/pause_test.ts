@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Place } from "../place.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../program.ts";
 
-Deno.test("pause stops virtual time, and is no error where the machine is paused already", async () => {
+Deno.test("pause stops virtual time, and is not an error if the machine is paused already", async () => {
   await using place = new Place();
   await place.up("one");
   const { at } = await place.json("pause");

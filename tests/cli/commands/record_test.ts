@@ -272,7 +272,7 @@ if (LONG) {
     }));
 }
 
-Deno.test("record FILE writes the run of a session until now, which goes on: what was typed, a break and all; replay --verify is 0", () =>
+Deno.test("record FILE writes the run of a session until now, which continues: typed input, a break and all; replay --verify is 0", () =>
   inFolder(async (folder) => {
     const file = `${folder}/session.rec`, env = { XDG_RUNTIME_DIR: folder };
     assert.match((await el2With(env, "record", file)).stderr, /no session/);

@@ -83,7 +83,7 @@ Deno.test("a recording whose plan says that its machine starts again after a res
     assert.match(replayed.stderr, /SYSTEM_RESET/);
   }));
 
-Deno.test("inputs, checks and ends that are of no shape are refused by line and field, and nothing of them enters a machine", () =>
+Deno.test("malformed inputs, checks and ends are refused by line and field, and none of them enters a machine", () =>
   inFolder(async (folder) => {
     const file = `${folder}/demo.rec`;
     assert.equal((await el2("record", file, "--", DEMO, "--for", "50ms")).code, 0);

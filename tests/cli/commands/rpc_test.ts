@@ -10,13 +10,13 @@ Deno.test("el2 rpc decode tells a reply field by field, however its bytes are sp
   assert.equal(code, 0);
 });
 
-Deno.test("el2 rpc decode of what are no bytes is a usage error", async () => {
+Deno.test("el2 rpc decode of text that is not bytes is a usage error", async () => {
   const { code, stdout, stderr } = await el2("rpc", "decode", "packet");
   assert.match(stderr, /^el2: .*"packet" is not a list of bytes; use for example/);
   assert.deepEqual([code, stdout], [2, ""]);
 });
 
-Deno.test("el2 rpc decode --json says the same for programs, and why bytes are no packet", async () => {
+Deno.test("el2 rpc decode --json says the same for programs, and why bytes are not a packet", async () => {
   const { code, stdout } = await el2("rpc", "decode", "--json", "21020700 04000056 03000000");
   assert.equal(code, 0);
   assert.deepEqual(JSON.parse(stdout), {

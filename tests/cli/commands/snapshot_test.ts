@@ -30,7 +30,7 @@ async function inFolder(work: (folder: string, run: (...args: string[]) => Promi
   }
 }
 
-Deno.test("a session is saved, looked at, verified and loaded by another process, whose VMs go on", () =>
+Deno.test("a session is saved, inspected, verified and loaded by another process, whose VMs continue", () =>
   inFolder(async (folder, run) => {
     const file = `${folder}/demo.snap`;
     assert.equal((await run("up", "demo", "--name", "s", "--turbo")).code, 0);
@@ -56,7 +56,7 @@ Deno.test("a session is saved, looked at, verified and loaded by another process
     assert.match(loaded.stderr, new RegExp(`${end / 1e9} s of virtual time passed`));
   }));
 
-Deno.test("a session in the background goes on from a snapshot, and goes back no further than that", () =>
+Deno.test("a session in the background continues from a snapshot, and goes back no further than that", () =>
   inFolder(async (folder, run) => {
     const file = `${folder}/demo.snap`;
     assert.equal((await run("up", "demo", "--name", "first", "--turbo")).code, 0);

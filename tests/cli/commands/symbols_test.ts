@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Place } from "../place.ts";
 import { writeElfSymbols } from "../../../src/symbols/elf-symbols.ts";
 
-Deno.test("code and symbols of a VM: an ELF file names what is there", async () => {
+Deno.test("code and symbols of a VM: an ELF file names the addresses", async () => {
   await using place = new Place();
   await place.up("one");
   const elf = `${place.folder}/hello.elf`;

@@ -98,7 +98,7 @@ Deno.test("three parts, one of which is killed and run again, merge into one rep
   }
 });
 
-Deno.test("what is no part, no report and no result is refused by name", async () => {
+Deno.test("a file that is not a part, report or result is refused by name", async () => {
   const folder = await Deno.makeTempDir();
   try {
     for (const shard of ["0/3", "4/3", "x", "1/0"]) {

@@ -57,7 +57,7 @@ Deno.test("--json has a line for each scenario", async () => {
   assert.deepEqual(result.steps.map(({ result }: { result: string }) => result), ["ok", "ok", "ok", "ok"]);
 });
 
-Deno.test("W57: what is no scenario starts nothing and ends with 2", async () => {
+Deno.test("W57: a file that is not a scenario starts nothing and ends with 2", async () => {
   const folder = await Deno.makeTempDir();
   try {
     assert.deepEqual(await el2("test", `${folder}/none.toml`), {

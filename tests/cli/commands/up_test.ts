@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Place } from "../place.ts";
 
-Deno.test("W66: the socket is 0600 in a folder of 0700, and a second up of a name ends with 1", async () => {
+Deno.test("W66: the socket has mode 0600 in a folder of mode 0700, and another up of its name ends with 1", async () => {
   await using place = new Place();
   await place.up("one");
   assert.equal(Deno.statSync(`${place.folder}/el2/one.sock`).mode! & 0o777, 0o600);

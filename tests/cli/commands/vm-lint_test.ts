@@ -21,7 +21,7 @@ Deno.test("vm lint prints a line for each finding, or a JSON document, and exits
   ]);
 });
 
-Deno.test("vm lint of a file that is no devicetree says so; of one that is not there it is a usage error", async () => {
+Deno.test("vm lint of a file that is not a devicetree says so; of a missing one it is a usage error", async () => {
   const text = await el2("vm", "lint", "README.md");
   assert.equal(text.code, 1);
   assert.match(

@@ -3,7 +3,7 @@ import { runHeadless } from "../../../src/cli/start/headless.ts";
 import type { Request } from "../../../src/protocol/protocol.ts";
 import type { SessionClient } from "../../../src/session/client.ts";
 
-Deno.test("a session ends once: what comes while its output drains is no second end", async () => {
+Deno.test("a session ends once: another end while its output drains is ignored", async () => {
   const client: SessionClient = { send() {}, onEvent() {}, close() {} };
   const lines: unknown[] = [];
   const original = console.error;

@@ -84,7 +84,7 @@ Deno.test("a hook of ~/.config/el2/ui.toml runs in every session, at the event, 
   }
 });
 
-Deno.test("text of guests reaches a hook's program as data: control characters are marked, and nothing of it is a word", async () => {
+Deno.test("text of guests reaches a hook's program as data: control characters are marked, and none of it becomes an argument", async () => {
   const root = folder();
   try {
     const text = `$(touch ${root}/mark); \`touch ${root}/mark\` \x1b]0;title\x07\0 ${"x".repeat(9000)}`;

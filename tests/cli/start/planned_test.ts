@@ -10,7 +10,7 @@ import { DEFAULT_NET_POLICY, parseForward } from "../../../src/virtio/plan.ts";
 
 type Net = NonNullable<Parameters<typeof moreDevices>[0]["net"]>;
 
-Deno.test("run debian --net and --forward take the place of the card that a guest with a disk has", async () => {
+Deno.test("run debian --net and --forward replace the card that a guest with a disk has", async () => {
   const cache = await Deno.makeTempDir({ prefix: "el2-test-" }), before = Deno.env.get("EL2_CACHE");
   Deno.env.set("EL2_CACHE", cache);
   try {

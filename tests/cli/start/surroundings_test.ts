@@ -24,7 +24,7 @@ based_on = "dark"
 accent = "#50c0ff"
 `;
 
-Deno.test("screens of a session in the background have what its configuration says of them", async () => {
+Deno.test("screens of a session in the background are as its configuration sets them", async () => {
   await inFolder(async (folder) => {
     const file = `${folder}/phone.toml`;
     await Deno.writeTextFile(file, FILE);

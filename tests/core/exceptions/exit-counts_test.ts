@@ -13,7 +13,7 @@ Deno.test("exits to EL2 are counted once each, by reason", () => {
   assert.equal(machine.core.exitCounters.waits, 1);
 });
 
-Deno.test("a device's access is no data abort, and what has no name is counted as other", () => {
+Deno.test("a device's access is not a data abort, and an exit without a name is counted as other", () => {
   const counts = newExitCounts();
   counts[exitCountOf(ExitReason.Bus, ExceptionClass.DataAbortLower)]++;
   counts[exitCountOf(ExitReason.Trap, ExceptionClass.DataAbortLower)]++;

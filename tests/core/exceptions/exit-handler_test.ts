@@ -104,7 +104,7 @@ Deno.test("a run ends where EL2 sets debug registers, which the next one obeys f
   assert.deepEqual([exit.reason, exit.retired, count], [ExitReason.Budget, 0, 3]);
 });
 
-Deno.test("an error in EL2 comes out of the run, and the core goes on behind its exit", () => {
+Deno.test("an error in EL2 ends the run, and the core continues after its exit", () => {
   const machine = machineWithLoop();
   const failing = new Handler(machine, 5_000, () => {
     throw new Error("a bug of EL2");

@@ -42,7 +42,7 @@ function doubles(word: number, operands: bigint[], fpcr = 0): { result: bigint; 
   return { result, flags: Number(vcpu.getRegister("FPSR")) };
 }
 
-Deno.test("arithmetic gives the first NaN operand, a signalling one before a quiet one, made quiet", () => {
+Deno.test("arithmetic gives the first NaN operand, a signaling one before a quiet one, made quiet", () => {
   assert.deepEqual(doubles(Word.FADD, [QUIET, ONE]), { result: QUIET, flags: 0 });
   assert.deepEqual(doubles(Word.FADD, [ONE, QUIET]), { result: QUIET, flags: 0 });
   assert.deepEqual(doubles(Word.FADD, [QUIET, SIGNALLING]), { result: 0xfff8_0000_0000_0001n, flags: Fpsr.IOC });

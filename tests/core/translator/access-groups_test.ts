@@ -72,7 +72,7 @@ Deno.test("accesses in groups do what they do one by one", () => {
   assert.ok(trapped > PROGRAMS, "few accesses fault");
 });
 
-Deno.test("a stack pointer that was aligned is looked at again when it has been changed", () => {
+Deno.test("a stack pointer that was aligned is checked again when it has been changed", () => {
   // movz x0, #63; subs x0, x0, #1; b.ne -4; ldr x1, [sp]; add sp, sp, #8; ldr x1, [sp]
   const program = [0xd28007e0, 0xf1000400, 0x54ffffe1, 0xf94003e1, 0x910023ff, 0xf94003e1];
   const interpreter = new PagedProgram(program, Sctlr.SA, {});

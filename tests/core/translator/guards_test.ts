@@ -37,7 +37,7 @@ const STATES = { EL1h: 0x3c5, EL1t: 0x3c4, EL0: 0x3c0 } as const;
 /** Whether there are exceptions, by the state that the loop runs in. */
 const EXCEPTS = { EL1h: false, EL1t: true, EL0: true } as const;
 
-Deno.test("registers of EL1 and DC ZVA are of the region that they stand in", () => {
+Deno.test("registers of EL1 and DC ZVA belong to their region", () => {
   const [block, ...others] = discover(executedCode(LOOP), 0);
   assert.equal(block.instructions.length, LOOP.length);
   assert.equal(others.length, 0);

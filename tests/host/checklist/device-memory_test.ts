@@ -145,7 +145,7 @@ Deno.test("V9: unknown flag bits are EINVAL", () => {
   assert.equal(v9.region(v9.createVm(), { flags: 7 | RegionFlags.Lent, userspace_addr: BigInt(v9.memory(0x1000)) }), 0);
 });
 
-Deno.test("V10: a size that is no multiple of a page is EINVAL", () => {
+Deno.test("V10: a size that is not a multiple of a page is EINVAL", () => {
   const vmm = client();
   const vm = vmm.createVm(), userspace_addr = BigInt(vmm.memory(0x1000));
   for (const memory_size of [1n, 0xfffn, 0x1001n]) vmm.refused(vmm.region(vm, { memory_size, userspace_addr }), "EINVAL", /whole pages/);
@@ -211,7 +211,7 @@ Deno.test("V15: a label is used once, but not from android15-6.6 on", () => {
   }
 });
 
-Deno.test("V16: an overlap by one byte, or by one page where addresses are aligned, at either end is EEXIST, neighbours are fine", () => {
+Deno.test("V16: an overlap by one byte, or by one page where addresses are aligned, at either end is EEXIST, neighbors are fine", () => {
   for (const name of ["v6", "v9"] as const) {
     const { vmm, region } = regions(name);
     const memory = BigInt(vmm.memory(0x3000));

@@ -115,7 +115,7 @@ Deno.test("V52: a LEVEL irqfd sets the doorbell's masks to 1 and 1 when it is bo
   }
 });
 
-Deno.test("V53: an ioeventfd of length 3, one that wraps where that is looked at, and length 0 with DATAMATCH are EINVAL", () => {
+Deno.test("V53: an ioeventfd of length 3, one that wraps where that is checked, and length 0 with DATAMATCH are EINVAL", () => {
   const { vmm, ioeventfd } = setUp();
   vmm.refused(ioeventfd({ len: 3 }), "EINVAL", /1, 2, 4, 8/);
   vmm.refused(ioeventfd({ flags: 2 }), "EINVAL", /DATAMATCH 1/);

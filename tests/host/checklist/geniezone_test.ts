@@ -169,7 +169,7 @@ Deno.test("G6: a host without GenieZone has no /dev/gzvm", () => {
   assert.equal(new Client(stack).open("/dev/gzvm"), -2);
 });
 
-Deno.test("G7: function numbers 0 to 19 are recognised in both forms, and no other", () => {
+Deno.test("G7: function numbers 0 to 19 are recognized in both forms, and no other", () => {
   for (const name of Object.keys(GzvmCall) as GzvmCallName[]) {
     assert.equal(functionId(name), 0xfb00_1000 + GzvmCall[name]);
     assert.deepEqual([callOf(functionId(name)), callOf(functionId(name, false))], [name, name]);
@@ -507,7 +507,7 @@ Deno.test("G41: IDLE blocks the thread without calls", () => {
   assert.deepEqual([fake.platform.inside.has(0), fake.await(task)], [false, undefined]);
 });
 
-Deno.test("G42: a wakeup from another vCPU makes a sleeping one go on", () => {
+Deno.test("G42: a wakeup from another vCPU makes a sleeping one continue", () => {
   const { fake, task } = inside();
   fake.returnRun(VcpuRunState.ExpectsWakeup);
   fake.guest.virq(fake.platform.vcpu(0), wakeup(0));
@@ -565,7 +565,7 @@ Deno.test("G47: DEASSIGN without a match is 0 for irqfds and ENOENT for ioeventf
   assert.deepEqual([ioeventfd(vmm, vm, fd), ioeventfd(vmm, vm, fd, { flags: GzvmIoeventfdFlags.Deassign })], [0, 0]);
 });
 
-Deno.test("G48: an eventfd that is signalled already injects when it is assigned", () => {
+Deno.test("G48: an eventfd that is signaled already injects when it is assigned", () => {
   const { vmm } = onStack();
   const vm = vmm.createVm();
   assert.equal(irqfd(vmm, vm, newEventfd(vmm, 0)), 0);

@@ -77,7 +77,7 @@ Deno.test("V61: with immediate_exit RUN is EINTR, and the guest executes nothing
   assert.ok(fake.platform.inside.has(0));
 });
 
-Deno.test("V62: a signal ends RUN with EINTR, and the vCPU goes on where it was", () => {
+Deno.test("V62: a signal ends RUN with EINTR, and the vCPU continues where it was", () => {
   let count = 0;
   const { stack, vmm, vcpu } = scripted(function* () {
     for (;; count++) yield { do: "work", count: 1000 };
@@ -157,7 +157,7 @@ Deno.test("V66: resume value 2 after an MMIO exit, and any above, is EINVAL", ()
   }
 });
 
-Deno.test("V67: in WFI RUN sleeps without calls, and one wakeup makes it go on", () => {
+Deno.test("V67: in WFI RUN sleeps without calls, and one wakeup makes it continue", () => {
   const { fake, run, inside } = running();
   const task = run();
   fake.returnRun(VcpuRunState.ExpectsWakeup);

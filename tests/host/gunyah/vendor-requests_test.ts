@@ -67,7 +67,7 @@ function onStack(script: Script, plans: readonly VmPlan[] = PLANS): { stack: Hos
   return { stack, vmm: new VendorClient(stack) };
 }
 
-Deno.test("SET_FW_NAME loads the image of a name: allocated, lent, configured, authenticated, initialised; the first RUN starts it", () => {
+Deno.test("SET_FW_NAME loads the image of a name: allocated, lent, configured, authenticated, initialized; the first RUN starts it", () => {
   const { fake, vmm } = faked();
   const { vm, vcpu } = vmm.loaded();
   const loading = ["VM_ALLOCATE", "MEM_LEND", "VM_CONFIG_IMAGE", "VM_AUTH_IMAGE", "VM_INIT", "VM_GET_HYP_RESOURCES"];

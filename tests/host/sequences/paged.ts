@@ -15,7 +15,7 @@ export interface Paged {
   readonly devicetree: string;
   readonly missed: string;
   /**
-   * MEM_LEND of a protected VM's parcels in their order, by what they hold; undefined where there
+   * MEM_LEND of a protected VM's parcels in their order, by what they hold; undefined if there
    * are no protected VMs.
    */
   readonly parcels?: readonly ["devicetree" | "firmware", "devicetree" | "firmware"];

@@ -101,7 +101,7 @@ Deno.test("a negative error has 32 bits from the native entrance and 64 from the
   assert.equal(guest.raw(0x0e, [], "smccc")[0], 0xffff_ffff_ffff_ffffn);
 });
 
-Deno.test("the wrapper is told how many results there are", () => {
+Deno.test("the wrapper learns how many results there are", () => {
   const { guest, hypervisor } = setup();
   const results = hypervisor.hypercalls.dispatch(guest.vcpu, HYPERCALLS.hypervisor_identify.number, []);
   assert.ok(results !== undefined && results !== DEFERRED);

@@ -82,7 +82,7 @@ Deno.test("creation into a full cspace gives CSPACE_FULL and leaks nothing", () 
   assert.equal(hypervisor.rootPartition.heapUsed, used);
 });
 
-Deno.test("a fresh capability has all rights of its type and is the master; copies of copies are no masters", () => {
+Deno.test("a fresh capability has all rights of its type and is the master; copies of copies are not masters", () => {
   const { guest } = setup();
   const vic = guest.create("vic");
   const [, master] = [...guest.cspace.capabilities()].find(([id]) => BigInt(id) === vic)!;

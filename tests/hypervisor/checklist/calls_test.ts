@@ -39,7 +39,7 @@ Deno.test("H6: HVC #1 answers -1 and changes nothing else", () => {
   assert.deepEqual(new Rig().hvc(1, ...DISTINCT), [ALL_ONES, ...DISTINCT.slice(1)]);
 });
 
-Deno.test("H7: SMC #1 answers -1 and goes on behind itself", () => {
+Deno.test("H7: SMC #1 answers -1 and continues after itself", () => {
   const w = new Rig();
   const { pc } = w.registers;
   assert.equal(w.smc(1)[0], ALL_ONES);
@@ -116,7 +116,7 @@ Deno.test("H20: a reserved argument that is not zero comes before the lookup of 
   assert.equal(w.error("doorbell_send", { doorbell: 0x4000n }), "CSPACE_CAP_NULL");
 });
 
-Deno.test("H21: reserved arguments are not looked at through SMCCC", () => {
+Deno.test("H21: reserved arguments are not checked through SMCCC", () => {
   const w = new Rig();
   assert.equal(w.hvc(0, 0xc600_8000n + BigInt(HYPERCALLS.doorbell_send.number), w.active("doorbell"), 1n, 1n)[0], 0n);
 });

@@ -36,7 +36,7 @@ Deno.test("H28: a revoked slot gives CSPACE_CAP_REVOKED even where the type is w
   assert.equal(w.error("msgqueue_flush", { msgqueue: w.revoked() }), "CSPACE_CAP_REVOKED");
 });
 
-Deno.test("H29: a doorbell is no message queue", () => {
+Deno.test("H29: a doorbell is not a message queue", () => {
   const w = new Rig();
   assert.equal(w.error("msgqueue_send", { msgqueue: w.active("doorbell") }), "CSPACE_WRONG_OBJECT_TYPE");
 });
@@ -143,7 +143,7 @@ Deno.test("H43: a copy has no right that its parent lacks", () => {
   assert.equal(w.error("doorbell_reset", { doorbell: copy }), "CSPACE_INSUFFICIENT_RIGHTS");
 });
 
-Deno.test("H44: copies of copies are no masters", () => {
+Deno.test("H44: copies of copies are not masters", () => {
   const w = new Rig();
   const copy = w.copy(w.copy(w.active("doorbell"), 0xffff_ffff), 0xffff_ffff);
   assert.equal(w.error("cspace_revoke_caps_from", { src_cspace: w.self, master_cap: copy }), "CSPACE_INSUFFICIENT_RIGHTS");

@@ -106,7 +106,7 @@ Deno.test("H61: a vIRQ has one source", () => {
   assert.equal(w.error("doorbell_bind_virq", { doorbell: w.active("doorbell"), vic: w.vic, virq: BigInt(VIRQ) }), "BUSY");
 });
 
-Deno.test("H62: PPIs and special INTIDs are no vIRQs to bind to", () => {
+Deno.test("H62: PPIs and special INTIDs cannot be bound as vIRQs", () => {
   const w = new Rig();
   for (const virq of [31n, 1020n]) {
     assert.equal(w.error("doorbell_bind_virq", { doorbell: w.active("doorbell"), vic: w.vic, virq }), "ARGUMENT_INVALID");

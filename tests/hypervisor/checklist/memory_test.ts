@@ -88,7 +88,7 @@ Deno.test("H114: what is not mapped cannot be unmapped", () => {
   assert.equal(w.error("addrspace_unmap", { addrspace: w.space, memextent: w.active("memextent"), vbase: FREE_IPA }), "ADDR_INVALID");
 });
 
-Deno.test("H115: a mapping replaces what was there", () => {
+Deno.test("H115: a mapping replaces the earlier one", () => {
   const w = new MemoryRig();
   const [first, second] = [w.active("memextent"), w.active("memextent")];
   w.tryMap({ memextent: first });

@@ -45,7 +45,7 @@ Deno.test("a watchdog that is pinged in time does nothing, and STATUS has the mi
   assert.ok(!vcpu.bitten);
 });
 
-Deno.test("one that is not pinged halts the first vCPU with a fault of its own, and kills the others", () => {
+Deno.test("a watchdog that is not pinged halts the first vCPU with its own fault, and kills the others", () => {
   const { machine, guest, vcpu, call } = vm(2);
   guest.vcpus[1].powerOn(0x4100_0000n, 0n);
   call(SET_TIME, 50n, 50n);

@@ -176,7 +176,7 @@ Deno.test("a level that its source raises while it is handled is taken once more
   assert.ok(!rig.cpu.irq);
 });
 
-Deno.test("a level that was raised and lowered is no edge of an interrupt that becomes edge-triggered", () => {
+Deno.test("a level that was raised and lowered is not an edge of an interrupt that becomes edge-triggered", () => {
   const rig = new Rig().on();
   rig.spi(40, false);
   rig.gic.assertLevel(rig.cpu, 40);
@@ -270,7 +270,7 @@ Deno.test("registers of a group that is off are undefined, its enable reads as z
   assert.equal(rig.cpu.writeRegister(Icc.RPR, 0n), false);
 });
 
-Deno.test("group 0 is signalled as FIQ", () => {
+Deno.test("group 0 is signaled as FIQ", () => {
   const rig = new Rig();
   rig.gicd(Gicd.CTLR, 1);
   rig.cpu.writeRegister(Icc.PMR, 0xffn);

@@ -26,7 +26,7 @@ Deno.test("configuration of a VIC, and MPIDRs that follow from indices", () => {
   assert.equal(vic.gic.indexOf(0x104), undefined);
 });
 
-Deno.test("a frame is attached once, and only for a vCPU that is there", () => {
+Deno.test("a frame is attached once, and only for a vCPU that exists", () => {
   const { vm, vcpu } = new Caller();
   const attach = (index: number, flags: bigint, ipa = 0x1000_0000) =>
     errorName(vm.vic.attachVdevice(vm.addressSpace, index, flags, ipa, 0x2_0000));
@@ -39,7 +39,7 @@ Deno.test("a frame is attached once, and only for a vCPU that is there", () => {
   assert.equal(vm.addressSpace.deviceAt(0x2000_0000)?.device.read(vcpu, 8, 8), 0x10n, "the last one");
 });
 
-Deno.test("a vCPU of another VIC finds no SGIs of its own in a distributor: an external abort", () => {
+Deno.test("a vCPU of another VIC does not find its SGIs in a distributor: an external abort", () => {
   const w = new Rig();
   const vcpu = w.object("thread");
   w.equip(vcpu, { without: "group" });

@@ -72,7 +72,7 @@ Deno.test("what is not mapped cannot be unmapped or changed", () => {
   assert.equal(guest.error("addrspace_update_access", space, extent, IPA, 0x66n, NO_SYNC), "ADDR_INVALID");
 });
 
-Deno.test("a mapping replaces what was there, and unmapping the replaced one leaves its pages", () => {
+Deno.test("a mapping replaces the earlier one, and unmapping the replaced one leaves its pages", () => {
   const { guest, hypervisor } = setup();
   const space = guest.addrspace(1);
   const first = guest.extent(RAM_BASE, PAGE), second = guest.extent(RAM_BASE + PAGE, PAGE);
@@ -86,7 +86,7 @@ Deno.test("a mapping replaces what was there, and unmapping the replaced one lea
   checkInvariants(hypervisor);
 });
 
-Deno.test("the core is told of every page that was mapped or unmapped, and of no other", () => {
+Deno.test("the core is notified of every page that was mapped or unmapped, and of no other", () => {
   const { guest, log } = setup();
   const space = guest.addrspace(1), extent = guest.extent(RAM_BASE, 3 * PAGE);
   guest.ok("addrspace_map", space, extent, IPA, RWX_NORMAL, NO_SYNC);

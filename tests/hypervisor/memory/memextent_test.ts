@@ -161,7 +161,7 @@ Deno.test("what cannot be donated", () => {
   assert.equal(donate(TO_CHILD, 0n, sparse, ...range(RAM_BASE, PAGE)), "CSPACE_WRONG_OBJECT_TYPE");
 });
 
-Deno.test("contents: operations with the synchronisation that they need, on owned pages only", () => {
+Deno.test("contents: operations with the synchronization that they need, on owned pages only", () => {
   const { guest, machine } = setup();
   const extent = guest.extent(RAM_BASE, 4 * PAGE);
   const child = guest.derive(extent, PAGE, PAGE);

@@ -101,7 +101,7 @@ Deno.test("the virtual timer fires at its time or soon after, once, and can be d
   assert.ok(fired[1] >= fired[0] + 300_000 && fired[1] < fired[0] + 320_000, `${fired[1]}`);
 });
 
-Deno.test("a vIRQ that was enabled comes to the program: level and edge, by a doorbell of its own", () => {
+Deno.test("a vIRQ that was enabled comes to the program: level and edge, by its own doorbell", () => {
   const seen: number[] = [];
   const { machine } = rootVm({
     start(vcpu) {
@@ -148,7 +148,7 @@ Deno.test("vcpu_run that is refused comes back with its error as the next event"
   assert.deepEqual(returned, [31, 0], "BUSY: it is not proxy-scheduled");
 });
 
-Deno.test("one program instance serves all vCPUs of a VM; two programs cannot stand at one address", () => {
+Deno.test("one program instance serves all vCPUs of a VM; two programs cannot have one address", () => {
   const { hypervisor, root } = rootVm({});
   assert.ok(hypervisor.natives.guestOf(root.addressSpace));
   assert.throws(() => hypervisor.registerNative(MEMORY + 0x1000, () => assert.fail()), /already a native program at 0x/);

@@ -26,7 +26,7 @@ Deno.test("vCPUs of one priority share a CPU slice by slice", () => {
   assert.equal(b.vcpus[0].usage.time, 20_000_000);
 });
 
-Deno.test("a higher priority preempts at once, and the lower one goes on with the rest of its slice", () => {
+Deno.test("a higher priority preempts at once, and the lower one continues with the rest of its slice", () => {
   const machine = new ScriptedMachine();
   const low = new ScriptedVm(machine, 3, [busy], { priority: 10 });
   const peer = new ScriptedVm(machine, 5, [busy], { priority: 10 });
@@ -44,7 +44,7 @@ Deno.test("a higher priority preempts at once, and the lower one goes on with th
   assert.equal(peer.vcpus[0].usage.time, 1_000_000);
 });
 
-Deno.test("WFI sleeps until an interrupt is signalled, and falls through when one is", () => {
+Deno.test("WFI sleeps until an interrupt is signaled, and falls through when one is", () => {
   const machine = new ScriptedMachine();
   let woken = 0;
   const vm = new ScriptedVm(machine, 3, [function* () {

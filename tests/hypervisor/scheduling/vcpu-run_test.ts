@@ -93,7 +93,7 @@ Deno.test("the caller's slice ends what is lent from it", () => {
   test.go();
 });
 
-Deno.test("WFI expects a wakeup, and the wakeup vIRQ tells of it when its interrupt is edge-triggered", () => {
+Deno.test("WFI expects a wakeup, and the wakeup vIRQ reports it when its interrupt is edge-triggered", () => {
   const test = pair(function* () {
     yield wfi;
     for (;;) yield { compute: 1000 };

@@ -71,7 +71,7 @@ Deno.test("messages that cannot be copied: an error, as documented, or dropped w
   assert.deepEqual([error, results[0], results[1]], [0, 0n, 1n]);
 });
 
-Deno.test("a reset that a level interrupt tells of: as documented it is one, as observed the write is an abort all the same", () => {
+Deno.test("a reset that a level interrupt reports: as documented it is one, as observed the write is an abort all the same", () => {
   for (const [behaviour, edge, succeeds] of [[{}, false, true], [QUIRKS, false, false], [QUIRKS, true, true]] as const) {
     const w = new Rig(behaviour);
     const virtio_mmio = w.active("virtio_mmio");

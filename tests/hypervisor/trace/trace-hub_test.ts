@@ -44,7 +44,7 @@ Deno.test("a reader gets the kinds that it wants from then on, each once", () =>
   assert.equal(dropped, 0);
 });
 
-Deno.test("who reads too slowly loses the oldest events, and is told how many of its own kinds", () => {
+Deno.test("a slow reader loses the oldest events, and learns how many of its own kinds", () => {
   const { hub, port } = setup();
   const slow = hub.read(["virq"]), quick = hub.read(["virq", "sched"]);
   const many = 70_000;
@@ -215,7 +215,7 @@ Deno.test("hypercalls are operations with decoded arguments and results", () => 
   assert.equal(hypervisor.trace.reasons.count, 1, "who polls a queue is not refused");
 });
 
-Deno.test("a refusal that an operation goes on after is no reason for its own end", () => {
+Deno.test("a refusal after which an operation continues is not the reason for its end", () => {
   const { hub, port } = setup();
   const outer = port.begin("rpc", "VM_START", {});
   port.end(port.begin("hvc", "prng_get_entropy", {}), REFUSED);

@@ -124,7 +124,7 @@ Deno.test("R144: a doorbell's node is named after its capability and has the int
   assert.deepEqual(readCells(found, "interrupts"), [0, 0x25, 4]);
 });
 
-Deno.test("R145: kaslr-seed is there, and differs between two starts", () => {
+Deno.test("R145: kaslr-seed exists, and differs between two starts", () => {
   const machine = new Machine();
   const seed = () => {
     const made = machine.start(guestTree("tree", []));

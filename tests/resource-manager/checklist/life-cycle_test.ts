@@ -198,7 +198,7 @@ Deno.test("R42: VM_RESET in READY, EXITED and INIT_FAILED is OK, and VM_STATUS 1
   }
 });
 
-Deno.test("a VM whose configuration is not finished, in INIT or AUTH, is reset as one whose initialisation failed, and given back", () => {
+Deno.test("a VM whose configuration is not finished, in INIT or AUTH, is reset as one whose initialization failed, and given back", () => {
   for (const [authType, state] of [[0, VmState.Init], [1, VmState.Auth]] as const) {
     const machine = new Machine();
     const before = machine.usage();

@@ -79,7 +79,7 @@ class Parties {
     return this.primary.ask(MEM_RECLAIM, { handle, flags }).error;
   }
 
-  /** Bytes at an address of the primary; undefined where it has no access. */
+  /** Bytes at an address of the primary; undefined if it has no access. */
   read(address = PA): Uint8Array | undefined {
     return this.machine.system.act((vcpu) => vcpu.read(address, 4));
   }
@@ -140,7 +140,7 @@ Deno.test("R96: MEM_LEND to a dynamic VMID that is not allocated returns ARGUMEN
   assert.equal(parties.lendError({ acl: [{ vmid: 5, rights: 7 }] }), "OK", "platform VMIDs count as allocated");
 });
 
-Deno.test("R97: MEM_LEND of an address or size that is no page's returns ARGUMENT_INVALID", () => {
+Deno.test("R97: MEM_LEND of an unaligned address or size returns ARGUMENT_INVALID", () => {
   const parties = new Parties();
   assert.equal(parties.lendError({ sgl: [range(PA + 8)] }), "ARGUMENT_INVALID");
   assert.equal(parties.lendError({ sgl: [range(PA, PAGE + 1)] }), "ARGUMENT_INVALID");

@@ -230,7 +230,7 @@ Deno.test("R16: packets of two messages to a VM are never mixed", () => {
   assert.equal(packets.filter((packet) => (packet[1] & 3) === PacketType.Notification).length, 3);
 });
 
-Deno.test("R17: a full queue makes the resource manager wait, and nothing is lost when it goes on", () => {
+Deno.test("R17: a full queue makes the resource manager wait, and nothing is lost when it continues", () => {
   const wire = new Wire();
   wire.notify(10_000);
   wire.send(GET_VMID);

@@ -19,7 +19,7 @@ function groupsOf(exported: ReadonlyMap<string, readonly unknown[]>, is: (value:
   return [...exported].filter(([, values]) => values.flat().some(is)).map(([group]) => group);
 }
 
-Deno.test("each message stands in one file, and its handler in the file of the same name", async () => {
+Deno.test("each message is in one file, and its handler in the file of the same name", async () => {
   const [messages, handling] = [await exportsOf(MESSAGES), await exportsOf(HANDLERS)];
   for (const [id, message] of RPC_MESSAGES) {
     const groups = groupsOf(messages, (value) => value === message);

@@ -140,7 +140,7 @@ Deno.test("a queue pair between two VMs carries messages both ways, and is joine
   assert.deepEqual(machine.usage(), before);
 });
 
-Deno.test("shared memory lies where its vdevice says, or anywhere, and the devicetree tells of it", () => {
+Deno.test("shared memory lies where its vdevice says, or anywhere, and the devicetree describes it", () => {
   const machine = new Machine();
   const { primary, system } = machine;
   const shm = (label: number, more: Record<string, true> = {}) =>
@@ -219,7 +219,7 @@ function treeOf(vcpu: { read(ipa: number, length: number): Uint8Array | undefine
   return read.tree.root;
 }
 
-Deno.test("whatever stands in a VM's devicetree, VM_INIT and VM_START answer, and a reset takes everything back", () => {
+Deno.test("whatever a VM's devicetree contains, VM_INIT and VM_START answer, and a reset takes everything back", () => {
   const machine = new Machine();
   const { primary, system } = machine;
   const before = machine.usage();
@@ -243,7 +243,7 @@ Deno.test("whatever stands in a VM's devicetree, VM_INIT and VM_START answer, an
   checkInvariants(system.hypervisor);
 });
 
-Deno.test("a Resource Manager that is restored from another's state goes on where that one was", () => {
+Deno.test("a Resource Manager that is restored from another's state continues where that one was", () => {
   const machine = new Machine();
   const { system } = machine;
   const before = machine.usage();
@@ -303,7 +303,7 @@ Deno.test("a protected VM does not start before the milestone", () => {
   assert.equal(machine.primary.get(VM_GET_STATE, { vmid }).vm_state, VmState.InitFailed);
 });
 
-Deno.test("the owner is told of every state, and of the end", () => {
+Deno.test("the owner is notified of every state, and of the end", () => {
   const machine = new Machine();
   const made = machine.start(guestTree("told", [rmRpc()]));
   machine.end(made);
@@ -362,7 +362,7 @@ Deno.test("what a VM has sent before its owner stops it does not end it again, n
   checkInvariants(machine.system.hypervisor);
 });
 
-Deno.test("random requests in any state break nothing: ownership of memory holds and the Resource Manager goes on", () => {
+Deno.test("random requests in any state break nothing: ownership of memory holds and the Resource Manager continues", () => {
   const machine = new Machine();
   machine.start(guestTree("victim", [rmRpc(), bell(1)]));
   const ids = [...RPC_MESSAGES.values()].filter(({ kind }) => kind === "request").map(({ id }) => id);

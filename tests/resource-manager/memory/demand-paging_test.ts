@@ -139,7 +139,7 @@ Deno.test("only the owner of a paged VM sees its extents, and other VMs have non
   assert.deepEqual(resources.map(({ type }) => type), [ResourceType.Vcpu]);
 });
 
-Deno.test("registers of VM_SET_BOOT_CONTEXT are there when the vCPU starts, in the place of entry and devicetree", () => {
+Deno.test("registers of VM_SET_BOOT_CONTEXT are set when the vCPU starts, instead of entry and devicetree", () => {
   const machine = new Machine();
   const { vmid } = machine.ready(guestTree("registers", []));
   const set = (register_set: number, register_index: number, value: bigint) =>

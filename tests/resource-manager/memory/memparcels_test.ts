@@ -107,7 +107,7 @@ Deno.test("a parcel that was accepted in part can be given up", () => {
   assert.equal(parties.guestRead(0x9000_2000), 0);
 });
 
-Deno.test("MAP_CONTIGUOUS puts scattered regions one behind the other, at the address that is given", () => {
+Deno.test("MAP_CONTIGUOUS puts scattered regions one after the other, at the given address", () => {
   const parties = new Parties();
   [1, 2, 3].forEach((byte, index) => parties.write(PA + 2 * index * PAGE, byte));
   const handle = parties.lend(scattered(3));

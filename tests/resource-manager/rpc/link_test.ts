@@ -93,7 +93,7 @@ Deno.test("replies go before notifications, and the oldest of too many notificat
   assert.equal(received.findIndex(({ type }) => type === PacketType.Reply), 9);
 });
 
-Deno.test("a packet that the queue refuses is lost and logged, and the link goes on", () => {
+Deno.test("a packet that the queue refuses is lost and logged, and the link continues", () => {
   const primary = new Primary();
   primary.vcpu.fail = (name) => name === "msgqueue_send" ? ErrorCode.ARGUMENT_SIZE : undefined;
   primary.request(1);

@@ -238,7 +238,7 @@ Deno.test("the log ring begins with its write index and size, and each line with
   assert.match(text, /Log buffer: 0x804ed000\n/);
 });
 
-Deno.test("a primary whose devicetree is no tree starts all the same, and the log says so", () => {
+Deno.test("a primary whose devicetree is malformed starts all the same, and the log says so", () => {
   const vcpu = recordedVcpu();
   new ResourceManager().start(vcpu, 0n, BigInt(ENVIRONMENT_IPA));
   assert.equal(vcpu.calls.at(-1)?.name, "vcpu_poweron");

@@ -74,7 +74,7 @@ export interface MessageContent {
   readonly fields: TraceFields;
 }
 
-/** Decodes a message by its declaration; undefined where its id has none. */
+/** Decodes a message by its declaration; undefined if its id has none. */
 export function messageContent({ type, id, payload }: RpcMessage): Decoded<MessageContent> | undefined {
   const declared = RPC_MESSAGES.get(id);
   if (declared === undefined) return undefined;

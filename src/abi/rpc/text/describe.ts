@@ -155,9 +155,9 @@ export interface DescribedPacket {
 /** A message, as far as its bytes go. */
 export interface DescribedMessage {
   readonly packets: readonly DescribedPacket[];
-  /** Of its whole payload; none where a packet is none. */
+  /** Of its whole payload; none if a packet is malformed. */
   readonly fields: readonly DescribedField[];
-  /** Why what follows the packets is none. */
+  /** Why the packets are not a message. */
   readonly problem: string | undefined;
 }
 

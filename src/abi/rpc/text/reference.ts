@@ -10,7 +10,7 @@ import { RPC_FRAGMENT_SIZE, RPC_MAX_FRAGMENTS, RPC_MAX_PAYLOAD, RPC_PACKET_SIZE 
 
 const idText = (id: number) => `0x${id.toString(16).padStart(8, "0")}`;
 
-/** Bytes that a field always takes; undefined where that depends on its value. */
+/** Bytes that a field always takes; undefined if that depends on its value. */
 function fixedSize(shape: Shape): number | undefined {
   return shape.kind === "unsigned" || shape.kind === "reserved" || shape.kind === "bytes" ? shape.size : undefined;
 }

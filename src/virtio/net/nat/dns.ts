@@ -20,7 +20,7 @@ const LENGTH_SIZE = 2;
 
 /**
  * The message for the guest: as it is, or without its records where one of its addresses is not
- * allowed; undefined where it is not a whole message.
+ * allowed; undefined if it is not a whole message.
  */
 export function filteredAnswer(message: Uint8Array, allowed: (address: Uint8Array) => boolean): Uint8Array | undefined {
   if (message.length < Header.Size) return undefined;
@@ -46,7 +46,7 @@ export function filteredAnswer(message: Uint8Array, allowed: (address: Uint8Arra
   return questions === undefined ? undefined : message;
 }
 
-/** The refusal of a query, without asking the resolver; undefined where it is not a query. */
+/** The refusal of a query, without asking the resolver; undefined if it is not a query. */
 export function refusedAnswer(query: Uint8Array): Uint8Array | undefined {
   if (query.length < Header.Size) return undefined;
   const view = new DataView(query.buffer, query.byteOffset, query.byteLength);
@@ -64,7 +64,7 @@ function emptyAnswer(message: Uint8Array, end: number, code: number): Uint8Array
   return answer;
 }
 
-/** Offset after the name at `at` and `size` more bytes; undefined where the message ends before. */
+/** Offset after the name at `at` and `size` more bytes; undefined if the message ends before. */
 function after(message: Uint8Array, at: number, size: number): number | undefined {
   for (;;) {
     const length = message[at];
@@ -85,7 +85,7 @@ export class DnsStream {
 
   constructor(readonly allowed: (address: Uint8Array) => boolean) {}
 
-  /** The filtered piece for the guest; undefined where the data is not DNS. */
+  /** The filtered piece for the guest; undefined if the data is not DNS. */
   take(piece: Uint8Array): Uint8Array | undefined {
     // At most one message and a piece are kept.
     let bytes = new Uint8Array(this.#pending.length + piece.length);

@@ -131,7 +131,7 @@ export class Nat implements NetBackend {
   readonly #listeners: OutsideListener[] = [];
   #forwarded = 0;
   #sequence = 0x1000_0000;
-  /** Opened since the window began; undefined where none has. */
+  /** Opened since the window began; undefined if none has. */
   #opened: { count: number; readonly forget: () => void } | undefined;
   /** Reported already: kinds of addresses that are refused, and limits. */
   readonly #told = new Set<AddressKind | "connections" | "rate">();

@@ -51,7 +51,7 @@ export interface Icmp6Answer {
   readonly hops?: number;
 }
 
-/** Answers to a message of a guest, none where it needs none. */
+/** Answers to a message of a guest, none if it needs none. */
 export function answerIcmp6({ source, destination, hops, payload }: IpPacket<Ip6>, network: Network6): Icmp6Answer[] {
   if (payload[0] === Type.ECHO_REQUEST) {
     if (payload.length < ECHO_SIZE || !network.ours.includes(destination)) return [];

@@ -35,7 +35,7 @@ Deno.test("a worked packet is told field by field", () => {
   ]);
 });
 
-Deno.test("a refusal, a notification, a cut payload and what is no packet are told as what they are", () => {
+Deno.test("a refusal, a notification, a cut payload and malformed bytes are described as what they are", () => {
   const told = (hex: string) => describePackets(bytes(hex)).map((line) => line.replace(/ +/g, " ").trim());
   assert.deepEqual(told("21 02 07 00 04 00 00 56 03 00 00 00"), ["reply VM_START 0x56000004 #0x7, 12 bytes", "0 u32 error DENIED"]);
   assert.deepEqual(told("21 03 05 00 08 00 10 56 80 00 00 00 0b 00 00 00").slice(1), [
@@ -58,7 +58,7 @@ Deno.test("a message of several packets is told as one", () => {
   assert.match(lines.find((line) => line.includes("sgl[39].address"))!, /0x27$/);
 });
 
-Deno.test("any bytes under any id are told, and the fields lie one behind the other", () => {
+Deno.test("any bytes under any id are described, and the fields lie one after the other", () => {
   const ids = fc.constantFrom(...RPC_MESSAGES.keys(), 0x1234);
   fc.assert(fc.property(fc.constantFrom(1, 2, 3), ids, fc.uint8Array({ maxLength: 120 }), (type, id, payload) => {
     let at = -1;
