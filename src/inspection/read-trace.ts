@@ -15,6 +15,7 @@ import { UNSEEN } from "./event-log.ts";
 import { eventSentence } from "./event-sentence.ts";
 import type { View } from "./inspected.ts";
 import { vmStateWord } from "./read-vms.ts";
+import { rpcWords } from "./rpc-words.ts";
 import { sliceReason } from "../queries/slice-reason.ts";
 import type { Json, RowOf } from "../queries/table.ts";
 import { hex } from "../queries/table.ts";
@@ -87,10 +88,12 @@ export function eventRow(event: TraceEvent, nameOf?: NameOf): RowOf<typeof EVENT
   const { refused = false, ...given } = fields;
   const symbol = typeof given.pc === "bigint" ? nameOf?.(vcpu.split("/")[0], given.pc) : undefined;
   const args = symbol === undefined ? given : { ...given, symbol };
+  const inWords = (fields: TraceFields) => kind === "rpc" ? rpcWords(name, fields) : fields;
   const words = fieldsText(
-    name === VM_STATUS.name && typeof args.vm_state === "number" ? { ...args, vm_state: stateName(args.vm_state) } : args,
+    inWords(name === VM_STATUS.name && typeof args.vm_state === "number" ? { ...args, vm_state: stateName(args.vm_state) } : args),
   );
-  const outcome = result ? ` -> ${result.name}${result.fields ? ` ${fieldsText(result.fields)}` : ""}` : "";
+  const results = result?.fields ? fieldsText(inWords(result.fields)) : "";
+  const outcome = result ? ` -> ${result.name}${results && ` ${results}`}` : "";
   return {
     id: `ev:${eventName(event)}`,
     t: String(Math.round(time)),
