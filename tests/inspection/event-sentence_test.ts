@@ -58,7 +58,7 @@ Deno.test("PSCI calls and states of VMs are decoded", () => {
 Deno.test("a request about memory says size, rights and parcel, and nothing of the transport", () => {
   const acl = [{ vmid: 0x81, rights: 7 }], sgl = [{ address: 0x4100_0000n, size: 0x8000n }, { address: 0x4200_0000n, size: 0x8000n }];
   const lend = { from: 3, sequence: 5, mem_type: 0, flags: 0, label: 0, acl, sgl, attributes: [] };
-  assert.equal(event("rpc", "MEM_LEND", lend, { handle: 1 }), "MEM_LEND acl 0x81 rwx size 64K -> OK parcel:0x1");
+  assert.equal(event("rpc", "MEM_LEND", lend, { handle: 1 }), "MEM_LEND size 64K to 0x81 rwx -> OK parcel:0x1");
   const notice = { from: 3, sequence: 6, handle: 1, flags: 1, mem_info_tag: 0, vmids: [{ vmid: 0x81 }] };
   assert.equal(event("rpc", "MEM_NOTIFY", notice, {}), "MEM_NOTIFY parcel:0x1 flags 1 to 0x81 -> OK");
   assert.equal(event("rpc", "VM_START", { from: 3, sequence: 7, vmid: 0x81 }, {}), "VM_START vmid 0x81 -> OK");
