@@ -375,6 +375,9 @@ function checkVm(name: string, vm: FileVm, cpus: number, spoilt: Spoilt, errors:
   if (vm.platform !== "crosvm" && vm.swiotlb !== undefined && !unknown("platform")) {
     errors.atKey([...path, "swiotlb"], 'swiotlb needs platform = "crosvm"; remove it');
   }
+  if (vm.platform !== "crosvm" && vm.cpu_frequencies !== undefined && !unknown("platform")) {
+    errors.atKey([...path, "cpu_frequencies"], 'cpu_frequencies needs platform = "crosvm"; remove it');
+  }
   if (vm.schedule === "own") checkOwnSchedule(path, unknown("vcpus") ? undefined : vm.vcpus, vm, cpus, errors);
   if (vm.vcpus > cpus) {
     errors.atValue([...path, "vcpus"], `vcpus ${vm.vcpus} is over the ${cpus} physical CPUs of [machine]; use 1..${cpus}`);

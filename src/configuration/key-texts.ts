@@ -69,6 +69,7 @@ export const VM_TEXTS = {
   cmdline: "kernel command line: /chosen/bootargs",
   memory: "RAM of the VM",
   swiotlb: "crosvm only: part of the RAM that VM and VMM share for DMA; 64MiB if protected, else none",
+  cpu_frequencies: "crosvm only: frequencies (kHz, rising) that a virtual cpufreq device offers; none by default",
   base: "IPA of the RAM",
   vcpus: "number of vCPUs, at most one per physical CPU",
   schedule: "proxy: the host's vCPUs run it; own: the hypervisor schedules it",

@@ -303,6 +303,7 @@ async function planVm(name: string, vm: FileVm, { folder, links, cid, roomKnown 
     cmdline: vm.cmdline,
     memory: vm.memory,
     ...swiotlb === undefined ? {} : { swiotlb },
+    ...vm.cpu_frequencies === undefined ? {} : { cpuFrequencies: vm.cpu_frequencies },
     ...bios === undefined ? {} : { devicetreeFirst: true },
     base: vm.base,
     vcpus: vm.vcpus,

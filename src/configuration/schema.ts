@@ -266,6 +266,9 @@ const DEVICES = [
 export const DEVICE_KINDS: readonly string[] = DEVICES.map(({ entries }) => entries.kind.literal);
 const device = v.variant("kind", DEVICES, missingOrNot(DEVICE_KINDS));
 
+/** Greatest frequency (kHz) of a vCPU, and how many it can have: Linux's driver reads no more. */
+const MAX_KHZ = 10_000_000, MAX_FREQUENCIES = 64;
+
 /** When a VM starts. */
 const START = /^(auto|manual|after:.+)$/;
 
@@ -282,6 +285,12 @@ const vm = v.object(described({
   cmdline: v.optional(commandLine, ""),
   memory: v.optional(size(2 * MiB), "256MiB"),
   swiotlb: v.optional(size(2 * MiB)),
+  cpu_frequencies: v.optional(v.pipe(
+    v.array(whole(1, MAX_KHZ, `is outside 1..${MAX_KHZ}`), mustBe("a list of frequencies in kHz")),
+    facts({ minItems: 1, maxItems: MAX_FREQUENCIES }),
+    v.check((list) => list.length >= 1 && list.length <= MAX_FREQUENCIES, `has no frequency, or more than ${MAX_FREQUENCIES}`),
+    v.check((list) => list.every((kHz, index) => index === 0 || kHz > list[index - 1]), "is not in rising order"),
+  )),
   base: v.optional(
     v.pipe(
       v.number(mustBe("a whole number")),

@@ -1,12 +1,13 @@
 // The devices of crosvm's platform as its VMM has them (docs/spec/phones.md §C1 and §C2): three of
-// the four serial ports, clock, stall detector, battery, and the PCI host with its functions. The
-// first serial port is the VM's console.
+// the four serial ports, clock, stall detector, battery, virtual cpufreq, and the PCI host with its
+// functions. The first serial port is the VM's console.
 
 import { GoldfishBattery } from "../devices/goldfish-battery.ts";
 import { CAM_SHIFT, PciBus, PciFunction, type PciFunctionState } from "../devices/pci.ts";
 import { Pl030 } from "../devices/pl030.ts";
 import { Pvpanic, PvpanicEvent } from "../devices/pvpanic.ts";
 import { StallDetector, type StallDetectorState } from "../devices/stall-detector.ts";
+import { VirtualCpufreq, type VirtualCpufreqState } from "../devices/virtual-cpufreq.ts";
 import { VirtioId } from "../virtio/device.ts";
 import { type PciTransport, virtioFunction } from "../virtio/pci-transport.ts";
 import type { Board, BoardProcess } from "./board.ts";
@@ -18,8 +19,10 @@ import {
   CROSVM_SERIALS,
   CROSVM_STALL,
   crosvmBar,
+  crosvmCpufreq,
   crosvmPciSpi,
 } from "./crosvm-map.ts";
+import type { VmPlan } from "./plan.ts";
 import { uart16550Console, type VmConsole, type VmConsoleState } from "./vm-console.ts";
 
 const BRIDGE = { vendor: 0x8086, device: 0x1237, revision: 0, classCode: 0x06_00_00 };
@@ -43,7 +46,14 @@ interface CrosvmBoardState {
   readonly serials: readonly VmConsoleState[];
   readonly stall: StallDetectorState;
   readonly battery: number;
+  readonly cpufreq: VirtualCpufreqState;
   readonly functions: readonly PciFunctionState[];
+}
+
+/** A device that answers loads and stores by offset. */
+interface RegisterDevice {
+  read(offset: number, size: number): bigint | undefined;
+  write(offset: number, size: number, value: bigint): boolean;
 }
 
 /** Ports but the first, which are connected to nothing. */
@@ -56,10 +66,14 @@ export class CrosvmBoard implements Board {
   readonly #clock: Pl030;
   readonly #stall: StallDetector;
   readonly #battery = new GoldfishBattery();
+  /** Without frequencies it has no frames. */
+  readonly #cpufreq: VirtualCpufreq;
+  /** The devices of single registers, with their ranges. */
+  readonly #places: readonly (readonly [{ readonly base: number; readonly size: number }, RegisterDevice])[];
   readonly #bus: PciBus;
 
   /** @param transports the VM's virtio devices, in the order of their slots */
-  constructor(vcpus: number, transports: readonly PciTransport[], process: BoardProcess) {
+  constructor({ vcpus, cpuFrequencies }: VmPlan, transports: readonly PciTransport[], process: BoardProcess) {
     this.#process = process;
     this.#serials = OTHER_SERIALS.map(({ spi }) => {
       const serial = uart16550Console(() => {});
@@ -71,6 +85,14 @@ export class CrosvmBoard implements Board {
       interrupt: () => process.signal(CROSVM_STALL.interrupt),
       reset: (vcpu) => process.end(`vCPU ${vcpu} ran twice its time without restarting its stall detector`),
     });
+    const clocked = cpuFrequencies === undefined ? 0 : vcpus;
+    this.#cpufreq = new VirtualCpufreq(clocked, cpuFrequencies ?? []);
+    this.#places = [
+      [CROSVM_RTC, this.#clock],
+      [CROSVM_STALL, this.#stall],
+      [CROSVM_BATTERY, this.#battery],
+      [crosvmCpufreq(clocked), this.#cpufreq],
+    ];
     // The VM continues: `panic=-1` has the kernel reset it.
     const panic = new Pvpanic((event) => {
       if (event === PvpanicEvent.PANICKED) process.problem("pvpanic reports that the guest's kernel has panicked");
@@ -115,7 +137,7 @@ export class CrosvmBoard implements Board {
       this.#bus.writeConfig(config, size, value);
       return 0n;
     }
-    for (const [place, device] of [[CROSVM_RTC, this.#clock], [CROSVM_STALL, this.#stall], [CROSVM_BATTERY, this.#battery]] as const) {
+    for (const [place, device] of this.#places) {
       const offset = at(place);
       if (offset === undefined) continue;
       if (value === undefined) return device.read(offset, size);
@@ -129,16 +151,18 @@ export class CrosvmBoard implements Board {
       serials: this.#serials.map((serial) => serial.save()),
       stall: this.#stall.save(),
       battery: this.#battery.save(),
+      cpufreq: this.#cpufreq.save(),
       functions: this.#bus.functions.map((each) => each.save()),
     };
   }
 
   restore(saved: unknown): void {
     // Only what `save` gave, for the same plan, is ever restored.
-    const { serials, stall, battery, functions } = saved as CrosvmBoardState;
+    const { serials, stall, battery, cpufreq, functions } = saved as CrosvmBoardState;
     this.#serials.forEach((serial, index) => serial.restore(serials[index]));
     this.#stall.restore(stall);
     this.#battery.restore(battery);
+    this.#cpufreq.restore(cpufreq);
     this.#bus.functions.forEach((each, index) => each.restore(functions[index]));
   }
 

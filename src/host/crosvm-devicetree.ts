@@ -16,6 +16,7 @@ import {
   CROSVM_SERIAL_SIZE,
   CROSVM_SERIALS,
   CROSVM_STALL,
+  crosvmCpufreq,
   crosvmGicr,
   crosvmLines,
   crosvmPciSpi,
@@ -25,7 +26,7 @@ import { type DriverTraits, linkNode, platformBell } from "./guest-devicetree.ts
 import type { VmPlan } from "./plan.ts";
 import { devicetreeSize, type VmLayout } from "./vm-layout.ts";
 
-const PHANDLE_GIC = 1, PHANDLE_POOL = 2, PHANDLE_CLOCK = 24, PHANDLE_CPU = 0x100;
+const PHANDLE_GIC = 1, PHANDLE_POOL = 2, PHANDLE_CLOCK = 24, PHANDLE_CPU = 0x100, PHANDLE_FREQUENCIES = 0x1000;
 const UART_HZ = 1_843_200, RTC_HZ = 3_141_592;
 const RNG_SEED_SIZE = 256;
 /** Size of the range in which the resource manager gives the VM addresses. */
@@ -99,7 +100,7 @@ export function crosvmDevicetree(plan: VmPlan, layout: VmLayout, driver: DriverT
       "timeout-sec": STALL_SECONDS,
       interrupts: [PPI, CROSVM_STALL.interrupt, EDGE_RISING | cpuMask(plan)],
     }),
-    node("cpufreq", { compatible: "virtual,kvm-cpufreq" }),
+    cpufreq(plan),
     vmConfig(plan, driver),
     node("__symbols__", { intc: "/intc" }),
   ]));
@@ -161,14 +162,28 @@ function seed(name: string): Uint8Array {
   });
 }
 
-function cpu({ vcpus }: VmPlan, index: number): DevicetreeNode {
+/** The device's node, or the one by which a guest of KVM finds its hypercalls: crosvm always has one. */
+function cpufreq({ vcpus, cpuFrequencies }: VmPlan): DevicetreeNode {
+  if (cpuFrequencies === undefined) return node("cpufreq", { compatible: "virtual,kvm-cpufreq" });
+  const { base, size } = crosvmCpufreq(vcpus);
+  return node("cpufreq", { compatible: "qemu,virtual-cpufreq", reg: cells64(base, size) });
+}
+
+function cpu({ vcpus, cpuFrequencies }: VmPlan, index: number): DevicetreeNode {
+  const phandle = PHANDLE_FREQUENCIES + index;
   return node(`cpu@${index.toString(16)}`, {
     device_type: "cpu",
     compatible: "arm,armv8",
     "enable-method": vcpus > 1 ? "psci" : undefined,
     reg: index,
     phandle: PHANDLE_CPU + index,
-  });
+    "operating-points-v2": cpuFrequencies && phandle,
+  }, cpuFrequencies && [operatingPoints(cpuFrequencies, index, phandle)]);
+}
+
+function operatingPoints(frequencies: readonly number[], cpu: number, phandle: number): DevicetreeNode {
+  const points = frequencies.map((kHz) => kHz * 1000).map((hz) => node(`opp${hz}`, { "opp-hz": cells64(hz) }));
+  return node(`opp_table${cpu}`, { phandle, compatible: "operating-points-v2" }, points);
 }
 
 function pci({ base, memory, devices = [], swiotlb }: VmPlan): DevicetreeNode {

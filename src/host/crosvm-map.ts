@@ -1,6 +1,7 @@
 // The platform that crosvm builds for a VM: addresses and interrupts (docs/spec/phones.md §C1 and
 // §C2). Everything that its VMM answers lies below 1 GiB, where accesses exit to a VMM.
 
+import { CPUFREQ_FRAME_SIZE } from "../devices/virtual-cpufreq.ts";
 import type { PlatformLine } from "./board.ts";
 import type { VmPlan } from "./plan.ts";
 
@@ -19,6 +20,8 @@ export const CROSVM_BATTERY = { base: 0x03ff_0000, size: 0x1000, spi: 3 } as con
 /** Configuration space by CAM, and the window for BARs of 32 bits. */
 export const CROSVM_CAM = { base: 0x1_0000, size: 0x100_0000 } as const;
 export const CROSVM_PCI_MEMORY = { base: 0x0200_0000, size: 0x0200_0000 } as const;
+/** Virtual cpufreq device: a frame for each vCPU, if it is asked for. */
+const CROSVM_CPUFREQ = 0x0104_0000;
 /** GICv3: the redistributors end where the distributor begins. */
 export const CROSVM_GICD = { base: 0x3fff_0000, size: 0x1_0000 } as const;
 const GICR_SIZE = 0x2_0000;
@@ -37,6 +40,11 @@ const BAR_ROOM = 0x8000;
 /** Redistributors for a number of vCPUs. */
 export function crosvmGicr(vcpus: number): { readonly base: number; readonly size: number } {
   return { base: CROSVM_GICD.base - vcpus * GICR_SIZE, size: vcpus * GICR_SIZE };
+}
+
+/** The frames of the virtual cpufreq device. */
+export function crosvmCpufreq(vcpus: number): { readonly base: number; readonly size: number } {
+  return { base: CROSVM_CPUFREQ, size: vcpus * CPUFREQ_FRAME_SIZE };
 }
 
 /** The SPI at which INTA of a virtio device arrives. */

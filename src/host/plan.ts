@@ -96,6 +96,11 @@ export interface VmPlan {
    * multiple of 2 MiB. None by default, and only on crosvm's platform.
    */
   readonly swiotlb?: number;
+  /**
+   * Frequencies (kHz, rising) that a virtual cpufreq device offers each vCPU. There is none by
+   * default, and only on crosvm's platform.
+   */
+  readonly cpuFrequencies?: readonly number[];
   /** The devicetree is at the start of RAM, as crosvm has it for a BIOS, which follows it. */
   readonly devicetreeFirst?: boolean;
   /** IPA of RAM, a multiple of 2 MiB. */

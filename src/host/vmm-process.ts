@@ -362,7 +362,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
       },
     };
     const functions = this.#devices?.functions ?? [];
-    return plan.platform === "qemu-virt" ? new QemuBoard(plan, functions, process) : new CrosvmBoard(plan.vcpus, functions, process);
+    return plan.platform === "qemu-virt" ? new QemuBoard(plan, functions, process) : new CrosvmBoard(plan, functions, process);
   }
 
   #eventfd(): number {

@@ -141,6 +141,8 @@ Deno.test("a VM of crosvm's platform has what crosvm builds, and the rest is ref
   assert.deepEqual(await said(`${guarded}memory = "64MiB"\n`), [
     'memory "64MiB" is too small for what vm "a" is loaded with; use 68MiB',
   ]);
+  assert.deepEqual(await said("cpu_frequencies = [600000, 900000]\n"), []);
+  assert.deepEqual(await said("cpu_frequencies = [900000, 600000]\n"), ["cpu_frequencies is not in rising order"]);
   assert.deepEqual(await said("base = 0x90000000\n"), ['the RAM of platform "crosvm" begins at 0x80000000; remove base']);
   assert.deepEqual(await said('devices = [{ kind = "pl011" }]\n'), ['platform "crosvm" has four 16550A ports and no pl011; remove it']);
   assert.deepEqual(await said("", '[host]\ndevice = "v17"\n'), [
@@ -162,6 +164,7 @@ Deno.test("a VM of the platform of QEMU's virt has what QEMU's port has, and the
   assert.deepEqual(await said('type = "protected"\nfirmware = "firmware.bin"\n'), [
     'protected VMs need platform = "el2" or "crosvm"; QEMU runs no firmware for them',
   ]);
+  assert.deepEqual(await said("cpu_frequencies = [600000]\n"), ['cpu_frequencies needs platform = "crosvm"; remove it']);
   assert.deepEqual(await said('swiotlb = "2MiB"\n'), ['swiotlb needs platform = "crosvm"; remove it']);
   assert.deepEqual(await said('devices = [{ kind = "pl011" }]\n'), ['platform "qemu-virt" has its own pl011; remove it']);
   assert.deepEqual(await said("", '[host]\ndevice = "v17"\n'), [

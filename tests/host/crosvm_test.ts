@@ -32,11 +32,14 @@ import {
 } from "./crosvm-guest.ts";
 import { Stack } from "./stack.ts";
 
+/** The first frame of the virtual cpufreq device (docs/spec/phones.md §C1). */
+const CPUFREQ = 0x0104_0000;
+
 /** Runs a VM of crosvm's platform with this guest; an entropy device is its function 00:01.0. */
 function run(guest: (stack: Stack) => Guest, changes: Partial<VmPlan> = {}, device: PersonaName = "v14", until = 1e9): Stack {
   const plan = vmPlan("a", { platform: "crosvm", memory: 8 * MIB, devices: [{ kind: "rng" }], ...changes });
-  const stack: Stack = new Stack({ memory: HOST_MEMORY, vcpus: 1, vms: [plan] }, {
-    ...{ cpus: 1, device },
+  const stack: Stack = new Stack({ memory: HOST_MEMORY, vcpus: plan.vcpus, vms: [plan] }, {
+    ...{ cpus: plan.vcpus, device },
     devices: () => new RngDevice({ fill: (into) => void into.fill(FILL), save: () => null, restore() {} }),
     scripts: { [BASE]: () => guest(stack) },
   });
@@ -186,6 +189,54 @@ Deno.test("a vCPU that sleeps does not stall: only its own run time counts", () 
     3e9,
   );
   assert.deepEqual(stack.log(), DONE.slice(0, 3));
+});
+
+Deno.test("the virtual cpufreq device of crosvm's platform offers each vCPU its frequencies, and takes requests", () => {
+  const frame = (vcpu: number, register: number) => CPUFREQ + vcpu * 0x1000 + register;
+  const values: Record<string, bigint[]> = { reset: [], table: [], set: [], other: [] };
+  const stack = run(
+    function* () {
+      const read = function* (into: bigint[], vcpu: number, register: number, size = 4): Guest {
+        into.push(yield* load(frame(vcpu, register), size));
+      };
+      for (const register of [0, 4, 8, 0xc, 0x10, 0x14, 0x18]) yield* read(values.reset, 0, register);
+      for (const entry of [0, 1, 2, 3]) {
+        yield* store(frame(0, 0xc), 4, entry);
+        yield* read(values.table, 0, 0x10);
+      }
+      for (const kHz of [900_000, 2_000_000, 0]) {
+        yield* store(frame(0, 4), 4, kHz);
+        yield* read(values.set, 0, 0);
+      }
+      // The other vCPU has its own frame. Other registers, and other sizes, do nothing.
+      yield* store(frame(1, 4), 4, 600_000);
+      yield* store(frame(1, 4), 2, 7);
+      yield* store(frame(1, 8), 4, 7);
+      for (const register of [0, 8, 0x10, 0x14]) yield* read(values.other, 1, register);
+      yield* read(values.other, 1, 0, 2);
+      // There are two vCPUs, and two frames.
+      yield* read(values.other, 2, 8);
+      yield* off();
+    },
+    { vcpus: 2, cpuFrequencies: [600_000, 900_000, 1_800_000] },
+  );
+  assert.deepEqual(values, {
+    reset: [1_800_000n, 0n, 3n, 0n, 600_000n, 0n, 0n],
+    table: [600_000n, 900_000n, 1_800_000n, 0n],
+    set: [900_000n, 1_800_000n, 1_800_000n],
+    other: [600_000n, 3n, 600_000n, 1n, 0n, 0n],
+  });
+  assert.deepEqual(stack.log().filter((line) => line.startsWith("error")), [
+    "error a: load of 4 bytes at 0x1042008, an unmapped address",
+  ]);
+});
+
+Deno.test("a VM of crosvm's platform without frequencies has no virtual cpufreq device", () => {
+  const stack = run(function* () {
+    yield* load(CPUFREQ + 8, 4);
+    yield* off();
+  });
+  assert.ok(stack.log().includes("error a: load of 4 bytes at 0x1040008, an unmapped address"), stack.log().join("\n"));
 });
 
 Deno.test("the PCI host of crosvm's platform shows its bridge, a virtio device and pvpanic, and nothing else", () => {
@@ -342,7 +393,8 @@ Deno.test("a VM of crosvm's platform continues where it was after its host was s
   const events: HostEvent[] = [];
   const driver = { device: "v14", memlock: Number.MAX_SAFE_INTEGER, gzvm: false } as const;
   const devices = [{ kind: "rng" }] as const;
-  const plan = { memory: HOST_MEMORY, vcpus: 1, vms: [vmPlan("a", { platform: "crosvm", memory: 8 * MIB, devices })], driver };
+  const vm = vmPlan("a", { platform: "crosvm", memory: 8 * MIB, devices, cpuFrequencies: [600_000, 900_000] });
+  const plan = { memory: HOST_MEMORY, vcpus: 1, vms: [vm], driver };
   const device = () => new RngDevice({ fill: () => {}, save: () => null, restore() {} });
   const make = () => nativeHost({ plan, events: (event) => void events.push(event), input: new ConsoleInput(() => {}), device })();
   const platform = new FakePlatform(HOST_MEMORY + 16 * MIB, 1);
@@ -350,9 +402,9 @@ Deno.test("a VM of crosvm's platform continues where it was after its host was s
     platform.returnRun(host, 0, VcpuRunState.AddrspaceVmmioWrite, BigInt(address), BigInt(size), BigInt(value));
   const first = make();
   platform.boot(first);
-  // Scratch registers, the battery, a timer, the command register, its window, a selector.
+  // Scratch registers, the battery, a timer, a frequency, the command register, its window, a selector.
   const stores = [
-    ...[[0x3ff, 1, 0x12], [0x2ff, 1, 0x34], [CROSVM_BATTERY.base + 4, 4, 5], [CROSVM_STALL.base + 4, 4, 77]],
+    ...[[0x3ff, 1, 0x12], [0x2ff, 1, 0x34], [CROSVM_BATTERY.base + 4, 4, 5], [CROSVM_STALL.base + 4, 4, 77], [CPUFREQ + 4, 4, 600_000]],
     ...[[CONFIG(1, 4), 2, 6], [CONFIG(1, 0x48), 4, 0x16], [crosvmBar(0) + C.driver_feature_select, 4, 1]],
   ];
   for (const [address, size, value] of stores) write(first, address, size, value);
@@ -363,7 +415,9 @@ Deno.test("a VM of crosvm's platform continues where it was after its host was s
   write(second, 0x3f8, 1, 0x62);
   assert.deepEqual(events.flatMap((event) => event.kind === "console" ? [...event.bytes] : []), [0x62]);
   const text = JSON.stringify(saved, (_, value) => typeof value === "bigint" ? String(value) : value);
-  for (const kept of ['"load":77', '"battery":5', '"command":6', '"window":[0,22,0]', "[0,3,8,18,12]", "[0,3,8,52,12]"]) {
+  for (
+    const kept of ['"load":77', '"battery":5', '"requested":600000', '"command":6', '"window":[0,22,0]', "[0,3,8,18,12]", "[0,3,8,52,12]"]
+  ) {
     assert.ok(text.includes(kept), kept);
   }
 });
