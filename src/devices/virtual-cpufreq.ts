@@ -25,8 +25,8 @@ interface Frame {
 export type VirtualCpufreqState = readonly Readonly<Frame>[];
 
 /**
- * The frames of one VM. Each vCPU is a domain of its own. A request changes what CUR_PERF reads, and
- * nothing else: a vCPU executes an instruction in one nanosecond of virtual time at any frequency.
+ * The frames of one VM; each vCPU is a separate domain. A request changes what CUR_PERF reads, and
+ * nothing else: at any frequency a vCPU executes an instruction in one nanosecond of virtual time.
  */
 export class VirtualCpufreq {
   #frames: Frame[];

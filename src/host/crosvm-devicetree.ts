@@ -162,7 +162,7 @@ function seed(name: string): Uint8Array {
   });
 }
 
-/** The device's node, or the one by which a guest of KVM finds its hypercalls: crosvm always has one. */
+/** crosvm always has the node: of its device, or of hypercalls that only KVM has. */
 function cpufreq({ vcpus, cpuFrequencies }: VmPlan): DevicetreeNode {
   if (cpuFrequencies === undefined) return node("cpufreq", { compatible: "virtual,kvm-cpufreq" });
   const { base, size } = crosvmCpufreq(vcpus);

@@ -402,7 +402,7 @@ Deno.test("a VM of crosvm's platform continues where it was after its host was s
     platform.returnRun(host, 0, VcpuRunState.AddrspaceVmmioWrite, BigInt(address), BigInt(size), BigInt(value));
   const first = make();
   platform.boot(first);
-  // Scratch registers, the battery, a timer, a frequency, the command register, its window, a selector.
+  // Scratch registers, battery, a timer, a frequency, command register and window, a selector.
   const stores = [
     ...[[0x3ff, 1, 0x12], [0x2ff, 1, 0x34], [CROSVM_BATTERY.base + 4, 4, 5], [CROSVM_STALL.base + 4, 4, 77], [CPUFREQ + 4, 4, 600_000]],
     ...[[CONFIG(1, 4), 2, 6], [CONFIG(1, 0x48), 4, 0x16], [crosvmBar(0) + C.driver_feature_select, 4, 1]],
