@@ -368,11 +368,13 @@ export class WasmCore implements DebugCore {
 
   /** Exits were answered without EL2, which learns of it before anything else. */
   #takeRepeats(): void {
-    if (this.#words[CPU.REPEAT_COUNT >> 2] === 0) return;
-    const { count, retired, now, budget, slice } = this.#repeats.take();
-    this.#begun = now;
+    const repeats = this.#repeats, { count } = repeats;
+    if (count === 0) return;
+    const { retired, budget } = repeats;
+    this.#begun = repeats.now;
     this.#budget = budget;
-    this.#behind = budget - slice;
+    this.#behind = budget - repeats.slice;
+    repeats.restart();
     this.#exitCounts[exitCountOf(ExitReason.Trap, exceptionClass(this.#exit.esr))] += count;
     this.#el2!.repeated(count, retired);
   }

@@ -57,18 +57,6 @@ export function defineRepeat(library: Library): FunctionBuilder {
   return builder;
 }
 
-/** The answers that were given since EL2 was called last. */
-interface Repeated {
-  readonly count: number;
-  /** Instructions up to the last of them. */
-  readonly retired: number;
-  /** Virtual time (ns) after the last of them, and the budget that it began with. */
-  readonly now: number;
-  readonly budget: number;
-  /** Instructions of that budget that the slice in progress has. */
-  readonly slice: number;
-}
-
 /** The exit that may repeat, in the CPU state of a core. */
 export class RepeatedExits {
   /** Whether EL2 said so of its exit before, and what that was. */
@@ -82,7 +70,7 @@ export class RepeatedExits {
   /** Nothing is answered until an exit was handled, because something else may have run. */
   stop(): void {
     this.words[CPU.REPEAT >> 2] = Repeat.Nothing;
-    this.#restart();
+    this.restart();
   }
 
   /**
@@ -128,22 +116,40 @@ export class RepeatedExits {
     doubles[CPU.REPEAT_SLICE >> 3] = slice;
   }
 
-  /** The answers since EL2 was called, which are counted from zero then. */
-  take(): Repeated {
-    const { words, doubles } = this;
-    const count = words[CPU.REPEAT_COUNT >> 2], retired = doubles[CPU.REPEAT_RETIRED >> 3], now = doubles[CPU.REPEAT_BEGUN >> 3];
-    this.#restart();
-    return { count, retired, now, budget: doubles[CPU.REPEAT_LIMIT >> 3] - now, slice: doubles[CPU.RUN_END >> 3] - now };
+  /** Answers since EL2 was called last. */
+  get count(): number {
+    return this.words[CPU.REPEAT_COUNT >> 2];
+  }
+
+  /** Instructions up to the last of them. */
+  get retired(): number {
+    return this.doubles[CPU.REPEAT_RETIRED >> 3];
+  }
+
+  /** Virtual time (ns) after the last of them. */
+  get now(): number {
+    return this.doubles[CPU.REPEAT_BEGUN >> 3];
+  }
+
+  /** The budget that it began with. */
+  get budget(): number {
+    return this.doubles[CPU.REPEAT_LIMIT >> 3] - this.now;
+  }
+
+  /** Instructions of that budget that the slice in progress has. */
+  get slice(): number {
+    return this.doubles[CPU.RUN_END >> 3] - this.now;
   }
 
   /** Answers are counted from zero. */
-  #restart(): void {
+  restart(): void {
     this.words[CPU.REPEAT_COUNT >> 2] = 0;
     this.doubles[CPU.REPEAT_RETIRED >> 3] = 0;
   }
 
-  /** Copies doublewords. */
+  /** Copies doublewords. A loop: `copyWithin` costs more than these few. */
   #copy(from: number, to: number, count: number): void {
-    this.words.copyWithin(to >> 2, from >> 2, (from >> 2) + 2 * count);
+    const { words } = this;
+    for (let index = 0; index < 2 * count; index++) words[(to >> 2) + index] = words[(from >> 2) + index];
   }
 }
