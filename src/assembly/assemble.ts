@@ -245,7 +245,8 @@ function startHost(
     machine.interrupt(CONSOLE_INPUT_INTID, true);
     machine.interrupt(CONSOLE_INPUT_INTID, false);
   });
-  for (const { name, console, schedule, hypervisor = "gunyah", memory, start = "auto" } of run.host.vms) {
+  for (const { name, console, schedule, hypervisor = "gunyah", memory: ram, windows = [], start = "auto" } of run.host.vms) {
+    const memory = windows.reduce((sum, { size }) => sum + size, ram);
     system.vms.plans.set(name, { schedule: schedule === "proxy" ? "proxy" : "own", hypervisor, memory });
     if (!console) continue;
     const door = { type: (bytes: Uint8Array) => input.push(name, bytes), sendBreak: () => input.pushBreak(name) };

@@ -7,7 +7,7 @@ import type { GuestMemory } from "../virtio/memory.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
 /** Stage 2 knows addresses below this. */
-const IPA_END = 2 ** 36;
+const IPA_END = 2 ** 40;
 
 /** The memory of the VM with this VMID, as long as it has an address space. */
 export class VmMemory implements GuestMemory {

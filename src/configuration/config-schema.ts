@@ -49,7 +49,7 @@ const HOST_RULES: readonly JsonSchema[] = [
 /** Requirements of one kind of Resource Manager only. */
 const RM_RULE: JsonSchema = {
   if: is("kind", "image"),
-  then: { required: ["runtime", "app"], ...none(["auth", "parcels", "reserved_memory"]) },
+  then: { required: ["runtime", "app"], ...none(["auth", "parcels", "reserved_memory", "size_max", "low_memory"]) },
   else: none(["runtime", "app"]),
 };
 

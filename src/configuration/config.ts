@@ -19,7 +19,6 @@ import {
   THEMES,
 } from "./schema.ts";
 import { notKnown } from "./plain-values.ts";
-import { VM_ADDRESS_LIMIT } from "../resource-manager/config/vm-config.ts";
 import { GH } from "../abi/ioctl/gunyah.ts";
 import { CROSVM_FIRMWARE } from "../host/crosvm-map.ts";
 import { PERSONAS } from "../abi/ioctl/personas.ts";
@@ -282,7 +281,7 @@ function checkTogether({ file, spoilt }: Config, errors: ConfigErrors): void {
   }
   for (const [name, vm] of vms) {
     checkVm(name, vm, cpus, spoilt, errors);
-    if (!spoilt.has(["vm", name, "memory"], ["vm", name, "base"])) checkBase(name, vm, errors);
+    if (!spoilt.has(["vm", name, "memory"], ["vm", name, "base"])) checkBase(name, vm, 2 ** file.machine.ipa_bits, errors);
     checkStart(name, vm.start, file, errors);
     checkDriver(name, vm, file, spoilt, errors);
     if (vm.hypervisor === "geniezone" && !file.host.gzvm && !spoilt.has(["host", "gzvm"])) {
@@ -290,7 +289,7 @@ function checkTogether({ file, spoilt }: Config, errors: ConfigErrors): void {
     }
   }
   const buffers = Object.values(file.link).reduce((sum, link) => link.kind === "shm" ? sum + link.size : sum, 0);
-  const needed = vms.reduce((sum, [, vm]) => sum + vm.memory + firmwareRoom(vm), (file.host.memory ?? DEFAULT_HOST_MEMORY) + buffers);
+  const needed = vms.reduce((sum, [, vm]) => sum + ramOf(vm) + firmwareRoom(vm), (file.host.memory ?? DEFAULT_HOST_MEMORY) + buffers);
   const unknown = spoilt.has(["machine", "memory"], ["host", "memory"], ...vms.map(([name]) => ["vm", name, "memory"]));
   if (needed > file.machine.memory && !unknown) {
     const has = formatSize(file.machine.memory);
@@ -339,14 +338,25 @@ function checkContextIds(vms: readonly [string, FileVm][], errors: ConfigErrors)
   }
 }
 
-/** The physical addresses of a VM end at 36 bits. */
-function checkBase(name: string, { base, memory }: FileVm, errors: ConfigErrors): void {
-  if (base + memory <= VM_ADDRESS_LIMIT) return;
-  const most = VM_ADDRESS_LIMIT - memory;
-  errors.atValue(
-    ["vm", name, "base"],
-    `base 0x${base.toString(16)} leaves no room for ${formatSize(memory)}; use at most 0x${most.toString(16)}`,
-  );
+/** A VM's RAM and windows are in its addresses, which end at `limit`, one after the other. */
+function checkBase(name: string, { base, memory, windows = [], size_max: sizeMax }: FileVm, limit: number, errors: ConfigErrors): void {
+  const end = Math.min(limit, base + (sizeMax ?? Infinity));
+  const hex = (address: number) => `0x${address.toString(16)}`;
+  if (base + memory > limit) {
+    const message = `base ${hex(base)} leaves no room for ${formatSize(memory)}; use at most ${hex(limit - memory)}`;
+    return errors.atValue(["vm", name, "base"], message);
+  }
+  let free = base + memory;
+  for (const [index, window] of windows.entries()) {
+    const at = ["vm", name, "windows", index];
+    if (window.base < free) {
+      errors.atValue(at, `the window at ${hex(window.base)} overlaps the RAM below it; begin at ${hex(free)} or above, in ascending order`);
+    } else if (window.base + window.size > end) {
+      const more = limit < 2 ** 40 ? "; [machine] ipa_bits = 40 has addresses up to 0xffffffffff" : "";
+      errors.atValue(at, `the window at ${hex(window.base)} ends above ${hex(end)}${more}`);
+    }
+    free = window.base + window.size;
+  }
 }
 
 function checkVm(name: string, vm: FileVm, cpus: number, spoilt: Spoilt, errors: ConfigErrors): void {
@@ -378,10 +388,18 @@ function checkVm(name: string, vm: FileVm, cpus: number, spoilt: Spoilt, errors:
   if (vm.platform !== "crosvm" && vm.cpu_frequencies !== undefined && !unknown("platform")) {
     errors.atKey([...path, "cpu_frequencies"], 'cpu_frequencies needs platform = "crosvm"; remove it');
   }
+  if (vm.windows !== undefined && vm.platform === "qemu-virt" && !unknown("platform")) {
+    errors.atKey([...path, "windows"], 'windows need platform = "el2" or "crosvm"; QEMU has RAM in one piece');
+  }
   if (vm.schedule === "own") checkOwnSchedule(path, unknown("vcpus") ? undefined : vm.vcpus, vm, cpus, errors);
   if (vm.vcpus > cpus) {
     errors.atValue([...path, "vcpus"], `vcpus ${vm.vcpus} is over the ${cpus} physical CPUs of [machine]; use 1..${cpus}`);
   }
+}
+
+/** Bytes of a VM's RAM. */
+function ramOf({ memory, windows = [] }: FileVm): number {
+  return windows.reduce((sum, { size }) => sum + size, memory);
 }
 
 /** Bytes of a VM's memory besides its RAM. */
@@ -413,6 +431,10 @@ function checkDriver(name: string, vm: FileVm, { host }: File, spoilt: Config["s
   const { device } = host;
   const unknown = spoilt.has(["host", "device"], ["vm", name, "schedule"], ["vm", name, "hypervisor"]);
   const { functions, requests } = PERSONAS[device];
+  if (vm.windows !== undefined && !unknown && vm.hypervisor === "gunyah" && PERSONAS[device].memory.given !== "on-demand") {
+    const why = "gives memory in parcels, which the resource manager places one after the other";
+    errors.atKey(["vm", name, "windows"], `device "${device}" ${why}; windows need device = "v17" or later`);
+  }
   const regions = requests.includes(GH.SET_USER_MEM_REGION) || device === "legacy";
   if (vm.platform !== "el2" && !unknown && vm.hypervisor === "gunyah" && functions && !regions) {
     const vmm = vm.platform === "crosvm" ? "crosvm" : "QEMU";
@@ -450,6 +472,7 @@ export function afterOf(start: string): string | undefined {
 export const OBJECT_PORTS = 7;
 
 function checkOwnSchedule(path: KeyPath, vcpus: number | undefined, vm: FileVm, cpus: number, errors: ConfigErrors): void {
+  if (vm.windows !== undefined) errors.atKey([...path, "windows"], 'windows need schedule = "proxy"; remove them');
   if (vm.hypervisor === "geniezone") {
     errors.atValue([...path, "schedule"], 'schedule "own" needs hypervisor = "gunyah"; GenieZone\'s host runs every vCPU');
   }

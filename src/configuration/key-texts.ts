@@ -14,6 +14,7 @@ export const MACHINE_TEXTS = {
   check: "check the hypervisor's invariants after every operation",
   phone: "profile of a phone; it sets the keys that the file leaves out",
   idle_watchdog: "refuse: turning off a watchdog that is off is an error",
+  ipa_bits: "addresses of VMs have 36 bits, as recorded, or 40, as on phones",
   abi: "newer: also the hypercalls and properties of the newer open drop",
 } as const;
 
@@ -54,6 +55,8 @@ export const RM_TEXTS = {
   parcels: "most memory parcels that a VM owns",
   parcels_held: "how many of them drivers of the host hold from the start",
   reserved_memory: "must-match: VM_START needs a /reserved-memory node for each shared parcel",
+  size_max: "span: a VM accepts memory only in the size-max bytes from its base-address, as on phones",
+  low_memory: "memory that it adds at 1 GiB to VMs that are filled on demand; they cannot execute it",
 } as const;
 
 export const VM_TEXTS = {
@@ -71,6 +74,8 @@ export const VM_TEXTS = {
   swiotlb: "crosvm only: part of the RAM that VM and VMM share for DMA; 64MiB if protected, else none",
   cpu_frequencies: "crosvm only: frequencies (kHz, rising) that a virtual cpufreq device offers; none by default",
   base: "IPA of the RAM",
+  windows: "more RAM above it, each { base, size }; only with drivers that fill VMs on demand",
+  size_max: "size-max of the VM's configuration; crosvm's 30 GiB on its platform, else none",
   vcpus: "number of vCPUs, at most one per physical CPU",
   schedule: "proxy: the host's vCPUs run it; own: the hypervisor schedules it",
   affinity: "own only: whether vCPUs may move between physical CPUs",
@@ -81,6 +86,11 @@ export const VM_TEXTS = {
   on_exit: "what happens when the VM ends",
   dtb: "file that replaces the generated devicetree",
   devices: "the VM's devices; virtio devices take their slots in this order",
+} as const;
+
+export const WINDOW_TEXTS = {
+  base: "its first IPA",
+  size: "its bytes, a multiple of 2 MiB",
 } as const;
 
 export const UI_TEXTS = {

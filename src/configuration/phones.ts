@@ -46,6 +46,12 @@ export const PHONE_KEYS = {
     generic: "any",
     sets: ["rm", "reserved_memory"],
   },
+  "rm.size-max": {
+    doc: "memory that size-max limits: private memory, or all that a VM accepts",
+    generic: "private",
+    sets: ["rm", "size_max"],
+  },
+  "ipa.bits": { doc: "width of VMs' addresses", generic: 36, sets: ["machine", "ipa_bits"] },
   "rm.lend": { doc: "in how many parcels memory can be lent", generic: "any" },
   "rm.map-other": { doc: "accepting a parcel on behalf of a guest", generic: "refused", always: true },
   "vmid.base": { doc: "first VMID of VMs that the host makes", generic: 0x80, always: true },
@@ -90,6 +96,8 @@ const ARMV9_FEATURES = "asimdfhm dit uscat ilrcpc flagm ssbs sb paca pacg dcpodp
 const GUNYAH = {
   "rm.parcels": read(1024, "RM+, DV"),
   "rm.entries": read(512, "RM"),
+  "rm.size-max": read("span", "DV"),
+  "ipa.bits": read(40, "CV"),
   "rm.map-other": read("refused", "DV"),
   "host.memlock": read("64KiB", "DV"),
   "ids.randomize": read("random", "DV"),
@@ -215,11 +223,13 @@ export function phoneBehaviour(name: PhoneName): Partial<Behaviour> {
   const raw: Record<string, unknown> = { machine: { phone: name } };
   applyPhone(raw);
   const machine = tableOf(raw, "machine")!, rm = tableOf(raw, "rm") ?? {};
-  const { capIds, idleWatchdog, parcels, reservedMemory } = DEFAULT_BEHAVIOUR;
+  const { capIds, idleWatchdog, ipaBits, parcels, reservedMemory, sizeMax } = DEFAULT_BEHAVIOUR;
   return {
     capIds: (machine.cap_ids ?? capIds) as Behaviour["capIds"],
     idleWatchdog: (machine.idle_watchdog ?? idleWatchdog) as Behaviour["idleWatchdog"],
+    ipaBits: (machine.ipa_bits ?? ipaBits) as Behaviour["ipaBits"],
     parcels: (rm.parcels ?? parcels) as number,
     reservedMemory: (rm.reserved_memory ?? reservedMemory) as Behaviour["reservedMemory"],
+    sizeMax: (rm.size_max ?? sizeMax) as Behaviour["sizeMax"],
   };
 }

@@ -153,9 +153,11 @@ async function planConfig(
   const { cpus, memory, turbo, seed, cap_ids: capIds, quirks, hypervisor_node: hypervisorNode, strict, check } = file.machine;
   const { auth = DEFAULT_BEHAVIOUR.auth, parcels = DEFAULT_BEHAVIOUR.parcels } = file.rm;
   const { parcels_held: parcelsHeld = DEFAULT_BEHAVIOUR.parcelsHeld } = file.rm;
-  const { idle_watchdog: idleWatchdog, abi } = file.machine;
+  const { idle_watchdog: idleWatchdog, abi, ipa_bits: ipaBits } = file.machine;
+  const { size_max: sizeMax = DEFAULT_BEHAVIOUR.sizeMax, low_memory: lowMemory = DEFAULT_BEHAVIOUR.lowMemory } = file.rm;
   const { reserved_memory: reservedMemory = DEFAULT_BEHAVIOUR.reservedMemory } = file.rm;
-  const behaviour = { capIds, quirks, hypervisorNode, auth, strict, check, idleWatchdog, abi, parcels, parcelsHeld, reservedMemory };
+  const manager = { auth, parcels, parcelsHeld, reservedMemory, sizeMax, lowMemory };
+  const behaviour = { capIds, quirks, hypervisorNode, strict, check, idleWatchdog, abi, ipaBits, ...manager };
   const root = spoilt.has(["rm"]) ? undefined : await planRoot(file.rm, folder, refuseIn("rm"));
   if (root && hypervisorNode !== DEFAULT_BEHAVIOUR.hypervisorNode) {
     refuseIn("machine")("hypervisor_node", 'hypervisor_node needs the native resource manager; remove it with [rm] kind = "image"');
@@ -227,7 +229,7 @@ function nativeHostOf({ host, machine, link }: File, vms: readonly VmPlan[]): Na
  * is wrong.
  */
 async function planRoot(
-  { kind, runtime, app, auth, parcels, reserved_memory }: FileRm,
+  { kind, runtime, app, auth, parcels, reserved_memory, size_max, low_memory }: FileRm,
   folder: string,
   refuse: Refuse,
 ): Promise<RootPlan | undefined> {
@@ -241,6 +243,8 @@ async function planRoot(
   if (reserved_memory !== undefined) {
     refuse("reserved_memory", 'reserved_memory belongs to kind = "native": an image has its own rules');
   }
+  if (size_max !== undefined) refuse("size_max", 'size_max belongs to kind = "native": an image has its own rules');
+  if (low_memory !== undefined) refuse("low_memory", 'low_memory belongs to kind = "native": an image has its own rules');
   if (runtime === undefined) refuse("kind", 'kind "image" needs a runtime');
   if (app === undefined) refuse("kind", 'kind "image" needs an app');
   const files = {
@@ -304,6 +308,8 @@ async function planVm(name: string, vm: FileVm, { folder, links, cid, roomKnown 
     memory: vm.memory,
     ...swiotlb === undefined ? {} : { swiotlb },
     ...vm.cpu_frequencies === undefined ? {} : { cpuFrequencies: vm.cpu_frequencies },
+    ...vm.windows === undefined ? {} : { windows: vm.windows },
+    ...vm.size_max === undefined ? {} : { sizeMax: vm.size_max },
     ...bios === undefined ? {} : { devicetreeFirst: true },
     base: vm.base,
     vcpus: vm.vcpus,

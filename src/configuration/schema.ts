@@ -7,9 +7,18 @@ import { FIRST_RESERVED_LABEL, VM_VIRTIO_SLOTS } from "../host/vm-layout.ts";
 import { HYPERVISOR_NODES } from "../abi/hypervisor-node.ts";
 import { AUTH_NAMES } from "../abi/rpc/messages/vm.ts";
 import { PHONE_NAMES } from "./phones.ts";
-import { ABIS, CAP_IDS, DEFAULT_BEHAVIOUR, IDLE_WATCHDOG, QUIRKS, RESERVED_MEMORY_RULES } from "../hypervisor/services/behaviour.ts";
+import {
+  ABIS,
+  CAP_IDS,
+  DEFAULT_BEHAVIOUR,
+  IDLE_WATCHDOG,
+  IPA_BITS,
+  QUIRKS,
+  RESERVED_MEMORY_RULES,
+  SIZE_MAX_RULES,
+} from "../hypervisor/services/behaviour.ts";
 import { MAXIMUM_PRIMARY_MEMORY, MINIMUM_PLATFORM_MEMORY } from "../machine/memory-map.ts";
-import { FIRST_RAM_ADDRESS, OWNER_PRIORITY, TIMESLICE_MAX, TIMESLICE_MIN, VM_ADDRESS_LIMIT } from "../resource-manager/config/vm-config.ts";
+import { FIRST_RAM_ADDRESS, OWNER_PRIORITY, TIMESLICE_MAX, TIMESLICE_MIN } from "../resource-manager/config/vm-config.ts";
 import {
   DEFAULT_TAG,
   INPUT_TYPES,
@@ -39,6 +48,7 @@ import {
   THEME_TEXTS,
   UI_TEXTS,
   VM_TEXTS,
+  WINDOW_TEXTS,
 } from "./key-texts.ts";
 
 /**
@@ -55,6 +65,13 @@ const MAX_VCPUS = 8;
 const MAX_DEPTH = 255;
 const MAX_MESSAGE = 1023;
 const MAX_CPUS = 8;
+
+/** End of the widest addresses that a machine can have. */
+const WIDEST_ADDRESS = 2 ** 40;
+/** Ranges of RAM above the one at the base. */
+const WINDOWS_MAX = 16;
+/** Memory that the resource manager can add to each VM: it is from its own heap. */
+const LOW_MEMORY_MAX = 128 * KiB;
 
 /** Characters of a value in a message. */
 const SHOWN_MAX = 80;
@@ -99,6 +116,25 @@ function size(min: number) {
   );
 }
 
+/** A size in whole pages, up to `most` bytes. */
+function pagesUpTo(most: number) {
+  return v.pipe(
+    v.string(mustBe('a size, such as "64KiB"')),
+    facts({ pattern: SIZE_PATTERN }),
+    v.rawTransform<string, number>(({ dataset, addIssue, NEVER }) => {
+      const bytes = parseSize(dataset.value);
+      if (bytes !== undefined && bytes % PAGE_SIZE === 0 && bytes <= most) return bytes;
+      addIssue({
+        message: bytes === undefined ? 'is not a size; use for example "64KiB"' : `is not whole pages of up to ${formatSize(most)}`,
+      });
+      return NEVER;
+    }),
+  );
+}
+
+/** A span of addresses in whole pages. */
+const span = pagesUpTo(WIDEST_ADDRESS);
+
 /** A duration in whole microseconds. */
 function microseconds(min: number, max: number) {
   return v.pipe(
@@ -132,6 +168,7 @@ const machine = v.object(described({
   phone: v.optional(oneOf(PHONE_NAMES)),
   idle_watchdog: v.optional(oneOf(IDLE_WATCHDOG), DEFAULT_BEHAVIOUR.idleWatchdog),
   abi: v.optional(oneOf(ABIS), DEFAULT_BEHAVIOUR.abi),
+  ipa_bits: v.optional(v.picklist(IPA_BITS, "is not 36 or 40"), DEFAULT_BEHAVIOUR.ipaBits),
 }, MACHINE_TEXTS));
 
 /** Values of [host] boot_context: an errno instead of the generation's answer. */
@@ -181,6 +218,8 @@ const rm = v.object(described({
   parcels: v.optional(whole(1, 4096, "is outside 1..4096")),
   parcels_held: v.optional(whole(0, 4096, "is outside 0..4096")),
   reserved_memory: v.optional(oneOf(RESERVED_MEMORY_RULES)),
+  size_max: v.optional(oneOf(SIZE_MAX_RULES)),
+  low_memory: v.optional(pagesUpTo(LOW_MEMORY_MAX)),
 }, RM_TEXTS));
 
 /** `CIDR[:PORT]`. */
@@ -269,6 +308,23 @@ const device = v.variant("kind", DEVICES, missingOrNot(DEVICE_KINDS));
 /** Greatest frequency (kHz) of a vCPU, and how many it can have: Linux's driver reads no more. */
 const MAX_KHZ = 10_000_000, MAX_FREQUENCIES = 64;
 
+/** Where a VM can have RAM; `checkBase` knows the machine's width of addresses. */
+const ramAddress = v.pipe(
+  v.number(mustBe("a whole number")),
+  v.safeInteger(mustBe("a whole number")),
+  facts({ minimum: FIRST_RAM_ADDRESS, maximum: WIDEST_ADDRESS - 1, multipleOf: BLOCK }),
+  v.check((base) => base >= FIRST_RAM_ADDRESS && base < WIDEST_ADDRESS, "is outside 0x40000000..0xffffffffff"),
+  v.check((base) => base % BLOCK === 0, (issue) => {
+    const up = Math.ceil((issue.input as number) / BLOCK) * BLOCK;
+    return `is not 2 MiB aligned (the resource manager would round it up, but not the devicetree); use 0x${up.toString(16)}`;
+  }),
+);
+
+const window = v.strictObject(
+  described({ base: ramAddress, size: size(2 * MiB) }, WINDOW_TEXTS),
+  mustBe('a table such as { base = 0x100000000, size = "256MiB" }'),
+);
+
 /** When a VM starts. */
 const START = /^(auto|manual|after:.+)$/;
 
@@ -291,19 +347,12 @@ const vm = v.object(described({
     v.check((list) => list.length >= 1 && list.length <= MAX_FREQUENCIES, `has no frequency, or more than ${MAX_FREQUENCIES}`),
     v.check((list) => list.every((kHz, index) => index === 0 || kHz > list[index - 1]), "is not in rising order"),
   )),
-  base: v.optional(
-    v.pipe(
-      v.number(mustBe("a whole number")),
-      v.safeInteger(mustBe("a whole number")),
-      facts({ minimum: FIRST_RAM_ADDRESS, maximum: VM_ADDRESS_LIMIT - 1, multipleOf: BLOCK }),
-      v.check((base) => base >= FIRST_RAM_ADDRESS && base < VM_ADDRESS_LIMIT, "is outside 0x40000000..0xfffffffff"),
-      v.check((base) => base % BLOCK === 0, (issue) => {
-        const up = Math.ceil((issue.input as number) / BLOCK) * BLOCK;
-        return `is not 2 MiB aligned (the resource manager would round it up, but not the devicetree); use 0x${up.toString(16)}`;
-      }),
-    ),
-    0x8000_0000,
-  ),
+  base: v.optional(ramAddress, 0x8000_0000),
+  windows: v.optional(v.pipe(
+    v.array(window, mustBe('a list of windows, such as { base = 0x100000000, size = "256MiB" }')),
+    v.maxLength(WINDOWS_MAX, `has more than ${WINDOWS_MAX} windows`),
+  )),
+  size_max: v.optional(span),
   vcpus: v.optional(
     v.pipe(
       v.number(mustBe("a whole number")),

@@ -10,6 +10,7 @@ import type { TranslatorCounters } from "./translator/counters.ts";
 
 export { type Exit, type ExitHandler, ExitReason } from "./exceptions/exit.ts";
 export { Stage2Flags, type Stage2Table } from "./memory/stage2-table.ts";
+export { type IpaBits, rootTables } from "./memory/stage2.ts";
 export { REGISTER_NAMES, type RegisterName, V_REGISTERS, type VcpuState, X_REGISTERS } from "./registers/vcpu-state.ts";
 
 /**

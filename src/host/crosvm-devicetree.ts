@@ -109,10 +109,10 @@ export function crosvmDevicetree(plan: VmPlan, layout: VmLayout, driver: DriverT
   return { ...tree, reservations: [{ address: BigInt(plan.base + layout.devicetree), size: BigInt(devicetreeSize(plan)) }] };
 }
 
-/** The regions are next to each other. */
+/** The regions are next to each other, but for the windows. */
 function memoryRange(plan: VmPlan): Uint8Array {
   const [{ base }] = crosvmRegions(plan);
-  return cells64(base, plan.base + plan.memory - base);
+  return cells64(base, plan.base + plan.memory - base, ...(plan.windows ?? []).flatMap((window) => [window.base, window.size]));
 }
 
 /** The pool that devices have for their buffers. */
@@ -224,7 +224,7 @@ function vmConfig(plan: VmPlan, { wakesAtTimers = false }: DriverTraits): Device
       "#address-cells": 2,
       "#size-cells": 2,
       "base-address": cells64(plan.base),
-      "size-max": cells64(SIZE_MAX),
+      "size-max": cells64(plan.sizeMax ?? SIZE_MAX),
       "firmware-address": plan.firmware && cells64(CROSVM_FIRMWARE.base),
     }),
     node("interrupts", { config: PHANDLE_GIC }),

@@ -60,20 +60,21 @@ export function crosvmBar(index: number): number {
 
 /** A region of a VM's memory, as its VMM names it to the driver. */
 export interface CrosvmRegion {
-  readonly purpose: "firmware" | "ram" | "pool";
+  readonly purpose: "firmware" | "ram" | "pool" | "window";
   readonly base: number;
   readonly size: number;
 }
 
 /** The regions of a VM's memory by address; each one's index is its label. */
 export function crosvmRegions(
-  { base, memory, firmware, swiotlb = 0 }: Pick<VmPlan, "base" | "memory" | "firmware" | "swiotlb">,
+  { base, memory, firmware, swiotlb = 0, windows = [] }: Pick<VmPlan, "base" | "memory" | "firmware" | "swiotlb" | "windows">,
 ): CrosvmRegion[] {
   const ram = memory - swiotlb;
   return [
     ...firmware === undefined ? [] : [{ purpose: "firmware" as const, ...CROSVM_FIRMWARE }],
     { purpose: "ram", base, size: ram },
     ...swiotlb === 0 ? [] : [{ purpose: "pool" as const, base: base + ram, size: swiotlb }],
+    ...windows.map((window) => ({ purpose: "window" as const, ...window })),
   ];
 }
 

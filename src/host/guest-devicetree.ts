@@ -63,7 +63,7 @@ export function guestDevicetree(
   }, [
     chosen(plan, layout),
     // Not memory@..: RM refuses a unit address here.
-    node("memory", { device_type: "memory", reg: cells64(plan.base, plan.memory) }),
+    node("memory", { device_type: "memory", reg: cells64(plan.base, plan.memory, ...windowCells(plan)) }),
     node("cpus", { "#address-cells": 1, "#size-cells": 0 }, range(plan.vcpus).map((index) => cpu(plan, index))),
     node("psci", { compatible: ["arm,psci-1.0", "arm,psci-0.2"], method: "hvc" }),
     node("timer", {
@@ -83,6 +83,10 @@ export function guestDevicetree(
     ...plan.firmware ? [imageNode(plan)] : [],
     vmConfig(plan, layout, objects, driver),
   ]));
+}
+
+function windowCells({ windows = [] }: VmPlan): number[] {
+  return windows.flatMap(({ base, size }) => [base, size]);
 }
 
 function range(count: number): number[] {
@@ -147,7 +151,11 @@ function vmConfig(plan: VmPlan, layout: VmLayout, objects: readonly VirtioModel[
   const firmware = driver.firmwareApart ? layout.firmware : undefined;
   const place = firmware === undefined ? {} : { "firmware-address": cells64(plan.base + firmware) };
   return node("gunyah-vm-config", { "#address-cells": 2, "#size-cells": 2, "image-name": plan.name, "os-type": "linux" }, [
-    node("memory", { "base-address": cells64(plan.base), ...place }),
+    node("memory", {
+      "base-address": cells64(plan.base),
+      "size-max": plan.sizeMax === undefined ? undefined : cells64(plan.sizeMax),
+      ...place,
+    }),
     node("interrupts", { config: `/${GIC_NAME}` }),
     vcpuConfig(plan.schedule, driver),
     node("vdevices", {}, [...interruptLines(plan).map(bell), ...plan.links.map(linkNode), ...objects.map(virtioObject)]),

@@ -35,7 +35,7 @@ import type { DriverTraits } from "./guest-devicetree.ts";
 import type { HostKernel, IoctlResult } from "./kernel/kernel.ts";
 import { CROSVM_FIRMWARE, crosvmRegions } from "./crosvm-map.ts";
 import { qemuStub, qemuStubCode } from "./qemu-virt-map.ts";
-import type { VmPlan } from "./plan.ts";
+import type { MemoryWindow, VmPlan } from "./plan.ts";
 import type { VmDevices } from "./vm-devices.ts";
 import { bellLabel, devicetreeSize, layoutVm, wholePages } from "./vm-layout.ts";
 import { newVmmData, Refused, type RunTime, Vmm, type VmmData, type VmmEvents, type VmmExit, type VmmVcpu } from "./vmm-process.ts";
@@ -168,9 +168,9 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
   /** That ioctl has ended. */
   #done(step: Step, result: number): void {
     this.must(STEP_CALLS[step], result);
-    if (step === "memory" && this.#isCrosvm) {
+    if (step === "memory" && (this.#isCrosvm || this.plan.windows !== undefined)) {
       this.data.regions = (this.data.regions ?? 0) + 1;
-      if (this.data.regions < crosvmRegions(this.plan).length) return;
+      if (this.data.regions < this.#regionCount) return;
     }
     this.data.step++;
     if (step === "create") this.data.vm = result;
@@ -195,10 +195,27 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
       throw new Refused(`${this.#persona.name} has no SET_USER_MEM_REGION, by which ${vmm} gives memory`);
     }
     if (this.#isCrosvm) return this.#giveCrosvmRegion();
+    const { regions: given = 0 } = this.data;
+    if (given > 0) return this.#giveWindow(given, regions);
     const memory = regions ? this.#anonymousMemory() : this.#guestMemory();
     this.load(memory.address);
     if (this.#isQemu) this.store(memory.address + qemuStub(this.plan), qemuStubCode(this.plan.base + this.plan.image.entry));
     return memory.give();
+  }
+
+  get #regionCount(): number {
+    return this.#isCrosvm ? crosvmRegions(this.plan).length : 1 + this.plan.windows!.length;
+  }
+
+  /** A window of RAM, which is empty; `label` counts from 1. */
+  #giveWindow(label: number, regions: boolean): IoctlResult {
+    const window = this.plan.windows![label - 1];
+    if (!regions) {
+      const { address, give } = this.#guestMemory(window);
+      (this.data.windows ??= []).push(address);
+      return give();
+    }
+    return this.#giveRegion(label, window.base, window.size, this.mapRegion({ purpose: "window", ...window }), this.#shares);
   }
 
   /** The next region of crosvm's platform: a protected VM shares the pool alone. */
@@ -224,8 +241,7 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
     return { address, give: () => this.#giveRegion(MEMORY_LABEL, base, size, address, this.#shares) };
   }
 
-  #guestMemory(): { address: number; give(): IoctlResult } {
-    const { base, memory: size } = this.plan;
+  #guestMemory({ base, size }: MemoryWindow = { base: this.plan.base, size: this.plan.memory }): { address: number; give(): IoctlResult } {
     const fd = this.call("CREATE_GUEST_MEM", this.data.device, GH.CREATE_GUEST_MEM, CREATE_MEM_ARGS, { size: BigInt(size) });
     const shared = { read: true, write: true, private: false, offset: 0 };
     const { Read, Write, Exec, Lend, Share } = MapFlagsV17;

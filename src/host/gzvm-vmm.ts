@@ -30,7 +30,12 @@ import { PAGE_SIZE } from "../support/sizes.ts";
 /** Ids of 64-bit core registers: X0 and PC. */
 const X0 = 0x6030_0000_0010_0000n, PC = X0 + 64n;
 
-const PURPOSES = { firmware: SlotPurpose.Firmware, ram: SlotPurpose.Guest, pool: SlotPurpose.StaticSwiotlb } as const;
+const PURPOSES = {
+  firmware: SlotPurpose.Firmware,
+  ram: SlotPurpose.Guest,
+  pool: SlotPurpose.StaticSwiotlb,
+  window: SlotPurpose.Guest,
+} as const;
 
 /** Plain data. */
 interface GzvmVmmData extends VmmData {
@@ -66,7 +71,8 @@ export class GzvmVmm extends Vmm<GzvmVmmData> {
   #giveMemory(): void {
     const { plan } = this;
     const ram = { purpose: "ram", base: plan.base, size: plan.memory } as const;
-    const regions = plan.platform === "crosvm" ? crosvmRegions(plan) : [ram];
+    const windows = (plan.windows ?? []).map((window) => ({ purpose: "window" as const, ...window }));
+    const regions = plan.platform === "crosvm" ? crosvmRegions(plan) : [ram, ...windows];
     const addresses = regions.map((region) => this.mapRegion(region));
     this.load(this.data.memory);
     for (const [slot, { purpose, base, size }] of regions.entries()) {

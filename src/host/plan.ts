@@ -71,6 +71,12 @@ export interface OwnSchedule {
  */
 export type VmPlatform = "el2" | "crosvm" | "qemu-virt";
 
+/** RAM of a VM apart from that at its base. IPA and bytes. */
+export interface MemoryWindow {
+  readonly base: number;
+  readonly size: number;
+}
+
 /** One VM. */
 export interface VmPlan {
   readonly name: string;
@@ -101,6 +107,10 @@ export interface VmPlan {
    * default, and only on crosvm's platform.
    */
   readonly cpuFrequencies?: readonly number[];
+  /** More RAM above it, each range a multiple of 2 MiB and apart from the others, by address. */
+  readonly windows?: readonly MemoryWindow[];
+  /** `size-max` of the configuration: none by default, crosvm's on its platform. Bytes. */
+  readonly sizeMax?: number;
   /** The devicetree is at the start of RAM, as crosvm has it for a BIOS, which follows it. */
   readonly devicetreeFirst?: boolean;
   /** IPA of RAM, a multiple of 2 MiB. */

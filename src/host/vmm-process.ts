@@ -93,6 +93,8 @@ export interface VmmData {
   memory: number;
   /** User address of the pool for DMA, if there is one. */
   pool?: number;
+  /** User addresses of the windows of RAM that it has so far. */
+  windows?: number[];
   /** User address of a page for structures. */
   scratch: number;
   /** Descriptors of the irqfds of the console, 0 without, and of the devices by slot. */
@@ -295,6 +297,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     const address = this.mapMemory(size);
     if (purpose === "pool") this.data.pool = address;
     if (purpose === "ram") this.placed(address);
+    if (purpose === "window") (this.data.windows ??= []).push(address);
     return address;
   }
 
@@ -399,11 +402,16 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
 
   /** The VM's memory as the process sees it. */
   #memory(): GuestMemory {
-    const { kernel, plan: { base, memory, swiotlb = 0 } } = this;
+    const { kernel, plan: { base, memory, swiotlb = 0, windows = [] } } = this;
     const pool = base + memory - swiotlb, end = base + memory;
     const userAddress = (address: number, length: number) => {
       if (address >= base && address + length <= pool) return this.data.memory + address - base;
-      return this.data.pool !== undefined && address >= pool && address + length <= end ? this.data.pool + address - pool : undefined;
+      if (this.data.pool !== undefined && address >= pool && address + length <= end) return this.data.pool + address - pool;
+      for (const [index, window] of windows.entries()) {
+        const offset = address - window.base, user = this.data.windows?.[index];
+        if (user !== undefined && offset >= 0 && offset + length <= window.size) return user + offset;
+      }
+      return undefined;
     };
     return {
       read: (address, into) => {

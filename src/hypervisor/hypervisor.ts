@@ -104,6 +104,8 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
   readonly refusesIdleWatchdog: boolean;
   /** Calls and options of the newer drop are there (`Behaviour.abi`). */
   readonly hasNewerAbi: boolean;
+  /** IPAs are below this (`Behaviour.ipaBits`). */
+  readonly addressSpaceSize: number;
   #serial = 0;
 
   /**
@@ -117,7 +119,8 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
     this.hypercalls = new HypercallTable(DEFINITIONS, this.behaviour.abi);
     this.random = new RandomGenerator(options.seed);
     new HypercallFaults(this.faults, this.hypercalls);
-    this.pageTables = new PageTables(options.stage2, this.faults);
+    this.addressSpaceSize = 2 ** this.behaviour.ipaBits;
+    this.pageTables = new PageTables(options.stage2, this.faults, this.behaviour.ipaBits);
     this.privatePartition = new Partition(this, true, PRIVATE_HEAP);
     this.rootPartition = new Partition(this, true, ROOT_HEAP);
     const { map } = machine;

@@ -12,7 +12,15 @@ const VM = `[vm.a]\nimage = "hello.bin"\nmemory = "4MiB"\n`;
 
 const GENERIC: Readonly<Record<string, string | number | boolean>> = {
   ...{ "kernel": "union", "gzvm": false, "rm.parcels": 64, "rm.parcels-held": 0, "rm.entries": 512, "rm.reserved-memory": "any" },
-  ...{ "rm.lend": "any", "rm.map-other": "refused", "vmid.base": 128, "vmid.scm-max": "none", "host.memlock": "unlimited" },
+  ...{
+    "rm.size-max": "private",
+    "ipa.bits": 36,
+    "rm.lend": "any",
+    "rm.map-other": "refused",
+    "vmid.base": 128,
+    "vmid.scm-max": "none",
+    "host.memlock": "unlimited",
+  },
   ...{ "host.max-order": 10, "host.cma-pages-unpinnable": 0, "boot-context": "as-generation", "ids.randomize": "plain" },
   ...{ "timer.hz": 62_500_000, "midr": "0x000f0480", "hwcap": "none", "watchdog.disable-when-off": "accept", "reset.waits-forever": false },
 };
@@ -25,6 +33,8 @@ const B =
 const GUNYAH: readonly Row[] = [
   ["rm.parcels", 1024, "R", "RM+, DV"],
   ["rm.entries", 512, "R", "RM"],
+  ["rm.size-max", "span", "R", "DV"],
+  ["ipa.bits", 40, "R", "CV"],
   ["rm.map-other", "refused", "R", "DV"],
   ["host.memlock", "64KiB", "R", "DV"],
   ["ids.randomize", "random", "R", "DV"],
@@ -107,7 +117,7 @@ const driverOf = (run: Awaited<ReturnType<typeof planned>>) => (run.what as { ho
 
 Deno.test("a profile sets the keys that a file leaves out, and no other", async () => {
   const run = await planned(`el2 = 1\n[machine]\nphone = "sm8650"\n${VM}`);
-  const rules = { capIds: "random", idleWatchdog: "refuse", parcels: 1024, reservedMemory: "must-match" };
+  const rules = { capIds: "random", idleWatchdog: "refuse", parcels: 1024, reservedMemory: "must-match", ipaBits: 40, sizeMax: "span" };
   assert.deepEqual(run.behaviour, { ...DEFAULT_BEHAVIOUR, ...rules });
   const { device, memlock, quirks } = driverOf(run);
   assert.deepEqual([device, memlock, quirks?.bootContext], ["ack-6.1", 65_536, "ENODEV"]);
@@ -128,7 +138,14 @@ Deno.test("the profile generic, and none, are the same", async () => {
 Deno.test("an image as the host brings its own driver: a profile sets the machine and the resource manager", async () => {
   const run = await planned(`el2 = 1\n[machine]\nphone = "sm8650"\n[host]\nkind = "image"\nimage = "hello.bin"\n`);
   assert.deepEqual([run.behaviour?.capIds, run.behaviour?.reservedMemory, run.what.kind], ["random", "must-match", "boot"]);
-  assert.deepEqual(phoneBehaviour("sm8650"), { capIds: "random", idleWatchdog: "refuse", parcels: 1024, reservedMemory: "must-match" });
+  assert.deepEqual(phoneBehaviour("sm8650"), {
+    capIds: "random",
+    idleWatchdog: "refuse",
+    parcels: 1024,
+    reservedMemory: "must-match",
+    ipaBits: 40,
+    sizeMax: "span",
+  });
 });
 
 Deno.test("a phone that there is not is refused with those that there are", async () => {

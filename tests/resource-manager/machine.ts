@@ -11,6 +11,7 @@ import { VM_GET_STATE } from "../../src/abi/rpc/messages/queries.ts";
 import { VmState } from "../../src/abi/rpc/messages/vm.ts";
 import { cells64, devicetree, type DevicetreeNode, node } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
+import type { ResourceManagerOptions } from "../../src/resource-manager/resource-manager.ts";
 import { Client, PRIMARY_LINK } from "./client.ts";
 import { System } from "./system.ts";
 
@@ -65,8 +66,14 @@ export const pair = (label: number, more: Record<string, string | true>): Device
 
 /** A system with the primary as a client. */
 export class Machine {
-  readonly system = new System(0x800_0000, 4);
-  readonly primary = new Client(this.system, (step) => this.system.act(step), PRIMARY_LINK);
+  readonly system: System;
+  readonly primary: Client;
+
+  /** @param rules of the Resource Manager */
+  constructor(rules?: ResourceManagerOptions) {
+    this.system = new System(0x800_0000, 4, rules);
+    this.primary = new Client(this.system, (step) => this.system.act(step), PRIMARY_LINK);
+  }
 
   /** A VM with an `rm-rpc` vdevice as a client. */
   guest(vmid: number): Client {

@@ -20,7 +20,7 @@ import { NativeExecution } from "../../src/hypervisor/native/native-execution.ts
 import { Vcpu } from "../../src/hypervisor/scheduling/vcpu.ts";
 import { DEFAULT_PRIMARY_IMAGES, type RootVm } from "../../src/hypervisor/root-vm.ts";
 import type { Machine } from "../../src/machine/machine.ts";
-import { ResourceManager } from "../../src/resource-manager/resource-manager.ts";
+import { ResourceManager, type ResourceManagerOptions } from "../../src/resource-manager/resource-manager.ts";
 import { type CoreLog, createTestHypervisor } from "../hypervisor/fixture.ts";
 import { callByList } from "../support/listed-call.ts";
 
@@ -150,11 +150,13 @@ export class System {
   readonly log: CoreLog;
   readonly hypervisor: Hypervisor;
   /** The Resource Manager; another one may take its place between two events. */
-  rm = new ResourceManager();
+  rm: ResourceManager;
   readonly primary = new Puppet();
   readonly #root: RootVm;
 
-  constructor(memory = 0x4000_0000, cpus = 8) {
+  /** @param rules of the Resource Manager */
+  constructor(memory = 0x4000_0000, cpus = 8, rules: ResourceManagerOptions = {}) {
+    this.rm = new ResourceManager(rules);
     const { machine, log, options } = createTestHypervisor(cpus, memory);
     this.machine = machine;
     this.log = log;

@@ -44,7 +44,10 @@ export const IDENTIFICATION = {
   ID_AA64MMFR1_EL1: fields([20, 1]),
 } as const;
 
-/** PARange of ID_AA64MMFR0_EL1 in bits: output addresses of stage 1 are below 2^36. */
+/**
+ * PARange of ID_AA64MMFR0_EL1 in bits: output addresses of stage 1 are below 2^36, unless the
+ * address space has IPAs of 40 bits.
+ */
 export const PHYSICAL_ADDRESS_BITS = 36;
 
 /**

@@ -15,7 +15,7 @@ import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
 import { Stage2Flags } from "./stage2-table.ts";
-import { IPA_BITS, Stage2Entry } from "./stage2.ts";
+import { IPA_BITS, Stage2Entry, WIDE_IPA_BITS, WIDE_ROOT } from "./stage2.ts";
 import { PAGE_SHIFT } from "../../support/sizes.ts";
 
 /** The place of RAM: one range of physical addresses, in one piece of the Wasm memory. */
@@ -179,8 +179,11 @@ const status = (kind: number, level: Value | number) => typeof level === "number
 /** (ipa) -> entry of its page with the page's PA; without Valid its level is in bits 1:0. */
 function defineStage2Entry(c: Code): void {
   const ipa = c.parameter(0);
-  c.if(ipa.shrU(IPA_BITS).nonZero(), () => c.return(constant("i32", 0)));
-  const entry = c.let(c.load("i32.load", c.load("i32.load", CPU.STAGE2).add(ipa.shrU(24).wrap().shl(2))));
+  const root = c.let(c.load("i32.load", CPU.STAGE2));
+  c.if(ipa.shrU(IPA_BITS).nonZero(), () => {
+    c.if(root.and(WIDE_ROOT).not().or(ipa.shrU(WIDE_IPA_BITS).nonZero()), () => c.return(constant("i32", 0)));
+  });
+  const entry = c.let(c.load("i32.load", root.and(~WIDE_ROOT).add(ipa.shrU(24).wrap().shl(2))));
   const page = c.let(ipa.wrap().shrU(PAGE_SHIFT).and(0xfff));
   c.if(entry.and(Stage2Entry.Table), () => {
     const leaf = c.let(c.load("i32.load", entry.and(Stage2Entry.AddressMask).add(page.shl(2))));
@@ -311,9 +314,11 @@ function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout): void {
   c.if(address.shrS(bits.wide()).ne(constant("i64", 0).sub(high.wide())), () => translationFault(0));
   c.if(half.shrU(Tcr.EpdShift).and(1), () => translationFault(0));
 
-  // Output addresses: 32 bits when TCR_EL1.IPS asks for it, else all that are implemented.
-  const ips32 = tcr.shrU(Tcr.IpsShift).and(7).not();
-  const outputBits = c.let(ips32.select(constant("i64", 32), PHYSICAL_ADDRESS_BITS));
+  // Output addresses: 32 or 36 bits if TCR_EL1.IPS asks for it, else all that are implemented.
+  const size = c.let(tcr.shrU(Tcr.IpsShift).and(7));
+  const outputBits = c.let(size.not().select(constant("i64", 32), PHYSICAL_ADDRESS_BITS));
+  const wide = c.load("i32.load", CPU.STAGE2).and(WIDE_ROOT).and(size.gtU(1));
+  c.if(wide, () => c.set(outputBits, WIDE_IPA_BITS));
   const checkOutput = (output: Value, level: Value | number) => {
     c.if(output.shrU(outputBits).nonZero(), () => fail(c, Fault.Stage1, status(FaultStatus.AddressSize, level)));
   };

@@ -14,7 +14,7 @@ export const Stage2Flags = {
 
 /**
  * Stage-2 tables of one address space, in a form that the core walks inside Wasm. Pages are 4 KiB;
- * IPAs are below 2^36.
+ * IPAs are below 2^36, or 2^40.
  */
 export interface Stage2Table {
   readonly id: number;

@@ -6,7 +6,7 @@
 //          | level 1  |  level 2   |  offset  |
 //
 // A table has 4096 entries (16 KiB). A level-1 entry is empty, a block of 16 MiB, or the address of
-// a level-2 table.
+// a level-2 table. The level-1 table of a space of 40 bits is 16 tables in a row.
 
 import { Stage2Flags, type Stage2Table } from "./stage2-table.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
@@ -23,8 +23,18 @@ export const Stage2Entry = {
   AddressMask: 0xfffff000,
 } as const;
 
-/** Width of an IPA in bits. */
+/** Widths of IPAs in bits. */
 export const IPA_BITS = 36;
+export const WIDE_IPA_BITS = 40;
+export type IpaBits = typeof IPA_BITS | typeof WIDE_IPA_BITS;
+
+/** Flag in the address of a level-1 table: IPAs have 40 bits. */
+export const WIDE_ROOT = 1;
+
+/** Tables in the level-1 table of a space. */
+export function rootTables(bits: IpaBits): number {
+  return 2 ** (bits - IPA_BITS);
+}
 
 /** Bytes of a table, and their alignment. */
 export const STAGE2_TABLE_SIZE = 0x4000;
@@ -56,8 +66,8 @@ export class Stage2Pool {
   }
 
   /**
-   * Address of the level-1 table of address space `id`; that of an empty table when it does not
-   * exist (any more).
+   * Address of the level-1 table of address space `id`, with `WIDE_ROOT`; that of an empty table
+   * when it does not exist (any more).
    */
   root(id: number): number {
     return this.#roots.get(id) ?? this.#empty;
@@ -74,11 +84,11 @@ export class Stage2Pool {
   }
 
   /** The tables of a new, empty address space; undefined when the pool is exhausted. */
-  create(): Stage2 | undefined {
-    const root = this.take();
+  create(bits: IpaBits = IPA_BITS): Stage2 | undefined {
+    const root = bits === IPA_BITS ? this.take() : this.#takeRow(rootTables(bits));
     if (root === undefined) return undefined;
-    const tables = new Stage2(this, this.#words, ++this.#lastId, root);
-    this.#roots.set(tables.id, root);
+    const tables = new Stage2(this, this.#words, ++this.#lastId, root, bits);
+    this.#roots.set(tables.id, bits === IPA_BITS ? root : root | WIDE_ROOT);
     this.#tables.set(tables.id, tables);
     return tables;
   }
@@ -88,6 +98,18 @@ export class Stage2Pool {
     const table = this.#free.pop();
     if (table !== undefined) this.#words.fill(0, table >>> 2, (table >>> 2) + ENTRIES);
     return table;
+  }
+
+  /** The lowest empty tables that lie in a row. */
+  #takeRow(count: number): number | undefined {
+    const sorted = this.#free.toSorted((a, b) => a - b);
+    const first = sorted.findIndex((table, index) => sorted[index + count - 1] === table + (count - 1) * STAGE2_TABLE_SIZE);
+    if (first < 0) return undefined;
+    const row = sorted[first];
+    const others = this.#free.filter((table) => table < row || table >= row + count * STAGE2_TABLE_SIZE);
+    this.#free.splice(0, this.#free.length, ...others);
+    this.#words.fill(0, row >>> 2, (row >>> 2) + count * ENTRIES);
+    return row;
   }
 
   /** Gives a table back. For `Stage2`. */
@@ -118,7 +140,13 @@ export class Stage2 implements Stage2Table {
   #lost: { pa: number; size: number }[] = [];
 
   /** Made by `Stage2Pool.create`. `root` is the address of the level-1 table in the Wasm memory. */
-  constructor(readonly pool: Stage2Pool, readonly words: Uint32Array, readonly id: number, readonly root: number) {}
+  constructor(
+    readonly pool: Stage2Pool,
+    readonly words: Uint32Array,
+    readonly id: number,
+    readonly root: number,
+    readonly bits: IpaBits,
+  ) {}
 
   /** False, and nothing changed, when the pool has too few tables for it. */
   map(ipa: number, pa: number, size: number, flags: number): boolean {
@@ -144,7 +172,7 @@ export class Stage2 implements Stage2Table {
   }
 
   lookup(ipa: number): { pa: number; flags: number } | undefined {
-    if (ipa < 0 || ipa >= 2 ** IPA_BITS) return undefined;
+    if (ipa < 0 || ipa >= 2 ** this.bits) return undefined;
     let entry = this.words[this.#level1(ipa)];
     let offset = ipa % BLOCK - ipa % PAGE_SIZE;
     if (entry & Stage2Entry.Table) {
@@ -166,7 +194,7 @@ export class Stage2 implements Stage2Table {
       pa: (entry & Stage2Entry.AddressMask) >>> 0,
       flags: entry & Stage2Entry.Flags,
     });
-    for (let index = 0; index < ENTRIES; index++) {
+    for (let index = 0; index < this.#rootEntries; index++) {
       const entry = this.words[(this.root >>> 2) + index];
       if (!(entry & Stage2Entry.Table)) {
         if (entry & Stage2Entry.Valid) yield describe(entry, index * BLOCK, BLOCK);
@@ -183,17 +211,17 @@ export class Stage2 implements Stage2Table {
   release(): void {
     if (this.#released) throw new Error(`stage-2 tables ${this.id} are released already`);
     this.#released = true;
-    for (let i = 0; i < ENTRIES; i++) {
+    for (let i = 0; i < this.#rootEntries; i++) {
       const entry = this.words[(this.root >>> 2) + i];
       if (entry & Stage2Entry.Table) this.pool.give((entry & Stage2Entry.AddressMask) >>> 0);
     }
-    this.pool.give(this.root);
+    for (let table = rootTables(this.bits) - 1; table >= 0; table--) this.pool.give(this.root + table * STAGE2_TABLE_SIZE);
     this.pool.forget(this.id);
   }
 
   /** Writes `bits` (0 to unmap) to every page of the range; PAs go up from `pa` when mapping. */
   #change(ipa: number, size: number, pa: number, bits: number): boolean {
-    if (ipa % PAGE_SIZE || size % PAGE_SIZE || ipa < 0 || size < 0 || ipa + size > 2 ** IPA_BITS) {
+    if (ipa % PAGE_SIZE || size % PAGE_SIZE || ipa < 0 || size < 0 || ipa + size > 2 ** this.bits) {
       throw new RangeError(`stage-2 range 0x${ipa.toString(16)} + 0x${size.toString(16)}`);
     }
     if (this.pool.available < this.#tablesNeeded(ipa, size, pa, bits)) return false;
@@ -265,6 +293,10 @@ export class Stage2 implements Stage2Table {
     for (let i = 0; i < ENTRIES; i++) if (this.words[first + i]) return;
     this.words[at] = 0;
     this.pool.give(table);
+  }
+
+  get #rootEntries(): number {
+    return rootTables(this.bits) * ENTRIES;
   }
 
   #level1(ipa: number): number {

@@ -9,7 +9,7 @@ import type { AddressSpace } from "../memory/addrspace.ts";
 import type { MemoryOwner } from "../memory/memdb.ts";
 import { Memextent } from "../memory/memextent.ts";
 import { Partition } from "../memory/partition.ts";
-import { ADDRESS_SPACE_SIZE, stage2Flags } from "../memory/stage2.ts";
+import { MAX_ADDRESS_SPACE_SIZE, stage2Flags } from "../memory/stage2.ts";
 import type { CheckedServices, Violation } from "./violation.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
@@ -71,7 +71,7 @@ export function* checkGiver(giver: HypervisorObject, pa: number, size: number): 
  * Every entry of the page tables, in a range or anywhere, is a recorded mapping of the page's
  * owner, with its access.
  */
-export function* checkTables(space: AddressSpace, ipa = 0, size = ADDRESS_SPACE_SIZE): Generator<Violation> {
+export function* checkTables(space: AddressSpace, ipa = 0, size = MAX_ADDRESS_SPACE_SIZE): Generator<Violation> {
   const end = ipa + size;
   if (size <= LOOKED_UP) {
     for (let at = ipa; at < end; at += PAGE_SIZE) {

@@ -11,8 +11,8 @@ import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** Bytes in one `read` or `write`. */
 const MAXIMUM_ACCESS = 0x4000;
-/** Stage 2 knows addresses of 36 bits. */
-const MAXIMUM_PHYSICAL = (1n << 36n) - 1n;
+/** Stage 2 knows addresses of 40 bits at most. */
+const MAXIMUM_PHYSICAL = (1n << 40n) - 1n;
 const VECTORS = 32;
 const GENERAL = 31;
 /** Exception levels and stack pointers that a guest can be at: M[4:0] of EL0t, EL1t, EL1h. */

@@ -3,7 +3,7 @@
 
 import { GICD_BASE, GICR_BASE, MAX_CPUS } from "../../machine/memory-map.ts";
 import type { AddressSpace, AttachedDevice, VirtualDevice } from "../memory/addrspace.ts";
-import { ADDRESS_SPACE_SIZE } from "../memory/stage2.ts";
+import { MAX_ADDRESS_SPACE_SIZE } from "../memory/stage2.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import type { ObjectState } from "../capabilities/object.ts";
 import type { ObjectOf } from "../capabilities/object-types.ts";
@@ -96,12 +96,12 @@ export class VicFrames {
     archive.list("places", [...this.#places.values(), ...this.#defaults], (made) => {
       const frame = archive.integer("frame", made?.frame, DISTRIBUTOR, this.vic.maxVcpus);
       const addressSpace = archive.object("addressSpace", made?.addressSpace, "addrspace");
-      const ipa = archive.integer("ipa", made?.attached.ipa, 0, ADDRESS_SPACE_SIZE);
-      const size = archive.integer("size", made?.attached.size, 1, ADDRESS_SPACE_SIZE);
+      const ipa = archive.integer("ipa", made?.attached.ipa, 0, MAX_ADDRESS_SPACE_SIZE);
+      const size = archive.integer("size", made?.attached.size, 1, MAX_ADDRESS_SPACE_SIZE);
       const last = archive.maybe("last", made?.last, (value) => archive.bool("last", value));
       const status = archive.integer("status", made?.registers.status, 0, 0xffff_ffff);
       if (made) return made;
-      archive.check(ipa + size <= ADDRESS_SPACE_SIZE && !addressSpace.deviceIn(ipa, size), "frames lie in free ranges");
+      archive.check(ipa + size <= addressSpace.services.addressSpaceSize && !addressSpace.deviceIn(ipa, size), "frames lie in free ranges");
       archive.check(this.vic.state === "active" && (last === undefined || !this.has(frame)), "a frame is attached by call once");
       const result = this.#place(frame, addressSpace, ipa, size, last);
       result.registers.restoreStatus(status);

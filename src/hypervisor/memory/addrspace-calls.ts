@@ -10,7 +10,6 @@ import { type Call, hypercall, type HypercallDefinition } from "../capabilities/
 import type { ObjectOf } from "../capabilities/object-types.ts";
 import { AddressSpace } from "./addrspace.ts";
 import type { Memextent } from "./memextent.ts";
-import { ADDRESS_SPACE_SIZE } from "./stage2.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** The part of an extent that a call on its mapping refers to. Bytes. */
@@ -97,7 +96,9 @@ function modifyPages(call: Call, addressSpace: AddressSpace, ipa: bigint, size: 
   const refuse = (error: ErrorCode, rule: string, left = size) => ({ error: call.refuse(error, rule, values), size_remaining: left });
   if (ipa + size > 1n << 64n) return refuse(ErrorCode.ADDR_OVERFLOW, "the range wraps");
   if (ipa % PAGE !== 0n || size % PAGE !== 0n) return refuse(ErrorCode.ARGUMENT_ALIGNMENT, "ranges are whole pages");
-  if (ipa + size > BigInt(ADDRESS_SPACE_SIZE)) return refuse(ErrorCode.ADDR_INVALID, "the range leaves the address space");
+  if (ipa + size > BigInt(addressSpace.services.addressSpaceSize)) {
+    return refuse(ErrorCode.ADDR_INVALID, "the range leaves the address space");
+  }
   const sanitize = (flags & ModifyPagesFlags.DoNotSanitize) === 0;
   const left = size - BigInt(addressSpace.modifyPrivate(Number(ipa), Number(size), sanitize));
   if (left > 0n) return refuse(ErrorCode.ADDR_INVALID, "every page is a private one that the guest may write", left);
@@ -114,7 +115,7 @@ function attachVdevice(
   flags: bigint,
 ) {
   const values = { vbase: ipa, size };
-  if (size === 0n || ipa + size > BigInt(ADDRESS_SPACE_SIZE)) {
+  if (size === 0n || ipa + size > BigInt(addressSpace.services.addressSpaceSize)) {
     return call.refuse(ErrorCode.ARGUMENT_INVALID, "a device has a size and lies in the address space", values);
   }
   if (addressSpace.deviceIn(Number(ipa), Number(size))) return call.refuse(ErrorCode.BUSY, "another device is at this address", values);

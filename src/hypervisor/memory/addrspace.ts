@@ -15,7 +15,7 @@ import { InfoArea } from "./info-area.ts";
 import type { MemoryDatabase } from "./memdb.ts";
 import type { Memextent } from "./memextent.ts";
 import type { PageTables } from "./page-tables.ts";
-import { ADDRESS_SPACE_SIZE, ALL_STAGE2_FLAGS, mappedRuns, stage2Flags, TABLE_REACH, tablesOf } from "./stage2.ts";
+import { ALL_STAGE2_FLAGS, mappedRuns, stage2Flags, TABLE_REACH, tablesOf } from "./stage2.ts";
 import { KiB, PAGE_SIZE } from "../../support/sizes.ts";
 
 declare module "../capabilities/object-types.ts" {
@@ -34,6 +34,8 @@ export interface MemoryServices extends Services {
   /** The partition of the hypervisor's own pages. */
   readonly privatePartition: ObjectOf<"partition">;
   readonly pageTables: PageTables;
+  /** IPAs are below this (PLATFORM_VM_ADDRESS_SPACE_BITS). */
+  readonly addressSpaceSize: number;
   /** Active address spaces by VMID. */
   readonly addressSpaces: Map<number, AddressSpace>;
   /** Called with an address space that becomes active, for the platform's own devices in it. */
@@ -140,7 +142,7 @@ export class AddressSpace extends HypervisorObject {
   configureInfoArea(extent: Memextent, ipa: bigint): ErrorCode {
     const values = { extent: extent.name, ipa };
     if (extent.extentSize > PAGE_SIZE) return this.refuse(ErrorCode.ARGUMENT_INVALID, "an info area is one page", values);
-    if (ipa % BigInt(PAGE_SIZE) !== 0n || ipa >= BigInt(ADDRESS_SPACE_SIZE)) {
+    if (ipa % BigInt(PAGE_SIZE) !== 0n || ipa >= BigInt(this.services.addressSpaceSize)) {
       return this.refuse(ErrorCode.ADDR_INVALID, "an info area lies at a page of the address space", values);
     }
     const fits = extent.kind === ExtentType.Basic && extent.memoryType === ExtentMemoryType.Any &&
@@ -180,7 +182,9 @@ export class AddressSpace extends HypervisorObject {
     const paged = operation === VmmioOperation.AddPrivate || operation === VmmioOperation.RemovePrivate;
     if (size === 0n) return this.refuse(ErrorCode.ARGUMENT_SIZE, "a range has a size", values);
     if (base + size > 1n << 64n) return this.refuse(ErrorCode.ADDR_OVERFLOW, "the range wraps", values);
-    if (base + size > BigInt(ADDRESS_SPACE_SIZE)) return this.refuse(ErrorCode.ARGUMENT_SIZE, "the range leaves the address space", values);
+    if (base + size > BigInt(this.services.addressSpaceSize)) {
+      return this.refuse(ErrorCode.ARGUMENT_SIZE, "the range leaves the address space", values);
+    }
     const made = { base: Number(base), end: Number(base + size), paged };
     if (operation === VmmioOperation.Remove || operation === VmmioOperation.RemovePrivate) {
       const index = this.vmmioRanges.findIndex((range) => range.base === made.base && range.end === made.end && range.paged === paged);
@@ -255,7 +259,7 @@ export class AddressSpace extends HypervisorObject {
    * nothing paid, when the heap is short.
    */
   payTables(ipa: number, size: number): ErrorCode {
-    const parts = tablesOf(ipa, size);
+    const parts = tablesOf(ipa, size, this.services.addressSpaceSize);
     const fresh = parts.filter((part) => !this.#tables.has(part)).length;
     if (!this.services.pageTables.promise(fresh)) {
       return this.refuse(ErrorCode.NOMEM, "no memory for page tables is left", { tables: fresh, left: this.services.pageTables.left });
@@ -273,7 +277,7 @@ export class AddressSpace extends HypervisorObject {
   /** A mapping that was paid for is recorded no more. */
   repayTables(ipa: number, size: number): void {
     let unused = 0;
-    for (const part of tablesOf(ipa, size)) {
+    for (const part of tablesOf(ipa, size, this.services.addressSpaceSize)) {
       const users = this.#tables.get(part);
       if (!users) throw new Error(`${this.name}: nobody paid for the table of part ${part}`);
       if (users > 1) this.#tables.set(part, users - 1);
@@ -324,8 +328,8 @@ export class AddressSpace extends HypervisorObject {
     this.#vmid = archive.integer("vmid", this.#vmid, 0, VMID_END - 1);
     this.#threads = archive.integer("threads", this.#threads, 0, MAX_CPUS);
     const ranges = archive.list("vmmioRanges", this.vmmioRanges, (range) => ({
-      base: archive.integer("base", range?.base, 0, ADDRESS_SPACE_SIZE),
-      end: archive.integer("end", range?.end, 0, ADDRESS_SPACE_SIZE),
+      base: archive.integer("base", range?.base, 0, this.services.addressSpaceSize),
+      end: archive.integer("end", range?.end, 0, this.services.addressSpaceSize),
       paged: archive.bool("paged", range?.paged),
     }), VMMIO_RANGES);
     if (archive.loading) this.vmmioRanges.push(...ranges);
@@ -334,7 +338,7 @@ export class AddressSpace extends HypervisorObject {
       this.#extents.add(extent);
     }
     const tables = archive.list("tables", [...this.#tables].sort(([a], [b]) => a - b), (table): [number, number] => [
-      archive.integer("part", table?.[0], 0, ADDRESS_SPACE_SIZE / TABLE_REACH - 1),
+      archive.integer("part", table?.[0], 0, this.services.addressSpaceSize / TABLE_REACH - 1),
       archive.integer("users", table?.[1], 1),
     ]);
     if (this.state === "active") this.#archiveActive(archive, tables);
@@ -348,19 +352,20 @@ export class AddressSpace extends HypervisorObject {
       const { addressSpaces, pageTables } = this.services;
       archive.check(this.#tables.size === tables.length, "a page table is paid for once");
       archive.check(this.#vmid !== 0 && !addressSpaces.has(this.#vmid), "a VMID is one address space's");
-      archive.check(this.services.pageTables.promise(1 + tables.length), "there are as many page tables in the machine");
+      archive.check(this.services.pageTables.promise(pageTables.root + tables.length), "there are as many page tables in the machine");
       this.#stage2 = pageTables.create();
       addressSpaces.set(this.#vmid, this);
     }
+    const limit = this.services.addressSpaceSize;
     archive.list("mapped", mappedRuns(this.stage2), (run) => {
-      const ipa = archive.integer("ipa", run?.ipa, 0, ADDRESS_SPACE_SIZE);
+      const ipa = archive.integer("ipa", run?.ipa, 0, limit);
       const pa = archive.integer("pa", run?.pa, 0, PHYSICAL_END);
       const size = archive.integer("size", run?.size, PAGE_SIZE, PHYSICAL_END);
       const flags = archive.integer("flags", run?.flags, 0, ALL_STAGE2_FLAGS);
       if (run) return run;
       const pages = ipa % PAGE_SIZE === 0 && pa % PAGE_SIZE === 0 && size % PAGE_SIZE === 0;
-      archive.check(pages && ipa + size <= ADDRESS_SPACE_SIZE && pa + size <= PHYSICAL_END, "mappings consist of whole pages");
-      archive.check(tablesOf(ipa, size).every((part) => this.#tables.has(part)), "tables of mappings are charged");
+      archive.check(pages && ipa + size <= limit && pa + size <= PHYSICAL_END, "mappings consist of whole pages");
+      archive.check(tablesOf(ipa, size, limit).every((part) => this.#tables.has(part)), "tables of mappings are charged");
       if (!this.stage2.map(ipa, pa, size, flags)) archive.fail("there are not as many page tables");
       return { ipa, pa, size, flags };
     });
@@ -375,10 +380,11 @@ export class AddressSpace extends HypervisorObject {
     if (this.#vmid === 0 || this.services.addressSpaces.has(this.#vmid)) {
       return this.refuse(ErrorCode.BUSY, "the VMID is taken (0 always is)", { vmid: this.#vmid });
     }
+    const { pageTables } = this.services;
     const root = this.charge(TABLE_SIZE);
     if (root !== ErrorCode.OK) return root;
-    if (!this.services.pageTables.promise(1)) return this.refuse(ErrorCode.NOMEM, "no memory for page tables is left");
-    this.#stage2 = this.services.pageTables.create();
+    if (!pageTables.promise(pageTables.root)) return this.refuse(ErrorCode.NOMEM, "no memory for page tables is left");
+    this.#stage2 = pageTables.create();
     this.services.addressSpaces.set(this.#vmid, this);
     this.#infoArea?.clear();
     this.services.onAddressSpace(this);
@@ -391,9 +397,9 @@ export class AddressSpace extends HypervisorObject {
     if (!wasActive) return;
     for (const { device } of this.devices) device.detach?.();
     this.services.addressSpaces.delete(this.#vmid);
-    this.#invalidate(0, ADDRESS_SPACE_SIZE);
+    this.#invalidate(0, this.services.addressSpaceSize);
     this.stage2.release();
-    this.services.pageTables.giveBack(1);
+    this.services.pageTables.giveBack(this.services.pageTables.root);
   }
 
   /** Calls `act` for each run of pages in the range that are mapped to `pa` onward. */

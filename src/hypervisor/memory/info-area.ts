@@ -6,7 +6,7 @@ import type { Machine } from "../../machine/machine.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 import type { MemoryDatabase, MemoryOwner } from "./memdb.ts";
-import { ADDRESS_SPACE_SIZE } from "./stage2.ts";
+import { MAX_ADDRESS_SPACE_SIZE } from "./stage2.ts";
 
 /** Bytes of a descriptor: id u16, owner u16, size u32, offset u32, flags u32. */
 const DESCRIPTOR_SIZE = 16;
@@ -40,7 +40,7 @@ export class InfoArea<E extends InfoPage = InfoPage> {
   /** The area, saved or loaded. */
   static archive<E extends InfoPage>(archive: ObjectArchive, area: InfoArea<E> | undefined): InfoArea<E> {
     const extent = archive.object<E>("extent", area?.extent, "memextent");
-    const ipa = archive.integer("ipa", area?.ipa, 0, ADDRESS_SPACE_SIZE - PAGE_SIZE);
+    const ipa = archive.integer("ipa", area?.ipa, 0, MAX_ADDRESS_SPACE_SIZE - PAGE_SIZE);
     const made = area ?? new InfoArea<E>(extent, ipa);
     const entries = archive.list("entries", made.#entries, (entry) => ({
       type: archive.integer("type", entry?.type, 0, 0xffff_ffff),

@@ -10,7 +10,7 @@ import { type Heap, HypervisorObject } from "../capabilities/object.ts";
 import type { AddressSpace, MemoryServices } from "./addrspace.ts";
 import type { MemoryOwner, PageRun } from "./memdb.ts";
 import { ExtentMappings, type MappedRange } from "./memextent-mappings.ts";
-import { ADDRESS_SPACE_SIZE, stage2Flags } from "./stage2.ts";
+import { stage2Flags } from "./stage2.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 declare module "../capabilities/object-types.ts" {
@@ -153,10 +153,11 @@ export class Memextent extends HypervisorObject {
     }
     const at = asIpa(Number(ipa));
     const runs = [...this.ownedRuns(offset, size)];
+    const { addressSpaceSize: limit } = addressSpace.services;
     for (const run of runs) {
       const start = at + run.pa - this.#base - offset;
-      if (start >= ADDRESS_SPACE_SIZE) return this.refuse(ErrorCode.ADDR_INVALID, "the range lies outside the address space", values);
-      if (start + run.size > ADDRESS_SPACE_SIZE) return this.refuse(ErrorCode.ADDR_OVERFLOW, "the range leaves the address space", values);
+      if (start >= limit) return this.refuse(ErrorCode.ADDR_INVALID, "the range lies outside the address space", values);
+      if (start + run.size > limit) return this.refuse(ErrorCode.ADDR_OVERFLOW, "the range leaves the address space", values);
     }
     const range = { offset, size, ipa: at, attributes };
     const added = this.mappings.add(addressSpace, range);
@@ -349,7 +350,7 @@ export class Memextent extends HypervisorObject {
   #installAll(pa: Pa, size: number): void {
     for (const { addressSpace, range } of this.mappings.within(pa - this.#base, size)) {
       // The mapping of a SPARSE extent may end after the address space, where tables have no pages.
-      const inside = Math.min(range.size, ADDRESS_SPACE_SIZE - range.ipa);
+      const inside = Math.min(range.size, addressSpace.services.addressSpaceSize - range.ipa);
       if (inside <= 0) continue;
       addressSpace.install(range.ipa, asPa(this.#base + range.offset), inside, range.attributes);
     }

@@ -1,13 +1,13 @@
 // The page tables of the machine's pool, and which of them are promised: an address space pays for
 // every table that its mappings can come to need, so that none lacks one later.
 
-import type { Stage2Table } from "../../core/interface.ts";
+import { type IpaBits, rootTables, type Stage2Table } from "../../core/interface.ts";
 import type { Faults } from "../services/faults.ts";
 
 /** Where page tables come from: `Stage2Pool` of the core. */
 export interface Stage2Source {
   /** Undefined when tables have run out. */
-  create(): Stage2Table | undefined;
+  create(bits?: IpaBits): Stage2Table | undefined;
   /** Tables that are not in use. */
   readonly available: number;
 }
@@ -16,7 +16,8 @@ export interface Stage2Source {
 export class PageTables {
   #left: number;
 
-  constructor(readonly source: Stage2Source, readonly faults: Faults) {
+  /** @param bits width of IPAs */
+  constructor(readonly source: Stage2Source, readonly faults: Faults, readonly bits: IpaBits) {
     this.#left = source.available;
   }
 
@@ -25,9 +26,14 @@ export class PageTables {
     return this.#left;
   }
 
+  /** Tables in the root of an address space. */
+  get root(): number {
+    return rootTables(this.bits);
+  }
+
   /** The root of new tables; they were promised. */
   create(): Stage2Table | undefined {
-    return this.source.create();
+    return this.source.create(this.bits);
   }
 
   /** Reserves this many tables; false, with nothing reserved, when there are fewer. */

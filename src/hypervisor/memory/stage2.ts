@@ -4,8 +4,8 @@
 import { Access, MapAttributes, MemoryType } from "../../abi/words.ts";
 import { Stage2Flags, type Stage2Table } from "../../core/interface.ts";
 
-/** IPAs are below 2^36 (PLATFORM_VM_ADDRESS_SPACE_BITS). */
-export const ADDRESS_SPACE_SIZE = 2 ** 36;
+/** IPAs are below this in every machine; see `MemoryServices.addressSpaceSize`. */
+export const MAX_ADDRESS_SPACE_SIZE = 2 ** 40;
 
 /** Bytes that one page table maps below the root, which is also the size of a block. */
 export const TABLE_REACH = 0x100_0000;
@@ -52,8 +52,8 @@ export function mappedRuns(stage2: Stage2Table): MappedRun[] {
  * Numbers of the parts of an address space, each of one page table, that a range reaches into;
  * addresses outside do not count.
  */
-export function tablesOf(ipa: number, size: number): number[] {
-  const end = Math.min(ipa + size, ADDRESS_SPACE_SIZE);
+export function tablesOf(ipa: number, size: number, addressSpaceSize: number): number[] {
+  const end = Math.min(ipa + size, addressSpaceSize);
   const parts: number[] = [];
   for (let part = Math.floor(ipa / TABLE_REACH); part * TABLE_REACH < end; part++) parts.push(part);
   return parts;

@@ -25,8 +25,17 @@ export const IDLE_WATCHDOG = ["accept", "refuse"] as const;
  */
 export const ABIS = ["recorded", "newer"] as const;
 
+/** Widths of the addresses of VMs: that of the recorded build, and that of phones (§C1). */
+export const IPA_BITS = [36, 40] as const;
+
 /** Rules for shared parcels and the nodes of /reserved-memory (docs/spec/phones.md §A4). */
 export const RESERVED_MEMORY_RULES = ["any", "must-match"] as const;
+
+/**
+ * The memory that size-max of a VM's configuration limits: private memory, or all that the VM
+ * accepts (docs/spec/phones.md §A3).
+ */
+export const SIZE_MAX_RULES = ["private", "span"] as const;
 
 /** The choices of one machine. Plain data. */
 export interface Behaviour {
@@ -44,6 +53,8 @@ export interface Behaviour {
   readonly auth: readonly AuthName[];
   readonly idleWatchdog: typeof IDLE_WATCHDOG[number];
   readonly abi: typeof ABIS[number];
+  /** IPAs of all VMs are below 2 to the power of this. */
+  readonly ipaBits: typeof IPA_BITS[number];
   /** Most parcels that our resource manager lets a VM own. */
   readonly parcels: number;
   /** Parcels that drivers of the primary VM hold from its boot on; they count for our manager. */
@@ -53,6 +64,12 @@ export interface Behaviour {
    * exactly their range. By our resource manager.
    */
   readonly reservedMemory: typeof RESERVED_MEMORY_RULES[number];
+  readonly sizeMax: typeof SIZE_MAX_RULES[number];
+  /**
+   * Bytes that our resource manager adds to VMs that are filled on demand, from 1 GiB up, which
+   * they cannot execute (docs/spec/phones.md §A4).
+   */
+  readonly lowMemory: number;
   /** Stop at the first call or access that no rule covers. */
   readonly strict: boolean;
   /** Check after every operation that what must hold does. */
@@ -67,9 +84,12 @@ export const DEFAULT_BEHAVIOUR: Behaviour = {
   auth: AUTH_NAMES,
   idleWatchdog: "accept",
   abi: "recorded",
+  ipaBits: 36,
   parcels: 64,
   parcelsHeld: 0,
   reservedMemory: "any",
+  sizeMax: "private",
+  lowMemory: 0,
   strict: false,
   check: false,
 };

@@ -26,7 +26,12 @@ const VALUES = new Map<number, bigint>([
   [7 << 3 | 2, MMFR2_IDS],
 ]);
 
+/** ID_AA64MMFR0_EL1.PARange of addresses of 36 and of 40 bits. */
+const MMFR0 = 7 << 3 | 0;
+const PA_RANGE_36 = 1n, PA_RANGE_40 = 2n;
+
 /** A register of group 3; an unallocated one reads as zero. */
-export function idRegister(crm: number, op2: number): bigint {
+export function idRegister(crm: number, op2: number, ipaBits: 36 | 40): bigint {
+  if (ipaBits === 40 && (crm << 3 | op2) === MMFR0) return IDENTIFICATION.ID_AA64MMFR0_EL1 - PA_RANGE_36 + PA_RANGE_40;
   return VALUES.get(crm << 3 | op2) ?? 0n;
 }

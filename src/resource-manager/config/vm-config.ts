@@ -28,7 +28,7 @@ export const CONFIG_PATH = "/gunyah-vm-config";
 export const NAME_MAX = 79;
 /** Deepest nesting that the Resource Manager reads. */
 export const MAX_DEPTH = 16;
-/** Addresses of the guest end here. */
+/** Addresses of guests end here, as recorded. */
 export const VM_ADDRESS_LIMIT = 2 ** 36;
 /** Below it are a VM's devices. */
 export const FIRST_RAM_ADDRESS = 0x4000_0000;
@@ -105,9 +105,10 @@ export interface VmConfig {
 
 /**
  * Reads the configuration.
+ * @param limit addresses of the guest end here
  * @throws Refusal with MEM_INVALID if the tree cannot be read as one.
  */
-export function readVmConfig(root: DevicetreeNode): VmConfig {
+export function readVmConfig(root: DevicetreeNode, limit = VM_ADDRESS_LIMIT): VmConfig {
   const nodes = [...walk(root)];
   demand(nodes.every(({ depth }) => depth <= MAX_DEPTH), RmError.MEM_INVALID, `the devicetree is nested deeper than ${MAX_DEPTH}`);
   for (const { node, path } of nodes) {
@@ -142,11 +143,11 @@ export function readVmConfig(root: DevicetreeNode): VmConfig {
     amuCountingDisabled: attributes.includes("amu-counting-disabled"),
     sensitive: config.properties.has("qcom,sensitive"),
     trustedOnly: readTrustedOnly(config),
-    ...readMemory(config),
+    ...readMemory(config, limit),
     reservedMemory: readReservedMemory(root),
     ...cpus,
     psci,
-    gic: readGic(root, config),
+    gic: readGic(root, config, limit),
     // An unknown type counts as none: the Resource Manager ignores the node.
     vdevices: nodes.filter(({ node }) => isVdevice(node)).map(({ node, path }) => readVdevice(node, path)),
   };
@@ -187,21 +188,23 @@ export function guidText(guid: Uint8Array): string {
   return guid.toHex().replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 
-function readMemory(config: DevicetreeNode): Pick<VmConfig, "baseAddress" | "sizeMax" | "sizeMin" | "firmwareAddress" | "firmwareSizeMax"> {
+type MemoryConfig = Pick<VmConfig, "baseAddress" | "sizeMax" | "sizeMin" | "firmwareAddress" | "firmwareSizeMax">;
+
+function readMemory(config: DevicetreeNode, limit: number): MemoryConfig {
   const memory = findNode(config, "/memory");
   // Numbers of a node have their parent's cell sizes; a property of another length is ignored.
   const { addressCells, sizeCells } = cellSizes(config);
   const base = memory && readNumber(memory, "base-address", addressCells);
   const max = memory && readNumber(memory, "size-max", sizeCells);
   const given = base ?? BigInt(DEFAULT_BASE_ADDRESS);
-  const aligned = given % BigInt(PAGE_SIZE) === 0n && given < BigInt(VM_ADDRESS_LIMIT);
+  const aligned = given % BigInt(PAGE_SIZE) === 0n && given < BigInt(limit);
   demand(aligned, RmError.MEM_INVALID, "base-address is not page aligned or out of range", {
     path: `${CONFIG_PATH}/memory`,
     property: "base-address",
     base: given,
   });
   const baseAddress = asIpa(Math.ceil(Number(given) / IMAGE_ALIGNMENT) * IMAGE_ALIGNMENT);
-  const rest = VM_ADDRESS_LIMIT - baseAddress;
+  const rest = limit - baseAddress;
   const sizeMax = max !== undefined ? Number(max) : base !== undefined ? rest : DEFAULT_SIZE_MAX;
   const firmware = memory && readNumber(memory, "firmware-address", addressCells);
   const firmwareMax = memory && readNumber(memory, "firmware-size-max", sizeCells);
@@ -281,7 +284,7 @@ function readCpus(root: DevicetreeNode, config: DevicetreeNode) {
   };
 }
 
-function readGic(root: DevicetreeNode, config: DevicetreeNode): GicConfig | undefined {
+function readGic(root: DevicetreeNode, config: DevicetreeNode, limit: number): GicConfig | undefined {
   const settings = findNode(config, "/interrupts");
   const path = settings && readString(settings, "config");
   const named = path?.startsWith("/") ? findNode(root, path) : undefined;
@@ -305,7 +308,7 @@ function readGic(root: DevicetreeNode, config: DevicetreeNode): GicConfig | unde
   const { addressCells, sizeCells } = cellSizes(parent);
   const ranges = readRanges(node, "reg", addressCells, sizeCells);
   const [gicd, gicr] = ranges?.map(({ address }) => asIpa(Number(address))) ?? [];
-  const valid = [gicd, gicr].every((base) => base !== undefined && base % GIC_FRAME_ALIGNMENT === 0 && base < VM_ADDRESS_LIMIT);
+  const valid = [gicd, gicr].every((base) => base !== undefined && base % GIC_FRAME_ALIGNMENT === 0 && base < limit);
   if (!valid) wrong("has a reg that is not a distributor and redistributors");
   return { path: gicPath, frames: { gicd, gicr }, stride };
 }

@@ -92,8 +92,11 @@ export const configurationHandlers: readonly Handler[] = [
   handle(VM_SET_BOOT_CONTEXT, (context, caller, { vmid, register_set, register_index, value }) => {
     setBootRegister(context, ownVm(context, caller, vmid), register_set, register_index, value);
   }),
-  handle(VM_SET_DEMAND_PAGING, (context, caller, { vmid, ranges }) => setPagedRanges(ownVm(context, caller, vmid), ranges)),
+  handle(
+    VM_SET_DEMAND_PAGING,
+    (context, caller, { vmid, ranges }) => setPagedRanges(ownVm(context, caller, vmid), context.addressLimit, ranges),
+  ),
   handle(VM_SET_ADDRESS_LAYOUT, (context, caller, { vmid, range_id, base, size }) => {
-    setLayout(ownVm(context, caller, vmid), range_id, base, size);
+    setLayout(ownVm(context, caller, vmid), context.addressLimit, range_id, base, size);
   }),
 ];

@@ -170,12 +170,26 @@ const accept = handle(MEM_ACCEPT, (context, caller, request) => {
   const mapOther = (flags & AcceptFlags.MapOther) !== 0;
   invalid(mapOther || sgl.annotation === 0, "map_vmid is given without MAP_OTHER", { map_vmid: sgl.annotation });
   demand(!mapOther, RmError.DENIED, "memory is not mapped for others");
+  if (context.rules.sizeMax === "span") requireSpan(caller, sgl.entries);
   const given = acceptParcel(context, caller, parcel, { sgl: sgl.entries, flags });
   if (sgl.entries.length > 0) return;
   const borrower = borrowerOf(parcel, caller.vmid);
   const incomplete = borrower !== undefined && borrower.ipas.length < parcel.regions.length;
   return { sgl: { entries: given, annotation: incomplete ? ACCEPT_INCOMPLETE : 0 } };
 });
+
+/**
+ * On phones size-max is the span in which a VM accepts memory (docs/spec/phones.md §A3).
+ * @throws Refusal with MEM_INVALID
+ */
+function requireSpan({ config }: Vm, entries: readonly { readonly address: bigint; readonly size: bigint }[]): void {
+  if (config === undefined) return;
+  const base = BigInt(config.baseAddress), end = base + BigInt(config.sizeMax);
+  for (const { address, size } of entries) {
+    const inside = address >= base && address + size <= end;
+    demand(inside, RmError.MEM_INVALID, "the address is not in the size-max bytes from base-address", { address, size, base, end });
+  }
+}
 
 function sameEntries(parcel: Parcel, acl: CreateRequest["acl"], attributes: CreateRequest["attributes"]): boolean {
   return parcel.acl.length === acl.length && parcel.attributes.length === attributes.length &&

@@ -20,7 +20,7 @@ import { EXTENT_SIZE } from "../state/memory-layout.ts";
 import { borrowerOf, dissolveParcel, parcelOf } from "./memparcels.ts";
 import { demand } from "../calls/refusals.ts";
 import type { OwnerCap, Vm } from "../state/state.ts";
-import { FIRST_RAM_ADDRESS, VM_ADDRESS_LIMIT, type VmConfig } from "../config/vm-config.ts";
+import { FIRST_RAM_ADDRESS, type VmConfig } from "../config/vm-config.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 const ZERO = (ModifyOperation.ZeroRange | ModifyFlags.NoSync) >>> 0;
@@ -55,9 +55,9 @@ function requireInit({ vmid, state }: Vm): void {
  * A range of the VM's addresses in whole pages, within its possible memory.
  * @throws Refusal with ARGUMENT_INVALID
  */
-function rangeOf(vm: Vm, base: bigint, size: bigint): Range {
+function rangeOf(vm: Vm, limit: number, base: bigint, size: bigint): Range {
   const pages = (base | size) % BigInt(PAGE_SIZE) === 0n && size > 0n;
-  const inside = base >= BigInt(FIRST_RAM_ADDRESS) && base + size <= BigInt(VM_ADDRESS_LIMIT);
+  const inside = base >= BigInt(FIRST_RAM_ADDRESS) && base + size <= BigInt(limit);
   const values = { vmid: vm.vmid, base, size };
   demand(pages && inside, RmError.ARGUMENT_INVALID, "a range is not whole pages, or not where a VM has memory", values);
   return { base: asIpa(Number(base)), size: Number(size) };
@@ -67,14 +67,18 @@ function rangeOf(vm: Vm, base: bigint, size: bigint): Range {
 const RANGES_MAX = 127;
 
 /**
- * Sets the addresses that the owner fills; VM_INIT prepares them.
+ * Sets the addresses below `limit` that the owner fills; VM_INIT prepares them.
  * @throws Refusal
  */
-export function setPagedRanges(vm: Vm, ranges: readonly { readonly base: bigint; readonly size: bigint }[]): void {
+export function setPagedRanges(
+  vm: Vm,
+  limit: number,
+  ranges: readonly { readonly base: bigint; readonly size: bigint }[],
+): void {
   requireInit(vm);
   const { vmid } = vm;
   demand(ranges.length <= RANGES_MAX, RmError.NORESOURCE, `there are at most ${RANGES_MAX} ranges`, { vmid, ranges: ranges.length });
-  const sorted = ranges.map(({ base, size }) => rangeOf(vm, base, size)).sort((a, b) => a.base - b.base);
+  const sorted = ranges.map(({ base, size }) => rangeOf(vm, limit, base, size)).sort((a, b) => a.base - b.base);
   const apart = sorted.every(({ base }, index) => index === 0 || sorted[index - 1].base + sorted[index - 1].size <= base);
   demand(apart, RmError.ARGUMENT_INVALID, "two ranges overlap", { vmid });
   vm.paging = { ranges: sorted, sharedExtent: undefined, caps: [] };
@@ -84,10 +88,10 @@ export function setPagedRanges(vm: Vm, ranges: readonly { readonly base: bigint;
  * Sets the place of the parcel with the image, or of the firmware's.
  * @throws Refusal
  */
-export function setLayout(vm: Vm, id: number, base: bigint, size: bigint): void {
+export function setLayout(vm: Vm, limit: number, id: number, base: bigint, size: bigint): void {
   requireInit(vm);
   demand(id <= AddressRange.Firmware, RmError.ARGUMENT_INVALID, "there is no such range", { vmid: vm.vmid, range_id: id });
-  vm.layout = { ...vm.layout, [id === AddressRange.Image ? "image" : "firmware"]: rangeOf(vm, base, size) };
+  vm.layout = { ...vm.layout, [id === AddressRange.Image ? "image" : "firmware"]: rangeOf(vm, limit, base, size) };
 }
 
 /** The configuration with the addresses of VM_SET_ADDRESS_LAYOUT instead of the devicetree's. */

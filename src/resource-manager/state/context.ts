@@ -35,6 +35,12 @@ export interface PlatformRules {
   readonly reservedMemory?: "any" | "must-match";
   /** "newer": no-timer-wakeups has an effect, and info areas name their address space. */
   readonly abi?: "recorded" | "newer";
+  /** VMs' addresses are below 2 to the power of this. */
+  readonly ipaBits?: 36 | 40;
+  /** "span": size-max limits where a VM may accept memory. */
+  readonly sizeMax?: "private" | "span";
+  /** Bytes added below the RAM of VMs that their owner fills on demand. */
+  readonly lowMemory?: number;
 }
 
 /** One Resource Manager. */
@@ -58,6 +64,11 @@ export class Context {
   /** Most parcels that a VM owns. */
   get parcelsMax(): number {
     return this.rules.parcels ?? PARCELS_MAX;
+  }
+
+  /** Addresses of VMs are below this. */
+  get addressLimit(): number {
+    return 2 ** (this.rules.ipaBits ?? 36);
   }
 
   /** Parcels that a VM's own drivers hold from its boot on. */

@@ -138,6 +138,7 @@ const OBJECTS: Form<VmObjects> = v.strictObject({
   device: cap,
   addrspace: maybe(cap),
   infoPage: maybe(v.strictObject({ extent: cap, ipa, heapOffset: count })),
+  lowPages: list(v.strictObject({ extent: cap, ipa, heapOffset: count })),
   vic: maybe(cap),
   vpmGroup: maybe(cap),
   vcpus: list(v.strictObject({

@@ -44,6 +44,8 @@ export interface VmObjects {
   readonly device: CapId;
   addrspace: CapId | undefined;
   infoPage: { readonly extent: CapId; readonly ipa: Ipa; readonly heapOffset: number } | undefined;
+  /** Pages below its RAM, in a row. */
+  readonly lowPages: { readonly extent: CapId; readonly ipa: Ipa; readonly heapOffset: number }[];
   vic: CapId | undefined;
   vpmGroup: CapId | undefined;
   readonly vcpus: VmVcpu[];

@@ -20,7 +20,6 @@ import type { Context } from "../state/context.ts";
 import { DEVICETREE_WINDOW, DEVICETREE_WINDOW_SIZE, EXTENT_SIZE } from "../state/memory-layout.ts";
 import { createPrimaryVm, startPrimaryVm } from "./primary-vm.ts";
 import { newState, newVcpu, newVm, type Vm } from "../state/state.ts";
-import { VM_ADDRESS_LIMIT } from "../config/vm-config.ts";
 
 const VERSION = "el2";
 
@@ -103,11 +102,12 @@ function createOwnVm(context: Context): Vm {
     device: context.sparseExtent("device"),
     addrspace: resources.addrspace_capid,
     infoPage: undefined,
+    lowPages: [],
     vic: resources.vic,
     vpmGroup: undefined,
     vcpus: [vcpu],
   };
-  vm.addresses = addresses(VM_ADDRESS_LIMIT);
+  vm.addresses = addresses(context.addressLimit);
   // Devices, and the window in which devicetrees are read.
   takeRange(vm.addresses, { base: asIpa(0), size: DEVICETREE_WINDOW + DEVICETREE_WINDOW_SIZE });
   takeRange(vm.addresses, { base: resources.me_ipa_base, size: resources.me_size });

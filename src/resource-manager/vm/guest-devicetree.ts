@@ -22,6 +22,7 @@ import type { AddressRange } from "../state/addresses.ts";
 import type { Parcel, PlacedParcel, Vm } from "../state/state.ts";
 import { describeVdevice } from "./vdevice-nodes.ts";
 import { GICD_SIZE, guidText } from "../config/vm-config.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** The values for the tree. */
 export interface GuestFacts {
@@ -48,7 +49,8 @@ export function extendGuestDevicetree(root: DevicetreeNode, facts: GuestFacts): 
   const phandles = new Phandles(root);
   const buffers = describeReservedMemory(root, facts, phandles);
   setProperties(chosen, { "kaslr-seed": cells64(facts.kaslrSeed) });
-  describeMemory(root, parcels, vm.paging?.ranges ?? []);
+  const low = vm.objects!.lowPages.map(({ ipa }) => ({ base: ipa, size: PAGE_SIZE }));
+  describeMemory(root, parcels, [...low, ...vm.paging?.ranges ?? []]);
   if (findNode(root, "/vsoc") === undefined) {
     root.children.push(node("vsoc", { "#address-cells": 2, "#size-cells": 2, ranges: true, compatible: "simple-bus" }));
   }
@@ -125,6 +127,7 @@ function describeReservedMemory(root: DevicetreeNode, facts: GuestFacts, phandle
     const placed = facts.parcels.find((each) => each.kind === "shared" && belongs(child, each, sizes));
     // Memory that the owner gives page by page is in no parcel (docs/spec/phones.md §A4).
     if (placed === undefined && liesIn(child, facts.vm.paging?.ranges ?? [], sizes)) continue;
+    if (placed === undefined && isFence(child, facts.vm, sizes)) continue;
     demand(placed !== undefined, RmError.NORESOURCE, "a child of /reserved-memory belongs to no parcel", { child: child.name });
     const exclusive = placed.parcel.acl.length === 1;
     const reusable = child.properties.has("reusable");
@@ -164,6 +167,13 @@ function liesIn(child: DevicetreeNode, ranges: readonly AddressRange[], sizes: {
     reg.every(({ address, size }) =>
       ranges.some((range) => Number(address) >= range.base && Number(address + size) <= range.base + range.size)
     );
+}
+
+/** Whether a child keeps the VM off memory that it got below its RAM (docs/spec/phones.md §A4). */
+function isFence(child: DevicetreeNode, vm: Vm, sizes: { addressCells: number; sizeCells: number }): boolean {
+  const reg = readRanges(child, "reg", sizes.addressCells, sizes.sizeCells) ?? [];
+  const ends = reg.map(({ address, size }) => Number(address + size));
+  return vm.objects!.lowPages.length > 0 && reg.length > 0 && ends.every((end) => end <= vm.config!.baseAddress);
 }
 
 function belongs(child: DevicetreeNode, { parcel, ranges }: PlacedParcel, sizes: { addressCells: number; sizeCells: number }): boolean {

@@ -26,7 +26,7 @@ import { LOG_OFFSET, LOG_SIZE, VIRTIO_WINDOW } from "../state/memory-layout.ts";
 import { takeNumber, VM_FIRST_VIRQ } from "../state/numbers.ts";
 import { patchPrimaryDevicetree } from "./primary-devicetree.ts";
 import { newVcpu, newVm, type Vm, type VmObjects, type VmVcpu } from "../state/state.ts";
-import { GICD_SIZE, GICR_SIZE, VM_ADDRESS_LIMIT } from "../config/vm-config.ts";
+import { GICD_SIZE, GICR_SIZE } from "../config/vm-config.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 const PRIMARY_MAX_CAPS = 1024;
@@ -51,7 +51,7 @@ export function createPrimaryVm(context: Context): Vm {
   const { calls, resources } = context;
   const vm = newVm(Vmid.Hlos, Vmid.ResourceManager);
   vm.name = "HLOS";
-  vm.addresses = addresses(VM_ADDRESS_LIMIT);
+  vm.addresses = addresses(context.addressLimit);
   vm.direct = true;
 
   const cspace = calls.create("cspace");
@@ -67,6 +67,7 @@ export function createPrimaryVm(context: Context): Vm {
     device: context.sparseExtent("device"),
     addrspace: undefined,
     infoPage: undefined,
+    lowPages: [],
     vic: undefined,
     vpmGroup: undefined,
     vcpus: [],

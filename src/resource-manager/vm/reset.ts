@@ -82,7 +82,8 @@ function destroyObjects(context: Context, vm: Vm): void {
   if (objects === undefined) return;
   const owner = context.vm(vm.owner);
   dropPaging(context, vm);
-  for (const cap of [objects.addrspace, objects.infoPage?.extent, objects.memory, objects.device, objects.vic]) {
+  const pages = objects.lowPages.map(({ extent }) => extent);
+  for (const cap of [objects.addrspace, objects.infoPage?.extent, ...pages, objects.memory, objects.device, objects.vic]) {
     if (cap !== undefined) context.remove(cap);
   }
   if (objects.vpmGroup !== undefined) {
@@ -104,5 +105,6 @@ function destroyObjects(context: Context, vm: Vm): void {
   }
   context.remove(objects.cspace);
   if (objects.infoPage !== undefined) context.freePage(objects.infoPage.heapOffset);
+  for (const { heapOffset } of objects.lowPages) context.freePage(heapOffset);
   vm.objects = undefined;
 }

@@ -21,6 +21,7 @@ import { devicetreeSize, type NodePlace, readDevicetree } from "../../devicetree
 import { type Devicetree, type DevicetreeNode, findNode } from "../../devicetree/tree.ts";
 import { addresses, allocateRange, takeRange } from "../state/addresses.ts";
 import type { Context } from "../state/context.ts";
+import { addLowMemory } from "../memory/low-memory.ts";
 import { placedConfig, preparePaging } from "../memory/demand-paging.ts";
 import { READ_ONLY } from "../state/mapping.ts";
 import { SEND_BUFFER } from "../state/memory-layout.ts";
@@ -39,7 +40,6 @@ import {
   readVmConfig,
   TIMESLICE_MAX,
   TIMESLICE_MIN,
-  VM_ADDRESS_LIMIT,
   type VmConfig,
 } from "../config/vm-config.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
@@ -67,7 +67,8 @@ export function createFirstObjects(context: Context): VmObjects {
     const memory = context.sparseExtent("memory");
     onFailure(() => context.remove(memory));
     const device = context.sparseExtent("device");
-    return { cspace, memory, device, addrspace: undefined, infoPage: undefined, vic: undefined, vpmGroup: undefined, vcpus: [] };
+    const none = { addrspace: undefined, infoPage: undefined, vic: undefined, vpmGroup: undefined };
+    return { cspace, memory, device, ...none, lowPages: [], vcpus: [] };
   });
 }
 
@@ -142,7 +143,7 @@ function readTree(context: Context, ipa: number, room: number, places: Map<Devic
  */
 export function createObjects(context: Context, vm: Vm): void {
   const config = withVmDevicetree(context, vm, "7.2", ({ root }) => {
-    const read = readVmConfig(root);
+    const read = readVmConfig(root, context.addressLimit);
     checkConfig(context, read);
     return read;
   });
@@ -155,6 +156,7 @@ export function createObjects(context: Context, vm: Vm): void {
 
   createAddressSpace(context, vm, objects);
   preparePaging(context, vm, owner);
+  addLowMemory(context, vm);
   createVic(context, vm, objects);
   if (config.psci) createVpmGroup(context, config, objects);
   config.vcpus.forEach(({ boots }, index) => {
@@ -212,7 +214,7 @@ const ENTRY_ALIGNMENT = 8n;
 
 function createAddressSpace(context: Context, vm: Vm, objects: VmObjects): void {
   const { calls } = context;
-  const space = vm.addresses = addresses(VM_ADDRESS_LIMIT);
+  const space = vm.addresses = addresses(context.addressLimit);
   takeRange(space, { base: asIpa(0), size: VMMIO_SIZE });
   const addrspace = objects.addrspace = calls.create("addrspace");
   calls.addrspace_configure({ addrspace, vmid: vm.vmid });

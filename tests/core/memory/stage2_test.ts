@@ -42,6 +42,24 @@ Deno.test("addresses from 2^36 up are not mapped", () => {
   assert.throws(() => stage2.map(2 ** 36, 0, PAGE, RW), RangeError);
 });
 
+Deno.test("a space of 40 bits maps its last page, and gives all tables of its root back", () => {
+  const tables = pool(40);
+  const narrow = tables.create()!, before = tables.available;
+  const wide = tables.create(40)!;
+  assert.equal(tables.available, before - 16);
+  const last = 2 ** 40 - PAGE;
+  for (const [ipa, pa] of [[last, PAGE], [2 ** 36, 2 * PAGE], [0, 3 * PAGE]]) {
+    assert.equal(wide.map(ipa, pa, PAGE, RW), true);
+    assert.deepEqual(wide.lookup(ipa), { pa, flags: RW });
+  }
+  assert.deepEqual([...wide.entries()].map(({ ipa }) => ipa), [0, 2 ** 36, last]);
+  assert.equal(wide.lookup(2 ** 40), undefined);
+  assert.equal(narrow.lookup(last), undefined);
+  assert.throws(() => wide.map(2 ** 40, 0, PAGE, RW), RangeError);
+  wide.release();
+  assert.equal(tables.available, before);
+});
+
 Deno.test("a released address space resolves to the empty table", () => {
   const tables = pool(4);
   const stage2 = tables.create()!;

@@ -19,7 +19,11 @@ import { VM_START, VM_STOP } from "../../../src/abi/rpc/messages/lifecycle.ts";
 import { ANYWHERE, IPA_RESERVE, IpaReserveType } from "../../../src/abi/rpc/messages/platform.ts";
 import type { Values } from "../../../src/abi/rpc/layout.ts";
 import { checkInvariants } from "../../hypervisor/invariants.ts";
-import { guestTree, Machine, rmRpc } from "../machine.ts";
+import type { ResourceManagerOptions } from "../../../src/resource-manager/resource-manager.ts";
+import { devicetree, findNode, setProperties } from "../../../src/devicetree/tree.ts";
+import { writeDevicetree } from "../../../src/devicetree/writer.ts";
+import type { Client } from "../client.ts";
+import { guestRoot, guestTree, Machine, rmRpc } from "../machine.ts";
 
 const PA = 0x4700_0000;
 const PAGE = 0x1000;
@@ -28,10 +32,17 @@ const range = (address: number, size = PAGE) => ({ address: BigInt(address), siz
 const scattered = (count: number, first = 0) => Array.from({ length: count }, (_, index) => range(PA + 2 * (first + index) * PAGE));
 
 class Parties {
-  readonly machine = new Machine();
-  readonly primary = this.machine.primary;
-  readonly vmid = this.machine.start(guestTree("borrower", [rmRpc()])).vmid;
-  readonly guest = this.machine.guest(this.vmid);
+  readonly machine: Machine;
+  readonly primary: Client;
+  readonly vmid: number;
+  readonly guest: Client;
+
+  constructor(rules?: ResourceManagerOptions, tree = guestTree("borrower", [rmRpc()])) {
+    this.machine = new Machine(rules);
+    this.primary = this.machine.primary;
+    this.vmid = this.machine.start(tree).vmid;
+    this.guest = this.machine.guest(this.vmid);
+  }
 
   create(sgl: { address: bigint; size: bigint }[], flags = 0, rights = 7) {
     return { mem_type: 0, flags, label: 0, acl: [{ vmid: this.vmid, rights }], sgl, attributes: [] };
@@ -58,6 +69,22 @@ class Parties {
     return this.machine.system.guest(this.vmid).read(address, 1)?.[0];
   }
 }
+
+Deno.test("size-max is the span in which a VM of a phone accepts memory, and limits private memory alone elsewhere", () => {
+  const root = guestRoot("borrower", [rmRpc()]);
+  setProperties(findNode(root, "/gunyah-vm-config/memory")!, { "size-max": 0x1000_0000 });
+  const tree = writeDevicetree(devicetree(root));
+  const last = 0x9000_0000 - PAGE;
+  for (const [rules, beyond] of [[{ sizeMax: "span" }, "MEM_INVALID"], [undefined, "OK"]] as const) {
+    const parties = new Parties(rules, tree);
+    const handle = parties.lend();
+    assert.equal(parties.accept(handle, AcceptFlags.Done, [range(0x9000_0000)]).error, beyond);
+    if (rules === undefined) continue;
+    assert.equal(parties.accept(handle, AcceptFlags.Done, [range(0x7fff_f000)]).error, beyond);
+    assert.equal(parties.accept(handle, AcceptFlags.Done, [range(last)]).error, "OK", "a hole of its RAM");
+    checkInvariants(parties.machine.system.hypervisor);
+  }
+});
 
 Deno.test("a parcel of more than 512 regions is appended to, accepted in parts and mapped with the last of them", () => {
   const parties = new Parties();
