@@ -64,7 +64,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
  * room may always import itself, and no two rooms may import each other.
  */
 const FLOORS: Record<string, Record<string, readonly string[]>> = {
-  abi: { ".": [], ioctl: [], rpc: [], "rpc/messages": ["rpc", "."], "rpc/text": ["rpc/messages", "rpc"] },
+  abi: { ".": [], ioctl: [], geniezone: ["ioctl"], rpc: [], "rpc/messages": ["rpc", "."], "rpc/text": ["rpc/messages", "rpc"] },
   virtio: {
     ".": [],
     balloon: ["."],
@@ -114,11 +114,12 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
       ...["trace", "services", "capabilities", "memory", "gic", "ipc", "virtio"],
       ...["scheduling", "firmware", "traps"],
     ],
+    geniezone: ["archive", "services", "capabilities", "memory", "gic", "ipc", "scheduling"],
     check: ["services", "capabilities", "memory", "gic", "ipc", "virtio", "scheduling"],
     native: ["archive", "capabilities", "memory", "gic", "scheduling", "firmware", "traps"],
     ".": [
       ...["trace", "archive", "random", "services", "capabilities", "memory", "gic", "ipc", "virtio"],
-      ...["scheduling", "firmware", "traps", "debug", "calls", "check", "native"],
+      ...["scheduling", "firmware", "traps", "debug", "calls", "geniezone", "check", "native"],
     ],
   },
   "resource-manager": {

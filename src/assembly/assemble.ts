@@ -183,7 +183,9 @@ interface Primary {
 
 /** Puts image, ramdisk and devicetree of the primary VM into RAM, or firmware into its flash. */
 function loadPrimary(machine: Machine, map: MemoryMap, plan: SessionPlan, boot: BootPlan, random: RandomGenerator): Primary {
-  const platform = { append: boot.append, clock: boot.clock !== undefined, virtioSlots: boot.devices?.length };
+  const { append, clock, devices } = boot;
+  const geniezone = plan.behaviour?.geniezone;
+  const platform = { append, clock: clock !== undefined, virtioSlots: devices?.length, geniezone };
   if (boot.firmware) {
     const layout = layoutFirmware(boot.firmware, map.primarySize);
     const flash = makeFlash(machine, boot.firmware, layout, plan.replay !== undefined);

@@ -44,6 +44,8 @@ export interface PrimaryDevicetreeOptions {
    * given.
    */
   readonly flash?: readonly number[];
+  /** Whether EL2 has GenieZone's calls. */
+  readonly geniezone?: boolean;
 }
 
 const PHANDLE_GIC = 1;
@@ -93,6 +95,7 @@ export function primaryDevicetree(options: PrimaryDevicetreeOptions): Devicetree
     ...options.clock ? [clockNode()] : [],
     ...options.flash ? firmwareNodes(options.flash) : [],
     ...virtioNodes(options.virtioSlots ?? 0),
+    ...options.geniezone ? [geniezoneNode()] : [],
     node("aliases", { serial0: `/${uart}` }),
     node("chosen", {
       bootargs: options.append,
@@ -102,6 +105,14 @@ export function primaryDevicetree(options: PrimaryDevicetreeOptions): Devicetree
       "rng-seed": options.rngSeed,
     }),
   ]));
+}
+
+/**
+ * GenieZone's node, with the names of the early drivers and of the binding. `/hypervisor` is
+ * Gunyah's, and Linux makes devices of what is in `/firmware`, too.
+ */
+function geniezoneNode(): DevicetreeNode {
+  return node("firmware", {}, [node("hypervisor", { compatible: ["mediatek,geniezone-hyp", "mediatek,geniezone"] })]);
 }
 
 function clockNode(): DevicetreeNode {

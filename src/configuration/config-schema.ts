@@ -64,6 +64,10 @@ const FILE_RULES: readonly JsonSchema[] = [
     else: { required: ["vm"], properties: { vm: { minProperties: 1 } } },
   },
   {
+    if: { required: ["machine"], properties: { machine: { required: ["geniezone"], properties: { geniezone: { const: true } } } } },
+    then: { required: ["host"], properties: { host: is("kind", "image") } },
+  },
+  {
     if: { required: ["host"], properties: { host: is("device", ...WITHOUT_RUN) } },
     then: { properties: { vm: { additionalProperties: { anyOf: [is("schedule", "own"), is("hypervisor", "geniezone")] } } } },
   },

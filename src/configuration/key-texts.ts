@@ -16,6 +16,7 @@ export const MACHINE_TEXTS = {
   idle_watchdog: "refuse: turning off a watchdog that is off is an error",
   ipa_bits: "addresses of VMs have 36 bits, as recorded, or 40, as on phones",
   abi: "newer: also the hypercalls and properties of the newer open drop",
+  geniezone: "the primary VM has GenieZone's hypercalls beside Gunyah's, and their node in its devicetree",
 } as const;
 
 export const HOST_TEXTS = {

@@ -153,11 +153,11 @@ async function planConfig(
   const { cpus, memory, turbo, seed, cap_ids: capIds, quirks, hypervisor_node: hypervisorNode, strict, check } = file.machine;
   const { auth = DEFAULT_BEHAVIOUR.auth, parcels = DEFAULT_BEHAVIOUR.parcels } = file.rm;
   const { parcels_held: parcelsHeld = DEFAULT_BEHAVIOUR.parcelsHeld } = file.rm;
-  const { idle_watchdog: idleWatchdog, abi, ipa_bits: ipaBits } = file.machine;
+  const { idle_watchdog: idleWatchdog, abi, ipa_bits: ipaBits, geniezone } = file.machine;
   const { size_max: sizeMax = DEFAULT_BEHAVIOUR.sizeMax, low_memory: lowMemory = DEFAULT_BEHAVIOUR.lowMemory } = file.rm;
   const { reserved_memory: reservedMemory = DEFAULT_BEHAVIOUR.reservedMemory } = file.rm;
   const manager = { auth, parcels, parcelsHeld, reservedMemory, sizeMax, lowMemory };
-  const behaviour = { capIds, quirks, hypervisorNode, strict, check, idleWatchdog, abi, ipaBits, ...manager };
+  const behaviour = { capIds, quirks, hypervisorNode, strict, check, idleWatchdog, abi, ipaBits, geniezone, ...manager };
   const root = spoilt.has(["rm"]) ? undefined : await planRoot(file.rm, folder, refuseIn("rm"));
   if (root && hypervisorNode !== DEFAULT_BEHAVIOUR.hypervisorNode) {
     refuseIn("machine")("hypervisor_node", 'hypervisor_node needs the native resource manager; remove it with [rm] kind = "image"');
@@ -173,6 +173,9 @@ async function planConfig(
     if (planned.symbols) symbols[PRIMARY_CONSOLE] = planned.symbols;
     if (planned.log !== undefined) logs[PRIMARY_CONSOLE] = planned.log;
     return { ...common, ...named(), memory: planned.memory, what: planned.boot };
+  }
+  if (geniezone) {
+    refuseIn("machine")("geniezone", 'geniezone needs [host] kind = "image"; the native host has /dev/gzvm with [host] gzvm = true');
   }
   const vms = await planVms(file, folder, { symbols, logs }, (name) => refuseIn("vm", name), spoilt);
   return { ...common, ...named(), memory, what: { kind: "run", host: nativeHostOf(file, vms) } };

@@ -169,6 +169,7 @@ const machine = v.object(described({
   idle_watchdog: v.optional(oneOf(IDLE_WATCHDOG), DEFAULT_BEHAVIOUR.idleWatchdog),
   abi: v.optional(oneOf(ABIS), DEFAULT_BEHAVIOUR.abi),
   ipa_bits: v.optional(v.picklist(IPA_BITS, "is not 36 or 40"), DEFAULT_BEHAVIOUR.ipaBits),
+  geniezone: v.optional(boolean, DEFAULT_BEHAVIOUR.geniezone),
 }, MACHINE_TEXTS));
 
 /** Values of [host] boot_context: an errno instead of the generation's answer. */

@@ -17,8 +17,7 @@ import {
   GzvmExit,
   GzvmIoeventfdFlags,
 } from "../abi/ioctl/geniezone.ts";
-import { GzvmProtection } from "./geniezone/driver.ts";
-import { GzvmDevice, SlotPurpose } from "./geniezone/el2.ts";
+import { GzvmDevice, GzvmProtection, SlotPurpose } from "../abi/geniezone/calls.ts";
 import type { HostKernel, IoctlResult } from "./kernel/kernel.ts";
 import { crosvmRegions } from "./crosvm-map.ts";
 import type { VmPlan } from "./plan.ts";

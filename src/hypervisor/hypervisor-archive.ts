@@ -66,6 +66,8 @@ export function archiveState(hypervisor: Hypervisor, archive: ObjectArchive, obj
   archive.within("scheduler", () => hypervisor.scheduler.archive(archive));
   archive.within("natives", () => hypervisor.natives.archive(archive));
   for (const object of objects) if (object instanceof Vcpu) archive.within(label(object), () => object.archiveNative(archive));
+  const { geniezone } = hypervisor;
+  if (geniezone) archive.within("geniezone", () => geniezone.archive(archive));
   archive.within("traceClasses", () => hypervisor.trace.classes.archive(archive));
   archive.within("random", () => hypervisor.random.archive(archive));
 }

@@ -19,6 +19,7 @@ import type { EveryService } from "./capabilities/object-types.ts";
 import type { Checker } from "./check/check.ts";
 import { contain } from "./check/contain.ts";
 import type { DebugControl } from "./debug/debug-control.ts";
+import { GenieZone } from "./geniezone/geniezone.ts";
 import type { Hwirq } from "./gic/hwirq.ts";
 import type { AddressSpace } from "./memory/addrspace.ts";
 import type { FlashBank } from "./memory/flash.ts";
@@ -79,6 +80,8 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
   readonly privatePartition: Partition;
   readonly rootPartition: Partition;
   readonly scheduler: Scheduler;
+  /** GenieZone's EL2 (`Behaviour.geniezone`). */
+  readonly geniezone: GenieZone | undefined;
   /** Physical interrupts that guests can have, by INTID. */
   readonly hwirqs = new Map<number, Hwirq>();
   /** Active virtio-mmio devices by the physical address of their page. */
@@ -123,6 +126,7 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
     this.pageTables = new PageTables(options.stage2, this.faults, this.behaviour.ipaBits);
     this.privatePartition = new Partition(this, true, PRIVATE_HEAP);
     this.rootPartition = new Partition(this, true, ROOT_HEAP);
+    this.geniezone = this.behaviour.geniezone ? new GenieZone(this.rootPartition) : undefined;
     const { map } = machine;
     this.memory.insert(this.privatePartition, asPa(0), DEVICE_END);
     this.memory.insert(this.rootPartition, asPa(RAM_BASE), map.primarySize);

@@ -55,6 +55,7 @@ Deno.test("readConfig() gives the defaults of the design", () => {
     idle_watchdog: "accept",
     abi: "recorded",
     ipa_bits: 36,
+    geniezone: false,
   };
   assert.deepEqual(machine, { cpus: 2, memory: 2 ** 30, turbo: false, record: "off", seed: 1, ...behaviour });
   const kernel = { memlock: Number.MAX_SAFE_INTEGER, boot_context: "as-generation", timer_wakeups: "hypervisor" };

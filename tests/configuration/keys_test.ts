@@ -198,6 +198,7 @@ Deno.test("an image as the host is what el2 boot would run: its files, memory, c
   assert.equal(run.memory, 256 * MIB);
   assert.deepEqual(run.logs, { host: `${GUESTS}/host.log` });
   assert.equal((await planned(IMAGE, [])).memory, 1024 * MIB, "all of the machine's");
+  assert.equal((await planned(IMAGE, ["machine.geniezone=true"])).behaviour?.geniezone, true);
 
   const withFirmware = boot(await planned(IMAGE, ["host.firmware=hello.bin", "host.initrd=ping.bin"]));
   assert.deepEqual(withFirmware.firmware, { code: hello, vars: undefined });

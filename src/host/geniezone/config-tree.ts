@@ -2,11 +2,10 @@
 // the ioctls' arguments, so that GenieZone guests need no gunyah-vm-config (docs/spec/geniezone.md
 // §10; docs/spec/resource-manager.md §7.1).
 
+import { GZVM_SPIS } from "../../abi/geniezone/calls.ts";
 import { EDGE_RISING, SPI } from "../../devicetree/gic.ts";
 import { cells, cells64, type Devicetree, devicetree, node } from "../../devicetree/tree.ts";
 
-/** Shared interrupts that a VM has, each with a doorbell of that label. */
-export const GZVM_SPIS = 32;
 const PHANDLE_GIC = 1;
 
 /** The ioctls' arguments. Addresses are the guest's, sizes in bytes. */

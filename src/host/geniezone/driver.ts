@@ -38,7 +38,8 @@ import type { Struct, StructFields, StructValues } from "../../abi/ioctl/struct.
 import type { FileOperations } from "../kernel/files.ts";
 import { type HostKernel, NO_DESCRIPTOR, UNPINNABLE, UNPINNABLE_WAY_OUT } from "../kernel/kernel.ts";
 import { GzvmEl2, type GzvmResult } from "./el2.ts";
-import { type GzvmArguments, gzvmErrno, gzvmRegisters, packTuple, type ServedCall } from "./hypercalls.ts";
+import { GzvmProtection, packTuple } from "../../abi/geniezone/calls.ts";
+import { type GzvmArguments, gzvmErrno, gzvmRegisters, type ServedCall } from "./hypercalls.ts";
 import type { GzvmIrqfd, GzvmState, GzvmVm } from "./state.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
@@ -50,8 +51,6 @@ const U64 = 1n << 64n;
 const GPA_BITS = 36n;
 /** Pages of a slot at most. */
 const MAX_PAGES = 2n ** 31n - 1n;
-/** Sub-commands of the capability PROTECTED_VM. */
-export const GzvmProtection = { SetFirmwareAddress: 0n, GetFirmwareSize: 1n, SetProtected: 2n } as const;
 /** `type` of IRQ_LINE's interrupt. */
 const IrqType = { Spi: 1 } as const;
 /** Register ids: architecture, classes and the width's code. */

@@ -8,8 +8,9 @@ import { writeDevicetree } from "../../devicetree/writer.ts";
 import type { VmManager } from "../gunyah/vm-manager.ts";
 import type { Vm } from "../gunyah/state.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
-import { GZVM_SPIS, gzvmConfigTree } from "./config-tree.ts";
-import { functionId, type GzvmArguments, GzvmError, gzvmRegisters, type ServedCall } from "./hypercalls.ts";
+import { CoreRegister, functionId, GZVM_SPIS, GzvmDevice, GzvmError, SlotPurpose } from "../../abi/geniezone/calls.ts";
+import { gzvmConfigTree } from "./config-tree.ts";
+import { type GzvmArguments, gzvmRegisters, type ServedCall } from "./hypercalls.ts";
 import type { GzvmState, GzvmVm, Slot } from "./state.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
@@ -19,10 +20,6 @@ export interface GzvmResult {
   readonly values: readonly number[];
 }
 
-/** Purposes of a slot. */
-export const SlotPurpose = { Guest: 1, Firmware: 2, StaticSwiotlb: 4 } as const;
-/** Types of devices. */
-export const GzvmDevice = { Distributor: 0, Redistributor: 1 } as const;
 /** Gunyah's resource manager gives VMs memory from here up. */
 const FIRST_RAM_ADDRESS = 0x4000_0000n;
 /** Bytes of the configuration's devicetree, and room for what the resource manager adds. */
@@ -32,11 +29,6 @@ const CONFIG_ALIGN = 0x20_0000n;
 const VERSION = [16, 0] as const;
 /** The addresses where crosvm puts the frames, for VMMs that make no devices. */
 const DISTRIBUTOR = 0x3fff_0000, REDISTRIBUTOR_SIZE = 0x2_0000;
-/**
- * Core registers as kvm_regs has them, in units of 4 bytes: X0..X30 from 0, then SP, PC, PSTATE,
- * SP_EL1.
- */
-const CoreRegister = { Sp: 62, Pc: 64, Pstate: 66, SpEl1: 68 } as const;
 
 const ok = (...values: number[]): GzvmResult => ({ error: GzvmError.None, values });
 const failed = (error: number): GzvmResult => ({ error, values: [] });

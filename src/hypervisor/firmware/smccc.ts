@@ -1,6 +1,7 @@
 // SMCCC: what HVC #0 and SMC #0 reach (docs/spec/hypervisor.md §1.5, §6.6; docs/spec/observed.md
 // §4).
 
+import { GZVM_OWNER } from "../../abi/geniezone/calls.ts";
 import { API_INFO } from "../../abi/words.ts";
 import { DEFERRED } from "../capabilities/hypercall-definition.ts";
 import type { SmcccReply } from "./smccc-reply.ts";
@@ -66,6 +67,7 @@ function perform(vcpu: Vcpu, x: readonly bigint[], conduit: Conduit): SmcccReply
   if (!(id & Fid.Fast) || id & Fid.Reserved) return UNKNOWN;
   const wide = (id & Fid.Smc64) !== 0;
   const fn = id & 0xffff;
+  const { geniezone } = vcpu.services;
   switch (id >>> Fid.OwnerShift & Fid.OwnerMask) {
     case Owner.Arch:
       if (id === SMCCC_VERSION) return [VERSION];
@@ -79,7 +81,9 @@ function perform(vcpu: Vcpu, x: readonly bigint[], conduit: Conduit): SmcccReply
       if (fn === HypFunction.CallUid) return UID;
       return fn === HypFunction.Revision ? [1n, 0n] : UNKNOWN;
     case Owner.VendorHyp:
-      return vendorHyp(vcpu, fn, wide, x, conduit);
+      return geniezone?.leaveCall(vcpu, id, x) ?? vendorHyp(vcpu, fn, wide, x, conduit);
+    case GZVM_OWNER:
+      return geniezone?.call(vcpu, id, x) ?? UNKNOWN;
     default:
       return UNKNOWN;
   }

@@ -310,6 +310,11 @@ export class AddressSpace extends HypervisorObject {
     this.#eachMapped(ipa, pa, size, (at, to, length) => this.install(at, to, length, attributes));
   }
 
+  /** Extents with recorded mappings here. */
+  get extents(): ReadonlySet<Memextent> {
+    return this.#extents;
+  }
+
   /** An extent has recorded mappings here. */
   noteExtent(extent: Memextent): void {
     this.#extents.add(extent);

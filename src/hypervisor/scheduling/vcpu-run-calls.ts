@@ -52,6 +52,14 @@ function run(call: Call, vcpu: Vcpu, value: bigint, action: bigint): ErrorCode |
   if (canRun && vcpu.isPinned && vcpu.settings.affinity !== caller.settings.affinity) {
     return call.refuse(ErrorCode.DENIED, "a pinned vCPU stays", { affinity: vcpu.settings.affinity, caller: caller.settings.affinity });
   }
+  return enterRun(caller, vcpu, value, action);
+}
+
+/**
+ * Answers the access that a vCPU waits for, and lends it the caller's time. Gives its state where
+ * it cannot run, or where the caller has an interrupt.
+ */
+export function enterRun(caller: Vcpu, vcpu: Vcpu, value: bigint, action: bigint): RunState | typeof DEFERRED {
   if (vcpu.vmmio && !vcpu.isDead) resume(vcpu, vcpu.vmmio, value, action);
   if (!vcpu.isRunnableByProxy || !vcpu.isDead && caller.hasInterrupt) return runState(vcpu);
   caller.services.scheduler.lend(caller, vcpu);

@@ -13,10 +13,10 @@ import type { VirtioServices } from "../virtio/virtio-mmio.ts";
 type Vcpu = ObjectOf<"thread">;
 
 /**
- * How a hypercall came in: `HVC #(0x6000 + n)`, which a native guest's calls count as; or the SMCCC
- * wrapper of `HVC #0` and `SMC #0`.
+ * How a hypercall came in: `HVC #(0x6000 + n)`, which a native guest's calls count as; the SMCCC
+ * wrapper of `HVC #0` and `SMC #0`; or as a call of GenieZone's.
  */
-export type Entrance = "native" | "smccc";
+export type Entrance = "native" | "smccc" | "geniezone";
 
 /** Results of a call as register values. */
 export interface EncodedResults {
@@ -53,6 +53,19 @@ export interface VcpuHypercalls {
    */
   callWith(caller: Vcpu, number: number, registers: CallRegisters): boolean | typeof DEFERRED;
   /** vcpu_run of `target` returns to its caller. */
+  completeRun(state: RunState, caller: Vcpu, target: Vcpu): void;
+}
+
+/** GenieZone's EL2, where the primary VM has it. */
+export interface VcpuGeniezone {
+  /**
+   * Makes the call of a function id with X0.. of its caller. Gives X0.. after it; `DEFERRED` when
+   * the caller does not continue now, undefined for a call that is not GenieZone's.
+   */
+  call(caller: Vcpu, id: number, x: readonly bigint[]): readonly bigint[] | typeof DEFERRED | undefined;
+  /** A call of a GenieZone guest that its driver answers, as `call`. */
+  leaveCall(vcpu: Vcpu, id: number, x: readonly bigint[]): readonly bigint[] | typeof DEFERRED | undefined;
+  /** RUN of `target` returns to its caller. */
   completeRun(state: RunState, caller: Vcpu, target: Vcpu): void;
 }
 
@@ -116,6 +129,8 @@ export interface VcpuServices extends CspaceServices, HwirqServices, VirtioServi
   readonly now: number;
   readonly scheduler: VcpuScheduler;
   readonly hypercalls: VcpuHypercalls;
+  /** GenieZone's EL2, if the primary VM has it beside Gunyah. */
+  readonly geniezone: VcpuGeniezone | undefined;
   readonly natives: VcpuPrograms;
   /** Called for accesses to a physical address where no device answers, for logs. */
   readonly onUnmappedDevice: ((vcpu: Vcpu, pa: number) => void) | undefined;

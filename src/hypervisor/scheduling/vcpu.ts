@@ -384,7 +384,7 @@ export class Vcpu extends HypervisorObject {
     this.haltVirq.archive("haltVirq", archive);
     this.wakeupVirq.archive("wakeupVirq", archive);
     this.turn.archive(archive);
-    this.#entrance = archive.choice("entrance", this.#entrance, ["native", "smccc"]);
+    this.#entrance = archive.choice("entrance", this.#entrance, ["native", "smccc", "geniezone"]);
     this.usage.archive(archive);
     if (archive.loading && this.state === "active") this.#takeUp(archive);
   }

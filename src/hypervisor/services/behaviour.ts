@@ -70,6 +70,8 @@ export interface Behaviour {
    * they cannot execute (docs/spec/phones.md §A4).
    */
   readonly lowMemory: number;
+  /** The primary VM has GenieZone's calls beside Gunyah's. */
+  readonly geniezone: boolean;
   /** Stop at the first call or access that no rule covers. */
   readonly strict: boolean;
   /** Check after every operation that what must hold does. */
@@ -90,6 +92,7 @@ export const DEFAULT_BEHAVIOUR: Behaviour = {
   reservedMemory: "any",
   sizeMax: "private",
   lowMemory: 0,
+  geniezone: false,
   strict: false,
   check: false,
 };

@@ -7,15 +7,8 @@ import { VcpuRunState } from "../../../src/abi/words.ts";
 import { findNode, readCells } from "../../../src/devicetree/tree.ts";
 import { gzvmConfigTree } from "../../../src/host/geniezone/config-tree.ts";
 import { unpackIrq } from "../../../src/host/geniezone/driver.ts";
-import {
-  callOf,
-  functionId,
-  GzvmCall,
-  type GzvmCallName,
-  gzvmErrno,
-  packTuple,
-  unpackTuple,
-} from "../../../src/host/geniezone/hypercalls.ts";
+import { callOf, functionId, GZVM_CALLS, type GzvmCallName, packTuple, unpackTuple } from "../../../src/abi/geniezone/calls.ts";
+import { gzvmErrno } from "../../../src/host/geniezone/hypercalls.ts";
 import {
   GZVM,
   GZVM_CREATE_DEVICE,
@@ -170,11 +163,11 @@ Deno.test("G6: a host without GenieZone has no /dev/gzvm", () => {
 });
 
 Deno.test("G7: function numbers 0 to 19 are recognized in both forms, and no other", () => {
-  for (const name of Object.keys(GzvmCall) as GzvmCallName[]) {
-    assert.equal(functionId(name), 0xfb00_1000 + GzvmCall[name]);
+  for (const name of Object.keys(GZVM_CALLS) as GzvmCallName[]) {
+    assert.equal(functionId(name), 0xfb00_1000 + GZVM_CALLS[name].number);
     assert.deepEqual([callOf(functionId(name)), callOf(functionId(name, false))], [name, name]);
   }
-  assert.deepEqual(Object.values(GzvmCall), Array.from({ length: 20 }, (_, n) => n));
+  assert.deepEqual(Object.values(GZVM_CALLS).map(({ number }) => number), Array.from({ length: 20 }, (_, n) => n));
   for (const id of [0xfb00_1014, 0xfb00_0fff, 0xbb00_1014, 0xc600_8000]) assert.equal(callOf(id), undefined);
 });
 
