@@ -51,9 +51,9 @@ const KINDS: Readonly<Record<string, TarKind>> = {
   "6": "fifo",
   "7": "file",
 };
-/** Entries that say something of the next one, or of all. */
+/** Extensions: entries that describe the next one, or all. */
 const GNU_NAME = "L", GNU_TARGET = "K", PAX = "x", PAX_GLOBAL = "g";
-/** The most that such an entry may have. */
+/** Most bytes of an extension. */
 const EXTENSION_MAX = MiB;
 
 /** Bytes of a stream in the amounts that the reader wants. */

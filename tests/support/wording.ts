@@ -15,9 +15,9 @@ export interface WordingPattern {
 }
 
 const UNIT =
-  "files?|rows?|lines?|events?|pages?|bytes?|words?|tables?|bits?|folders?|slots?|process(?:es)?|frames?|columns?|tests?|records?|rules?|calls?|steps?";
+  "files?|rows?|lines?|blocks?|events?|pages?|bytes?|words?|tables?|bits?|folders?|slots?|process(?:es)?|frames?|columns?|tests?|records?|rules?|calls?|steps?";
 const PER =
-  "line|group|file|page|row|object|frame|message|input|kernel|call|instruction|column|event|kind|session|console|device|command|screen|VM|vCPU|CPU|run";
+  "line|group|class|field|action|region|step|turn|file|page|row|object|frame|message|input|kernel|call|instruction|column|event|kind|session|console|device|command|screen|VM|vCPU|CPU|run";
 
 export const PATTERNS: readonly WordingPattern[] = [
   {

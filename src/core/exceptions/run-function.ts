@@ -40,7 +40,7 @@ export function defineRun(library: Library, exited: number): void {
 
 /**
  * Defines `moveContext` (to, from): copies a vCPU's context, as two vCPUs that take turns have it
- * twice a turn.
+ * twice per turn.
  */
 export function defineContextMove(library: Library): void {
   const c = new Code(library.define("moveContext", ["i32", "i32"], [], true));

@@ -4,7 +4,7 @@
 import type { Archive } from "../../machine/archive.ts";
 
 /**
- * sfc32: 128 bits of state, 32 bits a step. Not for secrets: a run can be repeated from its seed.
+ * sfc32: 128 bits of state, 32 bits per step. Not for secrets: a run can be repeated from its seed.
  */
 export class RandomGenerator {
   readonly #state: Uint32Array;

@@ -19,7 +19,7 @@ export interface VmEnd extends BrokenRule {
   /** Virtual time in ns. */
   readonly time: number;
   readonly vm: string;
-  /** Name of the vCPU that did last what there was to do. */
+  /** Name of the vCPU whose operation ended it. */
   readonly askedBy: string;
   readonly at: bigint | undefined;
   /** It ended as requested. */

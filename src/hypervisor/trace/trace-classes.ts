@@ -8,7 +8,7 @@ const INITIAL = 0x7_00f7n;
 /** ERROR and LOG_BUFFER are the hypervisor's own. */
 const PRIVATE = 1n << 0n | 1n << 4n;
 
-/** The flags, one bit a class. */
+/** The flags, one bit per class. */
 export class TraceClasses {
   #flags = INITIAL;
 

@@ -295,7 +295,7 @@ function notifications(exchanges: readonly Exchange[]): string[] {
 }
 
 /**
- * Whether the recording's memory was one block a region: else the lists depend on how memory
+ * Whether the recording's memory was one block per region: else the lists depend on how memory
  * happened to be cut.
  */
 export function inOnePiece(lines: readonly string[]): boolean {

@@ -75,7 +75,7 @@ export function shrink(script: readonly Entry[], fails: (script: readonly Entry[
   return best;
 }
 
-/** A script as text, a line an action, for a bug report and for `parse`. */
+/** A script as text, one line per action, for a bug report and for `parse`. */
 export function format(script: readonly Entry[]): string {
   return script.map(({ vcpu, action: { kind, at, x } }) =>
     [vcpu, kind, at.join(","), ...x.map((value) => `0x${value.toString(16)}`)].join(" ")

@@ -15,7 +15,7 @@ function fixedSize(shape: Shape): number | undefined {
   return shape.kind === "unsigned" || shape.kind === "reserved" || shape.kind === "bytes" ? shape.size : undefined;
 }
 
-/** A line a field: offset, while it is fixed, type and name; entries of lists are indented. */
+/** One line per field: offset, while it is fixed, type and name; entries of lists are indented. */
 function fieldLines(shapes: Shapes, start: number, indent = ""): string[] {
   let offset: number | undefined = start;
   return Object.entries(shapes).flatMap(([name, shape]) => {
@@ -41,7 +41,7 @@ function noteOf(shape: Shape): string {
 
 function block(lines: readonly string[]): string {
   if (lines.length === 0) return "No fields.\n";
-  // Formatters take away what all lines are indented by.
+  // Formatters remove the indentation that all lines share.
   const indent = Math.min(...lines.map((line) => line.search(/\S/)));
   return `\`\`\`text\n${lines.map((line) => line.slice(indent)).join("\n")}\n\`\`\`\n`;
 }
