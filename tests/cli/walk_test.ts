@@ -20,7 +20,9 @@ import { Place } from "./place.ts";
 import { A64, el2Process, imageOf } from "./program.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
-const LINES = LONG ? 100_000 : 2_000;
+/** Another walk than CI's: `EL2_WALK_SEED`, and how many lines of it, `EL2_WALK_STEPS`. */
+const SEED = Number(Deno.env.get("EL2_WALK_SEED") ?? 20);
+const LINES = Number(Deno.env.get("EL2_WALK_STEPS") ?? (LONG ? 100_000 : 2_000));
 /** One of this many lines may start a machine, which takes longer than all the others. */
 const STARTING = LONG ? 200 : 100;
 /** As processes, which are ended by a signal where they stay. */
@@ -60,7 +62,7 @@ class Scene implements AsyncDisposable {
   readonly place = new Place();
   readonly folder = `${this.place.folder}/here`;
   readonly env: Readonly<Record<string, string>>;
-  /** Every word of every line, as the user typed it. */
+  /** Files that the lines may name: each word, what follows its last =, and what precedes a part. */
   readonly #asked = new Set<string>();
   #there: ReadonlySet<string> = new Set();
 
@@ -106,18 +108,23 @@ class Scene implements AsyncDisposable {
 
   /** Notes that the user enters this line. */
   ask(line: readonly string[]): readonly string[] {
-    for (const word of line) this.#asked.add(word);
+    for (const word of line) {
+      for (const file of [word, word.split(/[/=,]/)[0], word.slice(word.lastIndexOf("=") + 1)]) this.#asked.add(file);
+    }
     return line;
   }
 
-  /** Checks that the lines wrote no file that they do not name. */
-  checkFiles(): void {
-    const unasked = this.#files().filter((file) => !this.#there.has(file) && !this.#isAsked(file.replace(/^here\//, "")));
+  /** Checks that the lines wrote no file that they do not name. Gives those that they name. */
+  checkFiles(): readonly string[] {
+    const files = this.#files().filter((file) => !this.#there.has(file));
+    const unasked = files.filter((file) => !this.#asked.has(file.replace(/^here\//, "")));
     assert.deepEqual(unasked, [], "files that nobody asked for");
+    return files;
   }
 
-  #isAsked(file: string): boolean {
-    return this.#asked.has(file) || [...this.#asked].some((word) => word.split(/[/=,]/)[0] === file || word.endsWith(`=${file}`));
+  /** Removes files that nothing reads: each check would list all of them again. */
+  remove(files: readonly string[]): void {
+    for (const file of files) Deno.removeSync(`${this.place.folder}/${file}`, { recursive: true });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -202,7 +209,7 @@ Deno.test(`a random walk of ${LINES} command lines in one process`, async () => 
     const { code, text } = await one.run(line);
     assert.equal(code, 0, `${line.join(" ")}: ${text}`);
   }
-  const lines = new CommandLines(new Random(20), STARTING, false);
+  const lines = new CommandLines(new Random(SEED), STARTING, false);
   const counts = new Map<number, number>();
   const before: string[] = [];
   for (let at = 0; at < LINES; at++) {
@@ -214,7 +221,7 @@ Deno.test(`a random walk of ${LINES} command lines in one process`, async () => 
       before.push(JSON.stringify(line));
       const written = await one.run(line);
       assert.equal(wrongWith(written), undefined);
-      scene.checkFiles();
+      scene.remove(scene.checkFiles());
       lines.learn(written.text);
       counts.set(written.code, (counts.get(written.code) ?? 0) + 1);
     } catch (error) {
@@ -251,7 +258,7 @@ async function runProcess({ folder, env }: Scene, line: readonly string[]): Prom
 
 Deno.test(`a random walk of ${PROCESSES} command lines as processes, ${AT_A_TIME} at a time`, async () => {
   await using scene = await Scene.made();
-  const lines = new CommandLines(new Random(21), 4, LONG);
+  const lines = new CommandLines(new Random(SEED + 1), 4, LONG);
   let left = PROCESSES;
   const wrong: string[] = [];
   const worker = async () => {
