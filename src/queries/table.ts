@@ -49,6 +49,8 @@ export interface Column {
   readonly alarm?: number;
   /** null if it does not apply to the row. */
   readonly optional?: true;
+  /** Its value in most lists: while every row has it, lists for display omit the column. */
+  readonly usual?: Json;
   /** All that a `word` may be: filters refuse others. */
   readonly words?: readonly string[];
   /** Name of the column with its unit: lists show bytes as a size. */
@@ -74,6 +76,12 @@ export interface Table extends Listing {
   readonly command: string;
   readonly doc: string;
   readonly columns: Readonly<Record<string, Column>> & { readonly id: Column };
+}
+
+/** Columns in which every row has the usual value. */
+export function usualColumns({ columns }: Listing, rows: readonly ListRow[]): ReadonlySet<string> {
+  const isUsual = ([name, { usual }]: [string, Column]) => usual !== undefined && rows.every((row) => row[name] === usual);
+  return new Set(Object.entries(columns).filter(isUsual).map(([name]) => name));
 }
 
 /** The texts of a `list`; none of any other value. */

@@ -291,7 +291,7 @@ export const PARCELS = defineTable({
   columns: {
     id: { kind: "id", doc: "parcel:HANDLE", width: 12, alias: ["handle"] },
     kind: { kind: "word", doc: "donate, lend or share", width: 6 },
-    label: { kind: "number", doc: "label", width: 10, from: 100 },
+    label: { kind: "number", doc: "label", width: 10, from: 100, usual: 0 },
     size: { kind: "size", doc: "bytes", width: 7 },
     state: { kind: "word", doc: "open, offered, accepted, released or blocked (a reclaim was refused)", width: 9 },
     owner: { kind: "id", doc: "the VM that lends or shares", width: 12 },
@@ -425,7 +425,7 @@ export const RPCS = defineTable({
     seq: { kind: "address", doc: "sequence number", optional: true, width: 6, from: 100 },
     msg: { kind: "word", doc: "name of the message", width: 28, alias: ["message"] },
     about: { kind: "id", doc: "the VM or parcel concerned", optional: true, width: 12 },
-    latency: { kind: "duration", doc: "ns from request to reply", width: 8, from: 100, alias: ["ms"] },
+    latency: { kind: "duration", doc: "ns from request to reply", width: 8, from: 100, usual: "0", alias: ["ms"] },
     res: {
       kind: "word",
       doc: "result: code and name; of VM_STATUS the reported state",

@@ -40,7 +40,6 @@ export function memoryScreen(): ScreenModel {
     table: "mem.parcels",
     title: "Memory parcels",
     columns: parcelColumns,
-    usual: { label: 0 },
     right: () => [{ text: "blocked first", role: "dim" }],
   });
   const changes = new TablePane({

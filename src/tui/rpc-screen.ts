@@ -33,7 +33,6 @@ export function rpcScreen(): ScreenModel {
     stream: true,
     columns: rpcColumns,
     // Our resource manager answers without delay.
-    usual: { latency: "0" },
   });
   const row = () => rpcs.selection?.row;
   const narrow = { answer: false };

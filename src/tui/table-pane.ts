@@ -12,7 +12,7 @@ import { beginRow, ROW_MARGIN } from "./row.ts";
 import type { Look, Role } from "./theme.ts";
 import type { FilterError } from "../queries/filter.ts";
 import type { Answer, Query, QueryArguments } from "../queries/query.ts";
-import { type Json, type Row, type Table } from "../queries/table.ts";
+import { type Json, type Row, type Table, usualColumns } from "../queries/table.ts";
 import { type TableName, TABLES } from "../queries/tables.ts";
 
 /** Options of a list. */
@@ -32,7 +32,7 @@ export interface TablePaneOptions {
   readonly filter?: string;
   /** Columns instead of the table's; `width` is that of the pane. */
   readonly columns?: (width: number) => readonly ListColumn[];
-  /** Values by column: a column is left out while every row has its usual value. */
+  /** Usual values by column, beside those of the table. */
   readonly usual?: Readonly<Record<string, Json>>;
   /** Rows as cards of several lines, instead of columns. */
   readonly card?: (row: Row, look: Look) => readonly (readonly Piece[])[];
@@ -174,7 +174,8 @@ export class TablePane implements FilteredPane {
     this.options.taken?.(rows);
     this.#rows = rows;
     const { usual = {} } = this.options;
-    this.#usual = new Set(Object.keys(usual).filter((name) => rows.every((row) => row[name] === usual[name])));
+    const own = Object.keys(usual).filter((name) => rows.every((row) => row[name] === usual[name]));
+    this.#usual = usualColumns(this.table, rows).union(new Set(own));
     const current = this.options.current?.(rows)?.id;
     if (current !== this.#current) this.#selected = current;
     this.#current = current;

@@ -5,7 +5,7 @@ import { cellText } from "../../queries/format.ts";
 import type { ListOptions } from "./list-options.ts";
 import { type Listed, listed, listText, namedColumns, rowText, tsvHeading, tsvRow } from "../../queries/list-text.ts";
 import type { Answer } from "../../queries/query.ts";
-import { type Json, type Listing, type ListRow, type Row, schemaName, type Table } from "../../queries/table.ts";
+import { type Json, type Listing, type ListRow, type Row, schemaName, type Table, usualColumns } from "../../queries/table.ts";
 import { TABLES } from "../../queries/tables.ts";
 import { isOfSystem } from "../../support/cache.ts";
 import { beginLink, LINK_END, showsHyperlinks } from "../../support/hyperlink.ts";
@@ -75,16 +75,19 @@ export function printAnswer(session: string, answer: Answer, json: boolean, none
 
 /** Prints rows as a list. */
 export function printRows(table: Listing, rows: readonly ListRow[], none: string | undefined, list: ListOptions): void {
-  const shown = shownColumns(table, list);
+  const shown = shownColumns(table, list, rows);
   if (list.output === "tsv") output(tsvHeading(shown) + rows.map((row) => tsvRow(row, shown)).join(""));
   else if (!rows.length && none !== undefined) output(`${none}\n`);
   else output(listText(table, rows, lineWidth(list), shown));
 }
 
-/** The columns that the options choose, or those that fit. */
-function shownColumns(table: Listing, { columns, output: form }: ListOptions): Listed {
+/** The columns that the options choose, or on a terminal those that fit and say something. */
+function shownColumns(table: Listing, { columns, output: form }: ListOptions, rows: readonly ListRow[] = []): Listed {
   if (columns) return namedColumns(table, columns);
-  return listed(table, form === undefined ? terminalWidth() : undefined);
+  const width = form === undefined ? terminalWidth() : undefined;
+  if (width === undefined) return listed(table, undefined);
+  const usual = rows.length ? usualColumns(table, rows) : undefined;
+  return listed(table, width).filter(([name]) => !usual?.has(name));
 }
 
 /**
