@@ -30,6 +30,11 @@ import { Travel } from "./travel.ts";
 
 /** Wall time (ms) after which a slice ends. */
 const SLICE = 5;
+/**
+ * Virtual time (ns) before the end of `--for` in which the work of vCPUs is watched, between two
+ * looks at it, and at interrupts: samples alone depend on how fast the computer is.
+ */
+const WATCHED = 3e9, LOOK_INTERVAL = 20e6, IRQ_INTERVAL = 100e6;
 /** Turns of the physical CPUs between two looks at the clock. */
 const TURNS = 8;
 /** Virtual time (ns) for which all wait at a prompt. */
@@ -61,6 +66,8 @@ export class Engine {
   readonly #instant: InstantSnapshot | undefined;
   #paused = false;
   #done = false;
+  /** Virtual time at which the work of vCPUs was watched last. */
+  #looked = -Infinity;
   #inputEnded = false;
   readonly #pace = new Pace();
   #sleep: { timer: ReturnType<typeof setTimeout>; since: number; until: number } | undefined;
@@ -321,6 +328,10 @@ export class Engine {
     else this.#pace.ran(spared, machine.time - time, performance.now());
     this.#hashes.take();
     this.#recording.check();
+    if (machine.time > end - WATCHED && machine.time >= this.#looked + LOOK_INTERVAL) {
+      this.#looked = machine.time;
+      this.system.inspector.look(IRQ_INTERVAL);
+    }
     // In a replay the bug has its report already.
     for (const bug of this.present.takeBugs()) if (!this.#replay) this.port.contained(bug);
     const hit = this.present.stops.take();

@@ -7,3 +7,12 @@ import type { DIAGNOSES } from "./tables.ts";
 export function diagnosisLines({ id, verdict, text, evidence, next }: RowOf<typeof DIAGNOSES>): [string, ...string[]] {
   return [`${id} ${verdict}: ${text}`, ...evidence.map((line) => `  ${line}`), ...next === null ? [] : [`  next: ${next}`]];
 }
+
+/**
+ * The verdicts on all VMs when the time of a run is over: what makes no progress with its evidence,
+ * and a line for each other VM.
+ */
+export function timedOutLines(rows: readonly RowOf<typeof DIAGNOSES>[]): string[] {
+  const { sick = [], healthy = [] } = Object.groupBy(rows, (row) => row.healthy ? "healthy" : "sick");
+  return [...sick.flatMap(diagnosisLines), ...healthy.map((row) => diagnosisLines(row)[0])];
+}

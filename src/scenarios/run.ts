@@ -8,7 +8,7 @@ import { letIn } from "../recordings/input.ts";
 import type { EndState, Input, RecordedInput } from "../plans/recorded-run.ts";
 import { recordingHeader, RecordingWriter } from "../recordings/recording.ts";
 import type { SessionPlan } from "../plans/plan.ts";
-import { diagnosisLines } from "../queries/diagnosis-text.ts";
+import { diagnosisLines, timedOutLines } from "../queries/diagnosis-text.ts";
 import { isExactly } from "../queries/filter.ts";
 import { rowsOf } from "../queries/query.ts";
 import { reasonLines } from "../queries/reason-text.ts";
@@ -156,6 +156,12 @@ export class ScenarioRun {
       message: first === undefined ? message : `${first}; ${message}`,
       details: [...sick.flatMap(diagnosisLines), ...why, ...details],
     };
+  }
+
+  /** Wall time is over: what makes no progress is explained as for any failure, the rest here. */
+  #timedOut(timeout: number): StepFailure {
+    const healthy = rowsOf(DIAGNOSES, this.system.inspector.answer({ table: "diagnose", args: { filter: "healthy=yes" } }));
+    return new StepFailure(`--timeout: ${timeout / 1000} s of wall time passed`, timedOutLines(healthy));
   }
 
   /** VMs that have failed, where no step expects such a thing. */
@@ -306,7 +312,7 @@ export class ScenarioRun {
     await new Promise((resolve) => setTimeout(resolve, 0));
     this.#breath = performance.now();
     const { timeout = Infinity, onProgress } = this.options;
-    if (now - this.#started > timeout) throw new StepFailure(`--timeout: ${timeout / 1000} s of wall time passed`);
+    if (now - this.#started > timeout) throw this.#timedOut(timeout);
     if (now - this.#told < 1000) return;
     this.#told = now;
     onProgress?.(step, this.#now);

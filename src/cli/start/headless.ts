@@ -14,10 +14,12 @@ import {
   SESSION,
   type SessionEnd,
   type SessionEvent,
+  type VcpuSample,
 } from "../../protocol/protocol.ts";
 import { failureRecording } from "./kept-recordings.ts";
 import { Asker } from "../../control/asker.ts";
-import { diagnosisLines } from "../../queries/diagnosis-text.ts";
+import { diagnosisLines, timedOutLines } from "../../queries/diagnosis-text.ts";
+import { countText, timeText } from "../../queries/format.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { reasonLines } from "../../queries/reason-text.ts";
 import type { RowOf } from "../../queries/table.ts";
@@ -185,7 +187,7 @@ class HeadlessRun {
     for (const note of this.#untold.splice(0)) if (!end.includes(note)) warn(note);
   }
 
-  /** Time is over: says what makes no progress, where the machine still answers. */
+  /** Time is over: says what each VM does or waits for, and how far the machine got. */
   async #timedOut(message: string): Promise<void> {
     let late: ReturnType<typeof setTimeout> | undefined;
     const silence = new Promise<undefined>((resolve) => late = setTimeout(() => resolve(undefined), ORDERLY_END));
@@ -193,10 +195,16 @@ class HeadlessRun {
     clearTimeout(late);
     // The run may have ended by itself meanwhile, which says more.
     if (this.#over || this.#finished || this.#cut) return;
-    for (const row of verdicts ? rowsOf(DIAGNOSES, verdicts) : []) {
-      if (!row.healthy) { for (const line of diagnosisLines(row)) report(line); }
+    if (!verdicts || verdicts.error !== undefined) {
+      const seen = this.#last;
+      for (const line of seen ? sampleLines(seen) : []) report(line);
+      const before = seen ? `, and was at ${placeText(seen.time, seen.instructions)} before` : "";
+      return this.#leave(ExitCode.TimedOut, `${message}; the machine has not answered for ${ORDERLY_END / 1000} s${before}`);
     }
-    this.#leave(ExitCode.TimedOut, message);
+    const rows = rowsOf(DIAGNOSES, verdicts), { ns, insn } = verdicts.at;
+    for (const line of timedOutLines(rows)) report(line);
+    const none = rows.length ? "" : "; no VM executes instructions";
+    this.#leave(ExitCode.TimedOut, `${message}; the machine got to ${placeText(Number(ns), Number(insn))}${none}`);
   }
 
   /** The unhealthy verdicts. */
@@ -254,6 +262,14 @@ class HeadlessRun {
       this.#ended.resolve(code);
     });
   }
+}
+
+const placeText = (time: number, instructions: number) => `${timeText(time)} s of virtual time, ${countText(instructions)} instructions`;
+
+/** What the vCPUs of each VM did when the machine was last heard. */
+function sampleLines({ vms }: MachineSample): string[] {
+  const vcpuText = (vm: string, { index, state, waitsFor }: VcpuSample) => `${vm}/${index} ${state}${waitsFor && ` (${waitsFor})`}`;
+  return vms.map(({ name, state, vcpus }) => `vm:${name} ${state}: ${vcpus.map((vcpu) => vcpuText(name, vcpu)).join(", ")}`);
 }
 
 /**
