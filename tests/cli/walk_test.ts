@@ -62,7 +62,7 @@ class Scene implements AsyncDisposable {
   readonly place = new Place();
   readonly folder = `${this.place.folder}/here`;
   readonly env: Readonly<Record<string, string>>;
-  /** Files that the lines may name: each word, what follows its last =, and what precedes a part. */
+  /** Files that lines may name: each word, its part after the last =, and that before a mark. */
   readonly #asked = new Set<string>();
   #there: ReadonlySet<string> = new Set();
 

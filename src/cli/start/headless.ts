@@ -266,7 +266,7 @@ class HeadlessRun {
 
 const placeText = (time: number, instructions: number) => `${timeText(time)} s of virtual time, ${countText(instructions)} instructions`;
 
-/** What the vCPUs of each VM did when the machine was last heard. */
+/** State of each VM and its vCPUs in the last sample. */
 function sampleLines({ vms }: MachineSample): string[] {
   const vcpuText = (vm: string, { index, state, waitsFor }: VcpuSample) => `${vm}/${index} ${state}${waitsFor && ` (${waitsFor})`}`;
   return vms.map(({ name, state, vcpus }) => `vm:${name} ${state}: ${vcpus.map((vcpu) => vcpuText(name, vcpu)).join(", ")}`);

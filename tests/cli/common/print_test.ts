@@ -6,7 +6,7 @@ import type { ListOptions } from "../../../src/cli/common/list-options.ts";
 import type { ListRow } from "../../../src/queries/table.ts";
 import { RPCS } from "../../../src/queries/tables.ts";
 
-/** What a list prints. @param columns of the terminal; undefined without one */
+/** Text of a list. @param columns of the terminal; undefined without one */
 function printed(rows: readonly ListRow[], columns: number | undefined, options: ListOptions = {}): string {
   const { isTerminal, writeSync } = Deno.stdout, { consoleSize } = Deno;
   let text = "";
