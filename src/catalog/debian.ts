@@ -212,7 +212,7 @@ async function describe(deb: string): Promise<CatalogPackage> {
 }
 
 /** A busybox shell with these modules. */
-function initramfs(busybox: Uint8Array, modules: readonly KernelModule[]): Uint8Array {
+export function initramfs(busybox: Uint8Array, modules: readonly KernelModule[]): Uint8Array {
   return busyboxArchive(
     busybox,
     INIT,

@@ -3,11 +3,13 @@
 
 import assert from "node:assert/strict";
 import { assemble } from "../../src/assembly/assemble.ts";
-import { moduleFiles } from "../../src/catalog/busybox-archive.ts";
-import { fetchKernel, ORDINARY_KERNEL, withDebianArchive } from "../../src/catalog/debian.ts";
-import { catalogEntry } from "../../src/catalog/catalog.ts";
+import { archiveFile, archiveFolder } from "../../src/catalog/busybox-archive.ts";
+import { Deb } from "../../src/catalog/deb.ts";
+import { fetchBusybox, fetchKernel, initramfs, ORDINARY_KERNEL, withDebianArchive } from "../../src/catalog/debian.ts";
+import type { DebianRelease } from "../../src/catalog/catalog.ts";
+import type { PackageArchive } from "../../src/catalog/mirror-archive.ts";
 import { planText } from "../../src/configuration/plan-run.ts";
-import { withEntries } from "../../src/formats/cpio.ts";
+import { type CpioEntry, withEntries } from "../../src/formats/cpio.ts";
 import type { GuestSystem } from "../../src/assembly/guest-system.ts";
 import { VIRTIO_MODULES } from "../../src/catalog/kernel-modules.ts";
 import { type DevicePlan, PRIMARY_CONSOLE } from "../../src/plans/plan.ts";
@@ -140,15 +142,48 @@ export class Guest extends GuestConsole {
   }
 }
 
+/** A guest around Debian's ordinary kernel. */
+export interface OrdinaryGuest {
+  readonly image: Uint8Array;
+  readonly initrd: Uint8Array;
+  /** `uname -r`. */
+  readonly version: string;
+}
+
 /**
- * Debian's ordinary kernel, which has drivers that the cloud one lacks, and the cloud guest's
- * ramdisk with its modules. It is fetched.
+ * A release's ordinary kernel, which has drivers that the cloud one lacks, and the ramdisk of the
+ * catalog with its modules. Everything is fetched.
+ * @param packages Debian packages of programs in the ramdisk, which get what they depend on
  */
-export async function ordinaryGuest(): Promise<{ image: Uint8Array; initrd: Uint8Array }> {
-  const { folder } = await catalogEntry("debian-bookworm");
-  const { image, modules } = await withDebianArchive(
-    { release: "bookworm" },
-    (apt, work) => fetchKernel(apt, ORDINARY_KERNEL, VIRTIO_MODULES, work),
-  );
-  return { image, initrd: withEntries(await Deno.readFile(`${folder}/initrd-virtio`), moduleFiles(modules)) };
+export async function ordinaryGuest(release: DebianRelease = "bookworm", packages: readonly string[] = []): Promise<OrdinaryGuest> {
+  return await withDebianArchive({ release }, async (apt, work) => {
+    const { image, modules, version } = await fetchKernel(apt, ORDINARY_KERNEL, VIRTIO_MODULES, work);
+    const { binary } = await fetchBusybox(apt, work);
+    const initrd = initramfs(binary, modules);
+    return { image, version, initrd: packages.length === 0 ? initrd : withEntries(initrd, await programs(apt, packages, work)) };
+  });
+}
+
+/** Files of packages that programs need when they run. */
+const NEEDED = /^usr\/(s?bin|lib\/aarch64-linux-gnu|share\/misc)\/[^/]+$|^usr\/lib\/ld-linux-/;
+
+async function programs(apt: PackageArchive, packages: readonly string[], work: string): Promise<CpioEntry[]> {
+  const root = `${work}/programs`, names = await apt.closure(packages);
+  const entries = new Map<string, CpioEntry>();
+  const folder = (path: string) => entries.set(path, archiveFolder(path));
+  for (const deb of await apt.download(names, `${work}/debs`)) {
+    for (const { path } of await new Deb(deb).unpack(root)) {
+      const inside = path.replace(/^\//, "");
+      if (!NEEDED.test(inside)) continue;
+      const status = await Deno.lstat(`${root}/${inside}`);
+      inside.split("/").slice(0, -1).forEach((_, index, parts) => folder(parts.slice(0, index + 1).join("/")));
+      if (status.isSymlink) entries.set(inside, { path: inside, kind: "link", target: await Deno.readLink(`${root}/${inside}`) });
+      else if (status.isFile) entries.set(inside, archiveFile(inside, await Deno.readFile(`${root}/${inside}`), status.mode! & 0o777));
+    }
+  }
+  // The ramdisk's /lib is a folder; loaders are named by paths in it.
+  const loader = [...entries.keys()].find((path) => path.startsWith("usr/lib/") && path.includes("ld-linux-"));
+  if (loader === undefined) throw new Error(`no dynamic loader in ${names.join(", ")}`);
+  const name = loader.replace(/.*\//, "");
+  return [...entries.values(), { path: `lib/${name}`, kind: "link", target: `/${loader}` }];
 }
