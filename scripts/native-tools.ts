@@ -11,6 +11,7 @@ const PROGRAMS = {
   "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu",
   "aarch64-linux-gnu-as": "binutils-aarch64-linux-gnu",
   "aarch64-linux-gnu-ld": "binutils-aarch64-linux-gnu",
+  "aarch64-linux-gnu-nm": "binutils-aarch64-linux-gnu",
   "aarch64-linux-gnu-objcopy": "binutils-aarch64-linux-gnu",
   "aarch64-linux-gnu-objdump": "binutils-aarch64-linux-gnu",
   dtc: "device-tree-compiler",

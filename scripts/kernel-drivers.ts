@@ -1,0 +1,158 @@
+// Linux drivers that Debian does not build, as modules for its arm64 kernels: from its package of
+// kernel sources, against its headers, by the cross compiler. All by apt into .state, without root,
+// when first asked for.
+
+import { Apt, debianSource } from "../src/catalog/apt.ts";
+import type { DebianRelease } from "../src/catalog/catalog.ts";
+import { Deb } from "../src/catalog/deb.ts";
+import { ARCHITECTURE } from "../src/catalog/debian.ts";
+import type { KernelModule } from "../src/catalog/kernel-modules.ts";
+import { runTool } from "../src/catalog/tool.ts";
+import { exists, sha256, withLock } from "../src/support/cache.ts";
+import { nativeProgram } from "./native-tools.ts";
+
+/** Drivers by module, with their files in the kernel's tree. */
+const SOURCES = {
+  "rtc-pl030": ["drivers/rtc/rtc-pl030.c"],
+  pvpanic: ["drivers/misc/pvpanic/pvpanic.c", "drivers/misc/pvpanic/pvpanic.h"],
+  "pvpanic-pci": ["drivers/misc/pvpanic/pvpanic-pci.c"],
+  vcpu_stall_detector: ["drivers/misc/vcpu_stall_detector.c"],
+  goldfish_battery: ["drivers/power/supply/goldfish_battery.c"],
+  gunyah_wdt: ["drivers/watchdog/gunyah_wdt.c"],
+  "virtual-cpufreq": ["drivers/cpufreq/virtual-cpufreq.c"],
+} as const;
+
+/** A driver, by its module. */
+export type Driver = keyof typeof SOURCES;
+
+/** Built modules. */
+export interface BuiltDrivers {
+  /** `uname -r` of their kernel. */
+  readonly version: string;
+  readonly modules: readonly KernelModule[];
+}
+
+const STATE = new URL("../.state/drivers", import.meta.url).pathname;
+/** Debian's name of this machine's architecture, whose programs the headers need. */
+const MACHINE = Deno.build.arch === "aarch64" ? "arm64" : "amd64";
+/** Programs of the kernel's build that run on this machine, by the file that is started. */
+const PROGRAMS = [["basic/fixdep", "basic/fixdep"], ["genksyms/genksyms", "genksyms/genksyms"], ["mod/modpost", "mod/modpost.real-lsb-64"]];
+/**
+ * Settings of the kernel that need its own compiler or a program that nothing else uses, without
+ * effect on whether it accepts a module.
+ */
+const SETTINGS = ["CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=", "CONFIG_DEBUG_INFO_BTF_MODULES="];
+/** Programs of the cross compiler that the build starts by their names. */
+const TOOLS = ["aarch64-linux-gnu-gcc", "aarch64-linux-gnu-ld", "aarch64-linux-gnu-nm", "aarch64-linux-gnu-objcopy"] as const;
+
+/**
+ * Builds drivers for the newest ordinary kernel of a release, in an order that insmod accepts.
+ * @param own further modules: their sources
+ * @throws Error if a package cannot be fetched, the sources lack a driver, or one does not build
+ */
+export async function debianDrivers(
+  release: DebianRelease,
+  drivers: readonly Driver[],
+  own: Readonly<Record<string, string>> = {},
+): Promise<BuiltDrivers> {
+  await Deno.mkdir(STATE, { recursive: true });
+  return await withLock(`${STATE}/${release}.lock`, async () => {
+    const source = await debianSource(release, Deno.env.get("EL2_MIRROR") || undefined);
+    if (source === undefined) {
+      throw new Error("apt on this machine has no Debian mirror, or no debian-archive-keyring; name a mirror in EL2_MIRROR");
+    }
+    const open = (architecture: string) => Apt.open({ folder: `${STATE}/apt-${release}-${architecture}`, sources: [source], architecture });
+    const apt = await open(ARCHITECTURE);
+    await apt.update();
+    const headers = packageOf((await apt.show(`linux-headers-${ARCHITECTURE}`)).get("Depends"), /linux-headers-[^ ,]+/);
+    const version = headers.replace("linux-headers-", "");
+
+    const folder = `${STATE}/${version}`;
+    await whole(folder, async (work) => {
+      const machine = await open(MACHINE);
+      await machine.update();
+      await fetchHeaders(apt, machine, headers, work);
+      await fetchSources(apt, work);
+      await Deno.remove(`${work}/debs`, { recursive: true });
+    });
+    const modules = [...drivers, ...Object.keys(own)];
+    const key = await sha256(new TextEncoder().encode(JSON.stringify([drivers, own, SETTINGS])));
+    const built = `${folder}/built-${key.slice(0, 16)}`;
+    await whole(built, async (work) => {
+      for (const path of drivers.flatMap((driver) => SOURCES[driver])) {
+        await Deno.copyFile(`${folder}/source/${path}`, `${work}/${path.replace(/.*\//, "")}`);
+      }
+      for (const [name, text] of Object.entries(own)) await Deno.writeTextFile(`${work}/${name}.c`, text);
+      await useHeaders(`${folder}/root`, headers);
+      await build(`${folder}/root/usr/src/${headers}`, work, modules);
+    });
+    const read = async (name: string) => ({ file: `${name}.ko`, bytes: await Deno.readFile(`${built}/${name}.ko`) });
+    return { version, modules: await Promise.all(modules.map(read)) };
+  });
+}
+
+/** Makes a folder by `work`, unless it exists: never a part of one. */
+async function whole(folder: string, work: (unfinished: string) => Promise<void>): Promise<void> {
+  if (await exists(folder)) return;
+  const unfinished = `${folder}.unfinished`;
+  // Remains of an interrupted run.
+  if (await exists(unfinished)) await Deno.remove(unfinished, { recursive: true });
+  await Deno.mkdir(unfinished);
+  await work(unfinished);
+  await Deno.rename(unfinished, folder);
+}
+
+function packageOf(depends: string | undefined, name: RegExp): string {
+  const found = name.exec(depends ?? "")?.[0];
+  if (found === undefined) throw new Error(`no ${name} in the dependencies ${depends}`);
+  return found;
+}
+
+/** The headers in `work`/root, with the programs that they need. */
+async function fetchHeaders(apt: Apt, machine: Apt, headers: string, work: string): Promise<void> {
+  const downloads = `${work}/debs`, depends = (await apt.show(headers)).get("Depends");
+  const common = packageOf(depends, /linux-headers-[^ ,]+-common/), kbuild = packageOf(depends, /linux-kbuild-[^ ,]+/);
+  // The programs may need a newer C library than this machine has.
+  const debs = [...await apt.download([headers, common], downloads), ...await machine.download([kbuild, "libc6"], downloads)];
+  for (const deb of debs) await new Deb(deb).unpack(`${work}/root`);
+}
+
+/** Makes headers and programs usable where they are. */
+async function useHeaders(root: string, headers: string): Promise<void> {
+  const makefile = `${root}/usr/src/${headers}/Makefile`;
+  await Deno.writeTextFile(makefile, (await Deno.readTextFile(makefile)).replaceAll(/(?<=[ =])\S*\/usr\/src\//g, `${root}/usr/src/`));
+  const libraries = `${root}/usr/lib/${Deno.build.arch}-linux-gnu`;
+  const [loader] = (await names(libraries)).filter((name) => name.startsWith("ld-linux-"));
+  const scripts = `${root}/usr/src/${headers}/scripts`;
+  for (const [name, started] of PROGRAMS) {
+    const program = `${scripts}/${started}.program`;
+    if (!await exists(program)) await Deno.rename(`${scripts}/${started}`, program);
+    await Deno.writeTextFile(`${scripts}/${name}`, `#!/bin/sh\nexec ${libraries}/${loader} --library-path ${libraries} ${program} "$@"\n`);
+    await Deno.chmod(`${scripts}/${name}`, 0o755);
+  }
+}
+
+async function names(folder: string): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(folder), ({ name }) => name)).sort();
+}
+
+/** The folders of the drivers in `work`/source, from Debian's package of kernel sources. */
+async function fetchSources(apt: Apt, work: string): Promise<void> {
+  const name = packageOf((await apt.show("linux-source")).get("Depends"), /linux-source-[^ ,]+/);
+  const [deb] = await apt.download([name], `${work}/debs`);
+  await new Deb(deb).unpack(`${work}/debs/source`);
+  await Deno.mkdir(`${work}/source`);
+  const folders = new Set(Object.values(SOURCES).flat().map((file) => `${name}/${file.replace(/\/[^/]*$/, "")}`));
+  const archive = `${work}/debs/source/usr/src/${name}.tar.xz`;
+  const extract = ["tar", "xf", archive, "-I", await nativeProgram("xz"), "-C", `${work}/source`, "--strip-components=1"];
+  await runTool([...extract, ...folders]);
+}
+
+/** Builds `NAME.ko` of each `NAME.c` in `folder`. */
+async function build(headers: string, folder: string, modules: readonly string[]): Promise<void> {
+  await Deno.writeTextFile(`${folder}/Kbuild`, modules.map((name) => `obj-m += ${name}.o\n`).join(""));
+  const programs = await Promise.all(TOOLS.map((name) => nativeProgram(name)));
+  const folders = new Set(programs.map((path) => path.replace(/\/[^/]*$/, "")));
+  const make = [await nativeProgram("make"), "-C", headers, `M=${folder}`, `CC=${programs[0]}`, "KCFLAGS=-w", ...SETTINGS, "modules"];
+  await runTool(["env", `PATH=${[...folders, Deno.env.get("PATH")].join(":")}`, ...make]);
+}

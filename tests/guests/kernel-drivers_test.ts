@@ -1,0 +1,103 @@
+// Linux drivers that Debian does not build, made from its kernel's sources against its headers:
+// those of crosvm's devices in a VM with crosvm's platform, and Gunyah's watchdog in the primary
+// VM. Everything is fetched: EL2_LONG.
+
+import assert from "node:assert/strict";
+import { debianDrivers, type Driver } from "../../scripts/kernel-drivers.ts";
+import { archiveFile, archiveFolder } from "../../src/catalog/busybox-archive.ts";
+import type { DebianRelease } from "../../src/catalog/catalog.ts";
+import { withEntries } from "../../src/formats/cpio.ts";
+import { CROSVM_STALL } from "../../src/host/crosvm-map.ts";
+import { PROMPT } from "../support/console.ts";
+import { Guest, Guests, ordinaryGuest } from "./guest.ts";
+
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
+/** Seconds of virtual time. */
+const BOOT = 60, COMMAND = 60;
+const CROSVM: readonly Driver[] = ["rtc-pl030", "pvpanic", "pvpanic-pci", "vcpu_stall_detector", "goldfish_battery"];
+/** The drivers in a release's sources; those of trixie lack the watchdog's. */
+const DRIVERS = { trixie: CROSVM, sid: [...CROSVM, "virtual-cpufreq", "gunyah_wdt"] } as const;
+const DEVICE = "gunyah-wdt-device";
+
+/** A release's kernel, and a ramdisk with the drivers in /drivers. */
+async function guestWithDrivers(release: keyof typeof DRIVERS & DebianRelease): Promise<{ image: Uint8Array; initrd: Uint8Array }> {
+  const { image, initrd, version } = await ordinaryGuest(release);
+  const own: Record<string, string> = release === "sid"
+    ? { [DEVICE]: await Deno.readTextFile(new URL(`programs/${DEVICE}.c`, import.meta.url)) }
+    : {};
+  const built = await debianDrivers(release, DRIVERS[release], own);
+  assert.equal(built.version, version);
+  const files = built.modules.map(({ file, bytes }) => archiveFile(`drivers/${file}`, bytes, 0o644));
+  return { image, initrd: withEntries(initrd, [archiveFolder("drivers"), ...files]) };
+}
+
+for (const release of LONG ? ["trixie", "sid"] as const : []) {
+  Deno.test(`drivers of crosvm's devices, built for Debian ${release}, bind and work`, async () => {
+    const folder = await Deno.makeTempDir({ prefix: "el2-drivers-" });
+    try {
+      const { image, initrd } = await guestWithDrivers(release);
+      await Deno.writeFile(`${folder}/Image`, image);
+      await Deno.writeFile(`${folder}/initrd`, initrd);
+      const guests = await Guests.configured(
+        'el2 = 1\n[machine]\nmemory = "768MiB"\ncheck = true\n[host]\nmemory = "64MiB"\n[vm.debian]\nplatform = "crosvm"\n' +
+          'memory = "512MiB"\nkernel = "Image"\ninitrd = "initrd"\ncmdline = "console=ttyS0 quiet"\ncpu_frequencies = [600000, 900000, 1800000]\n',
+        folder,
+      );
+      const console = guests.console("debian");
+      await console.expect(PROMPT, BOOT);
+      const command = (line: string, pattern: RegExp) => console.command(line, pattern, COMMAND);
+      for (const name of CROSVM) await command(`insmod /drivers/${name}.ko; echo loaded-$?`, /loaded-0\n/);
+
+      // The clock is the VMM's: it counts seconds of virtual time from 1970 on.
+      await command("cat /sys/class/rtc/rtc0/name", /^rtc-pl030 2000\.rtc$/m);
+      await command("hwclock -r -u -f /dev/rtc0", /^Thu Jan {2}1 00:0\d:\d\d 1970/m);
+      await command("cd /sys/class/rtc/rtc0; a=$(cat since_epoch); sleep 5; echo passed-$(($(cat since_epoch) - a)); cd", /^passed-[56]$/m);
+
+      const supply = "/sys/class/power_supply";
+      await command(`cat ${supply}/battery/capacity ${supply}/battery/present ${supply}/ac/online`, /^50\n1\n1$/m);
+
+      // The driver restarts its timer each five seconds.
+      const restarts: number[] = [];
+      const load = CROSVM_STALL.base + 4;
+      const stop = guests.system.hypervisor.trace.listen(["mmio"], (event) => {
+        if ("fields" in event && String(event.fields?.address).endsWith(`0x${load.toString(16)}`)) restarts.push(event.time);
+      });
+      await command("sleep 21; echo slept-$?", /slept-0\n/);
+      stop();
+      assert.ok(restarts.length >= 4, `${restarts.length} restarts`);
+      await command("ls /sys/bus/platform/drivers/vcpu_stall_detector | grep -c vmwdt", /^1$/m);
+
+      if (release === "sid") {
+        await command("insmod /drivers/virtual-cpufreq.ko; echo loaded-$?", /loaded-0\n/);
+        await command("cd /sys/devices/system/cpu/cpufreq/policy0; cat scaling_driver", /^virt-cpufreq$/m);
+        await command("cat cpuinfo_min_freq cpuinfo_max_freq", /^600000\n1800000$/m);
+        await command("echo 900000 > scaling_max_freq; cat scaling_cur_freq; cd", /^900000$/m);
+      }
+
+      const panic = "/sys/bus/pci/drivers/pvpanic-pci/0000:00:01.0";
+      await command(`cat ${panic}/capability ${panic}/events`, /^3\n3$/m);
+      console.type("echo c > /proc/sysrq-trigger");
+      const end = await guests.end(BOOT);
+      assert.match(end!, /pvpanic reports that the guest's kernel has panicked/);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
+
+if (LONG) {
+  Deno.test("gunyah_wdt, built for Debian sid, serves the watchdog of the primary VM, which resets it when it is not served", async () => {
+    const { image, initrd } = await guestWithDrivers("sid");
+    const guest = new Guest(image, initrd, [], 512 << 20);
+    await guest.expect(PROMPT, BOOT);
+    const command = (line: string, pattern: RegExp) => guest.command(line, pattern, COMMAND);
+    for (const name of ["gunyah_wdt", DEVICE]) await command(`insmod /drivers/${name}.ko; echo loaded-$?`, /loaded-0\n/);
+    await command("cat /sys/class/watchdog/watchdog0/identity /sys/class/watchdog/watchdog0/timeout", /^Gunyah Watchdog\n32$/m);
+    await command("watchdog -T 4 -t 2 /dev/watchdog0; sleep 20; echo alive-$?", /alive-0\n/);
+    await command("cat /sys/class/watchdog/watchdog0/state /sys/class/watchdog/watchdog0/timeout", /^active\n4$/m);
+    guest.type("killall -KILL watchdog; sleep 20; echo not reached");
+    const end = await guest.guests.end(BOOT);
+    assert.doesNotMatch(guest.text, /^not reached$/m);
+    assert.match(end!, /watchdog/);
+  });
+}
