@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 
+const ROOT = new URL("../../", import.meta.url);
 const SOURCE = new URL("../../src/", import.meta.url);
 /**
  * Modules that only a machine needs: a worker, or a command with a machine in its own thread, loads
@@ -23,12 +24,18 @@ function loadedBy(file: URL): URL[] {
   return loaded;
 }
 
-/** For each unwanted module that a file loads with itself: the chain of modules up to it. */
-function chainsTo(entry: string, unwanted: (module: string) => boolean): string[][] {
-  const from = new Map<string, string>([[new URL(entry, SOURCE).href, ""]]);
+/** Every module that a file loads with itself, and the module that it is first reached from. */
+function closureOf(entry: URL): Map<string, string> {
+  const from = new Map<string, string>([[entry.href, ""]]);
   for (const file of from.keys()) {
     for (const { href } of loadedBy(new URL(file))) if (!from.has(href)) from.set(href, file);
   }
+  return from;
+}
+
+/** For each unwanted module that a file loads with itself: the chain of modules up to it. */
+function chainsTo(entry: string, unwanted: (module: string) => boolean): string[][] {
+  const from = closureOf(new URL(entry, SOURCE));
   assert.ok(from.size > 50, `${from.size} modules`);
   const chains: string[][] = [];
   for (const { href } of [...from.keys()].map((file) => new URL(file))) {
@@ -51,4 +58,13 @@ Deno.test("commands load neither a machine nor screens before they need one: --h
   const isUnwanted = (module: string) =>
     isHeavy(module) || ["tui/app.ts", "tui/run.ts", "catalog/debian.ts", "catalog/xz.ts"].includes(module);
   assert.deepEqual(chainsTo("cli/main.ts", isUnwanted), [], "reached from the command line");
+});
+
+Deno.test("el2 --version, and the worker before it loads the machine, load at most ten modules", async () => {
+  // Without this, Deno reads every module that any of them might import later.
+  const { unstable } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+  assert.ok(unstable.includes("lazy-dynamic-imports"));
+  const modules = [...closureOf(new URL("main.ts", ROOT)).keys()].map((file) => file.slice(ROOT.href.length));
+  assert.ok(modules.includes("src/session/client.ts"));
+  assert.ok(modules.length <= 10, modules.join("\n"));
 });
