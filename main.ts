@@ -16,6 +16,11 @@ if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined")
 } else {
   const entry = new URL(import.meta.url);
   const spare = RUNNING.includes(Deno.args[0]) && !Deno.args.includes("--help") ? startWorker(entry) : undefined;
-  const commands = Deno.args[0] === "boot" ? import("./src/cli/boot.ts") : import("./src/cli/main.ts");
-  commands.then((cli) => cli.main(Deno.args, entry, spare)).then((code) => Deno.exit(code));
+  commandLine(Deno.args[0]).then((cli) => cli.main(Deno.args, entry, spare)).then((code) => Deno.exit(code));
+}
+
+/** The command line that has a command. Those that run guests stand alone: they start earlier. */
+function commandLine(command: string | undefined) {
+  if (command === "boot") return import("./src/cli/boot.ts");
+  return command === "run" ? import("./src/cli/run.ts") : import("./src/cli/main.ts");
 }

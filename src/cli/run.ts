@@ -1,0 +1,14 @@
+// The command line of `el2 run` alone: VMs need not wait for the modules of other commands.
+
+import { registerRun } from "./commands/run.ts";
+import { keepSpare, type SessionClient } from "../session/client.ts";
+import { runProgram } from "./program.ts";
+
+/**
+ * Runs a command line that begins with `run`, and returns the exit code.
+ * @param spare a worker that was started for it
+ */
+export async function main(args: readonly string[], entry: URL, spare?: SessionClient): Promise<number> {
+  keepSpare(spare);
+  return await runProgram([["Run:", [registerRun]]], args, entry);
+}
