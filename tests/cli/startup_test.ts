@@ -54,6 +54,11 @@ Deno.test("el2 boot loads neither a machine, nor screens, nor gdb's server, nor 
   assert.deepEqual(chainsTo("cli/boot.ts", (module) => isHeavy(module) || others.test(module)), []);
 });
 
+Deno.test("el2 run loads neither a machine, nor screens, nor gdb's server, nor other commands", () => {
+  const others = /^(tui\/(app|run)\.|debug|control\/(hub|server)|cli\/commands\/(?!run))/;
+  assert.deepEqual(chainsTo("cli/run.ts", (module) => isHeavy(module) || others.test(module)), []);
+});
+
 Deno.test("commands load neither a machine nor screens before they need one: --help and completion answer at once", () => {
   const isUnwanted = (module: string) =>
     isHeavy(module) || ["tui/app.ts", "tui/run.ts", "catalog/debian.ts", "catalog/xz.ts"].includes(module);
