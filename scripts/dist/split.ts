@@ -1,6 +1,7 @@
 // The program as JavaScript, in two forms: `el2.js` alone (the bundle), and in several files, for
 // what starts most often. Deno reads and analyzes a file whole before it runs a line of it: the
-// command line, `el2 boot`, `el2 run` and the worker load what they need, and `--version` next to nothing.
+// command line, `el2 boot`, `el2 run` and the worker load what they need, and `--version` next to
+// nothing.
 
 import { createHash } from "node:crypto";
 import { DistError, ROOT, run } from "./common.ts";

@@ -4,17 +4,22 @@
 import { ALWAYS_ALLOCATED, fieldValues } from "./insn.ts";
 import { type Encoding, encodings } from "./table.ts";
 
-const bits = (value: number) => {
-  let count = 0;
-  for (; value; value &= value - 1) count++;
-  return count;
-};
-
 /**
- * Matching order: more fixed bits first; the sort is stable, so that equal ones keep the order of
- * the table.
+ * Matching order: more fixed bits first; those that have equally many keep the order of the table.
  */
-const bySpecificity = [...encodings].sort((a, b) => bits(b.mask) - bits(a.mask));
+const bySpecificity: readonly Encoding[] = (() => {
+  const byBits: Encoding[][] = Array.from({ length: 33 }, () => []);
+  let bits = 0, counted = 0;
+  for (const encoding of encodings) {
+    // The encodings of an instruction stand together, with the same mask.
+    if (encoding.mask !== counted) {
+      bits = 0;
+      for (let rest = counted = encoding.mask; rest; rest &= rest - 1) bits++;
+    }
+    byBits[32 - bits].push(encoding);
+  }
+  return byBits.flat();
+})();
 
 /** Candidates by bits 31:21, and by bits 31:21 and 15:10; made when first asked for. */
 const coarse: (Encoding[] | undefined)[] = new Array(1 << 11);

@@ -37,22 +37,25 @@ export interface Encoding {
   readonly index: number;
 }
 
+/**
+ * Adds the combinations that exist, the first field varying slowest. Each thread with a core waits
+ * for this when it starts.
+ */
 function expand(instruction: Instruction, into: Encoding[]): void {
-  const shapes: Record<string, number>[] = [{}];
-  for (const name of instruction.shape) {
-    const { width } = instruction.fields.get(name)!;
-    const partial = shapes.splice(0);
-    for (const shape of partial) for (let value = 0; value < 2 ** width; value++) shapes.push({ ...shape, [name]: value });
-  }
-  for (const shape of shapes) {
-    if (!instruction.when(shape)) continue;
-    let { mask, value } = instruction;
-    for (const [name, number] of Object.entries(shape)) {
-      const { position, width } = instruction.fields.get(name)!;
-      mask |= (2 ** width - 1) << position;
+  const names = instruction.shape, places = names.map((name) => instruction.fields.get(name)!);
+  const mask = places.reduce((bits, { position, width }) => bits | 2 ** width - 1 << position, instruction.mask) >>> 0;
+  const bits = places.reduce((sum, { width }) => sum + width, 0);
+  for (let combination = 0; combination < 2 ** bits; combination++) {
+    const shape: Record<string, number> = {};
+    let value = instruction.value;
+    for (let i = 0, below = bits; i < names.length; i++) {
+      const { position, width } = places[i];
+      below -= width;
+      const number = combination >>> below & 2 ** width - 1;
+      shape[names[i]] = number;
       value |= number << position;
     }
-    into.push({ instruction, shape, mask: mask >>> 0, value: value >>> 0, index: into.length });
+    if (instruction.when(shape)) into.push({ instruction, shape, mask, value: value >>> 0, index: into.length });
   }
 }
 
