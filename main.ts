@@ -19,7 +19,7 @@ if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined")
   commandLine(Deno.args[0]).then((cli) => cli.main(Deno.args, entry, spare)).then((code) => Deno.exit(code));
 }
 
-/** The command line that has a command. Those of guests have one command, so that they load sooner. */
+/** The command line with a command. Those of guests have no other command, and load sooner. */
 function commandLine(command: string | undefined) {
   if (command === "boot") return import("./src/cli/boot.ts");
   return command === "run" ? import("./src/cli/run.ts") : import("./src/cli/main.ts");
