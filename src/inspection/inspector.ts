@@ -24,7 +24,7 @@ import { readStops } from "./read-stops.ts";
 import { readLines } from "./read-lines.ts";
 import { readStack } from "./read-stack.ts";
 import { readVariables } from "./read-variables.ts";
-import { readCode, readSymbols } from "./read-symbols.ts";
+import { readCode, readFrames, readSymbols } from "./read-symbols.ts";
 import { watchWork } from "./verdict-work.ts";
 import type { Row, RowOf } from "../queries/table.ts";
 import { type TableName, TABLES } from "../queries/tables.ts";
@@ -175,6 +175,7 @@ const READERS: { readonly [N in Exclude<TableName, "hash">]: Reader<N> } = {
   "vcpu.stack": (view, args) => ({ rows: readStack(view, view.findVcpu(required(args, "vcpu"))) }),
   "vcpu.vars": (view, args) => ({ rows: readVariables(view, view.findVcpu(required(args, "vcpu")), args.frame ?? 0, args.at) }),
   "symbols": (view, args) => ({ rows: readSymbols(view, required(args, "vm")) }),
+  "symbols.frames": (view, args) => ({ rows: readFrames(view, required(args, "vm")) }),
   "code": (view, args) => ({ rows: readCode(view, required(args, "at"), args.size ?? DEFAULT_CODE) }),
   "code.lines": (view, args) => ({ rows: readLines(view, required(args, "at"), args.size ?? 1) }),
   "irq.ls": (view) => ({ rows: readIrqs(view) }),

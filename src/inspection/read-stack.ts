@@ -4,6 +4,7 @@ import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
 import { Pstate } from "../core/architecture/exceptions.ts";
 import type { View } from "./inspected.ts";
 import type { DebugInfo } from "../symbols/debug-info.ts";
+import { CodeFrames } from "../symbols/code-frames.ts";
 import { type GuestFrame, guestReader, unwind } from "../symbols/unwind.ts";
 import { nameIn } from "../symbols/vm-symbols.ts";
 import type { SymbolTable } from "../symbols/symbol-table.ts";
@@ -33,7 +34,8 @@ export function framesOf(view: View, vcpu: Vcpu): ShownFrame[] {
   const { symbols } = view.system, infos = symbols.infos(vmOfVcpu(view, vcpu));
   const { registers } = vcpu, sp = registers.getRegister(registers.pstate & Pstate.SP ? "SP_EL1" : "SP_EL0");
   const read = guestReader(symbols.core, view.hypervisor.machine.ram, vcpu);
-  return unwind(vcpu, sp, read, infos).flatMap((frame) => withInlined(frame, infos));
+  const code = new CodeFrames(symbols.all(vmOfVcpu(view, vcpu)), read);
+  return unwind(vcpu, sp, read, infos, code).flatMap((frame) => withInlined(frame, infos));
 }
 
 /** A frame, after those of the functions that were inlined at its address. */

@@ -5,11 +5,13 @@ import { aliasText } from "../isa/aliases.ts";
 import { disassemble } from "../isa/disassemble.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import { CodeFrames } from "../symbols/code-frames.ts";
+import { guestReader, ruleAt } from "../symbols/unwind.ts";
 import { nameIn } from "../symbols/vm-symbols.ts";
 import type { SymbolTable } from "../symbols/symbol-table.ts";
 import { QueryError, type View } from "./inspected.ts";
 import { hex, type RowOf } from "../queries/table.ts";
-import type { CODE, SYMBOLS } from "../queries/tables.ts";
+import type { CODE, FRAMES, SYMBOLS } from "../queries/tables.ts";
 
 /** The symbols of a VM by address. */
 export function readSymbols(view: View, id: string): RowOf<typeof SYMBOLS>[] {
@@ -23,6 +25,26 @@ export function readSymbols(view: View, id: string): RowOf<typeof SYMBOLS>[] {
       source,
     }))
   );
+}
+
+/** Call frame information of a VM's functions. */
+export function readFrames(view: View, id: string): RowOf<typeof FRAMES>[] {
+  const vm = view.vmOf(view.findSpace(id)).slice("vm:".length), { symbols } = view.system;
+  const [vcpu] = symbols.vcpus(vm);
+  if (!vcpu) return [];
+  const frames = new CodeFrames(symbols.all(vm), guestReader(symbols.core, view.hypervisor.machine.ram, vcpu));
+  const infos = symbols.infos(vm), rows: RowOf<typeof FRAMES>[] = [];
+  for (const { start, size, signal, returns, instructions } of frames.all((address) => ruleAt(infos, address) !== undefined)) {
+    rows.push({
+      id: `frames:${vm}/${hex(start)}`,
+      start: hex(start, 16),
+      size,
+      exception: signal,
+      returns,
+      rules: instructions.toHex(),
+    });
+  }
+  return rows;
 }
 
 const WORD = 4n;

@@ -105,7 +105,8 @@ export const STACK = defineTable({
   name: "vcpu.stack",
   version: 1,
   command: "vcpu stack",
-  doc: "call frames of a vCPU, the innermost first: by call frame information of ELF files, else by frame pointers",
+  doc:
+    "call frames of a vCPU, the innermost first: by call frame information of ELF files, else by the functions' instructions, else by frame pointers",
   empty: "native vCPU: el2's own code runs here, so there is no stack",
   columns: {
     id: { kind: "id", doc: "frame:VM/INDEX/NUMBER", width: 20 },
@@ -121,12 +122,12 @@ export const STACK = defineTable({
     by: {
       kind: "word",
       doc:
-        "where the frame is from: pc, cfi (call frame information), frame-pointer, x30, inline (a function inlined into the next frame's)",
+        "where the frame is from: pc, cfi (call frame information), code (its callee's instructions), frame-pointer, x30, inline (a function inlined into the next frame's)",
       width: 13,
       from: 100,
-      words: ["pc", "cfi", "frame-pointer", "x30", "inline"],
+      words: ["pc", "cfi", "code", "frame-pointer", "x30", "inline"],
     },
-    cfa: { kind: "address", doc: "SP before the function was called, if call frame information has it", optional: true },
+    cfa: { kind: "address", doc: "SP before the function was called, unless only frame pointers are known", optional: true },
     note: { kind: "text", doc: "why the walk ends here", optional: true, width: 40 },
   },
 });
@@ -185,6 +186,26 @@ export const SYMBOLS = defineTable({
     type: { kind: "word", doc: "as nm has it: t code, d b r data, w weak, a absolute; capitals are global", width: 4 },
     name: { kind: "text", doc: "the name", width: 48 },
     source: { kind: "text", doc: "kallsyms, image, symbols", width: 9, from: 100 },
+  },
+});
+
+export const FRAMES = defineTable({
+  name: "symbols.frames",
+  version: 1,
+  command: "symbols",
+  doc: "call frame information of a VM's functions that no ELF file describes, from their instructions",
+  empty: "no functions: no ELF file was given (--symbols), and no Linux kernel with kallsyms runs here",
+  columns: {
+    id: { kind: "id", doc: "frames:VM/START" },
+    start: { kind: "address", doc: "first virtual address", width: 18 },
+    size: { kind: "size", doc: "bytes of code", width: 8 },
+    exception: { kind: "flag", doc: "whether the frame is of an exception, or was left for another stack", width: 9 },
+    returns: { kind: "number", doc: "DWARF's number of the register with the return address: 30 is X30, 32 PC", width: 7 },
+    rules: {
+      kind: "text",
+      doc: "DWARF call frame instructions, in hexadecimal; code factor 4, data factor -8, CFA at first SP",
+      width: 40,
+    },
   },
 });
 
@@ -672,6 +693,7 @@ export const TABLES = {
   "vcpu.stack": STACK,
   "vcpu.vars": VARIABLES,
   "symbols": SYMBOLS,
+  "symbols.frames": FRAMES,
   "code": CODE,
   "code.lines": LINES,
   "irq.ls": IRQS,

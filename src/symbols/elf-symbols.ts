@@ -5,7 +5,7 @@ import { DEBUG_SECTIONS, isDebugSection } from "../formats/dwarf/sections.ts";
 import { EM_AARCH64, ET_EXEC, isElf } from "../formats/elf.ts";
 import { type ElfSection, readElfSections, textAt } from "../formats/elf-sections.ts";
 import { MiB } from "../support/sizes.ts";
-import type { GuestSymbol } from "./symbol-table.ts";
+import { type GuestSymbol, isCode } from "./symbol-table.ts";
 
 const HEADER_SIZE = 64, SECTION_SIZE = 64, SYMBOL_SIZE = 24;
 const SectionType = { SymbolTable: 2, Strings: 3, NoBits: 8, DynamicSymbols: 11 } as const;
@@ -132,7 +132,6 @@ export function writeElfSymbols(symbols: readonly GuestSymbol[], debug: readonly
   return layOut(areas, entries, locals, strings, debug);
 }
 
-const isCode = (type: string) => "TtWw".includes(type);
 const isLocal = (type: string) => type !== type.toUpperCase();
 
 /** A string table. */

@@ -21,6 +21,9 @@ export interface SymbolPlace {
   readonly offset: bigint;
 }
 
+/** Whether a symbol's type is that of code. */
+export const isCode = (type: string): boolean => "TtWw".includes(type);
+
 /** How far after a symbol an address may be to be named after it, unless another symbol ends it. */
 const REACH = BigInt(MiB);
 /** Symbols for compilers and debuggers, which mean nothing to readers. */
@@ -46,18 +49,28 @@ export class SymbolTable {
 
   /** The symbol that an address belongs to: the first of those at the highest address below it. */
   at(address: bigint): SymbolPlace | undefined {
+    let index = this.#after(address) - 1;
+    if (index < 0) return undefined;
+    const { address: start } = this.symbols[index];
+    if (address - start >= REACH) return undefined;
+    while (index > 0 && this.symbols[index - 1].address === start) index--;
+    return { symbol: this.symbols[index], offset: address - start };
+  }
+
+  /** Address of the first symbol after an address. */
+  next(address: bigint): bigint | undefined {
+    return this.symbols[this.#after(address)]?.address;
+  }
+
+  /** Index of the first symbol after an address. */
+  #after(address: bigint): number {
     let low = 0, high = this.symbols.length;
     while (low < high) {
       const middle = low + high >> 1;
       if (this.symbols[middle].address <= address) low = middle + 1;
       else high = middle;
     }
-    let index = low - 1;
-    if (index < 0) return undefined;
-    const { address: start } = this.symbols[index];
-    if (address - start >= REACH) return undefined;
-    while (index > 0 && this.symbols[index - 1].address === start) index--;
-    return { symbol: this.symbols[index], offset: address - start };
+    return low;
   }
 
   /** `cpu_do_idle+0x14`; undefined if no symbol is near. */

@@ -1,6 +1,6 @@
-// The call frames of a vCPU: by call frame information where a file has it for the code, else by
-// frame pointers: x29 leads to frame records of two words, the caller's x29 and the return address
-// (AAPCS64 section 6.4.6).
+// The call frames of a vCPU: by call frame information where a file has it for the code, else by the
+// instructions of the function where its symbol is known, else by frame pointers: x29 leads to frame
+// records of two words, the caller's x29 and the return address (AAPCS64 section 6.4.6).
 
 import type { DebugCore } from "../core/interface.ts";
 import { DwarfError } from "../formats/dwarf/cursor.ts";
@@ -26,8 +26,11 @@ const SELECTS_HALF = 1n << 55n;
 /** A frame's registers by DWARF's numbers. */
 type FrameRegisters = readonly (bigint | undefined)[];
 
-/** Origin of a frame: the vCPU's PC, call frame information, a frame record, or x30 alone. */
-export type FrameOrigin = "pc" | "cfi" | "frame-pointer" | "x30";
+/**
+ * Origin of a frame: the vCPU's PC, call frame information, the callee's instructions, a frame
+ * record, or x30 alone.
+ */
+export type FrameOrigin = "pc" | "cfi" | "code" | "frame-pointer" | "x30";
 
 /** A call frame. */
 export interface GuestFrame {
@@ -35,7 +38,7 @@ export interface GuestFrame {
   readonly by: FrameOrigin;
   /** X0 to X30 and SP; undefined: lost. */
   readonly registers: FrameRegisters;
-  /** SP before the call of this frame's function; undefined without call frame information. */
+  /** SP before the call of this frame's function; undefined where only frame pointers are known. */
   readonly cfa: bigint | undefined;
   /** The frame record that led here. */
   readonly record: bigint | undefined;
@@ -76,20 +79,35 @@ export function numberOf(bytes: Uint8Array): bigint {
   return value;
 }
 
-/** The frames of a vCPU, the innermost first. */
-export function unwind({ registers }: Vcpu, stackPointer: bigint, read: ReadGuest, infos: readonly DebugInfo[]): GuestFrame[] {
+/** Rules by address. */
+export interface FrameRules {
+  at(address: bigint): FrameRow | undefined;
+}
+
+/**
+ * The frames of a vCPU, the innermost first.
+ * @param code rules from instructions, for addresses without call frame information
+ */
+export function unwind(
+  { registers }: Vcpu,
+  stackPointer: bigint,
+  read: ReadGuest,
+  infos: readonly DebugInfo[],
+  code?: FrameRules,
+): GuestFrame[] {
   const own = Array.from({ length: 31 }, (_, index): bigint | undefined => registers.getX(index));
   const first = { pc: registers.pc, at: registers.pc, registers: [...own, stackPointer] };
   const frames: GuestFrame[] = [];
   let found: Caller = { ...first, by: "pc" };
   for (;;) {
-    const row = ruleAt(infos, found.at), cfa = row && cfaOf(row, found, read);
+    const described = ruleAt(infos, found.at), row = described ?? code?.at(found.at);
+    const cfa = row && cfaOf(row, found, read);
     const { pc, at, by, record, signal: _, ...rest } = found;
     let note = rest.note;
     const caller: Caller | string | undefined = note !== undefined || by === "x30"
       ? undefined
       : row && cfa !== undefined
-      ? callerBy(row, cfa, found, read)
+      ? callerBy(row, cfa, found, read, described ? "cfi" : "code")
       : callerByPointer(found, frames.length === 0, read);
     if (typeof caller === "string") note = caller;
     // A stack grows downward: each caller's frame is above.
@@ -112,7 +130,8 @@ interface Caller extends Pick<GuestFrame, "pc" | "by" | "registers" | "at"> {
   readonly signal?: boolean;
 }
 
-function ruleAt(infos: readonly DebugInfo[], address: bigint): FrameRow | undefined {
+/** The rules that files have for an address. */
+export function ruleAt(infos: readonly DebugInfo[], address: bigint): FrameRow | undefined {
   for (const info of infos) {
     const row = info.tried(() => info.frames?.at(address));
     if (row) return row;
@@ -150,7 +169,7 @@ function addressOf(expression: Uint8Array, state: FrameState, ...first: bigint[]
 }
 
 /** The caller by the rules at an address; a text says why there is none. */
-function callerBy(row: FrameRow, cfa: bigint, frame: Caller, read: ReadGuest): Caller | string | undefined {
+function callerBy(row: FrameRow, cfa: bigint, frame: Caller, read: ReadGuest, by: "cfi" | "code"): Caller | string | undefined {
   const state = stateOf(frame, read, cfa);
   const valueOf = (rule: FrameRule, register: number): bigint | undefined => {
     switch (rule.kind) {
@@ -185,7 +204,15 @@ function callerBy(row: FrameRow, cfa: bigint, frame: Caller, read: ReadGuest): C
   const pc = unsigned(returns);
   // A function without a frame whose caller is itself would never end.
   if (pc === frame.pc && cfa === frame.registers[FrameRegister.SP]) return "frames no longer ascend";
-  return { pc, at: row.signal ? pc : pc - INSTRUCTION, registers, by: "cfi", signal: row.signal };
+  const record = by === "code" ? recordOf(row, cfa) : undefined;
+  return { pc, at: row.signal ? pc : pc - INSTRUCTION, registers, by, signal: row.signal, ...record !== undefined && { record } };
+}
+
+/** The frame record that has the caller's X29 and return address. */
+function recordOf({ rules, returns }: FrameRow, cfa: bigint): bigint | undefined {
+  const pointer = rules.get(FrameRegister.X29), link = rules.get(returns);
+  const isRecord = pointer?.kind === "offset" && link?.kind === "offset" && link.offset - pointer.offset === 8n;
+  return isRecord ? BigInt.asUintN(64, cfa + pointer.offset) : undefined;
 }
 
 /** The caller by the frame record that x29 points to. */

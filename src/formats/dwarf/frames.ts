@@ -28,6 +28,15 @@ export type FrameRule =
   | { readonly kind: "at"; readonly expression: Uint8Array }
   | { readonly kind: "computed"; readonly expression: Uint8Array };
 
+/** Whether two rules say the same. */
+export function sameRule(one: FrameRule | undefined, other: FrameRule | undefined): boolean {
+  if (!one || !other || one.kind !== other.kind) return one === other;
+  if ("offset" in one) return "offset" in other && one.offset === other.offset;
+  if ("register" in one) return "register" in other && one.register === other.register;
+  // Expressions are compared by identity.
+  return !("expression" in one) || "expression" in other && one.expression === other.expression;
+}
+
 /** The canonical frame address: SP in the caller, at the call. */
 export type CfaRule = { readonly register: number; readonly offset: bigint } | { readonly expression: Uint8Array };
 
@@ -64,7 +73,7 @@ interface Description extends AddressRange {
 type FrameSection = ".debug_frame" | ".eh_frame";
 
 /** DW_CFA, with the operand in the low six bits for the first three. */
-const Cfa = {
+export const Cfa = {
   AdvanceLoc: 0x40,
   Offset: 0x80,
   Restore: 0xc0,
