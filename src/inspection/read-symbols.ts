@@ -31,8 +31,9 @@ export function readSymbols(view: View, id: string): RowOf<typeof SYMBOLS>[] {
 export function readFrames(view: View, id: string): RowOf<typeof FRAMES>[] {
   const vm = view.vmOf(view.findSpace(id)).slice("vm:".length), { symbols } = view.system;
   const [vcpu] = symbols.vcpus(vm);
-  if (!vcpu) return [];
-  const frames = new CodeFrames(symbols.all(vm), guestReader(symbols.core, view.hypervisor.machine.ram, vcpu));
+  // Without a vCPU nothing can be read: frame pointers remain.
+  const read = vcpu ? guestReader(symbols.core, view.hypervisor.machine.ram, vcpu) : () => undefined;
+  const frames = new CodeFrames(symbols.all(vm), read);
   const infos = symbols.infos(vm), rows: RowOf<typeof FRAMES>[] = [];
   for (const { start, size, signal, returns, instructions } of frames.all((address) => ruleAt(infos, address) !== undefined)) {
     rows.push({

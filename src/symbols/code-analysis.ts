@@ -13,11 +13,11 @@ export interface CodePiece {
 /** Rules from one address on, up to that of the next. */
 export interface CodeRow {
   readonly start: bigint;
-  /** Undefined where only the frame pointer can tell. */
+  /** Undefined if only the frame pointer can tell. */
   readonly row: FrameRow | undefined;
 }
 
-/** The register number of PC in call frame information (DWARF for the Arm 64-bit Architecture 4.1). */
+/** Number of PC in call frame information (DWARF for the Arm 64-bit Architecture, section 4.1). */
 export const PC_COLUMN = 32;
 
 /**
@@ -142,7 +142,7 @@ class Walk {
   /** Where each piece begins among the words, and after the last. */
   readonly #starts: readonly number[];
   readonly #found: (Found | null | undefined)[];
-  /** States after calls: a callee may not return, so that other ways to an instruction count more. */
+  /** States after calls: as a callee may not return, other ways to an instruction count more. */
   readonly #late: (State | undefined)[];
   #firstLate = 0;
   #returns = false;
@@ -164,7 +164,7 @@ class Walk {
   run(): void {
     this.#from(0, State.atEntry());
     this.#runLate();
-    // What a table of jumps, or code that is patched, leads to.
+    // Targets of a table of jumps, or of instructions that are patched at run time.
     const guess = this.#atJump ?? this.#atCall;
     if (!guess) return;
     for (let index = 0; index < this.#found.length; index++) {
@@ -270,7 +270,7 @@ function sameRules(one: FrameRow | undefined, other: FrameRow | undefined): bool
   return [...one.rules].every(([register, rule]) => sameRule(rule, other.rules.get(register)));
 }
 
-/** The rules of a state; undefined where the caller cannot be told. */
+/** The rules of a state; undefined if the caller cannot be told. */
 function rulesOf({ registers, slots }: State): Found | undefined {
   const sp = registers[SP], pointer = registers[X29];
   // A frame pointer is known where SP is lost: after a frame record alone.

@@ -40,7 +40,7 @@ export class CodeFrames implements FrameRules {
   /** @param read memory that does not change in the life of this object */
   constructor(readonly tables: readonly SymbolTable[], readonly read: ReadGuest) {}
 
-  /** The rules at an address; undefined where only the frame pointer can tell. */
+  /** The rules at an address; undefined if only the frame pointer can tell. */
   at(address: bigint): FrameRow | undefined {
     for (const table of this.tables) {
       const range = rangeAt(table, address);

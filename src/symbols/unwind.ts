@@ -1,6 +1,6 @@
-// The call frames of a vCPU: by call frame information where a file has it for the code, else by the
-// instructions of the function where its symbol is known, else by frame pointers: x29 leads to frame
-// records of two words, the caller's x29 and the return address (AAPCS64 section 6.4.6).
+// The call frames of a vCPU: by call frame information where a file has it for the code, else by
+// the instructions of the function where its symbol is known, else by frame pointers: x29 leads to
+// frame records of two words, the caller's x29 and the return address (AAPCS64 section 6.4.6).
 
 import type { DebugCore } from "../core/interface.ts";
 import { DwarfError } from "../formats/dwarf/cursor.ts";
@@ -38,7 +38,7 @@ export interface GuestFrame {
   readonly by: FrameOrigin;
   /** X0 to X30 and SP; undefined: lost. */
   readonly registers: FrameRegisters;
-  /** SP before the call of this frame's function; undefined where only frame pointers are known. */
+  /** SP before the call of this frame's function; undefined if only frame pointers are known. */
   readonly cfa: bigint | undefined;
   /** The frame record that led here. */
   readonly record: bigint | undefined;

@@ -56,7 +56,7 @@ const BUILDS: readonly BuildOptions[] = [
   { optimize: "-O2", more: ["-fno-omit-frame-pointer", "-mbranch-protection=standard", "-fstack-clash-protection"] },
 ];
 
-/** Rules as a text; undefined where only the frame pointer can tell. */
+/** Rules as a text; undefined if only the frame pointer can tell. */
 function textOf(row: FrameRow | undefined): string | undefined {
   if (!row) return undefined;
   const { cfa, rules, signal, returns } = row;
@@ -83,7 +83,7 @@ for (const build of BUILDS) {
         assert.deepEqual(found.map(({ pc }) => pc), described.map(({ pc }) => pc), place);
         assert.deepEqual(found.slice(0, -1).map(({ cfa }) => cfa), described.slice(0, -1).map(({ cfa }) => cfa), place);
         for (const [index, frame] of found.entries()) {
-          // What functions keep for their callers.
+          // Registers that functions keep for their callers.
           assert.deepEqual(frame.registers.slice(19, 29), described[index].registers.slice(19, 29), `${place}, frame ${index}`);
         }
         compared++;

@@ -60,7 +60,14 @@ async function linesFile(): Promise<Uint8Array> {
 /** Arguments of a query of each table, for the demo. */
 function argumentsOf(table: TableName, queue: string): QueryArguments {
   const at = { "code": "ping:start", "code.lines": "ping:0x80000000", "vcpu.vars": "$sp" } as Partial<Record<TableName, string>>;
-  return { vm: "ping", vcpu: "ping/0", at: at[table] ?? "ipa:ping/0x80000000", queue, size: table === "code.lines" ? 1 : 64 };
+  // All functions of ping have call frame information.
+  return {
+    vm: table === "symbols.frames" ? "pong" : "ping",
+    vcpu: "ping/0",
+    at: at[table] ?? "ipa:ping/0x80000000",
+    queue,
+    size: table === "code.lines" ? 1 : 64,
+  };
 }
 
 Deno.test("W47: inspection changes nothing: the state and its hash are equal before and after, and the run continues as without it", async () => {
@@ -85,6 +92,7 @@ Deno.test("W60: rows are JSON as their tables declare: 64 bits are strings, addr
   system.inspector.watch(["hvc", "virq", "sched", "mmio", "trap", "mem"]);
   system.symbols.give("ping", LINES, "lines");
   system.symbols.give("ping", START, "test");
+  system.symbols.give("pong", START, "test");
   system.inspector.act({ kind: "inject.add", rule: "virq vm=pong nth=999999999 -> lose" });
   for (const filter of ["kind=hvc", "kind=psci name=NO_SUCH"]) system.stops.change({ kind: "event", filter });
   system.traceBuffer.start(["hvc", "msg"]);

@@ -24,7 +24,10 @@ export function registerSymbols(program: Command, { exit }: CommandContext): voi
     .argument("[filter]", "only matching rows: a part of the name, name~^vfs_, type=T")
     .option("--limit <rows>", "at most this many rows", parseWhole(1, 10_000_000), ROWS)
     .option("--add <file>", "first add the symbols of this ELF file to the VM")
-    .option("-o, --output <file>", "write an ELF file with all symbols and call frames, for gdb's symbol-file; wide or tsv: print the list in that form")
+    .option(
+      "-o, --output <file>",
+      "write an ELF file with all symbols and call frames, for gdb's symbol-file; wide or tsv: print the list in that form",
+    )
     .addHelpText(
       "after",
       `

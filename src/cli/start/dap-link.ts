@@ -32,8 +32,11 @@ export interface DapConnection {
   readonly writable: WritableStream<Uint8Array>;
 }
 
-/** Serves a client until it disconnects. */
-export async function serveDap(entry: URL, { readable, writable }: DapConnection): Promise<void> {
+/**
+ * Serves a client until it disconnects.
+ * @param token what the client must bring; undefined: only its user can connect
+ */
+export async function serveDap(entry: URL, { readable, writable }: DapConnection, token?: string): Promise<void> {
   const writer = writable.getWriter(), done = Promise.withResolvers<void>();
   const machines: DapMachines = { launch: (wanted, events) => launch(entry, wanted, events), attach };
   // A client that is gone shows in the other direction as well.
@@ -41,6 +44,7 @@ export async function serveDap(entry: URL, { readable, writable }: DapConnection
     machines,
     (message) => void writer.write(encodeMessage(message)).catch(() => done.resolve()),
     () => done.resolve(),
+    token,
   );
   const reader = new MessageReader(), input = readable.getReader();
   const serve = async () => {

@@ -2,6 +2,7 @@
 // which stop and continue together. Requests that the protocol does not have, or that come at the
 // wrong time, get its error body.
 
+import { timingSafeEqual } from "node:crypto";
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { DEBUG_REGISTERS, type DebuggedVcpu, type DebugSpace } from "../../hypervisor/debug/debug-access.ts";
 import { type Answer, rowsOf } from "../../queries/query.ts";
@@ -90,11 +91,13 @@ export class DapSession {
   /**
    * @param send takes messages for the client
    * @param close ends the connection
+   * @param token what launch and attach must bring where others can connect as well
    */
   constructor(
     readonly machines: DapMachines,
     readonly send: (message: DebugProtocol.ProtocolMessage) => void,
     readonly close: () => void,
+    readonly token?: string,
   ) {
     this.#handlers = {
       initialize: () => {
@@ -204,7 +207,16 @@ export class DapSession {
 
   // Beginning and end.
 
+  /** Until a machine is started or attached to, a client learns nothing and does nothing. */
+  #authenticate(args: Arguments): void {
+    if (this.token === undefined) return;
+    const [given, wanted] = [args.optionalText("token") ?? "", this.token].map((text) => new TextEncoder().encode(text));
+    if (given.length === wanted.length && timingSafeEqual(given, wanted)) return;
+    throw new RequestError('"token" is not the one that el2 dap --listen printed; set it in the configuration of the editor');
+  }
+
   async #launch(args: Arguments): Promise<undefined> {
+    this.#authenticate(args);
     if (this.#target) throw new RequestError("a machine is being debugged already");
     const wanted = {
       vm: args.optionalText("vm")?.replace(/^vm:/, ""),
@@ -230,6 +242,7 @@ export class DapSession {
   }
 
   async #attach(args: Arguments): Promise<undefined> {
+    this.#authenticate(args);
     if (this.#target) throw new RequestError("a machine is being debugged already");
     const wanted = { session: args.optionalText("session"), vm: args.optionalText("vm")?.replace(/^vm:/, "") };
     this.#stopOnEntry = args.flag("stopOnEntry", true);

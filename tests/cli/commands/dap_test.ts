@@ -2,9 +2,119 @@
 // gone again.
 
 import assert from "node:assert/strict";
-import { DapClient } from "../../debug/dap/client.ts";
+import { DapClient, Refused } from "../../debug/dap/client.ts";
 import { el2Command } from "../../support/el2.ts";
+import { A64, imageOf } from "../program.ts";
+import { ConsoleProgram } from "../../support/console.ts";
 import { Place } from "../place.ts";
+
+const PATIENCE = 60;
+
+/** `el2 dap --listen`, whose messages are on one stream. */
+const listening = (...args: string[]) => new ConsoleProgram(["sh", "-c", 'exec "$0" "$@" 2>&1', ...el2Command("dap", "--listen", ...args)]);
+
+/** A client of a connection. */
+function clientOf(connection: Deno.TcpConn | Deno.UnixConn): DapClient {
+  async function* received() {
+    try {
+      yield* connection.readable;
+    } catch (error) {
+      // The client has closed its end.
+      if (!(error instanceof Deno.errors.Interrupted)) throw error;
+    }
+  }
+  return new DapClient(ReadableStream.from(received()), connection.writable, Promise.resolve());
+}
+
+Deno.test("el2 dap --listen serves clients of a port that bring its token, and nothing to others, nor to a web page", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-dap-" });
+  try {
+    const image = `${folder}/loop.bin`, tokenFile = `${folder}/token`;
+    await Deno.writeFile(image, imageOf([0xd2800000, 0x91000400, A64.branch(-1)]));
+    const launch = { boot: image, memory: "64MiB", stopOnEntry: true };
+    await using server = listening("0", "--token-file", tokenFile);
+    const [, port] = await server.expect(/editors connect to 127\.0\.0\.1:(\d+)\n/, PATIENCE);
+    const token = (await Deno.readTextFile(tokenFile)).trim();
+    assert.match(token, /^[0-9a-f]{32}$/);
+    assert.equal((await Deno.stat(tokenFile)).mode! & 0o777, 0o600);
+    const connect = async () => clientOf(await Deno.connect({ hostname: "127.0.0.1", port: Number(port) }));
+    {
+      await using client = await connect();
+      await client.ask("initialize", { adapterID: "el2" });
+      for (const wrong of [undefined, "", token.slice(1), `${token}0`, token.replace(/.$/, "g")]) {
+        for (const command of ["launch", "attach"]) {
+          await assert.rejects(client.ask(command, { ...launch, token: wrong }), /"token" is not the one/);
+        }
+      }
+      await assert.rejects(client.ask("evaluate", { expression: "1" }), Refused);
+    }
+    {
+      const page = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
+      const body = JSON.stringify({ seq: 1, type: "request", command: "initialize", arguments: { adapterID: "el2" } });
+      const second = JSON.stringify({ seq: 2, type: "request", command: "launch", arguments: launch });
+      const post = [body, second].map((text) => `POST / HTTP/1.1\r\nContent-Length: ${text.length}\r\n\r\n${text}`).join("");
+      await page.write(new TextEncoder().encode(post));
+      let answers = "";
+      for await (const bytes of page.readable) {
+        answers += new TextDecoder().decode(bytes);
+        if (answers.includes("is not the one")) break;
+      }
+      assert.match(answers, /"request_seq":2,"command":"launch","success":false/);
+    }
+    // Two clients, each with its own machine.
+    await using one = await connect();
+    await using other = await connect();
+    for (const client of [one, other]) {
+      await client.ask("initialize", { adapterID: "el2" });
+      await client.ask("launch", { ...launch, token });
+      await client.event("initialized");
+      const entry = client.event("stopped");
+      await client.ask("configurationDone");
+      assert.equal((await entry).body.reason, "entry");
+    }
+    await one.stop("next", { threadId: 1, granularity: "instruction" });
+    assert.notEqual(await one.value("$pc"), await other.value("$pc"));
+    for (const client of [one, other]) await client.ask("disconnect");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("el2 dap --listen PATH serves a socket that only its user can open, and refuses other places by name", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-dap-" }), path = `${folder}/dap.sock`;
+  try {
+    {
+      await using server = listening(path);
+      await server.expect(/editors connect to \S+dap\.sock\n/, PATIENCE);
+      assert.equal((await Deno.lstat(path)).mode! & 0o777, 0o600);
+      await using client = clientOf(await Deno.connect({ transport: "unix", path }));
+      await client.ask("initialize", { adapterID: "el2" });
+      await assert.rejects(client.ask("attach", { session: `${folder}/none.sock` }), /none\.sock/);
+    }
+    // The server was killed: its socket is replaced.
+    {
+      await using server = listening(path);
+      await server.expect(/editors connect to/, PATIENCE);
+    }
+    await Deno.writeTextFile(`${folder}/file`, "kept");
+    await Deno.chmod(folder, 0o755);
+    const refused: Record<string, RegExp> = {
+      [path]: /--listen: .*dap|--listen: /,
+      "70000": /neither a port nor a path/,
+      moon: /neither a port nor a path/,
+    };
+    for (const [where, message] of Object.entries(refused)) {
+      await using server = listening(where);
+      await server.expect(message, PATIENCE);
+    }
+    await Deno.chmod(folder, 0o700);
+    await using server = listening(`${folder}/file`);
+    await server.expect(/exists, and is not a socket/, PATIENCE);
+    assert.equal(await Deno.readTextFile(`${folder}/file`), "kept");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
 
 Deno.test("el2 dap attaches to a VM of a session, steps, goes back in time, and lets it run on", async () => {
   await using place = new Place();
