@@ -2,6 +2,7 @@
 
 import { VcpuOption } from "../abi/words.ts";
 import { VmState } from "../abi/rpc/messages/vm.ts";
+import type { GzVm } from "../hypervisor/geniezone/gz-vm.ts";
 import type { AddressSpace } from "../hypervisor/memory/addrspace.ts";
 import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
 import { findVm, type Vm } from "../resource-manager/state/state.ts";
@@ -33,18 +34,20 @@ export function readVmFacts(view: View): VmFacts[] {
     const own = vcpus.filter((vcpu) => vcpu.addressSpace?.vmid === vmid);
     const planned = view.system.vms.planned(name);
     const end = view.hypervisor.addressSpaces.has(vmid) || vm ? undefined : view.hypervisor.trace.reasons.endOf(name);
+    // Of a primary VM with GenieZone's calls: the resource manager does not know it.
+    const zoned = view.hypervisor.geniezone?.vmOf(vmid);
     const isPlatform = vmid === Vmid.Primary || vmid === Vmid.ResourceManager;
     return {
       id: `vm:${name}`,
       vmid: hex(vmid),
       state: vm ? vmStateWord(vm.state) : goneState(view, vmid),
-      via: isPlatform ? "native" : planned?.hypervisor ?? "gunyah",
+      via: isPlatform ? "native" : zoned ? "geniezone" : planned?.hypervisor ?? "gunyah",
       schedule: own.length || vm?.config || !planned ? scheduleOf(own, vm) : planned.schedule,
-      owner: vm && !isPlatform ? view.vm(vm.owner) : null,
+      owner: zoned ? view.vm(Vmid.Primary) : vm && !isPlatform ? view.vm(vm.owner) : null,
       vcpus: own.length,
       cpu: own.reduce((sum, vcpu) => sum + view.rate(`${view.vcpu(vcpu)} time`, vcpu.usage.time), 0) / 1e9,
       instructions: String(own.reduce((sum, vcpu) => sum + vcpu.usage.instructions, 0)),
-      memory: planned?.memory ?? (vm?.memorySize || null),
+      memory: planned?.memory ?? (zoned ? memoryOf(zoned) : vm?.memorySize || null),
       exit: view.system.vms.exitOf(name) ?? null,
       ended: end?.rule ?? null,
       why: end ? `why:${end.id}` : null,
@@ -52,6 +55,12 @@ export function readVmFacts(view: View): VmFacts[] {
     };
   });
   return [...rows, ...withoutVmid(view, new Set(rows.map(({ id }) => id.slice("vm:".length))))];
+}
+
+/** Bytes that its driver has given a GenieZone VM. */
+function memoryOf({ memory }: GzVm): number | null {
+  const { private: hidden, shared } = memory.statistics();
+  return hidden + shared || null;
 }
 
 function consoleOf({ system: { consoles } }: View, name: string): Pick<VmFacts, "console" | "input_refused"> {

@@ -11,6 +11,14 @@ import { VM_ALLOCATE, VM_START } from "../../src/abi/rpc/messages/lifecycle.ts";
 import { MEM_SHARE, MemType } from "../../src/abi/rpc/messages/memory.ts";
 import { VM_GET_HYP_RESOURCES } from "../../src/abi/rpc/messages/resources.ts";
 import { AuthType, Vmid } from "../../src/abi/rpc/messages/vm.ts";
+import { GZVM_CALLS, type GzvmCallName, GzvmError, packTuple } from "../../src/abi/geniezone/calls.ts";
+import { GZVM_CONSTITUENT, GZVM_REGION } from "../../src/abi/geniezone/messages.ts";
+import { GZVM_CREATE_DEVICE, GZVM_EXIT_BASE, GzvmCap, GzvmExit } from "../../src/abi/ioctl/geniezone.ts";
+import { assemble, assembleEmpty } from "../../src/assembly/assemble.ts";
+import type { RowOf } from "../../src/queries/table.ts";
+import type { VMS } from "../../src/queries/tables.ts";
+import type { SessionPlan } from "../../src/plans/plan.ts";
+import { hashesOf } from "../snapshots/systems.ts";
 import { asVmid } from "../../src/abi/numbers.ts";
 import { Access } from "../../src/abi/words.ts";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
@@ -46,15 +54,23 @@ function requestsFor(plan: VmPlan): Uint8Array[] {
   return packets;
 }
 
+/** A call with its arguments, and the results in X0, X1 and X2 if they are expected. */
+type Call = readonly [name: GzvmCallName, args: readonly (number | bigint)[], error: number, ...values: (number | bigint)[]];
+/** Bytes at an address. */
+interface Placed {
+  readonly address: number;
+  readonly bytes: Uint8Array;
+}
+
 /** The primary VM's initial ramdisk: struct bundle of the program. */
-function bundleOf(geniezone: VmPlan, gunyah: VmPlan | undefined): Uint8Array {
+function bundleOf(geniezone: VmPlan, gunyah: VmPlan | undefined, calls: readonly Call[], more: readonly Placed[]): Uint8Array {
   const placed = (plan: VmPlan, base: number) => vmContents(plan).map(({ offset, bytes }) => ({ address: base + offset, bytes }));
-  const blobs = [...placed(geniezone, GENIEZONE), ...gunyah ? placed(gunyah, GUNYAH) : []];
+  const blobs = [...placed(geniezone, GENIEZONE), ...gunyah ? placed(gunyah, GUNYAH) : [], ...more];
   const packets = gunyah ? requestsFor(gunyah).map((bytes) => ({ address: 0, bytes })) : [];
   const { gicd, gicr } = gicFrames(geniezone);
   const { base, memory, image } = geniezone;
   const head = [
-    ...[blobs.length, packets.length, GENIEZONE, memory, base, base + image.entry, base + layoutVm(geniezone).devicetree],
+    ...[blobs.length, packets.length, calls.length, 0, GENIEZONE, memory, base, base + image.entry, base + layoutVm(geniezone).devicetree],
     ...[gicd.base, gicr.base, Number(gunyah !== undefined)],
   ];
   const all = [...blobs, ...packets];
@@ -64,38 +80,133 @@ function bundleOf(geniezone: VmPlan, gunyah: VmPlan | undefined): Uint8Array {
     at = Math.ceil((at + bytes.length) / 8) * 8;
     return [address, offset, bytes.length];
   });
-  const result = new Uint8Array(at);
+  const CALLS_OFFSET = 3, ARGUMENTS = 5;
+  head[CALLS_OFFSET] = at;
+  const words = calls.flatMap((
+    [name, args],
+  ) => [GZVM_CALLS[name].number, ...Array.from({ length: ARGUMENTS }, (_, index) => args[index] ?? 0)]);
+  const result = new Uint8Array(at + 8 * words.length);
+  new BigUint64Array(result.buffer, at, words.length).set(words.map((word) => BigInt.asUintN(64, BigInt(word))));
   new BigUint64Array(result.buffer, 0, head.length + entries.length).set([...head, ...entries].map(BigInt));
   for (const [index, { bytes }] of all.entries()) result.set(bytes, entries[3 * index + 1]);
   return result;
 }
 
-/** A system whose primary VM is the program, with these VMs. Paths are relative to `folder`. */
-async function primaryWith(vms: string, { smc = false, folder = ASSETS } = {}): Promise<Guests> {
-  const planned = await planText(`el2 = 1\n[machine]\nmemory = "2GiB"\n[host]\ngzvm = true\n${vms}`, undefined, folder);
+/** Choices of the program, and its calls. */
+interface Choices {
+  readonly smc?: boolean;
+  readonly lazy?: boolean;
+  readonly protected?: boolean;
+  readonly calls?: readonly Call[];
+  readonly blobs?: readonly Placed[];
+}
+
+/** The plan of a machine whose primary VM is the program, with these VMs. */
+async function planWith(vms: string, choices: Choices = {}): Promise<SessionPlan> {
+  const planned = await planText(`el2 = 1\n[machine]\nmemory = "2GiB"\n[host]\ngzvm = true\n${vms}`, undefined, ASSETS);
   assert.ok(planned.ok, planned.ok ? "" : planned.errors.join("\n"));
   const { vms: plans } = nativeHostOf(planned.run);
-  const made = await Deno.makeTempDir({ prefix: "el2-geniezone-" });
+  const { calls = [], blobs = [], ...flags } = choices;
+  const folder = await Deno.makeTempDir({ prefix: "el2-geniezone-" });
   try {
     const source = new URL("programs/geniezone.c", import.meta.url).pathname;
-    await buildGuest(source, `${made}/primary.elf`, `${made}/primary.bin`);
-    const bundle = bundleOf(
-      plans.find(({ hypervisor }) => hypervisor === "geniezone")!,
-      plans.find(({ hypervisor }) => hypervisor === "gunyah"),
-    );
-    await Deno.writeFile(`${made}/bundle`, bundle);
+    await buildGuest(source, `${folder}/primary.elf`, `${folder}/primary.bin`);
+    const [geniezone, gunyah] = ["geniezone", "gunyah"].map((one) => plans.find(({ hypervisor }) => hypervisor === one));
+    await Deno.writeFile(`${folder}/bundle`, bundleOf(geniezone!, gunyah, calls, blobs));
     const machine = '[machine]\ncpus = 1\nmemory = "1GiB"\ngeniezone = true\n';
-    const host = `[host]\nkind = "image"\nkernel = "primary.bin"\ninitrd = "bundle"\ncmdline = "smc=${Number(smc)}"\n`;
-    return await Guests.configured(`el2 = 1\n${machine}${host}`, made);
+    const cmdline = Object.entries(flags).map(([flag, value]) => `${flag}=${Number(value)}`).join(" ");
+    const host = `[host]\nkind = "image"\nkernel = "primary.bin"\ninitrd = "bundle"\ncmdline = "${cmdline}"\n`;
+    const result = await planText(`el2 = 1\n${machine}${host}`, undefined, folder);
+    assert.ok(result.ok, result.ok ? "" : result.errors.join("\n"));
+    return { ...result.run, turbo: true, duration: undefined, hashAt: [] };
   } finally {
-    await Deno.remove(made, { recursive: true });
+    await Deno.remove(folder, { recursive: true });
   }
 }
+
+const primaryWith = async (vms: string, choices?: Choices) => new Guests(assemble(await planWith(vms, choices)));
 
 const HELLO = (name: string, hypervisor: string) =>
   `[vm.${name}]\nhypervisor = "${hypervisor}"\nimage = "hello.bin"\nmemory = "4MiB"\ncmdline = "ticks=3 ms=2"\n`;
 
+/** Places for messages, shared pages, and pages for a VM. */
+const MESSAGES = 0x5e00_0000, SHARED = 0x5e01_0000, PAGES = 0x5e10_0000;
+const GUEST = 0x8000_0000, PAGE = 0x1000;
+
+/** Every call, those that are refused among them, in the order of a VM's life. */
+function everyCall(): { calls: Call[]; blobs: Placed[] } {
+  const { InvalidArguments, NotImplemented, Fault } = GzvmError;
+  const region = GZVM_REGION.encode({ slot: 0, constituents: 1, total_pages: 4n, address: BigInt(GUEST) });
+  const part = GZVM_CONSTITUENT.encode({ address: BigInt(PAGES), pages: 4 });
+  const device = GZVM_CREATE_DEVICE.encode({ dev_type: 0, dev_addr: 0x3fff_0000n, dev_reg_size: 0x1_0000n });
+  const frames = new Uint8Array(BigUint64Array.of(BigInt(PAGES / PAGE + 9), BigInt(PAGES / PAGE + 8)).buffer);
+  const blobs = [region, part, device, frames].map((bytes, index) => ({
+    address: MESSAGES + [0, region.length, PAGE, 2 * PAGE][index],
+    bytes,
+  }));
+  const vm = 1, vcpu = packTuple(vm, 0), x3 = 0x6030_0000_0010_0006n, pc = 0x6030_0000_0010_0040n;
+  const frame = PAGES / PAGE, guest = GUEST / PAGE;
+  const calls: Call[] = [
+    ["PROBE", [16, 0], 0, 16, 0],
+    ["GET_REGS", [], NotImplemented],
+    ["SET_REGS", [], NotImplemented],
+    ["CREATE_VM", [0], 0, vm],
+    ["ENABLE_CAP", [0, GzvmCap.QueryHypBatchPages], 0, 512],
+    ["ENABLE_CAP", [0, GzvmCap.QueryHypDestroyBatchPages], 0, 512],
+    ["ENABLE_CAP", [vm, GzvmCap.EnableDemandPaging], 0],
+    ["ENABLE_CAP", [vm, GzvmCap.EnableIdle], 0],
+    ["ENABLE_CAP", [vm, GzvmCap.BlockBasedDemandPaging, 0x20_0000, MESSAGES + 2 * PAGE], 0],
+    ["ENABLE_CAP", [vm, GzvmCap.ProtectedVm, 1], 0, 0],
+    ["ENABLE_CAP", [vm, 0x1234], InvalidArguments],
+    ["MEMREGION_PURPOSE", [vm, GUEST, 0x40_0000, 1], 0],
+    ["MEMREGION_PURPOSE", [vm, GUEST, 0x40_0000, 8], InvalidArguments],
+    ["SET_MEMREGION", [vm, 2 * PAGE, MESSAGES], 0],
+    ["SET_MEMREGION", [vm, 2 * PAGE, MESSAGES], Fault],
+    ["SET_MEMREGION", [vm, 3 * PAGE, MESSAGES], InvalidArguments],
+    ["MAP_GUEST", [vm, 0, frame + 4, guest + 4, 2], 0],
+    ["MAP_GUEST", [vm, 0, frame + 4, guest + 6, 2], Fault],
+    ["MAP_GUEST_BLOCK", [vm, 0, guest + 6, 2], 0],
+    ["MAP_GUEST_BLOCK", [vm, 10, guest + 8, 2], InvalidArguments],
+    ["GET_STATISTICS", [vm], 0, 0, 8 * PAGE],
+    ["CREATE_DEVICE", [vm, MESSAGES + PAGE], 0],
+    ["CREATE_DEVICE", [vm, MESSAGES + PAGE], InvalidArguments],
+    ["CREATE_DEVICE", [vm, 0], Fault],
+    ["CREATE_VCPU", [vcpu, SHARED], 0],
+    ["CREATE_VCPU", [packTuple(vm, 8), SHARED], InvalidArguments],
+    ["SET_DTB_CONFIG", [vm, GUEST, PAGE], 0],
+    ["SET_DTB_CONFIG", [vm, 0, PAGE], InvalidArguments],
+    ["SET_ONE_REG", [vcpu, x3, 0x77], 0],
+    ["GET_ONE_REG", [vcpu, x3], 0, 0x77],
+    ["SET_ONE_REG", [vcpu, pc, GUEST + 0x10_0000], 0],
+    ["IRQ_LINE", [vcpu, 1, 1], 0],
+    ["IRQ_LINE", [vcpu, 32, 1], InvalidArguments],
+    ["INFORM_EXIT", [vm], 0],
+    ["RUN", [vcpu], 0, GZVM_EXIT_BASE + GzvmExit.Exception],
+    ["DESTROY_VCPU", [vcpu], 0],
+    ["RUN", [vcpu], InvalidArguments],
+    ["DESTROY_VM", [vm], 0],
+    ["DESTROY_VM", [vm], InvalidArguments],
+  ];
+  assert.deepEqual(new Set(calls.map(([name]) => name)), new Set(Object.keys(GZVM_CALLS)));
+  return { calls, blobs };
+}
+
 for (const smc of [false, true]) {
+  Deno.test(`a bare-metal primary makes every call of GenieZone by ${smc ? "SMC" : "HVC"}, with the documented results`, async () => {
+    const { calls, blobs } = everyCall();
+    const guests = await primaryWith(HELLO("gz", "geniezone"), { smc, calls, blobs });
+    const console = guests.console("host");
+    assert.equal(await guests.end(2), "SYSTEM_OFF", console.text);
+    const lines = [...console.text.matchAll(/^call (\d+): (0x\S+) (0x\S+) (0x\S+)$/gm)].map(([, ...words]) => words.map(BigInt));
+    assert.equal(lines.length, calls.length, console.text);
+    for (const [index, [name, args, error, ...values]] of calls.entries()) {
+      const [number, code, ...results] = lines[index];
+      assert.deepEqual([Number(number), Number(BigInt.asIntN(64, code))], [GZVM_CALLS[name].number, error], `${name} ${args}`);
+      assert.deepEqual(results.slice(0, values.length), values.map(BigInt), `${name} ${args}`);
+    }
+    assert.match(console.text, /tick 3\n[^]*both have ended/, "and the VM after it");
+  });
+
   Deno.test(`a bare-metal primary runs a GenieZone VM by ${smc ? "SMC" : "HVC"} and a Gunyah VM beside it`, async () => {
     const guests = await primaryWith(HELLO("gz", "geniezone") + HELLO("gunyah", "gunyah"), { smc });
     const console = guests.console("host");
@@ -109,6 +220,43 @@ for (const smc of [false, true]) {
     assert.equal(lines.at(-2), "both have ended");
   });
 }
+
+Deno.test("a GenieZone VM gets its pages when it misses them, also if it is protected", async () => {
+  for (const isProtected of [false, true]) {
+    const guests = await primaryWith(HELLO("gz", "geniezone"), { lazy: true, protected: isProtected });
+    const { text } = guests.console("host");
+    assert.equal(await guests.end(2), "SYSTEM_OFF", text);
+    const console = guests.console("host");
+    const [, hidden, shared] = /^GenieZone VM: (\d+) private, (\d+) shared;/m.exec(console.text)!.map(Number);
+    assert.ok(console.text.includes("tick 3"), console.text);
+    const given = isProtected ? hidden : shared;
+    assert.ok(given > 0 && given < 64 << 10, "only the pages that it touched");
+    assert.equal(hidden + shared, given);
+  }
+});
+
+Deno.test("a machine with a GenieZone VM that is saved and loaded continues as the one that was not interrupted", async () => {
+  const plan = await planWith(HELLO("gz", "geniezone") + HELLO("gunyah", "gunyah"), { lazy: true });
+  const guests = new Guests(assemble(plan));
+  await guests.console("host").expect(/^tick 1$/m, 2);
+  const copy = assembleEmpty(plan);
+  copy.load(guests.system.save(), false);
+  assert.equal(hashesOf(copy), hashesOf(guests.system));
+  const loaded = new Guests(copy);
+  const console = loaded.console("host");
+  for (const one of [guests, loaded]) assert.equal(await one.end(2), "SYSTEM_OFF");
+  assert.match(console.text, /tick 3\n[^]*both have ended/);
+  assert.equal(hashesOf(copy), hashesOf(guests.system));
+});
+
+Deno.test("the list of VMs has GenieZone's below a primary that is an image", async () => {
+  const guests = await primaryWith(HELLO("gz", "geniezone") + HELLO("gunyah", "gunyah"));
+  await guests.console("host").expect(/^tick 1$/m, 2);
+  const { rows } = guests.system.inspector.answer({ table: "vm.ls", args: {} }) as unknown as { rows: RowOf<typeof VMS>[] };
+  const seen = rows.map(({ id, vmid, via, owner, memory, schedule }) => [id, vmid, via, owner, memory, schedule]);
+  assert.deepEqual(seen.at(-2), ["vm:gzvm-1", "0xc0", "geniezone", "vm:host", 4 << 20, "proxy"]);
+  assert.deepEqual(seen.find(([, vmid]) => vmid === "0x80")!.slice(2), ["gunyah", "vm:host", 4 << 20, "proxy"]);
+});
 
 Deno.test("Debian boots to its prompt in a GenieZone VM of a bare-metal primary, beside a Gunyah VM", async () => {
   await catalogEntry("debian");

@@ -51,6 +51,11 @@ export class GenieZone implements VcpuGeniezone {
     return this.#vms;
   }
 
+  /** The VM with this VMID. */
+  vmOf(vmid: number): GzVm | undefined {
+    return this.#vms.get(idOfVmid(vmid));
+  }
+
   call(caller: Vcpu, id: number, x: readonly bigint[]): readonly bigint[] | typeof DEFERRED | undefined {
     const name = callOf(id);
     if (name === undefined || !caller.isPrimary || !caller.addressSpace) return undefined;
@@ -196,7 +201,7 @@ export class GenieZone implements VcpuGeniezone {
 
   /** The place of a vCPU in one of the VMs. */
   #placeOf({ addressSpace, index }: Vcpu): VcpuPlace | undefined {
-    const vm = addressSpace && this.#vms.get(idOfVmid(addressSpace.vmid));
+    const vm = addressSpace && this.vmOf(addressSpace.vmid);
     return vm && { vm, index };
   }
 

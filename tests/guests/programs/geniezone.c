@@ -1,15 +1,19 @@
 // A bare-metal primary VM on the run-time system of our guests (assets/guests/common): the driver
 // and VMM of a GenieZone VM (docs/spec/geniezone.md §2 to §6), and of a Gunyah VM beside it
 // (docs/spec/resource-manager.md §3). The initial ramdisk says what they have: see struct bundle.
-// Boot arguments: smc=1 makes GenieZone's calls by SMC.
+// Boot arguments: smc=1 makes GenieZone's calls by SMC; lazy=1 gives the GenieZone VM its pages
+// when it misses them; protected=1 protects it.
 #include "../../../assets/guests/common/guest.h"
 
 // ---- the bundle ----
 
 struct blob { uint64_t address, offset, size; };
+struct call { uint64_t function, arguments[5]; };
 struct bundle {
   // Number of blobs to copy, and of packets for the Resource Manager: both follow, blobs first.
   uint64_t blobs, packets;
+  // Calls to make and report before anything else: their number, and offset in the bundle.
+  uint64_t calls, calls_offset;
   // Memory of the GenieZone VM here and in the guest, its entry, devicetree and GIC.
   uint64_t memory, size, guest, entry, devicetree, distributor, redistributor;
   // Whether there is a Gunyah VM.
@@ -33,36 +37,44 @@ enum {
   ENABLE_CAP = 13,
   MEMREGION_PURPOSE = 15,
   SET_DTB_CONFIG = 16,
+  MAP_GUEST = 17,
   GET_STATISTICS = 19,
 };
-enum { CAP_IDLE = 0x9203, EXIT_MMIO = 1, EXIT_IRQ = 3, EXIT_SYSTEM_EVENT = 8, EXIT_GZ = 10, EXIT_IDLE = 11, EXIT_IPI = 13 };
+enum { CAP_DEMAND_PAGING = 0x9202, CAP_IDLE = 0x9203, CAP_PROTECTED = 0xffbadab1, SET_PROTECTED = 2 };
+enum { EXIT_MMIO = 1, EXIT_IRQ = 3, EXIT_EXCEPTION = 4, EXIT_SYSTEM_EVENT = 8, EXIT_GZ = 10, EXIT_IDLE = 11, EXIT_IPI = 13 };
 
-static bool by_smc;
+static bool by_smc, lazy;
 
-static struct call_result smc(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4) {
-  register uint64_t x0 asm("x0") = a0;
+// One instruction per conduit, with X0 to X5.
+#define CALL(instruction)                                                                                                    \
+  asm volatile(instruction                                                                                                   \
+               : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3), "+r"(x4), "+r"(x5)                                                  \
+               :                                                                                                             \
+               : "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17", "memory")
+
+static struct call_result gzvm(uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5) {
+  register uint64_t x0 asm("x0") = GZVM + function;
   register uint64_t x1 asm("x1") = a1;
   register uint64_t x2 asm("x2") = a2;
   register uint64_t x3 asm("x3") = a3;
   register uint64_t x4 asm("x4") = a4;
-  asm volatile("smc #0"
-               : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3), "+r"(x4)
-               :
-               : "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17", "memory");
+  register uint64_t x5 asm("x5") = a5;
+  if (by_smc) CALL("smc #0");
+  else CALL("hvc #0");
   return (struct call_result){{x0, x1, x2, x3}};
 }
 
-static struct call_result gzvm(uint32_t function, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4) {
-  return by_smc ? smc(GZVM + function, a1, a2, a3, a4) : HVC(0, GZVM + function, a1, a2, a3, a4);
-}
-
-static uint64_t must(uint32_t function, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4) {
-  struct call_result result = gzvm(function, a1, a2, a3, a4);
+static uint64_t must_map(uint32_t function, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5) {
+  struct call_result result = gzvm(function, a1, a2, a3, a4, a5);
   if (result.x[0]) {
-    print("GenieZone's call %u: error %d\n", (uint64_t)function, (int)result.x[0]);
+    print("GenieZone's call %u: error %x\n", (uint64_t)function, result.x[0]);
     fail("refused");
   }
   return result.x[1];
+}
+
+static uint64_t must(uint32_t function, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4) {
+  return must_map(function, a1, a2, a3, a4, 0);
 }
 
 // ---- the serial port of a VM: a PL011 (Arm DDI 0183) ----
@@ -154,7 +166,8 @@ static void geniezone_start(const struct bundle *bundle) {
   region.address = bundle->guest;
   region.parts[0].address = bundle->memory;
   region.parts[0].pages = (uint32_t)region.pages;
-  must(SET_MEMREGION, vm, PAGE, (uintptr_t)&region, 0);
+  if (lazy) must(ENABLE_CAP, vm, CAP_DEMAND_PAGING, 0, 0);
+  else must(SET_MEMREGION, vm, PAGE, (uintptr_t)&region, 0);
   add_device(0, bundle->distributor, 0x10000);
   add_device(1, bundle->redistributor, 0x20000);
   must(CREATE_VCPU, vm << 16, (uintptr_t)&shared, 0, 0);
@@ -162,10 +175,11 @@ static void geniezone_start(const struct bundle *bundle) {
   must(SET_ONE_REG, vm << 16, core_register(64), bundle->entry, 0);
   must(SET_ONE_REG, vm << 16, core_register(0), bundle->devicetree, 0);
   must(ENABLE_CAP, vm, CAP_IDLE, 0, 0);
+  if (boot_argument("protected", 0)) must(ENABLE_CAP, vm, CAP_PROTECTED, SET_PROTECTED, 0);
 }
 
 // Whether it continues; `idle` is set if it waits for an interrupt.
-static bool geniezone_run(bool *idle) {
+static bool geniezone_run(const struct bundle *bundle, bool *idle) {
   if (gz_serial.typed < 0 && (gz_serial.mask & RX) && (gz_serial.typed = console_read()) >= 0) must(IRQ_LINE, vm << 16, PL011_SPI, 1, 0);
   uint64_t reason = must(RUN, vm << 16, 0, 0, 0) - EXITS;
   if (reason < 16) exits[reason]++;
@@ -180,10 +194,17 @@ static bool geniezone_run(bool *idle) {
   case EXIT_GZ:
   case EXIT_IDLE:
   case EXIT_IPI: return true;
+  case EXIT_EXCEPTION: {
+    // The address of a page fault follows its kind and code.
+    uint64_t missing = shared.data / PAGE;
+    if (!lazy || (shared.address & 0xffffffff) != 1) fail("an exception that is not a page fault");
+    must_map(MAP_GUEST, vm, 0, missing - bundle->guest / PAGE + bundle->memory / PAGE, missing, 1);
+    return true;
+  }
   case EXIT_SYSTEM_EVENT: print("GenieZone VM: system event %u\n", shared.address & 0xffffffff); break;
   default: print("GenieZone VM: exit %u\n", reason);
   }
-  struct call_result statistics = gzvm(GET_STATISTICS, vm, 0, 0, 0);
+  struct call_result statistics = gzvm(GET_STATISTICS, vm, 0, 0, 0, 0);
   print("GenieZone VM: %u private, %u shared; %u MMIO, %u idle\n", statistics.x[1], statistics.x[2], exits[EXIT_MMIO], exits[EXIT_IDLE]);
   must(DESTROY_VM, vm, 0, 0, 0);
   return false;
@@ -290,6 +311,13 @@ void guest_main(void) {
     const struct blob *blob = &bundle->entries[index];
     copy((uint8_t *)blob->address, (const uint8_t *)bundle + blob->offset, blob->size);
   }
+  lazy = boot_argument("lazy", 0);
+  const struct call *calls = (const struct call *)((const uint8_t *)bundle + bundle->calls_offset);
+  for (uint64_t index = 0; index < bundle->calls; index++) {
+    const uint64_t *a = calls[index].arguments;
+    struct call_result result = gzvm(calls[index].function, a[0], a[1], a[2], a[3], a[4]);
+    print("call %u: %x %x %x\n", calls[index].function, result.x[0], result.x[1], result.x[2]);
+  }
   timer_every(ticks_per_second() / 1000);
   bool gunyah = bundle->gunyah, geniezone = true;
   if (gunyah) gunyah_start(bundle);
@@ -297,7 +325,7 @@ void guest_main(void) {
   while (geniezone || gunyah) {
     bool waits[2] = {true, true};
     irq_disable();
-    if (geniezone) geniezone = geniezone_run(&waits[0]);
+    if (geniezone) geniezone = geniezone_run(bundle, &waits[0]);
     if (gunyah) gunyah = gunyah_run(&waits[1]);
     if (waits[0] && waits[1]) wait_for_interrupt();
     irq_enable();
