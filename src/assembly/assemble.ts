@@ -32,7 +32,7 @@ import { QueueRpcs } from "../inspection/queue-rpcs.ts";
 import { GuestSystem } from "./guest-system.ts";
 import { type BootPlan, DEFAULT_TIER, PRIMARY_CONSOLE, type RunPlan, type SessionPlan } from "../plans/plan.ts";
 import { Outside, type OutsideDoor } from "../outside/outside.ts";
-import { attachClock, attachUart } from "./platform-devices.ts";
+import { attachClock, attachMessages, attachUart } from "./platform-devices.ts";
 import { attachVirtio } from "./primary-devices.ts";
 import { primaryDevicetree, type PrimaryDevicetreeOptions } from "./primary-devicetree.ts";
 import { layoutFirmware } from "./firmware-layout.ts";
@@ -111,6 +111,7 @@ function furnish(plan: SessionPlan, map: MemoryMap, system: GuestSystem, core: W
   giveSymbols(plan, system);
   if (plan.debug !== undefined) system.debugger.give(plan.debug, true);
   attachUart(machine, system, plan.what.kind === "boot");
+  if (hypervisor.behaviour.msi === "gicv2m") attachMessages(machine);
   if (plan.what.kind === "boot") attachDevices(plan, plan.what, machine, system);
   if (plan.what.kind === "run") startHost(plan.what, plan, map, machine, system, random, own);
 }
@@ -218,7 +219,7 @@ function generatedTree(
   const rngSeed = new Uint8Array(32);
   const words = new DataView(rngSeed.buffer);
   for (let i = 0; i < rngSeed.length; i += 4) words.setUint32(i, random.next());
-  return writeDevicetree(primaryDevicetree({ cpus: plan.cpus, memory, rngSeed, ...platform }));
+  return writeDevicetree(primaryDevicetree({ cpus: plan.cpus, memory, rngSeed, msi: plan.behaviour?.msi, ...platform }));
 }
 
 /** Input typed into VMs of the native host, and the VMs to stop. */

@@ -2,10 +2,21 @@
 // PL031, its real-time clock.
 
 import * as v from "valibot";
+import { Gicv2m, GICV2M_SIZE } from "../devices/gicv2m.ts";
 import { Pl011, Pl011Data } from "../devices/pl011.ts";
 import { Pl031 } from "../devices/pl031.ts";
 import type { Machine } from "../machine/machine.ts";
-import { PL011_BASE, PL011_INTID, PL011_SIZE, PL031_BASE, PL031_INTID, PL031_SIZE } from "../machine/memory-map.ts";
+import {
+  PL011_BASE,
+  PL011_INTID,
+  PL011_SIZE,
+  PL031_BASE,
+  PL031_INTID,
+  PL031_SIZE,
+  V2M_BASE,
+  V2M_COUNT,
+  V2M_INTID,
+} from "../machine/memory-map.ts";
 import type { GuestSystem } from "./guest-system.ts";
 import { PRIMARY_CONSOLE } from "../plans/plan.ts";
 import { SavedEvent } from "../state/saved-event.ts";
@@ -42,6 +53,23 @@ export function attachClock(machine: Machine, system: Pick<GuestSystem, "parts">
   });
   clock.onInterrupt = (level) => machine.interrupt(PL031_INTID, level);
   machine.bus.attach({ name: "PL031", base: PL031_BASE, size: PL031_SIZE, device: clock });
+}
+
+/** The GICv2m frame, which has no state: a message is a pulse of its interrupt. */
+export function attachMessages(machine: Machine): void {
+  const frame = new Gicv2m(V2M_INTID, V2M_COUNT, (intid) => {
+    machine.interrupt(intid, true);
+    machine.interrupt(intid, false);
+  });
+  machine.bus.attach({
+    name: "GICv2m",
+    base: V2M_BASE,
+    size: GICV2M_SIZE,
+    device: {
+      read: (offset, size) => frame.read(offset, size) ?? 0n,
+      write: (offset, size, value) => void frame.write(offset, size, value),
+    },
+  });
 }
 
 /**

@@ -3,6 +3,7 @@
 // arm,pl011.
 
 import { FW_CFG_SIZE } from "../devices/fw-cfg.ts";
+import { GICV2M_SIZE } from "../devices/gicv2m.ts";
 import { FIRST_SPI, LEVEL_HIGH, PPI, SPI, TIMER_PPIS } from "../devicetree/gic.ts";
 import { cells, cells64, type Devicetree, devicetree, type DevicetreeNode, node } from "../devicetree/tree.ts";
 import {
@@ -12,6 +13,8 @@ import {
   GICD_SIZE,
   GICR_BASE,
   GICR_STRIDE,
+  GITS_BASE,
+  GITS_SIZE,
   PL011_BASE,
   PL011_INTID,
   PL011_SIZE,
@@ -19,6 +22,9 @@ import {
   PL031_INTID,
   PL031_SIZE,
   RAM_BASE,
+  V2M_BASE,
+  V2M_COUNT,
+  V2M_INTID,
 } from "../machine/memory-map.ts";
 import { virtioNodes } from "./primary-devices.ts";
 
@@ -39,6 +45,8 @@ export interface PrimaryDevicetreeOptions {
   readonly virtioSlots?: number;
   /** Whether there is a real time clock. */
   readonly clock?: boolean;
+  /** The GIC's message-signaled interrupts; none unless given. */
+  readonly msi?: "none" | "gicv2m" | "its";
   /**
    * Sizes of the banks of flash that firmware runs from, which finds fw_cfg as well; none unless
    * given.
@@ -77,7 +85,8 @@ export function primaryDevicetree(options: PrimaryDevicetreeOptions): Devicetree
       "#redistributor-regions": 1,
       reg: cells64(GICD_BASE, GICD_SIZE, GICR_BASE, GICR_STRIDE * options.cpus),
       phandle: PHANDLE_GIC,
-    }),
+      ...options.msi === "gicv2m" || options.msi === "its" ? { "#address-cells": 2, "#size-cells": 2, ranges: true } : {},
+    }, messageNodes(options.msi)),
     node("apb-pclk", {
       compatible: "fixed-clock",
       "#clock-cells": 0,
@@ -113,6 +122,25 @@ export function primaryDevicetree(options: PrimaryDevicetreeOptions): Devicetree
  */
 function geniezoneNode(): DevicetreeNode {
   return node("firmware", {}, [node("hypervisor", { compatible: ["mediatek,geniezone-hyp", "mediatek,geniezone"] })]);
+}
+
+function messageNodes(msi: PrimaryDevicetreeOptions["msi"]): DevicetreeNode[] {
+  if (msi === "gicv2m") {
+    return [node(`v2m@${V2M_BASE.toString(16)}`, {
+      compatible: "arm,gic-v2m-frame",
+      "msi-controller": true,
+      reg: cells64(V2M_BASE, GICV2M_SIZE),
+      "arm,msi-base-spi": V2M_INTID,
+      "arm,msi-num-spis": V2M_COUNT,
+    })];
+  }
+  if (msi !== "its") return [];
+  return [node(`its@${GITS_BASE.toString(16)}`, {
+    compatible: "arm,gic-v3-its",
+    "msi-controller": true,
+    "#msi-cells": 1,
+    reg: cells64(GITS_BASE, GITS_SIZE),
+  })];
 }
 
 function clockNode(): DevicetreeNode {

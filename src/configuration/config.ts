@@ -391,6 +391,12 @@ function checkVm(name: string, vm: FileVm, cpus: number, spoilt: Spoilt, errors:
   if (vm.windows !== undefined && vm.platform === "qemu-virt" && !unknown("platform")) {
     errors.atKey([...path, "windows"], 'windows need platform = "el2" or "crosvm"; QEMU has RAM in one piece');
   }
+  if (vm.msi !== undefined && vm.platform !== "qemu-virt" && !unknown("platform")) {
+    errors.atKey([...path, "msi"], 'msi needs platform = "qemu-virt"; remove it');
+  }
+  if (vm.msi === "its" && vm.hypervisor === "geniezone" && !unknown("hypervisor")) {
+    errors.atValue([...path, "msi"], 'GenieZone has no ITS; use "gicv2m", or hypervisor = "gunyah"');
+  }
   if (vm.schedule === "own") checkOwnSchedule(path, unknown("vcpus") ? undefined : vm.vcpus, vm, cpus, errors);
   if (vm.vcpus > cpus) {
     errors.atValue([...path, "vcpus"], `vcpus ${vm.vcpus} is over the ${cpus} physical CPUs of [machine]; use 1..${cpus}`);

@@ -17,6 +17,7 @@ export const MACHINE_TEXTS = {
   ipa_bits: "addresses of VMs have 36 bits, as recorded, or 40, as on phones",
   abi: "newer: also the hypercalls and properties of the newer open drop",
   geniezone: "the primary VM has GenieZone's hypercalls beside Gunyah's, and their node in its devicetree",
+  msi: "message-signaled interrupts of the primary VM: a GICv2m frame, or LPIs and an ITS",
 } as const;
 
 export const HOST_TEXTS = {
@@ -63,6 +64,7 @@ export const RM_TEXTS = {
 export const VM_TEXTS = {
   hypervisor: "whose device the VMM uses; geniezone needs [host] gzvm = true",
   platform: "what the VMM builds: el2's own, or that of crosvm or QEMU, with their addresses, PCI and devicetree",
+  msi: "qemu-virt only: how PCI functions send interrupts; its on Gunyah, else gicv2m",
   type: "protected: starts in firmware, and nobody else can read its memory",
   firmware: "of a protected VM: raw code, entered at its first byte",
   kernel: "arm64 Linux Image; a path relative to this file, or catalog:GUEST/FILE",

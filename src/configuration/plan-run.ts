@@ -157,7 +157,8 @@ async function planConfig(
   const { size_max: sizeMax = DEFAULT_BEHAVIOUR.sizeMax, low_memory: lowMemory = DEFAULT_BEHAVIOUR.lowMemory } = file.rm;
   const { reserved_memory: reservedMemory = DEFAULT_BEHAVIOUR.reservedMemory } = file.rm;
   const manager = { auth, parcels, parcelsHeld, reservedMemory, sizeMax, lowMemory };
-  const behaviour = { capIds, quirks, hypervisorNode, strict, check, idleWatchdog, abi, ipaBits, geniezone, ...manager };
+  const rules = { capIds, quirks, hypervisorNode, strict, check, idleWatchdog, abi, ipaBits, geniezone, ...manager };
+  const behaviour = { ...rules, msi: file.machine.msi, vmMsis: false };
   const root = spoilt.has(["rm"]) ? undefined : await planRoot(file.rm, folder, refuseIn("rm"));
   if (root && hypervisorNode !== DEFAULT_BEHAVIOUR.hypervisorNode) {
     refuseIn("machine")("hypervisor_node", 'hypervisor_node needs the native resource manager; remove it with [rm] kind = "image"');
@@ -178,7 +179,9 @@ async function planConfig(
     refuseIn("machine")("geniezone", 'geniezone needs [host] kind = "image"; the native host has /dev/gzvm with [host] gzvm = true');
   }
   const vms = await planVms(file, folder, { symbols, logs }, (name) => refuseIn("vm", name), spoilt);
-  return { ...common, ...named(), memory, what: { kind: "run", host: nativeHostOf(file, vms) } };
+  const vmMsis = vms.some(({ msi }) => msi === "its");
+  if (vmMsis && root) refuseIn("rm")("kind", 'msi = "its" needs [rm] kind = "native"; use msi = "gicv2m"');
+  return { ...common, behaviour: { ...behaviour, vmMsis }, ...named(), memory, what: { kind: "run", host: nativeHostOf(file, vms) } };
 }
 
 /** Parts of VMs that are not in their plans, by VM. */
@@ -200,7 +203,13 @@ async function planVms(
     const log = logOf(vm.devices, folder, refuse);
     if (log !== undefined) logs[name] = log;
     const roomKnown = !spoilt.has(["vm", name, "memory"], ["vm", name, "base"]);
-    const place = { cid: FIRST_CID + index, folder, links: linksOf(name, Object.values(file.link)), roomKnown };
+    const place = {
+      cid: FIRST_CID + index,
+      folder,
+      links: linksOf(name, Object.values(file.link)),
+      roomKnown,
+      hasIts: file.rm.kind === "native",
+    };
     const plan = await planVm(name, vm, place, refuse);
     if (plan === undefined) continue;
     // Symbols that the user names take precedence over those of the image.
@@ -274,9 +283,12 @@ interface VmPlace {
   readonly roomKnown: boolean;
   /** Context id of its vsock device, unless that sets one. */
   readonly cid: number;
+  /** The resource manager can give VMs an ITS. */
+  readonly hasIts: boolean;
 }
 
-async function planVm(name: string, vm: FileVm, { folder, links, cid, roomKnown }: VmPlace, refuse: Refuse): Promise<VmPlan | undefined> {
+async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: Refuse): Promise<VmPlan | undefined> {
+  const { folder, links, cid, roomKnown, hasIts } = place;
   const kernel = await load("kernel", vm.kernel, folder, refuse, (file) => linuxImage(file, roomKnown ? vm.memory : undefined));
   const bareMetal = await load(
     "image",
@@ -309,6 +321,7 @@ async function planVm(name: string, vm: FileVm, { folder, links, cid, roomKnown 
     initrd,
     cmdline: vm.cmdline,
     memory: vm.memory,
+    ...vm.platform === "qemu-virt" ? { msi: vm.msi ?? (hasIts && vm.hypervisor === "gunyah" ? "its" : "gicv2m") } : {},
     ...swiotlb === undefined ? {} : { swiotlb },
     ...vm.cpu_frequencies === undefined ? {} : { cpuFrequencies: vm.cpu_frequencies },
     ...vm.windows === undefined ? {} : { windows: vm.windows },

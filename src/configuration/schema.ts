@@ -13,6 +13,7 @@ import {
   DEFAULT_BEHAVIOUR,
   IDLE_WATCHDOG,
   IPA_BITS,
+  MSI_KINDS,
   QUIRKS,
   RESERVED_MEMORY_RULES,
   SIZE_MAX_RULES,
@@ -170,6 +171,7 @@ const machine = v.object(described({
   abi: v.optional(oneOf(ABIS), DEFAULT_BEHAVIOUR.abi),
   ipa_bits: v.optional(v.picklist(IPA_BITS, "is not 36 or 40"), DEFAULT_BEHAVIOUR.ipaBits),
   geniezone: v.optional(boolean, DEFAULT_BEHAVIOUR.geniezone),
+  msi: v.optional(oneOf(MSI_KINDS), DEFAULT_BEHAVIOUR.msi),
 }, MACHINE_TEXTS));
 
 /** Values of [host] boot_context: an errno instead of the generation's answer. */
@@ -332,6 +334,7 @@ const START = /^(auto|manual|after:.+)$/;
 const vm = v.object(described({
   hypervisor: v.optional(oneOf(["gunyah", "geniezone"]), "gunyah"),
   platform: v.optional(oneOf(["el2", "crosvm", "qemu-virt"]), "el2"),
+  msi: v.optional(oneOf(["its", "gicv2m"])),
   type: v.optional(oneOf(["unauthenticated", "protected"]), "unauthenticated"),
   firmware: v.optional(text),
   kernel: v.optional(file),

@@ -111,6 +111,8 @@ export interface VmPlan {
   readonly windows?: readonly MemoryWindow[];
   /** `size-max` of the configuration: none by default, crosvm's on its platform. Bytes. */
   readonly sizeMax?: number;
+  /** How functions of QEMU's platform send interrupts; by default to a GICv2m frame. */
+  readonly msi?: "its" | "gicv2m";
   /** The devicetree is at the start of RAM, as crosvm has it for a BIOS, which follows it. */
   readonly devicetreeFirst?: boolean;
   /** IPA of RAM, a multiple of 2 MiB. */

@@ -103,6 +103,7 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
   readonly behaviour: Behaviour;
   /** Whether defects of the recorded build are there as well (`Behaviour.quirks`). */
   readonly hasQuirks: boolean;
+  readonly hasLpis: boolean;
   /** Turning off a watchdog that is off is an error (`Behaviour.idleWatchdog`). */
   readonly refusesIdleWatchdog: boolean;
   /** Calls and options of the newer drop are there (`Behaviour.abi`). */
@@ -117,6 +118,7 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
   constructor(readonly machine: Machine, readonly options: HypervisorOptions) {
     this.behaviour = { ...DEFAULT_BEHAVIOUR, ...options.behaviour };
     this.hasQuirks = this.behaviour.quirks === "as-observed";
+    this.hasLpis = this.behaviour.msi === "its" || this.behaviour.vmMsis;
     this.refusesIdleWatchdog = this.behaviour.idleWatchdog === "refuse";
     this.hasNewerAbi = this.behaviour.abi === "newer";
     this.hypercalls = new HypercallTable(DEFINITIONS, this.behaviour.abi);

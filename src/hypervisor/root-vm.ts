@@ -25,6 +25,8 @@ import {
   GICD_SIZE,
   GICR_BASE,
   GICR_STRIDE,
+  GITS_BASE,
+  GITS_SIZE,
   MAX_CPUS,
   PL011_BASE,
   PL011_SIZE,
@@ -273,6 +275,7 @@ function createDevices(hypervisor: Hypervisor, flash: readonly FlashPlan[]): { a
   };
   derive(GICD_BASE, GICD_SIZE);
   derive(GICR_BASE, MAX_CPUS * GICR_STRIDE);
+  if (hypervisor.behaviour.msi === "its") derive(GITS_BASE, GITS_SIZE);
   for (const plan of flash) {
     derive(plan.ipa, plan.size);
     hypervisor.flash.push(new FlashBank(rootPartition, plan));

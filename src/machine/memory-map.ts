@@ -48,6 +48,13 @@ export const VIRTIO_MMIO_SLOTS = 32;
 export const VIRTIO_MMIO_INTID = 48;
 export const GICD_BASE = 0x0800_0000;
 export const GICD_SIZE = 0x1_0000;
+/** A GICv2m frame, where the machine has one, and the INTIDs that its messages raise. */
+export const V2M_BASE = 0x0802_0000;
+export const V2M_INTID = 80;
+export const V2M_COUNT = 64;
+/** Both frames of an ITS, where the machine has one. */
+export const GITS_BASE = 0x0808_0000;
+export const GITS_SIZE = 0x2_0000;
 export const GICR_BASE = 0x080a_0000;
 /** Bytes of one redistributor: RD and SGI frame. */
 export const GICR_STRIDE = 0x2_0000;

@@ -23,7 +23,7 @@ export {
 } from "../virtio/plan.ts";
 export { DEFAULT_TIER, type Tier, TIERS } from "../core/tiers.ts";
 export { HYPERVISOR_NODES } from "../abi/hypervisor-node.ts";
-export { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS } from "../hypervisor/services/behaviour.ts";
+export { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, MSI_KINDS, QUIRKS } from "../hypervisor/services/behaviour.ts";
 
 /** Name of the primary VM, and of its console. */
 export const PRIMARY_CONSOLE = "host";

@@ -13,6 +13,7 @@ import {
   checkOption,
   hypervisorNodeOption,
   injectOption,
+  msiOption,
   phoneOption,
   quirksOption,
   strictOption,
@@ -168,6 +169,7 @@ export function registerBoot(program: Command, { entry, exit }: CommandContext):
     .addOption(quirksOption)
     .addOption(strictOption)
     .addOption(checkOption)
+    .addOption(msiOption)
     .addOption(injectOption())
     .option("--hash-at <n,...>", "print a hash of the machine's state at these instruction counts (JSON on stderr)", parseCounts)
     .addOption(new Option("--stats", "print statistics of the core at the end (JSON on stderr)"))

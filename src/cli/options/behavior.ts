@@ -5,7 +5,7 @@ import { Failure } from "../common/failure.ts";
 import { checkHypervisorNode } from "../../assembly/boot-plan.ts";
 import { PHONE_NAMES } from "../../configuration/phones.ts";
 import { FaultRuleError, parseFaultRule } from "../../inspection/fault-rules.ts";
-import { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, HYPERVISOR_NODES, QUIRKS, type SessionPlan } from "../../plans/plan.ts";
+import { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, HYPERVISOR_NODES, MSI_KINDS, QUIRKS, type SessionPlan } from "../../plans/plan.ts";
 
 export const capIdsOption = new Option("--cap-ids <kind>", `form of capability ids (default: "${DEFAULT_BEHAVIOUR.capIds}")`)
   .choices(CAP_IDS);
@@ -14,6 +14,8 @@ export const quirksOption = new Option(
   `whether to reproduce the real hypervisor's known deviations (default: "${DEFAULT_BEHAVIOUR.quirks}")`,
 ).choices(QUIRKS);
 export const strictOption = new Option("--strict", "stop at the first guest call or access that el2 does not model");
+export const msiOption = new Option("--msi <kind>", `message-signaled interrupts of the guest (default: "${DEFAULT_BEHAVIOUR.msi}")`)
+  .choices(MSI_KINDS);
 export const checkOption = new Option("--check", "check the hypervisor's invariants after every operation, and stop if one is broken");
 
 /** A phone whose values are the defaults of the configuration. */
@@ -71,12 +73,13 @@ export function withBehaviour<P extends Pick<SessionPlan, "root" | "behaviour">>
 
 /** The choices of the given options. */
 export function behaviourOf(options: Partial<Behaviour>): Partial<Behaviour> {
-  const { capIds, quirks, hypervisorNode, strict, check } = options;
+  const { capIds, quirks, hypervisorNode, strict, check, msi } = options;
   return {
     ...capIds && { capIds },
     ...quirks && { quirks },
     ...hypervisorNode && { hypervisorNode },
     ...strict && { strict },
     ...check && { check },
+    ...msi && { msi },
   };
 }

@@ -76,6 +76,8 @@ export const Gicr = {
 
 /** GICD_TYPER: 988 SPIs, MBIS, 10 INTID bits, A3V, No1N. */
 export const GICD_TYPER = 0x0349_001f;
+/** GICD_TYPER.LPIS, and where the INTID bits - 1 are. */
+export const GicdTyper = { LPIS: 0x2_0000, IdBitsShift: 19, IdBits: 0xf8_0000 } as const;
 /** GICD_IIDR and GICR_IIDR. */
 export const GIC_IIDR = 0x4700_0070;
 /** GICx_PIDR2: architecture revision 3. */

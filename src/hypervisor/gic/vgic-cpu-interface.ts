@@ -4,6 +4,8 @@
 import type { Archive } from "../../machine/archive.ts";
 import { Icc, ICC_SRE, IccCtlr, IDLE_PRIORITY, Intid, PRIORITY_MASK } from "./gic-registers.ts";
 import { Irq, IrqBank } from "./irq-bank.ts";
+import { LPI_FIRST } from "./its/its-registers.ts";
+import type { Lpis } from "./lpis.ts";
 import type { Vgic } from "./vgic.ts";
 
 /** Least binary points with five priority bits. */
@@ -36,7 +38,8 @@ export class VgicCpu {
   #bestGroup: 0 | 1 = 1;
   #bestPriority = IDLE_PRIORITY;
 
-  constructor(readonly gic: Vgic, readonly index: number) {
+  /** @param lpis of its redistributor, where the GIC has LPIs */
+  constructor(readonly gic: Vgic, readonly index: number, readonly lpis: Lpis | undefined) {
     this.reset();
   }
 
@@ -96,6 +99,7 @@ export class VgicCpu {
     this.#bpr.splice(0, 2, ...BPR_MIN);
     this.#groupEnable.fill(false);
     this.#activePriorities.fill(0);
+    this.lpis?.reset();
     this.#choose();
   }
 
@@ -122,6 +126,7 @@ export class VgicCpu {
       this.#groupEnable[group] = archive.bool(`groupEnable${group}`, this.#groupEnable[group]);
     }
     archive.fill("activePriorities", this.#activePriorities);
+    if (this.lpis) archive.within("lpis", () => this.lpis!.archive(archive));
   }
 
   /** Derives ready and signaled interrupts from the VIC's state, without notifications. */
@@ -157,6 +162,12 @@ export class VgicCpu {
     this.#onSignal?.();
   }
 
+  /** LPIs of its redistributor may have changed. */
+  settleLpis(): void {
+    this.lpis!.settle();
+    this.evaluate();
+  }
+
   /** Disables both groups, as a power-off of the vCPU does. */
   disableGroups(): void {
     this.#groupEnable.fill(false);
@@ -168,13 +179,17 @@ export class VgicCpu {
     if (!(group === 1 ? this.#irq : this.#fiq)) return Intid.Spurious;
     const intid = this.#best;
     this.#activePriorities[group] |= 1 << ((this.#bestPriority & this.#groupPriorityMask(group)) >> APR_SHIFT);
-    this.gic.activate(this, intid);
+    if (intid < LPI_FIRST) this.gic.activate(this, intid);
+    else {
+      this.lpis!.take(intid);
+      this.settleLpis();
+    }
     return intid;
   }
 
-  /** EOIR: priority drop, and deactivation if EOImode is 0. */
+  /** EOIR: priority drop, and deactivation if EOImode is 0. LPIs are never active. */
   endOfInterrupt(group: 0 | 1, intid: number): void {
-    if (intid >= Intid.SpiEnd) return;
+    if (intid >= Intid.SpiEnd && (this.lpis === undefined || intid < LPI_FIRST)) return;
     this.#activePriorities[group] &= this.#activePriorities[group] - 1;
     if (!(this.#ctlr & IccCtlr.EOImode)) this.gic.deactivate(this, intid);
     this.evaluate();
@@ -299,6 +314,11 @@ export class VgicCpu {
         this.#bestPriority = bank.priority[intid];
       }
     }
+    const { lpis } = this;
+    if (lpis === undefined || !on[1] || lpis.priority >= this.#bestPriority) return;
+    this.#best = lpis.best;
+    this.#bestGroup = 1;
+    this.#bestPriority = lpis.priority;
   }
 
   #canPreempt(): boolean {

@@ -2,7 +2,7 @@
 // docs/spec/observed.md §3). An access that returns undefined or false is answered with a
 // synchronous external abort.
 
-import { GIC_IIDR, GIC_PIDR2, Gicd, GICD_CTLR_FIXED, GICD_CTLR_GROUPS, GICD_TYPER, Intid, Statusr } from "./gic-registers.ts";
+import { GIC_IIDR, GIC_PIDR2, Gicd, GICD_CTLR_FIXED, GICD_CTLR_GROUPS, Intid, Statusr } from "./gic-registers.ts";
 import { affinityOfMpidr } from "./affinity.ts";
 import { Irq } from "./irq-bank.ts";
 import type { Vgic } from "./vgic.ts";
@@ -63,7 +63,7 @@ export class Distributor {
       case Gicd.CTLR:
         return GICD_CTLR_FIXED | this.gic.groups;
       case Gicd.TYPER:
-        return GICD_TYPER;
+        return this.gic.typer;
       case Gicd.IIDR:
         return GIC_IIDR;
       case Gicd.TYPER2:

@@ -4,11 +4,13 @@
 
 import { GIC_IIDR, GIC_PIDR2, Gicd, Gicr, Intid, Statusr, Waker } from "./gic-registers.ts";
 import { Irq } from "./irq-bank.ts";
+import { GICR_TYPER_PLPIS, GicrCtlr, PENDBASER_PTZ } from "./its/its-registers.ts";
 import type { Vgic } from "./vgic.ts";
 import type { VgicCpu } from "./vgic-cpu-interface.ts";
 
 /** GICR_TYPER.Last. */
 const TYPER_LAST = 0x10n;
+const WORD = 0xffff_ffffn;
 /** Registers of the SGI frame have the distributor's offsets. */
 const SGI = Gicr.SgiFrame;
 
@@ -40,6 +42,10 @@ export class Redistributor {
       return size === 8 ? type : type & 0xffff_ffffn;
     }
     if (size === 1) return BigInt(this.cpu.bank.priority[offset - SGI - Gicd.IPRIORITYR]);
+    if (this.cpu.lpis !== undefined && isTableRegister(offset)) {
+      const register = this.#table(offset) >> BigInt(offset % 8) * 8n;
+      return size === 8 ? register : register & WORD;
+    }
     return BigInt(this.#readWord(reader, offset) >>> 0);
   }
 
@@ -47,8 +53,8 @@ export class Redistributor {
    * A load of a word, unsigned; undefined for an external abort, and where `read` has to answer.
    */
   readWord(reader: VgicCpu | undefined, offset: number): number | undefined {
-    const isPlain = isAllowed(offset, 4) && offset !== Gicr.TYPER && offset !== Gicr.TYPER + 4;
-    return isPlain ? this.#readWord(reader, offset) >>> 0 : undefined;
+    const isWide = offset === Gicr.TYPER || offset === Gicr.TYPER + 4 || this.cpu.lpis !== undefined && isTableRegister(offset);
+    return isAllowed(offset, 4) && !isWide ? this.#readWord(reader, offset) >>> 0 : undefined;
   }
 
   /**
@@ -61,17 +67,37 @@ export class Redistributor {
       this.gic.setPriority(this.cpu, offset - SGI - Gicd.IPRIORITYR, Number(value));
       return true;
     }
-    return this.#writeWord(offset, Number(value & 0xffff_ffffn));
+    if (this.cpu.lpis !== undefined && isTableRegister(offset)) {
+      this.#setTable(offset, size, value);
+      return true;
+    }
+    return this.#writeWord(offset, Number(value & WORD));
+  }
+
+  /** GICR_PROPBASER or PENDBASER; PTZ reads as zero. */
+  #table(offset: number): bigint {
+    const { propbaser, pendbaser } = this.cpu.lpis!;
+    return offset < Gicr.PENDBASER ? propbaser : pendbaser & ~PENDBASER_PTZ;
+  }
+
+  #setTable(offset: number, size: number, value: bigint): void {
+    const lpis = this.cpu.lpis!, shift = BigInt(offset % 8) * 8n;
+    const before = offset < Gicr.PENDBASER ? lpis.propbaser : lpis.pendbaser;
+    const made = size === 8 ? value : before & ~(WORD << shift) | (value & WORD) << shift;
+    if (offset < Gicr.PENDBASER) lpis.setPropbaser(made);
+    else lpis.setPendbaser(made);
   }
 
   #type(): bigint {
     const index = this.cpu.index;
-    return BigInt(this.gic.affinityOf(index)) << 32n | BigInt(index) << 8n | (this.last() ? TYPER_LAST : 0n);
+    const lpis = this.cpu.lpis === undefined ? 0n : GICR_TYPER_PLPIS;
+    return BigInt(this.gic.affinityOf(index)) << 32n | BigInt(index) << 8n | (this.last() ? TYPER_LAST : 0n) | lpis;
   }
 
   #readWord(reader: VgicCpu | undefined, offset: number): number {
     switch (offset) {
       case Gicr.CTLR:
+        return this.cpu.lpis === undefined ? 0 : GicrCtlr.CES | (this.cpu.lpis.enabled ? GicrCtlr.EnableLPIs : 0);
       case Gicr.PROPBASER:
       case Gicr.PENDBASER:
       case Gicr.SYNCR:
@@ -121,6 +147,11 @@ export class Redistributor {
     const { gic, cpu } = this;
     switch (offset) {
       case Gicr.CTLR:
+        if (cpu.lpis !== undefined) {
+          cpu.lpis.enable((value & GicrCtlr.EnableLPIs) !== 0);
+          cpu.settleLpis();
+        }
+        return true;
       case Gicr.SETLPIR:
       case Gicr.CLRLPIR:
       case SGI + Gicd.ICFGR:
@@ -192,6 +223,11 @@ export class Redistributor {
     for (let i = 0; i < 16; i++) if (this.cpu.bank.flags[first + i] & Irq.Edge) value |= 2 << (2 * i);
     return value;
   }
+}
+
+/** GICR_PROPBASER and PENDBASER follow each other. */
+function isTableRegister(offset: number): boolean {
+  return offset >= Gicr.PROPBASER && offset < Gicr.PENDBASER + 8;
 }
 
 function isPriority(offset: number): boolean {

@@ -5,8 +5,10 @@
 
 import type { Archive } from "../../machine/archive.ts";
 import { type Affinity, DEFAULT_MPIDR_MAPPING, type MpidrMapping } from "./affinity.ts";
-import { Intid, PRIORITY_MASK } from "./gic-registers.ts";
+import { GICD_TYPER, GicdTyper, Intid, PRIORITY_MASK } from "./gic-registers.ts";
 import { Irq, IrqBank } from "./irq-bank.ts";
+import { Its } from "./its/its.ts";
+import { Lpis } from "./lpis.ts";
 import { VgicCpu } from "./vgic-cpu-interface.ts";
 
 /** The interrupts of one VIC and the CPU interfaces of its vCPUs. */
@@ -22,14 +24,32 @@ export class Vgic {
    * VIC index of the vCPU that acknowledged an active SPI, or -1 (set active by a register write).
    */
   readonly #acknowledgedBy = new Int16Array(Intid.SpiEnd).fill(-1);
+  /** Undefined without LPIs. */
+  readonly its: Its | undefined;
+  /** GICD_TYPER. */
+  readonly typer: number;
 
   /**
    * @param vcpus number of vCPUs that can attach
    * @param isAttached whether an active vCPU has an index
+   * @param lpiBits INTID bits of a GIC with LPIs and an ITS; 0 without
    */
-  constructor(vcpus: number, readonly isAttached: (index: number) => boolean, mapping: MpidrMapping = DEFAULT_MPIDR_MAPPING) {
+  constructor(
+    vcpus: number,
+    readonly isAttached: (index: number) => boolean,
+    mapping: MpidrMapping = DEFAULT_MPIDR_MAPPING,
+    lpiBits = 0,
+  ) {
     this.#mapping = mapping;
-    this.cpus = Array.from({ length: vcpus }, (_, index) => new VgicCpu(this, index));
+    this.cpus = Array.from({ length: vcpus }, (_, index) => new VgicCpu(this, index, lpiBits === 0 ? undefined : new Lpis(lpiBits)));
+    this.typer = lpiBits === 0 ? GICD_TYPER : GICD_TYPER & ~GicdTyper.IdBits | lpiBits - 1 << GicdTyper.IdBitsShift | GicdTyper.LPIS;
+    if (lpiBits === 0) return;
+    this.its = new Its({
+      bits: lpiBits,
+      lpis: (processor) => isAttached(processor) ? this.cpus[processor]?.lpis : undefined,
+      moveAll: (from, to) => this.cpus[from].lpis!.moveAll(this.cpus[to].lpis!),
+      settle: () => this.cpus.forEach((cpu) => cpu.settleLpis()),
+    });
   }
 
   /**
@@ -44,6 +64,7 @@ export class Vgic {
     const inRange = (index: number) => index >= -1 && index < end;
     archive.check(this.#route.every(inRange) && this.#acknowledgedBy.every(inRange), "interrupts go to vCPUs of their VIC");
     archive.within("cpus", () => this.cpus.forEach((cpu, index) => archive.within(String(index), () => cpu.archive(archive))));
+    if (this.its) archive.within("its", () => this.its!.archive(archive));
     if (archive.loading) { for (const cpu of this.cpus) cpu.derive(); }
   }
 

@@ -5,6 +5,7 @@ import { VicRight } from "../../abi/rights.ts";
 import { active, ANY_CAP, configurable } from "../capabilities/capability-rules.ts";
 import { creation } from "../capabilities/hypercall-create.ts";
 import { hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
+import type { ObjectOf } from "../capabilities/object-types.ts";
 import { Vic } from "./vic.ts";
 
 export const calls: readonly HypercallDefinition[] = [
@@ -29,9 +30,10 @@ export const calls: readonly HypercallDefinition[] = [
   }),
   hypercall("vic_bind_msi_source", {
     caps: { vic: active("vic", VicRight.BindSource) },
-    handler(call, { msi_source }) {
+    handler(call, { vic, msi_source }) {
       const source = call.cspace.lookup(msi_source, ANY_CAP);
       if (typeof source === "number") return source;
+      if (source.type === "doorbell" && call.services.hasLpis) return vic.bindMsis((source as ObjectOf<"doorbell">).messages);
       return call.refuse(ErrorCode.CSPACE_WRONG_OBJECT_TYPE, "there is no source of message-signaled interrupts", { target: source.name });
     },
   }),

@@ -1,18 +1,24 @@
 // Where the register frames of a VIC lie: by addrspace_attach_vdevice, or at the platform's own
 // addresses (docs/spec/hypervisor.md §4.6, §6.1).
 
-import { GICD_BASE, GICR_BASE, MAX_CPUS } from "../../machine/memory-map.ts";
+import { GICD_BASE, GICR_BASE, GITS_BASE, MAX_CPUS } from "../../machine/memory-map.ts";
 import type { AddressSpace, AttachedDevice, VirtualDevice } from "../memory/addrspace.ts";
 import { MAX_ADDRESS_SPACE_SIZE } from "../memory/stage2.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import type { ObjectState } from "../capabilities/object.ts";
 import type { ObjectOf } from "../capabilities/object-types.ts";
 import { Gicd, Gicr, isSteadyWord } from "./gic-registers.ts";
+import { ItsFrame } from "./its-frame.ts";
+import { Gits } from "./its/its-registers.ts";
+import type { TableMemory } from "./its/table-memory.ts";
 import { Distributor } from "./vgic-distributor.ts";
 import { Redistributor } from "./vgic-redistributor.ts";
 import type { Vgic } from "./vgic.ts";
 
-/** The frame of the distributor; the redistributor of vCPU n is frame n + 1. */
+/**
+ * The frame of the distributor; the redistributor of vCPU n is frame n + 1. The ITS follows the
+ * last redistributor that the VIC may have.
+ */
 const DISTRIBUTOR = 0;
 
 /** One frame in one address space. */
@@ -22,7 +28,13 @@ interface Place {
   readonly attached: AttachedDevice;
   /** GICR_TYPER.Last, if configured; at the platform's own addresses it follows from the VIC. */
   readonly last: boolean | undefined;
-  readonly registers: { readonly status: number; restoreStatus(status: number): void };
+  readonly registers: Registers;
+}
+
+/** GICx_STATUSR of a frame; an ITS has none. */
+interface Registers {
+  readonly status: number;
+  restoreStatus(status: number): void;
 }
 
 /** The VIC that frames show. */
@@ -34,6 +46,8 @@ interface FramedVic {
   readonly maxVcpus: number;
   /** The highest index of an active vCPU. */
   readonly lastIndex: number;
+  /** An address space's memory, for the tables of LPIs. */
+  tablesIn(addressSpace: AddressSpace): TableMemory;
 }
 
 /** The frames of one VIC. */
@@ -74,6 +88,7 @@ export class VicFrames {
     };
     attach(DISTRIBUTOR, GICD_BASE, Gicd.Size);
     attach(index + 1, GICR_BASE + index * Gicr.Stride, Gicr.Stride);
+    if (this.vic.gic.its) attach(this.vic.maxVcpus + 1, GITS_BASE, Gits.Size);
   }
 
   /** The vCPU with this index is gone, and its redistributor from the platform's address. */
@@ -94,7 +109,7 @@ export class VicFrames {
   /** Where the frames are, and their own registers, saved or loaded. */
   archive(archive: ObjectArchive): void {
     archive.list("places", [...this.#places.values(), ...this.#defaults], (made) => {
-      const frame = archive.integer("frame", made?.frame, DISTRIBUTOR, this.vic.maxVcpus);
+      const frame = archive.integer("frame", made?.frame, DISTRIBUTOR, this.vic.maxVcpus + 1);
       const addressSpace = archive.object("addressSpace", made?.addressSpace, "addrspace");
       const ipa = archive.integer("ipa", made?.attached.ipa, 0, MAX_ADDRESS_SPACE_SIZE);
       const size = archive.integer("size", made?.attached.size, 1, MAX_ADDRESS_SPACE_SIZE);
@@ -103,12 +118,13 @@ export class VicFrames {
       if (made) return made;
       archive.check(ipa + size <= addressSpace.services.addressSpaceSize && !addressSpace.deviceIn(ipa, size), "frames lie in free ranges");
       archive.check(this.vic.state === "active" && (last === undefined || !this.has(frame)), "a frame is attached by call once");
+      archive.check(frame <= this.vic.maxVcpus || this.vic.gic.its !== undefined, "only a VIC with LPIs has an ITS");
       const result = this.#place(frame, addressSpace, ipa, size, last);
       result.registers.restoreStatus(status);
       if (last === undefined) this.#defaults.add(result);
       else this.#places.set(frame, result);
       return result;
-    }, 2 * (MAX_CPUS + 1) + MAX_CPUS * MAX_CPUS);
+    }, 2 * (MAX_CPUS + 2) + MAX_CPUS * MAX_CPUS);
   }
 
   #place(frame: number, addressSpace: AddressSpace, ipa: number, size: number, last: boolean | undefined): Place {
@@ -117,18 +133,45 @@ export class VicFrames {
       if (last === undefined) this.#defaults.delete(made);
       else this.#places.delete(frame);
     };
-    const index = frame - 1;
-    const registers = frame === DISTRIBUTOR
-      ? new Distributor(vic.gic)
-      : new Redistributor(vic.gic, vic.gic.cpus[index], () => last ?? index === vic.lastIndex);
-    const device = registers instanceof Distributor
-      ? distributorDevice(vic, registers, detach)
-      : redistributorDevice(vic, registers, index, detach);
+    const { registers, device } = this.#registers(frame, addressSpace, last, detach);
     const attached = { ipa, size, device };
     const made: Place = { frame, addressSpace, attached, last, registers };
     addressSpace.devices.push(attached);
     return made;
   }
+
+  #registers(
+    frame: number,
+    addressSpace: AddressSpace,
+    last: boolean | undefined,
+    detach: () => void,
+  ): { readonly registers: Registers; readonly device: VirtualDevice } {
+    const { vic } = this, { gic } = vic, index = frame - 1;
+    if (frame === DISTRIBUTOR) {
+      const distributor = new Distributor(gic);
+      return { registers: distributor, device: distributorDevice(vic, distributor, detach) };
+    }
+    if (frame > vic.maxVcpus) {
+      const its = gic.its!;
+      its.memory = vic.tablesIn(addressSpace);
+      return { registers: NO_STATUS, device: itsDevice(vic.name, new ItsFrame(its), detach) };
+    }
+    const { lpis } = gic.cpus[index];
+    if (lpis) lpis.memory = vic.tablesIn(addressSpace);
+    const redistributor = new Redistributor(gic, gic.cpus[index], () => last ?? index === vic.lastIndex);
+    return { registers: redistributor, device: redistributorDevice(vic, redistributor, index, detach) };
+  }
+}
+
+const NO_STATUS: Registers = { status: 0, restoreStatus: () => {} };
+
+function itsDevice(name: string, frame: ItsFrame, detach: () => void): VirtualDevice {
+  return {
+    name: `GITS of ${name}`,
+    read: (_thread, offset, size) => frame.read(offset, size),
+    write: (_thread, offset, size, value) => frame.write(offset, size, value),
+    detach,
+  };
 }
 
 /**

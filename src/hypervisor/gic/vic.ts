@@ -3,6 +3,7 @@
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { VdeviceFlags, VicOption } from "../../abi/words.ts";
+import type { Machine } from "../../machine/machine.ts";
 import { MAX_CPUS } from "../../machine/memory-map.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import { type Heap, HypervisorObject } from "../capabilities/object.ts";
@@ -12,6 +13,10 @@ import type { Services } from "../services/services.ts";
 import { DEFAULT_MPIDR_MAPPING, type MpidrMapping } from "./affinity.ts";
 import { Intid } from "./gic-registers.ts";
 import { Irq } from "./irq-bank.ts";
+import { LPI_BITS_MAX, LPI_BITS_MIN, LPI_FIRST } from "./its/its-registers.ts";
+import type { ItsEvents } from "./its/its.ts";
+import type { MsiSource } from "./msi-source.ts";
+import { SpaceMemory, type TableMemory } from "./its/table-memory.ts";
 import { Vgic } from "./vgic.ts";
 import type { VgicCpu } from "./vgic-cpu-interface.ts";
 import { VicFrames } from "./vic-frames.ts";
@@ -24,6 +29,11 @@ declare module "../capabilities/object-types.ts" {
 }
 
 type Vcpu = ObjectOf<"thread">;
+
+/** Requirements of VICs on the hypervisor. */
+export interface VicServices extends Services {
+  readonly machine: Machine;
+}
 
 /** A physical PPI that is forwarded to the vCPUs of a VIC. */
 interface ForwardedPpi {
@@ -39,6 +49,9 @@ const MAXIMUM_VIRQS = Intid.SpiEnd - Intid.PrivateEnd;
 /** Heap bytes of what an active VIC keeps of a vCPU, and of a shared vIRQ. */
 const VCPU_STATE_SIZE = 2048;
 const SOURCE_STATE_SIZE = 32;
+/** LPIs that a VIC can have, and heap bytes of what it keeps of one for each vCPU. */
+const MAXIMUM_MSIS = 2 ** LPI_BITS_MAX - LPI_FIRST;
+const LPI_STATE_SIZE = 1;
 /** MPIDR_EL1: bit 31 reads as one; U means a uniprocessor, MT that Aff0 is a thread. */
 const MPIDR_RES1 = 1n << 31n;
 const MPIDR_U = 1n << 30n;
@@ -47,19 +60,22 @@ const MPIDR_MT = 1n << 24n;
 /** A VIC. */
 export class Vic extends HypervisorObject {
   static readonly SIZE = 2048;
+  declare readonly services: VicServices;
   readonly type = "vic";
   #vcpus = 1;
   #virqs = 0;
+  #msis = 0;
   #defaultAddress = true;
   #mapping = DEFAULT_MPIDR_MAPPING;
   #gic: Vgic | undefined;
   readonly #attached: (Vcpu | undefined)[] = [];
   readonly #sources = new Set<VirqSource>();
+  readonly #msiSources = new Set<MsiSource>();
   /** Physical PPIs that are forwarded to its vCPUs. */
   readonly #ppis = new Set<ForwardedPpi>();
   readonly #frames = new VicFrames(this);
 
-  constructor(services: Services, partition: Heap) {
+  constructor(services: VicServices, partition: Heap) {
     super(services, partition, Vic.SIZE);
   }
 
@@ -83,9 +99,12 @@ export class Vic extends HypervisorObject {
     if (options & ~VicOption.Defined) return invalid("unknown options");
     if (vcpus === 0 || vcpus > MAX_CPUS) return invalid("1 to 8 vCPUs");
     if (virqs > MAXIMUM_VIRQS) return invalid("at most 988 shared vIRQs");
-    if (options & VicOption.MaxMsisValid && msis !== 0) return invalid("there are no message-signaled interrupts");
+    const lpis = options & VicOption.MaxMsisValid ? msis : 0;
+    if (lpis !== 0 && !this.services.hasLpis) return invalid("there are no message-signaled interrupts");
+    if (lpis > MAXIMUM_MSIS) return invalid(`at most ${MAXIMUM_MSIS} message-signaled interrupts`);
     this.#vcpus = vcpus;
     this.#virqs = virqs;
+    this.#msis = lpis;
     this.#defaultAddress = (options & VicOption.DisableDefaultAddress) === 0n;
     return ErrorCode.OK;
   }
@@ -202,13 +221,15 @@ export class Vic extends HypervisorObject {
 
   /**
    * Attaches a register frame to a free range of an address space. Bytes.
-   * @param index 0 for the distributor, n + 1 for the redistributor of vCPU n
+   * @param index 0 for the distributor, n + 1 for the redistributor of vCPU n, and after the last
+   * of these the ITS, where the VIC has one
    */
   attachVdevice(addressSpace: AddressSpace, index: number, flags: bigint, ipa: number, size: number): ErrorCode {
-    if (index > this.#vcpus) return this.refuse(ErrorCode.ARGUMENT_INVALID, "no such frame", { index });
-    const defined = index === 0 ? 0n : VdeviceFlags.Defined;
+    const isIts = index === this.#vcpus + 1 && this.#msis > 0;
+    if (index > this.#vcpus && !isIts) return this.refuse(ErrorCode.ARGUMENT_INVALID, "no such frame", { index });
+    const defined = index === 0 || isIts ? 0n : VdeviceFlags.Defined;
     if (flags & ~defined) return this.refuse(ErrorCode.ARGUMENT_INVALID, "unknown flags", { flags });
-    if (index > 0 && !this.#attached[index - 1]) return this.refuse(ErrorCode.IDLE, "no active vCPU has this index", { index });
+    if (index > 0 && !isIts && !this.#attached[index - 1]) return this.refuse(ErrorCode.IDLE, "no active vCPU has this index", { index });
     if (this.#frames.has(index)) return this.refuse(ErrorCode.BUSY, "the frame is attached already", { index });
     const last = flags & VdeviceFlags.LastValid ? (flags & VdeviceFlags.Last) !== 0n : index === this.#vcpus;
     this.#frames.attach(index, addressSpace, ipa, size, last);
@@ -218,6 +239,31 @@ export class Vic extends HypervisorObject {
   /** A vCPU's frames appear at the platform's own addresses, unless configured not to. */
   attachDefaultFrames(addressSpace: AddressSpace, index: number): void {
     if (this.#defaultAddress) this.#frames.attachDefaults(addressSpace, index);
+  }
+
+  /** Binds a source of messages to the VIC's ITS. */
+  bindMsis(source: MsiSource): ErrorCode {
+    if (source.vic) return this.refuse(ErrorCode.VIRQ_BOUND, "the source is bound already", { vic: source.vic.name });
+    if (this.#msis === 0) return this.refuse(ErrorCode.DENIED, "the VIC has no message-signaled interrupts");
+    this.#msiSources.add(source);
+    source.bound(this);
+    return ErrorCode.OK;
+  }
+
+  /** Called by the source: it is no longer bound. */
+  unboundMsis(source: MsiSource): void {
+    this.#msiSources.delete(source);
+  }
+
+  /** A source that is loaded is bound again. */
+  rebindMsis(archive: ObjectArchive, source: MsiSource): void {
+    archive.check(this.state === "active" && this.#msis > 0, "a source of messages is bound to a VIC with an ITS");
+    this.#msiSources.add(source);
+    source.bound(this);
+  }
+
+  tablesIn(addressSpace: AddressSpace): TableMemory {
+    return new SpaceMemory(addressSpace, this.services.machine.ram);
   }
 
   /** Sources that are bound to it. */
@@ -239,6 +285,7 @@ export class Vic extends HypervisorObject {
   protected archiveFields(archive: ObjectArchive): void {
     this.#vcpus = archive.integer("vcpus", this.#vcpus, 1, MAX_CPUS);
     this.#virqs = archive.integer("virqs", this.#virqs, 0, MAXIMUM_VIRQS);
+    this.#msis = archive.integer("msis", this.#msis, 0, this.services.hasLpis ? MAXIMUM_MSIS : 0);
     this.#defaultAddress = archive.bool("defaultAddress", this.#defaultAddress);
     this.#mapping = archive.within("mapping", () => archiveMapping(archive, this.#mapping));
     this.#gic = archive.maybe("gic", this.#gic, (gic) => {
@@ -251,7 +298,8 @@ export class Vic extends HypervisorObject {
   }
 
   protected onActivate(): ErrorCode {
-    const tables = this.charge(this.#vcpus * VCPU_STATE_SIZE + this.#virqs * SOURCE_STATE_SIZE);
+    const lpis = this.#vcpus * this.#msis * LPI_STATE_SIZE;
+    const tables = this.charge(this.#vcpus * VCPU_STATE_SIZE + this.#virqs * SOURCE_STATE_SIZE + lpis);
     if (tables !== ErrorCode.OK) return tables;
     this.#gic = this.#createGic();
     return ErrorCode.OK;
@@ -260,12 +308,29 @@ export class Vic extends HypervisorObject {
   protected onDestroy(): void {
     for (const hwirq of [...this.#ppis]) hwirq.unbind();
     for (const source of [...this.#sources]) source.unbind();
+    for (const source of [...this.#msiSources]) source.unbind();
     this.#frames.release();
   }
 
   /** The interrupts, as configured. */
   #createGic(): Vgic {
-    return new Vgic(this.#vcpus, (index) => this.#attached[index] !== undefined, this.#mapping);
+    const bits = this.#msis === 0 ? 0 : Math.max(LPI_BITS_MIN, Math.ceil(Math.log2(LPI_FIRST + this.#msis)));
+    const gic = new Vgic(this.#vcpus, (index) => this.#attached[index] !== undefined, this.#mapping, bits);
+    if (gic.its) gic.its.events = this.#itsEvents();
+    return gic;
+  }
+
+  #itsEvents(): ItsEvents {
+    const { trace, names } = this.services;
+    return {
+      get wanted() {
+        return trace.wants("virq");
+      },
+      command: (name, fields, error) => {
+        const irq = fields.intid === undefined ? undefined : names.irq(this, fields.intid);
+        trace.event("virq", `ITS ${name}`, { vic: this.name, ...fields, irq, error });
+      },
+    };
   }
 
   #bind(source: VirqSource, cpu: VgicCpu, intid: number): ErrorCode {

@@ -4,6 +4,7 @@
 import { ErrorCode } from "../../abi/errors.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import { type Heap, HypervisorObject } from "../capabilities/object.ts";
+import { MsiSource } from "../gic/msi-source.ts";
 import { VirqSource } from "../gic/vic-source.ts";
 import type { Services } from "../services/services.ts";
 
@@ -26,6 +27,8 @@ export class Doorbell extends HypervisorObject {
   #autoAck = 0n;
   #sent = 0;
   #received = 0;
+  /** Bound to an ITS, each send is a message of a device. */
+  readonly messages = new MsiSource(this);
   readonly virq = new VirqSource(this, "flags", () => (this.#flags & this.#enabled) !== 0n);
 
   constructor(services: Services, partition: Heap) {
@@ -53,9 +56,13 @@ export class Doorbell extends HypervisorObject {
     return this.#autoAck;
   }
 
-  /** Sets flags; gives all that were set before. */
+  /** Sets flags, or sends a message; gives all flags that were set before. */
   send(flags: bigint): bigint {
     const old = this.#flags;
+    if (this.messages.send(flags)) {
+      this.#sent++;
+      return old;
+    }
     this.#flags |= flags;
     this.#sent++;
     if (this.#flags & this.#enabled) this.#raise();
@@ -102,6 +109,7 @@ export class Doorbell extends HypervisorObject {
     this.#sent = archive.integer("sent", this.#sent);
     this.#received = archive.integer("received", this.#received);
     this.virq.archive("virq", archive);
+    this.messages.archive("messages", archive);
   }
 
   protected onActivate(): ErrorCode {
@@ -110,6 +118,7 @@ export class Doorbell extends HypervisorObject {
 
   protected onDestroy(): void {
     this.virq.unbind();
+    this.messages.unbind();
   }
 
   #raise(): void {

@@ -28,6 +28,12 @@ export const ABIS = ["recorded", "newer"] as const;
 /** Widths of the addresses of VMs: that of the recorded build, and that of phones (§C1). */
 export const IPA_BITS = [36, 40] as const;
 
+/**
+ * Message-signaled interrupts of the primary VM: none, as recorded; a GICv2m frame; or LPIs and an
+ * ITS.
+ */
+export const MSI_KINDS = ["none", "gicv2m", "its"] as const;
+
 /** Rules for shared parcels and the nodes of /reserved-memory (docs/spec/phones.md §A4). */
 export const RESERVED_MEMORY_RULES = ["any", "must-match"] as const;
 
@@ -72,6 +78,10 @@ export interface Behaviour {
   readonly lowMemory: number;
   /** The primary VM has GenieZone's calls beside Gunyah's. */
   readonly geniezone: boolean;
+
+  readonly msi: typeof MSI_KINDS[number];
+  /** VICs of other VMs may have LPIs and an ITS, if their devicetree has one. */
+  readonly vmMsis: boolean;
   /** Stop at the first call or access that no rule covers. */
   readonly strict: boolean;
   /** Check after every operation that what must hold does. */
@@ -93,6 +103,8 @@ export const DEFAULT_BEHAVIOUR: Behaviour = {
   sizeMax: "private",
   lowMemory: 0,
   geniezone: false,
+  msi: "none",
+  vmMsis: false,
   strict: false,
   check: false,
 };

@@ -33,6 +33,8 @@ export interface Services {
   readonly checker: ChangeChecker | undefined;
   /** Whether defects of the recorded build are there as well (`Behaviour.quirks`). */
   readonly hasQuirks: boolean;
+  /** VICs can have message-signaled interrupts (`Behaviour.msi`, `vmMsis`). */
+  readonly hasLpis: boolean;
   /** Every object that is not destroyed. */
   readonly objects: { add(object: ServedObject): unknown; delete(object: ServedObject): unknown };
   /** Numbers objects in order of creation, from 1. */

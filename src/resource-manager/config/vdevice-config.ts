@@ -73,6 +73,11 @@ export interface VdeviceConfig {
   readonly peerDefault: boolean;
   readonly peer: string | undefined;
   readonly sourceCanClear: boolean;
+  /**
+   * doorbell: its sends are messages to the VM's ITS, and the VM has no end of it. A property of
+   * el2's own.
+   */
+  readonly msiSource: boolean;
   /** message-queue: this VM sends. */
   readonly isSender: boolean;
   readonly messageSize: number;
@@ -123,6 +128,7 @@ export function readVdevice(node: DevicetreeNode, path: string): VdeviceConfig {
     peer: readString(node, "peer"),
     // VMMs write the second.
     sourceCanClear: node.properties.has("source-can-clear") || node.properties.has("source-can-clean"),
+    msiSource: node.properties.has("el2,msi-source"),
     isSender: node.properties.has("is-sender"),
     messageSize: readCell(node, "message-size") ?? DEFAULT_MESSAGE_SIZE,
     queueDepth: readCell(node, "queue-depth") ?? DEFAULT_QUEUE_DEPTH,

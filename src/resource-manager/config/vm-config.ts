@@ -46,6 +46,7 @@ export const IMAGE_ALIGNMENT = 0x20_0000;
 /** GIC frames, bytes. */
 export const GICD_SIZE = 0x1_0000;
 export const GICR_SIZE = 0x2_0000;
+export const GITS_SIZE = 0x2_0000;
 const GIC_FRAME_ALIGNMENT = 0x1_0000;
 
 /** How the vCPUs are scheduled: `proxy` by `vcpu_run`, the others by the hypervisor. */
@@ -58,6 +59,8 @@ export interface GicConfig {
   readonly frames: { readonly gicd: Ipa; readonly gicr: Ipa } | undefined;
   /** Distance of the redistributors, bytes. */
   readonly stride: number;
+  /** Where the frames of an ITS are; undefined without LPIs. */
+  readonly its: Ipa | undefined;
 }
 
 /** The input of VM_INIT. */
@@ -302,7 +305,7 @@ function readGic(root: DevicetreeNode, config: DevicetreeNode, limit: number): G
   if ((readCell(node, "#redistributor-regions") ?? 1) !== 1) wrong("has more than one redistributor region");
   const stride = Number(readNumber(node, "redistributor-stride", 2) ?? BigInt(GICR_SIZE));
   if (stride < GICR_SIZE || stride % GIC_FRAME_ALIGNMENT !== 0) wrong("has an invalid redistributor-stride");
-  if (!node.properties.has("reg")) return { path: gicPath, frames: undefined, stride };
+  if (!node.properties.has("reg")) return { path: gicPath, frames: undefined, stride, its: undefined };
 
   const parent = findNode(root, gicPath.slice(0, gicPath.lastIndexOf("/")) || "/") ?? root;
   const { addressCells, sizeCells } = cellSizes(parent);
@@ -310,5 +313,16 @@ function readGic(root: DevicetreeNode, config: DevicetreeNode, limit: number): G
   const [gicd, gicr] = ranges?.map(({ address }) => asIpa(Number(address))) ?? [];
   const valid = [gicd, gicr].every((base) => base !== undefined && base % GIC_FRAME_ALIGNMENT === 0 && base < limit);
   if (!valid) wrong("has a reg that is not a distributor and redistributors");
-  return { path: gicPath, frames: { gicd, gicr }, stride };
+  return { path: gicPath, frames: { gicd, gicr }, stride, its: readIts(node, wrong) };
+}
+
+/** The first ITS below the GIC's node, whose addresses are those of the GIC's parent. */
+function readIts(gic: DevicetreeNode, wrong: (rule: string) => never): Ipa | undefined {
+  const its = gic.children.find((child) => readStrings(child, "compatible")?.includes("arm,gic-v3-its"));
+  if (its === undefined) return undefined;
+  const { addressCells, sizeCells } = cellSizes(gic);
+  const [range] = readRanges(its, "reg", addressCells, sizeCells) ?? [];
+  const base = range === undefined ? undefined : Number(range.address);
+  const valid = base !== undefined && base % GIC_FRAME_ALIGNMENT === 0 && base < VM_ADDRESS_LIMIT;
+  return valid ? asIpa(base) : wrong("has an ITS without a valid reg");
 }

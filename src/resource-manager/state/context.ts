@@ -41,6 +41,12 @@ export interface PlatformRules {
   readonly sizeMax?: "private" | "span";
   /** Bytes added below the RAM of VMs that their owner fills on demand. */
   readonly lowMemory?: number;
+  /**
+   * Message-signaled interrupts that the hypervisor has for the primary VM, and whether it has them
+   * for other VMs. It is asked for the primary's unless it has them for others alone.
+   */
+  readonly msi?: "none" | "gicv2m" | "its";
+  readonly vmMsis?: boolean;
 }
 
 /** One Resource Manager. */

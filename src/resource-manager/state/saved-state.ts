@@ -88,6 +88,7 @@ const VDEVICE_CONFIG: Form<VdeviceConfig> = v.strictObject({
   peerDefault: bool,
   peer: maybe(text),
   sourceCanClear: bool,
+  msiSource: bool,
   isSender: bool,
   messageSize: count,
   queueDepth: count,
@@ -128,7 +129,7 @@ const VM_CONFIG: Form<VmConfig> = v.strictObject({
   noTimerWakeups: bool,
   vcpus: list(v.strictObject({ path: text, boots: bool })),
   psci: bool,
-  gic: maybe(v.strictObject({ path: text, frames: maybe(v.strictObject({ gicd: ipa, gicr: ipa })), stride: count })),
+  gic: maybe(v.strictObject({ path: text, frames: maybe(v.strictObject({ gicd: ipa, gicr: ipa })), stride: count, its: maybe(ipa) })),
   vdevices: list(VDEVICE_CONFIG),
 });
 

@@ -26,7 +26,7 @@ import { LOG_OFFSET, LOG_SIZE, VIRTIO_WINDOW } from "../state/memory-layout.ts";
 import { takeNumber, VM_FIRST_VIRQ } from "../state/numbers.ts";
 import { patchPrimaryDevicetree } from "./primary-devicetree.ts";
 import { newVcpu, newVm, type Vm, type VmObjects, type VmVcpu } from "../state/state.ts";
-import { GICD_SIZE, GICR_SIZE } from "../config/vm-config.ts";
+import { GICD_SIZE, GICR_SIZE, GITS_SIZE } from "../config/vm-config.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 const PRIMARY_MAX_CAPS = 1024;
@@ -39,6 +39,8 @@ const LINK_MESSAGE_SIZE = 240;
 /** vIRQs and MSIs that the VIC is asked for. */
 const VIRQ_COUNT = 988;
 const MSI_COUNT = 8192;
+/** From the distributor to the ITS, on this platform. */
+const GITS_OFFSET = 0x8_0000;
 
 const ALL_ACCESS = mapAttributes(Access.RWX, Access.RWX, MemoryType.NormalWB);
 const DEVICE_ACCESS = mapAttributes(Access.RW, Access.RW, MemoryType.DeviceNGnRE);
@@ -87,7 +89,8 @@ export function createPrimaryVm(context: Context): Vm {
     return { core, cap };
   });
   const all = [{ core: resources.boot_core, cap: root }, ...secondaries].sort((a, b) => a.core - b.core);
-  const vic = objects.vic = createVic(context);
+  const { vic, hasIts } = createVic(context);
+  objects.vic = vic;
   for (const { core, cap } of all) calls.vic_attach_vcpu({ vic, vcpu: cap, index: core });
 
   // Secondaries become active before the boot vCPU, so that they are there when it powers them on.
@@ -99,7 +102,7 @@ export function createPrimaryVm(context: Context): Vm {
 
   bindHardwareIrqs(context, vic);
   const link = createPrimaryLink(context, vm, cspace, vic);
-  attachGic(context, addrspace, vic);
+  attachGic(context, addrspace, vic, hasIts);
   giveMemory(context, vm, objects, addrspace);
   const [own] = context.vm(Vmid.ResourceManager)!.objects!.vcpus;
   own.ownerCap = calls.copyCap(own.cap, cspace, ThreadRight.Affinity);
@@ -150,23 +153,23 @@ function createAddressSpace(context: Context, vm: Vm, objects: VmObjects): CapId
   return addrspace;
 }
 
-function createVic(context: Context): CapId {
+function createVic(context: Context): { readonly vic: CapId; readonly hasIts: boolean } {
   const { calls } = context;
   const vic = calls.create("vic");
   const options = VicOption.MaxMsisValid | VicOption.DisableDefaultAddress;
   // Without an ITS the hypervisor refuses MSIs, and the VIC goes without.
-  const { error } = calls.try.vic_configure({
-    vic,
-    max_vcpus: context.cores,
-    max_virqs: VIRQ_COUNT,
-    vic_options: options,
-    max_msis: MSI_COUNT,
-  });
-  if (error !== ErrorCode.OK) {
+  const hasIts = !(context.rules.vmMsis && context.rules.msi !== "its") && calls.try.vic_configure({
+        vic,
+        max_vcpus: context.cores,
+        max_virqs: VIRQ_COUNT,
+        vic_options: options,
+        max_msis: MSI_COUNT,
+      }).error === ErrorCode.OK;
+  if (!hasIts) {
     calls.vic_configure({ vic, max_vcpus: context.cores, max_virqs: VIRQ_COUNT, vic_options: options, max_msis: 0 });
   }
   calls.object_activate({ cap: vic });
-  return vic;
+  return { vic, hasIts };
 }
 
 function bindHalt(context: Context, core: number, cap: CapId): VmVcpu {
@@ -195,7 +198,7 @@ function createPrimaryLink(context: Context, vm: Vm, cspace: CapId, vic: CapId):
   return { ...made, txVirq, rxVirq };
 }
 
-function attachGic(context: Context, addrspace: CapId, vic: CapId): void {
+function attachGic(context: Context, addrspace: CapId, vic: CapId, hasIts: boolean): void {
   const { calls, resources } = context;
   const [base] = resources.gicr_ranges[0];
   calls.addrspace_attach_vdevice({ addrspace, vdevice: vic, index: 0, vbase: asIpa(resources.gicd_base), size: GICD_SIZE, flags: 0 });
@@ -210,6 +213,9 @@ function attachGic(context: Context, addrspace: CapId, vic: CapId): void {
       flags,
     });
   }
+  if (!hasIts) return;
+  const vbase = asIpa(resources.gicd_base + GITS_OFFSET);
+  calls.addrspace_attach_vdevice({ addrspace, vdevice: vic, index: context.cores + 1, vbase, size: GITS_SIZE, flags: 0 });
 }
 
 /**

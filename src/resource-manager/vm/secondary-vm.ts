@@ -36,6 +36,7 @@ import {
   FIRST_RAM_ADDRESS,
   GICD_SIZE,
   GICR_SIZE,
+  GITS_SIZE,
   OWNER_PRIORITY,
   readVmConfig,
   TIMESLICE_MAX,
@@ -46,6 +47,8 @@ import { PAGE_SIZE } from "../../support/sizes.ts";
 
 const VM_MAX_CAPS = 1024;
 const VIRQ_COUNT = 988;
+/** LPIs of a VM whose devicetree has an ITS: as many as 14 INTID bits give. */
+const VM_MSI_COUNT = 8192;
 /** Device emulation of the VM's owner: accesses there end vcpu_run. */
 const VMMIO_SIZE = FIRST_RAM_ADDRESS;
 /** Proxy-scheduled vCPUs: the lowest priority and the shortest timeslice, ns. */
@@ -257,7 +260,12 @@ function createVic(context: Context, vm: Vm, objects: VmObjects): void {
   const { calls } = context;
   const vic = objects.vic = calls.create("vic");
   const options = VicOption.MaxMsisValid | VicOption.DisableDefaultAddress;
-  calls.vic_configure({ vic, max_vcpus: context.cores, max_virqs: VIRQ_COUNT, vic_options: options, max_msis: 0 });
+  const configure = (max_msis: number) => ({
+    ...{ vic, max_vcpus: context.cores, max_virqs: VIRQ_COUNT, vic_options: options, max_msis },
+  });
+  // Where the hypervisor has no LPIs, the VM finds none in GICD_TYPER.
+  const asks = vm.config!.gic?.its !== undefined && context.rules.vmMsis === true;
+  calls.vic_configure(configure(asks ? VM_MSI_COUNT : 0));
   if (vm.authType !== AuthType.Platform) {
     calls.vgic_set_mpidr_mapping({ vic, mask: MPIDR_MASK, aff0_shift: 0, aff1_shift: 8, aff2_shift: 16, aff3_shift: 24, mt: false });
   }
@@ -332,6 +340,15 @@ function attachGic(context: Context, vm: Vm, objects: VmObjects, { gic, vcpus }:
       size: GICR_SIZE,
       flags: VdeviceFlags.LastValid | last,
     });
+  });
+  if (gic.its === undefined || !context.rules.vmMsis) return;
+  calls.addrspace_attach_vdevice({
+    addrspace: objects.addrspace!,
+    vdevice: objects.vic!,
+    index: context.cores + 1,
+    vbase: gic.its,
+    size: GITS_SIZE,
+    flags: 0,
   });
 }
 

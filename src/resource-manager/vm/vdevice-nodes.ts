@@ -71,7 +71,8 @@ export function describeVdevice(root: DevicetreeNode, device: Vdevice, context: 
       });
     }
     case "doorbell":
-      return add("qcom,doorbell", rx!.cap, ["qcom,gunyah-doorbell", CAPABILITY], doorbell(rx!, labels));
+      if (rx === undefined) return;
+      return add("qcom,doorbell", rx.cap, ["qcom,gunyah-doorbell", CAPABILITY], doorbell(rx, labels));
     case "doorbell-source":
       return add("qcom,doorbell-source", tx!.cap, ["qcom,gunyah-doorbell-source", CAPABILITY], { reg: cells64(tx!.cap), ...labels });
     case "shm":

@@ -144,6 +144,10 @@ function createDoorbell(context: Context, vm: Vm, owner: Vm, device: Vdevice): v
   } else {
     device.objects.push({ kind: "doorbell", cap: context.build("doorbell", () => {}), ends: [], gone: false });
   }
+  if (config.msiSource && context.rules.vmMsis && vm.config!.gic?.its !== undefined) {
+    context.calls.vic_bind_msi_source({ vic: vm.objects!.vic!, msi_source: device.objects[0].cap });
+    return attachEnd(context, device, 0, owner, "send", undefined);
+  }
   // The source's end comes before the receiver's.
   const isSource = config.type === "doorbell-source";
   const parties: [Vm, VdeviceEnd["role"]][] = isSource ? [[vm, "send"], [owner, "receive"]] : [[owner, "send"], [vm, "receive"]];
