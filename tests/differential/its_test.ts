@@ -15,7 +15,8 @@ const MOST = 400e6;
 async function buildGuest(): Promise<string> {
   const folder = new URL("./its/", import.meta.url).pathname;
   const elf = await Deno.makeTempFile({ suffix: ".elf" });
-  const language = "-O1 -ffreestanding -mgeneral-regs-only -mstrict-align -mcpu=cortex-a57 -fno-pic -fno-pie -fno-stack-protector -Wall -Werror";
+  const language =
+    "-O1 -ffreestanding -mgeneral-regs-only -mstrict-align -mcpu=cortex-a57 -fno-pic -fno-pie -fno-stack-protector -Wall -Werror";
   const flags = `${language} -nostdlib -static -Wl,--build-id=none`;
   const { code, stderr } = await runNative("aarch64-linux-gnu-gcc", [
     ...flags.split(" "),
