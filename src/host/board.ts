@@ -16,6 +16,8 @@ export interface BoardProcess extends GuestMemory {
   ran(vcpu: number): number;
   /** Signals the irqfd of an SPI. */
   signal(spi: number): void;
+  /** Sends a device's message to the VM's ITS. */
+  signalMsi(device: number, event: number): void;
   /** Reports a defect of the guest. */
   problem(message: string): void;
   /** Ends the VM for this reason. */
@@ -31,7 +33,7 @@ export interface Board {
   /** Whether INTA of a virtio device reaches its line. */
   interrupts(slot: number): boolean;
   /** A virtio device stores a message: an interrupt where the board takes some. */
-  message(address: number, data: number): void;
+  message(slot: number, address: number, data: number): void;
   /** An access of the guest: the value of a load, 0 for a store; undefined if no device is. */
   access(address: number, size: number, value: bigint | undefined): bigint | undefined;
   /** Plain data. */

@@ -13,6 +13,7 @@ import {
   FunctionType,
   GH,
   GH_ANDROID,
+  GH_EL2,
   GH_V6,
   IoeventfdFlags,
   IrqfdFlags,
@@ -22,6 +23,7 @@ import {
   RUN_MMIO,
   RUN_PAGE,
   RUN_PAGE_FAULT,
+  SIGNAL_MSI,
   USER_MEM_REGION,
   VM_RANGE,
   WAKES_AT_TIMERS,
@@ -34,7 +36,7 @@ import { RegisterSet } from "../abi/words.ts";
 import type { DriverTraits } from "./guest-devicetree.ts";
 import type { HostKernel, IoctlResult } from "./kernel/kernel.ts";
 import { CROSVM_FIRMWARE, crosvmRegions } from "./crosvm-map.ts";
-import { qemuStub, qemuStubCode } from "./qemu-virt-map.ts";
+import { QEMU_ITS, qemuStub, qemuStubCode } from "./qemu-virt-map.ts";
 import type { MemoryWindow, VmPlan } from "./plan.ts";
 import type { VmDevices } from "./vm-devices.ts";
 import { bellLabel, devicetreeSize, layoutVm, wholePages } from "./vm-layout.ts";
@@ -272,6 +274,11 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
   protected addLine(fd: number, spi: number, edge: boolean): void {
     const label = this.#isOther ? spi : bellLabel(spi);
     this.#addFunction(FunctionType.Irqfd, FN_IRQFD_ARG, { fd, label, flags: edge ? 0 : IrqfdFlags.Level });
+  }
+
+  protected override signalMsi(device: number, event: number): void {
+    // A VM that ends takes none, as with irqfds.
+    this.structured(this.data.vm, GH_EL2.SIGNAL_MSI, SIGNAL_MSI, { label: QEMU_ITS.label, device, event });
   }
 
   protected addNotifier(fd: number, address: number, value: number | undefined): void {

@@ -1,4 +1,4 @@
-// The devices of QEMU's `virt` platform as its VMM has them: clock, fw_cfg, the frame for messages,
+// The devices of QEMU's `virt` platform as its VMM has them: clock, fw_cfg, a frame for messages,
 // empty virtio-mmio slots, and the PCI host with its functions.
 
 import { FwCfg, type FwCfgState } from "../devices/fw-cfg.ts";
@@ -11,7 +11,17 @@ import { VirtioId } from "../virtio/device.ts";
 import { type PciTransport, virtioFunction } from "../virtio/pci-transport.ts";
 import type { Board, BoardProcess } from "./board.ts";
 import type { VmPlan } from "./plan.ts";
-import { QEMU_ECAM, QEMU_FW_CFG, QEMU_RTC, QEMU_SLOTS, QEMU_V2M, qemuMessages, qemuPciSpi } from "./qemu-virt-map.ts";
+import {
+  QEMU_ECAM,
+  QEMU_FW_CFG,
+  QEMU_ITS,
+  QEMU_RTC,
+  QEMU_SLOTS,
+  QEMU_V2M,
+  qemuDeviceId,
+  qemuMessages,
+  qemuPciSpi,
+} from "./qemu-virt-map.ts";
 
 const SUBSYSTEM = 0x1100;
 const BRIDGE = { vendor: 0x1b36, device: 0x0008, revision: 0, classCode: 0x06_00_00, subsystemVendor: 0x1af4, subsystem: SUBSYSTEM };
@@ -50,7 +60,8 @@ export class QemuBoard implements Board {
   /** The time (virtual ns) of the alarm that is being restored. */
   #restored: number | undefined;
   readonly #fwCfg: FwCfg;
-  readonly #messages: Gicv2m;
+  /** The frame for messages, unless an ITS takes them. */
+  readonly #messages: Gicv2m | undefined;
   readonly #bus: PciBus;
 
   /** @param transports the VM's virtio devices, in the order of their slots */
@@ -66,7 +77,7 @@ export class QemuBoard implements Board {
     const items = { cpus: plan.vcpus, kernel: undefined, initrd: undefined, commandLine: undefined, files: new Map<string, Uint8Array>() };
     this.#fwCfg = new FwCfg(items, process);
     const { spi, count } = qemuMessages(plan);
-    this.#messages = new Gicv2m(FIRST_SPI + spi, count, (intid) => process.signal(intid - FIRST_SPI));
+    this.#messages = plan.msi === "its" ? undefined : new Gicv2m(FIRST_SPI + spi, count, (intid) => process.signal(intid - FIRST_SPI));
     this.#bus = new PciBus([
       new PciFunction(BRIDGE),
       ...transports.map((transport, index) => {
@@ -92,9 +103,10 @@ export class QemuBoard implements Board {
     return this.#bus.functions[slot + 1].interrupts;
   }
 
-  message(address: number, data: number): void {
+  message(slot: number, address: number, data: number): void {
+    if (this.#messages === undefined && address === QEMU_ITS.translater) return this.#process.signalMsi(qemuDeviceId(slot), data);
     const known = address >= QEMU_V2M.base && address < QEMU_V2M.base + QEMU_V2M.size &&
-      this.#messages.write(address - QEMU_V2M.base, 4, BigInt(data));
+      this.#messages?.write(address - QEMU_V2M.base, 4, BigInt(data));
     if (!known) this.#process.problem(`a message at 0x${address.toString(16)}, where nothing takes it`);
   }
 
@@ -109,10 +121,10 @@ export class QemuBoard implements Board {
     }
     const slot = at({ base: QEMU_SLOTS.base, size: QEMU_SLOTS.count * QEMU_SLOTS.stride });
     if (slot !== undefined) return value === undefined ? EMPTY_SLOT.get(slot % QEMU_SLOTS.stride) ?? 0n : 0n;
-    const messages = at(QEMU_V2M);
+    const messages = this.#messages && at(QEMU_V2M);
     if (messages !== undefined) {
-      if (value === undefined) return this.#messages.read(messages, size);
-      return this.#messages.write(messages, size, value) ? 0n : undefined;
+      if (value === undefined) return this.#messages!.read(messages, size);
+      return this.#messages!.write(messages, size, value) ? 0n : undefined;
     }
     for (const [place, device] of [[QEMU_RTC, this.#clock], [QEMU_FW_CFG, this.#fwCfg]] as const) {
       const offset = at(place);

@@ -11,6 +11,7 @@ import {
   QEMU_FW_CFG,
   QEMU_GICD,
   QEMU_INTX,
+  QEMU_ITS,
   QEMU_PCI_MEMORY,
   QEMU_PCI_PORTS,
   QEMU_RTC,
@@ -24,7 +25,7 @@ import {
 import { devicetreeSize, type VmLayout } from "./vm-layout.ts";
 
 /** QEMU counts them from here, in the order in which it makes the nodes. */
-const PHANDLE_CLOCK = 0x8000, PHANDLE_CPU = 0x8001, PHANDLE_GIC = 0x8100, PHANDLE_V2M = 0x8101;
+const PHANDLE_CLOCK = 0x8000, PHANDLE_CPU = 0x8001, PHANDLE_GIC = 0x8100, PHANDLE_MESSAGES = 0x8101;
 const CLOCK_HZ = 24_000_000;
 /** Function ids of PSCI as QEMU lists them. */
 const PSCI = { migrate: 0xc400_0005, cpu_on: 0xc400_0003, cpu_off: 0x8400_0002, cpu_suspend: 0xc400_0001 } as const;
@@ -54,7 +55,7 @@ export function qemuDevicetree(plan: VmPlan, layout: VmLayout, driver: DriverTra
       compatible: "qemu,fw-cfg-mmio",
     }),
     ...plan.hypervisor === "geniezone" ? [] : Array.from({ length: QEMU_SLOTS.count }, (_, slot) => virtioSlot(slot)),
-    pcie(),
+    pcie(plan),
     node(at("pl031", QEMU_RTC.base), {
       "clock-names": "apb_pclk",
       clocks: PHANDLE_CLOCK,
@@ -79,7 +80,7 @@ export function qemuDevicetree(plan: VmPlan, layout: VmLayout, driver: DriverTra
       "#address-cells": 2,
       "interrupt-controller": true,
       "#interrupt-cells": 3,
-    }, [messages(plan)]),
+    }, [plan.msi === "its" ? its() : messages(plan)]),
     cpus(plan),
     node("timer", {
       interrupts: TIMER_PPIS.flatMap((ppi) => [PPI, ppi, LEVEL_HIGH]),
@@ -112,7 +113,7 @@ function virtioSlot(slot: number): DevicetreeNode {
   });
 }
 
-function pcie(): DevicetreeNode {
+function pcie({ msi }: VmPlan): DevicetreeNode {
   const range = (space: number, bus: number, { base, size }: { readonly base: number; readonly size: number }) => [
     space,
     ...[0, bus],
@@ -130,7 +131,7 @@ function pcie(): DevicetreeNode {
     "#interrupt-cells": 1,
     ranges: [...range(PORTS, 0, QEMU_PCI_PORTS), ...range(MEMORY_32, QEMU_PCI_MEMORY.base, QEMU_PCI_MEMORY)],
     reg: cells64(QEMU_ECAM.base, QEMU_ECAM.size),
-    "msi-parent": PHANDLE_V2M,
+    ...msi === "its" ? { "msi-map": [0, PHANDLE_MESSAGES, 0, 0x1_0000] } : { "msi-parent": PHANDLE_MESSAGES },
     "dma-coherent": true,
     "bus-range": [0, QEMU_ECAM.buses - 1],
     "linux,pci-domain": 0,
@@ -141,10 +142,31 @@ function pcie(): DevicetreeNode {
   });
 }
 
+function its(): DevicetreeNode {
+  return node(at("its", QEMU_ITS.base), {
+    phandle: PHANDLE_MESSAGES,
+    reg: cells64(QEMU_ITS.base, QEMU_ITS.size),
+    "#msi-cells": 1,
+    "msi-controller": true,
+    compatible: "arm,gic-v3-its",
+  });
+}
+
+/** The doorbell by which messages of devices reach the ITS; the VM does not see it. */
+function messageBell(): DevicetreeNode {
+  return node("messages", {
+    "vdevice-type": "doorbell",
+    generate: "/hypervisor/messages",
+    label: QEMU_ITS.label,
+    "peer-default": true,
+    "el2,msi-source": true,
+  });
+}
+
 function messages(plan: VmPlan): DevicetreeNode {
   const { spi, count } = qemuMessages(plan);
   return node(at("v2m", QEMU_V2M.base), {
-    phandle: PHANDLE_V2M,
+    phandle: PHANDLE_MESSAGES,
     reg: cells64(QEMU_V2M.base, QEMU_V2M.size),
     "msi-controller": true,
     compatible: "arm,gic-v2m-frame",
@@ -185,6 +207,10 @@ function vmConfig(plan: VmPlan, { wakesAtTimers = false }: DriverTraits): Device
     node("memory", { "#address-cells": 2, "#size-cells": 2, "base-address": cells64(plan.base) }),
     node("interrupts", { config: PHANDLE_GIC }),
     node("vcpus", { affinity: "proxy", "no-timer-wakeups": wakesAtTimers ? true : undefined }),
-    node("vdevices", { generate: "/hypervisor" }, [...qemuLines(plan).map(platformBell), ...plan.links.map(linkNode)]),
+    node("vdevices", { generate: "/hypervisor" }, [
+      ...qemuLines(plan).map(platformBell),
+      ...plan.msi === "its" ? [messageBell()] : [],
+      ...plan.links.map(linkNode),
+    ]),
   ]);
 }

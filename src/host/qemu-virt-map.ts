@@ -11,6 +11,8 @@ import type { VmPlan } from "./plan.ts";
 /** GICv3, and its frame for messages. */
 export const QEMU_GICD = { base: 0x0800_0000, size: 0x1_0000 } as const;
 export const QEMU_V2M = { base: 0x0802_0000, size: GICV2M_SIZE } as const;
+/** Frames of the ITS, the register that takes messages, and the label of the doorbell that sends them. */
+export const QEMU_ITS = { base: 0x0808_0000, size: 0x2_0000, translater: 0x0809_0040, label: 0x7f } as const;
 const GICR_BASE = 0x080a_0000, GICR_SIZE = 0x2_0000;
 /** PL011, PL031 and fw_cfg. */
 export const QEMU_UART = { base: 0x0900_0000, size: 0x1000, spi: 1 } as const;
@@ -52,8 +54,13 @@ export function qemuMessages({ hypervisor }: Pick<VmPlan, "hypervisor">): { read
   return hypervisor === "geniezone" ? { spi: QEMU_SLOTS.spi, count: 16 } : { spi: 48, count: 32 };
 }
 
+/** The DeviceID of a virtio device: its requester id on bus 0, where device 0 is the host bridge. */
+export function qemuDeviceId(index: number): number {
+  return index + 1 << 3;
+}
+
 /** The lines of a VM's platform. */
-export function qemuLines(plan: Pick<VmPlan, "hypervisor">): PlatformLine[] {
+export function qemuLines(plan: Pick<VmPlan, "hypervisor" | "msi">): PlatformLine[] {
   const messages = qemuMessages(plan);
   const edges = (first: number, count: number) => Array.from({ length: count }, (_, index) => ({ spi: first + index, edge: true }));
   return [
@@ -62,7 +69,7 @@ export function qemuLines(plan: Pick<VmPlan, "hypervisor">): PlatformLine[] {
     { spi: QEMU_RTC.spi, edge: true },
     ...edges(QEMU_INTX.spi, QEMU_INTX.pins).map(({ spi }) => ({ spi, edge: false })),
     ...plan.hypervisor === "geniezone" ? [] : edges(QEMU_SLOTS.spi, QEMU_SLOTS.count),
-    ...edges(messages.spi, messages.count),
+    ...plan.msi === "its" ? [] : edges(messages.spi, messages.count),
   ];
 }
 

@@ -21,8 +21,8 @@ export interface DeviceProcess extends GuestMemory {
   interrupt(slot: number): void;
   /** A slot's line has fallen. */
   lowered(slot: number): void;
-  /** Stores a device's message. */
-  message(address: number, data: number): void;
+  /** Stores the message of a slot's device. */
+  message(slot: number, address: number, data: number): void;
   /** The process touched memory that it has lent, which ends it. */
   touchedLent(reason: string): void;
 }
@@ -93,10 +93,14 @@ export class VmDevices {
       },
       onBug: (error) => bug(slot, error),
     });
-    const message = registers === "vmm-msi" ? (address: number, data: number) => this.#process?.message(address, data) : undefined;
+    const messages = registers === "vmm-msi";
+    const messageOf = (slot: number) => (address: number, data: number) => this.#process?.message(slot, address, data);
     this.#slots = pci ? [] : devices.map((device, slot) => new MmioTransport(device, options(device, slot)));
     this.functions = pci
-      ? devices.map((device, slot) => new PciTransport(device, { ...options(device, slot), accessPlatform, message }))
+      ? devices.map((device, slot) => {
+        const message = messages ? messageOf(slot) : undefined;
+        return new PciTransport(device, { ...options(device, slot), accessPlatform, message });
+      })
       : [];
     this.transports = pci ? this.functions : this.#slots;
     this.backends = registers === "hypervisor" ? new VirtioBackends(this.#slots, problem) : undefined;

@@ -178,6 +178,13 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
    * @throws Refused
    */
   protected abstract addNotifier(fd: number, address: number, value: number | undefined): void;
+  /**
+   * Sends a device's message to the VM's ITS; only VMMs whose driver has one get such plans.
+   * @throws Refused
+   */
+  protected signalMsi(_device: number, _event: number): void {
+    throw new Refused("the driver has no ITS");
+  }
   /** RUN of a vCPU. */
   protected abstract run(vcpu: VmmVcpu): IoctlResult;
   /**
@@ -359,6 +366,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
         const fd = this.data.boardLines?.[spi];
         if (fd !== undefined) kernel.write(this.pid, fd, ONE);
       },
+      signalMsi: (device: number, event: number) => this.signalMsi(device, event),
       problem: (message: string) => this.#events.problem(message),
       end: (reason: string) => {
         throw new Refused(reason);
@@ -388,7 +396,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
         if (this.#board?.interrupts(slot) !== false) kernel.write(this.pid, this.data.lines[slot], ONE);
       },
       lowered: (slot) => this.#lowered(slot),
-      message: (address, data) => this.#board?.message(address, data),
+      message: (slot, address, data) => this.#board?.message(slot, address, data),
     });
   }
 

@@ -4,6 +4,7 @@
 import { CROSVM_CAM, crosvmBar, crosvmPciSpi } from "../../src/host/crosvm-map.ts";
 import { VirtioStatus } from "../../src/devices/virtio-mmio-registers.ts";
 import { CommonConfig as C, NOTIFY_MULTIPLIER, VIRTIO_BAR_NOTIFY } from "../../src/devices/virtio-pci-registers.ts";
+import { LPI_FIRST } from "../../src/hypervisor/gic/its/its-registers.ts";
 import { ACCESS_PLATFORM, Feature } from "../../src/virtio/device.ts";
 import type { Step } from "./scripted-core.ts";
 import type { Stack } from "./stack.ts";
@@ -32,7 +33,7 @@ export function* off(): Guest {
 /** Whether an interrupt is pending at the VM's vCPU. */
 export function pending(stack: Stack, intid: number): boolean {
   const { gic } = [...stack.hypervisor.scheduler.vcpus].find((vcpu) => vcpu.addressSpace?.vmid === FIRST_VMID)!;
-  return gic.gic.bank(gic, intid).isPending(intid);
+  return intid >= LPI_FIRST ? gic.lpis!.pending.has(intid) : gic.gic.bank(gic, intid).isPending(intid);
 }
 
 export const CONFIG = (slot: number, register: number) => CROSVM_CAM.base + (slot << 11) + register;

@@ -12,13 +12,19 @@ import { qemuDevicetree } from "../../src/host/qemu-virt-devicetree.ts";
 import {
   QEMU_ECAM,
   QEMU_FW_CFG,
+  QEMU_ITS,
   QEMU_PCI_MEMORY,
   QEMU_RTC,
   QEMU_SLOTS,
   QEMU_V2M,
+  qemuGicr,
   qemuPciSpi,
   qemuStub,
 } from "../../src/host/qemu-virt-map.ts";
+import { Gicr } from "../../src/hypervisor/gic/gic-registers.ts";
+import { Gits } from "../../src/hypervisor/gic/its/its-registers.ts";
+import { words } from "../hypervisor/gic/its/rig.ts";
+import { checkInvariants } from "../hypervisor/invariants.ts";
 import type { VmPlan } from "../../src/host/plan.ts";
 import { layoutVm } from "../../src/host/vm-layout.ts";
 import { VcpuRunState } from "../../src/abi/words.ts";
@@ -27,7 +33,7 @@ import { nativeHost } from "../../src/host/native-host.ts";
 import { FakePlatform } from "./fake-platform.ts";
 import { RngDevice } from "../../src/virtio/rng/rng.ts";
 import { runNative } from "../support/oracles.ts";
-import { BYTES, DONE, drive, FILL, type Guest, load, off, pending, type Seen, store } from "./crosvm-guest.ts";
+import { BYTES, DONE, drive, FILL, FIRST_VMID, type Guest, load, off, pending, type Seen, store } from "./crosvm-guest.ts";
 import { HOST_MEMORY, MIB, vmPlan } from "./plans.ts";
 import { Stack } from "./stack.ts";
 
@@ -98,6 +104,97 @@ for (const hypervisor of ["gunyah", "geniezone"] as const) {
     });
   }
 }
+
+/** Tables of the ITS, in RAM, and a command of its. */
+const ITS_TABLES = RAM + 0x20_0000;
+const ITS_VALID = 1n << 63n;
+
+/** A store of 64 bits. */
+function* wide(address: number, value: bigint): Guest {
+  yield { do: "store", address, size: 8, value };
+}
+
+/** Puts a double word into RAM: a script's stores all leave to EL2. */
+function* poke(stack: Stack, address: number, value: bigint): Guest {
+  const { addressSpace } = [...stack.hypervisor.scheduler.vcpus].find((vcpu) => vcpu.addressSpace?.vmid === FIRST_VMID)!;
+  // Pages that the guest has not touched may not exist yet.
+  if (!addressSpace!.stage2.lookup(address - address % 0x1000)) yield* load(address, 8);
+  const bytes = new DataView(new ArrayBuffer(8));
+  bytes.setBigUint64(0, value, true);
+  stack.machine.ram.write(addressSpace!.stage2.lookup(address - address % 0x1000)!.pa + address % 0x1000, new Uint8Array(bytes.buffer));
+}
+
+/** Enables the LPIs of vCPU 0 and the ITS, and maps events 0 to 3 of a device from LPI 8192 on. */
+function* itsOn(stack: Stack, device: number): Guest {
+  const [queue, devices, collections, properties, itt, pendings] = [0, 1, 2, 3, 4, 16].map((page) => ITS_TABLES + page * 0x1000);
+  for (let page = 0; page < 32; page++) yield* poke(stack, ITS_TABLES + page * 0x1000, 0n);
+  yield* poke(stack, properties, 0xa1a1_a1a1_a1a1_a1a1n);
+  const gicr = qemuGicr(1).base;
+  yield* wide(gicr + Gicr.PROPBASER, BigInt(properties) | 13n);
+  yield* wide(gicr + Gicr.PENDBASER, BigInt(pendings) | 1n << 62n);
+  yield* store(gicr + Gicr.CTLR, 4, 1);
+  yield* wide(QEMU_ITS.base + Gits.BASER, ITS_VALID | BigInt(devices));
+  yield* wide(QEMU_ITS.base + Gits.BASER + 8, ITS_VALID | BigInt(collections));
+  yield* wide(QEMU_ITS.base + Gits.CBASER, ITS_VALID | BigInt(queue));
+  yield* store(QEMU_ITS.base + Gits.CTLR, 4, 1);
+  const commands = [
+    words("MAPC", { collection: 0, cpu: 0 }),
+    words("MAPD", { device, bits: 2, itt }),
+    ...[0, 1, 2, 3].map((event) => words("MAPTI", { device, event, intid: 8192 + event })),
+  ];
+  for (const [at, word] of commands.flat().entries()) yield* poke(stack, queue + 8 * at, word);
+  yield* store(QEMU_ITS.base + Gits.CWRITER, 4, commands.length * 32);
+}
+
+for (const device of BOOTS) {
+  Deno.test(`a device of a VM on ${device} sends a message to the VM's ITS, which makes an LPI pending`, () => {
+    const seen: Seen = {};
+    const registers: bigint[] = [];
+    const { log, stack } = run(
+      function* (stack) {
+        yield* itsOn(stack, 1 << 3);
+        registers.push(yield* load(QEMU_ITS.base + Gits.CREADR, 4), yield* load(QEMU_V2M.base + Gicv2mRegister.TYPER, 4));
+        yield* placeBar(1);
+        yield* store(config(1, 4), 2, 6);
+        const entry = BAR + (1 << 16) + 0x6000 + 16;
+        yield* store(entry, 4, QEMU_ITS.translater);
+        yield* store(entry + 8, 4, 3);
+        yield* store(entry + 12, 4, 0);
+        yield* store(config(1, 0x98 + 2), 2, 0x8000);
+        yield* drive(stack, seen, { queue: QUEUE, vector: 1, place: { config: config(1, 0), bar: BAR + (1 << 16), intid: 8195 } });
+      },
+      { msi: "its" },
+      device,
+    );
+    assert.deepEqual(log.filter((line) => !line.includes("0x8020008")), DONE);
+    assert.deepEqual(seen.buffer, new Uint8Array(BYTES).fill(FILL));
+    assert.deepEqual([seen.pending, seen.isr], [[false, true], [0n, 0n, 0n]]);
+    assert.deepEqual(registers, [6n * 32n, 0n], "there is no frame of GICv2m");
+    checkInvariants(stack.hypervisor);
+  });
+}
+
+Deno.test("a message of a device that the ITS does not know is lost, and the VM continues", () => {
+  const seen: Seen = {};
+  const errors: unknown[] = [];
+  const { log } = run(
+    function* (stack) {
+      stack.hypervisor.trace.listen(["virq"], (event) => {
+        if (event.name === "ITS message") errors.push(event.fields.error);
+      });
+      yield* itsOn(stack, 2 << 3);
+      yield* placeBar(1);
+      yield* store(config(1, 4), 2, 6);
+      const entry = BAR + (1 << 16) + 0x6000 + 16;
+      yield* store(entry, 4, QEMU_ITS.translater);
+      yield* store(entry + 12, 4, 0);
+      yield* store(config(1, 0x98 + 2), 2, 0x8000);
+      yield* drive(stack, seen, { queue: QUEUE, vector: 1, place: { config: config(1, 0), bar: BAR + (1 << 16), intid: 8192 } });
+    },
+    { msi: "its" },
+  );
+  assert.deepEqual([log, seen.pending, errors], [DONE, [false, false], ["the device is not mapped"]]);
+});
 
 Deno.test("without messages a function raises the line of its pin, which devices share", () => {
   const seen: Seen = {};
@@ -212,9 +309,9 @@ function nodesOf(node: DevicetreeNode, path = ""): [string, DevicetreeNode][] {
 }
 
 /** Nodes that QEMU has no counterpart of, or whose content is of a run. */
-const OURS = /^\/(gunyah-vm-config|memory|chosen)|v2m@/;
+const OURS = /^\/(gunyah-vm-config|memory|chosen)/;
 /** Properties that hold a phandle, or what the machine's CPU is. */
-const OTHER: readonly string[] = ["phandle", "interrupt-parent", "clocks", "cpu", "interrupt-map", "msi-parent", "compatible of a cpu"];
+const OTHER: readonly string[] = ["phandle", "interrupt-parent", "clocks", "cpu", "interrupt-map", "msi-map", "compatible of a cpu"];
 
 Deno.test("each node of the devicetree that QEMU's virt has too has the same properties and values there", async () => {
   const folder = await Deno.makeTempDir({ prefix: "el2-qemu-dtb-" });
@@ -226,7 +323,7 @@ Deno.test("each node of the devicetree that QEMU's virt has too has the same pro
     ]);
     assert.equal(code, 0, stderr);
     const theirs = readDevicetree(await Deno.readFile(`${folder}/virt.dtb`));
-    const vm = plan({ vcpus: 2, memory: 512 * MIB });
+    const vm = plan({ vcpus: 2, memory: 512 * MIB, msi: "its" });
     const ours = readDevicetree(writeDevicetree(qemuDevicetree(vm, layoutVm(vm))));
     assert.ok(theirs.ok && ours.ok);
     const known = new Map(nodesOf(theirs.tree.root));

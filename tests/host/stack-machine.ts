@@ -23,7 +23,7 @@ export function stackMachine(
   cpus: number,
   memory: number,
   scripts?: Scripts,
-  { check, ...rules }: Partial<Pick<Behaviour, "check" | "hypervisorNode" | "parcels" | "reservedMemory" | "abi">> = {},
+  { check, ...rules }: Partial<Pick<Behaviour, "check" | "hypervisorNode" | "parcels" | "reservedMemory" | "abi" | "vmMsis">> = {},
 ): { machine: Machine; hypervisor: Hypervisor } {
   const map = memoryMap(memory);
   const pages = map.wasmSize / 0x1_0000;
@@ -34,7 +34,7 @@ export function stackMachine(
   const stage2 = scripted?.stage2(new Stage2Pool(wasm, CORE_REGION_SIZE - 16 * MIB, 16 * MIB)) ?? real!.stage2Pool;
   const { hypervisor } = createHypervisor(machine, {
     ...{ stage2, seed: 1, resourceManager: () => new ResourceManager(rules) },
-    behaviour: { ...DEFAULT_BEHAVIOUR, ...check && { check }, ...rules.abi && { abi: rules.abi } },
+    behaviour: { ...DEFAULT_BEHAVIOUR, ...check && { check }, ...rules.abi && { abi: rules.abi }, ...rules.vmMsis && { vmMsis: true } },
   });
   const tree = primaryDevicetree({
     ...{ cpus, memory, append: undefined, initrd: undefined },

@@ -40,7 +40,10 @@ export class Stack {
     },
   ) {
     const { cpus, memory = 64 * MIB, scripts, device = "union", memlock = Number.MAX_SAFE_INTEGER, abi, quirks } = options;
-    ({ machine: this.machine, hypervisor: this.hypervisor } = stackMachine(cpus, memory, scripts, { abi }));
+    ({ machine: this.machine, hypervisor: this.hypervisor } = stackMachine(cpus, memory, scripts, {
+      abi,
+      vmMsis: plan.vms.some(({ msi }) => msi === "its"),
+    }));
     this.input = new ConsoleInput(() => {
       this.machine.interrupt(CONSOLE_INPUT_INTID, true);
       this.machine.interrupt(CONSOLE_INPUT_INTID, false);

@@ -2,7 +2,7 @@
 // reasons of refused calls.
 
 import { GZVM_REQUESTS } from "./geniezone.ts";
-import { LEGACY_MAGIC, MAGIC } from "./gunyah.ts";
+import { GH_EL2, LEGACY_MAGIC, MAGIC } from "./gunyah.ts";
 import { ALL_REQUESTS, type PersonaName, PERSONAS, personasWith } from "./personas.ts";
 import { type DescriptorKind, type Request, requestParts } from "./request.ts";
 
@@ -21,7 +21,7 @@ export interface Decoded {
 /** KVM's magic. */
 const KVM_MAGIC = 0xae;
 
-const ALL: readonly Request[] = [...ALL_REQUESTS, ...GZVM_REQUESTS];
+const ALL: readonly Request[] = [...ALL_REQUESTS, ...Object.values(GH_EL2), ...GZVM_REQUESTS];
 const BY_CODE = new Map(ALL.map((request) => [request.code, request]));
 
 /** Names of all requests, of any driver. */

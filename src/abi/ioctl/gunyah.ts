@@ -10,6 +10,8 @@ export const MAGIC = 0x47;
 export const ANDROID_MAGIC = 0x41;
 /** The vendor driver of older phones. */
 export const LEGACY_MAGIC = 0xb2;
+/** el2's own addition to every generation that has functions. */
+export const EL2_MAGIC = 0xe2;
 
 export const USER_MEM_REGION = struct("gh_userspace_memory_region", {
   label: "u32",
@@ -119,6 +121,8 @@ export const LEGACY_REGION = struct("gh_userspace_memory_region (legacy)", {
   fw_size: "u64",
   fd: "s32",
 });
+/** A message of a device to the VM's ITS, by the doorbell of this label. */
+export const SIGNAL_MSI = struct("el2_vm_signal_msi", { label: "u32", device: "u32", event: "u32", padding: "u32" });
 export const LEGACY_U64 = struct("u64", { value: "u64" });
 
 /** The series, by the names of their last versions. */
@@ -154,6 +158,11 @@ export const GH_ANDROID = {
   MAP_CMA_MEM: pointer("GH_VM_ANDROID_MAP_CMA_MEM", "vm", ANDROID_MAGIC, 0x15, MAP_CMA_MEM_ARGS),
   SET_AUTH_TYPE: pointer("GH_VM_ANDROID_SET_AUTH_TYPE", "vm", ANDROID_MAGIC, 0x16, AUTH_DESC),
   CHECK_EXTENSION: plain("GH_VM_ANDROID_CHECK_EXTENSION", "vm", ANDROID_MAGIC, 0x17),
+} as const;
+
+/** Real drivers have no message-signaled interrupts; KVM's counterpart is KVM_SIGNAL_MSI. */
+export const GH_EL2 = {
+  SIGNAL_MSI: pointer("EL2_VM_SIGNAL_MSI", "vm", EL2_MAGIC, 0x00, SIGNAL_MSI),
 } as const;
 
 const legacy = (name: string, on: "device" | "vm" | "vcpu", number: number) => plain(name, on, LEGACY_MAGIC, number);

@@ -1,6 +1,8 @@
 // The driver of /dev/gunyah: its three kinds of files and their requests, over the VM manager
 // (docs/spec/vm-manager.md §4 to §6, §9 and §10).
 
+import { ErrorCode, errorName } from "../../abi/errors.ts";
+import { ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
 import { decodeReply, encodeRequest } from "../../abi/rpc/message.ts";
 import { VM_GET_VMID } from "../../abi/rpc/messages/queries.ts";
@@ -19,8 +21,10 @@ import {
   FunctionType,
   GH,
   GH_ANDROID,
+  GH_EL2,
   GH_LEGACY,
   GH_V6,
+  SIGNAL_MSI,
   VM_RANGE,
   WAKES_AT_TIMERS,
 } from "../../abi/ioctl/gunyah.ts";
@@ -194,6 +198,7 @@ export class GunyahDriver implements VmDriver {
     if (code === GH.SET_BOOT_CONTEXT.code && this.quirks.bootContext !== undefined) {
       return this.#refuseBootContext(this.quirks.bootContext);
     }
+    if (code === GH_EL2.SIGNAL_MSI.code && persona.functions !== undefined) return this.#signalMsi(task, vm, argument);
     if (!this.#answers(persona, "vm", code)) return this.#unknown(persona, "vm", code);
     if (persona.name === "legacy") return this.#vendor.onVm(task, vm, code, argument);
     switch (code) {
@@ -382,6 +387,19 @@ export class GunyahDriver implements VmDriver {
     if (typeof descriptor === "number") return descriptor;
     const rule = "nothing is registered for this type of authentication";
     return this.#kernel.refuse(Errno.ENOENT, "vm-manager 6", rule, { type: descriptor.type });
+  }
+
+  /** A device's message: its doorbell sends both ids to the VM's ITS. */
+  #signalMsi(task: number, vm: Vm, pointer: bigint): number {
+    const message = this.#argument(task, SIGNAL_MSI, pointer);
+    if (typeof message === "number") return message;
+    const { label, device, event } = message;
+    const bell = vm.resources?.find((each) => each.type === ResourceType.DoorbellSource && each.label === label);
+    if (bell === undefined) return this.#kernel.refuse(Errno.ENOENT, "vm-manager 10", "no doorbell of the VM has this label", { label });
+    const { error } = this.#kernel.calls.doorbell_send({ doorbell: bell.cap, new_flags: BigInt(device) << 32n | BigInt(event) });
+    return error === ErrorCode.OK
+      ? 0
+      : this.#kernel.refuse(Errno.EIO, "vm-manager 10", "doorbell_send failed", { error: errorName(error) });
   }
 
   /** For kernels that lack the boot context and do not answer ENOTTY. */

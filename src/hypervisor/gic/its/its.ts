@@ -91,7 +91,7 @@ class CommandFields {
   }
   /** IPA of a device's table. */
   get itt(): number {
-    return (this.#view.getUint32(16, true) & ~0xff) + (this.#view.getUint32(20, true) & 0xf_ffff) * 2 ** 32;
+    return this.#view.getUint32(16, true) - this.bytes[16] + (this.#view.getUint32(20, true) & 0xf_ffff) * 2 ** 32;
   }
   get valid(): boolean {
     return (this.#view.getUint8(23) & 0x80) !== 0;
