@@ -56,6 +56,7 @@ Deno.test("readConfig() gives the defaults of the design", () => {
     abi: "recorded",
     ipa_bits: 36,
     geniezone: false,
+    msi: "none",
   };
   assert.deepEqual(machine, { cpus: 2, memory: 2 ** 30, turbo: false, record: "off", seed: 1, ...behaviour });
   const kernel = { memlock: Number.MAX_SAFE_INTEGER, boot_context: "as-generation", timer_wakeups: "hypervisor" };
@@ -168,6 +169,10 @@ Deno.test("a VM of the platform of QEMU's virt has what QEMU's port has, and the
   ]);
   assert.deepEqual(await said("cpu_frequencies = [600000]\n"), ['cpu_frequencies needs platform = "crosvm"; remove it']);
   assert.deepEqual(await said('swiotlb = "2MiB"\n'), ['swiotlb needs platform = "crosvm"; remove it']);
+  assert.deepEqual(await said('msi = "gicv2m"\n'), []);
+  assert.deepEqual(await said('msi = "its"\nhypervisor = "geniezone"\n', "[host]\ngzvm = true\n"), [
+    'GenieZone has no ITS; use "gicv2m", or hypervisor = "gunyah"',
+  ]);
   assert.deepEqual(await said('devices = [{ kind = "pl011" }]\n'), ['platform "qemu-virt" has its own pl011; remove it']);
   assert.deepEqual(await said("", '[host]\ndevice = "v17"\n'), [
     'device "v17" has no SET_USER_MEM_REGION, by which QEMU gives memory; use "v14"',

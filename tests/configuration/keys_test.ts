@@ -54,6 +54,7 @@ const CASES: readonly Case[] = [
   ["machine.record", "a.rec", (run) => run.recordTo, `${GUESTS}/a.rec`],
   ["machine.quirks", "as-observed", (run) => run.behaviour?.quirks, "as-observed"],
   ["machine.idle_watchdog", "refuse", (run) => run.behaviour?.idleWatchdog, "refuse"],
+  ["machine.msi", "its", (run) => run.behaviour?.msi, "its"],
   ["machine.abi", "newer", (run) => run.behaviour?.abi, "newer"],
   ["machine.phone", "sm8650", (run) => run.behaviour?.capIds, "random"],
   ["host.max_order", "5", (run) => nativeHostOf(run).driver.quirks?.maxOrder, 5],

@@ -1,5 +1,5 @@
 // Debian's kernels in VMs with the platform of QEMU's `virt`: PL011, PL031, pci-host-generic with
-// ECAM, virtio-pci with MSI-X by a GICv2m frame. EL2_LONG; registers are in
+// ECAM, virtio-pci with MSI-X by an ITS or a GICv2m frame. EL2_LONG; registers are in
 // tests/host/qemu-virt_test.ts.
 
 import assert from "node:assert/strict";
@@ -14,15 +14,16 @@ const DEBIAN = 'platform = "qemu-virt"\nmemory = "320MiB"\nkernel = "Image"\nini
 const MACHINE = 'el2 = 1\n[machine]\nmemory = "512MiB"\ncheck = true\n[host]\nmemory = "64MiB"\ngzvm = true\n';
 
 if (LONG) {
-  Deno.test("Debian on the platform of QEMU's virt finds clock, frame for messages, and the PCI host with its functions", async () => {
+  Deno.test("Debian on the platform of QEMU's virt finds clock, ITS, and the PCI host with its functions", async () => {
     const { folder } = await catalogEntry("debian-trixie");
     const devices = 'devices = [{ kind = "rng" }, { kind = "balloon" }]';
     const guests = await Guests.configured(`${MACHINE}[vm.debian]\n${DEBIAN}${devices}\n`, folder);
     const console = guests.console("debian");
     await console.expect(PROMPT, BOOT);
-    console.type("dmesg | grep -e GICv2m -e 0000:00 -e ttyAMA0 -e rtc-pl031 -e virtio_mmio");
+    console.type("dmesg | grep -e ITS -e 0000:00 -e ttyAMA0 -e rtc-pl031 -e virtio_mmio");
     const found = [
-      /GICv2m: range\[mem 0x08020000-0x08020fff\], SPI\[80:111\]$/m,
+      /ITS \[mem 0x08080000-0x0809ffff\]$/m,
+      /ITS@0x0*8080000: allocated \d+ Devices @/m,
       / pci-host-generic 3f000000\.pcie: PCI host bridge to bus 0000:00$/m,
       / pci 0000:00:00\.0: \[1b36:0008\] type 00 class 0x060000/m,
       / pci 0000:00:01\.0: \[1af4:1044\] type 00 class 0x00ff00/m,
@@ -35,8 +36,8 @@ if (LONG) {
     assert.equal(await guests.end(BOOT), "every VM has ended");
   });
 
-  for (const hypervisor of ["gunyah", "geniezone"]) {
-    Deno.test(`virtio devices with MSI-X work in Debian on the platform of QEMU's virt on ${hypervisor}`, async () => {
+  for (const [hypervisor, msi] of [["gunyah", "its"], ["gunyah", "gicv2m"], ["geniezone", "gicv2m"]]) {
+    Deno.test(`virtio devices with MSI-X by ${msi} work in Debian on the platform of QEMU's virt on ${hypervisor}`, async () => {
       const folder = await Deno.makeTempDir({ prefix: "el2-qemu-virt-" });
       try {
         const { image, initrd } = await ordinaryGuest();
@@ -44,7 +45,7 @@ if (LONG) {
         await Deno.writeFile(`${folder}/initrd`, initrd);
         await Deno.writeFile(`${folder}/disk.img`, new Uint8Array(1 << 20).fill(0x61));
         const devices = 'devices = [{ kind = "block", image = "disk.img", mode = "rw" }, { kind = "rng" }]\n';
-        const guests = await Guests.configured(`${MACHINE}[vm.debian]\nhypervisor = "${hypervisor}"\n${DEBIAN}${devices}`, folder);
+        const guests = await Guests.configured(`${MACHINE}[vm.debian]\nhypervisor = "${hypervisor}"\nmsi = "${msi}"\n${DEBIAN}${devices}`, folder);
         const console = guests.console("debian");
         await console.expect(PROMPT, BOOT);
         const command = (line: string, pattern: RegExp) => console.command(line, pattern, COMMAND);
@@ -52,7 +53,7 @@ if (LONG) {
         await command("head -c 4 /dev/vda; echo", /^aaaa$/m);
         await command("echo written | dd of=/dev/vda bs=512 seek=3 conv=sync,fsync 2>/dev/null; echo wrote-$?", /wrote-0\n/);
         await command("head -c 64 /dev/hwrng | wc -c", /^64$/m);
-        await command("grep -c ' MSI .*virtio' /proc/interrupts", /^[2-9]$/m);
+        await command(`grep -c '${msi === "its" ? "ITS" : " MSI "}.*virtio' /proc/interrupts`, /^[2-9]$/m);
         console.type("poweroff -f");
         assert.equal(await guests.end(BOOT), "every VM has ended");
         const disk = await Deno.readFile(`${folder}/disk.img`);

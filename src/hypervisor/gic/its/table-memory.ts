@@ -20,9 +20,6 @@ export interface TableSpace {
   readonly stage2: Pick<Stage2Table, "lookup">;
 }
 
-/** IPAs of stage 2 end here. */
-const IPA_END = 2 ** 36;
-
 /** The memory of an address space. */
 export class SpaceMemory implements TableMemory {
   constructor(readonly space: TableSpace, readonly ram: Pick<Ram, "contains" | "read" | "write">) {}
@@ -54,7 +51,7 @@ export class SpaceMemory implements TableMemory {
 
   /** The physical address of bytes within one page. */
   #place(ipa: number, length: number, access: number): number | undefined {
-    if (ipa + length > IPA_END || this.space.state !== "active") return undefined;
+    if (this.space.state !== "active") return undefined;
     const offset = ipa % PAGE_SIZE, page = this.space.stage2.lookup(ipa - offset);
     if (page === undefined || !(page.flags & access) || page.flags & Stage2Flags.Device) return undefined;
     return this.ram.contains(page.pa + offset, length) ? page.pa + offset : undefined;
