@@ -45,7 +45,10 @@ if (LONG) {
         await Deno.writeFile(`${folder}/initrd`, initrd);
         await Deno.writeFile(`${folder}/disk.img`, new Uint8Array(1 << 20).fill(0x61));
         const devices = 'devices = [{ kind = "block", image = "disk.img", mode = "rw" }, { kind = "rng" }]\n';
-        const guests = await Guests.configured(`${MACHINE}[vm.debian]\nhypervisor = "${hypervisor}"\nmsi = "${msi}"\n${DEBIAN}${devices}`, folder);
+        const guests = await Guests.configured(
+          `${MACHINE}[vm.debian]\nhypervisor = "${hypervisor}"\nmsi = "${msi}"\n${DEBIAN}${devices}`,
+          folder,
+        );
         const console = guests.console("debian");
         await console.expect(PROMPT, BOOT);
         const command = (line: string, pattern: RegExp) => console.command(line, pattern, COMMAND);
