@@ -11,7 +11,10 @@ import type { VmPlan } from "./plan.ts";
 /** GICv3, and its frame for messages. */
 export const QEMU_GICD = { base: 0x0800_0000, size: 0x1_0000 } as const;
 export const QEMU_V2M = { base: 0x0802_0000, size: GICV2M_SIZE } as const;
-/** Frames of the ITS, the register that takes messages, and the label of the doorbell that sends them. */
+/**
+ * Frames of the ITS, the register that takes messages, and the label of the doorbell that sends
+ * them.
+ */
 export const QEMU_ITS = { base: 0x0808_0000, size: 0x2_0000, translater: 0x0809_0040, label: 0x7f } as const;
 const GICR_BASE = 0x080a_0000, GICR_SIZE = 0x2_0000;
 /** PL011, PL031 and fw_cfg. */
@@ -54,7 +57,9 @@ export function qemuMessages({ hypervisor }: Pick<VmPlan, "hypervisor">): { read
   return hypervisor === "geniezone" ? { spi: QEMU_SLOTS.spi, count: 16 } : { spi: 48, count: 32 };
 }
 
-/** The DeviceID of a virtio device: its requester id on bus 0, where device 0 is the host bridge. */
+/**
+ * The DeviceID of a virtio device: its requester id on bus 0, where device 0 is the host bridge.
+ */
 export function qemuDeviceId(index: number): number {
   return index + 1 << 3;
 }

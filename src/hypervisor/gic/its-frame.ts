@@ -1,11 +1,12 @@
-// The register frames of an ITS: control, and GITS_TRANSLATER (Arm IHI 0069 section 12.19). Registers
-// of 64 bits can be accessed by halves. Reserved locations read as zero and ignore writes.
+// The register frames of an ITS: control, and GITS_TRANSLATER (Arm IHI 0069 section 12.19).
+// Registers of 64 bits can be accessed by halves. Reserved locations read as zero and ignore
+// writes.
 
 import { GIC_IIDR, GIC_PIDR2 } from "./gic-registers.ts";
 import type { Its } from "./its/its.ts";
 import { Gits, GITS_TYPER, GitsCtlr } from "./its/its-registers.ts";
 
-/** DeviceID of stores by vCPUs: they are no device of the bus, and QEMU gives them this one. */
+/** DeviceID of stores by vCPUs, which are not devices of the bus: that of QEMU. */
 const VCPU_DEVICE = 0;
 const WORD = 0xffff_ffffn;
 

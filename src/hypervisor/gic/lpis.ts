@@ -1,7 +1,7 @@
-// The LPIs of one redistributor (Arm IHI 0069 sections 5.1 and 6.3): which are pending, and what the
-// configuration table says of those. LPIs have no active state. The tables are the guest's memory:
-// configuration is read when an LPI becomes pending and when the ITS invalidates it; pending bits
-// are loaded when the guest enables LPIs, and stored when it disables them.
+// The LPIs of one redistributor (Arm IHI 0069 sections 5.1 and 6.3): those that are pending, with
+// their bytes of the configuration table. LPIs have no active state. The tables are the guest's
+// memory: configuration is read when an LPI becomes pending and when the ITS invalidates it;
+// pending bits are loaded when the guest enables LPIs, and stored when it disables them.
 
 import type { Archive } from "../../machine/archive.ts";
 import { IDLE_PRIORITY, Intid, PRIORITY_MASK } from "./gic-registers.ts";
@@ -29,11 +29,16 @@ export class Lpis implements LpiSet {
   /** How often each was acknowledged, for display. */
   readonly taken = new Map<number, number>();
   /** Where the tables are; none before the redistributor has a place. */
-  memory: TableMemory | undefined;
+  #memory: TableMemory | undefined;
   readonly #byte = new Uint8Array(1);
 
   /** @param bits INTID bits that the GIC has */
   constructor(readonly bits: number) {}
+
+  /** The tables are here from now on. */
+  place(memory: TableMemory): void {
+    this.#memory = memory;
+  }
 
   /** GICR_CTLR.EnableLPIs. */
   get enabled(): boolean {
@@ -122,7 +127,7 @@ export class Lpis implements LpiSet {
   /** MOVALL: another redistributor gets what is pending here. */
   moveAll(to: Lpis): void {
     if (to === this) return;
-    // The smaller set goes into the larger one, so that a guest cannot make this slow by repeating it.
+    // The smaller set goes into the larger one: a guest cannot make this slow by repeating it.
     const [from, into] = this.#pending.size <= to.#pending.size ? [this.#pending, to.#pending] : [to.#pending, this.#pending];
     for (const [intid, configuration] of from) into.set(intid, configuration);
     from.clear();
@@ -199,7 +204,7 @@ export class Lpis implements LpiSet {
   /** The configuration byte of an LPI: disabled where the table cannot be read. */
   #configuration(intid: number): number {
     const address = Number(this.#propbaser & PROPERTIES_ADDRESS) + intid - LPI_FIRST;
-    return this.memory?.read(address, this.#byte) ? this.#byte[0] : 0;
+    return this.#memory?.read(address, this.#byte) ? this.#byte[0] : 0;
   }
 
   /** The pending table has a bit for each INTID; those below the LPIs are not used. */
@@ -211,7 +216,7 @@ export class Lpis implements LpiSet {
   #load(): void {
     const { address, bytes } = this.#table;
     const bits = new Uint8Array(bytes);
-    if (!this.memory?.read(address, bits)) return;
+    if (!this.#memory?.read(address, bits)) return;
     for (let at = 0; at < bytes; at++) {
       for (let byte = bits[at]; byte !== 0; byte &= byte - 1) this.set(LPI_FIRST + at * 8 + 31 - Math.clz32(byte & -byte));
     }
@@ -221,6 +226,6 @@ export class Lpis implements LpiSet {
     const { address, bytes } = this.#table;
     const bits = new Uint8Array(bytes);
     for (const intid of this.#pending.keys()) bits[intid - LPI_FIRST >> 3] |= 1 << (intid & 7);
-    this.memory?.write(address, bits);
+    this.#memory?.write(address, bits);
   }
 }

@@ -128,7 +128,6 @@ export class VicFrames {
   }
 
   #place(frame: number, addressSpace: AddressSpace, ipa: number, size: number, last: boolean | undefined): Place {
-    const { vic } = this;
     const detach = () => {
       if (last === undefined) this.#defaults.delete(made);
       else this.#places.delete(frame);
@@ -153,11 +152,11 @@ export class VicFrames {
     }
     if (frame > vic.maxVcpus) {
       const its = gic.its!;
-      its.memory = vic.tablesIn(addressSpace);
+      its.place(vic.tablesIn(addressSpace));
       return { registers: NO_STATUS, device: itsDevice(vic.name, new ItsFrame(its), detach) };
     }
     const { lpis } = gic.cpus[index];
-    if (lpis) lpis.memory = vic.tablesIn(addressSpace);
+    lpis?.place(vic.tablesIn(addressSpace));
     const redistributor = new Redistributor(gic, gic.cpus[index], () => last ?? index === vic.lastIndex);
     return { registers: redistributor, device: redistributorDevice(vic, redistributor, index, detach) };
   }

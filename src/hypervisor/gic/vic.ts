@@ -316,7 +316,7 @@ export class Vic extends HypervisorObject {
   #createGic(): Vgic {
     const bits = this.#msis === 0 ? 0 : Math.max(LPI_BITS_MIN, Math.ceil(Math.log2(LPI_FIRST + this.#msis)));
     const gic = new Vgic(this.#vcpus, (index) => this.#attached[index] !== undefined, this.#mapping, bits);
-    if (gic.its) gic.its.events = this.#itsEvents();
+    gic.its?.report(this.#itsEvents());
     return gic;
   }
 

@@ -1,5 +1,5 @@
-// Registers, commands and table entries of an Interrupt Translation Service (Arm IHI 0069 chapters 5
-// and 12). The formats of table entries are the implementation's own; a level 1 entry of an
+// Registers, commands and table entries of an Interrupt Translation Service (Arm IHI 0069 chapters
+// 5 and 12). The formats of table entries are the implementation's own; a level 1 entry of an
 // indirect table is architectural.
 
 /** LPIs begin here. */

@@ -45,9 +45,19 @@ function tableAddress(baser: bigint, pageSize: number): number {
 
 /** Reads and writes entries. Results are valid until the next call. */
 export class ItsTables {
-  memory: TableMemory | undefined;
+  #memory: TableMemory | undefined;
   readonly #bytes = new Uint8Array(ENTRY_SIZE);
   readonly #words = new DataView(this.#bytes.buffer);
+
+  /** The tables are here from now on. */
+  place(memory: TableMemory): void {
+    this.#memory = memory;
+  }
+
+  /** Fills `into` with what else the ITS reads; false if that is not possible. */
+  read(ipa: number, into: Uint8Array): boolean {
+    return this.#memory?.read(ipa, into) === true;
+  }
 
   /** An entry of the device table. */
   device(baser: bigint, id: number): DeviceEntry | TableError {
@@ -101,13 +111,13 @@ export class ItsTables {
 
   #read(at: number | TableError): TableError | undefined {
     if (typeof at === "string") return at;
-    return this.memory?.read(at, this.#bytes) ? undefined : "unreadable";
+    return this.#memory?.read(at, this.#bytes) ? undefined : "unreadable";
   }
 
   #write(at: number | TableError, low: number, high: number): TableError | undefined {
     if (typeof at === "string") return at;
     this.#words.setUint32(0, low, true);
     this.#words.setUint32(4, high, true);
-    return this.memory?.write(at, this.#bytes) ? undefined : "unreadable";
+    return this.#memory?.write(at, this.#bytes) ? undefined : "unreadable";
   }
 }

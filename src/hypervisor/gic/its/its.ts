@@ -39,7 +39,7 @@ export interface LpiSet {
 export interface LpiTargets {
   /** INTID bits of the GIC. */
   readonly bits: number;
-  /** LPIs of the redistributor with this processor number; undefined where there is none. */
+  /** LPIs of the redistributor with this processor number; undefined if there is none. */
   lpis(processor: number): LpiSet | undefined;
   /** The second of two that exist gets what is pending at the first. */
   moveAll(from: number, to: number): void;
@@ -58,7 +58,7 @@ const QUEUE_PAGE = 0x1000;
 const QUEUE_ADDRESS = 0xf_ffff_ffff_f000n, QUEUE_OFFSET = 0xf_ffe0;
 const DEVICES = 0, COLLECTIONS = 1;
 
-/** What a command broke: its caller's rule, or an entry that cannot be reached. */
+/** The rule that a command broke, if any. */
 type Outcome = string | undefined;
 /** The ITS stops here until software retries. */
 class Stall {
@@ -120,17 +120,18 @@ export class Its {
   readonly #basers: [bigint, bigint] = [0n, 0n];
   readonly #tables = new ItsTables();
   readonly #fields = new CommandFields();
-  /** For display; set by the VIC. */
-  events: ItsEvents | undefined;
+  #events: ItsEvents | undefined;
 
   constructor(readonly targets: LpiTargets) {}
 
-  /** Where queue and tables are. */
-  get memory(): TableMemory | undefined {
-    return this.#tables.memory;
+  /** Queue and tables are here from now on. */
+  place(memory: TableMemory): void {
+    this.#tables.place(memory);
   }
-  set memory(memory: TableMemory | undefined) {
-    this.#tables.memory = memory;
+
+  /** Commands and messages are reported from now on. */
+  report(events: ItsEvents): void {
+    this.#events = events;
   }
 
   get enabled(): boolean {
@@ -191,7 +192,7 @@ export class Its {
     const error = this.#enabled ? this.#raise(device, event) : "the ITS is disabled";
     this.targets.settle();
     const rule = error instanceof Stall ? error.rule : error;
-    if (this.events?.wanted) this.events.command("message", { device, event }, rule);
+    if (this.#events?.wanted) this.#events.command("message", { device, event }, rule);
     return rule;
   }
 
@@ -218,9 +219,9 @@ export class Its {
     if (this.#cwriter >= size || this.#creadr >= size) return;
     const base = Number(this.#cbaser & QUEUE_ADDRESS);
     while (this.#creadr !== this.#cwriter) {
-      const readable = this.#tables.memory?.read(base + this.#creadr, this.#fields.bytes) === true;
+      const readable = this.#tables.read(base + this.#creadr, this.#fields.bytes);
       const outcome = readable ? this.#perform() : new Stall("the command queue cannot be read");
-      if (this.events?.wanted) this.#report(readable, outcome instanceof Stall ? `stalled: ${outcome.rule}` : outcome);
+      if (this.#events?.wanted) this.#report(readable, outcome instanceof Stall ? `stalled: ${outcome.rule}` : outcome);
       if (outcome instanceof Stall) {
         this.#stalled = true;
         break;
@@ -232,7 +233,7 @@ export class Its {
 
   #report(readable: boolean, error: string | undefined): void {
     const fields = this.#fields, name = readable ? NAMES.get(fields.number) : undefined;
-    if (name === undefined) return this.events!.command("command", readable ? { number: fields.number } : {}, error);
+    if (name === undefined) return this.#events!.command("command", readable ? { number: fields.number } : {}, error);
     const { device, event, collection, intid, processor, secondProcessor, eventBits, itt } = fields;
     const valid = Number(fields.valid);
     const shown: Readonly<Record<CommandName, Readonly<Record<string, number>>>> = {
@@ -249,7 +250,7 @@ export class Its {
       MOVALL: { processor, to: secondProcessor },
       SYNC: { processor },
     };
-    this.events!.command(name, shown[name], error);
+    this.#events!.command(name, shown[name], error);
   }
 
   /** One command. */
@@ -279,7 +280,7 @@ export class Its {
       case Command.MOVALL:
         return this.#moveAll();
       case Command.SYNC:
-        // Effects of all commands before it are there already.
+        // All commands before it have had their effects.
         return this.targets.lpis(fields.processor) === undefined ? "RDbase names no redistributor" : undefined;
       default:
         return "there is no such command";
@@ -324,7 +325,7 @@ export class Its {
     if (isFailure(to)) return to;
     const error = this.#tables.setTranslation(entry, event, { ...found, collection });
     if (error !== undefined) return unreachable(error, "");
-    // What is pending goes along.
+    // A pending LPI goes along.
     if (from !== to && from.clear(found.intid)) to.set(found.intid);
     return undefined;
   }
@@ -409,7 +410,7 @@ function isFailure<T extends object>(value: T | string | Stall): value is string
   return typeof value === "string" || value instanceof Stall;
 }
 
-/** The outcome where an entry could not be reached; undefined where it could. */
+/** The outcome if an entry could not be reached. */
 function unreachable(error: TableError | undefined, outside: string): string | Stall | undefined {
   if (error === undefined) return undefined;
   return error === "outside" ? outside : new Stall("a table cannot be accessed");

@@ -61,13 +61,13 @@ export class ItsRig {
   constructor(vcpus = 2, bits = 14) {
     this.gic = new Vgic(vcpus, () => true, undefined, bits);
     this.frame = new ItsFrame(this.gic.its!);
-    this.gic.its!.memory = this.memory;
-    for (const { lpis } of this.gic.cpus) lpis!.memory = this.memory;
+    this.gic.its!.place(this.memory);
+    for (const { lpis } of this.gic.cpus) lpis!.place(this.memory);
     this.redistributors = this.gic.cpus.map((cpu, index) => new Redistributor(this.gic, cpu, () => index === vcpus - 1));
-    this.gic.its!.events = {
+    this.gic.its!.report({
       wanted: true,
       command: (name, _fields, error) => void this.events.push(error === undefined ? name : `${name}: ${error}`),
-    };
+    });
   }
 
   /** Groups, LPIs and ITS on; tables of one page each; LPIs enabled with priority 0xa0. */
