@@ -16,6 +16,7 @@ import {
 import type { SessionHub } from "./hub.ts";
 import { type BesideSocket, besideSocket } from "./places.ts";
 import { BadFrame, encodeMessage, MessageReader } from "./wire.ts";
+import { MiB } from "../support/sizes.ts";
 import { warn } from "../support/warn.ts";
 import { checkOwnFolder, lstatIfThere, removeIfThere, takeLock, writeOwnText } from "../support/own-files.ts";
 
@@ -24,8 +25,9 @@ import { checkOwnFolder, lstatIfThere, removeIfThere, takeLock, writeOwnText } f
  */
 const WAITING = 256 * 1024;
 /** Bytes beyond which no more is read from such a client, and beyond which it is let go. */
-const FULL = 4 * 1024 * 1024;
-const TOO_MUCH = 512 * 1024 * 1024;
+const FULL = 4 * MiB;
+/** Bytes that all clients may have the process keep: unread answers, and frames that are not whole. */
+const KEPT = 512 * MiB;
 /** Messages of one client per interval (ms); more have to wait. */
 const RATE = 4000;
 const RATE_TIME = 100;
@@ -49,13 +51,15 @@ export class SocketInUse extends Error {}
 export class SessionServer {
   readonly #listener: Deno.UnixListener;
   readonly #inode: number | null;
-  readonly #connections = new Set<Deno.Conn>();
+  readonly #connections = new Set<Writer>();
+  readonly #kept: Kept;
   /** Says that a connection has ended. */
   #left: () => void = () => {};
   readonly #beside: BesideSocket;
   readonly #token: Uint8Array;
 
-  private constructor(readonly hub: SessionHub, readonly path: string, readonly lock: Deno.FsFile) {
+  private constructor(readonly hub: SessionHub, readonly path: string, readonly lock: Deno.FsFile, most: number) {
+    this.#kept = new Kept(most);
     this.#beside = besideSocket(path);
     const token = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES)).toHex();
     this.#token = new TextEncoder().encode(token);
@@ -69,9 +73,10 @@ export class SessionServer {
   /**
    * Listens at a path whose lock is free: a socket that is already there was left by a process that
    * has ended.
+   * @param most bytes that all clients may have the process keep
    * @throws SocketInUse if a living process owns it; NotOurs
    */
-  static async listen(hub: SessionHub, path: string): Promise<SessionServer> {
+  static async listen(hub: SessionHub, path: string, most = KEPT): Promise<SessionServer> {
     checkOwnFolder(dirname(path));
     const lock = await lockOf(besideSocket(path).lock);
     if (!lock) throw new SocketInUse(`another process owns ${path}`);
@@ -79,7 +84,7 @@ export class SessionServer {
       lock.truncateSync();
       lock.writeSync(new TextEncoder().encode(`${Deno.pid}\n`));
       removeIfThere(path);
-      return new SessionServer(hub, path, lock);
+      return new SessionServer(hub, path, lock, most);
     } catch (error) {
       lock.close();
       throw error;
@@ -89,7 +94,7 @@ export class SessionServer {
   /** Ends all connections and takes the socket away, if it is still this one. */
   close(): void {
     this.#listener.close();
-    for (const connection of this.#connections) connection.close();
+    for (const connection of this.#connections) connection.end();
     this.#connections.clear();
     // Deno's listener has removed the path already where it can.
     if (lstatIfThere(this.path)?.ino === this.#inode) removeIfThere(this.path);
@@ -99,12 +104,13 @@ export class SessionServer {
 
   async #accept(): Promise<void> {
     for (let connection = await this.#next(); connection; connection = await this.#next()) {
-      this.#connections.add(connection);
-      const writer = new Writer(connection);
+      const writer = new Writer(connection, this.#kept);
+      this.#connections.add(writer);
       if (this.#connections.size > CLIENTS) writer.send({ kind: "closed", reason: `this session has ${CLIENTS} clients already` });
       const served = this.#connections.size > CLIENTS ? Promise.resolve() : this.#serve(connection, writer);
       served.then(() => writer.settled()).finally(() => {
-        if (this.#connections.delete(connection)) connection.close();
+        this.#connections.delete(writer);
+        writer.end();
         this.#left();
       });
     }
@@ -129,9 +135,10 @@ export class SessionServer {
 
   /** Talks with one client until it disconnects, or sends something that is not a message. */
   async #serve(connection: Deno.Conn, writer: Writer): Promise<void> {
-    const reader = new MessageReader(largestFrame);
     let client: ReturnType<SessionHub["join"]> | undefined;
-    const late = setTimeout(() => !client && connection.close(), HELLO_TIME);
+    // Without the token a client has no more than a greeting kept.
+    const reader = new MessageReader((kind) => client || kind === "hello" ? largestFrame(kind) : undefined);
+    const late = setTimeout(() => !client && writer.end(), HELLO_TIME);
     const pace = new Pace();
     const buffer = new Uint8Array(65536);
     try {
@@ -146,6 +153,7 @@ export class SessionServer {
           } else return;
           await pace.message();
         }
+        writer.received(reader.held);
         await writer.below(FULL);
       }
     } catch (error) {
@@ -157,6 +165,7 @@ export class SessionServer {
       }
     } finally {
       clearTimeout(late);
+      writer.received(0);
       client?.leave();
     }
   }
@@ -209,15 +218,35 @@ class Pace {
   }
 }
 
+/** Memory that clients cost, together: the one that costs most is ended when it is too much. */
+class Kept {
+  readonly #bytes = new Map<Writer, number>();
+  #all = 0;
+
+  constructor(readonly most: number) {}
+
+  /** Notes what a client costs now. */
+  note(writer: Writer, bytes: number): void {
+    this.#all += bytes - (this.#bytes.get(writer) ?? 0);
+    if (bytes > 0) this.#bytes.set(writer, bytes);
+    else this.#bytes.delete(writer);
+    if (this.#all <= this.most) return;
+    const [[largest]] = [...this.#bytes].sort(([, a], [, b]) => b - a);
+    largest.end();
+  }
+}
+
 /** Sends messages in order, one write at a time. */
 class Writer {
   /** The newest sample of the machine, which a lagging client gets later. */
   #sample: ServerMessage | undefined;
   #last: Promise<void> = Promise.resolve();
   #waiting = 0;
+  /** Bytes of a frame that is still arriving. */
+  #arriving = 0;
   #gone = false;
 
-  constructor(readonly connection: Deno.Conn) {}
+  constructor(readonly connection: Deno.Conn, readonly kept: Kept) {}
 
   send(message: ServerMessage | Greeting): void {
     const spare = message.kind === "sample" || message.kind === "events";
@@ -228,22 +257,37 @@ class Writer {
     }
     if (message.kind === "sample") this.#sample = undefined;
     const bytes = encodeMessage(message);
-    this.#waiting += bytes.length;
-    if (this.#waiting > TOO_MUCH) return this.#end();
+    this.#wait(bytes.length);
     this.#last = this.#last.then(async () => {
       if (this.#gone) return;
       try {
         for (let at = 0; at < bytes.length;) at += await this.connection.write(bytes.subarray(at));
       } catch (error) {
-        if (!isGone(error)) throw error;
-        this.#gone = true;
+        // The session outlives whatever the system says about one connection.
+        if (!isGone(error)) warn(`a client cannot be written to: ${error instanceof Error ? error.message : error}`);
+        this.end();
       }
-      this.#waiting -= bytes.length;
+      this.#wait(-bytes.length);
       const sample = this.#sample;
       if (!sample || this.#waiting > WAITING) return;
       this.#sample = undefined;
       this.send(sample);
     });
+  }
+
+  /** Notes how much of a frame has arrived that is not whole. */
+  received(bytes: number): void {
+    this.#arriving = bytes;
+    this.#note();
+  }
+
+  #wait(more: number): void {
+    this.#waiting += more;
+    this.#note();
+  }
+
+  #note(): void {
+    this.kept.note(this, this.#gone ? 0 : this.#waiting + this.#arriving);
   }
 
   /** Waits until fewer bytes are queued, or the client no longer reads. */
@@ -253,18 +297,17 @@ class Writer {
 
   /** Waits until everything sent is written, the client no longer reads, or the time is up. */
   async settled(): Promise<void> {
-    const late = setTimeout(() => this.#end(), PARTING_TIME);
+    const late = setTimeout(() => this.end(), PARTING_TIME);
     await this.#last;
     clearTimeout(late);
   }
 
-  #end(): void {
+  /** Closes the connection, however often this is called; what was not sent is dropped. */
+  end(): void {
+    if (this.#gone) return;
     this.#gone = true;
-    try {
-      this.connection.close();
-    } catch (error) {
-      if (!isGone(error)) throw error;
-    }
+    this.#note();
+    this.connection.close();
   }
 }
 

@@ -41,6 +41,11 @@ export class MessageReader {
   #length: number | undefined;
   #allowed = false;
 
+  /** Bytes kept of an incomplete message. */
+  get held(): number {
+    return this.#size;
+  }
+
   /** @param largest longest frame of a kind; undefined for an unknown kind */
   constructor(readonly largest: (kind: string) => number | undefined = () => LONGEST) {}
 

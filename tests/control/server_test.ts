@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import type { SessionClient } from "../../src/session/client.ts";
 import { connectSession, NoSession, sessionInfo } from "../../src/control/remote.ts";
 import { SessionHub } from "../../src/control/hub.ts";
+import { PROTOCOL_VERSION } from "../../src/control/conversation.ts";
+import { encodeMessage } from "../../src/control/wire.ts";
 import { besideSocket } from "../../src/control/places.ts";
 import { SessionServer, SocketInUse } from "../../src/control/server.ts";
 import { takeLock } from "../../src/support/own-files.ts";
@@ -83,4 +85,112 @@ Deno.test("a client that is behind gets the newest picture once it has caught up
   assert.deepEqual(times, [3]);
   client.close();
   server.close();
+});
+
+/** A raw connection, which says hello with the token unless it must not. */
+async function joined(socket: string, says = true): Promise<Deno.UnixConn> {
+  const connection = await Deno.connect({ transport: "unix", path: socket });
+  const token = Deno.readTextFileSync(besideSocket(socket).token);
+  if (says) await sendAll(connection, encodeMessage({ kind: "hello", version: PROTOCOL_VERSION, token, readOnly: true, follow: true }));
+  return connection;
+}
+
+async function sendAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+}
+
+/** Text that arrives until the session ends the connection. */
+async function untilEnded(connection: Deno.Conn): Promise<string> {
+  const buffer = new Uint8Array(65536), text = new TextDecoder();
+  let all = "";
+  for (let count: number | null = 0; count !== null; count = await connection.read(buffer).catch(() => null)) {
+    all += text.decode(buffer.subarray(0, count), { stream: true });
+  }
+  connection.close();
+  return all;
+}
+
+/** The first part of a frame of a kind. */
+function partOfFrame(kind: string, length: number, sent: number): Uint8Array {
+  const bytes = new Uint8Array(4 + sent).fill(0x20);
+  new DataView(bytes.buffer).setUint32(0, length, true);
+  bytes.set(new TextEncoder().encode(`{"kind":"${kind}","file":"`), 4);
+  return bytes;
+}
+
+async function answersStill(socket: string): Promise<void> {
+  assert.equal((await sessionInfo(socket)).name, "same");
+}
+
+Deno.test("a client that connects and says nothing is ended after a time, and the session lives", async () => {
+  using place = new Place();
+  const server = await SessionServer.listen(place.hub(), place.socket);
+  const { setTimeout } = globalThis;
+  Object.assign(globalThis, { setTimeout: (call: () => void, time = 0) => setTimeout(call, time / 100) });
+  try {
+    assert.equal(await untilEnded(await joined(place.socket, false)), "");
+  } finally {
+    Object.assign(globalThis, { setTimeout });
+  }
+  await answersStill(place.socket);
+  server.close();
+});
+
+Deno.test("without the token a long frame is refused before it is kept", async () => {
+  using place = new Place();
+  const server = await SessionServer.listen(place.hub(), place.socket);
+  const stranger = await joined(place.socket, false);
+  await sendAll(stranger, partOfFrame("symbols", 200 * MiB, 5000));
+  assert.match(await untilEnded(stranger), /"closed","reason":"no such kind of message: symbols/);
+  await answersStill(place.socket);
+  server.close();
+});
+
+Deno.test("all clients together can make the session keep so much; the one that costs most is ended", async () => {
+  using place = new Place();
+  const machine: SessionClient = { send() {}, onEvent() {}, close() {} };
+  const hub = new SessionHub(machine, { name: "same", what: "test", started: "", logs: undefined }, MiB);
+  const server = await SessionServer.listen(hub, place.socket, 4 * MiB);
+  // One sends a frame that never becomes whole, one does not read, one has little.
+  const [half, deaf, small] = [await joined(place.socket), await joined(place.socket), await joined(place.socket)];
+  await sendAll(half, partOfFrame("symbols", 100 * MiB, 3 * MiB));
+  await sendAll(small, partOfFrame("symbols", 100 * MiB, 5000));
+  while (hub.info.clients < 3) await new Promise((resolve) => setTimeout(resolve, 1));
+  for (const limit = Date.now() + 20_000; hub.info.clients === 3; await new Promise((resolve) => setTimeout(resolve, 5))) {
+    assert.ok(Date.now() < limit);
+    machine.onEvent({ kind: "paused", paused: true, past: true, consoles: [{ console: "a", bytes: new Uint8Array(100_000) }] });
+  }
+  await untilEnded(half);
+  assert.equal(hub.info.clients, 2);
+  deaf.close();
+  small.close();
+  await answersStill(place.socket);
+  server.close();
+});
+
+Deno.test("whatever the system says about writing to one client, the session lives", async () => {
+  using place = new Place();
+  const { listen } = Deno;
+  Object.assign(Deno, {
+    listen(options: Deno.UnixListenOptions & { transport: "unix" }) {
+      const listener = listen(options), accept = listener.accept.bind(listener);
+      let first = true;
+      return Object.assign(listener, {
+        accept: async () => {
+          const connection = await accept();
+          if (first) Object.assign(connection, { write: () => Promise.reject(new Error("no buffer space")) });
+          first = false;
+          return connection;
+        },
+      });
+    },
+  });
+  try {
+    const server = await SessionServer.listen(place.hub(), place.socket);
+    assert.equal(await untilEnded(await joined(place.socket)), "");
+    await answersStill(place.socket);
+    server.close();
+  } finally {
+    Object.assign(Deno, { listen });
+  }
 });
