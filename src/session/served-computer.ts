@@ -89,7 +89,7 @@ export class ServedComputer {
     return {
       whole: (path: string, options: { durable?: boolean; newest?: number } | undefined) => {
         allow(options?.newest === undefined ? grants.mayWrite(path) : grants.mayCache(path), path);
-        return this.#object((forget) => wholeFile(OWN_FILES.whole(path, options), forget));
+        return this.#object((forget) => wholeFile(OWN_FILES.whole(path, { ...options, onlyFile: true }), forget));
       },
       emptied: (path: string) => {
         allow(grants.mayEmpty(path), path);

@@ -24,6 +24,8 @@ export interface PendingFile extends SyncWriter, Disposable {
 export interface WholeOptions {
   /** Whether it is synchronized to the disk before it gets its name; true by default. */
   readonly durable?: boolean;
+  /** Whether pipes and devices are refused: opening one may block this thread for ever. */
+  readonly onlyFile?: boolean;
   /** For a file of a cache: creates its folder, and keeps this many of the newest files there. */
   readonly newest?: number;
 }
@@ -97,13 +99,13 @@ export function writeCached(path: string, bytes: Uint8Array, newest: number): vo
   file.commit();
 }
 
-function wholeFile(path: string, { durable, newest }: WholeOptions = {}): PendingFile {
+function wholeFile(path: string, { durable, newest, onlyFile }: WholeOptions = {}): PendingFile {
   const folder = dirname(path);
   if (newest !== undefined) {
     Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
     checkTrustedFolder(folder);
   }
-  const file = new WholeFile(path, undefined, durable);
+  const file = new WholeFile(path, undefined, durable, onlyFile);
   if (newest === undefined) return file;
   return {
     writeSync: (bytes) => file.writeSync(bytes),

@@ -79,6 +79,27 @@ export function checkOwnFolder(path: string): void {
   if (above.uid !== null && above.uid !== ROOT && above.uid !== ownUid()) {
     throw new NotOurs(`${parent} belongs to user ${above.uid}, who can replace ${path}`);
   }
+  // Whoever can replace a folder further up, or a link on the way, replaces all below between two
+  // of our looks.
+  checkWay(path, parent);
+  const real = Deno.realPathSync(parent);
+  if (real !== parent) checkWay(path, real);
+}
+
+/**
+ * Checks that only we and root can rename what is on the way to a folder.
+ * @throws NotOurs
+ */
+function checkWay(path: string, parent: string): void {
+  // In a user namespace, root has another number.
+  const trusted: readonly (number | null)[] = [ROOT, ownUid(), Deno.statSync("/").uid];
+  for (let inner = parent, outer = dirname(parent); outer !== inner; inner = outer, outer = dirname(outer)) {
+    const { uid } = Deno.lstatSync(inner), above = Deno.statSync(outer), mode = above.mode ?? 0;
+    if (!trusted.includes(uid)) throw new NotOurs(`${inner} belongs to user ${uid}, who can replace ${path}`);
+    if ((mode & OTHERS_WRITE) !== 0 && (mode & STICKY) === 0) {
+      throw new NotOurs(`${outer} has mode ${octal(above)}: others can replace ${inner}; chmod go-w ${outer}`);
+    }
+  }
 }
 
 /**

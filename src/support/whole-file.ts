@@ -1,7 +1,7 @@
 // Files that are either complete or unchanged: written under another name, synchronized to the
 // disk, and renamed. A full disk or the end of the process leaves the old file or the new one.
 
-import { lstatIfThere, removeIfThere } from "./own-files.ts";
+import { lstatIfThere, NotOurs, removeIfThere } from "./own-files.ts";
 
 /** In the name of a file that is being written, before its random part. */
 export const PARTIAL = ".partial-";
@@ -19,13 +19,15 @@ export class WholeFile implements Disposable {
   /**
    * @param durable whether it is synchronized to the disk before it gets its name; not needed for a
    * file with a digest that can be made again
-   * @throws an error of the system if it cannot be made; an existing file stays then
+   * @param onlyFile refuse a pipe or device, which may block for ever when it is opened
+   * @throws NotOurs; an error of the system if it cannot be made; an existing file stays then
    */
-  constructor(readonly path: string, mode = 0o600, readonly durable = true) {
+  constructor(readonly path: string, mode = 0o600, readonly durable = true, onlyFile = false) {
     const link = lstatIfThere(path)?.isSymlink ?? false;
     const target = link ? realTarget(path) : path;
     const there = lstatIfThere(target);
     if (there && !there.isFile) {
+      if (onlyFile) throw new NotOurs(`${path} is not a regular file; name another one`);
       this.#file = Deno.openSync(target, { write: true });
       return;
     }

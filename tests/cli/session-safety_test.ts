@@ -2,6 +2,7 @@
 // uid 65534, which takes root.
 
 import assert from "node:assert/strict";
+import { checkOwnFolder } from "../../src/support/own-files.ts";
 import { el2Command } from "../support/el2.ts";
 
 const OTHER = 65534;
@@ -68,6 +69,22 @@ Deno.test("D1: a link in the folder's place, a folder that others may enter, and
   assert.equal((await el2({ TMPDIR: tmp }, "ls")).code, 0);
   Deno.chmodSync(tmp, 0o777);
   assert.match((await el2({ TMPDIR: tmp }, "ls")).stderr, /others can replace/);
+  Deno.removeSync(tmp, { recursive: true });
+});
+
+Deno.test("a folder that others can replace from further up, itself or by a link on its way, is refused", async () => {
+  const tmp = shared(), folder = `${tmp}/a/b/mine`;
+  Deno.mkdirSync(folder, { recursive: true });
+  Deno.chmodSync(folder, 0o700);
+  checkOwnFolder(folder);
+  Deno.chmodSync(tmp, 0o777);
+  assert.throws(() => checkOwnFolder(folder), new RegExp(`${tmp} has mode 0777: others can replace ${tmp}/a; chmod go-w ${tmp}$`));
+  Deno.chmodSync(tmp, 0o1777);
+  Deno.symlinkSync(`${tmp}/a`, `${tmp}/own`);
+  checkOwnFolder(`${tmp}/own/b/mine`);
+  // Its target is ours, but another user can lead it elsewhere at any time.
+  assert.ok(await asOther(`ln -s ${tmp}/a ${tmp}/link`));
+  assert.throws(() => checkOwnFolder(`${tmp}/link/b/mine`), /link belongs to user 65534, who can replace/);
   Deno.removeSync(tmp, { recursive: true });
 });
 

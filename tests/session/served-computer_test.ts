@@ -382,3 +382,20 @@ Deno.test("a forwarded port of UDP answers the peers that have asked, and begins
     victim.socket.close();
   }
 });
+
+Deno.test("a pipe where a client has a file saved is refused: without a reader, opening it would stop the session", async () => {
+  await inFolder((folder) => {
+    const pipe = `${folder}/a.snap`, link = `${folder}/b.snap`;
+    assert.ok(new Deno.Command("mkfifo", { args: [pipe] }).outputSync().success);
+    Deno.symlinkSync(pipe, link);
+    // Someone holds both ends, so that without the check this test fails and does not hang.
+    using _held = Deno.openSync(pipe, { read: true, write: true });
+    for (const path of [pipe, link]) {
+      const { grants, files } = rigged(planOf([]));
+      grants.request({ kind: "snapshot", id: 1, path, title: "" });
+      assert.throws(() => files.whole(path), /is not a regular file; name another one$/);
+      grants.request({ kind: "save-recording", id: 1, path });
+      assert.throws(() => files.whole(path), /is not a regular file/);
+    }
+  });
+});
