@@ -10,7 +10,14 @@ const TRIES: readonly (readonly [right: string, act: () => void])[] = [
   ["run", () => void new Deno.Command("true", { stdout: "null", stderr: "null" }).outputSync()],
   ["ffi", () => Deno.dlopen("/", {}).close()],
   ["sys", () => void Deno.osRelease()],
+  ["caches", () => needs("caches")],
+  ["Worker", () => needs("Worker")],
 ];
+
+/** @throws NotCapable if this thread gave up a service of Deno (`given-up.ts`) */
+function needs(name: string): void {
+  if (!(name in globalThis)) throw new Deno.errors.NotCapable(name);
+}
 
 /** The rights that this thread has. */
 export function triedRights(): string[] {

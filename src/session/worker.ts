@@ -11,6 +11,7 @@ import { writeBugReport } from "../engine/bug-report.ts";
 import { Calls } from "./calls.ts";
 import type { Connection, RightsQuestion, SocketMessage } from "./client.ts";
 import type { Surroundings } from "./confined-worker.ts";
+import { giveUpServices } from "./given-up.ts";
 import { MachineServer } from "./machine-server.ts";
 import { Outbox } from "./outbox.ts";
 import { remoteComputer, remoteFiles } from "./remote-computer.ts";
@@ -18,6 +19,8 @@ import { RemoteSockets } from "./remote-sockets.ts";
 
 /** Listens to requests. Call it once, in the worker. */
 export function serveMachine(): void {
+  // A worker with its process's rights can do more than that anyway.
+  if (Deno.permissions.querySync({ name: "write" }).state !== "granted") giveUpServices();
   let bell: Int32Array = new Int32Array(1);
   let taken = 0;
   const outbox = new Outbox((events: readonly SessionEvent[]) => {
