@@ -26,7 +26,7 @@ import { checkOwnFolder, lstatIfThere, removeIfThere, takeLock, writeOwnText } f
 const WAITING = 256 * 1024;
 /** Bytes beyond which no more is read from such a client, and beyond which it is let go. */
 const FULL = 4 * MiB;
-/** Bytes that all clients may have the process keep: unread answers, and frames that are not whole. */
+/** Limit on the bytes kept for all clients: unread answers, and frames that are not whole. */
 const KEPT = 512 * MiB;
 /** Messages of one client per interval (ms); more have to wait. */
 const RATE = 4000;

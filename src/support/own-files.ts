@@ -79,8 +79,8 @@ export function checkOwnFolder(path: string): void {
   if (above.uid !== null && above.uid !== ROOT && above.uid !== ownUid()) {
     throw new NotOurs(`${parent} belongs to user ${above.uid}, who can replace ${path}`);
   }
-  // Whoever can replace a folder further up, or a link on the way, replaces all below between two
-  // of our looks.
+  // A user who can replace a folder further up, or a link on the way, can replace all below between
+  // our look and our use.
   checkWay(path, parent);
   const real = Deno.realPathSync(parent);
   if (real !== parent) checkWay(path, real);
