@@ -3,8 +3,8 @@
 // the tests that need them fail by name. Usage: setup.ts [RELEASE...], the Debian releases whose
 // guests are needed (default: bookworm).
 
-import { catalogEntry, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE } from "../src/catalog/catalog.ts";
-import { fetchDebian } from "../src/catalog/debian.ts";
+import { DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, findEntry } from "../src/catalog/catalog.ts";
+import { fetchDebian, isCurrentRamdisk } from "../src/catalog/debian.ts";
 import { installedPackages } from "../src/catalog/unpacked-programs.ts";
 import { fetchNativePackages, missingFirmware, missingPackages } from "./native-tools.ts";
 
@@ -24,9 +24,12 @@ for (const name of wanted) {
   });
 }
 
-/** Whether the catalog has a guest with all files that this version makes. */
+/** Whether the catalog has a guest with all files as this version makes them. */
 async function present(guest: string): Promise<boolean> {
-  return await catalogEntry(guest).then(({ manifest }) => manifest.files.some(({ name }) => name === "initrd-virtio"), () => false);
+  const entry = await findEntry(guest);
+  const ramdisk = "initrd-virtio";
+  if (entry?.manifest.files.some(({ name }) => name === ramdisk) !== true) return false;
+  return isCurrentRamdisk(await Deno.readFile(`${entry.folder}/${ramdisk}`));
 }
 
 /** Continues after a failure, so that everything that needs no network still runs. */

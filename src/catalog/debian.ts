@@ -58,6 +58,12 @@ ip route add default via $router dev $interface
 echo nameserver $dns > /etc/resolv.conf
 `;
 
+/** Whether a fetched guest's ramdisk has the scripts that this version writes into ramdisks. */
+export function isCurrentRamdisk(ramdisk: Uint8Array): boolean {
+  const text = new TextDecoder("latin1").decode(ramdisk);
+  return [INIT, VIRTIO, LEASE].every((script) => text.includes(script));
+}
+
 /** Releases and files to fetch, the mirror, and the report of progress. */
 export interface FetchOptions {
   release: DebianRelease;
