@@ -42,6 +42,8 @@ const PROGRAMS = [["basic/fixdep", "basic/fixdep"], ["genksyms/genksyms", "genks
  * effect on whether it accepts a module.
  */
 const SETTINGS = ["CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=", "CONFIG_DEBUG_INFO_BTF_MODULES="];
+/** Tracing patches code before each function, whose place depends on the kernel's own compiler. */
+const UNTRACED = "ccflags-remove-y := $(CC_FLAGS_FTRACE)\n";
 /** Programs of the cross compiler that the build starts by their names. */
 const TOOLS = ["aarch64-linux-gnu-gcc", "aarch64-linux-gnu-ld", "aarch64-linux-gnu-nm", "aarch64-linux-gnu-objcopy"] as const;
 
@@ -76,7 +78,7 @@ export async function debianDrivers(
       await Deno.remove(`${work}/debs`, { recursive: true });
     });
     const modules = [...drivers, ...Object.keys(own)];
-    const key = await sha256(new TextEncoder().encode(JSON.stringify([drivers, own, SETTINGS])));
+    const key = await sha256(new TextEncoder().encode(JSON.stringify([drivers, own, SETTINGS, UNTRACED])));
     const built = `${folder}/built-${key.slice(0, 16)}`;
     await whole(built, async (work) => {
       for (const path of drivers.flatMap((driver) => SOURCES[driver])) {
@@ -150,7 +152,7 @@ async function fetchSources(apt: Apt, work: string): Promise<void> {
 
 /** Builds `NAME.ko` of each `NAME.c` in `folder`. */
 async function build(headers: string, folder: string, modules: readonly string[]): Promise<void> {
-  await Deno.writeTextFile(`${folder}/Kbuild`, modules.map((name) => `obj-m += ${name}.o\n`).join(""));
+  await Deno.writeTextFile(`${folder}/Kbuild`, UNTRACED + modules.map((name) => `obj-m += ${name}.o\n`).join(""));
   const programs = await Promise.all(TOOLS.map((name) => nativeProgram(name)));
   const folders = new Set(programs.map((path) => path.replace(/\/[^/]*$/, "")));
   const make = [await nativeProgram("make"), "-C", headers, `M=${folder}`, `CC=${programs[0]}`, "KCFLAGS=-w", ...SETTINGS, "modules"];

@@ -69,9 +69,13 @@ for (const release of LONG ? ["trixie", "sid"] as const : []) {
 
       if (release === "sid") {
         await command("insmod /drivers/virtual-cpufreq.ko; echo loaded-$?", /loaded-0\n/);
-        await command("cd /sys/devices/system/cpu/cpufreq/policy0; cat scaling_driver", /^virt-cpufreq$/m);
-        await command("cat cpuinfo_min_freq cpuinfo_max_freq", /^600000\n1800000$/m);
-        await command("echo 900000 > scaling_max_freq; cat scaling_cur_freq; cd", /^900000$/m);
+        const policy = "/sys/devices/system/cpu/cpufreq/policy0";
+        const reads = (...names: string[]) => `cat ${names.map((name) => `${policy}/${name}`).join(" ")}`;
+        await command(reads("scaling_driver"), /^virt-cpufreq$/m);
+        await command(reads("cpuinfo_min_freq", "cpuinfo_max_freq", "scaling_cur_freq"), /^600000\n1800000\n1800000$/m);
+        // The driver makes requests for this governor alone.
+        await command(`echo schedutil > ${policy}/scaling_governor; echo 900000 > ${policy}/scaling_max_freq; echo set-$?`, /set-0\n/);
+        await command(`sleep 1; ${reads("scaling_cur_freq")}`, /^[69]00000$/m);
       }
 
       const panic = "/sys/bus/pci/drivers/pvpanic-pci/0000:00:01.0";
