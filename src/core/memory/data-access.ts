@@ -16,7 +16,8 @@ import { tlbFunction } from "./tlb.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
 const zero = constant("i32", 0);
-const inPage = (va: Value) => va.wrap().and(PAGE_SIZE - 1);
+/** The offset of an address in its page. */
+export const inPage = (va: Value): Value => va.wrap().and(PAGE_SIZE - 1);
 const flag = (word: Value, mask: number) => word.and(mask).nonZero();
 
 /** Bytes of an access. */

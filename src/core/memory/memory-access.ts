@@ -4,16 +4,17 @@
 
 import { ExceptionClass, Pstate, Sctlr, SP_ALIGNMENT, syndrome } from "../architecture/exceptions.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
-import { CPU, Slot, TlbSet, xAddress } from "../state/cpu-state.ts";
+import { CPU, Slot, SplitGroup, TlbSet, xAddress } from "../state/cpu-state.ts";
 import { Access, callee, define as defineFunction } from "../state/functions.ts";
 import { fetchEntryOffset, TlbFlags, type TlbPoolLayout } from "../state/tlb-layout.ts";
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 import { defineAborts, raiseAbort } from "./aborts.ts";
-import { copy, crosses, DataAccess, entryFlags, sizeOf, writeOnly } from "./data-access.ts";
+import { copy, crosses, DataAccess, entryFlags, inPage, sizeOf, writeOnly } from "./data-access.ts";
 import { AccessKind, Fault, misalignmentOf, mmuFunction } from "./mmu.ts";
 import { markWriteMapped, tlbFunction } from "./tlb.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 const INSTRUCTION_SIZE = 4;
 
@@ -31,6 +32,8 @@ export function defineMemoryAccess(library: Library, pool: TlbPoolLayout, watche
   const crossingStore = defineCrossingStore(library, data);
   defineReadableAt(library, data);
   defineWritableAt(library, data, pool);
+  defineGroupAt(library, "readableGroupAt", "readableAt", false);
+  defineGroupAt(library, "writableGroupAt", "writableAt", true);
   defineLoads(library, readAddress);
   defineStores(library, writeAddress, crossingStore);
   defineSlowAddress(library, writeAddress);
@@ -168,6 +171,37 @@ function defineWritableAt(library: Library, data: DataAccess, pool: TlbPoolLayou
   entry.fill(wasmAddress, entryFlags(c));
   markWriteMapped(c, wasmAddress, pool);
   c.result(wasmAddress);
+}
+
+/** The address of a group of accesses, which are where a region may access each page by `part`. */
+function defineGroupAt(
+  library: Library,
+  name: "readableGroupAt" | "writableGroupAt",
+  part: "readableAt" | "writableAt",
+  writes: boolean,
+): void {
+  const c = new Code(defineFunction(library, name));
+  const [va, access, bytes, seams, split] = [0, 1, 2, 3, 4].map((i) => c.parameter(i));
+  const partAt = (va: Value, size: Value): Local => {
+    const wasmAddress = c.let(c.call(callee(library, part), va, access));
+    c.if(wasmAddress.not(), () => c.return(zero));
+    if (writes) {
+      c.if(
+        c.call(callee(library, "isCodePage"), wasmAddress),
+        () => c.if(c.call(callee(library, "holdsDecoded"), wasmAddress, size), () => c.return(zero)),
+      );
+    }
+    return wasmAddress;
+  };
+  const limit = c.let(constant("i32", PAGE_SIZE).sub(inPage(va)));
+  c.if(limit.geU(bytes), () => c.return(partAt(va, bytes)));
+  // No access may be in both pages itself.
+  c.if(limit.and(sizeOf(access).sub(1)).or(seams.shrU(limit.shrU(3)).and(1)), () => c.return(zero));
+  const first = partAt(va, limit), second = partAt(va.add(limit.wide()), bytes.sub(limit));
+  c.store("i32.store", split, first, SplitGroup.First);
+  c.store("i32.store", split, second.sub(limit), SplitGroup.Second);
+  c.store("i32.store", split, limit, SplitGroup.Limit);
+  c.result(constant("i32", 1));
 }
 
 /** Loads of up to 8 and of 16 bytes. */

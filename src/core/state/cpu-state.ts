@@ -55,6 +55,19 @@ export const KeptPage = {
   Size: 24,
 } as const;
 
+/** Groups of accesses that can be in two pages at a time. */
+export const SPLIT_GROUPS = 16;
+
+/** Where such a group is. All i32. */
+export const SplitGroup = {
+  /** Wasm address of its first byte; and of that in the second page, less the bytes before it. */
+  First: 0,
+  Second: 4,
+  /** Bytes in the first page. */
+  Limit: 8,
+  Size: 12,
+} as const;
+
 /** Calls whose targets are known: a power of two. */
 export const KNOWN_CALLS = 16;
 
@@ -243,6 +256,8 @@ export const CPU = {
   STACK_PAGE: doubleword(),
   /** Wasm address - virtual address. i32. */
   STACK_DISTANCE: word(),
+  /** `SplitGroup`s. */
+  SPLIT_GROUPS: field(4, 3 * SPLIT_GROUPS),
   /**
    * Addresses that calls went to, i64, and the places in the table of the regions there, i32, or 0:
    * see enter-function.ts.

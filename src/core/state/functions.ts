@@ -69,6 +69,14 @@ export const Functions = {
   /** The same for a write, and 0 also where it changes decoded instructions. */
   writableAt: signature(["i64", "i32"], "i32"),
   /**
+   * (va, access, bytes, seams, a `SplitGroup`) -> the same for accesses to this many bytes: their
+   * Wasm address in one page, or 1 where they are in two, which the `SplitGroup` then tells. The
+   * access has the greatest alignment of theirs. An access to two neighbors has its seam in the
+   * middle: bit N of `seams` where that is 8 * N bytes from `va`, all bits where it is elsewhere.
+   */
+  readableGroupAt: signature(["i64", "i32", "i32", "i32", "i32"], "i32"),
+  writableGroupAt: signature(["i64", "i32", "i32", "i32", "i32"], "i32"),
+  /**
    * (va) -> the PC that a branch to `va` leads to: VA[55] replaces a top byte that TCR_EL1.TBI
    * ignores.
    */
@@ -147,7 +155,7 @@ export const Functions = {
    */
   isCodePage: signature(["i32"], "i32"),
   /**
-   * (Wasm address, size up to 64, inside one page): a store there is about to happen; not zero when
+   * (Wasm address, size, inside one page): a store there is about to happen; not zero when
    * `dropDecoded` must hear of it. It changes decoded instructions then, or there have been very
    * many.
    */

@@ -5,7 +5,7 @@
 import type { AccessOptions, Builder, Node } from "../../isa/builder.ts";
 import { SP_ALIGNMENT } from "../architecture/exceptions.ts";
 import { constantSlot } from "../interpreter/emitter.ts";
-import { Slot } from "../state/cpu-state.ts";
+import { Slot, SPLIT_GROUPS } from "../state/cpu-state.ts";
 import type { Instruction } from "./instruction.ts";
 import { generalBit } from "./register-use.ts";
 import { bigOf, numberOf } from "./static-values.ts";
@@ -41,6 +41,10 @@ export interface AccessGroup {
   readonly span: number;
   readonly alignment: number;
   readonly write: boolean;
+  /** Where its accesses to two neighbors have their seams: see `readableGroupAt`. */
+  readonly seams: number;
+  /** Its `SplitGroup`, which no other group has between its first and its last access. */
+  readonly split: number;
 }
 
 /** An access in its group. */
@@ -126,6 +130,7 @@ interface Candidate {
   readonly base: number;
   readonly offset: number;
   readonly size: number;
+  readonly count: number;
   readonly end: number;
   readonly write: boolean;
 }
@@ -160,6 +165,21 @@ function joins(group: OpenGroup, candidate: Candidate): boolean {
   return true;
 }
 
+/** The seams of accesses, as `AccessGroup` has them, of which the first begins at `begin`. */
+function seamsOf(candidates: readonly Candidate[], begin: number): number {
+  let seams = 0;
+  for (const { offset, size, count } of candidates) {
+    if (count < 2) continue;
+    const seam = offset - begin + size;
+    if (seam % SEAM_UNIT) return -1;
+    seams |= 1 << seam / SEAM_UNIT;
+  }
+  return seams;
+}
+
+/** Bytes for which `AccessGroup.seams` has a bit. */
+const SEAM_UNIT = 8;
+
 const NO_GROUPS: ReadonlyMap<number, GroupMember> = new Map();
 
 /** Groups of two and more in a block, by the indices of its instructions. */
@@ -173,17 +193,22 @@ export function accessGroups(instructions: readonly Instruction[]): ReadonlyMap<
   let nextBase = bases.length;
   for (let slot = 0; slot < bases.length; slot++) bases[slot] = slot;
   const members = new Map<number, GroupMember>(), open = new Map<number, OpenGroup>();
+  // By `SplitGroup`: the instruction with the last access of the group that has it.
+  const splits: number[] = new Array(SPLIT_GROUPS).fill(-1);
   const close = ({ candidates, alignment, anchor, low, end }: OpenGroup) => {
     if (candidates.length < 2) return;
-    const begin = beginOf(anchor, low, alignment);
-    const group = { span: end - begin, alignment, write: candidates.some(({ write }) => write) };
+    const split = splits.findIndex((last) => last < candidates[0].index);
+    if (split < 0) return;
+    splits[split] = candidates[candidates.length - 1].index;
+    const begin = beginOf(anchor, low, alignment), seams = seamsOf(candidates, begin);
+    const group = { span: end - begin, alignment, write: candidates.some(({ write }) => write), seams, split };
     candidates.forEach(({ index, offset }, i) => members.set(index, { group, offset: offset - begin, first: i === 0 }));
   };
   for (let index = 0; index < instructions.length; index++) {
     const { addresses: { access, updates }, use: { written } } = instructions[index];
     if (access) {
       const base = bases[access.slot], { size, count, write } = access, offset = offsets[access.slot] + access.offset;
-      const candidate = { index, base, offset, size, end: offset + count * size, write };
+      const candidate = { index, base, offset, size, count, end: offset + count * size, write };
       const before = open.get(base);
       if (!before || !joins(before, candidate)) {
         if (before) close(before);

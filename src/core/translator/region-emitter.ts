@@ -6,7 +6,7 @@ import type { Bank, Builder, Compared, Flag, Node, Statement, Type } from "../..
 import { SP_ALIGNMENT } from "../architecture/exceptions.ts";
 import { OperandLayout } from "../decoded/operands.ts";
 import { type Behavior, constantSlot, Emitter, type KnownFlags, type Surroundings } from "../interpreter/emitter.ts";
-import { CPU, DataEntry, KeptPage, Slot, TlbSet, vAddress, xAddress } from "../state/cpu-state.ts";
+import { CPU, DataEntry, KeptPage, Slot, SplitGroup, TlbSet, vAddress, xAddress } from "../state/cpu-state.ts";
 import { TlbFlags } from "../state/tlb-layout.ts";
 import type { Callees } from "../wasm/library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
@@ -540,13 +540,13 @@ export class RegionEmitter extends ConstantEmitter {
     hit: (wasmAddress: number, offset: number) => void,
   ): void {
     const f = this.f, wasmAddress = this.at.local("i32"), { member, kept } = this.site;
-    const again = () => this.#tryAgain(wasmAddress, count * size, table, options);
     if (member) {
       if (member.first) this.#locateGroup(member, address);
       f.get(member.wasmAddress).ifLikely(true, () => hit(member.wasmAddress, member.offset), () => {
-        this.value(address);
-        again();
-        hit(wasmAddress, 0);
+        const split = CPU.SPLIT_GROUPS + SplitGroup.Size * member.group.split;
+        f.i32(member.offset).i32(0).memory("i32.load", split + SplitGroup.Limit).op("i32.ge_u").i32(2).op("i32.shl");
+        f.memory("i32.load", split + SplitGroup.First).set(wasmAddress);
+        hit(wasmAddress, member.offset);
       });
       return;
     }
@@ -561,7 +561,7 @@ export class RegionEmitter extends ConstantEmitter {
         found();
       }, () => {
         f.get(va);
-        again();
+        this.#tryAgain(wasmAddress, count * size, table, options);
         missed();
       });
     };
@@ -653,22 +653,22 @@ export class RegionEmitter extends ConstantEmitter {
     const stack = this.#stackOffset;
     if (stack !== undefined && (stack - offset) % alignment === 0) {
       return this.#serveFromStack(stack - offset, span, low, wasmAddress, () => {}, () => {
-        this.#compareGroup(member, low);
-        if (write) f.get(wasmAddress).if(() => this.#keepStack(low, wasmAddress));
+        this.#compareGroup(member, low, () => write && this.#keepStack(low, wasmAddress));
       });
     }
-    if (!kept) return this.#compareGroup(member, low);
+    if (!kept) return this.#compareGroup(member, low, () => {});
     this.#serveFromPage(kept, low, wasmAddress, () => {}, () => {
-      this.#compareGroup(member, low);
-      f.get(wasmAddress).if(() => this.#keepPage(kept, low, wasmAddress, span, write ? TlbSet.Write : TlbSet.Read));
+      this.#compareGroup(member, low, () => this.#keepPage(kept, low, wasmAddress, span, write ? TlbSet.Write : TlbSet.Read));
     });
   }
 
   /**
-   * Computes where the bytes of a group are by the TLB entry of its first byte; zero where that
-   * does not serve.
+   * Computes where the bytes of a group are by the TLB entry of its first byte, and continues with
+   * `found`, or by a function: zero where they are in two pages. Leaves the region where that does
+   * not serve all of the group.
    */
-  #compareGroup({ group: { span, alignment, write }, wasmAddress }: LocatedMember, low: number): void {
+  #compareGroup({ group, wasmAddress }: LocatedMember, low: number, found: () => void): void {
+    const { span, alignment, write, seams, split } = group;
     const f = this.f, entry = this.at.local("i64");
     f.get(low).op("i32.wrap_i64").i32(DataEntry.IndexShift).op("i32.shr_u").i32(DataEntry.IndexMask).op("i32.and");
     this.at.tlb();
@@ -679,7 +679,13 @@ export class RegionEmitter extends ConstantEmitter {
     // A branch can be predicted: the accesses would have to wait for a selection.
     f.ifLikely(true, () => {
       f.get(low).op("i32.wrap_i64").get(entry).op("i32.wrap_i64").i32(DataEntry.DistanceShift).op("i32.shl").op("i32.add").set(wasmAddress);
-    }, () => void f.i32(0).set(wasmAddress));
+      found();
+    }, () => {
+      f.get(low).i32(alignment).i32(span).i32(seams).i32(CPU.SPLIT_GROUPS + SplitGroup.Size * split);
+      this.seam(write ? "writableGroupAt" : "readableGroupAt");
+      f.tee(wasmAddress).op("i32.eqz").ifLikely(false, () => this.site.leave(this.knownFlags));
+      f.i32(0).get(wasmAddress).get(wasmAddress).i32(1).op("i32.eq").op("select").set(wasmAddress);
+    });
   }
 
   protected override ramAddress(id: number, size: number, address: Node, zero: boolean): void {

@@ -58,7 +58,10 @@ Deno.test("accesses in groups do what they do one by one", () => {
     const interpreter = new PagedProgram(program, i % 2 ? Sctlr.SA : 0, {});
     const translator = new PagedProgram(program, i % 2 ? Sctlr.SA : 0, { tier: "jit", hotness: { samples: 1, landings: 2, slice: 20 } });
     for (let turn = 0; turn < TURNS; turn++) {
-      const address = PAGES + (turn < 20 ? 0x800 : random.below(0x4000)) + 16 * random.below(4) & (random.below(2) ? ~0 : ~15);
+      // Every third one is shortly before the end of a page.
+      const near = PAGES + 0x1000 * (1 + random.below(3)) - 8 * random.below(24);
+      const far = PAGES + (turn < 20 ? 0x800 : random.below(0x4000)) + 16 * random.below(4) & (random.below(2) ? ~0 : ~15);
+      const address = turn % 3 ? far : near;
       const length = turn % 4 ? BLOCK + 1 : random.below(3 * BLOCK);
       const expected = interpreter.turn(address, length);
       assert.equal(translator.turn(address, length), expected, `program ${i}, turn ${turn} at 0x${address.toString(16)}`);
