@@ -115,7 +115,7 @@ const COMPARISONS: readonly (string | undefined)[] = [
 /** Emits one instruction. */
 export class Emitter {
   /** Wasm locals of the builder's local values. */
-  protected readonly locals = new Map<number, number>();
+  protected readonly locals: (number | undefined)[] = [];
   protected readonly f: FunctionBuilder;
   protected knownFlags: KnownFlags | undefined;
   /** Depth of nested `if` statements. */
@@ -136,7 +136,9 @@ export class Emitter {
   }
 
   protected statements(statements: readonly Statement[]): boolean {
-    return statements.reduce((_, statement) => this.statement(statement), false);
+    let ended = false;
+    for (const statement of statements) ended = this.statement(statement);
+    return ended;
   }
 
   /** True when control does not continue after the statement. */
@@ -619,9 +621,7 @@ export class Emitter {
   }
 
   protected local(id: number): number {
-    let local = this.locals.get(id);
-    if (local === undefined) this.locals.set(id, local = this.at.local(this.$.locals[id]));
-    return local;
+    return this.locals[id] ??= this.at.local(this.$.locals[id]);
   }
 
   protected set(id: number): void {

@@ -41,6 +41,8 @@ export class ImportedFunctions implements Callees {
   }
 
   get(name: string, parameters: readonly ValueType[], results: readonly ValueType[]): FunctionBuilder {
+    const imported = this.#imported.get(name);
+    if (imported) return imported;
     this.library.get(name, parameters, results);
     return this.named(name);
   }

@@ -182,6 +182,9 @@ const SEAM_UNIT = 8;
 
 const NO_GROUPS: ReadonlyMap<number, GroupMember> = new Map();
 
+/** Used by `accessGroups` alone, once per block. */
+const BASES = new Int32Array(Slot.Dump + 1), OFFSETS = new Float64Array(Slot.Dump + 1);
+
 /** Groups of two and more in a block, by the indices of its instructions. */
 export function accessGroups(instructions: readonly Instruction[]): ReadonlyMap<number, GroupMember> {
   let accesses = 0;
@@ -189,9 +192,10 @@ export function accessGroups(instructions: readonly Instruction[]): ReadonlyMap<
   if (accesses < 2) return NO_GROUPS;
   // Per general register: the part that all registers with this base share, and the distance from
   // it.
-  const bases = new Int32Array(Slot.Dump + 1), offsets = new Float64Array(Slot.Dump + 1);
+  const bases = BASES, offsets = OFFSETS;
   let nextBase = bases.length;
   for (let slot = 0; slot < bases.length; slot++) bases[slot] = slot;
+  offsets.fill(0);
   const members = new Map<number, GroupMember>(), open = new Map<number, OpenGroup>();
   // By `SplitGroup`: the instruction with the last access of the group that has it.
   const splits: number[] = new Array(SPLIT_GROUPS).fill(-1);

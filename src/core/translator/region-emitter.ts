@@ -21,7 +21,10 @@ import { PAGE_SIZE } from "../../support/sizes.ts";
 const FLAGS = ["C", "V", "N", "Z"] as const;
 const FLAG_TYPES = { N: "i64", Z: "i64", V: "i64", C: "i32" } as const;
 
-const SHIFTS = /\.(shl|shr_u|shr_s|rotr)$/;
+/** Instructions that do nothing where their second operand is zero. */
+const SHIFTS: ReadonlySet<string> = new Set(
+  ["i32", "i64", "i8x16", "i16x8", "i32x4", "i64x2"].flatMap((type) => ["shl", "shr_u", "shr_s", "rotr"].map((name) => `${type}.${name}`)),
+);
 
 /** An emitter for an instruction word: expressions of its fields alone become constants. */
 export class ConstantEmitter extends Emitter {
@@ -36,7 +39,7 @@ export class ConstantEmitter extends Emitter {
   }
 
   protected override value(node: Node): void {
-    if (node.kind === "op" && !node.isStatic && SHIFTS.test(node.name) && node.operands[1].isStatic) {
+    if (node.kind === "op" && !node.isStatic && node.operands[1]?.isStatic && SHIFTS.has(node.name)) {
       const [shifted, count] = node.operands;
       if (numberOf(count, this.word) === 0) return this.value(shifted);
     }
@@ -73,20 +76,23 @@ export class ConstantEmitter extends Emitter {
   }
 }
 
+/** Vector registers. */
+const VECTORS = 32;
+
 /** The locals in which a region holds registers. */
 export class StateLocals {
-  readonly #general = new Map<number, number>();
-  readonly #vectors = new Map<number, number>();
+  readonly #general: (number | undefined)[] = new Array(Slot.Dump);
+  readonly #vectors: (number | undefined)[] = new Array(VECTORS);
 
   constructor(readonly f: FunctionBuilder) {}
 
   /** The local of a general register, by its slot. */
   general(slot: number): number {
-    return this.#local(this.#general, slot, "i64");
+    return this.#general[slot] ??= this.f.local("i64");
   }
 
   vector(index: number): number {
-    return this.#local(this.#vectors, index, "v128");
+    return this.#vectors[index] ??= this.f.local("v128");
   }
 
   /** Appends loads of registers from the CPU state to `f`. */
@@ -99,12 +105,6 @@ export class StateLocals {
   store(f: FunctionBuilder, registers: Readonly<RegisterSet>): void {
     for (const slot of generalSlots(registers.general)) f.i32(0).get(this.general(slot)).memory("i64.store", xAddress(slot));
     for (const index of vectorIndices(registers.vector)) f.i32(0).get(this.vector(index)).memory("v128.store", vAddress(index));
-  }
-
-  #local(map: Map<number, number>, key: number, type: ValueType): number {
-    let local = map.get(key);
-    if (local === undefined) map.set(key, local = this.f.local(type));
-    return local;
   }
 }
 

@@ -86,6 +86,8 @@ function emitFast(f: FunctionBuilder, fast: number): void {
 
 /** A way out: the registers that it stores, and whether a region there is entered at once. */
 interface Exit {
+  /** Of its label. */
+  readonly name: string;
   readonly dirty: Readonly<RegisterSet>;
   readonly chains: boolean;
 }
@@ -149,11 +151,8 @@ class RegionFunction {
   readonly #labels = new Map<number, Label>();
   readonly #longest: (number | undefined)[] = [];
   readonly #flagsNeeded: (boolean | undefined)[] = [];
-  /** Ways out that code shares, by a text of what they do. */
-  readonly #exits = new Map<string, Exit>();
-  /** The one that was asked for last. */
-  #latestExit: Exit | undefined;
-  #latestName = "";
+  /** Ways out that code shares. */
+  readonly #exits: Exit[] = [];
   /** The result of a call. */
   readonly #answer = this.#body.local("i64");
   /** The target of a call, in the table. */
@@ -211,12 +210,12 @@ class RegionFunction {
     const f = new FunctionBuilder(-1, "region", REGION_PARAMETERS, REGION_RESULTS, new Bytes(scratch.length + MARGIN));
     this.#enter(f);
     // The block of what is stored last is outermost.
-    const exits = [...this.#exits].sort(([, a], [, b]) => Number(b.chains) - Number(a.chains) || sizeOf(a.dirty) - sizeOf(b.dirty));
+    const exits = this.#exits.toSorted((a, b) => Number(b.chains) - Number(a.chains) || sizeOf(a.dirty) - sizeOf(b.dirty));
     const stored = noRegisters();
-    for (const [, { dirty }] of exits) add(stored, dirty);
+    for (const { dirty } of exits) add(stored, dirty);
     const shares = sizeOf(stored) <= MOST_SHARED;
     const labels: Record<string, Label> = {};
-    for (const [name] of exits) labels[name] = f.openBlock();
+    for (const { name } of exits) labels[name] = f.openBlock();
     f.append(body, labels).op("unreachable");
     for (let i = exits.length - 1; i >= 0; i--) {
       f.closeBlock();
@@ -234,16 +233,16 @@ class RegionFunction {
    */
   #wayOut(
     f: FunctionBuilder,
-    exits: readonly (readonly [string, Exit])[],
+    exits: readonly Exit[],
     index: number,
     labels: Readonly<Record<string, Label>>,
     shares: boolean,
   ): void {
-    const [, { dirty, chains }] = exits[index];
+    const { dirty, chains } = exits[index];
     let rest = chains || !shares ? -1 : index - 1;
-    while (rest >= 0 && (exits[rest][1].chains || !includes(dirty, exits[rest][1].dirty))) rest--;
+    while (rest >= 0 && (exits[rest].chains || !includes(dirty, exits[rest].dirty))) rest--;
     if (rest >= 0) {
-      const [name, { dirty: stored }] = exits[rest];
+      const { name, dirty: stored } = exits[rest];
       this.#state.store(f, without(dirty, stored));
       if (rest < index - 1) f.br(labels[name]);
       return;
@@ -548,13 +547,15 @@ class RegionFunction {
 
   /** The name of the way out that stores these registers. */
   #exitNamed({ general, vector }: Readonly<RegisterSet>, chains: boolean): string {
-    const latest = this.#latestExit;
-    if (latest && latest.chains === chains && latest.dirty.general === general && latest.dirty.vector === vector) return this.#latestName;
-    const name = `${chains} ${general} ${vector}`;
-    let exit = this.#exits.get(name);
-    if (!exit) this.#exits.set(name, exit = { dirty: { general, vector }, chains });
-    this.#latestExit = exit;
-    return this.#latestName = name;
+    const exits = this.#exits;
+    // Neighbors leave by the same one.
+    for (let i = exits.length - 1; i >= 0; i--) {
+      const { dirty, name } = exits[i];
+      if (dirty.general === general && dirty.vector === vector && exits[i].chains === chains) return name;
+    }
+    const name = `exit${exits.length}`;
+    exits.push({ name, dirty: { general, vector }, chains });
+    return name;
   }
 
   #spend(count: number): void {

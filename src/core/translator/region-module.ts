@@ -7,6 +7,7 @@ import { ImportedFunctions } from "../interpreter/outlined.ts";
 import { FIRST_REGION_HANDLER, INSTRUCTIONS_PER_PAGE } from "../state/layout.ts";
 import type { Callees } from "../wasm/library.ts";
 import { fillGap, FunctionBuilder, type ImportedMemory, WasmModule } from "../wasm/module.ts";
+import { Bytes } from "../../support/bytes.ts";
 import { type CodeView, decodedPageAddress } from "./code-view.ts";
 import { emitEnter, emitFind, FIND, FIND_PARAMETERS, FIND_RESULTS } from "./enter-function.ts";
 import { hasFusedMultiplyAdd } from "./fused-multiply-add.ts";
@@ -74,6 +75,9 @@ export interface RegionModule {
   readonly gaps: readonly number[];
 }
 
+/** Bytes of late calls in a region, in most cases. */
+const LATE_CALLS = 0x100;
+
 /** Name of the function of a part, and of the function of its first instruction. */
 export const regionName = (part: number): string => `region${part}`;
 export const firstName = (part: number): string => `first${part}`;
@@ -104,7 +108,9 @@ export function generateModule(known: Callees, memory: ImportedMemory, parts: re
   emitFind(find);
   emitEnter(enter, find, (f) => module.returnCallIndirect(f, REGION_PARAMETERS, REGION_RESULTS));
   const names: Record<string, FunctionBuilder> = { [FIND]: find, [ENTER]: enter };
-  parts.forEach((_, i) => names[regionName(i)] = module.function(regionName(i), REGION_PARAMETERS, REGION_RESULTS, true));
+  functions.forEach(({ region: { code } }, i) => {
+    names[regionName(i)] = module.function(regionName(i), REGION_PARAMETERS, REGION_RESULTS, true, new Bytes(code.length + LATE_CALLS));
+  });
   functions.forEach(({ region, head }, i) => {
     const f = names[regionName(i)];
     f.locals.push(...region.locals);

@@ -224,13 +224,13 @@ export class FunctionBuilder {
 
   /** The condition, an i32, is on the stack. */
   if(then: (label: Label) => void, otherwise?: (label: Label) => void, result?: ValueType): this {
-    return this.#structure(0x04, (label) => {
-      then(label);
-      if (otherwise) {
-        this.code.push(0x05);
-        otherwise(label);
-      }
-    }, result);
+    const label = this.#open(0x04, result);
+    then(label);
+    if (otherwise) {
+      this.code.push(0x05);
+      otherwise(label);
+    }
+    return this.closeBlock();
   }
 
   /** `if` whose condition V8 may take to hold (or not to hold) nearly always. */
@@ -341,15 +341,19 @@ export class FunctionBuilder {
   }
 
   #structure(opcode: number, body: (label: Label) => void, result: ValueType | undefined): this {
+    body(this.#open(opcode, result));
+    return this.closeBlock();
+  }
+
+  #open(opcode: number, result: ValueType | undefined): Label {
     this.code.push(opcode);
     this.code.push(result ? VALUE_TYPES[result] : NO_RESULT);
-    this.#depth++;
-    body({ depth: this.#depth });
-    this.#depth--;
-    this.code.push(0x0b);
-    return this;
+    return { depth: ++this.#depth };
   }
 }
+
+/** Bytes of a module besides its code in most cases, and of a branch hint. */
+const BESIDE_CODE = 0x400, HINT_BYTES = 4;
 
 interface Import {
   module: string;
@@ -368,6 +372,8 @@ interface Global {
  */
 export class WasmModule {
   readonly #types = new Map<string, number>();
+  /** The one that was asked for last: mostly it is asked for again. */
+  #latestType: { readonly parameters: readonly ValueType[]; readonly results: readonly ValueType[]; readonly index: number } | undefined;
   /** The types as the module has them. */
   readonly #encodings: number[][] = [];
   readonly #imports: Import[] = [];
@@ -393,9 +399,16 @@ export class WasmModule {
   /**
    * Declares a function. Its code may be filled in later, so functions can call each other in any
    * order.
+   * @param code holds it
    */
-  function(name: string, parameters: readonly ValueType[], results: readonly ValueType[], exported = false): FunctionBuilder {
-    const builder = new FunctionBuilder(this.#imports.length + this.#functions.length, name, parameters, results);
+  function(
+    name: string,
+    parameters: readonly ValueType[],
+    results: readonly ValueType[],
+    exported = false,
+    code?: Bytes,
+  ): FunctionBuilder {
+    const builder = new FunctionBuilder(this.#imports.length + this.#functions.length, name, parameters, results, code);
     this.#functions.push(builder);
     if (exported) this.export(builder);
     return builder;
@@ -403,7 +416,7 @@ export class WasmModule {
 
   /** Makes a function of a fragment that is complete, and exports it under this name. */
   place(fragment: FunctionBuilder, name = fragment.name, functions: Readonly<Record<string, FunctionBuilder>> = {}): FunctionBuilder {
-    const f = this.function(name, fragment.parameters, fragment.results, true);
+    const f = this.function(name, fragment.parameters, fragment.results, true, new Bytes(fragment.code.length));
     f.locals.push(...fragment.locals);
     return f.append(fragment, {}, functions);
   }
@@ -454,9 +467,11 @@ export class WasmModule {
 
   /** The same, and where its gaps are. */
   encodeWithGaps(): { readonly bytes: Uint8Array<ArrayBuffer>; readonly gaps: readonly Gap[] } {
-    const out = new Bytes(), gaps: Gap[] = [];
+    let expected = BESIDE_CODE;
+    for (const { code, hints } of this.#functions) expected += code.length + HINT_BYTES * hints.length;
+    const out = new Bytes(expected), gaps: Gap[] = [];
     out.pushAll([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
-    const body = new Bytes();
+    const body = new Bytes(expected);
     /** Appends a section; `fill` appends its `count` items to `body`. */
     const section = (id: number, count: number, fill: () => void) => {
       body.clear();
@@ -546,6 +561,8 @@ export class WasmModule {
   }
 
   #type(parameters: readonly ValueType[], results: readonly ValueType[]): number {
+    const latest = this.#latestType;
+    if (latest?.parameters === parameters && latest.results === results) return latest.index;
     const key = `${parameters}>${results}`;
     let index = this.#types.get(key);
     if (index === undefined) {
@@ -553,6 +570,7 @@ export class WasmModule {
       const list = (types: readonly ValueType[]) => [types.length, ...types.map((t) => VALUE_TYPES[t])];
       this.#encodings.push([0x60, ...list(parameters), ...list(results)]);
     }
+    this.#latestType = { parameters, results, index };
     return index;
   }
 }
