@@ -22,6 +22,8 @@ export interface ControlFlow {
    */
   readonly forwardEdges: readonly number[];
   readonly isLoop: readonly boolean[];
+  /** The nodes of each loop; its header comes first. */
+  readonly loops: readonly ReadonlySet<number>[];
 }
 
 /**
@@ -52,8 +54,33 @@ export function controlFlow(graph: readonly (readonly number[])[], switches: Rea
         else forwardEdges[to] += switches.has(node) ? 2 : 1;
       }
     }
-    return { successors, position, children, forwardEdges, isLoop };
+    return { successors, position, children, forwardEdges, isLoop, loops: loopsOf(successors, position, isLoop) };
   }
+}
+
+/** The natural loops of a reducible graph. */
+function loopsOf(successors: readonly (readonly number[])[], position: readonly number[], isLoop: readonly boolean[]): Set<number>[] {
+  if (!isLoop.includes(true)) return [];
+  const predecessors = predecessorsOf(successors), loops: Set<number>[] = [];
+  isLoop.forEach((is, header) => {
+    if (!is) return;
+    const body = new Set([header]), pending = predecessors[header].filter((from) => position[from] >= position[header]);
+    for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
+      if (body.has(node)) continue;
+      body.add(node);
+      pending.push(...predecessors[node]);
+    }
+    loops.push(body);
+  });
+  return loops;
+}
+
+function predecessorsOf(successors: readonly (readonly number[])[]): number[][] {
+  const predecessors = successors.map((): number[] => []);
+  successors.forEach((list, from) => {
+    for (const to of list) predecessors[to].push(from);
+  });
+  return predecessors;
 }
 
 function reversePostorder(successors: readonly (readonly number[])[]): number[] {

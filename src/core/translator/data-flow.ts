@@ -8,6 +8,8 @@ export interface FlowBlock {
   /** Registers that are read before the block writes them, and those that it writes. */
   readonly read: Readonly<RegisterSet>;
   readonly written: Readonly<RegisterSet>;
+  /** It ends with all locals in the CPU state. */
+  readonly stores: boolean;
   /** Blocks that follow with the locals as they are. After a call they are reloaded. */
   readonly successors: readonly number[];
 }
@@ -26,6 +28,7 @@ export function dataFlow(blocks: readonly FlowBlock[], order: readonly number[])
   for (let changed = true; changed;) {
     changed = false;
     for (const node of order) {
+      if (blocks[node].stores) continue;
       for (const to of blocks[node].successors) {
         if (add(dirty[to], dirty[node])) changed = true;
         if (add(dirty[to], blocks[node].written)) changed = true;

@@ -55,21 +55,8 @@ export function accessesThatKeepPages(
 }
 
 /** Nodes of each innermost loop. */
-function innermostLoops({ successors, position, isLoop }: ControlFlow): number[][] {
-  const predecessors = successors.map((): number[] => []);
-  successors.forEach((list, from) => list.forEach((to) => predecessors[to].push(from)));
-  const loops: number[][] = [];
-  isLoop.forEach((is, header) => {
-    if (!is) return;
-    const body = new Set([header]), pending = predecessors[header].filter((from) => position[from] >= position[header]);
-    for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
-      if (body.has(node)) continue;
-      body.add(node);
-      pending.push(...predecessors[node]);
-    }
-    if (![...body].some((node) => node !== header && isLoop[node])) loops.push([...body]);
-  });
-  return loops;
+function innermostLoops({ loops, isLoop }: ControlFlow): number[][] {
+  return loops.map((body) => [...body]).filter(([, ...others]) => !others.some((node) => isLoop[node]));
 }
 
 /**

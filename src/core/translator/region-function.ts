@@ -99,6 +99,12 @@ interface Exit {
  */
 const MOST_SHARED = 12;
 
+/**
+ * Ways out that store at most this many registers are not shared at all: where they meet, each
+ * register is another value for TurboFan to place.
+ */
+const MOST_DIRECT = 4;
+
 /** Bytes of a function besides its body, in most cases. */
 const MARGIN = 0x400;
 
@@ -125,6 +131,11 @@ class RegionFunction {
   readonly #body = new FunctionBuilder(-1, "body", REGION_PARAMETERS, REGION_RESULTS, scratch);
   readonly #flow: ControlFlow;
   readonly #data: DataFlow;
+  /**
+   * Blocks that store their registers at their ends. Those outside of loops do: it costs little
+   * there, and all ways out after them have less to store.
+   */
+  readonly #stores: readonly boolean[];
   /** Of the accesses of each node; and the accesses that keep their pages. */
   readonly #groups: readonly ReadonlyMap<number, GroupMember>[];
   readonly #keepPages: ReadonlyMap<number, ReadonlyMap<number, number>>;
@@ -178,13 +189,16 @@ class RegionFunction {
     this.#groups = blocks.map(({ instructions }) => accessGroups(instructions));
     this.#keepPages = accessesThatKeepPages(blocks, this.#flow, this.#groups);
     this.#kept = [...this.#keepPages.values()].flatMap((kept) => [...kept.values()]);
+    const inLoops = new Set<number>();
+    for (const loop of this.#flow.loops) for (const node of loop) inLoops.add(node);
+    const stores = this.#stores = blocks.map(({ instructions }, node) => instructions.length > 0 && !inLoops.has(node));
     const flowBlocks = blocks.map((block, node) => {
       const read = noRegisters(), written = noRegisters();
       for (const { use } of block.instructions) {
         add(read, without(use.read, written));
         add(written, use.written);
       }
-      return { read, written, successors: block.ending.kind === "call" ? [] : this.#flow.successors[node] };
+      return { read, written, stores: stores[node], successors: block.ending.kind === "call" ? [] : this.#flow.successors[node] };
     });
     this.#data = dataFlow(flowBlocks, order);
     this.#state = new StateLocals(this.#body);
@@ -345,6 +359,10 @@ class RegionFunction {
       flags = last.flagsAfter;
       add(dirty, instruction.use.written);
     });
+    if (this.#stores[node]) {
+      this.#state.store(f, dirty);
+      Object.assign(dirty, noRegisters());
+    }
     const emitter = last!, { branch } = instructions[instructions.length - 1];
     const count = instructions.length;
     const pushTarget = () => {
@@ -541,8 +559,14 @@ class RegionFunction {
 
   /** Out of the region, at an instruction. */
   #leave(index: number, dirty: Readonly<RegisterSet>, flags: KnownFlags | undefined, chains: boolean): void {
-    settleFlags(this.#body, flags);
-    this.#body.i32(4 * index).set(this.#offset).brOuter(this.#exitNamed(dirty, chains));
+    const f = this.#body;
+    settleFlags(f, flags);
+    if (sizeOf(dirty) > MOST_DIRECT) return void f.i32(4 * index).set(this.#offset).brOuter(this.#exitNamed(dirty, chains));
+    this.#state.store(f, dirty);
+    this.#address(index);
+    f.get(LEFT);
+    if (chains) f.get(DEPTH).callLate(ENTER, true);
+    else f.op("return");
   }
 
   /** The name of the way out that stores these registers. */
