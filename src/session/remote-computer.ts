@@ -3,6 +3,7 @@
 
 import type { Computer, OpenDisk, OpenLog } from "../outside/computer.ts";
 import { notSavable } from "../outside/disk-file.ts";
+import { KiB } from "../support/sizes.ts";
 import type { Files, GrowingFile, PendingFile } from "../support/files.ts";
 import type { FileChange, FileStatus, OpenFile, SharedFolder } from "../virtio/p9/folder.ts";
 import { type Calls, PIECE } from "./calls.ts";
@@ -67,10 +68,11 @@ function* pieces(bytes: Uint8Array): Generator<readonly [at: number, piece: Uint
 
 /** The computer by another thread. */
 export function remoteComputer(calls: Calls, sockets: RemoteSockets): Computer {
+  const disks = new Set<RemoteDisk>();
   return {
     disk(path, readOnly) {
       const { object, size } = calls.call(COMPUTER, "disk", path, readOnly) as { object: number; size: number };
-      return new RemoteDisk(calls, object, path, readOnly, size);
+      return new RemoteDisk(calls, object, path, readOnly, size, disks);
     },
     folder: (path) => new RemoteFolder(calls, calls.call(COMPUTER, "folder", path) as number),
     log: (path) => new RemoteLog(calls, path),
@@ -79,9 +81,21 @@ export function remoteComputer(calls: Calls, sockets: RemoteSockets): Computer {
   };
 }
 
+/**
+ * Bytes that a disk fetches when reads follow each other: a call costs as much as to copy several
+ * times that.
+ */
+const AHEAD = 128 * KiB;
+
 /** A disk of another thread. */
 class RemoteDisk implements OpenDisk {
   readonly savable: boolean;
+  /** Fetched bytes, which begin at `#from`; they serve only reads that follow each other. */
+  #fetched: Uint8Array | undefined;
+  #from = 0;
+  #count = 0;
+  /** The end of the read before. */
+  #next = -1;
 
   constructor(
     readonly calls: Calls,
@@ -89,11 +103,32 @@ class RemoteDisk implements OpenDisk {
     readonly path: string,
     readonly readOnly: boolean,
     readonly size: number,
+    /** All disks of the machine: two may have one file. */
+    readonly disks: Set<RemoteDisk>,
   ) {
     this.savable = readOnly;
+    disks.add(this);
   }
 
   read(offset: number, into: Uint8Array): void {
+    const follows = offset === this.#next;
+    this.#next = offset + into.length;
+    if (!follows || into.length >= AHEAD || this.#next > this.size) {
+      this.#count = 0;
+      return this.#read(offset, into);
+    }
+    if (offset < this.#from || this.#next > this.#from + this.#count) {
+      const fetched = this.#fetched ??= new Uint8Array(AHEAD), count = Math.min(AHEAD, this.size - offset);
+      this.#count = 0;
+      this.#read(offset, fetched.subarray(0, count));
+      this.#from = offset;
+      this.#count = count;
+    }
+    const at = offset - this.#from;
+    into.set(this.#fetched!.subarray(at, at + into.length));
+  }
+
+  #read(offset: number, into: Uint8Array): void {
     for (const [at, piece] of pieces(into)) {
       const size = this.calls.read(piece, this.object, "read", offset + at, piece.length);
       if (size !== piece.length) throw new RangeError(`${size} bytes of ${this.path}, not ${piece.length}`);
@@ -101,6 +136,7 @@ class RemoteDisk implements OpenDisk {
   }
 
   write(offset: number, from: Uint8Array): void {
+    this.#changes();
     for (const [at, piece] of pieces(from)) this.calls.call(this.object, "write", offset + at, piece);
   }
 
@@ -109,10 +145,17 @@ class RemoteDisk implements OpenDisk {
   }
 
   zero(offset: number, size: number): void {
+    this.#changes();
     this.calls.call(this.object, "zero", offset, size);
   }
 
+  /** Bytes of a file change: fetched ones are no longer right. */
+  #changes(): void {
+    for (const disk of this.disks) disk.#count = 0;
+  }
+
   close(): void {
+    this.disks.delete(this);
     this.calls.call(this.object, "close");
   }
 

@@ -10,6 +10,7 @@ import { RemoteSockets } from "../../src/session/remote-sockets.ts";
 import { ServedComputer } from "../../src/session/served-computer.ts";
 import type { SocketCommand } from "../../src/session/socket-words.ts";
 import type { DevicePlan, SessionPlan } from "../../src/plans/plan.ts";
+import type { OpenDisk } from "../../src/outside/computer.ts";
 import { NotOurs } from "../../src/support/own-files.ts";
 import { type Address, ip, ip6 } from "../../src/formats/ip-addresses.ts";
 import { ShareError } from "../../src/virtio/p9/folder.ts";
@@ -181,6 +182,40 @@ Deno.test("a disk is opened as the plan has it, and used within its size", async
     // Open files were given back.
     const again = rigged(planOf([{ kind: "block", image, mode: "rw" }]));
     again.computer.disk(image, false).close();
+  });
+});
+
+Deno.test("reads of a disk that follow each other are few calls, and see what was written in between", async () => {
+  await inFolder((folder) => {
+    const image = `${folder}/disk`, content = crypto.getRandomValues(new Uint8Array(60_000)), size = 300_032;
+    Deno.writeFileSync(image, new Uint8Array(size));
+    const { computer, calls } = rigged(planOf([{ kind: "block", image, mode: "rw" }]));
+    const disk = computer.disk(image, false), other = computer.disk(image, true), into = new Uint8Array(4096);
+    let asked = 0;
+    const { read } = calls;
+    calls.read = (...args) => (asked++, read.apply(calls, args));
+    const equalBytes = (a: Uint8Array, b: Uint8Array) => a.toHex() === b.toHex();
+    const whole = (disk: OpenDisk, between = () => {}) => {
+      const all = new Uint8Array(size);
+      for (let at = 0; at < size; at += into.length) {
+        const part = into.subarray(0, Math.min(into.length, size - at));
+        disk.read(at, part);
+        all.set(part, at);
+        if (at === 8192) between();
+      }
+      return all;
+    };
+    assert.ok(equalBytes(whole(disk), new Uint8Array(size)));
+    assert.equal(asked, 4);
+    // The file is behind another disk, too, and its bytes were fetched for the first one already.
+    assert.ok(equalBytes(whole(other, () => disk.write(100_000, content)).subarray(100_000, 160_000), content));
+    disk.zero(100_000, 60_000);
+    assert.ok(equalBytes(whole(disk, () => disk.write(12_288, content)).subarray(12_288, 72_288), content));
+    // Reads here and there are as they were: each is a call.
+    asked = 0;
+    for (const at of [0, 65_536, 4096, 200_000]) disk.read(at, into);
+    assert.equal(asked, 4);
+    assert.throws(() => disk.read(size - 100, into), RangeError);
   });
 });
 
