@@ -231,6 +231,7 @@ export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
     asked_by: sender ?? vcpuId(askedBy) ?? "vcpu:?",
     pc: at === undefined ? null : hex(at, 16),
     symbol: at === undefined ? null : view.system.symbols.nameOf(askedBy.split("/")[0], at) ?? null,
+    source: at === undefined ? null : view.system.symbols.sourceOf(askedBy.split("/")[0], at) ?? null,
     vm: sender ?? vmId(askedBy) ?? "vm:?",
     call: first?.name ?? "end",
     err: first?.result.name ?? result ?? "?",

@@ -5,7 +5,7 @@ import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
 import { Block } from "../hypervisor/scheduling/vcpu-life.ts";
 import { ExceptionClass, exceptionClass, Pstate } from "../core/architecture/exceptions.ts";
 import { X_REGISTERS } from "../core/interface.ts";
-import { countText, durationText } from "../queries/format.ts";
+import { countText, durationText, lastPart } from "../queries/format.ts";
 import { hex } from "../queries/table.ts";
 import type { Stretch, View } from "./inspected.ts";
 import { readOwner } from "./read-memory.ts";
@@ -146,10 +146,11 @@ function readsCounter(view: View, vcpu: Vcpu, first: bigint, last: bigint): bool
   return false;
 }
 
-/** ` <take_lock+0x8>`; empty for an address that no known image has a name for. */
+/** ` <take_lock+0x8> at lock.c:42`, as far as known images have it. */
 function named(view: View, vcpu: Vcpu, address: bigint): string {
-  const symbol = view.system.symbols.nameOf(view.vmOf(vcpu.addressSpace).slice("vm:".length), address);
-  return symbol === undefined ? "" : ` <${symbol}>`;
+  const vm = view.vmOf(vcpu.addressSpace).slice("vm:".length), { symbols } = view.system;
+  const symbol = symbols.nameOf(vm, address), source = symbols.sourceOf(vm, address);
+  return `${symbol === undefined ? "" : ` <${symbol}>`}${source === undefined ? "" : ` at ${lastPart(source)}`}`;
 }
 
 /** The memory that a loop reads, and the VMs that could change it. */

@@ -85,9 +85,15 @@ export function plainText(value: Json): string {
   return String(value);
 }
 
+/** A file without its folders, with what follows it. */
+export function lastPart(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
 /** The requester of a refused operation, and the place in its code. */
-export function askedByText({ asked_by, pc, symbol }: { readonly [name: string]: Json }): string {
-  return [asked_by, ...pc === null ? [] : ["at", pc], ...symbol === null ? [] : [symbol]].join(" ");
+export function askedByText({ asked_by, pc, symbol, source }: { readonly [name: string]: Json }): string {
+  const line = typeof source === "string" ? [`at ${lastPart(source)}`] : [];
+  return [asked_by, ...pc === null ? [] : ["at", pc], ...symbol === null ? [] : [symbol], ...line].join(" ");
 }
 
 /** `rwx` with what is allowed. */

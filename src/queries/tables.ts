@@ -525,6 +525,7 @@ export const REASONS = defineTable({
     asked_by: { kind: "id", doc: "the vCPU that made the first request, or the VM whose request it was", width: 13 },
     pc: { kind: "address", doc: "virtual address of the guest's instruction, if there was one", optional: true },
     symbol: { kind: "text", doc: "that address as a symbol, such as function+0x14", optional: true },
+    source: { kind: "text", doc: "its FILE:LINE, if an ELF file has debug information", optional: true },
     vm: { kind: "id", doc: "its VM" },
     call: { kind: "word", doc: "the outermost operation", width: 26 },
     err: { kind: "word", doc: "its result", width: 26 },

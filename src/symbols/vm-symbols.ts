@@ -60,6 +60,12 @@ export class VmSymbols {
     return undefined;
   }
 
+  /** `FILE:LINE` of an address, if a file has it. */
+  sourceOf(vm: string, address: bigint): string | undefined {
+    const line = this.lineAt(vm, address);
+    return line && `${line.file}:${line.line}`;
+  }
+
   /** The address ranges of the function at an address, where a file has it. */
   functionAt(vm: string, address: bigint): AddressRange[] {
     for (const info of this.infos(vm)) {

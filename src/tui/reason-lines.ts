@@ -8,7 +8,7 @@ import { type Piece, vmPieces } from "./pieces.ts";
 import { wrap } from "./row-lines.ts";
 import { ruleText } from "./refusals-pane.ts";
 import type { Look } from "./theme.ts";
-import { plainText } from "../queries/format.ts";
+import { lastPart, plainText } from "../queries/format.ts";
 import { chainOf } from "../queries/reason-text.ts";
 import { membersOf, type RowOf } from "../queries/table.ts";
 import type { REASONS } from "../queries/tables.ts";
@@ -67,7 +67,7 @@ function sentenceOf(row: Reason): string {
   return `${asked}${row.object ? ` of ${row.object}` : ""} was refused: ${ruleText(row)}.`;
 }
 
-function askedPieces({ asked_by, t, symbol, pc }: Reason, look: Look): Piece[] {
+function askedPieces({ asked_by, t, symbol, source, pc }: Reason, look: Look): Piece[] {
   const vcpu = vcpuOf(asked_by);
   const vm = /^vm:(.+)$/.exec(String(asked_by))?.[1];
   const who: Piece[] = vcpu
@@ -75,7 +75,7 @@ function askedPieces({ asked_by, t, symbol, pc }: Reason, look: Look): Piece[] {
     : vm !== undefined
     ? vmPieces(look.vm(vm), vm)
     : [{ text: String(asked_by), role: "link" }];
-  const where = symbol ?? pc;
+  const where = (symbol ?? pc) === null || !source ? symbol ?? pc : `${symbol ?? pc} at ${lastPart(source)}`;
   return [{ text: "asked by ", role: "dim" }, ...who, { text: "  at ", role: "dim" }, { text: secondsText(Number(t)) }, {
     text: " s",
     role: "dim",

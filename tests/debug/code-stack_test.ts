@@ -65,7 +65,8 @@ function textOf(row: FrameRow | undefined): string | undefined {
 }
 
 for (const build of BUILDS) {
-  Deno.test(`frames from the instructions of gcc ${build.optimize} ${build.more?.[0] ?? ""} are those of its call frame information`, async () => {
+  const flags = [build.optimize, ...build.more ?? []].join(" ");
+  Deno.test(`frames from the instructions of gcc ${flags} are those of its call frame information`, async () => {
     await withTempFolder(async (folder) => {
       const image = await buildProgram("calls", `${folder}/calls.elf`, build);
       const { system, vcpu, step } = start(image);

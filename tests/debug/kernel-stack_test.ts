@@ -103,7 +103,7 @@ function aliasesOf(symbols: readonly GuestSymbol[]): (name: string) => ReadonlyS
 }
 
 for (const kernel of LONG ? ["debian-bookworm", "debian-trixie"] : ["debian-bookworm"]) {
-  Deno.test(`gdb's stack of the stripped kernel of ${kernel} is \`vcpu stack\` at ${PLACES} places`, async () => {
+  Deno.test(`gdb's stack of the stripped kernel of ${kernel} is el2's at ${PLACES} places`, async () => {
     await withTempFolder(async (folder) => {
       const { server, stacks, symbols, asker, served } = await serve(kernel);
       try {

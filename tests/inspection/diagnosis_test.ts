@@ -6,7 +6,9 @@ import { assemble } from "../../src/assembly/assemble.ts";
 import { SWITCHES } from "../../src/inspection/event-log.ts";
 import { eventRow } from "../../src/inspection/read-trace.ts";
 import { diagnoseMachine } from "../../src/cli/commands/diagnose.ts";
+import { askedByText } from "../../src/queries/format.ts";
 import type { Query } from "../../src/queries/query.ts";
+import { native } from "../debug/programs.ts";
 import { demoSystem, rows, runUntil } from "./system.ts";
 
 const NOP = 0xd503201f, WFI = 0xd503207f, BACK = 0x17ffffff, UDF = 0;
@@ -37,6 +39,35 @@ Deno.test("a loop that never leaves spins, with its PCs and the instructions tha
   const { verdict: word, healthy, text, next } = verdict(await guest(NOP, NOP, BACK), "x");
   assert.deepEqual([word, healthy, next], ["spins", false, "el2 disasm x/0:pc"]);
   assert.match(text, /^vcpu:x\/0 loops at 0x8000000[048](\.\.0x8000000[48])? for \d+\.\dms without an exit$/);
+});
+
+Deno.test("where a VM's ELF file has source lines, a spin and a refusal name theirs", async () => {
+  const source = [
+    "volatile int bell;",
+    "__attribute__((noinline)) void refused(void) {",
+    '  __asm__ volatile("movz w0, #0x8010, lsl #0\\n movk w0, #0xc600, lsl #16\\n mov x1, #0x7777\\n hvc #0" ::: "x0", "x1", "memory");',
+    "}",
+    "__attribute__((noinline)) void wait_for_bell(void) {",
+    "  while (!bell) {}",
+    "}",
+    '__asm__(".globl _start\\n_start: bl refused\\n b wait_for_bell");',
+  ];
+  const folder = await Deno.makeTempDir({ prefix: "el2-lines-" });
+  try {
+    await Deno.writeTextFile(`${folder}/ping.c`, source.join("\n"));
+    const flags = ["-g", "-O1", "-ffreestanding", "-nostdlib", "-static", "-no-pie", "-Wl,-Ttext=0x80010000", "-Wl,--build-id=none"];
+    await native("aarch64-linux-gnu-gcc", ...flags, "-fno-toplevel-reorder", "-o", `${folder}/x.elf`, `${folder}/ping.c`);
+    const text = '[vm.x]\nimage = "x.elf"\nmemory = "4MiB"\n';
+    const system = await demoSystem(`el2 = 1\n${text}`, undefined, folder);
+    const found = verdict(system, "x");
+    assert.equal(found.verdict, "spins", found.text);
+    assert.match(found.text, /^vcpu:x\/0 loops at 0x8\S+ <wait_for_bell(\+0x\w+)?> at ping\.c:6 for /);
+    const [why] = rows(system, "why", { filter: "asked_by=vcpu:x/0" });
+    assert.match(why.source ?? "", /\/ping\.c:3$/);
+    assert.match(askedByText(why), /^vcpu:x\/0 at 0x0*8\S+ refused\+0x\w+ at ping\.c:3$/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("a guest that waits without an interrupt that can come is stuck", async () => {

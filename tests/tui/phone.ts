@@ -465,6 +465,7 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
       asked_by: "vcpu:host/0",
       pc: null,
       symbol: null,
+      source: null,
       vm: "vm:host",
       call: "VM_START",
       err: "EINVAL",
