@@ -1,6 +1,7 @@
 // Imports point downward (docs/architecture.md, "Layers"): this is that picture as a table.
 
 import assert from "node:assert/strict";
+import { MACHINE } from "../src/snapshots/instant.ts";
 import { circles, folderOf, importsBelow, importsOf, twoWayPairs } from "../scripts/structure.ts";
 
 /**
@@ -236,6 +237,12 @@ Deno.test("circles of files and two-way pairs of folders are found", () => {
   const imports = [["a/1", "b/1"], ["b/1", "b/2"], ["b/2", "a/1"], ["a/1", "c/1"]].map(([from, to]) => ({ from, to }));
   assert.deepEqual(circles(imports), [["a/1", "b/1", "b/2"]]);
   assert.deepEqual(twoWayPairs(imports).map(({ a, b }) => [a, b]), [["a", "b"]]);
+});
+
+Deno.test("a snapshot for --instant is of the program that the worker may import, whole", () => {
+  const rooms = new Set(["session"]);
+  for (const room of rooms) MAY_IMPORT[room].forEach((below) => rooms.add(below));
+  assert.deepEqual([...MACHINE].sort(), [...rooms].sort());
 });
 
 Deno.test("the table of layers has no circle: a room imports only rooms listed above it", () => {
