@@ -13,7 +13,9 @@ import { demoPlan } from "../snapshots/systems.ts";
 import { Random } from "../support/random.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
-const EVENTS = LONG ? 1_000_000 : 20_000;
+/** Another walk than CI's: `EL2_WALK_SEED`, and how many events of it, `EL2_WALK_STEPS`. */
+const SEED = Number(Deno.env.get("EL2_WALK_SEED") ?? 6);
+const EVENTS = Number(Deno.env.get("EL2_WALK_STEPS") ?? (LONG ? 1_000_000 : 20_000));
 /** Events after which a new machine begins. */
 const LIFE = LONG ? 20_000 : 4_000;
 /** Events between two moments in which the machine runs, and between two frames. */
@@ -180,7 +182,7 @@ function turn(): Promise<void> {
 }
 
 Deno.test(`a random walk of ${EVENTS} keys, clicks and resizes`, async () => {
-  const random = new Random(6);
+  const random = new Random(SEED);
   const plan = await demoPlan({ cpus: 2, history: true });
   let sitting = new Sitting(random, plan), since = 0, lives = 1;
   try {
