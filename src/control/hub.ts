@@ -274,7 +274,7 @@ export class SessionHub {
       for (const kind of client.watched) kinds.add(kind);
       if (client.watched.length) budget = Math.max(budget, client.budget);
     }
-    this.machine.send({ kind: "watch", kinds: [...kinds], ...budget > 0 && budget < Infinity && { budget } });
+    this.machine.send({ kind: "watch", kinds: [...kinds], ...kinds.size > 0 && budget < Infinity && { budget } });
   }
 
   #event(event: SessionEvent): void {

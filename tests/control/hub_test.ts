@@ -142,6 +142,11 @@ Deno.test("the session records what any client watches, within the largest budge
   assert.deepEqual(last(), { kind: "watch", kinds: ["hvc", "sched"] });
   two.leave();
   assert.deepEqual(last(), { kind: "watch", kinds: ["hvc"], budget: 100 });
+  // None at all is a budget, too.
+  one.send({ kind: "watch", kinds: ["hvc"], budget: 0 });
+  assert.deepEqual(last(), { kind: "watch", kinds: ["hvc"], budget: 0 });
+  one.leave();
+  assert.deepEqual(last(), { kind: "watch", kinds: [] });
 });
 
 Deno.test("W62: a read-only client changes nothing", () => {
