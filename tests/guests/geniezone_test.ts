@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { buildGuest } from "../../scripts/guests.ts";
+import { RmError } from "../../src/abi/rpc/errors.ts";
 import { encodeRequest, type RpcRequest } from "../../src/abi/rpc/message.ts";
 import type { Fields, Values } from "../../src/abi/rpc/layout.ts";
 import { encodePackets, PacketType } from "../../src/abi/rpc/packet.ts";
@@ -247,6 +248,17 @@ Deno.test("a machine with a GenieZone VM that is saved and loaded continues as t
   for (const one of [guests, loaded]) assert.equal(await one.end(2), "SYSTEM_OFF");
   assert.match(console.text, /tick 3\n[^]*both have ended/);
   assert.equal(hashesOf(copy), hashesOf(guests.system));
+});
+
+Deno.test("a page that a GenieZone VM has cannot be shared with a Gunyah VM; the Resource Manager refuses", async () => {
+  const region = GZVM_REGION.encode({ slot: 0, constituents: 1, total_pages: 1n, address: BigInt(GUEST) });
+  const part = GZVM_CONSTITUENT.encode({ address: BigInt(GUNYAH + 3 * PAGE), pages: 1 });
+  const blobs = [{ address: MESSAGES, bytes: region }, { address: MESSAGES + region.length, bytes: part }];
+  const calls: Call[] = [["CREATE_VM", [0], 0, 1], ["SET_MEMREGION", [1, 2 * PAGE, MESSAGES], 0]];
+  const guests = await primaryWith(HELLO("gz", "geniezone") + HELLO("gunyah", "gunyah"), { calls, blobs });
+  const console = guests.console("host");
+  assert.equal(await guests.end(2), "SYSTEM_RESET", console.text);
+  assert.match(console.text, new RegExp(`^request 0x${MEM_SHARE.id.toString(16)}: error ${RmError.MEM_INVALID}$`, "m"), console.text);
 });
 
 Deno.test("the list of VMs has GenieZone's below a primary that is an image", async () => {
