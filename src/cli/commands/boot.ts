@@ -11,6 +11,7 @@ import {
   behaviourOf,
   capIdsOption,
   checkOption,
+  geniezoneOption,
   hypervisorNodeOption,
   injectOption,
   msiOption,
@@ -126,6 +127,7 @@ export function registerBoot(program: Command, { entry, exit }: CommandContext):
     .option("--initrd <file>", "initial ramdisk")
     .option("--dtb <file>", "devicetree to use instead of the generated one")
     .addOption(hypervisorNodeOption)
+    .addOption(geniezoneOption)
     .option("--append <string>", "kernel command line")
     .option("--firmware <file>", "start this firmware (U-Boot, EDK2) from flash; the image, if given, is passed to it through fw_cfg")
     .option("--firmware-vars <file>", "store the firmware's variables in this file (default: they are discarded)")

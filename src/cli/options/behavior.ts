@@ -17,6 +17,10 @@ export const strictOption = new Option("--strict", "stop at the first guest call
 export const msiOption = new Option("--msi <kind>", `message-signaled interrupts of the guest (default: "${DEFAULT_BEHAVIOUR.msi}")`)
   .choices(MSI_KINDS);
 export const checkOption = new Option("--check", "check the hypervisor's invariants after every operation, and stop if one is broken");
+export const geniezoneOption = new Option(
+  "--geniezone",
+  "GenieZone's hypercalls beside Gunyah's, and their node in the generated devicetree",
+);
 
 /** A phone whose values are the defaults of the configuration. */
 export function phoneOption() {
@@ -73,7 +77,7 @@ export function withBehaviour<P extends Pick<SessionPlan, "root" | "behaviour">>
 
 /** The choices of the given options. */
 export function behaviourOf(options: Partial<Behaviour>): Partial<Behaviour> {
-  const { capIds, quirks, hypervisorNode, strict, check, msi } = options;
+  const { capIds, quirks, hypervisorNode, strict, check, msi, geniezone } = options;
   return {
     ...capIds && { capIds },
     ...quirks && { quirks },
@@ -81,5 +85,6 @@ export function behaviourOf(options: Partial<Behaviour>): Partial<Behaviour> {
     ...strict && { strict },
     ...check && { check },
     ...msi && { msi },
+    ...geniezone && { geniezone },
   };
 }

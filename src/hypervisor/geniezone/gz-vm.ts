@@ -248,7 +248,30 @@ export class GzVm {
     const own = archive.object("own", vm?.memory.own, "memextent");
     const result = vm ?? new GzVm(id, el2, objects, primary, own);
     result.#archive(archive);
+    archive.later(() => result.#check(archive));
     return result;
+  }
+
+  /** Checks that the loaded objects belong together. */
+  #check(archive: ObjectArchive): void {
+    const { addressSpace, vic, extent } = this.objects;
+    const { own, primary } = this.memory;
+    const active = [...Object.values(this.objects), own, primary].every(({ state }) => state === "active");
+    archive.check(active && addressSpace.vmid === vmidOf(this.id), "a VM has active objects, and the VMID of its id");
+    archive.check(extent.base === own.base && extent.extentSize === own.extentSize, "a VM's extent has the range of the primary VM's");
+    const placed = this.vcpus.every((one, index) => !one || one.vcpu.addressSpace === addressSpace && one.vcpu.index === index);
+    archive.check(placed, "a VM's vCPUs have its address space, and their index");
+    archive.check(
+      this.#bells.every((bell, spi) => !bell || vic.sources.has(bell.virq) && bell.virq.intid === Intid.PrivateEnd + spi),
+      "a VM's doorbells raise its interrupts",
+    );
+    const held: HypervisorObject[] = [...Object.values(this.objects), ...this.vcpus.map((one) => one?.vcpu), ...this.#bells].filter((one) =>
+      one !== undefined
+    );
+    archive.check(
+      held.every(({ holders }) => holders.some(({ cspace }) => cspace === this.el2)),
+      "EL2 has a capability of each object of a VM",
+    );
   }
 
   #archive(archive: ObjectArchive): void {

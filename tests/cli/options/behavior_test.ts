@@ -1,5 +1,5 @@
-// --cap-ids, --quirks, --hypervisor-node, --strict and --check reach the machine, from the command
-// line and from [machine].
+// --cap-ids, --quirks, --hypervisor-node, --geniezone, --strict and --check reach the machine, from
+// the command line and from [machine].
 
 import assert from "node:assert/strict";
 import { Command, Option } from "@commander-js/extra-typings";
@@ -31,6 +31,14 @@ Deno.test("--quirks as-observed brings the recorded X9 back; --check, --cap-ids 
     boot(X9_TELLS, "--quirks", "as-observed", "--check", "--cap-ids", "random", "--hypervisor-node", "binding-v6"),
   ]);
   assert.deepEqual([fixed.code, observed.code], [1, 0]);
+});
+
+Deno.test("--geniezone answers GenieZone's PROBE, by HVC and by SMC; without it the call is unknown", async () => {
+  const SMC = 0xd4000003;
+  /** Makes the call, then powers off if X0 is zero, else resets: `cbnz x0, reset`. */
+  const probe = (call: number) => [...A64.loadW0(0xfb00_100c), call, 0xb5000080, ...OFF, ...A64.loadW0(0x84000009), hvc(0)];
+  const runs = [boot(probe(hvc(0)), "--geniezone"), boot(probe(SMC), "--geniezone"), boot(probe(hvc(0)))];
+  assert.deepEqual((await Promise.all(runs)).map(({ code }) => code), [0, 0, 1]);
 });
 
 Deno.test("[machine] has the same choices", async () => {

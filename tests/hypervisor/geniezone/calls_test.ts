@@ -6,7 +6,9 @@ import { functionId, GZVM_CALLS, type GzvmCallName, GzvmError, packTuple } from 
 import { GzvmCap } from "../../../src/abi/ioctl/geniezone.ts";
 import { ObjectArchive } from "../../../src/hypervisor/archive/archive.ts";
 import { smccc } from "../../../src/hypervisor/firmware/smccc.ts";
+import type { GzVm } from "../../../src/hypervisor/geniezone/gz-vm.ts";
 import { archiveHypervisor } from "../../../src/hypervisor/hypervisor-archive.ts";
+import { ArchiveError } from "../../../src/machine/archive.ts";
 import { ScriptedMachine, ScriptedVm } from "../scripted.ts";
 import { ADDRESS_SPACE_SIZE, CONDUITS, GIVEN, GUEST, MESSAGE, PAGE, Primary, SHARED } from "./rig.ts";
 import { RAM_BASE } from "../../../src/machine/memory-map.ts";
@@ -341,4 +343,30 @@ Deno.test("EL2's VMs are in an archive, which loads into the same state", () => 
   archive.finish();
   assert.deepEqual([...copy.hypervisor.geniezone!.vms.keys()], [vm]);
   assert.ok(save(copy).every((byte, index) => byte === saved[index]), "the same bytes");
+});
+
+Deno.test("a VM of an archive that has another VM's objects is refused", () => {
+  const wrong: Record<string, (one: GzVm, other: GzVm) => void> = {
+    addressSpace: (one, other) => Object.assign(one.objects, { addressSpace: other.objects.addressSpace }),
+    extent: (one, other) => Object.assign(one.objects, { extent: other.memory.own }),
+    vcpus: (one, other) => one.vcpus[0] = other.vcpus[0],
+    id: (one) => Object.assign(one, { id: 7 }),
+  };
+  for (const [what, spoil] of Object.entries(wrong)) {
+    const test = new Primary();
+    const [one, other] = [test.vmWith(), test.vmWith({ given: GIVEN + 0x10_0000 })].map((vm) => test.zone.vms.get(vm)!);
+    spoil(one, other);
+    const archive = new ObjectArchive();
+    archiveHypervisor(test.hypervisor, archive);
+    const copy = new ScriptedMachine(1, undefined, { geniezone: true });
+    const loading = new ObjectArchive(archive.saved);
+    assert.throws(
+      () => {
+        archiveHypervisor(copy.hypervisor, loading);
+        loading.finish();
+      },
+      ArchiveError,
+      what,
+    );
+  }
 });
