@@ -2,7 +2,6 @@
 // instruction of a program; and against the same rules after they were written for debuggers.
 
 import assert from "node:assert/strict";
-import { assemble } from "../../src/assembly/assemble.ts";
 import { Pstate } from "../../src/core/architecture/exceptions.ts";
 import { debugFrame } from "../../src/formats/dwarf/frame-writer.ts";
 import { type FrameRow, FrameTable } from "../../src/formats/dwarf/frames.ts";
@@ -11,40 +10,18 @@ import { CodeFrames } from "../../src/symbols/code-frames.ts";
 import { readElfSymbols } from "../../src/symbols/elf-symbols.ts";
 import { SymbolTable } from "../../src/symbols/symbol-table.ts";
 import { guestReader, unwind } from "../../src/symbols/unwind.ts";
+import { debuggedMachine } from "./debugged-machine.ts";
 import { type BuildOptions, buildProgram, native, withTempFolder } from "./programs.ts";
 
-/** Virtual time (ns) in which the machine stops. */
-const STOPS_WITHIN = 1e9;
 const STEPS = 600;
 
 /** A machine before the first instruction of a program. */
 function start(image: Uint8Array<ArrayBuffer>) {
-  const system = assemble({
-    cpus: 1,
-    memory: 64 * 0x10_0000,
-    turbo: true,
-    seed: 1,
-    duration: undefined,
-    hashAt: [],
-    debug: "host",
-    what: { kind: "boot", image, initrd: undefined, dtb: undefined, append: undefined },
-  });
-  const { machine, debugger: { control } } = system;
-  if (!control) throw new Error("the machine has no debugger");
-  const stop = () => {
-    for (const end = machine.time + STOPS_WITHIN; machine.time < end;) {
-      const result = machine.run(end);
-      if (result.kind === "idle") machine.skipTo(Math.min(end, result.next));
-      else if (result.kind !== "suspended") break;
-      const found = control.takeStop();
-      if (found) return found.vcpu;
-    }
-    throw new Error("the machine does not stop");
-  };
-  const first = stop();
+  const { system, control, stop } = debuggedMachine(image);
+  const first = stop().vcpu;
   const step = () => {
     control.goOn(first);
-    return stop();
+    return stop().vcpu;
   };
   return { system, vcpu: first, step };
 }

@@ -3,7 +3,6 @@
 
 import assert from "node:assert/strict";
 import { gdbCommand } from "../../scripts/native-tools.ts";
-import { assemble } from "../../src/assembly/assemble.ts";
 import { LoopbackPort } from "../../src/debug/gdb-connections.ts";
 import { GdbServer } from "../../src/debug/gdb-server.ts";
 import type { GdbTarget } from "../../src/debug/gdb-session.ts";
@@ -11,35 +10,17 @@ import { answerDebugger } from "../../src/hypervisor/debug/debug-access.ts";
 import { rowsOf } from "../../src/queries/query.ts";
 import { STACK } from "../../src/queries/tables.ts";
 import { ConsoleProgram } from "../support/console.ts";
+import { debuggedMachine } from "./debugged-machine.ts";
 import { type BuildOptions, buildProgram, withTempFolder } from "./programs.ts";
 
 const PATIENCE = 60;
-/** Virtual time (ns) in which the machine stops. */
-const STOPS_WITHIN = 1e9;
 
 /** A machine with a program, and a gdb server in this process. */
 function serve(image: Uint8Array<ArrayBuffer>) {
-  const system = assemble({
-    cpus: 1,
-    memory: 64 * 0x10_0000,
-    turbo: true,
-    seed: 1,
-    duration: undefined,
-    hashAt: [],
-    debug: "host",
-    what: { kind: "boot", image, initrd: undefined, dtb: undefined, append: undefined },
-  });
-  const { machine, debugger: { control } } = system;
-  if (!control) throw new Error("the machine has no debugger");
+  const { system, control, stop } = debuggedMachine(image);
   const run = () => {
-    for (const end = machine.time + STOPS_WITHIN; machine.time < end;) {
-      const result = machine.run(end);
-      if (result.kind === "idle") machine.skipTo(Math.min(end, result.next));
-      else if (result.kind !== "suspended") break;
-      const stop = control.takeStop();
-      if (stop) return { cause: stop.cause, vcpu: stop.vcpu.index, pc: stop.vcpu.registers.pc, watch: stop.watch };
-    }
-    throw new Error("the machine does not stop");
+    const { cause, vcpu, watch } = stop();
+    return { cause, vcpu: vcpu.index, pc: vcpu.registers.pc, watch };
   };
   const marks: string[][] = [];
   const target: GdbTarget = {
