@@ -13,7 +13,8 @@ import { PAGE_SIZE } from "../../support/sizes.ts";
 import { FAST_MASK, FAST_MODES } from "../fp/arithmetic.ts";
 import type { KnownFlags, Surroundings } from "../interpreter/emitter.ts";
 import { CALL_DEPTH, REGION_PARAMETERS, REGION_RESULTS } from "../interpreter/interpreter.ts";
-import { CPU, FetchEntry, KeptPage, TlbSet } from "../state/cpu-state.ts";
+import { SP_ALIGNMENT } from "../architecture/exceptions.ts";
+import { CPU, FetchEntry, KeptPage, Slot, TlbSet, xAddress } from "../state/cpu-state.ts";
 import type { Callees } from "../wasm/library.ts";
 import { FunctionBuilder, type Label } from "../wasm/module.ts";
 import { type AccessGroup, accessGroups, type GroupMember, keepsStackAlignment } from "./access-groups.ts";
@@ -158,6 +159,12 @@ class RegionFunction {
   /** See `RegionContext.fast`. */
   readonly #fast = this.#body.local("i32");
   readonly #usesFast: boolean;
+  /**
+   * SP is aligned wherever an instruction of the region begins: that is checked where SP comes from
+   * elsewhere. False if accesses by SP check it, as the region changes SP in other ways than by
+   * multiples of its alignment.
+   */
+  readonly #keepsStackAligned: boolean;
   /** Labels of loops, and of the code after blocks, by node. */
   readonly #labels = new Map<number, Label>();
   readonly #longest: (number | undefined)[] = [];
@@ -203,6 +210,8 @@ class RegionFunction {
     this.#data = dataFlow(flowBlocks, order);
     this.#state = new StateLocals(this.#body);
     this.#usesFast = blocks.some(({ instructions }) => instructions.some(({ inlinesFloat }) => inlinesFloat));
+    this.#keepsStackAligned = blocks.some(({ instructions }) => instructions.some(({ basedOnStack }) => basedOnStack)) &&
+      blocks.every(({ instructions }) => instructions.every(keepsStackAlignment));
     this.#context = {
       f: this.#body,
       library,
@@ -301,9 +310,18 @@ class RegionFunction {
       f.memory("i32.load", TlbSet.Fetch + FetchEntry.Decoded).i32Later(decoded).op("i32.ne");
       leaveIf();
     }
+    if (this.#keepsStackAligned) {
+      this.#pushMisalignment(f);
+      leaveIf();
+    }
     if (this.#usesFast) emitFast(f, this.#fast);
     this.#ownKeptPages(f);
     this.#state.load(f, this.#data.needed[0]);
+  }
+
+  /** Puts the bits of SP, in the CPU state, on the stack that must be clear for accesses by it. */
+  #pushMisalignment(f: FunctionBuilder): void {
+    f.i32(0).memory("i32.load", xAddress(Slot.SP)).i32(SP_ALIGNMENT - 1).op("i32.and");
   }
 
   /** The blocks that a node dominates. Ramsey's doTree. */
@@ -333,7 +351,7 @@ class RegionFunction {
     if (!instructions.length) return this.#dispatch(node, before);
     const dirty = { ...this.#data.dirty[node] };
     let flags = before;
-    let last: RegionEmitter | undefined, stackAligned = false;
+    let last: RegionEmitter | undefined, stackAligned = this.#keepsStackAligned;
     const groups = this.#groups[node], wasmAddresses = new Map<AccessGroup, number>(), keeps = this.#keepPages.get(node);
     const memberAt = (i: number) => {
       const member = groups.get(i);
@@ -355,7 +373,7 @@ class RegionFunction {
         stackAligned,
       });
       last.emitBody();
-      stackAligned = (stackAligned || instruction.basedOnStack) && keepsStackAlignment(instruction);
+      stackAligned = this.#keepsStackAligned || (stackAligned || instruction.basedOnStack) && keepsStackAlignment(instruction);
       flags = last.flagsAfter;
       add(dirty, instruction.use.written);
     });
@@ -451,6 +469,10 @@ class RegionFunction {
       return;
     }
     f.get(LEFT).i32(this.#longestFrom(to)).op("i32.lt_s");
+    if (this.#keepsStackAligned) {
+      this.#pushMisalignment(f);
+      f.op("i32.or");
+    }
     f.ifLikely(false, () => void f.get(this.#answer).get(LEFT).op("return"));
     if (this.#usesFast) emitFast(f, this.#fast);
     this.#ownKeptPages(f);
