@@ -2,6 +2,7 @@
 // input to the run like typing.
 
 import { Intid } from "../hypervisor/gic/gic-registers.ts";
+import { LPI_FIRST } from "../hypervisor/gic/its/its-registers.ts";
 import type { Vgic } from "../hypervisor/gic/vgic.ts";
 import { BalloonDevice } from "../virtio/balloon/balloon.ts";
 import { InputDevice, type InputEvent } from "../virtio/input/input.ts";
@@ -119,6 +120,10 @@ function raise(view: View, id: string): void {
   const [, vm, intid, index] = match;
   const vcpu = view.findVcpu(`vcpu:${vm}/${index ?? 0}`);
   const gic: Vgic = vcpu.gic.gic;
+  if (Number(intid) >= LPI_FIRST && vcpu.gic.lpis?.enabled) {
+    vcpu.gic.lpis.set(Number(intid));
+    return vcpu.gic.settleLpis();
+  }
   if (Number(intid) >= Intid.SpiEnd) throw new QueryError(`${id}: INTIDs are 0..${Intid.SpiEnd - 1}`);
   gic.setPending(vcpu.gic, Number(intid));
 }

@@ -36,6 +36,7 @@ export function readIrqs(view: View): RowOf<typeof IRQS>[] {
     const reader = new VicReader(view, vic, vm, vcpus, names);
     for (const { gic } of vcpus) reader.readAll(gic, 0, Intid.PrivateEnd, rows);
     reader.readAll(vic.gic.cpus[0], Intid.PrivateEnd, Intid.SpiEnd, rows);
+    reader.readLpis(rows);
   }
   return rows.sort((a, b) => b.rate - a.rate || Number(b.pend) - Number(a.pend) || b.count - a.count);
 }
@@ -81,6 +82,31 @@ class VicReader {
       const isUsed = bank.flags[intid] & (Irq.Enabled | Irq.Active) || isRaised || bank.taken[intid] > 0 || bank.isPending(intid);
       if (isUsed) rows.push(this.#read(cpu, bank, intid));
     }
+  }
+
+  /** Adds rows for the LPIs that are pending, or were acknowledged: each at its last vCPU. */
+  readLpis(rows: RowOf<typeof IRQS>[]): void {
+    const found = new Map<number, { cpu: VgicCpu; count: number }>();
+    for (const { gic: cpu } of this.vcpus) {
+      for (const intid of [...cpu.lpis?.taken.keys() ?? [], ...cpu.lpis?.pending.keys() ?? []]) {
+        const before = found.get(intid), count = cpu.lpis!.taken.get(intid) ?? 0;
+        if (before?.cpu === cpu) continue;
+        const at = before?.cpu.lpis?.pending.has(intid) ? before.cpu : cpu;
+        found.set(intid, { cpu: at, count: (before?.count ?? 0) + count });
+      }
+    }
+    for (const [intid, { cpu, count }] of found) rows.push(this.#readLpi(cpu, intid, count));
+  }
+
+  #readLpi(cpu: VgicCpu, intid: number, count: number): RowOf<typeof IRQS> {
+    const { priority, enabled: en } = cpu.lpis!.configured(intid), pend = cpu.lpis!.pending.has(intid);
+    const id = irqId(this.vm, intid, cpu.index), rate = this.view.rate(id, count);
+    const masked = pend && en ? this.#masked(cpu, priority, Irq.Group1) : undefined;
+    return {
+      ...{ id, vm: `vm:${this.vm}`, vcpu: `vcpu:${this.vm}/${cpu.index}`, intid, kind: "lpi", source: "ITS", priority: hex(priority, 2) },
+      ...{ en, pend, act: false, trigger: "edge", line: null, route: `aff ${cpu.index}`, count, rate },
+      finding: pend && !en ? "cannot fire: disabled in its configuration table" : masked ?? null,
+    };
   }
 
   #read(cpu: VgicCpu, bank: IrqBank, intid: number): RowOf<typeof IRQS> {

@@ -236,7 +236,7 @@ export const IRQS = defineTable({
     vm: { ...VM, width: undefined },
     vcpu: { kind: "id", doc: "its target vCPU", optional: true, width: 14, from: 100 },
     intid: { kind: "number", doc: "INTID", width: 5, from: 100, alias: ["irq"] },
-    kind: { kind: "word", doc: "sgi, ppi or spi", width: 4, from: 100 },
+    kind: { kind: "word", doc: "sgi, ppi, spi or lpi", width: 4, from: 100 },
     source: { kind: "text", doc: "its source", width: 18 },
     priority: { kind: "address", doc: "priority, 0x00 highest", width: 4, from: 100, title: "pri" },
     en: { kind: "flag", doc: "enabled", width: 3 },

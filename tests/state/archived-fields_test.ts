@@ -84,7 +84,7 @@ const DERIVED: Record<string, readonly string[]> = {
   ],
   "tables of objects, which enter themselves when they are loaded": [
     ...["Hypervisor.addressSpaces", "Hypervisor.hwirqs", "Hypervisor.virtioPages"],
-    ...["Vic.#attached", "Vic.#ppis", "Vic.#sources", "IrqBank.sources", "VpmGroup.#vcpus", "AddressSpace.devices*"],
+    ...["Vic.#attached", "Vic.#ppis", "Vic.#sources", "Vic.#msiSources", "IrqBank.sources", "VpmGroup.#vcpus", "AddressSpace.devices*"],
   ],
   "counts and orders of what is saved": [
     ...["Cspace.#used", "Cspace.#tables[].used", "RunQueue.#queues", "RunQueue.#size", "PageTables.#left", "VmConsole.#taken"],

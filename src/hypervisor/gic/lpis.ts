@@ -201,6 +201,12 @@ export class Lpis implements LpiSet {
     this.#priority = priority;
   }
 
+  /** Priority of an LPI, and whether it is enabled, as its table has it now: for display. */
+  configured(intid: number): { readonly priority: number; readonly enabled: boolean } {
+    const configuration = this.#pending.get(intid) ?? this.#configuration(intid);
+    return { priority: configuration & PRIORITY_MASK, enabled: (configuration & ENABLED) !== 0 };
+  }
+
   /** The configuration byte of an LPI: disabled where the table cannot be read. */
   #configuration(intid: number): number {
     const address = Number(this.#propbaser & PROPERTIES_ADDRESS) + intid - LPI_FIRST;

@@ -2,6 +2,7 @@
 // check first whether the kind is traced.
 
 import { Icc, iccKey, Intid } from "../gic/gic-registers.ts";
+import { LPI_FIRST } from "../gic/its/its-registers.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 
 /** The encoding of a trapped system register. */
@@ -36,7 +37,8 @@ export function traceRegister(vcpu: Vcpu, register: RegisterEncoding, isRead: bo
 /** A vCPU acknowledges or ends an interrupt. */
 export function traceInterrupt(vcpu: Vcpu, name: "acknowledge" | "end", intid: number): void {
   const { trace, services, vic } = vcpu;
-  if (vic && intid < Intid.SpiEnd && trace.wants("virq")) trace.event("virq", name, { irq: services.names.irq(vic, intid) });
+  const special = intid >= Intid.SpiEnd && intid < LPI_FIRST;
+  if (vic && !special && trace.wants("virq")) trace.event("virq", name, { irq: services.names.irq(vic, intid) });
 }
 
 /**

@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { errorName } from "../../../src/abi/errors.ts";
 import type { AddressSpace } from "../../../src/hypervisor/memory/addrspace.ts";
+import { SpaceMemory } from "../../../src/hypervisor/gic/its/table-memory.ts";
 import { Vic } from "../../../src/hypervisor/gic/vic.ts";
+import type { Doorbell } from "../../../src/hypervisor/ipc/doorbell.ts";
 import { Rig } from "../checklist/rig.ts";
 import { Caller } from "../caller.ts";
 
@@ -75,4 +77,59 @@ Deno.test("a VIC that goes takes its frames out of the address spaces", () => {
   assert.ok(w.get<AddressSpace>(space).deviceAt(0x1000_0000));
   w.ok("cspace_delete_cap_from", { cspace: w.self, cap: vic });
   assert.equal(w.get<AddressSpace>(space).deviceAt(0x1000_0000), undefined);
+});
+
+Deno.test("a VIC with MSIs has LPIs and an ITS, and each send of a doorbell that is bound to it is a message", () => {
+  const w = new Rig({ msi: "its" });
+  const vic = w.fresh("vic");
+  const configure = (max_msis: bigint) => w.error("vic_configure", { vic, max_vcpus: 1n, max_virqs: 32n, vic_options: 1n, max_msis });
+  assert.deepEqual([configure(57_345n), configure(8192n)], ["ARGUMENT_INVALID", "OK"]);
+  w.ok("object_activate", { cap: vic });
+  const { gic } = w.get<Vic>(vic);
+  assert.deepEqual([gic.typer, gic.its !== undefined], [0x036b_001f, true]);
+  const space = w.active("addrspace");
+  const attach = (index: bigint, flags: bigint) =>
+    w.error("addrspace_attach_vdevice", { addrspace: space, vdevice: vic, index, vbase: 0x1000_0000n, size: 0x2_0000n, flags });
+  assert.deepEqual([attach(3n, 0n), attach(2n, 1n), attach(2n, 0n), attach(2n, 0n)], [
+    "ARGUMENT_INVALID",
+    "ARGUMENT_INVALID",
+    "OK",
+    "BUSY",
+  ]);
+  assert.equal(w.get<AddressSpace>(space).deviceAt(0x1000_0000)?.device.read(w.caller, 0, 4), 0x8000_0000n);
+
+  const bell = w.active("doorbell"), messages: unknown[] = [];
+  const bind = (to: bigint) => w.error("vic_bind_msi_source", { vic: to, msi_source: bell });
+  assert.deepEqual([bind(w.vic), bind(vic), bind(vic)], ["DENIED", "OK", "VIRQ_BOUND"]);
+  w.hypervisor.trace.listen(["virq"], (event) => {
+    if (event.name === "ITS message") messages.push([event.fields.device, event.fields.event, event.fields.error]);
+  });
+  w.ok("doorbell_send", { doorbell: bell, new_flags: 8n << 32n | 3n });
+  assert.deepEqual(messages, [[8, 3, "the ITS is disabled"]]);
+  assert.equal(w.get<Doorbell>(bell).flags, 0n);
+  w.ok("cspace_delete_cap_from", { cspace: w.self, cap: vic });
+  w.ok("doorbell_send", { doorbell: bell, new_flags: 5n });
+  assert.equal(w.get<Doorbell>(bell).flags, 5n, "it is an ordinary doorbell again");
+});
+
+Deno.test("tables of LPIs are read and written through stage 2, page by page, and nowhere else", () => {
+  const pages = new Map([[0x1000, { pa: 0x8000, flags: 3 }], [0x2000, { pa: 0x4000, flags: 1 }], [0x3000, { pa: 0x10_0000, flags: 3 }]]);
+  const bytes = new Uint8Array(0x9000), space = { state: "active", stage2: { lookup: (ipa: number) => pages.get(ipa) } };
+  const memory = new SpaceMemory(space, {
+    contains: (pa, size) => pa + size <= bytes.length,
+    read: (pa, into) => into.set(bytes.subarray(pa, pa + into.length)),
+    write: (pa, from) => bytes.set(from, pa),
+  });
+  bytes.set([1, 2], 0x8ffe);
+  bytes.set([3, 4], 0x4000);
+  const into = new Uint8Array(4);
+  assert.ok(memory.read(0x1ffe, into));
+  assert.deepEqual([...into], [1, 2, 3, 4]);
+  assert.ok(memory.write(0x1ffe, Uint8Array.of(7, 8)));
+  assert.deepEqual([bytes[0x8ffe], bytes[0x8fff]], [7, 8]);
+  const one = new Uint8Array(1);
+  const failures = [memory.write(0x2000, one), memory.read(0x3000, one), memory.read(0x9000, one), memory.read(2 ** 52, one)];
+  assert.deepEqual(failures, [false, false, false, false]);
+  space.state = "destroying";
+  assert.equal(memory.read(0x1000, one), false);
 });
