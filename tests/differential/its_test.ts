@@ -47,7 +47,7 @@ function planOf(image: Uint8Array): SessionPlan {
 function printed(system: GuestSystem, until: (text: string) => boolean = () => false): string {
   let text = "";
   for (;;) {
-    const result = system.machine.run(MOST, 10);
+    const result = system.machine.run(MOST, 1);
     for (const { console, bytes } of system.consoles.take()) if (console === PRIMARY_CONSOLE) text += new TextDecoder().decode(bytes);
     if (until(text)) return text;
     if (result.kind === "idle" && result.next !== Infinity) system.machine.skipTo(result.next);

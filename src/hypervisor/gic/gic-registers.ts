@@ -1,6 +1,8 @@
 // Register offsets, fields and constants of the GICv3 that a VIC shows (Arm IHI 0069;
 // docs/spec/hypervisor.md §6.2).
 
+import { LPI_FIRST } from "./its/its-registers.ts";
+
 /** INTID ranges. */
 export const Intid = {
   /** SGIs are 0..15. */
@@ -12,6 +14,11 @@ export const Intid = {
   /** No interrupt to acknowledge. */
   Spurious: 1023,
 } as const;
+
+/** Whether an INTID is no interrupt's: those between SPIs and LPIs. */
+export function isSpecial(intid: number): boolean {
+  return intid >= Intid.SpiEnd && intid < LPI_FIRST;
+}
 
 /** Distributor frame. */
 export const Gicd = {

@@ -1,8 +1,7 @@
 // Exits as events of the trace: device accesses, trapped registers, waits, injected aborts. Callers
 // check first whether the kind is traced.
 
-import { Icc, iccKey, Intid } from "../gic/gic-registers.ts";
-import { LPI_FIRST } from "../gic/its/its-registers.ts";
+import { Icc, iccKey, isSpecial } from "../gic/gic-registers.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 
 /** The encoding of a trapped system register. */
@@ -37,8 +36,7 @@ export function traceRegister(vcpu: Vcpu, register: RegisterEncoding, isRead: bo
 /** A vCPU acknowledges or ends an interrupt. */
 export function traceInterrupt(vcpu: Vcpu, name: "acknowledge" | "end", intid: number): void {
   const { trace, services, vic } = vcpu;
-  const special = intid >= Intid.SpiEnd && intid < LPI_FIRST;
-  if (vic && !special && trace.wants("virq")) trace.event("virq", name, { irq: services.names.irq(vic, intid) });
+  if (vic && !isSpecial(intid) && trace.wants("virq")) trace.event("virq", name, { irq: services.names.irq(vic, intid) });
 }
 
 /**
