@@ -15,7 +15,7 @@ export const Intid = {
   Spurious: 1023,
 } as const;
 
-/** Whether an INTID is no interrupt's: those between SPIs and LPIs. */
+/** Whether an INTID lies between SPIs and LPIs, where there are no interrupts. */
 export function isSpecial(intid: number): boolean {
   return intid >= Intid.SpiEnd && intid < LPI_FIRST;
 }
