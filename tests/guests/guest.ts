@@ -165,7 +165,7 @@ export async function ordinaryGuest(release: DebianRelease = "bookworm", package
 }
 
 /** Files of packages that programs need when they run. */
-const NEEDED = /^usr\/(s?bin|lib\/aarch64-linux-gnu|share\/misc)\/[^/]+$|^usr\/lib\/ld-linux-/;
+const NEEDED = /^(usr\/)?(s?bin|lib\/aarch64-linux-gnu|share\/misc)\/[^/]+$|^(usr\/)?lib\/ld-linux-/;
 
 async function programs(apt: PackageArchive, packages: readonly string[], work: string): Promise<CpioEntry[]> {
   const root = `${work}/programs`, names = await apt.closure(packages);
@@ -181,9 +181,9 @@ async function programs(apt: PackageArchive, packages: readonly string[], work: 
       else if (status.isFile) entries.set(inside, archiveFile(inside, await Deno.readFile(`${root}/${inside}`), status.mode! & 0o777));
     }
   }
-  // The ramdisk's /lib is a folder; loaders are named by paths in it.
-  const loader = [...entries.keys()].find((path) => path.startsWith("usr/lib/") && path.includes("ld-linux-"));
+  const loader = [...entries.keys()].find((path) => path.includes("lib/ld-linux-"));
   if (loader === undefined) throw new Error(`no dynamic loader in ${names.join(", ")}`);
-  const name = loader.replace(/.*\//, "");
-  return [...entries.values(), { path: `lib/${name}`, kind: "link", target: `/${loader}` }];
+  // Programs name it in /lib, which the ramdisk does not have as a link into /usr.
+  const link = loader.replace(/^usr\//, "");
+  return [...entries.values(), ...link === loader ? [] : [{ path: link, kind: "link", target: `/${loader}` } as const]];
 }
