@@ -56,7 +56,7 @@ export const RM_TEXTS = {
   auth: "authentication types that the platform accepts",
   parcels: "most memory parcels that a VM owns",
   parcels_held: "how many of them drivers of the host hold from the start",
-  reserved_memory: "must-match: VM_START needs a /reserved-memory node for each shared parcel",
+  reserved_memory: "must-match: VM_START needs a /reserved-memory node for each shared parcel; never: it compares nothing",
   size_max: "span: a VM accepts memory only in the size-max bytes from its base-address, as on phones",
   low_memory: "memory that it adds at 1 GiB to VMs that are filled on demand; they cannot execute it",
 } as const;

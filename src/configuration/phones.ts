@@ -2,6 +2,7 @@
 // §A). A profile sets the keys of a configuration that the file does not set; values that el2 does
 // not model are shown only.
 
+import type { PhoneLintRules } from "./vm-lint.ts";
 import { type Behaviour, DEFAULT_BEHAVIOUR } from "../hypervisor/services/behaviour.ts";
 
 /** Profiles by the name of the chip. */
@@ -42,7 +43,7 @@ export const PHONE_KEYS = {
   "rm.parcels-held": { doc: "parcels that Android holds at boot", generic: 0, sets: ["rm", "parcels_held"] },
   "rm.entries": { doc: "most entries of a memory list in one request", generic: 512, always: true },
   "rm.reserved-memory": {
-    doc: "which shared parcels START takes: any, or those with a node of exactly their range",
+    doc: "how START compares parcels with nodes of /reserved-memory: any, must-match, or never",
     generic: "any",
     sets: ["rm", "reserved_memory"],
   },
@@ -128,7 +129,7 @@ const PHONES: Readonly<Record<PhoneName, Phone>> = {
     values: {
       ...GUNYAH,
       "kernel": read("ack-6.6", "DV, PG#11, EDK"),
-      "rm.reserved-memory": read("any", "DV"),
+      "rm.reserved-memory": read("never", "DV"),
       "rm.lend": claimed("chunks of at most 256MiB", "DV"),
       "timer.hz": read(19_200_000, "DV#12"),
       "midr": read("0x000f0480", "DV#12, PG"),
@@ -141,7 +142,7 @@ const PHONES: Readonly<Record<PhoneName, Phone>> = {
     values: {
       ...GUNYAH,
       "kernel": read("ack-6.12", "HV#44, EDK"),
-      "rm.reserved-memory": read("any", "DV"),
+      "rm.reserved-memory": read("never", "DV"),
       "hwcap": features(
         "sve asimdfhm dit uscat ilrcpc flagm ssbs sb paca pacg dcpodp sve2 sveaes svepmull svesha3 svesm4 flagm2 frint svei8mm svebf16 " +
           "i8mm bf16 rng bti ecv afp rpres sme smei8i32 smef16f32 smeb16f32 smef32f32 lrcpc3",
@@ -216,6 +217,12 @@ function tableOf(raw: Record<string, unknown>, name: string): Record<string, unk
 
 function isPhone(name: string): name is PhoneName {
   return PHONE_NAMES.some((each) => each === name);
+}
+
+/** The rules of `el2 vm lint` for a phone: drivers that give pages on demand get memory below RAM. */
+export function phoneLintRules(name: PhoneName): PhoneLintRules {
+  const { reservedMemory } = phoneBehaviour(name);
+  return { reservedMemory, lowMemory: ["ack-6.6", "ack-6.12"].includes(String(phoneValue(name, "kernel").value)) };
 }
 
 /** The behavior that a profile sets on a machine whose primary VM is an image. */

@@ -34,6 +34,8 @@ import {
   TRUSTED_ONLY,
   type VmConfig,
 } from "../resource-manager/config/vm-config.ts";
+import { bufferAddresses, firstAddress, isFence, lintPhone } from "./phone-lint.ts";
+import type { RESERVED_MEMORY_RULES } from "../hypervisor/services/behaviour.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
@@ -58,12 +60,13 @@ export interface LintFinding {
   readonly does: string;
 }
 
-/** Bytes that EDK2 on phones has for its copy of the devicetree (docs/spec/phones.md §C6). */
-const EDK2_TREE_SIZE = 0x8000;
-/** Pools for DMA are aligned for the largest pages of guests. */
-const POOL_ALIGNMENT = 0x1_0000;
-/** Where the Resource Manager of later drivers adds memory to a VM. */
-const LOW_MEMORY = 0x4000_0000n;
+/** The rules in which the Resource Managers of phones differ (docs/spec/phones.md §A4). */
+export interface PhoneLintRules {
+  /** "never": no node of /reserved-memory is compared with parcels. */
+  readonly reservedMemory?: typeof RESERVED_MEMORY_RULES[number];
+  /** It adds memory below the RAM. */
+  readonly lowMemory?: boolean;
+}
 
 /** Limits of the hypervisor for queues. */
 const MESSAGE_MAX = 1023;
@@ -178,14 +181,14 @@ const VDEVICES: Readonly<Record<string, Readonly<Record<string, Form>>>> = {
 };
 
 /** Looks at a blob. The findings are in the order of the blob. */
-export function lintVm(bytes: Uint8Array): LintFinding[] {
+export function lintVm(bytes: Uint8Array, rules: PhoneLintRules = {}): LintFinding[] {
   const places = new Map<DevicetreeNode, NodePlace>();
   const read = readDevicetree(bytes, places);
   if (!read.ok) {
     const whole = { path: "/", property: undefined, offset: read.offset, what: `the devicetree is malformed: ${read.problem}` };
     return [{ kind: "refused", ...whole, does: INIT_FAILS("MEM_INVALID") }];
   }
-  return new Lint(read.tree.root, places, bytes.length).run();
+  return new Lint(read.tree.root, places, bytes.length, rules).run();
 }
 
 class Lint {
@@ -193,7 +196,12 @@ class Lint {
   readonly #paths = new Map<DevicetreeNode, string>();
 
   /** @param size bytes of the blob */
-  constructor(readonly root: DevicetreeNode, readonly places: ReadonlyMap<DevicetreeNode, NodePlace>, readonly size: number) {
+  constructor(
+    readonly root: DevicetreeNode,
+    readonly places: ReadonlyMap<DevicetreeNode, NodePlace>,
+    readonly size: number,
+    readonly rules: PhoneLintRules,
+  ) {
     for (const { node, path } of walk(root)) this.#paths.set(node, path);
   }
 
@@ -209,7 +217,9 @@ class Lint {
     }
     for (const { node } of walk(this.root)) if (node.properties.has("vdevice-type")) this.#vdevice(node);
     this.#guest();
-    this.#phones();
+    for (const { kind, node, property, what, does } of lintPhone(this.root, this.size, this.rules.lowMemory ?? false)) {
+      this.#add(kind, node, property, what, does);
+    }
     this.#asTheReaderSays();
     return this.#findings.sort((a, b) => a.offset - b.offset);
   }
@@ -442,8 +452,8 @@ class Lint {
     const reserved = findChild(this.root, "reserved-memory");
     for (const child of reserved?.children ?? []) {
       if (child.properties.has("size") && !child.properties.has("reg")) continue;
-      if (child.properties.has("qcom,label") || this.#isBuffer(child, reserved!)) continue;
-      if (this.#isFence(child, reserved!)) {
+      if (child.properties.has("qcom,label") || this.#isBuffer(child, reserved!) || this.rules.reservedMemory === "never") continue;
+      if (isFence(this.root, child, reserved!)) {
         const what = "keeps the VM off memory that the Resource Manager adds below its RAM";
         this.#add(
           "refused",
@@ -461,65 +471,8 @@ class Lint {
 
   /** Whether a child of /reserved-memory is where a shm vdevice has its buffer. */
   #isBuffer(child: DevicetreeNode, reserved: DevicetreeNode): boolean {
-    const base = this.#firstAddress(child, reserved);
-    return base !== undefined && this.#buffers().includes(base);
-  }
-
-  /** Whether it lies between 1 GiB and the RAM. */
-  #isFence(child: DevicetreeNode, reserved: DevicetreeNode): boolean {
-    const base = this.#firstAddress(child, reserved);
-    const memory = findChild(this.root, "memory");
-    const ram = memory && this.#firstAddress(memory, this.root);
-    return base !== undefined && ram !== undefined && base >= LOW_MEMORY && base < ram && child.properties.has("no-map");
-  }
-
-  #firstAddress(child: DevicetreeNode, parent: DevicetreeNode): bigint | undefined {
-    const { addressCells, sizeCells } = cellSizes(parent);
-    return readRanges(child, "reg", addressCells, sizeCells)?.[0]?.address;
-  }
-
-  /** Addresses of the buffers of shm vdevices that have one. */
-  #buffers(): bigint[] {
-    return [...walk(this.root)].flatMap(({ node }) => {
-      const memory = readString(node, "vdevice-type") === "shm" ? findChild(node, "memory") : undefined;
-      const base = memory && readNumber(memory, "base", readCell(memory, "#address-cells") ?? cellSizes(node).addressCells);
-      return base === undefined ? [] : [base];
-    });
-  }
-
-  /** Rules of phones and their firmware (docs/spec/phones.md §A4, §C6). */
-  #phones(): void {
-    if (this.size > EDK2_TREE_SIZE) {
-      const what = `the devicetree has ${this.size} bytes`;
-      this.#add("changed", this.root, undefined, what, `EDK2 copies it to a place for ${EDK2_TREE_SIZE} bytes, and overruns that`);
-    }
-    const { addressCells, sizeCells } = cellSizes(this.root);
-    const memory = findChild(this.root, "memory");
-    const cells = (memory && readCells(memory, "reg"))?.length ?? 0;
-    if (memory && cells > addressCells + sizeCells) {
-      this.#add("changed", memory, "reg", "has several ranges", "EDK2 uses the first one only");
-    }
-    const vcpus = findNode(this.root, "/gunyah-vm-config/vcpus");
-    if (vcpus?.properties.has("no-timer-wakeups")) {
-      const what = "is a property of newer builds";
-      this.#add("ignored", vcpus, "no-timer-wakeups", what, 'ignored unless [machine] abi = "newer"');
-    }
-    for (const pool of findChild(this.root, "reserved-memory")?.children ?? []) {
-      if (!readStrings(pool, "compatible")?.includes("restricted-dma-pool")) continue;
-      const alignment = readNumber(pool, "alignment", readCells(pool, "alignment")?.length ?? 1);
-      if (alignment !== undefined && Number(alignment) % POOL_ALIGNMENT !== 0) {
-        const what = `is not a multiple of 0x${POOL_ALIGNMENT.toString(16)}`;
-        this.#add("changed", pool, "alignment", what, "guests with 64 KiB pages cannot use the pool; crosvm aligns all pools so");
-      }
-      const named = [...walk(this.root)].some(({ node }) => readString(node, "vdevice-type") === "shm");
-      const place = this.#firstAddress(pool, findChild(this.root, "reserved-memory")!), buffers = this.#buffers();
-      if (place !== undefined && !named) {
-        this.#add("changed", pool, undefined, "no shm vdevice is for this pool", "phones with android14-6.1 refuse its parcel at VM_START");
-      } else if (place !== undefined && buffers.length > 0 && !buffers.includes(place)) {
-        const what = `no shm vdevice has its buffer at 0x${place.toString(16)}`;
-        this.#add("changed", pool, "reg", what, "the parcel is elsewhere than the pool: phones with android14-6.1 refuse VM_START");
-      }
-    }
+    const base = firstAddress(child, reserved);
+    return base !== undefined && bufferAddresses(this.root).includes(base);
   }
 
   /** The reader's verdict, if the findings so far do not include a refusal. */

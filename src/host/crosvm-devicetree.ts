@@ -186,8 +186,9 @@ function operatingPoints(frequencies: readonly number[], cpu: number, phandle: n
   return node(`opp_table${cpu}`, { phandle, compatible: "operating-points-v2" }, points);
 }
 
-function pci({ base, memory, devices = [], swiotlb }: VmPlan): DevicetreeNode {
-  const high = base + memory + PLATFORM_WINDOW;
+function pci({ base, memory, devices = [], swiotlb, windows = [] }: VmPlan): DevicetreeNode {
+  const last = windows.at(-1);
+  const high = (last === undefined ? base + memory : last.base + last.size) + PLATFORM_WINDOW;
   // Bus and CPU addresses are the same.
   const window = (space: number, address: number, size: number) => [space, ...cells(address, address, size)];
   return node("pci", {
@@ -195,7 +196,7 @@ function pci({ base, memory, devices = [], swiotlb }: VmPlan): DevicetreeNode {
     device_type: "pci",
     ranges: [
       ...window(MEMORY_32, CROSVM_PCI_MEMORY.base, CROSVM_PCI_MEMORY.size),
-      ...window(MEMORY_64, high, ADDRESS_LIMIT - high),
+      ...high < ADDRESS_LIMIT ? window(MEMORY_64, high, ADDRESS_LIMIT - high) : [],
     ],
     "bus-range": [0, 0],
     "#address-cells": 3,

@@ -61,7 +61,7 @@ const TABLE: Readonly<Record<PhoneName, readonly Row[]>> = {
   sm8750: [
     ...GUNYAH,
     ["kernel", "ack-6.6", "R", "DV, PG#11, EDK"],
-    ["rm.reserved-memory", "any", "R", "DV"],
+    ["rm.reserved-memory", "never", "R", "DV"],
     ["rm.lend", "chunks of at most 256MiB", "U", "DV"],
     ["timer.hz", 19_200_000, "R", "DV#12"],
     ["midr", "0x000f0480", "R", "DV#12, PG"],
@@ -71,7 +71,7 @@ const TABLE: Readonly<Record<PhoneName, readonly Row[]>> = {
   sm8850: [
     ...GUNYAH,
     ["kernel", "ack-6.12", "R", "HV#44, EDK"],
-    ["rm.reserved-memory", "any", "R", "DV"],
+    ["rm.reserved-memory", "never", "R", "DV"],
     [
       "hwcap",
       `${B} sve asimdfhm dit uscat ilrcpc flagm ssbs sb paca pacg dcpodp sve2 sveaes svepmull svesha3 svesm4 flagm2 frint svei8mm ` +

@@ -116,7 +116,7 @@ export interface HostStackOptions {
   readonly quirks?: DriverQuirks;
   /** Rules of the resource manager. */
   readonly parcels?: number;
-  readonly reservedMemory?: "any" | "must-match";
+  readonly reservedMemory?: "any" | "must-match" | "never";
 }
 
 /** A running host and its stack. */

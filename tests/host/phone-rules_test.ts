@@ -65,6 +65,11 @@ Deno.test("must-match: each shared parcel needs a node of exactly its range; oth
   }
   assert.equal(start(strict, 0, []).result, 0, "nothing is shared");
   assert.equal(start(new HostStack({ device: "ack-6.1", scripts: {} }), PAGE, []).result, 0);
+  const bare = [reserved(0x9000_0000, PAGE)];
+  for (const [reservedMemory, result] of [["any", false], ["never", true]] as const) {
+    const started = start(new HostStack({ device: "ack-6.1", scripts: {}, reservedMemory }), PAGE, bare).result;
+    assert.equal(started === 0, result, reservedMemory);
+  }
   checkInvariants(strict.hypervisor);
 });
 

@@ -1,11 +1,12 @@
 // `el2 vm lint DTB`: the parts of a VM's devicetree that the Resource Manager would refuse, change
 // or ignore.
 
-import type { Command } from "@commander-js/extra-typings";
+import { type Command, Option } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode, readNamedFile } from "../common/failure.ts";
 import { output } from "../common/print.ts";
 import { lintVm } from "../../configuration/vm-lint.ts";
+import { PHONE_NAMES, phoneLintRules } from "../../configuration/phones.ts";
 import { documentText, LINT } from "../../queries/documents.ts";
 import { withHint } from "../../support/did-you-mean.ts";
 
@@ -14,12 +15,14 @@ export function addLint(vm: Command, { exit }: CommandContext): void {
   vm.command("lint")
     .description("check a VM's devicetree: what the resource manager would refuse, change or ignore")
     .argument("<dtb...>", "flattened devicetrees, as a VMM passes them")
+    .addOption(new Option("--phone <name>", "by the rules of this phone's resource manager").choices(PHONE_NAMES))
     .option("--json", "print one JSON document per line, one for each finding")
-    .addHelpText("after", "\nExit codes: 0 no findings; 1 findings.\n\nExample:\n  el2 vm lint guest.dtb")
+    .addHelpText("after", "\nExit codes: 0 no findings; 1 findings.\n\nExample:\n  el2 vm lint guest.dtb --phone sm8750")
     .action((files, options) => {
       let found = 0;
+      const rules = options.phone === undefined ? {} : phoneLintRules(options.phone);
       for (const file of files) {
-        for (const finding of lintVm(readNamedFile(file, "vm lint"))) {
+        for (const finding of lintVm(readNamedFile(file, "vm lint"), rules)) {
           found++;
           const { kind, path, property, offset, what, does } = finding;
           if (options.json) {

@@ -35,7 +35,7 @@ export const IPA_BITS = [36, 40] as const;
 export const MSI_KINDS = ["none", "gicv2m", "its"] as const;
 
 /** Rules for shared parcels and the nodes of /reserved-memory (docs/spec/phones.md §A4). */
-export const RESERVED_MEMORY_RULES = ["any", "must-match"] as const;
+export const RESERVED_MEMORY_RULES = ["any", "must-match", "never"] as const;
 
 /**
  * The memory that size-max of a VM's configuration limits: private memory, or all that the VM
@@ -66,8 +66,8 @@ export interface Behaviour {
   /** Parcels that drivers of the primary VM hold from its boot on; they count for our manager. */
   readonly parcelsHeld: number;
   /**
-   * Which parcels VM_START takes: any, or only shared ones that have a node in /reserved-memory of
-   * exactly their range. By our resource manager.
+   * How VM_START compares parcels with nodes of /reserved-memory: each node has a parcel; also each
+   * shared parcel has a node of exactly its range; or not at all. By our resource manager.
    */
   readonly reservedMemory: typeof RESERVED_MEMORY_RULES[number];
   readonly sizeMax: typeof SIZE_MAX_RULES[number];

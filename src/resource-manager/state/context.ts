@@ -32,7 +32,7 @@ export interface PlatformRules {
   readonly parcels?: number;
   /** Parcels that drivers of the primary VM hold from its boot on. */
   readonly parcelsHeld?: number;
-  readonly reservedMemory?: "any" | "must-match";
+  readonly reservedMemory?: "any" | "must-match" | "never";
   /** "newer": no-timer-wakeups has an effect, and info areas name their address space. */
   readonly abi?: "recorded" | "newer";
   /** VMs' addresses are below 2 to the power of this. */

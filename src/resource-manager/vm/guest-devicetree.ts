@@ -32,6 +32,8 @@ export interface GuestFacts {
   readonly parcels: readonly PlacedParcel[];
   /** Memory that the owner shares has a node of /reserved-memory already. */
   readonly mustMatch: boolean;
+  /** Each node of /reserved-memory belongs to a parcel. */
+  readonly compares: boolean;
 }
 
 /**
@@ -127,7 +129,7 @@ function describeReservedMemory(root: DevicetreeNode, facts: GuestFacts, phandle
     const placed = facts.parcels.find((each) => each.kind === "shared" && belongs(child, each, sizes));
     // Memory that the owner gives page by page is in no parcel (docs/spec/phones.md §A4).
     if (placed === undefined && liesIn(child, facts.vm.paging?.ranges ?? [], sizes)) continue;
-    if (placed === undefined && isFence(child, facts.vm, sizes)) continue;
+    if (placed === undefined && (!facts.compares || isFence(child, facts.vm, sizes))) continue;
     demand(placed !== undefined, RmError.NORESOURCE, "a child of /reserved-memory belongs to no parcel", { child: child.name });
     const exclusive = placed.parcel.acl.length === 1;
     const reusable = child.properties.has("reusable");

@@ -82,6 +82,7 @@ function completeDevicetree(context: Context, vm: Vm, imageParcel: Parcel): void
       kaslrSeed: context.random(),
       parcels: placedParcels(context, vm, imageParcel),
       mustMatch: context.rules.reservedMemory === "must-match",
+      compares: context.rules.reservedMemory !== "never",
     });
     const bytes = writeDevicetree(tree);
     demand(bytes.length <= room, RmError.NORESOURCE, "the completed devicetree does not fit", { size: bytes.length, room });
