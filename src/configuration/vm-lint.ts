@@ -13,7 +13,6 @@ import {
   readCell,
   readCells,
   readNumber,
-  readRanges,
   readString,
   readStrings,
   walk,
