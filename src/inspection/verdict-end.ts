@@ -1,12 +1,15 @@
 // Verdicts on VMs that have ended, do not start, or leave something behind.
 
-import { MEM_RECLAIM } from "../abi/rpc/messages/memory.ts";
+import { MEM_RECLAIM, MEM_SHARE } from "../abi/rpc/messages/memory.ts";
+import type { Reason } from "../abi/trace.ts";
 import { durationText, sizeText } from "../queries/format.ts";
 import { hex } from "../queries/table.ts";
 import type { View } from "./inspected.ts";
 import type { VmFacts } from "./read-vms.ts";
 import type { Verdict } from "./verdict.ts";
 
+/** The rule that VM_START breaks if a shared buffer is missing. */
+const LACKS_BUFFER = "the buffer of a shm vdevice was not lent";
 /** Virtual time (ns) in which the owner of a VM takes it down. */
 const TAKEN_DOWN = 100e6;
 /** Virtual time (ns) in which a START returns. */
@@ -29,11 +32,20 @@ function ending(view: View, vm: VmFacts): Verdict {
   const reason = view.hypervisor.trace.reasons.endOf(vm.id.slice("vm:".length));
   const [asked] = reason?.chain ?? [];
   const call = asked ? `${asked.name} -> ${asked.result.name}: ` : "";
+  const refused = reason && refusedBuffer(view, reason);
+  if (refused) return { verdict: "failed", text: `${MEM_SHARE.name} refused: ${refused.rule}`, next: `el2 why why:${refused.id}` };
   const text = `${call}${vm.ended ?? reason?.rule ?? "it has ended, and its owner takes it down"}`;
   const next = reason && `el2 why why:${reason.id}`;
   if (vm.state === "failed" || vm.exit === "fault" || reason && !reason.settled) return { verdict: "failed", text, next };
   const off = vm.exit === "system-off" || vm.exit === "exit";
   return { verdict: off ? "off" : "stopped", text, next };
+}
+
+/** The refusal of the buffer that a VM lacked at its start: that came first, and is the cause. */
+function refusedBuffer(view: View, end: Reason): Reason | undefined {
+  if (end.rule !== LACKS_BUFFER) return undefined;
+  const before = view.hypervisor.trace.reasons.list().filter(({ time }) => time <= end.time);
+  return before.findLast(({ chain }) => chain.some(({ name }) => name === MEM_SHARE.name));
 }
 
 /** Objects that a VM that has ended keeps and nothing will release. */

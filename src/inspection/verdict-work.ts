@@ -122,12 +122,34 @@ export function loops(view: View, vcpu: Vcpu): Verdict | undefined {
 function exitStorm(view: View, vcpu: Vcpu, { first, last, since, exits, instructions }: Stretch): Verdict {
   const id = view.vcpu(vcpu), { usage, registers } = vcpu;
   const range = `${first === last ? hex(first) : `${hex(first)}..${hex(last)}`}${named(view, vcpu, registers.pc)}`;
+  const waits = waitAt(view, vcpu, first, last);
+  if (waits !== undefined) {
+    const times = `${countText(usage.exits - exits)} times in ${durationText(view.now - since)}`;
+    return {
+      verdict: "storm",
+      text: `${id} is never blocked: its WFI at ${hex(waits)} returns at once, ${times}: an interrupt is pending that it does not take`,
+      evidence: [
+        `interrupts ${registers.pstate & Pstate.I ? "masked" : "not masked"} (PSTATE.I)`,
+        "its registers return to earlier values",
+      ],
+      next: `el2 irq ls ${id.slice("vcpu:".length).split("/")[0]}`,
+    };
+  }
   return {
     verdict: "storm",
     text: `${id} exits at ${range} again and again, ${countText(usage.exits - exits)} times in ${durationText(view.now - since)}`,
     evidence: [`${countText(usage.instructions - instructions)} instructions between them`, "its registers return to earlier values"],
     next: `el2 disasm ${id.slice("vcpu:".length)}:pc`,
   };
+}
+
+/** The WFI of a loop. */
+function waitAt(view: View, vcpu: Vcpu, first: bigint, last: bigint): bigint | undefined {
+  const { symbols, hypervisor } = view.system;
+  for (let at = first - 4n; at <= last; at += 4n) {
+    if (instructionAt(symbols.core, hypervisor.machine.ram, vcpu, at) === "wfi") return at;
+  }
+  return undefined;
 }
 
 /** PC and registers. */

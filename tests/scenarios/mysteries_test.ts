@@ -11,6 +11,7 @@ const BY_THE_GUEST: readonly string[] = [
   "22-silent-vm",
   "23-fault-loop",
   "24-sysreg-without-feature",
+  "32-wfi-returns",
 ];
 
 const folders = [...Deno.readDirSync(FOLDER)].filter(({ isDirectory }) => isDirectory).map(({ name }) => name).sort();
