@@ -219,7 +219,7 @@ function isPhone(name: string): name is PhoneName {
   return PHONE_NAMES.some((each) => each === name);
 }
 
-/** The rules of `el2 vm lint` for a phone: drivers that give pages on demand get memory below RAM. */
+/** The rules of `el2 vm lint`: drivers that give pages on demand get memory below the RAM. */
 export function phoneLintRules(name: PhoneName): PhoneLintRules {
   const { reservedMemory } = phoneBehaviour(name);
   return { reservedMemory, lowMemory: ["ack-6.6", "ack-6.12"].includes(String(phoneValue(name, "kernel").value)) };
