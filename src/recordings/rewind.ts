@@ -59,11 +59,13 @@ class ToStart implements WayBack {
     const origin = run.rerun.milestone(0);
     const { past, control } = begin(run, origin, true);
     this.past = past;
-    if (origin) this.#found = standing(control, "history-start");
-    this.past.onStop = ({ vcpu }) => {
+    const arrive = (vcpu?: Vcpu) => {
+      control.adopt(run.control);
       this.#found = standing(control, "history-start", vcpu);
       return true;
     };
+    if (origin) arrive();
+    this.past.onStop = ({ vcpu }) => arrive(vcpu);
   }
 
   advance(milliseconds: number): DebugStopped | undefined {
@@ -116,7 +118,10 @@ class StepBack implements WayBack {
         else ({ past: this.#past, control: this.#control } = this.#beginBefore(this.#from!.instructions));
         return undefined;
       }
-      if (vcpu && left === 0) return standing(this.#control, "step", vcpu);
+      if (vcpu && left === 0) {
+        this.#control.adopt(this.run.control);
+        return standing(this.#control, "step", vcpu);
+      }
       this.#approach(vcpu, left, end - performance.now());
     }
     return undefined;

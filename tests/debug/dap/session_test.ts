@@ -125,6 +125,12 @@ Deno.test("an editor debugs a program: breakpoints, steps, variables, memory, co
     assert.notEqual((await client.stack())[0], before);
     await client.stop("stepBack");
     assert.equal((await client.stack())[0], before);
+
+    // Breakpoints hold in the past that a step back leads to.
+    await client.stop("next", { threadId: 1, granularity: "instruction" });
+    await client.stop("stepBack", { threadId: 1, granularity: "instruction" });
+    assert.equal((await client.stop("reverseContinue")).reason, "function breakpoint");
+    assert.equal((await client.stack())[0], `area calls.c:${AREA}`);
     await client.ask("disconnect", { terminateDebuggee: true });
   });
 });
