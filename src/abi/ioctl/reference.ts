@@ -2,6 +2,7 @@
 // made from the declarations.
 
 import { GZVM_REQUESTS } from "./geniezone.ts";
+import { GH_EL2 } from "./gunyah.ts";
 import { ALL_REQUESTS, PERSONA_NAMES, PERSONAS, personasWith } from "./personas.ts";
 import type { Request } from "./request.ts";
 import type { Struct } from "./struct.ts";
@@ -9,7 +10,8 @@ import type { Struct } from "./struct.ts";
 /** The page. */
 export function ioctlReference(): string {
   const gunyah = [...new Map(ALL_REQUESTS.map((request) => [request.code, request])).values()];
-  const structs = new Set([...gunyah, ...GZVM_REQUESTS].flatMap(({ struct }) => struct ? [struct] : []));
+  const own = Object.values(GH_EL2);
+  const structs = new Set([...gunyah, ...own, ...GZVM_REQUESTS].flatMap(({ struct }) => struct ? [struct] : []));
   return [
     "# ioctls",
     "",
@@ -25,6 +27,10 @@ export function ioctlReference(): string {
     "## /dev/gunyah",
     "",
     ...table(gunyah, (request) => personasWith(request.code).join(", ")),
+    "",
+    "Requests of el2 alone, which no real driver has:",
+    "",
+    ...table(own, () => "those with functions"),
     "",
     "## /dev/gzvm",
     "",
