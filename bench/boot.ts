@@ -1,7 +1,7 @@
 // `deno task bench boot`: a Debian kernel on el2 and on QEMU in turn, from the start of the process
 // to the first line of user space.
 
-import { printDocument } from "./documents.ts";
+import { type Figure, printDocument } from "./documents.ts";
 import { catalogEntry, DEBIAN_RELEASES } from "../src/catalog/catalog.ts";
 import type { Contest } from "./ab.ts";
 import { type Guest, type Machine, type Run, stopwatch } from "./machines.ts";
@@ -43,7 +43,7 @@ export async function benchBoot(names: readonly string[], cpuCounts: readonly nu
       if (!json) print(figures);
     }
   }
-  if (json) printDocument({ schema: "el2.bench.boot/2", rounds, boots: all.map(jsonOf) });
+  if (json) printDocument({ schema: "el2.bench.boot/2", rounds, table: all.flatMap(tableOf), boots: all.map(jsonOf) });
 }
 
 /** For `--ab`: seconds to the first line of user space, of each guest with each number of CPUs. */
@@ -96,6 +96,14 @@ function print(figures: BootFigures): void {
   const [el2, qemu] = (["el2", "qemu"] as const).map((machine) => withSpread(results.map((times) => times[machine])));
   console.log(`${about}, ${cpus} CPU${cpus === 1 ? "" : "s"}: el2 ${el2}, QEMU ${qemu}`);
   console.log(`  QEMU time / el2 time ${withSpread(ratiosOf(figures))}; el2's peak ${peakMemory.toFixed(0)} MiB`);
+}
+
+function tableOf(boot: BootFigures): Figure[] {
+  const what = `${boot.name}, ${boot.cpus} CPU${boot.cpus === 1 ? "" : "s"}`;
+  return [
+    { what: `${what}: seconds to user space`, unit: "s", values: boot.results.map(({ el2 }) => el2) },
+    { what: `${what}: beside QEMU`, unit: "times", values: ratiosOf(boot), least: 0.95 },
+  ];
 }
 
 function jsonOf(figures: BootFigures): unknown {

@@ -1,7 +1,7 @@
 // `deno task bench core`: 18 bare-metal kernels, integer code, vectors and floating point, on el2
 // and on QEMU.
 
-import { printDocument } from "./documents.ts";
+import { type Figure, printDocument } from "./documents.ts";
 import type { Contest } from "./ab.ts";
 import { guestMips } from "./core-stats.ts";
 import { buildGuest, measure, measureKernels, printKernels, printRounds, timesOf } from "./kernels.ts";
@@ -34,7 +34,12 @@ export async function benchCore(rounds: number, json: boolean): Promise<void> {
     .toSorted((a, b) => median(a.ratios) - median(b.ratios))[0];
   if (json) {
     const { core, milliseconds } = results[rounds - 1].el2;
-    const summary = { core9, vector4, all18, worst: worst.name, guest_mips: guestMips(core, milliseconds), core };
+    const table: Figure[] = [
+      { what: "nine kernels, geomean", unit: "times", values: core9, least: 1.5 },
+      { what: `worst of the nine kernels (${worst.name})`, unit: "times", values: worst.ratios, least: 1 },
+      { what: `all ${kernels.length} kernels, geomean`, unit: "times", values: all18, least: 2.1 },
+    ];
+    const summary = { table, core9, vector4, all18, worst: worst.name, guest_mips: guestMips(core, milliseconds), core };
     printDocument({ schema: "el2.bench.core/2", rounds, repeated, doubtful, machines: MACHINES, kernels, ...summary });
     return;
   }

@@ -1,13 +1,34 @@
-// The documents that benches print with `--json`: each by itself, or all in one.
+// The documents that benches print with `--json`: each by itself, or all in one. Their tables are
+// the source of docs/performance.md.
 
 /** Schema of the one document. */
 const SCHEMA = "el2.bench.all/1";
 
-let collected: Record<string, unknown> | undefined;
+/** A figure for the table of docs/performance.md. */
+export interface Figure {
+  readonly what: string;
+  /** `times`: as fast as QEMU, 1 is equal. */
+  readonly unit: "times" | "s" | "ms" | "ns" | "MiB" | "bytes" | "points of a CPU" | "share";
+  /** A value per round, or one of all rounds. */
+  readonly values: readonly number[];
+  /** The goal: the least or the most that is wanted. */
+  readonly least?: number;
+  readonly most?: number;
+}
+
+/** The result of a bench. */
+export interface BenchDocument {
+  readonly schema: string;
+  /** Absent from a comparison of two trees. */
+  readonly table?: readonly Figure[];
+  readonly [key: string]: unknown;
+}
+
+let collected: Record<string, BenchDocument> | undefined;
 let bench = "";
 
 /** Prints a bench's document, or keeps it for `printCollected`. */
-export function printDocument(document: unknown): void {
+export function printDocument(document: BenchDocument): void {
   if (collected) collected[bench] = document;
   else console.log(JSON.stringify(document));
 }
@@ -25,7 +46,7 @@ export function nameBench(name: string): void {
 /** Prints what was kept, with the machine that it was measured on. */
 export function printCollected(): void {
   if (!collected) return;
-  console.log(JSON.stringify({ schema: SCHEMA, machine: machineOf(), benches: collected }));
+  console.log(JSON.stringify({ schema: SCHEMA, date: new Date().toISOString().slice(0, 10), machine: machineOf(), benches: collected }));
 }
 
 /** The processor, how many of them, and what executes el2. */

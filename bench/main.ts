@@ -103,3 +103,5 @@ for (const name of chosen) {
   else await compareTrees(name, contest, values.ab, tier, rounds, values.json);
 }
 printCollected();
+// Terminals and workers of a bench may still be open.
+Deno.exit();

@@ -4,7 +4,7 @@
 import { catalogEntry } from "../src/catalog/catalog.ts";
 import type { Contest } from "./ab.ts";
 import { bootGuest, READY } from "./boot.ts";
-import { printDocument } from "./documents.ts";
+import { type Figure, printDocument } from "./documents.ts";
 import { el2, residentMemory, stopwatch } from "./machines.ts";
 import { median, withSpread } from "./statistics.ts";
 
@@ -15,13 +15,18 @@ const SETTLED = 10, INTERVAL = 1;
 /** Looks at a session. */
 const LOOKS = 5;
 
+const IDLE_DEMO = "demo, idle session";
+
 /** Prints both, as text or as one JSON object: MiB, by the name of what ran. */
 export async function benchMemory(names: readonly string[], rounds: number, json: boolean): Promise<void> {
   const figures = new Map<string, number[]>();
   for (let round = 0; round < rounds; round++) {
     for (const [name, mebibytes] of await measure(names)) figures.set(name, [...figures.get(name) ?? [], mebibytes]);
   }
-  if (json) return printDocument({ schema: "el2.bench.memory/1", rounds, mebibytes: Object.fromEntries(figures) });
+  if (json) {
+    const table = [...figures].map(([what, values]): Figure => ({ what, unit: "MiB", values, most: what === IDLE_DEMO ? 110 : 300 }));
+    return printDocument({ schema: "el2.bench.memory/1", rounds, table, mebibytes: Object.fromEntries(figures) });
+  }
   console.log(`MiB resident: median (least-greatest) of ${rounds}`);
   for (const [name, values] of figures) console.log(`${name.padEnd(32)} ${withSpread(values, 0)}`);
 }
@@ -37,7 +42,7 @@ async function measure(names: readonly string[]): Promise<Map<string, number>> {
     const { folder } = await catalogEntry(name);
     figures.set(`${name}, peak of a boot`, (await stopwatch("el2", bootGuest(folder, 1), TIMEOUT, READY)).peakMemory!);
   }
-  figures.set("demo, idle session", await idleDemo());
+  figures.set(IDLE_DEMO, await idleDemo());
   return figures;
 }
 

@@ -1,7 +1,7 @@
 // `deno task bench record`: what recording costs a run, in CPU time of the whole process. The same
 // run with and without `--record`, in turn.
 
-import { printDocument } from "./documents.ts";
+import { type Figure, printDocument } from "./documents.ts";
 import { catalogEntry } from "../src/catalog/catalog.ts";
 import type { Contest } from "./ab.ts";
 import { el2 } from "./machines.ts";
@@ -57,13 +57,18 @@ export const recordContest: Contest = async () => {
 export async function benchRecord(rounds: number, json: boolean): Promise<void> {
   const runs = await commandLines();
   if (!json) console.log(`CPU seconds without and with --record, and what it costs: median (least-greatest) of ${rounds}`);
-  const all: Record<string, unknown>[] = [];
+  const all: Record<string, unknown>[] = [], table: Figure[] = [];
   for (const [name, words] of Object.entries(runs)) {
     const measured = await trustedRounds(rounds, () => measure(words));
-    if (json) all.push({ run: name, ...measured, cost: costs(measured) });
-    else print(name, measured);
+    if (!json) {
+      print(name, measured);
+      continue;
+    }
+    const cost = costs(measured);
+    all.push({ run: name, ...measured, cost });
+    table.push({ what: `CPU time that a recording adds: ${name}`, unit: "share", values: cost, most: 0.05 });
   }
-  if (json) printDocument({ schema: "el2.bench.record/1", rounds, runs: all });
+  if (json) printDocument({ schema: "el2.bench.record/1", rounds, table, runs: all });
 }
 
 async function measure(words: readonly string[]): Promise<Costs> {

@@ -1,7 +1,7 @@
 // `deno task bench userland`: Debian's own programs in a Debian guest (scripts/suites.ts) on el2
 // and on QEMU in turn. The digests of what they print must be QEMU's of the same run.
 
-import { printDocument } from "./documents.ts";
+import { type Figure, printDocument } from "./documents.ts";
 import { catalogEntry } from "../src/catalog/catalog.ts";
 import { type Suite, suiteInitrd } from "../scripts/suites.ts";
 import type { Contest } from "./ab.ts";
@@ -187,7 +187,11 @@ export async function benchUserland(
       el2_cpu: results.map((round) => round.el2.get(name)!.cpu),
     }));
     const core = cores.map(({ core, milliseconds }) => ({ guest_mips: guestMips(core, milliseconds), ...core }));
-    const summary = { geomean: overall, ...unseen.length && { geomeans: parts }, worst: names[worst], core };
+    const table: Figure[] = [
+      { what: `${names.length} programs, geomean`, unit: "times", values: overall, least: 1.2 },
+      { what: `worst program (${names[worst]})`, unit: "times", values: ratios[worst], least: 0.7 },
+    ];
+    const summary = { table, geomean: overall, ...unseen.length && { geomeans: parts }, worst: names[worst], core };
     printDocument({ schema: "el2.bench.userland/1", sets, warm, busy, rounds, repeated, doubtful, programs, ...summary });
     return;
   }
