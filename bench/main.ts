@@ -1,4 +1,4 @@
-// `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|instant|record|memory|all
+// `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory|all
 // [--rounds N] [--guest NAME,..] [--cpus N,..] [--set base|cc|jit|wide [--only PROGRAM,..]]
 // [--warm] [--busy] [--tier interp|jit|auto] [--json]`: how fast el2 is beside QEMU (TCG, one
 // thread, cortex-a57), measured in the same session, in turn. Only ratios of one session are worth
@@ -12,6 +12,7 @@ import { benchCalls, callsContest } from "./calls.ts";
 import { benchCode, codeContest } from "./code.ts";
 import { benchCore, coreContest } from "./core.ts";
 import { prefer } from "./machines.ts";
+import { benchDisk, diskContest } from "./disk.ts";
 import { benchDist, distContest } from "./dist.ts";
 import { collectDocuments, nameBench, printCollected } from "./documents.ts";
 import { benchInstant, instantContest } from "./instant.ts";
@@ -24,7 +25,7 @@ import { TIERS } from "../src/core/tiers.ts";
 import { benchUserland, TUNED_SETS, USERLAND_SETS, userlandContest } from "./userland.ts";
 
 const USAGE =
-  "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|instant|record|memory|all [--rounds N] [--guest NAME,..] [--cpus N,..] " +
+  "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory|all [--rounds N] [--guest NAME,..] [--cpus N,..] " +
   "[--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--tier interp|jit|auto] [--ab REV] [--json]";
 
 function refuse(): never {
@@ -81,6 +82,7 @@ const benches: Record<string, { run: () => Promise<void>; contest: Contest }> = 
   instant: { run: () => benchInstant(rounds, values.json), contest: instantContest },
   record: { run: () => benchRecord(rounds, values.json), contest: recordContest },
   net: { run: () => benchNet(rounds, values.json), contest: netContest },
+  disk: { run: () => benchDisk(rounds, values.json), contest: diskContest },
   memory: { run: () => benchMemory(guests, rounds, values.json), contest: memoryContest(guests) },
   tui: { run: () => benchTui(rounds, values.json), contest: tuiContest },
   userland: { run: () => benchUserland(sets, rounds, values.json, userland), contest: userlandContest(sets, userland) },

@@ -25,6 +25,7 @@ const PACKAGES = {
     ...["brotli", "bzip2", "lzip", "xz-utils", "flac", "libjpeg-turbo-progs", "redis-server"],
   ],
   stress: ["stress-ng"],
+  disk: ["fio"],
   conformance: [],
 } as const;
 
@@ -42,6 +43,8 @@ const NOT_ARCHIVED =
   /^usr\/(share\/(doc|man|locale|lintian|bash-completion|info|common-licenses)|lib\/aarch64-linux-gnu\/(gconv|perl-base\/unicore\/lib))\//;
 /** The same of one suite: all of its files, unpacked, lie in a guest's RAM. */
 const NOT_ARCHIVED_OF: Partial<Record<Suite, RegExp>> = {
+  // Of fio's package the scripts in Perl and Python.
+  disk: /^usr\/(lib\/(python|valgrind)|share\/|lib\/aarch64-linux-gnu\/(perl|libperl|libpython)|bin\/(?!fio$|busybox$))/,
   wide: new RegExp([
     "^usr/(lib/aarch64-linux-gnu|share)/perl/",
     "^usr/lib/aarch64-linux-gnu/fpc/[^/]+/units/aarch64-linux/rtl-",

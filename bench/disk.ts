@@ -1,0 +1,138 @@
+// `deno task bench disk`: what 4 KiB reads and writes of a guest take. Debian's fio runs on ext4 over
+// virtio-blk, past the guest's page cache; each write is followed by an fsync. Both machines use a
+// raw file through the host's page cache, and write it back at the guest's flushes; the host takes
+// the times.
+
+import { type Figure, printDocument } from "./documents.ts";
+import { fetchKernel, withDebianArchive } from "../src/catalog/debian.ts";
+import { DISK_MODULES } from "../src/catalog/kernel-modules.ts";
+import { moduleFiles } from "../src/catalog/busybox-archive.ts";
+import { withEntries } from "../src/formats/cpio.ts";
+import { nativeProgram } from "../scripts/native-tools.ts";
+import { suiteInitrd } from "../scripts/suites.ts";
+import type { Contest } from "./ab.ts";
+import { el2, type Machine, MACHINES, qemu, type Run, watch } from "./machines.ts";
+import { trustedRounds } from "./rounds.ts";
+import { median, withSpread } from "./statistics.ts";
+
+/** Seconds for a machine. */
+const TIMEOUT = 600;
+/** MiB of RAM, and of the disk. */
+const MEMORY = 512, SIZE = 128;
+const COMMAND_LINE = "console=ttyAMA0 quiet el2=run:disk";
+/** QEMU's cache mode in the words of its manual; el2's `rw` does the same. */
+const CACHE = "writeback";
+/** Required share of QEMU's throughput. */
+const GOAL = 1;
+
+/** The runs of bench/suites/guest/disk.sh, with the MiB that each moves. */
+const JOBS = [
+  { name: "read", what: "sequential reads", size: 48 },
+  { name: "randread", what: "random reads", size: 48 },
+  { name: "write", what: "sequential writes, an fsync each", size: 8 },
+  { name: "randwrite", what: "random writes, an fsync each", size: 8 },
+] as const;
+type Job = typeof JOBS[number]["name"];
+
+interface Files {
+  readonly kernel: string;
+  readonly initrd: string;
+  /** An empty file system; each run has a copy. */
+  readonly disk: string;
+  readonly folder: string;
+}
+
+async function prepare(folder: string): Promise<Files> {
+  const files = { kernel: `${folder}/Image`, initrd: `${folder}/initrd`, disk: `${folder}/disk`, folder };
+  const { image, modules } = await withDebianArchive(
+    { release: "bookworm" },
+    (apt, work) => fetchKernel(apt, "linux-image-arm64", DISK_MODULES, work),
+  );
+  await Deno.writeFile(files.kernel, image);
+  // In the suite's archive /lib is a link.
+  const members = moduleFiles(modules).map((entry) => ({ ...entry, path: `usr/${entry.path}` }));
+  const parent = { path: "usr/lib/modules", kind: "folder", permissions: 0o755 } as const;
+  await Deno.writeFile(files.initrd, withEntries(await Deno.readFile(await suiteInitrd("disk")), [parent, ...members]));
+  const { success, stderr } = await new Deno.Command(await nativeProgram("mke2fs"), {
+    args: ["-q", "-F", "-t", "ext4", "-E", "lazy_itable_init=0,lazy_journal_init=0", files.disk, `${SIZE}m`],
+  }).output();
+  if (!success) throw new Error(`mke2fs failed: ${new TextDecoder().decode(stderr)}`);
+  return files;
+}
+
+/** Runs all jobs on a new copy of the disk: MiB/s by job. */
+async function measure(machine: Machine, { kernel, initrd, disk, folder }: Files): Promise<Record<Job, number>> {
+  const copy = `${folder}/${machine}.img`;
+  await Deno.copyFile(disk, copy);
+  const boot = ["--initrd", initrd, "--append", COMMAND_LINE, "--disk", `${copy},rw`, "--memory", `${MEMORY}MiB`, "--stdio"];
+  const command = machine === "el2" ? el2("boot", kernel, ...boot) : [
+    ...await qemu(MEMORY),
+    ...["-kernel", kernel, "-initrd", initrd, "-append", COMMAND_LINE, "-nic", "none"],
+    ...["-drive", `file=${copy},if=none,id=disk,format=raw,cache=${CACHE}`, "-device", "virtio-blk-device,drive=disk"],
+  ];
+  return speeds(machine, await watch(machine, command, TIMEOUT));
+}
+
+/** MiB/s of each job, without fio's own start. @throws Error if one failed */
+function speeds(machine: Machine, { lines }: Run): Record<Job, number> {
+  const begun = new Map<string, number>(), milliseconds = new Map<string, number>();
+  for (const { text, at } of lines) {
+    const [, word, name, code] = /^BENCH-(BEGIN|END) (\w+)(?: rc=(\d+))?/.exec(text) ?? [];
+    if (word === "BEGIN") begun.set(name, at);
+    if (word !== "END") continue;
+    if (code !== "0") {
+      throw new Error(`${machine}: fio's run ${name} failed with ${code}: ${lines.slice(-5).map(({ text }) => text).join("\n")}`);
+    }
+    milliseconds.set(name, at - begun.get(name)!);
+  }
+  const start = milliseconds.get("start");
+  const speed = ({ name, size }: typeof JOBS[number]) => {
+    const time = milliseconds.get(name);
+    if (start === undefined || time === undefined) {
+      throw new Error(`${machine}: fio's run ${name} did not end: ${lines.slice(-5).map(({ text }) => text).join("\n")}`);
+    }
+    return [name, size * 1000 / (time - start)];
+  };
+  return Object.fromEntries(JOBS.map(speed));
+}
+
+/** For `--ab`: milliseconds per MiB of each job. */
+export const diskContest: Contest = async (folder) => {
+  const files = await prepare(folder);
+  return async () => new Map(Object.entries(await measure("el2", files)).map(([name, speed]) => [name, 1000 / speed]));
+};
+
+/** Runs the bench and prints it, as text or as one JSON object. */
+export async function benchDisk(rounds: number, json: boolean): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "el2-disk-" });
+  try {
+    const files = await prepare(folder);
+    const { results, repeated, doubtful } = await trustedRounds(rounds, async () => {
+      const [ours, theirs] = [await measure("el2", files), await measure("qemu", files)];
+      return { el2: ours, qemu: theirs };
+    });
+    const jobs = JOBS.map(({ name, what }) => ({
+      name,
+      what,
+      ...Object.fromEntries(MACHINES.map((machine) => [machine, results.map((round) => round[machine][name])])) as Record<
+        Machine,
+        number[]
+      >,
+      ratios: results.map(({ el2, qemu }) => el2[name] / qemu[name]),
+    }));
+    if (json) {
+      const table = jobs.map(({ what, ratios }): Figure => ({ what: `4 KiB ${what}`, unit: "times", values: ratios, least: GOAL }));
+      printDocument({ schema: "el2.bench.disk/1", cache: CACHE, rounds, repeated, doubtful, table, mib_per_second: jobs });
+      return;
+    }
+    console.log(
+      `fio on ext4, 4 KiB, cache mode ${CACHE} on both; MiB/s of el2 and QEMU, and el2 / QEMU: median (least-greatest) of ${rounds}`,
+    );
+    for (const { what, el2, qemu, ratios } of jobs) {
+      console.log(`${what.padEnd(34)} ${withSpread(el2).padStart(20)} ${withSpread(qemu).padStart(20)}  ${withSpread(ratios)}`);
+    }
+    console.log(`worst ${Math.min(...jobs.map(({ ratios }) => median(ratios))).toFixed(2)}; at least ${GOAL} is wanted`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
