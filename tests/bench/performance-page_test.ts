@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { ROOT } from "../support/files.ts";
-import { performancePage, readBenches } from "../../scripts/performance/page.ts";
+import { performancePage, readBenches } from "../../bench/performance-page.ts";
 
 const machine = { processor: "A processor", processors: 2, load: 0.5, deno: "2.9.6", v8: "14.0" };
 const document = (benches: unknown) => JSON.stringify({ schema: "el2.bench.all/1", date: "2026-11-22", machine, benches });

@@ -1,7 +1,7 @@
 // `deno task performance FILE`: makes docs/performance.md of the document that
 // `deno task bench all --json` has printed into FILE.
 
-import { performancePage, readBenches } from "./performance/page.ts";
+import { performancePage, readBenches } from "./performance-page.ts";
 
 const [file] = Deno.args;
 if (file === undefined || Deno.args.length > 1) {

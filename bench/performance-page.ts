@@ -1,7 +1,7 @@
 // docs/performance.md: the figures of one run of all benches, as tables.
 
 import * as v from "valibot";
-import { median } from "../../bench/statistics.ts";
+import { median } from "./statistics.ts";
 
 const FigureSchema = v.object({
   what: v.string(),
