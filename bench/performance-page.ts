@@ -46,7 +46,7 @@ export function performancePage({ date, machine, benches }: Benches): string {
     "One run of `deno task bench all --json`, made into this page by `deno task performance FILE`. Figures of another computer differ;",
     "ratios, measured against QEMU in the same run, differ less.",
     "",
-    `Measured on ${date}: ${processor}, ${processors} processors, load ${load.toFixed(2)} at the end; Deno ${deno}, V8 ${v8}.`,
+    `Measured on ${date}: ${processor}, ${processors} processors, load ${load.toFixed(2)} before; Deno ${deno}, V8 ${v8}.`,
     "",
     "`x` is the speed beside QEMU (TCG, one thread): 2 x is twice as fast. For calls it is their cost in plain HVCs of QEMU, where less",
     "is better. With several rounds a figure is their median, with the least and the greatest. A goal that was not reached says so.",
