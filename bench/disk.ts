@@ -1,7 +1,7 @@
-// `deno task bench disk`: what 4 KiB reads and writes of a guest take. Debian's fio runs on ext4 over
-// virtio-blk, past the guest's page cache; each write is followed by an fsync. Both machines use a
-// raw file through the host's page cache, and write it back at the guest's flushes; the host takes
-// the times.
+// `deno task bench disk`: what 4 KiB reads and writes of a guest take. Debian's fio runs on ext4
+// over virtio-blk, past the guest's page cache; each write is followed by an fsync. Both machines
+// use a raw file through the host's page cache, and write it back at the guest's flushes; the host
+// takes the times.
 
 import { type Figure, printDocument } from "./documents.ts";
 import { fetchKernel, withDebianArchive } from "../src/catalog/debian.ts";
