@@ -1,7 +1,6 @@
 // `--ab REV` of every bench: el2 of this tree and of a revision in turn, and how likely a
 // difference is chance. Only el2 is measured, without QEMU.
 
-import { PERMISSIONS } from "../src/cli/common/runtime.ts";
 import { printDocument } from "./documents.ts";
 import { prefer } from "./machines.ts";
 import { trustedRounds } from "./rounds.ts";
@@ -86,12 +85,11 @@ function print(revision: string, figures: readonly Compared[]): void {
 
 /**
  * The figures that a bench of the preferred tree prints itself, for benches that run el2 in their
- * own process.
+ * own process. It has the rights that the tree's task gives it.
  */
 export async function figuresPrinted(tree: string, bench: string, pick: (result: Record<string, unknown>) => Figures): Promise<Figures> {
-  const args = ["run", "-q", ...PERMISSIONS, "--no-check", "--config", `${tree}/deno.json`, `${tree}/bench/main.ts`];
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [...args, bench, "--rounds", "1", "--json"],
+    args: ["task", "-q", "bench", bench, "--rounds", "1", "--json"],
     cwd: tree,
     stdin: "null",
   }).output();
