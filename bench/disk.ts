@@ -4,14 +4,14 @@
 // takes the times.
 
 import { type Figure, printDocument } from "./documents.ts";
-import { fetchKernel, withDebianArchive } from "../src/catalog/debian.ts";
+import { fetchKernel, ORDINARY_KERNEL, withDebianArchive } from "../src/catalog/debian.ts";
 import { DISK_MODULES } from "../src/catalog/kernel-modules.ts";
 import { moduleFiles } from "../src/catalog/busybox-archive.ts";
 import { withEntries } from "../src/formats/cpio.ts";
 import { nativeProgram } from "../scripts/native-tools.ts";
 import { suiteInitrd } from "../scripts/suites.ts";
 import type { Contest } from "./ab.ts";
-import { el2, type Machine, MACHINES, qemu, type Run, watch } from "./machines.ts";
+import { el2, type Machine, qemu, type Run, watch } from "./machines.ts";
 import { trustedRounds } from "./rounds.ts";
 import { median, withSpread } from "./statistics.ts";
 
@@ -46,7 +46,7 @@ async function prepare(folder: string): Promise<Files> {
   const files = { kernel: `${folder}/Image`, initrd: `${folder}/initrd`, disk: `${folder}/disk`, folder };
   const { image, modules } = await withDebianArchive(
     { release: "bookworm" },
-    (apt, work) => fetchKernel(apt, "linux-image-arm64", DISK_MODULES, work),
+    (apt, work) => fetchKernel(apt, ORDINARY_KERNEL, DISK_MODULES, work),
   );
   await Deno.writeFile(files.kernel, image);
   // In the suite's archive /lib is a link.
@@ -107,17 +107,15 @@ export async function benchDisk(rounds: number, json: boolean): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "el2-disk-" });
   try {
     const files = await prepare(folder);
-    const { results, repeated, doubtful } = await trustedRounds(rounds, async () => {
-      const [ours, theirs] = [await measure("el2", files), await measure("qemu", files)];
-      return { el2: ours, qemu: theirs };
-    });
+    const { results, repeated, doubtful } = await trustedRounds(
+      rounds,
+      async () => ({ el2: await measure("el2", files), qemu: await measure("qemu", files) }),
+    );
     const jobs = JOBS.map(({ name, what }) => ({
       name,
       what,
-      ...Object.fromEntries(MACHINES.map((machine) => [machine, results.map((round) => round[machine][name])])) as Record<
-        Machine,
-        number[]
-      >,
+      el2: results.map(({ el2 }) => el2[name]),
+      qemu: results.map(({ qemu }) => qemu[name]),
       ratios: results.map(({ el2, qemu }) => el2[name] / qemu[name]),
     }));
     if (json) {

@@ -8,7 +8,7 @@ const SCHEMA = "el2.bench.all/1";
 export interface Figure {
   readonly what: string;
   /** `times`: as fast as QEMU, 1 is equal. */
-  readonly unit: "times" | "s" | "ms" | "ns" | "MiB" | "bytes" | "points of a CPU" | "share";
+  readonly unit: "times" | "s" | "ms" | "MiB" | "points of a CPU" | "share";
   /** A value per round, or one of all rounds. */
   readonly values: readonly number[];
   /** The goal: the least or the most that is wanted. */

@@ -15,8 +15,8 @@ const TIMEOUT = 240;
 /** MiB of a VM, and of what is fetched. */
 const MEMORY = 320;
 const SIZE = 64;
-/** Required share of QEMU's throughput. */
-const LIMIT = 0.5;
+/** Share of QEMU's throughput: required, and the goal. */
+const LIMIT = 0.5, GOAL = 0.8;
 const DONE = /NET-DONE (\d+)/;
 
 interface Files {
@@ -131,7 +131,7 @@ export async function benchNet(rounds: number, json: boolean): Promise<void> {
     const ratios = results.map(({ el2, qemu }) => el2 / qemu);
     if (json) {
       const counts = { rounds, repeated, doubtful };
-      const table: Figure[] = [{ what: `${SIZE} MiB by HTTP from VM to VM`, unit: "times", values: ratios, least: 0.8 }];
+      const table: Figure[] = [{ what: `${SIZE} MiB by HTTP from VM to VM`, unit: "times", values: ratios, least: GOAL }];
       printDocument({ schema: "el2.bench.net/1", table, guest: manifest.name, ...counts, mib_per_second: speed, ratios, limit: LIMIT });
       return;
     }

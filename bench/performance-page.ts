@@ -49,7 +49,7 @@ export function performancePage({ date, machine, benches }: Benches): string {
     `Measured on ${date}: ${processor}, ${processors} processors, load ${load.toFixed(2)} before; Deno ${deno}, V8 ${v8}.`,
     "",
     "`x` is the speed beside QEMU (TCG, one thread): 2 x is twice as fast. For calls it is their cost in plain HVCs of QEMU, where less",
-    "is better. With several rounds a figure is their median, with the least and the greatest. A goal that was not reached says so.",
+    "is better. With several rounds a figure is their median, with the least and the greatest. Goals that were not reached are marked.",
     ...Object.entries(benches).flatMap(([bench, { table }]) => [
       "",
       `## ${bench}`,
@@ -64,11 +64,12 @@ export function performancePage({ date, machine, benches }: Benches): string {
   ].join("\n");
 }
 
-const UNITS: Readonly<Record<string, string>> = { times: " x", share: "", MiB: " MiB", s: " s", ms: " ms", ns: " ns", bytes: " bytes" };
+/** Names of units that are not their own. */
+const UNITS: Readonly<Record<string, string>> = { times: " x", share: "" };
 
 /** A value with the digits and the name of its unit. */
 function shown(value: number, unit: string): string {
-  const digits = unit === "MiB" || unit === "bytes" || unit === "ns" ? 0 : unit === "share" || unit === "s" ? 3 : 2;
+  const digits = unit === "MiB" ? 0 : unit === "share" || unit === "s" ? 3 : 2;
   return `${value.toFixed(digits)}${UNITS[unit] ?? ` ${unit}`}`;
 }
 

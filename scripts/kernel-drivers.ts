@@ -2,13 +2,14 @@
 // kernel sources, against its headers, by the cross compiler. All by apt into .state, without root,
 // when first asked for.
 
-import { Apt, debianSource } from "../src/catalog/apt.ts";
+import type { Apt } from "../src/catalog/apt.ts";
 import type { DebianRelease } from "../src/catalog/catalog.ts";
 import { Deb } from "../src/catalog/deb.ts";
 import { ARCHITECTURE } from "../src/catalog/debian.ts";
 import type { KernelModule } from "../src/catalog/kernel-modules.ts";
 import { runTool } from "../src/catalog/tool.ts";
 import { exists, sha256, withLock } from "../src/support/cache.ts";
+import { openPackages, wholeFolder } from "./debian-state.ts";
 import { nativeProgram } from "./native-tools.ts";
 
 /** Drivers by module, with their files in the kernel's tree. */
@@ -59,28 +60,21 @@ export async function debianDrivers(
 ): Promise<BuiltDrivers> {
   await Deno.mkdir(STATE, { recursive: true });
   return await withLock(`${STATE}/${release}.lock`, async () => {
-    const source = await debianSource(release, Deno.env.get("EL2_MIRROR") || undefined);
-    if (source === undefined) {
-      throw new Error("apt on this machine has no Debian mirror, or no debian-archive-keyring; name a mirror in EL2_MIRROR");
-    }
-    const open = (architecture: string) => Apt.open({ folder: `${STATE}/apt-${release}-${architecture}`, sources: [source], architecture });
+    const open = (architecture: string) => openPackages({ release, architecture, folder: `${STATE}/apt-${release}-${architecture}` });
     const apt = await open(ARCHITECTURE);
-    await apt.update();
     const headers = packageOf((await apt.show(`linux-headers-${ARCHITECTURE}`)).get("Depends"), /linux-headers-[^ ,]+/);
     const version = headers.replace("linux-headers-", "");
 
     const folder = `${STATE}/${version}`;
-    await whole(folder, async (work) => {
-      const machine = await open(MACHINE);
-      await machine.update();
-      await fetchHeaders(apt, machine, headers, work);
+    await wholeFolder(folder, async (work) => {
+      await fetchHeaders(apt, await open(MACHINE), headers, work);
       await fetchSources(apt, work);
       await Deno.remove(`${work}/debs`, { recursive: true });
     });
     const modules = [...drivers, ...Object.keys(own)];
     const key = await sha256(new TextEncoder().encode(JSON.stringify([drivers, own, SETTINGS, UNTRACED])));
     const built = `${folder}/built-${key.slice(0, 16)}`;
-    await whole(built, async (work) => {
+    await wholeFolder(built, async (work) => {
       for (const path of drivers.flatMap((driver) => SOURCES[driver])) {
         await Deno.copyFile(`${folder}/source/${path}`, `${work}/${path.replace(/.*\//, "")}`);
       }
@@ -91,17 +85,6 @@ export async function debianDrivers(
     const read = async (name: string) => ({ file: `${name}.ko`, bytes: await Deno.readFile(`${built}/${name}.ko`) });
     return { version, modules: await Promise.all(modules.map(read)) };
   });
-}
-
-/** Makes a folder by `work`, unless it exists: never a part of one. */
-async function whole(folder: string, work: (unfinished: string) => Promise<void>): Promise<void> {
-  if (await exists(folder)) return;
-  const unfinished = `${folder}.unfinished`;
-  // Remains of an interrupted run.
-  if (await exists(unfinished)) await Deno.remove(unfinished, { recursive: true });
-  await Deno.mkdir(unfinished);
-  await work(unfinished);
-  await Deno.rename(unfinished, folder);
 }
 
 function packageOf(depends: string | undefined, name: RegExp): string {

@@ -2,11 +2,12 @@
 // stress-ng, and programs of Debian's source package qemu (its tests/tcg, and its copy of Berkeley
 // TestFloat) built here. All by apt into .state, without root, when first asked for.
 
-import { Apt, debianSource } from "../src/catalog/apt.ts";
+import type { Apt } from "../src/catalog/apt.ts";
 import { Deb } from "../src/catalog/deb.ts";
 import { exists, withLock } from "../src/support/cache.ts";
 import { writeWhole } from "../src/support/whole-file.ts";
 import { type CpioEntry, writeCpio } from "../src/formats/cpio.ts";
+import { openPackages, wholeFolder } from "./debian-state.ts";
 import { nativeProgram } from "./native-tools.ts";
 
 /**
@@ -67,14 +68,10 @@ export async function suiteInitrd(suite: Suite): Promise<string> {
   await withLock(`${STATE}/${suite}.lock`, async () => {
     if (await exists(file) && !await scriptsChanged(file)) return;
     const root = `${STATE}/${suite}`;
-    if (!await exists(root)) {
-      const fresh = `${root}.new`;
-      // Remains of an interrupted run.
-      if (await exists(fresh)) await Deno.remove(fresh, { recursive: true });
-      await unpack(await openApt(), ["busybox-static", ...PACKAGES[suite]], fresh);
-      if (suite === "conformance") await buildConformance(`${fresh}/bench/tcg`);
-      await Deno.rename(fresh, root);
-    }
+    await wholeFolder(root, async (work) => {
+      await unpack(await openApt(), ["busybox-static", ...PACKAGES[suite]], work);
+      if (suite === "conformance") await buildConformance(`${work}/bench/tcg`);
+    });
     writeWhole(file, writeCpio(await archiveEntries(suite, root)));
   });
   return file;
@@ -97,15 +94,7 @@ let opened: Promise<Apt> | undefined;
 
 /** The release's arm64 packages and its sources, with fresh lists. */
 function openApt(): Promise<Apt> {
-  return opened ??= (async () => {
-    const source = await debianSource(RELEASE, Deno.env.get("EL2_MIRROR") || undefined);
-    if (source === undefined) {
-      throw new Error("apt on this machine has no Debian mirror, or no debian-archive-keyring; name a mirror in EL2_MIRROR");
-    }
-    const apt = await Apt.open({ folder: `${STATE}/apt`, sources: [source], sourcePackages: true, architecture: "arm64" });
-    await apt.update();
-    return apt;
-  })();
+  return opened ??= openPackages({ release: RELEASE, architecture: "arm64", folder: `${STATE}/apt`, sourcePackages: true });
 }
 
 /** Unpacks packages with their dependencies into a folder. */
@@ -227,10 +216,7 @@ async function buildConformance(folder: string): Promise<void> {
 async function sysroot(): Promise<string> {
   if (await exists("/usr/aarch64-linux-gnu/lib/libc.a")) return "";
   const folder = `${STATE}/sysroot`;
-  if (!await exists(folder)) {
-    await unpack(await openApt(), ["libc6-dev"], `${folder}.new`);
-    await Deno.rename(`${folder}.new`, folder);
-  }
+  await wholeFolder(folder, async (work) => await unpack(await openApt(), ["libc6-dev"], work));
   return `--sysroot=${folder}`;
 }
 

@@ -99,7 +99,7 @@ Deno.test("text of guests reaches a hook's program as data: control characters a
   }
 });
 
-Deno.test("a hook has one program at a time and no more than its limit; what fails is reported once", async () => {
+Deno.test("a hook runs one program at a time, and at most its limit; a failure is reported once", async () => {
   const root = folder();
   try {
     const run = ["sh", "-c", "mkdir busy || exit 9; echo run >> out; rmdir busy; echo broken >&2; exit 3"];
