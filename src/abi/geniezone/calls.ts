@@ -93,6 +93,16 @@ export const GZVM_SPIS = 32;
 
 /** Ids of registers, as KVM's. */
 export const GzvmRegister = { Arm64: 0x60n, Core: 0x0010n, Size64: 3n } as const;
+
+/**
+ * The index of a core register in units of 4 bytes; undefined for an id of another class or
+ * architecture.
+ */
+export function coreRegister(id: bigint): number | undefined {
+  if (id >> 56n !== GzvmRegister.Arm64 || (id >> 16n & 0xffffn) !== GzvmRegister.Core) return undefined;
+  return Number(id & 0xffffn);
+}
+
 /**
  * Core registers as kvm_regs has them, in units of 4 bytes: X0..X30 from 0, then SP, PC, PSTATE,
  * SP_EL1.

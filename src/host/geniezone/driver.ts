@@ -38,7 +38,7 @@ import type { Struct, StructFields, StructValues } from "../../abi/ioctl/struct.
 import type { FileOperations } from "../kernel/files.ts";
 import { type HostKernel, NO_DESCRIPTOR, UNPINNABLE, UNPINNABLE_WAY_OUT } from "../kernel/kernel.ts";
 import { GzvmEl2, type GzvmResult } from "./el2.ts";
-import { GzvmProtection, packTuple } from "../../abi/geniezone/calls.ts";
+import { coreRegister, GzvmProtection, packTuple } from "../../abi/geniezone/calls.ts";
 import { type GzvmArguments, gzvmErrno, gzvmRegisters, type ServedCall } from "./hypercalls.ts";
 import type { GzvmIrqfd, GzvmState, GzvmVm } from "./state.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
@@ -53,8 +53,6 @@ const GPA_BITS = 36n;
 const MAX_PAGES = 2n ** 31n - 1n;
 /** `type` of IRQ_LINE's interrupt. */
 const IrqType = { Spi: 1 } as const;
-/** Register ids: architecture, classes and the width's code. */
-const RegisterId = { Arm64: 0x60n, Core: 0x0010n } as const;
 
 /** The driver. */
 export class GzvmDriver implements VmDriver {
@@ -474,15 +472,14 @@ export class GzvmDriver implements VmDriver {
     if (sizeCode > 3n) return this.#refuse(Errno.EINVAL, "a register has 1, 2, 4 or 8 bytes", { id });
     const bytes = this.#kernel.memory.copyIn(this.#kernel.callerSpace(task), addr, 1 << Number(sizeCode));
     if (bytes === undefined) return this.#refuse(Errno.EFAULT, "the value has to be readable", { addr });
-    if (id >> 56n !== RegisterId.Arm64 || (id >> 16n & 0xffffn) !== RegisterId.Core) {
-      return this.#refuse(Errno.EOPNOTSUPP, "only core registers can be set", { id });
-    }
+    const register = coreRegister(id);
+    if (register === undefined) return this.#refuse(Errno.EOPNOTSUPP, "only core registers can be set", { id });
     const value = bytes.reduceRight((sum, byte) => sum << 8n | BigInt(byte), 0n);
     // Every vCPU but the first is started by PSCI, which sets its registers.
     if (vcpu.number !== 0) return 0;
     const vm = this.#vmOf(vcpu);
     if (vm === undefined || vcpu.detached) return this.#refuse(Errno.ENODEV, GONE);
-    return this.#must("SET_ONE_REG", vm, { register: id & 0xffffn, value });
+    return this.#must("SET_ONE_REG", vm, { register: BigInt(register), value });
   }
 
   #run(task: number, vcpu: VcpuFunction, pointer: bigint): number | undefined {

@@ -8,7 +8,7 @@ import { writeDevicetree } from "../../devicetree/writer.ts";
 import type { VmManager } from "../gunyah/vm-manager.ts";
 import type { Vm } from "../gunyah/state.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
-import { CoreRegister, functionId, GZVM_SPIS, GzvmDevice, GzvmError, SlotPurpose } from "../../abi/geniezone/calls.ts";
+import { CoreRegister, functionId, GZVM_SPIS, GZVM_VERSION, GzvmDevice, GzvmError, SlotPurpose } from "../../abi/geniezone/calls.ts";
 import { gzvmConfigTree } from "./config-tree.ts";
 import { type GzvmArguments, gzvmRegisters, type ServedCall } from "./hypercalls.ts";
 import type { GzvmState, GzvmVm, Slot } from "./state.ts";
@@ -25,8 +25,6 @@ const FIRST_RAM_ADDRESS = 0x4000_0000n;
 /** Bytes of the configuration's devicetree, and room for what the resource manager adds. */
 const CONFIG_SIZE = 0x1_0000;
 const CONFIG_ALIGN = 0x20_0000n;
-/** Version that EL2 answers to PROBE. */
-const VERSION = [16, 0] as const;
 /** The addresses where crosvm puts the frames, for VMMs that make no devices. */
 const DISTRIBUTOR = 0x3fff_0000, REDISTRIBUTOR_SIZE = 0x2_0000;
 
@@ -69,10 +67,10 @@ export class GzvmEl2 {
   }
 
   readonly #served: Served = {
-    PROBE: () => ok(...VERSION),
+    PROBE: () => ok(...GZVM_VERSION.map(Number)),
     CREATE_VM: () => this.#freeId(),
     // Firmware is loaded into protected VMs only; whether this VM is one is not known yet.
-    MEMREGION_PURPOSE: ({ purpose }) => Number(purpose) <= 7 ? ok() : failed(GzvmError.InvalidArguments),
+    MEMREGION_PURPOSE: ({ purpose }) => Number(purpose) <= SlotPurpose.Defined ? ok() : failed(GzvmError.InvalidArguments),
     SET_MEMREGION: ({ address }) => BigInt(address) >= FIRST_RAM_ADDRESS ? ok() : failed(GzvmError.InvalidArguments),
     CREATE_DEVICE: ({ type }) => Number(type) <= GzvmDevice.Redistributor ? ok() : failed(GzvmError.InvalidArguments),
     IRQ_LINE: ({ irq, level }, vm) => this.#irqLine(vm, Number(irq), Number(level)),

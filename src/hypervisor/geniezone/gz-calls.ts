@@ -2,6 +2,7 @@
 // §6). A refused call changes nothing.
 
 import {
+  coreRegister,
   type GZVM_CALLS,
   GZVM_SPIS,
   GZVM_VERSION,
@@ -21,7 +22,7 @@ import { Block } from "../scheduling/vcpu-life.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 import type { GuestRun } from "./guest-memory.ts";
-import { coreRegister, isWide, readCore, writeCore } from "./gz-registers.ts";
+import { isWide, readCore, writeCore } from "./gz-registers.ts";
 import type { GzVcpu, GzVm } from "./gz-vm.ts";
 import { ownRuns, readPrimary } from "./primary-memory.ts";
 

@@ -9,15 +9,6 @@ import type { GzVcpu } from "./gz-vm.ts";
 const PSTATE_BITS = (Pstate.Nzcv | Pstate.Daif | Pstate.Mode) >>> 0;
 const PSTATE_MODES: readonly number[] = [Pstate.EL0t, Pstate.EL1t, Pstate.EL1h];
 
-/**
- * The index of a core register in units of 4 bytes; undefined for an id of another class or
- * architecture.
- */
-export function coreRegister(id: bigint): number | undefined {
-  if (id >> 56n !== GzvmRegister.Arm64 || (id >> 16n & 0xffffn) !== GzvmRegister.Core) return undefined;
-  return Number(id & 0xffffn);
-}
-
 /** Whether an id names a register of 8 bytes, which all core registers are. */
 export const isWide = (id: bigint): boolean => (id >> 52n & 0xfn) === GzvmRegister.Size64;
 
