@@ -23,7 +23,7 @@ import { enterRun } from "../scheduling/vcpu-run-calls.ts";
 import type { RunState, VcpuGeniezone } from "../scheduling/vcpu-services.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
-import { type GzArguments, type GzCall, type GzHandlers, type GzRefusal, type GzReply, HANDLERS } from "./gz-calls.ts";
+import { type GzArguments, type GzCall, type GzHandlers, type GzRefusal, type GzReply, type GzResult, HANDLERS } from "./gz-calls.ts";
 import { isRefusal, refuse, refuseFor, vcpuOf, type VcpuPlace } from "./gz-calls.ts";
 import { answeredRegisters, exitOf, hwState, loadedValue } from "./gz-exits.ts";
 import { type GzVcpu, GzVm, GZVM_MAX_VMS, idOfVmid, vmidOf } from "./gz-vm.ts";
@@ -64,13 +64,13 @@ export class GenieZone implements VcpuGeniezone {
     trace.clearNote();
     caller.trace.beginCall(trace.countCalls(1));
     if (trace.wanted.hvc) caller.trace.showCall(caller.trace.begin("hvc", `GZVM ${name}`, {}));
-    const fields = fieldsOf(name, x);
+    const fields = () => fieldsOf(name, x);
     const reply = this.#perform(caller, name, x);
     if (checker) checker.verifyAfter(() => `${caller.services.names.vcpu(caller)}: GZVM ${name}`);
     if (typeof reply !== "symbol") return this.#reply(caller, name, fields, reply);
     const { call } = caller.trace;
     if (call !== undefined) {
-      caller.trace.describe(call, fields);
+      caller.trace.describe(call, fields());
       caller.trace.suspend(call);
     }
     return DEFERRED;
@@ -98,8 +98,7 @@ export class GenieZone implements VcpuGeniezone {
     const reply = place && one?.vcpu === target
       ? this.#leave(caller, place.vm, one, state)
       : refuse(GzvmError.InvalidArguments, "the vCPU was destroyed while it ran", { target: target.name });
-    const fields = { vcpu: target.name };
-    const values = this.#reply(caller, "RUN", fields, reply);
+    const values = this.#reply(caller, "RUN", () => ({ vcpu: target.name }), reply);
     for (let index = 0; index < values.length; index++) caller.registers.setX(index, values[index]);
   }
 
@@ -138,7 +137,7 @@ export class GenieZone implements VcpuGeniezone {
     const kinds: [string, GzvmArgumentKind][] = Object.entries(GZVM_CALLS[name].arguments);
     for (const [index, [argument, kind]] of kinds.entries()) {
       const value = this.#decodeOne(kind, x[index + 1]);
-      if (typeof value === "object" && value !== null && "rule" in value) return value as GzRefusal;
+      if (isRefusal(value)) return value;
       decoded[argument] = value;
     }
     return decoded as GzArguments<N>;
@@ -235,7 +234,7 @@ export class GenieZone implements VcpuGeniezone {
   }
 
   /** The vCPU stopped: its shared pages say why. */
-  #leave(caller: Vcpu, vm: GzVm, one: GzVcpu, state: RunState): GzReply {
+  #leave(caller: Vcpu, vm: GzVm, one: GzVcpu, state: RunState): GzResult {
     const primary = caller.addressSpace!;
     const { reason, run } = exitOf(vm, one, state);
     const pages = BigInt(one.pages);
@@ -244,14 +243,13 @@ export class GenieZone implements VcpuGeniezone {
   }
 
   /** X0.. after a call, which is noted in the trace. */
-  #reply(caller: Vcpu, name: GzvmCallName, fields: TraceFields, reply: readonly bigint[] | GzRefusal | typeof DEFERRED): readonly bigint[] {
-    if (typeof reply === "symbol") throw new Error(`GZVM ${name} has no result yet`);
+  #reply(caller: Vcpu, name: GzvmCallName, fields: () => TraceFields, reply: GzResult): readonly bigint[] {
     const { trace } = caller;
     const error = isRefusal(reply) ? reply.error : GzvmError.None;
     if (trace.call !== undefined || isRefusal(reply)) {
       const call = trace.call ?? trace.begin("hvc", `GZVM ${name}`, {});
       trace.closeCall();
-      trace.describe(call, fields);
+      trace.describe(call, fields());
       const result = { code: error, name: GZVM_ERROR_NAMES.get(error) ?? String(error), refused: error !== GzvmError.None };
       if (isRefusal(reply)) {
         trace.locate(call, caller.registers.pc - INSTRUCTION_SIZE);

@@ -49,8 +49,10 @@ export interface GzRefusal {
   readonly rule: string;
   readonly values: Readonly<Record<string, unknown>>;
 }
-/** Result of a call: its results from X1 on, a refusal, or nothing yet. */
-export type GzReply = readonly bigint[] | GzRefusal | typeof DEFERRED;
+/** Result of a call: its results from X1 on, or a refusal. */
+export type GzResult = readonly bigint[] | GzRefusal;
+/** The same, or nothing yet. */
+export type GzReply = GzResult | typeof DEFERRED;
 
 /** A call in progress, and EL2's VMs. */
 export interface GzCall {
@@ -89,7 +91,7 @@ export function vcpuOf({ vm, index }: VcpuPlace): GzVcpu | GzRefusal {
   return vm.vcpus[index] ?? invalid("the VM has no such vCPU", { vm: vm.id, vcpu: index });
 }
 
-export const isRefusal = (value: object | symbol): value is GzRefusal => typeof value === "object" && "rule" in value;
+export const isRefusal = (value: unknown): value is GzRefusal => typeof value === "object" && value !== null && "rule" in value;
 
 const isAligned = (address: bigint) => address % BigInt(PAGE_SIZE) === 0n;
 /** Whether a range has a size and lies inside the guest's addresses. */

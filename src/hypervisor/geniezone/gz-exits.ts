@@ -35,7 +35,6 @@ const CALL_REGISTERS = 8, RESULT_REGISTERS = 4;
 const LIST_REGISTERS = 16;
 /** Fields of ICH_LR<n>_EL2. */
 const Lr = { Pending: 1n << 62n, Active: 1n << 63n, Group1: 1n << 60n, PriorityShift: 48n } as const;
-const ALL_ONES = 0xffff_ffff_ffff_ffffn;
 
 /** The exit of a vCPU that stopped in this state. Notes what the next RUN depends on. */
 export function exitOf(vm: GzVm, one: GzVcpu, state: RunState): GzExit {
@@ -125,8 +124,7 @@ export function hwState(vcpu: Vcpu): Uint8Array {
 /** The data that the driver has for a load, from the run structure. */
 export function loadedValue(run: Uint8Array, size: number): bigint {
   const { data } = GZVM_RUN_MMIO.decode(run);
-  const value = data.reduceRight((sum, byte) => sum << 8n | BigInt(byte), 0n);
-  return value & (ALL_ONES >> BigInt(64 - 8 * size));
+  return data.slice(0, size).reduceRight((sum, byte) => sum << 8n | BigInt(byte), 0n);
 }
 
 /** X0 to X3 after a call that the driver has answered. */
