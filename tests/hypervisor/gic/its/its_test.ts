@@ -260,22 +260,27 @@ Deno.test("a store to GITS_TRANSLATER is a message of device 0", () => {
   assert.deepEqual(rig.taken(), [8198]);
 });
 
+function save({ gic }: ItsRig) {
+  const archive = new Archive();
+  gic.archive(archive);
+  return archive.saved;
+}
+
+/** A new GIC with a saved state. */
+function loaded(saved: ReturnType<typeof save>): ItsRig {
+  const rig = new ItsRig(), archive = new Archive(saved);
+  rig.gic.archive(archive);
+  archive.finish();
+  return rig;
+}
+
 Deno.test("a GIC with LPIs is what it was after it was saved and loaded", () => {
   const rig = new ItsRig().on().mapped();
   for (let event = 0; event < 3; event++) rig.command("MAPTI", { event, intid: 8192 + event, collection: event & 1 });
   for (let event = 0; event < 3; event++) rig.command("INT", { event });
   assert.equal(rig.acknowledge(1), 8193);
-  const save = (gic: Vgic) => {
-    const archive = new Archive();
-    gic.archive(archive);
-    return archive.saved;
-  };
-  const saved = save(rig.gic);
-  const copy = new ItsRig();
-  const archive = new Archive(saved);
-  copy.gic.archive(archive);
-  archive.finish();
-  assert.deepEqual(save(copy.gic), saved);
+  const saved = save(rig), copy = loaded(saved);
+  assert.deepEqual(save(copy), saved);
   copy.memory.bytes.set(rig.memory.bytes);
   assert.deepEqual([copy.taken(0), copy.readGits(Gits.CREADR)], [[8192, 8194], rig.readGits(Gits.CREADR)]);
   assert.equal(copy.gic.its!.translate(0, 0), undefined);
@@ -326,14 +331,8 @@ Deno.test("whatever a guest writes into registers, queue and tables, nothing thr
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const rig = new ItsRig().on().mapped();
       for (const act of steps) act(rig);
-      const archive = new Archive();
-      rig.gic.archive(archive);
-      const { saved } = archive, copy = new ItsRig(), loading = new Archive(saved);
-      copy.gic.archive(loading);
-      loading.finish();
-      const again = new Archive();
-      copy.gic.archive(again);
-      assert.ok(again.saved.every((byte, at) => byte === saved[at]) && again.saved.length === saved.length);
+      const saved = save(rig), again = save(loaded(saved));
+      assert.ok(again.every((byte, at) => byte === saved[at]) && again.length === saved.length);
     }),
     { seed: 18, numRuns: LONG ? 20_000 : 200 },
   );

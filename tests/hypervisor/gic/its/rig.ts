@@ -4,7 +4,15 @@
 import assert from "node:assert/strict";
 import { Gicd, Gicr, Icc } from "../../../../src/hypervisor/gic/gic-registers.ts";
 import { ItsFrame } from "../../../../src/hypervisor/gic/its-frame.ts";
-import { Baser, Command, COMMAND_SIZE, type CommandName, Gits } from "../../../../src/hypervisor/gic/its/its-registers.ts";
+import {
+  Baser,
+  Command,
+  COMMAND_SIZE,
+  type CommandName,
+  Gits,
+  LPI_BITS_MIN,
+  LPI_FIRST,
+} from "../../../../src/hypervisor/gic/its/its-registers.ts";
 import type { TableMemory } from "../../../../src/hypervisor/gic/its/table-memory.ts";
 import { Distributor } from "../../../../src/hypervisor/gic/vgic-distributor.ts";
 import { Redistributor } from "../../../../src/hypervisor/gic/vgic-redistributor.ts";
@@ -16,10 +24,10 @@ export const MEMORY_SIZE = 1024 * KIB;
 export const QUEUE = 0, DEVICES = 64 * KIB, COLLECTIONS = 128 * KIB, PROPERTIES = 192 * KIB, ITT = 512 * KIB;
 export const pendingTable = (cpu: number) => 256 * KIB + cpu * 64 * KIB;
 export const QUEUE_SIZE = 4 * KIB;
-const SPURIOUS = 1023;
+const VCPUS = 2, SPURIOUS = 1023;
 
 /** Memory from address 0 on; a range may fail. */
-export class PlainTables implements TableMemory {
+class PlainTables implements TableMemory {
   readonly bytes = new Uint8Array(MEMORY_SIZE);
   /** Accesses from here on fail. */
   end = MEMORY_SIZE;
@@ -37,7 +45,7 @@ export class PlainTables implements TableMemory {
 }
 
 /** The fields that a command needs. */
-export interface CommandFields {
+interface CommandFields {
   readonly device?: number;
   readonly event?: number;
   readonly intid?: number;
@@ -46,7 +54,6 @@ export interface CommandFields {
   readonly to?: number;
   readonly bits?: number;
   readonly itt?: number;
-  readonly valid?: boolean;
 }
 
 export class ItsRig {
@@ -58,12 +65,12 @@ export class ItsRig {
   readonly events: string[] = [];
   #next = 0;
 
-  constructor(vcpus = 2, bits = 14) {
-    this.gic = new Vgic(vcpus, () => true, undefined, bits);
+  constructor() {
+    this.gic = new Vgic(VCPUS, () => true, undefined, LPI_BITS_MIN);
     this.frame = new ItsFrame(this.gic.its!);
     this.gic.its!.place(this.memory);
     for (const { lpis } of this.gic.cpus) lpis!.place(this.memory);
-    this.redistributors = this.gic.cpus.map((cpu, index) => new Redistributor(this.gic, cpu, () => index === vcpus - 1));
+    this.redistributors = this.gic.cpus.map((cpu, index) => new Redistributor(this.gic, cpu, () => index === VCPUS - 1));
     this.gic.its!.report({
       wanted: true,
       command: (name, _fields, error) => void this.events.push(error === undefined ? name : `${name}: ${error}`),
@@ -128,7 +135,7 @@ export class ItsRig {
   }
 
   property(intid: number, value: number): void {
-    this.memory.bytes[PROPERTIES + intid - 8192] = value;
+    this.memory.bytes[PROPERTIES + intid - LPI_FIRST] = value;
   }
 
   /** LPIs that a vCPU acknowledges and ends, until there are no more. */
@@ -148,13 +155,13 @@ export class ItsRig {
 
 /** The double words of a command. */
 export function words(name: CommandName, fields: CommandFields): bigint[] {
-  const { device = 0, event = 0, intid = 0, collection = 0, cpu = 0, to = 0, bits = 1, itt = 0, valid = true } = fields;
-  const first = BigInt(Command[name]) | BigInt(device) << 32n, mark = valid ? Baser.Valid : 0n;
+  const { device = 0, event = 0, intid = 0, collection = 0, cpu = 0, to = 0, bits = 1, itt = 0 } = fields;
+  const first = BigInt(Command[name]) | BigInt(device) << 32n;
   switch (name) {
     case "MAPD":
-      return [first, BigInt(bits - 1), BigInt(itt) | mark, 0n];
+      return [first, BigInt(bits - 1), BigInt(itt) | Baser.Valid, 0n];
     case "MAPC":
-      return [first, 0n, BigInt(collection) | BigInt(cpu) << 16n | mark, 0n];
+      return [first, 0n, BigInt(collection) | BigInt(cpu) << 16n | Baser.Valid, 0n];
     case "SYNC":
       return [first, 0n, BigInt(cpu) << 16n, 0n];
     case "MOVALL":
