@@ -9,6 +9,7 @@ import { smccc } from "../../../src/hypervisor/firmware/smccc.ts";
 import type { GzVm } from "../../../src/hypervisor/geniezone/gz-vm.ts";
 import { archiveHypervisor } from "../../../src/hypervisor/hypervisor-archive.ts";
 import { ArchiveError } from "../../../src/machine/archive.ts";
+import { Random } from "../../support/random.ts";
 import { ScriptedMachine, ScriptedVm } from "../scripted.ts";
 import { ADDRESS_SPACE_SIZE, CONDUITS, GIVEN, GUEST, MESSAGE, PAGE, Primary, SHARED } from "./rig.ts";
 import { RAM_BASE } from "../../../src/machine/memory-map.ts";
@@ -269,12 +270,11 @@ Deno.test("every call but RUN with every argument at its extremes returns a docu
   test.vmWith({ pages: 2 });
   const values = [0n, 1n, 0x1_0000n, 0xfffn, BigInt(GIVEN), BigInt(RAM_BASE) - 1n, 0x7fff_ffff_ffff_ffffn, ALL_ONES];
   const documented = new Set<number>(Object.values(GzvmError));
-  let state = 1;
-  const next = () => values[(state = Math.imul(state, 1664525) + 1013904223 >>> 0) >>> 29];
+  const random = new Random(1), next = () => random.pick(values);
   for (const name of Object.keys(GZVM_CALLS) as GzvmCallName[]) {
     if (name === "RUN") continue;
     for (let count = 0; count < 24; count++) {
-      const { error } = smcccOf(test, name, next(), next(), next(), next(), next(), next());
+      const { error } = test.callUnchecked(functionId(name), next(), next(), next(), next(), next(), next());
       assert.ok(documented.has(error), `${name}: ${error}`);
     }
   }
@@ -288,21 +288,13 @@ Deno.test("with an exhausted heap CREATE_VM fails with NO_MEMORY, and leaves not
   const left = rootPartition.heapSize - rootPartition.heapUsed;
   for (const room of [0, 2048, 4096, 20_000, 30_000]) {
     assert.ok(rootPartition.allocate(left - room));
-    const { error } = smcccOf(test, "CREATE_VM");
+    const { error } = test.callUnchecked(functionId("CREATE_VM"));
     rootPartition.free(left - room);
     assert.equal(error, NoMemory);
     assert.equal(rootPartition.heapSize - rootPartition.heapUsed, left);
     assert.deepEqual([...test.zone.vms.keys()], [1]);
   }
 });
-
-/** A call without the checker's sweep. */
-function smcccOf(test: Primary, name: GzvmCallName, ...args: bigint[]) {
-  const x = [BigInt(functionId(name)), ...args, ...Array<bigint>(7 - args.length).fill(0n)];
-  const reply = smccc(test.vm.vcpus[0], x, "hvc");
-  assert.ok(Array.isArray(reply));
-  return { error: Number(BigInt.asIntN(64, reply[0])) };
-}
 
 Deno.test("the calls are unknown without the key, to other VMs, and beyond their numbers", () => {
   const call = (vm: ScriptedVm, id: number) => smccc(vm.vcpus[0], [BigInt(id), 0n, 0n, 0n, 0n, 0n, 0n, 0n], "hvc");

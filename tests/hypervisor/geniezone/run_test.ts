@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { GzvmError, GzvmException, GzvmGuestCall, packTuple } from "../../../src/abi/geniezone/calls.ts";
-import { GZVM_HW_STATE, GZVM_RUN_HYPERCALL } from "../../../src/abi/geniezone/messages.ts";
+import { GZVM_RUN_HYPERCALL } from "../../../src/abi/geniezone/messages.ts";
 import { GZVM_RUN_EXCEPTION, GZVM_RUN_MMIO, GZVM_RUN_SYSTEM_EVENT, GzvmCap, GzvmExit } from "../../../src/abi/ioctl/geniezone.ts";
 import { Irq } from "../../../src/hypervisor/gic/irq-bank.ts";
 import { Icc } from "../../../src/hypervisor/gic/gic-registers.ts";
@@ -96,9 +96,7 @@ Deno.test("WFI is GZ, or IDLE with the timer's delay where the driver has enable
   test.drive(function* (run) {
     yield* run(tuple);
   }, 100_000_000);
-  const state = new Uint8Array(GZVM_HW_STATE.size);
-  test.ram.read(SHARED + PAGE, state);
-  const { nr_lrs, lr } = GZVM_HW_STATE.decode(state);
+  const { nr_lrs, lr } = test.hwState();
   assert.deepEqual([nr_lrs, lr[0] & 0xffffn, lr[0] >> 62n, lr[0] >> 60n & 1n], [1, 34n, 1n, 1n], "pending, group 1");
   assert.ok(vcpu.registers.getX(9) > 0n);
 });
@@ -115,9 +113,7 @@ Deno.test("the delay of a sleeping vCPU's timer is in its shared page, in ticks"
   test.drive(function* (run) {
     assert.deepEqual((yield* run(packTuple(vm, 0))).values, [exitReason(GzvmExit.Idle)]);
   });
-  const state = new Uint8Array(GZVM_HW_STATE.size);
-  test.ram.read(SHARED + PAGE, state);
-  const { vtimer_delay, vtimer_migrate, vtimer_offset } = GZVM_HW_STATE.decode(state);
+  const { vtimer_delay, vtimer_migrate, vtimer_offset } = test.hwState();
   assert.deepEqual([vtimer_migrate, vtimer_offset], [1, 0n]);
   assert.ok(vtimer_delay > BigInt(CNTFRQ) * 9n / 10n && vtimer_delay <= BigInt(CNTFRQ), String(vtimer_delay));
 });
