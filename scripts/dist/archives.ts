@@ -2,6 +2,7 @@
 // (deb(5)), gzip.
 
 import { gzipSync } from "node:zlib";
+import { joined } from "../../src/support/bytes.ts";
 
 /** A file, folder or symbolic link of an archive. Owner and group are root. */
 export interface Entry {
@@ -24,7 +25,7 @@ export function tar(entries: readonly Entry[], modified: number): Uint8Array<Arr
     const padding = new Uint8Array(-size & BLOCK - 1);
     return [header(entry, size, modified), entry.data ?? new Uint8Array(), padding];
   });
-  return concat([...blocks, new Uint8Array(2 * BLOCK)]);
+  return joined([...blocks, new Uint8Array(2 * BLOCK)]);
 }
 
 function header({ path, data, target, executable }: Entry, size: number, modified: number): Uint8Array {
@@ -72,21 +73,10 @@ export function ar(members: readonly { readonly name: string; readonly data: Uin
     const head = name.padEnd(16) + String(modified).padEnd(12) + "0     0     100644  " + String(data.length).padEnd(10) + "`\n";
     return [new TextEncoder().encode(head), data, new Uint8Array(data.length & 1).fill(10)];
   });
-  return concat([new TextEncoder().encode("!<arch>\n"), ...parts]);
+  return joined([new TextEncoder().encode("!<arch>\n"), ...parts]);
 }
 
 /** gzip without name and time. Level 9 takes twice the time of 6 and saves 3 %. */
 export function gzip(bytes: Uint8Array, level = 6): Uint8Array<ArrayBuffer> {
   return new Uint8Array(gzipSync(bytes, { level }));
-}
-
-/** The bytes of all parts, one after the other. */
-export function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

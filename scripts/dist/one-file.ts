@@ -4,9 +4,10 @@
 
 import { PERMISSIONS } from "../../src/cli/common/runtime.ts";
 import { VERSION } from "../../src/support/version.ts";
-import { concat, type Entry, gzip, tar, withFolders } from "./archives.ts";
+import { type Entry, gzip, tar, withFolders } from "./archives.ts";
 import { type Build, digest, DistError, run } from "./common.ts";
 import { filesBelow } from "./split.ts";
+import { joined } from "../../src/support/bytes.ts";
 
 /**
  * A program that loads nothing else: no configuration of the current folder, nothing from the
@@ -62,7 +63,7 @@ export async function pack({ folder, split }: Build, target: string, deno: Uint8
   );
   const payload = gzip(tar(withFolders([{ path: "deno", data: deno, executable: true }, ...files]), 0));
   const header = new TextEncoder().encode(launcher((await digest(payload)).slice(0, 16), target));
-  const file = concat([header, payload]);
+  const file = joined([header, payload]);
   const program = `${folder}/${programName(target)}`;
   await Deno.writeFile(program, file, { mode: 0o755 });
   await Deno.chmod(program, 0o755);

@@ -2,6 +2,7 @@
 // bytes.
 
 import { MiB } from "../support/sizes.ts";
+import { joined } from "../support/bytes.ts";
 
 /** Bytes that a ring keeps by default. */
 export const CAPACITY = MiB;
@@ -38,12 +39,7 @@ export class ConsoleRing {
 
   /** The kept output in one piece; it starts at the beginning of a line if output was lost. */
   contents(): Uint8Array {
-    const all = new Uint8Array(this.#size);
-    let at = 0;
-    for (const chunk of this.#chunks) {
-      all.set(chunk, at);
-      at += chunk.length;
-    }
+    const all = joined(this.#chunks);
     return this.lost ? all.subarray(all.indexOf(LINE_FEED) + 1) : all;
   }
 }

@@ -2,6 +2,8 @@
 // (Documentation/driver-api/early-userspace/buffer-format.rst). Device nodes are just entries here,
 // so no root is needed, and equal input gives equal bytes: owner 0, time 0, inode numbers in order.
 
+import { joined } from "../support/bytes.ts";
+
 /** One file of an archive. `path` has no leading slash; parents come before children. */
 export type CpioEntry =
   | { path: string; kind: "folder"; permissions: number }
@@ -33,10 +35,7 @@ export function writeCpio(entries: readonly CpioEntry[]): Uint8Array {
     // size, checksum
     const fields = [inode, mode, 0, 0, 1, 0, data.length, 0, 0, major, minor, name.length, 0];
     const header = text.encode(MAGIC + fields.map((field) => field.toString(16).padStart(8, "0").toUpperCase()).join(""));
-    const head = new Uint8Array(header.length + name.length);
-    head.set(header);
-    head.set(name, header.length);
-    put(head, 4);
+    put(joined([header, name]), 4);
     put(data, 4);
   };
 
@@ -58,13 +57,7 @@ export function writeCpio(entries: readonly CpioEntry[]): Uint8Array {
   member(0, 0, TRAILER, none);
   put(none, BLOCK);
 
-  const archive = new Uint8Array(size);
-  let offset = 0;
-  for (const part of parts) {
-    archive.set(part, offset);
-    offset += part.length;
-  }
-  return archive;
+  return joined(parts);
 }
 
 /** Words of an archive's headers: where the next archive may begin. */

@@ -1,6 +1,7 @@
 // PNG images (ISO/IEC 15948) of 8 bits per channel, without transparency.
 
 import zlib from "node:zlib";
+import { joined } from "../support/bytes.ts";
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 /** Bytes of a pixel. */
@@ -19,14 +20,8 @@ export function png(width: number, height: number, pixels: Uint8Array): Uint8Arr
   // Each row begins with its filter: none.
   const rows = new Uint8Array(height * (1 + width * RGB));
   for (let y = 0; y < height; y++) rows.set(pixels.subarray(y * width * RGB, (y + 1) * width * RGB), y * (1 + width * RGB) + 1);
-  const parts = [Uint8Array.from(SIGNATURE), chunk("IHDR", header), chunk("IDAT", zlib.deflateSync(rows)), chunk("IEND", new Uint8Array())];
-  const file = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    file.set(part, at);
-    at += part.length;
-  }
-  return file;
+  const signature = Uint8Array.from(SIGNATURE);
+  return joined([signature, chunk("IHDR", header), chunk("IDAT", zlib.deflateSync(rows)), chunk("IEND", new Uint8Array())]);
 }
 
 /** A part of the file: its length, name, content, and the checksum of name and content. */

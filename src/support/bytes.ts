@@ -1,4 +1,4 @@
-// A buffer of bytes that grows as it is written, and the comparison of bytes.
+// A buffer of bytes that grows as it is written; bytes joined and compared.
 
 /** Bytes that a buffer holds before it grows. */
 const CAPACITY = 64;
@@ -116,6 +116,17 @@ export class Bytes {
     this.#data = data;
     this.#fields = undefined;
   }
+}
+
+/** The bytes of all parts, one after the other. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 /** Whether two sequences have the same bytes. */

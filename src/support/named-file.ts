@@ -4,6 +4,7 @@ import { closeSync, constants, openSync, readSync } from "node:fs";
 import { isOfSystem } from "./cache.ts";
 import { GiB, KiB } from "./sizes.ts";
 import { formatSize } from "./units.ts";
+import { joined } from "./bytes.ts";
 
 /** A file without an end, such as a terminal or /dev/zero, or one too large to read. */
 export class EndlessFile extends Error {}
@@ -55,13 +56,7 @@ function readPipe(path: string): Uint8Array<ArrayBuffer> {
   } finally {
     closeSync(file);
   }
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
+  return joined(pieces);
 }
 
 /** Number of available bytes, 0 at the end; undefined if none have come yet. */

@@ -6,6 +6,7 @@ import { EM_AARCH64, ET_EXEC, isElf } from "../formats/elf.ts";
 import { type ElfSection, readElfSections, textAt } from "../formats/elf-sections.ts";
 import { MiB } from "../support/sizes.ts";
 import { type GuestSymbol, isCode } from "./symbol-table.ts";
+import { joined } from "../support/bytes.ts";
 
 const HEADER_SIZE = 64, SECTION_SIZE = 64, SYMBOL_SIZE = 24;
 const SectionType = { SymbolTable: 2, Strings: 3, NoBits: 8, DynamicSymbols: 11 } as const;
@@ -227,15 +228,5 @@ function fileHeader(sections: number, count: number): Uint8Array {
   view.setUint16(58, SECTION_SIZE, true);
   view.setUint16(60, count, true);
   view.setUint16(62, count - 1, true);
-  return bytes;
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
   return bytes;
 }

@@ -8,6 +8,7 @@ import { exportTrace, type Recorded } from "../../src/export/mod.ts";
 import { inner, numberOf, readMessage, textOf } from "../formats/read-protobuf.ts";
 import { optionText, readBlocks, readPackets } from "../formats/read-pcapng.ts";
 import { demoSystem, rows, runUntil } from "../inspection/system.ts";
+import { joined } from "../../src/support/bytes.ts";
 
 const MILLISECOND = 1e6;
 
@@ -23,14 +24,7 @@ async function recordedDemo(kinds: readonly TraceKind[], until = 300 * MILLISECO
 }
 
 function fileOf(recorded: Recorded, format: Parameters<typeof exportTrace>[1]): Uint8Array {
-  const parts = [...exportTrace(recorded, format)];
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+  return joined([...exportTrace(recorded, format)]);
 }
 
 Deno.test("a Perfetto trace has tracks of VMs, vCPUs, calls, interrupts and physical CPUs; slices of a track nest, and no call is missing", async () => {

@@ -1,18 +1,17 @@
 import assert from "node:assert/strict";
 import { interfaceBlock, LinkType, packetBlock, sectionHeader } from "../../src/formats/pcapng.ts";
 import { optionText, readBlocks, readPackets } from "./read-pcapng.ts";
-
-const joined = (...parts: Uint8Array[]) => Uint8Array.from(parts.flatMap((part) => [...part]));
+import { joined } from "../../src/support/bytes.ts";
 
 Deno.test("a capture has a section, interfaces in ns, and packets with time, direction and comment", () => {
   const time = 2 ** 40 + 5;
-  const file = joined(
+  const file = joined([
     sectionHeader("el2"),
     interfaceBlock({ name: "net0", description: "a card", linkType: LinkType.Ethernet }),
     interfaceBlock({ name: "rpc", description: "messages", linkType: LinkType.User0 }),
     packetBlock({ interface: 1, time, bytes: Uint8Array.of(1, 2, 3, 4, 5), direction: "out", comment: "five" }),
     packetBlock({ interface: 0, time: 7, bytes: new Uint8Array() }),
-  );
+  ]);
   const [section, first, second] = readBlocks(file);
   assert.equal(section.body.getUint32(0, true), 0x1a2b3c4d);
   assert.deepEqual([section.body.getUint16(4, true), section.body.getUint16(6, true)], [1, 0]);
@@ -28,6 +27,6 @@ Deno.test("a capture has a section, interfaces in ns, and packets with time, dir
 });
 
 Deno.test("a comment of any length leaves a file that can be read", () => {
-  const file = joined(sectionHeader("el2"), packetBlock({ interface: 0, time: 0, bytes: Uint8Array.of(9), comment: "x".repeat(70_000) }));
+  const file = joined([sectionHeader("el2"), packetBlock({ interface: 0, time: 0, bytes: Uint8Array.of(9), comment: "x".repeat(70_000) })]);
   assert.equal(optionText(readPackets(file)[0].options, 1)?.length, 0xffff);
 });

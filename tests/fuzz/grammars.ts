@@ -5,6 +5,7 @@ import { gzipSync } from "node:zlib";
 import { type Devicetree, devicetree, type DevicetreeNode, node, type PropertyValue } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { Random } from "../support/random.ts";
+import { joined } from "../../src/support/bytes.ts";
 
 /** Numbers at which lengths, offsets and addresses turn over. */
 const EDGES = [0n, 1n, 2n, 7n, 8n, 0x3fn, 0x40n, 0xfffn, 0x1000n, 0x7fff_ffffn, 0x8000_0000n, 0xffff_fff8n, 0xffff_ffffn, 0x1_0000_0000n]
@@ -17,13 +18,6 @@ export const edge = (random: Random) => random.pick(EDGES);
 
 function many<T>(random: Random, most: number, make: () => T): T[] {
   return Array.from({ length: random.below(most + 1) }, make);
-}
-
-/** Parts one after the other. */
-export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(parts.reduce((total, { length }) => total + length, 0));
-  parts.reduce((at, part) => (all.set(part, at), at + part.length), 0);
-  return all;
 }
 
 /** Bytes cut off, changed, doubled or filled up; most often as they are. */

@@ -1,6 +1,8 @@
 // The RPC transport between a VM and the Resource Manager (docs/spec/resource-manager.md §1.1 to
 // §1.3): messages cut into packets of at most 240 bytes, each a message of a Gunyah message queue.
 
+import { joined } from "../../support/bytes.ts";
+
 /** Size of a packet's header and the most that a packet holds, in bytes. */
 export const RPC_HEADER_SIZE = 8;
 export const RPC_PACKET_SIZE = 240;
@@ -120,12 +122,6 @@ export class Reassembler {
     const { header, received } = this.partial!;
     if (received.length <= header.fragments) return { done: false };
     this.partial = undefined;
-    const payload = new Uint8Array(received.reduce((sum, part) => sum + part.length, 0));
-    let offset = 0;
-    for (const part of received) {
-      payload.set(part, offset);
-      offset += part.length;
-    }
-    return { done: true, message: { type: header.type, sequence: header.sequence, id: header.id, payload } };
+    return { done: true, message: { type: header.type, sequence: header.sequence, id: header.id, payload: joined(received) } };
   }
 }

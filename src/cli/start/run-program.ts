@@ -4,6 +4,7 @@
 import { isOfSystem } from "../../support/cache.ts";
 import { KiB } from "../../support/sizes.ts";
 import { terminalWord } from "../../support/terminal-text.ts";
+import { joined } from "../../support/bytes.ts";
 
 /** Bytes of a program's output that are kept; the rest is read and dropped. */
 const OUTPUT_MAX = 256 * KiB;
@@ -125,13 +126,7 @@ async function follow(child: Deno.ChildProcess, timeout: number): Promise<Progra
   timers.push(setTimeout(() => readers.forEach((reader) => void reader.cancel()), LAST_OUTPUT));
   await output;
   clearTimeout(timers.at(-1));
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return { problem: problemOf(status, late ? timeout : undefined), output: new TextDecoder().decode(bytes), cut };
+  return { problem: problemOf(status, late ? timeout : undefined), output: new TextDecoder().decode(joined(parts)), cut };
 }
 
 function problemOf({ code, signal, success }: Deno.CommandStatus, timeout: number | undefined): string | undefined {

@@ -2,6 +2,7 @@
 // frames.ts.
 
 import { Cfa, FrameRegister, type FrameRow, type FrameRule, sameRule } from "./frames.ts";
+import { joined } from "../../support/bytes.ts";
 
 /** Rules for a range of addresses. */
 export interface FrameRange {
@@ -75,13 +76,7 @@ export function debugFrame(descriptions: readonly FrameDescription[]): Uint8Arra
     bytes.set(instructions, 24 + augmentation.length);
     add(bytes);
   }
-  const section = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    section.set(part, at);
-    at += part.length;
-  }
-  return section;
+  return joined(parts);
 }
 
 function commonInformation(returns: number, signal: boolean): Uint8Array {

@@ -5,6 +5,7 @@ import { rmErrorName } from "../errors.ts";
 import type { Shape, Shapes } from "../layout.ts";
 import { RPC_MESSAGES, rpcName } from "../messages/all.ts";
 import { decodeHeader, PacketType, RPC_HEADER_SIZE, RPC_PACKET_SIZE } from "../packet.ts";
+import { joined } from "../../../support/bytes.ts";
 
 /** A field that was found in a payload. */
 export interface DescribedField {
@@ -179,12 +180,7 @@ export function describeMessage(bytes: Uint8Array): DescribedMessage {
     first ??= { type, id };
     parts.push(packet.subarray(RPC_HEADER_SIZE));
   }
-  const payload = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  parts.reduce((at, part) => {
-    payload.set(part, at);
-    return at + part.length;
-  }, 0);
-  return { packets, fields: describePayload(first!.type, first!.id, payload), problem: undefined };
+  return { packets, fields: describePayload(first!.type, first!.id, joined(parts)), problem: undefined };
 }
 
 /** The same as lines for display. */
