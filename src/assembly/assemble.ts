@@ -11,6 +11,7 @@ import { writeDevicetree } from "../devicetree/writer.ts";
 import { CONSOLE_INPUT_INTID, ConsoleInput } from "../host/console-input.ts";
 import type { HostEvent, VmState } from "../host/events.ts";
 import { nativeHost } from "../host/native-host.ts";
+import { devicetreeOf } from "../host/vm-contents.ts";
 import type { VmPlan } from "../host/plan.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
 import type { TransportState, VirtioTransport } from "../virtio/transport.ts";
@@ -248,9 +249,15 @@ function startHost(
     machine.interrupt(CONSOLE_INPUT_INTID, true);
     machine.interrupt(CONSOLE_INPUT_INTID, false);
   });
-  for (const { name, console, schedule, hypervisor = "gunyah", memory: ram, windows = [], start = "auto" } of run.host.vms) {
+  for (const vm of run.host.vms) {
+    const { name, console, schedule, hypervisor = "gunyah", memory: ram, windows = [], start = "auto", biosTree: room } = vm;
     const memory = windows.reduce((sum, { size }) => sum + size, ram);
-    system.vms.plans.set(name, { schedule: schedule === "proxy" ? "proxy" : "own", hypervisor, memory });
+    system.vms.plans.set(name, {
+      schedule: schedule === "proxy" ? "proxy" : "own",
+      hypervisor,
+      memory,
+      ...room && { bios: { tree: devicetreeOf(vm).length, room } },
+    });
     if (!console) continue;
     const door = { type: (bytes: Uint8Array) => input.push(name, bytes), sendBreak: () => input.pushBreak(name) };
     system.consoles.add(name, {

@@ -388,6 +388,20 @@ function checkVm(name: string, vm: FileVm, cpus: number, spoilt: Spoilt, errors:
   if (vm.platform !== "crosvm" && vm.cpu_frequencies !== undefined && !unknown("platform")) {
     errors.atKey([...path, "cpu_frequencies"], 'cpu_frequencies needs platform = "crosvm"; remove it');
   }
+  if (vm.bios_tree !== undefined && vm.bios === undefined && !unknown("bios")) {
+    errors.atKey([...path, "bios_tree"], "bios_tree needs a bios; remove it");
+  }
+  const matches = vm.platform !== "crosvm" && vm.hypervisor === "gunyah" && vm.schedule === "proxy";
+  if (vm.datamatch_flag !== undefined && !matches && !unknown("platform", "hypervisor", "schedule")) {
+    errors.atKey([...path, "datamatch_flag"], "datamatch_flag needs the ioeventfds of virtio-mmio on /dev/gunyah; remove it");
+  }
+  const noneOffers = vm.platform !== "crosvm" || vm.type !== "protected";
+  if (vm.without_access_platform !== undefined && noneOffers && !unknown("platform", "type")) {
+    errors.atKey(
+      [...path, "without_access_platform"],
+      'without_access_platform needs platform = "crosvm" and type = "protected"; remove it',
+    );
+  }
   if (vm.windows !== undefined && vm.platform === "qemu-virt" && !unknown("platform")) {
     errors.atKey([...path, "windows"], 'windows need platform = "el2" or "crosvm"; QEMU has RAM in one piece');
   }

@@ -226,14 +226,15 @@ async function planVms(
 }
 
 function nativeHostOf({ host, machine, link }: File, vms: readonly VmPlan[]): NativeHostPlan {
-  const { device, gzvm, memlock, memory = DEFAULT_HOST_MEMORY, vcpus = Math.min(2, machine.cpus) } = host;
+  const { device, gzvm, gzvm_probe: gzvmProbe, memlock, memory = DEFAULT_HOST_MEMORY, vcpus = Math.min(2, machine.cpus) } = host;
   const { max_order: maxOrder, boot_context: answer } = host;
   const bootContext = answer === "as-generation" ? undefined : answer;
   const wakesAtTimers = host.timer_wakeups === "driver" ? true : undefined;
   const { unpinnable, scm_max: scmMax } = host;
   const all: DriverQuirks = { maxOrder, bootContext, wakesAtTimers, unpinnable, scmMax };
   const quirks = Object.values(all).some((quirk) => quirk !== undefined) ? { quirks: all } : {};
-  return { memory, vcpus, vms, buffers: buffersOf(Object.values(link)), driver: { device, gzvm, memlock, ...quirks } };
+  const probe = gzvmProbe === undefined ? {} : { gzvmProbe };
+  return { memory, vcpus, vms, buffers: buffersOf(Object.values(link)), driver: { device, gzvm, ...probe, memlock, ...quirks } };
 }
 
 /**
@@ -323,10 +324,12 @@ async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: Refuse):
     memory: vm.memory,
     ...vm.platform === "qemu-virt" ? { msi: vm.msi ?? (hasIts && vm.hypervisor === "gunyah" ? "its" : "gicv2m") } : {},
     ...swiotlb === undefined ? {} : { swiotlb },
+    ...vm.without_access_platform === undefined ? {} : { withoutAccessPlatform: vm.without_access_platform },
     ...vm.cpu_frequencies === undefined ? {} : { cpuFrequencies: vm.cpu_frequencies },
     ...vm.windows === undefined ? {} : { windows: vm.windows },
     ...vm.size_max === undefined ? {} : { sizeMax: vm.size_max },
-    ...bios === undefined ? {} : { devicetreeFirst: true },
+    ...bios === undefined ? {} : { devicetreeFirst: true, biosTree: vm.bios_tree },
+    ...vm.datamatch_flag === undefined ? {} : { datamatchFlag: vm.datamatch_flag },
     base: vm.base,
     vcpus: vm.vcpus,
     schedule: vm.schedule === "proxy" ? "proxy" : ownSchedule(vm),

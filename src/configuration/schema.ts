@@ -3,6 +3,7 @@
 
 import * as v from "valibot";
 import { PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
+import { GZVM_PROBES } from "../host/plan.ts";
 import { FIRST_RESERVED_LABEL, VM_VIRTIO_SLOTS } from "../host/vm-layout.ts";
 import { HYPERVISOR_NODES } from "../abi/hypervisor-node.ts";
 import { AUTH_NAMES } from "../abi/rpc/messages/vm.ts";
@@ -203,6 +204,7 @@ const nativeHost = described({
   vcpus: v.optional(whole(1, MAX_CPUS, `is outside 1..${MAX_CPUS}`)),
   device: v.optional(oneOf(DEVICE_PERSONAS), "union"),
   gzvm: v.optional(boolean, false),
+  gzvm_probe: v.optional(oneOf(GZVM_PROBES)),
   memlock: v.optional(memlock, "unlimited"),
   max_order: v.optional(whole(0, 10, "is outside 0..10")),
   boot_context: v.optional(oneOf(BOOT_CONTEXT_ANSWERS), "as-generation"),
@@ -306,6 +308,7 @@ const DEVICES = [
 ] as const;
 /** Kinds of devices that VMs can have. */
 export const DEVICE_KINDS: readonly string[] = DEVICES.map(({ entries }) => entries.kind.literal);
+const VIRTIO_KINDS = DEVICE_KINDS.filter((kind) => kind !== "pl011");
 const device = v.variant("kind", DEVICES, missingOrNot(DEVICE_KINDS));
 
 /** Greatest frequency (kHz) of a vCPU, and how many it can have: Linux's driver reads no more. */
@@ -345,6 +348,12 @@ const vm = v.object(described({
   cmdline: v.optional(commandLine, ""),
   memory: v.optional(size(2 * MiB), "256MiB"),
   swiotlb: v.optional(size(2 * MiB)),
+  datamatch_flag: v.optional(whole(1, 2, "is outside 1..2")),
+  bios_tree: v.optional(span),
+  without_access_platform: v.optional(v.pipe(
+    v.array(oneOf(VIRTIO_KINDS), mustBe("a list of kinds of devices")),
+    v.minLength(1, "names no kind"),
+  )),
   cpu_frequencies: v.optional(v.pipe(
     v.array(whole(1, MAX_KHZ, `is outside 1..${MAX_KHZ}`), mustBe("a list of frequencies in kHz")),
     facts({ minItems: 1, maxItems: MAX_FREQUENCIES }),

@@ -282,7 +282,9 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
   }
 
   protected addNotifier(fd: number, address: number, value: number | undefined): void {
-    const match = value === undefined ? { len: 0 } : { len: 4, datamatch: BigInt(value), flags: IoeventfdFlags.Datamatch };
+    const match = value === undefined ? { len: 0 } : {
+      ...{ len: 4, datamatch: BigInt(value), flags: this.plan.datamatchFlag ?? IoeventfdFlags.Datamatch },
+    };
     const place = { addr: BigInt(address), ...match };
     this.#addFunction(FunctionType.Ioeventfd, FN_IOEVENTFD_ARG, { fd, ...place });
   }

@@ -7,6 +7,7 @@
 //   options.reserved   pages for processes, and so for VMs
 
 import type { NativeGuest, NativeGuestFactory, NativeVcpu } from "../abi/native-guest.ts";
+import type { BrokenRule } from "../abi/trace.ts";
 import { HypercallCaller } from "../abi/hypercall-caller.ts";
 import type { HypercallResults } from "../abi/hypercalls.ts";
 import { CONSOLE_INPUT_INTID } from "./console-input.ts";
@@ -19,7 +20,7 @@ import { type GzvmState, newGzvmState } from "./geniezone/state.ts";
 import type { PersonaName } from "../abi/ioctl/personas.ts";
 import { HostKernel, type KernelState, newKernelState } from "./kernel/kernel.ts";
 import { type HostPlatform, readAvailable, readPlatform } from "./platform.ts";
-import type { DriverQuirks } from "./plan.ts";
+import type { DriverQuirks, GzvmProbe } from "./plan.ts";
 import { RmClient, type RmClientState } from "./rm-client.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
@@ -27,6 +28,23 @@ const PSCI_CPU_ON = 0xc400_0003;
 /** Registers of the distributor. */
 const GICD_ISPENDR = 0x200;
 const GICD_IROUTER = 0x6000;
+/** Why GenieZone's module made no device (docs/spec/phones.md §A6). */
+const GZVM_ABSENT: Readonly<Record<GzvmProbe, BrokenRule>> = {
+  "silent": {
+    ...{
+      section: "geniezone 2",
+      rule: "EL2 answers nothing to the PROBE of the gzvm module, which ends with ENODEV",
+      object: "",
+      values: {},
+    },
+    wayOut: "the module is fine: the firmware has no GenieZone, or has it off",
+  },
+  "no-node": {
+    ...{ section: "phones A6", rule: "the devicetree has no node mediatek,geniezone-hyp, so that the gzvm module never probes" },
+    ...{ object: "", values: {} },
+    wayOut: "add the node to the platform's devicetree, or load a module that needs none",
+  },
+};
 /** Most bytes of a devicetree that the host looks at. */
 const DEVICETREE_MAX = 0x10_0000;
 
@@ -82,6 +100,8 @@ export interface HostServices {
 export interface GzvmOptions {
   /** Firmware that protected VMs boot first. */
   readonly firmware: Uint8Array | undefined;
+  /** Why its module made no device; it did by default. */
+  readonly probe?: GzvmProbe;
 }
 
 /** The parts of a host. */
@@ -259,7 +279,10 @@ class HostGuest implements NativeGuest {
     });
     const gunyah = new GunyahDriver(kernel, manager, device, this.#options.signed ?? [], quirks);
     const withGzvm = this.#options.gzvm;
-    const gzvm: GzvmDriver | undefined = withGzvm && new GzvmDriver(kernel, manager, states?.gzvm ?? newGzvmState(), withGzvm.firmware);
+    const gzvm: GzvmDriver | undefined = withGzvm && withGzvm.probe === undefined
+      ? new GzvmDriver(kernel, manager, states?.gzvm ?? newGzvmState(), withGzvm.firmware)
+      : undefined;
+    if (withGzvm?.probe !== undefined) kernel.registerAbsent("/dev/gzvm", GZVM_ABSENT[withGzvm.probe]);
     const request = (id: number, payload: Uint8Array) => {
       const tag = kernel.state.nextId++;
       rm.request(kernel.cpu, id, payload, tag);

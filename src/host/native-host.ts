@@ -61,7 +61,13 @@ export function nativeHost(options: NativeHostOptions): NativeGuestFactory {
   const firmware = firmwareOf(vms, "geniezone");
   return () =>
     hostGuest({
-      ...{ device: driver.device, memlock: driver.memlock, reserved: RESERVED, vcpus, gzvm: driver.gzvm ? { firmware } : undefined },
+      ...{
+        device: driver.device,
+        memlock: driver.memlock,
+        reserved: RESERVED,
+        vcpus,
+        gzvm: driver.gzvm ? { firmware, probe: driver.gzvmProbe } : undefined,
+      },
       quirks: driver.quirks,
       signed: driver.device === "legacy" ? signedVms(vms.filter(isSigned)) : [],
       program: new VmmProgram(options),
@@ -280,6 +286,7 @@ class VmmProgram implements HostProgram {
           this.#options.events({ kind: "bug", at: this.#now, device, error });
         },
         plan.firmware !== undefined,
+        (plan.devices ?? []).map(({ kind }) => plan.withoutAccessPlatform?.includes(kind) !== true),
       ),
     };
     return entry;

@@ -103,6 +103,11 @@ export interface VmPlan {
    */
   readonly swiotlb?: number;
   /**
+   * Kinds of devices that do not offer ACCESS_PLATFORM, as some vhost-user backends of protected
+   * VMs: drivers then leave the pool out.
+   */
+  readonly withoutAccessPlatform?: readonly string[];
+  /**
    * Frequencies (kHz, rising) that a virtual cpufreq device offers each vCPU. There is none by
    * default, and only on crosvm's platform.
    */
@@ -115,6 +120,13 @@ export interface VmPlan {
   readonly msi?: "its" | "gicv2m";
   /** The devicetree is at the start of RAM, as crosvm has it for a BIOS, which follows it. */
   readonly devicetreeFirst?: boolean;
+  /** Bytes that a BIOS has for its copy of the devicetree, if that is known. */
+  readonly biosTree?: number;
+  /**
+   * Flag by which the VMM asks for comparisons of data in ADD_FUNCTION of ioeventfds; the driver's
+   * by default.
+   */
+  readonly datamatchFlag?: number;
   /** IPA of RAM, a multiple of 2 MiB. */
   readonly base: number;
   /** 1..8. */
@@ -150,12 +162,22 @@ export interface DriverQuirks {
   readonly scmMax?: number;
 }
 
+/**
+ * Why a host with GenieZone's module has no /dev/gzvm: EL2 answers nothing to the module's first
+ * call, or the platform's devicetree has no node for it.
+ */
+export const GZVM_PROBES = ["silent", "no-node"] as const;
+/** One of `GZVM_PROBES`. */
+export type GzvmProbe = typeof GZVM_PROBES[number];
+
 /** The drivers of a host, whose VMMs run its VMs. */
 export interface HostDriver {
   /** Generation of /dev/gunyah. */
   readonly device: PersonaName;
   /** Whether there is /dev/gzvm too. */
   readonly gzvm: boolean;
+  /** Why that is missing all the same; it is there by default. */
+  readonly gzvmProbe?: GzvmProbe;
   /** RLIMIT_MEMLOCK of the VMMs, bytes. */
   readonly memlock: number;
   /** The kernel's differences from others of its generation. */

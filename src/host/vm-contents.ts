@@ -19,13 +19,19 @@ export interface Content {
  */
 export function vmContents(plan: VmPlan, objects: readonly VirtioModel[] = [], driver: DriverTraits = {}): Content[] {
   const layout = layoutVm(plan);
-  const tree = () => {
-    if (plan.platform === "crosvm") return crosvmDevicetree(plan, layout, driver);
-    return plan.platform === "qemu-virt" ? qemuDevicetree(plan, layout, driver) : guestDevicetree(plan, layout, objects, driver);
-  };
   return [
     { offset: plan.image.offset, bytes: plan.image.bytes },
     ...layout.initrd === undefined ? [] : [{ offset: layout.initrd, bytes: plan.initrd! }],
-    { offset: layout.devicetree, bytes: plan.devicetree ?? writeDevicetree(tree()) },
+    { offset: layout.devicetree, bytes: devicetreeOf(plan, objects, driver) },
   ];
+}
+
+/** The devicetree of a plan, as its VMM writes it. */
+export function devicetreeOf(plan: VmPlan, objects: readonly VirtioModel[] = [], driver: DriverTraits = {}): Uint8Array {
+  if (plan.devicetree !== undefined) return plan.devicetree;
+  const layout = layoutVm(plan);
+  if (plan.platform === "crosvm") return writeDevicetree(crosvmDevicetree(plan, layout, driver));
+  return writeDevicetree(
+    plan.platform === "qemu-virt" ? qemuDevicetree(plan, layout, driver) : guestDevicetree(plan, layout, objects, driver),
+  );
 }

@@ -62,6 +62,7 @@ export class VmDevices {
    * @param problem is called with a guest's error and the device
    * @param bug is called with an exception of el2's own and the device's slot
    * @param isProtected the VM's memory is lent to it, except what it shares
+   * @param offers whether the device in a slot offers ACCESS_PLATFORM, if the VM is protected
    */
   constructor(
     devices: readonly VirtioDevice[],
@@ -69,12 +70,14 @@ export class VmDevices {
     problem: (message: string) => void,
     bug: (slot: number, error: unknown) => void,
     isProtected = false,
+    offers: readonly boolean[] = [],
   ) {
     const memory: GuestMemory = {
       read: (address, into) => this.#process?.read(address, into) === true,
       write: (address, from) => this.#process?.write(address, from) === true,
     };
-    const pci = registers === "vmm-pci" || registers === "vmm-msi", accessPlatform = pci && isProtected;
+    const pci = registers === "vmm-pci" || registers === "vmm-msi",
+      accessPlatform = (slot: number) => pci && isProtected && offers[slot] !== false;
     const options = (device: VirtioDevice, slot: number): TransportOptions => ({
       memory,
       later: (act) => {
@@ -86,7 +89,7 @@ export class VmDevices {
         else this.#process?.lowered(slot);
       },
       onFault: (fault) => {
-        const cause = isProtected ? this.#lentCause(slot, fault.values.ipa) : "";
+        const cause = isProtected ? this.#lentCause(slot, fault.values.ipa, !pci || accessPlatform(slot)) : "";
         const message = `virtio-${device.name} in slot ${slot}: ${fault.message}: ${JSON.stringify(fault.values)}${cause}`;
         if (cause !== "" && pci) this.#process?.touchedLent(`host access to lent memory region: ${message}`);
         else problem(message);
@@ -99,7 +102,7 @@ export class VmDevices {
     this.functions = pci
       ? devices.map((device, slot) => {
         const message = messages ? messageOf(slot) : undefined;
-        return new PciTransport(device, { ...options(device, slot), accessPlatform, message });
+        return new PciTransport(device, { ...options(device, slot), accessPlatform: accessPlatform(slot), message });
       })
       : [];
     this.transports = pci ? this.functions : this.#slots;
@@ -107,12 +110,15 @@ export class VmDevices {
   }
 
   /** Why a protected VM's device cannot reach an address. */
-  #lentCause(slot: number, ipa: unknown): string {
+  #lentCause(slot: number, ipa: unknown, offers: boolean): string {
     if (typeof ipa !== "number") return "";
     const queue = this.transports[slot].queues.findIndex((each) => each.holds(ipa));
     const what = queue < 0 ? "a buffer" : `queue ${queue}`;
     const page = `0x${(ipa - ipa % PAGE_SIZE).toString(16)}`;
-    return `; ${what} is in page ${page}, which is lent to the protected VM: its kernel needs CONFIG_DMA_RESTRICTED_POOL`;
+    const why = offers
+      ? "its kernel needs CONFIG_DMA_RESTRICTED_POOL"
+      : "the device does not offer VIRTIO_F_ACCESS_PLATFORM, so that its driver leaves the pool out";
+    return `; ${what} is in page ${page}, which is lent to the protected VM: ${why}`;
   }
 
   /** Virtual time (ns) at which `timer` has to be called, if at all. */

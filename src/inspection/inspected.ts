@@ -109,6 +109,8 @@ export interface PlannedVm {
   readonly hypervisor: "gunyah" | "geniezone";
   /** Bytes. */
   readonly memory: number;
+  /** Bytes of the devicetree that a BIOS copies, and those that it has for the copy. */
+  readonly bios?: { readonly tree: number; readonly room: number };
 }
 
 /** Knowledge of VMs, including those that are gone. */

@@ -71,7 +71,7 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
   );
   const others: Patients = { ...known, stuck: stuckOf(known), dead };
   return patients.map((patient) => {
-    const { verdict, text, evidence = [], next } = verdictOf(view, patient, others);
+    const { verdict, text, evidence = [], next } = overrun(view, patient.vm, verdictOf(view, patient, others));
     const findings = patient.irqs.filter(({ finding }) => finding?.startsWith("cannot fire")).slice(0, FINDINGS_LISTED);
     return {
       id: patient.vm.id,
@@ -104,6 +104,14 @@ function verdictOf(view: View, { vm, vcpus, online, irqs }: Patient, others: Pat
     ? unheard(view, sleep) ?? deadlocked(sleep, others) ?? masked(sleep, irqs) ?? waiting(view, sleep, others)
     : working(view, online.find((vcpu) => !isAsleep(vcpu))!);
   return isHealthy(found.verdict) ? undelivered(view, vm, (id) => others.dead.has(id)) ?? found : found;
+}
+
+/** The cause before all others, if a VM's BIOS has no room for its devicetree. */
+function overrun(view: View, { id }: VmFacts, found: Verdict): Verdict {
+  const bios = view.system.vms.planned(id.slice("vm:".length))?.bios;
+  if (bios === undefined || bios.tree <= bios.room || isHealthy(found.verdict)) return found;
+  const text = `its BIOS has ${bios.room} bytes for a copy of the devicetree, which has ${bios.tree}: the copy overruns`;
+  return { ...found, text, evidence: [found.text, ...found.evidence ?? []] };
 }
 
 /** An interrupt of a VM that sleeps, which is pending and cannot come. */

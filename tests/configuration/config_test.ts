@@ -144,6 +144,17 @@ Deno.test("a VM of crosvm's platform has what crosvm builds, and the rest is ref
   assert.deepEqual(await said(`${guarded}memory = "64MiB"\n`), [
     'memory "64MiB" is too small for what vm "a" is loaded with; use 68MiB',
   ]);
+  assert.deepEqual(await said(`${guarded}without_access_platform = ["block"]\n`), []);
+  assert.deepEqual(await said(`${guarded}without_access_platform = ["pl011"]\n`), [
+    'without_access_platform "pl011" is not known; use "console", "block", "net", "vsock", "rng", "9p", "balloon" or "input"',
+  ]);
+  assert.deepEqual(await said('without_access_platform = ["block"]\n'), [
+    'without_access_platform needs platform = "crosvm" and type = "protected"; remove it',
+  ]);
+  assert.deepEqual(await said('bios_tree = "32KiB"\n'), ["bios_tree needs a bios; remove it"]);
+  assert.deepEqual(await said("datamatch_flag = 2\n"), [
+    "datamatch_flag needs the ioeventfds of virtio-mmio on /dev/gunyah; remove it",
+  ]);
   assert.deepEqual(await said("cpu_frequencies = [600000, 900000]\n"), []);
   assert.deepEqual(await said("cpu_frequencies = [900000, 600000]\n"), ["cpu_frequencies is not in rising order"]);
   assert.deepEqual(await said("base = 0x90000000\n"), ['the RAM of platform "crosvm" begins at 0x80000000; remove base']);

@@ -12,6 +12,8 @@ import type { Ioeventfd, Irqfd, Vm } from "./state.ts";
 import { sameBytes } from "../../support/bytes.ts";
 
 const SECTION = "vm-manager 10";
+/** The flag of a VMM that takes it for the number of its bit. */
+const SHIFTED_DATAMATCH = 1 << IoeventfdFlags.Datamatch;
 const U64 = 1n << 64n;
 
 /** The eventfd of a descriptor of the caller, or the negative errno. */
@@ -67,7 +69,10 @@ export function addIoeventfd(kernel: HostKernel, task: number, vm: Vm, bytes: Ui
   const { datamatch, addr, len, fd, flags } = FN_IOEVENTFD_ARG.decode(bytes);
   const rules = VM_PERSONAS[vm.persona].functions!;
   const refuse = (rule: string, values: Record<string, unknown>) => kernel.refuse(Errno.EINVAL, SECTION, rule, values);
-  if ((flags & ~IoeventfdFlags.Datamatch) !== 0) return refuse("the only flag of an ioeventfd is DATAMATCH 1", { flags });
+  if ((flags & ~IoeventfdFlags.Datamatch) !== 0) {
+    const wayOut = flags === SHIFTED_DATAMATCH ? "crosvm sends 2, which is 1 shifted by the flag; make it send 1" : undefined;
+    return kernel.refuse(Errno.EINVAL, SECTION, `the only flag of an ioeventfd is DATAMATCH 1, not ${flags}`, { flags }, { wayOut });
+  }
   if (!IOEVENTFD_LENGTHS.includes(len)) return refuse("an ioeventfd matches 1, 2, 4, 8 bytes or, with 0, any", { len });
   if (rules.wrapChecked && addr + BigInt(len) >= U64) return refuse("address + length may not wrap", { addr, len });
   const matches = (flags & IoeventfdFlags.Datamatch) !== 0;

@@ -134,6 +134,7 @@ export class HostKernel {
   readonly #options: KernelOptions;
   readonly #operations = new Map<FileKind, FileOperations>();
   readonly #devices = new Map<string, FileKind>();
+  readonly #absent = new Map<string, BrokenRule>();
   /** Hypercalls on `cpu`. */
   readonly calls: HypercallCaller = new HypercallCaller();
   /** The ioctl that its driver has not answered yet. */
@@ -233,7 +234,22 @@ export class HostKernel {
 
   open(pid: number, path: string, _mode: OpenMode = "rw"): number {
     const kind = this.#devices.get(path);
-    return kind === undefined ? -Errno.ENOENT : this.install(pid, kind, 0, true);
+    if (kind !== undefined) return this.install(pid, kind, 0, true);
+    const absent = this.#absent.get(path);
+    if (absent !== undefined) this.#refuseOpen(path, absent);
+    return -Errno.ENOENT;
+  }
+
+  #refuseOpen(path: string, rule: BrokenRule): void {
+    const { trace } = this.cpu;
+    const operation = trace.begin("ioctl", "open", { path });
+    trace.refuse(rule);
+    trace.end(operation, { code: -Errno.ENOENT, name: errnoName(-Errno.ENOENT), refused: true });
+  }
+
+  /** A device whose driver is loaded and made no node, as `rule` says. */
+  registerAbsent(path: string, rule: BrokenRule): void {
+    this.#absent.set(path, rule);
   }
 
   /**
