@@ -53,6 +53,8 @@ export type TraceFields = Readonly<Record<string, unknown>>;
 
 /** An operation in progress, begun by `TracePort.begin`. */
 export type TraceId = number;
+/** Finds the operation in progress that was begun with a key. */
+export type RecallOperation = (key: string | number) => TraceId | undefined;
 
 /**
  * How an operation ended. `code` is what the caller got (a Gunyah error, an RM error, an errno),

@@ -45,7 +45,7 @@ const TAILS = v.array(v.strictObject({ console: v.string(), bytes: v.instance(Ui
 export class GuestSystem implements System, Inspected {
   readonly consoles = new Consoles();
   readonly vms: SessionVms = new SessionVms(() => this.hypervisor);
-  readonly control = new SessionControl(this.vms, this.consoles);
+  readonly control = new SessionControl(this.vms, this.consoles, (key) => this.hypervisor.trace.recallOperation(key));
   readonly events: EventNotes;
   readonly debugger: DebuggerSeat;
   readonly ends: VmEnds;

@@ -1,7 +1,7 @@
 // Requests of users to VMs: start, stop, a break on a console's line, a request to the resource
 // manager. A native host performs them; an image controls its VMs itself.
 
-import type { TraceId } from "../abi/trace.ts";
+import type { RecallOperation, TraceId } from "../abi/trace.ts";
 import type { ConsoleInput, LockedMemory, StartWanted } from "../host/console-input.ts";
 import { QueryError, type VmControl } from "../inspection/inspected.ts";
 import type { Consoles } from "./consoles.ts";
@@ -14,7 +14,7 @@ export class SessionControl implements VmControl {
   /** VMs of the configuration. */
   configured: readonly string[] = [];
 
-  constructor(readonly vms: SessionVms, readonly consoles: Consoles) {}
+  constructor(readonly vms: SessionVms, readonly consoles: Consoles, readonly recall: RecallOperation) {}
 
   stop(vm: string, force: boolean): void {
     const host = this.#hostFor(vm), names = [...this.vms.names.values()];
@@ -52,7 +52,7 @@ export class SessionControl implements VmControl {
   }
 
   requests(vm: string): readonly TraceId[] | undefined {
-    return this.host?.requests(vm);
+    return this.host?.requests(vm, this.recall);
   }
 
   #hostFor(what: string): ConsoleInput {

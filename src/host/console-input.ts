@@ -2,7 +2,7 @@
 // arrival. The session enters them and raises the interrupt; the host takes them when it handles
 // that.
 
-import type { TraceId } from "../abi/trace.ts";
+import type { RecallOperation, TraceId } from "../abi/trace.ts";
 
 /**
  * INTID of the physical interrupt that signals input: an edge. It is that of the first virtio-mmio
@@ -75,7 +75,7 @@ export class ConsoleInput {
    * Operations of the trace that are the ioctls in progress of a VM's VMM; undefined if the host
    * does not know its VMMs. The host says it once it runs.
    */
-  requests: (vm: string) => readonly TraceId[] | undefined = () => undefined;
+  requests: (vm: string, recall: RecallOperation) => readonly TraceId[] | undefined = () => undefined;
   #waiting: HostInput[] = [];
 
   /** @param interrupt raises `CONSOLE_INPUT_INTID`. */

@@ -148,9 +148,9 @@ class VmmProgram implements HostProgram {
   begin(host: HostServices): void {
     this.#host = host;
     this.#options.input.locked = () => this.#locked(host);
-    this.#options.input.requests = (vm) => {
+    this.#options.input.requests = (vm, recall) => {
       const vmm = this.#entries.find(({ plan }) => plan.name === vm)?.vmm;
-      return vmm === undefined || !host.kernel.exists(vmm.pid) ? [] : host.kernel.operationsOf(vmm.pid);
+      return vmm === undefined || !host.kernel.exists(vmm.pid) ? [] : host.kernel.operationsOf(vmm.pid, recall);
     };
     this.#options.input.gated = () => this.#entries.filter((entry) => this.#isGated(entry)).map(({ plan }) => plan.name);
   }

@@ -8,6 +8,7 @@ import { eventRow } from "../../src/inspection/read-trace.ts";
 import { diagnoseMachine } from "../../src/cli/commands/diagnose.ts";
 import { askedByText } from "../../src/queries/format.ts";
 import type { Query } from "../../src/queries/query.ts";
+import { loadSystem, saveSystem } from "../../src/state/system-state.ts";
 import { native } from "../debug/programs.ts";
 import { demoSystem, rows, runUntil } from "./system.ts";
 
@@ -185,11 +186,9 @@ Deno.test("a VM that does not start has the ioctl of its own VMM as its cause, n
     // CPU_OFF: movz w0, #2; movk w0, #0x8400, lsl #16; hvc #0
     await Deno.writeFile(`${folder}/off.bin`, new Uint8Array(Uint32Array.of(0x52800040, 0x72b08000, 0xd4000002).buffer));
     const vm = (name: string, more = "") => `[vm.${name}]\nimage = "off.bin"\nmemory = "4MiB"\n${more}`;
-    const system = await demoSystem(
-      `el2 = 1\n${vm("off")}${vm("lost", 'start = "after:off"\n')}`,
-      ["rpc msg=VM_START nth=2 -> lose"],
-      folder,
-    );
+    const configuration = `el2 = 1\n${vm("off")}${vm("lost", 'start = "after:off"\n')}`;
+    const inject = ["rpc msg=VM_START nth=2 -> lose"];
+    const system = await demoSystem(configuration, inject, folder);
     runUntil(system, 2e9);
     const [off, lost] = ["vm:off", "vm:lost"].map((id) => rows(system, "diagnose", { filter: `id=${id}` })[0]);
     assert.deepEqual(
@@ -198,6 +197,12 @@ Deno.test("a VM that does not start has the ioctl of its own VMM as its cause, n
       lost.text,
     );
     assert.deepEqual([off.verdict, off.text], ["starts", "no vCPU is powered on"]);
+
+    // A machine that has just been loaded, in which no event has happened yet.
+    const loaded = await demoSystem(configuration, inject, folder);
+    loadSystem(loaded, saveSystem(system), true);
+    loaded.recall(system.remember());
+    assert.deepEqual(rows(loaded, "diagnose"), rows(system, "diagnose"));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -7,7 +7,7 @@ import { asIpa } from "../../abi/numbers.ts";
 import { HypercallCaller } from "../../abi/hypercall-caller.ts";
 import type { NativeVcpu } from "../../abi/native-guest.ts";
 import { INJECTED, INJECTED_SECTION, injectedValues } from "../../abi/faults.ts";
-import type { BrokenRule, TraceFields, TraceId } from "../../abi/trace.ts";
+import type { BrokenRule, RecallOperation, TraceFields, TraceId } from "../../abi/trace.ts";
 import { findRequest } from "../../abi/ioctl/decode.ts";
 import { GZVM } from "../../abi/ioctl/geniezone.ts";
 import { GH } from "../../abi/ioctl/gunyah.ts";
@@ -479,11 +479,14 @@ export class HostKernel {
     return true;
   }
 
-  /** Operations of the trace that are the ioctls in progress of a process. */
-  operationsOf(pid: number): readonly TraceId[] {
+  /**
+   * Operations of the trace that are the ioctls in progress of a process. Readers ask outside
+   * events, where no vCPU has a trace: `recall` finds the operation of a task that was loaded.
+   */
+  operationsOf(pid: number, recall: RecallOperation): readonly TraceId[] {
     const own = Object.values(this.state.tasks).filter((task) => task.pid === pid);
     // A reader changes nothing: what it finds is not kept.
-    return own.map((task) => task.trace ?? this.cpu.trace.recall(task.id)).filter((operation) => operation !== undefined);
+    return own.map((task) => task.trace ?? recall(task.id)).filter((operation) => operation !== undefined);
   }
 
   /** The task of an ioctl in progress. */
