@@ -35,6 +35,7 @@ import { SAVED_FAULTS } from "./saved-faults.ts";
 import { SessionVms } from "./session-vms.ts";
 import { stateHashes } from "./state-hashes.ts";
 import type { ContainedBug, RememberingSystem, RunMemory, StateHashes, System } from "./system.ts";
+import { exceptionText } from "../support/exception-text.ts";
 import { SessionControl } from "./vm-control.ts";
 import { VmEnds } from "./vm-ends.ts";
 import { VmSamples } from "./vm-samples.ts";
@@ -166,7 +167,7 @@ export class GuestSystem implements System, Inspected {
 
   /** An exception of el2's own has ended a part of the machine, and the rest continues. */
   bug(where: string, error: unknown): void {
-    const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    const what = exceptionText(error);
     this.events.contained(where, what);
     this.#bugs.push(`${where} is out of order: ${what}`);
     this.#newBugs.push({ where, error });

@@ -16,14 +16,17 @@ import type { TraceBuffer } from "../inspection/trace-buffer.ts";
 import type { Outside } from "../outside/outside.ts";
 import type { StopRules } from "../inspection/stop-rules.ts";
 import type { VmSymbols } from "../symbols/vm-symbols.ts";
+import type { Query } from "../queries/query.ts";
 import type { SystemState } from "../state/system-state.ts";
 import type { MachineEvent, SessionEnd, VmSample } from "../protocol/protocol.ts";
 
-/** An exception of el2's own that has ended a part of the machine. */
+/** An exception of el2's own that has ended a part of the machine, or the answer to a question. */
 export interface ContainedBug {
-  /** The part: `dev:host/blk0`, `vcpu:ping/0`. */
+  /** The part: `dev:host/blk0`, `vcpu:ping/0`; the table that was asked for. */
   readonly where: string;
   readonly error: unknown;
+  /** The question. The machine is as it was before. */
+  readonly query?: Query;
 }
 
 /** A machine that runs. */

@@ -2,9 +2,11 @@
 
 import type { RecordedInput } from "../plans/recorded-run.ts";
 import type { SessionPlan } from "../plans/plan.ts";
+import type { Query } from "../queries/query.ts";
 import { RecordingError, RecordingWriter } from "../recordings/recording.ts";
 import { savedHeader } from "../recordings/save.ts";
 import { isOfSystem } from "../support/cache.ts";
+import { exceptionText } from "../support/exception-text.ts";
 import { files, reportIn } from "../support/files.ts";
 import { VERSION } from "../support/version.ts";
 import { WriteFailure } from "../support/write-all.ts";
@@ -22,6 +24,8 @@ export interface BrokenRun {
   readonly time: number;
   /** The part of the machine that the bug has ended, where the others continue. */
   readonly part?: string;
+  /** The question during whose answer it happened. */
+  readonly query?: Query;
 }
 
 /**
@@ -35,8 +39,12 @@ export async function writeBugReport(run: BrokenRun, folder?: string, now = new 
   const base = folder === undefined ? files().report() : reportIn(folder, now);
   if (base === undefined) return undefined;
   const recording = await recorded(`${base}.rec`, run);
-  const { error, instructions, time, part } = run;
-  const who = part === undefined ? "" : ` in ${part}, and continued without it`;
+  const { error, instructions, time, part, query } = run;
+  const who = query !== undefined
+    ? ` to answer ${query.table} ${JSON.stringify(query.args)}, and continued`
+    : part === undefined
+    ? ""
+    : ` in ${part}, and continued without it`;
   const lines = [
     `el2 ${VERSION} failed${who} at t=${(time / 1e9).toFixed(6)}s, after ${instructions} instructions.`,
     recording,
@@ -54,14 +62,17 @@ export async function writeBugReport(run: BrokenRun, folder?: string, now = new 
  * Writes the recording that reproduces the bug. A replay continues after the last input, until it
  * fails, too.
  */
-async function recorded(path: string, { plan, inputs, lost, error, instructions, time, part }: BrokenRun): Promise<string> {
+async function recorded(path: string, { plan, inputs, lost, error, instructions, time, part, query }: BrokenRun): Promise<string> {
   if (lost !== undefined) return `The run cannot be recorded: ${lost}`;
   try {
     const writer = new RecordingWriter(path, await savedHeader(plan));
     for (const { at, settled, input } of inputs) writer.input({ at, settled }, input);
-    const [message] = (error instanceof Error ? `${error.name}: ${error.message}` : String(error)).split("\n");
     const state = { instructions, registers: "", memory: "", console: "" };
-    writer.end(time, { ...state, own: part === undefined, code: 1, message: `a bug of el2: ${message}` });
+    if (query !== undefined) {
+      writer.end(time, { ...state, own: false, code: 0, message: "the run continued" });
+      return `The question was asked at the end of: el2 replay ${path}`;
+    }
+    writer.end(time, { ...state, own: part === undefined, code: 1, message: `a bug of el2: ${exceptionText(error)}` });
     return `It happens again with: el2 replay ${path}`;
   } catch (error) {
     if (!(error instanceof Error) || !(error instanceof RecordingError || error instanceof WriteFailure || isOfSystem(error))) throw error;

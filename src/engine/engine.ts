@@ -6,7 +6,7 @@ import type { TraceKind } from "../abi/trace.ts";
 import type { Action } from "../queries/action.ts";
 import { FilterError } from "../queries/filter.ts";
 import { QueryError } from "../inspection/inspected.ts";
-import type { Query } from "../queries/query.ts";
+import { type Answer, noAnswer, type Query } from "../queries/query.ts";
 import type { SessionPlan } from "../plans/plan.ts";
 import type { DebugRequest, Move } from "../protocol/protocol.ts";
 import { letIn } from "../recordings/input.ts";
@@ -16,6 +16,7 @@ import { InstantSnapshot } from "../snapshots/instant.ts";
 import type { SystemState } from "../state/system-state.ts";
 import type { StopChange, StopHit } from "../queries/stop-rule.ts";
 import type { System } from "../assembly/system.ts";
+import { exceptionText } from "../support/exception-text.ts";
 import { Debugging } from "./debugging.ts";
 import { HashPoints } from "./hash-points.ts";
 import { type EnginePort, type Loop, PAST } from "./loop.ts";
@@ -72,6 +73,8 @@ export class Engine {
   readonly #pace = new Pace();
   #sleep: { timer: ReturnType<typeof setTimeout>; since: number; until: number } | undefined;
   #scheduled = false;
+  /** Tables whose answers have failed by a bug of el2. */
+  readonly #unansweredTables = new Set<string>();
 
   /** @param origin the state that the session began with, unless that is its plan's start */
   constructor(readonly present: System, readonly plan: SessionPlan, readonly port: EnginePort, origin?: SystemState) {
@@ -190,7 +193,21 @@ export class Engine {
   /** A question. It changes nothing. */
   query(id: number, query: Query): void {
     const { inspector } = OF_THE_PRESENT.test(query.table) ? this.present : this.system;
-    this.port.post({ kind: "answer", id, answer: this.port.standing.answer(id, query, inspector) });
+    let answer: Answer;
+    try {
+      answer = this.port.standing.answer(id, query, inspector);
+    } catch (error) {
+      answer = this.#unanswered(id, query, error);
+    }
+    this.port.post({ kind: "answer", id, answer });
+  }
+
+  /** A bug of el2 in an answer, reported once per table: screens ask again and again. */
+  #unanswered(id: number, query: Query, error: unknown): Answer {
+    this.port.standing.forget(id);
+    if (!this.#unansweredTables.has(query.table)) this.port.contained({ where: query.table, error, query });
+    this.#unansweredTables.add(query.table);
+    return noAnswer(`${query.table} cannot be answered: ${exceptionText(error)}, an exception in el2 itself; the machine continues`);
   }
 
   /** Which events are recorded to be taken away. */

@@ -17,7 +17,7 @@ export interface EnginePort {
   readonly standing: Standing;
   /** Wraps every piece of work, so that a bug of ours is reported and not lost. */
   readonly guarded: (work: () => void) => void;
-  /** Reports a bug that has ended a part of the machine. */
+  /** Reports a bug that has ended a part of the machine, or an answer. */
   readonly contained: (bug: ContainedBug) => void;
   /** Whether a request waits to be let in. */
   readonly requested: () => boolean;

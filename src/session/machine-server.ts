@@ -12,6 +12,7 @@ import { noAnswer } from "../queries/query.ts";
 import type { ContainedBug } from "../assembly/system.ts";
 import { beginSystem, loaded } from "../snapshots/begin.ts";
 import type { SystemState } from "../state/system-state.ts";
+import { exceptionText } from "../support/exception-text.ts";
 import { WriteFailure } from "../support/write-all.ts";
 import type { BrokenRun } from "../engine/bug-report.ts";
 import type { Outbox } from "./outbox.ts";
@@ -80,15 +81,15 @@ export class MachineServer {
     });
   }
 
-  /** A bug of el2 has ended a part of the machine: an event names the report. */
-  #contained({ where, error }: ContainedBug): void {
+  /** A bug of el2 has ended a part of the machine or an answer: an event names the report. */
+  #contained({ where, error, query }: ContainedBug): void {
     const engine = this.#engine, plan = this.#plan;
     if (!engine || !plan) throw error;
     const { present, inputs, lost } = engine;
     const time = present.machine.boundary;
-    this.#report({ error, plan, inputs: [...inputs], lost, instructions: present.instructions(), time, part: where }, (path) => {
-      const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-      const text = `bug of el2 in ${where}, which is out of order: ${message}${path}`;
+    this.#report({ error, plan, inputs: [...inputs], lost, instructions: present.instructions(), time, part: where, query }, (path) => {
+      const place = query === undefined ? `${where}, which is out of order` : `the answer to ${where}`;
+      const text = `bug of el2 in ${place}: ${exceptionText(error)}${path}`;
       const event = { time, pcpu: undefined, kind: "log", vcpu: SESSION, text, refused: true } as const;
       this.outbox.tell({ kind: "events", events: [event], dropped: 0 });
     });

@@ -42,7 +42,7 @@ const LIFE = 5_000, TIDY = 100;
  */
 const CODES: ReadonlySet<number> = new Set([0, 1, 2, 3, 4, 5, 130]);
 /** Traces of an exception. */
-const STACK = /^\s+at .*\.ts:\d+:\d+|Uncaught/m;
+const STACK = /^\s+at .*\.ts:\d+:\d+|Uncaught|an exception in el2 itself|bug of el2/m;
 
 /** A VM whose devicetree has no defect. */
 const VM = vmPlan("a");

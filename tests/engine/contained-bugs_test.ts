@@ -1,5 +1,6 @@
 // An exception of el2's own in a device, or while a vCPU's exit is handled, ends that device or
-// that VM; the others continue, and a report with a recording is kept.
+// that VM; one in an answer ends the answer. The others continue, and a report with a recording is
+// kept.
 
 import assert from "node:assert/strict";
 import { planText } from "../../src/configuration/plan-run.ts";
@@ -7,7 +8,8 @@ import { writeBugReport } from "../../src/engine/bug-report.ts";
 import { Vcpu } from "../../src/hypervisor/scheduling/vcpu.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
 import { SESSION, type SessionEvent } from "../../src/protocol/protocol.ts";
-import { rowsOf } from "../../src/queries/query.ts";
+import { Inspector } from "../../src/inspection/inspector.ts";
+import { type Query, rowsOf } from "../../src/queries/query.ts";
 import { DIAGNOSES, REASONS } from "../../src/queries/tables.ts";
 import { readRecording } from "../../src/recordings/recording.ts";
 import { MachineServer } from "../../src/session/machine-server.ts";
@@ -151,5 +153,34 @@ Deno.test("an exception while an exit of the host is handled ends the machine, a
     const { path } = await session.report();
     const again = await replayed(path);
     assert.ok(again.kind === "failed" && again.message.startsWith("TypeError: the bug"), JSON.stringify(again));
+  });
+});
+
+Deno.test("an exception while a question is answered ends the answer alone, and is reported once", async () => {
+  const whole = Inspector.prototype.answer;
+  const broken = function (this: Inspector, query: Query) {
+    if (query.table === "why") throw new TypeError("the bug");
+    return whole.call(this, query);
+  };
+  await withBug(Inspector.prototype, "answer", broken, async () => {
+    await using session = new Session(await demoPlan({ duration: 3e9 }));
+    const answers = [await session.ask("why", ""), await session.ask("why", "failed=yes")];
+    for (const { rows, error } of answers) {
+      assert.deepEqual([rows, error], [
+        [],
+        "why cannot be answered: TypeError: the bug, an exception in el2 itself; the machine continues",
+      ]);
+    }
+    assert.equal((await session.ask("diagnose", "")).error, undefined);
+    const end = await session.ended.promise;
+    assert.ok(end.kind === "ended" && end.end.code === 0, JSON.stringify(end));
+    const { path, text } = await session.report();
+    assert.deepEqual(session.notes, [`bug of el2 in the answer to why: TypeError: the bug (report: ${path})`]);
+    assert.match(
+      text,
+      /^el2 \S+ failed to answer why \{"filter":""\}, and continued at t=[^\n]*\nThe question was asked at the end of: el2 replay /,
+    );
+    const again = await replayed(path);
+    assert.ok(again.kind === "ended" && again.end.code === 0, JSON.stringify(again));
   });
 });

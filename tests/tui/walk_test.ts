@@ -111,6 +111,7 @@ class Sitting {
 
   #hear(event: SessionEvent): void {
     if (event.kind === "failed") this.failed = event.message;
+    if (event.kind === "answer" && event.answer.error?.includes("an exception in el2 itself")) this.failed = event.answer.error;
     this.app.apply(event);
   }
 
