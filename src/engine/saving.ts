@@ -12,6 +12,9 @@ import { inPieces, type Loop, PAST } from "./loop.ts";
 import type { RunRecording } from "./run-recording.ts";
 import { placeOf } from "./session-run.ts";
 
+/** Snapshots that are written at a time: each holds a copy of the machine's pages. */
+const AT_A_TIME = 4;
+
 /** Called with the number of pages written, at the end, and with errors of the computer. */
 type Progress = (done: number, whole: boolean, error?: string) => void;
 
@@ -33,6 +36,9 @@ export class Saving {
     const tell: Progress = (done, whole, error) => post({ kind: "snapshotted", id, done, total, whole, error });
     // A request may come between a machine's stop and the session's end.
     if (this.loop.done() || system.ended()) return tell(0, false, "the machine has ended");
+    if (this.#writing.size >= AT_A_TIME) {
+      return tell(0, false, `${AT_A_TIME} snapshots are being written already; try again when one is done`);
+    }
     this.loop.flush();
     const place = placeOf("snapshot", system, path);
     this.write(() => {

@@ -11,6 +11,7 @@ import type { MemoryUse } from "../queries/memory-use.ts";
 import { type MemoryLimits, memoryLimits } from "../plans/memory-budget.ts";
 import { UnsavableError } from "../state/parts.ts";
 import type { SystemState } from "../state/system-state.ts";
+import { MiB } from "../support/sizes.ts";
 import { formatSize } from "../support/units.ts";
 import type { RememberingSystem, RunMemory, RunningSystem, SavableSystem, System, VisibleSystem } from "../assembly/system.ts";
 
@@ -19,6 +20,10 @@ import type { RememberingSystem, RunMemory, RunningSystem, SavableSystem, System
  */
 const MILESTONE_INTERVAL = 1000;
 const MILESTONE_SHARE = 50;
+/** Bytes of symbol files, and their number, that clients can add. */
+const SYMBOL_BYTES = 512 * MiB, SYMBOL_FILES = 1024;
+/** Snapshots whose places are remembered: the latest ones. */
+const SNAPSHOT_PLACES = 1024;
 /** Distance in instructions before a place at which a state is kept on the way there. */
 const LANDING = 4_000_000;
 
@@ -30,6 +35,7 @@ export class SessionRun implements Rerun {
   #forgotten = 0;
   /** Symbols that were given since the start. */
   readonly #symbols: { readonly vm: string; readonly file: Uint8Array }[] = [];
+  #symbolBytes = 0;
   /** Snapshots that were written. */
   readonly #snapshots: RunPlace[] = [];
   readonly #history: History;
@@ -125,17 +131,22 @@ export class SessionRun implements Rerun {
 
   /**
    * Adds the symbols of an ELF file to a VM of the present, and of `past` if that is shown.
-   * @throws Error that reports the defect of the file.
+   * @throws Error that reports the defect of the file, or that there are too many.
    */
   giveSymbols(vm: string, file: Uint8Array, past: Past | undefined): void {
+    if (this.#symbols.length >= SYMBOL_FILES || this.#symbolBytes + file.length > SYMBOL_BYTES) {
+      throw new Error(`a session takes at most ${SYMBOL_FILES} symbol files, and ${formatSize(SYMBOL_BYTES)} of them`);
+    }
     this.present.symbols.give(vm, file, "symbols");
     past?.system.symbols.give(vm, file, "symbols");
     this.#symbols.push({ vm, file });
+    this.#symbolBytes += file.length;
   }
 
   /** A snapshot of this place was written. */
   written(place: RunPlace): void {
     this.#snapshots.push(place);
+    if (this.#snapshots.length > SNAPSHOT_PLACES) this.#snapshots.shift();
   }
 
   /** Places with names, in the order of their kinds. */

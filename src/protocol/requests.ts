@@ -73,7 +73,10 @@ const sessionDebugAccess = v.variant("kind", [
 ]);
 export type SessionDebugAccess = Readonly<v.InferOutput<typeof sessionDebugAccess>>;
 
-/** Whether a request changes the machine or writes files: read-only clients may not make it. */
+/**
+ * Whether a request changes the machine, writes files, or changes what other clients of the session
+ * see: read-only clients may not make it.
+ */
 type Right = "reads" | "changes";
 
 /** Declares a kind of request. */
@@ -123,14 +126,14 @@ export const REQUESTS = {
   watch: request("watch", "reads", { kinds: traceKinds, budget: v.optional(count()) }),
   /**
    * Records events of these kinds from now on, to be taken away (`trace.events`); of none: no more.
-   * Changes nothing in the machine.
+   * Changes nothing in the machine, but discards the events that another client has recorded.
    */
-  trace: request("trace", "reads", { kinds: traceKinds }),
+  trace: request("trace", "changes", { kinds: traceKinds }),
   /**
-   * Takes the symbols of an ELF file for a VM; changes nothing in the machine. One `acted` with the
-   * same number follows.
+   * Takes the symbols of an ELF file for a VM; changes nothing in the machine, but all clients see
+   * the names. One `acted` with the same number follows.
    */
-  symbols: request("symbols", "reads", { id, vm: name, file: bytes() }, 256 * MiB),
+  symbols: request("symbols", "changes", { id, vm: name, file: bytes() }, 256 * MiB),
   /**
    * Adds a rule by which the machine stops, or removes one. One `acted` with the same number
    * follows.

@@ -158,6 +158,7 @@ export function startWorker(entry: URL): SessionClient {
         ready = true;
         begin();
       }
+      services?.event(event);
       tell(event);
     }
   };

@@ -2,9 +2,10 @@
 // them: a machine without disks, network and logs never does.
 
 import type { CodeFolders } from "../support/code-folders.ts";
-import type { Request } from "../protocol/protocol.ts";
+import type { Request, SessionEvent } from "../protocol/protocol.ts";
 import type { Call } from "./calls.ts";
 import type { ServedComputer } from "./served-computer.ts";
+import { LatestRequests } from "./latest-requests.ts";
 import type { SocketCommand, SocketEvent } from "./socket-words.ts";
 
 /** The worker's connection to this thread. */
@@ -19,8 +20,9 @@ export interface Surroundings {
 /** This thread's services to one worker. */
 export class Services {
   readonly #channel = new MessageChannel();
-  /** Requests that name files, and messages, until the services are loaded. */
-  readonly #requests: Request[] = [];
+  /** The plan, requests that name files, and messages, until the services are loaded. */
+  #start: Request | undefined;
+  readonly #requests = new LatestRequests<Request>();
   readonly #messages: (Call | SocketCommand)[] = [];
   /** Loaded while the worker starts. */
   readonly #modules = Promise.all([import("../support/code-folders.ts"), import("./calls.ts")]);
@@ -52,7 +54,29 @@ export class Services {
   request(request: Request): void {
     if (request.kind !== "start" && request.kind !== "snapshot" && request.kind !== "save-recording") return;
     if (this.#served) this.#served.grants.request(request);
-    else this.#requests.push(request);
+    else if (request.kind === "start") this.#start = request;
+    else this.#requests.add(request.id, request);
+  }
+
+  /** The worker's event goes to the client: where it ends a request, that request's file is released. */
+  event(event: SessionEvent): void {
+    switch (event.kind) {
+      case "snapshotted":
+        if (!event.whole && event.error === undefined) return;
+        break;
+      case "acted":
+      case "answer":
+        break;
+      default:
+        return;
+    }
+    if (this.#served) this.#served.grants.release(event.id);
+    else this.#requests.release(event.id);
+  }
+
+  /** Requests that name files and are not done. */
+  get requested(): number {
+    return this.#served ? this.#served.grants.requested : this.#requests.size;
   }
 
   close(): void {
@@ -65,7 +89,8 @@ export class Services {
     const [{ ServedComputer }, { Grants }] = await Promise.all([import("./served-computer.ts"), import("./grants.ts")]);
     if (this.#closed) return;
     const grants = new Grants(folders);
-    for (const request of this.#requests.splice(0)) grants.request(request);
+    if (this.#start) grants.request(this.#start);
+    for (const request of this.#requests.values()) grants.request(request);
     this.#served = new ServedComputer(grants, mailbox, this.tell);
     this.#serve(this.#served);
   }

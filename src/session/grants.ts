@@ -9,6 +9,7 @@ import type { CodeFolders } from "../support/code-folders.ts";
 import { NatAddress, NatAddress6 } from "../virtio/net/nat/nat.ts";
 import { lstatIfThere } from "../support/own-files.ts";
 import { judge, mayResolve } from "../virtio/net/nat/policy.ts";
+import { LatestRequests } from "./latest-requests.ts";
 
 /** Spellings of this computer that a guest knows. */
 const ROUTERS: ReadonlyMap<Address, Address> = new Map<Address, Address>([
@@ -28,12 +29,20 @@ function isEndpoint(address: unknown, port: unknown): boolean {
     : Number.isInteger(address) && address as number >= 0 && address as number < 2 ** IP_BITS;
 }
 
+/** A file that a request names, and where its path led then. */
+interface NamedFile {
+  readonly path: string;
+  readonly place: string | undefined;
+}
+
 /** The files and addresses that may be used for the worker. */
 export class Grants {
+  /** Files that requests under way write as a whole. */
+  readonly #requested = new LatestRequests<NamedFile>();
   /** Where each path led when it was named: a guest may put links into a folder that it shares. */
   readonly #places = new Map<string, string | undefined>();
-  /** Files that it may write as a whole, those that grow, and those that it may read. */
-  readonly #whole = new Set<string>();
+  /** Reports of bugs, files that grow, and files that it may read. */
+  readonly #reports = new Set<string>();
   readonly #growing = new Set<string>();
   readonly #read = new Set<string>();
   /** Snapshots of first prompts, in the cache. */
@@ -53,17 +62,32 @@ export class Grants {
   /** A client's request names files. */
   request(request: Request): void {
     if (request.kind === "start") this.#plan(request.plan);
-    else if (request.kind === "snapshot" || request.kind === "save-recording") this.#name(request.path, this.#whole);
+    else if (request.kind === "snapshot" || request.kind === "save-recording") {
+      this.#requested.add(request.id, { path: request.path, place: leadsTo(request.path) });
+    }
+  }
+
+  /** A client's request is done: its file is written, or will not be. */
+  release(id: number): void {
+    this.#requested.release(id);
+  }
+
+  /** Requests whose files may be written. */
+  get requested(): number {
+    return this.#requested.size;
   }
 
   /** A report of a bug may be written there. */
   report(base: string): void {
     this.#name(`${base}.rec`, this.#growing);
-    this.#name(`${base}.txt`, this.#whole);
+    this.#name(`${base}.txt`, this.#reports);
   }
 
   mayWrite(path: string): boolean {
-    return this.#whole.has(path) && this.#asNamed(path);
+    if (this.#reports.has(path)) return this.#asNamed(path);
+    const place = leadsTo(path);
+    for (const named of this.#requested.values()) if (named.path === path && named.place === place) return true;
+    return false;
   }
 
   /** Whether it may write a file of the cache, for which older ones beside it are removed. */

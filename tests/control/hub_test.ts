@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { SessionClient } from "../../src/session/client.ts";
-import type { ServerMessage } from "../../src/control/conversation.ts";
+import { changes, CLIENT_KINDS, type ClientMessage, type ServerMessage } from "../../src/control/conversation.ts";
 import { SessionHub } from "../../src/control/hub.ts";
 import { encodeMessage, MessageReader } from "../../src/control/wire.ts";
 import type { Request } from "../../src/protocol/protocol.ts";
@@ -159,6 +159,24 @@ Deno.test("W62: a read-only client changes nothing", () => {
   client.send({ kind: "down" });
   assert.deepEqual(vm.sent, []);
   assert.ok(heard.length === 4 && heard.every(({ kind }) => kind === "refused"));
+});
+
+Deno.test("W62: a read-only client does not change what other clients see: recorded events, names of symbols", () => {
+  const vm = machine(), session = hub(vm);
+  const heard: ServerMessage[] = [];
+  const client = session.join({ ...BEHIND, readOnly: true }, (message) => heard.push(message));
+  client.send({ kind: "trace", kinds: [] });
+  client.send({ kind: "trace", kinds: ["hvc"] });
+  client.send({ kind: "symbols", id: 1, vm: "a", file: new Uint8Array(4) });
+  assert.deepEqual(vm.sent, []);
+  assert.deepEqual(heard.map((message) => message.kind === "refused" && message.request), ["trace", "trace", "symbols"]);
+});
+
+Deno.test("W62: the kinds of requests that a read-only client may make", () => {
+  const allowed = CLIENT_KINDS.filter((kind) => !changes({ kind } as ClientMessage));
+  // A new kind changes something until it is listed here, with its effect on others: `watch` and
+  // `taken` count for the client itself, `query` and `forget` change nothing.
+  assert.deepEqual(allowed, ["hello", "taken", "query", "forget", "watch"]);
 });
 
 Deno.test("messages survive the wire in any pieces: bytes, numbers of 64 bits, text", () => {

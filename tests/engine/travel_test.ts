@@ -10,7 +10,11 @@ import { Random } from "../support/random.ts";
 import { planDemo } from "../../src/configuration/plan-run.ts";
 import type { TableName } from "../../src/queries/tables.ts";
 import { Engine } from "../../src/engine/engine.ts";
+import { SessionRun } from "../../src/engine/session-run.ts";
 import { Standing } from "../../src/engine/standing.ts";
+import { writeElfSymbols } from "../../src/symbols/elf-symbols.ts";
+import { demoPlan } from "../snapshots/systems.ts";
+import { inFolder } from "../support/temporary-folder.ts";
 import type { Row } from "../../src/queries/table.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
 import { loaded } from "../../src/snapshots/begin.ts";
@@ -402,6 +406,36 @@ Deno.test("a snapshot of a machine that has just stopped is refused, and is not 
   session.engine.snapshot(1, "/nowhere/x.snap", "demo");
   assert.equal((await session.event("snapshotted")).error, "the machine has ended");
   session.engine.halt();
+});
+
+Deno.test("four snapshots are written at a time: each has a copy of the machine; one more is refused, and possible later", async () => {
+  const session = await demo();
+  await session.runAWhile();
+  await inFolder(async (folder) => {
+    for (let id = 1; id <= 5; id++) session.engine.snapshot(id, `${folder}/${id}`, "demo");
+    const ends = new Map<number, string | undefined>();
+    while (ends.size < 5) {
+      const { id, whole, error } = await session.event("snapshotted");
+      if (whole || error !== undefined) ends.set(id, error);
+    }
+    assert.match(ends.get(5) ?? "", /^4 snapshots are being written already/);
+    assert.deepEqual([1, 2, 3, 4].map((id) => ends.get(id)), [undefined, undefined, undefined, undefined]);
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["1", "2", "3", "4"]);
+    session.engine.snapshot(6, `${folder}/6`, "demo", true);
+    while (!(await session.event("snapshotted")).whole);
+  });
+  session.engine.stop();
+});
+
+Deno.test("symbol files that clients add to a session are bounded, and the places of snapshots", async () => {
+  const plan = await demoPlan(), system = assemble(plan);
+  const run = new SessionRun(system, () => assert.fail("no other machine"), undefined);
+  const elf = writeElfSymbols([{ name: "entry", type: "T", address: 0x8000_0000n }]);
+  for (let count = 0; count < 1024; count++) run.giveSymbols("hello", elf, undefined);
+  assert.throws(() => run.giveSymbols("hello", elf, undefined), /a session takes at most 1024 symbol files, and 512MiB of them$/);
+  for (let count = 0; count < 2000; count++) run.written({ kind: "snapshot", instructions: count, time: count, file: "/x" });
+  const places = run.places(undefined).filter(({ kind }) => kind === "snapshot");
+  assert.deepEqual([places.length, places.at(-1)?.instructions], [1024, 1999]);
 });
 
 Deno.test("a way to another place can be canceled: the place shown stays, and nothing continues by itself", async () => {

@@ -2,6 +2,9 @@
 
 import assert from "node:assert/strict";
 import { connectEmbedded, keepSpare, startWorker } from "../../src/session/client.ts";
+import type { Call } from "../../src/session/calls.ts";
+import { Services } from "../../src/session/confined-worker.ts";
+import { REQUESTS_MAX } from "../../src/session/latest-requests.ts";
 import type { SessionPlan } from "../../src/plans/plan.ts";
 import type { SessionEvent } from "../../src/protocol/protocol.ts";
 
@@ -107,4 +110,30 @@ Deno.test("a worker that is started early is connected with its first request: t
   } finally {
     client.close();
   }
+});
+
+Deno.test("files that requests name are released when the worker has answered, before its services are loaded and after", async () => {
+  const services = new Services(() => {}, (error) => assert.fail(String(error)));
+  const round = (count: number) => {
+    for (let id = 1; id <= count; id++) {
+      const path = "/nowhere", snapshot = id % 2 === 0;
+      services.request(snapshot ? { kind: "snapshot", id, path, title: "" } : { kind: "save-recording", id, path });
+      if (snapshot) services.event({ kind: "snapshotted", id, done: 0, total: 1, whole: false });
+      assert.equal(services.requested, 1);
+      services.event(snapshot ? { kind: "snapshotted", id, done: 1, total: 1, whole: true } : { kind: "acted", id });
+      assert.equal(services.requested, 0);
+    }
+  };
+  round(10_000);
+  // Without answers the latest stay, and the services know them when they are loaded.
+  for (let id = 1; id <= 10_000; id++) services.request({ kind: "save-recording", id, path: "/nowhere" });
+  assert.equal(services.requested, REQUESTS_MAX);
+  const { port, mailbox } = await services.begin(), answers = new Int32Array(mailbox, 0, 1);
+  port.postMessage({ kind: "call", object: 0, method: "exists", args: ["/nowhere"] } satisfies Call);
+  while (Atomics.load(answers, 0) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(services.requested, REQUESTS_MAX);
+  for (let id = 1; id <= 10_000; id++) services.event({ kind: "acted", id });
+  assert.equal(services.requested, 0);
+  round(1000);
+  services.close();
 });

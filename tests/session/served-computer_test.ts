@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
 import { type Call, Calls, newMailbox, PIECE } from "../../src/session/calls.ts";
 import { Grants } from "../../src/session/grants.ts";
+import { REQUESTS_MAX } from "../../src/session/latest-requests.ts";
 import { remoteComputer, remoteFiles } from "../../src/session/remote-computer.ts";
 import { RemoteSockets } from "../../src/session/remote-sockets.ts";
 import { ServedComputer } from "../../src/session/served-computer.ts";
@@ -108,6 +109,45 @@ Deno.test("the cache takes cores by their names, and files of recordings by thei
     }
     refused(() => files.store("0".repeat(64), Uint8Array.of(1)));
     refused(() => files.store("../x", Uint8Array.of(1)));
+  });
+});
+
+Deno.test("a file that a request names may be written until the request is done", async () => {
+  await inFolder((folder) => {
+    const { grants, files } = rigged(planOf([]));
+    const path = `${folder}/a.snap`;
+    const save = () => {
+      using file = files.whole(path);
+      file.write(Uint8Array.of(1));
+      file.commit();
+    };
+    grants.request({ kind: "snapshot", id: 1, path, title: "" });
+    grants.request({ kind: "save-recording", id: 2, path });
+    save();
+    grants.release(1);
+    save();
+    grants.release(2);
+    refused(save);
+  });
+});
+
+Deno.test("10,000 requests leave no paths behind; of those that are never answered the latest stay", async () => {
+  await inFolder((folder) => {
+    const { grants, files } = rigged(planOf([]));
+    const request = (id: number) => grants.request({ kind: "snapshot", id, path: `${folder}/${id}`, title: "" });
+    for (let id = 0; id < 10_000; id++) {
+      request(id);
+      if (id >= 10) grants.release(id - 10);
+      assert.ok(grants.requested <= 11);
+    }
+    for (let id = 9_990; id < 10_000; id++) grants.release(id);
+    assert.equal(grants.requested, 0);
+    refused(() => files.whole(`${folder}/9999`));
+    for (let id = 0; id < 10_000; id++) request(id);
+    assert.equal(grants.requested, REQUESTS_MAX);
+    refused(() => files.whole(`${folder}/${9_999 - REQUESTS_MAX}`));
+    using file = files.whole(`${folder}/${10_000 - REQUESTS_MAX}`);
+    file.write(Uint8Array.of(1));
   });
 });
 

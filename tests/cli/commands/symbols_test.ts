@@ -13,6 +13,10 @@ Deno.test("code and symbols of a VM: an ELF file names the addresses", async () 
     none.stderr,
     /vm:hello has no symbol "entry"; it has none: its kernel has no kallsyms, and no ELF file was given \(--symbols\)/,
   );
+  // All clients would see the names.
+  const refused = await place.el2("symbols", "hello", "--add", elf, "--read-only");
+  assert.deepEqual([refused.code, refused.stderr], [5, "el2: symbols refused: read-only session (--read-only)\n"]);
+  assert.deepEqual((await place.json("symbols", "hello", "--read-only")).data, []);
   const added = await place.json("symbols", "hello", "--add", elf);
   assert.deepEqual(added.data.map(({ name, address }) => [name, address]), [["entry", "0x0000000080000000"]]);
   const code = await place.json("disasm", "hello:entry", "--count", "2");
