@@ -58,7 +58,10 @@ export class Services {
     else this.#requests.add(request.id, request);
   }
 
-  /** The worker's event goes to the client: where it ends a request, that request's file is released. */
+  /**
+   * The worker's event goes to the client: where it ends a request, the file of that request is
+   * released.
+   */
   event(event: SessionEvent): void {
     switch (event.kind) {
       case "snapshotted":

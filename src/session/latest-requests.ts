@@ -1,5 +1,5 @@
-// What requests under way need, by the number of the request: released when a request is done, and
-// bounded whatever is never answered.
+// Values of requests under way, by the number of the request: released when the request is done,
+// and bounded in number where requests are never answered.
 
 /** Requests under way that name files: the oldest ones above this are forgotten. */
 export const REQUESTS_MAX = 1024;
