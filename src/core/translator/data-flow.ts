@@ -1,25 +1,30 @@
 // Where a region keeps registers in locals: those that may differ from the CPU state, and those
 // that must be in their locals. docs/design/core.md §T2 ("precise spill and reload sets").
 
-import { add, noRegisters, type RegisterSet, without } from "./register-use.ts";
+import { add, keepOnly, noRegisters, type RegisterSet, without } from "./register-use.ts";
 
 /** A block as the analysis sees it. */
 export interface FlowBlock {
   /** Registers that are read before the block writes them, and those that it writes. */
   readonly read: Readonly<RegisterSet>;
   readonly written: Readonly<RegisterSet>;
-  /** It ends with all locals in the CPU state. */
+  /** It stores its locals at its end, but those of `DataFlow.late`. */
   readonly stores: boolean;
   /** Blocks that follow with the locals as they are. After a call they are reloaded. */
   readonly successors: readonly number[];
 }
 
-/** The result, for the start of each block. */
+/** The result, by block. */
 export interface DataFlow {
-  /** Registers whose locals may be newer than the CPU state. */
+  /** Registers whose locals may be newer than the CPU state at the start. */
   readonly dirty: readonly Readonly<RegisterSet>[];
-  /** Registers whose locals must hold their values. */
+  /** Registers whose locals must hold their values at the start. */
   readonly needed: readonly Readonly<RegisterSet>[];
+  /**
+   * Registers that a storing block need not store: all blocks after it, of which there are some,
+   * have them dirty because of others before them.
+   */
+  readonly late: readonly Readonly<RegisterSet>[];
 }
 
 /** Analyzes the blocks of a region; in `order`, most blocks come after their predecessors. */
@@ -46,5 +51,12 @@ export function dataFlow(blocks: readonly FlowBlock[], order: readonly number[])
       for (const to of blocks[node].successors) if (add(needed[node], without(needed[to], blocks[node].written))) changed = true;
     }
   }
-  return { dirty, needed };
+  const late = blocks.map(({ stores, successors: [first, ...others] }) => {
+    const set = noRegisters();
+    if (!stores || first === undefined) return set;
+    add(set, dirty[first]);
+    for (const to of others) keepOnly(set, dirty[to]);
+    return set;
+  });
+  return { dirty, needed, late };
 }

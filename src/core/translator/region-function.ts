@@ -14,7 +14,7 @@ import { FAST_MASK, FAST_MODES } from "../fp/arithmetic.ts";
 import type { KnownFlags, Surroundings } from "../interpreter/emitter.ts";
 import { CALL_DEPTH, REGION_PARAMETERS, REGION_RESULTS } from "../interpreter/interpreter.ts";
 import { SP_ALIGNMENT } from "../architecture/exceptions.ts";
-import { CPU, FetchEntry, KeptPage, Slot, TlbSet, xAddress } from "../state/cpu-state.ts";
+import { CPU, FetchEntry, KeptPage, Slot, TlbSet } from "../state/cpu-state.ts";
 import type { Callees } from "../wasm/library.ts";
 import { FunctionBuilder, type Label } from "../wasm/module.ts";
 import { type AccessGroup, accessGroups, type GroupMember, keepsStackAlignment } from "./access-groups.ts";
@@ -24,7 +24,7 @@ import { emitFindAgain } from "./enter-function.ts";
 import { accessesThatKeepPages } from "./kept-pages.ts";
 import { type RegionContext, RegionEmitter, settleFlags, StateLocals, surroundings, Temporaries } from "./region-emitter.ts";
 import { type Block, type Ending, successorsOf } from "./region.ts";
-import { add, noRegisters, type RegisterSet, without } from "./register-use.ts";
+import { add, generalBit, keepOnly, noRegisters, type RegisterSet, without } from "./register-use.ts";
 
 /** The parameters as locals. */
 const ADDRESS = 0, LEFT = 1, DEPTH = 2;
@@ -133,8 +133,8 @@ class RegionFunction {
   readonly #flow: ControlFlow;
   readonly #data: DataFlow;
   /**
-   * Blocks that store their registers at their ends. Those outside of loops do: it costs little
-   * there, and all ways out after them have less to store.
+   * Blocks that store their registers at their ends, but those that are stored later anyway. Blocks
+   * outside of loops do: it costs little there, and all ways out after them have less to store.
    */
   readonly #stores: readonly boolean[];
   /** Of the accesses of each node; and the accesses that keep their pages. */
@@ -281,7 +281,7 @@ class RegionFunction {
     const head = this.#blocks[0].first;
     f.get(ADDRESS).i64(-4 * head).op("i64.add").set(this.#base);
     f.i32(0).memory("i32.load", CPU.TLB).set(this.#tlb);
-    const leaveIf = () => f.ifLikely(false, () => void f.get(ADDRESS).get(LEFT).op("return"));
+    const leave = () => void f.get(ADDRESS).get(LEFT).op("return"), leaveIf = () => f.ifLikely(false, leave);
     f.get(LEFT).i32(this.#longestFrom(0)).op("i32.lt_s");
     leaveIf();
     if (this.#blocks.some(({ ending }) => ending.kind === "call")) {
@@ -310,18 +310,22 @@ class RegionFunction {
       f.memory("i32.load", TlbSet.Fetch + FetchEntry.Decoded).i32Later(decoded).op("i32.ne");
       leaveIf();
     }
-    if (this.#keepsStackAligned) {
-      this.#pushMisalignment(f);
-      leaveIf();
+    this.#load(f, 0, leave);
+  }
+
+  /**
+   * Loads what a node and those after it need, of a state that comes from elsewhere. `leave`, where
+   * SP is not aligned: without SP there is no access by it.
+   */
+  #load(f: FunctionBuilder, node: number, leave: () => void): void {
+    const needed = this.#data.needed[node];
+    this.#state.load(f, needed);
+    if (this.#keepsStackAligned && needed.general & generalBit(Slot.SP)) {
+      // The local is tested: a load of its own takes longer, as SP is stored shortly before.
+      f.get(this.#state.general(Slot.SP)).op("i32.wrap_i64").i32(SP_ALIGNMENT - 1).op("i32.and").ifLikely(false, leave);
     }
     if (this.#usesFast) emitFast(f, this.#fast);
     this.#ownKeptPages(f);
-    this.#state.load(f, this.#data.needed[0]);
-  }
-
-  /** Puts the bits of SP, in the CPU state, on the stack that must be clear for accesses by it. */
-  #pushMisalignment(f: FunctionBuilder): void {
-    f.i32(0).memory("i32.load", xAddress(Slot.SP)).i32(SP_ALIGNMENT - 1).op("i32.and");
   }
 
   /** The blocks that a node dominates. Ramsey's doTree. */
@@ -378,8 +382,9 @@ class RegionFunction {
       add(dirty, instruction.use.written);
     });
     if (this.#stores[node]) {
-      this.#state.store(f, dirty);
-      Object.assign(dirty, noRegisters());
+      const late = this.#data.late[node];
+      this.#state.store(f, without(dirty, late));
+      keepOnly(dirty, late);
     }
     const emitter = last!, { branch } = instructions[instructions.length - 1];
     const count = instructions.length;
@@ -469,14 +474,9 @@ class RegionFunction {
       return;
     }
     f.get(LEFT).i32(this.#longestFrom(to)).op("i32.lt_s");
-    if (this.#keepsStackAligned) {
-      this.#pushMisalignment(f);
-      f.op("i32.or");
-    }
-    f.ifLikely(false, () => void f.get(this.#answer).get(LEFT).op("return"));
-    if (this.#usesFast) emitFast(f, this.#fast);
-    this.#ownKeptPages(f);
-    this.#state.load(f, this.#data.needed[to]);
+    const leave = () => void f.get(this.#answer).get(LEFT).op("return");
+    f.ifLikely(false, leave);
+    this.#load(f, to, leave);
     this.#go(node, to, undefined);
   }
 

@@ -61,6 +61,12 @@ export function add(set: RegisterSet, more: Readonly<RegisterSet>): boolean {
   return set.general !== general || set.vector !== vector;
 }
 
+/** Removes what is not in `others` from `set`. */
+export function keepOnly(set: RegisterSet, others: Readonly<RegisterSet>): void {
+  set.general &= others.general;
+  set.vector &= others.vector;
+}
+
 /** The registers that are in `a` and not in `b`. */
 export function without(a: Readonly<RegisterSet>, b: Readonly<RegisterSet>): RegisterSet {
   return { general: a.general & ~b.general, vector: a.vector & ~b.vector };
