@@ -97,7 +97,7 @@ export const HYPERCALL_ERRORS: Readonly<Record<HypercallName, HypercallErrors>> 
   hwirq_unbind_virq: errors("4.5", [...ANY_STATE, "VIRQ_NOT_BOUND"], { OBJECT_STATE: "hardware interrupts are active from the start" }),
   vic_configure: errors("4.5", LOOKUP),
   vic_attach_vcpu: errors("4.5", LOOKUP),
-  vic_bind_msi_source: errors("4.5", LOOKUP),
+  vic_bind_msi_source: errors("4.5", [...LOOKUP, "DENIED", "VIRQ_BOUND"]),
   vgic_set_mpidr_mapping: errors("4.5", LOOKUP),
 
   addrspace_attach_thread: errors("4.6", [...LOOKUP, "NOMEM"]),

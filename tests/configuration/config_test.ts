@@ -6,6 +6,8 @@ import { TomlPositions } from "../../src/configuration/positions.ts";
 import { DEVICE_KINDS, deviceKeys, KNOWN_KEYS } from "../../src/configuration/schema.ts";
 import { parseDuration, parseSize } from "../../src/support/units.ts";
 import { readConfig } from "../../src/configuration/config.ts";
+import { buildRootGuest } from "../../bench/root-guests.ts";
+import { inFolder } from "../support/temporary-folder.ts";
 import { nativeHostOf } from "../host/plans.ts";
 import { didYouMean } from "../../src/support/did-you-mean.ts";
 
@@ -189,6 +191,22 @@ Deno.test("a VM of the platform of QEMU's virt has what QEMU's port has, and the
     'device "v17" has no SET_USER_MEM_REGION, by which QEMU gives memory; use "v14"',
   ]);
 });
+
+Deno.test("an ITS of a VM is refused with a resource manager that is an image, and the frame is not", () =>
+  inFolder(async (folder) => {
+    const { runtime, app } = await buildRootGuest("environment", folder);
+    const image = new URL("../../assets/guests/hello.bin", import.meta.url).pathname;
+    const said = async (msi: string) => {
+      const manager = `[rm]\nkind = "image"\nruntime = "${runtime}"\napp = "${app}"\n`;
+      const vm = `[vm.a]\nimage = "${image}"\nplatform = "qemu-virt"\n${msi}`;
+      const result = await planText(`el2 = 1\n${manager}${vm}`, "a.toml", folder);
+      return result.ok ? [] : result.errors;
+    };
+    const refusal = 'a.toml:3:8: msi = "its" needs [rm] kind = "native"; use msi = "gicv2m"';
+    assert.deepEqual(await said('msi = "its"\n'), [refusal]);
+    // A VM of such a manager has the frame unless its configuration says otherwise.
+    for (const msi of ["", 'msi = "gicv2m"\n']) assert.deepEqual(await said(msi), []);
+  }));
 
 Deno.test("planText() refuses memory that is too small for image and initrd, and says what is enough", async () => {
   const folder = await Deno.makeTempDir();

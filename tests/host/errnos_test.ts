@@ -15,12 +15,15 @@ import {
   FunctionType,
   GH,
   GH_ANDROID,
+  GH_EL2,
   GH_LEGACY,
   GH_V6,
   LEGACY_NAME,
   MAP_MEM_ARGS,
+  SIGNAL_MSI,
 } from "../../src/abi/ioctl/gunyah.ts";
 import { PERSONA_NAMES, type PersonaName, PERSONAS } from "../../src/abi/ioctl/personas.ts";
+import { bellLabel, VM_PL011_SPI } from "../../src/host/vm-layout.ts";
 import { signedVms } from "../../src/host/signed-vms.ts";
 import { BASE, Client } from "./client.ts";
 import { FakeHost } from "./fake-host.ts";
@@ -49,6 +52,19 @@ const start = (persona: PersonaName) => persona === "v6" ? GH_V6.START : GH.STAR
 function loaded(vmm: Client, persona: PersonaName): number {
   return persona === "v6" ? vmm.loadedVmV6().vm : persona === "v17" ? vmm.guestMemoryVm().vm : vmm.loadedVm().vm;
 }
+
+/** A VM that is started. */
+function startedVm(vmm: Client, persona: PersonaName): number {
+  const vm = loaded(vmm, persona);
+  assert.equal(vmm.ioctl(vm, start(persona)), 0);
+  return vm;
+}
+
+/** Label of the doorbell that each VM of the fake platform has. */
+const BELL = bellLabel(VM_PL011_SPI);
+
+/** A message of device 8 with event 3. */
+const signalMsi = (vmm: Client, vm: number, label: number) => vmm.call(vm, GH_EL2.SIGNAL_MSI, SIGNAL_MSI, { label, device: 8, event: 3 });
 
 /** A START that ends with an error of the resource manager. */
 function refusedStart(error: number, errno: ErrnoName, generations: readonly PersonaName[]): Misuse {
@@ -292,6 +308,36 @@ const MISUSES: readonly Misuse[] = [
   {
     ...{ errno: "ENODEV", in: WITH_VCPUS, reason: /after START only/ },
     run: (vmm) => vmm.ioctl(vmm.vcpu(vmm.createVm()), GH.RUN),
+  },
+  // el2's own request for messages.
+  {
+    ...{ errno: "EFAULT", in: WITH_VCPUS, reason: /has to be readable/ },
+    run: (vmm, _, persona) => vmm.ioctl(startedVm(vmm, persona), GH_EL2.SIGNAL_MSI, 0x1000),
+  },
+  {
+    ...{ errno: "ENOENT", in: WITH_VCPUS, reason: /no doorbell of the VM has this label/ },
+    run: (vmm, _, persona) => signalMsi(vmm, startedVm(vmm, persona), BELL + 1),
+  },
+  {
+    // Before START a VM has no doorbells.
+    ...{ errno: "ENOENT", in: WITH_VCPUS, reason: /no doorbell of the VM has this label/ },
+    run: (vmm, _, persona) => signalMsi(vmm, loaded(vmm, persona), BELL),
+  },
+  {
+    ...{ errno: "EIO", in: WITH_VCPUS, reason: /doorbell_send failed/ },
+    run: (vmm, fake, persona) => {
+      const vm = startedVm(vmm, persona);
+      assert.equal(signalMsi(vmm, vm, BELL), 0);
+      assert.deepEqual(fake.platform.calls.filter((call) => call.startsWith("send")).map((call) => call.split(" ")[2]), [
+        `${(8n << 32n) + 3n}`,
+      ]);
+      fake.platform.doorbellError = ErrorCode.CSPACE_INSUFFICIENT_RIGHTS;
+      return signalMsi(vmm, vm, BELL);
+    },
+  },
+  {
+    ...{ errno: "ENOTTY", in: ["v6", "v9"], reason: /is EL2_VM_SIGNAL_MSI of v14, .*; this device speaks v/ },
+    run: (vmm, _, persona) => signalMsi(vmm, newVm(vmm, persona), BELL),
   },
   refusedRun(ErrorCode.DENIED, "EACCES"),
   refusedRun(ErrorCode.CSPACE_INSUFFICIENT_RIGHTS, "EACCES"),

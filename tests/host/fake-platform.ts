@@ -101,6 +101,8 @@ export class FakePlatform {
   readonly refusals = new Map<string, number>();
   /** Errors for the next hypercalls that give and take memory. */
   readonly hypercallErrors: ErrorCode[] = [];
+  /** Answer of doorbells. */
+  doorbellError: ErrorCode = ErrorCode.OK;
   /** Vcpus that VM_GET_HYP_RESOURCES lists. */
   vcpusOf: (vm: number) => number = () => 1;
   #vms = 0;
@@ -247,7 +249,7 @@ export class FakePlatform {
       case HYPERCALLS.doorbell_send.number:
       case HYPERCALLS.doorbell_receive.number:
         this.calls.push(`${number === HYPERCALLS.doorbell_send.number ? "send" : "receive"} 0x${args[0].toString(16)} ${args[1]}`);
-        return result(ErrorCode.OK, 0n);
+        return result(this.doorbellError, 0n);
       default:
         assert.fail(`hypercall 0x${number.toString(16)}`);
     }

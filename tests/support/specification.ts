@@ -26,3 +26,12 @@ export function isSection(text: string): boolean {
   const [book, number, ...more] = text.split(" ");
   return more.length === 0 && (sectionsOf(`spec/${book}.md`)?.has(number) ?? false);
 }
+
+/** The text of a section of a document of the specification, from its heading to the next one. */
+export function sectionText(book: string, number: string): string {
+  const text = Deno.readTextFileSync(new URL(`spec/${book}.md`, DOCS));
+  const start = text.search(new RegExp(`^#+ ${number.replaceAll(".", "\\.")}\\.? `, "m"));
+  if (start < 0) throw new Error(`${book}.md has no section ${number}`);
+  const rest = text.slice(start);
+  return rest.slice(0, rest.indexOf("\n#"));
+}

@@ -3,7 +3,7 @@
 // v14 as recorded in docs/spec/observed-ioctl.md). One VM manager (`src/host/gunyah`) follows them.
 
 import type { ErrnoName } from "./errno.ts";
-import { GH, GH_ANDROID, GH_LEGACY, GH_V6, RegionFlags } from "./gunyah.ts";
+import { GH, GH_ANDROID, GH_EL2, GH_LEGACY, GH_V6, RegionFlags } from "./gunyah.ts";
 import type { Request } from "./request.ts";
 
 /**
@@ -386,7 +386,17 @@ export const VM_PERSONAS: Readonly<Record<VmPersonaName, Persona>> = { ...PERSON
 /** Requests of all generations, each once. */
 export const ALL_REQUESTS: readonly Request[] = [GH, GH_V6, GH_ANDROID, GH_LEGACY].flatMap((group): Request[] => Object.values(group));
 
+/** Requests of el2 alone. */
+const OWN_REQUESTS: ReadonlySet<number> = new Set(Object.values(GH_EL2).map(({ code }) => code));
+
+/** Whether a generation answers el2's own requests: those with functions do. */
+export function answersOwn({ requests }: Pick<Persona, "requests">): boolean {
+  return requests.some(({ code }) => code === GH.ADD_FUNCTION.code);
+}
+
 /** The generations that answer a code. */
 export function personasWith(code: number): PersonaName[] {
-  return PERSONA_NAMES.filter((name) => PERSONAS[name].requests.some((request) => request.code === code >>> 0));
+  const isOwn = OWN_REQUESTS.has(code >>> 0);
+  const answers = (persona: Persona) => isOwn ? answersOwn(persona) : persona.requests.some((request) => request.code === code >>> 0);
+  return PERSONA_NAMES.filter((name) => answers(PERSONAS[name]));
 }

@@ -28,7 +28,7 @@ import {
   VM_RANGE,
   WAKES_AT_TIMERS,
 } from "../../abi/ioctl/gunyah.ts";
-import { type Persona, type PersonaName, PERSONAS, VM_PERSONAS } from "../../abi/ioctl/personas.ts";
+import { answersOwn, type Persona, type PersonaName, PERSONAS, VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { DescriptorKind } from "../../abi/ioctl/request.ts";
 import type { Struct, StructFields, StructValues } from "../../abi/ioctl/struct.ts";
 import type { FileOperations } from "../kernel/files.ts";
@@ -198,7 +198,7 @@ export class GunyahDriver implements VmDriver {
     if (code === GH.SET_BOOT_CONTEXT.code && this.quirks.bootContext !== undefined) {
       return this.#refuseBootContext(this.quirks.bootContext);
     }
-    if (code === GH_EL2.SIGNAL_MSI.code && persona.functions !== undefined) return this.#signalMsi(task, vm, argument);
+    if (code === GH_EL2.SIGNAL_MSI.code && answersOwn(persona)) return this.#signalMsi(task, vm, argument);
     if (!this.#answers(persona, "vm", code)) return this.#unknown(persona, "vm", code);
     if (persona.name === "legacy") return this.#vendor.onVm(task, vm, code, argument);
     switch (code) {

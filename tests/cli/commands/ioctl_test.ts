@@ -22,6 +22,10 @@ Deno.test("a memory region is decoded with its structure's offsets", () => {
   }
 });
 
+Deno.test("el2's own request is one of the generations with functions", () => {
+  assert.match(decodedAsText(0x4010_e200), /^EL2_VM_SIGNAL_MSI .*: \/dev\/gunyah of v14, ack-6\.1, v17, ack-6\.6, ack-6\.12, union$/m);
+});
+
 Deno.test("a code with another size is compared with the request that it nearly is", () => {
   const text = decodedAsText(0x4018_4701);
   assert.match(text, /not a request; its magic and number match\nGH_VM_SET_USER_MEM_REGION \(0x40204701\)/);

@@ -1,6 +1,7 @@
 // A case of a refusal.
 
 import type { ErrorName } from "../../../src/abi/hypercall-errors.ts";
+import type { Behaviour } from "../../../src/hypervisor/services/behaviour.ts";
 import type { Args, World } from "./world.ts";
 
 /** The defect of a call that would succeed otherwise, and its recorded reason. */
@@ -23,6 +24,8 @@ export interface Case {
    * `change` leaves the recipe's objects alone, so that cases can have them one after the other.
    */
   readonly harmless?: boolean;
+  /** How the hypervisor differs from the usual one. */
+  readonly behaviour?: Partial<Behaviour>;
   /** Prepares the world. Gives the arguments that differ from the recipe's. */
   readonly change: (w: World, args: Args) => Args | void;
 }

@@ -317,7 +317,20 @@ export const CASES: Readonly<Partial<Record<HypercallName, readonly Case[]>>> = 
     ["there are no message-signaled interrupts", { max_msis: 1n }],
   ] as const).map(([rule, args]) => one("ARGUMENT_INVALID", rule, args as Args)),
   vic_attach_vcpu: [one("ARGUMENT_INVALID", "the VIC has no such index", { index: 4n })],
-  vic_bind_msi_source: [one("CSPACE_WRONG_OBJECT_TYPE", "there is no source of message-signaled interrupts", {})],
+  vic_bind_msi_source: [
+    one("CSPACE_WRONG_OBJECT_TYPE", "there is no source of message-signaled interrupts", {}),
+    one("CSPACE_WRONG_OBJECT_TYPE", "there is no source of message-signaled interrupts", (w) => ({ msi_source: w.active("msgqueue") }), {
+      behaviour: { msi: "its" },
+    }),
+    one("DENIED", "the VIC has no message-signaled interrupts", {}, { behaviour: { msi: "its" } }),
+    one("VIRQ_BOUND", "the source is bound already", (w, { msi_source }) => {
+      const vic = w.fresh("vic");
+      w.ok("vic_configure", { vic, max_vcpus: 1n, max_virqs: 32n, vic_options: 1n, max_msis: 8192n });
+      w.ok("object_activate", { cap: vic });
+      w.ok("vic_bind_msi_source", { vic, msi_source });
+      return { vic };
+    }, { behaviour: { vmMsis: true } }),
+  ],
   vgic_set_mpidr_mapping: [
     one("ARGUMENT_INVALID", "shifts are below 32", { aff3_shift: 32n }),
     one("ARGUMENT_INVALID", "the fields of the index overlap", { aff1_shift: 1n }),
