@@ -5,7 +5,7 @@ import type { DebugCore } from "../core/interface.ts";
 import { DebugControl, type Debuggee } from "../hypervisor/debug/debug-control.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
-import { EVERY_VM } from "../inspection/guest-names.ts";
+import { EVERY_VM, namesOfEach } from "../inspection/guest-names.ts";
 import { QueryError } from "../inspection/inspected.ts";
 import type { DebuggerAccess } from "./system.ts";
 
@@ -51,7 +51,8 @@ export class DebuggerSeat implements DebuggerAccess {
     }
     const guests = [...hypervisor.scheduler.vcpus].filter(({ native, life }) => !native && life !== "exited");
     const names = new Set(guests.flatMap(({ addressSpace }) => addressSpace ? [`vm:${this.system.nameOf(addressSpace.vmid)}`] : []));
-    return `no vm:${vm} that executes instructions; there are ${[...names].join(", ") || "none"}`;
+    const wanted = (namesOfEach(vm) ?? [vm]).map((name) => `vm:${name}`).join(", ");
+    return `no ${wanted} that executes instructions; there are ${[...names].join(", ") || "none"}`;
   }
 
   release(): void {
@@ -76,23 +77,25 @@ export class DebuggerSeat implements DebuggerAccess {
   #make(vm: string, fromStart: boolean): DebugControl {
     this.#vm = vm;
     if (fromStart) this.#planned = vm;
-    return new DebugControl(this.system.hypervisor, this.system.core, vm === EVERY_VM ? EVERYBODY : this.#vcpusOf(vm), fromStart);
+    return new DebugControl(this.system.hypervisor, this.system.core, this.#debuggee(vm), fromStart);
   }
 
-  #vcpusOf(vm: string): Debuggee {
-    const has = ({ addressSpace }: Vcpu) => addressSpace !== undefined && this.system.nameOf(addressSpace.vmid) === vm;
-    return { has, numberOf: ({ index }) => index, all: false };
+  #debuggee(vm: string): Debuggee {
+    const vmOf = ({ addressSpace }: Vcpu) => addressSpace ? this.system.nameOf(addressSpace.vmid) : "";
+    const names = namesOfEach(vm);
+    if (names) return { has: (vcpu) => names.includes(vmOf(vcpu)), numberOf: numberOfAll, vmOf, only: undefined };
+    if (vm === EVERY_VM) return { has: ({ addressSpace }) => addressSpace !== undefined, numberOf: numberOfAll, vmOf, only: undefined };
+    return { has: (vcpu) => vmOf(vcpu) === vm, numberOf: ({ index }) => index, vmOf: () => vm, only: vm };
   }
 }
 
-/** Bits of a vCPU's index in its number among those of all VMs. */
+/** Bits of a vCPU's index in its number among those of several VMs. */
 const INDEX_BITS = 8;
+
 /**
- * The vCPUs of all VMs: their numbers have the VMID in front, so that they are the same in another
- * machine of the plan.
+ * Number of a vCPU among those of several VMs: the VMID is in front, so that the number is the same
+ * in another machine of the plan.
  */
-const EVERYBODY: Debuggee = {
-  has: ({ addressSpace }) => addressSpace !== undefined,
-  numberOf: ({ addressSpace, index }) => (addressSpace?.vmid ?? 0) << INDEX_BITS | index,
-  all: true,
-};
+function numberOfAll({ addressSpace, index }: Vcpu): number {
+  return (addressSpace?.vmid ?? 0) << INDEX_BITS | index;
+}

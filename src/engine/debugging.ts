@@ -2,7 +2,6 @@
 
 import { answerDebugger } from "../hypervisor/debug/debug-access.ts";
 import type { DebugControl, DebugStop } from "../hypervisor/debug/debug-control.ts";
-import { EVERY_VM } from "../inspection/guest-names.ts";
 import type { DebugAnswer, DebugRequest, DebugStopped, SessionDebugAccess } from "../protocol/protocol.ts";
 import { BackTo } from "../recordings/back-to.ts";
 import type { Past } from "../recordings/past.ts";
@@ -99,9 +98,9 @@ export class Debugging {
     if (this.loop.replays) return stay("a replay only goes forward");
     if (run.lost !== undefined) return stay(`cannot go back: ${run.lost}`);
     if (this.#changed) return stay("cannot go back: the debugger wrote memory or registers since");
-    if (control.debuggee.all && step === undefined) {
+    if (control.debuggee.only === undefined && step === undefined && control.empty) {
       const filter = this.#events;
-      return filter === undefined ? stay("no event to go back to; set one with monitor events FILTER") : this.#backTo(control, filter);
+      return filter === undefined ? stay("no event to go back to; set one with monitor events FILTER") : this.#backTo(control, vm, filter);
     }
     const way = wayBack({ rerun: run, instructions: system.instructions(), vm, control }, step);
     this.#goPiecewise(() => {
@@ -111,8 +110,8 @@ export class Debugging {
     });
   }
 
-  /** Goes back to the last event that a debugger of all VMs wants. */
-  #backTo(control: DebugControl, filter: string): void {
+  /** Goes back to the last event that a debugger of several VMs wants. */
+  #backTo(control: DebugControl, vm: string, filter: string): void {
     const { shown, run } = this.loop;
     const way = new BackTo(run.upTo(shown.system), { kind: "event", filter }, shown.reached);
     this.#goPiecewise(() => {
@@ -122,7 +121,7 @@ export class Debugging {
         return { ...standing(control, "history-start"), note: `no such event or instruction between ${run.start} and here` };
       }
       shown.show(reached);
-      const there = reached.past.system.debugger.give(EVERY_VM, false);
+      const there = reached.past.system.debugger.give(vm, false);
       there.adopt(control);
       const vcpu = there.vcpus().find((one) => reached.text.includes(` vcpu:${there.services.names.vcpu(one)} `));
       return { ...standing(there, "event", vcpu), note: reached.text };

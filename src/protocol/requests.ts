@@ -44,12 +44,13 @@ const move = v.variant("kind", [
 ]);
 export type Move = Readonly<v.InferOutput<typeof move>>;
 
-const breakpoint = v.strictObject({ kind: v.picklist(["insert-breakpoint", "remove-breakpoint"]), address });
+const breakpoint = v.strictObject({ kind: v.picklist(["insert-breakpoint", "remove-breakpoint"]), address, vm: v.optional(name) });
 const watchpoint = v.strictObject({
   kind: v.picklist(["insert-watchpoint", "remove-watchpoint"]),
   address,
   length: count(),
   watch: v.picklist(["write", "read", "access"]),
+  vm: v.optional(name),
 });
 
 /** A debugger's request about its VM (`hypervisor/debug/debug-access.ts`). */
@@ -61,6 +62,7 @@ const debugAccess = v.variant("kind", [
   v.strictObject({ kind: v.literal("write"), vcpu, space, address, bytes: bytes(ACCESS_MAX) }),
   breakpoint,
   watchpoint,
+  v.strictObject({ kind: v.literal("stop-at-starts") }),
 ]) satisfies v.GenericSchema<unknown, DebugAccess>;
 
 /**
@@ -142,8 +144,8 @@ export const REQUESTS = {
   /** Does something to the machine; one `acted` with the same number follows. */
   act: request("act", "changes", { id, action }, 4 * MiB),
   /**
-   * Gives a VM, or with `EVERY_VM` all, to the debugger that asks; one `debug-attached` follows.
-   * Nothing stops yet.
+   * Gives a VM, or with `EVERY_VM` or `eachVm` several, to the debugger that asks; one
+   * `debug-attached` follows. Nothing stops yet.
    */
   "debug-attach": request("debug-attach", "changes", { vm: name }),
   /** A debugger's question about its VM, which is stopped; one `debug-answer` follows each. */

@@ -201,9 +201,9 @@ class ContinueBack implements WayBack {
   /** Records a stop, and continues after it. */
   #pass({ cause, vcpu }: DebugStop): boolean {
     const at = this.#past.system.instructions();
-    if (cause === "step") this.#control.goOn(undefined);
+    if (cause === "step" || cause === "start") this.#control.goOn(undefined);
     else {
-      if (at < this.#end) this.#last = { at, vcpu: vcpu.index, own: vcpu.usage.instructions };
+      if (at < this.#end) this.#last = { at, vcpu: this.#control.debuggee.numberOf(vcpu), own: vcpu.usage.instructions };
       this.#control.goOn(vcpu);
     }
     return false;
@@ -228,8 +228,8 @@ class ContinueBack implements WayBack {
     this.#past = past;
     this.#control = control;
     past.onStop = (stop) => {
-      if (stop.cause === "step") control.goOn(undefined);
-      else if (stop.vcpu.index === last.vcpu && stop.vcpu.usage.instructions === last.own) {
+      if (stop.cause === "step" || stop.cause === "start") control.goOn(undefined);
+      else if (control.debuggee.numberOf(stop.vcpu) === last.vcpu && stop.vcpu.usage.instructions === last.own) {
         this.#found = stoppedAt(stop, control);
         return true;
       } else control.goOn(stop.vcpu);

@@ -16,7 +16,8 @@ const FLAGS = [
   "-no-pie",
   "-mstrict-align",
 ];
-const LINK = ["-mgeneral-regs-only", "-fno-stack-protector", "-Wl,--build-id=none", "-Wl,-Ttext=0x40200000", "-Wl,--no-warn-rwx-segments"];
+const LINK = ["-mgeneral-regs-only", "-fno-stack-protector", "-Wl,--build-id=none", "-Wl,--no-warn-rwx-segments"];
+const BOOT = 0x4020_0000;
 
 /** How a program is built. */
 export interface BuildOptions {
@@ -24,6 +25,8 @@ export interface BuildOptions {
   readonly dwarf?: number;
   readonly optimize?: "-O0" | "-O1" | "-O2";
   readonly more?: readonly string[];
+  /** Where it is linked to, instead of where `el2 boot` puts it. */
+  readonly at?: number;
 }
 
 /** Runs a native program. */
@@ -42,11 +45,12 @@ export function sourceOf(name: string): string {
 export async function buildProgram(
   name: string,
   file: string,
-  { dwarf = 5, optimize = "-O1", more = [] }: BuildOptions = {},
+  { dwarf = 5, optimize = "-O1", more = [], at = BOOT }: BuildOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   await native(
     "aarch64-linux-gnu-gcc",
-    ...[...FLAGS, ...LINK, optimize, `-gdwarf-${dwarf}`, ...more, "-o", file, `${FOLDER}${name}.S`, sourceOf(name)],
+    ...[...FLAGS, ...LINK, `-Wl,-Ttext=0x${at.toString(16)}`, optimize, `-gdwarf-${dwarf}`, ...more],
+    ...["-o", file, `${FOLDER}calls.S`, sourceOf(name)],
   );
   return await Deno.readFile(file);
 }

@@ -15,8 +15,9 @@ export function registerDap(program: Command, { entry, exit }: CommandContext): 
       `
 An editor starts this command, and says what to debug in its configuration (docs/editors.md):
   {"request": "launch", "boot": "guest.elf", "stopOnEntry": true}
-  {"request": "launch", "what": "el2.toml", "vm": "rt", "symbols": {"rt": "rt.elf"}}
+  {"request": "launch", "what": "el2.toml", "symbols": {"rt": "rt.elf"}}
   {"request": "attach", "session": "phone", "vm": "rt", "sourceMap": {"/build/rt": "/home/me/rt"}}
+The vCPUs of all VMs are threads; "vm" or "vms" chooses VMs.
 
 Examples:
   el2 dap                                          in launch.json of VS Code, nvim-dap, dap-mode

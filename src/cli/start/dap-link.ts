@@ -2,7 +2,7 @@
 // others are sessions.
 
 import { ExitCode, Failure, readNamedFile } from "../common/failure.ts";
-import { connectNamed, vmName } from "../common/session.ts";
+import { connectNamed } from "../common/session.ts";
 import { plannedOf } from "./planned.ts";
 import { planOfSnapshot } from "./snapshots.ts";
 import { readSymbolFile } from "./symbol-files.ts";
@@ -10,10 +10,11 @@ import { Asker } from "../../control/asker.ts";
 import { encodeMessage, MessageReader } from "../../debug/dap/messages.ts";
 import { DapSession } from "../../debug/dap/session.ts";
 import type { AttachWanted, DapEvents, DapMachines, DapTarget, LaunchWanted } from "../../debug/dap/target.ts";
+import { eachVm, EVERY_VM } from "../../inspection/guest-names.ts";
 import { PRIMARY_CONSOLE, type SessionPlan } from "../../plans/plan.ts";
-import type { DebugAnswer, SessionDebugAccess, SessionEvent } from "../../protocol/protocol.ts";
+import type { DebugAnswer, MachineSample, SessionDebugAccess, SessionEvent } from "../../protocol/protocol.ts";
 import { rowsOf } from "../../queries/query.ts";
-import { VCPUS } from "../../queries/tables.ts";
+import { VMS } from "../../queries/tables.ts";
 import { connectEmbedded, type SessionClient } from "../../session/client.ts";
 import { isSnapshot } from "../../snapshots/file.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
@@ -70,22 +71,27 @@ export async function serveDap(entry: URL, { readable, writable }: DapConnection
   }
 }
 
-/** Starts a machine whose VM stops before its first instruction. */
+/** Starts a machine that stops before the first instruction of a VM. */
 async function launch(entry: URL, wanted: LaunchWanted, events: DapEvents): Promise<DapTarget> {
-  const { plan, vm } = await planOf(wanted);
-  const client = connectEmbedded(entry), link = new MachineLink(client, "el2 dap", vm, events, () => client.close());
+  const plan = await planOf(wanted), { vms } = wanted;
+  const client = connectEmbedded(entry), link = new MachineLink(client, "el2 dap", vms, events, () => client.close());
   client.onEvent = (event) => link.take(event);
   client.send({ kind: "start", plan: { ...plan, history: true } });
-  // A snapshot's VM is past its first instruction.
+  // The VMs of a snapshot are past their first instructions.
   if (plan.debug === undefined) {
-    client.send({ kind: "debug-attach", vm });
+    client.send({ kind: "debug-attach", vm: debugged(vms) });
     await link.attached;
     link.stop();
   }
   return link;
 }
 
-async function planOf(wanted: LaunchWanted): Promise<{ plan: SessionPlan; vm: string }> {
+/** The debugger's VMs as requests name them. */
+function debugged(vms: readonly string[] | undefined): string {
+  return vms ? eachVm(vms) : EVERY_VM;
+}
+
+async function planOf(wanted: LaunchWanted): Promise<SessionPlan> {
   if (wanted.boot !== undefined) {
     const memory = wanted.memory === undefined ? DEFAULT_MEMORY : parseSize(wanted.memory);
     if (memory === undefined) throw new Failure(`"${wanted.memory}" is not a size; use for example "256MiB"`);
@@ -98,58 +104,50 @@ async function planOf(wanted: LaunchWanted): Promise<{ plan: SessionPlan; vm: st
       dtb: undefined,
       append,
     } as const;
-    const vm = known(wanted.vm, [PRIMARY_CONSOLE]);
-    return { plan: { cpus, memory, turbo, seed: 1, duration: undefined, hashAt: [], debug: vm, what }, vm };
+    checkVms(wanted.vms, [PRIMARY_CONSOLE]);
+    return { cpus, memory, turbo, seed: 1, duration: undefined, hashAt: [], debug: debugged(wanted.vms), what };
   }
   const what = wanted.what!;
   if (isSnapshot(what)) {
     const { plan } = await planOfSnapshot(what, undefined);
-    return { plan: { ...plan, turbo: wanted.turbo || plan.turbo }, vm: known(wanted.vm, vmsOf(plan)) };
+    checkVms(wanted.vms, vmsOf(plan));
+    return { ...plan, turbo: wanted.turbo || plan.turbo };
   }
   const { plan } = await plannedOf(what);
-  const vm = known(wanted.vm, vmsOf(plan));
-  return { plan: { ...plan, turbo: wanted.turbo || plan.turbo, debug: vm }, vm };
+  checkVms(wanted.vms, vmsOf(plan));
+  return { ...plan, turbo: wanted.turbo || plan.turbo, debug: debugged(wanted.vms) };
 }
 
 function vmsOf({ what }: SessionPlan): string[] {
   return what.kind === "run" ? [...what.host.vms.map(({ name }) => name), PRIMARY_CONSOLE] : [PRIMARY_CONSOLE];
 }
 
-function known(vm: string | undefined, vms: readonly string[]): string {
-  const name = vm ?? vms[0];
-  if (!vms.includes(name)) throw new Failure(`no VM called "${name}"${didYouMean(name, vms, `there are ${vms.join(", ")}`)}`);
-  return name;
+function checkVms(wanted: readonly string[] | undefined, vms: readonly string[]): void {
+  for (const name of wanted ?? []) {
+    if (!vms.includes(name)) throw new Failure(`no VM called "${name}"${didYouMean(name, vms, `there are ${vms.join(", ")}`)}`);
+  }
 }
 
-/** Attaches to a VM of a session. */
-async function attach({ session, vm }: AttachWanted, events: DapEvents): Promise<DapTarget> {
+/** Attaches to VMs of a session. */
+async function attach({ session, vms }: AttachWanted, events: DapEvents): Promise<DapTarget> {
   const client = await connectNamed({ socket: session, follow: true, naming: '"session" of the attach request' });
-  let link: MachineLink;
   const asker = new Asker(client);
-  let take = (event: SessionEvent): void => void asker.take(event);
-  client.onEvent = (event) => take(event);
+  const link = new MachineLink(client, client.info.name, vms, events, () => client.close());
+  client.onEvent = (event) => {
+    // The session's machine waits until its output is taken.
+    if (event.kind === "console") client.send({ kind: "taken", bytes: event.bytes.length });
+    if (!asker.take(event)) link.take(event);
+  };
+  client.onGone = (reason) => link.end(1, reason ?? "the session has ended");
   try {
-    const name = vm ?? await firstVm(asker, client.info.name);
-    link = new MachineLink(client, client.info.name, vmName(name), events, () => client.close());
-    take = (event) => {
-      // The session's machine waits until its output is taken.
-      if (event.kind === "console") client.send({ kind: "taken", bytes: event.bytes.length });
-      link.take(event);
-    };
-    client.onGone = (reason) => link.end(1, reason ?? "the session has ended");
-    client.send({ kind: "debug-attach", vm: link.vm });
+    client.send({ kind: "debug-attach", vm: debugged(vms) });
     await link.attached;
+    checkVms(vms, rowsOf(VMS, await asker.ask({ table: "vm.ls", args: {} })).map(({ id }) => id.slice("vm:".length)));
   } catch (error) {
     client.close();
     throw error;
   }
   return link;
-}
-
-async function firstVm(asker: Asker, session: string): Promise<string> {
-  const rows = rowsOf(VCPUS, await asker.ask({ table: "vcpu.ls", args: { filter: "native=no" } }));
-  if (!rows.length) throw new Failure(`no VM of session ${session} executes instructions yet`, ExitCode.Failed);
-  return rows[0].vm;
 }
 
 /** A machine and its debugger. */
@@ -159,11 +157,13 @@ class MachineLink implements DapTarget {
   readonly #attached = Promise.withResolvers<void>();
   #gone = false;
   #ending: (() => void) | undefined;
+  /** The VMs and vCPUs of the last sample. */
+  #shape = "";
 
   constructor(
     readonly client: SessionClient,
     readonly name: string,
-    readonly vm: string,
+    readonly vms: readonly string[] | undefined,
     readonly events: DapEvents,
     readonly close: () => void,
   ) {
@@ -194,6 +194,12 @@ class MachineLink implements DapTarget {
       case "console":
         this.events.console(event.console, event.bytes);
         break;
+      case "sample": {
+        const shape = shapeOf(event.sample);
+        if (shape !== this.#shape) this.events.changed();
+        this.#shape = shape;
+        break;
+      }
       case "ended":
         this.end(event.end.code, event.end.message);
         break;
@@ -266,4 +272,9 @@ class MachineLink implements DapTarget {
     this.client.send({ kind: "stop" });
     await promise;
   }
+}
+
+/** Which VMs there are, in which state, with how many vCPUs. */
+function shapeOf({ vms }: MachineSample): string {
+  return vms.map(({ name, state, vcpus }) => `${name} ${state} ${vcpus.length}`).join("\n");
 }

@@ -1,12 +1,14 @@
 // The breakpoints of a DAP client: by source line, function and instruction, for data and events;
-// with conditions, hit counts and log messages. A place that several of them share is set once.
+// with conditions, hit counts and log messages. A line or function is set in each VM whose program
+// has it. A place that several breakpoints share is set once.
 
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import type { WatchKind } from "../../core/debug/watchpoints.ts";
 import { rowsOf } from "../../queries/query.ts";
 import { CODE, LINES, VARIABLES } from "../../queries/tables.ts";
-import { addressOf, type Arguments, RequestError } from "./arguments.ts";
+import { type Arguments, RequestError } from "./arguments.ts";
 import type { DapStop, DapTarget } from "./target.ts";
+import type { Place, Threads } from "./threads.ts";
 
 /** Kinds of breakpoints: a request sets all of a kind, of source lines all of a file. */
 export type BreakpointGroup = "function" | "instruction" | `source ${string}`;
@@ -21,10 +23,24 @@ interface Terms {
 interface Breakpoint extends Terms {
   readonly id: number;
   readonly group: BreakpointGroup;
-  /** Finds its addresses. */
-  readonly find: () => Promise<Found>;
-  addresses: readonly bigint[];
+  /** Finds its addresses in a VM. */
+  readonly find: (vm: string) => Promise<Found>;
+  /** The one VM that it is for. */
+  readonly only: string | undefined;
+  places: readonly CodePlace[];
   hits: number;
+}
+
+interface CodePlace {
+  readonly vm: string;
+  readonly address: bigint;
+}
+
+/** A place at which a client wants to stop. */
+interface Wanted {
+  readonly terms: Terms;
+  readonly find: Breakpoint["find"];
+  readonly only?: string;
 }
 
 interface Found {
@@ -36,6 +52,7 @@ interface Found {
 
 interface DataBreakpoint extends Terms {
   readonly id: number;
+  readonly vm: string;
   readonly address: bigint;
   readonly length: number;
   readonly watch: WatchKind;
@@ -61,7 +78,11 @@ const EVENT_NAMES: Readonly<Record<string, (rest: string) => string>> = {
   "hvc:": (rest) => `kind=hvc name=${rest}`,
   "rpc:": (rest) => `kind=rpc name=${rest}`,
 };
+/** `VM:NAME`: a function of one VM. Names of C++ and Rust have `::`. */
+const FUNCTION_OF_VM = /^([a-z][a-z0-9-]*):(?!:)(.+)$/;
 const WATCHES: Readonly<Record<string, WatchKind>> = { read: "read", write: "write", readWrite: "access" };
+/** VMs that say why they do not have a place. */
+const MESSAGES = 3;
 /** Bytes of a data breakpoint where nothing says how many. */
 const WORD = 8;
 
@@ -81,13 +102,14 @@ export class Breakpoints {
   /** Filters of the exception request, and of function breakpoints. */
   #events: { filters: readonly string[]; named: readonly string[] } = { filters: [], named: [] };
 
-  constructor(readonly target: DapTarget) {}
+  /** @param current the vCPU that an address without a name means */
+  constructor(readonly target: DapTarget, readonly threads: Threads, readonly current: () => number) {}
 
   /** Breakpoints of a source file. */
   async setSource(path: string, guestPath: string, wanted: readonly Arguments[]): Promise<DebugProtocol.Breakpoint[]> {
     return await this.#replace(
       `source ${path}`,
-      wanted.map((one) => ({ terms: termsOf(one), find: () => this.#line(guestPath, one.number("line")) })),
+      wanted.map((one) => ({ terms: termsOf(one), find: (vm) => this.#line(vm, guestPath, one.number("line")) })),
       wanted.map((one) => ({ line: one.number("line"), source: { path } })),
     );
   }
@@ -108,7 +130,13 @@ export class Breakpoints {
         answers.set(one, { id: this.#next++, verified: message === undefined, ...message !== undefined && { message } });
       }
     }
-    const set = await this.#replace("function", code.map((one) => ({ terms: termsOf(one), find: () => this.#function(one.text("name")) })));
+    const set = await this.#replace(
+      "function",
+      code.map((one) => {
+        const [, only, name] = FUNCTION_OF_VM.exec(one.text("name")) ?? ["", undefined, one.text("name")];
+        return { terms: termsOf(one), find: (vm) => this.#function(vm, name), only };
+      }),
+    );
     code.forEach((one, index) => answers.set(one, set[index]));
     this.#events = { ...this.#events, named: events };
     await this.#applyEvents();
@@ -120,27 +148,36 @@ export class Breakpoints {
     return await this.#replace(
       "instruction",
       wanted.map((one) => {
-        const address = BigInt.asUintN(64, addressOf(one.text("instructionReference")) + BigInt(one.number("offset", 0)));
-        return { terms: termsOf(one), find: () => Promise.resolve({ addresses: [address] }) };
+        const { vm, address } = this.#placeOf(one.text("instructionReference"));
+        const at = BigInt.asUintN(64, address + BigInt(one.number("offset", 0)));
+        return { terms: termsOf(one), find: () => Promise.resolve({ addresses: [at] }), only: vm };
       }),
       wanted.map((one) => ({ instructionReference: one.text("instructionReference") })),
     );
   }
 
-  /** Breakpoints of data: `dataId` is `ADDRESS:LENGTH`. */
+  #placeOf(reference: string): Place & { readonly vm: string } {
+    const place = this.threads.place(reference, this.current());
+    return { ...place, vm: this.threads.vmOf(place.vcpu) };
+  }
+
+  /** Breakpoints of data: `dataId` is `REFERENCE:LENGTH`. */
   async setData(wanted: readonly Arguments[]): Promise<DebugProtocol.Breakpoint[]> {
-    for (const { address, length, watch } of this.#data) await this.target.ask({ kind: "remove-watchpoint", address, length, watch });
+    for (const { vm, address, length, watch } of this.#data) {
+      await this.target.ask({ kind: "remove-watchpoint", vm, address, length, watch });
+    }
     this.#data = [];
     const answers: DebugProtocol.Breakpoint[] = [];
     for (const one of wanted) {
-      const match = /^(0x[0-9a-f]{1,16}):(\d{1,7})$/i.exec(one.text("dataId"));
+      const match = /^(.*0x[0-9a-f]{1,16}):(\d{1,7})$/i.exec(one.text("dataId"));
       const watch = WATCHES[one.text("accessType", "write")];
       if (!match || !watch) {
         answers.push({ verified: false, message: "not an answer of dataBreakpointInfo" });
         continue;
       }
-      const data = { ...termsOf(one), id: this.#next++, address: BigInt(match[1]), length: Number(match[2]), watch, hits: 0 };
-      const answer = await this.target.ask({ kind: "insert-watchpoint", address: data.address, length: data.length, watch });
+      const { vm, address } = this.#placeOf(match[1]), length = Number(match[2]);
+      const data = { ...termsOf(one), id: this.#next++, vm, address, length, watch, hits: 0 };
+      const answer = await this.target.ask({ kind: "insert-watchpoint", vm, address, length, watch });
       if (answer.kind === "done") this.#data.push(data);
       answers.push({ id: data.id, verified: answer.kind === "done", ...answer.kind === "refused" && { message: answer.message } });
     }
@@ -172,34 +209,35 @@ export class Breakpoints {
     if (message !== undefined) throw new RequestError(message);
   }
 
-  /** Whether a vCPU that is about to execute this instruction stops there again. */
-  has(pc: bigint): boolean {
-    return this.#code.some(({ addresses }) => addresses.includes(pc));
+  /** Whether a vCPU of a VM that is about to execute this instruction stops there again. */
+  has(vm: string, pc: bigint): boolean {
+    return this.#code.some(({ places }) => places.some((place) => place.vm === vm && place.address === pc));
   }
 
-  /** Sets those that could not be set before the VM existed; returns the ones that are set now. */
-  async retry(): Promise<DebugProtocol.Breakpoint[]> {
+  /** Sets them in a VM that did not exist before; returns those that had no place until now. */
+  async placeIn(vm: string): Promise<DebugProtocol.Breakpoint[]> {
     const changed: DebugProtocol.Breakpoint[] = [];
     for (const one of this.#code) {
-      if (one.addresses.length) continue;
-      const answer = await this.#place(one);
-      if (answer.verified) changed.push(answer);
+      if (one.places.some((place) => place.vm === vm)) continue;
+      const isNew = one.places.length === 0, answer = await this.#place(one, [vm]);
+      if (isNew && answer.verified) changed.push(answer);
     }
     return changed;
   }
 
   /** The meaning of a stop at a breakpoint or watchpoint: evaluates conditions, and counts hits. */
-  async reached(stop: DapStop, frame: { readonly vcpu: string }): Promise<Reached> {
+  async reached(stop: DapStop): Promise<Reached> {
+    const vcpu = this.threads.nameOf(stop.vcpu), at = this.threads.vmOf(stop.vcpu);
     const here: readonly (Breakpoint | DataBreakpoint)[] = stop.cause === "watchpoint"
-      ? this.#data.filter(({ address, length }) =>
-        stop.watch && stop.watch.address >= address && stop.watch.address < address + BigInt(length)
+      ? this.#data.filter(({ vm, address, length }) =>
+        vm === at && stop.watch && stop.watch.address >= address && stop.watch.address < address + BigInt(length)
       )
-      : this.#code.filter(({ addresses }) => addresses.includes(stop.pc));
+      : this.#code.filter(({ places }) => places.some(({ vm, address }) => vm === at && address === stop.pc));
     const ids: number[] = [], messages: string[] = [];
     let group: Reached["group"];
     for (const one of here) {
       if (one.condition !== undefined) {
-        const holds = await this.#holds(one.condition, frame.vcpu);
+        const holds = await this.#holds(one.condition, vcpu);
         // A condition without a value stops, so that its author learns of it.
         if (typeof holds === "string") messages.push(`condition ${one.condition}: ${holds}`);
         else if (!holds) continue;
@@ -207,7 +245,7 @@ export class Breakpoints {
       one.hits++;
       if (one.hitCondition !== undefined && !isHit(one.hitCondition, one.hits)) continue;
       if (one.logMessage !== undefined) {
-        messages.push(await this.#message(one.logMessage, frame.vcpu));
+        messages.push(await this.#message(one.logMessage, vcpu));
         continue;
       }
       ids.push(one.id);
@@ -238,47 +276,58 @@ export class Breakpoints {
 
   async #replace(
     group: BreakpointGroup,
-    wanted: readonly { readonly terms: Terms; readonly find: () => Promise<Found> }[],
+    wanted: readonly Wanted[],
     more: readonly Partial<DebugProtocol.Breakpoint>[] = [],
   ): Promise<DebugProtocol.Breakpoint[]> {
     const old = this.#code.filter((one) => one.group === group);
     this.#code = this.#code.filter((one) => one.group !== group);
-    for (const address of new Set(old.flatMap(({ addresses }) => addresses))) {
-      if (!this.has(address)) await this.target.ask({ kind: "remove-breakpoint", address });
+    for (const { vm, address } of old.flatMap(({ places }) => places)) {
+      if (!this.has(vm, address)) await this.target.ask({ kind: "remove-breakpoint", vm, address });
     }
     const answers: DebugProtocol.Breakpoint[] = [];
-    for (const [index, { terms, find }] of wanted.entries()) {
-      const one: Breakpoint = { ...terms, id: this.#next++, group, find, addresses: [], hits: 0 };
+    for (const [index, { terms, find, only }] of wanted.entries()) {
+      const one: Breakpoint = { ...terms, id: this.#next++, group, find, only, places: [], hits: 0 };
       this.#code.push(one);
-      answers.push({ ...more[index], ...await this.#place(one) });
+      answers.push({ ...more[index], ...await this.#place(one, this.threads.vms) });
     }
     return answers;
   }
 
-  async #place(one: Breakpoint): Promise<DebugProtocol.Breakpoint> {
-    const { addresses, line, message } = await one.find();
-    const set: bigint[] = [];
-    let refused = message;
-    for (const address of addresses) {
-      const answer = await this.target.ask({ kind: "insert-breakpoint", address });
-      if (answer.kind === "done") set.push(address);
-      else if (answer.kind === "refused") refused = answer.message;
+  /** Sets a breakpoint in those of some VMs that have it. */
+  async #place(one: Breakpoint, vms: readonly string[]): Promise<DebugProtocol.Breakpoint> {
+    const places: CodePlace[] = [], messages: string[] = [];
+    let reference: string | undefined, line: number | undefined;
+    for (const vm of vms) {
+      if (one.only !== undefined && one.only !== vm) continue;
+      const found = await one.find(vm);
+      if (found.message !== undefined) messages.push(found.message);
+      for (const address of found.addresses) {
+        const answer = await this.target.ask({ kind: "insert-breakpoint", vm, address });
+        if (answer.kind === "refused") messages.push(answer.message);
+        if (answer.kind !== "done") continue;
+        places.push({ vm, address });
+        reference ??= this.threads.reference(this.threads.vcpuOf(this.threads.ofVm(vm)[0]), address);
+        line ??= found.line;
+      }
     }
-    one.addresses = set;
-    if (!set.length) return { id: one.id, verified: false, message: refused ?? "no code has this place" };
-    return { id: one.id, verified: true, instructionReference: `0x${set[0].toString(16)}`, ...line !== undefined && { line } };
+    one.places = [...one.places, ...places];
+    if (reference !== undefined) {
+      return { id: one.id, verified: true, instructionReference: reference, ...line !== undefined && { line } };
+    }
+    const message = messages.slice(0, MESSAGES).join("; ") || `no VM ${one.only ?? ""} executes instructions yet`.replace("  ", " ");
+    return { id: one.id, verified: false, message };
   }
 
-  async #line(path: string, line: number): Promise<Found> {
-    const answer = await this.target.query({ table: "code.lines", args: { at: `${this.target.vm}:${path}:${line}` } });
+  async #line(vm: string, path: string, line: number): Promise<Found> {
+    const answer = await this.target.query({ table: "code.lines", args: { at: `${vm}:${path}:${line}` } });
     if (answer.error !== undefined) return { addresses: [], message: answer.error };
     const rows = rowsOf(LINES, answer);
     return { addresses: rows.map(({ address }) => BigInt(address)), line: rows[0]?.line };
   }
 
   /** After the prologue, where debug information has one: there, arguments are in their places. */
-  async #function(name: string): Promise<Found> {
-    const at = `${this.target.vm}:${name}`;
+  async #function(vm: string, name: string): Promise<Found> {
+    const at = `${vm}:${name}`;
     const code = await this.target.query({ table: "code", args: { at, size: 1 } });
     if (code.error !== undefined) return { addresses: [], message: code.error };
     const entry = BigInt(rowsOf(CODE, code)[0].address);

@@ -1,27 +1,26 @@
-// A session with a client of the Debug Adapter Protocol, version 1.68. A VM's vCPUs are threads,
-// which stop and continue together. Requests that the protocol does not have, or that come at the
-// wrong time, get its error body.
+// A session with a client of the Debug Adapter Protocol, version 1.68. The vCPUs of the machine's
+// VMs are threads, which stop and continue together. Requests that the protocol does not have, or
+// that come at the wrong time, get its error body.
 
 import { timingSafeEqual } from "node:crypto";
 import type { DebugProtocol } from "@vscode/debugprotocol";
-import { DEBUG_REGISTERS, type DebuggedVcpu, type DebugSpace } from "../../hypervisor/debug/debug-access.ts";
+import { DEBUG_REGISTERS } from "../../hypervisor/debug/debug-access.ts";
 import { type Answer, rowsOf } from "../../queries/query.ts";
-import { CODE, STACK, VARIABLES } from "../../queries/tables.ts";
-import { decodeBase64, encodeBase64 } from "../../support/base64.ts";
+import { STACK, VARIABLES } from "../../queries/tables.ts";
 import { addressOf, Arguments, RequestError } from "./arguments.ts";
 import { Breakpoints, DATA_SIZE, EVENT_FILTERS } from "./breakpoints.ts";
+import { Consoles } from "./consoles.ts";
+import { Memory } from "./memory.ts";
 import { type StepKind, Stepping } from "./stepping.ts";
-import type { DapMachines, DapStop, DapTarget } from "./target.ts";
+import type { DapEvents, DapMachines, DapStop, DapTarget } from "./target.ts";
+import { type ThreadChange, Threads } from "./threads.ts";
 
-/** Bytes of one access to memory, of one request, and instructions of one request. */
-const ACCESS_MAX = 0x4000, MEMORY_MAX = 1024 * 1024, INSTRUCTIONS_MAX = 16_384;
 /** Frames, variables and instructions in one answer of the machine. */
 const REFERENCES_MAX = 100_000;
 /** How long a VM that other VMs create is awaited when a machine is launched, ms. */
 const START_TIME = 5000;
 /** Frames of one thread, in frame ids. */
 const FRAMES = 1000;
-const INSTRUCTION_SIZE = 4n;
 const GROUPS = { core: "General", fp: "Floating point", system: "System" } as const;
 
 /** Meaning of a variables reference. */
@@ -66,7 +65,9 @@ export class DapSession {
   #target: DapTarget | undefined;
   #breakpoints: Breakpoints | undefined;
   #stepping: Stepping | undefined;
-  #vcpus: readonly DebuggedVcpu[] = [];
+  readonly #threads = new Threads();
+  #memory: Memory | undefined;
+  #consoles = new Consoles();
   /** Why the machine stands still, while it does for the client. */
   #stop: DapStop | undefined;
   /** Waits for the next stop of a run. */
@@ -111,7 +112,7 @@ export class DapSession {
       restart: () => this.#restart(),
       disconnect: (args) => this.#disconnect(args),
       terminate: () => this.#terminate(),
-      threads: () => this.#threads(),
+      threads: () => this.#listThreads(),
       stackTrace: (args) => this.#stackTrace(args),
       scopes: (args) => this.#scopes(args),
       variables: (args) => this.#variables(args),
@@ -138,8 +139,8 @@ export class DapSession {
       next: (args) => this.#step("over", args),
       stepIn: (args) => this.#step("in", args),
       stepOut: (args) => this.#step("out", args),
-      stepBack: (args) => {
-        const stop = this.#at(args);
+      stepBack: async (args) => {
+        const stop = await this.#at(args);
         return this.#run((stepping) => stepping.stepBack(stop, args.optionalText("granularity") === "instruction"));
       },
       pause: () => {
@@ -148,9 +149,18 @@ export class DapSession {
         if (!this.#stop) target.stop();
         return undefined;
       },
-      readMemory: (args) => this.#readMemory(args),
-      writeMemory: (args) => this.#writeMemory(args),
-      disassemble: (args) => this.#disassemble(args),
+      readMemory: (args) => {
+        this.#machine();
+        return this.#memory!.read(args);
+      },
+      writeMemory: (args) => {
+        this.#stopped();
+        return this.#memory!.write(args);
+      },
+      disassemble: (args) => {
+        this.#stopped();
+        return this.#memory!.disassemble(args);
+      },
     };
   }
 
@@ -219,7 +229,7 @@ export class DapSession {
     this.#authenticate(args);
     if (this.#target) throw new RequestError("a machine is being debugged already");
     const wanted = {
-      vm: args.optionalText("vm")?.replace(/^vm:/, ""),
+      vms: vmsOf(args),
       what: args.optionalText("what"),
       boot: args.optionalText("boot"),
       initrd: args.optionalText("initrd"),
@@ -244,7 +254,7 @@ export class DapSession {
   async #attach(args: Arguments): Promise<undefined> {
     this.#authenticate(args);
     if (this.#target) throw new RequestError("a machine is being debugged already");
-    const wanted = { session: args.optionalText("session"), vm: args.optionalText("vm")?.replace(/^vm:/, "") };
+    const wanted = { session: args.optionalText("session"), vms: vmsOf(args) };
     this.#stopOnEntry = args.flag("stopOnEntry", true);
     await this.#connect(args, (generation) => this.machines.attach(wanted, this.#events(generation)));
     const stop = await this.#stopOf(() => this.#target?.stop());
@@ -252,12 +262,14 @@ export class DapSession {
     return undefined;
   }
 
-  /** Waits, not for long, until the VM has stopped, so that breakpoints can be set at once. */
+  /** Waits, not for long, until a VM has stopped, so that breakpoints can be set at once. */
   async #start(): Promise<void> {
-    if (this.#early) return;
-    const late = Promise.withResolvers<void>(), timer = setTimeout(late.resolve, START_TIME);
-    await Promise.race([this.#arrived.promise, late.promise]);
-    clearTimeout(timer);
+    if (!this.#early) {
+      const late = Promise.withResolvers<void>(), timer = setTimeout(late.resolve, START_TIME);
+      await Promise.race([this.#arrived.promise, late.promise]);
+      clearTimeout(timer);
+    }
+    if (this.#target) await this.#learnThreads();
   }
 
   async #connect(args: Arguments, connect: (generation: number) => Promise<DapTarget>): Promise<void> {
@@ -277,29 +289,41 @@ export class DapSession {
       if (error instanceof Error) throw new RequestError(error.message);
       throw error;
     }
-    this.#breakpoints = new Breakpoints(target);
-    this.#stepping = new Stepping(target, this.#breakpoints, {
-      run: (go) => this.#stopOf(go),
+    const current = () => this.#stop?.vcpu ?? 0;
+    this.#threads.forget();
+    this.#consoles = new Consoles();
+    this.#memory = new Memory(target, this.#threads, current);
+    this.#breakpoints = new Breakpoints(target, this.#threads, current);
+    this.#stepping = new Stepping(target, this.#breakpoints, this.#threads, {
+      run: (go, vcpu) => this.#runOverStarts(go, vcpu),
       interrupted: () => this.#interrupted,
-      vcpuName: (number) => this.#vcpuName(number),
     });
+    // Breakpoints are set in VMs that start later before they execute an instruction.
+    await target.ask({ kind: "stop-at-starts" });
+    await this.#learnThreads();
     this.#event("process", {
-      name: `${target.name}: vm:${target.vm}`,
+      name: `${target.name}: ${target.vms?.map((vm) => `vm:${vm}`).join(", ") ?? "all VMs"}`,
       isLocalProcess: true,
       startMethod: this.#again ? "launch" : "attach",
     });
   }
 
-  #events(generation: number) {
+  #events(generation: number): DapEvents {
     const mine = () => generation === this.#generation && !this.#over;
     return {
-      stopped: (stop: DapStop) => {
+      stopped: (stop) => {
         if (mine()) this.#hear(stop);
       },
-      console: (console: string, bytes: Uint8Array) => {
-        if (mine() && console === this.#target?.vm) this.#output(new TextDecoder().decode(bytes), "stdout");
+      console: (console, bytes) => {
+        const { vms } = this.#target ?? {};
+        if (!mine() || !this.#target || vms && !vms.includes(console)) return;
+        const text = this.#consoles.text(console, bytes);
+        if (text) this.#output(text, "stdout");
       },
-      ended: (code: number, message: string) => {
+      changed: () => {
+        if (mine() && this.#target) void this.#learnThreads();
+      },
+      ended: (code, message) => {
         if (!mine()) return;
         this.#target = undefined;
         this.#stop = undefined;
@@ -315,18 +339,25 @@ export class DapSession {
     this.#machine();
     if (this.#configured) throw new RequestError("configurationDone came twice");
     this.#configured = true;
-    if (!this.#stop) this.#stop = this.#early;
+    const stop = this.#stop ?? this.#early;
     this.#early = undefined;
-    if (this.#stop) await this.#begin(this.#stop);
+    if (stop) await this.#begin(stop);
+    // The machine runs, and no VM has started.
+    else this.#run(() => this.#stopOf(() => {}));
     return undefined;
   }
 
   /** The machine stands where the debugger found it. */
   async #begin(stop: DapStop): Promise<void> {
-    for (const breakpoint of await this.#set.retry()) this.#event("breakpoint", { reason: "changed", breakpoint });
+    await this.#learnThreads();
+    for (const vm of this.#threads.vms) await this.#placeBreakpoints(vm);
     this.#stop = stop;
     if (this.#stopOnEntry) await this.#report(stop, "entry");
     else this.#run((stepping) => stepping.resume(stop));
+  }
+
+  async #placeBreakpoints(vm: string): Promise<void> {
+    for (const breakpoint of await this.#set.placeIn(vm)) this.#event("breakpoint", { reason: "changed", breakpoint });
   }
 
   async #restart(): Promise<undefined> {
@@ -371,8 +402,7 @@ export class DapSession {
       const take = this.#waiting;
       this.#waiting = undefined;
       take(stop);
-    } else if (stop.cause === "start" && this.#configured) void this.#begin(stop).catch((error) => this.#failed(error));
-    else {
+    } else {
       this.#early = stop;
       this.#arrived.resolve();
     }
@@ -388,6 +418,27 @@ export class DapSession {
     this.#waiting = resolve;
     go();
     return promise;
+  }
+
+  /** Continues, also after VMs that start on the way. */
+  async #runOverStarts(go: () => void, vcpu: number | undefined): Promise<DapStop> {
+    const name = vcpu === undefined ? undefined : this.#threads.nameOf(vcpu);
+    for (let way = go;;) {
+      const stop = await this.#stopOf(way);
+      if (stop.cause !== "start") return stop;
+      await this.#started(stop);
+      // A VM that has ended cannot finish its step, and another one may have its VMID.
+      if (vcpu !== undefined && this.#threads.nameOf(vcpu) !== name) way = () => this.#target?.go(undefined);
+      if (this.#interrupted) return { ...stop, cause: "asked" };
+    }
+  }
+
+  /** A VM has started, or has started again. */
+  async #started(stop: DapStop): Promise<void> {
+    const changes = await this.#learnThreads(), vm = this.#threads.vmOf(stop.vcpu);
+    const again = this.#threads.ofVm(vm).filter((id) => !changes.some(({ threadId }) => threadId === id));
+    for (const reason of ["exited", "started"]) for (const threadId of again) this.#event("thread", { reason, threadId });
+    await this.#placeBreakpoints(vm);
   }
 
   /** Continues; the stop that counts for the client is an event. */
@@ -409,12 +460,16 @@ export class DapSession {
 
   /** A stop: whether the machine continues, as no condition of a breakpoint holds. */
   async #passes(stop: DapStop): Promise<boolean> {
-    await this.#learnVcpus();
-    if (stop.cause !== "breakpoint" && stop.cause !== "watchpoint" || this.#interrupted) {
-      await this.#report(stop, stop.cause === "start" ? "entry" : undefined);
+    await this.#learnThreads();
+    if (stop.cause === "start" && !this.#interrupted) {
+      await this.#begin(stop);
       return false;
     }
-    const reached = await this.#set.reached(stop, { vcpu: this.#vcpuName(stop.vcpu) });
+    if (stop.cause !== "breakpoint" && stop.cause !== "watchpoint" || this.#interrupted) {
+      await this.#report(stop, undefined);
+      return false;
+    }
+    const reached = await this.#set.reached(stop);
     for (const message of reached.messages) this.#output(message);
     if (!reached.stops) return true;
     const group = reached.group?.startsWith("source") ? undefined : reached.group;
@@ -423,7 +478,7 @@ export class DapSession {
   }
 
   async #report(stop: DapStop, reason: string | undefined, ids: readonly number[] = []): Promise<void> {
-    await this.#learnVcpus();
+    await this.#learnThreads();
     this.#stop = stop;
     const reasons = {
       start: "entry",
@@ -437,11 +492,14 @@ export class DapSession {
     } as const;
     const text = stop.note ??
       (stop.cause === "history-start" ? "the beginning of the recorded run" : stop.cause === "history-end" ? "the present" : undefined);
+    const why = reason ?? reasons[stop.cause];
+    const description = this.#threads.all.length > 1 ? `vcpu:${this.#threads.nameOf(stop.vcpu)}: ${text ?? why}` : text;
     this.#event("stopped", {
-      reason: reason ?? reasons[stop.cause],
-      threadId: threadOf(stop.vcpu),
+      reason: why,
+      threadId: this.#threads.idOf(stop.vcpu),
       allThreadsStopped: true,
-      ...text !== undefined && { text, description: text },
+      ...text !== undefined && { text },
+      ...description !== undefined && { description },
       ...ids.length > 0 && { hitBreakpointIds: ids },
     });
   }
@@ -451,17 +509,19 @@ export class DapSession {
     this.#output(error.message, "important");
   }
 
-  #step(kind: StepKind, args: Arguments): undefined {
-    const stop = this.#at(args);
+  async #step(kind: StepKind, args: Arguments): Promise<undefined> {
+    const stopped = this.#stopped(), stop = await this.#at(args);
     const unit = args.optionalText("granularity") === "instruction" && kind !== "out" ? "instruction" : kind;
-    return this.#run((stepping) => stepping.step(unit, stop));
+    return this.#run((stepping) => stepping.step(unit, stop, stop === stopped ? undefined : stopped));
   }
 
   /** Where the thread of a request stands. */
-  #at(args: Arguments): DapStop {
-    const stop = this.#stopped(), vcpu = vcpuOf(args.number("threadId"));
+  async #at(args: Arguments): Promise<DapStop> {
+    const stop = this.#stopped(), vcpu = this.#threads.vcpuOf(args.number("threadId"));
     if (vcpu === stop.vcpu) return stop;
-    throw new RequestError(`thread ${threadOf(vcpu)} has not stopped at an instruction; step thread ${threadOf(stop.vcpu)}`);
+    const answer = await this.#machine().ask({ kind: "registers", vcpu });
+    if (answer.kind !== "registers") throw new RequestError("the vCPU has no registers now");
+    return { cause: "asked", vcpu, pc: answer.values[PC] };
   }
 
   #machine(): DapTarget {
@@ -482,40 +542,39 @@ export class DapSession {
 
   // Threads and frames.
 
-  async #learnVcpus(): Promise<void> {
+  /** The threads as they are now; the client hears of changes. */
+  async #learnThreads(): Promise<ThreadChange[]> {
     const answer = await this.#machine().ask({ kind: "vcpus" });
-    if (answer.kind === "vcpus") this.#vcpus = answer.vcpus;
+    if (answer.kind !== "vcpus") return [];
+    const changes = this.#threads.learn(answer.vcpus);
+    // Before, it does not know any.
+    if (this.#configured) { for (const change of changes) this.#event("thread", change); }
+    return changes;
   }
 
-  #vcpuName(number: number): string {
-    const name = this.#vcpus.find(({ index }) => index === number)?.name ?? String(number);
-    return name.includes("/") ? name : `${this.#machine().vm}/${name}`;
-  }
-
-  async #threads(): Promise<object> {
-    await this.#learnVcpus();
-    const threads = this.#vcpus.map(({ index, waits }) => ({
-      id: threadOf(index),
-      name: `vcpu:${this.#vcpuName(index)}${waits ? ` (waits for ${waits})` : ""}`,
-    }));
-    // The protocol wants one, also before the VM exists.
-    return { threads: threads.length ? threads : [{ id: threadOf(0), name: `vm:${this.#machine().vm} (not started)` }] };
+  async #listThreads(): Promise<object> {
+    await this.#learnThreads();
+    const threads = this.#threads.all.map(({ id, name, waits }) => ({ id, name: `vcpu:${name}${waits ? ` (waits for ${waits})` : ""}` }));
+    const [vm, ...more] = this.#machine().vms ?? [];
+    const none = vm !== undefined && !more.length ? `vm:${vm} (not started)` : "no VM executes instructions yet";
+    // The protocol wants one, also before a VM exists.
+    return { threads: threads.length ? threads : [{ id: this.#threads.idOf(0), name: none }] };
   }
 
   async #stackTrace(args: Arguments): Promise<object> {
     this.#stopped();
-    const vcpu = vcpuOf(args.number("threadId"));
-    await this.#learnVcpus();
-    const rows = rowsOf(STACK, await this.#ask("vcpu.stack", { vcpu: this.#vcpuName(vcpu) }));
+    await this.#learnThreads();
+    const thread = args.number("threadId"), vcpu = this.#threads.vcpuOf(thread);
+    const rows = rowsOf(STACK, await this.#ask("vcpu.stack", { vcpu: this.#threads.nameOf(vcpu) }));
     const start = Math.max(0, args.number("startFrame", 0)), levels = args.number("levels", 0);
     const stackFrames = rows.map((row, index): DebugProtocol.StackFrame => {
       const place = row.source === null ? null : /^(.*):(\d+)$/.exec(row.source);
       return {
-        id: vcpu * FRAMES + index + 1,
+        id: thread * FRAMES + index,
         name: row.symbol ?? row.pc,
         line: place ? Number(place[2]) : 0,
         column: place ? 1 : 0,
-        instructionPointerReference: row.pc,
+        instructionPointerReference: this.#threads.reference(vcpu, BigInt(row.pc)),
         ...place && { source: this.#source(place[1]) },
         ...row.by === "inline" && { presentationHint: "label" as const },
       };
@@ -530,9 +589,9 @@ export class DapSession {
   }
 
   #frame(args: Arguments): { vcpu: number; frame: number } {
-    const id = args.number("frameId") - 1;
-    if (id < 0) throw new RequestError("there is no such frame");
-    return { vcpu: Math.floor(id / FRAMES), frame: id % FRAMES };
+    const id = args.number("frameId");
+    if (id < FRAMES) throw new RequestError("there is no such frame");
+    return { vcpu: this.#threads.vcpuOf(Math.floor(id / FRAMES)), frame: id % FRAMES };
   }
 
   #scopes(args: Arguments): object {
@@ -581,7 +640,7 @@ export class DapSession {
   }
 
   async #values(reference: Exclude<Reference, { kind: "registers" }>): Promise<DebugProtocol.Variable[]> {
-    const { vcpu, frame } = reference, query = { vcpu: this.#vcpuName(vcpu), frame };
+    const { vcpu, frame } = reference, query = { vcpu: this.#threads.nameOf(vcpu), frame };
     const at = reference.kind === "parts" ? reference.path : undefined;
     const rows = rowsOf(VARIABLES, await this.#ask("vcpu.vars", { ...query, ...at !== undefined && { at } }));
     const shown = reference.kind === "parts" ? rows.slice(1) : rows.filter(({ kind }) => reference.of.includes(kind));
@@ -591,7 +650,7 @@ export class DapSession {
       evaluateName: row.path,
       variablesReference: row.parts > 0 ? this.#refer({ kind: "parts", vcpu, frame, path: row.path }) : 0,
       ...row.type !== null && { type: row.type },
-      ...row.address !== null && { memoryReference: row.address },
+      ...row.address !== null && { memoryReference: this.#threads.reference(vcpu, BigInt(row.address)) },
     }));
   }
 
@@ -604,7 +663,7 @@ export class DapSession {
         value: hex(answer.values[index]),
         evaluateName: `$${register.name.toLowerCase()}`,
         variablesReference: 0,
-        ...register.bits === 64 && { memoryReference: hex(answer.values[index]) },
+        ...register.bits === 64 && { memoryReference: this.#threads.reference(vcpu, answer.values[index]) },
       }]
     );
   }
@@ -624,14 +683,14 @@ export class DapSession {
   async #evaluate(args: Arguments): Promise<object> {
     this.#stopped();
     const { vcpu, frame } = args.has("frameId") ? this.#frame(args) : { vcpu: this.#stop!.vcpu, frame: 0 };
-    const rows = rowsOf(VARIABLES, await this.#ask("vcpu.vars", { vcpu: this.#vcpuName(vcpu), frame, at: args.text("expression") }));
+    const rows = rowsOf(VARIABLES, await this.#ask("vcpu.vars", { vcpu: this.#threads.nameOf(vcpu), frame, at: args.text("expression") }));
     const [row] = rows;
     if (!row) throw new RequestError("no value");
     return {
       result: row.value,
       variablesReference: row.parts > 0 ? this.#refer({ kind: "parts", vcpu, frame, path: row.path }) : 0,
       ...row.type !== null && { type: row.type },
-      ...row.address !== null && { memoryReference: row.address },
+      ...row.address !== null && { memoryReference: this.#threads.reference(vcpu, BigInt(row.address)) },
     };
   }
 
@@ -648,105 +707,30 @@ export class DapSession {
     this.#stopped();
     const name = args.text("name"), accessTypes = ["read", "write", "readWrite"];
     const bytes = args.has("bytes") ? args.number("bytes") : undefined;
-    const info = (address: bigint, length: number) => ({
-      dataId: `${hex(address)}:${length}`,
-      description: `${length} bytes at ${hex(address)} (${name})`,
+    const info = (vcpu: number, address: bigint, length: number) => ({
+      dataId: `${this.#threads.reference(vcpu, address)}:${length}`,
+      description: `${length} bytes at ${this.#threads.reference(vcpu, address)} (${name})`,
       accessTypes,
     });
-    if (args.flag("asAddress")) return info(addressOf(name), bytes ?? DATA_SIZE);
+    if (args.flag("asAddress")) {
+      const { vcpu, address } = this.#threads.place(name, this.#stop!.vcpu);
+      return info(vcpu, address, bytes ?? DATA_SIZE);
+    }
     const reference = args.has("variablesReference") ? this.#referred(args) : undefined;
     if (reference?.kind === "registers") return { dataId: null, description: "a register has no address" };
     const frame = reference ?? (args.has("frameId") ? this.#frame(args) : { vcpu: this.#stop!.vcpu, frame: 0 });
-    const query = { vcpu: this.#vcpuName(frame.vcpu), frame: frame.frame };
+    const query = { vcpu: this.#threads.nameOf(frame.vcpu), frame: frame.frame };
     const rows = reference ? await this.#values(reference) : undefined;
     const expression = rows?.find((one) => one.name === name)?.evaluateName ?? name;
     const [row] = rowsOf(VARIABLES, await this.#ask("vcpu.vars", { ...query, at: expression }));
     if (!row || row.address === null) return { dataId: null, description: `${name} is not in memory here` };
-    return info(BigInt(row.address), bytes ?? row.size ?? DATA_SIZE);
+    return info(frame.vcpu, BigInt(row.address), bytes ?? row.size ?? DATA_SIZE);
   }
 
   #exceptionInfo(): object {
     const { cause, note } = this.#stopped();
     if (cause !== "event") throw new RequestError("the machine has not stopped at an event");
     return { exceptionId: "event", description: note ?? "", breakMode: "always" };
-  }
-
-  async #readMemory(args: Arguments): Promise<object> {
-    this.#machine();
-    const { space, address } = placeOf(args.text("memoryReference"), args.number("offset", 0)), count = args.number("count");
-    if (count < 0 || count > MEMORY_MAX) throw new RequestError(`count is not between 0 and ${MEMORY_MAX}`);
-    const bytes = new Uint8Array(count);
-    let done = 0;
-    while (done < count) {
-      const size = Math.min(ACCESS_MAX, count - done);
-      const answer = await this.#machine().ask({
-        kind: "read",
-        vcpu: this.#stop?.vcpu ?? 0,
-        space,
-        address: BigInt.asUintN(64, address + BigInt(done)),
-        size,
-      });
-      if (answer.kind !== "memory") break;
-      bytes.set(answer.bytes, done);
-      done += answer.bytes.length;
-      if (answer.bytes.length < size) break;
-    }
-    return { address: hex(address), data: encodeBase64(bytes.subarray(0, done)), ...done < count && { unreadableBytes: count - done } };
-  }
-
-  async #writeMemory(args: Arguments): Promise<object> {
-    this.#stopped();
-    const { space, address } = placeOf(args.text("memoryReference"), args.number("offset", 0));
-    const bytes = bytesOf(args);
-    for (let done = 0; done < bytes.length; done += ACCESS_MAX) {
-      const part = bytes.subarray(done, done + ACCESS_MAX);
-      const answer = await this.#machine().ask({
-        kind: "write",
-        vcpu: this.#stop!.vcpu,
-        space,
-        address: BigInt.asUintN(64, address + BigInt(done)),
-        bytes: part,
-      });
-      if (answer.kind === "refused") throw new RequestError(answer.message);
-    }
-    return { bytesWritten: bytes.length };
-  }
-
-  async #disassemble(args: Arguments): Promise<object> {
-    this.#stopped();
-    const count = args.number("instructionCount");
-    if (count < 0 || count > INSTRUCTIONS_MAX) throw new RequestError(`instructionCount is not between 0 and ${INSTRUCTIONS_MAX}`);
-    const offset = BigInt(args.number("offset", 0)) + INSTRUCTION_SIZE * BigInt(args.number("instructionOffset", 0));
-    const first = BigInt.asUintN(64, addressOf(args.text("memoryReference")) + offset) & ~3n;
-    const instructions: DebugProtocol.DisassembledInstruction[] = [];
-    for (let at = first; instructions.length < count;) {
-      const left = count - instructions.length;
-      const answer = await this.#machine().query({
-        table: "code",
-        args: { at: `${this.#vcpuName(this.#stop!.vcpu)}:${hex(at)}`, size: left },
-      });
-      // The client counts on as many instructions as it wanted.
-      const rows = answer.error === undefined ? rowsOf(CODE, answer) : [];
-      for (const { address, word, text, symbol } of rows) {
-        instructions.push({
-          address,
-          instruction: text,
-          instructionBytes: word.slice(2).match(/../g)!.reverse().join(" "),
-          ...symbol !== null && { symbol },
-        });
-      }
-      at = BigInt.asUintN(64, at + INSTRUCTION_SIZE * BigInt(rows.length));
-      if (rows.length === left) break;
-      instructions.push({ address: hex(at), instruction: "(not mapped)", presentationHint: "invalid" });
-      at = BigInt.asUintN(64, at + INSTRUCTION_SIZE);
-      if (rows.length === 0 && instructions.length >= UNMAPPED_MAX) {
-        while (instructions.length < count) {
-          instructions.push({ address: hex(at), instruction: "(not mapped)", presentationHint: "invalid" });
-          at = BigInt.asUintN(64, at + INSTRUCTION_SIZE);
-        }
-      }
-    }
-    return { instructions };
   }
 
   async #ask(table: "vcpu.stack" | "vcpu.vars", args: Parameters<DapTarget["query"]>[0]["args"]): Promise<Answer> {
@@ -756,21 +740,15 @@ export class DapSession {
   }
 }
 
-/** Instructions that are not mapped, after which the rest is not asked for. */
-const UNMAPPED_MAX = 64;
 const hex = (value: bigint) => `0x${value.toString(16)}`;
-/** Numbers of threads begin at 1. */
-const threadOf = (vcpu: number) => vcpu + 1;
+const PC = DEBUG_REGISTERS.findIndex(({ name }) => name === "PC");
 
-function vcpuOf(thread: number): number {
-  if (thread < 1) throw new RequestError(`there is no thread ${thread}`);
-  return thread - 1;
-}
-
-/** An address with an optional space in front: `pa:0x80000000`. */
-function placeOf(text: string, offset: number): { space: DebugSpace; address: bigint } {
-  const match = /^(va|ipa|pa):(.*)$/.exec(text);
-  return { space: (match?.[1] ?? "va") as DebugSpace, address: BigInt.asUintN(64, addressOf(match?.[2] ?? text) + BigInt(offset)) };
+/** The VMs that a client wants: `vm`, or the list `vms`; undefined: all. */
+function vmsOf(args: Arguments): readonly string[] | undefined {
+  const vm = args.optionalText("vm"), vms = args.texts("vms");
+  if (vm !== undefined && vms.length) throw new RequestError('"vm" is one VM, "vms" a list of them; use one of both');
+  const wanted = (vm === undefined ? vms : [vm]).map((name) => name.replace(/^vm:/, ""));
+  return wanted.length ? [...new Set(wanted)] : undefined;
 }
 
 function addressOrNumber(text: string): bigint {
@@ -780,11 +758,4 @@ function addressOrNumber(text: string): bigint {
     : /^0x[0-9a-f]{17,32}$/i.test(trimmed)
     ? BigInt(trimmed)
     : addressOf(trimmed);
-}
-
-function bytesOf(args: Arguments): Uint8Array {
-  // The reader of messages bounds the text.
-  const data = args.longText("data");
-  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(data) || data.length % 4 !== 0) throw new RequestError("data is not base64");
-  return decodeBase64(data);
 }

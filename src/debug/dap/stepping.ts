@@ -7,6 +7,7 @@ import { rowsOf } from "../../queries/query.ts";
 import { LINES, STACK } from "../../queries/tables.ts";
 import type { Breakpoints } from "./breakpoints.ts";
 import type { DapStop, DapTarget } from "./target.ts";
+import type { Threads } from "./threads.ts";
 
 const INSTRUCTION = 4n;
 /** Bytes of the exception vectors at VBAR_EL1. */
@@ -23,12 +24,13 @@ export type StepKind = "over" | "in" | "out" | "instruction";
 
 /** The machine's runs as promises. */
 export interface Runner {
-  /** Continues, and resolves to the next stop. */
-  run(go: () => void): Promise<DapStop>;
+  /**
+   * Continues, and resolves to the next stop.
+   * @param vcpu the one that steps
+   */
+  run(go: () => void, vcpu?: number): Promise<DapStop>;
   /** Whether the client wants a pause. */
   interrupted(): boolean;
-  /** The session's name of a vCPU. */
-  vcpuName(number: number): string;
 }
 
 /** A call frame. */
@@ -40,20 +42,44 @@ interface Frame {
 
 /** Steps of one machine. */
 export class Stepping {
-  constructor(readonly target: DapTarget, readonly breakpoints: Breakpoints, readonly runner: Runner) {}
+  constructor(
+    readonly target: DapTarget,
+    readonly breakpoints: Breakpoints,
+    readonly threads: Threads,
+    readonly runner: Runner,
+  ) {}
 
-  /** Continues from a stop: first over the instruction that would stop again. */
-  async resume({ vcpu, pc, cause }: DapStop): Promise<DapStop> {
-    const { target, runner } = this;
-    if (cause === "watchpoint" || this.breakpoints.has(pc)) {
-      const stop = await runner.run(() => target.go(vcpu));
-      if (stop.cause !== "step" || runner.interrupted() || this.breakpoints.has(stop.pc)) return atBreakpoint(stop, this.breakpoints);
-    }
-    return await runner.run(() => target.go(undefined));
+  /** Whether the next instruction of a vCPU has a breakpoint. */
+  #isAtBreakpoint({ vcpu, pc }: DapStop): boolean {
+    return this.breakpoints.has(this.threads.vmOf(vcpu), pc);
   }
 
-  /** A step of a vCPU. */
-  async step(kind: StepKind, stop: DapStop): Promise<DapStop> {
+  /** A step that ended at a breakpoint: that is what it stops for. */
+  #atBreakpoint(stop: DapStop): DapStop {
+    return stop.cause === "step" && this.#isAtBreakpoint(stop) ? { ...stop, cause: "breakpoint" } : stop;
+  }
+
+  /** Continues from a stop: first over the instruction that would stop again. */
+  async resume(from: DapStop): Promise<DapStop> {
+    const stop = await this.#leave(from);
+    return stop ?? await this.runner.run(() => this.target.go(undefined));
+  }
+
+  /** Executes the instruction that would stop again; the stop of another cause on the way. */
+  async #leave(from: DapStop): Promise<DapStop | undefined> {
+    const { target, runner } = this;
+    if (from.cause !== "watchpoint" && !this.#isAtBreakpoint(from)) return undefined;
+    const stop = await runner.run(() => target.go(from.vcpu), from.vcpu);
+    return stop.cause !== "step" || runner.interrupted() || this.#isAtBreakpoint(stop) ? this.#atBreakpoint(stop) : undefined;
+  }
+
+  /**
+   * A step of a vCPU.
+   * @param stopped where the machine has stopped, if that is another vCPU
+   */
+  async step(kind: StepKind, stop: DapStop, stopped?: DapStop): Promise<DapStop> {
+    const other = stopped && await this.#leave(stopped);
+    if (other) return other;
     if (kind === "instruction") return await this.#instruction(stop);
     if (kind === "out") return await this.#out(stop, await this.#frames(stop.vcpu));
     const range = await this.#line(stop);
@@ -61,9 +87,9 @@ export class Stepping {
     const origin = await this.#frames(stop.vcpu);
     let at = stop;
     for (let piece = 0; piece < PIECES_MAX; piece++) {
-      at = await this.runner.run(() => this.target.go(at.vcpu, range));
+      at = await this.runner.run(() => this.target.go(at.vcpu, range), at.vcpu);
       if (at.cause !== "step" || at.vcpu !== stop.vcpu || this.runner.interrupted()) return at;
-      if (this.breakpoints.has(at.pc)) return atBreakpoint(at, this.breakpoints);
+      if (this.#isAtBreakpoint(at)) return this.#atBreakpoint(at);
       if (at.pc >= range.start && at.pc < range.end) continue;
       const after = await this.#leftLine(kind, at, origin);
       if (after === "done") return at;
@@ -90,7 +116,7 @@ export class Stepping {
   }
 
   async #instruction(stop: DapStop): Promise<DapStop> {
-    return await this.runner.run(() => this.target.go(stop.vcpu));
+    return await this.runner.run(() => this.target.go(stop.vcpu), stop.vcpu);
   }
 
   /** Until the function returns to its caller. */
@@ -107,23 +133,24 @@ export class Stepping {
    * @param above with SP above this: not in a deeper call of the same function
    */
   async #runTo(from: DapStop, address: bigint, above: bigint | undefined): Promise<DapStop> {
-    const { target, breakpoints, runner } = this, own = !breakpoints.has(address);
+    const { target, breakpoints, runner } = this, vm = this.threads.vmOf(from.vcpu), own = !breakpoints.has(vm, address);
     if (own) {
-      const set = await target.ask({ kind: "insert-breakpoint", address });
+      const set = await target.ask({ kind: "insert-breakpoint", vm, address });
       if (set.kind !== "done") return from;
     }
     try {
       let at = from;
       for (let piece = 0; piece < PIECES_MAX; piece++) {
         at = await this.resume(at.pc === address ? { ...at, cause: "watchpoint" } : at);
-        if (at.cause !== "breakpoint" || at.pc !== address || runner.interrupted()) return at;
+        const isThere = at.pc === address && this.threads.vmOf(at.vcpu) === vm;
+        if (at.cause !== "breakpoint" || !isThere || runner.interrupted()) return at;
         const there = at.vcpu === from.vcpu && (above === undefined || (await this.#registers(at.vcpu))[SP] > above);
         if (there) return { ...at, cause: "step" };
         if (!own) return at;
       }
       return at;
     } finally {
-      if (own) await target.ask({ kind: "remove-breakpoint", address });
+      if (own) await target.ask({ kind: "remove-breakpoint", vm, address });
     }
   }
 
@@ -134,7 +161,7 @@ export class Stepping {
 
   /** Goes back by an instruction, or to the line before. */
   async stepBack(stop: DapStop, byInstruction: boolean): Promise<DapStop> {
-    const { target, runner } = this, name = runner.vcpuName(stop.vcpu);
+    const { target, runner, threads } = this, name = threads.nameOf(stop.vcpu), vm = threads.vmOf(stop.vcpu);
     const line = byInstruction ? undefined : await this.#line(stop);
     if (!line) return await runner.run(() => target.back(stop.vcpu));
     const answer = await target.query({ table: "code.lines", args: { at: `${name}:0x${stop.pc.toString(16)}`, size: LINES_MAX } });
@@ -144,16 +171,17 @@ export class Stepping {
     const places = new Set(rowsOf(LINES, answer).map(({ address }) => BigInt(address)));
     if (caller && caller.pc !== 0n) places.add(caller.pc - INSTRUCTION);
     places.delete(stop.pc);
-    const own = [...places].filter((address) => !this.breakpoints.has(address));
+    const own = [...places].filter((address) => !this.breakpoints.has(vm, address));
     const set: bigint[] = [];
     try {
       for (const address of own) {
-        if ((await target.ask({ kind: "insert-breakpoint", address })).kind === "done") set.push(address);
+        if ((await target.ask({ kind: "insert-breakpoint", vm, address })).kind === "done") set.push(address);
       }
       const reached = await this.back();
-      return reached.cause === "breakpoint" && places.has(reached.pc) ? { ...reached, cause: "step" } : reached;
+      const isThere = places.has(reached.pc) && threads.vmOf(reached.vcpu) === vm;
+      return reached.cause === "breakpoint" && isThere ? { ...reached, cause: "step" } : reached;
     } finally {
-      for (const address of set) await target.ask({ kind: "remove-breakpoint", address });
+      for (const address of set) await target.ask({ kind: "remove-breakpoint", vm, address });
     }
   }
 
@@ -163,19 +191,14 @@ export class Stepping {
   }
 
   async #frames(vcpu: number): Promise<Frame[]> {
-    const answer = await this.target.query({ table: "vcpu.stack", args: { vcpu: this.runner.vcpuName(vcpu) } });
+    const answer = await this.target.query({ table: "vcpu.stack", args: { vcpu: this.threads.nameOf(vcpu) } });
     return rowsOf(STACK, answer).map(({ pc, cfa, by }) => ({ pc: BigInt(pc), cfa: cfa === null ? undefined : BigInt(cfa), by }));
   }
 
   /** The code of the line that a vCPU is in. */
   async #line({ vcpu, pc }: DapStop): Promise<StepRange | undefined> {
-    const answer = await this.target.query({ table: "code.lines", args: { at: `${this.runner.vcpuName(vcpu)}:0x${pc.toString(16)}` } });
+    const answer = await this.target.query({ table: "code.lines", args: { at: `${this.threads.nameOf(vcpu)}:0x${pc.toString(16)}` } });
     const [row] = rowsOf(LINES, answer);
     return row && { start: BigInt(row.address), end: BigInt(row.end) };
   }
-}
-
-/** A step that ended at a breakpoint: that is what it stops for. */
-function atBreakpoint(stop: DapStop, breakpoints: Breakpoints): DapStop {
-  return stop.cause === "step" && breakpoints.has(stop.pc) ? { ...stop, cause: "breakpoint" } : stop;
 }

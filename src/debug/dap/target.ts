@@ -18,8 +18,9 @@ export interface DapStop {
 export interface DapTarget {
   /** The session's name. */
   readonly name: string;
-  /** The VM that the debugger has. */
-  readonly vm: string;
+  /** The VMs that the debugger has; undefined: all, also those that start later. */
+  readonly vms: readonly string[] | undefined;
+  /** vCPUs have the numbers of `DebuggedVcpu`, and their names have their VM in front: `rt/0`. */
   ask(access: DebugAccess): Promise<DebugAnswer>;
   query(query: Query): Promise<Answer>;
   /** Stops at events from now on; resolves to the error of the filter. */
@@ -43,14 +44,16 @@ export interface DapEvents {
   stopped(stop: DapStop): void;
   /** Output of a VM's console. */
   console(console: string, bytes: Uint8Array): void;
+  /** VMs or vCPUs may have started or ended. */
+  changed(): void;
   /** The machine has ended; `code` is what its process would exit with. */
   ended(code: number, message: string): void;
 }
 
 /** A machine to start. */
 export interface LaunchWanted {
-  /** The VM to debug; undefined: the first. */
-  readonly vm: string | undefined;
+  /** The VMs to debug; undefined: all. */
+  readonly vms: readonly string[] | undefined;
   /** As `el2 run` has it: FILE.toml, an image, `debian`, `demo`, a snapshot. */
   readonly what: string | undefined;
   /** An image that is the primary VM by itself, as `el2 boot` has it. */
@@ -66,14 +69,14 @@ export interface LaunchWanted {
 
 /** A session to attach to; undefined: the only one. */
 export interface AttachWanted {
-  /** The VM to debug; undefined: the first that executes instructions. */
-  readonly vm: string | undefined;
+  /** The VMs to debug; undefined: all. */
+  readonly vms: readonly string[] | undefined;
   readonly session: string | undefined;
 }
 
 /** Where machines come from. Both reject with an Error whose message is for the user. */
 export interface DapMachines {
-  /** The VM has not executed an instruction: it stops before the first. */
+  /** No VM has executed an instruction: the machine stops before the first. */
   launch(wanted: LaunchWanted, events: DapEvents): Promise<DapTarget>;
   attach(wanted: AttachWanted, events: DapEvents): Promise<DapTarget>;
 }

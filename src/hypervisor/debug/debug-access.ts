@@ -137,13 +137,17 @@ export type DebugAccess =
   | { readonly kind: "read"; readonly vcpu: number; readonly space?: DebugSpace; readonly address: bigint; readonly size: number }
   /** All or nothing. Read-only mappings do not matter. */
   | { readonly kind: "write"; readonly vcpu: number; readonly space?: DebugSpace; readonly address: bigint; readonly bytes: Uint8Array }
-  | { readonly kind: "insert-breakpoint" | "remove-breakpoint"; readonly address: bigint }
+  /** `vm`: the one that the address belongs to, for a debugger of several. */
+  | { readonly kind: "insert-breakpoint" | "remove-breakpoint"; readonly address: bigint; readonly vm?: string }
   | {
     readonly kind: "insert-watchpoint" | "remove-watchpoint";
     readonly address: bigint;
     readonly length: number;
     readonly watch: WatchKind;
-  };
+    readonly vm?: string;
+  }
+  /** Each VM stops before its first instruction from now on. */
+  | { readonly kind: "stop-at-starts" };
 
 /** A vCPU under a debugger: its number, its name for display, and what it waits for. */
 export interface DebuggedVcpu {
@@ -165,9 +169,9 @@ const DONE: DebugAnswer = { kind: "done" };
 const refused = (message: string): DebugAnswer => ({ kind: "refused", message });
 
 /** A vCPU for display: its index in the VM, with its VM if there are several. */
-function describe({ debuggee: { all, numberOf }, services: { names } }: DebugControl, vcpu: Vcpu): DebuggedVcpu {
+function describe({ debuggee: { only, numberOf }, services: { names } }: DebugControl, vcpu: Vcpu): DebuggedVcpu {
   const index = numberOf(vcpu);
-  return { index, waits: vcpu.waits, name: all ? names.vcpu(vcpu) : String(index) };
+  return { index, waits: vcpu.waits, name: only === undefined ? names.vcpu(vcpu) : String(index) };
 }
 
 /** Answers a debugger. */
@@ -177,16 +181,19 @@ export function answerDebugger(control: DebugControl, access: DebugAccess): Debu
     case "vcpus":
       return { kind: "vcpus", vcpus: vcpus.map((vcpu) => describe(control, vcpu)) };
     case "insert-breakpoint":
-      return control.insert(access.address) ? DONE : refused("no VM, too many breakpoints, or no address of an instruction");
+      return control.insert(access.address, access.vm) ? DONE : refused("no VM, too many breakpoints, or no address of an instruction");
     case "remove-breakpoint":
-      control.remove(access.address);
+      control.remove(access.address, access.vm);
       return DONE;
     case "insert-watchpoint": {
-      const { address, length, watch } = access;
-      return control.watch(address, length, watch) ? DONE : refused("no VM, too many watchpoints, or too many bytes");
+      const { address, length, watch, vm } = access;
+      return control.watch(address, length, watch, vm) ? DONE : refused("no VM, too many watchpoints, or too many bytes");
     }
     case "remove-watchpoint":
-      control.unwatch(access.address, access.length, access.watch);
+      control.unwatch(access.address, access.length, access.watch, access.vm);
+      return DONE;
+    case "stop-at-starts":
+      control.stopAtStarts();
       return DONE;
   }
   const vcpu = control.vcpu(access.vcpu);

@@ -1,9 +1,6 @@
 // Where a debugger stops a VM: before the first instruction, at breakpoints and watchpoints, after
 // a step. The scheduler consults it; a stop suspends the whole machine, so virtual time stops and
 // continuing is the same run.
-//
-// The core identifies a VM by its stage-2 tables. A reset VM has new ones: breakpoints and
-// watchpoints follow it there.
 
 import { type DebugCore, type Exit, ExitReason } from "../../core/interface.ts";
 import type { WatchHit, WatchKind } from "../../core/debug/watchpoints.ts";
@@ -13,21 +10,7 @@ import type { VcpuDebugger } from "../scheduling/execution.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 import type { TraceHub } from "../trace/trace-hub.ts";
 import type { TraceNames } from "../trace/trace-names.ts";
-import { MiB } from "../../support/sizes.ts";
-
-const INSTRUCTION_SIZE = 4n;
-/** Breakpoints that a VM may have. */
-const MAXIMUM_BREAKPOINTS = 1000;
-/** Watchpoints that a VM may have, and the bytes of one. */
-const MAXIMUM_WATCHPOINTS = 64, MAXIMUM_WATCHED = MiB;
-
-interface Watchpoint {
-  readonly address: bigint;
-  readonly length: number;
-  readonly kind: WatchKind;
-}
-
-const watchKey = (address: bigint, length: number, kind: WatchKind) => `${kind} ${address.toString(16)} ${length}`;
+import { VmStops } from "./vm-stops.ts";
 
 /** Virtual addresses of instructions; `end` is not included. */
 export interface StepRange {
@@ -56,8 +39,10 @@ export interface Debuggee {
   readonly has: (vcpu: Vcpu) => boolean;
   /** Its number among them. */
   readonly numberOf: (vcpu: Vcpu) => number;
-  /** All VMs: breakpoints and watchpoints, which are addresses of one, cannot be set. */
-  readonly all: boolean;
+  /** Name of a vCPU's VM. */
+  readonly vmOf: (vcpu: Vcpu) => string;
+  /** The VM, if it is one: addresses are its own. Of several, each address needs its VM's name. */
+  readonly only: string | undefined;
 }
 
 /** Matches an event: its text if the debugger stops at it. */
@@ -71,7 +56,7 @@ export interface DebugServices {
   readonly scheduler: { readonly vcpus: ReadonlySet<Vcpu>; disturb(): void };
 }
 
-/** The stops of one VM, or of events of all. */
+/** The stops of one VM or several. */
 export class DebugControl implements VcpuDebugger {
   #stepping: Vcpu | undefined;
   /** Stepping continues while PC is in here. */
@@ -84,10 +69,10 @@ export class DebugControl implements VcpuDebugger {
   #events: string[] = [];
   #matcher: EventMatcher | undefined;
   #endListening: (() => void) | undefined;
-  readonly #breakpoints = new Set<bigint>();
-  readonly #watchpoints = new Map<string, Watchpoint>();
-  /** The tables of stage 2 that the VM had when it ran last. */
-  #stage2: number | undefined;
+  /** Whether each VM stops before its first instruction. */
+  #stopsAtStarts = false;
+  /** Breakpoints and watchpoints by VM. */
+  readonly #vms = new Map<string, VmStops>();
 
   /** @param fromStart stops before the first instruction. */
   constructor(readonly services: DebugServices, readonly core: DebugCore, readonly debuggee: Debuggee, fromStart: boolean) {
@@ -137,86 +122,98 @@ export class DebugControl implements VcpuDebugger {
     this.#suspend({ vcpu, cause: "event" });
   }
 
+  /** Each VM stops before its first instruction from now on: also a VM that starts again. */
+  stopAtStarts(): void {
+    this.#stopsAtStarts = true;
+  }
+
+  /** No address stops a VM. */
+  get empty(): boolean {
+    return this.#vms.values().every(({ empty }) => empty);
+  }
+
   /**
    * Stops before `address` from now on. False when no instruction can be there, when there are too
    * many breakpoints, or without a VM.
    */
-  insert(address: bigint): boolean {
-    const [vcpu] = this.vcpus();
-    if (!vcpu || this.debuggee.all || address % INSTRUCTION_SIZE || this.#breakpoints.size >= MAXIMUM_BREAKPOINTS) return false;
-    this.#follow(vcpu);
-    this.#breakpoints.add(address);
-    this.core.insertBreakpoint(vcpu.registers.stage2, address);
-    return true;
+  insert(address: bigint, vm?: string): boolean {
+    return this.#present(vm)?.insert(address) ?? false;
   }
 
   /**
-   * The same in a VM that need not be there yet: how it was found, the place can have an
+   * The same in the one VM, which need not be there yet: how it was found, the place can have an
    * instruction.
    */
   insertAhead(address: bigint): void {
-    this.#breakpoints.add(address);
-    if (this.#stage2 !== undefined) this.core.insertBreakpoint(this.#stage2, address);
+    const { only } = this.debuggee;
+    if (only !== undefined) this.#stopsOf(only).insertAhead(address);
   }
 
   /** Removes a breakpoint, if it exists. */
-  remove(address: bigint): void {
-    if (this.#breakpoints.delete(address) && this.#stage2 !== undefined) this.core.removeBreakpoint(this.#stage2, address);
+  remove(address: bigint, vm = this.debuggee.only): void {
+    if (vm !== undefined) this.#vms.get(vm)?.remove(address);
   }
 
   /**
    * Stops before accesses to `length` bytes from now on. False when the length is invalid, when
    * there are too many watchpoints, or without a VM.
    */
-  watch(address: bigint, length: number, kind: WatchKind): boolean {
-    const [vcpu] = this.vcpus();
-    if (!vcpu || this.debuggee.all || length < 1 || length > MAXIMUM_WATCHED || this.#watchpoints.size >= MAXIMUM_WATCHPOINTS) return false;
-    this.#follow(vcpu);
-    this.#watchpoints.set(watchKey(address, length, kind), { address, length, kind });
-    this.core.insertWatchpoint(vcpu.registers.stage2, address, length, kind);
-    return true;
+  watch(address: bigint, length: number, kind: WatchKind, vm?: string): boolean {
+    return this.#present(vm)?.watch(address, length, kind) ?? false;
   }
 
   /** Removes a watchpoint, if it exists. */
-  unwatch(address: bigint, length: number, kind: WatchKind): void {
-    const found = this.#watchpoints.delete(watchKey(address, length, kind));
-    if (found && this.#stage2 !== undefined) this.core.removeWatchpoint(this.#stage2, address, length, kind);
+  unwatch(address: bigint, length: number, kind: WatchKind, vm = this.debuggee.only): void {
+    if (vm !== undefined) this.#vms.get(vm)?.unwatch(address, length, kind);
   }
 
-  /** Stops where another control stops as well, also before the VM has a vCPU. */
+  /** The stops of a VM that has vCPUs. */
+  #present(vm: string | undefined): VmStops | undefined {
+    const { only, vmOf } = this.debuggee, wanted = vm ?? only;
+    const vcpu = wanted === undefined ? undefined : this.vcpus().find((one) => vmOf(one) === wanted);
+    return vcpu && this.#follow(vcpu);
+  }
+
+  #stopsOf(vm: string): VmStops {
+    let stops = this.#vms.get(vm);
+    if (!stops) this.#vms.set(vm, stops = new VmStops(this.core));
+    return stops;
+  }
+
+  /** Stops where another control stops as well, also before a VM has a vCPU. */
   adopt(other: DebugControl): void {
     if (other.#matcher) this.stopAtEvents(other.#matcher);
-    for (const address of other.#breakpoints) {
-      this.#breakpoints.add(address);
-      if (this.#stage2 !== undefined) this.core.insertBreakpoint(this.#stage2, address);
-    }
-    for (const [key, watchpoint] of other.#watchpoints) {
-      const { address, length, kind } = watchpoint;
-      this.#watchpoints.set(key, watchpoint);
-      if (this.#stage2 !== undefined) this.core.insertWatchpoint(this.#stage2, address, length, kind);
-    }
+    this.#stopsAtStarts ||= other.#stopsAtStarts;
+    for (const [vm, stops] of other.#vms) this.#stopsOf(vm).adopt(stops);
   }
 
   /** Nothing stops the VM any more. */
   clear(): void {
-    for (const address of [...this.#breakpoints]) this.remove(address);
-    for (const { address, length, kind } of [...this.#watchpoints.values()]) this.unwatch(address, length, kind);
+    for (const stops of this.#vms.values()) stops.clear();
     this.stopAtEvents(undefined);
     this.goOn(undefined);
-    this.#awaitsStart = false;
+    this.#awaitsStart = this.#stopsAtStarts = false;
   }
 
   /**
-   * The scheduler is about to run a vCPU: whether it must not, because the VM stops before its
+   * The scheduler is about to run a vCPU: whether it must not, because its VM stops before its
    * first instruction.
    */
   holds(vcpu: Vcpu): boolean {
     if (!this.debuggee.has(vcpu)) return false;
-    if (!this.debuggee.all) this.#follow(vcpu);
-    if (!this.#awaitsStart || vcpu.usage.instructions > 0) return false;
+    const stops = this.#follow(vcpu);
+    if (!this.#awaitsStart && !this.#stopsAtStarts || vcpu.usage.instructions > 0) return false;
+    if (!this.#awaitsStart && (stops.startedBy === vcpu || this.#runsAlready(vcpu))) return false;
     this.#awaitsStart = false;
+    stops.stopAtStart(vcpu);
     this.#suspend({ vcpu, cause: "start" });
     return true;
+  }
+
+  /** Another vCPU of the same VM has executed instructions. */
+  #runsAlready(vcpu: Vcpu): boolean {
+    const { vmOf } = this.debuggee, vm = vmOf(vcpu);
+    return this.vcpus().some((one) => one.usage.instructions > 0 && vmOf(one) === vm);
   }
 
   /** The vCPU that executes one instruction when its turn comes. */
@@ -253,27 +250,24 @@ export class DebugControl implements VcpuDebugger {
 
   #reached(vcpu: Vcpu, reason: ExitReason): void {
     // The tables that the VM had are another one's now.
-    if (!this.debuggee.has(vcpu)) this.#leave();
+    if (!this.debuggee.has(vcpu)) this.#vacate(vcpu.registers.stage2);
     else if (reason === ExitReason.Breakpoint) this.#suspend({ vcpu, cause: "breakpoint" });
     else this.#suspend({ vcpu, cause: "watchpoint", watch: this.core.watchHit });
   }
 
-  /** Everything that is set moves to the tables that the VM has now. */
-  #follow({ registers: { stage2 } }: Vcpu): void {
-    if (stage2 === this.#stage2) return;
-    this.#leave();
-    this.#stage2 = stage2;
-    for (const address of this.#breakpoints) this.core.insertBreakpoint(stage2, address);
-    for (const { address, length, kind } of this.#watchpoints.values()) this.core.insertWatchpoint(stage2, address, length, kind);
+  /** The stops of a vCPU's VM, which follow it to the tables that it has now. */
+  #follow(vcpu: Vcpu): VmStops {
+    const { stage2 } = vcpu.registers, stops = this.#stopsOf(this.debuggee.vmOf(vcpu));
+    if (stops.stage2 !== stage2) {
+      this.#vacate(stage2);
+      stops.moveTo(stage2);
+    }
+    return stops;
   }
 
-  /** Nothing is set for the tables that the VM had. */
-  #leave(): void {
-    const stage2 = this.#stage2;
-    this.#stage2 = undefined;
-    if (stage2 === undefined) return;
-    for (const address of this.#breakpoints) this.core.removeBreakpoint(stage2, address);
-    for (const { address, length, kind } of this.#watchpoints.values()) this.core.removeWatchpoint(stage2, address, length, kind);
+  /** The VM that had these tables does not have them any more. */
+  #vacate(stage2: number): void {
+    for (const stops of this.#vms.values()) if (stops.stage2 === stage2) stops.leave();
   }
 
   #suspend(stop: DebugStop): void {

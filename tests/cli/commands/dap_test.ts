@@ -119,15 +119,18 @@ Deno.test("el2 dap --listen PATH serves a socket that only its user can open, an
 Deno.test("el2 dap attaches to a VM of a session, steps, goes back in time, and lets it run on", async () => {
   await using place = new Place();
   await place.up("edited");
-  const [program, ...args] = el2Command("dap");
-  const child = new Deno.Command(program, {
-    args,
-    env: { XDG_RUNTIME_DIR: place.folder, EL2_SOCKET: "" },
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  const client = new DapClient(child.stdout, child.stdin, child.status);
+  const attached = () => {
+    const [program, ...args] = el2Command("dap");
+    const child = new Deno.Command(program, {
+      args,
+      env: { XDG_RUNTIME_DIR: place.folder, EL2_SOCKET: "" },
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    return new DapClient(child.stdout, child.stdin, child.status);
+  };
+  const client = attached();
   try {
     await client.ask("initialize", { adapterID: "el2" });
     await assert.rejects(client.ask("attach", { session: "edited", vm: "nobody" }), /no vm:nobody that executes instructions/);
@@ -156,6 +159,21 @@ Deno.test("el2 dap attaches to a VM of a session, steps, goes back in time, and 
     await client.ask("disconnect");
   } finally {
     await client[Symbol.asyncDispose]();
+  }
+  // All its VMs, with an attachment that names none.
+  const all = attached();
+  try {
+    await all.ask("initialize", { adapterID: "el2" });
+    await assert.rejects(all.ask("attach", { session: "edited", vms: ["ping", "pang"] }), /no VM called "pang"; did you mean "p/);
+    await all.ask("attach", { session: "edited" });
+    const entry = all.event("stopped");
+    await all.ask("configurationDone");
+    await entry;
+    const { threads } = await all.ask<{ threads: { name: string }[] }>("threads");
+    for (const vm of ["ping", "pong"]) assert.ok(threads.some(({ name }) => name.startsWith(`vcpu:${vm}/0`)), Deno.inspect(threads));
+    await all.ask("disconnect");
+  } finally {
+    await all[Symbol.asyncDispose]();
   }
   // Without a debugger the guest runs on.
   const { data: [ping] } = await place.json("vm", "ls", "--filter", "id=vm:ping");

@@ -67,6 +67,7 @@ const NAMES = [
     "boot",
     "what",
     "vm",
+    "vms",
     "symbols",
     "sourceMap",
     "path",
@@ -85,11 +86,11 @@ function machine(events: DapEvents): DapTarget {
   const stop = () => queueMicrotask(() => events.stopped({ cause: "asked", vcpu: 0, pc: 0x1000n }));
   return {
     name: "fuzz",
-    vm: "host",
+    vms: undefined,
     ask: (access) =>
       Promise.resolve(
         access.kind === "vcpus"
-          ? { kind: "vcpus", vcpus: [{ index: 0, name: "0", waits: "" }] }
+          ? { kind: "vcpus", vcpus: [{ index: 0, name: "host/0", waits: "" }, { index: 0x300, name: "rt/0", waits: "" }] }
           : access.kind === "read"
           ? { kind: "memory", bytes: new Uint8Array(Math.min(access.size, 100)) }
           : access.kind === "registers"
@@ -124,9 +125,10 @@ function value(random: Random, depth = 0): unknown {
         "-1",
         "[object Object]",
         "hvc",
+        "rt/0:0x10",
         "0x10:4",
         "event:kind=hvc",
-      ][random.word() % 9];
+      ][random.word() % 10];
     case 4:
       return null;
     case 5:
