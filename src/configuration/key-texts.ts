@@ -14,6 +14,7 @@ export const MACHINE_TEXTS = {
   check: "check the hypervisor's invariants after every operation",
   phone: "profile of a phone; it sets the keys that the file leaves out",
   idle_watchdog: "refuse: turning off a watchdog that is off is an error",
+  page_tables: "stage-2 page tables for all VMs together; each maps 16 MiB of addresses",
   ipa_bits: "addresses of VMs have 36 bits, as recorded, or 40, as on phones",
   abi: "newer: also the hypercalls and properties of the newer open drop",
   geniezone: "the primary VM has GenieZone's hypercalls beside Gunyah's, and their node in its devicetree",

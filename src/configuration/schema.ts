@@ -168,6 +168,7 @@ const machine = v.object(described({
   strict: v.optional(boolean, DEFAULT_BEHAVIOUR.strict),
   check: v.optional(boolean, DEFAULT_BEHAVIOUR.check),
   phone: v.optional(oneOf(PHONE_NAMES)),
+  page_tables: v.optional(whole(1, 2048, "is outside 1..2048")),
   idle_watchdog: v.optional(oneOf(IDLE_WATCHDOG), DEFAULT_BEHAVIOUR.idleWatchdog),
   abi: v.optional(oneOf(ABIS), DEFAULT_BEHAVIOUR.abi),
   ipa_bits: v.optional(v.picklist(IPA_BITS, "is not 36 or 40"), DEFAULT_BEHAVIOUR.ipaBits),

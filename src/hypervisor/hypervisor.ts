@@ -125,7 +125,7 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
     this.random = new RandomGenerator(options.seed);
     new HypercallFaults(this.faults, this.hypercalls);
     this.addressSpaceSize = 2 ** this.behaviour.ipaBits;
-    this.pageTables = new PageTables(options.stage2, this.faults, this.behaviour.ipaBits);
+    this.pageTables = new PageTables(options.stage2, this.faults, this.behaviour.ipaBits, this.behaviour.pageTables);
     this.privatePartition = new Partition(this, true, PRIVATE_HEAP);
     this.rootPartition = new Partition(this, true, ROOT_HEAP);
     this.geniezone = this.behaviour.geniezone ? new GenieZone(this.rootPartition) : undefined;

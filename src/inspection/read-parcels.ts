@@ -56,6 +56,8 @@ export function readLimits(view: View): RowOf<typeof LIMITS>[] {
   add("root heap", null, hypervisor.rootPartition.heapUsed, hypervisor.rootPartition.heapSize, "bytes");
   add("hypervisor heap", null, hypervisor.privatePartition.heapUsed, hypervisor.privatePartition.heapSize, "bytes");
   add("free page tables", null, hypervisor.pageTables.left, null, "tables");
+  const { limitOfVms, usedByVms } = hypervisor.pageTables;
+  if (limitOfVms !== undefined) add("page tables of VMs", null, usedByVms, limitOfVms, "tables");
   add("objects", null, hypervisor.objects.size, null, "objects");
   const parcels = view.parcels();
   add("parcels", null, parcels.length, null, "parcels");

@@ -65,6 +65,7 @@ const CASES: readonly Case[] = [
   ["host.scm_max", "63", (run) => nativeHostOf(run).driver.quirks?.scmMax, 63],
   ["rm.parcels_held", "5", (run) => run.behaviour?.parcelsHeld, 5],
   ["rm.parcels", "1024", (run) => run.behaviour?.parcels, 1024],
+  ["machine.page_tables", "64", (run) => run.behaviour?.pageTables, 64],
   ["machine.ipa_bits", "40", (run) => run.behaviour?.ipaBits, 40],
   ["rm.size_max", "span", (run) => run.behaviour?.sizeMax, "span"],
   ["rm.low_memory", "64KiB", (run) => run.behaviour?.lowMemory, 65_536],

@@ -261,12 +261,13 @@ export class AddressSpace extends HypervisorObject {
   payTables(ipa: number, size: number): ErrorCode {
     const parts = tablesOf(ipa, size, this.services.addressSpaceSize);
     const fresh = parts.filter((part) => !this.#tables.has(part)).length;
-    if (!this.services.pageTables.promise(fresh)) {
-      return this.refuse(ErrorCode.NOMEM, "no memory for page tables is left", { tables: fresh, left: this.services.pageTables.left });
+    if (!this.services.pageTables.promise(fresh, this.#vmid)) {
+      const left = this.services.pageTables.leftFor(this.#vmid);
+      return this.refuse(ErrorCode.NOMEM, "no memory for page tables is left", { tables: fresh, left });
     }
     const charged = this.charge(fresh * TABLE_SIZE);
     if (charged !== ErrorCode.OK) {
-      this.services.pageTables.giveBack(fresh);
+      this.services.pageTables.giveBack(fresh, this.#vmid);
       return charged;
     }
     for (const part of parts) this.#tables.set(part, (this.#tables.get(part) ?? 0) + 1);
@@ -287,7 +288,7 @@ export class AddressSpace extends HypervisorObject {
       }
     }
     this.discharge(unused * TABLE_SIZE);
-    this.services.pageTables.giveBack(unused);
+    this.services.pageTables.giveBack(unused, this.#vmid);
     this.services.checker?.touch(this);
   }
 
@@ -357,7 +358,7 @@ export class AddressSpace extends HypervisorObject {
       const { addressSpaces, pageTables } = this.services;
       archive.check(this.#tables.size === tables.length, "a page table is paid for once");
       archive.check(this.#vmid !== 0 && !addressSpaces.has(this.#vmid), "a VMID is one address space's");
-      archive.check(this.services.pageTables.promise(pageTables.root + tables.length), "there are as many page tables in the machine");
+      archive.check(pageTables.promise(pageTables.root + tables.length, this.#vmid), "there are as many page tables in the machine");
       this.#stage2 = pageTables.create();
       addressSpaces.set(this.#vmid, this);
     }
@@ -388,7 +389,7 @@ export class AddressSpace extends HypervisorObject {
     const { pageTables } = this.services;
     const root = this.charge(TABLE_SIZE);
     if (root !== ErrorCode.OK) return root;
-    if (!pageTables.promise(pageTables.root)) return this.refuse(ErrorCode.NOMEM, "no memory for page tables is left");
+    if (!pageTables.promise(pageTables.root, this.#vmid)) return this.refuse(ErrorCode.NOMEM, "no memory for page tables is left");
     this.#stage2 = pageTables.create();
     this.services.addressSpaces.set(this.#vmid, this);
     this.#infoArea?.clear();
@@ -404,7 +405,7 @@ export class AddressSpace extends HypervisorObject {
     this.services.addressSpaces.delete(this.#vmid);
     this.#invalidate(0, this.services.addressSpaceSize);
     this.stage2.release();
-    this.services.pageTables.giveBack(this.services.pageTables.root);
+    this.services.pageTables.giveBack(this.services.pageTables.root, this.#vmid);
   }
 
   /** Calls `act` for each run of pages in the range that are mapped to `pa` onward. */

@@ -361,7 +361,7 @@ export const CASES: Readonly<Partial<Record<HypercallName, readonly Case[]>>> = 
     one("MEMEXTENT_MAPPINGS_FULL", "every mapping slot of the extent is in use", (w, { memextent }) => {
       for (let slot = 1n; slot <= 4n; slot++) w.map(w.get<Memextent>(memextent), FREE_IPA + slot * 0x10_0000n);
     }, { object: "memextent" }),
-    one("NOMEM", "no memory for page tables is left", (w) => void w.hypervisor.pageTables.promise(w.hypervisor.pageTables.left), {
+    one("NOMEM", "no memory for page tables is left", (w) => void w.hypervisor.pageTables.promise(w.hypervisor.pageTables.left, 1), {
       object: "addrspace",
     }),
     one("NOMEM", "the partition's heap is exhausted", (w) => {

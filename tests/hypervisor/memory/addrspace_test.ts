@@ -298,7 +298,7 @@ Deno.test("whatever is paid for can be cut to pieces: no split of a block finds 
   for (const space of spaces) guest.ok("addrspace_map", space, extent, IPA, RWX_NORMAL, NO_SYNC);
   // All else that the machine has is somebody's and in use.
   const others = hypervisor.pageTables.left;
-  assert.ok(hypervisor.pageTables.promise(others));
+  assert.ok(hypervisor.pageTables.promise(others, 1));
   for (let count = 0; count < others; count++) assert.ok(hypervisor.options.stage2.create());
   const another = guest.create("addrspace");
   guest.ok("addrspace_configure", another, 9n);
