@@ -250,12 +250,13 @@ function startHost(
     machine.interrupt(CONSOLE_INPUT_INTID, false);
   });
   for (const vm of run.host.vms) {
-    const { name, console, schedule, hypervisor = "gunyah", memory: ram, windows = [], start = "auto", biosTree: room } = vm;
+    const { name, console, schedule, hypervisor = "gunyah", memory: ram, windows = [], start = "auto", biosTree: room, stale } = vm;
     const memory = windows.reduce((sum, { size }) => sum + size, ram);
     system.vms.plans.set(name, {
       schedule: schedule === "proxy" ? "proxy" : "own",
       hypervisor,
       memory,
+      stale,
       ...room && { bios: { tree: devicetreeOf(vm).length, room } },
     });
     if (!console) continue;

@@ -72,6 +72,7 @@ export const VM_TEXTS = {
   kernel: "arm64 Linux Image; a path relative to this file, or catalog:GUEST/FILE",
   image: "instead of a kernel: bare metal, ELF or raw",
   bios: "crosvm only, instead of a kernel: raw firmware, 2 MiB after the start of RAM, where the devicetree is",
+  built: "what kernel, image or bios should be a copy of; if the VM fails and it is not, the verdict says so",
   initrd: "initial ramdisk of the kernel",
   symbols: "ELF file with symbols, for display and debuggers",
   cmdline: "kernel command line: /chosen/bootargs",

@@ -1,13 +1,23 @@
 // From what `el2 run` names (a configuration, an image, `debian`) or the embedded demo to the plan
 // of a native host: reads the files.
 
-import type { DriverQuirks, NativeHostPlan, OwnSchedule, SharedBuffer, VmImage, VmLink, VmPlan, VmStart } from "../host/plan.ts";
+import type {
+  DriverQuirks,
+  NativeHostPlan,
+  OwnSchedule,
+  SharedBuffer,
+  StaleImage,
+  VmImage,
+  VmLink,
+  VmPlan,
+  VmStart,
+} from "../host/plan.ts";
 import { devicetreeSize, neededMemory } from "../host/vm-layout.ts";
 import { type Behaviour, DEFAULT_BEHAVIOUR } from "../hypervisor/services/behaviour.ts";
 import { checkRoot } from "../assembly/boot-plan.ts";
 import { compactSymbols, symbolsAlone } from "../symbols/elf-symbols.ts";
 import { sameBytes } from "../support/bytes.ts";
-import { exists } from "../support/cache.ts";
+import { exists, sha256 } from "../support/cache.ts";
 import { addedConfiguration } from "../catalog/add.ts";
 import { DEBIAN_RELEASES } from "../catalog/catalog.ts";
 import { afterOf, type Config, type ConfigError, formatConfigError, readConfig, type Spoilt } from "./config.ts";
@@ -291,15 +301,12 @@ interface VmPlace {
 
 async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: Refuse): Promise<VmPlan | undefined> {
   const { folder, links, cid, roomKnown, hasIts } = place;
-  const kernel = await load("kernel", vm.kernel, folder, refuse, (file) => linuxImage(file, roomKnown ? vm.memory : undefined));
-  const bareMetal = await load(
-    "image",
-    vm.image,
-    folder,
-    refuse,
-    (file) => roomKnown ? bareMetalImage(file, vm.base, vm.memory) : undefined,
-  );
+  const asKernel = (file: Uint8Array) => linuxImage(file, roomKnown ? vm.memory : undefined);
+  const asImage = (file: Uint8Array) => roomKnown ? bareMetalImage(file, vm.base, vm.memory) : undefined;
+  const kernel = await load("kernel", vm.kernel, folder, refuse, asKernel);
+  const bareMetal = await load("image", vm.image, folder, refuse, asImage);
   const bios = await load("bios", vm.bios, folder, refuse, biosImage);
+  const built = await load("built", vm.built, folder, refuse, kernel ? asKernel : bios ? biosImage : asImage);
   const initrd = await load("initrd", vm.initrd, folder, refuse, (file) => file);
   const firmware = await load("firmware", vm.firmware, folder, refuse, firmwareImage);
   const devicetree = await load("dtb", vm.dtb, folder, refuse, (file) => checkedDevicetree(file, devicetreeSize(vm)));
@@ -330,6 +337,7 @@ async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: Refuse):
     ...vm.windows === undefined ? {} : { windows: vm.windows },
     ...vm.size_max === undefined ? {} : { sizeMax: vm.size_max },
     ...bios === undefined ? {} : { devicetreeFirst: true, biosTree: vm.bios_tree },
+    ...built === undefined ? {} : { stale: await staleness(image.bytes, built.bytes) },
     ...vm.datamatch_flag === undefined ? {} : { datamatchFlag: vm.datamatch_flag },
     base: vm.base,
     vcpus: vm.vcpus,
@@ -342,6 +350,11 @@ async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: Refuse):
     links,
     onExit: vm.on_exit,
   };
+}
+
+/** How a VM's image differs from the one that was built, if it does. */
+async function staleness(used: Uint8Array, built: Uint8Array): Promise<StaleImage | undefined> {
+  return sameBytes(used, built) ? undefined : { used: await sha256(used), built: await sha256(built) };
 }
 
 function startOf(start: string): VmStart {

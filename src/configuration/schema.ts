@@ -344,6 +344,7 @@ const vm = v.object(described({
   kernel: v.optional(file),
   image: v.optional(file),
   bios: v.optional(file),
+  built: v.optional(file),
   initrd: v.optional(file),
   symbols: v.optional(text),
   cmdline: v.optional(commandLine, ""),

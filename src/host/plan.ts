@@ -77,6 +77,12 @@ export interface MemoryWindow {
   readonly size: number;
 }
 
+/** SHA-256 of a VM's image, and of the one that it should be a copy of. */
+export interface StaleImage {
+  readonly used: string;
+  readonly built: string;
+}
+
 /** One VM. */
 export interface VmPlan {
   readonly name: string;
@@ -85,6 +91,8 @@ export interface VmPlan {
   /** Platform that the VMM builds: el2's own by default. */
   readonly platform?: VmPlatform;
   readonly image: VmImage;
+  /** The image is not what was built. */
+  readonly stale?: StaleImage;
   /**
    * A VM with firmware is protected: the firmware runs first, and the VM's memory comes back as
    * zeros. All such VMs have the same one.

@@ -2,6 +2,7 @@
 // the run loop. They differ in how they make a VM and how they read a vCPU's exit (`gunyah-vmm.ts`,
 // `gzvm-vmm.ts`). A VMM's progress is plain data: it continues when the waiting calls end.
 
+import { createHash } from "node:crypto";
 import { Errno, errnoName } from "../abi/ioctl/errno.ts";
 import type { Request } from "../abi/ioctl/request.ts";
 import type { Struct, StructFields, StructValues } from "../abi/ioctl/struct.ts";
@@ -286,7 +287,13 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
   protected load(memory: number): void {
     this.placed(memory);
     const objects = this.#devices?.backends?.transports.map(({ device }) => device);
-    for (const { offset, bytes } of vmContents(this.plan, objects, this.traits)) this.store(memory + offset, bytes);
+    for (const { offset, bytes } of vmContents(this.plan, objects, this.traits)) {
+      this.store(memory + offset, bytes);
+      const { trace } = this.kernel.cpu;
+      if (!trace.wants("mem")) continue;
+      const ipa = `ipa:${this.plan.name}/0x${(this.plan.base + offset).toString(16)}`;
+      trace.event("mem", "load", { ipa, size: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") });
+    }
   }
 
   /** The VM's memory is at this user address. */

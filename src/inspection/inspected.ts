@@ -111,6 +111,8 @@ export interface PlannedVm {
   readonly memory: number;
   /** Bytes of the devicetree that a BIOS copies, and those that it has for the copy. */
   readonly bios?: { readonly tree: number; readonly room: number };
+  /** SHA-256 of its image, and of another one that was built since. */
+  readonly stale?: { readonly used: string; readonly built: string };
 }
 
 /** Knowledge of VMs, including those that are gone. */

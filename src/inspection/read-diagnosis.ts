@@ -6,7 +6,7 @@ import { Block } from "../hypervisor/scheduling/vcpu-life.ts";
 import type { RowOf } from "../queries/table.ts";
 import type { DIAGNOSES, IRQS, VMS } from "../queries/tables.ts";
 import { isHealthy } from "../queries/verdicts.ts";
-import type { View } from "./inspected.ts";
+import type { PlannedVm, View } from "./inspected.ts";
 import { readIrqs } from "./read-irqs.ts";
 import { readVmFacts, type VmFacts } from "./read-vms.ts";
 import type { Verdict } from "./verdict.ts";
@@ -17,6 +17,9 @@ import { isAsleep, loops, starves, working } from "./verdict-work.ts";
 
 /** Findings about interrupts that a verdict lists. */
 const FINDINGS_LISTED = 4;
+
+/** Digits of a hash that a verdict shows. */
+const DIGITS = 12;
 
 type Diagnosis = RowOf<typeof DIAGNOSES>;
 type IrqRow = RowOf<typeof IRQS>;
@@ -71,7 +74,7 @@ function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
   );
   const others: Patients = { ...known, stuck: stuckOf(known), dead };
   return patients.map((patient) => {
-    const { verdict, text, evidence = [], next } = overrun(view, patient.vm, verdictOf(view, patient, others));
+    const { verdict, text, evidence = [], next } = caused(view, patient.vm, verdictOf(view, patient, others));
     const findings = patient.irqs.filter(({ finding }) => finding?.startsWith("cannot fire")).slice(0, FINDINGS_LISTED);
     return {
       id: patient.vm.id,
@@ -106,12 +109,22 @@ function verdictOf(view: View, { vm, vcpus, online, irqs }: Patient, others: Pat
   return isHealthy(found.verdict) ? undelivered(view, vm, (id) => others.dead.has(id)) ?? found : found;
 }
 
-/** The cause before all others, if a VM's BIOS has no room for its devicetree. */
-function overrun(view: View, { id }: VmFacts, found: Verdict): Verdict {
-  const bios = view.system.vms.planned(id.slice("vm:".length))?.bios;
-  if (bios === undefined || bios.tree <= bios.room || isHealthy(found.verdict)) return found;
-  const text = `its BIOS has ${bios.room} bytes for a copy of the devicetree, which has ${bios.tree}: the copy overruns`;
-  return { ...found, text, evidence: [found.text, ...found.evidence ?? []] };
+/** A verdict; what the configuration of an unhealthy VM explains comes first. */
+function caused(view: View, { id }: VmFacts, found: Verdict): Verdict {
+  const planned = view.system.vms.planned(id.slice("vm:".length));
+  const text = planned === undefined || isHealthy(found.verdict) ? undefined : staleText(planned) ?? overrunText(planned);
+  return text === undefined ? found : { ...found, text, evidence: [found.text, ...found.evidence ?? []] };
+}
+
+function staleText({ stale }: PlannedVm): string | undefined {
+  if (stale === undefined) return undefined;
+  const { used, built } = stale;
+  return `its image (SHA-256 ${used.slice(0, DIGITS)}) is not the one that was built (${built.slice(0, DIGITS)}): no fix in that was tried`;
+}
+
+function overrunText({ bios }: PlannedVm): string | undefined {
+  if (bios === undefined || bios.tree <= bios.room) return undefined;
+  return `its BIOS has ${bios.room} bytes for a copy of the devicetree, which has ${bios.tree}: the copy overruns`;
 }
 
 /** An interrupt of a VM that sleeps, which is pending and cannot come. */

@@ -81,6 +81,7 @@ const CASES: readonly Case[] = [
   ["vm.a.base", "1073741824", (run) => vm("a")(run).base, 0x4000_0000],
   ["vm.a.size_max", "30GiB", (run) => vm("a")(run).sizeMax, 30 * 1024 * MIB],
   ["vm.a.datamatch_flag", "2", (run) => vm("a")(run).datamatchFlag, 2],
+  ["vm.a.built", "teletype.bin", (run) => vm("a")(run).stale?.used.length, 64],
   ["vm.a.vcpus", "2", (run) => vm("a")(run).vcpus, 2],
   ["vm.a.start", "after:own", (run) => vm("a")(run).start, { after: "own" }],
   ["vm.a.on_exit", "end-session", (run) => vm("a")(run).onExit, "end-session"],

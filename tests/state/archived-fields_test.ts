@@ -61,7 +61,14 @@ const DERIVED: Record<string, readonly string[]> = {
     ...["GunyahVmm.#persona.*", "VendorRequests.#images", "SharedBuffers.#buffers"],
   ],
   "ties between the parts of a program, made when it starts": [
-    ...["HostKernel.#devices", "HostKernel.#operations*", "Sequences.#events.*", "VcpuRunner.#hooks.*", "VmManager.#drivers"],
+    ...[
+      "HostKernel.#devices",
+      "HostKernel.#absent",
+      "HostKernel.#operations*",
+      "Sequences.#events.*",
+      "VcpuRunner.#hooks.*",
+      "VmManager.#drivers",
+    ],
     ...[
       "RmClient.#receive.*",
       "VmManager.host.*",
@@ -87,7 +94,15 @@ const DERIVED: Record<string, readonly string[]> = {
     ...["Vic.#attached", "Vic.#ppis", "Vic.#sources", "Vic.#msiSources", "IrqBank.sources", "VpmGroup.#vcpus", "AddressSpace.devices*"],
   ],
   "counts and orders of what is saved": [
-    ...["Cspace.#used", "Cspace.#tables[].used", "RunQueue.#queues", "RunQueue.#size", "PageTables.#left", "VmConsole.#taken"],
+    ...[
+      "Cspace.#used",
+      "Cspace.#tables[].used",
+      "RunQueue.#queues",
+      "RunQueue.#size",
+      "PageTables.#left",
+      "PageTables.#leftForVms",
+      "VmConsole.#taken",
+    ],
     ...["Partition.#heapSize", "VcpuRunner.#keepsTime", "VcpuSettings.#wakesAtTimers"],
   ],
   "follows from the registers, the interrupts or the timers": [

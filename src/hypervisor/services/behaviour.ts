@@ -82,7 +82,7 @@ export interface Behaviour {
   readonly msi: typeof MSI_KINDS[number];
   /** VICs of other VMs may have LPIs and an ITS, if their devicetree has one. */
   readonly vmMsis: boolean;
-  /** Most stage-2 page tables of all VMs beyond the platform's; as many as the machine has by default. */
+  /** Most stage-2 page tables of all VMs beyond the platform's, if that is bounded. */
   readonly pageTables?: number;
   /** Stop at the first call or access that no rule covers. */
   readonly strict: boolean;
