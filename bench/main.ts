@@ -1,9 +1,9 @@
-// `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory|all
-// [--rounds N] [--guest NAME,..] [--cpus N,..] [--set base|cc|jit|wide [--only PROGRAM,..]]
-// [--warm] [--busy] [--tier interp|jit|auto] [--json]`: how fast el2 is beside QEMU (TCG, one
-// thread, cortex-a57), measured in the same session, in turn. Only ratios of one session are worth
-// comparing: machines and their load differ. `--ab REV` compares el2 of this tree with el2 of a
-// revision instead; at least four rounds, or chance decides.
+// `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory
+// |screens|all [--rounds N] [--guest NAME,..] [--cpus N,..] [--set base|cc|jit|wide [--only
+// PROGRAM,..]] [--warm] [--busy] [--tier interp|jit|auto] [--json]`: how fast el2 is beside QEMU
+// (TCG, one thread, cortex-a57), measured in the same session, in turn. Only ratios of one session
+// are worth comparing: machines and their load differ. `--ab REV` compares el2 of this tree with
+// el2 of a revision instead; at least four rounds, or chance decides.
 
 import { parseArgs } from "node:util";
 import { compareTrees, type Contest } from "./ab.ts";
@@ -20,12 +20,13 @@ import { benchMark, markContest } from "./mark.ts";
 import { benchMemory, memoryContest } from "./memory.ts";
 import { benchNet, netContest } from "./net.ts";
 import { benchRecord, recordContest } from "./record.ts";
+import { benchScreens, screensContest } from "./screens.ts";
 import { benchTui, tuiContest } from "./tui.ts";
 import { TIERS } from "../src/core/tiers.ts";
 import { benchUserland, TUNED_SETS, USERLAND_SETS, userlandContest } from "./userland.ts";
 
 const USAGE =
-  "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory|all [--rounds N] [--guest NAME,..] [--cpus N,..] " +
+  "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|disk|instant|record|memory|screens|all [--rounds N] [--guest NAME,..] [--cpus N,..] " +
   "[--set base|cc|jit|wide [--only PROGRAM,..]] [--warm] [--busy] [--tier interp|jit|auto] [--ab REV] [--json]";
 
 function refuse(): never {
@@ -84,6 +85,7 @@ const benches: Record<string, { run: () => Promise<void>; contest: Contest }> = 
   net: { run: () => benchNet(rounds, values.json), contest: netContest },
   disk: { run: () => benchDisk(rounds, values.json), contest: diskContest },
   memory: { run: () => benchMemory(guests, rounds, values.json), contest: memoryContest(guests) },
+  screens: { run: () => benchScreens(rounds, values.json), contest: screensContest },
   tui: { run: () => benchTui(rounds, values.json), contest: tuiContest },
   userland: { run: () => benchUserland(sets, rounds, values.json, userland), contest: userlandContest(sets, userland) },
 };
