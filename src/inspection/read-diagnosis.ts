@@ -3,9 +3,10 @@
 
 import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
 import { Block } from "../hypervisor/scheduling/vcpu-life.ts";
-import type { RowOf } from "../queries/table.ts";
+import { hex, type RowOf } from "../queries/table.ts";
 import type { DIAGNOSES, IRQS, VMS } from "../queries/tables.ts";
 import { isHealthy } from "../queries/verdicts.ts";
+import { Vmid } from "./guest-names.ts";
 import type { PlannedVm, View } from "./inspected.ts";
 import { readIrqs } from "./read-irqs.ts";
 import { readVmFacts, type VmFacts } from "./read-vms.ts";
@@ -18,6 +19,8 @@ import { isAsleep, loops, starves, working } from "./verdict-work.ts";
 /** Findings about interrupts that a verdict lists. */
 const FINDINGS_LISTED = 4;
 
+/** The primary VM's console. */
+const PRIMARY = "host";
 /** Digits of a hash that a verdict shows. */
 const DIGITS = 12;
 
@@ -109,10 +112,12 @@ function verdictOf(view: View, { vm, vcpus, online, irqs }: Patient, others: Pat
   return isHealthy(found.verdict) ? undelivered(view, vm, (id) => others.dead.has(id)) ?? found : found;
 }
 
-/** A verdict; what the configuration of an unhealthy VM explains comes first. */
-function caused(view: View, { id }: VmFacts, found: Verdict): Verdict {
+/** A verdict; first of all comes what the configuration or the primary VM's console explains. */
+function caused(view: View, { id, vmid }: VmFacts, found: Verdict): Verdict {
   const planned = view.system.vms.planned(id.slice("vm:".length));
-  const text = planned === undefined || isHealthy(found.verdict) ? undefined : staleText(planned) ?? overrunText(planned);
+  const healthy = isHealthy(found.verdict);
+  const failed = planned === undefined || healthy ? undefined : staleText(planned) ?? overrunText(planned);
+  const text = failed ?? (healthy && vmid === hex(Vmid.Primary) ? kvmText(view) : undefined);
   return text === undefined ? found : { ...found, text, evidence: [found.text, ...found.evidence ?? []] };
 }
 
@@ -125,6 +130,12 @@ function staleText({ stale }: PlannedVm): string | undefined {
 function overrunText({ bios }: PlannedVm): string | undefined {
   if (bios === undefined || bios.tree <= bios.room) return undefined;
   return `its BIOS has ${bios.room} bytes for a copy of the devicetree, which has ${bios.tree}: the copy overruns`;
+}
+
+/** The meaning of a message of Linux that looks for EL2. */
+function kvmText(view: View): string | undefined {
+  if (!/^.*kvm \[\d+\]: HYP mode not available/m.test(view.system.consoles.tail(PRIMARY))) return undefined;
+  return "this kernel is Gunyah's primary VM, which runs at EL1: it cannot have /dev/kvm; /dev/gunyah makes VMs";
 }
 
 /** An interrupt of a VM that sleeps, which is pending and cannot come. */

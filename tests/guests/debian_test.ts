@@ -62,6 +62,10 @@ for (const release of RELEASES) {
     Deno.test(`Debian ${release} boots with ${cpus} CPU${cpus > 1 ? "s" : ""} as the primary VM, works and powers off`, async () => {
       await using console = new ConsoleProgram(el2Command(...await bootArguments(release, "console=ttyAMA0"), "--cpus", String(cpus)));
       await work(console, cpus);
+      // The words by which a verdict knows that this kernel looks for EL2.
+      await console.type("dmesg | grep kvm");
+      await console.expect(/kvm \[1\]: HYP mode not available$/m, COMMAND);
+      await console.expect(PROMPT, COMMAND);
       const peak = await console.peakMemory();
       assert.ok(peak <= PEAK_MEMORY, `${peak} MiB resident`);
       await powerOff(console);

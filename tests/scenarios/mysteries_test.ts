@@ -11,6 +11,7 @@ const BY_THE_GUEST: readonly string[] = [
   "22-silent-vm",
   "23-fault-loop",
   "24-sysreg-without-feature",
+  "28-kvm-on-gunyah",
   "32-wfi-returns",
 ];
 
