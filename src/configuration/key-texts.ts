@@ -35,6 +35,8 @@ export const NATIVE_HOST_TEXTS = {
   max_order: "largest block of contiguous kernel memory: 2^N pages",
   boot_context: "what SET_BOOT_CONTEXT answers",
   unpinnable: "percentage of the host's pages that cannot be pinned",
+  huge_pages: "2 MiB pages that the host has left for VMs' memory, which VMMs reserve in such pages",
+  reclaim_after: "drivers do not pin what they lend: so long after a VM starts, the host reclaims a page of it",
   scm_max: "greatest VMID that the secure world has an id for",
   timer_wakeups: "who wakes vCPUs at their timers",
 } as const;

@@ -241,8 +241,9 @@ function nativeHostOf({ host, machine, link }: File, vms: readonly VmPlan[]): Na
   const { max_order: maxOrder, boot_context: answer } = host;
   const bootContext = answer === "as-generation" ? undefined : answer;
   const wakesAtTimers = host.timer_wakeups === "driver" ? true : undefined;
-  const { unpinnable, scm_max: scmMax } = host;
-  const all: DriverQuirks = { maxOrder, bootContext, wakesAtTimers, unpinnable, scmMax };
+  const { unpinnable, scm_max: scmMax, huge_pages: hugePages, reclaim_after: reclaim } = host;
+  const reclaimAfter = reclaim === undefined ? undefined : reclaim * 1000;
+  const all: DriverQuirks = { maxOrder, bootContext, wakesAtTimers, unpinnable, scmMax, hugePages, reclaimAfter };
   const quirks = Object.values(all).some((quirk) => quirk !== undefined) ? { quirks: all } : {};
   const probe = gzvmProbe === undefined ? {} : { gzvmProbe };
   return { memory, vcpus, vms, buffers: buffersOf(Object.values(link)), driver: { device, gzvm, ...probe, memlock, ...quirks } };

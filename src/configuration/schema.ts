@@ -201,6 +201,9 @@ const memlock = v.pipe(
 /** Bytes that the native host keeps by default. */
 export const DEFAULT_HOST_MEMORY = 128 * MiB;
 
+/** Pages of 2 MiB that the largest machine has. */
+const MAX_HUGE_PAGES = MAXIMUM_PRIMARY_MEMORY / BLOCK;
+
 const nativeHost = described({
   vcpus: v.optional(whole(1, MAX_CPUS, `is outside 1..${MAX_CPUS}`)),
   device: v.optional(oneOf(DEVICE_PERSONAS), "union"),
@@ -210,6 +213,8 @@ const nativeHost = described({
   max_order: v.optional(whole(0, 10, "is outside 0..10")),
   boot_context: v.optional(oneOf(BOOT_CONTEXT_ANSWERS), "as-generation"),
   unpinnable: v.optional(whole(0, 100, "is outside 0..100")),
+  huge_pages: v.optional(whole(0, MAX_HUGE_PAGES, `is outside 0..${MAX_HUGE_PAGES}`)),
+  reclaim_after: v.optional(microseconds(1, 60e6)),
   scm_max: v.optional(whole(0, 255, "is outside 0..255")),
   timer_wakeups: v.optional(oneOf(TIMER_WAKEUPS), "hypervisor"),
 }, NATIVE_HOST_TEXTS);

@@ -37,7 +37,7 @@ import type { DriverTraits } from "./guest-devicetree.ts";
 import type { HostKernel, IoctlResult } from "./kernel/kernel.ts";
 import { CROSVM_FIRMWARE, crosvmRegions } from "./crosvm-map.ts";
 import { QEMU_ITS, qemuStub, qemuStubCode } from "./qemu-virt-map.ts";
-import type { MemoryWindow, VmPlan } from "./plan.ts";
+import type { DriverQuirks, MemoryWindow, VmPlan } from "./plan.ts";
 import type { VmDevices } from "./vm-devices.ts";
 import { bellLabel, devicetreeSize, layoutVm, wholePages } from "./vm-layout.ts";
 import { newVmmData, Refused, type RunTime, Vmm, type VmmData, type VmmEvents, type VmmExit, type VmmVcpu } from "./vmm-process.ts";
@@ -74,6 +74,8 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
   readonly #persona: Persona;
   /** Whether it asks the driver who wakes vCPUs at their timers, as newer VMMs do. */
   readonly #asksForTimers: boolean;
+  /** Time (ns) after which the host reclaims a page. */
+  readonly #reclaimAfter: number | undefined;
 
   constructor(
     kernel: HostKernel,
@@ -81,12 +83,13 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
     plan: VmPlan,
     events: VmmEvents,
     devices?: VmDevices,
-    asksForTimers = false,
+    quirks: DriverQuirks = {},
     runTime?: RunTime,
   ) {
     super(kernel, plan, events, devices, { ...newVmmData(), device: 0, vm: 0, step: 0, waiting: undefined }, runTime);
     this.#persona = PERSONAS[device];
-    this.#asksForTimers = asksForTimers && this.#persona.requests.includes(GH_ANDROID.CHECK_EXTENSION);
+    this.#reclaimAfter = quirks.reclaimAfter;
+    this.#asksForTimers = quirks.wakesAtTimers === true && this.#persona.requests.includes(GH_ANDROID.CHECK_EXTENSION);
   }
 
   protected override get traits(): DriverTraits {
@@ -176,7 +179,9 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
     }
     this.data.step++;
     if (step === "create") this.data.vm = result;
-    if (step === "start") { for (const vcpu of this.data.vcpus) this.enter(vcpu); }
+    if (step !== "start") return;
+    if (this.#reclaimAfter !== undefined) this.reclaimAfter(this.#reclaimAfter);
+    for (const vcpu of this.data.vcpus) this.enter(vcpu);
   }
 
   /**

@@ -303,7 +303,7 @@ class VmmProgram implements HostProgram {
     const { device, quirks } = this.#options.plan.driver;
     if (plan.hypervisor === "geniezone") return new GzvmVmm(kernel, plan, events, devices, runTime);
     if (device === "legacy" && isOurs(plan)) return new VendorVmm(kernel, plan, events);
-    return new GunyahVmm(kernel, device, plan, events, devices, quirks?.wakesAtTimers, runTime);
+    return new GunyahVmm(kernel, device, plan, events, devices, quirks, runTime);
   }
 
   /** Reports the first few faults of a VM: more would flood the reader. */

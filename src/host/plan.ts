@@ -166,6 +166,13 @@ export interface DriverQuirks {
   readonly wakesAtTimers?: boolean;
   /** Percentage of the host's pages that cannot be pinned, as they lie in CMA areas. */
   readonly unpinnable?: number;
+  /** Pages of 2 MiB that are left for the memory of VMs; undefined as many as fit. */
+  readonly hugePages?: number;
+  /**
+   * Drivers do not pin the pages that they lend, and the host reclaims one this long after a VM has
+   * started. Virtual ns; undefined pins them.
+   */
+  readonly reclaimAfter?: number;
   /** Greatest VMID that the secure world has an id for; undefined if it is not asked. */
   readonly scmMax?: number;
 }

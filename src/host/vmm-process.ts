@@ -105,6 +105,8 @@ export interface VmmData {
   boardLines?: Record<number, number>;
   notifiers: Notifier[];
   vcpus: VmmVcpu[];
+  /** When the VM started, and when the host reclaims a page of it, if it does: virtual ns. */
+  reclaim?: { readonly since: number; readonly at: number };
   /** The process has ended. */
   ended: boolean;
   gaveUp: boolean;
@@ -211,7 +213,9 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
 
   get wakeAt(): number | undefined {
     if (this.data.ended) return undefined;
-    const times = [this.#console?.wakeAt, this.#devices?.wakeAt, this.#board?.wakeAt].filter((time) => time !== undefined);
+    const times = [this.#console?.wakeAt, this.#devices?.wakeAt, this.#board?.wakeAt, this.data.reclaim?.at].filter((time) =>
+      time !== undefined
+    );
     return times.length === 0 ? undefined : Math.min(...times);
   }
 
@@ -276,6 +280,25 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     this.#console?.timer(this.kernel.cpu.now);
     this.attempt(() => this.#act(() => this.#devices?.timer(this.kernel.cpu.now)));
     if (!this.data.ended) this.attempt(() => this.#board?.timer());
+    if (!this.data.ended) this.attempt(() => this.#reclaim());
+  }
+
+  /** From now on the host may reclaim pages of the VM, which nothing pins. */
+  protected reclaimAfter(time: number): void {
+    const { now } = this.kernel.cpu;
+    this.data.reclaim = { since: now, at: now + time };
+  }
+
+  /**
+   * The host reclaims a page in the middle of the VM's memory.
+   * @throws Refused
+   */
+  #reclaim(): void {
+    const { reclaim, memory } = this.data;
+    if (reclaim === undefined || this.kernel.cpu.now < reclaim.at) return;
+    this.data.reclaim = undefined;
+    const half = Math.floor(this.plan.memory / 2 / PAGE_SIZE) * PAGE_SIZE;
+    if (!this.kernel.reclaimPage(this.pid, memory + half, reclaim.since)) throw new Refused("signal 7 (SIGBUS, BUS_OBJERR)");
   }
 
   // ---- steps ----

@@ -13,7 +13,7 @@ import { GZVM } from "../../abi/ioctl/geniezone.ts";
 import { GH } from "../../abi/ioctl/gunyah.ts";
 import type { Request } from "../../abi/ioctl/request.ts";
 import { Errno, errnoName } from "../../abi/ioctl/errno.ts";
-import { type Access, HostMemory, type MemoryState, type Pinned, type UserSpace } from "./memory.ts";
+import { type Access, HostMemory, HUGE_PAGE, type MemoryState, type Pinned, Signal, type UserSpace } from "./memory.ts";
 import { newPageAllocatorState } from "./page-allocator.ts";
 import { Eventfds, type EventfdState, type FileKind, type FileOperations, type OpenFile, Poll } from "./files.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
@@ -75,6 +75,8 @@ export interface KernelOptions {
   readonly maxOrder?: number;
   /** Percentage of its pages that lie in CMA areas, from where they cannot be moved. */
   readonly unpinnable?: number;
+  /** Pages of 2 MiB that it has for blocks of processes; undefined as many as fit. */
+  readonly hugePages?: number;
   /** Greatest VMID that the secure world has an id for; none if it is not asked. */
   readonly scmMax?: number;
   /** An ioctl that waited has ended. */
@@ -236,15 +238,32 @@ export class HostKernel {
     const kind = this.#devices.get(path);
     if (kind !== undefined) return this.install(pid, kind, 0, true);
     const absent = this.#absent.get(path);
-    if (absent !== undefined) this.#refuseOpen(path, absent);
+    if (absent !== undefined) this.#refuseCall("open", { path }, -Errno.ENOENT, errnoName(-Errno.ENOENT), absent);
     return -Errno.ENOENT;
   }
 
-  #refuseOpen(path: string, rule: BrokenRule): void {
+  /** Something other than an ioctl fails by this rule. */
+  #refuseCall(name: string, fields: TraceFields, code: number, result: string, rule: BrokenRule): void {
     const { trace } = this.cpu;
-    const operation = trace.begin("ioctl", "open", { path });
+    const operation = trace.begin("ioctl", name, fields);
     trace.refuse(rule);
-    trace.end(operation, { code: -Errno.ENOENT, name: errnoName(-Errno.ENOENT), refused: true });
+    trace.end(operation, { code, name: result, refused: true });
+  }
+
+  /**
+   * Reclaims a page of a process that nothing pins: its content is copied elsewhere. False if the
+   * host cannot read it, as it is lent: the process gets SIGBUS then.
+   * @param since when it was lent, virtual ns
+   */
+  reclaimPage(pid: number, address: number, since: number): boolean {
+    if (this.load(pid, address, 1).ok) return true;
+    const place = `0x${address.toString(16)}`;
+    this.#refuseCall("reclaim", { pid, address }, -Signal.SIGBUS, "SIGBUS", {
+      ...{ section: "phones B", object: "", values: { address, lent_since_ns: since } },
+      rule: `the host reclaimed page ${place}, which has been lent since ${(since / 1e9).toFixed(6)} s and was not pinned`,
+      wayOut: "lock the memory (mlock) before it is lent, or use a driver that pins it",
+    });
+    return false;
   }
 
   /** A device whose driver is loaded and made no node, as `rule` says. */
@@ -355,12 +374,27 @@ export class HostKernel {
   mapAnonymous(pid: number, size: number, options: { read: boolean; write: boolean; contiguous?: boolean }): number {
     if (!(size > 0)) return -Errno.EINVAL;
     const pages = Math.ceil(size / PAGE_SIZE);
+    if (options.contiguous && !this.#reservesHugePages(Math.floor(size / HUGE_PAGE))) return -Errno.ENOMEM;
     const object = options.contiguous ? this.memory.createContiguous(pages) : this.memory.createObject("anonymous", pages);
     if (object === undefined) return -Errno.ENOMEM;
     const { read, write } = options;
     const address = this.memory.map(this.spaceOf(pid), object, { pages, offset: 0, read, write, private: true });
     if (address < 0) this.memory.dropObject(object.id);
     return address;
+  }
+
+  /** Whether there are so many pages of 2 MiB; if not, the trace has the reason. */
+  #reservesHugePages(wanted: number): boolean {
+    const { hugePages = Infinity } = this.#options;
+    if (hugePages === Infinity) return true;
+    const left = hugePages - this.memory.hugePages;
+    if (wanted <= left) return true;
+    this.#refuseCall("mmap", { huge_pages: wanted }, -Errno.ENOMEM, errnoName(-Errno.ENOMEM), {
+      ...{ section: "phones B", object: "", values: { wanted, left, of: hugePages } },
+      rule: `too few pages of 2 MiB are left, ${left} of ${hugePages}, and the memory needs ${wanted}`,
+      wayOut: "reserve them before other programs fragment the host's memory, or give the VM less memory",
+    });
+    return false;
   }
 
   /** Maps a file. `offset` and `size` in bytes. */

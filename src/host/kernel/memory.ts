@@ -90,7 +90,8 @@ const MAPPINGS_BEGIN = 0x1_0000;
 const MAPPINGS_END = 0xffff_f000_0000;
 /** User addresses are below. */
 const USER_END = 2 ** 48;
-const HUGE_PAGE = 0x20_0000;
+/** Bytes of a page that is one entry of a level-2 table. */
+export const HUGE_PAGE = 0x20_0000;
 const ZEROS = new Uint8Array(HUGE_PAGE);
 
 /** The memory manager. `cpu` is the vCPU whose event is handled. */
@@ -161,6 +162,12 @@ export class HostMemory {
    */
   objectPage(object: MemoryObject, page: number): Ipa | undefined {
     return page >= object.pages ? undefined : lookup(object, page) ?? this.#allocatePage(object, page);
+  }
+
+  /** Pages of 2 MiB in blocks. */
+  get hugePages(): number {
+    const blocks = Object.values(this.state.objects).filter(({ kind, runs }) => kind === "anonymous" && runs.length === 1);
+    return blocks.reduce((sum, { runs }) => sum + Math.floor(runs[0].count * PAGE_SIZE / HUGE_PAGE), 0);
   }
 
   // ---- address spaces ----
