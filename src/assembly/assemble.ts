@@ -33,8 +33,9 @@ import { QueueRpcs } from "../inspection/queue-rpcs.ts";
 import { GuestSystem } from "./guest-system.ts";
 import { type BootPlan, DEFAULT_TIER, PRIMARY_CONSOLE, type RunPlan, type SessionPlan } from "../plans/plan.ts";
 import { Outside, type OutsideDoor } from "../outside/outside.ts";
-import { attachClock, attachMessages, attachUart } from "./platform-devices.ts";
+import { attachClock, attachMessages, attachSerial, attachUart } from "./platform-devices.ts";
 import { attachVirtio } from "./primary-devices.ts";
+import { attachPci } from "./primary-pci.ts";
 import { primaryDevicetree, type PrimaryDevicetreeOptions } from "./primary-devicetree.ts";
 import { layoutFirmware } from "./firmware-layout.ts";
 import { attachFwCfg, firmwareImages, makeFlash, savedFlash } from "./primary-firmware.ts";
@@ -111,7 +112,8 @@ function furnish(plan: SessionPlan, map: MemoryMap, system: GuestSystem, core: W
   for (const rule of plan.inject ?? []) hypervisor.faults.add(parseFaultRule(rule));
   giveSymbols(plan, system);
   if (plan.debug !== undefined) system.debugger.give(plan.debug, true);
-  attachUart(machine, system, plan.what.kind === "boot");
+  if (plan.what.kind === "boot" && plan.what.uart === "16550a") attachSerial(machine, system);
+  else attachUart(machine, system, plan.what.kind === "boot");
   if (hypervisor.behaviour.msi === "gicv2m") attachMessages(machine);
   if (plan.what.kind === "boot") attachDevices(plan, plan.what, machine, system);
   if (plan.what.kind === "run") startHost(plan.what, plan, map, machine, system, random, own);
@@ -147,18 +149,24 @@ function attachDevices(plan: SessionPlan, boot: BootPlan, machine: Machine, syst
   system.parts.push(...system.hypervisor.flash.map(savedFlash));
   const maker = deviceMaker(plan, system, system.outside);
   const devices = boot.devices?.map((device, index) => maker.make(device, PRIMARY_CONSOLE, index)) ?? [];
-  const places = attachVirtio(
-    machine,
-    system.hypervisor,
-    Vmid.Primary,
-    devices,
-    (id, message) => system.events.deviceProblem(id, message),
-    (id, error) => system.bug(id, error),
-  );
-  for (const { transport, turn, ...place } of places) {
-    system.parts.push(savedTransport(place.id, transport, turn));
-    system.virtio.push({ vm: PRIMARY_CONSOLE, device: transport.device, ...place });
+  const reports = {
+    onProblem: (id: string, message: string) => system.events.deviceProblem(id, message),
+    onBug: (id: string, error: unknown) => system.bug(id, error),
+  };
+  const pci = boot.bus === "pci" ? attachPci(machine, system.hypervisor, Vmid.Primary, devices, reports) : undefined;
+  const slots = attachVirtio(machine, system.hypervisor, Vmid.Primary, pci ? [] : devices, reports);
+  for (const place of pci?.places ?? slots) {
+    const { id, transport, turn, size, intid } = place;
+    system.parts.push(savedTransport(id, transport, turn));
+    system.virtio.push({
+      ...{ vm: PRIMARY_CONSOLE, device: transport.device, id, size, intid },
+      // The guest moves a function's registers.
+      get ipa() {
+        return place.ipa;
+      },
+    });
   }
+  if (pci) system.parts.push(pci.part);
   system.parts.push(...maker.parts);
 }
 
@@ -185,9 +193,10 @@ interface Primary {
 
 /** Puts image, ramdisk and devicetree of the primary VM into RAM, or firmware into its flash. */
 function loadPrimary(machine: Machine, map: MemoryMap, plan: SessionPlan, boot: BootPlan, random: RandomGenerator): Primary {
-  const { append, clock, devices } = boot;
+  const { append, clock, devices, bus, uart } = boot;
   const geniezone = plan.behaviour?.geniezone;
-  const platform = { append, clock: clock !== undefined, virtioSlots: devices?.length, geniezone };
+  const virtioSlots = bus === "pci" ? 0 : devices?.length;
+  const platform = { append, clock: clock !== undefined, virtioSlots, geniezone, bus, uart };
   if (boot.firmware) {
     const layout = layoutFirmware(boot.firmware, map.primarySize);
     const flash = makeFlash(machine, boot.firmware, layout, plan.replay !== undefined);

@@ -1,10 +1,11 @@
-// Devices of the platform that are not virtio: the PL011 that is the primary's console, and the
-// PL031, its real-time clock.
+// Devices of the platform that are not virtio: the serial port that is the primary's console, the
+// PL031, its real-time clock, and the GICv2m frame.
 
 import * as v from "valibot";
 import { Gicv2m, GICV2M_SIZE } from "../devices/gicv2m.ts";
 import { Pl011, Pl011Data } from "../devices/pl011.ts";
 import { Pl031 } from "../devices/pl031.ts";
+import { Uart16550 } from "../devices/uart-16550.ts";
 import type { Machine } from "../machine/machine.ts";
 import {
   PL011_BASE,
@@ -129,6 +130,61 @@ export function attachUart(machine: Machine, system: Pick<GuestSystem, "parts" |
   const type = (characters: Iterable<number>) => {
     waiting.push(...characters);
     feed();
+  };
+  system.consoles.add(PRIMARY_CONSOLE, { type, sendBreak: () => type([Pl011Data.BE]) });
+}
+
+/** Saved state of a 16550A, with the input typed ahead. */
+const SAVED_SERIAL = v.strictObject({
+  uart: v.strictObject({
+    received: v.array(character),
+    registers: v.strictTuple([count, count, count, count, count]),
+    emptied: v.boolean(),
+    polls: count,
+  }),
+  line: v.boolean(),
+  waiting: v.array(character),
+});
+
+/** A 16550A in the PL011's place: the console of the primary VM. */
+export function attachSerial(machine: Machine, system: Pick<GuestSystem, "parts" | "consoles">): void {
+  const uart = new Uart16550();
+  const waiting: number[] = [];
+  let line = false;
+  uart.onTransmit = (byte) => system.consoles.transmit(PRIMARY_CONSOLE, byte);
+  const settle = () => {
+    if (waiting.length > 0) waiting.splice(0, uart.receive(waiting));
+    if (uart.interrupt === line) return;
+    line = uart.interrupt;
+    machine.interrupt(PL011_INTID, line);
+  };
+  machine.bus.attach({
+    ...{ name: "16550A", base: PL011_BASE, size: PL011_SIZE },
+    device: {
+      read(offset, size) {
+        const value = uart.read(offset, size);
+        settle();
+        return value;
+      },
+      write(offset, size, value) {
+        uart.write(offset, size, value);
+        settle();
+      },
+    },
+  });
+  system.parts.push({
+    name: "16550A",
+    save: () => v.parse(SAVED_SERIAL, { uart: uart.save(), line, waiting: [...waiting] }),
+    restore(state) {
+      const saved = v.parse(SAVED_SERIAL, state);
+      uart.restore(saved.uart);
+      line = saved.line;
+      waiting.push(...saved.waiting);
+    },
+  });
+  const type = (characters: Iterable<number>) => {
+    waiting.push(...characters);
+    settle();
   };
   system.consoles.add(PRIMARY_CONSOLE, { type, sendBreak: () => type([Pl011Data.BE]) });
 }

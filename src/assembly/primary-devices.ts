@@ -9,7 +9,9 @@ import { VIRTIO_MMIO_BASE, VIRTIO_MMIO_INTID, VIRTIO_MMIO_SLOTS, VIRTIO_MMIO_STR
 import type { VirtioDevice } from "../virtio/device.ts";
 import { SavedEvent } from "../state/saved-event.ts";
 import { EmptySlots, MmioTransport } from "../virtio/mmio-transport.ts";
+import type { VirtioFault } from "../virtio/memory.ts";
 import { deviceId } from "../virtio/plan.ts";
+import type { TransportOptions, VirtioTransport } from "../virtio/transport.ts";
 import { deviceFaults } from "./device-faults.ts";
 import { VmMemory } from "./vm-memory.ts";
 
@@ -35,12 +37,39 @@ const TURN_INTERVAL = 100_000;
 export interface VirtioPlace {
   /** `dev:VM/blk0`. */
   readonly id: string;
-  readonly transport: MmioTransport;
+  readonly transport: VirtioTransport;
   /** When the device continues with what it does in several turns. */
   readonly turn: SavedEvent;
   readonly ipa: number;
   readonly size: number;
   readonly intid: number;
+}
+
+/** Reports about devices by their ids. */
+export interface DeviceReports {
+  /** The guest broke a rule. */
+  onProblem(id: string, message: string): void;
+  /** An exception of el2's own. */
+  onBug(id: string, error: unknown): void;
+}
+
+/** A device with the services that it has on any bus. */
+export function surroundings(
+  machine: Machine,
+  hypervisor: Hypervisor,
+  vmid: number,
+  { device, slot, reports }: { readonly device: VirtioDevice; readonly slot: number; readonly reports: DeviceReports },
+): { readonly id: string; readonly turn: SavedEvent; readonly options: Omit<TransportOptions, "onInterrupt" | "message"> } {
+  const id = deviceId(hypervisor.names.vm(vmid), device.name, slot);
+  const turn = new SavedEvent(machine.events);
+  const options = {
+    memory: new VmMemory(hypervisor, vmid),
+    later: (act: () => void) => turn.schedule(machine.time + TURN_INTERVAL, act),
+    faults: deviceFaults(hypervisor.faults, id.slice("dev:".length), device),
+    onFault: (fault: VirtioFault) => reports.onProblem(id, `${fault.message}: ${JSON.stringify(fault.values)}`),
+    onBug: (error: unknown) => reports.onBug(id, error),
+  };
+  return { id, turn, options };
 }
 
 /**
@@ -52,13 +81,11 @@ export function attachVirtio(
   hypervisor: Hypervisor,
   vmid: number,
   devices: readonly VirtioDevice[],
-  onProblem: (id: string, message: string) => void,
-  onBug: (id: string, error: unknown) => void,
+  reports: DeviceReports,
 ): VirtioPlace[] {
   if (devices.length > VIRTIO_MMIO_SLOTS) {
     throw new RangeError(`${devices.length} virtio devices: the platform has ${VIRTIO_MMIO_SLOTS} slots`);
   }
-  const memory = new VmMemory(hypervisor, vmid);
   if (devices.length < VIRTIO_MMIO_SLOTS) {
     machine.bus.attach({
       name: "empty virtio slots",
@@ -68,17 +95,9 @@ export function attachVirtio(
     });
   }
   return devices.map((device, slot) => {
-    const id = deviceId(hypervisor.names.vm(vmid), device.name, slot);
     const ipa = VIRTIO_MMIO_BASE + slot * VIRTIO_MMIO_STRIDE, intid = VIRTIO_MMIO_INTID + slot;
-    const turn = new SavedEvent(machine.events);
-    const transport = new MmioTransport(device, {
-      memory,
-      later: (act) => turn.schedule(machine.time + TURN_INTERVAL, act),
-      faults: deviceFaults(hypervisor.faults, id.slice("dev:".length), device),
-      onInterrupt: (level) => machine.interrupt(intid, level),
-      onFault: (fault) => onProblem(id, `${fault.message}: ${JSON.stringify(fault.values)}`),
-      onBug: (error) => onBug(id, error),
-    });
+    const { id, turn, options } = surroundings(machine, hypervisor, vmid, { device, slot, reports });
+    const transport = new MmioTransport(device, { ...options, onInterrupt: (level) => machine.interrupt(intid, level) });
     machine.bus.attach({
       name: `virtio-${device.name} in slot ${slot}`,
       base: ipa,

@@ -1,7 +1,10 @@
 // The devicetree of the platform as the primary VM finds it before the resource manager adds
-// /hypervisor: QEMU's `virt` layout, no ITS. Bindings: arm,gic-v3, arm,armv8-timer, arm,psci-1.0,
+// /hypervisor: QEMU's `virt` layout. Bindings: arm,gic-v3, arm,armv8-timer, arm,psci-1.0,
 // arm,pl011.
 
+import { UART_16550_SIZE } from "../devices/uart-16550.ts";
+import { pciHostNode } from "../host/qemu-virt-pci.ts";
+import type { PrimaryUart, VirtioBus } from "../plans/plan.ts";
 import { FW_CFG_SIZE } from "../devices/fw-cfg.ts";
 import { GICV2M_SIZE } from "../devices/gicv2m.ts";
 import { FIRST_SPI, LEVEL_HIGH, PPI, SPI, TIMER_PPIS } from "../devicetree/gic.ts";
@@ -45,6 +48,10 @@ export interface PrimaryDevicetreeOptions {
   readonly virtioSlots?: number;
   /** Whether there is a real time clock. */
   readonly clock?: boolean;
+  /** The bus of virtio devices: with `pci` there is its host. */
+  readonly bus?: VirtioBus;
+  /** The serial port; a PL011 unless given. */
+  readonly uart?: PrimaryUart;
   /** The GIC's message-signaled interrupts; none unless given. */
   readonly msi?: "none" | "gicv2m" | "its";
   /**
@@ -58,11 +65,16 @@ export interface PrimaryDevicetreeOptions {
 
 const PHANDLE_GIC = 1;
 const PHANDLE_CLOCK = 2;
+const PHANDLE_MESSAGES = 3;
 const CLOCK_HZ = 24_000_000;
+/** Clock of a 16550A. */
+const SERIAL_CLOCK_HZ = 1_843_200;
 
 /** Builds the tree. */
 export function primaryDevicetree(options: PrimaryDevicetreeOptions): Devicetree {
-  const uart = `pl011@${PL011_BASE.toString(16)}`;
+  const { bus, msi } = options;
+  const uart = `${options.uart === "16550a" ? "serial" : "pl011"}@${PL011_BASE.toString(16)}`;
+  const messages = msi === "gicv2m" || msi === "its" ? { phandle: PHANDLE_MESSAGES, isIts: msi === "its" } : undefined;
   return devicetree(node("", {
     "#address-cells": 2,
     "#size-cells": 2,
@@ -85,8 +97,8 @@ export function primaryDevicetree(options: PrimaryDevicetreeOptions): Devicetree
       "#redistributor-regions": 1,
       reg: cells64(GICD_BASE, GICD_SIZE, GICR_BASE, GICR_STRIDE * options.cpus),
       phandle: PHANDLE_GIC,
-      ...options.msi === "gicv2m" || options.msi === "its" ? { "#address-cells": 2, "#size-cells": 2, ranges: true } : {},
-    }, messageNodes(options.msi)),
+      ...messages ? { "#address-cells": 2, "#size-cells": 2, ranges: true } : {},
+    }, messageNodes(options)),
     node("apb-pclk", {
       compatible: "fixed-clock",
       "#clock-cells": 0,
@@ -94,16 +106,11 @@ export function primaryDevicetree(options: PrimaryDevicetreeOptions): Devicetree
       "clock-output-names": "clk24mhz",
       phandle: PHANDLE_CLOCK,
     }),
-    node(uart, {
-      compatible: ["arm,pl011", "arm,primecell"],
-      reg: cells64(PL011_BASE, PL011_SIZE),
-      interrupts: [SPI, PL011_INTID - FIRST_SPI, LEVEL_HIGH],
-      clocks: [PHANDLE_CLOCK, PHANDLE_CLOCK],
-      "clock-names": ["uartclk", "apb_pclk"],
-    }),
+    uartNode(uart, options.uart),
     ...options.clock ? [clockNode()] : [],
     ...options.flash ? firmwareNodes(options.flash) : [],
     ...virtioNodes(options.virtioSlots ?? 0),
+    ...bus === "pci" ? [pciHostNode(PHANDLE_GIC, messages)] : [],
     ...options.geniezone ? [geniezoneNode()] : [],
     node("aliases", { serial0: `/${uart}` }),
     node("chosen", {
@@ -124,7 +131,28 @@ function geniezoneNode(): DevicetreeNode {
   return node("firmware", {}, [node("hypervisor", { compatible: ["mediatek,geniezone-hyp", "mediatek,geniezone"] })]);
 }
 
-function messageNodes(msi: PrimaryDevicetreeOptions["msi"]): DevicetreeNode[] {
+function uartNode(name: string, kind: PrimaryUart = "pl011"): DevicetreeNode {
+  const interrupts = [SPI, PL011_INTID - FIRST_SPI, LEVEL_HIGH];
+  if (kind === "16550a") {
+    return node(name, {
+      compatible: "ns16550a",
+      reg: cells64(PL011_BASE, UART_16550_SIZE),
+      interrupts,
+      "clock-frequency": SERIAL_CLOCK_HZ,
+    });
+  }
+  return node(name, {
+    compatible: ["arm,pl011", "arm,primecell"],
+    reg: cells64(PL011_BASE, PL011_SIZE),
+    interrupts,
+    clocks: [PHANDLE_CLOCK, PHANDLE_CLOCK],
+    "clock-names": ["uartclk", "apb_pclk"],
+  });
+}
+
+/** Only functions of PCI refer to them. */
+function messageNodes({ msi, bus }: PrimaryDevicetreeOptions): DevicetreeNode[] {
+  const phandle = bus === "pci" ? PHANDLE_MESSAGES : undefined;
   if (msi === "gicv2m") {
     return [node(`v2m@${V2M_BASE.toString(16)}`, {
       compatible: "arm,gic-v2m-frame",
@@ -132,6 +160,7 @@ function messageNodes(msi: PrimaryDevicetreeOptions["msi"]): DevicetreeNode[] {
       reg: cells64(V2M_BASE, GICV2M_SIZE),
       "arm,msi-base-spi": V2M_INTID,
       "arm,msi-num-spis": V2M_COUNT,
+      phandle,
     })];
   }
   if (msi !== "its") return [];
@@ -140,6 +169,7 @@ function messageNodes(msi: PrimaryDevicetreeOptions["msi"]): DevicetreeNode[] {
     "msi-controller": true,
     "#msi-cells": 1,
     reg: cells64(GITS_BASE, GITS_SIZE),
+    phandle,
   })];
 }
 

@@ -4,6 +4,9 @@
 /** Register offsets. With LCR.DLAB set, 0 and 1 are the divisor latch. */
 export const UartRegister = { RBR: 0, THR: 0, IER: 1, IIR: 2, FCR: 2, LCR: 3, MCR: 4, LSR: 5, MSR: 6, SCR: 7 } as const;
 
+/** Bytes of them. */
+export const UART_16550_SIZE = 8;
+
 /** Bits of IER. */
 export const UartEnable = { RDI: 1, THRI: 2, RLSI: 4, MSI: 8 } as const;
 /** IIR: no interrupt, and the causes; bits 7 and 6 say that there are FIFOs. */

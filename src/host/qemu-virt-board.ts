@@ -3,39 +3,16 @@
 
 import { FwCfg, type FwCfgState } from "../devices/fw-cfg.ts";
 import { Gicv2m } from "../devices/gicv2m.ts";
-import { ECAM_SHIFT, PciBus, PciFunction, type PciFunctionState } from "../devices/pci.ts";
+import type { PciBus, PciFunctionState } from "../devices/pci.ts";
 import { Pl031, type Pl031State } from "../devices/pl031.ts";
 import { VirtioMmioRegister } from "../devices/virtio-mmio-registers.ts";
 import { FIRST_SPI } from "../devicetree/gic.ts";
-import { VirtioId } from "../virtio/device.ts";
-import { type PciTransport, virtioFunction } from "../virtio/pci-transport.ts";
+import type { PciTransport } from "../virtio/pci-transport.ts";
 import type { Board, BoardProcess } from "./board.ts";
 import type { VmPlan } from "./plan.ts";
-import {
-  QEMU_ECAM,
-  QEMU_FW_CFG,
-  QEMU_ITS,
-  QEMU_RTC,
-  QEMU_SLOTS,
-  QEMU_V2M,
-  qemuDeviceId,
-  qemuMessages,
-  qemuPciSpi,
-} from "./qemu-virt-map.ts";
+import { qemuPciBus } from "./qemu-virt-pci.ts";
+import { QEMU_ECAM, QEMU_FW_CFG, QEMU_ITS, QEMU_RTC, QEMU_SLOTS, QEMU_V2M, qemuDeviceId, qemuMessages } from "./qemu-virt-map.ts";
 
-const SUBSYSTEM = 0x1100;
-const BRIDGE = { vendor: 0x1b36, device: 0x0008, revision: 0, classCode: 0x06_00_00, subsystemVendor: 0x1af4, subsystem: SUBSYSTEM };
-/** Classes of virtio functions, as QEMU's devices show them. */
-const VIRTIO_CLASSES: Readonly<Record<number, number>> = {
-  [VirtioId.Net]: 0x02_00_00,
-  [VirtioId.Block]: 0x01_00_00,
-  [VirtioId.Console]: 0x07_80_00,
-  [VirtioId.Entropy]: 0x00_ff_00,
-  [VirtioId.Balloon]: 0x00_ff_00,
-  [VirtioId.P9]: 0x00_02_00,
-  [VirtioId.Input]: 0x09_80_00,
-  [VirtioId.Vsock]: 0x07_80_00,
-};
 /** Registers of an empty slot: a device of no kind. */
 const EMPTY_SLOT: ReadonlyMap<number, bigint> = new Map([
   [VirtioMmioRegister.MagicValue, 0x7472_6976n],
@@ -78,14 +55,7 @@ export class QemuBoard implements Board {
     this.#fwCfg = new FwCfg(items, process);
     const { spi, count } = qemuMessages(plan);
     this.#messages = plan.msi === "its" ? undefined : new Gicv2m(FIRST_SPI + spi, count, (intid) => process.signal(intid - FIRST_SPI));
-    this.#bus = new PciBus([
-      new PciFunction(BRIDGE),
-      ...transports.map((transport, index) => {
-        const classCode = VIRTIO_CLASSES[transport.device.id];
-        // Nothing gives BARs their places before Linux does.
-        return virtioFunction(transport, { classCode, address: 0, line: qemuPciSpi(index), subsystem: SUBSYSTEM });
-      }),
-    ], ECAM_SHIFT);
+    this.#bus = qemuPciBus(transports);
   }
 
   get wakeAt(): number | undefined {

@@ -7,13 +7,9 @@ import { cells64, type Devicetree, devicetree, type DevicetreeNode, node } from 
 import { type DriverTraits, linkNode, platformBell } from "./guest-devicetree.ts";
 import type { VmPlan } from "./plan.ts";
 import {
-  QEMU_ECAM,
   QEMU_FW_CFG,
   QEMU_GICD,
-  QEMU_INTX,
   QEMU_ITS,
-  QEMU_PCI_MEMORY,
-  QEMU_PCI_PORTS,
   QEMU_RTC,
   QEMU_SLOTS,
   QEMU_UART,
@@ -22,6 +18,7 @@ import {
   qemuLines,
   qemuMessages,
 } from "./qemu-virt-map.ts";
+import { pciHostNode } from "./qemu-virt-pci.ts";
 import { devicetreeSize, type VmLayout } from "./vm-layout.ts";
 
 /** QEMU counts them from here, in the order in which it makes the nodes. */
@@ -29,10 +26,6 @@ const PHANDLE_CLOCK = 0x8000, PHANDLE_CPU = 0x8001, PHANDLE_GIC = 0x8100, PHANDL
 const CLOCK_HZ = 24_000_000;
 /** Function ids of PSCI as QEMU lists them. */
 const PSCI = { migrate: 0xc400_0005, cpu_on: 0xc400_0003, cpu_off: 0x8400_0002, cpu_suspend: 0xc400_0001 } as const;
-/** Address spaces of `ranges` (PCI bus binding). */
-const PORTS = 0x0100_0000, MEMORY_32 = 0x0200_0000;
-/** Device numbers whose pins the map lists: those of others repeat them. */
-const MAPPED_DEVICES = 4;
 
 const at = (name: string, address: number) => `${name}@${address.toString(16)}`;
 
@@ -55,7 +48,7 @@ export function qemuDevicetree(plan: VmPlan, layout: VmLayout, driver: DriverTra
       compatible: "qemu,fw-cfg-mmio",
     }),
     ...plan.hypervisor === "geniezone" ? [] : Array.from({ length: QEMU_SLOTS.count }, (_, slot) => virtioSlot(slot)),
-    pcie(plan),
+    pciHostNode(PHANDLE_GIC, { phandle: PHANDLE_MESSAGES, isIts: plan.msi === "its" }),
     node(at("pl031", QEMU_RTC.base), {
       "clock-names": "apb_pclk",
       clocks: PHANDLE_CLOCK,
@@ -110,35 +103,6 @@ function virtioSlot(slot: number): DevicetreeNode {
     interrupts: [SPI, QEMU_SLOTS.spi + slot, 1],
     reg: cells64(base, QEMU_SLOTS.stride),
     compatible: "virtio,mmio",
-  });
-}
-
-function pcie({ msi }: VmPlan): DevicetreeNode {
-  const range = (space: number, bus: number, { base, size }: { readonly base: number; readonly size: number }) => [
-    space,
-    ...[0, bus],
-    ...[0, base],
-    ...[0, size],
-  ];
-  const pins = Array.from({ length: MAPPED_DEVICES * QEMU_INTX.pins }, (_, index) => {
-    const device = Math.floor(index / QEMU_INTX.pins), pin = index % QEMU_INTX.pins;
-    const spi = QEMU_INTX.spi + (device + pin) % QEMU_INTX.pins;
-    return [device << 11, 0, 0, pin + 1, PHANDLE_GIC, 0, 0, SPI, spi, LEVEL_HIGH];
-  });
-  return node(at("pcie", QEMU_PCI_MEMORY.base), {
-    "interrupt-map-mask": [(MAPPED_DEVICES - 1) << 11, 0, 0, 7],
-    "interrupt-map": pins.flat(),
-    "#interrupt-cells": 1,
-    ranges: [...range(PORTS, 0, QEMU_PCI_PORTS), ...range(MEMORY_32, QEMU_PCI_MEMORY.base, QEMU_PCI_MEMORY)],
-    reg: cells64(QEMU_ECAM.base, QEMU_ECAM.size),
-    ...msi === "its" ? { "msi-map": [0, PHANDLE_MESSAGES, 0, 0x1_0000] } : { "msi-parent": PHANDLE_MESSAGES },
-    "dma-coherent": true,
-    "bus-range": [0, QEMU_ECAM.buses - 1],
-    "linux,pci-domain": 0,
-    "#size-cells": 2,
-    "#address-cells": 3,
-    device_type: "pci",
-    compatible: "pci-host-ecam-generic",
   });
 }
 

@@ -60,7 +60,18 @@ export interface BootPlan {
   readonly clock?: number;
   /** Its virtio devices, in the order of their slots. */
   readonly devices?: readonly DevicePlan[];
+  /** The bus of these devices; `mmio` by default. */
+  readonly bus?: VirtioBus;
+  /** The serial port of its console; `pl011` by default. */
+  readonly uart?: PrimaryUart;
 }
+
+/** Buses that the primary's virtio devices can be on: slots of virtio-mmio, or a PCI host. */
+export const VIRTIO_BUSES = ["mmio", "pci"] as const;
+export type VirtioBus = typeof VIRTIO_BUSES[number];
+/** Serial ports that the primary's console can be. */
+export const PRIMARY_UARTS = ["pl011", "16550a"] as const;
+export type PrimaryUart = typeof PRIMARY_UARTS[number];
 
 /** `el2 run`: VMs under the native host. */
 export interface RunPlan {

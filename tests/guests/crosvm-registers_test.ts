@@ -18,14 +18,13 @@ import {
   crosvmPciSpi,
 } from "../../src/host/crosvm-map.ts";
 import type { VmPlan } from "../../src/host/plan.ts";
-import { Gicd } from "../../src/hypervisor/gic/gic-registers.ts";
 import { bareMetalImage } from "../../src/images/images.ts";
 import { Feature } from "../../src/virtio/device.ts";
 import { RngDevice } from "../../src/virtio/rng/rng.ts";
 import { HOST_MEMORY, MIB, vmPlan } from "../host/plans.ts";
 import { Stack } from "../host/stack.ts";
 import { sectionText } from "../support/specification.ts";
-import { buildAccesses, Checks, type GuestPlatform, uncovered, withSteps } from "./accesses/accesses.ts";
+import { buildAccesses, Checks, enableSteps, type GuestPlatform, uncovered, withSteps } from "./accesses/accesses.ts";
 
 const BASE = 0x8000_0000, MEMORY = 8 * MIB, VCPUS = 2;
 const FREQUENCIES = [600_000, 900_000, 1_800_000];
@@ -39,22 +38,12 @@ const PROGRAM = await buildAccesses();
 
 const config = (slot: number, register: number) => CROSVM_CAM.base + (slot << 11) + register;
 
-/** SPIs that are edges; the others are levels. */
-const EDGES = new Set<number>([...CROSVM_SERIALS.map(({ spi }) => spi), CROSVM_RTC.spi, CROSVM_STALL.interrupt]);
+/** Interrupts that are edges; the others are levels. */
+const EDGES = [...new Set([...CROSVM_SERIALS.map(({ spi }) => spi), CROSVM_RTC.spi, CROSVM_STALL.interrupt])].map((spi) => FIRST_SPI + spi);
 
 /** Enables an SPI. */
 function receive(checks: Checks, spi: number): void {
-  const intid = FIRST_SPI + spi, { gicd } = PLATFORM;
-  const write = (offset: number, value: number) => checks.then({ do: "store", at: gicd + offset + 4 * (intid >> 5), size: 4, value });
-  const bit = 2 ** (intid & 31), first = intid & ~15;
-  write(Gicd.ICENABLER, bit);
-  // Two bits for each interrupt.
-  const edges = [...EDGES].map((each) => each + FIRST_SPI - first).filter((index) => index >= 0 && index < 16);
-  const value = edges.reduce((bits, index) => bits + 2 * 4 ** index, 0);
-  checks.then({ do: "store", at: gicd + Gicd.ICFGR + first / 4, size: 4, value });
-  write(Gicd.IGROUPR, 0xffff_ffff);
-  write(Gicd.ICPENDR, bit);
-  write(Gicd.ISENABLER, bit);
+  checks.then(...enableSteps(PLATFORM, [FIRST_SPI + spi], EDGES));
 }
 
 /** Serial ports: all of them have the same registers. */

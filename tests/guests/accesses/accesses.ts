@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { readElf } from "../../../src/formats/elf.ts";
+import { Gicd } from "../../../src/hypervisor/gic/gic-registers.ts";
 import { runNative } from "../../support/oracles.ts";
 
 /** Where the guest finds its console and its GIC. */
@@ -74,6 +75,24 @@ function wordsOf(step: Step): (number | bigint)[] {
     case "flush":
       return [kind, 0, 0, 0];
   }
+}
+
+/** Enables shared interrupts; those of `edges` are edges, the others of their words levels. */
+export function enableSteps({ gicd }: Pick<GuestPlatform, "gicd">, intids: readonly number[], edges: readonly number[]): Step[] {
+  return intids.flatMap((intid) => {
+    const bits = (offset: number, value: number): Step => ({ do: "store", at: gicd + offset + 4 * (intid >> 5), size: 4, value });
+    // Two bits of configuration for each interrupt.
+    const bit = 2 ** (intid & 31), first = intid & ~15;
+    const own = edges.map((each) => each - first).filter((index) => index >= 0 && index < 16);
+    const value = own.reduce((sum, index) => sum + 2 * 4 ** index, 0);
+    return [
+      bits(Gicd.ICENABLER, bit),
+      { do: "store", at: gicd + Gicd.ICFGR + first / 4, size: 4, value },
+      bits(Gicd.IGROUPR, 0xffff_ffff),
+      bits(Gicd.ICPENDR, bit),
+      bits(Gicd.ISENABLER, bit),
+    ];
+  });
 }
 
 /** Results of loads, calls and interrupts, by the number of their step. */

@@ -1,0 +1,130 @@
+// The primary VM's virtio devices as functions of a PCI host, as QEMU's `virt` has one: interrupts
+// by its pins, or by messages to the GICv2m frame or the ITS.
+
+import * as v from "valibot";
+import type { PciFunctionState } from "../devices/pci.ts";
+import { FIRST_SPI } from "../devicetree/gic.ts";
+import { QEMU_ECAM, QEMU_INTX, QEMU_PCI_MEMORY, QEMU_PCI_PORTS, qemuDeviceId, qemuPciSpi } from "../host/qemu-virt-map.ts";
+import { qemuPciBus } from "../host/qemu-virt-pci.ts";
+import { Gits } from "../hypervisor/gic/its/its-registers.ts";
+import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import type { Machine } from "../machine/machine.ts";
+import { GITS_BASE } from "../machine/memory-map.ts";
+import type { SavedPart } from "../state/parts.ts";
+import { demand, inForm, list, ofBits } from "../support/forms.ts";
+import type { VirtioDevice } from "../virtio/device.ts";
+import { PciTransport } from "../virtio/pci-transport.ts";
+import { VIRTIO_BAR_SIZE } from "../devices/virtio-pci-registers.ts";
+import { type DeviceReports, surroundings, type VirtioPlace } from "./primary-devices.ts";
+
+/** Register of the ITS that takes messages. */
+const TRANSLATER = GITS_BASE + Gits.TRANSLATER;
+
+const FUNCTION = v.strictObject({
+  command: ofBits(16),
+  scratch: v.strictTuple([ofBits(8), ofBits(8), ofBits(8)]),
+  bar: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  window: list(ofBits(32)),
+});
+/** Levels of the host's pins, and its functions. */
+const SAVED_HOST = v.strictObject({ pins: v.pipe(v.array(v.boolean()), v.length(QEMU_INTX.pins)), functions: v.array(FUNCTION) });
+
+/** The devices in their order on the bus, and the host's saved part. */
+export interface PciPlaces {
+  readonly places: readonly VirtioPlace[];
+  readonly part: SavedPart;
+}
+
+/** Puts devices on a PCI bus: device 0 is its bridge. */
+export function attachPci(
+  machine: Machine,
+  hypervisor: Hypervisor,
+  vmid: number,
+  devices: readonly VirtioDevice[],
+  reports: DeviceReports,
+): PciPlaces {
+  const hasMessages = hypervisor.behaviour.msi !== "none";
+  const made = devices.map((device, slot) => {
+    const { id, turn, options } = surroundings(machine, hypervisor, vmid, { device, slot, reports });
+    const message = (address: number, data: number) => {
+      if (!sendMessage(machine, hypervisor, vmid, qemuDeviceId(slot), address, data)) {
+        reports.onProblem(id, `a message at 0x${address.toString(16)}, where nothing takes it`);
+      }
+    };
+    const transport = new PciTransport(device, { ...options, onInterrupt: () => settle(), ...hasMessages && { message } });
+    return { id, turn, transport };
+  });
+  const bus = qemuPciBus(made.map(({ transport }) => transport));
+  const pins = Array.from({ length: QEMU_INTX.pins }, () => false);
+  // Functions share pins.
+  const settle = () => {
+    const levels = pins.map(() => false);
+    made.forEach(({ transport }, slot) => {
+      if (transport.interrupt && bus.functions[slot + 1].interrupts) levels[qemuPciSpi(slot) - QEMU_INTX.spi] = true;
+    });
+    levels.forEach((level, pin) => {
+      if (level === pins[pin]) return;
+      pins[pin] = level;
+      machine.interrupt(FIRST_SPI + QEMU_INTX.spi + pin, level);
+    });
+  };
+  machine.bus.attach({
+    ...{ name: "PCI configuration space", base: QEMU_ECAM.base, size: QEMU_ECAM.size },
+    device: {
+      read: (offset, size) => bus.readConfig(offset, size),
+      write: (offset, size, value) => {
+        bus.writeConfig(offset, size, value);
+        settle();
+      },
+    },
+  });
+  machine.bus.attach({
+    ...{ name: "PCI memory", base: QEMU_PCI_MEMORY.base, size: QEMU_PCI_MEMORY.size },
+    device: {
+      read: (offset, size) => bus.access(QEMU_PCI_MEMORY.base + offset, size, undefined) ?? allOnes(size),
+      write: (offset, size, value) => void bus.access(QEMU_PCI_MEMORY.base + offset, size, value),
+    },
+  });
+  // No function has ports.
+  machine.bus.attach({
+    ...{ name: "PCI ports", base: QEMU_PCI_PORTS.base, size: QEMU_PCI_PORTS.size },
+    device: { read: (_offset, size) => allOnes(size), write: () => {} },
+  });
+  const places = made.map(({ id, turn, transport }, slot) => ({
+    ...{ id, turn, transport, size: VIRTIO_BAR_SIZE, intid: FIRST_SPI + qemuPciSpi(slot) },
+    get ipa() {
+      return bus.functions[slot + 1].address ?? 0;
+    },
+  }));
+  const part: SavedPart = {
+    name: "PCI host",
+    save: () => ({ pins: [...pins], functions: bus.functions.map((each) => each.save()) }),
+    restore(state) {
+      const saved = inForm(SAVED_HOST, state);
+      demand(saved.functions.length === bus.functions.length, "functions", "there is one for each of the bus");
+      bus.functions.forEach((each, index) => {
+        const words = each.windows.reduce((sum, window) => sum + window.words, 0);
+        demand(saved.functions[index].window.length === words, `functions.${index}.window`, "it has the words of the function's windows");
+        each.restore(saved.functions[index] as PciFunctionState);
+      });
+      pins.splice(0, pins.length, ...saved.pins);
+    },
+  };
+  return { places, part };
+}
+
+/** A function's store of a message; whether something takes it. */
+function sendMessage(machine: Machine, hypervisor: Hypervisor, vmid: number, device: number, address: number, data: number): boolean {
+  if (address !== TRANSLATER) return machine.bus.write(address, 4, BigInt(data));
+  for (const { addressSpace, gic } of hypervisor.scheduler.vcpus) {
+    const its = addressSpace?.vmid === vmid ? gic.gic.its : undefined;
+    if (its === undefined) continue;
+    its.translate(device, data);
+    return true;
+  }
+  return false;
+}
+
+function allOnes(size: number): bigint {
+  return BigInt.asUintN(8 * size, -1n);
+}

@@ -1,0 +1,119 @@
+// The primary VM's devices on a PCI bus, with each kind of interrupts, and its console on a 16550A:
+// a bare-metal guest in CI, Debian's kernel, and with EL2_LONG its disk.
+
+import assert from "node:assert/strict";
+import { assemble, assembleEmpty } from "../../src/assembly/assemble.ts";
+import { QEMU_ECAM, QEMU_PCI_MEMORY, qemuDeviceId, qemuPciSpi } from "../../src/host/qemu-virt-map.ts";
+import { FIRST_SPI } from "../../src/devicetree/gic.ts";
+import { Gits } from "../../src/hypervisor/gic/its/its-registers.ts";
+import { Gicv2mRegister } from "../../src/devices/gicv2m.ts";
+import { GICD_BASE, GICR_BASE, GITS_BASE, PL011_BASE, RAM_BASE, V2M_BASE, V2M_INTID } from "../../src/machine/memory-map.ts";
+import { type Behaviour, PRIMARY_CONSOLE, type PrimaryUart, type SessionPlan } from "../../src/plans/plan.ts";
+import { MiB } from "../../src/support/sizes.ts";
+import { hashesOf, runTo } from "../snapshots/systems.ts";
+import { buildAccesses, enableSteps, type GuestPlatform, reported, type Step, withSteps } from "./accesses/accesses.ts";
+import { deviceSteps, itsSteps, requestSteps } from "./accesses/messages.ts";
+
+const PLATFORM: GuestPlatform = { uart: PL011_BASE, gicd: GICD_BASE, gicr: GICR_BASE };
+const MS = 1e6, REQUESTS = 3;
+const QUEUE = RAM_BASE + 16 * MiB, TABLES = RAM_BASE + 17 * MiB;
+const NONE = 1023;
+const PROGRAM = await buildAccesses();
+
+/** The second function: the first one's pin is another. */
+const place = (slot: number) => ({
+  ecam: QEMU_ECAM.base,
+  slot: slot + 1,
+  bar: QEMU_PCI_MEMORY.base + slot * MiB,
+  queue: QUEUE + slot * 0x10_000,
+});
+
+/** The message of a function, and the interrupt that it raises. */
+const KINDS = {
+  none: () => ({ message: undefined, intid: (slot: number) => FIRST_SPI + qemuPciSpi(slot) }),
+  gicv2m: () => ({
+    message: (slot: number) => ({ address: V2M_BASE + Gicv2mRegister.SETSPI_NS, data: V2M_INTID + slot }),
+    intid: (slot: number) => V2M_INTID + slot,
+  }),
+  its: () => ({ message: (slot: number) => ({ address: GITS_BASE + Gits.TRANSLATER, data: slot }), intid: (slot: number) => 8192 + slot }),
+} as const;
+
+type Kind = keyof typeof KINDS;
+const SLOT = 1;
+
+/** Each request is followed by two acknowledgments, and the count of used buffers. */
+function steps(kind: Kind): Step[] {
+  const { message, intid } = KINDS[kind]();
+  const isIts = kind === "its", at = place(SLOT);
+  const requests = Array.from({ length: REQUESTS }, (_, index): Step[] => [
+    ...requestSteps(at, index + 1),
+    { do: "spin", ns: MS },
+    { do: "irq" },
+    // The ISR status: reading it lowers the pin.
+    { do: "load", at: at.bar + 0x1000, size: 1 },
+    { do: "irq" },
+    { do: "load", at: at.queue + 0x2002, size: 2 },
+  ]);
+  return [
+    ...isIts
+      ? itsSteps({ its: GITS_BASE, gicr: GICR_BASE, tables: TABLES, device: qemuDeviceId(SLOT) })
+      : enableSteps(PLATFORM, [intid(SLOT)], kind === "gicv2m" ? [intid(SLOT)] : []),
+    ...deviceSteps(at, message?.(SLOT)),
+    ...requests.flat(),
+  ];
+}
+
+function planOf(kind: Kind, list: readonly Step[], uart?: PrimaryUart): SessionPlan {
+  const image = withSteps(PROGRAM, PLATFORM, list);
+  const behaviour: Partial<Behaviour> = { msi: kind, check: true };
+  const what = { kind: "boot", image, initrd: undefined, dtb: undefined, append: undefined, bus: "pci", uart } as const;
+  const devices = [{ kind: "rng" }, { kind: "rng" }] as const;
+  return { cpus: 1, memory: 64 * MiB, turbo: true, seed: 1, duration: undefined, hashAt: [], behaviour, what: { ...what, devices } };
+}
+
+/** Runs to the machine's end; the primary's output. */
+function finish(system: ReturnType<typeof assemble>): string {
+  let text = "";
+  while (!system.ended()) {
+    const result = system.machine.run(Infinity, 1_000);
+    for (const { console, bytes } of system.consoles.take()) if (console === PRIMARY_CONSOLE) text += new TextDecoder().decode(bytes);
+    if (result.kind === "idle") system.machine.skipTo(result.next);
+  }
+  return text;
+}
+
+for (const kind of ["none", "gicv2m", "its"] as const) {
+  Deno.test(`a function of the primary's PCI bus interrupts it with msi = ${kind}, also after a save and a load`, () => {
+    const plan = planOf(kind, steps(kind));
+    const whole = assemble(plan);
+    const values = [...reported(finish(whole)).values()].map(([value]) => Number(value));
+    const isr = kind === "none" ? 1 : 0, intid = KINDS[kind]().intid(SLOT);
+    assert.deepEqual(values, Array.from({ length: REQUESTS }, (_, index) => [intid, isr, NONE, index + 1]).flat());
+    const end = whole.instructions(), last = hashesOf(whole);
+    const system = assemble(plan);
+    for (const part of [0.3, 0.6, 0.9]) {
+      runTo(system, Math.floor(end * part));
+      const copy = assembleEmpty(plan);
+      copy.load(system.save(), true);
+      assert.equal(hashesOf(copy), hashesOf(system));
+      finish(copy);
+      assert.equal(hashesOf(copy), last, `saved after ${part} of its instructions`);
+    }
+  });
+}
+
+Deno.test("without messages the primary's functions have no MSI-X, and the last capability of others is MSI-X", () => {
+  const config = (slot: number, register: number) => QEMU_ECAM.base + (slot << 15) + register;
+  const list: Step[] = [[0, 0], [1, 0], [2, 0], [3, 0], [1, 0x84], [1, 0x98]].map(([slot, at]) => ({
+    do: "load",
+    at: config(slot, at),
+    size: 4,
+  }));
+  // Where no BAR is, everything reads as ones; so do ports.
+  list.push({ do: "load", at: QEMU_PCI_MEMORY.base, size: 4 }, { do: "load", at: 0x3eff_0000, size: 1 });
+  const seen = (kind: Kind) => [...reported(finish(assemble(planOf(kind, list)))).values()].map(([value]) => Number(value));
+  const [bridge, first, second, absent, next, msix, hole, port] = seen("gicv2m");
+  assert.deepEqual([bridge, first, second, absent], [0x0008_1b36, 0x1044_1af4, 0x1044_1af4, 0xffff_ffff]);
+  assert.deepEqual([next >> 8 & 0xff, msix & 0xff, hole, port], [0x98, 0x11, 0xffff_ffff, 0xff]);
+  assert.deepEqual(seen("none")[4] >> 8 & 0xff, 0);
+});
