@@ -97,7 +97,8 @@ export function primaryDevicetree(options: PrimaryDevicetreeOptions): Devicetree
       "#redistributor-regions": 1,
       reg: cells64(GICD_BASE, GICD_SIZE, GICR_BASE, GICR_STRIDE * options.cpus),
       phandle: PHANDLE_GIC,
-      ...messages ? { "#address-cells": 2, "#size-cells": 2, ranges: true } : {},
+      // The interrupt map of a PCI host has cells for an address in the GIC.
+      ...messages || bus === "pci" ? { "#address-cells": 2, "#size-cells": 2, ranges: true } : {},
     }, messageNodes(options)),
     node("apb-pclk", {
       compatible: "fixed-clock",

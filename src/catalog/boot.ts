@@ -9,7 +9,7 @@ import { MiB } from "../support/sizes.ts";
 export const DISK_GUEST_MEMORY = 512 * MiB;
 
 /** Default command line. */
-const APPEND = "console=ttyAMA0 root=/dev/vda";
+const APPEND = { pl011: "console=ttyAMA0 root=/dev/vda", "16550a": "console=ttyS0 root=/dev/vda" } as const;
 
 /**
  * The boot of `debian` or `debian-RELEASE-disk`: changes of the disk stay in memory, the network is
@@ -18,7 +18,7 @@ const APPEND = "console=ttyAMA0 root=/dev/vda";
  */
 export async function diskGuestBoot(
   name: string,
-  { append, more = [] }: { append?: string; more?: readonly DevicePlan[] } = {},
+  { append, more = [], bus, uart }: Pick<BootPlan, "bus" | "uart"> & { append?: string; more?: readonly DevicePlan[] } = {},
 ): Promise<BootPlan | undefined> {
   const release = releaseOf(name);
   if (release === undefined) return undefined;
@@ -30,7 +30,9 @@ export async function diskGuestBoot(
     image: await Deno.readFile(`${entry.folder}/Image`),
     initrd: await Deno.readFile(`${entry.folder}/initrd`),
     dtb: undefined,
-    append: append === undefined ? APPEND : `${APPEND} ${append}`,
+    append: [APPEND[uart ?? "pl011"], ...append === undefined ? [] : [append]].join(" "),
+    ...bus && { bus },
+    ...uart && { uart },
     clock: Math.floor(Date.now() / 1000),
     devices: [{ kind: "block", image: await Deno.realPath(`${entry.folder}/root.img`), mode: "overlay" }, ...network, ...more],
   };

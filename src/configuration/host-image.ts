@@ -54,6 +54,8 @@ export async function planHostImage(host: FileHost, place: HostPlace, refuse: Re
     ...{ kind: "boot", image, initrd, dtb, append: host.cmdline, firmware },
     clock: firmware && Math.floor(Date.now() / 1000),
     devices: devices.filter((device) => device !== undefined),
+    ...host.bus && { bus: host.bus },
+    ...host.uart && { uart: host.uart },
   };
   const { cpus, memory: all } = place;
   const memory = host.memory ?? all;

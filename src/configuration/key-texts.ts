@@ -51,6 +51,8 @@ export const IMAGE_HOST_TEXTS = {
   firmware: "firmware in flash",
   firmware_vars: "file that keeps the firmware's variables",
   devices: "the primary VM's devices",
+  bus: "bus of the virtio devices: slots of virtio-mmio, or a PCI host",
+  uart: "serial port of the console",
 } as const;
 
 export const RM_TEXTS = {

@@ -3,6 +3,7 @@
 
 import * as v from "valibot";
 import { PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
+import { PRIMARY_UARTS, VIRTIO_BUSES } from "../plans/plan.ts";
 import { GZVM_PROBES } from "../host/plan.ts";
 import { FIRST_RESERVED_LABEL, VM_VIRTIO_SLOTS } from "../host/vm-layout.ts";
 import { HYPERVISOR_NODES } from "../abi/hypervisor-node.ts";
@@ -427,6 +428,8 @@ const imageHost = described({
   firmware: vm.entries.firmware,
   firmware_vars: v.optional(text),
   devices: vm.entries.devices,
+  bus: v.optional(oneOf(VIRTIO_BUSES)),
+  uart: v.optional(oneOf(PRIMARY_UARTS)),
 }, IMAGE_HOST_TEXTS);
 
 const host = v.object({

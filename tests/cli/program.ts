@@ -60,11 +60,11 @@ export async function onTerminal(env: Record<string, string>, ...args: string[])
   return text.replace(/^Script started.*\n/, "").replace(/\nScript done.*\n$/, "");
 }
 
-/** Boots an Image of `words` and runs it to its end. */
-export async function boot(words: readonly number[], ...options: string[]): Promise<Outcome> {
+/** Boots an Image, or one of these words, and runs it to its end. */
+export async function boot(program: readonly number[] | Uint8Array, ...options: string[]): Promise<Outcome> {
   const file = await Deno.makeTempFile({ suffix: ".bin" });
   try {
-    await Deno.writeFile(file, imageOf(words));
+    await Deno.writeFile(file, program instanceof Uint8Array ? program : imageOf(program));
     return await el2("boot", file, "--memory", "64MiB", "--turbo", ...options);
   } finally {
     await Deno.remove(file);

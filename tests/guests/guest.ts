@@ -12,7 +12,7 @@ import { planText } from "../../src/configuration/plan-run.ts";
 import { type CpioEntry, withEntries } from "../../src/formats/cpio.ts";
 import type { GuestSystem } from "../../src/assembly/guest-system.ts";
 import { VIRTIO_MODULES } from "../../src/catalog/kernel-modules.ts";
-import { type DevicePlan, PRIMARY_CONSOLE } from "../../src/plans/plan.ts";
+import { type Behaviour, type BootPlan, type DevicePlan, PRIMARY_CONSOLE } from "../../src/plans/plan.ts";
 import { PROMPT } from "../support/console.ts";
 
 /** Turns of the CPUs between two looks at the consoles. */
@@ -134,9 +134,17 @@ export class GuestConsole {
 export class Guest extends GuestConsole {
   readonly system: GuestSystem;
 
-  constructor(image: Uint8Array, initrd: Uint8Array, devices: readonly DevicePlan[], memory = 256 << 20) {
-    const what = { kind: "boot", image, initrd, dtb: undefined, append: "console=ttyAMA0 quiet", devices } as const;
-    const system = assemble({ cpus: 1, memory, turbo: true, seed: 1, duration: undefined, hashAt: [], what });
+  constructor(
+    image: Uint8Array,
+    initrd: Uint8Array,
+    devices: readonly DevicePlan[],
+    memory = 256 << 20,
+    { msi, ...platform }: Pick<BootPlan, "bus" | "uart"> & Partial<Pick<Behaviour, "msi">> = {},
+  ) {
+    const append = `console=${platform.uart === "16550a" ? "ttyS0" : "ttyAMA0"} quiet`;
+    const what = { kind: "boot", image, initrd, dtb: undefined, append, devices, ...platform } as const;
+    const behaviour = msi && { msi, check: true };
+    const system = assemble({ cpus: 1, memory, turbo: true, seed: 1, duration: undefined, hashAt: [], behaviour, what });
     super(new Guests(system), PRIMARY_CONSOLE);
     this.system = system;
   }

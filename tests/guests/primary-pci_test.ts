@@ -8,7 +8,10 @@ import { FIRST_SPI } from "../../src/devicetree/gic.ts";
 import { Gits } from "../../src/hypervisor/gic/its/its-registers.ts";
 import { Gicv2mRegister } from "../../src/devices/gicv2m.ts";
 import { GICD_BASE, GICR_BASE, GITS_BASE, PL011_BASE, RAM_BASE, V2M_BASE, V2M_INTID } from "../../src/machine/memory-map.ts";
-import { type Behaviour, PRIMARY_CONSOLE, type PrimaryUart, type SessionPlan } from "../../src/plans/plan.ts";
+import { catalogEntry } from "../../src/catalog/catalog.ts";
+import { PROMPT } from "../support/console.ts";
+import { Guest } from "./guest.ts";
+import { type Behaviour, type DevicePlan, PRIMARY_CONSOLE, type PrimaryUart, type SessionPlan } from "../../src/plans/plan.ts";
 import { MiB } from "../../src/support/sizes.ts";
 import { hashesOf, runTo } from "../snapshots/systems.ts";
 import { buildAccesses, enableSteps, type GuestPlatform, reported, type Step, withSteps } from "./accesses/accesses.ts";
@@ -117,3 +120,64 @@ Deno.test("without messages the primary's functions have no MSI-X, and the last 
   assert.deepEqual([next >> 8 & 0xff, msix & 0xff, hole, port], [0x98, 0x11, 0xffff_ffff, 0xff]);
   assert.deepEqual(seen("none")[4] >> 8 & 0xff, 0);
 });
+
+/** Seconds of virtual time. */
+const BOOT = 60, COMMAND = 30;
+
+/**
+ * Debian's kernel as the primary VM: 8250, pci-host-generic and virtio-pci bind and work.
+ * @param interrupts a line of /proc/interrupts for the disk's queue
+ */
+async function checkDrivers(guest: Guest, interrupts: RegExp): Promise<void> {
+  await guest.expect(PROMPT, BOOT);
+  const command = (line: string, pattern: RegExp) => guest.command(line, pattern, COMMAND);
+  guest.type("dmesg | grep -e ttyS -e 0000:00");
+  const found = [
+    / 9000000\.serial: ttyS0 at MMIO 0x9000000 .* is a 16550A$/m,
+    / pci-host-generic 3f000000\.pcie: PCI host bridge to bus 0000:00$/m,
+    / pci 0000:00:00\.0: \[1b36:0008\] type 00 class 0x060000/m,
+    / pci 0000:00:01\.0: \[1af4:1042\] type 00 class 0x010000/m,
+    / pci 0000:00:02\.0: \[1af4:1044\] type 00 class 0x00ff00/m,
+  ];
+  // The kernel may report the port last.
+  await guest.expect(PROMPT, COMMAND);
+  for (const line of found) assert.match(guest.text, line);
+  await command("[ -e /sys/bus/pci/drivers/virtio-pci ] || /lib/virtio; ls /sys/bus/pci/drivers/virtio-pci | grep -c 0000:00", /^2$/m);
+  await command("dd if=/dev/vda bs=4 count=1 2>/dev/null; echo", /^aaaa$/m);
+  await command("head -c 64 /dev/hwrng | wc -c", /^64$/m);
+  await command("cat /proc/interrupts", interrupts);
+  await command("echo typed-$((40 + 2))", /^typed-42$/m);
+  guest.type("poweroff -f");
+  assert.equal(await guest.guests.end(BOOT), "SYSTEM_OFF");
+}
+
+/** A disk of 1 MiB for as long as `work` lasts. */
+async function withDisk(work: (devices: readonly DevicePlan[]) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "el2-primary-pci-" });
+  try {
+    const image = `${folder}/disk.img`;
+    await Deno.writeFile(image, new Uint8Array(1 << 20).fill(0x61));
+    await work([{ kind: "block", image, mode: "ro" }, { kind: "rng" }]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Interrupts of the disk's queue, as Linux lists them. */
+const LISTED: Readonly<Record<Kind, RegExp>> = {
+  none: /^ *\d+: +[1-9]\d* +GICv3 +\d+ Level +virtio0/m,
+  gicv2m: /^ *\d+: +[1-9]\d* +MSI .*virtio0-req\.0$/m,
+  its: /^ *\d+: +[1-9]\d* +ITS-.*virtio0-req\.0$/m,
+};
+
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
+
+for (const msi of LONG ? ["none", "gicv2m", "its"] as const : ["none"] as const) {
+  Deno.test(`8250, pci-host-generic and virtio-pci of Debian's kernel bind and work in the primary VM with msi = ${msi}`, async () => {
+    const { folder } = await catalogEntry("debian-bookworm");
+    const [image, initrd] = await Promise.all(["Image", "initrd-virtio"].map((file) => Deno.readFile(`${folder}/${file}`)));
+    await withDisk((devices) =>
+      checkDrivers(new Guest(image, initrd, devices, undefined, { bus: "pci", uart: "16550a", msi }), LISTED[msi])
+    );
+  });
+}

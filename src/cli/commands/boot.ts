@@ -50,7 +50,16 @@ import { readVars } from "../../assembly/firmware-layout.ts";
 import { diskGuestBoot, isDiskGuest } from "../../catalog/boot.ts";
 import { MAX_CPUS } from "../../machine/memory-map.ts";
 import { phoneBehaviour } from "../../configuration/phones.ts";
-import { DEFAULT_TIER, type FirmwarePlan, PRIMARY_CONSOLE, type RootPlan, TIERS } from "../../plans/plan.ts";
+import {
+  type BootPlan,
+  DEFAULT_TIER,
+  type FirmwarePlan,
+  PRIMARY_CONSOLE,
+  PRIMARY_UARTS,
+  type RootPlan,
+  TIERS,
+  VIRTIO_BUSES,
+} from "../../plans/plan.ts";
 import { exists } from "../../support/cache.ts";
 import { MiB } from "../../support/sizes.ts";
 
@@ -67,9 +76,17 @@ const IMAGES = ["initrd", "dtb", "firmware", "rootRuntime"] as const;
 /** The guest of the catalog that is named instead of an image; undefined for any other name. */
 async function guestOf(
   name: string,
-  options: DeviceOptions & { [option in typeof IMAGES[number]]?: string } & { append?: string; rtc?: number },
+  options: DeviceOptions & { [option in typeof IMAGES[number]]?: string } & Pick<BootPlan, "bus" | "uart"> & {
+    append?: string;
+    rtc?: number;
+  },
 ) {
-  const guest = await diskGuestBoot(name, { append: options.append, more: devicesOf("boot", options) });
+  const guest = await diskGuestBoot(name, {
+    append: options.append,
+    more: devicesOf("boot", options),
+    bus: options.bus,
+    uart: options.uart,
+  });
   if (!guest && isDiskGuest(name) && !await exists(name)) {
     throw new Failure(
       `boot ${name}: the cache has no guest with a disk called "${name}"; make one with el2 guests fetch debian --disk, or run one without: el2 run debian`,
@@ -143,6 +160,10 @@ export function registerBoot(program: Command, { entry, exit }: CommandContext):
     .addOption(shareOption())
     .addOption(balloonOption())
     .addOption(inputOption())
+    .addOption(
+      new Option("--bus <kind>", 'bus of the virtio devices: slots of virtio-mmio, or a PCI host (default: "mmio")').choices(VIRTIO_BUSES),
+    )
+    .addOption(new Option("--uart <kind>", 'serial port of the console (default: "pl011")').choices(PRIMARY_UARTS))
     .option("--stdio", "connect the console to this terminal, raw (ctrl-] d ends the run)")
     .option("--turbo", "skip idle time instead of sleeping")
     .option("--instant", "start at the first prompt, from a snapshot in the cache that the first run saves")
@@ -221,6 +242,8 @@ Examples:
           firmware,
           clock: options.rtc ?? (firmware && now()),
           devices: devicesOf("boot", options),
+          ...options.bus && { bus: options.bus },
+          ...options.uart && { uart: options.uart },
         },
       } as const;
       const name = options.firmware ?? image ?? options.rootApp ?? "";

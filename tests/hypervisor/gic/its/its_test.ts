@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Gicd, Gicr, Icc } from "../../../../src/hypervisor/gic/gic-registers.ts";
-import { Baser, Gits } from "../../../../src/hypervisor/gic/its/its-registers.ts";
+import { Baser, Command, Gits } from "../../../../src/hypervisor/gic/its/its-registers.ts";
 import { Distributor } from "../../../../src/hypervisor/gic/vgic-distributor.ts";
 import { Vgic } from "../../../../src/hypervisor/gic/vgic.ts";
 import { Archive } from "../../../../src/machine/archive.ts";
@@ -179,6 +179,30 @@ Deno.test("each error of a command has its rule, and the queue continues", () =>
   assert.equal(rig.gic.its!.translate(0, 7), "the event is not mapped");
   rig.gits(Gits.CTLR, 0n, 4);
   assert.equal(rig.gic.its!.translate(0, 0), "the ITS is disabled");
+});
+
+/** The commands of GICv4 and GICv4.1 (Arm IHI 0069 section 5.3), for virtual LPIs and SGIs. */
+const VIRTUAL_COMMANDS: Readonly<Record<string, number>> = {
+  ...{ VMOVI: 0x21, VMOVP: 0x22, VSGI: 0x23, VSYNC: 0x25, VMAPP: 0x29, VMAPTI: 0x2a, VMAPI: 0x2b, VINVALL: 0x2d, INVDB: 0x2e },
+};
+
+Deno.test("each command of GICv4 is refused, as GITS_TYPER has no virtual LPIs, and so is each other number", () => {
+  const rig = new ItsRig().on().mapped();
+  assert.equal(rig.readGits(Gits.TYPER)! & 2n, 0n, "GITS_TYPER.Virtual");
+  const known = new Set<number>(Object.values(Command));
+  assert.equal(known.size, 12);
+  assert.deepEqual(Object.values(VIRTUAL_COMMANDS).filter((number) => known.has(number)), []);
+  for (let number = 0; number <= 0xff; number++) {
+    if (known.has(number)) continue;
+    rig.events.length = 0;
+    rig.put([BigInt(number), 0n, 0n, 0n]);
+    rig.gits(Gits.CWRITER, BigInt(rig.next));
+    assert.equal(rig.events.length, 1);
+    assert.match(rig.events[0], /: there is no such command$/, `0x${number.toString(16)}`);
+  }
+  rig.command("MAPTI", { event: 0, intid: 8192 });
+  rig.command("INT", { event: 0 });
+  assert.deepEqual(rig.taken(), [8192]);
 });
 
 Deno.test("where a table cannot be accessed the ITS stalls, and continues when software retries", () => {
