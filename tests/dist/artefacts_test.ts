@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { createMessage, generateKey, readKey, readSignature, verify } from "openpgp";
 import { parse } from "yaml";
 import { fileAnswer, serving } from "../support/signed-mirror.ts";
+import { abilityTests } from "./abilities.ts";
 import { runAction } from "./action.ts";
 import { lintian } from "./lintian.ts";
 import { type Outcome, runIn } from "./programs.ts";
@@ -291,6 +292,8 @@ artefact("a release has equal bytes in two builds, and checksums signed by its k
   assert.match(wrong.stderr, /^release: EL2_RELEASE_KEY, EL2_RELEASE_PASSPHRASE: /);
   assert.equal(wrong.code, 1);
 });
+
+abilityTests(artefact, `${DIST}/el2-${VERSION}-${TARGET}`);
 
 if (LONG) {
   artefact("from nothing to a Debian prompt takes under 30 s by npx, and under 20 s from the Debian package", async (here, env) => {

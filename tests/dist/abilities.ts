@@ -1,0 +1,229 @@
+// Abilities of an installed el2, tested by the one file: guests, editors, agents, schemas,
+// Wireshark, own programs, pictures, shells. The commands' own tests cover them in depth; these
+// show that the build has all that they need.
+
+import assert from "node:assert/strict";
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+import type { DebugProtocol } from "@vscode/debugprotocol";
+import { Ajv } from "ajv";
+import { parse } from "smol-toml";
+import { tsharkCommand } from "../../scripts/native-tools.ts";
+import { sha256 } from "../../src/support/cache.ts";
+import { DapClient } from "../debug/dap/client.ts";
+import { repositoryFiles } from "../support/files.ts";
+import { buildMirror, fileAnswer, serving } from "../support/signed-mirror.ts";
+import { type Outcome, runIn } from "./programs.ts";
+
+const ROOT = new URL("../..", import.meta.url).pathname;
+const HELLO = `${ROOT}assets/guests/hello.bin`;
+const PATIENCE = 60_000;
+
+type Environment = Record<string, string>;
+/** Declares a test on the build, in an empty folder. */
+type Artefact = (name: string, work: (here: string, env: Environment) => Promise<void>) => void;
+
+/** A user of the program, in a folder. */
+class User {
+  constructor(readonly program: string, readonly here: string, readonly env: Environment) {}
+
+  run(...args: string[]): Promise<Outcome> {
+    return runIn(this.here, this.program, args, this.env);
+  }
+
+  /** The output of a command that must succeed. */
+  async output(...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.run(...args);
+    assert.equal(code, 0, `el2 ${args.join(" ")}: ${stderr}`);
+    return stdout;
+  }
+
+  write(name: string, text: string): Promise<void> {
+    return Deno.writeTextFile(`${this.here}/${name}`, text);
+  }
+
+  read(name: string): Promise<string> {
+    return Deno.readTextFile(`${this.here}/${name}`);
+  }
+
+  /** Starts a command that continues until it is ended, with pipes. */
+  start(...args: string[]): Deno.ChildProcess {
+    const pipes = { stdin: "piped", stdout: "piped", stderr: "null" } as const;
+    return new Deno.Command(this.program, { args, cwd: this.here, env: this.env, clearEnv: true, ...pipes }).spawn();
+  }
+
+  /** The output of such a command until it matches, which ends the command. */
+  async until(wanted: RegExp, ...args: string[]): Promise<string> {
+    const child = this.start(...args), decoder = new TextDecoder(), timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE);
+    let text = "";
+    for await (const bytes of child.stdout) {
+      text += decoder.decode(bytes, { stream: true });
+      if (wanted.test(text)) break;
+    }
+    clearTimeout(timer);
+    child.kill("SIGKILL");
+    await Promise.all([child.status, child.stdin.close().catch(() => {})]);
+    assert.match(text, wanted);
+    return text;
+  }
+}
+
+/**
+ * The tests.
+ * @param program path of the one file
+ */
+export function abilityTests(artefact: Artefact, program: string): void {
+  /** They share a HOME: the program unpacks itself, and makes its core, once. */
+  let shared: Environment | undefined;
+  const ability = (work: (user: User) => Promise<void>) => async (here: string, env: Environment): Promise<void> => {
+    if (!shared) {
+      shared = { ...env, XDG_RUNTIME_DIR: `${env.HOME}/run` };
+      await Deno.mkdir(shared.XDG_RUNTIME_DIR, { mode: 0o700 });
+    }
+    await work(new User(program, here, shared));
+  };
+
+  artefact(
+    "a JSON Schema library finds no error in the examples by the schemas that the build prints",
+    ability(async (user) => {
+      const ajv = new Ajv({ allErrors: true, strict: false });
+      ajv.addFormat("regex", true);
+      const compile = async (name: string) => ajv.compile(JSON.parse(await user.output("schema", name)));
+      const [config, scenario] = await Promise.all(["config", "scenario"].map(compile));
+      const examples = [...repositoryFiles("examples/", ".toml")];
+      assert.ok(examples.length > 10);
+      for (const path of examples) {
+        const validate = path.endsWith(".test.toml") ? scenario : config;
+        assert.ok(validate(parse(await Deno.readTextFile(`${ROOT}${path}`))), `${path}: ${JSON.stringify(validate.errors)}`);
+      }
+      assert.equal(config(parse("el2 = 1\n[vm.a]\nmemory = 5\n")), false);
+    }),
+  );
+
+  artefact(
+    "a recording of the build becomes a capture that tshark decodes by its dissector, and pictures",
+    ability(async (user) => {
+      await user.output("record", "demo.rec", "--", "demo", "--headless", "--turbo", "--for", "30ms");
+      await user.output("trace", "export", "demo.pcapng", "--recording", "demo.rec");
+      await user.write("el2.lua", await user.output("trace", "dissector"));
+      const [tshark, ...args] = await tsharkCommand();
+      const decoded = async (filter: string, ...fields: string[]) => {
+        const show = ["-X", "lua_script:el2.lua", "-r", "demo.pcapng", "-Y", filter, "-T", "fields"];
+        const named = fields.flatMap((name) => ["-e", name]);
+        const { code, stdout, stderr } = await runIn(user.here, tshark, [...args, ...show, ...named], Deno.env.toObject());
+        assert.equal(code, 0, stderr);
+        return stdout.trim().split("\n").filter(Boolean).map((line) => line.split("\t"));
+      };
+      const rpcs = await decoded("gunyah.kind == 1", "rmrpc.id", "_ws.col.Info");
+      assert.ok(rpcs.length > 40, `${rpcs.length} packets`);
+      for (const [id, info] of rpcs) assert.ok(id !== "" && /^(?:request|reply|continuation|notification) [A-Z_]+/.test(info), info);
+      assert.deepEqual(await decoded("_ws.lua.error || rmrpc.short", "frame.number"), []);
+
+      for (const [name, start] of [["a.svg", /^<svg /], ["a.png", /^.PNG/], ["a.txt", /demo\.rec/]] as const) {
+        await user.output("screenshot", name, "--recording", "demo.rec", "--size", "80x24");
+        assert.match(new TextDecoder("latin1").decode(await Deno.readFile(`${user.here}/${name}`)).split("\n")[0], start);
+      }
+      await user.write("steps", "keys 5\nwait 1s\n");
+      await user.output("cast", "a.cast", "--run", "demo", "--script", "steps", "--size", "60x16");
+      assert.equal(JSON.parse((await user.read("a.cast")).split("\n")[0]).version, 2);
+    }),
+  );
+
+  artefact(
+    "without apt, the build refuses packages that Debian has not signed, and adds an image by its checksum",
+    ability(async (user) => {
+      const alone = new User(user.program, user.here, { ...user.env, PATH: user.here });
+      const mirror = await buildMirror(`${user.here}/mirror`, [{ name: "linux-image-cloud-arm64", file: "boot/vmlinuz" }]);
+      await Deno.symlink("stable", `${mirror.folder}/dists/bookworm`);
+      const fetched = await alone.run("guests", "fetch", "debian", "--mirror", mirror.folder);
+      assert.equal(fetched.code, 1);
+      assert.match(fetched.stderr, /the mirror's release file has no valid signature of the Debian archive: /);
+      const image = await Deno.readFile(HELLO);
+      await Deno.writeFile(`${mirror.folder}/hello.bin`, image);
+      await serving((request) => fileAnswer(mirror.folder, request), async (url) => {
+        const wrong = await alone.run("guests", "add", "mine", `${url}/hello.bin#sha256=${"0".repeat(64)}`);
+        assert.equal(wrong.code, 1, wrong.stderr);
+        await alone.output("guests", "add", "mine", `${url}/hello.bin#sha256=${await sha256(image)}`);
+      });
+      assert.match(await alone.output("run", "mine", "--turbo", "--for", "100ms"), /hello from EL1/);
+    }),
+  );
+
+  artefact(
+    "an editor and an agent use the build over stdin and stdout",
+    ability(async (user) => {
+      const vm = `image = "${HELLO}"\nmemory = "4MiB"\n`;
+      await user.write("el2.toml", `el2 = 1\n[vm.one]\n${vm}[vm.two]\n${vm}`);
+      const child = user.start("dap");
+      {
+        await using editor = new DapClient(child.stdout, child.stdin, child.status);
+        const capabilities = await editor.ask<DebugProtocol.Capabilities>("initialize", { adapterID: "el2" });
+        assert.equal(capabilities.supportsStepBack, true);
+        await editor.ask("launch", { what: "el2.toml", turbo: true, stopOnEntry: true });
+        await editor.event("initialized");
+        const entry = editor.event("stopped");
+        await editor.ask("configurationDone");
+        const { threadId } = (await entry).body;
+        const { threads } = await editor.ask<DebugProtocol.ThreadsResponse["body"]>("threads");
+        assert.deepEqual(threads.map(({ name }) => name.split(" ")[0]).sort(), ["vcpu:one/0", "vcpu:two/0"]);
+        const step = { threadId, granularity: "instruction" };
+        const pc = await editor.value("$pc");
+        await editor.stop("next", step);
+        assert.notEqual(await editor.value("$pc"), pc);
+        await editor.stop("stepBack", step);
+        assert.equal(await editor.value("$pc"), pc);
+        await editor.ask("disconnect");
+      }
+
+      const agent = new Client({ name: "tests", version: "1" });
+      await agent.connect(new StdioClientTransport({ command: user.program, args: ["mcp"], env: user.env, cwd: user.here }));
+      const { tools } = await agent.listTools();
+      assert.ok(tools.length > 10);
+      const { content } = await agent.callTool({ name: "spec", arguments: { book: "hypervisor" } });
+      assert.ok(JSON.stringify(content).length > 100, JSON.stringify(content));
+      await agent.close();
+    }),
+  );
+
+  artefact(
+    "programs of a configuration run once the user trusts it, and not before",
+    ability(async (user) => {
+      const commands = `[[ui.command]]\nname = "more"\nkey = "Z"\nrun = ["touch", "mark"]\n`;
+      const hook = `[[hook]]\nname = "mark"\non = "kind=state vm=vm:a"\nrun = ["touch", "mark"]\n`;
+      await user.write("el2.toml", `el2 = 1\n[vm.a]\nimage = "${HELLO}"\nmemory = "4MiB"\n${hook}${commands}`);
+      const args = ["run", "el2.toml", "--headless", "--for", "100ms", "--turbo"];
+      const refused = await user.run(...args);
+      assert.equal(refused.code, 2);
+      assert.match(refused.stderr, /el2\.toml runs programs and is not trusted; read it, then: el2 trust /);
+      await assert.rejects(user.read("mark"), Deno.errors.NotFound);
+      assert.match(await user.output("trust", "el2.toml"), /command more: "touch" "mark"\n {2}hook mark, /);
+      await user.output(...args);
+      await user.read("mark");
+    }),
+  );
+
+  artefact(
+    "a session of the build has lists in every form, watched lists, logs, completion and manual pages",
+    ability(async (user) => {
+      await user.output("up", "demo", "--name", "one");
+      try {
+        const columns = await user.output("vm", "ls", "--columns", "id,state", "-o", "tsv");
+        assert.match(columns, /^id\tstate\n[^]*^vm:hello\t\w+$/m);
+        const wide = await user.output("vm", "ls", "-o", "wide");
+        for (const row of columns.trim().split("\n").slice(1)) assert.ok(wide.includes(row.split("\t")[0]), `${row}\n${wide}`);
+        await user.until(/vm:hello[^]*vm:hello/, "vm", "ls", "--watch", "--columns", "id");
+        await user.until(/hello from EL1/, "logs", "-f", "hello", "ping");
+        const bash = `. ./el2.bash; COMP_WORDS=(el2 vm show p); COMP_CWORD=3; _el2; printf '%s\\n' "\${COMPREPLY[@]}"`;
+        await user.write("el2.bash", `el2() { '${user.program}' "$@"; }\n${await user.output("completion", "bash")}`);
+        const completed = await runIn(user.here, "bash", ["--norc", "-c", bash], user.env);
+        assert.deepEqual(completed.stdout.trim().split(/\s+/), ["ping", "pong"], completed.stderr);
+      } finally {
+        await user.output("down", "one");
+      }
+      for (const shell of ["zsh", "fish"]) assert.match(await user.output("completion", shell), /el2 complete/);
+      assert.match(await user.output("man", "vm", "ls"), /^\.TH EL2-VM-LS 1 /);
+      const checks = JSON.parse((await user.run("doctor", "--json")).stdout).data;
+      assert.deepEqual(checks.map(({ id }: { id: string }) => id).slice(0, 2), ["platform", "terminal"]);
+    }),
+  );
+}
