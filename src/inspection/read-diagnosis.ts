@@ -44,7 +44,9 @@ interface Patients extends Others {
 
 /** A verdict for each VM that runs guests' instructions, or did. */
 export function readDiagnoses(view: View): Diagnosis[] {
-  return diagnose(view, readVmFacts(view));
+  const vms = readVmFacts(view);
+  const primary = vms.find(({ vmid }) => vmid === hex(Vmid.Primary))?.id;
+  return diagnose(view, vms).map((row) => row.id === primary && row.healthy ? { ...row, text: `${row.text}${kvmText(view)}` } : row);
 }
 
 /** The VMs, each with its verdict, if any. */
@@ -112,12 +114,10 @@ function verdictOf(view: View, { vm, vcpus, online, irqs }: Patient, others: Pat
   return isHealthy(found.verdict) ? undelivered(view, vm, (id) => others.dead.has(id)) ?? found : found;
 }
 
-/** A verdict; first of all comes what the configuration or the primary VM's console explains. */
-function caused(view: View, { id, vmid }: VmFacts, found: Verdict): Verdict {
+/** A verdict; what the configuration of an unhealthy VM explains comes first. */
+function caused(view: View, { id }: VmFacts, found: Verdict): Verdict {
   const planned = view.system.vms.planned(id.slice("vm:".length));
-  const healthy = isHealthy(found.verdict);
-  const failed = planned === undefined || healthy ? undefined : staleText(planned) ?? overrunText(planned);
-  const text = failed ?? (healthy && vmid === hex(Vmid.Primary) ? kvmText(view) : undefined);
+  const text = planned === undefined || isHealthy(found.verdict) ? undefined : staleText(planned) ?? overrunText(planned);
   return text === undefined ? found : { ...found, text, evidence: [found.text, ...found.evidence ?? []] };
 }
 
@@ -132,10 +132,10 @@ function overrunText({ bios }: PlannedVm): string | undefined {
   return `its BIOS has ${bios.room} bytes for a copy of the devicetree, which has ${bios.tree}: the copy overruns`;
 }
 
-/** The meaning of a message of Linux that looks for EL2. */
-function kvmText(view: View): string | undefined {
-  if (!/^.*kvm \[\d+\]: HYP mode not available/m.test(view.system.consoles.tail(PRIMARY))) return undefined;
-  return "this kernel is Gunyah's primary VM, which runs at EL1: it cannot have /dev/kvm; /dev/gunyah makes VMs";
+/** Why the primary VM's Linux has no KVM, if it has looked for it. */
+function kvmText(view: View): string {
+  if (!/kvm \[\d+\]: HYP mode not available/.test(view.system.consoles.tail(PRIMARY))) return "";
+  return "; this kernel is Gunyah's primary VM, at EL1: it cannot have /dev/kvm, and makes VMs by /dev/gunyah";
 }
 
 /** An interrupt of a VM that sleeps, which is pending and cannot come. */
