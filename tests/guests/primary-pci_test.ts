@@ -6,8 +6,9 @@ import { assemble, assembleEmpty } from "../../src/assembly/assemble.ts";
 import { QEMU_ECAM, QEMU_PCI_MEMORY, qemuDeviceId, qemuPciSpi } from "../../src/host/qemu-virt-map.ts";
 import { FIRST_SPI } from "../../src/devicetree/gic.ts";
 import { Gits } from "../../src/hypervisor/gic/its/its-registers.ts";
+import { UartEnable, UartRegister, UartStatus } from "../../src/devices/uart-16550.ts";
 import { Gicv2mRegister } from "../../src/devices/gicv2m.ts";
-import { GICD_BASE, GICR_BASE, GITS_BASE, PL011_BASE, RAM_BASE, V2M_BASE, V2M_INTID } from "../../src/machine/memory-map.ts";
+import { GICD_BASE, GICR_BASE, GITS_BASE, PL011_BASE, PL011_INTID, RAM_BASE, V2M_BASE, V2M_INTID } from "../../src/machine/memory-map.ts";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
 import { PROMPT } from "../support/console.ts";
 import { Guest } from "./guest.ts";
@@ -119,6 +120,43 @@ Deno.test("without messages the primary's functions have no MSI-X, and the last 
   assert.deepEqual([bridge, first, second, absent], [0x0008_1b36, 0x1044_1af4, 0x1044_1af4, 0xffff_ffff]);
   assert.deepEqual([next >> 8 & 0xff, msix & 0xff, hole, port], [0x98, 0x11, 0xffff_ffff, 0xff]);
   assert.deepEqual(seen("none")[4] >> 8 & 0xff, 0);
+});
+
+Deno.test("input reaches a 16550A of the primary VM once it listens, with a level interrupt, also after a save and a load", () => {
+  const at = (register: number) => PL011_BASE + register;
+  const load = (register: number): Step => ({ do: "load", at: at(register), size: 1 });
+  const plan = planOf("none", [
+    ...enableSteps(PLATFORM, [PL011_INTID], []),
+    { do: "spin", ns: MS },
+    load(UartRegister.LSR),
+    { do: "irq" },
+    { do: "store", at: at(UartRegister.IER), size: 1, value: UartEnable.RDI },
+    load(UartRegister.IIR),
+    { do: "irq" },
+    load(UartRegister.RBR),
+    { do: "irq" },
+    load(UartRegister.RBR),
+    { do: "irq" },
+    load(UartRegister.IIR),
+  ], "16550a");
+  const ready = UartStatus.THRE | UartStatus.TEMT;
+  const expected = [ready, NONE, 0xc4, PL011_INTID, 0x6f, PL011_INTID, 0x6b, NONE, 0xc1];
+  const typed = () => {
+    const system = assemble(plan);
+    assert.ok(system.consoles.type(PRIMARY_CONSOLE, new TextEncoder().encode("ok")));
+    return system;
+  };
+  const values = (text: string) => [...reported(text).values()].map(([value]) => Number(value));
+  const whole = typed();
+  assert.deepEqual(values(finish(whole)), expected);
+  const system = typed(), end = whole.instructions();
+  for (const part of [0.1, 0.5, 0.9]) {
+    runTo(system, Math.floor(end * part));
+    const copy = assembleEmpty(plan);
+    copy.load(system.save(), true);
+    finish(copy);
+    assert.equal(hashesOf(copy), hashesOf(whole), `saved after ${part} of its instructions`);
+  }
 });
 
 /** Seconds of virtual time. */
