@@ -91,7 +91,10 @@ export class Machine {
     this.#settled = archive.float("settled", this.#settled);
     this.#turnEnd = archive.maybe("turnEnd", this.#turnEnd, (end) => archive.float("end", end));
     this.#turnCpu = archive.integer("turnCpu", this.#turnCpu, 0, this.cpus.length);
-    archive.check(this.#now >= 0 && this.#now < Infinity, "there is a time");
+    archive.check(this.#now >= 0 && this.#now <= Number.MAX_SAFE_INTEGER, "there is a time");
+    // A longer turn would not return for as long: nothing could stop the machine meanwhile.
+    const end = this.#turnEnd ?? this.#now;
+    archive.check(end >= this.#now && end <= this.#now + this.quantum, "a turn ends within a quantum");
     for (const cpu of this.cpus) {
       cpu.position = archive.float(`position${cpu.index}`, cpu.position);
       cpu.idle = archive.float(`idle${cpu.index}`, cpu.idle);

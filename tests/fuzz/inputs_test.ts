@@ -1,11 +1,12 @@
 // Every kind of file and text that el2 reads, from grammars with damage: each is accepted, or
 // refused with a message; none ends in another exception, takes a second, or memory beyond its
-// plan. EL2_LONG=1 has 50,000 of each kind. A failure names kind and seed:
+// plan. EL2_LONG=1 has 50,000 of each kind, and 10,000 saved states of each machine. A failure names kind and seed:
 // EL2_FUZZ=KIND:SEED runs that one alone.
 
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import process from "node:process";
-import { assemble } from "../../src/assembly/assemble.ts";
+import { assemble, assembleEmpty } from "../../src/assembly/assemble.ts";
 import { layoutPrimary } from "../../src/assembly/primary-image.ts";
 import { netOption } from "../../src/cli/options/devices.ts";
 import { readConfig } from "../../src/configuration/config.ts";
@@ -21,19 +22,25 @@ import { bareMetalImage, firmwareImage, linuxImage } from "../../src/images/imag
 import { FaultRuleError, parseFaultRule } from "../../src/inspection/fault-rules.ts";
 import { FilterError, parseFilter } from "../../src/queries/filter.ts";
 import { TABLE_NAMES, TABLES } from "../../src/queries/tables.ts";
+import { ArchiveError } from "../../src/machine/archive.ts";
 import { readRecording, RecordingError, recordingHeader } from "../../src/recordings/recording.ts";
 import { readScenario, ScenarioError, STEPS } from "../../src/scenarios/scenario.ts";
 import { readSnapshot, SnapshotError, writeSnapshot } from "../../src/snapshots/file.ts";
 import { snapshotOf } from "../../src/snapshots/save.ts";
 import { MiB } from "../../src/support/sizes.ts";
 import { compactSymbols, readElfSymbols } from "../../src/symbols/elf-symbols.ts";
+import type { SessionPlan } from "../../src/plans/plan.ts";
 import { contentOf, fileOf, holding, sectionsOf } from "../snapshots/sections.ts";
+import { SAVED_MACHINES } from "../snapshots/furnished.ts";
 import { bootPlan } from "../snapshots/systems.ts";
 import { Random } from "../support/random.ts";
 import { chance, cpio, damaged, dtb, edge, elf, exchanged, gzip, image, phrase, toml } from "./grammars.ts";
+import { SavedFields } from "./saved-fields.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const ROUNDS = LONG ? 50_000 : 500;
+/** Saved states of a machine: each is loaded into another one, which runs. */
+const STATES = LONG ? 10_000 : 40;
 const MOST_CPU_MS = 1000;
 const MOST_MEMORY = 256 * MiB;
 
@@ -47,7 +54,7 @@ addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
 const isRefusal = (error: unknown): boolean =>
   error instanceof Error &&
   (error.constructor === Error ||
-    [RecordingError, ScenarioError, SnapshotError, FilterError, FaultRuleError].some((kind) => error instanceof kind) ||
+    [RecordingError, ScenarioError, SnapshotError, ArchiveError, FilterError, FaultRuleError].some((kind) => error instanceof kind) ||
     error.name === "CommanderError" || error.name === "InvalidArgumentError");
 
 /** Gives an input to what reads it. "accepted" where it takes it; it throws where it refuses. */
@@ -234,12 +241,12 @@ const cpu = () => {
 };
 
 /** Runs inputs of a kind; says how many were accepted. */
-async function run(name: string, read: (random: Random) => unknown): Promise<number> {
+async function run(name: string, read: (random: Random) => unknown, rounds = ROUNDS): Promise<number> {
   const wanted = Deno.env.get("EL2_FUZZ");
   const [, only] = new RegExp(`^${name}:(\\d+)$`).exec(wanted ?? "") ?? [];
   let accepted = 0;
   if (wanted !== undefined && only === undefined) return accepted;
-  for (let seed = Number(only ?? 0); seed < (only ? Number(only) + 1 : ROUNDS); seed++) {
+  for (let seed = Number(only ?? 0); seed < (only ? Number(only) + 1 : rounds); seed++) {
     const random = new Random(seed), begun = cpu(), before = memory();
     try {
       await read(random);
@@ -271,3 +278,20 @@ Deno.test("fuzz: recording: accepted, or refused with a message", async () => {
   });
   if (!Deno.env.has("EL2_FUZZ")) assert.ok(accepted > 0 && accepted < ROUNDS, `${accepted} of ${ROUNDS} accepted`);
 });
+
+for (const [what, machine] of Object.entries(SAVED_MACHINES)) {
+  Deno.test(`fuzz: saved state of ${what}: accepted, or refused with a message`, async () => {
+    const plan: SessionPlan = { ...await machine.plan(), tier: "interp" };
+    const saved = new SavedFields(plan, machine.system(plan).save());
+    const accepted = await run(`saved state of ${what}`, (random) => {
+      const state = saved.changed(random), copy = assembleEmpty(plan);
+      copy.load(state, false);
+      assert.equal(Buffer.compare(copy.save().fields, state.fields), 0, "a state is accepted, and another one saved");
+      // What is accepted is a machine that runs: no bug of el2 ends it, or a part of it.
+      copy.machine.run(copy.machine.time + 1e6, 100);
+      const [bug] = copy.takeBugs();
+      if (bug) throw new TypeError(`${bug.where}: ${bug.error instanceof Error ? bug.error.stack : bug.error}`);
+    }, STATES);
+    if (!Deno.env.has("EL2_FUZZ")) assert.ok(accepted > 0 && accepted < STATES, `${accepted} of ${STATES} accepted`);
+  });
+}
