@@ -128,6 +128,10 @@ Deno.test("gdb goes back: by steps, to a breakpoint, to a watched store, to the 
     await vm.ask("monitor space moon", /there are va, ipa, pa/);
     await vm.ask("monitor space va", /virtual addresses/);
     await vm.ask("monitor symbols", /name one file/);
+    // Another user can connect to the port, and must not replace files of this one.
+    const before = await Deno.readFile(file);
+    await vm.ask(`monitor symbols ${file}`, /exists; through a port, which other users can connect/);
+    assert.deepEqual(await Deno.readFile(file), before);
     await vm.ask("monitor fly", /no such command; there are:/);
     await vm.gdb.type("set var *(long *)0x40300000 = 9");
     await vm.ask("reverse-stepi", /cannot go back: the debugger wrote memory or registers since/);

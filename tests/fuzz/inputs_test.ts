@@ -1,7 +1,7 @@
 // Every kind of file and text that el2 reads, from grammars with damage: each is accepted, or
 // refused with a message; none ends in another exception, takes a second, or memory beyond its
-// plan. EL2_LONG=1 has 50,000 of each kind, and 10,000 saved states of each machine. A failure names kind and seed:
-// EL2_FUZZ=KIND:SEED runs that one alone.
+// plan. EL2_LONG=1 has 50,000 of each kind, and 10,000 saved states of each machine. A failure
+// names kind and seed: EL2_FUZZ=KIND:SEED runs that one alone.
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
@@ -287,7 +287,7 @@ for (const [what, machine] of Object.entries(SAVED_MACHINES)) {
       const state = saved.changed(random), copy = assembleEmpty(plan);
       copy.load(state, false);
       assert.equal(Buffer.compare(copy.save().fields, state.fields), 0, "a state is accepted, and another one saved");
-      // What is accepted is a machine that runs: no bug of el2 ends it, or a part of it.
+      // An accepted state is that of a machine that runs: no bug of el2 ends it, or a part of it.
       copy.machine.run(copy.machine.time + 1e6, 100);
       const [bug] = copy.takeBugs();
       if (bug) throw new TypeError(`${bug.where}: ${bug.error instanceof Error ? bug.error.stack : bug.error}`);

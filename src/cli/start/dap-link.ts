@@ -26,6 +26,8 @@ const CPUS_MAX = 8;
 /** Others may ask through the same client, with their own numbers. */
 const FIRST_QUESTION = 2e9;
 const GONE = "the machine has ended";
+/** Time (ms) that a client has to bring its token: one without holds a place for no longer. */
+const PATIENCE = 30_000;
 
 /** One client's bytes in both directions. */
 export interface DapConnection {
@@ -37,7 +39,12 @@ export interface DapConnection {
  * Serves a client until it disconnects.
  * @param token what the client must bring; undefined: only its user can connect
  */
-export async function serveDap(entry: URL, { readable, writable }: DapConnection, token?: string): Promise<void> {
+export async function serveDap(
+  entry: URL,
+  { readable, writable }: DapConnection,
+  token?: string,
+  patience = PATIENCE,
+): Promise<void> {
   const writer = writable.getWriter(), done = Promise.withResolvers<void>();
   const machines: DapMachines = { launch: (wanted, events) => launch(entry, wanted, events), attach };
   // A client that is gone shows in the other direction as well.
@@ -47,6 +54,7 @@ export async function serveDap(entry: URL, { readable, writable }: DapConnection
     () => done.resolve(),
     token,
   );
+  const late = setTimeout(() => !session.known && done.resolve(), patience);
   const reader = new MessageReader(), input = readable.getReader();
   const serve = async () => {
     for (;;) {
@@ -64,6 +72,7 @@ export async function serveDap(entry: URL, { readable, writable }: DapConnection
   try {
     await Promise.race([serve(), done.promise]);
   } finally {
+    clearTimeout(late);
     await session.lost();
     // The client may be gone.
     await writer.close().catch(() => {});

@@ -2,6 +2,7 @@
 
 import { writeSymbols } from "./symbol-files.ts";
 import { Failure } from "../common/failure.ts";
+import { lstatIfThere } from "../../support/own-files.ts";
 import { report } from "../common/print.ts";
 import { Asker } from "../../control/asker.ts";
 import { LoopbackPort, StandardStreams } from "../../debug/gdb-connections.ts";
@@ -43,6 +44,8 @@ export class DebugLink {
   /** Whether it is still to be said where gdb finds the server. */
   #announces = false;
   #gone = false;
+  /** Whether gdb connects to a port, as every local user can. */
+  #shared = false;
   /** Events at which the machine stops. */
   #events: string | undefined;
 
@@ -72,6 +75,7 @@ export class DebugLink {
       kill: () => session.send({ kind: "stop" }),
     };
     this.#server = new GdbServer(where === "stdio" ? new StandardStreams() : listen(where), target);
+    this.#shared = where !== "stdio";
     // gdb repeats a question after two seconds without an answer, and is confused by a second one:
     // the address is printed only when an answer exists.
     this.#announces = where !== "stdio";
@@ -122,6 +126,9 @@ export class DebugLink {
     if (command === "events") return await this.#monitorEvents(args);
     if (command !== "symbols") return undefined;
     if (args.length !== 1) return "monitor symbols FILE: name one file to write\n";
+    if (this.#shared && lstatIfThere(args[0])) {
+      return `monitor symbols: ${args[0]} exists; through a port, which other users can connect to, only new files are written\n`;
+    }
     try {
       return `${await writeSymbols(this.#asker, this.vm, args[0])}; now: symbol-file ${args[0]}\n`;
     } catch (error) {

@@ -83,6 +83,7 @@ export class DapSession {
   #again: (() => Promise<void>) | undefined;
   #launched = false;
   #over = false;
+  #known = false;
   #references: Reference[] = [];
   #sourceMap: readonly (readonly [guest: string, here: string])[] = [];
   readonly #handlers: Readonly<Record<string, Handler>>;
@@ -202,6 +203,11 @@ export class DapSession {
     this.send({ seq: this.#seq++, type: "response", ...response } as DebugProtocol.Response);
   }
 
+  /** Whether the client has brought its token, or needs none. */
+  get known(): boolean {
+    return this.#known || this.token === undefined;
+  }
+
   #event(event: string, body?: object): void {
     if (!this.#over) this.send({ seq: this.#seq++, type: "event", event, ...body && { body } } as DebugProtocol.Event);
   }
@@ -221,7 +227,10 @@ export class DapSession {
   #authenticate(args: Arguments): void {
     if (this.token === undefined) return;
     const [given, wanted] = [args.optionalText("token") ?? "", this.token].map((text) => new TextEncoder().encode(text));
-    if (given.length === wanted.length && timingSafeEqual(given, wanted)) return;
+    if (given.length === wanted.length && timingSafeEqual(given, wanted)) {
+      this.#known = true;
+      return;
+    }
     throw new RequestError('"token" is not the one that el2 dap --listen printed; set it in the configuration of the editor');
   }
 

@@ -2,6 +2,9 @@
 // gone again.
 
 import assert from "node:assert/strict";
+import type { DebugProtocol } from "@vscode/debugprotocol";
+import { serveDap } from "../../../src/cli/start/dap-link.ts";
+import { encodeMessage } from "../../../src/debug/dap/messages.ts";
 import { DapClient, Refused } from "../../debug/dap/client.ts";
 import { el2Command } from "../../support/el2.ts";
 import { A64, imageOf } from "../program.ts";
@@ -78,6 +81,19 @@ Deno.test("el2 dap --listen serves clients of a port that bring its token, and n
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("a client of a port of el2 dap that brings no token in time loses its place", async () => {
+  const none = new TransformStream<Uint8Array>(), token = "0".repeat(32);
+  const initialize = encodeMessage(
+    { seq: 1, type: "request", command: "initialize", arguments: { adapterID: "el2" } } as DebugProtocol.Request,
+  );
+  const to = new TransformStream<Uint8Array>(), writer = to.writable.getWriter();
+  const answers = Array.fromAsync(none.readable);
+  const served = serveDap(new URL("file:///none"), { readable: to.readable, writable: none.writable }, token, 50);
+  await writer.write(initialize);
+  await served;
+  assert.match(new TextDecoder().decode(Uint8Array.from((await answers).flatMap((bytes) => [...bytes]))), /"command":"initialize"/);
 });
 
 Deno.test("el2 dap --listen PATH serves a socket that only its user can open, and refuses other places by name", async () => {
