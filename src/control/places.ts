@@ -37,19 +37,20 @@ export function sessionFolder(environment: (name: string) => string | undefined 
   }
 }
 
-/** Bytes of a socket's path (`sun_path` with the zero at its end). */
-const SOCKET_PATH_MAX = 107;
+/** Bytes of `sun_path` without the zero at its end, which a socket's path may have. */
+const LINUX_PATH_MAX = 107, BSD_PATH_MAX = 103;
 
 /**
  * The socket of a session: by its name, or a path as given.
  * @throws NoPlace if the path is too long for a socket
  */
-export function socketPath(session: string): string {
+export function socketPath(session: string, os: typeof Deno.build.os = Deno.build.os): string {
   const path = session.includes("/") ? session : `${sessionFolder()}/${session}.sock`;
   const bytes = new TextEncoder().encode(path).length;
-  if (bytes > SOCKET_PATH_MAX) {
+  const most = os === "linux" || os === "android" ? LINUX_PATH_MAX : BSD_PATH_MAX;
+  if (bytes > most) {
     throw new NoPlace(
-      `the path of the socket ${path} has ${bytes} bytes, at most ${SOCKET_PATH_MAX} are possible; set XDG_RUNTIME_DIR to a shorter folder`,
+      `the path of the socket ${path} has ${bytes} bytes, at most ${most} are possible; set XDG_RUNTIME_DIR to a shorter folder`,
     );
   }
   return path;

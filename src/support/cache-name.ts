@@ -6,7 +6,8 @@ export function namedCacheFolder(): string | undefined {
   if (own) return own;
   const xdg = Deno.env.get("XDG_CACHE_HOME");
   if (xdg) return `${xdg}/el2`;
-  const home = Deno.env.get("HOME");
+  // Windows has another name for it.
+  const home = Deno.env.get("HOME") || Deno.env.get("USERPROFILE");
   return home ? `${home}/.cache/el2` : undefined;
 }
 

@@ -4,6 +4,7 @@
 import { dirname, resolve } from "node:path";
 import { serveDap } from "./dap-link.ts";
 import { Failure } from "../common/failure.ts";
+import { requireUnix } from "../common/platform.ts";
 import { report } from "../common/print.ts";
 import { checkOwnFolder, lstatIfThere, NotOurs, readOwnText, removeIfThere, writeOwnText } from "../../support/own-files.ts";
 
@@ -46,6 +47,7 @@ function listen(where: string, tokenFile: string | undefined): Listening {
   try {
     if (where.includes("/")) {
       if (tokenFile !== undefined) throw new Failure("dap: a socket needs no --token-file: nobody else can connect");
+      requireUnix("sockets that only their user can open");
       return { listener: ownSocket(resolve(where)), name: where, token: undefined };
     }
     const port = /^\d{1,5}$/.test(where) ? Number(where) : NaN;

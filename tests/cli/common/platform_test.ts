@@ -2,6 +2,10 @@
 
 import assert from "node:assert/strict";
 import { platformState, requireUnix } from "../../../src/cli/common/platform.ts";
+import { userFile } from "../../../src/cli/start/user-file.ts";
+import { socketPath } from "../../../src/control/places.ts";
+import { namedCacheFolder } from "../../../src/support/cache-name.ts";
+import { stateFolder } from "../../../src/support/state-folder.ts";
 import { Failure } from "../../../src/cli/common/failure.ts";
 import { onSignals, type SignalSystem } from "../../../src/support/signals.ts";
 
@@ -18,6 +22,32 @@ Deno.test("doctor says which systems were never tried, and what to use on Window
     (error) => error instanceof Failure && /need a Unix shell.*WSL 2/.test(error.message),
   );
   for (const os of ["linux", "darwin"] as const) requireUnix("sessions in the background", { os });
+});
+
+Deno.test("the path of a socket is as long as the system allows, and a longer one is refused with the limit", () => {
+  for (const [os, most] of [["linux", 107], ["darwin", 103], ["freebsd", 103]] as const) {
+    const path = (bytes: number) => `/${"x".repeat(bytes - 1)}`;
+    assert.equal(socketPath(path(most), os), path(most));
+    assert.throws(() => socketPath(path(most + 1), os), new RegExp(`has ${most + 1} bytes, at most ${most} are possible`), os);
+  }
+});
+
+Deno.test("without HOME the folders for files are below that of Windows", () => {
+  const names = ["HOME", "USERPROFILE", "EL2_CACHE", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"];
+  const before = names.map((name) => [name, Deno.env.get(name)] as const);
+  try {
+    for (const name of names) Deno.env.delete(name);
+    assert.deepEqual([namedCacheFolder(), stateFolder("ui"), userFile()], [undefined, undefined, undefined]);
+    Deno.env.set("USERPROFILE", "C:\\Users\\me");
+    const home = "C:\\Users\\me";
+    assert.deepEqual([namedCacheFolder(), stateFolder("ui"), userFile()], [
+      `${home}/.cache/el2`,
+      `${home}/.local/state/el2/ui`,
+      `${home}/.config/el2/ui.toml`,
+    ]);
+  } finally {
+    for (const [name, value] of before) value === undefined ? Deno.env.delete(name) : Deno.env.set(name, value);
+  }
 });
 
 Deno.test("on Windows only its signals are listened for; elsewhere all of them, until the end", () => {
