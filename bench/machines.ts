@@ -69,8 +69,14 @@ export function preferredTree(): string {
 export function el2(...words: string[]): string[] {
   // The permissions of the task `el2`, but for what a bench never needs.
   const { tree } = preferred;
-  const deno = [Deno.execPath(), "run", "--config", `${tree}/deno.json`, "--allow-read", "--allow-write", "--allow-env", ...WORKER_OPTIONS];
-  return [...deno, `${tree}/main.ts`, ...words];
+  const rights = ["--allow-read", "--allow-write", "--allow-env", ...WORKER_OPTIONS];
+  return [Deno.execPath(), "run", "--config", `${tree}/deno.json`, ...rights, ...v8Options(tree), `${tree}/main.ts`, ...words];
+}
+
+/** The options of V8 with which a build is started, which are not those of every build. */
+function v8Options(tree: string): string[] {
+  const { tasks: { el2 } }: { tasks: { el2: string | { command: string } } } = JSON.parse(Deno.readTextFileSync(`${tree}/deno.json`));
+  return (typeof el2 === "string" ? el2 : el2.command).split(" ").filter((word) => word.startsWith("--v8-flags="));
 }
 
 /** The command that runs `guest` with its console on standard output. */

@@ -39,7 +39,7 @@ function findDeno() {
 /** What keeps the surroundings out of the start: no configuration, package or module of others. */
 const PERMISSIONS = [
   ...["--allow-read", "--allow-write", "--allow-env", "--allow-net", "--allow-run", "--no-prompt"],
-  ...["--unstable-worker-options", "--deny-import=worker-options.el2.invalid"],
+  ...["--unstable-worker-options", "--deny-import=worker-options.el2.invalid", "--v8-flags=--max-semi-space-size=8"],
 ];
 const FLAGS = ["run", "-q", ...PERMISSIONS, "--no-config", "--no-lock", "--no-npm", "--no-remote", "--cached-only"];
 

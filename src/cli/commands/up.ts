@@ -43,7 +43,7 @@ import { reasonLines } from "../../queries/reason-text.ts";
 import { REASONS } from "../../queries/tables.ts";
 import { connectEmbedded, type SessionClient } from "../../session/client.ts";
 import { isSnapshot } from "../../snapshots/file.ts";
-import { boundGarbage, withBoundedYoung } from "../../support/garbage.ts";
+import { boundGarbage } from "../../support/garbage.ts";
 import { ownFolder } from "../../support/own-files.ts";
 import { onSignals } from "../../support/signals.ts";
 import { warn } from "../../support/warn.ts";
@@ -91,7 +91,7 @@ Examples:
     .action(async (what, { name = defaultName(what), turbo, tier, memoryBudget, log, logLevel, hooks: hooked, ...options }) => {
       const { plan, record } = await sessionPlan(what, options);
       const whole: SessionPlan = { ...plan, turbo: turbo ?? plan.turbo, ...tier && { tier }, ...memoryBudget && { memoryBudget } };
-      const machine = withLog(await withBoundedYoung(() => connectEmbedded(entry)), log, logLevel);
+      const machine = withLog(connectEmbedded(entry), log, logLevel);
       const client = hooked ? await withOwnHooks(machine, what, name) : undefined;
       const code = await serveSession(client ?? machine, name, what, await recorded(whole, record));
       await client?.finish();

@@ -1,13 +1,16 @@
-// How this program starts itself once more: with the permissions that it has, and no others.
+// How this program starts itself once more: with the permissions and heaps that it has.
 
 import { WORKER_OPTIONS } from "../../session/worker-rights.ts";
+import { HEAP_OPTIONS } from "../../support/garbage.ts";
 
 /**
- * Permissions with which el2 starts itself: those of the launcher and of the tasks of deno.json.
+ * Permissions and other options with which el2 starts itself: those of the launcher and of the
+ * tasks of deno.json.
  */
 export const PERMISSIONS: readonly string[] = [
   ...["--allow-read", "--allow-write", "--allow-env", "--allow-net", "--allow-run", "--no-prompt"],
   ...WORKER_OPTIONS,
+  ...HEAP_OPTIONS,
 ];
 
 /** Arguments after Deno's path that start this program, whose module is `entry`. */
