@@ -1,17 +1,11 @@
 // Size of firmware flash, and the place of its arrays in RAM.
 
-import { FLASH_SECTOR } from "../devices/cfi-flash.ts";
+import { bankSize, contentSize } from "../devices/flash-size.ts";
 import { FLASH_MAX, MINIMUM_PLATFORM_MEMORY, RAM_BASE } from "../machine/memory-map.ts";
 import { formatSize } from "../support/units.ts";
 import type { OpenDisk } from "../outside/computer.ts";
 import { DiskFile } from "../outside/disk-file.ts";
 import type { FirmwarePlan } from "../plans/plan.ts";
-import { MiB, PAGE_SIZE } from "../support/sizes.ts";
-
-/** Content of erased flash. */
-export const ERASED = 0xff;
-/** Minimum size of a bank. */
-const BANK_MIN = 2 * MiB;
 
 /** Where firmware's flash lies. Bytes. */
 export interface FirmwareLayout {
@@ -29,7 +23,7 @@ export interface FirmwareLayout {
 export function layoutFirmware({ code, vars }: FirmwarePlan, memory: number): FirmwareLayout {
   const used = contentSize(code);
   if (used === 0) throw new Error("the firmware is empty");
-  const sizes = [bankSize("the firmware", used), bankSize("the variables", vars?.content.length ?? 0)];
+  const sizes = [bankSize("the firmware", used, FLASH_MAX), bankSize("the variables", vars?.content.length ?? 0, FLASH_MAX)];
   const left = memory - sizes.reduce((sum, size) => sum + size);
   if (left < MINIMUM_PLATFORM_MEMORY) {
     throw new Error(`the flash leaves only ${formatSize(Math.max(0, left))} of RAM; use a larger --memory`);
@@ -48,7 +42,7 @@ export function readVars(path: string, open: (path: string) => OpenDisk = (path)
   try {
     const bytes = new Uint8Array(file.size);
     file.read(0, bytes);
-    const size = bankSize("the variables", contentSize(bytes));
+    const size = bankSize("the variables", contentSize(bytes), FLASH_MAX);
     if (file.size < size) {
       throw new Error(
         `${path} has ${formatSize(file.size)}, the flash of variables ${formatSize(size)}; make it with: truncate -s ${size} ${path}`,
@@ -58,23 +52,4 @@ export function readVars(path: string, open: (path: string) => OpenDisk = (path)
   } finally {
     file.close();
   }
-}
-
-/**
- * Bytes up to the last one that says something: images are padded to the size of QEMU's flash with
- * zeros or what erased flash has.
- */
-export function contentSize(bytes: Uint8Array): number {
-  const pad = bytes.at(-1);
-  if (pad !== 0 && pad !== ERASED) return bytes.length;
-  let size = bytes.length;
-  while (size > 0 && bytes[size - 1] === pad) size--;
-  return Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
-}
-
-/** A power of two of sectors. */
-function bankSize(what: string, used: number): number {
-  const size = Math.max(BANK_MIN, FLASH_SECTOR * 2 ** Math.ceil(Math.log2(used / FLASH_SECTOR)));
-  if (size > FLASH_MAX) throw new Error(`${what} has ${formatSize(used)}; a bank of flash has ${formatSize(FLASH_MAX)} at most`);
-  return size;
 }

@@ -3,6 +3,7 @@
 
 import * as v from "valibot";
 import { BUFFER_WRITES, CfiFlash, type FlashArray, READ_MODES, WRITE_STATES } from "../devices/cfi-flash.ts";
+import { contentSize, ERASED } from "../devices/flash-size.ts";
 import { FW_CFG_SIZE, FwCfg } from "../devices/fw-cfg.ts";
 import type { FlashBank, FlashPlan } from "../hypervisor/memory/flash.ts";
 import type { PrimaryImages } from "../hypervisor/root-vm.ts";
@@ -10,7 +11,7 @@ import type { Machine } from "../machine/machine.ts";
 import { FLASH_BASES, FLASH_MAX, FW_CFG_BASE, RAM_BASE } from "../machine/memory-map.ts";
 import type { BlockBacking } from "../virtio/block/backing.ts";
 import { computer } from "../outside/computer.ts";
-import { contentSize, ERASED, type FirmwareLayout } from "./firmware-layout.ts";
+import type { FirmwareLayout } from "./firmware-layout.ts";
 import { Vmid } from "../inspection/guest-names.ts";
 import type { GuestSystem } from "./guest-system.ts";
 import type { BootPlan, FirmwarePlan } from "../plans/plan.ts";
@@ -89,7 +90,7 @@ function flashArray(machine: Machine, storage: number, size: number, kept: Block
   let behind = false;
   return {
     size,
-    bytes,
+    read: (offset, length) => bytes.subarray(offset, offset + length),
     write(offset, from) {
       machine.ram.write(storage + offset, from);
       if (behind) kept?.write(0, bytes);

@@ -21,6 +21,8 @@ import {
 import { notKnown } from "./plain-values.ts";
 import { GH } from "../abi/ioctl/gunyah.ts";
 import { CROSVM_FIRMWARE } from "../host/crosvm-map.ts";
+import { QEMU_DEVICETREE_SIZE } from "../host/qemu-virt-map.ts";
+import { BANK_MIN } from "../devices/flash-size.ts";
 import { PERSONAS } from "../abi/ioctl/personas.ts";
 import { applyPhone } from "./phones.ts";
 import { formatSize } from "../support/units.ts";
@@ -55,6 +57,8 @@ export type ConfigResult =
 const RAM_BASE = 0x8000_0000;
 /** Labels below these are those of interrupts. */
 const BELL_LABELS = { crosvm: 64, "qemu-virt": 128 } as const;
+/** Bytes besides RAM of a VM that starts in flash: the usual banks, and the devicetree. */
+const QEMU_FIRMWARE_ROOM = QEMU_DEVICETREE_SIZE + 2 * BANK_MIN;
 const NO_VM = "no VM; add [vm.NAME] with a kernel or an image";
 /** Messages for missing required keys, where the default message would not help. */
 const MISSING: Readonly<Record<string, string>> = { el2: "el2 is missing; begin the file with el2 = 1", vm: NO_VM };
@@ -371,8 +375,11 @@ function checkVm(name: string, vm: FileVm, cpus: number, spoilt: Spoilt, errors:
   if (vm.bios !== undefined && (vm.kernel ?? vm.image) !== undefined) {
     errors.atKey([...path, "bios"], "bios replaces kernel and image; remove it, or them");
   }
-  if (vm.bios !== undefined && vm.platform !== "crosvm" && !unknown("platform")) {
-    errors.atKey([...path, "bios"], 'bios needs platform = "crosvm"; use image for bare metal elsewhere');
+  if (vm.bios !== undefined && vm.platform === "el2" && !unknown("platform")) {
+    errors.atKey([...path, "bios"], 'bios needs platform = "crosvm" or "qemu-virt"; use image for bare metal');
+  }
+  if (vm.bios !== undefined && vm.platform === "qemu-virt" && vm.hypervisor === "geniezone" && !unknown("platform", "hypervisor")) {
+    errors.atKey([...path, "bios"], 'bios needs hypervisor = "gunyah"; memory of GenieZone\'s VMs begins above the flash of "qemu-virt"');
   }
   if (vm.initrd !== undefined && vm.kernel === undefined && !unknown("kernel")) errors.atKey([...path, "initrd"], "initrd needs a kernel");
   if (vm.type === "protected" && vm.firmware === undefined && !unknown("firmware")) {
@@ -423,7 +430,8 @@ function ramOf({ memory, windows = [] }: FileVm): number {
 }
 
 /** Bytes of a VM's memory besides its RAM. */
-function firmwareRoom({ platform, type }: FileVm): number {
+function firmwareRoom({ platform, type, bios }: FileVm): number {
+  if (platform === "qemu-virt" && bios !== undefined) return QEMU_FIRMWARE_ROOM;
   return platform === "crosvm" && type === "protected" ? CROSVM_FIRMWARE.size : 0;
 }
 
@@ -454,6 +462,9 @@ function checkDriver(name: string, vm: FileVm, { host }: File, spoilt: Config["s
   if (vm.windows !== undefined && !unknown && vm.hypervisor === "gunyah" && PERSONAS[device].memory.given !== "on-demand") {
     const why = "gives memory in parcels, which the resource manager places one after the other";
     errors.atKey(["vm", name, "windows"], `device "${device}" ${why}; windows need device = "v17" or later`);
+  }
+  if (vm.bios !== undefined && vm.platform === "qemu-virt" && !unknown && PERSONAS[device].memory.given !== "on-demand") {
+    errors.atKey(["vm", name, "bios"], `device "${device}" gives memory in parcels, which are never flash; use the default, "union"`);
   }
   const regions = requests.includes(GH.SET_USER_MEM_REGION) || device === "legacy";
   if (vm.platform !== "el2" && !unknown && vm.hypervisor === "gunyah" && functions && !regions) {

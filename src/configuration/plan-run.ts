@@ -12,6 +12,7 @@ import type {
   VmPlan,
   VmStart,
 } from "../host/plan.ts";
+import { QEMU_RAM_BASE } from "../host/qemu-virt-map.ts";
 import { devicetreeSize, neededMemory } from "../host/vm-layout.ts";
 import { type Behaviour, DEFAULT_BEHAVIOUR } from "../hypervisor/services/behaviour.ts";
 import { checkRoot } from "../assembly/boot-plan.ts";
@@ -30,7 +31,7 @@ import { cannotRead, readToEnd } from "../support/named-file.ts";
 import { formatSize } from "../support/units.ts";
 import { type BootPlan, PlanError, PRIMARY_CONSOLE, type RootPlan, type RunPlan } from "../plans/plan.ts";
 import { RootImageError } from "../assembly/root-images.ts";
-import { bareMetalImage, biosImage, firmwareImage, linuxImage } from "../images/images.ts";
+import { bareMetalImage, biosImage, firmwareImage, flashImage, linuxImage } from "../images/images.ts";
 import { MiB } from "../support/sizes.ts";
 
 /** A machine and its guests: the content of a configuration, with all files read. */
@@ -300,24 +301,31 @@ interface VmPlace {
   readonly hasIts: boolean;
 }
 
+/** What a VM that starts in flash is loaded with. */
+const NO_IMAGE: VmImage = { bytes: new Uint8Array(0), offset: 0, size: 0, entry: 0 };
+
 async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: Refuse): Promise<VmPlan | undefined> {
   const { folder, links, cid, roomKnown, hasIts } = place;
   const asKernel = (file: Uint8Array) => linuxImage(file, roomKnown ? vm.memory : undefined);
   const asImage = (file: Uint8Array) => roomKnown ? bareMetalImage(file, vm.base, vm.memory) : undefined;
   const kernel = await load("kernel", vm.kernel, folder, refuse, asKernel);
   const bareMetal = await load("image", vm.image, folder, refuse, asImage);
-  const bios = await load("bios", vm.bios, folder, refuse, biosImage);
-  const built = await load("built", vm.built, folder, refuse, kernel ? asKernel : bios ? biosImage : asImage);
+  const inFlash = vm.platform === "qemu-virt";
+  const bios = await load("bios", inFlash ? undefined : vm.bios, folder, refuse, biosImage);
+  const flash = await load("bios", inFlash ? vm.bios : undefined, folder, refuse, flashImage);
+  const asFlash = (file: Uint8Array) => ({ bytes: flashImage(file).code });
+  const built = await load("built", vm.built, folder, refuse, kernel ? asKernel : bios ? biosImage : flash ? asFlash : asImage);
   const initrd = await load("initrd", vm.initrd, folder, refuse, (file) => file);
   const firmware = await load("firmware", vm.firmware, folder, refuse, firmwareImage);
   const devicetree = await load("dtb", vm.dtb, folder, refuse, (file) => checkedDevicetree(file, devicetreeSize(vm)));
   const devices = await Promise.all(
     (vm.devices ?? []).map((device) => planDevice(device, cid, folder, (message) => refuse("devices", message))),
   );
-  const image: VmImage | undefined = kernel ?? bareMetal ?? bios;
+  const image: VmImage | undefined = kernel ?? bareMetal ?? bios ?? (flash && NO_IMAGE);
   if (image === undefined) return undefined;
   const swiotlb = vm.swiotlb ?? (vm.platform === "crosvm" && firmware !== undefined ? DEFAULT_SWIOTLB : undefined);
-  const needed = neededMemory({ image, firmware, initrd, platform: vm.platform, base: vm.base, swiotlb, devicetreeFirst: bios && true });
+  const base = flash === undefined ? vm.base : QEMU_RAM_BASE;
+  const needed = neededMemory({ image, firmware, initrd, platform: vm.platform, base, swiotlb, devicetreeFirst: bios && true, flash });
   if (needed > vm.memory && roomKnown) {
     const enough = formatSize(Math.ceil(needed / (2 * MiB)) * 2 * MiB);
     refuse("memory", `memory "${formatSize(vm.memory)}" is too small for what vm ${JSON.stringify(name)} is loaded with; use ${enough}`);
@@ -338,9 +346,10 @@ async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: Refuse):
     ...vm.windows === undefined ? {} : { windows: vm.windows },
     ...vm.size_max === undefined ? {} : { sizeMax: vm.size_max },
     ...bios === undefined ? {} : { devicetreeFirst: true, biosTree: vm.bios_tree },
-    ...built === undefined ? {} : { stale: await staleness(image.bytes, built.bytes) },
+    ...built === undefined ? {} : { stale: await staleness(flash?.code ?? image.bytes, built.bytes) },
     ...vm.datamatch_flag === undefined ? {} : { datamatchFlag: vm.datamatch_flag },
-    base: vm.base,
+    ...flash === undefined ? {} : { flash },
+    base,
     vcpus: vm.vcpus,
     schedule: vm.schedule === "proxy" ? "proxy" : ownSchedule(vm),
     // By default a VM has a console if its VMM can emulate one; other VMMs' platforms always do.

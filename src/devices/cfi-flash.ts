@@ -46,8 +46,8 @@ export interface CfiFlashState {
 /** The array, which belongs to the flash's owner. */
 export interface FlashArray {
   readonly size: number;
-  /** The bytes, for reading. */
-  readonly bytes: Uint8Array;
+  /** Bytes of it, which the caller does not change; fewer at its end. */
+  read(offset: number, length: number): Uint8Array;
   /** Puts bytes into it. */
   write(offset: number, bytes: Uint8Array): void;
   /** Earlier writes are safe when this returns. */
@@ -167,7 +167,7 @@ export class CfiFlash {
   }
 
   #byte(offset: number): number {
-    if (this.#mode === "array") return this.array.bytes[offset] ?? 0xff;
+    if (this.#mode === "array") return this.array.read(offset, 1)[0] ?? 0xff;
     // A word of either chip: its low byte, zero above.
     if (offset * 8 % CHIP_BITS !== 0) return 0;
     const word = Math.floor(offset / BUS);
@@ -230,7 +230,7 @@ export class CfiFlash {
    */
   #program(writes: readonly (readonly [offset: number, size: number, value: number])[]): void {
     const start = writes[0][0] - writes[0][0] % BUFFER_SIZE;
-    const bytes = this.array.bytes.slice(start, start + BUFFER_SIZE);
+    const bytes = this.array.read(start, BUFFER_SIZE).slice();
     for (const [offset, size, value] of writes) {
       if (offset < start || offset >= start + BUFFER_SIZE) return this.#fail(FlashStatus.ProgramError);
       for (let index = 0; index < Math.min(size, BUS); index++) bytes[offset - start + index] &= value >>> 8 * index;

@@ -1,5 +1,6 @@
 // A platform's devices besides console and virtio, as its VMM has them.
 
+import type { FlashArray } from "../devices/cfi-flash.ts";
 import type { GuestMemory } from "../virtio/memory.ts";
 
 /** An interrupt line that the VMM drives. */
@@ -18,6 +19,10 @@ export interface BoardProcess extends GuestMemory {
   signal(spi: number): void;
   /** Sends a device's message to the VM's ITS. */
   signalMsi(device: number, event: number): void;
+  /** The array of a bank of flash. */
+  flashArray(bank: number): FlashArray;
+  /** Has the guest read a bank's array at its address, or lets its loads leave to the VMM. */
+  showFlash(bank: number, shown: boolean): void;
   /** Reports a defect of the guest. */
   problem(message: string): void;
   /** Ends the VM for this reason. */

@@ -20,9 +20,11 @@ import {
   MAP_MEM_ARGS,
   MapFlagsV17,
   RegionFlags,
+  RomFlags,
   RUN_MMIO,
   RUN_PAGE,
   RUN_PAGE_FAULT,
+  SET_ROM,
   SIGNAL_MSI,
   USER_MEM_REGION,
   VM_RANGE,
@@ -36,7 +38,7 @@ import { RegisterSet } from "../abi/words.ts";
 import type { DriverTraits } from "./guest-devicetree.ts";
 import type { HostKernel, IoctlResult } from "./kernel/kernel.ts";
 import { CROSVM_FIRMWARE, crosvmRegions } from "./crosvm-map.ts";
-import { QEMU_ITS, qemuStub, qemuStubCode } from "./qemu-virt-map.ts";
+import { QEMU_DEVICETREE_SIZE, QEMU_FLASH_BASES, QEMU_ITS, qemuFlash, qemuStub, qemuStubCode } from "./qemu-virt-map.ts";
 import type { DriverQuirks, MemoryWindow, VmPlan } from "./plan.ts";
 import type { VmDevices } from "./vm-devices.ts";
 import { bellLabel, devicetreeSize, layoutVm, wholePages } from "./vm-layout.ts";
@@ -173,13 +175,14 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
   /** That ioctl has ended. */
   #done(step: Step, result: number): void {
     this.must(STEP_CALLS[step], result);
-    if (step === "memory" && (this.#isCrosvm || this.plan.windows !== undefined)) {
+    if (step === "memory" && this.#regionCount > 1) {
       this.data.regions = (this.data.regions ?? 0) + 1;
       if (this.data.regions < this.#regionCount) return;
     }
     this.data.step++;
     if (step === "create") this.data.vm = result;
     if (step !== "start") return;
+    qemuFlash(this.plan).forEach((_, bank) => this.showFlash(bank, true));
     if (this.#reclaimAfter !== undefined) this.reclaimAfter(this.#reclaimAfter);
     for (const vcpu of this.data.vcpus) this.enter(vcpu);
   }
@@ -203,15 +206,28 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
     }
     if (this.#isCrosvm) return this.#giveCrosvmRegion();
     const { regions: given = 0 } = this.data;
-    if (given > 0) return this.#giveWindow(given, regions);
+    if (given > 0) return this.#hasFlash ? this.#giveDevicetree(given) : this.#giveWindow(given, regions);
     const memory = regions ? this.#anonymousMemory() : this.#guestMemory();
     this.load(memory.address);
-    if (this.#isQemu) this.store(memory.address + qemuStub(this.plan), qemuStubCode(this.plan.base + this.plan.image.entry));
+    if (this.#hasFlash) this.loadFlash();
+    else if (this.#isQemu) this.store(memory.address + qemuStub(this.plan), qemuStubCode(this.plan.base + this.plan.image.entry));
     return memory.give();
   }
 
   get #regionCount(): number {
-    return this.#isCrosvm ? crosvmRegions(this.plan).length : 1 + this.plan.windows!.length;
+    if (this.#isCrosvm) return crosvmRegions(this.plan).length;
+    return this.#hasFlash ? 2 : 1 + (this.plan.windows?.length ?? 0);
+  }
+
+  /** The VM starts in flash. */
+  get #hasFlash(): boolean {
+    return this.plan.flash !== undefined;
+  }
+
+  /** The region after RAM, with the resource manager's devicetree. */
+  #giveDevicetree(label: number): IoctlResult {
+    const { base, memory } = this.plan;
+    return this.#giveRegion(label, base + memory, QEMU_DEVICETREE_SIZE, this.data.memory + memory, this.#shares);
   }
 
   /** A window of RAM, which is empty; `label` counts from 1. */
@@ -244,7 +260,7 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
 
   #anonymousMemory(): { address: number; give(): IoctlResult } {
     const { base, memory: size } = this.plan;
-    const address = this.mapMemory();
+    const address = this.mapMemory(this.#hasFlash ? size + QEMU_DEVICETREE_SIZE : size);
     return { address, give: () => this.#giveRegion(MEMORY_LABEL, base, size, address, this.#shares) };
   }
 
@@ -284,6 +300,13 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
   protected override signalMsi(device: number, event: number): void {
     // A VM that ends takes none, as with irqfds.
     this.structured(this.data.vm, GH_EL2.SIGNAL_MSI, SIGNAL_MSI, { label: QEMU_ITS.label, device, event });
+  }
+
+  protected override setRom(base: number, size: number, address: number | undefined): void {
+    this.call("EL2_VM_SET_ROM", this.data.vm, GH_EL2.SET_ROM, SET_ROM, {
+      ...{ guest_phys_addr: BigInt(base), memory_size: BigInt(size) },
+      ...{ userspace_addr: BigInt(address ?? 0), flags: address === undefined ? 0 : RomFlags.Present },
+    });
   }
 
   protected addNotifier(fd: number, address: number, value: number | undefined): void {
@@ -337,9 +360,11 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
   /** QEMU's port continues without boot contexts: the vCPU begins at the first byte then. */
   #setQemuEntry(): void {
     const { plan } = this;
-    for (const [reg, value] of [[RegisterSet.PC << 8, plan.base + qemuStub(plan)], [RegisterSet.X << 8, this.devicetree]]) {
+    const entry = this.#hasFlash ? QEMU_FLASH_BASES[0] : plan.base + qemuStub(plan);
+    const registers = [[RegisterSet.PC << 8, entry], ...this.#hasFlash ? [] : [[RegisterSet.X << 8, this.devicetree]]];
+    for (const [reg, value] of registers) {
       const { result } = this.structured(this.data.vm, GH.SET_BOOT_CONTEXT, BOOT_CONTEXT, { reg, value: BigInt(value) });
-      if (result === -Errno.ENOTTY && plan.image.entry === 0) return;
+      if (result === -Errno.ENOTTY && plan.image.entry === 0 && !this.#hasFlash) return;
       this.must("SET_BOOT_CONTEXT", result ?? 0);
     }
   }

@@ -71,6 +71,13 @@ export interface OwnSchedule {
  */
 export type VmPlatform = "el2" | "crosvm" | "qemu-virt";
 
+/** The code in a VM's first bank of flash, in which it starts. */
+export interface VmFlash {
+  readonly code: Uint8Array;
+  /** Bytes of the bank. */
+  readonly size: number;
+}
+
 /** RAM of a VM apart from that at its base. IPA and bytes. */
 export interface MemoryWindow {
   readonly base: number;
@@ -135,6 +142,8 @@ export interface VmPlan {
    * by default.
    */
   readonly datamatchFlag?: number;
+  /** Firmware in flash, which `virt` enters instead of an image: only on QEMU's platform. */
+  readonly flash?: VmFlash;
   /** IPA of RAM, a multiple of 2 MiB. */
   readonly base: number;
   /** 1..8. */

@@ -1,6 +1,7 @@
-// The devices of QEMU's `virt` platform as its VMM has them: clock, fw_cfg, a frame for messages,
-// empty virtio-mmio slots, and the PCI host with its functions.
+// The devices of QEMU's `virt` platform as its VMM has them: flash, clock, fw_cfg, a frame for
+// messages, empty virtio-mmio slots, and the PCI host with its functions.
 
+import { CfiFlash, type CfiFlashState } from "../devices/cfi-flash.ts";
 import { FwCfg, type FwCfgState } from "../devices/fw-cfg.ts";
 import { Gicv2m } from "../devices/gicv2m.ts";
 import type { PciBus, PciFunctionState } from "../devices/pci.ts";
@@ -11,7 +12,17 @@ import type { PciTransport } from "../virtio/pci-transport.ts";
 import type { Board, BoardProcess } from "./board.ts";
 import type { VmPlan } from "./plan.ts";
 import { qemuPciBus } from "./qemu-virt-pci.ts";
-import { QEMU_ECAM, QEMU_FW_CFG, QEMU_ITS, QEMU_RTC, QEMU_SLOTS, QEMU_V2M, qemuDeviceId, qemuMessages } from "./qemu-virt-map.ts";
+import {
+  QEMU_ECAM,
+  QEMU_FW_CFG,
+  QEMU_ITS,
+  QEMU_RTC,
+  QEMU_SLOTS,
+  QEMU_V2M,
+  qemuDeviceId,
+  qemuFlash,
+  qemuMessages,
+} from "./qemu-virt-map.ts";
 
 /** Registers of an empty slot: a device of no kind. */
 const EMPTY_SLOT: ReadonlyMap<number, bigint> = new Map([
@@ -27,6 +38,14 @@ interface QemuBoardState {
   readonly alarm: number | undefined;
   readonly fwCfg: FwCfgState;
   readonly functions: readonly PciFunctionState[];
+  /** By bank; its arrays are memory of the process. */
+  readonly flash?: readonly CfiFlashState[];
+}
+
+/** A device that answers loads and stores by offset. */
+interface RegisterDevice {
+  read(offset: number, size: number): bigint | undefined;
+  write(offset: number, size: number, value: bigint): unknown;
 }
 
 /** The board of one VM, for one life of it. */
@@ -40,6 +59,10 @@ export class QemuBoard implements Board {
   /** The frame for messages, unless an ITS takes them. */
   readonly #messages: Gicv2m | undefined;
   readonly #bus: PciBus;
+  /** The banks of flash, if the VM starts there. */
+  readonly #flash: readonly { readonly base: number; readonly size: number; readonly device: CfiFlash }[];
+  /** Devices of registers alone, with their ranges. */
+  readonly #registers: readonly (readonly [{ readonly base: number; readonly size: number }, RegisterDevice])[];
 
   /** @param transports the VM's virtio devices, in the order of their slots */
   constructor(plan: VmPlan, transports: readonly PciTransport[], process: BoardProcess) {
@@ -56,6 +79,12 @@ export class QemuBoard implements Board {
     const { spi, count } = qemuMessages(plan);
     this.#messages = plan.msi === "its" ? undefined : new Gicv2m(FIRST_SPI + spi, count, (intid) => process.signal(intid - FIRST_SPI));
     this.#bus = qemuPciBus(transports);
+    this.#flash = qemuFlash(plan).map((place, bank) => {
+      const device = new CfiFlash(process.flashArray(bank));
+      device.onMode = (readsArray) => process.showFlash(bank, readsArray);
+      return { ...place, device };
+    });
+    this.#registers = [[QEMU_RTC, this.#clock], [QEMU_FW_CFG, this.#fwCfg], ...this.#flash.map((bank) => [bank, bank.device] as const)];
   }
 
   get wakeAt(): number | undefined {
@@ -96,7 +125,7 @@ export class QemuBoard implements Board {
       if (value === undefined) return this.#messages!.read(messages, size);
       return this.#messages!.write(messages, size, value) ? 0n : undefined;
     }
-    for (const [place, device] of [[QEMU_RTC, this.#clock], [QEMU_FW_CFG, this.#fwCfg]] as const) {
+    for (const [place, device] of this.#registers) {
       const offset = at(place);
       if (offset === undefined) continue;
       if (value === undefined) return device.read(offset, size);
@@ -112,17 +141,19 @@ export class QemuBoard implements Board {
       alarm: this.#alarm?.at,
       fwCfg: this.#fwCfg.save(),
       functions: this.#bus.functions.map((each) => each.save()),
+      ...this.#flash.length === 0 ? {} : { flash: this.#flash.map(({ device }) => device.save()) },
     };
   }
 
   restore(saved: unknown): void {
     // Only what `save` gave, for the same plan, is ever restored.
-    const { clock, alarm, fwCfg, functions } = saved as QemuBoardState;
+    const { clock, alarm, fwCfg, functions, flash = [] } = saved as QemuBoardState;
     // The clock arms its alarm anew, outside events, where there is no time.
     this.#restored = alarm;
     this.#clock.restore(clock);
     this.#restored = undefined;
     this.#fwCfg.restore(fwCfg);
     this.#bus.functions.forEach((each, index) => each.restore(functions[index]));
+    this.#flash.forEach(({ device }, bank) => device.restore(flash[bank]));
   }
 }

@@ -14,6 +14,7 @@ import {
   QEMU_SLOTS,
   QEMU_UART,
   QEMU_V2M,
+  qemuFlash,
   qemuGicr,
   qemuLines,
   qemuMessages,
@@ -42,6 +43,7 @@ export function qemuDevicetree(plan: VmPlan, layout: VmLayout, driver: DriverTra
     node("psci", { ...PSCI, method: "hvc", compatible: ["arm,psci-1.0", "arm,psci-0.2", "arm,psci"] }),
     // Not memory@..: the resource manager refuses a unit address here.
     node("memory", { reg: cells64(plan.base, plan.memory), device_type: "memory" }),
+    ...flash(plan),
     node(at("fw-cfg", QEMU_FW_CFG.base), {
       "dma-coherent": true,
       reg: cells64(QEMU_FW_CFG.base, QEMU_FW_CFG.size),
@@ -90,9 +92,18 @@ export function qemuDevicetree(plan: VmPlan, layout: VmLayout, driver: DriverTra
     chosen(plan, layout),
     vmConfig(plan, driver),
   ]));
+  if (plan.flash !== undefined) return tree;
   // Drivers that give pages on demand lend the devicetree's range: buffers of devices may not lie
   // in what the blob leaves of it.
   return { ...tree, reservations: [{ address: BigInt(plan.base + layout.devicetree), size: BigInt(devicetreeSize(plan)) }] };
+}
+
+/** One node for both banks. */
+function flash(plan: VmPlan): DevicetreeNode[] {
+  const banks = qemuFlash(plan);
+  if (banks.length === 0) return [];
+  const reg = cells64(...banks.flatMap(({ base, size }) => [base, size]));
+  return [node(at("flash", banks[0].base), { "bank-width": 4, reg, compatible: "cfi-flash" })];
 }
 
 function virtioSlot(slot: number): DevicetreeNode {

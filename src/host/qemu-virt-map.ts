@@ -1,13 +1,21 @@
 // The platform of QEMU's `virt` machine as its port for Gunyah has it (docs/spec/phones.md §C5):
 // addresses and interrupts. Everything that its VMM answers lies below 1 GiB, so that there are the
-// windows of `highmem=off`. RAM does not begin at 1 GiB as in QEMU: there the resource manager has
-// the page by which it informs a VM.
+// windows of `highmem=off`. RAM begins at 1 GiB as in QEMU only for firmware in flash, whose memory
+// the VMM fills by itself: elsewhere the resource manager has the page there by which it informs a
+// VM.
 
 import { GICV2M_SIZE } from "../devices/gicv2m.ts";
+import { BANK_MIN } from "../devices/flash-size.ts";
 import { FW_CFG_SIZE } from "../devices/fw-cfg.ts";
 import type { PlatformLine } from "./board.ts";
 import type { VmPlan } from "./plan.ts";
 
+/** RAM of VMs that start in flash; such firmware knows the place. */
+export const QEMU_RAM_BASE = 0x4000_0000;
+/** The banks of flash: firmware is in the first, its variables are in the second. */
+export const QEMU_FLASH_BASES = [0, 0x0400_0000] as const;
+/** The most that a bank has, bytes. */
+export const QEMU_FLASH_MAX = 0x0400_0000;
 /** GICv3, and its frame for messages. */
 export const QEMU_GICD = { base: 0x0800_0000, size: 0x1_0000 } as const;
 export const QEMU_V2M = { base: 0x0802_0000, size: GICV2M_SIZE } as const;
@@ -93,21 +101,34 @@ export function qemuStubCode(entry: number): Uint8Array {
   return bytes;
 }
 
-type Loaded = Pick<VmPlan, "initrd" | "image">;
+type Loaded = Pick<VmPlan, "initrd" | "image" | "flash">;
+
+/** The banks of flash of a VM that starts there. Addresses and bytes. */
+export function qemuFlash({ flash }: Pick<VmPlan, "flash">): { readonly base: number; readonly size: number }[] {
+  if (flash === undefined) return [];
+  const [code, variables] = QEMU_FLASH_BASES;
+  return [{ base: code, size: flash.size }, { base: variables, size: BANK_MIN }];
+}
 
 function aligned(offset: number): number {
   return Math.ceil(offset / QEMU_DEVICETREE_SIZE) * QEMU_DEVICETREE_SIZE;
 }
 
-/** Where QEMU puts initial ramdisk and devicetree: offsets in RAM. */
-export function qemuPlaces({ memory, initrd, image }: Loaded & Pick<VmPlan, "memory">) {
+/**
+ * Where QEMU puts initial ramdisk and devicetree: offsets in RAM. The resource manager's devicetree
+ * of a VM that starts in flash is after its RAM, as devices reach no page that is lent; QEMU's for
+ * the firmware is at the start.
+ */
+export function qemuPlaces({ memory, initrd, image, flash }: Loaded & Pick<VmPlan, "memory">) {
+  if (flash !== undefined) return { initrd: undefined, devicetree: memory };
   const loaded = aligned(Math.max(image.offset + image.size, Math.min(memory / 2, INITRD_OFFSET)));
   const devicetree = aligned(loaded + (initrd?.length ?? 0) + QEMU_STUB_SIZE);
   return { initrd: initrd && loaded, devicetree };
 }
 
 /** Bytes of memory that a VM needs at least: the ramdisk begins at the middle, or after 128 MiB. */
-export function qemuNeeds({ initrd, image }: Loaded): number {
+export function qemuNeeds({ initrd, image, flash }: Loaded): number {
+  if (flash !== undefined) return QEMU_DEVICETREE_SIZE;
   const end = (memory: number) => qemuPlaces({ initrd, image, memory }).devicetree + QEMU_DEVICETREE_SIZE;
   let memory = end(0);
   while (end(memory) > memory) memory += QEMU_DEVICETREE_SIZE;

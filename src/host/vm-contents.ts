@@ -19,10 +19,13 @@ export interface Content {
  */
 export function vmContents(plan: VmPlan, objects: readonly VirtioModel[] = [], driver: DriverTraits = {}): Content[] {
   const layout = layoutVm(plan);
+  const devicetree = devicetreeOf(plan, objects, driver);
   return [
     { offset: plan.image.offset, bytes: plan.image.bytes },
     ...layout.initrd === undefined ? [] : [{ offset: layout.initrd, bytes: plan.initrd! }],
-    { offset: layout.devicetree, bytes: devicetreeOf(plan, objects, driver) },
+    // Firmware in flash looks at the start of RAM.
+    ...plan.flash === undefined ? [] : [{ offset: 0, bytes: devicetree }],
+    { offset: layout.devicetree, bytes: devicetree },
   ];
 }
 

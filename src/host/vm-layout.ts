@@ -120,7 +120,7 @@ export interface VmLayout {
   readonly devicetree: number;
 }
 
-type Contents = Pick<VmPlan, "image" | "firmware" | "initrd" | "platform" | "base" | "swiotlb" | "devicetreeFirst">;
+type Contents = Pick<VmPlan, "image" | "firmware" | "initrd" | "platform" | "base" | "swiotlb" | "devicetreeFirst" | "flash">;
 
 /** Bytes of the range in which the devicetree lies. */
 export function devicetreeSize({ platform }: Pick<VmPlan, "platform">): number {

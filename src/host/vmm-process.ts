@@ -12,12 +12,14 @@ import type { DriverTraits } from "./guest-devicetree.ts";
 import { vmContents } from "./vm-contents.ts";
 import { uart16550Console, VmConsole, type VmConsoleState } from "./vm-console.ts";
 import type { VmDevices } from "./vm-devices.ts";
+import { ERASED } from "../devices/flash-size.ts";
+import type { FlashArray } from "../devices/cfi-flash.ts";
 import type { GuestMemory } from "../virtio/memory.ts";
 import type { Board, PlatformLine } from "./board.ts";
 import { CrosvmBoard } from "./crosvm-board.ts";
 import { CROSVM_SERIAL_SIZE, CROSVM_SERIALS, crosvmLines, crosvmPciSpi, type CrosvmRegion } from "./crosvm-map.ts";
 import { QemuBoard } from "./qemu-virt-board.ts";
-import { QEMU_UART, qemuLines } from "./qemu-virt-map.ts";
+import { QEMU_UART, qemuFlash, qemuLines } from "./qemu-virt-map.ts";
 import { layoutVm, queueNotification, virtioSpi, VM_PL011_BASE, VM_PL011_SIZE, VM_PL011_SPI } from "./vm-layout.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
@@ -96,6 +98,8 @@ export interface VmmData {
   pool?: number;
   /** User addresses of the windows of RAM that it has so far. */
   windows?: number[];
+  /** User address of the arrays of its flash, one after the other. */
+  flash?: number;
   /** User address of a page for structures. */
   scratch: number;
   /** Descriptors of the irqfds of the console, 0 without, and of the devices by slot. */
@@ -187,6 +191,14 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
    */
   protected signalMsi(_device: number, _event: number): void {
     throw new Refused("the driver has no ITS");
+  }
+  /**
+   * Has the guest read and execute memory of the process at an address among its devices, or takes
+   * that back; only VMMs whose driver can get such plans.
+   * @throws Refused
+   */
+  protected setRom(_base: number, _size: number, _address: number | undefined): void {
+    throw new Refused("the driver has no ROM");
   }
   /** RUN of a vCPU. */
   protected abstract run(vcpu: VmmVcpu): IoctlResult;
@@ -338,6 +350,50 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     return address;
   }
 
+  /**
+   * Fills the banks of flash: the code, and no variables.
+   * @throws Refused
+   */
+  protected loadFlash(): void {
+    const { flash } = this.plan, banks = qemuFlash(this.plan);
+    if (flash === undefined) return;
+    const address = this.data.flash = this.mapMemory(banks.reduce((sum, { size }) => sum + size, 0));
+    banks.forEach(({ size }, bank) => {
+      const content = new Uint8Array(size).fill(ERASED);
+      if (bank === 0) content.set(flash.code);
+      this.store(this.#flashAddress(bank, address), content);
+    });
+  }
+
+  /** User address of a bank's array. */
+  #flashAddress(bank: number, first = this.data.flash ?? 0): number {
+    return qemuFlash(this.plan).slice(0, bank).reduce((address, { size }) => address + size, first);
+  }
+
+  /**
+   * Has the guest read a bank's array, or lets its loads leave RUN.
+   * @throws Refused
+   */
+  protected showFlash(bank: number, shown: boolean): void {
+    const { base, size } = qemuFlash(this.plan)[bank];
+    this.setRom(base, size, shown ? this.#flashAddress(bank) : undefined);
+  }
+
+  #flashArray(bank: number): FlashArray {
+    const { size } = qemuFlash(this.plan)[bank];
+    return {
+      size,
+      read: (offset, length) => {
+        const read = this.kernel.load(this.pid, this.#flashAddress(bank) + offset, Math.min(length, size - offset));
+        if (!read.ok) throw new Refused("the array of the flash cannot be read");
+        return read.value;
+      },
+      write: (offset, bytes) => this.store(this.#flashAddress(bank) + offset, bytes),
+      flush: () => {},
+      replaced: () => {},
+    };
+  }
+
   /** Guest address of the devicetree. */
   protected get devicetree(): number {
     return this.plan.base + layoutVm(this.plan).devicetree;
@@ -397,6 +453,8 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
         if (fd !== undefined) kernel.write(this.pid, fd, ONE);
       },
       signalMsi: (device: number, event: number) => this.signalMsi(device, event),
+      flashArray: (bank: number) => this.#flashArray(bank),
+      showFlash: (bank: number, shown: boolean) => this.showFlash(bank, shown),
       problem: (message: string) => this.#events.problem(message),
       end: (reason: string) => {
         throw new Refused(reason);

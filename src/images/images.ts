@@ -1,7 +1,9 @@
 // Guest images as they are in a VM's memory: an arm64 Linux Image (also inside gzip or EFI zboot),
 // an ELF executable, or raw bytes.
 
-import type { VmFirmware, VmImage } from "../host/plan.ts";
+import { bankSize, contentSize } from "../devices/flash-size.ts";
+import type { VmFirmware, VmFlash, VmImage } from "../host/plan.ts";
+import { QEMU_FLASH_MAX } from "../host/qemu-virt-map.ts";
 import { formatSize } from "../support/units.ts";
 import { isElf, readElf } from "../formats/elf.ts";
 import { imageHeader, unwrapImage } from "./kernel-image.ts";
@@ -29,6 +31,16 @@ export function biosImage(file: Uint8Array): VmImage {
   if (file.length === 0) throw new Error("the bios is empty");
   const size = Math.max(imageHeader(file)?.imageSize ?? 0, file.length);
   return { bytes: file, offset: BIOS_OFFSET, size, entry: BIOS_OFFSET };
+}
+
+/**
+ * Firmware in the first bank of flash of QEMU's platform.
+ * @throws Error if it is empty or too large
+ */
+export function flashImage(file: Uint8Array): VmFlash {
+  const used = contentSize(file);
+  if (used === 0) throw new Error("the bios is empty");
+  return { code: file.subarray(0, used), size: bankSize("the bios", used, QEMU_FLASH_MAX) };
 }
 
 /**

@@ -14,7 +14,13 @@ function flash(): {
   put: (offset: number, value: bigint) => void;
 } {
   const bytes = new Uint8Array(SIZE).fill(0xff);
-  const array: FlashArray = { size: SIZE, bytes, write: (offset, from) => bytes.set(from, offset), flush: () => {}, replaced: () => {} };
+  const array: FlashArray = {
+    size: SIZE,
+    read: (offset, length) => bytes.subarray(offset, offset + length),
+    write: (offset, from) => bytes.set(from, offset),
+    flush: () => {},
+    replaced: () => {},
+  };
   const device = new CfiFlash(array);
   const modes: boolean[] = [];
   device.onMode = (readsArray) => modes.push(readsArray);

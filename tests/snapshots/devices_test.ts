@@ -132,7 +132,7 @@ Deno.test("the file of the variables has what the machine has, from the first wr
     const state = system.save();
     const kept = await Deno.readFile(vars);
     assert.notDeepEqual(kept, ERASED);
-    assert.deepEqual(system.hypervisor.flash[1].plan.device.array.bytes, kept);
+    assert.deepEqual(system.hypervisor.flash[1].plan.device.array.read(0, FLASH_SIZE), kept);
 
     // The file of a machine that is loaded is behind until something is written.
     const other = `${folder}/other`;
@@ -141,7 +141,7 @@ Deno.test("the file of the variables has what the machine has, from the first wr
     loaded.load(state, true);
     assert.deepEqual(await Deno.readFile(other), ERASED);
     runTo(loaded, 6_000);
-    assert.deepEqual(await Deno.readFile(other), loaded.hypervisor.flash[1].plan.device.array.bytes);
+    assert.deepEqual(await Deno.readFile(other), loaded.hypervisor.flash[1].plan.device.array.read(0, FLASH_SIZE));
 
     // A machine beside the one that has the file leaves it alone.
     const alone = { ...plan, ...ALONE };

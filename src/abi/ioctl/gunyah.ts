@@ -62,6 +62,8 @@ export const TRUSTED_VM_ARG = struct("gunyah_auth_trusted_vm_arg", {
 
 /** `flags` of a user memory region. `Lent` is of the generations before v10. */
 export const RegionFlags = { Read: 1, Write: 2, Exec: 4, Lent: 8 } as const;
+/** `flags` of EL2_VM_SET_ROM. */
+export const RomFlags = { Present: 1 } as const;
 /** `flags` of MAP_MEM in v17. */
 export const MapFlagsV17 = { AccessMask: 7, Lend: 1, Share: 2, Read: 0x10, Write: 0x20, Exec: 0x40, Unmap: 0x100, Defined: 0x177 } as const;
 /** `flags` of MAP_CMA_MEM in the Android kernels. */
@@ -123,6 +125,14 @@ export const LEGACY_REGION = struct("gh_userspace_memory_region (legacy)", {
 });
 /** A message of a device to the VM's ITS, by the doorbell of this label. */
 export const SIGNAL_MSI = struct("el2_vm_signal_msi", { label: "u32", device: "u32", event: "u32", padding: "u32" });
+/** Memory of the caller that a VM reads and executes at an address among its devices. */
+export const SET_ROM = struct("el2_vm_set_rom", {
+  guest_phys_addr: "u64",
+  memory_size: "u64",
+  userspace_addr: "u64",
+  flags: "u32",
+  padding: "u32",
+});
 export const LEGACY_U64 = struct("u64", { value: "u64" });
 
 /** The series, by the names of their last versions. */
@@ -160,9 +170,13 @@ export const GH_ANDROID = {
   CHECK_EXTENSION: plain("GH_VM_ANDROID_CHECK_EXTENSION", "vm", ANDROID_MAGIC, 0x17),
 } as const;
 
-/** Real drivers have no message-signaled interrupts; KVM's counterpart is KVM_SIGNAL_MSI. */
+/**
+ * Real drivers have neither message-signaled interrupts nor memory that comes and goes; KVM's
+ * counterparts are KVM_SIGNAL_MSI and slots with KVM_MEM_READONLY.
+ */
 export const GH_EL2 = {
   SIGNAL_MSI: pointer("EL2_VM_SIGNAL_MSI", "vm", EL2_MAGIC, 0x00, SIGNAL_MSI),
+  SET_ROM: pointer("EL2_VM_SET_ROM", "vm", EL2_MAGIC, 0x01, SET_ROM),
 } as const;
 
 const legacy = (name: string, on: "device" | "vm" | "vcpu", number: number) => plain(name, on, LEGACY_MAGIC, number);

@@ -37,6 +37,7 @@ import { bindingOf, createGuestMemory, mapCmaMemory, mapMemory } from "./binding
 import type { VmDriver, VmManager } from "./vm-manager.ts";
 import { addIoeventfd, addIrqfd, removeIoeventfds, removeIrqfds, wrongSize } from "./functions.ts";
 import { reclaimPages } from "./paging.ts";
+import { setRom } from "./rom.ts";
 import { hypercallErrno } from "./rm-errors.ts";
 import { prepareRegion, releaseRegion } from "./regions.ts";
 import type { SignedVm } from "./signed-vm.ts";
@@ -199,6 +200,7 @@ export class GunyahDriver implements VmDriver {
       return this.#refuseBootContext(this.quirks.bootContext);
     }
     if (code === GH_EL2.SIGNAL_MSI.code && answersOwn(persona)) return this.#signalMsi(task, vm, argument);
+    if (code === GH_EL2.SET_ROM.code && answersOwn(persona)) return setRom(this.#kernel, task, vm, argument);
     if (!this.#answers(persona, "vm", code)) return this.#unknown(persona, "vm", code);
     if (persona.name === "legacy") return this.#vendor.onVm(task, vm, code, argument);
     switch (code) {

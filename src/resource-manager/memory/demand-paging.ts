@@ -104,6 +104,15 @@ export function placedConfig({ layout: { image, firmware } }: Vm, config: VmConf
 }
 
 /**
+ * Addresses that the owner has chosen: those that it fills, and the place of the image. Nothing of
+ * the Resource Manager's goes there.
+ */
+export function ownerRanges({ paging, layout: { image } }: Vm): readonly Range[] {
+  if (paging === undefined) return [];
+  return image === undefined ? paging.ranges : [...paging.ranges, image];
+}
+
+/**
  * VM_INIT: accesses to missing pages come to the owner, which gets what it needs to put them there.
  * @throws Refusal, HypercallFailure
  */
@@ -114,7 +123,6 @@ export function preparePaging(context: Context, vm: Vm, owner: Vm): void {
   const { addrspace, memory } = vm.objects!;
   for (const range of paging.ranges) {
     calls.addrspace_configure_vmmio({ addrspace: addrspace!, vbase: range.base, size: range.size, op: VmmioOperation.AddPrivate });
-    vm.addresses!.reserved.push(range);
   }
   const shared = paging.sharedExtent = context.sparseExtent("memory");
   const { hlos_vm_base: base, hlos_vm_size: size } = resources;

@@ -22,7 +22,7 @@ import { type Devicetree, type DevicetreeNode, findNode } from "../../devicetree
 import { addresses, allocateRange, takeRange } from "../state/addresses.ts";
 import type { Context } from "../state/context.ts";
 import { addLowMemory } from "../memory/low-memory.ts";
-import { placedConfig, preparePaging } from "../memory/demand-paging.ts";
+import { ownerRanges, placedConfig, preparePaging } from "../memory/demand-paging.ts";
 import { READ_ONLY } from "../state/mapping.ts";
 import { SEND_BUFFER } from "../state/memory-layout.ts";
 import { parcelOf } from "../memory/memparcels.ts";
@@ -221,6 +221,7 @@ function createAddressSpace(context: Context, vm: Vm, objects: VmObjects): void 
   takeRange(space, { base: asIpa(0), size: VMMIO_SIZE });
   const addrspace = objects.addrspace = calls.create("addrspace");
   calls.addrspace_configure({ addrspace, vmid: vm.vmid });
+  space.reserved.push(...ownerRanges(vm));
   const ipa = allocateRange(space, PAGE_SIZE, PAGE_SIZE)!;
   const extent = context.allOrNothing((onFailure) => {
     const heapOffset = context.allocatePage();
