@@ -379,7 +379,7 @@ function checkVm(name: string, vm: FileVm, cpus: number, spoilt: Spoilt, errors:
     errors.atKey([...path, "bios"], 'bios needs platform = "crosvm" or "qemu-virt"; use image for bare metal');
   }
   if (vm.bios !== undefined && vm.platform === "qemu-virt" && vm.hypervisor === "geniezone" && !unknown("platform", "hypervisor")) {
-    errors.atKey([...path, "bios"], 'bios needs hypervisor = "gunyah"; memory of GenieZone\'s VMs begins above the flash of "qemu-virt"');
+    errors.atKey([...path, "bios"], 'bios needs hypervisor = "gunyah"; GenieZone\'s VMs have no memory where the flash of "qemu-virt" is');
   }
   if (vm.initrd !== undefined && vm.kernel === undefined && !unknown("kernel")) errors.atKey([...path, "initrd"], "initrd needs a kernel");
   if (vm.type === "protected" && vm.firmware === undefined && !unknown("firmware")) {
@@ -463,7 +463,8 @@ function checkDriver(name: string, vm: FileVm, { host }: File, spoilt: Config["s
     const why = "gives memory in parcels, which the resource manager places one after the other";
     errors.atKey(["vm", name, "windows"], `device "${device}" ${why}; windows need device = "v17" or later`);
   }
-  if (vm.bios !== undefined && vm.platform === "qemu-virt" && !unknown && PERSONAS[device].memory.given !== "on-demand") {
+  const inFlash = vm.bios !== undefined && vm.platform === "qemu-virt" && vm.hypervisor === "gunyah";
+  if (inFlash && !unknown && PERSONAS[device].memory.given !== "on-demand") {
     errors.atKey(["vm", name, "bios"], `device "${device}" gives memory in parcels, which are never flash; use the default, "union"`);
   }
   const regions = requests.includes(GH.SET_USER_MEM_REGION) || device === "legacy";

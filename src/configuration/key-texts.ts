@@ -75,7 +75,7 @@ export const VM_TEXTS = {
   firmware: "of a protected VM: raw code, entered at its first byte",
   kernel: "arm64 Linux Image; a path relative to this file, or catalog:GUEST/FILE",
   image: "instead of a kernel: bare metal, ELF or raw",
-  bios: "crosvm only, instead of a kernel: raw firmware, 2 MiB after the start of RAM, where the devicetree is",
+  bios: "instead of a kernel: crosvm: raw firmware, 2 MiB after the start of RAM; qemu-virt: U-Boot or EDK2 in flash",
   built: "what kernel, image or bios should be a copy of; if the VM fails and it is not, the verdict says so",
   initrd: "initial ramdisk of the kernel",
   symbols: "ELF file with symbols, for display and debuggers",

@@ -301,7 +301,7 @@ interface VmPlace {
   readonly hasIts: boolean;
 }
 
-/** What a VM that starts in flash is loaded with. */
+/** The image of a VM that starts in flash. */
 const NO_IMAGE: VmImage = { bytes: new Uint8Array(0), offset: 0, size: 0, entry: 0 };
 
 async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: Refuse): Promise<VmPlan | undefined> {

@@ -20,7 +20,7 @@ async function edk2(folder: string, files: { readonly [name: string]: FatEntry }
   return await Guests.configured(`${MACHINE}[vm.uefi]\n${vm}`, folder);
 }
 
-Deno.test("EDK2 in a VM on QEMU's platform starts an EFI application of 40 MB, which it reads with one request", () =>
+Deno.test("EDK2 in a VM on QEMU's platform starts an EFI application of 40 MB from a FAT disk", () =>
   inFolder(async (folder) => {
     const guests = await edk2(folder, { EFI: { BOOT: { "BOOTAA64.EFI": efiApplication(40 << 20) } } });
     const console = guests.console("uefi");

@@ -1,5 +1,5 @@
-// An EFI application for AArch64 as bytes (Microsoft's PE format, UEFI 2.10 §2.1 and §4): it adds up
-// the words behind its code, says whether the sum is right, and turns the machine off.
+// An EFI application for AArch64 as bytes (Microsoft's PE format, UEFI specification 2.10): it adds
+// up the words behind its code, says whether the sum is right, and turns the machine off.
 
 /** The line of an application that was read whole. */
 export const APPLICATION_RIGHT = "EFI-APP-RIGHT";

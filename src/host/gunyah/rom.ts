@@ -29,14 +29,16 @@ export function setRom(kernel: HostKernel, task: number, vm: Vm, pointer: bigint
     return refuse(Errno.ENODEV, "the driver gives the pages of a VM that runs, and not in parcels", { status: vm.status });
   }
   const meets = (from: bigint, length: bigint) => address < from + length && from < address + size;
-  if (vm.bindings.some((each) => meets(each.guestAddress, each.size))) return refuse(Errno.EEXIST, "a region is there", { address, size });
+  if (vm.bindings.some((each) => meets(each.guestAddress, each.size))) {
+    return refuse(Errno.EEXIST, "a ROM and a region of a VM may not overlap", { address, size });
+  }
   const failed = (error: PagingError) => refuse(hypercallErrno(error.code), error.call, { address, size });
   if ((flags & RomFlags.Present) === 0) {
     const kept = reclaimPages(kernel, vm, address, size);
     return kept === undefined ? 0 : failed(kept);
   }
   if (vm.given.some(({ guestAddress, count }) => meets(guestAddress, BigInt(count) * page))) {
-    return refuse(Errno.EEXIST, "a ROM is there already", { address, size });
+    return refuse(Errno.EEXIST, "ROMs of a VM may not overlap", { address, size });
   }
   const pages = Number(size / page);
   const pinned = kernel.pin(space, user, pages, true);

@@ -39,7 +39,7 @@ function running(device: PersonaName) {
 }
 
 for (const device of ["ack-6.6", "ack-6.12", "union"] as const) {
-  Deno.test(`a ROM comes and goes in a VM of ${device} that runs, and nothing of it is left`, () => {
+  Deno.test(`a ROM comes and goes in a VM of ${device} that runs, and leaves no page`, () => {
     const { stack, client, vm, vcpu, user, start, mapped } = running(device);
     client.refused(setRom(client, vm, user), "ENODEV", /VM that runs/);
     start();
@@ -49,7 +49,7 @@ for (const device of ["ack-6.6", "ack-6.12", "union"] as const) {
       assert.equal(setRom(client, vm, user), 0, stack.lastRule()?.rule);
       assert.deepEqual([ROM, ROM + 0x2000, ROM + SIZE].map(mapped), [true, true, false]);
       assert.equal(locked(), before + SIZE);
-      client.refused(setRom(client, vm, user, { address: ROM + 0x1000 }), "EEXIST", /a ROM is there/);
+      client.refused(setRom(client, vm, user, { address: ROM + 0x1000 }), "EEXIST", /ROMs of a VM/);
       // The process keeps its access.
       assert.ok(client.write(user, [round]).ok);
       assert.equal(setRom(client, vm, 0, { flags: 0 }), 0);
@@ -77,7 +77,7 @@ Deno.test("a ROM that cannot be one is refused with its reason, and changes noth
   client.refused(setRom(client, vm, user, { flags: 2 }), "EINVAL", /flags are PRESENT/);
   client.refused(client.ioctl(vm, GH_EL2.SET_ROM, 8), "EFAULT", /readable/);
   client.refused(setRom(client, vm, 0x7000_0000_0000), "EFAULT", /writable/);
-  for (const flags of [0, 1]) client.refused(setRom(client, vm, user, { address: BASE, flags }), "EEXIST", /a region is there/);
+  for (const flags of [0, 1]) client.refused(setRom(client, vm, user, { address: BASE, flags }), "EEXIST", /a ROM and a region/);
   const child = new Client(stack, client.kernel((kernel, pid) => kernel.fork(pid)));
   child.refused(child.ioctl(vm, GH_EL2.SET_ROM, 0), "EPERM", /address space that created/);
   assert.equal(mapped(ROM), false);
