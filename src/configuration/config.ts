@@ -22,7 +22,7 @@ import { notKnown } from "./plain-values.ts";
 import { GH } from "../abi/ioctl/gunyah.ts";
 import { CROSVM_FIRMWARE } from "../host/crosvm-map.ts";
 import { QEMU_DEVICETREE_SIZE } from "../host/qemu-virt-map.ts";
-import { BANK_MIN } from "../devices/flash-size.ts";
+import { BANK_MIN } from "../host/flash-size.ts";
 import { PERSONAS } from "../abi/ioctl/personas.ts";
 import { applyPhone } from "./phones.ts";
 import { formatSize } from "../support/units.ts";

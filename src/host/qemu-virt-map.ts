@@ -5,7 +5,7 @@
 // VM.
 
 import { GICV2M_SIZE } from "../devices/gicv2m.ts";
-import { BANK_MIN } from "../devices/flash-size.ts";
+import { BANK_MIN } from "./flash-size.ts";
 import { FW_CFG_SIZE } from "../devices/fw-cfg.ts";
 import type { PlatformLine } from "./board.ts";
 import type { VmPlan } from "./plan.ts";

@@ -12,7 +12,7 @@ import type { DriverTraits } from "./guest-devicetree.ts";
 import { vmContents } from "./vm-contents.ts";
 import { uart16550Console, VmConsole, type VmConsoleState } from "./vm-console.ts";
 import type { VmDevices } from "./vm-devices.ts";
-import { ERASED } from "../devices/flash-size.ts";
+import { ERASED } from "./flash-size.ts";
 import type { FlashArray } from "../devices/cfi-flash.ts";
 import type { GuestMemory } from "../virtio/memory.ts";
 import type { Board, PlatformLine } from "./board.ts";

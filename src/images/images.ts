@@ -1,7 +1,7 @@
 // Guest images as they are in a VM's memory: an arm64 Linux Image (also inside gzip or EFI zboot),
 // an ELF executable, or raw bytes.
 
-import { bankSize, contentSize } from "../devices/flash-size.ts";
+import { bankSize, contentSize } from "../host/flash-size.ts";
 import type { VmFirmware, VmFlash, VmImage } from "../host/plan.ts";
 import { QEMU_FLASH_MAX } from "../host/qemu-virt-map.ts";
 import { formatSize } from "../support/units.ts";

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { Stage2Flags } from "../../src/core/interface.ts";
 import { FLASH_SECTOR, FlashCommand } from "../../src/devices/cfi-flash.ts";
-import { BANK_MIN } from "../../src/devices/flash-size.ts";
+import { BANK_MIN } from "../../src/host/flash-size.ts";
 import { ConsoleInput } from "../../src/host/console-input.ts";
 import { nativeHost } from "../../src/host/native-host.ts";
 import type { VmPlan } from "../../src/host/plan.ts";

@@ -2,7 +2,7 @@
 
 import { formatSize } from "../support/units.ts";
 import { MiB, PAGE_SIZE } from "../support/sizes.ts";
-import { FLASH_SECTOR } from "./cfi-flash.ts";
+import { FLASH_SECTOR } from "../devices/cfi-flash.ts";
 
 /** Content of erased flash. */
 export const ERASED = 0xff;
