@@ -1,6 +1,6 @@
 // Firmware as Debian packages it for QEMU's `virt`, in the flash of a VM with that platform: it
-// finds the disk by PCI, and starts what is on it. CI has one application of each firmware; EL2_LONG
-// all.
+// finds the disk by PCI, and starts what is on it. CI has one application of each firmware, and
+// EL2_LONG all.
 
 import assert from "node:assert/strict";
 import { type NativeFirmware, nativeFirmware } from "../../scripts/native-tools.ts";
