@@ -140,6 +140,9 @@ Deno.test("a VM of crosvm's platform has what crosvm builds, and the rest is ref
   assert.deepEqual(await said('schedule = "own"\n'), [
     'schedule "own" needs platform = "el2"; the devices of platform "crosvm" are its VMM\'s',
   ]);
+  for (const msi of ["its", "gicv2m"]) {
+    assert.deepEqual(await said(`msi = "${msi}"\n`), ['msi needs platform = "qemu-virt"; remove it']);
+  }
   const guarded = 'type = "protected"\nfirmware = "firmware.bin"\n';
   assert.deepEqual(await said(guarded), []);
   assert.deepEqual(await said(`${guarded}swiotlb = "8MiB"\nmemory = "12MiB"\n`), []);
