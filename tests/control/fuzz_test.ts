@@ -252,8 +252,8 @@ Deno.test("every kind of request of a read-only client that would change anythin
   client.send({ kind: "down" });
   client.send({ kind: "prepare", memory: 1 });
   assert.deepEqual(refused, [
-    ...CLIENT_KINDS.filter((kind) => kind !== "hello" && !["taken", "query", "forget", "watch", "trace", "symbols"].includes(kind)),
+    ...CLIENT_KINDS.filter((kind) => kind !== "hello" && !["taken", "query", "forget", "watch"].includes(kind)),
     "prepare",
   ]);
-  assert.deepEqual(sent.filter((kind) => !["query", "watch", "trace", "symbols", "taken", "forget"].includes(kind)), []);
+  assert.deepEqual(sent.filter((kind) => !["query", "watch", "taken", "forget"].includes(kind)), []);
 });
