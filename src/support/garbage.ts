@@ -1,12 +1,16 @@
 // Bounds of the garbage in a process that runs for hours. V8 lets the old generation become a
 // multiple of what lives before it collects it, and the young one grow with everything that ever
-// survived in it: resident memory would rise for hours although nothing leaks.
+// survived in it. It does not count memory outside its heap, such as a connection's, which is freed
+// with the object that holds it. Resident memory would rise for hours although nothing leaks.
 
 import { MiB } from "./sizes.ts";
 
 /** Time between two looks at the heap, ms. Short runs never pay for one. */
 const LOOK = 30_000;
-/** Garbage that may gather outside the young generation: this much, or this share of what lives. */
+/**
+ * Garbage that may gather outside the young generation: this much, or this share of what lives.
+ * Resident memory, of which V8's heap is a part, may grow by the least.
+ */
 const LEAST = 2 * MiB;
 const SHARE = 0.1;
 /**
@@ -24,14 +28,28 @@ interface Heap {
   held(): number;
 }
 
+/** Memory at some time, in bytes. */
+interface Sizes {
+  /** `Heap.held`. */
+  readonly held: number;
+  /** Of the whole process. */
+  readonly resident: number;
+}
+
+/** Whether there may be much garbage now, as memory was `last` after a collection. */
+export function isCollectionDue({ held, resident }: Sizes, last: Sizes): boolean {
+  return held > last.held + Math.max(LEAST, last.held * SHARE) || resident > last.resident + LEAST;
+}
+
 /** From now on this thread collects its garbage before there is much of it. */
 export function boundGarbage(): void {
-  let heap: Promise<Heap> | undefined, live = 0;
+  let heap: Promise<Heap> | undefined, last = { held: 0, resident: 0 };
   const look = async () => {
     const { collect, held } = await (heap ??= ownHeap());
-    if (held() <= live + Math.max(LEAST, live * SHARE)) return;
+    const sizes = () => ({ held: held(), resident: Deno.memoryUsage().rss });
+    if (!isCollectionDue(sizes(), last)) return;
     collect();
-    live = held();
+    last = sizes();
   };
   Deno.unrefTimer(setInterval(look, LOOK));
 }

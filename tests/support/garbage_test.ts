@@ -1,7 +1,8 @@
 // The bounds of a process's garbage, of which V8 knows one by an option only.
 
 import assert from "node:assert/strict";
-import { HEAP_OPTIONS } from "../../src/support/garbage.ts";
+import { HEAP_OPTIONS, isCollectionDue } from "../../src/support/garbage.ts";
+import { MiB } from "../../src/support/sizes.ts";
 
 /** A program of two threads that prints the limits of their heaps, in MiB. */
 const LIMITS = `
@@ -28,4 +29,11 @@ Deno.test("the options of el2 bound the young generation of both threads, which 
   const [bounded, other] = await Promise.all([limitsWith(HEAP_OPTIONS), limitsWith([])]);
   assert.equal(bounded.length, 2);
   bounded.forEach((limit, thread) => assert.ok(other[thread] - limit > 40, `${other} and ${bounded} MiB`));
+});
+
+Deno.test("garbage is collected after 2 MiB or a tenth of the heap, or where resident memory has grown", () => {
+  const due = (held: number, resident: number, lastHeld = 10, lastResident = 200) =>
+    isCollectionDue({ held: held * MiB, resident: resident * MiB }, { held: lastHeld * MiB, resident: lastResident * MiB });
+  assert.deepEqual([due(10, 200), due(12, 202), due(12.1, 200), due(10, 202.1), due(0, 100)], [false, false, true, true, false]);
+  assert.deepEqual([due(43.9, 200, 40), due(44.1, 200, 40)], [false, true]);
 });
