@@ -215,7 +215,7 @@ Deno.test("a run with a disk that is written to, or with gdb, is not recorded, b
  * Recorded once by recordings/record.ts: registers every 10,000,000 instructions, and everything at
  * the end.
  */
-const DEBIAN_RECORDING = new URL("../../../recordings/debian.rec", import.meta.url).pathname;
+const DEBIAN_RECORDING = new URL("../../recordings/debian.rec", import.meta.url).pathname;
 
 /** The files that the recording names by hash, if the catalog has exactly these. */
 async function recordedImages(): Promise<Map<string, string> | undefined> {
