@@ -25,6 +25,11 @@ const OWN_DEVICE = {
 const VM_RULES: readonly JsonSchema[] = [
   { oneOf: [{ required: ["kernel"] }, { required: ["image"] }, { required: ["bios"] }] },
   needs("initrd", "kernel"),
+  { if: { required: ["bios"] }, then: is("platform", "crosvm", "qemu-virt") },
+  {
+    if: { required: ["bios", "platform"], properties: { platform: { const: "qemu-virt" } } },
+    then: { properties: { hypervisor: { const: "gunyah" } } },
+  },
   { if: is("type", "protected"), then: { required: ["firmware"] }, else: none(["firmware"]) },
   {
     if: is("schedule", "own"),
