@@ -101,10 +101,14 @@ export function attachPci(
     save: () => ({ pins: [...pins], functions: bus.functions.map((each) => each.save()) }),
     restore(state) {
       const saved = inForm(SAVED_HOST, state);
-      demand(saved.functions.length === bus.functions.length, "functions", "there is one for each of the bus");
+      demand(saved.functions.length === bus.functions.length, "functions", "each function of the bus has a state");
       bus.functions.forEach((each, index) => {
         const words = each.windows.reduce((sum, window) => sum + window.words, 0);
-        demand(saved.functions[index].window.length === words, `functions.${index}.window`, "it has the words of the function's windows");
+        demand(
+          saved.functions[index].window.length === words,
+          `functions.${index}.window`,
+          "the state has a word for each of the function's windows",
+        );
         each.restore(saved.functions[index] as PciFunctionState);
       });
       pins.splice(0, pins.length, ...saved.pins);

@@ -200,7 +200,7 @@ export interface HostDriver {
   readonly device: PersonaName;
   /** Whether there is /dev/gzvm too. */
   readonly gzvm: boolean;
-  /** Why that is missing all the same; it is there by default. */
+  /** Why it is missing nevertheless; it is there by default. */
   readonly gzvmProbe?: GzvmProbe;
   /** RLIMIT_MEMLOCK of the VMMs, bytes. */
   readonly memlock: number;

@@ -358,7 +358,7 @@ export class AddressSpace extends HypervisorObject {
       const { addressSpaces, pageTables } = this.services;
       archive.check(this.#tables.size === tables.length, "a page table is paid for once");
       archive.check(this.#vmid !== 0 && !addressSpaces.has(this.#vmid), "a VMID is one address space's");
-      archive.check(pageTables.promise(pageTables.root + tables.length, this.#vmid), "there are as many page tables in the machine");
+      archive.check(pageTables.promise(pageTables.root + tables.length, this.#vmid), "the machine has enough page tables");
       this.#stage2 = pageTables.create();
       addressSpaces.set(this.#vmid, this);
     }
