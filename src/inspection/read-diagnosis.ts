@@ -123,10 +123,8 @@ function caused(view: View, { id }: VmFacts, found: Verdict): Verdict {
 
 function staleText({ stale }: PlannedVm): string | undefined {
   if (stale === undefined) return undefined;
-  const { used, built } = stale;
-  return `its image (SHA-256 ${used.slice(0, DIGITS)}) is not the one that was built (${
-    built.slice(0, DIGITS)
-  }): that build has not run yet`;
+  const [used, built] = [stale.used, stale.built].map((hash) => `SHA-256 ${hash.slice(0, DIGITS)}`);
+  return `its image (${used}) is not the one that was built (${built}): that build has not run yet`;
 }
 
 function overrunText({ bios }: PlannedVm): string | undefined {
