@@ -10,9 +10,9 @@ import { median, withSpread } from "./statistics.ts";
 
 /** Seconds for a boot. */
 const TIMEOUT = 300;
-/** Seconds after which a session that nobody uses has settled, and between two looks at it. */
+/** Seconds after which a session that nobody uses has settled, and between two checks of it. */
 const SETTLED = 10, INTERVAL = 1;
-/** Looks at a session. */
+/** Measures a session. */
 const LOOKS = 5;
 
 const IDLE_DEMO = "demo, idle session";

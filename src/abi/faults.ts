@@ -1,4 +1,4 @@
-// Injected faults: rules that say which operation shall fail, and how (docs/fault-injection.md).
+// Injected faults: rules that say which operation fails, and how (docs/fault-injection.md).
 // The code that performs operations asks a `FaultPort` for the effect on each; without rules it
 // does not ask. Rules are counted in the order of virtual time, so that a run with the same rules
 // is the same run.
@@ -40,21 +40,21 @@ export interface FaultRule {
   readonly kind: FaultKind;
   readonly conditions: readonly FaultCondition[];
   /**
-   * The first and the last operation that it hits, of those that its conditions fit: from 1; the
-   * last may be Infinity.
+   * The first and the last operation that it hits, counted from 1 among those that match its
+   * conditions; the last may be Infinity.
    */
   readonly first: number;
   readonly last: number;
-  /** Every how many matching operations it applies. */
+  /** It applies to every N-th matching operation. */
   readonly step: number;
   readonly effect: FaultEffect;
 }
 
 /** The interface that performers of operations ask. */
 export interface FaultPort {
-  /** Whether there are rules of a kind: what each operation pays while there are none. */
+  /** Whether there are rules of a kind: the only cost of an operation while there are none. */
   readonly armed: Readonly<Record<FaultKind, boolean>>;
-  /** Counts an operation, and gives what is to happen to it. */
+  /** Counts an operation, and returns the effect on it. */
   hit(kind: FaultKind, subject: FaultSubject): FaultHit | undefined;
   /** The CPU that is running spends this much virtual time (ns). */
   spend(ns: number): void;
@@ -68,17 +68,17 @@ export interface FaultHit {
   readonly effect: FaultEffect;
 }
 
-/** The phrase that stands as the rule of a refusal that was injected. */
+/** The rule that an injected refusal names. */
 export const INJECTED = "a fault was injected";
-/** Where that is specified. */
+/** Its citation: a command instead of a section. */
 export const INJECTED_SECTION = "el2 inject";
 
-/** The values of that refusal, for its reason. */
+/** The values of an injected refusal, for its reason. */
 export function injectedValues({ id, rule }: FaultHit): Readonly<Record<string, string>> {
   return { inject: id, rule_text: rule.text };
 }
 
-/** No rules, for good. */
+/** A port that never has rules. */
 export const NO_FAULTS: FaultPort = {
   armed: Object.fromEntries(FAULT_KINDS.map((kind) => [kind, false])) as Record<FaultKind, boolean>,
   hit: () => undefined,

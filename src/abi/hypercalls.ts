@@ -5,8 +5,7 @@
 import type { CapId, Ipa, Pa, Vmid } from "./numbers.ts";
 
 /**
- * How an argument is read from its 64-bit register. Narrow kinds look only at their low bits
- * (§1.3).
+ * How an argument is read from its 64-bit register. Narrow kinds use only the low bits (§1.3).
  * - `cap`: capability id in the caller's cspace (or in one named by an argument before it)
  * - `user_ptr`: virtual address in the caller's EL1 regime
  * - `res0`, `res1`: reserved, all zeros or all ones
@@ -25,7 +24,7 @@ export interface HypercallSignature {
   readonly results: Readonly<Record<string, ResultKind>>;
 }
 
-/** HVC immediate of call 0, and how many numbers the range holds. */
+/** HVC immediate of call 0, and the size of the range. */
 export const HVC_BASE = 0x6000;
 export const HYPERCALL_COUNT = 0x78;
 /** How many of them the recorded build has; the others are those of the newer drop (§4.14). */
@@ -232,7 +231,7 @@ export type HypercallName = keyof typeof HYPERCALLS;
  */
 interface WordsByName {
   vmid: { argument: Vmid; result: never };
-  /** Where a mapping begins. */
+  /** The start of a mapping. */
   vbase: { argument: Ipa | bigint; result: never };
   ipa: { argument: Ipa; result: never };
   entry_point: { argument: Ipa | bigint; result: never };
@@ -260,8 +259,8 @@ export type HypercallArguments<N extends HypercallName> = {
 };
 
 /**
- * The results of a call by name. They are read where they are, and valid until the same call is
- * made again. `error` is an `ErrorCode`; where it is not OK, the other results are zero.
+ * The results of a call by name. They are read in place, and valid until the same call is made
+ * again. `error` is an `ErrorCode`; if it is not OK, the other results are zero.
  */
 export type HypercallResults<N extends HypercallName> =
   & { readonly [R in keyof ResultsOf<N>]: ResultOf<R, ResultsOf<N>[R]> }

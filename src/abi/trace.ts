@@ -240,7 +240,7 @@ export interface TracePort {
    */
   publish(key: string): void;
   /**
-   * Notes the rule that the operation in progress breaks. The first note stands, and one noted by
+   * Notes the rule that the operation in progress breaks. The first note counts, and one noted by
    * an operation inside it.
    */
   refuse(rule: BrokenRule): void;

@@ -65,7 +65,7 @@ function decodeEntry({ digest, content }: StoredEntry, signature: CodeSignature)
   return { sizes, gaps, bytes: content.slice(bytesAt) };
 }
 
-/** The bytes of a file: the first of these entries, as far as there is room. */
+/** The bytes of a file: the first of these entries for which there is room. */
 export function encodeFile(entries: Iterable<StoredEntry>, capacity: number = FILE_BYTES): Uint8Array<ArrayBuffer> {
   const taken: StoredEntry[] = [];
   let size = INDEX_AT;

@@ -1,10 +1,10 @@
 // Consoles of a system: the receivers of typed input, and the guests' output since it was last
 // taken. A guest that floods its console fills a bounded buffer that is emptied after each slice;
-// nothing is lost, the guest just waits for its next slice.
+// no output is lost, the guest just waits for its next slice.
 
 import { KiB } from "../support/sizes.ts";
 
-/** Bytes of what a console has shown that a snapshot keeps. */
+/** Bytes of each console's output that a snapshot keeps. */
 const TAIL = 16 * KiB;
 
 /** The end of what a console shows. */
@@ -17,7 +17,7 @@ export interface ConsoleTail {
 export interface ConsoleDoor {
   /** Bytes typed. */
   type(bytes: Uint8Array): void;
-  /** Sends a break on its line; absent where it is not a serial line. */
+  /** Sends a break on its line; absent if it is not a serial line. */
   sendBreak?(): void;
   /** Why it takes no input now; undefined if it does. */
   closed?(): string | undefined;
@@ -100,7 +100,7 @@ export class Consoles {
     return names.map((name) => ({ console: name, bytes: this.#tail(name, Uint8Array.from(waiting.get(name) ?? [])) }));
   }
 
-  /** Shows that again, as the first output. */
+  /** Shows saved output again, before any other. */
   restore(tails: readonly ConsoleTail[]): void {
     this.#shown.clear();
     this.#output = tails.map(({ console, bytes }) => ({ console, bytes: [...bytes] }));

@@ -1,5 +1,5 @@
 // Events for the client of a session: refusals, states of VMs, accesses to unmapped addresses,
-// problems. They wait here between two slices.
+// problems. They are kept here until the slice ends.
 
 import type { UndefinedInstruction } from "../core/core.ts";
 import { endedByOwnWill, type HostEvent } from "../host/events.ts";
@@ -33,7 +33,7 @@ export class EventNotes {
     hypervisor.onUnmappedMemory = (vcpu, ipa) => this.#unmapped(vcpu, `ipa:0x${ipa.toString(16)}`);
   }
 
-  /** The reasons so far were reported by another machine of this run. */
+  /** Skips the reasons so far: another machine of this run has reported them. */
   recall(): void {
     this.#reasons = this.hypervisor().trace.reasons.count;
   }
@@ -58,7 +58,7 @@ export class EventNotes {
     this.#note(this.machine.time, "dev", device, message, true);
   }
 
-  /** An exception of el2's own has ended a part of the machine. */
+  /** An exception in el2 itself has ended a part of the machine. */
   contained(where: string, what: string): void {
     const kind = where.startsWith("dev:") ? "dev" : "state";
     this.#note(
@@ -108,7 +108,7 @@ export class EventNotes {
   }
 
   #note(time: number, kind: MachineEvent["kind"], vcpu: string, text: string, refused: boolean): void {
-    // A refused call is in the trace already.
+    // The trace already has refused calls.
     if (kind !== "hvc") this.hypervisor().trace.event(kind, text, refused ? { about: vcpu, refused } : { about: vcpu });
     this.#tell(time, kind, vcpu, text, refused);
   }

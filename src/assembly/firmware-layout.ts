@@ -1,4 +1,4 @@
-// Size of firmware flash, and the place of its arrays in RAM.
+// Size of the firmware's flash, and where its arrays are in RAM.
 
 import { bankSize, contentSize } from "../host/flash-size.ts";
 import { FLASH_MAX, MINIMUM_PLATFORM_MEMORY, RAM_BASE } from "../machine/memory-map.ts";
@@ -7,7 +7,7 @@ import type { OpenDisk } from "../outside/computer.ts";
 import { DiskFile } from "../outside/disk-file.ts";
 import type { FirmwarePlan } from "../plans/plan.ts";
 
-/** Where firmware's flash lies. Bytes. */
+/** The firmware's flash, in bytes. */
 export interface FirmwareLayout {
   /** RAM that is left for the VM. */
   readonly memory: number;

@@ -79,7 +79,7 @@ export class GuestSystem implements System, Inspected {
   driver: Persona = PERSONAS.v17;
   #hypervisor: Hypervisor | undefined;
   #log: EventLog | undefined;
-  /** Exceptions of el2's own that have ended parts of the machine, each in a line. */
+  /** Exceptions in el2 itself that have ended parts of the machine, each in a line. */
   readonly #bugs: string[] = [];
   #newBugs: ContainedBug[] = [];
 
@@ -165,7 +165,7 @@ export class GuestSystem implements System, Inspected {
     return bugs;
   }
 
-  /** An exception of el2's own has ended a part of the machine, and the rest continues. */
+  /** An exception in el2 itself has ended a part of the machine, and the rest continues. */
   bug(where: string, error: unknown): void {
     const what = exceptionText(error);
     this.events.contained(where, what);

@@ -91,8 +91,8 @@ const SAVED_UART = v.strictObject({
 });
 
 /**
- * Virtual time (ns) from when the guest enables receive interrupts to its first input: its driver
- * empties the FIFO meanwhile.
+ * Virtual time (ns) from the guest's enabling of receive interrupts to its first input, in which
+ * its driver empties the FIFO.
  */
 const UART_SETTLE_TIME = 1_000_000;
 
@@ -146,7 +146,7 @@ const SAVED_SERIAL = v.strictObject({
   waiting: v.array(character),
 });
 
-/** A 16550A in the PL011's place: the console of the primary VM. */
+/** A 16550A instead of the PL011: the console of the primary VM. */
 export function attachSerial(machine: Machine, system: Pick<GuestSystem, "parts" | "consoles">): void {
   const uart = new Uart16550();
   const waiting: number[] = [];

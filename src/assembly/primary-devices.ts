@@ -49,7 +49,7 @@ export interface VirtioPlace {
 export interface DeviceReports {
   /** The guest broke a rule. */
   onProblem(id: string, message: string): void;
-  /** An exception of el2's own. */
+  /** An exception in el2 itself. */
   onBug(id: string, error: unknown): void;
 }
 

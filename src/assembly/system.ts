@@ -20,7 +20,7 @@ import type { Query } from "../queries/query.ts";
 import type { SystemState } from "../state/system-state.ts";
 import type { MachineEvent, SessionEnd, VmSample } from "../protocol/protocol.ts";
 
-/** An exception of el2's own that has ended a part of the machine, or the answer to a question. */
+/** An exception in el2 itself that has ended a part of the machine, or the answer to a question. */
 export interface ContainedBug {
   /** The part: `dev:host/blk0`, `vcpu:ping/0`; the table that was asked for. */
   readonly where: string;

@@ -112,7 +112,7 @@ export interface FirstBoot {
   readonly progress: ((percent: number, what: string) => void) | undefined;
 }
 
-/** Virtual time (ns) between two looks at the console. */
+/** Virtual time (ns) between two checks of the console. */
 const LOOK = 200_000_000;
 /** Virtual time (ns) after which a first boot that continues is stuck. */
 const LIMIT = 3600e9;

@@ -1,4 +1,4 @@
-// The disk of a guest of the catalog as an image of the user's own, which a VM may write.
+// The disk of a guest of the catalog as the user's image, which a VM may write.
 
 import { catalogEntry } from "./catalog.ts";
 import { imageBytes } from "../formats/image-bytes.ts";

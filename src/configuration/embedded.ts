@@ -31,7 +31,7 @@ const FILES: Readonly<Record<string, Uint8Array>> = {
   "guests/pong.bin": pong,
 };
 
-/** A file of the program's own; undefined for a path outside of `EMBEDDED_FOLDER`. */
+/** A file of the program itself; undefined for a path outside of `EMBEDDED_FOLDER`. */
 export function embeddedFile(path: string): Uint8Array | undefined {
   return path.startsWith(`${EMBEDDED_FOLDER}/`) ? FILES[path.slice(EMBEDDED_FOLDER.length + 1)] : undefined;
 }

@@ -73,8 +73,8 @@ export function logOf(devices: readonly FileDevice[] | undefined, folder: string
 }
 
 /**
- * Why a file in a folder of this name could not be written, and the way out, as far as that can be
- * known without making it.
+ * Why a file in a folder of this name could not be written, and the way out, found without making
+ * the file.
  */
 function cannotWrite(path: string, folder: string): string | undefined {
   try {

@@ -113,7 +113,7 @@ export const UI_TEXTS = {
   ascii: "draw only ASCII, except guests' text",
   background: "terminal: the page keeps the terminal's own background",
   braille: "false: graphs are drawn with blocks",
-  motion: "off: histories stand still until a key is pressed",
+  motion: "off: graphs advance only when a key is pressed",
   layout: "screens at the start, if no layout is stored",
   console_prefix: "the key that returns the keys from a guest",
   keys: "a key for an action, by the action's name",

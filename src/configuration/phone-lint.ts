@@ -77,7 +77,7 @@ export function isFence(root: DevicetreeNode, child: DevicetreeNode, reserved: D
 }
 
 /**
- * Looks at a tree.
+ * Checks a tree.
  * @param size bytes of the blob
  * @param lowMemory whether the Resource Manager of the phone adds memory below the RAM
  */

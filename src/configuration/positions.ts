@@ -1,4 +1,4 @@
-// Where each key and value of a TOML document stands, for messages that name line and column
+// Positions of the keys and values of a TOML document, for messages that name line and column
 // (docs/design/workstation.md §3). The parser (smol-toml) keeps no positions, so this walks the
 // text again; it relies on the parser having accepted it. Grammar: TOML 1.0.
 
@@ -25,7 +25,7 @@ export class TomlPositions {
     new Scanner(text, this.#keys, this.#values).document();
   }
 
-  /** Where the key at `path` stands: for a table, its header or its first mention. */
+  /** Position of the key at `path`: for a table, that of its header or its first mention. */
   key(path: KeyPath): Position | undefined {
     return this.#position(this.#keys.get(JSON.stringify(path)) ?? this.#values.get(JSON.stringify(path)));
   }

@@ -1,4 +1,4 @@
-// The keys of `[[ui.command]]` and `[[hook]]`: programs of the user's own, which the screens and a
+// The keys of `[[ui.command]]` and `[[hook]]`: the user's programs, which the screens and a
 // session start. A file that has them runs programs: `src/cli/start/own-programs.ts` has the rules.
 
 import * as v from "valibot";

@@ -417,7 +417,7 @@ const vm = v.object(described({
   )),
 }, VM_TEXTS));
 
-/** Keys of a host that is an image: a VM's, as far as they mean something there. */
+/** Keys of a host that is an image: those of a VM that have a meaning there. */
 const imageHost = described({
   kernel: vm.entries.kernel,
   image: vm.entries.image,
@@ -550,7 +550,7 @@ const ui = v.object(described({
   background: v.optional(oneOf(["theme", "terminal"]), "theme"),
   /** Graphs have braille; without it they have blocks. */
   braille: v.optional(boolean, true),
-  /** `off`: histories stand still until a key is pressed. */
+  /** `off`: graphs advance only when a key is pressed. */
   motion: v.optional(oneOf(["on", "off"]), "on"),
   /** The layout at the start, unless the session's last one was kept. */
   layout: v.optional(layout),

@@ -179,7 +179,7 @@ const VDEVICES: Readonly<Record<string, Readonly<Record<string, Form>>>> = {
   "vrtc-pl031": { ...COMMON, base: "u64", "allocate-base": "flag" },
 };
 
-/** Looks at a blob. The findings are in the order of the blob. */
+/** Checks a blob. The findings are in the order of the blob. */
 export function lintVm(bytes: Uint8Array, rules: PhoneLintRules = {}): LintFinding[] {
   const places = new Map<DevicetreeNode, NodePlace>();
   const read = readDevicetree(bytes, places);

@@ -16,18 +16,18 @@ import { CAPACITY, ConsoleRing } from "./console-ring.ts";
 import { changes, type ClientMessage, type ServerMessage, type SessionInfo } from "./conversation.ts";
 import { MiB } from "../support/sizes.ts";
 
-/** Bytes of console output that may be under way to one client. */
+/** Bytes of console output that may be in flight to one client. */
 const UNDER_WAY = MiB;
 
 /** Limit on the requests of one socket client that wait for answers. */
 const ASKED_MAX = 1024;
 
-/** How a client takes part. */
+/** The role of a client. */
 export interface ClientOptions {
   readonly readOnly: boolean;
   /** Console output, samples and events, not only answers. */
   readonly follow: boolean;
-  /** The machine waits for it; else it loses output. */
+  /** The machine waits for it; otherwise it loses output. */
   readonly patient: boolean;
 }
 
@@ -62,22 +62,22 @@ export class SessionHub {
   readonly #clients = new Set<HubClient>();
   readonly #rings = new Map<string, ConsoleRing>();
   readonly #logs = new Map<string, ConsoleLog>();
-  /** The asking client and its number of the question, by the hub's number. */
+  /** The asking client and its number of the query, by the hub's number. */
   readonly #asked = new Map<number, Asked>();
   #nextId = 0;
   /**
-   * The client that has a VM in its debugger: all else of debugging is between it and the machine.
+   * The client that has a VM in its debugger: only its debug requests reach the machine.
    */
   #debugger: HubClient | undefined;
   #sample: MachineSample | undefined;
   /** The last snapshot that was saved. */
   #saved: Extract<SessionEvent, { kind: "saved" }> | undefined;
   #paused = false;
-  /** The event that says which place of its past a paused machine shows. */
+  /** The event that names the place in the past that a paused machine shows. */
   #past: Extract<SessionEvent, { kind: "paused" }> | undefined;
   #end: SessionEnd | undefined;
   #ending = false;
-  /** Bytes that the machine has sent and no client has confirmed. */
+  /** Bytes that the machine has sent and clients have not confirmed. */
   #owed = 0;
   /** Called when the machine has ended. */
   onEnd: (end: SessionEnd) => void = () => {};
@@ -106,7 +106,8 @@ export class SessionHub {
   }
 
   /**
-   * A client joins: it hears what the consoles show, and how things are. Gives its way in, and out.
+   * Adds a client, which gets the consoles' output so far and the state of the machine. Returns
+   * functions to send its messages and to remove it.
    */
   join(options: ClientOptions, listener: Listener): { send: (message: ClientMessage) => void; leave: () => void } {
     const client = new HubClient(options, listener);
@@ -146,8 +147,8 @@ export class SessionHub {
   }
 
   /**
-   * Has the machine end in order, which seals its recording, and waits for that; one that does not
-   * answer in time is ended all the same.
+   * Ends the machine in order, which seals its recording, and waits for that. A machine that does
+   * not answer in time is ended at once.
    */
   async endInOrder(): Promise<void> {
     this.#ending = true;
@@ -221,7 +222,7 @@ export class SessionHub {
     }
   }
 
-  /** Notes who waits for answers. Gives the number here. */
+  /** Notes the client that waits for answers. Returns the hub's number of the query. */
   #ask(client: HubClient, id: number, args: QueryArguments = {}, more = 0): number {
     client.asked++;
     this.#asked.set(++this.#nextId, { client, id, more, answered: false, args });
@@ -240,7 +241,7 @@ export class SessionHub {
     };
   }
 
-  /** The machine's answer on memory has no row of the consoles, which are here. */
+  /** Adds the row of the consoles, whose output is here, to the machine's answer on memory. */
   #withConsoles(answer: Answer, { filter = "", limit = Infinity }: QueryArguments): Answer {
     if (answer.table !== "session.memory" || answer.error !== undefined) return answer;
     const row = memoryRow(this.#consoleMemory());
@@ -266,7 +267,7 @@ export class SessionHub {
     if (more > 0 && !this.#end) this.machine.send({ kind: "forget", id });
   }
 
-  /** Events are recorded that any client wants. */
+  /** Has the machine record every event that a client watches. */
   #watch(): void {
     const kinds = new Set<TraceKind>();
     let budget = 0;
@@ -319,7 +320,7 @@ export class SessionHub {
         break;
       case "ended":
         this.#finish(event.end);
-        // The session ends, not its machine alone: clients notice that on their connections.
+        // The session ends, not only its machine: clients notice by their connections.
         if (this.#ending) return;
         break;
       case "failed":
@@ -334,7 +335,7 @@ export class SessionHub {
     this.#end ??= end;
     for (const { client, id, more, answered } of this.#asked.values()) {
       client.asked--;
-      // A client that was answered keeps its last answer.
+      // A client that has had an answer keeps its last one.
       if (more > 0 && answered) continue;
       const answer = noAnswer(`the machine has ended: ${end.message}`);
       client.listener({ kind: "answer", id, answer });

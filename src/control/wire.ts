@@ -7,18 +7,18 @@ import { decodePlain, encodePlain } from "../support/plain-json.ts";
 /** The data received is not a message; the reason is for its sender. */
 export class BadFrame extends Error {}
 
-/** Longest frame of all, in bytes: an answer with 100,000 rows stays far below. */
+/** Limit on any frame, in bytes; an answer with 100,000 rows stays far below. */
 const LONGEST = 256 * 1024 * 1024;
 /** Frames up to this length are read whole before their kind is known. */
 const SHORT = 4096;
 const HEADER = 4;
-/** Objects and arrays inside each other: rows with details have six. */
+/** Limit on nested objects and arrays: rows with details have six. */
 const DEEPEST = 32;
 /** The start of a frame, and the bytes that it takes at most. */
 const KIND = /^\{"kind":"([a-z-]{1,32})"/;
 const KIND_BYTES = 48;
 
-/** Characters of a reason that come from elsewhere. */
+/** Limit on the characters of a reason that are not el2's. */
 const SHOWN = 200;
 
 const QUOTE = 0x22, BACKSLASH = 0x5c;
@@ -37,7 +37,7 @@ export class MessageReader {
   /** Bytes received of an incomplete message. */
   #chunks: Uint8Array[] = [];
   #size = 0;
-  /** Length of the frame that is arriving, and whether its kind allows that length; once known. */
+  /** Length of the arriving frame, and whether its kind allows that length, once known. */
   #length: number | undefined;
   #allowed = false;
 
@@ -77,7 +77,7 @@ export class MessageReader {
     }
   }
 
-  /** Looks at the kind of a long frame, before it is kept. */
+  /** Checks the kind of a long frame before keeping it. */
   #checkKind(length: number): void {
     const start = new Uint8Array(KIND_BYTES);
     let at = 0;
@@ -94,7 +94,7 @@ export class MessageReader {
     this.#allowed = true;
   }
 
-  /** Takes bytes from the front: of one chunk, as they are; of several, put together once. */
+  /** Takes bytes from the front: a view of one chunk, or a copy of several. */
   #take(count: number): Uint8Array {
     this.#size -= count;
     const [first] = this.#chunks;
@@ -152,7 +152,7 @@ function checkNesting(body: Uint8Array): void {
   }
 }
 
-/** Where the string that begins at `start` ends. */
+/** The end of the string that begins at `start`. */
 function endOfString(body: Uint8Array, start: number): number {
   for (let at = start;;) {
     at = body.indexOf(QUOTE, at + 1);

@@ -1,6 +1,6 @@
 // The core's Wasm module: all its functions, generated and instantiated over a machine's memory.
 // docs/design/decisions.md §9. Generation yields plain data (`CoreBlueprint`); a core is built from
-// it, whether it was generated just now or in another process.
+// it, whether this process generated it or another.
 
 import type { HandlerTable } from "./decoded/handlers.ts";
 import { defineLandings } from "./decoded/landings.ts";
@@ -35,8 +35,8 @@ export interface CoreImports {
   /** Instructions [first, end) of a decoded page change, which has regions of the translator. */
   regionsWritten(page: number, first: number, end: number): void;
   /**
-   * The instruction `word` at the virtual address `pc` is UNDEFINED where it is executed, whichever
-   * tier came to it.
+   * The instruction `word` at the virtual address `pc` is UNDEFINED where it is executed, in either
+   * tier.
    */
   undefinedInstruction(pc: bigint, word: number): void;
   /**
@@ -62,8 +62,8 @@ export interface CoreImports {
  */
 export interface CoreExports {
   /**
-   * Runs the resident vCPU for at most `budget` instructions from CPU.PC; answers with what is
-   * left. CPU.EXIT_REASON says why.
+   * Runs the resident vCPU for at most `budget` instructions from CPU.PC. Returns the rest of the
+   * budget; CPU.EXIT_REASON says why the run ended.
    */
   run(budget: number): number;
   /**
@@ -132,12 +132,12 @@ const kept = new Map<string, GeneratedCore>();
 let blueprints: BlueprintStore | undefined;
 let regionCode: CodeBacking | undefined;
 
-/** From now on cores of this process are built of blueprints that are kept there. */
+/** Sets where this process looks for blueprints, and keeps them. */
 export function keepBlueprints(store: BlueprintStore): void {
   blueprints = store;
 }
 
-/** From now on modules of regions of this process come from there, and are kept there. */
+/** Sets where this process looks for modules of regions, and keeps them. */
 export function keepRegions(backing: CodeBacking): void {
   regionCode = backing;
 }
@@ -145,8 +145,8 @@ export function keepRegions(backing: CodeBacking): void {
 const keyOf = ({ base, wasmAddress, size }: RamLayout, wasmSize: number) => [base, wasmAddress, size, wasmSize].join();
 
 /**
- * The module for RAM at `ram` in a memory of `wasmSize` bytes, made once for all machines that are
- * made so.
+ * The module for RAM at `ram` in a memory of `wasmSize` bytes, made once for all machines of that
+ * layout.
  */
 export function coreFor(ram: RamLayout, wasmSize: number): GeneratedCore {
   const key = keyOf(ram, wasmSize);
@@ -184,8 +184,8 @@ function memoryOf(wasmSize: number): ImportedMemory {
 }
 
 /**
- * Generates the blueprint for RAM at `ram` in a memory of `wasmSize` bytes: equal bytes whenever it
- * is done.
+ * Generates the blueprint for RAM at `ram` in a memory of `wasmSize` bytes: the same bytes every
+ * time.
  */
 export function generateBlueprint(ram: RamLayout, wasmSize: number): CoreBlueprint {
   const module = new WasmModule();

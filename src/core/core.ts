@@ -465,7 +465,7 @@ export class WasmCore implements DebugCore {
   translate(vcpu: VcpuState, va: bigint, access: "read" | "write", el: 0 | 1): Translation {
     this.#enter(this.#own(vcpu));
     const kind = AccessKind.IgnorePan | (access === "write" ? AccessKind.Write : 0) | (el === 0 ? Access.Unprivileged : 0) | 1;
-    // The walk looks at the EL that is current.
+    // The walk uses the current EL.
     const pstate = this.#words[CPU.PSTATE >> 2];
     if (el === 1) this.#words[CPU.PSTATE >> 2] = pstate & ~Pstate.ElMask | Pstate.EL1t;
     const wasmAddress = this.#exports.translate(BigInt.asIntN(64, va), kind) >>> 0;

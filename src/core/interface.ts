@@ -50,7 +50,7 @@ export interface Core {
    * Runs `vcpu` for at most `budget` instructions (1 or more) from virtual time `now` (ns).
    * @param floor the highest position in virtual time that any physical CPU has reached: no counter
    * read returns less.
-   * @param el2 handles exits, as far as it is called; a run that it has ended exits
+   * @param el2 handles exits, if it is called; a run that it has ended exits
    * with `Budget`. A core need not call it.
    */
   run(vcpu: VcpuState, now: number, budget: number, floor: number, el2?: ExitHandler): Exit;
@@ -81,8 +81,8 @@ export interface Core {
   /** Something other than a vCPU wrote RAM: decoded instructions in `[pa, pa + size)` go. */
   memoryWritten(pa: number, size: number): void;
   /**
-   * Whether anything, a vCPU or another, may have written to the page at `pa`; else it is all zero.
-   * A core may not know: it may be so.
+   * Whether anything, a vCPU or another, may have written to the page at `pa`; otherwise it is all
+   * zero. A core may not know: it may be so.
    */
   mayBeWritten?(pa: number): boolean;
   /** The work in progress on a vCPU, for a snapshot. */

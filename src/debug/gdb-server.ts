@@ -8,7 +8,7 @@ import { GdbSession, type GdbStop, type GdbTarget } from "./gdb-session.ts";
 export class GdbServer {
   readonly #target: GdbTarget;
   #session: GdbSession | undefined;
-  /** Why the VM stands still, while it does. */
+  /** Why the VM is stopped, while it is. */
   #stop: GdbStop | undefined;
   #stopping = Promise.withResolvers<void>();
   #closed = false;

@@ -34,7 +34,7 @@ export interface GdbTarget {
   kill(): void;
 }
 
-/** Why the VM stands still: `protocol/protocol.ts` has the same words. */
+/** Why the VM is stopped: `protocol/protocol.ts` has the same words. */
 export interface GdbStop {
   readonly cause: "start" | "breakpoint" | "watchpoint" | "step" | "event" | "asked" | "history-start" | "history-end";
   /** A note for the user. */
@@ -72,7 +72,7 @@ const UNKNOWN = "";
 /** How the session continues after an answer. */
 type Handler = (text: string) => string | undefined | Promise<string | undefined>;
 
-/** One connection's session. The VM stands still when it begins. */
+/** One connection's session. The VM is stopped when it begins. */
 export class GdbSession {
   readonly #reader = new PacketReader();
   #acknowledges = true;

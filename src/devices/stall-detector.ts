@@ -36,7 +36,7 @@ interface Timer {
   since: number;
   /** It has expired, and was not restarted. */
   expired: boolean;
-  /** When to look at it again, virtual ns; undefined while it is off. */
+  /** Time of its next check, virtual ns; undefined while it is off. */
   lookAt: number | undefined;
 }
 

@@ -41,7 +41,7 @@ class Malformed extends Error {
 
 /**
  * Reads a tree. Properties are copies: the input may change afterwards.
- * @param places takes note of where each node stands, if given.
+ * @param places notes the position of each node, if given.
  */
 export function readDevicetree(bytes: Uint8Array, places?: Map<DevicetreeNode, NodePlace>): ReadResult {
   try {

@@ -33,10 +33,10 @@ import { Travel } from "./travel.ts";
 const SLICE = 5;
 /**
  * Virtual time (ns) before the end of `--for` in which the work of vCPUs is watched, between two
- * looks at it, and at interrupts: samples alone depend on how fast the computer is.
+ * checks of it, and of interrupts: samples alone depend on how fast the computer is.
  */
 const WATCHED = 3e9, LOOK_INTERVAL = 20e6, IRQ_INTERVAL = 100e6;
-/** Turns of the physical CPUs between two looks at the clock. */
+/** Turns of the physical CPUs between two checks of the clock. */
 const TURNS = 8;
 /** Virtual time (ns) for which all wait at a prompt. */
 const PROMPT_IDLE = 50e6;

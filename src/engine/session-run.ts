@@ -180,7 +180,7 @@ export class SessionRun implements Rerun {
     past.system.follow(this.present, this.#began.get(past));
   }
 
-  /** The run up to where a machine stands: the present, or one of its past. */
+  /** The run up to the position of a machine: the present, or a place in the past. */
   upTo(system: RunningSystem): RunUpTo {
     return { rerun: this, moment: momentOf(system), instructions: system.instructions(), at: system.machine.boundary };
   }
@@ -228,7 +228,7 @@ export class SessionRun implements Rerun {
   }
 }
 
-/** Where a machine stands; with `file`, the snapshot of that. */
+/** The position of a machine; with `file`, that of a snapshot. */
 export function placeOf(kind: RunPlace["kind"], system: RunningSystem, file?: string): RunPlace {
   return { kind, instructions: system.instructions(), time: system.machine.time, ...file !== undefined && { file } };
 }

@@ -21,7 +21,7 @@ interface Answering {
   answer(query: Query): Answer;
 }
 
-/** The standing questions of one session. They stay where its machine begins anew. */
+/** The standing questions of one session. They stay when its machine starts again. */
 export class Standing {
   readonly #questions = new Map<number, Question>();
 

@@ -11,7 +11,7 @@ import type { System } from "../assembly/system.ts";
 import type { Debugging } from "./debugging.ts";
 import { inPieces, type Loop, MOVE_SLICE } from "./loop.ts";
 
-/** Turns of the physical CPUs between two looks at where a step has led. */
+/** Turns of the physical CPUs between two checks for the end of a step. */
 const TURNS = 8;
 /** Wall time (ms) between two progress reports of a move. */
 const PROGRESS_INTERVAL = 500;

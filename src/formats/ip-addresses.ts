@@ -49,7 +49,7 @@ export function parseIp6(text: string): Ip6 | undefined {
   return groups.map((group) => group.toLowerCase().padStart(GROUP_DIGITS, "0")).join("");
 }
 
-/** A constant of this program's own. @throws if it is not an address */
+/** A constant of this program. @throws if it is not an address */
 export function ip6(text: string): Ip6 {
   const address = parseIp6(text);
   if (address === undefined) throw new Error(`${text} is not an IPv6 address`);

@@ -20,7 +20,7 @@ const TTL = 64;
 const DONT_FRAGMENT = 0x4000;
 const FRAGMENT = 0x3fff;
 
-/** The Internet checksum (RFC 1071) of `bytes`, with `sum` of what stands elsewhere. */
+/** The Internet checksum (RFC 1071) of `bytes`, with `sum` of the bytes that are elsewhere. */
 export function checksum(bytes: Uint8Array, sum = 0): number {
   const even = bytes.length & ~1;
   for (let i = 0; i < even; i += 2) sum += bytes[i] << 8 | bytes[i + 1];

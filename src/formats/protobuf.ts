@@ -1,4 +1,4 @@
-// Protocol Buffers' wire format, as far as messages are written
+// Protocol Buffers' wire format, the part that writes messages
 // (protobuf.dev/programming-guides/encoding).
 
 import { Bytes } from "../support/bytes.ts";

@@ -32,8 +32,8 @@ export interface StopWanted {
 }
 
 /**
- * A request to start a VM; `create`: only to be made, as far as VM_INIT; `reset`: to end at once
- * and start anew.
+ * A request to start a VM; `create`: to create it up to VM_INIT; `reset`: to end it at once and
+ * start it again.
  */
 export interface StartWanted {
   /** Name in the configuration. */

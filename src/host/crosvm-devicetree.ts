@@ -1,5 +1,5 @@
-// The devicetree that crosvm writes for a VM on Gunyah or GenieZone, node by node, with the
-// `gunyah-vm-config` of its own (docs/spec/phones.md §C3 and §C4).
+// The devicetree that crosvm writes for a VM on Gunyah or GenieZone, node by node, with crosvm's
+// `gunyah-vm-config` (docs/spec/phones.md §C3 and §C4).
 
 import { EDGE_RISING, LEVEL_HIGH, LEVEL_LOW, PPI, SPI, TIMER_PPIS } from "../devicetree/gic.ts";
 import { PL030_ID } from "../devices/pl030.ts";
@@ -36,7 +36,7 @@ const PLATFORM_WINDOW = 0x4000_0000;
 const ADDRESS_LIMIT = 2 ** 40;
 /** Address spaces of `ranges` (PCI bus binding); the second one is prefetchable. */
 const MEMORY_32 = 0x0200_0000, MEMORY_64 = 0x4300_0000;
-/** Where the CPUs of a PPI's specifier begin. */
+/** The lowest bit of the CPUs in a PPI's specifier. */
 const PPI_CPUS_SHIFT = 8;
 
 const serialName = (base: number) => `U6_16550A@${base.toString(16)}`;
@@ -104,18 +104,18 @@ export function crosvmDevicetree(plan: VmPlan, layout: VmLayout, driver: DriverT
     vmConfig(plan, driver),
     node("__symbols__", { intc: "/intc" }),
   ]));
-  // Drivers that give pages on demand lend the devicetree's range: buffers of devices may not lie
-  // in what the blob leaves of it.
+  // Drivers that give pages on demand lend the devicetree's range, so buffers of devices must not
+  // be in the part that the blob leaves free.
   return { ...tree, reservations: [{ address: BigInt(plan.base + layout.devicetree), size: BigInt(devicetreeSize(plan)) }] };
 }
 
-/** The regions are next to each other, but for the windows. */
+/** The regions are adjacent, apart from the windows. */
 function memoryRange(plan: VmPlan): Uint8Array {
   const [{ base }] = crosvmRegions(plan);
   return cells64(base, plan.base + plan.memory - base, ...(plan.windows ?? []).flatMap((window) => [window.base, window.size]));
 }
 
-/** The pool that devices have for their buffers. */
+/** The pool for buffers of devices. */
 function reservedMemory(plan: VmPlan): DevicetreeNode[] {
   const pool = crosvmRegions(plan).find(({ purpose }) => purpose === "pool");
   if (pool === undefined) return [];
@@ -139,7 +139,7 @@ function chosen({ name, base, cmdline, initrd }: VmPlan, layout: VmLayout): Devi
   const start = initrd === undefined || layout.initrd === undefined ? undefined : base + layout.initrd;
   return node("chosen", {
     "linux,pci-probe-only": 1,
-    // The resource manager puts its own there.
+    // The resource manager replaces it with its own.
     "kaslr-seed": cells64(0),
     "rng-seed": seed(name),
     "stdout-path": `/${serialName(CROSVM_SERIALS[0].base)}`,

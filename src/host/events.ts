@@ -65,7 +65,7 @@ export type HostEvent =
     readonly exit?: VmExitReason;
   }
   | { readonly kind: "error"; readonly at: number; readonly vm?: string; readonly message: string }
-  /** An exception of el2's own in a device (`dev:VM/blk0`), which is out of order from now on. */
+  /** An exception in el2 itself in a device (`dev:VM/blk0`), which is out of order from now on. */
   | { readonly kind: "bug"; readonly at: number; readonly device: string; readonly error: unknown }
   /**
    * No VM is left that will ever run again. `crashed` names those that did not shut themselves

@@ -45,7 +45,7 @@ const GZVM_ABSENT: Readonly<Record<GzvmProbe, BrokenRule>> = {
     wayOut: "add the node to the platform's devicetree, or load a module that needs none",
   },
 };
-/** Most bytes of a devicetree that the host looks at. */
+/** Limit on the bytes of a devicetree that the host reads. */
 const DEVICETREE_MAX = 0x10_0000;
 
 /** The program of the host's processes. */
@@ -86,7 +86,7 @@ export interface HostServices {
   readonly kernel: HostKernel;
   readonly manager: VmManager;
   /**
-   * Sends a request of the program's own to the resource manager. Gives the tag that its reply has.
+   * Sends a request of the program to the resource manager. Gives the tag that its reply has.
    */
   request(id: number, payload: Uint8Array): number;
   /** Has a vIRQ delivered to the program. */

@@ -23,7 +23,7 @@ export function vmContents(plan: VmPlan, objects: readonly VirtioModel[] = [], d
   return [
     { offset: plan.image.offset, bytes: plan.image.bytes },
     ...layout.initrd === undefined ? [] : [{ offset: layout.initrd, bytes: plan.initrd! }],
-    // Firmware in flash looks at the start of RAM.
+    // Firmware in flash searches the start of RAM.
     ...plan.flash === undefined ? [] : [{ offset: 0, bytes: devicetree }],
     { offset: layout.devicetree, bytes: devicetree },
   ];

@@ -49,7 +49,7 @@ export class VmDevices {
   readonly #slots: readonly MmioTransport[];
   /** Those of PCI, whose bus the VMM has; none if they are slots of virtio-mmio. */
   readonly functions: readonly PciTransport[];
-  /** Where the registers are the hypervisor's; else they are here. */
+  /** Where the registers are the hypervisor's; otherwise they are here. */
   readonly backends: VirtioBackends | undefined;
   #process: DeviceProcess | undefined;
   /** Deferred work of devices. */
@@ -60,7 +60,7 @@ export class VmDevices {
    * @param registers the side that answers accesses: the VMM, by virtio-mmio, PCI, or PCI with
    * messages, or the hypervisor's objects
    * @param problem is called with a guest's error and the device
-   * @param bug is called with an exception of el2's own and the device's slot
+   * @param bug is called with an exception in el2 itself and the device's slot
    * @param isProtected the VM's memory is lent to it, except what it shares
    * @param offers whether the device in a slot offers ACCESS_PLATFORM, if the VM is protected
    */

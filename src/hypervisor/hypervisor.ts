@@ -94,7 +94,7 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
   onUnmappedMemory: ((vcpu: Vcpu, ipa: number) => void) | undefined;
   /** Called when a vCPU stops for good, while it still has its registers. */
   onVcpuEnd: ((vcpu: Vcpu, how: VcpuEnd) => void) | undefined;
-  /** Called when an exception of el2's own has ended a vCPU, and the others continue. */
+  /** Called when an exception in el2 itself has ended a vCPU, and the others continue. */
   onBug: ((vcpu: Vcpu, error: unknown) => void) | undefined;
   /** The debugger of a VM's vCPUs, if any. */
   debug: DebugControl | undefined;

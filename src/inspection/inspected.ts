@@ -39,7 +39,7 @@ export interface VirtioSlot {
   readonly intid: number;
 }
 
-/** A system to look at. */
+/** A system that is inspected. */
 export interface Inspected {
   readonly hypervisor: Hypervisor;
   readonly manager: ResourceManager;

@@ -55,7 +55,7 @@ type Reader<N extends TableName> = (view: View, args: QueryArguments, filter: Fi
 export class Inspector {
   readonly #looks = new Looks();
   readonly #filters = new Map<string, Filter>();
-  /** Virtual time (ns) of the last look at interrupts without a question. */
+  /** Virtual time (ns) of the last check of interrupts without a question. */
   #irqsSeen = -Infinity;
   /** The event that a run waited for, once it has come. */
   reached: string | undefined;
@@ -99,7 +99,7 @@ export class Inspector {
   }
 
   /**
-   * Looks at each event from now on: the first that passes the filter is what `reached` says.
+   * Checks each event from now on: `reached` is the first that matches the filter.
    * @throws FilterError
    */
   until(text: string): void {
@@ -131,9 +131,9 @@ export class Inspector {
   }
 
   /**
-   * Looks at what vCPUs do, and at rates: a loop that leads nowhere is one that was seen several
+   * Observes the vCPUs, and rates: a loop that leads nowhere is one that was seen several
    * times.
-   * @param interval virtual time (ns) between two looks at interrupts, which take longer
+   * @param interval virtual time (ns) between two checks of interrupts, which take longer
    */
   look(interval: number): void {
     const view = new View(this.system, this.#looks);
@@ -163,7 +163,7 @@ export class Inspector {
   }
 }
 
-/** Tables whose readers filter by themselves, as they look at no more than they need. */
+/** Tables whose readers filter by themselves, because they read no more than they need. */
 const STREAMS: ReadonlySet<TableName> = new Set(["events", "trace.events", "rpc.ls", "why", "sched.ls"]);
 
 const READERS: { readonly [N in Exclude<TableName, "hash">]: Reader<N> } = {

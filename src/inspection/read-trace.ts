@@ -82,7 +82,7 @@ const whyId = (why: number | undefined) => why === undefined ? null : `why:${why
 /** Returns the symbol of an address of a VM, if known. */
 export type NameOf = (vm: string, address: bigint) => string | undefined;
 
-/** One event. With `nameOf`, a PC says where it stands. */
+/** One event. With `nameOf`, a PC is shown with its symbol. */
 export function eventRow(event: TraceEvent, nameOf?: NameOf): RowOf<typeof EVENTS> {
   const { time, end, pcpu, vcpu, kind, name, fields, result, parent, why } = event;
   const { refused = false, ...given } = fields;

@@ -24,7 +24,7 @@ const COUNTING_TIME = 2e9;
 const STATES_KEPT = 64;
 /** Instructions that it has to retire meanwhile. */
 const SPIN_INSTRUCTIONS = 100_000;
-/** Limit on the bytes of code that a spin stays in, as far as seen. */
+/** Limit on the bytes of code in which a spin was seen. */
 const SPIN_CODE = 256n;
 /** Bytes of code around a loop in which it may read the counter. */
 const COUNTER_NEAR = 64n;
@@ -168,7 +168,7 @@ function readsCounter(view: View, vcpu: Vcpu, first: bigint, last: bigint): bool
   return false;
 }
 
-/** ` <take_lock+0x8> at lock.c:42`, as far as known images have it. */
+/** ` <take_lock+0x8> at lock.c:42`, if a known image has it. */
 function named(view: View, vcpu: Vcpu, address: bigint): string {
   const vm = view.vmOf(vcpu.addressSpace).slice("vm:".length), { symbols } = view.system;
   const symbol = symbols.nameOf(vm, address), source = symbols.sourceOf(vm, address);

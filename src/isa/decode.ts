@@ -11,7 +11,7 @@ const bySpecificity: readonly Encoding[] = (() => {
   const byBits: Encoding[][] = Array.from({ length: 33 }, () => []);
   let bits = 0, counted = 0;
   for (const encoding of encodings) {
-    // The encodings of an instruction stand together, with the same mask.
+    // The encodings of an instruction are adjacent, with the same mask.
     if (encoding.mask !== counted) {
       bits = 0;
       for (let rest = counted = encoding.mask; rest; rest &= rest - 1) bits++;

@@ -129,7 +129,7 @@ export function insn<const P extends string, const S extends string = "">(
     const [field, explicit] = token.split(":");
     const width = Number(explicit ?? WIDTHS[field] ?? /\d+$/.exec(field)?.[0]);
     if (!width) throw new Error(`${name}: the width of field ${field} is unknown`);
-    if (fields.has(field)) throw new Error(`${name}: field ${field} stands twice`);
+    if (fields.has(field)) throw new Error(`${name}: field ${field} occurs twice`);
     position -= width;
     fields.set(field, { position, width });
   }

@@ -51,7 +51,7 @@ export class Archive {
     this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.length);
   }
 
-  /** Whether fields come out; else they go in. */
+  /** Whether fields come out; otherwise they go in. */
   readonly loading: boolean;
 
   /** The saved bytes. */
@@ -217,8 +217,8 @@ export class Archive {
   }
 
   /**
-   * Takes up plain data that was loaded, as part of what is being loaded: what that does not stand
-   * is the data's fault.
+   * Applies plain data that was loaded, as part of a load: an exception means that the data is
+   * damaged.
    */
   takeUp(name: string, work: () => void): void {
     this.within(name, () => {

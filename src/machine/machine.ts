@@ -145,7 +145,7 @@ export class Machine {
     return this.#stopped;
   }
 
-  /** Ends the run; the first reason stands. `run` comes back at the end of the turn in progress. */
+  /** Ends the run; the first reason counts. `run` comes back at the end of the turn in progress. */
   stop(reason: StopReason): void {
     this.#stopped ??= reason;
   }

@@ -1,4 +1,4 @@
-// Plain data as bytes: what structured cloning copies, as far as programs and devices use it for
+// Plain data as bytes: the part of structured cloning that programs and devices use for
 // their state, with objects that are reached in two ways kept one. A value is a tag and what the
 // tag says; one value has one encoding. Decoding takes hostile bytes: a RangeError says what is
 // wrong, memory stays in proportion to the input, and depth is bounded.
@@ -173,7 +173,7 @@ class Reader {
         return this.#text();
       case Tag.Again: {
         const number = this.#count(0);
-        if (number >= this.#objects.length) throw new RangeError(`plain data names object ${number} before it stands`);
+        if (number >= this.#objects.length) throw new RangeError(`plain data names object ${number} before it exists`);
         return this.#objects[number];
       }
       default:

@@ -27,8 +27,8 @@ export class Ram {
   }
 
   /**
-   * Whether anybody may have written to the page at `pa`; else it is all zero, which need not be
-   * read to be known.
+   * Whether anybody may have written to the page at `pa`; otherwise it is all zero, which need not
+   * be read to be known.
    */
   mayBeWritten(pa: number): boolean {
     return this.core.mayBeWritten?.(pa) ?? true;

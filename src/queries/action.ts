@@ -19,7 +19,7 @@ export const action = v.variant("kind", [
   v.strictObject({ kind: v.literal("vm.stop"), vm: name, force: v.boolean() }),
   /** Makes and starts a VM of the configuration that is not there, or that `create` has made. */
   v.strictObject({ kind: v.literal("vm.start"), vm: name }),
-  /** Makes a VM of the configuration, as far as VM_INIT: it is ready, and does not run. */
+  /** Creates a VM of the configuration up to VM_INIT: it is ready, and does not run. */
   v.strictObject({ kind: v.literal("vm.create"), vm: name }),
   /** Ends a VM at once, and makes and starts it anew. */
   v.strictObject({ kind: v.literal("vm.reset"), vm: name }),

@@ -40,7 +40,7 @@ interface Token {
 export function parseFilter(text: string, table: Table): Filter {
   const alternatives = alternativesOf(text).map((terms) => terms.map((token) => term(text, token, table)));
   const empty = alternatives.findIndex((all) => all.length === 0);
-  if (empty >= 0 && alternatives.length > 1) throw new FilterError(text, Math.max(text.length - 1, 0), "| stands between two terms");
+  if (empty >= 0 && alternatives.length > 1) throw new FilterError(text, Math.max(text.length - 1, 0), "| belongs between two terms");
   return { text, matches: (row) => alternatives.some((all) => all.every((test) => test(row))) };
 }
 
@@ -162,7 +162,7 @@ function comparison(
   return (row) => each(row[name]).some((one) => one !== null && holds(numberOf(one)));
 }
 
-/** The values that a comparison looks at: those of a list, or the one. */
+/** The values that a comparison uses: those of a list, or the one. */
 function each(value: Json | undefined): readonly Json[] {
   return Array.isArray(value) ? value.length ? value : [null] : [value ?? null];
 }

@@ -35,7 +35,7 @@ export interface StopRule {
   last: { readonly time: number; readonly text: string } | undefined;
 }
 
-/** Why the machine stands still. */
+/** Why the machine is stopped. */
 export interface StopHit {
   /** `stop:N`, or `step`. */
   readonly rule: string;

@@ -529,7 +529,7 @@ export const REASONS = defineTable({
     vm: { kind: "id", doc: "its VM" },
     call: { kind: "word", doc: "the outermost operation", width: 26 },
     err: { kind: "word", doc: "its result", width: 26 },
-    failed: { kind: "flag", doc: "an operation failed because of it; else the caller handled the refusal, or the VM ended in order" },
+    failed: { kind: "flag", doc: "an operation failed because of it; otherwise the caller handled the refusal, or the VM ended in order" },
     rule: { kind: "text", doc: "section of the specification, and its rule", width: 50 },
     object: { kind: "text", doc: "the object of the rule, else of the request", width: 16, from: 130, alias: ["obj"] },
     ended: { kind: "id", doc: "the VM that ended by it", optional: true },

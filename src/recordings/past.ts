@@ -8,7 +8,7 @@ import type { RunningSystem, System } from "../assembly/system.ts";
 import { letIn } from "./input.ts";
 import type { Place, RecordedInput } from "../plans/recorded-run.ts";
 
-/** Turns between two looks at the clock. */
+/** Turns between two checks of the clock. */
 const TURNS = 64;
 
 /**

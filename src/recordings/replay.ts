@@ -16,7 +16,7 @@ export interface Divergence {
 /** Virtual time (ns) after which a machine that has not come to its end has another one. */
 const OVERDUE = 1e9;
 
-/** Where a replay stands. */
+/** The position of a replay. */
 export class Replay {
   #nextInput = 0;
   #nextCheck = 0;

@@ -13,7 +13,7 @@ import type { Rerun } from "./rerun.ts";
  */
 const NEAR = 1000;
 
-/** The run until now, and where in it a debugger stands. */
+/** The run so far, and the position of a debugger in it. */
 export interface RunSoFar {
   readonly rerun: Rerun;
   /** Instructions that all vCPUs had retired at the place to go back from. */

@@ -22,8 +22,8 @@ export interface LimitUse {
 }
 
 /**
- * Every limit of the Resource Manager's own, those of all first, then VM by VM. Capabilities are
- * counted by the hypervisor's cspaces.
+ * Every limit of the Resource Manager itself, those of all VMs first, then VM by VM. Capabilities
+ * are counted by the hypervisor's cspaces.
  */
 export function limits(state: RmState, parcelsMax: number, heldBy: (vmid: number) => number): LimitUse[] {
   const { vms, parcels, environment } = state;

@@ -17,13 +17,13 @@ import { consolesOf } from "./plan-scenario.ts";
 import { describeStep, type Scenario, type Step } from "./scenario.ts";
 import { WatchedConsoles, WatchedEvents } from "./watched.ts";
 
-/** Turns of the physical CPUs between two looks at what is expected. */
+/** Turns of the physical CPUs between two checks of an expectation. */
 const TURNS = 8;
-/** Virtual time (ns) between two looks at rows. */
+/** Virtual time (ns) between two checks of rows. */
 const ROWS_INTERVAL = 1e6;
 /** The same at verdicts, which take longer. */
 const VERDICT_INTERVAL = 10e6;
-/** Virtual time (ns) between two looks at what vCPUs do. */
+/** Virtual time (ns) between two checks of the vCPUs. */
 const WORK_INTERVAL = 20e6;
 /** The same for their interrupts. */
 const IRQ_INTERVAL = 100e6;
@@ -83,7 +83,7 @@ export class ScenarioRun {
   readonly #started = performance.now();
   #breath = performance.now();
   #told = performance.now();
-  /** Virtual time (ns) of the last look at what vCPUs do. */
+  /** Virtual time (ns) of the last check of the vCPUs. */
   #looked = -Infinity;
   /** The newest reason that an expectation has met. */
   #reason = 0;
@@ -305,7 +305,7 @@ export class ScenarioRun {
     this.system.inspector.look(IRQ_INTERVAL);
   }
 
-  /** Lets others on this thread do something, and looks at the wall clock. */
+  /** Lets other work of this thread run, and checks the wall clock. */
   async #breathe(step: Step): Promise<void> {
     const now = performance.now();
     if (now - this.#breath < BREATH) return;

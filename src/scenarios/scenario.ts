@@ -116,7 +116,7 @@ export const STEPS = {
     count: v.optional(whole),
     within: v.optional(duration, "0s"),
   }, {
-    expect_rows: "looks at the rows of this table",
+    expect_rows: "checks the rows of this table",
     filter: "only these rows",
     count: "how many rows there are; at least one if it is left out",
     within: WITHIN,

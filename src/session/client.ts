@@ -23,7 +23,7 @@ export const WORKER_NAME = "el2-machine";
 
 /**
  * The first message to the worker: a counter that rises before each request. A busy worker's event
- * loop serves its own wake-ups first, so it looks at this between two pieces of work and lets
+ * loop serves its own wake-ups first, so it checks this between two pieces of work and lets
  * requests in when there are any.
  */
 export interface Connection {

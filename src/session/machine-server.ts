@@ -1,5 +1,5 @@
-// The machine of a session, from its first request to its end, and the lives that follow where it
-// starts again.
+// The machine of a session, from its first request to its end, and the machines that follow it if
+// it reboots.
 
 import { assemble, prepare } from "../assembly/assemble.ts";
 import { readVars } from "../assembly/firmware-layout.ts";
@@ -30,8 +30,8 @@ export class MachineServer {
   readonly #standing = new Standing();
 
   /**
-   * @param requested whether a request waits to be let in
-   * @param report writes a report of a bug of ours, and gives its path
+   * @param requested whether a request waits to enter
+   * @param report writes a report of a bug in el2, and returns its path
    */
   constructor(
     readonly outbox: Outbox,
@@ -52,12 +52,12 @@ export class MachineServer {
     });
   }
 
-  /** Something of the computer comes in. */
+  /** Input from the computer arrives. */
   outside(work: () => void): void {
     this.#guarded(work);
   }
 
-  /** Does something; a bug of ours ends the machine and is reported. */
+  /** Does some work; a bug in el2 ends the machine and is reported. */
   #guarded(work: () => void): void {
     try {
       work();
@@ -95,9 +95,9 @@ export class MachineServer {
     });
   }
 
-  /** Has a report written, and says where it is. */
+  /** Has a report written, and names its path. */
   #report(run: BrokenRun, tell: (where: string) => void): void {
-    // The bug matters more than the reason why its report cannot be written: both are said.
+    // The bug matters more than the reason why its report cannot be written: both are reported.
     this.report(run).then(
       (path) => tell(path === undefined ? "" : ` (report: ${path})`),
       (problem) => tell(` (no report: ${problem instanceof Error ? problem.message : problem})`),
@@ -158,7 +158,9 @@ export class MachineServer {
   }
 }
 
-/** The plan of a machine's next life: from its start, with what its firmware has stored. */
+/**
+ * The plan of a rebooted machine: from its start, with the variables that its firmware has stored.
+ */
 function rebooted(plan: SessionPlan): SessionPlan {
   const { from: _from, instant: _instant, ...next } = plan;
   const { what } = plan;

@@ -7,7 +7,7 @@ import { checkTrustedFolder } from "./own-files.ts";
 import { unlessUnusable } from "./unusable.ts";
 import { warn } from "./warn.ts";
 
-/** The folders; undefined for one that cannot or shall not be used. */
+/** The folders; undefined for one that cannot or must not be used. */
 export interface CodeFolders {
   readonly cores: string | undefined;
   readonly code: string | undefined;

@@ -5,7 +5,7 @@
 
 import { MiB } from "./sizes.ts";
 
-/** Time between two looks at the heap, ms. Short runs never pay for one. */
+/** Time between two checks of the heap, ms. Short runs never pay for one. */
 const LOOK = 30_000;
 /**
  * Garbage that may gather outside the young generation: this much, or this share of what lives.

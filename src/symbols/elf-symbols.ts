@@ -63,7 +63,7 @@ export function compactSymbols(file: Uint8Array): Uint8Array<ArrayBuffer> | unde
   }
 }
 
-/** The sections of debug information, in the order of their use, as far as they fit together. */
+/** The sections of debug information, in the order of their use, up to the limit on their sum. */
 function debugPart(file: Uint8Array): ElfSection[] {
   // Addresses of an object file are not those of the guest.
   if (new DataView(file.buffer, file.byteOffset).getUint16(16, true) === ET_REL) return [];

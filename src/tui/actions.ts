@@ -62,7 +62,7 @@ const ROWS = [
     name: "object.references",
     context: "lists",
     keys: ["x"],
-    help: "what refers to the object: events that name it",
+    help: "references: events that name the object",
     hint: "what refers to it",
   },
   { name: "object.inspect", context: "lists", keys: ["i"], help: "every field of the row" },
@@ -71,7 +71,7 @@ const ROWS = [
   { name: "pane.zoom", context: "lists", keys: ["z"], help: "enlarge the focused pane, or restore it", hint: "zoom" },
   { name: "console.enter", context: "lists", keys: ["c"], help: "type into the console of the selected VM", hint: "console" },
   { name: "console.all", context: "lists", keys: ["C"], help: "all consoles in one pane, with VM names; or one console" },
-  { name: "object.why", context: "lists", keys: ["w"], help: "why it is refused or blocked", hint: "why" },
+  { name: "object.why", context: "lists", keys: ["w"], help: "why it was refused or is blocked", hint: "why" },
   { name: "rule.read", context: "lists", keys: ["B"], help: "read the section of the book that the rule cites", hint: "rule" },
   {
     name: "object.actions",

@@ -40,7 +40,7 @@ export class Activity {
   #counts: readonly { readonly at: number; readonly reasons: number }[] = [];
   #time = 0;
 
-  /** @param motion histories advance by themselves; else `refresh` shows what has come */
+  /** @param motion histories advance by themselves; otherwise `refresh` shows new values */
   constructor(readonly motion = true) {
     this.histories = this.newHistories();
   }

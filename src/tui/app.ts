@@ -90,14 +90,14 @@ export interface AppOptions extends LookWish {
   readonly state?: UiState;
   /** The screens at the start when there is no `state`, in the form of `Windows.layout`. */
   readonly layout?: string;
-  /** Histories advance by themselves; else only when a key is pressed. */
+  /** Histories advance by themselves; otherwise only when a key is pressed. */
   readonly motion?: boolean;
   readonly fork?: Fork;
   readonly start?: Start;
   /** First message of the message row. */
   readonly greeting?: string;
   readonly program?: OwnProgram;
-  /** Programs of the user's own, and how one is started. */
+  /** The user's programs, and how one is started. */
   readonly commands?: readonly UserCommand[];
   readonly runCommand?: RunCommand;
   readonly books?: Books;

@@ -17,9 +17,9 @@ export interface Title {
   /** Further subject. */
   readonly detail?: string;
   readonly count?: number | string;
-  /** Sort, filter, rate, whether it follows: dropped from the left where space runs out. */
+  /** Sort, filter, rate, whether it follows: dropped from the left if space runs out. */
   readonly right?: readonly (readonly Piece[])[];
-  /** Position, or what keys do: at the bottom right of a box, at the right of a rule. */
+  /** Position, or hints: at the bottom right of a box, at the right of a rule. */
   readonly bottom?: readonly Piece[];
 }
 
@@ -38,7 +38,7 @@ export function hasBoxes({ width, height }: { readonly width: number; readonly h
   return width >= BOXED.columns && height >= BOXED.rows;
 }
 
-/** Where the content of a pane stands inside its box, or below its rule. */
+/** The area of a pane's content, inside its box or below its rule. */
 export function insideOf(area: Rectangle, boxed: boolean): Rectangle {
   if (!isBox(area, boxed)) return { ...area, y: area.y + 1, height: Math.max(area.height - 1, 0) };
   return { x: area.x + 1, y: area.y + 1, width: area.width - 2, height: area.height - 2 };
@@ -98,7 +98,7 @@ function drawTitle(
   focus: boolean,
   right: readonly (readonly Piece[])[],
 ): void {
-  // A cell of line at each end, and a blank next to it.
+  // One cell of line at each end, and a blank next to it.
   const room = area.width - 4;
   const count = title.count === undefined ? "" : ` ${title.count}`;
   const tail = tailWidth(title);
@@ -124,7 +124,7 @@ function tailWidth({ vm, vmDetail = "", detail }: Title): number {
   return (vm === undefined ? 0 : textWidth(vm) + vmDetail.length + 3) + (detail === undefined ? 0 : textWidth(detail) + 1);
 }
 
-/** Parts stand two blanks apart. */
+/** Parts are two blanks apart. */
 function rightWidth(parts: readonly (readonly Piece[])[]): number {
   return parts.reduce((sum, pieces) => sum + piecesWidth(pieces), 0) + 2 * Math.max(parts.length - 1, 0);
 }

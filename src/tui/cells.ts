@@ -70,7 +70,7 @@ export class Screen {
   #repaint = true;
   #map: ColorMap;
   #glyphs: SetName = "full";
-  /** Where the terminal's own cursor stands, or undefined to hide it. */
+  /** Position of the terminal's own cursor, or undefined to hide it. */
   cursor: { x: number; y: number } | undefined;
   #shownCursor: { x: number; y: number } | undefined;
   #cursorKnown = false;
@@ -329,7 +329,7 @@ export class Screen {
     const map = this.#map;
     map.map(plane.foreground[at], plane.background[at], plane.attributes[at]);
     runs.add(x, textOf(character), map.foreground, map.background, map.attributes, character === SPACE);
-    // Where the cursor is after such a cluster is not relied on, and it may cover what stands next
+    // Where the cursor is after such a cluster is not relied on, and it may cover what is next
     // to it.
     if (!isRuly(character)) {
       runs.keepOrder();

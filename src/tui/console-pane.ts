@@ -92,7 +92,7 @@ export class ConsolePane implements Pane {
     this.#merged.settle();
   }
 
-  /** Shows the console that stands `by` places on. */
+  /** Shows the console that is `by` places further on. */
   cycle(by: number): void {
     this.showAll(false);
     const names = [...this.#views.keys()];

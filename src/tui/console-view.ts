@@ -141,7 +141,7 @@ interface Found {
   readonly row: number;
 }
 
-/** Marks what was searched in a row; the match that is shown stands out of the others. */
+/** Marks what was searched in a row; the match that is shown stands out from the others. */
 function markHits(
   screen: Screen,
   area: Rectangle,

@@ -8,7 +8,7 @@ export const LEAST_COLUMNS = 24;
 /** Share of a rectangle by which a key moves a divider. */
 const STEP = 0.1;
 
-/** A place: boxes in it abut; otherwise a column stands between panes side by side. */
+/** A place: boxes in it abut; otherwise a column separates panes side by side. */
 export interface Place extends Rectangle {
   readonly boxed?: boolean;
 }
@@ -25,7 +25,8 @@ export class Divider {
 
   /**
    * @param name unique in its screen
-   * @param sideBySide the parts stand side by side, with a column between; else one below the other
+   * @param sideBySide the parts are side by side, with a column between; otherwise one below the
+   * other
    * @param least columns or rows that the first part keeps, and the second
    */
   constructor(readonly name: string, readonly sideBySide: boolean, readonly least: readonly [first: number, second: number]) {}
@@ -39,7 +40,7 @@ export class Divider {
     this.#share = share;
   }
 
-  /** Whether it stands anywhere now. */
+  /** Whether it has a place now. */
   get stands(): boolean {
     return this.#place !== undefined;
   }
@@ -55,7 +56,7 @@ export class Divider {
     return [{ ...place, height: at }, { ...place, y: place.y + at, height: length - at }];
   }
 
-  /** It stands nowhere until the next cut. */
+  /** It has no place until the next cut. */
   remove(): void {
     this.#place = undefined;
   }

@@ -55,7 +55,7 @@ export class FrameWriter {
     this.#x = columns === 0 ? -1 : this.#x + columns;
   }
 
-  /** Whether a mapped style is the terminal's own now, as far as it shows. */
+  /** Whether a mapped style looks like the terminal's current one. */
   #has(foreground: Color, background: Color, attributes: number, blank: boolean): boolean {
     if (background !== this.#background) return false;
     if (blank) return ((attributes ^ this.#attributes) & ON_BLANKS) === 0;

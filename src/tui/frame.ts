@@ -107,7 +107,7 @@ function drawPane(screen: Screen, look: Look, { pane, area }: Placed, boxed: boo
   }
   if (pane.bare) return pane.draw(screen, area, look, { focused, boxed, past });
   const kind: FrameKind = state.typing && pane.name === "console" ? "typing" : past ? "past" : focused ? "focused" : "plain";
-  // The title says where the content stands: that is known once it is drawn.
+  // The title says which part of the content is shown: that is known once it is drawn.
   pane.draw(screen, insideOf(area, boxed), look, { focused, boxed, past });
   drawFrame(screen, look, area, boxed, pane.title(), kind, focused);
   if (pane.scroll) drawThumb(screen, look, area, boxed, pane.scroll, kind);

@@ -154,7 +154,7 @@ const SWAPPED: Readonly<Record<string, string>> = {
   "└": "`",
 };
 
-/** A text of el2's own in a set's characters; `?` where ASCII has no replacement. */
+/** A text of el2 in a set's characters; `?` where ASCII has no replacement. */
 export function swap(text: string, set: SetName): string {
   if (set === "full") return text;
   if (set === "blocks") return text.replaceAll(/[…●○◆▴▸▾]/g, (character) => IN_BLOCKS[character]);

@@ -4,7 +4,7 @@
 /** Kinds of boxes over a screen. */
 export type OverlayKind = "verdict" | "palette" | "help" | "question" | "menu" | "other";
 
-/** The state of the screens, as far as steps depend on it. */
+/** The state of the screens that steps depend on. */
 export interface Seen {
   /** Key of the screen that has the keys. */
   readonly screen: string;
@@ -68,7 +68,7 @@ export const CHAPTERS: readonly GuideChapter[] = [
   {
     name: "overview",
     title: "Overview",
-    about: "what each VM does, and what is wrong with it",
+    about: "each VM: its activity or wait, and its defect",
     steps: [
       {
         text: "Six VMs share two physical CPUs. The list says what each does or waits for. One has a defect: sleeper.",
@@ -77,7 +77,7 @@ export const CHAPTERS: readonly GuideChapter[] = [
         on: "1",
       },
       {
-        text: "One key asks the same of every object: why is it like this?",
+        text: "One key explains the state of any object.",
         task: "Press {object.why}.",
         goal: { overlay: "verdict" },
         on: "1",
@@ -92,16 +92,16 @@ export const CHAPTERS: readonly GuideChapter[] = [
   {
     name: "console",
     title: "Console",
-    about: "type into a guest, and take the keys back",
+    about: "type into a guest, and return the keys to el2",
     steps: [
       {
-        text: "The console below the list is that of the selected VM. The guest hello responds to what is typed.",
+        text: "The console below the list belongs to the selected VM. The guest hello responds to what you type.",
         task: "On screen 1, press {list.up} until hello is selected.",
         goal: { screen: "1", selected: /^vm:hello$/ },
         on: "1",
       },
       {
-        text: "Until now all keys were el2's. A console takes them when it is entered.",
+        text: "So far, all keys went to el2. In a console, they go to its guest.",
         task: "Press {console.enter}.",
         goal: { typing: true },
         on: "1",
@@ -112,7 +112,7 @@ export const CHAPTERS: readonly GuideChapter[] = [
         goal: { typed: "more" },
       },
       {
-        text: "Only one key is still el2's: the prefix of the console keys.",
+        text: "el2 keeps one key: the prefix of the console keys.",
         task: "Press {console.prefix}, then {console.leave}.",
         goal: { typing: false },
       },
@@ -121,7 +121,7 @@ export const CHAPTERS: readonly GuideChapter[] = [
   {
     name: "vcpus",
     title: "vCPUs",
-    about: "where each one is, and one step further",
+    about: "state and place of each vCPU; step one instruction",
     steps: [
       {
         text: "There are ten screens. The digit of a tab shows its screen.",
@@ -135,13 +135,12 @@ export const CHAPTERS: readonly GuideChapter[] = [
         on: "2",
       },
       {
-        text:
-          "An interrupt, but none is enabled: it sleeps forever. A machine can be stepped: one instruction at a time, the same in every run.",
+        text: "It waits for an interrupt, but none is enabled: it sleeps forever. You can step by one instruction; every run is the same.",
         task: "Press {time.on}.",
         goal: { paused: true },
       },
       {
-        text: "Row 1 shows PAUSED. Virtual time stands still, and no guest can notice that.",
+        text: "Row 1 shows PAUSED. Virtual time has stopped too, so guests cannot notice.",
         task: "Press {machine.pause} to continue.",
         goal: { paused: false },
       },
@@ -150,15 +149,16 @@ export const CHAPTERS: readonly GuideChapter[] = [
   {
     name: "interrupts",
     title: "Interrupts",
-    about: "which one does not arrive, and why",
+    about: "the interrupt that never arrives, and the reason",
     steps: [
       {
-        text: "A VM that waits for an interrupt is a question to the interrupt controller.",
+        text: "If a VM waits for an interrupt, look at the interrupt controller.",
         task: "Press {screen.irq} for the interrupts.",
         goal: { screen: "3" },
       },
       {
-        text: "The findings say what is wrong: 27 of sleeper is pending and disabled. A filter shows the interrupts of this VM alone.",
+        text:
+          "The findings name the defect: interrupt 27 of sleeper is pending and disabled. A filter shows only the interrupts of this VM.",
         task: "Press {filter.edit}, type vm=sleeper, then press Enter.",
         goal: { screen: "3", filter: /sleeper/, overlay: "none" },
         on: "3",
@@ -174,7 +174,7 @@ export const CHAPTERS: readonly GuideChapter[] = [
   {
     name: "memory",
     title: "Memory",
-    about: "who owns a page, and a request that is refused",
+    about: "owners of pages, and a request that is refused",
     steps: [
       {
         text: "The host owned all memory, and lent each guest a part of it.",
@@ -196,13 +196,13 @@ export const CHAPTERS: readonly GuideChapter[] = [
         on: "4",
       },
       {
-        text: "The resource manager has refused. The last row says who asked for what, and by which rule it was refused.",
+        text: "The resource manager has refused. The last row names the caller, the request, and the rule that refused it.",
         task: "Press {screen.why} to see why.",
         goal: { screen: "0" },
       },
       {
         text:
-          "The chain from the request down to the rule that failed, what the rule saw, and at the end the way out. It is the same for an ioctl or a hypercall.",
+          "The chain leads from the request down to the rule, the values that broke it, and the way out. Refused ioctls and hypercalls have one too.",
         task: "Press {screen.over} to go back to the overview.",
         goal: { screen: "1" },
       },
@@ -214,18 +214,18 @@ export const CHAPTERS: readonly GuideChapter[] = [
     about: "follow an object from screen to screen",
     steps: [
       {
-        text: "Two of the guests play ball: they exchange messages through queues of the hypervisor.",
+        text: "Two of the guests exchange messages through queues of the hypervisor.",
         task: "Press {screen.queue} for the queues.",
         goal: { screen: "6", selected: /^mq:/ },
       },
       {
-        text: "Sender, receiver, messages that wait, and how many pass in a second. Which events were about the selected queue?",
+        text: "The list has sender, receiver, waiting messages, and messages per second. Which events concern the selected queue?",
         task: "Press {object.references}.",
         goal: { screen: "9", filter: /mq:/ },
         on: "6",
       },
       {
-        text: "The events that name it, newest last. el2 remembers where you came from.",
+        text: "These events name it, newest last. el2 remembers where you came from.",
         task: "Press {object.back} to go back.",
         goal: { screen: "6" },
       },
@@ -237,24 +237,24 @@ export const CHAPTERS: readonly GuideChapter[] = [
     about: "go back in time, look around, and return",
     steps: [
       {
-        text: "A run can be gone back, to each of its instructions, with the whole machine as it was.",
+        text: "You can go back to any instruction of a run. The whole machine is then as it was.",
         task: "Press {time.back} to step one instruction back.",
         goal: { past: true },
       },
       {
-        text: "Row 1 shows PAST, and the line below the screens the place in the run. Nothing can be changed here; all screens work.",
+        text: "Row 1 shows PAST, and the line below the screens shows the place in the run. You can look at everything and change nothing.",
         task: "Press {screen.vcpu} to see the vCPUs as they were.",
         goal: { screen: "2", past: true },
         past: true,
       },
       {
-        text: "The menu of time goes to an event, a snapshot or an instruction, and to the present.",
+        text: "The time menu leads to events, snapshots and instructions, and to the present.",
         task: "Press {time.travel}, then n for now.",
         goal: { past: false },
         past: true,
       },
       {
-        text: "The present stands where you left it.",
+        text: "The present is as you left it.",
         task: "Press {machine.pause} to continue.",
         goal: { paused: false },
       },
@@ -263,21 +263,21 @@ export const CHAPTERS: readonly GuideChapter[] = [
   {
     name: "palette",
     title: "Palette and help",
-    about: "find what you do not remember",
+    about: "find an action, a screen or an object by its name",
     steps: [
       {
-        text: "No key has to be remembered. The palette finds actions, screens and objects by a few letters.",
+        text: "You need not remember keys. The palette finds actions, screens and objects by a few letters.",
         task: "Press {palette.show}.",
         goal: { overlay: "palette" },
       },
       {
-        text: "Below the list stands what Enter will do, and the shell command that does the same.",
+        text: "The lines below the list show the effect of Enter, and the shell command that does the same.",
         task: "Type scheduler, then press Enter.",
         goal: { screen: "8", overlay: "none" },
       },
       {
         text:
-          "Who ran on which physical CPU, and who had to wait. The row of hints below has the keys of the screen that is shown; help has all of them.",
+          "The timeline: which vCPU ran on which physical CPU, and which had to wait. The hints below are the keys of this screen; help has all.",
         task: "Press {help.show}.",
         goal: { overlay: "help" },
       },
@@ -292,7 +292,6 @@ export const CHAPTERS: readonly GuideChapter[] = [
 
 /** The text after the last step. */
 export const EPILOGUE: Pick<GuideStep, "text" | "task"> = {
-  text:
-    "That was the tour. docs/tutorials has one job after the other, each with a fault to find; el2 up demo starts such a machine for you.",
+  text: "That was the tour. docs/tutorials has ten jobs, each with a fault to find; el2 up demo starts a machine for most of them.",
   task: "Press {leave} to quit, or Esc to stay in this machine.",
 };

@@ -17,7 +17,7 @@ export class Histories {
   /** Samples that come at once: less often where a link is slow. */
   stride = 1;
 
-  /** @param motion they advance by themselves; else `refresh` shows what has come */
+  /** @param motion they advance by themselves; otherwise `refresh` shows new values */
   constructor(readonly motion = true) {}
 
   /** Shows what has come, where histories do not advance by themselves. */

@@ -6,7 +6,7 @@ import { type Key, keyText } from "./keys.ts";
 /** Actions on the text. The prompt around it has those that accept, cancel and recall. */
 type Edit = Exclude<ActionsOf["text"]["name"], "text.accept" | "text.leave" | "text.older" | "text.newer">;
 
-/** A line, and where its cursor stands. */
+/** A line, and the position of its cursor. */
 export class LineEditor {
   #text: string;
   #at: number;
@@ -60,7 +60,7 @@ export class LineEditor {
     return this.#text.slice(this.#at);
   }
 
-  /** Another text; the cursor stands between its parts. */
+  /** Replaces the text; the cursor is then between its parts. */
   set(before: string, after = ""): true {
     this.#text = before + after;
     this.#at = before.length;

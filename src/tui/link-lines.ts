@@ -96,7 +96,7 @@ function parcelText({ id, kind, size, owner, held_by }: RowOf<typeof PARCELS>): 
   return { text, role: "bad" };
 }
 
-/** Draws a line of pieces, as far as they fit. */
+/** Draws the pieces that fit into a line. */
 export function drawLinks(screen: Screen, area: Rectangle, look: Look, pieces: readonly Line[]): void {
   const end = area.x + area.width;
   let x = area.x + MARGIN;

@@ -22,7 +22,7 @@ const PARCELS_SHARE = 0.58;
 /** Rows where panes have no boxes. */
 const LOW_ROWS = { page: 5, limits: 4 } as const;
 
-/** Its panes, and where they stand. */
+/** Its panes, and their places. */
 export function memoryScreen(): ScreenModel {
   const map = new MemoryPane();
   const page = new PagePane(map), zoom = new ZoomPane(map);

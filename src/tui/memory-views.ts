@@ -26,7 +26,7 @@ export interface Patch {
   readonly alert?: true;
 }
 
-/** A way to look at memory. */
+/** A view of memory. */
 export interface MemoryView {
   readonly name: "access" | "owner" | "state";
   patch(row: Row, look: Look): Patch;

@@ -112,7 +112,7 @@ export class Navigation {
   }
 
   /**
-   * Shows the verdict on a VM that is not healthy; else goes to why something of the selected
+   * Shows the verdict on a VM that is not healthy; otherwise goes to why something of the selected
    * object was refused, or says for what it waits.
    */
   why(): void {

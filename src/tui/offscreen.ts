@@ -6,7 +6,7 @@ import type { Screen } from "./cells.ts";
 import { KeyParser, textBytes } from "./keys.ts";
 import type { Request, SessionEvent } from "../protocol/protocol.ts";
 
-/** Wall time (ms) between two looks at the answers that have come. */
+/** Wall time (ms) between two checks of the answers that have come. */
 const LOOK = 20;
 /** Looks without an open question after which a frame is complete: answers lead to questions. */
 const QUIET = 3;
@@ -15,7 +15,7 @@ const PATIENCE = 5000;
 /** Content of the message row while it shows a message that a key dismisses. */
 const DISMISS = "Esc dismiss";
 
-/** Screens that nobody looks at, and keys that nobody presses. */
+/** Screens without a viewer, and keys from a script. */
 export class Offscreen {
   readonly #app: App;
   readonly #parser = new KeyParser();

@@ -16,7 +16,7 @@ import type { Look } from "./theme.ts";
 /** A box, a menu or a prompt over the screen. */
 export interface Overlay {
   readonly context: OverlayContext;
-  /** Whether it replaces the body; else it is in the lowest rows. */
+  /** Whether it replaces the body; otherwise it is in the lowest rows. */
   readonly whole: boolean;
   /** Takes a key. Returns false when the overlay is done. */
   key(key: Key, action: OverlayAction | undefined): boolean;

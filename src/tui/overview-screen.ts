@@ -10,7 +10,7 @@ import { below, beside, type Body, type Placed, type ScreenModel } from "./scree
 import { TablePane } from "./table-pane.ts";
 import type { TreePane } from "./tree-pane.ts";
 
-/** From this width on events and refusals stand side by side. */
+/** From this width on events and refusals are side by side. */
 const THREE_BESIDE = 160;
 /** Width from which half of a split terminal has room for the machine's boxes. */
 const LEAST_BOXED = 100;

@@ -1,4 +1,4 @@
-// `[[ui.command]]`: programs of the user's own, in the menu of actions, in the palette and on keys.
+// `[[ui.command]]`: the user's programs, in the menu of actions, in the palette and on keys.
 // The fields of the selected row are in their arguments and their environment; no shell reads them.
 
 import type { AppServices } from "./app-services.ts";

@@ -185,7 +185,7 @@ export function suiting(text: string, offers: readonly Choice[]): Choice[] {
 }
 
 /**
- * Another word for it at the start; then letters in order, better where they stand together, best
+ * Another word for it at the start; then letters in order, better if they are adjacent, best
  * at the start; -1 where they do not occur.
  */
 function score(wanted: string, { text, detail, aliases }: Choice): number {

@@ -13,7 +13,7 @@ import type { Row, Table } from "../queries/table.ts";
 export interface PaneState {
   /** It has the keys. */
   readonly focused: boolean;
-  /** Panes have boxes; else rules. */
+  /** Panes have boxes; otherwise rules. */
   readonly boxed: boolean;
   /** The screen shows an earlier place of the run. */
   readonly past: boolean;

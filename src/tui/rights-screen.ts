@@ -81,7 +81,7 @@ function objectPieces(object: Row[string], context: CellContext): Piece[] {
   return typeof object === "string" ? idPieces(object, { ...context, first: false }) : [{ text: "revoked", role: "dim" }];
 }
 
-/** Its panes, and where they stand. */
+/** Its panes, and their places. */
 export function rightsScreen(): ScreenModel {
   const caps = new TablePane({
     name: "caps",

@@ -24,7 +24,7 @@ const WIDE_LIST_SHARE = 0.65, BYTES_ROWS = 0.4, REQUEST_ROWS = 0.6;
 /** Columns of the names of fields. */
 const NAME = 12;
 
-/** Its panes, and where they stand. */
+/** Its panes, and their places. */
 export function rpcScreen(): ScreenModel {
   const rpcs = new TablePane({
     name: "rpcs",
@@ -60,7 +60,7 @@ export function rpcScreen(): ScreenModel {
   const underList = below("under-list"), besideRequest = beside("beside-request");
   const besideList = beside("beside-list"), underBytes = below("under-bytes", 2);
   const underRequest = below("under-request");
-  /** The chosen pane beside the answer; else fields in narrow terminals, bytes in others. */
+  /** The chosen pane beside the answer; otherwise fields in narrow terminals, bytes in others. */
   let chosen: Pane | undefined;
 
   function layout(body: Body, focused: Pane): Placed[] {

@@ -5,7 +5,8 @@ import { Divider, LEAST_COLUMNS } from "./divider.ts";
 import type { Pane } from "./pane.ts";
 
 /**
- * Where panes stand: with boxes, which abut, or with rules, and a line between those side by side.
+ * The places of panes: with boxes, which abut, or with rules, and a line between those side by
+ * side.
  */
 export interface Body extends Rectangle {
   readonly boxed?: boolean;
@@ -21,7 +22,7 @@ export interface Placed {
 export interface ScreenModel {
   readonly key: string;
   readonly panes: readonly Pane[];
-  /** Panes that take each other's place, by `v`. */
+  /** Panes that replace each other, by `v`. */
   readonly views: readonly (readonly Pane[])[];
   /** The dividers between its panes, in this layout or another. */
   readonly dividers: readonly Divider[];

@@ -35,7 +35,7 @@ export class SessionState {
     return this.#sample;
   }
 
-  /** Virtual time over wall time; undefined while the machine stands still. */
+  /** Virtual time over wall time; undefined while the machine is paused. */
   get speed(): number | undefined {
     return this.#speed;
   }

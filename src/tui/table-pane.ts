@@ -185,7 +185,7 @@ export class TablePane implements FilteredPane {
   }
 
   get selection(): { table: Table; row: Row } | undefined {
-    // While a filter hides the selected row, the one in its place counts.
+    // While a filter hides the selected row, the one that replaces it counts.
     const row = this.#shown[this.#index()];
     return row && { table: this.table, row };
   }

@@ -17,9 +17,9 @@ export interface LookOptions {
   readonly theme: Theme;
   readonly depth: ColorDepth;
   readonly glyphs: SetName;
-  /** Graphs have braille; else blocks. */
+  /** Graphs have braille; otherwise blocks. */
   readonly braille?: boolean;
-  /** The page has the theme's background; else the terminal's own. */
+  /** The page has the theme's background; otherwise the terminal's own. */
   readonly painted?: boolean;
   readonly vms?: VmMarks;
 }
@@ -30,7 +30,7 @@ export interface LookWish {
   readonly theme?: string;
   /** Themes of the configuration. */
   readonly themes?: readonly Theme[];
-  /** The terminal's background is bright, as far as the environment says. */
+  /** The environment says that the terminal's background is bright. */
   readonly bright?: boolean;
   readonly ascii?: boolean;
   /** Only what every console draws: no rounded corners, no braille. */

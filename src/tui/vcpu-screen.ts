@@ -28,7 +28,7 @@ const LIST_ROWS = 11;
 const TALL = 50;
 const TALL_LIST_ROWS = 20;
 const LIST_SHARE = 0.45;
-/** From this width on registers, code and stack stand side by side; code's share of the two. */
+/** From this width on registers, code and stack are side by side; code's share of the two. */
 const WIDE = 180;
 const WIDE_CODE_SHARE = 0.52;
 /** Share of registers and code in what is below the list. */
@@ -180,7 +180,7 @@ export function vcpuScreen(activity: Activity): ScreenModel {
   const underList = below("under-list", 2), underRegisters = below("under-registers");
   const besideRegisters = beside("beside-registers"), besideCode = beside("beside-code"), besideStack = beside("beside-stack");
   let shown: Pane = pane, last: Pane = exits;
-  /** Panes that take each other's place: where most have a box, only the rest. */
+  /** Panes that replace each other: where most have a box, only the rest. */
   let views: readonly (readonly Pane[])[] = [lower];
 
   function boxes(body: Body, focused: Pane): Placed[] {

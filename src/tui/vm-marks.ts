@@ -49,7 +49,7 @@ export class VmMarks {
     return Object.fromEntries(this.#kept);
   }
 
-  /** Marks of an earlier look at the same session. */
+  /** Marks of an earlier view of the same session. */
   restore(kept: Readonly<Record<string, KeptMark>>): void {
     for (const [name, mark] of Object.entries(kept)) this.#add(name, mark);
     this.#restored = true;

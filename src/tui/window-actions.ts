@@ -59,7 +59,7 @@ export class WindowActions {
 
   /**
    * More (1) or less (-1) room for the first part of a divider: that of the halves, else of panes;
-   * `Left` and `Right` move one that stands upright, `Up` and `Down` one that does not.
+   * `Left` and `Right` move a vertical one, `Up` and `Down` a horizontal one.
    */
   size(by: number, keyName: string): void {
     const { windows, say } = this.app;

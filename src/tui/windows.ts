@@ -45,7 +45,7 @@ export class Windows {
     return this.#zoomed;
   }
 
-  /** Panes have boxes; else rules. */
+  /** Panes have boxes; otherwise rules. */
   get boxed(): boolean {
     return this.#body.boxed ?? false;
   }
@@ -149,7 +149,7 @@ export class Windows {
     return true;
   }
 
-  /** Dividers that stand somewhere: that of the halves, then those of panes. */
+  /** Dividers that have a place: that of the halves, then those of panes. */
   get dividers(): readonly Divider[] {
     return this.#dividers().map(({ divider }) => divider).filter(({ stands }) => stands);
   }
@@ -160,7 +160,7 @@ export class Windows {
     this.#arrange();
   }
 
-  /** All dividers of what is shown stand where they were made to. */
+  /** All dividers of what is shown return to their default places. */
   even(): void {
     for (const { divider } of this.#dividers()) divider.share = undefined;
     this.#arrange();
@@ -183,7 +183,7 @@ export class Windows {
     this.#arrange();
   }
 
-  /** Dividers of the halves and of screens, whether they stand anywhere or not. */
+  /** Dividers of the halves and of screens, with a place or not. */
   #dividers(screens = this.shown): { readonly name: string; readonly divider: Divider }[] {
     const inside = screens.flatMap(({ key, dividers }) => dividers.map((divider) => ({ name: `${key}/${divider.name}`, divider })));
     return this.#split ? [{ name: this.#split.divider.name, divider: this.#split.divider }, ...inside] : inside;

@@ -55,10 +55,11 @@ export interface OutsideListener {
 /** The computer's network. */
 export interface OutsideNetwork {
   /**
-   * @param own whether the address may be the computer's own; else such a connection is refused
+   * @param own whether the address may be the computer's own; otherwise such a connection is
+   * refused
    */
   connect(address: Address, port: number, own: boolean, listener: StreamListener): OutsideStream;
-  /** @param own likewise; else datagrams to such an address are lost */
+  /** @param own likewise; otherwise datagrams to such an address are lost */
   datagrams(address: Address, port: number, own: boolean, receive: (bytes: Uint8Array) => void): OutsideDatagrams;
   /**
    * Listens on 127.0.0.1; `accept` takes each connection and returns its listener. `problem` is

@@ -32,8 +32,8 @@ export function parseForward(text: string): PortForward | undefined {
 }
 
 /**
- * Where a network card's cable ends: `user`: NAT to the computer's network; `pair:NAME`: a switch
- * that all with this name share; `none`.
+ * The other end of a network card's cable: `user`: NAT to the computer's network; `pair:NAME`: the
+ * switch of this name, shared by all cards that name it; `none`.
  *
  * ```ts
  * import type { NetBackend } from "@el2/el2";
@@ -152,7 +152,7 @@ export type DevicePlan =
     readonly policy?: NetPolicy;
   }
   | { readonly kind: "rng" }
-  /** `path`: the Unix socket where the computer's programs meet the guest; none without. */
+  /** `path`: the Unix socket on which programs of the computer reach the guest. */
   | { readonly kind: "vsock"; readonly cid: number; readonly path: string | undefined }
   /** Ports by name; the first is the guest's hvc0. */
   | { readonly kind: "console"; readonly ports: readonly string[] }
@@ -169,12 +169,12 @@ export function isTag(text: string): boolean {
   return /^[\w.-]+$/.test(text) && text.length <= TAG_LENGTH;
 }
 
-/** Tag of a share that was given none. */
+/** Default tag of a share. */
 export const DEFAULT_TAG = "share";
 
 /**
- * How a device of a VM is called: `dev:debian/blk0`, whose number is that of its slot. `name` is
- * the device's own, such as `block`.
+ * The id of a VM's device: `dev:debian/blk0`, with the number of its slot. `name` is that of the
+ * device's kind, such as `block`.
  */
 export function deviceId(vm: string, name: string, slot: number): string {
   return `dev:${vm}/${name === "block" ? "blk" : name}${slot}`;

@@ -42,7 +42,7 @@ export interface TransportOptions {
   /** The guest broke a rule; the device waits for its reset. */
   readonly onFault: (fault: VirtioFault) => void;
   /**
-   * An exception of el2's own in the device, which waits for its reset. Without it, the exception
+   * An exception in el2 itself in the device, which waits for its reset. Without it, the exception
    * is thrown.
    */
   readonly onBug?: (error: unknown) => void;

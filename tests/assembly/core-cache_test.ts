@@ -127,7 +127,7 @@ Deno.test("where no file can be read or written there is no cache, and no error"
       cache.keep(KEY, blueprint);
       assert.equal(cache.load(KEY), undefined);
     }
-    // A folder stands where the file belongs.
+    // A folder has the path of the file.
     new CoreCache(`${folder}/core`, Infinity).keep(KEY, blueprint);
     const [{ name }] = await Array.fromAsync(Deno.readDir(`${folder}/core`));
     await Deno.remove(`${folder}/core/${name}`);

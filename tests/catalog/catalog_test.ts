@@ -36,7 +36,7 @@ Deno.test("a guest that was added is found by name and by file", () =>
     assert.deepEqual(await damagedFiles(await catalogEntry("debian")), []);
   }));
 
-Deno.test("a newer version takes an older one's place and nothing of the old stays", () =>
+Deno.test("a newer version replaces an older one, of which nothing stays", () =>
   withCache(async (folder) => {
     await add("debian-sid", "old");
     await add("debian", "other guest with a name that is a prefix");

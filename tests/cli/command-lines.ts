@@ -48,7 +48,7 @@ const WRITING_OPTIONS: ReadonlySet<string> = new Set([
   "vsock",
 ]);
 
-/** Words where something hostile or wrong may stand. */
+/** Places for a hostile or wrong word. */
 const WRONG = [
   ..."0 -1 1 00 0x 0xffffffffffffffff 1e999 NaN 18446744073709551616 9007199254740993 4Q 5x -- - = , / : . .. ~ * % $x".split(" "),
   ...["", " ", "\n", "\u0000x".slice(1), "\u202e", "\u{1f600}", "a".repeat(5000), "__proto__", "constructor", "toString", "null", "[]"],

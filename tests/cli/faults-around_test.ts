@@ -1,5 +1,5 @@
 // Faults of the surroundings of a living session: files that cannot be opened, folders that vanish,
-// clocks that jump, a process that stands still. docs/threat-model.md lists them all.
+// clocks that jump, a process that is suspended. docs/threat-model.md lists them all.
 
 import assert from "node:assert/strict";
 import { el2Command } from "../support/el2.ts";
@@ -96,7 +96,7 @@ Deno.test("a session whose folder vanishes continues, and ends in order when it 
   assert.doesNotMatch(end.stderr, /Uncaught|\n {4}at /);
 });
 
-Deno.test("a process that stood still continues where it was: virtual time does not make up for it", async () => {
+Deno.test("a suspended process continues where it was: virtual time does not make up for the pause", async () => {
   await using place = new Place();
   await using served = await new Served(place, "s").ready();
   const before = await virtualTime(place, "s");

@@ -10,7 +10,7 @@ import { linesOf } from "../support/lines.ts";
 /** One command's end. */
 export interface Written {
   readonly args: readonly string[];
-  /** -1 where it did not end in time; else its exit code. */
+  /** -1 where it did not end in time; otherwise its exit code. */
   readonly code: number;
   /** stdout and stderr, as the terminal gets them. */
   readonly text: string;

@@ -56,7 +56,7 @@ Deno.test("D1: a session folder that another user made first is refused, and not
   Deno.removeSync(tmp, { recursive: true });
 });
 
-Deno.test("D1: a link in the folder's place, a folder that others may enter, and one in a folder that others may change are refused", async () => {
+Deno.test("D1: a link instead of the folder, a folder that others may enter, and one in a folder that others may change are refused", async () => {
   const tmp = shared(), mine = `${tmp}/mine`;
   Deno.mkdirSync(mine, { mode: 0o700 });
   Deno.symlinkSync(mine, `${tmp}/el2-alice`);

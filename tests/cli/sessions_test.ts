@@ -129,7 +129,7 @@ Deno.test("sessions in the background", async (t) => {
         assert.match(String(JSON.parse(line).schema ?? ""), /^el2\.[a-z.]+\/\d+$/, args.join(" "));
       }
     }
-    // Tested where what they need is: a machine that may stand still, a network, QEMU, scenarios, a
+    // Tested where what they need is: a machine that may be paused, a network, QEMU, scenarios, a
     // recorded trace.
     const elsewhere = [
       "pause",

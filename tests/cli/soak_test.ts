@@ -1,5 +1,5 @@
-// Memory of a session that runs for long (scripts/soak.ts): ten minutes with EL2_LONG=1; else a few
-// seconds, which show that it is measured.
+// Memory of a session that runs for long (scripts/soak.ts): ten minutes with EL2_LONG=1; otherwise
+// a few seconds, which show that it is measured.
 
 import assert from "node:assert/strict";
 import { growthOf, soak } from "../../scripts/soak.ts";

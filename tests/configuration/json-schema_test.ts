@@ -60,7 +60,7 @@ const FILES = "a schema does not open the files that are named";
 const NUMBERS = "draft 07 does not compare two values, nor numbers inside text";
 const NAMES = "draft 07 does not compare a value with the names of other tables";
 
-/** Wrong configurations that are right as far as a schema can know, with the reason. */
+/** Wrong configurations that a schema cannot refuse, with the reason. */
 const UNKNOWABLE: Readonly<Record<string, string>> = {
   "base-end.toml": NUMBERS,
   "block-image.toml": FILES,

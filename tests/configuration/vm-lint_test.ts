@@ -40,7 +40,7 @@ Deno.test("the devicetrees that the native host writes have nothing wrong", () =
   assert.deepEqual(findings(() => {}, true), []);
 });
 
-Deno.test("what is misspelt or of another length is named, with what counts in its place", () => {
+Deno.test("what is misspelt or of another length is named, with what counts instead", () => {
   const unknown = /^ignored \/gunyah-vm-config image-nmae: unknown property; did you mean "image-name"\? Silently ignored$/;
   assert.match(with_(CONFIG, { "image-nmae": "x" }), unknown);
   assert.match(with_(CONFIG, { "os-type": "windows" }), /^ignored \S+ os-type: "windows" is not linux/);
@@ -100,7 +100,7 @@ Deno.test("what VM_INIT or VM_START refuses is named with the error", () => {
   assert.match(findings(links).join(), /refused \/l2 -: a second rm-rpc/);
 });
 
-Deno.test("a finding says where in the blob its property stands", () => {
+Deno.test("a finding says where in the blob its property is", () => {
   const tree = sound();
   setProperties(findNode(tree.root, CONFIG)!, { colour: "blue" });
   const blob = writeDevicetree(tree);

@@ -106,7 +106,7 @@ Deno.test("memory is as the guest sees it: breakpoints do not show, and what is 
   assert.equal(await vm.register(0), x0 + 3n);
   assert.equal(await vm.ask(`X${hex(ENTRY + 0x1000)},3:ab\x00`), "OK");
   assert.equal(await vm.ask(`m${hex(ENTRY + 0xffe)},6`), "000061620000");
-  assert.equal(await vm.ask("m9000000,4"), "E0e", "a device is no memory to look at");
+  assert.equal(await vm.ask("m9000000,4"), "E0e", "a device is not memory that can be read");
   assert.equal(await vm.ask("Mffffffffffffffff,2:0000"), "E0e");
 });
 

@@ -16,7 +16,7 @@ Deno.test("a packet is its data between $ and #, with the sum of its bytes", () 
   assert.equal(String.fromCharCode(...encodePacket("}#$*")), "$}]}\x03}\x04}\n#62");
 });
 
-Deno.test("acknowledgements and the interrupt stand between packets; inside they are data", () => {
+Deno.test("acknowledgements and the interrupt come between packets; inside they are data", () => {
   assert.deepEqual(read("+-\x03$+\x03#2e"), [{ kind: "ack" }, { kind: "nak" }, { kind: "interrupt" }, { kind: "packet", data: "+\x03" }]);
 });
 

@@ -89,7 +89,7 @@ Deno.test("input waits until the guest listens, by interrupt or by polling the f
   assert.equal(uart.receive(Uint8Array.of(1)), 0);
   uart.read(Pl011Register.FR, 2);
   uart.write(Pl011Register.DR, 2, 0n);
-  assert.equal(uart.receivable, 0, "a sender looks at the flags, too");
+  assert.equal(uart.receivable, 0, "a sender reads the flags, too");
   for (let i = 0; i < 16; i++) uart.read(Pl011Register.FR, 4);
   assert.equal(told, 1);
   assert.equal(uart.receive(Uint8Array.of(1)), 1);

@@ -11,7 +11,7 @@ import { PROMPT } from "../support/console.ts";
 import { runHealthy } from "./healthy.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
-/** Virtual time (ns) between two looks at a console, and that all may take. */
+/** Virtual time (ns) between two checks of a console, and that all may take. */
 const TURN = 200e6, LIMIT = 120e9;
 
 /** Runs until a console has shown something, healthy all the while. */

@@ -1,4 +1,4 @@
-// Runs a machine and looks at it all the while: none of its VMs may get a verdict that is not
+// Runs a machine and checks it all the time: none of its VMs may get a verdict that is not
 // healthy.
 
 import assert from "node:assert/strict";

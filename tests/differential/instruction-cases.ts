@@ -18,7 +18,7 @@ export const Layout = {
   data: 0x4020_0000,
   dataSize: 0x20_0000,
   /**
-   * Filled with `FILLER`, for a processor may look at the following bytes. Each case has its own
+   * Filled with `FILLER`, for a processor may read the following bytes. Each case has its own
    * addresses in it.
    */
   nops: 0x4040_0000,

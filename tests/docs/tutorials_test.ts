@@ -64,7 +64,7 @@ Deno.test("every command of the tutorials and of README exists, with its options
           known++;
         }
         assert.ok(known > 0 && isRunnable(node), `${file}: el2 ${words.join(" ")}`);
-        // Behind -- stands another command line.
+        // After -- comes another command line.
         const own = words.includes("--") ? words.slice(0, words.indexOf("--")) : words;
         for (const word of own.filter((word) => word.startsWith("--"))) {
           assert.ok(node.options.some(({ long }) => long === word), `${file}: el2 ${words.join(" ")}: ${word}`);

@@ -1,4 +1,4 @@
-// An exception of el2's own in a device, or while a vCPU's exit is handled, ends that device or
+// An exception in el2 itself in a device, or while a vCPU's exit is handled, ends that device or
 // that VM; one in an answer ends the answer. The others continue, and a report with a recording is
 // kept.
 

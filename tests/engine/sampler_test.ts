@@ -6,7 +6,7 @@ import { Shown } from "../../src/engine/shown.ts";
 import type { MachineSample, SessionEvent } from "../../src/protocol/protocol.ts";
 import type { System } from "../../src/assembly/system.ts";
 
-/** A machine that stands still, and the times over which its loads are asked for. */
+/** A paused machine, and the times over which its loads are asked for. */
 function still(time: number, instructions: number): { readonly system: System; readonly elapsed: number[] } {
   const elapsed: number[] = [];
   const system = {

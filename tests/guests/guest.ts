@@ -15,7 +15,7 @@ import { VIRTIO_MODULES } from "../../src/catalog/kernel-modules.ts";
 import { type Behaviour, type BootPlan, type DevicePlan, PRIMARY_CONSOLE } from "../../src/plans/plan.ts";
 import { PROMPT } from "../support/console.ts";
 
-/** Turns of the CPUs between two looks at the consoles. */
+/** Turns of the CPUs between two checks of the consoles. */
 const TURNS = 200;
 /** Text that a failure shows. */
 const SHOWN = 2000;

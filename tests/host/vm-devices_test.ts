@@ -53,7 +53,7 @@ interface Seen {
 }
 
 /**
- * The driver in the VM with this id and memory: offers a buffer, and looks at it when it has
+ * The driver in the VM with this id and memory: offers a buffer, and reads it when it has
  * notified.
  */
 function guest(stack: () => Stack, vmid: number, base: number, seen: Seen): () => Generator<Step, void, bigint> {

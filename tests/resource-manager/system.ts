@@ -24,7 +24,7 @@ import { ResourceManager, type ResourceManagerOptions } from "../../src/resource
 import { type CoreLog, createTestHypervisor } from "../hypervisor/fixture.ts";
 import { callByList } from "../support/listed-call.ts";
 
-/** Virtual time between two looks of a puppet at what it shall do, ns. */
+/** Virtual time between two checks of a puppet for its next action, ns. */
 const LOOK_INTERVAL = 10_000;
 /** Virtual time after which something is held to never happen, ns. */
 const PATIENCE = 200_000_000;

@@ -50,7 +50,7 @@ Deno.test("each wrong scenario says what, where and what there is", () => {
   assert.equal(many.length, 2, "all at once");
 });
 
-Deno.test("events are expected in their order, whenever they came; what a scenario does stands between", async () => {
+Deno.test("events are expected in their order, whenever they came; the scenario's own steps come between them", async () => {
   const both = `${HEAD}[[step]]\nexpect_console = "hello from EL1"\nof = "hello"
 [[step]]\nexpect_event = "kind=rpc name=VM_ALLOCATE"
 [[step]]\nexpect_event = "kind=rpc name=VM_START"\n`;

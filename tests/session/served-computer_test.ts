@@ -400,7 +400,7 @@ Deno.test("a link that a guest makes instead of a file, disk or socket of the pl
     refused(() => computer.log(log));
     assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["secret", "share"]);
     assert.deepEqual(Deno.readFileSync(secret), new Uint8Array(4096).fill(7));
-    // A link of the user's own leads where it did.
+    // A link of the user leads where it did.
     Deno.writeTextFileSync(`${folder}/later.log`, "");
     Deno.symlinkSync(`${folder}/later.log`, `${folder}/own.log`);
     const linked = rigged(planOf([], { logs: { host: `${folder}/own.log` } })).computer.log(`${folder}/own.log`);

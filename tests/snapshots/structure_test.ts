@@ -48,7 +48,7 @@ const CHANGES: Readonly<Record<string, Change>> = {
     const less = stored.subarray(0, random.below(stored.length));
     return changed(sections, at, { stored: less, storedSize: less.length });
   },
-  "something stands behind what is packed"(sections, random) {
+  "something follows the packed bytes"(sections, random) {
     const at = any(sections, random);
     const stored = Buffer.concat([sections[at].stored, random.bytes(1 + random.below(40))]);
     return changed(sections, at, { stored, storedSize: stored.length });
@@ -57,7 +57,7 @@ const CHANGES: Readonly<Record<string, Change>> = {
     const [a, b] = [any(sections, random), any(sections, random)];
     return a === b ? undefined : sections.with(a, sections[b]).with(b, sections[a]);
   },
-  "a section stands there twice"(sections, random) {
+  "a section occurs twice"(sections, random) {
     return sections.toSpliced(any(sections, random), 0, sections[any(sections, random)]);
   },
   "a section is missing": (sections, random) => sections.toSpliced(any(sections, random), 1),
@@ -86,9 +86,9 @@ const CHANGES: Readonly<Record<string, Change>> = {
     return kind === sections[at].kind ? undefined : changed(sections, at, { kind });
   },
   "reserved bytes are not zero": (sections, random) => changed(sections, any(sections, random), { reserved: 1 + random.below(0xffff) }),
-  "a section of another kind stands between": (sections, random) =>
+  "a section of another kind comes between": (sections, random) =>
     sections.toSpliced(any(sections, random), 0, holding({ ...sections[0], kind: 6 + random.below(250) }, random.bytes(64), false)),
-  "an empty section stands between": (sections, random) =>
+  "an empty section comes between": (sections, random) =>
     sections.toSpliced(any(sections, random), 0, holding({ ...sections[0], kind: 1 + random.below(5) }, new Uint8Array(0), false)),
   "packed otherwise"(sections, random) {
     const at = any(sections, random);
@@ -185,7 +185,7 @@ for (const [what, machine] of Object.entries(SAVED_MACHINES)) {
       const SAME = ["packed otherwise", "a chunk of pages in two"];
       for (const name of SAME) assert.ok(outcomes.get(name)!.same > 0, name);
       for (const [name, { same }] of outcomes) {
-        if (![...SAME, "something stands behind what is packed"].includes(name)) assert.equal(same, 0, name);
+        if (![...SAME, "something follows the packed bytes"].includes(name)) assert.equal(same, 0, name);
       }
     } finally {
       await Deno.remove(folder, { recursive: true });

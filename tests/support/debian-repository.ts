@@ -37,7 +37,7 @@ export async function putFile(path: string, text: string, mode = 0o644): Promise
   await Deno.chmod(path, mode);
 }
 
-/** Control fields of a package, one a line. */
+/** Control fields of a package, one per line. */
 export function controlFields(name: string, ...more: string[]): string[] {
   return [`Package: ${name}`, `Version: ${VERSION}`, "Architecture: arm64", "Maintainer: el2", ...more];
 }

@@ -86,7 +86,7 @@ export class FieldProbe {
     return [...this.#reached].filter(([, reached]) => !reached).map(([name]) => name).sort();
   }
 
-  /** Looks into a value; `name` is where plain data stands. */
+  /** Looks into a value; `name` is the path of plain data. */
   async #look(name: string, get: () => unknown): Promise<void> {
     const value = await get();
     if (typeof value !== "object" || value === null || ArrayBuffer.isView(value) || value instanceof WeakMap) return;

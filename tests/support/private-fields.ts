@@ -1,4 +1,4 @@
-// Reads and writes private fields (`#name`) of objects by V8's inspector, for tests that look at
+// Reads and writes private fields (`#name`) of objects by V8's inspector, for tests that read
 // every field of an object.
 
 import inspector from "node:inspector";

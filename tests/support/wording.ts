@@ -34,10 +34,10 @@ export const PATTERNS: readonly WordingPattern[] = [
     good: "messages go on the queue; it continues",
   },
   {
-    pattern: /\b(?:st(?:and(?:s|ing)?|ood)) (?:behind|beside|in|at|there|here|once|alone|below|above|before)\b/,
-    advice: "is, is listed, comes after",
+    pattern: /\b(?:stands?|stood)\b(?!-| (?:for|out)\b)|\bstanding (?:behind|beside|in|at|there|here|still|below|above|before)\b/,
+    advice: "is, is listed, comes after, is paused",
     bad: "the reasons stand in a table",
-    good: "an object that stands for a range",
+    good: "an object that stands for a range; a line that stands out",
   },
   {
     pattern: /\bbehind (?:what|which|that of|the (?:last|first|next|other|event|command|option|value|exit|bytes?|header))\b/,
@@ -53,16 +53,22 @@ export const PATTERNS: readonly WordingPattern[] = [
     good: "one file per group; give one line to a file",
   },
   {
+    pattern: /\bone a (?:line|row|page|file|step|column)\b|\b\d[\d.,]* (?:ns|µs|ms|KiB|MiB) an? \w+/,
+    advice: "per",
+    bad: "guests, one a line; 1 ns an instruction",
+    good: "one per line; a page of 4 KiB",
+  },
+  {
     pattern: /\b(?:once|twice|times|bytes|frames|events) a second\b/,
     advice: "per second",
     bad: "at most 4 times a second",
     good: "a second time; 3.2 per second",
   },
   {
-    pattern: /\b(?:is|are|was|were|be|been|never|not|only) looked at\b/,
+    pattern: /\b(?:is|are|was|were|be|been|never|not|only) looked at\b|\blooks (?:only )?at\b|\b(?:a|two|last) looks? at\b/,
     advice: "checked, read, measured, searched",
-    bad: "before its kind is looked at",
-    good: "the guest looked at the register",
+    bad: "before its kind is looked at; a client looks at the owner",
+    good: "look at the interrupt controller",
   },
   {
     pattern: /\b(?:is|are|was|were) none of (?:a|its|the|this|our)\b/,
@@ -110,6 +116,26 @@ export const PATTERNS: readonly WordingPattern[] = [
     advice: "its own …",
     bad: "a process of its own",
     good: "its own process; the mapping of its own extent",
+  },
+  {
+    pattern: /\bof (?:\w+ ){0,2}\w+'s own(?=$|[.,;:)]| (?:and|or|that|which|in|on|at|to|for|with|is|are|has|while|as)\b)/,
+    advice: "el2's own …, in el2 itself",
+    bad: "an ioctl of el2's own",
+    good: "the tables of the guest's own kernel",
+  },
+  { pattern: /\bin (?:the |an? )?[\w-]+'s place\b/, advice: "instead of", bad: "a link in the folder's place", good: "an entry's place" },
+  { pattern: /\bshall\b/, advice: "must, or the present tense", bad: "the VM that shall stop", good: "a shallow copy" },
+  {
+    pattern: /\bas far as\b(?! possible\b)/,
+    advice: "the … that; up to; if",
+    bad: "the bytes, as far as there is room",
+    good: "as far as possible",
+  },
+  {
+    pattern: /[;.] [Ee]lse (?!if\b)/,
+    advice: "otherwise",
+    bad: "the machine waits for it; else it loses output",
+    good: "the largest that fits, else the default",
   },
   {
     pattern: /\bwhat would (?:is|are)\b/,

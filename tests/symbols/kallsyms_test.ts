@@ -13,7 +13,7 @@ const BASE = 0xffff_8000_8000_0000n;
 const CODE = BASE + 0x1_0000n;
 
 /**
- * Where tables stand: as until 6.1.0, with the table by name of 6.1 to 6.3, since 6.4, and with
+ * The layouts of tables: as until 6.1.0, with the table by name of 6.1 to 6.3, since 6.4, and with
  * offsets from their own places.
  */
 type Layout = "oldest" | "by-name" | "behind" | "self-relative";
@@ -100,7 +100,7 @@ Deno.test("memory without a kernel, or with a table that is cut, has no symbols"
 
 const MIB = 1 << 20;
 
-/** A Debian kernel as the primary VM, as far as virtual time `end` (ns). */
+/** A Debian kernel as the primary VM, up to virtual time `end` (ns). */
 async function booted(release: string, end: number): Promise<GuestSystem> {
   const { folder } = await catalogEntry(`debian-${release}`);
   const system = assemble({

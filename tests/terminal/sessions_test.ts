@@ -73,7 +73,7 @@ Deno.test("W51, W72: p stops virtual time and panes keep working; nothing is wri
     await terminal.keys(key);
     await terminal.until(shown);
   }
-  assert.deepEqual(await at(), stopped, "virtual time stands still");
+  assert.deepEqual(await at(), stopped, "virtual time has stopped");
   // Pending drawing is done: then nothing changes any more.
   const file = `${s.folder}/written`;
   for (let size = -1, quiet = 0; quiet < 3; await new Promise((resolve) => setTimeout(resolve, 500))) {

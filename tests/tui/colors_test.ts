@@ -10,7 +10,7 @@ import { Rig, SCREENS } from "./rig.ts";
 
 const READ: readonly Role[] = ["strong", "text", "dim", "accent", "ok", "warn", "bad", "past", "link", ...VM_INKS];
 
-/** Which inks stand on which backgrounds. */
+/** Inks by background. */
 const DRAWN_ON = new Map<Role, readonly Role[]>([
   ...GROUNDS.map((ground): [Role, readonly Role[]] => [ground, READ]),
   ["badbg", ["strong", "text", "dim", "bad", "link", "accent"]],

@@ -35,7 +35,7 @@ Deno.test("a column with the usual value in every row is left out, and is there 
   }
 });
 
-Deno.test("columns stand two blanks apart in every list at 120x36", async () => {
+Deno.test("columns are two blanks apart in every list at 120x36", async () => {
   const rig = new Rig(120, 36, {}, "16", shown);
   await rig.keys("2");
   assert.match(await headingsOf(rig, "vCPUs"), /for {2,}CPU {2,}last 10 s {2,}exits\/s {2}Waits for {2,}PC/);

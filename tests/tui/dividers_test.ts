@@ -52,7 +52,7 @@ Deno.test("the mouse drags the column between two screens and between two panes,
   assert.equal(await page(), at + 10);
 });
 
-Deno.test("ctrl-w with arrows moves the divider that stands their way, and sizes survive leave and attach", async () => {
+Deno.test("ctrl-w with arrows moves the divider in their direction, and sizes survive leave and attach", async () => {
   const rig = new Rig(120, 36);
   await rig.type("4");
   const places = async (one: Rig) => {
@@ -75,7 +75,7 @@ Deno.test("ctrl-w with arrows moves the divider that stands their way, and sizes
 Deno.test("however small the terminal and wherever dividers were put, no pane is drawn over another", async () => {
   const rig = new Rig(200, 60);
   await rig.lines();
-  // Every divider as far as it can go, in both layouts of the overview.
+  // Every divider at its ends, in both layouts of the overview.
   for (const [x, y, toX, toY] of [[99, 10, 199, 10], [10, 39, 10, 2]] as const) {
     await rig.type(mouse("press", x, y) + mouse("drag", toX, toY));
   }

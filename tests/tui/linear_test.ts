@@ -30,7 +30,7 @@ for (const { key, title } of SCREEN_LIST) {
   });
 }
 
-Deno.test("--plain: what lies over a screen is read in its place", async () => {
+Deno.test("--plain: an overlay is read instead of the screen below it", async () => {
   for (const [name, begin] of STATES.slice(0, 8)) {
     const rig = new Rig();
     await lines(rig);

@@ -106,7 +106,7 @@ Deno.test("the lines below the tree change by themselves; a frame in which a que
   assert.ok(bytes > 0 && bytes < 200, `${bytes} bytes`);
 });
 
-Deno.test("the lines below the tree are asked for every other second, and at once when the machine stands still; events with every second picture", async () => {
+Deno.test("the lines below the tree are asked for every other second, and at once when the machine is paused; events with every second picture", async () => {
   const rig = await ready(new Rig());
   const answered: TableName[] = [];
   const asked = () => answered.splice(0).sort();

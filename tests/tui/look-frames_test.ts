@@ -1,4 +1,4 @@
-// Checks of the look that go through all frames: what colors mean, how numbers stand, what fills
+// Checks of the look that go through all frames: what colors mean, the form of numbers, what fills
 // the screen.
 
 import assert from "node:assert/strict";
@@ -167,7 +167,7 @@ Deno.test("L19: the last digits of a column are in one column of the screen", ()
   }
 });
 
-Deno.test("L20: thousands stand apart, and no number outside of the inspector has more than six digits without a unit", async () => {
+Deno.test("L20: thousands are separated, and no number outside of the inspector has more than six digits without a unit", async () => {
   assert.deepEqual([999, 1000, 1204, 841_000, 2_650_000].map(countText), ["999", "1 000", "1 204", "841 000", "2.6M"]);
   assert.equal(sizeText(478 * 2 ** 20), "478M");
   for await (const [name, rig] of everyFrame(120, 36, "direct", { ascii: false })) {
@@ -224,7 +224,7 @@ Deno.test("L31: at 80x24 a chain of four, the rule, what was found and the way o
   }
 });
 
-Deno.test("L32: the first sentence of each reason has the object's name and no abbreviation of el2's own", () => {
+Deno.test("L32: the first sentence of each reason has the object's name and none of el2's own abbreviations", () => {
   for (const reason of [longReason(), ...rowsOf(REASONS, { table: "why", rows: phoneRows("why") })]) {
     const lines = reasonLines(reason, plainLook("dark", "direct", "full"), 100, 40);
     const sentence = lines.filter(({ role }) => role === "strong").map(({ text }) => text).join(" ");
@@ -234,7 +234,7 @@ Deno.test("L32: the first sentence of each reason has the object's name and no a
   }
 });
 
-Deno.test("L43: a list with more rows than room shows where it stands, and at the end it says so", async () => {
+Deno.test("L43: a list with more rows than room shows its position, and at the end it says so", async () => {
   for (const [width, height] of [[80, 24], [120, 30]] as const) {
     const rig = new Rig(width, height, { ascii: false }, "direct");
     const many = Array.from({ length: 300 }, (_, index) => ({ ...phoneRows("irq.ls")[0], id: `irq:rt/${32 + index}`, irq: 32 + index }));
@@ -279,7 +279,7 @@ Deno.test("L44: areas of panes tile the body at every size", () => {
                 if (inside && count === 0) gaps++;
               }
             }
-            // Without boxes a line of one column stands between panes that are side by side.
+            // Without boxes a line of one column separates panes that are side by side.
             const lines = boxed ? 0 : places.filter(({ area }) => area.x > 0).reduce((sum, { area }) => sum + area.height, 0);
             assert.ok(gaps <= lines, `${name}: ${gaps} cells of nobody`);
           }

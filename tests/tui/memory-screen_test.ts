@@ -108,7 +108,7 @@ Deno.test("the page under the cursor: owner, mappings, access, state and the cha
   assert.match(await rig.text(), /x the machine has ended/);
 });
 
-Deno.test("limits stand nearest first, those without a limit last; at 80x24 Tab brings the parcels", async () => {
+Deno.test("limits are listed nearest first, those without a limit last; at 80x24 Tab brings the parcels", async () => {
   const rig = new Rig(80, 24);
   rig.answer = (query) => {
     const answer = phoneAnswer(query);

@@ -68,7 +68,7 @@ Deno.test("an own theme is worn, is in the palette, and is kept by its name", as
   assert.match(without.frame(), /48;2;15;19;27/, "a configuration that has it no more");
 });
 
-Deno.test("without motion histories stand still until a key is pressed", async () => {
+Deno.test("without motion graphs advance only when a key is pressed", async () => {
   for (const motion of [true, false]) {
     const rig = new Rig(120, 36, { motion, ascii: false }, "direct");
     await rig.press("esc");

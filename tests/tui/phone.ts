@@ -1,4 +1,4 @@
-// A session that stands still: the machine of docs/design/workstation.md §4, as rows. Screens drawn
+// A paused session: the machine of docs/design/workstation.md §4, as rows. Screens drawn
 // from it change only when screens do.
 
 import { RmError } from "../../src/abi/rpc/errors.ts";

@@ -1,4 +1,4 @@
-// A real machine that stands still, for screens: the demo after its first balls, whose host was
+// A real, paused machine, for screens: the demo after its first balls, whose host was
 // refused its memory back. Screens drawn from it show what a session would.
 
 import type { GuestSystem } from "../../src/assembly/guest-system.ts";
@@ -12,7 +12,7 @@ import { demoSystem, runUntil } from "../inspection/system.ts";
 /** A session for screens. */
 export interface Shown {
   readonly title: string;
-  /** Samples of the machine, a second of wall time apart; the last is where it stands. */
+  /** Samples of the machine, a second of wall time apart; the last is of its present state. */
   readonly samples: readonly MachineSample[];
   readonly consoles: readonly { readonly console: string; readonly bytes: Uint8Array }[];
   readonly answer: (query: Query) => Answer;

@@ -5,7 +5,7 @@ import { type Color, roleOf } from "../../src/tui/color.ts";
 import type { DrawnCell, Screen } from "../../src/tui/cells.ts";
 import { ROLES } from "../../src/tui/roles.ts";
 
-/** A letter a role, in the order of `ROLES`; colors of a guest's own are `~`. */
+/** A letter a role, in the order of `ROLES`; a guest's own colors are `~`. */
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 function letterOf(color: Color): string {

@@ -61,7 +61,7 @@ Deno.test("the bytes of request and reply have one ink a field, two blanks betwe
   assert.equal(inkAt(bytes, lines[bytes].indexOf("00 00 00  ", lines[bytes].indexOf("12 00") + 12)), "faint");
 });
 
-Deno.test("beside the bytes stands the answer: result, what drivers return, the time, the reason; at 80 columns above the fields", async () => {
+Deno.test("beside the bytes is the answer: result, what drivers return, the time, the reason; at 80 columns above the fields", async () => {
   const rig = new Rig(120, 36);
   await rig.type("7");
   assert.match(

@@ -74,7 +74,7 @@ Deno.test("w on a VM that is not healthy shows the verdict as el2 diagnose does;
   assert.match(there, /Message queues/);
 });
 
-Deno.test("a verdict that its column cuts stands whole below the list once its VM is selected", async () => {
+Deno.test("a verdict that its column cuts is shown whole below the list once its VM is selected", async () => {
   const doing = "vcpu:rt/0 waits for irq:rt/27, which vcpu:debian/0 would raise, which waits for mq:7, which vcpu:rt/0 would empty";
   const shown = rig(120, 36);
   shown.answer = (query: Query) => {

@@ -157,7 +157,7 @@ class Sitting {
     await turn();
   }
 
-  /** Draws, and looks at what the terminal would get. */
+  /** Draws, and checks the bytes for the terminal. */
   draw(): void {
     this.app.draw(this.screen);
     const text = this.screen.frame().replaceAll(OWN_SEQUENCES, "");

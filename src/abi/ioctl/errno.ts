@@ -1,4 +1,4 @@
-// Error numbers of Linux on arm64, as far as the drivers answer them (asm-generic/errno-base.h and
+// Error numbers of Linux on arm64, those that the drivers return (asm-generic/errno-base.h and
 // errno.h).
 
 /** Positive numbers; an ioctl that fails returns the negative one. */

@@ -20,7 +20,7 @@ export const USER_MEM_REGION = struct("gh_userspace_memory_region", {
   memory_size: "u64",
   userspace_addr: "u64",
 });
-/** Also the firmware's place and a range to reclaim. */
+/** Also the firmware's location and a range to reclaim. */
 export const VM_RANGE = struct("gh_vm_dtb_config", { guest_phys_addr: "u64", size: "u64" });
 export const FN_DESC = struct("gh_fn_desc", { type: "u32", arg_size: "u32", arg: "u64" });
 export const FN_VCPU_ARG = struct("gh_fn_vcpu_arg", { id: "u32" });
@@ -181,7 +181,7 @@ export const GH_EL2 = {
 
 const legacy = (name: string, on: "device" | "vm" | "vcpu", number: number) => plain(name, on, LEGACY_MAGIC, number);
 
-/** The vendor driver's, as far as their layouts are known. */
+/** The vendor driver's structures with known layouts. */
 export const GH_LEGACY = {
   CREATE_VM: legacy("GH_CREATE_VM (legacy)", "device", 0x01),
   WAIT_FOR_EXIT: pointer("GH_WAIT_FOR_EXIT", "device", LEGACY_MAGIC, 0x02, LEGACY_EXIT, Direction.ReadWrite),

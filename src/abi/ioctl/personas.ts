@@ -1,4 +1,4 @@
-// The generations of the Gunyah driver as data: which requests each answers, which checks it makes,
+// The generations of the Gunyah driver as data: which requests each accepts, which checks it makes,
 // and the order of its calls to the resource manager (docs/spec/vm-manager.md §1, §5.1, §7, §11;
 // v14 as recorded in docs/spec/observed-ioctl.md). One VM manager (`src/host/gunyah`) follows them.
 
@@ -61,7 +61,7 @@ export type TeardownStep = "stop" | "take-pages-back" | "reclaim-unstarted" | "r
 export interface MemoryRules {
   /** When it changes hands: in the call, at START, or page by page when the guest touches it. */
   readonly given: "at-set" | "at-start" | "on-demand";
-  /** Bits of a region's `flags` that are known. */
+  /** The bits of a region's `flags` that the driver knows. */
   readonly flags: number;
   /** Size 0 deletes the region of that label. */
   readonly deleteBySize0: boolean;
@@ -75,12 +75,12 @@ export interface MemoryRules {
   readonly callerChecked: boolean;
   /** Pages count against RLIMIT_MEMLOCK: ENOMEM. */
   readonly limited: boolean;
-  /** Refused (EOPNOTSUPP) where hypervisor_identify lacks the memory-extent bit. */
+  /** Refused (EOPNOTSUPP) if hypervisor_identify lacks the memory-extent bit. */
   readonly needsMemextent: boolean;
   /** Pins with write intent whatever the flags ask. */
   readonly pinsForWrite: boolean;
   /**
-   * Memory that the host shares and keeps may be executed where EXEC is requested; else it is data
+   * Memory that the host shares and keeps is executable if EXEC is requested; otherwise it is data
    * (§5.4).
    */
   readonly sharedExecutable: boolean;
@@ -104,15 +104,20 @@ export interface DevicetreeRules {
 export interface FunctionRules {
   /** REMOVE_FUNCTION without a match. */
   readonly removeMissing: ErrnoName | 0;
-  /** REMOVE_FUNCTION compares all bytes of the argument; else what identifies the function. */
+  /**
+   * REMOVE_FUNCTION compares all bytes of the argument, not only those that identify the function.
+   */
   readonly removesByArgument: boolean;
   /** Address + length of an ioeventfd may not wrap: EINVAL. */
   readonly wrapChecked: boolean;
-  /** The length of an ioeventfd counts only with DATAMATCH; without, it takes the whole address. */
+  /**
+   * The length of an ioeventfd counts only with DATAMATCH; without it, an access of any length
+   * matches.
+   */
   readonly lengthNeedsMatch: boolean;
   /** An unknown request on a vCPU. */
   readonly unknownRequest: ErrnoName;
-  /** RUN by another address space than the creator's. */
+  /** RUN from an address space that is not the creator's. */
   readonly runByOther: ErrnoName | undefined;
   /** The run page has a resume action. */
   readonly resumeAction: boolean;
@@ -338,7 +343,7 @@ const legacy: Persona = {
   requests: Object.values(GH_LEGACY),
   unknownRequest: "EINVAL",
   devicetree: { ...v14.devicetree, region: "inside" },
-  // SET_FW_NAME does all but the last, RUN that.
+  // SET_FW_NAME does all steps but the last, which RUN does.
   start: ["allocate", "regions", "configure", "authenticate", "init", "resources", "start"],
   startAgain: "EINVAL",
   stopReason: StopReason.Restart,
@@ -386,10 +391,10 @@ export const VM_PERSONAS: Readonly<Record<VmPersonaName, Persona>> = { ...PERSON
 /** Requests of all generations, each once. */
 export const ALL_REQUESTS: readonly Request[] = [GH, GH_V6, GH_ANDROID, GH_LEGACY].flatMap((group): Request[] => Object.values(group));
 
-/** Requests of el2 alone. */
+/** Requests that only el2 has. */
 const OWN_REQUESTS: ReadonlySet<number> = new Set(Object.values(GH_EL2).map(({ code }) => code));
 
-/** Whether a generation answers el2's own requests: those with functions do. */
+/** Whether a generation accepts the requests that only el2 has: those with functions do. */
 export function answersOwn({ requests }: Pick<Persona, "requests">): boolean {
   return requests.some(({ code }) => code === GH.ADD_FUNCTION.code);
 }

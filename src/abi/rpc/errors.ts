@@ -34,7 +34,7 @@ export type RmErrorName = keyof typeof RmError;
 
 const NAMES = new Map<number, string>(Object.entries(RmError).map(([name, code]) => [code, name]));
 
-/** The name of a code, or the number itself where it has none. */
+/** The name of a code, or the number itself if it has none. */
 export function rmErrorName(code: number): string {
   return NAMES.get(code >>> 0) ?? `error 0x${(code >>> 0).toString(16)}`;
 }

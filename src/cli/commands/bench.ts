@@ -125,7 +125,7 @@ async function onQemu(): Promise<number> {
 export function registerBench(program: Command, { entry, exit }: CommandContext): void {
   program.command("bench")
     .description("measure how fast guests run on this computer: a loop of integer code, in millions of instructions per second")
-    .addOption(new Option("--against <machine>", "measure another emulator in turn, and print the ratio").choices(["qemu"] as const))
+    .addOption(new Option("--against <machine>", "measure another emulator alternately, and print the ratio").choices(["qemu"] as const))
     .addOption(new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS).default("auto" as const))
     .option("--rounds <n>", "number of measurements; the median is printed", parseWhole(1, 100), 3)
     .option("--json", "print JSON")

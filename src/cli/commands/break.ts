@@ -46,7 +46,7 @@ Examples:
       using open = await openSession(options);
       const stopped = firstStop(open);
       for (const change of changes) await changeStops(open, change);
-      // Without a new rule, a machine that stands still is what was waited for.
+      // Without a new rule, the wait is for a paused machine.
       const waits = options.wait && (rules.length + (options.at?.length ?? 0) > 0 || !open.session.info.paused);
       const stop = waits ? await within(stopped, options.timeout, "no rule has stopped the machine") : undefined;
       const filter = stop && `id=${stop.rule}`;

@@ -8,7 +8,7 @@ import { ExitCode, Failure } from "../common/failure.ts";
 export function registerDap(program: Command, { entry, exit }: CommandContext): void {
   program.command("dap")
     .description("serve an editor's debugger on stdin and stdout (Debug Adapter Protocol): a machine that it starts, or a session")
-    .option("--listen <where>", "serve editors that connect: to a port of 127.0.0.1 (0: any free one), or to a socket with a / in its path")
+    .option("--listen <where>", "serve editors that connect to a port of 127.0.0.1 (0: any free one), or to a socket, whose path has a /")
     .option("--token-file <file>", "with a port: file of the token that editors send; made if it does not exist")
     .addHelpText(
       "after",

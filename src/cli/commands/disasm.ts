@@ -40,7 +40,7 @@ export function registerDisasm(program: Command, { exit }: CommandContext): void
       "stop after this many instructions (default for a VM's memory: 16)",
       parseWhole(1, Number.MAX_SAFE_INTEGER),
     )
-    .option("--lines", "of a VM's memory: source lines instead of instructions; with --count those of the function")
+    .option("--lines", "for a VM's memory, print source lines instead of instructions; with --count, those of the function")
     .addHelpText(
       "after",
       `

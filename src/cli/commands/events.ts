@@ -10,7 +10,7 @@ import { checkedFilter, parseDuration, parseKinds, parseWhole } from "../common/
 import { TRACE_KINDS, type TraceKind } from "../../abi/trace.ts";
 import { EVENTS } from "../../queries/tables.ts";
 
-/** Pause between two looks at what is new, ms. */
+/** Pause between two checks for new events, ms. */
 const POLL = 50;
 /** Events of one look. */
 const BATCH = 20_000;

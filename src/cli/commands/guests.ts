@@ -77,7 +77,7 @@ Examples:
       output(options.json ? `${guestText(manifest)}\n` : `${describe(manifest).join("\n")}\n`);
     });
   guests.command("export")
-    .description("write the disk of a guest as an image of your own, which a VM can write to")
+    .description("copy the disk of a guest into an image that a VM can write to")
     .argument("<name>", "a guest with a disk")
     .argument("<file>", "the image, which must not exist: NAME.qcow2, or another name for a raw image")
     .addHelpText("after", examplesText(["guests export debian-bookworm-disk debian.qcow2", "guests export cloud cloud.img"]))

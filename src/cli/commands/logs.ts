@@ -18,7 +18,7 @@ export function registerLogs(program: Command, { exit }: CommandContext): void {
     .description("print the consoles of all VMs line by line, each line with its VM's name; new lines also with their time of arrival")
     .argument("[vm...]", "only these VMs: NAME or vm:NAME")
     .option("-f, --follow", "continue with new lines until interrupted")
-    .option("--tail <lines>", "of each console's output so far, only the last lines", parseWhole(0, 1_000_000))
+    .option("--tail <lines>", "of the output so far, print only this many lines per console", parseWhole(0, 1_000_000))
     .option("--socket <session>", "the session: its name, or the path of its socket")
     .addOption(noColorOption)
     .addHelpText(

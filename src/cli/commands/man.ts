@@ -25,7 +25,7 @@ export function registerMan(program: Command): void {
 
 const EXIT_CODES: readonly (readonly [number, string])[] = [
   [0, "done; run: --for or --until was reached, or every VM shut itself down"],
-  [1, "failed: a VM crashed or hangs, a test failed, or an object does not exist"],
+  [1, "failed: a VM crashed or hung, a test failed, or an object does not exist"],
   [2, "wrong usage or configuration; nothing was started"],
   [3, "no session, or a session of another version"],
   [4, "--timeout (wall time) passed, or --for (virtual time) before --until"],
@@ -39,7 +39,7 @@ const ENVIRONMENT: readonly (readonly [string, string])[] = [
   ["EL2_CACHE", "cache folder: fetched guests (in its folder guests), snapshots of --instant, generated code"],
   ["EL2_NO_CODE_CACHE", "set: translate all code anew, and keep none of it in the cache folder, as with --no-code-cache"],
   ["XDG_RUNTIME_DIR", "folder of the sockets and logs of sessions, and of their consoles' logs"],
-  ["NO_COLOR", "no color; marks and words show the same"],
+  ["NO_COLOR", "do not use color; marks and words show the same"],
 ];
 
 /** Every command that does something, with its path. */

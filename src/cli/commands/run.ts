@@ -101,7 +101,7 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
     .addHelpText(
       "after",
       `
-Exit codes: 0 --for or --until was reached or every VM shut itself down; 1 a VM crashed or hangs; 2 usage or configuration; 4 --timeout passed, or --for before --until.
+Exit codes: 0 --for or --until was reached or every VM shut itself down; 1 a VM crashed or hung; 2 usage or configuration; 4 --timeout passed, or --for before --until.
 
 Examples:
   el2 run phone.toml

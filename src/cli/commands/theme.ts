@@ -30,7 +30,7 @@ const ABOUT: Readonly<Record<(typeof THEME_NAMES)[number], string>> = {
 /** Adds the commands. */
 export function registerTheme(program: Command): void {
   const theme = program.command("theme").description("themes of the screens");
-  withListOptions(theme.command("ls").description("list the themes, with those of a configuration"))
+  withListOptions(theme.command("ls").description("list the themes, including those of a configuration"))
     .addOption(configOption())
     .option("--json", "print one line of JSON per theme")
     .addHelpText("after", examplesText(["theme ls", "theme ls --config phone.toml"]))
@@ -41,7 +41,7 @@ export function registerTheme(program: Command): void {
       });
     });
   theme.command("show")
-    .description("print the colors of a theme by role: direct, and of 256")
+    .description("print the colors of a theme by role, as direct colors and as entries of 256")
     .argument("<name>", "its name")
     .addOption(configOption())
     .addHelpText("after", examplesText(["theme show dark"]))
@@ -78,6 +78,6 @@ async function configured(named: string | undefined): Promise<{ readonly file: s
   const file = named ?? OWN_CONFIGURATION;
   if (named === undefined && !await exists(file)) return { file, themes: {} };
   const ui = readUi(new TextDecoder().decode(readNamedFile(file, "theme")));
-  if (!ui) throw new Failure(`${file} is not a configuration; el2 run ${file} says what is wrong with it`);
+  if (!ui) throw new Failure(`${file} is not a configuration; el2 run ${file} names its errors`);
   return { file, themes: (await checkedUi(file, ui)).themes };
 }

@@ -16,8 +16,8 @@ import { CHAPTERS } from "../../tui/guide-chapters.ts";
 /** Adds the command. */
 export function registerTour(program: Command, { entry, exit }: CommandContext): void {
   program.command("tour")
-    .description("tour of the screens: says what to press, and waits until it is done")
-    .argument("[chapter]", "begin with this chapter (default: the one that was left, or the first)")
+    .description("tour the screens: el2 says what to press, and waits for each step")
+    .argument("[chapter]", "begin with this chapter (default: where the last tour ended, or the first)")
     .option("--list", "list the chapters")
     .addOption(noColorOption)
     .addOption(asciiOption)

@@ -16,7 +16,7 @@ export interface TraceCallsOptions {
   /** The VM that makes the calls. */
   readonly vm: string;
   readonly json: boolean;
-  /** Virtual time to run, ns; else until all VMs have ended. */
+  /** Virtual time to run, ns; otherwise until all VMs have ended. */
   readonly duration: number | undefined;
 }
 

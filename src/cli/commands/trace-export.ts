@@ -31,7 +31,7 @@ const BY_ENDING: Readonly<Record<string, ExportFormat>> = {
   ".ndjson": "ndjson",
   ".pcapng": "pcapng",
 };
-/** Wall time (ms) between two looks at a recording that runs. */
+/** Wall time (ms) between two checks of a recording that runs. */
 const POLL = 100;
 
 /** Adds `trace start`, `stop`, `stats` and `export`. */

@@ -10,7 +10,7 @@ export function registerTrust(program: Command): void {
   program.command("trust")
     .description("allow the commands and hooks of a configuration, until its content changes")
     .argument("<file>", "the configuration, such as el2.toml")
-    .option("--remove", "no longer allow them")
+    .option("--remove", "withdraw the permission")
     .addHelpText(
       "after",
       `

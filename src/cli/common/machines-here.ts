@@ -12,7 +12,7 @@ export async function useCoreCache(): Promise<void> {
 
 /** Virtual time (ns) after which a run that does not end by itself is cut off. */
 export const PATIENCE = 10e9;
-/** Turns between two looks at what the machine has done. */
+/** Turns between two checks of the machine's progress. */
 const TURNS = 10_000;
 
 /**

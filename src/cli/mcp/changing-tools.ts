@@ -95,7 +95,7 @@ const SESSION_TOOLS: readonly Tool[] = [
 const TIME_TOOLS: readonly Tool[] = [
   tool({
     name: "pause",
-    doc: "Stops a session's machine where it is; virtual time stands still.",
+    doc: "Stops a session's machine, and its virtual time, where it is.",
     args: SESSION_ARGUMENT,
     changes: true,
     run: ({ session }, { el2 }) => el2(["pause", "--json", ...socketOf(session)]),

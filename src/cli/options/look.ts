@@ -3,7 +3,7 @@
 import { Option } from "@commander-js/extra-typings";
 import { LOG_LEVELS } from "../start/log.ts";
 
-export const noColorOption = new Option("--no-color", "no color; marks and words show the same");
+export const noColorOption = new Option("--no-color", "do not use color; marks and words show the same");
 export const asciiOption = new Option("--ascii", "draw with ASCII only, except guests' text");
 export const plainOption = new Option(
   "--plain",

@@ -29,7 +29,10 @@ export class ConsoleOutput {
   /** A write has failed, and that was reported. */
   #full = false;
 
-  /** @param raw bytes go to a terminal too as they are; else it shows control characters as text */
+  /**
+   * @param raw bytes go to a terminal too as they are; otherwise it shows control characters as
+   * text
+   */
   constructor(
     readonly names: boolean,
     raw: boolean,

@@ -6,7 +6,7 @@ import { instantPath } from "../../snapshots/instant.ts";
 import { exists } from "../../support/cache.ts";
 
 /**
- * The plan, beginning at its first prompt where the cache has that; else it leaves it there.
+ * The plan, beginning at its first prompt where the cache has that; otherwise it leaves it there.
  * @throws Failure if a run cannot begin so.
  */
 export async function instantly(plan: SessionPlan, instant: boolean | undefined): Promise<SessionPlan> {

@@ -120,8 +120,8 @@ async function withHooks(client: SessionClient, { hooks }: OwnPrograms, title: s
 }
 
 /**
- * Whether screens are given names that may be wrong, which is an error without a screen, too. Else
- * what draws is not loaded.
+ * Whether screens are given names that may be wrong, which is an error without a screen, too.
+ * Otherwise the modules that draw are not loaded.
  */
 function saysOfLooks({ look, ui }: ShowOptions): boolean {
   return look?.theme !== undefined || ui !== undefined && namesKeysOrColors(ui) || Boolean(Deno.env.get("EL2_THEME"));

@@ -19,7 +19,7 @@ import { Offscreen } from "../../tui/offscreen.ts";
 
 /** Wall time (ms) after which a machine that has not come to its place is an error. */
 const PATIENCE = 60_000;
-/** Wall time (ms) between two looks at what has come. */
+/** Wall time (ms) between two checks for output. */
 const LOOK = 20;
 /** Time (ms) for which screens mark what the last stop has changed. */
 const MARKED = 1100;
@@ -187,7 +187,7 @@ export class Stage implements Disposable {
     }
   }
 
-  /** Lets time pass: without waiting where the machine stands still. */
+  /** Lets time pass: without waiting while the machine is paused. */
   async pass(ms: number): Promise<void> {
     if (this.runs) await sleep(ms);
     else this.#skipped += ms;

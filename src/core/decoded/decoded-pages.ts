@@ -129,7 +129,7 @@ export class DecodedPages {
     this.#free.push(index);
   }
 
-  /** Fills the decoded instruction at `ip`, and those after it as far as pairs may begin there. */
+  /** Fills the decoded instruction at `ip`, and those after it at which pairs may begin. */
   decode(ip: number): void {
     const index = decodedPageIndex(ip);
     const page = DECODED_PAGES.base + index * DECODED_PAGE_SIZE;

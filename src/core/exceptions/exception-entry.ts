@@ -115,8 +115,8 @@ const pc = (library: Library, c: Code) => c.call(callee(library, "currentPc"));
 const atEl1 = (c: Code) => c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask);
 
 /**
- * The instruction is complete as far as a software step goes, although an exception is its result
- * (Arm ARM D2.12.5).
+ * For a software step the instruction is complete, although an exception is its result (Arm ARM
+ * D2.12.5).
  */
 const stepped = (c: Code) => c.store("i32.store", CPU.PSTATE, c.load("i32.load", CPU.PSTATE).and(~Pstate.SS));
 

@@ -92,7 +92,7 @@ export class RepeatedExits {
   /**
    * EL2 has handled the exit, and the run continues at `el2.now` with `budget` instructions.
    * @param register of a load: the number of its register; undefined for a call
-   * @param slice instructions that are run at most without a look at the time
+   * @param slice limit on the instructions between two checks of the time
    */
   handled(el2: ExitHandler, budget: number, register: number | undefined, slice: number): void {
     this.#candidate = el2.repeats;

@@ -104,7 +104,7 @@ export interface KnownFlags {
 }
 
 /**
- * Comparisons of `a` with `b` that hold when a condition does after `a - b`; the others look at the
+ * Comparisons of `a` with `b` that hold when a condition does after `a - b`; the others use the
  * flags.
  */
 const COMPARISONS: readonly (string | undefined)[] = [

@@ -64,7 +64,7 @@ const TLB_FUNCTIONS = {
 /** A function of `TLB_FUNCTIONS`. */
 export type TlbFunction = keyof typeof TLB_FUNCTIONS;
 
-/** First argument of `tlbi`: the kind of entries to drop, as far as it matters here. */
+/** First argument of `tlbi`: the kind of entries to drop, in the distinctions that matter here. */
 export const Tlbi = {
   /** VMALLE1, VMALLE1IS. */
   All: 0,

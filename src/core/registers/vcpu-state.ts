@@ -70,8 +70,8 @@ export interface VcpuState {
   /** Steps PC over an instruction, which counts as executed for a software step. */
   advance(): void;
   /**
-   * Breakpoints and watchpoints of EL1's own; a write to one increments `version`. MDSCR_EL1 is
-   * a register like others.
+   * EL1's own breakpoints and watchpoints; a write to one increments `version`. MDSCR_EL1 is a
+   * register like others.
    */
   readonly debug: DebugComparators;
   /** NZCV, DAIF, PAN, UAO, IL, SS, EL and SP selection in SPSR_EL2 layout (AArch64). */

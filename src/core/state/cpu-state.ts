@@ -36,7 +36,7 @@ export const Slot = {
 
 /** Registers that a call reads, or may keep: X0 to X8. */
 export const REPEAT_ARGUMENTS = 9;
-/** Registers that a call sets, as far as it does not keep them: X0 to X17. */
+/** Registers that a call need not preserve: X0 to X17. */
 export const REPEAT_RESULTS = 18;
 
 /** Pages that the accesses of a region keep at most. */

@@ -2,8 +2,8 @@
 // Each signature is declared here once; `declare` turns it into a function of a `Library`.
 //
 // Faults: a function that takes an exception or leaves the core sets `CPU.PENDING` (and `CPU.PC`,
-// `CPU.EXIT_*`) and returns any value; its caller looks at PENDING and does nothing more. Callers
-// store `CPU.IP` before; callers of those that look at the time also `CPU.END`.
+// `CPU.EXIT_*`) and returns any value; its caller checks PENDING and does nothing more. Callers
+// store `CPU.IP` before; callers of those that read the time also `CPU.END`.
 
 import type { Callees, Library } from "../wasm/library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";

@@ -1,5 +1,5 @@
-// Code as the guest sees it around an instruction in execution: pages by virtual address, as far as
-// the fetch TLB of the current regime knows them, with their decoded instructions.
+// Code as the guest sees it around an instruction in execution: the pages that the fetch TLB of the
+// current regime has, by virtual address, with their decoded instructions.
 
 import { Handler } from "../decoded/handlers.ts";
 import { DECODED_SIZE } from "../decoded/operands.ts";

@@ -97,7 +97,7 @@ export function discover(code: Code, head: number, ends = false): Block[] {
   });
 }
 
-/** The successors of a block inside the region, as far as it reaches. */
+/** The successors of a block that are inside the region. */
 export function successorsOf(ending: Ending): number[] {
   switch (ending.kind) {
     case "jump":

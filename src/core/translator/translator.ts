@@ -70,7 +70,7 @@ interface Heat {
   samples: number;
   /** When the first was taken, in samples of the translator. */
   since: number;
-  /** Instructions of the region, as far as they are known. */
+  /** The region's instructions that are known so far. */
   size: number;
   /** Of `Hotness.landings` each. */
   landings: number;
@@ -374,7 +374,7 @@ export class Translator {
   }
 
   /**
-   * The region at a hot place, and those that it calls as far as they are hot as well; `ends` where
+   * The region at a hot place, and those that it calls and that are hot as well; `ends` where
    * other regions begin. None if the region is not worth it.
    */
   #draftRegions(code: CodeView, head: number, ends: boolean, pays: (instructions: number) => boolean): Draft[] {

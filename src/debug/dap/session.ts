@@ -68,7 +68,7 @@ export class DapSession {
   readonly #threads = new Threads();
   #memory: Memory | undefined;
   #consoles = new Consoles();
-  /** Why the machine stands still, while it does for the client. */
+  /** Why the machine is stopped, while the client sees it stopped. */
   #stop: DapStop | undefined;
   /** Waits for the next stop of a run. */
   #waiting: ((stop: DapStop) => void) | undefined;
@@ -356,7 +356,7 @@ export class DapSession {
     return undefined;
   }
 
-  /** The machine stands where the debugger found it. */
+  /** The machine is where the debugger found it. */
   async #begin(stop: DapStop): Promise<void> {
     await this.#learnThreads();
     for (const vm of this.#threads.vms) await this.#placeBreakpoints(vm);
@@ -524,7 +524,7 @@ export class DapSession {
     return this.#run((stepping) => stepping.step(unit, stop, stop === stopped ? undefined : stopped));
   }
 
-  /** Where the thread of a request stands. */
+  /** The position of the thread that a request names. */
   async #at(args: Arguments): Promise<DapStop> {
     const stop = this.#stopped(), vcpu = this.#threads.vcpuOf(args.number("threadId"));
     if (vcpu === stop.vcpu) return stop;

@@ -5,7 +5,7 @@ import type { DebugAccess, DebugAnswer } from "../../hypervisor/debug/debug-acce
 import type { StepRange } from "../../hypervisor/debug/debug-control.ts";
 import type { Answer, Query } from "../../queries/query.ts";
 
-/** Why the machine stands still: `protocol/protocol.ts` has the same words. */
+/** Why the machine is stopped: `protocol/protocol.ts` has the same words. */
 export interface DapStop {
   readonly cause: "start" | "breakpoint" | "watchpoint" | "step" | "event" | "asked" | "history-start" | "history-end";
   readonly note?: string;

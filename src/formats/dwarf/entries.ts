@@ -13,7 +13,7 @@ const ENTRIES_MAX = 5_000_000;
 /** The value of an attribute, as its form says what it is. */
 export type Value =
   | { readonly kind: "address"; readonly address: bigint }
-  /** `signed`: the form says so; else the attribute has to. */
+  /** `signed`: the form says so; otherwise the attribute has to. */
   | { readonly kind: "constant"; readonly value: bigint; readonly signed: boolean }
   | { readonly kind: "block"; readonly bytes: Uint8Array }
   | { readonly kind: "string"; readonly text: string }

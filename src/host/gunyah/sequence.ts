@@ -57,7 +57,7 @@ const NO_VIRQ: readonly number[] = [0, 0xffff_ffff];
 export interface SequenceEvents {
   /** Sends a request for a VM; the reply comes to `reply`. */
   send(vm: Vm, id: number, payload: Uint8Array): void;
-  /** A resource of a VM exists. Returns the host vCPU that shall take its vIRQ. */
+  /** A resource of a VM exists. Returns the host vCPU that takes its vIRQ. */
   place(resource: { type: number; virq: number }): number;
   /** All resources of a VM exist. */
   bound(vm: Vm): void;

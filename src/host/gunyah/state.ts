@@ -141,7 +141,7 @@ export interface VcpuFunction {
   task: number | undefined;
   waiters: number[];
   phase: VcpuPhase;
-  /** The last exit, as far as the next RUN continues from it. */
+  /** The last exit, if the next RUN continues from it. */
   exit: { kind: "read" | "write"; length: number } | { kind: "fault" } | undefined;
   /** resume_data_0 and _1 of the next vcpu_run. */
   resume: [bigint, bigint];

@@ -38,7 +38,7 @@ export interface RunnerHooks {
    * Replaces the result with which RUN is about to end, for drivers with their own run structure.
    */
   leaving(vcpu: VcpuFunction, task: number, result: number): number;
-  /** Makes another host vCPU look at its queue. */
+  /** Makes another host vCPU check its queue. */
   kick(resource: Resource): void;
 }
 
@@ -139,7 +139,7 @@ export class VcpuRunner {
     }
   }
 
-  /** Load failed: those who look at a run page see it. */
+  /** The load failed, as readers of the run page see. */
   loadFailed(vm: Vm): void {
     if (!VM_PERSONAS[vm.persona].functions?.resumeAction) return;
     for (const vcpu of this.#vcpusOf(vm)) this.#writeStatus(vcpu, VmStatusCode.LoadFailed, 0, 0, []);
@@ -382,7 +382,7 @@ export class VcpuRunner {
     return this.#kernel.task(vcpu.task!).signalled || this.#immediate(vcpu);
   }
 
-  /** Looks at the reasons to leave before each vcpu_run; whether it may happen. */
+  /** Checks the reasons to leave before each vcpu_run. Returns whether it may happen. */
   #maySlip(vcpu: VcpuFunction): boolean {
     if (vcpu.removed) this.#leaveRemoved(vcpu);
     else if (this.#interrupted(vcpu)) this.#leave(vcpu, -Errno.EINTR);

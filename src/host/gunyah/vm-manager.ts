@@ -20,7 +20,7 @@ import { Sequences } from "./sequence.ts";
 import { type GunyahState, NO_VMID, type Resource, type Sequence, type VcpuFunction, type Vm } from "./state.ts";
 import { VcpuRunner } from "./vcpu-runner.ts";
 
-/** VM_EXITED's reason is kept as far as the run page has room. */
+/** Bytes of VM_EXITED's reason for which the run page has room. */
 const REASON_BYTES = 8;
 
 /** The VM manager's requirements on the host. */

@@ -1,6 +1,6 @@
-// The host's kernel as far as drivers and VMMs need one: processes with descriptor tables and
+// The parts of a host kernel that drivers and VMMs need: processes with descriptor tables and
 // address spaces, and ioctls that may wait. An ioctl in progress is a task: plain data that says
-// where it stands, so that all of this can be saved between two events (docs/architecture/host.md,
+// its progress, so that all of this can be saved between two events (docs/architecture/host.md,
 // "The kernel").
 
 import { asIpa } from "../../abi/numbers.ts";

@@ -79,7 +79,7 @@ const WITHOUT_ERROR: ReadonlySet<HypercallName> = new Set(["hypervisor_identify"
 /** The arguments of the call in progress. Calls do not nest. */
 interface Frame {
   source: Arguments;
-  /** Objects of the capabilities that are looked up, as far as they are. */
+  /** Objects of the capabilities that have been looked up so far. */
   readonly objects: (HypervisorObject | undefined)[];
 }
 
@@ -341,7 +341,7 @@ export class HypercallTable implements VcpuHypercalls, RepeatCounter {
   #begin(call: Call, { definition, decoded, reserved, lookedUp, configures }: Entry, args: Arguments, entrance: Entrance): ErrorCode {
     const { objects } = this.#frame;
     for (let index = 0; index < lookedUp.length; index++) objects[index] = undefined;
-    // The SMCCC entrance has fewer registers, and looks at no reserved ones.
+    // The SMCCC entrance has fewer registers, and ignores reserved ones.
     for (let at = 0; at < reserved.length && entrance === "native"; at++) {
       const { first, last, half } = reserved[at];
       if (args.areHalves(first, last, half)) continue;

@@ -32,7 +32,7 @@ export class Checker implements ChangeChecker {
   readonly #holds = new Map<HypervisorObject, number>();
   readonly #heaps = new Map<Heap, number>();
   /**
-   * Objects of the hypervisor's own that no capability names: it keeps the reference that made
+   * The hypervisor's own objects, which no capability names: it keeps the reference that made
    * them.
    */
   readonly #own = new Set<HypervisorObject>();

@@ -1,4 +1,4 @@
-// An exception of el2's own while a vCPU ran: it ends that vCPU, and the others continue, if the
+// An exception in el2 itself while a vCPU ran: it ends that vCPU, and the others continue, if the
 // hypervisor's state is still one that it can be in.
 
 import type { Vcpu } from "../scheduling/vcpu.ts";

@@ -62,7 +62,8 @@ const IMPLEMENTED = new Map<number, { readonly narrow: boolean; readonly wide: b
 
 /**
  * Answers function `fn`.
- * @param wide whether the id is of the 64-bit convention; else arguments and results are 32 bits
+ * @param wide whether the id is of the 64-bit convention; otherwise arguments and results are 32
+ * bits
  * @param x X0..X7
  * @returns undefined if the function does not exist for this vCPU
  */

@@ -91,7 +91,7 @@ export class GuestMemory {
   }
 
   /**
-   * Declares a range as memory, as far as it is not declared. False without room for more ranges.
+   * Declares a range, or the rest of it, as memory. False without room for more ranges.
    */
   declare(base: number, size: number, purpose: number): boolean {
     const fresh: DeclaredRange[] = [];

@@ -36,7 +36,7 @@ function forEachPart(primary: AddressSpace, ipa: bigint, size: number, copy: (pa
   return true;
 }
 
-/** Bytes of the primary VM's RAM; undefined unless all of them are. */
+/** Reads bytes of the primary VM's RAM; undefined unless all of them are in it. */
 export function readPrimary(primary: AddressSpace, ipa: bigint, size: number): Uint8Array | undefined {
   const bytes = new Uint8Array(size);
   const { ram } = primary.services.machine;
@@ -44,15 +44,15 @@ export function readPrimary(primary: AddressSpace, ipa: bigint, size: number): U
   return read ? bytes : undefined;
 }
 
-/** Writes into the primary VM's RAM; false, with nothing written, unless all of it is. */
+/** Writes bytes of the primary VM's RAM; false, with nothing written, unless all are in it. */
 export function writePrimary(primary: AddressSpace, ipa: bigint, bytes: Uint8Array): boolean {
   const { ram } = primary.services.machine;
   return forEachPart(primary, ipa, bytes.length, (pa, done, length) => ram.write(pa, bytes.subarray(done, done + length)));
 }
 
 /**
- * The extent of the primary VM's own RAM: of those that are mapped there, the one with most of the
- * address space. Others are parcels of the Resource Manager.
+ * The extent of the primary VM's own RAM: of the extents that are mapped there, the one with the
+ * most addresses. The others are parcels of the Resource Manager.
  */
 export function primaryExtent(primary: AddressSpace): Memextent | undefined {
   let best: Memextent | undefined, most = 0;
@@ -76,7 +76,7 @@ export interface PrimaryRun {
 
 /**
  * The runs of pages from `ipa` on that are the primary VM's own; undefined unless all are, with
- * each page once. `taken` has the pages of the same call that came before.
+ * each page once. `taken` has the earlier pages of the same call.
  */
 export function ownRuns(primary: AddressSpace, own: Memextent, ipa: bigint, pages: number, taken: Set<number>): PrimaryRun[] | undefined {
   if (ipa % BigInt(PAGE_SIZE) !== 0n || ipa + BigInt(pages) * BigInt(PAGE_SIZE) > BigInt(primary.services.addressSpaceSize)) {

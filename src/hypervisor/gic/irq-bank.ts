@@ -7,7 +7,7 @@ import { PRIORITY_MASK } from "./gic-registers.ts";
 export const Irq = {
   Enabled: 1,
   Group1: 2,
-  /** Edge-triggered; else level. */
+  /** Edge-triggered; otherwise level. */
   Edge: 4,
   Active: 8,
   /** Pending by an edge; of a level, that its source raised it again since it was acknowledged. */

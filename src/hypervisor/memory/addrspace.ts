@@ -84,7 +84,7 @@ export interface AttachedDevice {
 export interface VmmioRange {
   readonly base: number;
   readonly end: number;
-  /** Missing pages are page faults there; else the VMM emulates its accesses. */
+  /** Missing pages are page faults there; otherwise the VMM emulates its accesses. */
   readonly paged: boolean;
 }
 

@@ -15,7 +15,7 @@ export class NativePrograms implements VcpuPrograms {
   readonly #factories = new Map<number, NativeGuestFactory>();
   /** Weak: a program goes with its VM. */
   readonly #guests = new WeakMap<AddressSpace, NativeGuest>();
-  /** Where they stand. */
+  /** Their addresses. */
   readonly #places = new WeakMap<NativeGuest, number>();
 
   constructor(readonly services: NativeServices) {}

@@ -32,7 +32,7 @@ export interface ExecutionServices extends VcpuServices {
   /** Handles an exit of a vCPU other than the end of its budget. */
   readonly handleExit: (vcpu: Vcpu, exit: Exit) => void;
   /**
-   * Deals with an exception of el2's own while a vCPU ran.
+   * Deals with an exception in el2 itself while a vCPU ran.
    * @throws that exception, if the machine cannot continue
    */
   readonly contain: (vcpu: Vcpu, error: unknown) => void;
@@ -132,7 +132,7 @@ export class Execution implements ExitHandler {
     this.#vcpu = vcpu;
     this.#limit = limit;
     this.#disturbed = false;
-    // A debugger, the checker and an instruction limit look at every exit.
+    // A debugger, the checker and an instruction limit need every exit.
     const watched = debug !== undefined || checker !== undefined || this.#stopAt !== Infinity;
     try {
       do {

@@ -276,7 +276,7 @@ export class Scheduler implements VcpuScheduler {
   }
 
   /**
-   * Follows directed yields from a thread to the one that runs in its place, and ends those that
+   * Follows directed yields from a thread to the one that runs instead, and ends those that
    * are over.
    */
   #follow(thread: Vcpu): Vcpu {

@@ -77,7 +77,7 @@ export interface VcpuScheduler {
   hasPrimary(index: number): boolean;
   add(vcpu: Vcpu): void;
   remove(vcpu: Vcpu): void;
-  /** Something changed that the choice of the next vCPU looks at. */
+  /** Reports a change that may affect the choice of the next vCPU. */
   disturb(): void;
   /**
    * The exit in progress has changed nothing but registers of its vCPU, and did not depend on the
@@ -120,7 +120,7 @@ export interface VcpuPrograms {
   loaded(archive: ObjectArchive, vcpu: Vcpu): VcpuProgram;
 }
 
-/** How a vCPU stopped for good; `bug`: by an exception of el2's own. */
+/** How a vCPU stopped for good; `bug`: by an exception in el2 itself. */
 export type VcpuEnd = "bug" | "fault" | "watchdog" | "system-off" | "system-reset" | "killed";
 
 /** Requirements of vCPUs on the hypervisor. */

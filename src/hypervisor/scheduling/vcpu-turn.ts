@@ -25,7 +25,7 @@ export class VcpuTurn {
     return this.#queued;
   }
 
-  /** The vCPU that runs in its place (directed yield, vcpu_run). */
+  /** The vCPU that runs instead of it (directed yield, vcpu_run). */
   get yieldTo(): Vcpu | undefined {
     return this.#yieldTo;
   }
@@ -58,13 +58,13 @@ export class VcpuTurn {
     this.#queued = false;
   }
 
-  /** `target` runs in its place from now on. */
+  /** `target` runs instead of it from now on. */
   lend(target: Vcpu, insideRun: boolean): void {
     this.#yieldTo = target;
     this.#insideRun = insideRun;
   }
 
-  /** Ends the run in its place. Returns whether it was inside vcpu_run. */
+  /** Ends the run of the other vCPU. Returns whether it was inside vcpu_run. */
   takeBack(): boolean {
     const { insideRun } = this;
     this.#yieldTo = undefined;

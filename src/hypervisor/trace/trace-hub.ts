@@ -253,8 +253,8 @@ export class TraceHub {
   // For handlers of hypercalls.
 
   /**
-   * Notes the rule that the hypercall in progress breaks; the first note of an error stands. Gives
-   * back the error.
+   * Notes the rule that the hypercall in progress breaks; the first note of an error counts.
+   * Returns the error.
    */
   refuse<E extends ErrorCode>(error: E, rule: string, values: TraceFields, section?: string): E {
     if (this.#rule === undefined) {

@@ -69,13 +69,13 @@ export interface VdeviceConfig {
   /** Strings in front of the node's own compatibles. */
   readonly pushCompatible: readonly string[];
   readonly label: number;
-  /** The other end is the VM's owner; else `peer` names a VM. */
+  /** The other end is the VM's owner; otherwise `peer` names a VM. */
   readonly peerDefault: boolean;
   readonly peer: string | undefined;
   readonly sourceCanClear: boolean;
   /**
-   * doorbell: its sends are messages to the VM's ITS, and the VM has no end of it. A property of
-   * el2's own.
+   * doorbell: its sends are messages to the VM's ITS, and the VM has no end of it. Only el2 has
+   * this property.
    */
   readonly msiSource: boolean;
   /** message-queue: this VM sends. */

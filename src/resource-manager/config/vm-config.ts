@@ -21,7 +21,7 @@ import { demand, Refusal } from "../calls/refusals.ts";
 import { isVdevice, readVdevice, type VdeviceConfig } from "./vdevice-config.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
-/** Where the configuration stands, by its usual name. */
+/** The node of the configuration, by its usual name. */
 export const CONFIG_PATH = "/gunyah-vm-config";
 
 /** Longest name and URI, bytes. */

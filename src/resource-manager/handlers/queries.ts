@@ -25,7 +25,7 @@ import { isPlatformVmid, type Vm } from "../state/state.ts";
 import { notifyStatus } from "../rpc/status.ts";
 import { handle, type Handler, mayQuery, owned, visible } from "./handler.ts";
 
-/** Longest name and URI that can be asked for, bytes. */
+/** Greatest length of a name and a URI in a request, bytes. */
 const TEXT_MAX = 79;
 const CRASH_MESSAGE_MAX = 192;
 const OS_STATUS_MAX = 7;
@@ -49,12 +49,12 @@ const getId = handle(VM_GET_ID, (context, caller, { vmid }) => {
   return { entries };
 });
 
-/** An empty request is judged before its length is. */
+/** An empty request is refused before its length is checked. */
 function notEmpty(_context: Context, _caller: Vm, { payload }: RpcMessage): void {
   demand(payload.length > 0, RmError.ARGUMENT_INVALID, "the request says nothing to look for");
 }
 
-/** The length of the text is judged before its padding is. */
+/** The length of the text is checked before its padding. */
 function shortText(context: Context, caller: Vm, request: RpcMessage): void {
   notEmpty(context, caller, request);
   const { payload } = request;

@@ -1,9 +1,9 @@
 // The platform's hook on memory that is lent, shared, donated and reclaimed, as the Linux series
-// has it (its patches 18 to 20): a firmware beside the hypervisor keeps, for every page, the set of
-// VMs that it is assigned to, and memory changes hands only when that firmware moves it from one
-// set to the other. On Qualcomm's platforms this is qcom_scm_assign_mem; this one is like it: it
-// knows ids up to 0x3f, and all VMs above share one id that the Resource Manager manages. A parcel
-// is made or reclaimed whole, or the request is refused.
+// has it (its patches 18 to 20). A firmware beside the hypervisor keeps, for every page, the set of
+// VMs that the page is assigned to. Memory changes hands only when that firmware moves it from one
+// set to another. This firmware behaves like qcom_scm_assign_mem on Qualcomm's platforms: it knows
+// ids up to 0x3f, and all VMs above share one id that the Resource Manager manages. A parcel is
+// made or reclaimed whole, or the request is refused.
 
 import { asPa } from "../../abi/numbers.ts";
 import { INJECTED, INJECTED_SECTION, injectedValues } from "../../abi/faults.ts";
@@ -29,7 +29,7 @@ const RM_MANAGED = 0x3a;
 /** The assignment of memory without an entry. */
 const INITIAL: readonly AssignedVm[] = [{ vmid: Vmid.Hlos, rights: Access.RWX }];
 
-/** A set as the firmware knows it: each id once, with all rights of those who stand under it. */
+/** A set as the firmware knows it: each id once, with the rights of all VMs that share the id. */
 function firmwareSet(vms: readonly AssignedVm[]): AssignedVm[] {
   const rights = new Map<number, number>();
   for (const { vmid, rights: more } of vms) {
@@ -78,8 +78,7 @@ export function assignMemory(context: Context, order: AssignOrder): void {
 }
 
 /**
- * Puts memory back into a set after something else failed, as far as an order for it was carried
- * out.
+ * Puts memory back into a set after something else failed, if the firmware had moved it already.
  */
 export function resetAssignment(context: Context, { ranges, from, to }: AssignOrder): void {
   const [current, wanted] = [firmwareSet(from), firmwareSet(to)];

@@ -14,12 +14,12 @@ import type { Context } from "../state/context.ts";
 import { RECEIVE_BUFFER, RECEIVE_BUFFER_SIZE, SEND_BUFFER } from "../state/memory-layout.ts";
 import type { Link, Vm } from "../state/state.ts";
 
-/** Most notifications that wait for one VM. */
+/** Limit on the notifications that wait for one VM. */
 export const NOTIFICATIONS_MAX = 256;
 /** With this many replies waiting, a VM's requests wait as well, in its queue. */
 export const REPLIES_MAX = 8;
 
-/** Whether the VM takes so few of its replies that it shall be asked no more. */
+/** Whether the VM has REPLIES_MAX replies to take, so that its requests have to wait too. */
 export function isBackedUp(link: Link): boolean {
   return link.replies.length >= REPLIES_MAX;
 }
@@ -31,7 +31,7 @@ export function sendReply(context: Context, link: Link, reply: RpcMessage): void
 }
 
 /**
- * Sends a notification to a VM. Without a link it is lost, though counted, as on the real Resource
+ * Sends a notification to a VM. Without a link it is lost but counted, as on the real Resource
  * Manager.
  */
 export function notify<F extends Fields>(context: Context, vm: Vm, message: RpcNotification<F>, value: Values<F>): void {
@@ -86,7 +86,7 @@ function sendPacket(context: Context, link: Link, packet: Uint8Array): number {
 }
 
 /**
- * Takes the next whole message from a VM's queue; undefined when the queue is empty. Malformed
+ * Takes the next complete message from a VM's queue; undefined when the queue is empty. Malformed
  * packets are dropped.
  */
 export function receiveMessage(context: Context, link: Link): RpcMessage | undefined {

@@ -236,7 +236,7 @@ export class Context {
       const { device_me_capid, device_me_size } = this.resources;
       const extent = this.#deriveSparse(device_me_capid, device_me_size, Access.RW, ExtentMemoryType.Device);
       onFailure(() => this.remove(extent));
-      // A child inherits its parent's mappings; this one shall have none.
+      // A child inherits its parent's mappings; this one must have none.
       this.calls.memextent_modify({ memextent: extent, flags: ModifyOperation.UnmapAll | ModifyFlags.NoSync, offset: 0, size: 0 });
       return extent;
     });

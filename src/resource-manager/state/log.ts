@@ -7,7 +7,7 @@ import type { NativeVcpu } from "../../abi/native-guest.ts";
 
 const HEADER_SIZE = 8;
 
-/** Appends lines to the ring at `ipa`. Nothing is kept here: the ring is guest memory. */
+/** Appends lines to the ring at `ipa`. The object has no state: the ring is guest memory. */
 export class Log {
   constructor(readonly ipa: Ipa, readonly size: number) {}
 

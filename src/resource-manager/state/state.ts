@@ -11,7 +11,7 @@ import { type Numbers, numbers, RM_FIRST_VIRQ, RM_LAST_VIRQ, VM_FIRST_VIRQ, VM_L
 import type { VdeviceConfig } from "../config/vdevice-config.ts";
 import type { VmConfig } from "../config/vm-config.ts";
 
-/** A vCPU of a VM, as far as it is made. */
+/** A vCPU of a VM, complete or still being created. */
 export interface VmVcpu {
   readonly cap: CapId;
   active: boolean;
@@ -35,7 +35,7 @@ export function newVcpu(cap: CapId, boots: boolean, affinityIndex: number): VmVc
   return { cap, active: false, ...none, boots, affinityIndex };
 }
 
-/** Hypervisor objects of a VM, as far as they are made. */
+/** Hypervisor objects of a VM, complete or still being created. */
 export interface VmObjects {
   readonly cspace: CapId;
   /** The VM's own memory: sparse extents, offset 0 = physical address 0. */
@@ -51,12 +51,12 @@ export interface VmObjects {
   readonly vcpus: VmVcpu[];
 }
 
-/** A message queue or doorbell between a VM and its peer, as far as it is made. */
+/** A message queue or doorbell between a VM and its peer, complete or still being created. */
 export interface SharedObject {
   readonly kind: "doorbell" | "msgqueue";
   readonly cap: CapId;
   readonly ends: VdeviceEnd[];
-  /** Deleted: where two vdevices have the object, the other one must not delete it again. */
+  /** Deleted: if two vdevices share the object, the other one must not delete it again. */
   gone: boolean;
 }
 
@@ -73,27 +73,27 @@ export interface VdeviceEnd {
   readonly edge: boolean;
 }
 
-/** A virtual device of a VM, as far as it is made. */
+/** A virtual device of a VM, complete or still being created. */
 export interface Vdevice {
   readonly config: VdeviceConfig;
-  /** qcom,vdevice-handle: both ends of shared objects have the same; 0 for none. */
+  /** qcom,vdevice-handle: equal at both ends of shared objects; 0 for none. */
   handle: number;
-  /** The VM at the other end; undefined while it has not come. */
+  /** The VM at the other end; undefined until it has been created. */
   peer: number | undefined;
-  /** Where both ends are vdevices, both have the same objects. */
+  /** If both ends are vdevices, they share these objects. */
   readonly objects: SharedObject[];
   virtio: VmVirtioMmio | undefined;
-  /** vIRQs that were taken for it, also where its making has failed since. */
+  /** vIRQs that were taken for it, even if its creation failed later. */
   readonly virqs: { readonly vmid: Vmid; readonly virq: number }[];
 }
 
 /**
- * The device of a virtio-mmio vdevice: a page that the VM reads, and its backend, another VM,
+ * The device of a virtio-mmio vdevice: a page that the VM reads and its backend, another VM,
  * writes.
  */
 export interface VmVirtioMmio {
   readonly cap: CapId;
-  /** The page, of the Resource Manager's heap. */
+  /** The page, from the Resource Manager's heap. */
   readonly extent: CapId;
   readonly heapOffset: number;
   readonly frontend: { readonly ipa: Ipa; readonly virq: number; readonly edge: boolean };
@@ -159,11 +159,11 @@ export interface Vm {
   /** auth_type of VM_CONFIG_IMAGE. */
   authType: number;
   image: VmImagePlace | undefined;
-  /** How much private memory lies from the configuration's base address on, bytes. */
+  /** Private memory from the configuration's base address upward, bytes. */
   memorySize: number;
-  /** Where the GIC's frames are. */
+  /** Addresses of the GIC's frames. */
   gic: { readonly gicd: Ipa; readonly gicr: Ipa } | undefined;
-  /** Where the firmware of a protected VM goes: in a parcel, and in the VM once it starts. */
+  /** Location of a protected VM's firmware: in a parcel, and in the VM once it starts. */
   firmware: { readonly handle: number; readonly offset: number; readonly size: number; ipa: Ipa } | undefined;
   /** The places of parcels, from VM_SET_ADDRESS_LAYOUT. */
   layout: { readonly image?: AddressRange; readonly firmware?: AddressRange };
@@ -232,7 +232,7 @@ export interface Borrower {
   readonly vmid: Vmid;
   readonly rights: number;
   readonly attribute: number;
-  /** It has accepted, at least a part. */
+  /** It has accepted at least a part. */
   accepted: boolean;
   /** The regions are mapped. */
   mapped: boolean;
@@ -268,7 +268,7 @@ export interface PlacedParcel {
   readonly parcel: Parcel;
   readonly ranges: readonly AddressRange[];
   /**
-   * Private memory, with the image; a buffer, which stands under /reserved-memory; a firmware
+   * Private memory, with the image; a buffer, with a node under /reserved-memory; a firmware
    * parcel; device memory of an iomem vdevice.
    */
   readonly kind: "private" | "shared" | "firmware" | "iomem";
@@ -333,7 +333,7 @@ export interface RmState {
   nextHandle: number;
   nextVdeviceHandle: number;
   readonly loans: IrqLoan[];
-  /** Handles of loans are this plus the interrupt's number. */
+  /** A loan's handle is this plus the interrupt's number. */
   irqHandleBase: number;
   /** Counts attempts to send a notification; 16 bits. */
   notificationSequence: number;
@@ -347,9 +347,9 @@ export interface RmState {
   firmwareLocked: boolean;
   /** When the timer fires, virtual ns. */
   wakeAt: number | undefined;
-  /** Requests that a fault rule delays: until when, virtual ns, and whose. */
+  /** Requests that a fault rule delays: the end of the delay, virtual ns, and the VM. */
   readonly delayed: { readonly at: number; readonly vmid: Vmid; readonly message: RpcMessage }[];
-  /** State of the generator that steps in for prng_get_entropy when its limit is reached. */
+  /** State of the generator that replaces prng_get_entropy at its limit. */
   entropy: bigint;
 }
 
@@ -378,7 +378,7 @@ export function newState(): RmState {
   };
 }
 
-/** Whether a VM keeps secrets from its owner: by its kind, or because its configuration says so. */
+/** Whether a VM's memory is secret from its owner: by its kind, or by its configuration. */
 export function isSensitive(vm: Vm): boolean {
   return vm.authType === AuthType.Android || vm.config?.sensitive === true;
 }

@@ -15,7 +15,7 @@ import { beginReset } from "./reset.ts";
 import type { PendingExit, Vm } from "../state/state.ts";
 import { enterState } from "../rpc/status.ts";
 
-/** Pause between two looks at a vCPU that the hypervisor schedules, ns. */
+/** Pause between two checks of a vCPU that the hypervisor schedules, ns. */
 const POLL_INTERVAL = 2_000_000;
 /** State data 0 of a vCPU that was killed. */
 const TERMINATED = 1n;

@@ -237,7 +237,7 @@ function describeHypervisor(root: DevicetreeNode, { vm, owner }: GuestFacts): vo
   ]));
 }
 
-/** A GIC without reg gets the places that the Resource Manager chose. */
+/** A GIC without reg gets the addresses that the Resource Manager chose. */
 function describeGic(root: DevicetreeNode, vm: Vm): void {
   const { gic, vcpus } = vm.config!;
   const target = findNode(root, gic!.path);

@@ -66,7 +66,7 @@ export class BalloonDevice implements VirtioDevice {
   readonly queueCount = QUEUES;
   readonly features = [BalloonFeature.STATS_VQ, BalloonFeature.DEFLATE_ON_OOM, BalloonFeature.PAGE_REPORTING];
   #port: VirtioPort | undefined;
-  /** Pages that the guest shall give, and has given by its own account. */
+  /** Pages that the guest is asked to give, and that it reports as given. */
   #target = 0;
   #actual = 0;
   #stats = new Map<string, number>();

@@ -26,7 +26,7 @@ export interface BlockBacking {
 const BLOCK = 4096;
 
 /**
- * Stands for every block that is all zeros: a guest that discards a whole disk shall not take a
+ * Stands for every block that is all zeros: a guest that discards a whole disk must not take a
  * disk's size of memory. It is never written to.
  */
 const ZEROS = new Uint8Array(BLOCK);

@@ -7,7 +7,7 @@ import type { Offload } from "./offload.ts";
 /** Addresses that are remembered. */
 const ADDRESSES_MAX = 1024;
 
-/** One switch. A frame is with its receiver at once, as far as that has room. */
+/** One switch. A frame reaches its receiver at once, if that has room. */
 export class NetSwitch {
   readonly #ports: NetDevice[] = [];
   /** Devices by MAC, as a number of 48 bits. */

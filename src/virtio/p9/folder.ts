@@ -58,7 +58,7 @@ export interface FileStatus {
   readonly inode: bigint;
   /** Permissions and file type as `st_mode`. */
   readonly mode: number;
-  /** As the guest shall see them. */
+  /** As the guest sees them. */
   readonly uid: number;
   readonly gid: number;
   readonly links: bigint;

@@ -1,4 +1,4 @@
-// `el2 boot --root-runtime --root-app`: a root VM of one's own, and what is wrong with its files.
+// `el2 boot --root-runtime --root-app`: the user's own root VM, and errors in its files.
 
 import assert from "node:assert/strict";
 import { buildRootGuest } from "../../../bench/root-guests.ts";

@@ -9,8 +9,8 @@ Deno.test("break stops the machine at an event or before an instruction, vcpu st
   assert.match(String(hit.data[0].last), /^ev:\S+ vcpu:ping\/0 hvc msgqueue_send /);
   const now = async () => (await place.json("break", "--list")).at.insn;
   const at = await now();
-  assert.equal(await now(), at, "virtual time stands still");
-  // A machine that stands still is what --wait waits for.
+  assert.equal(await now(), at, "virtual time has stopped");
+  // --wait waits for a paused machine.
   assert.equal((await place.el2("break", "--wait")).code, 0);
   await place.json("break", "--remove", "all");
   const executed = async () => Number((await place.json("vcpu", "show", "ping/0")).data[0].instructions);

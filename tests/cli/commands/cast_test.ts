@@ -15,7 +15,7 @@ Deno.test("cast plays a script: waits take the cast's time and not the user's, m
     const began = performance.now();
     const { code, stderr } = await inProcess(["cast", file, "--run", "demo", "--script", script, "--size", "60x16"], { NO_COLOR: "1" });
     assert.equal(code, 0, stderr);
-    assert.ok(performance.now() - began < 30_000, "90 s of a machine that stands still");
+    assert.ok(performance.now() - began < 30_000, "90 s of a paused machine");
     const [header, ...events] = (await Deno.readTextFile(file)).trimEnd().split("\n").map((line) => JSON.parse(line));
     assert.deepEqual([header.version, header.width, header.height, header.timestamp], [2, 60, 16, undefined]);
     const marks = (events as CastEvent[]).filter(([, kind]) => kind === "m");

@@ -88,7 +88,7 @@ Deno.test("diff of two snapshots says that VMs, capabilities and parts of the pl
     assert.ok(rows("mem.parcels").length > 0 && rows("queue.ls").length > 0);
   }));
 
-Deno.test("diff of two traces names the first event that is not the same, what stands around it, and counts by kind", () =>
+Deno.test("diff of two traces names the first event that is not the same, with its neighbors, and counts by kind", () =>
   inFolder(async (folder) => {
     const [good, bad] = ["good", "bad"].map((name) => `${folder}/${name}`);
     const run = [DEMO, "--headless", "--turbo", "--for", "50ms"];

@@ -9,7 +9,7 @@ import { demoSystem, runUntil } from "../../inspection/system.ts";
 import { el2 } from "../program.ts";
 import { MiB } from "../../../src/support/sizes.ts";
 
-/** A session of a machine in this process that stands still and answers questions. */
+/** A session of a paused machine in this process, which answers queries. */
 function standing(system: GuestSystem): SessionClient {
   const machine: SessionClient = {
     send(request) {

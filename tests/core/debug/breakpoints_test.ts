@@ -44,7 +44,7 @@ Deno.test("a breakpoint stops again and again; a step passes it", () => {
     const exit = machine.run(1000);
     assert.equal(exit.reason, ExitReason.Breakpoint);
     assert.equal(vcpu.getX(0), round);
-    assert.equal(machine.run(1000).retired, 0, "it stands before the instruction");
+    assert.equal(machine.run(1000).retired, 0, "it stops before the instruction");
     assert.equal(core.step(vcpu, machine.now, machine.now).retired, 1);
     assert.equal(vcpu.pc, at(0));
   }

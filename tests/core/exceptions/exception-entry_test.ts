@@ -169,7 +169,7 @@ Deno.test("ERET with an interrupt waiting takes it before the first instruction"
   assert.deepEqual([cpu.get("ELR_EL1"), cpu.get("SPSR_EL1")], [0x40_0000n, 0n]);
 });
 
-Deno.test("an injected exception returns to where the vCPU stands", () => {
+Deno.test("an injected exception returns to the vCPU's current instruction", () => {
   const cpu = rig(Pstate.EL0t);
   cpu.set("PC", 0x40_1000n);
   cpu.functions.injectException(0x9200_0010 | 0, 0x9000_0000n);

@@ -124,7 +124,7 @@ function run(operations: readonly Operation[]): void {
   }
 }
 
-/** Whether a block stands where the table of a lower level would be. */
+/** Whether a block replaces the table of a lower level. */
 function blocked(rig: Rig, tables: PageTables, va: bigint, level: number): boolean {
   return (rig.peek(tables.descriptor(va, level)) & 3n) === 1n;
 }

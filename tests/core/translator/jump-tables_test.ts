@@ -56,7 +56,7 @@ Deno.test("a switch that makes the address of its table leads to what follows it
   assert.deepEqual(found.get(4), { kind: "indirect", targets: [7], table: undefined });
 });
 
-Deno.test("flags that a piece of threaded code has set are right far away, where no piece looks at them", () => {
+Deno.test("flags that a piece of threaded code has set are right far away, where no piece reads them", () => {
   const far = 0x800,
     next: Line[] = [
       // An index from 0 to 7, of which x9 is the seed.

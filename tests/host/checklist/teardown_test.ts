@@ -116,7 +116,7 @@ Deno.test("V78: identify says version 1, 64 bits, and the features that the driv
 });
 
 Deno.test("V79: the driver passes 0 in reserved trailing arguments, and each call that it makes refuses anything else", () => {
-  // The scripted platform looks at the arguments of each call.
+  // The scripted platform checks the arguments of each call.
   const vmm = new Client(new FakeHost("ack-6.12"));
   const { vm } = vmm.loadedVm({ lend: true });
   assert.equal(vmm.ioctl(vm, GH.START), 0);

@@ -90,7 +90,7 @@ Deno.test("V62: a signal ends RUN with EINTR, and the vCPU continues where it wa
   }
   const before = count;
   stack.pass(1e6);
-  assert.equal(count, before, "outside RUN it stands still");
+  assert.equal(count, before, "outside RUN it makes no progress");
   assert.ok(count > 500);
 });
 

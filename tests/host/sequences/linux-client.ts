@@ -15,7 +15,7 @@ import type { System } from "../../resource-manager/system.ts";
 /** INTIDs of the primary's queues: room to send, and something to receive. */
 const TX_VIRQ = 0x3c0, RX_VIRQ = 0x3c1;
 const PUSH = 1n;
-/** Virtual time (ns) between two looks at what has come, and how many there are. */
+/** Virtual time (ns) between two checks for messages, and the number of checks. */
 const STEP = 20_000, PATIENCE = 2000;
 
 const { buffer, tx, rx } = PRIMARY_LINK;

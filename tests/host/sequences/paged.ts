@@ -7,7 +7,7 @@ import type { Sequences } from "./generation.ts";
 export interface Paged {
   /** Attributes of the guest's mappings, in hexadecimal. */
   readonly attributes: string;
-  /** Whether memory is the VM's alone; else the host keeps it, but for the parcels. */
+  /** Whether memory is the VM's alone; otherwise the host keeps it, but for the parcels. */
   readonly lent: boolean;
   /**
    * Host address of the pages of the devicetree, and of the first that is missed, in hexadecimal.

@@ -28,7 +28,7 @@ Deno.test("H83: limits of vic_configure: vCPUs, vIRQs, no MSIs", () => {
   assert.equal(configure(w, { max_vcpus: 8n, max_virqs: 988n }), "OK");
 });
 
-Deno.test("H84: vic_configure looks at max_msis only if option bit 0 says so", () => {
+Deno.test("H84: vic_configure reads max_msis only if option bit 0 says so", () => {
   const w = new Rig();
   assert.equal(configure(w, { max_msis: 0x2000n }), "OK");
   assert.equal(configure(w, { max_msis: 0x2000n, vic_options: 1n }), "ARGUMENT_INVALID");

@@ -110,7 +110,7 @@ Deno.test("H117: addrspace_lookup gives offset, contiguous size and attributes",
   const memextent = mapped(w);
   const look = (vbase: bigint, size: bigint) => w.ok("addrspace_lookup", { addrspace: w.space, memextent, vbase, size }).slice(0, 3);
   assert.deepEqual(look(FREE_IPA, 0x1_0000n), [0n, 0x1_0000n, RW_NORMAL]);
-  assert.deepEqual(look(FREE_IPA + PAGE, 0x10_0000n), [PAGE, 0xf000n, RW_NORMAL], "as far as it is mapped");
+  assert.deepEqual(look(FREE_IPA + PAGE, 0x10_0000n), [PAGE, 0xf000n, RW_NORMAL], "up to the end of the mapping");
 });
 
 Deno.test("H118: addrspace_lookup of somebody else's memory gives MEMDB_NOT_OWNER", () => {

@@ -40,7 +40,7 @@ Deno.test("limits of a queue's configuration", () => {
   assert.equal(caller.error("object_activate", cap), "OBJECT_CONFIG");
 });
 
-Deno.test("messages come in order and whole; both ends learn how the queue stands", () => {
+Deno.test("messages come in order and whole; both ends learn the state of the queue", () => {
   const { send, receive } = queue(2);
   assert.deepEqual(send("one"), ["OK", 1n]);
   assert.deepEqual(send("second"), ["OK", 0n]);

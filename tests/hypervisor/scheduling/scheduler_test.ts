@@ -146,7 +146,7 @@ Deno.test("scheduler_yield gives the CPU to the next of the same priority", () =
   assert.deepEqual(order.slice(0, 4), ["a", "b", "a", "b"]);
 });
 
-Deno.test("a directed yield runs its target in the caller's place until it sleeps", () => {
+Deno.test("a directed yield runs its target instead of the caller until the target sleeps", () => {
   const machine = new ScriptedMachine();
   const log: string[] = [];
   const target = new ScriptedVm(machine, 4, [function* () {

@@ -309,7 +309,7 @@ Deno.test("vcpu_run refuses what it cannot run", () => {
     registers.setX(1, 0n);
     yield hvc(CHECK);
     assert.equal(registers.getX(0), 0n);
-    assert.equal(registers.getX(1), 2n, "vcpu_run_check looks at any vCPU");
+    assert.equal(registers.getX(1), 2n, "vcpu_run_check accepts any vCPU");
     done = true;
   }]);
   const cap = host.grant(other.vcpus[0]);
@@ -353,7 +353,7 @@ Deno.test("a pinned vCPU is not run on another CPU, and its access waits on", ()
   assert.ok(guest.isBlockedBy(Block.Vmmio) && guest.isBlockedBy(Block.Run));
 });
 
-Deno.test("a vCPU that sleeps in another's place becomes proxy-scheduled by its wakeup vIRQ, when that yield is over too", () => {
+Deno.test("a vCPU that sleeps while it runs instead of another becomes proxy-scheduled by its wakeup vIRQ, when that yield is over too", () => {
   const machine = new ScriptedMachine();
   const sleeper = new ScriptedVm(machine, 4, [function* () {
     yield wfi;

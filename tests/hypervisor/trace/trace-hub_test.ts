@@ -140,7 +140,7 @@ Deno.test("a refusal leaves one reason for the whole chain, outermost first, who
   ]);
 });
 
-Deno.test("a rule that an operation noted first stands, and what went well has no reason", () => {
+Deno.test("the rule that an operation noted first counts, and a successful operation has no reason", () => {
   const { hub, port } = setup();
   const seen: TraceEvent[] = [];
   hub.listen(["rpc", "hvc"], (event) => seen.push(event));

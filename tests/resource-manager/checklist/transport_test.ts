@@ -21,7 +21,7 @@ class Wire {
   readonly machine = new Machine();
   #guest: Client | undefined;
 
-  /** Sends packets as far as the queue takes them, giving the Resource Manager time after each. */
+  /** Sends the packets that the queue takes, giving the Resource Manager time after each. */
   send(...packets: Uint8Array[]): void {
     for (const packet of packets) {
       assert.ok(this.machine.primary.send(packet));

@@ -24,7 +24,7 @@ export interface Attempt {
   readonly ruins?: number;
   /** Usage once that VM is gone, if not that after the boot. */
   readonly usage?: unknown;
-  /** The rule; with `fail`, the hypervisor's reason stands. */
+  /** The rule; with `fail`, the hypervisor's reason counts. */
   readonly rule?: string | RegExp;
   /** The object of the reason. */
   readonly object?: string;

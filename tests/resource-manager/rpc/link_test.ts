@@ -30,7 +30,7 @@ class Primary {
     this.vm = this.context.vm(3)!;
   }
 
-  /** Puts packets in the Resource Manager's queue, as far as it has room, and lets it serve. */
+  /** Puts the packets that fit into the Resource Manager's queue, and lets it serve. */
   send(...packets: Uint8Array[]): void {
     for (const packet of packets) {
       this.vcpu.queue(this.vm.link!.receiveQueue).messages.push(packet);

@@ -353,7 +353,7 @@ Deno.test("messages of a stream are filtered however they are cut", () => {
   assert.equal(new DnsStream(allowed).take(Uint8Array.of(0, 1, 9)), undefined);
 });
 
-Deno.test("an address that this computer has is refused by the sockets, in a network of the test's own", async () => {
+Deno.test("an address that this computer has is refused by the sockets, in a network that the test makes", async () => {
   const sockets = new URL("../../../src/outside/sockets.ts", import.meta.url).href;
   const addresses = new URL("../../../src/formats/ip-addresses.ts", import.meta.url).href;
   const script = `

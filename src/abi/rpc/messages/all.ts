@@ -29,8 +29,8 @@ function isMessage(value: unknown): value is AnyMessage {
 export const RPC_MESSAGES: ReadonlyMap<number, AnyMessage> = new Map(exported.filter(isMessage).map((message) => [message.id, message]));
 
 /**
- * Ids that have a name but that the Resource Manager answers with UNIMPLEMENTED, as it does for ids
- * that have none (§2): in the recorded sources without a handler, or of other builds
+ * Ids with a name to which the Resource Manager replies UNIMPLEMENTED, as it does to ids without
+ * one (§2): they have no handler in the recorded sources, or belong to other builds
  * (docs/spec/phones.md §D5).
  */
 export const RPC_UNIMPLEMENTED: ReadonlyMap<number, string> = new Map([

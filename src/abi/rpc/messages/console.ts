@@ -7,7 +7,7 @@ import { notification, request } from "../message.ts";
 const target = { target: u16, reserved: reserved(2) } as const;
 const side = { section: "3.14", errors: ["MSG_INVALID", "ARGUMENT_INVALID", "DENIED"] } as const;
 
-/** `target` 0 is the caller's own console; else the owner names the VM. */
+/** `target` 0 is the caller's own console; otherwise the owner names the VM. */
 export const VM_CONSOLE_OPEN = request("VM_CONSOLE_OPEN", 0x5600_0081, target, side);
 /** Closes the caller's side. */
 export const VM_CONSOLE_CLOSE = request("VM_CONSOLE_CLOSE", 0x5600_0082, target, side);

@@ -6,7 +6,7 @@ import { notification, request } from "../message.ts";
 
 const vmidOnly = { vmid: u16, reserved: reserved(2) } as const;
 
-/** vmid 0 asks for any dynamic id; only then the reply carries one. */
+/** vmid 0 asks for any dynamic id; only then does the reply carry one. */
 export const VM_ALLOCATE = request("VM_ALLOCATE", 0x5600_0001, vmidOnly, {
   section: "3.7",
   errors: ["DENIED", "MSG_INVALID", "NORESOURCE"],
@@ -34,7 +34,7 @@ export const VM_RESET = request("VM_RESET", 0x5600_0006, vmidOnly, {
   section: "3.7",
   errors: ["MSG_INVALID", "VMID_INVALID", "DENIED", "VM_STATE"],
 });
-/** A VM about itself. */
+/** Sent by a VM about itself. */
 export const VM_EXIT = request("VM_EXIT", 0x5600_0085, { exit_flags: u16, exit_code: u8, reserved: mustBeZero(1) }, {
   section: "3.7",
   errors: ["MSG_INVALID", "DENIED", "VM_STATE"],
@@ -42,5 +42,5 @@ export const VM_EXIT = request("VM_EXIT", 0x5600_0085, { exit_flags: u16, exit_c
 
 /** To the owner. The first word of the reason is exit_flags | exit_code << 16. */
 export const VM_EXITED = notification("VM_EXITED", 0x5610_0001, "4.3", { vmid: u16, exit_type: u16, reason_size: u32, reason: rest });
-/** To the VM that shall stop. */
+/** To the VM that is asked to stop. */
 export const VM_SHUTDOWN = notification("VM_SHUTDOWN", 0x5610_0002, "3.7", { reason: u32 });

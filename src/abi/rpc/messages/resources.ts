@@ -17,12 +17,12 @@ export const ResourceType = {
   VirtioMmioBackend: 6,
   Vrtc: 7,
   WatchdogManage: 8,
-  /** Of demand-paged VMs only, for their owner; the label says which. */
+  /** Only of demand-paged VMs, for their owner; the label says which extent it is. */
   MemoryExtent: 9,
   AddressSpace: 10,
 } as const;
 
-/** `label` of a memory extent of a demand-paged VM: whose the pages in it are. */
+/** `label` of a memory extent of a demand-paged VM: the owner of the pages in it. */
 export const ExtentLabel = { GuestPrivate: 0, HostShared: 1, HostPrivate: 2, GuestShared: 3 } as const;
 
 /** `virq` of an entry that has none because its vCPU is not proxy-scheduled. */

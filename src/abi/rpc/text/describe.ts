@@ -1,5 +1,5 @@
 // Packets and payloads field by field, for `el2 rpc decode` and captures: offset, type, name and
-// value of each, as far as the bytes go.
+// value of each, up to the end of the bytes.
 
 import { rmErrorName } from "../errors.ts";
 import type { Shape, Shapes } from "../layout.ts";
@@ -153,7 +153,7 @@ export interface DescribedPacket {
   readonly bytes: number;
 }
 
-/** A message, as far as its bytes go. */
+/** A message, up to the end of its bytes. */
 export interface DescribedMessage {
   readonly packets: readonly DescribedPacket[];
   /** Of its whole payload; none if a packet is malformed. */

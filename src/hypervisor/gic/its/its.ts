@@ -1,5 +1,5 @@
 // An Interrupt Translation Service: the command queue and translations (Arm IHI 0069 chapter 5).
-// Commands are executed when software moves GITS_CWRITER. A command with an error is ignored; where
+// Commands are executed when software moves GITS_CWRITER. A command with an error is ignored; if
 // the queue or a table cannot be read or written, the ITS stalls until software retries. The
 // register frame is in its-frame.ts.
 
@@ -28,9 +28,9 @@ import type { TableMemory } from "./table-memory.ts";
 export interface LpiSet {
   /** Makes one pending. */
   set(intid: number): void;
-  /** Makes it not pending; whether it was. */
+  /** Makes one not pending. Returns whether it was pending. */
   clear(intid: number): boolean;
-  /** Its configuration may have changed. */
+  /** Reports that an LPI's configuration may have changed. */
   invalidate(intid: number): void;
   invalidateAll(): void;
 }
@@ -41,13 +41,13 @@ export interface LpiTargets {
   readonly bits: number;
   /** LPIs of the redistributor with this processor number; undefined if there is none. */
   lpis(processor: number): LpiSet | undefined;
-  /** The second of two that exist gets what is pending at the first. */
+  /** Moves all pending LPIs of the first redistributor to the second; both exist. */
   moveAll(from: number, to: number): void;
-  /** LPIs of any redistributor may have changed. */
+  /** Reports that LPIs of any redistributor may have changed. */
   settle(): void;
 }
 
-/** Called for each command, and for each message: for display. */
+/** Called for each command and each message, for display. */
 export interface ItsEvents {
   readonly wanted: boolean;
   command(name: string, fields: Readonly<Record<string, number>>, error: string | undefined): void;
@@ -124,12 +124,12 @@ export class Its {
 
   constructor(readonly targets: LpiTargets) {}
 
-  /** Queue and tables are here from now on. */
+  /** Sets the memory that queue and tables are in. */
   place(memory: TableMemory): void {
     this.#tables.place(memory);
   }
 
-  /** Commands and messages are reported from now on. */
+  /** Sets the listener to commands and messages. */
   report(events: ItsEvents): void {
     this.#events = events;
   }
@@ -185,8 +185,8 @@ export class Its {
   }
 
   /**
-   * A message of a device, which is its store to GITS_TRANSLATER: why it makes no LPI pending, if
-   * so.
+   * Handles a message, a device's store to GITS_TRANSLATER. Returns why it made no LPI pending, or
+   * undefined if it did.
    */
   translate(device: number, event: number): string | undefined {
     const error = this.#enabled ? this.#raise(device, event) : "the ITS is disabled";
@@ -325,7 +325,7 @@ export class Its {
     if (isFailure(to)) return to;
     const error = this.#tables.setTranslation(entry, event, { ...found, collection });
     if (error !== undefined) return unreachable(error, "");
-    // A pending LPI goes along.
+    // A pending LPI moves with it.
     if (from !== to && from.clear(found.intid)) to.set(found.intid);
     return undefined;
   }

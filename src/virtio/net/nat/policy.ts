@@ -82,8 +82,8 @@ export function plainAddress(address: Address): Address {
 }
 
 /**
- * The kind of an address that is not one of the NAT's own; one that leads to an IPv4 address has
- * that one's kind.
+ * The kind of an address that is not one of the NAT's addresses; one that leads to an IPv4 address
+ * has that one's kind.
  */
 export function kindOfAddress(address: Address): AddressKind {
   const inside = embedded(address);

@@ -53,7 +53,7 @@ export class TcpConnection extends CarriedConnection {
   #retransmits = 0;
 
   /**
-   * `incoming`: the guest has sent a SYN; else the computer has accepted a connection for a
+   * `incoming`: the guest has sent a SYN; otherwise the computer has accepted a connection for a
    * forwarded port.
    */
   constructor(readonly port: TcpPort, incoming: boolean) {
