@@ -79,8 +79,7 @@ class VicReader {
     const bank = this.#gic.bank(cpu, first);
     for (let intid = first; intid < end; intid++) {
       const source = bank.sources[intid], isRaised = source !== undefined && this.names.has(source);
-      const isUsed = bank.flags[intid] & (Irq.Enabled | Irq.Active) || isRaised || bank.taken[intid] > 0 || bank.isPending(intid);
-      if (isUsed) rows.push(this.#read(cpu, bank, intid));
+      if (isRaised || bank.isUsed(intid)) rows.push(this.#read(cpu, bank, intid));
     }
   }
 

@@ -80,14 +80,12 @@ function wakes(view: View, vcpu: Vcpu): string[] {
 function pending(view: View, vcpu: Vcpu): string[] {
   if (vcpu.isBlockedBy(Block.Lifecycle)) return [];
   const vm = view.vmOf(vcpu.addressSpace).slice(3);
-  const { gic } = vcpu.gic;
-  const found: string[] = [];
-  for (let intid = 0; intid < Intid.SpiEnd; intid++) {
-    const bank = gic.bank(vcpu.gic, intid);
-    if (!bank.isPending(intid)) continue;
-    if (intid < Intid.PrivateEnd || gic.routeOf(intid) === vcpu.index) found.push(irqId(vm, intid, vcpu.index));
-  }
-  return found;
+  const { gic, bank } = vcpu.gic, found: number[] = [];
+  bank.addPending(0, Intid.PrivateEnd, found);
+  gic.shared.addPending(Intid.PrivateEnd, Intid.SpiEnd, found);
+  return found.filter((intid) => intid < Intid.PrivateEnd || gic.routeOf(intid) === vcpu.index).map((intid) =>
+    irqId(vm, intid, vcpu.index)
+  );
 }
 
 /** Registers of one vCPU; none for a native program. */

@@ -21,6 +21,8 @@ export const Irq = {
 } as const;
 
 const LEVEL_PENDING = Irq.Source | Irq.Software | Irq.Message;
+/** Of the flags of an interrupt that is pending, at least one is set. */
+const ANY_PENDING = Irq.Latched | LEVEL_PENDING;
 
 /**
  * A vIRQ's producer as the VIC sees it: at the guest's EOI it says whether a level interrupt
@@ -57,5 +59,18 @@ export class IrqBank {
   isPending(intid: number): boolean {
     const flags = this.flags[intid];
     return (flags & Irq.Edge ? flags & Irq.Latched : flags & LEVEL_PENDING) !== 0;
+  }
+
+  /** Adds the pending ones from `first` to below `end`. */
+  addPending(first: number, end: number, found: number[]): void {
+    // Of a thousand a few are pending, and most have none of these flags.
+    for (let intid = first; intid < end; intid++) {
+      if (this.flags[intid] & ANY_PENDING && this.isPending(intid)) found.push(intid);
+    }
+  }
+
+  /** Whether an interrupt is enabled, active or pending, or was acknowledged. */
+  isUsed(intid: number): boolean {
+    return (this.flags[intid] & (Irq.Enabled | Irq.Active)) !== 0 || this.taken[intid] > 0 || this.isPending(intid);
   }
 }

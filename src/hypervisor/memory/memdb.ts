@@ -20,6 +20,11 @@ export interface PageRun {
   readonly size: number;
 }
 
+/** One of all owned pages. */
+interface OwnedRun extends PageRun {
+  readonly owner: MemoryOwner;
+}
+
 /**
  * The database. Addresses and sizes are multiples of the page size; ranges beyond the physical
  * addresses own nothing.
@@ -28,6 +33,8 @@ export class MemoryDatabase {
   /** Serial of the owner of each page; 0 for none. */
   readonly #owners = new Uint32Array(PHYSICAL_END / PAGE_SIZE);
   readonly #bySerial = new Map<number, MemoryOwner>();
+  /** Answer of `all` since the last change. Screens ask every second; memory rarely moves. */
+  #runs: readonly OwnedRun[] | undefined;
 
   /** Enters memory without an owner, when the platform starts. */
   insert(owner: MemoryOwner, pa: Pa, size: number): void {
@@ -37,6 +44,7 @@ export class MemoryDatabase {
     for (const [serial, { name }] of this.#bySerial) {
       if (range.includes(serial)) throw new Error(`a page of 0x${pa.toString(16)} to 0x${(pa + size).toString(16)} belongs to ${name}`);
     }
+    this.#runs = undefined;
     range.fill(owner.serial);
     this.#bySerial.set(owner.serial, owner);
   }
@@ -68,6 +76,7 @@ export class MemoryDatabase {
    */
   transfer(from: MemoryOwner, to: MemoryOwner, pa: Pa, size: number): boolean {
     if (!this.owns(from, pa, size)) return false;
+    this.#runs = undefined;
     this.#bySerial.set(to.serial, to);
     this.#owners.fill(to.serial, pa / PAGE_SIZE, (pa + size) / PAGE_SIZE);
     return true;
@@ -97,6 +106,7 @@ export class MemoryDatabase {
     }));
     const known = archive.list("owners", this.#bySerial.keys(), (serial) => archive.integer("serial", serial, 1));
     if (!archive.loading) return;
+    this.#runs = undefined;
     this.#owners.fill(0);
     this.#bySerial.clear();
     for (const serial of known) {
@@ -119,7 +129,11 @@ export class MemoryDatabase {
    * All owned pages as runs with their owner, from low to high. For display and for the invariant
    * checker.
    */
-  *all(): Generator<PageRun & { readonly owner: MemoryOwner }> {
+  all(): readonly OwnedRun[] {
+    return this.#runs ??= [...this.#readAll()];
+  }
+
+  *#readAll(): Generator<OwnedRun> {
     for (let page = 0; page < this.#owners.length;) {
       const serial = this.#owners[page];
       const first = page;
