@@ -18,6 +18,7 @@ import type { TransportState, VirtioTransport } from "../virtio/transport.ts";
 import type { SavedPart } from "../state/parts.ts";
 import type { SavedEvent } from "../state/saved-event.ts";
 import { VIRTIO_BAR_SIZE } from "../devices/virtio-pci-registers.ts";
+import { PANIC_REPORT, pvpanicFunction } from "../devices/pvpanic.ts";
 import { virtioIntid, virtioRegisters } from "../host/vm-layout.ts";
 import { createHypervisor } from "../hypervisor/create-hypervisor.ts";
 import type { FlashPlan } from "../hypervisor/memory/flash.ts";
@@ -30,6 +31,7 @@ import { ResourceManager } from "../resource-manager/resource-manager.ts";
 import { parseFaultRule } from "../inspection/fault-rules.ts";
 import { Vmid } from "../inspection/guest-names.ts";
 import { QueueRpcs } from "../inspection/queue-rpcs.ts";
+import { attachPlatformDevices } from "./crosvm-devices.ts";
 import { GuestSystem } from "./guest-system.ts";
 import { type BootPlan, DEFAULT_TIER, PRIMARY_CONSOLE, type RunPlan, type SessionPlan } from "../plans/plan.ts";
 import { Outside, type OutsideDoor } from "../outside/outside.ts";
@@ -37,6 +39,7 @@ import { attachClock, attachMessages, attachSerial, attachUart } from "./platfor
 import { attachVirtio } from "./primary-devices.ts";
 import { attachPci } from "./primary-pci.ts";
 import { primaryDevicetree, type PrimaryDevicetreeOptions } from "./primary-devicetree.ts";
+import { KeptVariables } from "./kept-variables.ts";
 import { layoutFirmware } from "./firmware-layout.ts";
 import { attachFwCfg, firmwareImages, makeFlash, savedFlash } from "./primary-firmware.ts";
 import { DEVICETREE_WINDOW, layoutPrimary } from "./primary-image.ts";
@@ -142,9 +145,13 @@ function deviceMaker(
   });
 }
 
+const PVPANIC_ID = `dev:${PRIMARY_CONSOLE}/pvpanic`;
+
 /** The primary's devices other than its UART. */
 function attachDevices(plan: SessionPlan, boot: BootPlan, machine: Machine, system: GuestSystem): void {
   if (boot.clock !== undefined) attachClock(machine, system, boot.clock);
+  const extras = boot.platformDevices ?? [];
+  attachPlatformDevices(extras, machine, system, boot.clock ?? 0);
   if (boot.firmware) attachFwCfg(machine, system, boot);
   system.parts.push(...system.hypervisor.flash.map(savedFlash));
   const maker = deviceMaker(plan, system, system.outside);
@@ -153,7 +160,8 @@ function attachDevices(plan: SessionPlan, boot: BootPlan, machine: Machine, syst
     onProblem: (id: string, message: string) => system.events.deviceProblem(id, message),
     onBug: (id: string, error: unknown) => system.bug(id, error),
   };
-  const pci = boot.bus === "pci" ? attachPci(machine, system.hypervisor, Vmid.Primary, devices, reports) : undefined;
+  const others = extras.includes("pvpanic") ? [pvpanicFunction(0, () => reports.onProblem(PVPANIC_ID, PANIC_REPORT))] : [];
+  const pci = boot.bus === "pci" ? attachPci(machine, system.hypervisor, Vmid.Primary, devices, reports, others) : undefined;
   const slots = attachVirtio(machine, system.hypervisor, Vmid.Primary, pci ? [] : devices, reports);
   for (const place of pci?.places ?? slots) {
     const { id, transport, turn, size, intid } = place;
@@ -193,10 +201,10 @@ interface Primary {
 
 /** Puts image, ramdisk and devicetree of the primary VM into RAM, or firmware into its flash. */
 function loadPrimary(machine: Machine, map: MemoryMap, plan: SessionPlan, boot: BootPlan, random: RandomGenerator): Primary {
-  const { append, clock, devices, bus, uart } = boot;
+  const { append, clock, devices, bus, uart, platformDevices } = boot;
   const geniezone = plan.behaviour?.geniezone;
   const virtioSlots = bus === "pci" ? 0 : devices?.length;
-  const platform = { append, clock: clock !== undefined, virtioSlots, geniezone, bus, uart };
+  const platform = { append, clock: clock !== undefined, virtioSlots, geniezone, bus, uart, platformDevices };
   if (boot.firmware) {
     const layout = layoutFirmware(boot.firmware, map.primarySize);
     const flash = makeFlash(machine, boot.firmware, layout, plan.replay !== undefined);
@@ -289,11 +297,19 @@ function startHost(
   // They are there before the host is, which may be loaded in the middle of its life.
   const devices = new Map(run.host.vms.map((vm) => [vm.name, own ? [] : vmDevices(vm, maker, system)]));
   system.parts.push(...maker.parts);
+  const alone = plan.replay !== undefined;
+  const variables = new Map(
+    own ? [] : run.host.vms.flatMap(({ name, flash }) => {
+      return flash?.vars === undefined ? [] : [[name, new KeptVariables(name, flash.vars, alone)] as const];
+    }),
+  );
+  for (const { part } of variables.values()) system.parts.push(part);
   const program = own ?? nativeHost({
     plan: run.host,
     events: (event: HostEvent) => system.hostEvent(event),
     input,
     device: (_plan, vm, slot) => devices.get(vm)![slot],
+    variables: (vm) => variables.get(vm),
     takeInput: (taker, data) => outside.take(taker, data),
   });
   system.hypervisor.registerNative(DEFAULT_PRIMARY_IMAGES.entry, program);

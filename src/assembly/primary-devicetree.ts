@@ -4,7 +4,7 @@
 
 import { UART_16550_SIZE } from "../devices/uart-16550.ts";
 import { pciHostNode } from "../host/qemu-virt-pci.ts";
-import type { PrimaryUart, VirtioBus } from "../plans/plan.ts";
+import type { PlatformDevice, PrimaryUart, VirtioBus } from "../plans/plan.ts";
 import { FW_CFG_SIZE } from "../devices/fw-cfg.ts";
 import { GICV2M_SIZE } from "../devices/gicv2m.ts";
 import { FIRST_SPI, LEVEL_HIGH, PPI, SPI, TIMER_PPIS } from "../devicetree/gic.ts";
@@ -29,6 +29,7 @@ import {
   V2M_COUNT,
   V2M_INTID,
 } from "../machine/memory-map.ts";
+import { platformDeviceNodes } from "./crosvm-devices.ts";
 import { virtioNodes } from "./primary-devices.ts";
 
 /** Inputs of the tree. */
@@ -52,6 +53,8 @@ export interface PrimaryDevicetreeOptions {
   readonly bus?: VirtioBus;
   /** The serial port; a PL011 unless given. */
   readonly uart?: PrimaryUart;
+  /** Devices of crosvm's platform; none unless given. */
+  readonly platformDevices?: readonly PlatformDevice[];
   /** The GIC's message-signaled interrupts; none unless given. */
   readonly msi?: "none" | "gicv2m" | "its";
   /**
@@ -109,6 +112,7 @@ export function primaryDevicetree(options: PrimaryDevicetreeOptions): Devicetree
     }),
     uartNode(uart, options.uart),
     ...options.clock ? [clockNode()] : [],
+    ...platformDeviceNodes(options.platformDevices ?? [], options.cpus, PHANDLE_CLOCK),
     ...options.flash ? firmwareNodes(options.flash) : [],
     ...virtioNodes(options.virtioSlots ?? 0),
     ...bus === "pci" ? [pciHostNode(PHANDLE_GIC, messages)] : [],

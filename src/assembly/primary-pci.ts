@@ -2,7 +2,7 @@
 // by its pins, or by messages to the GICv2m frame or the ITS.
 
 import * as v from "valibot";
-import type { PciFunctionState } from "../devices/pci.ts";
+import type { PciFunction, PciFunctionState } from "../devices/pci.ts";
 import { FIRST_SPI } from "../devicetree/gic.ts";
 import { QEMU_ECAM, QEMU_INTX, QEMU_PCI_MEMORY, QEMU_PCI_PORTS, qemuDeviceId, qemuPciSpi } from "../host/qemu-virt-map.ts";
 import { qemuPciBus } from "../host/qemu-virt-pci.ts";
@@ -35,13 +35,17 @@ export interface PciPlaces {
   readonly part: SavedPart;
 }
 
-/** Puts devices on a PCI bus: device 0 is its bridge. */
+/**
+ * Puts devices on a PCI bus: device 0 is its bridge.
+ * @param others functions after those of the devices
+ */
 export function attachPci(
   machine: Machine,
   hypervisor: Hypervisor,
   vmid: number,
   devices: readonly VirtioDevice[],
   reports: DeviceReports,
+  others: readonly PciFunction[],
 ): PciPlaces {
   const hasMessages = hypervisor.behaviour.msi !== "none";
   const made = devices.map((device, slot) => {
@@ -54,7 +58,7 @@ export function attachPci(
     const transport = new PciTransport(device, { ...options, onInterrupt: () => settle(), ...hasMessages && { message } });
     return { id, turn, transport };
   });
-  const bus = qemuPciBus(made.map(({ transport }) => transport));
+  const bus = qemuPciBus(made.map(({ transport }) => transport), others);
   const pins = Array.from({ length: QEMU_INTX.pins }, () => false);
   // Functions share pins.
   const settle = () => {

@@ -18,7 +18,10 @@ const APPEND = { pl011: "console=ttyAMA0 root=/dev/vda", "16550a": "console=ttyS
  */
 export async function diskGuestBoot(
   name: string,
-  { append, more = [], bus, uart }: Pick<BootPlan, "bus" | "uart"> & { append?: string; more?: readonly DevicePlan[] } = {},
+  { append, more = [], bus, uart, platformDevices }: Pick<BootPlan, "bus" | "uart" | "platformDevices"> & {
+    append?: string;
+    more?: readonly DevicePlan[];
+  } = {},
 ): Promise<BootPlan | undefined> {
   const release = releaseOf(name);
   if (release === undefined) return undefined;
@@ -33,6 +36,7 @@ export async function diskGuestBoot(
     append: [APPEND[uart ?? "pl011"], ...append === undefined ? [] : [append]].join(" "),
     ...bus && { bus },
     ...uart && { uart },
+    ...platformDevices && { platformDevices },
     clock: Math.floor(Date.now() / 1000),
     devices: [{ kind: "block", image: await Deno.realPath(`${entry.folder}/root.img`), mode: "overlay" }, ...network, ...more],
   };

@@ -30,6 +30,8 @@ const VM_RULES: readonly JsonSchema[] = [
     if: { required: ["bios", "platform"], properties: { platform: { const: "qemu-virt" } } },
     then: { properties: { hypervisor: { const: "gunyah" } } },
   },
+  needs("bios_vars", "bios"),
+  { if: { required: ["bios_vars"] }, then: is("platform", "qemu-virt") },
   { if: is("type", "protected"), then: { required: ["firmware"] }, else: none(["firmware"]) },
   {
     if: is("schedule", "own"),
@@ -44,11 +46,14 @@ const DEVICE_RULE: JsonSchema = {
   then: none(NET_POLICY_KEYS),
 };
 
+const WITH_PVPANIC = { properties: { platform_devices: { contains: { const: "pvpanic" } } } };
+
 const HOST_RULES: readonly JsonSchema[] = [
   { if: is("kind", "image"), then: none(HOST_KEYS.native), else: none(HOST_KEYS.image) },
   { if: is("kind", "image"), then: { anyOf: ["kernel", "image", "firmware"].map((key) => ({ required: [key] })) } },
   notBoth("kernel", "image"),
   needs("firmware_vars", "firmware"),
+  { if: { ...WITH_PVPANIC, required: ["platform_devices"] }, then: is("bus", "pci") },
 ];
 
 /** Requirements of one kind of Resource Manager only. */

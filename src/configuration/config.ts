@@ -292,6 +292,7 @@ function checkTogether({ file, spoilt }: Config, errors: ConfigErrors): void {
       errors.atValue(["vm", name, "hypervisor"], 'hypervisor "geniezone" needs /dev/gzvm; add gzvm = true to [host]');
     }
   }
+  checkVariables(vms, errors);
   const buffers = Object.values(file.link).reduce((sum, link) => link.kind === "shm" ? sum + link.size : sum, 0);
   const needed = vms.reduce((sum, [, vm]) => sum + ramOf(vm) + firmwareRoom(vm), (file.host.memory ?? DEFAULT_HOST_MEMORY) + buffers);
   const unknown = spoilt.has(["machine", "memory"], ["host", "memory"], ...vms.map(([name]) => ["vm", name, "memory"]));
@@ -363,6 +364,16 @@ function checkBase(name: string, { base, memory, windows = [], size_max: sizeMax
   }
 }
 
+/** A file of variables has one writer. */
+function checkVariables(vms: readonly (readonly [string, FileVm])[], errors: ConfigErrors): void {
+  for (const [index, [name, { bios_vars: path }]] of vms.entries()) {
+    const other = path === undefined ? undefined : vms.slice(0, index).find(([, vm]) => vm.bios_vars === path)?.[0];
+    if (other !== undefined) {
+      errors.atValue(["vm", name, "bios_vars"], `vm ${JSON.stringify(other)} keeps its variables there; use another file`);
+    }
+  }
+}
+
 function checkVm(name: string, vm: FileVm, cpus: number, spoilt: Spoilt, errors: ConfigErrors): void {
   const path = ["vm", name];
   const unknown = (...keys: string[]) => spoilt.has(...keys.map((key) => [...path, key]));
@@ -394,6 +405,9 @@ function checkVm(name: string, vm: FileVm, cpus: number, spoilt: Spoilt, errors:
   }
   if (vm.platform !== "crosvm" && vm.cpu_frequencies !== undefined && !unknown("platform")) {
     errors.atKey([...path, "cpu_frequencies"], 'cpu_frequencies needs platform = "crosvm"; remove it');
+  }
+  if (vm.bios_vars !== undefined && (vm.bios === undefined || vm.platform !== "qemu-virt") && !unknown("bios", "platform")) {
+    errors.atKey([...path, "bios_vars"], 'bios_vars needs a bios in flash, with platform = "qemu-virt"');
   }
   if (vm.bios_tree !== undefined && vm.bios === undefined && !unknown("bios")) {
     errors.atKey([...path, "bios_tree"], "bios_tree needs a bios; remove it");

@@ -2,9 +2,9 @@
 // the keys of a VM.
 
 import { checkBootPlan } from "../assembly/boot-plan.ts";
-import { checkedDevicetree, inFolder, load, logOf, planDevice, type Refuse } from "./files.ts";
+import { checkedDevicetree, load, logOf, planDevice, type Refuse } from "./files.ts";
 import type { FileHost } from "./schema.ts";
-import { readVars } from "../assembly/firmware-layout.ts";
+import { keptVariables } from "./variables-file.ts";
 import { type BootPlan, type FirmwarePlan, PlanError, PRIMARY_CID } from "../plans/plan.ts";
 import { DEVICETREE_WINDOW } from "../assembly/primary-image.ts";
 import { symbolsAlone } from "../symbols/elf-symbols.ts";
@@ -56,7 +56,11 @@ export async function planHostImage(host: FileHost, place: HostPlace, refuse: Re
     devices: devices.filter((device) => device !== undefined),
     ...host.bus && { bus: host.bus },
     ...host.uart && { uart: host.uart },
+    ...host.platform_devices && { platformDevices: host.platform_devices },
   };
+  if (host.platform_devices?.includes("pvpanic") && host.bus !== "pci") {
+    refuse("platform_devices", 'pvpanic is a function of the PCI host; add bus = "pci"');
+  }
   const { cpus, memory: all } = place;
   const memory = host.memory ?? all;
   if (memory > all) refuse("memory", "memory exceeds that of [machine], which is shared by all guests");
@@ -80,11 +84,5 @@ async function planFirmware(
     return undefined;
   }
   const code = await load("firmware", firmware, folder, refuse, (file) => file);
-  try {
-    return code && { code, vars: vars === undefined ? undefined : readVars(inFolder(vars, folder)) };
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    refuse("firmware_vars", `firmware_vars: ${error.message}`);
-    return undefined;
-  }
+  return code && { code, vars: keptVariables("firmware_vars", vars, folder, refuse) };
 }

@@ -53,6 +53,7 @@ export const IMAGE_HOST_TEXTS = {
   devices: "the primary VM's devices",
   bus: "bus of the virtio devices: slots of virtio-mmio, or a PCI host",
   uart: "serial port of the console",
+  platform_devices: 'devices of crosvm\'s platform; pvpanic needs bus = "pci"',
 } as const;
 
 export const RM_TEXTS = {
@@ -76,6 +77,7 @@ export const VM_TEXTS = {
   kernel: "arm64 Linux Image; a path relative to this file, or catalog:GUEST/FILE",
   image: "instead of a kernel: bare metal, ELF or raw",
   bios: "instead of a kernel: crosvm: raw firmware, 2 MiB after the start of RAM; qemu-virt: U-Boot or EDK2 in flash",
+  bios_vars: "qemu-virt only: file that keeps the bios's variables; without one they are lost with the VM",
   built: "what kernel, image or bios should be a copy of; if the VM fails and it is not, the verdict says so",
   initrd: "initial ramdisk of the kernel",
   symbols: "ELF file with symbols, for display and debuggers",

@@ -24,6 +24,7 @@ import { DEBIAN_RELEASES } from "../catalog/catalog.ts";
 import { afterOf, type Config, type ConfigError, formatConfigError, readConfig, type Spoilt } from "./config.ts";
 import { checkedDevicetree, inFolder, load, logOf, planDevice, type Refuse } from "./files.ts";
 import { planHostImage } from "./host-image.ts";
+import { keptVariables } from "./variables-file.ts";
 import { DEFAULT_HOST_MEMORY, type File, type FileLink, type FileRm, type FileUi, type FileVm } from "./schema.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
 import { DEMO, EMBEDDED_FOLDER, TOUR } from "./embedded.ts";
@@ -313,6 +314,7 @@ async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: Refuse):
   const inFlash = vm.platform === "qemu-virt";
   const bios = await load("bios", inFlash ? undefined : vm.bios, folder, refuse, biosImage);
   const flash = await load("bios", inFlash ? vm.bios : undefined, folder, refuse, flashImage);
+  const vars = flash && keptVariables("bios_vars", vm.bios_vars, folder, refuse);
   const asFlash = (file: Uint8Array) => ({ bytes: flashImage(file).code });
   const built = await load("built", vm.built, folder, refuse, kernel ? asKernel : bios ? biosImage : flash ? asFlash : asImage);
   const initrd = await load("initrd", vm.initrd, folder, refuse, (file) => file);
@@ -348,7 +350,7 @@ async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: Refuse):
     ...bios === undefined ? {} : { devicetreeFirst: true, biosTree: vm.bios_tree },
     ...built === undefined ? {} : { stale: await staleness(flash?.code ?? image.bytes, built.bytes) },
     ...vm.datamatch_flag === undefined ? {} : { datamatchFlag: vm.datamatch_flag },
-    ...flash === undefined ? {} : { flash },
+    ...flash === undefined ? {} : { flash: { ...flash, ...vars && { vars } } },
     base,
     vcpus: vm.vcpus,
     schedule: vm.schedule === "proxy" ? "proxy" : ownSchedule(vm),

@@ -3,7 +3,7 @@
 
 import * as v from "valibot";
 import { PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
-import { PRIMARY_UARTS, VIRTIO_BUSES } from "../plans/plan.ts";
+import { PLATFORM_DEVICES, PRIMARY_UARTS, VIRTIO_BUSES } from "../plans/plan.ts";
 import { GZVM_PROBES } from "../host/plan.ts";
 import { FIRST_RESERVED_LABEL, VM_VIRTIO_SLOTS } from "../host/vm-layout.ts";
 import { HYPERVISOR_NODES } from "../abi/hypervisor-node.ts";
@@ -350,6 +350,7 @@ const vm = v.object(described({
   kernel: v.optional(file),
   image: v.optional(file),
   bios: v.optional(file),
+  bios_vars: v.optional(text),
   built: v.optional(file),
   initrd: v.optional(file),
   symbols: v.optional(text),
@@ -430,6 +431,7 @@ const imageHost = described({
   devices: vm.entries.devices,
   bus: v.optional(oneOf(VIRTIO_BUSES)),
   uart: v.optional(oneOf(PRIMARY_UARTS)),
+  platform_devices: v.optional(v.array(oneOf(PLATFORM_DEVICES), mustBe("a list of devices"))),
 }, IMAGE_HOST_TEXTS);
 
 const host = v.object({

@@ -3,6 +3,14 @@
 import type { FlashArray } from "../devices/cfi-flash.ts";
 import type { GuestMemory } from "../virtio/memory.ts";
 
+/** The content of a bank of flash with variables, which outlives its VM. */
+export interface FlashVariables {
+  readonly content: Uint8Array;
+  write(offset: number, bytes: Uint8Array): void;
+  /** Returns when all earlier writes are safe. */
+  flush(): void;
+}
+
 /** An interrupt line that the VMM drives. */
 export interface PlatformLine {
   readonly spi: number;

@@ -5,7 +5,7 @@
 import { GoldfishBattery } from "../devices/goldfish-battery.ts";
 import { CAM_SHIFT, PciBus, PciFunction, type PciFunctionState } from "../devices/pci.ts";
 import { Pl030 } from "../devices/pl030.ts";
-import { Pvpanic, PvpanicEvent } from "../devices/pvpanic.ts";
+import { PANIC_REPORT, pvpanicFunction } from "../devices/pvpanic.ts";
 import { StallDetector, type StallDetectorState } from "../devices/stall-detector.ts";
 import { VirtualCpufreq, type VirtualCpufreqState } from "../devices/virtual-cpufreq.ts";
 import { VirtioId } from "../virtio/device.ts";
@@ -26,8 +26,6 @@ import type { VmPlan } from "./plan.ts";
 import { uart16550Console, type VmConsole, type VmConsoleState } from "./vm-console.ts";
 
 const BRIDGE = { vendor: 0x8086, device: 0x1237, revision: 0, classCode: 0x06_00_00 };
-const PVPANIC = { vendor: 0x1b36, device: 0x0011, revision: 1, classCode: 0xff_ff_00, subsystemVendor: 0xff, subsystem: 0xff };
-const PVPANIC_SIZE = 0x10;
 /** Classes of virtio functions: the subclass is always 0x80, "other". */
 const VIRTIO_CLASSES: Readonly<Record<number, number>> = {
   [VirtioId.Net]: 0x02_80_00,
@@ -93,17 +91,13 @@ export class CrosvmBoard implements Board {
       [CROSVM_BATTERY, this.#battery],
       [crosvmCpufreq(clocked), this.#cpufreq],
     ];
-    // The VM continues: `panic=-1` has the kernel reset it.
-    const panic = new Pvpanic((event) => {
-      if (event === PvpanicEvent.PANICKED) process.problem("pvpanic reports that the guest's kernel has panicked");
-    });
-    const bar = { address: crosvmBar(transports.length), size: PVPANIC_SIZE, wide: false };
     this.#bus = new PciBus([
       new PciFunction(BRIDGE),
       ...transports.map((transport, index) =>
         virtioFunction(transport, { classCode: VIRTIO_CLASSES[transport.device.id], address: crosvmBar(index), line: crosvmPciSpi(index) })
       ),
-      new PciFunction({ ...PVPANIC, bar }, panic),
+      // The VM continues: `panic=-1` has the kernel reset it.
+      pvpanicFunction(crosvmBar(transports.length), () => process.problem(PANIC_REPORT)),
     ], CAM_SHIFT);
   }
 

@@ -2,8 +2,6 @@
 // `gunyah-vm-config` (docs/spec/phones.md §C3 and §C4).
 
 import { EDGE_RISING, LEVEL_HIGH, LEVEL_LOW, PPI, SPI, TIMER_PPIS } from "../devicetree/gic.ts";
-import { PL030_ID } from "../devices/pl030.ts";
-import { STALL_HZ, STALL_SECONDS } from "../devices/stall-detector.ts";
 import { cells64, type Devicetree, devicetree, type DevicetreeNode, node } from "../devicetree/tree.ts";
 import {
   CROSVM_BATTERY,
@@ -22,6 +20,7 @@ import {
   crosvmPciSpi,
   crosvmRegions,
 } from "./crosvm-map.ts";
+import { batteryNode, pl030Node, stallDetectorNode } from "./crosvm-nodes.ts";
 import { type DriverTraits, linkNode, platformBell } from "./guest-devicetree.ts";
 import type { VmPlan } from "./plan.ts";
 import { devicetreeSize, type VmLayout } from "./vm-layout.ts";
@@ -80,26 +79,9 @@ export function crosvmDevicetree(plan: VmPlan, layout: VmLayout, driver: DriverT
     node("psci", { compatible: "arm,psci-0.2", method: "hvc" }),
     pci(plan),
     node("pclk@3M", { compatible: "fixed-clock", "#clock-cells": 0, "clock-frequency": RTC_HZ, phandle: PHANDLE_CLOCK }),
-    node(`rtc@${CROSVM_RTC.base.toString(16)}`, {
-      compatible: "arm,primecell",
-      "arm,primecell-periphid": PL030_ID,
-      reg: cells64(CROSVM_RTC.base, CROSVM_RTC.size),
-      interrupts: [SPI, CROSVM_RTC.spi, LEVEL_HIGH],
-      clocks: PHANDLE_CLOCK,
-      "clock-names": "apb_pclk",
-    }),
-    node("goldfish_battery", {
-      compatible: "google,goldfish-battery",
-      reg: cells64(CROSVM_BATTERY.base, CROSVM_BATTERY.size),
-      interrupts: [SPI, CROSVM_BATTERY.spi, LEVEL_HIGH],
-    }),
-    node(`vmwdt@${CROSVM_STALL.base.toString(16)}`, {
-      compatible: "qemu,vcpu-stall-detector",
-      reg: cells64(CROSVM_STALL.base, CROSVM_STALL.size),
-      "clock-frequency": STALL_HZ,
-      "timeout-sec": STALL_SECONDS,
-      interrupts: [PPI, CROSVM_STALL.interrupt, EDGE_RISING | cpuMask(plan)],
-    }),
+    pl030Node(CROSVM_RTC, PHANDLE_CLOCK),
+    batteryNode(CROSVM_BATTERY),
+    stallDetectorNode({ ...CROSVM_STALL, ppi: CROSVM_STALL.interrupt }, cpuMask(plan)),
     cpufreq(plan),
     vmConfig(plan, driver),
     node("__symbols__", { intc: "/intc" }),

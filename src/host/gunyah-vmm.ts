@@ -42,7 +42,7 @@ import { QEMU_DEVICETREE_SIZE, QEMU_FLASH_BASES, QEMU_ITS, qemuFlash, qemuStub, 
 import type { DriverQuirks, MemoryWindow, VmPlan } from "./plan.ts";
 import type { VmDevices } from "./vm-devices.ts";
 import { bellLabel, devicetreeSize, layoutVm, wholePages } from "./vm-layout.ts";
-import { newVmmData, Refused, type RunTime, Vmm, type VmmData, type VmmEvents, type VmmExit, type VmmVcpu } from "./vmm-process.ts";
+import { type BoardServices, newVmmData, Refused, Vmm, type VmmData, type VmmEvents, type VmmExit, type VmmVcpu } from "./vmm-process.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
 /** Label of the VM's memory. */
@@ -86,9 +86,9 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
     events: VmmEvents,
     devices?: VmDevices,
     quirks: DriverQuirks = {},
-    runTime?: RunTime,
+    services?: BoardServices,
   ) {
-    super(kernel, plan, events, devices, { ...newVmmData(), device: 0, vm: 0, step: 0, waiting: undefined }, runTime);
+    super(kernel, plan, events, devices, { ...newVmmData(), device: 0, vm: 0, step: 0, waiting: undefined }, services);
     this.#persona = PERSONAS[device];
     this.#reclaimAfter = quirks.reclaimAfter;
     this.#asksForTimers = quirks.wakesAtTimers === true && this.#persona.requests.includes(GH_ANDROID.CHECK_EXTENSION);

@@ -23,7 +23,7 @@ import { crosvmRegions } from "./crosvm-map.ts";
 import type { VmPlan } from "./plan.ts";
 import type { VmDevices } from "./vm-devices.ts";
 import { devicetreeSize, gicFrames, layoutVm } from "./vm-layout.ts";
-import { newVmmData, Refused, type RunTime, Vmm, type VmmData, type VmmEvents, type VmmExit, type VmmVcpu } from "./vmm-process.ts";
+import { type BoardServices, newVmmData, Refused, Vmm, type VmmData, type VmmEvents, type VmmExit, type VmmVcpu } from "./vmm-process.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 
 /** Ids of 64-bit core registers: X0 and PC. */
@@ -45,8 +45,8 @@ interface GzvmVmmData extends VmmData {
 export class GzvmVmm extends Vmm<GzvmVmmData> {
   protected readonly dataOffset = GZVM_RUN_MMIO.offsetOf("data");
 
-  constructor(kernel: HostKernel, plan: VmPlan, events: VmmEvents, devices?: VmDevices, runTime?: RunTime) {
-    super(kernel, plan, events, devices, { ...newVmmData(), vm: 0 }, runTime);
+  constructor(kernel: HostKernel, plan: VmPlan, events: VmmEvents, devices?: VmDevices, services?: BoardServices) {
+    super(kernel, plan, events, devices, { ...newVmmData(), vm: 0 }, services);
   }
 
   protected make(): void {

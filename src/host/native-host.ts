@@ -24,7 +24,8 @@ import { SharedBuffers, type SharedBuffersState } from "./shared-buffers.ts";
 import { VendorVmm } from "./vendor-vmm.ts";
 import { VmDevices, type VmDevicesState } from "./vm-devices.ts";
 import { DEVICE_BUFFER_LABEL } from "./vm-layout.ts";
-import type { RunTime, VmmEvents, VmmProcess } from "./vmm-process.ts";
+import type { BoardServices, VmmEvents, VmmProcess } from "./vmm-process.ts";
+import type { FlashVariables } from "./board.ts";
 import { MiB, PAGE_SIZE } from "../support/sizes.ts";
 
 const PSCI_SYSTEM_OFF = 0x8400_0008;
@@ -51,6 +52,8 @@ export interface NativeHostOptions {
    * @throws Error if it cannot be made
    */
   readonly device?: (plan: DevicePlan, vm: string, index: number) => VirtioDevice;
+  /** The variables of a VM's firmware, if they outlive it. */
+  readonly variables?: (vm: string) => FlashVariables | undefined;
   /** Hands something from outside to the device that takes it (`ConsoleInput.forDevice`). */
   readonly takeInput?: (taker: number, data: unknown) => void;
 }
@@ -295,15 +298,18 @@ class VmmProgram implements HostProgram {
   #newVmm(entry: Entry): VmmProcess {
     const { kernel, manager } = this.#host!;
     const { plan, devices } = entry;
-    const runTime: RunTime = (pid, fd) => manager.runTime(kernel.fileOf(pid, fd)!.target);
+    const services: BoardServices = {
+      runTime: (pid, fd) => manager.runTime(kernel.fileOf(pid, fd)!.target),
+      variables: this.#options.variables?.(plan.name),
+    };
     const events: VmmEvents = {
       output: (byte) => this.#options.events({ kind: "console", at: this.#now, vm: plan.name, bytes: Uint8Array.of(byte) }),
       problem: (message) => this.#report(entry, message),
     };
     const { device, quirks } = this.#options.plan.driver;
-    if (plan.hypervisor === "geniezone") return new GzvmVmm(kernel, plan, events, devices, runTime);
+    if (plan.hypervisor === "geniezone") return new GzvmVmm(kernel, plan, events, devices, services);
     if (device === "legacy" && isOurs(plan)) return new VendorVmm(kernel, plan, events);
-    return new GunyahVmm(kernel, device, plan, events, devices, quirks, runTime);
+    return new GunyahVmm(kernel, device, plan, events, devices, quirks, services);
   }
 
   /** Reports the first few faults of a VM: more would flood the reader. */

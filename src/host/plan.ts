@@ -76,6 +76,14 @@ export interface VmFlash {
   readonly code: Uint8Array;
   /** Bytes of the bank. */
   readonly size: number;
+  /** The file that keeps the second bank, if any. */
+  readonly vars?: VariablesPlan;
+}
+
+/** A file that keeps a bank of flash, and its content at the start, as many bytes as the bank. */
+export interface VariablesPlan {
+  readonly path: string;
+  readonly content: Uint8Array;
 }
 
 /** RAM of a VM apart from that at its base. IPA and bytes. */

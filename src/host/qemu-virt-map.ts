@@ -107,7 +107,7 @@ type Loaded = Pick<VmPlan, "initrd" | "image" | "flash">;
 export function qemuFlash({ flash }: Pick<VmPlan, "flash">): { readonly base: number; readonly size: number }[] {
   if (flash === undefined) return [];
   const [code, variables] = QEMU_FLASH_BASES;
-  return [{ base: code, size: flash.size }, { base: variables, size: BANK_MIN }];
+  return [{ base: code, size: flash.size }, { base: variables, size: flash.vars?.content.length ?? BANK_MIN }];
 }
 
 function aligned(offset: number): number {

@@ -26,8 +26,8 @@ const VIRTIO_CLASSES: Readonly<Record<number, number>> = {
   [VirtioId.Input]: 0x09_80_00,
   [VirtioId.Vsock]: 0x07_80_00,
 };
-/** The bus: the host bridge, and a function for each transport. */
-export function qemuPciBus(transports: readonly PciTransport[]): PciBus {
+/** The bus: the host bridge, a function for each transport, and then `others`. */
+export function qemuPciBus(transports: readonly PciTransport[], others: readonly PciFunction[] = []): PciBus {
   return new PciBus([
     new PciFunction(BRIDGE),
     ...transports.map((transport, index) => {
@@ -35,6 +35,7 @@ export function qemuPciBus(transports: readonly PciTransport[]): PciBus {
       // Nothing gives BARs their places before Linux does.
       return virtioFunction(transport, { classCode, address: 0, line: qemuPciSpi(index), subsystem: SUBSYSTEM });
     }),
+    ...others,
   ], ECAM_SHIFT);
 }
 

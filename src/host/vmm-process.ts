@@ -15,7 +15,7 @@ import type { VmDevices } from "./vm-devices.ts";
 import { ERASED } from "./flash-size.ts";
 import type { FlashArray } from "../devices/cfi-flash.ts";
 import type { GuestMemory } from "../virtio/memory.ts";
-import type { Board, PlatformLine } from "./board.ts";
+import type { Board, FlashVariables, PlatformLine } from "./board.ts";
 import { CrosvmBoard } from "./crosvm-board.ts";
 import { CROSVM_SERIAL_SIZE, CROSVM_SERIALS, crosvmLines, crosvmPciSpi, type CrosvmRegion } from "./crosvm-map.ts";
 import { QemuBoard } from "./qemu-virt-board.ts";
@@ -131,6 +131,14 @@ interface VmmState<D extends VmmData> {
 /** Time for which a vCPU has run, ns, by the process and its descriptor. */
 export type RunTime = (pid: number, fd: number) => number;
 
+/** Services of the host's program to a board. */
+export interface BoardServices {
+  /** For stall detectors. */
+  readonly runTime?: RunTime;
+  /** For firmware; without them its variables are lost with the VM. */
+  readonly variables?: FlashVariables;
+}
+
 /** Where the console is in a VM. */
 const PL011_PLACE = { base: VM_PL011_BASE, size: VM_PL011_SIZE };
 const SERIAL_PLACE = { base: CROSVM_SERIALS[0].base, size: CROSVM_SERIAL_SIZE };
@@ -149,24 +157,25 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
   readonly #devices: VmDevices | undefined;
   /** The rest of the platform's devices, where it has some. */
   readonly #board: Board | undefined;
+  readonly #variables: FlashVariables | undefined;
   /** Why a device's access to lent memory is about to end the process. */
   #lentTouched: string | undefined;
 
-  /** @param runTime only for boards that have a stall detector */
   constructor(
     kernel: HostKernel,
     readonly plan: VmPlan,
     events: VmmEvents,
     devices: VmDevices | undefined,
     protected data: D,
-    runTime?: RunTime,
+    services: BoardServices = {},
   ) {
     this.kernel = kernel;
     this.#events = events;
     const crosvm = plan.platform === "crosvm";
     this.#console = !plan.console ? undefined : crosvm ? uart16550Console(events.output) : new VmConsole(events.output);
     this.#devices = devices;
-    this.#board = (plan.platform ?? "el2") === "el2" ? undefined : this.#newBoard(runTime);
+    this.#variables = services.variables;
+    this.#board = (plan.platform ?? "el2") === "el2" ? undefined : this.#newBoard(services.runTime);
   }
 
   /**
@@ -351,7 +360,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
   }
 
   /**
-   * Fills the banks of flash: the code, and no variables.
+   * Fills the banks of flash: the code, and the variables that are kept.
    * @throws Refused
    */
   protected loadFlash(): void {
@@ -361,6 +370,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     banks.forEach(({ size }, bank) => {
       const content = new Uint8Array(size).fill(ERASED);
       if (bank === 0) content.set(flash.code);
+      else if (this.#variables) content.set(this.#variables.content);
       this.store(this.#flashAddress(bank, address), content);
     });
   }
@@ -381,6 +391,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
 
   #flashArray(bank: number): FlashArray {
     const { size } = qemuFlash(this.plan)[bank];
+    const kept = bank === 0 ? undefined : this.#variables;
     return {
       size,
       read: (offset, length) => {
@@ -388,8 +399,11 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
         if (!read.ok) throw new Refused("the array of the flash cannot be read");
         return read.value;
       },
-      write: (offset, bytes) => this.store(this.#flashAddress(bank) + offset, bytes),
-      flush: () => {},
+      write: (offset, bytes) => {
+        this.store(this.#flashAddress(bank) + offset, bytes);
+        kept?.write(offset, bytes);
+      },
+      flush: () => kept?.flush(),
       replaced: () => {},
     };
   }

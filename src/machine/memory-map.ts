@@ -40,6 +40,17 @@ export const PL031_SIZE = 0x1000;
 /** INTID of the PL031's interrupt: SPI 2. */
 export const PL031_INTID = 34;
 export const FW_CFG_BASE = 0x0902_0000;
+/** Devices of crosvm's platform, where `virt` has its platform bus: SPIs 112 and 113, PPI 15. */
+export const PL030_BASE = 0x0c00_0000;
+export const STALL_BASE = 0x0c01_0000;
+export const BATTERY_BASE = 0x0c02_0000;
+/** Bytes of each. */
+export const EXTRA_SIZE = 0x1000;
+export const PL030_INTID = 144;
+export const BATTERY_INTID = 145;
+export const STALL_INTID = 31;
+/** INTID of PPI 0. */
+export const FIRST_PPI = 16;
 /** Slots of virtio-mmio devices, each with its own SPI. */
 export const VIRTIO_MMIO_BASE = 0x0a00_0000;
 export const VIRTIO_MMIO_STRIDE = 0x200;

@@ -5,7 +5,7 @@
 import type { Tier } from "../core/tiers.ts";
 import type { DevicePlan } from "../virtio/plan.ts";
 import type { RecordedRun } from "./recorded-run.ts";
-import type { NativeHostPlan } from "../host/plan.ts";
+import type { NativeHostPlan, VariablesPlan } from "../host/plan.ts";
 import type { Behaviour } from "../hypervisor/services/behaviour.ts";
 
 export {
@@ -36,7 +36,7 @@ export interface FirmwarePlan {
    * File that the second flash is kept in, and what it has at the start, as many bytes as the
    * flash. Without one its changes are lost at the end.
    */
-  readonly vars: { readonly path: string; readonly content: Uint8Array } | undefined;
+  readonly vars: VariablesPlan | undefined;
 }
 
 /** `el2 boot`: an image is the primary VM. */
@@ -64,6 +64,8 @@ export interface BootPlan {
   readonly bus?: VirtioBus;
   /** The serial port of its console; `pl011` by default. */
   readonly uart?: PrimaryUart;
+  /** Devices of crosvm's platform that the primary has, too; none by default. */
+  readonly platformDevices?: readonly PlatformDevice[];
 }
 
 /** Buses that the primary's virtio devices can be on: slots of virtio-mmio, or a PCI host. */
@@ -72,6 +74,12 @@ export type VirtioBus = typeof VIRTIO_BUSES[number];
 /** Serial ports that the primary's console can be. */
 export const PRIMARY_UARTS = ["pl011", "16550a"] as const;
 export type PrimaryUart = typeof PRIMARY_UARTS[number];
+/**
+ * Devices of crosvm's platform: PL030, vCPU stall detector, goldfish battery, and pvpanic as a
+ * function of the PCI host.
+ */
+export const PLATFORM_DEVICES = ["pl030", "stall-detector", "battery", "pvpanic"] as const;
+export type PlatformDevice = typeof PLATFORM_DEVICES[number];
 
 /** `el2 run`: VMs under the native host. */
 export interface RunPlan {
@@ -171,9 +179,10 @@ export function plannedDevices({ what }: SessionPlan): readonly DevicePlan[] {
   return what.kind === "boot" ? what.devices ?? [] : what.host.vms.flatMap(({ devices = [] }) => devices);
 }
 
-/** The file that keeps a machine's firmware variables. */
-export function plannedVariables({ what }: SessionPlan): string | undefined {
-  return what.kind === "boot" ? what.firmware?.vars?.path : undefined;
+/** The files that keep firmware variables of a machine's VMs. */
+export function plannedVariables({ what }: SessionPlan): readonly string[] {
+  const all = what.kind === "boot" ? [what.firmware?.vars] : what.host.vms.map(({ flash }) => flash?.vars);
+  return all.flatMap((vars) => vars === undefined ? [] : [vars.path]);
 }
 
 /** The file of a disk that a machine's guests write through to. A run of it cannot be repeated. */

@@ -175,8 +175,7 @@ export class Grants {
     if (instant !== undefined) this.#name(instant, this.#prompts);
     if (record) this.#name(record.path, this.#growing);
     for (const path of Object.values(logs)) this.#name(path, this.#logs);
-    const variables = plannedVariables(plan);
-    if (variables !== undefined) this.#nameWith(variables, this.#disks, true);
+    for (const path of plannedVariables(plan)) this.#nameWith(path, this.#disks, true);
     for (const device of plannedDevices(plan)) {
       if (device.kind === "block") this.#nameWith(device.image, this.#disks, device.mode === "rw");
       // A replay repeats what came in, and opens nothing.

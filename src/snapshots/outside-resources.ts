@@ -11,8 +11,8 @@ import { plannedDevices, plannedVariables, type SessionPlan } from "../plans/pla
  * its kind.
  */
 export function outsideResources(plan: SessionPlan): readonly string[] {
-  const variables = plannedVariables(plan);
-  return [...variables === undefined ? [] : [`firmware variables ${variables} (rw)`], ...plannedDevices(plan).flatMap(resourcesOf)];
+  const variables = plannedVariables(plan).map((path) => `firmware variables ${path} (rw)`);
+  return [...variables, ...plannedDevices(plan).flatMap(resourcesOf)];
 }
 
 function resourcesOf(device: DevicePlan): string[] {

@@ -207,8 +207,10 @@ Deno.test("an image as the host is what el2 boot would run: its files, memory, c
   assert.equal((await planned(IMAGE, [])).memory, 1024 * MIB, "all of the machine's");
   assert.equal((await planned(IMAGE, ["machine.geniezone=true"])).behaviour?.geniezone, true);
 
-  const otherPlatform = boot(await planned(IMAGE, ["host.bus=pci", "host.uart=16550a"]));
-  assert.deepEqual([otherPlatform.bus, otherPlatform.uart], ["pci", "16550a"]);
+  const otherPlatform = boot(
+    await planned(`${IMAGE}platform_devices = ["battery", "pvpanic"]\n`, ["host.bus=pci", "host.uart=16550a"]),
+  );
+  assert.deepEqual([otherPlatform.bus, otherPlatform.uart, otherPlatform.platformDevices], ["pci", "16550a", ["battery", "pvpanic"]]);
   const withFirmware = boot(await planned(IMAGE, ["host.firmware=hello.bin", "host.initrd=ping.bin"]));
   assert.deepEqual(withFirmware.firmware, { code: hello, vars: undefined });
   assert.deepEqual(withFirmware.initrd, await Deno.readFile(`${GUESTS}/ping.bin`));

@@ -139,9 +139,11 @@ export class Guest extends GuestConsole {
     initrd: Uint8Array,
     devices: readonly DevicePlan[],
     memory = 256 << 20,
-    { msi, ...platform }: Pick<BootPlan, "bus" | "uart"> & Partial<Pick<Behaviour, "msi">> = {},
+    { msi, append: more = "", ...platform }:
+      & Partial<Pick<BootPlan, "bus" | "uart" | "platformDevices" | "append">>
+      & Partial<Pick<Behaviour, "msi">> = {},
   ) {
-    const append = `console=${platform.uart === "16550a" ? "ttyS0" : "ttyAMA0"} quiet`;
+    const append = `console=${platform.uart === "16550a" ? "ttyS0" : "ttyAMA0"} quiet ${more}`.trim();
     const what = { kind: "boot", image, initrd, dtb: undefined, append, devices, ...platform } as const;
     const behaviour = msi && { msi, check: true };
     const system = assemble({ cpus: 1, memory, turbo: true, seed: 1, duration: undefined, hashAt: [], behaviour, what });

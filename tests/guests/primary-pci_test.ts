@@ -2,23 +2,22 @@
 // a bare-metal guest in CI, Debian's kernel, and with EL2_LONG its disk.
 
 import assert from "node:assert/strict";
-import { assemble, assembleEmpty } from "../../src/assembly/assemble.ts";
+import { assemble } from "../../src/assembly/assemble.ts";
 import { QEMU_ECAM, QEMU_PCI_MEMORY, qemuDeviceId, qemuPciSpi } from "../../src/host/qemu-virt-map.ts";
 import { FIRST_SPI } from "../../src/devicetree/gic.ts";
 import { Gits } from "../../src/hypervisor/gic/its/its-registers.ts";
 import { UartEnable, UartRegister, UartStatus } from "../../src/devices/uart-16550.ts";
 import { Gicv2mRegister } from "../../src/devices/gicv2m.ts";
-import { GICD_BASE, GICR_BASE, GITS_BASE, PL011_BASE, PL011_INTID, RAM_BASE, V2M_BASE, V2M_INTID } from "../../src/machine/memory-map.ts";
+import { GICR_BASE, GITS_BASE, PL011_BASE, PL011_INTID, RAM_BASE, V2M_BASE, V2M_INTID } from "../../src/machine/memory-map.ts";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
 import { PROMPT } from "../support/console.ts";
 import { Guest } from "./guest.ts";
-import { type Behaviour, type DevicePlan, PRIMARY_CONSOLE, type PrimaryUart, type SessionPlan } from "../../src/plans/plan.ts";
+import { type DevicePlan, PRIMARY_CONSOLE, type PrimaryUart, type SessionPlan } from "../../src/plans/plan.ts";
 import { MiB } from "../../src/support/sizes.ts";
-import { hashesOf, runTo } from "../snapshots/systems.ts";
-import { buildAccesses, enableSteps, type GuestPlatform, reported, type Step, withSteps } from "./accesses/accesses.ts";
+import { buildAccesses, enableSteps, type Step } from "./accesses/accesses.ts";
+import { checkSaves, finish, PRIMARY_PLATFORM, primaryPlan, valuesOf } from "./accesses/primary.ts";
 import { deviceSteps, itsSteps, requestSteps } from "./accesses/messages.ts";
 
-const PLATFORM: GuestPlatform = { uart: PL011_BASE, gicd: GICD_BASE, gicr: GICR_BASE };
 const MS = 1e6, REQUESTS = 3;
 const QUEUE = RAM_BASE + 16 * MiB, TABLES = RAM_BASE + 17 * MiB;
 const NONE = 1023;
@@ -61,48 +60,24 @@ function steps(kind: Kind): Step[] {
   return [
     ...isIts
       ? itsSteps({ its: GITS_BASE, gicr: GICR_BASE, tables: TABLES, device: qemuDeviceId(SLOT) })
-      : enableSteps(PLATFORM, [intid(SLOT)], kind === "gicv2m" ? [intid(SLOT)] : []),
+      : enableSteps(PRIMARY_PLATFORM, [intid(SLOT)], kind === "gicv2m" ? [intid(SLOT)] : []),
     ...deviceSteps(at, message?.(SLOT)),
     ...requests.flat(),
   ];
 }
 
 function planOf(kind: Kind, list: readonly Step[], uart?: PrimaryUart): SessionPlan {
-  const image = withSteps(PROGRAM, PLATFORM, list);
-  const behaviour: Partial<Behaviour> = { msi: kind, check: true };
-  const what = { kind: "boot", image, initrd: undefined, dtb: undefined, append: undefined, bus: "pci", uart } as const;
-  const devices = [{ kind: "rng" }, { kind: "rng" }] as const;
-  return { cpus: 1, memory: 64 * MiB, turbo: true, seed: 1, duration: undefined, hashAt: [], behaviour, what: { ...what, devices } };
-}
-
-/** Runs to the machine's end; the primary's output. */
-function finish(system: ReturnType<typeof assemble>): string {
-  let text = "";
-  while (!system.ended()) {
-    const result = system.machine.run(Infinity, 1_000);
-    for (const { console, bytes } of system.consoles.take()) if (console === PRIMARY_CONSOLE) text += new TextDecoder().decode(bytes);
-    if (result.kind === "idle") system.machine.skipTo(result.next);
-  }
-  return text;
+  return primaryPlan(PROGRAM, list, { bus: "pci", uart, devices: [{ kind: "rng" }, { kind: "rng" }] }, { msi: kind });
 }
 
 for (const kind of ["none", "gicv2m", "its"] as const) {
   Deno.test(`a function of the primary's PCI bus interrupts it with msi = ${kind}, also after a save and a load`, () => {
     const plan = planOf(kind, steps(kind));
     const whole = assemble(plan);
-    const values = [...reported(finish(whole)).values()].map(([value]) => Number(value));
+    const values = valuesOf(finish(whole));
     const isr = kind === "none" ? 1 : 0, intid = KINDS[kind]().intid(SLOT);
     assert.deepEqual(values, Array.from({ length: REQUESTS }, (_, index) => [intid, isr, NONE, index + 1]).flat());
-    const end = whole.instructions(), last = hashesOf(whole);
-    const system = assemble(plan);
-    for (const part of [0.3, 0.6, 0.9]) {
-      runTo(system, Math.floor(end * part));
-      const copy = assembleEmpty(plan);
-      copy.load(system.save(), true);
-      assert.equal(hashesOf(copy), hashesOf(system));
-      finish(copy);
-      assert.equal(hashesOf(copy), last, `saved after ${part} of its instructions`);
-    }
+    checkSaves(() => assemble(plan), plan, whole);
   });
 }
 
@@ -115,7 +90,7 @@ Deno.test("without messages the primary's functions have no MSI-X, and the last 
   }));
   // Where no BAR is, everything reads as ones; so do ports.
   list.push({ do: "load", at: QEMU_PCI_MEMORY.base, size: 4 }, { do: "load", at: 0x3eff_0000, size: 1 });
-  const seen = (kind: Kind) => [...reported(finish(assemble(planOf(kind, list)))).values()].map(([value]) => Number(value));
+  const seen = (kind: Kind) => valuesOf(finish(assemble(planOf(kind, list))));
   const [bridge, first, second, absent, next, msix, hole, port] = seen("gicv2m");
   assert.deepEqual([bridge, first, second, absent], [0x0008_1b36, 0x1044_1af4, 0x1044_1af4, 0xffff_ffff]);
   assert.deepEqual([next >> 8 & 0xff, msix & 0xff, hole, port], [0x98, 0x11, 0xffff_ffff, 0xff]);
@@ -126,7 +101,7 @@ Deno.test("input reaches a 16550A of the primary VM once it listens, with a leve
   const at = (register: number) => PL011_BASE + register;
   const load = (register: number): Step => ({ do: "load", at: at(register), size: 1 });
   const plan = planOf("none", [
-    ...enableSteps(PLATFORM, [PL011_INTID], []),
+    ...enableSteps(PRIMARY_PLATFORM, [PL011_INTID], []),
     { do: "spin", ns: MS },
     load(UartRegister.LSR),
     { do: "irq" },
@@ -146,17 +121,9 @@ Deno.test("input reaches a 16550A of the primary VM once it listens, with a leve
     assert.ok(system.consoles.type(PRIMARY_CONSOLE, new TextEncoder().encode("ok")));
     return system;
   };
-  const values = (text: string) => [...reported(text).values()].map(([value]) => Number(value));
   const whole = typed();
-  assert.deepEqual(values(finish(whole)), expected);
-  const system = typed(), end = whole.instructions();
-  for (const part of [0.1, 0.5, 0.9]) {
-    runTo(system, Math.floor(end * part));
-    const copy = assembleEmpty(plan);
-    copy.load(system.save(), true);
-    finish(copy);
-    assert.equal(hashesOf(copy), hashesOf(whole), `saved after ${part} of its instructions`);
-  }
+  assert.deepEqual(valuesOf(finish(whole)), expected);
+  checkSaves(typed, plan, whole);
 });
 
 /** Seconds of virtual time. */

@@ -119,6 +119,7 @@ const DERIVED: Record<string, readonly string[]> = {
       "Execution.#disturbed",
       "Execution.#repeats",
       "Execution.#counter",
+      "Scheduler.#running*",
       "VcpuRunner.#run.*",
       "NativeExecution.#accesses",
     ],

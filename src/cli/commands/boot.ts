@@ -54,6 +54,8 @@ import {
   type BootPlan,
   DEFAULT_TIER,
   type FirmwarePlan,
+  PLATFORM_DEVICES,
+  type PlatformDevice,
   PRIMARY_CONSOLE,
   PRIMARY_UARTS,
   type RootPlan,
@@ -77,6 +79,7 @@ const IMAGES = ["initrd", "dtb", "firmware", "rootRuntime"] as const;
 async function guestOf(
   name: string,
   options: DeviceOptions & { [option in typeof IMAGES[number]]?: string } & Pick<BootPlan, "bus" | "uart"> & {
+    platformDevice?: readonly PlatformDevice[];
     append?: string;
     rtc?: number;
   },
@@ -86,6 +89,7 @@ async function guestOf(
     more: devicesOf("boot", options),
     bus: options.bus,
     uart: options.uart,
+    platformDevices: options.platformDevice,
   });
   if (!guest && isDiskGuest(name) && !await exists(name)) {
     throw new Failure(
@@ -109,6 +113,18 @@ function firmwareOf(code: string | undefined, vars: string | undefined): Firmwar
     if (error instanceof Failure) throw error;
     throw new Failure(`boot: --firmware-vars: ${error instanceof Error ? error.message : error}`);
   }
+}
+
+/** `--platform-device KIND`, once for each. */
+function platformDeviceOption() {
+  return new Option(
+    "--platform-device <kind>",
+    `add a device of crosvm's platform: ${PLATFORM_DEVICES.join(", ")} (needs --bus pci); repeatable`,
+  ).argParser((text: string, before: PlatformDevice[] | undefined): PlatformDevice[] => {
+    const kind = PLATFORM_DEVICES.find((one) => one === text);
+    if (!kind) throw new InvalidArgumentError(`"${text}" is not a device of crosvm's platform; use ${PLATFORM_DEVICES.join(", ")}.`);
+    return [...before ?? [], kind];
+  });
 }
 
 /** `--rtc TIME`. */
@@ -164,6 +180,7 @@ export function registerBoot(program: Command, { entry, exit }: CommandContext):
       new Option("--bus <kind>", 'bus of the virtio devices: slots of virtio-mmio, or a PCI host (default: "mmio")').choices(VIRTIO_BUSES),
     )
     .addOption(new Option("--uart <kind>", 'serial port of the console (default: "pl011")').choices(PRIMARY_UARTS))
+    .addOption(platformDeviceOption())
     .option("--stdio", "connect the console to this terminal, raw (ctrl-] d ends the run)")
     .option("--turbo", "skip idle time instead of sleeping")
     .option("--instant", "start at the first prompt, from a snapshot in the cache that the first run saves")
@@ -217,6 +234,9 @@ Examples:
       if (image === undefined && !root && !firmware) {
         throw new Failure("boot: no image; name one, or use --firmware, or --root-runtime and --root-app");
       }
+      if (options.platformDevice?.includes("pvpanic") && options.bus !== "pci") {
+        throw new Failure("boot: --platform-device pvpanic is a function of the PCI host; add --bus pci");
+      }
       const guest = image === undefined ? undefined : await guestOf(image, options);
       const plan = {
         cpus: options.cpus,
@@ -244,6 +264,7 @@ Examples:
           devices: devicesOf("boot", options),
           ...options.bus && { bus: options.bus },
           ...options.uart && { uart: options.uart },
+          ...options.platformDevice && { platformDevices: options.platformDevice },
         },
       } as const;
       const name = options.firmware ?? image ?? options.rootApp ?? "";

@@ -32,8 +32,8 @@ export class Hwirq extends HypervisorObject {
   /** An SPI's forwarding. */
   readonly #source = new VirqSource(this, "line", () => this.#level);
   /**
-   * A PPI's forwarding: the virtual PPI, and a source for each vCPU of the VIC, by index. No device
-   * of this platform raises one.
+   * A PPI's forwarding: the virtual PPI, and a source for each vCPU of the VIC, by index. The vCPUs
+   * are pinned, each to the physical CPU of its index.
    */
   #ppi: { readonly vic: Vic; readonly virq: number; readonly sources: Map<number, VirqSource> } | undefined;
 
@@ -53,6 +53,11 @@ export class Hwirq extends HypervisorObject {
     this.#level = level;
     if (level) this.#source.assertLevel();
     else this.#source.clear();
+  }
+
+  /** A pulse of the line that a PPI has at a physical CPU. */
+  pulse(cpu: number): void {
+    this.#ppi?.sources.get(cpu)?.assertEdge();
   }
 
   /** Forwards it to `virq` of `vic`. A PPI is bound for every vCPU of the VIC, now and later. */

@@ -3,6 +3,7 @@
 // docs/architecture/hypervisor.md, "Scheduling").
 
 import { CPU_INVALID } from "../../abi/words.ts";
+import { DOUBLE } from "../../machine/clock.ts";
 import type { PhysicalCpu } from "../../machine/el2.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import { Execution, type ExecutionServices, EXIT_COST } from "./execution.ts";
@@ -34,6 +35,9 @@ export class Scheduler implements VcpuScheduler {
    * Set while an exit is handled that ends the turn: the vCPU can now only wait for another CPU.
    */
   #turnOver = false;
+  /** The vCPU that runs now, and since when (ns). */
+  #running: Vcpu | undefined;
+  #runningSince = DOUBLE;
   /** Runs vCPUs that execute instructions. */
   readonly execution: Execution;
 
@@ -56,6 +60,13 @@ export class Scheduler implements VcpuScheduler {
   /** Whether a vCPU of the primary VM has a CPU. */
   hasPrimary(index: number): boolean {
     return this.#cpus[index].primary !== undefined;
+  }
+
+  /** Virtual time (ns) for which the primary's vCPU of a physical CPU has run, up to now. */
+  primaryRunTime(index: number): number {
+    const vcpu = this.#cpus[index].primary;
+    if (vcpu === undefined) return 0;
+    return vcpu.usage.time + (vcpu === this.#running ? this.execution.now - this.#runningSince : 0);
   }
 
   /** A vCPU was activated. */
@@ -297,6 +308,8 @@ export class Scheduler implements VcpuScheduler {
     const slice = target === thread ? thread.turn.sliceLeft : Math.min(thread.turn.sliceLeft, target.turn.sliceLeft);
     const limit = Math.min(until, cpu.position + slice, this.#nextDeadline(cpu));
     const start = cpu.position;
+    this.#running = target;
+    this.#runningSince = start;
     this.services.trace.setActor(target.trace);
     if (target.native) this.#runNative(cpu, target, target.native);
     else if (limit > start) this.execution.run(cpu, target, limit);
@@ -304,6 +317,7 @@ export class Scheduler implements VcpuScheduler {
     this.services.checker?.verifyAfter(() => `a run of ${this.services.names.vcpu(target)}`);
     const spent = cpu.position - start;
     target.usage.addTime(spent, cpu.position);
+    this.#running = undefined;
     target.turn.spend(spent);
     if (target !== thread) thread.turn.spend(spent);
     this.#updateTimers(cpu);

@@ -1,16 +1,26 @@
-// --cap-ids, --quirks, --hypervisor-node, --geniezone, --strict, --check, --msi, --bus and --uart
-// reach the machine, from the command line and from [machine].
+// --cap-ids, --quirks, --hypervisor-node, --geniezone, --strict, --check, --msi, --bus, --uart and
+// --platform-device reach the machine, from the command line and from [machine].
 
 import assert from "node:assert/strict";
 import { Command, Option } from "@commander-js/extra-typings";
 import { argumentsOf } from "../../../src/cli/options/behavior.ts";
 import { noCodeCacheOption } from "../../../src/cli/options/no-code-cache.ts";
+import { BatteryRegister } from "../../../src/devices/goldfish-battery.ts";
 import { Gicv2mRegister } from "../../../src/devices/gicv2m.ts";
 import { UartRegister } from "../../../src/devices/uart-16550.ts";
 import { QEMU_ECAM } from "../../../src/host/qemu-virt-map.ts";
 import { GIC_PIDR2 } from "../../../src/hypervisor/gic/gic-registers.ts";
 import { Gits } from "../../../src/hypervisor/gic/its/its-registers.ts";
-import { GICD_BASE, GICR_BASE, GITS_BASE, PL011_BASE, V2M_BASE, V2M_COUNT, V2M_INTID } from "../../../src/machine/memory-map.ts";
+import {
+  BATTERY_BASE,
+  GICD_BASE,
+  GICR_BASE,
+  GITS_BASE,
+  PL011_BASE,
+  V2M_BASE,
+  V2M_COUNT,
+  V2M_INTID,
+} from "../../../src/machine/memory-map.ts";
 import { buildAccesses, reported, withSteps } from "../../guests/accesses/accesses.ts";
 import { A64, boot, el2, SYSTEM_OFF } from "../program.ts";
 
@@ -48,7 +58,7 @@ Deno.test("--geniezone answers GenieZone's PROBE, by HVC and by SMC; without it 
   assert.deepEqual((await Promise.all(runs)).map(({ code }) => code), [0, 0, 1]);
 });
 
-Deno.test("--msi, --bus and --uart give the primary VM its frame or ITS, a PCI host and a 16550A", async () => {
+Deno.test("--msi, --bus, --uart and --platform-device give the primary VM its frame or ITS, a PCI host, a 16550A and crosvm's devices", async () => {
   const program = await buildAccesses(), platform = { uart: PL011_BASE, gicd: GICD_BASE, gicr: GICR_BASE };
   const word = (at: number, size = 4) => ({ do: "load", at, size }) as const;
   const bridge = word(QEMU_ECAM.base), status = word(PL011_BASE + UartRegister.LSR, 1);
@@ -56,13 +66,22 @@ Deno.test("--msi, --bus and --uart give the primary VM its frame or ITS, a PCI h
   const runs = [
     { options: ["--msi", "gicv2m", ...common], steps: [word(V2M_BASE + Gicv2mRegister.TYPER), bridge, status] },
     { options: ["--msi", "its", ...common], steps: [word(GITS_BASE + Gits.PIDR2), bridge, status] },
+    {
+      options: ["--platform-device", "battery", "--platform-device", "pvpanic", ...common],
+      steps: [word(BATTERY_BASE + BatteryRegister.CAPACITY), word(QEMU_ECAM.base + (1 << 15)), status],
+    },
   ];
   const outputs = await Promise.all(runs.map(({ options, steps }) => boot(withSteps(program, platform, steps), ...options)));
   const values = outputs.map(({ stdout }) => [...reported(stdout).values()].map(([value]) => value));
   assert.deepEqual(
     values,
-    [[V2M_INTID << 16 | V2M_COUNT, 0x0008_1b36, 0x60], [GIC_PIDR2, 0x0008_1b36, 0x60]].map((each) => each.map(BigInt)),
+    [[V2M_INTID << 16 | V2M_COUNT, 0x0008_1b36, 0x60], [GIC_PIDR2, 0x0008_1b36, 0x60], [50, 0x0011_1b36, 0x60]].map((each) =>
+      each.map(BigInt)
+    ),
   );
+  const refused = await boot(OFF, "--platform-device", "pvpanic");
+  assert.deepEqual(refused.code, 2);
+  assert.match(refused.stderr, /--platform-device pvpanic is a function of the PCI host; add --bus pci/);
 });
 
 Deno.test("[machine] has the same choices", async () => {

@@ -1,0 +1,22 @@
+// Files that keep the variables of firmware in flash.
+
+import { readVars } from "../assembly/firmware-layout.ts";
+import type { VariablesPlan } from "../host/plan.ts";
+import { cannotRead } from "../support/named-file.ts";
+import { inFolder, type Refuse } from "./files.ts";
+
+/** The file that a key names, and its content; undefined without one, or if it cannot be used. */
+export function keptVariables(key: string, path: string | undefined, folder: string, refuse: Refuse): VariablesPlan | undefined {
+  if (path === undefined) return undefined;
+  try {
+    return readVars(inFolder(path, folder));
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    if (error instanceof Deno.errors.NotFound) {
+      refuse(key, `${key} ${path}: ${cannotRead(error)}; make it with: truncate -s 2M ${path}`);
+      return undefined;
+    }
+    refuse(key, `${key}: ${error.message}`);
+    return undefined;
+  }
+}
