@@ -65,6 +65,8 @@ export interface PhoneLintRules {
   readonly reservedMemory?: typeof RESERVED_MEMORY_RULES[number];
   /** It adds memory below the RAM. */
   readonly lowMemory?: boolean;
+  /** The driver fills VMs on demand: the Resource Manager keeps off their memory. */
+  readonly onDemand?: boolean;
 }
 
 /** Limits of the hypervisor for queues. */
@@ -326,14 +328,20 @@ class Lint {
       }
       if (base < BigInt(FIRST_RAM_ADDRESS)) {
         this.#add("refused", memory, "base-address", `${text} lies among the devices, below 0x40000000`, START_FAILS);
-      } else if (base < BigInt(FIRST_RAM_ADDRESS + PAGE_SIZE)) {
-        this.#add("refused", memory, "base-address", `${text} is where the info page goes`, START_FAILS);
+      } else if (base < BigInt(FIRST_RAM_ADDRESS + PAGE_SIZE) && !this.#isFilledOnDemand) {
+        const does = `${START_FAILS}; a driver that fills VMs on demand has the page elsewhere`;
+        this.#add("refused", memory, "base-address", `${text} is where the info page goes`, does);
       }
     }
     const firmware = readNumber(memory, "firmware-size-max", sizeCells);
     if (firmware !== undefined && firmware > BigInt(DEFAULT_FIRMWARE_SIZE_MAX)) {
       this.#add("changed", memory, "firmware-size-max", `0x${firmware.toString(16)} is over 4 MiB`, "4 MiB is used");
     }
+  }
+
+  /** Only such drivers start VMs in flash, as QEMU does with firmware. */
+  get #isFilledOnDemand(): boolean {
+    return this.rules.onDemand || [...walk(this.root)].some(({ node }) => readStrings(node, "compatible")?.includes("cfi-flash"));
   }
 
   #vcpus(config: DevicetreeNode): void {

@@ -3,13 +3,16 @@ import fc from "fast-check";
 import { readDevicetree } from "../../src/devicetree/reader.ts";
 import { cells, cells64, type DevicetreeNode, findNode, node, type PropertyValue, setProperties, walk } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
+import { phoneLintRules, type PhoneName } from "../../src/configuration/phones.ts";
+import { qemuDevicetree } from "../../src/host/qemu-virt-devicetree.ts";
+import { QEMU_RAM_BASE } from "../../src/host/qemu-virt-map.ts";
 import { guestDevicetree } from "../../src/host/guest-devicetree.ts";
 import { layoutVm } from "../../src/host/vm-layout.ts";
 import { Refusal } from "../../src/resource-manager/calls/refusals.ts";
 import { readVmConfig } from "../../src/resource-manager/config/vm-config.ts";
 import { lintVm } from "../../src/configuration/vm-lint.ts";
 import { withHint } from "../../src/support/did-you-mean.ts";
-import { vmPlan } from "../host/plans.ts";
+import { MIB, vmPlan } from "../host/plans.ts";
 
 /** A tree with nothing wrong: the one that the native host writes. */
 function sound(own = false): ReturnType<typeof guestDevicetree> {
@@ -78,6 +81,22 @@ Deno.test("what means something else than it says is named", () => {
   );
   assert.match(with_(`${CONFIG}/vcpus`, { "sched-priority": 1 }), /^ignored \S+ sched-priority: a proxied vCPU runs where its caller runs/);
   assert.match(with_(`${CONFIG}/interrupts`, { config: 1 }), /^changed \S+ config: a phandle instead of a path; accepted/);
+});
+
+Deno.test("RAM may begin at 1 GiB where the driver fills it on demand: in QEMU's VMs that start in flash, and on phones of today", () => {
+  const code = new Uint8Array(0x1000);
+  const flash = { code, size: 2 * MIB };
+  const plan = vmPlan("a", { platform: "qemu-virt", base: QEMU_RAM_BASE, memory: 64 * MIB, flash });
+  const lines = (bytes: Uint8Array, rules = {}) =>
+    lintVm(bytes, rules).map(({ kind, path, property, what }) => `${kind} ${path} ${property}: ${what}`);
+  const wrong = lines(writeDevicetree(qemuDevicetree(plan, layoutVm(plan))));
+  assert.deepEqual(wrong.filter((line) => line.startsWith("refused")), []);
+
+  const low = sound();
+  setProperties(findNode(low.root, `${CONFIG}/memory`)!, { "base-address": cells64(QEMU_RAM_BASE) });
+  const about = (name: PhoneName) => lines(writeDevicetree(low), phoneLintRules(name)).filter((line) => line.includes("base-address"));
+  const refused = [`refused ${CONFIG}/memory base-address: 0x40000000 is where the info page goes`];
+  assert.deepEqual(["sm8650", "sm8750", "sm8850"].map((name) => about(name as PhoneName)), [refused, [], []]);
 });
 
 Deno.test("what VM_INIT or VM_START refuses is named with the error", () => {
