@@ -5,6 +5,7 @@ import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { output } from "../common/print.ts";
 import { platformState } from "../common/platform.ts";
+import { colorsOf, isInstalled, localeOf, programsOf } from "../common/requirements.ts";
 import { ALL_RIGHTS, PROCESS_RIGHTS, type ProcessRights } from "../common/rights.ts";
 import { catalogEntries } from "../../catalog/catalog.ts";
 import { sessionFolder } from "../../control/places.ts";
@@ -13,16 +14,17 @@ import { rightsOfWorker } from "../../session/client.ts";
 import { WORKER_OPTIONS } from "../../session/worker-rights.ts";
 import { GiB, WASM_PAGE_SIZE } from "../../support/sizes.ts";
 import { MINIMUM } from "../../tui/frame.ts";
-import { colorDepth } from "../../tui/color.ts";
 
 /** The result of one check. */
 interface Finding {
   readonly id: string;
   readonly ok: boolean;
   readonly says: string;
-  /** The remedy; empty if none is needed. */
+  /** The remedy, of one or more lines; empty if none is needed. */
   readonly remedy: string;
 }
+
+const environment = (name: string) => Deno.env.get(name);
 
 /** Wasm memory of a machine with 1 GiB for its guests, bytes. */
 const MACHINE_SIZE = 1.25 * GiB;
@@ -30,18 +32,28 @@ const MACHINE_SIZE = 1.25 * GiB;
 /** Adds the command. */
 export function registerDoctor(program: Command, { entry, exit }: CommandContext): void {
   program.command("doctor")
-    .description("check the system, terminal, memory, sockets and images, and report how to fix what is missing")
+    .description("check the system, terminal, memory, sockets, images and programs, and report how to get what is missing")
     .option("--rights", "show the Deno permissions of each el2 process")
     .option("--json", "print JSON")
     .addHelpText("after", examplesText(["doctor", "doctor --json", "doctor --rights"]))
     .action(async ({ json, rights }) => {
-      const found = rights
-        ? [...PROCESS_RIGHTS.map(rightsOf), ownRights(), await workerRights(entry)]
-        : [{ id: "platform", ...platformState() }, terminal(), colours(), locale(), memory(), sockets(), await images()];
+      const found = rights ? [...PROCESS_RIGHTS.map(rightsOf), ownRights(), await workerRights(entry)] : [
+        { id: "platform", ...platformState() },
+        terminal(),
+        { id: "colors", ok: true, ...colorsOf(environment) },
+        { id: "locale", ok: true, ...localeOf(environment) },
+        memory(),
+        sockets(),
+        await images(),
+        { id: "programs", ok: true, ...programsOf(isInstalled) },
+      ];
       if (json) output(`${documentText(FINDINGS, { data: found.map((one) => ({ ...one })) })}\n`);
-      else {for (const { id, ok, says, remedy } of found) {
-          output(`${ok ? "ok " : "!! "} ${id.padEnd(9)} ${says}${remedy ? `\n              ${remedy}` : ""}\n`);
-        }}
+      else {
+        for (const { id, ok, says, remedy } of found) {
+          const lines = [says, ...remedy.split("\n").filter(Boolean)];
+          output(`${ok ? "ok " : "!! "} ${id.padEnd(9)} ${lines.join(`\n${" ".repeat(14)}`)}\n`);
+        }
+      }
       exit(found.every(({ ok }) => ok) ? ExitCode.Done : ExitCode.Failed);
     });
 }
@@ -79,18 +91,6 @@ function terminal(): Finding {
     says: `${columns}x${rows}`,
     remedy: ok ? "" : `the screens need ${MINIMUM.columns}x${MINIMUM.rows}; enlarge the terminal`,
   };
-}
-
-function colours(): Finding {
-  const depth = colorDepth((name) => Deno.env.get(name));
-  const says = `${depth === "none" ? "no colors (NO_COLOR or TERM=dumb)" : `${depth} colors`}, TERM=${Deno.env.get("TERM") ?? ""}`;
-  return { id: "colours", ok: true, says, remedy: "" };
-}
-
-function locale(): Finding {
-  const value = Deno.env.get("LC_ALL") || Deno.env.get("LC_CTYPE") || Deno.env.get("LANG") || "";
-  const unicode = /utf-?8/i.test(value);
-  return { id: "locale", ok: true, says: unicode ? value : `${value || "none"}: the screens use ASCII only`, remedy: "" };
 }
 
 function memory(): Finding {

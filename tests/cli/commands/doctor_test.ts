@@ -1,9 +1,48 @@
 import assert from "node:assert/strict";
-import { el2 } from "../program.ts";
+import { colorsOf, localeOf, programsOf } from "../../../src/cli/common/requirements.ts";
+import { el2, el2Process } from "../program.ts";
+
+const IDS = ["platform", "terminal", "colors", "locale", "memory", "sockets", "images", "programs"];
 
 Deno.test("doctor says for each check whether it passed", async () => {
   const { stdout } = await el2("doctor", "--json");
   const { data } = JSON.parse(stdout);
-  assert.deepEqual(data.map(({ id }: { id: string }) => id), ["platform", "terminal", "colours", "locale", "memory", "sockets", "images"]);
+  assert.deepEqual(data.map(({ id }: { id: string }) => id), IDS);
   for (const { ok, remedy } of data) assert.ok(ok || remedy !== "");
+});
+
+Deno.test("doctor names the programs that are missing, the commands that need them, and the packages that have them", async () => {
+  const all = ["mke2fs", "debugfs", "gdb", "wireshark", "qemu-system-aarch64"];
+  assert.deepEqual(programsOf((name) => all.includes(name)), { says: all.join(", "), remedy: "" });
+  assert.deepEqual(programsOf((name) => name !== "debugfs"), {
+    says: "not installed: debugfs",
+    remedy: "for el2 guests fetch debian --disk: install e2fsprogs",
+  });
+  const { code, stdout } = await el2Process(["doctor"], { PATH: "/nonexistent", TERM: "dumb", LC_ALL: "C" });
+  assert.equal(code, 0, stdout);
+  const lines = [
+    "ok  colors    no colors: NO_COLOR is set",
+    "              for colors: unset NO_COLOR",
+    "ok  locale    C: the screens draw only ASCII",
+    "              for lines and blocks: export LC_ALL=C.UTF-8",
+  ];
+  assert.ok(stdout.includes(lines.join("\n")), stdout);
+  const programs = [
+    "ok  programs  not installed: mke2fs, gdb-multiarch, tshark, qemu-system-aarch64",
+    "              for el2 guests fetch debian --disk: install e2fsprogs",
+    "              for el2 gdb and --gdb: install gdb-multiarch",
+    "              for captures of el2 trace export: install wireshark",
+    "              for el2 bench --against qemu: install qemu-system-arm",
+  ];
+  assert.ok(stdout.endsWith(`${programs.join("\n")}\n`), stdout);
+});
+
+Deno.test("doctor says how to have all colors and characters", () => {
+  const environment = (values: Record<string, string>) => (name: string) => values[name];
+  const term = { TERM: "xterm-256color" };
+  assert.deepEqual(colorsOf(environment({ ...term, COLORTERM: "truecolor" })), { says: "direct color, TERM=xterm-256color", remedy: "" });
+  assert.match(colorsOf(environment(term)).remedy, /COLORTERM=truecolor/);
+  assert.match(colorsOf(environment({ TERM: "dumb" })).remedy, /TERM=xterm-256color/);
+  assert.deepEqual(localeOf(environment({ LANG: "de_DE.UTF-8" })), { says: "de_DE.UTF-8", remedy: "" });
+  assert.match(localeOf(environment({})).says, /^none: /);
 });
