@@ -42,7 +42,8 @@ _el2() {
   if (( $#words_found )); then compadd -l -d shown -- "\${words_found[@]}"; fi
   if [[ -n $files ]]; then _files; fi
 }
-compdef _el2 el2
+# A file of fpath is the function itself when it is first called.
+if [[ $funcstack[1] == _el2 ]]; then _el2 "$@"; else compdef _el2 el2; fi
 `,
   fish: `function __el2_complete
   set -l words (commandline -opc) (commandline -ct)
@@ -65,7 +66,11 @@ export function registerCompletion(program: Command): void {
     .argument("<shell>", "bash, zsh or fish")
     .addHelpText(
       "after",
-      "\nExamples:\n  el2 completion bash > ~/.local/share/bash-completion/completions/el2\n  el2 completion fish > ~/.config/fish/completions/el2.fish",
+      `
+Examples:
+  el2 completion bash > ~/.local/share/bash-completion/completions/el2
+  el2 completion zsh > ~/.zfunc/_el2               with fpath+=~/.zfunc before compinit in ~/.zshrc
+  el2 completion fish > ~/.config/fish/completions/el2.fish`,
     )
     .action((shell) => {
       const script = Object.hasOwn(SCRIPTS, shell) ? SCRIPTS[shell] : undefined;
@@ -101,30 +106,38 @@ const offersOf = (words: readonly string[]): Offer[] => words.map((word) => ({ w
 export async function completions(tree: CommandNode, words: readonly string[]): Promise<Completions> {
   const last = words.at(-1) ?? "";
   let command = tree;
-  let given = 0;
+  let given = 0, session: string | undefined;
+  const valued = (word: string | undefined) =>
+    command.options.find(({ long, short, value }) => value && word !== undefined && [long, short].includes(word));
   for (let at = 0; at < words.length - 1; at++) {
     const word = words[at];
     const child = command.commands.find(({ name }) => name === word);
     if (child) {
       command = child;
       given = 0;
-    } else if (word.startsWith("--")) {
-      if (command.options.find(({ long }) => long === word)?.value) at++;
+    } else if (word.startsWith("-")) {
+      if (!valued(word)) continue;
+      at++;
+      if (word === "--socket" && at < words.length - 1) session = words[at];
     } else given++;
   }
-  const before = command.options.find(({ long }) => long === words.at(-2));
-  const { offers, files } = before?.value
-    ? await valuesOf(before, last)
+  const before = valued(words.at(-2));
+  const { offers, files } = before
+    ? await valuesOf(before, last, session)
     : last.startsWith("-")
     ? { offers: command.options.flatMap(({ long, help }) => long ? [{ word: long, help }] : []), files: false }
-    : await argumentsOf(command.arguments[given] ?? command.arguments.at(-1), command, given);
+    : await argumentsOf(command.arguments[given] ?? command.arguments.at(-1), command, given, session);
   return { offers: offers.filter(({ word }) => word.startsWith(last)), files };
 }
 
 /** Names of arguments and values that are files, or folders. */
 const FILE_NAMES = ["a", "b", "dtb", "file", "files", "folder", "image", "what"];
 
-async function valuesOf({ flags, choices, long }: CommandNode["options"][number], last: string): Promise<Completions> {
+async function valuesOf(
+  { flags, choices, long }: CommandNode["options"][number],
+  last: string,
+  session: string | undefined,
+): Promise<Completions> {
   const name = /<([^>]+)>/.exec(flags)?.[1].replace(/\.\.\.$/, "");
   if (long === "--kinds") {
     // A list: the items before the last comma stay.
@@ -132,18 +145,19 @@ async function valuesOf({ flags, choices, long }: CommandNode["options"][number]
     return { offers: ["all", ...TRACE_KINDS].map((kind) => ({ word: `${before}${kind}` })), files: false };
   }
   if (choices.length) return { offers: offersOf(choices), files: false };
-  return { offers: offersOf(await idsOf(name)), files: name !== undefined && FILE_NAMES.includes(name) };
+  return { offers: await idsOf(name, session), files: name !== undefined && FILE_NAMES.includes(name) };
 }
 
 async function argumentsOf(
   argument: CommandNode["arguments"][number] | undefined,
   command: CommandNode,
   given: number,
+  session: string | undefined,
 ): Promise<Completions> {
   const commands = command.commands.map(({ name, help }) => ({ word: name, help }));
   if (!argument || given >= command.arguments.length && !argument.variadic) return { offers: commands, files: false };
   const guests = argument.name === "what" && ["run", "up"].includes(command.name) ? await guestOffers() : [];
-  return { offers: [...commands, ...guests, ...offersOf(await idsOf(argument.name))], files: FILE_NAMES.includes(argument.name) };
+  return { offers: [...commands, ...guests, ...await idsOf(argument.name, session)], files: FILE_NAMES.includes(argument.name) };
 }
 
 /** The demo and the guests of the catalog. */
@@ -156,28 +170,33 @@ async function guestOffers(): Promise<Offer[]> {
   ];
 }
 
-/** Tables whose ids an argument of a name takes. */
+/** Tables whose ids an argument of a name takes, and the column that describes each. */
 const IDS = {
-  vm: ["vm.ls", (id: string) => id.slice("vm:".length)],
-  vcpu: ["vcpu.ls", (id: string) => id],
-  irq: ["irq.ls", (id: string) => id],
-  parcel: ["mem.parcels", (id: string) => id],
-  cap: ["caps.ls", (id: string) => id],
-  queue: ["queue.ls", (id: string) => id],
-  rpc: ["rpc.ls", (id: string) => id],
-  reason: ["why", (id: string) => id],
+  vm: ["vm.ls", "state"],
+  vcpu: ["vcpu.ls", "state"],
+  irq: ["irq.ls", "source"],
+  parcel: ["mem.parcels", "state"],
+  cap: ["caps.ls", "type"],
+  queue: ["queue.ls", "kind"],
+  rpc: ["rpc.ls", "msg"],
+  reason: ["why", "call"],
 } as const;
 
-async function idsOf(name: string | undefined): Promise<string[]> {
-  if (name === "session") return sessionNames();
-  if (name === "shell") return Object.keys(SCRIPTS);
-  if (name === "message") return requestNames();
+/** Values of an argument or option of this name. @param session the one that the words name */
+async function idsOf(name: string | undefined, session: string | undefined): Promise<Offer[]> {
+  if (name === "session") return offersOf(sessionNames());
+  if (name === "shell") return offersOf(Object.keys(SCRIPTS));
+  if (name === "message") return offersOf(requestNames());
   const ids = IDS[name as keyof typeof IDS];
   if (!ids) return [];
+  const [table, described] = ids;
   try {
-    using open = await openSession({});
-    const { rows } = await open.asker.ask({ table: ids[0], args: { limit: 500 } });
-    return rows.map(({ id }) => ids[1](id));
+    using open = await openSession({ socket: session });
+    const { rows } = await open.asker.ask({ table, args: { limit: 500 } });
+    return rows.map((row) => {
+      const help = row[described];
+      return { word: name === "vm" ? row.id.slice("vm:".length) : row.id, ...typeof help === "string" && { help } };
+    });
   } catch (error) {
     // Without a session, nothing can be offered.
     if (error instanceof Failure) return [];

@@ -10,6 +10,8 @@ export interface OptionNode {
   readonly help: string;
   /** `--filter`; undefined for what has a short form only. */
   readonly long: string | undefined;
+  /** `-o`; undefined for what has a long form only. */
+  readonly short: string | undefined;
   /** It takes a value. */
   readonly value: boolean;
   readonly choices: readonly string[];
@@ -60,6 +62,7 @@ interface Walked {
     readonly flags: string;
     readonly description: string;
     readonly long?: string;
+    readonly short?: string;
     readonly required: boolean;
     readonly optional: boolean;
     readonly hidden: boolean;
@@ -82,6 +85,7 @@ function node(command: Walked): CommandNode {
       flags: option.flags,
       help: option.description,
       long: option.long,
+      short: option.short,
       value: option.required || option.optional,
       choices: option.argChoices ?? [],
     })),

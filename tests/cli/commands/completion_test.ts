@@ -30,6 +30,8 @@ Deno.test("completion offers commands, options and choices, with what they do", 
   assert.deepEqual(await complete("nonsense", "x"), []);
   assert.deepEqual(await complete("events", "--kinds", "hvc,vir"), ["hvc,virq"]);
   assert.ok((await complete("run", "d")).includes("demo"));
+  // Short options have values, too.
+  assert.deepEqual(await complete("vm", "ls", "-o", ""), ["wide", "tsv"]);
   for (const words of [["v"], ["vm", ""], ["run", "--"]]) {
     for (const { word, help } of (await completions(TREE, words)).offers) assert.ok(help, `${words} ${word}`);
   }
@@ -73,6 +75,12 @@ Deno.test("W65: the completion scripts load, and complete names of VMs", async (
   await using place = new Place();
   await place.up("one");
   for (let tries = 0; tries < 50 && !(await place.el2("console", "pong")).stdout; tries++);
+  // Of several sessions the one that the words name answers.
+  await place.up("two");
+  assert.equal((await place.el2("complete", "--", "vm", "show", "p")).stdout, "");
+  const { stdout: named } = await place.el2("complete", "--", "vm", "show", "--socket", "one", "p");
+  assert.match(named, /^ping\t\w+\npong\t\w+\n$/);
+  await place.el2("down", "two");
   const [program, ...args] = el2Command().map((word) => `'${word}'`);
   const script = async (shell: string) => {
     const file = `${place.folder}/completion.${shell}`;
