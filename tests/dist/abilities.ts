@@ -3,92 +3,38 @@
 // show that the build has all that they need.
 
 import assert from "node:assert/strict";
+import { zstdCompressSync } from "node:zlib";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { Ajv } from "ajv";
 import { parse } from "smol-toml";
 import { tsharkCommand } from "../../scripts/native-tools.ts";
+import { Qcow2 } from "../../src/formats/qcow2.ts";
 import { sha256 } from "../../src/support/cache.ts";
 import { DapClient } from "../debug/dap/client.ts";
+import { DISK, QCOW2 } from "../support/disk-images.ts";
 import { repositoryFiles } from "../support/files.ts";
 import { buildMirror, fileAnswer, serving } from "../support/signed-mirror.ts";
-import { type Outcome, runIn } from "./programs.ts";
+import { runIn } from "./programs.ts";
+import type { Artefact, AsUser } from "./user.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 const HELLO = `${ROOT}assets/guests/hello.bin`;
-const PATIENCE = 60_000;
 
-type Environment = Record<string, string>;
-/** Declares a test on the build, in an empty folder. */
-type Artefact = (name: string, work: (here: string, env: Environment) => Promise<void>) => void;
-
-/** A user of the program, in a folder. */
-class User {
-  constructor(readonly program: string, readonly here: string, readonly env: Environment) {}
-
-  run(...args: string[]): Promise<Outcome> {
-    return runIn(this.here, this.program, args, this.env);
-  }
-
-  /** The output of a command that must succeed. */
-  async output(...args: string[]): Promise<string> {
-    const { code, stdout, stderr } = await this.run(...args);
-    assert.equal(code, 0, `el2 ${args.join(" ")}: ${stderr}`);
-    return stdout;
-  }
-
-  write(name: string, text: string): Promise<void> {
-    return Deno.writeTextFile(`${this.here}/${name}`, text);
-  }
-
-  read(name: string): Promise<string> {
-    return Deno.readTextFile(`${this.here}/${name}`);
-  }
-
-  /** Starts a command that continues until it is ended, with pipes. */
-  start(...args: string[]): Deno.ChildProcess {
-    const pipes = { stdin: "piped", stdout: "piped", stderr: "null" } as const;
-    return new Deno.Command(this.program, { args, cwd: this.here, env: this.env, clearEnv: true, ...pipes }).spawn();
-  }
-
-  /** The output of such a command until it matches, which ends the command. */
-  async until(wanted: RegExp, ...args: string[]): Promise<string> {
-    const child = this.start(...args), decoder = new TextDecoder(), timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE);
-    let text = "";
-    for await (const bytes of child.stdout) {
-      text += decoder.decode(bytes, { stream: true });
-      if (wanted.test(text)) break;
-    }
-    clearTimeout(timer);
-    child.kill("SIGKILL");
-    await Promise.all([child.status, child.stdin.close().catch(() => {})]);
-    assert.match(text, wanted);
-    return text;
-  }
-}
-
-/**
- * The tests.
- * @param program path of the one file
- */
-export function abilityTests(artefact: Artefact, program: string): void {
-  /** They share a HOME: the program unpacks itself, and makes its core, once. */
-  let shared: Environment | undefined;
-  const ability = (work: (user: User) => Promise<void>) => async (here: string, env: Environment): Promise<void> => {
-    if (!shared) {
-      shared = { ...env, XDG_RUNTIME_DIR: `${env.HOME}/run` };
-      await Deno.mkdir(shared.XDG_RUNTIME_DIR, { mode: 0o700 });
-    }
-    await work(new User(program, here, shared));
-  };
-
+/** The tests. */
+export function abilityTests(artefact: Artefact, ability: AsUser): void {
   artefact(
     "a JSON Schema library finds no error in the examples by the schemas that the build prints",
     ability(async (user) => {
       const ajv = new Ajv({ allErrors: true, strict: false });
       ajv.addFormat("regex", true);
-      const compile = async (name: string) => ajv.compile(JSON.parse(await user.output("schema", name)));
+      const compile = async (name: string) => {
+        const schema = JSON.parse(await user.output("schema", name));
+        // The published schemas are tested in depth.
+        assert.deepEqual(schema, JSON.parse(await Deno.readTextFile(`${ROOT}docs/reference/${name}.schema.json`)));
+        return ajv.compile(schema);
+      };
       const [config, scenario] = await Promise.all(["config", "scenario"].map(compile));
       const examples = [...repositoryFiles("examples/", ".toml")];
       assert.ok(examples.length > 10);
@@ -132,7 +78,9 @@ export function abilityTests(artefact: Artefact, program: string): void {
   artefact(
     "without apt, the build refuses packages that Debian has not signed, and adds an image by its checksum",
     ability(async (user) => {
-      const alone = new User(user.program, user.here, { ...user.env, PATH: user.here });
+      // The file unpacks itself by programs of the system, and needs none after that.
+      await user.output("--version");
+      const alone = user.with({ PATH: user.here });
       const mirror = await buildMirror(`${user.here}/mirror`, [{ name: "linux-image-cloud-arm64", file: "boot/vmlinuz" }]);
       await Deno.symlink("stable", `${mirror.folder}/dists/bookworm`);
       const fetched = await alone.run("guests", "fetch", "debian", "--mirror", mirror.folder);
@@ -146,6 +94,15 @@ export function abilityTests(artefact: Artefact, program: string): void {
         await alone.output("guests", "add", "mine", `${url}/hello.bin#sha256=${await sha256(image)}`);
       });
       assert.match(await alone.output("run", "mine", "--turbo", "--for", "100ms"), /hello from EL1/);
+
+      // A packed qcow2 image comes in, and goes out as another one.
+      await Deno.writeFile(`${alone.here}/disk.qcow2.zst`, Uint8Array.from(zstdCompressSync(QCOW2.zlib)));
+      await alone.output("guests", "add", "disk", HELLO, "--disk", "disk.qcow2.zst");
+      await alone.output("guests", "export", "disk", "out.qcow2");
+      const file = await Deno.readFile(`${alone.here}/out.qcow2`);
+      const out = new Qcow2((offset, size) => file.subarray(offset, offset + size)), disk = new Uint8Array(out.size);
+      for (const [at, bytes] of out.clusters()) disk.set(bytes, at);
+      assert.deepEqual(disk, DISK);
     }),
   );
 
@@ -179,6 +136,11 @@ export function abilityTests(artefact: Artefact, program: string): void {
       await agent.connect(new StdioClientTransport({ command: user.program, args: ["mcp"], env: user.env, cwd: user.here }));
       const { tools } = await agent.listTools();
       assert.ok(tools.length > 10);
+      assert.deepEqual(
+        tools.filter((tool: { annotations?: { readOnlyHint?: boolean } }) => tool.annotations?.readOnlyHint !== true),
+        [],
+        "without --allow-change",
+      );
       const { content } = await agent.callTool({ name: "spec", arguments: { book: "hypervisor" } });
       assert.ok(JSON.stringify(content).length > 100, JSON.stringify(content));
       await agent.close();
@@ -213,6 +175,8 @@ export function abilityTests(artefact: Artefact, program: string): void {
         for (const row of columns.trim().split("\n").slice(1)) assert.ok(wide.includes(row.split("\t")[0]), `${row}\n${wide}`);
         await user.until(/vm:hello[^]*vm:hello/, "vm", "ls", "--watch", "--columns", "id");
         await user.until(/hello from EL1/, "logs", "-f", "hello", "ping");
+        await user.output("screenshot", "live.txt", "--size", "80x24");
+        assert.match(await user.read("live.txt"), /vm:hello|hello/);
         const bash = `. ./el2.bash; COMP_WORDS=(el2 vm show p); COMP_CWORD=3; _el2; printf '%s\\n' "\${COMPREPLY[@]}"`;
         await user.write("el2.bash", `el2() { '${user.program}' "$@"; }\n${await user.output("completion", "bash")}`);
         const completed = await runIn(user.here, "bash", ["--norc", "-c", bash], user.env);

@@ -1,6 +1,6 @@
 // The script of action.yml, started as a runner does.
 
-import { type Outcome, runIn } from "./programs.ts";
+import type { Outcome } from "./programs.ts";
 
 const SCRIPT = new URL("../../scripts/action/test.sh", import.meta.url).pathname;
 
@@ -12,18 +12,35 @@ export interface ActionOutcome extends Outcome {
   readonly summary: string;
 }
 
-/** Runs the action in a workspace. @param temp the runner's folder, kept between steps of a job */
-export async function runAction(
+/** The action as a process that leads its own group. @param temp as of `runAction` */
+export async function startAction(
   workspace: string,
   temp: string,
   env: Record<string, string>,
   inputs: Record<string, string>,
-): Promise<ActionOutcome> {
+): Promise<{ child: Deno.ChildProcess; files: string[] }> {
   const files = { GITHUB_OUTPUT: `${temp}/output`, GITHUB_PATH: `${temp}/path`, GITHUB_STEP_SUMMARY: `${temp}/summary` };
+  await Deno.mkdir(temp, { recursive: true });
   for (const file of Object.values(files)) await Deno.writeTextFile(file, "");
   const defaults = { package: "el2", guests: "", shard: "", durations: "", results: "el2-results", ...inputs };
   const given = Object.fromEntries(Object.entries(defaults).map(([name, value]) => [`EL2_ACTION_${name.toUpperCase()}`, value]));
-  const outcome = await runIn(workspace, SCRIPT, [], { ...env, RUNNER_TEMP: temp, ...files, ...given });
-  const [outputs, path, summary] = await Promise.all(Object.values(files).map((file) => Deno.readTextFile(file)));
-  return { ...outcome, outputs, path, summary };
+  const child = new Deno.Command("setsid", {
+    args: [SCRIPT],
+    cwd: workspace,
+    env: { ...env, RUNNER_TEMP: temp, ...files, ...given },
+    clearEnv: true,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  return { child, files: Object.values(files) };
+}
+
+/** Runs the action in a workspace. @param temp the runner's folder, kept between steps of a job */
+export async function runAction(...[workspace, temp, env, inputs]: Parameters<typeof startAction>): Promise<ActionOutcome> {
+  const { child, files } = await startAction(workspace, temp, env, inputs);
+  const { code, stdout, stderr } = await child.output();
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  const [outputs, path, summary] = await Promise.all(files.map((file) => Deno.readTextFile(file)));
+  return { code, stdout: decode(stdout), stderr: decode(stderr), outputs, path, summary };
 }
