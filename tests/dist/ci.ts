@@ -11,7 +11,7 @@ import type { Artefact, AsUser, Environment } from "./user.ts";
 const ROOT = new URL("../..", import.meta.url).pathname;
 const PARTS = 3;
 
-/** A workflow of GitHub, as far as it is used here. */
+/** The used fields of a workflow of GitHub. */
 interface Workflow {
   readonly jobs: Readonly<Record<string, { readonly strategy?: { readonly matrix: { readonly part: number[] } }; readonly steps: Step[] }>>;
 }

@@ -1,4 +1,4 @@
-// Debian with the build: its guest from a mirror without apt, a driver of one's own in its kernel,
+// Debian with the build: its guest from a mirror without apt, a new driver in its kernel,
 // and that kernel in front of gdb, an editor and an agent.
 
 import assert from "node:assert/strict";

@@ -43,7 +43,11 @@ _el2() {
   if [[ -n $files ]]; then _files; fi
 }
 # A file of fpath is the function itself when it is first called.
-if [[ $funcstack[1] == _el2 ]]; then _el2 "$@"; else compdef _el2 el2; fi
+if [[ $funcstack[1] == _el2 ]]; then
+  _el2 "$@"
+else
+  compdef _el2 el2
+fi
 `,
   fish: `function __el2_complete
   set -l words (commandline -opc) (commandline -ct)

@@ -1,5 +1,5 @@
-// Features of the terminal and programs that some commands need, beside el2 itself. A missing one is
-// not an error.
+// Features of the terminal and programs that some commands need, beside el2 itself. A missing one
+// is not an error.
 
 import { delimiter } from "node:path";
 import { colorDepth } from "../../tui/color.ts";
