@@ -5,7 +5,7 @@ import type { DebugControl, DebugStop } from "../hypervisor/debug/debug-control.
 import type { DebugAnswer, DebugRequest, DebugStopped, SessionDebugAccess } from "../protocol/protocol.ts";
 import { BackTo } from "../recordings/back-to.ts";
 import type { Past } from "../recordings/past.ts";
-import { standing, stoppedAt, wayBack } from "../recordings/rewind.ts";
+import { stopOf, stoppedAt, wayBack } from "../recordings/rewind.ts";
 import { stopAtEvents } from "../inspection/stop-rules.ts";
 import { inPieces, type Loop, MOVE_SLICE, PAST } from "./loop.ts";
 
@@ -44,11 +44,11 @@ export class Debugging {
       case "debug":
         return port.post({ kind: "debug-answer", answer: this.#answer(control, request.access) });
       case "debug-stop":
-        if (this.#way) return this.#hold(standing(control, "asked"));
+        if (this.#way) return this.#hold(stopOf(control, "asked"));
         if (this.#held) return;
         loop.wake();
         control.goOn(undefined);
-        return this.#hold(standing(control, "asked"));
+        return this.#hold(stopOf(control, "asked"));
       case "debug-continue":
         control.goOn(control.vcpu(request.step), request.range);
         return shown.past ? this.#goOn(shown.past) : this.#release();
@@ -93,7 +93,7 @@ export class Debugging {
   #back(control: DebugControl, step: number | undefined): void {
     const { shown, shown: { system }, run } = this.loop;
     const { vm } = system.debugger;
-    const stay = (note: string) => this.#hold({ ...standing(control, "asked"), note });
+    const stay = (note: string) => this.#hold({ ...stopOf(control, "asked"), note });
     if (!this.#held || vm === undefined) return;
     if (this.loop.replays) return stay("a replay only goes forward");
     if (run.lost !== undefined) return stay(`cannot go back: ${run.lost}`);
@@ -118,13 +118,13 @@ export class Debugging {
       const reached = way.advance(MOVE_SLICE);
       if (reached === undefined) return undefined;
       if (reached === "none") {
-        return { ...standing(control, "history-start"), note: `no such event or instruction between ${run.start} and here` };
+        return { ...stopOf(control, "history-start"), note: `no such event or instruction between ${run.start} and here` };
       }
       shown.show(reached);
       const there = reached.past.system.debugger.give(vm, false);
       there.adopt(control);
       const vcpu = there.vcpus().find((one) => reached.text.includes(` vcpu:${there.services.names.vcpu(one)} `));
-      return { ...standing(there, "event", vcpu), note: reached.text };
+      return { ...stopOf(there, "event", vcpu), note: reached.text };
     });
   }
 
@@ -144,7 +144,7 @@ export class Debugging {
       if (!control) throw new Error("a debugger continued in the past of a machine that it is not attached to");
       control.clear();
       if (past.system.debugger.control) control.adopt(past.system.debugger.control);
-      return standing(control, "history-end");
+      return stopOf(control, "history-end");
     });
   }
 

@@ -10,7 +10,7 @@ import { areRowsOf, rowIssue } from "./rows.ts";
 const tableName = v.picklist(TABLE_NAMES);
 
 /** Arguments of a query in addition to the table. */
-export const queryArguments = v.strictObject({
+const queryArguments = v.strictObject({
   /** Only rows that this filter lets through. */
   filter: v.optional(text()),
   /** Limit on the rows; for events, the newest. */

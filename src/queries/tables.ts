@@ -724,7 +724,7 @@ export const TABLES = {
 export type TableName = keyof typeof TABLES;
 
 /** Whether a table has this name. */
-export function isTableName(name: string): name is TableName {
+function isTableName(name: string): name is TableName {
   return Object.hasOwn(TABLES, name);
 }
 

@@ -1,7 +1,7 @@
 // The verdicts of `el2 diagnose`.
 
 /** Verdicts that give no reason to look further. */
-export const HEALTHY_VERDICTS = ["runs", "waits", "starts", "off", "stopped"] as const;
+const HEALTHY_VERDICTS = ["runs", "waits", "starts", "off", "stopped"] as const;
 
 /**
  * Verdicts on VMs that make no progress, have failed or left something behind; `broken` is the

@@ -36,11 +36,11 @@ export interface WayBack {
 
 /** A stop as debuggers see it. */
 export function stoppedAt({ cause, vcpu, watch, events }: DebugStop, control: DebugControl): DebugStopped {
-  return { ...standing(control, cause, vcpu), watch, note: events?.join("\n") };
+  return { ...stopOf(control, cause, vcpu), watch, note: events?.join("\n") };
 }
 
 /** A debugger's view of a stopped vCPU; the first one by default. */
-export function standing(control: DebugControl, cause: DebugStopped["cause"], vcpu: Vcpu | undefined = control.vcpus()[0]): DebugStopped {
+export function stopOf(control: DebugControl, cause: DebugStopped["cause"], vcpu: Vcpu | undefined = control.vcpus()[0]): DebugStopped {
   return { cause, vcpu: vcpu ? control.debuggee.numberOf(vcpu) : 0, pc: vcpu?.registers.pc ?? 0n };
 }
 
@@ -61,7 +61,7 @@ class ToStart implements WayBack {
     this.past = past;
     const arrive = (vcpu?: Vcpu) => {
       control.adopt(run.control);
-      this.#found = standing(control, "history-start", vcpu);
+      this.#found = stopOf(control, "history-start", vcpu);
       return true;
     };
     if (origin) arrive();
@@ -120,7 +120,7 @@ class StepBack implements WayBack {
       }
       if (vcpu && left === 0) {
         this.#control.adopt(this.run.control);
-        return standing(this.#control, "step", vcpu);
+        return stopOf(this.#control, "step", vcpu);
       }
       this.#approach(vcpu, left, end - performance.now());
     }

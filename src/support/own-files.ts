@@ -18,7 +18,7 @@ let known: number | null | undefined;
  * The user whose files we make. Asking the system takes a permission that el2 does not have, so the
  * owner of one of our files is read instead.
  */
-export function ownUid(): number | null {
+function ownUid(): number | null {
   if (known !== undefined) return known;
   const probe = Deno.makeTempFileSync({ prefix: "el2-" });
   try {
@@ -44,20 +44,6 @@ export function lstatIfThere(path: string): Deno.FileInfo | undefined {
  */
 export function ownFolder(path: string): string {
   Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
-  checkOwnFolder(path);
-  return path;
-}
-
-/**
- * The same for folders that earlier versions made with mode 0755: others lose their right to read.
- * @throws NotOurs if others could write, as they may have planted what is in it
- */
-export function ownCacheFolder(path: string): string {
-  Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
-  const { uid, mode, isDirectory } = Deno.lstatSync(path);
-  if (isDirectory && uid === ownUid() && mode !== null && (mode & OTHERS) !== 0 && (mode & OTHERS_WRITE) === 0) {
-    Deno.chmodSync(path, 0o700);
-  }
   checkOwnFolder(path);
   return path;
 }

@@ -18,7 +18,7 @@ export interface CodeRow {
 }
 
 /** Number of PC in call frame information (DWARF for the Arm 64-bit Architecture, section 4.1). */
-export const PC_COLUMN = 32;
+const PC_COLUMN = 32;
 
 /**
  * Values that are followed: the number of a register means what it had when the function began. An

@@ -19,7 +19,7 @@ const STRING_MAX = 96;
 /** Bytes of one scalar. */
 const SCALAR_MAX = 16;
 export const LOST = "<optimized out>";
-export const UNREADABLE = "<not mapped>";
+const UNREADABLE = "<not mapped>";
 
 /** A typed place in a frame. */
 export interface GuestValue {

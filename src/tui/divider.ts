@@ -41,7 +41,7 @@ export class Divider {
   }
 
   /** Whether it has a place now. */
-  get stands(): boolean {
+  get placed(): boolean {
     return this.#place !== undefined;
   }
 

@@ -13,7 +13,7 @@ export interface Key {
 }
 
 /** How long an Esc waits for the rest of a sequence, ms. */
-export const ESCAPE_WAIT = 25;
+const ESCAPE_WAIT = 25;
 
 const CSI_FINAL: Record<string, string> = { A: "Up", B: "Down", C: "Right", D: "Left", H: "Home", F: "End", Z: "S-Tab" };
 const CSI_TILDE: Record<string, string> = { 1: "Home", 2: "Insert", 3: "Delete", 4: "End", 5: "PgUp", 6: "PgDn", 7: "Home", 8: "End" };

@@ -151,7 +151,7 @@ export class Windows {
 
   /** Dividers that have a place: that of the halves, then those of panes. */
   get dividers(): readonly Divider[] {
-    return this.#dividers().map(({ divider }) => divider).filter(({ stands }) => stands);
+    return this.#dividers().map(({ divider }) => divider).filter(({ placed }) => placed);
   }
 
   /** Moves a divider. */

@@ -6,7 +6,7 @@ import { array, struct } from "./struct.ts";
 export const GZVM_MAGIC = 0x92;
 
 export const GZVM_U64 = struct("u64", { value: "u64" });
-export const GZVM_MEMORY_REGION = struct("gzvm_memory_region", {
+const GZVM_MEMORY_REGION = struct("gzvm_memory_region", {
   slot: "u32",
   flags: "u32",
   guest_phys_addr: "u64",

@@ -7,11 +7,11 @@ import { array, struct } from "./struct.ts";
 /** `'G'`, the series of the mailing list. */
 export const MAGIC = 0x47;
 /** `'A'`, Android's additions. */
-export const ANDROID_MAGIC = 0x41;
+const ANDROID_MAGIC = 0x41;
 /** The vendor driver of older phones. */
 export const LEGACY_MAGIC = 0xb2;
 /** el2's own addition to every generation that has functions. */
-export const EL2_MAGIC = 0xe2;
+const EL2_MAGIC = 0xe2;
 
 export const USER_MEM_REGION = struct("gh_userspace_memory_region", {
   label: "u32",
@@ -53,12 +53,6 @@ export const MAP_CMA_MEM_ARGS = struct("gunyah_map_cma_mem_args", {
   size: "u64",
 });
 export const AUTH_DESC = struct("gunyah_auth_desc", { type: "u32", arg_size: "u32", arg: "u64" });
-export const TRUSTED_VM_ARG = struct("gunyah_auth_trusted_vm_arg", {
-  vm_id: "u16",
-  peripheral_id: "u32",
-  guest_phys_addr: "u64",
-  size: "u64",
-});
 
 /** `flags` of a user memory region. `Lent` is of the generations before v10. */
 export const RegionFlags = { Read: 1, Write: 2, Exec: 4, Lent: 8 } as const;
@@ -66,8 +60,6 @@ export const RegionFlags = { Read: 1, Write: 2, Exec: 4, Lent: 8 } as const;
 export const RomFlags = { Present: 1 } as const;
 /** `flags` of MAP_MEM in v17. */
 export const MapFlagsV17 = { AccessMask: 7, Lend: 1, Share: 2, Read: 0x10, Write: 0x20, Exec: 0x40, Unmap: 0x100, Defined: 0x177 } as const;
-/** `flags` of MAP_CMA_MEM in the Android kernels. */
-export const MapFlagsAck = { AccessMask: 0x70, Lend: 0x10, Share: 0x20, Read: 1, Write: 2, Exec: 4, Unmap: 0x100, Defined: 0x177 } as const;
 /** `flags` of CREATE_GUEST_MEM. */
 export const GuestMemFlags = { CloseOnExec: 1n, AllowHugepage: 2n, Defined: 3n } as const;
 /** `type` of a function. */
@@ -80,8 +72,6 @@ export const IoeventfdFlags = { Datamatch: 1 } as const;
 export const IOEVENTFD_LENGTHS: readonly number[] = [0, 1, 2, 4, 8];
 /** `reg` of a boot context: set << 8 | index; how many indices a set has. */
 export const BOOT_REGISTER_COUNTS: readonly number[] = [32, 1, 3];
-/** `type` of SET_AUTH_TYPE. */
-export const AuthDescType = { AndroidProtected: 0, TrustedVm: 1 } as const;
 
 /** The run page of a vCPU (§9); `RUN_PAGE` names what all exits share, the others one exit each. */
 export const RUN_PAGE = struct("gh_vcpu_run", { immediate_exit: "u8", padding: array("u8", 7), exit_reason: "u32" });
@@ -133,7 +123,7 @@ export const SET_ROM = struct("el2_vm_set_rom", {
   flags: "u32",
   padding: "u32",
 });
-export const LEGACY_U64 = struct("u64", { value: "u64" });
+const LEGACY_U64 = struct("u64", { value: "u64" });
 
 /** The series, by the names of their last versions. */
 export const GH = {

@@ -5,29 +5,18 @@
 import { timingSafeEqual } from "node:crypto";
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { DEBUG_REGISTERS } from "../../hypervisor/debug/debug-access.ts";
-import { type Answer, rowsOf } from "../../queries/query.ts";
-import { STACK, VARIABLES } from "../../queries/tables.ts";
-import { addressOf, Arguments, RequestError } from "./arguments.ts";
-import { Breakpoints, DATA_SIZE, EVENT_FILTERS } from "./breakpoints.ts";
+import { Arguments, RequestError } from "./arguments.ts";
+import { Breakpoints, EVENT_FILTERS } from "./breakpoints.ts";
 import { Consoles } from "./consoles.ts";
+import { Inspection } from "./inspection.ts";
 import { Memory } from "./memory.ts";
+import { SourceMap } from "./source-map.ts";
 import { type StepKind, Stepping } from "./stepping.ts";
 import type { DapEvents, DapMachines, DapStop, DapTarget } from "./target.ts";
 import { type ThreadChange, Threads } from "./threads.ts";
 
-/** Frames, variables and instructions in one answer of the machine. */
-const REFERENCES_MAX = 100_000;
 /** How long a VM that other VMs create is awaited when a machine is launched, ms. */
 const START_TIME = 5000;
-/** Frames of one thread, in frame ids. */
-const FRAMES = 1000;
-const GROUPS = { core: "General", fp: "Floating point", system: "System" } as const;
-
-/** Meaning of a variables reference. */
-type Reference =
-  | { readonly kind: "variables"; readonly vcpu: number; readonly frame: number; readonly of: readonly string[] }
-  | { readonly kind: "parts"; readonly vcpu: number; readonly frame: number; readonly path: string }
-  | { readonly kind: "registers"; readonly vcpu: number; readonly group: keyof typeof GROUPS };
 
 type Handler = (args: Arguments, request: DebugProtocol.Request) => Promise<object | undefined> | object | undefined;
 
@@ -84,8 +73,8 @@ export class DapSession {
   #launched = false;
   #over = false;
   #known = false;
-  #references: Reference[] = [];
-  #sourceMap: readonly (readonly [guest: string, here: string])[] = [];
+  #inspection: Inspection | undefined;
+  #sources = new SourceMap([]);
   readonly #handlers: Readonly<Record<string, Handler>>;
   /** Generation of the machine: events of one that was replaced do not count. */
   #generation = 0;
@@ -114,19 +103,26 @@ export class DapSession {
       disconnect: (args) => this.#disconnect(args),
       terminate: () => this.#terminate(),
       threads: () => this.#listThreads(),
-      stackTrace: (args) => this.#stackTrace(args),
-      scopes: (args) => this.#scopes(args),
-      variables: (args) => this.#variables(args),
-      setVariable: (args) => this.#setVariable(args),
-      evaluate: (args) => this.#evaluate(args),
-      setBreakpoints: (args) => this.#setBreakpoints(args),
+      stackTrace: async (args) => {
+        this.#stopped();
+        await this.#learnThreads();
+        return this.#inspected.stackTrace(args);
+      },
+      scopes: (args) => this.#inspected.scopes(args),
+      variables: (args) => this.#inspected.variables(args),
+      setVariable: (args) => this.#inspected.setVariable(args),
+      evaluate: (args) => this.#inspected.evaluate(args),
+      setBreakpoints: async (args) => {
+        const path = args.part("source").text("path");
+        return { breakpoints: await this.#set.setSource(path, this.#sources.guestPath(path), args.parts("breakpoints")) };
+      },
       setFunctionBreakpoints: async (args) => ({ breakpoints: await this.#set.setFunctions(args.parts("breakpoints")) }),
       setInstructionBreakpoints: async (args) => ({ breakpoints: await this.#set.setInstructions(args.parts("breakpoints")) }),
       setDataBreakpoints: async (args) => ({ breakpoints: await this.#set.setData(args.parts("breakpoints")) }),
       setExceptionBreakpoints: async (args) => ({
         breakpoints: await this.#set.setEvents(args.texts("filters"), args.parts("filterOptions")),
       }),
-      dataBreakpointInfo: (args) => this.#dataBreakpointInfo(args),
+      dataBreakpointInfo: (args) => this.#inspected.dataBreakpointInfo(args),
       exceptionInfo: () => this.#exceptionInfo(),
       continue: () => {
         const stop = this.#stopped();
@@ -282,7 +278,7 @@ export class DapSession {
   }
 
   async #connect(args: Arguments, connect: (generation: number) => Promise<DapTarget>): Promise<void> {
-    this.#sourceMap = args.map("sourceMap");
+    this.#sources = new SourceMap(args.map("sourceMap"));
     const symbols = args.map("symbols");
     let target: DapTarget;
     try {
@@ -302,6 +298,7 @@ export class DapSession {
     this.#threads.forget();
     this.#consoles = new Consoles();
     this.#memory = new Memory(target, this.#threads, current);
+    this.#inspection = new Inspection(() => this.#machine(), () => this.#stopped(), this.#threads, this.#sources);
     this.#breakpoints = new Breakpoints(target, this.#threads, current);
     this.#stepping = new Stepping(target, this.#breakpoints, this.#threads, {
       run: (go, vcpu) => this.#runOverStarts(go, vcpu),
@@ -455,7 +452,7 @@ export class DapSession {
     const stepping = this.#stepping!;
     this.#stop = undefined;
     this.#interrupted = false;
-    this.#references = [];
+    this.#inspection!.forget();
     const follow = async () => {
       const generation = this.#generation;
       for (let stop = await way(stepping); generation === this.#generation; stop = await stepping.resume(stop)) {
@@ -538,6 +535,11 @@ export class DapSession {
     return this.#target;
   }
 
+  get #inspected(): Inspection {
+    this.#machine();
+    return this.#inspection!;
+  }
+
   get #set(): Breakpoints {
     this.#machine();
     return this.#breakpoints!;
@@ -549,7 +551,7 @@ export class DapSession {
     return this.#stop;
   }
 
-  // Threads and frames.
+  // Threads.
 
   /** The threads as they are now; the client hears of changes. */
   async #learnThreads(): Promise<ThreadChange[]> {
@@ -570,186 +572,13 @@ export class DapSession {
     return { threads: threads.length ? threads : [{ id: this.#threads.idOf(0), name: none }] };
   }
 
-  async #stackTrace(args: Arguments): Promise<object> {
-    this.#stopped();
-    await this.#learnThreads();
-    const thread = args.number("threadId"), vcpu = this.#threads.vcpuOf(thread);
-    const rows = rowsOf(STACK, await this.#ask("vcpu.stack", { vcpu: this.#threads.nameOf(vcpu) }));
-    const start = Math.max(0, args.number("startFrame", 0)), levels = args.number("levels", 0);
-    const stackFrames = rows.map((row, index): DebugProtocol.StackFrame => {
-      const place = row.source === null ? null : /^(.*):(\d+)$/.exec(row.source);
-      return {
-        id: thread * FRAMES + index,
-        name: row.symbol ?? row.pc,
-        line: place ? Number(place[2]) : 0,
-        column: place ? 1 : 0,
-        instructionPointerReference: this.#threads.reference(vcpu, BigInt(row.pc)),
-        ...place && { source: this.#source(place[1]) },
-        ...row.by === "inline" && { presentationHint: "label" as const },
-      };
-    });
-    return { stackFrames: stackFrames.slice(start, levels > 0 ? start + levels : undefined), totalFrames: rows.length };
-  }
-
-  #source(file: string): DebugProtocol.Source {
-    const found = this.#sourceMap.find(([guest]) => file.startsWith(guest));
-    const path = found ? found[1] + file.slice(found[0].length) : file;
-    return { name: path.slice(path.lastIndexOf("/") + 1), path };
-  }
-
-  #frame(args: Arguments): { vcpu: number; frame: number } {
-    const id = args.number("frameId");
-    if (id < FRAMES) throw new RequestError("there is no such frame");
-    return { vcpu: this.#threads.vcpuOf(Math.floor(id / FRAMES)), frame: id % FRAMES };
-  }
-
-  #scopes(args: Arguments): object {
-    this.#stopped();
-    const { vcpu, frame } = this.#frame(args);
-    const variables = (name: string, of: readonly string[], more: object = {}) => ({
-      name,
-      variablesReference: this.#refer({ kind: "variables", vcpu, frame, of }),
-      expensive: false,
-      ...more,
-    });
-    const registers = (Object.keys(GROUPS) as (keyof typeof GROUPS)[]).map((group) => ({
-      name: `Registers: ${GROUPS[group]}`,
-      presentationHint: "registers",
-      variablesReference: this.#refer({ kind: "registers", vcpu, group }),
-      expensive: group !== "core",
-    }));
-    return {
-      scopes: [
-        variables("Arguments", ["argument"], { presentationHint: "arguments" }),
-        variables("Locals", ["local"], { presentationHint: "locals" }),
-        variables("Statics", ["static"], { expensive: true }),
-        // Registers of a caller are not those of the vCPU.
-        ...frame === 0 ? registers : [],
-      ],
-    };
-  }
-
-  #refer(reference: Reference): number {
-    if (this.#references.length >= REFERENCES_MAX) throw new RequestError("too many variables were asked for at one stop");
-    return this.#references.push(reference);
-  }
-
-  #referred(args: Arguments): Reference {
-    const reference = this.#references[args.number("variablesReference") - 1];
-    if (!reference) throw new RequestError("there are no such variables; the machine has run since");
-    return reference;
-  }
-
-  async #variables(args: Arguments): Promise<object> {
-    this.#stopped();
-    const reference = this.#referred(args);
-    const start = Math.max(0, args.number("start", 0)), count = args.number("count", 0);
-    const all = reference.kind === "registers" ? await this.#registers(reference) : await this.#values(reference);
-    return { variables: all.slice(start, count > 0 ? start + count : undefined) };
-  }
-
-  async #values(reference: Exclude<Reference, { kind: "registers" }>): Promise<DebugProtocol.Variable[]> {
-    const { vcpu, frame } = reference, query = { vcpu: this.#threads.nameOf(vcpu), frame };
-    const at = reference.kind === "parts" ? reference.path : undefined;
-    const rows = rowsOf(VARIABLES, await this.#ask("vcpu.vars", { ...query, ...at !== undefined && { at } }));
-    const shown = reference.kind === "parts" ? rows.slice(1) : rows.filter(({ kind }) => reference.of.includes(kind));
-    return shown.map((row) => ({
-      name: row.name,
-      value: row.value,
-      evaluateName: row.path,
-      variablesReference: row.parts > 0 ? this.#refer({ kind: "parts", vcpu, frame, path: row.path }) : 0,
-      ...row.type !== null && { type: row.type },
-      ...row.address !== null && { memoryReference: this.#threads.reference(vcpu, BigInt(row.address)) },
-    }));
-  }
-
-  async #registers({ vcpu, group }: Extract<Reference, { kind: "registers" }>): Promise<DebugProtocol.Variable[]> {
-    const answer = await this.#machine().ask({ kind: "registers", vcpu });
-    if (answer.kind !== "registers") throw new RequestError("the vCPU has no registers now");
-    return DEBUG_REGISTERS.flatMap((register, index) =>
-      register.group !== group ? [] : [{
-        name: register.name,
-        value: hex(answer.values[index]),
-        evaluateName: `$${register.name.toLowerCase()}`,
-        variablesReference: 0,
-        ...register.bits === 64 && { memoryReference: this.#threads.reference(vcpu, answer.values[index]) },
-      }]
-    );
-  }
-
-  async #setVariable(args: Arguments): Promise<object> {
-    this.#stopped();
-    const reference = this.#referred(args), name = args.text("name");
-    if (reference.kind !== "registers") throw new RequestError("only registers can be set; memory is written with writeMemory");
-    const register = DEBUG_REGISTERS.findIndex((one) => one.name === name);
-    if (register < 0) throw new RequestError(`no register ${JSON.stringify(name)}`);
-    const value = addressOrNumber(args.text("value"));
-    const answer = await this.#machine().ask({ kind: "write-register", vcpu: reference.vcpu, register, value });
-    if (answer.kind === "refused") throw new RequestError(answer.message);
-    return { value: hex(value) };
-  }
-
-  async #evaluate(args: Arguments): Promise<object> {
-    this.#stopped();
-    const { vcpu, frame } = args.has("frameId") ? this.#frame(args) : { vcpu: this.#stop!.vcpu, frame: 0 };
-    const rows = rowsOf(VARIABLES, await this.#ask("vcpu.vars", { vcpu: this.#threads.nameOf(vcpu), frame, at: args.text("expression") }));
-    const [row] = rows;
-    if (!row) throw new RequestError("no value");
-    return {
-      result: row.value,
-      variablesReference: row.parts > 0 ? this.#refer({ kind: "parts", vcpu, frame, path: row.path }) : 0,
-      ...row.type !== null && { type: row.type },
-      ...row.address !== null && { memoryReference: this.#threads.reference(vcpu, BigInt(row.address)) },
-    };
-  }
-
-  // Breakpoints, memory, code.
-
-  async #setBreakpoints(args: Arguments): Promise<object> {
-    const path = args.part("source").text("path");
-    const found = this.#sourceMap.find(([, here]) => path.startsWith(here));
-    const guestPath = found ? found[0] + path.slice(found[1].length) : path;
-    return { breakpoints: await this.#set.setSource(path, guestPath, args.parts("breakpoints")) };
-  }
-
-  async #dataBreakpointInfo(args: Arguments): Promise<object> {
-    this.#stopped();
-    const name = args.text("name"), accessTypes = ["read", "write", "readWrite"];
-    const bytes = args.has("bytes") ? args.number("bytes") : undefined;
-    const info = (vcpu: number, address: bigint, length: number) => ({
-      dataId: `${this.#threads.reference(vcpu, address)}:${length}`,
-      description: `${length} bytes at ${this.#threads.reference(vcpu, address)} (${name})`,
-      accessTypes,
-    });
-    if (args.flag("asAddress")) {
-      const { vcpu, address } = this.#threads.place(name, this.#stop!.vcpu);
-      return info(vcpu, address, bytes ?? DATA_SIZE);
-    }
-    const reference = args.has("variablesReference") ? this.#referred(args) : undefined;
-    if (reference?.kind === "registers") return { dataId: null, description: "a register has no address" };
-    const frame = reference ?? (args.has("frameId") ? this.#frame(args) : { vcpu: this.#stop!.vcpu, frame: 0 });
-    const query = { vcpu: this.#threads.nameOf(frame.vcpu), frame: frame.frame };
-    const rows = reference ? await this.#values(reference) : undefined;
-    const expression = rows?.find((one) => one.name === name)?.evaluateName ?? name;
-    const [row] = rowsOf(VARIABLES, await this.#ask("vcpu.vars", { ...query, at: expression }));
-    if (!row || row.address === null) return { dataId: null, description: `${name} is not in memory here` };
-    return info(frame.vcpu, BigInt(row.address), bytes ?? row.size ?? DATA_SIZE);
-  }
-
   #exceptionInfo(): object {
     const { cause, note } = this.#stopped();
     if (cause !== "event") throw new RequestError("the machine has not stopped at an event");
     return { exceptionId: "event", description: note ?? "", breakMode: "always" };
   }
-
-  async #ask(table: "vcpu.stack" | "vcpu.vars", args: Parameters<DapTarget["query"]>[0]["args"]): Promise<Answer> {
-    const answer = await this.#machine().query({ table, args });
-    if (answer.error !== undefined) throw new RequestError(answer.error);
-    return answer;
-  }
 }
 
-const hex = (value: bigint) => `0x${value.toString(16)}`;
 const PC = DEBUG_REGISTERS.findIndex(({ name }) => name === "PC");
 
 /** The VMs that a client wants: `vm`, or the list `vms`; undefined: all. */
@@ -758,13 +587,4 @@ function vmsOf(args: Arguments): readonly string[] | undefined {
   if (vm !== undefined && vms.length) throw new RequestError('"vm" is one VM, "vms" a list of them; use one of both');
   const wanted = (vm === undefined ? vms : [vm]).map((name) => name.replace(/^vm:/, ""));
   return wanted.length ? [...new Set(wanted)] : undefined;
-}
-
-function addressOrNumber(text: string): bigint {
-  const trimmed = text.trim();
-  return trimmed.startsWith("-")
-    ? BigInt.asUintN(64, -addressOf(trimmed.slice(1)))
-    : /^0x[0-9a-f]{17,32}$/i.test(trimmed)
-    ? BigInt(trimmed)
-    : addressOf(trimmed);
 }

@@ -9,7 +9,7 @@ import { Errno } from "../../abi/ioctl/errno.ts";
  * Arguments of the calls that EL2 serves, in register order. The VM is passed separately; where the
  * driver repeats it, it is `vm` or part of the `tuple`.
  */
-export const GZVM_ARGUMENTS = {
+const GZVM_ARGUMENTS = {
   PROBE: [],
   CREATE_VM: [],
   DESTROY_VM: ["vm"],

@@ -29,7 +29,7 @@ export const NAME_MAX = 79;
 /** Deepest nesting that the Resource Manager reads. */
 export const MAX_DEPTH = 16;
 /** Addresses of guests end here, as recorded. */
-export const VM_ADDRESS_LIMIT = 2 ** 36;
+const VM_ADDRESS_LIMIT = 2 ** 36;
 /** Below it are a VM's devices. */
 export const FIRST_RAM_ADDRESS = 0x4000_0000;
 /** Priority of a VM's owner, which the VM stays below, and what a timeslice may be, ns. */

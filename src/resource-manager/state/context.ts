@@ -25,7 +25,7 @@ export function heapPageCount({ app_heap_size }: RootEnvironment): number {
 }
 
 /** Default limit on a VM's parcels. */
-export const PARCELS_MAX = 64;
+const PARCELS_MAX = 64;
 
 /** Differences between the resource managers of phones (docs/spec/phones.md §A3 and §A4). */
 export interface PlatformRules {

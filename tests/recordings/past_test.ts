@@ -10,7 +10,7 @@ import { assemble } from "../../src/assembly/assemble.ts";
 import { type Moment, momentOf, Past } from "../../src/recordings/past.ts";
 import { demoPlan } from "../snapshots/systems.ts";
 import { Random } from "../support/random.ts";
-import { Life, randomInput } from "./life.ts";
+import { Life, randomInput } from "../engine/life.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Places of a run, and how often one of them is gone back to. */

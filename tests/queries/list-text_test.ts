@@ -1,8 +1,8 @@
 // Lists as text.
 
 import assert from "node:assert/strict";
-import { listText, tsvRow } from "../../../src/queries/list-text.ts";
-import { LIMITS } from "../../../src/queries/tables.ts";
+import { listText, tsvRow } from "../../src/queries/list-text.ts";
+import { LIMITS } from "../../src/queries/tables.ts";
 
 Deno.test("a limit of bytes is shown as a size, one of other things as a number, and a program gets both exactly", () => {
   const row = { vm: null, share: 0.05, over: false };
