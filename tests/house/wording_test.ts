@@ -16,7 +16,9 @@ const GENERATED = "docs/reference/";
 const PAGES = [
   "README.md",
   "CONTRIBUTING.md",
-  ...["docs/", "assets/", "tests/conformance/"].flatMap((folder) => [...repositoryFiles(folder, ".md")]),
+  "CHANGELOG.md",
+  "SECURITY.md",
+  ...["docs/", "assets/", "bench/", "examples/", "tests/"].flatMap((folder) => [...repositoryFiles(folder, ".md")]),
 ]
   .filter((path) => !path.startsWith(GENERATED));
 

@@ -1,5 +1,5 @@
-// The state of a stopped machine, as editors ask for it: call frames, scopes, variables, registers and
-// expressions. A reference that a client gets is valid until the machine runs again.
+// The state of a stopped machine, as editors ask for it: call frames, scopes, variables, registers
+// and expressions. A reference that a client gets is valid until the machine runs again.
 
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { DEBUG_REGISTERS } from "../../hypervisor/debug/debug-access.ts";

@@ -1,5 +1,5 @@
-// Paths of source files: where the compiler had them, as debug information names them, and where they
-// are on this computer.
+// Paths of source files: where the compiler had them, as debug information names them, and where
+// they are on this computer.
 
 import type { DebugProtocol } from "@vscode/debugprotocol";
 
