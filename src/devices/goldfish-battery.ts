@@ -2,7 +2,7 @@
 // where the host has no power daemon, as on Android: half full, on mains, and never changing.
 
 /** Register offsets; all are 32 bits. */
-const BatteryRegister = {
+export const BatteryRegister = {
   INT_STATUS: 0x00,
   INT_ENABLE: 0x04,
   AC_ONLINE: 0x08,

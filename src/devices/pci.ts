@@ -3,7 +3,7 @@
 // bytes and ECAM with 4 KiB per function.
 
 /** Register offsets of a configuration header of type 0. */
-const PciRegister = {
+export const PciRegister = {
   VENDOR: 0x00,
   DEVICE: 0x02,
   COMMAND: 0x04,
@@ -22,9 +22,9 @@ const PciRegister = {
 
 const R = PciRegister;
 /** Bits of the command register. */
-const PciCommand = { MEMORY: 2, MASTER: 4, INTX_DISABLE: 0x400 } as const;
+export const PciCommand = { MEMORY: 2, MASTER: 4, INTX_DISABLE: 0x400 } as const;
 /** Bits of the status register. */
-const PciStatus = { INTERRUPT: 8, CAPABILITIES: 0x10 } as const;
+export const PciStatus = { INTERRUPT: 8, CAPABILITIES: 0x10 } as const;
 const BAR_64_BIT = 4;
 const BAR_FLAGS = 0xf;
 /** Bytes of a configuration header, and of the whole of it without PCI Express. */

@@ -2,7 +2,7 @@
 // nobody can set, and an alarm that never rings.
 
 /** Register offsets; all are 32 bits. STAT is EOI where it is written. */
-const Pl030Register = { DR: 0x0, MR: 0x4, STAT: 0x8, LR: 0xc, CR: 0x10, ID_HIGH: 0xfd8, ID: 0xfe0 } as const;
+export const Pl030Register = { DR: 0x0, MR: 0x4, STAT: 0x8, LR: 0xc, CR: 0x10, ID_HIGH: 0xfd8, ID: 0xfe0 } as const;
 
 /** Values of the identification words, each read as a whole. */
 export const PL030_ID = 0x0004_1030;

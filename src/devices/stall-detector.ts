@@ -2,9 +2,9 @@
 // vCPU that the guest restarts in time. Only the vCPU's own run time counts.
 
 /** Register offsets in the frame of a vCPU; all are 32 bits. */
-const StallRegister = { STATUS: 0x0, LOAD: 0x4, CURRENT: 0x8, FREQ: 0xc } as const;
+export const StallRegister = { STATUS: 0x0, LOAD: 0x4, CURRENT: 0x8, FREQ: 0xc } as const;
 /** Bytes of a frame. */
-const STALL_FRAME_SIZE = 0x10;
+export const STALL_FRAME_SIZE = 0x10;
 /** Rate and time limit until the guest sets others. */
 export const STALL_HZ = 2, STALL_SECONDS = 10;
 const NS = 1e9;
