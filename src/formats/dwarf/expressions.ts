@@ -92,6 +92,220 @@ const Op = {
 const unsigned = (value: bigint) => BigInt.asUintN(64, value);
 const signed = (value: bigint) => BigInt.asIntN(64, value);
 
+/** The stack of an evaluation, with numbers of 64 bits. */
+class ExpressionStack {
+  constructor(readonly values: bigint[]) {}
+
+  push(value: bigint): void {
+    if (this.values.length >= STACK_MAX) throw new DwarfError("a DWARF expression needs too much stack");
+    this.values.push(unsigned(value));
+  }
+
+  pop(): bigint {
+    const value = this.values.pop();
+    if (value === undefined) throw new DwarfError("a DWARF expression takes from an empty stack");
+    return value;
+  }
+
+  /** Pushes the value at a depth again; 0 is the top. */
+  pick(depth: number): void {
+    const value = this.values.at(-1 - depth);
+    if (value === undefined) throw new DwarfError("a DWARF expression picks from below the stack");
+    this.push(value);
+  }
+}
+
+/** Operations that push a number of the expression. */
+const CONSTANTS: Readonly<Record<number, (cursor: Cursor) => bigint>> = {
+  [Op.Address]: (cursor) => cursor.u64(),
+  [Op.Const1u]: (cursor) => BigInt(cursor.u8()),
+  [Op.Const1s]: (cursor) => BigInt(cursor.i8()),
+  [Op.Const2u]: (cursor) => BigInt(cursor.u16()),
+  [Op.Const2s]: (cursor) => BigInt.asIntN(16, BigInt(cursor.u16())),
+  [Op.Const4u]: (cursor) => BigInt(cursor.u32()),
+  [Op.Const4s]: (cursor) => BigInt.asIntN(32, BigInt(cursor.u32())),
+  [Op.Const8u]: (cursor) => cursor.u64(),
+  [Op.Const8s]: (cursor) => cursor.u64(),
+  [Op.Constu]: (cursor) => cursor.uleb(),
+  [Op.Consts]: (cursor) => cursor.sleb(),
+};
+
+/** Operations that rearrange the stack. */
+const ARRANGEMENTS: Readonly<Record<number, (stack: ExpressionStack, cursor: Cursor) => void>> = {
+  [Op.Dup]: (stack) => stack.pick(0),
+  [Op.Drop]: (stack) => void stack.pop(),
+  [Op.Over]: (stack) => stack.pick(1),
+  [Op.Pick]: (stack, cursor) => stack.pick(cursor.u8()),
+  [Op.Swap]: (stack) => {
+    const b = stack.pop(), a = stack.pop();
+    stack.push(b);
+    stack.push(a);
+  },
+  [Op.Rot]: (stack) => {
+    const c = stack.pop(), b = stack.pop(), a = stack.pop();
+    stack.push(c);
+    stack.push(a);
+    stack.push(b);
+  },
+};
+
+/** Operations that replace the top of the stack. */
+const UNARY: Readonly<Record<number, (value: bigint, cursor: Cursor) => bigint>> = {
+  [Op.Abs]: (value) => signed(value) < 0n ? -signed(value) : value,
+  [Op.Neg]: (value) => -value,
+  [Op.Not]: (value) => ~value,
+  [Op.PlusConstant]: (value, cursor) => value + cursor.uleb(),
+};
+
+/** Operations that replace the two values at the top, of which `b` is the upper one. */
+const BINARY: Readonly<Record<number, (a: bigint, b: bigint) => bigint>> = {
+  [Op.And]: (a, b) => a & b,
+  [Op.Div]: (a, b) => b === 0n ? missing() : signed(a) / signed(b),
+  [Op.Mod]: (a, b) => b === 0n ? missing() : a % b,
+  [Op.Minus]: (a, b) => a - b,
+  [Op.Mul]: (a, b) => a * b,
+  [Op.Or]: (a, b) => a | b,
+  [Op.Plus]: (a, b) => a + b,
+  [Op.Shl]: (a, b) => b > 63n ? 0n : a << b,
+  [Op.Shr]: (a, b) => b > 63n ? 0n : a >> b,
+  [Op.Shra]: (a, b) => signed(a) >> (b > 63n ? 63n : b),
+  [Op.Xor]: (a, b) => a ^ b,
+  [Op.Eq]: (a, b) => BigInt(a === b),
+  [Op.Ne]: (a, b) => BigInt(a !== b),
+  [Op.Ge]: (a, b) => BigInt(signed(a) >= signed(b)),
+  [Op.Gt]: (a, b) => BigInt(signed(a) > signed(b)),
+  [Op.Le]: (a, b) => BigInt(signed(a) <= signed(b)),
+  [Op.Lt]: (a, b) => BigInt(signed(a) < signed(b)),
+};
+
+/** The evaluation of one expression. */
+class Evaluation {
+  readonly #cursor: Cursor;
+  readonly #stack: ExpressionStack;
+  readonly #pieces: { size: number; location: Location | undefined }[] = [];
+  #location: Location | undefined;
+  #isValue = false;
+  #lost = false;
+
+  constructor(readonly expression: Uint8Array, readonly frame: FrameState, stack: bigint[]) {
+    this.#cursor = new Cursor(expression, "a DWARF expression");
+    this.#stack = new ExpressionStack(stack);
+  }
+
+  /** Evaluates all operations; undefined if one is not supported, or the value is lost. */
+  location(): Location | undefined {
+    for (let steps = 0; this.#cursor.more; steps++) {
+      if (steps >= STEPS_MAX) throw new DwarfError("a DWARF expression does not end");
+      if (!this.#perform(this.#cursor.u8())) return undefined;
+    }
+    return this.#pieces.length ? { kind: "pieces", pieces: this.#pieces } : this.#result();
+  }
+
+  /** Performs one operation; false if it is not supported. */
+  #perform(op: number): boolean {
+    const cursor = this.#cursor, stack = this.#stack;
+    const constant = CONSTANTS[op], arrangement = ARRANGEMENTS[op], unary = UNARY[op], binary = BINARY[op];
+    if (op >= Op.Literal0 && op < Op.Register0) stack.push(BigInt(op - Op.Literal0));
+    else if (op >= Op.Register0 && op < Op.Base0) this.#location = { kind: "register", register: op - Op.Register0 };
+    else if (op >= Op.Base0 && op < Op.RegisterX) this.#pushFound(based(this.frame.register(op - Op.Base0), cursor.sleb()));
+    else if (constant) stack.push(constant(cursor));
+    else if (arrangement) arrangement(stack, cursor);
+    else if (unary) stack.push(unary(stack.pop(), cursor));
+    else if (binary) {
+      const b = stack.pop(), a = stack.pop();
+      stack.push(binary(a, b));
+    } else return this.#performOther(op);
+    return true;
+  }
+
+  /** Memory, registers, branches, and the operations that say what the result is. */
+  #performOther(op: number): boolean {
+    const cursor = this.#cursor, { frame } = this;
+    switch (op) {
+      case Op.Dereference:
+        this.#dereference(8);
+        return true;
+      case Op.DereferenceSize:
+        this.#dereference(cursor.u8());
+        return true;
+      case Op.Branch: {
+        const by = cursor.u16() << 16 >> 16;
+        if (this.#stack.pop() !== 0n) this.#branch(by);
+        return true;
+      }
+      case Op.Skip:
+        this.#branch(cursor.u16() << 16 >> 16);
+        return true;
+      case Op.RegisterX:
+        this.#location = { kind: "register", register: cursor.count() };
+        return true;
+      case Op.BaseX:
+        this.#pushFound(based(frame.register(cursor.count()), cursor.sleb()));
+        return true;
+      case Op.FrameBase:
+        this.#pushFound(based(frameBase(frame), cursor.sleb()));
+        return true;
+      case Op.CallFrameCfa:
+        this.#pushFound(frame.cfa);
+        return true;
+      case Op.Piece:
+        this.#endPiece(cursor.count());
+        return true;
+      case Op.ImplicitValue:
+        this.#location = { kind: "bytes", bytes: cursor.block(cursor.count()) };
+        return true;
+      case Op.StackValue:
+        this.#isValue = true;
+        return true;
+      case Op.AddressIndex:
+      case Op.ConstantIndex:
+        this.#stack.push(frame.addressAt(cursor.count()));
+        return true;
+      case Op.Nop:
+        return true;
+      case Op.Convert:
+        // Integers of 64 bits are all that the stack has here.
+        cursor.count();
+        return true;
+      default:
+        // Values of the caller, calls that a debugger would make, and vendors' operations.
+        return false;
+    }
+  }
+
+  #pushFound(value: bigint | undefined): void {
+    this.#lost ||= value === undefined;
+    this.#stack.push(value ?? 0n);
+  }
+
+  #dereference(size: number): void {
+    if (![1, 2, 4, 8].includes(size)) throw new DwarfError(`a DWARF expression reads ${size} bytes`);
+    const address = this.#stack.pop();
+    this.#pushFound(this.#lost ? undefined : this.frame.memory(address, size));
+  }
+
+  #branch(by: number): void {
+    const to = this.#cursor.at + by;
+    if (!(to >= 0 && to <= this.expression.length)) throw new DwarfError("a DWARF expression branches out of itself");
+    this.#cursor.at = to;
+  }
+
+  /** Ends a piece of `size` bytes; the operations after it describe the next one. */
+  #endPiece(size: number): void {
+    this.#pieces.push({ size, location: this.#result() });
+    this.#location = undefined;
+    this.#isValue = this.#lost = false;
+    this.#stack.values.length = 0;
+  }
+
+  #result(): Location | undefined {
+    if (this.#lost) return undefined;
+    if (this.#location) return this.#location;
+    if (!this.#stack.values.length) return undefined;
+    return this.#isValue ? { kind: "value", value: this.#stack.pop() } : { kind: "memory", address: this.#stack.pop() };
+  }
+}
+
 /**
  * Evaluates an expression; undefined if the value is lost: in a register that was overwritten,
  * in memory that cannot be read, or known to the caller alone.
@@ -99,237 +313,7 @@ const signed = (value: bigint) => BigInt.asIntN(64, value);
  * @throws DwarfError
  */
 export function locate(expression: Uint8Array, frame: FrameState, ...first: bigint[]): Location | undefined {
-  if (expression.length === 0) return undefined;
-  const cursor = new Cursor(expression, "a DWARF expression");
-  const stack = [...first];
-  const pieces: { size: number; location: Location | undefined }[] = [];
-  let location: Location | undefined, isValue = false, lost = false;
-  const push = (value: bigint) => {
-    if (stack.length >= STACK_MAX) throw new DwarfError("a DWARF expression needs too much stack");
-    stack.push(unsigned(value));
-  };
-  const pop = () => {
-    const value = stack.pop();
-    if (value === undefined) throw new DwarfError("a DWARF expression takes from an empty stack");
-    return value;
-  };
-  const pushFound = (value: bigint | undefined) => {
-    lost ||= value === undefined;
-    push(value ?? 0n);
-  };
-  const pick = (depth: number) => {
-    const value = stack.at(-1 - depth);
-    if (value === undefined) throw new DwarfError("a DWARF expression picks from below the stack");
-    push(value);
-  };
-  const dereference = (size: number) => {
-    const address = pop();
-    pushFound(lost ? undefined : frame.memory(address, size));
-  };
-  const branch = (by: number) => {
-    const to = cursor.at + by;
-    if (!(to >= 0 && to <= expression.length)) throw new DwarfError("a DWARF expression branches out of itself");
-    cursor.at = to;
-  };
-  const two = (make: (a: bigint, b: bigint) => bigint) => {
-    const b = pop(), a = pop();
-    push(make(a, b));
-  };
-  const result = (): Location | undefined => {
-    if (lost) return undefined;
-    if (location) return location;
-    if (!stack.length) return undefined;
-    return isValue ? { kind: "value", value: pop() } : { kind: "memory", address: pop() };
-  };
-  for (let steps = 0; cursor.more; steps++) {
-    if (steps >= STEPS_MAX) throw new DwarfError("a DWARF expression does not end");
-    const op = cursor.u8();
-    if (op >= Op.Literal0 && op < Op.Register0) push(BigInt(op - Op.Literal0));
-    else if (op >= Op.Register0 && op < Op.Base0) location = { kind: "register", register: op - Op.Register0 };
-    else if (op >= Op.Base0 && op < Op.RegisterX) pushFound(based(frame.register(op - Op.Base0), cursor.sleb()));
-    else {
-      switch (op) {
-        case Op.Address:
-          push(cursor.u64());
-          break;
-        case Op.Dereference:
-          dereference(8);
-          break;
-        case Op.DereferenceSize: {
-          const size = cursor.u8();
-          if (![1, 2, 4, 8].includes(size)) throw new DwarfError(`a DWARF expression reads ${size} bytes`);
-          dereference(size);
-          break;
-        }
-        case Op.Const1u:
-          push(BigInt(cursor.u8()));
-          break;
-        case Op.Const1s:
-          push(BigInt(cursor.i8()));
-          break;
-        case Op.Const2u:
-          push(BigInt(cursor.u16()));
-          break;
-        case Op.Const2s:
-          push(BigInt.asIntN(16, BigInt(cursor.u16())));
-          break;
-        case Op.Const4u:
-          push(BigInt(cursor.u32()));
-          break;
-        case Op.Const4s:
-          push(BigInt.asIntN(32, BigInt(cursor.u32())));
-          break;
-        case Op.Const8u:
-        case Op.Const8s:
-          push(cursor.u64());
-          break;
-        case Op.Constu:
-          push(cursor.uleb());
-          break;
-        case Op.Consts:
-          push(cursor.sleb());
-          break;
-        case Op.Dup:
-          pick(0);
-          break;
-        case Op.Drop:
-          pop();
-          break;
-        case Op.Over:
-          pick(1);
-          break;
-        case Op.Pick:
-          pick(cursor.u8());
-          break;
-        case Op.Swap: {
-          const b = pop(), a = pop();
-          push(b);
-          push(a);
-          break;
-        }
-        case Op.Rot: {
-          const c = pop(), b = pop(), a = pop();
-          push(c);
-          push(a);
-          push(b);
-          break;
-        }
-        case Op.Abs: {
-          const value = signed(pop());
-          push(value < 0n ? -value : value);
-          break;
-        }
-        case Op.And:
-          two((a, b) => a & b);
-          break;
-        case Op.Div:
-          two((a, b) => b === 0n ? missing() : signed(a) / signed(b));
-          break;
-        case Op.Mod:
-          two((a, b) => b === 0n ? missing() : a % b);
-          break;
-        case Op.Minus:
-          two((a, b) => a - b);
-          break;
-        case Op.Mul:
-          two((a, b) => a * b);
-          break;
-        case Op.Neg:
-          push(-pop());
-          break;
-        case Op.Not:
-          push(~pop());
-          break;
-        case Op.Or:
-          two((a, b) => a | b);
-          break;
-        case Op.Plus:
-          two((a, b) => a + b);
-          break;
-        case Op.PlusConstant:
-          push(pop() + cursor.uleb());
-          break;
-        case Op.Shl:
-          two((a, b) => b > 63n ? 0n : a << b);
-          break;
-        case Op.Shr:
-          two((a, b) => b > 63n ? 0n : a >> b);
-          break;
-        case Op.Shra:
-          two((a, b) => signed(a) >> (b > 63n ? 63n : b));
-          break;
-        case Op.Xor:
-          two((a, b) => a ^ b);
-          break;
-        case Op.Eq:
-          two((a, b) => BigInt(a === b));
-          break;
-        case Op.Ne:
-          two((a, b) => BigInt(a !== b));
-          break;
-        case Op.Ge:
-          two((a, b) => BigInt(signed(a) >= signed(b)));
-          break;
-        case Op.Gt:
-          two((a, b) => BigInt(signed(a) > signed(b)));
-          break;
-        case Op.Le:
-          two((a, b) => BigInt(signed(a) <= signed(b)));
-          break;
-        case Op.Lt:
-          two((a, b) => BigInt(signed(a) < signed(b)));
-          break;
-        case Op.Branch: {
-          const by = cursor.u16() << 16 >> 16;
-          if (pop() !== 0n) branch(by);
-          break;
-        }
-        case Op.Skip:
-          branch(cursor.u16() << 16 >> 16);
-          break;
-        case Op.RegisterX:
-          location = { kind: "register", register: cursor.count() };
-          break;
-        case Op.BaseX:
-          pushFound(based(frame.register(cursor.count()), cursor.sleb()));
-          break;
-        case Op.FrameBase:
-          pushFound(based(frameBase(frame), cursor.sleb()));
-          break;
-        case Op.CallFrameCfa:
-          pushFound(frame.cfa);
-          break;
-        case Op.Piece: {
-          const size = cursor.count();
-          pieces.push({ size, location: result() });
-          location = undefined;
-          isValue = lost = false;
-          stack.length = 0;
-          break;
-        }
-        case Op.ImplicitValue:
-          location = { kind: "bytes", bytes: cursor.block(cursor.count()) };
-          break;
-        case Op.StackValue:
-          isValue = true;
-          break;
-        case Op.AddressIndex:
-        case Op.ConstantIndex:
-          push(frame.addressAt(cursor.count()));
-          break;
-        case Op.Nop:
-          break;
-        case Op.Convert:
-          // Integers of 64 bits are all that the stack has here.
-          cursor.count();
-          break;
-        default:
-          // Values of the caller, calls that a debugger would make, and vendors' operations.
-          return undefined;
-      }
-    }
-  }
-  return pieces.length ? { kind: "pieces", pieces } : result();
+  return expression.length === 0 ? undefined : new Evaluation(expression, frame, [...first]).location();
 }
 
 function missing(): never {
