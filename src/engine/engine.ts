@@ -122,6 +122,11 @@ export class Engine {
     return this.#shown.system;
   }
 
+  /** Whether the machine runs: it neither sleeps nor is paused. */
+  get busy(): boolean {
+    return this.#scheduled;
+  }
+
   start(): void {
     this.#sessionRun.keepStates();
     if (this.plan.until !== undefined) this.system.inspector.until(this.plan.until);

@@ -39,6 +39,11 @@ export class MachineServer {
     readonly report: (run: BrokenRun) => Promise<string | undefined> = () => Promise.resolve(undefined),
   ) {}
 
+  /** Whether the machine runs: it neither sleeps nor is paused. */
+  get busy(): boolean {
+    return this.#engine?.busy ?? false;
+  }
+
   /**
    * Handles the requests of one message; their answers go out in one message.
    * @param taken is called before each

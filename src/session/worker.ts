@@ -44,7 +44,7 @@ export function serveMachine(): void {
     }
   };
   outbox.tell({ kind: "ready" });
-  boundGarbage();
+  boundGarbage(() => server.busy);
 }
 
 /** From now on another thread acts for this one, which has no rights. */

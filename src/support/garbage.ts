@@ -8,6 +8,12 @@ import { MiB } from "./sizes.ts";
 /** Time between two checks of the heap, ms. Short runs never pay for one. */
 const LOOK = 30_000;
 /**
+ * The first check: after this time (ms) a session has started, and leaves tens of MiB of garbage
+ * behind. A thread that is busy then is asked again after `again`, and at `limit` it is
+ * interrupted.
+ */
+const FIRST_LOOK: FirstLook = { after: 4000, again: 1000, limit: LOOK };
+/**
  * Garbage that may gather outside the young generation: this much, or this share of what lives.
  * Resident memory, of which V8's heap is a part, may grow by the least.
  */
@@ -41,8 +47,29 @@ export function isCollectionDue({ held, resident }: Sizes, last: Sizes): boolean
   return held > last.held + Math.max(LEAST, last.held * SHARE) || resident > last.resident + LEAST;
 }
 
-/** From now on this thread collects its garbage before there is much of it. */
-export function boundGarbage(): void {
+/** When the first check happens, in ms. */
+export interface FirstLook {
+  readonly after: number;
+  readonly again: number;
+  readonly limit: number;
+}
+
+/** Calls `look` once this thread has settled. */
+export function whenSettled(isBusy: () => boolean, look: () => void, { after, again, limit }: FirstLook = FIRST_LOOK): void {
+  const begin = performance.now();
+  const ask = () => {
+    if (isBusy() && performance.now() - begin < limit) later(again);
+    else look();
+  };
+  const later = (delay: number) => Deno.unrefTimer(setTimeout(ask, delay));
+  later(after);
+}
+
+/**
+ * From now on this thread collects its garbage before there is much of it.
+ * @param isBusy whether a collection would delay work
+ */
+export function boundGarbage(isBusy: () => boolean = () => false): void {
   let heap: Promise<Heap> | undefined, last = { held: 0, resident: 0 };
   const look = async () => {
     const { collect, held } = await (heap ??= ownHeap());
@@ -51,6 +78,7 @@ export function boundGarbage(): void {
     collect();
     last = sizes();
   };
+  whenSettled(isBusy, look);
   Deno.unrefTimer(setInterval(look, LOOK));
 }
 

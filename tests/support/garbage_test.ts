@@ -1,7 +1,7 @@
 // The bounds of a process's garbage, of which V8 knows one by an option only.
 
 import assert from "node:assert/strict";
-import { HEAP_OPTIONS, isCollectionDue } from "../../src/support/garbage.ts";
+import { HEAP_OPTIONS, isCollectionDue, whenSettled } from "../../src/support/garbage.ts";
 import { MiB } from "../../src/support/sizes.ts";
 
 /** A program of two threads that prints the limits of their heaps, in MiB. */
@@ -36,4 +36,20 @@ Deno.test("garbage is collected after 2 MiB or a tenth of the heap, or where res
     isCollectionDue({ held: held * MiB, resident: resident * MiB }, { held: lastHeld * MiB, resident: lastResident * MiB });
   assert.deepEqual([due(10, 200), due(12, 202), due(12.1, 200), due(10, 202.1), due(0, 100)], [false, false, true, true, false]);
   assert.deepEqual([due(43.9, 200, 40), due(44.1, 200, 40)], [false, true]);
+});
+
+/** How often a thread is asked before its heap is checked. */
+function questions(busyTimes: number, limit: number): Promise<number> {
+  let asked = 0;
+  // The check does not keep a process alive.
+  const alive = setInterval(() => {}, 1000);
+  return new Promise<number>((resolve) => {
+    whenSettled(() => ++asked <= busyTimes, () => resolve(asked), { after: 1, again: 1, limit });
+  }).finally(() => clearInterval(alive));
+}
+
+Deno.test("the first check of a heap waits for a thread that is busy, but not for ever", async () => {
+  assert.equal(await questions(0, Infinity), 1);
+  assert.equal(await questions(5, Infinity), 6);
+  assert.ok(await questions(Infinity, 20) > 1);
 });

@@ -14,6 +14,7 @@ import type { SessionPlan } from "../../plans/plan.ts";
 import type { Guide } from "../../tui/guide.ts";
 import { connectEmbedded, type SessionClient } from "../../session/client.ts";
 import { defaultName } from "../../control/places.ts";
+import { boundGarbage } from "../../support/garbage.ts";
 import { warn } from "../../support/warn.ts";
 
 /** How a session is shown. */
@@ -102,6 +103,7 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
     recordings: options.recordings,
   });
   start();
+  boundGarbage();
   const code = await ended;
   await hooked?.finish();
   return code;
