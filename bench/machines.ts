@@ -70,13 +70,19 @@ export function el2(...words: string[]): string[] {
   // The permissions of the task `el2`, but for what a bench never needs.
   const { tree } = preferred;
   const rights = ["--allow-read", "--allow-write", "--allow-env", ...WORKER_OPTIONS];
-  return [Deno.execPath(), "run", "--config", `${tree}/deno.json`, ...rights, ...v8Options(tree), `${tree}/main.ts`, ...words];
+  const { environment, options } = memorySettings(tree);
+  const run = [Deno.execPath(), "run", "--config", `${tree}/deno.json`, ...rights, ...options, `${tree}/main.ts`, ...words];
+  return environment.length ? ["env", ...environment, ...run] : run;
 }
 
-/** The options of V8 with which a build is started, which are not those of every build. */
-function v8Options(tree: string): string[] {
+/** Options and environment for memory in a build's task: those of builds differ. */
+function memorySettings(tree: string): { environment: string[]; options: string[] } {
   const { tasks: { el2 } }: { tasks: { el2: string | { command: string } } } = JSON.parse(Deno.readTextFileSync(`${tree}/deno.json`));
-  return (typeof el2 === "string" ? el2 : el2.command).split(" ").filter((word) => word.startsWith("--v8-flags="));
+  const words = (typeof el2 === "string" ? el2 : el2.command).split(" ");
+  return {
+    environment: words.filter((word) => word.startsWith("MALLOC_")),
+    options: words.filter((word) => word.startsWith("--v8-flags=")),
+  };
 }
 
 /** The command that runs `guest` with its console on standard output. */

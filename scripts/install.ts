@@ -1,6 +1,6 @@
 // `deno task install [FOLDER]`: writes a launcher named el2 that runs this checkout with this Deno.
 
-import { PERMISSIONS } from "../src/cli/common/runtime.ts";
+import { ENVIRONMENT, PERMISSIONS } from "../src/cli/common/runtime.ts";
 import { writeWhole } from "../src/support/whole-file.ts";
 
 const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
@@ -14,7 +14,7 @@ const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
 export function launcher(deno: string, version: string, checkout: string): string {
   const run = `run -q --config ${quote(`${checkout}deno.json`)} ${PERMISSIONS.join(" ")} ${quote(`${checkout}main.ts`)} "$@"`;
   const again = deno.includes("/_npx/") ? `[ -x ${quote(deno)} ] || exec npx -y deno@${version} ${run}\n` : "";
-  return `#!/bin/sh\n${again}exec ${quote(deno)} ${run}\n`;
+  return `#!/bin/sh\nexport ${ENVIRONMENT}\n${again}exec ${quote(deno)} ${run}\n`;
 }
 
 if (import.meta.main) {

@@ -1,7 +1,7 @@
 // The Debian package: deno and the bundle in /usr/lib/el2, manual page, completions. Written
 // without root and without dpkg.
 
-import { PERMISSIONS } from "../../src/cli/common/runtime.ts";
+import { ENVIRONMENT, PERMISSIONS } from "../../src/cli/common/runtime.ts";
 import { createHash } from "node:crypto";
 import { manualPages } from "../../src/cli/reference.ts";
 import { VERSION } from "../../src/support/version.ts";
@@ -25,7 +25,7 @@ if [ -n "\${EL2_CACHE:-}" ]; then export DENO_DIR="$EL2_CACHE/deno"
 elif [ -n "\${XDG_CACHE_HOME:-}" ]; then export DENO_DIR="$XDG_CACHE_HOME/el2/deno"
 elif [ -n "\${HOME:-}" ]; then export DENO_DIR="$HOME/.cache/el2/deno"
 fi
-export DENO_NO_UPDATE_CHECK=1 DENO_NO_PACKAGE_JSON=1
+export DENO_NO_UPDATE_CHECK=1 DENO_NO_PACKAGE_JSON=1 ${ENVIRONMENT}
 exec /usr/lib/el2/deno run -q ${RUN_FLAGS} /usr/lib/el2/el2.js "$@"
 `;
 

@@ -47,7 +47,8 @@ const cache = process.env.EL2_CACHE ||
   (process.env.XDG_CACHE_HOME
     ? path.join(process.env.XDG_CACHE_HOME, "el2")
     : process.env.HOME && path.join(process.env.HOME, ".cache", "el2"));
-const env = { ...process.env, DENO_NO_UPDATE_CHECK: "1", DENO_NO_PACKAGE_JSON: "1" };
+const MALLOC = { MALLOC_TRIM_THRESHOLD_: "4194304", MALLOC_MMAP_THRESHOLD_: "1048576" };
+const env = { ...process.env, ...MALLOC, DENO_NO_UPDATE_CHECK: "1", DENO_NO_PACKAGE_JSON: "1" };
 if (cache && process.platform !== "win32") env.DENO_DIR = path.join(cache, "deno");
 
 const child = spawn(findDeno(), [...FLAGS, path.join(__dirname, "el2.js"), ...process.argv.slice(2)], { stdio: "inherit", env });

@@ -2,7 +2,7 @@
 // (DENORT_BIN names it, or Deno's cache holds it). Otherwise it is a shell script with the deno
 // binary and the program appended, which unpacks itself once into the user's cache folder.
 
-import { PERMISSIONS } from "../../src/cli/common/runtime.ts";
+import { ENVIRONMENT, PERMISSIONS } from "../../src/cli/common/runtime.ts";
 import { VERSION } from "../../src/support/version.ts";
 import { type Entry, gzip, tar, withFolders } from "./archives.ts";
 import { type Build, digest, DistError, run } from "./common.ts";
@@ -105,7 +105,7 @@ if [ ! -x "$home/deno" ]; then
 fi
 [ -x "$home/deno" ] || fail "$home/deno cannot be executed; is $base mounted noexec? name another folder with EL2_RUNTIME"
 DENO_DIR="$home/deno-dir" DENO_NO_UPDATE_CHECK=1 DENO_NO_PACKAGE_JSON=1
-export DENO_DIR DENO_NO_UPDATE_CHECK DENO_NO_PACKAGE_JSON
+export DENO_DIR DENO_NO_UPDATE_CHECK DENO_NO_PACKAGE_JSON ${ENVIRONMENT}
 exec "$home/deno" run -q ${RUN_FLAGS} "$home/el2.js" "$@"
 exit 0 # payload
 `;

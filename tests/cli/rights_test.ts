@@ -4,7 +4,8 @@
 import assert from "node:assert/strict";
 import { el2Process } from "./program.ts";
 import { Place } from "./place.ts";
-import { PERMISSIONS } from "../../src/cli/common/runtime.ts";
+import { ENVIRONMENT, PERMISSIONS } from "../../src/cli/common/runtime.ts";
+import { MALLOC_SETTINGS } from "../../src/support/garbage.ts";
 import { repositoryFiles, ROOT } from "../support/files.ts";
 
 /** A process that has all rights, calls `main`, and says which it has left once `ready` holds. */
@@ -169,7 +170,7 @@ Deno.test("where Deno was started without the flag, guests run with their proces
   assert.equal((await el2("run", "demo", "--headless", "--for", "1ms")).code, 0);
 });
 
-Deno.test("everything that starts el2 lets its worker have its own rights", async () => {
+Deno.test("everything that starts el2 lets its worker have its own rights, and bounds its memory", async () => {
   const root = new URL("../../", import.meta.url).pathname;
   const flags = PERMISSIONS.join(" "), list = PERMISSIONS.map((flag) => JSON.stringify(flag));
   const { tasks } = JSON.parse(await Deno.readTextFile(`${root}deno.json`)) as { tasks: Record<string, { command: string }> };
@@ -180,4 +181,6 @@ Deno.test("everything that starts el2 lets its worker have its own rights", asyn
   assert.ok(RUN_FLAGS.includes(flags), RUN_FLAGS);
   const { runtimeArguments } = await import("../../src/cli/common/runtime.ts");
   assert.ok(runtimeArguments(new URL("file:///el2.js")).join(" ").includes(flags));
+  for (const name of ["start", "el2"]) assert.ok(tasks[name].command.startsWith(`${ENVIRONMENT} deno run `), name);
+  for (const [name, value] of Object.entries(MALLOC_SETTINGS)) assert.ok(launcher.includes(`${name}: "${value}"`), name);
 });

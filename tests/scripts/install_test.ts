@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { launcher } from "../../scripts/install.ts";
+import { MALLOC_SETTINGS } from "../../src/support/garbage.ts";
 
 /** Runs a launcher, with a program named npx that says how it was called. */
 async function run(deno: string): Promise<string> {
@@ -17,6 +18,17 @@ async function run(deno: string): Promise<string> {
 
 Deno.test("a launcher runs the checkout with its Deno", async () => {
   assert.match(await run("/bin/echo"), /^run -q --config \/check out\/deno\.json .* \/check out\/main\.ts ls a b\n$/);
+});
+
+Deno.test("a launcher bounds the free memory that el2 keeps", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
+  try {
+    await Deno.writeTextFile(`${folder}/deno`, "#!/bin/sh\nexport -p\n", { mode: 0o755 });
+    const exported = await run(`${folder}/deno`);
+    for (const [name, value] of Object.entries(MALLOC_SETTINGS)) assert.match(exported, new RegExp(`${name}=["']?${value}\\b`));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("a launcher with a Deno of npx has npx bring it again once npm's cache was emptied", async () => {

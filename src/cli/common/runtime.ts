@@ -1,7 +1,7 @@
 // How this program starts itself once more: with the permissions and heaps that it has.
 
 import { WORKER_OPTIONS } from "../../session/worker-rights.ts";
-import { HEAP_OPTIONS } from "../../support/garbage.ts";
+import { HEAP_OPTIONS, MALLOC_SETTINGS } from "../../support/garbage.ts";
 
 /**
  * Permissions and other options with which el2 starts itself: those of the launcher and of the
@@ -12,6 +12,9 @@ export const PERMISSIONS: readonly string[] = [
   ...WORKER_OPTIONS,
   ...HEAP_OPTIONS,
 ];
+
+/** `MALLOC_SETTINGS` as words for a shell. */
+export const ENVIRONMENT = Object.entries(MALLOC_SETTINGS).map(([name, value]) => `${name}=${value}`).join(" ");
 
 /** Arguments after Deno's path that start this program, whose module is `entry`. */
 export function runtimeArguments(entry: URL): readonly string[] {
