@@ -16,7 +16,7 @@ import {
 import type { SessionHub } from "./hub.ts";
 import { type BesideSocket, besideSocket } from "./places.ts";
 import { BadFrame, encodeMessage, MessageReader } from "./wire.ts";
-import { MiB } from "../support/sizes.ts";
+import { KiB, MiB } from "../support/sizes.ts";
 import { warn } from "../support/warn.ts";
 import { checkOwnFolder, lstatIfThere, removeIfThere, takeLock, writeOwnText } from "../support/own-files.ts";
 
@@ -28,6 +28,8 @@ const WAITING = 256 * 1024;
 const FULL = 4 * MiB;
 /** Limit on the bytes kept for all clients: unread answers, and frames that are not whole. */
 const KEPT = 512 * MiB;
+/** Bytes read from a client at once. */
+const READ = 64 * KiB;
 /** Messages of one client per interval (ms); more have to wait. */
 const RATE = 4000;
 const RATE_TIME = 100;
@@ -52,6 +54,8 @@ export class SessionServer {
   readonly #listener: Deno.UnixListener;
   readonly #inode: number | null;
   readonly #connections = new Set<Writer>();
+  /** For reading, those of clients that have gone: V8 would collect them late. */
+  readonly #buffers: Uint8Array<ArrayBuffer>[] = [];
   readonly #kept: Kept;
   /** Says that a connection has ended. */
   #left: () => void = () => {};
@@ -140,7 +144,7 @@ export class SessionServer {
     const reader = new MessageReader((kind) => client || kind === "hello" ? largestFrame(kind) : undefined);
     const late = setTimeout(() => !client && writer.end(), HELLO_TIME);
     const pace = new Pace();
-    const buffer = new Uint8Array(65536);
+    const buffer = this.#buffers.pop() ?? new Uint8Array(READ);
     try {
       for (let count = await connection.read(buffer); count !== null; count = await connection.read(buffer)) {
         for (const value of reader.push(buffer.subarray(0, count))) {
@@ -167,6 +171,7 @@ export class SessionServer {
       clearTimeout(late);
       writer.received(0);
       client?.leave();
+      this.#buffers.push(buffer);
     }
   }
 
