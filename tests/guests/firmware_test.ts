@@ -26,20 +26,29 @@ function boot(firmware: string, ...args: string[]): ConsoleProgram {
 /** Instruction counts before the end of EDK2's countdown. */
 const COUNTDOWN_COUNTS = [1_000_000_000, 3_000_000_000, 5_000_000_000];
 
-/** Wall time of EDK2's countdown of 5 s (ms), and the hashes of its run. */
-async function countdown(vars: string, options: readonly string[]): Promise<{ milliseconds: number; hashes: string[] }> {
+/**
+ * Wall time of EDK2's countdown of 5 s (ms), how much of that is left without waiting for a CPU
+ * that other programs have, and the hashes of the run.
+ */
+interface Countdown {
+  readonly wall: number;
+  readonly own: number;
+  readonly hashes: readonly string[];
+}
+
+async function countdown(vars: string, options: readonly string[]): Promise<Countdown> {
   const common = ["--memory", "256MiB", "--rtc", "2026-01-31T12:00:00Z", "--hash-at", COUNTDOWN_COUNTS.join(",")];
   const firmware = await nativeFirmware("EDK2");
   await using console = new ConsoleProgram(
     el2Command("boot", "--firmware", firmware, "--firmware-vars", vars, "--stdio", ...common, ...options),
   );
   await console.expect(/in 5 seconds to skip/, SECONDS);
-  const begin = performance.now();
+  const begin = performance.now(), before = await console.waitedForCpu();
   await console.expect(SHELL, SECONDS);
-  const milliseconds = performance.now() - begin;
+  const wall = performance.now() - begin, waited = await console.waitedForCpu() - before;
   await console.type("reset -s", CR);
   const { stderr } = await console.end();
-  return { milliseconds, hashes: stderr.split("\n").filter((line) => line.startsWith("{")) };
+  return { wall, own: wall - waited, hashes: stderr.split("\n").filter((line) => line.startsWith("{")) };
 }
 
 /** Waits for EDK2's shell, and does not let it wait for somebody who wants no startup script. */
@@ -168,19 +177,19 @@ if (LONG) {
       const erased = await Deno.readFile(vars);
       // Other programs make it longer, never shorter.
       const shortest = async (options: readonly string[], limit: number) => {
-        let best = { milliseconds: Infinity, hashes: [] as string[] };
-        for (let round = 0; round < 3 && best.milliseconds > limit; round++) {
+        let best: Countdown = { wall: Infinity, own: Infinity, hashes: [] };
+        for (let round = 0; round < 3 && best.own > limit; round++) {
           await Deno.writeFile(vars, erased);
           const next = await countdown(vars, options);
-          if (next.milliseconds < best.milliseconds) best = next;
+          if (next.own < best.own) best = next;
         }
         return best;
       };
       const fast = await shortest(["--turbo"], 500), real = await shortest([], 5600);
       assert.equal(fast.hashes.length, COUNTDOWN_COUNTS.length);
       assert.deepEqual(real.hashes, fast.hashes);
-      const times = [fast, real].map(({ milliseconds }) => Math.round(milliseconds));
-      assert.ok(times[0] <= 500 && times[1] >= 5000 && times[1] <= 5600, `${times.join(" ms, ")} ms`);
+      const times = [fast, real].map(({ wall, own }) => `${Math.round(own)} of ${Math.round(wall)} ms`);
+      assert.ok(fast.own <= 500 && real.wall >= 5000 && real.own <= 5600, times.join(", "));
     }));
 
   Deno.test("EDK2 boots the Linux that it is offered, and U-Boot the one on a disk", async () => {

@@ -74,6 +74,14 @@ export class ConsoleProgram {
     await this.#writer.write(new TextEncoder().encode(line + enter));
   }
 
+  /** Milliseconds that its threads, and those of this process, have waited for a CPU (Linux). */
+  async waitedForCpu(): Promise<number> {
+    const files = [this.#child.pid, Deno.pid].map((pid) => `/proc/${pid}/task/*/schedstat`).join(" ");
+    const { stdout } = await new Deno.Command("sh", { args: ["-c", `cat ${files}`] }).output();
+    const waits = new TextDecoder().decode(stdout).trim().split("\n").map((line) => Number(line.split(" ")[1]));
+    return waits.reduce((sum, ns) => sum + ns) / 1e6;
+  }
+
   /**
    * Peak resident memory so far (VmHWM) in MiB. Deno reads /proc only with all permissions, so that
    * another program has to.
