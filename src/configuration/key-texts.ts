@@ -85,7 +85,7 @@ export const VM_TEXTS = {
   memory: "RAM of the VM",
   swiotlb: "crosvm only: part of the RAM that VM and VMM share for DMA; 64MiB if protected, else none",
   datamatch_flag: "flag by which the VMM asks the driver to compare an ioeventfd's data; crosvm sends 2, and Gunyah's is 1",
-  bios_tree: "room that the bios has for its copy of the devicetree; EDK2 for phones has 32KiB",
+  bios_tree: "room that the bios has for its copy of the devicetree, such as 32KiB; by default the zeros before its code",
   without_access_platform: 'protected VMs of crosvm: kinds of devices that do not offer VIRTIO_F_ACCESS_PLATFORM, such as ["block"]',
   cpu_frequencies: "crosvm only: frequencies (kHz, rising) that a virtual cpufreq device offers; none by default",
   base: "IPA of the RAM",

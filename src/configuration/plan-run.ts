@@ -32,7 +32,7 @@ import { cannotRead, readToEnd } from "../support/named-file.ts";
 import { formatSize } from "../support/units.ts";
 import { type BootPlan, PlanError, PRIMARY_CONSOLE, type RootPlan, type RunPlan } from "../plans/plan.ts";
 import { RootImageError } from "../assembly/root-images.ts";
-import { bareMetalImage, biosImage, firmwareImage, flashImage, linuxImage } from "../images/images.ts";
+import { bareMetalImage, biosImage, firmwareImage, flashImage, linuxImage, treeRoom } from "../images/images.ts";
 import { MiB } from "../support/sizes.ts";
 
 /** A machine and its guests: the content of a configuration, with all files read. */
@@ -347,7 +347,7 @@ async function planVm(name: string, vm: FileVm, place: VmPlace, refuse: Refuse):
     ...vm.cpu_frequencies === undefined ? {} : { cpuFrequencies: vm.cpu_frequencies },
     ...vm.windows === undefined ? {} : { windows: vm.windows },
     ...vm.size_max === undefined ? {} : { sizeMax: vm.size_max },
-    ...bios === undefined ? {} : { devicetreeFirst: true, biosTree: vm.bios_tree },
+    ...bios === undefined ? {} : { devicetreeFirst: true, biosTree: vm.bios_tree ?? treeRoom(bios.bytes) },
     ...built === undefined ? {} : { stale: await staleness(flash?.code ?? image.bytes, built.bytes) },
     ...vm.datamatch_flag === undefined ? {} : { datamatchFlag: vm.datamatch_flag },
     ...flash === undefined ? {} : { flash: { ...flash, ...vars && { vars } } },

@@ -7,7 +7,7 @@ import { QEMU_FLASH_MAX } from "../host/qemu-virt-map.ts";
 import { formatSize } from "../support/units.ts";
 import { isElf, readElf } from "../formats/elf.ts";
 import { imageHeader, unwrapImage } from "./kernel-image.ts";
-import { MiB } from "../support/sizes.ts";
+import { MiB, PAGE_SIZE } from "../support/sizes.ts";
 
 /**
  * A Linux kernel for a VM: an arm64 Image at text_offset from the start of RAM.
@@ -31,6 +31,20 @@ export function biosImage(file: Uint8Array): VmImage {
   if (file.length === 0) throw new Error("the bios is empty");
   const size = Math.max(imageHeader(file)?.imageSize ?? 0, file.length);
   return { bytes: file, offset: BIOS_OFFSET, size, entry: BIOS_OFFSET };
+}
+
+/** Where EDK2 for phones has room for its copy of the devicetree: after its Image header. */
+const TREE_COPY = 0x40;
+
+/**
+ * Bytes that a BIOS seems to have for its copy of the devicetree: whole pages of zeros between its
+ * header and its code, as EDK2 for phones has them. Undefined without such pages.
+ */
+export function treeRoom(file: Uint8Array): number | undefined {
+  let end = TREE_COPY;
+  while (end < file.length && file[end] === 0) end++;
+  const room = Math.floor((end - TREE_COPY) / PAGE_SIZE) * PAGE_SIZE;
+  return room > 0 && end < file.length ? room : undefined;
 }
 
 /**

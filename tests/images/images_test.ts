@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { bareMetalImage, linuxImage } from "../../src/images/images.ts";
+import { bareMetalImage, linuxImage, treeRoom } from "../../src/images/images.ts";
 
 const MIB = 2 ** 20;
 const BASE = 0x8000_0000;
@@ -47,4 +47,21 @@ Deno.test("bareMetalImage() refuses an empty file", () => {
 
 Deno.test("linuxImage() refuses bytes that are not an arm64 Image", () => {
   assert.throws(() => linuxImage(new Uint8Array(100)), /not an arm64 Linux Image/);
+});
+
+Deno.test("treeRoom() is the pages of zeros between the header and the code of a BIOS", () => {
+  const bios = (zeros: number) => {
+    const file = new Uint8Array(0x40 + zeros + 4);
+    file.fill(1, 0, 0x40).fill(1, 0x40 + zeros);
+    return file;
+  };
+  // A volume of EDK2 begins with zeros, too.
+  assert.deepEqual([0, 0xfff, 0x1000, 0x8000, 0x8010].map((zeros) => treeRoom(bios(zeros))), [
+    undefined,
+    undefined,
+    0x1000,
+    0x8000,
+    0x8000,
+  ]);
+  assert.equal(treeRoom(new Uint8Array(0x9000)), undefined, "zeros alone");
 });

@@ -262,8 +262,9 @@ export class AddressSpace extends HypervisorObject {
     const parts = tablesOf(ipa, size, this.services.addressSpaceSize);
     const fresh = parts.filter((part) => !this.#tables.has(part)).length;
     if (!this.services.pageTables.promise(fresh, this.#vmid)) {
-      const left = this.services.pageTables.leftFor(this.#vmid);
-      return this.refuse(ErrorCode.NOMEM, "no memory for page tables is left", { tables: fresh, left });
+      const { pageTables } = this.services;
+      const use = pageTables.useText(this.#vmid), left = pageTables.leftFor(this.#vmid);
+      return this.refuse(ErrorCode.NOMEM, `no memory for page tables is left${use}`, { tables: fresh, left });
     }
     const charged = this.charge(fresh * TABLE_SIZE);
     if (charged !== ErrorCode.OK) {

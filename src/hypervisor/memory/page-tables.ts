@@ -38,6 +38,12 @@ export class PageTables {
     return isPlatform(vmid) ? this.#left : Math.min(this.#left, this.#leftForVms);
   }
 
+  /** Use of the tables against the limit of VMs, for display; empty if the VM has none. */
+  useText(vmid: number): string {
+    if (this.limitOfVms === undefined || isPlatform(vmid)) return "";
+    return `: ${this.usedByVms} of ${this.limitOfVms} are in use; the host's memory is not the limit`;
+  }
+
   /** Tables that are promised to VMs, if there is a limit. */
   get usedByVms(): number {
     return this.limitOfVms === undefined ? 0 : this.limitOfVms - this.#leftForVms;
