@@ -257,10 +257,10 @@ export class HostKernel {
    */
   reclaimPage(pid: number, address: number, since: number): boolean {
     if (this.load(pid, address, 1).ok) return true;
-    const place = `0x${address.toString(16)}`;
+    const place = `0x${address.toString(16)}`, seconds = (ns: number) => `${(ns / 1e9).toFixed(6)} s`;
     this.#refuseCall("reclaim", { pid, address }, -Signal.SIGBUS, "SIGBUS", {
       ...{ section: "phones B", object: "", values: { address, lent_since_ns: since } },
-      rule: `the host reclaimed page ${place}, which has been lent since ${(since / 1e9).toFixed(6)} s and was not pinned`,
+      rule: `the host reclaimed page ${place} at ${seconds(this.cpu.now)}, which has been lent since ${seconds(since)} and was not pinned`,
       wayOut: "lock the memory (mlock) before it is lent, or use a driver that pins it",
     });
     return false;
