@@ -43,13 +43,13 @@ export function performancePage({ date, machine, benches }: Benches): string {
   return [
     "# Performance",
     "",
-    "One run of `deno task bench all --json`, made into this page by `deno task performance FILE`. Figures of another computer differ;",
-    "ratios, measured against QEMU in the same run, differ less.",
+    "The figures of one run of `deno task bench all --json`; `deno task performance FILE` makes this page. Another computer has other",
+    "figures; its ratios, measured against QEMU in the same run, differ less.",
     "",
     `Measured on ${date}: ${processor}, ${processors} processors, load ${load.toFixed(2)} before; Deno ${deno}, V8 ${v8}.`,
     "",
-    "`x` is the speed beside QEMU (TCG, one thread): 2 x is twice as fast. For calls it is their cost in plain HVCs of QEMU, where less",
-    "is better. With several rounds a figure is their median, with the least and the greatest. Goals that were not reached are marked.",
+    "`x` is the speed relative to QEMU (TCG, one thread): 2 x is twice as fast. For calls, `x` is the cost in plain HVCs of QEMU: less is",
+    "better. A figure of several rounds is their median, with minimum and maximum. Goals that were not reached are marked.",
     ...Object.entries(benches).flatMap(([bench, { table }]) => [
       "",
       `## ${bench}`,

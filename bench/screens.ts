@@ -1,6 +1,6 @@
-// `deno task bench screens`: how soon a terminal program has its first screen, and what it then
-// writes: el2's demo beside btop, htop and tig of Debian, each in a terminal that only counts, in
-// turn (docs/design/compared.md).
+// `deno task bench screens`: the time to the first screen of a terminal program, and the bytes that
+// it writes: el2's demo and Debian's btop, htop and tig in turn, each in a terminal that only
+// counts (docs/design/compared.md).
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { type PeerProgram, peerProgram } from "../scripts/native-tools.ts";
@@ -11,16 +11,16 @@ import { preferredTree } from "./machines.ts";
 import { median } from "./statistics.ts";
 
 const SIZES = [[80, 24], [120, 36], [200, 60]] as const;
-/** A first screen has text, and is whole when nothing has been written for this long, ms. */
+/** A first screen has text, and is complete after this long without output, ms. */
 const PAUSE = 100;
 const TEXT = 200;
 /** Escape sequences and blanks, which are not text. */
 // deno-lint-ignore no-control-regex
 const NO_TEXT = /\x1b(?:\[[0-9;:<=>?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])|[\x00-\x20]/g;
-/** Wall time (ms) between the first screen and the measurement of what follows, and of that. */
+/** Wall time (ms) from the first screen to the measurement of later output, and of that. */
 const SETTLED = 3000;
 const MEASURED = 3000;
-/** For one that never pauses, ms. */
+/** Limit on the wait for a first screen, ms. */
 const PATIENCE = 10_000;
 const PEERS: readonly PeerProgram[] = ["btop", "htop", "tig"];
 
@@ -71,7 +71,7 @@ async function measure(command: string, columns: number, rows: number, cwd: stri
     await sleep(MEASURED);
     return { ...first, rate: (bytes - before) / ((performance.now() - since) / 1000) };
   } finally {
-    // All of them leave by q; script waits until its output is read.
+    // All of them quit with q; script waits until its output is read.
     const writer = child.stdin.getWriter();
     await writer.write(new TextEncoder().encode("q"));
     await read;

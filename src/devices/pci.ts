@@ -44,7 +44,7 @@ export interface PciIdentity {
   readonly bar?: { readonly address: number; readonly size: number; readonly wide: boolean };
   /** Number of the interrupt line at which INTA arrives. */
   readonly line?: number;
-  /** Each with its id and a byte for the next one's place; they follow each other. */
+  /** Each with its id and a byte for the offset of the next one; they are adjacent. */
   readonly capabilities?: readonly Uint8Array[];
 }
 
@@ -70,7 +70,7 @@ export interface PciFunctionState {
 
 /** Gives a capability its own bytes of configuration space: replaces what the header has. */
 export interface PciWindow {
-  /** Where it is, and how long. */
+  /** Its offset and length. */
   readonly offset: number;
   readonly size: number;
   /** How many words its state has. */
@@ -113,7 +113,7 @@ export class PciFunction {
     this.#bar = bar?.address ?? 0;
   }
 
-  /** Where its BAR is; undefined while it answers no accesses to memory. */
+  /** Address of its BAR; undefined while it does not answer accesses to memory. */
   get address(): number | undefined {
     return this.identity.bar !== undefined && this.#command & PciCommand.MEMORY ? this.#bar : undefined;
   }
@@ -209,7 +209,7 @@ export class PciBus {
   /** @param shift `CAM_SHIFT` or `ECAM_SHIFT` */
   constructor(readonly functions: readonly PciFunction[], readonly shift: number) {}
 
-  /** A load from configuration space: all ones where nothing is. */
+  /** A load from configuration space: all ones if there is no function. */
   readConfig(offset: number, size: number): bigint {
     const found = this.#find(offset);
     const register = offset & (1 << this.shift) - 1;
@@ -224,7 +224,7 @@ export class PciBus {
     this.#find(offset)?.write(register, size, Number(BigInt.asUintN(32, value)));
   }
 
-  /** A load from memory, or with `value` a store, which gives 0; undefined if no BAR is. */
+  /** A load from memory, or with `value` a store, which gives 0; undefined if there is no BAR. */
   access(address: number, size: number, value: bigint | undefined): bigint | undefined {
     for (const { address: base, identity, device } of this.functions) {
       if (base === undefined || device === undefined || address < base || address >= base + identity.bar!.size) continue;

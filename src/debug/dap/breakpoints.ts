@@ -46,7 +46,7 @@ interface Wanted {
 interface Found {
   readonly addresses: readonly bigint[];
   readonly line?: number;
-  /** Why there are none. */
+  /** The reason if there are none. */
   readonly message?: string;
 }
 
@@ -81,9 +81,9 @@ const EVENT_NAMES: Readonly<Record<string, (rest: string) => string>> = {
 /** `VM:NAME`: a function of one VM. Names of C++ and Rust have `::`. */
 const FUNCTION_OF_VM = /^([a-z][a-z0-9-]*):(?!:)(.+)$/;
 const WATCHES: Readonly<Record<string, WatchKind>> = { read: "read", write: "write", readWrite: "access" };
-/** VMs that say why they do not have a place. */
+/** Limit on the VMs whose reasons for not having a place are reported. */
 const MESSAGES = 3;
-/** Bytes of a data breakpoint where nothing says how many. */
+/** Bytes of a data breakpoint by default. */
 const WORD = 8;
 
 /** A stop that counts, or a message to print instead. */
@@ -214,7 +214,7 @@ export class Breakpoints {
     return this.#code.some(({ places }) => places.some((place) => place.vm === vm && place.address === pc));
   }
 
-  /** Sets them in a VM that did not exist before; returns those that had no place until now. */
+  /** Sets them in a new VM; returns those that had no place until now. */
   async placeIn(vm: string): Promise<DebugProtocol.Breakpoint[]> {
     const changed: DebugProtocol.Breakpoint[] = [];
     for (const one of this.#code) {
@@ -238,7 +238,7 @@ export class Breakpoints {
     for (const one of here) {
       if (one.condition !== undefined) {
         const holds = await this.#holds(one.condition, vcpu);
-        // A condition without a value stops, so that its author learns of it.
+        // A condition without a value stops, so that its author notices.
         if (typeof holds === "string") messages.push(`condition ${one.condition}: ${holds}`);
         else if (!holds) continue;
       }
@@ -325,7 +325,9 @@ export class Breakpoints {
     return { addresses: rows.map(({ address }) => BigInt(address)), line: rows[0]?.line };
   }
 
-  /** After the prologue, where debug information has one: there, arguments are in their places. */
+  /**
+   * The address after the prologue, if debug information names one: arguments are then in place.
+   */
   async #function(vm: string, name: string): Promise<Found> {
     const at = `${vm}:${name}`;
     const code = await this.target.query({ table: "code", args: { at, size: 1 } });

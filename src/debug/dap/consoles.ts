@@ -1,4 +1,4 @@
-// The consoles of VMs as one text for a client. Where several print, each line names its console.
+// The consoles of VMs as one text for a client. If several print, each line names its console.
 
 /** Joins consoles. */
 export class Consoles {

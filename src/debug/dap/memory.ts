@@ -12,7 +12,7 @@ import type { Place, Threads } from "./threads.ts";
 /** Bytes of one access to memory, of one request, and instructions of one request. */
 const ACCESS_MAX = 0x4000, MEMORY_MAX = 1024 * 1024, INSTRUCTIONS_MAX = 16_384;
 const INSTRUCTION_SIZE = 4n;
-/** Instructions that are not mapped, after which the rest is not asked for. */
+/** After this many unmapped instructions, the rest is not asked for. */
 const UNMAPPED_MAX = 64;
 
 /** The memory of a machine that is debugged. */
@@ -57,7 +57,7 @@ export class Memory {
     for (let at = BigInt.asUintN(64, place.address + offset) & ~3n; instructions.length < count;) {
       const left = count - instructions.length;
       const answer = await this.target.query({ table: "code", args: { at: `${name}:${hex(at)}`, size: left } });
-      // The client counts on as many instructions as it wanted.
+      // The client expects exactly the number of instructions that it asked for.
       const rows = answer.error === undefined ? rowsOf(CODE, answer) : [];
       for (const { address, word, text, symbol } of rows) {
         instructions.push({

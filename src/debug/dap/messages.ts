@@ -8,7 +8,7 @@ const MESSAGE_MAX = 4 * 1024 * 1024;
 const HEADER_MAX = 4096;
 const END_OF_HEADER = [13, 10, 13, 10];
 
-/** A message that cannot be read; `fatal`: where the next one begins is not known. */
+/** A message that cannot be read; `fatal`: the start of the next one is unknown. */
 export interface BrokenMessage {
   readonly kind: "broken";
   readonly message: string;
@@ -25,7 +25,7 @@ export class MessageReader {
   #wanted: number | undefined;
   #ended = false;
 
-  /** The messages that are whole now. */
+  /** The messages that these bytes complete. */
   *push(bytes: Uint8Array): Generator<ReceivedMessage> {
     if (this.#ended) return;
     const all = new Uint8Array(this.#bytes.length + bytes.length);

@@ -15,7 +15,7 @@ import { type StepKind, Stepping } from "./stepping.ts";
 import type { DapEvents, DapMachines, DapStop, DapTarget } from "./target.ts";
 import { type ThreadChange, Threads } from "./threads.ts";
 
-/** How long a VM that other VMs create is awaited when a machine is launched, ms. */
+/** Limit on the wait for a VM that other VMs create, when a machine is launched, ms. */
 const START_TIME = 5000;
 
 type Handler = (args: Arguments, request: DebugProtocol.Request) => Promise<object | undefined> | object | undefined;
@@ -82,7 +82,7 @@ export class DapSession {
   /**
    * @param send takes messages for the client
    * @param close ends the connection
-   * @param token what launch and attach must bring where others can connect as well
+   * @param token the token of launch and attach, if others can connect as well
    */
   constructor(
     readonly machines: DapMachines,
@@ -161,7 +161,7 @@ export class DapSession {
     };
   }
 
-  /** A request. Calls may overlap only in that a pause comes while another waits. */
+  /** Handles a request. Only a pause may come while another request waits. */
   async receive(request: DebugProtocol.Request): Promise<void> {
     const { command, seq } = request;
     const handler = Object.hasOwn(this.#handlers, command) ? this.#handlers[command] : undefined;
@@ -199,7 +199,7 @@ export class DapSession {
     this.send({ seq: this.#seq++, type: "response", ...response } as DebugProtocol.Response);
   }
 
-  /** Whether the client has brought its token, or needs none. */
+  /** Whether the client has sent its token, or needs none. */
   get known(): boolean {
     return this.#known || this.token === undefined;
   }
@@ -219,7 +219,7 @@ export class DapSession {
 
   // Beginning and end.
 
-  /** Until a machine is started or attached to, a client learns nothing and does nothing. */
+  /** Checks the token, before a machine is started or attached to. */
   #authenticate(args: Arguments): void {
     if (this.token === undefined) return;
     const [given, wanted] = [args.optionalText("token") ?? "", this.token].map((text) => new TextEncoder().encode(text));
@@ -267,7 +267,7 @@ export class DapSession {
     return undefined;
   }
 
-  /** Waits, not for long, until a VM has stopped, so that breakpoints can be set at once. */
+  /** Waits up to START_TIME for a VM to stop, so that breakpoints can be set at once. */
   async #start(): Promise<void> {
     if (!this.#early) {
       const late = Promise.withResolvers<void>(), timer = setTimeout(late.resolve, START_TIME);
@@ -377,7 +377,7 @@ export class DapSession {
     this.#arrived = Promise.withResolvers();
     await this.#again();
     await this.#start();
-    // The client sets its breakpoints again, and says when it has.
+    // The client sets its breakpoints again, and reports when it has.
     this.#event("initialized");
     return undefined;
   }
@@ -553,12 +553,12 @@ export class DapSession {
 
   // Threads.
 
-  /** The threads as they are now; the client hears of changes. */
+  /** Learns the present threads; the client gets an event for each change. */
   async #learnThreads(): Promise<ThreadChange[]> {
     const answer = await this.#machine().ask({ kind: "vcpus" });
     if (answer.kind !== "vcpus") return [];
     const changes = this.#threads.learn(answer.vcpus);
-    // Before, it does not know any.
+    // Before that, it does not know any.
     if (this.#configured) { for (const change of changes) this.#event("thread", change); }
     return changes;
   }
@@ -568,7 +568,7 @@ export class DapSession {
     const threads = this.#threads.all.map(({ id, name, waits }) => ({ id, name: `vcpu:${name}${waits ? ` (waits for ${waits})` : ""}` }));
     const [vm, ...more] = this.#machine().vms ?? [];
     const none = vm !== undefined && !more.length ? `vm:${vm} (not started)` : "no VM executes instructions yet";
-    // The protocol wants one, also before a VM exists.
+    // The protocol requires one, even before a VM exists.
     return { threads: threads.length ? threads : [{ id: this.#threads.idOf(0), name: none }] };
   }
 

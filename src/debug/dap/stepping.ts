@@ -1,4 +1,4 @@
-// Steps over lines, into and out of functions, forward and back, made of what the machine can do:
+// Steps over lines, into and out of functions, forward and back, made of the machine's operations:
 // run to a breakpoint, execute one instruction or those of a range, go back to a breakpoint.
 
 import { DEBUG_REGISTERS } from "../../hypervisor/debug/debug-access.ts";
@@ -12,9 +12,9 @@ import type { Threads } from "./threads.ts";
 const INSTRUCTION = 4n;
 /** Bytes of the exception vectors at VBAR_EL1. */
 const VECTORS = 0x800n;
-/** Pieces of one step: a line with many calls. */
+/** Limit on the pieces of one step, such as a line with many calls. */
 const PIECES_MAX = 10_000;
-/** Lines of a function that are set to go back to. */
+/** Limit on the lines of a function with breakpoints for a step back. */
 const LINES_MAX = 500;
 const registerNumber = (name: string) => DEBUG_REGISTERS.findIndex((one) => one.name === name);
 const SP = registerNumber("SP"), VBAR = registerNumber("VBAR_EL1"), ELR = registerNumber("ELR_EL1");
@@ -54,7 +54,7 @@ export class Stepping {
     return this.breakpoints.has(this.threads.vmOf(vcpu), pc);
   }
 
-  /** A step that ended at a breakpoint: that is what it stops for. */
+  /** A step that ended at a breakpoint: the breakpoint is the cause of the stop. */
   #atBreakpoint(stop: DapStop): DapStop {
     return stop.cause === "step" && this.#isAtBreakpoint(stop) ? { ...stop, cause: "breakpoint" } : stop;
   }
@@ -65,7 +65,7 @@ export class Stepping {
     return stop ?? await this.runner.run(() => this.target.go(undefined));
   }
 
-  /** Executes the instruction that would stop again; the stop of another cause on the way. */
+  /** Executes the instruction that would stop again. Returns a stop that another cause made. */
   async #leave(from: DapStop): Promise<DapStop | undefined> {
     const { target, runner } = this;
     if (from.cause !== "watchpoint" && !this.#isAtBreakpoint(from)) return undefined;

@@ -27,7 +27,7 @@ export interface DapTarget {
   stopAtEvents(filter: string | undefined): Promise<string | undefined>;
   /** Adds the symbols of an ELF file to a VM; resolves to an error. */
   addSymbols(vm: string, path: string): Promise<string | undefined>;
-  /** Stops; `stopped` follows, unless it did already. */
+  /** Stops the machine; `stopped` follows, unless it has come already. */
   stop(): void;
   /** Continues; with `step` until that vCPU has executed an instruction that leaves `range`. */
   go(step: number | undefined, range?: StepRange): void;

@@ -17,7 +17,7 @@ export interface ThreadChange {
   readonly reason: "started" | "exited";
 }
 
-/** The client may name it before the first vCPU exists. */
+/** Id of a thread that a client may name before the first vCPU exists. */
 const FIRST = 1;
 
 /** The threads of one session. */
@@ -26,7 +26,7 @@ export class Threads {
   /** By name of the vCPU, such as `rt/0`: its number may become that of another VM's. */
   readonly #ids = new Map<string, number>();
 
-  /** Takes the vCPUs that there are now. */
+  /** Learns the present vCPUs. */
   learn(vcpus: readonly DebuggedVcpu[]): ThreadChange[] {
     const before = this.#vcpus, changes: ThreadChange[] = [];
     const has = (list: readonly DebuggedVcpu[], name: string) => list.some((one) => one.name === name);
@@ -36,7 +36,7 @@ export class Threads {
     return changes;
   }
 
-  /** The machine is another one: it has no vCPUs yet. */
+  /** Forgets all vCPUs: the machine is another one. */
   forget(): void {
     this.#vcpus = [];
   }
@@ -97,7 +97,7 @@ export class Threads {
   /**
    * The meaning of a client's reference: `0x80000000`, `pa:0x80000000`, `rt:0x80000000`,
    * `rt/1:ipa:0x80000000`.
-   * @param current the vCPU that is meant by an address alone, and for its VM
+   * @param current the vCPU of an address without a name, and of the name of its VM
    * @throws RequestError
    */
   place(reference: string, current: number): Place {
