@@ -1,8 +1,9 @@
 // Commands and hooks of a session: from the user's own `~/.config/el2/ui.toml`, and from its
 // configuration, if the user has trusted that. No other file can have el2 run a program.
 
+import { dirname } from "node:path";
 import { ask } from "./ask.ts";
-import { isTrusted, trust } from "./trust.ts";
+import { trust, trustedFolder } from "./trust.ts";
 import { hasUserFile, userFile } from "./user-file.ts";
 import { Failure } from "../common/failure.ts";
 import { checkedFilter } from "../common/values.ts";
@@ -79,17 +80,16 @@ function ofConfiguration(file: string, untrusted: Untrusted): OwnPrograms | unde
   const programs = programsOf(text);
   const count = programs.commands.length + programs.hooks.length;
   if (count === 0) return undefined;
-  const folder = file.slice(0, file.lastIndexOf("/")) || "/";
-  if (isTrusted(file, text)) return checked(file, programs, folder);
+  const trusted = trustedFolder(file, text);
+  if (trusted !== undefined) return checked(file, programs, trusted);
   const way = `read it, then: el2 trust ${file}`;
   if (untrusted === "ask") {
     if (!Deno.stdin.isTerminal() || !Deno.stderr.isTerminal()) throw new Failure(`${file} runs programs and is not trusted; ${way}`);
     if (ask(`${file} runs programs:\n${programLines(programs).join("\n")}\nTrust it?`)) {
-      trust(file, text);
-      return checked(file, programs, folder);
+      return checked(file, programs, trust(file, text));
     }
   }
-  const off = `not trusted; el2 trust ${file}`;
+  const off = `not trusted; el2 trust ${file}`, folder = dirname(file);
   const note = `${file} is not trusted, so its commands and hooks do not run; ${way}`;
   return { commands: programs.commands.map((command) => ({ ...command, folder, off })), hooks: [], note };
 }

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { el2Process, type Outcome } from "../program.ts";
 import { inProcess } from "../in-process.ts";
-import { isTrusted } from "../../../src/cli/start/trust.ts";
+import { trustedFolder } from "../../../src/cli/start/trust.ts";
 import { exists } from "../../../src/support/cache.ts";
 
 const IMAGE = new URL("../../../assets/guests/hello.bin", import.meta.url).pathname;
@@ -49,7 +49,7 @@ class Folder implements AsyncDisposable {
     const before = Deno.env.get("XDG_STATE_HOME");
     Deno.env.set("XDG_STATE_HOME", this.env.XDG_STATE_HOME);
     try {
-      return isTrusted(file, Deno.readTextFileSync(file));
+      return trustedFolder(file, Deno.readTextFileSync(file)) !== undefined;
     } finally {
       if (before === undefined) Deno.env.delete("XDG_STATE_HOME");
       else Deno.env.set("XDG_STATE_HOME", before);
@@ -114,6 +114,26 @@ Deno.test("el2 trust lists the programs and lets them run; another content, --re
   assert.equal(folder.trusted(`${folder.path}/link.toml`), true);
   assert.equal((await folder.here("trust", folder.file, "--remove")).code, 0);
   assert.equal(folder.trusted(), false, "removed");
+});
+
+Deno.test("a link to a trusted configuration does not choose the programs that relative paths in it name", async () => {
+  await using folder = new Folder();
+  const program = (path: string, mark: string) => {
+    Deno.writeTextFileSync(path, `#!/bin/sh\ntouch "${folder.root}/${mark}"\n`, { mode: 0o755 });
+  };
+  Deno.writeTextFileSync(
+    folder.file,
+    `el2 = 1\n[vm.a]\nimage = "${IMAGE}"\nmemory = "4MiB"\n[[hook]]\nname = "own"\non = "kind=state vm=vm:a"\nrun = ["./notify"]\n`,
+  );
+  program(`${folder.path}/notify`, "own-mark");
+  const hostile = `${folder.root}/hostile`;
+  Deno.mkdirSync(hostile);
+  program(`${hostile}/notify`, "hostile-mark");
+  Deno.symlinkSync(folder.file, `${hostile}/el2.toml`);
+  assert.equal((await folder.here("trust", folder.file)).code, 0);
+  const { code, stderr } = await el2Process(["run", "el2.toml", ...END], folder.env, hostile);
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(await Promise.all(["own-mark", "hostile-mark"].map((mark) => exists(`${folder.root}/${mark}`))), [true, false]);
 });
 
 Deno.test("on a terminal the user is asked, with the programs in view; a no runs without them, a yes is kept", async () => {
