@@ -50,16 +50,33 @@ function testCase(
 
 const ENTITIES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
 
-/** Text for XML 1.0, which allows no control characters but tabs and line breaks. */
+/**
+ * Text for XML 1.0, which allows no control characters but tabs and line breaks, and neither U+FFFE
+ * nor U+FFFF. Guests choose parts of it.
+ */
 function escape(text: string): string {
-  return text.replaceAll(/[&<>"]/g, (sign) => ENTITIES[sign]).replaceAll(/[\x00-\x08\x0b\x0c\x0e-\x1f]/g, "\ufffd");
+  return text.replaceAll(/[&<>"]/g, (sign) => ENTITIES[sign]).replaceAll(/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, "\ufffd");
 }
 
 /** Wall time (s) of each scenario in a report, by its file; undefined if it is not a report. */
 export function durationsOf(report: string): Map<string, number> | undefined {
   if (!report.includes("<testsuites>")) return undefined;
-  const suites = report.matchAll(/<testsuite [^>]*time="([\d.]+)">[^]*?<testcase [^>]*file="([^"]*)"/g);
-  return new Map(Array.from(suites, ([, time, file]) => [unescape(file), Number(time)]));
+  const durations = new Map<string, number>();
+  let time: number | undefined;
+  // Tag by tag: a report may come from anywhere, and is read once.
+  for (const [tag] of report.matchAll(/<test(?:suite|case) [^<>]*>/g)) {
+    const value = (name: string) => new RegExp(` ${name}="([^"]*)"`).exec(tag)?.[1];
+    if (tag.startsWith("<testsuite ")) {
+      const seconds = Number(value("time") || NaN);
+      time = Number.isFinite(seconds) && seconds >= 0 ? seconds : undefined;
+      continue;
+    }
+    const file = value("file");
+    // The first case of a suite names its file.
+    if (time !== undefined && file !== undefined) durations.set(unescape(file), time);
+    time = undefined;
+  }
+  return durations;
 }
 
 function unescape(text: string): string {

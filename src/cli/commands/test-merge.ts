@@ -7,6 +7,7 @@ import { writeJunit } from "./test-junit.ts";
 import { readShard, type ReportedScenario, type Shard } from "./test-results.ts";
 import { Tap } from "./test-tap.ts";
 import { cannotWrite } from "../../support/named-file.ts";
+import { lstatIfThere } from "../../support/own-files.ts";
 
 /** Adds the command below `test`. */
 // deno-lint-ignore no-explicit-any
@@ -59,7 +60,7 @@ function merged(folders: readonly string[]): { results: ReportedScenario[]; miss
     // Recordings have come here with the folder.
     const results = shard.results.map((result) => ({
       ...result,
-      recording: result.recording && `${folder}/${result.recording.slice(result.recording.lastIndexOf("/") + 1)}`,
+      recording: result.recording && `${folder}/${/[^\\/]*$/.exec(result.recording)![0]}`,
     }));
     shards.set(shard.index, { ...shard, results });
   }
@@ -82,6 +83,10 @@ async function copyRecordings(results: readonly ReportedScenario[], folder: stri
     for (let number = 2; taken.has(free); number++) free = `${name}-${number}`;
     taken.add(free);
     const recording = `${folder}/${free}.rec`;
+    // Results may come from whoever had the tests run: a link would have any file copied.
+    if (lstatIfThere(result.recording)?.isFile === false) {
+      throw new Failure(`recording ${result.recording}: is not a regular file`, ExitCode.Failed);
+    }
     try {
       await Deno.mkdir(folder, { recursive: true });
       await Deno.copyFile(result.recording, recording);

@@ -11,7 +11,12 @@ import { writeWhole } from "../../support/whole-file.ts";
 const SCHEMA = "el2.shard/1";
 const FILE = "shard.json";
 
-const WHOLE = v.pipe(v.number(), v.integer(), v.minValue(1));
+/** Parts of a run, as `--shard` takes them. */
+const PARTS_MAX = 99_999;
+
+const PART = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(PARTS_MAX));
+/** Names of recordings: each becomes the name of a file, on any system. */
+const RECORDING = /(?:^|[\\/])[^\\/\0:]+\.rec$/;
 
 const STEP = v.object({
   step: v.object({ line: v.number() }),
@@ -27,17 +32,26 @@ const SCENARIO = v.object({
   seed: v.number(),
   ok: v.boolean(),
   elapsed: v.number(),
-  recording: v.optional(v.string()),
+  recording: v.optional(v.pipe(v.string(), v.regex(RECORDING))),
   steps: v.array(STEP),
 });
 
-const SHARD = v.object({
-  schema: v.literal(SCHEMA),
-  index: WHOLE,
-  count: WHOLE,
-  files: v.array(v.string()),
-  results: v.array(SCENARIO),
-});
+const SHARD = v.pipe(
+  v.object({
+    schema: v.literal(SCHEMA),
+    index: PART,
+    count: PART,
+    files: v.array(v.string()),
+    results: v.array(SCENARIO),
+  }),
+  v.check(({ index, count }) => index <= count),
+  v.check(({ files, results }) => {
+    const known = new Set(files);
+    return results.every(({ scenario }) => known.has(scenario.file));
+  }),
+  // Whether all is well is what the steps say.
+  v.check(({ results }) => results.every(({ ok, steps }) => ok === steps.every(({ result }) => result === "ok"))),
+);
 
 /** The part of a step for reports. */
 export type ReportedStep = v.InferOutput<typeof STEP>;

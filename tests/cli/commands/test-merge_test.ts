@@ -2,7 +2,9 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { inProcess } from "../in-process.ts";
 import { el2 } from "../program.ts";
+import { durationsOf } from "../../../src/cli/commands/test-junit.ts";
 import { shardOf } from "../../../src/cli/commands/test-shard.ts";
 import { el2Command } from "../../support/el2.ts";
 
@@ -115,5 +117,91 @@ Deno.test("a file that is not a part, report or result is refused by name", asyn
     );
   } finally {
     await Deno.remove(folder, { recursive: true });
+  }
+});
+
+/** Results as an attacker writes them: of one part, in which a step of `a.test.toml` failed. */
+const SHARD = {
+  schema: "el2.shard/1",
+  index: 1,
+  count: 1,
+  files: ["a.test.toml"],
+  results: [{
+    scenario: { name: "a", file: "a.test.toml" },
+    seed: 1,
+    ok: false,
+    elapsed: 1,
+    recording: "r/a.rec",
+    steps: [{ step: { line: 2 }, text: "boot", result: "failed", at: 1, message: "m", details: ["d"] }],
+  }],
+};
+
+Deno.test("results of others: a link instead of a recording is not followed, and numbers and names are those of a run", async () => {
+  const root = await Deno.makeTempDir();
+  try {
+    const part = `${root}/part`, copied = `${root}/copied`;
+    await Deno.mkdir(part);
+    await Deno.writeTextFile(`${root}/secret`, "secret");
+    const merge = async (shard: unknown) => {
+      await Deno.writeTextFile(`${part}/shard.json`, typeof shard === "string" ? shard : JSON.stringify(shard));
+      return await inProcess(["test", "merge", part, "--recordings", copied], {});
+    };
+    await Deno.symlink(`${root}/secret`, `${part}/a.rec`);
+    const linked = await merge(SHARD);
+    assert.equal(linked.code, 1);
+    assert.match(linked.stderr, /a\.rec: is not a regular file/);
+    await assert.rejects(Deno.stat(copied), Deno.errors.NotFound);
+    await Deno.remove(`${part}/a.rec`);
+    await Deno.writeTextFile(`${part}/a.rec`, "recording");
+    assert.match((await merge(SHARD)).stdout, /^not ok 1 - a: boot$/m);
+    assert.equal(await Deno.readTextFile(`${copied}/a.rec`), "recording");
+
+    const [result] = SHARD.results;
+    const refused: Readonly<Record<string, unknown>> = {
+      "parts without end": { ...SHARD, count: 2 ** 40 },
+      "a part after the last one": { ...SHARD, index: 2 },
+      "a scenario of no file": { ...SHARD, files: ["b.test.toml"] },
+      "a scenario that is well though a step failed": { ...SHARD, results: [{ ...result, ok: true }] },
+      "a recording in another folder, on Windows": { ...SHARD, results: [{ ...result, recording: "..\\..\\" }] },
+      "a recording without a name": { ...SHARD, results: [{ ...result, recording: "r/.." }] },
+      "deep JSON": "[".repeat(100_000) + "]".repeat(100_000),
+    };
+    for (const [what, shard] of Object.entries(refused)) {
+      const { code, stderr } = await merge(shard);
+      assert.equal(code, 2, `${what}: ${stderr}`);
+      assert.match(stderr, /not results of this version of el2 test --results/, what);
+    }
+  } finally {
+    await Deno.remove(root, { recursive: true });
+  }
+});
+
+Deno.test("a report gives its durations in linear time, whoever wrote it, and only numbers", () => {
+  const report = (suite: string) => `<testsuites>\n${suite}</testsuites>\n`;
+  const suite = (time: string) =>
+    `<testsuite name="a" tests="1" time="${time}">\n<testcase classname="a" file="a&quot;.toml" line="1" time="0.5"/>\n</testsuite>\n`;
+  assert.deepEqual(durationsOf(report(suite("2.500"))), new Map([['a".toml', 2.5]]));
+  for (const time of ["1.2.3", "1e999", "-1", "", "NaN"]) assert.deepEqual(durationsOf(report(suite(time))), new Map(), time);
+  const begun = performance.now();
+  assert.deepEqual(durationsOf(report('<testsuite time="1">'.repeat(200_000))), new Map());
+  assert.deepEqual(durationsOf(report("<testsuite ".repeat(200_000))), new Map());
+  assert.deepEqual(durationsOf(report(`<testsuite ${" time=".repeat(200_000)}`)), new Map());
+  assert.ok(performance.now() - begun < 5000, `${performance.now() - begun} ms`);
+});
+
+Deno.test("a report is XML whatever a guest has printed", async () => {
+  const root = await Deno.makeTempDir();
+  try {
+    const [result] = SHARD.results;
+    const message = "\0\x1b\ufffe\uffff\ud800]]><&\"'";
+    const results = [{ ...result, recording: undefined, steps: [{ ...result.steps[0], message, details: [message] }] }];
+    await Deno.writeTextFile(`${root}/shard.json`, JSON.stringify({ ...SHARD, results }));
+    await inProcess(["test", "merge", root, "--junit", `${root}/all.xml`], {});
+    const text = await Deno.readTextFile(`${root}/all.xml`);
+    // The characters of XML 1.0 (section 2.2), and no markup but ours.
+    assert.match(text, /^[\t\n\r\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]*$/u);
+    assert.equal(text.match(/</g)!.length, 12);
+  } finally {
+    await Deno.remove(root, { recursive: true });
   }
 });
