@@ -17,6 +17,8 @@ import { formatSize } from "../support/units.ts";
 const DISK_MAX = 64 * GiB, IMAGE_MAX = GiB;
 /** Size of a piece that becomes a hole if it is all zero. */
 const HOLE = 64 * KiB;
+/** Bytes that are read at a time to find the end of frames. */
+const WINDOW = 64 * KiB;
 /** First bytes of compressed files. */
 const MAGICS = {
   gz: [0x1f, 0x8b],
@@ -85,7 +87,7 @@ export async function rawDisk(path: string): Promise<string> {
     using disk = new HoledFile(raw);
     const { read } = imageBytes(file);
     if (isQcow2(read(0, 4))) {
-      const image = new Qcow2(read);
+      const image = new Qcow2(read, file.statSync().size);
       if (image.size > DISK_MAX) throw new Error(`is a disk of more than ${formatSize(DISK_MAX)}`);
       for (const [at, bytes] of image.clusters()) disk.put(at, bytes);
       disk.end(image.size);
@@ -114,7 +116,15 @@ async function* onePiece(bytes: Uint8Array<ArrayBuffer>): AsyncGenerator<Uint8Ar
 
 /** @throws Error if zstd data is truncated, which its decompressor does not notice */
 function checkWhole(read: (offset: number, size: number) => Uint8Array): void {
-  if (!isWholeZstd(read)) throw new Error("the zstd data is truncated or damaged");
+  // Frames are read in steps of a few bytes.
+  let start = 0, window = new Uint8Array();
+  const within = (offset: number, size: number) => {
+    if (offset < start || offset + size > start + window.length) {
+      [start, window] = [offset, new Uint8Array(read(offset, Math.max(size, WINDOW)))];
+    }
+    return window.subarray(offset - start, offset - start + size);
+  };
+  if (!isWholeZstd(within)) throw new Error("the zstd data is truncated or damaged");
 }
 
 /** @throws Error if the data is damaged or, with gzip and xz, truncated */

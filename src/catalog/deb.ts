@@ -2,7 +2,12 @@
 // one of files. No file of a package is executed, and none is written outside of its folder.
 
 import zlib from "node:zlib";
+import { pipeline } from "node:stream";
 import { readTar, type TarEntry } from "../formats/tar.ts";
+import { isWholeZstd } from "../formats/zstd.ts";
+import { joined } from "../support/bytes.ts";
+import { GiB, MiB } from "../support/sizes.ts";
+import { formatSize } from "../support/units.ts";
 import { hasTool, throughTool } from "./tool.ts";
 import { unxz } from "./xz.ts";
 
@@ -26,6 +31,10 @@ export interface ControlFile {
 
 const AR_MAGIC = "!<arch>\n";
 const ArHeader = { name: 16, size: [48, 10], total: 60 } as const;
+/** Members of an archive until the wanted one; packages have three. */
+const MEMBERS_MAX = 64;
+/** Most bytes of an unpacked archive. */
+const UNPACKED_MAX = { "control.tar": 64 * MiB, "data.tar": 8 * GiB } as const;
 const CONTROL = "control";
 const text = new TextDecoder();
 
@@ -39,15 +48,12 @@ export class Deb {
    */
   async controlFiles(): Promise<ControlFile[]> {
     const files: ControlFile[] = [];
-    for await (const { path, kind, permissions, size, data } of this.#member("control.tar")) {
+    for await (const { path, kind, permissions, data } of this.#member("control.tar")) {
       if (kind !== "file") continue;
-      const bytes = new Uint8Array(size);
-      let at = 0;
-      for await (const piece of data) {
-        bytes.set(piece, at);
-        at += piece.length;
-      }
-      files.push({ name: path.replace(/^\.\//, ""), bytes, permissions });
+      // The size that the header names may be more than there is.
+      const pieces: Uint8Array[] = [];
+      for await (const piece of data) pieces.push(piece.slice());
+      files.push({ name: path.replace(/^\.\//, ""), bytes: joined(pieces), permissions });
     }
     return files;
   }
@@ -66,17 +72,18 @@ export class Deb {
   async unpack(folder: string): Promise<DebEntry[]> {
     await Deno.mkdir(folder, { recursive: true });
     const root = await Deno.realPath(folder);
-    const entries: DebEntry[] = [];
+    const entries: DebEntry[] = [], tree = new Tree(root);
     for await (const entry of this.#member("data.tar")) {
       const path = pathOf(entry.path);
       entries.push({ path, uid: entry.uid, gid: entry.gid });
-      if (path !== "/") await place(entry, root, path);
+      if (path !== "/") await tree.place(entry, path);
     }
     return entries;
   }
 
   async *#member(name: DebMember): AsyncGenerator<TarEntry> {
-    yield* readTar(await hasTool("dpkg-deb") ? memberByDpkg(this.path, name) : memberOf(this.path, name));
+    const archive = await hasTool("dpkg-deb") ? memberByDpkg(this.path, name) : memberOf(this.path, name);
+    yield* readTar(bounded(archive, this.path, UNPACKED_MAX[name]));
   }
 }
 
@@ -89,6 +96,16 @@ export type DebMember = "control.tar" | "data.tar";
  */
 export function memberByDpkg(path: string, name: DebMember): AsyncIterable<Uint8Array> {
   return throughTool(["dpkg-deb", name === "data.tar" ? "--fsys-tarfile" : "--ctrl-tarfile", path]);
+}
+
+/** @throws Error as soon as there are more bytes */
+async function* bounded(bytes: AsyncIterable<Uint8Array>, path: string, most: number): AsyncGenerator<Uint8Array> {
+  let size = 0;
+  for await (const piece of bytes) {
+    size += piece.length;
+    if (size > most) throw new Error(`${path} unpacks to more than ${formatSize(most)}`);
+    yield piece;
+  }
 }
 
 /** A tar archive out of a package, without dpkg. */
@@ -124,18 +141,20 @@ export function parseFields(paragraph: string): PackageFields {
 async function findMember(file: Deno.FsFile, path: string, name: string): Promise<{ offset: number; size: number; suffix: string }> {
   const magic = await exactly(file, AR_MAGIC.length);
   if (!magic || text.decode(magic) !== AR_MAGIC) throw new Error(`${path} is not a Debian package`);
-  for (let offset = AR_MAGIC.length;;) {
+  let offset = AR_MAGIC.length;
+  for (let members = 0; members < MEMBERS_MAX; members++) {
     await file.seek(offset, Deno.SeekMode.Start);
     const header = await exactly(file, ArHeader.total);
-    if (!header) throw new Error(`${path} has no ${name}`);
+    if (!header) break;
     const member = text.decode(header.subarray(0, ArHeader.name)).trim().replace(/\/$/, "");
     const [start, length] = ArHeader.size;
-    const size = Number(text.decode(header.subarray(start, start + length)));
-    if (!Number.isSafeInteger(size) || size < 0) throw new Error(`${path} is malformed at byte ${offset}`);
+    const digits = text.decode(header.subarray(start, start + length)).trimEnd(), size = Number(digits);
+    if (!/^\d+$/.test(digits)) throw new Error(`${path} is malformed at byte ${offset}`);
     offset += ArHeader.total;
     if (member === name || member.startsWith(`${name}.`)) return { offset, size, suffix: member.slice(name.length + 1) };
     offset += size + size % 2;
   }
+  throw new Error(`${path} has no ${name}`);
 }
 
 async function exactly(file: Deno.FsFile, size: number): Promise<Uint8Array | undefined> {
@@ -164,7 +183,7 @@ export function decompressed(suffix: string, bytes: AsyncIterable<Uint8Array<Arr
     case "":
       return bytes;
     case "gz":
-      return ReadableStream.from(bytes).pipeThrough(new DecompressionStream("gzip"));
+      return unpackedBy(zlib.createGunzip(), bytes);
     case "zst":
       return zstd(bytes);
     case "xz":
@@ -176,7 +195,17 @@ export function decompressed(suffix: string, bytes: AsyncIterable<Uint8Array<Arr
 
 async function* zstd(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const packed = new Uint8Array(await new Response(ReadableStream.from(bytes)).arrayBuffer());
-  yield zlib.zstdDecompressSync(packed);
+  // The stream takes truncated data for its end.
+  if (!isWholeZstd((offset, size) => packed.subarray(offset, offset + size))) throw new Error("the zstd data is truncated or damaged");
+  yield* unpackedBy(zlib.createZstdDecompress(), [packed]);
+}
+
+function unpackedBy(
+  unpacker: zlib.Gunzip | zlib.ZstdDecompress,
+  packed: AsyncIterable<Uint8Array> | Uint8Array[],
+): AsyncIterable<Uint8Array> {
+  // The reader gets the errors of both streams.
+  return pipeline(packed, unpacker, () => {});
 }
 
 /** `./usr/bin/` is `/usr/bin`. */
@@ -186,37 +215,63 @@ function pathOf(name: string): string {
   return `/${parts.join("/")}`;
 }
 
-/** Makes one entry below `root`. */
-async function place(entry: TarEntry, root: string, path: string): Promise<void> {
-  const slash = path.lastIndexOf("/");
-  const folder = `${root}${path.slice(0, slash)}`;
-  await Deno.mkdir(folder, { recursive: true });
-  const real = await Deno.realPath(folder);
-  if (real !== root && !real.startsWith(`${root}/`)) throw new Error(`a package's ${path} leads out of it by a link`);
-  const target = `${real}/${path.slice(slash + 1)}`;
-  const there = await Deno.lstat(target).catch((error) => {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  });
-  if (entry.kind === "folder") {
-    // A link to a folder stays: merged systems have them.
-    if (!there) await Deno.mkdir(target);
-    if (!there?.isSymlink) await Deno.chmod(target, entry.permissions);
-    return;
-  }
-  if (there) await Deno.remove(target);
-  switch (entry.kind) {
-    case "file":
-      await writeFile(target, entry);
+/** A tree that packages are unpacked into. */
+class Tree {
+  /** Real paths of folders by their path in packages. */
+  readonly #folders = new Map<string, string>();
+
+  /** @param root without links */
+  constructor(readonly root: string) {}
+
+  /** Makes one entry. */
+  async place(entry: TarEntry, path: string): Promise<void> {
+    const slash = path.lastIndexOf("/");
+    const target = `${await this.#folder(path.slice(0, slash), path)}/${path.slice(slash + 1)}`;
+    const there = await Deno.lstat(target).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    });
+    if (entry.kind === "folder") {
+      // A link to a folder stays: merged systems have them.
+      if (!there) await Deno.mkdir(target);
+      if (!there?.isSymlink) await Deno.chmod(target, entry.permissions);
       return;
-    case "symlink":
-      return await Deno.symlink(entry.target, target);
-    case "hardlink": {
-      const source = await Deno.realPath(`${root}${pathOf(entry.target)}`);
-      if (!source.startsWith(`${root}/`)) throw new Error(`a package's ${path} links to a file outside of it`);
-      return await Deno.link(source, target);
     }
-    default:
-      throw new Error(`a package has a ${entry.kind} ${path}; only files, folders and links are unpacked`);
+    if (there) await Deno.remove(target);
+    // A link may replace an empty folder.
+    if (there && !there.isFile) this.#folders.clear();
+    switch (entry.kind) {
+      case "file":
+        await writeFile(target, entry);
+        return;
+      case "symlink":
+        return await Deno.symlink(entry.target, target);
+      case "hardlink": {
+        const source = await Deno.realPath(`${this.root}${pathOf(entry.target)}`);
+        if (!source.startsWith(`${this.root}/`)) throw new Error(`a package's ${path} links to a file outside of it`);
+        return await Deno.link(source, target);
+      }
+      default:
+        throw new Error(`a package has a ${entry.kind} ${path}; only files, folders and links are unpacked`);
+    }
+  }
+
+  /**
+   * The real path of a folder, which is made if it does not exist: step by step, as a link on the
+   * way may lead out of the tree.
+   */
+  async #folder(folder: string, path: string): Promise<string> {
+    if (folder === "") return this.root;
+    const known = this.#folders.get(folder);
+    if (known !== undefined) return known;
+    const slash = folder.lastIndexOf("/");
+    const step = `${await this.#folder(folder.slice(0, slash), path)}/${folder.slice(slash + 1)}`;
+    await Deno.mkdir(step).catch((error) => {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    });
+    const real = await Deno.realPath(step);
+    if (real !== this.root && !real.startsWith(`${this.root}/`)) throw new Error(`a package's ${path} leads out of it by a link`);
+    this.#folders.set(folder, real);
+    return real;
   }
 }
 

@@ -167,6 +167,7 @@ export class MirrorArchive implements PackageArchive {
     if (!/^([\w+~%:-][\w.+~%:-]*\/)*[\w+~%:-][\w.+~%:-]*$/.test(path)) {
       throw new Error(`${JSON.stringify(path)} of the mirror's list is not the path of a file`);
     }
+    if (!/^[0-9a-f]{64}$/.test(file.sha256)) throw new Error(`${path}: the mirror's list has no SHA-256 of it`);
     const here = `${folder}/${path.replace(/^.*\//, "")}`;
     const whole = `${unfinished}/${file.sha256}`;
     await transfer(`${this.#url}${path}`, whole, file, (done) => {

@@ -2,14 +2,18 @@
 // Clusters are written before the tables that lead to them, so that an end at any moment leaves at
 // most clusters that nobody uses. The format is QEMU's docs/interop/qcow2.txt.
 
-import { BadQcow2, clusterOf, COMPRESSED, DIRTY, headerOf, MAGIC, OFFSET, type Qcow2Header, ZERO } from "./qcow2.ts";
+import { BadQcow2, checkAligned, clusterOf, COMPRESSED, DIRTY, headerOf, MAGIC, OFFSET, type Qcow2Header, ZERO } from "./qcow2.ts";
+import { MiB } from "../support/sizes.ts";
+import { formatSize } from "../support/units.ts";
 
 /** An entry of a table that leads to a cluster which nothing else uses. */
 const COPIED = 1n << 63n;
 /** Bytes of the header that this writes, and the sizes of what is in it. */
 const HEADER = 104, VERSION = 3, CLUSTER_BITS = 16, REFCOUNT_ORDER = 4;
-/** Tables of the second level that are kept. */
-const TABLES = 256;
+/** Bytes of the tables of the second level that are kept. */
+const TABLES = 16 * MiB;
+/** Largest table of refcounts, as QEMU has it. */
+const REFCOUNTS_MAX = 8 * MiB;
 
 /** The bytes of an image. */
 export interface ImageBytes {
@@ -92,7 +96,9 @@ export class Qcow2Disk {
       throw new BadQcow2("has refcounts that are not of 16 bits; open it read-only");
     }
     if (version === 3 && view.getBigUint64(72) & DIRTY) throw new BadQcow2("was not closed in order; repair it with qemu-img check -r all");
-    const table = this.#longs(this.#header.refcountTable, view.getUint32(56) * this.#perTable);
+    const clusters = view.getUint32(56);
+    if (clusters * this.#cluster > REFCOUNTS_MAX) throw new BadQcow2(`has a table of refcounts of more than ${formatSize(REFCOUNTS_MAX)}`);
+    const table = this.#longs(this.#header.refcountTable, clusters * this.#perTable);
     // Every cluster of the disk may get a place, and every table.
     const most = (this.size / this.#cluster + table.length) * 1.02 + this.#end;
     if (table.length * (this.#cluster / 2) < most) {
@@ -131,6 +137,7 @@ export class Qcow2Disk {
     }
     const at = Number(entry & OFFSET);
     if (at === 0 || entry & ZERO) return void into.fill(0);
+    checkAligned(at, this.#cluster, number * this.#cluster);
     const bytes = this.file.read(at + within, into.length);
     into.set(bytes);
     // The rest of a short last cluster was never written.
@@ -143,6 +150,7 @@ export class Qcow2Disk {
       const entry = this.#entry(number), piece = from.subarray(at, at + size);
       if (entry & COPIED && !(entry & (COMPRESSED | ZERO))) {
         const place = Number(entry & OFFSET);
+        checkAligned(place, this.#cluster, offset + at);
         // An entry of a damaged image may lead anywhere.
         if (place / this.#cluster >= this.#end) throw new BadQcow2(`the cluster of byte ${offset + at} lies outside of the file`);
         return this.file.write(place + within, piece);
@@ -200,7 +208,7 @@ export class Qcow2Disk {
   }
 
   #keep(index: number, bytes: Uint8Array): DataView {
-    if (this.#tables.size >= TABLES) this.#tables.delete(this.#tables.keys().next().value!);
+    if (this.#tables.size * this.#cluster >= TABLES) this.#tables.delete(this.#tables.keys().next().value!);
     const table = new DataView(bytes.slice().buffer);
     this.#tables.set(index, table);
     return table;

@@ -17,6 +17,8 @@ const LEAST_CLUSTER = 9, MOST_CLUSTER = 21;
 /** The host offset in an entry of a table, and its flags. */
 export const OFFSET = 0x00ff_ffff_ffff_fe00n, COMPRESSED = 1n << 62n, ZERO = 1n;
 const SECTOR = 512;
+/** Fewest bytes of a compressed cluster. */
+const PACKED_LEAST = 4;
 /** Largest disk that is unpacked, and largest table of the first level, as QEMU has it. */
 const DISK_MAX = 2 ** 41, L1_MAX = 32 * MiB;
 
@@ -49,8 +51,11 @@ export function isQcow2(head: Uint8Array): boolean {
 export class Qcow2 {
   readonly #header: Qcow2Header;
 
-  /** @throws BadQcow2 if the header is damaged, or asks for what is not read */
-  constructor(readonly readAt: ReadAt) {
+  /**
+   * @param fileSize bytes of the image
+   * @throws BadQcow2 if the header is damaged, or asks for what is not read
+   */
+  constructor(readonly readAt: ReadAt, readonly fileSize: number) {
     this.#header = headerOf(readAt(0, HEADER_3 + 8));
   }
 
@@ -67,15 +72,23 @@ export class Qcow2 {
     const { clusterBits, size, l1 } = this.#header;
     const cluster = 2 ** clusterBits, perTable = cluster / 8;
     const table = this.#table(l1.offset, l1.entries);
+    // Each has its place in the file. An image that names one place many times would unpack without
+    // an end.
+    let most = Math.ceil(this.fileSize / cluster), packed = 0;
     for (let first = 0; first < l1.entries; first++) {
       const offset = Number(table.getBigUint64(first * 8) & OFFSET);
       if (offset === 0) continue;
+      if (most-- === 0) throw new BadQcow2("has clusters that are used twice; repair it with qemu-img check -r all");
       const entries = this.#table(offset, perTable);
       for (let index = 0; index < perTable; index++) {
         const at = (first * perTable + index) * cluster;
         if (at >= size) break;
-        const bytes = clusterOf(this.#header, this.readAt, entries.getBigUint64(index * 8), at);
-        if (bytes) yield [at, bytes.subarray(0, Math.min(cluster, size - at))];
+        const entry = entries.getBigUint64(index * 8);
+        const bytes = clusterOf(this.#header, this.readAt, entry, at);
+        if (!bytes) continue;
+        const overused = entry & COMPRESSED ? ++packed * PACKED_LEAST > this.fileSize : most-- === 0;
+        if (overused) throw new BadQcow2("has clusters that are used twice; repair it with qemu-img check -r all");
+        yield [at, bytes.subarray(0, Math.min(cluster, size - at))];
       }
     }
   }
@@ -96,6 +109,7 @@ export function clusterOf(header: Qcow2Header, readAt: ReadAt, entry: bigint, at
   if (entry & COMPRESSED) return unpackedCluster(header, readAt, entry, at);
   const offset = Number(entry & OFFSET);
   if (offset === 0 || entry & ZERO) return undefined;
+  checkAligned(offset, cluster, at);
   const bytes = readAt(offset, cluster);
   // The last cluster of a file may be short: the rest was never written.
   if (bytes.length === 0) throw new BadQcow2(`the cluster of byte ${at} lies outside of the file`);
@@ -103,6 +117,11 @@ export function clusterOf(header: Qcow2Header, readAt: ReadAt, entry: bigint, at
   const whole = new Uint8Array(cluster);
   whole.set(bytes);
   return whole;
+}
+
+/** @throws BadQcow2 if a place in the file is not that of a cluster */
+export function checkAligned(offset: number, cluster: number, at: number): void {
+  if (offset % cluster) throw new BadQcow2(`the cluster of byte ${at} has no place of a cluster`);
 }
 
 function unpackedCluster(header: Qcow2Header, readAt: ReadAt, entry: bigint, at: number): Uint8Array {

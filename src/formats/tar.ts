@@ -145,7 +145,7 @@ export async function* readTar(bytes: AsyncIterable<Uint8Array>): AsyncGenerator
     await pieces.exactly(padded(content) - content);
   }
   // The writer of the stream waits for its reader.
-  while (await pieces.some(BLOCK));
+  while (await pieces.some(Infinity));
 }
 
 function padded(size: number): number {
@@ -158,10 +158,15 @@ function string(header: Uint8Array, [start, size]: readonly [number, number]): s
   return new TextDecoder().decode(end < 0 ? field : field.subarray(0, end));
 }
 
-/** Octal digits, or binary where the first bit is set. */
+/** Octal digits, or binary, as two's complement, where the first bit is set. */
 function number(header: Uint8Array, field: readonly [number, number]): number {
   const [start, size] = field;
-  if (header[start] & 0x80) return header.subarray(start + 1, start + size).reduce((value, byte) => value * 256 + byte, 0);
+  if (header[start] & 0x80) {
+    const value = header.subarray(start + 1, start + size).reduce((value, byte) => value * 256 + byte, header[start] & 0x7f);
+    // Negative numbers are among those that are too large.
+    if (!Number.isSafeInteger(value)) throw new Error("a number of a header is negative or too large");
+    return value;
+  }
   const text = string(header, field).trim();
   if (!/^[0-7]*$/.test(text)) throw new Error(`${JSON.stringify(text)} is not an octal number`);
   return parseInt(text || "0", 8);

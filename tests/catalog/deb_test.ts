@@ -1,6 +1,7 @@
 // Debian packages read with and without dpkg: the same files, and nothing outside of the folder.
 
 import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
 import { Deb, memberByDpkg, memberOf } from "../../src/catalog/deb.ts";
 import { readTar } from "../../src/formats/tar.ts";
 import { buildDeb, controlFields, putFile } from "../support/debian-repository.ts";
@@ -102,6 +103,59 @@ Deno.test("a package cannot write outside of the folder that it is unpacked into
       await assert.rejects(deb.unpack(`${folder}/root-${crypto.randomUUID()}`), message);
     }
     assert.deepEqual(await Array.fromAsync(Deno.readDir(`${folder}/outside`)), []);
+  });
+});
+
+Deno.test("a package makes no folder outside of the one that it is unpacked into", async () => {
+  await inFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/outside`);
+    const entries: Uint8Array<ArrayBuffer>[][] = [
+      [tarOf("./link", "2", "../outside"), tarOf("./link/made/file", "0")],
+      [tarOf("./link", "2", "../outside"), tarOf("./link/made/folder", "5")],
+      // An empty folder that was used before a link replaces it.
+      [tarOf("./a/b", "5"), tarOf("./a/b", "2", "../../outside"), tarOf("./a/b/made/file", "0")],
+    ];
+    for (const [index, hostile] of entries.entries()) {
+      const deb = await hostileDeb(`${folder}/hostile.deb`, ...hostile);
+      await assert.rejects(deb.unpack(`${folder}/root-${index}`), /leads out of it by a link/);
+      assert.deepEqual(await Array.fromAsync(Deno.readDir(`${folder}/outside`)), []);
+    }
+  });
+});
+
+/** An entry whose header has other bytes at a place, and its checksum right again. */
+function withField(entry: Uint8Array<ArrayBuffer>, at: number, bytes: readonly number[]): Uint8Array<ArrayBuffer> {
+  const block = entry.slice();
+  block.set(bytes, at);
+  block.fill(0x20, 148, 156);
+  new TextEncoder().encodeInto(block.reduce((sum, byte) => sum + byte, 0).toString(8).padStart(6, "0") + "\0 ", block.subarray(148));
+  return block;
+}
+
+Deno.test("sizes of a package are believed as far as there are bytes, and unpacked as far as there is a limit", async () => {
+  await inFolder(async (folder) => {
+    const octal = (size: number) => [...new TextEncoder().encode(size.toString(8).padStart(11, "0"))];
+    const cases: [RegExp, Uint8Array<ArrayBuffer>][] = [
+      [/negative or too large/, withField(tarOf("./a", "0"), 124, Array(12).fill(0xff))],
+      [/cut off/, withField(tarOf("./a", "0"), 124, octal(8 ** 11 - 1))],
+      [/cut off/, withField(tarOf("./a", "0"), 124, [0x80, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0])],
+    ];
+    for (const [message, entry] of cases) {
+      const read = async () => {
+        for await (const { data } of readTar(ReadableStream.from([entry]))) for await (const _ of data);
+      };
+      await assert.rejects(read, message);
+    }
+    // A control archive of a thousand times the bytes of its package.
+    const zeros = gzipSync(new Uint8Array(80 << 20), { level: 1 });
+    const text = new TextEncoder(), member = (name: string, size: number) => `${name.padEnd(48)}${String(size).padEnd(10)}\`\n`;
+    const header = withField(tarOf("./control", "0"), 124, octal(80 << 20));
+    const bomb = await new Blob([gzipSync(header), zeros]).bytes();
+    const head = text.encode(`!<arch>\n${member("debian-binary", 4)}2.0\n${member("control.tar.gz", bomb.length)}`);
+    await Deno.writeFile(`${folder}/bomb.deb`, await new Blob([head, bomb, text.encode(bomb.length % 2 ? "\n" : "")]).bytes());
+    const before = Deno.memoryUsage().rss;
+    await assert.rejects(new Deb(`${folder}/bomb.deb`).fields(), /bomb\.deb unpacks to more than 64MiB/);
+    assert.ok(Deno.memoryUsage().rss - before < 256 << 20);
   });
 });
 

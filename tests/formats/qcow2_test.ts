@@ -8,7 +8,7 @@ import { DISK, QCOW2 } from "../support/disk-images.ts";
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 
 function opened(file: Uint8Array): Qcow2 {
-  return new Qcow2((offset, size) => file.subarray(offset, offset + size));
+  return new Qcow2((offset, size) => file.subarray(offset, offset + size), file.length);
 }
 
 function unpacked(image: Qcow2): Uint8Array {
@@ -73,4 +73,27 @@ Deno.test("damaged and truncated images end in an error that says so, or in a di
   }
   assert.ok(refused > 50, `${refused} refused`);
   assert.throws(() => unpacked(opened(QCOW2.zlib.subarray(0, 9000))), /lies outside of the file|is damaged/);
+});
+
+/** An image of version 2 whose disk has 16 MiB, and whose tables name one cluster for all of it. */
+function oneClusterForAll(flags: bigint): Uint8Array {
+  const cluster = 512, image = new Uint8Array(4 * cluster), view = new DataView(image.buffer), entries = 512;
+  view.setUint32(0, 0x514649fb);
+  view.setUint32(4, 2);
+  view.setUint32(20, 9);
+  view.setBigUint64(24, BigInt(entries * 64 * cluster));
+  view.setUint32(36, entries);
+  view.setBigUint64(40, BigInt(cluster));
+  // The table of the first level and the one of the second are one cluster: each entry leads back.
+  for (let at = cluster; at < 2 * cluster; at += 8) view.setBigUint64(at, BigInt(cluster) | flags);
+  view.setUint32(36, 64);
+  view.setBigUint64(24, BigInt(64 * 64 * cluster));
+  return image;
+}
+
+Deno.test("an image whose tables lead to themselves, or name a cluster twice, is refused", () => {
+  assert.throws(() => unpacked(opened(oneClusterForAll(0n))), /has clusters that are used twice/);
+  const unaligned = oneClusterForAll(0n);
+  new DataView(unaligned.buffer).setUint32(20, 10);
+  assert.throws(() => unpacked(opened(unaligned)), /has no place of a cluster|outside of the file|does not cover/);
 });
