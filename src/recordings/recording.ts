@@ -108,7 +108,8 @@ export async function readRecording(path: string): Promise<Recording> {
     throw new RecordingError(`${path}:1: not a recording that this el2 reads (${SCHEMA})`);
   }
   if (header.version !== VERSION) {
-    throw new RecordingError(`${path}:1: recorded by el2 ${header.version}, this is ${VERSION}; only the same version gives the same run`);
+    const by = typeof header.version === "string" ? header.version : "of an unknown version";
+    throw new RecordingError(`${path}:1: recorded by el2 ${by}, this is ${VERSION}; only the same version gives the same run`);
   }
   const inputs: RecordedInput[] = [];
   const checks: { at: number; check: Check }[] = [];

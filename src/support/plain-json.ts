@@ -12,14 +12,18 @@ export function encodePlain(value: unknown): string {
   });
 }
 
+/** Levels of lists and objects: plans have a dozen. */
+const DEEPEST = 256;
+
 /** Digits of a marked number: registers have 128 bits. Reading takes the square of them. */
 const DIGITS_MAX = 64;
 
 /**
  * The value.
- * @throws SyntaxError if the text is not JSON or a marked number is invalid.
+ * @throws SyntaxError if the text is not JSON, is nested too deep or a marked number is invalid.
  */
 export function decodePlain(text: string): unknown {
+  checkNesting(text);
   return JSON.parse(text, (_name, part) => {
     if (typeof part?.$bytes === "string") return decodeBase64(part.$bytes);
     if (typeof part?.$bigint === "string") {
@@ -28,4 +32,34 @@ export function decodePlain(text: string): unknown {
     }
     return part;
   });
+}
+
+/** Refuses nesting too deep for those who walk through the value, this parser among them. */
+function checkNesting(text: string): void {
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    switch (text[at]) {
+      case '"':
+        at = endOfString(text, at);
+        break;
+      case "{":
+      case "[":
+        if (++depth > DEEPEST) throw new SyntaxError(`nested deeper than ${DEEPEST}`);
+        break;
+      case "}":
+      case "]":
+        depth--;
+    }
+  }
+}
+
+/** Where the string that begins at `start` ends. */
+function endOfString(text: string, start: number): number {
+  for (let at = start;;) {
+    at = text.indexOf('"', at + 1);
+    if (at < 0) return text.length;
+    let escapes = 0;
+    while (text[at - 1 - escapes] === "\\") escapes++;
+    if (escapes % 2 === 0) return at;
+  }
 }
