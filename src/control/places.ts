@@ -62,12 +62,14 @@ export interface BesideSocket {
   readonly lock: string;
   /** Clients authenticate with it. */
   readonly token: string;
+  /** Socket of a gdb server: a session has one debugger at a time. */
+  readonly gdb: string;
 }
 
 /** The files beside a socket. */
 export function besideSocket(socket: string): BesideSocket {
   const stem = socket.replace(/\.sock$/, "");
-  return { lock: `${stem}.lock`, token: `${stem}.token` };
+  return { lock: `${stem}.lock`, token: `${stem}.token`, gdb: `${stem}.gdb` };
 }
 
 /** Names of the sessions that have a socket, whether or not a process listens on it. */

@@ -26,6 +26,8 @@ export class NoSession extends Error {
 export interface RemoteSession extends SessionClient {
   /** As it was when the connection began. */
   readonly info: SessionInfo;
+  /** Path of its socket. */
+  readonly path: string;
   readonly readOnly: boolean;
   /** Asks the session's process to end. */
   down(): void;
@@ -63,7 +65,7 @@ export async function connectSession(
     if (error instanceof Deno.errors.PermissionDenied) throw new NoSession(`the session at ${path} belongs to another user`);
     throw error;
   }
-  const session = new Connection(connection, options.readOnly);
+  const session = new Connection(connection, path, options.readOnly);
   const welcome = session.welcome.promise;
   const late = setTimeout(() => session.welcome.reject(new NoSession(`the session at ${path} does not answer`)), PATIENCE);
   session.write({ kind: "hello", version: PROTOCOL_VERSION, oldest: OLDEST_VERSION, token, ...options });
@@ -123,7 +125,7 @@ class Connection implements RemoteSession {
   #closed = false;
   #last: Promise<void> = Promise.resolve();
 
-  constructor(readonly connection: Deno.UnixConn, readonly readOnly: boolean) {
+  constructor(readonly connection: Deno.UnixConn, readonly path: string, readonly readOnly: boolean) {
     this.#read();
   }
 

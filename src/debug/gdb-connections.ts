@@ -1,4 +1,8 @@
-// Where gdb comes from: a port of the loopback interface, or the streams of this process.
+// Where gdb comes from: a socket that only its user can connect to, a port of the loopback
+// interface, to which every local user can connect, or the streams of this process.
+
+import { lstatIfThere, removeIfThere } from "../support/own-files.ts";
+import { listenOwnSocket } from "../support/own-socket.ts";
 
 const LOOPBACK = "127.0.0.1";
 
@@ -17,27 +21,17 @@ export interface GdbConnections {
   close(): void;
 }
 
-/** A port of 127.0.0.1. */
-export class LoopbackPort implements GdbConnections {
-  readonly #listener: Deno.TcpListener;
+/** Something that listens. */
+abstract class Listening<L extends Deno.TcpListener | Deno.UnixListener> implements GdbConnections {
   #closed = false;
 
-  /**
-   * Listens.
-   * @param port 0: any that is free.
-   * @throws Deno.errors.AddrInUse and the like.
-   */
-  constructor(port: number) {
-    this.#listener = Deno.listen({ hostname: LOOPBACK, port });
-  }
+  constructor(protected readonly listener: L) {}
 
-  get name(): string {
-    return `${LOOPBACK}:${this.#listener.addr.port}`;
-  }
+  abstract get name(): string;
 
   async accept(): Promise<GdbConnection | undefined> {
     try {
-      return await this.#listener.accept();
+      return await this.listener.accept();
     } catch (error) {
       if (this.#closed) return undefined;
       throw error;
@@ -45,8 +39,46 @@ export class LoopbackPort implements GdbConnections {
   }
 
   close(): void {
+    if (this.#closed) return;
     this.#closed = true;
-    this.#listener.close();
+    this.listener.close();
+  }
+}
+
+/** A port of 127.0.0.1. */
+export class LoopbackPort extends Listening<Deno.TcpListener> {
+  /**
+   * Listens.
+   * @param port 0: any that is free.
+   * @throws Deno.errors.AddrInUse and the like.
+   */
+  constructor(port: number) {
+    super(Deno.listen({ hostname: LOOPBACK, port }));
+  }
+
+  get name(): string {
+    return `${LOOPBACK}:${this.listener.addr.port}`;
+  }
+}
+
+/** A socket in a folder of the user's own. */
+export class OwnSocket extends Listening<Deno.UnixListener> {
+  readonly #file: number | null | undefined;
+
+  /**
+   * Listens.
+   * @param name its absolute path
+   * @throws NotOurs, and errors of the system
+   */
+  constructor(readonly name: string) {
+    super(listenOwnSocket(name));
+    this.#file = lstatIfThere(name)?.ino;
+  }
+
+  override close(): void {
+    super.close();
+    // A later server may have replaced it.
+    if (lstatIfThere(this.name)?.ino === this.#file) removeIfThere(this.name);
   }
 }
 

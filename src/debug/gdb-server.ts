@@ -77,7 +77,9 @@ export class GdbServer {
     const writer = connection.writable.getWriter();
     let open = true, farewell: Promise<void> | undefined;
     // A reader that is gone shows in the other direction as well.
-    const send = (bytes: Uint8Array<ArrayBuffer>) => void writer.write(bytes).catch(() => open = false);
+    const send = async (bytes: Uint8Array<ArrayBuffer>) => {
+      await writer.write(bytes).catch(() => open = false);
+    };
     const close = () => {
       open = false;
       // Delivers pending output before the end; the client may be gone.
@@ -89,7 +91,6 @@ export class GdbServer {
       for await (const bytes of connection.readable) {
         await session.receive(bytes);
         if (!open) break;
-        await writer.ready;
       }
     } catch (error) {
       if (!isDisconnection(error)) throw error;

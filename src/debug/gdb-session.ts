@@ -88,12 +88,17 @@ export class GdbSession {
   /** The address space of gdb's addresses. */
   #space: DebugSpace = "va";
   readonly #handlers: readonly (readonly [prefix: string, Handler])[];
+  /** Resolves when gdb has taken what was sent last. */
+  #taken: Promise<void> | void = undefined;
 
-  /** @param send takes bytes for gdb. @param close ends the connection. */
+  /**
+   * @param send takes bytes for gdb; a promise resolves when gdb has them
+   * @param close ends the connection
+   */
   constructor(
     readonly target: GdbTarget,
     stop: GdbStop,
-    readonly send: (bytes: Uint8Array<ArrayBuffer>) => void,
+    readonly send: (bytes: Uint8Array<ArrayBuffer>) => Promise<void> | void,
     readonly close: () => void,
   ) {
     this.#stop = stop;
@@ -140,6 +145,9 @@ export class GdbSession {
     for (const received of this.#reader.push(bytes)) {
       if (this.#closed) return;
       await this.#handle(received);
+      // A byte that asks for the last packet again costs an answer of 32 KiB: who does not read the
+      // answers gets no more of them.
+      await this.#taken;
     }
   }
 
@@ -171,16 +179,16 @@ export class GdbSession {
       case "ack":
         return;
       case "nak":
-        if (this.#last) this.send(this.#last);
+        if (this.#last) this.#send(this.#last);
         return;
       case "interrupt":
         if (this.#running) this.target.stop();
         return;
       case "broken":
-        if (this.#acknowledges) this.send(acknowledgement(false));
+        if (this.#acknowledges) this.#send(acknowledgement(false));
         return;
       case "packet": {
-        if (this.#acknowledges) this.send(acknowledgement(true));
+        if (this.#acknowledges) this.#send(acknowledgement(true));
         const answer = await this.#dispatch(received.data);
         if (answer !== undefined) this.#answer(answer);
         if (this.#closed) this.close();
@@ -197,7 +205,11 @@ export class GdbSession {
 
   #answer(data: string): void {
     this.#last = encodePacket(data);
-    this.send(this.#last);
+    this.#send(this.#last);
+  }
+
+  #send(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#taken = this.send(bytes);
   }
 
   #end(): void {

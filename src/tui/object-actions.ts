@@ -95,7 +95,7 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     key: "g",
     label: "gdb: how to debug it",
     danger: false,
-    say: (id) => `in another terminal: el2 gdb ${vmOf(id)} --port 1234, then gdb-multiarch -ex 'target remote :1234'`,
+    say: (id) => `in another terminal: el2 gdb ${vmOf(id)} prints the command for gdb`,
     command: (id) => `el2 gdb ${vmOf(id)}`,
     disabled: (id) => PLATFORM.has(vmOf(id) ?? "") ? `${id} executes no instructions: el2's own code runs there` : undefined,
   },

@@ -18,9 +18,9 @@ Deno.test("gdb comes to a VM of a running session, stops it, and lets it continu
     const { code, stdout, stderr } = await new Deno.Command(program, { args: rest, stdin: "null", env }).output();
     return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
   };
-  const server = (vm: string) => {
+  const server = (...args: string[]) => {
     const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-    return new ConsoleProgram(["env", ...settings, "sh", "-c", 'exec "$0" "$@" 2>&1', ...el2Command("gdb", vm)]);
+    return new ConsoleProgram(["env", ...settings, "sh", "-c", 'exec "$0" "$@" 2>&1', ...el2Command("gdb", ...args)]);
   };
   try {
     const up = await el2("up", "demo", "--name", "debugged");
@@ -39,7 +39,11 @@ Deno.test("gdb comes to a VM of a running session, stops it, and lets it continu
     assert.match(nobody.stderr, /^el2: no vm:nobody that executes instructions; there are .*vm:hello/);
     {
       await using hello = server("vm:hello");
-      const [, port] = await hello.expect(/target remote 127\.0\.0\.1:(\d+)/, PATIENCE);
+      // Only we can connect to the socket, which is beside the session's.
+      const [, socket] = await hello.expect(/target remote (\S+)'/, PATIENCE);
+      assert.equal(socket, `${folder}/el2/debugged.gdb`);
+      assert.equal(Deno.lstatSync(socket).mode! & 0o777, 0o600);
+      assert.equal((await el2("ls", "--json")).stdout.match(/"session:/g)?.length, 1, "it is not a session");
       const second = await el2("gdb", "ping");
       assert.equal(second.code, 1);
       assert.match(second.stderr, /another debugger is attached to a VM of this session/);
@@ -49,7 +53,7 @@ Deno.test("gdb comes to a VM of a running session, stops it, and lets it continu
         await gdb.type(command);
       }
       for (const round of [1, 2]) {
-        await gdb.type(`target remote 127.0.0.1:${port}`);
+        await gdb.type(`target remote ${socket}`);
         await gdb.expect(/0x[0-9a-f]{16} in \?\? \(\)/, PATIENCE);
         await gdb.type("print/x $cpsr & 0xf");
         await gdb.expect(/= 0x5\n/, PATIENCE); // EL1h
@@ -62,7 +66,7 @@ Deno.test("gdb comes to a VM of a running session, stops it, and lets it continu
     // The server is gone, and with it the debugger: the VM runs and another one may come.
     await runs();
     {
-      await using ping = server("ping");
+      await using ping = server("ping", "--port", "0");
       await ping.expect(/target remote 127\.0\.0\.1:\d+/, PATIENCE);
     }
 

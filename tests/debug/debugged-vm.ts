@@ -1,5 +1,7 @@
 // A whole machine without a worker, whose primary VM belongs to a gdb session that a test plays.
 
+import * as v from "valibot";
+import { REQUESTS } from "../../src/protocol/requests.ts";
 import { answerDebugger } from "../../src/hypervisor/debug/debug-access.ts";
 import { GdbSession, type GdbTarget } from "../../src/debug/gdb-session.ts";
 import { encodePacket, PacketReader } from "../../src/debug/packets.ts";
@@ -39,6 +41,10 @@ export class DebuggedVm {
   readonly session: GdbSession;
   /** The session's actions on the machine. */
   readonly done: ("stop" | "detach" | "kill" | "close" | "back" | `back ${number}`)[] = [];
+  /** Times that the session has sent something. */
+  sent = 0;
+  /** Resolves when gdb has read what was sent; undefined: at once. */
+  reading: Promise<void> | undefined;
   readonly #reader = new PacketReader();
   #answers: string[] = [];
   #wantsToRun = false;
@@ -48,7 +54,11 @@ export class DebuggedVm {
     const { control: debug } = this.system.debugger;
     if (!debug) throw new Error("the machine has no debugger");
     const target: GdbTarget = {
-      ask: (access) => Promise.resolve(answerDebugger(debug, access)),
+      ask: (access) => {
+        // A session ends the connection of whoever asks for something else.
+        v.parse(REQUESTS.debug.schema, { kind: "debug", access });
+        return Promise.resolve(answerDebugger(debug, access));
+      },
       stop: () => void this.done.push("stop"),
       go: (step, range) => {
         debug.goOn(debug.vcpus().find(({ index }) => index === step), range);
@@ -64,7 +74,11 @@ export class DebuggedVm {
     };
     const stop = this.#run(START_TIME);
     if (!stop) throw new Error("the VM did not start");
-    this.session = new GdbSession(target, stop, (bytes) => this.#take(bytes), () => void this.done.push("close"));
+    this.session = new GdbSession(target, stop, (bytes) => {
+      this.sent++;
+      this.#take(bytes);
+      return this.reading;
+    }, () => void this.done.push("close"));
   }
 
   /** Whether the session has continued the machine, and it has not stopped yet. */

@@ -170,6 +170,20 @@ Deno.test("detach and kill do what they say, and a lost connection is a detach",
   assert.deepEqual(lost.done, ["detach"]);
 });
 
+Deno.test("a gdb that reads no answers gets no more of them: each byte may ask for the last one again", async () => {
+  const vm = new DebuggedVm(COUNT), read = Promise.withResolvers<void>();
+  await vm.ask(`m${hex(ENTRY)},2000`);
+  const before = vm.sent;
+  vm.reading = read.promise;
+  const received = vm.raw(new TextEncoder().encode("-".repeat(50)));
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.equal(vm.sent - before, 1);
+  vm.reading = undefined;
+  read.resolve();
+  await received;
+  assert.equal(vm.sent - before, 50);
+});
+
 Deno.test("an interrupt asks the machine to stop only while it runs", async () => {
   const vm = new DebuggedVm(COUNT);
   await vm.raw(Uint8Array.of(3));

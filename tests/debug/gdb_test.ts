@@ -19,17 +19,18 @@ const PATIENCE = 120;
 class Debugged implements AsyncDisposable {
   private constructor(readonly el2: ConsoleProgram, readonly gdb: ConsoleProgram) {}
 
-  /** Starts `el2 ARGS --gdb 0` and gdb. */
+  /** Starts `el2 ARGS --gdb 0`, or as ARGS have it, and gdb. */
   static async start(...args: string[]): Promise<Debugged> {
     // One stream for both: the port is on stderr, and so are gdb's messages about the target.
-    const el2 = new ConsoleProgram(["sh", "-c", 'exec "$0" "$@" 2>&1', ...el2Command(...args, "--gdb", "0")]);
-    const [, port] = await el2.expect(/target remote 127\.0\.0\.1:(\d+)/, PATIENCE);
+    const where = args.includes("--gdb") ? [] : ["--gdb", "0"];
+    const el2 = new ConsoleProgram(["sh", "-c", 'exec "$0" "$@" 2>&1', ...el2Command(...args, ...where)]);
+    const [, target] = await el2.expect(/target remote (\S+)'/, PATIENCE);
     const gdb = new ConsoleProgram(["sh", "-c", 'exec "$0" "$@" 2>&1', ...await gdbCommand()]);
     const debugged = new Debugged(el2, gdb);
     for (const command of ["set confirm off", "set pagination off", "set width 0", "set remotetimeout 60", "set architecture aarch64"]) {
       await gdb.type(command);
     }
-    await debugged.ask(`target remote 127.0.0.1:${port}`, /0x[0-9a-f]{16} in \?\? \(\)/);
+    await debugged.ask(`target remote ${target}`, /0x[0-9a-f]{16} in \?\? \(\)/);
     return debugged;
   }
 
@@ -130,7 +131,12 @@ Deno.test("gdb goes back: by steps, to a breakpoint, to a watched store, to the 
     await vm.ask("monitor symbols", /name one file/);
     // Another user can connect to the port, and must not replace files of this one.
     const before = await Deno.readFile(file);
-    await vm.ask(`monitor symbols ${file}`, /exists; through a port, which other users can connect/);
+    for (const name of [file, "/nowhere/a.elf", "../a.elf", ".bash_login", "-.elf", "a.elf/../x.elf", "sitecustomize.py"]) {
+      await vm.ask(
+        `monitor symbols ${name}`,
+        /is not a name like kernel\.elf; through a port, which other users can connect to, only new \.elf files/,
+      );
+    }
     assert.deepEqual(await Deno.readFile(file), before);
     await vm.ask("monitor fly", /no such command; there are:/);
     await vm.gdb.type("set var *(long *)0x40300000 = 9");
@@ -247,11 +253,12 @@ memory = "4MiB"
 `,
     );
     try {
-      await using vm = await Debugged.start("run", `${folder}/two.toml`, "--turbo", "--headless", "--gdb", "debian:0");
+      await using vm = await Debugged.start("run", `${folder}/two.toml`, "--turbo", "--headless", "--gdb", `debian:${folder}/gdb.sock`);
       await vm.gdb.type("continue &");
       await vm.el2.expect(/debian\| .*Booting Linux on physical CPU/, PATIENCE);
       await vm.el2.expect(/debian\| .*SMP: Total of/, PATIENCE);
       await vm.ask("interrupt", /received signal SIGINT/);
+      // Through a socket, which nobody else can connect to, any file may be written.
       await vm.ask(`monitor symbols ${folder}/kernel.elf`, /\d{5,} symbols in/);
       await vm.gdb.type(`symbol-file ${folder}/kernel.elf`);
       await vm.ask("break vfs_open", /Breakpoint 1 at/);

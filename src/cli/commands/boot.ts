@@ -4,7 +4,7 @@ import { type Command, Option } from "@commander-js/extra-typings";
 import { InvalidArgumentError } from "commander";
 import type { CommandContext } from "../common/command.ts";
 import { Failure, readNamedFile } from "../common/failure.ts";
-import { parseCounts, parseDuration, parsePort, parseSize, parseWhole } from "../common/values.ts";
+import { parseCounts, parseDuration, parseGdbPlace, parseSize, parseWhole } from "../common/values.ts";
 import { memoryBudgetOption } from "../options/memory-budget.ts";
 import { noCodeCacheOption } from "../options/no-code-cache.ts";
 import {
@@ -198,7 +198,11 @@ export function registerBoot(program: Command, { entry, exit }: CommandContext):
     .option("--timeout <time>", "end the run with exit code 4 after this much wall time", parseDuration)
     .option("--symbols <file>", "ELF file with symbols, such as vmlinux", readSymbolFile)
     .option("--seed <n>", "seed of all random numbers that guests see", parseWhole(0, 2 ** 32 - 1), 1)
-    .option("--gdb <port>", "start a gdb server on this port of 127.0.0.1 (0: any free port); the VM waits for gdb", parsePort)
+    .option(
+      "--gdb <where>",
+      "start a gdb server: a socket with a / in its path, or a port of 127.0.0.1 (0: any free one), which every local user can connect to; the VM waits for gdb",
+      parseGdbPlace,
+    )
     .addOption(memoryBudgetOption)
     .addOption(noCodeCacheOption)
     .addOption(
@@ -223,7 +227,7 @@ Examples:
   el2 boot guest.elf --cpus 4 --memory 256MiB --stdio --turbo --timeout 60s
   el2 boot Image --initrd initrd --disk debian.img --net user --forward 2222:22 --append console=ttyAMA0
   el2 boot Image --initrd initrd --share sources,ro --share out,tag=out --net user,capture=net.pcapng
-  el2 boot guest.elf --gdb 1234                    and: gdb-multiarch -ex 'target remote 127.0.0.1:1234'`,
+  el2 boot guest.elf --gdb ./gdb.sock              and: gdb-multiarch -ex 'target remote ./gdb.sock'`,
     )
     .action(async (image, options) => {
       if (options.reboot && options.record !== undefined) {

@@ -1,12 +1,14 @@
 // `el2 gdb VM`: a gdb server for a VM of a session that runs in the background.
 
-import { type Command, Option } from "@commander-js/extra-typings";
+import type { Command } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { connectNamed } from "../common/session.ts";
 import { checkedEventFilter, parsePort } from "../common/values.ts";
 import { DebugLink } from "../start/gdb-link.ts";
+import { besideSocket } from "../../control/places.ts";
 import { EVERY_VM } from "../../inspection/guest-names.ts";
+import { onSignals } from "../../support/signals.ts";
 
 /** The events of the hypervisor: calls, requests, power, life cycles, and all refusals. */
 const HYPERVISOR_EVENTS = "kind=hvc | kind=rpc | kind=psci | kind=state | refused=yes";
@@ -16,8 +18,12 @@ export function registerGdb(program: Command, { exit }: CommandContext): void {
   program.command("gdb")
     .description("serve gdb for a VM of a session, until interrupted")
     .argument("<vm>", "the VM: NAME or vm:NAME; el2: all vCPUs, and continue stops at the hypervisor's events")
-    .addOption(new Option("--port <n>", "port of 127.0.0.1").argParser(parsePort).default(0, "any free port"))
-    .option("--stdio", "use stdin and stdout instead of a port: target remote | el2 gdb VM --stdio")
+    .option(
+      "--port <n>",
+      "instead of a socket that only you can open, a port of 127.0.0.1 (0: any free one), which every local user can",
+      parsePort,
+    )
+    .option("--stdio", "use stdin and stdout: target remote | el2 gdb VM --stdio")
     .option(
       "--events <filter>",
       `with el2: events at which continue stops (default: ${HYPERVISOR_EVENTS})`,
@@ -28,8 +34,10 @@ export function registerGdb(program: Command, { exit }: CommandContext): void {
       "after",
       `
 The VM runs until gdb connects, and continues when gdb disconnects. vm:el2 is a VM named el2.
+The socket is SESSION.gdb beside the session's own; target remote takes its path (gdb 9 and later).
 
 Examples:
+  el2 gdb debian                                   prints the command for gdb
   el2 gdb debian --port 1234
   gdb-multiarch -ex 'target remote | el2 gdb debian --stdio'
   el2 gdb el2 --events 'refused=yes'               then in gdb: continue, monitor events kind=rpc`,
@@ -42,8 +50,11 @@ Examples:
     });
 }
 
+/** Exit codes of a program that a signal ends, as shells report them. */
+const SIGNALED = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+
 interface ServeOptions {
-  readonly port: number;
+  readonly port?: number;
   readonly stdio?: boolean;
   readonly events?: string;
   readonly socket?: string;
@@ -63,13 +74,21 @@ async function serveGdb(vm: string, { port, stdio, events, socket }: ServeOption
     attached.reject(new Failure("the session has ended", ExitCode.NoSession));
     ended.resolve(ExitCode.NoSession);
   };
+  // An interrupted server leaves no socket.
+  const unheard = onSignals(["SIGINT", "SIGTERM", "SIGHUP"], (signal) => {
+    link.end(0);
+    Deno.exit(SIGNALED[signal]);
+  });
   session.send({ kind: "debug-attach", vm });
   try {
     await attached.promise;
     if (vm === EVERY_VM) await link.stopAtEvents(events ?? HYPERVISOR_EVENTS);
-    link.serve(stdio ? "stdio" : port, false);
+    // Windows has no such sockets.
+    const place = port ?? (Deno.build.os === "windows" ? 0 : besideSocket(session.path).gdb);
+    link.serve(stdio ? "stdio" : place, false);
     return await Promise.race([ended.promise, link.served.then(() => ExitCode.Done)]);
   } finally {
+    unheard();
     link.end(0);
     session.close();
   }

@@ -3,7 +3,7 @@
 import { type Command, Option } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
 import { Failure } from "../common/failure.ts";
-import { checkedEventFilter, parseDuration, parsePort } from "../common/values.ts";
+import { checkedEventFilter, parseDuration, parseGdbPlace } from "../common/values.ts";
 import { memoryBudgetOption } from "../options/memory-budget.ts";
 import { noCodeCacheOption } from "../options/no-code-cache.ts";
 import {
@@ -30,6 +30,7 @@ import {
 import { recordOption } from "../options/record.ts";
 import { checkedUi, configurationOf } from "../start/file-ui.ts";
 import { recordingsOption } from "../start/kept-recordings.ts";
+import type { GdbPlace } from "../start/gdb-link.ts";
 import type { LogLevel } from "../start/log.ts";
 import { checked, diskGuest, mended, phoneChange } from "../start/planned.ts";
 import { recorded } from "../start/recordings.ts";
@@ -76,8 +77,8 @@ export function registerRun(program: Command, { entry, exit }: CommandContext): 
       new Option("--tier <tier>", "how instructions are executed (results are identical)").choices(TIERS).default(DEFAULT_TIER),
     )
     .option(
-      "--gdb <[vm:]port>",
-      "start a gdb server for this VM (default: the first) on this port of 127.0.0.1; the VM waits for gdb",
+      "--gdb <[vm:]where>",
+      "start a gdb server for this VM (default: the first): a socket with a / in its path, or a port of 127.0.0.1, which every local user can connect to; the VM waits for gdb",
       parseGdb,
     )
     .addOption(phoneOption())
@@ -140,7 +141,7 @@ Examples:
           readOnly: options.readOnly,
           recordings: options.recordings,
           timeout: options.timeout === undefined ? undefined : options.timeout / 1e6,
-          gdb: options.gdb?.port,
+          gdb: options.gdb?.place,
           names: options.console === undefined,
           headless: options.headless ?? options.console !== undefined,
           only: options.console,
@@ -157,10 +158,11 @@ function collect(text: string, before: string[] = []): string[] {
   return [...before, text];
 }
 
-/** `--gdb`: a port, optionally after a VM's name. */
-function parseGdb(text: string): { vm: string | undefined; port: number } {
-  const at = text.lastIndexOf(":");
-  return { vm: at < 0 ? undefined : text.slice(0, at), port: parsePort(text.slice(at + 1)) };
+/** `--gdb`: a port or the path of a socket, optionally after a VM's name. */
+function parseGdb(text: string): { vm: string | undefined; place: GdbPlace } {
+  // A path may have colons.
+  const [, vm, where] = /^([^/:]*):(.*)$/s.exec(text) ?? [undefined, undefined, text];
+  return { vm, place: parseGdbPlace(where) };
 }
 
 /** Names of the VMs of a plan that its primary VM is not. */

@@ -1,6 +1,7 @@
 // Values on the command line: sizes, durations, counts. Each parser says what is wrong and what
 // would be right.
 
+import { resolve } from "node:path";
 import { InvalidArgumentError } from "commander";
 import { Failure } from "./failure.ts";
 import { isTraceKind, TRACE_KINDS, type TraceKind } from "../../abi/trace.ts";
@@ -78,6 +79,11 @@ export function parseSizeIn(minimum: number, maximum: number): (text: string) =>
 
 /** A TCP port; 0 is any that is free. */
 export const parsePort = parseWhole(0, 65535);
+
+/** Where gdb connects: a port, or the absolute path of a socket, which has a / in it. */
+export function parseGdbPlace(text: string): number | string {
+  return text.includes("/") ? resolve(text) : parsePort(text);
+}
 
 /** Ascending instruction counts, separated by commas. */
 export function parseCounts(text: string): number[] {

@@ -56,6 +56,7 @@ export async function serveDap(
   );
   const late = setTimeout(() => !session.known && done.resolve(), patience);
   const reader = new MessageReader(), input = readable.getReader();
+  let over = false;
   const serve = async () => {
     for (;;) {
       const { value, done: ended } = await input.read();
@@ -66,12 +67,16 @@ export async function serveDap(
           session.refuse(0, "", received.message);
           if (received.fatal) return;
         }
+        // A client that reads no answers gets no more of them.
+        await writer.ready.catch(() => done.resolve());
+        if (over) return;
       }
     }
   };
   try {
     await Promise.race([serve(), done.promise]);
   } finally {
+    over = true;
     clearTimeout(late);
     await session.lost();
     // The client may be gone.

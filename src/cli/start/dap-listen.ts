@@ -1,12 +1,13 @@
 // `el2 dap --listen`: clients that connect. Every local user can connect to a port, so that clients
 // there must bring a token; a socket is open to its owner alone.
 
-import { dirname, resolve } from "node:path";
+import { resolve } from "node:path";
 import { serveDap } from "./dap-link.ts";
 import { Failure } from "../common/failure.ts";
 import { requireUnix } from "../common/platform.ts";
 import { report } from "../common/print.ts";
-import { checkOwnFolder, lstatIfThere, NotOurs, readOwnText, removeIfThere, writeOwnText } from "../../support/own-files.ts";
+import { NotOurs, readOwnText, writeOwnText } from "../../support/own-files.ts";
+import { listenOwnSocket } from "../../support/own-socket.ts";
 
 const LOOPBACK = "127.0.0.1";
 const PORT_MAX = 65_535;
@@ -48,7 +49,7 @@ function listen(where: string, tokenFile: string | undefined): Listening {
     if (where.includes("/")) {
       if (tokenFile !== undefined) throw new Failure("dap: a socket needs no --token-file: nobody else can connect");
       requireUnix("sockets that only their user can open");
-      return { listener: ownSocket(resolve(where)), name: where, token: undefined };
+      return { listener: listenOwnSocket(resolve(where)), name: where, token: undefined };
     }
     const port = /^\d{1,5}$/.test(where) ? Number(where) : NaN;
     if (!(port <= PORT_MAX)) {
@@ -61,17 +62,6 @@ function listen(where: string, tokenFile: string | undefined): Listening {
     if (error instanceof NotOurs) throw new Failure(`--listen: ${error.message}`);
     throw error;
   }
-}
-
-/** A socket that a server before has left is replaced; any other file stays. */
-function ownSocket(path: string): Deno.UnixListener {
-  checkOwnFolder(dirname(path));
-  const there = lstatIfThere(path);
-  if (there && !there.isSocket) throw new Failure(`--listen: ${path} exists, and is not a socket`);
-  removeIfThere(path);
-  const listener = Deno.listen({ transport: "unix", path });
-  Deno.chmodSync(path, 0o600);
-  return listener;
 }
 
 function tokenOf(file: string | undefined): string {

@@ -2,10 +2,11 @@
 
 import { writeSymbols } from "./symbol-files.ts";
 import { Failure } from "../common/failure.ts";
-import { lstatIfThere } from "../../support/own-files.ts";
+import { requireUnix } from "../common/platform.ts";
+import { lstatIfThere, NotOurs } from "../../support/own-files.ts";
 import { report } from "../common/print.ts";
 import { Asker } from "../../control/asker.ts";
-import { LoopbackPort, StandardStreams } from "../../debug/gdb-connections.ts";
+import { type GdbConnections, LoopbackPort, OwnSocket, StandardStreams } from "../../debug/gdb-connections.ts";
 import { GdbServer } from "../../debug/gdb-server.ts";
 import type { GdbTarget } from "../../debug/gdb-session.ts";
 import { EVERY_VM } from "../../inspection/guest-names.ts";
@@ -14,14 +15,20 @@ import type { SessionClient } from "../../session/client.ts";
 
 /** Others may ask through the same client, with their own numbers. */
 const FIRST_QUESTION = 1e9;
+/** Files that `monitor symbols` writes for whoever can connect to a port. */
+const SHARED_FILE = /^\w[\w.-]*\.(?:elf|debug|sym)$/;
+
+/** Where gdb connects: a port of 127.0.0.1, or the absolute path of a socket. */
+export type GdbPlace = number | string;
+
 /**
- * The client with a gdb server between it and the machine; as it is without a port. Says on stderr
- * where gdb finds it.
+ * The client with a gdb server between it and the machine; as it is without a place for one. Says
+ * on stderr where gdb finds it.
  */
-export function withGdb(client: SessionClient, port: number | undefined, vm: string): SessionClient {
-  if (port === undefined) return client;
+export function withGdb(client: SessionClient, place: GdbPlace | undefined, vm: string): SessionClient {
+  if (place === undefined) return client;
   const link = new DebugLink(client, vm);
-  link.serve(port, true);
+  link.serve(place, true);
   const joined: SessionClient = {
     send: (request) => client.send(request),
     onEvent() {},
@@ -61,9 +68,9 @@ export class DebugLink {
   /**
    * Starts the server, and prints its address for gdb on stderr, with `fromStart` once the VM has
    * stopped before its first instruction.
-   * @param where a port, or stdin and stdout
+   * @param where a port, a socket, or stdin and stdout
    */
-  serve(where: number | "stdio", fromStart: boolean): void {
+  serve(where: GdbPlace | "stdio", fromStart: boolean): void {
     const { session } = this;
     const target: GdbTarget = {
       ask: (access) => this.#ask(access),
@@ -75,7 +82,7 @@ export class DebugLink {
       kill: () => session.send({ kind: "stop" }),
     };
     this.#server = new GdbServer(where === "stdio" ? new StandardStreams() : listen(where), target);
-    this.#shared = where !== "stdio";
+    this.#shared = typeof where === "number";
     // gdb repeats a question after two seconds without an answer, and is confused by a second one:
     // the address is printed only when an answer exists.
     this.#announces = where !== "stdio";
@@ -126,8 +133,14 @@ export class DebugLink {
     if (command === "events") return await this.#monitorEvents(args);
     if (command !== "symbols") return undefined;
     if (args.length !== 1) return "monitor symbols FILE: name one file to write\n";
-    if (this.#shared && lstatIfThere(args[0])) {
-      return `monitor symbols: ${args[0]} exists; through a port, which other users can connect to, only new files are written\n`;
+    if (this.#shared) {
+      // Other users choose the name, and by the guest's memory parts of the content.
+      const why = !SHARED_FILE.test(args[0]) ? "is not a name like kernel.elf" : lstatIfThere(args[0]) ? "exists" : undefined;
+      if (why !== undefined) {
+        return `monitor symbols: ${
+          args[0]
+        } ${why}; through a port, which other users can connect to, only new .elf files in el2's working folder are written\n`;
+      }
     }
     try {
       return `${await writeSymbols(this.#asker, this.vm, args[0])}; now: symbol-file ${args[0]}\n`;
@@ -150,13 +163,16 @@ export class DebugLink {
   }
 }
 
-function listen(port: number): LoopbackPort {
+function listen(place: GdbPlace): GdbConnections {
   try {
-    return new LoopbackPort(port);
+    if (typeof place === "number") return new LoopbackPort(place);
+    requireUnix("sockets that only their user can open");
+    return new OwnSocket(place);
   } catch (error) {
     if (error instanceof Deno.errors.AddrInUse) {
-      throw new Failure(`port ${port} of 127.0.0.1 is in use; use another port, or 0 for any free one`);
+      throw new Failure(`port ${place} of 127.0.0.1 is in use; use another port, or 0 for any free one`);
     }
+    if (error instanceof NotOurs) throw new Failure(`gdb: ${error.message}`);
     if (error instanceof Deno.errors.NotCapable) throw new Failure("a gdb server needs permission to listen; run Deno with --allow-net");
     throw error;
   }

@@ -3,6 +3,7 @@
 
 import { namesKeysOrColors } from "./file-ui.ts";
 import { runHeadless } from "./headless.ts";
+import type { GdbPlace } from "./gdb-link.ts";
 import type { HookedClient } from "./hooks.ts";
 import { type LogLevel, withLog } from "./log.ts";
 import type { OwnPrograms } from "./own-programs.ts";
@@ -40,8 +41,8 @@ export interface ShowOptions {
   readonly recordings?: string;
   /** Without a screen: print what the core did at the end. */
   readonly stats?: boolean;
-  /** Port of the gdb server for the VM that the plan gives to a debugger. */
-  readonly gdb?: number;
+  /** Where gdb connects to the VM that the plan gives to a debugger. */
+  readonly gdb?: GdbPlace;
   /** Whether consoles on stdout have their names before each line. */
   readonly names: boolean;
   /** No screen, also on a terminal. */
@@ -144,7 +145,7 @@ async function instantPlan(machine: SessionClient, planned: SessionPlan): Promis
   }
 }
 
-async function withGdb(client: SessionClient, port: number, { debug = "" }: SessionPlan): Promise<SessionClient> {
+async function withGdb(client: SessionClient, place: GdbPlace, { debug = "" }: SessionPlan): Promise<SessionClient> {
   const link = await import("./gdb-link.ts");
-  return link.withGdb(client, port, debug);
+  return link.withGdb(client, place, debug);
 }

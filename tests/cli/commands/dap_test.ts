@@ -96,6 +96,25 @@ Deno.test("a client of a port of el2 dap that brings no token in time loses its 
   assert.match(new TextDecoder().decode(Uint8Array.from((await answers).flatMap((bytes) => [...bytes]))), /"command":"initialize"/);
 });
 
+Deno.test("a client that reads no answers gets no more of them, with a token or without", async () => {
+  let queued = 0;
+  const never = Promise.withResolvers<void>();
+  const size = () => {
+    queued++;
+    return 1;
+  };
+  const unread = new WritableStream<Uint8Array>({ write: () => never.promise }, { highWaterMark: 1, size });
+  const request = encodeMessage({ seq: 1, type: "request", command: "threads" } as DebugProtocol.Request);
+  const many = new Uint8Array(request.length * 1000);
+  for (let at = 0; at < many.length; at += request.length) many.set(request, at);
+  const served = serveDap(new URL("file:///none"), { readable: ReadableStream.from([many]), writable: unread }, "0123456789abcdef", 50);
+  // It loses its place all the same; what was written is waited for.
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.ok(queued > 0 && queued <= 4, `${queued} answers wait`);
+  never.resolve();
+  await served;
+});
+
 Deno.test("el2 dap --listen PATH serves a socket that only its user can open, and refuses other places by name", async () => {
   const folder = await Deno.makeTempDir({ prefix: "el2-dap-" }), path = `${folder}/dap.sock`;
   try {
