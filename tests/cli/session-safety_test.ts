@@ -149,10 +149,10 @@ Deno.test("D6: a session that is suspended keeps its name, and one that was kill
     assert.equal((await el2(env, "up", "demo", "--name", "k")).code, 0);
     const pid = Number(Deno.readTextFileSync(`${tmp}/el2-alice/k.lock`));
     Deno.kill(pid, "SIGSTOP");
-    const second = await el2(env, "up", "demo", "--name", "k");
+    // Each waits for an answer as long as a client does.
+    const [second, forced] = await Promise.all([el2(env, "up", "demo", "--name", "k"), el2(env, "down", "k", "--force")]);
     assert.equal(second.code, 1);
     assert.match(second.stderr, new RegExp(`session k does not answer, but its process ${pid} exists; continue it with kill -CONT ${pid}`));
-    const forced = await el2(env, "down", "k", "--force");
     assert.equal(forced.code, 1);
     assert.match(forced.stderr, new RegExp(`process ${pid} still serves the session at \\S+; end it with kill ${pid}`));
     Deno.kill(pid, "SIGCONT");

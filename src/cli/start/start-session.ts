@@ -31,10 +31,12 @@ export async function startSession(entry: URL, name: string, args: string[]): Pr
   const path = socketPath(name);
   const taken = () =>
     new Failure(`session ${name} is already running; show it with el2 attach ${name}, end it with el2 down ${name}`, ExitCode.Failed);
+  const listened = lstatIfThere(path) !== undefined;
   if (await answers(path)) throw taken();
   const owner = await stayingOwner(path);
   if (owner) {
-    if (await answers(path)) throw taken();
+    // One that was about to listen may do so by now.
+    if (!listened && await answers(path)) throw taken();
     throw new Failure(
       `session ${name} does not answer, but its process ${owner.pid} exists; continue it with kill -CONT ${owner.pid}, or end it with kill ${owner.pid}`,
       ExitCode.Failed,
