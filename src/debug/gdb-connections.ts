@@ -61,7 +61,7 @@ export class LoopbackPort extends Listening<Deno.TcpListener> {
   }
 }
 
-/** A socket in a folder of the user's own. */
+/** A socket in a folder that belongs to the user. */
 export class OwnSocket extends Listening<Deno.UnixListener> {
   readonly #file: number | null | undefined;
 

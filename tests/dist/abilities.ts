@@ -100,7 +100,7 @@ export function abilityTests(artefact: Artefact, ability: AsUser): void {
       await alone.output("guests", "add", "disk", HELLO, "--disk", "disk.qcow2.zst");
       await alone.output("guests", "export", "disk", "out.qcow2");
       const file = await Deno.readFile(`${alone.here}/out.qcow2`);
-      const out = new Qcow2((offset, size) => file.subarray(offset, offset + size)), disk = new Uint8Array(out.size);
+      const out = new Qcow2((offset, size) => file.subarray(offset, offset + size), file.length), disk = new Uint8Array(out.size);
       for (const [at, bytes] of out.clusters()) disk.set(bytes, at);
       assert.deepEqual(disk, DISK);
     }),

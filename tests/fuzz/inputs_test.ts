@@ -1,11 +1,9 @@
 // Every kind of file and text that el2 reads, from grammars with damage: each is accepted, or
 // refused with a message; none ends in another exception, takes a second, or memory beyond its
-// plan. EL2_LONG=1 has 50,000 of each kind, and 10,000 saved states of each machine. A failure
-// names kind and seed: EL2_FUZZ=KIND:SEED runs that one alone.
+// plan. EL2_LONG=1 has 50,000 of each kind, and 10,000 saved states of each machine.
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import process from "node:process";
 import { assemble, assembleEmpty } from "../../src/assembly/assemble.ts";
 import { layoutPrimary } from "../../src/assembly/primary-image.ts";
 import { netOption } from "../../src/cli/options/devices.ts";
@@ -35,14 +33,11 @@ import { SAVED_MACHINES } from "../snapshots/furnished.ts";
 import { bootPlan } from "../snapshots/systems.ts";
 import { Random } from "../support/random.ts";
 import { chance, cpio, damaged, dtb, edge, elf, exchanged, gzip, image, phrase, toml } from "./grammars.ts";
+import { fuzzTest, type Kind, LONG } from "./run.ts";
 import { SavedFields } from "./saved-fields.ts";
 
-const LONG = Deno.env.get("EL2_LONG") !== undefined;
-const ROUNDS = LONG ? 50_000 : 500;
 /** Saved states of a machine: each is loaded into another one, which runs. */
 const STATES = LONG ? 10_000 : 40;
-const MOST_CPU_MS = 1000;
-const MOST_MEMORY = 256 * MiB;
 
 /** Memory of the VM that an image is for. */
 const ROOM = 16 * MiB;
@@ -56,9 +51,6 @@ const isRefusal = (error: unknown): boolean =>
   (error.constructor === Error ||
     [RecordingError, ScenarioError, SnapshotError, ArchiveError, FilterError, FaultRuleError].some((kind) => error instanceof kind) ||
     error.name === "CommanderError" || error.name === "InvalidArgumentError");
-
-/** Gives an input to what reads it. "accepted" where it takes it; it throws where it refuses. */
-type Kind = (random: Random) => unknown;
 
 const CONFIG_KEYS = [...new Set([...KNOWN_KEYS.machine, ...KNOWN_KEYS.host, ...KNOWN_KEYS.vm, "kind", "mode", "folder", "allow", "deny"])];
 const CONFIG_TABLES = ["machine", "host", "rm", "ui", "vm.rt", "vm.guest", "vm.rt.device", "link.a", "inject", "vm"];
@@ -233,57 +225,21 @@ function changedRecording(random: Random): string {
   return new TextDecoder().decode(damaged(random, new TextEncoder().encode(text)));
 }
 
-const memory = () => Deno.memoryUsage().rss;
-
-const cpu = () => {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-};
-
-/** Runs inputs of a kind; says how many were accepted. */
-async function run(name: string, read: (random: Random) => unknown, rounds = ROUNDS): Promise<number> {
-  const wanted = Deno.env.get("EL2_FUZZ");
-  const [, only] = new RegExp(`^${name}:(\\d+)$`).exec(wanted ?? "") ?? [];
-  let accepted = 0;
-  if (wanted !== undefined && only === undefined) return accepted;
-  for (let seed = Number(only ?? 0); seed < (only ? Number(only) + 1 : rounds); seed++) {
-    const random = new Random(seed), begun = cpu(), before = memory();
-    try {
-      await read(random);
-      accepted++;
-    } catch (error) {
-      if (!isRefusal(error)) throw new Error(`EL2_FUZZ="${name}:${seed}": ${error instanceof Error ? error.stack : error}`);
-      assert.ok((error as Error).message.length > 0);
-    }
-    const took = cpu() - begun;
-    assert.ok(took < MOST_CPU_MS, `EL2_FUZZ="${name}:${seed}": ${took} ms of CPU time`);
-    const grown = memory() - before;
-    assert.ok(grown < MOST_MEMORY, `EL2_FUZZ="${name}:${seed}": ${Math.round(grown / MiB)} MiB more`);
-  }
-  return accepted;
-}
-
 for (const [name, read] of Object.entries(KINDS)) {
-  Deno.test(`fuzz: ${name}: accepted, or refused with a message`, async () => {
-    const accepted = await run(name, read);
-    if (!Deno.env.has("EL2_FUZZ")) assert.ok(accepted > 0 && accepted < ROUNDS, `${accepted} of ${ROUNDS} accepted`);
-  });
+  fuzzTest(name, read, isRefusal);
 }
 
-Deno.test("fuzz: recording: accepted, or refused with a message", async () => {
+fuzzTest("recording", (random) => {
   const path = `${folder}/a.rec`;
-  const accepted = await run("recording", (random) => {
-    Deno.writeTextFileSync(path, changedRecording(random));
-    return readRecording(path);
-  });
-  if (!Deno.env.has("EL2_FUZZ")) assert.ok(accepted > 0 && accepted < ROUNDS, `${accepted} of ${ROUNDS} accepted`);
-});
+  Deno.writeTextFileSync(path, changedRecording(random));
+  return readRecording(path);
+}, isRefusal);
 
 for (const [what, machine] of Object.entries(SAVED_MACHINES)) {
-  Deno.test(`fuzz: saved state of ${what}: accepted, or refused with a message`, async () => {
-    const plan: SessionPlan = { ...await machine.plan(), tier: "interp" };
-    const saved = new SavedFields(plan, machine.system(plan).save());
-    const accepted = await run(`saved state of ${what}`, (random) => {
+  let plan: SessionPlan, saved: SavedFields;
+  fuzzTest(
+    `saved state of ${what}`,
+    (random) => {
       const state = saved.changed(random), copy = assembleEmpty(plan);
       copy.load(state, false);
       assert.equal(Buffer.compare(copy.save().fields, state.fields), 0, "a state is accepted, and another one saved");
@@ -291,7 +247,12 @@ for (const [what, machine] of Object.entries(SAVED_MACHINES)) {
       copy.machine.run(copy.machine.time + 1e6, 100);
       const [bug] = copy.takeBugs();
       if (bug) throw new TypeError(`${bug.where}: ${bug.error instanceof Error ? bug.error.stack : bug.error}`);
-    }, STATES);
-    if (!Deno.env.has("EL2_FUZZ")) assert.ok(accepted > 0 && accepted < STATES, `${accepted} of ${STATES} accepted`);
-  });
+    },
+    isRefusal,
+    STATES,
+    async () => {
+      plan = { ...await machine.plan(), tier: "interp" };
+      saved = new SavedFields(plan, machine.system(plan).save());
+    },
+  );
 }

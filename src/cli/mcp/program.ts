@@ -6,6 +6,8 @@ import { ANSWER_MAX, boundedText, type ToolAnswer } from "./answers.ts";
 
 /** Wall time (ms) after which a command is ended. */
 const PATIENCE = 300_000;
+/** Commands at a time: a client may call as many tools at once as it likes. */
+const RUNNING_MAX = 4;
 /** Bytes of output that are kept; a command may print more than anybody reads. */
 const KEPT = 16 * ANSWER_MAX;
 
@@ -25,7 +27,9 @@ export type RunProgram = (args: readonly string[], run?: ProgramRun) => Promise<
 /** Runs commands of this program, which is started as `entry` is. */
 export function programRunner(entry: URL): RunProgram {
   const runtime = runtimeArguments(entry);
-  return async (args, { stdin, hint = "ask for less", answers = [] } = {}) => {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  const run: RunProgram = async (args, { stdin, hint = "ask for less", answers = [] } = {}) => {
     const child = new Deno.Command(Deno.execPath(), {
       args: [...runtime, ...args],
       stdin: stdin === undefined ? "null" : "piped",
@@ -46,6 +50,18 @@ export function programRunner(entry: URL): RunProgram {
       return { text: `${boundedText(words.trimEnd(), hint)}${end}`, failed: late || code !== 0 && !answers.includes(code) };
     } finally {
       clearTimeout(timer);
+    }
+  };
+  return async (args, options) => {
+    if (running === RUNNING_MAX) await new Promise<void>((resolve) => waiting.push(resolve));
+    else running++;
+    try {
+      return await run(args, options);
+    } finally {
+      // The place goes to the one that has waited longest.
+      const next = waiting.shift();
+      if (next) next();
+      else running--;
     }
   };
 }

@@ -74,10 +74,21 @@ export async function readResource(uri: string, el2: RunProgram): Promise<{ read
     const { text } = await el2(["spec", "--", path]);
     return { text, mimeType: "text/plain" };
   } else if (kind === "recordings") {
-    const file = decodeURIComponent(path);
-    if ((await recordingFiles()).includes(file)) return { text: await recordingText(file), mimeType: "application/json" };
+    const file = unescaped(path);
+    if (file !== undefined && (await recordingFiles()).includes(file)) {
+      return { text: await recordingText(file), mimeType: "application/json" };
+    }
   }
   throw new Failure(`there is no resource "${uri}"; resources/list names them`);
+}
+
+/** A part of an address without its percent signs; undefined if they are wrong. */
+function unescaped(part: string): string | undefined {
+  try {
+    return decodeURIComponent(part);
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
+  }
 }
 
 /** The content of a recording, without its files. */
