@@ -15,7 +15,9 @@ export function archiveRegisters(archive: Archive, core: Core, registers: VcpuSt
     archiveGeneral(archive, registers);
     for (const name of REGISTER_NAMES) {
       const value = archive.word(name, registers.getRegister(name));
-      if (archive.loading) registers.setRegister(name, value);
+      if (!archive.loading) continue;
+      registers.setRegister(name, value);
+      archive.check(registers.getRegister(name) === value, `${name} has bits that the register does not have`);
     }
     registers.event = archive.bool("event", registers.event);
     registers.defaultCacheable = archive.bool("defaultCacheable", registers.defaultCacheable);

@@ -116,18 +116,25 @@ export class Hwirq extends HypervisorObject {
     const ppi = archive.maybe("ppi", this.#ppi, (forwarding) => ({
       vic: archive.object("vic", forwarding?.vic, "vic"),
       virq: archive.integer("virq", forwarding?.virq, Intid.SgiEnd, Intid.PrivateEnd - 1),
-      sources: new Map(archive.list("sources", forwarding?.sources ?? [], (entry): [number, VirqSource] => {
-        const index = archive.integer("index", entry?.[0], 0, MAX_CPUS - 1);
-        const source = entry?.[1] ?? new VirqSource(this, "line", () => this.#level);
-        source.archive("source", archive);
-        return [index, source];
-      }, MAX_CPUS)),
+      sources: this.#archiveSources(archive, forwarding?.sources ?? []),
     }));
     if (!archive.loading) return;
     archive.check(!this.services.hwirqs.has(this.intid), "a physical interrupt is one object");
     this.services.hwirqs.set(this.intid, this);
     this.#ppi = ppi;
     ppi?.vic.addPpi(this);
+  }
+
+  #archiveSources(archive: ObjectArchive, sources: Iterable<[number, VirqSource]>): Map<number, VirqSource> {
+    const entries = archive.list("sources", sources, (entry): [number, VirqSource] => {
+      const index = archive.integer("index", entry?.[0], 0, MAX_CPUS - 1);
+      const source = entry?.[1] ?? new VirqSource(this, "line", () => this.#level);
+      source.archive("source", archive);
+      return [index, source];
+    }, MAX_CPUS);
+    const loaded = new Map(entries);
+    archive.check(loaded.size === entries.length, "a vCPU has one source");
+    return loaded;
   }
 
   protected onActivate(): ErrorCode {

@@ -341,9 +341,9 @@ export class AddressSpace extends HypervisorObject {
     }), VMMIO_RANGES);
     if (archive.loading) this.vmmioRanges.push(...ranges);
     this.#infoArea = archive.maybe("infoArea", this.#infoArea, (area) => InfoArea.archive(archive, area));
-    for (const extent of archive.list("extents", this.#extents, (one) => archive.object("extent", one, "memextent"))) {
-      this.#extents.add(extent);
-    }
+    const extents = archive.list("extents", this.#extents, (one) => archive.object("extent", one, "memextent"));
+    for (const extent of extents) this.#extents.add(extent);
+    archive.check(this.#extents.size === extents.length, "an extent is in a list once");
     const tables = archive.list("tables", [...this.#tables].sort(([a], [b]) => a - b), (table): [number, number] => [
       archive.integer("part", table?.[0], 0, this.services.addressSpaceSize / TABLE_REACH - 1),
       archive.integer("users", table?.[1], 1),
