@@ -34,8 +34,11 @@ async function run(keys: string, cmdline: string, live?: (console: ConsoleProgra
 
 const PROTECTED = `type = "protected"\nfirmware = "${FIRMWARE}"`;
 /** The states of a VM up to its end. */
-const POWERED_OFF = "ended: the guest powered itself off (PSCI SYSTEM_OFF)";
-const lived = (end: string) => ["creating", "ready", "running", `exited (${end})`, POWERED_OFF, "stopped"];
+const lived = (end: keyof typeof ENDED) => ["creating", "ready", "running", `exited (${end})`, `ended: ${ENDED[end]}`, "stopped"];
+const ENDED = {
+  "system-off": "the guest powered itself off (PSCI SYSTEM_OFF)",
+  "system-reset": "the guest asked for a reset (PSCI SYSTEM_RESET)",
+} as const;
 
 Deno.test("Debian runs as a protected VM: the firmware goes first, the kernel finds /hypervisor, and poweroff is SYSTEM_OFF", async () => {
   const states = await run(PROTECTED, "console=ttyAMA0", async (console) => {
