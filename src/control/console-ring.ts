@@ -1,21 +1,30 @@
 // The newest output of a console, for clients that attach later: bounded, with a count of lost
 // bytes.
 
-import { MiB } from "../support/sizes.ts";
-import { joined } from "../support/bytes.ts";
+import { KiB, MiB } from "../support/sizes.ts";
 
 /** Bytes that a ring keeps by default. */
 export const CAPACITY = MiB;
+/** Bytes for which a ring has room at first. */
+const FIRST = 4 * KiB;
 const LINE_FEED = 10;
 
-/** The ring of one console. */
+/**
+ * The ring of one console. Output comes in pieces of a few bytes for days: they are copied into one
+ * buffer, as each object would take a hundred times its bytes.
+ */
 export class ConsoleRing {
-  #chunks: Uint8Array[] = [];
+  #capacity: number;
+  /** The kept output: it begins at `#start`, and continues at the buffer's beginning. */
+  #data = new Uint8Array(0);
+  #start = 0;
   #size = 0;
   /** Bytes that are no longer kept. */
   lost = 0;
 
-  constructor(public capacity = CAPACITY) {}
+  constructor(capacity = CAPACITY) {
+    this.#capacity = capacity;
+  }
 
   /** Bytes that are kept. */
   get size(): number {
@@ -23,23 +32,52 @@ export class ConsoleRing {
   }
 
   add(bytes: Uint8Array): void {
-    this.#chunks.push(bytes);
-    this.#size += bytes.length;
-    this.trim();
+    const kept = bytes.subarray(Math.max(0, bytes.length - this.#capacity));
+    this.lost += bytes.length - kept.length;
+    this.#drop(this.#size + kept.length - this.#capacity);
+    if (this.#size + kept.length > this.#data.length) {
+      this.#move(Math.min(this.#capacity, Math.max(FIRST, 2 * this.#data.length, this.#size + kept.length)));
+    }
+    const end = this.#start + this.#size, at = end < this.#data.length ? end : end - this.#data.length;
+    const first = kept.subarray(0, this.#data.length - at);
+    this.#data.set(first, at);
+    this.#data.set(kept.subarray(first.length));
+    this.#size += kept.length;
   }
 
-  /** Drops the oldest output beyond the capacity. */
-  trim(): void {
-    while (this.#chunks.length > 1 && this.#size - this.#chunks[0].length >= this.capacity) {
-      const oldest = this.#chunks.shift()!;
-      this.#size -= oldest.length;
-      this.lost += oldest.length;
-    }
+  /** Takes another capacity, and drops the oldest output beyond it. */
+  limit(capacity: number): void {
+    this.#capacity = capacity;
+    this.#drop(this.#size - capacity);
+    if (this.#data.length > capacity) this.#move(capacity);
   }
 
   /** The kept output in one piece; it starts at the beginning of a line if output was lost. */
   contents(): Uint8Array {
-    const all = joined(this.#chunks);
+    const all = new Uint8Array(this.#size);
+    this.#copyTo(all);
     return this.lost ? all.subarray(all.indexOf(LINE_FEED) + 1) : all;
+  }
+
+  /** Drops the oldest bytes; none if the count is negative. */
+  #drop(count: number): void {
+    if (count <= 0) return;
+    this.#start = (this.#start + count) % this.#data.length;
+    this.#size -= count;
+    this.lost += count;
+  }
+
+  /** Moves the kept output to the beginning of a new buffer. */
+  #move(size: number): void {
+    const data = new Uint8Array(size);
+    this.#copyTo(data);
+    this.#data = data;
+    this.#start = 0;
+  }
+
+  #copyTo(target: Uint8Array): void {
+    const first = this.#data.subarray(this.#start, this.#start + this.#size);
+    target.set(first);
+    target.set(this.#data.subarray(0, this.#size - first.length), first.length);
   }
 }

@@ -253,10 +253,7 @@ export class SessionHub {
   #addRing(console: string): ConsoleRing {
     const ring = new ConsoleRing();
     this.#rings.set(console, ring);
-    for (const one of this.#rings.values()) {
-      one.capacity = Math.min(CAPACITY, Math.floor(this.consoleLimit / this.#rings.size));
-      one.trim();
-    }
+    for (const one of this.#rings.values()) one.limit(Math.min(CAPACITY, Math.floor(this.consoleLimit / this.#rings.size)));
     return ring;
   }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { ConsoleLog } from "../../src/outside/console-log.ts";
 import { ConsoleRing } from "../../src/control/console-ring.ts";
 
@@ -39,5 +40,24 @@ Deno.test("a ring keeps the end of a console, from a line's start, and counts wh
   for (let line = 0; line < 10; line++) ring.add(bytes(`line ${line}\n`));
   const kept = text.decode(ring.contents());
   assert.match(kept, /^line \d\n(line \d\n)*line 9\n$/);
-  assert.equal(ring.lost + 21, 70, "what is neither lost nor kept");
+  assert.deepEqual([ring.size, ring.lost], [20, 50]);
+});
+
+Deno.test("a ring keeps the same as a plain buffer, in whatever pieces output comes", () => {
+  const piece = fc.uint8Array({ maxLength: 40 }).map((bytes) => ({ bytes })),
+    limit = fc.integer({ min: 1, max: 60 }).map((limit) => ({ limit }));
+  fc.assert(fc.property(fc.array(fc.oneof({ weight: 9, arbitrary: piece }, limit), { maxLength: 40 }), (steps) => {
+    const ring = new ConsoleRing(50);
+    let all: number[] = [], capacity = 50, lost = 0;
+    for (const step of steps) {
+      if ("bytes" in step) {
+        ring.add(step.bytes);
+        all.push(...step.bytes);
+      } else ring.limit(capacity = step.limit);
+      lost += Math.max(0, all.length - capacity);
+      all = all.slice(-capacity);
+    }
+    assert.deepEqual([ring.size, ring.lost], [all.length, lost]);
+    assert.deepEqual([...ring.contents()], lost ? all.slice(all.indexOf(10) + 1) : all);
+  }));
 });
