@@ -188,9 +188,10 @@ function guestFields({ name, about, fetched, files, packages, added }: Manifest,
 }
 
 function describe(manifest: Manifest, folder = ""): string[] {
+  const width = Math.max(...manifest.files.map(({ name }) => name.length));
   return [
     `${manifest.name}  ${manifest.about}${folder && `  ${folder}`}`,
-    ...manifest.files.map(({ name, size, sha256 }) => `  ${name.padEnd(8)} ${String(size).padStart(10)}  ${sha256}`),
+    ...manifest.files.map(({ name, size, sha256 }) => `  ${name.padEnd(width)} ${String(size).padStart(10)}  ${sha256}`),
   ];
 }
 
@@ -200,9 +201,12 @@ function describe(manifest: Manifest, folder = ""): string[] {
  */
 function progressLine(verb = "fetching"): (percent: number, what: string, detail?: string) => void {
   const terminal = Deno.stderr.isTerminal();
-  let last = "";
+  let last = "", ended = "";
   return (percent, what, detail) => {
     if (terminal) {
+      // The end of a file's transfer is often also that of the whole: one line stays.
+      if (percent === 100 && what === ended) return;
+      ended = percent === 100 ? what : "";
       const line = `${verb} ${what}: ${percent} %${detail === undefined ? "" : `, ${detail}`}`;
       if (line === last) return;
       last = line;

@@ -12,9 +12,12 @@ export interface Requirement {
 
 type Environment = (name: string) => string | undefined;
 
-/** Programs that a command starts, with the package that has them, and the command. */
+/**
+ * Programs that a command starts, with the package that has them, and the command. With apt, el2
+ * fetches those that are marked by itself.
+ */
 const PROGRAMS = [
-  { names: ["mke2fs", "debugfs"], from: "e2fsprogs", command: "el2 guests fetch debian --disk" },
+  { names: ["mke2fs", "debugfs"], byApt: true, from: "e2fsprogs", command: "el2 guests fetch debian --disk" },
   { names: ["gdb-multiarch", "gdb"], any: true, from: "gdb-multiarch", command: "el2 gdb and --gdb" },
   { names: ["tshark", "wireshark"], any: true, from: "wireshark", command: "captures of el2 trace export" },
   { names: ["qemu-system-aarch64"], from: "qemu-system-arm", command: "el2 bench --against qemu" },
@@ -38,17 +41,23 @@ export function localeOf(environment: Environment): Requirement {
 
 /** Programs that are missing. @param has whether a program is installed */
 export function programsOf(has: (name: string) => boolean): Requirement {
-  const missing = PROGRAMS.filter(({ names, ...rest }) => "any" in rest ? !names.some(has) : !names.every(has));
+  const missing = PROGRAMS.filter(({ names, ...rest }) =>
+    "any" in rest ? !names.some(has) : !names.every(has) && !("byApt" in rest && has("apt-get"))
+  );
   if (missing.length === 0) return { says: PROGRAMS.flatMap(({ names }) => names.filter(has)).join(", "), remedy: "" };
   const says = `not installed: ${missing.map(({ names }) => names.filter((name) => !has(name))[0]).join(", ")}`;
   const remedy = missing.map(({ from, command }) => `for ${command}: install ${from}`).join("\n");
   return { says, remedy };
 }
 
-/** Whether a program is in a folder of the PATH. */
+/** Folders of system programs, which may be missing from a user's PATH. */
+const SYSTEM_FOLDERS = ["/usr/sbin", "/sbin"];
+
+/** Whether a program is in a folder of the PATH or of the system. */
 export function isInstalled(name: string): boolean {
   const file = Deno.build.os === "windows" ? `${name}.exe` : name;
-  return (Deno.env.get("PATH") ?? "").split(delimiter).some((folder) => folder !== "" && isFile(`${folder}/${file}`));
+  const folders = [...(Deno.env.get("PATH") ?? "").split(delimiter), ...SYSTEM_FOLDERS];
+  return folders.some((folder) => folder !== "" && isFile(`${folder}/${file}`));
 }
 
 function isFile(path: string): boolean {
