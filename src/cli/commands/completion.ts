@@ -29,15 +29,23 @@ complete -F _el2 el2
 `,
   zsh: `#compdef el2
 _el2() {
-  local -a words_found shown
+  local -a words_found helps shown
   local line files
+  local -i width=0 at
   for line in "\${(@f)$(el2 complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}"; do
     case $line in
       '') ;;
       ${FILES}) files=1 ;;
-      *$'\\t'*) words_found+=("\${line%%$'\\t'*}"); shown+=("\${line%%$'\\t'*}  -- \${line#*$'\\t'}") ;;
-      *) words_found+=("$line"); shown+=("$line") ;;
+      *$'\\t'*) words_found+=("\${line%%$'\\t'*}"); helps+=("  -- \${line#*$'\\t'}") ;;
+      *) words_found+=("$line"); helps+=('') ;;
     esac
+  done
+  for line in "\${(@)words_found}"; do
+    if (( $#line > width )); then width=$#line; fi
+  done
+  for (( at = 1; at <= $#words_found; at++ )); do
+    line="\${(r:width:)words_found[at]}$helps[at]"
+    shown+=("\${line[1,COLUMNS-1]}")
   done
   if (( $#words_found )); then compadd -l -d shown -- "\${words_found[@]}"; fi
   if [[ -n $files ]]; then _files; fi
