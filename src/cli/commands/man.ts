@@ -57,7 +57,8 @@ function usage(path: string, { arguments: args }: CommandNode): string {
 }
 
 function heading(title: string): string {
-  return `.TH ${title} 1 "${RELEASED}" "el2 ${VERSION}" "User Commands"`;
+  // Words and lists stay as they are: no hyphenation, no justification.
+  return `.TH ${title} 1 "${RELEASED}" "el2 ${VERSION}" "User Commands"\n.nh\n.ad l`;
 }
 
 /** A manual page: the name that `man` finds it by, and its roff. */

@@ -8,7 +8,7 @@ const TREE = commandTree(makeProgram(new URL(import.meta.url), () => {}));
 
 Deno.test("the manual page has every command, and roff takes it", () => {
   const page = manualPage(TREE);
-  for (const line of page.split("\n")) assert.match(line, /^(\.(TH|SH|B|I|TP|RS|RE)\b|[^.']|\\&|$)/, line);
+  for (const line of page.split("\n")) assert.match(line, /^(\.(TH|SH|B|I|TP|RS|RE|nh|ad)\b|[^.']|\\&|$)/, line);
   assert.match(page, /\.B el2 vcpu ls \[vm\]/);
 });
 
@@ -18,8 +18,11 @@ Deno.test("every command, and every group of commands, has a page, with a date a
       const page = commandPage(path, node);
       const title = ["EL2", ...path].join("-").toUpperCase();
       assert.ok(page.startsWith(`.TH ${title} 1 "`), title);
-      assert.match(page, /^\.TH \S+ 1 "\d{4}-\d\d-\d\d" "el2 \S+" "User Commands"\n\.SH NAME\nel2\S+ \\- .+\n\.SH SYNOPSIS\n/);
-      for (const line of page.split("\n")) assert.match(line, /^(\.(TH|SH|SS|B|BR|br|I|TP)\b|[^.']|\\&|$)/, line);
+      assert.match(
+        page,
+        /^\.TH \S+ 1 "\d{4}-\d\d-\d\d" "el2 \S+" "User Commands"\n\.nh\n\.ad l\n\.SH NAME\nel2\S+ \\- .+\n\.SH SYNOPSIS\n/,
+      );
+      for (const line of page.split("\n")) assert.match(line, /^(\.(TH|SH|SS|B|BR|br|I|TP|nh|ad)\b|[^.']|\\&|$)/, line);
       for (const { long } of node.options) if (long) assert.ok(page.includes(long.replaceAll("-", "\\-")), `${title} ${long}`);
     }
     for (const child of node.commands) visit(child, [...path, child.name]);
