@@ -19,6 +19,8 @@ import { unlessUnusable } from "../support/unusable.ts";
 
 /** Bytes of a file at most. */
 const FILE_BYTES = 0x80_0000;
+/** Bytes of the file that are read at a time: a run uses neighbors, from either end. */
+const PIECE = 0x4_0000;
 /** Most files, so that a few versions of el2 have theirs. */
 const KEPT = 4;
 /**
@@ -37,6 +39,26 @@ interface StoredEntry {
   readonly key: number;
   readonly digest: Uint8Array;
   readonly content: Uint8Array<ArrayBuffer>;
+}
+
+/** Place of an entry in a file. */
+interface Row extends Omit<StoredEntry, "content"> {
+  readonly at: number;
+  readonly length: number;
+}
+
+/** Known places of entries in a file, which another process may replace. */
+interface Index {
+  readonly rows: ReadonlyMap<number, Row>;
+  readonly size: number;
+  /** Different for each file that has had this name. */
+  readonly identity: string;
+}
+
+/** A part of a file. */
+interface Piece {
+  readonly at: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 function digestOf(bytes: Uint8Array): Uint8Array {
@@ -91,33 +113,67 @@ export function encodeFile(entries: Iterable<StoredEntry>, capacity: number = FI
   return bytes;
 }
 
-/** The entries of a file, which may each be damaged; none if its index is. */
-export function decodeFile(bytes: Uint8Array<ArrayBuffer>): StoredEntry[] {
-  if (bytes.length < INDEX_AT || !sameBytes(bytes.subarray(0, MAGIC.length), MAGIC)) return [];
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length), index = view.getUint32(LENGTH_AT, true);
-  const end = INDEX_AT + index;
-  if (end > bytes.length || !sameBytes(digestOf(bytes.subarray(LENGTH_AT, end)), bytes.subarray(MAGIC.length, LENGTH_AT))) return [];
-  const entries: StoredEntry[] = [];
+/** Bytes of the index of a file that begins with `head`; undefined if it has none. */
+function indexLength(head: Uint8Array, size: number): number | undefined {
+  if (head.length < INDEX_AT || !sameBytes(head.subarray(0, MAGIC.length), MAGIC)) return undefined;
+  const length = new DataView(head.buffer, head.byteOffset).getUint32(LENGTH_AT, true);
+  return INDEX_AT + length > size ? undefined : length;
+}
+
+/** The rows of a file of `size` bytes, whose index ends `head`; none if that is damaged. */
+function rowsOf(head: Uint8Array, size: number): Row[] {
+  const end = head.length, view = new DataView(head.buffer, head.byteOffset);
+  if (!sameBytes(digestOf(head.subarray(LENGTH_AT)), head.subarray(MAGIC.length, LENGTH_AT))) return [];
+  const rows: Row[] = [];
   for (let row = INDEX_AT, at = end; row + ROW_SIZE <= end; row += ROW_SIZE) {
     const length = view.getUint32(row + 8, true);
     // The end of a file that was cut off.
-    if (at + length > bytes.length) break;
-    entries.push({
-      key: view.getFloat64(row, true),
-      digest: bytes.subarray(row + 12, row + ROW_SIZE),
-      content: bytes.subarray(at, at + length),
-    });
+    if (at + length > size) break;
+    rows.push({ key: view.getFloat64(row, true), digest: head.subarray(row + 12, row + ROW_SIZE), at, length });
     at += length;
   }
-  return entries;
+  return rows;
+}
+
+/** The entries of a file, which may each be damaged; none if its index is. */
+export function decodeFile(bytes: Uint8Array<ArrayBuffer>): StoredEntry[] {
+  const index = indexLength(bytes, bytes.length);
+  if (index === undefined) return [];
+  return rowsOf(bytes.subarray(0, INDEX_AT + index), bytes.length)
+    .map(({ key, digest, at, length }) => ({ key, digest, content: bytes.subarray(at, at + length) }));
+}
+
+/** A part of an open file; less at its end. */
+function readPart(file: Deno.FsFile, at: number, length: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(length);
+  file.seekSync(at, Deno.SeekMode.Start);
+  let size = 0;
+  for (let read; size < length && (read = file.readSync(bytes.subarray(size))) !== null;) size += read;
+  return bytes.subarray(0, size);
+}
+
+/** The index of an open file, empty if it is damaged. */
+function readIndex(file: Deno.FsFile): Index {
+  const { size } = file.statSync(), index = indexLength(readPart(file, 0, INDEX_AT), size);
+  const rows = index === undefined ? [] : rowsOf(readPart(file, 0, INDEX_AT + index), size);
+  return { rows: new Map(rows.map((row) => [row.key, row])), size, identity: identityOf(file) };
+}
+
+function identityOf(file: Deno.FsFile): string {
+  const { dev, ino, size, mtime } = file.statSync();
+  return [dev, ino, size, mtime?.getTime()].join();
 }
 
 /** The regions in one folder. */
 export class CodeCache implements CodeBacking {
-  /** The entries of the file, by hash, once it was read. */
-  #stored: Map<number, StoredEntry> | undefined;
-  /** Entries that this process has used or made, the latest last. */
-  readonly #used = new Map<number, StoredEntry>();
+  /** Of the file, once it was looked for. */
+  #index: Index | undefined;
+  /** The part of the file that was read last. */
+  #piece: Piece | undefined;
+  /** Hashes of the entries that this process has used or made, the latest last. */
+  readonly #used = new Set<number>();
+  /** Entries that are not in the file yet. */
+  readonly #fresh = new Map<number, StoredEntry>();
   #unsaved = 0;
   #since = 0;
   #path: string | undefined;
@@ -134,15 +190,15 @@ export class CodeCache implements CodeBacking {
   ) {}
 
   load(signature: CodeSignature): RegionModule | undefined {
-    const stored = this.#stored ??= this.#read(), key = hashOf(signature);
-    const entry = stored.get(key) ?? this.#used.get(key), module = entry && decodeEntry(entry, signature);
-    if (entry && module) this.#use(entry);
+    const key = hashOf(signature), entry = this.#fresh.get(key) ?? this.#stored(key), module = entry && decodeEntry(entry, signature);
+    if (module) this.#use(key);
     return module;
   }
 
   keep(signature: CodeSignature, module: RegionModule): void {
     const entry = encodeEntry(signature, module);
-    this.#use(entry);
+    this.#use(entry.key);
+    this.#fresh.set(entry.key, entry);
     if (!this.#unsaved) this.#since = performance.now();
     this.#unsaved += entry.content.length;
     if (this.#unsaved >= UNSAVED_BYTES || performance.now() - this.#since >= UNSAVED_TIME) this.save();
@@ -154,26 +210,79 @@ export class CodeCache implements CodeBacking {
     this.#unsaved = 0;
     unlessUnusable("compiled code is not kept", () => {
       const path = this.#place();
-      if (path === undefined) return;
-      const others = [...this.#read().values()].filter(({ key }) => !this.#used.has(key));
-      writeCached(path, encodeFile([...[...this.#used.values()].toReversed(), ...others], this.capacity), KEPT);
+      if (path !== undefined) {
+        this.#check();
+        const bytes = readIfThere(path), stored = new Map(bytes ? decodeFile(bytes).map((entry) => [entry.key, entry]) : []);
+        const used = [...this.#used].toReversed().map((key) => this.#fresh.get(key) ?? stored.get(key));
+        const others = [...stored.values()].filter(({ key }) => !this.#used.has(key));
+        writeCached(path, encodeFile([...used.filter((entry) => entry !== undefined), ...others], this.capacity), KEPT);
+      }
+    });
+    this.#fresh.clear();
+    this.#index = this.#piece = undefined;
+  }
+
+  #use(key: number): void {
+    this.#used.delete(key);
+    this.#used.add(key);
+  }
+
+  /** An entry of the file. */
+  #stored(key: number): StoredEntry | undefined {
+    const row = this.#indexed().rows.get(key);
+    if (!row) return undefined;
+    return this.#inPiece(row) ?? unlessUnusable("compiled code is not kept", () => this.#readAround(key));
+  }
+
+  #indexed(): Index {
+    return this.#index ??= unlessUnusable("compiled code is not kept", () => this.#opened(readIndex)) ??
+      { rows: new Map(), size: 0, identity: "" };
+  }
+
+  #inPiece(row: Row): StoredEntry | undefined {
+    const piece = this.#piece, from = row.at - (piece?.at ?? 0);
+    if (!piece || from < 0 || from + row.length > piece.bytes.length) return undefined;
+    return { ...row, content: piece.bytes.subarray(from, from + row.length) };
+  }
+
+  /** Reads the part of the file that has this entry and its neighbors. */
+  #readAround(key: number): StoredEntry | undefined {
+    return this.#opened((file) => {
+      // Another process has replaced it.
+      if (identityOf(file) !== this.#index!.identity) this.#index = readIndex(file);
+      const { rows, size } = this.#index!, row = rows.get(key);
+      if (!row) return undefined;
+      const at = Math.max(0, row.at - PIECE / 2), end = Math.min(size, Math.max(at + PIECE, row.at + row.length));
+      this.#piece = { at, bytes: readPart(file, at, end - at) };
+      return this.#inPiece(row);
     });
   }
 
-  #use(entry: StoredEntry): void {
-    this.#used.delete(entry.key);
-    this.#used.set(entry.key, entry);
+  /** Opens the file for some work; undefined if there is none. */
+  #opened<T>(work: (file: Deno.FsFile) => T): T | undefined {
+    const path = this.#place();
+    if (path === undefined) return undefined;
+    this.#check();
+    let file: Deno.FsFile;
+    try {
+      file = Deno.openSync(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
+    }
+    try {
+      return work(file);
+    } finally {
+      file.close();
+    }
   }
 
-  #read(): Map<number, StoredEntry> {
-    const bytes = unlessUnusable("compiled code is not kept", () => {
-      const path = this.#place();
-      if (path === undefined) return undefined;
-      // The content of this folder is executed.
-      if (!this.trusted) checkTrustedFolder(this.folder);
-      return readIfThere(path);
-    });
-    return new Map(bytes ? decodeFile(bytes).map((entry) => [entry.key, entry]) : []);
+  /**
+   * The content of this folder is executed.
+   * @throws NotOurs if others can change it
+   */
+  #check(): void {
+    if (!this.trusted) checkTrustedFolder(this.folder);
   }
 
   /** The file; undefined if the program on disk may be another one by now. */

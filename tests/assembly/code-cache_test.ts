@@ -200,6 +200,37 @@ Deno.test("two writers at once leave a whole file, with what both have", async (
   });
 });
 
+Deno.test("entries are found in the file with which another process has replaced the one that is read", async () => {
+  await inFolder(async (folder) => {
+    const steps = [1, 2, 3], cache = new CodeCache(folder, program());
+    filled(folder, ...steps);
+    assert.ok(run(new RegionStore(cache), 1).cached > 0);
+    // The same entries at other places.
+    filled(folder, 7, 8, 9);
+    for (const step of steps) {
+      const { cached, modules } = run(new RegionStore(cache), step);
+      assert.equal(cached, modules, `step ${step}`);
+    }
+    await Deno.remove(await fileOf(folder));
+    assert.equal(run(new RegionStore(cache), 3).registers, run(undefined, 3).registers);
+  });
+});
+
+Deno.test("a process finds the entries that it has saved", async () => {
+  await inFolder((folder) => {
+    const cache = new CodeCache(folder, program());
+    for (const step of [1, 2, 3]) {
+      run(new RegionStore(cache), step);
+      cache.save();
+    }
+    for (const step of [1, 2, 3]) {
+      const { cached, modules } = run(new RegionStore(cache), step);
+      assert.equal(cached, modules, `step ${step}`);
+    }
+    return Promise.resolve();
+  });
+});
+
 Deno.test("a file has a bound: what was used last stays", async () => {
   await inFolder(async (folder) => {
     const capacity = 8000;
