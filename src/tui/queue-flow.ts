@@ -17,8 +17,11 @@ import { type Answer, type Query, rowsOf } from "../queries/query.ts";
 import { type Json, type Row, type RowOf, textsOf } from "../queries/table.ts";
 import { CAPS } from "../queries/tables.ts";
 
-/** Columns and rows of a VM's block. */
-const BLOCK = { columns: 14, rows: 3 } as const;
+/** Rows of a VM's block, and its columns: panes narrower than `ROOMY` have narrow ones. */
+const BLOCK_ROWS = 3, BLOCK = 14, NARROW_BLOCK = 10;
+const ROOMY = 110;
+/** Longest line of an arrow. */
+const ARROW = 3;
 
 const nameOf = (vm: Json) => typeof vm === "string" ? vm.slice("vm:".length) : undefined;
 
@@ -58,42 +61,41 @@ export class FlowPane implements Pane {
     const inside = drawFrame(screen, look, area, boxed, this.title(), past ? "past" : "plain", false);
     const row = this.queues.selection?.row;
     if (!row) return void screen.text(inside.x + 1, inside.y, "Nothing is selected.", look.style("dim"));
-    const top = inside.y + Math.max(Math.floor((inside.height - BLOCK.rows - 1) / 2), 0);
-    const left = inside.x + 2, right = inside.x + inside.width - 2 - BLOCK.columns;
-    drawBlock(screen, look, left, top, nameOf(row.from));
-    drawBlock(screen, look, right, top, nameOf(row.to));
-    const queue = row.kind === "msgqueue", end = right - 2;
+    const top = inside.y + Math.max(Math.floor((inside.height - BLOCK_ROWS - 1) / 2), 0);
+    const block = inside.width < ROOMY ? NARROW_BLOCK : BLOCK;
+    const left = inside.x + 2, right = inside.x + inside.width - 2 - block;
+    drawBlock(screen, look, left, top, block, nameOf(row.from));
+    drawBlock(screen, look, right, top, block, nameOf(row.to));
+    const queue = row.kind === "msgqueue", from = left + block + 2, end = right - 2, middle = depthPieces(row, look);
+    // What stands above and below the depth may come closer to the middle than the arrows.
+    const half = Math.max(Math.floor((end - from - piecesWidth(middle)) / 2) - 2, 0), more = Math.max(Math.floor((end - from) / 2) - 1, half);
+    const arrow = (call: string) =>
+      look.glyphs.frame.line.repeat(Math.min(Math.max(half - call.length - 2, 1), ARROW)) + look.glyphs.folded;
+    const send = queue ? "msgqueue_send" : "doorbell_send", receive = queue ? "msgqueue_receive" : "doorbell_receive";
     const sends: Piece[][] = [
       this.#capability(row.from, "Send", row.obj),
-      [{ text: queue ? "msgqueue_send " : "doorbell_send ", role: "text" }, {
-        text: `${look.glyphs.frame.line.repeat(3)}${look.glyphs.folded}`,
-        role: "dim",
-      }],
+      [{ text: `${send} `, role: "text" }, { text: arrow(send), role: "dim" }],
       row.send_virq === null ? [] : irqPieces("room", row.send_virq, `at ${row.not_full}`),
     ];
     const receives: Piece[][] = [
       this.#capability(row.to, "Receive", row.obj),
-      [{ text: `${look.glyphs.frame.line.repeat(3)}${look.glyphs.folded}`, role: "dim" }, {
-        text: queue ? " msgqueue_receive" : " doorbell_receive",
-        role: "text",
-      }],
+      [{ text: arrow(receive), role: "dim" }, { text: ` ${receive}`, role: "text" }],
       row.receive_virq === null
         ? []
         : irqPieces(queue ? "message" : "flags", row.receive_virq, queue ? `from ${row.not_empty}` : `of ${row.enable}`),
     ];
-    const from = left + BLOCK.columns + 2, middle = depthPieces(row, look);
-    const half = Math.max(Math.floor((end - from - piecesWidth(middle)) / 2) - 2, 0);
-    sends.forEach((pieces, index) => drawPieces(screen, look, from, top + index, pieces, half));
+    const room = (index: number) => index === 1 ? half : more;
+    sends.forEach((pieces, index) => drawPieces(screen, look, from, top + index, pieces, room(index)));
     receives.forEach((pieces, index) => {
-      const width = Math.min(piecesWidth(pieces), half);
+      const width = Math.min(piecesWidth(pieces), room(index));
       drawPieces(screen, look, end - width, top + index, pieces, width);
     });
     drawPieces(screen, look, from + half + 2, top + 1, middle, end - from - half - 2);
-    if (top + BLOCK.rows >= inside.y + inside.height) return;
+    if (top + BLOCK_ROWS >= inside.y + inside.height) return;
     const sent = `${countText(Number(row.sent))} sent, ${countText(Number(row.rate))} per second`,
       received = `${countText(Number(row.received))} received`;
-    screen.text(left, top + BLOCK.rows, sent, look.style("dim"));
-    screen.text(right + BLOCK.columns - textWidth(received), top + BLOCK.rows, received, look.style("dim"));
+    screen.text(left, top + BLOCK_ROWS, sent, look.style("dim"));
+    screen.text(right + block - textWidth(received), top + BLOCK_ROWS, received, look.style("dim"));
   }
 
   /** The capability with which a VM may do it. */
@@ -109,12 +111,12 @@ function irqPieces(when: string, virq: Json, threshold: string): Piece[] {
 }
 
 /** A VM on its fill. */
-function drawBlock(screen: Screen, look: Look, x: number, y: number, vm: string | undefined): void {
+function drawBlock(screen: Screen, look: Look, x: number, y: number, width: number, vm: string | undefined): void {
   const mark = vm === undefined ? undefined : look.vm(vm);
-  for (let row = 0; row < BLOCK.rows; row++) {
-    const text = row === 1 && mark ? fit(`${mark.letter} ${vm}`, BLOCK.columns - 2) : row === 1 ? "nobody" : "";
-    const left = Math.floor((BLOCK.columns - text.length) / 2);
-    const line = text.padStart(left + text.length).padEnd(BLOCK.columns);
+  for (let row = 0; row < BLOCK_ROWS; row++) {
+    const text = row === 1 && mark ? fit(`${mark.letter} ${vm}`, width - 2) : row === 1 ? "nobody" : "";
+    const left = Math.floor((width - text.length) / 2);
+    const line = text.padStart(left + text.length).padEnd(width);
     screen.text(x, y + row, line, mark ? look.on(mark.fill, "fink", true) : look.style("dim"));
   }
 }

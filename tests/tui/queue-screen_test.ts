@@ -67,3 +67,18 @@ Deno.test("the screen of queues says that there are none, and which error occurr
     assert.match(await rig.text(), /Flow[^]*Nothing is selected/);
   }
 });
+
+Deno.test("beside a wide list, too, the flow shows calls, capabilities and interrupts whole", async () => {
+  const rig = new Rig(200, 60);
+  rig.answer = (query) => {
+    if (query.table !== "caps.ls") return phoneAnswer(query);
+    const [cap] = phoneRows("caps.ls");
+    const held = (vm: string, right: string) => ({ ...cap, id: `cap:${vm}/0x5`, vm: `vm:${vm}`, obj: "mq:7", rights: [right] });
+    return { ...phoneAnswer({ ...query, args: {} }), rows: [held("debian", "Send"), held("rt", "Receive")] };
+  };
+  await rig.type("6");
+  const text = await rig.text();
+  assert.match(text, /cap:debian\/0x5 Send {5,}cap:rt\/0x5 Receive/);
+  assert.match(text, /D debian +msgqueue_send -+> +###\.+ 3 of 8 +-+> msgqueue_receive +T rt/);
+  assert.match(text, /room irq:debian\/\d+ at \d+ +message irq:rt\/\d+ from \d+/);
+});
