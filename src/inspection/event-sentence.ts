@@ -3,6 +3,7 @@
 
 import type { TraceEvent, TraceFields } from "../abi/trace.ts";
 import { VcpuRunState } from "../abi/words.ts";
+import { UNSEEN } from "./event-log.ts";
 import { hex } from "../queries/table.ts";
 import { registerWords } from "./register-words.ts";
 
@@ -35,6 +36,7 @@ const short = (id: unknown) => String(id).replace(/^vcpu:/, "");
 
 /** Another vCPU runs on a physical CPU. */
 function switched(name: string, { from, to, blocked }: TraceFields): string | undefined {
+  if (name === UNSEEN) return "scheduling is not recorded from here on";
   if (name !== "run" && name !== "idle") return undefined;
   const before = typeof blocked === "string" ? `${short(from)} waits for ${blocked}` : undefined;
   if (name === "idle") return before ? `${before}; nobody else can run` : "nobody can run";

@@ -1,11 +1,23 @@
 // The scheduler's timeline: a lane for each physical CPU and for each vCPU. A column is a span of
 // virtual time; the cursor is at a switch, which the last lines explain.
 
+import { drawBlank } from "./blank.ts";
 import type { Title } from "./box.ts";
 import type { Rectangle, Screen } from "./cells.ts";
 import type { LaneState } from "./glyphs.ts";
 import { fit } from "./graphemes.ts";
-import { busyShare, columnsOf, type CpuSpan, type Lanes, lanesOf, reasonOf, reasonText, ticksOf, type VcpuSpan } from "./lanes.ts";
+import {
+  busyShare,
+  columnsOf,
+  type CpuSpan,
+  type Lanes,
+  lanesOf,
+  reasonOf,
+  reasonText,
+  recordedColumns,
+  ticksOf,
+  type VcpuSpan,
+} from "./lanes.ts";
 import { durationText, secondsText, shareMark, shareText } from "./numbers.ts";
 import type { Pane, PaneState } from "./pane.ts";
 import { chipPiece, drawPieces, type Piece } from "./pieces.ts";
@@ -48,7 +60,14 @@ interface Window {
   readonly width: number;
   readonly start: number;
   readonly step: number;
+  /** Columns in which something was recorded. */
+  readonly recorded: readonly boolean[];
 }
+
+/** The text where no switch was recorded. */
+export const NO_SWITCH = { what: "No scheduling event was recorded yet", how: "They are recorded while this screen is open." };
+/** Text in lanes before anything was recorded. */
+const UNRECORDED = "not recorded";
 
 /** The lanes. */
 export class LanesPane implements Pane {
@@ -171,13 +190,15 @@ export class LanesPane implements Pane {
 
   draw(screen: Screen, area: Rectangle, look: Look, { focused }: PaneState): void {
     if (!this.#rows.length) {
-      const text = this.#error?.split("\n")[0] ?? (this.#loaded ? SLICES.empty : "asking");
-      return void screen.text(area.x + 1, area.y, fit(text, area.width - 2), look.style(this.#error ? "bad" : "dim"));
+      if (this.#error !== undefined) return drawBlank(screen, look, area, { kind: "error", message: this.#error });
+      if (this.#loaded) return drawBlank(screen, look, area, { kind: "empty", ...NO_SWITCH });
+      return void screen.text(area.x + 1, area.y, "asking", look.style("dim"));
     }
     const width = this.#width = Math.max(area.width - LABEL - 1, 1), step = SCALES[this.#scale];
     // Columns begin at multiples of their time: drawn columns stay as they are.
     const end = Math.ceil((this.#at === undefined ? this.#newest(width * step) : this.#end) / step) * step;
-    const window: Window = { x: area.x + LABEL, width, start: end - width * step, step };
+    const start = end - width * step;
+    const window: Window = { x: area.x + LABEL, width, start, step, recorded: recordedColumns(this.#lanes, start, step, width) };
     const cursor = Math.min(Math.max(Math.floor((this.#cursor - window.start) / step), 0), width - 1);
     const roomy = area.height >= Math.min(this.rows, ROOMY);
     const foot = area.height > FOOT + 4 ? FOOT : 0, bottom = area.y + area.height - foot;
@@ -202,6 +223,7 @@ export class LanesPane implements Pane {
       drawCpu(screen, look, y, window, spans);
       y += apart;
     }
+    if (window.recorded.indexOf(true) > UNRECORDED.length) screen.text(window.x, top, UNRECORDED, look.style("dim"));
     y = this.#drawVcpus(screen, look, area, y, bottom, window);
     for (let row = top; row < y; row++) drawCursor(screen, look, window.x + cursor, row);
     if (foot) this.#drawFoot(screen, look, { ...area, x: area.x + 1, y: bottom, width: area.width - 2 });
@@ -331,14 +353,15 @@ function drawVcpu(
   screen: Screen,
   look: Look,
   y: number,
-  { x, start, step, width }: Window,
+  { x, start, step, width, recorded }: Window,
   spans: readonly VcpuSpan[],
   fill: Role,
   letter: string,
 ): void {
   const columns = columnsOf(spans, start, step, width, ({ state }) => state === "runs" ? 1 : 1e-6);
   columns.forEach((span, column) => {
-    // Nothing is known of it before it ran first: it waited.
+    if (!recorded[column]) return;
+    // A vCPU that has not run yet has waited.
     const state = span?.state ?? "waits";
     const runs = state === "runs";
     const text = runs && look.letters ? letter : look.glyphs.lanes[state];

@@ -114,6 +114,18 @@ export function columnsOf<S extends Span>(
   return found;
 }
 
+/** Whether anything was recorded in each of `width` columns, `step` ns each. */
+export function recordedColumns({ cpus }: Lanes, start: number, step: number, width: number): boolean[] {
+  const found: boolean[] = Array.from({ length: width }, () => false), end = start + width * step;
+  for (const spans of cpus.values()) {
+    for (let at = firstAfter(spans, start); at < spans.length && spans[at].from < end; at++) {
+      const { from, to, unseen } = spans[at];
+      if (!unseen) found.fill(true, Math.max(Math.floor((from - start) / step), 0), Math.ceil((to - start) / step));
+    }
+  }
+  return found;
+}
+
 /** Index of the first span that ends after a time. */
 function firstAfter(spans: readonly Span[], time: number): number {
   let low = 0, high = spans.length;

@@ -1,6 +1,6 @@
 // Screen 8: the timeline of vCPUs on physical CPUs, and of their waits for one.
 
-import { LanesPane } from "./lanes-pane.ts";
+import { LanesPane, NO_SWITCH } from "./lanes-pane.ts";
 import { reasonOf, reasonText } from "./lanes.ts";
 import { LaneWaitsPane } from "./lanes-waits.ts";
 import type { ListColumn } from "./list.ts";
@@ -50,7 +50,14 @@ function switchColumns(): ListColumn[] {
 /** Its panes, and their places. */
 export function schedulerScreen(): ScreenModel {
   const lanes = new LanesPane(), waits = new LaneWaitsPane(lanes);
-  const list = new TablePane({ name: "slices", table: "sched.ls", title: "Switches", stream: true, columns: switchColumns });
+  const list = new TablePane({
+    name: "slices",
+    table: "sched.ls",
+    title: "Switches",
+    empty: [NO_SWITCH.what, NO_SWITCH.how],
+    stream: true,
+    columns: switchColumns,
+  });
   const underLanes = below("under-list"), besideSwitches = beside("beside-switches");
 
   function placed(body: Body): Placed[] {

@@ -154,7 +154,7 @@ Deno.test("the timeline says that it loads, that nothing was recorded, and which
   const rig = new Rig(80, 24);
   rig.answer = (query) => ({ ...phoneAnswer(query), rows: query.table === "sched.ls" ? [] : phoneRows(query.table) });
   await rig.type("8");
-  assert.match(await rig.text(), /no scheduling event recorded yet: they are recorded on demand/);
+  assert.match(await rig.text(), /No scheduling event was recorded yet\.[^]*They are recorded while this screen is open\./);
   rig.answer = (query) => ({ ...phoneAnswer(query), rows: [], error: "the machine has ended" });
   rig.time += 1000;
   rig.sample();
@@ -170,4 +170,21 @@ Deno.test("the reasons of a real machine's switches are read as they are written
   for (const blocked of [undefined, "an interrupt (WFI)", "vcpu_run, its VMM"]) {
     assert.deepEqual(parseSliceReason(sliceReason("vcpu:ping/0", blocked)), { vcpu: "ping/0", waits: blocked });
   }
+});
+
+Deno.test("lanes are blank before anything was recorded, and say so", async () => {
+  const rig = new Rig(120, 36);
+  const whole = rig.answer;
+  // As much was recorded as shows in a quarter of the width.
+  rig.answer = (query) => {
+    const answer = whole(query), first = Number(answer.rows[0]?.t);
+    return query.table === "sched.ls"
+      ? { ...answer, rows: answer.rows.map((row) => ({ ...row, t: String(first + (Number(row.t) - first) / 4) })) }
+      : answer;
+  };
+  await rig.type("8");
+  const lines = await rig.lines();
+  assert.match(lane(lines, /p0 .*%/), /^\s*not recorded {10,}[HD]/);
+  assert.match(lane(lines, /D debian\/0/), /^ {20,}D/);
+  assert.match(lane(lines, /T rt\/0/), /^ {20,}T[T_]+/);
 });
