@@ -67,9 +67,13 @@ export class PagePane implements Pane {
       [label("Owner"), ...ownerPieces(row, look)],
       ...mappedPieces(row, look, tree),
       ...tree ? [[label("Access"), ...accessPieces(row, look)]] : [],
-      [label("State"), ...statePieces(row)],
     ];
-    return [...lines, ...this.#chain(row, look, tree)];
+    const chain = this.#chain(row, look, tree), [state, more] = statePieces(row);
+    if (!more) return [...lines, [label("State"), ...state], ...chain];
+    // In the tall form the second part has the blank line's place.
+    return tree
+      ? [...lines, [label("State"), ...state], [label(""), ...more], ...chain.filter(({ length }) => length)]
+      : [...lines, [label("State"), ...state, { text: " " }, ...more], ...chain];
   }
 
   /** Partition and extents, from the outermost; last who has it mapped. */
@@ -133,11 +137,10 @@ function accessPieces({ vm, access, owner_vm, parcel }: Run, look: Look): Piece[
   return [...names, { text: `, not ${owner_vm.slice(3)}`, role: "dim" }];
 }
 
-function statePieces({ state, parcel }: Run): Piece[] {
-  if (state === "blocked") {
-    return [{ text: " ! BLOCKED ", role: "ink", fill: "bad", bold: true }, { text: " reclaim was refused", role: "text" }];
-  }
-  if (state === "offered") return [{ text: "offered", role: "warn" }, { text: ", not accepted", role: "dim" }];
-  if (state === "open") return [{ text: "open", role: "warn" }];
-  return [{ text: state }, ...parcel ? [] : state === "private" ? [{ text: ", in no parcel", role: "dim" } as const] : []];
+/** The state, and what follows in another line where lines are short. */
+function statePieces({ state, parcel }: Run): [state: Piece[], more?: Piece[]] {
+  if (state === "blocked") return [[{ text: " ! BLOCKED ", role: "ink", fill: "bad", bold: true }], [{ text: "reclaim was refused" }]];
+  if (state === "offered") return [[{ text: "offered", role: "warn" }, { text: ", not accepted", role: "dim" }]];
+  if (state === "open") return [[{ text: "open", role: "warn" }]];
+  return [[{ text: state }, ...parcel ? [] : state === "private" ? [{ text: ", in no parcel", role: "dim" } as const] : []]];
 }

@@ -17,6 +17,7 @@ import {
   spread,
 } from "./memory-map.ts";
 import { MEMORY_VIEWS, type MemoryView, type Patch } from "./memory-views.ts";
+import { isGuest } from "./links.ts";
 import type { Pane, PaneState } from "./pane.ts";
 import { drawPieces, type Piece, piecesWidth } from "./pieces.ts";
 import type { Look } from "./theme.ts";
@@ -114,7 +115,7 @@ export class MemoryPane implements Pane {
     this.#error = answer.error;
     this.#rows = rowsOf(MEMORY, answer).filter(({ pa }) => Number(pa) >= RAM_START);
     if (this.#sought !== undefined) this.select(this.#sought);
-    this.#selected ??= this.#rows[0]?.id;
+    this.#selected ??= (this.#rows.find(({ state }) => state === "blocked") ?? this.#rows.find(isGuests) ?? this.#rows[0])?.id;
   }
 
   get selection(): { table: Table; row: Run } | undefined {
@@ -174,7 +175,7 @@ export class MemoryPane implements Pane {
       if (line.kind === "hole") return;
       this.#drawCells(screen, look, place, line, regions, cells, row === selected);
       this.#drawNames(screen, look, place, line, regions, cells);
-      if (row === selected) this.#drawCursor(screen, look, place, line, cells);
+      if (row === selected) this.#drawCursor(screen, look, place, line, regions, cells);
     });
     this.#drawLegend(screen, look, { ...area, y: area.y + area.height - 1 }, regions);
   }
@@ -279,11 +280,13 @@ export class MemoryPane implements Pane {
     }
   }
 
-  #drawCursor(screen: Screen, look: Look, area: Rectangle, line: MapLine, cells: number): void {
+  #drawCursor(screen: Screen, look: Look, area: Rectangle, line: MapLine, regions: readonly Region[], cells: number): void {
     const pa = Number(this.selection!.row.pa);
     const cell = line.kind === "folded" ? 0 : Math.floor((pa - line.base) / this.#cell) % cells;
-    // The cursor hides no alarm.
-    const text = this.selection!.row.state === "blocked" ? "!" : look.glyphs.cursor;
+    const halves = [cell, cell + cells].map((half) => line.base + half * this.#cell);
+    // The cursor hides no alarm, of its own run or of another one in its cell.
+    const alert = halves.some((from) => patchAt(regions, from, from + this.#cell)?.alert);
+    const text = alert || this.selection!.row.state === "blocked" ? "!" : look.glyphs.cursor;
     screen.text(area.x + MARGIN + cell, area.y, text, look.on("accent", "ink", true));
   }
 
@@ -300,6 +303,11 @@ export class MemoryPane implements Pane {
       x += 1 + screen.text(x + 1, area.y, text, look.style("text")) + 2;
     }
   }
+}
+
+/** Memory that a guest can reach. */
+function isGuests({ vm }: Run): boolean {
+  return vm.some(isGuest);
 }
 
 /** VMs first, then shared or lent memory, possible problems, and free memory. */

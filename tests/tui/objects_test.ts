@@ -13,6 +13,7 @@ Deno.test("a on memory reads bytes, names the owner and checks the invariants, i
   const rig = new Rig();
   await rig.type("4");
   await rig.lines();
+  await rig.type("g");
   const before = asked(rig).length;
   await rig.type("ab");
   assert.match(await rig.text(), /= pa:0x40000000 {2}read its first bytes/);
