@@ -39,6 +39,8 @@ export class Activity {
   /** Refusals so far, in the samples of the last second. */
   #counts: readonly { readonly at: number; readonly reasons: number }[] = [];
   #time = 0;
+  /** Bytes of memory that each VM owns, by name. */
+  memory: ReadonlyMap<string, number> = new Map();
 
   /** @param motion histories advance by themselves; otherwise `refresh` shows new values */
   constructor(readonly motion = true) {

@@ -6,6 +6,7 @@ import { vcpuOf } from "./links.ts";
 import { countText, grouped, shareText } from "./numbers.ts";
 import type { Line } from "./pane.ts";
 import type { Piece } from "./pieces.ts";
+import { wrap } from "./row-lines.ts";
 import { TextPane } from "./text-pane.ts";
 import type { Look } from "./theme.ts";
 import type { Row } from "../queries/table.ts";
@@ -49,7 +50,7 @@ export function exitsPane(vcpu: () => Row | undefined): TextPane {
       counted = answer.rows.length;
       exits = byReason(answer.rows);
     },
-    lines: (width, look) => exits.length ? exitLines(exits, counted, Number(vcpu()?.exits_rate ?? 0), width, look) : EMPTY,
+    lines: (width, look) => exits.length ? exitLines(exits, counted, Number(vcpu()?.exits_rate ?? 0), width, look) : emptyLines(width),
   });
 }
 
@@ -57,6 +58,10 @@ const EMPTY: readonly Line[] = [
   { text: "No exit was recorded yet." },
   { text: "Hypercalls, traps and device accesses are recorded while this screen is open.", role: "dim" },
 ];
+
+function emptyLines(width: number): Line[] {
+  return EMPTY.flatMap(({ text, role }) => wrap(text, 0, width - 2).map((part): Line => ({ text: part, role })));
+}
 
 /** Exits by reason, the most frequent first. */
 function byReason(rows: readonly Row[]): Exits[] {

@@ -92,6 +92,7 @@ export class MachinePane implements Pane {
       if (owner) owners.set(owner, (owners.get(owner) ?? 0) + bytes);
     }
     this.#owners = [...owners].map(([name, bytes]) => ({ name: name.replace(/^vm:/, ""), bytes }));
+    this.activity.memory = new Map(this.#owners.map(({ name, bytes }) => [name, bytes]));
   }
 
   move(): void {}
@@ -207,14 +208,13 @@ export class MachinePane implements Pane {
 
   #memoryTitle(): Title {
     if (!this.#total) return { text: "Memory" };
+    return { text: "Memory", right: [[...this.#freePieces(), { text: ` of ${sizeText(this.#total)}`, role: "dim" }]] };
+  }
+
+  /** How much memory nobody owns. */
+  #freePieces(): Piece[] {
     const used = this.#owners.reduce((sum, { bytes }) => sum + bytes, 0);
-    return {
-      text: "Memory",
-      right: [[
-        { text: sizeText(this.#total - used), role: "strong", bold: true },
-        { text: ` free of ${sizeText(this.#total)}`, role: "dim" },
-      ]],
-    };
+    return [{ text: sizeText(this.#total - used), role: "strong", bold: true }, { text: " free", role: "dim" }];
   }
 
   #drawMemory(screen: Screen, look: Look, area: Rectangle): void {
@@ -251,7 +251,8 @@ export class MachinePane implements Pane {
     const bars = cpus.length <= 2
       ? cpus.map(({ parts, share }, cpu) => ({ label: `p${cpu}`, parts, share }))
       : [{ label: `${cpus.length} pCPUs`, ...together(cpus) }];
-    const fixed = bars.reduce((sum, { label }) => sum + label.length + 9, 0) + 5;
+    const free = this.#total ? this.#freePieces() : [];
+    const fixed = bars.reduce((sum, { label }) => sum + label.length + 9, 0) + 5 + piecesWidth(free);
     const width = Math.max(Math.floor((area.width - fixed - 1) / (bars.length + 1)), 4);
     let x = area.x + 1;
     for (const { label, parts, share } of bars) {
@@ -262,9 +263,11 @@ export class MachinePane implements Pane {
       x += 7;
     }
     x += screen.text(x, area.y, "RAM ", look.style("dim"));
-    const rest = area.x + area.width - 1 - x;
-    if (this.#total) drawStacked(screen, look, x, area.y, rest, this.#parts(look).map((part) => ({ ...part, size: undefined })));
-    else screen.text(x, area.y, "asking", look.style("dim"));
+    const rest = area.x + area.width - 2 - piecesWidth(free) - x;
+    if (this.#total) {
+      drawStacked(screen, look, x, area.y, rest, this.#parts(look).map((part) => ({ ...part, size: undefined })));
+      drawPieces(screen, look, x + rest + 1, area.y, free, piecesWidth(free));
+    } else screen.text(x, area.y, "asking", look.style("dim"));
   }
 }
 

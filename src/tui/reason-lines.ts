@@ -8,17 +8,17 @@ import { type Piece, vmPieces } from "./pieces.ts";
 import { wrap } from "./row-lines.ts";
 import { ruleText } from "./refusals-pane.ts";
 import type { Look } from "./theme.ts";
-import { lastPart, plainText } from "../queries/format.ts";
+import { lastPart, plainText, sizeText } from "../queries/format.ts";
 import { chainOf } from "../queries/reason-text.ts";
-import { membersOf, type RowOf } from "../queries/table.ts";
+import { type Json, membersOf, type RowOf } from "../queries/table.ts";
 import type { REASONS } from "../queries/tables.ts";
 
 type Reason = RowOf<typeof REASONS>;
 
 /** Panes lower than this have no blank lines between parts. */
 const ROOMY = 26;
-/** Columns of the names of values. */
-const NAME = 10;
+/** Columns of the names of values, and at most. */
+const NAME = 10, LONGEST_NAME = 20;
 /** Steps that made a hypercall or a trap themselves. */
 const AT_THE_HYPERVISOR: ReadonlySet<string> = new Set(["hvc", "trap"]);
 
@@ -129,15 +129,26 @@ function wrapped(text: string, margin: number, width: number): string[] {
 function valueLines(row: Reason, width: number): Line[] {
   const named: [string, string][] = [
     ...row.object ? [["object", row.object] as [string, string]] : [],
-    ...Object.entries(membersOf(row.values)).map(([name, value = null]): [string, string] => [name.replaceAll("_", " "), plainText(value)]),
+    ...Object.entries(membersOf(row.values)).map(([name, value = null]): [string, string] => [name.replaceAll("_", " "), valueText(name, value)]),
   ];
+  const longest = Math.min(Math.max(NAME, ...named.map(([name]) => name.length + 2)), LONGEST_NAME);
+  const columns = (name: string) => Math.max(name.length + 1, longest);
   const ink = (name: string) => name === "needed" ? "ok" : name === "found" ? "bad" : name === "object" ? "link" : "text";
   return named.flatMap(([name, value]) =>
-    wrapped(value, Math.max(name.length + 1, NAME), width).map((text, index): Line => ({
+    wrapped(value, columns(name), width).map((text, index): Line => ({
       text: "",
-      pieces: [{ text: (index ? "" : name).padEnd(Math.max(name.length + 1, NAME)), role: "dim" }, { text, role: ink(name) }],
+      pieces: [{ text: (index ? "" : name).padEnd(columns(name)), role: "dim" }, { text, role: ink(name) }],
     }))
   );
+}
+
+/** A value in words: `yes`, `64K`, `ipa 0x803f0000  size 64K`. */
+function valueText(name: string, value: Json): string {
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (name === "size" && typeof value === "number") return sizeText(value);
+  if (Array.isArray(value)) return value.map((one) => valueText(name, one)).join(", ") || "-";
+  if (value === null || typeof value !== "object") return plainText(value);
+  return Object.entries(value).map(([field, one]) => `${field.replaceAll("_", " ")} ${valueText(field, one)}`).join("  ");
 }
 
 function wayOutLines({ way_out }: Reason, width: number): Line[] {

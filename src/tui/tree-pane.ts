@@ -69,6 +69,8 @@ const MARGIN = 1;
 /** From this width on names have wide chips, and there are all usual columns. */
 const WIDE = 96;
 const VERY_WIDE = 190;
+/** Columns of a size. */
+const RAM = 5;
 /**
  * The tree itself is drawn from samples; shared objects of VMs are queried every other second (ms).
  */
@@ -292,7 +294,7 @@ export class TreePane implements FilteredPane {
       column(`last ${samples} s`, samples, (row, { look, width }) => this.#history(row, look, width)),
       ...wide
         ? [
-          column("RAM", 5, ({ vm, below }) => below ? [] : this.#memory(vm), true),
+          column("RAM", RAM, ({ vm, below }) => below ? [] : this.#memory(vm), true),
           column("exits/s", 7, (row) => row.device ? [] : quietPieces(this.#exits(row)), true),
         ]
         : [],
@@ -329,8 +331,11 @@ export class TreePane implements FilteredPane {
   }
 
   #memory(vm: VmSample): Piece[] {
-    const bytes = this.#details.vms.get(`vm:${vm.name}`)?.memory ?? null;
-    return [bytes === null ? { text: "-", role: "dim" } : { text: sizeText(Number(bytes)) }];
+    const bytes = this.#details.vms.get(`vm:${vm.name}`)?.memory ?? this.activity.memory.get(vm.name) ?? null;
+    if (bytes === null) return [{ text: "-", role: "dim" }];
+    const text = sizeText(Number(bytes));
+    // The column has no room for tenths of hundreds.
+    return [{ text: text.length > RAM ? text.replace(/\.\d+/, "") : text }];
   }
 
   #exits(row: TreeRow): string {
