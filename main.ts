@@ -16,11 +16,23 @@ if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined")
 } else {
   const entry = new URL(import.meta.url);
   const spare = RUNNING.includes(Deno.args[0]) && !Deno.args.includes("--help") ? startWorker(entry) : undefined;
-  commandLine(Deno.args[0]).then((cli) => cli.main(Deno.args, entry, spare)).then((code) => Deno.exit(code));
+  start(entry, spare).then((code) => Deno.exit(code));
 }
 
-/** The command line with a command. Those of guests have no other command, and load sooner. */
-function commandLine(command: string | undefined) {
-  if (command === "boot") return import("./src/cli/boot.ts");
-  return command === "run" ? import("./src/cli/run.ts") : import("./src/cli/main.ts");
+/** Runs the command line. Commands that start guests or screens have no other command with them: they load sooner. */
+async function start(entry: URL, spare: ReturnType<typeof startWorker> | undefined): Promise<number> {
+  switch (Deno.args[0]) {
+    case "boot":
+      return await (await import("./src/cli/boot.ts")).main(Deno.args, entry, spare);
+    case "attach":
+      return await (await import("./src/cli/attach.ts")).main(Deno.args, entry);
+    case "run": {
+      // The demo's first frame depends on no file.
+      const isDemo = Deno.args.length === 2 && Deno.args[1] === "demo" && Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
+      const opening = isDemo ? await (await import("./src/cli/start/opening.ts")).openDemo() : undefined;
+      return await (await import("./src/cli/run.ts")).main(Deno.args, entry, spare, opening);
+    }
+    default:
+      return await (await import("./src/cli/main.ts")).main(Deno.args, entry, spare);
+  }
 }

@@ -14,6 +14,8 @@ const ROOTS = [
   ["worker", "src/session/worker.ts"],
   ["boot", "src/cli/boot.ts"],
   ["run", "src/cli/run.ts"],
+  ["attach", "src/cli/attach.ts"],
+  ["opening", "src/cli/start/opening.ts"],
   ["cli", "src/cli/main.ts"],
 ] as const;
 

@@ -16,8 +16,8 @@ import {
   OWN_SCHEDULE_KEYS,
   Schema,
   shown,
-  THEMES,
 } from "./schema.ts";
+import { THEMES } from "./theme-names.ts";
 import { notKnown } from "./plain-values.ts";
 import { GH } from "../abi/ioctl/gunyah.ts";
 import { CROSVM_FIRMWARE } from "../host/crosvm-map.ts";

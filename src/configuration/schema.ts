@@ -53,6 +53,7 @@ import {
   VM_TEXTS,
   WINDOW_TEXTS,
 } from "./key-texts.ts";
+import { THEMES } from "./theme-names.ts";
 
 /**
  * IPAs and memory sizes of a VM are multiples of a stage-2 block, so that the resource manager and
@@ -491,9 +492,6 @@ const link = v.variant(
 );
 
 const table = mustBe("a table");
-
-/** Names of the themes that screens can have; `src/tui/themes.ts` has the colors. */
-export const THEMES = ["terminal", "dark", "light", "high-contrast", "solarized", "gruvbox", "nord", "deuteranopia"] as const;
 
 /**
  * A key that types nothing, but for those that are other keys in a terminal: tab, enter, backspace.

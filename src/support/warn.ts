@@ -3,6 +3,13 @@
 import { isOfSystem } from "./cache.ts";
 import { terminalText } from "./terminal-text.ts";
 
+let before: (() => void) | undefined;
+
+/** Calls this before the next line on stderr: a screen is on the terminal that has to go first. */
+export function beforeNextLine(call: (() => void) | undefined): void {
+  before = call;
+}
+
 /** Says what has failed on stderr, after the program's name. */
 export function warn(text: string): void {
   sayOnStderr(`el2: ${text}`);
@@ -13,6 +20,7 @@ export function warn(text: string): void {
  * full disk or a terminal that has gone, the line is lost and the program continues.
  */
 export function sayOnStderr(line: string): void {
+  before?.();
   try {
     console.error(terminalText(line));
   } catch (error) {

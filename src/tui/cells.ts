@@ -104,8 +104,9 @@ export class Screen {
   wear(map: ColorMap, glyphs: SetName): void {
     this.#glyphs = glyphs;
     if (map === this.#map) return;
+    const before = this.#map;
     this.#map = map;
-    this.#repaint = true;
+    this.#repaint ||= !map.equals(before);
   }
 
   /** Takes a new size; the next frame paints everything. */

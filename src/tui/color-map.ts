@@ -3,7 +3,7 @@
 
 import { Attribute, type Color, type ColorDepth, palette, rgb, rgbOf, roleColor, roleOf } from "./color.ts";
 import { GROUNDS, type Role, ROLES, TINTS, VM_FILLS } from "./roles.ts";
-import { BASIC, BASIC_ON_BRIGHT, type Theme } from "./themes.ts";
+import { BASIC, BASIC_ON_BRIGHT, type Theme, type ThemeColors } from "./themes.ts";
 
 const { Bold, Dim, Reverse } = Attribute;
 
@@ -14,6 +14,11 @@ const FILLS: ReadonlySet<Role> = new Set<Role>(VM_FILLS);
 const WEAK: ReadonlySet<Role> = new Set<Role>(["dim", "faint", "border"]);
 
 const BLACK = 0, GREY = 8, WHITE = 15;
+
+function sameColors(one: ThemeColors | undefined, other: ThemeColors | undefined): boolean {
+  return one === other || one !== undefined && other !== undefined &&
+      ROLES.every((role) => one[role].every((color, at) => color === other[role][at]));
+}
 
 /** The mapping of one theme at one depth. The fields hold what was mapped last. */
 export class ColorMap {
@@ -33,6 +38,11 @@ export class ColorMap {
     if (!column || !theme.colors) return;
     const { colors } = theme;
     this.#colors = ROLES.map((role) => role === "bg" && !painted ? 0 : column(colors[role][depth === "direct" ? 0 : 1]));
+  }
+
+  /** Whether another maps all colors to the same ones. */
+  equals({ theme, depth, painted }: ColorMap): boolean {
+    return depth === this.depth && painted === this.painted && (theme === this.theme || sameColors(theme.colors, this.theme.colors));
   }
 
   /** Maps the colors and attributes of a cell. */

@@ -32,6 +32,8 @@ export interface TuiOptions extends Omit<AppOptions, "clock"> {
   readonly links?: boolean;
   /** The terminal may be asked what it can do, and how bright it is. */
   readonly ask?: boolean;
+  /** The terminal shows this already, in the mode of the screens. */
+  readonly opened?: Screen;
   /** Inside tmux: sequences for the terminal are passed through. */
   readonly tmux?: boolean;
   /** Reconnects to a session; it rejects where the session cannot be reached. */
@@ -69,7 +71,8 @@ export interface TuiEnd {
  */
 export async function runTui(client: Client, port: TerminalPort, options: TuiOptions): Promise<TuiEnd> {
   const { columns, rows } = port.size();
-  const screen = new Screen(columns, rows, options.depth);
+  const screen = options.opened ?? new Screen(columns, rows, options.depth);
+  if (screen.width !== columns || screen.height !== rows) screen.resize(columns, rows);
   screen.links = options.links ?? false;
   const reader = options.plain ? new Reader() : undefined;
   const mode = new TerminalMode(port, options.mouse, options.plain);
@@ -161,7 +164,7 @@ export async function runTui(client: Client, port: TerminalPort, options: TuiOpt
   globalThis.addEventListener("unhandledrejection", onCrash);
   let next: string | undefined;
   try {
-    await mode.enter();
+    await mode.enter(options.opened !== undefined);
     if (options.ask && !reader) aside += ASK_SYNCHRONIZED + ASK_BACKGROUND;
     pump.open();
     next = await Promise.race([left.promise, readKeys(port.input, take).then(() => end("the terminal is gone")).then(() => undefined)]);

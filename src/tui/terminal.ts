@@ -21,8 +21,8 @@ const encoder = new TextEncoder();
  * Alternate screen, bracketed paste, application cursor keys off; mouse reports (SGR 1006; 1002:
  * also while it is dragged) where wanted.
  */
-const ENTER = "\x1b[?1049h\x1b[?2004h\x1b[?7l";
-const LEAVE = "\x1b[0m\x1b[?1006l\x1b[?1002l\x1b[?2004l\x1b[?7h\x1b[?25h\x1b[?1049l";
+export const ENTER = "\x1b[?1049h\x1b[?2004h\x1b[?7l";
+export const LEAVE = "\x1b[0m\x1b[?1006l\x1b[?1002l\x1b[?2004l\x1b[?7h\x1b[?25h\x1b[?1049l";
 const MOUSE_ON = "\x1b[?1002h\x1b[?1006h";
 const MOUSE_OFF = "\x1b[?1006l\x1b[?1002l";
 
@@ -102,10 +102,11 @@ export class TerminalMode {
     return !this.plain ? LEAVE : this.#mouse ? MOUSE_OFF : "";
   }
 
-  async enter(): Promise<void> {
+  /** @param opened the terminal is in this state already, except for the mouse */
+  async enter(opened = false): Promise<void> {
     this.port.setRaw(true);
     this.#entered = true;
-    const bytes = this.#toEnter;
+    const bytes = opened ? this.#mouse ? MOUSE_ON : "" : this.#toEnter;
     if (bytes) await this.port.write(encoder.encode(bytes));
   }
 

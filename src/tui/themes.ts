@@ -3,7 +3,7 @@
 // their contrast. Slots of VMs are in `vm-marks.ts`.
 
 import type { Role } from "./roles.ts";
-import { THEMES } from "../configuration/schema.ts";
+import { THEMES } from "../configuration/theme-names.ts";
 
 /** Names of the themes: configurations name them too. */
 export type ThemeName = typeof THEMES[number];

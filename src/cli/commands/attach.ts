@@ -21,14 +21,15 @@ export function registerAttach(program: Command, { entry, exit }: CommandContext
     if (!Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) {
       throw new Failure("attach needs a terminal; without one: el2 console VM --log, el2 events --follow, el2 vm ls");
     }
+    const { ascii, plain, color, theme } = options, look = { ascii, plain, color, theme };
+    const remote = await connectNamed({ socket: session, readOnly: options.readOnly, follow: true, naming: "el2 attach NAME" });
+    const { info: { name, configuration, paused, ended }, readOnly } = remote;
+    const { surroundings, uiOfFile } = await import("../start/surroundings.ts");
+    const { showOpening } = await import("../start/opening.ts");
+    const looks = surroundings(look, await uiOfFile(configuration));
+    const state = ended !== undefined ? "ENDED" : paused ? "PAUSED" : "LIVE";
+    await showOpening(looks, { title: name, configuration, readOnly, state, awaited: "Asking the session" });
     const { showRemote } = await import("../start/screens.ts");
-    exit(
-      await showRemote(await connectNamed({ socket: session, readOnly: options.readOnly, follow: true, naming: "el2 attach NAME" }), {
-        ascii: options.ascii,
-        plain: options.plain,
-        color: options.color,
-        theme: options.theme,
-      }, entry),
-    );
+    exit(await showRemote(remote, look, entry, looks));
   });
 }

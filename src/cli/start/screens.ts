@@ -9,7 +9,9 @@ import { ownPrograms } from "./own-programs.ts";
 import type { ShowOptions } from "./show.ts";
 import { startOffers } from "./start-offers.ts";
 import { forkOf, freeName, starter } from "./start-session.ts";
-import { type Look, surroundings, uiOfFile } from "./surroundings.ts";
+import { takeOpening } from "./opening.ts";
+import { surroundings, uiOfFile } from "./surroundings.ts";
+import type { Look } from "./terminal-look.ts";
 import { loadUiState, saveUiState } from "./ui-state-file.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
@@ -77,6 +79,7 @@ export async function showOnScreens(
         state: options.guide ? undefined : await loadUiState(called, options.configuration),
         ...commands,
         ...looks,
+        opened: takeOpening(),
       });
       if (first) start();
       const { end, state, next: wanted, elsewhere, over, unseen } = await shown;
@@ -120,8 +123,13 @@ async function listen(hub: SessionHub, name: string): Promise<SessionServer | un
  * Shows a session of another process; quitting does not end it.
  * @throws Failure
  */
-export async function showRemote(session: RemoteSession, look: Look, entry: URL): Promise<number> {
-  const looks = surroundings(look, await uiOfFile(session.info.configuration));
+export async function showRemote(
+  session: RemoteSession,
+  look: Look,
+  entry: URL,
+  known?: ReturnType<typeof surroundings>,
+): Promise<number> {
+  const looks = known ?? surroundings(look, await uiOfFile(session.info.configuration));
   return (await showAttached(session, { ...look, readOnly: session.readOnly }, entry, undefined, looks)).code;
 }
 
@@ -172,6 +180,7 @@ async function showAttached(
       reconnect: async () => current = await connect(),
       ...commands,
       ...looks,
+      opened: takeOpening(),
     }).catch((error) => {
       report(`el2: the screens have failed; ${goesOn(info.name)}`);
       throw error;

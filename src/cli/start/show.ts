@@ -7,7 +7,7 @@ import type { GdbPlace } from "./gdb-link.ts";
 import type { HookedClient } from "./hooks.ts";
 import { type LogLevel, withLog } from "./log.ts";
 import type { OwnPrograms } from "./own-programs.ts";
-import type { Look } from "./surroundings.ts";
+import type { Look } from "./terminal-look.ts";
 import { hasUserFile } from "./user-file.ts";
 import { giveUp } from "../common/rights.ts";
 import type { FileUi } from "../../configuration/schema.ts";
@@ -70,6 +70,12 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
   if (programs && looks && !headless) {
     const { checkCommandKeys } = await import("./command-programs.ts");
     checkCommandKeys(programs.commands, looks.keys);
+  }
+  if (looks && !headless) {
+    const { showOpening, STARTING } = await import("./opening.ts");
+    const { title, configuration, readOnly, guide } = options;
+    const state = planned.replay === undefined ? "LIVE" : "REPLAY";
+    await showOpening(looks, { title, configuration, readOnly, state, fresh: guide !== undefined, awaited: STARTING });
   }
   const machine = connectEmbedded(entry);
   if (options.instant) machine.send({ kind: "prepare", memory: planned.memory });
