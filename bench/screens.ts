@@ -91,7 +91,10 @@ export const screensContest: Contest = () =>
     const figures = new Map<string, number>();
     for (const [columns, rows] of SIZES) {
       const { drawn, first, bytes } = await measure(demo(), columns, rows, preferredTree());
-      figures.set(`first_frame_seconds_${columns}x${rows}`, drawn).set(`first_screen_seconds_${columns}x${rows}`, first).set(`first_screen_bytes_${columns}x${rows}`, bytes);
+      figures.set(`first_frame_seconds_${columns}x${rows}`, drawn).set(`first_screen_seconds_${columns}x${rows}`, first).set(
+        `first_screen_bytes_${columns}x${rows}`,
+        bytes,
+      );
     }
     return figures;
   });

@@ -129,7 +129,9 @@ function wrapped(text: string, margin: number, width: number): string[] {
 function valueLines(row: Reason, width: number): Line[] {
   const named: [string, string][] = [
     ...row.object ? [["object", row.object] as [string, string]] : [],
-    ...Object.entries(membersOf(row.values)).map(([name, value = null]): [string, string] => [name.replaceAll("_", " "), valueText(name, value)]),
+    ...Object.entries(membersOf(row.values)).map((
+      [name, value = null],
+    ): [string, string] => [name.replaceAll("_", " "), valueText(name, value)]),
   ];
   const longest = Math.min(Math.max(NAME, ...named.map(([name]) => name.length + 2)), LONGEST_NAME);
   const columns = (name: string) => Math.max(name.length + 1, longest);

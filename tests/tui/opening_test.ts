@@ -11,7 +11,7 @@ import type { SessionClient } from "../../src/session/client.ts";
 
 const CONTENT = { title: "phone", awaited: "The machine is starting" };
 
-Deno.test("the opening frame has header, tabs and hints of the screens, before they know anything", async () => {
+Deno.test("the opening frame has header, tabs and hints of the screens, before they know anything", () => {
   for (const [width, height] of [[80, 24], [120, 36], [200, 60]]) {
     for (const [depth, ascii] of [["direct", false], ["256", false], ["16", true], ["none", true]] as const) {
       const { screen } = openingFrame({ columns: width, rows: height }, { depth, ascii }, CONTENT);
