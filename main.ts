@@ -19,7 +19,10 @@ if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined")
   start(entry, spare).then((code) => Deno.exit(code));
 }
 
-/** Runs the command line. Commands that start guests or screens have no other command with them: they load sooner. */
+/**
+ * Runs the command line. Commands that start guests or screens are loaded without the others, and
+ * so sooner.
+ */
 async function start(entry: URL, spare: ReturnType<typeof startWorker> | undefined): Promise<number> {
   switch (Deno.args[0]) {
     case "boot":

@@ -14,7 +14,7 @@ const WARM_UP = 10_000;
 const SETTLED = 1500;
 const TURN = 6000;
 
-/** A busy machine in a thread of its own. */
+/** A busy machine and its threads. */
 interface Machine {
   readonly session: ReturnType<typeof openSession>;
   /** Ids of its threads. */

@@ -10,10 +10,10 @@ import { Keymap } from "./keymap.ts";
 import type { Pane } from "./pane.ts";
 import { lookFor, type LookWish } from "./theme.ts";
 
-/** What is known of a session at first. */
+/** Facts about a session before it answers. */
 export interface OpeningContent {
   readonly title: string;
-  /** What is awaited, as a sentence. */
+  /** The awaited event, as a sentence. */
   readonly awaited: string;
   /** The key of the screen that will be shown. */
   readonly screen?: string;

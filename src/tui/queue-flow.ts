@@ -67,7 +67,7 @@ export class FlowPane implements Pane {
     drawBlock(screen, look, left, top, block, nameOf(row.from));
     drawBlock(screen, look, right, top, block, nameOf(row.to));
     const queue = row.kind === "msgqueue", from = left + block + 2, end = right - 2, middle = depthPieces(row, look);
-    // What stands above and below the depth may come closer to the middle than the arrows.
+    // Lines above and below the depth may come closer to the middle than the arrows.
     const half = Math.max(Math.floor((end - from - piecesWidth(middle)) / 2) - 2, 0),
       more = Math.max(Math.floor((end - from) / 2) - 1, half);
     const arrow = (call: string) =>

@@ -33,7 +33,7 @@ Deno.test("the opening frame has header, tabs and hints of the screens, before t
   assert.match(screen.shownLines()[0], /PAUSED {3}READ-ONLY/);
 });
 
-/** What the screens draw before an event has come. */
+/** The first frame of the screens, before any event. */
 function screenOfApp(width: number, height: number, depth: ColorDepth, options: Partial<AppOptions>, key = "1"): Screen {
   const nothing = () => {}, screen = new Screen(width, height, depth);
   const app = new App({ title: "phone", clock: () => 0, ...options }, {

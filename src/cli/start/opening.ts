@@ -26,7 +26,7 @@ export interface OpeningOptions extends LookWish {
 
 /** A frame on the terminal. Plain calls: it may be made by another copy of this module. */
 export interface Opening {
-  /** What the terminal shows. */
+  /** The content of the terminal. */
   readonly screen: Screen;
   /** Gives the terminal back. */
   readonly close: () => void;

@@ -17,7 +17,7 @@ export interface Look {
   readonly theme?: string;
 }
 
-/** What becomes of a theme that nobody knows. */
+/** Handling of a theme that nobody knows. */
 export type Unknown = "refuse" | "pass";
 
 /** Look and behavior of the screens, by the command line and the environment. */
