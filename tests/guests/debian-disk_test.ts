@@ -122,7 +122,8 @@ if (LONG) {
         await console.type(
           ". /etc/os-release; echo name-$PRETTY_NAME; systemctl --failed --no-legend --plain | cat; echo checked",
         );
-        // `Debian GNU/Linux 13 (trixie)`, `Debian GNU/Linux forky/sid`: sid has the code name of the next release.
+        // `Debian GNU/Linux 13 (trixie)`; sid's is `Debian GNU/Linux forky/sid`, with the code name
+        // of the next release.
         await console.expect(new RegExp(`name-Debian .*\\b${release}\\b.*\nchecked\n`), COMMAND);
         await console.type("echo addresses-$(ip -4 addr show scope global | grep -c inet); dpkg --audit; echo audited");
         await console.expect(/addresses-1\naudited\n/, COMMAND);
