@@ -3,6 +3,7 @@
 
 import { parseArgs } from "node:util";
 import { PERMISSIONS } from "../src/cli/common/runtime.ts";
+import { MALLOC_SETTINGS } from "../src/support/garbage.ts";
 
 const MAIN = new URL("../main.ts", import.meta.url).pathname;
 const DEFAULT_TIME = "2h";
@@ -46,7 +47,7 @@ export interface Soak {
 /** Runs a session and asks it; its resident memory (bytes), at equal distances of time. */
 export async function soak({ time, what, samples = SAMPLES, onSample = () => {} }: Soak): Promise<number[]> {
   const folder = await Deno.makeTempDir({ prefix: "el2-soak-" });
-  const env = { XDG_RUNTIME_DIR: folder, XDG_STATE_HOME: folder, EL2_SOCKET: "", NO_COLOR: "1" };
+  const env = { ...MALLOC_SETTINGS, XDG_RUNTIME_DIR: folder, XDG_STATE_HOME: folder, EL2_SOCKET: "", NO_COLOR: "1" };
   const el2 = (...args: readonly string[]) =>
     new Deno.Command(Deno.execPath(), { args: ["run", "-q", "--no-check", ...PERMISSIONS, MAIN, ...args], env, stdin: "null" });
   const text = new TextDecoder();
