@@ -12,7 +12,7 @@ const LOOK = 30_000;
  * behind. A thread that is busy then is asked again after `again`, and at `limit` it is
  * interrupted.
  */
-const FIRST_LOOK: FirstLook = { after: 4000, again: 1000, limit: LOOK };
+const FIRST_LOOK: FirstLook = { after: 6000, again: 1000, limit: LOOK };
 /**
  * Garbage that may gather outside the young generation: this much, or this share of what lives.
  * Resident memory, of which V8's heap is a part, may grow by the least.
