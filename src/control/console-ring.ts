@@ -19,7 +19,7 @@ export class ConsoleRing {
   #data = new Uint8Array(0);
   #start = 0;
   #size = 0;
-  /** Bytes that are no longer kept. */
+  /** Bytes that are no longer kept: also the place of the first that is, counted from the start. */
   lost = 0;
 
   constructor(capacity = CAPACITY) {
@@ -29,6 +29,11 @@ export class ConsoleRing {
   /** Bytes that are kept. */
   get size(): number {
     return this.#size;
+  }
+
+  /** The place after the newest byte, counted from the start of the console. */
+  get end(): number {
+    return this.lost + this.#size;
   }
 
   add(bytes: Uint8Array): void {
@@ -52,11 +57,16 @@ export class ConsoleRing {
     if (this.#data.length > capacity) this.#move(capacity);
   }
 
-  /** The kept output in one piece; it starts at the beginning of a line if output was lost. */
-  contents(): Uint8Array {
-    const all = new Uint8Array(this.#size);
-    this.#copyTo(all);
-    return this.lost ? all.subarray(all.indexOf(LINE_FEED) + 1) : all;
+  /** Where the kept output starts; at the beginning of a line if output was lost. */
+  get start(): number {
+    return this.lost === 0 ? 0 : this.lost + this.read(this.lost).indexOf(LINE_FEED) + 1;
+  }
+
+  /** A copy of the output from a place that is kept: all of it, or `most` bytes. */
+  read(from: number, most = Infinity): Uint8Array {
+    const piece = new Uint8Array(Math.min(most, this.end - from));
+    this.#copyTo(piece, from - this.lost);
+    return piece;
   }
 
   /** Drops the oldest bytes; none if the count is negative. */
@@ -70,14 +80,16 @@ export class ConsoleRing {
   /** Moves the kept output to the beginning of a new buffer. */
   #move(size: number): void {
     const data = new Uint8Array(size);
-    this.#copyTo(data);
+    this.#copyTo(data.subarray(0, this.#size));
     this.#data = data;
     this.#start = 0;
   }
 
-  #copyTo(target: Uint8Array): void {
-    const first = this.#data.subarray(this.#start, this.#start + this.#size);
+  /** Fills `target` with the kept output that begins `skipped` bytes after the oldest. */
+  #copyTo(target: Uint8Array, skipped = 0): void {
+    const begin = this.#start + skipped, at = begin < this.#data.length ? begin : begin - this.#data.length;
+    const first = this.#data.subarray(at, at + target.length);
     target.set(first);
-    target.set(this.#data.subarray(0, this.#size - first.length), first.length);
+    target.set(this.#data.subarray(0, target.length - first.length), first.length);
   }
 }

@@ -2,10 +2,11 @@
 // refusals and losses.
 
 import * as v from "valibot";
-import { count, firstIssue, text } from "../queries/fields.ts";
+import { count, firstIssue, listOf, name, text } from "../queries/fields.ts";
 import { sessionEvent } from "../protocol/events.ts";
 import type { Request } from "../protocol/protocol.ts";
 import { REQUESTS } from "../protocol/requests.ts";
+import { KiB } from "../support/sizes.ts";
 import { BadFrame } from "./wire.ts";
 
 /** Version of the conversation, and the oldest that is still understood. */
@@ -32,6 +33,8 @@ const hello = v.object({
   readOnly: v.boolean(),
   /** It wants console output and samples, not only answers. */
   follow: v.boolean(),
+  /** The consoles whose output it wants; all if it names none. */
+  consoles: v.optional(listOf(name)),
 });
 export type Hello = Readonly<v.InferOutput<typeof hello>>;
 
@@ -62,7 +65,13 @@ export type Greeting = Readonly<v.InferOutput<typeof greeting>>;
 
 /** Messages of a session, except greetings of another version. */
 const serverMessage = v.variant("kind", [
-  v.object({ kind: v.literal("welcome"), version: count(), info: sessionInfo }),
+  v.object({
+    kind: v.literal("welcome"),
+    version: count(),
+    info: sessionInfo,
+    /** Bytes of earlier console output that follow, by console. */
+    kept: v.optional(v.record(v.string(), count()), {}),
+  }),
   sessionEvent,
   /** A request that a read-only client may not make. */
   v.object({ kind: v.literal("refused"), request: v.string(), message: v.string() }),
@@ -73,12 +82,14 @@ const serverMessage = v.variant("kind", [
 ]);
 export type ServerMessage = v.InferOutput<typeof serverMessage>;
 
-/** Bytes of a frame that opens or ends a conversation. */
-const SHORT_FRAME = 4096;
+/** Bytes of a frame that opens a conversation, which may name all consoles. */
+const HELLO_FRAME = 64 * KiB;
+/** Bytes of one that ends it. */
+const SHORT_FRAME = 4 * KiB;
 
 /** Every message that the socket takes, by kind: its schema, its right and its largest frame. */
 const CLIENT_MESSAGES = {
-  hello: { right: "reads", frame: SHORT_FRAME, schema: hello },
+  hello: { right: "reads", frame: HELLO_FRAME, schema: hello },
   ...REQUESTS,
   /** Ends the session: its machine, then the process. */
   down: { right: "changes", frame: SHORT_FRAME, schema: v.strictObject({ kind: v.literal("down") }) },

@@ -14,10 +14,12 @@ import { ConsoleLog } from "../outside/console-log.ts";
 import { memoryRow, type MemoryUse } from "../queries/memory-use.ts";
 import { CAPACITY, ConsoleRing } from "./console-ring.ts";
 import { changes, type ClientMessage, type ServerMessage, type SessionInfo } from "./conversation.ts";
-import { MiB } from "../support/sizes.ts";
+import { KiB, MiB } from "../support/sizes.ts";
 
 /** Bytes of console output that may be in flight to one client. */
 const UNDER_WAY = MiB;
+/** Bytes in which kept output goes to a client: a message has several copies on its way. */
+const PIECE = 64 * KiB;
 
 /** Limit on the requests of one socket client that wait for answers. */
 const ASKED_MAX = 1024;
@@ -27,6 +29,8 @@ export interface ClientOptions {
   readonly readOnly: boolean;
   /** Console output, samples and events, not only answers. */
   readonly follow: boolean;
+  /** The consoles whose output it wants; all if it names none. */
+  readonly consoles?: readonly string[];
   /** The machine waits for it; otherwise it loses output. */
   readonly patient: boolean;
 }
@@ -37,13 +41,30 @@ export type Listener = (message: ServerMessage) => void;
 /** One client of the hub. */
 class HubClient {
   underWay = 0;
-  readonly lost = new Map<string, number>();
+  /** By console whose output it has not all been sent: the place of the next byte in the ring. */
+  readonly behind = new Map<string, number>();
   watched: readonly TraceKind[] = [];
   budget = Infinity;
   /** Requests that wait for answers. */
   asked = 0;
 
   constructor(readonly options: ClientOptions, readonly listener: Listener) {}
+
+  /** Whether output of a console goes to it. */
+  hears(console: string): boolean {
+    const { follow, consoles } = this.options;
+    return follow && (consoles === undefined || consoles.includes(console));
+  }
+
+  /** Whether it may be sent as many bytes more. */
+  takes(bytes: number): boolean {
+    return this.options.patient || this.underWay === 0 || this.underWay + bytes <= UNDER_WAY;
+  }
+
+  output(console: string, bytes: Uint8Array): void {
+    this.underWay += bytes.length;
+    this.listener({ kind: "console", console, bytes });
+  }
 }
 
 /** A request that awaits its answers. */
@@ -105,6 +126,14 @@ export class SessionHub {
     return this.#end;
   }
 
+  /** The bytes of output that a client with such options gets first, by console. */
+  kept(options: ClientOptions): Record<string, number> {
+    const client = new HubClient(options, () => {});
+    return Object.fromEntries(
+      [...this.#rings].flatMap(([console, ring]) => client.hears(console) ? [[console, ring.end - ring.start]] : []),
+    );
+  }
+
   /**
    * Adds a client, which gets the consoles' output so far and the state of the machine. Returns
    * functions to send its messages and to remove it.
@@ -112,7 +141,11 @@ export class SessionHub {
   join(options: ClientOptions, listener: Listener): { send: (message: ClientMessage) => void; leave: () => void } {
     const client = new HubClient(options, listener);
     if (options.follow) {
-      for (const [console, ring] of this.#rings) this.#output(client, console, ring.contents());
+      for (const [console, ring] of this.#rings) {
+        if (!client.hears(console)) continue;
+        client.behind.set(console, ring.start);
+        this.#catchUp(client, console, ring);
+      }
       if (this.#saved) listener(this.#saved);
       if (this.#sample) listener({ kind: "sample", sample: this.#sample });
     }
@@ -189,6 +222,7 @@ export class SessionHub {
         return this.onDown();
       case "taken":
         client.underWay = Math.max(0, client.underWay - message.bytes);
+        for (const console of client.behind.keys()) this.#catchUp(client, console, this.#rings.get(console)!);
         return this.#confirm();
       case "query":
         return this.machine.send({ ...message, id: this.#ask(client, message.id, message.query.args, message.repeat?.times) });
@@ -354,9 +388,14 @@ export class SessionHub {
         );
       }
     }
+    const place = ring.end;
     ring.add(bytes);
     this.#log(console, bytes);
-    for (const client of this.#clients) if (client.options.follow) this.#output(client, console, bytes);
+    for (const client of this.#clients) {
+      if (!client.hears(console) || client.behind.has(console)) continue;
+      if (client.takes(bytes.length)) client.output(console, bytes);
+      else client.behind.set(console, place);
+    }
     this.#owed += bytes.length;
     this.#confirm();
   }
@@ -370,18 +409,17 @@ export class SessionHub {
     this.#logs.delete(name);
   }
 
-  #output(client: HubClient, console: string, bytes: Uint8Array): void {
-    if (!client.options.patient && client.underWay + bytes.length > UNDER_WAY && client.underWay > 0) {
-      client.lost.set(console, (client.lost.get(console) ?? 0) + bytes.length);
-      return;
+  /** Sends a client the output of a console that it has not had, until it takes no more. */
+  #catchUp(client: HubClient, console: string, ring: ConsoleRing): void {
+    for (let place = client.behind.get(console); place !== undefined; place = client.behind.get(console)) {
+      const start = place < ring.lost ? ring.start : place, bytes = Math.min(PIECE, ring.end - start);
+      if (!client.takes(bytes)) return;
+      // First, as a listener may confirm at once.
+      if (start + bytes < ring.end) client.behind.set(console, start + bytes);
+      else client.behind.delete(console);
+      if (start > place) client.listener({ kind: "lost", console, bytes: start - place });
+      if (bytes > 0) client.output(console, ring.read(start, bytes));
     }
-    const lost = client.lost.get(console);
-    if (lost !== undefined) {
-      client.lost.delete(console);
-      client.listener({ kind: "lost", console, bytes: lost });
-    }
-    client.underWay += bytes.length;
-    client.listener({ kind: "console", console, bytes });
   }
 
   /** Allows the machine to continue, unless a patient client lags. */

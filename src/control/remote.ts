@@ -11,6 +11,7 @@ import {
   type ServerMessage,
   type SessionInfo,
 } from "./conversation.ts";
+import { NAME_MAX } from "../queries/fields.ts";
 import { besideSocket } from "./places.ts";
 import { BadFrame, encodeMessage, MessageReader } from "./wire.ts";
 import { checkOwnFolder, checkOwnSocket, NotOurs, readOwnText, takeLock } from "../support/own-files.ts";
@@ -29,6 +30,8 @@ export interface RemoteSession extends SessionClient {
   /** Path of its socket. */
   readonly path: string;
   readonly readOnly: boolean;
+  /** Resolves when the output that the consoles had shown before has come, or is lost. */
+  readonly caughtUp: Promise<void>;
   /** Asks the session's process to end. */
   down(): void;
   /** Called once when the connection is gone without `close`; `reason` where one is known. */
@@ -39,6 +42,15 @@ export interface RemoteSession extends SessionClient {
   onLost: (console: string, bytes: number) => void;
 }
 
+/** The role of a connection. */
+export interface RemoteOptions {
+  readonly readOnly: boolean;
+  /** Console output, samples and events, not only answers. */
+  readonly follow: boolean;
+  /** The consoles whose output it wants; all if it names none. */
+  readonly consoles?: readonly string[];
+}
+
 /** How long a session may take to say who it is, ms. */
 const PATIENCE = 5000;
 
@@ -46,10 +58,7 @@ const PATIENCE = 5000;
  * Connects to the socket at `path`.
  * @throws NoSession if no process listens, or one of another version
  */
-export async function connectSession(
-  path: string,
-  options: { readonly readOnly: boolean; readonly follow: boolean },
-): Promise<RemoteSession> {
+export async function connectSession(path: string, options: RemoteOptions): Promise<RemoteSession> {
   let connection: Deno.UnixConn;
   let token = "";
   try {
@@ -68,7 +77,9 @@ export async function connectSession(
   const session = new Connection(connection, path, options.readOnly);
   const welcome = session.welcome.promise;
   const late = setTimeout(() => session.welcome.reject(new NoSession(`the session at ${path} does not answer`)), PATIENCE);
-  session.write({ kind: "hello", version: PROTOCOL_VERSION, oldest: OLDEST_VERSION, token, ...options });
+  // No console has a longer name.
+  const consoles = options.consoles?.filter((name) => name.length <= NAME_MAX);
+  session.write({ kind: "hello", version: PROTOCOL_VERSION, oldest: OLDEST_VERSION, token, ...options, consoles });
   try {
     await welcome;
   } catch (error) {
@@ -113,6 +124,9 @@ export function ownerOf(path: string): { readonly pid: string } | undefined {
 
 class Connection implements RemoteSession {
   readonly welcome = Promise.withResolvers<void>();
+  readonly #caughtUp = Promise.withResolvers<void>();
+  /** Bytes of earlier output that are still to come, by console. */
+  #kept = new Map<string, number>();
   onGone: (reason?: string) => void = () => {};
   onRefused: (message: string) => void = () => {};
   onLost: (console: string, bytes: number) => void = () => {};
@@ -132,6 +146,10 @@ class Connection implements RemoteSession {
   get info(): SessionInfo {
     if (!this.#info) throw new Error("the session has not said who it is");
     return this.#info;
+  }
+
+  get caughtUp(): Promise<void> {
+    return this.#caughtUp.promise;
   }
 
   get onEvent(): SessionClient["onEvent"] {
@@ -189,6 +207,8 @@ class Connection implements RemoteSession {
           return this.welcome.reject(new NoSession(`session ${info.name} speaks version ${version}, this el2 ${PROTOCOL_VERSION}`, true));
         }
         this.#info = info;
+        if ("kept" in message) this.#kept = new Map(Object.entries(message.kept));
+        this.#came();
         return this.welcome.resolve();
       }
       case "closed":
@@ -197,11 +217,21 @@ class Connection implements RemoteSession {
       case "refused":
         return this.onRefused(message.message);
       case "lost":
-        return this.onLost(message.console, message.bytes);
+        this.onLost(message.console, message.bytes);
+        return this.#came(message.console, message.bytes);
       default:
         if (this.#listener) this.#listener(message);
         else this.#early.push(message);
+        if (message.kind === "console") this.#came(message.console, message.bytes.length);
     }
+  }
+
+  /** Notes output that came or is lost: what a console had shown before comes first. */
+  #came(console = "", bytes = 0): void {
+    const left = (this.#kept.get(console) ?? 0) - bytes;
+    if (left > 0) this.#kept.set(console, left);
+    else this.#kept.delete(console);
+    if (this.#kept.size === 0) this.#caughtUp.resolve();
   }
 
   #gone(): void {

@@ -13,7 +13,7 @@ import {
   type ServerMessage,
   TOKEN_BYTES,
 } from "./conversation.ts";
-import type { SessionHub } from "./hub.ts";
+import type { ClientOptions, SessionHub } from "./hub.ts";
 import { type BesideSocket, besideSocket } from "./places.ts";
 import { BadFrame, encodeMessage, MessageReader } from "./wire.ts";
 import { KiB, MiB } from "../support/sizes.ts";
@@ -152,8 +152,7 @@ export class SessionServer {
           if (client) client.send(message);
           else if (message.kind !== "hello") throw new BadFrame("the first message is hello");
           else if (this.#welcome(message, writer)) {
-            const { readOnly, follow } = message;
-            client = this.hub.join({ readOnly, follow, patient: false }, (event) => writer.send(event));
+            client = this.hub.join(optionsOf(message), (event) => writer.send(event));
           } else return;
           await pace.message();
         }
@@ -188,9 +187,14 @@ export class SessionServer {
       writer.send({ kind: "closed", reason: `the token is not that of ${this.#beside.token}` });
       return false;
     }
-    writer.send({ kind: "welcome", version, info });
+    writer.send({ kind: "welcome", version, info, kept: this.hub.kept(optionsOf(hello)) });
     return true;
   }
+}
+
+/** The role that a client asks for. */
+function optionsOf({ readOnly, follow, consoles }: Hello): ClientOptions {
+  return { readOnly, follow, consoles, patient: false };
 }
 
 /**

@@ -3,7 +3,7 @@
 import * as v from "valibot";
 
 /** Characters of a name: of a VM, a console, an object id. */
-const NAME_MAX = 256;
+export const NAME_MAX = 256;
 /** Maximum length of text in one line: filters, places, rules, titles. */
 const LINE_MAX = 4096;
 

@@ -14,8 +14,8 @@ function machine(): SessionClient & { sent: Request[] } {
   return { sent, send: (request) => sent.push(request), onEvent() {}, close() {} };
 }
 
-function hub(of: SessionClient): SessionHub {
-  return new SessionHub(of, { name: "test", what: "test", started: "", logs: undefined }, MIB);
+function hub(of: SessionClient, consoleLimit = MIB): SessionHub {
+  return new SessionHub(of, { name: "test", what: "test", started: "", logs: undefined }, consoleLimit);
 }
 
 const BEHIND = { readOnly: false, follow: true, patient: false };
@@ -39,7 +39,47 @@ Deno.test("who joins later hears of the last snapshot that was saved, and who is
   assert.deepEqual(late, [{ kind: "saved", path: "/b.snap" }]);
 });
 
-Deno.test("a client that does not keep up loses output and hears how much; the machine is not held up", () => {
+const textOf = (message: ServerMessage) => message.kind === "console" ? new TextDecoder().decode(message.bytes) : message.kind;
+
+Deno.test("a client that names consoles gets their output alone, earlier and later", () => {
+  const vm = machine(), session = hub(vm);
+  const show = (text: string) =>
+    ["a", "b"].forEach((console) => vm.onEvent({ kind: "console", console, bytes: bytes(`${console} ${text}`) }));
+  show("before");
+  const heard: ServerMessage[] = [], options = { ...BEHIND, consoles: ["b", "none"] };
+  assert.deepEqual(session.kept(options), { b: 8 });
+  session.join(options, (message) => heard.push(message));
+  show("after");
+  assert.deepEqual(heard.map(textOf), ["b before", "b after"]);
+});
+
+Deno.test("who joins later gets all that the consoles have kept, as fast as it takes it, and what comes meanwhile after it", () => {
+  const vm = machine(), session = hub(vm, 4 * MIB);
+  const shown: Record<string, string> = { a: "", b: "" }, heard: Record<string, string> = { a: "", b: "" };
+  const show = (console: string, text: string) => {
+    vm.onEvent({ kind: "console", console, bytes: bytes(text) });
+    shown[console] += text;
+  };
+  for (let i = 0; i < 6000; i++) for (const console of ["a", "b"]) show(console, `line ${i} ${".".repeat(100)}\n`);
+  assert.deepEqual(session.kept(BEHIND), { a: shown.a.length, b: shown.b.length });
+  assert.ok(shown.a.length + shown.b.length > MIB, "more than may be under way");
+  let underWay = 0, most = 0;
+  const client = session.join(BEHIND, (message) => {
+    if (message.kind !== "console") return assert.notEqual(message.kind, "lost");
+    heard[message.console] += new TextDecoder().decode(message.bytes);
+    most = Math.max(most, underWay += message.bytes.length);
+  });
+  for (let i = 0; i < 50 || underWay > 0; i++) {
+    if (i < 50) { for (const console of ["a", "b"]) show(console, `more ${i}\n`); }
+    const bytes = Math.min(underWay, 10_000);
+    underWay -= bytes;
+    client.send({ kind: "taken", bytes });
+  }
+  assert.deepEqual(heard, shown);
+  assert.ok(most <= MIB, `${most} bytes under way`);
+});
+
+Deno.test("a client that does not keep up gets what the console still keeps, and hears how much is lost; the machine is not held up", () => {
   const vm = machine(), session = hub(vm);
   const heard: ServerMessage[] = [];
   const slow = session.join(BEHIND, (message) => heard.push(message));
@@ -47,8 +87,12 @@ Deno.test("a client that does not keep up loses output and hears how much; the m
   assert.equal(heard.length, 2);
   assert.equal(vm.sent.filter(({ kind }) => kind === "taken").length, 5);
   slow.send({ kind: "taken", bytes: MIB });
+  const later = heard.slice(2);
+  assert.deepEqual(later[0], { kind: "lost", console: "a", bytes: MIB / 2 });
+  assert.equal(later.reduce((sum, message) => sum + (message.kind === "console" ? message.bytes.length : 0), 0), MIB);
   vm.onEvent({ kind: "console", console: "a", bytes: bytes("x") });
-  assert.deepEqual(heard[2], { kind: "lost", console: "a", bytes: 3 * MIB / 2 });
+  slow.send({ kind: "taken", bytes: MIB });
+  assert.equal(textOf(heard.at(-1)!), "x");
 });
 
 Deno.test("a client of this process holds the machine until it has caught up", () => {

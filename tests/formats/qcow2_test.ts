@@ -75,19 +75,17 @@ Deno.test("damaged and truncated images end in an error that says so, or in a di
   assert.throws(() => unpacked(opened(QCOW2.zlib.subarray(0, 9000))), /lies outside of the file|is damaged/);
 });
 
-/** An image of version 2 whose disk has 16 MiB, and whose tables name one cluster for all of it. */
+/** An image of version 2 whose disk has 2 MiB, and whose tables name one cluster for all of it. */
 function oneClusterForAll(flags: bigint): Uint8Array {
-  const cluster = 512, image = new Uint8Array(4 * cluster), view = new DataView(image.buffer), entries = 512;
+  const cluster = 512, image = new Uint8Array(4 * cluster), view = new DataView(image.buffer), entries = cluster / 8;
   view.setUint32(0, 0x514649fb);
   view.setUint32(4, 2);
-  view.setUint32(20, 9);
-  view.setBigUint64(24, BigInt(entries * 64 * cluster));
+  view.setUint32(20, Math.log2(cluster));
+  view.setBigUint64(24, BigInt(entries * entries * cluster));
   view.setUint32(36, entries);
   view.setBigUint64(40, BigInt(cluster));
   // The table of the first level and the one of the second are one cluster: each entry leads back.
   for (let at = cluster; at < 2 * cluster; at += 8) view.setBigUint64(at, BigInt(cluster) | flags);
-  view.setUint32(36, 64);
-  view.setBigUint64(24, BigInt(64 * 64 * cluster));
   return image;
 }
 

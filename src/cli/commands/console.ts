@@ -64,8 +64,7 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
   const shown: Uint8Array[] = [];
   let fresh = "", live = false, over = false;
   const matched = Promise.withResolvers<number>();
-  using open = await openSession({ ...options, follow: true }, (console_, bytes) => {
-    if (console_ !== name) return;
+  using open = await openSession({ ...options, follow: true, consoles: [name] }, (_, bytes) => {
     const text = decoder.decode(bytes, { stream: true });
     if (!live) shown.push(bytes);
     else if (options.follow) put(bytes);
@@ -79,8 +78,8 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
     }
   });
   const { session, asker } = open;
-  session.onLost = (console_, bytes) => console_ === name && report(`el2: ${bytes} bytes of output were lost`);
-  // Earlier output arrives before the answer.
+  session.onLost = (_, bytes) => report(`el2: ${bytes} bytes of output were lost`);
+  await session.caughtUp;
   const answer = await asker.ask({ table: "vm.ls", args: {} });
   const found = answer.rows.find(({ id }) => id === `vm:${name}`);
   if (!found) {

@@ -44,15 +44,15 @@ async function logs(vms: readonly string[], { follow, tail, socket, color }: Log
   const put = (text: string) => outputBytes(new TextEncoder().encode(text));
   const shown = new Map<string, Uint8Array[]>();
   let live = false;
-  using open = await openSession({ socket, readOnly: true, follow: true }, (console_, bytes) => {
-    if (wanted.size && !wanted.has(console_)) return;
+  const consoles = wanted.size ? [...wanted] : undefined;
+  using open = await openSession({ socket, readOnly: true, follow: true, consoles }, (console_, bytes) => {
     if (live) return put(lines.add(console_, bytes, new Date()));
     const before = shown.get(console_);
     if (before) before.push(bytes);
     else shown.set(console_, [bytes]);
   });
   open.session.onLost = (console_, bytes) => report(`el2: ${bytes} bytes of the output of ${console_} were lost`);
-  // Earlier output arrives before the answer.
+  await open.session.caughtUp;
   const answer = await open.asker.ask({ table: "vm.ls", args: {} });
   if (answer.error !== undefined && !shown.size) throw new Failure(answer.error, ExitCode.Failed);
   for (const vm of wanted) if (!shown.has(vm)) await checkVm(open, vm);

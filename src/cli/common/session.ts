@@ -26,6 +26,8 @@ export interface SessionOptions {
   readonly readOnly?: boolean;
   /** It wants console output and samples too. */
   readonly follow?: boolean;
+  /** The consoles whose output it wants; all if it names none. */
+  readonly consoles?: readonly string[];
   /** How one of several sessions is named, for the error that says so. */
   readonly naming?: string;
 }
@@ -96,11 +98,12 @@ export async function connectNamed(options: SessionOptions): Promise<RemoteSessi
 
 async function connectTo(
   named: string | undefined,
-  { readOnly = false, follow = false, naming = "--socket NAME or EL2_SOCKET=NAME" }: SessionOptions,
+  { readOnly = false, follow = false, consoles, naming = "--socket NAME or EL2_SOCKET=NAME" }: SessionOptions,
 ): Promise<RemoteSession> {
+  const role = { readOnly, follow, consoles };
   if (named !== undefined) {
     try {
-      return await connectSession(socketPath(named), { readOnly, follow });
+      return await connectSession(socketPath(named), role);
     } catch (error) {
       if (!(error instanceof NoSession)) throw error;
       throw new Failure(`${error.message}; list the sessions with el2 ls, or start one with el2 up demo`, ExitCode.NoSession);
@@ -109,7 +112,7 @@ async function connectTo(
   const alive: RemoteSession[] = [];
   for (const name of sessionNames()) {
     try {
-      alive.push(await connectSession(socketPath(name), { readOnly, follow }));
+      alive.push(await connectSession(socketPath(name), role));
     } catch (error) {
       if (!(error instanceof NoSession)) throw error;
     }

@@ -18,15 +18,20 @@ export interface LiveSession {
 }
 
 /**
- * Connects, uses the session and closes it. `onConsole` gets the consoles' output.
+ * Connects, uses the session and closes it. `hear` gets the output of one console.
  * @throws Failure for an unknown session, or if it ends meanwhile
  */
 export async function withSession<T>(
   named: string | undefined,
   use: (live: LiveSession) => Promise<T>,
-  onConsole?: (console: string, bytes: Uint8Array) => void,
+  output?: { readonly console: string; readonly hear: (bytes: Uint8Array) => void },
 ): Promise<T> {
-  const session = await connectNamed({ socket: named, readOnly: true, follow: onConsole !== undefined, naming: 'argument "session"' });
+  const session = await connectNamed({
+    socket: named,
+    readOnly: true,
+    ...output && { follow: true, consoles: [output.console] },
+    naming: 'argument "session"',
+  });
   const asker = new Asker(session);
   const gone = Promise.withResolvers<never>();
   // The rejection is not awaited any more once the call is done.
@@ -37,7 +42,7 @@ export async function withSession<T>(
   session.onEvent = (event) => {
     if (asker.take(event) || event.kind !== "console") return;
     session.send({ kind: "taken", bytes: event.bytes.length });
-    onConsole?.(event.console, event.bytes);
+    output?.hear(event.bytes);
   };
   const ask = async (query: Query) => {
     const answer = await Promise.race([asker.ask(query), gone.promise]);

@@ -175,16 +175,16 @@ export const LOOKING_TOOLS: readonly Tool[] = [
       const name = vm.replace(/^(vm|con):/, "").replace(/\/0$/, "");
       const decoder = new TextDecoder();
       let shown = "";
+      const hear = (bytes: Uint8Array) => void (shown += decoder.decode(bytes, { stream: true }));
       return await withSession(session, async (live) => {
+        await live.session.caughtUp;
         const { rows } = await live.ask({ table: "vm.ls", args: {} });
         const there = rows.map(({ id }) => id.slice("vm:".length));
         if (!there.includes(name) && shown === "") {
           throw new Failure(`no VM called "${name}"${didYouMean(name, there, `there are ${there.join(", ")}`)}`, ExitCode.Failed);
         }
         return done(boundedText(shown || "the console has shown nothing yet", "the session's log of the console has all of it"));
-      }, (console, bytes) => {
-        if (console === name) shown += decoder.decode(bytes, { stream: true });
-      });
+      }, { console: name, hear });
     },
   }),
   tool({
