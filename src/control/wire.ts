@@ -2,7 +2,7 @@
 // 64-bit numbers are marked. The kind comes first, so that a long frame can be refused before it
 // has arrived.
 
-import { decodePlain, encodePlain } from "../support/plain-json.ts";
+import { decodePlain, encodePlain, NestedTooDeep } from "../support/plain-json.ts";
 
 /** The data received is not a message; the reason is for its sender. */
 export class BadFrame extends Error {}
@@ -20,8 +20,6 @@ const KIND_BYTES = 48;
 
 /** Limit on the characters of a reason that are not el2's. */
 const SHOWN = 200;
-
-const QUOTE = 0x22, BACKSLASH = 0x5c;
 
 /** The bytes of a message. */
 export function encodeMessage(message: unknown): Uint8Array<ArrayBuffer> {
@@ -118,15 +116,15 @@ export class MessageReader {
 
 /** @throws BadFrame */
 function decodeBody(body: Uint8Array): unknown {
-  checkNesting(body);
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(body);
-    const value = decodePlain(text);
+    const value = decodePlain(text, DEEPEST);
     // A second kind would escape the limit of the first.
     if (body.length > SHORT && KIND.exec(text.slice(0, KIND_BYTES))?.[1] !== kindOf(value)) throw new BadFrame("a message has two kinds");
     return value;
   } catch (error) {
     if (error instanceof BadFrame || !(error instanceof Error)) throw error;
+    if (error instanceof NestedTooDeep) throw new BadFrame(`a message is ${error.message}`);
     // A SyntaxError or TypeError of UTF-8, JSON, BigInt or base64.
     throw new BadFrame(`a message is not JSON as expected: ${error.message.slice(0, SHOWN)}`);
   }
@@ -134,31 +132,4 @@ function decodeBody(body: Uint8Array): unknown {
 
 function kindOf(value: unknown): unknown {
   return typeof value === "object" && value !== null && "kind" in value ? value.kind : undefined;
-}
-
-/**
- * Refuses nesting too deep for a recursive parser.
- * @throws BadFrame
- */
-function checkNesting(body: Uint8Array): void {
-  let depth = 0;
-  for (let at = 0; at < body.length; at++) {
-    const byte = body[at];
-    if (byte === QUOTE) at = endOfString(body, at);
-    // `{` and `[` differ from `}` and `]` by two.
-    else if (byte === 0x7b || byte === 0x5b) {
-      if (++depth > DEEPEST) throw new BadFrame(`a message is nested deeper than ${DEEPEST}`);
-    } else if (byte === 0x7d || byte === 0x5d) depth--;
-  }
-}
-
-/** The end of the string that begins at `start`. */
-function endOfString(body: Uint8Array, start: number): number {
-  for (let at = start;;) {
-    at = body.indexOf(QUOTE, at + 1);
-    if (at < 0) return body.length;
-    let escapes = 0;
-    while (body[at - 1 - escapes] === BACKSLASH) escapes++;
-    if (escapes % 2 === 0) return at;
-  }
 }

@@ -12,6 +12,9 @@ export function encodePlain(value: unknown): string {
   });
 }
 
+/** A text has more levels of lists and objects than its reader allows. */
+export class NestedTooDeep extends SyntaxError {}
+
 /** Levels of lists and objects: plans have a dozen. */
 const DEEPEST = 256;
 
@@ -20,10 +23,11 @@ const DIGITS_MAX = 64;
 
 /**
  * The value.
- * @throws SyntaxError if the text is not JSON, is nested too deep or a marked number is invalid.
+ * @param deepest levels of lists and objects at most
+ * @throws NestedTooDeep; SyntaxError if the text is not JSON, or a marked number is invalid
  */
-export function decodePlain(text: string): unknown {
-  checkNesting(text);
+export function decodePlain(text: string, deepest = DEEPEST): unknown {
+  checkNesting(text, deepest);
   return JSON.parse(text, (_name, part) => {
     if (typeof part?.$bytes === "string") return decodeBase64(part.$bytes);
     if (typeof part?.$bigint === "string") {
@@ -35,7 +39,7 @@ export function decodePlain(text: string): unknown {
 }
 
 /** Refuses nesting too deep for those who walk through the value, this parser among them. */
-function checkNesting(text: string): void {
+function checkNesting(text: string, deepest: number): void {
   let depth = 0;
   for (let at = 0; at < text.length; at++) {
     switch (text[at]) {
@@ -44,7 +48,7 @@ function checkNesting(text: string): void {
         break;
       case "{":
       case "[":
-        if (++depth > DEEPEST) throw new SyntaxError(`nested deeper than ${DEEPEST}`);
+        if (++depth > deepest) throw new NestedTooDeep(`nested deeper than ${deepest}`);
         break;
       case "}":
       case "]":

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { largestFrame, readClientMessage, readServerMessage } from "../../src/control/conversation.ts";
 import { BadFrame, encodeMessage, MessageReader } from "../../src/control/wire.ts";
 import { REQUESTS } from "../../src/protocol/requests.ts";
+import { MiB } from "../../src/support/sizes.ts";
 
 const frame = (text: string, length = text.length) => {
   const bytes = new Uint8Array(4 + text.length);
@@ -82,6 +83,28 @@ Deno.test("D4: reading a large frame in small pieces takes linear time", () => {
   // 60 MB took 32 s when each piece was copied with all before it.
   const large = time(960);
   assert.ok(large < 5000, `${large} ms`);
+});
+
+Deno.test("D4: a large frame takes linear time, whatever its JSON is", () => {
+  const size = MiB, start = '{"kind":"symbols","id":1,"vm":"a","file":';
+  const bodies: Record<string, string> = {
+    "escaped quotes": `"${'\\"'.repeat(size / 2)}"}`,
+    "backslashes": `"${"\\\\".repeat(size / 2)}"}`,
+    "short strings": `[${'"",'.repeat(size / 3)}""]}`,
+    "lists": `[${"[],".repeat(size / 3)}[]]}`,
+    "a string without an end": `"${'\\"'.repeat(size / 2)}`,
+    "lists without an end": "[".repeat(size),
+  };
+  for (const [what, body] of Object.entries(bodies)) {
+    const bytes = frame(start + body), begun = performance.now();
+    try {
+      [...new MessageReader(largestFrame).push(bytes)];
+    } catch (error) {
+      assert.ok(error instanceof BadFrame, what);
+    }
+    const time = performance.now() - begun;
+    assert.ok(time < 5000, `${what}: ${time} ms`);
+  }
 });
 
 Deno.test("each kind of request says whether it changes anything, and no frame may be longer than symbols'", () => {
