@@ -2,6 +2,7 @@
 // is not an error.
 
 import { delimiter } from "node:path";
+import { characterLocale } from "../../support/locale.ts";
 import { colorDepth } from "../../tui/color.ts";
 
 /** One or more requirements as found on this computer, and the remedy, empty if none is needed. */
@@ -34,9 +35,9 @@ export function colorsOf(environment: Environment): Requirement {
 
 /** The character set of the locale. */
 export function localeOf(environment: Environment): Requirement {
-  const value = environment("LC_ALL") || environment("LC_CTYPE") || environment("LANG") || "";
-  if (/utf-?8/i.test(value)) return { says: value, remedy: "" };
-  return { says: `${value || "none"}: the screens draw only ASCII`, remedy: "for lines and blocks: export LC_ALL=C.UTF-8" };
+  const { name, utf8 } = characterLocale(environment);
+  if (utf8) return { says: name, remedy: "" };
+  return { says: `${name || "none"}: the screens draw only ASCII`, remedy: "for lines and blocks: export LC_ALL=C.UTF-8" };
 }
 
 /** Programs that are missing. @param has whether a program is installed */

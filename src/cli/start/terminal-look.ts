@@ -3,6 +3,7 @@
 import { Failure } from "../common/failure.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
 import { showsHyperlinks } from "../../support/hyperlink.ts";
+import { characterLocale } from "../../support/locale.ts";
 import { type ColorDepth, colorDepth } from "../../tui/color.ts";
 import { brightByEnvironment, canBeAsked } from "../../tui/terminal-reports.ts";
 import { findTheme, type Theme, THEME_NAMES } from "../../tui/themes.ts";
@@ -43,14 +44,13 @@ export interface TerminalLook {
  */
 export function terminalLook(look: Look, own: readonly Theme[] = [], wanted?: string, unknown: Unknown = "refuse"): TerminalLook {
   const environment = (name: string) => Deno.env.get(name);
-  const locale = environment("LC_ALL") || environment("LC_CTYPE") || environment("LANG") || "";
   return {
     depth: look.color === false ? "none" : colorDepth(environment),
     links: look.color !== false && showsHyperlinks(environment),
     theme: themeOf(look, own, wanted, unknown),
     bright: brightByEnvironment(environment("COLORFGBG")),
     ask: canBeAsked(environment("TERM")),
-    ascii: look.ascii ?? !/utf-?8/i.test(locale),
+    ascii: look.ascii ?? !characterLocale(environment).utf8,
     plain: look.plain,
     blocks: environment("TERM") === "linux",
     slowLink: environment("SSH_CONNECTION") !== undefined,

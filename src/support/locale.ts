@@ -1,0 +1,15 @@
+// The locale that the environment names for characters, in the order of POSIX (Base Definitions,
+// "Internationalization Variables").
+
+/** A locale. */
+export interface CharacterLocale {
+  /** Empty if the environment names none. */
+  readonly name: string;
+  readonly utf8: boolean;
+}
+
+/** The locale for characters. */
+export function characterLocale(environment: (name: string) => string | undefined): CharacterLocale {
+  const name = environment("LC_ALL") || environment("LC_CTYPE") || environment("LANG") || "";
+  return { name, utf8: /utf-?8/i.test(name) };
+}
