@@ -3,9 +3,10 @@
 // caller names another; apt checks the signatures. Where apt knows no Debian, el2 fetches itself.
 
 import { exists, withLock } from "../support/cache.ts";
+import { isInstalled } from "../support/installed-programs.ts";
 import { type PackageFields, parseFields } from "./deb.ts";
 import { isFolder, MirrorArchive, type MirrorOptions, type PackageArchive } from "./mirror-archive.ts";
-import { hasTool, runTool } from "./tool.ts";
+import { runTool } from "./tool.ts";
 
 /** The target of an `Apt` state folder. */
 export interface AptOptions {
@@ -61,7 +62,7 @@ export async function debianArchive(
 ): Promise<PackageArchive> {
   const { suite, architecture, folder, progress, keep } = options;
   const mirror = options.mirror ?? (Deno.env.get("EL2_MIRROR") || undefined);
-  if (keep === undefined && !(mirror !== undefined && isFolder(mirror)) && await hasTool("apt-get")) {
+  if (keep === undefined && !(mirror !== undefined && isFolder(mirror)) && isInstalled("apt-get")) {
     const source = await debianSource(suite, mirror);
     if (source !== undefined) return await Apt.open({ folder, sources: [source], architecture, progress });
   }

@@ -6,9 +6,10 @@ import { pipeline } from "node:stream";
 import { readTar, type TarEntry } from "../formats/tar.ts";
 import { isWholeZstd } from "../formats/zstd.ts";
 import { joined } from "../support/bytes.ts";
+import { isInstalled } from "../support/installed-programs.ts";
 import { GiB, MiB } from "../support/sizes.ts";
 import { formatSize } from "../support/units.ts";
-import { hasTool, throughTool } from "./tool.ts";
+import { throughTool } from "./tool.ts";
 import { unxz } from "./xz.ts";
 
 /** Control fields by name; lines of a field are joined by line breaks. */
@@ -82,7 +83,7 @@ export class Deb {
   }
 
   async *#member(name: DebMember): AsyncGenerator<TarEntry> {
-    const archive = await hasTool("dpkg-deb") ? memberByDpkg(this.path, name) : memberOf(this.path, name);
+    const archive = isInstalled("dpkg-deb") ? memberByDpkg(this.path, name) : memberOf(this.path, name);
     yield* readTar(bounded(archive, this.path, UNPACKED_MAX[name]));
   }
 }

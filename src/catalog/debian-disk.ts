@@ -11,10 +11,10 @@ import { type RootTree, unpackRoot } from "./debian-root.ts";
 import { type Ext4Tools, makeExt4 } from "./ext4-image.ts";
 import { DISK_MODULES } from "./kernel-modules.ts";
 import type { PackageArchive } from "./mirror-archive.ts";
-import { hasTool } from "./tool.ts";
 import { installedPackages, UnpackedPrograms } from "./unpacked-programs.ts";
 import { NatAddress } from "../virtio/net/nat/nat.ts";
 import { ipText } from "../formats/ip-addresses.ts";
+import { isInstalled } from "../support/installed-programs.ts";
 import { MiB } from "../support/sizes.ts";
 
 /** Packages in addition to those that every system needs: init, devices, network. */
@@ -49,7 +49,7 @@ const CARDS = [
 export async function fetchDebianDisk(options: FetchOptions): Promise<Manifest> {
   const { release, progress } = options;
   const programs = new UnpackedPrograms(`${cacheFolder()}/tools`, `${cacheFolder()}/apt/tools`);
-  const tools = await ext4Tools(programs, await hasTool("apt-get"), progress);
+  const tools = await ext4Tools(programs, isInstalled("apt-get"), progress);
   return await withDebianArchive(options, async (apt, work) => {
     const kernel = await fetchKernel(apt, ORDINARY_KERNEL, DISK_MODULES, work);
     const busybox = await fetchBusybox(apt, work);

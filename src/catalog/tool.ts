@@ -1,7 +1,5 @@
 // Programs of the machine that el2 runs to fetch and make guests.
 
-import { exists } from "../support/cache.ts";
-
 /**
  * Runs a tool and returns its standard output, without the lines that `consumed` takes.
  * @throws Error with the tool's own words when it fails or is not there.
@@ -47,10 +45,4 @@ function spawn(tool: string, args: string[], cwd?: string): Deno.ChildProcess {
     }
     throw error;
   }
-}
-
-/** Whether a program is on the PATH. */
-export async function hasTool(name: string): Promise<boolean> {
-  for (const folder of (Deno.env.get("PATH") ?? "").split(":")) if (folder !== "" && await exists(`${folder}/${name}`)) return true;
-  return false;
 }

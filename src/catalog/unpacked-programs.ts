@@ -4,6 +4,7 @@
 import { Apt, machineSources } from "./apt.ts";
 import { Deb } from "./deb.ts";
 import { exists, withLock } from "../support/cache.ts";
+import { findProgram, SYSTEM_FOLDERS } from "../support/installed-programs.ts";
 import { writeWhole } from "../support/whole-file.ts";
 
 /** Never unpacked: a second C library cannot work with the machine's dynamic loader. */
@@ -12,8 +13,6 @@ const MACHINES_OWN = /^(libc6|libc-bin|libc-l10n|libcrypt1)$/;
 /** GNU multiarch name of library folders, by Deno's name of the machine's architecture. */
 export const MULTIARCH = `${Deno.build.arch}-linux-gnu`;
 
-/** Folders of system programs, which may be missing from a user's PATH. */
-const SYSTEM_FOLDERS = ["/usr/sbin", "/sbin"];
 /** Folders of programs in a package. */
 const PROGRAM_FOLDERS = ["usr/bin", "usr/sbin", "bin", "sbin"];
 
@@ -27,10 +26,8 @@ export class UnpackedPrograms {
   constructor(readonly folder: string, readonly state: string) {}
 
   /** The path of a program: the machine's own where it has one, else the unpacked one. */
-  async find(name: string): Promise<string | undefined> {
-    for (const folder of [...(Deno.env.get("PATH") ?? "").split(":"), ...SYSTEM_FOLDERS, `${this.folder}/bin`]) {
-      if (folder !== "" && await exists(`${folder}/${name}`)) return `${folder}/${name}`;
-    }
+  find(name: string): Promise<string | undefined> {
+    return Promise.resolve(findProgram(name, [...SYSTEM_FOLDERS, `${this.folder}/bin`]));
   }
 
   /** The tree of unpacked packages. */

@@ -5,13 +5,14 @@ import { type CommandContext, examplesText } from "../common/command.ts";
 import { ExitCode, Failure } from "../common/failure.ts";
 import { output } from "../common/print.ts";
 import { platformState } from "../common/platform.ts";
-import { colorsOf, isInstalled, localeOf, programsOf } from "../common/requirements.ts";
+import { colorsOf, localeOf, programsOf } from "../common/requirements.ts";
 import { ALL_RIGHTS, PROCESS_RIGHTS, type ProcessRights } from "../common/rights.ts";
 import { catalogEntries } from "../../catalog/catalog.ts";
 import { sessionFolder } from "../../control/places.ts";
 import { documentText, FINDINGS } from "../../queries/documents.ts";
 import { rightsOfWorker } from "../../session/client.ts";
 import { WORKER_OPTIONS } from "../../session/worker-rights.ts";
+import { findProgram, SYSTEM_FOLDERS } from "../../support/installed-programs.ts";
 import { GiB, WASM_PAGE_SIZE } from "../../support/sizes.ts";
 import { MINIMUM } from "../../tui/frame.ts";
 
@@ -45,7 +46,7 @@ export function registerDoctor(program: Command, { entry, exit }: CommandContext
         memory(),
         sockets(),
         await images(),
-        { id: "programs", ok: true, ...programsOf(isInstalled) },
+        { id: "programs", ok: true, ...programsOf((name) => findProgram(name, SYSTEM_FOLDERS) !== undefined) },
       ];
       if (json) output(`${documentText(FINDINGS, { data: found.map((one) => ({ ...one })) })}\n`);
       else {

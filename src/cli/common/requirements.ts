@@ -1,7 +1,6 @@
 // Features of the terminal and programs that some commands need, beside el2 itself. A missing one
 // is not an error.
 
-import { delimiter } from "node:path";
 import { characterLocale } from "../../support/locale.ts";
 import { colorDepth } from "../../tui/color.ts";
 
@@ -49,24 +48,4 @@ export function programsOf(has: (name: string) => boolean): Requirement {
   const says = `not installed: ${missing.map(({ names }) => names.filter((name) => !has(name))[0]).join(", ")}`;
   const remedy = missing.map(({ from, command }) => `for ${command}: install ${from}`).join("\n");
   return { says, remedy };
-}
-
-/** Folders of system programs, which may be missing from a user's PATH. */
-const SYSTEM_FOLDERS = ["/usr/sbin", "/sbin"];
-
-/** Whether a program is in a folder of the PATH or of the system. */
-export function isInstalled(name: string): boolean {
-  const file = Deno.build.os === "windows" ? `${name}.exe` : name;
-  const folders = [...(Deno.env.get("PATH") ?? "").split(delimiter), ...SYSTEM_FOLDERS];
-  return folders.some((folder) => folder !== "" && isFile(`${folder}/${file}`));
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch (error) {
-    const { NotFound, NotADirectory, PermissionDenied, NotCapable } = Deno.errors;
-    if ([NotFound, NotADirectory, PermissionDenied, NotCapable].some((kind) => error instanceof kind)) return false;
-    throw error;
-  }
 }
