@@ -8,7 +8,6 @@ import { StallDetector } from "../devices/stall-detector.ts";
 import { FIRST_SPI } from "../devicetree/gic.ts";
 import type { DevicetreeNode } from "../devicetree/tree.ts";
 import { batteryNode, pl030Node, stallDetectorNode } from "../host/crosvm-nodes.ts";
-import type { Scheduled } from "../machine/events.ts";
 import type { Machine } from "../machine/machine.ts";
 import {
   BATTERY_BASE,
@@ -21,6 +20,7 @@ import {
   STALL_INTID,
 } from "../machine/memory-map.ts";
 import { PLATFORM_DEVICES, type PlatformDevice } from "../plans/plan.ts";
+import { SavedEvent } from "../state/saved-event.ts";
 import { demand, inForm, list, maybe, ofBits } from "../support/forms.ts";
 import type { GuestSystem } from "./guest-system.ts";
 
@@ -102,17 +102,19 @@ function attachStallDetector(machine: Machine, system: Attached): void {
     interrupt: (cpu) => system.hypervisor.hwirqs.get(STALL_INTID)?.pulse(cpu),
     reset: (cpu) => system.hypervisor.stop(`vCPU ${cpu} of the primary VM ran twice its time without restarting its stall detector`),
   });
-  let event: Scheduled | undefined, due: number | undefined;
-  const act = () => {
-    due = event = undefined;
-    stall.timer();
-    arm();
-  };
+  const event = new SavedEvent(machine.events);
+  /** The detector's time of the pending event. */
+  let due: number | undefined;
   const arm = () => {
     if (stall.wakeAt === due) return;
-    if (due !== undefined) event?.cancel();
+    if (due !== undefined) event.cancel();
     due = stall.wakeAt;
-    event = due === undefined ? undefined : machine.events.schedule(Math.max(due, machine.time), act);
+    if (due === undefined) return;
+    event.schedule(Math.max(due, machine.time), () => {
+      due = undefined;
+      stall.timer();
+      arm();
+    });
   };
   attach(machine, "stall detector", STALL_BASE, {
     read: (offset, size) => stall.read(offset, size),
@@ -124,14 +126,13 @@ function attachStallDetector(machine: Machine, system: Attached): void {
   });
   system.parts.push({
     name: "stall detector",
-    save: () => ({ timers: stall.save(), event: event && { at: event.at, order: event.order } }),
+    save: () => ({ timers: stall.save(), event: due === undefined ? undefined : event.place }),
     restore(state) {
       const { timers, event: place } = inForm(SAVED_STALL, state);
       demand(timers.length === machine.cpus.length, "timers", "each CPU has a timer");
       stall.restore(timers);
-      due = stall.wakeAt;
-      demand((due === undefined) === (place === undefined), "event", "a timer that runs has an event");
-      event = place && machine.events.put(place, act);
+      due = undefined;
+      event.load(place, stall.wakeAt !== undefined, arm);
     },
   });
 }

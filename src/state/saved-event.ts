@@ -2,18 +2,18 @@
 // attached it saves the time.
 
 import { ArchiveError } from "../machine/archive.ts";
-import type { EventPlace, EventQueue } from "../machine/events.ts";
+import type { EventPlace, EventQueue, Scheduled } from "../machine/events.ts";
 
 /** The event that a device waits for. It has at most one pending at a time. */
 export class SavedEvent {
-  #place: EventPlace | undefined;
+  #event: Scheduled | undefined;
   #loaded: EventPlace | undefined;
 
   constructor(readonly events: EventQueue) {}
 
   /** Its place in the order of events, if there ever was one. */
   get place(): EventPlace | undefined {
-    return this.#place;
+    return this.#event && { at: this.#event.at, order: this.#event.order };
   }
 
   /**
@@ -21,8 +21,12 @@ export class SavedEvent {
    * saved.
    */
   schedule(at: number, action: () => void): void {
-    const event = this.#loaded ? this.events.put(this.#loaded, action) : this.events.schedule(at, action);
-    this.#place = { at: event.at, order: event.order };
+    this.#event = this.#loaded ? this.events.put(this.#loaded, action) : this.events.schedule(at, action);
+  }
+
+  /** Removes the event that is pending. */
+  cancel(): void {
+    this.#event?.cancel();
   }
 
   /**
