@@ -13,7 +13,7 @@ import { type CodeBacking, type CodeSignature, equal, hashOf } from "../core/tra
 import type { RegionModule } from "../core/translator/region-module.ts";
 import { sameBytes } from "../support/bytes.ts";
 import { readIfThere } from "../support/cache.ts";
-import { writeCached } from "../support/files.ts";
+import { readPart, writeCached } from "../support/files.ts";
 import { checkTrustedFolder } from "../support/own-files.ts";
 import { unlessUnusable } from "../support/unusable.ts";
 
@@ -143,24 +143,14 @@ export function decodeFile(bytes: Uint8Array<ArrayBuffer>): StoredEntry[] {
     .map(({ key, digest, at, length }) => ({ key, digest, content: bytes.subarray(at, at + length) }));
 }
 
-/** A part of an open file; less at its end. */
-function readPart(file: Deno.FsFile, at: number, length: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(length);
-  file.seekSync(at, Deno.SeekMode.Start);
-  let size = 0;
-  for (let read; size < length && (read = file.readSync(bytes.subarray(size))) !== null;) size += read;
-  return bytes.subarray(0, size);
-}
-
 /** The index of an open file, empty if it is damaged. */
 function readIndex(file: Deno.FsFile): Index {
-  const { size } = file.statSync(), index = indexLength(readPart(file, 0, INDEX_AT), size);
+  const info = file.statSync(), { size } = info, index = indexLength(readPart(file, 0, INDEX_AT), size);
   const rows = index === undefined ? [] : rowsOf(readPart(file, 0, INDEX_AT + index), size);
-  return { rows: new Map(rows.map((row) => [row.key, row])), size, identity: identityOf(file) };
+  return { rows: new Map(rows.map((row) => [row.key, row])), size, identity: identityOf(info) };
 }
 
-function identityOf(file: Deno.FsFile): string {
-  const { dev, ino, size, mtime } = file.statSync();
+function identityOf({ dev, ino, size, mtime }: Deno.FileInfo): string {
   return [dev, ino, size, mtime?.getTime()].join();
 }
 
@@ -249,7 +239,7 @@ export class CodeCache implements CodeBacking {
   #readAround(key: number): StoredEntry | undefined {
     return this.#opened((file) => {
       // Another process has replaced it.
-      if (identityOf(file) !== this.#index!.identity) this.#index = readIndex(file);
+      if (identityOf(file.statSync()) !== this.#index!.identity) this.#index = readIndex(file);
       const { rows, size } = this.#index!, row = rows.get(key);
       if (!row) return undefined;
       const at = Math.max(0, row.at - PIECE / 2), end = Math.min(size, Math.max(at + PIECE, row.at + row.length));

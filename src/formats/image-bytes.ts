@@ -1,5 +1,6 @@
 // A file as the bytes of a disk image.
 
+import { readPart } from "../support/files.ts";
 import type { ImageBytes } from "./qcow2-disk.ts";
 
 /** The bytes of a file for an image. */
@@ -8,11 +9,7 @@ export function imageBytes(file: Deno.FsFile): ImageBytes {
     read(offset, size) {
       // A damaged image names places that no file has.
       if (offset >= file.statSync().size) return new Uint8Array();
-      file.seekSync(offset, Deno.SeekMode.Start);
-      const bytes = new Uint8Array(size);
-      let done = 0;
-      for (let count: number | null = 1; done < size && count; done += count ?? 0) count = file.readSync(bytes.subarray(done));
-      return bytes.subarray(0, done);
+      return readPart(file, offset, size);
     },
     write(offset, bytes) {
       file.seekSync(offset, Deno.SeekMode.Start);
