@@ -12,11 +12,8 @@ export function keptVariables(key: string, path: string | undefined, folder: str
     return readVars(inFolder(path, folder));
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    if (error instanceof Deno.errors.NotFound) {
-      refuse(key, `${key} ${path}: ${cannotRead(error)}; make it with: truncate -s 2M ${path}`);
-      return undefined;
-    }
-    refuse(key, `${key}: ${error.message}`);
+    const missing = error instanceof Deno.errors.NotFound;
+    refuse(key, missing ? `${key} ${path}: ${cannotRead(error)}; make it with: truncate -s 2M ${path}` : `${key}: ${error.message}`);
     return undefined;
   }
 }
