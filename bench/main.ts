@@ -88,8 +88,11 @@ const benches: Record<string, { run: () => Promise<void>; contest: Contest }> = 
   tui: { run: () => benchTui(rounds, values.json), contest: tuiContest },
   userland: { run: () => benchUserland(sets, rounds, values.json, userland), contest: userlandContest(sets, userland) },
 };
-/** The same beside other terminal programs: docs/performance.md, made of `all`, is about QEMU. */
-const apart: typeof benches = { screens: { run: () => benchScreens(rounds, values.json), contest: screensContest } };
+/**
+ * With the one that `all` lacks, as it is beside other terminal programs: docs/performance.md, made
+ * of `all`, is about QEMU.
+ */
+const known: typeof benches = { ...benches, screens: { run: () => benchScreens(rounds, values.json), contest: screensContest } };
 const chosen = what === "all" ? Object.keys(benches) : [what ?? ""];
 const refused = values.tier !== undefined && !tier ||
   values.guest !== undefined && !chosen.includes("boot") && !chosen.includes("memory") ||
@@ -97,16 +100,13 @@ const refused = values.tier !== undefined && !tier ||
   !cpus.every((count) => Number.isInteger(count) && count >= 1 && count <= 8) ||
   values.only !== undefined && (what !== "userland" || values.set === undefined) ||
   (values.warm || values.busy) && !chosen.includes("userland");
-if (
-  refused || !chosen.every((name) => Object.hasOwn({ ...benches, ...apart }, name)) || !Number.isInteger(rounds) || rounds < 1 ||
-  sets.length === 0
-) {
+if (refused || !chosen.every((name) => Object.hasOwn(known, name)) || !Number.isInteger(rounds) || rounds < 1 || sets.length === 0) {
   refuse();
 }
 if (values.json && chosen.length > 1) collectDocuments();
 for (const name of chosen) {
   nameBench(name);
-  const { run, contest } = benches[name] ?? apart[name];
+  const { run, contest } = known[name];
   if (values.ab === undefined) await run();
   else await compareTrees(name, contest, values.ab, tier, rounds, values.json);
 }
