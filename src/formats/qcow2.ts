@@ -22,6 +22,8 @@ const PACKED_LEAST = 4;
 /** Largest disk that is unpacked, and largest table of the first level, as QEMU has it. */
 const DISK_MAX = 2 ** 41, L1_MAX = 32 * MiB;
 
+const USED_TWICE = "has clusters that are used twice; repair it with qemu-img check -r all";
+
 /** Reads bytes of a file: fewer at its end. */
 type ReadAt = (offset: number, size: number) => Uint8Array;
 
@@ -78,7 +80,7 @@ export class Qcow2 {
     for (let first = 0; first < l1.entries; first++) {
       const offset = Number(table.getBigUint64(first * 8) & OFFSET);
       if (offset === 0) continue;
-      if (most-- === 0) throw new BadQcow2("has clusters that are used twice; repair it with qemu-img check -r all");
+      if (most-- === 0) throw new BadQcow2(USED_TWICE);
       const entries = this.#table(offset, perTable);
       for (let index = 0; index < perTable; index++) {
         const at = (first * perTable + index) * cluster;
@@ -87,7 +89,7 @@ export class Qcow2 {
         const bytes = clusterOf(this.#header, this.readAt, entry, at);
         if (!bytes) continue;
         const overused = entry & COMPRESSED ? ++packed * PACKED_LEAST > this.fileSize : most-- === 0;
-        if (overused) throw new BadQcow2("has clusters that are used twice; repair it with qemu-img check -r all");
+        if (overused) throw new BadQcow2(USED_TWICE);
         yield [at, bytes.subarray(0, Math.min(cluster, size - at))];
       }
     }
