@@ -20,7 +20,7 @@ export function registerGdb(program: Command, { exit }: CommandContext): void {
     .argument("<vm>", "the VM: NAME or vm:NAME; el2: all vCPUs, and continue stops at the hypervisor's events")
     .option(
       "--port <n>",
-      "instead of a socket that only you can open, a port of 127.0.0.1 (0: any free one), which every local user can",
+      "instead of a socket that only you can open, a port of 127.0.0.1 (0: any free one), which every local user can connect to",
       parsePort,
     )
     .option("--stdio", "use stdin and stdout: target remote | el2 gdb VM --stdio")
