@@ -30,7 +30,8 @@ async function start(entry: URL, spare: ReturnType<typeof startWorker> | undefin
     case "attach":
       return await (await import("./src/cli/attach.ts")).main(Deno.args, entry);
     case "run": {
-      // The demo's first frame depends on no file.
+      // Without options and a configuration, the demo's first frame need not wait until the command
+      // line is loaded.
       const isDemo = Deno.args.length === 2 && Deno.args[1] === "demo" && Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
       const opening = isDemo ? await (await import("./src/cli/start/opening.ts")).openDemo() : undefined;
       return await (await import("./src/cli/run.ts")).main(Deno.args, entry, spare, opening);
