@@ -18,7 +18,8 @@ import { type BesideSocket, besideSocket } from "./places.ts";
 import { BadFrame, encodeMessage, MessageReader } from "./wire.ts";
 import { KiB, MiB } from "../support/sizes.ts";
 import { warn } from "../support/warn.ts";
-import { checkOwnFolder, lstatIfThere, removeIfThere, takeLock, writeOwnText } from "../support/own-files.ts";
+import { checkOwnFolder, removeIfThere, takeLock, writeOwnText } from "../support/own-files.ts";
+import { OwnListener } from "../support/own-socket.ts";
 
 /**
  * Bytes that may wait for a client that does not read; beyond them, optional messages are dropped.
@@ -51,8 +52,7 @@ export class SocketInUse extends Error {}
 
 /** A listening socket. */
 export class SessionServer {
-  readonly #listener: Deno.UnixListener;
-  readonly #inode: number | null;
+  readonly #listener: OwnListener;
   readonly #connections = new Set<Writer>();
   /** For reading, those of clients that have gone: V8 would collect them late. */
   readonly #buffers: Uint8Array<ArrayBuffer>[] = [];
@@ -68,9 +68,7 @@ export class SessionServer {
     const token = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES)).toHex();
     this.#token = new TextEncoder().encode(token);
     writeOwnText(this.#beside.token, token);
-    this.#listener = Deno.listen({ transport: "unix", path });
-    Deno.chmodSync(path, 0o600);
-    this.#inode = Deno.lstatSync(path).ino;
+    this.#listener = new OwnListener(path);
     this.#accept();
   }
 
@@ -95,13 +93,11 @@ export class SessionServer {
     }
   }
 
-  /** Ends all connections and takes the socket away, if it is still this one. */
+  /** Ends all connections, and takes the socket away. */
   close(): void {
     this.#listener.close();
     for (const connection of this.#connections) connection.end();
     this.#connections.clear();
-    // Deno's listener has removed the path already where it can.
-    if (lstatIfThere(this.path)?.ino === this.#inode) removeIfThere(this.path);
     removeIfThere(this.#beside.token);
     this.lock.close();
   }

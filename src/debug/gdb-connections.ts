@@ -1,8 +1,7 @@
 // Where gdb comes from: a socket that only its user can connect to, a port of the loopback
 // interface, to which every local user can connect, or the streams of this process.
 
-import { lstatIfThere, removeIfThere } from "../support/own-files.ts";
-import { listenOwnSocket } from "../support/own-socket.ts";
+import { OwnListener } from "../support/own-socket.ts";
 
 const LOOPBACK = "127.0.0.1";
 
@@ -22,7 +21,7 @@ export interface GdbConnections {
 }
 
 /** Something that listens. */
-abstract class Listening<L extends Deno.TcpListener | Deno.UnixListener> implements GdbConnections {
+abstract class Listening<L extends Deno.TcpListener | OwnListener> implements GdbConnections {
   #closed = false;
 
   constructor(protected readonly listener: L) {}
@@ -62,23 +61,18 @@ export class LoopbackPort extends Listening<Deno.TcpListener> {
 }
 
 /** A socket in a folder that belongs to the user. */
-export class OwnSocket extends Listening<Deno.UnixListener> {
-  readonly #file: number | null | undefined;
-
+export class OwnSocket extends Listening<OwnListener> {
   /**
    * Listens.
-   * @param name its absolute path
+   * @param path absolute
    * @throws NotOurs, and errors of the system
    */
-  constructor(readonly name: string) {
-    super(listenOwnSocket(name));
-    this.#file = lstatIfThere(name)?.ino;
+  constructor(path: string) {
+    super(new OwnListener(path));
   }
 
-  override close(): void {
-    super.close();
-    // A later server may have replaced it.
-    if (lstatIfThere(this.name)?.ino === this.#file) removeIfThere(this.name);
+  get name(): string {
+    return this.listener.path;
   }
 }
 

@@ -46,6 +46,16 @@ Deno.test("who only looks whether a session lives does not keep one from startin
   (await starting).close();
 });
 
+Deno.test("a server that has closed does not take away the socket of the next one", async () => {
+  using place = new Place();
+  (await SessionServer.listen(place.hub(), place.socket)).close();
+  const next = await SessionServer.listen(place.hub(), place.socket);
+  // Deno frees what was closed later.
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await answersStill(place.socket);
+  next.close();
+});
+
 Deno.test("D13: a session that dies while it is asked who it is, is none", async () => {
   using place = new Place();
   using listener = Deno.listen({ transport: "unix", path: place.socket });

@@ -7,7 +7,7 @@ import { Failure } from "../common/failure.ts";
 import { requireUnix } from "../common/platform.ts";
 import { report } from "../common/print.ts";
 import { NotOurs, readOwnText, writeOwnText } from "../../support/own-files.ts";
-import { listenOwnSocket } from "../../support/own-socket.ts";
+import { OwnListener } from "../../support/own-socket.ts";
 
 const LOOPBACK = "127.0.0.1";
 const PORT_MAX = 65_535;
@@ -27,7 +27,8 @@ export async function listenDap(entry: URL, where: string, tokenFile: string | u
   const { listener, name, token } = listen(where, tokenFile);
   const serving = new Set<Promise<void>>();
   report(`el2: editors connect to ${name}${token === undefined || tokenFile !== undefined ? "" : ` with "token": "${token}"`}`);
-  for await (const connection of listener) {
+  for (;;) {
+    const connection = await listener.accept();
     const served: Promise<void> = serveDap(entry, connection, token).catch((error) => {
       // The machines of other clients continue.
       const gone = GONE.some((kind) => error instanceof kind);
@@ -39,7 +40,7 @@ export async function listenDap(entry: URL, where: string, tokenFile: string | u
 }
 
 interface Listening {
-  readonly listener: Deno.TcpListener | Deno.UnixListener;
+  readonly listener: Deno.TcpListener | OwnListener;
   readonly name: string;
   readonly token: string | undefined;
 }
@@ -49,7 +50,7 @@ function listen(where: string, tokenFile: string | undefined): Listening {
     if (where.includes("/")) {
       if (tokenFile !== undefined) throw new Failure("dap: a socket needs no --token-file: nobody else can connect");
       requireUnix("sockets that only their user can open");
-      return { listener: listenOwnSocket(resolve(where)), name: where, token: undefined };
+      return { listener: new OwnListener(resolve(where)), name: where, token: undefined };
     }
     const port = /^\d{1,5}$/.test(where) ? Number(where) : NaN;
     if (!(port <= PORT_MAX)) {
