@@ -198,13 +198,13 @@ export class Engine {
   /** A question. It changes nothing. */
   query(id: number, query: Query): void {
     const { inspector } = OF_THE_PRESENT.test(query.table) ? this.present : this.system;
-    let answer: Answer;
+    let answer: Answer | undefined;
     try {
       answer = this.port.standing.answer(id, query, inspector);
     } catch (error) {
       answer = this.#unanswered(id, query, error);
     }
-    this.port.post({ kind: "answer", id, answer });
+    if (answer) this.port.post({ kind: "answer", id, answer });
   }
 
   /** A bug of el2 in an answer, reported once per table: screens ask again and again. */

@@ -1,7 +1,8 @@
 // Questions that are answered again with each sample: a client asks once, and does not wake a
-// sleeping machine to repeat the question.
+// sleeping machine to repeat the question. A state that has not changed is not sent again.
 
 import type { Answer, Query, Repeat } from "../queries/query.ts";
+import { isSame } from "../support/same.ts";
 
 /** Limit on answers to one question: a client that no longer reads does not ask again. */
 const MOST = 100;
@@ -12,8 +13,8 @@ interface Question extends Repeat {
   left: number;
   /** When it was answered last (wall ms). */
   answered: number;
-  /** The source of the last answer, and where the next one begins. */
-  last: { readonly from: Answering; readonly cursor: string | undefined } | undefined;
+  /** The last answer that was given, and its source. */
+  last: { readonly from: Answering; readonly answer: Answer } | undefined;
 }
 
 /** A source of answers: the machine, or its past. */
@@ -32,15 +33,19 @@ export class Standing {
   }
 
   /**
-   * The answer to a question. Where events continue, it begins where the last answer ended, unless
-   * that came from another source.
+   * The answer to a question; undefined if it is asked for again, and the rows are the same. Where
+   * events continue, it begins where the last answer ended, unless that came from another source.
+   * An answer with a cursor is always given: its time says until when nothing happened.
    */
-  answer(id: number, query: Query, from: Answering): Answer {
+  answer(id: number, query: Query, from: Answering): Answer | undefined {
     const question = this.#questions.get(id);
-    if (!question?.onward) return from.answer(query);
-    const after = question.last?.from === from ? question.last.cursor : undefined;
+    if (!question) return from.answer(query);
+    const { last, onward } = question;
+    const after = onward && last?.from === from ? last.answer.cursor : undefined;
     const answer = from.answer(after === undefined ? query : { ...query, args: { ...query.args, after } });
-    question.last = { from, cursor: answer.cursor };
+    if (last && answer.cursor === undefined && isSameState(answer, last.answer)) return undefined;
+    if (last && --question.left === 0) this.#questions.delete(id);
+    question.last = { from, answer };
     return answer;
   }
 
@@ -55,9 +60,12 @@ export class Standing {
     for (const [id, question] of this.#questions) {
       if (now - question.answered < question.every) continue;
       question.answered = now;
-      if (--question.left === 0) this.#questions.delete(id);
       due.push({ id, query: question.query });
     }
     return due;
   }
+}
+
+function isSameState(one: Answer, other: Answer): boolean {
+  return one.error === other.error && one.dropped === other.dropped && isSame(one.rows, other.rows);
 }

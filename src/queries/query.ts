@@ -43,8 +43,12 @@ export type QueryArguments = Readonly<v.InferOutput<typeof queryArguments>>;
 export const query = v.strictObject({ table: tableName, args: queryArguments });
 export type Query = Readonly<v.InferOutput<typeof query>>;
 
-/** How often a question is answered again, each time with a sample. */
+/**
+ * How a question is answered again, each time with a sample. Rows of a state are sent only if they
+ * have changed.
+ */
 export const repeat = v.strictObject({
+  /** Limit on the answers after the first. */
   times: count(),
   /** Minimum time (wall ms) after the previous answer. */
   every: v.pipe(amount, v.minValue(0)),

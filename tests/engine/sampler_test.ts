@@ -4,6 +4,7 @@ import { Sampler } from "../../src/engine/sampler.ts";
 import { Standing } from "../../src/engine/standing.ts";
 import { Shown } from "../../src/engine/shown.ts";
 import type { MachineSample, SessionEvent } from "../../src/protocol/protocol.ts";
+import type { Answer, Query } from "../../src/queries/query.ts";
 import type { System } from "../../src/assembly/system.ts";
 
 /** A paused machine, and the times over which its loads are asked for. */
@@ -36,9 +37,19 @@ Deno.test("a sample comes behind the answers to what is asked with it, all in on
     standing,
   };
   const shown = new Shown(still(0, 0).system);
-  const sampler = new Sampler(shown, port, (id, { table }) => messages.at(-1)?.push(`${id} ${table}`));
-  standing.add(3, { table: "events", args: {} }, { times: 1, every: 0 }, 0);
-  standing.add(4, { table: "vm.ls", args: {} }, { times: 9, every: 0 }, 0);
+  let turn = 0;
+  const machine = {
+    answer: ({ table }: Query): Answer => ({ table, at: { ns: "0", insn: "0" }, rows: [{ id: String(turn++) }], dropped: 0 }),
+  };
+  const sampler = new Sampler(shown, port, (id, query) => {
+    standing.answer(id, query, machine);
+    messages.at(-1)?.push(`${id} ${query.table}`);
+  });
+  for (const [id, table, times] of [[3, "events", 1], [4, "vm.ls", 9]] as const) {
+    const query: Query = { table, args: {} };
+    standing.add(id, query, { times, every: 0 }, 0);
+    standing.answer(id, query, machine);
+  }
   sampler.sample();
   sampler.sample();
   assert.deepEqual(messages, [["3 events", "4 vm.ls", "sample"], ["4 vm.ls", "sample"]]);
