@@ -11,7 +11,7 @@ import type { Answer, Query, QueryArguments } from "../queries/query.ts";
 import { readDiagnoses, readVms } from "./read-diagnosis.ts";
 import { readInjections } from "./read-injections.ts";
 import { readCaps, readObjects } from "./read-caps.ts";
-import { readIrqs } from "./read-irqs.ts";
+import { readIrqFindings, readIrqs } from "./read-irqs.ts";
 import { physical, readBytes, readMemory, readOwner, readViolations } from "./read-memory.ts";
 import { readLimits, readParcels } from "./read-parcels.ts";
 import { readMessages, readQueues } from "./read-queues.ts";
@@ -140,7 +140,7 @@ export class Inspector {
     watchWork(view);
     if (view.now - this.#irqsSeen < interval) return;
     this.#irqsSeen = view.now;
-    readIrqs(view);
+    readIrqFindings(view);
   }
 
   /** @throws FilterError */

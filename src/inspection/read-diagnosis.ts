@@ -4,11 +4,11 @@
 import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
 import { Block } from "../hypervisor/scheduling/vcpu-life.ts";
 import { hex, type RowOf } from "../queries/table.ts";
-import type { DIAGNOSES, IRQS, VMS } from "../queries/tables.ts";
+import type { DIAGNOSES, VMS } from "../queries/tables.ts";
 import { isHealthy } from "../queries/verdicts.ts";
 import { Vmid } from "./guest-names.ts";
 import type { PlannedVm, View } from "./inspected.ts";
-import { readIrqs } from "./read-irqs.ts";
+import { type IrqFinding, readIrqFindings } from "./read-irqs.ts";
 import { readVmFacts, type VmFacts } from "./read-vms.ts";
 import type { Verdict } from "./verdict.ts";
 import { ended, isEnding, starting } from "./verdict-end.ts";
@@ -25,7 +25,6 @@ const PRIMARY = "host";
 const DIGITS = 12;
 
 type Diagnosis = RowOf<typeof DIAGNOSES>;
-type IrqRow = RowOf<typeof IRQS>;
 
 /** A VM with what the verdict on it follows from. */
 interface Patient {
@@ -33,7 +32,7 @@ interface Patient {
   readonly vcpus: readonly Vcpu[];
   /** Those of its vCPUs that are powered on. */
   readonly online: readonly Vcpu[];
-  readonly irqs: readonly IrqRow[];
+  readonly irqs: readonly IrqFinding[];
 }
 
 /** Knowledge of all of them. */
@@ -61,7 +60,7 @@ export function readVms(view: View): RowOf<typeof VMS>[] {
 
 function diagnose(view: View, vms: readonly VmFacts[]): Diagnosis[] {
   const all = view.vcpus();
-  const irqs = Map.groupBy(readIrqs(view), ({ vm }) => vm);
+  const irqs = Map.groupBy(readIrqFindings(view), ({ vm }) => vm);
   const patients = vms.flatMap((vm): Patient[] => {
     const vcpus = all.filter((vcpu) => view.vmOf(vcpu.addressSpace) === vm.id);
     if (vcpus.some(({ native }) => native)) return [];
@@ -139,7 +138,7 @@ function kvmText(view: View): string {
 }
 
 /** An interrupt of a VM that sleeps, which is pending and cannot come. */
-function masked(sleep: Sleep, irqs: readonly IrqRow[]): Verdict | undefined {
+function masked(sleep: Sleep, irqs: readonly IrqFinding[]): Verdict | undefined {
   const found = irqs.find(({ pend, finding }) => pend && finding?.startsWith("cannot fire"));
   if (!found || sleep.due !== Infinity) return undefined;
   return {

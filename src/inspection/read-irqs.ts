@@ -17,6 +17,17 @@ import { sourceNames } from "./virq-sources.ts";
 /** Interrupts of a priority at or below this value's are masked: what PMR holds when all pass. */
 const LINE = Irq.Source;
 
+type IrqRow = RowOf<typeof IRQS>;
+/** An interrupt that cannot come, or comes too often. */
+export type IrqFinding = Pick<IrqRow, "id" | "vm" | "source" | "pend" | "count" | "rate" | "finding">;
+
+/** An interrupt, in the bank of a vCPU or the one of all. */
+interface UsedIrq {
+  readonly cpu: VgicCpu;
+  readonly bank: IrqBank;
+  readonly intid: number;
+}
+
 /** `irq:VM/INTID`; a private interrupt of another vCPU than the first has its index, too. */
 export function irqId(vm: string, intid: number, vcpu: number): string {
   return `irq:${vm}/${intid}${intid < Intid.PrivateEnd && vcpu > 0 ? `@${vcpu}` : ""}`;
@@ -26,19 +37,22 @@ export function irqId(vm: string, intid: number, vcpu: number): string {
  * Interrupts that are, or were, enabled, pending or active, and those that something of the machine
  * raises; the busiest first. Of a primary's hundreds of hardware interrupts most are never used.
  */
-export function readIrqs(view: View): RowOf<typeof IRQS>[] {
+export function readIrqs(view: View): IrqRow[] {
+  return vicReaders(view).flatMap((reader) => reader.rows()).sort(byUrgency);
+}
+
+/** Those that have a finding, without what only a list shows. */
+export function readIrqFindings(view: View): IrqFinding[] {
+  return vicReaders(view).flatMap((reader) => reader.findings()).sort(byUrgency);
+}
+
+function byUrgency(one: IrqFinding, other: IrqFinding): number {
+  return other.rate - one.rate || Number(other.pend) - Number(one.pend) || other.count - one.count;
+}
+
+function vicReaders(view: View): VicReader[] {
   const names = sourceNames(view);
-  const rows: RowOf<typeof IRQS>[] = [];
-  for (const vic of view.objects("vic")) {
-    if (vic.state !== "active") continue;
-    const vcpus = Array.from({ length: vic.maxVcpus }, (_, index) => vic.vcpu(index)).filter((vcpu) => vcpu !== undefined);
-    const vm = view.vmOf(vcpus[0]?.addressSpace).slice(3);
-    const reader = new VicReader(view, vic, vm, vcpus, names);
-    for (const { gic } of vcpus) reader.readAll(gic, 0, Intid.PrivateEnd, rows);
-    reader.readAll(vic.gic.cpus[0], Intid.PrivateEnd, Intid.SpiEnd, rows);
-    reader.readLpis(rows);
-  }
-  return rows.sort((a, b) => b.rate - a.rate || Number(b.pend) - Number(a.pend) || b.count - a.count);
+  return [...view.objects("vic")].filter(({ state }) => state === "active").map((vic) => new VicReader(view, vic, names));
 }
 
 /**
@@ -62,29 +76,40 @@ function maskOf(gic: Vgic, target: VgicCpu, priority: number, flags: number): st
 }
 
 class VicReader {
+  readonly vcpus: readonly Vcpu[];
+  readonly vm: string;
   readonly #gic: Vgic;
 
-  constructor(
-    readonly view: View,
-    vic: Vic,
-    readonly vm: string,
-    readonly vcpus: readonly Vcpu[],
-    readonly names: ReadonlyMap<LevelSource, string>,
-  ) {
+  constructor(readonly view: View, vic: Vic, readonly names: ReadonlyMap<LevelSource, string>) {
     this.#gic = vic.gic;
+    this.vcpus = Array.from({ length: vic.maxVcpus }, (_, index) => vic.vcpu(index)).filter((vcpu) => vcpu !== undefined);
+    this.vm = view.vmOf(this.vcpus[0]?.addressSpace).slice(3);
   }
 
-  /** Adds rows for the interrupts of one bank that are used; of a thousand only a few are. */
-  readAll(cpu: VgicCpu, first: number, end: number, rows: RowOf<typeof IRQS>[]): void {
+  rows(): IrqRow[] {
+    return [...Array.from(this.#used(), (used) => this.#read(used)), ...this.#readLpis()];
+  }
+
+  findings(): IrqFinding[] {
+    return [...Array.from(this.#used(), (used) => this.#facts(used)), ...this.#readLpis()].filter(({ finding }) => finding !== null);
+  }
+
+  /** The interrupts that are used, of all banks: of a thousand only a few are. */
+  *#used(): Generator<UsedIrq> {
+    for (const { gic } of this.vcpus) yield* this.#usedIn(gic, 0, Intid.PrivateEnd);
+    yield* this.#usedIn(this.#gic.cpus[0], Intid.PrivateEnd, Intid.SpiEnd);
+  }
+
+  *#usedIn(cpu: VgicCpu, first: number, end: number): Generator<UsedIrq> {
     const bank = this.#gic.bank(cpu, first);
     for (let intid = first; intid < end; intid++) {
       const source = bank.sources[intid], isRaised = source !== undefined && this.names.has(source);
-      if (isRaised || bank.isUsed(intid)) rows.push(this.#read(cpu, bank, intid));
+      if (isRaised || bank.isUsed(intid)) yield { cpu, bank, intid };
     }
   }
 
-  /** Adds rows for the LPIs that are pending, or were acknowledged: each at its last vCPU. */
-  readLpis(rows: RowOf<typeof IRQS>[]): void {
+  /** The LPIs that are pending, or were acknowledged: each at its last vCPU. */
+  #readLpis(): IrqRow[] {
     const found = new Map<number, { cpu: VgicCpu; count: number }>();
     for (const { gic: cpu } of this.vcpus) {
       for (const intid of [...cpu.lpis?.taken.keys() ?? [], ...cpu.lpis?.pending.keys() ?? []]) {
@@ -94,10 +119,10 @@ class VicReader {
         found.set(intid, { cpu: at, count: (before?.count ?? 0) + count });
       }
     }
-    for (const [intid, { cpu, count }] of found) rows.push(this.#readLpi(cpu, intid, count));
+    return Array.from(found, ([intid, { cpu, count }]) => this.#readLpi(cpu, intid, count));
   }
 
-  #readLpi(cpu: VgicCpu, intid: number, count: number): RowOf<typeof IRQS> {
+  #readLpi(cpu: VgicCpu, intid: number, count: number): IrqRow {
     const { priority, enabled: en } = cpu.lpis!.configured(intid), pend = cpu.lpis!.pending.has(intid);
     const id = irqId(this.vm, intid, cpu.index), rate = this.view.rate(id, count);
     const masked = pend && en ? this.#masked(cpu, priority, Irq.Group1) : undefined;
@@ -108,35 +133,39 @@ class VicReader {
     };
   }
 
-  #read(cpu: VgicCpu, bank: IrqBank, intid: number): RowOf<typeof IRQS> {
-    const flags = bank.flags[intid], source = bank.sources[intid];
-    const pend = bank.isPending(intid);
-    const isPrivate = intid < Intid.PrivateEnd;
-    const index = isPrivate ? cpu.index : this.#gic.routeOf(intid);
-    const id = irqId(this.vm, intid, isPrivate ? cpu.index : 0);
-    const count = bank.taken[intid];
-    const rate = this.view.rate(id, count);
+  #facts({ cpu, bank, intid }: UsedIrq) {
+    const index = intid < Intid.PrivateEnd ? cpu.index : this.#gic.routeOf(intid);
+    const id = irqId(this.vm, intid, cpu.index), count = bank.taken[intid], rate = this.view.rate(id, count);
+    const finding = this.#finding(cpu, bank, intid, index, rate) ?? null;
+    return { id, vm: `vm:${this.vm}`, source: this.#sourceText(bank, intid), pend: bank.isPending(intid), count, rate, finding, index };
+  }
+
+  #sourceText(bank: IrqBank, intid: number): string {
+    const source = bank.sources[intid];
+    if (source) return this.names.get(source) ?? (source instanceof VirqSource ? "hardware" : "?");
+    return intid < Intid.SgiEnd ? "ICC_SGI1R" : "";
+  }
+
+  #read(used: UsedIrq): IrqRow {
+    const { bank, intid } = used, { id, vm, source, pend, count, rate, finding, index } = this.#facts(used);
+    const flags = bank.flags[intid], isPrivate = intid < Intid.PrivateEnd;
     return {
       id,
-      vm: `vm:${this.vm}`,
+      vm,
       vcpu: index === undefined ? null : `vcpu:${this.vm}/${index}`,
       intid,
       kind: intid < Intid.SgiEnd ? "sgi" : isPrivate ? "ppi" : "spi",
-      source: source
-        ? this.names.get(source) ?? (source instanceof VirqSource ? "hardware" : "?")
-        : intid < Intid.SgiEnd
-        ? "ICC_SGI1R"
-        : "",
+      source,
       priority: hex(bank.priority[intid], 2),
       en: (flags & Irq.Enabled) !== 0,
       pend,
       act: (flags & Irq.Active) !== 0,
       trigger: flags & Irq.Edge ? "edge" : "level",
-      line: source ? flags & LINE ? "high" : "low" : null,
+      line: bank.sources[intid] ? flags & LINE ? "high" : "low" : null,
       route: isPrivate ? null : index === undefined ? "none" : `aff ${index}`,
       count,
       rate,
-      finding: this.#finding(cpu, bank, intid, index, rate) ?? null,
+      finding,
     };
   }
 
