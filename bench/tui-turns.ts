@@ -13,6 +13,8 @@ import { busyPlan, CountingTerminal, grown, openSession, showOn, workerTimes } f
 const WARM_UP = 10_000;
 const SETTLED = 1500;
 const TURN = 6000;
+/** The machine with a screen, and the one without. */
+export const MACHINES_PER_TURN = 2;
 
 /** A busy machine and its threads. */
 interface Machine {

@@ -12,7 +12,7 @@ import { preferredTree } from "./machines.ts";
 import { median } from "./statistics.ts";
 import { type FrameBytes, measureBytes } from "./tui-bytes.ts";
 import { type Held, measureFirstFrame, measureKeys, measureLink, measureStart, percentile } from "./tui-latency.ts";
-import { measureTurns } from "./tui-turns.ts";
+import { MACHINES_PER_TURN, measureTurns } from "./tui-turns.ts";
 
 /** Wall time before and of a measurement, ms. */
 const WARM_UP = 1500;
@@ -106,6 +106,9 @@ export const tuiContest: Contest = () => Promise.resolve(() => figuresPrinted(pr
 
 function figuresOf(result: Record<string, unknown>): Map<string, number> {
   const figures = new Map(COMPARED.filter((name) => name in result).map((name) => [name, Number(result[name])]));
+  figures.set("cpu_with_screens", Number(result.cpu_headless) + Number(result.cpu_points_over_headless));
+  // Of trees that ran one machine in turns, the luck of the turns is in the ratio.
+  if (result.machines_per_turn !== MACHINES_PER_TURN) return figures;
   return figures.set("worker_seconds_per_instruction_ratio", 1 / Number(result.instructions_per_worker_second_ratio));
 }
 
@@ -142,6 +145,7 @@ export async function benchTui(rounds: number, json: boolean): Promise<void> {
     cpu_points_over_headless: (of(tui, "cpu") - of(bare, "cpu")) * 100,
     cpu_headless: of(bare, "cpu") * 100,
     exits_per_second: of(tui, "exits"),
+    machines_per_turn: MACHINES_PER_TURN,
     instructions_per_worker_second_ratio: median(ratios),
     instructions_per_worker_second_quartiles: quartiles(ratios),
     instructions_per_worker_second_ratio_computing: median(ratiosComputing),
