@@ -14,7 +14,7 @@ import {
 import { NAME_MAX } from "../queries/fields.ts";
 import { besideSocket } from "./places.ts";
 import { BadFrame, encodeMessage, MessageReader } from "./wire.ts";
-import { checkOwnFolder, checkOwnSocket, NotOurs, readOwnText, takeLock } from "../support/own-files.ts";
+import { checkOwnFolder, checkOwnSocket, NotOurs, readOwnText } from "../support/own-files.ts";
 
 /** No session answers there. */
 export class NoSession extends Error {
@@ -110,16 +110,6 @@ export async function answers(path: string): Promise<boolean> {
     if (!(error instanceof NoSession)) throw error;
     return error.otherVersion;
   }
-}
-
-/** Whether a process lives that owns the socket at a path, whether it answers or not; its id. */
-export function ownerOf(path: string): { readonly pid: string } | undefined {
-  const file = besideSocket(path).lock;
-  const pid = readOwnText(file);
-  if (pid === undefined) return undefined;
-  const lock = takeLock(file, false);
-  lock?.close();
-  return lock ? undefined : { pid: pid.trim() };
 }
 
 class Connection implements RemoteSession {

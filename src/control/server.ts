@@ -14,11 +14,12 @@ import {
   TOKEN_BYTES,
 } from "./conversation.ts";
 import type { ClientOptions, SessionHub } from "./hub.ts";
+import { takeOwnership } from "./ownership.ts";
 import { type BesideSocket, besideSocket } from "./places.ts";
 import { BadFrame, encodeMessage, MessageReader } from "./wire.ts";
 import { KiB, MiB } from "../support/sizes.ts";
 import { warn } from "../support/warn.ts";
-import { checkOwnFolder, removeIfThere, takeLock, writeOwnText } from "../support/own-files.ts";
+import { checkOwnFolder, removeIfThere, writeOwnText } from "../support/own-files.ts";
 import { OwnListener } from "../support/own-socket.ts";
 
 /**
@@ -43,9 +44,6 @@ const ACCEPT_AGAIN = 500;
 /** How long a client may take for its first message, and to read why it is let go, ms. */
 const HELLO_TIME = 10_000;
 const PARTING_TIME = 1000;
-/** How long another process may hold the lock just to look, ms. */
-const LOCK_TIME = 1000;
-const LOCK_POLL = 20;
 
 /** Another process owns this session's name. */
 export class SocketInUse extends Error {}
@@ -80,7 +78,7 @@ export class SessionServer {
    */
   static async listen(hub: SessionHub, path: string, most = KEPT): Promise<SessionServer> {
     checkOwnFolder(dirname(path));
-    const lock = await lockOf(besideSocket(path).lock);
+    const lock = await takeOwnership(path);
     if (!lock) throw new SocketInUse(`another process owns ${path}`);
     try {
       lock.truncateSync();
@@ -191,22 +189,6 @@ export class SessionServer {
 /** The role that a client asks for. */
 function optionsOf({ readOnly, follow, consoles }: Hello): ClientOptions {
   return { readOnly, follow, consoles, patient: false };
-}
-
-/**
- * The lock, once no process merely probes it; undefined at once where another process owns the
- * session. Waiting for an owner to end would start a session that its user was told already runs.
- */
-async function lockOf(path: string): Promise<Deno.FsFile | undefined> {
-  for (const limit = performance.now() + LOCK_TIME;;) {
-    const lock = takeLock(path);
-    if (lock || performance.now() > limit) return lock;
-    // Probing processes share the lock; an owner holds it exclusively.
-    const shared = takeLock(path, false);
-    if (!shared) return undefined;
-    shared.close();
-    await new Promise((resolve) => setTimeout(resolve, LOCK_POLL));
-  }
 }
 
 /** Makes a client wait that sends more than it may. */

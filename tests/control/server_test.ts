@@ -3,6 +3,7 @@ import type { SessionClient } from "../../src/session/client.ts";
 import { connectSession, NoSession, sessionInfo } from "../../src/control/remote.ts";
 import { SessionHub } from "../../src/control/hub.ts";
 import { PROTOCOL_VERSION } from "../../src/control/conversation.ts";
+import { removeAbandoned } from "../../src/control/ownership.ts";
 import { encodeMessage } from "../../src/control/wire.ts";
 import { besideSocket } from "../../src/control/places.ts";
 import { SessionServer, SocketInUse } from "../../src/control/server.ts";
@@ -44,6 +45,22 @@ Deno.test("who only looks whether a session lives does not keep one from startin
   const starting = SessionServer.listen(place.hub(), place.socket);
   looking.close();
   (await starting).close();
+});
+
+Deno.test("an abandoned socket is removed under the lock of its name; the one of a session that begins meanwhile stays", async () => {
+  using place = new Place();
+  await Deno.writeTextFile(place.socket, "abandoned");
+  const looking = takeLock(besideSocket(place.socket).lock, false);
+  assert.ok(looking);
+  const removing = removeAbandoned(place.socket);
+  looking.close();
+  const server = await SessionServer.listen(place.hub(), place.socket);
+  assert.deepEqual(await removing, { pid: String(Deno.pid) });
+  await answersStill(place.socket);
+  server.close();
+  await Deno.writeTextFile(place.socket, "abandoned");
+  assert.equal(await removeAbandoned(place.socket), undefined);
+  assert.throws(() => Deno.lstatSync(place.socket), Deno.errors.NotFound);
 });
 
 Deno.test("a server that has closed does not take away the socket of the next one", async () => {

@@ -6,8 +6,8 @@ import { ExitCode, Failure } from "../common/failure.ts";
 import { report } from "../common/print.ts";
 import { openSession } from "../common/session.ts";
 import { socketPath } from "../../control/places.ts";
-import { answers, ownerOf } from "../../control/remote.ts";
-import { removeIfThere } from "../../support/own-files.ts";
+import { removeAbandoned } from "../../control/ownership.ts";
+import { answers } from "../../control/remote.ts";
 
 /** How long `down` waits for the session to end, ms. */
 const END_TIME = 5_000;
@@ -38,11 +38,10 @@ async function down(named: string | undefined, force: boolean): Promise<number> 
   } catch (error) {
     if (!(error instanceof Failure) || !force || named === undefined) throw error;
     path = socketPath(named);
-    const owner = ownerOf(path);
+    const owner = await removeAbandoned(path);
     if (owner) {
       throw new Failure(`process ${owner.pid} still serves the session at ${path}; end it with kill ${owner.pid}`, ExitCode.Failed);
     }
-    removeIfThere(path);
     report(`el2: removed ${path}`);
     return ExitCode.Done;
   }

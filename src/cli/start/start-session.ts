@@ -7,7 +7,8 @@ import { requireUnix } from "../common/platform.ts";
 import { runtimeArguments } from "../common/runtime.ts";
 import { openSession } from "../common/session.ts";
 import { defaultName, NoPlace, sessionFolder, sessionNames, socketPath } from "../../control/places.ts";
-import { answers, NoSession, ownerOf, sessionInfo } from "../../control/remote.ts";
+import { type Owner, ownerOf } from "../../control/ownership.ts";
+import { answers, NoSession, sessionInfo } from "../../control/remote.ts";
 import { isOfSystem } from "../../support/cache.ts";
 import { lstatIfThere, openOwn } from "../../support/own-files.ts";
 import type { Start } from "../../tui/other-sessions.ts";
@@ -83,7 +84,7 @@ export async function startSession(entry: URL, name: string, args: string[]): Pr
  * The process that owns a session's name and does not answer. One without a socket is about to end,
  * or to listen: that takes a moment.
  */
-async function stayingOwner(path: string): Promise<ReturnType<typeof ownerOf>> {
+async function stayingOwner(path: string): Promise<Owner | undefined> {
   const limit = performance.now() + PASSING_TIME;
   let owner = ownerOf(path);
   while (owner && lstatIfThere(path) === undefined && performance.now() < limit) {
