@@ -13,18 +13,17 @@ import { QueryError, type View } from "./inspected.ts";
 import { hex, type RowOf } from "../queries/table.ts";
 import type { CODE, FRAMES, SYMBOLS } from "../queries/tables.ts";
 
-/** The symbols of a VM by address. */
+/** The symbols of a VM by address. One that several files have is listed once, from the first. */
 export function readSymbols(view: View, id: string): RowOf<typeof SYMBOLS>[] {
   const vm = view.vmOf(view.findSpace(id)).slice("vm:".length);
-  return view.system.symbols.all(vm).flatMap(({ symbols, source }) =>
-    symbols.map(({ name, address, type }) => ({
-      id: `sym:${vm}/${name}@${hex(address)}`,
-      address: hex(address, 16),
-      type,
-      name,
-      source,
-    }))
-  );
+  const rows = new Map<string, RowOf<typeof SYMBOLS>>();
+  for (const { symbols, source } of view.system.symbols.all(vm)) {
+    for (const { name, address, type } of symbols) {
+      const row = { id: `sym:${vm}/${name}@${hex(address)}`, address: hex(address, 16), type, name, source };
+      if (!rows.has(row.id)) rows.set(row.id, row);
+    }
+  }
+  return [...rows.values()];
 }
 
 /** Call frame information of a VM's functions. */

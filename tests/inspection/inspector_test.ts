@@ -111,6 +111,14 @@ Deno.test("W60: rows are JSON as their tables declare: 64 bits are strings, addr
   }
 });
 
+Deno.test("a symbol that two ELF files of a VM have is listed once, from the later one", async () => {
+  const system = await demoSystem();
+  runUntil(system, HALF_SECOND);
+  for (const source of ["first", "second"]) system.symbols.give("ping", START, source);
+  const found = rows(system, "symbols", { vm: "ping" }).filter(({ name }) => name === "start");
+  assert.deepEqual(found.map(({ id, source }) => [id, source]), [["sym:ping/start@0x80000000", "second"]]);
+});
+
 Deno.test("W36: mem owner names owner, parcel, mappings and rights", async () => {
   const system = await demoSystem();
   runUntil(system, HALF_SECOND);
