@@ -215,22 +215,26 @@ function recordOf({ rules, returns }: FrameRow, cfa: bigint): bigint | undefined
   return isRecord ? BigInt.asUintN(64, cfa + pointer.offset) : undefined;
 }
 
-/** The caller by the frame record that x29 points to. */
-function callerByPointer(frame: Caller, innermost: boolean, read: ReadGuest): Caller | undefined {
+/** Why a walk ends at the first function of a stack. */
+const OUTERMOST = "the outermost";
+
+/** The caller by the frame record that x29 points to; a text says why there is none. */
+function callerByPointer(frame: Caller, innermost: boolean, read: ReadGuest): Caller | string | undefined {
   const pointer = frame.registers[FrameRegister.X29];
   const lost: FrameRegisters = frame.registers.map(() => undefined);
   if (pointer === undefined || pointer === 0n) {
     // In a leaf before its prologue, or in code without frame pointers, only the link register
     // remains.
     const link = frame.registers[FrameRegister.X30];
-    if (!innermost || link === undefined) return undefined;
+    if (!innermost) return pointer === undefined ? undefined : OUTERMOST;
+    if (link === undefined) return undefined;
     return { pc: unsigned(link), at: unsigned(link) - INSTRUCTION, registers: lost, by: "x30", note: "x30; there is no frame pointer" };
   }
   const bytes = pointer % 8n === 0n ? read(pointer, Number(RECORD_SIZE)) : undefined;
   if (!bytes) return { pc: 0n, at: 0n, registers: lost, by: "frame-pointer", record: pointer, note: "this frame record cannot be read" };
   const next = numberOf(bytes.subarray(0, 8)), pc = unsigned(numberOf(bytes.subarray(8)));
   const registers = lost.map((_, register) => register === FrameRegister.X29 ? next : undefined);
-  const note = pc === 0n ? undefined : next === 0n ? "the outermost" : next <= pointer ? "frames no longer ascend" : undefined;
+  const note = pc === 0n ? undefined : next === 0n ? OUTERMOST : next <= pointer ? "frames no longer ascend" : undefined;
   return { pc, at: pc - INSTRUCTION, registers, by: "frame-pointer", record: pointer, ...note !== undefined && { note } };
 }
 
