@@ -9,8 +9,8 @@
 import { nativeProgram } from "./native-tools.ts";
 
 const GUESTS = ["blackboard", "bounce", "faulty", "firmware", "hello", "ping", "pong", "teletype"] as const;
-/** Guests that are debugged by name: their symbols are committed, too. */
-const WITH_SYMBOLS: readonly string[] = ["faulty"];
+/** Guests of the demo and the tutorials: their symbols are committed, and screens name code. */
+const WITH_SYMBOLS: readonly string[] = ["faulty", "hello", "ping", "pong"];
 /** Where the native host loads a guest: images are linked at 0 and run anywhere. */
 const LOADED_AT = "0x80000000";
 const FILES = GUESTS.flatMap((guest) => WITH_SYMBOLS.includes(guest) ? [`${guest}.bin`, `${guest}.elf`] : [`${guest}.bin`]);

@@ -5,8 +5,11 @@ import demo from "../../assets/demo.toml" with { type: "text" };
 import faulty from "../../assets/guests/faulty.bin" with { type: "bytes" };
 import faultySymbols from "../../assets/guests/faulty.elf" with { type: "bytes" };
 import hello from "../../assets/guests/hello.bin" with { type: "bytes" };
+import helloSymbols from "../../assets/guests/hello.elf" with { type: "bytes" };
 import ping from "../../assets/guests/ping.bin" with { type: "bytes" };
+import pingSymbols from "../../assets/guests/ping.elf" with { type: "bytes" };
 import pong from "../../assets/guests/pong.bin" with { type: "bytes" };
+import pongSymbols from "../../assets/guests/pong.elf" with { type: "bytes" };
 
 /** Text of the demo's configuration. */
 export const DEMO: string = demo;
@@ -27,8 +30,11 @@ const FILES: Readonly<Record<string, Uint8Array>> = {
   "guests/faulty.bin": faulty,
   "guests/faulty.elf": faultySymbols,
   "guests/hello.bin": hello,
+  "guests/hello.elf": helloSymbols,
   "guests/ping.bin": ping,
+  "guests/ping.elf": pingSymbols,
   "guests/pong.bin": pong,
+  "guests/pong.elf": pongSymbols,
 };
 
 /** A file of the program itself; undefined for a path outside of `EMBEDDED_FOLDER`. */

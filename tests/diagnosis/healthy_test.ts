@@ -13,7 +13,7 @@ for (const name of ["hello", "ping", "pong", "blackboard", "teletype", "firmware
   await Deno.copyFile(`assets/guests/${name}.bin`, `${folder}/${name}.bin`);
 }
 
-const DEMO = (await Deno.readTextFile("assets/demo.toml")).replaceAll("guests/", "");
+const DEMO = (await Deno.readTextFile("assets/demo.toml")).replaceAll("guests/", "").replaceAll(/^symbols = .*\n/gm, "");
 
 /** The demo with keys in its sections. */
 function demo({ machine = "", host = "", vm = "" } = {}): string {

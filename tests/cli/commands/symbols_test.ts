@@ -2,9 +2,13 @@ import assert from "node:assert/strict";
 import { Place } from "../place.ts";
 import { writeElfSymbols } from "../../../src/symbols/elf-symbols.ts";
 
+const HELLO = new URL("../../../assets/guests/hello.bin", import.meta.url).pathname;
+
 Deno.test("code and symbols of a VM: an ELF file names the addresses", async () => {
   await using place = new Place();
-  await place.up("one");
+  const file = `${place.folder}/el2.toml`;
+  await Deno.writeTextFile(file, `el2 = 1\n[vm.hello]\nimage = "${HELLO}"\nmemory = "4MiB"\n`);
+  await place.up("one", file);
   const elf = `${place.folder}/hello.elf`;
   await Deno.writeFile(elf, writeElfSymbols([{ name: "entry", type: "T", address: 0x8000_0000n }]));
   const none = await place.el2("disasm", "hello:entry");
