@@ -23,6 +23,7 @@ import { readPlaces } from "./read-places.ts";
 import { readStops } from "./read-stops.ts";
 import { readLines } from "./read-lines.ts";
 import { readStack } from "./read-stack.ts";
+import { readTimers } from "./read-timers.ts";
 import { readVariables } from "./read-variables.ts";
 import { readCode, readFrames, readSymbols } from "./read-symbols.ts";
 import { watchWork } from "./verdict-work.ts";
@@ -173,6 +174,7 @@ const READERS: { readonly [N in Exclude<TableName, "hash">]: Reader<N> } = {
   "vcpu.ls": (view) => ({ rows: readVcpus(view) }),
   "vcpu.regs": (view, args) => ({ rows: readRegisters(view, view.findVcpu(required(args, "vcpu"))) }),
   "vcpu.stack": (view, args) => ({ rows: readStack(view, view.findVcpu(required(args, "vcpu"))) }),
+  "vcpu.timers": (view, args) => ({ rows: readTimers(view, view.findVcpu(required(args, "vcpu"))) }),
   "vcpu.vars": (view, args) => ({ rows: readVariables(view, view.findVcpu(required(args, "vcpu")), args.frame ?? 0, args.at) }),
   "symbols": (view, args) => ({ rows: readSymbols(view, required(args, "vm")) }),
   "symbols.frames": (view, args) => ({ rows: readFrames(view, required(args, "vm")) }),

@@ -68,8 +68,11 @@ function wakes(view: View, vcpu: Vcpu): string[] {
   if (!asleep) return has(Block.Run) ? ["vcpu_run"] : [];
   const vm = view.vmOf(vcpu.addressSpace).slice(3);
   const found: string[] = [];
-  const timer = vcpu.timers.deadline;
-  if (timer !== Infinity) found.push(`irq:${vm}/${TimerPpi.Virtual} +${durationText(Math.max(0, timer - view.now))}`);
+  const { virtual, deadline } = vcpu.timers;
+  if (deadline !== Infinity) {
+    const intid = virtual.deadline === deadline ? TimerPpi.Virtual : TimerPpi.Physical;
+    found.push(`${irqId(vm, intid, vcpu.index)} +${durationText(Math.max(0, deadline - view.now))}`);
+  }
   const { gic } = vcpu.gic;
   for (let intid = Intid.PrivateEnd; intid < Intid.SpiEnd; intid++) {
     if (gic.shared.flags[intid] & Irq.Enabled && gic.routeOf(intid) === vcpu.index) found.push(irqId(vm, intid, vcpu.index));

@@ -132,6 +132,27 @@ export const STACK = defineTable({
   },
 });
 
+export const TIMERS = defineTable({
+  name: "vcpu.timers",
+  version: 1,
+  command: "vcpu timers",
+  doc: "the virtual and the physical timer of a vCPU: when they are due, and their registers",
+  empty: "no vCPU is active",
+  columns: {
+    id: { kind: "id", doc: "timer:VM/INDEX/NAME" },
+    name: { kind: "word", doc: "virtual (CNTV) or physical (CNTP)", width: 8, words: ["virtual", "physical"] },
+    due: {
+      kind: "duration",
+      doc: "virtual time until its condition holds, ns; 0: it holds; null: it is off, or never due",
+      optional: true,
+      width: 8,
+    },
+    control: { kind: "list", doc: "bits of its control register that are set: ENABLE, IMASK, ISTATUS", width: 20 },
+    compare: { kind: "address", doc: "compare value: the counter from which on its condition holds", width: 18 },
+    irq: { kind: "id", doc: "its interrupt", width: 14 },
+  },
+});
+
 export const VARIABLES = defineTable({
   name: "vcpu.vars",
   version: 1,
@@ -692,6 +713,7 @@ export const TABLES = {
   "vcpu.ls": VCPUS,
   "vcpu.regs": REGISTERS,
   "vcpu.stack": STACK,
+  "vcpu.timers": TIMERS,
   "vcpu.vars": VARIABLES,
   "symbols": SYMBOLS,
   "symbols.frames": FRAMES,

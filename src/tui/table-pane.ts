@@ -22,6 +22,8 @@ export interface TablePaneOptions {
   readonly title: string;
   /** Arguments of the query besides the filter; undefined: nothing to ask now. */
   readonly args?: () => QueryArguments | undefined;
+  /** How long (ms) an answer is good enough. */
+  readonly staysGood?: number;
   /** Its text while there is nothing to ask. */
   readonly unasked?: string;
   /** Its text without rows, and how to get some; by default its table's. */
@@ -151,6 +153,10 @@ export class TablePane implements FilteredPane {
 
   get streams(): boolean {
     return this.options.stream ?? false;
+  }
+
+  get staysGood(): number | undefined {
+    return this.options.staysGood;
   }
 
   /** Past events do not change in the log. */

@@ -1,5 +1,5 @@
-// Screen 2: what each vCPU does and waits for; of the selected one registers, code, call stack and
-// PSCI calls.
+// Screen 2: what each vCPU does and waits for; of the selected one registers, code, call stack,
+// exits, PSCI calls and timers.
 
 import type { Activity } from "./activity.ts";
 import { codePane } from "./code-pane.ts";
@@ -16,6 +16,7 @@ import { RegisterLines } from "./registers.ts";
 import { below, beside, type Body, type Placed, type ScreenModel } from "./screen-model.ts";
 import { TablePane } from "./table-pane.ts";
 import { TextPane } from "./text-pane.ts";
+import { timersPane } from "./timers-pane.ts";
 import { waitText } from "./waits.ts";
 import type { Row } from "../queries/table.ts";
 import { REGISTERS, STACK } from "../queries/tables.ts";
@@ -31,17 +32,21 @@ const LIST_SHARE = 0.45;
 /** From this width on registers, code and stack are side by side; code's share of the two. */
 const WIDE = 180;
 const WIDE_CODE_SHARE = 0.52;
+/** Share of the exits there, beside PSCI calls and timers; and of PSCI calls in those two. */
+const WIDE_EXITS_SHARE = 0.39, WIDE_PSCI_SHARE = 0.48;
 /** Share of registers and code in what is below the list. */
 const MIDDLE_SHARE = 0.66;
 /** Digits of an address. */
 const DIGITS = 16;
 /** Widths from which on the PC and the physical CPU have room. */
 const WITH_PC = 117, WITH_PCPU = 126;
+/** Columns of a wait, at the least and at the most, and those that a wider list leaves to the others. */
+const WAIT = 30, WIDE_WAIT = 60, BESIDE_WAIT = 100;
 /** Columns of the history. */
 const SAMPLES = 10;
 
 /** The state of each vCPU, its duration, CPU, load, and what it waits for. */
-function vcpuColumns(activity: Activity): ListColumn[] {
+function vcpuColumns(activity: Activity, width: number): ListColumn[] {
   const waits = ({ wakes, state, symbol }: Row): Piece[] => {
     if (state === "run") return [{ text: "runs" }];
     const known = Array.isArray(wakes) ? wakes.map(String) : [];
@@ -92,7 +97,7 @@ function vcpuColumns(activity: Activity): ListColumn[] {
       from: 90,
       pieces: (row) => quietPieces(countText(Math.round(Number(row.exits_rate)))),
     },
-    { name: "wakes", title: "Waits for", width: 30, pieces: waits },
+    { name: "wakes", title: "Waits for", width: Math.min(Math.max(width - BESIDE_WAIT, WAIT), WIDE_WAIT), pieces: waits },
     { name: "pc", title: "PC", width: 18, from: WITH_PC, pieces: pc },
   ];
 }
@@ -130,12 +135,11 @@ function stackColumns(): ListColumn[] {
 
 /** The screen. */
 export function vcpuScreen(activity: Activity): ScreenModel {
-  const columns = vcpuColumns(activity);
   const vcpus = new TablePane({
     name: "vcpus",
     table: "vcpu.ls",
     title: "vCPUs",
-    columns: () => columns,
+    columns: (width) => vcpuColumns(activity, width),
     // Guests come first: native vCPUs have no instructions to show.
     first: (rows) => rows.find(({ native }) => native !== true),
   });
@@ -175,18 +179,20 @@ export function vcpuScreen(activity: Activity): ScreenModel {
     empty: ["No PSCI call was recorded yet", "Guests make them when they start CPUs, suspend or shut down."],
     args: () => vcpus.selectedId ? { kinds: "psci", filter: `vcpu=${vcpus.selectedId}`, limit: HISTORY } : undefined,
   });
+  const timers = timersPane(() => vcpus.selectedId);
   const fields = inspector("fields", vcpus);
-  const lower: readonly Pane[] = [pane, code, stack, exits, psci, fields];
+  const lower: readonly Pane[] = [pane, code, stack, exits, psci, timers, fields];
   const underList = below("under-list", 2), underRegisters = below("under-registers");
   const besideRegisters = beside("beside-registers"), besideCode = beside("beside-code"), besideStack = beside("beside-stack");
+  const besideExits = beside("beside-exits"), besidePsci = beside("beside-psci");
   let shown: Pane = pane, last: Pane = exits;
   /** Panes that replace each other: where most have a box, only the rest. */
   let views: readonly (readonly Pane[])[] = [lower];
 
   function boxes(body: Body, focused: Pane): Placed[] {
-    if (focused === exits || focused === psci || focused === fields) last = focused;
+    if (focused === exits || focused === psci || focused === timers || focused === fields) last = focused;
     if (body.width >= WIDE && body.height >= TALL) return wide(body);
-    views = [[exits, psci, fields]];
+    views = [[exits, psci, timers, fields]];
     const [list, rest] = underList.cut(
       body,
       Math.min(
@@ -212,14 +218,16 @@ export function vcpuScreen(activity: Activity): ScreenModel {
     const [middle, bottom] = underRegisters.cut(rest, rest.height * MIDDLE_SHARE);
     const [left, beyond] = besideRegisters.cut(middle, middle.width / 3);
     const [center, right] = besideCode.cut(beyond, beyond.width * WIDE_CODE_SHARE);
-    const [first, second] = besideStack.cut(bottom, bottom.width / 2);
+    const [first, others] = besideExits.cut(bottom, bottom.width * WIDE_EXITS_SHARE);
+    const [second, third] = besidePsci.cut(others, others.width * WIDE_PSCI_SHARE);
     return [
       { pane: vcpus, area: list },
       { pane, area: left },
       { pane: code, area: center },
       { pane: stack, area: right },
       { pane: exits, area: first },
-      { pane: last === exits ? psci : last, area: second },
+      { pane: last === fields ? fields : psci, area: second },
+      { pane: timers, area: third },
     ];
   }
 
@@ -236,7 +244,7 @@ export function vcpuScreen(activity: Activity): ScreenModel {
     get views() {
       return views;
     },
-    dividers: [underList, underRegisters, besideRegisters, besideCode, besideStack],
+    dividers: [underList, underRegisters, besideRegisters, besideCode, besideStack, besideExits, besidePsci],
     layout: (body, focused) => body.boxed ? boxes(body, focused) : rules(body, focused),
   };
 }

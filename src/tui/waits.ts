@@ -10,7 +10,7 @@ const UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e
 export function waitText(wakes: readonly string[]): string {
   const timers: string[] = [], others: string[] = [], irqs: number[] = [];
   for (const wake of wakes) {
-    const match = /^irq:[^/]+\/(\d+)(?: \+([\d.]+)([a-z]+))?$/.exec(wake);
+    const match = /^irq:[^/]+\/(\d+)(?:@\d+)?(?: \+([\d.]+)([a-z]+))?$/.exec(wake);
     if (!match) others.push(OTHER_WORDS[wake] ?? wake);
     else if (match[2] === undefined) irqs.push(Number(match[1]));
     else timers.push(`timer irq ${match[1]} ${whenText(Number(match[2]) * (UNITS[match[3]] ?? 1))}`);

@@ -122,6 +122,24 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
     { id: "reg:debian/0/pc", name: "pc", value: "0xffff80008001f2c4", group: "general" },
     { id: "reg:debian/0/esr_el1", name: "esr_el1", value: "0x0000000056000000", group: "system" },
   ],
+  "vcpu.timers": [
+    {
+      id: "timer:debian/0/virtual",
+      name: "virtual",
+      due: "600000",
+      control: ["ENABLE"],
+      compare: "0x000000002e805b1e",
+      irq: "irq:debian/27",
+    },
+    {
+      id: "timer:debian/0/physical",
+      name: "physical",
+      due: "0",
+      control: ["ENABLE", "IMASK", "ISTATUS"],
+      compare: "0x0000000000000000",
+      irq: "irq:debian/30",
+    },
+  ],
   "code": [
     {
       id: "va:debian/0xffff80008001f2bc",

@@ -127,11 +127,34 @@ Deno.test("v on a vCPU comes to its PSCI calls", async () => {
   const rig = new Rig();
   await rig.type("2");
   await rig.lines();
-  for (let i = 0; i < 4; i++) await rig.type("v"), await rig.lines();
+  await rig.keys("v");
   assert.match(await rig.text(), /- PSCI calls/);
   assert.deepEqual(asked(rig).findLast(({ table }) => table === "events")?.args, {
     kinds: "psci",
     filter: "vcpu=vcpu:debian/0",
     limit: 200,
   });
+});
+
+Deno.test("v on a vCPU comes to its timers, which are in sight at 200x60: control, compare value, when due", async () => {
+  const wide = await screen(200, 60);
+  assert.match(await wide.text(), /Timers D debian\/0[^]*virtual +in 0\.6 ms +ENABLE +27 +000000002e805b1e/);
+  assert.match(await wide.text(), /physical +now +ENABLE IMASK +30 +0000000000000000/);
+  const rig = await screen(120, 36);
+  assert.doesNotMatch(await rig.text(), /Timers/);
+  await rig.keys("vv");
+  assert.match(await rig.text(), /Timers D debian\/0 2[^]*virtual +in 0\.6 ms/);
+  assert.deepEqual(asked(rig).findLast(({ table }) => table === "vcpu.timers")?.args, { vcpu: "vcpu:debian/0" });
+});
+
+Deno.test("from 160 columns on a vCPU's wait for a timer and three interrupts is whole", async () => {
+  const rig = new Rig(160, 48);
+  rig.answer = (query) => {
+    const answer = phoneAnswer(query);
+    if (query.table !== "vcpu.ls") return answer;
+    const wakes = ["irq:rt/27 +998.0ms", "irq:rt/33", "irq:rt/960", "irq:rt/962"];
+    return { ...answer, rows: answer.rows.map((row) => row.vm === "vm:rt" ? { ...row, wakes } : row) };
+  };
+  await rig.type("2");
+  assert.match(await rig.text(), /timer irq 27 in 998 ms, irq 33, 960, 962 {2,}0x0000000080000184/);
 });

@@ -50,6 +50,14 @@ export const VCPU: Group = {
       query: (id) => ({ vcpu: id! }),
       examples: ["vcpu stack ping/0"],
     },
+    {
+      name: "timers",
+      help: "print the timers of a vCPU, and when they are due",
+      table: "vcpu.timers",
+      argument: VCPU_ARGUMENT,
+      query: (id) => ({ vcpu: id! }),
+      examples: ["vcpu timers ping/0"],
+    },
     { ...VM_FILTER, name: "exits", help: "count exits to the hypervisor by vCPU", table: "vcpu.ls", examples: ["vcpu exits"] },
   ],
   actions: [

@@ -13,11 +13,10 @@ import { VirqSource } from "../gic/vic-source.ts";
 export const TimerPpi = { Virtual: 27, Physical: 30 } as const;
 
 /** CNTx_CTL_EL0. */
-const Ctl = { Enable: 1n, Imask: 2n } as const;
+export const TimerControl = { Enable: 1n, Imask: 2n, Istatus: 4n } as const;
 
 /** One timer: its registers and its interrupt line. */
 class Timer {
-  /** Virtual time (ns) from which its condition holds; Infinity while it is off. */
   #due = Infinity;
   #masked = false;
   #level = false;
@@ -33,6 +32,11 @@ class Timer {
     this.source = new VirqSource(owner, what, () => this.#level);
   }
 
+  /** Virtual time (ns) from which its condition holds; Infinity while it is off. */
+  get due(): number {
+    return this.#due;
+  }
+
   /** When the line will rise (ns); Infinity when it is high already or cannot. */
   get deadline(): number {
     return this.#level || this.#masked ? Infinity : this.#due;
@@ -41,8 +45,8 @@ class Timer {
   /** The registers may have changed. */
   reload(): void {
     const control = this.registers.getRegister(this.control);
-    this.#masked = (control & Ctl.Imask) !== 0n;
-    this.#due = control & Ctl.Enable ? timeOfTicks(this.registers.getRegister(this.comparator)) : Infinity;
+    this.#masked = (control & TimerControl.Imask) !== 0n;
+    this.#due = control & TimerControl.Enable ? timeOfTicks(this.registers.getRegister(this.comparator)) : Infinity;
   }
 
   /** Sets the line for virtual time `now` (ns). */
