@@ -1,6 +1,9 @@
 // From a row to the objects that it names, and from an id to the screen that shows it.
 
+import { isExactly } from "../queries/filter.ts";
+import type { Query } from "../queries/query.ts";
 import type { Json, Row, Table } from "../queries/table.ts";
+import type { TableName } from "../queries/tables.ts";
 
 /** Where an object is shown: screen key and pane, and the id there. */
 export interface Place {
@@ -9,18 +12,19 @@ export interface Place {
   readonly id: string;
 }
 
-const PLACES: Readonly<Record<string, readonly [screen: string, pane: string]>> = {
-  vm: ["1", "tree"],
-  vcpu: ["2", "vcpus"],
-  irq: ["3", "irqs"],
-  parcel: ["4", "parcels"],
-  pa: ["4", "map"],
-  ipa: ["4", "map"],
-  limit: ["4", "limits"],
-  cap: ["5", "caps"],
-  obj: ["5", "objects"],
-  mq: ["6", "queues"],
-  db: ["6", "queues"],
+/** Where ids of a kind are shown, and the table with the row of an object. */
+const PLACES: Readonly<Record<string, readonly [screen: string, pane: string, table?: TableName]>> = {
+  vm: ["1", "tree", "vm.ls"],
+  vcpu: ["2", "vcpus", "vcpu.ls"],
+  irq: ["3", "irqs", "irq.ls"],
+  parcel: ["4", "parcels", "mem.parcels"],
+  pa: ["4", "map", "mem.owner"],
+  ipa: ["4", "map", "mem.owner"],
+  limit: ["4", "limits", "mem.limits"],
+  cap: ["5", "caps", "caps.ls"],
+  obj: ["5", "objects", "obj.ls"],
+  mq: ["6", "queues", "queue.ls"],
+  db: ["6", "queues", "queue.ls"],
   rpc: ["7", "rpcs"],
   pcpu: ["8", "lanes"],
   ev: ["9", "events"],
@@ -37,6 +41,13 @@ export function kindOf(id: string): string {
 export function placeOf(id: string): Place | undefined {
   const place = PLACES[kindOf(id)];
   return place && { screen: place[0], pane: place[1], id: id.split(" ")[0] };
+}
+
+/** The question for the row of an object; undefined for what no table has. */
+export function queryOf(id: string): Query | undefined {
+  const table = PLACES[kindOf(id)]?.[2];
+  if (table === undefined) return undefined;
+  return { table, args: table === "mem.owner" ? { at: id } : { filter: isExactly("id", id) } };
 }
 
 /** The VM that an id belongs to, by its name. */

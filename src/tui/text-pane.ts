@@ -16,6 +16,8 @@ export interface TextPaneOptions {
   /** The queries for its lines, if it needs any. */
   readonly wants?: () => Query | readonly Query[] | undefined;
   readonly take?: (answer: Answer) => void;
+  /** How long (ms) an answer is good enough. */
+  readonly staysGood?: number;
   /** The row of another pane that it is about: actions on that row work here too. */
   readonly selection?: () => Pane["selection"];
 }
@@ -56,6 +58,10 @@ export class TextPane implements Pane {
 
   take(answer: Answer): void {
     this.options.take?.(answer);
+  }
+
+  get staysGood(): number | undefined {
+    return this.options.staysGood;
   }
 
   get page(): number {

@@ -1,5 +1,7 @@
-// Screen 0: why operations were refused: the list, and the answer about the selected one.
+// Screen 0: why operations were refused: the list, the answer about the selected one, and its
+// object.
 
+import { objectPane } from "./object-pane.ts";
 import type { Piece } from "./pieces.ts";
 import { vmPieces } from "./pieces.ts";
 import { reasonLines } from "./reason-lines.ts";
@@ -18,6 +20,9 @@ import { REASONS } from "../queries/tables.ts";
 
 /** Share of the list in the width. */
 const LIST_SHARE = 44 / 120;
+/** From this width on the object is beside the answer; shares of list and answer there. */
+const WIDE = 180;
+const WIDE_LIST_SHARE = 60 / 200, WIDE_ANSWER_SHARE = 90 / 200;
 
 /** A refusal in the list: requester and time, error, rule. */
 function card(row: Row, look: Look): Piece[][] {
@@ -61,23 +66,33 @@ export function whyScreen(books?: Books): ScreenModel {
         reasonLines(row, look, width, height, books?.target(citedIn(row.rule)))
       ),
   });
-  const divider = beside("beside-list");
+  const object = objectPane(() => reasons.selection?.row);
+  const besideList = beside("beside-list"), besideAnswer = beside("beside-answer");
+  /** Panes that replace each other: where all have a box, none. */
+  let views: readonly (readonly Pane[])[] = [], about: Pane = text;
   return {
     key: "0",
-    panes: [reasons, text],
-    views: [],
-    dividers: [divider],
+    panes: [reasons, text, object],
+    get views() {
+      return views;
+    },
+    dividers: [besideList, besideAnswer],
     layout(body: Body, focused: Pane): Placed[] {
       height = body.height;
       alone = !body.boxed;
+      const wide = !alone && body.width >= WIDE;
+      views = wide ? [] : [[text, object]];
+      if (focused === text || focused === object) about = focused;
       if (alone) {
         // The answer first; the list is shown instead while the user has focused it.
-        const pane = opened && focused === reasons ? reasons : text;
+        const pane = opened && focused === reasons ? reasons : about;
         opened = true;
         return [{ pane, area: body }];
       }
-      const [left, right] = divider.cut(body, body.width * LIST_SHARE);
-      return [{ pane: reasons, area: left }, { pane: text, area: right }];
+      const [left, right] = besideList.cut(body, body.width * (wide ? WIDE_LIST_SHARE : LIST_SHARE));
+      if (!wide) return [{ pane: reasons, area: left }, { pane: about, area: right }];
+      const [answer, rest] = besideAnswer.cut(right, body.width * WIDE_ANSWER_SHARE);
+      return [{ pane: reasons, area: left }, { pane: text, area: answer }, { pane: object, area: rest }];
     },
   };
 }

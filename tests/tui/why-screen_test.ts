@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { roleOf } from "../../src/tui/color.ts";
+import type { Query } from "../../src/queries/query.ts";
+import type { Json } from "../../src/queries/table.ts";
 import type { Books } from "../../src/tui/rules.ts";
 import { phoneAnswer } from "./phone.ts";
 import { Rig, settle } from "./rig.ts";
@@ -105,4 +107,52 @@ Deno.test("an operation that succeeded although one inside it was refused has no
   };
   assert.equal(inkBefore("0 OK"), "ok");
   assert.equal(inkBefore("11 MEM_INUSE"), "bad");
+});
+
+/** A screen 0 whose refusal has other values. */
+async function whyOf(width: number, height: number, values: Readonly<Record<string, Json>>): Promise<Rig> {
+  const rig = new Rig(width, height);
+  rig.answer = (query) => {
+    const answer = phoneAnswer(query);
+    return query.table === "why" ? { ...answer, rows: answer.rows.map((row) => ({ ...row, ...values })) } : answer;
+  };
+  await rig.type("0");
+  return rig;
+}
+
+const asked = (rig: Rig): Query[] => rig.requests.flatMap((request) => request.kind === "query" ? [request.query] : []);
+
+Deno.test("at 200x60 the object of the refusal is beside the answer: every field of its row, and actions on it", async () => {
+  const rig = await whyOf(200, 60, {});
+  assert.match(await rig.text(), /Object parcel:0x12 [^]*state +blocked[^]*borrowers +vm:debian rw accepted[^]*held_by +vm:rt/);
+  assert.deepEqual(asked(rig).findLast(({ table }) => table === "mem.parcels"), {
+    table: "mem.parcels",
+    args: { filter: "id=parcel:0x12" },
+  });
+  await rig.keys("\t\t!");
+  assert.match(await rig.text(), /reclaim it/);
+});
+
+Deno.test("in narrower terminals v shows the object instead of the answer", async () => {
+  for (const [width, height] of [[120, 36], [80, 24]]) {
+    const rig = await whyOf(width, height, {});
+    assert.doesNotMatch(await rig.text(), /Object parcel/);
+    await rig.keys("v");
+    assert.match(await rig.text(), /Object parcel:0x12[^]*held_by +vm:rt/);
+    assert.doesNotMatch(await rig.text(), /The chain/);
+    await rig.keys("v");
+    assert.match(await rig.text(), /The chain/);
+  }
+});
+
+Deno.test("without an object, the requester is shown, or the VM that ended", async () => {
+  const requester = await whyOf(200, 60, { object: "", asked_by: "vcpu:rt/0" });
+  assert.match(await requester.text(), /Requester vcpu:rt\/0 [^]*wait +vcpu_wfi/);
+  const ended = await whyOf(200, 60, { object: "", ended: "vm:rt" });
+  assert.match(await ended.text(), /Object vm:rt /);
+});
+
+Deno.test("an object that is gone, or that no list has, is reported", async () => {
+  assert.match(await (await whyOf(200, 60, { object: "parcel:0x99" })).text(), /parcel:0x99 does not exist any more\./);
+  assert.match(await (await whyOf(200, 60, { object: "loan:0x3" })).text(), /No list has loan:0x3\./);
 });
