@@ -675,6 +675,7 @@ export class App {
   #hints(): readonly Hint[] {
     if (this.#session.lost && !this.#overlay) return LOST_HINTS;
     if (this.#console.typing && !this.#prefix) return typingHints(this.#keymap);
-    return hintsOf(this.#keymap, this.#overlay?.context ?? this.#context(), this.#windows.screen.key, this.options.readOnly);
+    const { readOnly } = this.options, { paused, past } = this.#session;
+    return hintsOf(this.#keymap, this.#overlay?.context ?? this.#context(), this.#windows.screen.key, { readOnly, paused, past });
   }
 }

@@ -115,10 +115,10 @@ function drawPane(screen: Screen, look: Look, { pane, area }: Placed, boxed: boo
 
 function drawLost(screen: Screen, look: Look, body: Body, { message, seconds: since, next }: LostState): void {
   const lines: Piece[][] = [
-    [{ text: `connection lost ${since}s ago; the machine may still run` }],
+    [{ text: `connection lost ${since} s ago; the machine may still run` }],
     [{ text: message, role: "dim" }],
     [{ text: "behind this box: the last frame, without colors", role: "dim" }],
-    [{ text: `retry ${next.number} in ${next.seconds}s`, role: "strong" }],
+    [{ text: `retry ${next.number} in ${next.seconds} s`, role: "strong" }],
     [],
     LOST_HINTS.flatMap(({ key, word }) => keyPieces(key, `${word}   `)),
   ];
@@ -130,6 +130,7 @@ function drawFoot(screen: Screen, look: Look, state: FrameState): void {
   const { prompt, cursor } = state.overlay ?? {};
   drawHints(screen, look, hintRow, state.hints);
   if (prompt) screen.text(1, messageRow, fit(prompt.text, screen.width - 1), look.style(prompt.role ?? "text"));
-  else if (state.message) drawMessage(screen, look, messageRow, state.message);
+  // Without a session, the keys of a toast do nothing.
+  else if (state.message) drawMessage(screen, look, messageRow, state.lost ? { ...state.message, keys: [] } : state.message);
   if (cursor !== undefined) screen.cursor = { x: Math.min(1 + cursor, screen.width - 1), y: messageRow };
 }

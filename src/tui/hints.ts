@@ -47,20 +47,34 @@ const CHANGING: ReadonlySet<string> = new Set([
   ...["time.on", "time.back", "time.event-on", "time.event-back", "time.travel"],
 ]);
 
-/**
- * The keys of a context on a screen, most useful first; `? help` is always the last.
- * @param readOnly nothing may be changed
- */
-export function hintsOf(keymap: Keymap, context: Context, screen: string, readOnly = false): Hint[] {
+/** First in the past; and what the past refuses. */
+const TRAVEL = ["time.on", "time.back", "time.event-on", "time.travel"] as const;
+const PRESENT_ONLY: ReadonlySet<string> = new Set(["console.enter", "machine.pause", "danger.menu"]);
+
+/** The state of the session on which hints depend. */
+export interface HintState {
+  /** Nothing may be changed. */
+  readonly readOnly?: boolean;
+  readonly paused?: boolean;
+  /** An earlier place of the run is shown. */
+  readonly past?: boolean;
+}
+
+/** The keys of a context on a screen, most useful first; `? help` is always the last. */
+export function hintsOf(keymap: Keymap, context: Context, screen: string, { readOnly, paused, past }: HintState = {}): Hint[] {
   const hinted = keymap.actions.filter((action) => action.context === context && action.hint !== undefined);
-  const hint = ({ keys, hint = "" }: { keys: readonly string[]; hint?: string }): Hint => ({ key: keys[0], word: hint });
+  const hint = ({ name, keys, hint = "" }: { name: string; keys: readonly string[]; hint?: string }): Hint => ({
+    key: keys[0],
+    word: paused && name === "machine.pause" ? "continue" : hint,
+  });
   if (context === "window" || context === "prefix") {
     const prefix = keymap.keyOf(context === "window" ? "window.prefix" : "console.prefix");
     const own = hinted.map(({ hint: text = "" }): Hint => ({ key: text.split(" ", 1)[0], word: text.slice(text.indexOf(" ") + 1) }));
     return [{ key: prefix, word: "then" }, ...own];
   }
   if (context !== "lists") return hinted.map(hint);
-  const names = usedOn(screen).filter((name) => !readOnly || !CHANGING.has(name));
+  const used = past ? [...new Set([...TRAVEL, ...usedOn(screen)])].filter((name) => !PRESENT_ONLY.has(name)) : usedOn(screen);
+  const names = used.filter((name) => !readOnly || !CHANGING.has(name));
   const found = names.flatMap((name) => hinted.filter((action) => action.name === name));
   return [...found, ...hinted.filter(({ name }) => name === "help.show")].map(hint);
 }

@@ -43,7 +43,7 @@ export function openingFrame(
   drawScreen(screen, lookFor(wish, wish.depth), {
     ...{ ...nothing, title, screen: key, readOnly, dropped: 0, newReasons: 0, focus: body, typing: false },
     state,
-    hints: hintsOf(new Keymap(keys), "lists", key, readOnly),
+    hints: hintsOf(new Keymap(keys), "lists", key, { readOnly }),
     overlay: undefined,
     message: undefined,
     guide: undefined,

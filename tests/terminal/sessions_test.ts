@@ -270,7 +270,7 @@ Deno.test("W83: when the session goes, the screen says LOST, counts, and q exits
   await using terminal = await TmuxTerminal.start(`${shell(s.folder, "attach", "s")}; echo "left with $?"; exec sleep 1000`, 100, 30);
   await terminal.until(/Virtual machines[\s\S]*Console/);
   await run(s.folder, "down", "s");
-  await terminal.until(/LOST[\s\S]*connection lost \d+s ago/);
+  await terminal.until(/LOST[\s\S]*connection lost \d+ s ago/);
   assert.equal((await run(s.folder, "up", "demo", "--name", "s")).code, 0);
   await terminal.keys("r");
   await terminal.until(/LIVE[\s\S]*Virtual machines/);

@@ -239,7 +239,7 @@ Deno.test("W83: when the session is gone: LOST, since when, what to do, the last
   const shown = await rig.text();
   assert.match(
     shown,
-    /LOST[\s\S]*connection lost 0s ago; the machine may still run[\s\S]*retry 1 in 3s[\s\S]*r retry now {2}l log {2}s open last snapshot {2}q quit \(exit 3\)/,
+    /LOST[\s\S]*connection lost 0 s ago; the machine may still run[\s\S]*retry 1 in 3 s[\s\S]*r retry now {2}l log {2}s open last snapshot {2}q quit \(exit 3\)/,
   );
   // The last content is dim, all of it: no cell of the body has another look.
   const terminal = await terminalOf(rig);
@@ -249,7 +249,7 @@ Deno.test("W83: when the session is gone: LOST, since when, what to do, the last
   await rig.type("l");
   assert.match(await rig.text(), /this session has no log/);
   rig.time += 4500;
-  assert.match(await rig.text(), /connection lost 4s ago[\s\S]*retry 2 in 2s/);
+  assert.match(await rig.text(), /connection lost 4 s ago[\s\S]*retry 2 in 2 s/);
   await rig.type("r");
   assert.equal(rig.reconnects, 1);
   rig.app.found();
