@@ -3,7 +3,7 @@
 
 import { countText, grouped } from "./numbers.ts";
 import type { Line } from "./pane.ts";
-import { chipPiece, type Piece } from "./pieces.ts";
+import { chipPiece, type Piece, wrapPieces } from "./pieces.ts";
 import { wrap } from "./row-lines.ts";
 import type { Look } from "./theme.ts";
 import type { Row } from "../queries/table.ts";
@@ -99,18 +99,17 @@ export function findingLines(rows: readonly Row[], look: Look, width: number): L
     const finding = findingOf(row);
     if (!finding) return [];
     const { sentence, because, wayOut } = finding;
-    const line = (name: string, text: string, role: Piece["role"]): Line => ({
-      text: "",
-      pieces: [{ text: `${look.glyphs.frame.side} `, role: "border" }, { text: `${name} `, role: "dim" }, { text, role }],
-    });
-    return [[
-      {
+    const side: Piece = { text: `${look.glyphs.frame.side} `, role: "border" };
+    const lines = (name: string, text: string, role: Piece["role"]): Line[] =>
+      wrapPieces([{ text: `${name} `, role: "dim" }, { text, role }], 0, width - 3).map((pieces) => ({
         text: "",
-        tint: "badbg",
-        pieces: [{ text: "! ", role: "bad", bold: true }, ...namePieces(row.id, look), { text: ` ${sentence}`, role: "text" }],
-      },
-      ...because ? [line("because", because, "text")] : [],
-      ...wayOut ? [line("way out", wayOut, "ok")] : [],
+        pieces: [side, ...pieces],
+      }));
+    const named: Piece[] = [{ text: "! ", role: "bad", bold: true }, ...namePieces(row.id, look), { text: ` ${sentence}`, role: "text" }];
+    return [[
+      ...wrapPieces(named, 2, width - 1).map((pieces): Line => ({ text: "", tint: "badbg", pieces })),
+      ...because ? lines("because", because, "text") : [],
+      ...wayOut ? lines("way out", wayOut, "ok") : [],
     ]];
   });
   if (!cards.length) {
@@ -132,7 +131,7 @@ export function pathLines(row: Row, look: Look): Line[] {
     ...stops === "group" ? [["group", "disabled in GICD_CTLR", true] as const] : [],
     ["route", String(row.route ?? "its own vCPU") + (row.vcpu ? `: ${String(row.vcpu).slice("vcpu:".length)}` : ""), row.vcpu !== null],
     ["pending", `${state}, ${row.trigger}`, row.pend === true || row.act === true],
-    ["taken", `${countOf(row)} per second, ${grouped(String(row.count))} in all`, Number(row.rate) > 0],
+    ["taken", `${countOf(row)}/s, ${grouped(String(row.count))} in all`, Number(row.rate) > 0],
   ];
   const stopped = steps.findIndex(([step]) => step === stops);
   return steps.map(([step, text, done], index): Line => {

@@ -5,7 +5,7 @@ import { drawFrame, type Title } from "./box.ts";
 import type { Rectangle, Screen } from "./cells.ts";
 import type { MemoryPane } from "./memory-pane.ts";
 import type { Pane, PaneState } from "./pane.ts";
-import { chipPiece, drawPieces, type Piece } from "./pieces.ts";
+import { chipPiece, drawPieces, type Piece, wrapPieces } from "./pieces.ts";
 import type { Look } from "./theme.ts";
 import { sizeText } from "../queries/format.ts";
 import { type Answer, type Query, rowsOf } from "../queries/query.ts";
@@ -55,14 +55,21 @@ export class PagePane implements Pane {
   draw(screen: Screen, area: Rectangle, look: Look, { boxed, past }: PaneState): void {
     const inside = drawFrame(screen, look, area, boxed, this.title(), past ? "past" : "plain", false);
     const row = this.map.selection?.row;
-    const lines = row ? this.#lines(row, look, inside.height) : [[{ text: "no page is selected", role: "dim" } as const]];
+    const lines = row ? this.#fitted(row, look, inside) : [[{ text: "no page is selected", role: "dim" } as const]];
     lines.slice(0, inside.height).forEach((pieces, index) => {
-      drawPieces(screen, look, inside.x + 1, inside.y + index, pieces, inside.width - 2);
+      const isCut = index === inside.height - 1 && lines.length > inside.height;
+      drawPieces(screen, look, inside.x + 1, inside.y + index, isCut ? [...pieces, { text: "…" }] : pieces, inside.width - 2);
     });
   }
 
-  #lines(row: Run, look: Look, height: number): (readonly Piece[])[] {
-    const tree = height >= WITH_TREE;
+  /** With the chain as a tree, if all of it has room. */
+  #fitted(row: Run, look: Look, { width, height }: Rectangle): (readonly Piece[])[] {
+    const wrapped = (tree: boolean) => this.#lines(row, look, tree).flatMap((line) => wrapPieces(line, LABEL, width - 2));
+    const tree = height >= WITH_TREE ? wrapped(true) : [];
+    return tree.length && tree.length <= height ? tree : wrapped(false);
+  }
+
+  #lines(row: Run, look: Look, tree: boolean): (readonly Piece[])[] {
     const lines: (readonly Piece[])[] = [
       [label("Owner"), ...ownerPieces(row, look)],
       ...mappedPieces(row, look, tree),

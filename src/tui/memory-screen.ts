@@ -16,6 +16,8 @@ const MAP_SHARE = 0.7;
 const ROWS = { page: 11, zoom: 5, parcels: 7 } as const;
 const TALL_ROWS = { page: 16, zoom: 8, parcels: 14 } as const;
 const TALL = 50;
+/** A page's pane that is narrower continues its lines, which takes more rows. */
+const WIDE_PAGE = 36, WRAPPED_ROWS = 1;
 /** Columns from which on changes are shown next to the parcels, which have this share then. */
 const WITH_CHANGES = 180;
 const PARCELS_SHARE = 0.58;
@@ -64,7 +66,8 @@ export function memoryScreen(): ScreenModel {
     const [above, under] = underMap.cut(body, body.height - rows.zoom - rows.parcels);
     const zoomRows = Math.min(rows.zoom, Math.max(under.height - 3, 0));
     const [left, right] = besideMap.cut(above, body.width * MAP_SHARE);
-    const [first, second] = underPage.cut(right, Math.min(rows.page, Math.floor(right.height / 2) + 1));
+    const narrow = right.width < WIDE_PAGE ? WRAPPED_ROWS : 0;
+    const [first, second] = underPage.cut(right, Math.min(rows.page, Math.floor(right.height / 2) + 1 + narrow));
     const last = { ...under, y: under.y + zoomRows, height: under.height - zoomRows };
     const [list, aside] = body.width >= WITH_CHANGES ? besideParcels.cut(last, last.width * PARCELS_SHARE) : [last, undefined];
     return [

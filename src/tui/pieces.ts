@@ -37,6 +37,27 @@ export function drawPieces(screen: Screen, look: Look, x: number, y: number, pie
   return used;
 }
 
+/** Pieces in lines of at most `width` columns, broken at blanks and continued after a margin. */
+export function wrapPieces(pieces: readonly Piece[], margin: number, width: number): (readonly Piece[])[] {
+  if (piecesWidth(pieces) <= width) return [pieces];
+  const lines: Piece[][] = [[]];
+  let used = 0;
+  for (const { piece, word } of pieces.flatMap((piece) => piece.text.split(/(?<= )/).map((word) => ({ piece, word })))) {
+    const start = lines.length > 1 ? margin : 0;
+    if (used > start && used + textWidth(word.trimEnd()) > width) {
+      const line = lines.at(-1)!, last = line.pop()!;
+      line.push({ ...last, text: last.text.trimEnd() });
+      lines.push([{ text: " ".repeat(margin) }]);
+      used = margin;
+    }
+    // No line begins with a blank of the one before.
+    if (lines.length > 1 && used === margin && word.trim() === "") continue;
+    lines.at(-1)!.push({ ...piece, text: word });
+    used += textWidth(word);
+  }
+  return lines;
+}
+
 /** A key and its effect, as titles and boxes name them. */
 export function keyPieces(name: string, word: string): Piece[] {
   return [{ text: name, role: "accent", bold: true }, { text: ` ${word}`, role: "dim" }];

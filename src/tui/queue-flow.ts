@@ -6,13 +6,12 @@ import type { Rectangle, Screen } from "./cells.ts";
 import { fit, textWidth } from "./graphemes.ts";
 import { countText } from "./numbers.ts";
 import type { Pane, PaneState } from "./pane.ts";
-import { chipPiece, drawPieces, type Piece, piecesWidth, statePiece } from "./pieces.ts";
+import { chipPiece, drawPieces, type Piece, piecesWidth, statePiece, wrapPieces } from "./pieces.ts";
 import { depthPieces } from "./queue-columns.ts";
 import { wrap } from "./row-lines.ts";
 import type { TablePane } from "./table-pane.ts";
 import type { Look } from "./theme.ts";
 import { waitText } from "./waits.ts";
-import { sizeText } from "../queries/format.ts";
 import { type Answer, type Query, rowsOf } from "../queries/query.ts";
 import { type Json, type Row, type RowOf, textsOf } from "../queries/table.ts";
 import { CAPS } from "../queries/tables.ts";
@@ -39,7 +38,7 @@ export class FlowPane implements Pane {
   title(): Title {
     const row = this.queues.selection?.row;
     if (!row) return { text: "Flow" };
-    const size = row.depth === null ? "a doorbell: flags, no messages" : `depth ${row.depth}, ${sizeText(Number(row.size))} per message`;
+    const size = row.depth === null ? "a doorbell: flags, no messages" : `depth ${row.depth}, ${row.size} bytes per message`;
     return { text: "Flow", detail: row.id, right: [[{ text: size, role: "dim" }]] };
   }
 
@@ -180,11 +179,12 @@ export class QueueWaitsPane implements Pane {
     const what = row.kind === "doorbell" ? "flags" : "messages";
     if (irq) {
       const state = irq.act ? "active" : irq.pend ? "pending" : "idle";
-      lines.push([
+      const pieces: Piece[] = [
         { text: irq.id, role: "link" },
         irq.en ? { text: " enabled", role: "ok" } : { text: " disabled", role: waiting ? "bad" : "dim" },
-        { text: `, ${state}, ${countText(Number(irq.rate))} per second`, role: "dim" },
-      ]);
+        { text: `, ${state}, ${countText(Number(irq.rate))}/s`, role: "dim" },
+      ];
+      lines.push(...wrapPieces(pieces, 2, width));
     }
     lines.push([]);
     const vm = nameOf(row.to) ?? "nobody";

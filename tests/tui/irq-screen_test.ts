@@ -63,3 +63,21 @@ Deno.test("the screen of interrupts says that it loads, that there are none, and
     assert.match(await rig.text(), /No problems found[^]*No interrupt is selected/);
   }
 });
+
+Deno.test("at 100x30 the sentence of a finding is continued on its background", async () => {
+  const rig = new Rig(100, 30, { ascii: false }, "direct");
+  rig.answer = (query) => {
+    const answer = phoneAnswer(query);
+    if (query.table !== "irq.ls") return answer;
+    const finding = "is pending and cannot fire: disabled (ISENABLER30 bit 1)";
+    return {
+      ...answer,
+      rows: answer.rows.map((row) => row.id === "irq:host/961" ? { ...row, vm: "vm:host", finding } : { ...row, finding: null }),
+    };
+  };
+  await rig.type("3");
+  const lines = await rig.lines(), y = lines.findIndex((line) => line.includes("! H host/961 cannot be delivered"));
+  assert.doesNotMatch(lines[y], /…/);
+  assert.match(lines[y + 1], /^│ +(and )?disabled +│/);
+  assert.equal(roleOf(rig.screen.cells(y + 1)[4].background), "badbg");
+});

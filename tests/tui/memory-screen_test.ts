@@ -230,3 +230,19 @@ Deno.test("the map and the page say that they load, that there is nothing, and w
   silent.app.draw(silent.screen);
   assert.match(silent.screen.toLines().join("\n"), /Physical memory[^]*asking/);
 });
+
+Deno.test("at 100x30 the lines of the page are continued rather than cut; a last one that is cut says so", async () => {
+  const rig = new Rig(100, 30);
+  await rig.type("4");
+  const lines = (await rig.lines()).map((line) => line.slice(-29, -1).trim());
+  const from = lines.findIndex((line) => line.startsWith("Owner"));
+  assert.deepEqual(lines.slice(from, from + 7), [
+    "Owner   H host in",
+    "parcel:0x12",
+    "Mapped  T rt 0x80400000 rw",
+    "State    ! BLOCKED",
+    "reclaim was",
+    "refused",
+    "Chain   root partition >~",
+  ]);
+});

@@ -43,7 +43,7 @@ Deno.test("the flow names both capabilities and interrupts, and a receiver that 
   };
   await rig.type("6");
   const text = await rig.text();
-  assert.match(text, /Flow mq:7 -+ depth 8, 240 per message/);
+  assert.match(text, /Flow mq:7 -+ depth 8, 240 bytes per message/);
   assert.match(text, /cap:debian\/0x5 Send +cap:rt\/0x5 Receive/);
   assert.match(text, /D debian +msgqueue_send ---> +###\.\.\.\.\. 3 of 8 +---> msgqueue_receive +T rt/);
   assert.match(text, /room irq:debian\/960 at 7 +message irq:rt\/961 from 1/);
