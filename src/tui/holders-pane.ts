@@ -14,6 +14,8 @@ import { type Row, textsOf } from "../queries/table.ts";
 const CAP = 16, OBJECT = 24;
 /** Columns of rights at the least. */
 const LEAST_RIGHTS = 12;
+/** Columns from which on an object has its state. */
+const WITH_STATE = 54;
 /** Columns from which on the graph has the other objects of the VM. */
 const WITH_OTHERS = 64;
 
@@ -71,7 +73,7 @@ export function holdersPane(caps: TablePane): TextPane {
     const holders = [row, ...rows.filter(({ id, obj }) => id !== row.id && obj === row.obj)];
     const shown: Piece[][] = [
       [{ text: String(row.obj ?? "revoked"), role: "link", bold: true }],
-      [{ text: `${row.type}${row.state === null ? "" : `, ${row.state}`}`, role: "dim" }],
+      [{ text: `${row.type}${row.state === null || width < WITH_STATE ? "" : `, ${row.state}`}`, role: "dim" }],
     ];
     const alone: Line[] = holders.length > 1 ? [] : [{ text: "" }, { text: "Nobody else holds this object.", role: "dim" }];
     return [...edgeLines(shown, holders, width, look), ...alone, ...wide ? otherLines(row, objects, look) : []];

@@ -8,8 +8,8 @@ import type { Row } from "../queries/table.ts";
 const SHORT = 16;
 /** Columns of a name at the least. */
 const NAME = 6;
-/** Blanks between columns. */
-const GAP = 2;
+/** Blanks between columns: one, where that makes room for one more. */
+const GAP = 2, NARROW_GAP = 1;
 
 /** Keeps the registers of one vCPU from look to look. */
 export class RegisterLines {
@@ -32,10 +32,11 @@ export class RegisterLines {
     const lines: Line[] = [];
     for (const group of ["general", "system", "timer", "gic"]) {
       const rows = this.#rows.filter((row) => row.group === group);
-      const names = Math.max(...rows.map((row) => String(row.name).length), NAME), column = names + 1 + SHORT + GAP;
-      const columns = Math.max(1, Math.floor((width - 1 + GAP) / column));
+      const names = Math.max(...rows.map((row) => String(row.name).length), NAME);
+      const columnsBy = (gap: number) => Math.max(1, Math.floor((width - 1 + gap) / (names + 1 + SHORT + gap)));
+      const columns = columnsBy(NARROW_GAP), gap = columnsBy(GAP) < columns ? NARROW_GAP : GAP;
       for (let at = 0; at < rows.length; at += columns) {
-        lines.push({ text: "", pieces: rows.slice(at, at + columns).flatMap((row) => this.#pieces(row, names)) });
+        lines.push({ text: "", pieces: rows.slice(at, at + columns).flatMap((row) => this.#pieces(row, names, gap)) });
       }
       for (const row of rows) {
         if (typeof row.words !== "string") continue;
@@ -46,11 +47,11 @@ export class RegisterLines {
   }
 
   /** Name and value; leading zeros are faint, changes are marked. */
-  #pieces(row: Row, names: number): Piece[] {
+  #pieces(row: Row, names: number, gap: number): Piece[] {
     const value = String(row.value), old = this.#before.get(row.id);
     const digits = value.slice(2), shown = digits.length <= SHORT ? digits : digits.slice(-SHORT);
     const changed = old !== undefined && old !== value;
-    const blank = " ".repeat(SHORT - shown.length + GAP);
+    const blank = " ".repeat(SHORT - shown.length + gap);
     const name: Piece = { text: String(row.name).padEnd(names), role: "dim" };
     if (changed) return [name, { text: `*${shown}`, role: "warn", fill: "warnbg" }, { text: blank }];
     return [name, { text: " " }, ...digitPieces(shown, "text"), { text: blank }];

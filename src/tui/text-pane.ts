@@ -92,7 +92,8 @@ function drawLine(screen: Screen, look: Look, area: Rectangle, { text, role = "t
   if (tint) screen.tint(area, tint);
   if (bar) screen.text(area.x, area.y, look.glyphs.selected, look.style(bar));
   const end = right ? area.width - 1 - piecesWidth(right) : area.width;
-  if (pieces) drawPieces(screen, look, area.x + 1, area.y, pieces, end - 1);
+  // A blank between a text that is cut and the right end.
+  if (pieces) drawPieces(screen, look, area.x + 1, area.y, pieces, right ? end - 2 : end - 1);
   else screen.text(area.x, area.y, fit(` ${text}`, end), look.style(role));
   if (right) drawPieces(screen, look, area.x + end, area.y, right, area.width - end);
 }

@@ -20,6 +20,8 @@ import { REASONS } from "../queries/tables.ts";
 
 /** Share of the list in the width. */
 const LIST_SHARE = 44 / 120;
+/** Columns of the list at the least: requester and time of a refusal. */
+const LEAST_LIST = 40;
 /** From this width on the object is beside the answer; shares of list and answer there. */
 const WIDE = 180;
 const WIDE_LIST_SHARE = 60 / 200, WIDE_ANSWER_SHARE = 90 / 200;
@@ -89,7 +91,7 @@ export function whyScreen(books?: Books): ScreenModel {
         opened = true;
         return [{ pane, area: body }];
       }
-      const [left, right] = besideList.cut(body, body.width * (wide ? WIDE_LIST_SHARE : LIST_SHARE));
+      const [left, right] = besideList.cut(body, Math.max(body.width * (wide ? WIDE_LIST_SHARE : LIST_SHARE), LEAST_LIST));
       if (!wide) return [{ pane: reasons, area: left }, { pane: about, area: right }];
       const [answer, rest] = besideAnswer.cut(right, body.width * WIDE_ANSWER_SHARE);
       return [{ pane: reasons, area: left }, { pane: text, area: answer }, { pane: object, area: rest }];

@@ -158,3 +158,9 @@ Deno.test("from 160 columns on a vCPU's wait for a timer and three interrupts is
   await rig.type("2");
   assert.match(await rig.text(), /timer irq 27 in 998 ms, irq 33, 960, 962 {2,}0x0000000080000184/);
 });
+
+Deno.test("at 100x30 registers have two columns", async () => {
+  const rig = new Rig(100, 30);
+  await rig.type("2");
+  assert.match(await rig.text(), /x0 +0000000000000001 x1 +ffff0000c0a81000\|/);
+});

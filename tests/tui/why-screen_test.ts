@@ -156,3 +156,10 @@ Deno.test("an object that is gone, or that no list has, is reported", async () =
   assert.match(await (await whyOf(200, 60, { object: "parcel:0x99" })).text(), /parcel:0x99 does not exist any more\./);
   assert.match(await (await whyOf(200, 60, { object: "loan:0x3" })).text(), /No list has loan:0x3\./);
 });
+
+Deno.test("at 100x30 a refusal's requester and state are whole in the list, and a cut rule ends before the result", async () => {
+  const rig = await whyOf(100, 30, { failed: false, rule: `resource-manager 5.4: ${"a parcel that is mapped ".repeat(4)}` });
+  const text = await rig.text();
+  assert.match(text, /why:37 12\.481102 {2}H host {2}handled/);
+  assert.match(text, /rule a parcel that is mapped .*~ failed here/);
+});
