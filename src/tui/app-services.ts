@@ -19,6 +19,8 @@ export interface AppServices {
   readonly readOnly: boolean;
   /** The machine has ended. */
   readonly ended: () => boolean;
+  /** An earlier place of the run is shown. */
+  readonly past: () => boolean;
   readonly show: (overlay: Overlay) => void;
   readonly say: (text: string, kind?: MessageKind) => void;
   /** Draws again, as an answer has come. */

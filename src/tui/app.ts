@@ -184,6 +184,7 @@ export class App {
       ...{ asker: this.#asker, windows: this.#windows, questions: this.#questions, tree: this.#tree, console: this.#console },
       readOnly: options.readOnly ?? false,
       ended: () => this.end !== undefined,
+      past: () => this.#session.past,
       show: (overlay) => this.#overlay = overlay,
       say: (text, kind) => this.#say(text, kind),
       changed: () => port.changed(true),

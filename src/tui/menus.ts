@@ -207,8 +207,8 @@ export class Menus {
   }
 
   #circumstances(): Circumstances {
-    const { readOnly, ended, console } = this.app;
-    return { readOnly, ended: ended(), hasConsole: (vm) => console.has(vm) };
+    const { readOnly, ended, past, console } = this.app;
+    return { readOnly, ended: ended(), past: past(), hasConsole: (vm) => console.has(vm) };
   }
 
   #do(action: ObjectAction, row: Row): void {
@@ -223,7 +223,7 @@ export class Menus {
       const done = act(id, text);
       if (done === undefined) return app.say(`${JSON.stringify(text)} ${prompt?.wrong}`, "bad");
       const danger = { ...asks(id, text), command: action.command(id) };
-      app.show(new DangerOverlay(danger, () => this.#perform(done, taken?.(id) ?? `${action.name} ${id}: done`)));
+      app.show(new DangerOverlay(danger, () => this.#perform(done, taken?.(id) ?? `${danger.act}: done`)));
     };
     if (prompt) app.show(new TextOverlay({ sign: `${prompt.sign(id)}: `, accept: ask }));
     else ask("");

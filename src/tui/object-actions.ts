@@ -15,6 +15,8 @@ export interface Circumstances {
   readonly readOnly: boolean;
   /** The machine has ended. */
   readonly ended: boolean;
+  /** An earlier place of the run is shown. */
+  readonly past: boolean;
   readonly hasConsole: (vm: string) => boolean;
 }
 
@@ -184,6 +186,7 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
       ...BACK,
     }),
     act: (id) => ({ kind: "vm.stop", vm: id, force: false }),
+    taken: (id) => `asked the resource manager to stop ${id}`,
     command: (id) => `el2 vm stop ${id}`,
     disabled: neededVm,
   },
@@ -339,5 +342,6 @@ export function actionsFor(id: string, circumstances: Circumstances): { action: 
 function reasonOff(action: ObjectAction, id: string, circumstances: Circumstances): string | undefined {
   if (action.danger && circumstances.readOnly) return "off: read-only";
   if (circumstances.ended) return "the machine has ended";
+  if (action.danger && circumstances.past) return "off: the past is read-only; t n returns to now";
   return action.disabled?.(id, circumstances);
 }

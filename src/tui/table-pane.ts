@@ -90,6 +90,8 @@ export class TablePane implements FilteredPane {
   readonly #changes = new Map<string, number>();
   readonly #marked = new Set<string>();
   #following: boolean;
+  /** It was last drawn in the past. */
+  #past = false;
   /** Hidden columns after the first, and whether more exist than were drawn. */
   #left = 0;
   #cut = false;
@@ -120,10 +122,14 @@ export class TablePane implements FilteredPane {
     if (own) right.push([...own]);
     if (stream) {
       right.push(
-        this.#following ? [{ text: "● ", role: "ok" }, { text: "follows", role: "dim" }] : [{ text: "G", role: "accent", bold: true }, {
-          text: " follows",
-          role: "dim",
-        }],
+        this.#past && this.#following
+          ? [{ text: "until then", role: "dim" }]
+          : this.#following
+          ? [{ text: "● ", role: "ok" }, { text: "follows", role: "dim" }]
+          : [{ text: "G", role: "accent", bold: true }, {
+            text: " follows",
+            role: "dim",
+          }],
       );
     }
     const position = shown > 0 && !stream ? [{ text: `${this.#index() + 1} of ${shown}`, role: "dim" } as const] : undefined;
@@ -322,7 +328,8 @@ export class TablePane implements FilteredPane {
     this.#arrange();
   }
 
-  draw(screen: Screen, area: Rectangle, look: Look, { focused }: PaneState): void {
+  draw(screen: Screen, area: Rectangle, look: Look, { focused, past }: PaneState): void {
+    this.#past = past;
     if (this.options.card) return this.#drawCards(screen, area, look, focused, this.options.card);
     this.#height = Math.max(area.height - 1, 1);
     const place = this.#headings = this.#place(area.width - ROW_MARGIN);

@@ -263,3 +263,13 @@ Deno.test("W18: y i copies by OSC 52, wrapped inside tmux", async () => {
   assert.equal(copySequence("vcpu:debian/0", false), `\x1b]52;c;${btoa("vcpu:debian/0")}\x07`);
   assert.equal(copySequence("x", true), `\x1bPtmux;\x1b\x1b]52;c;${btoa("x")}\x07\x1b\\`);
 });
+
+Deno.test("dangers are off in the past, and say how to return to now", async () => {
+  const rig = new Rig();
+  rig.apply({ kind: "paused", paused: true, past: true });
+  await rig.keys("gjjj!");
+  assert.match(await rig.text(), /stop: ask it to shut down +off: the past is read-only; t n returns to now/);
+  await rig.keys("s");
+  assert.doesNotMatch(await rig.text(), /Stop vm:/);
+  assert.deepEqual(rig.acted, []);
+});

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { TablePane } from "../../src/tui/table-pane.ts";
 import type { Answer } from "../../src/queries/query.ts";
 import { phoneRows } from "./phone.ts";
+import { Rig } from "./rig.ts";
 
 const EVENTS = phoneRows("events");
 
@@ -53,4 +54,12 @@ Deno.test("who looks around in events keeps more of them than who follows", () =
 Deno.test("lists of what is there now are asked for whole", () => {
   const pane = new TablePane({ name: "vcpus", table: "vcpu.ls", title: "vCPUs" });
   assert.equal(pane.onward, false);
+});
+
+Deno.test("in the past a stream goes until then", async () => {
+  const rig = new Rig();
+  await rig.type("9");
+  assert.match(await rig.text(), /Events =+ o follows/);
+  rig.apply({ kind: "paused", paused: true, past: true });
+  assert.match(await rig.text(), /Events =+ until then/);
 });
