@@ -40,8 +40,8 @@ const MIDDLE_SHARE = 0.66;
 const DIGITS = 16;
 /** Widths from which on the PC and the physical CPU have room. */
 const WITH_PC = 117, WITH_PCPU = 126;
-/** Columns of a wait, at the least and at the most, and those that a wider list leaves to the others. */
-const WAIT = 30, WIDE_WAIT = 60, BESIDE_WAIT = 100;
+/** Columns of a wait, at the least and at the most; of the others, with two blanks between all. */
+const WAIT = 30, WIDE_WAIT = 60, BESIDE_WAIT = 91;
 /** Columns of the history. */
 const SAMPLES = 10;
 
