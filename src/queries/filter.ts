@@ -3,6 +3,7 @@
 // is and, | is or.
 
 import { didYouMean } from "../support/did-you-mean.ts";
+import { LinearRegex } from "../support/linear-regex.ts";
 import { cellText } from "./format.ts";
 import type { Column, ColumnKind, Json, Row, Table } from "./table.ts";
 import { GiB, KiB, MiB } from "../support/sizes.ts";
@@ -167,9 +168,9 @@ function each(value: Json | undefined): readonly Json[] {
   return Array.isArray(value) ? value.length ? value : [null] : [value ?? null];
 }
 
-function regex(text: string, at: number, pattern: string): RegExp {
+function regex(text: string, at: number, pattern: string): LinearRegex {
   try {
-    return new RegExp(pattern, "i");
+    return new LinearRegex(pattern, "i");
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw new FilterError(text, at, error.message);

@@ -15,6 +15,7 @@ import { reasonLines } from "../queries/reason-text.ts";
 import { DIAGNOSES, REASONS } from "../queries/tables.ts";
 import { consolesOf } from "./plan-scenario.ts";
 import { describeStep, type Scenario, type Step } from "./scenario.ts";
+import { LinearRegex } from "../support/linear-regex.ts";
 import { WatchedConsoles, WatchedEvents } from "./watched.ts";
 
 /** Turns of the physical CPUs between two checks of an expectation. */
@@ -189,7 +190,7 @@ export class ScenarioRun {
       case "remove":
         return this.#act({ kind: "inject.remove", rule: step.remove });
       case "expect_console": {
-        const pattern = new RegExp(step.expect_console, "m");
+        const pattern = new LinearRegex(step.expect_console, "m");
         this.#console(step.of);
         if (await this.#until(step, this.#now + step.within, () => this.#consoles.meet(step.of, pattern))) return;
         throw this.#missed(step.within, this.#consoles.tail(step.of, TAIL).map((line) => `${step.of}| ${line}`));
@@ -203,7 +204,7 @@ export class ScenarioRun {
       case "expect_rows":
         return await this.#expectRows(step);
       case "expect_no_console": {
-        const pattern = new RegExp(step.expect_no_console, "m");
+        const pattern = new LinearRegex(step.expect_no_console, "m");
         this.#console(step.of);
         if (!await this.#until(step, this.#now + step.within, () => this.#consoles.meet(step.of, pattern), true)) return;
         throw new StepFailure(`the console shows it at ${this.#now / 1e9} s of virtual time`);
@@ -255,7 +256,7 @@ export class ScenarioRun {
 
   async #expectVmEnd(step: Extract<Step, { kind: "expect_vm_end" }>): Promise<void> {
     const vm = step.of.replace(/^vm:/, "");
-    const pattern = new RegExp(step.expect_vm_end, "m");
+    const pattern = new LinearRegex(step.expect_vm_end, "m");
     const end = () => this.system.hypervisor.trace.reasons.endOf(vm);
     const text = () => {
       const reason = end();
@@ -272,7 +273,7 @@ export class ScenarioRun {
     const end = this.system.ended();
     if (!end) throw this.#missed(step.within, this.system.describeWaits());
     if (end.code !== step.expect_end) throw new StepFailure(`it ended with ${end.code}: ${end.message}`);
-    if (step.message !== undefined && !new RegExp(step.message, "m").test(end.message)) {
+    if (step.message !== undefined && !new LinearRegex(step.message, "m").test(end.message)) {
       throw new StepFailure(`it ended with another message: ${end.message}`);
     }
   }

@@ -6,6 +6,7 @@ import * as v from "valibot";
 import { type ConfigError, ConfigErrors, formatConfigError, readToml } from "../configuration/config.ts";
 import { TomlPositions } from "../configuration/positions.ts";
 import { described, facts } from "../support/described.ts";
+import { LinearRegex } from "../support/linear-regex.ts";
 import { DURATION_PATTERN, parseDuration, parseSize, SIZE_PATTERN } from "../support/units.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
 import { FaultRuleError, parseFaultRule } from "../inspection/fault-rules.ts";
@@ -36,7 +37,7 @@ function checked(check: (text: string) => void) {
 
 const text = v.string("is not a string");
 const name = v.pipe(text, v.nonEmpty("is empty"));
-const regex = v.pipe(text, facts({ format: "regex" }), checked((source) => void new RegExp(source, "m")));
+const regex = v.pipe(text, facts({ format: "regex" }), checked((source) => void new LinearRegex(source, "m")));
 const rule = v.pipe(text, checked((source) => void parseFaultRule(source)));
 /** "broken" is the machine's verdict, never a VM's. */
 const VM_VERDICTS: readonly string[] = VERDICTS.filter((one) => one !== "broken");

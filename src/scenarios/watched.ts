@@ -5,6 +5,7 @@ import type { TraceHub } from "../hypervisor/trace/trace-hub.ts";
 import { type Filter, parseFilter } from "../queries/filter.ts";
 import { eventRow } from "../inspection/read-trace.ts";
 import { EVENTS } from "../queries/tables.ts";
+import type { LinearRegex } from "../support/linear-regex.ts";
 import type { Step } from "./scenario.ts";
 
 /** Characters of a console that are kept for an expectation. */
@@ -12,22 +13,25 @@ const KEPT = 1 << 20;
 
 /** The consoles, as text that no expectation has met yet. */
 export class WatchedConsoles {
-  readonly #texts = new Map<string, { text: string; readonly decoder: TextDecoder }>();
+  readonly #texts = new Map<string, { text: string; missed: LinearRegex | undefined; readonly decoder: TextDecoder }>();
 
   /** A console has shown bytes. */
   add(console: string, bytes: Uint8Array): void {
-    const one = this.#texts.get(console) ?? { text: "", decoder: new TextDecoder() };
+    const one = this.#texts.get(console) ?? { text: "", missed: undefined, decoder: new TextDecoder() };
     this.#texts.set(console, one);
+    one.missed = undefined;
     one.text = (one.text + one.decoder.decode(bytes, { stream: true })).slice(-KEPT);
   }
 
   /** Whether a console has shown this; what came up to its end is met then. */
-  meet(console: string, pattern: RegExp): boolean {
+  meet(console: string, pattern: LinearRegex): boolean {
     const one = this.#texts.get(console);
-    const match = one && pattern.exec(one.text);
-    if (!one || !match) return false;
-    one.text = one.text.slice(match.index + match[0].length);
-    return true;
+    // Expectations look after each turn of the machine, most of which show nothing.
+    if (!one || one.missed === pattern) return false;
+    const match = pattern.find(one.text);
+    if (match) one.text = one.text.slice(match.end);
+    else one.missed = pattern;
+    return match !== undefined;
   }
 
   /** The last lines that no expectation has met. */

@@ -31,6 +31,10 @@ Deno.test("each wrong scenario says what, where and what there is", () => {
   assert.match(wrong(`${HEAD}[[step]]\nexpect_consol = "x"\n`)[0], /this step has no kind.*did you mean "expect_console"/);
   assert.match(wrong(`${HEAD}[[step]]\nsend = "x"\nat = "1s"\n`)[0], /a step has one kind, not send and at/);
   assert.match(wrong(`${HEAD}[[step]]\nexpect_console = "("\nof = "hello"\n`)[0], /^x\.toml:5:\d+: expect_console .*[Uu]nterminated/);
+  assert.match(
+    wrong(`${HEAD}[[step]]\nexpect_console = "x(?!y)"\nof = "hello"\n`)[0],
+    /^x\.toml:5:\d+: expect_console .*lookahead \(\?!…\) is not supported/,
+  );
   assert.match(wrong(`${HEAD}[[step]]\nexpect_console = "x"\n`)[0], /of is missing/);
   assert.match(
     wrong(`${HEAD}[[step]]\nexpect_console = "x"\nof = "hello"\nwithin = "soon"\n`)[0],
