@@ -107,10 +107,10 @@ export function checkTrustedFolder(path: string): void {
 }
 
 /**
- * Checks that only we and root can change the content of a file, which may be a link to one.
+ * The text of a file whose content only we and root can change. It may be a link to one.
  * @throws NotOurs; an error of the system if it does not exist
  */
-export function checkTrustedFile(path: string): void {
+export function readTrustedText(path: string): string {
   const info = Deno.statSync(path);
   for (const { uid } of [Deno.lstatSync(path), info]) {
     if (uid !== null && uid !== ROOT && uid !== ownUid()) throw new NotOurs(`${path} belongs to user ${uid}, not to you (${ownUid()})`);
@@ -119,6 +119,7 @@ export function checkTrustedFile(path: string): void {
   if (((info.mode ?? 0) & OTHERS_WRITE) !== 0) {
     throw new NotOurs(`${path} has mode ${octal(info)}, others can change it; chmod go-w ${path}`);
   }
+  return readSame(path, info);
 }
 
 /**
@@ -161,7 +162,7 @@ export function openOwn(path: string, { append = false, truncate = false } = {})
   const file = Deno.openSync(path, { read: true, write: true, append });
   try {
     const now = file.statSync();
-    if (now.dev !== before.dev || now.ino !== before.ino || now.uid !== before.uid) throw new NotOurs(`${path} was replaced meanwhile`);
+    checkSame(path, before, now);
     if (((now.mode ?? 0) & OTHERS) !== 0) Deno.chmodSync(path, 0o600);
     if (truncate) file.truncateSync(0);
     return file;
@@ -180,7 +181,22 @@ export function readOwnText(path: string): string | undefined {
   if (!before) return undefined;
   if (!before.isFile) throw new NotOurs(`${path} is not a regular file`);
   checkOwner(path, before);
-  return Deno.readTextFileSync(path);
+  return readSame(path, before);
+}
+
+/** The text of the regular file that was checked, even if another one is at its path by now. */
+function readSame(path: string, checked: Deno.FileInfo): string {
+  using file = Deno.openSync(path);
+  const now = file.statSync();
+  checkSame(path, checked, now);
+  const bytes = new Uint8Array(now.size);
+  let size = 0;
+  for (let count: number | null; (count = file.readSync(bytes.subarray(size)));) size += count;
+  return new TextDecoder().decode(bytes.subarray(0, size));
+}
+
+function checkSame(path: string, before: Deno.FileInfo, now: Deno.FileInfo): void {
+  if (now.dev !== before.dev || now.ino !== before.ino || now.uid !== before.uid) throw new NotOurs(`${path} was replaced meanwhile`);
 }
 
 /** Writes a file of ours, mode 0600, that was not there or is replaced. */

@@ -12,7 +12,7 @@ import type { FileCommand, FileHook } from "../../configuration/program-keys.ts"
 import { type FilePrograms, readUserFile } from "../../configuration/user-file.ts";
 import { EVENTS } from "../../queries/tables.ts";
 import { isOfSystem } from "../../support/cache.ts";
-import { checkTrustedFile, NotOurs } from "../../support/own-files.ts";
+import { NotOurs, readTrustedText } from "../../support/own-files.ts";
 
 /** A command, and the file that it is from. */
 export interface OwnCommand extends FileCommand {
@@ -56,8 +56,7 @@ function ownFile(): OwnPrograms {
   const file = userFile();
   if (file === undefined || !hasUserFile()) return { commands: [], hooks: [] };
   try {
-    checkTrustedFile(file);
-    const read = readUserFile(file, Deno.readTextFileSync(file));
+    const read = readUserFile(file, readTrustedText(file));
     if ("errors" in read) throw new Failure(read.errors.join("\n     "));
     return checked(file, read, Deno.cwd());
   } catch (error) {
