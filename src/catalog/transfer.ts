@@ -1,6 +1,7 @@
 // Files from a mirror, by HTTP or HTTPS (through the proxies that HTTP_PROXY, HTTPS_PROXY and
 // NO_PROXY name) or from a folder. A transfer that breaks continues where it was.
 
+import { RefusedRedirect, requested } from "./redirects.ts";
 import { fileSha256 } from "../support/cache.ts";
 
 /** A file to get. */
@@ -90,7 +91,7 @@ async function wholeAnswer(url: string, most: number): Promise<Uint8Array<ArrayB
  * @throws Error if the server does not say it, or says more than `most`
  */
 export async function sizeAt(url: string, most: number): Promise<number> {
-  const { ok, status, statusText, headers } = await fetch(url, { method: "HEAD" }).catch((error) => {
+  const { ok, status, statusText, headers } = await requested(url, { method: "HEAD" }).catch((error) => {
     throw new Error(`${url}: ${reasonOf(error)}`);
   });
   if (!ok) throw new Error(`${url}: the server answers ${status} ${statusText}`.trimEnd());
@@ -125,8 +126,9 @@ async function answer(url: string, start: number): Promise<{ body: AsyncIterable
   if (url.startsWith("file:")) return await fileAnswer(url, start);
   let response: Response;
   try {
-    response = await fetch(url, { headers: start > 0 ? { range: `bytes=${start}-` } : {} });
+    response = await requested(url, { headers: start > 0 ? { range: `bytes=${start}-` } : {} });
   } catch (error) {
+    if (error instanceof RefusedRedirect) throw new WrongAnswer(`${url}: ${error.message}`);
     const reason = reasonOf(error);
     // Proxies that intercept TLS have their own certificates.
     const wayOut = /certificate/i.test(reason) ? "; name an http:// mirror: a signature protects what it sends" : "";
