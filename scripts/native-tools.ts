@@ -21,12 +21,15 @@ const PROGRAMS = {
   debugfs: "e2fsprogs",
   mke2fs: "e2fsprogs",
   e2fsck: "e2fsprogs",
+  fish: "fish",
   make: "make",
+  mandoc: "mandoc",
   parallel: "parallel",
   screen: "screen",
   tmux: "tmux",
   tshark: "tshark",
   xz: "xz-utils",
+  zsh: "zsh",
 } as const;
 
 /** Terminal programs that `bench screens` starts beside el2; their packages have the same names. */
@@ -103,6 +106,27 @@ async function luaFolder(data: string): Promise<string[]> {
     if (await exists(`${data}/${name}`)) await Deno.copyFile(`${data}/${name}`, `${folder}/${name}`);
   }
   return [`WIRESHARK_DATA_DIR=${folder}`];
+}
+
+/**
+ * The command line of fish without a person's settings. Unpacked, it must be told where its
+ * functions are.
+ */
+export async function fishCommand(): Promise<string[]> {
+  const program = await nativeProgram("fish"), functions = `${UNPACKED.root}/usr/share/fish/functions`;
+  const settings = isUnpacked(program) ? ["--init-command", `set -g fish_function_path ${functions}`] : [];
+  return [program, "--no-config", ...settings];
+}
+
+/** Lines of a `.zshenv` with which zsh, if it is unpacked, finds its modules and functions. */
+export async function zshSettings(): Promise<string> {
+  if (!isUnpacked(await nativeProgram("zsh"))) return "";
+  const { root } = UNPACKED;
+  return `module_path=(${root}/usr/lib/${MULTIARCH}/zsh/*(/))\nfpath=(${root}/usr/share/zsh/functions/**/*(/))\n`;
+}
+
+function isUnpacked(program: string): boolean {
+  return program.startsWith(`${UNPACKED.folder}/`);
 }
 
 /**
