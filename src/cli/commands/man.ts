@@ -3,7 +3,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { type CommandNode, commandTree, isRunnable } from "../common/command-tree.ts";
-import { examplesText } from "../common/command.ts";
+import { type Example, examplesText, partsOfHelp } from "../common/command.ts";
 import { Failure } from "../common/failure.ts";
 import { output } from "../common/print.ts";
 import { didYouMean } from "../../support/did-you-mean.ts";
@@ -88,16 +88,21 @@ export function commandPage(path: readonly string[], node: CommandNode): string 
     ".SH SYNOPSIS",
   ];
   const commands = [...own ? [{ path: "", command: node }] : [], ...below];
+  const { notes } = partsOfHelp(node.after), ends = notes.filter((note) => note.startsWith(EXITS));
   for (const [index, { path: rest, command }] of commands.entries()) {
     if (index) lines.push(".br");
     lines.push(`.B ${roff(usage([...path, ...rest ? [rest] : []].join(" "), command))}`, "[OPTIONS]");
   }
+  const about = notes.filter((note) => !ends.includes(note));
+  if (about.length) lines.push(".SH DESCRIPTION", ...paragraphs(about));
   if (own && node.arguments.length + node.options.length) lines.push(".SH OPTIONS", ...details(node));
   if (below.length) lines.push(".SH COMMANDS");
   for (const { path: rest, command } of below) {
-    lines.push(".SS " + roff([...path, rest].join(" ")), roff(command.help), ...details(command));
+    const { notes } = partsOfHelp(command.after);
+    const told = paragraphs([`${command.help}.`, ...notes]);
+    lines.push(".SS " + roff([...path, rest].join(" ")), ...told, ...details(command));
   }
-  lines.push(...exitCodes(), ".SH SEE ALSO", ".BR el2 (1)");
+  lines.push(...exitStatus(ends), ...examples(commands.map(({ command }) => command)), ".SH SEE ALSO", ".BR el2 (1)");
   return lines.map((line) => `${line}\n`).join("");
 }
 
@@ -109,8 +114,44 @@ function details({ arguments: args, options }: CommandNode): string[] {
   ];
 }
 
-function exitCodes(): string[] {
-  return [".SH EXIT STATUS", ...EXIT_CODES.flatMap(([code, help]) => [".TP", `.B ${code}`, roff(help)])];
+/** Start of the paragraph about exit codes in the help of a command. */
+const EXITS = "Exit codes: ";
+
+/** The exit codes; a meaning in the help of the command replaces the general one. */
+function exitStatus(ends: readonly string[] = []): string[] {
+  const meanings = new Map(EXIT_CODES), remarks: string[] = [];
+  for (const meaning of ends.flatMap((text) => text.slice(EXITS.length).replace(/\.$/, "").split("; "))) {
+    const [, code, text] = /^(\d+) ([^]*)$/.exec(meaning) ?? [];
+    if (code === undefined) remarks.push(meaning);
+    else meanings.set(Number(code), text);
+  }
+  const list = [...meanings].sort(([a], [b]) => a - b).flatMap(([code, help]) => [".TP", `.B ${code}`, roff(help)]);
+  return [".SH EXIT STATUS", ...paragraphs(remarks.map((text) => `${text[0].toUpperCase()}${text.slice(1)}.`)), ...list];
+}
+
+/** Paragraphs of text; their indented lines stay as they are. */
+function paragraphs(texts: readonly string[]): string[] {
+  return texts.flatMap((text, index) => {
+    const parts = text.match(/^(?: .*|[^ ].*(?:\n[^ ].*)*)$/gm) ?? [];
+    return [...index ? [".PP"] : [], ...parts.flatMap((part) => part.startsWith(" ") ? verbatim(part.trim()) : [roff(part)])];
+  });
+}
+
+/** An indented line that is never broken. */
+function verbatim(line: string): string[] {
+  return [".RS 4", ".nf", roff(line), ".fi", ".RE"];
+}
+
+/** The examples in the help of commands. */
+function examples(commands: readonly CommandNode[]): string[] {
+  const all = commands.flatMap(({ after }) => partsOfHelp(after).examples);
+  if (all.length === 0) return [];
+  return [".SH EXAMPLES", ...all.flatMap((one, index) => [...index ? [".PP"] : [], ...exampleText(one)])];
+}
+
+/** An example: its line, which is never broken, and the remark below it. */
+function exampleText({ line, remark }: Example): string[] {
+  return [".nf", `.B ${roff(line)}`, ".fi", ...remark ? [".RS 4", roff(remark), ".RE"] : []];
 }
 
 /**
@@ -151,15 +192,29 @@ export function manualPage(tree: CommandNode): string {
     for (const { name, help } of command.arguments) lines.push(".RS", ".TP", `.I ${roff(name)}`, roff(help), ".RE");
     for (const { flags, help } of command.options) lines.push(".RS", ".TP", `.B ${roff(flags)}`, roff(help), ".RE");
   }
-  lines.push(...exitCodes());
+  lines.push(...exitStatus());
   lines.push(".SH ENVIRONMENT");
   for (const [name, help] of ENVIRONMENT) lines.push(".TP", `.B ${name}`, roff(help));
+  lines.push(...examples([tree]));
   return lines.map((line) => `${line}\n`).join("");
 }
 
+/** Characters that roff would show as others, or read as marks. */
+const ROFF: Readonly<Record<string, string>> = {
+  "\\": "\\e",
+  "-": "\\-",
+  '"': "\\(dq",
+  "'": "\\(aq",
+  "`": "\\(ga",
+  "^": "\\(ha",
+  "~": "\\(ti",
+};
+
+/** Text of one line, in which each character is shown as it is. */
 function roff(text: string): string {
+  const shown = text.replaceAll(/[-\\"'`^~]/g, (character) => ROFF[character]);
   // A list of words with commas may be broken after each.
-  return text.replaceAll("\\", "\\e").replaceAll("-", "\\-").replaceAll(/,(?=\S)/g, ",\\:").replaceAll("\n", " ").replace(/^[.']/, "\\&$&");
+  return shown.replaceAll(/,(?=\S)/g, ",\\:").replaceAll("\n", " ").replace(/^\./, "\\&$&");
 }
 
 /** The reference as Markdown. */

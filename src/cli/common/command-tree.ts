@@ -33,6 +33,8 @@ export interface CommandNode {
   readonly arguments: readonly ArgumentNode[];
   readonly options: readonly OptionNode[];
   readonly commands: readonly CommandNode[];
+  /** Text below the options in its help: notes and examples. */
+  readonly after: string;
 }
 
 /**
@@ -52,6 +54,7 @@ export function commandTree(program: Command): CommandNode {
 interface Walked {
   name(): string;
   description(): string;
+  emit(event: "afterHelp", context: { error: boolean; write(text: string): void }): boolean;
   readonly registeredArguments: readonly {
     name(): string;
     readonly description: string;
@@ -90,5 +93,13 @@ function node(command: Walked): CommandNode {
       choices: option.argChoices ?? [],
     })),
     commands: command.commands.filter((child) => !child._hidden).map(node),
+    after: textAfter(command),
   };
+}
+
+/** The texts of `addHelpText("after", …)`, which commander keeps as listeners of an event. */
+function textAfter(command: Walked): string {
+  let after = "";
+  command.emit("afterHelp", { error: false, write: (text) => after += text });
+  return after;
 }
