@@ -2,16 +2,17 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
-import { ExitCode, Failure } from "../common/failure.ts";
+import { ExitCode } from "../common/failure.ts";
 import { output } from "../common/print.ts";
 import { platformState } from "../common/platform.ts";
 import { colorsOf, localeOf, programsOf } from "../common/requirements.ts";
 import { ALL_RIGHTS, PROCESS_RIGHTS, type ProcessRights } from "../common/rights.ts";
 import { catalogEntries } from "../../catalog/catalog.ts";
-import { sessionFolder } from "../../control/places.ts";
+import { NoPlace, sessionFolder } from "../../control/places.ts";
 import { documentText, FINDINGS } from "../../queries/documents.ts";
 import { rightsOfWorker } from "../../session/client.ts";
 import { WORKER_OPTIONS } from "../../session/worker-rights.ts";
+import { isOfSystem, NoCacheFolder } from "../../support/cache.ts";
 import { findProgram, SYSTEM_FOLDERS } from "../../support/installed-programs.ts";
 import { GiB, WASM_PAGE_SIZE } from "../../support/sizes.ts";
 import { MINIMUM } from "../../tui/frame.ts";
@@ -33,30 +34,39 @@ const MACHINE_SIZE = 1.25 * GiB;
 /** Adds the command. */
 export function registerDoctor(program: Command, { entry, exit }: CommandContext): void {
   program.command("doctor")
-    .description("check the system, terminal, memory, sockets, images and programs, and report how to get what is missing")
+    .description("check the system, memory, sockets, terminal, guests and programs, and report how to get what is missing")
     .option("--rights", "show the Deno permissions of each el2 process")
     .option("--json", "print JSON")
     .addHelpText("after", examplesText(["doctor", "doctor --json", "doctor --rights"]))
     .action(async ({ json, rights }) => {
       const found = rights ? [...PROCESS_RIGHTS.map(rightsOf), ownRights(), await workerRights(entry)] : [
         { id: "platform", ...platformState() },
+        memory(),
+        sockets(),
         terminal(),
         { id: "colors", ok: true, ...colorsOf(environment) },
         { id: "locale", ok: true, ...localeOf(environment) },
-        memory(),
-        sockets(),
-        await images(),
+        await guests(),
         { id: "programs", ok: true, ...programsOf((name) => findProgram(name, SYSTEM_FOLDERS) !== undefined) },
       ];
       if (json) output(`${documentText(FINDINGS, { data: found.map((one) => ({ ...one })) })}\n`);
       else {
         for (const { id, ok, says, remedy } of found) {
           const lines = [says, ...remedy.split("\n").filter(Boolean)];
-          output(`${ok ? "ok " : "!! "} ${id.padEnd(9)} ${lines.join(`\n${" ".repeat(14)}`)}\n`);
+          output(`${!ok ? "!! " : remedy ? "tip" : "ok "} ${id.padEnd(9)} ${lines.join(`\n${" ".repeat(14)}`)}\n`);
         }
+        if (!rights) output(`\n${conclusion(found)}\n`);
       }
       exit(found.every(({ ok }) => ok) ? ExitCode.Done : ExitCode.Failed);
     });
+}
+
+/** The conclusion from all checks. */
+function conclusion(found: readonly Finding[]): string {
+  const failed = found.filter(({ ok }) => !ok).map(({ id }) => id);
+  if (failed.length) return `Parts of el2 do not work here until you fix the lines marked !!: ${failed.join(", ")}`;
+  const optional = found.some(({ remedy }) => remedy) ? ' Lines marked "tip" are optional.' : "";
+  return `el2 can run on this computer.${optional} Start with: el2 tour`;
 }
 
 /** The rights of a kind of process. */
@@ -98,13 +108,13 @@ function memory(): Finding {
   try {
     const pages = MACHINE_SIZE / WASM_PAGE_SIZE;
     new WebAssembly.Memory({ initial: pages, maximum: pages });
-    return { id: "memory", ok: true, says: "there is room for a machine with 1 GiB of RAM", remedy: "" };
+    return { id: "memory", ok: true, says: "enough for a machine with 1 GiB of RAM", remedy: "" };
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     return {
       id: "memory",
       ok: false,
-      says: "there is no room for a machine with 1 GiB of RAM",
+      says: "not enough for a machine with 1 GiB of RAM",
       remedy: "use --memory 512MiB, or raise the limit of virtual memory: ulimit -v unlimited",
     };
   }
@@ -112,30 +122,29 @@ function memory(): Finding {
 
 function sockets(): Finding {
   try {
-    const folder = sessionFolder();
-    const mode = Deno.statSync(folder).mode ?? 0;
-    const ok = (mode & 0o077) === 0;
-    return { id: "sockets", ok, says: folder, remedy: ok ? "" : `other users can read it; run chmod 700 ${folder}` };
+    return { id: "sockets", ok: true, says: `sessions are in ${sessionFolder()}`, remedy: "" };
   } catch (error) {
-    if (
-      !(error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable)
-    ) throw error;
-    return {
-      id: "sockets",
-      ok: false,
-      says: error.message,
-      remedy: "set XDG_RUNTIME_DIR to your own folder: commands and attach need it",
-    };
+    if (!(error instanceof NoPlace)) throw error;
+    return { id: "sockets", ok: false, ...withWayOut(error.message) };
   }
 }
 
-async function images(): Promise<Finding> {
+/** The parts of a message whose way out follows the last semicolon. */
+function withWayOut(message: string): Pick<Finding, "says" | "remedy"> {
+  const at = message.lastIndexOf("; ");
+  return { says: message.slice(0, at), remedy: message.slice(at + 2) };
+}
+
+async function guests(): Promise<Finding> {
   try {
     const entries = await catalogEntries();
-    if (entries.length) return { id: "images", ok: true, says: `${entries.length} in the cache: el2 guests ls`, remedy: "" };
-    return { id: "images", ok: true, says: "no guest fetched yet; the demo needs none", remedy: "fetch Debian: el2 guests fetch debian" };
+    if (entries.length) return { id: "guests", ok: true, says: `${entries.length} fetched; list them: el2 guests ls`, remedy: "" };
+    return { id: "guests", ok: true, says: "none fetched; the demo needs none", remedy: "for Debian: el2 guests fetch debian" };
   } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    return { id: "images", ok: false, says: error.message, remedy: "set EL2_CACHE to a writable folder" };
+    if (error instanceof NoCacheFolder) return { id: "guests", ok: false, ...withWayOut(error.message) };
+    if (!(error instanceof Error && isOfSystem(error))) throw error;
+    // Deno's answer for devices and /proc names rights that el2 cannot have.
+    const says = error instanceof Deno.errors.NotCapable ? "the cache folder cannot be read" : error.message;
+    return { id: "guests", ok: false, says, remedy: "set EL2_CACHE to a writable folder" };
   }
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { colorsOf, localeOf, programsOf } from "../../../src/cli/common/requirements.ts";
 import { el2, el2Process } from "../program.ts";
 
-const IDS = ["platform", "terminal", "colors", "locale", "memory", "sockets", "images", "programs"];
+const IDS = ["platform", "memory", "sockets", "terminal", "colors", "locale", "guests", "programs"];
 
 Deno.test("doctor says for each check whether it passed", async () => {
   const { stdout } = await el2("doctor", "--json");
@@ -22,9 +22,9 @@ Deno.test("doctor names the programs that are missing, the commands that need th
   const { code, stdout } = await el2Process(["doctor"], { PATH: "/nonexistent", TERM: "dumb", LC_ALL: "C" });
   assert.equal(code, 0, stdout);
   const lines = [
-    "ok  colors    no colors: NO_COLOR is set",
+    "tip colors    no colors: NO_COLOR is set",
     "              for colors: unset NO_COLOR",
-    "ok  locale    C: the screens draw only ASCII",
+    "tip locale    C: the screens draw only ASCII",
     "              for lines and blocks: export LC_ALL=C.UTF-8",
   ];
   assert.ok(stdout.includes(lines.join("\n")), stdout);
@@ -34,7 +34,24 @@ Deno.test("doctor names the programs that are missing, the commands that need th
     "              for captures of el2 trace export: install wireshark",
     "              for el2 bench --against qemu: install qemu-system-arm",
   ];
-  assert.ok(stdout.endsWith(`${programs.join("\n")}\n`), stdout);
+  assert.ok(stdout.includes(`\n${programs.join("\n")}\n\n`), stdout);
+  assert.ok(stdout.endsWith('\nel2 can run on this computer. Lines marked "tip" are optional. Start with: el2 tour\n'), stdout);
+});
+
+Deno.test("doctor concludes what does not work here from the checks that failed", async () => {
+  // No folder for sockets can be made below a file, and without HOME there is none for guests.
+  const file = await Deno.makeTempFile();
+  try {
+    const { code, stdout } = await el2Process(["doctor"], { XDG_RUNTIME_DIR: `${file}/run`, EL2_CACHE: "", XDG_CACHE_HOME: "", HOME: "" });
+    assert.equal(code, 1, stdout);
+    assert.match(stdout, /^!! {2}sockets {3}sessions need \S+\/run\/el2: .*\n {14}set XDG_RUNTIME_DIR to your own folder$/m);
+    assert.match(stdout, /^!! {2}guests {4}no cache folder: .*\n {14}set EL2_CACHE$/m);
+    assert.ok(stdout.endsWith("\nParts of el2 do not work here until you fix the lines marked !!: sockets, guests\n"), stdout);
+    const { stdout: device } = await el2Process(["doctor"], { EL2_CACHE: "/proc/none" });
+    assert.match(device, /^!! {2}guests {4}the cache folder cannot be read\n {14}set EL2_CACHE to a writable folder$/m);
+  } finally {
+    await Deno.remove(file);
+  }
 });
 
 Deno.test("doctor says how to have all colors and characters", () => {
