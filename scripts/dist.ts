@@ -36,8 +36,10 @@ try {
     if (!PARTS.some((name) => name === part)) throw new DistError(`--only: no part "${part}"; there are ${PARTS.join(", ")}`);
   }
   const build: Build = { folder, bundle: `${folder}/el2.js`, split: `${folder}/split`, time: await buildTime() };
-  await bundle(build.bundle);
-  const { files, folders, said } = await makeParts(build);
+  const runtime = parts.has("file") ? await compileRuntime() : undefined;
+  const packs = parts.has("others") || parts.has("file") && runtime === undefined;
+  await Promise.all([bundle(build.bundle), packs ? split(build.split) : undefined]);
+  const { files, folders, said } = await makeParts(build, runtime);
   await Deno.writeTextFile(`${folder}/SHA256SUMS`, await checksums(files));
   await Deno.mkdir(dist, { recursive: true });
   for (const name of folders) await replaceFolder(`${folder}/${name}`, `${dist}/${name}`);
@@ -51,10 +53,12 @@ try {
   await Deno.remove(folder, { recursive: true });
 }
 
-/** Builds the parts that were asked for: their files, their folders, and what to print. */
-async function makeParts(build: Build): Promise<{ files: string[]; folders: string[]; said: string[] }> {
+/**
+ * Builds the parts that were asked for: their files, their folders, and what to print.
+ * @param runtime that of `deno compile`; with it, that makes the one file of this platform
+ */
+async function makeParts(build: Build, runtime: string | undefined): Promise<{ files: string[]; folders: string[]; said: string[] }> {
   const files = ["el2.js"], folders: string[] = [], said: string[] = [];
-  let splitting: Promise<void> | undefined;
   const packages = ["npm", "deb", "sbom"].some((part) => parts.has(part)) ? await bundledPackages(build.bundle) : [];
   const made = (name: string, how: string) => {
     files.push(name);
@@ -85,18 +89,15 @@ async function makeParts(build: Build): Promise<{ files: string[]; folders: stri
       said.push(`left out: ${program} (a shell starts the one file; npm's el2 is for Windows)`);
       continue;
     }
-    const runtime = own && wanted ? await compileRuntime() : undefined;
-    if (runtime !== undefined) made(program, await compile(build, runtime));
-    if (runtime !== undefined && !parts.has("deb")) continue;
+    const compiled = own && wanted && runtime !== undefined;
+    if (compiled) made(program, await compile(build, runtime));
+    if (compiled && !parts.has("deb")) continue;
     const deno = await denoOf(target, folder);
     if (typeof deno === "string") {
       said.push(`left out: ${program} (${deno})`);
       continue;
     }
-    if (wanted && runtime === undefined) {
-      await (splitting ??= split(build.split));
-      made(program, await pack(build, target.target, deno));
-    }
+    if (wanted && !compiled) made(program, await pack(build, target.target, deno));
     if (target.debian && parts.has("deb")) made(await debianPackage(build, target.debian, deno, packages), "Debian");
   }
   return { files, folders, said };

@@ -5,7 +5,7 @@ import { ENVIRONMENT, PERMISSIONS } from "../../src/cli/common/runtime.ts";
 import { createHash } from "node:crypto";
 import { manualPages } from "../../src/cli/reference.ts";
 import { VERSION } from "../../src/support/version.ts";
-import { ar, type Entry, gzip, tar, withFolders } from "./archives.ts";
+import { ar, type Entry, gzip, tarGzip, withFolders } from "./archives.ts";
 import type { BundledPackage } from "./bundled-packages.ts";
 import { type Build, outputOf } from "./common.ts";
 import { RUN_FLAGS } from "./one-file.ts";
@@ -48,14 +48,15 @@ export async function debianPackage(
   const packed = (value: string) => gzip(text(value), 9);
   const written = new Date(time * 1000).toUTCString().replace("GMT", "+0000");
   const changes = `el2 (${VERSION}) unstable; urgency=medium\n\n  * New release.\n\n -- ${maintainer()}  ${written}\n`;
+  const [bash, zsh, fish] = await Promise.all(["bash", "zsh", "fish"].map((shell) => el2("completion", shell)));
   const files: Entry[] = [
     { path: "./usr/bin/el2", data: text(START), executable: true },
     { path: "./usr/lib/el2/deno", data: deno, executable: true },
     { path: "./usr/lib/el2/el2.js", data: await Deno.readFile(bundle) },
     ...manualPages().map(({ name, text }) => ({ path: `./usr/share/man/man1/${name}.1.gz`, data: packed(text) })),
-    { path: "./usr/share/bash-completion/completions/el2", data: text(await el2("completion", "bash")) },
-    { path: "./usr/share/zsh/vendor-completions/_el2", data: text(await el2("completion", "zsh")) },
-    { path: "./usr/share/fish/vendor_completions.d/el2.fish", data: text(await el2("completion", "fish")) },
+    { path: "./usr/share/bash-completion/completions/el2", data: text(bash) },
+    { path: "./usr/share/zsh/vendor-completions/_el2", data: text(zsh) },
+    { path: "./usr/share/fish/vendor_completions.d/el2.fish", data: text(fish) },
     { path: "./usr/share/doc/el2/copyright", data: text(await copyright(packages)) },
     { path: "./usr/share/doc/el2/changelog.gz", data: packed(changes) },
     { path: "./usr/share/lintian/overrides/el2", data: text(OVERRIDES) },
@@ -76,8 +77,8 @@ ${DESCRIPTION}
   const file = `el2_${VERSION}_${architecture}.deb`;
   const members = [
     { name: "debian-binary", data: text("2.0\n") },
-    { name: "control.tar.gz", data: gzip(tar(withFolders(about), time)) },
-    { name: "data.tar.gz", data: gzip(tar(withFolders(files), time)) },
+    { name: "control.tar.gz", data: tarGzip(withFolders(about), time) },
+    { name: "data.tar.gz", data: tarGzip(withFolders(files), time) },
   ];
   await Deno.writeFile(`${folder}/${file}`, ar(members, time));
   return file;

@@ -4,7 +4,7 @@
 
 import { ENVIRONMENT, PERMISSIONS } from "../../src/cli/common/runtime.ts";
 import { VERSION } from "../../src/support/version.ts";
-import { type Entry, gzip, tar, withFolders } from "./archives.ts";
+import { type Entry, tarGzip, withFolders } from "./archives.ts";
 import { type Build, digest, DistError, run } from "./common.ts";
 import { filesBelow } from "./split.ts";
 import { joined } from "../../src/support/bytes.ts";
@@ -61,7 +61,7 @@ export async function pack({ folder, split }: Build, target: string, deno: Uint8
   const files = await Promise.all(
     (await filesBelow(split)).map(async (path): Promise<Entry> => ({ path, data: await Deno.readFile(`${split}/${path}`) })),
   );
-  const payload = gzip(tar(withFolders([{ path: "deno", data: deno, executable: true }, ...files]), 0));
+  const payload = tarGzip(withFolders([{ path: "deno", data: deno, executable: true }, ...files]), 0);
   const header = new TextEncoder().encode(launcher((await digest(payload)).slice(0, 16), target));
   const file = joined([header, payload]);
   const program = `${folder}/${programName(target)}`;

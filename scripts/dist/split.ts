@@ -34,9 +34,11 @@ export async function bundle(file: string): Promise<void> {
 
 /** Makes the program in several files in a new folder. */
 export async function split(folder: string): Promise<void> {
-  for (const [name, source] of ROOTS) await makeModules("--code-splitting", "--outdir", `${folder}/${name}`, source);
   const apart = ROOTS.flatMap(([_, source]) => ["--external", `./${source}`]);
-  await makeModules("--code-splitting", ...apart, "--outdir", folder, "main.ts");
+  await Promise.all([
+    makeModules("--code-splitting", ...apart, "--outdir", folder, "main.ts"),
+    ...ROOTS.map(([name, source]) => makeModules("--code-splitting", "--outdir", `${folder}/${name}`, source)),
+  ]);
   await Deno.rename(`${folder}/main.js`, `${folder}/${ENTRY}`);
   const paths = await filesBelow(folder), texts = new Map<string, string>();
   for (const path of paths) texts.set(path, escaped(await Deno.readTextFile(`${folder}/${path}`)));
