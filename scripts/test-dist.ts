@@ -3,6 +3,7 @@
 // system allows that without root, without a network.
 
 import { resolve } from "node:path";
+import { pathWithoutDeno } from "./path-without-deno.ts";
 import { RIGHTS } from "./test.ts";
 import { VERSION } from "../src/support/version.ts";
 
@@ -36,7 +37,7 @@ async function alone(command: string[]): Promise<string[]> {
 
 // The file unpacks itself once, before anything measures or waits.
 await new Deno.Command(PROGRAM, { args: ["--version"], stdin: "null" }).output();
-const folders = await Promise.all((Deno.env.get("PATH") ?? "").split(":").map(withoutDeno));
+const links = await Deno.makeTempDir({ prefix: "el2-path-" });
 const [program, ...args] = await alone([
   Deno.execPath(),
   "test",
@@ -49,26 +50,9 @@ const [program, ...args] = await alone([
 const { code } = await new Deno.Command(program, {
   args,
   cwd: ROOT,
-  env: { EL2_PROGRAM: PROGRAM, PATH: folders.map(({ path }) => path).join(":") },
+  env: { EL2_PROGRAM: PROGRAM, PATH: await pathWithoutDeno(links) },
   stdin: "null",
 }).spawn()
   .status;
-for (const { temporary, path } of folders) if (temporary) await Deno.remove(path, { recursive: true });
+await Deno.remove(links, { recursive: true });
 Deno.exit(code);
-
-/** A folder of the PATH; where deno is in it, another one with links to all else. */
-async function withoutDeno(path: string): Promise<{ path: string; temporary: boolean }> {
-  if (!exists(`${path}/deno`)) return { path, temporary: false };
-  const links = await Deno.makeTempDir({ prefix: "el2-path-" });
-  for await (const { name } of Deno.readDir(path)) if (name !== "deno") await Deno.symlink(`${path}/${name}`, `${links}/${name}`);
-  return { path: links, temporary: true };
-}
-
-function exists(file: string): boolean {
-  try {
-    return Deno.statSync(file).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
-    throw error;
-  }
-}

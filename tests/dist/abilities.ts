@@ -9,15 +9,17 @@ import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { Ajv } from "ajv";
 import { parse } from "smol-toml";
-import { tsharkCommand } from "../../scripts/native-tools.ts";
+import { fishCommand, nativeProgram, tsharkCommand, zshSettings } from "../../scripts/native-tools.ts";
 import { Qcow2 } from "../../src/formats/qcow2.ts";
 import { sha256 } from "../../src/support/cache.ts";
+import { acceptedBy, UNKNOWABLE } from "../configuration/wrong-configurations.ts";
 import { DapClient } from "../debug/dap/client.ts";
 import { DISK, QCOW2 } from "../support/disk-images.ts";
 import { repositoryFiles } from "../support/files.ts";
 import { buildMirror, fileAnswer, serving } from "../support/signed-mirror.ts";
 import { runIn } from "./programs.ts";
-import type { Artefact, AsUser } from "./user.ts";
+import { TmuxTerminal } from "../terminal/tmux.ts";
+import type { Artefact, AsUser, Environment, User } from "./user.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 const HELLO = `${ROOT}assets/guests/hello.bin`;
@@ -25,7 +27,7 @@ const HELLO = `${ROOT}assets/guests/hello.bin`;
 /** The tests. */
 export function abilityTests(artefact: Artefact, ability: AsUser): void {
   artefact(
-    "a JSON Schema library finds no error in the examples by the schemas that the build prints",
+    "a JSON Schema library finds no error in the examples by the schemas that the build prints, and refuses wrong configurations",
     ability(async (user) => {
       const ajv = new Ajv({ allErrors: true, strict: false });
       ajv.addFormat("regex", true);
@@ -42,7 +44,7 @@ export function abilityTests(artefact: Artefact, ability: AsUser): void {
         const validate = path.endsWith(".test.toml") ? scenario : config;
         assert.ok(validate(parse(await Deno.readTextFile(`${ROOT}${path}`))), `${path}: ${JSON.stringify(validate.errors)}`);
       }
-      assert.equal(config(parse("el2 = 1\n[vm.a]\nmemory = 5\n")), false);
+      assert.deepEqual(acceptedBy(config), Object.keys(UNKNOWABLE).sort(), "wrong configurations");
     }),
   );
 
@@ -53,22 +55,20 @@ export function abilityTests(artefact: Artefact, ability: AsUser): void {
       await user.output("trace", "export", "demo.pcapng", "--recording", "demo.rec");
       await user.write("el2.lua", await user.output("trace", "dissector"));
       const [tshark, ...args] = await tsharkCommand();
-      const decoded = async (filter: string, ...fields: string[]) => {
-        const show = ["-X", "lua_script:el2.lua", "-r", "demo.pcapng", "-Y", filter, "-T", "fields"];
-        const named = fields.flatMap((name) => ["-e", name]);
-        const { code, stdout, stderr } = await runIn(user.here, tshark, [...args, ...show, ...named], Deno.env.toObject());
-        assert.equal(code, 0, stderr);
-        return stdout.trim().split("\n").filter(Boolean).map((line) => line.split("\t"));
-      };
-      const rpcs = await decoded("gunyah.kind == 1", "rmrpc.id", "_ws.col.Info");
+      const show = ["-X", "lua_script:el2.lua", "-r", "demo.pcapng", "-Y", "gunyah.kind == 1 || _ws.lua.error || rmrpc.short"];
+      const fields = ["rmrpc.id", "_ws.col.Info", "_ws.lua.error", "rmrpc.short"].flatMap((name) => ["-e", name]);
+      const decoded = await runIn(user.here, tshark, [...args, ...show, "-T", "fields", ...fields], Deno.env.toObject());
+      assert.equal(decoded.code, 0, decoded.stderr);
+      const rpcs = decoded.stdout.split("\n").filter(Boolean).map((line) => line.split("\t"));
       assert.ok(rpcs.length > 40, `${rpcs.length} packets`);
-      for (const [id, info] of rpcs) assert.ok(id !== "" && /^(?:request|reply|continuation|notification) [A-Z_]+/.test(info), info);
-      assert.deepEqual(await decoded("_ws.lua.error || rmrpc.short", "frame.number"), []);
-
-      for (const [name, start] of [["a.svg", /^<svg /], ["a.png", /^.PNG/], ["a.txt", /demo\.rec/]] as const) {
-        await user.output("screenshot", name, "--recording", "demo.rec", "--size", "80x24");
-        assert.match(new TextDecoder("latin1").decode(await Deno.readFile(`${user.here}/${name}`)).split("\n")[0], start);
+      for (const [id, info, ...wrong] of rpcs) {
+        assert.ok(id !== "" && /^(?:request|reply|continuation|notification) [A-Z_]+/.test(info), info);
+        assert.deepEqual(wrong, ["", ""], info);
       }
+
+      // The letters of its pictures are in the build.
+      await user.output("screenshot", "a.png", "--recording", "demo.rec", "--size", "80x24");
+      assert.match(new TextDecoder("latin1").decode(await Deno.readFile(`${user.here}/a.png`)), /^.PNG/);
       await user.write("steps", "keys 5\nwait 1s\n");
       await user.output("cast", "a.cast", "--run", "demo", "--script", "steps", "--size", "60x16");
       assert.equal(JSON.parse((await user.read("a.cast")).split("\n")[0]).version, 2);
@@ -148,9 +148,9 @@ export function abilityTests(artefact: Artefact, ability: AsUser): void {
   );
 
   artefact(
-    "programs of a configuration run once the user trusts it, and not before",
+    "programs of a configuration run once the user trusts it, and not before; a key starts one with the fields of its row",
     ability(async (user) => {
-      const commands = `[[ui.command]]\nname = "more"\nkey = "Z"\nrun = ["touch", "mark"]\n`;
+      const commands = `[[ui.command]]\nname = "more"\nkey = "Z"\nwhere = ["vm"]\nrun = ["cp", "-v", "el2.toml", "of-{name}"]\n`;
       const hook = `[[hook]]\nname = "mark"\non = "kind=state vm=vm:a"\nrun = ["touch", "mark"]\n`;
       await user.write("el2.toml", `el2 = 1\n[vm.a]\nimage = "${HELLO}"\nmemory = "4MiB"\n${hook}${commands}`);
       const args = ["run", "el2.toml", "--headless", "--for", "100ms", "--turbo"];
@@ -158,9 +158,17 @@ export function abilityTests(artefact: Artefact, ability: AsUser): void {
       assert.equal(refused.code, 2);
       assert.match(refused.stderr, /el2\.toml runs programs and is not trusted; read it, then: el2 trust /);
       await assert.rejects(user.read("mark"), Deno.errors.NotFound);
-      assert.match(await user.output("trust", "el2.toml"), /command more: "touch" "mark"\n {2}hook mark, /);
+      assert.match(await user.output("trust", "el2.toml"), /command more: "cp" "-v" "el2.toml" "of-{name}"\n {2}hook mark, /);
       await user.output(...args);
       await user.read("mark");
+
+      const screens = inTerminal(user.here, user.env, [user.program, "run", "el2.toml"]);
+      await using terminal = await TmuxTerminal.start(screens, 120, 36);
+      await terminal.until(/[▌>] *. +a\b/);
+      await terminal.keys("Z");
+      await terminal.until(/[━─=] more {2}done/);
+      await terminal.until(/'el2\.toml' -> 'of-a'/);
+      assert.equal(await user.read("of-a"), await user.read("el2.toml"));
     }),
   );
 
@@ -181,13 +189,45 @@ export function abilityTests(artefact: Artefact, ability: AsUser): void {
         await user.write("el2.bash", `el2() { '${user.program}' "$@"; }\n${await user.output("completion", "bash")}`);
         const completed = await runIn(user.here, "bash", ["--norc", "-c", bash], user.env);
         assert.deepEqual(completed.stdout.trim().split(/\s+/), ["ping", "pong"], completed.stderr);
+        await completesInZshAndFish(user);
       } finally {
         await user.output("down", "one");
       }
-      for (const shell of ["zsh", "fish"]) assert.match(await user.output("completion", shell), /el2 complete/);
-      assert.match(await user.output("man", "vm", "ls"), /^\.TH EL2-VM-LS 1 /);
+      assert.match(await user.output("man", "vm", "ls"), /^\.TH EL2-VM-LS 1 [^]*\n\.SH EXAMPLES\n\.nf\n\.B el2 vm ls\n/);
       const checks = JSON.parse((await user.run("doctor", "--json")).stdout).data;
-      assert.deepEqual(checks.map(({ id }: { id: string }) => id).slice(0, 2), ["platform", "terminal"]);
+      assert.deepEqual(checks.map(({ id }: { id: string }) => id).slice(0, 2), ["platform", "memory"]);
     }),
   );
+}
+
+/** VMs of the user's session complete in both shells, with their states. */
+async function completesInZshAndFish(user: User): Promise<void> {
+  const { here, program } = user;
+  for (const folder of ["bin", ".zfunc"]) await Deno.mkdir(`${here}/${folder}`);
+  // Libraries of unpacked shells are not those of el2.
+  await user.write("bin/el2", `#!/bin/sh\nunset LD_LIBRARY_PATH\nexec '${program}' "$@"\n`);
+  await Deno.chmod(`${here}/bin/el2`, 0o755);
+  const { env } = user.with({ PATH: `${here}/bin:${user.env.PATH}`, ZDOTDIR: here });
+
+  await user.write("el2.fish", await user.output("completion", "fish"));
+  const [fish, ...args] = await fishCommand();
+  const offered = await runIn(here, fish, [...args, "-c", `source el2.fish; complete -C "el2 vm show p"`], env);
+  assert.match(offered.stdout, /^ping\t\w+\npong\t\w+\n$/, offered.stderr);
+
+  // As the help of el2 completion says.
+  await user.write(".zfunc/_el2", await user.output("completion", "zsh"));
+  await user.write(".zshenv", await zshSettings());
+  await user.write(".zshrc", `PS1='> '\nfpath+=${here}/.zfunc\nautoload -U compinit && compinit -u -D\n`);
+  await using terminal = await TmuxTerminal.start(inTerminal(here, env, [await nativeProgram("zsh"), "-i"]), 80, 24);
+  await terminal.until(/^>/m);
+  await terminal.keys("el2 vm show p", "Tab");
+  await terminal.until(/^ping +-- \w+\npong +-- \w+$/m);
+  await terminal.keys("i", "Tab", "x");
+  await terminal.until(/^> el2 vm show ping x$/m);
+}
+
+/** A line for a shell in a terminal that becomes a program with this environment alone. */
+function inTerminal(folder: string, env: Environment, command: readonly string[]): string {
+  const words = [...Object.entries(env).map(([name, value]) => `${name}=${value}`), ...command];
+  return `cd '${folder}' && exec env -i "TERM=$TERM" ${words.map((word) => `'${word}'`).join(" ")}`;
 }

@@ -44,3 +44,13 @@ export async function runAction(...[workspace, temp, env, inputs]: Parameters<ty
   const [outputs, path, summary] = await Promise.all(files.map((file) => Deno.readTextFile(file)));
   return { code, stdout: decode(stdout), stderr: decode(stderr), outputs, path, summary };
 }
+
+/**
+ * An environment whose npm does nothing: el2 is in the runner's folder already.
+ * @param folder for that npm
+ */
+export async function withIdleNpm(env: Record<string, string>, folder: string): Promise<Record<string, string>> {
+  await Deno.mkdir(`${folder}/idle`);
+  await Deno.writeTextFile(`${folder}/idle/npm`, "#!/bin/sh\n", { mode: 0o755 });
+  return { ...env, PATH: `${folder}/idle:${env.PATH}` };
+}

@@ -1,18 +1,19 @@
-// The output of `deno task dist`, used as its users do: from an empty folder, with an empty HOME.
-// One build serves all tests.
+// The output of `deno task dist`, used as its users do: from an empty folder, with an empty HOME
+// and no deno on the PATH. One build serves all tests.
 
 import assert from "node:assert/strict";
 import { createMessage, generateKey, readKey, readSignature, verify } from "openpgp";
 import { parse } from "yaml";
 import { fileAnswer, serving } from "../support/signed-mirror.ts";
 import { abilityTests } from "./abilities.ts";
-import { runAction } from "./action.ts";
+import { runAction, withIdleNpm } from "./action.ts";
 import { ciTests } from "./ci.ts";
 import { debianTests } from "./debian.ts";
 import { lintian } from "./lintian.ts";
 import { type Outcome, runIn } from "./programs.ts";
 import { sharedUser } from "./user.ts";
 import { documentedSymbols, writeExamples } from "../library/examples.ts";
+import { pathWithoutDeno } from "../../scripts/path-without-deno.ts";
 import { filesBelow } from "../../scripts/release/differences.ts";
 import { VERSION } from "../../src/support/version.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../cli/program.ts";
@@ -25,22 +26,25 @@ const FOLDER = await Deno.makeTempDir({ prefix: "el2-artefacts-" });
 const DIST = `${FOLDER}/dist`;
 /** Files of the folder that SHA256SUMS does not name: itself, and those that a release adds. */
 const APART = ["SHA256SUMS", "SHA256SUMS.asc", "el2-release-key.asc", "RELEASE-NOTES.md"];
-/** A runner's folder, in which the action installs el2 once. */
-const RUNNER = `${FOLDER}/runner`;
+/** A runner's folder, and the prefix in it, into which npm installs el2. */
+const RUNNER = `${FOLDER}/runner`, PREFIX = `${RUNNER}/el2`;
 const PARTS = "file,npm,deb,jsr,sbom";
 
 const dist = (folder: string, only: string) => runIn(ROOT, "deno", ["task", "-q", "dist", folder, "--only", only], Deno.env.toObject());
-let built: Promise<Outcome> | undefined;
+let built: Promise<[Outcome, string]> | undefined;
 
 /** A test on the build, in an empty folder; `env` has an empty HOME. */
 function artefact(name: string, work: (here: string, env: Record<string, string>) => Promise<void>): void {
   Deno.test(name, async () => {
-    built ??= dist(DIST, PARTS);
-    const { code, stderr } = await built;
+    built ??= Promise.all([
+      dist(DIST, PARTS),
+      pathWithoutDeno(`${FOLDER}/path`),
+    ]);
+    const [{ code, stderr }, PATH] = await built;
     assert.equal(code, 0, stderr);
     const here = await Deno.makeTempDir({ dir: FOLDER });
     const home = await Deno.makeTempDir({ dir: FOLDER });
-    await work(here, { HOME: home, PATH: Deno.env.get("PATH")!, NO_COLOR: "1" });
+    await work(here, { HOME: home, PATH, NO_COLOR: "1" });
   });
 }
 
@@ -54,9 +58,8 @@ async function works(here: string, program: string, env: Record<string, string>)
   assert.match(run.stdout, /^TAP version 14\n1\.\.4\n/);
 }
 
-artefact("the one file runs from an empty folder with an empty HOME", async (here, env) => {
-  await works(here, `${DIST}/el2-${VERSION}-${TARGET}`, env);
-});
+const asUser = sharedUser(`${DIST}/el2-${VERSION}-${TARGET}`);
+artefact("the one file runs from an empty folder with an empty HOME", asUser(({ here, program, env }) => works(here, program, env)));
 
 artefact(
   "the one file loads what it needs: --version its entry alone, boot neither the command line nor its commands",
@@ -83,15 +86,15 @@ artefact(
 );
 
 artefact("npm installs el2 with its runtime, without install scripts, and el2 --version takes less than 0.25 s", async (here, env) => {
-  const settings = await npmEnvironment(env);
-  const options = ["--global", "--prefix", `${here}/prefix`, "--ignore-scripts", "--no-audit", "--no-fund"];
-  const install = await runIn(here, "npm", ["install", ...options, `${DIST}/el2-${VERSION}.tgz`], settings);
-  assert.equal(install.code, 0, install.stderr);
-  const program = `${here}/prefix/bin/el2`;
+  const { stdout } = await installed(env);
+  // el2, deno, and the binary of this platform.
+  assert.match(stdout, /^\nadded 3 packages in /);
+  const program = `${PREFIX}/bin/el2`;
+  assert.notEqual((await runIn(here, "sh", ["-c", "command -v deno"], env)).code, 0);
   await works(here, program, env);
   // CPU time of both processes: on a busy machine the wall clock measures the others.
   const times: number[] = [];
-  for (let i = 0; i < 10; i++) {
+  while (times.length < 10 && !times.some((seconds) => seconds < 0.25)) {
     const { stdout } = await runIn(here, "sh", ["-c", `"${program}" --version >/dev/null; times`], env);
     const [, user, system] = /\n0m([\d.]+)s 0m([\d.]+)s/.exec(stdout)!;
     times.push(Number(user) + Number(system));
@@ -147,7 +150,7 @@ artefact("the GitHub action installs el2, runs scenarios, annotates failures and
   const replayed = await runIn(`${here}/work`, program, ["replay", "el2-results/bug.rec", "--verify"], env);
   assert.match(replayed.stderr, /identical to the recording/);
 
-  const none = await runAction(`${here}/work`, RUNNER, runner, { ...inputs, scenarios: "more/*.toml" });
+  const none = await runAction(`${here}/work`, RUNNER, await withIdleNpm(runner, here), { ...inputs, scenarios: "more/*.toml" });
   assert.equal(none.code, 2);
   assert.match(none.stdout, /^::error title=el2::no file matches more\/\*\.toml$/m);
 
@@ -295,9 +298,11 @@ artefact("a release has equal bytes in two builds, and checksums signed by its k
   assert.equal(wrong.code, 1);
 });
 
-const asUser = sharedUser(`${DIST}/el2-${VERSION}-${TARGET}`);
 abilityTests(artefact, asUser);
-ciTests(artefact, asUser, { tarball: `${DIST}/el2-${VERSION}.tgz`, temp: RUNNER, npm: npmEnvironment });
+ciTests(artefact, asUser, async (env) => {
+  await installed(env);
+  return PREFIX;
+});
 debianTests(artefact, asUser);
 
 if (LONG) {
@@ -373,9 +378,26 @@ Deno.test("a part that does not exist is refused by name", async () => {
   assert.equal(stderr, 'dist: --only: no part "rpm"; there are file, others, npm, deb, jsr, sbom\n');
 });
 
+let installing: Promise<Outcome> | undefined;
+
+/** Installs el2 by npm, once. */
+async function installed(env: Record<string, string>): Promise<Outcome> {
+  const args = ["install", "--global", "--prefix", PREFIX, "--ignore-scripts", "--no-audit", "--no-fund", `${DIST}/el2-${VERSION}.tgz`];
+  installing ??= npmEnvironment(env).then((settings) => runIn(FOLDER, "npm", args, settings));
+  const outcome = await installing;
+  assert.equal(outcome.code, 0, outcome.stderr);
+  return outcome;
+}
+
+let npmSettings: Promise<Record<string, string>> | undefined;
+
 /** An environment in which npm has this machine's settings and cache: packages come from there. */
 async function npmEnvironment(env: Record<string, string>): Promise<Record<string, string>> {
   const setting = async (key: string) => (await runIn(ROOT, "npm", ["config", "get", key], Deno.env.toObject())).stdout.trim();
-  const [cache, userconfig] = await Promise.all(["cache", "userconfig"].map(setting));
-  return { ...env, npm_config_cache: cache, npm_config_userconfig: userconfig, npm_config_prefer_offline: "true" };
+  npmSettings ??= Promise.all(["cache", "userconfig"].map(setting)).then(([cache, userconfig]) => ({
+    npm_config_cache: cache,
+    npm_config_userconfig: userconfig,
+    npm_config_prefer_offline: "true",
+  }));
+  return { ...env, ...await npmSettings };
 }

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { parse } from "yaml";
 import { nativeProgram } from "../../scripts/native-tools.ts";
-import { startAction } from "./action.ts";
+import { startAction, withIdleNpm } from "./action.ts";
 import { runIn } from "./programs.ts";
 import type { Artefact, AsUser, Environment } from "./user.ts";
 
@@ -26,19 +26,12 @@ interface Step {
 const scenario = (text: string, within: string) =>
   `el2_test = 1\n[[step]]\nboot = "demo"\n[[step]]\nexpect_console = "${text}"\nof = "ping"\nwithin = "${within}"\n`;
 
-/**
- * The tests.
- * @param tarball path of the npm package; `temp` is a runner's folder, `npm` an environment for npm
- */
-export function ciTests(
-  artefact: Artefact,
-  asUser: AsUser,
-  { tarball, temp, npm }: { tarball: string; temp: string; npm: (env: Environment) => Promise<Environment> },
-): void {
+/** The tests. @param installed the prefix into which npm has installed el2 */
+export function ciTests(artefact: Artefact, asUser: AsUser, installed: (env: Environment) => Promise<string>): void {
   artefact(
     "the matrix of the docs runs three parts by the action; one runner dies, its job is run again, and all merge",
     async (here, env) => {
-      const runner = await npm(env);
+      const prefix = await installed(env), runner = await withIdleNpm(env, here);
       const block = /```yaml\n(jobs:\n(?:(?!```)[^])*matrix:[^]*?)```/.exec(await Deno.readTextFile(`${ROOT}docs/ci.md`))![1];
       const { jobs: { test, merge } } = parse(block) as Workflow;
       assert.equal(test.strategy!.matrix.part.length, PARTS);
@@ -55,7 +48,9 @@ export function ciTests(
         const { artifact: _, ...inputs } = Object.fromEntries(
           Object.entries(action.with!).map(([name, text]) => [name, ofPart(text, part)]),
         );
-        return { workspace, ...await startAction(workspace, temp, runner, { ...inputs, package: tarball }) };
+        await Deno.mkdir(`${workspace}/runner`);
+        await Deno.symlink(prefix, `${workspace}/runner/el2`);
+        return { workspace, ...await startAction(workspace, `${workspace}/runner`, runner, inputs) };
       };
       const job = async (part: number) => {
         const { workspace, child } = await start(part, "1s");
@@ -74,11 +69,10 @@ export function ciTests(
       Deno.kill(-dying.child.pid, "SIGKILL");
       await Promise.all([dying.child.status, dying.child.stderr.cancel(), reader.cancel()]);
 
-      await job(1);
-      await job(3);
+      await Promise.all([job(1), job(3)]);
       // The last job's npx finds el2 as it finds programs of npm's registry.
       await Deno.mkdir(`${here}/node_modules/.bin`, { recursive: true });
-      await Deno.symlink(`${temp}/el2/bin/el2`, `${here}/node_modules/.bin/el2`);
+      await Deno.symlink(`${prefix}/bin/el2`, `${here}/node_modules/.bin/el2`);
       const line = merge.steps.at(-1)!.run!;
       const incomplete = await runIn(here, "sh", ["-c", line], runner);
       assert.equal(incomplete.code, 1, incomplete.stdout);
