@@ -54,6 +54,8 @@ export function whyScreen(books?: Books): ScreenModel {
     table: "why",
     title: "Refusals",
     right: () => [{ text: "newest first", role: "dim" }],
+    // Of a refusal that its caller has handled, users rarely ask why.
+    first: (rows) => rows.find(({ failed }) => failed === true),
     card,
   });
   let height = 0, alone = false, opened = false;

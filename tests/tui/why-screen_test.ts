@@ -163,3 +163,14 @@ Deno.test("at 100x30 a refusal's requester and state are whole in the list, and 
   assert.match(text, /why:37 12\.481102 {2}H host {2}handled/);
   assert.match(text, /rule a parcel that is mapped .*~ failed here/);
 });
+
+Deno.test("the newest refusal that failed is selected at first, not one that was handled", async () => {
+  const rig = new Rig();
+  rig.answer = (query) => {
+    const answer = phoneAnswer(query);
+    if (query.table !== "why") return answer;
+    return { ...answer, rows: [...answer.rows.map((row) => ({ ...row, id: "why:38", failed: false })), ...answer.rows] };
+  };
+  await rig.type("0");
+  assert.match(await rig.text(), /- why:37 -/);
+});
