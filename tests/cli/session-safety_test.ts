@@ -143,6 +143,18 @@ Deno.test("a client does not speak with a socket that another user has put into 
   }
 });
 
+/** Waits for a killed process: on a busy computer, its last thread may hold files for seconds. */
+async function hasEnded(pid: number): Promise<void> {
+  const threads = async () => {
+    const { stdout } = await new Deno.Command("ps", { args: ["-L", "-o", "stat=", "-p", `${pid}`] }).output();
+    return new TextDecoder().decode(stdout).split("\n").filter((state) => /^[^ZX]/.test(state)).length;
+  };
+  for (const limit = Date.now() + 60_000; await threads() > 0;) {
+    assert.ok(Date.now() < limit, `process ${pid} lives`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 Deno.test("D6: a session that is suspended keeps its name, and one that was killed leaves it", async () => {
   const tmp = shared(), env = { TMPDIR: tmp };
   try {
@@ -158,6 +170,7 @@ Deno.test("D6: a session that is suspended keeps its name, and one that was kill
     Deno.kill(pid, "SIGCONT");
     assert.equal((await el2(env, "vm", "ls", "--socket", "k")).code, 0, "nobody has taken its socket");
     Deno.kill(pid, "SIGKILL");
+    await hasEnded(pid);
     assert.equal((await el2(env, "up", "demo", "--name", "k")).code, 0);
     assert.notEqual(Number(Deno.readTextFileSync(`${tmp}/el2-alice/k.lock`)), pid);
   } finally {
