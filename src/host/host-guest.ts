@@ -218,12 +218,13 @@ class HostGuest implements NativeGuest {
   }
 
   restore(saved: unknown): void {
-    // Only what `save` gave, for the same options, is ever restored.
+    // The form is that of `save` for the same options; a file's references may lead nowhere.
     const state = saved as HostState | undefined;
     this.#running = undefined;
     if (state === undefined) return;
     const { platform, buffer, features, ...states } = structuredClone(state);
     const running = this.#running = this.#assemble(platform, buffer, features, states);
+    running.kernel.checkProcesses();
     running.rm.restore(state.rm);
     this.#options.program.begin(running);
     this.#options.program.restore(state.program);

@@ -34,3 +34,20 @@ for (const hypervisor of ["gunyah", "geniezone"] as const) {
     assert.equal(events.at(-1)?.kind, "finished");
   });
 }
+
+Deno.test("a saved host with a process without an address space is refused", () => {
+  const plan = {
+    memory: HOST_MEMORY,
+    vcpus: 1,
+    vms: [vmPlan("a", {})],
+    driver: { device: "v14", gzvm: false, memlock: Number.MAX_SAFE_INTEGER },
+  } as const;
+  const make = nativeHost({ plan, events: () => {}, input: new ConsoleInput(() => {}) });
+  const platform = new FakePlatform(HOST_MEMORY + 8 * MIB, 1), first = make();
+  platform.boot(first);
+  const saved = structuredClone(first.save()) as { kernel: { memory: { spaces: Record<string, unknown> } } };
+  make().restore(structuredClone(saved));
+  const [space] = Object.keys(saved.kernel.memory.spaces);
+  delete saved.kernel.memory.spaces[space];
+  assert.throws(() => make().restore(saved), /^Error: process \d+ has no address space$/);
+});

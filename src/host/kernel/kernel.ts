@@ -222,6 +222,14 @@ export class HostKernel {
     return this.memory.space(this.#process(pid).space) ?? fail(`process ${pid} has no address space`);
   }
 
+  /**
+   * Checks a state from a file: queries count a process's locked memory at any time.
+   * @throws Error that names the process
+   */
+  checkProcesses(): void {
+    for (const pid of Object.keys(this.state.processes)) this.spaceOf(Number(pid));
+  }
+
   /** VmLck of a process, bytes. */
   lockedBytes(pid: number): number {
     return this.spaceOf(pid).locked * PAGE_SIZE;
