@@ -96,7 +96,7 @@ Deno.test("states for going back take no more than the limit, even one alone; th
       assert.ok(history.bytes <= limit, `${history.bytes}`);
     }
     assert.ok(history.dropped > 30);
-    assert.equal(history.before(1)?.state, origin);
+    assert.equal(history.before(1)?.state.pages, origin?.pages);
     assert.ok(history.length > (origin ? 1 : 0));
   }
 });

@@ -29,7 +29,7 @@ Deno.test("a place is reached from the last state before it, never from one with
 Deno.test("a session that began with a state is never without it", () => {
   const history = new History(EMPTY);
   for (let count = 1; count < 500; count++) history.add(milestone(1000 * count));
-  assert.equal(history.before(0)?.state, EMPTY);
+  assert.equal(history.before(0)?.state.pages, EMPTY.pages);
   assert.ok(history.length < 60, `${history.length} states`);
 });
 
@@ -40,4 +40,12 @@ Deno.test("states that share their pages cost nothing; others thin out what ther
   assert.equal(history.length, 20);
   for (let count = 21; count <= 24; count++) history.add(milestone(count, ofPages(20_000)));
   assert.ok(history.length < 20, `${history.length} states`);
+});
+
+Deno.test("fields of a state are kept compressed, counted, and given back whole", () => {
+  const history = new History(), fields = new Uint8Array(160_000);
+  for (let at = 0; at < fields.length; at += 100) fields[at] = at / 100;
+  for (let count = 1; count <= 60; count++) history.add(milestone(count, { fields, pages: new Map() }));
+  assert.deepEqual(new Uint8Array(history.before(61)!.state.fields), fields);
+  assert.ok(history.bytes > 1000 && history.bytes < history.length * fields.length / 20, `${history.bytes} bytes`);
 });
