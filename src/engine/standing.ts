@@ -13,8 +13,8 @@ interface Question extends Repeat {
   left: number;
   /** When it was answered last (wall ms). */
   answered: number;
-  /** The last answer that was given, and its source. */
-  last: { readonly from: Answering; readonly answer: Answer } | undefined;
+  /** The last answer that was given, its source, and whether it was the same as the one before. */
+  last: { readonly from: Answering; readonly answer: Answer; readonly again: boolean } | undefined;
 }
 
 /** A source of answers: the machine, or its past. */
@@ -33,9 +33,10 @@ export class Standing {
   }
 
   /**
-   * The answer to a question; undefined if it is asked for again, and the rows are the same. Where
-   * events continue, it begins where the last answer ended, unless that came from another source.
-   * An answer with a cursor is always given: its time says until when nothing happened.
+   * The answer to a question; undefined if the rows are those of the last two answers. One with the
+   * same rows is given, as screens compare two answers to mark changes. Where events continue, it
+   * begins where the last answer ended, unless that came from another source. An answer with a
+   * cursor is always given: its time says until when nothing happened.
    */
   answer(id: number, query: Query, from: Answering): Answer | undefined {
     const question = this.#questions.get(id);
@@ -43,9 +44,10 @@ export class Standing {
     const { last, onward } = question;
     const after = onward && last?.from === from ? last.answer.cursor : undefined;
     const answer = from.answer(after === undefined ? query : { ...query, args: { ...query.args, after } });
-    if (last && answer.cursor === undefined && isSameState(answer, last.answer)) return undefined;
+    const again = last !== undefined && answer.cursor === undefined && isSameState(answer, last.answer);
+    if (again && last.again) return undefined;
     if (last && --question.left === 0) this.#questions.delete(id);
-    question.last = { from, answer };
+    question.last = { from, answer, again };
     return answer;
   }
 

@@ -44,8 +44,8 @@ export const query = v.strictObject({ table: tableName, args: queryArguments });
 export type Query = Readonly<v.InferOutput<typeof query>>;
 
 /**
- * How a question is answered again, each time with a sample. Rows of a state are sent only if they
- * have changed.
+ * How a question is answered again, each time with a sample. Rows of a state that stays the same
+ * are sent twice, and then not until they change.
  */
 export const repeat = v.strictObject({
   /** Limit on the answers after the first. */
