@@ -10,12 +10,8 @@ import { rawOption } from "../options/look.ts";
 import { shownOnStdout } from "../start/console-output.ts";
 import type { Asker } from "../../control/asker.ts";
 import { PAST } from "../../engine/loop.ts";
-import { LinearRegex } from "../../support/linear-regex.ts";
-import { MiB } from "../../support/sizes.ts";
 
 const DEFAULT_TIMEOUT = 5e9;
-/** Characters of new output in which a match may lie. */
-const SEARCHED = MiB;
 
 /** Adds the command. */
 export function registerConsole(program: Command, context: CommandContext): void {
@@ -72,14 +68,14 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
     const text = decoder.decode(bytes, { stream: true });
     if (!live) shown.push(bytes);
     else if (options.follow) put(bytes);
+    fresh += live ? text : "";
+    const match = pattern?.exec(fresh.replaceAll("\r", ""));
     // More may come before the program has ended: the match is printed once.
-    if (!live || !pattern || over) return;
-    fresh = (fresh + text.replaceAll("\r", "")).slice(-SEARCHED);
-    const match = pattern.find(fresh);
-    if (!match) return;
-    over = true;
-    output(`${fresh.slice(match.index, match.end)}\n`);
-    matched.resolve(ExitCode.Done);
+    if (live && match && !over) {
+      over = true;
+      output(`${match[0]}\n`);
+      matched.resolve(ExitCode.Done);
+    }
   });
   const { session, asker } = open;
   session.onLost = (_, bytes) => report(`el2: ${bytes} bytes of output were lost`);
@@ -131,9 +127,9 @@ async function checkPresent(asker: Asker): Promise<void> {
   if (rows.length) throw new Failure(PAST, ExitCode.Failed);
 }
 
-function regex(text: string): LinearRegex {
+function regex(text: string): RegExp {
   try {
-    return new LinearRegex(text, "m");
+    return new RegExp(text, "m");
   } catch (error) {
     throw new Failure(`--expect ${text}: ${error instanceof Error ? error.message : error}`);
   }
