@@ -13,7 +13,8 @@ import { type CodeBacking, type CodeSignature, equal, hashOf } from "../core/tra
 import type { RegionModule } from "../core/translator/region-module.ts";
 import { sameBytes } from "../support/bytes.ts";
 import { readIfThere } from "../support/cache.ts";
-import { readPart, writeCached } from "../support/files.ts";
+import { writeCached } from "../support/files.ts";
+import { readPart } from "../support/open-file.ts";
 import { checkTrustedFolder } from "../support/own-files.ts";
 import { unlessUnusable } from "../support/unusable.ts";
 

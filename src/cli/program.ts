@@ -3,7 +3,7 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { commandTree } from "./common/command-tree.ts";
 import type { CommandContext, Register } from "./common/command.ts";
-import { ExitCode, Failure } from "./common/failure.ts";
+import { ExitCode, Failure, splitFailure } from "./common/failure.ts";
 import { output, report } from "./common/print.ts";
 import { applyNoCodeCache } from "./options/no-code-cache.ts";
 import { giveUpFor } from "./common/rights.ts";
@@ -130,13 +130,9 @@ const CODE_NAMES: Readonly<Record<number, string>> = {
   [ExitCode.Interrupted]: "interrupted",
 };
 
-/**
- * An error as a line for programs (docs/design/workstation.md §2). The way out follows the last
- * `;`.
- */
+/** An error as a line for programs (docs/design/workstation.md §2). */
 function errorJson(code: number, text: string): string {
-  const split = text.lastIndexOf("; ");
-  const [message, hint] = split < 0 ? [text, null] : [text.slice(0, split), text.slice(split + 2)];
+  const { message, wayOut: hint } = splitFailure(text);
   const place = /^([^\s:]+):(\d+):(\d+): /.exec(message);
   const at = place ? { file: place[1], line: Number(place[2]), col: Number(place[3]) } : null;
   return documentText(ERROR, { code: CODE_NAMES[code] ?? "failed", message, at, hint });

@@ -50,12 +50,6 @@ class HubClient {
 
   constructor(readonly options: ClientOptions, readonly listener: Listener) {}
 
-  /** Whether output of a console goes to it. */
-  hears(console: string): boolean {
-    const { follow, consoles } = this.options;
-    return follow && (consoles === undefined || consoles.includes(console));
-  }
-
   /** Whether it may be sent as many bytes more. */
   takes(bytes: number): boolean {
     return this.options.patient || this.underWay === 0 || this.underWay + bytes <= UNDER_WAY;
@@ -65,6 +59,11 @@ class HubClient {
     this.underWay += bytes.length;
     this.listener({ kind: "console", console, bytes });
   }
+}
+
+/** Whether output of a console goes to a client with such options. */
+function hears({ follow, consoles }: ClientOptions, console: string): boolean {
+  return follow && (consoles === undefined || consoles.includes(console));
 }
 
 /** A request that awaits its answers. */
@@ -128,9 +127,8 @@ export class SessionHub {
 
   /** The bytes of output that a client with such options gets first, by console. */
   kept(options: ClientOptions): Record<string, number> {
-    const client = new HubClient(options, () => {});
     return Object.fromEntries(
-      [...this.#rings].flatMap(([console, ring]) => client.hears(console) ? [[console, ring.end - ring.start]] : []),
+      [...this.#rings].flatMap(([console, ring]) => hears(options, console) ? [[console, ring.end - ring.start]] : []),
     );
   }
 
@@ -142,7 +140,7 @@ export class SessionHub {
     const client = new HubClient(options, listener);
     if (options.follow) {
       for (const [console, ring] of this.#rings) {
-        if (!client.hears(console)) continue;
+        if (!hears(client.options, console)) continue;
         client.behind.set(console, ring.start);
         this.#catchUp(client, console, ring);
       }
@@ -392,7 +390,7 @@ export class SessionHub {
     ring.add(bytes);
     this.#log(console, bytes);
     for (const client of this.#clients) {
-      if (!client.hears(console) || client.behind.has(console)) continue;
+      if (!hears(client.options, console) || client.behind.has(console)) continue;
       if (client.takes(bytes.length)) client.output(console, bytes);
       else client.behind.set(console, place);
     }

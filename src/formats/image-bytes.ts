@@ -1,6 +1,6 @@
 // A file as the bytes of a disk image.
 
-import { readPart } from "../support/files.ts";
+import { readPart } from "../support/open-file.ts";
 import type { ImageBytes } from "./qcow2-disk.ts";
 
 /** The bytes of a file for an image. */

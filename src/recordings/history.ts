@@ -67,6 +67,7 @@ const LEAST = 3;
 
 /** The milestones of a session, in the order of the run. */
 export class History {
+  readonly #origin?: KeptState;
   #milestones: Kept[] = [];
   #bytes = 0;
 
@@ -75,8 +76,10 @@ export class History {
    * kept for good
    * @param limit bytes; with one, a milestone that is larger is not kept at all
    */
-  constructor(readonly origin?: SystemState, readonly limit?: number) {
-    if (origin) this.#milestones.push({ at: -1, instructions: -1, moment: -1, inputs: 0, state: new KeptState(origin) });
+  constructor(origin?: SystemState, readonly limit?: number) {
+    if (!origin) return;
+    this.#origin = new KeptState(origin);
+    this.#milestones.push({ at: -1, instructions: -1, moment: -1, inputs: 0, state: this.#origin });
   }
 
   get length(): number {
@@ -134,7 +137,7 @@ export class History {
 
   /** Milestones that are never dropped: the origin. */
   get #first(): number {
-    return this.origin ? 1 : 0;
+    return this.#origin ? 1 : 0;
   }
 
   #thin(): void {
@@ -142,7 +145,7 @@ export class History {
     const count = this.#milestones.length;
     this.#milestones = this.#milestones.filter((_, index) => index % 2 === 0);
     this.dropped += count - this.#milestones.length;
-    const pages = new Set<Uint8Array>(), origin = new Set(this.origin?.pages.values());
+    const pages = new Set<Uint8Array>(), origin = new Set(this.#origin?.pages.values());
     for (const { state } of this.#milestones) for (const page of state.pages.values()) if (!origin.has(page)) pages.add(page);
     const fields = this.#milestones.slice(this.#first).reduce((sum, { state }) => sum + state.size, 0);
     this.#bytes = fields + pages.size * PAGE_SIZE;

@@ -4,6 +4,7 @@
 import { dirname } from "node:path";
 import { cacheFolder, keepNewest } from "./cache.ts";
 import { readToEnd } from "./named-file.ts";
+import { fill } from "./open-file.ts";
 import { checkTrustedFolder } from "./own-files.ts";
 import { stateFolder } from "./state-folder.ts";
 import type { SyncWriter } from "./write-all.ts";
@@ -127,18 +128,4 @@ function readWhole(path: string): Uint8Array {
   if (!isFile) return readToEnd(path);
   const bytes = new Uint8Array(size);
   return bytes.subarray(0, fill(file, bytes));
-}
-
-/** The bytes of an open file from `at` on; fewer at its end. */
-export function readPart(file: Deno.FsFile, at: number, size: number): Uint8Array<ArrayBuffer> {
-  file.seekSync(at, Deno.SeekMode.Start);
-  const bytes = new Uint8Array(size);
-  return bytes.subarray(0, fill(file, bytes));
-}
-
-/** Reads up to the end, or as much as fits. Returns the number of bytes. */
-export function fill(file: Deno.FsFile, bytes: Uint8Array): number {
-  let length = 0;
-  for (let read = file.readSync(bytes); read !== null && read > 0; read = file.readSync(bytes.subarray(length))) length += read;
-  return length;
 }

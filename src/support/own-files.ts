@@ -2,6 +2,7 @@
 // change is refused, never used and never removed.
 
 import { dirname } from "node:path";
+import { fill } from "./open-file.ts";
 
 /** A folder or file that el2 does not trust. The message says why, and what to do. */
 export class NotOurs extends Error {}
@@ -190,9 +191,7 @@ function readSame(path: string, checked: Deno.FileInfo): string {
   const now = file.statSync();
   checkSame(path, checked, now);
   const bytes = new Uint8Array(now.size);
-  let size = 0;
-  for (let count: number | null; (count = file.readSync(bytes.subarray(size)));) size += count;
-  return new TextDecoder().decode(bytes.subarray(0, size));
+  return new TextDecoder().decode(bytes.subarray(0, fill(file, bytes)));
 }
 
 function checkSame(path: string, before: Deno.FileInfo, now: Deno.FileInfo): void {

@@ -85,21 +85,13 @@ artefact(
   },
 );
 
-artefact("npm installs el2 with its runtime, without install scripts, and el2 --version takes less than 0.25 s", async (here, env) => {
+artefact("npm installs el2 with its runtime, without install scripts", async (here, env) => {
   const { stdout } = await installed(env);
   // el2, deno, and the binary of this platform.
   assert.match(stdout, /^\nadded 3 packages in /);
   const program = `${PREFIX}/bin/el2`;
   assert.notEqual((await runIn(here, "sh", ["-c", "command -v deno"], env)).code, 0);
   await works(here, program, env);
-  // CPU time of both processes: on a busy machine the wall clock measures the others.
-  const times: number[] = [];
-  while (times.length < 10 && !times.some((seconds) => seconds < 0.25)) {
-    const { stdout } = await runIn(here, "sh", ["-c", `"${program}" --version >/dev/null; times`], env);
-    const [, user, system] = /\n0m([\d.]+)s 0m([\d.]+)s/.exec(stdout)!;
-    times.push(Number(user) + Number(system));
-  }
-  assert.ok(Math.min(...times) < 0.25, `s: ${times}`);
   const unknown = await runIn(here, program, ["nope"], env);
   assert.deepEqual([unknown.code, unknown.stdout], [2, ""]);
 
@@ -306,6 +298,18 @@ ciTests(artefact, asUser, async (env) => {
 debianTests(artefact, asUser);
 
 if (LONG) {
+  artefact("el2 --version of npm's package takes less than 0.25 s", async (here, env) => {
+    await installed(env);
+    // CPU time of both processes: the wall clock also measures others.
+    const times: number[] = [];
+    while (times.length < 10) {
+      const { stdout } = await runIn(here, "sh", ["-c", `"${PREFIX}/bin/el2" --version >/dev/null; times`], env);
+      const [, user, system] = /\n0m([\d.]+)s 0m([\d.]+)s/.exec(stdout)!;
+      times.push(Number(user) + Number(system));
+    }
+    assert.ok(Math.min(...times) < 0.25, `s: ${times}`);
+  });
+
   artefact("from nothing to a Debian prompt takes under 30 s by npx, and under 20 s from the Debian package", async (here, env) => {
     const npm = await npmEnvironment(env);
     const source = Deno.env.get("EL2_MIRROR") ?? "http://deb.debian.org/debian";

@@ -2,7 +2,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { type CommandContext, examplesText } from "../common/command.ts";
-import { ExitCode } from "../common/failure.ts";
+import { ExitCode, splitFailure } from "../common/failure.ts";
 import { output } from "../common/print.ts";
 import { platformState } from "../common/platform.ts";
 import { colorsOf, localeOf, programsOf } from "../common/requirements.ts";
@@ -125,14 +125,14 @@ function sockets(): Finding {
     return { id: "sockets", ok: true, says: `sessions are in ${sessionFolder()}`, remedy: "" };
   } catch (error) {
     if (!(error instanceof NoPlace)) throw error;
-    return { id: "sockets", ok: false, ...withWayOut(error.message) };
+    return { id: "sockets", ...failed(error) };
   }
 }
 
-/** The parts of a message whose way out follows the last semicolon. */
-function withWayOut(message: string): Pick<Finding, "says" | "remedy"> {
-  const at = message.lastIndexOf("; ");
-  return { says: message.slice(0, at), remedy: message.slice(at + 2) };
+/** The parts of a finding from an error that names its way out. */
+function failed({ message: text }: Error): Pick<Finding, "ok" | "says" | "remedy"> {
+  const { message, wayOut } = splitFailure(text);
+  return { ok: false, says: message, remedy: wayOut ?? "" };
 }
 
 async function guests(): Promise<Finding> {
@@ -141,7 +141,7 @@ async function guests(): Promise<Finding> {
     if (entries.length) return { id: "guests", ok: true, says: `${entries.length} fetched; list them: el2 guests ls`, remedy: "" };
     return { id: "guests", ok: true, says: "none fetched; the demo needs none", remedy: "for Debian: el2 guests fetch debian" };
   } catch (error) {
-    if (error instanceof NoCacheFolder) return { id: "guests", ok: false, ...withWayOut(error.message) };
+    if (error instanceof NoCacheFolder) return { id: "guests", ...failed(error) };
     if (!(error instanceof Error && isOfSystem(error))) throw error;
     // Deno's answer for devices and /proc names rights that el2 cannot have.
     const says = error instanceof Deno.errors.NotCapable ? "the cache folder cannot be read" : error.message;

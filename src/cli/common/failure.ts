@@ -12,6 +12,12 @@ export class Failure extends Error {
   }
 }
 
+/** The parts of such a line: the way out follows the last semicolon; null if there is none. */
+export function splitFailure(text: string): { message: string; wayOut: string | null } {
+  const at = text.lastIndexOf("; ");
+  return at < 0 ? { message: text, wayOut: null } : { message: text.slice(0, at), wayOut: text.slice(at + 2) };
+}
+
 /** Reads a file that a flag or argument names. Throws a Failure that names both. */
 export function readNamedFile(path: string, what: string): Uint8Array<ArrayBuffer> {
   try {
