@@ -16,6 +16,11 @@ export const MULTIARCH = `${Deno.build.arch}-linux-gnu`;
 /** Folders of programs in a package. */
 const PROGRAM_FOLDERS = ["usr/bin", "usr/sbin", "bin", "sbin"];
 
+/** Folders of libraries in a tree of packages. */
+function librariesBelow(root: string): string[] {
+  return [`usr/lib/${MULTIARCH}`, `lib/${MULTIARCH}`, "usr/lib"].map((folder) => `${root}/${folder}`);
+}
+
 /** A folder of unpacked packages. */
 export class UnpackedPrograms {
   /**
@@ -37,7 +42,7 @@ export class UnpackedPrograms {
 
   /** Folders of the unpacked libraries. */
   libraryFolders(): string[] {
-    return [`usr/lib/${MULTIARCH}`, `lib/${MULTIARCH}`, "usr/lib"].map((folder) => `${this.root}/${folder}`);
+    return librariesBelow(this.root);
   }
 
   /**
@@ -58,9 +63,7 @@ export class UnpackedPrograms {
     const lines = sources.filter((source) => source.architecture === architecture).map(({ uri, suite, component }) =>
       `${uri} ${suite} ${component}`
     );
-    const { folder } = this;
-    const { root } = this;
-    const [bin, downloads] = ["bin", "downloads"].map((name) => `${folder}/${name}`);
+    const { folder, root } = this, downloads = `${folder}/downloads`;
     await Deno.mkdir(folder, { recursive: true });
     await withLock(`${folder}/fetch.lock`, async () => {
       const apt = await Apt.open({ folder: this.state, sources: [...new Set(lines)], architecture, progress });
@@ -77,17 +80,24 @@ export class UnpackedPrograms {
         await new Deb(deb).unpack(root);
       }
       progress?.(100, "unpacking");
-      await Deno.mkdir(bin, { recursive: true });
-      for (const name of programs) await this.#writeStarter(root, `${bin}/${name}`, name);
+      await this.writeStarters(programs);
       await Deno.remove(downloads, { recursive: true });
     });
   }
 
-  async #writeStarter(root: string, script: string, name: string): Promise<void> {
-    for (const folder of PROGRAM_FOLDERS) {
-      if (!await exists(`${root}/${folder}/${name}`)) continue;
-      const libraries = `${this.libraryFolders().join(":")}\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}`;
-      return writeWhole(script, `#!/bin/sh\nLD_LIBRARY_PATH=${libraries} exec ${root}/${folder}/${name} "$@"\n`, { mode: 0o700 });
+  /**
+   * Writes scripts that start unpacked programs with their libraries, wherever the folder is moved.
+   */
+  async writeStarters(programs: readonly string[]): Promise<void> {
+    await Deno.mkdir(`${this.folder}/bin`, { recursive: true });
+    const libraries = `${librariesBelow("$root").join(":")}\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}`;
+    for (const name of programs) {
+      for (const place of PROGRAM_FOLDERS) {
+        if (!await exists(`${this.root}/${place}/${name}`)) continue;
+        const start = `LD_LIBRARY_PATH="${libraries}" exec "$root/${place}/${name}" "$@"`;
+        writeWhole(`${this.folder}/bin/${name}`, `#!/bin/sh\nroot=$(cd "$(dirname "$0")/.." && pwd)/root\n${start}\n`, { mode: 0o700 });
+        break;
+      }
     }
   }
 }
