@@ -1,13 +1,11 @@
 // Files of guests that users add: a path, or a URL with its checksum; compressed or not. Disks
 // become raw images with holes.
 
-import { createReadStream } from "node:fs";
-import { pipeline } from "node:stream";
-import zlib from "node:zlib";
 import { unxz } from "./xz.ts";
+import { ungzip, unzstd } from "./zlib.ts";
 import { sizeAt, transfer, type TransferProgress } from "./transfer.ts";
 import { imageBytes } from "../formats/image-bytes.ts";
-import { isWholeZstd } from "../formats/zstd.ts";
+import type { ReadAt } from "../formats/zstd.ts";
 import { isQcow2, Qcow2 } from "../formats/qcow2.ts";
 import { cacheFolder } from "../support/cache.ts";
 import { GiB, KiB } from "../support/sizes.ts";
@@ -17,8 +15,8 @@ import { formatSize } from "../support/units.ts";
 const DISK_MAX = 64 * GiB, IMAGE_MAX = GiB;
 /** Size of a piece that becomes a hole if it is all zero. */
 const HOLE = 64 * KiB;
-/** Bytes that are read at a time to find the end of frames. */
-const WINDOW = 64 * KiB;
+/** Bytes that are read at a time. */
+const PIECE = 64 * KiB;
 /** First bytes of compressed files. */
 const MAGICS = {
   gz: [0x1f, 0x8b],
@@ -52,10 +50,9 @@ export async function fetchUrl(named: string, progress?: TransferProgress): Prom
 export async function unpackedImage(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
   const packing = packingOf(bytes);
   if (packing === undefined || packing === "gz") return bytes;
-  if (packing === "zst") checkWhole((offset, length) => bytes.subarray(offset, offset + length));
   const pieces: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
-  for await (const piece of unpacked(packing, onePiece(bytes))) {
+  for await (const piece of unpacked(packing, (offset, length) => bytes.subarray(offset, offset + length))) {
     size += piece.length;
     if (size > IMAGE_MAX) throw new Error(`unpacks to more than ${formatSize(IMAGE_MAX)}`);
     pieces.push(piece.slice());
@@ -76,10 +73,9 @@ export async function rawDisk(path: string): Promise<string> {
     using source = await Deno.open(path);
     const packing = packingOf(imageBytes(source).read(0, 8));
     let unpackedPath = path;
-    if (packing === "zst") checkWhole(imageBytes(source).read);
     if (packing) {
       using whole = new HoledFile(plain);
-      for await (const piece of unpacked(packing, createReadStream(path))) whole.append(piece);
+      for await (const piece of unpacked(packing, imageBytes(source).read)) whole.append(piece);
       whole.end();
       unpackedPath = plain;
     }
@@ -110,29 +106,25 @@ function packingOf(head: Uint8Array): Packing | undefined {
   return names.find((name) => MAGICS[name].every((byte, at) => head[at] === byte));
 }
 
-async function* onePiece(bytes: Uint8Array<ArrayBuffer>): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  yield bytes;
+/** @throws Error if the data is damaged or truncated */
+function unpacked(packing: Packing, readAt: ReadAt): AsyncIterable<Uint8Array> {
+  switch (packing) {
+    case "xz":
+      return unxz(pieces(readAt));
+    case "gz":
+      return ungzip(pieces(readAt));
+    case "zst":
+      return unzstd(readAt);
+  }
 }
 
-/** @throws Error if zstd data is truncated, which its decompressor does not notice */
-function checkWhole(read: (offset: number, size: number) => Uint8Array): void {
-  // Frames are read in steps of a few bytes.
-  let start = 0, window = new Uint8Array();
-  const within = (offset: number, size: number) => {
-    if (offset < start || offset + size > start + window.length) {
-      [start, window] = [offset, new Uint8Array(read(offset, Math.max(size, WINDOW)))];
-    }
-    return window.subarray(offset - start, offset - start + size);
-  };
-  if (!isWholeZstd(within)) throw new Error("the zstd data is truncated or damaged");
-}
-
-/** @throws Error if the data is damaged or, with gzip and xz, truncated */
-function unpacked(packing: Packing, packed: AsyncIterable<Uint8Array<ArrayBuffer>>): AsyncIterable<Uint8Array> {
-  if (packing === "xz") return unxz(packed);
-  const unpacker = packing === "gz" ? zlib.createGunzip() : zlib.createZstdDecompress();
-  // The reader gets the errors of both streams.
-  return pipeline(packed, unpacker, () => {});
+async function* pieces(readAt: ReadAt): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  for (let at = 0;;) {
+    const piece = new Uint8Array(readAt(at, PIECE));
+    if (piece.length === 0) return;
+    yield piece;
+    at += piece.length;
+  }
 }
 
 /** A file whose zeros are holes. */

@@ -1,16 +1,14 @@
 // Debian binary packages (deb(5)): an ar archive with two tar archives, one of control files and
 // one of files. No file of a package is executed, and none is written outside of its folder.
 
-import zlib from "node:zlib";
-import { pipeline } from "node:stream";
 import { readTar, type TarEntry } from "../formats/tar.ts";
-import { isWholeZstd } from "../formats/zstd.ts";
 import { joined } from "../support/bytes.ts";
 import { isInstalled } from "../support/installed-programs.ts";
 import { GiB, MiB } from "../support/sizes.ts";
 import { formatSize } from "../support/units.ts";
 import { throughTool } from "./tool.ts";
 import { unxz } from "./xz.ts";
+import { ungzip, unzstd } from "./zlib.ts";
 
 /** Control fields by name; lines of a field are joined by line breaks. */
 export type PackageFields = ReadonlyMap<string, string>;
@@ -184,7 +182,7 @@ export function decompressed(suffix: string, bytes: AsyncIterable<Uint8Array<Arr
     case "":
       return bytes;
     case "gz":
-      return unpackedBy(zlib.createGunzip(), bytes);
+      return ungzip(bytes);
     case "zst":
       return zstd(bytes);
     case "xz":
@@ -196,17 +194,7 @@ export function decompressed(suffix: string, bytes: AsyncIterable<Uint8Array<Arr
 
 async function* zstd(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const packed = new Uint8Array(await new Response(ReadableStream.from(bytes)).arrayBuffer());
-  // The stream takes truncated data for its end.
-  if (!isWholeZstd((offset, size) => packed.subarray(offset, offset + size))) throw new Error("the zstd data is truncated or damaged");
-  yield* unpackedBy(zlib.createZstdDecompress(), [packed]);
-}
-
-function unpackedBy(
-  unpacker: zlib.Gunzip | zlib.ZstdDecompress,
-  packed: AsyncIterable<Uint8Array> | Uint8Array[],
-): AsyncIterable<Uint8Array> {
-  // The reader gets the errors of both streams.
-  return pipeline(packed, unpacker, () => {});
+  yield* unzstd((offset, size) => packed.subarray(offset, offset + size));
 }
 
 /** `./usr/bin/` is `/usr/bin`. */

@@ -16,12 +16,28 @@ const REFUSALS: Readonly<Record<string, string>> = {
  * @throws Error if they are damaged or truncated, or need a dictionary of more than 64 MiB
  */
 export async function* unxz(packed: AsyncIterable<Uint8Array<ArrayBuffer>>): AsyncGenerator<Uint8Array> {
+  const reader = new xz.XzReadableStream(ReadableStream.from(notEmpty(packed))).getReader();
+  let ended = false;
   try {
-    yield* new xz.XzReadableStream(ReadableStream.from(notEmpty(packed)));
+    for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
+    ended = true;
   } catch (error) {
+    ended = true;
     const code = error instanceof Error ? /^get_next_output failed with error code (\d+)$/.exec(error.message)?.[1] : undefined;
     if (code === undefined) throw error;
     throw new Error(REFUSALS[code] ?? DAMAGED);
+  } finally {
+    if (!ended) await abandon(reader);
+  }
+}
+
+/** Ends decompression whose reader has left: the next one waits for that. */
+async function abandon(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+  try {
+    await reader.cancel();
+  } catch (error) {
+    // The decompressor has ended already, and has no context any more; its last piece was not read.
+    if (!(error instanceof TypeError)) throw error;
   }
 }
 

@@ -91,14 +91,27 @@ class Pieces {
     }
     return bytes;
   }
+
+  /** Closes the source: a decompressor, and a file. */
+  async close(): Promise<void> {
+    await this.#source.return?.();
+  }
 }
 
 /**
- * The entries of an archive.
+ * The entries of an archive. The source is closed however reading ends.
  * @throws Error if the archive is cut off or malformed
  */
 export async function* readTar(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<TarEntry> {
   const pieces = new Pieces(bytes);
+  try {
+    yield* entriesOf(pieces);
+  } finally {
+    await pieces.close();
+  }
+}
+
+async function* entriesOf(pieces: Pieces): AsyncGenerator<TarEntry> {
   let names: { path?: string; target?: string } = {};
   for (;;) {
     const header = await pieces.exactly(BLOCK);

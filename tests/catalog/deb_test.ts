@@ -160,6 +160,39 @@ Deno.test("sizes of a package are not believed without their bytes, and an archi
   });
 });
 
+Deno.test("a package that is read in part, or is malformed, is closed, and the next one is read", async () => {
+  await inFolder(async (folder) => {
+    const path = await everything(folder);
+    let open = 0;
+    const watched = async function* () {
+      open++;
+      try {
+        yield* memberOf(path, "data.tar");
+      } finally {
+        open--;
+      }
+    };
+    const first = async (archive: AsyncIterable<Uint8Array>) => {
+      for await (const { path } of readTar(archive)) return path;
+    };
+    for (let round = 0; round < 3; round++) {
+      assert.equal(await first(watched()), "./");
+      await assert.rejects(first(changed(watched())), /checksum is wrong/);
+      assert.equal(open, 0);
+    }
+  });
+});
+
+/** The bytes with the first one changed. */
+async function* changed(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let first = true;
+  for await (const piece of bytes) {
+    if (first) piece[0] ^= 1;
+    first = false;
+    yield piece;
+  }
+}
+
 Deno.test("a file that is not a package, or is cut off, is refused by name", async () => {
   await inFolder(async (folder) => {
     const deb = await everything(folder);
