@@ -111,7 +111,7 @@ export class ScriptedCore implements Core {
     return vcpu.getX(RT);
   }
   skip(vcpu: VcpuState): void {
-    vcpu.pc += 4n;
+    vcpu.pc = BigInt.asUintN(64, vcpu.pc + 4n);
   }
   takeException(_vcpu: VcpuState, esr: number): void {
     assert.fail(`a script got an exception with ESR 0x${esr.toString(16)}`);
@@ -137,7 +137,7 @@ export class ScriptedCore implements Core {
         return this.#leave(ExitReason.Trap, retired, Class.Wfx << 26 | IL, 0);
       case "hvc":
         for (let index = 0; index < 8; index++) vcpu.setX(index, step.x[index] ?? 0n);
-        vcpu.pc += 4n;
+        vcpu.pc = BigInt.asUintN(64, vcpu.pc + 4n);
         return this.#leave(ExitReason.Trap, retired, Class.Hvc << 26 | IL | step.immediate, 0);
       case "store":
       case "load": {

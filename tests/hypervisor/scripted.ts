@@ -90,7 +90,7 @@ class ScriptedCore implements Core {
     return BigInt.asUintN(8 << (esr >>> 22 & 3), state.getX(esr >>> 16 & 31));
   }
   skip(state: VcpuState): void {
-    state.pc += 4n;
+    state.pc = BigInt.asUintN(64, state.pc + 4n);
   }
   takeException(state: VcpuState, esr: number, far?: bigint): void {
     (state as ScriptedState).exceptions.push({ esr, far });

@@ -25,8 +25,6 @@ function isDealtWith(caller: Vcpu, error: ErrorCode): boolean {
   return error === ErrorCode.BUSY || caller.addressSpace?.vmid === Vmid.ResourceManager;
 }
 
-const INSTRUCTION_SIZE = 4n;
-
 /** Begins a traced call. */
 export function beginCall(caller: Vcpu, name: HypercallName): void {
   caller.trace.showCall(caller.trace.begin("hvc", name, {}));
@@ -47,8 +45,7 @@ export function endCall(
   caller.trace.closeCall();
   trace.describe(call, argumentFields(caller, name, decoded));
   if (refused) {
-    // A guest's HVC: PC is after it.
-    if (caller.native === undefined) trace.locate(call, caller.registers.pc - INSTRUCTION_SIZE);
+    if (caller.native === undefined) trace.locateBefore(call, caller.registers.pc);
     const rule = caller.services.trace.brokenRule(HYPERCALL_ERRORS[name].section);
     trace.refuse(rule.object === "" ? { ...rule, object: mainObject(caller, decoded) } : rule);
   }

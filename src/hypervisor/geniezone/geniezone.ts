@@ -36,7 +36,6 @@ const EL2_CAPS = 4096;
 /** Calls of guests that the driver answers. */
 const GUEST_CALLS: ReadonlySet<number> = new Set(Object.values(GzvmGuestCall));
 const NOT_SUPPORTED = 0xffff_ffff_ffff_ffffn;
-const INSTRUCTION_SIZE = 4n;
 
 /** GenieZone's EL2. */
 export class GenieZone implements VcpuGeniezone {
@@ -252,7 +251,7 @@ export class GenieZone implements VcpuGeniezone {
       trace.describe(call, fields());
       const result = { code: error, name: GZVM_ERROR_NAMES.get(error) ?? String(error), refused: error !== GzvmError.None };
       if (isRefusal(reply)) {
-        trace.locate(call, caller.registers.pc - INSTRUCTION_SIZE);
+        trace.locateBefore(call, caller.registers.pc);
         trace.refuse({ section: SECTION, rule: reply.rule, object: "", values: reply.values });
         trace.end(call, result);
       } else {

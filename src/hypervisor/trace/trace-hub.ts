@@ -24,6 +24,7 @@ import { Reasons, type ReasonsMemory } from "./reasons.ts";
 import { TraceClasses } from "./trace-classes.ts";
 import { kindBit, kindMask, TraceReader, TraceRing } from "./trace-ring.ts";
 
+const INSTRUCTION_SIZE = 4n;
 /** Events that are kept for readers. */
 export const RING_CAPACITY = 65_536;
 /**
@@ -565,9 +566,9 @@ export class VcpuTrace implements TracePort {
     this.hub.find(id).fields = fields;
   }
 
-  /** Says where the guest's instruction is that asked for an operation in progress. */
-  locate(id: TraceId, at: bigint): void {
-    this.hub.find(id).at = at;
+  /** Says that a guest asked for an operation in progress by the instruction before `pc`. */
+  locateBefore(id: TraceId, pc: bigint): void {
+    this.hub.find(id).at = BigInt.asUintN(64, pc - INSTRUCTION_SIZE);
   }
 
   /** The hypercall in progress never returns to its caller. */

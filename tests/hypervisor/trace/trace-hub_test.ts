@@ -140,6 +140,17 @@ Deno.test("a refusal leaves one reason for the whole chain, outermost first, who
   ]);
 });
 
+Deno.test("a refused call of a guest has the address of its instruction, also at the end of the address space", () => {
+  for (const [pc, at] of [[0x8000_0004n, 0x8000_0000n], [0n, 0xffff_ffff_ffff_fffcn]]) {
+    const { hub, port } = setup();
+    const call = port.begin("hvc", "addrspace_map", {});
+    port.locateBefore(call, pc);
+    port.refuse(rule("one slot must be free"));
+    port.end(call, REFUSED);
+    assert.equal(hub.reasons.last?.at, at);
+  }
+});
+
 Deno.test("the rule that an operation noted first counts, and a successful operation has no reason", () => {
   const { hub, port } = setup();
   const seen: TraceEvent[] = [];
