@@ -196,7 +196,9 @@ if (LONG) {
       const sums = await run("sha256sum", ["-c", "SHA256SUMS"], env, `${ROOT}dist`);
       assert.equal(sums.code, 0, sums.stdout + sums.stderr);
 
-      const same = await run(Deno.execPath(), ["task", "-q", "test:dist"], Deno.env.toObject(), ROOT);
+      // With the numbers of CI: they have the full ones on the sources.
+      const { EL2_LONG: _, ...short } = Deno.env.toObject();
+      const same = await run(Deno.execPath(), ["task", "-q", "test:dist"], short, ROOT);
       assert.equal(same.code, 0, `the end-to-end tests on the one file:\n${same.stdout}${same.stderr}`);
     } finally {
       await Deno.remove(home, { recursive: true });
