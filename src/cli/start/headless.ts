@@ -228,7 +228,11 @@ class HeadlessRun {
     const path = failureRecording(this.options.title ?? "run", this.options.recordings);
     if (path === undefined) return;
     const error = await this.#asker.saveRecording(path);
-    if (error === undefined) report(`el2: recorded; el2 replay ${path} shows it`);
+    if (error !== undefined) return;
+    const { unchangedImages } = await import("./unchanged-images.ts");
+    const { since, runs } = unchangedImages(path) ?? {};
+    if (since !== undefined) report(`el2: the images are unchanged since ${since}, ${runs} failed ${runs === 1 ? "run" : "runs"} ago`);
+    report(`el2: recorded; el2 replay ${path} shows it`);
   }
 
   /**

@@ -9,6 +9,8 @@ import { warn } from "../../support/warn.ts";
 /** Recordings that are kept in el2's own folder. */
 const KEPT = 10;
 const SUFFIX = ".rec";
+/** The end of their names, after the title: a time, in digits that sort by it. */
+export const RECORDED_AT = /-\d{4}-\d\d-\d\dT[\d-]+Z\.rec$/;
 
 /** The option of commands that run a machine to its end. */
 export const recordingsOption = new Option(
