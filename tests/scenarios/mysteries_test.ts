@@ -2,6 +2,7 @@
 // causes do not occur by default.
 
 import assert from "node:assert/strict";
+import { catalogEntry } from "../../src/catalog/catalog.ts";
 import { el2 } from "../cli/program.ts";
 
 const FOLDER = new URL("../../examples/mysteries/", import.meta.url).pathname;
@@ -30,6 +31,7 @@ Deno.test("each mystery has a configuration, a scenario and a README; those of p
 });
 
 Deno.test("every mystery is reproduced with its reason", async () => {
+  await catalogEntry("debian");
   const scenarios = folders.flatMap((folder) =>
     filesOf(folder).filter((file) => file.endsWith(".test.toml")).map((file) => `${FOLDER}${folder}/${file}`)
   );
