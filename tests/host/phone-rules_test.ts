@@ -5,6 +5,7 @@ import { BOOT_CONTEXT, GH } from "../../src/abi/ioctl/gunyah.ts";
 import { MEM_LEND, MEM_SHARE } from "../../src/abi/rpc/messages/memory.ts";
 import { cells64, devicetree, type DevicetreeNode, node } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
+import { parseFaultRule } from "../../src/inspection/fault-rules.ts";
 import { checkInvariants } from "../hypervisor/invariants.ts";
 import { guestRoot } from "../resource-manager/machine.ts";
 import { BASE, Client, DTB, DTB_SIZE, VM_SIZE } from "./client.ts";
@@ -95,6 +96,21 @@ Deno.test("a VM owns as many parcels as the platform lets it", () => {
     stack.pass(1e9);
     assert.deepEqual(stack.visit(({ gunyah }) => gunyah.state.vms), {});
   }
+});
+
+Deno.test("parcels of VMMs that were killed while they started count against the quota, and the refusal says how many they are", () => {
+  const stack = new HostStack({ device: "ack-6.1", parcels: 8 });
+  stack.hypervisor.faults.add(parseFaultRule("rpc msg=MEM_RECLAIM -> BUSY"));
+  const parcels = () => stack.exchanges.filter(({ way, id }) => way === "reply" && id === MEM_LEND.id).length;
+  for (let life = 1; life <= 8; life++) {
+    const vmm = new Client(stack), { vm } = vmm.loadedVm({ lend: true });
+    vmm.begin(vm, GH.START);
+    vmm.exit();
+    stack.pass(1e9);
+    assert.equal(parcels(), life);
+  }
+  const vmm = new Client(stack), { vm } = vmm.loadedVm({ lend: true });
+  vmm.refused(vmm.ioctl(vm, GH.START), "EPERM", /at most 8 parcels, and no VM has 8 of them any more/);
 });
 
 Deno.test("the list of a region's pages has to fit into the kernel's largest block", () => {

@@ -15,6 +15,7 @@ import {
 import { ExitCode, ExitType, Vmid, VmState } from "../../abi/rpc/messages/vm.ts";
 import type { RpcMessage } from "../../abi/rpc/packet.ts";
 import type { Context } from "../state/context.ts";
+import { borrowerOf } from "../memory/memparcels.ts";
 import { beginExit, exitReason, isEnded } from "../vm/exit.ts";
 import { notify } from "../rpc/link.ts";
 import { demand } from "../calls/refusals.ts";
@@ -49,6 +50,10 @@ const deallocate = handle(VM_DEALLOCATE, (context, caller, { vmid }) => {
   const idle = vm.state === VmState.Load || vm.state === VmState.Reset;
   demand(idle, RmError.VM_STATE, "the VM is not in the state LOAD or RESET", { vmid, state: vm.state });
   unfriend(context, vm);
+  for (const parcel of context.state.parcels) {
+    const borrower = borrowerOf(parcel, vm.vmid);
+    if (borrower) borrower.gone = true;
+  }
   context.state.vms.splice(context.state.vms.indexOf(vm), 1);
 });
 

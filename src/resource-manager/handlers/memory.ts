@@ -65,11 +65,12 @@ function create(context: Context, owner: Vm, request: CreateRequest, transType: 
   const sanitize = (flags & CreateFlags.Sanitize) !== 0;
   invalid(acl.length > 0 && sgl.length > 0, "a parcel needs at least one VM, and memory", { acl: acl.length, sgl: sgl.length });
   invalid(!donate || acl.length === 1, "memory is donated to exactly one VM", { acl: acl.length });
-  const count = context.state.parcels.filter((each) => each.owner === owner.vmid).length;
-  const held = context.heldBy(owner.vmid);
-  const most = `a VM owns at most ${context.parcelsMax} parcels`;
-  const rule = held === 0 ? most : `${most}, and drivers of the host hold ${held}`;
-  demand(count + held < context.parcelsMax, RmError.DENIED, rule, { vmid: owner.vmid, count, ...held > 0 && { held } }, {
+  const owned = context.state.parcels.filter((each) => each.owner === owner.vmid), count = owned.length;
+  const held = context.heldBy(owner.vmid), left = owned.filter(isLeft).length;
+  const uses = [...held > 0 ? [`drivers of the host hold ${held}`] : [], ...left > 0 ? [`no VM has ${left} of them any more`] : []];
+  const rule = [`a VM owns at most ${context.parcelsMax} parcels`, ...uses].join(", and ");
+  const values = { vmid: owner.vmid, count, ...held > 0 && { held }, ...left > 0 && { left } };
+  demand(count + held < context.parcelsMax, RmError.DENIED, rule, values, {
     section: "6.3",
     wayOut: "reclaim a parcel first: `el2 mem parcels` lists them",
   });
@@ -103,6 +104,11 @@ function create(context: Context, owner: Vm, request: CreateRequest, transType: 
   return { handle };
 }
 
+/** Whether no VM has a parcel any more: its owner has forgotten it, or could not reclaim it. */
+function isLeft({ borrowers }: Parcel): boolean {
+  return borrowers.length > 0 && borrowers.every(({ accepted, gone }) => gone && !accepted);
+}
+
 function newBorrower(entry: { vmid: number; rights: number }, attributes: CreateRequest["attributes"], io: boolean): Borrower {
   const attribute = attributes.find(({ vmid }) => vmid === entry.vmid)?.attribute;
   return {
@@ -110,6 +116,7 @@ function newBorrower(entry: { vmid: number; rights: number }, attributes: Create
     rights: entry.rights,
     attribute: attribute ?? (io ? MemAttribute.Device : MemAttribute.Normal),
     accepted: false,
+    gone: false,
     mapped: false,
     ipas: [],
     contiguous: false,

@@ -458,6 +458,7 @@ function forget(context: Context, vm: Vm, parcel: Parcel, borrower: Borrower): v
   unassign(vm, parcel, borrower, 0);
   removeAccepted(vm, parcel);
   borrower.mapped = false;
+  borrower.gone ||= borrower.accepted;
   borrower.accepted = false;
   borrower.contiguous = false;
   if (parcel.owner === NOBODY && holderOf(context, parcel) === undefined) removeParcel(context, parcel);

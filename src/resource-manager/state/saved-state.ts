@@ -257,6 +257,7 @@ const PARCEL: Form<Parcel> = v.strictObject({
     rights: count,
     attribute: v.picklist(Object.values(MemAttribute)),
     accepted: bool,
+    gone: bool,
     mapped: bool,
     ipas: list(ipa),
     contiguous: bool,

@@ -234,6 +234,8 @@ export interface Borrower {
   readonly attribute: number;
   /** It has accepted at least a part. */
   accepted: boolean;
+  /** It has released what it had accepted, or was removed. */
+  gone: boolean;
   /** The regions are mapped. */
   mapped: boolean;
   /** IPAs of the regions that have one, in the order of the regions. */
