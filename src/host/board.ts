@@ -34,7 +34,7 @@ export interface BoardProcess extends GuestMemory {
   /** Reports a defect of the guest. */
   problem(message: string): void;
   /** Ends the VM for this reason. */
-  end(reason: string): void;
+  end(reason: string): never;
 }
 
 /** The board of one VM, for one life of it. */

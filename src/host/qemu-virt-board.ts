@@ -75,7 +75,10 @@ export class QemuBoard implements Board {
       if (level) process.signal(QEMU_RTC.spi);
     };
     const items = { cpus: plan.vcpus, kernel: undefined, initrd: undefined, commandLine: undefined, files: new Map<string, Uint8Array>() };
-    this.#fwCfg = new FwCfg(items, process);
+    this.#fwCfg = new FwCfg(items, {
+      read: (address, into) => process.read(address, into) || this.#lost(plan, address, into.length),
+      write: (address, from) => process.write(address, from) || this.#lost(plan, address, from.length),
+    });
     const { spi, count } = qemuMessages(plan);
     this.#messages = plan.msi === "its" ? undefined : new Gicv2m(FIRST_SPI + spi, count, (intid) => process.signal(intid - FIRST_SPI));
     this.#bus = qemuPciBus(transports);
@@ -89,6 +92,17 @@ export class QemuBoard implements Board {
 
   get wakeAt(): number | undefined {
     return this.#alarm?.at;
+  }
+
+  /**
+   * fw_cfg could not reach memory of the guest. RAM is out of its reach only if it is lent: the
+   * access ends a VMM, and without that the guest waits for ever.
+   */
+  #lost({ base, memory }: VmPlan, address: number, length: number): false {
+    if (address < base || address + length > base + memory) return false;
+    const at = `0x${address.toString(16)}`;
+    const why = "the VM's memory is lent, as it is protected or its generation of /dev/gunyah shares none that guests execute";
+    this.#process.end(`fw_cfg: host access to lent memory region at ${at}: ${why}`);
   }
 
   timer(): void {

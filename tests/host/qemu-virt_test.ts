@@ -258,6 +258,40 @@ Deno.test("slots of virtio-mmio are there and empty, the clock counts, and fw_cf
   assert.deepEqual(log, DONE);
 });
 
+for (const [device, lent] of [["v14", false], ["union", false], ["ack-6.6", true], ["ack-6.12", true]] as const) {
+  Deno.test(`a transfer of fw_cfg ${lent ? "ends" : "reaches the memory of"} a VM on ${device}, which ${lent ? "lends" : "shares"} it`, () => {
+    const { log } = run(
+      function* (stack) {
+        const { addressSpace } = [...stack.hypervisor.scheduler.vcpus].find((vcpu) => vcpu.addressSpace?.vmid === FIRST_VMID)!;
+        if (!addressSpace!.stage2.lookup(QUEUE)) yield* load(QUEUE, 8);
+        // The address of a descriptor, big-endian, which orders nothing.
+        yield* store(QEMU_FW_CFG.base + 0x10, 4, 0);
+        yield* store(QEMU_FW_CFG.base + 0x14, 4, new DataView(Uint32Array.of(QUEUE).buffer).getUint32(0, false));
+        yield* off();
+      },
+      { devices: [] },
+      device,
+    );
+    const failed = log.filter((line) => line.includes(`fw_cfg: host access to lent memory region at 0x${QUEUE.toString(16)}`));
+    assert.deepEqual([failed.length > 0, log.includes("a exited system-off")], [lent, !lent], log.join("\n"));
+  });
+}
+
+Deno.test("a transfer of fw_cfg to an address that is not memory, or no longer is, changes nothing in the VM", () => {
+  for (const address of [RAM - 16, RAM + MEMORY - 8, 0xffff_fff0]) {
+    const { log } = run(
+      function* () {
+        yield* store(QEMU_FW_CFG.base + 0x10, 4, 0);
+        yield* store(QEMU_FW_CFG.base + 0x14, 4, new DataView(Uint32Array.of(address).buffer).getUint32(0, false));
+        yield* off();
+      },
+      { devices: [] },
+      "ack-6.6",
+    );
+    assert.deepEqual(log, DONE, address.toString(16));
+  }
+});
+
 Deno.test("the VMM makes the calls of QEMU's port: vCPUs, 40 bells and those of messages, devicetree, entry", () => {
   const { names } = run(() => off(), { vcpus: 1 }, "union");
   const calls = names.slice(0, names.findIndex((name) => name.endsWith("_START")) + 1);
