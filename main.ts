@@ -15,27 +15,28 @@ if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined")
   console.log(VERSION);
 } else {
   const entry = new URL(import.meta.url);
-  const spare = RUNNING.includes(Deno.args[0]) && !Deno.args.includes("--help") ? startWorker(entry) : undefined;
-  start(entry, spare).then((code) => Deno.exit(code));
+  start(entry).then((code) => Deno.exit(code));
 }
 
 /**
  * Runs the command line. Commands that start guests or screens are loaded without the others, and
  * so sooner.
  */
-async function start(entry: URL, spare: ReturnType<typeof startWorker> | undefined): Promise<number> {
+async function start(entry: URL): Promise<number> {
+  // Without options and a configuration, the demo's first frame need not wait until the command
+  // line is loaded, nor compete with the worker for processors.
+  const isDemo = Deno.args.length === 2 && Deno.args[0] === "run" && Deno.args[1] === "demo";
+  const opening = isDemo && Deno.stdin.isTerminal() && Deno.stdout.isTerminal()
+    ? await (await import("./src/cli/start/opening.ts")).openDemo()
+    : undefined;
+  const spare = RUNNING.includes(Deno.args[0]) && !Deno.args.includes("--help") ? startWorker(entry) : undefined;
   switch (Deno.args[0]) {
     case "boot":
       return await (await import("./src/cli/boot.ts")).main(Deno.args, entry, spare);
     case "attach":
       return await (await import("./src/cli/attach.ts")).main(Deno.args, entry);
-    case "run": {
-      // Without options and a configuration, the demo's first frame need not wait until the command
-      // line is loaded.
-      const isDemo = Deno.args.length === 2 && Deno.args[1] === "demo" && Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
-      const opening = isDemo ? await (await import("./src/cli/start/opening.ts")).openDemo() : undefined;
+    case "run":
       return await (await import("./src/cli/run.ts")).main(Deno.args, entry, spare, opening);
-    }
     default:
       return await (await import("./src/cli/main.ts")).main(Deno.args, entry, spare);
   }

@@ -8,7 +8,8 @@ import { Deb } from "../src/catalog/deb.ts";
 import { ARCHITECTURE } from "../src/catalog/debian.ts";
 import type { KernelModule } from "../src/catalog/kernel-modules.ts";
 import { runTool } from "../src/catalog/tool.ts";
-import { exists, sha256, withLock } from "../src/support/cache.ts";
+import { exists, withLock } from "../src/support/cache.ts";
+import { sha256 } from "../src/support/sha256.ts";
 import { openPackages, wholeFolder } from "./debian-state.ts";
 import { nativeProgram } from "./native-tools.ts";
 

@@ -258,7 +258,7 @@ Deno.test("the table of layers has no circle: a room imports only rooms listed a
  * but for types.
  */
 function valueImportsOf(text: string): string[] {
-  const statements = text.matchAll(/^(?:import|export)\s+(?!type\b)(?:([^;"']*?)\bfrom\s*)?"(\.[^"]+\.ts)"/gm);
+  const statements = text.matchAll(/^(?:import|export)\s+(?!type\b)(?:([^;"']*?)\bfrom\s*)?"([^"]+)"/gm);
   const isTypes = (names: string) => /^\s*\{(\s*type\s[^,}]*,?)+\s*\}\s*$/.test(names);
   return [...statements].filter(([, names]) => names === undefined || !isTypes(names)).map((match) => match[2]);
 }
@@ -275,6 +275,19 @@ Deno.test("no module waits for the values of one that waits for its own", async 
     for (const [file, targets] of imports) if (!targets.some((target) => imports.has(target))) imports.delete(file);
   }
   assert.deepEqual([...imports.keys()].map((file) => file.slice(SOURCE.href.length)), []);
+});
+
+Deno.test("the demo's first frame waits for no module of Node, which take longer to load than all others", async () => {
+  const needed = new Set(["main.ts", "src/cli/start/opening.ts"].map((path) => new URL(`../${path}`, import.meta.url).href));
+  const ofNode: string[] = [];
+  for (const file of needed) {
+    for (const specifier of valueImportsOf(await Deno.readTextFile(new URL(file)))) {
+      if (specifier.startsWith("node:")) ofNode.push(`${file.slice(file.lastIndexOf("/") + 1)} imports ${specifier}`);
+      else if (/^\..*\.ts$/.test(specifier)) needed.add(new URL(specifier, file).href);
+    }
+  }
+  assert.deepEqual(ofNode, []);
+  assert.ok(needed.has(new URL("tui/frame.ts", SOURCE).href), "the imports of the frame are followed");
 });
 
 Deno.test("src/ imports packages only by the names in deno.json, and Node built-ins", async () => {

@@ -2,7 +2,8 @@
 // hashes. `guests/NAME` in the cache is a symbolic link to one complete version, so that a reader
 // never sees half of one.
 
-import { cacheFolder, exists, fileSha256, replaceLink, sha256 } from "../support/cache.ts";
+import { cacheFolder, exists, fileSha256, replaceLink } from "../support/cache.ts";
+import { sha256 } from "../support/sha256.ts";
 
 /** A file of a guest. */
 export interface CatalogFile {

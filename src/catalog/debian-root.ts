@@ -3,7 +3,8 @@
 // guest (`debian-first-boot.ts`).
 
 import { createHash } from "node:crypto";
-import { exists, sha256 } from "../support/cache.ts";
+import { exists } from "../support/cache.ts";
+import { sha256 } from "../support/sha256.ts";
 import type { CatalogPackage } from "./catalog.ts";
 import { Deb, type DebEntry, type PackageFields } from "./deb.ts";
 

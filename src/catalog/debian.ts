@@ -4,7 +4,8 @@
 import { debianArchive } from "./apt.ts";
 import type { FetchProgress, PackageArchive } from "./mirror-archive.ts";
 import { Deb } from "./deb.ts";
-import { cacheFolder, exists, sha256, withLock } from "../support/cache.ts";
+import { cacheFolder, exists, withLock } from "../support/cache.ts";
+import { sha256 } from "../support/sha256.ts";
 import { addToCatalog, catalogFiles, type CatalogPackage, type DebianRelease, type Manifest } from "./catalog.ts";
 import { archiveFile, archiveFolder, busyboxArchive } from "./busybox-archive.ts";
 import { type KernelModule, kernelModules, VIRTIO_MODULES } from "./kernel-modules.ts";

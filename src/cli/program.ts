@@ -11,7 +11,8 @@ import { asciiOption, logLevelOption, logOption, noColorOption, plainOption, rea
 import { NoPlace } from "../control/places.ts";
 import { PlanError } from "../plans/plan.ts";
 import { documentText, ERROR } from "../queries/documents.ts";
-import { isOfSystem, NoCacheFolder } from "../support/cache.ts";
+import { NoCacheFolder } from "../support/cache.ts";
+import { isOfSystem } from "../support/system-error.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
 import { VERSION } from "../support/version.ts";
 import { WriteFailure } from "../support/write-all.ts";

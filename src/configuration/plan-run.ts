@@ -18,7 +18,8 @@ import { type Behaviour, DEFAULT_BEHAVIOUR } from "../hypervisor/services/behavi
 import { checkRoot } from "../assembly/boot-plan.ts";
 import { compactSymbols, symbolsAlone } from "../symbols/elf-symbols.ts";
 import { sameBytes } from "../support/bytes.ts";
-import { exists, sha256 } from "../support/cache.ts";
+import { exists } from "../support/cache.ts";
+import { sha256 } from "../support/sha256.ts";
 import { addedConfiguration } from "../catalog/add.ts";
 import { DEBIAN_RELEASES } from "../catalog/catalog.ts";
 import { afterOf, type Config, type ConfigError, formatConfigError, readConfig, type Spoilt } from "./config.ts";

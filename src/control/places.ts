@@ -1,20 +1,8 @@
 // The place of sessions: a folder of the user's, with a socket and logs for each session by its
 // name.
 
-import { NotOurs, ownFolder } from "../support/own-files.ts";
-
-/** A name that can be a file's: letters, digits, `-`, `_` and `.`, not hidden. */
-const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
-
-/** Whether a session can have this name. */
-export function isSessionName(name: string): boolean {
-  return NAME.test(name);
-}
-
-/** The name of a session of WHAT: the file's without its end. */
-export function defaultName(what: string): string {
-  return (what.split("/").at(-1) ?? what).replace(/\.toml$/, "").replaceAll(/[^A-Za-z0-9_.-]/g, "-").replace(/^[.-]+/, "") || "session";
-}
+import { NotOurs } from "../support/own-files.ts";
+import { ownFolder } from "../support/own-folders.ts";
 
 /** No session folder that belongs to the user exists, and none can be made. */
 export class NoPlace extends Error {}

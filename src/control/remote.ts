@@ -14,7 +14,8 @@ import {
 import { NAME_MAX } from "../queries/fields.ts";
 import { besideSocket } from "./places.ts";
 import { BadFrame, encodeMessage, MessageReader } from "./wire.ts";
-import { checkOwnFolder, checkOwnSocket, NotOurs, readOwnText } from "../support/own-files.ts";
+import { checkOwnSocket, NotOurs, readOwnText } from "../support/own-files.ts";
+import { checkOwnFolder } from "../support/own-folders.ts";
 
 /** No session answers there. */
 export class NoSession extends Error {

@@ -19,7 +19,8 @@ import { type BesideSocket, besideSocket } from "./places.ts";
 import { BadFrame, encodeMessage, MessageReader } from "./wire.ts";
 import { KiB, MiB } from "../support/sizes.ts";
 import { warn } from "../support/warn.ts";
-import { checkOwnFolder, removeIfThere, writeOwnText } from "../support/own-files.ts";
+import { removeIfThere, writeOwnText } from "../support/own-files.ts";
+import { checkOwnFolder } from "../support/own-folders.ts";
 import { OwnListener } from "../support/own-socket.ts";
 
 /**

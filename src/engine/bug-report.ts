@@ -5,7 +5,7 @@ import type { SessionPlan } from "../plans/plan.ts";
 import type { Query } from "../queries/query.ts";
 import { RecordingError, RecordingWriter } from "../recordings/recording.ts";
 import { savedHeader } from "../recordings/save.ts";
-import { isOfSystem } from "../support/cache.ts";
+import { isOfSystem } from "../support/system-error.ts";
 import { exceptionText } from "../support/exception-text.ts";
 import { files, reportIn } from "../support/files.ts";
 import { VERSION } from "../support/version.ts";

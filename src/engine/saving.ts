@@ -1,7 +1,7 @@
 // Files requested while a machine runs: snapshots, which are written a piece at a time, and
 // recordings of the run so far.
 
-import { isOfSystem } from "../support/cache.ts";
+import { isOfSystem } from "../support/system-error.ts";
 import { RecordingError } from "../recordings/recording.ts";
 import { cannotWrite } from "../support/named-file.ts";
 import { savedHeader } from "../recordings/save.ts";

@@ -12,7 +12,8 @@
 
 import { createHash } from "node:crypto";
 import * as v from "valibot";
-import { exists, sha256 } from "../support/cache.ts";
+import { exists } from "../support/cache.ts";
+import { sha256 } from "../support/sha256.ts";
 import { files, type GrowingFile, type PendingFile, storedFile } from "../support/files.ts";
 import { readToEnd } from "../support/named-file.ts";
 import { type SessionPlan, writtenDisk } from "../plans/plan.ts";

@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import { namedCacheFolder } from "./cache-name.ts";
 import { checkTrustedFolder, NotOurs } from "./own-files.ts";
+import { isOfSystem } from "./system-error.ts";
 import { PARTIAL } from "./whole-file.ts";
 
 /** The environment names no place for a cache, or one that others can change. */
@@ -42,17 +43,6 @@ export function findCacheFolder(): string | undefined {
 
 /** Folders that were checked. */
 const trusted = new Set<string>();
-
-/**
- * Whether an error says that the system or Deno does not let us do something with files, and is
- * none of ours.
- */
-export function isOfSystem(error: unknown): boolean {
-  if (error instanceof Deno.errors.NotCapable) return true;
-  // Deno's own answer to a file without a name has no code.
-  if (error instanceof Error && error.message === "Empty path is not allowed") return true;
-  return error instanceof Error && "code" in error && typeof error.code === "string" && /^E[A-Z0-9]+$/.test(error.code);
-}
 
 /** The bytes of a file; undefined if it does not exist. */
 export function readIfThere(path: string): Uint8Array<ArrayBuffer> | undefined {
@@ -103,12 +93,6 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
   using file = await Deno.open(path, { create: true, write: true });
   await file.lock(true);
   return await work();
-}
-
-/** SHA-256 of `data` in lower-case hexadecimal. */
-export async function sha256(data: Uint8Array): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", data as BufferSource);
-  return new Uint8Array(digest).toHex();
 }
 
 /** SHA-256 of a file of any size in lower-case hexadecimal. */

@@ -1,7 +1,7 @@
 // Files that users name: their content, or in a few words why it cannot be read.
 
 import { closeSync, constants, openSync, readSync } from "node:fs";
-import { isOfSystem } from "./cache.ts";
+import { isOfSystem } from "./system-error.ts";
 import { GiB, KiB } from "./sizes.ts";
 import { formatSize } from "./units.ts";
 import { joined } from "./bytes.ts";

@@ -1,17 +1,15 @@
-// Folders and files that are ours alone: what another user of this computer made, linked or can
-// change is refused, never used and never removed.
+// Files that are ours alone: what another user of this computer made, linked or can change is
+// refused, never used and never removed. Folders: own-folders.ts.
 
-import { dirname } from "node:path";
 import { fill } from "./open-file.ts";
 
 /** A folder or file that el2 does not trust. The message says why, and what to do. */
 export class NotOurs extends Error {}
 
 /** Rights of the group and of others, and those to write. */
-const OTHERS = 0o077;
-const OTHERS_WRITE = 0o022;
-const STICKY = 0o1000;
-const ROOT = 0;
+export const OTHERS = 0o077;
+export const OTHERS_WRITE = 0o022;
+export const ROOT = 0;
 
 let known: number | null | undefined;
 
@@ -19,7 +17,7 @@ let known: number | null | undefined;
  * The user whose files we make. Asking the system takes a permission that el2 does not have, so the
  * owner of one of our files is read instead.
  */
-function ownUid(): number | null {
+export function ownUid(): number | null {
   if (known !== undefined) return known;
   const probe = Deno.makeTempFileSync({ prefix: "el2-" });
   try {
@@ -36,56 +34,6 @@ export function lstatIfThere(path: string): Deno.FileInfo | undefined {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
-  }
-}
-
-/**
- * Makes a folder, mode 0700, if it does not exist, and checks that it is ours alone.
- * @throws NotOurs; an error of the system if it cannot be made
- */
-export function ownFolder(path: string): string {
-  Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
-  checkOwnFolder(path);
-  return path;
-}
-
-/**
- * Checks that a folder is real, ours, and closed to other users.
- * @throws NotOurs
- */
-export function checkOwnFolder(path: string): void {
-  const info = Deno.lstatSync(path);
-  if (info.isSymlink) throw new NotOurs(`${path} is a symbolic link; remove it`);
-  if (!info.isDirectory) throw new NotOurs(`${path} is not a folder; remove it`);
-  checkOwner(path, info);
-  if (((info.mode ?? 0) & OTHERS) !== 0) throw new NotOurs(`${path} has mode ${octal(info)}, others have rights there; chmod 700 ${path}`);
-  const parent = dirname(path), above = Deno.statSync(parent);
-  // Users who may write in the parent can rename the folder, and put another one there.
-  const writable = ((above.mode ?? 0) & OTHERS_WRITE) !== 0 && ((above.mode ?? 0) & STICKY) === 0;
-  if (writable) throw new NotOurs(`${parent} has mode ${octal(above)}: others can replace ${path}; chmod go-w ${parent}`);
-  if (above.uid !== null && above.uid !== ROOT && above.uid !== ownUid()) {
-    throw new NotOurs(`${parent} belongs to user ${above.uid}, who can replace ${path}`);
-  }
-  // A user who can replace a folder further up, or a link on the way, can replace all below between
-  // our look and our use.
-  checkWay(path, parent);
-  const real = Deno.realPathSync(parent);
-  if (real !== parent) checkWay(path, real);
-}
-
-/**
- * Checks that only we and root can rename what is on the way to a folder.
- * @throws NotOurs
- */
-function checkWay(path: string, parent: string): void {
-  // In a user namespace, root has another number.
-  const trusted: readonly (number | null)[] = [ROOT, ownUid(), Deno.statSync("/").uid];
-  for (let inner = parent, outer = dirname(parent); outer !== inner; inner = outer, outer = dirname(outer)) {
-    const { uid } = Deno.lstatSync(inner), above = Deno.statSync(outer), mode = above.mode ?? 0;
-    if (!trusted.includes(uid)) throw new NotOurs(`${inner} belongs to user ${uid}, who can replace ${path}`);
-    if ((mode & OTHERS_WRITE) !== 0 && (mode & STICKY) === 0) {
-      throw new NotOurs(`${outer} has mode ${octal(above)}: others can replace ${inner}; chmod go-w ${outer}`);
-    }
   }
 }
 
@@ -134,11 +82,16 @@ export function checkOwnSocket(path: string): void {
   checkOwner(path, info);
 }
 
-function checkOwner(path: string, { uid }: Deno.FileInfo): void {
+/**
+ * Checks that a file or folder is ours.
+ * @throws NotOurs
+ */
+export function checkOwner(path: string, { uid }: Deno.FileInfo): void {
   if (uid !== ownUid()) throw new NotOurs(`${path} belongs to user ${uid}, not to you (${ownUid()})`);
 }
 
-function octal({ mode }: Deno.FileInfo): string {
+/** The rights of a file or folder, for display. */
+export function octal({ mode }: Deno.FileInfo): string {
   return ((mode ?? 0) & 0o7777).toString(8).padStart(4, "0");
 }
 

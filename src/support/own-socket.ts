@@ -1,7 +1,8 @@
 // A socket in the file system to which only its user can connect.
 
 import { dirname } from "node:path";
-import { checkOwnFolder, lstatIfThere, NotOurs, removeIfThere } from "./own-files.ts";
+import { lstatIfThere, NotOurs, removeIfThere } from "./own-files.ts";
+import { checkOwnFolder } from "./own-folders.ts";
 
 /**
  * A listening socket. Some time after closing one, Deno removes the path that it was given, whoever

@@ -1,6 +1,6 @@
 // Caches that cannot be used: a machine runs without them.
 
-import { isOfSystem } from "./cache.ts";
+import { isOfSystem } from "./system-error.ts";
 import { NotOurs } from "./own-files.ts";
 import { warn } from "./warn.ts";
 

@@ -1,6 +1,6 @@
 // Reports failures outside of a run, in a line for display.
 
-import { isOfSystem } from "./cache.ts";
+import { isOfSystem } from "./system-error.ts";
 import { terminalText } from "./terminal-text.ts";
 
 let before: (() => void) | undefined;

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import zlib from "node:zlib";
 import { fetchUrl, rawDisk, unpackedImage } from "../../src/catalog/added-files.ts";
-import { sha256 } from "../../src/support/cache.ts";
+import { sha256 } from "../../src/support/sha256.ts";
 import { DISK, QCOW2 } from "../support/disk-images.ts";
 import { serving } from "../support/signed-mirror.ts";
 import { inCache } from "../support/temporary-folder.ts";

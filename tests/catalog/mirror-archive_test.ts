@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
-import { sha256 } from "../../src/support/cache.ts";
+import { sha256 } from "../../src/support/sha256.ts";
 import { MirrorArchive } from "../../src/catalog/mirror-archive.ts";
 import type { TestPackage } from "../support/debian-repository.ts";
 import { buildMirror, fileAnswer, releaseText, serving, signed, type SignedMirror, throwAwayKey } from "../support/signed-mirror.ts";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { refusalOf } from "../../src/catalog/redirects.ts";
 import { fetchSmall, transfer } from "../../src/catalog/transfer.ts";
-import { sha256 } from "../../src/support/cache.ts";
+import { sha256 } from "../../src/support/sha256.ts";
 import { serving } from "../support/signed-mirror.ts";
 import { inFolder } from "../support/temporary-folder.ts";
 

@@ -1,7 +1,7 @@
 // Transfers from mirrors that disconnect, send wrong data, or never end.
 
 import assert from "node:assert/strict";
-import { sha256 } from "../../src/support/cache.ts";
+import { sha256 } from "../../src/support/sha256.ts";
 import { fetchSmall, transfer } from "../../src/catalog/transfer.ts";
 import { fileAnswer, serving } from "../support/signed-mirror.ts";
 import { inFolder } from "../support/temporary-folder.ts";

@@ -2,7 +2,7 @@
 // uid 65534, which takes root.
 
 import assert from "node:assert/strict";
-import { checkOwnFolder } from "../../src/support/own-files.ts";
+import { checkOwnFolder } from "../../src/support/own-folders.ts";
 import { el2Command } from "../support/el2.ts";
 
 const OTHER = 65534;

@@ -11,7 +11,7 @@ import { Ajv } from "ajv";
 import { parse } from "smol-toml";
 import { fishCommand, nativeProgram, tsharkCommand, zshSettings } from "../../scripts/native-tools.ts";
 import { Qcow2 } from "../../src/formats/qcow2.ts";
-import { sha256 } from "../../src/support/cache.ts";
+import { sha256 } from "../../src/support/sha256.ts";
 import { acceptedBy, UNKNOWABLE } from "../configuration/wrong-configurations.ts";
 import { DapClient } from "../debug/dap/client.ts";
 import { DISK, QCOW2 } from "../support/disk-images.ts";

@@ -14,7 +14,7 @@ import { encodePacket } from "../../src/debug/packets.ts";
 import { BadQcow2, Qcow2 } from "../../src/formats/qcow2.ts";
 import { type ImageBytes, Qcow2Disk } from "../../src/formats/qcow2-disk.ts";
 import { readTar } from "../../src/formats/tar.ts";
-import { isOfSystem } from "../../src/support/cache.ts";
+import { isOfSystem } from "../../src/support/system-error.ts";
 import { joined } from "../../src/support/bytes.ts";
 import { A64 } from "../cli/program.ts";
 import { CODE, DebuggedVm, ENTRY } from "../debug/debugged-vm.ts";

@@ -1,7 +1,7 @@
 // Debian packages and a repository of them in a folder, as tests make them.
 
 import assert from "node:assert/strict";
-import { sha256 } from "../../src/support/cache.ts";
+import { sha256 } from "../../src/support/sha256.ts";
 
 /** A package with one file. */
 export interface TestPackage {

@@ -3,7 +3,8 @@
 import { type Command, Option } from "@commander-js/extra-typings";
 import { InvalidArgumentError } from "commander";
 import type { CommandContext } from "../common/command.ts";
-import { Failure, readNamedFile } from "../common/failure.ts";
+import { Failure } from "../common/failure.ts";
+import { readNamedFile } from "../common/named-file.ts";
 import { parseCounts, parseDuration, parseGdbPlace, parseSize, parseWhole } from "../common/values.ts";
 import { memoryBudgetOption } from "../options/memory-budget.ts";
 import { noCodeCacheOption } from "../options/no-code-cache.ts";

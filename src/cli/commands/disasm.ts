@@ -4,7 +4,8 @@
 import type { Command } from "@commander-js/extra-typings";
 import { answer } from "../common/answer.ts";
 import type { CommandContext } from "../common/command.ts";
-import { ExitCode, Failure, readNamedFile } from "../common/failure.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
+import { readNamedFile } from "../common/named-file.ts";
 import { output } from "../common/print.ts";
 import { openSession, withSessionOptions } from "../common/session.ts";
 import { parseAddress, parseWhole } from "../common/values.ts";

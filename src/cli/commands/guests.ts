@@ -2,7 +2,8 @@
 
 import { type Command, Option } from "@commander-js/extra-typings";
 import { examplesText } from "../common/command.ts";
-import { ExitCode, Failure, readNamedFile } from "../common/failure.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
+import { readNamedFile } from "../common/named-file.ts";
 import { printListing, withListOptions } from "../common/list-options.ts";
 import { output, progress, report } from "../common/print.ts";
 import { addGuest, wrongGuestName } from "../../catalog/add.ts";

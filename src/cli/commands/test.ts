@@ -7,7 +7,8 @@ import { removeShard, reported, type ReportedScenario, writeShard } from "./test
 import { parseShard, shardOf } from "./test-shard.ts";
 import { Tap } from "./test-tap.ts";
 import type { CommandContext } from "../common/command.ts";
-import { ExitCode, Failure, readNamedFile } from "../common/failure.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
+import { readNamedFile } from "../common/named-file.ts";
 import { useCoreCache } from "../common/machines-here.ts";
 import { output, report } from "../common/print.ts";
 import { parseDuration, parseWhole } from "../common/values.ts";

@@ -2,7 +2,8 @@
 
 import { type Command, Option } from "@commander-js/extra-typings";
 import { examplesText } from "../common/command.ts";
-import { Failure, readNamedFile } from "../common/failure.ts";
+import { Failure } from "../common/failure.ts";
+import { readNamedFile } from "../common/named-file.ts";
 import { printListing, withListOptions } from "../common/list-options.ts";
 import { output } from "../common/print.ts";
 import { checkedUi } from "../start/file-ui.ts";

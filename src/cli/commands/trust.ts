@@ -2,7 +2,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { examplesText } from "../common/command.ts";
-import { readNamedFile } from "../common/failure.ts";
+import { readNamedFile } from "../common/named-file.ts";
 import { output } from "../common/print.ts";
 
 /** Adds the command. */

@@ -33,7 +33,8 @@ import { checkedUi, configurationOf } from "../start/file-ui.ts";
 import { startSession } from "../start/start-session.ts";
 import type { Asker } from "../../control/asker.ts";
 import { SessionHub } from "../../control/hub.ts";
-import { defaultName, isSessionName, sessionFolder, socketPath } from "../../control/places.ts";
+import { sessionFolder, socketPath } from "../../control/places.ts";
+import { defaultName, isSessionName } from "../../control/session-names.ts";
 import { sessionInfo } from "../../control/remote.ts";
 import { SessionServer, SocketInUse } from "../../control/server.ts";
 import { memoryLimits } from "../../plans/memory-budget.ts";
@@ -44,7 +45,7 @@ import { REASONS } from "../../queries/tables.ts";
 import { connectEmbedded, type SessionClient } from "../../session/client.ts";
 import { isSnapshot } from "../../snapshots/file.ts";
 import { boundGarbage } from "../../support/garbage.ts";
-import { ownFolder } from "../../support/own-files.ts";
+import { ownFolder } from "../../support/own-folders.ts";
 import { onSignals } from "../../support/signals.ts";
 import { warn } from "../../support/warn.ts";
 

@@ -3,7 +3,8 @@
 
 import { type Command, Option } from "@commander-js/extra-typings";
 import type { CommandContext } from "../common/command.ts";
-import { ExitCode, readNamedFile } from "../common/failure.ts";
+import { ExitCode } from "../common/failure.ts";
+import { readNamedFile } from "../common/named-file.ts";
 import { output } from "../common/print.ts";
 import { lintVm } from "../../configuration/vm-lint.ts";
 import { PHONE_NAMES, phoneLintRules } from "../../configuration/phones.ts";

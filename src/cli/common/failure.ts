@@ -1,7 +1,5 @@
 // How a command fails: one line `el2: what: rule; way out` on stderr, and the exit code.
 
-import { cannotRead, readToEnd } from "../../support/named-file.ts";
-
 /** Exit codes (docs/design/workstation.md §2). */
 export const ExitCode = { Done: 0, Failed: 1, Usage: 2, NoSession: 3, TimedOut: 4, ReadOnly: 5, Interrupted: 130 } as const;
 
@@ -16,13 +14,4 @@ export class Failure extends Error {
 export function splitFailure(text: string): { message: string; wayOut: string | null } {
   const at = text.lastIndexOf("; ");
   return at < 0 ? { message: text, wayOut: null } : { message: text.slice(0, at), wayOut: text.slice(at + 2) };
-}
-
-/** Reads a file that a flag or argument names. Throws a Failure that names both. */
-export function readNamedFile(path: string, what: string): Uint8Array<ArrayBuffer> {
-  try {
-    return readToEnd(path);
-  } catch (error) {
-    throw new Failure(`${what} ${path}: ${cannotRead(error)}`);
-  }
 }

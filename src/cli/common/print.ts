@@ -7,7 +7,7 @@ import { type Listed, listed, listText, namedColumns, rowText, tsvHeading, tsvRo
 import type { Answer } from "../../queries/query.ts";
 import { type Json, type Listing, type ListRow, type Row, schemaName, type Table, usualColumns } from "../../queries/table.ts";
 import { TABLES } from "../../queries/tables.ts";
-import { isOfSystem } from "../../support/cache.ts";
+import { isOfSystem } from "../../support/system-error.ts";
 import { beginLink, LINK_END, showsHyperlinks } from "../../support/hyperlink.ts";
 import { terminalText, terminalWord } from "../../support/terminal-text.ts";
 import { sayOnStderr } from "../../support/warn.ts";

@@ -1,7 +1,8 @@
 // Machines for a client of the Debug Adapter Protocol: those that it starts run in this process,
 // others are sessions.
 
-import { ExitCode, Failure, readNamedFile } from "../common/failure.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
+import { readNamedFile } from "../common/named-file.ts";
 import { connectNamed } from "../common/session.ts";
 import { plannedOf } from "./planned.ts";
 import { planOfSnapshot } from "./snapshots.ts";

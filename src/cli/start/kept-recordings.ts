@@ -2,7 +2,7 @@
 // says.
 
 import { Option } from "@commander-js/extra-typings";
-import { isOfSystem } from "../../support/cache.ts";
+import { isOfSystem } from "../../support/system-error.ts";
 import { stateFolder } from "../../support/state-folder.ts";
 import { warn } from "../../support/warn.ts";
 

@@ -4,7 +4,7 @@ import { terminalLook } from "./terminal-look.ts";
 import { loadUiState } from "./ui-state-file.ts";
 import { hasUserFile } from "./user-file.ts";
 import { ExitCode } from "../common/failure.ts";
-import { defaultName } from "../../control/places.ts";
+import { defaultName } from "../../control/session-names.ts";
 import { onSignals } from "../../support/signals.ts";
 import { beforeNextLine } from "../../support/warn.ts";
 import { writeAll } from "../../support/write-all.ts";

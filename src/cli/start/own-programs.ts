@@ -11,7 +11,7 @@ import { readConfig } from "../../configuration/config.ts";
 import type { FileCommand, FileHook } from "../../configuration/program-keys.ts";
 import { type FilePrograms, readUserFile } from "../../configuration/user-file.ts";
 import { EVENTS } from "../../queries/tables.ts";
-import { isOfSystem } from "../../support/cache.ts";
+import { isOfSystem } from "../../support/system-error.ts";
 import { NotOurs, readTrustedText } from "../../support/own-files.ts";
 
 /** A command, and the file that it is from. */

@@ -1,7 +1,7 @@
 // Programs of the user that commands and hooks start: bounded in time, output and number, each
 // ended with the processes that it has started, and waited for.
 
-import { isOfSystem } from "../../support/cache.ts";
+import { isOfSystem } from "../../support/system-error.ts";
 import { KiB } from "../../support/sizes.ts";
 import { terminalWord } from "../../support/terminal-text.ts";
 import { joined } from "../../support/bytes.ts";

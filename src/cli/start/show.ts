@@ -14,7 +14,7 @@ import type { FileUi } from "../../configuration/schema.ts";
 import type { SessionPlan } from "../../plans/plan.ts";
 import type { Guide } from "../../tui/guide.ts";
 import { connectEmbedded, type SessionClient } from "../../session/client.ts";
-import { defaultName } from "../../control/places.ts";
+import { defaultName } from "../../control/session-names.ts";
 import { boundGarbage } from "../../support/garbage.ts";
 import { warn } from "../../support/warn.ts";
 

@@ -3,7 +3,8 @@
 
 import { InvalidArgumentError } from "commander";
 import { Option } from "@commander-js/extra-typings";
-import { Failure, readNamedFile } from "../common/failure.ts";
+import { Failure } from "../common/failure.ts";
+import { readNamedFile } from "../common/named-file.ts";
 import { connectNamed } from "../common/session.ts";
 import { parseDuration } from "../common/values.ts";
 import type { Size, Stage } from "./stage.ts";

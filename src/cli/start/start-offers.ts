@@ -6,7 +6,8 @@ import { NoPlace, sessionNames, socketPath } from "../../control/places.ts";
 import { NoSession, sessionInfo } from "../../control/remote.ts";
 import type { SessionInfo } from "../../control/conversation.ts";
 import { sizeText } from "../../queries/format.ts";
-import { isOfSystem, NoCacheFolder } from "../../support/cache.ts";
+import { NoCacheFolder } from "../../support/cache.ts";
+import { isOfSystem } from "../../support/system-error.ts";
 import { VERSION } from "../../support/version.ts";
 import type { StartOffers, StartRow } from "../../tui/start-screen.ts";
 

@@ -6,7 +6,7 @@ import { type Look, terminalLook, type Unknown } from "./terminal-look.ts";
 import { Failure } from "../common/failure.ts";
 import { DEFAULT_UI, type FileUi } from "../../configuration/schema.ts";
 import { readUi } from "../../configuration/ui.ts";
-import { isOfSystem } from "../../support/cache.ts";
+import { isOfSystem } from "../../support/system-error.ts";
 import { withPrefix } from "../../tui/keymap.ts";
 import { ownThemes } from "../../tui/own-themes.ts";
 import type { TuiOptions } from "../../tui/run.ts";

@@ -1,6 +1,7 @@
 // ELF files of symbols: those that `--symbols` names, and those written for debuggers.
 
-import { ExitCode, Failure, readNamedFile } from "../common/failure.ts";
+import { ExitCode, Failure } from "../common/failure.ts";
+import { readNamedFile } from "../common/named-file.ts";
 import type { Asker } from "../../control/asker.ts";
 import { debugFrame } from "../../formats/dwarf/frame-writer.ts";
 import type { ElfSection } from "../../formats/elf-sections.ts";

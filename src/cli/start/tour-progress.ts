@@ -1,6 +1,6 @@
 // The chapter of `el2 tour` that was left, in the user's state folder.
 
-import { isOfSystem } from "../../support/cache.ts";
+import { isOfSystem } from "../../support/system-error.ts";
 import { checkTrustedFolder, NotOurs } from "../../support/own-files.ts";
 import { stateFolder } from "../../support/state-folder.ts";
 import { warn } from "../../support/warn.ts";

@@ -4,8 +4,9 @@
 import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import { Failure } from "../common/failure.ts";
-import { isOfSystem } from "../../support/cache.ts";
-import { checkOwnFolder, lstatIfThere, NotOurs, ownFolder, readOwnText, removeIfThere } from "../../support/own-files.ts";
+import { isOfSystem } from "../../support/system-error.ts";
+import { lstatIfThere, NotOurs, readOwnText, removeIfThere } from "../../support/own-files.ts";
+import { checkOwnFolder, ownFolder } from "../../support/own-folders.ts";
 import { stateFolder } from "../../support/state-folder.ts";
 import { writeWhole } from "../../support/whole-file.ts";
 

@@ -1,9 +1,9 @@
 // The file with the state of a session's screens, by the session's name and the path of its
 // configuration, in the user's state folder.
 
-import { createHash } from "node:crypto";
-import { isOfSystem } from "../../support/cache.ts";
+import { isOfSystem } from "../../support/system-error.ts";
 import { checkTrustedFolder, NotOurs } from "../../support/own-files.ts";
+import { sha256 } from "../../support/sha256.ts";
 import { stateFolder } from "../../support/state-folder.ts";
 import { writeWhole } from "../../support/whole-file.ts";
 import { warn } from "../../support/warn.ts";
@@ -13,10 +13,10 @@ import { parseUiState, type UiState } from "../../tui/ui-state.ts";
 const DIGITS = 16;
 
 /** The file; undefined without a folder for it. */
-function fileOf(session: string, configuration: string | undefined): string | undefined {
+async function fileOf(session: string, configuration: string | undefined): Promise<string | undefined> {
   const folder = stateFolder("ui");
   // Configurations of one name in two folders are two sets of screens.
-  const which = configuration === undefined ? "" : `@${createHash("sha256").update(configuration).digest("hex").slice(0, DIGITS)}`;
+  const which = configuration === undefined ? "" : `@${(await sha256(new TextEncoder().encode(configuration))).slice(0, DIGITS)}`;
   return folder ? `${folder}/${session}${which}.json` : undefined;
 }
 
@@ -25,7 +25,7 @@ function fileOf(session: string, configuration: string | undefined): string | un
  * @param configuration the absolute path of the session's configuration, if it has one
  */
 export async function loadUiState(session: string, configuration: string | undefined): Promise<UiState | undefined> {
-  const file = fileOf(session, configuration);
+  const file = await fileOf(session, configuration);
   if (file === undefined) return undefined;
   try {
     checkTrustedFolder(file.slice(0, file.lastIndexOf("/")));
@@ -38,7 +38,7 @@ export async function loadUiState(session: string, configuration: string | undef
 
 /** Keeps it. If the folder cannot be written, only the state is lost. */
 export async function saveUiState(session: string, configuration: string | undefined, state: UiState): Promise<void> {
-  const file = fileOf(session, configuration);
+  const file = await fileOf(session, configuration);
   if (file === undefined) return;
   try {
     const folder = file.slice(0, file.lastIndexOf("/"));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import zlib from "node:zlib";
-import { sha256 } from "../../../src/support/cache.ts";
+import { sha256 } from "../../../src/support/sha256.ts";
 import { DISK, QCOW2 } from "../../support/disk-images.ts";
 import { el2Command } from "../../support/el2.ts";
 import { runNative } from "../../support/oracles.ts";

@@ -1,0 +1,56 @@
+// Folders that are ours alone: nobody else can replace them or what is in them.
+
+import { dirname } from "node:path";
+import { checkOwner, NotOurs, octal, OTHERS, OTHERS_WRITE, ownUid, ROOT } from "./own-files.ts";
+
+const STICKY = 0o1000;
+
+/**
+ * Makes a folder, mode 0700, if it does not exist, and checks that it is ours alone.
+ * @throws NotOurs; an error of the system if it cannot be made
+ */
+export function ownFolder(path: string): string {
+  Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
+  checkOwnFolder(path);
+  return path;
+}
+
+/**
+ * Checks that a folder is real, ours, and closed to other users.
+ * @throws NotOurs
+ */
+export function checkOwnFolder(path: string): void {
+  const info = Deno.lstatSync(path);
+  if (info.isSymlink) throw new NotOurs(`${path} is a symbolic link; remove it`);
+  if (!info.isDirectory) throw new NotOurs(`${path} is not a folder; remove it`);
+  checkOwner(path, info);
+  if (((info.mode ?? 0) & OTHERS) !== 0) throw new NotOurs(`${path} has mode ${octal(info)}, others have rights there; chmod 700 ${path}`);
+  const parent = dirname(path), above = Deno.statSync(parent);
+  // Users who may write in the parent can rename the folder, and put another one there.
+  const writable = ((above.mode ?? 0) & OTHERS_WRITE) !== 0 && ((above.mode ?? 0) & STICKY) === 0;
+  if (writable) throw new NotOurs(`${parent} has mode ${octal(above)}: others can replace ${path}; chmod go-w ${parent}`);
+  if (above.uid !== null && above.uid !== ROOT && above.uid !== ownUid()) {
+    throw new NotOurs(`${parent} belongs to user ${above.uid}, who can replace ${path}`);
+  }
+  // A user who can replace a folder further up, or a link on the way, can replace all below between
+  // our look and our use.
+  checkWay(path, parent);
+  const real = Deno.realPathSync(parent);
+  if (real !== parent) checkWay(path, real);
+}
+
+/**
+ * Checks that only we and root can rename what is on the way to a folder.
+ * @throws NotOurs
+ */
+function checkWay(path: string, parent: string): void {
+  // In a user namespace, root has another number.
+  const trusted: readonly (number | null)[] = [ROOT, ownUid(), Deno.statSync("/").uid];
+  for (let inner = parent, outer = dirname(parent); outer !== inner; inner = outer, outer = dirname(outer)) {
+    const { uid } = Deno.lstatSync(inner), above = Deno.statSync(outer), mode = above.mode ?? 0;
+    if (!trusted.includes(uid)) throw new NotOurs(`${inner} belongs to user ${uid}, who can replace ${path}`);
+    if ((mode & OTHERS_WRITE) !== 0 && (mode & STICKY) === 0) {
+      throw new NotOurs(`${outer} has mode ${octal(above)}: others can replace ${inner}; chmod go-w ${outer}`);
+    }
+  }
+}

@@ -1,0 +1,12 @@
+// Errors of the system, apart from our own.
+
+/**
+ * Whether an error says that the system or Deno does not let us do something with files, and is
+ * none of ours.
+ */
+export function isOfSystem(error: unknown): boolean {
+  if (error instanceof Deno.errors.NotCapable) return true;
+  // Deno's own answer to a file without a name has no code.
+  if (error instanceof Error && error.message === "Empty path is not allowed") return true;
+  return error instanceof Error && "code" in error && typeof error.code === "string" && /^E[A-Z0-9]+$/.test(error.code);
+}
