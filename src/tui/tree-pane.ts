@@ -305,7 +305,7 @@ export class TreePane implements FilteredPane {
           column("PC", 18, ({ vcpu }) => vcpu ? [{ text: vcpu.pc || "native", role: "dim" }] : []),
         ]
         : [],
-      column("Activity or wait", 25, (row) => this.#doing(row)),
+      column("Activity or wait", 25, (row, { width }) => this.#doing(row, width)),
     ];
   }
 
@@ -345,7 +345,7 @@ export class TreePane implements FilteredPane {
   }
 
   /** Where it runs or what it waits for; on the row of a VM, its verdict or how it ended. */
-  #doing({ id, vm, vcpu, device }: TreeRow): Piece[] {
+  #doing({ id, vm, vcpu, device }: TreeRow, width?: number): Piece[] {
     if (device) return [{ text: deviceText(device), role: "dim" }];
     const verdict = this.#details.vms.get(id);
     if (verdict && verdict.verdict !== null && (!verdict.healthy || !vcpu)) {
@@ -357,7 +357,7 @@ export class TreePane implements FilteredPane {
     const known = this.#details.vcpus.get(`vcpu:${vm.name}/${vcpu.index}`);
     if (ink === "ok") return [{ text: String(known?.symbol ?? "") || vcpu.pc || "el2's own code" }];
     const wakes = Array.isArray(known?.wakes) && known.wakes.length ? known.wakes.map(String) : vcpu.waitsFor ? [vcpu.waitsFor] : [];
-    return [{ text: waitText(wakes), role: ink === "warn" || ink === "bad" ? ink : "dim" }];
+    return [{ text: waitText(wakes, width), role: ink === "warn" || ink === "bad" ? ink : "dim" }];
   }
 
   #arrange(): void {

@@ -46,16 +46,16 @@ const WAIT = 30, WIDE_WAIT = 60, BESIDE_WAIT = 91;
 const SAMPLES = 10;
 
 /** The state of each vCPU, its duration, CPU, load, and what it waits for. */
-function vcpuColumns(activity: Activity, width: number): ListColumn[] {
-  const waits = ({ wakes, state, symbol }: Row): Piece[] => {
+function vcpuColumns(activity: Activity): (width: number) => ListColumn[] {
+  const waits: ListColumn["pieces"] = ({ wakes, state, symbol }, { width }) => {
     if (state === "run") return [{ text: "runs" }];
     const known = Array.isArray(wakes) ? wakes.map(String) : [];
     const stuck = state === "vmmio" || state === "proxy";
-    return [{ text: waitText(known) || String(symbol ?? "-"), role: stuck ? "warn" : "dim" }];
+    return [{ text: waitText(known, width) || String(symbol ?? "-"), role: stuck ? "warn" : "dim" }];
   };
   const pc = ({ symbol, pc, native }: Row): Piece[] =>
     symbol ? [{ text: String(symbol), role: "link" }] : [{ text: native || !pc ? "native" : String(pc), role: "dim" }];
-  return [
+  const beforeWait: readonly ListColumn[] = [
     { name: "id", title: "vCPU", width: 12, pieces: ({ id }, context) => idPieces(id, { ...context, first: true }) },
     { name: "state", title: "State", width: 11, pieces: ({ state }, { look }) => [statePiece(look, String(state))] },
     {
@@ -97,9 +97,12 @@ function vcpuColumns(activity: Activity, width: number): ListColumn[] {
       from: 90,
       pieces: (row) => quietPieces(countText(Math.round(Number(row.exits_rate)))),
     },
-    { name: "wakes", title: "Waits for", width: Math.min(Math.max(width - BESIDE_WAIT, WAIT), WIDE_WAIT), pieces: waits },
-    { name: "pc", title: "PC", width: 18, from: WITH_PC, pieces: pc },
   ];
+  const afterWait: ListColumn = { name: "pc", title: "PC", width: 18, from: WITH_PC, pieces: pc };
+  return (width) => {
+    const wait = Math.min(Math.max(width - BESIDE_WAIT, WAIT), WIDE_WAIT);
+    return [...beforeWait, { name: "wakes", title: "Waits for", width: wait, pieces: waits }, afterWait];
+  };
 }
 
 /** Call frames: the function bold, its offset and addresses dim. */
@@ -139,7 +142,7 @@ export function vcpuScreen(activity: Activity): ScreenModel {
     name: "vcpus",
     table: "vcpu.ls",
     title: "vCPUs",
-    columns: (width) => vcpuColumns(activity, width),
+    columns: vcpuColumns(activity),
     // Guests come first: native vCPUs have no instructions to show.
     first: (rows) => rows.find(({ native }) => native !== true),
   });
