@@ -113,6 +113,8 @@ export interface AppOptions extends LookWish {
 export class App {
   readonly #asker: Asker;
   readonly #clock: () => number;
+  /** The time (`performance.now()`) for which a frame without a mark was asked. */
+  #marksUntil = -Infinity;
   readonly #keymap: Keymap;
   #look: Look;
   /** Name of the theme that the user has chosen. */
@@ -630,9 +632,20 @@ export class App {
     this.#size = { width: screen.width, height: screen.height };
     this.#look = this.#look.with({ depth: screen.depth });
     drawScreen(screen, this.#look, this.#frameState(), (body) => this.#windows.place(body));
+    this.#endMarks();
     // Once more, and not for ever: a pane may need other rows in the rows that it has then.
     this.#crowded = this.#windows.crowded && !this.#crowded;
     if (this.#crowded) queueMicrotask(() => this.port.changed(false));
+  }
+
+  /** Asks for the frame without the oldest mark: a paused machine gives no other occasion. */
+  #endMarks(): void {
+    const until = this.#windows.marksUntil, now = performance.now();
+    // A timer may come a little early.
+    const isAwaited = this.#marksUntil > now + 1 && this.#marksUntil <= until;
+    if (until === Infinity || isAwaited) return;
+    this.#marksUntil = until;
+    this.port.later(Math.ceil(Math.max(until - now, 0)));
   }
 
   /** The screens as lines of text for screen readers. */

@@ -36,6 +36,8 @@ export interface Pane {
    * often than it has to follow.
    */
   readonly staysGood?: number;
+  /** Until when (`performance.now()`) its oldest mark stays; Infinity without marks. */
+  readonly marksUntil?: number;
   /** It shows what happens, the newest last. */
   readonly streams?: boolean;
   /** Answers need only have what has happened since the one before. */

@@ -88,6 +88,8 @@ export class TablePane implements FilteredPane {
   #sort: { column: string; reverse: boolean } | undefined;
   /** When a word of a row changed, by row and column (wall ms). */
   readonly #changes = new Map<string, number>();
+  /** When the oldest of the changes that were last drawn came. */
+  #oldest = Infinity;
   readonly #marked = new Set<string>();
   #following: boolean;
   /** It was last drawn in the past. */
@@ -121,16 +123,9 @@ export class TablePane implements FilteredPane {
     const own = this.options.right?.();
     if (own) right.push([...own]);
     if (stream) {
-      right.push(
-        this.#past && this.#following
-          ? [{ text: "until then", role: "dim" }]
-          : this.#following
-          ? [{ text: "● ", role: "ok" }, { text: "follows", role: "dim" }]
-          : [{ text: "G", role: "accent", bold: true }, {
-            text: " follows",
-            role: "dim",
-          }],
-      );
+      if (!this.#following) right.push([{ text: "G", role: "accent", bold: true }, { text: " follows", role: "dim" }]);
+      else if (this.#past) right.push([{ text: "until then", role: "dim" }]);
+      else right.push([{ text: "● ", role: "ok" }, { text: "follows", role: "dim" }]);
     }
     const position = shown > 0 && !stream ? [{ text: `${this.#index() + 1} of ${shown}`, role: "dim" } as const] : undefined;
     return { text: title, ...this.options.about?.(), count: stream || !shown ? undefined : shown, right, bottom: position };
@@ -155,6 +150,10 @@ export class TablePane implements FilteredPane {
     const { stream, table } = this.options;
     // Events are filtered at their source, so that the newest rows are matching ones.
     return { table, args: stream ? { limit: this.#limit, filter: this.#filter.text || undefined, ...args } : args };
+  }
+
+  get marksUntil(): number {
+    return this.#oldest + CHANGED;
   }
 
   get streams(): boolean {
@@ -330,6 +329,7 @@ export class TablePane implements FilteredPane {
 
   draw(screen: Screen, area: Rectangle, look: Look, { focused, past }: PaneState): void {
     this.#past = past;
+    this.#oldest = Infinity;
     if (this.options.card) return this.#drawCards(screen, area, look, focused, this.options.card);
     this.#height = Math.max(area.height - 1, 1);
     const place = this.#headings = this.#place(area.width - ROW_MARGIN);
@@ -413,7 +413,9 @@ export class TablePane implements FilteredPane {
       const kind = this.table.columns[name];
       const width = column.right ? Math.min(column.width, room) : room;
       const pieces = column.pieces(row, { look, width, bad, first: index === 0 });
-      const changed = kind?.kind === "word" && now - (this.#changes.get(`${row.id} ${name}`) ?? -CHANGED) < CHANGED;
+      const since = kind?.kind === "word" ? this.#changes.get(`${row.id} ${name}`) : undefined;
+      const changed = since !== undefined && now - since < CHANGED;
+      if (changed) this.#oldest = Math.min(this.#oldest, since);
       drawCell(screen, look, x, area.y, width, changed ? pieces.map((piece) => ({ ...piece, bold: true })) : pieces, column.right);
       if (changed && index > 0) screen.text(x - 1, area.y, "*", look.bold("warn"));
     });

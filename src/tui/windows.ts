@@ -213,6 +213,11 @@ export class Windows {
     return this.#visible;
   }
 
+  /** Until when (`performance.now()`) the oldest mark shown stays; Infinity without marks. */
+  get marksUntil(): number {
+    return Math.min(...this.#visible.map(({ pane }) => pane.marksUntil ?? Infinity));
+  }
+
   /** A pane of a group of views, another of which is shown. */
   #isOtherView(pane: Pane): boolean {
     const isVisible = (view: Pane) => this.#visible.some((placed) => placed.pane === view);

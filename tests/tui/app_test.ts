@@ -214,6 +214,15 @@ Deno.test("W82: every mark shows without color", async () => {
   rig.sample();
   await settle();
   assert.ok((await rig.inside()).some((line) => /^> D debian\/0 +\*\. waits /.test(line)), "changed");
+  // The mark goes, also if the machine is paused now and nothing else asks for a frame.
+  rig.apply({ kind: "paused", paused: true, past: false, consoles: [] });
+  await settle();
+  const [stays, ...others] = rig.later;
+  assert.ok(stays > 0 && stays <= 1000 && !others.length, `frames are asked for in ${rig.later} ms`);
+  await new Promise((resolve) => setTimeout(resolve, stays));
+  assert.ok((await rig.inside()).some((line) => /^> D debian\/0 {2,}\. waits /.test(line)), "no longer marked");
+  assert.deepEqual(rig.later, [stays], "nothing is asked for without a mark");
+  rig.apply({ kind: "paused", paused: false, past: false, consoles: [] });
   await rig.type("3");
   const lines = await rig.inside();
   assert.ok(lines.some((line) => /^>!D debian\/27 .* 48 211!/.test(line)));
