@@ -119,6 +119,11 @@ export class LanesPane implements Pane {
     this.#lanes = lanesOf(answer.rows, this.#now);
   }
 
+  /** Whether it shows switches; otherwise it says why there are none. */
+  get recorded(): boolean {
+    return this.#rows.length > 0;
+  }
+
   /** The content of the lanes. */
   get lanes(): Lanes {
     return this.#lanes;

@@ -37,6 +37,8 @@ export class LaneWaitsPane implements Pane {
 
   draw(screen: Screen, area: Rectangle, look: Look, { boxed, past }: PaneState): void {
     const inside = drawFrame(screen, look, area, boxed, this.title(), past ? "past" : "plain", false);
+    // Without switches nobody knows who waited.
+    if (!this.timeline.recorded) return;
     const times = waitTimes(this.timeline.lanes), x = inside.x + 1, width = inside.width - 2;
     if (!times.length) {
       const how = "A vCPU waits while another one with its priority has the CPU.";

@@ -161,6 +161,16 @@ Deno.test("the timeline says that it loads, that nothing was recorded, and which
   assert.match(await rig.text(), /the machine has ended/);
 });
 
+Deno.test("no pane says that nobody waited for a CPU before a switch is known", async () => {
+  const rig = new Rig();
+  const whole = rig.answer;
+  rig.answer = (query) => ({ ...whole(query), rows: query.table === "sched.ls" ? [] : phoneRows(query.table) });
+  await rig.type("8");
+  const text = await rig.text();
+  assert.match(text, /Waits for a CPU/);
+  assert.doesNotMatch(text, /No vCPU waited/);
+});
+
 Deno.test("the reasons of a real machine's switches are read as they are written: none is shown as it came", async () => {
   const rig = new Rig(200, 60, {}, "16", await realMachine());
   await rig.keys("8");
