@@ -18,6 +18,7 @@ import {
 } from "./debug/self-hosted-debug.ts";
 import { Watch, type WatchHit, type WatchKind, Watchpoints } from "./debug/watchpoints.ts";
 import { decodedPageIndex, DecodedPages } from "./decoded/decoded-pages.ts";
+import { DECODED_SIZE } from "./decoded/operands.ts";
 import type { Dispatch } from "./decoded/variants.ts";
 import {
   type CachedPage,
@@ -306,8 +307,8 @@ export class WasmCore implements DebugCore {
     this.#doubles[CPU.TIME_FLOOR >> 3] = floor;
     words[CPU.PENDING >> 2] = Pending.None;
     // A debugger sees every exit.
-    this.#el2 = mdscr & DEBUGGED ? undefined : el2;
-    words[CPU.EL2_CALLED >> 2] = this.#el2 ? 1 : 0;
+    this.#el2 = el2;
+    words[CPU.EL2_CALLED >> 2] = el2 && !(mdscr & DEBUGGED) ? 1 : 0;
     this.#repeats.stop();
     this.#begun = now;
     this.#budget = budget;
@@ -396,7 +397,9 @@ export class WasmCore implements DebugCore {
         words[CPU.PENDING >> 2] = Pending.None;
         this.#begun = el2.now;
         this.#budget = budget;
-        const slice = Math.min(budget, this.#slice);
+        // The slice continues: code that exits is sampled as often as other code.
+        const rest = this.#doubles[CPU.RUN_END >> 3] - this.#begun;
+        const slice = Math.min(budget, rest > 0 ? Math.ceil(rest) : this.#slice);
         this.#beginSlice(budget, slice);
         this.#repeats.handled(el2, budget, loadedRegister(exit), this.#slice);
         return slice;
@@ -603,10 +606,23 @@ export class WasmCore implements DebugCore {
     this.#exports.tlbFlushAll();
   }
 
+  /** Brings EL2's time and counts to the turn of the instruction in progress. Wants IP and END. */
+  #reportProgress(): void {
+    const el2 = this.#el2, words = this.#words;
+    if (!el2) return;
+    this.#takeRepeats();
+    const left = (words[CPU.END >> 2] - words[CPU.IP >> 2]) / DECODED_SIZE;
+    const passed = el2.reached(this.#doubles[CPU.RUN_END >> 3] - left);
+    this.#begun += passed;
+    this.#budget -= passed;
+    this.#repeats.passed(passed);
+  }
+
   #undefinedInstruction(pc: bigint, word: number): void {
     const known = this.#undefinedWords;
     if (known.has(word) || known.size >= UNDEFINED_WORDS) return;
     known.add(word);
+    this.#reportProgress();
     const { base, wasmAddress } = this.ram;
     const pa = this.#decoded.wasmAddressOf(this.#words[CPU.IP >> 2]) - wasmAddress + base;
     this.#onUndefined?.({ word, text: disassemble(word, pc), pc, pa });

@@ -223,8 +223,8 @@ export class Hypervisor implements El2, EveryService, ExecutionServices, NativeS
     this.machine.stop(reason);
   }
 
-  run(cpu: PhysicalCpu, until: number): void {
-    this.scheduler.run(cpu, until);
+  run(cpu: PhysicalCpu): void {
+    this.scheduler.run(cpu);
   }
 
   runnable(cpu: PhysicalCpu): boolean {

@@ -10,6 +10,9 @@ export const NS_PER_TICK = 1_000_000_000 / CNTFRQ;
 /** A physical CPU runs this long (ns) before the next one has its turn. */
 export const QUANTUM = 20_000;
 
+/** Most turns that a CPU which is alone runs in one piece: what the core counts stays small. */
+export const JOINED_TURNS = 64;
+
 /**
  * The value of a field or variable of virtual time before it is set. V8 keeps small integers
  * and doubles apart: a time that passes 2^31 (after 2 s) changes its form, and all code that was

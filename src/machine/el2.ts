@@ -13,12 +13,13 @@ export interface PhysicalCpu {
 /** Software at EL2. */
 export interface El2 {
   /**
-   * Runs vCPUs on `cpu` until its position reaches `until` (native guests may go a little further).
+   * Runs vCPUs on `cpu` until its position reaches the end of the turn (`Machine.turnEnd`; native
+   * guests may go a little further), or that of a later one (`Machine.horizon`, `Machine.pass`).
    * Comes back early, with the position where that happened, when nothing is runnable on it any
    * more or when the running vCPU can only wait for another CPU (WFE, YIELD): the rest of the turn
    * is idle.
    */
-  run(cpu: PhysicalCpu, until: number): void;
+  run(cpu: PhysicalCpu): void;
   /** Whether `cpu` has anything to run now. */
   runnable(cpu: PhysicalCpu): boolean;
   /**

@@ -4,7 +4,7 @@
 import type { Core } from "../core/interface.ts";
 import type { Archive } from "./archive.ts";
 import { Bus } from "./bus.ts";
-import { DOUBLE, QUANTUM } from "./clock.ts";
+import { DOUBLE, JOINED_TURNS, QUANTUM } from "./clock.ts";
 import type { El2, PhysicalCpu } from "./el2.ts";
 import { EventQueue } from "./events.ts";
 import { MAX_CPUS, type MemoryMap } from "./memory-map.ts";
@@ -50,6 +50,9 @@ export class Machine {
    * turns.
    */
   #turnEnd: number | undefined;
+  /** Turns that `run` may still make, the one in progress among them, and its limit (ns). */
+  #turnsLeft = 0;
+  #until = DOUBLE;
   #settling = false;
   #turnCpu = 0;
   #suspended = false;
@@ -140,6 +143,38 @@ export class Machine {
     return time;
   }
 
+  /** The time (ns) at which the turn in progress ends. */
+  get turnEnd(): number {
+    return this.#turnEnd ?? this.#now;
+  }
+
+  /**
+   * The time (ns) up to which the CPU that runs may continue without coming back. While nothing but
+   * this CPU can do anything, turns after the one in progress are part of it: `pass` says that they
+   * are over. Times are whole numbers in all of them, so that it makes no difference how they are
+   * added up. An exit may schedule an event: ask again after each.
+   */
+  get horizon(): number {
+    const end = this.turnEnd, turns = Math.min(this.#turnsLeft, JOINED_TURNS);
+    if (turns <= 1 || this.cpus.length > 1 || !Number.isInteger(end) || !Number.isInteger(this.cpus[0].position)) return end;
+    const { next } = this.events;
+    // An event that is due until then happens when the turn is over, not at its time.
+    return next <= end ? end : Math.max(end, Math.min(end + (turns - 1) * this.quantum, next, this.#until));
+  }
+
+  /**
+   * The CPU that runs has come to an instruction that begins at `time` (ns), before `horizon`: the
+   * turns that end until then are over.
+   */
+  pass(time: number): void {
+    for (let end = this.turnEnd; end <= time; end = this.#turnEnd) {
+      this.#turnEnd = Math.min(end + this.quantum, this.events.next, this.#until);
+      if (this.#turnEnd <= end) throw new Error("a CPU ran past an event, or past the end of the run");
+      this.#now = this.#settled = end;
+      this.#turnsLeft--;
+    }
+  }
+
   /** Why the machine stopped, once it has. */
   get stopReason(): StopReason | undefined {
     return this.#stopped;
@@ -182,7 +217,8 @@ export class Machine {
     const el2 = this.#el2;
     if (!el2) throw new Error("there is no software at EL2");
     this.#suspended = false;
-    for (let turn = 0; turn < turns; turn++) {
+    this.#until = until;
+    for (this.#turnsLeft = turns; this.#turnsLeft > 0; this.#turnsLeft--) {
       if (this.#stopped) return { kind: "stopped", reason: this.#stopped };
       if (this.#turnEnd === undefined) {
         if (this.#now >= until) return { kind: "time" };
@@ -192,7 +228,7 @@ export class Machine {
         this.#turnEnd = Math.min(this.#now + this.quantum, this.events.next, until);
         this.#turnCpu = 0;
       }
-      this.#turn(el2, this.#turnEnd);
+      this.#turn(el2);
       if (this.#suspended && !this.#stopped) return { kind: "suspended" };
     }
     return { kind: "turns" };
@@ -205,17 +241,17 @@ export class Machine {
     this.#now = target;
   }
 
-  #turn(el2: El2, end: number): void {
+  #turn(el2: El2): void {
     for (; this.#turnCpu < this.cpus.length; this.#turnCpu++) {
       const cpu = this.cpus[this.#turnCpu];
-      if (cpu.position < end) {
-        el2.run(cpu, end);
+      if (cpu.position < this.turnEnd) {
+        el2.run(cpu);
         if (this.#stopped || this.#suspended) return;
       }
-      this.#idle(cpu, end);
+      this.#idle(cpu, this.turnEnd);
     }
+    this.#now = this.turnEnd;
     this.#turnEnd = undefined;
-    this.#now = end;
   }
 
   #idle(cpu: PhysicalCpu, until: number): void {

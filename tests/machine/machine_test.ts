@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Core } from "../../src/core/interface.ts";
+import { JOINED_TURNS } from "../../src/machine/clock.ts";
 import type { El2, PhysicalCpu } from "../../src/machine/el2.ts";
 import { Machine } from "../../src/machine/machine.ts";
 import { memoryMap, MINIMUM_PRIMARY_MEMORY, RAM_BASE } from "../../src/machine/memory-map.ts";
@@ -17,7 +18,7 @@ function machineWith(
   const written: [number, number][] = [];
   const core = { memoryWritten: (pa: number, size: number) => written.push([pa, size]) } as Partial<Core> as Core;
   const machine = new Machine(memory, map, core, cpuCount, QUANTUM);
-  const el2: El2 = { run, runnable, interrupt: () => {}, describeWaits: () => [] };
+  const el2: El2 = { run: (cpu) => run(cpu, machine.turnEnd), runnable, interrupt: () => {}, describeWaits: () => [] };
   machine.install(el2);
   return { machine, written };
 }
@@ -131,6 +132,60 @@ Deno.test("a suspended machine continues in the middle of its turn", () => {
   assert.deepEqual(machine.run(Infinity, 1), { kind: "turns" });
   assert.deepEqual(turns, [[0, 0, 1000], [0, 300, 1000], [1, 0, 1000]]);
   assert.equal(machine.time, 1000);
+});
+
+/** Where CPU 0 may run to, from the start of a turn that has `turns` after it. */
+function horizonOf(turns: number, until: number, prepare: (machine: Machine) => void = () => {}, cpuCount = 1): number {
+  let horizon: number | undefined;
+  const { machine } = machineWith(cpuCount, (cpu, end) => {
+    if (cpu.index === 0) horizon ??= machine.horizon;
+    cpu.position = end;
+  });
+  prepare(machine);
+  machine.run(until, turns);
+  assert.ok(horizon !== undefined);
+  return horizon;
+}
+
+Deno.test("a CPU may run on over the turns that nothing else has a part in", () => {
+  assert.equal(horizonOf(8, Infinity), 8 * QUANTUM);
+  assert.equal(horizonOf(1, Infinity), QUANTUM);
+  assert.equal(horizonOf(Infinity, 1e6), JOINED_TURNS * QUANTUM);
+  assert.equal(horizonOf(8, 2500), 2500);
+  assert.equal(horizonOf(8, Infinity, () => {}, 2), QUANTUM);
+  const eventAt = (time: number) => (machine: Machine) => void machine.events.schedule(time, () => {});
+  assert.equal(horizonOf(8, Infinity, eventAt(4300)), 4300);
+  assert.equal(horizonOf(8, Infinity, eventAt(4300.5)), 4300.5);
+  assert.equal(horizonOf(8, Infinity, eventAt(300.5)), 300.5);
+  assert.equal(horizonOf(8, Infinity, (machine) => void (machine.cpus[0].position = 0.5)), QUANTUM);
+  assert.equal(horizonOf(8, Infinity, (machine) => void (machine.cpus[0].position = 400)), 8 * QUANTUM);
+});
+
+Deno.test("a CPU does not run on over an event that was scheduled for the turn in progress", () => {
+  const { machine } = machineWith(1, (cpu) => {
+    machine.events.schedule(cpu.position + 100, () => {});
+    assert.equal(machine.horizon, machine.turnEnd);
+    cpu.position = machine.turnEnd;
+  });
+  assert.deepEqual(machine.run(Infinity, 3), { kind: "turns" });
+  assert.equal(machine.time, 3 * QUANTUM);
+});
+
+Deno.test("turns that a CPU passes are over, count, and end where they would have ended", () => {
+  const seen: [number, number, boolean][] = [];
+  const { machine } = machineWith(1, (cpu) => {
+    const look = () => void seen.push([machine.boundary, machine.turnEnd, machine.settled]);
+    machine.events.schedule(3300, () => look());
+    for (const time of [999, 1000, 2999, 3299]) {
+      machine.pass(time);
+      look();
+    }
+    cpu.position = machine.turnEnd;
+  });
+  assert.deepEqual(machine.run(Infinity, 4), { kind: "turns" });
+  assert.deepEqual(seen, [[0, 1000, true], [1000, 2000, true], [2000, 3000, true], [3000, 3300, true]]);
+  machine.settle();
+  assert.deepEqual(seen.at(-1), [3300, 3300, false]);
 });
 
 Deno.test("of a range that is RAM in part, that part is zeroed", () => {

@@ -115,6 +115,8 @@ const DERIVED: Record<string, readonly string[]> = {
     ...[
       "Execution.#cpu*",
       "Execution.#vcpu",
+      "Execution.#due",
+      "Execution.#turnEnd",
       "Execution.#limit",
       "Execution.#disturbed",
       "Execution.#repeats",

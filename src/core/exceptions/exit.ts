@@ -74,4 +74,10 @@ export interface ExitHandler {
    * @param retired instructions from there to the last of them
    */
   repeated(count: number, retired: number): void;
+  /**
+   * The run has come to an instruction that begins at virtual time `time` (ns) and is about to be
+   * reported.
+   * @returns how many of the instructions before it EL2 has counted now
+   */
+  reached(time: number): number;
 }

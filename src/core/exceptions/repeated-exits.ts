@@ -141,6 +141,11 @@ export class RepeatedExits {
     return this.doubles[CPU.RUN_END >> 3] - this.now;
   }
 
+  /** EL2 has counted this many instructions after the last answer. */
+  passed(instructions: number): void {
+    this.doubles[CPU.REPEAT_BEGUN >> 3] += instructions;
+  }
+
   /** Answers are counted from zero. */
   restart(): void {
     this.words[CPU.REPEAT_COUNT >> 2] = 0;

@@ -45,9 +45,14 @@ export class Execution implements ExitHandler {
   #stopAt = Infinity;
   /** Set while an exit is handled that may change who runs. */
   #disturbed = false;
-  /** The run in progress: vCPU, CPU, and the virtual time (ns) at which it ends. */
+  /**
+   * The run in progress: vCPU, CPU, the virtual time (ns) at which the vCPU's slice ends or a timer
+   * fires, the end of the turn, and the time at which the run ends: it may take several turns.
+   */
   #vcpu!: Vcpu;
   #cpu!: PhysicalCpu;
+  #due = DOUBLE;
+  #turnEnd = DOUBLE;
   #limit = DOUBLE;
   /** Whether the exit that was handled last may repeat (`ExitHandler.repeats`). */
   #repeats = false;
@@ -115,11 +120,12 @@ export class Execution implements ExitHandler {
   }
 
   /**
-   * Runs a vCPU up to a virtual time (ns); continues after exits that affect nothing else: most
-   * calls and device accesses.
+   * Runs a vCPU up to the end of the turn, or of a later one that nothing else has a part in, and
+   * not beyond virtual time `due` (ns); continues after exits that affect nothing else: most calls
+   * and device accesses.
    */
-  run(cpu: PhysicalCpu, vcpu: Vcpu, limit: number): void {
-    const { machine, debug, checker } = this.services;
+  run(cpu: PhysicalCpu, vcpu: Vcpu, due: number): void {
+    const { machine, debug, checker, trace } = this.services;
     if (debug?.holds(vcpu)) return;
     const { registers, gic } = vcpu;
     // Both stay until the loop ends: a change of either line disturbs, and no other CPU gets on
@@ -130,10 +136,14 @@ export class Execution implements ExitHandler {
     const before = this.#retired, stepsBefore = this.#steps;
     this.#cpu = cpu;
     this.#vcpu = vcpu;
-    this.#limit = limit;
+    this.#due = due;
+    this.#turnEnd = machine.turnEnd;
     this.#disturbed = false;
     // A debugger, the checker and an instruction limit need every exit.
     const watched = debug !== undefined || checker !== undefined || this.#stopAt !== Infinity;
+    // A listener to an instruction that is reported in the middle of a run acts when the turn is
+    // over.
+    this.#limit = Math.min(watched || trace.wanted.trap ? this.#turnEnd : machine.horizon, due);
     try {
       do {
         this.#runOnce(cpu, vcpu, floor, watched ? undefined : this);
@@ -149,6 +159,7 @@ export class Execution implements ExitHandler {
   handle(exit: Exit): number {
     const vcpu = this.#vcpu, cpu = this.#cpu;
     const { retired } = exit;
+    this.#passTurns(retired);
     this.#retired += retired;
     cpu.position += retired + EXIT_COST;
     this.#steps++;
@@ -169,6 +180,16 @@ export class Execution implements ExitHandler {
     this.#counter?.repeated(this.#vcpu, count);
   }
 
+  reached(time: number): number {
+    if (time < this.#turnEnd) return 0;
+    this.services.machine.pass(time);
+    this.#turnEnd = this.services.machine.turnEnd;
+    const passed = Math.max(0, this.services.machine.boundary - this.#cpu.position);
+    this.#retired += passed;
+    this.#cpu.position += passed;
+    return passed;
+  }
+
   /** Virtual time (ns) of the physical CPU that runs. */
   get now(): number {
     return this.#cpu.position;
@@ -179,7 +200,20 @@ export class Execution implements ExitHandler {
    * inputs call `disturb`.
    */
   #goesOn(): boolean {
-    return !this.#disturbed && this.#cpu.position < this.#limit;
+    if (this.#disturbed) return false;
+    // The exit may have scheduled an event.
+    if (this.#limit > this.#turnEnd) this.#limit = Math.min(this.services.machine.horizon, this.#due);
+    return this.#cpu.position < this.#limit;
+  }
+
+  /** Instructions have retired from the CPU's position on, the last one in a later turn perhaps. */
+  #passTurns(retired: number): void {
+    const { position } = this.#cpu;
+    // The time of an exit may reach into the next turn, but without an instruction none begins.
+    if (retired === 0 || position + retired <= this.#turnEnd) return;
+    const { machine } = this.services;
+    machine.pass(position + retired - 1);
+    this.#turnEnd = machine.turnEnd;
   }
 
   /** @param floor minimum of the counters, besides the CPU's own position */
@@ -190,6 +224,7 @@ export class Execution implements ExitHandler {
       ? debug.step(vcpu, position, floor)
       : core.run(vcpu.registers, position, Math.min(Math.ceil(this.#limit - position), this.#stopAt - this.#retired), floor, el2);
     const { reason, retired } = exit;
+    this.#passTurns(retired);
     cpu.position += retired;
     this.#retired += retired;
     if (this.#retired >= this.#stopAt) {

@@ -219,32 +219,32 @@ export class Scheduler implements VcpuScheduler {
   }
 
   /** The turn of a CPU: see `El2.run`. */
-  run(cpu: PhysicalCpu, until: number): void {
+  run(cpu: PhysicalCpu): void {
     const state = this.#cpus[cpu.index];
     const { machine, trace } = this.services;
     this.#turnOver = false;
     trace.setTurn(cpu.index);
-    this.#turn(cpu, state, until);
+    this.#turn(cpu, state);
     trace.setTurn(undefined);
     // A debugger's stop must not lengthen the turn: the turn does not remember that it is over.
-    if (this.#turnOver && machine.suspended) this.#skip(cpu, until);
+    if (this.#turnOver && machine.suspended) this.#skip(cpu, machine.turnEnd);
   }
 
-  #turn(cpu: PhysicalCpu, state: CpuState, until: number): void {
+  #turn(cpu: PhysicalCpu, state: CpuState): void {
     const { machine } = this.services;
-    while (cpu.position < until && !this.#turnOver && !machine.stopReason && !machine.suspended) {
+    while (cpu.position < machine.turnEnd && !this.#turnOver && !machine.stopReason && !machine.suspended) {
       const thread = this.#schedule(state);
       if (!thread) {
         if (state.runs) this.#switch(state, undefined);
-        if (!this.#sleep(cpu, until)) return;
+        if (!this.#sleep(cpu, machine.turnEnd)) return;
         continue;
       }
       const target = this.#follow(thread);
       if (state.runs !== target) this.#switch(state, target);
       if (target.life === "killed") this.#exit(state, target);
-      else this.#execute(cpu, until, thread, target);
+      else this.#execute(cpu, thread, target);
       // Waiting for another CPU takes the rest of the turn, and is paid with the slice.
-      if (this.#turnOver) thread.turn.spend(until - cpu.position);
+      if (this.#turnOver) thread.turn.spend(machine.turnEnd - cpu.position);
     }
   }
 
@@ -304,15 +304,15 @@ export class Scheduler implements VcpuScheduler {
     return target;
   }
 
-  #execute(cpu: PhysicalCpu, until: number, thread: Vcpu, target: Vcpu): void {
+  #execute(cpu: PhysicalCpu, thread: Vcpu, target: Vcpu): void {
     const slice = target === thread ? thread.turn.sliceLeft : Math.min(thread.turn.sliceLeft, target.turn.sliceLeft);
-    const limit = Math.min(until, cpu.position + slice, this.#nextDeadline(cpu));
+    const due = Math.min(cpu.position + slice, this.#nextDeadline(cpu));
     const start = cpu.position;
     this.#running = target;
     this.#runningSince = start;
     this.services.trace.setActor(target.trace);
     if (target.native) this.#runNative(cpu, target, target.native);
-    else if (limit > start) this.execution.run(cpu, target, limit);
+    else if (due > start) this.execution.run(cpu, target, due);
     this.services.trace.setActor(undefined);
     this.services.checker?.verifyAfter(() => `a run of ${this.services.names.vcpu(target)}`);
     const spent = cpu.position - start;

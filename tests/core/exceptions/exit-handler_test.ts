@@ -51,6 +51,10 @@ class Handler implements ExitHandler {
     assert.fail("no exit repeats");
   }
 
+  reached(): number {
+    return assert.fail("no instruction is reported");
+  }
+
   /** Runs with this handler, or is the caller that handles exits itself. */
   run(called: boolean): void {
     const { machine, limit } = this;

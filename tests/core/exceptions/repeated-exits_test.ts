@@ -85,6 +85,10 @@ class Handler implements ExitHandler {
     this.answered += count;
   }
 
+  reached(): number {
+    return assert.fail("no instruction is reported");
+  }
+
   /** Runs to the limit. Gives everything that must not depend on who answers. */
   run(): unknown[] {
     const { machine, limit } = this;
@@ -162,6 +166,7 @@ Deno.test("nothing is answered after another exit, or for another vCPU", () => {
     now: 0,
     handle: () => (seen++, 0),
     repeated: () => assert.fail("the answer was another vCPU's"),
+    reached: () => assert.fail("no instruction is reported"),
   };
   machine.core.run(other, machine.now, 1_000, 0, exits);
   assert.equal(seen, 1);
