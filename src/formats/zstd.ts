@@ -60,7 +60,7 @@ export function zstdFrameEnd(readAt: ReadAt, start: number): number | undefined 
 
 /**
  * The parts of the frames up to the end of the data, without skippable frames. A part has at most
- * one block, and a checksum is a part of its own.
+ * one block, and a checksum is another part.
  * @throws Error if there is something else, or a frame is cut off
  */
 export function* zstdParts(readAt: ReadAt): Generator<Uint8Array> {
