@@ -3,7 +3,7 @@
 
 import { basename, dirname } from "node:path";
 import { recordedImages } from "../../recordings/recorded-images.ts";
-import { isOfSystem } from "../../support/cache.ts";
+import { isOfSystem } from "../../support/system-error.ts";
 import { RECORDED_AT } from "./kept-recordings.ts";
 
 /** Failed runs before one, without a run with other images between them. */
