@@ -45,11 +45,9 @@ export class Machine {
   #now = DOUBLE;
   /** The time whose events have happened. */
   #settled = DOUBLE;
-  /**
-   * The turn in progress: where it ends, and the CPU whose part comes next. Undefined between
-   * turns.
-   */
-  #turnEnd: number | undefined;
+  /** The turn in progress: where it ends, and the CPU whose part comes next. */
+  #inTurn = false;
+  #turnEnd = DOUBLE;
   /** Turns that `run` may still make, the one in progress among them, and its limit (ns). */
   #turnsLeft = 0;
   #until = DOUBLE;
@@ -92,11 +90,13 @@ export class Machine {
     archive.check(this.cpus.length === archive.integer("cpus", this.cpus.length), "the machine has as many physical CPUs");
     this.#now = archive.float("now", this.#now);
     this.#settled = archive.float("settled", this.#settled);
-    this.#turnEnd = archive.maybe("turnEnd", this.#turnEnd, (end) => archive.float("end", end));
+    const turnEnd = archive.maybe("turnEnd", this.#inTurn ? this.#turnEnd : undefined, (end) => archive.float("end", end));
+    this.#inTurn = turnEnd !== undefined;
+    this.#turnEnd = turnEnd ?? this.#now;
     this.#turnCpu = archive.integer("turnCpu", this.#turnCpu, 0, this.cpus.length);
     archive.check(this.#now >= 0 && this.#now <= Number.MAX_SAFE_INTEGER, "there is a time");
     // A longer turn would not return for as long: nothing could stop the machine meanwhile.
-    const end = this.#turnEnd ?? this.#now;
+    const end = this.#turnEnd;
     archive.check(end >= this.#now && end <= this.#now + this.quantum, "a turn ends within a quantum");
     for (const cpu of this.cpus) {
       cpu.position = archive.float(`position${cpu.index}`, cpu.position);
@@ -126,7 +126,7 @@ export class Machine {
 
   /** How far things at `boundary` have come: to its events, or into a turn. */
   get stage(): "before" | "events" | "turn" {
-    if (this.#turnEnd !== undefined) return "turn";
+    if (this.#inTurn) return "turn";
     return this.#settling || this.settled ? "events" : "before";
   }
 
@@ -143,9 +143,9 @@ export class Machine {
     return time;
   }
 
-  /** The time (ns) at which the turn in progress ends. */
+  /** The time (ns) at which the turn in progress ends; between turns, at which the last one did. */
   get turnEnd(): number {
-    return this.#turnEnd ?? this.#now;
+    return this.#inTurn ? this.#turnEnd : this.#now;
   }
 
   /**
@@ -192,7 +192,7 @@ export class Machine {
 
   /** Whether a turn is in progress, which a suspension has cut in two. */
   get inTurn(): boolean {
-    return this.#turnEnd !== undefined;
+    return this.#inTurn;
   }
 
   /**
@@ -220,12 +220,13 @@ export class Machine {
     this.#until = until;
     for (this.#turnsLeft = turns; this.#turnsLeft > 0; this.#turnsLeft--) {
       if (this.#stopped) return { kind: "stopped", reason: this.#stopped };
-      if (this.#turnEnd === undefined) {
+      if (!this.#inTurn) {
         if (this.#now >= until) return { kind: "time" };
         this.settle();
         if (this.#stopped) return { kind: "stopped", reason: this.#stopped };
         if (!this.cpus.some((cpu) => cpu.position > this.#now || el2.runnable(cpu))) return { kind: "idle", next: this.events.next };
         this.#turnEnd = Math.min(this.#now + this.quantum, this.events.next, until);
+        this.#inTurn = true;
         this.#turnCpu = 0;
       }
       this.#turn(el2);
@@ -251,7 +252,7 @@ export class Machine {
       this.#idle(cpu, this.turnEnd);
     }
     this.#now = this.turnEnd;
-    this.#turnEnd = undefined;
+    this.#inTurn = false;
   }
 
   #idle(cpu: PhysicalCpu, until: number): void {
