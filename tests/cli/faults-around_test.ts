@@ -108,7 +108,9 @@ Deno.test("a suspended process continues where it was: virtual time does not mak
   assert.equal((await served.end()).code, 130);
 });
 
-Deno.test("a clock that jumps by days changes neither a start nor a wait", async () => {
+// The script that sets the clock has el2 as modules.
+const ofModules = Deno.env.get("EL2_PROGRAM") === undefined;
+Deno.test("a clock that jumps by days changes neither a start nor a wait", { ignore: !ofModules }, async () => {
   await using place = new Place();
   const source = (path: string) => JSON.stringify(new URL(`../../${path}`, import.meta.url).href);
   for (const days of [1, -1]) {

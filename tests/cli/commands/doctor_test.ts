@@ -40,9 +40,13 @@ Deno.test("doctor names the programs that are missing, the commands that need th
 
 Deno.test("doctor concludes what does not work here from the checks that failed", async () => {
   // No folder for sockets can be made below a file, and without HOME there is none for guests.
-  const file = await Deno.makeTempFile();
+  const folder = await Deno.makeTempDir(), file = `${folder}/file`;
+  await Deno.writeTextFile(file, "");
   try {
-    const { code, stdout } = await el2Process(["doctor"], { XDG_RUNTIME_DIR: `${file}/run`, EL2_CACHE: "", XDG_CACHE_HOME: "", HOME: "" });
+    // The one file unpacks itself there.
+    const EL2_RUNTIME = `${folder}/runtime`;
+    const nowhere = { XDG_RUNTIME_DIR: `${file}/run`, EL2_CACHE: "", XDG_CACHE_HOME: "", HOME: "", EL2_RUNTIME };
+    const { code, stdout } = await el2Process(["doctor"], nowhere);
     assert.equal(code, 1, stdout);
     assert.match(stdout, /^!! {2}sockets {3}sessions need \S+\/run\/el2: .*\n {14}set XDG_RUNTIME_DIR to your own folder$/m);
     assert.match(stdout, /^!! {2}guests {4}no cache folder: .*\n {14}set EL2_CACHE$/m);
@@ -50,7 +54,7 @@ Deno.test("doctor concludes what does not work here from the checks that failed"
     const { stdout: device } = await el2Process(["doctor"], { EL2_CACHE: "/proc/none" });
     assert.match(device, /^!! {2}guests {4}the cache folder cannot be read\n {14}set EL2_CACHE to a writable folder$/m);
   } finally {
-    await Deno.remove(file);
+    await Deno.remove(folder, { recursive: true });
   }
 });
 
