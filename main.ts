@@ -15,6 +15,11 @@ if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined")
   console.log(VERSION);
 } else {
   const entry = new URL(import.meta.url);
+  // Deno ends with 0 when nothing can happen any more, also while a command waits.
+  addEventListener("beforeunload", () => {
+    console.error("el2: a bug of el2: the command waits for what cannot come");
+    Deno.exitCode = 1;
+  });
   start(entry).then((code) => Deno.exit(code));
 }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { PERMISSIONS } from "../../src/cli/common/runtime.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const SOURCE = new URL("../../src/", import.meta.url);
@@ -72,4 +73,13 @@ Deno.test("el2 --version, and the worker before it loads the machine, load at mo
   const modules = [...closureOf(new URL("main.ts", ROOT)).keys()].map((file) => file.slice(ROOT.href.length));
   assert.ok(modules.includes("src/session/client.ts"));
   assert.ok(modules.length <= 10, modules.join("\n"));
+});
+
+Deno.test("a command that waits for what cannot come ends with 1 and says so", async () => {
+  const main = new URL("cli/main.ts", SOURCE).href, stuck = "data:text/javascript,export const main = () => new Promise(() => {});";
+  const map = `data:application/json,${encodeURIComponent(JSON.stringify({ imports: { [main]: stuck } }))}`;
+  const args = ["run", "-q", "--no-check", ...PERMISSIONS, "--import-map", map, new URL("main.ts", ROOT).pathname, "ls"];
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, stdin: "null" }).output();
+  assert.equal(new TextDecoder().decode(stderr), "el2: a bug of el2: the command waits for what cannot come\n");
+  assert.equal(code, 1);
 });
