@@ -1,7 +1,8 @@
 // Rows as lines, for inspectors.
 
 import type { Line } from "./pane.ts";
-import { cellText, plainText } from "../queries/format.ts";
+import { grouped, valueText } from "./numbers.ts";
+import { plainText } from "../queries/format.ts";
 import type { Json, Row, Table } from "../queries/table.ts";
 
 /** Columns of the names of fields that are compared. */
@@ -18,7 +19,8 @@ export function fieldLines(table: Table, row: Row, width: number): Line[] {
     const exact = column.kind === "size" && value !== null ? ` (${value} bytes)` : "";
     const role = column.kind === "id" && value !== null ? "link" : "text";
     if (column.kind === "detail") return detailLines(name.padEnd(margin), value, width);
-    return wrap(`${name.padEnd(margin)}${cellText(column, value)}${exact}`, margin, width).map((text): Line => ({ text, role }));
+    const text = column.kind === "count" && Number.isInteger(value) ? grouped(String(value)) : valueText(column, value);
+    return wrap(`${name.padEnd(margin)}${text}${exact}`, margin, width).map((text): Line => ({ text, role }));
   });
 }
 
