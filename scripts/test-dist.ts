@@ -4,13 +4,13 @@
 
 import { resolve } from "node:path";
 import { pathWithoutDeno } from "./path-without-deno.ts";
-import { RIGHTS } from "./test.ts";
+import { RIGHTS, testFiles } from "./test.ts";
 import { VERSION } from "../src/support/version.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const PROGRAM = `${resolve(Deno.args[0] ?? `${ROOT}dist`)}/el2-${VERSION}-${Deno.build.target}`;
 /** Tests of the program as people start it. */
-const SUITES = ["tests/cli", "tests/terminal", "tests/debug", "tests/dist/spec_test.ts"];
+const FILES = [...["tests/cli", "tests/terminal", "tests/debug"].flatMap(testFiles), "tests/dist/spec_test.ts"];
 /** Those that need apt, which is about a network, or build the one file themselves. */
 const NEED_MORE = ["tests/cli/commands/guests_test.ts", "tests/cli/dist_test.ts"];
 /** Those in which one process has el2's modules and runs many commands. */
@@ -49,8 +49,7 @@ const [program, ...args] = await alone([
   ...RIGHTS,
   "--no-check",
   "--cached-only",
-  `--ignore=${[...NEED_MORE, ...OF_MODULES].join()}`,
-  ...SUITES,
+  ...FILES.filter((file) => !NEED_MORE.includes(file) && !OF_MODULES.includes(file)),
 ]);
 const { code } = await new Deno.Command(program, {
   args,

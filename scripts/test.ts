@@ -52,7 +52,8 @@ export function batches(files: readonly string[]): string[][] {
   return inOrder.flatMap((own) => Array.from({ length: Math.ceil(own.length / BATCH) }, (_, i) => own.slice(i * BATCH, (i + 1) * BATCH)));
 }
 
-function testFiles(folder: string): string[] {
+/** The test files below a folder. */
+export function testFiles(folder: string): string[] {
   return [...Deno.readDirSync(`${ROOT}${folder}`)].flatMap(({ name, isDirectory }) => {
     const path = `${folder}/${name}`;
     return isDirectory ? testFiles(path) : name.endsWith("_test.ts") ? [path] : [];

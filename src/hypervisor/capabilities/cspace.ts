@@ -196,9 +196,12 @@ export class Cspace extends HypervisorObject {
     this.#maximum = archive.integer("maximum", this.#maximum, 0, SLOTS * TABLES);
     archive.within("ids", () => this.#ids.archive(archive));
     const occupied = [...this.capabilities()].map(([, capability]) => capability);
+    let last = -1;
     archive.list("capabilities", occupied, (capability) => {
       const slot = archive.integer("slot", capability?.slot, 0, 0xffff);
       const result = Capability.archive(archive, this, slot, capability);
+      archive.check(slot > last, "slots ascend");
+      last = slot;
       if (!capability) this.#adopt(archive, result);
       return result;
     }, SLOTS * TABLES);
@@ -208,7 +211,7 @@ export class Cspace extends HypervisorObject {
   /** Puts a capability that was loaded into its slot. */
   #adopt(archive: ObjectArchive, capability: Capability): void {
     const index = capability.slot >> 8, slot = capability.slot & 0xff;
-    archive.check(index < TABLES && slot < SLOTS && !this.occupant(capability.slot), "a slot exists, and has one capability");
+    archive.check(index < TABLES && slot < SLOTS, "a slot exists");
     const table = this.#tables[index] ??= { slots: new Array(SLOTS), used: 0 };
     table.slots[slot] = capability;
     table.used++;

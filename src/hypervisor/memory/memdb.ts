@@ -112,11 +112,14 @@ export class MemoryDatabase {
     for (const serial of known) {
       this.#bySerial.set(serial, owner(serial) ?? archive.fail(`object ${serial}, which owns memory, does not exist`));
     }
-    let end = 0;
+    archive.check(this.#bySerial.size === known.length, "an owner is listed once");
+    let end = 0, before: number | undefined;
     for (const { pa, size, owner } of runs) {
-      archive.check(pa >= end && pa + size <= PHYSICAL_END && this.#bySerial.has(owner), "runs of pages ascend, and have owners");
+      archive.check(pa > end || pa === end && owner !== before, "a run of pages is as long as it can be");
+      archive.check(pa + size <= PHYSICAL_END && this.#bySerial.has(owner), "runs of pages are in memory, and have owners");
       this.#owners.fill(owner, pa / PAGE_SIZE, (pa + size) / PAGE_SIZE);
       end = pa + size;
+      before = owner;
     }
   }
 

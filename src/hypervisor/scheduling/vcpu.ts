@@ -376,6 +376,9 @@ export class Vcpu extends HypervisorObject {
 
   protected archiveFields(archive: ObjectArchive): void {
     this.settings.archive(archive);
+    const { affinity } = this.settings;
+    const hasPlace = affinity === CPU_INVALID ? this.state !== "active" || !this.isPinned : this.services.scheduler.hasCpu(affinity);
+    archive.check(hasPlace, "a vCPU's physical CPU exists");
     this.#attachments.archive(archive);
     archiveRegisters(archive, this.services.core, this.registers);
     archive.within("timers", () => this.timers.archive(archive));
