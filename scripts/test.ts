@@ -13,6 +13,11 @@ export const RIGHTS = [...PERMISSIONS, "--allow-ffi", "--allow-sys=uid"];
 const BATCH = 12;
 /** Processes at once. Many tests start processes and threads. */
 const MOST_PROCESSES = 4;
+/**
+ * Milliseconds without a line after which a process is stuck. It is far more than any test takes on
+ * a busy computer; those with the full numbers may take as long as they want.
+ */
+const STUCK_AFTER = 15 * 60_000;
 /** Folders whose tests take longest; they start first, so that short ones fill the end. */
 const LONGEST = ["tests/guests", "tests/terminal", "tests/conformance", "tests/cli"];
 
@@ -69,8 +74,12 @@ interface Outcome extends Summary {
 /** Removes escape sequences of colors, which are not part of a line's text. */
 const plain = (text: string) => text.replaceAll(/\x1b\[[0-9;]*m/g, "");
 
-/** Runs files in one process; prints its lines file by file, the report on failures excepted. */
-async function run(files: readonly string[]): Promise<Outcome> {
+/**
+ * Runs files in one process; prints its lines file by file, the report on failures excepted. A
+ * process that prints nothing for `stuckAfter` milliseconds fails, and is ended with those that it
+ * started: its last line names the test, and their list tells what it waits for.
+ */
+export async function run(files: readonly string[], stuckAfter: number): Promise<Outcome> {
   const process = new Deno.Command(Deno.execPath(), {
     args: ["test", ...RIGHTS, "--no-check", ...files],
     cwd: ROOT,
@@ -78,27 +87,63 @@ async function run(files: readonly string[]): Promise<Outcome> {
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
-  let held = "", errors = "", last = "";
+  let held = "", errors = "", last = "", stuck = "";
   const flush = () => (Deno.stdout.writeSync(new TextEncoder().encode(held)), held = "");
+  const end = async () => {
+    const all = await processes(), below = descendants(all, process.pid);
+    // Sessions are nobody's children, but they are el2.
+    const seen = all.filter((one) => below.includes(one) || one.text.includes(`${ROOT}main.ts`));
+    stuck = `printed nothing for ${stuckAfter / 1000} s while these ran:\n${seen.map(({ text }) => `  ${text}\n`).join("")}`;
+    for (const { pid } of below) kill(pid);
+  };
+  const expect = () => stuckAfter === Infinity ? undefined : setTimeout(end, stuckAfter);
+  let timer = expect();
   for await (const line of lines(process.stdout)) {
+    clearTimeout(timer);
     const text = plain(line);
     if (text.startsWith("running ")) flush();
     if (errors || text.trim() === "ERRORS") errors += line;
     else held += line;
     if (readSummary(text)) last = text;
+    timer = expect();
   }
+  clearTimeout(timer);
   flush();
   const { success, code } = await process.status;
-  const summary = readSummary(last);
+  const summary = stuck ? undefined : readSummary(last);
   if (summary) return { ...summary, succeeded: success, errors };
-  return {
-    passed: 0,
-    steps: 0,
-    failed: 1,
-    ignored: 0,
-    succeeded: false,
-    errors: `${errors}deno test ${files.join(" ")}: exit code ${code}\n`,
-  };
+  const why = stuck || `exit code ${code}\n`;
+  return { passed: 0, steps: 0, failed: 1, ignored: 0, succeeded: false, errors: `${errors}deno test ${files.join(" ")}: ${why}` };
+}
+
+/** A process of the computer: its line in the list, and the process that started it. */
+interface Process {
+  readonly pid: number;
+  readonly parent: number;
+  readonly text: string;
+}
+
+async function processes(): Promise<Process[]> {
+  const { stdout } = await new Deno.Command("ps", { args: ["-eww", "-o", "pid,ppid,stat,etimes,times,args"] }).output();
+  return new TextDecoder().decode(stdout).split("\n").slice(1, -1).map((text) => {
+    const [pid, parent] = text.trim().split(/\s+/).map(Number);
+    return { pid, parent, text };
+  });
+}
+
+/** A process and all that it started, itself first. */
+function descendants(all: readonly Process[], pid: number): Process[] {
+  return all.filter((process) => process.pid === pid)
+    .concat(all.filter((process) => process.parent === pid).flatMap((process) => descendants(all, process.pid)));
+}
+
+function kill(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGKILL");
+  } catch (error) {
+    // It ended since it was listed.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
 
 /** Lines of a stream, each with its newline. */
@@ -113,9 +158,10 @@ async function* lines(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGen
 }
 
 async function runAll(): Promise<boolean> {
+  const stuckAfter = Deno.env.has("EL2_LONG") ? Infinity : STUCK_AFTER;
   const begun = performance.now(), queue = batches(testFiles("tests")), outcomes: Outcome[] = [];
   const take = async () => {
-    for (let files = queue.shift(); files; files = queue.shift()) outcomes.push(await run(files));
+    for (let files = queue.shift(); files; files = queue.shift()) outcomes.push(await run(files, stuckAfter));
   };
   await Promise.all(Array.from({ length: Math.min(navigator.hardwareConcurrency, MOST_PROCESSES) }, take));
   const succeeded = outcomes.every((outcome) => outcome.succeeded);

@@ -1,7 +1,7 @@
 // How the tests are spread over processes (scripts/test.ts), and the summary of them all.
 
 import assert from "node:assert/strict";
-import { batches, readSummary, summaryLine } from "../../scripts/test.ts";
+import { batches, readSummary, run, summaryLine } from "../../scripts/test.ts";
 
 Deno.test("batches: every file once, no batch of two folders, the longest folders first", () => {
   const files = Array.from({ length: 40 }, (_, i) => `tests/core/${i}_test.ts`);
@@ -25,4 +25,22 @@ Deno.test("summaries of several processes become one line of the form that deno 
   assert.equal(line, "FAILED | 13 passed (3 steps) | 2 failed | 3 ignored (1m2s)");
   assert.deepEqual(readSummary(line), { passed: 13, steps: 3, failed: 2, ignored: 3 });
   assert.equal(readSummary("running 1 test\n"), undefined);
+});
+
+Deno.test("a process that prints nothing any more is ended with those it started, and its list says so", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
+  try {
+    const file = `${folder}/stuck_test.ts`;
+    await Deno.writeTextFile(
+      file,
+      `Deno.test("stuck", async () => void await new Deno.Command("tail", { args: ["-f", ${JSON.stringify(file)}] }).output());`,
+    );
+    const { failed, succeeded, errors } = await run([file], 5000);
+    assert.deepEqual([failed, succeeded], [1, false]);
+    assert.match(errors, /: printed nothing for 5 s while these ran:\n.* test .*stuck_test\.ts/);
+    const { stdout } = await new Deno.Command("ps", { args: ["-eww", "-o", "args"] }).output();
+    assert.doesNotMatch(new TextDecoder().decode(stdout), /tail -f .*stuck_test\.ts/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
