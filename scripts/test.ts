@@ -69,6 +69,8 @@ export function testFiles(folder: string): string[] {
 interface Outcome extends Summary {
   readonly succeeded: boolean;
   readonly errors: string;
+  /** It printed nothing for too long, and was ended. */
+  readonly stuck: boolean;
 }
 
 /** Removes escape sequences of colors, which are not part of a line's text. */
@@ -77,7 +79,7 @@ const plain = (text: string) => text.replaceAll(/\x1b\[[0-9;]*m/g, "");
 /**
  * Runs files in one process; prints its lines file by file, the report on failures excepted. A
  * process that prints nothing for `stuckAfter` milliseconds fails, and is ended with those that it
- * started: its last line names the test, and their list tells what it waits for.
+ * started: its last lines name the test, and their list tells what it waits for.
  */
 export async function run(files: readonly string[], stuckAfter: number): Promise<Outcome> {
   const process = new Deno.Command(Deno.execPath(), {
@@ -108,12 +110,13 @@ export async function run(files: readonly string[], stuckAfter: number): Promise
     timer = expect();
   }
   clearTimeout(timer);
+  if (stuck) stuck += `Its last lines:\n${held.split("\n").slice(-3).map((line) => `  ${line}\n`).join("")}`;
   flush();
   const { success, code } = await process.status;
   const summary = stuck ? undefined : readSummary(last);
-  if (summary) return { ...summary, succeeded: success, errors };
-  const why = stuck || `exit code ${code}\n`;
-  return { passed: 0, steps: 0, failed: 1, ignored: 0, succeeded: false, errors: `${errors}deno test ${files.join(" ")}: ${why}` };
+  if (summary) return { ...summary, succeeded: success, errors, stuck: false };
+  errors += `deno test ${files.join(" ")}: ${stuck || `exit code ${code}\n`}`;
+  return { passed: 0, steps: 0, failed: 1, ignored: 0, succeeded: false, errors, stuck: stuck !== "" };
 }
 
 /** A process of the computer: its line in the list, and the process that started it. */
@@ -161,7 +164,12 @@ async function runAll(): Promise<boolean> {
   const stuckAfter = Deno.env.has("EL2_LONG") ? Infinity : STUCK_AFTER;
   const begun = performance.now(), queue = batches(testFiles("tests")), outcomes: Outcome[] = [];
   const take = async () => {
-    for (let files = queue.shift(); files; files = queue.shift()) outcomes.push(await run(files, stuckAfter));
+    for (let files = queue.shift(); files; files = queue.shift()) {
+      const outcome = await run(files, stuckAfter);
+      // Tests that are stuck twice fail; the report names them after the first time too.
+      const again = outcome.stuck ? await run(files, stuckAfter) : undefined;
+      outcomes.push(again ? { ...again, errors: `${outcome.errors}${again.errors}` } : outcome);
+    }
   };
   await Promise.all(Array.from({ length: Math.min(navigator.hardwareConcurrency, MOST_PROCESSES) }, take));
   const succeeded = outcomes.every((outcome) => outcome.succeeded);

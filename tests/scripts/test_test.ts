@@ -35,9 +35,12 @@ Deno.test("a process that prints nothing any more is ended with those it started
       file,
       `Deno.test("stuck", async () => void await new Deno.Command("tail", { args: ["-f", ${JSON.stringify(file)}] }).output());`,
     );
-    const { failed, succeeded, errors } = await run([file], 5000);
-    assert.deepEqual([failed, succeeded], [1, false]);
-    assert.match(errors, /: printed nothing for 5 s while these ran:\n.* test .*stuck_test\.ts/);
+    const { failed, succeeded, errors, stuck } = await run([file], 5000);
+    assert.deepEqual([failed, succeeded, stuck], [1, false, true]);
+    assert.match(
+      errors,
+      /: printed nothing for 5 s while these ran:\n.* test .*stuck_test\.ts(\n.*)*\nIts last lines:\n.*(\n.*)?stuck \.\.\./,
+    );
     const { stdout } = await new Deno.Command("ps", { args: ["-eww", "-o", "args"] }).output();
     assert.doesNotMatch(new TextDecoder().decode(stdout), /tail -f .*stuck_test\.ts/);
   } finally {
