@@ -142,6 +142,8 @@ class LatestExit implements Exit {
 
 /** The core. It owns the first `CORE_SIZE` bytes of the memory. */
 export class WasmCore implements DebugCore {
+  readonly memory: WebAssembly.Memory;
+  readonly ram: RamLayout;
   /** Handlers of the interpreter and how the decoder uses them, for tests. */
   readonly dispatch: Dispatch;
   /** The pool of stage-2 tables for address spaces. */
@@ -187,7 +189,9 @@ export class WasmCore implements DebugCore {
   readonly #waits: CounterWaits | undefined;
 
   /** @param ram where guest RAM lies; it must be above `CORE_SIZE` in the memory. */
-  constructor(readonly memory: WebAssembly.Memory, readonly ram: RamLayout, options: CoreOptions = {}) {
+  constructor(memory: WebAssembly.Memory, ram: RamLayout, options: CoreOptions = {}) {
+    this.memory = memory;
+    this.ram = ram;
     if (ram.wasmAddress < CORE_SIZE) throw new RangeError("guest RAM overlaps the core's own memory");
     const core = coreFor(ram, memory.buffer.byteLength);
     this.dispatch = core.dispatch;

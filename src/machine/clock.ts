@@ -16,7 +16,10 @@ export const JOINED_TURNS = 64;
 /**
  * The value of a field or variable of virtual time before it is set. V8 keeps small integers
  * and doubles apart: a time that passes 2^31 (after 2 s) changes its form, and all code that was
- * optimized for the other is thrown away at once. With this it is a double from the start.
+ * optimized for the other is thrown away at once. With this it is a double from the start. The
+ * class of such a field has no parameter properties: with them the compiler moves initial values
+ * into the constructor, so that the field is undefined first, and V8 keeps a pointer in it to a
+ * number that it allocates anew at each store.
  */
 export const DOUBLE = NaN;
 

@@ -35,6 +35,11 @@ export type StopReason =
 
 /** A machine of one worker. */
 export class Machine {
+  readonly memory: WebAssembly.Memory;
+  readonly map: MemoryMap;
+  readonly core: Core;
+  /** Virtual time (ns) of a turn. */
+  readonly quantum: number;
   readonly ram: Ram;
   readonly cpus: readonly PhysicalCpu[];
   readonly events = new EventQueue();
@@ -60,13 +65,17 @@ export class Machine {
    * @param cpuCount physical CPUs, 1 to `MAX_CPUS`
    */
   constructor(
-    readonly memory: WebAssembly.Memory,
-    readonly map: MemoryMap,
-    readonly core: Core,
+    memory: WebAssembly.Memory,
+    map: MemoryMap,
+    core: Core,
     cpuCount: number,
-    readonly quantum: number = QUANTUM,
+    quantum: number = QUANTUM,
   ) {
     if (!(cpuCount >= 1 && cpuCount <= MAX_CPUS)) throw new RangeError(`${cpuCount} CPUs: 1 to ${MAX_CPUS} are possible`);
+    this.memory = memory;
+    this.map = map;
+    this.core = core;
+    this.quantum = quantum;
     this.ram = new Ram(memory, map, core);
     this.cpus = Array.from({ length: cpuCount }, (_, index) => ({ index, position: DOUBLE, idle: DOUBLE }));
     for (const cpu of this.cpus) cpu.position = cpu.idle = 0;

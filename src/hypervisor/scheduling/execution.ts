@@ -40,6 +40,7 @@ export interface ExecutionServices extends VcpuServices {
 
 /** Runs vCPUs that execute instructions, one at a time. */
 export class Execution implements ExitHandler {
+  readonly services: ExecutionServices;
   #retired = DOUBLE;
   #steps = 0;
   #stopAt = Infinity;
@@ -61,7 +62,8 @@ export class Execution implements ExitHandler {
 
   readonly #handleExit: ExecutionServices["handleExit"];
 
-  constructor(readonly services: ExecutionServices) {
+  constructor(services: ExecutionServices) {
+    this.services = services;
     this.#handleExit = services.handleExit;
     this.#retired = 0;
   }

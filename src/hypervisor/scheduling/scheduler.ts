@@ -20,14 +20,15 @@ interface CpuState {
   current: Vcpu | undefined;
   /** The vCPU of the primary VM that has it. */
   primary: Vcpu | undefined;
-  /** When the next timer of one of its vCPUs fires (ns); undefined while that must be looked up. */
-  deadline: number | undefined;
+  /** When the next timer of one of its vCPUs fires (ns); NaN while that must be looked up. */
+  deadline: number;
   /** The vCPU that ran last, by any yield, unless the CPU slept since. */
   runs: Vcpu | undefined;
 }
 
 /** The scheduler of one machine. */
 export class Scheduler implements VcpuScheduler {
+  readonly services: ExecutionServices;
   /** Active vCPUs, in the order of their activation. */
   readonly vcpus = new Set<Vcpu>();
   readonly #cpus: readonly CpuState[];
@@ -41,13 +42,14 @@ export class Scheduler implements VcpuScheduler {
   /** Runs vCPUs that execute instructions. */
   readonly execution: Execution;
 
-  constructor(readonly services: ExecutionServices) {
+  constructor(services: ExecutionServices) {
+    this.services = services;
     this.execution = new Execution(services);
     this.#cpus = services.machine.cpus.map(() => ({
       queue: new RunQueue(),
       current: undefined,
       primary: undefined,
-      deadline: undefined,
+      deadline: DOUBLE,
       runs: undefined,
     }));
   }
@@ -131,7 +133,7 @@ export class Scheduler implements VcpuScheduler {
   /** The deadline of a vCPU's timers, or its physical CPU, changed. */
   deadlineChanged({ settings: { affinity } }: Vcpu): void {
     this.disturb();
-    if (affinity < this.#cpus.length) this.#cpus[affinity].deadline = undefined;
+    if (affinity < this.#cpus.length) this.#cpus[affinity].deadline = NaN;
   }
 
   /**
@@ -215,7 +217,7 @@ export class Scheduler implements VcpuScheduler {
     const active = [cpu.current, cpu.primary, cpu.runs].every((vcpu) => vcpu === undefined || this.vcpus.has(vcpu));
     archive.check(active, "a vCPU that has a CPU is scheduled");
     // It follows from the vCPUs' timers.
-    if (archive.loading) cpu.deadline = undefined;
+    if (archive.loading) cpu.deadline = NaN;
   }
 
   /** The turn of a CPU: see `El2.run`. */
@@ -344,7 +346,7 @@ export class Scheduler implements VcpuScheduler {
   /** When the next timer of a vCPU of this CPU fires (ns). */
   #nextDeadline(cpu: PhysicalCpu): number {
     const state = this.#cpus[cpu.index];
-    if (state.deadline !== undefined) return state.deadline;
+    if (!Number.isNaN(state.deadline)) return state.deadline;
     let next = Infinity;
     for (const vcpu of this.vcpus) if (vcpu.settings.affinity === cpu.index) next = Math.min(next, vcpu.timers.deadline);
     return state.deadline = next;
