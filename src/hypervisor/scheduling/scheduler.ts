@@ -141,7 +141,9 @@ export class Scheduler implements VcpuScheduler {
    * needed.
    */
   lend(caller: Vcpu, target: Vcpu): void {
-    this.migrate(target, caller.settings.affinity);
+    // One that ran on this CPU last stays there, and so do its timers.
+    if (target.settings.affinity === caller.settings.affinity) this.#dequeue(target);
+    else this.migrate(target, caller.settings.affinity);
     this.#yieldTo(caller, target, true);
     target.unblock(Block.Run);
   }
