@@ -295,11 +295,11 @@ export class HypercallTable implements VcpuHypercalls, RepeatCounter {
     if (caller.trace.call !== undefined) endCall(caller, entry.name, ErrorCode.OK, { cap: target }, state);
     const { native } = caller;
     if (native) {
-      native.runRegisters.clearFrom(putReply(native.runRegisters, entry, state));
+      native.runRegisters.clearFrom(putRunState(native.runRegisters, state));
       native.completeRun();
     } else if (caller.entrance === "smccc") {
       writeResults(caller, encode(entry, state));
-    } else this.#write(entry, state, caller);
+    } else clearBehind(caller, putRunState(caller.registers, state));
   }
 
   #dispatch(entry: Entry, caller: Vcpu, args: Arguments, entrance: Entrance): ReplyValue | typeof DEFERRED {
@@ -385,6 +385,19 @@ function putReply(registers: Results, { hasError, resultNames, resultKinds }: En
     }
   }
   return count;
+}
+
+/**
+ * `putReply` of vcpu_run. There replies of all calls meet, in which V8 searches for each name; this
+ * reads fields.
+ */
+function putRunState(registers: Results, { vcpu_state, state_data_0, state_data_1, state_data_2 }: RunState): number {
+  registers.setLow(0, ErrorCode.OK);
+  registers.setLow(1, vcpu_state);
+  registers.setX(2, state_data_0);
+  registers.setX(3, state_data_1);
+  registers.setX(4, state_data_2);
+  return 5;
 }
 
 /** The results of an SMCCC call, whose wrapper extends the sign of the error. */
