@@ -36,8 +36,9 @@ function completeLoad(vcpu: Vcpu, access: VmmioAccess, value: bigint): void {
     const sign = 1n << BigInt(access.size * 8 - 1);
     value = (value ^ sign) - sign;
   }
-  const width = esr & AbortSyndrome.Sf ? 64 : 32;
-  vcpu.registers.setX(esr >>> AbortSyndrome.SrtShift & 0x1f, BigInt.asUintN(width, value));
+  // V8 compiles a cut to a width that is constant, and calls its runtime for others.
+  const cut = esr & AbortSyndrome.Sf ? BigInt.asUintN(64, value) : BigInt.asUintN(32, value);
+  vcpu.registers.setX(esr >>> AbortSyndrome.SrtShift & 0x1f, cut);
   vcpu.services.core.skip(vcpu.registers);
 }
 
