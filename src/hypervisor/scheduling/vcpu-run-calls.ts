@@ -50,7 +50,8 @@ function run(call: Call, vcpu: Vcpu, value: bigint, action: bigint): ErrorCode |
   }
   if (!vcpu.settings.wakesAtTimers) vcpu.timers.unhold(vcpu.services.now);
   const canRun = vcpu.isRunnableByProxy || vcpu.vmmio !== undefined;
-  if (canRun && vcpu.isPinned && vcpu.settings.affinity !== caller.settings.affinity) {
+  // The check with bigints comes last: few vCPUs are run from another CPU than before.
+  if (canRun && vcpu.settings.affinity !== caller.settings.affinity && vcpu.isPinned) {
     return call.refuse(ErrorCode.DENIED, "a pinned vCPU stays", { affinity: vcpu.settings.affinity, caller: caller.settings.affinity });
   }
   return enterRun(caller, vcpu, value, action);
