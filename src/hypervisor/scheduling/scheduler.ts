@@ -258,6 +258,7 @@ export class Scheduler implements VcpuScheduler {
     const last = cpu.runs;
     cpu.runs = next;
     this.execution.addStep();
+    if (this.services.hasQuirks) next?.timers.resume();
     if (!trace.wanted.sched) return;
     const from = last && `vcpu:${names.vcpu(last)}`;
     trace.event("sched", next ? "run" : "idle", { from, blocked: last?.waits || undefined, to: next && `vcpu:${names.vcpu(next)}` });

@@ -55,7 +55,13 @@ class Timer {
     if (level === this.#level) return;
     this.#level = level;
     if (level) this.source.assertLevel();
-    else this.source.clear();
+    // Guests write the registers without a trap: the recorded build finds out at the guest's EOI.
+    else if (!this.source.object.services.hasQuirks) this.source.clear();
+  }
+
+  /** Its vCPU comes to a CPU: the recorded build takes a line that is high as raised again. */
+  resume(): void {
+    if (this.#level && !this.source.isEdge) this.source.assertLevel();
   }
 
   /** The state, saved or loaded. */
@@ -66,8 +72,10 @@ class Timer {
     this.source.archive("source", archive);
   }
 
+  /** Turns it off, and its interrupt is gone. `reload` follows. */
   disable(): void {
     this.registers.setRegister(this.control, 0n);
+    if (this.source.object.services.hasQuirks) this.source.clear();
   }
 }
 
@@ -117,6 +125,12 @@ export class VcpuTimers {
   /** The vCPU is run again: held lines rise. */
   unhold(now: number): void {
     this.#advance(now, false);
+  }
+
+  /** The vCPU comes to a physical CPU that another one had, or that slept. */
+  resume(): void {
+    this.virtual.resume();
+    this.physical.resume();
   }
 
   /** Virtual time has come to `now` (ns). */

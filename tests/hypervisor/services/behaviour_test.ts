@@ -11,7 +11,7 @@ import type { VirtioMmio } from "../../../src/hypervisor/virtio/virtio-mmio.ts";
 import { filled } from "../errors/recipes.ts";
 import { createTestHypervisor } from "../fixture.ts";
 import { Rig } from "../checklist/rig.ts";
-import { dataAbort, sysreg } from "../scripted.ts";
+import { dataAbort, hvc, ScriptedMachine, type ScriptedState, ScriptedVm, sysreg, timerWritten } from "../scripted.ts";
 
 const ALL_ONES = 0xffff_ffff_ffff_ffffn;
 const QUIRKS = { quirks: "as-observed" } as const;
@@ -89,6 +89,62 @@ Deno.test("X9 after a hypercall: zero, or the return address, as observed", () =
   assert.equal(new Rig().hvc(0x6000)[9], 0n);
   const w = new Rig(QUIRKS);
   assert.equal(w.hvc(0x6000)[9], w.registers.pc);
+});
+
+/**
+ * One step of a guest with a timer: it takes an interrupt, ends it, turns the timer off, leaves its
+ * CPU, or loses its timers as at a power-off.
+ */
+type TimerStep = "take" | "end" | "off" | "yield" | "power-off";
+
+/** Interrupts that a guest takes that has turned the virtual timer on. */
+function takenOfTimer(behaviour: typeof QUIRKS | undefined, ...steps: TimerStep[]): number[] {
+  const machine = new ScriptedMachine(1, undefined, behaviour);
+  const taken: number[] = [];
+  const setTimer = (registers: ScriptedState, control: bigint) => {
+    registers.setRegister("CNTV_CTL_EL0", control);
+    return timerWritten;
+  };
+  const guest: ScriptedVm = new ScriptedVm(machine, 3, [function* (registers) {
+    const { gic } = guest.vcpus[0];
+    yield setTimer(registers, 1n);
+    for (const step of steps) {
+      if (step === "off") yield setTimer(registers, 0n);
+      else if (step === "yield") yield hvc(0x603b);
+      else if (step === "power-off") guest.vcpus[0].timers.disable(machine.machine.time);
+      else if (step === "take") taken.push(gic.acknowledge(1));
+      else gic.endOfInterrupt(1, 27);
+    }
+  }]);
+  const other = new ScriptedVm(machine, 4, [function* () {
+    for (;;) yield hvc(0x603b);
+  }]);
+  guest.start();
+  other.start();
+  machine.run(1_000_000);
+  return taken;
+}
+
+Deno.test("a timer that is turned off before its interrupt is taken: the interrupt is gone, or comes once, as observed", () => {
+  const steps = ["off", "take", "end", "take"] as const;
+  assert.deepEqual(takenOfTimer(undefined, ...steps), [1023, 1023]);
+  assert.deepEqual(takenOfTimer(QUIRKS, ...steps), [27, 1023]);
+});
+
+Deno.test("a timer that is turned off before its interrupt is ended: none follows, or one if the vCPU has left its CPU, as observed", () => {
+  const left = ["take", "yield", "off", "end", "take", "end", "take"] as const;
+  assert.deepEqual(takenOfTimer(undefined, ...left), [27, 1023, 1023]);
+  assert.deepEqual(takenOfTimer(QUIRKS, ...left), [27, 27, 1023]);
+  const stayed = left.filter((step) => step !== "yield");
+  for (const behaviour of [undefined, QUIRKS]) assert.deepEqual(takenOfTimer(behaviour, ...stayed), [27, 1023, 1023]);
+});
+
+Deno.test("a power-off takes the interrupt of a timer with it, observed or not", () => {
+  for (const behaviour of [undefined, QUIRKS]) assert.deepEqual(takenOfTimer(behaviour, "power-off", "take"), [1023]);
+});
+
+Deno.test("a timer that stays on interrupts again at each end, observed or not", () => {
+  for (const behaviour of [undefined, QUIRKS]) assert.deepEqual(takenOfTimer(behaviour, "take", "yield", "end", "take"), [27, 27]);
 });
 
 /** Operations of a guest that are not modeled, with the message of `--strict`. */
