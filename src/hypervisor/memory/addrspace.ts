@@ -12,11 +12,12 @@ import { type Heap, HypervisorObject } from "../capabilities/object.ts";
 import type { ObjectOf } from "../capabilities/object-types.ts";
 import type { Services } from "../services/services.ts";
 import { InfoArea } from "./info-area.ts";
+import { KeptBlocks } from "./kept-blocks.ts";
 import type { MemoryDatabase } from "./memdb.ts";
 import type { Memextent } from "./memextent.ts";
 import type { PageTables } from "./page-tables.ts";
 import { ALL_STAGE2_FLAGS, mappedRuns, stage2Flags, TABLE_REACH, tablesOf } from "./stage2.ts";
-import { KiB, PAGE_SIZE } from "../../support/sizes.ts";
+import { GiB, KiB, PAGE_SIZE } from "../../support/sizes.ts";
 
 declare module "../capabilities/object-types.ts" {
   interface ObjectTypes {
@@ -106,9 +107,12 @@ export class AddressSpace extends HypervisorObject {
    * those that are paid for.
    */
   readonly #tables = new Map<number, number>();
+  /** Only with the quirks of the recorded build; their page tables are paid for to the end. */
+  readonly #blocks: KeptBlocks | undefined;
 
   constructor(services: MemoryServices, partition: Heap) {
     super(services, partition, AddressSpace.SIZE);
+    if (services.hasQuirks) this.#blocks = new KeptBlocks();
   }
 
   /** 0 until configured. */
@@ -296,10 +300,30 @@ export class AddressSpace extends HypervisorObject {
   /** Enters pages into the tables, replacing earlier ones. They are in a range that is paid for. */
   install(ipa: Ipa, pa: Pa, size: number, attributes: number): void {
     if (!this.#map(ipa, pa, size, attributes)) throw new Error(`${this.name}: a page table was not paid for`);
+    // Pages that are left of a block outlive the mappings that pay for their tables.
+    for (const block of this.#blocks?.enter(ipa, pa, size) ?? []) this.payTables(block, GiB);
   }
 
-  /** Takes the pages out of the tables that map to `pa` onward; others in the range stay. */
+  /**
+   * Takes the pages out of the tables that map to `pa` onward; others in the range stay, and so do
+   * those that the recorded build leaves in a block.
+   */
   uninstall(ipa: Ipa, pa: Pa, size: number): void {
+    if (!this.#blocks) return this.#takeOut(ipa, pa, size);
+    for (const part of this.#blocks.takeOut(ipa, pa, size)) this.#takeOut(part.ipa, part.pa, part.size);
+  }
+
+  /** Whether a page is mapped because the recorded build leaves it in a block. */
+  keeps(ipa: Ipa, pa: Pa): boolean {
+    return this.#blocks?.explains(ipa, pa) ?? false;
+  }
+
+  /** Whether a physical page is mapped anywhere because the recorded build leaves it in a block. */
+  keepsSomewhere(pa: Pa): boolean {
+    return this.#blocks?.ipasOf(pa).some((ipa) => this.stage2.lookup(ipa)?.pa === pa) ?? false;
+  }
+
+  #takeOut(ipa: Ipa, pa: Pa, size: number): void {
     this.#eachMapped(ipa, pa, size, (at, _pa, length) => {
       if (!this.stage2.unmap(at, length)) throw new Error(`${this.name}: a page table was not paid for`);
       this.#trace("unmap", at, { size: length });
@@ -364,6 +388,10 @@ export class AddressSpace extends HypervisorObject {
       addressSpaces.set(this.#vmid, this);
     }
     const limit = this.services.addressSpaceSize;
+    this.#blocks?.archive(archive, limit);
+    for (const ipa of this.#blocks?.ipas ?? []) {
+      archive.check(tablesOf(ipa, GiB, limit).every((part) => this.#tables.has(part)), "tables of blocks are charged");
+    }
     archive.list("mapped", mappedRuns(this.stage2), (run) => {
       const ipa = archive.integer("ipa", run?.ipa, 0, limit);
       const pa = archive.integer("pa", run?.pa, 0, PHYSICAL_END);
@@ -401,6 +429,7 @@ export class AddressSpace extends HypervisorObject {
   protected onDestroy(wasActive: boolean): void {
     this.#infoArea?.extent.detach();
     for (const extent of this.#extents) extent.mappings.clear(this);
+    for (const ipa of this.#blocks?.ipas ?? []) this.repayTables(ipa, GiB);
     if (!wasActive) return;
     for (const { device } of this.devices) device.detach?.();
     this.services.addressSpaces.delete(this.#vmid);
