@@ -51,6 +51,7 @@ export const DIFFERENCES: readonly Difference[] = [
   {
     group: "guest-view",
     kind: "defect",
+    quirk: true,
     reason:
       "the virtual timer's level interrupt comes once more after its line fell and the guest ended it; the GIC architecture has it gone",
     cases: ["virtual and physical timer of a guest"],
@@ -58,12 +59,14 @@ export const DIFFERENCES: readonly Difference[] = [
   {
     group: "vcpu-run",
     kind: "defect",
+    quirk: true,
     reason: "the same of the virtual timer that has woken a guest from WFI",
     cases: ["wfi with the virtual timer armed wakes by itself"],
   },
   {
     group: "guest-rpc",
     kind: "defect",
+    quirk: true,
     reason: "memory that the primary donates out of a 1 GiB block stays mapped in its own stage 2",
     cases: ["accept a donated parcel at a given address, use it, release it"],
   },

@@ -578,12 +578,15 @@ class Session {
         return {};
       case "sleep":
         await sleep(s.ms);
-        // The guest's own clock may not follow ours.
-        await this.link.send("d " + (s.ms * 62500).toString(16));
+        await this.pass(s.ms);
         return {};
       default:
         throw new Error(`unknown step ${s.do}`);
     }
+  }
+  /** Lets time pass for the probe, whose clock may not follow ours. */
+  async pass(ms: number) {
+    await this.link.send("d " + (ms * 62500).toString(16));
   }
   /** "name": "field" of the result, or "name": "u32@4" inside its payload. */
   save(s: Step, r: Record<string, Any>) {
@@ -717,7 +720,7 @@ async function main() {
     console.error(
       "usage: deno run -A run.ts --cases DIR_OR_FILE [--only TEXT] [--needs single,rm,vm] [--set name=value]",
     );
-    console.error("       [--json FILE] [--record DIR] [--shuffle SEED] [--verbose] -- COMMAND...");
+    console.error("       [--json FILE] [--record DIR] [--shuffle SEED] [--step-ms N] [--verbose] -- COMMAND...");
     Deno.exit(2);
   }
   const settings: Vars = new Map(
@@ -726,6 +729,7 @@ async function main() {
       return [k, BigInt(v)];
     }),
   );
+  const stepMs = Number(one("--step-ms") ?? 0);
   const needs = (one("--needs") ?? "single,rm,vm").split(",");
   const macros = JSON.parse(Deno.readTextFileSync(new URL("macros.json", here)));
   const files: string[] = [];
@@ -775,6 +779,7 @@ async function main() {
           for (const [i, s] of list.entries()) {
             const isMacro = s.do === "macro";
             for (const t of isMacro ? session.expand([s]) : [s]) {
+              if (stepMs && String(t.in).startsWith("$")) await session.pass(stepMs);
               const r = await session.step(t);
               if (options.includes("--verbose")) console.log("   ", JSON.stringify(t), "->", JSON.stringify(r));
               session.save(t, r);
