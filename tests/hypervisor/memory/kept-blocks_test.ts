@@ -5,8 +5,10 @@ import { asIpa, asPa } from "../../../src/abi/numbers.ts";
 import { Access } from "../../../src/abi/words.ts";
 import { ObjectArchive } from "../../../src/hypervisor/archive/archive.ts";
 import { Checker } from "../../../src/hypervisor/check/check.ts";
+import { archiveHypervisor } from "../../../src/hypervisor/hypervisor-archive.ts";
 import { Hypervisor } from "../../../src/hypervisor/hypervisor.ts";
 import { KeptBlocks } from "../../../src/hypervisor/memory/kept-blocks.ts";
+import type { Behaviour } from "../../../src/hypervisor/services/behaviour.ts";
 import { RAM_BASE } from "../../../src/machine/memory-map.ts";
 import { GiB } from "../../../src/support/sizes.ts";
 import { createTestHypervisor, PARTIAL, RW_NORMAL, RWX_NORMAL, TestGuest } from "../fixture.ts";
@@ -59,10 +61,14 @@ Deno.test("blocks are saved and loaded, and a file with wrong ones is refused", 
   assert.throws(() => new KeptBlocks().archive(new ObjectArchive(archive.saved), 2 * GiB), /ipa/);
 });
 
-/** A host with 1 GiB, and a parcel to which it can donate. */
-function hostWith(quirks: "fixed" | "as-observed") {
+function hypervisorWith(quirks: Behaviour["quirks"]): Hypervisor {
   const { machine, options } = createTestHypervisor(1, GiB);
-  const hypervisor = new Hypervisor(machine, { ...options, behaviour: { quirks } });
+  return new Hypervisor(machine, { ...options, behaviour: { quirks } });
+}
+
+/** A host with 1 GiB, and a parcel to which it can donate. */
+function hostWith(quirks: Behaviour["quirks"]) {
+  const hypervisor = hypervisorWith(quirks);
   const guest = new TestGuest(hypervisor);
   const root = rootExtent(guest, GiB);
   const [memory, parcel] = [0, 1].map(() => guest.derive(root, 0, 2 ** 44, Access.RWX, SPARSE));
@@ -120,4 +126,20 @@ Deno.test("pages that a block has left keep their tables, and give them back wit
   const { rootPartition: { heapUsed: heap }, options: { stage2: { available: tables } } } = hypervisor;
   assert.deepEqual({ tables, heap }, before);
   checkInvariants(hypervisor);
+});
+
+Deno.test("a saved machine has its blocks and what they have left", () => {
+  const { hypervisor, donate } = hostWith("as-observed");
+  assert.equal(donate(5), true);
+  const archive = new ObjectArchive();
+  archiveHypervisor(hypervisor, archive);
+  const loaded = hypervisorWith("as-observed");
+  archiveHypervisor(loaded, new ObjectArchive(archive.saved));
+  checkInvariants(loaded);
+  const again = new ObjectArchive();
+  archiveHypervisor(loaded, again);
+  assert.deepEqual(again.saved, archive.saved);
+  const space = loaded.addressSpaces.get(3)!;
+  space.uninstall(asIpa(RAM_BASE + 7 * PAGE), asPa(RAM_BASE + 7 * PAGE), PAGE);
+  for (const page of [5, 7]) assert.ok(space.stage2.lookup(RAM_BASE + page * PAGE));
 });
