@@ -24,6 +24,12 @@ export const JOINED_TURNS = 64;
 export const DOUBLE = NaN;
 
 /**
+ * The end of virtual time (ns), after 104 days: a CPU that runs on beyond its turn, or is delayed,
+ * still has a time below 2^53.
+ */
+export const TIME_END = 2 ** 53 - 2 ** 40;
+
+/**
  * The first virtual time (ns) at which the system counter shows `ticks`; Infinity beyond the time
  * range.
  */

@@ -4,7 +4,7 @@
 import type { Core } from "../core/interface.ts";
 import type { Archive } from "./archive.ts";
 import { Bus } from "./bus.ts";
-import { DOUBLE, JOINED_TURNS, QUANTUM } from "./clock.ts";
+import { DOUBLE, JOINED_TURNS, QUANTUM, TIME_END } from "./clock.ts";
 import type { El2, PhysicalCpu } from "./el2.ts";
 import { EventQueue } from "./events.ts";
 import { MAX_CPUS, type MemoryMap } from "./memory-map.ts";
@@ -103,14 +103,16 @@ export class Machine {
     this.#inTurn = turnEnd !== undefined;
     this.#turnEnd = turnEnd ?? this.#now;
     this.#turnCpu = archive.integer("turnCpu", this.#turnCpu, 0, this.cpus.length);
-    archive.check(this.#now >= 0 && this.#now <= Number.MAX_SAFE_INTEGER, "there is a time");
+    archive.check(this.#now >= 0 && this.#now <= TIME_END, "there is a time");
     // A longer turn would not return for as long: nothing could stop the machine meanwhile.
     const end = this.#turnEnd;
     archive.check(end >= this.#now && end <= this.#now + this.quantum, "a turn ends within a quantum");
     for (const cpu of this.cpus) {
       cpu.position = archive.float(`position${cpu.index}`, cpu.position);
       cpu.idle = archive.float(`idle${cpu.index}`, cpu.idle);
-      archive.check(cpu.position >= 0 && cpu.position < Infinity, "a CPU has a position");
+      // A CPU that is behind would run all that it lacks within the next turn.
+      const reached = this.#inTurn && cpu.index < this.#turnCpu ? end : this.#now;
+      archive.check(cpu.position >= reached && cpu.position <= Number.MAX_SAFE_INTEGER, "a CPU has reached the time of the turns");
     }
     this.events.archive(archive);
   }
@@ -226,15 +228,16 @@ export class Machine {
     const el2 = this.#el2;
     if (!el2) throw new Error("there is no software at EL2");
     this.#suspended = false;
-    this.#until = until;
+    this.#until = Math.min(until, TIME_END);
     for (this.#turnsLeft = turns; this.#turnsLeft > 0; this.#turnsLeft--) {
       if (this.#stopped) return { kind: "stopped", reason: this.#stopped };
       if (!this.#inTurn) {
         if (this.#now >= until) return { kind: "time" };
-        this.settle();
+        if (this.#now >= TIME_END) this.stop({ kind: "crash", message: "virtual time has reached its end, after 104 days" });
+        else this.settle();
         if (this.#stopped) return { kind: "stopped", reason: this.#stopped };
         if (!this.cpus.some((cpu) => cpu.position > this.#now || el2.runnable(cpu))) return { kind: "idle", next: this.events.next };
-        this.#turnEnd = Math.min(this.#now + this.quantum, this.events.next, until);
+        this.#turnEnd = Math.min(this.#now + this.quantum, this.events.next, this.#until);
         this.#inTurn = true;
         this.#turnCpu = 0;
       }
@@ -246,7 +249,7 @@ export class Machine {
 
   /** Lets virtual time pass with all CPUs waiting, up to `time` (ns); not past the next event. */
   skipTo(time: number): void {
-    const target = Math.max(this.#now, Math.min(time, this.events.next));
+    const target = Math.max(this.#now, Math.min(time, this.events.next, TIME_END));
     for (const cpu of this.cpus) this.#idle(cpu, target);
     this.#now = target;
   }

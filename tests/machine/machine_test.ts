@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Core } from "../../src/core/interface.ts";
-import { JOINED_TURNS } from "../../src/machine/clock.ts";
+import { JOINED_TURNS, TIME_END } from "../../src/machine/clock.ts";
 import type { El2, PhysicalCpu } from "../../src/machine/el2.ts";
 import { Machine } from "../../src/machine/machine.ts";
 import { memoryMap, MINIMUM_PRIMARY_MEMORY, RAM_BASE } from "../../src/machine/memory-map.ts";
@@ -83,6 +83,20 @@ Deno.test("stop ends the run with the first reason given", () => {
     machine.stop({ kind: "system-reset", vcpu: "b" });
   });
   assert.deepEqual(machine.run(Infinity), { kind: "stopped", reason: { kind: "system-off", vcpu: "a" } });
+});
+
+Deno.test("virtual time has an end, at which the machine stops: neither a wait nor a run passes it", () => {
+  const waiting = machineWith(1, () => assert.fail("nothing is runnable"), () => false).machine;
+  waiting.events.schedule(2 ** 61, () => assert.fail("it is beyond the end"));
+  assert.deepEqual(waiting.run(Infinity), { kind: "idle", next: 2 ** 61 });
+  waiting.skipTo(2 ** 61);
+  const stopped = { kind: "stopped", reason: { kind: "crash", message: "virtual time has reached its end, after 104 days" } };
+  assert.equal(waiting.time, TIME_END);
+  assert.deepEqual(waiting.run(Infinity, 3), stopped);
+  const { machine } = machineWith(1, (cpu) => void (cpu.position = machine.horizon));
+  machine.skipTo(TIME_END - 2.5 * QUANTUM);
+  assert.deepEqual(machine.run(Infinity, 8), stopped);
+  assert.equal(machine.time, TIME_END);
 });
 
 Deno.test("RAM is the primary's memory and the hypervisor's region, not the gap between them", () => {

@@ -1,0 +1,42 @@
+// States that have the right form, but that no machine comes to: each is refused with its rule.
+
+import assert from "node:assert/strict";
+import { assembleEmpty } from "../../src/assembly/assemble.ts";
+import { ArchiveError } from "../../src/machine/archive.ts";
+import { TIME_END } from "../../src/machine/clock.ts";
+import { SAVED_MACHINES } from "../snapshots/furnished.ts";
+
+const machine = SAVED_MACHINES["a machine with GenieZone VMs and an ITS"];
+const plan = await machine.plan();
+const state = machine.system(plan).save();
+
+/** The first field whose path matches: where it is among the fields' bytes, and its value. */
+function fieldAt(path: RegExp): { readonly at: number; readonly value: number } {
+  let at = 0, found: { readonly at: number; readonly value: number } | undefined;
+  assembleEmpty(plan).load(state, false, (name, value) => {
+    if (!found && typeof value === "number" && path.test(name)) found = { at, value };
+    at += value instanceof Uint8Array ? value.length : 8;
+  });
+  return found ?? assert.fail(`no field ${path}`);
+}
+
+/** Loads the state with other numbers. */
+function load(...changes: readonly (readonly [path: RegExp, value: number])[]): void {
+  const fields = state.fields.slice(), view = new DataView(fields.buffer);
+  for (const [path, value] of changes) view.setFloat64(fieldAt(path).at, value, true);
+  assembleEmpty(plan).load({ fields, pages: state.pages }, false);
+}
+
+const NOW = /machine\.now$/, POSITION = /machine\.position0$/;
+const refusal = (rule: RegExp) => (error: unknown) => error instanceof ArchiveError && rule.test(error.message);
+
+Deno.test("a state in which a CPU is behind the turns is refused: the next turn would run all that it lacks", () => {
+  load();
+  const rule = refusal(/machine: a CPU has reached the time of the turns/);
+  for (const now of [fieldAt(POSITION).value + 1, 2 ** 32, TIME_END]) assert.throws(() => load([NOW, now]), rule);
+  assert.throws(() => load([POSITION, 2 ** 60]), rule);
+});
+
+Deno.test("a state beyond the end of virtual time is refused", () => {
+  assert.throws(() => load([NOW, TIME_END + 1], [POSITION, TIME_END + 1]), refusal(/machine: there is a time/));
+});
