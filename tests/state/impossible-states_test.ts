@@ -40,3 +40,8 @@ Deno.test("a state in which a CPU is behind the turns is refused: the next turn 
 Deno.test("a state beyond the end of virtual time is refused", () => {
   assert.throws(() => load([NOW, TIME_END + 1], [POSITION, TIME_END + 1]), refusal(/machine: there is a time/));
 });
+
+Deno.test("a state with a timeslice that no call accepts, or more than a timeslice left, is refused", () => {
+  assert.throws(() => load([/\.timeslice$/, 1]), refusal(/timeslice: 1 is not a whole number from 100000 to 100000000/));
+  assert.throws(() => load([/\.sliceLeft$/, Infinity]), refusal(/what is left of a timeslice is no longer than the longest/));
+});

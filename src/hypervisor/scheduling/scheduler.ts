@@ -275,7 +275,7 @@ export class Scheduler implements VcpuScheduler {
     const best = cpu.queue.best;
     const current = cpu.current?.isRunnable ? cpu.current : undefined;
     if (current) {
-      const over = current.turn.sliceLeft <= 0;
+      const over = current.turn.isOver;
       if (over) this.#renewSlice(current);
       if (!best || best.rank < current.rank || best.rank === current.rank && !over) return current;
       cpu.queue.add(current, over ? "tail" : "head");
@@ -299,7 +299,7 @@ export class Scheduler implements VcpuScheduler {
     let target = thread;
     while (target.turn.yieldTo) {
       const next = target.turn.yieldTo;
-      const over = next.turn.sliceLeft <= 0 || target.hasInterrupt || target.isDead;
+      const over = next.turn.isOver || target.hasInterrupt || target.isDead;
       if (over || !next.isRunnable || !isHere(next, target)) {
         this.#endYield(target, next);
         break;

@@ -10,15 +10,13 @@ import { type Call, DEFERRED, hypercall, type HypercallDefinition } from "../cap
 import type { Vic } from "../gic/vic.ts";
 import { Vcpu } from "./vcpu.ts";
 import { Block } from "./vcpu-life.ts";
+import { LONGEST_TIMESLICE, SHORTEST_TIMESLICE } from "./vcpu-settings.ts";
 
 /** Options of the newer drop, and of the recorded build. */
 const NEWER_OPTIONS = Object.values(VcpuOption).reduce((mask, bit) => mask | bit, 0n);
 const RECORDED_OPTIONS = NEWER_OPTIONS & ~VcpuOption.NoTimerWakeups;
 /** Priority 63 is the hypervisor's own. */
 const HIGHEST_PRIORITY = 62;
-/** ns. */
-const SHORTEST_TIMESLICE = 100_000n;
-const LONGEST_TIMESLICE = 100_000_000n;
 
 function powerOn(call: Call, vcpu: Vcpu, entry: bigint, context: bigint, flags: bigint): ErrorCode {
   if (flags & ~PoweronFlags.Defined) return call.refuse(ErrorCode.ARGUMENT_INVALID, "unknown flags", { flags });

@@ -6,7 +6,7 @@ import type { Archive } from "../../machine/archive.ts";
 const DEFAULT_PRIORITY = 32;
 export const PRIORITY_END = 64;
 /** ns. */
-export const DEFAULT_TIMESLICE = 5_000_000;
+export const DEFAULT_TIMESLICE = 5_000_000, SHORTEST_TIMESLICE = 100_000, LONGEST_TIMESLICE = 100_000_000;
 
 /** The settings of one vCPU. */
 export class VcpuSettings {
@@ -68,7 +68,7 @@ export class VcpuSettings {
   archive(archive: Archive): void {
     this.setOptions(archive.word("options", this.#options));
     this.#priority = archive.integer("priority", this.#priority, 0, PRIORITY_END - 1);
-    this.#timeslice = archive.integer("timeslice", this.#timeslice, 1);
+    this.#timeslice = archive.integer("timeslice", this.#timeslice, SHORTEST_TIMESLICE, LONGEST_TIMESLICE);
     this.#affinity = archive.integer("affinity", this.#affinity, 0, CPU_INVALID);
   }
 }

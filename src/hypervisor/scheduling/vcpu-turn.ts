@@ -3,7 +3,7 @@
 
 import type { ObjectArchive } from "../archive/archive.ts";
 import type { ObjectOf } from "../capabilities/object-types.ts";
-import { DEFAULT_TIMESLICE } from "./vcpu-settings.ts";
+import { DEFAULT_TIMESLICE, LONGEST_TIMESLICE } from "./vcpu-settings.ts";
 
 type Vcpu = ObjectOf<"thread">;
 
@@ -18,6 +18,14 @@ export class VcpuTurn {
   /** The rest of its timeslice, ns. */
   get sliceLeft(): number {
     return this.#sliceLeft;
+  }
+
+  /**
+   * Whether its timeslice is over. Less than 1 ns does not count: added to a time it may be lost
+   * in rounding, and the vCPU would keep its CPU without any time passing.
+   */
+  get isOver(): boolean {
+    return this.#sliceLeft < 1;
   }
 
   /** Whether it waits in a run queue. */
@@ -81,6 +89,7 @@ export class VcpuTurn {
   /** Saved or loaded. */
   archive(archive: ObjectArchive): void {
     this.#sliceLeft = archive.float("sliceLeft", this.#sliceLeft);
+    archive.check(this.#sliceLeft <= LONGEST_TIMESLICE, "what is left of a timeslice is no longer than the longest");
     this.#queued = archive.bool("queued", this.#queued);
     this.#yieldTo = archive.objectOrNone("yieldTo", this.#yieldTo, "thread");
     this.#donor = archive.objectOrNone("donor", this.#donor, "thread");

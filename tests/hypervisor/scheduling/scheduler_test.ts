@@ -26,6 +26,18 @@ Deno.test("vCPUs of one priority share a CPU slice by slice", () => {
   assert.equal(b.vcpus[0].usage.time, 20_000_000);
 });
 
+Deno.test("a slice is over when so little is left of it that no time would pass", () => {
+  const machine = new ScriptedMachine();
+  const a = new ScriptedVm(machine, 3, [busy]), b = new ScriptedVm(machine, 4, [busy]);
+  a.start();
+  b.start();
+  machine.run(1_000_000);
+  a.vcpus[0].turn.renew(2 ** -40);
+  machine.run(1_000_000);
+  assert.equal(a.vcpus[0].usage.time, 1_000_000);
+  assert.equal(b.vcpus[0].usage.time, 1_000_000);
+});
+
 Deno.test("a higher priority preempts at once, and the lower one continues with the rest of its slice", () => {
   const machine = new ScriptedMachine();
   const low = new ScriptedVm(machine, 3, [busy], { priority: 10 });
