@@ -2,6 +2,7 @@
 // taken. A guest that floods its console fills a bounded buffer that is emptied after each slice;
 // no output is lost, the guest just waits for its next slice.
 
+import { ArchiveError } from "../machine/archive.ts";
 import { KiB } from "../support/sizes.ts";
 
 /** Bytes of each console's output that a snapshot keeps. */
@@ -100,8 +101,13 @@ export class Consoles {
     return names.map((name) => ({ console: name, bytes: this.#tail(name, Uint8Array.from(waiting.get(name) ?? [])) }));
   }
 
-  /** Shows saved output again, before any other. */
+  /**
+   * Shows saved output again, before any other.
+   * @throws ArchiveError if `save` cannot have given it.
+   */
   restore(tails: readonly ConsoleTail[]): void {
+    const saved = tails.every(({ console, bytes }, index) => bytes.length <= TAIL && (index === 0 || console > tails[index - 1].console));
+    if (!saved) throw new ArchiveError("the ends of consoles are in the order of their names, each once and as long as one can be");
     this.#shown.clear();
     this.#output = tails.map(({ console, bytes }) => ({ console, bytes: [...bytes] }));
   }

@@ -224,6 +224,8 @@ class HostGuest implements NativeGuest {
     if (state === undefined) return;
     const { platform, buffer, features, ...states } = structuredClone(state);
     const running = this.#running = this.#assemble(platform, buffer, features, states);
+    const complete = states.kernel && states.gunyah && (running.gzvm ? states.gzvm : states.gzvm === undefined);
+    if (!complete) throw new Error("a host has the states of its devices, and no other");
     running.kernel.checkProcesses();
     running.rm.restore(state.rm);
     this.#options.program.begin(running);

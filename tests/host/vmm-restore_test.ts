@@ -51,3 +51,18 @@ Deno.test("a saved host with a process without an address space is refused", () 
   delete saved.kernel.memory.spaces[space];
   assert.throws(() => make().restore(saved), /^Error: process \d+ has no address space$/);
 });
+
+Deno.test("a saved host with a device that this one does not have, or without one that it has, is refused", () => {
+  for (const gzvm of [false, true]) {
+    const driver = { device: "v14", gzvm, memlock: Number.MAX_SAFE_INTEGER } as const;
+    const plan = { memory: HOST_MEMORY, vcpus: 1, vms: [vmPlan("a", {})], driver };
+    const make = nativeHost({ plan, events: () => {}, input: new ConsoleInput(() => {}) });
+    const platform = new FakePlatform(HOST_MEMORY + 8 * MIB, 1), first = make();
+    platform.boot(first);
+    const saved = structuredClone(first.save()) as Record<string, unknown>;
+    make().restore(structuredClone(saved));
+    for (const change of [{ gzvm: gzvm ? undefined : {} }, { gzvm: null }, { gunyah: undefined }, { kernel: undefined }]) {
+      assert.throws(() => make().restore({ ...saved, ...change }), /^Error: a host has the states of its devices, and no other$/);
+    }
+  }
+});

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { assembleEmpty } from "../../src/assembly/assemble.ts";
+import { Consoles } from "../../src/assembly/consoles.ts";
 import { ArchiveError } from "../../src/machine/archive.ts";
 import { TIME_END } from "../../src/machine/clock.ts";
 import { SAVED_MACHINES } from "../snapshots/furnished.ts";
@@ -44,4 +45,21 @@ Deno.test("a state beyond the end of virtual time is refused", () => {
 Deno.test("a state with a timeslice that no call accepts, or more than a timeslice left, is refused", () => {
   assert.throws(() => load([/\.timeslice$/, 1]), refusal(/timeslice: 1 is not a whole number from 100000 to 100000000/));
   assert.throws(() => load([/\.sliceLeft$/, Infinity]), refusal(/what is left of a timeslice is no longer than the longest/));
+});
+
+Deno.test("a state in which a frame of the ITS, which has no status register, reports errors is refused", () => {
+  assert.throws(() => load([/frames\.places\.2\.status$/, 1]), refusal(/a frame without a status register reports no errors/));
+});
+
+Deno.test("the ends of consoles are refused in another order than that of their names, and longer than they are saved", () => {
+  const [a, b] = ["a", "b"].map((console) => ({ console, bytes: Uint8Array.of(1) })), consoles = new Consoles();
+  consoles.restore([a, b]);
+  assert.deepEqual(consoles.save(), [a, b]);
+  for (const wrong of [[b, a], [a, a], [{ ...a, bytes: new Uint8Array(0x4001) }]]) {
+    assert.throws(() => consoles.restore(wrong), refusal(/the ends of consoles are in the order of their names/));
+  }
+});
+
+Deno.test("a state whose watchdog was last served in the future is refused", () => {
+  assert.throws(() => load([/watchdog\.pinged$/, Infinity]), refusal(/the last ping was in the past/));
 });

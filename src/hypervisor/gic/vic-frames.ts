@@ -121,6 +121,7 @@ export class VicFrames {
       archive.check(frame <= this.vic.maxVcpus || this.vic.gic.its !== undefined, "only a VIC with LPIs has an ITS");
       const result = this.#place(frame, addressSpace, ipa, size, last);
       result.registers.restoreStatus(status);
+      archive.check(result.registers.status === status, "a frame without a status register reports no errors");
       if (last === undefined) this.#defaults.add(result);
       else this.#places.set(frame, result);
       return result;

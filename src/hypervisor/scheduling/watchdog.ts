@@ -64,6 +64,7 @@ export class Watchdog {
     this.#bark = archive.integer("bark", this.#bark, 0, WATCHDOG_LONGEST);
     this.#bite = archive.integer("bite", this.#bite, 0, WATCHDOG_LONGEST);
     this.#pinged = archive.float("pinged", this.#pinged);
+    archive.check(this.#pinged >= 0 && this.#pinged <= this.machine().time, "the last ping was in the past");
     this.#event = this.machine().events.archiveEvent("event", archive, this.#event, () => this.#due());
     archive.check(this.#on === (this.#event !== undefined), "a watchdog that is on has its event");
   }
